@@ -1,0 +1,39 @@
+// Gradients. Every op has a vjp (vector-Jacobian product) that records more ops, so gradients of any order are programs like others.
+#pragma once
+#include <functional>
+
+#include "suanli/tensor.h"
+
+namespace suanli {
+
+struct BackwardOptions {
+  bool retain_graph = false;  ///< Keep the graph for another backward.
+  bool create_graph = false;  ///< Record the gradients differentiably (implies retain_graph), for gradients of gradients.
+};
+
+/// Adds d(output)/d(parameter) into the gradient of every parameter that requires one. `output` has one element, unless `seed`
+/// (of its shape) says with what to start. Throws GraphError if the output does not require grad, or if the graph was consumed.
+SUANLI_API void backward(const Tensor& output, const Tensor& seed = {}, BackwardOptions options = {});
+
+/// Gradients of Σ outputs (or of Σ outputs·seeds) with respect to `inputs`: parameters' values read by the program
+/// (Tensor(parameter)) or any tensor of the graph. Touches no parameter's gradient. An input that does not lead to the outputs
+/// throws GraphError, unless allow_unused: then its gradient is undefined.
+SUANLI_API std::vector<Tensor> grad(const std::vector<Tensor>& outputs, const std::vector<Tensor>& inputs, const std::vector<Tensor>& seeds = {},
+                                    BackwardOptions options = {}, bool allow_unused = false);
+
+/// While it lives, nothing recorded on this thread requires grad.
+class SUANLI_API NoGrad {
+ public:
+  NoGrad();
+  ~NoGrad();
+  NoGrad(const NoGrad&) = delete;
+
+ private:
+  int before_;
+};
+
+/// Compares the analytic gradient of f at `inputs` (f64) with central differences. Returns the largest
+/// |analytic − numeric| / max(1, |numeric|) over all elements; `second` also checks the gradient of the gradient.
+SUANLI_API double gradcheck(const std::function<Tensor(const std::vector<Tensor>&)>& f, const std::vector<Tensor>& inputs, bool second = false, double step = 1e-6);
+
+}  // namespace suanli

@@ -1,0 +1,113 @@
+// Errors, dtypes and shapes: what every other header of Suanli speaks in.
+#pragma once
+#include <cstdint>
+#include <initializer_list>
+#include <stdexcept>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "suanli/export.h"
+
+namespace suanli {
+
+/// Root of everything Suanli throws. The text has one shape: `[op] what was given, what was expected (in module.path)`;
+/// for the user's files: `path: position, what is wrong. What to do.`
+class SUANLI_API Error : public std::runtime_error {
+ public:
+  using std::runtime_error::runtime_error;
+};
+/// An op was called with shapes or axes that do not fit.
+class SUANLI_API ShapeError : public Error { public: using Error::Error; };
+/// An op was called with a dtype that it does not take.
+class SUANLI_API DTypeError : public Error { public: using Error::Error; };
+/// backward()/grad() met a consumed graph, a missing edge or a gradient that does not exist.
+class SUANLI_API GraphError : public Error { public: using Error::Error; };
+/// A device that is missing, or a tensor used on the wrong device or thread.
+class SUANLI_API DeviceError : public Error { public: using Error::Error; };
+/// A reservation failed; the text says who holds what.
+class SUANLI_API OutOfMemory : public Error { public: using Error::Error; };
+/// The user's data, file or configuration is invalid (the command line exits with 3).
+class SUANLI_API InputError : public Error { public: using Error::Error; };
+/// The command line or an option name is wrong (the command line exits with 2).
+class SUANLI_API UsageError : public Error { public: using Error::Error; };
+/// A value became NaN or infinite where that ends the run.
+class SUANLI_API NumericError : public Error { public: using Error::Error; };
+
+/// Element types. Complex, 8-bit float and 4-bit types are named from the start; no op takes them yet.
+enum class DType : uint8_t { f64, f32, f16, bf16, i64, i32, i16, i8, u64, u32, u16, u8, boolean, c64, c128, f8e4m3, f8e5m2, i4 };
+inline constexpr DType f64 = DType::f64, f32 = DType::f32, i64 = DType::i64, i32 = DType::i32, u8 = DType::u8, boolean = DType::boolean;
+
+SUANLI_API const char* name(DType dtype);                 ///< "f32", "i64", "bool", …
+SUANLI_API DType dtype_from_name(std::string_view name);  ///< Throws InputError on an unknown name.
+SUANLI_API int64_t itemsize(DType dtype);                 ///< Bytes per element (4-bit types: 1, stored unpacked).
+constexpr bool is_float(DType d) { return d == DType::f64 || d == DType::f32 || d == DType::f16 || d == DType::bf16; }
+constexpr bool is_integer(DType d) { return d >= DType::i64 && d <= DType::u8; }
+/// The dtype that holds both: float beats integer beats bool, then the wider one; u8 with i8 → i16, as in PyTorch.
+SUANLI_API DType promote(DType a, DType b);
+
+template <class T> struct DTypeOf;
+template <> struct DTypeOf<double> { static constexpr DType value = DType::f64; };
+template <> struct DTypeOf<float> { static constexpr DType value = DType::f32; };
+template <> struct DTypeOf<int64_t> { static constexpr DType value = DType::i64; };
+template <> struct DTypeOf<int32_t> { static constexpr DType value = DType::i32; };
+template <> struct DTypeOf<uint8_t> { static constexpr DType value = DType::u8; };
+template <> struct DTypeOf<bool> { static constexpr DType value = DType::boolean; };
+template <class T> inline constexpr DType dtype_of = DTypeOf<T>::value;
+
+/// Sizes of a tensor's axes, row-major, at most 8 of them; kept inline (no heap).
+class Shape {
+ public:
+  static constexpr int kMaxRank = 8;
+  Shape() = default;
+  Shape(std::initializer_list<int64_t> dims) : Shape(dims.begin(), static_cast<int>(dims.size())) {}
+  Shape(const std::vector<int64_t>& dims) : Shape(dims.data(), static_cast<int>(dims.size())) {}
+  Shape(const int64_t* dims, int rank) : rank_(static_cast<int8_t>(rank)) {
+    if (rank > kMaxRank) throw_rank(rank);
+    for (int i = 0; i < rank; ++i) dims_[i] = dims[i];
+  }
+  int rank() const { return rank_; }
+  int64_t operator[](int axis) const { return dims_[axis]; }
+  int64_t& operator[](int axis) { return dims_[axis]; }
+  /// Size of `axis`, negative ones counted from the end. Throws ShapeError if out of range.
+  int64_t at(int axis) const { return dims_[this->axis(axis)]; }
+  /// `axis` in 0…rank-1, negative ones counted from the end. Throws ShapeError if out of range.
+  int axis(int axis) const {
+    int a = axis < 0 ? axis + rank_ : axis;
+    if (a < 0 || a >= rank_) throw_axis(axis, rank_);
+    return a;
+  }
+  int64_t numel() const {
+    int64_t n = 1;
+    for (int i = 0; i < rank_; ++i) n *= dims_[i];
+    return n;
+  }
+  void push_back(int64_t dim) {
+    if (rank_ == kMaxRank) throw_rank(rank_ + 1);
+    dims_[rank_++] = dim;
+  }
+  const int64_t* begin() const { return dims_; }
+  const int64_t* end() const { return dims_ + rank_; }
+  bool operator==(const Shape& o) const {
+    if (rank_ != o.rank_) return false;
+    for (int i = 0; i < rank_; ++i)
+      if (dims_[i] != o.dims_[i]) return false;
+    return true;
+  }
+
+ private:
+  [[noreturn]] SUANLI_API static void throw_rank(int rank);
+  [[noreturn]] SUANLI_API static void throw_axis(int axis, int rank);
+  int64_t dims_[kMaxRank] = {};
+  int8_t rank_ = 0;
+};
+
+/// NumPy broadcasting of two shapes: aligned at the last axis, sizes equal or 1. Throws ShapeError.
+SUANLI_API Shape broadcast(const Shape& a, const Shape& b);
+
+SUANLI_API std::string to_string(const Shape& shape);  ///< "[64, 3, 28, 28]"
+inline std::string to_string(DType dtype) { return name(dtype); }
+
+SUANLI_API const char* version();  ///< "0.1.0"
+
+}  // namespace suanli

@@ -1,0 +1,145 @@
+// Data sets, the loader that turns them into batches, and pictures from and to files.
+//
+//   auto splits = data::open("mnist:downloads/mnist", {.seed = 1});
+//   data::Loader loader(splits.train, {.batch_size = 64, .shuffle = true, .seed = 1});
+//   for (int64_t epoch = 0; epoch < 3; ++epoch)
+//     for (auto& [x, y] : loader) { … }
+#pragma once
+#include <cstddef>
+#include <memory>
+#include <string>
+#include <type_traits>
+#include <utility>
+#include <vector>
+
+#include "suanli/tensor.h"
+
+namespace suanli::data {
+
+/// What a data set is, for messages, run folders and models that must fit it.
+struct Info {
+  std::string kind;                      ///< "mnist", "glyphs", …
+  std::string source;                    ///< The spec that open() opens again, defaults written out.
+  Shape input_shape;                     ///< Of one sample, e.g. [1, 28, 28].
+  int classes = 0;                       ///< Labels are 0 … classes-1.
+  std::vector<std::string> class_names;  ///< One per class.
+  double mean = 0, stddev = 1;           ///< Of all pixel values of the training files, for normalising; the same in every split.
+  uint64_t fingerprint = 0;              ///< A hash of every value and label, in order: a resume sees that data changed.
+};
+
+/// Samples by index. Immutable: every const function may be called from several threads at once.
+class SUANLI_API Dataset {
+ public:
+  Dataset() = default;
+  Dataset(const Dataset&) = delete;
+  Dataset& operator=(const Dataset&) = delete;
+  virtual ~Dataset();
+  virtual int64_t size() const = 0;
+  virtual const Info& info() const = 0;
+  /// Writes sample `index` (0 … size()-1): info().input_shape.numel() floats (pixels in [0, 1]) to `x` and its label to `*y`.
+  /// Throws InputError if the sample cannot be read.
+  virtual void read(int64_t index, float* x, int64_t* y) const = 0;
+};
+
+/// The samples of `dataset` named by `indices`, in that order. Throws ShapeError if one is out of range.
+SUANLI_API std::shared_ptr<const Dataset> subset(std::shared_ptr<const Dataset> dataset, std::vector<int64_t> indices);
+
+struct Splits {
+  std::shared_ptr<const Dataset> train, val, test;  ///< val is null when no validation split was asked for.
+};
+
+struct OpenOptions {
+  uint64_t seed = 0;          ///< Chooses which training samples validate: a function of (seed, number of samples) alone.
+  double val_fraction = 0.1;  ///< Of the training samples, in [0, 1); 0: no validation split, all samples train.
+};
+
+/// Opens data by its spec:
+///   glyphs[?train=12000&test=2000&seed=0]   drawn digits, 28×28 grey, 10 classes; no files needed
+///   mnist:DIR, fashion-mnist:DIR            the four IDX files, plain or .gz
+/// Everything is decoded into memory, one byte per pixel. Throws UsageError if the spec is wrong, InputError if the files are.
+SUANLI_API Splits open(const std::string& spec, const OpenOptions& options = {});
+
+/// 0 … n-1 in the order of `epoch`: a Fisher–Yates shuffle drawn from Philox(seed, epoch), the same on every machine.
+SUANLI_API std::vector<int64_t> epoch_order(int64_t n, uint64_t seed, int64_t epoch);
+
+/// Some samples: x [N, …input_shape] f32, y [N] i64. Unpacks as `auto& [x, y] = batch`.
+struct Batch {
+  Tensor x, y;
+  int64_t index = 0;  ///< Its number within the epoch.
+
+  template <size_t I> Tensor& get() & { return I == 0 ? x : y; }
+  template <size_t I> const Tensor& get() const& { return I == 0 ? x : y; }
+  template <size_t I> Tensor&& get() && { return std::move(I == 0 ? x : y); }
+};
+
+struct LoaderOptions {
+  int64_t batch_size = 64;
+  bool shuffle = false;    ///< A new order each epoch, see epoch_order(); false: the order of the data set.
+  uint64_t seed = 0;
+  int threads = 1;         ///< Threads that read; 0 reads in the calling thread. Never changes a batch.
+  int64_t queue = 4;       ///< Batches that may wait or be in the making: the loader holds no more memory than these.
+  bool drop_last = false;  ///< Leaves out a last batch that is not full.
+};
+
+/// Reads batches ahead on threads of its own and hands them out in order. Batches are a pure function of (data set, batch_size,
+/// shuffle, seed, epoch, index): threads, queue and timing never show. To be used from one thread at a time.
+class SUANLI_API Loader {
+ public:
+  /// Throws UsageError if an option is out of range.
+  explicit Loader(std::shared_ptr<const Dataset> dataset, LoaderOptions options = {});
+  ~Loader();
+  Loader(Loader&&) noexcept;
+  Loader& operator=(Loader&&) noexcept;
+
+  int64_t batches() const;  ///< Per epoch.
+  int64_t epoch() const;    ///< The one that next() reads from; -1 before the first.
+  const Dataset& dataset() const;
+  const LoaderOptions& options() const;
+
+  /// Goes to batch `first_batch` of `epoch`, from wherever it stands. Throws UsageError if there is no such place.
+  void start(int64_t epoch, int64_t first_batch = 0);
+  /// Flushes this thread's pending work, then takes the next batch; false at the end of the epoch. What a data set threw is
+  /// thrown here, when its batch is due, and again until start() moves on.
+  bool next(Batch& batch);
+  /// Seconds that next() waited for data since construction (with threads = 0: read it).
+  double wait_seconds() const;
+
+  struct End {};
+  class Iterator {
+   public:
+    Batch& operator*() const;
+    Iterator& operator++();
+    bool operator!=(End) const { return loader_ != nullptr; }
+
+   private:
+    friend class Loader;
+    explicit Iterator(Loader* loader) : loader_(loader) {}
+    Loader* loader_;
+  };
+  /// Starts the epoch after the current one (at first: 0), or goes on from a start() that nothing was taken from yet.
+  Iterator begin();
+  End end() const { return {}; }
+
+ private:
+  struct State;
+  std::unique_ptr<State> state_;
+};
+
+struct PictureOptions {
+  int channels = 1;               ///< 1 grey, 3 RGB.
+  int64_t height = 0, width = 0;  ///< In pixels; 0: as in the file. Stretched to fit: area average when shrinking, else bilinear.
+};
+
+/// Reads a PNG of any colour type → [channels, height, width] f32 in [0, 1]. Sample values are taken as they are (no gamma),
+/// grey is 0.299 R + 0.587 G + 0.114 B, transparency shows white. Throws InputError naming file and position.
+SUANLI_API Tensor read_png(const std::string& path, const PictureOptions& options = {});
+
+/// Writes [H, W], [1, H, W] or [3, H, W] f32 in [0, 1] as an 8-bit PNG; values outside are clamped, NaN becomes 0.
+/// Throws ShapeError or DTypeError for other tensors, InputError if the file cannot be written.
+SUANLI_API void write_png(const std::string& path, const Tensor& picture);
+
+}  // namespace suanli::data
+
+// Batch unpacks into x and y although it has a third member.
+template <> struct std::tuple_size<suanli::data::Batch> : std::integral_constant<std::size_t, 2> {};
+template <std::size_t I> struct std::tuple_element<I, suanli::data::Batch> { using type = suanli::Tensor; };

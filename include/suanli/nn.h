@@ -1,0 +1,229 @@
+// Modules: plain structs with fields, a constructor, a forward() and one SUANLI_FIELDS line.
+//
+//   struct Net : nn::Module {
+//     nn::Linear fc1{784, 128}, fc2{128, 10};
+//     SUANLI_FIELDS(fc1, fc2)
+//     Tensor forward(const Tensor& x) { return fc2(relu(fc1(flatten(x, 1)))); }
+//   };
+#pragma once
+#include <memory>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "suanli/autograd.h"
+#include "suanli/ops.h"
+
+namespace suanli::nn {
+
+class Module;
+
+/// What a module's fields are visited with. Names are the fields' own, so that state names follow PyTorch.
+class SUANLI_API FieldVisitor {
+ public:
+  virtual ~FieldVisitor() = default;
+  virtual void parameter(const std::string& name, Parameter& p) = 0;  ///< Parameters and buffers (those that require no gradient).
+  virtual void module(const std::string& name, Module& m) = 0;
+};
+
+namespace detail {
+inline void visit_field(FieldVisitor& v, const std::string& name, Parameter& p) { if (p.defined()) v.parameter(name, p); }
+inline void visit_field(FieldVisitor& v, const std::string& name, Module& m) { v.module(name, m); }
+template <class T> void visit_field(FieldVisitor& v, const std::string& name, std::optional<T>& f) { if (f) visit_field(v, name, *f); }
+template <class T> void visit_field(FieldVisitor& v, const std::string& name, std::unique_ptr<T>& f) { if (f) visit_field(v, name, *f); }
+template <class T> void visit_field(FieldVisitor& v, const std::string& name, std::vector<T>& f) {
+  for (size_t i = 0; i < f.size(); ++i) visit_field(v, name + "." + std::to_string(i), f[i]);
+}
+SUANLI_API std::vector<std::string> split_names(const char* names);
+template <class... F> void visit_fields(FieldVisitor& v, const char* names, F&... fields) {
+  auto list = split_names(names);
+  size_t i = 0;
+  (visit_field(v, list[i++], fields), ...);
+}
+}  // namespace detail
+
+using NamedParameters = std::vector<std::pair<std::string, Parameter>>;
+
+/// Base of every module. Move-only; clone a module by constructing another one and load_state_dict().
+class SUANLI_API Module {
+ public:
+  Module() = default;
+  Module(Module&&) = default;
+  Module& operator=(Module&&) = default;
+  Module(const Module&) = delete;
+  Module& operator=(const Module&) = delete;
+  virtual ~Module() = default;
+
+  /// Calls the visitor on each field. SUANLI_FIELDS defines it.
+  virtual void fields(FieldVisitor&) {}
+  /// For modules without fields of their own type: "Linear", "Net", ….
+  virtual const char* type_name() const { return "Module"; }
+
+  /// Everything that is trained, each place once (tied ones under their first name), in the order of the fields.
+  std::vector<Parameter> parameters();
+  NamedParameters named_parameters();
+  /// All parameters and buffers under their full names; tied ones under each of their names.
+  NamedParameters state_dict();
+  /// Copies values in. Throws InputError listing missing, unexpected and misshapen names; nothing is changed then.
+  void load_state_dict(const std::vector<std::pair<std::string, Tensor>>& state);
+  int64_t parameter_count();
+
+  void train(bool on = true);  ///< Training mode for this module and all below it.
+  void eval() { train(false); }
+  bool training() const { return training_; }
+  /// Freezes (false) or thaws every parameter below.
+  void requires_grad_(bool on);
+
+ private:
+  friend class Scope;
+  friend struct PathLearner;
+  bool training_ = true;
+  uint32_t scope_ = 0;  // interned full path; learnt when the root is first visited
+};
+
+/// Open while a module's forward runs: gives errors and profiles their path, and tells the recorder where modules end.
+class SUANLI_API Scope {
+ public:
+  explicit Scope(Module& module);
+  ~Scope();
+  Scope(const Scope&) = delete;
+
+ private:
+  uint32_t outer_;
+  int exceptions_;
+};
+
+/// Gives a module its call operator, and names to its fields (parameters, modules, optionals, vectors and unique_ptrs of them).
+#define SUANLI_FIELDS(...)                                                                                    \
+  void fields(::suanli::nn::FieldVisitor& visitor) override { ::suanli::nn::detail::visit_fields(visitor, #__VA_ARGS__, __VA_ARGS__); } \
+  SUANLI_CALL
+/// The call operator alone, for modules without fields.
+#define SUANLI_CALL                                                                          \
+  template <class... Args> auto operator()(Args&&... args) {                                 \
+    ::suanli::nn::Scope scope(*this);                                                        \
+    return this->forward(std::forward<Args>(args)...);                                       \
+  }
+
+/// y = x Wᵀ + b. x [.., in], weight [out, in], bias [out]. Initialised as PyTorch does: uniform in ±1/√in.
+class SUANLI_API Linear : public Module {
+ public:
+  struct Options { bool bias = true; };
+  Linear(int64_t in, int64_t out, Options options);
+  Linear(int64_t in, int64_t out) : Linear(in, out, Options{}) {}
+  Tensor forward(const Tensor& x);
+  const char* type_name() const override { return "Linear"; }
+  Parameter weight, bias;
+  SUANLI_FIELDS(weight, bias)
+};
+
+/// See conv2d(). weight [out, in/groups, kernel, kernel], uniform in ±1/√(in/groups·kernel²).
+class SUANLI_API Conv2d : public Module {
+ public:
+  struct Options { int stride = 1, padding = 0, dilation = 1, groups = 1; bool bias = true; };
+  Conv2d(int64_t in, int64_t out, int kernel, Options options);
+  Conv2d(int64_t in, int64_t out, int kernel) : Conv2d(in, out, kernel, Options{}) {}
+  Tensor forward(const Tensor& x);
+  const char* type_name() const override { return "Conv2d"; }
+  Parameter weight, bias;
+  SUANLI_FIELDS(weight, bias)
+
+ private:
+  ConvOptions conv_;
+};
+
+class SUANLI_API MaxPool2d : public Module {
+ public:
+  explicit MaxPool2d(int kernel, int stride = 0, int padding = 0) : options_{kernel, stride, padding} {}
+  Tensor forward(const Tensor& x) { return max_pool2d(x, options_); }
+  const char* type_name() const override { return "MaxPool2d"; }
+  SUANLI_CALL
+
+ private:
+  PoolOptions options_;
+};
+
+class SUANLI_API ReLU : public Module {
+ public:
+  Tensor forward(const Tensor& x) { return relu(x); }
+  const char* type_name() const override { return "ReLU"; }
+  SUANLI_CALL
+};
+
+/// dropout() while training, the input itself in eval mode.
+class SUANLI_API Dropout : public Module {
+ public:
+  explicit Dropout(double p = 0.5) : p_(p) {}
+  Tensor forward(const Tensor& x) { return dropout(x, p_, training()); }
+  const char* type_name() const override { return "Dropout"; }
+  SUANLI_CALL
+
+ private:
+  double p_;
+};
+
+/// All axes from `first` on as one (the batch axis stays).
+class SUANLI_API Flatten : public Module {
+ public:
+  explicit Flatten(int first = 1) : first_(first) {}
+  Tensor forward(const Tensor& x) { return flatten(x, first_); }
+  const char* type_name() const override { return "Flatten"; }
+  SUANLI_CALL
+
+ private:
+  int first_;
+};
+
+/// Any module that maps one tensor to one tensor, behind one interface. What Sequential, the model zoo and Trainer hold.
+class SUANLI_API AnyModule : public Module {
+ public:
+  AnyModule() = default;
+  template <class M> requires(std::is_base_of_v<Module, std::decay_t<M>> && !std::is_same_v<std::decay_t<M>, AnyModule>)
+  AnyModule(M&& module) : held_(std::make_unique<Held<std::decay_t<M>>>(std::forward<M>(module))) {}
+  Tensor operator()(const Tensor& x) { return held_->call(x); }
+  Module& get() { return held_->module(); }
+  void fields(FieldVisitor& v) override { if (held_) held_->module().fields(v); }
+  const char* type_name() const override { return held_ ? held_->type_name() : "AnyModule"; }
+
+ private:
+  struct Holder {
+    virtual ~Holder() = default;
+    virtual Tensor call(const Tensor& x) = 0;
+    virtual Module& module() = 0;
+    virtual const char* type_name() const = 0;
+  };
+  template <class M> struct Held : Holder {
+    explicit Held(M&& m) : m(std::move(m)) {}
+    Tensor call(const Tensor& x) override { return m(x); }
+    Module& module() override { return m; }
+    const char* type_name() const override { return m.type_name(); }
+    M m;
+  };
+  std::unique_ptr<Holder> held_;
+};
+
+/// Modules called one after the other; fields are named 0, 1, 2, ….
+class SUANLI_API Sequential : public Module {
+ public:
+  Sequential() = default;
+  template <class... M> requires(sizeof...(M) > 0 && (std::is_base_of_v<Module, std::decay_t<M>> && ...))
+  explicit Sequential(M&&... modules) { (add(std::forward<M>(modules)), ...); }
+  Sequential& add(AnyModule module) {
+    modules_.push_back(std::move(module));
+    return *this;
+  }
+  size_t size() const { return modules_.size(); }
+  AnyModule& operator[](size_t i) { return modules_[i]; }
+  Tensor forward(const Tensor& x);
+  void fields(FieldVisitor& v) override;
+  const char* type_name() const override { return "Sequential"; }
+  SUANLI_CALL
+
+ private:
+  std::vector<AnyModule> modules_;
+};
+
+/// Makes b the same place as a (weight tying). Before the optimiser is built. Shapes must agree.
+SUANLI_API void tie(const Parameter& a, Parameter& b);
+
+}  // namespace suanli::nn

@@ -1,0 +1,122 @@
+// Ops on tensors. Pointwise ones (add, exp, relu, gelu, where, …) are declared from the table that also makes their kernels,
+// gradients and tests: src/ops/pointwise.def; docs/ops.md lists them all.
+#pragma once
+#include "suanli/tensor.h"
+
+namespace suanli {
+
+// ---- pointwise: inputs broadcast as in NumPy, dtypes are promoted as in PyTorch --------------------------------------------
+#define UNARY(name, klass, domain, value, gx, onnx, doc) SUANLI_API Tensor name(const Tensor& x);
+#define BINARY(name, klass, domain, value, gx, gy, onnx, doc) SUANLI_API Tensor name(const Tensor& x, const Tensor& y);
+#define TERNARY(name, klass, domain, value, gx, gy, gz, onnx, doc) SUANLI_API Tensor name(const Tensor& x, const Tensor& y, const Tensor& z);
+#include "suanli/pointwise.def"
+#undef UNARY
+#undef BINARY
+#undef TERNARY
+
+inline Tensor operator+(const Tensor& x, const Tensor& y) { return add(x, y); }
+inline Tensor operator-(const Tensor& x, const Tensor& y) { return sub(x, y); }
+inline Tensor operator*(const Tensor& x, const Tensor& y) { return mul(x, y); }
+inline Tensor operator/(const Tensor& x, const Tensor& y) { return div(x, y); }
+inline Tensor operator-(const Tensor& x) { return neg(x); }
+inline Tensor operator<(const Tensor& x, const Tensor& y) { return lt(x, y); }
+inline Tensor operator<=(const Tensor& x, const Tensor& y) { return le(x, y); }
+inline Tensor operator>(const Tensor& x, const Tensor& y) { return gt(x, y); }
+inline Tensor operator>=(const Tensor& x, const Tensor& y) { return ge(x, y); }
+inline Tensor operator==(const Tensor& x, const Tensor& y) { return eq(x, y); }
+inline Tensor operator!=(const Tensor& x, const Tensor& y) { return ne(x, y); }
+inline Tensor& operator+=(Tensor& x, const Tensor& y) { return x = add(x, y); }
+inline Tensor& operator-=(Tensor& x, const Tensor& y) { return x = sub(x, y); }
+inline Tensor& operator*=(Tensor& x, const Tensor& y) { return x = mul(x, y); }
+inline Tensor& operator/=(Tensor& x, const Tensor& y) { return x = div(x, y); }
+
+/// x converted to `dtype`: float → integer truncates, anything → bool is x ≠ 0.
+SUANLI_API Tensor cast(const Tensor& x, DType dtype);
+
+// ---- creation --------------------------------------------------------------------------------------------------------------
+/// A tensor of `shape` filled with `value` (a scalar slot: another value is the same program).
+SUANLI_API Tensor full(const Shape& shape, const Tensor& value, DType dtype = f32);
+inline Tensor zeros(const Shape& shape, DType dtype = f32) { return full(shape, 0.0, dtype); }
+inline Tensor ones(const Shape& shape, DType dtype = f32) { return full(shape, 1.0, dtype); }
+/// [n] i64 or float: start, start+1, …
+SUANLI_API Tensor arange(int64_t n, const Tensor& start = 0, DType dtype = i64);
+
+// ---- reductions ------------------------------------------------------------------------------------------------------------
+using Axes = std::vector<int>;
+/// Σ over `axes` (all if empty). Integers and bool sum in i64; f32 accumulates in f32 pairwise blocks.
+SUANLI_API Tensor sum(const Tensor& x, const Axes& axes = {}, bool keepdims = false);
+/// sum / count. Float dtypes; the mean of nothing is NaN.
+SUANLI_API Tensor mean(const Tensor& x, const Axes& axes = {}, bool keepdims = false);
+/// Largest element over `axes` (all if empty); NaN if one is among them. The gradient is shared equally among equal maxima.
+/// Throws ShapeError if a reduced axis has size 0.
+SUANLI_API Tensor max(const Tensor& x, const Axes& axes = {}, bool keepdims = false);
+/// Index of the first largest element along `axis`, i64, without that axis.
+SUANLI_API Tensor argmax(const Tensor& x, int axis = -1);
+/// x summed down to `shape`, the inverse of broadcasting (what the gradient of a broadcast needs).
+SUANLI_API Tensor sum_to(const Tensor& x, const Shape& shape);
+
+// ---- products and convolution ----------------------------------------------------------------------------------------------
+/// Matrix product. [.., M, K] × [.., K, N] → [.., M, N]; leading axes broadcast; transpose_a / transpose_b read the last two axes
+/// swapped. f32, f64; f32 accumulation in f32.
+SUANLI_API Tensor matmul(const Tensor& a, const Tensor& b, bool transpose_a = false, bool transpose_b = false);
+
+struct ConvOptions { int stride = 1, padding = 0, dilation = 1, groups = 1; };
+/// 2-D convolution (cross-correlation, as in every framework):
+/// y[n,o,p,q] = Σ_{c,r,s} x[n,c,p·stride+r·dilation−pad, q·stride+s·dilation−pad] · w[o,c,r,s] + b[o].
+/// x [N, C, H, W], w [O, C/groups, R, S], b [O] or undefined → [N, O, P, Q], P = ⌊(H + 2·pad − dilation·(R−1) − 1)/stride⌋ + 1.
+/// f32, f64. Throws ShapeError if channels, groups or kernel do not fit.
+SUANLI_API Tensor conv2d(const Tensor& x, const Tensor& w, const Tensor& b = {}, const ConvOptions& options = {});
+
+struct PoolOptions { int kernel = 2, stride = 0 /* 0: kernel */, padding = 0; };
+/// Largest element of each window; padding counts as −∞. x [N, C, H, W] → [N, C, P, Q], P = ⌊(H + 2·pad − kernel)/stride⌋ + 1.
+SUANLI_API Tensor max_pool2d(const Tensor& x, const PoolOptions& options = {});
+
+// ---- shape -----------------------------------------------------------------------------------------------------------------
+/// Same elements in row-major order under another shape; one size may be -1 (what is left).
+SUANLI_API Tensor reshape(const Tensor& x, const Shape& shape);
+/// Axes from `first` to `last` as one.
+SUANLI_API Tensor flatten(const Tensor& x, int first = 0, int last = -1);
+/// Axes in the order `axes`; all reversed if empty.
+SUANLI_API Tensor transpose(const Tensor& x, const Axes& axes = {});
+/// Broadcast to `shape`.
+SUANLI_API Tensor expand(const Tensor& x, const Shape& shape);
+/// `length` elements along `axis` from `start` on, `step` apart (step ≥ 1). `start` may be a tensor (a scalar slot: another start is
+/// the same program); a constant start is checked here, a computed one is clamped into range.
+SUANLI_API Tensor slice(const Tensor& x, int axis, const Tensor& start, int64_t length, int64_t step = 1);
+/// x with `update` written over slice(x, axis, start, update.size(axis), step).
+SUANLI_API Tensor slice_update(const Tensor& x, const Tensor& update, int axis, const Tensor& start, int64_t step = 1);
+/// Joined along `axis`; all other sizes equal.
+SUANLI_API Tensor concat(const std::vector<Tensor>& xs, int axis = 0);
+
+// ---- indexing --------------------------------------------------------------------------------------------------------------
+/// y[.., i, ..] = x[.., index[.., i, ..], ..] along `axis`; index has x's rank, other sizes not larger than x's. i64 indices in range
+/// (checked when run: throws InputError).
+SUANLI_API Tensor gather(const Tensor& x, int axis, const Tensor& index);
+/// x with src added at index along `axis`: y[.., index[.., i, ..], ..] += src[.., i, ..] (the transpose of gather). Equal indices
+/// add up in order.
+SUANLI_API Tensor scatter_add(const Tensor& x, int axis, const Tensor& index, const Tensor& src);
+/// Rows of `table` [V, D] named by index [..] → [.., D].
+SUANLI_API Tensor embedding(const Tensor& table, const Tensor& index);
+/// index [..] i64 → [.., classes], 1 at the index.
+SUANLI_API Tensor one_hot(const Tensor& index, int64_t classes, DType dtype = f32);
+
+// ---- softmax and losses ----------------------------------------------------------------------------------------------------
+/// exp(x − max x) / Σ exp(x − max x) along `axis`.
+SUANLI_API Tensor softmax(const Tensor& x, int axis = -1);
+/// x − max x − log Σ exp(x − max x) along `axis`.
+SUANLI_API Tensor log_softmax(const Tensor& x, int axis = -1);
+/// Mean of −log_probabilities[n, target[n]]. log_probabilities [N, C], target [N] i64 → [].
+SUANLI_API Tensor nll_loss(const Tensor& log_probabilities, const Tensor& target);
+/// nll_loss(log_softmax(logits), target).
+SUANLI_API Tensor cross_entropy(const Tensor& logits, const Tensor& target);
+/// Mean of (x − y)².
+SUANLI_API Tensor mse_loss(const Tensor& x, const Tensor& y);
+
+// ---- random (from this thread's default generator unless one is given) -------------------------------------------------------
+SUANLI_API Tensor uniform(const Shape& shape, double low = 0.0, double high = 1.0, DType dtype = f32, Generator* generator = nullptr);  ///< [low, high)
+SUANLI_API Tensor normal(const Shape& shape, double mean = 0.0, double std = 1.0, DType dtype = f32, Generator* generator = nullptr);
+SUANLI_API Tensor permutation(int64_t n, Generator* generator = nullptr);  ///< [n] i64: 0 … n-1 in random order.
+/// Zeroes elements with probability p and scales the others by 1/(1−p); `training` false: x itself.
+SUANLI_API Tensor dropout(const Tensor& x, double p = 0.5, bool training = true, Generator* generator = nullptr);
+
+}  // namespace suanli

@@ -1,0 +1,22 @@
+// What programs were planned and run: counts for tests, reports and the curious.
+#pragma once
+#include "suanli/tensor.h"
+
+namespace suanli {
+
+struct PlanStats {
+  int64_t programs = 0;     ///< Flushes that ran something.
+  int64_t plans = 0;        ///< Distinct tapes seen (plans built).
+  int64_t kernels = 0;      ///< Kernel launches.
+  int64_t flops = 0;        ///< Floating-point operations of all launches, counted from shapes.
+  int64_t last_arena_bytes = 0, last_output_bytes = 0, last_flops = 0;  ///< Of the latest program.
+};
+/// Of the calling thread, since its start.
+SUANLI_API PlanStats plan_stats();
+/// While on, every kernel's float results are checked, and the first NaN or infinity throws NumericError naming op, module and
+/// samples. Also: SUANLI_CHECK_NAN=1.
+SUANLI_API void set_check_nan(bool on);
+/// Forgets all plans (they are built again at next sight).
+SUANLI_API void clear_plan_cache();
+
+}  // namespace suanli

@@ -1,0 +1,13 @@
+// All of Suanli.
+#pragma once
+#include "suanli/autograd.h"
+#include "suanli/base.h"
+#include "suanli/data.h"
+#include "suanli/models.h"
+#include "suanli/nn.h"
+#include "suanli/ops.h"
+#include "suanli/optim.h"
+#include "suanli/plan.h"
+#include "suanli/runtime.h"
+#include "suanli/tensor.h"
+#include "suanli/train.h"

@@ -1,0 +1,183 @@
+// Tensor, Parameter and Generator: the handles that user code holds.
+#pragma once
+#include <atomic>
+#include <initializer_list>
+#include <iosfwd>
+#include <span>
+#include <type_traits>
+#include <utility>
+#include <vector>
+
+#include "suanli/runtime.h"
+
+namespace suanli {
+
+struct Node;     // src/tensor/node.h
+struct Cell;     // src/tensor/cell.h
+class Parameter;
+
+namespace detail {
+SUANLI_API void retain(Node* node, int index);
+SUANLI_API void release(Node* node, int index);
+SUANLI_API void retain(Cell* cell);
+SUANLI_API void release(Cell* cell);
+}  // namespace detail
+
+/// A counted handle to one result of a recorded op. Copying copies the handle; the value behind it never changes (`x += y`
+/// rebinds x). Nothing is computed until a value is read or the program ends (see plan.h, flush()).
+///
+/// A tensor whose value is still pending belongs to the thread that recorded it; using it on another thread throws DeviceError.
+class SUANLI_API Tensor {
+ public:
+  Tensor() = default;
+  /// A 0-d scalar slot: it takes the dtype of the tensor that it meets (f32 or i64 alone), and a program with another number in
+  /// its place is the same program.
+  template <class S> requires std::is_arithmetic_v<S>
+  Tensor(S value) { init_scalar(static_cast<double>(value), static_cast<int64_t>(value), std::is_floating_point_v<S> ? DType::f32 : std::is_same_v<S, bool> ? DType::boolean : DType::i64, !std::is_same_v<S, bool>); }
+  Tensor(const Parameter& parameter);                       ///< The parameter's current value, differentiable.
+  Tensor(std::initializer_list<float> values);              ///< 1-d f32.
+  Tensor(const Tensor& o) : node_(o.node_), index_(o.index_) { if (node_) detail::retain(node_, index_); }
+  Tensor(Tensor&& o) noexcept : node_(o.node_), index_(o.index_) { o.node_ = nullptr; }
+  Tensor& operator=(const Tensor& o) { Tensor copy(o); swap(copy); return *this; }
+  Tensor& operator=(Tensor&& o) noexcept { swap(o); return *this; }
+  ~Tensor() { if (node_) detail::release(node_, index_); }
+  void swap(Tensor& o) noexcept { std::swap(node_, o.node_); std::swap(index_, o.index_); }
+
+  bool defined() const { return node_ != nullptr; }
+  explicit operator bool() const = delete;  // a tensor is not a condition; read it with item<bool>()
+
+  const Shape& shape() const;
+  int64_t size(int axis) const { return shape().at(axis); }
+  int rank() const { return shape().rank(); }
+  int64_t numel() const { return shape().numel(); }
+  DType dtype() const;
+  Device device() const;
+  bool requires_grad() const;
+
+  /// Adds d(this)/d(parameter) into the gradient of every parameter that this value came from, and consumes the graph.
+  /// `this` must have one element. See autograd.h.
+  void backward() const;
+  /// The same value, cut off from the graph.
+  Tensor detach() const;
+  /// Rebinds this handle to the same value as a new leaf whose gradient grad(outputs, inputs) gives. Float dtypes.
+  Tensor& requires_grad_();
+
+  /// Reads the value: flushes what this thread has pending, waits for this value alone. T must match the dtype
+  /// (throws DTypeError; cast() converts).
+  template <class T> T item() const;                 ///< One element.
+  template <class T> std::vector<T> to_vector() const;  ///< All elements, row-major.
+  template <class T> std::span<const T> data() const;   ///< A view of the bytes, valid while this handle lives. CPU only.
+  float item() const { return item<float>(); }
+  /// True once the value lies in memory (a flush has computed it).
+  bool materialised() const;
+
+  Node* node() const { return node_; }
+  int index() const { return index_; }
+  /// Takes over one reference that the caller already counted (internal).
+  static Tensor adopt(Node* node, int index) { Tensor t; t.node_ = node; t.index_ = index; return t; }
+
+ private:
+  void init_scalar(double real, int64_t integer, DType dtype, bool weak);
+  Node* node_ = nullptr;
+  int index_ = 0;
+};
+
+/// From host memory, copied. Throws ShapeError if the counts differ.
+template <class T> Tensor tensor(const std::vector<T>& values, const Shape& shape);
+template <class T> Tensor tensor(std::initializer_list<T> values) { return tensor<T>(std::vector<T>(values), Shape{static_cast<int64_t>(values.size())}); }
+/// From raw bytes in row-major order, copied: nbytes must be shape.numel() * itemsize(dtype).
+SUANLI_API Tensor tensor_from_bytes(const void* data, int64_t nbytes, const Shape& shape, DType dtype);
+/// Uninitialised host memory that `fill(void*)` writes before the tensor is first used: no second copy.
+template <class F> Tensor tensor_filled_by(const Shape& shape, DType dtype, F&& fill);
+
+namespace detail {
+SUANLI_API Tensor allocate_host(const Shape& shape, DType dtype, void** data);
+SUANLI_API const void* host_data(const Tensor& t, DType expected);
+}  // namespace detail
+
+template <class F> Tensor tensor_filled_by(const Shape& shape, DType dtype, F&& fill) {
+  void* data = nullptr;
+  Tensor t = detail::allocate_host(shape, dtype, &data);
+  fill(data);
+  return t;
+}
+
+/// A named place whose value changes: weights, optimiser state, running statistics. Copying the handle shares the place.
+/// The only mutable thing in a program, and (alone) a holder of a gradient. Every write rebinds; the last one counts.
+/// A write becomes visible to other threads and to checkpoints when the flush that computes it succeeds, or not at all.
+class SUANLI_API Parameter {
+ public:
+  Parameter() = default;
+  explicit Parameter(const Tensor& initial, bool requires_grad = true);
+  Parameter(const Parameter& o) : cell_(o.cell_) { if (cell_) detail::retain(cell_); }
+  Parameter(Parameter&& o) noexcept : cell_(o.cell_) { o.cell_ = nullptr; }
+  Parameter& operator=(Parameter o) noexcept { std::swap(cell_, o.cell_); return *this; }
+  ~Parameter() { if (cell_) detail::release(cell_); }
+
+  bool defined() const { return cell_ != nullptr; }
+  Tensor value() const { return Tensor(*this); }
+  void set(const Tensor& value);       ///< Same shape and dtype as before, else ShapeError/DTypeError.
+  Tensor grad() const;                 ///< Undefined if no backward() reached it since the last step.
+  void set_grad(const Tensor& grad);   ///< Undefined tensor: drops it.
+  bool requires_grad() const;
+  void set_requires_grad(bool on);     ///< false freezes: no gradient is computed for it, optimisers skip it.
+  const Shape& shape() const;
+  DType dtype() const;
+  int64_t numel() const { return shape().numel(); }
+  /// Counts committed writes.
+  uint64_t version() const;
+  Cell* cell() const { return cell_; }
+
+ private:
+  Cell* cell_ = nullptr;
+};
+
+/// A stream of Philox-4x32-10 random bits: (seed, counter). A draw advances the counter by a function of its shape when it is
+/// recorded, even if its result is never used; a dropped program (exception, out of memory) takes the draws back.
+class SUANLI_API Generator {
+ public:
+  explicit Generator(uint64_t seed);
+  uint64_t seed() const;
+  uint64_t counter() const;                      ///< As the recording thread sees it.
+  void set_state(uint64_t seed, uint64_t counter);
+  Cell* cell() const { return cell_.cell(); }
+
+ private:
+  Parameter cell_;
+};
+/// This thread's default generator. Seeded by manual_seed(); threads other than the first derive theirs from (seed, stream).
+SUANLI_API Generator& default_generator();
+SUANLI_API void manual_seed(uint64_t seed, uint64_t stream = 0);
+
+/// Computes everything this thread has pending. Ordinary programs need not call it: reading a value, an optimiser step and a
+/// data loader's next() do.
+SUANLI_API void flush();
+/// Forgets everything pending on this thread, pending parameter values included; handles into it throw when used.
+SUANLI_API void drop_pending();
+
+/// Prints like NumPy: shape, dtype and the (abbreviated) elements. Reads the value.
+SUANLI_API std::string to_string(const Tensor& t);
+SUANLI_API std::ostream& operator<<(std::ostream& out, const Tensor& t);
+
+template <class T> Tensor tensor(const std::vector<T>& values, const Shape& shape) {
+  if constexpr (std::is_same_v<T, bool>) {
+    std::vector<uint8_t> bytes(values.begin(), values.end());
+    return tensor_from_bytes(bytes.data(), static_cast<int64_t>(bytes.size()), shape, DType::boolean);
+  } else {
+    return tensor_from_bytes(values.data(), static_cast<int64_t>(values.size() * sizeof(T)), shape, dtype_of<T>);
+  }
+}
+template <class T> std::span<const T> Tensor::data() const {
+  return {static_cast<const T*>(detail::host_data(*this, dtype_of<T>)), static_cast<size_t>(numel())};
+}
+template <class T> std::vector<T> Tensor::to_vector() const {
+  auto view = data<T>();
+  return std::vector<T>(view.begin(), view.end());
+}
+SUANLI_API void require_one_element(const Tensor& t);
+template <class T> T Tensor::item() const {
+  require_one_element(*this);
+  return data<T>()[0];
+}
+
+}  // namespace suanli

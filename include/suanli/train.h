@@ -1,0 +1,159 @@
+// Training runs: configuration, the loop, checkpoints that survive a kill at any moment, and trained models read back.
+//
+//   TrainConfig config;
+//   config.data = "glyphs";
+//   Trainer trainer(Net(), config);     // a module of your own that returns logits; or Trainer(config): one of the zoo
+//   TrainResult result = trainer.run();
+#pragma once
+#include <functional>
+#include <map>
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "suanli/data.h"
+#include "suanli/models.h"
+#include "suanli/optim.h"
+
+namespace suanli {
+
+using NamedTensors = std::vector<std::pair<std::string, Tensor>>;
+
+/// Writes a safetensors file (atomically: the old one stays until the new one is complete). Names must be unique.
+SUANLI_API void save_safetensors(const std::string& path, const NamedTensors& tensors, const std::map<std::string, std::string>& metadata = {});
+/// Reads one, in the order of the file. Everything is checked; InputError names file, offset and what to do.
+SUANLI_API NamedTensors load_safetensors(const std::string& path, std::map<std::string, std::string>* metadata = nullptr);
+
+/// What a run is told. Values of 0, "" and -1 where said so are replaced by the model's recipe (models.h); a run folder's config.toml
+/// holds the resolved numbers.
+struct TrainConfig {
+  std::string data = "glyphs";   ///< A spec of data::open().
+  std::string model = "cnn_b";   ///< A name of the zoo, or your own name for a module of your own.
+  int64_t epochs = 0;            ///< 0: the recipe's.
+  int64_t batch_size = 0;        ///< 0: the recipe's.
+  std::string optimizer;         ///< "sgd" or "adam"; "": the recipe's.
+  double lr = 0;                 ///< 0: the recipe's.
+  double momentum = -1;          ///< Of sgd. -1: the recipe's.
+  double mean = 0, stddev = 0;   ///< Inputs become (x - mean) / stddev. stddev 0: as the recipe says, from the training data.
+  int64_t seed = 0;              ///< Weights, order of samples, validation split and dropout are functions of it.
+  double val = 0.1;              ///< Fraction of the training samples that validates.
+  int64_t max_steps = 0;         ///< Ends the run after so many steps; 0: no limit.
+  int64_t checkpoint_every = 500;  ///< Steps between checkpoints; 0: only at the ends of epochs.
+  int64_t threads = 0;           ///< That compute. Results may depend on it. 0: compute_threads().
+  int64_t loader_threads = 1;    ///< That read data. Results do not depend on it.
+  std::string device = "auto";
+  std::string precision = "f32";
+  std::string out;               ///< The run folder; "": runs/<date>-<model>-<n>.
+};
+
+/// What a run gave.
+struct TrainResult {
+  std::string run, model;
+  int64_t epochs = 0, steps = 0, best_epoch = 0;  ///< Epochs are counted from 1.
+  double seconds = 0;                             ///< Of all processes that worked on the run.
+  double train_loss = 0;                          ///< Mean over the last epoch, while it was trained.
+  double val_loss = 0, val_accuracy = 0;          ///< Of the kept weights (the best epoch's); NaN without validation data.
+  double test_loss = 0, test_accuracy = 0;        ///< Of the kept weights; NaN without test data.
+  double samples_per_s = 0;                       ///< Trained samples per second of training (not of evaluating or saving).
+  int64_t peak_bytes = 0;
+  bool stopped = false;                           ///< should_stop() ended it; the run can be resumed.
+};
+
+/// Given to on_step after each step.
+struct StepReport {
+  int64_t epoch, epochs, batch, batches, step;  ///< epoch and batch counted from 1.
+  double loss;                                  ///< Mean over the epoch so far.
+  double batch_loss;
+  double samples_per_s, seconds;                ///< Of this epoch, in this process.
+  int64_t first_batch;                          ///< Batches of this epoch that an earlier process had done.
+};
+/// Given to on_epoch after each epoch's evaluation.
+struct EpochReport {
+  int64_t epoch, epochs, step;
+  double train_loss, val_loss, val_accuracy;  ///< NaN without validation data.
+  double seconds, samples_per_s;
+  bool best;
+};
+
+struct Evaluation {
+  double loss = 0, accuracy = 0;
+  int64_t samples = 0;
+};
+
+/// Output of the model and targets → mean loss over the batch, [].
+using Loss = std::function<Tensor(const Tensor& output, const Tensor& target)>;
+
+struct EvaluateOptions {
+  int64_t batch_size = 64, loader_threads = 1;
+  double mean = 0, stddev = 1;
+  Loss loss;                          ///< cross_entropy if empty.
+  std::function<bool()> should_stop;  ///< Asked between batches; true ends with fewer samples.
+};
+/// Loss and share of right answers (largest output = target) over a data set, without gradients and in eval mode. The module's mode
+/// is put back.
+SUANLI_API Evaluation evaluate(nn::AnyModule& model, std::shared_ptr<const data::Dataset> dataset, const EvaluateOptions& options = {});
+
+/// What may differ from the recorded configuration when a run goes on. Values below 0 keep the recorded one.
+struct ResumeOptions {
+  bool force = false;  ///< Goes on although the result will not be bit-equal to the undisturbed run's.
+  int64_t epochs = -1, checkpoint_every = -1, threads = -1, loader_threads = -1;
+};
+
+/// One run. To be used on one thread; its random numbers come from that thread's default generator.
+class SUANLI_API Trainer {
+ public:
+  /// A new run with a model of the zoo. Everything is checked here, before anything is written: UsageError, InputError, DeviceError.
+  explicit Trainer(TrainConfig config);
+  /// A new run with a module of your own, which has its weights already (manual_seed() before making it repeats them).
+  Trainer(nn::AnyModule model, TrainConfig config);
+  /// Goes on with a run where its last checkpoint stands, bit for bit; without a checkpoint from the start. Throws InputError
+  /// "not bit-exact here: …" if data, configuration, instruction set or threads changed, unless options.force. A run of a module of your
+  /// own needs that module.
+  static Trainer resume(const std::string& run, const ResumeOptions& options = {});
+  static Trainer resume(const std::string& run, nn::AnyModule model, const ResumeOptions& options = {});
+  Trainer(Trainer&&) noexcept;
+  ~Trainer();
+
+  /// Trains to the end, or until should_stop(). On a finished run: its result again. Throws NumericError naming op and module where a
+  /// value first became NaN or infinite; the last checkpoint is good then.
+  TrainResult run();
+
+  const TrainConfig& config() const;  ///< Resolved.
+  const data::Splits& data() const;
+  nn::AnyModule& model();  ///< After run(): with the kept weights.
+  bool finished() const;   ///< Was finished before run().
+  std::string folder() const;
+
+  std::function<void(const StepReport&)> on_step;
+  std::function<void(const EpochReport&)> on_epoch;
+  std::function<void(const std::string&)> on_message;  ///< Lines for the user, which log.txt holds too.
+  std::function<bool()> should_stop;                   ///< Asked after each step; true saves a checkpoint and ends run().
+  Loss loss;                                           ///< What is minimised; set from the zoo, else cross_entropy.
+
+ private:
+  struct State;
+  friend class TrainingLoop;
+  explicit Trainer(std::unique_ptr<State> state);
+  std::unique_ptr<State> state_;
+};
+
+/// A model that a run trained, ready to answer.
+struct TrainedModel {
+  TrainConfig config;
+  nn::AnyModule model;
+  Shape input_shape;
+  std::vector<std::string> class_names;
+  models::Output output = models::Output::logits;
+  int64_t epoch = 0, step = 0;  ///< When these weights were saved.
+  Loss loss;
+
+  /// x [N, …input_shape] in [0, 1] → probabilities [N, classes].
+  SUANLI_API Tensor predict(const Tensor& x);
+};
+/// Reads a run folder's kept weights: the best epoch's, or the last ones if none was evaluated yet. Throws InputError.
+SUANLI_API TrainedModel load_run(const std::string& run);
+/// The same with a module of your own to take the weights.
+SUANLI_API TrainedModel load_run(const std::string& run, nn::AnyModule model);
+
+}  // namespace suanli

@@ -1,0 +1,6 @@
+#pragma once
+/// The version of these headers. CMake reads it from here: this is the only place to change it.
+#define SUANLI_VERSION_MAJOR 0
+#define SUANLI_VERSION_MINOR 1
+#define SUANLI_VERSION_PATCH 0
+#define SUANLI_VERSION "0.1.0"

@@ -1,0 +1,180 @@
+// The backward walk: nodes in falling order of recording, each through its op's vjp.
+#include <algorithm>
+#include <queue>
+
+#include "ops/op.h"
+#include "suanli/autograd.h"
+
+namespace suanli {
+
+namespace {
+
+constexpr int kMaxResults = 4;
+
+class Walk {
+ public:
+  Walk(const char* who, BackwardOptions options) : who_(who), keep_(options.retain_graph || options.create_graph), create_graph_(options.create_graph) {}
+  ~Walk() {
+    for (auto& v : visits_) v.hold.node()->visit = 0;  // an exception may leave unvisited ones
+  }
+
+  void start(const Tensor& output, const Tensor& seed) {
+    require_usable(output, who_);
+    if (!output.requires_grad())
+      throw GraphError(str("[", who_, "] the output does not require grad: no parameter or requires_grad_() tensor leads to it", where_am_i()));
+    if (seed.defined() && !(seed.shape() == output.shape())) throw ShapeError(str("[", who_, "] seed has shape ", seed.shape(), ", the output ", output.shape()));
+    Node* n = output.node();
+    reach(n, output.index(), seed.defined() ? seed : full(output.shape(), 1.0, output.dtype()));
+  }
+
+  /// Asks for the gradient that reaches `t` (for grad()).
+  void capture(const Tensor& t) { wanted_.push_back({t.node(), t.index(), Tensor()}); }
+
+  void run() {
+    GradMode mode(create_graph_);
+    const uint64_t floor = lowest_wanted_seq();
+    while (!order_.empty()) {
+      auto [seq, slot] = order_.top();
+      order_.pop();
+      if (seq < floor) break;
+      step(slot);
+    }
+  }
+
+  /// Gradients that reached parameters, in the order of their first arrival.
+  struct CellGrad { Cell* cell; Tensor grad; };
+  std::vector<CellGrad>& cells() { return cells_; }
+  std::vector<Tensor> captured() {
+    std::vector<Tensor> out;
+    for (auto& w : wanted_) out.push_back(std::move(w.grad));
+    return out;
+  }
+
+ private:
+  struct Visit { Tensor hold; Tensor grads[kMaxResults]; };
+  struct Wanted { Node* node; int index; Tensor grad; };
+
+  static void accumulate(Tensor& into, const Tensor& g) { into = into.defined() ? into + g : g; }
+
+  uint64_t lowest_wanted_seq() const {
+    if (wanted_.empty()) return 0;
+    uint64_t lowest = ~uint64_t{0};
+    for (auto& w : wanted_) lowest = std::min(lowest, w.node->cell ? 0 : w.node->seq);  // a parameter may have been read anywhere
+    return lowest;
+  }
+
+  void reach(Node* n, int index, const Tensor& g) {
+    if (n->cell) {
+      for (auto& w : wanted_)
+        if (w.node->cell == n->cell) accumulate(w.grad, g);
+      for (auto& c : cells_)
+        if (c.cell == n->cell) return accumulate(c.grad, g);
+      cells_.push_back({n->cell, g});
+      return;
+    }
+    if (n->n_in == 0 || !leads_on(n)) {
+      if (n->is(kConsumed)) consumed(n);
+      for (auto& w : wanted_)
+        if (w.node == n && w.index == index) accumulate(w.grad, g);
+      return;
+    }
+    if (n->is(kConsumed)) consumed(n);
+    if (n->visit == 0) {
+      visits_.push_back({handle(n, 0), {}});
+      n->visit = static_cast<uint32_t>(visits_.size());
+      order_.push({n->seq, n->visit - 1});
+    }
+    accumulate(visits_[n->visit - 1].grads[index], g);
+  }
+
+  /// False for leaves made by requires_grad_(): aliases of values that need no gradient, whose edges may be gone.
+  static bool leads_on(Node* n) {
+    for (int i = 0; i < n->n_in; ++i)
+      if (n->in()[i].node && n->in()[i].node->requires_grad()) return true;
+    return false;
+  }
+
+  [[noreturn]] void consumed(Node* n) {
+    throw GraphError(str("[", who_, "] graph of ", op_def(n->op).name, " was consumed by an earlier backward; use retain_graph, or detach() what is carried on", in_scope(n->scope)));
+  }
+
+  void step(uint32_t slot) {
+    Visit v = std::move(visits_[slot]);
+    visits_[slot].hold = v.hold;  // ~Walk looks at it
+    Node* n = v.hold.node();
+    for (auto& w : wanted_)
+      if (w.node == n) w.grad = v.grads[w.index];
+    Tensor few[8];
+    std::vector<Tensor> many;
+    Tensor* given = few;
+    if (n->n_in > 8) {
+      many.resize(n->n_in);
+      given = many.data();
+    }
+    {
+      const uint32_t outer = std::exchange(Recorder::current().scope_, n->scope);
+      Vjp vjp(n, v.grads, given, create_graph_);
+      op_def(n->op).vjp(vjp);
+      Recorder::current().scope_ = outer;
+    }
+    for (int i = 0; i < n->n_in; ++i) {
+      Node* in = n->in()[i].node;
+      if (in && given[i].defined() && in->requires_grad()) reach(in, n->in()[i].index, given[i]);
+    }
+    if (!keep_) {
+      n->flags |= kConsumed;
+      if (n->is(kExecuted)) drop_edges(n);
+    }
+  }
+
+  const char* who_;
+  bool keep_, create_graph_;
+  std::vector<Visit> visits_;
+  std::priority_queue<std::pair<uint64_t, uint32_t>> order_;
+  std::vector<CellGrad> cells_;
+  std::vector<Wanted> wanted_;
+};
+
+}  // namespace
+
+void Tensor::backward() const { suanli::backward(*this); }
+
+void backward(const Tensor& output, const Tensor& seed, BackwardOptions options) {
+  if (!seed.defined() && output.numel() != 1)
+    throw ShapeError(str("[backward] the output has shape ", output.shape(), "; one element is expected, or a seed of that shape", where_am_i()));
+  Recorder& rec = Recorder::current();
+  rec.backward_begins();
+  Walk walk("backward", options);
+  walk.start(output, seed);
+  walk.run();
+  GradMode mode(options.create_graph);
+  for (auto& [cell, g] : walk.cells()) {
+    rec.touch(cell);
+    cell->grad = cell->grad.defined() ? cell->grad + g : g;
+  }
+  rec.backward_ended();
+}
+
+std::vector<Tensor> grad(const std::vector<Tensor>& outputs, const std::vector<Tensor>& inputs, const std::vector<Tensor>& seeds, BackwardOptions options,
+                         bool allow_unused) {
+  if (!seeds.empty() && seeds.size() != outputs.size()) throw ShapeError(str("[grad] ", seeds.size(), " seeds for ", outputs.size(), " outputs"));
+  Walk walk("grad", options);
+  for (size_t i = 0; i < inputs.size(); ++i) {
+    require_usable(inputs[i], "grad");
+    if (!inputs[i].requires_grad())
+      throw GraphError(str("[grad] input ", i, " does not require grad; call requires_grad_() on it before it is used", where_am_i()));
+    walk.capture(inputs[i]);
+  }
+  for (size_t i = 0; i < outputs.size(); ++i) walk.start(outputs[i], seeds.empty() ? Tensor() : seeds[i]);
+  walk.run();
+  auto result = walk.captured();
+  for (size_t i = 0; i < result.size(); ++i)
+    if (!result[i].defined() && !allow_unused)
+      throw GraphError(str("[grad] input ", i, " does not lead to the outputs; pass allow_unused if that is meant", where_am_i()));
+  return result;
+}
+
+NoGrad::NoGrad() : before_(Recorder::current().no_grad_) { Recorder::current().no_grad_ = 1; }
+NoGrad::~NoGrad() { Recorder::current().no_grad_ = before_; }
+
+}  // namespace suanli

@@ -1,0 +1,105 @@
+// The CPU backend: kernel table, memory, and the kernels of pointwise.def.
+#include "runtime/backend.h"
+
+#include <sys/mman.h>
+
+#include <cstdlib>
+#include <cstring>
+#include <mutex>
+#include <unordered_map>
+
+#include "backends/cpu/kernels.h"
+#include "backends/cpu/pointwise.h"
+#include "ops/pointwise.h"
+
+namespace suanli {
+namespace cpu {
+
+namespace {
+
+std::unordered_map<std::string_view, Factory>& table() {
+  static auto* t = new std::unordered_map<std::string_view, Factory>;
+  return *t;
+}
+
+std::unique_ptr<Kernel> pointwise_factory(const Step& step) {
+  const auto& attr = *static_cast<const PointwiseAttr*>(step.attr);
+  const Compute compute = attr.compute == DType::f64 ? Compute::f64 : attr.compute == DType::f32 ? Compute::f32 : Compute::i64;
+  if (attr.gradient < 0) {
+    TileFn fn = value_tile(attr.row, compute);
+    return fn ? make_pointwise(fn, compute, step.in, step.out[0]) : nullptr;
+  }
+  TileFn fn = gradient_tile(attr.row, attr.gradient, compute);
+  if (!fn) return nullptr;
+  // The tile takes x[, y[, z]], out, g by position; the record holds only those that the text mentions.
+  const int arity = pointwise_rows[attr.row].arity;
+  const GradientOperands needed = gradient_operands(attr.row, attr.gradient);
+  int8_t places[5] = {};
+  for (int k = 0; k < needed.count; ++k) places[k] = static_cast<int8_t>(needed.which[k] < 3 ? needed.which[k] : arity + needed.which[k] - 3);
+  return make_pointwise(fn, compute, step.in, step.out[0], places);
+}
+
+const struct RegisterPointwise {
+  RegisterPointwise() {
+    for (const PointwiseRow& row : pointwise_rows) RegisterKernel(row.name, pointwise_factory);
+    RegisterKernel("pointwise_gradient", pointwise_factory);
+  }
+} register_pointwise;
+
+const RegisterKernel register_cast("cast", [](const Step& s) { return make_cast(s.in[0], s.out[0]); });
+
+class CpuBackend : public Backend {
+ public:
+  Device device() const override { return {}; }
+  bool supports(const Step& step) const override {
+    auto it = table().find(op_def(step.op).name);
+    return it != table().end() && it->second(step) != nullptr;
+  }
+  std::unique_ptr<Kernel> prepare(const Step& step) override {
+    const char* name = op_def(step.op).name;
+    auto it = table().find(name);
+    if (it != table().end())
+      if (auto kernel = it->second(step)) return kernel;
+    std::string dtypes;
+    for (const auto& v : step.in) dtypes += str(dtypes.empty() ? "" : ", ", v.dtype);
+    throw DTypeError(str("[", name, "] the CPU has no kernel for dtypes (", dtypes, ") → ", step.out[0].dtype));
+  }
+  void* allocate(int64_t bytes) override {
+    if (bytes < (1 << 20)) return std::aligned_alloc(64, static_cast<size_t>((bytes + 63) / 64 * 64));
+    void* p = mmap(nullptr, static_cast<size_t>(bytes), PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (p == MAP_FAILED) return nullptr;
+    madvise(p, static_cast<size_t>(bytes), MADV_HUGEPAGE);  // first touch costs one fault per 2 MiB instead of per 4 KiB
+    return p;
+  }
+  void free(void* data, int64_t bytes) override {
+    if (bytes < (1 << 20)) std::free(data);
+    else munmap(data, static_cast<size_t>(bytes));
+  }
+  void* reserve(int64_t bytes) override {
+    for (; bytes >= (int64_t{1} << 32); bytes /= 2) {  // containers may limit address space
+      void* p = mmap(nullptr, static_cast<size_t>(bytes), PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+      if (p != MAP_FAILED) {
+        madvise(p, static_cast<size_t>(bytes), MADV_HUGEPAGE);
+        return p;
+      }
+    }
+    return nullptr;
+  }
+  bool commit(void* range, int64_t bytes) override { return mprotect(range, static_cast<size_t>(bytes), PROT_READ | PROT_WRITE) == 0; }
+  void copy_to_host(void* host, const void* device, int64_t bytes) override { std::memcpy(host, device, static_cast<size_t>(bytes)); }
+  void copy_from_host(void* device, const void* host, int64_t bytes) override { std::memcpy(device, host, static_cast<size_t>(bytes)); }
+  std::string isa() const override { return str(simd_target(), " (own kernels), ", onednn_isa(), " (oneDNN)"); }
+};
+
+}  // namespace
+
+RegisterKernel::RegisterKernel(const char* op_name, Factory factory) { table()[op_name] = factory; }
+
+}  // namespace cpu
+
+Backend& cpu_backend() {
+  static auto* backend = new cpu::CpuBackend;
+  return *backend;
+}
+
+}  // namespace suanli

@@ -1,0 +1,470 @@
+// Convolutions on plain NCHW and OIHW buffers: oneDNN in f32, im2col and our own product in f64. Results do not depend on the number
+// of threads: samples are independent in y and dx, and the chunks whose dw are added up follow from the shape alone.
+#include <algorithm>
+#include <cstring>
+
+#include "backends/cpu/gemm_f64.h"
+#include "backends/cpu/kernels.h"
+#include "backends/cpu/onednn.h"
+#include "base/thread_pool.h"
+#include "ops/products.h"
+
+namespace suanli::cpu {
+namespace {
+
+using Desc = dnnl::memory::desc;
+using Tag = dnnl::memory::format_tag;
+constexpr auto kF32 = dnnl::memory::data_type::f32;
+
+enum class Direction { forward, grad_input, grad_weight };
+
+struct Geometry {
+  Geometry(const Shape& x, const Shape& weight, const Shape& y, const ConvAttr& options)
+      : n(x[0]), c(x[1]), h(x[2]), w(x[3]), o(weight[0]), r(weight[2]), s(weight[3]), p(y[2]), q(y[3]), attr(options) {}
+  int64_t n, c, h, w, o, r, s, p, q;
+  ConvAttr attr;
+
+  int64_t x_size() const { return c * h * w; }  // of one sample
+  int64_t y_size() const { return o * p * q; }
+  int64_t depth() const { return c / attr.groups * r * s; }  // products per element of y
+  int64_t w_size() const { return o * depth(); }
+  double flops() const { return 2.0 * static_cast<double>(n * y_size()) * static_cast<double>(depth()); }
+};
+
+/// Lanes that share the samples, each with at least 2 MFLOP: less takes a core some ten microseconds, about what waking it costs.
+int64_t lanes_for(const Geometry& g) { return std::clamp<int64_t>(static_cast<int64_t>(g.flops() / 2e6), 1, pool_threads()); }
+
+/// Chunks whose weight gradients are added up. More than four would feed more threads, but every one costs another dw.
+int64_t gradient_chunks(const Geometry& g) {
+  return std::max<int64_t>(1, std::min({int64_t{4}, g.n / 2, static_cast<int64_t>(g.flops() / 4e6)}));
+}
+
+/// How the activations lie while oneDNN works. Its blocked layouts (any) pay although plain buffers have to be reordered into and out
+/// of them. Not where few products meet every reordered element, and not for dx of a picture: blocks pad its channels to 16.
+Tag layout(Direction direction, const Geometry& g) {
+  const int64_t c = g.c / g.attr.groups, o = g.o / g.attr.groups;
+  switch (direction) {
+    case Direction::forward: return g.depth() < 16 ? Tag::nchw : Tag::any;
+    case Direction::grad_input: return c <= 3 ? Tag::nchw : Tag::any;
+    case Direction::grad_weight: break;
+  }
+  // Odd channel counts leave `any` with AVX2 kernels where nhwc has AVX-512 ones.
+  return g.attr.groups == 1 && c > 3 && c < 16 && (c % 8 != 0 || o % 16 != 0) ? Tag::nhwc : Tag::any;
+}
+
+/// A layout change of one buffer in pieces that may run on several threads.
+class SpreadReorder {
+ public:
+  SpreadReorder() = default;
+  SpreadReorder(const Desc& from, const Desc& to, Places& places) {
+    if (from == to) return;
+    const auto dims = from.get_dims();
+    // 64 is a multiple of every block size along the first axis; below a megabyte one thread is quicker than two.
+    const int64_t bands = (dims[0] + 63) / 64;
+    const int64_t pieces = from.get_size() < (1 << 20) ? 1 : std::min<int64_t>(bands, pool_threads());
+    for (int64_t i = 0; i < pieces; ++i) {
+      auto offsets = decltype(dims)(dims.size(), 0);
+      auto part = dims;
+      offsets[0] = bands * i / pieces * 64;
+      part[0] = std::min(dims[0], bands * (i + 1) / pieces * 64) - offsets[0];
+      const Desc piece_from = from.submemory_desc(part, offsets, true), piece_to = to.submemory_desc(part, offsets, true);
+      if (!piece_from || !piece_to) {  // groups in front, or a layout that cannot be cut there
+        pieces_.clear();
+        break;
+      }
+      pieces_.push_back(Primitive::reorder(piece_from, piece_to));
+    }
+    if (pieces_.empty()) pieces_.push_back(Primitive::reorder(from, to));
+    for (const Primitive& piece : pieces_) scratch_.push_back(places.add(piece.scratch_bytes()));
+  }
+  explicit operator bool() const { return !pieces_.empty(); }
+  void run(const void* from, void* to, void* workspace) const {
+    parallel_parts(static_cast<int>(pieces_.size()), [&](int i) {
+      OneOmpThread one;
+      pieces_[static_cast<size_t>(i)].run({from, to}, at(workspace, scratch_[static_cast<size_t>(i)]));
+    });
+  }
+
+ private:
+  std::vector<Primitive> pieces_;
+  std::vector<int64_t> scratch_;
+};
+
+/// The three convolutions in f32. Each lane (in general a thread) takes chunks of samples in turn through
+/// plain x, y → copies in oneDNN's layout → primitive → plain result. A chunk's copies stay in L2, and the workspace stays small.
+/// A single sample is split along its output channels instead.
+class ConvF32 final : public Kernel {
+ public:
+  ConvF32(Direction direction, const Geometry& g, bool bias) : direction_(direction), g_(g), bias_(bias), layout_(layout(direction, g)) {
+    OneOmpThread one;
+    int64_t lanes = 1;
+    if (direction == Direction::grad_weight) {
+      chunk_ = (g.n + gradient_chunks(g) - 1) / gradient_chunks(g);
+      lanes = (g.n + chunk_ - 1) / chunk_;
+    } else {
+      const int64_t wanted = lanes_for(g);
+      lanes = std::min(wanted, g.n);
+      const int64_t samples = (g.n + lanes - 1) / lanes, steps = (samples + cached_samples() - 1) / cached_samples();
+      chunk_ = (samples + steps - 1) / steps;
+      lanes = std::min(lanes, (g.n + chunk_ - 1) / chunk_);
+      if (direction == Direction::forward && g.n == 1 && g.attr.groups == 1) {
+        int64_t slices = std::min(wanted, g.o / 16);  // whole blocks of channels, as many in every slice
+        while (slices > 1 && g.o % (16 * slices) != 0) --slices;
+        if (slices > 1) lanes = slices, slice_ = g.o / slices;
+      }
+    }
+    prepare(lanes);
+    workspace_bytes = places_.total();
+  }
+
+  void run(const void* const* in, void* const* out, void* workspace) override {
+    const void* x = direction_ == Direction::grad_input ? out[0] : in[0];
+    const void* w = direction_ == Direction::grad_weight ? out[0] : in[1];
+    const void* y = direction_ == Direction::forward ? out[0] : in[direction_ == Direction::grad_weight ? 1 : 0];
+    if (direction_ != Direction::grad_weight && w_reorder_) {
+      w_reorder_.run(w, at(workspace, w_place_), workspace);
+      w = at(workspace, w_place_);
+    }
+    if (x_reorder_) {
+      x_reorder_.run(x, at(workspace, x_place_), workspace);
+      x = at(workspace, x_place_);
+    }
+    const int64_t chunks = (g_.n + chunk_ - 1) / chunk_, lanes = static_cast<int64_t>(lanes_.size());
+    parallel_parts(static_cast<int>(lanes), [&](int i) {
+      OneOmpThread one;
+      const Lane& lane = lanes_[static_cast<size_t>(i)];
+      if (slice_ != 0) return run_slice(lane, i * slice_, x, w, bias_ ? in[2] : nullptr, y, workspace);
+      for (int64_t chunk = chunks * i / lanes; chunk < chunks * (i + 1) / lanes; ++chunk) {
+        const int64_t first = chunk * chunk_;
+        const Stage& stage = first + chunk_ <= g_.n ? lane.whole : lane.rest;
+        run_chunk(lane, stage, at(x, 4 * first * g_.x_size()), lane.dw < 0 ? w : at(workspace, lane.dw), bias_ ? in[2] : nullptr,
+                  at(y, 4 * first * g_.y_size()), workspace);
+      }
+    });
+    if (direction_ == Direction::grad_weight && lanes_[0].dw >= 0) add_gradients(out[0], workspace);
+  }
+
+ private:
+  /// What is done with one number of samples.
+  struct Stage {
+    Primitive conv, x, w, y;  // x, w, y: layout changes on the way in or out; empty: none
+    Desc x_desc, w_desc, y_desc;
+  };
+  struct Lane {
+    Stage whole, rest;  // rest: the last, smaller chunk
+    int64_t x = 0, w = 0, y = 0, scratch = 0;  // places of the copies
+    int64_t dw = -1;                           // its share of dw in oneDNN's layout; -1: none, dw itself is written
+  };
+
+  /// Samples whose copies fit into most of an L2 of 2 MB. Each chunk reads all weights again, so large ones need larger chunks.
+  int64_t cached_samples() const {
+    if (layout_ == Tag::nchw) return g_.n;
+    return std::max<int64_t>(1, std::max<int64_t>(1 << 20, 16 * g_.w_size()) / (4 * (g_.x_size() + g_.y_size())));
+  }
+
+  Desc plain_x(int64_t n) const { return {{n, g_.c, g_.h, g_.w}, kF32, Tag::nchw}; }
+  Desc plain_y(int64_t n, int64_t o) const { return {{n, o, g_.p, g_.q}, kF32, Tag::nchw}; }
+  Desc weights(int64_t o, bool any) const {
+    const int64_t groups = g_.attr.groups, c = g_.c / groups;
+    if (groups == 1) return {{o, c, g_.r, g_.s}, kF32, any ? Tag::any : Tag::oihw};
+    return {{groups, o / groups, c, g_.r, g_.s}, kF32, any ? Tag::any : Tag::goihw};
+  }
+
+  Stage stage(int64_t n, int64_t o, const Desc& w) const {
+    const Desc x({n, g_.c, g_.h, g_.w}, kF32, layout_), y({n, o, g_.p, g_.q}, kF32, layout_);
+    const Desc b = bias_ ? Desc({o}, kF32, Tag::a) : Desc();
+    const dnnl::memory::dims stride(2, g_.attr.stride), dilation(2, g_.attr.dilation - 1), padding(2, g_.attr.padding);
+    constexpr auto direct = dnnl::algorithm::convolution_direct;
+    const dnnl::engine& engine = onednn_engine();
+    const dnnl::convolution_forward::primitive_desc forward(engine, dnnl::prop_kind::forward_training, direct, x, w, b, y, stride, dilation,
+                                                            padding, padding, onednn_attr());
+    Stage s;
+    if (direction_ == Direction::forward) {
+      s.x_desc = forward.src_desc(), s.w_desc = forward.weights_desc(), s.y_desc = forward.dst_desc();
+      std::vector<Primitive::Argument> arguments{{DNNL_ARG_SRC, s.x_desc}, {DNNL_ARG_WEIGHTS, s.w_desc}, {DNNL_ARG_DST, s.y_desc}};
+      if (bias_) arguments.push_back({DNNL_ARG_BIAS, b});
+      s.conv = {dnnl::convolution_forward(forward), arguments, forward.scratchpad_desc()};
+      s.y = Primitive::reorder(s.y_desc, plain_y(n, o));
+    } else if (direction_ == Direction::grad_input) {
+      const dnnl::convolution_backward_data::primitive_desc pd(engine, direct, x, w, y, stride, dilation, padding, padding, forward, onednn_attr());
+      s.x_desc = pd.diff_src_desc(), s.w_desc = pd.weights_desc(), s.y_desc = pd.diff_dst_desc();
+      s.conv = {dnnl::convolution_backward_data(pd),
+                {{DNNL_ARG_DIFF_SRC, s.x_desc}, {DNNL_ARG_WEIGHTS, s.w_desc}, {DNNL_ARG_DIFF_DST, s.y_desc}},
+                pd.scratchpad_desc()};
+      s.x = Primitive::reorder(s.x_desc, plain_x(n));
+    } else {
+      const dnnl::convolution_backward_weights::primitive_desc pd(engine, direct, x, w, y, stride, dilation, padding, padding, forward,
+                                                                  onednn_attr());
+      s.x_desc = pd.src_desc(), s.w_desc = pd.diff_weights_desc(), s.y_desc = pd.diff_dst_desc();
+      s.conv = {dnnl::convolution_backward_weights(pd),
+                {{DNNL_ARG_SRC, s.x_desc}, {DNNL_ARG_DIFF_WEIGHTS, s.w_desc}, {DNNL_ARG_DIFF_DST, s.y_desc}},
+                pd.scratchpad_desc()};
+    }
+    if (direction_ != Direction::grad_input && slice_ == 0) s.x = Primitive::reorder(plain_x(n), s.x_desc);
+    if (direction_ != Direction::forward) s.y = Primitive::reorder(plain_y(n, o), s.y_desc);
+    if (slice_ != 0) s.w = Primitive::reorder(weights(o, false), s.w_desc);
+    return s;
+  }
+
+  static int64_t bytes(const Desc& desc) { return static_cast<int64_t>(desc.get_size()); }
+
+  void prepare(int64_t lanes) {
+    const int64_t rest = g_.n % chunk_, o = slice_ != 0 ? slice_ : g_.o;
+    for (int64_t i = 0; i < lanes; ++i) {
+      Lane lane;
+      lane.whole = stage(chunk_, o, weights(o, layout_ != Tag::nchw));
+      if (rest != 0 && i == lanes - 1) lane.rest = stage(rest, o, lane.whole.w_desc);  // the weights are reordered once for both
+      int64_t scratch = 0;
+      for (const Stage* s : {&lane.whole, &lane.rest})
+        for (const Primitive* p : {&s->conv, &s->x, &s->w, &s->y}) scratch = std::max(scratch, p->scratch_bytes());
+      lane.scratch = places_.add(scratch);
+      auto copy = [&](const Primitive Stage::*reorder, const Desc Stage::*desc) {
+        int64_t size = 0;
+        for (const Stage* s : {&lane.whole, &lane.rest})
+          if (s->*reorder) size = std::max(size, bytes(s->*desc));
+        return places_.add(size);
+      };
+      lane.x = copy(&Stage::x, &Stage::x_desc);
+      lane.w = copy(&Stage::w, &Stage::w_desc);
+      lane.y = copy(&Stage::y, &Stage::y_desc);
+      lanes_.push_back(std::move(lane));
+    }
+    const Stage& first = lanes_[0].whole;
+    if (direction_ == Direction::grad_weight) {
+      w_reorder_ = SpreadReorder(first.w_desc, weights(g_.o, false), places_);
+      if (lanes > 1 || w_reorder_)
+        for (Lane& lane : lanes_) lane.dw = places_.add(bytes(first.w_desc));
+    } else if (slice_ != 0) {
+      x_reorder_ = SpreadReorder(plain_x(1), first.x_desc, places_);
+      if (x_reorder_) x_place_ = places_.add(bytes(first.x_desc));
+    } else {
+      w_reorder_ = SpreadReorder(weights(g_.o, false), first.w_desc, places_);
+      if (w_reorder_) w_place_ = places_.add(bytes(first.w_desc));
+    }
+  }
+
+  void run_conv(const Stage& stage, const void* x, const void* w, const void* b, const void* y, void* scratch) const {
+    if (b != nullptr) stage.conv.run({x, w, y, b}, scratch);
+    else stage.conv.run({x, w, y}, scratch);
+  }
+
+  void run_chunk(const Lane& lane, const Stage& stage, const void* x, const void* w, const void* b, const void* y, void* workspace) const {
+    void* scratch = at(workspace, lane.scratch);
+    const void* x_used = stage.x ? at(workspace, lane.x) : x;
+    const void* y_used = stage.y ? at(workspace, lane.y) : y;
+    if (stage.x && direction_ != Direction::grad_input) stage.x.run({x, x_used}, scratch);
+    if (stage.y && direction_ != Direction::forward) stage.y.run({y, y_used}, scratch);
+    run_conv(stage, x_used, w, b, y_used, scratch);
+    if (stage.x && direction_ == Direction::grad_input) stage.x.run({x_used, x}, scratch);
+    if (stage.y && direction_ == Direction::forward) stage.y.run({y_used, y}, scratch);
+  }
+
+  /// Output channels from `o` on of the only sample; x lies in oneDNN's layout already.
+  void run_slice(const Lane& lane, int64_t o, const void* x, const void* w, const void* b, const void* y, void* workspace) const {
+    w = at(w, 4 * o * g_.depth());
+    if (lane.whole.w) {
+      lane.whole.w.run({w, at(workspace, lane.w)}, at(workspace, lane.scratch));
+      w = at(workspace, lane.w);
+    }
+    run_chunk(lane, lane.whole, x, w, b != nullptr ? at(b, 4 * o) : nullptr, at(y, 4 * o * g_.p * g_.q), workspace);
+  }
+
+  void add_gradients(void* out, void* workspace) const {
+    void* sum = w_reorder_ ? at(workspace, lanes_[0].dw) : out;
+    const int64_t n = bytes(lanes_[0].whole.w_desc) / 4;
+    if (lanes_.size() > 1) {
+      parallel_chunks(n, 16384, [&](int64_t begin, int64_t end) {
+        float* to = static_cast<float*>(sum);
+        const float* from = static_cast<const float*>(at(workspace, lanes_[0].dw));
+        for (size_t k = 1; k < lanes_.size(); ++k, from = to) {
+          const float* more = static_cast<const float*>(at(workspace, lanes_[k].dw));
+          for (int64_t i = begin; i < end; ++i) to[i] = from[i] + more[i];
+        }
+      });
+    }
+    if (w_reorder_) w_reorder_.run(sum, out, workspace);
+  }
+
+  Direction direction_;
+  Geometry g_;
+  bool bias_;
+  Tag layout_;
+  int64_t chunk_ = 1;  // samples
+  int64_t slice_ = 0;  // output channels per lane where there is one sample; 0: lanes share the samples
+  std::vector<Lane> lanes_;
+  SpreadReorder x_reorder_, w_reorder_;
+  int64_t x_place_ = 0, w_place_ = 0;
+  Places places_;
+};
+
+/// The three convolutions in f64, sample by sample and group by group, as products with the matrix of all windows ("columns").
+class ConvF64 final : public Kernel {
+ public:
+  ConvF64(Direction direction, const Geometry& g, bool bias) : direction_(direction), g_(g), bias_(bias) {
+    const bool gradient = direction == Direction::grad_weight;
+    const int64_t lanes = gradient ? gradient_chunks(g) : std::min(lanes_for(g), g.n), o = g.o / g.attr.groups, pixels = g.p * g.q;
+    pointwise_ = g.r == 1 && g.s == 1 && g.attr.stride == 1 && g.attr.padding == 0;
+    int64_t product = direction == Direction::forward      ? gemm_f64_workspace(o, pixels, g.depth())
+                      : direction == Direction::grad_input ? gemm_f64_workspace(g.depth(), pixels, o)
+                                                           : gemm_f64_workspace(o, g.depth(), pixels);
+    Places places;
+    for (int64_t i = 0; i < lanes; ++i) {
+      Lane lane;
+      lane.product = places.add(product);
+      if (!pointwise_) lane.columns = places.add(8 * g.depth() * pixels);
+      if (gradient && i > 0) lane.dw = places.add(8 * g.w_size());
+      lanes_.push_back(lane);
+    }
+    workspace_bytes = places.total();
+  }
+
+  void run(const void* const* in, void* const* out, void* workspace) override {
+    const int64_t lanes = static_cast<int64_t>(lanes_.size());
+    double* result = static_cast<double*>(out[0]);
+    parallel_parts(static_cast<int>(lanes), [&](int i) {
+      const Lane& lane = lanes_[static_cast<size_t>(i)];
+      double* dw = lane.dw < 0 ? result : static_cast<double*>(at(workspace, lane.dw));
+      const double* a = static_cast<const double*>(in[0]);
+      const double* b = static_cast<const double*>(in[1]);
+      const int64_t first = g_.n * i / lanes;
+      for (int64_t n = first; n < g_.n * (i + 1) / lanes; ++n) {
+        switch (direction_) {
+          case Direction::forward:
+            forward(a + n * g_.x_size(), b, bias_ ? static_cast<const double*>(in[2]) : nullptr, result + n * g_.y_size(), lane, workspace);
+            break;
+          case Direction::grad_input: grad_input(a + n * g_.y_size(), b, result + n * g_.x_size(), lane, workspace); break;
+          case Direction::grad_weight: grad_weight(a + n * g_.x_size(), b + n * g_.y_size(), dw, n > first, lane, workspace); break;
+        }
+      }
+    });
+    if (direction_ != Direction::grad_weight) return;
+    for (int64_t k = 1; k < lanes; ++k) {
+      const double* more = static_cast<const double*>(at(workspace, lanes_[static_cast<size_t>(k)].dw));
+      for (int64_t i = 0; i < g_.w_size(); ++i) result[i] += more[i];
+    }
+  }
+
+ private:
+  struct Lane { int64_t product = 0, columns = 0, dw = -1; };
+
+  /// Calls f(column, x, count, x_step): `count` neighbouring elements of a row of columns against those of x that they stand for.
+  /// Elements that stand for padding are passed with x = nullptr.
+  template <class X, class F> void for_windows(X* x, F f) const {
+    const int64_t stride = g_.attr.stride;
+    int64_t column = 0;
+    for (int64_t c = 0; c < g_.c / g_.attr.groups; ++c)
+      for (int64_t r = 0; r < g_.r; ++r)
+        for (int64_t s = 0; s < g_.s; ++s) {
+          const int64_t left = s * g_.attr.dilation - g_.attr.padding;  // of q = 0
+          const int64_t q0 = std::clamp<int64_t>((-left + stride - 1) / stride, 0, g_.q);
+          const int64_t q1 = left >= g_.w ? q0 : std::clamp<int64_t>((g_.w - 1 - left) / stride + 1, q0, g_.q);
+          for (int64_t p = 0; p < g_.p; ++p, column += g_.q) {
+            const int64_t row = p * stride + r * g_.attr.dilation - g_.attr.padding;
+            if (row < 0 || row >= g_.h) {
+              f(column, static_cast<X*>(nullptr), g_.q, stride);
+              continue;
+            }
+            f(column, static_cast<X*>(nullptr), q0, stride);
+            f(column + q0, x + (c * g_.h + row) * g_.w + q0 * stride + left, q1 - q0, stride);
+            f(column + q1, static_cast<X*>(nullptr), g_.q - q1, stride);
+          }
+        }
+  }
+
+  const double* columns_of(const double* x, const Lane& lane, void* workspace) const {
+    if (pointwise_) return x;
+    double* columns = static_cast<double*>(at(workspace, lane.columns));
+    for_windows(x, [&](int64_t column, const double* from, int64_t count, int64_t step) {
+      if (from == nullptr) std::fill_n(columns + column, count, 0.0);
+      else for (int64_t i = 0; i < count; ++i) columns[column + i] = from[i * step];
+    });
+    return columns;
+  }
+
+  /// Calls f(x's, w's, y's offset) of every group.
+  template <class F> void for_groups(F f) const {
+    const int64_t groups = g_.attr.groups;
+    for (int64_t k = 0; k < groups; ++k) f(g_.x_size() / groups * k, g_.w_size() / groups * k, g_.y_size() / groups * k);
+  }
+
+  void forward(const double* x, const double* w, const double* b, double* y, const Lane& lane, void* workspace) const {
+    const int64_t o = g_.o / g_.attr.groups, pixels = g_.p * g_.q, depth = g_.depth();
+    if (b != nullptr)
+      for (int64_t k = 0; k < g_.o; ++k) std::fill_n(y + k * pixels, pixels, b[k]);
+    for_groups([&](int64_t dx, int64_t dw, int64_t dy) {
+      const double* columns = columns_of(x + dx, lane, workspace);
+      gemm_f64(o, pixels, depth, {w + dw, depth, 1}, {columns, pixels, 1}, y + dy, pixels, b != nullptr, at(workspace, lane.product));
+    });
+  }
+
+  void grad_input(const double* g, const double* w, double* x, const Lane& lane, void* workspace) const {
+    const int64_t o = g_.o / g_.attr.groups, pixels = g_.p * g_.q, depth = g_.depth();
+    if (!pointwise_) std::fill_n(x, g_.x_size(), 0.0);
+    for_groups([&](int64_t dx, int64_t dw, int64_t dy) {
+      double* columns = pointwise_ ? x + dx : static_cast<double*>(at(workspace, lane.columns));
+      gemm_f64(depth, pixels, o, {w + dw, 1, depth}, {g + dy, pixels, 1}, columns, pixels, false, at(workspace, lane.product));
+      if (pointwise_) return;
+      for_windows(x + dx, [&](int64_t column, double* to, int64_t count, int64_t step) {
+        if (to == nullptr) return;
+        for (int64_t i = 0; i < count; ++i) to[i * step] += columns[column + i];
+      });
+    });
+  }
+
+  void grad_weight(const double* x, const double* g, double* dw_all, bool add, const Lane& lane, void* workspace) const {
+    const int64_t o = g_.o / g_.attr.groups, pixels = g_.p * g_.q, depth = g_.depth();
+    for_groups([&](int64_t dx, int64_t dw, int64_t dy) {
+      const double* columns = columns_of(x + dx, lane, workspace);
+      gemm_f64(o, depth, pixels, {g + dy, pixels, 1}, {columns, 1, pixels}, dw_all + dw, depth, add, at(workspace, lane.product));
+    });
+  }
+
+  Direction direction_;
+  Geometry g_;
+  bool bias_, pointwise_ = false;
+  std::vector<Lane> lanes_;
+};
+
+/// Where no product has a factor, or nothing is to be computed: zeros, or the bias.
+class NoProducts final : public Kernel {
+ public:
+  NoProducts(const ValueDesc& out, bool bias) : shape_(out.shape), size_(itemsize(out.dtype)), bias_(bias) {}
+  void run(const void* const* in, void* const* out, void*) override {
+    if (shape_.numel() == 0) return;
+    if (!bias_) {
+      std::memset(out[0], 0, static_cast<size_t>(shape_.numel() * size_));
+      return;
+    }
+    const int64_t pixels = shape_[2] * shape_[3];
+    for (int64_t i = 0; i < shape_.numel(); ++i)
+      std::memcpy(at(out[0], i * size_), at(in[2], i / pixels % shape_[1] * size_), static_cast<size_t>(size_));
+  }
+
+ private:
+  Shape shape_;
+  int64_t size_;
+  bool bias_;
+};
+
+std::unique_ptr<Kernel> make(Direction direction, const Step& step) {
+  const DType dtype = step.out[0].dtype;
+  if (dtype != DType::f32 && dtype != DType::f64) return nullptr;
+  for (const ValueDesc& v : step.in)
+    if (v.dtype != dtype) return nullptr;
+  const Shape& result = step.out[0].shape;
+  const Shape& x = direction == Direction::grad_input ? result : step.in[0].shape;
+  const Shape& w = direction == Direction::grad_weight ? result : step.in[1].shape;
+  const Shape& y = direction == Direction::forward ? result : step.in[direction == Direction::grad_weight ? 1 : 0].shape;
+  const bool bias = direction == Direction::forward && step.in.size() > 2;
+  if (x.numel() == 0 || w.numel() == 0 || y.numel() == 0) return std::make_unique<NoProducts>(step.out[0], bias);
+  const Geometry g(x, w, y, *static_cast<const ConvAttr*>(step.attr));
+  if (dtype == DType::f64) return std::make_unique<ConvF64>(direction, g, bias);
+  return std::make_unique<ConvF32>(direction, g, bias);
+}
+
+const RegisterKernel forward_kernel("conv2d", [](const Step& s) { return make(Direction::forward, s); });
+const RegisterKernel grad_input_kernel("conv2d_grad_input", [](const Step& s) { return make(Direction::grad_input, s); });
+const RegisterKernel grad_weight_kernel("conv2d_grad_weight", [](const Step& s) { return make(Direction::grad_weight, s); });
+
+}  // namespace
+}  // namespace suanli::cpu

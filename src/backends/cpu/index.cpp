@@ -1,0 +1,77 @@
+// gather, scatter_add, embedding. Indices come from data, so every one is checked.
+#include "backends/cpu/kernels.h"
+#include "ops/op.h"
+
+namespace suanli::cpu {
+
+namespace {
+
+int64_t checked(const char* op, int64_t index, int64_t size, int64_t position) {
+  if (index < 0 || index >= size)
+    throw InputError(str("[", op, "] index ", index, " at position ", position, " is out of range: ", size, size == 1 ? " entry (0) exists" : str(" entries (0…", size - 1, ") exist")));
+  return index;
+}
+
+/// Calls f(flat position in the index, flat position in x) for every element of the index, in order.
+template <class F> void along_axis(const char* op, const Shape& x, const Shape& index, int axis, const int64_t* at, F&& f) {
+  int64_t stride[Shape::kMaxRank], s = 1;
+  for (int d = x.rank(); d-- > 0; s *= x[d]) stride[d] = s;
+  int64_t place[Shape::kMaxRank] = {};
+  const int64_t n = index.numel();
+  for (int64_t i = 0; i < n; ++i) {
+    int64_t to = checked(op, at[i], x[axis], i) * stride[axis];
+    for (int d = 0; d < index.rank(); ++d)
+      if (d != axis) to += place[d] * stride[d];
+    f(i, to);
+    for (int d = index.rank(); d-- > 0;) {
+      if (++place[d] < index[d]) break;
+      place[d] = 0;
+    }
+  }
+}
+
+const RegisterKernel register_gather("gather", [](const Step& step) {
+  const int axis = static_cast<const AxisAttr*>(step.attr)->axis;
+  const Shape x = step.in[0].shape, index = step.in[1].shape;
+  std::unique_ptr<Kernel> kernel;
+  with_type(step.in[0].dtype, [&](auto t) {
+    using T = decltype(t);
+    kernel = make_kernel([=](const void* const* in, void* const* out) {
+      const T* from = static_cast<const T*>(in[0]);
+      T* y = static_cast<T*>(out[0]);
+      along_axis("gather", x, index, axis, static_cast<const int64_t*>(in[1]), [&](int64_t i, int64_t at) { y[i] = from[at]; });
+    });
+  });
+  return kernel;
+});
+
+const RegisterKernel register_scatter_add("scatter_add", [](const Step& step) {
+  const int axis = static_cast<const AxisAttr*>(step.attr)->axis;
+  const Shape x = step.in[0].shape, index = step.in[1].shape;
+  std::unique_ptr<Kernel> kernel;
+  with_type(step.in[0].dtype, [&](auto t) {
+    using T = decltype(t);
+    kernel = make_kernel([=](const void* const* in, void* const* out) {
+      T* y = static_cast<T*>(out[0]);
+      if (x.numel()) std::memcpy(y, in[0], static_cast<size_t>(x.numel()) * sizeof(T));
+      const T* src = static_cast<const T*>(in[2]);
+      along_axis("scatter_add", x, index, axis, static_cast<const int64_t*>(in[1]), [&](int64_t i, int64_t at) { y[at] = static_cast<T>(y[at] + src[i]); });
+    });
+  });
+  return kernel;
+});
+
+const RegisterKernel register_embedding("embedding", [](const Step& step) {
+  const int64_t rows = step.in[0].shape[0], bytes = step.in[0].shape[1] * itemsize(step.in[0].dtype), n = step.in[1].shape.numel();
+  return make_kernel([=](const void* const* in, void* const* out) {
+    const auto* at = static_cast<const int64_t*>(in[1]);
+    for (int64_t i = 0; i < n; ++i) {
+      const int64_t row = checked("embedding", at[i], rows, i);
+      if (bytes) std::memcpy(static_cast<char*>(out[0]) + i * bytes, static_cast<const char*>(in[0]) + row * bytes, static_cast<size_t>(bytes));
+    }
+  });
+});
+
+}  // namespace
+
+}  // namespace suanli::cpu

@@ -1,0 +1,70 @@
+// What the convolutions and products share of oneDNN; only their .cpp files include it.
+#pragma once
+#include <omp.h>
+
+#include <cstddef>
+#include <cstdint>
+#include <initializer_list>
+#include <oneapi/dnnl/dnnl.hpp>
+#include <vector>
+
+namespace suanli::cpu {
+
+/// While it lives, oneDNN computes on this thread alone; the thread's own OpenMP setting then comes back. Needed around creation (the
+/// thread count becomes part of a primitive) and around every execution (each primitive opens its own parallel region).
+class OneOmpThread {
+ public:
+  OneOmpThread() : before_(omp_get_max_threads()) { if (before_ != 1) omp_set_num_threads(1); }
+  ~OneOmpThread() { if (before_ != 1) omp_set_num_threads(before_); }
+  OneOmpThread(const OneOmpThread&) = delete;
+  OneOmpThread& operator=(const OneOmpThread&) = delete;
+
+ private:
+  int before_;
+};
+
+const dnnl::engine& onednn_engine();
+
+/// Attributes of every primitive here: the scratchpad is given at execution, so nothing is allocated then.
+dnnl::primitive_attr onednn_attr();
+
+/// A primitive with its arguments made once; an execution only puts in the addresses. For one thread at a time.
+class Primitive {
+ public:
+  struct Argument { int index; dnnl::memory::desc desc; };
+  Primitive() = default;
+  Primitive(const dnnl::primitive& primitive, const std::vector<Argument>& arguments, const dnnl::memory::desc& scratchpad);
+  /// Copies between two layouts of the same elements; empty if the layouts are the same.
+  static Primitive reorder(const dnnl::memory::desc& from, const dnnl::memory::desc& to);
+
+  explicit operator bool() const { return static_cast<bool>(primitive_); }
+  int64_t scratch_bytes() const { return scratch_bytes_; }
+  /// `addresses` follow the arguments of the constructor. The caller holds a OneOmpThread.
+  void run(std::initializer_list<const void*> addresses, void* scratch) const;
+
+ private:
+  dnnl::primitive primitive_;
+  dnnl::stream stream_;
+  std::vector<dnnl::memory> memories_;
+  std::vector<dnnl_exec_arg_t> arguments_;
+  int64_t scratch_bytes_ = 0;
+};
+
+/// Divides a workspace into 64-byte aligned places.
+class Places {
+ public:
+  int64_t add(int64_t bytes) {
+    int64_t place = total_;
+    total_ += (bytes + 63) / 64 * 64;
+    return place;
+  }
+  int64_t total() const { return total_; }
+
+ private:
+  int64_t total_ = 0;
+};
+
+inline void* at(void* base, int64_t bytes) { return static_cast<std::byte*>(base) + bytes; }
+inline const void* at(const void* base, int64_t bytes) { return static_cast<const std::byte*>(base) + bytes; }
+
+}  // namespace suanli::cpu

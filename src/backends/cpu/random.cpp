@@ -1,0 +1,93 @@
+// Random draws: element i is a function of (seed, counter, i) alone.
+#include <algorithm>
+#include <cmath>
+#include <numbers>
+#include <numeric>
+#include <vector>
+
+#include "backends/cpu/kernels.h"
+#include "base/philox.h"
+#include "base/thread_pool.h"
+#include "ops/op.h"
+
+namespace suanli::cpu {
+
+namespace {
+
+constexpr int64_t kGrain = 4096;  // blocks worth a thread
+
+struct Seed {
+  uint64_t seed, counter;
+  Seed(const Step& s, const void* const* in) : seed(static_cast<uint64_t>(read_integer(in[0], s.in[0].dtype))), counter(static_cast<uint64_t>(read_integer(in[1], s.in[1].dtype))) {}
+};
+
+/// Fills y with blocks of Philox: `per_block` values from each, made by f(words, values).
+template <class T, int per_block, class F> void fill(T* y, int64_t n, Seed s, F&& f) {
+  parallel_chunks((n + per_block - 1) / per_block, kGrain, [&](int64_t a, int64_t b) {
+    for (int64_t block = a; block < b; ++block) {
+      T values[per_block];
+      f(philox(s.seed, s.counter + static_cast<uint64_t>(block)), values);
+      for (int k = 0; k < per_block && block * per_block + k < n; ++k) y[block * per_block + k] = values[k];
+    }
+  });
+}
+
+const RegisterKernel register_uniform("uniform", [](const Step& step) -> std::unique_ptr<Kernel> {
+  const int64_t n = step.out[0].shape.numel();
+  const bool single = step.out[0].dtype == DType::f32;
+  return make_kernel([=](const void* const* in, void* const* out) {
+    const double low = read_real(in[2], step.in[2].dtype), high = read_real(in[3], step.in[3].dtype), span = high - low;
+    if (single) {
+      // Rounding may reach `high` from below; the interval is half open.
+      const float l = static_cast<float>(low), s = static_cast<float>(span), below = std::nextafter(static_cast<float>(high), l);
+      fill<float, 4>(static_cast<float*>(out[0]), n, Seed(step, in), [&](const auto& w, float* v) {
+        for (size_t k = 0; k < 4; ++k) v[k] = s > 0 ? std::min(l + s * uniform01(w[k]), below) : l + s * uniform01(w[k]);
+      });
+    } else {
+      const double below = std::nextafter(high, low);
+      fill<double, 2>(static_cast<double*>(out[0]), n, Seed(step, in), [&](const auto& w, double* v) {
+        for (size_t k = 0; k < 2; ++k) v[k] = span > 0 ? std::min(low + span * uniform01(w[2 * k], w[2 * k + 1]), below) : low + span * uniform01(w[2 * k], w[2 * k + 1]);
+      });
+    }
+  });
+});
+
+const RegisterKernel register_normal("normal", [](const Step& step) -> std::unique_ptr<Kernel> {
+  const int64_t n = step.out[0].shape.numel();
+  const bool single = step.out[0].dtype == DType::f32;
+  return make_kernel([=](const void* const* in, void* const* out) {
+    const double mean = read_real(in[2], step.in[2].dtype), std_dev = read_real(in[3], step.in[3].dtype);
+    // Box and Muller 1958; 1 − u is never 0. Computed in f64 so that devices agree within the stated 4 ulp.
+    auto pair = [&](double u, double v, auto* to) {
+      const double r = std::sqrt(-2 * std::log(1 - u)), angle = 2 * std::numbers::pi * v;
+      using T = std::remove_reference_t<decltype(*to)>;
+      to[0] = static_cast<T>(mean + std_dev * r * std::cos(angle));
+      to[1] = static_cast<T>(mean + std_dev * r * std::sin(angle));
+    };
+    if (single)
+      fill<float, 4>(static_cast<float*>(out[0]), n, Seed(step, in), [&](const auto& w, float* v) {
+        pair(uniform01(w[0]), uniform01(w[1]), v);
+        pair(uniform01(w[2]), uniform01(w[3]), v + 2);
+      });
+    else
+      fill<double, 2>(static_cast<double*>(out[0]), n, Seed(step, in), [&](const auto& w, double* v) { pair(uniform01(w[0], w[1]), uniform01(w[2], w[3]), v); });
+  });
+});
+
+const RegisterKernel register_permutation("permutation", [](const Step& step) -> std::unique_ptr<Kernel> {
+  const int64_t n = step.out[0].shape.numel();
+  return make_kernel([=](const void* const* in, void* const* out) {
+    std::vector<uint64_t> keys(static_cast<size_t>(n));
+    fill<uint64_t, 2>(keys.data(), n, Seed(step, in), [](const auto& w, uint64_t* v) {
+      v[0] = w[0] | uint64_t{w[1]} << 32;
+      v[1] = w[2] | uint64_t{w[3]} << 32;
+    });
+    auto* y = static_cast<int64_t*>(out[0]);
+    std::iota(y, y + n, 0);
+    std::stable_sort(y, y + n, [&](int64_t a, int64_t b) { return keys[static_cast<size_t>(a)] < keys[static_cast<size_t>(b)]; });
+  });
+});
+
+}  // namespace
+
+}  // namespace suanli::cpu

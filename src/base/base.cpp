@@ -1,0 +1,88 @@
+#include "suanli/base.h"
+
+#include <cstdio>
+
+#include "base/text.h"
+#include "suanli/version.h"
+
+namespace suanli {
+
+namespace {
+struct DTypeInfo { const char* name; int size; };
+constexpr DTypeInfo kDTypes[] = {{"f64", 8}, {"f32", 4}, {"f16", 2}, {"bf16", 2}, {"i64", 8}, {"i32", 4}, {"i16", 2}, {"i8", 1}, {"u64", 8},
+                                 {"u32", 4}, {"u16", 2}, {"u8", 1}, {"bool", 1}, {"c64", 8}, {"c128", 16}, {"f8e4m3", 1}, {"f8e5m2", 1}, {"i4", 1}};
+const DTypeInfo& info(DType d) { return kDTypes[static_cast<int>(d)]; }
+bool is_signed_integer(DType d) { return d >= DType::i64 && d <= DType::i8; }
+}  // namespace
+
+const char* name(DType dtype) { return info(dtype).name; }
+int64_t itemsize(DType dtype) { return info(dtype).size; }
+
+DType dtype_from_name(std::string_view wanted) {
+  for (int i = 0; i < static_cast<int>(std::size(kDTypes)); ++i)
+    if (wanted == kDTypes[i].name) return static_cast<DType>(i);
+  throw InputError(str("'", wanted, "' is not a dtype; known are f64 f32 i64 i32 u8 bool and the others of suanli/base.h"));
+}
+
+DType promote(DType a, DType b) {
+  if (a == b) return a;
+  if (a == DType::boolean) return b;
+  if (b == DType::boolean) return a;
+  if (is_float(a) || is_float(b)) {
+    if (!is_float(a)) return b;
+    if (!is_float(b)) return a;
+    if (itemsize(a) != itemsize(b)) return itemsize(a) > itemsize(b) ? a : b;
+    return DType::f32;  // f16 with bf16: neither holds the other
+  }
+  if (is_signed_integer(a) == is_signed_integer(b)) return itemsize(a) > itemsize(b) ? a : b;
+  DType s = is_signed_integer(a) ? a : b, u = is_signed_integer(a) ? b : a;
+  if (itemsize(s) > itemsize(u)) return s;
+  switch (itemsize(u)) {
+    case 1: return DType::i16;
+    case 2: return DType::i32;
+    default: return DType::i64;
+  }
+}
+
+void Shape::throw_rank(int rank) { throw ShapeError(str("[shape] rank ", rank, ": at most ", kMaxRank, " axes are supported")); }
+void Shape::throw_axis(int axis, int rank) {
+  throw ShapeError(rank == 0 ? str("[shape] axis ", axis, " is out of range for a 0-d tensor")
+                             : str("[shape] axis ", axis, " is out of range for rank ", rank, " (", -rank, "…", rank - 1, ")"));
+}
+
+Shape broadcast(const Shape& a, const Shape& b) {
+  if (a == b) return a;
+  const Shape &longer = a.rank() >= b.rank() ? a : b, &shorter = a.rank() >= b.rank() ? b : a;
+  Shape out = longer;
+  int offset = longer.rank() - shorter.rank();
+  for (int i = 0; i < shorter.rank(); ++i) {
+    int64_t x = longer[i + offset], y = shorter[i];
+    if (x == y || y == 1) continue;
+    if (x != 1) throw ShapeError(str("shapes ", a, " and ", b, " do not broadcast: sizes ", a.rank() >= b.rank() ? x : y, " and ", a.rank() >= b.rank() ? y : x));
+    out[i + offset] = y;
+  }
+  return out;
+}
+
+std::string to_string(const Shape& shape) {
+  std::string out = "[";
+  for (int i = 0; i < shape.rank(); ++i) {
+    if (i) out += ", ";
+    append(out, shape[i]);
+  }
+  return out + "]";
+}
+
+std::string human_bytes(int64_t bytes) {
+  const char* units[] = {"B", "KiB", "MiB", "GiB", "TiB"};
+  double v = static_cast<double>(bytes);
+  int u = 0;
+  while (v >= 1024 && u < 4) v /= 1024, ++u;
+  char buffer[32];
+  std::snprintf(buffer, sizeof buffer, u == 0 ? "%.0f %s" : "%.1f %s", v, units[u]);
+  return buffer;
+}
+
+const char* version() { return SUANLI_VERSION; }
+
+}  // namespace suanli

@@ -1,0 +1,16 @@
+// Suggestions for mistyped words: kinds of data, options, ops, verbs.
+#pragma once
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "suanli/export.h"
+
+namespace suanli {
+
+/// The candidate nearest to `word`, or "" if none is near: at most one typing error per three letters, where a letter added,
+/// left out, changed or swapped with its neighbour counts as one and case counts as none; a beginning of three letters or more
+/// also counts as near. Of equally near candidates the first.
+SUANLI_API std::string did_you_mean(std::string_view word, const std::vector<std::string>& candidates);
+
+}  // namespace suanli

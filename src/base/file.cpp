@@ -1,0 +1,183 @@
+#include "base/file.h"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+#include <zlib.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstdio>
+#include <cstring>
+#include <filesystem>
+#include <utility>
+
+#include "base/text.h"
+
+namespace suanli {
+
+namespace {
+
+constexpr size_t kBuffer = 256 << 10;
+
+class Descriptor {
+ public:
+  explicit Descriptor(int fd) : fd_(fd) {}
+  ~Descriptor() {
+    if (fd_ >= 0) ::close(fd_);
+  }
+  Descriptor(const Descriptor&) = delete;
+  int get() const { return fd_; }
+  /// Some file systems report a failed write only here.
+  int close() { return ::close(std::exchange(fd_, -1)); }
+
+ private:
+  int fd_;
+};
+
+[[noreturn]] void fail(const std::string& path, std::string_view what, int error) {
+  throw InputError(str(path, ": ", what, ": ", explain_errno(error)));
+}
+
+std::string folder_of(const std::string& path) {
+  std::string folder = std::filesystem::path(path).parent_path().string();
+  return folder.empty() ? "." : folder;
+}
+
+/// A rename is on the disk only when the folder is.
+void sync_folder(const std::string& path) {
+  std::string folder = folder_of(path);
+  Descriptor fd(::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  if (fd.get() < 0) fail(folder, "cannot be opened", errno);
+  // Some network file systems know no fsync of a folder; there the rename itself is what they promise.
+  if (::fsync(fd.get()) != 0 && errno != EINVAL && errno != ENOTSUP) fail(folder, "cannot be synchronised with the disk", errno);
+}
+
+}  // namespace
+
+std::string explain_errno(int error) {
+  std::string text = std::strerror(error);
+  switch (error) {
+    case ENOSPC: return text + ". Free some space there, or choose another place.";
+    case EDQUOT: return text + ". Free some of your quota, or choose another place.";
+    case EFBIG: return text + ". The process may not write files of this size: raise the limit (ulimit -f), or choose another file system.";
+    case EIO: return text + ". The disk or the network file system reports an error: check it (dmesg), or choose another place.";
+    case EACCES: case EPERM: return text + ". Check the permissions, or choose another place.";
+    case EROFS: return text + ". Choose a place that can be written.";
+    case ENOENT: return text + ". Check the path.";
+    case ENOTDIR: return text + ". A part of the path is a file, not a folder.";
+    case EMFILE: case ENFILE: return text + ". Raise the limit (ulimit -n).";
+    default: return text + ".";
+  }
+}
+
+std::string to_string(const FileDigest& digest) {
+  char crc[16];
+  std::snprintf(crc, sizeof crc, "%08x", digest.crc32);
+  return str(digest.bytes, " bytes, crc32 ", crc);
+}
+
+FileWriter::FileWriter(int fd, std::string path) : fd_(fd), path_(std::move(path)) { buffer_.reserve(kBuffer); }
+
+void FileWriter::write(const void* data, size_t bytes) {
+  const char* from = static_cast<const char*>(data);
+  digest_.crc32 = static_cast<uint32_t>(crc32_z(digest_.crc32, reinterpret_cast<const Bytef*>(from), bytes));
+  digest_.bytes += bytes;
+  if (buffer_.size() + bytes > kBuffer) flush();
+  if (bytes >= kBuffer) return write_through(from, bytes);
+  buffer_.insert(buffer_.end(), from, from + bytes);
+}
+
+void FileWriter::flush() {
+  write_through(buffer_.data(), buffer_.size());
+  buffer_.clear();
+}
+
+void FileWriter::write_through(const char* data, size_t bytes) {
+  while (bytes > 0) {
+    ssize_t n = ::write(fd_, data, std::min<size_t>(bytes, 1 << 30));
+    if (n < 0 && errno == EINTR) continue;
+    if (n <= 0) fail(path_, str("cannot be written (", digest_.bytes, " bytes so far)"), n < 0 ? errno : EIO);
+    data += n;
+    bytes -= static_cast<size_t>(n);
+  }
+}
+
+FileDigest write_file_atomically(const std::string& path, const std::function<void(FileWriter&)>& writer) {
+  const std::string temporary = path + std::string(kTemporarySuffix);
+  Descriptor fd(::open(temporary.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666));
+  if (fd.get() < 0) fail(path, "cannot be created", errno);
+  try {
+    FileWriter file(fd.get(), path);
+    writer(file);
+    file.flush();
+    if (::fsync(fd.get()) != 0) fail(path, "cannot be synchronised with the disk", errno);
+    if (fd.close() != 0) fail(path, "cannot be closed", errno);
+    if (::rename(temporary.c_str(), path.c_str()) != 0) fail(path, "cannot be replaced", errno);
+    sync_folder(path);
+    return file.digest();
+  } catch (...) {
+    ::unlink(temporary.c_str());
+    throw;
+  }
+}
+
+FileReader::FileReader(std::string path) : path_(std::move(path)) {
+  fd_ = ::open(path_.c_str(), O_RDONLY | O_CLOEXEC);
+  if (fd_ < 0) fail(path_, "cannot be opened", errno);
+  struct stat info;
+  if (::fstat(fd_, &info) != 0 || S_ISDIR(info.st_mode)) {
+    int error = S_ISDIR(info.st_mode) ? EISDIR : errno;
+    ::close(fd_);
+    fail(path_, "cannot be read", error);
+  }
+  size_ = static_cast<uint64_t>(info.st_size);
+}
+
+FileReader::~FileReader() { ::close(fd_); }
+
+void FileReader::read(uint64_t offset, void* to, uint64_t bytes) const {
+  char* out = static_cast<char*>(to);
+  while (bytes > 0) {
+    ssize_t n = ::pread(fd_, out, std::min<uint64_t>(bytes, 1 << 30), static_cast<off_t>(offset));
+    if (n < 0 && errno == EINTR) continue;
+    if (n < 0) fail(path_, str("cannot be read at byte ", offset), errno);
+    if (n == 0) throw InputError(str(path_, ": ends after ", offset, " bytes, ", bytes, " more were expected. The file is truncated; copy it again."));
+    out += n;
+    offset += static_cast<uint64_t>(n);
+    bytes -= static_cast<uint64_t>(n);
+  }
+}
+
+std::string read_file(const std::string& path) {
+  FileReader file(path);
+  std::string text(file.size(), '\0');
+  file.read(0, text.data(), text.size());
+  return text;
+}
+
+FileDigest digest_file(const std::string& path) {
+  FileReader file(path);
+  std::vector<Bytef> buffer(kBuffer);
+  FileDigest digest;
+  while (digest.bytes < file.size()) {
+    uint64_t n = std::min<uint64_t>(buffer.size(), file.size() - digest.bytes);
+    file.read(digest.bytes, buffer.data(), n);
+    digest.crc32 = static_cast<uint32_t>(crc32_z(digest.crc32, buffer.data(), n));
+    digest.bytes += n;
+  }
+  return digest;
+}
+
+void make_folders(const std::string& path) {
+  std::error_code error;
+  std::filesystem::create_directories(path, error);
+  if (error) fail(path, "cannot be made", error.value());
+}
+
+bool path_exists(const std::string& path) {
+  std::error_code error;
+  return std::filesystem::exists(std::filesystem::symlink_status(path, error));
+}
+
+}  // namespace suanli

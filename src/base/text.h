@@ -1,0 +1,37 @@
+// str(a, b, …): joins strings, numbers and anything with a to_string(). Lighter to include than a formatting library, for error texts.
+#pragma once
+#include <charconv>
+#include <string>
+#include <string_view>
+#include <type_traits>
+
+#include "suanli/base.h"
+
+namespace suanli {
+
+inline void append(std::string& out, std::string_view s) { out += s; }
+inline void append(std::string& out, const char* s) { out += s; }
+inline void append(std::string& out, char c) { out += c; }
+template <class T> requires std::is_arithmetic_v<T>
+void append(std::string& out, T v) {
+  if constexpr (std::is_same_v<T, bool>) {
+    out += v ? "true" : "false";
+  } else {
+    char buffer[40];
+    auto r = std::to_chars(buffer, buffer + sizeof buffer, v);
+    out.append(buffer, r.ptr);
+  }
+}
+template <class T> requires(!std::is_arithmetic_v<T> && !std::is_convertible_v<const T&, std::string_view>)
+void append(std::string& out, const T& v) { out += to_string(v); }
+
+template <class... A> std::string str(const A&... a) {
+  std::string out;
+  (append(out, a), ...);
+  return out;
+}
+
+/// "1.5 MiB", "12 B".
+std::string human_bytes(int64_t bytes);
+
+}  // namespace suanli

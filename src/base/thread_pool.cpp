@@ -1,0 +1,150 @@
+#include "base/thread_pool.h"
+
+#include <pthread.h>
+#include <sched.h>
+
+#include <atomic>
+#include <chrono>
+#include <cstdlib>
+#include <exception>
+#include <memory>
+#include <mutex>
+#include <thread>
+#include <utility>
+#include <vector>
+
+#include "base/text.h"
+
+namespace suanli {
+namespace {
+
+constexpr auto kSpin = std::chrono::microseconds(30);
+
+inline void pause() {
+#if defined(__x86_64__)
+  __builtin_ia32_pause();
+#endif
+}
+
+thread_local bool inside_region = false;
+
+/// Waits until `word` differs from `seen`: a bounded spin, then a futex sleep.
+uint32_t wait_change(std::atomic<uint32_t>& word, uint32_t seen) {
+  auto until = std::chrono::steady_clock::now() + kSpin;
+  for (int i = 0;; ++i) {
+    uint32_t now = word.load(std::memory_order_acquire);
+    if (now != seen) return now;
+    pause();
+    if ((i & 63) == 63 && std::chrono::steady_clock::now() > until) break;
+  }
+  uint32_t now;
+  while ((now = word.load(std::memory_order_acquire)) == seen) word.wait(seen, std::memory_order_acquire);
+  return now;
+}
+
+class Pool {
+ public:
+  explicit Pool(int threads) : threads_(threads) {
+    for (int i = 1; i < threads; ++i) workers_.emplace_back([this, i] { work(i); });
+  }
+  ~Pool() {
+    stop_ = true;
+    generation_.fetch_add(1, std::memory_order_release);
+    generation_.notify_all();
+    for (auto& w : workers_) w.join();
+  }
+  int threads() const { return threads_; }
+
+  void run(int parts, void (*call)(void*, int), void* context) {
+    std::unique_lock lock(busy_, std::defer_lock);
+    if (parts == 1 || threads_ == 1 || inside_region || !lock.try_lock()) {
+      for (int p = 0; p < parts; ++p) call(context, p);
+      return;
+    }
+    parts_ = parts, call_ = call, context_ = context, failed_part_ = parts, error_ = nullptr;
+    remaining_.store(static_cast<uint32_t>(threads_ - 1), std::memory_order_relaxed);
+    generation_.fetch_add(1, std::memory_order_release);
+    generation_.notify_all();
+    inside_region = true;
+    share(0);
+    inside_region = false;
+    for (uint32_t left = remaining_.load(std::memory_order_acquire); left != 0;) left = wait_change(remaining_, left);
+    if (error_) std::rethrow_exception(std::exchange(error_, nullptr));
+  }
+
+ private:
+  void share(int thread) {
+    for (int p = thread; p < parts_; p += threads_) {
+      try {
+        call_(context_, p);
+      } catch (...) {
+        std::lock_guard lock(error_mutex_);
+        if (p < failed_part_) failed_part_ = p, error_ = std::current_exception();
+        return;
+      }
+    }
+  }
+  void work(int thread) {
+    pthread_setname_np(pthread_self(), "suanli-compute");
+    inside_region = true;
+    uint32_t seen = 0;
+    for (;;) {
+      seen = wait_change(generation_, seen);
+      if (stop_) return;
+      share(thread);
+      if (remaining_.fetch_sub(1, std::memory_order_acq_rel) == 1) remaining_.notify_one();
+    }
+  }
+
+  const int threads_;
+  std::vector<std::thread> workers_;
+  std::mutex busy_, error_mutex_;
+  std::atomic<bool> stop_{false};
+  std::atomic<uint32_t> generation_{0}, remaining_{0};
+  int parts_ = 0, failed_part_ = 0;
+  void (*call_)(void*, int) = nullptr;
+  void* context_ = nullptr;
+  std::exception_ptr error_;
+};
+
+int default_threads() {
+  if (const char* text = std::getenv("SUANLI_THREADS")) {
+    char* end = nullptr;
+    long n = std::strtol(text, &end, 10);
+    if (*text == 0 || *end != 0 || n < 1 || n > 1024) throw UsageError(str("SUANLI_THREADS=", text, ": expected a number from 1 to 1024"));
+    return static_cast<int>(n);
+  }
+  cpu_set_t set;
+  return sched_getaffinity(0, sizeof set, &set) == 0 ? std::max(1, CPU_COUNT(&set)) : 1;
+}
+
+std::mutex pool_mutex;
+std::atomic<Pool*> current{nullptr};  // never freed at exit: threads may still be inside
+int wanted_threads = 0;
+
+Pool& pool() {
+  if (Pool* p = current.load(std::memory_order_acquire)) return *p;
+  std::lock_guard lock(pool_mutex);
+  if (!current) {
+    if (wanted_threads == 0) wanted_threads = default_threads();
+    current.store(new Pool(wanted_threads), std::memory_order_release);
+  }
+  return *current;
+}
+
+}  // namespace
+
+int pool_threads() { return pool().threads(); }
+
+void set_pool_threads(int threads) {
+  if (threads < 1) throw UsageError(str("[set_compute_threads] ", threads, " threads: expected at least 1"));
+  std::lock_guard lock(pool_mutex);
+  wanted_threads = threads;
+  delete current.exchange(nullptr);
+}
+
+void detail::pool_run(int parts, void (*call)(void*, int), void* context) {
+  if (parts > 0) pool().run(parts, call, context);
+}
+
+}  // namespace suanli

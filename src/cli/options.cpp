@@ -1,0 +1,172 @@
+#include "cli/options.h"
+
+#include <fmt/format.h>
+
+#include <CLI/CLI.hpp>
+
+#include "base/did_you_mean.h"
+#include "suanli/base.h"
+
+namespace suanli::cli {
+
+namespace {
+
+std::string suggestion(const std::string& word, const std::vector<std::string>& candidates) {
+  std::string near = did_you_mean(word, candidates);
+  return near.empty() ? "" : fmt::format(" Did you mean {}?", near);
+}
+
+std::string see_help(const Verb& verb) { return fmt::format(" See suanli {} --help.", verb.name); }
+
+/// A whole text as a number of the option's kind and range.
+double number(const Option& option, const std::string& text) {
+  const char* kind = option.takes == Takes::integer ? "a whole number" : "a number";
+  size_t used = 0;
+  double value = 0;
+  try {
+    value = option.takes == Takes::integer ? static_cast<double>(std::stoll(text, &used)) : std::stod(text, &used);
+  } catch (const std::exception&) {
+    used = 0;
+  }
+  if (text.empty() || used != text.size() || std::isspace(static_cast<unsigned char>(text[0])) || !(value - value == 0))
+    throw UsageError(fmt::format("{} takes {}, not '{}'", option.name, kind, text));
+  if (value < option.least || value > option.most) {
+    std::string range = option.most == std::numeric_limits<double>::infinity()    ? fmt::format("at least {:g}", option.least)
+                        : option.least == -std::numeric_limits<double>::infinity() ? fmt::format("at most {:g}", option.most)
+                                                                                   : fmt::format("{:g} to {:g}", option.least, option.most);
+    throw UsageError(fmt::format("{} is {}, expected {}", option.name, text, range));
+  }
+  return value;
+}
+
+}  // namespace
+
+std::string Arguments::text(const std::string& option, const std::string& fallback) const {
+  auto it = options_.find(option);
+  return it == options_.end() ? fallback : it->second;
+}
+int64_t Arguments::integer(const std::string& option, int64_t fallback) const { return has(option) ? std::stoll(text(option)) : fallback; }
+double Arguments::real(const std::string& option, double fallback) const { return has(option) ? std::stod(text(option)) : fallback; }
+std::vector<std::string> Arguments::given() const {
+  std::vector<std::string> names;
+  for (auto& [name, value] : options_) names.push_back(name);
+  return names;
+}
+
+const Verb& find_verb(const std::string& name) {
+  std::vector<std::string> names;
+  for (const Verb& v : verbs()) {
+    if (name == v.name) return v;
+    names.push_back(v.name);
+  }
+  throw UsageError(fmt::format("'{}' is no command.{} See suanli help.", name, suggestion(name, names)));
+}
+
+/// Lets CLI11 split the words by the verb's table; what it finds is checked and worded here.
+class Parser {
+ public:
+  explicit Parser(const Verb& verb) : verb_(verb) {
+    app_.set_help_flag();
+    app_.allow_extras();
+    for (const Option& o : verb.options) {
+      if (o.takes == Takes::nothing) app_.add_flag(o.name);
+      else app_.add_option(o.name)->type_size(1)->expected(1)->multi_option_policy(CLI::MultiOptionPolicy::TakeLast);
+    }
+  }
+
+  Arguments parse(const std::vector<std::string>& words) {
+    try {
+      app_.parse(std::vector<std::string>(words.rbegin(), words.rend()));  // CLI11 takes them from the back
+    } catch (const CLI::ArgumentMismatch& e) {
+      throw UsageError(missing_value(words) + see_help(verb_));
+    } catch (const CLI::ParseError& e) {
+      throw UsageError(fmt::format("{}.{}", e.what(), see_help(verb_)));
+    }
+    Arguments out;
+    for (const Option& o : verb_.options) {
+      const CLI::Option* given = app_.get_option(o.name);
+      if (given->count() == 0) continue;
+      std::string value = o.takes == Takes::nothing ? "" : given->results().back();
+      if (o.takes == Takes::integer || o.takes == Takes::real) number(o, value);
+      if (o.takes == Takes::text && value.empty()) throw UsageError(fmt::format("{} takes a text, not nothing.{}", o.name, see_help(verb_)));
+      out.options_[o.name] = value;
+    }
+    bool options_ended = false;
+    for (const std::string& word : app_.remaining()) {
+      if (!options_ended && word == "--") options_ended = true;
+      else if (!options_ended && word.size() > 1 && word[0] == '-') unknown_option(word);
+      else out.positionals_.push_back(word);
+    }
+    check_positionals(out.positionals_);
+    return out;
+  }
+
+ private:
+  [[noreturn]] void unknown_option(const std::string& word) {
+    std::vector<std::string> names = {"--help"};
+    for (const Option& o : verb_.options) names.push_back(o.name);
+    std::string name = word.substr(0, word.find('='));
+    throw UsageError(fmt::format("{} is no option of {}.{}{}", name, verb_.name, suggestion(name, names), see_help(verb_)));
+  }
+
+  std::string missing_value(const std::vector<std::string>& words) {
+    for (const Option& o : verb_.options)
+      if (o.takes != Takes::nothing && !words.empty() && words.back() == o.name) return fmt::format("{} needs a value: {} {}.", o.name, o.name, o.metavar);
+    for (const Option& o : verb_.options)
+      for (size_t i = 0; i < words.size(); ++i)
+        if (o.takes != Takes::nothing && words[i] == o.name) return fmt::format("{} needs a value: {} {}.", o.name, o.name, o.metavar);
+    return "an option lacks its value.";
+  }
+
+  void check_positionals(const std::vector<std::string>& given) {
+    for (size_t i = 0; i < verb_.positionals.size(); ++i)
+      if (verb_.positionals[i].required && i >= given.size())
+        throw UsageError(fmt::format("{} is missing: {}.{}", verb_.positionals[i].name, verb_.positionals[i].help, see_help(verb_)));
+    const bool many = !verb_.positionals.empty() && verb_.positionals.back().many;
+    if (!many && given.size() > verb_.positionals.size())
+      throw UsageError(fmt::format("'{}' is one word too many.{}", given[verb_.positionals.size()], see_help(verb_)));
+  }
+
+  const Verb& verb_;
+  CLI::App app_;
+};
+
+Arguments parse(const Verb& verb, const std::vector<std::string>& words, bool* help) {
+  for (const std::string& word : words) {
+    if (word == "--") break;
+    if (word == "--help" || word == "-h") return *help = true, Arguments();
+  }
+  *help = false;
+  return Parser(verb).parse(words);
+}
+
+std::string overview() {
+  std::string out = "suanli trains, measures and uses neural networks.\n\nUsage: suanli COMMAND …\n\n";
+  for (const Verb& v : verbs()) out += fmt::format("  {:<9} {}\n", v.name, v.line);
+  out += "\nFirst run, nothing needed:  suanli train\nHelp of one command:        suanli COMMAND --help\n";
+  return out;
+}
+
+std::string help_of(const Verb& verb) {
+  std::string out = fmt::format("suanli {}: {}\n\nUsage: suanli {}", verb.name, verb.line, verb.name);
+  for (const Positional& p : verb.positionals) {
+    std::string word = fmt::format("{}{}", p.name, p.many ? "…" : "");
+    out += p.required ? " " + word : " [" + word + "]";
+  }
+  if (!verb.options.empty()) out += " [options]";
+  out += "\n\n";
+  for (const Positional& p : verb.positionals) out += fmt::format("  {:<24} {}\n", p.name, p.help);
+  if (!verb.positionals.empty()) out += "\n";
+  for (const Option& o : verb.options) {
+    std::string left = *o.metavar ? fmt::format("{} {}", o.name, o.metavar) : o.name;
+    out += fmt::format("  {:<24} {}{}\n", left, o.help, *o.fallback ? fmt::format(" (default: {})", o.fallback) : "");
+  }
+  out += fmt::format("  {:<24} {}\n", "--help", "this text");
+  if (!verb.examples.empty()) {
+    out += "\nExamples:\n";
+    for (const char* e : verb.examples) out += fmt::format("  {}\n", e);
+  }
+  return out;
+}
+
+}  // namespace suanli::cli

@@ -1,0 +1,69 @@
+// The command line as tables: a verb is one entry, an option one row, and help, parsing and suggestions follow from them.
+#pragma once
+#include <cstdint>
+#include <limits>
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace suanli::cli {
+
+enum class Takes { nothing, text, integer, real };
+
+struct Option {
+  const char* name;     // "--batch-size"
+  Takes takes;
+  const char* metavar;  // "N"; "" for flags
+  const char* help;
+  const char* fallback = "";  // what holds if the option is not given, in words; shown in help
+  double least = -std::numeric_limits<double>::infinity(), most = std::numeric_limits<double>::infinity();
+};
+
+struct Positional {
+  const char* name;  // "RUN"
+  const char* help;
+  bool required = true, many = false;
+};
+
+/// What the user gave: only options that were on the command line are present.
+class Arguments {
+ public:
+  bool has(const std::string& option) const { return options_.count(option) > 0; }
+  std::string text(const std::string& option, const std::string& fallback = "") const;
+  int64_t integer(const std::string& option, int64_t fallback) const;
+  double real(const std::string& option, double fallback) const;
+  const std::vector<std::string>& positionals() const { return positionals_; }
+  std::string positional(size_t i, const std::string& fallback = "") const { return i < positionals_.size() ? positionals_[i] : fallback; }
+  /// The options given, as the user spelled them.
+  std::vector<std::string> given() const;
+
+ private:
+  friend class Parser;
+  std::map<std::string, std::string> options_;
+  std::vector<std::string> positionals_;
+};
+
+struct Verb {
+  const char* name;
+  const char* line;  // what it does, for the list of verbs
+  std::vector<Positional> positionals;
+  std::vector<Option> options;
+  std::vector<const char*> examples;
+  int (*run)(const Arguments& arguments);
+};
+
+/// All verbs, in the order that help lists them.
+const std::vector<Verb>& verbs();
+/// Throws UsageError with the nearest verb.
+const Verb& find_verb(const std::string& name);
+
+/// Reads the words after the verb. Throws UsageError: unknown options with the nearest one, missing or superfluous words, values of
+/// the wrong kind or out of range. `help` is set if --help was among them (nothing else is checked then).
+Arguments parse(const Verb& verb, const std::vector<std::string>& words, bool* help);
+
+/// Help texts, without colour.
+std::string overview();
+std::string help_of(const Verb& verb);
+
+}  // namespace suanli::cli

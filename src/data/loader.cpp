@@ -1,0 +1,189 @@
+// Batches, read ahead on threads and handed out in order.
+#include <chrono>
+#include <condition_variable>
+#include <exception>
+#include <mutex>
+#include <thread>
+
+#include "base/text.h"
+#include "suanli/data.h"
+
+namespace suanli::data {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+double seconds_since(Clock::time_point start) { return std::chrono::duration<double>(Clock::now() - start).count(); }
+
+}  // namespace
+
+// A ring of options.queue slots: batch b lives in slot b mod queue, so order needs no sorting. A thread may claim batch b only while
+// b < taken + queue; that bounds the memory. start() raises `generation`: batches still in the making for an older one are thrown away
+// when they are done, and nobody waits for them.
+struct Loader::State {
+  struct Slot {
+    bool full = false;
+    Batch batch;
+    std::exception_ptr error;
+  };
+  using Order = std::shared_ptr<const std::vector<int64_t>>;  // null: the order of the data set
+
+  std::shared_ptr<const Dataset> dataset;
+  LoaderOptions options;
+  int64_t batches = 0, epoch = -1;
+  bool fresh = false;  // start() was called and nothing was taken since
+  double waited = 0;
+  Batch current;       // what the iterator shows
+
+  std::mutex mutex;  // guards what follows
+  std::condition_variable work, ready;
+  std::vector<Slot> slots;
+  Order order;
+  uint64_t generation = 0;
+  int64_t claimed = 0, taken = 0;
+  bool stop = false;
+  std::vector<std::thread> threads;
+
+  ~State() {
+    {
+      std::lock_guard lock(mutex);
+      stop = true;
+    }
+    work.notify_all();
+    for (std::thread& t : threads) t.join();
+  }
+
+  Batch make(const Order& samples, int64_t index) const {
+    const int64_t first = index * options.batch_size, count = std::min(options.batch_size, dataset->size() - first);
+    const Shape& sample = dataset->info().input_shape;
+    const int64_t values = sample.numel();
+    Shape shape{count};
+    for (int64_t size : sample) shape.push_back(size);
+
+    Batch batch;
+    batch.index = index;
+    batch.y = tensor_filled_by(Shape{count}, DType::i64, [&](void* labels) {
+      batch.x = tensor_filled_by(shape, DType::f32, [&](void* inputs) {
+        for (int64_t i = 0; i < count; ++i) {
+          const int64_t which = samples ? (*samples)[static_cast<size_t>(first + i)] : first + i;
+          dataset->read(which, static_cast<float*>(inputs) + i * values, static_cast<int64_t*>(labels) + i);
+        }
+      });
+    });
+    return batch;
+  }
+
+  void run() {
+    std::unique_lock lock(mutex);
+    while (true) {
+      work.wait(lock, [&] { return stop || (claimed < batches && claimed < taken + options.queue); });
+      if (stop) return;
+      const int64_t index = claimed++;
+      const uint64_t mine = generation;
+      const Order samples = order;
+      lock.unlock();
+      Slot made{.full = true, .batch = {}, .error = nullptr};
+      try {
+        made.batch = make(samples, index);
+      } catch (...) {
+        made.error = std::current_exception();
+      }
+      lock.lock();
+      if (stop) return;
+      if (mine == generation) {
+        slots[static_cast<size_t>(index % options.queue)] = std::move(made);
+        ready.notify_one();
+      } else {
+        lock.unlock();  // freeing a batch takes time that the others need not wait
+        made = {};
+        lock.lock();
+      }
+    }
+  }
+};
+
+Loader::Loader(std::shared_ptr<const Dataset> dataset, LoaderOptions options) : state_(std::make_unique<State>()) {
+  if (!dataset) throw UsageError("[loader] there is no data set (a Splits without a validation split has a null val)");
+  auto require = [](bool ok, const char* name, int64_t value, const char* range) {
+    if (!ok) throw UsageError(str("[loader] ", name, " = ", value, ", expected ", range));
+  };
+  require(options.batch_size >= 1, "batch_size", options.batch_size, "at least 1");
+  require(options.threads >= 0 && options.threads <= 256, "threads", options.threads, "0 to 256");
+  require(options.queue >= 1 && options.queue <= 4096, "queue", options.queue, "1 to 4096");
+  const int64_t size = dataset->size(), full = size / options.batch_size;
+  state_->batches = full + (size % options.batch_size != 0 && !options.drop_last ? 1 : 0);
+  state_->dataset = std::move(dataset);
+  state_->options = options;
+}
+
+Loader::~Loader() = default;
+Loader::Loader(Loader&&) noexcept = default;
+Loader& Loader::operator=(Loader&&) noexcept = default;
+
+int64_t Loader::batches() const { return state_->batches; }
+int64_t Loader::epoch() const { return state_->epoch; }
+const Dataset& Loader::dataset() const { return *state_->dataset; }
+const LoaderOptions& Loader::options() const { return state_->options; }
+double Loader::wait_seconds() const { return state_->waited; }
+
+void Loader::start(int64_t epoch, int64_t first_batch) {
+  State& s = *state_;
+  if (epoch < 0 || first_batch < 0 || first_batch > s.batches)
+    throw UsageError(str("[loader] start(", epoch, ", ", first_batch, "): an epoch has ", s.batches, " batches, counted from 0, as epochs are"));
+  State::Order order;
+  if (s.options.shuffle) order = std::make_shared<const std::vector<int64_t>>(epoch_order(s.dataset->size(), s.options.seed, epoch));
+
+  std::vector<State::Slot> dropped(s.options.threads > 0 ? static_cast<size_t>(s.options.queue) : 0);
+  {
+    std::lock_guard lock(s.mutex);
+    ++s.generation;
+    s.slots.swap(dropped);
+    s.order = std::move(order);
+    s.claimed = s.taken = first_batch;
+  }
+  s.epoch = epoch;
+  s.fresh = true;
+  s.work.notify_all();
+  while (static_cast<int>(s.threads.size()) < s.options.threads) s.threads.emplace_back([&s] { s.run(); });
+}
+
+bool Loader::next(Batch& batch) {
+  flush();  // the device computes the last step while this thread waits for data
+  State& s = *state_;
+  if (s.epoch < 0) start(0);
+  s.fresh = false;
+  batch = {};  // a batch that nobody holds any more is freed before the next one is there
+  if (s.taken == s.batches) return false;
+
+  const Clock::time_point begin = Clock::now();
+  if (s.options.threads == 0) {
+    batch = s.make(s.order, s.taken);
+    ++s.taken;
+  } else {
+    std::unique_lock lock(s.mutex);
+    State::Slot& slot = s.slots[static_cast<size_t>(s.taken % s.options.queue)];
+    s.ready.wait(lock, [&] { return slot.full; });
+    if (slot.error) std::rethrow_exception(slot.error);
+    batch = std::move(slot.batch);
+    slot = {};
+    ++s.taken;
+    lock.unlock();
+    s.work.notify_one();
+  }
+  s.waited += seconds_since(begin);
+  return true;
+}
+
+Loader::Iterator Loader::begin() {
+  if (!state_->fresh) start(state_->epoch + 1);
+  Iterator first(this);
+  return ++first;
+}
+
+Batch& Loader::Iterator::operator*() const { return loader_->state_->current; }
+
+Loader::Iterator& Loader::Iterator::operator++() {
+  if (!loader_->next(loader_->state_->current)) loader_ = nullptr;
+  return *this;
+}
+
+}  // namespace suanli::data

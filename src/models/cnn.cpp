@@ -1,0 +1,59 @@
+// Small convolutional networks for small pictures: convolution, ReLU, pooling, twice; then two fully connected layers.
+#include "base/text.h"
+#include "models/zoo.h"
+
+namespace suanli::models {
+
+namespace {
+
+/// Channels and height × width that are left of one sample after two valid convolutions, each followed by 2×2 pooling.
+struct Trunk {
+  int64_t channels, features;
+};
+
+Trunk trunk(const char* model, const Shape& input, int kernel, int64_t width) {
+  if (input.rank() != 3) throw InputError(str("model ", model, ": a sample has shape ", input, ", expected [channels, height, width]. Use --model mlp for data that are not images."));
+  int64_t left[2] = {input[1], input[2]};
+  for (int64_t& side : left) {
+    for (int stage = 0; stage < 2; ++stage) side = side < kernel ? 0 : (side - kernel + 1) / 2;
+    // conv, pool, conv, pool backwards from one pixel: 2·1 + k − 1, then 2·that + k − 1
+    const int64_t least = 2 * (2 + kernel - 1) + kernel - 1;
+    if (side < 1) throw InputError(str("model ", model, ": pictures of ", input[1], "x", input[2], " are too small, at least ", least, "x", least, " is needed. Use --model mlp."));
+  }
+  return {input[0], width * left[0] * left[1]};
+}
+
+/// 3×3 convolutions to 32 and 64 channels, 128 hidden units; log-probabilities.
+struct CnnB : nn::Module {
+  nn::Conv2d conv1, conv2;
+  nn::Linear fc1, fc2;
+  SUANLI_FIELDS(conv1, conv2, fc1, fc2)
+  CnnB(Trunk t, int64_t classes) : conv1(t.channels, 32, 3), conv2(32, 64, 3), fc1(t.features, 128), fc2(128, classes) {}
+  Tensor forward(const Tensor& x) {
+    Tensor y = max_pool2d(relu(conv1(x)), {2});
+    y = max_pool2d(relu(conv2(y)), {2});
+    return log_softmax(fc2(relu(fc1(flatten(y, 1)))));
+  }
+  const char* type_name() const override { return "cnn_b"; }
+};
+
+/// 5×5 convolutions to 10 and 20 channels, 50 hidden units; logits.
+struct CnnC : nn::Module {
+  nn::Conv2d conv1, conv2;
+  nn::Linear fc1, fc2;
+  SUANLI_FIELDS(conv1, conv2, fc1, fc2)
+  CnnC(Trunk t, int64_t classes) : conv1(t.channels, 10, 5), conv2(10, 20, 5), fc1(t.features, 50), fc2(50, classes) {}
+  Tensor forward(const Tensor& x) {
+    Tensor y = max_pool2d(relu(conv1(x)), {2});
+    y = max_pool2d(relu(conv2(y)), {2});
+    return fc2(relu(fc1(flatten(y, 1))));
+  }
+  const char* type_name() const override { return "cnn_c"; }
+};
+
+}  // namespace
+
+nn::AnyModule build_cnn_b(const ModelOptions& o) { return CnnB(trunk("cnn_b", o.input_shape, 3, 64), o.classes); }
+nn::AnyModule build_cnn_c(const ModelOptions& o) { return CnnC(trunk("cnn_c", o.input_shape, 5, 20), o.classes); }
+
+}  // namespace suanli::models

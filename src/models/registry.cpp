@@ -1,0 +1,41 @@
+// The table of models. A model is one row here and one builder in a file of its family.
+#include "base/did_you_mean.h"
+#include "base/text.h"
+#include "models/zoo.h"
+
+namespace suanli::models {
+
+const std::vector<Entry>& entries() {
+  static const std::vector<Entry> table = {
+      // name, what it is, source, output, {optimizer, lr, momentum, batch size, epochs, normalize}, builder
+      {"linear", "one fully connected layer: multinomial logistic regression", "Cox 1958", Output::logits, {"sgd", 0.01, 0.9, 64, 5, true}, build_linear},
+      {"mlp", "fully connected 256-128 with ReLU", "LeCun et al. 1998, section III", Output::logits, {"adam", 1e-3, 0, 64, 5, true}, build_mlp},
+      {"cnn_b", "two 3x3 convolutions (32, 64), each with pooling, then 128 fully connected", "the form of Keras' first MNIST example",
+       Output::log_probabilities, {"adam", 1e-3, 0, 64, 3, false}, build_cnn_b},
+      {"cnn_c", "two 5x5 convolutions (10, 20), each with pooling, then 50 fully connected", "the form of PyTorch's first MNIST example",
+       Output::logits, {"sgd", 0.01, 0.5, 64, 10, true}, build_cnn_c},
+  };
+  return table;
+}
+
+const Entry& entry(std::string_view name) {
+  std::vector<std::string> names;
+  for (const Entry& e : entries()) {
+    if (name == e.name) return e;
+    names.push_back(e.name);
+  }
+  std::string near = did_you_mean(name, names), known;
+  for (const std::string& n : names) known += (known.empty() ? "" : ", ") + n;
+  throw UsageError(str("model '", name, "' is not known", near.empty() ? "" : str(": did you mean '", near, "'?"), near.empty() ? ": " : " ", "There are ", known, "."));
+}
+
+nn::AnyModule make(std::string_view name, const ModelOptions& options) {
+  const Entry& e = entry(name);
+  if (options.classes < 2) throw InputError(str("model ", name, ": ", options.classes, " class(es); at least 2 are needed to tell apart"));
+  for (int64_t size : options.input_shape)
+    if (size < 1) throw InputError(str("model ", name, ": the input shape ", options.input_shape, " has an empty axis"));
+  manual_seed(options.seed);
+  return e.build(options);
+}
+
+}  // namespace suanli::models

@@ -1,0 +1,58 @@
+// Layers with parameters, and Sequential.
+#include <cmath>
+
+#include "base/text.h"
+#include "suanli/nn.h"
+
+namespace suanli::nn {
+
+namespace {
+
+/// PyTorch's default for Linear and Conv2d (Kaiming uniform with a = √5, LeCun et al. 1998): uniform in ±1/√fan_in.
+Parameter uniform_init(const Shape& shape, int64_t fan_in) {
+  const double bound = fan_in > 0 ? 1 / std::sqrt(static_cast<double>(fan_in)) : 0;
+  return Parameter(uniform(shape, -bound, bound));
+}
+
+}  // namespace
+
+Linear::Linear(int64_t in, int64_t out, Options options) {
+  if (in < 1 || out < 1) throw ShapeError(str("[Linear] sizes ", in, " → ", out, ": at least 1 is expected"));
+  weight = uniform_init({out, in}, in);
+  if (options.bias) bias = uniform_init({out}, in);
+}
+
+Tensor Linear::forward(const Tensor& x) {
+  if (x.rank() < 1 || x.shape().at(-1) != weight.shape()[1])
+    throw ShapeError(str("[Linear] input has shape ", x.shape(), ", [.., ", weight.shape()[1], "] is expected", x.rank() > 2 ? " (flatten it first?)" : ""));
+  // One product however many leading axes there are: the weight's gradient then is one product too.
+  Tensor flat = x.rank() == 2 ? x : reshape(x, {x.rank() == 1 ? 1 : -1, x.shape().at(-1)});
+  Tensor y = matmul(flat, weight, false, true);
+  if (bias.defined()) y = y + bias;
+  if (x.rank() == 2) return y;
+  Shape out = x.shape();
+  out[out.rank() - 1] = weight.shape()[0];
+  return reshape(y, out);
+}
+
+Conv2d::Conv2d(int64_t in, int64_t out, int kernel, Options o) : conv_{o.stride, o.padding, o.dilation, o.groups} {
+  if (in < 1 || out < 1 || kernel < 1 || o.groups < 1 || in % o.groups != 0 || out % o.groups != 0)
+    throw ShapeError(str("[Conv2d] channels ", in, " → ", out, ", kernel ", kernel, ", groups ", o.groups, ": at least 1 each, and channels in multiples of groups are expected"));
+  const int64_t fan_in = in / o.groups * kernel * kernel;
+  weight = uniform_init({out, in / o.groups, kernel, kernel}, fan_in);
+  if (o.bias) bias = uniform_init({out}, fan_in);
+}
+
+Tensor Conv2d::forward(const Tensor& x) { return conv2d(x, weight, bias.defined() ? Tensor(bias) : Tensor(), conv_); }
+
+Tensor Sequential::forward(const Tensor& x) {
+  Tensor y = x;
+  for (AnyModule& m : modules_) y = m(y);
+  return y;
+}
+
+void Sequential::fields(FieldVisitor& v) {
+  for (size_t i = 0; i < modules_.size(); ++i) v.module(std::to_string(i), modules_[i].get());
+}
+
+}  // namespace suanli::nn

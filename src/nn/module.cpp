@@ -1,0 +1,158 @@
+// Module: visiting fields, state, modes, paths.
+#include <algorithm>
+#include <exception>
+#include <set>
+
+#include "base/text.h"
+#include "suanli/nn.h"
+#include "tensor/recorder.h"
+
+namespace suanli::nn {
+
+std::vector<std::string> detail::split_names(const char* names) {
+  std::vector<std::string> out(1);
+  for (const char* c = names; *c; ++c) {
+    if (*c == ',') out.emplace_back();
+    else if (*c != ' ') out.back() += *c;
+  }
+  return out;
+}
+
+namespace {
+
+std::string join(const std::string& path, const std::string& name) { return path.empty() ? name : path + "." + name; }
+
+/// Every parameter and buffer below a module with its full name, in field order.
+struct Collector : FieldVisitor {
+  std::string path;
+  NamedParameters all;
+  void parameter(const std::string& name, Parameter& p) override { all.emplace_back(join(path, name), p); }
+  void module(const std::string& name, Module& m) override {
+    std::string outer = path;
+    path = join(path, name);
+    m.fields(*this);
+    path = std::move(outer);
+  }
+};
+
+template <class F> struct EachModule : FieldVisitor {
+  explicit EachModule(F f) : f(std::move(f)) {}
+  F f;
+  void parameter(const std::string&, Parameter&) override {}
+  void module(const std::string&, Module& m) override {
+    f(m);
+    m.fields(*this);
+  }
+};
+
+NamedParameters collect(Module& m) {
+  Collector c;
+  m.fields(c);
+  return std::move(c.all);
+}
+
+}  // namespace
+
+/// Gives every module below a root its full path, for errors and profiles.
+struct PathLearner : FieldVisitor {
+  std::string path;
+  static void learn(Module& root) {
+    PathLearner l;
+    root.scope_ = scope_id(root.type_name());
+    root.fields(l);
+  }
+  void parameter(const std::string&, Parameter&) override {}
+  void module(const std::string& name, Module& m) override {
+    std::string outer = path;
+    path = join(path, name);
+    m.scope_ = scope_id(path);
+    m.fields(*this);
+    path = std::move(outer);
+  }
+};
+
+std::vector<Parameter> Module::parameters() {
+  std::vector<Parameter> out;
+  for (auto& [name, p] : named_parameters()) out.push_back(p);
+  return out;
+}
+
+NamedParameters Module::named_parameters() {
+  PathLearner::learn(*this);
+  NamedParameters out;
+  std::set<Cell*> seen;
+  for (auto& [name, p] : collect(*this))
+    if (is_float(p.dtype()) && seen.insert(p.cell()).second) out.emplace_back(name, p);
+  return out;
+}
+
+NamedParameters Module::state_dict() {
+  PathLearner::learn(*this);
+  return collect(*this);
+}
+
+int64_t Module::parameter_count() {
+  int64_t n = 0;
+  for (auto& [name, p] : named_parameters()) n += p.numel();
+  return n;
+}
+
+void Module::load_state_dict(const std::vector<std::pair<std::string, Tensor>>& state) {
+  auto mine = state_dict();
+  std::string missing, unexpected, misshapen;
+  auto add = [](std::string& list, const std::string& what) { list += (list.empty() ? "" : ", ") + what; };
+  auto find = [&](const std::string& name) { return std::find_if(state.begin(), state.end(), [&](auto& e) { return e.first == name; }); };
+  for (auto& [name, p] : mine) {
+    auto it = find(name);
+    if (it == state.end()) add(missing, name);
+    else if (!(it->second.shape() == p.shape())) add(misshapen, str(name, " is ", it->second.shape(), ", ", p.shape(), " is expected"));
+    else if (it->second.dtype() != p.dtype()) add(misshapen, str(name, " is ", it->second.dtype(), ", ", p.dtype(), " is expected"));
+  }
+  for (auto& [name, t] : state)
+    if (std::none_of(mine.begin(), mine.end(), [&](auto& e) { return e.first == name; })) add(unexpected, name);
+  if (!missing.empty() || !unexpected.empty() || !misshapen.empty()) {
+    std::string text = "[load_state_dict] the state is not of this model:";
+    if (!missing.empty()) text += " missing " + missing + ";";
+    if (!unexpected.empty()) text += " unexpected " + unexpected + ";";
+    if (!misshapen.empty()) text += " misshapen " + misshapen + ";";
+    text.back() = '.';
+    throw InputError(text);
+  }
+  for (auto& [name, p] : mine) p.set(find(name)->second);
+}
+
+void Module::train(bool on) {
+  EachModule each([on](Module& m) { m.training_ = on; });
+  each.module("", *this);
+}
+
+void Module::requires_grad_(bool on) {
+  for (auto& [name, p] : named_parameters()) p.set_requires_grad(on);
+}
+
+Scope::Scope(Module& module) : exceptions_(std::uncaught_exceptions()) {
+  Recorder& rec = Recorder::current();
+  if (module.scope_ == 0) PathLearner::learn(module);  // the root of a call that was never visited
+  outer_ = rec.scope_;
+  rec.scope_ = module.scope_;
+  ++rec.module_depth_;
+}
+
+Scope::~Scope() {
+  Recorder& rec = Recorder::current();
+  rec.scope_ = outer_;
+  --rec.module_depth_;
+  if (std::uncaught_exceptions() > exceptions_) {
+    // A forward that failed midway must not leave half of itself (draws, statistics) to the next program.
+    if (rec.module_depth_ == 0) rec.drop("an exception left the module that was computing it");
+  } else {
+    rec.module_returned();
+  }
+}
+
+void tie(const Parameter& a, Parameter& b) {
+  if (!(a.shape() == b.shape())) throw ShapeError(str("[tie] shapes ", a.shape(), " and ", b.shape(), " differ"));
+  b = a;
+}
+
+}  // namespace suanli::nn

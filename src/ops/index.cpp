@@ -1,0 +1,98 @@
+// Indexing: gather, scatter_add, embedding, one_hot.
+#include "ops/op.h"
+
+namespace suanli {
+
+namespace {
+
+/// Throws unless index fits x along `axis`: same rank, i64, other sizes not larger.
+void check_index(const Infer& c, const Shape& x, int index_input, int axis) {
+  const Shape& index = c.shape(index_input);
+  if (c.dtype(index_input) != DType::i64) c.fail_dtype(str("index is ", c.dtype(index_input), "; i64 is expected"));
+  bool fits = index.rank() == x.rank();
+  for (int d = 0; fits && d < x.rank(); ++d) fits = d == axis || index[d] <= x[d];
+  if (!fits) c.fail(str("index has shape ", index, " for shape ", x, " along axis ", axis, "; the same rank and no larger other sizes are expected"));
+}
+
+const Op gather_op{OpDef{
+    .name = "gather",
+    .doc = "y[.., i, ..] = x[.., index[.., i, ..], ..] along one axis; index i64 of x's rank.",
+    .infer =
+        [](Infer& c) {
+          check_index(c, c.shape(0), 1, c.attr<AxisAttr>().axis);
+          c.out(0, c.shape(1), c.dtype(0));
+        },
+    .vjp = [](Vjp& v) { v.give(0, scatter_add(zeros(v.in_shape(0), v.in_dtype(0)), v.attr<AxisAttr>().axis, v.in(1), v.grad())); },
+    .saves = saves_in(1),
+    .cost = [](const Step& s) { return element_cost(s, 0); },
+    .onnx = {"GatherElements", 13},
+    .samples = [] { return std::vector<Sample>{{.inputs = {{{4, 7}}, {{4, 3}, i64, Domain::index, 7}}, .attr = AxisAttr{1}},
+                                               {.inputs = {{{5, 3, 2}}, {{6, 3, 1}, i64, Domain::index, 5}}, .attr = AxisAttr{0}},
+                                               {.inputs = {{{4, 7}, f32}, {{4, 1}, i64, Domain::index, 7}}, .attr = AxisAttr{1}, .gradient = false},
+                                               {.inputs = {{{3, 4}, i64}, {{3, 0}, i64, Domain::index, 4}}, .attr = AxisAttr{1}, .gradient = false},
+                                               {.inputs = {{{4, 7}}, {{5, 3}, i64, Domain::index, 7}}, .attr = AxisAttr{1}, .throws = "[gather] index has shape [5, 3]"}}; },
+}};
+
+const Op scatter_add_op{OpDef{
+    .name = "scatter_add",
+    .doc = "x with src added at index along one axis; equal indices add up in order.",
+    .infer =
+        [](Infer& c) {
+          check_index(c, c.shape(0), 1, c.attr<AxisAttr>().axis);
+          if (!(c.shape(2) == c.shape(1))) c.fail(str("src has shape ", c.shape(2), ", index ", c.shape(1)));
+          if (c.dtype(2) != c.dtype(0)) c.fail_dtype(str("src is ", c.dtype(2), ", x is ", c.dtype(0)));
+          c.out(0, c.shape(0), c.dtype(0));
+        },
+    .vjp =
+        [](Vjp& v) {
+          if (v.wants(0)) v.give(0, v.grad());
+          if (v.wants(2)) v.give(2, gather(v.grad(), v.attr<AxisAttr>().axis, v.in(1)));
+        },
+    .saves = saves_in(1),
+    .cost = [](const Step& s) { return element_cost(s, 1); },
+    .onnx = {"ScatterElements", 18},
+    .samples = [] { return std::vector<Sample>{{.inputs = {{{4, 7}}, {{4, 3}, i64, Domain::index, 7}, {{4, 3}}}, .attr = AxisAttr{1}},
+                                               {.inputs = {{{5, 3, 2}}, {{6, 3, 1}, i64, Domain::index, 5}, {{6, 3, 1}}}, .attr = AxisAttr{0}},
+                                               {.inputs = {{{300}, f32}, {{40000}, i64, Domain::index, 300}, {{40000}, f32}}, .attr = AxisAttr{0}, .gradient = false},
+                                               {.inputs = {{{4, 7}}, {{4, 3}, i64, Domain::index, 7}, {{4, 2}}}, .attr = AxisAttr{1}, .throws = "[scatter_add] src"}}; },
+}};
+
+const Op embedding_op{OpDef{
+    .name = "embedding",
+    .doc = "Rows of table [V, D] named by index [..] i64 → [.., D].",
+    .infer =
+        [](Infer& c) {
+          c.require_rank(0, 2);
+          if (c.dtype(1) != DType::i64) c.fail_dtype(str("index is ", c.dtype(1), "; i64 is expected"));
+          Shape out = c.shape(1);
+          out.push_back(c.shape(0)[1]);
+          c.out(0, out, c.dtype(0));
+        },
+    .vjp =
+        [](Vjp& v) {
+          const Shape& table = v.in_shape(0);
+          const int64_t n = v.in_shape(1).numel(), d = table[1];
+          Tensor rows = expand(reshape(v.in(1), {n, 1}), {n, d});
+          v.give(0, scatter_add(zeros(table, v.in_dtype(0)), 0, rows, reshape(v.grad(), {n, d})));
+        },
+    .saves = saves_in(1),
+    .cost = [](const Step& s) { return element_cost(s, 0); },
+    .onnx = {"Gather", 13},
+    .samples = [] { return std::vector<Sample>{{.inputs = {{{6, 4}}, {{3, 2}, i64, Domain::index, 6}}}, {.inputs = {{{6, 4}, f32}, {{}, i64, Domain::index, 6}}, .gradient = false},
+                                               {.inputs = {{{6, 4}}, {{0}, i64, Domain::index, 6}}}, {.inputs = {{{6, 4}}, {{2}, f64}}, .throws = "[embedding] index is f64"}}; },
+}};
+
+}  // namespace
+
+Tensor gather(const Tensor& x, int axis, const Tensor& index) { return record(gather_op, {&x, &index}, AxisAttr{x.shape().axis(axis)}); }
+Tensor scatter_add(const Tensor& x, int axis, const Tensor& index, const Tensor& src) { return record(scatter_add_op, {&x, &index, &src}, AxisAttr{x.shape().axis(axis)}); }
+Tensor embedding(const Tensor& table, const Tensor& index) { return record(embedding_op, {&table, &index}); }
+
+Tensor one_hot(const Tensor& index, int64_t classes, DType dtype) {
+  if (is_float(index.dtype())) throw DTypeError(str("[one_hot] index is ", index.dtype(), "; class numbers (i64) are expected", where_am_i()));
+  Shape column = index.shape();
+  column.push_back(1);
+  return cast(reshape(index, column) == arange(classes), dtype);
+}
+
+}  // namespace suanli

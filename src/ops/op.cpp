@@ -1,0 +1,160 @@
+#include "ops/op.h"
+
+#include <deque>
+
+namespace suanli {
+
+namespace {
+
+struct Registry {
+  std::deque<const Op*> ops;  // ops[i] has id kFirstRegisteredOp + i
+};
+Registry& registry() {
+  static auto* r = new Registry;
+  return *r;
+}
+
+const OpDef kBuiltIn[] = {{.name = "leaf", .doc = "a value given from outside", .infer = nullptr},
+                          {.name = "scalar", .doc = "a scalar slot", .infer = nullptr},
+                          {.name = "alias", .doc = "another name for a value", .infer = nullptr, .vjp = [](Vjp& v) { v.give(0, v.grad()); }, .alias = true}};
+
+}  // namespace
+
+Op::Op(const OpDef& def) : def_(def), id_(static_cast<uint16_t>(kFirstRegisteredOp + registry().ops.size())) {
+  if (!def.samples || !def.infer || !def.doc) std::abort();  // a mistake in this library's own tables, found at the first start
+  registry().ops.push_back(this);
+}
+
+const OpDef& op_def(uint16_t id) { return id < kFirstRegisteredOp ? kBuiltIn[id] : registry().ops[id - kFirstRegisteredOp]->def(); }
+
+const OpDef* find_op(std::string_view name) {
+  for (const Op* op : registry().ops)
+    if (name == op->def().name) return &op->def();
+  return nullptr;
+}
+uint16_t op_id(std::string_view name) {
+  for (const Op* op : registry().ops)
+    if (name == op->def().name) return op->id();
+  throw Error(str("internal: no op is called '", name, "'"));
+}
+std::vector<const Op*> all_ops() { return {registry().ops.begin(), registry().ops.end()}; }
+
+std::string in_scope(uint32_t scope) { return scope ? str(" (in ", scope_path(scope), ")") : std::string(); }
+std::string where_am_i() { return in_scope(Recorder::current().scope_); }
+
+DType Infer::common_dtype() const {
+  bool any = false;
+  DType strong{}, weak_type = DType::i64;
+  bool weak_float = false, weak_any = false;
+  for (int i = 0; i < inputs(); ++i) {
+    if (weak(i)) {
+      weak_any = true;
+      weak_float = weak_float || is_float(dtype(i));
+    } else {
+      strong = any ? promote(strong, dtype(i)) : dtype(i);
+      any = true;
+    }
+  }
+  if (weak_float) weak_type = DType::f32;
+  if (!any) return weak_type;
+  if (!weak_any) return strong;
+  if (is_float(strong)) return strong;
+  if (weak_float) return DType::f32;
+  return strong == DType::boolean ? DType::i64 : strong;
+}
+void Infer::require_float(int i) const {
+  if (!is_float(dtype(i))) fail_dtype(str("input ", i, " is ", dtype(i), "; a float dtype is expected, convert it with cast(x, f32)"));
+}
+void Infer::require_rank(int i, int rank) const {
+  if (shape(i).rank() != rank) fail(str("input ", i, " has shape ", shape(i), "; rank ", rank, " is expected"));
+}
+void Infer::fail(const std::string& what) const { throw ShapeError(str("[", def_.name, "] ", what, where_am_i())); }
+void Infer::fail_dtype(const std::string& what) const { throw DTypeError(str("[", def_.name, "] ", what, where_am_i())); }
+
+Tensor Vjp::in(int i) const {
+  if (!(op_def(node_->op).saves & saves_in(i))) throw Error(str("internal: vjp of ", op_def(node_->op).name, " reads input ", i, ", which `saves` does not name"));
+  const Edge& e = node_->in()[i];
+  return handle(e.node, e.index);
+}
+Tensor Vjp::result(int i) const {
+  if (!(op_def(node_->op).saves & saves_result(i))) throw Error(str("internal: vjp of ", op_def(node_->op).name, " reads result ", i, ", which `saves` does not name"));
+  return handle(node_, i);
+}
+Tensor Vjp::grad(int i) const {
+  if (grads_[i].defined()) return grads_[i];
+  return full(node_->out(i).shape, 0.0, node_->out(i).dtype);
+}
+void Vjp::give(int i, const Tensor& gradient) {
+  if (!(gradient.shape() == in_shape(i)))
+    throw Error(str("internal: vjp of ", op_def(node_->op).name, " gives shape ", gradient.shape(), " for input ", i, " of shape ", in_shape(i)));
+  given_[i] = gradient.dtype() == in_dtype(i) ? gradient : cast(gradient, in_dtype(i));
+}
+
+namespace {
+/// A scalar where a kernel reads memory: a 0-d leaf, with one plain reference.
+Node* scalar_in_memory(const Tensor& t) {
+  Tensor leaf = tensor_from_bytes(detail::host_data(t, t.dtype()), itemsize(t.dtype()), Shape{}, t.dtype());
+  retain_node(leaf.node());
+  return leaf.node();
+}
+}  // namespace
+
+Node* record_node(const Op& op, const Tensor* const* inputs, int n, const Attr& attr, const Shape* shape) {
+  const OpDef& def = op.def();
+  Recorder& rec = Recorder::current();
+  Node* node = new_node(op.id(), n, def.n_results);
+  node->attr = attr;
+  bool grad = false;
+  try {
+    for (int i = 0; i < n; ++i) {
+      Node* in = inputs[i]->node();
+      if (!in || in->is(kFailed) || (in->recorder && in->recorder != &rec)) require_usable(*inputs[i], def.name);
+      if (in->op == kOpScalar && !(def.slots >> i & 1)) {
+        in = scalar_in_memory(*inputs[i]);
+      } else {
+        retain_node(in);
+      }
+      node->in()[i] = {in, inputs[i]->index()};
+      grad |= in->requires_grad();
+      if (!in->is(kWeak)) node->device = in->device;
+    }
+    Infer infer(def, node, shape);
+    def.infer(infer);
+  } catch (...) {
+    release_node(node);
+    throw;
+  }
+  if (grad && rec.grad_enabled() && def.vjp) {
+    bool any = false;
+    for (int i = 0; i < def.n_results; ++i) any |= is_float(node->out(i).dtype);
+    if (any) node->flags |= kRequiresGrad;
+  }
+  node->refs.fetch_add(kHandle, std::memory_order_relaxed);
+  if (def.n_results > 1) node->out(0).handles.store(1, std::memory_order_relaxed);
+  rec.append(node);
+  return node;
+}
+
+Tensor record(const Op& op, std::initializer_list<const Tensor*> inputs, const Attr& attr, const Shape* shape) {
+  Tensor t = Tensor::adopt(record_node(op, inputs.begin(), static_cast<int>(inputs.size()), attr, shape), 0);
+  Recorder::current().settle();
+  return t;
+}
+
+Tensor record(const Op& op, std::span<const Tensor> inputs, const Attr& attr, const Shape* shape) {
+  std::vector<const Tensor*> pointers;
+  for (const Tensor& t : inputs) pointers.push_back(&t);
+  Tensor t = Tensor::adopt(record_node(op, pointers.data(), static_cast<int>(pointers.size()), attr, shape), 0);
+  Recorder::current().settle();
+  return t;
+}
+
+std::vector<Tensor> record_all(const Op& op, std::initializer_list<const Tensor*> inputs, const Attr& attr) {
+  Node* node = record_node(op, inputs.begin(), static_cast<int>(inputs.size()), attr);
+  std::vector<Tensor> results{Tensor::adopt(node, 0)};
+  for (int i = 1; i < node->n_out; ++i) results.push_back(handle(node, i));
+  Recorder::current().settle();
+  return results;
+}
+
+}  // namespace suanli

@@ -1,0 +1,166 @@
+// OpDef: everything about an op in one place, and record(), through which every op call goes.
+#pragma once
+#include <functional>
+#include <initializer_list>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "base/text.h"
+#include "runtime/step.h"
+#include "suanli/ops.h"
+#include "tensor/recorder.h"
+
+namespace suanli {
+
+struct OpDef;
+
+/// Shape and dtype rule of one call: reads inputs and attributes, fills in results, throws where they do not fit.
+class Infer {
+ public:
+  Infer(const OpDef& def, Node* node, const Shape* wanted) : def_(def), node_(node), wanted_(wanted) {}
+  /// The result's shape where the caller gives it (reshape, expand, full, random draws, …).
+  const Shape& wanted_shape() const { return *wanted_; }
+  int inputs() const { return node_->n_in; }
+  const Shape& shape(int i) const { return source(i).shape; }
+  DType dtype(int i) const { return source(i).dtype; }
+  /// A scalar slot that takes the dtype of the tensors it meets.
+  bool weak(int i) const { return node_->in()[i].node->is(kWeak); }
+  template <class T> const T& attr() const { return node_->attr.as<T>(); }
+  template <class T> T& attr() { return const_cast<T&>(node_->attr.as<T>()); }
+  void out(int i, const Shape& shape, DType dtype) {
+    node_->out(i).shape = shape;
+    node_->out(i).dtype = dtype;
+  }
+  /// The dtype of all inputs together: strong ones promoted, weak scalars following them.
+  DType common_dtype() const;
+  void require_float(int i) const;
+  void require_rank(int i, int rank) const;
+  /// Throws ShapeError/DTypeError: `[op] what (in module.path)`.
+  [[noreturn]] void fail(const std::string& what) const;
+  [[noreturn]] void fail_dtype(const std::string& what) const;
+
+ private:
+  const Result& source(int i) const {
+    const Edge& e = node_->in()[i];
+    return e.node->out(e.index);
+  }
+  const OpDef& def_;
+  Node* node_;
+  const Shape* wanted_;
+};
+
+/// One node of a backward walk. Everything recorded through it is part of the program.
+class Vjp {
+ public:
+  Vjp(Node* node, const Tensor* grads, Tensor* given, bool create_graph) : node_(node), grads_(grads), given_(given), create_graph_(create_graph) {}
+  /// Forward values; only those that OpDef::saves names (anything else has no storage by then, and throws).
+  Tensor in(int i) const;
+  Tensor result(int i = 0) const;
+  /// Gradient of result i; zeros if nothing reached it.
+  Tensor grad(int i = 0) const;
+  bool has_grad(int i) const { return grads_[i].defined(); }
+  /// True if input i leads to a parameter; gradients of others need not be given.
+  bool wants(int i) const { return node_->in()[i].node->requires_grad(); }
+  int inputs() const { return node_->n_in; }
+  bool create_graph() const { return create_graph_; }
+  const Shape& in_shape(int i) const { const Edge& e = node_->in()[i]; return e.node->out(e.index).shape; }
+  DType in_dtype(int i) const { const Edge& e = node_->in()[i]; return e.node->out(e.index).dtype; }
+  template <class T> const T& attr() const { return node_->attr.as<T>(); }
+  /// Gradient of input i, in its shape; dtype is converted where a promotion took place.
+  void give(int i, const Tensor& gradient);
+
+ private:
+  Node* node_;
+  const Tensor* grads_;
+  Tensor* given_;
+  bool create_graph_;
+};
+
+/// What vjp reads, as bits: input i is 1 << i (up to 7), result i is 256 << i.
+using Saves = uint16_t;
+constexpr Saves saves_in(int i) { return static_cast<Saves>(1 << i); }
+constexpr Saves saves_result(int i = 0) { return static_cast<Saves>(256 << i); }
+
+struct Cost { int64_t flops = 0, bytes = 0; };
+
+/// From where test inputs of an op are drawn.
+enum class Domain : uint8_t { real, positive, nonzero, unit, index, boolean, distinct };
+struct Input { Shape shape; DType dtype = DType::f64; Domain domain = Domain::real; int64_t below = 0; /* index: 0 … below-1 */ };
+
+/// One call for the generic tests: inputs, attributes, and the text of the error if it must fail. A scalar slot is given by `slots`
+/// (appended after the inputs).
+struct Sample {
+  std::vector<Input> inputs;
+  Attr attr = {};
+  std::vector<double> slots = {};
+  Shape shape = {};                // Infer::wanted_shape
+  const char* throws = nullptr;
+  bool gradient = true;  // false where the point is not differentiable or the op is piecewise constant
+};
+
+struct OnnxOp { const char* name = nullptr; int opset = 0; };
+
+struct OpDef {
+  const char* name;
+  const char* doc;                                      // one line: formula, shapes, dtypes, source
+  int n_results = 1;
+  void (*infer)(Infer&);
+  void (*vjp)(Vjp&) = nullptr;                          // null: no input has a gradient
+  Saves saves = 0;
+  Cost (*cost)(const Step&) = nullptr;                  // null: one FLOP per element, every byte once
+  Tensor (*decompose)(std::span<const Tensor> inputs, const Attr&) = nullptr;  // the same value by simpler ops
+  OnnxOp onnx = {};
+  uint8_t slots = 0;                                    // inputs that kernels take as scalar slots, as bits; elsewhere a scalar becomes a tensor first
+  bool random = false;                                  // never merged with an equal record
+  bool alias = false;                                   // the result is the first input's bytes under another shape
+  std::vector<Sample> (*samples)() = nullptr;           // an op without samples does not register
+};
+
+/// Registers a definition for the life of the process and gives it its id.
+class Op {
+ public:
+  explicit Op(const OpDef& def);
+  operator const OpDef&() const { return def_; }
+  uint16_t id() const { return id_; }
+  const OpDef& def() const { return def_; }
+
+ private:
+  OpDef def_;
+  uint16_t id_;
+};
+
+/// Definitions by id; leaf, scalar and alias are built in.
+const OpDef& op_def(uint16_t id);
+const OpDef* find_op(std::string_view name);
+uint16_t op_id(std::string_view name);  // throws Error
+std::vector<const Op*> all_ops();
+
+/// Records a call: infers shapes (throws here), appends a node. Nothing runs.
+/// `shape` is what Infer::wanted_shape gives, for ops whose result's shape the caller chooses.
+Node* record_node(const Op& op, const Tensor* const* inputs, int n, const Attr& attr, const Shape* shape = nullptr);
+Tensor record(const Op& op, std::initializer_list<const Tensor*> inputs, const Attr& attr = {}, const Shape* shape = nullptr);
+Tensor record(const Op& op, std::span<const Tensor> inputs, const Attr& attr = {}, const Shape* shape = nullptr);
+/// For ops with several results.
+std::vector<Tensor> record_all(const Op& op, std::initializer_list<const Tensor*> inputs, const Attr& attr = {});
+
+/// " (in module.path)" or "".
+std::string where_am_i();
+/// " (in path)" of a scope, or "".
+std::string in_scope(uint32_t scope);
+
+inline Cost element_cost(const Step& s, int64_t flops_per_element) {
+  Cost c;
+  for (auto& v : s.in) c.bytes += v.shape.numel() * itemsize(v.dtype);
+  for (auto& v : s.out) c.bytes += v.shape.numel() * itemsize(v.dtype), c.flops += flops_per_element * v.shape.numel();
+  return c;
+}
+
+// Attributes, shared with the backends' kernels.
+struct AxisAttr { int32_t axis; };
+struct DTypeAttr { DType dtype; };
+struct ReduceAttr { uint32_t axes; bool keepdims; };      // reduced axes as bits, counted from the front
+struct PermAttr { int8_t axes[Shape::kMaxRank]; };        // result axis i is input axis axes[i]
+struct SliceAttr { int64_t length, step; int32_t axis; }; // the start is a scalar input
+
+}  // namespace suanli

@@ -1,0 +1,145 @@
+// Reductions over axes: sum, max, argmax; mean and sum_to are written with them.
+#include "ops/op.h"
+
+namespace suanli {
+
+namespace {
+
+/// Axes as bits; all if empty. Throws where an axis is out of range or named twice.
+uint32_t axis_bits(const char* op, const Tensor& x, const Axes& axes) {
+  const int rank = x.rank();
+  if (axes.empty()) return rank == 0 ? 0 : (1u << rank) - 1;
+  uint32_t bits = 0;
+  for (int a : axes) {
+    if (a < -rank || a >= rank)
+      throw ShapeError(str("[", op, "] axis ", a, " is out of range for ", rank == 0 ? std::string("a 0-d tensor") : str("shape ", x.shape()), where_am_i()));
+    const uint32_t bit = 1u << (a < 0 ? a + rank : a);
+    if (bits & bit) throw ShapeError(str("[", op, "] axis ", a, " is named twice", where_am_i()));
+    bits |= bit;
+  }
+  return bits;
+}
+
+Shape reduced(const Shape& s, const ReduceAttr& a, bool keepdims) {
+  Shape out;
+  for (int i = 0; i < s.rank(); ++i)
+    if (!(a.axes >> i & 1)) out.push_back(s[i]);
+    else if (keepdims) out.push_back(1);
+  return out;
+}
+
+/// A reduction's result (or its gradient) spread over the reduced axes again.
+Tensor spread(const Tensor& y, const Shape& input, const ReduceAttr& a) { return expand(reshape(y, reduced(input, a, true)), input); }
+
+const Op sum_op{OpDef{
+    .name = "sum",
+    .doc = "Σ x over axes. Integers and bool sum in i64; floats in their dtype, in blocks whose order does not depend on the number of threads.",
+    .infer =
+        [](Infer& c) {
+          const auto& a = c.attr<ReduceAttr>();
+          c.out(0, reduced(c.shape(0), a, a.keepdims), is_float(c.dtype(0)) ? c.dtype(0) : DType::i64);
+        },
+    .vjp = [](Vjp& v) { v.give(0, spread(v.grad(), v.in_shape(0), v.attr<ReduceAttr>())); },
+    .cost = [](const Step& s) { auto c = element_cost(s, 0); c.flops = s.in[0].shape.numel(); return c; },
+    .onnx = {"ReduceSum", 13},
+    .samples = [] { return std::vector<Sample>{{.inputs = {{{4, 7}}}, .attr = ReduceAttr{3, false}},
+                                               {.inputs = {{{4, 7}}}, .attr = ReduceAttr{1, false}},
+                                               {.inputs = {{{2, 3, 5}}}, .attr = ReduceAttr{2, true}},
+                                               {.inputs = {{{2, 3, 4, 5}}}, .attr = ReduceAttr{13, false}},
+                                               {.inputs = {{{}}}, .attr = ReduceAttr{0, false}},
+                                               {.inputs = {{{0, 3}}}, .attr = ReduceAttr{1, false}},
+                                               {.inputs = {{{6, 1031}, f32}}, .attr = ReduceAttr{2, false}},
+                                               {.inputs = {{{1031, 6}, f32}}, .attr = ReduceAttr{1, false}},
+                                               {.inputs = {{{70000}, f32}}, .attr = ReduceAttr{1, false}},
+                                               {.inputs = {{{5, 4}, i64}}, .attr = ReduceAttr{1, false}},
+                                               {.inputs = {{{5, 4}, boolean, Domain::boolean}}, .attr = ReduceAttr{2, false}}}; },
+}};
+
+const Op max_op{OpDef{
+    .name = "max",
+    .doc = "Largest x over axes; NaN if one is among them. The gradient is shared equally among equal maxima.",
+    .infer =
+        [](Infer& c) {
+          const auto& a = c.attr<ReduceAttr>();
+          for (int i = 0; i < c.shape(0).rank(); ++i)
+            if ((a.axes >> i & 1) && c.shape(0)[i] == 0) c.fail(str("axis ", i, " of shape ", c.shape(0), " is empty; the maximum of nothing is not defined"));
+          c.out(0, reduced(c.shape(0), a, a.keepdims), c.dtype(0));
+        },
+    .vjp =
+        [](Vjp& v) {
+          const auto& a = v.attr<ReduceAttr>();
+          Tensor is_max = cast(v.in(0) == spread(v.result(), v.in_shape(0), a), v.in_dtype(0));
+          Axes axes;
+          for (int i = 0; i < v.in_shape(0).rank(); ++i)
+            if (a.axes >> i & 1) axes.push_back(i);
+          Tensor count = axes.empty() ? is_max : sum(is_max, axes, true);
+          v.give(0, is_max * (spread(v.grad(), v.in_shape(0), a) / count));
+        },
+    .saves = saves_in(0) | saves_result(0),
+    .cost = [](const Step& s) { auto c = element_cost(s, 0); c.flops = s.in[0].shape.numel(); return c; },
+    .onnx = {"ReduceMax", 18},
+    .samples = [] { return std::vector<Sample>{{.inputs = {{{4, 7}, f64, Domain::distinct}}, .attr = ReduceAttr{3, false}},
+                                               {.inputs = {{{4, 7}, f64, Domain::distinct}}, .attr = ReduceAttr{1, true}},
+                                               {.inputs = {{{2, 3, 5}, f64, Domain::distinct}}, .attr = ReduceAttr{5, false}},
+                                               {.inputs = {{{}, f64, Domain::distinct}}, .attr = ReduceAttr{0, false}},
+                                               {.inputs = {{{3, 1031}, f32, Domain::distinct}}, .attr = ReduceAttr{2, false}},
+                                               {.inputs = {{{5, 4}, i64, Domain::distinct}}, .attr = ReduceAttr{1, false}},
+                                               {.inputs = {{{3, 0}, f64}}, .attr = ReduceAttr{2, false}, .throws = "[max] axis 1 of shape [3, 0] is empty"}}; },
+}};
+
+const Op argmax_op{OpDef{
+    .name = "argmax",
+    .doc = "Index of the first largest x along one axis, i64; that of the first NaN if there is one.",
+    .infer =
+        [](Infer& c) {
+          const int axis = c.attr<AxisAttr>().axis;
+          if (c.shape(0)[axis] == 0) c.fail(str("axis ", axis, " of shape ", c.shape(0), " is empty"));
+          Shape out;
+          for (int i = 0; i < c.shape(0).rank(); ++i)
+            if (i != axis) out.push_back(c.shape(0)[i]);
+          c.out(0, out, DType::i64);
+        },
+    .onnx = {"ArgMax", 13},
+    .samples = [] { return std::vector<Sample>{{.inputs = {{{4, 7}}}, .attr = AxisAttr{1}, .gradient = false},
+                                               {.inputs = {{{2, 3, 5}, f32}}, .attr = AxisAttr{1}, .gradient = false},
+                                               {.inputs = {{{6}, i64}}, .attr = AxisAttr{0}, .gradient = false},
+                                               {.inputs = {{{2, 0}}}, .attr = AxisAttr{1}, .throws = "[argmax] axis 1"}}; },
+}};
+
+}  // namespace
+
+Tensor sum(const Tensor& x, const Axes& axes, bool keepdims) { return record(sum_op, {&x}, ReduceAttr{axis_bits("sum", x, axes), keepdims}); }
+Tensor max(const Tensor& x, const Axes& axes, bool keepdims) { return record(max_op, {&x}, ReduceAttr{axis_bits("max", x, axes), keepdims}); }
+
+Tensor mean(const Tensor& x, const Axes& axes, bool keepdims) {
+  if (!is_float(x.dtype())) throw DTypeError(str("[mean] input is ", x.dtype(), "; a float dtype is expected, convert it with cast(x, f32)", where_am_i()));
+  const uint32_t bits = axis_bits("mean", x, axes);
+  int64_t n = 1;
+  for (int i = 0; i < x.rank(); ++i)
+    if (bits >> i & 1) n *= x.shape()[i];
+  return record(sum_op, {&x}, ReduceAttr{bits, keepdims}) / static_cast<double>(n);
+}
+
+Tensor argmax(const Tensor& x, int axis) {
+  if (x.rank() == 0) throw ShapeError(str("[argmax] axis ", axis, " is out of range for a 0-d tensor", where_am_i()));
+  return record(argmax_op, {&x}, AxisAttr{x.shape().axis(axis)});
+}
+
+Tensor sum_to(const Tensor& x, const Shape& shape) {
+  if (x.shape() == shape) return x;
+  const int lead = x.rank() - shape.rank();
+  uint32_t bits = 0;
+  for (int i = 0; i < x.rank(); ++i) {
+    const int64_t wanted = i < lead ? 1 : shape[i - lead];
+    if (wanted == x.shape()[i]) {
+      if (i < lead) bits |= 1u << i;
+    } else if (wanted == 1) {
+      bits |= 1u << i;
+    } else {
+      throw ShapeError(str("[sum_to] shape ", x.shape(), " does not sum down to ", shape, where_am_i()));
+    }
+  }
+  return reshape(record(sum_op, {&x}, ReduceAttr{bits, false}), shape);
+}
+
+}  // namespace suanli

@@ -1,0 +1,161 @@
+// SGD and Adam. Learning rates and bias corrections are scalar slots, so all steps are one program.
+#include "suanli/optim.h"
+
+#include <cmath>
+#include <cstdio>
+#include <set>
+
+#include "base/text.h"
+#include "tensor/recorder.h"
+
+namespace suanli::optim {
+
+namespace {
+/// A host counter that commits and rolls back with the program.
+Parameter make_counter() {
+  const int64_t zero = 0;
+  return Parameter(tensor_from_bytes(&zero, sizeof zero, Shape{}, i64), false);
+}
+}  // namespace
+
+int64_t Optimizer::Slot::steps() const { return static_cast<int64_t>(count.cell()->host_pending[0]); }
+void Optimizer::Slot::set_steps(int64_t n) {
+  Cell* c = count.cell();
+  Recorder::current().touch(c);
+  c->host_pending[0] = static_cast<uint64_t>(n);
+  c->host_changed = true;
+}
+
+Optimizer::Optimizer(std::vector<Parameter> parameters, double lr) : lr(lr) {
+  std::set<Cell*> seen;
+  for (auto& p : parameters)
+    if (seen.insert(p.cell()).second) parameters_.push_back(p);
+  if (parameters_.empty()) throw UsageError("[optim] no parameters were given; pass model.parameters()");
+  for (auto& p : parameters_) slots_.push_back({p, {}, make_counter()});
+}
+
+void Optimizer::step() {
+  Recorder& rec = Recorder::current();
+  bool any = false;
+  {
+    GradMode off(false);
+    for (Slot& s : slots_) {
+      Tensor g = s.parameter.grad();
+      if (!g.defined() || !s.parameter.requires_grad()) continue;
+      any = true;
+      const bool first = s.state.empty();
+      s.set_steps(s.steps() + 1);
+      if (first)
+        for (size_t i = 0; i < state_names().size(); ++i) s.state.emplace_back(zeros(s.parameter.shape(), s.parameter.dtype()), false);
+      update(s, g);
+      if (!keep_grads) s.parameter.set_grad({});
+    }
+  }
+  if (!any) {
+    static bool warned = false;
+    if (!warned) std::fprintf(stderr, "suanli: [step] no parameter has a gradient; call backward() first\n");
+    warned = true;
+  }
+  rec.flush();
+}
+
+void Optimizer::zero_grad() {
+  for (auto& p : parameters_) p.set_grad({});
+}
+
+std::vector<std::pair<std::string, Tensor>> Optimizer::state_dict() {
+  std::vector<std::pair<std::string, Tensor>> out;
+  const auto names = state_names();
+  for (size_t i = 0; i < slots_.size(); ++i) {
+    if (slots_[i].steps() == 0) continue;
+    const int64_t steps = slots_[i].steps();
+    out.emplace_back(str(i, ".step"), tensor_from_bytes(&steps, sizeof steps, Shape{}, i64));
+    for (size_t k = 0; k < names.size(); ++k) out.emplace_back(str(i, ".", names[k]), slots_[i].state[k].value().detach());
+  }
+  return out;
+}
+
+void Optimizer::load_state_dict(const std::vector<std::pair<std::string, Tensor>>& state) {
+  const auto names = state_names();
+  std::string problems;
+  auto problem = [&](const std::string& what) { problems += (problems.empty() ? " " : "; ") + what; };
+  struct Loaded { int64_t steps = 0; std::vector<Tensor> values; };
+  std::vector<Loaded> loaded(slots_.size());
+  for (auto& l : loaded) l.values.resize(names.size());
+  for (auto& [name, t] : state) {
+    const size_t dot = name.find('.');
+    size_t i = slots_.size(), k = 0;
+    if (dot != std::string::npos && dot > 0 && name.find_first_not_of("0123456789") == dot && dot < 10) i = static_cast<size_t>(std::stoul(name.substr(0, dot)));
+    const std::string key = dot == std::string::npos ? name : name.substr(dot + 1);
+    while (k < names.size() && names[k] != key) ++k;
+    if (i >= slots_.size() || (key != "step" && k == names.size())) problem("unexpected " + name);
+    else if (key == "step") {
+      if (t.dtype() != i64 || t.numel() != 1) problem(str(name, " is ", t.dtype(), " ", t.shape(), ", one i64 is expected"));
+      else loaded[i].steps = t.item<int64_t>();
+    } else if (!(t.shape() == slots_[i].parameter.shape()) || t.dtype() != slots_[i].parameter.dtype()) {
+      problem(str(name, " is ", t.dtype(), " ", t.shape(), ", ", slots_[i].parameter.dtype(), " ", slots_[i].parameter.shape(), " is expected"));
+    } else {
+      loaded[i].values[k] = t;
+    }
+  }
+  for (size_t i = 0; i < loaded.size(); ++i)
+    if (loaded[i].steps > 0)
+      for (size_t k = 0; k < names.size(); ++k)
+        if (!loaded[i].values[k].defined()) problem(str("missing ", i, ".", names[k]));
+  if (!problems.empty()) throw InputError("[load_state_dict] the state is not of this optimiser:" + problems);
+  for (size_t i = 0; i < loaded.size(); ++i) {
+    slots_[i].state.clear();
+    slots_[i].set_steps(loaded[i].steps);
+    if (loaded[i].steps > 0)
+      for (auto& v : loaded[i].values) slots_[i].state.emplace_back(v, false);
+  }
+  flush();
+}
+
+SGD::SGD(std::vector<Parameter> parameters, SGDOptions o) : Optimizer(std::move(parameters), o.lr), options(o) {
+  if (o.nesterov && (o.momentum <= 0 || o.dampening != 0)) throw UsageError("[SGD] nesterov needs momentum > 0 and dampening 0");
+}
+std::vector<std::string> SGD::state_names() const { return options.momentum != 0 ? std::vector<std::string>{"momentum_buffer"} : std::vector<std::string>{}; }
+
+void SGD::update(Slot& s, const Tensor& gradient) {
+  Tensor w = s.parameter, g = gradient;
+  if (options.weight_decay != 0) g = g + w * options.weight_decay;
+  if (options.momentum != 0) {
+    Tensor v = s.steps() == 1 ? g : s.state[0].value() * options.momentum + g * (1 - options.dampening);
+    s.state[0].set(v);
+    g = options.nesterov ? g + v * options.momentum : v;
+  }
+  s.parameter.set(w - g * lr);
+}
+
+Adam::Adam(std::vector<Parameter> parameters, AdamOptions o) : Optimizer(std::move(parameters), o.lr), options(o) {}
+std::vector<std::string> Adam::state_names() const { return {"exp_avg", "exp_avg_sq"}; }
+
+void Adam::update(Slot& s, const Tensor& gradient) {
+  const double t = static_cast<double>(s.steps()), c1 = 1 - std::pow(options.beta1, t), c2 = 1 - std::pow(options.beta2, t);
+  Tensor w = s.parameter, g = gradient;
+  if (options.weight_decay != 0) g = g + w * options.weight_decay;
+  Tensor m = s.state[0].value() * options.beta1 + g * (1 - options.beta1);
+  Tensor v = s.state[1].value() * options.beta2 + square(g) * (1 - options.beta2);
+  s.state[0].set(m);
+  s.state[1].set(v);
+  s.parameter.set(w - m / (sqrt(v) / std::sqrt(c2) + options.eps) * (lr / c1));
+}
+
+Tensor clip_grad_norm_(const std::vector<Parameter>& parameters, double max_norm) {
+  GradMode off(false);
+  Tensor total;
+  for (const auto& p : parameters) {
+    Tensor g = p.grad();
+    if (!g.defined()) continue;
+    Tensor part = sum(square(cast(g, f32)));
+    total = total.defined() ? total + part : part;
+  }
+  if (!total.defined()) return zeros({});
+  Tensor norm = sqrt(total), scale = minimum(max_norm / (norm + 1e-6), 1.0);
+  for (auto p : parameters)
+    if (p.grad().defined()) p.set_grad(p.grad() * cast(scale, p.dtype()));
+  return norm;
+}
+
+}  // namespace suanli::optim

@@ -1,0 +1,189 @@
+// Flush: pending nodes → tape → plan (from the cache, or built) → run → results attached. This is what the recorder calls.
+#include <cmath>
+#include <cstdlib>
+#include <list>
+#include <mutex>
+#include <unordered_map>
+
+#include "plan/plan.h"
+#include "suanli/plan.h"
+
+namespace suanli {
+
+namespace {
+
+constexpr int64_t kCacheBytes = int64_t{256} << 20;
+
+/// All plans of the process. A kernel may be run by one thread at a time, so a plan is taken out while it runs; a second thread
+/// with the same program builds a second one.
+class PlanCache {
+ public:
+  std::unique_ptr<Plan> take(const Tape& tape) {
+    std::lock_guard lock(mutex_);
+    auto [from, to] = entries_.equal_range(tape.hash);
+    for (auto it = from; it != to; ++it)
+      if (it->second.words == tape.words) {
+        it->second.used = ++clock_;
+        if (it->second.idle.empty()) return nullptr;
+        auto plan = std::move(it->second.idle.back());
+        it->second.idle.pop_back();
+        return plan;
+      }
+    return nullptr;
+  }
+  void give(const Tape& tape, std::unique_ptr<Plan> plan) {
+    std::lock_guard lock(mutex_);
+    auto [from, to] = entries_.equal_range(tape.hash);
+    for (auto it = from; it != to; ++it)
+      if (it->second.words == tape.words) {
+        it->second.idle.push_back(std::move(plan));
+        return;
+      }
+    Entry e;
+    e.words = tape.words;
+    e.bytes = plan->bytes_held() + static_cast<int64_t>(tape.words.size() * 8);
+    e.used = ++clock_;
+    bytes_ += e.bytes;
+    e.idle.push_back(std::move(plan));
+    entries_.emplace(tape.hash, std::move(e));
+    while (bytes_ > kCacheBytes && entries_.size() > 1) {
+      auto oldest = entries_.begin();
+      for (auto it = entries_.begin(); it != entries_.end(); ++it)
+        if (it->second.used < oldest->second.used) oldest = it;
+      bytes_ -= oldest->second.bytes;
+      entries_.erase(oldest);
+    }
+  }
+  void clear() {
+    std::lock_guard lock(mutex_);
+    entries_.clear();
+    bytes_ = 0;
+  }
+
+ private:
+  struct Entry {
+    std::vector<uint64_t> words;
+    std::vector<std::unique_ptr<Plan>> idle;
+    int64_t bytes = 0;
+    uint64_t used = 0;
+  };
+  std::mutex mutex_;
+  std::unordered_multimap<uint64_t, Entry> entries_;
+  int64_t bytes_ = 0;
+  uint64_t clock_ = 0;
+};
+
+PlanCache& cache() {
+  static auto* c = new PlanCache;
+  return *c;
+}
+
+bool check_nan_from_environment() {
+  const char* text = std::getenv("SUANLI_CHECK_NAN");
+  return text && *text && std::string_view(text) != "0";
+}
+bool check_nan = check_nan_from_environment();
+
+struct ThreadState {
+  Tape tape;
+  PlanStats stats;
+  std::vector<Storage*> outputs;
+  std::vector<const void*> in;
+  std::vector<void*> out;
+};
+ThreadState& this_thread() {
+  thread_local ThreadState state;
+  return state;
+}
+
+template <class T> int64_t first_not_finite(const void* data, int64_t n) {
+  const T* x = static_cast<const T*>(data);
+  for (int64_t i = 0; i < n; ++i)
+    if (!std::isfinite(x[i])) return i;
+  return -1;
+}
+
+/// Names the op, the module and the first bad samples (positions along the first axis).
+void require_finite(const PlannedStep& s, const Tape& tape, void* const* out) {
+  for (size_t r = 0; r < s.step.out.size(); ++r) {
+    const ValueDesc& d = s.step.out[r];
+    const int64_t n = d.shape.numel();
+    const int64_t at = d.dtype == DType::f32 ? first_not_finite<float>(out[r], n) : d.dtype == DType::f64 ? first_not_finite<double>(out[r], n) : -1;
+    if (at < 0) continue;
+    const double v = d.dtype == DType::f32 ? static_cast<const float*>(out[r])[at] : static_cast<const double*>(out[r])[at];
+    const int64_t samples = d.shape.rank() ? d.shape[0] : 1, row = samples ? n / samples : 1;
+    std::string text = str("[", op_def(s.step.op).name, "] the first ", std::isnan(v) ? "NaN" : "infinity", " arises here, in a result of shape ", d.shape);
+    if (d.shape.rank()) text += str(", sample ", at / std::max<int64_t>(row, 1));
+    throw NumericError(text + in_scope(tape.records[s.record]->scope));
+  }
+}
+
+void run(Plan& plan, ThreadState& t) {
+  Tape& tape = t.tape;
+  Arena arena(plan.arena_bytes, plan.device, "flush");
+  auto address = [&](const Place& p, const ValueDesc& d) -> void* {
+    switch (p.kind) {
+      case Place::arena: return arena.data() + p.at;
+      case Place::leaf: return tape.leaves[static_cast<size_t>(p.at)]->data;
+      case Place::slot: {
+        SlotValue& s = tape.slots[static_cast<size_t>(p.at)];
+        return d.dtype == DType::f64 ? static_cast<void*>(&s.real) : &s.integer;
+      }
+      case Place::output: return t.outputs[static_cast<size_t>(p.at)]->data;
+    }
+    return nullptr;
+  };
+  for (PlannedStep& s : plan.steps) {
+    t.in.clear(), t.out.clear();
+    for (size_t k = 0; k < s.in.size(); ++k) t.in.push_back(address(s.in[k], s.step.in[k]));
+    for (size_t k = 0; k < s.out.size(); ++k) t.out.push_back(address(s.out[k], s.step.out[k]));
+    const uint32_t scope = tape.records[s.record]->scope;
+    if (profiler_hooks) profiler_hooks->begin(profiler_hooks->context, s.step, scope);
+    s.kernel->run(t.in.data(), t.out.data(), arena.data() + s.workspace_at);
+    if (profiler_hooks) profiler_hooks->end(profiler_hooks->context, s.step, scope);
+    if (check_nan) require_finite(s, tape, t.out.data());
+  }
+}
+
+}  // namespace
+
+PlanStats plan_stats() { return this_thread().stats; }
+void set_check_nan(bool on) { check_nan = on; }
+void clear_plan_cache() { cache().clear(); }
+
+void execute_pending(Recorder& recorder, size_t count) {
+  ThreadState& t = this_thread();
+  t.tape.build(recorder.pending(), count);
+  if (t.tape.records.empty()) return;
+  auto plan = cache().take(t.tape);
+  if (!plan) {
+    plan = Plan::cold(t.tape);
+    ++t.stats.plans;
+  }
+  // All memory is reserved before the first kernel: a failure leaves nothing half-done.
+  t.outputs.clear();
+  try {
+    for (int64_t bytes : plan->output_bytes) t.outputs.push_back(allocate_storage(bytes, plan->device, "flush"));
+    run(*plan, t);
+  } catch (...) {
+    for (Storage* s : t.outputs) release(s);
+    cache().give(t.tape, std::move(plan));
+    throw;
+  }
+  for (const PlannedOutput& o : plan->outputs) {
+    Storage* s = o.place.kind == Place::leaf ? t.tape.leaves[static_cast<size_t>(o.place.at)] : t.outputs[static_cast<size_t>(o.place.at)];
+    retain(s);
+    t.tape.records[o.record]->out(o.result).storage = s;
+  }
+  for (Storage* s : t.outputs) release(s);
+  ++t.stats.programs;
+  t.stats.kernels += static_cast<int64_t>(plan->steps.size());
+  t.stats.flops += plan->flops;
+  t.stats.last_flops = plan->flops;
+  t.stats.last_arena_bytes = plan->arena_bytes;
+  t.stats.last_output_bytes = 0;
+  for (int64_t bytes : plan->output_bytes) t.stats.last_output_bytes += bytes;
+  cache().give(t.tape, std::move(plan));
+}
+
+}  // namespace suanli

@@ -1,0 +1,47 @@
+// Plan: steps in execution order with a place for every value. A pure function of tape, kernel table and compute threads.
+#pragma once
+#include <memory>
+#include <vector>
+
+#include "plan/tape.h"
+#include "runtime/backend.h"
+
+namespace suanli {
+
+/// Where a value lies while the plan runs.
+struct Place {
+  enum Kind : uint8_t { arena, leaf, slot, output };
+  Kind kind;
+  int64_t at;  // arena: byte offset; else: index
+};
+
+struct PlannedStep {
+  Step step;                       // op, attributes, shapes
+  Attr attr;
+  uint32_t record;                 // for the module path, which is not part of the tape
+  std::unique_ptr<Kernel> kernel;
+  std::vector<Place> in, out;
+  int64_t workspace_at = 0;
+  int64_t flops = 0;
+};
+
+/// A result that leaves the program.
+struct PlannedOutput {
+  uint32_t record;
+  uint8_t result;
+  Place place;   // output: storage of its own; leaf: an alias of a leaf, shared
+};
+
+struct Plan {
+  Device device;
+  std::vector<PlannedStep> steps;
+  std::vector<PlannedOutput> outputs;
+  std::vector<int64_t> output_bytes;   // storages to allocate
+  int64_t arena_bytes = 0, flops = 0;
+
+  /// Cold tier: one precompiled kernel per record, values in an arena by their lifetimes.
+  static std::unique_ptr<Plan> cold(const Tape& tape);
+  int64_t bytes_held() const;          // estimate, for the cache
+};
+
+}  // namespace suanli

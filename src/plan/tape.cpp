@@ -1,0 +1,118 @@
+#include "plan/tape.h"
+
+namespace suanli {
+
+namespace {
+uint64_t mix(uint64_t h, uint64_t v) {
+  h = (h ^ v) * 0x9E3779B97F4A7C15ull;
+  return h ^ (h >> 32);
+}
+}  // namespace
+
+/// Marks what must be computed and what must be kept: values with handles, values that later (unflushed) nodes read, and the
+/// `saves` of every node that a backward() may still walk. One sweep backwards, since inputs come before their readers.
+void Tape::choose(std::vector<Node*>& pending, size_t count) {
+  const size_t total = pending.size();
+  needed_.assign(total, 0);
+  kept_.assign(total, 0);
+  out_bits_.assign(total, 0);
+  for (size_t i = 0; i < total; ++i) pending[i]->position = static_cast<uint32_t>(i + 1);
+  for (size_t i = total; i-- > 0;) {
+    Node* n = pending[i];
+    bool held = false;
+    for (int r = 0; r < n->n_out; ++r)
+      if (n->has_handle(r)) out_bits_[i] |= static_cast<uint8_t>(1 << r), held = true;
+    auto input = [&](int k) { return n->in()[k].node && n->in()[k].node->pending() ? n->in()[k].node->position : 0; };
+    if (n->requires_grad() && !n->is(kConsumed) && !n->cell && (held || kept_[i])) {
+      const Saves saves = op_def(n->op).saves;
+      out_bits_[i] |= static_cast<uint8_t>(saves >> 8);
+      for (int k = 0; k < n->n_in; ++k) {
+        const uint32_t at = input(k);
+        if (!at) continue;
+        if (n->in()[k].node->requires_grad()) kept_[at - 1] = 1;
+        if (k < 8 && (saves & saves_in(k))) out_bits_[at - 1] |= static_cast<uint8_t>(1 << n->in()[k].index);
+      }
+    }
+    const bool later = i >= count;
+    needed_[i] |= out_bits_[i] != 0;
+    for (int k = 0; k < n->n_in; ++k) {
+      const uint32_t at = input(k);
+      if (!at) continue;
+      if (later) out_bits_[at - 1] |= static_cast<uint8_t>(1 << n->in()[k].index);
+      else if (needed_[i]) needed_[at - 1] = 1;
+    }
+  }
+}
+
+uint32_t Tape::leaf_index(const Result& r) {
+  if (!r.storage) throw Error("[flush] internal: an executed value that is still read has no storage");
+  if ((leaves.size() + 1) * 2 > table_.size()) {
+    std::vector<Entry> bigger(table_.size() * 2);
+    for (const Entry& e : table_)
+      if (e.stamp == stamp_) {
+        size_t at = mix(0, reinterpret_cast<uintptr_t>(e.storage)) & (bigger.size() - 1);
+        while (bigger[at].stamp == stamp_) at = (at + 1) & (bigger.size() - 1);
+        bigger[at] = e;
+      }
+    table_.swap(bigger);
+  }
+  size_t at = mix(0, reinterpret_cast<uintptr_t>(r.storage)) & (table_.size() - 1);
+  for (; table_[at].stamp == stamp_; at = (at + 1) & (table_.size() - 1)) {
+    const uint32_t i = table_[at].index;
+    // One storage may be seen under several shapes (reshape shares bytes); each is a leaf of its own.
+    if (table_[at].storage == r.storage && leaf_descs[i].dtype == r.dtype && leaf_descs[i].shape == r.shape) return i;
+  }
+  table_[at] = {r.storage, static_cast<uint32_t>(leaves.size()), stamp_};
+  leaves.push_back(r.storage);
+  leaf_descs.push_back({r.dtype, r.shape});
+  return table_[at].index;
+}
+
+void Tape::build(std::vector<Node*>& pending, size_t count) {
+  choose(pending, count);
+  words.clear(), records.clear(), outputs.clear(), leaves.clear(), leaf_descs.clear(), slots.clear(), slot_dtypes.clear(), refs.clear();
+  ++stamp_;
+  auto describe = [&](DType dtype, const Shape& shape) {
+    words.push_back(static_cast<uint64_t>(dtype) << 8 | static_cast<uint64_t>(shape.rank()));
+    for (int64_t d : shape) words.push_back(static_cast<uint64_t>(d));
+  };
+  // Only needed nodes get a position; positions are 1-based record indices from here on.
+  for (size_t i = 0; i < count; ++i) {
+    Node* n = pending[i];
+    if (!needed_[i]) {
+      n->position = 0;
+      continue;
+    }
+    records.push_back(n);
+    outputs.push_back(out_bits_[i]);
+    n->position = static_cast<uint32_t>(records.size());
+    words.push_back(uint64_t{n->op} << 48 | uint64_t{n->n_in} << 32 | uint64_t{n->n_out} << 24 | uint64_t{out_bits_[i]} << 16 |
+                    static_cast<uint64_t>(n->device.kind) << 8 | static_cast<uint8_t>(n->device.index));
+    uint64_t attr[6];
+    std::memcpy(attr, n->attr.bytes, sizeof attr);
+    words.insert(words.end(), attr, attr + 6);
+    for (int k = 0; k < n->n_in; ++k) {
+      const Edge& e = n->in()[k];
+      Ref ref{};
+      if (e.node->pending()) {
+        ref = {Ref::record, static_cast<uint8_t>(e.index), e.node->position - 1};
+      } else if (e.node->op == kOpScalar) {
+        const auto& s = e.node->attr.as<ScalarAttr>();
+        ref = {Ref::slot, 0, static_cast<uint32_t>(slots.size())};
+        slots.push_back({s.real, s.integer});
+        slot_dtypes.push_back(s.dtype);
+        words.push_back(static_cast<uint64_t>(s.dtype));
+      } else {
+        ref = {Ref::leaf, 0, leaf_index(e.node->out(e.index))};
+      }
+      refs.push_back(ref);
+      words.push_back(uint64_t{ref.index} << 16 | uint64_t{ref.result} << 8 | ref.kind);
+    }
+    for (int r = 0; r < n->n_out; ++r) describe(n->out(r).dtype, n->out(r).shape);
+  }
+  for (const auto& d : leaf_descs) describe(d.dtype, d.shape);
+  hash = 0;
+  for (uint64_t w : words) hash = mix(hash, w);
+}
+
+}  // namespace suanli

@@ -1,0 +1,48 @@
+// Tape: the canonical record of a pending program. Two programs with equal tapes are the same program: the tape holds ops,
+// attributes, shapes and who reads what, and no addresses, numbers (scalar slots) or module paths.
+#pragma once
+#include <vector>
+
+#include "ops/op.h"
+
+namespace suanli {
+
+/// A value as a record's input sees it.
+struct Ref {
+  enum Kind : uint8_t { record, leaf, slot };
+  Kind kind;
+  uint8_t result;  // of a record
+  uint32_t index;
+};
+
+struct SlotValue { double real; int64_t integer; };
+
+/// What a flush of the current thread wants computed, and its canonical form. Kept per thread and reused: no allocation at
+/// steady state.
+struct Tape {
+  std::vector<uint64_t> words;   // the canonical form, compared as a whole
+  uint64_t hash = 0;
+
+  // What this very run binds to it, in the canonical order.
+  std::vector<Node*> records;
+  std::vector<uint8_t> outputs;  // per record: results that leave the program, as bits
+  std::vector<Storage*> leaves;
+  std::vector<ValueDesc> leaf_descs;
+  std::vector<SlotValue> slots;
+  std::vector<DType> slot_dtypes;
+  std::vector<Ref> refs;         // inputs of all records, one after the other
+
+  /// Records the first `count` pending nodes that anything outside still needs.
+  void build(std::vector<Node*>& pending, size_t count);
+
+ private:
+  void choose(std::vector<Node*>& pending, size_t count);
+  uint32_t leaf_index(const Result& r);
+  std::vector<uint8_t> needed_, kept_, out_bits_;
+  // Open-addressing map from storage to leaf index; entries of earlier builds are recognised by their stamp.
+  struct Entry { Storage* storage; uint32_t index; uint32_t stamp; };
+  std::vector<Entry> table_ = std::vector<Entry>(64);
+  uint32_t stamp_ = 0;
+};
+
+}  // namespace suanli

@@ -1,0 +1,46 @@
+// The boundary between the core and a device. Core code includes this header and never one of src/backends/.
+#pragma once
+#include <cstddef>
+#include <memory>
+#include <string>
+
+#include "runtime/step.h"
+
+namespace suanli {
+
+class Backend {
+ public:
+  virtual ~Backend() = default;
+  virtual Device device() const = 0;
+  /// True if `prepare` knows this op for these dtypes.
+  virtual bool supports(const Step& step) const = 0;
+  /// Throws Error naming op and dtypes when there is no kernel.
+  virtual std::unique_ptr<Kernel> prepare(const Step& step) = 0;
+
+  /// 64-byte aligned, contents undefined. Null when the device has no more.
+  virtual void* allocate(int64_t bytes) = 0;
+  virtual void free(void* data, int64_t bytes) = 0;
+  /// An address range that is committed as it is touched and never moves; `commit` makes the first `bytes` usable.
+  virtual void* reserve(int64_t bytes) = 0;
+  virtual bool commit(void* range, int64_t bytes) = 0;
+
+  virtual void copy_to_host(void* host, const void* device, int64_t bytes) = 0;
+  virtual void copy_from_host(void* device, const void* host, int64_t bytes) = 0;
+  virtual std::string isa() const = 0;
+};
+
+/// The backend of a device; throws DeviceError saying what is missing.
+Backend& backend(Device device);
+
+/// Defined by src/backends/cpu. A function rather than a static registration: the linker may not drop it.
+Backend& cpu_backend();
+
+/// Called around each step while a profiler is on. Null when off.
+struct ProfilerHooks {
+  void (*begin)(void* context, const Step& step, uint32_t scope);
+  void (*end)(void* context, const Step& step, uint32_t scope);
+  void* context;
+};
+extern ProfilerHooks* profiler_hooks;
+
+}  // namespace suanli

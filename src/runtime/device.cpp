@@ -1,0 +1,40 @@
+#include <dlfcn.h>
+
+#include "base/text.h"
+#include "base/thread_pool.h"
+#include "runtime/backend.h"
+
+namespace suanli {
+
+ProfilerHooks* profiler_hooks = nullptr;
+
+std::string to_string(Device device) { return device.kind == DeviceKind::cpu ? "cpu" : str("cuda:", static_cast<int>(device.index)); }
+
+namespace {
+
+[[noreturn]] void no_cuda(std::string_view asked) {
+  void* driver = dlopen("libcuda.so.1", RTLD_LAZY | RTLD_LOCAL);
+  std::string missing = driver ? "this build has no CUDA backend (libsuanli_cuda.so)"
+                               : "no NVIDIA driver answers (libcuda.so.1 is not on this machine), and this build has no CUDA backend (libsuanli_cuda.so)";
+  if (driver) dlclose(driver);
+  throw DeviceError(str("device ", asked, " is not available: ", missing, ". Use --device cpu, or --device auto to take the best that is there."));
+}
+
+}  // namespace
+
+Device device_from_name(std::string_view name) {
+  if (name == "cpu" || name == "auto") return {};
+  if (name == "cuda" || name.substr(0, 5) == "cuda:") no_cuda(name);
+  throw UsageError(str("device '", name, "' is not known: expected cpu, cuda, cuda:N or auto"));
+}
+
+Backend& backend(Device device) {
+  if (device.kind == DeviceKind::cpu) return cpu_backend();
+  no_cuda(to_string(device));
+}
+
+int compute_threads() { return pool_threads(); }
+void set_compute_threads(int threads) { set_pool_threads(threads); }
+std::string isa() { return cpu_backend().isa(); }
+
+}  // namespace suanli

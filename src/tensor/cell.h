@@ -1,0 +1,26 @@
+// Cell: the place behind a Parameter or Generator. Its committed value is what other threads and checkpoints see; the recording
+// thread sees the pending one.
+#pragma once
+#include <atomic>
+#include <mutex>
+
+#include "tensor/node.h"
+
+namespace suanli {
+
+struct Cell {
+  std::atomic<uint32_t> refs{1};
+  bool requires_grad = true;
+  std::mutex mutex;             // guards committed and version against readers on other threads
+  Tensor committed;             // materialised
+  uint64_t version = 0;
+  Tensor pending;               // set on `writer`'s thread, not flushed yet
+  Recorder* writer = nullptr;   // whose program holds a write, a gradient or counters of this cell
+  Tensor grad;
+
+  // Numbers that the host keeps (a generator's seed and counter, an optimiser's step count): they commit and roll back with the program.
+  uint64_t host[2] = {0, 0}, host_pending[2] = {0, 0};
+  bool host_changed = false;
+};
+
+}  // namespace suanli

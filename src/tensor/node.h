@@ -1,0 +1,91 @@
+// Node: one recorded op with its results. The unit of recording, of the autograd graph and of storage ownership.
+#pragma once
+#include <atomic>
+#include <cstring>
+#include <type_traits>
+
+#include "runtime/storage.h"
+#include "suanli/tensor.h"
+
+namespace suanli {
+
+class Recorder;
+
+/// Attributes of an op: a trivially copyable struct of at most 48 bytes, kept inline and compared as bytes.
+struct Attr {
+  alignas(8) unsigned char bytes[48] = {};
+  Attr() = default;
+  template <class T> requires(std::is_trivially_copyable_v<T> && !std::is_same_v<T, Attr>)
+  Attr(const T& value) {
+    static_assert(sizeof(T) <= sizeof bytes && alignof(T) <= 8, "attributes are at most 48 bytes; intern longer ones");
+    std::memcpy(bytes, &value, sizeof(T));
+  }
+  template <class T> const T& as() const { return *reinterpret_cast<const T*>(bytes); }
+};
+
+/// An input: one result of another node.
+struct Edge { Node* node; int32_t index; };
+
+struct Result {
+  Shape shape;
+  DType dtype;
+  std::atomic<uint32_t> handles{0};  // kept only by nodes with several results; a single result counts in Node::refs
+  Storage* storage = nullptr;
+};
+
+/// Built-in op ids; all others are given out by the registry (ops/op.h).
+enum : uint16_t { kOpLeaf = 0, kOpScalar = 1, kOpAlias = 2, kFirstRegisteredOp = 3 };
+
+/// A scalar slot: a number that may change from step to step without making a new program.
+struct ScalarAttr { double real; int64_t integer; DType dtype; /* weak: f32 or i64; strong: as is */ };
+
+enum NodeFlags : uint8_t {
+  kRequiresGrad = 1,  // some input leads to a parameter, and recording of gradients was on
+  kConsumed = 2,      // a backward() has passed; reaching it again is an error
+  kExecuted = 4,      // its flush succeeded; results that were needed have storage
+  kFailed = 8,        // its program was dropped; using it throws
+  kWeak = 16,         // scalar slot: takes the dtype of what it meets
+  kKept = 32,         // scratch of a flush: some value or gradient outside the program still needs this node
+};
+
+struct Node {
+  /// Low 32 bits: all references. High 32 bits: those held by Tensor handles (what makes a result an output).
+  std::atomic<uint64_t> refs;
+  uint16_t op;
+  uint8_t flags;
+  uint8_t n_out;
+  uint16_t n_in;
+  Device device;
+  uint32_t scope;      // module path, see Recorder::scope
+  uint32_t position;   // scratch of a flush: index among the pending nodes + 1
+  uint32_t visit;      // scratch of a backward walk (which may flush): index of the visit + 1
+  uint64_t seq;        // order of recording on its thread
+  Recorder* recorder;  // non-null while pending
+  Cell* cell;          // the parameter whose value this is (its gradient goes there); counted
+  Attr attr;
+
+  Edge* in() { return reinterpret_cast<Edge*>(this + 1); }
+  Result* out() { return reinterpret_cast<Result*>(in() + n_in); }
+  Result& out(int i) { return out()[i]; }
+  bool is(uint8_t flag) const { return flags & flag; }
+  bool requires_grad() const { return flags & kRequiresGrad; }
+  bool pending() const { return recorder != nullptr; }
+  bool has_handle(int i) { return n_out == 1 ? (refs.load(std::memory_order_acquire) >> 32) != 0 : out(i).handles.load(std::memory_order_acquire) != 0; }
+};
+
+inline constexpr uint64_t kHandle = (uint64_t{1} << 32) + 1;
+
+/// A node with zeroed results and one plain reference; edges are filled by the caller, who counts them with retain_edge().
+Node* new_node(uint16_t op, int n_in, int n_out);
+void retain_node(Node* n);
+void release_node(Node* n);
+/// Gives back the inputs (they become unreachable through n).
+void drop_edges(Node* n);
+
+/// A handle to a result.
+inline Tensor handle(Node* n, int index) {
+  detail::retain(n, index);
+  return Tensor::adopt(n, index);
+}
+
+}  // namespace suanli

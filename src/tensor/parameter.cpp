@@ -1,0 +1,148 @@
+// Parameters and generators: handles to cells.
+#include "base/slab.h"
+#include "base/text.h"
+#include "tensor/recorder.h"
+
+namespace suanli {
+
+void detail::retain(Cell* c) { c->refs.fetch_add(1, std::memory_order_relaxed); }
+void detail::release(Cell* c) {
+  if (c->refs.fetch_sub(1, std::memory_order_acq_rel) != 1) return;
+  delete c;
+}
+
+namespace {
+/// A scalar slot has no storage; a cell needs one.
+Tensor in_memory(const Tensor& t) {
+  if (t.node()->op != kOpScalar) return t.detach();
+  return tensor_from_bytes(detail::host_data(t, t.dtype()), itemsize(t.dtype()), Shape{}, t.dtype());
+}
+}  // namespace
+
+Parameter::Parameter(const Tensor& initial, bool requires_grad) : cell_(new Cell) {
+  if (!initial.defined()) throw ShapeError("[Parameter] the initial value is undefined");
+  cell_->requires_grad = requires_grad && is_float(initial.dtype());
+  require_usable(initial, "Parameter");
+  Tensor value = in_memory(initial);
+  if (value.node()->pending()) {
+    cell_->pending = value;
+    Recorder::current().touch(cell_);
+  } else {
+    cell_->committed = value;
+  }
+}
+
+Tensor::Tensor(const Parameter& parameter) {
+  Cell* c = parameter.cell();
+  if (!c) throw ShapeError("[Parameter] the parameter is undefined (default-constructed)");
+  Recorder& rec = Recorder::current();
+  Tensor value;
+  bool mine = c->writer == &rec && c->pending.defined();
+  if (mine) {
+    value = c->pending;
+  } else {
+    std::lock_guard lock(c->mutex);
+    value = c->committed;
+    if (!value.defined()) throw DeviceError("[Parameter] its first value is pending on another thread; flush() it there first");
+  }
+  if (!c->requires_grad || !rec.grad_enabled()) {
+    swap(value);
+    return;
+  }
+  Node* v = value.node();
+  const bool pending = v->pending();  // written in this very program: an alias of the pending value
+  Node* leaf = new_node(pending ? kOpAlias : kOpLeaf, pending ? 1 : 0, 1);
+  if (pending) {
+    leaf->in()[0] = {v, value.index()};
+    retain_node(v);
+  } else {
+    leaf->out(0).storage = v->out(value.index()).storage;
+    retain(leaf->out(0).storage);
+    leaf->flags = kExecuted;
+    leaf->seq = rec.next_seq();
+  }
+  leaf->out(0).shape = value.shape();
+  leaf->out(0).dtype = value.dtype();
+  leaf->device = value.device();
+  leaf->flags |= kRequiresGrad;
+  leaf->cell = c;
+  detail::retain(c);
+  *this = handle(leaf, 0);
+  if (pending) {
+    rec.append(leaf);
+    rec.settle();
+  } else {
+    release_node(leaf);
+  }
+}
+
+void Parameter::set(const Tensor& value) {
+  require_usable(value, "Parameter.set");
+  if (!(value.shape() == shape())) throw ShapeError(str("[Parameter.set] value has shape ", value.shape(), ", the parameter ", shape()));
+  if (value.dtype() != dtype()) throw DTypeError(str("[Parameter.set] value is ", value.dtype(), ", the parameter ", dtype()));
+  Recorder& rec = Recorder::current();
+  if (cell_->writer && cell_->writer != &rec) throw DeviceError("[Parameter.set] another thread has a pending write to this parameter; flush() there first");
+  Tensor plain = in_memory(value);
+  if (!plain.node()->pending()) {  // a value that lies in memory commits at once
+    std::lock_guard lock(cell_->mutex);
+    cell_->pending = Tensor();
+    cell_->committed = plain;
+    ++cell_->version;
+    return;
+  }
+  cell_->pending = plain;
+  rec.touch(cell_);
+}
+
+namespace {
+const Tensor& current_value(Cell* c) {
+  if (!c) throw ShapeError("[Parameter] the parameter is undefined (default-constructed)");
+  return c->pending.defined() ? c->pending : c->committed;
+}
+}  // namespace
+
+const Shape& Parameter::shape() const { return current_value(cell_).shape(); }
+DType Parameter::dtype() const { return current_value(cell_).dtype(); }
+bool Parameter::requires_grad() const { return cell_ && cell_->requires_grad; }
+void Parameter::set_requires_grad(bool on) { cell_->requires_grad = on && is_float(dtype()); }
+uint64_t Parameter::version() const { return cell_->version; }
+Tensor Parameter::grad() const { return cell_->grad; }
+void Parameter::set_grad(const Tensor& grad) {
+  if (grad.defined() && !(grad.shape() == shape())) throw ShapeError(str("[Parameter.set_grad] gradient has shape ", grad.shape(), ", the parameter ", shape()));
+  cell_->grad = grad;
+  if (grad.defined()) Recorder::current().touch(cell_);
+}
+
+// ---- generators -------------------------------------------------------------------------------------------------------------
+
+Generator::Generator(uint64_t seed) {
+  uint8_t nothing = 0;
+  cell_ = Parameter(tensor_from_bytes(&nothing, 1, Shape{1}, DType::u8), false);
+  set_state(seed, 0);
+}
+uint64_t Generator::seed() const { return cell()->host_pending[0]; }
+uint64_t Generator::counter() const { return cell()->host_pending[1]; }
+void Generator::set_state(uint64_t seed, uint64_t counter) {
+  Cell* c = cell();
+  c->host[0] = c->host_pending[0] = seed;
+  c->host[1] = c->host_pending[1] = counter;
+}
+
+namespace {
+uint64_t stream_seed(uint64_t seed, uint64_t stream) {  // splitmix64 finaliser: neighbouring streams share no bits
+  uint64_t z = seed + 0x9E3779B97F4A7C15ull * (stream + 1) * (stream != 0);
+  if (stream == 0) return seed;
+  z = (z ^ (z >> 30)) * 0xBF58476D1CE4E5B9ull;
+  z = (z ^ (z >> 27)) * 0x94D049BB133111EBull;
+  return z ^ (z >> 31);
+}
+std::atomic<uint64_t> next_stream{0};
+}  // namespace
+
+Generator& default_generator() {
+  thread_local Generator generator(stream_seed(0, next_stream.fetch_add(1)));
+  return generator;
+}
+void manual_seed(uint64_t seed, uint64_t stream) { default_generator().set_state(stream_seed(seed, stream), 0); }
+
+}  // namespace suanli

@@ -1,0 +1,213 @@
+#include "tensor/recorder.h"
+
+#include <cstdlib>
+#include <deque>
+#include <unordered_map>
+
+#include "base/slab.h"
+#include "base/text.h"
+
+namespace suanli {
+
+namespace {
+
+// Enough for one step of a deep network; a loop without any flush point is cut into programs of about this many nodes.
+constexpr size_t kNodeBudget = 16384;
+// Leaves (batches, constants) that pending programs may pin before they are run.
+constexpr size_t kByteBudget = size_t{1} << 30;
+
+struct Scopes {
+  std::mutex mutex;
+  std::deque<std::string> paths{""};
+  std::unordered_map<std::string, uint32_t> ids;
+};
+Scopes& scopes() {
+  static auto* s = new Scopes;
+  return *s;
+}
+
+uint64_t mix(uint64_t h, uint64_t v) {
+  h = (h ^ v) * 0x9E3779B97F4A7C15ull;
+  return h ^ (h >> 29);
+}
+
+}  // namespace
+
+uint32_t scope_id(const std::string& path) {
+  auto& s = scopes();
+  std::lock_guard lock(s.mutex);
+  auto [it, fresh] = s.ids.try_emplace(path, static_cast<uint32_t>(s.paths.size()));
+  if (fresh) s.paths.push_back(path);
+  return it->second;
+}
+const std::string& scope_path(uint32_t id) {
+  auto& s = scopes();
+  std::lock_guard lock(s.mutex);
+  return s.paths[id];
+}
+
+Recorder& Recorder::current() {
+  thread_local Recorder recorder;
+  return recorder;
+}
+
+Recorder::Recorder() : node_budget_(kNodeBudget), byte_budget_(kByteBudget) {
+  slab_chunks();  // this thread's slab heap is made first, so that it outlives the recorder
+  const char* eager = std::getenv("SUANLI_EAGER");
+  eager_ = eager && *eager && std::string_view(eager) != "0";
+}
+
+Recorder::~Recorder() {
+  try {
+    flush();  // thread exit is a flush point: what others hold of this thread becomes usable
+  } catch (...) {
+    // The program was dropped; handles into it say so when they are used.
+  }
+}
+
+void Recorder::touch(Cell* cell) {
+  if (cell->writer == this) return;
+  if (cell->writer) throw DeviceError("[Parameter] another thread has a pending write or gradient for this parameter; flush() there first");
+  cell->writer = this;
+  detail::retain(cell);
+  touched_.push_back(cell);
+}
+
+void Recorder::commit_cells() {
+  size_t kept = 0;
+  for (Cell* c : touched_) {
+    bool waiting = false;
+    if (c->pending.defined()) {
+      if (c->pending.node()->pending()) {
+        waiting = true;
+      } else {
+        std::lock_guard lock(c->mutex);
+        c->committed = std::exchange(c->pending, Tensor());
+        ++c->version;
+      }
+    }
+    if (c->grad.defined() && c->grad.node()->pending()) waiting = true;
+    if (c->host_changed) {
+      if (pending_.empty()) {
+        c->host[0] = c->host_pending[0];
+        c->host[1] = c->host_pending[1];
+        c->host_changed = false;
+      } else {
+        waiting = true;
+      }
+    }
+    if (waiting) {
+      touched_[kept++] = c;
+    } else {
+      c->writer = nullptr;
+      detail::release(c);
+    }
+  }
+  touched_.resize(kept);
+}
+
+void Recorder::flush(size_t count) {
+  if (flushing_) return;
+  if (count > 0) {
+    flushing_ = true;
+    try {
+      execute_pending(*this, count);
+    } catch (...) {
+      flushing_ = false;
+      drop("its computation failed");
+      throw;
+    }
+    flushing_ = false;
+    for (size_t i = 0; i < count; ++i) {
+      Node* n = pending_[i];
+      n->recorder = nullptr;
+      n->flags |= kExecuted;
+      // A value whose differentiable inputs are all consumed can never be walked again: it becomes consumed too, so that
+      // `running += loss` grows no chain over the steps.
+      bool any = false;
+      if (n->requires_grad() && !n->is(kConsumed) && !n->cell) {
+        bool all = true;
+        for (int k = 0; k < n->n_in; ++k) {
+          Node* in = n->in()[k].node;
+          if (in && in->requires_grad()) any = true, all = all && in->is(kConsumed);
+        }
+        if (any && all) n->flags |= kConsumed;
+      }
+      if (!any || n->is(kConsumed)) drop_edges(n);  // plain values, parameters and requires_grad_() leaves lead nowhere
+      release_node(n);
+    }
+    pending_.erase(pending_.begin(), pending_.begin() + static_cast<ptrdiff_t>(count));
+    candidate_ = candidate_ > count ? candidate_ - count : 0;
+    backward_end_ = backward_end_ > count ? backward_end_ - count : 0;
+    if (pending_.empty()) leaf_bytes_ = 0;
+  }
+  if (!touched_.empty()) commit_cells();
+}
+
+void Recorder::drop(const char* why) {
+  dropped_because_ = why;
+  for (Node* n : pending_) {
+    n->recorder = nullptr;
+    n->flags |= kFailed;
+    drop_edges(n);
+  }
+  for (Cell* c : touched_) {
+    c->pending = Tensor();
+    if (c->grad.defined() && c->grad.node()->is(kFailed)) c->grad = Tensor();
+    c->host_pending[0] = c->host[0];
+    c->host_pending[1] = c->host[1];
+    c->host_changed = false;
+    c->writer = nullptr;
+    detail::release(c);
+  }
+  touched_.clear();
+  for (Node* n : pending_) release_node(n);
+  pending_.clear();
+  candidate_ = backward_end_ = leaf_bytes_ = 0;
+}
+
+void Recorder::backward_begins() {
+  if (backward_end_ > 0) flush(backward_end_);  // one program per micro-batch when gradients are accumulated
+}
+
+void Recorder::over_budget() {
+  if (flushing_) return;
+  if (eager_) return flush();
+  size_t cut = candidate_ ? candidate_ : end_of_last_repetition();
+  flush(cut ? cut : pending_.size());
+}
+
+uint64_t node_fingerprint(Node* n, uint64_t first_seq) {
+  uint64_t h = mix(n->op, n->n_in);
+  if (n->op != kOpScalar)
+    for (int i = 0; i < 6; ++i) {
+      uint64_t word;
+      std::memcpy(&word, n->attr.bytes + 8 * i, 8);
+      h = mix(h, word);
+    }
+  for (int i = 0; i < n->n_in; ++i) {
+    Node* in = n->in()[i].node;
+    uint64_t distance = in && in->seq >= first_seq && in->pending() ? n->seq - in->seq : ~uint64_t{0};
+    h = mix(h, distance * 8 + static_cast<uint64_t>(n->in()[i].index));
+  }
+  for (int i = 0; i < n->n_out; ++i) {
+    h = mix(h, static_cast<uint64_t>(n->out(i).dtype));
+    for (int64_t d : n->out(i).shape) h = mix(h, static_cast<uint64_t>(d));
+  }
+  return h;
+}
+
+size_t Recorder::end_of_last_repetition() const {
+  const size_t n = pending_.size();
+  std::vector<uint64_t> prints(n);
+  for (size_t i = 0; i < n; ++i) prints[i] = node_fingerprint(pending_[i], pending_[0]->seq);
+  for (size_t period = 1; period <= n / 2; ++period) {
+    size_t i = 0;
+    while (i < period && prints[n - 1 - i] == prints[n - 1 - i - period]) ++i;
+    // A multiple of the period, counted from the start of this program: the next program then starts and ends in the same phase.
+    if (i == period) return n / period * period;
+  }
+  return 0;
+}
+
+}  // namespace suanli

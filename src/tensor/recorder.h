@@ -1,0 +1,96 @@
+// Recorder: what is pending on this thread, and where a program may end.
+#pragma once
+#include <string>
+#include <vector>
+
+#include "tensor/cell.h"
+#include "tensor/node.h"
+
+namespace suanli {
+
+class Recorder {
+ public:
+  static Recorder& current();
+
+  /// Appends a node whose edges and results are filled in; takes over the caller's reference. May flush (budget, SUANLI_EAGER=1),
+  /// so the caller must hold a handle to every result it goes on using.
+  void append(Node* node) {
+    node->recorder = this;
+    node->seq = ++seq_;
+    node->scope = scope_;
+    pending_.push_back(node);
+  }
+  /// To be called once the new node is held by a handle.
+  void settle() {
+    if (eager_ || pending_.size() >= node_budget_ || leaf_bytes_ >= byte_budget_) over_budget();
+  }
+
+  bool grad_enabled() const { return no_grad_ == 0; }
+  uint64_t next_seq() { return ++seq_; }
+
+  /// Flushes everything, or the first `count` nodes. On failure drops the whole pending program and rethrows.
+  void flush() { flush(pending_.size()); }
+  void flush(size_t count);
+  /// Drops everything pending, values of cells and draws included; `why` is what using a dropped value says.
+  void drop(const char* why);
+
+  // Candidates for the end of a program (see docs/architecture.md, "Where a program ends").
+  void module_returned() { if (module_depth_ == 0) candidate_ = pending_.size(); }
+  void backward_begins();
+  void backward_ended() { backward_end_ = candidate_ = pending_.size(); }
+
+  // Cells with a pending value, gradient or counter: committed or rolled back with the program.
+  void touch(Cell* cell);
+  /// Host tensors made since the last flush: what pending programs may pin.
+  void count_leaf_bytes(int64_t bytes) { leaf_bytes_ += static_cast<size_t>(bytes); }
+
+  std::vector<Node*>& pending() { return pending_; }
+  const std::vector<Cell*>& touched() const { return touched_; }
+
+  uint32_t scope_ = 0;
+  int module_depth_ = 0;
+  int no_grad_ = 0;
+  bool flushing_ = false;
+  size_t node_budget_, byte_budget_;
+  bool eager_;
+  const char* dropped_because_ = "";
+
+  ~Recorder();
+
+ private:
+  Recorder();
+  void over_budget();
+  /// The largest multiple of the period in which the tail of the pending sequence repeats; 0 if it does not.
+  size_t end_of_last_repetition() const;
+  void commit_cells();
+
+  std::vector<Node*> pending_;
+  std::vector<Cell*> touched_;
+  uint64_t seq_ = 0;
+  size_t candidate_ = 0, backward_end_ = 0;
+  size_t leaf_bytes_ = 0;
+};
+
+/// Executes the first `count` pending nodes: afterwards results with handles, values that retained graphs read and pending cell
+/// values have storage. Defined by the plan room (src/plan/execute.cpp), which registers itself by being linked.
+void execute_pending(Recorder& recorder, size_t count);
+
+/// Number of nodes and edges' hash that identify a node within its program, ignoring addresses. Used to find repetitions.
+uint64_t node_fingerprint(Node* node, uint64_t first_seq);
+
+// Module paths: 0 is "no module". Interned for the life of the process.
+uint32_t scope_id(const std::string& path);
+const std::string& scope_path(uint32_t id);
+
+/// Throws unless the calling thread may use t in `op`: pending elsewhere, dropped.
+void require_usable(const Tensor& t, const char* op);
+
+/// Recording without gradients while it lives (also: include/suanli/autograd.h, NoGrad).
+struct GradMode {
+  explicit GradMode(bool on) : recorder(Recorder::current()), before(recorder.no_grad_) { recorder.no_grad_ = on ? 0 : 1; }
+  ~GradMode() { recorder.no_grad_ = before; }
+  Recorder& recorder;
+  int before;
+};
+
+}  // namespace suanli

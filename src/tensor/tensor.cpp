@@ -1,0 +1,196 @@
+#include "suanli/tensor.h"
+
+#include <cstring>
+
+#include "base/slab.h"
+#include "base/text.h"
+#include "runtime/backend.h"
+#include "tensor/recorder.h"
+
+namespace suanli {
+
+static_assert(sizeof(Node) % alignof(Result) == 0 && sizeof(Edge) % alignof(Result) == 0);
+
+namespace {
+size_t node_bytes(int n_in, int n_out) { return sizeof(Node) + sizeof(Edge) * n_in + sizeof(Result) * n_out; }
+
+void destroy(Node* n) {
+  // Chains of thousands of nodes (a loop whose graph was kept) must not recurse once per node.
+  static thread_local std::vector<Node*>* queue = nullptr;
+  if (queue) return queue->push_back(n);
+  static thread_local std::vector<Node*> work;
+  queue = &work;
+  for (work.push_back(n); !work.empty();) {
+    Node* m = work.back();
+    work.pop_back();
+    for (int i = 0; i < m->n_in; ++i)
+      if (m->in()[i].node) release_node(m->in()[i].node);
+    for (int i = 0; i < m->n_out; ++i)
+      if (m->out(i).storage) release(m->out(i).storage);
+    if (m->cell) detail::release(m->cell);
+    slab_free(m, node_bytes(m->n_in, m->n_out));
+  }
+  queue = nullptr;
+}
+}  // namespace
+
+Node* new_node(uint16_t op, int n_in, int n_out) {
+  auto* n = static_cast<Node*>(slab_allocate(node_bytes(n_in, n_out)));
+  new (n) Node{};
+  n->refs.store(1, std::memory_order_relaxed);
+  n->op = op;
+  n->n_in = static_cast<uint16_t>(n_in);
+  n->n_out = static_cast<uint8_t>(n_out);
+  for (int i = 0; i < n_in; ++i) new (n->in() + i) Edge{nullptr, 0};
+  for (int i = 0; i < n_out; ++i) new (n->out() + i) Result{};
+  return n;
+}
+
+void retain_node(Node* n) { n->refs.fetch_add(1, std::memory_order_relaxed); }
+void release_node(Node* n) {
+  if (static_cast<uint32_t>(n->refs.fetch_sub(1, std::memory_order_acq_rel)) == 1) destroy(n);
+}
+
+void drop_edges(Node* n) {
+  for (int i = 0; i < n->n_in; ++i)
+    if (Node* input = std::exchange(n->in()[i].node, nullptr)) release_node(input);
+}
+
+void detail::retain(Node* n, int index) {
+  n->refs.fetch_add(kHandle, std::memory_order_relaxed);
+  if (n->n_out > 1) n->out(index).handles.fetch_add(1, std::memory_order_relaxed);
+}
+void detail::release(Node* n, int index) {
+  if (n->n_out > 1) n->out(index).handles.fetch_sub(1, std::memory_order_acq_rel);
+  if (static_cast<uint32_t>(n->refs.fetch_sub(kHandle, std::memory_order_acq_rel)) == 1) destroy(n);
+}
+
+const Shape& Tensor::shape() const {
+  if (!node_) throw ShapeError("[shape] the tensor is undefined (default-constructed)");
+  return node_->out(index_).shape;
+}
+DType Tensor::dtype() const {
+  if (!node_) throw DTypeError("[dtype] the tensor is undefined (default-constructed)");
+  return node_->out(index_).dtype;
+}
+Device Tensor::device() const { return node_ ? node_->device : Device{}; }
+bool Tensor::requires_grad() const { return node_ && node_->requires_grad(); }
+bool Tensor::materialised() const { return node_ && node_->out(index_).storage != nullptr; }
+
+void Tensor::init_scalar(double real, int64_t integer, DType dtype, bool weak) {
+  Node* n = new_node(kOpScalar, 0, 1);
+  n->attr = Attr(ScalarAttr{real, integer, dtype});
+  n->flags = static_cast<uint8_t>(kExecuted | (weak ? kWeak : 0));
+  n->out(0).dtype = dtype;
+  n->refs.store(kHandle, std::memory_order_relaxed);
+  node_ = n;
+  index_ = 0;
+}
+
+Tensor detail::allocate_host(const Shape& shape, DType dtype, void** data) {
+  for (int64_t d : shape)
+    if (d < 0) throw ShapeError(str("[tensor] shape ", shape, " has a negative size"));
+  Storage* s = allocate_storage(shape.numel() * itemsize(dtype), Device{}, "tensor");
+  Node* n = new_node(kOpLeaf, 0, 1);
+  n->flags = kExecuted;
+  n->out(0).shape = shape;
+  n->out(0).dtype = dtype;
+  n->out(0).storage = s;
+  n->refs.store(kHandle, std::memory_order_relaxed);
+  *data = s->data;
+  Recorder::current().count_leaf_bytes(s->bytes);
+  return Tensor::adopt(n, 0);
+}
+
+Tensor tensor_from_bytes(const void* data, int64_t nbytes, const Shape& shape, DType dtype) {
+  if (nbytes != shape.numel() * itemsize(dtype))
+    throw ShapeError(str("[tensor] ", nbytes / itemsize(dtype), " values of ", dtype, " given for shape ", shape, ", which has ", shape.numel()));
+  void* to = nullptr;
+  Tensor t = detail::allocate_host(shape, dtype, &to);
+  if (nbytes) std::memcpy(to, data, static_cast<size_t>(nbytes));
+  return t;
+}
+
+Tensor::Tensor(std::initializer_list<float> values)
+    : Tensor(tensor_from_bytes(values.begin(), static_cast<int64_t>(values.size() * sizeof(float)), Shape{static_cast<int64_t>(values.size())}, DType::f32)) {}
+
+void require_usable(const Tensor& t, const char* op) {
+  Node* n = t.node();
+  if (!n) throw ShapeError(str("[", op, "] an input is undefined (a default-constructed tensor)"));
+  if (n->is(kFailed)) throw Error(str("[", op, "] this value was dropped with its program: ", Recorder::current().dropped_because_));
+  if (n->recorder && n->recorder != &Recorder::current())
+    throw DeviceError(str("[", op, "] tensor is pending on another thread; flush() it there first"));
+}
+
+const void* detail::host_data(const Tensor& t, DType expected) {
+  require_usable(t, "read");
+  if (t.dtype() != expected)
+    throw DTypeError(str("[read] the tensor is ", t.dtype(), ", not ", expected, "; convert it with cast(t, ", expected, ")"));
+  Node* n = t.node();
+  Result& r = n->out(t.index());
+  if (n->op == kOpScalar && !r.storage) {
+    const auto& s = n->attr.as<ScalarAttr>();
+    r.storage = allocate_storage(itemsize(expected), Device{}, "read");
+    if (is_float(expected)) {
+      if (expected == DType::f32) *static_cast<float*>(r.storage->data) = static_cast<float>(s.real);
+      else *static_cast<double*>(r.storage->data) = s.real;
+    } else if (expected == DType::boolean) {
+      *static_cast<uint8_t*>(r.storage->data) = s.integer != 0;
+    } else {
+      std::memcpy(r.storage->data, &s.integer, static_cast<size_t>(itemsize(expected)));  // little-endian: the low bytes
+    }
+  }
+  if (n->pending()) Recorder::current().flush();
+  if (n->is(kFailed)) require_usable(t, "read");
+  if (!r.storage) throw Error("[read] internal: an executed value has no storage");
+  return r.storage->data;
+}
+
+namespace {
+/// A new name for t's value: pending values get an alias record, values in memory share their storage.
+Tensor alias(const Tensor& t, uint8_t flags) {
+  Node* v = t.node();
+  Recorder& rec = Recorder::current();
+  const bool pending = v->pending();
+  Node* n = new_node(pending ? kOpAlias : kOpLeaf, pending ? 1 : 0, 1);
+  n->out(0).shape = t.shape();
+  n->out(0).dtype = t.dtype();
+  n->device = v->device;
+  n->flags = flags;
+  Tensor result = handle(n, 0);
+  if (pending) {
+    n->in()[0] = {v, t.index()};
+    retain_node(v);
+    rec.append(n);
+    rec.settle();
+  } else {
+    n->out(0).storage = v->out(t.index()).storage;
+    if (n->out(0).storage) retain(n->out(0).storage);
+    n->flags |= kExecuted;
+    n->seq = rec.next_seq();
+    release_node(n);
+  }
+  return result;
+}
+}  // namespace
+
+Tensor Tensor::detach() const {
+  require_usable(*this, "detach");
+  return requires_grad() ? alias(*this, 0) : *this;
+}
+
+Tensor& Tensor::requires_grad_() {
+  require_usable(*this, "requires_grad_");
+  if (!is_float(dtype())) throw DTypeError(str("[requires_grad_] ", dtype(), " has no gradient; only float dtypes have"));
+  if (node_->op == kOpScalar) *this = tensor_from_bytes(detail::host_data(*this, dtype()), itemsize(dtype()), Shape{}, dtype());
+  return *this = alias(*this, kRequiresGrad);
+}
+
+void require_one_element(const Tensor& t) {
+  if (t.numel() != 1) throw ShapeError(str("[item] the tensor has shape ", t.shape(), "; item() reads one element, to_vector() reads all"));
+}
+
+void flush() { Recorder::current().flush(); }
+void drop_pending() { Recorder::current().drop("drop_pending() was called"); }
+
+}  // namespace suanli

@@ -1,0 +1,137 @@
+#include "train/checkpoint.h"
+
+#include <charconv>
+#include <cstdio>
+#include <filesystem>
+
+#include "base/text.h"
+#include "train/safetensors.h"
+
+namespace suanli {
+
+namespace {
+
+constexpr const char* kState = "state.json";
+
+// JSON numbers are doubles to many readers, so 64-bit words are written as hexadecimal text.
+Json word(uint64_t v) {
+  char buffer[20];
+  std::snprintf(buffer, sizeof buffer, "%016llx", static_cast<unsigned long long>(v));
+  return buffer;
+}
+uint64_t word(const Json& json) {
+  const std::string& text = json.string();
+  uint64_t v = 0;
+  auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), v, 16);
+  if (error != std::errc() || end != text.data() + text.size()) throw InputError(str("JSON: \"", text, "\" is no hexadecimal number"));
+  return v;
+}
+
+Json to_json(const SavedFile& file) {
+  return Json::Object{{"file", file.name}, {"bytes", static_cast<int64_t>(file.digest.bytes)}, {"crc32", word(uint64_t{file.digest.crc32})}};
+}
+SavedFile file_from_json(const Json& json) {
+  SavedFile file{json.at("file").string(), {static_cast<uint64_t>(json.at("bytes").integer()), static_cast<uint32_t>(word(json.at("crc32")))}};
+  // The name is joined to the folder and later removed: it must not lead out of it.
+  if (file.name.empty() || file.name.find('/') != std::string::npos) throw InputError(str("JSON: \"", file.name, "\" is no file name"));
+  return file;
+}
+
+}  // namespace
+
+Json to_json(const Progress& p) {
+  return Json::Object{{"epoch", p.epoch}, {"batch", p.batch}, {"step", p.step}, {"samples", p.samples}, {"epoch_loss", p.epoch_loss},
+                      {"epoch_samples", p.epoch_samples}, {"window_loss", p.window_loss}, {"window_steps", p.window_steps},
+                      {"train_loss", p.train_loss}, {"seconds", p.seconds}, {"train_seconds", p.train_seconds},
+                      {"metrics_bytes", p.metrics_bytes}, {"generator_seed", word(p.generator_seed)},
+                      {"generator_counter", word(p.generator_counter)}};
+}
+
+Progress progress_from_json(const Json& j) {
+  Progress p;
+  p.epoch = j.at("epoch").integer();
+  p.batch = j.at("batch").integer();
+  p.step = j.at("step").integer();
+  p.samples = j.at("samples").integer();
+  p.epoch_loss = j.at("epoch_loss").number();
+  p.epoch_samples = j.at("epoch_samples").integer();
+  p.window_loss = j.at("window_loss").number();
+  p.window_steps = j.at("window_steps").integer();
+  p.train_loss = j.at("train_loss").number();
+  p.seconds = j.at("seconds").number();
+  p.train_seconds = j.at("train_seconds").number();
+  p.metrics_bytes = j.at("metrics_bytes").integer();
+  p.generator_seed = word(j.at("generator_seed"));
+  p.generator_counter = word(j.at("generator_counter"));
+  if (p.epoch < 0 || p.batch < 0 || p.step < 0 || p.metrics_bytes < 0) throw InputError("JSON: a negative position");
+  return p;
+}
+
+std::optional<Checkpoint> CheckpointFolder::load() const {
+  const std::string path = path_ + "/" + kState;
+  if (!path_exists(path)) return std::nullopt;
+  const Json json = Json::parse(read_file(path), path);
+  if (const Json* format = json.find("format"); format && format->is_integer() && format->integer() > kCheckpointFormat)
+    throw InputError(str(path, ": checkpoint format ", format->integer(), " is newer than this program (", version(), "), which reads ", kCheckpointFormat,
+                         ". Use the program that wrote it."));
+  try {
+    if (json.at("format").integer() != kCheckpointFormat) throw InputError("JSON: unknown \"format\"");
+    Checkpoint c;
+    c.progress = progress_from_json(json.at("progress"));
+    c.model = file_from_json(json.at("model"));
+    c.optimizer = file_from_json(json.at("optimizer"));
+    if (const Json& best = json.at("best"); !best.is_null()) {
+      c.best = {best.at("epoch").integer(), best.at("step").integer(), best.at("val_loss").number(), best.at("val_accuracy").number()};
+      c.best_model = file_from_json(best.at("model"));
+    }
+    c.provenance = {json.at("version").string(), json.at("isa").string(), json.at("threads").integer(), json.at("config"), json.at("data")};
+    return c;
+  } catch (const InputError& e) {
+    throw InputError(str(path, ": not a checkpoint state: ", e.what(), ". The file was changed or damaged; restore it, or start the run anew."));
+  }
+}
+
+NamedTensors CheckpointFolder::tensors(const SavedFile& file) const {
+  const std::string path = path_ + "/" + file.name;
+  FileDigest found = digest_file(path);
+  if (found != file.digest)
+    throw InputError(str(path, ": has ", to_string(found), ", but ", kState, " recorded ", to_string(file.digest),
+                         ". The file was changed or damaged; restore it, or start the run anew."));
+  return load_safetensors(path);
+}
+
+void CheckpointFolder::save(Checkpoint& c, const NamedTensors& model, const NamedTensors& optimizer, bool is_best) {
+  char stem[32];
+  std::snprintf(stem, sizeof stem, "step-%08lld", static_cast<long long>(c.progress.step));
+  Checkpoint next = c;
+  // A second save at the same step (after the evaluation) writes the same bytes over the committed ones, by rename: never torn.
+  const std::map<std::string, std::string> note = {{"format", "pt"}};  // what PyTorch's own writer says, so that its readers take it
+  next.model.name = str(stem, ".safetensors");
+  next.model.digest = write_safetensors(path_ + "/" + next.model.name, model, note);
+  next.optimizer.name = str(stem, ".optim.safetensors");
+  next.optimizer.digest = write_safetensors(path_ + "/" + next.optimizer.name, optimizer, note);
+  if (is_best) next.best_model = next.model;
+
+  Json best;
+  if (!next.best_model.name.empty())
+    best = Json::Object{{"epoch", c.best.epoch}, {"step", c.best.step}, {"val_loss", c.best.loss}, {"val_accuracy", c.best.accuracy}, {"model", to_json(next.best_model)}};
+  const Provenance& p = c.provenance;
+  Json state = Json::Object{{"format", kCheckpointFormat}, {"version", p.version}, {"isa", p.isa}, {"threads", p.threads},
+                            {"progress", to_json(c.progress)}, {"model", to_json(next.model)}, {"optimizer", to_json(next.optimizer)},
+                            {"best", best}, {"config", p.config}, {"data", p.data}};
+  write_file_atomically(path_ + "/" + kState, state.dump(1) + "\n");
+  c = next;
+  clean(c);
+}
+
+void CheckpointFolder::clean(const std::optional<Checkpoint>& keep) const {
+  std::error_code error;  // a left-over that cannot be removed harms nothing
+  for (auto& entry : std::filesystem::directory_iterator(path_, error)) {
+    const std::string name = entry.path().filename().string();
+    const bool named = keep && (name == keep->model.name || name == keep->optimizer.name || name == keep->best_model.name || name == kState);
+    const bool ours = name.starts_with("step-") || name.ends_with(kTemporarySuffix);
+    if (ours && !named) std::filesystem::remove(entry.path(), error);
+  }
+}
+
+}  // namespace suanli

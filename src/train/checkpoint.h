@@ -1,0 +1,85 @@
+// Checkpoints: what a run needs to go on bit for bit, written so that a kill at any instant leaves a complete one.
+//
+//   checkpoints/step-00001200.safetensors         model state under its PyTorch names
+//   checkpoints/step-00001200.optim.safetensors   optimiser state
+//   checkpoints/state.json                        everything else, and the names, lengths and checksums of the files that belong to it
+//
+// state.json is the commit point: it is renamed into place after the files that it names are on the disk, and it names the best weights
+// as well as the last, so one rename moves both. Files that it does not name are left-overs; they are removed after each commit and at start.
+#pragma once
+#include <optional>
+#include <string>
+
+#include "base/file.h"
+#include "suanli/train.h"
+#include "train/json.h"
+
+namespace suanli {
+
+inline constexpr int kCheckpointFormat = 1;
+
+/// Where the run stands. Sums are doubles accumulated in step order, so a resumed run reports the same digits.
+struct Progress {
+  int64_t epoch = 0;    // complete and evaluated
+  int64_t batch = 0;    // steps taken in the current epoch
+  int64_t step = 0;     // steps taken in all
+  int64_t samples = 0;  // trained in all
+  double epoch_loss = 0;  // Σ loss · samples over the current epoch
+  int64_t epoch_samples = 0;
+  double window_loss = 0;  // Σ loss since the last row in metrics.jsonl
+  int64_t window_steps = 0;
+  double train_loss = 0;  // mean of the last complete epoch
+  double seconds = 0, train_seconds = 0;
+  int64_t metrics_bytes = 0;  // length of metrics.jsonl; later rows belong to steps that will be taken again
+  uint64_t generator_seed = 0, generator_counter = 0;
+};
+Json to_json(const Progress& progress);
+Progress progress_from_json(const Json& json);
+
+/// The epoch whose weights are kept.
+struct Best {
+  int64_t epoch = 0, step = 0;  // epoch counted from 1; 0: none yet
+  double loss = 0, accuracy = 0;
+};
+
+/// What a checkpoint belongs to. All of it must be the same for a bit-exact resume.
+struct Provenance {
+  std::string version, isa;
+  int64_t threads = 0;
+  Json config;  // deciding_fields()
+  Json data;    // kind, shape, classes, fingerprints
+};
+
+struct SavedFile {
+  std::string name;  // within the checkpoints folder
+  FileDigest digest;
+};
+
+struct Checkpoint {
+  Progress progress;
+  Best best;
+  Provenance provenance;
+  SavedFile model, optimizer, best_model;  // best_model.name is empty before the first evaluation
+};
+
+class CheckpointFolder {
+ public:
+  explicit CheckpointFolder(std::string path) : path_(std::move(path)) {}
+  const std::string& path() const { return path_; }
+
+  /// Nothing if no checkpoint was committed. Reads the state only; throws InputError if it is damaged.
+  std::optional<Checkpoint> load() const;
+  /// Reads the tensors of one of its files; verifies length and checksum first.
+  NamedTensors tensors(const SavedFile& file) const;
+
+  /// Writes the files, commits, then cleans. `checkpoint` holds what was committed before (its best_model stays unless is_best) and is
+  /// updated.
+  void save(Checkpoint& checkpoint, const NamedTensors& model, const NamedTensors& optimizer, bool is_best);
+  /// Removes files that no state names.
+  void clean(const std::optional<Checkpoint>& keep) const;
+
+ private:
+  std::string path_;
+};
+
+}  // namespace suanli

@@ -1,0 +1,84 @@
+#include "train/data_record.h"
+
+#include <cstdio>
+
+#include "base/text.h"
+
+namespace suanli {
+
+namespace {
+struct NamedSplit {
+  const char* name;
+  std::shared_ptr<const data::Dataset> data::Splits::*split;
+};
+constexpr NamedSplit kSplits[] = {{"train", &data::Splits::train}, {"val", &data::Splits::val}, {"test", &data::Splits::test}};
+}  // namespace
+
+Json to_json(const data::Splits& splits) {
+  const data::Info& info = splits.train->info();
+  Json out = Json::Object{{"kind", info.kind}, {"source", info.source}};
+  out.set("input_shape", Json::Array(info.input_shape.begin(), info.input_shape.end()));
+  out.set("class_names", Json::Array(info.class_names.begin(), info.class_names.end()));
+  for (auto& [name, split] : kSplits) {
+    const auto& dataset = splits.*split;
+    if (!dataset) continue;
+    char fingerprint[20];
+    std::snprintf(fingerprint, sizeof fingerprint, "%016llx", static_cast<unsigned long long>(dataset->info().fingerprint));
+    out.set(name, Json::Object{{"samples", dataset->size()}, {"fingerprint", fingerprint}});
+  }
+  return out;
+}
+
+DataRecord data_record_from_json(const Json& json, const std::string& run) {
+  try {
+    DataRecord record;
+    for (const Json& size : json.at("input_shape").array()) record.input_shape.push_back(size.integer());
+    for (const Json& name : json.at("class_names").array()) record.class_names.push_back(name.string());
+    return record;
+  } catch (const Error& e) {
+    throw InputError(str(run, "/checkpoints/state.json: \"data\": ", e.what(), ". The file was changed or damaged."));
+  }
+}
+
+std::string data_differences(const Json& recorded, const Json& now) {
+  std::string out;
+  for (auto& [name, split] : kSplits) {
+    const Json *before = recorded.find(name), *after = now.find(name);
+    if (!before && !after) continue;
+    if (before && after && *before == *after) continue;
+    auto text = [](const Json* j) {
+      return j ? str(j->at("samples").integer(), " samples with fingerprint ", j->at("fingerprint").string()) : std::string("none");
+    };
+    out += str(out.empty() ? "" : ", ", "the ", name, " data changed (", text(before), " → ", text(after), ")");
+  }
+  return out;
+}
+
+Tensor normalized(const Tensor& x, double mean, double stddev) {
+  if (mean == 0 && stddev == 1) return x;
+  return (x - mean) * (1 / stddev);
+}
+
+const models::Entry& zoo_entry_of_run(const TrainConfig& config, const std::string& run) {
+  for (const models::Entry& e : models::entries())
+    if (config.model == e.name) return e;
+  throw InputError(str(run, ": model '", config.model, "' is not of the zoo. Use the program that defines it (Trainer::resume, load_run)."));
+}
+
+NamedTensors values_of(nn::Module& model) {
+  NoGrad no_grad;
+  NamedTensors out;
+  for (auto& [name, parameter] : model.state_dict()) out.emplace_back(name, parameter.value());
+  return out;
+}
+
+void load_weights(nn::Module& model, const CheckpointFolder& folder, const SavedFile& file) {
+  NamedTensors tensors = folder.tensors(file);
+  try {
+    model.load_state_dict(tensors);
+  } catch (const InputError& e) {
+    throw InputError(str(folder.path(), "/", file.name, ": are not this model's weights: ", e.what()));
+  }
+}
+
+}  // namespace suanli

@@ -1,0 +1,34 @@
+// What a run remembers of its data, and the small steps that training, evaluating and reading back share.
+#pragma once
+#include <string>
+#include <vector>
+
+#include "suanli/train.h"
+#include "train/checkpoint.h"
+#include "train/json.h"
+
+namespace suanli {
+
+/// What a model needs to know of the data it was trained on.
+struct DataRecord {
+  Shape input_shape;
+  std::vector<std::string> class_names;
+};
+/// Kind, shape, classes, and the size and fingerprint of each split.
+Json to_json(const data::Splits& splits);
+DataRecord data_record_from_json(const Json& json, const std::string& run);
+/// "the training data changed (12000 samples, fingerprint … → …)", or "".
+std::string data_differences(const Json& recorded, const Json& now);
+
+/// (x − mean) / stddev, or x itself where that changes nothing.
+Tensor normalized(const Tensor& x, double mean, double stddev);
+
+/// The zoo's row for a run's model; InputError if the run trained a module of its own.
+const models::Entry& zoo_entry_of_run(const TrainConfig& config, const std::string& run);
+
+/// The values of all parameters and buffers, with their names.
+NamedTensors values_of(nn::Module& model);
+/// Reads, verifies and loads a checkpoint's weights; the error says which file.
+void load_weights(nn::Module& model, const CheckpointFolder& folder, const SavedFile& file);
+
+}  // namespace suanli

@@ -1,0 +1,89 @@
+// Measuring a model, and reading a trained one back from its run folder.
+#include "base/file.h"
+#include "base/text.h"
+#include "train/checkpoint.h"
+#include "train/config.h"
+#include "train/data_record.h"
+#include "train/run_folder.h"
+
+namespace suanli {
+
+namespace {
+/// Puts a module back into the mode it was in, whatever happens in between.
+class EvalMode {
+ public:
+  explicit EvalMode(nn::Module& m) : module_(m), training_(m.training()) { module_.eval(); }
+  ~EvalMode() { module_.train(training_); }
+  EvalMode(const EvalMode&) = delete;
+
+ private:
+  nn::Module& module_;
+  bool training_;
+};
+}  // namespace
+
+Evaluation evaluate(nn::AnyModule& model, std::shared_ptr<const data::Dataset> dataset, const EvaluateOptions& options) {
+  NoGrad no_grad;
+  EvalMode eval_mode(model);
+  data::Loader loader(std::move(dataset), {.batch_size = options.batch_size, .threads = static_cast<int>(options.loader_threads)});
+  Evaluation result;
+  double loss_sum = 0;
+  int64_t right = 0;
+  loader.start(0);
+  data::Batch batch;
+  while (!(options.should_stop && options.should_stop()) && loader.next(batch)) {
+    Tensor out = model(normalized(batch.x, options.mean, options.stddev));
+    Tensor loss = options.loss ? options.loss(out, batch.y) : cross_entropy(out, batch.y);
+    Tensor hits = sum(argmax(out) == batch.y);
+    const int64_t n = batch.y.numel();
+    loss_sum += static_cast<double>(loss.item()) * static_cast<double>(n);
+    right += hits.item<int64_t>();
+    result.samples += n;
+  }
+  if (result.samples > 0) {
+    result.loss = loss_sum / static_cast<double>(result.samples);
+    result.accuracy = static_cast<double>(right) / static_cast<double>(result.samples);
+  }
+  return result;
+}
+
+Tensor TrainedModel::predict(const Tensor& x) {
+  NoGrad no_grad;
+  EvalMode eval_mode(model);
+  Tensor out = model(normalized(x, config.mean, config.stddev));
+  return output == models::Output::logits ? softmax(out) : exp(out);
+}
+
+namespace {
+TrainedModel read_run(const std::string& run, nn::AnyModule* own) {
+  require_run_folder(run);
+  TrainedModel trained;
+  trained.config = config_from_toml(run + "/config.toml");
+  CheckpointFolder folder(run + "/checkpoints");
+  std::optional<Checkpoint> checkpoint = folder.load();
+  if (!checkpoint) throw InputError(str(run, ": has no checkpoint yet. Train it: suanli train --resume ", run));
+  const DataRecord data = data_record_from_json(checkpoint->provenance.data, run);
+  trained.input_shape = data.input_shape;
+  trained.class_names = data.class_names;
+  if (own) {
+    trained.model = std::move(*own);
+  } else {
+    const models::Entry& entry = zoo_entry_of_run(trained.config, run);
+    trained.output = entry.output;
+    if (entry.output == models::Output::log_probabilities) trained.loss = nll_loss;
+    trained.model = models::make(entry.name, {data.input_shape, static_cast<int64_t>(data.class_names.size()), 0});
+  }
+  if (!trained.loss) trained.loss = cross_entropy;
+  const bool best = !checkpoint->best_model.name.empty();
+  trained.epoch = best ? checkpoint->best.epoch : checkpoint->progress.epoch;
+  trained.step = best ? checkpoint->best.step : checkpoint->progress.step;
+  const SavedFile& file = best ? checkpoint->best_model : checkpoint->model;
+  load_weights(trained.model, folder, file);
+  return trained;
+}
+}  // namespace
+
+TrainedModel load_run(const std::string& run) { return read_run(run, nullptr); }
+TrainedModel load_run(const std::string& run, nn::AnyModule model) { return read_run(run, &model); }
+
+}  // namespace suanli

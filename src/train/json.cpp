@@ -1,0 +1,148 @@
+#include "train/json.h"
+
+#include <limits>
+#include <nlohmann/json.hpp>
+#include <unordered_set>
+
+#include "base/text.h"
+
+namespace suanli {
+
+namespace {
+[[noreturn]] void wrong_kind(const char* expected) { throw InputError(str("JSON: expected ", expected)); }
+}  // namespace
+
+bool Json::boolean() const {
+  if (auto* v = std::get_if<bool>(&value_)) return *v;
+  wrong_kind("true or false");
+}
+int64_t Json::integer() const {
+  if (auto* v = std::get_if<int64_t>(&value_)) return *v;
+  wrong_kind("an integer");
+}
+double Json::number() const {
+  if (auto* v = std::get_if<double>(&value_)) return *v;
+  if (auto* v = std::get_if<int64_t>(&value_)) return static_cast<double>(*v);
+  if (is_null()) return std::numeric_limits<double>::quiet_NaN();
+  wrong_kind("a number");
+}
+const std::string& Json::string() const {
+  if (auto* v = std::get_if<std::string>(&value_)) return *v;
+  wrong_kind("a string");
+}
+const Json::Array& Json::array() const {
+  if (auto* v = std::get_if<Array>(&value_)) return *v;
+  wrong_kind("an array");
+}
+const Json::Object& Json::object() const {
+  if (auto* v = std::get_if<Object>(&value_)) return *v;
+  wrong_kind("an object");
+}
+
+const Json* Json::find(std::string_view key) const {
+  if (auto* members = std::get_if<Object>(&value_))
+    for (auto& [name, value] : *members)
+      if (name == key) return &value;
+  return nullptr;
+}
+
+const Json& Json::at(std::string_view key) const {
+  if (const Json* v = find(key)) return *v;
+  throw InputError(str("JSON: \"", key, "\" is missing"));
+}
+
+Json& Json::set(std::string key, Json value) {
+  if (is_null()) value_ = Object();
+  for (auto& [name, old] : std::get<Object>(value_))
+    if (name == key) return old = std::move(value), *this;
+  std::get<Object>(value_).emplace_back(std::move(key), std::move(value));
+  return *this;
+}
+
+/// Receives the parser's events. Written out because the parser's own tree silently keeps the last of two equal keys.
+class JsonBuilder {
+ public:
+  explicit JsonBuilder(const std::string& where) : where_(where) {}
+  Json root;
+
+  bool null() { return add(Json()); }
+  bool boolean(bool v) { return add(Json(v)); }
+  bool number_integer(int64_t v) { return add(Json(v)); }
+  bool number_unsigned(uint64_t v) {
+    return v <= static_cast<uint64_t>(std::numeric_limits<int64_t>::max()) ? add(Json(static_cast<int64_t>(v))) : add(Json(static_cast<double>(v)));
+  }
+  bool number_float(double v, const std::string&) { return add(Json(v)); }
+  bool string(std::string& v) { return add(Json(std::move(v))); }
+  bool binary(std::vector<uint8_t>&) { return false; }
+  bool start_object(size_t) {
+    keys_.emplace_back();
+    return open(Json(Json::Object()));
+  }
+  bool end_object() {
+    keys_.pop_back();
+    return open_.pop_back(), true;
+  }
+  bool start_array(size_t) { return open(Json(Json::Array())); }
+  bool end_array() { return open_.pop_back(), true; }
+  bool key(std::string& v) {
+    if (!keys_.back().insert(v).second) throw InputError(str(where_, ": JSON: the key \"", v, "\" occurs twice"));
+    key_ = std::move(v);
+    return true;
+  }
+  bool parse_error(size_t position, const std::string&, const nlohmann::detail::exception& e) {
+    std::string text = e.what();  // "[json.exception.parse_error.101] parse error at line 1, column 9: syntax error while …"
+    if (size_t at = text.find("syntax error"); at != std::string::npos) text = text.substr(at);
+    throw InputError(str(where_, ": byte ", position, ": not valid JSON: ", text));
+  }
+
+ private:
+  static constexpr size_t kDeepest = 64;  // no file of ours nests deeper; a hostile one must not exhaust the stack later
+  Json* add(Json&& value, bool) {
+    if (open_.empty()) return &(root = std::move(value));
+    Json& parent = *open_.back();
+    if (auto* array = std::get_if<Json::Array>(&parent.value_)) return &array->emplace_back(std::move(value));
+    return &std::get<Json::Object>(parent.value_).emplace_back(std::move(key_), std::move(value)).second;
+  }
+  bool add(Json&& value) { return add(std::move(value), true) != nullptr; }
+  bool open(Json&& value) {
+    if (open_.size() == kDeepest) throw InputError(str(where_, ": JSON: nested deeper than ", kDeepest, " levels"));
+    open_.push_back(add(std::move(value), true));
+    return true;
+  }
+
+  const std::string& where_;
+  std::vector<Json*> open_;  // a parent does not grow while a child is open, so these stay valid
+  std::vector<std::unordered_set<std::string>> keys_;  // of the open objects: headers of large models have 10⁵ keys
+  std::string key_;
+};
+
+Json Json::parse(std::string_view text, const std::string& where) {
+  JsonBuilder builder(where);
+  nlohmann::json::sax_parse(text.begin(), text.end(), &builder);
+  return std::move(builder.root);
+}
+
+namespace {
+nlohmann::ordered_json foreign(const Json& v) {
+  if (v.is_bool()) return v.boolean();
+  if (v.is_integer()) return v.integer();
+  if (v.is_string()) return v.string();
+  if (v.is_null()) return nullptr;
+  if (v.is_number()) return v.number();
+  if (v.is_array()) {
+    nlohmann::ordered_json out = nlohmann::ordered_json::array();
+    for (const Json& e : v.array()) out.push_back(foreign(e));
+    return out;
+  }
+  nlohmann::ordered_json out = nlohmann::ordered_json::object();
+  // through the vector below the map: its own insertion looks every key up first
+  for (auto& [key, value] : v.object()) out.get_ref<nlohmann::ordered_json::object_t&>().push_back({key, foreign(value)});
+  return out;
+}
+}  // namespace
+
+std::string Json::dump(int indent) const {
+  return foreign(*this).dump(indent, ' ', false, nlohmann::json::error_handler_t::replace);
+}
+
+}  // namespace suanli

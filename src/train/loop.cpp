@@ -1,0 +1,251 @@
+// The training loop: steps, epochs, checkpoints, and the end of a run.
+#include <cmath>
+#include <limits>
+
+#include "base/text.h"
+#include "suanli/plan.h"
+#include "train/data_record.h"
+#include "train/result.h"
+#include "train/safetensors.h"
+#include "train/trainer_state.h"
+
+namespace suanli {
+
+namespace {
+
+constexpr int64_t kWindow = 50;  // steps per row of metrics.jsonl
+constexpr double kNaN = std::numeric_limits<double>::quiet_NaN();
+
+class Stopwatch {
+ public:
+  double seconds() const { return std::chrono::duration<double>(std::chrono::steady_clock::now() - start_).count(); }
+
+ private:
+  std::chrono::steady_clock::time_point start_ = std::chrono::steady_clock::now();
+};
+
+class CheckNan {
+ public:
+  CheckNan() { set_check_nan(true); }
+  ~CheckNan() { set_check_nan(false); }
+  CheckNan(const CheckNan&) = delete;
+};
+
+}  // namespace
+
+TrainResult TrainingLoop::run() {
+  if (!s_.folder) s_.begin();
+  else if (s_.checkpoint.model.name.empty()) s_.save(false);
+  Progress& p = s_.progress();
+  if (!s_.said_at_start.empty()) say(s_.said_at_start);
+  if (s_.resumed) say(str("continues at step ", p.step, " (epoch ", p.epoch + 1, ", batch ", p.batch, " of ", s_.batches(), ")"));
+  else say(str("starts: ", s_.config.model, " with ", s_.model.parameter_count(), " parameters on ", s_.config.data));
+
+  while (!s_.trained()) {
+    const bool epoch_left = p.batch < s_.batches() && !s_.steps_used_up();
+    if ((epoch_left && train_epoch() == Outcome::stopped) || finish_epoch() == Outcome::stopped) return stopped();
+  }
+  return finish();
+}
+
+double TrainingLoop::step(const data::Batch& batch) {
+  Tensor loss = t_.loss(s_.model(normalized(batch.x, s_.config.mean, s_.config.stddev)), batch.y);
+  loss.backward();
+  s_.optimizer->step();
+  return static_cast<double>(loss.item());  // after the step: reading earlier would cut the program in two
+}
+
+TrainingLoop::Outcome TrainingLoop::train_epoch() {
+  Progress& p = s_.progress();
+  s_.model.train();
+  data::Loader loader(s_.splits.train, {.batch_size = s_.config.batch_size,
+                                        .shuffle = true,
+                                        .seed = static_cast<uint64_t>(s_.config.seed),
+                                        .threads = static_cast<int>(s_.config.loader_threads)});
+  loader.start(p.epoch, p.batch);
+  first_batch_ = p.batch;
+  epoch_samples_ = 0;
+  epoch_train_seconds_ = 0;
+  data::Batch batch;
+  while (!s_.steps_used_up()) {
+    Stopwatch watch;
+    if (!loader.next(batch)) break;
+    const double loss = step(batch);
+    if (!std::isfinite(loss)) explain_bad_number(p.step + 1, str("the loss became ", std::isnan(loss) ? "nan" : "infinite"));
+    account(loss, batch.y.numel(), watch.seconds());
+    report_step(loss);
+    const bool stop = asked_to_stop();
+    if (stop || (s_.config.checkpoint_every > 0 && p.step % s_.config.checkpoint_every == 0)) {
+      try {
+        s_.save(false);
+      } catch (const NumericError& e) {
+        explain_bad_number(p.step, e.what());
+      }
+    }
+    if (stop) return Outcome::stopped;
+  }
+  return Outcome::done;
+}
+
+void TrainingLoop::account(double loss, int64_t samples, double seconds) {
+  Progress& p = s_.progress();
+  ++p.batch;
+  ++p.step;
+  p.samples += samples;
+  p.epoch_loss += loss * static_cast<double>(samples);
+  p.epoch_samples += samples;
+  p.window_loss += loss;
+  p.train_seconds += seconds;
+  epoch_train_seconds_ += seconds;
+  epoch_samples_ += samples;
+  if (++p.window_steps == kWindow) write_window();
+}
+
+void TrainingLoop::write_window() {
+  Progress& p = s_.progress();
+  s_.folder->add_metrics(Json::Object{{"step", p.step}, {"epoch", p.epoch + 1}, {"split", "train"},
+                                      {"loss", p.window_loss / static_cast<double>(p.window_steps)}, {"lr", s_.optimizer->lr},
+                                      {"samples_per_s", static_cast<double>(p.samples) / p.train_seconds}, {"wall", s_.seconds()}});
+  p.window_loss = 0;
+  p.window_steps = 0;
+}
+
+void TrainingLoop::report_step(double loss) {
+  if (!t_.on_step) return;
+  const Progress& p = s_.progress();
+  t_.on_step({.epoch = p.epoch + 1, .epochs = s_.config.epochs, .batch = p.batch, .batches = s_.batches(), .step = p.step,
+              .loss = p.epoch_loss / static_cast<double>(p.epoch_samples), .batch_loss = loss,
+              .samples_per_s = static_cast<double>(epoch_samples_) / epoch_train_seconds_, .seconds = epoch_train_seconds_,
+              .first_batch = first_batch_});
+}
+
+TrainingLoop::Outcome TrainingLoop::finish_epoch() {
+  Progress& p = s_.progress();
+  Best& best = s_.checkpoint.best;
+  EpochReport report{.epoch = p.epoch + 1, .epochs = s_.config.epochs, .step = p.step,
+                     .train_loss = p.epoch_loss / static_cast<double>(p.epoch_samples), .val_loss = kNaN, .val_accuracy = kNaN,
+                     .seconds = epoch_train_seconds_, .samples_per_s = epoch_train_seconds_ > 0 ? static_cast<double>(epoch_samples_) / epoch_train_seconds_ : 0, .best = true};
+  Evaluation val;
+  if (s_.splits.val) {
+    Stopwatch watch;
+    val = evaluate(s_.model, s_.splits.val, evaluation());
+    if (val.samples < s_.splits.val->size()) {  // asked to stop: the evaluation is made again when the run goes on
+      s_.save(false);
+      return Outcome::stopped;
+    }
+    report.val_loss = val.loss;
+    report.val_accuracy = val.accuracy;
+    report.seconds += watch.seconds();
+    report.best = best.epoch == 0 || val.accuracy > best.accuracy || (val.accuracy == best.accuracy && val.loss < best.loss);
+  }
+  if (p.window_steps > 0) write_window();
+  if (s_.splits.val)
+    s_.folder->add_metrics(Json::Object{{"step", p.step}, {"epoch", report.epoch}, {"split", "val"}, {"loss", val.loss},
+                                        {"accuracy", val.accuracy}, {"wall", s_.seconds()}});
+  // The position moves with the evaluation, so a checkpoint never lies between the two.
+  p.train_loss = report.train_loss;
+  ++p.epoch;
+  p.batch = 0;
+  p.epoch_loss = 0;
+  p.epoch_samples = 0;
+  if (report.best) best = {report.epoch, p.step, val.loss, val.accuracy};
+  try {
+    s_.save(report.best);
+  } catch (const NumericError& e) {
+    explain_bad_number(p.step, e.what());
+  }
+  s_.folder->log(str("epoch ", report.epoch, ": train loss ", report.train_loss, ", val loss ", val.loss, ", val accuracy ", val.accuracy));
+  if (t_.on_epoch) t_.on_epoch(report);
+  return asked_to_stop() ? Outcome::stopped : Outcome::done;
+}
+
+EvaluateOptions TrainingLoop::evaluation() const {
+  // Larger batches than in training: nothing is kept for a backward.
+  return {.batch_size = std::max<int64_t>(s_.config.batch_size, 256), .loader_threads = s_.config.loader_threads, .mean = s_.config.mean,
+          .stddev = s_.config.stddev, .loss = t_.loss, .should_stop = t_.should_stop};
+}
+
+TrainResult TrainingLoop::result_so_far() {
+  const Progress& p = s_.progress();
+  const Best& best = s_.checkpoint.best;
+  TrainResult r;
+  r.run = s_.folder->path();
+  r.model = s_.config.model;
+  r.epochs = p.epoch;
+  r.steps = p.step;
+  r.best_epoch = best.epoch;
+  r.seconds = s_.seconds();
+  r.train_loss = p.epoch > 0 ? p.train_loss : kNaN;
+  r.val_loss = s_.splits.val && best.epoch > 0 ? best.loss : kNaN;
+  r.val_accuracy = s_.splits.val && best.epoch > 0 ? best.accuracy : kNaN;
+  r.test_loss = r.test_accuracy = kNaN;
+  r.samples_per_s = p.train_seconds > 0 ? static_cast<double>(p.samples) / p.train_seconds : 0;
+  r.peak_bytes = memory_use().peak;
+  return r;
+}
+
+TrainResult TrainingLoop::stopped() {
+  TrainResult r = result_so_far();
+  r.stopped = true;
+  s_.folder->log(str("stopped at step ", r.steps, "; checkpoint saved"));
+  return r;
+}
+
+TrainResult TrainingLoop::finish() {
+  const Checkpoint& c = s_.checkpoint;
+  if (c.best_model.name != c.model.name) load_weights(s_.model, *s_.checkpoints, c.best_model);
+  TrainResult r = result_so_far();
+  if (s_.splits.test) {
+    Evaluation test = evaluate(s_.model, s_.splits.test, evaluation());
+    if (test.samples < s_.splits.test->size()) return stopped();
+    r.test_loss = test.loss;
+    r.test_accuracy = test.accuracy;
+  }
+  r.seconds = s_.seconds();
+  r.peak_bytes = memory_use().peak;
+  write_safetensors(s_.folder->file("model.safetensors"), values_of(s_.model), {{"format", "pt"}});
+  write_file_atomically(s_.folder->file("summary.json"), to_json(r).dump(1) + "\n");  // last: its presence says that the run is finished
+  s_.folder->log(str("finished: test accuracy ", r.test_accuracy, " in ", r.seconds, " s"));
+  return r;
+}
+
+void TrainingLoop::say(const std::string& line) {
+  s_.folder->log(line);
+  if (t_.on_message) t_.on_message(line);
+}
+
+void TrainingLoop::explain_bad_number(int64_t bad_step, const std::string& what) {
+  // The checks cost time on every kernel, so they are off until something went wrong. The steps since the last checkpoint are a pure
+  // function of it: taken again with the checks on, they fail at the operation that made the first bad value.
+  const std::optional<Checkpoint> good = s_.checkpoints->load();
+  const std::string head = str("training stopped at step ", bad_step, " (epoch ", s_.progress().epoch + 1, "): ", what, ". ");
+  const std::string tail = str(" The checkpoint of step ", good ? good->progress.step : 0, " in ", s_.folder->path(),
+                               " is good. A smaller learning rate often helps (--lr ", s_.config.lr / 10, ").");
+  s_.folder->log(head + "Taking the steps since the last checkpoint again with every operation checked.");
+  drop_pending();
+  std::string found = "Taken again with every operation checked, the steps since the last checkpoint made no such value.";
+  if (good) {
+    s_.restore(*good);
+    s_.progress() = good->progress;
+    s_.model.train();
+    data::Loader loader(s_.splits.train, {.batch_size = s_.config.batch_size, .shuffle = true, .seed = static_cast<uint64_t>(s_.config.seed), .threads = 0});
+    CheckNan check;
+    try {
+      data::Batch batch;
+      for (Progress& p = s_.progress(); p.step < bad_step; ++p.step) {
+        if (p.batch == 0 || p.step == good->progress.step) loader.start(p.epoch, p.batch);
+        if (!loader.next(batch)) break;
+        step(batch);
+        ++p.batch;
+      }
+      values_of(s_.model);
+    } catch (const NumericError& e) {
+      found = str("The first bad value: ", e.what(), ".");
+    }
+  }
+  drop_pending();
+  s_.folder->log(found);
+  throw NumericError(head + found + tail);
+}
+
+}  // namespace suanli

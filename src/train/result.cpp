@@ -1,0 +1,47 @@
+#include "train/result.h"
+
+#include <variant>
+
+namespace suanli {
+
+namespace {
+struct Field {
+  const char* key;
+  std::variant<std::string TrainResult::*, int64_t TrainResult::*, double TrainResult::*> member;
+};
+using R = TrainResult;
+const Field kFields[] = {
+    {"run", &R::run},
+    {"model", &R::model},
+    {"epochs", &R::epochs},
+    {"steps", &R::steps},
+    {"best_epoch", &R::best_epoch},
+    {"seconds", &R::seconds},
+    {"train_loss", &R::train_loss},
+    {"val_loss", &R::val_loss},
+    {"val_accuracy", &R::val_accuracy},
+    {"test_loss", &R::test_loss},
+    {"test_accuracy", &R::test_accuracy},
+    {"samples_per_s", &R::samples_per_s},
+    {"peak_bytes", &R::peak_bytes},
+};
+}  // namespace
+
+Json to_json(const TrainResult& result) {
+  Json out = Json::Object();
+  for (const Field& f : kFields) std::visit([&](auto member) { out.set(f.key, result.*member); }, f.member);
+  return out;
+}
+
+TrainResult result_from_json(const Json& json) {
+  TrainResult result;
+  for (const Field& f : kFields) {
+    const Json& value = json.at(f.key);
+    if (auto* text = std::get_if<std::string TrainResult::*>(&f.member)) result.**text = value.string();
+    else if (auto* whole = std::get_if<int64_t TrainResult::*>(&f.member)) result.**whole = value.integer();
+    else result.*std::get<double TrainResult::*>(f.member) = value.number();
+  }
+  return result;
+}
+
+}  // namespace suanli

@@ -1,0 +1,12 @@
+// What a run gave, as JSON: summary.json and the command line's --json share it.
+#pragma once
+#include "suanli/train.h"
+#include "train/json.h"
+
+namespace suanli {
+
+SUANLI_API Json to_json(const TrainResult& result);
+/// Throws InputError if a value is missing.
+TrainResult result_from_json(const Json& json);
+
+}  // namespace suanli

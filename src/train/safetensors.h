@@ -1,0 +1,12 @@
+// The safetensors format: u64 header length, a JSON header, then the tensors' bytes without gaps. Files are byte for byte what the
+// format's own library writes for the same tensors.
+#pragma once
+#include "base/file.h"
+#include "suanli/train.h"
+
+namespace suanli {
+
+/// save_safetensors, and what to recognise the file by.
+FileDigest write_safetensors(const std::string& path, const NamedTensors& tensors, const std::map<std::string, std::string>& metadata);
+
+}  // namespace suanli

@@ -1,0 +1,207 @@
+// Setting a run up: configuration, data, model, run folder; and picking one up again.
+#include "base/text.h"
+#include "train/config.h"
+#include "train/data_record.h"
+#include "train/result.h"
+#include "train/trainer_state.h"
+
+namespace suanli {
+
+void Trainer::State::prepare(nn::AnyModule* own, Loss& loss) {
+  own_model = own != nullptr;
+  resolve(config, own_model);
+  config.device = to_string(device_from_name(config.device));
+  if (config.threads > 0) set_compute_threads(static_cast<int>(config.threads));
+  config.threads = compute_threads();
+  splits = data::open(config.data, {.seed = static_cast<uint64_t>(config.seed), .val_fraction = config.val});
+  const data::Info& info = splits.train->info();
+  config.data = info.source;
+  if (splits.train->size() == 0) throw InputError(str(config.data, ": no training samples are left with val = ", config.val));
+  const models::Entry* entry = own_model ? nullptr : &models::entry(config.model);
+  if (config.stddev == 0) {
+    const bool normalize = entry && entry->recipe.normalize && info.stddev > 0;
+    config.mean = normalize ? info.mean : 0;
+    config.stddev = normalize ? info.stddev : 1;
+  }
+  if (own) {
+    model = std::move(*own);
+    loss = cross_entropy;
+  } else {
+    model = models::make(config.model, {info.input_shape, info.classes, static_cast<uint64_t>(config.seed)});
+    loss = entry->output == models::Output::log_probabilities ? Loss(nll_loss) : Loss(cross_entropy);
+  }
+  make_optimizer();
+}
+
+void Trainer::State::make_optimizer() {
+  if (config.optimizer == "sgd") optimizer = std::make_unique<optim::SGD>(model.parameters(), optim::SGDOptions{.lr = config.lr, .momentum = config.momentum});
+  else optimizer = std::make_unique<optim::Adam>(model.parameters(), optim::AdamOptions{.lr = config.lr});
+}
+
+void Trainer::State::restore(const Checkpoint& from) {
+  load_weights(model, *checkpoints, from.model);
+  make_optimizer();  // a fresh one: what the old one knew beyond the checkpoint must go
+  NamedTensors tensors = checkpoints->tensors(from.optimizer);
+  try {
+    optimizer->load_state_dict(tensors);
+  } catch (const InputError& e) {
+    throw InputError(str(checkpoints->path(), "/", from.optimizer.name, ": is not this optimiser's state: ", e.what()));
+  }
+  default_generator().set_state(from.progress.generator_seed, from.progress.generator_counter);
+}
+
+void Trainer::State::begin() {
+  folder = RunFolder::create(config);
+  config.out = folder->path();
+  checkpoints.emplace(folder->checkpoints());
+  try {
+    write_file_atomically(folder->file("config.toml"), to_toml(config));
+    // Draws of the training itself come from a stream of their own, so that they do not depend on how many the weights took.
+    manual_seed(static_cast<uint64_t>(config.seed), 1);
+    checkpoint.provenance = {version(), isa(), config.threads, deciding_fields(config), to_json(splits)};
+    save(false);  // also shows now, not in an hour, whether the disk takes a checkpoint
+  } catch (...) {
+    folder->discard();
+    folder.reset();
+    throw;
+  }
+}
+
+namespace {
+/// The largest |x| is enough to see a NaN or infinity, but a plain loop is as fast as the disk.
+template <class T> bool all_finite(const Tensor& t) {
+  for (T v : t.data<T>())
+    if (!(v - v == 0)) return false;
+  return true;
+}
+}  // namespace
+
+void Trainer::State::save(bool is_best) {
+  NoGrad no_grad;
+  NamedTensors weights = values_of(model);
+  for (auto& [name, value] : weights)
+    if ((value.dtype() == f32 && !all_finite<float>(value)) || (value.dtype() == f64 && !all_finite<double>(value)))
+      throw NumericError(str("weight ", name, " became nan or infinite"));
+  Progress& p = progress();
+  p.seconds = seconds();
+  p.metrics_bytes = folder->sync_metrics();
+  p.generator_seed = default_generator().seed();
+  p.generator_counter = default_generator().counter();
+  checkpoints->save(checkpoint, weights, optimizer->state_dict(), is_best);
+}
+
+// ---- the public face ---------------------------------------------------------------------------------------------------------
+
+Trainer::Trainer(std::unique_ptr<State> state) : state_(std::move(state)) {}
+Trainer::Trainer(Trainer&&) noexcept = default;
+Trainer::~Trainer() = default;
+
+Trainer::Trainer(TrainConfig config) : state_(std::make_unique<State>()) {
+  state_->began = std::chrono::steady_clock::now();
+  state_->config = std::move(config);
+  state_->prepare(nullptr, loss);
+}
+
+Trainer::Trainer(nn::AnyModule model, TrainConfig config) : state_(std::make_unique<State>()) {
+  if (config.model == TrainConfig().model) config.model = "own";  // the zoo's default name would be a lie
+  state_->began = std::chrono::steady_clock::now();
+  state_->config = std::move(config);
+  state_->prepare(&model, loss);
+}
+
+namespace {
+
+TrainConfig recorded_config(const RunFolder& folder, const ResumeOptions& options) {
+  TrainConfig config = config_from_toml(folder.file("config.toml"));
+  config.out = folder.path();
+  if (options.epochs >= 0) config.epochs = options.epochs;
+  if (options.checkpoint_every >= 0) config.checkpoint_every = options.checkpoint_every;
+  if (options.threads > 0) config.threads = options.threads;
+  if (options.loader_threads >= 0) config.loader_threads = options.loader_threads;
+  return config;
+}
+
+/// Everything that keeps the rest of the run from giving the bits that the undisturbed run would have given.
+std::string not_bit_exact(const Provenance& recorded, const TrainConfig& config, const Json& data) {
+  std::string out;
+  auto add = [&](const std::string& what) { out += (out.empty() || what.empty() ? "" : "; ") + what; };
+  add(data_differences(recorded.data, data));
+  Json settings = recorded.config;
+  if (settings.is_object()) settings.set("threads", config.threads);  // said below, in words
+  std::string changed = differences(settings, config);
+  add(changed.empty() ? "" : "config.toml was changed (" + changed + ")");
+  if (recorded.threads != config.threads) add(str("it was trained with ", recorded.threads, " compute thread(s), now ", config.threads));
+  if (recorded.isa != isa()) add(str("it was trained on ", recorded.isa, ", this CPU runs ", isa()));
+  if (recorded.version != version()) add(str("it was trained by version ", recorded.version, ", this is ", version()));
+  return out;
+}
+
+}  // namespace
+
+Trainer Trainer::resume(const std::string& run, const ResumeOptions& options) { return resume(run, nn::AnyModule(), options); }
+
+Trainer Trainer::resume(const std::string& run, nn::AnyModule model, const ResumeOptions& options) {
+  auto state = std::make_unique<State>();
+  State& s = *state;
+  s.began = std::chrono::steady_clock::now();
+  s.folder = RunFolder::open(run);
+  s.config = recorded_config(*s.folder, options);
+  s.checkpoints.emplace(s.folder->checkpoints());
+  std::optional<Checkpoint> checkpoint = s.checkpoints->load();
+
+  const bool own = std::string(model.type_name()) != "AnyModule";
+  if (!own) zoo_entry_of_run(s.config, run);
+  Loss loss;
+  s.prepare(own ? &model : nullptr, loss);
+  if (checkpoint) {
+    if (std::string why = not_bit_exact(checkpoint->provenance, s.config, to_json(s.splits)); !why.empty()) {
+      if (!options.force) throw InputError(str(run, ": not bit-exact here: ", why, ". Go on all the same with --force."));
+      s.said_at_start = "not bit-exact from here on: " + why;
+    }
+    if (s.config.epochs < checkpoint->progress.epoch)
+      throw UsageError(str("epochs is ", s.config.epochs, ", but ", checkpoint->progress.epoch, " are trained already"));
+    s.checkpoint = *checkpoint;
+    s.seconds_before = checkpoint->progress.seconds;
+    s.restore(*checkpoint);
+    s.resumed = true;
+    s.finished = s.trained() && path_exists(s.folder->file("summary.json"));
+  } else {
+    manual_seed(static_cast<uint64_t>(s.config.seed), 1);
+  }
+  s.checkpoint.provenance = {version(), isa(), s.config.threads, deciding_fields(s.config), to_json(s.splits)};
+  // Only now, when nothing can be wrong any more, is the folder touched.
+  if (!s.finished) {
+    s.checkpoints->clean(checkpoint);
+    s.folder->cut_metrics(checkpoint ? checkpoint->progress.metrics_bytes : 0);
+    write_file_atomically(s.folder->file("config.toml"), to_toml(s.config));
+  }
+  Trainer trainer(std::move(state));
+  trainer.loss = loss;
+  return trainer;
+}
+
+TrainResult Trainer::run() {
+  State& s = *state_;
+  if (s.finished) {
+    const std::string path = s.folder->file("summary.json");
+    TrainResult result = result_from_json(Json::parse(read_file(path), path));
+    result.run = s.folder->path();  // it may have been moved
+    return result;
+  }
+  try {
+    TrainResult result = TrainingLoop(*this, s).run();
+    s.finished = !result.stopped;
+    return result;
+  } catch (...) {
+    drop_pending();  // half a step must not run when the next value is read
+    throw;
+  }
+}
+
+const TrainConfig& Trainer::config() const { return state_->config; }
+const data::Splits& Trainer::data() const { return state_->splits; }
+nn::AnyModule& Trainer::model() { return state_->model; }
+bool Trainer::finished() const { return state_->finished; }
+std::string Trainer::folder() const { return state_->folder ? state_->folder->path() : std::string(); }
+
+}  // namespace suanli

@@ -1,0 +1,77 @@
+// The insides of Trainer: what a run holds while it lives.
+#pragma once
+#include <chrono>
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "suanli/train.h"
+#include "train/checkpoint.h"
+#include "train/run_folder.h"
+
+namespace suanli {
+
+struct Trainer::State {
+  TrainConfig config;
+  bool own_model = false;
+  data::Splits splits;
+  nn::AnyModule model;
+  std::unique_ptr<optim::Optimizer> optimizer;
+  std::unique_ptr<RunFolder> folder;  // null until run() of a new run
+  std::optional<CheckpointFolder> checkpoints;
+  Checkpoint checkpoint;      // the last one committed; its `progress` is the live one
+  bool resumed = false, finished = false;
+  std::string said_at_start;  // for the log, once it is open
+
+  std::chrono::steady_clock::time_point began;  // of run()
+  double seconds_before = 0;                    // of earlier processes
+
+  Progress& progress() { return checkpoint.progress; }
+  int64_t batches() const { return (splits.train->size() + config.batch_size - 1) / config.batch_size; }
+  bool steps_used_up() { return config.max_steps > 0 && progress().step >= config.max_steps; }
+  bool trained() { return progress().epoch >= config.epochs || (steps_used_up() && progress().batch == 0 && progress().epoch > 0); }
+  double seconds() const {
+    return seconds_before + std::chrono::duration<double>(std::chrono::steady_clock::now() - began).count();
+  }
+
+  /// Device, threads, recipe, data, model: everything that can be wrong before anything is written.
+  void prepare(nn::AnyModule* own, Loss& loss);
+  void make_optimizer();
+  /// Puts model, optimiser and generator where `from` stands.
+  void restore(const Checkpoint& from);
+  /// Makes the run folder with its first checkpoint, or nothing at all.
+  void begin();
+  /// Commits a checkpoint of what the live progress says. Throws NumericError, with nothing written, if a weight is not finite.
+  void save(bool is_best);
+};
+
+/// What run() needs besides the state: split off so that each step of the story is one function.
+class TrainingLoop {
+ public:
+  TrainingLoop(Trainer& trainer, Trainer::State& state) : t_(trainer), s_(state) {}
+  TrainResult run();
+
+ private:
+  enum class Outcome { done, stopped };
+  Outcome train_epoch();
+  Outcome finish_epoch();
+  double step(const data::Batch& batch);
+  void account(double loss, int64_t samples, double seconds);
+  void report_step(double loss);
+  void write_window();
+  TrainResult finish();
+  TrainResult stopped();
+  TrainResult result_so_far();
+  EvaluateOptions evaluation() const;
+  void say(const std::string& line);
+  bool asked_to_stop() const { return t_.should_stop && t_.should_stop(); }
+  [[noreturn]] void explain_bad_number(int64_t bad_step, const std::string& what);
+
+  Trainer& t_;
+  Trainer::State& s_;
+  // of this epoch, in this process
+  double epoch_train_seconds_ = 0;
+  int64_t first_batch_ = 0, epoch_samples_ = 0;
+};
+
+}  // namespace suanli

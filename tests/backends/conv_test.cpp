@@ -1,0 +1,136 @@
+#include <algorithm>
+#include <string>
+
+#include "backends/kernel_run.h"
+#include "ops/products.h"
+
+namespace suanli::test {
+namespace {
+
+struct Case {
+  const char* what;
+  int64_t n, c, h, w, o, r, s;
+  ConvAttr attr;
+  int64_t p() const { return size(h, r); }
+  int64_t q() const { return size(w, s); }
+  Shape x() const { return {n, c, h, w}; }
+  Shape weight() const { return {o, attr.groups == 0 ? 0 : c / attr.groups, r, s}; }
+  Shape y() const { return {n, o, p(), q()}; }
+  double depth() const { return static_cast<double>(c / attr.groups * r * s); }
+
+ private:
+  int64_t size(int64_t in, int64_t kernel) const { return (in + 2 * attr.padding - attr.dilation * (kernel - 1) - 1) / attr.stride + 1; }
+};
+
+// attr: stride, padding, dilation, groups
+const Case cases[] = {
+    {"first layer", 64, 1, 12, 12, 8, 3, 3, {1, 0, 1, 1}},
+    {"first layer, 5x5", 64, 1, 28, 28, 10, 5, 5, {1, 0, 1, 1}},
+    {"10 to 20 channels", 64, 10, 12, 12, 20, 5, 5, {1, 0, 1, 1}},
+    {"picture", 3, 3, 17, 19, 13, 3, 3, {1, 1, 1, 1}},
+    {"blocks fill", 3, 32, 9, 9, 64, 3, 3, {1, 1, 1, 1}},
+    {"blocks do not fill", 3, 17, 7, 5, 33, 3, 3, {1, 1, 1, 1}},
+    {"one sample", 1, 5, 8, 8, 7, 3, 3, {1, 1, 1, 1}},
+    {"one sample, many channels", 1, 48, 14, 14, 96, 3, 3, {1, 1, 1, 1}},
+    {"one sample of one channel", 1, 1, 96, 96, 64, 3, 3, {1, 1, 1, 1}},
+    {"1x1", 9, 24, 13, 13, 40, 1, 1, {1, 0, 1, 1}},
+    {"1x1, stride 2", 5, 32, 16, 16, 64, 1, 1, {2, 0, 1, 1}},
+    {"1x1, padded", 2, 4, 5, 5, 6, 1, 1, {1, 2, 1, 1}},
+    {"stride 2, odd", 4, 8, 15, 13, 16, 3, 3, {2, 1, 1, 1}},
+    {"stride 3, input left over", 2, 6, 11, 12, 9, 2, 2, {3, 0, 1, 1}},
+    {"dilation", 3, 9, 14, 14, 12, 3, 3, {1, 2, 2, 1}},
+    {"dilation 3, stride 2", 2, 4, 21, 18, 5, 3, 3, {2, 3, 3, 1}},
+    {"groups", 3, 12, 9, 9, 18, 3, 3, {1, 1, 1, 3}},
+    {"groups of 16", 4, 32, 10, 10, 64, 3, 3, {1, 1, 1, 2}},
+    {"depthwise", 6, 32, 12, 12, 32, 3, 3, {1, 1, 1, 32}},
+    {"depthwise, 2 per channel", 2, 5, 9, 9, 10, 3, 3, {2, 1, 1, 5}},
+    {"kernel as large as the input", 6, 16, 7, 7, 32, 7, 7, {1, 0, 1, 1}},
+    {"kernel larger than the input", 2, 3, 3, 3, 4, 5, 5, {1, 1, 1, 1}},
+    {"oblong kernel", 3, 8, 10, 12, 6, 1, 5, {1, 0, 1, 1}},
+    {"large kernel", 2, 3, 30, 30, 8, 11, 11, {4, 2, 1, 1}},
+    {"1x1 input", 70, 64, 1, 1, 32, 1, 1, {1, 0, 1, 1}},
+    {"large weights", 5, 256, 4, 4, 256, 3, 3, {1, 1, 1, 1}},
+    {"samples left over", 65, 16, 14, 14, 32, 3, 3, {1, 1, 1, 1}},
+    {"chunks of two sizes", 13, 64, 32, 32, 16, 3, 3, {1, 1, 1, 1}},
+    {"no samples", 0, 3, 8, 8, 4, 3, 3, {1, 1, 1, 1}},
+    {"no input channels", 2, 0, 8, 8, 4, 3, 3, {1, 1, 1, 1}},
+    {"no output channels", 2, 3, 8, 8, 0, 3, 3, {1, 1, 1, 1}},
+    {"nothing but padding", 2, 3, 0, 4, 4, 1, 1, {1, 1, 1, 1}},
+};
+
+/// Calls f(indices into x, w, y) for every product of the convolution.
+template <class F> void for_products(const Case& c, F f) {
+  const int64_t channels = c.c / c.attr.groups, outputs = std::max<int64_t>(1, c.o / c.attr.groups);
+  for (int64_t n = 0; n < c.n; ++n)
+    for (int64_t o = 0; o < c.o; ++o)
+      for (int64_t p = 0; p < c.p(); ++p)
+        for (int64_t q = 0; q < c.q(); ++q)
+          for (int64_t i = 0; i < channels; ++i)
+            for (int64_t r = 0; r < c.r; ++r)
+              for (int64_t s = 0; s < c.s; ++s) {
+                const int64_t row = p * c.attr.stride + r * c.attr.dilation - c.attr.padding;
+                const int64_t column = q * c.attr.stride + s * c.attr.dilation - c.attr.padding;
+                if (row < 0 || row >= c.h || column < 0 || column >= c.w) continue;
+                const int64_t channel = o / outputs * channels + i;
+                f(static_cast<size_t>(((n * c.c + channel) * c.h + row) * c.w + column),
+                  static_cast<size_t>(((o * channels + i) * c.r + r) * c.s + s), static_cast<size_t>(((n * c.o + o) * c.p() + p) * c.q() + q));
+              }
+}
+
+template <class T> void check(const Case& c) {
+  SCOPED_TRACE(std::string(c.what) + (sizeof(T) == 8 ? ", f64" : ", f32"));
+  const auto x = random_buffer<T>(c.x(), 1), w = random_buffer<T>(c.weight(), 2), b = random_buffer<T>({c.o}, 3), g = random_buffer<T>(c.y(), 4);
+  std::vector<double> y(g.values.size()), dx(x.values.size()), dw(w.values.size());
+  for_products(c, [&](size_t i, size_t j, size_t k) {
+    const double xv = x.values[i], wv = w.values[j], gv = g.values[k];
+    y[k] += xv * wv, dx[i] += gv * wv, dw[j] += gv * xv;
+  });
+  const double outputs = static_cast<double>(c.o / c.attr.groups);
+  expect_near(run_kernel<T>("conv2d", &c.attr, {&x, &w}, c.y()), y, c.depth());
+  expect_near(run_kernel<T>("conv2d_grad_input", &c.attr, {&g, &w}, c.x()), dx, outputs * static_cast<double>(c.r * c.s));
+  expect_near(run_kernel<T>("conv2d_grad_weight", &c.attr, {&x, &g}, c.weight()), dw, static_cast<double>(c.n * c.p() * c.q()));
+  for (size_t k = 0; k < y.size(); ++k) y[k] += b.values[k / static_cast<size_t>(c.p() * c.q()) % static_cast<size_t>(c.o)];
+  expect_near(run_kernel<T>("conv2d", &c.attr, {&x, &w, &b}, c.y()), y, c.depth() + 1);
+}
+
+TEST(Conv, EqualsTheSum) {
+  PoolThreads two(2);
+  for (const Case& c : cases) {
+    check<float>(c);
+    check<double>(c);
+  }
+}
+
+template <class T> void check_bits(const Case& c) {
+  SCOPED_TRACE(std::string(c.what) + (sizeof(T) == 8 ? ", f64" : ", f32"));
+  const auto x = random_buffer<T>(c.x(), 1), w = random_buffer<T>(c.weight(), 2), b = random_buffer<T>({c.o}, 3), g = random_buffer<T>(c.y(), 4);
+  std::vector<T> results[3];
+  for (int threads : {1, 2, 3, 7}) {
+    PoolThreads pool(threads);
+    std::vector<T> now[] = {run_kernel<T>("conv2d", &c.attr, {&x, &w, &b}, c.y()), run_kernel<T>("conv2d_grad_input", &c.attr, {&g, &w}, c.x()),
+                            run_kernel<T>("conv2d_grad_weight", &c.attr, {&x, &g}, c.weight())};
+    for (int i = 0; i < 3; ++i) {
+      if (threads == 1) results[i] = now[i];
+      EXPECT_TRUE(results[i].empty() || std::memcmp(results[i].data(), now[i].data(), now[i].size() * sizeof(T)) == 0)
+          << threads << " threads, result " << i;
+    }
+  }
+}
+
+TEST(Conv, BitsDoNotDependOnTheThreads) {
+  for (const Case& c : cases) {
+    check_bits<float>(c);
+    check_bits<double>(c);
+  }
+  const Case larger[] = {
+      {"b 1", 64, 1, 28, 28, 32, 3, 3, {1, 0, 1, 1}},    {"b 2", 64, 32, 13, 13, 64, 3, 3, {1, 0, 1, 1}},
+      {"picture", 16, 3, 32, 32, 64, 3, 3, {1, 1, 1, 1}}, {"wide", 16, 512, 4, 4, 512, 3, 3, {1, 1, 1, 1}},
+      {"1x1", 16, 256, 14, 14, 64, 1, 1, {1, 0, 1, 1}},   {"stride", 16, 64, 32, 32, 128, 3, 3, {2, 1, 1, 1}},
+      {"1x1 stride", 16, 64, 32, 32, 128, 1, 1, {2, 0, 1, 1}}, {"one, wide", 1, 512, 7, 7, 512, 3, 3, {1, 1, 1, 1}},
+      {"one, 1x1", 1, 1024, 14, 14, 256, 1, 1, {1, 0, 1, 1}}, {"one, odd", 1, 20, 40, 40, 96, 5, 5, {1, 0, 1, 1}},
+  };
+  for (const Case& c : larger) check_bits<float>(c);
+}
+
+}  // namespace
+}  // namespace suanli::test

@@ -1,0 +1,30 @@
+# cmake -D BUILD=<build folder of Suanli> -D SOURCE=<checkout> -D CONFIG= -D CXX= -D GENERATOR= -D LIBDIR= -P run.cmake
+cmake_minimum_required(VERSION 3.25)
+set(work ${BUILD}/consumer)
+file(REMOVE_RECURSE ${work})
+
+function(run)
+  execute_process(COMMAND ${ARGV} COMMAND_ECHO STDOUT COMMAND_ERROR_IS_FATAL ANY)
+endfunction()
+
+# Moved after installing: nothing installed may remember where it was built or installed.
+run(${CMAKE_COMMAND} --install ${BUILD} --config ${CONFIG} --prefix ${work}/staging)
+file(RENAME ${work}/staging ${work}/prefix)
+
+run(${CMAKE_COMMAND} -S ${SOURCE}/tests/consumer -B ${work}/build -G ${GENERATOR} -D CMAKE_BUILD_TYPE=Release -D CMAKE_CXX_COMPILER=${CXX}
+  -D CMAKE_PREFIX_PATH=${work}/prefix -D EXAMPLES=${SOURCE}/examples)
+run(${CMAKE_COMMAND} --build ${work}/build)
+run(${CMAKE_CTEST_COMMAND} --test-dir ${work}/build --output-on-failure)
+
+if(EXISTS ${work}/prefix/bin/suanli)
+  run(${work}/prefix/bin/suanli --version)
+endif()
+
+find_program(PKG_CONFIG pkg-config)
+if(PKG_CONFIG AND EXISTS ${SOURCE}/examples/minimal.cpp)
+  set(ENV{PKG_CONFIG_PATH} ${work}/prefix/${LIBDIR}/pkgconfig)
+  execute_process(COMMAND ${PKG_CONFIG} --cflags --libs suanli OUTPUT_VARIABLE flags OUTPUT_STRIP_TRAILING_WHITESPACE COMMAND_ERROR_IS_FATAL ANY)
+  separate_arguments(flags UNIX_COMMAND "${flags}")
+  run(${CXX} -o ${work}/minimal_pc ${SOURCE}/examples/minimal.cpp ${flags} -Wl,-rpath,${work}/prefix/${LIBDIR})
+  run(${work}/minimal_pc)
+endif()
