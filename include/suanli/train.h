@@ -21,7 +21,8 @@ namespace suanli {
 using NamedTensors = std::vector<std::pair<std::string, Tensor>>;
 
 /// Writes a safetensors file (atomically: the old one stays until the new one is complete). Names must be unique.
-SUANLI_API void save_safetensors(const std::string& path, const NamedTensors& tensors, const std::map<std::string, std::string>& metadata = {});
+SUANLI_API void save_safetensors(const std::string& path, const NamedTensors& tensors,
+                                 const std::map<std::string, std::string>& metadata = {});
 /// Reads one, in the order of the file. Everything is checked; InputError names file, offset and what to do.
 SUANLI_API NamedTensors load_safetensors(const std::string& path, std::map<std::string, std::string>* metadata = nullptr);
 
@@ -87,8 +88,8 @@ using Loss = std::function<Tensor(const Tensor& output, const Tensor& target)>;
 struct EvaluateOptions {
   int64_t batch_size = 64, loader_threads = 1;
   double mean = 0, stddev = 1;
-  Loss loss;                          ///< cross_entropy if empty.
-  std::function<bool()> should_stop;  ///< Asked between batches; true ends with fewer samples.
+  Loss loss = {};                     ///< cross_entropy if empty.
+  std::function<bool()> should_stop = {};  ///< Asked between batches; true ends with fewer samples.
 };
 /// Loss and share of right answers (largest output = target) over a data set, without gradients and in eval mode. The module's mode
 /// is put back.

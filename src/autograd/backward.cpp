@@ -1,6 +1,6 @@
 // The backward walk: nodes in falling order of recording, each through its op's vjp.
 #include <algorithm>
-#include <queue>
+#include <memory>
 
 #include "ops/op.h"
 #include "suanli/autograd.h"
@@ -11,11 +11,37 @@ namespace {
 
 constexpr int kMaxResults = 4;
 
+struct Visit { Tensor hold; Tensor grads[kMaxResults]; };
+struct CellGrad { Cell* cell; Tensor grad; };
+
+/// Buffers of a walk, kept per thread: a backward at steady state allocates nothing.
+struct Buffers {
+  std::vector<Visit> visits;
+  std::vector<std::pair<uint64_t, uint32_t>> heap;
+  std::vector<CellGrad> cells;
+};
+std::vector<std::unique_ptr<Buffers>>& spare_buffers() {
+  thread_local std::vector<std::unique_ptr<Buffers>> spare;
+  return spare;
+}
+
 class Walk {
  public:
-  Walk(const char* who, BackwardOptions options) : who_(who), keep_(options.retain_graph || options.create_graph), create_graph_(options.create_graph) {}
+  Walk(const char* who, BackwardOptions options) : who_(who), keep_(options.retain_graph || options.create_graph), create_graph_(options.create_graph) {
+    auto& spare = spare_buffers();
+    if (spare.empty()) {
+      buffers_ = std::make_unique<Buffers>();
+    } else {
+      buffers_ = std::move(spare.back());
+      spare.pop_back();
+    }
+  }
   ~Walk() {
-    for (auto& v : visits_) v.hold.node()->visit = 0;  // an exception may leave unvisited ones
+    for (auto& v : buffers_->visits) v.hold.node()->visit = 0;  // an exception may leave unvisited ones
+    buffers_->visits.clear();
+    buffers_->heap.clear();
+    buffers_->cells.clear();
+    spare_buffers().push_back(std::move(buffers_));
   }
 
   void start(const Tensor& output, const Tensor& seed) {
@@ -33,17 +59,18 @@ class Walk {
   void run() {
     GradMode mode(create_graph_);
     const uint64_t floor = lowest_wanted_seq();
-    while (!order_.empty()) {
-      auto [seq, slot] = order_.top();
-      order_.pop();
+    auto& heap = buffers_->heap;
+    while (!heap.empty()) {
+      auto [seq, slot] = heap.front();
+      std::pop_heap(heap.begin(), heap.end());
+      heap.pop_back();
       if (seq < floor) break;
       step(slot);
     }
   }
 
   /// Gradients that reached parameters, in the order of their first arrival.
-  struct CellGrad { Cell* cell; Tensor grad; };
-  std::vector<CellGrad>& cells() { return cells_; }
+  std::vector<CellGrad>& cells() { return buffers_->cells; }
   std::vector<Tensor> captured() {
     std::vector<Tensor> out;
     for (auto& w : wanted_) out.push_back(std::move(w.grad));
@@ -51,10 +78,12 @@ class Walk {
   }
 
  private:
-  struct Visit { Tensor hold; Tensor grads[kMaxResults]; };
   struct Wanted { Node* node; int index; Tensor grad; };
 
-  static void accumulate(Tensor& into, const Tensor& g) { into = into.defined() ? into + g : g; }
+  static void accumulate(Tensor& into, Tensor g) {
+    if (into.defined()) into = into + g;
+    else into = std::move(g);
+  }
 
   uint64_t lowest_wanted_seq() const {
     if (wanted_.empty()) return 0;
@@ -63,13 +92,13 @@ class Walk {
     return lowest;
   }
 
-  void reach(Node* n, int index, const Tensor& g) {
+  void reach(Node* n, int index, Tensor g) {
     if (n->cell) {
       for (auto& w : wanted_)
         if (w.node->cell == n->cell) accumulate(w.grad, g);
-      for (auto& c : cells_)
+      for (auto& c : buffers_->cells)
         if (c.cell == n->cell) return accumulate(c.grad, g);
-      cells_.push_back({n->cell, g});
+      buffers_->cells.push_back({n->cell, std::move(g)});
       return;
     }
     if (n->n_in == 0 || !leads_on(n)) {
@@ -80,11 +109,12 @@ class Walk {
     }
     if (n->is(kConsumed)) consumed(n);
     if (n->visit == 0) {
-      visits_.push_back({handle(n, 0), {}});
-      n->visit = static_cast<uint32_t>(visits_.size());
-      order_.push({n->seq, n->visit - 1});
+      buffers_->visits.push_back({handle(n, 0), {}});
+      n->visit = static_cast<uint32_t>(buffers_->visits.size());
+      buffers_->heap.emplace_back(n->seq, n->visit - 1);
+      std::push_heap(buffers_->heap.begin(), buffers_->heap.end());
     }
-    accumulate(visits_[n->visit - 1].grads[index], g);
+    accumulate(buffers_->visits[n->visit - 1].grads[index], std::move(g));
   }
 
   /// False for leaves made by requires_grad_(): aliases of values that need no gradient, whose edges may be gone.
@@ -99,11 +129,11 @@ class Walk {
   }
 
   void step(uint32_t slot) {
-    Visit v = std::move(visits_[slot]);
-    visits_[slot].hold = v.hold;  // ~Walk looks at it
-    Node* n = v.hold.node();
+    Node* n = buffers_->visits[slot].hold.node();
+    Tensor grads[kMaxResults];  // moved out: the vector grows while the vjp's gradients are handed on
+    for (int r = 0; r < n->n_out; ++r) grads[r] = std::move(buffers_->visits[slot].grads[r]);
     for (auto& w : wanted_)
-      if (w.node == n) w.grad = v.grads[w.index];
+      if (w.node == n) w.grad = grads[w.index];
     Tensor few[8];
     std::vector<Tensor> many;
     Tensor* given = few;
@@ -113,13 +143,13 @@ class Walk {
     }
     {
       const uint32_t outer = std::exchange(Recorder::current().scope_, n->scope);
-      Vjp vjp(n, v.grads, given, create_graph_);
+      Vjp vjp(n, grads, given, create_graph_);
       op_def(n->op).vjp(vjp);
       Recorder::current().scope_ = outer;
     }
     for (int i = 0; i < n->n_in; ++i) {
       Node* in = n->in()[i].node;
-      if (in && given[i].defined() && in->requires_grad()) reach(in, n->in()[i].index, given[i]);
+      if (in && given[i].defined() && in->requires_grad()) reach(in, n->in()[i].index, std::move(given[i]));
     }
     if (!keep_) {
       n->flags |= kConsumed;
@@ -129,9 +159,7 @@ class Walk {
 
   const char* who_;
   bool keep_, create_graph_;
-  std::vector<Visit> visits_;
-  std::priority_queue<std::pair<uint64_t, uint32_t>> order_;
-  std::vector<CellGrad> cells_;
+  std::unique_ptr<Buffers> buffers_;
   std::vector<Wanted> wanted_;
 };
 

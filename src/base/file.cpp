@@ -62,11 +62,13 @@ std::string explain_errno(int error) {
     case EDQUOT: return text + ". Free some of your quota, or choose another place.";
     case EFBIG: return text + ". The process may not write files of this size: raise the limit (ulimit -f), or choose another file system.";
     case EIO: return text + ". The disk or the network file system reports an error: check it (dmesg), or choose another place.";
-    case EACCES: case EPERM: return text + ". Check the permissions, or choose another place.";
+    case EACCES:
+    case EPERM: return text + ". Check the permissions, or choose another place.";
     case EROFS: return text + ". Choose a place that can be written.";
     case ENOENT: return text + ". Check the path.";
     case ENOTDIR: return text + ". A part of the path is a file, not a folder.";
-    case EMFILE: case ENFILE: return text + ". Raise the limit (ulimit -n).";
+    case EMFILE:
+    case ENFILE: return text + ". Raise the limit (ulimit -n).";
     default: return text + ".";
   }
 }
@@ -142,7 +144,9 @@ void FileReader::read(uint64_t offset, void* to, uint64_t bytes) const {
     ssize_t n = ::pread(fd_, out, std::min<uint64_t>(bytes, 1 << 30), static_cast<off_t>(offset));
     if (n < 0 && errno == EINTR) continue;
     if (n < 0) fail(path_, str("cannot be read at byte ", offset), errno);
-    if (n == 0) throw InputError(str(path_, ": ends after ", offset, " bytes, ", bytes, " more were expected. The file is truncated; copy it again."));
+    if (n == 0)
+      throw InputError(
+          str(path_, ": ends after ", offset, " bytes, ", bytes, " more were expected. The file is truncated; copy it again."));
     out += n;
     offset += static_cast<uint64_t>(n);
     bytes -= static_cast<uint64_t>(n);

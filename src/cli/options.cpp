@@ -25,13 +25,11 @@ double number(const Option& option, const std::string& text) {
   double value = 0;
   try {
     value = option.takes == Takes::integer ? static_cast<double>(std::stoll(text, &used)) : std::stod(text, &used);
-  } catch (const std::exception&) {
-    used = 0;
-  }
+  } catch (const std::exception&) { used = 0; }
   if (text.empty() || used != text.size() || std::isspace(static_cast<unsigned char>(text[0])) || !(value - value == 0))
     throw UsageError(fmt::format("{} takes {}, not '{}'", option.name, kind, text));
   if (value < option.least || value > option.most) {
-    std::string range = option.most == std::numeric_limits<double>::infinity()    ? fmt::format("at least {:g}", option.least)
+    std::string range = option.most == std::numeric_limits<double>::infinity()     ? fmt::format("at least {:g}", option.least)
                         : option.least == -std::numeric_limits<double>::infinity() ? fmt::format("at most {:g}", option.most)
                                                                                    : fmt::format("{:g} to {:g}", option.least, option.most);
     throw UsageError(fmt::format("{} is {}, expected {}", option.name, text, range));
@@ -79,16 +77,15 @@ class Parser {
       app_.parse(std::vector<std::string>(words.rbegin(), words.rend()));  // CLI11 takes them from the back
     } catch (const CLI::ArgumentMismatch& e) {
       throw UsageError(missing_value(words) + see_help(verb_));
-    } catch (const CLI::ParseError& e) {
-      throw UsageError(fmt::format("{}.{}", e.what(), see_help(verb_)));
-    }
+    } catch (const CLI::ParseError& e) { throw UsageError(fmt::format("{}.{}", e.what(), see_help(verb_))); }
     Arguments out;
     for (const Option& o : verb_.options) {
       const CLI::Option* given = app_.get_option(o.name);
       if (given->count() == 0) continue;
       std::string value = o.takes == Takes::nothing ? "" : given->results().back();
       if (o.takes == Takes::integer || o.takes == Takes::real) number(o, value);
-      if (o.takes == Takes::text && value.empty()) throw UsageError(fmt::format("{} takes a text, not nothing.{}", o.name, see_help(verb_)));
+      if (o.takes == Takes::text && value.empty())
+        throw UsageError(fmt::format("{} takes a text, not nothing.{}", o.name, see_help(verb_)));
       out.options_[o.name] = value;
     }
     bool options_ended = false;
@@ -111,7 +108,8 @@ class Parser {
 
   std::string missing_value(const std::vector<std::string>& words) {
     for (const Option& o : verb_.options)
-      if (o.takes != Takes::nothing && !words.empty() && words.back() == o.name) return fmt::format("{} needs a value: {} {}.", o.name, o.name, o.metavar);
+      if (o.takes != Takes::nothing && !words.empty() && words.back() == o.name)
+        return fmt::format("{} needs a value: {} {}.", o.name, o.name, o.metavar);
     for (const Option& o : verb_.options)
       for (size_t i = 0; i < words.size(); ++i)
         if (o.takes != Takes::nothing && words[i] == o.name) return fmt::format("{} needs a value: {} {}.", o.name, o.name, o.metavar);

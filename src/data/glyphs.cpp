@@ -161,7 +161,7 @@ int draw_glyph(uint64_t seed, int split, int64_t index, uint8_t* pixels) {
   const int label = static_cast<int>(random.below(kGlyphClasses));
 
   const Pose pose(random);
-  const float half_width = 1.3f + 0.7f * uniform01(random.next_u32());
+  const float half_width = static_cast<float>(83 + random.below(46)) / 64;  // 1.3 … 2 pixels, in steps that a float holds exactly
   const int paper = static_cast<int>(random.below(24));
   const int ink = 225 + static_cast<int>(random.below(31));
   const int noise = static_cast<int>(random.below(24));
@@ -176,7 +176,7 @@ int draw_glyph(uint64_t seed, int split, int64_t index, uint8_t* pixels) {
 
   // A short stroke somewhere else, fainter than the glyph: what a classifier must learn to look past.
   const bool smudged = random.next_double() < kSmudge;
-  const float smudge_width = 0.5f + 0.5f * uniform01(random.next_u32());
+  const float smudge_width = static_cast<float>(32 + random.below(33)) / 64;
   const int smudge_ink = 60 + static_cast<int>(random.below(80));
   Canvas smudge;
   if (smudged) {

@@ -12,13 +12,17 @@ struct Trunk {
 };
 
 Trunk trunk(const char* model, const Shape& input, int kernel, int64_t width) {
-  if (input.rank() != 3) throw InputError(str("model ", model, ": a sample has shape ", input, ", expected [channels, height, width]. Use --model mlp for data that are not images."));
+  if (input.rank() != 3)
+    throw InputError(str("model ", model, ": a sample has shape ", input,
+                         ", expected [channels, height, width]. Use --model mlp for data that are not images."));
   int64_t left[2] = {input[1], input[2]};
   for (int64_t& side : left) {
     for (int stage = 0; stage < 2; ++stage) side = side < kernel ? 0 : (side - kernel + 1) / 2;
     // conv, pool, conv, pool backwards from one pixel: 2·1 + k − 1, then 2·that + k − 1
     const int64_t least = 2 * (2 + kernel - 1) + kernel - 1;
-    if (side < 1) throw InputError(str("model ", model, ": pictures of ", input[1], "x", input[2], " are too small, at least ", least, "x", least, " is needed. Use --model mlp."));
+    if (side < 1)
+      throw InputError(str("model ", model, ": pictures of ", input[1], "x", input[2], " are too small, at least ", least, "x", least,
+                           " is needed. Use --model mlp."));
   }
   return {input[0], width * left[0] * left[1]};
 }

@@ -8,12 +8,30 @@ namespace suanli::models {
 const std::vector<Entry>& entries() {
   static const std::vector<Entry> table = {
       // name, what it is, source, output, {optimizer, lr, momentum, batch size, epochs, normalize}, builder
-      {"linear", "one fully connected layer: multinomial logistic regression", "Cox 1958", Output::logits, {"sgd", 0.01, 0.9, 64, 5, true}, build_linear},
-      {"mlp", "fully connected 256-128 with ReLU", "LeCun et al. 1998, section III", Output::logits, {"adam", 1e-3, 0, 64, 5, true}, build_mlp},
-      {"cnn_b", "two 3x3 convolutions (32, 64), each with pooling, then 128 fully connected", "the form of Keras' first MNIST example",
-       Output::log_probabilities, {"adam", 1e-3, 0, 64, 3, false}, build_cnn_b},
-      {"cnn_c", "two 5x5 convolutions (10, 20), each with pooling, then 50 fully connected", "the form of PyTorch's first MNIST example",
-       Output::logits, {"sgd", 0.01, 0.5, 64, 10, true}, build_cnn_c},
+      {"linear",
+       "one fully connected layer: multinomial logistic regression",
+       "Cox 1958",
+       Output::logits,
+       {"sgd", 0.01, 0.9, 64, 5, true},
+       build_linear},
+      {"mlp",
+       "fully connected 256-128 with ReLU",
+       "LeCun et al. 1998, section III",
+       Output::logits,
+       {"adam", 1e-3, 0, 64, 5, true},
+       build_mlp},
+      {"cnn_b",
+       "two 3x3 convolutions (32, 64), each with pooling, then 128 fully connected",
+       "the form of Keras' first MNIST example",
+       Output::log_probabilities,
+       {"adam", 1e-3, 0, 64, 3, false},
+       build_cnn_b},
+      {"cnn_c",
+       "two 5x5 convolutions (10, 20), each with pooling, then 50 fully connected",
+       "the form of PyTorch's first MNIST example",
+       Output::logits,
+       {"sgd", 0.01, 0.5, 64, 10, true},
+       build_cnn_c},
   };
   return table;
 }
@@ -26,7 +44,8 @@ const Entry& entry(std::string_view name) {
   }
   std::string near = did_you_mean(name, names), known;
   for (const std::string& n : names) known += (known.empty() ? "" : ", ") + n;
-  throw UsageError(str("model '", name, "' is not known", near.empty() ? "" : str(": did you mean '", near, "'?"), near.empty() ? ": " : " ", "There are ", known, "."));
+  throw UsageError(str("model '", name, "' is not known", near.empty() ? "" : str(": did you mean '", near, "'?"),
+                       near.empty() ? ": " : " ", "There are ", known, "."));
 }
 
 nn::AnyModule make(std::string_view name, const ModelOptions& options) {

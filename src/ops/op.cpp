@@ -80,14 +80,14 @@ Tensor Vjp::result(int i) const {
   if (!(op_def(node_->op).saves & saves_result(i))) throw Error(str("internal: vjp of ", op_def(node_->op).name, " reads result ", i, ", which `saves` does not name"));
   return handle(node_, i);
 }
-Tensor Vjp::grad(int i) const {
-  if (grads_[i].defined()) return grads_[i];
-  return full(node_->out(i).shape, 0.0, node_->out(i).dtype);
+const Tensor& Vjp::grad(int i) {
+  if (!grads_[i].defined()) grads_[i] = full(node_->out(i).shape, 0.0, node_->out(i).dtype);
+  return grads_[i];
 }
-void Vjp::give(int i, const Tensor& gradient) {
+void Vjp::give(int i, Tensor gradient) {
   if (!(gradient.shape() == in_shape(i)))
     throw Error(str("internal: vjp of ", op_def(node_->op).name, " gives shape ", gradient.shape(), " for input ", i, " of shape ", in_shape(i)));
-  given_[i] = gradient.dtype() == in_dtype(i) ? gradient : cast(gradient, in_dtype(i));
+  given_[i] = gradient.dtype() == in_dtype(i) ? std::move(gradient) : cast(gradient, in_dtype(i));
 }
 
 namespace {

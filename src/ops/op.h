@@ -53,13 +53,12 @@ class Infer {
 /// One node of a backward walk. Everything recorded through it is part of the program.
 class Vjp {
  public:
-  Vjp(Node* node, const Tensor* grads, Tensor* given, bool create_graph) : node_(node), grads_(grads), given_(given), create_graph_(create_graph) {}
+  Vjp(Node* node, Tensor* grads, Tensor* given, bool create_graph) : node_(node), grads_(grads), given_(given), create_graph_(create_graph) {}
   /// Forward values; only those that OpDef::saves names (anything else has no storage by then, and throws).
   Tensor in(int i) const;
   Tensor result(int i = 0) const;
   /// Gradient of result i; zeros if nothing reached it.
-  Tensor grad(int i = 0) const;
-  bool has_grad(int i) const { return grads_[i].defined(); }
+  const Tensor& grad(int i = 0);
   /// True if input i leads to a parameter; gradients of others need not be given.
   bool wants(int i) const { return node_->in()[i].node->requires_grad(); }
   int inputs() const { return node_->n_in; }
@@ -68,11 +67,11 @@ class Vjp {
   DType in_dtype(int i) const { const Edge& e = node_->in()[i]; return e.node->out(e.index).dtype; }
   template <class T> const T& attr() const { return node_->attr.as<T>(); }
   /// Gradient of input i, in its shape; dtype is converted where a promotion took place.
-  void give(int i, const Tensor& gradient);
+  void give(int i, Tensor gradient);
 
  private:
   Node* node_;
-  const Tensor* grads_;
+  Tensor* grads_;
   Tensor* given_;
   bool create_graph_;
 };

@@ -75,24 +75,27 @@ void vjp_pointwise(Vjp& v) {
   for (int i = 0; i < row.arity; ++i) {
     const std::string_view text = row.gradient[i];
     if (!v.wants(i) || text == "none") continue;
-    auto operand = [&](int which) { return which == 4 ? v.grad() : which == 3 ? v.result() : v.in(which); };
-    auto needed = gradient_operands(attr.row, i);
+    auto operand = [&](int which) { return which == 3 ? v.result() : v.in(which); };
+    const GradientOperands& needed = gradient_operands(attr.row, i);
     Tensor g;
     if (text == "g") {
       g = v.grad();
     } else if (v.create_graph()) {
       Tensor all[5];
-      for (int k = 0; k < needed.count; ++k) all[needed.which[k]] = operand(needed.which[k]);
+      for (int k = 0; k < needed.count; ++k) all[needed.which[k]] = needed.which[k] == 4 ? v.grad() : operand(needed.which[k]);
       g = tensor_gradients[attr.row][static_cast<size_t>(i)](all[0], all[1], all[2], all[3], all[4]);
     } else {
       Tensor operands[5];
       const Tensor* pointers[5];
-      for (int k = 0; k < needed.count; ++k) operands[k] = operand(needed.which[k]), pointers[k] = &operands[k];
+      for (int k = 0; k < needed.count; ++k) {
+        if (needed.which[k] == 4) pointers[k] = &v.grad();
+        else pointers[k] = &(operands[k] = operand(needed.which[k]));
+      }
       PointwiseAttr ga{attr.row, static_cast<int8_t>(i), attr.compute};
       g = Tensor::adopt(record_node(gradient_op, pointers, needed.count, ga), 0);
       Recorder::current().settle();
     }
-    v.give(i, sum_to(g, v.in_shape(i)));
+    v.give(i, g.shape() == v.in_shape(i) ? std::move(g) : sum_to(g, v.in_shape(i)));
   }
 }
 

@@ -12,13 +12,23 @@ struct PointwiseAttr {
 };
 
 /// The operands of a gradient text in the order in which its record takes them: those it mentions of x, y, z, out, g.
-struct GradientOperands { int count = 0; int8_t which[5]; };
-constexpr GradientOperands gradient_operands(int row, int input) {
+struct GradientOperands { int count = 0; int8_t which[5] = {}; };
+namespace detail {
+constexpr GradientOperands operands_of(std::string_view text) {
   constexpr std::string_view names[] = {"x", "y", "z", "out", "g"};
   GradientOperands o;
   for (int i = 0; i < 5; ++i)
-    if (mentions(pointwise_rows[row].gradient[input], names[i])) o.which[o.count++] = static_cast<int8_t>(i);
+    if (mentions(text, names[i])) o.which[o.count++] = static_cast<int8_t>(i);
   return o;
 }
+struct OperandTable { GradientOperands of[pointwise_count][3]; };
+inline constexpr OperandTable operand_table = [] {  // read while recording: no text is searched then
+  OperandTable t;
+  for (int r = 0; r < pointwise_count; ++r)
+    for (int i = 0; i < pointwise_rows[r].arity; ++i) t.of[r][i] = operands_of(pointwise_rows[r].gradient[i]);
+  return t;
+}();
+}  // namespace detail
+constexpr const GradientOperands& gradient_operands(int row, int input) { return detail::operand_table.of[row][input]; }
 
 }  // namespace suanli

@@ -28,10 +28,12 @@ uint64_t word(const Json& json) {
 }
 
 Json to_json(const SavedFile& file) {
-  return Json::Object{{"file", file.name}, {"bytes", static_cast<int64_t>(file.digest.bytes)}, {"crc32", word(uint64_t{file.digest.crc32})}};
+  return Json::Object{
+      {"file", file.name}, {"bytes", static_cast<int64_t>(file.digest.bytes)}, {"crc32", word(uint64_t{file.digest.crc32})}};
 }
 SavedFile file_from_json(const Json& json) {
-  SavedFile file{json.at("file").string(), {static_cast<uint64_t>(json.at("bytes").integer()), static_cast<uint32_t>(word(json.at("crc32")))}};
+  SavedFile file{json.at("file").string(),
+                 {static_cast<uint64_t>(json.at("bytes").integer()), static_cast<uint32_t>(word(json.at("crc32")))}};
   // The name is joined to the folder and later removed: it must not lead out of it.
   if (file.name.empty() || file.name.find('/') != std::string::npos) throw InputError(str("JSON: \"", file.name, "\" is no file name"));
   return file;
@@ -40,10 +42,19 @@ SavedFile file_from_json(const Json& json) {
 }  // namespace
 
 Json to_json(const Progress& p) {
-  return Json::Object{{"epoch", p.epoch}, {"batch", p.batch}, {"step", p.step}, {"samples", p.samples}, {"epoch_loss", p.epoch_loss},
-                      {"epoch_samples", p.epoch_samples}, {"window_loss", p.window_loss}, {"window_steps", p.window_steps},
-                      {"train_loss", p.train_loss}, {"seconds", p.seconds}, {"train_seconds", p.train_seconds},
-                      {"metrics_bytes", p.metrics_bytes}, {"generator_seed", word(p.generator_seed)},
+  return Json::Object{{"epoch", p.epoch},
+                      {"batch", p.batch},
+                      {"step", p.step},
+                      {"samples", p.samples},
+                      {"epoch_loss", p.epoch_loss},
+                      {"epoch_samples", p.epoch_samples},
+                      {"window_loss", p.window_loss},
+                      {"window_steps", p.window_steps},
+                      {"train_loss", p.train_loss},
+                      {"seconds", p.seconds},
+                      {"train_seconds", p.train_seconds},
+                      {"metrics_bytes", p.metrics_bytes},
+                      {"generator_seed", word(p.generator_seed)},
                       {"generator_counter", word(p.generator_counter)}};
 }
 
@@ -72,8 +83,8 @@ std::optional<Checkpoint> CheckpointFolder::load() const {
   if (!path_exists(path)) return std::nullopt;
   const Json json = Json::parse(read_file(path), path);
   if (const Json* format = json.find("format"); format && format->is_integer() && format->integer() > kCheckpointFormat)
-    throw InputError(str(path, ": checkpoint format ", format->integer(), " is newer than this program (", version(), "), which reads ", kCheckpointFormat,
-                         ". Use the program that wrote it."));
+    throw InputError(str(path, ": checkpoint format ", format->integer(), " is newer than this program (", version(), "), which reads ",
+                         kCheckpointFormat, ". Use the program that wrote it."));
   try {
     if (json.at("format").integer() != kCheckpointFormat) throw InputError("JSON: unknown \"format\"");
     Checkpoint c;
@@ -87,7 +98,8 @@ std::optional<Checkpoint> CheckpointFolder::load() const {
     c.provenance = {json.at("version").string(), json.at("isa").string(), json.at("threads").integer(), json.at("config"), json.at("data")};
     return c;
   } catch (const InputError& e) {
-    throw InputError(str(path, ": not a checkpoint state: ", e.what(), ". The file was changed or damaged; restore it, or start the run anew."));
+    throw InputError(
+        str(path, ": not a checkpoint state: ", e.what(), ". The file was changed or damaged; restore it, or start the run anew."));
   }
 }
 
@@ -114,11 +126,22 @@ void CheckpointFolder::save(Checkpoint& c, const NamedTensors& model, const Name
 
   Json best;
   if (!next.best_model.name.empty())
-    best = Json::Object{{"epoch", c.best.epoch}, {"step", c.best.step}, {"val_loss", c.best.loss}, {"val_accuracy", c.best.accuracy}, {"model", to_json(next.best_model)}};
+    best = Json::Object{{"epoch", c.best.epoch},
+                        {"step", c.best.step},
+                        {"val_loss", c.best.loss},
+                        {"val_accuracy", c.best.accuracy},
+                        {"model", to_json(next.best_model)}};
   const Provenance& p = c.provenance;
-  Json state = Json::Object{{"format", kCheckpointFormat}, {"version", p.version}, {"isa", p.isa}, {"threads", p.threads},
-                            {"progress", to_json(c.progress)}, {"model", to_json(next.model)}, {"optimizer", to_json(next.optimizer)},
-                            {"best", best}, {"config", p.config}, {"data", p.data}};
+  Json state = Json::Object{{"format", kCheckpointFormat},
+                            {"version", p.version},
+                            {"isa", p.isa},
+                            {"threads", p.threads},
+                            {"progress", to_json(c.progress)},
+                            {"model", to_json(next.model)},
+                            {"optimizer", to_json(next.optimizer)},
+                            {"best", best},
+                            {"config", p.config},
+                            {"data", p.data}};
   write_file_atomically(path_ + "/" + kState, state.dump(1) + "\n");
   c = next;
   clean(c);
@@ -128,7 +151,8 @@ void CheckpointFolder::clean(const std::optional<Checkpoint>& keep) const {
   std::error_code error;  // a left-over that cannot be removed harms nothing
   for (auto& entry : std::filesystem::directory_iterator(path_, error)) {
     const std::string name = entry.path().filename().string();
-    const bool named = keep && (name == keep->model.name || name == keep->optimizer.name || name == keep->best_model.name || name == kState);
+    const bool named =
+        keep && (name == keep->model.name || name == keep->optimizer.name || name == keep->best_model.name || name == kState);
     const bool ours = name.starts_with("step-") || name.ends_with(kTemporarySuffix);
     if (ours && !named) std::filesystem::remove(entry.path(), error);
   }

@@ -20,9 +20,9 @@ inline constexpr int kCheckpointFormat = 1;
 
 /// Where the run stands. Sums are doubles accumulated in step order, so a resumed run reports the same digits.
 struct Progress {
-  int64_t epoch = 0;    // complete and evaluated
-  int64_t batch = 0;    // steps taken in the current epoch
-  int64_t step = 0;     // steps taken in all
+  int64_t epoch = 0;  // complete and evaluated
+  int64_t batch = 0;  // steps taken in the current epoch
+  int64_t step = 0;  // steps taken in all
   int64_t samples = 0;  // trained in all
   double epoch_loss = 0;  // Σ loss · samples over the current epoch
   int64_t epoch_samples = 0;
@@ -47,7 +47,7 @@ struct Provenance {
   std::string version, isa;
   int64_t threads = 0;
   Json config;  // deciding_fields()
-  Json data;    // kind, shape, classes, fingerprints
+  Json data;  // kind, shape, classes, fingerprints
 };
 
 struct SavedFile {

@@ -1,8 +1,8 @@
 #include "train/config.h"
 
+#include <toml++/toml.h>
 #include <charconv>
 #include <cmath>
-#include <toml++/toml.h>
 
 #include "base/did_you_mean.h"
 #include "base/file.h"
@@ -44,10 +44,12 @@ void resolve(TrainConfig& c, bool own_model) {
   if (c.optimizer.empty()) c.optimizer = recipe.optimizer;
   if (c.optimizer != "sgd" && c.optimizer != "adam") {
     std::string near = did_you_mean(c.optimizer, {"sgd", "adam"});
-    throw UsageError(str("optimizer '", c.optimizer, "' is not known: ", near.empty() ? "" : str("did you mean '", near, "'? "), "There are sgd, adam."));
+    throw UsageError(str("optimizer '", c.optimizer, "' is not known: ", near.empty() ? "" : str("did you mean '", near, "'? "),
+                         "There are sgd, adam."));
   }
   if (c.lr == 0) c.lr = same ? recipe.lr : c.optimizer == "sgd" ? 0.01 : 1e-3;
-  if (c.optimizer == "adam" && c.momentum > 0) throw UsageError("momentum is sgd's; adam has its own averages. Leave it out, or use --optimizer sgd.");
+  if (c.optimizer == "adam" && c.momentum > 0)
+    throw UsageError("momentum is sgd's; adam has its own averages. Leave it out, or use --optimizer sgd.");
   if (c.momentum == -1) c.momentum = c.optimizer == "adam" ? 0 : same ? recipe.momentum : 0.9;
   auto require = [](bool right, const char* key, const auto& value, const char* expected) {
     if (!right) throw UsageError(str(key, " is ", value, ", expected ", expected));
@@ -138,7 +140,9 @@ TrainConfig config_from_toml(const std::string& path) {
     std::visit(
         [&](auto member) {
           using T = std::decay_t<decltype(config.*member)>;
-          const char* expected = std::is_same_v<T, std::string> ? "a text in quotes" : std::is_same_v<T, double> ? "a number" : "a whole number";
+          const char* expected = std::is_same_v<T, std::string> ? "a text in quotes"
+                                 : std::is_same_v<T, double>    ? "a number"
+                                                                : "a whole number";
           if (!(std::is_same_v<T, double> ? node.is_number() : std::is_same_v<T, std::string> ? node.is_string() : node.is_integer()))
             throw InputError(str(where(), ": expected ", expected));
           config.*member = *node.template value<T>();

@@ -9,7 +9,7 @@ namespace suanli {
 namespace {
 struct NamedSplit {
   const char* name;
-  std::shared_ptr<const data::Dataset> data::Splits::*split;
+  std::shared_ptr<const data::Dataset> data::Splits::* split;
 };
 constexpr NamedSplit kSplits[] = {{"train", &data::Splits::train}, {"val", &data::Splits::val}, {"test", &data::Splits::test}};
 }  // namespace
@@ -62,7 +62,8 @@ Tensor normalized(const Tensor& x, double mean, double stddev) {
 const models::Entry& zoo_entry_of_run(const TrainConfig& config, const std::string& run) {
   for (const models::Entry& e : models::entries())
     if (config.model == e.name) return e;
-  throw InputError(str(run, ": model '", config.model, "' is not of the zoo. Use the program that defines it (Trainer::resume, load_run)."));
+  throw InputError(
+      str(run, ": model '", config.model, "' is not of the zoo. Use the program that defines it (Trainer::resume, load_run)."));
 }
 
 NamedTensors values_of(nn::Module& model) {
@@ -76,9 +77,7 @@ void load_weights(nn::Module& model, const CheckpointFolder& folder, const Saved
   NamedTensors tensors = folder.tensors(file);
   try {
     model.load_state_dict(tensors);
-  } catch (const InputError& e) {
-    throw InputError(str(folder.path(), "/", file.name, ": are not this model's weights: ", e.what()));
-  }
+  } catch (const InputError& e) { throw InputError(str(folder.path(), "/", file.name, ": are not this model's weights: ", e.what())); }
 }
 
 }  // namespace suanli

@@ -69,7 +69,8 @@ class JsonBuilder {
   bool boolean(bool v) { return add(Json(v)); }
   bool number_integer(int64_t v) { return add(Json(v)); }
   bool number_unsigned(uint64_t v) {
-    return v <= static_cast<uint64_t>(std::numeric_limits<int64_t>::max()) ? add(Json(static_cast<int64_t>(v))) : add(Json(static_cast<double>(v)));
+    return v <= static_cast<uint64_t>(std::numeric_limits<int64_t>::max()) ? add(Json(static_cast<int64_t>(v)))
+                                                                           : add(Json(static_cast<double>(v)));
   }
   bool number_float(double v, const std::string&) { return add(Json(v)); }
   bool string(std::string& v) { return add(Json(std::move(v))); }
@@ -141,8 +142,6 @@ nlohmann::ordered_json foreign(const Json& v) {
 }
 }  // namespace
 
-std::string Json::dump(int indent) const {
-  return foreign(*this).dump(indent, ' ', false, nlohmann::json::error_handler_t::replace);
-}
+std::string Json::dump(int indent) const { return foreign(*this).dump(indent, ' ', false, nlohmann::json::error_handler_t::replace); }
 
 }  // namespace suanli

@@ -78,9 +78,7 @@ TrainingLoop::Outcome TrainingLoop::train_epoch() {
     if (stop || (s_.config.checkpoint_every > 0 && p.step % s_.config.checkpoint_every == 0)) {
       try {
         s_.save(false);
-      } catch (const NumericError& e) {
-        explain_bad_number(p.step, e.what());
-      }
+      } catch (const NumericError& e) { explain_bad_number(p.step, e.what()); }
     }
     if (stop) return Outcome::stopped;
   }
@@ -103,9 +101,13 @@ void TrainingLoop::account(double loss, int64_t samples, double seconds) {
 
 void TrainingLoop::write_window() {
   Progress& p = s_.progress();
-  s_.folder->add_metrics(Json::Object{{"step", p.step}, {"epoch", p.epoch + 1}, {"split", "train"},
-                                      {"loss", p.window_loss / static_cast<double>(p.window_steps)}, {"lr", s_.optimizer->lr},
-                                      {"samples_per_s", static_cast<double>(p.samples) / p.train_seconds}, {"wall", s_.seconds()}});
+  s_.folder->add_metrics(Json::Object{{"step", p.step},
+                                      {"epoch", p.epoch + 1},
+                                      {"split", "train"},
+                                      {"loss", p.window_loss / static_cast<double>(p.window_steps)},
+                                      {"lr", s_.optimizer->lr},
+                                      {"samples_per_s", static_cast<double>(p.samples) / p.train_seconds},
+                                      {"wall", s_.seconds()}});
   p.window_loss = 0;
   p.window_steps = 0;
 }
@@ -113,18 +115,30 @@ void TrainingLoop::write_window() {
 void TrainingLoop::report_step(double loss) {
   if (!t_.on_step) return;
   const Progress& p = s_.progress();
-  t_.on_step({.epoch = p.epoch + 1, .epochs = s_.config.epochs, .batch = p.batch, .batches = s_.batches(), .step = p.step,
-              .loss = p.epoch_loss / static_cast<double>(p.epoch_samples), .batch_loss = loss,
-              .samples_per_s = static_cast<double>(epoch_samples_) / epoch_train_seconds_, .seconds = epoch_train_seconds_,
+  t_.on_step({.epoch = p.epoch + 1,
+              .epochs = s_.config.epochs,
+              .batch = p.batch,
+              .batches = s_.batches(),
+              .step = p.step,
+              .loss = p.epoch_loss / static_cast<double>(p.epoch_samples),
+              .batch_loss = loss,
+              .samples_per_s = static_cast<double>(epoch_samples_) / epoch_train_seconds_,
+              .seconds = epoch_train_seconds_,
               .first_batch = first_batch_});
 }
 
 TrainingLoop::Outcome TrainingLoop::finish_epoch() {
   Progress& p = s_.progress();
   Best& best = s_.checkpoint.best;
-  EpochReport report{.epoch = p.epoch + 1, .epochs = s_.config.epochs, .step = p.step,
-                     .train_loss = p.epoch_loss / static_cast<double>(p.epoch_samples), .val_loss = kNaN, .val_accuracy = kNaN,
-                     .seconds = epoch_train_seconds_, .samples_per_s = epoch_train_seconds_ > 0 ? static_cast<double>(epoch_samples_) / epoch_train_seconds_ : 0, .best = true};
+  EpochReport report{.epoch = p.epoch + 1,
+                     .epochs = s_.config.epochs,
+                     .step = p.step,
+                     .train_loss = p.epoch_loss / static_cast<double>(p.epoch_samples),
+                     .val_loss = kNaN,
+                     .val_accuracy = kNaN,
+                     .seconds = epoch_train_seconds_,
+                     .samples_per_s = epoch_train_seconds_ > 0 ? static_cast<double>(epoch_samples_) / epoch_train_seconds_ : 0,
+                     .best = true};
   Evaluation val;
   if (s_.splits.val) {
     Stopwatch watch;
@@ -140,8 +154,12 @@ TrainingLoop::Outcome TrainingLoop::finish_epoch() {
   }
   if (p.window_steps > 0) write_window();
   if (s_.splits.val)
-    s_.folder->add_metrics(Json::Object{{"step", p.step}, {"epoch", report.epoch}, {"split", "val"}, {"loss", val.loss},
-                                        {"accuracy", val.accuracy}, {"wall", s_.seconds()}});
+    s_.folder->add_metrics(Json::Object{{"step", p.step},
+                                        {"epoch", report.epoch},
+                                        {"split", "val"},
+                                        {"loss", val.loss},
+                                        {"accuracy", val.accuracy},
+                                        {"wall", s_.seconds()}});
   // The position moves with the evaluation, so a checkpoint never lies between the two.
   p.train_loss = report.train_loss;
   ++p.epoch;
@@ -151,9 +169,7 @@ TrainingLoop::Outcome TrainingLoop::finish_epoch() {
   if (report.best) best = {report.epoch, p.step, val.loss, val.accuracy};
   try {
     s_.save(report.best);
-  } catch (const NumericError& e) {
-    explain_bad_number(p.step, e.what());
-  }
+  } catch (const NumericError& e) { explain_bad_number(p.step, e.what()); }
   s_.folder->log(str("epoch ", report.epoch, ": train loss ", report.train_loss, ", val loss ", val.loss, ", val accuracy ", val.accuracy));
   if (t_.on_epoch) t_.on_epoch(report);
   return asked_to_stop() ? Outcome::stopped : Outcome::done;
@@ -161,8 +177,12 @@ TrainingLoop::Outcome TrainingLoop::finish_epoch() {
 
 EvaluateOptions TrainingLoop::evaluation() const {
   // Larger batches than in training: nothing is kept for a backward.
-  return {.batch_size = std::max<int64_t>(s_.config.batch_size, 256), .loader_threads = s_.config.loader_threads, .mean = s_.config.mean,
-          .stddev = s_.config.stddev, .loss = t_.loss, .should_stop = t_.should_stop};
+  return {.batch_size = std::max<int64_t>(s_.config.batch_size, 256),
+          .loader_threads = s_.config.loader_threads,
+          .mean = s_.config.mean,
+          .stddev = s_.config.stddev,
+          .loss = t_.loss,
+          .should_stop = t_.should_stop};
 }
 
 TrainResult TrainingLoop::result_so_far() {
@@ -228,7 +248,8 @@ void TrainingLoop::explain_bad_number(int64_t bad_step, const std::string& what)
     s_.restore(*good);
     s_.progress() = good->progress;
     s_.model.train();
-    data::Loader loader(s_.splits.train, {.batch_size = s_.config.batch_size, .shuffle = true, .seed = static_cast<uint64_t>(s_.config.seed), .threads = 0});
+    data::Loader loader(s_.splits.train,
+                        {.batch_size = s_.config.batch_size, .shuffle = true, .seed = static_cast<uint64_t>(s_.config.seed), .threads = 0});
     CheckNan check;
     try {
       data::Batch batch;
@@ -239,9 +260,7 @@ void TrainingLoop::explain_bad_number(int64_t bad_step, const std::string& what)
         ++p.batch;
       }
       values_of(s_.model);
-    } catch (const NumericError& e) {
-      found = str("The first bad value: ", e.what(), ".");
-    }
+    } catch (const NumericError& e) { found = str("The first bad value: ", e.what(), "."); }
   }
   drop_pending();
   s_.folder->log(found);

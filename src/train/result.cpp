@@ -37,8 +37,8 @@ TrainResult result_from_json(const Json& json) {
   TrainResult result;
   for (const Field& f : kFields) {
     const Json& value = json.at(f.key);
-    if (auto* text = std::get_if<std::string TrainResult::*>(&f.member)) result.**text = value.string();
-    else if (auto* whole = std::get_if<int64_t TrainResult::*>(&f.member)) result.**whole = value.integer();
+    if (auto* text = std::get_if<std::string TrainResult::*>(&f.member)) result.** text = value.string();
+    else if (auto* whole = std::get_if<int64_t TrainResult::*>(&f.member)) result.** whole = value.integer();
     else result.*std::get<double TrainResult::*>(f.member) = value.number();
   }
   return result;

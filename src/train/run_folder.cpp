@@ -140,7 +140,8 @@ void RunFolder::discard() {
 
 void require_run_folder(const std::string& path) {
   std::error_code error;
-  if (!fs::exists(path, error)) throw InputError(str(path, ": there is no such run folder. Runs lie in runs/ unless --out said otherwise."));
+  if (!fs::exists(path, error))
+    throw InputError(str(path, ": there is no such run folder. Runs lie in runs/ unless --out said otherwise."));
   if (!fs::is_directory(path, error)) throw InputError(str(path, ": is a file; give the run's folder."));
   if (!fs::exists(path + "/config.toml", error))
     throw InputError(str(path, ": is not a run folder (it has no config.toml). Give a folder that `suanli train` made."));

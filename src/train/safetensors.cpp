@@ -21,10 +21,10 @@ struct FormatDType {
   DType dtype;
 };
 constexpr FormatDType kDTypes[] = {
-    {"BOOL", DType::boolean}, {"U8", DType::u8},   {"I8", DType::i8},     {"F8_E5M2", DType::f8e5m2}, {"F8_E4M3", DType::f8e4m3},
-    {"I16", DType::i16},      {"U16", DType::u16}, {"F16", DType::f16},   {"BF16", DType::bf16},      {"I32", DType::i32},
-    {"U32", DType::u32},      {"F32", DType::f32}, {"C64", DType::c64},   {"F64", DType::f64},        {"I64", DType::i64},
-    {"U64", DType::u64},
+    {"BOOL", DType::boolean},   {"U8", DType::u8},   {"I8", DType::i8},   {"F8_E5M2", DType::f8e5m2},
+    {"F8_E4M3", DType::f8e4m3}, {"I16", DType::i16}, {"U16", DType::u16}, {"F16", DType::f16},
+    {"BF16", DType::bf16},      {"I32", DType::i32}, {"U32", DType::u32}, {"F32", DType::f32},
+    {"C64", DType::c64},        {"F64", DType::f64}, {"I64", DType::i64}, {"U64", DType::u64},
 };
 
 int rank_of(DType dtype, const std::string& path, const std::string& tensor) {
@@ -42,20 +42,26 @@ struct Entry {
 
 /// Everything about one entry that can be checked without its neighbours.
 Entry parse_entry(const std::string& path, const std::string& name, const Json& json) {
-  auto wrong = [&](const auto&... what) { return InputError(str(path, ": tensor ", name, ": ", what..., ". The file is damaged; get it again.")); };
+  auto wrong = [&](const auto&... what) {
+    return InputError(str(path, ": tensor ", name, ": ", what..., ". The file is damaged; get it again."));
+  };
   const Json *dtype = json.find("dtype"), *shape = json.find("shape"), *offsets = json.find("data_offsets");
   if (!dtype || !dtype->is_string()) throw wrong("no \"dtype\"");
   if (!shape || !shape->is_array()) throw wrong("no \"shape\"");
   if (!offsets || !offsets->is_array() || offsets->array().size() != 2) throw wrong("no \"data_offsets\" of two numbers");
   Entry e{.name = name, .dtype = DType::f32, .shape = {}};
   auto known = std::find_if(std::begin(kDTypes), std::end(kDTypes), [&](auto& d) { return dtype->string() == d.name; });
-  if (known == std::end(kDTypes)) throw InputError(str(path, ": tensor ", name, ": dtype ", dtype->string(), " is not supported. Convert it to F32."));
+  if (known == std::end(kDTypes))
+    throw InputError(str(path, ": tensor ", name, ": dtype ", dtype->string(), " is not supported. Convert it to F32."));
   e.dtype = known->dtype;
-  if (shape->array().size() > Shape::kMaxRank) throw InputError(str(path, ": tensor ", name, " has ", shape->array().size(), " axes, at most ", Shape::kMaxRank, " are supported. Reshape it."));
+  if (shape->array().size() > Shape::kMaxRank)
+    throw InputError(
+        str(path, ": tensor ", name, " has ", shape->array().size(), " axes, at most ", Shape::kMaxRank, " are supported. Reshape it."));
   uint64_t bytes = static_cast<uint64_t>(itemsize(e.dtype));
   for (const Json& d : shape->array()) {
     if (!d.is_integer() || d.integer() < 0) throw wrong("\"shape\" holds ", d.dump(), ", not a size");
-    if (__builtin_mul_overflow(bytes, static_cast<uint64_t>(d.integer()), &bytes) || bytes > uint64_t{1} << 62) throw wrong("\"shape\" overflows");
+    if (__builtin_mul_overflow(bytes, static_cast<uint64_t>(d.integer()), &bytes) || bytes > uint64_t{1} << 62)
+      throw wrong("\"shape\" overflows");
     e.shape.push_back(d.integer());
   }
   for (const Json& o : offsets->array())
@@ -87,15 +93,19 @@ FileDigest write_safetensors(const std::string& path, const NamedTensors& tensor
   for (auto& [name, t] : sorted) {
     Json::Array shape(t.shape().begin(), t.shape().end());
     int64_t end = offset + t.numel() * itemsize(t.dtype());
-    header.emplace_back(name, Json::Object{{"dtype", kDTypes[rank_of(t.dtype(), path, name)].name}, {"shape", std::move(shape)}, {"data_offsets", Json::Array{offset, end}}});
+    header.emplace_back(name, Json::Object{{"dtype", kDTypes[rank_of(t.dtype(), path, name)].name},
+                                           {"shape", std::move(shape)},
+                                           {"data_offsets", Json::Array{offset, end}}});
     offset = end;
     names.push_back(name);
   }
   std::sort(names.begin(), names.end());
-  if (auto twice = std::adjacent_find(names.begin(), names.end()); twice != names.end()) throw InputError(str(path, ": two tensors are named ", *twice));
+  if (auto twice = std::adjacent_find(names.begin(), names.end()); twice != names.end())
+    throw InputError(str(path, ": two tensors are named ", *twice));
   std::string text = Json(std::move(header)).dump();
   text.append((8 - text.size() % 8) % 8, ' ');
-  if (text.size() > kLongestHeader) throw InputError(str(path, ": the header would be ", text.size(), " bytes, the format allows ", kLongestHeader));
+  if (text.size() > kLongestHeader)
+    throw InputError(str(path, ": the header would be ", text.size(), " bytes, the format allows ", kLongestHeader));
 
   return write_file_atomically(path, [&](FileWriter& file) {
     uint64_t length = text.size();
@@ -111,12 +121,16 @@ void save_safetensors(const std::string& path, const NamedTensors& tensors, cons
 
 NamedTensors load_safetensors(const std::string& path, std::map<std::string, std::string>* metadata) {
   FileReader file(path);
-  auto damaged = [&](const auto&... what) { return InputError(str(path, ": ", what..., ". The file is damaged or no safetensors file; get it again.")); };
+  auto damaged = [&](const auto&... what) {
+    return InputError(str(path, ": ", what..., ". The file is damaged or no safetensors file; get it again."));
+  };
   if (file.size() < 8) throw damaged("has ", file.size(), " bytes, the header's length alone takes 8");
   uint64_t length = 0;
   file.read(0, &length, 8);
-  if (length > kLongestHeader) throw damaged("byte 0: a header of ", length, " bytes is announced, at most ", kLongestHeader, " are allowed");
-  if (length > file.size() - 8) throw damaged("byte 0: a header of ", length, " bytes is announced, the file has only ", file.size() - 8, " more");
+  if (length > kLongestHeader)
+    throw damaged("byte 0: a header of ", length, " bytes is announced, at most ", kLongestHeader, " are allowed");
+  if (length > file.size() - 8)
+    throw damaged("byte 0: a header of ", length, " bytes is announced, the file has only ", file.size() - 8, " more");
   std::string text(length, '\0');
   file.read(8, text.data(), length);
   if (text.empty() || text[0] != '{') throw damaged("byte 8: the header does not begin with {");
@@ -139,11 +153,14 @@ NamedTensors load_safetensors(const std::string& path, std::map<std::string, std
   const uint64_t data = 8 + length;
   uint64_t at = 0;
   for (const Entry& e : entries) {
-    if (e.begin != at) throw damaged("tensor ", e.name, " begins at byte ", data + e.begin, ", expected ", data + at, " (", e.begin > at ? "a gap" : "an overlap", ")");
+    if (e.begin != at)
+      throw damaged("tensor ", e.name, " begins at byte ", data + e.begin, ", expected ", data + at, " (",
+                    e.begin > at ? "a gap" : "an overlap", ")");
     at = e.end;
   }
   if (data + at != file.size())
-    throw damaged("the tensors end at byte ", data + at, ", the file at ", file.size(), data + at > file.size() ? " (truncated)" : " (something follows)");
+    throw damaged("the tensors end at byte ", data + at, ", the file at ", file.size(),
+                  data + at > file.size() ? " (truncated)" : " (something follows)");
 
   NamedTensors tensors;
   for (const Entry& e : entries)

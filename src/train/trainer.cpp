@@ -34,7 +34,8 @@ void Trainer::State::prepare(nn::AnyModule* own, Loss& loss) {
 }
 
 void Trainer::State::make_optimizer() {
-  if (config.optimizer == "sgd") optimizer = std::make_unique<optim::SGD>(model.parameters(), optim::SGDOptions{.lr = config.lr, .momentum = config.momentum});
+  if (config.optimizer == "sgd")
+    optimizer = std::make_unique<optim::SGD>(model.parameters(), optim::SGDOptions{.lr = config.lr, .momentum = config.momentum});
   else optimizer = std::make_unique<optim::Adam>(model.parameters(), optim::AdamOptions{.lr = config.lr});
 }
 

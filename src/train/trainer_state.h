@@ -30,9 +30,7 @@ struct Trainer::State {
   int64_t batches() const { return (splits.train->size() + config.batch_size - 1) / config.batch_size; }
   bool steps_used_up() { return config.max_steps > 0 && progress().step >= config.max_steps; }
   bool trained() { return progress().epoch >= config.epochs || (steps_used_up() && progress().batch == 0 && progress().epoch > 0); }
-  double seconds() const {
-    return seconds_before + std::chrono::duration<double>(std::chrono::steady_clock::now() - began).count();
-  }
+  double seconds() const { return seconds_before + std::chrono::duration<double>(std::chrono::steady_clock::now() - began).count(); }
 
   /// Device, threads, recipe, data, model: everything that can be wrong before anything is written.
   void prepare(nn::AnyModule* own, Loss& loss);

@@ -1,5 +1,6 @@
 // Convolutions on plain NCHW and OIHW buffers: oneDNN in f32, im2col and our own product in f64. Results do not depend on the number
-// of threads: samples are independent in y and dx, and the chunks whose dw are added up follow from the shape alone.
+// of threads: into which chunks the work is cut follows from the shape alone, because oneDNN may sum a chunk of another size in another
+// order.
 #include <algorithm>
 #include <cstring>
 
@@ -31,21 +32,41 @@ struct Geometry {
   double flops() const { return 2.0 * static_cast<double>(n * y_size()) * static_cast<double>(depth()); }
 };
 
-/// Lanes that share the samples, each with at least 2 MFLOP: less takes a core some ten microseconds, about what waking it costs.
-int64_t lanes_for(const Geometry& g) { return std::clamp<int64_t>(static_cast<int64_t>(g.flops() / 2e6), 1, pool_threads()); }
+/// Chunks of samples for y and dx. Enough for the copies of one to stay in most of an L2 of 2 MB, and for 16 threads; but one needs
+/// 4 MFLOP to be worth starting, and each reads all weights again, which must serve some 256 pixels where they do not fit into L2.
+int64_t chunks(const Geometry& g) {
+  const int64_t cached = g.n * 4 * (g.x_size() + g.y_size()) >> 20, useful = static_cast<int64_t>(g.flops() / 4e6);
+  const int64_t fewest_samples = g.w_size() > (1 << 17) ? (255 + g.p * g.q) / (g.p * g.q) : 1;
+  const int64_t n = std::clamp<int64_t>(std::max(cached, std::min<int64_t>(useful, 16)), 1, std::max<int64_t>(1, g.n / fewest_samples));
+  return n < 3 ? n : std::min(g.n, (n + 3) / 4 * 4);  // most machines have an even number of cores
+}
 
-/// Chunks whose weight gradients are added up. More than four would feed more threads, but every one costs another dw.
-int64_t gradient_chunks(const Geometry& g) {
+/// Lanes whose weight gradients are added up. More than four would feed more threads, but every one costs another dw.
+int64_t gradient_lanes(const Geometry& g) {
   return std::max<int64_t>(1, std::min({int64_t{4}, g.n / 2, static_cast<int64_t>(g.flops() / 4e6)}));
 }
 
+/// Samples whose weight gradient is computed at once. A few, so that their copies stay in L2; but adding each dw to the lane's must not
+/// matter beside it.
+int64_t gradient_chunk(const Geometry& g) {
+  const int64_t lane = (g.n + gradient_lanes(g) - 1) / gradient_lanes(g), bytes = std::max<int64_t>(1 << 20, 32 * g.w_size());
+  const int64_t steps = (lane * 4 * (g.x_size() + g.y_size()) + bytes - 1) / bytes;
+  return (lane + steps - 1) / steps;
+}
+
+/// Lanes for a number of chunks: at least 2 MFLOP each, less takes a core some ten microseconds, about what waking it costs.
+int64_t lanes_for(const Geometry& g, int64_t tasks) {
+  return std::max<int64_t>(1, std::min<int64_t>({tasks, pool_threads(), static_cast<int64_t>(g.flops() / 2e6)}));
+}
+
 /// How the activations lie while oneDNN works. Its blocked layouts (any) pay although plain buffers have to be reordered into and out
-/// of them. Not where few products meet every reordered element, and not for dx of a picture: blocks pad its channels to 16.
+/// of them. Not where few products meet every reordered element, and not for dx of a picture: blocks pad its channels to 16. (Depthwise
+/// convolutions have kernels of their own in blocked layouts only.)
 Tag layout(Direction direction, const Geometry& g) {
   const int64_t c = g.c / g.attr.groups, o = g.o / g.attr.groups;
   switch (direction) {
-    case Direction::forward: return g.depth() < 16 ? Tag::nchw : Tag::any;
-    case Direction::grad_input: return c <= 3 ? Tag::nchw : Tag::any;
+    case Direction::forward: return g.attr.groups == 1 && g.depth() < 16 ? Tag::nchw : Tag::any;
+    case Direction::grad_input: return g.attr.groups == 1 && c <= 3 ? Tag::nchw : Tag::any;
     case Direction::grad_weight: break;
   }
   // Odd channel counts leave `any` with AVX2 kernels where nhwc has AVX-512 ones.
@@ -97,21 +118,14 @@ class ConvF32 final : public Kernel {
  public:
   ConvF32(Direction direction, const Geometry& g, bool bias) : direction_(direction), g_(g), bias_(bias), layout_(layout(direction, g)) {
     OneOmpThread one;
-    int64_t lanes = 1;
-    if (direction == Direction::grad_weight) {
-      chunk_ = (g.n + gradient_chunks(g) - 1) / gradient_chunks(g);
-      lanes = (g.n + chunk_ - 1) / chunk_;
-    } else {
-      const int64_t wanted = lanes_for(g);
-      lanes = std::min(wanted, g.n);
-      const int64_t samples = (g.n + lanes - 1) / lanes, steps = (samples + cached_samples() - 1) / cached_samples();
-      chunk_ = (samples + steps - 1) / steps;
-      lanes = std::min(lanes, (g.n + chunk_ - 1) / chunk_);
-      if (direction == Direction::forward && g.n == 1 && g.attr.groups == 1) {
-        int64_t slices = std::min(wanted, g.o / 16);  // whole blocks of channels, as many in every slice
-        while (slices > 1 && g.o % (16 * slices) != 0) --slices;
-        if (slices > 1) lanes = slices, slice_ = g.o / slices;
-      }
+    const bool gradient = direction == Direction::grad_weight;
+    chunk_ = gradient ? gradient_chunk(g) : (g.n + chunks(g) - 1) / chunks(g);
+    const int64_t count = (g.n + chunk_ - 1) / chunk_;
+    int64_t lanes = gradient ? std::min(count, gradient_lanes(g)) : lanes_for(g, count);
+    if (direction == Direction::forward && g.n == 1 && g.attr.groups == 1 && layout_ == Tag::any) {
+      int64_t slices = std::min<int64_t>({8, g.o / 32, static_cast<int64_t>(g.flops() / 2e6)});
+      while (slices > 1 && g.o % (16 * slices) != 0) --slices;  // whole blocks of channels, as many in every slice
+      if (slices > 1) lanes = slices, slice_ = g.o / slices;
     }
     prepare(lanes);
     workspace_bytes = places_.total();
@@ -129,16 +143,19 @@ class ConvF32 final : public Kernel {
       x_reorder_.run(x, at(workspace, x_place_), workspace);
       x = at(workspace, x_place_);
     }
-    const int64_t chunks = (g_.n + chunk_ - 1) / chunk_, lanes = static_cast<int64_t>(lanes_.size());
+    const int64_t count = (g_.n + chunk_ - 1) / chunk_, lanes = static_cast<int64_t>(lanes_.size());
     parallel_parts(static_cast<int>(lanes), [&](int i) {
       OneOmpThread one;
       const Lane& lane = lanes_[static_cast<size_t>(i)];
       if (slice_ != 0) return run_slice(lane, i * slice_, x, w, bias_ ? in[2] : nullptr, y, workspace);
-      for (int64_t chunk = chunks * i / lanes; chunk < chunks * (i + 1) / lanes; ++chunk) {
+      const int64_t begin = count * i / lanes, end = count * (i + 1) / lanes;
+      const void* sum = lane.dw < 0 ? w : at(workspace, lane.dw);
+      for (int64_t chunk = begin; chunk < end; ++chunk) {
         const int64_t first = chunk * chunk_;
-        const Stage& stage = first + chunk_ <= g_.n ? lane.whole : lane.rest;
-        run_chunk(lane, stage, at(x, 4 * first * g_.x_size()), lane.dw < 0 ? w : at(workspace, lane.dw), bias_ ? in[2] : nullptr,
-                  at(y, 4 * first * g_.y_size()), workspace);
+        const bool more = chunk > begin && direction_ == Direction::grad_weight;
+        run_chunk(lane, first + chunk_ <= g_.n ? lane.whole : lane.rest, at(x, 4 * first * g_.x_size()),
+                  more ? at(workspace, lane.more) : sum, bias_ ? in[2] : nullptr, at(y, 4 * first * g_.y_size()), workspace);
+        if (more) add(const_cast<void*>(sum), at(workspace, lane.more), 0, bytes(lane.whole.w_desc) / 4);
       }
     });
     if (direction_ == Direction::grad_weight && lanes_[0].dw >= 0) add_gradients(out[0], workspace);
@@ -153,14 +170,8 @@ class ConvF32 final : public Kernel {
   struct Lane {
     Stage whole, rest;  // rest: the last, smaller chunk
     int64_t x = 0, w = 0, y = 0, scratch = 0;  // places of the copies
-    int64_t dw = -1;                           // its share of dw in oneDNN's layout; -1: none, dw itself is written
+    int64_t dw = -1, more = 0;                 // its share of dw in oneDNN's layout, and a chunk's; -1: dw itself is written
   };
-
-  /// Samples whose copies fit into most of an L2 of 2 MB. Each chunk reads all weights again, so large ones need larger chunks.
-  int64_t cached_samples() const {
-    if (layout_ == Tag::nchw) return g_.n;
-    return std::max<int64_t>(1, std::max<int64_t>(1 << 20, 16 * g_.w_size()) / (4 * (g_.x_size() + g_.y_size())));
-  }
 
   Desc plain_x(int64_t n) const { return {{n, g_.c, g_.h, g_.w}, kF32, Tag::nchw}; }
   Desc plain_y(int64_t n, int64_t o) const { return {{n, o, g_.p, g_.q}, kF32, Tag::nchw}; }
@@ -234,6 +245,8 @@ class ConvF32 final : public Kernel {
       w_reorder_ = SpreadReorder(first.w_desc, weights(g_.o, false), places_);
       if (lanes > 1 || w_reorder_)
         for (Lane& lane : lanes_) lane.dw = places_.add(bytes(first.w_desc));
+      if (lanes * chunk_ < g_.n)
+        for (Lane& lane : lanes_) lane.more = places_.add(bytes(first.w_desc));
     } else if (slice_ != 0) {
       x_reorder_ = SpreadReorder(plain_x(1), first.x_desc, places_);
       if (x_reorder_) x_place_ = places_.add(bytes(first.x_desc));
@@ -269,20 +282,21 @@ class ConvF32 final : public Kernel {
     run_chunk(lane, lane.whole, x, w, b != nullptr ? at(b, 4 * o) : nullptr, at(y, 4 * o * g_.p * g_.q), workspace);
   }
 
+  static void add(void* sum, const void* more, int64_t begin, int64_t end) {
+    float* to = static_cast<float*>(sum);
+    const float* from = static_cast<const float*>(more);
+    for (int64_t i = begin; i < end; ++i) to[i] += from[i];
+  }
+
   void add_gradients(void* out, void* workspace) const {
-    void* sum = w_reorder_ ? at(workspace, lanes_[0].dw) : out;
+    void* sum = at(workspace, lanes_[0].dw);
     const int64_t n = bytes(lanes_[0].whole.w_desc) / 4;
-    if (lanes_.size() > 1) {
+    if (lanes_.size() > 1)
       parallel_chunks(n, 16384, [&](int64_t begin, int64_t end) {
-        float* to = static_cast<float*>(sum);
-        const float* from = static_cast<const float*>(at(workspace, lanes_[0].dw));
-        for (size_t k = 1; k < lanes_.size(); ++k, from = to) {
-          const float* more = static_cast<const float*>(at(workspace, lanes_[k].dw));
-          for (int64_t i = begin; i < end; ++i) to[i] = from[i] + more[i];
-        }
+        for (size_t k = 1; k < lanes_.size(); ++k) add(sum, at(workspace, lanes_[k].dw), begin, end);
       });
-    }
     if (w_reorder_) w_reorder_.run(sum, out, workspace);
+    else std::memcpy(out, sum, static_cast<size_t>(4 * n));
   }
 
   Direction direction_;
@@ -302,7 +316,7 @@ class ConvF64 final : public Kernel {
  public:
   ConvF64(Direction direction, const Geometry& g, bool bias) : direction_(direction), g_(g), bias_(bias) {
     const bool gradient = direction == Direction::grad_weight;
-    const int64_t lanes = gradient ? gradient_chunks(g) : std::min(lanes_for(g), g.n), o = g.o / g.attr.groups, pixels = g.p * g.q;
+    const int64_t lanes = gradient ? gradient_lanes(g) : lanes_for(g, g.n), o = g.o / g.attr.groups, pixels = g.p * g.q;
     pointwise_ = g.r == 1 && g.s == 1 && g.attr.stride == 1 && g.attr.padding == 0;
     int64_t product = direction == Direction::forward      ? gemm_f64_workspace(o, pixels, g.depth())
                       : direction == Direction::grad_input ? gemm_f64_workspace(g.depth(), pixels, o)

@@ -55,55 +55,78 @@ struct Product {
   std::vector<Axis> outer;  // the innermost first
 };
 
-/// How a product is shared out: every step of the outer loop in `pieces`, bands of the batch, the rows or the columns.
-struct Cut {
-  explicit Cut(const Product& p) : size(p.batch.size) {
-    // Each lane gets at least 2 MFLOP: less takes a core some ten microseconds, about what waking it costs.
-    const int64_t wanted = std::clamp<int64_t>(static_cast<int64_t>(p.flops() / 2e6), 1, pool_threads());
-    if (p.batch.size < wanted && p.outer_size() < wanted) {
-      axis = p.m >= p.n ? rows : columns;
-      size = axis == rows ? p.m : p.n;
-    }
-    const int64_t shares = p.outer_size() >= wanted ? 1 : std::min(wanted, size);
-    piece = (size + shares - 1) / shares;
-    if (axis != batch) piece = (piece + 15) / 16 * 16;
-    pieces = (size + piece - 1) / piece;
-    tasks = p.outer_size() * pieces;
-    lanes = std::min(wanted, tasks);
-  }
-  enum { batch, rows, columns } axis = batch;
-  int64_t size, piece, pieces, tasks, lanes;
-  bool has_rest() const { return size % piece != 0; }
+/// One axis cut into equal pieces, the last of which may be smaller.
+struct Bands {
+  Bands(int64_t n, int64_t wanted, int64_t multiple) : size(n), piece(((n + wanted - 1) / wanted + multiple - 1) / multiple * multiple) {}
+  int64_t size, piece;
+  int64_t count() const { return (size + piece - 1) / piece; }
+  int64_t begin(int64_t i) const { return i * piece; }
+  int64_t length(int64_t i) const { return std::min(piece, size - i * piece); }
 };
 
-/// Where one task begins, in elements.
-struct Offsets { int64_t a = 0, b = 0, out = 0; };
-
-Offsets task_offsets(const Product& p, const Cut& cut, int64_t task) {
-  const int64_t first = task % cut.pieces * cut.piece;
-  Offsets at;
-  if (cut.axis == Cut::batch) at = {first * p.batch.a, first * p.batch.b, first * p.m * p.n};
-  else if (cut.axis == Cut::rows) at = {first * p.a.row, 0, first * p.n};
-  else at = {0, first * p.b.column, first};
-  int64_t index = task / cut.pieces;
-  at.out += index * p.batch.size * p.m * p.n;
-  for (const Product::Axis& axis : p.outer) {
-    at.a += index % axis.size * axis.a;
-    at.b += index % axis.size * axis.b;
-    index /= axis.size;
+/// How a product is shared out: tasks are the steps of the outer loop times bands of the batch, the rows and the columns. It follows
+/// from the shapes alone: oneDNN sums a band of 32 rows in another order than one of 64, so the threads must not choose the bands.
+struct Cut {
+  explicit Cut(const Product& p) : batch(p.batch.size, 1, 1), rows(p.m, 1, 16), columns(p.n, 1, 16) {
+    // Halving by halving the longer side: every band of rows packs all of b and every band of columns all of a, and each task needs
+    // some 8 MFLOP, half a tenth of a millisecond, to be worth its share of that.
+    const double flops = p.flops();
+    const int64_t outer = p.outer_size();
+    const int64_t wanted = static_cast<int64_t>(flops / 8e6);
+    batch = Bands(p.batch.size, std::clamp<int64_t>(wanted / outer, 1, std::min<int64_t>(p.batch.size, 64)), 1);
+    int64_t pieces = outer * batch.count(), row_bands = 1, column_bands = 1;
+    for (; 2 * pieces <= wanted && pieces < 64; pieces *= 2) {
+      const int64_t row_piece = p.m / row_bands, column_piece = p.n / column_bands, longer = std::max(row_piece, column_piece);
+      if (longer < (pieces < 2 ? 128 : pieces < 16 ? 256 : 1024)) break;
+      (row_piece > column_piece ? row_bands : column_bands) *= 2;
+    }
+    rows = Bands(p.m, row_bands, 16);
+    columns = Bands(p.n, column_bands, 16);
+    tasks = outer * batch.count() * rows.count() * columns.count();
+    lanes = std::min<int64_t>({tasks, pool_threads(), std::max<int64_t>(1, static_cast<int64_t>(flops / 2e6))});
   }
-  return at;
-}
+  Bands batch, rows, columns;
+  int64_t tasks, lanes;
+};
+
+/// Where one task begins, in elements, and how much it is.
+struct Task {
+  Task(const Product& p, const Cut& cut, int64_t index) {
+    auto take = [&](const Bands& bands) {
+      const int64_t i = index % bands.count();
+      index /= bands.count();
+      return i;
+    };
+    const int64_t row = take(cut.rows), column = take(cut.columns), first = take(cut.batch);
+    batch = cut.batch.length(first), m = cut.rows.length(row), n = cut.columns.length(column);
+    a = cut.batch.begin(first) * p.batch.a + cut.rows.begin(row) * p.a.row;
+    b = cut.batch.begin(first) * p.batch.b + cut.columns.begin(column) * p.b.column;
+    out = ((index * p.batch.size + cut.batch.begin(first)) * p.m + cut.rows.begin(row)) * p.n + cut.columns.begin(column);
+    for (const Product::Axis& axis : p.outer) {
+      a += index % axis.size * axis.a;
+      b += index % axis.size * axis.b;
+      index /= axis.size;
+    }
+    kind = (batch < cut.batch.piece ? 4 : 0) + (m < cut.rows.piece ? 2 : 0) + (n < cut.columns.piece ? 1 : 0);
+  }
+  int64_t batch, m, n, a, b, out;
+  int kind;  // tasks of one kind have the same sizes
+};
 
 class MatmulF32 final : public Kernel {
  public:
   explicit MatmulF32(const Product& product) : product_(product), cut_(product) {
     OneOmpThread one;
     Places places;
-    for (int64_t i = 0; i < cut_.lanes; ++i) {
-      Lane lane{primitive(cut_.piece), cut_.has_rest() ? primitive(cut_.size % cut_.piece) : Primitive(), 0};
-      lane.scratch = places.add(std::max(lane.whole.scratch_bytes(), lane.rest.scratch_bytes()));
-      lanes_.push_back(std::move(lane));
+    lanes_.resize(static_cast<size_t>(cut_.lanes));
+    for_tasks([&](int64_t i, const Task& task) {
+      Primitive& primitive = lanes_[static_cast<size_t>(i)].primitives[task.kind];
+      if (!primitive) primitive = make_primitive(task);
+    });
+    for (Lane& lane : lanes_) {
+      int64_t scratch = 0;
+      for (const Primitive& p : lane.primitives) scratch = std::max(scratch, p.scratch_bytes());
+      lane.scratch = places.add(scratch);
     }
     workspace_bytes = places.total();
   }
@@ -112,36 +135,37 @@ class MatmulF32 final : public Kernel {
     parallel_parts(static_cast<int>(cut_.lanes), [&](int i) {
       OneOmpThread one;
       const Lane& lane = lanes_[static_cast<size_t>(i)];
-      for (int64_t task = cut_.tasks * i / cut_.lanes; task < cut_.tasks * (i + 1) / cut_.lanes; ++task) {
-        const Offsets o = task_offsets(product_, cut_, task);
-        const bool rest = cut_.has_rest() && task % cut_.pieces == cut_.pieces - 1;
-        (rest ? lane.rest : lane.whole).run({at(in[0], 4 * o.a), at(in[1], 4 * o.b), at(out[0], 4 * o.out)}, at(workspace, lane.scratch));
-      }
+      for_tasks(i, [&](const Task& task) {
+        lane.primitives[task.kind].run({at(in[0], 4 * task.a), at(in[1], 4 * task.b), at(out[0], 4 * task.out)}, at(workspace, lane.scratch));
+      });
     });
   }
 
  private:
   struct Lane {
-    Primitive whole, rest;
+    Primitive primitives[8];  // by Task::kind
     int64_t scratch;
   };
 
-  /// The product of one piece of `size` batches, rows or columns.
-  Primitive primitive(int64_t size) const {
+  template <class F> void for_tasks(int64_t lane, F f) const {
+    for (int64_t i = cut_.tasks * lane / cut_.lanes; i < cut_.tasks * (lane + 1) / cut_.lanes; ++i) f(Task(product_, cut_, i));
+  }
+  template <class F> void for_tasks(F f) const {
+    for (int64_t lane = 0; lane < cut_.lanes; ++lane) for_tasks(lane, [&](const Task& task) { f(lane, task); });
+  }
+
+  Primitive make_primitive(const Task& task) const {
     using Dims = dnnl::memory::dims;
-    const Product& p = product_;
-    const int64_t batch = cut_.axis == Cut::batch ? size : p.batch.size, m = cut_.axis == Cut::rows ? size : p.m,
-                  n = cut_.axis == Cut::columns ? size : p.n;
-    Dims a_dims{m, p.k}, a_strides{p.a.row, p.a.column}, b_dims{p.k, n}, b_strides{p.b.row, p.b.column}, dims{m, n}, strides{p.n, 1};
-    if (batch > 1) {
-      auto lead = [](Dims& to, int64_t value) { to.insert(to.begin(), value); };
-      lead(a_dims, p.batch.a == 0 ? 1 : batch), lead(a_strides, p.m * p.k);
-      lead(b_dims, p.batch.b == 0 ? 1 : batch), lead(b_strides, p.k * p.n);
-      lead(dims, batch), lead(strides, p.m * p.n);
-      if (p.batch.a != 0) a_strides[0] = p.batch.a;
-      if (p.batch.b != 0) b_strides[0] = p.batch.b;
-    }
     using Desc = dnnl::memory::desc;
+    const Product& p = product_;
+    Dims a_dims{task.m, p.k}, a_strides{p.a.row, p.a.column}, b_dims{p.k, task.n}, b_strides{p.b.row, p.b.column};
+    Dims dims{task.m, task.n}, strides{p.n, 1};
+    if (task.batch > 1) {
+      auto lead = [](Dims& to, int64_t value) { to.insert(to.begin(), value); };
+      lead(a_dims, p.batch.a == 0 ? 1 : task.batch), lead(a_strides, p.batch.a == 0 ? p.m * p.k : p.batch.a);
+      lead(b_dims, p.batch.b == 0 ? 1 : task.batch), lead(b_strides, p.batch.b == 0 ? p.k * p.n : p.batch.b);
+      lead(dims, task.batch), lead(strides, p.m * p.n);
+    }
     constexpr auto f32 = dnnl::memory::data_type::f32;
     const Desc a(a_dims, f32, a_strides), b(b_dims, f32, b_strides), out(dims, f32, strides);
     const dnnl::matmul::primitive_desc pd(onednn_engine(), a, b, out, onednn_attr());
@@ -155,24 +179,20 @@ class MatmulF32 final : public Kernel {
 
 class MatmulF64 final : public Kernel {
  public:
-  explicit MatmulF64(const Product& product) : product_(product), cut_(product) {
-    Places places;
-    for (int64_t i = 0; i < cut_.lanes; ++i) lanes_.push_back(places.add(gemm_f64_workspace(product.m, product.n, product.k)));
-    workspace_bytes = places.total();
+  explicit MatmulF64(const Product& product)
+      : product_(product), cut_(product), lane_bytes_((gemm_f64_workspace(product.m, product.n, product.k) + 63) / 64 * 64) {
+    workspace_bytes = cut_.lanes * lane_bytes_;
   }
 
   void run(const void* const* in, void* const* out, void* workspace) override {
-    parallel_parts(static_cast<int>(cut_.lanes), [&](int i) {
-      for (int64_t task = cut_.tasks * i / cut_.lanes; task < cut_.tasks * (i + 1) / cut_.lanes; ++task) {
-        const Product& p = product_;
-        const Offsets o = task_offsets(p, cut_, task);
-        const int64_t size = std::min(cut_.piece, cut_.size - task % cut_.pieces * cut_.piece);
-        const int64_t batch = cut_.axis == Cut::batch ? size : p.batch.size, m = cut_.axis == Cut::rows ? size : p.m,
-                      n = cut_.axis == Cut::columns ? size : p.n;
-        for (int64_t j = 0; j < batch; ++j)
-          gemm_f64(m, n, p.k, {static_cast<const double*>(in[0]) + o.a + j * p.batch.a, p.a.row, p.a.column},
-                   {static_cast<const double*>(in[1]) + o.b + j * p.batch.b, p.b.row, p.b.column},
-                   static_cast<double*>(out[0]) + o.out + j * p.m * p.n, p.n, false, at(workspace, lanes_[static_cast<size_t>(i)]));
+    const Product& p = product_;
+    parallel_parts(static_cast<int>(cut_.lanes), [&](int lane) {
+      for (int64_t i = cut_.tasks * lane / cut_.lanes; i < cut_.tasks * (lane + 1) / cut_.lanes; ++i) {
+        const Task task(p, cut_, i);
+        for (int64_t j = 0; j < task.batch; ++j)
+          gemm_f64(task.m, task.n, p.k, {static_cast<const double*>(in[0]) + task.a + j * p.batch.a, p.a.row, p.a.column},
+                   {static_cast<const double*>(in[1]) + task.b + j * p.batch.b, p.b.row, p.b.column},
+                   static_cast<double*>(out[0]) + task.out + j * p.m * p.n, p.n, false, at(workspace, lane * lane_bytes_));
       }
     });
   }
@@ -180,7 +200,7 @@ class MatmulF64 final : public Kernel {
  private:
   Product product_;
   Cut cut_;
-  std::vector<int64_t> lanes_;  // places of the workspaces
+  int64_t lane_bytes_;
 };
 
 /// Sums over nothing.

@@ -1,0 +1,111 @@
+#include "cli/console.h"
+
+#include <fmt/format.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <chrono>
+#include <cmath>
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+
+namespace suanli::cli {
+
+namespace {
+
+double now() { return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count(); }
+
+int terminal_width() {
+  winsize size{};
+  return ioctl(STDERR_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 0 ? size.ws_col : 80;
+}
+
+/// `share` of `cells` character cells, to an eighth of a cell.
+std::string blocks(double share, int cells) {
+  static const char* const eighths[] = {"", "▏", "▎", "▍", "▌", "▋", "▊", "▉"};
+  const int filled = std::clamp(static_cast<int>(share * cells * 8), 0, cells * 8);
+  std::string out;
+  for (int i = 0; i < filled / 8; ++i) out += "█";
+  out += eighths[filled % 8];
+  out.append(static_cast<size_t>(cells - filled / 8 - (filled % 8 ? 1 : 0)), ' ');
+  return out;
+}
+
+std::string number(double v) { return std::isnan(v) ? "-" : fmt::format("{:.4f}", v); }
+
+}  // namespace
+
+void print_result(const std::string& text) {
+  errno = 0;
+  if (std::fwrite(text.data(), 1, text.size(), stdout) != text.size() || std::fflush(stdout) != 0)
+    throw Error(fmt::format("the result cannot be written to standard output: {}", std::strerror(errno)));
+}
+
+void print_note(const std::string& line) {
+  std::string text = line + "\n";
+  std::fwrite(text.data(), 1, text.size(), stderr);
+}
+
+bool is_terminal(int fd) {
+  const char* term = std::getenv("TERM");
+  return isatty(fd) && !(term && std::string(term) == "dumb");
+}
+
+std::string emphasised(const std::string& text) {
+  const char* no_color = std::getenv("NO_COLOR");
+  return is_terminal(STDERR_FILENO) && !(no_color && *no_color) ? "\033[1m" + text + "\033[0m" : text;
+}
+
+std::string percent(double fraction) { return std::isnan(fraction) ? "-" : fmt::format("{:.2f}%", 100 * fraction); }
+
+std::string clock_time(double seconds) {
+  const auto s = static_cast<int64_t>(std::max(0.0, seconds) + 0.5);
+  return s >= 3600 ? fmt::format("{}:{:02}:{:02}", s / 3600, s / 60 % 60, s % 60) : fmt::format("{:02}:{:02}", s / 60, s % 60);
+}
+
+ProgressView::ProgressView(bool quiet) : quiet_(quiet), bar_(is_terminal(STDERR_FILENO)), last_shown_(now()) {}
+
+void ProgressView::close() {
+  if (!bar_shown_) return;
+  std::fputs("\r\033[K", stderr);
+  bar_shown_ = false;
+}
+
+void ProgressView::message(const std::string& line) {
+  if (quiet_) return;
+  close();
+  print_note(line);
+}
+
+void ProgressView::step(const StepReport& r) {
+  const double interval = bar_ ? 0.1 : 10;
+  if (quiet_ || now() - last_shown_ < interval) return;
+  last_shown_ = now();
+  const double share = static_cast<double>(r.batch) / static_cast<double>(r.batches);
+  const double rate = r.seconds > 0 ? static_cast<double>(r.batch - r.first_batch) / r.seconds : 0;
+  const std::string left = rate > 0 ? clock_time(static_cast<double>(r.batches - r.batch) / rate) : "?";
+  const std::string head = fmt::format("epoch {}/{} {:3.0f}%", r.epoch, r.epochs, 100 * share);
+  const std::string tail =
+      fmt::format("{}/{} [{}<{}, {:.1f}it/s, loss={:.4f}]", r.batch, r.batches, clock_time(r.seconds), left, rate, r.loss);
+  if (!bar_) return print_note(fmt::format("{} {}", head, tail));
+  const int cells = std::clamp(terminal_width() - static_cast<int>(head.size() + tail.size()) - 4, 5, 40);
+  std::fputs(fmt::format("\r{}|{}| {}\033[K", head, blocks(share, cells), tail).c_str(), stderr);
+  bar_shown_ = true;
+}
+
+void ProgressView::epoch(const EpochReport& r) {
+  if (quiet_) return;
+  close();
+  if (!header_printed_)
+    print_note(emphasised(
+        fmt::format("{:>7}  {:>10}  {:>8}  {:>8}  {:>8}  {:>9}", "epoch", "train loss", "val loss", "val acc", "time", "samples/s")));
+  header_printed_ = true;
+  print_note(fmt::format("{:>7}  {:>10}  {:>8}  {:>8}  {:>8}  {:>9.0f}", fmt::format("{}/{}", r.epoch, r.epochs), number(r.train_loss),
+                         number(r.val_loss), percent(r.val_accuracy), clock_time(r.seconds), r.samples_per_s));
+  last_shown_ = now();
+}
+
+}  // namespace suanli::cli

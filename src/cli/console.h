@@ -1,0 +1,38 @@
+// What the program writes: results on stdout, everything else on stderr.
+#pragma once
+#include <string>
+
+#include "suanli/train.h"
+
+namespace suanli::cli {
+
+/// The result. Throws Error if stdout cannot take it (a closed pipe, a full disk).
+void print_result(const std::string& text);
+/// A line on stderr; a reader that went away does not end a training run.
+void print_note(const std::string& line);
+
+bool is_terminal(int fd);
+/// `text` in bold or colour where stderr is a terminal and NO_COLOR is not set.
+std::string emphasised(const std::string& text);
+
+/// "98.92%", or "-" for NaN.
+std::string percent(double fraction);
+/// "1:05" or "2:03:10".
+std::string clock_time(double seconds);
+
+/// Progress of a training run on stderr: a bar where a person watches, now and then a line elsewhere, and a table of epochs.
+class ProgressView {
+ public:
+  explicit ProgressView(bool quiet);
+  void message(const std::string& line);
+  void step(const StepReport& report);
+  void epoch(const EpochReport& report);
+  /// Takes the bar away.
+  void close();
+
+ private:
+  bool quiet_, bar_, header_printed_ = false, bar_shown_ = false;
+  double last_shown_ = 0;
+};
+
+}  // namespace suanli::cli

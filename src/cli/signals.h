@@ -1,0 +1,13 @@
+// SIGINT and SIGTERM ask a training run to save and end; a second one ends it at once.
+#pragma once
+
+namespace suanli::cli {
+
+void catch_stop_signals();
+/// The signal that came, or 0.
+int stop_signal();
+
+/// A write to a closed pipe or beyond the file-size limit becomes an error that can be explained, instead of a silent death.
+void ignore_write_signals();
+
+}  // namespace suanli::cli

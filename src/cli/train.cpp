@@ -1,0 +1,142 @@
+#include <fmt/format.h>
+
+#include <cmath>
+
+#include "base/text.h"
+#include "cli/console.h"
+#include "cli/signals.h"
+#include "cli/verbs.h"
+#include "suanli/train.h"
+#include "train/result.h"
+
+namespace suanli::cli {
+
+namespace {
+
+/// What may be said again when a run goes on; everything else is in its config.toml.
+constexpr const char* kWithResume[] = {"--resume",           "--force", "--epochs", "--threads", "--loader-threads",
+                                       "--checkpoint-every", "--json",  "--quiet"};
+
+TrainConfig config_from(const Arguments& args) {
+  TrainConfig c;
+  c.data = args.positional(0, c.data);
+  c.model = args.text("--model", c.model);
+  c.epochs = args.integer("--epochs", c.epochs);
+  c.batch_size = args.integer("--batch-size", c.batch_size);
+  c.optimizer = args.text("--optimizer", c.optimizer);
+  c.lr = args.real("--lr", c.lr);
+  if (args.has("--lr") && !(c.lr > 0)) throw UsageError(fmt::format("--lr is {}, expected a number above 0", args.text("--lr")));
+  c.momentum = args.real("--momentum", c.momentum);
+  c.seed = args.integer("--seed", c.seed);
+  c.val = args.real("--val", c.val);
+  c.max_steps = args.integer("--max-steps", c.max_steps);
+  c.checkpoint_every = args.integer("--checkpoint-every", c.checkpoint_every);
+  c.threads = args.integer("--threads", c.threads);
+  c.loader_threads = args.integer("--loader-threads", c.loader_threads);
+  c.device = args.text("--device", c.device);
+  c.out = args.text("--out", c.out);
+  return c;
+}
+
+Trainer resumed_from(const Arguments& args) {
+  if (!args.positionals().empty())
+    throw UsageError(fmt::format("'{}' is one word too many: a run that goes on has its data in its config.toml", args.positional(0)));
+  for (const std::string& name : args.given())
+    if (std::find(std::begin(kWithResume), std::end(kWithResume), name) == std::end(kWithResume))
+      throw UsageError(fmt::format(
+          "{} cannot change with --resume: the run goes on with what its config.toml says. Leave it out, or start a new run.", name));
+  ResumeOptions options;
+  options.force = args.has("--force");
+  options.epochs = args.integer("--epochs", options.epochs);
+  options.checkpoint_every = args.integer("--checkpoint-every", options.checkpoint_every);
+  options.threads = args.integer("--threads", options.threads);
+  options.loader_threads = args.integer("--loader-threads", options.loader_threads);
+  return Trainer::resume(args.text("--resume"), options);
+}
+
+/// What the run is going to do, and what was chosen for the user.
+std::string opening(const Trainer& trainer) {
+  const TrainConfig& c = trainer.config();
+  const data::Splits& d = trainer.data();
+  auto size = [](const auto& split) { return split ? split->size() : 0; };
+  return fmt::format(
+      "data {} ({} train, {} val, {} test)\nmodel {}, {} lr {}{}, batch {}, {} epochs, seed {}\ndevice {} ({}, {} threads), precision {}",
+      c.data, size(d.train), size(d.val), size(d.test), c.model, c.optimizer, c.lr,
+      c.momentum > 0 ? fmt::format(" momentum {}", c.momentum) : "", c.batch_size, c.epochs, c.seed, c.device, isa(), c.threads,
+      c.precision);
+}
+
+std::string report(const TrainResult& r) {
+  std::string out;
+  auto line = [&](const char* name, const std::string& text) { out += fmt::format("{:<14} {}\n", name, text); };
+  const bool validated = !std::isnan(r.val_accuracy);
+  line("test accuracy",
+       percent(r.test_accuracy) +
+           (validated ? fmt::format("  (weights of epoch {}, the best in validation: {})", r.best_epoch, percent(r.val_accuracy)) : ""));
+  line("time",
+       fmt::format("{:.1f} s, {} steps, {:.0f} samples/s, peak memory {}", r.seconds, r.steps, r.samples_per_s, human_bytes(r.peak_bytes)));
+  line("run folder", r.run);
+  line("next", fmt::format("suanli eval {0}   or   suanli predict {0} picture.png", r.run));
+  return out;
+}
+
+int run(const Arguments& args) {
+  const bool json = args.has("--json"), resume = args.has("--resume");
+  if (args.has("--force") && !resume) throw UsageError("--force belongs to --resume");
+  catch_stop_signals();
+  Trainer trainer = resume ? resumed_from(args) : Trainer(config_from(args));
+  ProgressView view(args.has("--quiet"));
+  if (!trainer.finished()) view.message(opening(trainer));
+  trainer.on_message = [&](const std::string& line) { view.message(line); };
+  trainer.on_step = [&](const StepReport& r) { view.step(r); };
+  trainer.on_epoch = [&](const EpochReport& r) { view.epoch(r); };
+  trainer.should_stop = [] { return stop_signal() != 0; };
+  TrainResult result;
+  try {
+    result = trainer.run();
+  } catch (...) {
+    view.close();
+    throw;
+  }
+  view.close();
+  if (result.stopped) {
+    print_note(fmt::format("suanli: stopped by {} at step {}, checkpoint saved. Go on with: suanli train --resume {}",
+                           stop_signal() == 2 ? "SIGINT" : "SIGTERM", result.steps, result.run));
+    return 128 + stop_signal();
+  }
+  if (json) print_result(to_json(result).set("version", version()).dump() + "\n");
+  else print_result(report(result));
+  return 0;
+}
+
+}  // namespace
+
+Verb train_verb() {
+  return {"train",
+          "trains a model on data and keeps everything in a run folder",
+          {{"DATA", "glyphs (drawn digits), mnist:DIR or fashion-mnist:DIR; default glyphs", false}},
+          {
+              {"--model", Takes::text, "NAME", "linear, mlp, cnn_b or cnn_c", "cnn_b"},
+              {"--epochs", Takes::integer, "N", "passes over the training data", "the model's recipe", 1, 1e9},
+              {"--batch-size", Takes::integer, "N", "samples per step", "the model's recipe", 1, 1e9},
+              {"--optimizer", Takes::text, "NAME", "sgd or adam", "the model's recipe"},
+              {"--lr", Takes::real, "X", "learning rate", "the model's recipe", 0},
+              {"--momentum", Takes::real, "X", "of sgd", "the model's recipe", 0, 1},
+              {"--seed", Takes::integer, "N", "decides weights, order, validation split and dropout", "0", 0, 9.2e18},
+              {"--val", Takes::real, "FRACTION", "of the training samples that validates; 0: none", "0.1", 0, 1},
+              {"--out", Takes::text, "DIR", "the run folder", "runs/<date>-<model>-<n>"},
+              {"--device", Takes::text, "NAME", "cpu, cuda or auto", "auto"},
+              {"--threads", Takes::integer, "N", "that compute", "the CPUs of this process", 1, 1024},
+              {"--loader-threads", Takes::integer, "N", "that read data; never changes a result", "1", 0, 256},
+              {"--checkpoint-every", Takes::integer, "N", "steps between checkpoints; 0: only after epochs", "500", 0, 1e15},
+              {"--max-steps", Takes::integer, "N", "ends after so many steps", "no limit", 1, 1e15},
+              {"--resume", Takes::text, "RUN", "goes on with a run where it was stopped or killed, bit for bit"},
+              {"--force", Takes::nothing, "", "with --resume: also where the result will not be bit-exact"},
+              {"--json", Takes::nothing, "", "the result as one JSON object on stdout"},
+              {"--quiet", Takes::nothing, "", "no progress"},
+          },
+          {"suanli train", "suanli train mnist:downloads/mnist --model cnn_c --epochs 10", "suanli train --resume runs/2026-01-31-cnn_b-1"},
+          run};
+}
+
+}  // namespace suanli::cli

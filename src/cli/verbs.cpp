@@ -1,0 +1,10 @@
+#include "cli/verbs.h"
+
+namespace suanli::cli {
+
+const std::vector<Verb>& verbs() {
+  static const std::vector<Verb> all = {train_verb(), eval_verb(), predict_verb(), doctor_verb(), version_verb(), help_verb()};
+  return all;
+}
+
+}  // namespace suanli::cli

@@ -1,0 +1,14 @@
+// One function per verb makes its entry; each lies in the file of its name.
+#pragma once
+#include "cli/options.h"
+
+namespace suanli::cli {
+
+Verb train_verb();
+Verb eval_verb();
+Verb predict_verb();
+Verb doctor_verb();
+Verb version_verb();
+Verb help_verb();
+
+}  // namespace suanli::cli
