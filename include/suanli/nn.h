@@ -57,8 +57,10 @@ class SUANLI_API Module {
 
   /// Calls the visitor on each field. SUANLI_FIELDS defines it.
   virtual void fields(FieldVisitor&) {}
-  /// For modules without fields of their own type: "Linear", "Net", ….
+  /// What errors and summaries call it: "Linear", "Module" for a struct that does not say.
   virtual const char* type_name() const { return "Module"; }
+  /// The module meant: this one, or the one that a holder holds.
+  virtual Module& self() { return *this; }
 
   /// Everything that is trained, each place once (tied ones under their first name), in the order of the fields.
   std::vector<Parameter> parameters();
@@ -74,6 +76,9 @@ class SUANLI_API Module {
   bool training() const { return training_; }
   /// Freezes (false) or thaws every parameter below.
   void requires_grad_(bool on);
+  /// Replaces every float parameter and buffer by one of another float dtype. Before the optimiser is built: the places are new
+  /// (tied ones stay tied).
+  void to(DType dtype);
 
  private:
   friend class Scope;
@@ -182,6 +187,7 @@ class SUANLI_API AnyModule : public Module {
   AnyModule(M&& module) : held_(std::make_unique<Held<std::decay_t<M>>>(std::forward<M>(module))) {}
   Tensor operator()(const Tensor& x) { return held_->call(x); }
   Module& get() { return held_->module(); }
+  Module& self() override { return held_ ? held_->module() : *this; }
   void fields(FieldVisitor& v) override { if (held_) held_->module().fields(v); }
   const char* type_name() const override { return held_ ? held_->type_name() : "AnyModule"; }
 

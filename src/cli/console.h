@@ -17,7 +17,9 @@ std::string emphasised(const std::string& text);
 
 /// "98.92%", or "-" for NaN.
 std::string percent(double fraction);
-/// "1:05" or "2:03:10".
+/// "120 MiB".
+std::string memory_size(int64_t bytes);
+/// "01:05" or "2:03:10".
 std::string clock_time(double seconds);
 
 /// Progress of a training run on stderr: a bar where a person watches, now and then a line elsewhere, and a table of epochs.

@@ -75,7 +75,7 @@ int run(const Arguments& args) {
     std::string name = key, text = value.is_string() ? value.string() : value.dump();
     if (size_t at = name.find("_bytes"); at != std::string::npos) {
       name = name.substr(0, at) == "memory" ? "memory" : "free memory";
-      text = human_bytes(value.integer());
+      text = memory_size(value.integer());
     }
     out += fmt::format("{:<12} {}\n", name, text);
   }

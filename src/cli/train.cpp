@@ -2,7 +2,6 @@
 
 #include <cmath>
 
-#include "base/text.h"
 #include "cli/console.h"
 #include "cli/signals.h"
 #include "cli/verbs.h"
@@ -74,7 +73,7 @@ std::string report(const TrainResult& r) {
        percent(r.test_accuracy) +
            (validated ? fmt::format("  (weights of epoch {}, the best in validation: {})", r.best_epoch, percent(r.val_accuracy)) : ""));
   line("time",
-       fmt::format("{:.1f} s, {} steps, {:.0f} samples/s, peak memory {}", r.seconds, r.steps, r.samples_per_s, human_bytes(r.peak_bytes)));
+       fmt::format("{:.1f} s, {} steps, {:.0f} samples/s, peak memory {}", r.seconds, r.steps, r.samples_per_s, memory_size(r.peak_bytes)));
   line("run folder", r.run);
   line("next", fmt::format("suanli eval {0}   or   suanli predict {0} picture.png", r.run));
   return out;

@@ -1,6 +1,7 @@
 // Module: visiting fields, state, modes, paths.
 #include <algorithm>
 #include <exception>
+#include <map>
 #include <set>
 
 #include "base/text.h"
@@ -41,6 +42,7 @@ template <class F> struct EachModule : FieldVisitor {
   void parameter(const std::string&, Parameter&) override {}
   void module(const std::string&, Module& m) override {
     f(m);
+    if (&m.self() != &m) f(m.self());
     m.fields(*this);
   }
 };
@@ -58,14 +60,14 @@ struct PathLearner : FieldVisitor {
   std::string path;
   static void learn(Module& root) {
     PathLearner l;
-    root.scope_ = scope_id(root.type_name());
+    root.scope_ = root.self().scope_ = scope_id(root.type_name());
     root.fields(l);
   }
   void parameter(const std::string&, Parameter&) override {}
   void module(const std::string& name, Module& m) override {
     std::string outer = path;
     path = join(path, name);
-    m.scope_ = scope_id(path);
+    m.scope_ = m.self().scope_ = scope_id(path);
     m.fields(*this);
     path = std::move(outer);
   }
@@ -128,6 +130,24 @@ void Module::train(bool on) {
 
 void Module::requires_grad_(bool on) {
   for (auto& [name, p] : named_parameters()) p.set_requires_grad(on);
+}
+
+void Module::to(DType dtype) {
+  if (!is_float(dtype)) throw DTypeError(str("[to] ", dtype, " is no float dtype; parameters have gradients"));
+  struct Converter : FieldVisitor {
+    DType dtype;
+    std::map<Cell*, Parameter> done;
+    void parameter(const std::string&, Parameter& p) override {
+      if (!is_float(p.dtype()) || p.dtype() == dtype) return;
+      auto [it, fresh] = done.try_emplace(p.cell());
+      if (fresh) it->second = Parameter(cast(p.value().detach(), dtype), p.requires_grad());
+      p = it->second;
+    }
+    void module(const std::string&, Module& m) override { m.fields(*this); }
+  } converter;
+  converter.dtype = dtype;
+  fields(converter);
+  flush();
 }
 
 Scope::Scope(Module& module) : exceptions_(std::uncaught_exceptions()) {

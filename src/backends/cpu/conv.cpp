@@ -7,6 +7,7 @@
 #include "backends/cpu/gemm_f64.h"
 #include "backends/cpu/kernels.h"
 #include "backends/cpu/onednn.h"
+#include "base/text.h"
 #include "base/thread_pool.h"
 #include "ops/products.h"
 
@@ -113,7 +114,7 @@ class SpreadReorder {
 
 /// The three convolutions in f32. Each lane (in general a thread) takes chunks of samples in turn through
 /// plain x, y → copies in oneDNN's layout → primitive → plain result. A chunk's copies stay in L2, and the workspace stays small.
-/// A single sample is split along its output channels instead.
+/// A single sample is split along its output channels instead. One thread at a time may run it.
 class ConvF32 final : public Kernel {
  public:
   ConvF32(Direction direction, const Geometry& g, bool bias) : direction_(direction), g_(g), bias_(bias), layout_(layout(direction, g)) {
@@ -197,7 +198,8 @@ class ConvF32 final : public Kernel {
       s.conv = {dnnl::convolution_forward(forward), arguments, forward.scratchpad_desc()};
       s.y = Primitive::reorder(s.y_desc, plain_y(n, o));
     } else if (direction_ == Direction::grad_input) {
-      const dnnl::convolution_backward_data::primitive_desc pd(engine, direct, x, w, y, stride, dilation, padding, padding, forward, onednn_attr());
+      const dnnl::convolution_backward_data::primitive_desc pd(engine, direct, x, w, y, stride, dilation, padding, padding, forward,
+                                                               onednn_attr());
       s.x_desc = pd.diff_src_desc(), s.w_desc = pd.weights_desc(), s.y_desc = pd.diff_dst_desc();
       s.conv = {dnnl::convolution_backward_data(pd),
                 {{DNNL_ARG_DIFF_SRC, s.x_desc}, {DNNL_ARG_WEIGHTS, s.w_desc}, {DNNL_ARG_DIFF_DST, s.y_desc}},
@@ -473,7 +475,11 @@ std::unique_ptr<Kernel> make(Direction direction, const Step& step) {
   if (x.numel() == 0 || w.numel() == 0 || y.numel() == 0) return std::make_unique<NoProducts>(step.out[0], bias);
   const Geometry g(x, w, y, *static_cast<const ConvAttr*>(step.attr));
   if (dtype == DType::f64) return std::make_unique<ConvF64>(direction, g, bias);
-  return std::make_unique<ConvF32>(direction, g, bias);
+  try {
+    return std::make_unique<ConvF32>(direction, g, bias);
+  } catch (const dnnl::error& e) {
+    throw Error(str("[conv2d] oneDNN has no convolution of ", x, " with ", w, ": ", e.what()));
+  }
 }
 
 const RegisterKernel forward_kernel("conv2d", [](const Step& s) { return make(Direction::forward, s); });

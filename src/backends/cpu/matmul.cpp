@@ -5,6 +5,7 @@
 #include "backends/cpu/gemm_f64.h"
 #include "backends/cpu/kernels.h"
 #include "backends/cpu/onednn.h"
+#include "base/text.h"
 #include "base/thread_pool.h"
 #include "ops/products.h"
 
@@ -113,6 +114,7 @@ struct Task {
   int kind;  // tasks of one kind have the same sizes
 };
 
+/// One thread at a time may run it.
 class MatmulF32 final : public Kernel {
  public:
   explicit MatmulF32(const Product& product) : product_(product), cut_(product) {
@@ -136,7 +138,8 @@ class MatmulF32 final : public Kernel {
       OneOmpThread one;
       const Lane& lane = lanes_[static_cast<size_t>(i)];
       for_tasks(i, [&](const Task& task) {
-        lane.primitives[task.kind].run({at(in[0], 4 * task.a), at(in[1], 4 * task.b), at(out[0], 4 * task.out)}, at(workspace, lane.scratch));
+        lane.primitives[task.kind].run({at(in[0], 4 * task.a), at(in[1], 4 * task.b), at(out[0], 4 * task.out)},
+                                       at(workspace, lane.scratch));
       });
     });
   }
@@ -222,7 +225,11 @@ std::unique_ptr<Kernel> make(const Step& step) {
   if (out.numel() == 0 || step.in[0].shape.numel() == 0) return std::make_unique<Zeros>(out.numel() * itemsize(dtype));
   const Product product(step.in[0].shape, step.in[1].shape, out, *static_cast<const MatmulAttr*>(step.attr));
   if (dtype == DType::f64) return std::make_unique<MatmulF64>(product);
-  return std::make_unique<MatmulF32>(product);
+  try {
+    return std::make_unique<MatmulF32>(product);
+  } catch (const dnnl::error& e) {
+    throw Error(str("[matmul] oneDNN has no product of ", step.in[0].shape, " and ", step.in[1].shape, ": ", e.what()));
+  }
 }
 
 const RegisterKernel kernel("matmul", make);

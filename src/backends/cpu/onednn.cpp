@@ -1,5 +1,7 @@
 #include "backends/cpu/onednn.h"
 
+#include "base/text.h"
+
 namespace suanli::cpu {
 
 const dnnl::engine& onednn_engine() {
@@ -30,14 +32,13 @@ Primitive Primitive::reorder(const dnnl::memory::desc& from, const dnnl::memory:
 }
 
 void Primitive::run(std::initializer_list<const void*> addresses, void* scratch) const {
-  auto set = [](dnnl_memory_t memory, const void* address) {
-    dnnl::error::wrap_c_api(dnnl_memory_set_data_handle(memory, const_cast<void*>(address)), "[onednn] an address was refused");
+  auto check = [](dnnl_status_t status) {
+    if (status != dnnl_success) throw Error(str("[onednn] a primitive failed with status ", static_cast<int>(status)));
   };
   size_t i = 0;
-  for (const void* address : addresses) set(arguments_[i++].memory, address);
-  set(arguments_[i].memory, scratch);
-  dnnl::error::wrap_c_api(dnnl_primitive_execute(primitive_.get(), stream_.get(), static_cast<int>(arguments_.size()), arguments_.data()),
-                          "[onednn] a primitive failed");
+  for (const void* address : addresses) check(dnnl_memory_set_data_handle(arguments_[i++].memory, const_cast<void*>(address)));
+  check(dnnl_memory_set_data_handle(arguments_[i].memory, scratch));
+  check(dnnl_primitive_execute(primitive_.get(), stream_.get(), static_cast<int>(arguments_.size()), arguments_.data()));
 }
 
 }  // namespace suanli::cpu

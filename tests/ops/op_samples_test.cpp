@@ -1,0 +1,58 @@
+// Every registered op, every sample, every mode: see support/op_harness.h. One test per op.
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <iostream>
+
+#include "support/op_harness.h"
+
+namespace suanli::test {
+namespace {
+
+std::vector<std::string> names() {
+  std::vector<std::string> all;
+  for (const Op* op : all_ops()) all.push_back(op->def().name);
+  std::sort(all.begin(), all.end());
+  return all;
+}
+
+class OpSamples : public testing::TestWithParam<std::string> {};
+
+TEST_P(OpSamples, Hold) {
+  for (const Op* op : all_ops()) {
+    if (op->def().name != GetParam()) continue;
+    const auto samples = op->def().samples();
+    EXPECT_FALSE(samples.empty()) << "an op needs samples";
+    for (size_t i = 0; i < samples.size(); ++i) check_sample(*op, samples[i], static_cast<int>(i));
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(Op, OpSamples, testing::ValuesIn(names()), [](const auto& info) { return info.param; });
+
+TEST(OpRegistry, NamesAreUnique) {
+  const auto all = names();
+  EXPECT_EQ(std::adjacent_find(all.begin(), all.end()), all.end());
+}
+
+TEST(OpReference, PhiloxOfThePaper) {  // Random123's kat_vectors
+  using W = std::array<uint32_t, 4>;
+  EXPECT_EQ(reference_philox({0, 0, 0, 0}, {0, 0}), (W{0x6627e8d5, 0xe169c58d, 0xbc57ac4c, 0x9b00dbd8}));
+  EXPECT_EQ(reference_philox({~0u, ~0u, ~0u, ~0u}, {~0u, ~0u}), (W{0x408f276d, 0x41c83b0e, 0xa20bc7c6, 0x6d5451fd}));
+  EXPECT_EQ(reference_philox({0x243f6a88, 0x85a308d3, 0x13198a2e, 0x03707344}, {0xa4093822, 0x299f31d0}),
+            (W{0xd16cfe09, 0x94fdcceb, 0x5001e420, 0x24126ea1}));
+}
+
+TEST(OpReference, DerivativesAreThoseOfTheTables) {
+  EXPECT_NEAR(static_cast<double>(pointwise_derivative(*pointwise_reference("sin"), 0, 0.5L, 0, 0)), 0.87758256189037271612, 1e-12);
+  EXPECT_NEAR(static_cast<double>(pointwise_derivative(*pointwise_reference("div"), 1, 3, 2, 0)), -0.75, 1e-12);
+  EXPECT_NEAR(static_cast<double>(pointwise_derivative(*pointwise_reference("where"), 2, 0, 2, 5)), 1, 1e-12);
+}
+
+class Summary : public testing::Environment {
+ public:
+  void TearDown() override { std::cout << summary() << std::endl; }
+};
+[[maybe_unused]] const auto* const environment = testing::AddGlobalTestEnvironment(new Summary);
+
+}  // namespace
+}  // namespace suanli::test

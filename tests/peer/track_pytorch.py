@@ -1,0 +1,106 @@
+"""100 training steps of cnn_b and cnn_c from the same weights and batches follow PyTorch's loss.
+
+f64: within 1e-7 relative at every step. f32: within max(1e-3, 3 times what PyTorch itself differs between one and two threads).
+Real digits where SUANLI_DATA is set, random ones elsewhere.
+"""
+import gzip
+import os
+import subprocess
+import sys
+
+import numpy as np
+import torch
+import torch.nn as nn
+from safetensors.numpy import save_file
+
+STEPS, BATCH = 100, 64
+
+
+class CnnB(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.conv1, self.conv2 = nn.Conv2d(1, 32, 3), nn.Conv2d(32, 64, 3)
+        self.fc1, self.fc2 = nn.Linear(1600, 128), nn.Linear(128, 10)
+
+    def forward(self, x):
+        x = torch.max_pool2d(torch.relu(self.conv1(x)), 2)
+        x = torch.max_pool2d(torch.relu(self.conv2(x)), 2)
+        return torch.log_softmax(self.fc2(torch.relu(self.fc1(x.flatten(1)))), 1)
+
+
+class CnnC(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.conv1, self.conv2 = nn.Conv2d(1, 10, 5), nn.Conv2d(10, 20, 5)
+        self.fc1, self.fc2 = nn.Linear(320, 50), nn.Linear(50, 10)
+
+    def forward(self, x):
+        x = torch.max_pool2d(torch.relu(self.conv1(x)), 2)
+        x = torch.max_pool2d(torch.relu(self.conv2(x)), 2)
+        return torch.log_softmax(self.fc2(torch.relu(self.fc1(x.flatten(1)))), 1)
+
+
+def batches():
+    n = STEPS * BATCH
+    root = os.environ.get("SUANLI_DATA")
+    if root:
+        def idx(name, header):
+            with gzip.open(os.path.join(root, "mnist", name)) as f:
+                return np.frombuffer(f.read(), np.uint8, offset=header)
+        x = idx("train-images-idx3-ubyte.gz", 16).reshape(-1, 1, 28, 28)[:n].astype(np.float32) / 255
+        y = idx("train-labels-idx1-ubyte.gz", 8)[:n].astype(np.int64)
+    else:
+        rng = np.random.default_rng(1)
+        x, y = rng.random((n, 1, 28, 28), np.float32), rng.integers(0, 10, n)
+    return x.reshape(STEPS, BATCH, 1, 28, 28), y.reshape(STEPS, BATCH)
+
+
+def pytorch(make, state, x, y, dtype, threads):
+    torch.set_num_threads(threads)
+    model = make().to(dtype)
+    model.load_state_dict({k: v.to(dtype) for k, v in state.items()})
+    if make is CnnB:
+        opt = torch.optim.Adam(model.parameters(), lr=1e-3)
+    else:
+        opt = torch.optim.SGD(model.parameters(), lr=0.01, momentum=0.5)
+    losses = []
+    for i in range(STEPS):
+        opt.zero_grad()
+        loss = nn.functional.nll_loss(model(torch.from_numpy(x[i]).to(dtype)), torch.from_numpy(y[i]))
+        loss.backward()
+        opt.step()
+        losses.append(loss.item())
+    return np.array(losses)
+
+
+def suanli(name, dtype):
+    program = os.path.join(os.environ["SUANLI_PEER_PROGRAMS"], "peer_track")
+    out = subprocess.run([program, name, dtype, "weights.safetensors", "batches.safetensors", str(STEPS)], capture_output=True, text=True)
+    if out.returncode:
+        sys.exit(out.stderr)
+    return np.array([float(line) for line in out.stdout.split()])
+
+
+def main():
+    x, y = batches()
+    failed = False
+    for name, make in (("cnn_b", CnnB), ("cnn_c", CnnC)):
+        torch.manual_seed(3)
+        state = {k: v.clone() for k, v in make().state_dict().items()}
+        save_file({k: v.numpy() for k, v in state.items()}, "weights.safetensors")
+        save_file({"x": np.ascontiguousarray(x), "y": np.ascontiguousarray(y)}, "batches.safetensors")
+        for dtype in ("f64", "f32"):
+            kind = torch.float64 if dtype == "f64" else torch.float32
+            theirs = pytorch(make, state, x, y, kind, 1)
+            own = np.abs(theirs - pytorch(make, state, x, y, kind, 2)) / np.abs(theirs)
+            ours = suanli(name, dtype)
+            apart = np.abs(ours - theirs) / np.abs(theirs)
+            limit = 1e-7 if dtype == "f64" else max(1e-3, 3 * own.max())
+            good = apart.max() <= limit
+            failed |= not good
+            print(f"{name} {dtype}: losses {theirs[0]:.4f} -> {theirs[-1]:.4f}; largest relative difference {apart.max():.2e} "
+                  f"(limit {limit:.1e}; PyTorch 1 against 2 threads {own.max():.1e}) {'ok' if good else 'TOO FAR'}")
+    sys.exit(1 if failed else 0)
+
+
+main()

@@ -1,0 +1,481 @@
+#include "support/op_harness.h"
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+#include <numeric>
+#include <set>
+
+#include "base/text.h"
+#include "ops/pointwise.h"
+#include "suanli/autograd.h"
+
+namespace suanli::test {
+
+namespace {
+
+int64_t counted[static_cast<size_t>(Mode::count)];
+std::set<std::string> ops_seen;
+int64_t samples_seen, samples_run;
+void count(Mode m) { ++counted[static_cast<size_t>(m)]; }
+
+// ---- inputs ----------------------------------------------------------------------------------------------------------------
+
+/// Irregular numbers, the same in every run and on every machine.
+class Draw {
+ public:
+  explicit Draw(std::string_view name, int number) : state_(static_cast<uint64_t>(number) + 1) {
+    for (char c : name) state_ = state_ * 1099511628211u + static_cast<unsigned char>(c);
+  }
+  uint64_t bits() {  // splitmix64
+    uint64_t z = state_ += 0x9E3779B97F4A7C15u;
+    z = (z ^ (z >> 30)) * 0xBF58476D1CE4E5B9u;
+    z = (z ^ (z >> 27)) * 0x94D049BB133111EBu;
+    return z ^ (z >> 31);
+  }
+  double unit() { return static_cast<double>(bits() >> 11) * 0x1p-53; }
+  int64_t below(int64_t n) { return static_cast<int64_t>(bits() % static_cast<uint64_t>(n)); }
+
+ private:
+  uint64_t state_;
+};
+
+double one_value(Draw& draw, const Input& in) {
+  const bool whole = !is_float(in.dtype);
+  switch (in.domain) {
+    case Domain::positive: return whole ? static_cast<double>(1 + draw.below(4)) : 0.5 + 2 * draw.unit();
+    case Domain::nonzero: {
+      const double sign = draw.below(2) ? 1 : -1;
+      return sign * (whole ? static_cast<double>(1 + draw.below(9)) : 0.5 + 2 * draw.unit());
+    }
+    case Domain::unit: return 0.05 + 0.9 * draw.unit();
+    case Domain::index: return static_cast<double>(draw.below(in.below));
+    case Domain::boolean: return static_cast<double>(draw.below(2));
+    case Domain::real:
+    case Domain::distinct: break;
+  }
+  return whole ? static_cast<double>(draw.below(7) - 3) : 4 * draw.unit() - 2;
+}
+
+/// `coarse`: multiples of 1/4, so that equal values meet.
+Array drawn(Draw& draw, const Input& in, bool coarse) {
+  Array a{in.shape, in.dtype, {}, {}};
+  const size_t n = static_cast<size_t>(in.shape.numel());
+  if (in.domain == Domain::distinct) {
+    std::vector<size_t> order(n);
+    std::iota(order.begin(), order.end(), size_t{0});
+    for (size_t i = n; i > 1; --i) std::swap(order[i - 1], order[static_cast<size_t>(draw.below(static_cast<int64_t>(i)))]);
+    const double gap = is_float(in.dtype) ? 4.0 / static_cast<double>(n) : 1;
+    for (size_t i : order) a.v.push_back(gap * (static_cast<double>(i) - static_cast<double>(n / 2)));
+  } else {
+    for (size_t i = 0; i < n; ++i) {
+      const double v = one_value(draw, in);
+      a.v.push_back(coarse && in.domain == Domain::real ? std::round(v * 4) / 4 : v);
+    }
+  }
+  if (in.dtype == DType::f32)
+    for (Real& v : a.v) v = static_cast<float>(v);
+  return a;
+}
+
+struct Inputs {
+  std::vector<Array> arrays;  // slots behind
+  std::vector<Tensor> tensors;
+  size_t slots = 0;
+  /// The values for which pointwise_gradient's operands were made: x, y, z, and the incoming gradient.
+  std::vector<Array> operands;
+};
+
+Tensor slot(double value) { return value == std::floor(value) ? Tensor(static_cast<int64_t>(value)) : Tensor(value); }
+
+Inputs draw_inputs(const OpDef& def, const Sample& s, int number) {
+  Draw draw(def.name, number);
+  Inputs in;
+  if (std::string_view(def.name) == "pointwise_gradient") {
+    // Its operands belong together: `out` is the value at x, y, z. The sample only says which of them the text mentions.
+    const auto& attr = s.attr.as<PointwiseAttr>();
+    const PointwiseRow& row = pointwise_rows[attr.row];
+    const PointwiseReference* value = pointwise_reference(row.name);
+    const Domain domains[] = {Domain::real, Domain::positive, Domain::nonzero};
+    for (int i = 0; i < 5; ++i) {
+      const bool flag = row.cls == PointwiseClass::Select && i == 0;
+      const Domain domain = flag ? Domain::boolean : i < 3 ? domains[static_cast<int>(row.domain)] : Domain::real;
+      in.operands.push_back(drawn(draw, {{3, 5}, flag ? DType::boolean : DType::f64, domain}, false));
+    }
+    for (size_t e = 0; value && e < in.operands[3].v.size(); ++e) {
+      in.operands[3].v[e] = value->value(in.operands[0].v[e], in.operands[1].v[e], in.operands[2].v[e]);
+      in.operands[3].v[e] = static_cast<double>(in.operands[3].v[e]);
+    }
+    const GradientOperands needed = gradient_operands(attr.row, attr.gradient);
+    for (int k = 0; k < needed.count; ++k) in.arrays.push_back(in.operands[static_cast<size_t>(needed.which[k])]);
+  } else {
+    for (const Input& i : s.inputs) in.arrays.push_back(drawn(draw, i, !s.gradient));
+  }
+  for (const Array& a : in.arrays) in.tensors.push_back(to_tensor(a));
+  for (double v : s.slots) {
+    in.tensors.push_back(slot(v));
+    in.arrays.push_back({{}, in.tensors.back().dtype(), {v}, {}});
+  }
+  in.slots = s.slots.size();
+  return in;
+}
+
+// ---- calls -----------------------------------------------------------------------------------------------------------------
+
+std::vector<Tensor> call(const Op& op, const Sample& s, const std::vector<Tensor>& inputs) {
+  std::vector<const Tensor*> pointers;
+  for (const Tensor& t : inputs) pointers.push_back(&t);
+  Node* node = record_node(op, pointers.data(), static_cast<int>(pointers.size()), s.attr, &s.shape);
+  std::vector<Tensor> results{Tensor::adopt(node, 0)};
+  for (int i = 1; i < node->n_out; ++i) results.push_back(handle(node, i));
+  Recorder::current().settle();
+  return results;
+}
+
+/// Fixed irregular weights that make one number of all outputs.
+std::vector<Real> weights(int64_t n) {
+  std::vector<Real> w;
+  for (int64_t i = 0; i < n; ++i) w.push_back(static_cast<float>(0.5 + std::fmod(0.7548776662 * static_cast<double>(i + 1), 1.0)));
+  return w;
+}
+Tensor weighted_sum(const Tensor& y) { return sum(y * to_tensor({y.shape(), y.dtype(), weights(y.numel()), {}})); }
+
+std::vector<size_t> differentiable(const Inputs& in) {
+  std::vector<size_t> which;
+  for (size_t i = 0; i + in.slots < in.tensors.size(); ++i)
+    if (is_float(in.tensors[i].dtype())) which.push_back(i);
+  return which;
+}
+
+/// Gradients of the weighted sum of result 0 by grad(); undefined ones become zeros. Empty if nothing flows.
+std::vector<Tensor> gradients(const Op& op, const Sample& s, const Inputs& in, bool create_graph) {
+  std::vector<Tensor> xs = in.tensors, wanted;
+  for (size_t i : differentiable(in)) {
+    xs[i].requires_grad_();
+    wanted.push_back(xs[i]);
+  }
+  Tensor y = call(op, s, xs)[0];
+  if (!is_float(y.dtype()) || !y.requires_grad()) return {};
+  auto gs = grad({weighted_sum(y)}, wanted, {}, {.create_graph = create_graph}, true);
+  for (size_t i = 0; i < gs.size(); ++i)
+    if (!gs[i].defined()) gs[i] = zeros(wanted[i].shape(), wanted[i].dtype());
+  return gs;
+}
+
+/// The same by backward(), into parameters.
+std::string gradient_bits(const Op& op, const Sample& s, const Inputs& in, bool read_first) {
+  std::vector<Tensor> xs = in.tensors;
+  std::vector<Parameter> parameters;
+  for (size_t i : differentiable(in)) {
+    parameters.emplace_back(xs[i]);
+    xs[i] = parameters.back();
+  }
+  Tensor y = call(op, s, xs)[0];
+  Tensor total = weighted_sum(y);
+  std::string all;
+  if (read_first) {
+    bits(total);
+    bits(y);
+  }
+  total.backward();
+  for (const Parameter& p : parameters) all += p.grad().defined() ? bits(p.grad()) : "none";
+  return all;
+}
+
+/// Results, and gradients where there are any.
+std::string all_bits(const Op& op, const Sample& s, const Inputs& in) {
+  std::string all;
+  for (const Tensor& t : call(op, s, in.tensors)) all += bits(t);
+  if (s.gradient)
+    for (const Tensor& g : gradients(op, s, in, false)) all += bits(g);
+  return all;
+}
+
+double tolerance(const Reference& r, DType dtype) { return dtype == DType::f32 ? r.f32 : dtype == DType::f64 ? r.f64 : 0; }
+
+/// ∂(weighted sum of result 0)/∂(each element of input i), by central differences of the reference.
+Array numeric_gradient(const Reference& r, const Sample& s, const Inputs& in, size_t i) {
+  constexpr Real h = 1e-5L;
+  std::vector<Array> at = in.arrays;
+  Array g = in.arrays[i];
+  auto total = [&] {
+    const Array y = r.value({at, s.attr, s.shape})[0];
+    const auto w = weights(y.shape.numel());
+    return std::inner_product(w.begin(), w.end(), y.v.begin(), Real{0});
+  };
+  for (size_t e = 0; e < g.v.size(); ++e) {
+    const Real x = at[i].v[e];
+    at[i].v[e] = x + h;
+    const Real above = total();
+    at[i].v[e] = x - h;
+    g.v[e] = (above - total()) / (2 * h);
+    at[i].v[e] = x;
+  }
+  g.scale.clear();
+  for (Real v : g.v) g.scale.push_back(std::max<Real>(1, std::fabs(v)));
+  return g;
+}
+
+class SampleCheck {
+ public:
+  SampleCheck(const Op& op, const Sample& sample, int number)
+      : op_(op), s_(sample), in_(draw_inputs(op.def(), sample, number)), reference_(reference(op.def().name)) {}
+
+  void run() {
+    if (s_.throws) return error();
+    ++samples_run;
+    value();
+    same_bits();
+    decomposed();
+    if (!s_.gradient) return;
+    bool all_f64 = true;
+    for (const Array& a : in_.arrays) all_f64 &= a.dtype != DType::f32;
+    if (differentiable(in_).empty()) return;
+    if (all_f64) gradients_f64();
+    else gradients_f32();
+    saved();
+  }
+
+ private:
+  void error() {
+    count(Mode::error);
+    try {
+      call(op_, s_, in_.tensors);
+      ADD_FAILURE() << "no error was thrown; one with \"" << s_.throws << "\" is expected";
+    } catch (const Error& e) {
+      EXPECT_NE(std::string(e.what()).find(s_.throws), std::string::npos) << e.what() << "\nexpected: " << s_.throws;
+    }
+  }
+
+  std::vector<Array> expected() const {
+    if (!in_.operands.empty()) {  // pointwise_gradient: g · the derivative of the value
+      const auto& attr = s_.attr.as<PointwiseAttr>();
+      const PointwiseReference* row = pointwise_reference(pointwise_rows[attr.row].name);
+      Array y = in_.operands[4];
+      for (size_t e = 0; e < y.v.size(); ++e) {
+        const Real d = pointwise_derivative(*row, attr.gradient, in_.operands[0].v[e], in_.operands[1].v[e], in_.operands[2].v[e]);
+        y.scale.push_back(std::fabs(y.v[e]) * std::max<Real>(1, std::fabs(d)));
+        y.v[e] *= d;
+      }
+      return {y};
+    }
+    return reference_->value({in_.arrays, s_.attr, s_.shape});
+  }
+
+  void value() {
+    const bool gradient_kernel = !in_.operands.empty();
+    if (gradient_kernel && !pointwise_reference(pointwise_rows[s_.attr.as<PointwiseAttr>().row].name)) {
+      ADD_FAILURE() << "no reference for row " << pointwise_rows[s_.attr.as<PointwiseAttr>().row].name;
+      return;
+    }
+    std::vector<std::string> before;
+    for (const Tensor& t : in_.tensors) before.push_back(bits(t));
+    const auto got = call(op_, s_, in_.tensors);
+    const auto want = expected();
+    count(Mode::shape);
+    ASSERT_EQ(got.size(), want.size());
+    for (size_t r = 0; r < got.size(); ++r) {
+      ASSERT_EQ(to_string(got[r].shape()), to_string(want[r].shape)) << "result " << r;
+      ASSERT_EQ(to_string(got[r].dtype()), to_string(want[r].dtype)) << "result " << r;
+    }
+    count(Mode::value);
+    for (size_t r = 0; r < got.size(); ++r) {
+      const double allowed = gradient_kernel ? 1e-10 : tolerance(*reference_, want[r].dtype);
+      EXPECT_LE(worst_error(to_array(got[r]), want[r]), allowed) << "result " << r;
+    }
+    count(Mode::immutable);
+    for (size_t i = 0; i < before.size(); ++i) EXPECT_EQ(bits(in_.tensors[i]) == before[i], true) << "input " << i << " was overwritten";
+  }
+
+  void same_bits() {
+    const std::string once = all_bits(op_, s_, in_);
+    {
+      count(Mode::eager);
+      Eager eager;
+      EXPECT_EQ(all_bits(op_, s_, in_) == once, true) << "flushing after every op gives other bits";
+    }
+    count(Mode::threads);
+    std::string by_threads[2];
+    for (int n : {1, 2}) {
+      Threads threads(n);
+      by_threads[n - 1] = all_bits(op_, s_, in_);
+    }
+    EXPECT_EQ(by_threads[0] == by_threads[1], true) << "one and two threads give different bits";
+  }
+
+  void decomposed() {
+    if (!op_.def().decompose) return;
+    count(Mode::decompose);
+    const Array whole = to_array(call(op_, s_, in_.tensors)[0]);
+    const Tensor parts = op_.def().decompose(in_.tensors, s_.attr);
+    Array want = expected()[0];
+    EXPECT_LE(worst_error(to_array(parts), want), 4 * tolerance(*reference_, whole.dtype)) << "the decomposition";
+  }
+
+  void gradients_f64() {
+    const auto which = differentiable(in_);
+    const auto gs = gradients(op_, s_, in_, false), recorded = gradients(op_, s_, in_, true);
+    ASSERT_EQ(gs.size(), recorded.size());
+    count(Mode::one_kernel);
+    for (size_t k = 0; k < gs.size(); ++k)
+      EXPECT_LE(worst_error(to_array(gs[k]), to_array(recorded[k])), 1e-12)
+          << "input " << which[k] << ": gradients with and without create_graph differ";
+    count(Mode::first_order);
+    for (size_t k = 0; k < which.size(); ++k) {
+      const Array want = numeric_gradient(*reference_, s_, in_, which[k]);
+      Array got = want;  // nothing flows: it must be zeros
+      std::fill(got.v.begin(), got.v.end(), Real{0});
+      if (k < gs.size()) got = to_array(gs[k]);
+      EXPECT_LE(worst_error(got, want), 1e-8) << "input " << which[k] << ": gradient against differences of the reference";
+    }
+    auto f = [&](const std::vector<Tensor>& xs) { return call(op_, s_, xs)[0]; };
+    EXPECT_LE(gradcheck(f, in_.tensors), 1e-6) << "gradcheck";
+    count(Mode::second_order);
+    EXPECT_LE(gradcheck(f, in_.tensors, true), 1e-6) << "gradcheck, second order";
+  }
+
+  void gradients_f32() {
+    count(Mode::single);
+    const auto gs = gradients(op_, s_, in_, false);
+    Inputs wide = in_;
+    for (size_t i : differentiable(in_)) {
+      wide.arrays[i].dtype = DType::f64;
+      wide.tensors[i] = to_tensor(wide.arrays[i]);
+    }
+    Sample sample = s_;
+    const auto exact = gradients(op_, sample, wide, false);
+    ASSERT_EQ(gs.size(), exact.size());
+    for (size_t k = 0; k < gs.size(); ++k) {
+      EXPECT_EQ(gs[k].dtype(), DType::f32);
+      Array want = to_array(exact[k]);
+      Real largest = 0;
+      for (Real v : want.v) largest = std::max(largest, std::fabs(v));
+      want.scale.assign(want.v.size(), largest);
+      EXPECT_LE(worst_error(to_array(gs[k]), want), 2e-5) << "gradient " << k << " in f32 against f64";
+    }
+  }
+
+  void saved() {
+    Tensor probe;
+    {
+      std::vector<Tensor> xs = in_.tensors;
+      for (size_t i : differentiable(in_)) xs[i].requires_grad_();
+      probe = call(op_, s_, xs)[0];
+    }
+    if (!is_float(probe.dtype()) || !probe.requires_grad()) return;
+    count(Mode::saved);
+    EXPECT_EQ(gradient_bits(op_, s_, in_, false) == gradient_bits(op_, s_, in_, true), true)
+        << "reading the loss before backward() changes the gradients";
+  }
+
+  const Op& op_;
+  const Sample& s_;
+  Inputs in_;
+  const Reference* reference_;
+};
+
+template <class T> void append_values(Array& a, const void* data) {
+  const T* p = static_cast<const T*>(data);
+  a.v.assign(p, p + a.shape.numel());
+}
+template <class T> Tensor stored(const Array& a) {
+  std::vector<T> values;
+  for (Real v : a.v) values.push_back(static_cast<T>(v));
+  return tensor_from_bytes(values.data(), static_cast<int64_t>(values.size() * sizeof(T)), a.shape, a.dtype);
+}
+
+}  // namespace
+
+const char* name(Mode mode) {
+  constexpr const char* names[] = {"shape",      "error",          "value", "inputs unchanged",  "first-order", "second-order",
+                                   "one kernel", "f32 gradients", "saved", "cold = eager", "threads",     "decompose"};
+  static_assert(std::size(names) == static_cast<size_t>(Mode::count));
+  return names[static_cast<size_t>(mode)];
+}
+
+void check_sample(const Op& op, const Sample& sample, int number) {
+  const OpDef& def = op.def();
+  ops_seen.insert(def.name);
+  ++samples_seen;
+  std::string what;
+  for (const Input& i : sample.inputs) what += str(" ", i.dtype, i.shape);
+  SCOPED_TRACE(str(def.name, " sample ", number, ":", what));
+  if (!reference(def.name) && std::string_view(def.name) != "pointwise_gradient") {
+    ADD_FAILURE() << "[" << def.name << "] has no reference in tests/support/op_reference.cpp";
+    return;
+  }
+  try {
+    SampleCheck(op, sample, number).run();
+  } catch (const Error& e) {
+    ADD_FAILURE() << "thrown: " << e.what();
+    drop_pending();
+  }
+}
+
+std::string summary() {
+  std::string text = str("op harness: ", ops_seen.size(), " ops, ", samples_seen, " samples:");
+  for (size_t m = 0; m < static_cast<size_t>(Mode::count); ++m)
+    text += str(m ? ", " : " ", name(static_cast<Mode>(m)), " ", counted[m]);
+  // Modes that wait for other parts: fused plans, the ONNX room, inputs that are not contiguous (they exist in plans only), GPUs.
+  for (const char* later : {"; not yet: planned", ", onnx", ", strided", ", other backends"}) text += str(later, " ", samples_run);
+  return text;
+}
+
+Tensor to_tensor(const Array& a) {
+  switch (a.dtype) {
+    case DType::f64: return stored<double>(a);
+    case DType::f32: return stored<float>(a);
+    case DType::i64: return stored<int64_t>(a);
+    case DType::i32: return stored<int32_t>(a);
+    case DType::u8:
+    case DType::boolean: return stored<uint8_t>(a);
+    default: throw Error(str("the harness makes no ", a.dtype));
+  }
+}
+
+Array to_array(const Tensor& t) {
+  Array a{t.shape(), t.dtype(), {}, {}};
+  const void* data = detail::host_data(t, t.dtype());
+  switch (t.dtype()) {
+    case DType::f64: append_values<double>(a, data); break;
+    case DType::f32: append_values<float>(a, data); break;
+    case DType::i64: append_values<int64_t>(a, data); break;
+    case DType::i32: append_values<int32_t>(a, data); break;
+    case DType::u8:
+    case DType::boolean: append_values<uint8_t>(a, data); break;
+    default: throw Error(str("the harness reads no ", t.dtype()));
+  }
+  return a;
+}
+
+std::string bits(const Tensor& t) {
+  const char* data = static_cast<const char*>(detail::host_data(t, t.dtype()));
+  return std::string(data, static_cast<size_t>(t.numel() * itemsize(t.dtype())));
+}
+
+double worst_error(const Array& got, const Array& want) {
+  constexpr double kInfinity = std::numeric_limits<double>::infinity();
+  if (got.v.size() != want.v.size()) return kInfinity;
+  Real worst = 0;
+  for (size_t i = 0; i < got.v.size(); ++i) {
+    const Real g = got.v[i], w = want.v[i];
+    if (g == w || (std::isnan(g) && std::isnan(w))) continue;
+    const Real scale = std::max<Real>(want.scale.empty() ? std::fabs(w) : want.scale[i], 1e-300L), error = std::fabs(g - w) / scale;
+    if (!std::isfinite(g) || !std::isfinite(w) || !std::isfinite(error)) return kInfinity;
+    worst = std::max(worst, error);
+  }
+  return static_cast<double>(worst);
+}
+
+Eager::Eager() : before_(Recorder::current().eager_) {
+  flush();
+  Recorder::current().eager_ = true;
+}
+Eager::~Eager() { Recorder::current().eager_ = before_; }
+
+Threads::Threads(int n) : before_(compute_threads()) { set_compute_threads(n); }
+Threads::~Threads() { set_compute_threads(before_); }
+
+}  // namespace suanli::test

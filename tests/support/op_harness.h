@@ -1,0 +1,61 @@
+// The generic harness: runs one sample of one op through every mode that a backend has to keep, and counts what it did.
+#pragma once
+#include <string>
+#include <vector>
+
+#include "ops/op.h"
+#include "support/op_reference.h"
+
+namespace suanli::test {
+
+enum class Mode {
+  shape,        // dtype and shape as the reference has them
+  error,        // what must fail does, with the text that the sample states
+  value,        // against the reference
+  immutable,    // the inputs' bits are what they were
+  first_order,  // gradients: against differences of the reference in long double, and by gradcheck()
+  second_order,
+  one_kernel,  // a gradient's own kernel (create_graph off) against its text over Tensors (create_graph on)
+  single,      // gradients in f32 against those in f64
+  saved,       // reading the result before backward() changes no bit of the gradients
+  eager,       // flushed after every op: the same bits
+  threads,     // one and two threads: the same bits
+  decompose,   // the composite of simpler ops gives the same
+  count
+};
+const char* name(Mode mode);
+
+/// Fails the current test (without ending it) for every mode that does not hold.
+void check_sample(const Op& op, const Sample& sample, int number);
+
+/// "op harness: 62 ops, 410 samples: shape 390, value 390, … not yet: planned 390, …" of this process.
+std::string summary();
+
+Tensor to_tensor(const Array& a);
+Array to_array(const Tensor& t);
+/// The value's bytes.
+std::string bits(const Tensor& t);
+/// The largest |got − want| / max(scale, tiny); infinite where one is NaN or infinite and the other is not equal to it.
+double worst_error(const Array& got, const Array& want);
+
+/// While it lives, everything pending is flushed after every op.
+class Eager {
+ public:
+  Eager();
+  ~Eager();
+  Eager(const Eager&) = delete;
+
+ private:
+  bool before_;
+};
+class Threads {
+ public:
+  explicit Threads(int n);
+  ~Threads();
+  Threads(const Threads&) = delete;
+
+ private:
+  int before_;
+};
+
+}  // namespace suanli::test

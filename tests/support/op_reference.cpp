@@ -1,0 +1,606 @@
+#include "support/op_reference.h"
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+#include <numeric>
+
+#include "ops/pointwise.h"
+#include "ops/products.h"
+
+namespace suanli::test {
+
+namespace {
+
+// ---- indices ---------------------------------------------------------------------------------------------------------------
+
+using Index = std::vector<int64_t>;
+
+Index unravel(int64_t flat, const Shape& shape) {
+  Index at(static_cast<size_t>(shape.rank()));
+  for (int d = shape.rank(); d-- > 0; flat /= shape[d]) at[static_cast<size_t>(d)] = flat % shape[d];
+  return at;
+}
+size_t ravel(const Index& at, const Shape& shape) {
+  int64_t flat = 0;
+  for (int d = 0; d < shape.rank(); ++d) flat = flat * shape[d] + at[static_cast<size_t>(d)];
+  return static_cast<size_t>(flat);
+}
+/// Where an element of a broadcast result is read from.
+size_t broadcast_from(const Index& at, const Shape& from) {
+  Index there;
+  for (int d = 0; d < from.rank(); ++d) {
+    const size_t axis = at.size() - static_cast<size_t>(from.rank()) + static_cast<size_t>(d);
+    there.push_back(from[d] == 1 ? 0 : at[axis]);
+  }
+  return ravel(there, from);
+}
+Shape broadcast_shape(const std::vector<Shape>& shapes) {
+  int rank = 0;
+  for (const Shape& s : shapes) rank = std::max(rank, s.rank());
+  std::vector<int64_t> out(static_cast<size_t>(rank), 1);
+  for (const Shape& s : shapes)
+    for (int d = 0; d < s.rank(); ++d)
+      if (s[d] != 1) out[static_cast<size_t>(rank - s.rank() + d)] = s[d];
+  return Shape(out);
+}
+
+Array filled(const Shape& shape, DType dtype, Real value = 0) {
+  return {shape, dtype, std::vector<Real>(static_cast<size_t>(shape.numel()), value), {}};
+}
+/// An array of sums, with the sums of magnitudes beside them.
+Array sums(const Shape& shape, DType dtype) {
+  Array a = filled(shape, dtype);
+  a.scale = a.v;
+  return a;
+}
+void add_term(Array& a, size_t i, Real term) {
+  a.v[i] += term;
+  a.scale[i] += std::fabs(term);
+}
+
+/// A result whose element at every index is an element of the input.
+template <class From> std::vector<Array> moved(const Array& x, const Shape& shape, From&& from) {
+  Array y = filled(shape, x.dtype);
+  for (size_t i = 0; i < y.v.size(); ++i) y.v[i] = x.v[from(unravel(static_cast<int64_t>(i), shape))];
+  return {y};
+}
+
+// ---- pointwise -------------------------------------------------------------------------------------------------------------
+
+constexpr Real kPi = 3.14159265358979323846264338327950288L;
+
+bool nan_among(Real x, Real y) { return std::isnan(x) || std::isnan(y); }
+Real truth(bool b) { return b ? 1 : 0; }
+
+enum class Gives { number, real, flag, choice };  // the inputs' dtype (at least an integer), at least f32, bool, that of y and z
+
+struct Row {
+  PointwiseReference reference;
+  Gives gives;
+  int64_t (*integer)(int64_t x, int64_t y) = nullptr;  // where integers follow another rule
+  Real (*scale)(Real x) = nullptr;                     // where the definition cancels
+};
+
+int64_t integer_power(int64_t x, int64_t y) {
+  if (y < 0) return x == 1 ? 1 : x == -1 ? (y % 2 ? -1 : 1) : 0;
+  uint64_t r = 1;
+  for (int64_t i = 0; i < y; ++i) r *= static_cast<uint64_t>(x);
+  return static_cast<int64_t>(r);
+}
+
+#define ROW1(name, body, ...) \
+  {{#name, 1, [](Real x, Real, Real) -> Real { return body; }}, __VA_ARGS__}
+#define ROW2(name, body, ...) \
+  {{#name, 2, [](Real x, Real y, Real) -> Real { return body; }}, __VA_ARGS__}
+
+const Row rows[] = {
+    ROW1(neg, 0 - x, Gives::number),
+    ROW1(abs, x < 0 ? -x : x, Gives::number),
+    ROW1(sign, std::isnan(x) ? x : truth(x > 0) - truth(x < 0), Gives::number),
+    ROW1(exp, std::exp(x), Gives::real),
+    ROW1(log, std::log(x), Gives::real),
+    ROW1(log1p, std::log1p(x), Gives::real),
+    ROW1(sqrt, std::sqrt(x), Gives::real),
+    ROW1(rsqrt, std::pow(x, -0.5L), Gives::real),
+    ROW1(square, std::pow(x, 2.0L), Gives::number),
+    ROW1(reciprocal, std::pow(x, -1.0L), Gives::real),
+    ROW1(sin, std::sin(x), Gives::real),
+    ROW1(cos, std::cos(x), Gives::real),
+    ROW1(tanh, std::tanh(x), Gives::real),
+    ROW1(sigmoid, (1 + std::tanh(x / 2)) / 2, Gives::real),
+    ROW1(relu, std::isnan(x) ? x : std::fmax(x, 0.0L), Gives::number),
+    ROW1(gelu, x * std::erfc(-x / std::sqrt(2.0L)) / 2, Gives::real, nullptr, [](Real x) -> Real { return std::fabs(x); }),
+    ROW1(erf, std::erf(x), Gives::real),
+    ROW1(softplus, x > 40 ? x : std::log1p(std::exp(x)), Gives::real),
+    ROW1(floor, std::floor(x), Gives::real),
+    ROW1(isfinite, truth(std::isfinite(x)), Gives::flag),
+    ROW1(logical_not, truth(!(x != 0)), Gives::flag),
+    ROW2(add, x + y, Gives::number),
+    ROW2(sub, x - y, Gives::number),
+    ROW2(mul, x * y, Gives::number),
+    ROW2(div, x / y, Gives::number, [](int64_t x, int64_t y) { return y == 0 ? int64_t{0} : x / y; }),
+    ROW2(pow, std::pow(x, y), Gives::number, integer_power),
+    ROW2(maximum, nan_among(x, y) ? x + y : std::fmax(x, y), Gives::number),
+    ROW2(minimum, nan_among(x, y) ? x + y : std::fmin(x, y), Gives::number),
+    ROW2(eq, truth(x == y), Gives::flag),
+    ROW2(ne, truth(!(x == y)), Gives::flag),
+    ROW2(lt, truth(x < y), Gives::flag),
+    ROW2(le, truth(x <= y), Gives::flag),
+    ROW2(gt, truth(y < x), Gives::flag),
+    ROW2(ge, truth(y <= x), Gives::flag),
+    ROW2(logical_and, truth(x != 0 && y != 0), Gives::flag),
+    ROW2(logical_or, truth(x != 0 || y != 0), Gives::flag),
+    {{"where", 3, [](Real x, Real y, Real z) -> Real { return x != 0 ? y : z; }}, Gives::choice},
+};
+#undef ROW1
+#undef ROW2
+
+const Row* find_row(std::string_view name) {
+  for (const Row& r : rows)
+    if (name == r.reference.name) return &r;
+  return nullptr;
+}
+
+/// bool < u8 < i32 < i64 < f32 < f64: the wider of two. (The samples hold no others.)
+int width(DType d) {
+  constexpr DType order[] = {DType::boolean, DType::u8, DType::i32, DType::i64, DType::f32, DType::f64};
+  return static_cast<int>(std::find(std::begin(order), std::end(order), d) - std::begin(order));
+}
+DType wider(DType a, DType b) { return width(a) < width(b) ? b : a; }
+
+std::vector<Array> pointwise(const Row& row, const Call& c) {
+  const size_t arity = static_cast<size_t>(row.reference.arity);
+  std::vector<Shape> shapes;
+  for (size_t i = 0; i < arity; ++i) shapes.push_back(c.in[i].shape);
+  DType dtype = c.in[row.gives == Gives::choice ? 1 : 0].dtype;
+  for (size_t i = 1; i < arity; ++i)
+    if (row.gives != Gives::choice || i > 1) dtype = wider(dtype, c.in[i].dtype);
+  const bool integers = !is_float(dtype);
+  if (row.gives == Gives::flag) dtype = DType::boolean;
+  if (row.gives == Gives::number && dtype == DType::boolean) dtype = DType::i64;
+  if (row.gives == Gives::real && integers) dtype = DType::f32;
+  Array y = filled(broadcast_shape(shapes), dtype);
+  for (size_t i = 0; i < y.v.size(); ++i) {
+    const Index at = unravel(static_cast<int64_t>(i), y.shape);
+    Real operand[3] = {0, 0, 0};
+    for (size_t k = 0; k < arity; ++k) operand[k] = c.in[k].v[broadcast_from(at, c.in[k].shape)];
+    y.v[i] = integers && row.integer ? static_cast<Real>(row.integer(static_cast<int64_t>(operand[0]), static_cast<int64_t>(operand[1])))
+                                     : row.reference.value(operand[0], operand[1], operand[2]);
+    if (row.scale) y.scale.push_back(row.scale(operand[0]));
+  }
+  return {y};
+}
+
+// ---- values ----------------------------------------------------------------------------------------------------------------
+
+std::vector<Array> cast(const Call& c) {
+  Array y = c.in[0];
+  y.dtype = c.attr.as<DTypeAttr>().dtype;
+  for (Real& v : y.v) {
+    if (y.dtype == DType::boolean) v = truth(v != 0);
+    else if (is_integer(y.dtype)) v = std::trunc(v);
+    else if (y.dtype == DType::f32) v = static_cast<float>(v);
+  }
+  return {y};
+}
+std::vector<Array> full(const Call& c) { return {filled(c.shape, c.attr.as<DTypeAttr>().dtype, c.in[0].v[0])}; }
+std::vector<Array> arange(const Call& c) {
+  Array y = filled(c.shape, c.attr.as<DTypeAttr>().dtype);
+  for (size_t i = 0; i < y.v.size(); ++i) y.v[i] = c.in[0].v[0] + static_cast<Real>(i);
+  return {y};
+}
+
+// ---- reductions ------------------------------------------------------------------------------------------------------------
+
+bool is_reduced(const ReduceAttr& a, int axis) { return (a.axes >> axis) % 2 == 1; }
+/// The result's shape with every reduced axis as 1, and as it is asked for.
+Shape kept(const Shape& x, const ReduceAttr& a) {
+  Shape s = x;
+  for (int d = 0; d < x.rank(); ++d) s[d] = is_reduced(a, d) ? 1 : x[d];
+  return s;
+}
+Shape asked(const Shape& x, const ReduceAttr& a) {
+  std::vector<int64_t> s;
+  for (int d = 0; d < x.rank(); ++d)
+    if (a.keepdims || !is_reduced(a, d)) s.push_back(is_reduced(a, d) ? 1 : x[d]);
+  return Shape(s);
+}
+
+std::vector<Array> sum(const Call& c) {
+  const auto& a = c.attr.as<ReduceAttr>();
+  const Array& x = c.in[0];
+  const Shape k = kept(x.shape, a);
+  Array y = sums(k, is_float(x.dtype) ? x.dtype : DType::i64);
+  for (size_t i = 0; i < x.v.size(); ++i) add_term(y, broadcast_from(unravel(static_cast<int64_t>(i), x.shape), k), x.v[i]);
+  y.shape = asked(x.shape, a);
+  return {y};
+}
+std::vector<Array> max(const Call& c) {
+  const auto& a = c.attr.as<ReduceAttr>();
+  const Array& x = c.in[0];
+  const Shape k = kept(x.shape, a);
+  Array y = filled(k, x.dtype, -std::numeric_limits<Real>::infinity());
+  for (size_t i = 0; i < x.v.size(); ++i) {
+    Real& m = y.v[broadcast_from(unravel(static_cast<int64_t>(i), x.shape), k)];
+    m = nan_among(m, x.v[i]) ? m + x.v[i] : std::fmax(m, x.v[i]);
+  }
+  y.shape = asked(x.shape, a);
+  return {y};
+}
+std::vector<Array> argmax(const Call& c) {
+  const int axis = c.attr.as<AxisAttr>().axis;
+  const Array& x = c.in[0];
+  const ReduceAttr a{1u << axis, false};
+  const Shape k = kept(x.shape, a);
+  Array y = filled(k, DType::i64);
+  for (size_t o = 0; o < y.v.size(); ++o) {
+    Index at = unravel(static_cast<int64_t>(o), k);
+    Real best = -std::numeric_limits<Real>::infinity();
+    for (int64_t i = x.shape[axis]; i-- > 0;) {  // from the back: the first of equal ones stays
+      at[static_cast<size_t>(axis)] = i;
+      const Real v = x.v[ravel(at, x.shape)];
+      if (!(v < best) && !(std::isnan(best) && !std::isnan(v))) best = v, y.v[o] = static_cast<Real>(i);
+    }
+  }
+  y.shape = asked(x.shape, a);
+  return {y};
+}
+
+template <bool logarithm> std::vector<Array> softmax(const Call& c) {
+  const int axis = c.attr.as<AxisAttr>().axis;
+  const Array& x = c.in[0];
+  Array y = sums(x.shape, x.dtype);
+  for (size_t i = 0; i < y.v.size(); ++i) {
+    Index at = unravel(static_cast<int64_t>(i), x.shape);
+    Real largest = -std::numeric_limits<Real>::infinity(), total = 0;
+    for (int pass = 0; pass < 2; ++pass)
+      for (int64_t k = 0; k < x.shape[axis]; ++k) {
+        at[static_cast<size_t>(axis)] = k;
+        const Real v = x.v[ravel(at, x.shape)];
+        if (pass == 0) largest = std::fmax(largest, v);
+        else total += std::exp(v - largest);
+      }
+    const Real shifted = x.v[i] - largest;
+    y.v[i] = logarithm ? shifted - std::log(total) : std::exp(shifted) / total;
+    y.scale[i] = logarithm ? std::fabs(x.v[i]) + std::fabs(largest) + std::log(total) : y.v[i] * (1 + std::fabs(shifted));
+  }
+  return {y};
+}
+
+// ---- products --------------------------------------------------------------------------------------------------------------
+
+std::vector<Array> matmul(const Call& c) {
+  const auto& a = c.attr.as<MatmulAttr>();
+  const Array &x = c.in[0], &y = c.in[1];
+  const int rx = x.shape.rank(), ry = y.shape.rank();
+  const int64_t m = x.shape[a.transpose_a ? rx - 1 : rx - 2], k = x.shape[a.transpose_a ? rx - 2 : rx - 1];
+  const int64_t n = y.shape[a.transpose_b ? ry - 2 : ry - 1];
+  const Shape lead_x(x.shape.begin(), rx - 2), lead_y(y.shape.begin(), ry - 2), lead = broadcast_shape({lead_x, lead_y});
+  Shape out = lead;
+  out.push_back(m);
+  out.push_back(n);
+  Array z = sums(out, x.dtype);
+  for (int64_t b = 0; b < lead.numel(); ++b) {
+    const Index at = unravel(b, lead);
+    const Real* px = x.v.data() + static_cast<int64_t>(broadcast_from(at, lead_x)) * m * k;
+    const Real* py = y.v.data() + static_cast<int64_t>(broadcast_from(at, lead_y)) * k * n;
+    for (int64_t i = 0; i < m; ++i)
+      for (int64_t j = 0; j < n; ++j)
+        for (int64_t l = 0; l < k; ++l)
+          add_term(z, static_cast<size_t>((b * m + i) * n + j), (a.transpose_a ? px[l * m + i] : px[i * k + l]) *
+                                                                    (a.transpose_b ? py[j * k + l] : py[l * n + j]));
+  }
+  return {z};
+}
+
+/// Calls f(flat place in y, in x, in w) for every product of a convolution: y[n,o,p,q] += x[n,c,h,v] · w[o,c−first of the group,r,s].
+template <class F> void convolution(const Shape& x, const Shape& w, const Shape& y, const ConvAttr& a, F&& f) {
+  const int64_t outputs_per_group = w[0] / a.groups;
+  for (int64_t n = 0; n < y[0]; ++n)
+    for (int64_t o = 0; o < y[1]; ++o)
+      for (int64_t p = 0; p < y[2]; ++p)
+        for (int64_t q = 0; q < y[3]; ++q)
+          for (int64_t c = 0; c < w[1]; ++c)
+            for (int64_t r = 0; r < w[2]; ++r)
+              for (int64_t s = 0; s < w[3]; ++s) {
+                const int64_t row = p * a.stride + r * a.dilation - a.padding, column = q * a.stride + s * a.dilation - a.padding;
+                if (row < 0 || row >= x[2] || column < 0 || column >= x[3]) continue;
+                const int64_t channel = o / outputs_per_group * w[1] + c;
+                f(ravel({n, o, p, q}, y), ravel({n, channel, row, column}, x), ravel({o, c, r, s}, w));
+              }
+}
+int64_t windows(int64_t size, int64_t kernel, int64_t stride, int64_t padding, int64_t dilation) {
+  int64_t count = 0;  // positions at which the dilated window still lies inside
+  for (int64_t at = -padding; at + dilation * (kernel - 1) < size + padding; at += stride) ++count;
+  return count;
+}
+
+std::vector<Array> conv2d(const Call& c) {
+  const auto& a = c.attr.as<ConvAttr>();
+  const Array &x = c.in[0], &w = c.in[1];
+  Array y = sums({x.shape[0], w.shape[0], windows(x.shape[2], w.shape[2], a.stride, a.padding, a.dilation),
+                  windows(x.shape[3], w.shape[3], a.stride, a.padding, a.dilation)},
+                 x.dtype);
+  convolution(x.shape, w.shape, y.shape, a, [&](size_t to, size_t from, size_t weight) { add_term(y, to, x.v[from] * w.v[weight]); });
+  if (c.in.size() == 3)
+    for (size_t i = 0; i < y.v.size(); ++i) add_term(y, i, c.in[2].v[static_cast<size_t>(unravel(static_cast<int64_t>(i), y.shape)[1])]);
+  return {y};
+}
+std::vector<Array> conv2d_grad_input(const Call& c) {
+  const Array &g = c.in[0], &w = c.in[1];
+  Array x = sums(c.shape, g.dtype);
+  convolution(x.shape, w.shape, g.shape, c.attr.as<ConvAttr>(),
+              [&](size_t to, size_t from, size_t weight) { add_term(x, from, g.v[to] * w.v[weight]); });
+  return {x};
+}
+std::vector<Array> conv2d_grad_weight(const Call& c) {
+  const Array &x = c.in[0], &g = c.in[1];
+  Array w = sums(c.shape, g.dtype);
+  convolution(x.shape, w.shape, g.shape, c.attr.as<ConvAttr>(),
+              [&](size_t to, size_t from, size_t weight) { add_term(w, weight, g.v[to] * x.v[from]); });
+  return {w};
+}
+
+std::vector<Array> max_pool2d(const Call& c) {
+  const auto& a = c.attr.as<PoolAttr>();
+  const Array& x = c.in[0];
+  const Shape out{x.shape[0], x.shape[1], windows(x.shape[2], a.kernel, a.stride, a.padding, 1),
+                  windows(x.shape[3], a.kernel, a.stride, a.padding, 1)};
+  Array y = filled(out, x.dtype), where = filled(out, DType::i32);
+  for (size_t i = 0; i < y.v.size(); ++i) {
+    const Index at = unravel(static_cast<int64_t>(i), out);
+    bool any = false;
+    for (int64_t r = 0; r < a.kernel; ++r)
+      for (int64_t s = 0; s < a.kernel; ++s) {
+        const int64_t row = at[2] * a.stride - a.padding + r, column = at[3] * a.stride - a.padding + s;
+        if (row < 0 || row >= x.shape[2] || column < 0 || column >= x.shape[3]) continue;
+        const Real v = x.v[ravel({at[0], at[1], row, column}, x.shape)];
+        if (!any || v > y.v[i] || (std::isnan(v) && !std::isnan(y.v[i]))) {
+          y.v[i] = v;
+          where.v[i] = static_cast<Real>(row * x.shape[3] + column);
+        }
+        any = true;
+      }
+  }
+  return {y, where};
+}
+std::vector<Array> max_pool2d_grad(const Call& c) {
+  const Array &g = c.in[0], &where = c.in[1];
+  Array x = sums(c.shape, g.dtype);
+  const int64_t plane_in = g.shape[2] * g.shape[3], plane_out = c.shape[2] * c.shape[3];
+  for (int64_t i = 0; i < g.shape.numel(); ++i) {
+    const size_t at = static_cast<size_t>(i);
+    add_term(x, static_cast<size_t>(i / plane_in * plane_out + static_cast<int64_t>(where.v[at])), g.v[at]);
+  }
+  return {x};
+}
+
+// ---- shape -----------------------------------------------------------------------------------------------------------------
+
+std::vector<Array> reshape(const Call& c) {
+  Array y = c.in[0];
+  y.shape = c.shape;
+  return {y};
+}
+std::vector<Array> transpose(const Call& c) {
+  const auto& p = c.attr.as<PermAttr>();
+  const Array& x = c.in[0];
+  Shape out = x.shape;
+  for (int d = 0; d < out.rank(); ++d) out[d] = x.shape[p.axes[d]];
+  return moved(x, out, [&](const Index& at) {
+    Index from(at.size());
+    for (size_t d = 0; d < at.size(); ++d) from[static_cast<size_t>(p.axes[d])] = at[d];
+    return ravel(from, x.shape);
+  });
+}
+std::vector<Array> expand(const Call& c) {
+  return moved(c.in[0], c.shape, [&](const Index& at) { return broadcast_from(at, c.in[0].shape); });
+}
+int64_t first_taken(const SliceAttr& a, Real start, int64_t size) {
+  const int64_t span = a.length > 0 ? (a.length - 1) * a.step + 1 : 0;
+  return std::clamp<int64_t>(static_cast<int64_t>(start), 0, size - span);
+}
+std::vector<Array> slice(const Call& c) {
+  const auto& a = c.attr.as<SliceAttr>();
+  const Array& x = c.in[0];
+  Shape out = x.shape;
+  out[a.axis] = a.length;
+  const int64_t start = first_taken(a, c.in[1].v[0], x.shape[a.axis]);
+  return moved(x, out, [&](Index at) {
+    at[static_cast<size_t>(a.axis)] = start + at[static_cast<size_t>(a.axis)] * a.step;
+    return ravel(at, x.shape);
+  });
+}
+std::vector<Array> slice_update(const Call& c) {
+  const auto& a = c.attr.as<SliceAttr>();
+  Array y = c.in[0];
+  const Array& u = c.in[1];
+  const int64_t start = first_taken(a, c.in[2].v[0], y.shape[a.axis]);
+  for (size_t i = 0; i < u.v.size(); ++i) {
+    Index at = unravel(static_cast<int64_t>(i), u.shape);
+    at[static_cast<size_t>(a.axis)] = start + at[static_cast<size_t>(a.axis)] * a.step;
+    y.v[ravel(at, y.shape)] = u.v[i];
+  }
+  return {y};
+}
+std::vector<Array> concat(const Call& c) {
+  const int axis = c.attr.as<AxisAttr>().axis;
+  Shape out = c.in[0].shape;
+  out[axis] = 0;
+  for (const Array& x : c.in) out[axis] += x.shape[axis];
+  Array y = filled(out, c.in[0].dtype);
+  int64_t before = 0;
+  for (const Array& x : c.in) {
+    for (size_t i = 0; i < x.v.size(); ++i) {
+      Index at = unravel(static_cast<int64_t>(i), x.shape);
+      at[static_cast<size_t>(axis)] += before;
+      y.v[ravel(at, out)] = x.v[i];
+    }
+    before += x.shape[axis];
+  }
+  return {y};
+}
+
+// ---- indexing --------------------------------------------------------------------------------------------------------------
+
+std::vector<Array> gather(const Call& c) {
+  const size_t axis = static_cast<size_t>(c.attr.as<AxisAttr>().axis);
+  const Array &x = c.in[0], &index = c.in[1];
+  return moved(x, index.shape, [&](Index at) {
+    at[axis] = static_cast<int64_t>(index.v[ravel(at, index.shape)]);
+    return ravel(at, x.shape);
+  });
+}
+std::vector<Array> scatter_add(const Call& c) {
+  const size_t axis = static_cast<size_t>(c.attr.as<AxisAttr>().axis);
+  const Array &x = c.in[0], &index = c.in[1], &src = c.in[2];
+  Array y = sums(x.shape, x.dtype);
+  for (size_t i = 0; i < x.v.size(); ++i) add_term(y, i, x.v[i]);
+  for (size_t i = 0; i < src.v.size(); ++i) {
+    Index at = unravel(static_cast<int64_t>(i), index.shape);
+    at[axis] = static_cast<int64_t>(index.v[i]);
+    add_term(y, ravel(at, x.shape), src.v[i]);
+  }
+  return {y};
+}
+std::vector<Array> embedding(const Call& c) {
+  const Array &table = c.in[0], &index = c.in[1];
+  Shape out = index.shape;
+  out.push_back(table.shape[1]);
+  return moved(table, out, [&](Index at) {
+    const int64_t column = at.back();
+    at.pop_back();
+    return ravel({static_cast<int64_t>(index.v[ravel(at, index.shape)]), column}, table.shape);
+  });
+}
+
+// ---- random ----------------------------------------------------------------------------------------------------------------
+
+/// The words of the draw's blocks, one after the other.
+std::vector<uint32_t> words(const Call& c, size_t count) {
+  const auto seed = static_cast<uint64_t>(static_cast<int64_t>(c.in[0].v[0])), first = static_cast<uint64_t>(static_cast<int64_t>(c.in[1].v[0]));
+  std::vector<uint32_t> w;
+  for (uint64_t block = first; w.size() < count; ++block)
+    for (uint32_t word : reference_philox({static_cast<uint32_t>(block), static_cast<uint32_t>(block >> 32), 0, 0},
+                                          {static_cast<uint32_t>(seed), static_cast<uint32_t>(seed >> 32)}))
+      w.push_back(word);
+  return w;
+}
+/// n numbers in [0, 1): of the top 24 bits of one word (f32), or of the top 53 of two, low word first (f64).
+std::vector<Real> uniform01(const Call& c, DType dtype, size_t n) {
+  const bool single = dtype == DType::f32;
+  const auto w = words(c, single ? n : 2 * n);
+  std::vector<Real> u(n);
+  for (size_t i = 0; i < n; ++i)
+    u[i] = single ? std::ldexp(static_cast<Real>(w[i] / 256), -24)
+                  : std::ldexp(static_cast<Real>((w[2 * i] + 4294967296u * uint64_t{w[2 * i + 1]}) / 2048), -53);
+  return u;
+}
+std::vector<Array> uniform(const Call& c) {
+  const DType dtype = c.attr.as<DTypeAttr>().dtype;
+  Array y = filled(c.shape, dtype);
+  const auto u = uniform01(c, dtype, y.v.size());
+  const Real low = c.in[2].v[0], high = c.in[3].v[0];
+  for (size_t i = 0; i < u.size(); ++i) y.v[i] = low + (high - low) * u[i];
+  y.scale.assign(u.size(), std::fabs(low) + std::fabs(high - low));
+  return {y};
+}
+std::vector<Array> normal(const Call& c) {
+  const DType dtype = c.attr.as<DTypeAttr>().dtype;
+  Array y = sums(c.shape, dtype);
+  const auto u = uniform01(c, dtype, y.v.size() + y.v.size() % 2);
+  for (size_t i = 0; i < y.v.size(); ++i) {  // Box and Muller 1958; log of 1 − u, which is never 0
+    const Real r = std::sqrt(-2 * std::log(1 - u[i / 2 * 2])), angle = 2 * kPi * u[i / 2 * 2 + 1];
+    add_term(y, i, c.in[2].v[0]);
+    add_term(y, i, c.in[3].v[0] * r * (i % 2 ? std::sin(angle) : std::cos(angle)));
+    y.scale[i] += std::fabs(c.in[3].v[0]) * r * 1e-3L;  // near a zero of cos the angle's rounding shows
+  }
+  return {y};
+}
+std::vector<Array> permutation(const Call& c) {
+  const size_t n = static_cast<size_t>(c.shape[0]);
+  const auto w = words(c, 2 * n);
+  std::vector<std::pair<uint64_t, size_t>> keyed(n);
+  for (size_t i = 0; i < n; ++i) keyed[i] = {w[2 * i] + 4294967296u * uint64_t{w[2 * i + 1]}, i};
+  std::sort(keyed.begin(), keyed.end());
+  Array y = filled(c.shape, DType::i64);
+  for (size_t i = 0; i < n; ++i) y.v[i] = static_cast<Real>(keyed[i].second);
+  return {y};
+}
+
+struct Named {
+  const char* name;
+  Reference reference;
+};
+// What only moves elements, or picks one, is exact.
+const Named named[] = {
+    {"cast", {cast, 0, 0}},
+    {"full", {full, 0, 0}},
+    {"arange", {arange, 0, 0}},
+    {"sum", {sum, 1e-6}},
+    {"max", {max, 0, 0}},
+    {"argmax", {argmax, 0, 0}},
+    {"softmax", {softmax<false>, 1e-6}},
+    {"log_softmax", {softmax<true>, 1e-6}},
+    {"matmul", {matmul}},
+    {"conv2d", {conv2d}},
+    {"conv2d_grad_input", {conv2d_grad_input}},
+    {"conv2d_grad_weight", {conv2d_grad_weight}},
+    {"max_pool2d", {max_pool2d, 0, 0}},
+    {"max_pool2d_grad", {max_pool2d_grad}},
+    {"reshape", {reshape, 0, 0}},
+    {"transpose", {transpose, 0, 0}},
+    {"expand", {expand, 0, 0}},
+    {"slice", {slice, 0, 0}},
+    {"slice_update", {slice_update, 0, 0}},
+    {"concat", {concat, 0, 0}},
+    {"gather", {gather, 0, 0}},
+    {"scatter_add", {scatter_add}},
+    {"embedding", {embedding, 0, 0}},
+    {"uniform", {uniform, 1.2e-7, 2.3e-16}},
+    {"normal", {normal, 2.4e-7, 1e-15}},
+    {"permutation", {permutation, 0, 0}},
+};
+
+}  // namespace
+
+const Reference* reference(std::string_view op) {
+  static const std::vector<Named> all = [] {
+    std::vector<Named> list(std::begin(named), std::end(named));
+    // A function pointer cannot hold the row, so each row gets a function of its own.
+    [&]<size_t... i>(std::index_sequence<i...>) {
+      (list.push_back({rows[i].reference.name, {[](const Call& c) { return pointwise(rows[i], c); }, 5e-7, 1e-14}}), ...);
+    }(std::make_index_sequence<std::size(rows)>());
+    return list;
+  }();
+  for (const Named& n : all)
+    if (op == n.name) return &n.reference;
+  return nullptr;
+}
+
+const PointwiseReference* pointwise_reference(std::string_view name) {
+  const Row* row = find_row(name);
+  return row ? &row->reference : nullptr;
+}
+
+Real pointwise_derivative(const PointwiseReference& row, int input, Real x, Real y, Real z) {
+  constexpr Real h = 1e-6L;
+  Real at[2][3] = {{x, y, z}, {x, y, z}};
+  at[0][input] += h;
+  at[1][input] -= h;
+  return (row.value(at[0][0], at[0][1], at[0][2]) - row.value(at[1][0], at[1][1], at[1][2])) / (at[0][input] - at[1][input]);
+}
+
+std::array<uint32_t, 4> reference_philox(std::array<uint32_t, 4> counter, std::array<uint32_t, 2> key) {
+  for (int round = 0; round < 10; ++round) {
+    const uint64_t left = uint64_t{0xD2511F53} * counter[0], right = uint64_t{0xCD9E8D57} * counter[2];
+    counter = {static_cast<uint32_t>(right / 4294967296u) ^ counter[1] ^ key[0], static_cast<uint32_t>(right),
+               static_cast<uint32_t>(left / 4294967296u) ^ counter[3] ^ key[1], static_cast<uint32_t>(left)};
+    key[0] += 0x9E3779B9;  // the golden ratio, and √3 − 1, as fractions of 2³²
+    key[1] += 0xBB67AE85;
+  }
+  return counter;
+}
+
+}  // namespace suanli::test
