@@ -142,4 +142,6 @@ SUANLI_API void write_png(const std::string& path, const Tensor& picture);
 
 // Batch unpacks into x and y although it has a third member.
 template <> struct std::tuple_size<suanli::data::Batch> : std::integral_constant<std::size_t, 2> {};
-template <std::size_t I> struct std::tuple_element<I, suanli::data::Batch> { using type = suanli::Tensor; };
+template <std::size_t I> struct std::tuple_element<I, suanli::data::Batch> {
+  using type = suanli::Tensor;
+};

@@ -34,9 +34,7 @@ constexpr uint64_t philox_stream(PhiloxDomain domain, uint64_t id) {
 /// Uniform in [0, 1) with 24 bits: every value is exact in f32, 1 is never reached.
 constexpr float uniform01(uint32_t word) { return static_cast<float>(word >> 8) * 0x1.0p-24f; }
 /// Uniform in [0, 1) with 53 bits.
-constexpr double uniform01(uint32_t low, uint32_t high) {
-  return static_cast<double>(((uint64_t{high} << 32) | low) >> 11) * 0x1.0p-53;
-}
+constexpr double uniform01(uint32_t low, uint32_t high) { return static_cast<double>(((uint64_t{high} << 32) | low) >> 11) * 0x1.0p-53; }
 
 /// The words of one (seed, stream) read one after the other, from block 0.
 class PhiloxStream {

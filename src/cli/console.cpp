@@ -74,6 +74,8 @@ std::string clock_time(double seconds) {
   return s >= 3600 ? fmt::format("{}:{:02}:{:02}", s / 3600, s / 60 % 60, s % 60) : fmt::format("{:02}:{:02}", s / 60, s % 60);
 }
 
+std::string duration(double seconds) { return seconds < 60 ? fmt::format("{:.1f}s", seconds) : clock_time(seconds); }
+
 ProgressView::ProgressView(bool quiet) : quiet_(quiet), bar_(is_terminal(STDERR_FILENO)), last_shown_(now()) {}
 
 void ProgressView::close() {
@@ -112,7 +114,7 @@ void ProgressView::epoch(const EpochReport& r) {
         fmt::format("{:>7}  {:>10}  {:>8}  {:>8}  {:>8}  {:>9}", "epoch", "train loss", "val loss", "val acc", "time", "samples/s")));
   header_printed_ = true;
   print_note(fmt::format("{:>7}  {:>10}  {:>8}  {:>8}  {:>8}  {:>9.0f}", fmt::format("{}/{}", r.epoch, r.epochs), number(r.train_loss),
-                         number(r.val_loss), percent(r.val_accuracy), clock_time(r.seconds), r.samples_per_s));
+                         number(r.val_loss), percent(r.val_accuracy), duration(r.seconds), r.samples_per_s));
   last_shown_ = now();
 }
 

@@ -21,6 +21,8 @@ std::string percent(double fraction);
 std::string memory_size(int64_t bytes);
 /// "01:05" or "2:03:10".
 std::string clock_time(double seconds);
+/// "8.3s", and from a minute on as clock_time().
+std::string duration(double seconds);
 
 /// Progress of a training run on stderr: a bar where a person watches, now and then a line elsewhere, and a table of epochs.
 class ProgressView {

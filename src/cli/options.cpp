@@ -29,9 +29,8 @@ double number(const Option& option, const std::string& text) {
   if (text.empty() || used != text.size() || std::isspace(static_cast<unsigned char>(text[0])) || !(value - value == 0))
     throw UsageError(fmt::format("{} takes {}, not '{}'", option.name, kind, text));
   if (value < option.least || value > option.most) {
-    std::string range = option.most == std::numeric_limits<double>::infinity()     ? fmt::format("at least {:g}", option.least)
-                        : option.least == -std::numeric_limits<double>::infinity() ? fmt::format("at most {:g}", option.most)
-                                                                                   : fmt::format("{:g} to {:g}", option.least, option.most);
+    const bool open_ended = option.most >= 1e9;  // a limit that only keeps the number within its type
+    std::string range = open_ended ? fmt::format("at least {:g}", option.least) : fmt::format("{:g} to {:g}", option.least, option.most);
     throw UsageError(fmt::format("{} is {}, expected {}", option.name, text, range));
   }
   return value;

@@ -62,8 +62,8 @@ size_t ByteSource::inflate_some(unsigned char* out, size_t count) {
   size_t got = 0;
   while (got < count && !finished_) {
     if (zlib_->avail_in == 0 && !refill())
-      throw InputError(str(path(), ": byte ", file_size(), " (its end), the gzip stream is cut off after ", position_ + static_cast<int64_t>(got),
-                           " decompressed bytes. ", kGetAgain));
+      throw InputError(str(path(), ": byte ", file_size(), " (its end), the gzip stream is cut off after ",
+                           position_ + static_cast<int64_t>(got), " decompressed bytes. ", kGetAgain));
     const size_t room = std::min<size_t>(count - got, 1u << 30);
     zlib_->next_out = out + got;
     zlib_->avail_out = static_cast<uInt>(room);
@@ -79,8 +79,8 @@ size_t ByteSource::inflate_some(unsigned char* out, size_t count) {
       if (!finished_) inflateReset(zlib_);
     } else if (status != Z_OK && status != Z_BUF_ERROR) {
       const int64_t where = file_position_ - static_cast<int64_t>(zlib_->avail_in);
-      throw InputError(str(path(), ": byte ", where, ", the gzip stream is damaged (", zlib_->msg ? zlib_->msg : "no reason given", ") after ",
-                           position_ + static_cast<int64_t>(got), " decompressed bytes. ", kGetAgain));
+      throw InputError(str(path(), ": byte ", where, ", the gzip stream is damaged (", zlib_->msg ? zlib_->msg : "no reason given",
+                           ") after ", position_ + static_cast<int64_t>(got), " decompressed bytes. ", kGetAgain));
     }
   }
   return got;

@@ -18,7 +18,9 @@ namespace {
 // ---- what is drawn -----------------------------------------------------------------------------------------------------------
 // The unit is half a glyph's height: y runs from -1 (top) to 1, x from about -0.65 to 0.65.
 
-struct Point { double x, y; };
+struct Point {
+  double x, y;
+};
 using Polyline = std::vector<Point>;
 
 /// Part of an ellipse from angle `from` to `to` in degrees; 0 is right, 90 is down.
@@ -65,8 +67,9 @@ const std::vector<Polyline>& strokes_of(int label) {
 }
 
 // ---- how it varies -----------------------------------------------------------------------------------------------------------
-// Found by experiment, so that a linear classifier stays well under 90% and a small CNN passes 98% in three or four epochs of
-// 12,000 samples: position and rotation are what a linear classifier cannot follow, contrast and thickness what slows it down.
+// Found by experiment on 12,000 samples. A linear softmax stays at 87% of the test set however long it trains: it cannot follow position
+// and rotation. A small CNN (two 5×5 convolutions of 10 and 20 channels, two dense layers; SGD, momentum 0.5, batch 64) passes 98% in its
+// fourth epoch at lr 0.01 on normalised pixels, in its third at lr 0.05 on raw ones.
 
 constexpr double kHalfHeight = 9.0;       // pixels
 constexpr double kRotation = 0.25;        // radians either way
@@ -120,7 +123,9 @@ class Canvas {
   }
 
  private:
-  struct Fixed { float x, y; };
+  struct Fixed {
+    float x, y;
+  };
   static constexpr float kFar = 1e9f;
 
   static Fixed rounded(Point p) {
@@ -200,8 +205,11 @@ int draw_glyph(uint64_t seed, int split, int64_t index, uint8_t* pixels) {
 }
 
 Source open_glyphs(int64_t train, int64_t test, uint64_t seed) {
-  Info info{.kind = "glyphs", .source = str("glyphs?train=", train, "&test=", test, "&seed=", seed), .input_shape = {1, kGlyphSide, kGlyphSide},
-            .classes = kGlyphClasses, .class_names = {}};
+  Info info{.kind = "glyphs",
+            .source = str("glyphs?train=", train, "&test=", test, "&seed=", seed),
+            .input_shape = {1, kGlyphSide, kGlyphSide},
+            .classes = kGlyphClasses,
+            .class_names = {}};
   for (int c = 0; c < kGlyphClasses; ++c) info.class_names.push_back(str(c));
 
   auto draw = [seed](int split, int64_t count, std::vector<uint8_t>& pixels, std::vector<uint8_t>& labels) {
@@ -209,7 +217,8 @@ Source open_glyphs(int64_t train, int64_t test, uint64_t seed) {
     pixels.resize(static_cast<size_t>(count * kPixels));
     labels.resize(static_cast<size_t>(count));
     parallel_chunks(count, 256, [&](int64_t begin, int64_t end) {
-      for (int64_t i = begin; i < end; ++i) labels[static_cast<size_t>(i)] = static_cast<uint8_t>(draw_glyph(seed, split, i, pixels.data() + i * kPixels));
+      for (int64_t i = begin; i < end; ++i)
+        labels[static_cast<size_t>(i)] = static_cast<uint8_t>(draw_glyph(seed, split, i, pixels.data() + i * kPixels));
     });
   };
   std::vector<uint8_t> pixels, labels;

@@ -15,15 +15,29 @@ constexpr size_t kChunk = 4 << 20;
 // deflate cannot shrink data by more than 1032:1; with this the size that a header claims can be refused before reading on.
 constexpr int64_t kMostInflation = 1032;
 
-struct Type { uint8_t code; DType dtype; };
-constexpr Type kTypes[] = {{0x08, DType::u8}, {0x09, DType::i8}, {0x0B, DType::i16}, {0x0C, DType::i32}, {0x0D, DType::f32}, {0x0E, DType::f64}};
+struct Type {
+  uint8_t code;
+  DType dtype;
+};
+constexpr Type kTypes[] = {{0x08, DType::u8},  {0x09, DType::i8},  {0x0B, DType::i16},
+                           {0x0C, DType::i32}, {0x0D, DType::f32}, {0x0E, DType::f64}};
 
 /// What people have in place of an IDX file.
-struct Lookalike { std::string_view start; const char* what; };
-constexpr Lookalike kLookalikes[] = {
-    {"\x89PNG", "a PNG picture"},  {"\xFF\xD8\xFF", "a JPEG picture"}, {"PK\x03\x04", "a zip archive; unpack it"}, {"<!DO", "a web page, not a download"},
-    {"<htm", "a web page, not a download"}, {"\xFD" "7zX", "an xz file; unpack it"}, {"BZh", "a bzip2 file; unpack it"}, {"\x93NUM", "a NumPy file"},
-    {"vers", "a Git LFS pointer; run `git lfs pull`"}};
+struct Lookalike {
+  std::string_view start;
+  const char* what;
+};
+constexpr Lookalike kLookalikes[] = {{"\x89PNG", "a PNG picture"},
+                                     {"\xFF\xD8\xFF", "a JPEG picture"},
+                                     {"PK\x03\x04", "a zip archive; unpack it"},
+                                     {"<!DO", "a web page, not a download"},
+                                     {"<htm", "a web page, not a download"},
+                                     {"\xFD"
+                                      "7zX",
+                                      "an xz file; unpack it"},
+                                     {"BZh", "a bzip2 file; unpack it"},
+                                     {"\x93NUM", "a NumPy file"},
+                                     {"vers", "a Git LFS pointer; run `git lfs pull`"}};
 
 std::string lookalike(const uint8_t* start) {
   const std::string_view bytes(reinterpret_cast<const char*>(start), 4);
@@ -61,9 +75,10 @@ int64_t announced(const ByteSource& source, const IdxArray& array) {
   if (overflow || bytes > most) {
     const std::string values = str(shape, " ", array.dtype, " values");
     if (source.compressed() || overflow)
-      throw InputError(str(source.at(4), ", the header announces ", values, ", more than a file of ", source.file_size(), " bytes can hold. ", kGetAgain));
-    throw InputError(str(source.at(source.file_size()), ", the file is truncated: ", values, " are ", bytes, " bytes after the header, ", most,
-                         " are there. ", kGetAgain));
+      throw InputError(str(source.at(4), ", the header announces ", values, ", more than a file of ", source.file_size(),
+                           " bytes can hold. ", kGetAgain));
+    throw InputError(str(source.at(source.file_size()), ", the file is truncated: ", values, " are ", bytes, " bytes after the header, ",
+                         most, " are there. ", kGetAgain));
   }
   return bytes;
 }
@@ -82,8 +97,9 @@ IdxArray read_idx(const std::string& path) {
   read_header(source, word, 4);
   const Type* type = std::find_if(std::begin(kTypes), std::end(kTypes), [&](const Type& t) { return t.code == word[2]; });
   if (word[0] != 0 || word[1] != 0 || type == std::end(kTypes))
-    throw InputError(str(source.at(0), ", not an IDX file: it begins with ", hex(word, 4), ", expected 00 00, a type (08 09 0b 0c 0d 0e) and the number of axes.",
-                         lookalike(word), " Give the file as its authors publish it, plain or .gz."));
+    throw InputError(str(source.at(0), ", not an IDX file: it begins with ", hex(word, 4),
+                         ", expected 00 00, a type (08 09 0b 0c 0d 0e) and the number of axes.", lookalike(word),
+                         " Give the file as its authors publish it, plain or .gz."));
   const int axes = word[3];
   if (axes < 1 || axes > Shape::kMaxRank)
     throw InputError(str(source.at(3), ", the header announces ", axes, " axes, expected 1 to ", Shape::kMaxRank, ". ", kGetAgain));
@@ -100,15 +116,16 @@ IdxArray read_idx(const std::string& path) {
     const size_t before = array.bytes.size(), piece = std::min(kChunk, total - before);
     array.bytes.resize(before + piece);
     if (const size_t got = source.read(array.bytes.data() + before, piece); got < piece)
-      throw InputError(str(source.at(source.position()), ", the data is truncated: ", Shape(array.sizes), " ", array.dtype, " values are ", total,
-                           " bytes after the header, ", before + got, " are there. ", kGetAgain));
+      throw InputError(str(source.at(source.position()), ", the data is truncated: ", Shape(array.sizes), " ", array.dtype, " values are ",
+                           total, " bytes after the header, ", before + got, " are there. ", kGetAgain));
   }
   // Behind the values nothing may come. Read to the very end: there gzip has its checksum, and damage explains more than a wrong length.
   std::vector<uint8_t> extra(64 << 10);
   const int64_t end = source.position();
   while (source.read(extra.data(), extra.size()) > 0) {}
   if (source.position() > end)
-    throw InputError(str(source.at(end), ", there are ", source.position() - end, " bytes more than the header announces (", Shape(array.sizes), " ", array.dtype,
+    throw InputError(str(source.at(end), ", there are ", source.position() - end, " bytes more than the header announces (",
+                         Shape(array.sizes), " ", array.dtype,
                          "). The header is damaged or two files were joined; copy or download the file again."));
   to_native_order(array);
   return array;

@@ -84,9 +84,7 @@ struct Loader::State {
       Slot made{.full = true, .batch = {}, .error = nullptr};
       try {
         made.batch = make(samples, index);
-      } catch (...) {
-        made.error = std::current_exception();
-      }
+      } catch (...) { made.error = std::current_exception(); }
       lock.lock();
       if (stop) return;
       if (mine == generation) {
@@ -128,7 +126,8 @@ double Loader::wait_seconds() const { return state_->waited; }
 void Loader::start(int64_t epoch, int64_t first_batch) {
   State& s = *state_;
   if (epoch < 0 || first_batch < 0 || first_batch > s.batches)
-    throw UsageError(str("[loader] start(", epoch, ", ", first_batch, "): an epoch has ", s.batches, " batches, counted from 0, as epochs are"));
+    throw UsageError(
+        str("[loader] start(", epoch, ", ", first_batch, "): an epoch has ", s.batches, " batches, counted from 0, as epochs are"));
   State::Order order;
   if (s.options.shuffle) order = std::make_shared<const std::vector<int64_t>>(epoch_order(s.dataset->size(), s.options.seed, epoch));
 

@@ -16,7 +16,8 @@ namespace fs = std::filesystem;
 std::vector<std::string> names_in(const std::string& folder) {
   std::vector<std::string> names;
   std::error_code error;
-  for (fs::directory_iterator at(folder, error), end; !error && at != end; at.increment(error)) names.push_back(at->path().filename().string());
+  for (fs::directory_iterator at(folder, error), end; !error && at != end; at.increment(error))
+    names.push_back(at->path().filename().string());
   std::sort(names.begin(), names.end());
   return names;
 }
@@ -37,7 +38,8 @@ std::string find_file(const std::string& kind, const std::string& folder, const 
     std::error_code error;
     const fs::file_status status = fs::status(path, error);
     if (fs::is_directory(status))
-      throw InputError(str(path, ": a folder, where the file ", name, " is expected. Some unpackers make a folder around the file: move the file up."));
+      throw InputError(
+          str(path, ": a folder, where the file ", name, " is expected. Some unpackers make a folder around the file: move the file up."));
     if (fs::exists(status)) return path;
   }
   std::string advice = str("Give the folder that holds the four files of ", kind, ".");
@@ -54,9 +56,11 @@ std::string describe(const IdxArray& array) { return str(Shape(array.sizes), " "
 IdxArray read_images(const std::string& path) {
   IdxArray images = read_idx(path);
   if (images.sizes.size() == 1)
-    throw InputError(str(path, ": byte 3, holds labels (", describe(images), "), where images are expected. Its name or content was swapped; get the file again."));
+    throw InputError(str(path, ": byte 3, holds labels (", describe(images),
+                         "), where images are expected. Its name or content was swapped; get the file again."));
   if (images.sizes.size() != 3 || images.dtype != DType::u8)
-    throw InputError(str(path, ": byte 2, holds ", describe(images), " values, expected images [N, height, width] u8. Get the original file."));
+    throw InputError(
+        str(path, ": byte 2, holds ", describe(images), " values, expected images [N, height, width] u8. Get the original file."));
   if (std::find(images.sizes.begin(), images.sizes.end(), 0) != images.sizes.end())
     throw InputError(str(path, ": byte 4, holds no pixels: its sizes are ", Shape(images.sizes), ". Get the original file."));
   return images;
@@ -65,7 +69,8 @@ IdxArray read_images(const std::string& path) {
 std::vector<uint8_t> read_labels(const std::string& path, const IdxArray& images, const std::string& images_path, int classes) {
   IdxArray labels = read_idx(path);
   if (labels.sizes.size() == 3)
-    throw InputError(str(path, ": byte 3, holds images (", describe(labels), "), where labels are expected. Its name or content was swapped; get the file again."));
+    throw InputError(str(path, ": byte 3, holds images (", describe(labels),
+                         "), where labels are expected. Its name or content was swapped; get the file again."));
   if (labels.sizes.size() != 1 || labels.dtype != DType::u8)
     throw InputError(str(path, ": byte 2, holds ", describe(labels), " values, expected labels [N] u8. Get the original file."));
   if (labels.sizes[0] != images.sizes[0])
@@ -73,8 +78,9 @@ std::vector<uint8_t> read_labels(const std::string& path, const IdxArray& images
                          ". The two files do not belong together; get both from one place."));
   for (size_t i = 0; i < labels.bytes.size(); ++i)
     if (labels.bytes[i] >= classes)
-      throw InputError(str(path, ": byte ", labels.header_bytes() + static_cast<int64_t>(i), ", label ", int{labels.bytes[i]}, " at index ", i,
-                           " is outside of 0 … ", classes - 1, ". The file is damaged or of another data set (more than ", classes, " classes?)."));
+      throw InputError(str(path, ": byte ", labels.header_bytes() + static_cast<int64_t>(i), ", label ", int{labels.bytes[i]}, " at index ",
+                           i, " is outside of 0 … ", classes - 1, ". The file is damaged or of another data set (more than ", classes,
+                           " classes?)."));
   return std::move(labels.bytes);
 }
 
@@ -84,13 +90,20 @@ Source open_mnist(const std::string& kind, const std::string& folder, const std:
   std::error_code error;
   const fs::file_status status = fs::status(folder, error);
   if (!fs::exists(status)) throw InputError(str(folder, ": no such folder. Give the folder that holds the four files of ", kind, "."));
-  if (!fs::is_directory(status)) throw InputError(str(folder, ": a file, where a folder is expected. Give the folder that holds the four files of ", kind, "."));
+  if (!fs::is_directory(status))
+    throw InputError(str(folder, ": a file, where a folder is expected. Give the folder that holds the four files of ", kind, "."));
 
   // All four are looked for before any is read: a missing one is said at once.
-  const std::string train_images = find_file(kind, folder, "train-images-idx3-ubyte"), train_labels = find_file(kind, folder, "train-labels-idx1-ubyte");
-  const std::string test_images = find_file(kind, folder, "t10k-images-idx3-ubyte"), test_labels = find_file(kind, folder, "t10k-labels-idx1-ubyte");
+  const std::string train_images = find_file(kind, folder, "train-images-idx3-ubyte"),
+                    train_labels = find_file(kind, folder, "train-labels-idx1-ubyte");
+  const std::string test_images = find_file(kind, folder, "t10k-images-idx3-ubyte"),
+                    test_labels = find_file(kind, folder, "t10k-labels-idx1-ubyte");
 
-  Info info{.kind = kind, .source = str(kind, ":", folder), .input_shape = {}, .classes = static_cast<int>(class_names.size()), .class_names = class_names};
+  Info info{.kind = kind,
+            .source = str(kind, ":", folder),
+            .input_shape = {},
+            .classes = static_cast<int>(class_names.size()),
+            .class_names = class_names};
   IdxArray train = read_images(train_images);
   info.input_shape = Shape{1, train.sizes[1], train.sizes[2]};
   set_statistics(info, train.bytes);
@@ -100,8 +113,8 @@ Source open_mnist(const std::string& kind, const std::string& folder, const std:
 
   IdxArray test = read_images(test_images);
   if (test.sizes[1] != train.sizes[1] || test.sizes[2] != train.sizes[2])
-    throw InputError(str(test_images, ": byte 8, its images are ", test.sizes[1], "×", test.sizes[2], ", those of ", train_images, " are ", train.sizes[1], "×",
-                         train.sizes[2], ". The two files do not belong together; get both from one place."));
+    throw InputError(str(test_images, ": byte 8, its images are ", test.sizes[1], "×", test.sizes[2], ", those of ", train_images, " are ",
+                         train.sizes[1], "×", train.sizes[2], ". The two files do not belong together; get both from one place."));
   labels = read_labels(test_labels, test, test_images, info.classes);
   source.test = std::make_shared<PixelSet>(info, std::move(test.bytes), std::move(labels));
   return source;

@@ -41,7 +41,10 @@ Spec parse(const std::string& text) {
 }
 
 /// Settings with whole numbers: each name at most once, each value in its range.
-struct Setting { std::string name; uint64_t value, least, most; };
+struct Setting {
+  std::string name;
+  uint64_t value, least, most;
+};
 
 void read_settings(const Spec& spec, std::vector<Setting>& settings) {
   std::vector<std::string> known, seen;
@@ -52,9 +55,11 @@ void read_settings(const Spec& spec, std::vector<Setting>& settings) {
       const std::string near = did_you_mean(key, known);
       std::string names;
       for (const std::string& name : known) names += (names.empty() ? "" : ", ") + name;
-      throw UsageError(str(spec.text, ": ", spec.kind, " has no setting `", key, "`.", near.empty() ? "" : str(" Did you mean `", near, "`?"), " It has ", names, "."));
+      throw UsageError(str(spec.text, ": ", spec.kind, " has no setting `", key, "`.",
+                           near.empty() ? "" : str(" Did you mean `", near, "`?"), " It has ", names, "."));
     }
-    if (std::find(seen.begin(), seen.end(), key) != seen.end()) throw UsageError(str(spec.text, ": `", key, "` is given twice. Give it once."));
+    if (std::find(seen.begin(), seen.end(), key) != seen.end())
+      throw UsageError(str(spec.text, ": `", key, "` is given twice. Give it once."));
     seen.push_back(key);
     uint64_t number = 0;
     const auto parsed = std::from_chars(value.data(), value.data() + value.size(), number);
@@ -70,7 +75,8 @@ const std::string& place_of(const Spec& spec) {
 }
 
 const std::vector<std::string> kDigits = {"0", "1", "2", "3", "4", "5", "6", "7", "8", "9"};
-const std::vector<std::string> kClothes = {"T-shirt/top", "Trouser", "Pullover", "Dress", "Coat", "Sandal", "Shirt", "Sneaker", "Bag", "Ankle boot"};
+const std::vector<std::string> kClothes = {"T-shirt/top", "Trouser", "Pullover", "Dress", "Coat",
+                                           "Sandal",      "Shirt",   "Sneaker",  "Bag",   "Ankle boot"};
 
 struct Kind {
   const char* name;
@@ -81,7 +87,8 @@ struct Kind {
 const Kind kKinds[] = {
     {"glyphs", "glyphs[?train=N&test=N&seed=N]",
      [](const Spec& spec) {
-       if (spec.has_place) throw UsageError(str(spec.text, ": glyphs are drawn, not read. Write glyphs, or glyphs?train=12000&test=2000&seed=0."));
+       if (spec.has_place)
+         throw UsageError(str(spec.text, ": glyphs are drawn, not read. Write glyphs, or glyphs?train=12000&test=2000&seed=0."));
        std::vector<Setting> settings = {{"train", 12'000, 1, 2'000'000}, {"test", 2'000, 1, 2'000'000}, {"seed", 0, 0, UINT64_MAX}};
        read_settings(spec, settings);
        return open_glyphs(static_cast<int64_t>(settings[0].value), static_cast<int64_t>(settings[1].value), settings[2].value);
@@ -102,7 +109,8 @@ const Kind& kind_of(const Spec& spec) {
   if (std::filesystem::exists(spec.text, error))
     throw UsageError(str(spec.text, ": say what kind of data this is, for example mnist:", spec.text, ". Known: ", usages, "."));
   const std::string near = did_you_mean(spec.kind, names);
-  throw UsageError(str(spec.text, ": unknown kind of data `", spec.kind, "`.", near.empty() ? "" : str(" Did you mean `", near, "`?"), " Known: ", usages, "."));
+  throw UsageError(str(spec.text, ": unknown kind of data `", spec.kind, "`.", near.empty() ? "" : str(" Did you mean `", near, "`?"),
+                       " Known: ", usages, "."));
 }
 
 /// Cuts `count` samples, drawn from (seed, size) alone, off the training set. Both parts keep the order of the whole.
@@ -111,7 +119,8 @@ void split_validation(Splits& splits, int64_t count, uint64_t seed) {
   std::vector<int64_t> order(static_cast<size_t>(size));
   std::iota(order.begin(), order.end(), int64_t{0});
   PhiloxStream random(seed, philox_stream(PhiloxDomain::validation_split, 0));
-  for (size_t i = 0; i < static_cast<size_t>(count); ++i) std::swap(order[i], order[i + static_cast<size_t>(random.below(order.size() - i))]);
+  for (size_t i = 0; i < static_cast<size_t>(count); ++i)
+    std::swap(order[i], order[i + static_cast<size_t>(random.below(order.size() - i))]);
   std::sort(order.begin(), order.begin() + count);
   std::sort(order.begin() + count, order.end());
   const std::shared_ptr<const Dataset> all = splits.train;
@@ -123,7 +132,8 @@ void split_validation(Splits& splits, int64_t count, uint64_t seed) {
 
 Splits open(const std::string& spec, const OpenOptions& options) {
   if (!(options.val_fraction >= 0 && options.val_fraction < 1))
-    throw UsageError(str("val_fraction ", options.val_fraction, " is outside of [0, 1). Give the share of training samples to validate with, 0 for none."));
+    throw UsageError(str("val_fraction ", options.val_fraction,
+                         " is outside of [0, 1). Give the share of training samples to validate with, 0 for none."));
   const Spec parsed = parse(spec);
   Source source = kind_of(parsed).open(parsed);
   Splits splits{.train = source.train, .val = nullptr, .test = source.test};
@@ -132,7 +142,8 @@ Splits open(const std::string& spec, const OpenOptions& options) {
   const int64_t size = splits.train->size();
   const int64_t count = std::max<int64_t>(1, std::llround(options.val_fraction * static_cast<double>(size)));
   if (count >= size)
-    throw InputError(str(spec, ": ", size, " training samples are too few to keep ", count, " of them for validation. Use more, or no validation split."));
+    throw InputError(str(spec, ": ", size, " training samples are too few to keep ", count,
+                         " of them for validation. Use more, or no validation split."));
   split_validation(splits, count, options.seed);
   return splits;
 }

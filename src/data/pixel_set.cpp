@@ -40,7 +40,10 @@ void set_statistics(Info& info, const std::vector<uint8_t>& pixels) {
 }
 
 PixelSet::PixelSet(Info info, std::vector<uint8_t> pixels, std::vector<uint8_t> labels)
-    : info_(std::move(info)), pixels_(std::move(pixels)), labels_(std::move(labels)), sample_(static_cast<size_t>(info_.input_shape.numel())) {
+    : info_(std::move(info)),
+      pixels_(std::move(pixels)),
+      labels_(std::move(labels)),
+      sample_(static_cast<size_t>(info_.input_shape.numel())) {
   uint64_t hash = fingerprint(0, info_.input_shape.begin(), sizeof(int64_t) * static_cast<size_t>(info_.input_shape.rank()));
   hash = fingerprint(hash, pixels_.data(), pixels_.size());
   info_.fingerprint = fingerprint(hash, labels_.data(), labels_.size());

@@ -25,6 +25,8 @@ void set_statistics(Info& info, const std::vector<uint8_t>& pixels);
 uint64_t fingerprint(uint64_t hash, const void* bytes, size_t count);
 
 /// What a source opens; open() cuts the validation split from `train`.
-struct Source { std::shared_ptr<const Dataset> train, test; };
+struct Source {
+  std::shared_ptr<const Dataset> train, test;
+};
 
 }  // namespace suanli::data

@@ -51,9 +51,11 @@ void keep_warning(png_structp png, png_const_charp message) { static_cast<Decode
 
 void size_picture(Decoder& d) {
   Picture& p = d.picture;
-  p.height = png_get_image_height(d.png, d.info), p.width = png_get_image_width(d.png, d.info), p.channels = png_get_channels(d.png, d.info);
+  p.height = png_get_image_height(d.png, d.info), p.width = png_get_image_width(d.png, d.info),
+  p.channels = png_get_channels(d.png, d.info);
   if (p.height * p.width > kMostPixels)
-    throw InputError(str(": byte 16, ", p.width, "×", p.height, " pixels are more than the ", kMostPixels, " that are read. Make the picture smaller."));
+    throw InputError(
+        str(": byte 16, ", p.width, "×", p.height, " pixels are more than the ", kMostPixels, " that are read. Make the picture smaller."));
   const size_t row = static_cast<size_t>(p.width * p.channels);
   if (row != png_get_rowbytes(d.png, d.info)) throw InputError(": byte 24, an unknown sample format. Convert it to an 8-bit PNG.");
   p.pixels.resize(row * static_cast<size_t>(p.height));
@@ -103,20 +105,20 @@ Picture decode_png(const std::string& path) {
   {
     FileReader file(path);
     if (file.size() > static_cast<uint64_t>(kMostFileBytes))
-      throw InputError(str(path, ": ", file.size(), " bytes are more than the ", kMostFileBytes, " that are read. Make the picture smaller."));
+      throw InputError(
+          str(path, ": ", file.size(), " bytes are more than the ", kMostFileBytes, " that are read. Make the picture smaller."));
   }
   Decoder d;
   d.file = read_file(path);
   if (d.file.size() < 8 || png_sig_cmp(reinterpret_cast<png_const_bytep>(d.file.data()), 0, 8) != 0)
-    throw InputError(str(path, ": byte 0, ", d.file.empty() ? "the file is empty" : "not a PNG file", ". Give a PNG picture, or convert it to one."));
+    throw InputError(
+        str(path, ": byte 0, ", d.file.empty() ? "the file is empty" : "not a PNG file", ". Give a PNG picture, or convert it to one."));
   d.png = png_create_read_struct(PNG_LIBPNG_VER_STRING, &d, fail_reading, keep_warning);
   if (d.png != nullptr) d.info = png_create_info_struct(d.png);
   if (d.info == nullptr) throw OutOfMemory(str(path, ": no memory to read it"));
   try {
     if (!run_decoder(d)) throw InputError(str(": byte ", d.at, " of ", d.file.size(), ", ", d.error, ". Copy or save the picture again."));
-  } catch (const InputError& error) {
-    throw InputError(path + error.what());
-  }
+  } catch (const InputError& error) { throw InputError(path + error.what()); }
   return std::move(d.picture);
 }
 
@@ -135,9 +137,12 @@ std::string encode_png(const Picture& picture) {
 }
 
 Tensor read_png(const std::string& path, const PictureOptions& options) {
-  if (options.channels != 1 && options.channels != 3) throw UsageError(str("[read_png] channels = ", options.channels, ", expected 1 (grey) or 3 (RGB)"));
-  if (options.height < 0 || options.width < 0 || options.height > 65'536 || options.width > 65'536 || options.height * options.width > kMostPixels)
-    throw UsageError(str("[read_png] size ", options.height, "×", options.width, ", expected 0 (as in the file) to ", kMostPixels, " pixels"));
+  if (options.channels != 1 && options.channels != 3)
+    throw UsageError(str("[read_png] channels = ", options.channels, ", expected 1 (grey) or 3 (RGB)"));
+  if (options.height < 0 || options.width < 0 || options.height > 65'536 || options.width > 65'536 ||
+      options.height * options.width > kMostPixels)
+    throw UsageError(
+        str("[read_png] size ", options.height, "×", options.width, ", expected 0 (as in the file) to ", kMostPixels, " pixels"));
   const Picture picture = decode_png(path);
   const int64_t height = options.height > 0 ? options.height : picture.height, width = options.width > 0 ? options.width : picture.width;
   return tensor_filled_by(Shape{options.channels, height, width}, DType::f32, [&](void* data) {

@@ -82,17 +82,41 @@ const Op embedding_op{OpDef{
                                                {.inputs = {{{6, 4}}, {{0}, i64, Domain::index, 6}}}, {.inputs = {{{6, 4}}, {{2}, f64}}, .throws = "[embedding] index is f64"}}; },
 }};
 
+struct OneHotAttr { int64_t classes; DType dtype; };
+
+const Op one_hot_op{OpDef{
+    .name = "one_hot",
+    .doc = "index [..] → [.., classes]: 1 at the index, 0 elsewhere (all 0 where it is out of range).",
+    .infer =
+        [](Infer& c) {
+          const auto& a = c.attr<OneHotAttr>();
+          if (is_float(c.dtype(0))) c.fail_dtype(str("index is ", c.dtype(0), "; class numbers (i64) are expected"));
+          if (a.classes < 1) c.fail(str("classes is ", a.classes, "; at least 1 is expected"));
+          Shape out = c.shape(0);
+          out.push_back(a.classes);
+          c.out(0, out, a.dtype);
+        },
+    .decompose =
+        [](std::span<const Tensor> in, const Attr& attr) {
+          const auto& a = attr.as<OneHotAttr>();
+          Shape column = in[0].shape();
+          column.push_back(1);
+          return cast(reshape(in[0], column) == arange(a.classes), a.dtype);
+        },
+    .composite = true,
+    .onnx = {"OneHot", 11},
+    .samples = [] { return std::vector<Sample>{{.inputs = {{{5}, i64, Domain::index, 4}}, .attr = OneHotAttr{4, f32}, .gradient = false},
+                                               {.inputs = {{{2, 3}, i64, Domain::index, 7}}, .attr = OneHotAttr{7, f64}, .gradient = false},
+                                               {.inputs = {{{0}, i64, Domain::index, 4}}, .attr = OneHotAttr{4, i64}, .gradient = false},
+                                               {.inputs = {{{5}}}, .attr = OneHotAttr{4, f32}, .throws = "[one_hot] index is f64"}}; },
+}};
+
 }  // namespace
 
 Tensor gather(const Tensor& x, int axis, const Tensor& index) { return record(gather_op, {&x, &index}, AxisAttr{x.shape().axis(axis)}); }
 Tensor scatter_add(const Tensor& x, int axis, const Tensor& index, const Tensor& src) { return record(scatter_add_op, {&x, &index, &src}, AxisAttr{x.shape().axis(axis)}); }
 Tensor embedding(const Tensor& table, const Tensor& index) { return record(embedding_op, {&table, &index}); }
 
-Tensor one_hot(const Tensor& index, int64_t classes, DType dtype) {
-  if (is_float(index.dtype())) throw DTypeError(str("[one_hot] index is ", index.dtype(), "; class numbers (i64) are expected", where_am_i()));
-  Shape column = index.shape();
-  column.push_back(1);
-  return cast(reshape(index, column) == arange(classes), dtype);
-}
+Tensor one_hot(const Tensor& index, int64_t classes, DType dtype) { return record(one_hot_op, {&index}, OneHotAttr{classes, dtype}); }
 
 }  // namespace suanli

@@ -135,7 +135,32 @@ Node* record_node(const Op& op, const Tensor* const* inputs, int n, const Attr& 
   return node;
 }
 
+namespace {
+/// A composite: its own shape rule is checked (so that errors name it), then its decomposition is recorded.
+Tensor compose(const OpDef& def, const Tensor* const* inputs, size_t n, const Attr& attr, const Shape* shape) {
+  Node* probe = new_node(kOpLeaf, static_cast<int>(n), def.n_results);
+  probe->attr = attr;
+  std::vector<Tensor> given;
+  try {
+    for (size_t i = 0; i < n; ++i) {
+      require_usable(*inputs[i], def.name);
+      given.push_back(*inputs[i]);
+      probe->in()[i] = {inputs[i]->node(), inputs[i]->index()};
+      retain_node(inputs[i]->node());
+    }
+    Infer infer(def, probe, shape);
+    def.infer(infer);
+  } catch (...) {
+    release_node(probe);
+    throw;
+  }
+  release_node(probe);
+  return def.decompose(given, attr);
+}
+}  // namespace
+
 Tensor record(const Op& op, std::initializer_list<const Tensor*> inputs, const Attr& attr, const Shape* shape) {
+  if (op.def().composite) return compose(op, inputs.begin(), inputs.size(), attr, shape);
   Tensor t = Tensor::adopt(record_node(op, inputs.begin(), static_cast<int>(inputs.size()), attr, shape), 0);
   Recorder::current().settle();
   return t;
@@ -144,6 +169,7 @@ Tensor record(const Op& op, std::initializer_list<const Tensor*> inputs, const A
 Tensor record(const Op& op, std::span<const Tensor> inputs, const Attr& attr, const Shape* shape) {
   std::vector<const Tensor*> pointers;
   for (const Tensor& t : inputs) pointers.push_back(&t);
+  if (op.def().composite) return compose(op, pointers.data(), pointers.size(), attr, shape);
   Tensor t = Tensor::adopt(record_node(op, pointers.data(), static_cast<int>(pointers.size()), attr, shape), 0);
   Recorder::current().settle();
   return t;

@@ -109,6 +109,7 @@ struct OpDef {
   Saves saves = 0;
   Cost (*cost)(const Step&) = nullptr;                  // null: one FLOP per element, every byte once
   Tensor (*decompose)(std::span<const Tensor> inputs, const Attr&) = nullptr;  // the same value by simpler ops
+  bool composite = false;                               // always recorded as its decomposition: no kernel, gradients follow from it
   OnnxOp onnx = {};
   uint8_t slots = 0;                                    // inputs that kernels take as scalar slots, as bits; elsewhere a scalar becomes a tensor first
   bool random = false;                                  // never merged with an equal record

@@ -87,6 +87,30 @@ const Op max_op{OpDef{
                                                {.inputs = {{{3, 0}, f64}}, .attr = ReduceAttr{2, false}, .throws = "[max] axis 1 of shape [3, 0] is empty"}}; },
 }};
 
+const Op mean_op{OpDef{
+    .name = "mean",
+    .doc = "Σ x / count over axes. Float dtypes; the mean of nothing is NaN.",
+    .infer =
+        [](Infer& c) {
+          const auto& a = c.attr<ReduceAttr>();
+          c.require_float(0);
+          c.out(0, reduced(c.shape(0), a, a.keepdims), c.dtype(0));
+        },
+    .decompose =
+        [](std::span<const Tensor> in, const Attr& attr) {
+          const auto& a = attr.as<ReduceAttr>();
+          int64_t n = 1;
+          for (int i = 0; i < in[0].rank(); ++i)
+            if (a.axes >> i & 1) n *= in[0].shape()[i];
+          return record(sum_op, {&in[0]}, a) / static_cast<double>(n);
+        },
+    .composite = true,
+    .onnx = {"ReduceMean", 18},
+    .samples = [] { return std::vector<Sample>{{.inputs = {{{4, 7}}}, .attr = ReduceAttr{3, false}}, {.inputs = {{{2, 3, 5}}}, .attr = ReduceAttr{5, true}},
+                                               {.inputs = {{{6, 100}, f32}}, .attr = ReduceAttr{2, false}}, {.inputs = {{{}}}, .attr = ReduceAttr{0, false}},
+                                               {.inputs = {{{3}, i64}}, .attr = ReduceAttr{1, false}, .throws = "[mean] input 0 is i64"}}; },
+}};
+
 const Op argmax_op{OpDef{
     .name = "argmax",
     .doc = "Index of the first largest x along one axis, i64; that of the first NaN if there is one.",
@@ -111,14 +135,7 @@ const Op argmax_op{OpDef{
 Tensor sum(const Tensor& x, const Axes& axes, bool keepdims) { return record(sum_op, {&x}, ReduceAttr{axis_bits("sum", x, axes), keepdims}); }
 Tensor max(const Tensor& x, const Axes& axes, bool keepdims) { return record(max_op, {&x}, ReduceAttr{axis_bits("max", x, axes), keepdims}); }
 
-Tensor mean(const Tensor& x, const Axes& axes, bool keepdims) {
-  if (!is_float(x.dtype())) throw DTypeError(str("[mean] input is ", x.dtype(), "; a float dtype is expected, convert it with cast(x, f32)", where_am_i()));
-  const uint32_t bits = axis_bits("mean", x, axes);
-  int64_t n = 1;
-  for (int i = 0; i < x.rank(); ++i)
-    if (bits >> i & 1) n *= x.shape()[i];
-  return record(sum_op, {&x}, ReduceAttr{bits, keepdims}) / static_cast<double>(n);
-}
+Tensor mean(const Tensor& x, const Axes& axes, bool keepdims) { return record(mean_op, {&x}, ReduceAttr{axis_bits("mean", x, axes), keepdims}); }
 
 Tensor argmax(const Tensor& x, int axis) {
   if (x.rank() == 0) throw ShapeError(str("[argmax] axis ", axis, " is out of range for a 0-d tensor", where_am_i()));

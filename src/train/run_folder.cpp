@@ -66,12 +66,7 @@ std::unique_ptr<RunFolder> RunFolder::create(const TrainConfig& config) {
   };
   if (!path.empty()) {
     while (path.size() > 1 && path.back() == '/') path.pop_back();
-    std::error_code error;
-    if (path_exists(path)) {
-      if (!fs::is_directory(path)) throw InputError(str(path, ": is not a folder. Give another --out."));
-      if (!fs::is_empty(path, error) || error)
-        throw InputError(str(path, ": exists and is not empty. Continue it with --resume ", path, ", or give another --out."));
-    }
+    require_free(path);
     made = first_missing(path);
     make_folders(path);
   } else {
@@ -136,6 +131,14 @@ void RunFolder::discard() {
     p = p.parent_path();
     if (!fs::remove(p, error)) break;
   }
+}
+
+void require_free(const std::string& path) {
+  std::error_code error;
+  if (!path_exists(path)) return;
+  if (!fs::is_directory(path, error)) throw InputError(str(path, ": is not a folder. Give another --out."));
+  if (!fs::is_empty(path, error) || error)
+    throw InputError(str(path, ": exists and is not empty. Continue it with --resume ", path, ", or give another --out."));
 }
 
 void require_run_folder(const std::string& path) {

@@ -40,7 +40,9 @@ class RunFolder {
   int log_ = -1, metrics_ = -1;
 };
 
-/// True if `path` is a folder with a config.toml. Otherwise throws InputError saying what it is instead.
+/// Throws InputError unless `path` can become a run folder: it does not exist, or is an empty folder.
+void require_free(const std::string& path);
+/// Throws InputError unless `path` is a folder with a config.toml.
 void require_run_folder(const std::string& path);
 
 }  // namespace suanli

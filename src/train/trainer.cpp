@@ -100,6 +100,7 @@ Trainer::~Trainer() = default;
 Trainer::Trainer(TrainConfig config) : state_(std::make_unique<State>()) {
   state_->began = std::chrono::steady_clock::now();
   state_->config = std::move(config);
+  require_free(state_->config.out);
   state_->prepare(nullptr, loss);
 }
 
@@ -107,6 +108,7 @@ Trainer::Trainer(nn::AnyModule model, TrainConfig config) : state_(std::make_uni
   if (config.model == TrainConfig().model) config.model = "own";  // the zoo's default name would be a lie
   state_->began = std::chrono::steady_clock::now();
   state_->config = std::move(config);
+  require_free(state_->config.out);
   state_->prepare(&model, loss);
 }
 

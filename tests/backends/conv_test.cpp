@@ -73,13 +73,15 @@ template <class F> void for_products(const Case& c, F f) {
                 if (row < 0 || row >= c.h || column < 0 || column >= c.w) continue;
                 const int64_t channel = o / outputs * channels + i;
                 f(static_cast<size_t>(((n * c.c + channel) * c.h + row) * c.w + column),
-                  static_cast<size_t>(((o * channels + i) * c.r + r) * c.s + s), static_cast<size_t>(((n * c.o + o) * c.p() + p) * c.q() + q));
+                  static_cast<size_t>(((o * channels + i) * c.r + r) * c.s + s),
+                  static_cast<size_t>(((n * c.o + o) * c.p() + p) * c.q() + q));
               }
 }
 
 template <class T> void check(const Case& c) {
   SCOPED_TRACE(std::string(c.what) + (sizeof(T) == 8 ? ", f64" : ", f32"));
-  const auto x = random_buffer<T>(c.x(), 1), w = random_buffer<T>(c.weight(), 2), b = random_buffer<T>({c.o}, 3), g = random_buffer<T>(c.y(), 4);
+  const auto x = random_buffer<T>(c.x(), 1), w = random_buffer<T>(c.weight(), 2);
+  const auto b = random_buffer<T>({c.o}, 3), g = random_buffer<T>(c.y(), 4);
   std::vector<double> y(g.values.size()), dx(x.values.size()), dw(w.values.size());
   for_products(c, [&](size_t i, size_t j, size_t k) {
     const double xv = x.values[i], wv = w.values[j], gv = g.values[k];
@@ -103,11 +105,13 @@ TEST(Conv, EqualsTheSum) {
 
 template <class T> void check_bits(const Case& c) {
   SCOPED_TRACE(std::string(c.what) + (sizeof(T) == 8 ? ", f64" : ", f32"));
-  const auto x = random_buffer<T>(c.x(), 1), w = random_buffer<T>(c.weight(), 2), b = random_buffer<T>({c.o}, 3), g = random_buffer<T>(c.y(), 4);
+  const auto x = random_buffer<T>(c.x(), 1), w = random_buffer<T>(c.weight(), 2);
+  const auto b = random_buffer<T>({c.o}, 3), g = random_buffer<T>(c.y(), 4);
   std::vector<T> results[3];
   for (int threads : {1, 2, 3, 7}) {
     PoolThreads pool(threads);
-    std::vector<T> now[] = {run_kernel<T>("conv2d", &c.attr, {&x, &w, &b}, c.y()), run_kernel<T>("conv2d_grad_input", &c.attr, {&g, &w}, c.x()),
+    std::vector<T> now[] = {run_kernel<T>("conv2d", &c.attr, {&x, &w, &b}, c.y()),
+                            run_kernel<T>("conv2d_grad_input", &c.attr, {&g, &w}, c.x()),
                             run_kernel<T>("conv2d_grad_weight", &c.attr, {&x, &g}, c.weight())};
     for (int i = 0; i < 3; ++i) {
       if (threads == 1) results[i] = now[i];

@@ -5,14 +5,31 @@
 namespace suanli {
 namespace {
 
-struct Case { const char* typed; const char* meant; };
+struct Case {
+  const char* typed;
+  const char* meant;
+};
 
 TEST(DidYouMean, FindsTheNearest) {
   const std::vector<std::string> words = {"glyphs", "mnist", "fashion-mnist", "train", "predict", "lr", "Adam"};
   const Case cases[] = {
-      {"mnist", "mnist"},     {"mnsit", "mnist"},      {"minst", "mnist"},       {"glyph", "glyphs"},   {"gliphs", "glyphs"}, {"MNIST", "mnist"},
-      {"fashion_mnist", "fashion-mnist"}, {"fash", "fashion-mnist"}, {"fashionmnist", "fashion-mnist"}, {"trian", "train"}, {"pred", "predict"},
-      {"rl", "lr"},           {"adam", "Adam"},        {"cifar", ""},            {"", ""},              {"x", ""},            {"imagenet", ""},
+      {"mnist", "mnist"},
+      {"mnsit", "mnist"},
+      {"minst", "mnist"},
+      {"glyph", "glyphs"},
+      {"gliphs", "glyphs"},
+      {"MNIST", "mnist"},
+      {"fashion_mnist", "fashion-mnist"},
+      {"fash", "fashion-mnist"},
+      {"fashionmnist", "fashion-mnist"},
+      {"trian", "train"},
+      {"pred", "predict"},
+      {"rl", "lr"},
+      {"adam", "Adam"},
+      {"cifar", ""},
+      {"", ""},
+      {"x", ""},
+      {"imagenet", ""},
   };
   for (const Case& c : cases) EXPECT_EQ(did_you_mean(c.typed, words), c.meant) << c.typed;
   EXPECT_EQ(did_you_mean("mnist", {}), "");

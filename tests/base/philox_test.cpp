@@ -11,7 +11,10 @@ namespace suanli {
 namespace {
 
 // The three philox4x32-10 rows of Random123's kat_vectors: counter, key, result.
-struct Known { uint32_t counter[4], key[2]; std::array<uint32_t, 4> result; };
+struct Known {
+  uint32_t counter[4], key[2];
+  std::array<uint32_t, 4> result;
+};
 constexpr Known kKnown[] = {
     {{0, 0, 0, 0}, {0, 0}, {0x6627e8d5, 0xe169c58d, 0xbc57ac4c, 0x9b00dbd8}},
     {{~0u, ~0u, ~0u, ~0u}, {~0u, ~0u}, {0x408f276d, 0x41c83b0e, 0xa20bc7c6, 0x6d5451fd}},

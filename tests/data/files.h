@@ -67,13 +67,9 @@ inline std::string gzip(const std::string& bytes) {
 inline std::string error_of(const std::function<void()>& call) {
   try {
     call();
-  } catch (const InputError& e) {
-    return std::string("InputError: ") + e.what();
-  } catch (const UsageError& e) {
+  } catch (const InputError& e) { return std::string("InputError: ") + e.what(); } catch (const UsageError& e) {
     return std::string("UsageError: ") + e.what();
-  } catch (const std::exception& e) {
-    return std::string("another error: ") + e.what();
-  }
+  } catch (const std::exception& e) { return std::string("another error: ") + e.what(); }
   return "";
 }
 

@@ -12,7 +12,12 @@ using namespace suanli::test;
 
 TEST(Idx, ReadsEveryTypeInThisMachinesOrder) {
   TemporaryFolder folder;
-  struct Case { uint8_t code; DType dtype; std::string bytes; double value; };
+  struct Case {
+    uint8_t code;
+    DType dtype;
+    std::string bytes;
+    double value;
+  };
   const Case cases[] = {
       {0x08, DType::u8, "\xC8", 200},
       {0x09, DType::i8, "\xC8", -56},
@@ -21,7 +26,11 @@ TEST(Idx, ReadsEveryTypeInThisMachinesOrder) {
       {0x0D, DType::f32, std::string("\xC0\x20\x00\x00", 4), -2.5},
       {0x0E, DType::f64, std::string("\x3F\xF4\x00\x00\x00\x00\x00\x00", 8), 1.25},
   };
-  auto as = []<class T>(const IdxArray& a, T) { T v; std::memcpy(&v, a.bytes.data(), sizeof v); return static_cast<double>(v); };
+  auto as = []<class T>(const IdxArray& a, T) {
+    T v;
+    std::memcpy(&v, a.bytes.data(), sizeof v);
+    return static_cast<double>(v);
+  };
   for (const Case& c : cases) {
     write_bytes(folder / "x", idx(c.code, {1}, c.bytes));
     const IdxArray a = read_idx(folder / "x");
@@ -56,7 +65,11 @@ TEST(Idx, GzipIsRecognisedByContentNotByName) {
   }
 }
 
-struct Bad { const char* what; std::string bytes; std::vector<std::string> message; };
+struct Bad {
+  const char* what;
+  std::string bytes;
+  std::vector<std::string> message;
+};
 
 std::string flipped(std::string bytes, size_t from_end) {
   bytes[bytes.size() - from_end] ^= 0x55;
@@ -87,7 +100,9 @@ TEST(Idx, SaysWhatIsWrongAndWhere) {
       {"gzip: cut in checksum", packed.substr(0, packed.size() - 3), {"gzip", "cut off after 76 decompressed"}},
       {"gzip: checksum", flipped(packed, 8), {"gzip", "damaged", "incorrect data check"}},
       {"gzip: length", flipped(packed, 4), {"gzip", "damaged", "incorrect length check"}},
-      {"gzip: data", flipped(gzip(idx(0x08, {3, 4, 5}, "abcdefghijklmnopqrstuvwxyz01234567890123456789012345678901234")), 30), {"gzip", "damaged"}},
+      {"gzip: data",
+       flipped(gzip(idx(0x08, {3, 4, 5}, "abcdefghijklmnopqrstuvwxyz01234567890123456789012345678901234")), 30),
+       {"gzip", "damaged"}},
       {"gzip: junk behind", packed + "junk", {"gzip", "damaged"}},
       {"gzip: data truncated", gzip(good.substr(0, 70)), {"decompressed byte 70", "truncated", "54 are there"}},
       {"gzip: longer", gzip(good + "x"), {"decompressed byte 76", "1 bytes more"}},

@@ -109,8 +109,13 @@ TEST(Loader, BatchesHaveTheDocumentedShapes) {
 }
 
 TEST(Loader, LeavesOutTheLastBatchWhenAsked) {
-  struct Case { int64_t size, batch; bool drop; int64_t batches; };
-  for (const Case& c : {Case{10, 4, true, 2}, {10, 4, false, 3}, {8, 4, true, 2}, {8, 4, false, 2}, {3, 4, true, 0}, {3, 4, false, 1}, {0, 4, false, 0}}) {
+  struct Case {
+    int64_t size, batch;
+    bool drop;
+    int64_t batches;
+  };
+  for (const Case& c :
+       {Case{10, 4, true, 2}, {10, 4, false, 3}, {8, 4, true, 2}, {8, 4, false, 2}, {3, 4, true, 0}, {3, 4, false, 1}, {0, 4, false, 0}}) {
     for (int threads : {0, 2}) {
       Loader loader(std::make_shared<Numbers>(c.size), {.batch_size = c.batch, .threads = threads, .drop_last = c.drop});
       EXPECT_EQ(loader.batches(), c.batches);
@@ -123,7 +128,8 @@ TEST(Loader, ThreadsQueueAndTimingNeverShow) {
   Seen expected;
   for (int threads : {0, 1, 2, 4})
     for (int64_t queue : {1, 2, 7}) {
-      Loader loader(std::make_shared<Numbers>(103, -1, threads > 1 ? 20 : 0), {.batch_size = 5, .shuffle = true, .seed = 11, .threads = threads, .queue = queue});
+      Loader loader(std::make_shared<Numbers>(103, -1, threads > 1 ? 20 : 0),
+                    {.batch_size = 5, .shuffle = true, .seed = 11, .threads = threads, .queue = queue});
       Seen all;
       for (int64_t epoch : {0, 1, 7}) {
         loader.start(epoch);
@@ -221,13 +227,17 @@ TEST(Loader, ThrowsWhatTheDataSetThrewWhenItsBatchIsDue) {
     loader.start(0, 4);  // past it
     ASSERT_TRUE(loader.next(batch));
     EXPECT_EQ(batch.index, 4);
-    EXPECT_EQ(error_of([&] { for (auto& [x, y] : loader) (void)x, (void)y; }), "InputError: sample 13: is damaged. Remove it.");
+    EXPECT_EQ(error_of([&] {
+                for (auto& [x, y] : loader) (void)x, (void)y;
+              }),
+              "InputError: sample 13: is damaged. Remove it.");
   }
 }
 
 TEST(Loader, MayBeDestroyedAtAnyTime) {
   for (int round = 0; round < 50; ++round) {
-    Loader loader(std::make_shared<Numbers>(500, round % 5 == 0 ? 3 : -1, 5), {.batch_size = 3, .threads = 1 + round % 4, .queue = 1 + round % 3});
+    Loader loader(std::make_shared<Numbers>(500, round % 5 == 0 ? 3 : -1, 5),
+                  {.batch_size = 3, .threads = 1 + round % 4, .queue = 1 + round % 3});
     if (round % 7 == 0) continue;  // never started
     loader.start(0);
     Batch batch;
@@ -257,7 +267,10 @@ TEST(Loader, TellsHowLongItWaited) {
 
 TEST(Loader, RefusesOptionsThatCannotBe) {
   auto numbers = std::make_shared<Numbers>(10);
-  struct Case { LoaderOptions options; const char* message; };
+  struct Case {
+    LoaderOptions options;
+    const char* message;
+  };
   const Case cases[] = {{{.batch_size = 0}, "UsageError: [loader] batch_size = 0, expected at least 1"},
                         {{.threads = -1}, "UsageError: [loader] threads = -1"},
                         {{.threads = 1000}, "UsageError: [loader] threads = 1000"},

@@ -24,8 +24,10 @@ std::map<std::string, std::string> small_files() {
     for (uint32_t i = 0; i < n; ++i) values += static_cast<char>(i % 10);
     return idx(0x08, {n}, values);
   };
-  return {{"train-images-idx3-ubyte", images(12, 0)}, {"train-labels-idx1-ubyte", labels(12)},
-          {"t10k-images-idx3-ubyte", images(6, 100)}, {"t10k-labels-idx1-ubyte", labels(6)}};
+  return {{"train-images-idx3-ubyte", images(12, 0)},
+          {"train-labels-idx1-ubyte", labels(12)},
+          {"t10k-images-idx3-ubyte", images(6, 100)},
+          {"t10k-labels-idx1-ubyte", labels(6)}};
 }
 
 void write_all(const TemporaryFolder& folder, const std::map<std::string, std::string>& files) {
@@ -113,14 +115,20 @@ TEST(Open, SaysWhatIsWrongWithTheFiles) {
   using Files = std::map<std::string, std::string>;
   const char *images = "train-images-idx3-ubyte", *labels = "train-labels-idx1-ubyte", *test_images = "t10k-images-idx3-ubyte";
   const Bad cases[] = {
-      {"missing", [&](Files& f) { f.erase(labels); }, "", {"train-labels-idx1-ubyte is missing", "train-labels.idx1-ubyte.gz", "there are t10k-images", "Give the folder"}},
+      {"missing",
+       [&](Files& f) { f.erase(labels); },
+       "",
+       {"train-labels-idx1-ubyte is missing", "train-labels.idx1-ubyte.gz", "there are t10k-images", "Give the folder"}},
       {"swapped", [&](Files& f) { std::swap(f[images], f[labels]); }, images, {"byte 3", "holds labels ([12] u8)", "swapped"}},
       {"labels are images", [&](Files& f) { f[labels] = f[images]; }, labels, {"byte 3", "holds images ([12, 4, 5] u8)"}},
       {"two axes", [&](Files& f) { f[images] = idx(8, {12, 20}, std::string(240, 'x')); }, images, {"byte 2", "[12, 20] u8"}},
       {"not u8", [&](Files& f) { f[labels] = idx(0x0C, {12}, std::string(48, '\0')); }, labels, {"byte 2", "[12] i32"}},
       {"no images", [&](Files& f) { f[images] = idx(8, {0, 4, 5}, ""); }, images, {"byte 4", "no pixels"}},
       {"no pixels", [&](Files& f) { f[images] = idx(8, {12, 0, 5}, ""); }, images, {"no pixels"}},
-      {"count", [&](Files& f) { f[labels] = idx(8, {11}, std::string(11, '\0')); }, labels, {"byte 4", "11 labels for the 12 images", images}},
+      {"count",
+       [&](Files& f) { f[labels] = idx(8, {11}, std::string(11, '\0')); },
+       labels,
+       {"byte 4", "11 labels for the 12 images", images}},
       {"label", [&](Files& f) { f[labels][8 + 5] = 17; }, labels, {"byte 13", "label 17 at index 5", "0 … 9"}},
       {"other size", [&](Files& f) { f[test_images] = idx(8, {6, 5, 4}, std::string(120, 'x')); }, test_images, {"byte 8", "5×4", "4×5"}},
       {"truncated", [&](Files& f) { f[images].resize(100); }, images, {"byte 100", "truncated"}},
@@ -150,7 +158,10 @@ TEST(Open, SaysWhatIsWrongWithTheFolder) {
 }
 
 TEST(Open, SaysWhatIsWrongWithTheSpec) {
-  struct Case { const char* spec; std::vector<std::string> message; };
+  struct Case {
+    const char* spec;
+    std::vector<std::string> message;
+  };
   const Case cases[] = {
       {"glpyhs", {"unknown kind of data `glpyhs`", "Did you mean `glyphs`?", "mnist:DIR"}},
       {"mnsit:x", {"Did you mean `mnist`?"}},
@@ -176,8 +187,10 @@ TEST(Open, SaysWhatIsWrongWithTheSpec) {
     for (const std::string& part : c.message) EXPECT_TRUE(contains(error, part)) << c.spec << ": no `" << part << "` in\n" << error;
   }
   for (double fraction : {-0.1, 1.0, 2.0, std::nan("")})
-    EXPECT_TRUE(error_of([&] { open("glyphs?train=10&test=1", {.val_fraction = fraction}); }).starts_with("UsageError: val_fraction")) << fraction;
-  EXPECT_TRUE(contains(error_of([&] { open("glyphs?train=1&test=1"); }), "InputError: glyphs?train=1&test=1: 1 training samples are too few"));
+    EXPECT_TRUE(error_of([&] { open("glyphs?train=10&test=1", {.val_fraction = fraction}); }).starts_with("UsageError: val_fraction"))
+        << fraction;
+  EXPECT_TRUE(
+      contains(error_of([&] { open("glyphs?train=1&test=1"); }), "InputError: glyphs?train=1&test=1: 1 training samples are too few"));
 }
 
 TEST(Open, ValidationIsAPartitionAndAFunctionOfTheSeed) {
@@ -214,7 +227,11 @@ TEST(Open, SubsetChecksItsIndices) {
   EXPECT_THROW(subset(s.train, {-1}), ShapeError);
 }
 
-struct Real { const char* kind; double mean, stddev; std::vector<int64_t> train_labels; };
+struct Real {
+  const char* kind;
+  double mean, stddev;
+  std::vector<int64_t> train_labels;
+};
 
 // Counts, label histograms and statistics as published for the two sets.
 TEST(Open, RealMnistAndFashion) {

@@ -22,14 +22,16 @@ std::string chunk(const std::string& type, const std::string& data) {
 }
 
 /// `rows`: every row's packed bytes, without the filter byte.
-std::string png_file(uint32_t width, uint32_t height, int depth, int colour, const std::vector<std::string>& rows, const std::string& extra = "") {
+std::string png_file(uint32_t width, uint32_t height, int depth, int colour, const std::vector<std::string>& rows,
+                     const std::string& extra = "") {
   std::string raw;
   for (const std::string& row : rows) raw += '\0' + row;
   std::string packed(compressBound(raw.size()), '\0');
   uLongf size = packed.size();
   compress(reinterpret_cast<Bytef*>(packed.data()), &size, reinterpret_cast<const Bytef*>(raw.data()), raw.size());
   packed.resize(size);
-  const std::string header = big_endian(width) + big_endian(height) + std::string{static_cast<char>(depth), static_cast<char>(colour), 0, 0, 0};
+  const std::string header =
+      big_endian(width) + big_endian(height) + std::string{static_cast<char>(depth), static_cast<char>(colour), 0, 0, 0};
   return "\x89PNG\r\n\x1a\n" + chunk("IHDR", header) + extra + chunk("IDAT", packed) + chunk("IEND", "");
 }
 
@@ -57,8 +59,14 @@ TEST(Png, ReadsEveryColourType) {
       {"rgb 16", png_file(2, 1, 16, 2, {bytes({255, 255, 0, 0, 0, 0, 0, 0, 0, 0, 255, 255})}), {red, blue}, {255, 0, 0, 0, 0, 255}},
       {"palette 8", png_file(2, 1, 8, 3, {bytes({0, 1})}, palette), {red, blue}, {255, 0, 0, 0, 0, 255}},
       {"palette 2", png_file(2, 1, 2, 3, {bytes({0x10})}, palette), {red, blue}, {255, 0, 0, 0, 0, 255}},
-      {"palette, transparent", png_file(2, 1, 8, 3, {bytes({0, 1})}, palette + chunk("tRNS", bytes({0}))), {255, blue}, {255, 0, 255, 0, 255, 255}},
-      {"grey, transparent value", png_file(2, 1, 8, 0, {bytes({10, 200})}, chunk("tRNS", bytes({0, 10}))), {255, 200}, {255, 200, 255, 200, 255, 200}},
+      {"palette, transparent",
+       png_file(2, 1, 8, 3, {bytes({0, 1})}, palette + chunk("tRNS", bytes({0}))),
+       {255, blue},
+       {255, 0, 255, 0, 255, 255}},
+      {"grey, transparent value",
+       png_file(2, 1, 8, 0, {bytes({10, 200})}, chunk("tRNS", bytes({0, 10}))),
+       {255, 200},
+       {255, 200, 255, 200, 255, 200}},
       {"grey + alpha", png_file(2, 1, 8, 4, {bytes({0, 0, 0, 128})}), {255, 127}, {255, 127, 255, 127, 255, 127}},
       {"rgb + alpha", png_file(2, 1, 8, 6, {bytes({255, 0, 0, 255, 9, 9, 9, 0})}), {red, 255}, {255, 255, 0, 255, 0, 255}},
       // a gamma that a viewer would apply: the samples must stay as they are
@@ -100,7 +108,8 @@ TEST(Png, WritingClampsAndRefusesWhatIsNoPicture) {
   EXPECT_THROW(write_png(folder / "q.png", tensor<float>({1, 2}, Shape{2, 1, 1})), ShapeError);
   EXPECT_THROW(write_png(folder / "q.png", tensor<float>({}, Shape{0, 4})), ShapeError);
   EXPECT_THROW(write_png(folder / "q.png", tensor<int64_t>({1}, Shape{1, 1})), DTypeError);
-  EXPECT_TRUE(contains(error_of([&] { write_png(folder / "no/q.png", tensor<float>({1}, Shape{1, 1})); }), "InputError: " + (folder / "no")));
+  EXPECT_TRUE(
+      contains(error_of([&] { write_png(folder / "no/q.png", tensor<float>({1}, Shape{1, 1})); }), "InputError: " + (folder / "no")));
 }
 
 TEST(Png, ResizesWhenAsked) {
@@ -150,7 +159,11 @@ TEST(Png, SaysWhatIsWrongAndWhere) {
     s[at] ^= 0x55;
     return s;
   };
-  struct Bad { const char* what; std::string file; std::vector<std::string> message; };
+  struct Bad {
+    const char* what;
+    std::string file;
+    std::vector<std::string> message;
+  };
   const Bad cases[] = {
       {"empty", "", {"byte 0", "the file is empty"}},
       {"not PNG", "GIF89a......", {"byte 0", "not a PNG file"}},
@@ -179,7 +192,8 @@ TEST(Png, SaysWhatIsWrongAndWhere) {
 
 TEST(Png, NoDamageEscapes) {
   TemporaryFolder folder;
-  const std::string good = png_file(4, 3, 8, 3, {std::string(4, 0), std::string(4, 1), std::string(4, 0)}, chunk("PLTE", bytes({1, 2, 3, 4, 5, 6})));
+  const std::string good =
+      png_file(4, 3, 8, 3, {std::string(4, 0), std::string(4, 1), std::string(4, 0)}, chunk("PLTE", bytes({1, 2, 3, 4, 5, 6})));
   for (size_t i = 0; i < good.size(); ++i)
     for (int change : {0, 1, 0x80}) {
       std::string file = good;

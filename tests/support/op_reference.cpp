@@ -514,7 +514,7 @@ std::vector<Array> normal(const Call& c) {
     const Real r = std::sqrt(-2 * std::log(1 - u[i / 2 * 2])), angle = 2 * kPi * u[i / 2 * 2 + 1];
     add_term(y, i, c.in[2].v[0]);
     add_term(y, i, c.in[3].v[0] * r * (i % 2 ? std::sin(angle) : std::cos(angle)));
-    y.scale[i] += std::fabs(c.in[3].v[0]) * r * 1e-3L;  // near a zero of cos the angle's rounding shows
+    y.scale[i] += std::fabs(c.in[3].v[0]) * r;  // near a zero of cos the angle's rounding shows
   }
   return {y};
 }

@@ -1,0 +1,99 @@
+"""Runs the program in $SUANLI_BIN and looks at what it leaves. Python's standard library only."""
+import json
+import os
+import pathlib
+import struct
+import subprocess
+import sys
+import zlib
+
+BIN = os.environ["SUANLI_BIN"]
+TINY = "glyphs?train=640&test=160"   # 9 steps of 64 per epoch, with the default validation split
+FAST = ["--model", "mlp"]
+
+
+def start(*args, **kw):
+    return subprocess.Popen([BIN, *map(str, args)], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, **kw)
+
+
+def run(*args, timeout=120, **kw):
+    return subprocess.run([BIN, *map(str, args)], capture_output=True, text=True, timeout=timeout, **kw)
+
+
+def ok(*args, **kw):
+    """Runs, expects success, returns stdout."""
+    done = run(*args, **kw)
+    check(done.returncode == 0, f"suanli {' '.join(map(str, args))} gave {done.returncode}: {done.stderr}")
+    return done.stdout
+
+
+def ok_json(*args, **kw):
+    out = ok(*args, "--json", **kw)
+    check(out.count("\n") == 1, f"--json printed more than one line: {out!r}")
+    return json.loads(out)
+
+
+def fails(code, *parts, args, **kw):
+    """Expects exit `code`, nothing on stdout, and one line on stderr, `suanli: …`, that holds all `parts`."""
+    done = run(*args, **kw)
+    what = f"suanli {' '.join(map(str, args))}"
+    check(done.returncode == code, f"{what}: exit {done.returncode}, expected {code}: {done.stderr}")
+    check(done.stdout == "", f"{what}: stdout {done.stdout!r}")
+    lines = [l for l in done.stderr.splitlines() if l.startswith("suanli: ")]
+    check(len(lines) == 1 and done.stderr.endswith(lines[0] + "\n"), f"{what}: stderr {done.stderr!r}")
+    for part in parts:
+        check(part in lines[0], f"{what}: {part!r} is not in {lines[0]!r}")
+    return done
+
+
+def check(right, message):
+    if not right:
+        raise AssertionError(message)
+
+
+def same(a, b, what):
+    check(a == b, f"{what}: {a!r} != {b!r}")
+
+
+def digest(path):
+    return zlib.crc32(pathlib.Path(path).read_bytes())
+
+
+def metrics(run_folder, without=("wall", "samples_per_s")):
+    """Rows of metrics.jsonl without what depends on time."""
+    rows = [json.loads(l) for l in open(f"{run_folder}/metrics.jsonl")]
+    return [{k: v for k, v in r.items() if k not in without} for r in rows]
+
+
+def summary(run_folder):
+    """summary.json without what depends on time and place."""
+    s = json.load(open(f"{run_folder}/summary.json"))
+    return {k: v for k, v in s.items() if k not in ("run", "seconds", "samples_per_s", "peak_bytes")}
+
+
+def state(run_folder):
+    return json.load(open(f"{run_folder}/checkpoints/state.json"))
+
+
+def write_png(path, rows):
+    """A grey 8-bit PNG of a list of rows of bytes."""
+    def chunk(kind, data):
+        return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+    raw = b"".join(b"\0" + bytes(r) for r in rows)
+    head = struct.pack(">IIBBBBB", len(rows[0]), len(rows), 8, 0, 0, 0, 0)
+    pathlib.Path(path).write_bytes(b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", head) + chunk(b"IDAT", zlib.compress(raw)) + chunk(b"IEND", b""))
+
+
+def main(scope):
+    """Runs every test_… of a module; exits with 1 if one failed."""
+    failed = 0
+    for name, test in list(scope.items()):
+        if not name.startswith("test_") or (len(sys.argv) > 1 and name not in sys.argv[1:]):
+            continue
+        try:
+            test()
+            print(f"ok      {name}", flush=True)
+        except AssertionError as e:
+            failed += 1
+            print(f"FAILED  {name}: {e}", flush=True)
+    sys.exit(1 if failed else 0)

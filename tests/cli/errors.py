@@ -1,0 +1,208 @@
+"""Every wrong input: its exit code, its one line, and that nothing is left behind."""
+import gzip
+import json
+import os
+import pathlib
+import resource
+import struct
+
+from _suanli import FAST, TINY, check, digest, fails, main, ok, ok_json, same, state
+
+
+def idx_files(folder, truncate=None):
+    """Four small IDX files in .gz, one of them cut in the middle."""
+    pathlib.Path(folder).mkdir()
+    for part, n in (("train", 60), ("t10k", 20)):
+        for kind, data in (("images-idx3", struct.pack(">IIII", 0x803, n, 28, 28) + os.urandom(n * 784)),
+                           ("labels-idx1", struct.pack(">II", 0x801, n) + bytes(i % 10 for i in range(n)))):
+            packed = gzip.compress(data)
+            name = f"{part}-{kind}-ubyte.gz"
+            pathlib.Path(folder, name).write_bytes(packed[:len(packed) // 2] if name == truncate else packed)
+
+
+def untouched(before):
+    same(sorted(str(p) for p in pathlib.Path(".").rglob("*")), before, "a failed start leaves nothing")
+
+
+def test_usage():
+    cases = [   # exit, parts of the line, words
+        (2, ["'trian' is no command", "Did you mean train?"], ["trian"]),
+        (2, ["'tarin' is no command", "Did you mean train?"], ["help", "tarin"]),
+        (2, ["--modle", "Did you mean --model?"], ["train", "--modle", "mlp"]),
+        (2, ["--epoch", "Did you mean --epochs?"], ["train", "--epoch=3"]),
+        (2, ["-x is no option"], ["train", "-x"]),
+        (2, ["model 'cnn_d'", "did you mean 'cnn_"], ["train", "--model", "cnn_d"]),
+        (2, ["model 'resnet'", "There are linear, mlp"], ["train", "--model", "resnet"]),
+        (2, ["optimizer 'sdg'", "did you mean 'sgd'?"], ["train", "--optimizer", "sdg"]),
+        (2, ["glyhps", "Did you mean `glyphs`?"], ["train", "glyhps"]),
+        (2, ["mnits", "Did you mean `mnist`?"], ["train", "mnits:somewhere"]),
+        (2, ["device 'gpu'"], ["train", "--device", "gpu"]),
+        (2, ["--lr needs a value"], ["train", "--lr"]),
+        (2, ["--lr takes a number, not 'abc'"], ["train", "--lr", "abc"]),
+        (2, ["--lr takes a number, not 'nan'"], ["train", "--lr", "nan"]),
+        (2, ["--lr is 0"], ["train", "--lr", "0"]),
+        (2, ["--epochs is 0"], ["train", "--epochs", "0"]),
+        (2, ["--epochs takes a whole number, not '1.5'"], ["train", "--epochs", "1.5"]),
+        (2, ["--epochs takes a whole number"], ["train", "--epochs", "99999999999999999999"]),
+        (2, ["--seed is -1"], ["train", "--seed=-1"]),
+        (2, ["val is 1"], ["train", "--val", "1"]),
+        (2, ["--out takes a text"], ["train", "--out", ""]),
+        (2, ["momentum is sgd's"], ["train", "--optimizer", "adam", "--momentum", "0.5"]),
+        (2, ["'more' is one word too many"], ["train", "glyphs", "more"]),
+        (2, ["--force belongs to --resume"], ["train", "--force"]),
+        (2, ["--lr cannot change with --resume"], ["train", "--resume", "x", "--lr", "1"]),
+        (2, ["'glyphs' is one word too many"], ["train", "glyphs", "--resume", "x"]),
+        (2, ["RUN is missing"], ["eval"]),
+        (2, ["IMAGE is missing"], ["predict", "x"]),
+    ]
+    before = sorted(str(p) for p in pathlib.Path(".").rglob("*"))
+    for code, parts, args in cases:
+        fails(code, *parts, args=args)
+        untouched(before)
+
+
+def test_invalid_input():
+    pathlib.Path("full").mkdir()
+    pathlib.Path("full/x").touch()
+    pathlib.Path("empty").mkdir()
+    idx_files("cut", truncate="train-images-idx3-ubyte.gz")
+    pathlib.Path("readonly").mkdir()
+    cases = [
+        (3, ["nowhere: no such folder"], ["train", "mnist:nowhere"]),
+        (3, ["empty"], ["train", "mnist:empty"]),
+        (3, ["cut/train-images-idx3-ubyte.gz", "truncated"], ["train", "mnist:cut"]),
+        (3, ["device cuda is not available", "--device cpu"], ["train", "--device", "cuda"]),
+        (3, ["device cuda is not available"], ["eval", "full", "--device", "cuda"]),
+        (3, ["full: exists and is not empty", "--resume full"], ["train", "--out", "full"]),
+        (3, ["full/x: is not a folder"], ["train", "--out", "full/x"]),
+        (3, ["cannot be made"], ["train", TINY, *FAST, "--quiet", "--out", "full/x/y"]),
+        (3, ["nowhere: there is no such run folder"], ["train", "--resume", "nowhere"]),
+        (3, ["full: is not a run folder"], ["train", "--resume", "full"]),
+        (3, ["full/x: is a file"], ["eval", "full/x"]),
+        (3, ["nowhere: there is no such run folder"], ["predict", "nowhere", "x.png"]),
+        (3, ["training samples"], ["train", "glyphs?train=5&test=5", "--val", "0.95"]),
+    ]
+    before = sorted(str(p) for p in pathlib.Path(".").rglob("*"))
+    for code, parts, args in cases:
+        fails(code, *parts, args=args)
+        untouched(before)
+    ok("train", TINY, *FAST, "--epochs", 1, "--out", "empty", "--quiet")   # an empty folder is taken
+
+
+def test_damaged_runs():
+    ok("train", TINY, *FAST, "--epochs", 1, "--out", "whole", "--quiet")
+    weights = f"checkpoints/{state('whole')['best']['model']['file']}"
+
+    def damaged(name, change, code, *parts, args=("eval",)):
+        os.system(f"rm -rf {name} && cp -r whole {name}")
+        change(pathlib.Path(name))
+        fails(code, *parts, args=[*args, name])
+
+    def cut(f):
+        (f / weights).write_bytes((f / weights).read_bytes()[:-100])
+
+    def flip(f):
+        data = bytearray((f / weights).read_bytes())
+        data[-1] ^= 1
+        (f / weights).write_bytes(data)
+
+    def edit(key, value):
+        def change(f):
+            s = state(f)
+            s[key] = value
+            (f / "checkpoints/state.json").write_text(json.dumps(s))
+        return change
+
+    def config(old, new):
+        return lambda f: (f / "config.toml").write_text((f / "config.toml").read_text().replace(old, new))
+
+    damaged("d1", cut, 3, weights, "recorded", "damaged")
+    damaged("d2", flip, 3, weights, "crc32")
+    damaged("d3", lambda f: (f / weights).unlink(), 3, weights, "No such file")
+    damaged("d4", lambda f: (f / "checkpoints/state.json").write_text("{"), 3, "state.json", "byte")
+    damaged("d5", edit("progress", {}), 3, "state.json", '"epoch" is missing')
+    damaged("d6", edit("format", 99), 3, "format 99 is newer")
+    damaged("d7", lambda f: (f / "checkpoints/state.json").unlink(), 3, "has no checkpoint yet", "--resume d7")
+    damaged("d8", config('"mlp"', '"linear"'), 3, "missing fc.weight", "unexpected fc1.weight")
+    damaged("d9", config("seed = 0", "seed = 'x'"), 3, "config.toml: line", "seed", "a whole number")
+    damaged("d10", config("seed = 0", "sede = 0"), 3, "sede is no setting", "did you mean seed?")
+    damaged("d11", config("seed = 0", "seed = = 0"), 3, "config.toml: line")
+    damaged("d12", lambda f: (f / "config.toml").unlink(), 3, "is not a run folder")
+    damaged("d13", edit("best", {"epoch": 1, "step": 1, "val_loss": 1, "val_accuracy": 1, "model": {"file": "../x", "bytes": 1, "crc32": "0"}}), 3, "no file name")
+    # PNG
+    pathlib.Path("x.png").write_bytes(b"no picture")
+    fails(3, "x.png", args=["predict", "whole", "x.png"])
+    fails(3, "nope.png", args=["predict", "whole", "nope.png"])
+    fails(2, "--split is 'tset'", args=["eval", "whole", "--split", "tset"])
+    idx_files("other")
+    ok("eval", "whole", "mnist:other")
+
+
+def test_resume_elsewhere():
+    """What would not be bit-exact is said, and done only with --force."""
+    data = "glyphs?train=640&test=160"
+    ok("train", data, *FAST, "--epochs", 2, "--max-steps", 12, "--out", "r", "--quiet")
+    for f in ("summary.json", "model.safetensors"):
+        pathlib.Path("r", f).unlink()
+
+    def altered(name, change, *parts, args=()):
+        os.system(f"cp -r r {name}")
+        s, c = state(name), pathlib.Path(name, "config.toml").read_text()
+        c = c.replace("max_steps = 12", "max_steps = 0")
+        s["progress"].update(epoch=1, batch=3)   # back into the second epoch
+        s, c = change(s, c) or (s, c)
+        pathlib.Path(name, "checkpoints/state.json").write_text(json.dumps(s))
+        pathlib.Path(name, "config.toml").write_text(c)
+        fails(3, "not bit-exact here", "--force", *parts, args=["train", "--resume", name, *args])
+        same(state(name), s, "nothing was changed")
+        r = ok_json("train", "--resume", name, "--force", "--quiet", *args)
+        check(r["epochs"] == 2, f"{r}")
+        check("not bit-exact" in pathlib.Path(name, "log.txt").read_text(), "the log says so")
+
+    altered("isa", lambda s, c: s.update(isa="sse4"), "it was trained on sse4")
+    altered("threads", lambda s, c: None, "compute thread(s), now 1" if s_threads() != 1 else "now 2", args=["--threads", 2 if s_threads() == 1 else 1])
+    altered("version", lambda s, c: s.update(version="0.0.9"), "version 0.0.9")
+    altered("data", lambda s, c: s["data"]["train"].update(fingerprint="0" * 16), "the train data changed")
+    altered("moved", lambda s, c: (s, c.replace("train=640", "train=704")), "the train data changed", "704" if False else "samples")
+    altered("lr", lambda s, c: (s, c.replace("lr = 0.001", "lr = 0.002")), "config.toml was changed (lr 0.001 → 0.002)")
+    fails(2, "epochs is 1, but 2 are trained", args=["train", "--resume", "lr", "--epochs", 1])
+
+
+def s_threads():
+    return state("r")["threads"]
+
+
+def limited(size):
+    return lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (size, size))
+
+
+def test_full_disk():
+    """A file-size limit stands in for a full disk: the start fails cleanly, and a run that hits it keeps its last checkpoint."""
+    before = sorted(str(p) for p in pathlib.Path(".").rglob("*"))
+    fails(3, "cannot be written", "File too large", "ulimit -f", args=["train", TINY, *FAST, "--out", "never", "--quiet"], preexec_fn=limited(100_000))
+    untouched(before)
+    # The first checkpoint (weights, 940 kB) fits; adam's state after a step (twice that) does not.
+    fails(3, "optim.safetensors", "File too large", args=["train", TINY, *FAST, "--epochs", 2, "--checkpoint-every", 4, "--out", "disk", "--quiet"],
+          preexec_fn=limited(1_200_000))
+    same(state("disk")["progress"]["step"], 0, "the last checkpoint is whole")
+    same([p for p in os.listdir("disk/checkpoints") if p.endswith(".tmp")], [], "no temporary file is left")
+    ok("train", "--resume", "disk", "--quiet")
+    ok("train", TINY, *FAST, "--epochs", 2, "--checkpoint-every", 4, "--out", "nolimit", "--quiet")
+    same(digest("disk/model.safetensors"), digest("nolimit/model.safetensors"), "goes on to the same weights")
+
+
+def test_bad_number():
+    done = fails(1, "training stopped at step", "the loss became", "First bad value" if False else "(in ", "--lr", "is good",
+                 args=["train", TINY, *FAST, "--optimizer", "sgd", "--lr", "1e30", "--momentum", "0", "--epochs", 3, "--checkpoint-every", 1, "--out", "nan", "--quiet"])
+    check("[" in done.stderr, f"the operation is named: {done.stderr}")
+
+
+def test_two_writers():
+    import fcntl
+    ok("train", TINY, *FAST, "--epochs", 1, "--out", "busy", "--quiet")
+    with open("busy/log.txt") as log:
+        fcntl.flock(log, fcntl.LOCK_EX)
+        fails(3, "another process is training this run", args=["train", "--resume", "busy"])
+
+
+main(globals())

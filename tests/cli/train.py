@@ -1,0 +1,130 @@
+"""train, eval, predict, doctor, version, help: what they print and what a run folder holds."""
+import json
+import math
+import os
+import pathlib
+import struct
+
+from _suanli import FAST, TINY, check, digest, main, metrics, ok, ok_json, run, same, start, state, summary, write_png
+
+KEYS = ["run", "model", "epochs", "steps", "seconds", "train_loss", "val_loss", "val_accuracy", "test_accuracy", "samples_per_s", "peak_bytes"]
+
+
+def test_train_eval_predict_agree():
+    r = ok_json("train", "glyphs?train=3200&test=320", *FAST, "--epochs", 3, "--out", "a", "--quiet")
+    check(all(k in r for k in KEYS), f"keys missing in {r}")
+    same((r["run"], r["model"], r["epochs"], r["steps"]), ("a", "mlp", 3, 3 * 45), "result")
+    check(0.8 < r["test_accuracy"] <= 1 and 0 < r["train_loss"] < 1, f"it did not learn: {r}")
+    check(r["samples_per_s"] > 0 and r["seconds"] > 0 and r["peak_bytes"] > 0, f"{r}")
+    e = ok_json("eval", "a")
+    same((e["run"], e["samples"], e["loss"], e["accuracy"]), ("a", 320, r["test_loss"], r["test_accuracy"]), "eval of the kept weights")
+    v = ok_json("eval", "a", "--split", "val")
+    same((v["samples"], v["loss"], v["accuracy"]), (320, r["val_loss"], r["val_accuracy"]), "eval of the validation split")
+    other = ok_json("eval", "a", "glyphs?train=64&test=200&seed=5")
+    same((other["samples"], other["accuracy"] > 0.5), (200, True), "eval on other data")
+    check("accuracy" in ok("eval", "a"), "eval in words")
+
+
+def test_run_folder():
+    ok("train", TINY, *FAST, "--epochs", 2, "--out", "deep/er/b", "--seed", 3, "--quiet")
+    f = pathlib.Path("deep/er/b")
+    same(sorted(p.name for p in f.iterdir()), ["checkpoints", "config.toml", "log.txt", "metrics.jsonl", "model.safetensors", "summary.json"], "files")
+    config = (f / "config.toml").read_text()
+    for line in ['model = "mlp"', "epochs = 2", "batch_size = 64", "seed = 3", "lr = 0.001", 'optimizer = "adam"', 'device = "cpu"', 'precision = "f32"']:
+        check(line in config, f"{line} is not in config.toml: {config}")
+    rows = metrics(f)
+    same([(r["step"], r["epoch"], r["split"]) for r in rows], [(9, 1, "train"), (9, 1, "val"), (18, 2, "train"), (18, 2, "val")], "metrics rows")
+    check(all(math.isfinite(r["loss"]) for r in rows) and "accuracy" in rows[1], f"{rows}")
+    s = state(f)
+    same(s["progress"]["step"], 18, "step of the checkpoint")
+    for part in (s["model"], s["optimizer"], s["best"]["model"]):
+        path = f / "checkpoints" / part["file"]
+        same((path.stat().st_size, digest(path)), (part["bytes"], int(part["crc32"], 16)), f"checksum of {part['file']}")
+    kept = {s["model"]["file"], s["optimizer"]["file"], s["best"]["model"]["file"], "state.json"}
+    same({p.name for p in (f / "checkpoints").iterdir()}, kept, "nothing stale is left")
+    same(digest(f / "model.safetensors"), digest(f / "checkpoints" / s["best"]["model"]["file"]), "model.safetensors is the best one")
+    raw = (f / "model.safetensors").read_bytes()
+    header = json.loads(raw[8:8 + struct.unpack("<Q", raw[:8])[0]])
+    same(sorted(k for k in header if k != "__metadata__"), ["fc1.bias", "fc1.weight", "fc2.bias", "fc2.weight", "fc3.bias", "fc3.weight"], "names")
+    same(header["fc1.weight"]["shape"], [256, 784], "weight [out, in]")
+
+
+def test_same_seed_same_bits_whatever_the_loader():
+    for threads in (0, 1, 2, 4):
+        ok("train", TINY, *FAST, "--epochs", 2, "--out", f"l{threads}", "--loader-threads", threads, "--quiet")
+        same(digest(f"l{threads}/model.safetensors"), digest("l0/model.safetensors"), f"weights with {threads} loader threads")
+        same((metrics(f"l{threads}"), summary(f"l{threads}")), (metrics("l0"), summary("l0")), f"metrics with {threads} loader threads")
+    ok("train", TINY, *FAST, "--epochs", 2, "--out", "seed1", "--seed", 1, "--quiet")
+    check(digest("seed1/model.safetensors") != digest("l0/model.safetensors"), "another seed gives other weights")
+    ok("train", TINY, *FAST, "--epochs", 2, "--out", "every", "--checkpoint-every", 1, "--quiet")
+    same(digest("every/model.safetensors"), digest("l0/model.safetensors"), "saving after each step changes nothing")
+
+
+def test_runs_are_numbered_and_progress_stays_off_stdout():
+    first = run("train", TINY, *FAST, "--epochs", 1)
+    same(first.returncode, 0, first.stderr)
+    check("train loss" in first.stderr and "train loss" not in first.stdout, "the table is on stderr")
+    check("test accuracy" in first.stdout and "suanli eval runs/" in first.stdout, first.stdout)
+    check("\033" not in first.stderr and "\r" not in first.stderr, "no control characters where nobody watches")
+    second = run("train", TINY, *FAST, "--epochs", 1, "--quiet", "--json")
+    same(second.stderr, "", "quiet")
+    names = sorted(os.listdir("runs"))
+    check(len(names) == 2 and names[0].endswith("-mlp-1") and names[1].endswith("-mlp-2"), f"{names}")
+
+
+def test_every_model_trains():
+    for model in ("linear", "cnn_b", "cnn_c"):
+        r = ok_json("train", TINY, "--model", model, "--max-steps", 3, "--val", 0, "--out", model, "--quiet")
+        same((r["steps"], r["val_accuracy"]), (3, None), model)
+        check(math.isfinite(r["test_loss"]), f"{r}")
+
+
+def test_predict():
+    ok("train", "glyphs?train=3200&test=64", *FAST, "--epochs", 2, "--out", "p", "--quiet")
+    write_png("one.png", [[255 if 26 <= x < 30 and 6 < y < 50 else 0 for x in range(56)] for y in range(56)])
+    write_png("blank.png", [[0] * 28] * 28)
+    r = ok_json("predict", "p", "one.png", "blank.png", "--top", 3)
+    same([p["file"] for p in r["predictions"]], ["one.png", "blank.png"], "files")
+    for p in r["predictions"]:
+        top = p["top"]
+        same(len(top), 3, "top")
+        check(top[0] == {"class": p["class"], "probability": p["probability"]}, f"{p}")
+        check(1 >= top[0]["probability"] >= top[1]["probability"] >= top[2]["probability"] > 0, f"{p}")
+    words = ok("predict", "p", "one.png", "blank.png")
+    same([l.split(":")[0] for l in words.splitlines()], ["one.png", "blank.png"], words)
+
+
+def test_finished_run_prints_its_result_again():
+    first = ok_json("train", TINY, *FAST, "--epochs", 1, "--out", "f", "--quiet")
+    before = {p: p.stat().st_mtime_ns for p in pathlib.Path("f").rglob("*")}
+    same(ok_json("train", "--resume", "f/"), first, "result")
+    same({p: p.stat().st_mtime_ns for p in pathlib.Path("f").rglob("*")}, before, "nothing was touched")
+    more = ok_json("train", "--resume", "f", "--epochs", 2, "--quiet")
+    whole = ok_json("train", TINY, *FAST, "--epochs", 2, "--out", "g", "--quiet")
+    same((more["epochs"], digest("f/model.safetensors")), (2, digest("g/model.safetensors")), "two epochs in two parts")
+
+
+def test_small_words():
+    same(ok("version"), ok("--version"), "version")
+    check(ok("version").startswith("suanli "), "version")
+    check("train" in ok("help") and ok("help", "train") == ok("train", "--help") == ok("train", "-h"), "help")
+    for option in ("--out", "--seed", "--val", "--resume", "--device", "--checkpoint-every"):
+        check(option in ok("help", "train"), f"{option} in help")
+    d = ok_json("doctor")
+    check(d["threads"] >= 1 and d["isa"] and d["onednn"].startswith("3.") and d["memory_bytes"] > 0 and "runs" in d, f"{d}")
+    check("onednn" in ok("doctor"), "doctor in words")
+
+
+def test_result_that_cannot_be_written():
+    with open("/dev/full", "w") as full:
+        import subprocess
+        done = subprocess.run([os.environ["SUANLI_BIN"], "version"], stdout=full, stderr=subprocess.PIPE, text=True)
+    check(done.returncode == 1 and done.stderr.startswith("suanli: the result cannot be written"), done.stderr)
+    child = start("train", TINY, *FAST, "--epochs", 2, "--out", "pipe")
+    child.stderr.close()   # the reader of the progress goes away: the run does not
+    out = child.stdout.read()
+    same(child.wait(), 0, "a closed stderr")
+    check("test accuracy" in out, out)
+
+
+main(globals())

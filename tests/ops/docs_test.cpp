@@ -1,0 +1,68 @@
+// docs/ops.md is what the table of ops says. SUANLI_UPDATE=1 writes it anew.
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <fstream>
+#include <sstream>
+
+#include "ops/pointwise.h"
+#include "support/checkout.h"
+
+namespace suanli::test {
+namespace {
+
+std::string cell(const std::string& text) {  // a bar would end a cell of a table
+  std::string out;
+  for (char c : text) out += c == '|' ? "\\|" : std::string(1, c);
+  return out;
+}
+
+bool pointwise_gradient_exists(const std::string& op) {
+  for (const PointwiseRow& row : pointwise_rows)
+    if (op == row.name)
+      for (int i = 0; i < row.arity; ++i)
+        if (std::string_view(row.gradient[i]) != "none") return true;
+  return false;
+}
+
+std::string page() {
+  std::vector<const OpDef*> pointwise, others;
+  for (const Op* op : all_ops()) {
+    const std::string name = op->def().name;
+    const bool row = std::any_of(std::begin(pointwise_rows), std::end(pointwise_rows), [&](const auto& r) { return name == r.name; });
+    (row ? pointwise : others).push_back(&op->def());
+  }
+  auto by_name = [](const OpDef* a, const OpDef* b) { return std::string_view(a->name) < b->name; };
+  std::sort(pointwise.begin(), pointwise.end(), by_name);
+  std::sort(others.begin(), others.end(), by_name);
+  std::ostringstream out;
+  out << "# Ops\n\nEvery op that a program can hold, as its definition describes it. Functions that are written with them (`mean`, `flatten`,\n"
+         "`one_hot`, `dropout`, the losses, …) are in `include/suanli/ops.h`, with the arguments of all. This page is generated from the\n"
+         "definitions by `SUANLI_UPDATE=1 test_ops --gtest_filter=Docs.*`; a test compares the two.\n";
+  auto table = [&](const char* title, const std::vector<const OpDef*>& ops, bool rows) {
+    out << "\n## " << title << "\n\n| op | what it gives | gradient | ONNX |\n|---|---|---|---|\n";
+    for (const OpDef* d : ops) {
+      const bool gradient = rows ? pointwise_gradient_exists(d->name) : d->vjp != nullptr;
+      out << "| `" << d->name << "` | " << cell(d->doc) << " | " << (gradient ? "yes" : "no") << " | " << (d->onnx.name ? d->onnx.name : "—")
+          << " |\n";
+    }
+  };
+  table("Pointwise", pointwise, true);
+  table("Others", others, false);
+  return out.str();
+}
+
+TEST(Docs, ListEveryOp) {
+  const auto root = checkout();
+  if (root.empty()) GTEST_SKIP() << "the checkout was not found; set SUANLI_SOURCE";
+  const auto path = root / "docs" / "ops.md";
+  const std::string expected = page();
+  if (const char* update = std::getenv("SUANLI_UPDATE"); update && std::string_view(update) == "1") std::ofstream(path) << expected;
+  std::ifstream file(path);
+  std::stringstream found;
+  found << file.rdbuf();
+  EXPECT_TRUE(found.str() == expected) << path << " is not what the ops say; run SUANLI_UPDATE=1 test_ops --gtest_filter=Docs.*";
+}
+
+}  // namespace
+}  // namespace suanli::test

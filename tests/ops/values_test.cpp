@@ -1,0 +1,434 @@
+// Values at the edges: NaN, infinities, ties, wrap-around, empty tensors, large numbers, wrong indices.
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <limits>
+
+#include "ops/pointwise.h"
+#include "suanli/autograd.h"
+#include "support/op_harness.h"
+
+namespace suanli::test {
+namespace {
+
+constexpr double kInf = std::numeric_limits<double>::infinity(), kNan = std::numeric_limits<double>::quiet_NaN();
+constexpr int64_t kLeast = std::numeric_limits<int64_t>::min(), kMost = std::numeric_limits<int64_t>::max();
+
+using I64s = std::vector<int64_t>;
+using F64s = std::vector<double>;
+
+Tensor reals(const F64s& v) { return tensor(v, {static_cast<int64_t>(v.size())}); }
+Tensor integers(const I64s& v) { return tensor(v, {static_cast<int64_t>(v.size())}); }
+Tensor in_dtype(const F64s& v, const Shape& shape, DType d) { return cast(tensor(v, shape), d); }
+F64s read(const Tensor& t) { return cast(t, f64).to_vector<double>(); }
+I64s read_integers(const Tensor& t) { return t.to_vector<int64_t>(); }
+template <class F> std::string error_of(F&& f) {
+  try {
+    f();
+  } catch (const Error& e) {
+    drop_pending();
+    return e.what();
+  }
+  return "nothing was thrown";
+}
+
+// ---- NaN -------------------------------------------------------------------------------------------------------------------
+
+/// A row of pointwise.def by name.
+Tensor call_row(const PointwiseRow& row, const Tensor& x, const Tensor& y, const Tensor& z) {
+  for (const Op* op : all_ops())
+    if (std::string_view(op->def().name) == row.name) {
+      const PointwiseAttr attr{static_cast<int16_t>(&row - pointwise_rows), -1, f64};
+      if (row.arity == 1) return record(*op, {&x}, attr);
+      if (row.arity == 2) return record(*op, {&x, &y}, attr);
+      return record(*op, {&x, &y, &z}, attr);
+    }
+  throw Error("no such row");
+}
+
+TEST(NotANumber, PassesThroughEveryPointwiseOp) {
+  constexpr size_t n = 37;  // whole vectors and a tail
+  for (const PointwiseRow& row : pointwise_rows) {
+    if (row.cls != PointwiseClass::Floats && row.cls != PointwiseClass::Numbers) continue;
+    for (DType d : {f64, f32})
+      for (int bad = 0; bad < row.arity; ++bad) {
+        F64s v[2] = {F64s(n, 1.5), F64s(n, 2.5)};
+        for (size_t at : {size_t{0}, size_t{9}, n - 1}) v[bad][at] = kNan;
+        const auto y = read(call_row(row, in_dtype(v[0], {n}, d), in_dtype(v[1], {n}, d), {}));
+        for (size_t i = 0; i < n; ++i) EXPECT_EQ(std::isnan(y[i]), std::isnan(v[bad][i])) << row.name << " " << name(d) << " at " << i;
+      }
+  }
+}
+
+TEST(NotANumber, IsNotEqualToAnything) {
+  const Tensor x = reals({kNan, 1, kNan}), y = reals({kNan, kNan, 2});
+  EXPECT_EQ(read(x == y), (F64s{0, 0, 0}));
+  EXPECT_EQ(read(x != y), (F64s{1, 1, 1}));
+  for (const Tensor& t : {x < y, x <= y, x > y, x >= y}) EXPECT_EQ(read(t), (F64s{0, 0, 0}));
+  EXPECT_EQ(read(isfinite(reals({kNan, kInf, -kInf, 0, 1e308}))), (F64s{0, 0, 0, 1, 1}));
+}
+
+TEST(NotANumber, PowFollowsC) { EXPECT_EQ(read(pow(reals({1, kNan}), reals({kNan, 0}))), (F64s{1, 1})); }
+
+TEST(NotANumber, WhereTakesOnlyTheSideItChooses) {
+  Tensor bad = reals({kNan, kNan});
+  EXPECT_EQ(read(where(tensor(std::vector<bool>{true, true}, {2}), reals({1, 2}), bad)), (F64s{1, 2}));
+}
+
+TEST(NotANumber, WinsInReductionsWhereverItStands) {
+  for (DType d : {f64, f32})
+    for (size_t at : {size_t{0}, size_t{5}, size_t{16}, size_t{40}}) {
+      F64s v(2 * 41, 1.0);
+      v[at] = kNan;
+      const Tensor x = in_dtype(v, {2, 41}, d), columns = transpose(x);
+      for (const Tensor& y : {max(x, {1}), max(columns, {0}), sum(x, {1}), sum(columns, {0})}) {
+        const auto r = read(y);
+        EXPECT_TRUE(std::isnan(r[0])) << name(d) << " at " << at;
+        EXPECT_FALSE(std::isnan(r[1])) << name(d) << " at " << at;
+      }
+      EXPECT_TRUE(std::isnan(read(max(x))[0]));
+      EXPECT_EQ(read_integers(argmax(x, 1)), (I64s{static_cast<int64_t>(at), 0}));
+      EXPECT_EQ(read_integers(argmax(columns, 0)), (I64s{static_cast<int64_t>(at), 0}));
+      const auto soft = read(softmax(x, 1));
+      for (size_t i = 0; i < 82; ++i) EXPECT_EQ(std::isnan(soft[i]), i < 41);
+    }
+}
+
+TEST(NotANumber, WinsInPoolsAndItsPlaceGetsTheGradient) {
+  for (DType d : {f64, f32})
+    for (size_t at = 0; at < 4; ++at) {
+      F64s v = {1, 2, 3, 4, 5, 6, 7, 8};
+      v[at] = kNan;
+      Tensor x = in_dtype(v, {1, 2, 2, 2}, d);
+      x.requires_grad_();
+      Tensor y = max_pool2d(x);
+      const auto r = read(y);
+      EXPECT_TRUE(std::isnan(r[0]));
+      EXPECT_EQ(r[1], 8);
+      F64s expected(8, 0.0);
+      expected[at] = expected[7] = 1;
+      EXPECT_EQ(read(grad({y}, {x}, {ones(y.shape(), d)})[0]), expected);
+    }
+}
+
+TEST(NotANumber, StaysInItsRowOfAProduct) {
+  const auto y = read(matmul(tensor<double>({1, kNan, 3, 4}, {2, 2}), tensor<double>({1, 0, 0, 1}, {2, 2})));
+  EXPECT_TRUE(std::isnan(y[0]) && std::isnan(y[1]));
+  EXPECT_EQ(y[2], 3);
+  EXPECT_EQ(y[3], 4);
+}
+
+// ---- large numbers and infinities ------------------------------------------------------------------------------------------
+
+TEST(Large, SoftmaxOfTenThousands) {
+  for (DType d : {f64, f32}) {
+    Tensor x = in_dtype({1e4, 0, -1e4, 1e4, 1e4, 1e4, -1e4, -1e4, -1e4}, {3, 3}, d);
+    EXPECT_EQ(read(softmax(x)), read(in_dtype({1, 0, 0, 1 / 3.0, 1 / 3.0, 1 / 3.0, 1 / 3.0, 1 / 3.0, 1 / 3.0}, {9}, d)));
+    const auto l = read(log_softmax(x));
+    EXPECT_EQ(F64s(l.begin(), l.begin() + 3), (F64s{0, -1e4, -2e4}));
+    for (size_t i = 3; i < 9; ++i) EXPECT_NEAR(l[i], -std::log(3.0), 1e-3);
+    x.requires_grad_();
+    for (const Tensor& y : {softmax(x), log_softmax(x), softmax(transpose(x), 0)})
+      for (double g : read(grad({y}, {x}, {ones({3, 3}, d)})[0])) EXPECT_LT(std::fabs(g), 1e-3);  // rows sum to 1 whatever x is
+    EXPECT_EQ(read(cross_entropy(in_dtype({1e4, -1e4}, {1, 2}, d), integers({1})))[0], 2e4);
+  }
+}
+
+TEST(Large, PointwiseLimits) {
+  struct Case { const char* what; Tensor got; F64s want; };
+  const Tensor ends = reals({-kInf, -1e4, 1e4, kInf});
+  const Case cases[] = {{"exp", exp(ends), {0, 0, kInf, kInf}},
+                        {"sigmoid", sigmoid(ends), {0, 0, 1, 1}},
+                        {"tanh", tanh(ends), {-1, -1, 1, 1}},
+                        {"erf", erf(ends), {-1, -1, 1, 1}},
+                        {"softplus", softplus(ends), {0, 0, 1e4, kInf}},
+                        {"relu", relu(ends), {0, 0, 1e4, kInf}},
+                        {"sign", sign(ends), {-1, -1, 1, 1}},
+                        {"floor", floor(ends), {-kInf, -1e4, 1e4, kInf}},
+                        {"abs", abs(ends), {kInf, 1e4, 1e4, kInf}},
+                        {"reciprocal", reciprocal(reals({-kInf, kInf, 0.5})), {0, 0, 2}},
+                        {"log", log(reals({0, 1, kInf})), {-kInf, 0, kInf}},
+                        {"log1p", log1p(reals({-1, 1e-20, kInf})), {-kInf, 1e-20, kInf}},
+                        {"sqrt", sqrt(reals({0, 4, kInf})), {0, 2, kInf}},
+                        {"rsqrt", rsqrt(reals({0, 4, kInf})), {kInf, 0.5, 0}},
+                        {"pow", pow(reals({0, 2, kInf, 2}), reals({0, -kInf, 1, 10})), {1, 0, kInf, 1024}},
+                        {"div", reals({1, -1, 0}) / reals({0, 0, 1}), {kInf, -kInf, 0}},
+                        {"maximum", maximum(ends, 5.0), {5, 5, 1e4, kInf}},
+                        {"max", max(reals({-kInf, -kInf})), {-kInf}},
+                        {"sigmoid's gradient far out stays finite", [] {
+                           Tensor x = reals({-800, 800}).requires_grad_();
+                           return grad({sigmoid(x) + softplus(x)}, {x}, {ones({2}, f64)})[0];
+                         }(), {0, 1}}};
+  for (const Case& c : cases) EXPECT_EQ(read(c.got), c.want) << c.what;
+}
+
+// ---- conventions of gradients at kinks and ties ----------------------------------------------------------------------------
+
+F64s gradient_at(const std::function<Tensor(const Tensor&)>& f, const F64s& at, bool create_graph = false) {
+  Tensor x = reals(at);
+  x.requires_grad_();
+  return read(grad({sum(f(x))}, {x}, {}, {.create_graph = create_graph})[0]);
+}
+
+TEST(Kinks, HaveTheGradientsOfPyTorch) {
+  for (bool create_graph : {false, true}) {
+    EXPECT_EQ(gradient_at([](const Tensor& x) { return relu(x); }, {-1, 0, 2}, create_graph), (F64s{0, 0, 1}));
+    EXPECT_EQ(gradient_at([](const Tensor& x) { return abs(x); }, {-3, 0, 2}, create_graph), (F64s{-1, 0, 1}));
+    EXPECT_EQ(gradient_at([](const Tensor& x) { return max(x); }, {1, 3, 3, 3}, create_graph), (F64s{0, 1 / 3.0, 1 / 3.0, 1 / 3.0}));
+    EXPECT_EQ(gradient_at([](const Tensor& x) { return maximum(x, reals({0, 2, 2})); }, {1, 2, 1}, create_graph), (F64s{1, 0.5, 0}));
+    EXPECT_EQ(gradient_at([](const Tensor& x) { return maximum(reals({0, 2, 2}), x); }, {1, 2, 1}, create_graph), (F64s{1, 0.5, 0}));
+    EXPECT_EQ(gradient_at([](const Tensor& x) { return minimum(x, reals({0, 2, 2})); }, {1, 2, 1}, create_graph), (F64s{0, 0.5, 1}));
+    EXPECT_EQ(gradient_at([](const Tensor& x) { return minimum(reals({0, 2, 2}), x); }, {1, 2, 1}, create_graph), (F64s{0, 0.5, 1}));
+    EXPECT_EQ(gradient_at([](const Tensor& x) { return pow(x, 0.0); }, {0, 2}, create_graph), (F64s{0, 0}));
+    EXPECT_EQ(gradient_at([](const Tensor& x) { return pow(reals({0, 1}), x); }, {2, 2}, create_graph), (F64s{0, 0}));
+  }
+}
+
+TEST(Kinks, EqualMaximaOfAPoolGoToTheFirst) {
+  Tensor x = ones({1, 1, 2, 4}, f64);
+  x.requires_grad_();
+  EXPECT_EQ(read(grad({sum(max_pool2d(x))}, {x})[0]), (F64s{1, 0, 1, 0, 0, 0, 0, 0}));
+}
+
+TEST(Kinks, OverlappingWindowsAddUp) {
+  Tensor x = tensor<double>({0, 0, 0, 0, 9, 0, 0, 0, 0}, {1, 1, 3, 3});
+  x.requires_grad_();
+  EXPECT_EQ(read(grad({sum(max_pool2d(x, {.kernel = 2, .stride = 1}))}, {x})[0]), (F64s{0, 0, 0, 0, 4, 0, 0, 0, 0}));
+}
+
+// ---- integers --------------------------------------------------------------------------------------------------------------
+
+TEST(Integers, WrapAround) {
+  EXPECT_EQ(read_integers(integers({kMost, kLeast}) + integers({1, -1})), (I64s{kLeast, kMost}));
+  EXPECT_EQ(read_integers(integers({kLeast}) - integers({1})), (I64s{kMost}));
+  EXPECT_EQ(read_integers(integers({kMost, int64_t{1} << 32}) * integers({2, int64_t{1} << 32})), (I64s{-2, 0}));
+  EXPECT_EQ(read_integers(-integers({kLeast, 5})), (I64s{kLeast, -5}));
+  EXPECT_EQ(read_integers(abs(integers({kLeast, -5}))), (I64s{kLeast, 5}));
+  EXPECT_EQ(read_integers(square(integers({int64_t{1} << 32, -3}))), (I64s{0, 9}));
+  EXPECT_EQ(read_integers(sum(integers({kMost, 1}))), (I64s{kLeast}));
+  EXPECT_EQ(read_integers(pow(integers({2, 2, 3, -2}), integers({63, 64, 41, 3}))), (I64s{kLeast, 0, -420491770248316829, -8}));
+  EXPECT_EQ(read_integers(cast(in_dtype({200, 255}, {2}, u8) + in_dtype({100, 1}, {2}, u8), i64)), (I64s{44, 0}));
+}
+
+TEST(Integers, DivisionTruncatesAndNeverTraps) {
+  EXPECT_EQ(read_integers(integers({7, -7, 7, -7, 0, 5, kLeast, kLeast}) / integers({2, 2, -2, -2, 3, 0, -1, 0})),
+            (I64s{3, -3, -3, 3, 0, 0, kLeast, 0}));
+  EXPECT_EQ(read_integers(pow(integers({0, 1, -1, -1, 2}), integers({-1, -5, -3, -2, -1}))), (I64s{0, 1, -1, 1, 0}));
+}
+
+TEST(Integers, KeepAll64Bits) {
+  const int64_t big = (int64_t{1} << 62) + 1;
+  EXPECT_EQ(read_integers(integers({big}) + 1), (I64s{big + 1}));
+  EXPECT_EQ(read_integers(maximum(integers({big}), integers({big - 1}))), (I64s{big}));
+  EXPECT_EQ(read_integers(where(integers({1}) > 0, integers({big}), 0)), (I64s{big}));
+  EXPECT_EQ(read(integers({big}) > integers({big - 1})), (F64s{1}));
+  EXPECT_EQ(read_integers(max(integers({big - 1, big}))), (I64s{big}));
+  EXPECT_EQ(read_integers(argmax(integers({big - 1, big, big}))), (I64s{1}));
+  EXPECT_EQ(read_integers(full({1}, big, i64)), (I64s{big}));
+  EXPECT_EQ(read_integers(arange(2, big)), (I64s{big, big + 1}));
+}
+
+TEST(Dtypes, ArePromoted) {
+  const Tensor b = tensor(std::vector<bool>{true}, {1}), u = in_dtype({1}, {1}, u8), i = integers({1}), s = Tensor{1.0f}, d = reals({1});
+  struct Case { Tensor got; DType want; };
+  const Case cases[] = {{b + b, i64}, {u + b, u8}, {u + i, i64}, {i + s, f32}, {i + d, f64}, {s + d, f64}, {i + 1, i64}, {i + 1.5, f32},
+                        {u + 1, u8}, {s + 1.5, f32}, {d + 1.5, f64}, {d + 1, f64}, {b + 1, i64}, {exp(i), f32}, {i / i, i64}, {i / 2.0, f32},
+                        {i < d, boolean}, {sum(u), i64}, {sum(b), i64}, {where(b, i, d), f64}, {where(b, d, 1), f64}, {where(b, 1.0, i), f32}};
+  for (const Case& c : cases) EXPECT_STREQ(name(c.got.dtype()), name(c.want)) << &c - cases;
+}
+
+TEST(Dtypes, CastTruncates) {
+  EXPECT_EQ(read_integers(cast(reals({-1.9, 1.9, kNan, -0.0}), i64)), (I64s{-1, 1, 0, 0}));
+  EXPECT_EQ(read(cast(reals({kNan, 0, -0.0, 1e-300, -kInf}), boolean)), (F64s{1, 0, 0, 1, 1}));
+  EXPECT_EQ(read(cast(reals({1e300, 1 + 0x1p-30}), f32)), (F64s{kInf, 1}));
+}
+
+TEST(Dtypes, TensorsOfAnyDtypeServeAsTheNumberOfAFill) {
+  for (DType d : {f64, f32, i64, DType::i32, u8, boolean})
+    EXPECT_EQ(read(full({2}, reshape(in_dtype({1}, {1}, d), {}), f64)), (F64s{1, 1})) << name(d);
+  for (DType d : {i64, DType::i32, u8}) {
+    EXPECT_EQ(read_integers(arange(2, reshape(in_dtype({1}, {1}, d), {}))), (I64s{1, 2})) << name(d);
+    EXPECT_EQ(read(slice(reals({5, 6, 7}), 0, reshape(in_dtype({1}, {1}, d), {}), 2)), (F64s{6, 7})) << name(d);
+  }
+}
+
+// ---- nothing, and what is not there ----------------------------------------------------------------------------------------
+
+TEST(Empty, ReductionsOfNothing) {
+  EXPECT_EQ(read(sum(zeros({0, 2}), {0})), (F64s{0, 0}));
+  EXPECT_EQ(read(sum(zeros({0}))), (F64s{0}));
+  EXPECT_TRUE(std::isnan(read(mean(zeros({0})))[0]));
+  EXPECT_EQ(matmul(zeros({0, 3}), zeros({3, 0})).shape(), (Shape{0, 0}));
+  EXPECT_EQ(read(matmul(ones({2, 0}), ones({0, 1}))), (F64s{0, 0}));
+  EXPECT_EQ(error_of([] { max(zeros({3, 0})); }), "[max] axis 1 of shape [3, 0] is empty; the maximum of nothing is not defined");
+  EXPECT_EQ(error_of([] { softmax(Tensor(1.0), 0); }), "[softmax] axis 0 is out of range for a 0-d tensor");
+}
+
+TEST(Errors, IndicesAreChecked) {
+  EXPECT_EQ(error_of([] { read(gather(reals({1, 2}), 0, integers({0, 2}))); }),
+            "[gather] index 2 at position 1 is out of range: 2 entries (0…1) exist");
+  EXPECT_EQ(error_of([] { read(embedding(ones({3, 2}), integers({-1}))); }),
+            "[embedding] index -1 at position 0 is out of range: 3 entries (0…2) exist");
+  EXPECT_EQ(error_of([] { read(scatter_add(reals({1}), 0, integers({7}), reals({1}))); }),
+            "[scatter_add] index 7 at position 0 is out of range: 1 entry (0) exists");
+}
+
+TEST(Errors, SayWhatWasGiven) {
+  const Tensor x = ones({2, 3});
+  struct Case { std::function<void()> call; const char* text; };
+  const Case cases[] = {
+      {[&] { x + ones({2, 4}); }, "[add] "},
+      {[&] { sum(x, {2}); }, "[sum] axis 2 is out of range for shape [2, 3]"},
+      {[&] { sum(x, {0, -2}); }, "[sum] axis -2 is named twice"},
+      {[&] { mean(integers({1})); }, "[mean] input is i64; a float dtype is expected, convert it with cast(x, f32)"},
+      {[&] { reshape(x, {-1, -1}); }, "[reshape] shape [-1, -1] has two sizes of -1; one can be computed"},
+      {[&] { reshape(x, {4, -1}); }, "[reshape] shape [2, 3] (6 elements) does not fit [4, -1]"},
+      {[&] { transpose(x, {0, 0}); }, "[transpose] the axes given are no order of the 2 axes of shape [2, 3]"},
+      {[&] { slice(x, 1, 2, 2); }, "[slice] 2 elements from 2 on (step 1) leave axis 1 of shape [2, 3]"},
+      {[&] { slice(x, 1, -4, 1); }, "[slice] 1 elements from -4 on (step 1) leave axis 1 of shape [2, 3]"},
+      {[&] { concat({}); }, "[concat] no tensors were given"},
+      {[&] { logical_and(x, x); }, "[logical_and] inputs are f32; bool is expected (write x != 0)"},
+      {[&] { where(x, x, x); }, "[where] the condition is f32; bool is expected (write x != 0)"},
+      {[&] { matmul(x, cast(ones({3, 1}), f64)); }, "[matmul] f32 × f64: both inputs need one dtype"},
+      {[&] { cross_entropy(x, integers({1, 2, 3})); }, "[cross_entropy] scores have shape [2, 3], targets [3]; [N, C] and [N] are expected"},
+      {[&] { mse_loss(x, ones({3, 2})); }, "[mse_loss] shapes [2, 3] and [3, 2] differ"},
+      {[&] { dropout(x, 1.5); }, "[dropout] p is 1.5; a probability from 0 to 1 is expected"},
+      {[&] { conv2d(ones({1, 1, 3, 3}), ones({1, 1, 2, 2}), {}, {.stride = 0}); }, "[conv2d] stride 0, padding 0, dilation 1, groups 1"},
+      {[&] { conv2d(ones({1, 4, 3, 3}), ones({3, 2, 2, 2}), {}, {.groups = 2}); }, "not a multiple of 2 groups"},
+      {[&] { conv2d(ones({1, 1, 3, 3}), ones({2, 1, 2, 2}), ones({3})); }, "[conv2d] bias has shape [3], [2] is expected"},
+      {[&] { uniform({-1}); }, "[uniform] shape [-1] has a negative size"},
+      {[&] { exp(Tensor()); }, "[exp] an input is undefined (a default-constructed tensor)"},
+      {[&] { one_hot(x, 3); }, "[one_hot] index is f32; class numbers (i64) are expected"},
+  };
+  for (const Case& c : cases) {
+    const std::string text = error_of(c.call);
+    EXPECT_NE(text.find(c.text), std::string::npos) << "got: " << text << "\nexpected: " << c.text;
+  }
+}
+
+// ---- functions written with ops --------------------------------------------------------------------------------------------
+
+TEST(Composites, AgreeWithTheirDefinitions) {
+  const Tensor x = tensor<double>({1, 2, 3, 4, 5, 6}, {2, 3});
+  const Tensor t = integers({2, 0});
+  const double z0 = std::exp(1) + std::exp(2) + std::exp(3), z1 = std::exp(4) + std::exp(5) + std::exp(6);
+  struct Case { const char* what; Tensor got; F64s want; };
+  const Case cases[] = {{"mean", mean(x), {3.5}},
+                        {"mean over rows", mean(x, {0}), {2.5, 3.5, 4.5}},
+                        {"mean keeps axes", mean(x, {-1}, true), {2, 5}},
+                        {"sum_to", sum_to(x, {1, 3}), {5, 7, 9}},
+                        {"sum_to of leading axes", sum_to(x, {3}), {5, 7, 9}},
+                        {"sum_to a scalar", sum_to(x, {}), {21}},
+                        {"flatten", flatten(x), {1, 2, 3, 4, 5, 6}},
+                        {"one_hot", one_hot(t, 3), {0, 0, 1, 1, 0, 0}},
+                        {"nll_loss", nll_loss(x, t), {-3.5}},
+                        {"mse_loss", mse_loss(x, x + 2.0), {4}},
+                        {"transpose", transpose(x), {1, 4, 2, 5, 3, 6}},
+                        {"slice from the end", slice(x, 1, -2, 2), {2, 3, 5, 6}},
+                        {"slice by a step", slice(x, -1, 0, 2, 2), {1, 3, 4, 6}},
+                        {"slice_update", slice_update(x, zeros({2, 1}, f64), 1, 1), {1, 0, 3, 4, 0, 6}},
+                        {"a computed start is clamped", slice(x, 1, integers({9}).rank() ? reshape(integers({9}), {}) : Tensor(), 2), {2, 3, 5, 6}},
+                        {"scatter_add", scatter_add(reals({1, 0}), 0, integers({1, 1, 0}), reals({1, 2, 4})), {5, 3}}};
+  for (const Case& c : cases) EXPECT_EQ(read(c.got), c.want) << c.what;
+  EXPECT_NEAR(cross_entropy(x, t).item<double>(), (std::log(z0) - 3 + std::log(z1) - 4) / 2, 1e-14);
+  EXPECT_EQ(one_hot(t, 3).shape(), (Shape{2, 3}));
+  EXPECT_EQ(flatten(ones({2, 3, 4, 5}), 1, 2).shape(), (Shape{2, 12, 5}));
+}
+
+TEST(Composites, HaveGradients) {
+  Sample s;
+  auto draw = [](const Shape& shape, double phase) {
+    F64s v;
+    for (int64_t i = 0; i < shape.numel(); ++i) v.push_back(std::sin(phase + 1.7 * static_cast<double>(i)));
+    return tensor(v, shape);
+  };
+  const Tensor x = draw({3, 4}, 0), y = draw({3, 4}, 1), t = integers({1, 3, 0});
+  using Fs = const std::vector<Tensor>&;
+  EXPECT_LE(gradcheck([&](Fs v) { return cross_entropy(v[0], t); }, {x}, true), 1e-6);
+  EXPECT_LE(gradcheck([&](Fs v) { return nll_loss(v[0], t); }, {x}, true), 1e-6);
+  EXPECT_LE(gradcheck([&](Fs v) { return mse_loss(v[0], v[1]); }, {x, y}, true), 1e-6);
+  EXPECT_LE(gradcheck([&](Fs v) { return mean(v[0], {1}) * mean(v[0], {1}); }, {x}, true), 1e-6);
+  EXPECT_LE(gradcheck([&](Fs v) { return sum_to(v[0] * v[1], {4}); }, {x, y}, true), 1e-6);
+  EXPECT_LE(gradcheck([&](Fs v) { return matmul(reshape(v[0], {2, 1, 6}), transpose(v[1], {0, 1}), false, false); },
+                      {x, draw({6, 2}, 2)}, true), 1e-6);
+}
+
+// ---- random ----------------------------------------------------------------------------------------------------------------
+
+struct Moments { double mean = 0, variance = 0, skew = 0, kurtosis = 0; };
+Moments moments(const F64s& v) {
+  Moments m;
+  const double n = static_cast<double>(v.size());
+  for (double x : v) m.mean += x / n;
+  for (double x : v) m.variance += (x - m.mean) * (x - m.mean) / n;
+  for (double x : v) m.skew += std::pow((x - m.mean) / std::sqrt(m.variance), 3) / n;
+  for (double x : v) m.kurtosis += std::pow((x - m.mean) / std::sqrt(m.variance), 4) / n;
+  return m;
+}
+
+// Standard errors with n = 100,000: mean of uniform 0.0009, of normal 0.0032; variance 0.0045, skew 0.0077, kurtosis 0.0155.
+TEST(Random, MomentsAreThoseOfTheDistributions) {
+  for (DType d : {f32, f64}) {
+    Generator g(11);
+    const auto u = read(uniform({100'000}, -1.0, 3.0, d, &g));
+    const Moments mu = moments(u);
+    EXPECT_NEAR(mu.mean, 1, 0.02);
+    EXPECT_NEAR(mu.variance, 16 / 12.0, 0.03);
+    EXPECT_NEAR(mu.kurtosis, 1.8, 0.03);
+    for (double x : u) EXPECT_TRUE(x >= -1 && x < 3);
+    const Moments mn = moments(read(normal({100'000}, 2.0, 3.0, d, &g)));
+    EXPECT_NEAR(mn.mean, 2, 0.05);
+    EXPECT_NEAR(mn.variance, 9, 0.25);
+    EXPECT_NEAR(mn.skew, 0, 0.04);
+    EXPECT_NEAR(mn.kurtosis, 3, 0.08);
+  }
+}
+
+TEST(Random, PermutationIsOne) {
+  Generator g(5);
+  auto p = read_integers(permutation(1000, &g)), q = read_integers(permutation(1000, &g));
+  EXPECT_NE(p, q);
+  std::sort(p.begin(), p.end());
+  for (size_t i = 0; i < p.size(); ++i) EXPECT_EQ(p[i], static_cast<int64_t>(i));
+}
+
+TEST(Random, DrawsAdvanceTheCounterByTheirSizeEvenIfDead) {
+  Generator g(3);
+  uniform({5}, 0, 1, f32, &g);
+  EXPECT_EQ(g.counter(), 2u);
+  normal({5}, 0, 1, f64, &g);
+  EXPECT_EQ(g.counter(), 5u);
+  const Tensor after = uniform({4}, 0, 1, f64, &g);
+  Generator h(3);
+  h.set_state(3, 5);
+  EXPECT_EQ(bits(after), bits(uniform({4}, 0, 1, f64, &h)));
+  drop_pending();
+}
+
+TEST(Random, DroppedProgramsGiveTheDrawsBack) {
+  Generator g(3);
+  const Tensor lost = uniform({8}, 0, 1, f32, &g);
+  drop_pending();
+  EXPECT_EQ(g.counter(), 0u);
+}
+
+TEST(Random, DropoutKeepsTheMeanAndScales) {
+  manual_seed(1);
+  Tensor x = ones({20'000});
+  x.requires_grad_();
+  Tensor y = dropout(x, 0.25);
+  const auto v = read(y), g = read(grad({sum(y)}, {x})[0]);
+  double kept = 0;
+  for (size_t i = 0; i < v.size(); ++i) {
+    EXPECT_TRUE(v[i] == 0 || v[i] == static_cast<float>(1 / 0.75)) << v[i];
+    EXPECT_EQ(v[i], g[i]);
+    kept += v[i] != 0;
+  }
+  EXPECT_NEAR(kept / 20'000, 0.75, 0.02);
+  EXPECT_EQ(read(sum(dropout(x, 1.0)))[0], 0);
+  EXPECT_EQ(read(sum(dropout(x, 0.0)))[0], 20'000);
+  EXPECT_EQ(bits(dropout(x, 0.5, false)), bits(x));
+}
+
+}  // namespace
+}  // namespace suanli::test
