@@ -1,5 +1,6 @@
 // Module: visiting fields, state, modes, paths.
 #include <algorithm>
+#include <atomic>
 #include <exception>
 #include <map>
 #include <set>
@@ -56,18 +57,24 @@ NamedParameters collect(Module& m) {
 }  // namespace
 
 /// Gives every module below a root its full path, for errors and profiles.
+/// Threads that share a model may learn it at the same time: they write the same numbers.
 struct PathLearner : FieldVisitor {
   std::string path;
+  static uint32_t scope(Module& m) { return std::atomic_ref(m.scope_).load(std::memory_order_relaxed); }
+  static void set(Module& m, uint32_t id) {
+    std::atomic_ref(m.scope_).store(id, std::memory_order_relaxed);
+    std::atomic_ref(m.self().scope_).store(id, std::memory_order_relaxed);
+  }
   static void learn(Module& root) {
     PathLearner l;
-    root.scope_ = root.self().scope_ = scope_id(root.type_name());
+    set(root, scope_id(root.type_name()));
     root.fields(l);
   }
   void parameter(const std::string&, Parameter&) override {}
   void module(const std::string& name, Module& m) override {
     std::string outer = path;
     path = join(path, name);
-    m.scope_ = m.self().scope_ = scope_id(path);
+    set(m, scope_id(path));
     m.fields(*this);
     path = std::move(outer);
   }
@@ -152,9 +159,9 @@ void Module::to(DType dtype) {
 
 Scope::Scope(Module& module) : exceptions_(std::uncaught_exceptions()) {
   Recorder& rec = Recorder::current();
-  if (module.scope_ == 0) PathLearner::learn(module);  // the root of a call that was never visited
+  if (PathLearner::scope(module) == 0) PathLearner::learn(module);  // the root of a call that was never visited
   outer_ = rec.scope_;
-  rec.scope_ = module.scope_;
+  rec.scope_ = PathLearner::scope(module);
   ++rec.module_depth_;
 }
 

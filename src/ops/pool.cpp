@@ -57,8 +57,8 @@ const Op pool_grad_op{OpDef{
         },
     .vjp =
         [](Vjp& v) {  // the transpose of a scatter: read where it wrote
-          const Shape& s = v.in_shape(0);
-          Tensor planes = reshape(v.grad(), {s[0] * s[1], -1}), at = cast(reshape(v.in(1), {s[0] * s[1], -1}), i64);
+          const Shape &s = v.in_shape(0), &x = v.grad().shape();
+          Tensor planes = reshape(v.grad(), {x[0] * x[1], x[2] * x[3]}), at = cast(reshape(v.in(1), {s[0] * s[1], s[2] * s[3]}), i64);
           v.give(0, reshape(gather(planes, 1, at), s));
         },
     .saves = saves_in(1),

@@ -43,9 +43,9 @@ void Optimizer::step() {
       Tensor g = s.parameter.grad();
       if (!g.defined() || !s.parameter.requires_grad()) continue;
       any = true;
-      const bool first = s.state.empty();
+      if (s.steps() == 0) s.state.clear();  // made by a first step that was dropped
       s.set_steps(s.steps() + 1);
-      if (first)
+      if (s.state.empty())
         for (size_t i = 0; i < state_names().size(); ++i) s.state.emplace_back(zeros(s.parameter.shape(), s.parameter.dtype()), false);
       update(s, g);
       if (!keep_grads) s.parameter.set_grad({});

@@ -151,6 +151,8 @@ PlanStats plan_stats() { return this_thread().stats; }
 void set_check_nan(bool on) { check_nan = on; }
 void clear_plan_cache() { cache().clear(); }
 
+void prepare_executing_thread() { this_thread(); }
+
 void execute_pending(Recorder& recorder, size_t count) {
   ThreadState& t = this_thread();
   t.tape.build(recorder.pending(), count);

@@ -52,6 +52,7 @@ Recorder& Recorder::current() {
 }
 
 Recorder::Recorder() : node_budget_(kNodeBudget), byte_budget_(kByteBudget) {
+  prepare_executing_thread();
   slab_chunks();  // this thread's slab heap is made first, so that it outlives the recorder
   const char* eager = std::getenv("SUANLI_EAGER");
   eager_ = eager && *eager && std::string_view(eager) != "0";

@@ -74,6 +74,8 @@ class Recorder {
 /// Executes the first `count` pending nodes: afterwards results with handles, values that retained graphs read and pending cell
 /// values have storage. Defined by the plan room (src/plan/execute.cpp), which registers itself by being linked.
 void execute_pending(Recorder& recorder, size_t count);
+/// Makes what execute_pending keeps per thread; called by the recorder's constructor, so that it outlives the recorder.
+void prepare_executing_thread();
 
 /// Number of nodes and edges' hash that identify a node within its program, ignoring addresses. Used to find repetitions.
 uint64_t node_fingerprint(Node* node, uint64_t first_seq);

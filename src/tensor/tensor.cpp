@@ -14,15 +14,17 @@ static_assert(sizeof(Node) % alignof(Result) == 0 && sizeof(Edge) % alignof(Resu
 namespace {
 size_t node_bytes(int n_in, int n_out) { return sizeof(Node) + sizeof(Edge) * n_in + sizeof(Result) * n_out; }
 
+/// Nodes that await destruction on this thread, chained through `seq`: a chain of thousands (a loop whose graph was kept) must not
+/// recurse once per node, and the end of a thread must find no vector gone already.
+thread_local Node* dying = nullptr;
+thread_local bool destroying = false;
+
 void destroy(Node* n) {
-  // Chains of thousands of nodes (a loop whose graph was kept) must not recurse once per node.
-  static thread_local std::vector<Node*>* queue = nullptr;
-  if (queue) return queue->push_back(n);
-  static thread_local std::vector<Node*> work;
-  queue = &work;
-  for (work.push_back(n); !work.empty();) {
-    Node* m = work.back();
-    work.pop_back();
+  n->seq = reinterpret_cast<uintptr_t>(std::exchange(dying, n));
+  if (destroying) return;
+  destroying = true;
+  while (Node* m = dying) {
+    dying = reinterpret_cast<Node*>(m->seq);
     for (int i = 0; i < m->n_in; ++i)
       if (m->in()[i].node) release_node(m->in()[i].node);
     for (int i = 0; i < m->n_out; ++i)
@@ -30,7 +32,7 @@ void destroy(Node* n) {
     if (m->cell) detail::release(m->cell);
     slab_free(m, node_bytes(m->n_in, m->n_out));
   }
-  queue = nullptr;
+  destroying = false;
 }
 }  // namespace
 

@@ -49,7 +49,7 @@ class SUANLI_API Json {
   Json& set(std::string key, Json value);
 
   /// `text` must be one value. `where` (a file name) begins the error: InputError "where: byte 17: …". Duplicate keys are an error.
-  static Json parse(std::string_view text, const std::string& where);
+  static Json parse(std::string_view text, const std::string& where = "text");
   /// One line, or `indent` spaces per level. Doubles read back as the same bits; NaN and infinities become null.
   std::string dump(int indent = -1) const;
 

@@ -11,6 +11,7 @@
 
 #include "base/file.h"
 #include "base/text.h"
+#include "train/config.h"
 
 namespace suanli {
 
@@ -83,6 +84,8 @@ std::unique_ptr<RunFolder> RunFolder::create(const TrainConfig& config) {
   std::unique_ptr<RunFolder> run(new RunFolder(path));
   run->made_ = made;
   try {
+    // First of all files: with it the folder can be resumed, without it the folder counts as empty.
+    write_file_atomically(run->file("config.toml"), to_toml(config));
     make_folders(run->checkpoints());
     run->open_files();
   } catch (...) {
@@ -137,8 +140,11 @@ void require_free(const std::string& path) {
   std::error_code error;
   if (!path_exists(path)) return;
   if (!fs::is_directory(path, error)) throw InputError(str(path, ": is not a folder. Give another --out."));
-  if (!fs::is_empty(path, error) || error)
+  for (auto& entry : fs::directory_iterator(path, error)) {
+    // What a process leaves that was killed before its first file was complete.
+    if (entry.path().filename().string() == str("config.toml", kTemporarySuffix)) continue;
     throw InputError(str(path, ": exists and is not empty. Continue it with --resume ", path, ", or give another --out."));
+  }
 }
 
 void require_run_folder(const std::string& path) {

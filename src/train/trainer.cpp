@@ -56,7 +56,6 @@ void Trainer::State::begin() {
   config.out = folder->path();
   checkpoints.emplace(folder->checkpoints());
   try {
-    write_file_atomically(folder->file("config.toml"), to_toml(config));
     // Draws of the training itself come from a stream of their own, so that they do not depend on how many the weights took.
     manual_seed(static_cast<uint64_t>(config.seed), 1);
     checkpoint.provenance = {version(), isa(), config.threads, deciding_fields(config), to_json(splits)};

@@ -30,9 +30,7 @@ inline Tensor scalar(double v) { return tensor(std::vector<double>{v}, Shape{});
 template <class E, class F> std::string thrown(F&& f) {
   try {
     f();
-  } catch (const E& e) {
-    return e.what();
-  } catch (const std::exception& e) {
+  } catch (const E& e) { return e.what(); } catch (const std::exception& e) {
     return std::string("another exception: ") + e.what();
   }
   return "nothing was thrown";
@@ -46,7 +44,9 @@ struct Net : nn::Module {
   Tensor forward(const Tensor& x) { return fc2(drop(relu(fc1(x)))); }
 };
 
-struct Batch { Tensor x, y; };
+struct Batch {
+  Tensor x, y;
+};
 inline Batch batch(int i, int64_t rows = 8) {
   std::vector<int64_t> labels;
   for (int64_t r = 0; r < rows; ++r) labels.push_back((r * 7 + i) % 3);

@@ -40,15 +40,13 @@ template <class F> bool with_type(DType dtype, F&& f) {
   }
 }
 
-/// One scalar operand: a slot (f64 or i64) or a 0-d tensor.
-inline double read_real(const void* p, DType d) { return d == DType::f64 ? *static_cast<const double*>(p) : d == DType::f32 ? *static_cast<const float*>(p) : static_cast<double>(*static_cast<const int64_t*>(p)); }
-inline int64_t read_integer(const void* p, DType d) {
-  switch (d) {
-    case DType::i32: return *static_cast<const int32_t*>(p);
-    case DType::u8: case DType::boolean: return *static_cast<const uint8_t*>(p);
-    case DType::i64: return *static_cast<const int64_t*>(p);
-    default: return static_cast<int64_t>(read_real(p, d));
-  }
+/// One scalar operand, a slot (f64 or i64) or a 0-d tensor, as a number of type T.
+template <class T> T read_scalar(const void* p, DType dtype) {
+  T value{};
+  with_type(dtype, [&](auto t) { value = static_cast<T>(*static_cast<const decltype(t)*>(p)); });
+  return value;
 }
+inline double read_real(const void* p, DType dtype) { return read_scalar<double>(p, dtype); }
+inline int64_t read_integer(const void* p, DType dtype) { return read_scalar<int64_t>(p, dtype); }
 
 }  // namespace suanli::cpu

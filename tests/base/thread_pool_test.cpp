@@ -1,0 +1,162 @@
+// The pool that computes: who runs what, exceptions, nesting, several callers.
+#include "base/thread_pool.h"
+
+#include <atomic>
+#include <map>
+#include <mutex>
+#include <set>
+#include <stdexcept>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "gtest/gtest.h"
+#include "suanli/base.h"
+#include "suanli/runtime.h"
+
+namespace suanli {
+namespace {
+
+struct PoolOf {
+  explicit PoolOf(int threads) : before(pool_threads()) { set_pool_threads(threads); }
+  ~PoolOf() { set_pool_threads(before); }
+  PoolOf(const PoolOf&) = delete;
+  int before;
+};
+
+TEST(ThreadPool, PartsAreAssignedStatically) {
+  for (int threads : {1, 2, 3, 5}) {
+    PoolOf pool(threads);
+    EXPECT_EQ(pool_threads(), threads);
+    for (int parts : {1, 2, 7, 20})
+      for (int round = 0; round < 20; ++round) {
+        std::vector<std::thread::id> ran(static_cast<size_t>(parts));
+        std::vector<std::atomic<int>> times(static_cast<size_t>(parts));
+        parallel_parts(parts, [&](int p) {
+          ran[static_cast<size_t>(p)] = std::this_thread::get_id();
+          ++times[static_cast<size_t>(p)];
+        });
+        for (int p = 0; p < parts; ++p) {
+          ASSERT_EQ(times[static_cast<size_t>(p)], 1);
+          if (parts == 1) continue;
+          ASSERT_EQ(ran[static_cast<size_t>(p)], ran[static_cast<size_t>(p % threads)]) << "part p runs on thread p mod n";
+          if (p % threads == 0) ASSERT_EQ(ran[static_cast<size_t>(p)], std::this_thread::get_id());
+        }
+        if (parts > 1) {
+          std::set<std::thread::id> all(ran.begin(), ran.end());
+          ASSERT_EQ(all.size(), static_cast<size_t>(std::min(parts, threads)));
+        }
+      }
+  }
+}
+
+TEST(ThreadPool, NothingToDo) {
+  parallel_parts(0, [](int) { FAIL(); });
+  parallel_parts(-3, [](int) { FAIL(); });
+  parallel_chunks(0, 1, [](int64_t, int64_t) { FAIL(); });
+}
+
+TEST(ThreadPool, ChunksCoverTheRangeOnce) {
+  PoolOf pool(4);
+  struct Case {
+    int64_t n, grain;
+    size_t parts;
+  };
+  for (const Case& c : {Case{1, 1, 1}, {3, 1, 3}, {4, 1, 4}, {1000, 1, 4}, {1000, 400, 2}, {1000, 5000, 1}, {7, 2, 3}, {10, 0, 4}}) {
+    std::mutex mutex;
+    std::map<int64_t, int64_t> ranges;
+    parallel_chunks(c.n, c.grain, [&](int64_t begin, int64_t end) {
+      std::lock_guard lock(mutex);
+      ranges[begin] = end;
+    });
+    EXPECT_EQ(ranges.size(), c.parts) << c.n << " by " << c.grain;
+    int64_t at = 0;
+    for (auto [begin, end] : ranges) {
+      EXPECT_EQ(begin, at);
+      EXPECT_GT(end, begin);
+      if (c.parts > 1) EXPECT_GE(end - begin, c.grain);
+      at = end;
+    }
+    EXPECT_EQ(at, c.n);
+  }
+}
+
+TEST(ThreadPool, TheFirstExceptionByPartIsRethrown) {
+  for (int threads : {1, 2, 4}) {
+    PoolOf pool(threads);
+    for (int round = 0; round < 50; ++round) {
+      std::string text;
+      try {
+        parallel_parts(16, [&](int p) {
+          if (p == 3 || p == 6 || p == 9) throw std::runtime_error("part " + std::to_string(p));
+        });
+      } catch (const std::runtime_error& e) { text = e.what(); }
+      EXPECT_EQ(text, "part 3");
+    }
+    int after = 0;
+    std::mutex mutex;
+    parallel_parts(5, [&](int) {
+      std::lock_guard lock(mutex);
+      ++after;
+    });
+    EXPECT_EQ(after, 5) << "the pool works on";
+  }
+}
+
+TEST(ThreadPool, NestedRegionsRunInline) {
+  PoolOf pool(3);
+  std::atomic<int> total{0}, elsewhere{0};
+  parallel_parts(6, [&](int) {
+    const auto outer = std::this_thread::get_id();
+    parallel_parts(4, [&](int) {
+      ++total;
+      if (std::this_thread::get_id() != outer) ++elsewhere;
+      parallel_chunks(100, 1, [&](int64_t begin, int64_t end) { total += static_cast<int>(end - begin); });
+    });
+  });
+  EXPECT_EQ(total, 6 * 4 * 101);
+  EXPECT_EQ(elsewhere, 0);
+}
+
+TEST(ThreadPool, AnExceptionInANestedRegionComesOut) {
+  PoolOf pool(3);
+  EXPECT_THROW(parallel_parts(6,
+                              [&](int p) {
+                                parallel_parts(4, [&](int q) {
+                                  if (p == 5 && q == 2) throw std::out_of_range("inner");
+                                });
+                              }),
+               std::out_of_range);
+}
+
+TEST(ThreadPool, SeveralCallersAtOnce) {
+  PoolOf pool(3);
+  std::atomic<int64_t> total{0};
+  std::vector<std::thread> callers;
+  for (int c = 0; c < 4; ++c)
+    callers.emplace_back([&] {
+      for (int round = 0; round < 500; ++round) parallel_parts(6, [&](int p) { total += p; });
+    });
+  for (auto& c : callers) c.join();
+  EXPECT_EQ(total, 4 * 500 * 15);
+}
+
+TEST(ThreadPool, SizesChange) {
+  const int before = pool_threads();
+  for (int n : {4, 1, 2, 7, 2}) {
+    set_pool_threads(n);
+    EXPECT_EQ(pool_threads(), n);
+    std::atomic<int> ran{0};
+    parallel_parts(9, [&](int) { ++ran; });
+    EXPECT_EQ(ran, 9);
+  }
+  EXPECT_THROW(set_pool_threads(0), UsageError);
+  EXPECT_EQ(pool_threads(), 2);
+  set_compute_threads(3);
+  EXPECT_EQ(compute_threads(), 3);
+  EXPECT_EQ(pool_threads(), 3);
+  set_pool_threads(before);
+}
+
+}  // namespace
+}  // namespace suanli

@@ -1,0 +1,286 @@
+// Modules: names, state, modes, paths, tying, freezing.
+#include <cmath>
+#include <set>
+
+#include "gtest/gtest.h"
+#include "tensor/programs.h"
+
+namespace suanli {
+namespace {
+
+using namespace suanli::test;
+
+struct Block : nn::Module {
+  nn::Linear fc;
+  std::optional<nn::Linear> shortcut;
+  SUANLI_FIELDS(fc, shortcut)
+  Block(int64_t in, int64_t out) : fc(in, out) {
+    if (in != out) shortcut.emplace(in, out, nn::Linear::Options{.bias = false});
+  }
+  Tensor forward(const Tensor& x) { return relu(fc(x)) + (shortcut ? (*shortcut)(x) : x); }
+};
+
+struct Deep : nn::Module {
+  std::vector<Block> layers;
+  std::unique_ptr<nn::Linear> head = std::make_unique<nn::Linear>(4, 2);
+  nn::Sequential tail{nn::ReLU(), nn::Linear(2, 3)};
+  Parameter scale{ones({3})}, mean{zeros({3}), false};
+  SUANLI_FIELDS(layers, head, tail, scale, mean)
+  Deep() {
+    layers.emplace_back(3, 4);
+    layers.emplace_back(4, 4);
+  }
+  Tensor forward(const Tensor& x) {
+    Tensor y = x;
+    for (Block& b : layers) y = b(y);
+    return tail((*head)(y)) * scale + mean;
+  }
+};
+
+std::vector<std::string> names(const nn::NamedParameters& all) {
+  std::vector<std::string> out;
+  for (auto& [name, p] : all) out.push_back(name);
+  return out;
+}
+
+TEST(Module, FieldsGiveNames) {
+  Deep m;
+  const std::vector<std::string> expected = {"layers.0.fc.weight",
+                                             "layers.0.fc.bias",
+                                             "layers.0.shortcut.weight",
+                                             "layers.1.fc.weight",
+                                             "layers.1.fc.bias",
+                                             "head.weight",
+                                             "head.bias",
+                                             "tail.1.weight",
+                                             "tail.1.bias",
+                                             "scale",
+                                             "mean"};
+  EXPECT_EQ(names(m.state_dict()), expected);
+  EXPECT_EQ(m.parameter_count(), 12 + 4 + 12 + 16 + 4 + 8 + 2 + 6 + 3 + 3 + 3);
+  EXPECT_EQ(m(zeros({5, 3})).shape(), (Shape{5, 3}));
+}
+
+TEST(Module, ErrorsNameTheModule) {
+  Deep m;
+  struct Wrong : nn::Module {
+    nn::Linear fc1{6, 4}, fc2{5, 3};
+    SUANLI_FIELDS(fc1, fc2)
+    Tensor forward(const Tensor& x) { return fc2(fc1(x)); }
+  } wrong;
+  std::string text = thrown<ShapeError>([&] { wrong(zeros({2, 6})); });
+  EXPECT_NE(text.find("(in fc2)"), std::string::npos) << text;
+  text = thrown<ShapeError>([&] { wrong(zeros({2, 7})); });
+  EXPECT_NE(text.find("(in fc1)"), std::string::npos) << text;
+  EXPECT_NE(text.find("[2, 7]"), std::string::npos) << text;
+  text = thrown<ShapeError>([&] { m(zeros({2, 5})); });
+  EXPECT_NE(text.find("(in layers.0.fc)"), std::string::npos) << text;
+
+  nn::Sequential s(nn::Linear(6, 4), nn::Sequential(nn::ReLU(), nn::Linear(5, 2)));
+  text = thrown<ShapeError>([&] { s(zeros({2, 6})); });
+  EXPECT_NE(text.find("(in 1.1)"), std::string::npos) << text;
+  nn::Conv2d conv(3, 4, 3);
+  text = thrown<ShapeError>([&] { conv(zeros({1, 2, 8, 8})); });
+  EXPECT_NE(text.find("channels"), std::string::npos) << text;
+  text = thrown<ShapeError>([&] { zeros({2}) + zeros({3}); });
+  EXPECT_EQ(text.find("(in"), std::string::npos) << "outside of any module: " << text;
+}
+
+TEST(Module, ConsumedGraphsNameTheModule) {
+  Deep m;
+  Tensor y = m(tensor_f32({2, 3}, 1)), loss = sum(y);
+  loss.backward();
+  Tensor again = sum(y * 2.0);
+  const std::string text = thrown<GraphError>([&] { again.backward(); });
+  EXPECT_NE(text.find("graph of add was consumed"), std::string::npos) << text;
+}
+
+TEST(Module, LoadStateDictCopies) {
+  manual_seed(1);
+  Deep a;
+  manual_seed(2);
+  Deep b;
+  EXPECT_NE(values(a), values(b));
+  std::vector<std::pair<std::string, Tensor>> state;
+  for (auto& [name, p] : a.state_dict()) state.emplace_back(name, p.value());
+  std::reverse(state.begin(), state.end());
+  b.load_state_dict(state);
+  EXPECT_EQ(values(a), values(b));
+  Tensor x = tensor_f32({2, 3}, 1);
+  EXPECT_EQ(a(x).to_vector<float>(), b(x).to_vector<float>());
+  a.scale.set(a.scale * 2.0);
+  EXPECT_NE(values(a), values(b)) << "the places are not shared";
+}
+
+TEST(Module, LoadStateDictSaysWhatIsWrongAndChangesNothing) {
+  Deep m;
+  const Bits before = values(m);
+  std::vector<std::pair<std::string, Tensor>> state;
+  for (auto& [name, p] : m.state_dict()) state.emplace_back(name, zeros(p.shape()));
+  state.erase(state.begin() + 4);                 // layers.1.fc.bias
+  state[0].second = zeros({3, 4});                // layers.0.fc.weight is [4, 3]
+  state[4].second = zeros({2, 4}, f64);           // head.weight
+  state.emplace_back("head.gain", zeros({2}));
+  const std::string text = thrown<InputError>([&] { m.load_state_dict(state); });
+  for (const char* part : {"missing layers.1.fc.bias", "unexpected head.gain", "layers.0.fc.weight is [3, 4], [4, 3] is expected",
+                           "head.weight is f64, f32 is expected"})
+    EXPECT_NE(text.find(part), std::string::npos) << text;
+  EXPECT_EQ(values(m), before);
+}
+
+TEST(Module, TrainAndEvalReachEveryModule) {
+  struct Noisy : nn::Module {
+    nn::Dropout drop{0.5};
+    nn::Sequential deep{nn::Dropout(0.5), nn::Sequential(nn::Dropout(0.5))};
+    std::vector<nn::Dropout> more;
+    SUANLI_FIELDS(drop, deep, more)
+    Tensor forward(const Tensor& x) { return more[0](deep(drop(dropout(x, 0.5, training())))); }
+  };
+  Noisy m;
+  m.more.emplace_back(0.5);
+  Tensor x = ones({64});
+  EXPECT_NE(m(x).to_vector<float>(), x.to_vector<float>());
+  m.eval();
+  EXPECT_EQ(m(x).to_vector<float>(), x.to_vector<float>());
+  m.train();
+  EXPECT_NE(m(x).to_vector<float>(), x.to_vector<float>());
+
+  nn::AnyModule any = [] {
+    Noisy inner;
+    inner.more.emplace_back(0.5);
+    return nn::AnyModule(std::move(inner));
+  }();
+  any.eval();
+  EXPECT_EQ(any(x).to_vector<float>(), x.to_vector<float>()) << "eval() of the holder does not reach what it holds";
+  struct Holder : nn::Module {
+    nn::AnyModule inner;
+    SUANLI_FIELDS(inner)
+    Tensor forward(const Tensor& x) { return inner(x); }
+  } holder;
+  holder.inner = nn::AnyModule(nn::Dropout(0.5));
+  holder.eval();
+  EXPECT_EQ(holder(x).to_vector<float>(), x.to_vector<float>());
+}
+
+TEST(Module, HeldModulesHavePaths) {
+  struct Holder : nn::Module {
+    nn::AnyModule body;
+    SUANLI_FIELDS(body)
+    Tensor forward(const Tensor& x) { return body(x); }
+  } holder;
+  holder.body = nn::AnyModule(nn::Sequential(nn::Linear(2, 3), nn::Linear(4, 5)));
+  EXPECT_EQ(names(holder.state_dict()), (std::vector<std::string>{"body.0.weight", "body.0.bias", "body.1.weight", "body.1.bias"}));
+  const std::string text = thrown<ShapeError>([&] { holder(zeros({1, 2})); });
+  EXPECT_NE(text.find("(in body.1)"), std::string::npos) << text;
+}
+
+TEST(Module, TyingSharesOnePlace) {
+  // A language model's: the embedding and the output share their weight. Gradients of both uses add up.
+  struct Tied : nn::Module {
+    Parameter table{tensor_f64({5, 3}, 1)}, out{tensor_f64({5, 3}, 2)};
+    SUANLI_FIELDS(table, out)
+    Tensor forward(const Tensor& ids) { return matmul(embedding(table, ids), out, false, true); }
+  } m;
+  nn::tie(m.table, m.out);
+  EXPECT_EQ(names(m.named_parameters()), (std::vector<std::string>{"table"}));
+  EXPECT_EQ(m.parameters().size(), 1u);
+  EXPECT_EQ(m.parameter_count(), 15);
+  EXPECT_EQ(names(m.state_dict()), (std::vector<std::string>{"table", "out"}));
+  // y = Σ_k (t[id] · t[k]): ∂y/∂t[k] = t[id], and Σ_k t[k] more for k = id.
+  sum(m(tensor<int64_t>({2}))).backward();
+  const auto t = m.table.value().to_vector<double>(), g = m.out.grad().to_vector<double>();
+  for (size_t k = 0; k < 5; ++k)
+    for (size_t i = 0; i < 3; ++i) {
+      double expected = t[2 * 3 + i];
+      if (k == 2)
+        for (size_t r = 0; r < 5; ++r) expected += t[r * 3 + i];
+      EXPECT_NEAR(g[k * 3 + i], expected, 1e-14);
+    }
+  optim::SGD opt(m.parameters(), {.lr = 0.1});
+  opt.step();
+  for (size_t i = 0; i < t.size(); ++i) EXPECT_NEAR(m.out.value().to_vector<double>()[i], t[i] - 0.1 * g[i], 1e-15);
+  Parameter other(zeros({2}));
+  EXPECT_THROW(nn::tie(m.table, other), ShapeError);
+}
+
+TEST(Module, FrozenPartsStay) {
+  manual_seed(3);
+  Net net;
+  net.fc1.requires_grad_(false);
+  optim::Adam opt(net.parameters(), {.lr = 0.01});
+  const auto frozen = net.fc1.weight.value().to_vector<float>(), moving = net.fc2.weight.value().to_vector<float>();
+  for (int i = 0; i < 3; ++i) train_step(net, opt, batch(i));
+  EXPECT_FALSE(net.fc1.weight.grad().defined());
+  EXPECT_EQ(net.fc1.weight.value().to_vector<float>(), frozen);
+  EXPECT_NE(net.fc2.weight.value().to_vector<float>(), moving);
+  // Adam's count of a thawed parameter starts at its own first step.
+  auto steps_of = [&] {
+    std::vector<std::pair<std::string, int64_t>> out;
+    for (auto& [name, t] : opt.state_dict())
+      if (name.ends_with(".step")) out.emplace_back(name, t.item<int64_t>());
+    return out;
+  };
+  using Steps = std::vector<std::pair<std::string, int64_t>>;
+  EXPECT_EQ(steps_of(), (Steps{{"2.step", 3}, {"3.step", 3}}));
+  net.fc1.requires_grad_(true);
+  train_step(net, opt, batch(3));
+  EXPECT_EQ(steps_of(), (Steps{{"0.step", 1}, {"1.step", 1}, {"2.step", 4}, {"3.step", 4}}));
+  EXPECT_NE(net.fc1.weight.value().to_vector<float>(), frozen);
+}
+
+TEST(Module, InitialValues) {
+  manual_seed(4);
+  nn::Linear fc(100, 50);
+  nn::Conv2d conv(8, 16, 3, {.groups = 2});
+  struct Case {
+    Parameter p;
+    double bound;
+  };
+  const Case cases[] = {{fc.weight, 1 / std::sqrt(100.0)},
+                        {fc.bias, 1 / std::sqrt(100.0)},
+                        {conv.weight, 1 / std::sqrt(36.0)},
+                        {conv.bias, 1 / std::sqrt(36.0)}};
+  for (const Case& c : cases) {
+    const auto v = c.p.value().to_vector<float>();
+    double lowest = 1, highest = -1, mean = 0, square = 0;
+    for (float x : v) lowest = std::min<double>(lowest, x), highest = std::max<double>(highest, x), mean += x, square += double{x} * x;
+    const auto n = static_cast<double>(v.size());
+    EXPECT_GE(lowest, -c.bound);
+    EXPECT_LE(highest, c.bound);
+    EXPECT_GT(highest - lowest, 2 * c.bound * (1 - 8 / n)) << "the whole range is used";
+    EXPECT_NEAR(mean / n, 0, 5 * c.bound / std::sqrt(3 * n));
+    EXPECT_NEAR(square / n / (c.bound * c.bound / 3), 1, 5 / std::sqrt(n));  // variance of a uniform distribution
+  }
+  EXPECT_EQ(conv.weight.shape(), (Shape{16, 4, 3, 3}));
+  manual_seed(4);
+  nn::Linear again(100, 50);
+  EXPECT_EQ(again.weight.value().to_vector<float>(), fc.weight.value().to_vector<float>());
+  nn::Linear next(100, 50);
+  EXPECT_NE(next.weight.value().to_vector<float>(), fc.weight.value().to_vector<float>());
+  EXPECT_FALSE(nn::Linear(2, 2, {.bias = false}).bias.defined());
+  EXPECT_THROW(nn::Linear(0, 2), ShapeError);
+  EXPECT_THROW(nn::Conv2d(3, 4, 3, {.groups = 2}), ShapeError);
+}
+
+TEST(Module, LinearIsAProductPlusABias) {
+  manual_seed(5);
+  nn::Linear fc(3, 2);
+  const auto w = fc.weight.value().to_vector<float>(), b = fc.bias.value().to_vector<float>();
+  for (const Shape& lead : {Shape{}, Shape{4}, Shape{2, 5}, Shape{0}}) {
+    Shape shape = lead, out = lead;
+    shape.push_back(3);
+    out.push_back(2);
+    Tensor x = tensor_f32(shape, 6), y = fc(x);
+    ASSERT_EQ(y.shape(), out);
+    const auto xv = x.to_vector<float>(), yv = y.to_vector<float>();
+    for (size_t r = 0; r < yv.size() / 2; ++r)
+      for (size_t o = 0; o < 2; ++o) {
+        double expected = b[o];
+        for (size_t i = 0; i < 3; ++i) expected += double{xv[r * 3 + i]} * double{w[o * 3 + i]};
+        EXPECT_NEAR(yv[r * 2 + o], expected, 1e-6);
+      }
+  }
+}
+
+}  // namespace
+}  // namespace suanli

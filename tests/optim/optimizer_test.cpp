@@ -1,0 +1,260 @@
+// Optimisers against plain loops over doubles, written from the papers.
+#include <cmath>
+#include <cstdio>
+
+#include "gtest/gtest.h"
+#include "tensor/programs.h"
+
+namespace suanli {
+namespace {
+
+using namespace suanli::test;
+
+/// A loss with a gradient that changes from step to step and couples the elements: L = Σ (w_i − a_i)² + 0.3 sin(2 w_i) w_{i+1}.
+constexpr size_t kN = 7;
+const std::vector<double> kGoal = numbers(kN, 40);
+
+Tensor loss_of(const Tensor& w) {
+  Tensor next = concat({slice(w, 0, 1, kN - 1), slice(w, 0, 0, 1)});
+  return sum(square(w - tensor(kGoal, {kN})) + 0.3 * sin(2.0 * w) * next);
+}
+std::vector<double> gradient_of(const std::vector<double>& w) {
+  std::vector<double> g(kN);
+  for (size_t i = 0; i < kN; ++i) {
+    const size_t before = (i + kN - 1) % kN, next = (i + 1) % kN;
+    g[i] = 2 * (w[i] - kGoal[i]) + 0.6 * std::cos(2 * w[i]) * w[next] + 0.3 * std::sin(2 * w[before]);
+  }
+  return g;
+}
+
+/// PyTorch's SGD: v ← g the first time, then μ v + (1 − τ) g; Nesterov steps along g + μ v (Sutskever et al. 2013).
+std::vector<double> sgd_reference(std::vector<double> w, const optim::SGDOptions& o, int steps) {
+  std::vector<double> v(kN, 0.0);
+  for (int t = 0; t < steps; ++t) {
+    auto g = gradient_of(w);
+    for (size_t i = 0; i < kN; ++i) {
+      g[i] += o.weight_decay * w[i];
+      double d = g[i];
+      if (o.momentum != 0) {
+        v[i] = t == 0 ? g[i] : o.momentum * v[i] + (1 - o.dampening) * g[i];
+        d = o.nesterov ? g[i] + o.momentum * v[i] : v[i];
+      }
+      w[i] -= o.lr * d;
+    }
+  }
+  return w;
+}
+
+/// Algorithm 1 of Kingma & Ba 2015, with PyTorch's L2 weight decay.
+std::vector<double> adam_reference(std::vector<double> w, const optim::AdamOptions& o, int steps) {
+  std::vector<double> m(kN, 0.0), v(kN, 0.0);
+  for (int t = 1; t <= steps; ++t) {
+    const auto g = gradient_of(w);
+    for (size_t i = 0; i < kN; ++i) {
+      const double gi = g[i] + o.weight_decay * w[i];
+      m[i] = o.beta1 * m[i] + (1 - o.beta1) * gi;
+      v[i] = o.beta2 * v[i] + (1 - o.beta2) * gi * gi;
+      const double m_hat = m[i] / (1 - std::pow(o.beta1, t)), v_hat = v[i] / (1 - std::pow(o.beta2, t));
+      w[i] -= o.lr * m_hat / (std::sqrt(v_hat) + o.eps);
+    }
+  }
+  return w;
+}
+
+void expect_near(const std::vector<double>& got, const std::vector<double>& expected, const char* what) {
+  for (size_t i = 0; i < kN; ++i) EXPECT_NEAR(got[i], expected[i], 1e-12) << what << " " << i;
+}
+
+TEST(Optimizer, SgdFollowsThePlainLoop) {
+  struct Case {
+    const char* what;
+    optim::SGDOptions options;
+  };
+  const Case cases[] = {{"plain", {.lr = 0.05}},
+                        {"momentum", {.lr = 0.02, .momentum = 0.9}},
+                        {"dampening", {.lr = 0.05, .momentum = 0.9, .dampening = 0.3}},
+                        {"nesterov", {.lr = 0.02, .momentum = 0.8, .nesterov = true}},
+                        {"weight decay", {.lr = 0.05, .weight_decay = 0.1}},
+                        {"all", {.lr = 0.02, .momentum = 0.9, .weight_decay = 0.05, .nesterov = true}}};
+  for (const Case& c : cases) {
+    Parameter w(tensor_f64({kN}, 41));
+    optim::SGD opt({w}, c.options);
+    for (int t = 0; t < 50; ++t) {
+      loss_of(w).backward();
+      opt.step();
+    }
+    expect_near(w.value().to_vector<double>(), sgd_reference(numbers(kN, 41), c.options, 50), c.what);
+  }
+}
+
+TEST(Optimizer, AdamFollowsThePlainLoop) {
+  struct Case {
+    const char* what;
+    optim::AdamOptions options;
+  };
+  const Case cases[] = {{"defaults", {}},
+                        {"fast", {.lr = 0.05}},
+                        {"betas", {.lr = 0.05, .beta1 = 0.5, .beta2 = 0.9, .eps = 1e-4}},
+                        {"weight decay", {.lr = 0.05, .weight_decay = 0.1}}};
+  for (const Case& c : cases) {
+    Parameter w(tensor_f64({kN}, 42));
+    optim::Adam opt({w}, c.options);
+    for (int t = 0; t < 50; ++t) {
+      loss_of(w).backward();
+      opt.step();
+    }
+    expect_near(w.value().to_vector<double>(), adam_reference(numbers(kN, 42), c.options, 50), c.what);
+  }
+}
+
+TEST(Optimizer, ThePlainLoopItselfIsRight) {
+  // The gradient above, against central differences of the loss above it.
+  const auto w = numbers(kN, 43), g = gradient_of(w);
+  for (size_t i = 0; i < kN; ++i) {
+    auto up = w, down = w;
+    up[i] += 1e-6, down[i] -= 1e-6;
+    EXPECT_NEAR((loss_of(tensor(up, {kN})).item<double>() - loss_of(tensor(down, {kN})).item<double>()) / 2e-6, g[i], 1e-8);
+  }
+}
+
+TEST(Optimizer, StateContinuesWithEqualBits) {
+  auto train = [](auto make, bool split) {
+    manual_seed(44);
+    Net net;
+    auto opt = make(net.parameters());
+    for (int i = 0; i < 3; ++i) train_step(net, *opt, batch(i));
+    if (split) {
+      const auto state = opt->state_dict();
+      opt = make(net.parameters());
+      opt->load_state_dict(state);
+    }
+    for (int i = 3; i < 6; ++i) train_step(net, *opt, batch(i));
+    return values(net);
+  };
+  auto adam = [](auto p) { return std::make_unique<optim::Adam>(std::move(p), optim::AdamOptions{.lr = 0.01}); };
+  auto sgd = [](auto p) {
+    return std::make_unique<optim::SGD>(std::move(p), optim::SGDOptions{.lr = 0.05, .momentum = 0.9, .dampening = 0.1});
+  };
+  EXPECT_EQ(train(adam, true), train(adam, false));
+  EXPECT_EQ(train(sgd, true), train(sgd, false));
+}
+
+TEST(Optimizer, LoadedStateIsACopy) {
+  Net net;
+  optim::Adam opt(net.parameters()), other(net.parameters());
+  train_step(net, opt, batch(0));
+  const auto state = opt.state_dict();
+  const auto m = state[1].second.to_vector<float>();
+  other.load_state_dict(state);
+  train_step(net, other, batch(1));
+  train_step(net, opt, batch(2));
+  EXPECT_EQ(state[1].second.to_vector<float>(), m);
+}
+
+TEST(Optimizer, WrongStateIsRefusedWhole) {
+  Net net;
+  optim::Adam opt(net.parameters());
+  train_step(net, opt, batch(0));
+  auto state = opt.state_dict();
+  ASSERT_EQ(state[0].first, "0.step");
+  ASSERT_EQ(state[1].first, "0.exp_avg");
+  const auto moments = state[1].second.to_vector<float>();
+  auto bad = state;
+  bad[1].second = zeros({2, 2});
+  bad.erase(bad.begin() + 5);  // 1.exp_avg_sq
+  bad.emplace_back("9.exp_avg", zeros({1}));
+  bad.emplace_back("0.velocity", zeros({1}));
+  const std::string text = thrown<InputError>([&] { opt.load_state_dict(bad); });
+  for (const char* part :
+       {"0.exp_avg is f32 [2, 2], f32 [16, 6] is expected", "missing 1.exp_avg_sq", "unexpected 9.exp_avg", "unexpected 0.velocity"})
+    EXPECT_NE(text.find(part), std::string::npos) << text;
+  EXPECT_EQ(opt.state_dict()[1].second.to_vector<float>(), moments);
+  auto uncounted = state;
+  uncounted.erase(uncounted.begin());
+  EXPECT_NE(thrown<InputError>([&] { opt.load_state_dict(uncounted); }).find("missing 0.step"), std::string::npos);
+}
+
+TEST(Optimizer, GradientsAreConsumedUnlessKept) {
+  Parameter w(scalar(1));
+  optim::SGD opt({w}, {.lr = 0.1});
+  (w * 3).backward();
+  opt.step();
+  EXPECT_FALSE(w.grad().defined());
+  EXPECT_NEAR(w.value().item<double>(), 0.7, 1e-15);
+  opt.keep_grads = true;
+  (w * 3).backward();
+  opt.step();
+  ASSERT_TRUE(w.grad().defined());
+  opt.step();
+  EXPECT_NEAR(w.value().item<double>(), 0.1, 1e-15);
+  opt.zero_grad();
+  EXPECT_FALSE(w.grad().defined());
+}
+
+TEST(Optimizer, AParameterWithoutAGradientIsSkipped) {
+  Parameter a(tensor_f64({kN}, 45)), b(tensor_f64({kN}, 46));
+  optim::Adam opt({a, b}, {.lr = 0.05});
+  for (int t = 0; t < 10; ++t) {
+    loss_of(a).backward();
+    if (t % 2) loss_of(b).backward();
+    opt.step();
+  }
+  expect_near(a.value().to_vector<double>(), adam_reference(numbers(kN, 45), {.lr = 0.05}, 10), "every step");
+  expect_near(b.value().to_vector<double>(), adam_reference(numbers(kN, 46), {.lr = 0.05}, 5), "every other step: its count is its own");
+}
+
+TEST(Optimizer, StepWithoutBackwardFlushesAndWarnsOnce) {
+  // In a process of its own: the warning comes once per process.
+  GTEST_FLAG_SET(death_test_style, "threadsafe");
+  EXPECT_EXIT(
+      {
+        Parameter w(scalar(1));
+        optim::SGD opt({w}, {.lr = 0.1});
+        Tensor y = tensor_f32({2}, 1) + 1.0;
+        testing::internal::CaptureStderr();
+        opt.step();
+        opt.step();
+        const std::string text = testing::internal::GetCapturedStderr();
+        const std::string wanted = "[step] no parameter has a gradient; call backward() first";
+        const size_t at = text.find(wanted);
+        std::fprintf(stderr, "%s", at != std::string::npos && text.find(wanted, at + 1) == std::string::npos ? "once" : text.c_str());
+        std::exit(y.materialised() && w.value().item<double>() == 1 ? 0 : 1);
+      },
+      testing::ExitedWithCode(0), "once");
+}
+
+TEST(Optimizer, ClipGradNorm) {
+  Parameter a(tensor_f64({3}, 1)), b(tensor_f64({2, 2}, 2)), c(scalar(1));
+  const auto ga = numbers(3, 3), gb = numbers(4, 4);
+  double norm = 0;
+  for (double g : ga) norm += g * g;
+  for (double g : gb) norm += g * g;
+  norm = std::sqrt(norm);
+  for (double most : {0.5 * norm, 2 * norm}) {
+    a.set_grad(tensor(ga, {3}));
+    b.set_grad(tensor(gb, {2, 2}));
+    const int64_t programs = plan_stats().programs;
+    Tensor before = optim::clip_grad_norm_({a, b, c}, most);
+    EXPECT_EQ(plan_stats().programs, programs) << "it reads nothing";
+    EXPECT_NEAR(before.item(), norm, 1e-5);
+    const double scale = std::min(1.0, most / (norm + 1e-6));
+    for (size_t i = 0; i < 3; ++i) EXPECT_NEAR(a.grad().to_vector<double>()[i], ga[i] * scale, 1e-6);
+    for (size_t i = 0; i < 4; ++i) EXPECT_NEAR(b.grad().to_vector<double>()[i], gb[i] * scale, 1e-6);
+    EXPECT_FALSE(c.grad().defined());
+  }
+  EXPECT_EQ(optim::clip_grad_norm_({c}, 1).item(), 0);
+}
+
+TEST(Optimizer, MistakesAreNamed) {
+  Parameter w(scalar(1));
+  EXPECT_THROW(optim::SGD({}, {.lr = 0.1}), UsageError);
+  EXPECT_THROW(optim::SGD({w}, {.lr = 0.1, .nesterov = true}), UsageError);
+  optim::SGD twice({w, w}, {.lr = 0.1});
+  EXPECT_EQ(twice.parameters().size(), 1u);
+  (w * 3).backward();
+  twice.step();
+  EXPECT_NEAR(w.value().item<double>(), 0.7, 1e-15);
+}
+
+}  // namespace
+}  // namespace suanli

@@ -1,0 +1,130 @@
+// Storage, its limit, and the working memory of programs.
+#include "runtime/storage.h"
+
+#include <cstdint>
+#include <cstring>
+#include <thread>
+
+#include "gtest/gtest.h"
+#include "tensor/programs.h"
+
+namespace suanli {
+namespace {
+
+using namespace suanli::test;
+
+TEST(Memory, BlocksAreAlignedAndReused) {
+  for (int64_t bytes : {1, 63, 64, 65, 500, 513, 4097, 1000003}) {
+    Storage* s = allocate_storage(bytes, {}, "test");
+    EXPECT_EQ(reinterpret_cast<uintptr_t>(s->data) % 64, 0u) << bytes;
+    std::memset(s->data, 1, static_cast<size_t>(bytes));
+    void* data = s->data;
+    release(s);
+    const int64_t system = system_allocations();
+    s = allocate_storage(bytes, {}, "test");
+    EXPECT_EQ(s->data, data) << "a freed block comes back";
+    EXPECT_EQ(system_allocations(), system);
+    release(s);
+  }
+  Storage* empty = allocate_storage(0, {}, "test");
+  EXPECT_EQ(empty->bytes, 0);
+  release(empty);
+}
+
+TEST(Memory, UseIsCounted) {
+  const int64_t before = memory_use().tensors;
+  {
+    Tensor a = zeros({1024, 1024});
+    EXPECT_EQ(memory_use().tensors, before) << "nothing is computed yet";
+    flush();
+    EXPECT_EQ(memory_use().tensors - before, 4 << 20);
+    Tensor same = a, reshaped = reshape(a, {1 << 20});
+    flush();
+    EXPECT_EQ(memory_use().tensors - before, 4 << 20) << "another name for the same bytes";
+    reset_peak_memory();
+    {
+      Tensor b = tensor_filled_by({1 << 20}, f32, [](void* p) { std::memset(p, 0, 4 << 20); });
+    }
+    EXPECT_GE(memory_use().peak - before, 8 << 20);
+  }
+  EXPECT_EQ(memory_use().tensors, before);
+}
+
+TEST(Memory, IntermediateValuesShareTheArena) {
+  // A chain of a hundred 1 MiB values: two live at a time, one leaves.
+  Tensor x = ones({1 << 18});
+  flush();
+  Tensor y = x;
+  for (int i = 0; i < 100; ++i) y = y * 0.5 + 1.0;
+  flush();
+  EXPECT_LE(plan_stats().last_arena_bytes, 3 << 20);
+  EXPECT_EQ(plan_stats().last_output_bytes, 1 << 20);
+  EXPECT_NEAR(y.to_vector<float>()[12345], 2, 1e-6);
+}
+
+TEST(Memory, TheLimitIsAnErrorThatSaysWhoHoldsWhat) {
+  flush();
+  Tensor held = zeros({1 << 20});
+  flush();
+  const auto use = memory_use();
+  set_memory_limit(use.tensors + use.arena + (1 << 20));
+  EXPECT_EQ(memory_use().limit, use.tensors + use.arena + (1 << 20));
+  const std::string text = thrown<OutOfMemory>([] { tensor(std::vector<float>(1 << 20), {1 << 20}); });
+  const std::string flushed = thrown<OutOfMemory>([] { (zeros({1 << 20}) + 1.0).to_vector<float>(); });
+  set_memory_limit(0);
+  EXPECT_NE(text.find("[tensor] cannot reserve 4.0 MiB on cpu: tensors hold "), std::string::npos) << text;
+  EXPECT_NE(text.find("working memory "), std::string::npos) << text;
+  EXPECT_NE(text.find("the limit is "), std::string::npos) << text;
+  EXPECT_NE(flushed.find("[flush] cannot reserve "), std::string::npos) << flushed;
+  EXPECT_EQ((zeros({1 << 20}) + 1.0).to_vector<float>()[5], 1);
+  EXPECT_EQ(held.to_vector<float>()[5], 0);
+}
+
+TEST(Memory, CachedBlocksMakeRoomUnderALimit) {
+  { Tensor big = tensor(std::vector<float>(1 << 20), {1 << 20}); }  // its block is cached now
+  const auto use = memory_use();
+  set_memory_limit(use.tensors + use.arena + (3 << 20));
+  std::string text = thrown<OutOfMemory>([] { Tensor other = tensor(std::vector<float>(1 << 19), {1 << 19}); });
+  set_memory_limit(0);
+  EXPECT_EQ(text, "nothing was thrown");
+}
+
+TEST(Memory, ArenasNeverOverlap) {
+  Arena one(1000, {}, "test");
+  std::memset(one.data(), 1, 1000);
+  char* other = nullptr;
+  std::thread([&] {
+    Arena two(1000, {}, "test");
+    other = two.data();
+    std::memset(two.data(), 2, 1000);
+  }).join();
+  EXPECT_NE(one.data(), other);
+  EXPECT_EQ(one.data()[999], 1);
+  Arena three(1000, {}, "test");
+  EXPECT_EQ(three.data(), other) << "what is free is taken again";
+}
+
+TEST(Memory, AnArenaGrowsInPlace) {
+  char* small = nullptr;
+  {
+    Arena a(1000, {}, "test");
+    small = a.data();
+  }
+  Arena b(50 << 20, {}, "test");
+  EXPECT_EQ(b.data(), small);
+  std::memset(b.data(), 1, 50 << 20);
+  EXPECT_GE(memory_use().arena, 50 << 20);
+}
+
+TEST(Devices, Names) {
+  EXPECT_EQ(device_from_name("cpu"), Device{});
+  EXPECT_EQ(to_string(Device{}), "cpu");
+  EXPECT_EQ(to_string(Device{DeviceKind::cuda, 1}), "cuda:1");
+  EXPECT_THROW(device_from_name("tpu"), Error);
+  EXPECT_THROW(device_from_name("cuda:99"), Error);
+  EXPECT_THROW(device_from_name("cuda:x"), Error);
+  EXPECT_FALSE(isa().empty());
+}
+
+}  // namespace
+}  // namespace suanli

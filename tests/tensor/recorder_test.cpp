@@ -1,0 +1,242 @@
+// Where programs end and what happens when one fails: nothing half-done stays behind, and no choice of flush points changes a bit.
+#include "tensor/recorder.h"
+
+#include <functional>
+#include <stdexcept>
+
+#include "base/slab.h"
+#include "gtest/gtest.h"
+#include "tensor/programs.h"
+
+namespace suanli {
+namespace {
+
+using namespace suanli::test;
+
+TEST(Budget, AnyNodeBudgetGivesTheSameBits) {
+  const Bits whole = train_net(6);
+  for (size_t budget : {1, 2, 3, 7, 20, 50, 100, 1000}) {
+    NodeBudget small(budget);
+    EXPECT_EQ(train_net(6), whole) << budget;
+  }
+}
+
+TEST(Budget, EagerGivesTheSameBits) {
+  const Bits whole = train_net(6);
+  Eager eager;
+  EXPECT_EQ(train_net(6), whole);
+}
+
+TEST(Budget, EagerHasNothingPending) {
+  Eager eager;
+  Parameter w(tensor_f32({3}, 1));
+  Tensor y = exp(w * 2.0);
+  EXPECT_TRUE(y.materialised());
+  EXPECT_TRUE(Recorder::current().pending().empty());
+  sum(y).backward();
+  EXPECT_TRUE(w.grad().materialised());
+  w.set(w + 1.0);
+  EXPECT_EQ(w.version(), 1u);
+}
+
+TEST(Budget, ALoopWithoutAnyFlushPointIsCut) {
+  NodeBudget small(100);
+  Tensor x = scalar(1);
+  size_t most = 0;
+  for (int i = 0; i < 1000; ++i) {
+    x = x * 1.5 + 0.25;
+    most = std::max(most, Recorder::current().pending().size());
+  }
+  EXPECT_LE(most, 101u);
+  double r = 1;
+  for (int i = 0; i < 1000; ++i) r = r * 1.5 + 0.25;
+  EXPECT_NEAR(x.item<double>() / r, 1, 1e-12);
+}
+
+TEST(Budget, ReadingEndsTheProgram) {
+  Tensor a = tensor_f32({4}, 1) * 2.0, b = a + 1.0;
+  EXPECT_FALSE(a.materialised());
+  EXPECT_EQ(b.to_vector<float>().size(), 4u);
+  EXPECT_TRUE(a.materialised()) << "everything that this thread has pending goes";
+  EXPECT_TRUE(Recorder::current().pending().empty());
+}
+
+TEST(Budget, DeadValuesAreNotComputed) {
+  flush();
+  const int64_t before = plan_stats().kernels;
+  Tensor x = tensor_f32({4}, 1);
+  { Tensor dead = exp(x) + 1.0; }
+  flush();
+  EXPECT_EQ(plan_stats().kernels, before);
+}
+
+TEST(Budget, ValuesAreImmutable) {
+  Tensor x = tensor_f32({3}, 1), same = x;
+  const auto before = x.to_vector<float>();
+  x += 1.0;
+  x *= 2.0;
+  EXPECT_EQ(same.to_vector<float>(), before);
+  for (size_t i = 0; i < 3; ++i) EXPECT_FLOAT_EQ(x.to_vector<float>()[i], (before[i] + 1) * 2);
+  Parameter p(x);
+  p.set(p * 0.0);
+  flush();
+  EXPECT_FLOAT_EQ(x.to_vector<float>()[0], (before[0] + 1) * 2) << "a parameter made of x does not share its fate";
+}
+
+// ---- failures -----------------------------------------------------------------------------------------------------------------
+
+/// Dropout, statistics of the batch, and (when told) an exception after both.
+struct Fragile : nn::Module {
+  nn::Linear fc1{6, 16}, fc2{16, 3};
+  nn::Dropout drop{0.25};
+  Parameter seen{zeros({6}), false};
+  SUANLI_FIELDS(fc1, drop, fc2, seen)
+  std::function<void(const Tensor&)> midway;
+  Tensor forward(const Tensor& x) {
+    seen.set(seen + sum(x, {0}));
+    Tensor h = drop(relu(fc1(x)));
+    if (midway) midway(h);
+    return fc2(h);
+  }
+};
+
+/// `steps` steps; before step `at` the same step is tried and fails by `fail`, which gets the step to try.
+using Attempt = std::function<void()>;
+Bits fragile_run(int steps, int at, const std::function<void(Fragile&, const Attempt&)>& fail, bool flush_first = true) {
+  manual_seed(21);
+  Fragile net;
+  optim::Adam opt(net.parameters(), {.lr = 0.01});
+  if (flush_first) flush();
+  std::vector<float> losses;
+  for (int i = 0; i < steps; ++i) {
+    const Batch b = batch(i, 64);
+    if (i == at) {
+      flush();
+      const Bits before = flush_first ? values(net) : Bits();
+      const uint64_t counter = default_generator().counter();
+      fail(net, [&] { train_step(net, opt, b); });
+      EXPECT_EQ(default_generator().counter(), counter) << "the draws were not taken back";
+      if (flush_first) EXPECT_EQ(values(net), before);
+      for (auto& p : net.parameters()) EXPECT_FALSE(p.grad().defined());
+      EXPECT_TRUE(Recorder::current().pending().empty());
+    }
+    losses.push_back(train_step(net, opt, b).item());
+  }
+  Bits out = values(net);
+  out.push_back(losses);
+  return out;
+}
+void no_failure(Fragile&, const Attempt&) {}
+
+TEST(Failure, AnExceptionMidwayThroughForwardLeavesNothing) {
+  const Bits undisturbed = fragile_run(4, -1, no_failure);
+  for (int at : {0, 2}) {
+    Tensor escaped;
+    const Bits disturbed = fragile_run(4, at, [&](Fragile& net, const Attempt& step) {
+      net.midway = [&](const Tensor& h) {
+        escaped = h;
+        throw std::runtime_error("the disk is full");
+      };
+      EXPECT_EQ(thrown<std::runtime_error>([&] { step(); }), "the disk is full");
+      net.midway = nullptr;
+    });
+    EXPECT_EQ(disturbed, undisturbed) << at;
+    EXPECT_NE(thrown<Error>([&] { escaped.to_vector<float>(); }).find("dropped with its program"), std::string::npos);
+    EXPECT_NE(thrown<Error>([&] { escaped + 1.0; }).find("[add] this value was dropped with its program"), std::string::npos);
+  }
+}
+
+TEST(Failure, AFreshModelSurvivesAWrongFirstCall) {
+  // Its weights are still pending when the call fails: they must not go with it.
+  manual_seed(22);
+  Net net;
+  EXPECT_THROW(net(zeros({2, 7})), ShapeError);
+  manual_seed(22);
+  Net same;
+  EXPECT_EQ(thrown<Error>([&] { net(zeros({2, 6})).to_vector<float>(); }), "nothing was thrown");
+  EXPECT_EQ(thrown<Error>([&] { EXPECT_EQ(values(net), values(same)); }), "nothing was thrown");
+}
+
+TEST(Failure, OutOfMemoryLeavesNothing) {
+  const Bits undisturbed = fragile_run(4, -1, no_failure);
+  for (int at : {0, 1, 3}) {
+    const Bits disturbed = fragile_run(4, at, [&](Fragile&, const Attempt& step) {
+      const auto use = memory_use();
+      set_memory_limit(use.tensors + use.arena + 100);
+      const std::string text = thrown<OutOfMemory>([&] { step(); });
+      set_memory_limit(0);
+      for (const char* part : {"[flush] cannot reserve ", "tensors hold ", "working memory ", "the limit is "})
+        EXPECT_NE(text.find(part), std::string::npos) << text;
+    });
+    EXPECT_EQ(disturbed, undisturbed) << at;
+  }
+}
+
+TEST(Failure, AStepThatRunsOutOfMemoryKeepsItsGradients) {
+  // The gradients were there before (the loss was read after backward()): the step alone can be repeated.
+  auto run = [](bool fail) {
+    manual_seed(23);
+    Net net;
+    optim::Adam opt(net.parameters(), {.lr = 0.01});
+    for (int i = 0; i < 3; ++i) {
+      const Batch b = batch(i);
+      Tensor loss = cross_entropy(net(b.x), b.y);
+      loss.backward();
+      EXPECT_GT(loss.item(), 0);
+      if (fail && i == 1) {
+        set_memory_limit(memory_use().tensors + memory_use().arena + 100);
+        EXPECT_THROW(opt.step(), OutOfMemory);
+        set_memory_limit(0);
+      }
+      opt.step();
+    }
+    return values(net);
+  };
+  const Bits undisturbed = run(false);
+  Bits disturbed;
+  EXPECT_EQ(thrown<Error>([&] { disturbed = run(true); }), "nothing was thrown");
+  EXPECT_EQ(disturbed, undisturbed);
+}
+
+TEST(Failure, GradientsAlreadyComputedOutliveALaterFailure) {
+  Parameter w(scalar(2));
+  (w * 3).backward();
+  flush();
+  (w * w).backward();  // pending: 3 + 4
+  drop_pending();
+  ASSERT_TRUE(w.grad().defined());
+  EXPECT_EQ(w.grad().item<double>(), 3);
+}
+
+TEST(Failure, DropPendingTakesBackWritesAndDraws) {
+  manual_seed(24);
+  Parameter p(tensor_f32({3}, 1));
+  const auto before = p.value().to_vector<float>();
+  const uint64_t counter = default_generator().counter();
+  p.set(p + uniform({3}));
+  Tensor lost = p.value() * 2.0;
+  EXPECT_NE(default_generator().counter(), counter);
+  drop_pending();
+  EXPECT_EQ(default_generator().counter(), counter);
+  EXPECT_EQ(p.value().to_vector<float>(), before);
+  EXPECT_EQ(p.version(), 0u);
+  EXPECT_NE(thrown<Error>([&] { lost.item(); }).find("drop_pending() was called"), std::string::npos);
+}
+
+TEST(Failure, AFailedFlushKeepsWhatWasThereBefore) {
+  set_check_nan(true);
+  Parameter p(tensor_f32({2}, 1));
+  const auto before = p.value().to_vector<float>();
+  Tensor good = tensor_f32({2}, 2) + 1.0;
+  p.set(p + 1.0);
+  Tensor bad = log(zeros({2}) - 1.0);
+  EXPECT_THROW(flush(), NumericError);
+  set_check_nan(false);
+  EXPECT_EQ(p.value().to_vector<float>(), before);
+  EXPECT_THROW(good.to_vector<float>(), Error);
+  p.set(p + 1.0);
+  EXPECT_FLOAT_EQ(p.value().to_vector<float>()[1], before[1] + 1);
+}
+
+}  // namespace
+}  // namespace suanli
