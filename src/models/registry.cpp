@@ -30,7 +30,7 @@ const std::vector<Entry>& entries() {
        "two 5x5 convolutions (10, 20), each with pooling, then 50 fully connected",
        "the form of PyTorch's first MNIST example",
        Output::logits,
-       {"sgd", 0.01, 0.5, 64, 10, true},
+       {"sgd", 0.01, 0.5, 64, 10, false},
        build_cnn_c},
   };
   return table;
@@ -44,8 +44,8 @@ const Entry& entry(std::string_view name) {
   }
   std::string near = did_you_mean(name, names), known;
   for (const std::string& n : names) known += (known.empty() ? "" : ", ") + n;
-  throw UsageError(str("model '", name, "' is not known", near.empty() ? "" : str(": did you mean '", near, "'?"),
-                       near.empty() ? ": " : " ", "There are ", known, "."));
+  throw UsageError(
+      str("model '", name, "' is not known", near.empty() ? ". " : str(": did you mean '", near, "'? "), "There are ", known, "."));
 }
 
 nn::AnyModule make(std::string_view name, const ModelOptions& options) {

@@ -185,7 +185,7 @@ Tensor& Tensor::requires_grad_() {
   require_usable(*this, "requires_grad_");
   if (!is_float(dtype())) throw DTypeError(str("[requires_grad_] ", dtype(), " has no gradient; only float dtypes have"));
   if (node_->op == kOpScalar) *this = tensor_from_bytes(detail::host_data(*this, dtype()), itemsize(dtype()), Shape{}, dtype());
-  return *this = alias(*this, kRequiresGrad);
+  return *this = alias(detach(), kRequiresGrad);
 }
 
 void require_one_element(const Tensor& t) {

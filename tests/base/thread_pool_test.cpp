@@ -40,7 +40,7 @@ TEST(ThreadPool, PartsAreAssignedStatically) {
           ASSERT_EQ(times[static_cast<size_t>(p)], 1);
           if (parts == 1) continue;
           ASSERT_EQ(ran[static_cast<size_t>(p)], ran[static_cast<size_t>(p % threads)]) << "part p runs on thread p mod n";
-          if (p % threads == 0) ASSERT_EQ(ran[static_cast<size_t>(p)], std::this_thread::get_id());
+          if (p % threads == 0) { ASSERT_EQ(ran[static_cast<size_t>(p)], std::this_thread::get_id()); }
         }
         if (parts > 1) {
           std::set<std::thread::id> all(ran.begin(), ran.end());
@@ -74,7 +74,7 @@ TEST(ThreadPool, ChunksCoverTheRangeOnce) {
     for (auto [begin, end] : ranges) {
       EXPECT_EQ(begin, at);
       EXPECT_GT(end, begin);
-      if (c.parts > 1) EXPECT_GE(end - begin, c.grain);
+      if (c.parts > 1) { EXPECT_GE(end - begin, c.grain); }
       at = end;
     }
     EXPECT_EQ(at, c.n);

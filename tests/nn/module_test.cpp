@@ -37,6 +37,32 @@ struct Deep : nn::Module {
   }
 };
 
+struct Wrong : nn::Module {
+  nn::Linear fc1{6, 4}, fc2{5, 3};
+  SUANLI_FIELDS(fc1, fc2)
+  Tensor forward(const Tensor& x) { return fc2(fc1(x)); }
+};
+
+struct Noisy : nn::Module {
+  nn::Dropout drop{0.5};
+  nn::Sequential deep{nn::Dropout(0.5), nn::Sequential(nn::Dropout(0.5))};
+  std::vector<nn::Dropout> more;
+  SUANLI_FIELDS(drop, deep, more)
+  Tensor forward(const Tensor& x) { return more[0](deep(drop(dropout(x, 0.5, training())))); }
+};
+
+struct Holder : nn::Module {
+  nn::AnyModule body;
+  SUANLI_FIELDS(body)
+  Tensor forward(const Tensor& x) { return body(x); }
+};
+
+struct Tied : nn::Module {
+  Parameter table{tensor_f64({5, 3}, 1)}, out{tensor_f64({5, 3}, 2)};
+  SUANLI_FIELDS(table, out)
+  Tensor forward(const Tensor& ids) { return matmul(embedding(table, ids), out, false, true); }
+};
+
 std::vector<std::string> names(const nn::NamedParameters& all) {
   std::vector<std::string> out;
   for (auto& [name, p] : all) out.push_back(name);
@@ -63,11 +89,7 @@ TEST(Module, FieldsGiveNames) {
 
 TEST(Module, ErrorsNameTheModule) {
   Deep m;
-  struct Wrong : nn::Module {
-    nn::Linear fc1{6, 4}, fc2{5, 3};
-    SUANLI_FIELDS(fc1, fc2)
-    Tensor forward(const Tensor& x) { return fc2(fc1(x)); }
-  } wrong;
+  Wrong wrong;
   std::string text = thrown<ShapeError>([&] { wrong(zeros({2, 6})); });
   EXPECT_NE(text.find("(in fc2)"), std::string::npos) << text;
   text = thrown<ShapeError>([&] { wrong(zeros({2, 7})); });
@@ -129,13 +151,6 @@ TEST(Module, LoadStateDictSaysWhatIsWrongAndChangesNothing) {
 }
 
 TEST(Module, TrainAndEvalReachEveryModule) {
-  struct Noisy : nn::Module {
-    nn::Dropout drop{0.5};
-    nn::Sequential deep{nn::Dropout(0.5), nn::Sequential(nn::Dropout(0.5))};
-    std::vector<nn::Dropout> more;
-    SUANLI_FIELDS(drop, deep, more)
-    Tensor forward(const Tensor& x) { return more[0](deep(drop(dropout(x, 0.5, training())))); }
-  };
   Noisy m;
   m.more.emplace_back(0.5);
   Tensor x = ones({64});
@@ -152,22 +167,14 @@ TEST(Module, TrainAndEvalReachEveryModule) {
   }();
   any.eval();
   EXPECT_EQ(any(x).to_vector<float>(), x.to_vector<float>()) << "eval() of the holder does not reach what it holds";
-  struct Holder : nn::Module {
-    nn::AnyModule inner;
-    SUANLI_FIELDS(inner)
-    Tensor forward(const Tensor& x) { return inner(x); }
-  } holder;
-  holder.inner = nn::AnyModule(nn::Dropout(0.5));
+  Holder holder;
+  holder.body = nn::AnyModule(nn::Dropout(0.5));
   holder.eval();
   EXPECT_EQ(holder(x).to_vector<float>(), x.to_vector<float>());
 }
 
 TEST(Module, HeldModulesHavePaths) {
-  struct Holder : nn::Module {
-    nn::AnyModule body;
-    SUANLI_FIELDS(body)
-    Tensor forward(const Tensor& x) { return body(x); }
-  } holder;
+  Holder holder;
   holder.body = nn::AnyModule(nn::Sequential(nn::Linear(2, 3), nn::Linear(4, 5)));
   EXPECT_EQ(names(holder.state_dict()), (std::vector<std::string>{"body.0.weight", "body.0.bias", "body.1.weight", "body.1.bias"}));
   const std::string text = thrown<ShapeError>([&] { holder(zeros({1, 2})); });
@@ -176,11 +183,7 @@ TEST(Module, HeldModulesHavePaths) {
 
 TEST(Module, TyingSharesOnePlace) {
   // A language model's: the embedding and the output share their weight. Gradients of both uses add up.
-  struct Tied : nn::Module {
-    Parameter table{tensor_f64({5, 3}, 1)}, out{tensor_f64({5, 3}, 2)};
-    SUANLI_FIELDS(table, out)
-    Tensor forward(const Tensor& ids) { return matmul(embedding(table, ids), out, false, true); }
-  } m;
+  Tied m;
   nn::tie(m.table, m.out);
   EXPECT_EQ(names(m.named_parameters()), (std::vector<std::string>{"table"}));
   EXPECT_EQ(m.parameters().size(), 1u);

@@ -25,6 +25,14 @@ bool pointwise_gradient_exists(const std::string& op) {
   return false;
 }
 
+/// That of a composite follows from its parts; its samples say whether it has one.
+bool has_gradient(const OpDef& d) {
+  if (!d.composite) return d.vjp != nullptr;
+  for (const Sample& s : d.samples())
+    if (s.gradient && !s.throws) return true;
+  return false;
+}
+
 std::string page() {
   std::vector<const OpDef*> pointwise, others;
   for (const Op* op : all_ops()) {
@@ -36,13 +44,13 @@ std::string page() {
   std::sort(pointwise.begin(), pointwise.end(), by_name);
   std::sort(others.begin(), others.end(), by_name);
   std::ostringstream out;
-  out << "# Ops\n\nEvery op that a program can hold, as its definition describes it. Functions that are written with them (`mean`, `flatten`,\n"
-         "`one_hot`, `dropout`, the losses, …) are in `include/suanli/ops.h`, with the arguments of all. This page is generated from the\n"
+  out << "# Ops\n\nEvery op that a program can hold, as its definition describes it. The functions, with their arguments, are in\n"
+         "`include/suanli/ops.h`; a few more there (`flatten`, `sum_to`, `dropout`) are written with these. This page is generated from the\n"
          "definitions by `SUANLI_UPDATE=1 test_ops --gtest_filter=Docs.*`; a test compares the two.\n";
   auto table = [&](const char* title, const std::vector<const OpDef*>& ops, bool rows) {
     out << "\n## " << title << "\n\n| op | what it gives | gradient | ONNX |\n|---|---|---|---|\n";
     for (const OpDef* d : ops) {
-      const bool gradient = rows ? pointwise_gradient_exists(d->name) : d->vjp != nullptr;
+      const bool gradient = rows ? pointwise_gradient_exists(d->name) : has_gradient(*d);
       out << "| `" << d->name << "` | " << cell(d->doc) << " | " << (gradient ? "yes" : "no") << " | " << (d->onnx.name ? d->onnx.name : "—")
           << " |\n";
     }

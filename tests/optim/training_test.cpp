@@ -55,14 +55,14 @@ std::vector<Gan> gan_by_library(int steps, bool leak, bool read_losses) {
     Tensor fake = z * a + c;
     if (!leak) d_opt.zero_grad();
     Tensor d_loss = mean(softplus(-discriminate(real))) + mean(softplus(discriminate(fake.detach())));
-    if (read_losses) EXPECT_GT(d_loss.item<double>(), 0);
+    if (read_losses) { EXPECT_GT(d_loss.item<double>(), 0); }
     d_loss.backward();
     d_opt.step();
     Tensor g_loss = mean(softplus(-discriminate(fake)));
     g_loss.backward();
     EXPECT_TRUE(w.grad().defined()) << "the generator's loss leaves a gradient in the discriminator";
     g_opt.step();
-    if (read_losses) EXPECT_GT(g_loss.item<double>(), 0);
+    if (read_losses) { EXPECT_GT(g_loss.item<double>(), 0); }
     out.push_back({a.value().item<double>(), c.value().item<double>(), w.value().item<double>(), b.value().item<double>()});
   }
   return out;

@@ -232,17 +232,19 @@ TEST(Programs, MemoryOfATrainingIsConstant) {
   EXPECT_EQ(memory_use().arena, arena);
 }
 
+struct Bad : nn::Module {
+  nn::Linear fc{2, 3};
+  SUANLI_FIELDS(fc)
+  Tensor forward(const Tensor& x) { return log(fc(x)); }
+};
+struct Outer : nn::Module {
+  Bad bad;
+  SUANLI_FIELDS(bad)
+  Tensor forward(const Tensor& x) { return bad(x) * 2.0; }
+};
+
 TEST(Programs, CheckNanNamesOpModuleAndSample) {
-  struct Bad : nn::Module {
-    nn::Linear fc{2, 3};
-    SUANLI_FIELDS(fc)
-    Tensor forward(const Tensor& x) { return log(fc(x)); }
-  };
-  struct Outer : nn::Module {
-    Bad bad;
-    SUANLI_FIELDS(bad)
-    Tensor forward(const Tensor& x) { return bad(x) * 2.0; }
-  } m;
+  Outer m;
   m.bad.fc.weight.set(ones({3, 2}));
   m.bad.fc.bias.set(zeros({3}));
   flush();

@@ -216,6 +216,13 @@ std::vector<Array> sum(const Call& c) {
   y.shape = asked(x.shape, a);
   return {y};
 }
+std::vector<Array> mean(const Call& c) {
+  Array y = sum(c)[0];
+  const Real count = static_cast<Real>(c.in[0].v.size()) / static_cast<Real>(y.v.size());
+  for (Real& v : y.v) v /= count;
+  for (Real& v : y.scale) v /= count;
+  return {y};
+}
 std::vector<Array> max(const Call& c) {
   const auto& a = c.attr.as<ReduceAttr>();
   const Array& x = c.in[0];
@@ -265,6 +272,36 @@ template <bool logarithm> std::vector<Array> softmax(const Call& c) {
     y.v[i] = logarithm ? shifted - std::log(total) : std::exp(shifted) / total;
     y.scale[i] = logarithm ? std::fabs(x.v[i]) + std::fabs(largest) + std::log(total) : y.v[i] * (1 + std::fabs(shifted));
   }
+  return {y};
+}
+
+// ---- losses ----------------------------------------------------------------------------------------------------------------
+
+std::vector<Array> nll_loss(const Call& c) {
+  const Array &x = c.in[0], &target = c.in[1];
+  Array y = sums({}, x.dtype);
+  for (int64_t n = 0; n < x.shape[0]; ++n) {
+    const size_t at = ravel({n, static_cast<int64_t>(target.v[static_cast<size_t>(n)])}, x.shape);
+    add_term(y, 0, -x.v[at] / static_cast<Real>(x.shape[0]));
+  }
+  return {y};
+}
+std::vector<Array> cross_entropy(const Call& c) {
+  const Array &x = c.in[0], &target = c.in[1];
+  Array y = sums({}, x.dtype);
+  for (int64_t n = 0; n < x.shape[0]; ++n) {
+    Real total = 0;
+    for (int64_t k = 0; k < x.shape[1]; ++k) total += std::exp(x.v[ravel({n, k}, x.shape)]);  // the samples are small numbers
+    const Real chosen = x.v[ravel({n, static_cast<int64_t>(target.v[static_cast<size_t>(n)])}, x.shape)];
+    add_term(y, 0, std::log(total) / static_cast<Real>(x.shape[0]));
+    add_term(y, 0, -chosen / static_cast<Real>(x.shape[0]));
+  }
+  return {y};
+}
+std::vector<Array> mse_loss(const Call& c) {
+  Array y = sums({}, wider(c.in[0].dtype, c.in[1].dtype));
+  const size_t n = c.in[0].v.size();
+  for (size_t i = 0; i < n; ++i) add_term(y, 0, std::pow(c.in[0].v[i] - c.in[1].v[i], 2.0L) / static_cast<Real>(n));
   return {y};
 }
 
@@ -475,6 +512,17 @@ std::vector<Array> embedding(const Call& c) {
   });
 }
 
+/// The first members of the op's attributes.
+struct OneHot { int64_t classes; DType dtype; };
+std::vector<Array> one_hot(const Call& c) {
+  const auto& a = c.attr.as<OneHot>();
+  Shape out = c.in[0].shape;
+  out.push_back(a.classes);
+  Array y = filled(out, a.dtype);
+  for (size_t i = 0; i < c.in[0].v.size(); ++i) y.v[i * static_cast<size_t>(a.classes) + static_cast<size_t>(c.in[0].v[i])] = 1;
+  return {y};
+}
+
 // ---- random ----------------------------------------------------------------------------------------------------------------
 
 /// The words of the draw's blocks, one after the other.
@@ -539,10 +587,14 @@ const Named named[] = {
     {"full", {full, 0, 0}},
     {"arange", {arange, 0, 0}},
     {"sum", {sum, 1e-6}},
+    {"mean", {mean, 1e-6}},
     {"max", {max, 0, 0}},
     {"argmax", {argmax, 0, 0}},
     {"softmax", {softmax<false>, 1e-6}},
     {"log_softmax", {softmax<true>, 1e-6}},
+    {"nll_loss", {nll_loss, 1e-6}},
+    {"cross_entropy", {cross_entropy, 1e-6}},
+    {"mse_loss", {mse_loss, 1e-6}},
     {"matmul", {matmul}},
     {"conv2d", {conv2d}},
     {"conv2d_grad_input", {conv2d_grad_input}},
@@ -558,6 +610,7 @@ const Named named[] = {
     {"gather", {gather, 0, 0}},
     {"scatter_add", {scatter_add}},
     {"embedding", {embedding, 0, 0}},
+    {"one_hot", {one_hot, 0, 0}},
     {"uniform", {uniform, 1.2e-7, 2.3e-16}},
     {"normal", {normal, 2.4e-7, 1e-15}},
     {"permutation", {permutation, 0, 0}},

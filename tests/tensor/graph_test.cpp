@@ -194,7 +194,7 @@ TEST(Graph, ReadingTheLossFirstRunsNothingTwice) {
     const Batch b = batch(1);
     const int64_t before = plan_stats().kernels;
     Tensor loss = cross_entropy(net(b.x), b.y);
-    if (read) EXPECT_GT(loss.item(), 0);
+    if (read) { EXPECT_GT(loss.item(), 0); }
     loss.backward();
     std::vector<std::vector<float>> gradients;
     for (auto& p : net.parameters()) gradients.push_back(p.grad().to_vector<float>());
@@ -286,7 +286,7 @@ TEST(Graph, AGradientPenaltyTrainsTheGradient) {
     x.requires_grad_();
     Tensor f = sum(v * tanh(matmul(x, u, false, true)));
     Tensor g = grad({f}, {x}, {}, {.create_graph = true})[0];
-    if (read_between) EXPECT_EQ(g.to_vector<double>().size(), inputs);
+    if (read_between) { EXPECT_EQ(g.to_vector<double>().size(), inputs); }
     square(sqrt(sum(g * g)) - 1.0).backward();
 
     std::vector<double> t(units), rg(inputs, 0.0), gu(units, 0.0);

@@ -116,7 +116,7 @@ Bits fragile_run(int steps, int at, const std::function<void(Fragile&, const Att
       const uint64_t counter = default_generator().counter();
       fail(net, [&] { train_step(net, opt, b); });
       EXPECT_EQ(default_generator().counter(), counter) << "the draws were not taken back";
-      if (flush_first) EXPECT_EQ(values(net), before);
+      if (flush_first) { EXPECT_EQ(values(net), before); }
       for (auto& p : net.parameters()) EXPECT_FALSE(p.grad().defined());
       EXPECT_TRUE(Recorder::current().pending().empty());
     }

@@ -85,7 +85,8 @@ TEST(WriteFileAtomically, AWriterThatThrowsKeepsTheOldFile) {
 
 TEST(WriteFileAtomically, ErrorsNameThePlace) {
   TempFolder folder;
-  EXPECT_NE(error_of<InputError>([&] { write_file_atomically(folder / "no/x", "a"); }).find("/no/x: cannot be created: No such file"), std::string::npos);
+  EXPECT_NE(error_of<InputError>([&] { write_file_atomically(folder / "no/x", "a"); }).find("/no/x: cannot be created: No such file"),
+            std::string::npos);
   EXPECT_NE(error_of<InputError>([&] { read_file(folder / ""); }).find("Is a directory"), std::string::npos);
   folder.file("plain", "a");
   EXPECT_NE(error_of<InputError>([&] { make_folders(folder / "plain/below"); }).find("not a folder"), std::string::npos);

@@ -16,7 +16,8 @@ std::string container(const std::string& header, const std::string& data) {
 
 TEST(Safetensors, WritesTheBytesOfTheFormatsOwnLibrary) {
   TempFolder folder;
-  NamedTensors tensors = {{"b", tensor<uint8_t>({7, 8, 9})}, {"a", tensor<float>({1.0f, -2.0f})}, {"n", tensor(std::vector<int64_t>{5}, Shape{})}};
+  NamedTensors tensors = {
+      {"b", tensor<uint8_t>({7, 8, 9})}, {"a", tensor<float>({1.0f, -2.0f})}, {"n", tensor(std::vector<int64_t>{5}, Shape{})}};
   save_safetensors(folder / "x", tensors, {{"format", "pt"}});
   // Written down from the format: widest first, then names; 8 + header is a multiple of 8.
   std::string header =
@@ -29,13 +30,14 @@ TEST(Safetensors, WritesTheBytesOfTheFormatsOwnLibrary) {
 
 TEST(Safetensors, ReadsBackEveryDtypeShapeAndNote) {
   TempFolder folder;
-  const DType all[] = {DType::f64, DType::f32, DType::f16, DType::bf16, DType::i64, DType::i32, DType::i16,    DType::i8,
+  const DType all[] = {DType::f64, DType::f32, DType::f16, DType::bf16, DType::i64, DType::i32,     DType::i16,    DType::i8,
                        DType::u64, DType::u32, DType::u16, DType::u8,   DType::c64, DType::boolean, DType::f8e4m3, DType::f8e5m2};
   NamedTensors tensors;
   for (DType d : all) {
     std::string bytes(static_cast<size_t>(6 * itemsize(d)), '\0');
     for (size_t i = 0; i < bytes.size(); ++i) bytes[i] = static_cast<char>(i * 37 + 11);
-    tensors.emplace_back(std::string("weird \"name\"/\n") + name(d), tensor_from_bytes(bytes.data(), static_cast<int64_t>(bytes.size()), Shape{2, 3}, d));
+    tensors.emplace_back(std::string("weird \"name\"/\n") + name(d),
+                         tensor_from_bytes(bytes.data(), static_cast<int64_t>(bytes.size()), Shape{2, 3}, d));
   }
   tensors.emplace_back("empty", tensor(std::vector<float>{}, Shape{0, 4}));
   save_safetensors(folder / "x", tensors, {{"a", "b"}, {"ü", ""}});
@@ -48,7 +50,9 @@ TEST(Safetensors, ReadsBackEveryDtypeShapeAndNote) {
     ASSERT_NE(it, back.end()) << key;
     EXPECT_EQ(it->second.dtype(), t.dtype());
     EXPECT_EQ(it->second.shape(), t.shape());
-    EXPECT_EQ(0, std::memcmp(detail::host_data(it->second, t.dtype()), detail::host_data(t, t.dtype()), static_cast<size_t>(t.numel() * itemsize(t.dtype())))) << key;
+    EXPECT_EQ(0, std::memcmp(detail::host_data(it->second, t.dtype()), detail::host_data(t, t.dtype()),
+                             static_cast<size_t>(t.numel() * itemsize(t.dtype()))))
+        << key;
   }
   save_safetensors(folder / "none", {});
   EXPECT_TRUE(load_safetensors(folder / "none").empty());
@@ -86,9 +90,12 @@ TEST(Safetensors, DamagedFilesAreRefusedWithTheReason) {
       {"one offset", container(R"({"a":{"dtype":"F32","shape":[2],"data_offsets":[0]}})", eight), "two numbers"},
       {"negative offset", container(R"({"a":{"dtype":"F32","shape":[2],"data_offsets":[-8,0]}})", eight), "holds -8, not an offset"},
       {"backwards", container(R"({"a":{"dtype":"F32","shape":[2],"data_offsets":[8,0]}})", eight), "are not 8 bytes"},
-      {"wrong count", container(R"({"a":{"dtype":"F32","shape":[3],"data_offsets":[0,8]}})", eight), "are not 12 bytes, which F32 [3] takes"},
+      {"wrong count", container(R"({"a":{"dtype":"F32","shape":[3],"data_offsets":[0,8]}})", eight),
+       "are not 12 bytes, which F32 [3] takes"},
       {"gap at the start", container(R"({"a":{"dtype":"U8","shape":[4],"data_offsets":[4,8]}})", eight), "(a gap)"},
-      {"overlap", container(R"({"a":{"dtype":"U8","shape":[8],"data_offsets":[0,8]},"b":{"dtype":"U8","shape":[4],"data_offsets":[4,8]}})", eight), "(an overlap)"},
+      {"overlap",
+       container(R"({"a":{"dtype":"U8","shape":[8],"data_offsets":[0,8]},"b":{"dtype":"U8","shape":[4],"data_offsets":[4,8]}})", eight),
+       "(an overlap)"},
       {"truncated", container("{" + a + "}", "1234567"), "(truncated)"},
       {"something follows", container("{" + a + "}", "123456789"), "(something follows)"},
       {"metadata is a list", container(R"({"__metadata__":[]})", ""), "__metadata__ is not an object"},
@@ -108,7 +115,8 @@ TEST(Safetensors, DamagedFilesAreRefusedWithTheReason) {
 TEST(Safetensors, RefusesToWriteWhatTheFormatCannotHold) {
   TempFolder folder;
   Tensor one = tensor<float>({1});
-  EXPECT_NE(error_of<InputError>([&] { save_safetensors(folder / "x", {{"a", one}, {"a", one}}); }).find("two tensors are named a"), std::string::npos);
+  EXPECT_NE(error_of<InputError>([&] { save_safetensors(folder / "x", {{"a", one}, {"a", one}}); }).find("two tensors are named a"),
+            std::string::npos);
   std::string bytes(16, '\0');
   Tensor c128 = tensor_from_bytes(bytes.data(), 16, Shape{1}, DType::c128);
   EXPECT_NE(error_of<InputError>([&] { save_safetensors(folder / "x", {{"a", c128}}); }).find("cannot hold"), std::string::npos);

@@ -32,8 +32,6 @@ class TempFolder {
 template <class E, class F> std::string error_of(F&& f) {
   try {
     f();
-  } catch (const E& e) {
-    return e.what();
-  }
+  } catch (const E& e) { return e.what(); }
   return "nothing was thrown";
 }

@@ -1,0 +1,126 @@
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <map>
+
+#include "suanli/models.h"
+
+namespace suanli {
+namespace {
+
+using models::make;
+using models::ModelOptions;
+
+struct Case {
+  const char* name;
+  std::map<std::string, Shape> state;  // names and shapes as PyTorch has them for the same network
+  int64_t parameters;                  // counted by hand
+};
+const Case cases[] = {
+    {"linear", {{"fc.weight", {10, 784}}, {"fc.bias", {10}}}, 7850},
+    {"mlp",
+     {{"fc1.weight", {256, 784}},
+      {"fc1.bias", {256}},
+      {"fc2.weight", {128, 256}},
+      {"fc2.bias", {128}},
+      {"fc3.weight", {10, 128}},
+      {"fc3.bias", {10}}},
+     235146},
+    {"cnn_b",
+     {{"conv1.weight", {32, 1, 3, 3}},
+      {"conv1.bias", {32}},
+      {"conv2.weight", {64, 32, 3, 3}},
+      {"conv2.bias", {64}},
+      {"fc1.weight", {128, 1600}},
+      {"fc1.bias", {128}},
+      {"fc2.weight", {10, 128}},
+      {"fc2.bias", {10}}},
+     225034},
+    {"cnn_c",
+     {{"conv1.weight", {10, 1, 5, 5}},
+      {"conv1.bias", {10}},
+      {"conv2.weight", {20, 10, 5, 5}},
+      {"conv2.bias", {20}},
+      {"fc1.weight", {50, 320}},
+      {"fc1.bias", {50}},
+      {"fc2.weight", {10, 50}},
+      {"fc2.bias", {10}}},
+     21840},
+};
+
+TEST(Zoo, NamesShapesAndCounts) {
+  ASSERT_EQ(std::size(cases), models::entries().size());
+  for (const Case& c : cases) {
+    nn::AnyModule model = make(c.name);
+    std::map<std::string, Shape> state;
+    for (auto& [name, p] : model.state_dict()) state[name] = p.shape();
+    EXPECT_EQ(state, c.state) << c.name;
+    EXPECT_EQ(model.parameter_count(), c.parameters) << c.name;
+  }
+}
+
+TEST(Zoo, EveryEntryDoesWhatItSays) {
+  for (const models::Entry& e : models::entries()) {
+    EXPECT_STRNE(e.line, "");
+    EXPECT_STRNE(e.source, "");
+    EXPECT_TRUE(e.recipe.optimizer == std::string("sgd") || e.recipe.optimizer == std::string("adam"));
+    nn::AnyModule model = make(e.name);
+    NoGrad no_grad;
+    manual_seed(1);
+    auto y = model(uniform({3, 1, 28, 28}));
+    ASSERT_EQ(y.shape(), Shape({3, 10})) << e.name;
+    double total = 0;
+    for (float v : exp(y).to_vector<float>()) total += v;
+    if (e.output == models::Output::log_probabilities) EXPECT_NEAR(total, 3, 1e-5) << e.name;
+    else EXPECT_GT(std::abs(total - 3), 1e-3) << e.name << " returns probabilities, not logits";
+  }
+}
+
+TEST(Zoo, OtherPicturesAndClasses) {
+  NoGrad no_grad;
+  for (const models::Entry& e : models::entries()) {
+    nn::AnyModule model = make(e.name, {.input_shape = {3, 33, 20}, .classes = 7});
+    EXPECT_EQ(model(zeros({2, 3, 33, 20})).shape(), Shape({2, 7})) << e.name;
+  }
+  EXPECT_EQ(make("cnn_b", {.input_shape = {1, 10, 10}})(zeros({1, 1, 10, 10})).shape(), Shape({1, 10}));
+  EXPECT_EQ(make("cnn_c", {.input_shape = {1, 16, 16}})(zeros({1, 1, 16, 16})).shape(), Shape({1, 10}));
+  EXPECT_EQ(make("mlp", {.input_shape = {5}})(zeros({1, 5})).shape(), Shape({1, 10}));
+}
+
+TEST(Zoo, WeightsAreAFunctionOfTheSeed) {
+  auto weights = [](uint64_t seed) { return make("mlp", {.seed = seed}).state_dict()[0].second.value().to_vector<float>(); };
+  EXPECT_EQ(weights(3), weights(3));
+  EXPECT_NE(weights(3), weights(4));
+}
+
+template <class E, class F> std::string error_of(F&& f) {
+  try {
+    f();
+  } catch (const E& e) { return e.what(); }
+  return "nothing was thrown";
+}
+
+TEST(Zoo, Errors) {
+  struct Row {
+    const char* name;
+    ModelOptions options;
+    const char* error;
+  };
+  const Row rows[] = {
+      {"cnn_b", {{1, 9, 28}, 10, 0}, "pictures of 9x28 are too small, at least 10x10"},
+      {"cnn_c", {{1, 28, 15}, 10, 0}, "pictures of 28x15 are too small, at least 16x16"},
+      {"cnn_b", {{784}, 10, 0}, "expected [channels, height, width]"},
+      {"cnn_b", {{0, 28, 28}, 10, 0}, "has an empty axis"},
+      {"linear", {{1, 28, 28}, 1, 0}, "at least 2"},
+  };
+  for (const Row& r : rows) {
+    std::string text = error_of<InputError>([&] { make(r.name, r.options); });
+    EXPECT_NE(text.find(r.error), std::string::npos) << text;
+  }
+  EXPECT_EQ(error_of<UsageError>([] { make("cnn-b"); }),
+            "model 'cnn-b' is not known: did you mean 'cnn_b'? There are linear, mlp, cnn_b, cnn_c.");
+  EXPECT_EQ(error_of<UsageError>([] { make("transformer"); }), "model 'transformer' is not known. There are linear, mlp, cnn_b, cnn_c.");
+}
+
+}  // namespace
+}  // namespace suanli

@@ -1,0 +1,138 @@
+#include "train/checkpoint.h"
+
+#include <gtest/gtest.h>
+
+#include <filesystem>
+#include <set>
+
+#include "temp_folder.h"
+#include "train/data_record.h"
+
+namespace suanli {
+namespace {
+
+NamedTensors weights(float v) { return {{"w", tensor<float>({v, v})}}; }
+
+std::set<std::string> files(const TempFolder& folder) {
+  std::set<std::string> names;
+  for (auto& e : std::filesystem::directory_iterator(folder / "")) names.insert(e.path().filename().string());
+  return names;
+}
+
+Checkpoint at_step(int64_t step) {
+  Checkpoint c;
+  c.progress.step = step;
+  c.provenance = {"1", "isa", 2, Json::Object{}, Json::Object{}};
+  return c;
+}
+
+TEST(CheckpointFolder, NothingUntilTheFirstCommit) {
+  TempFolder folder;
+  EXPECT_FALSE(CheckpointFolder(folder / "").load().has_value());
+}
+
+TEST(CheckpointFolder, KeepsTheLastAndTheBestAndNothingElse) {
+  TempFolder folder;
+  CheckpointFolder checkpoints(folder / "");
+  Checkpoint c = at_step(1);
+  c.best = {1, 1, 0.5, 0.75};
+  checkpoints.save(c, weights(1), {}, true);
+  c.progress.step = 2;
+  checkpoints.save(c, weights(2), {}, false);
+  c.progress.step = 3;
+  checkpoints.save(c, weights(3), {}, false);
+  EXPECT_EQ(files(folder), (std::set<std::string>{"state.json", "step-00000001.safetensors", "step-00000003.optim.safetensors",
+                                                  "step-00000003.safetensors"}));
+  Checkpoint back = *checkpoints.load();
+  EXPECT_EQ(back.progress.step, 3);
+  EXPECT_EQ(back.best.accuracy, 0.75);
+  EXPECT_EQ(checkpoints.tensors(back.model)[0].second.to_vector<float>()[0], 3);
+  EXPECT_EQ(checkpoints.tensors(back.best_model)[0].second.to_vector<float>()[0], 1);
+}
+
+TEST(CheckpointFolder, ProgressKeepsItsBits) {
+  TempFolder folder;
+  CheckpointFolder checkpoints(folder / "");
+  Checkpoint c = at_step(7);
+  Progress& p = c.progress;
+  p.epoch_loss = 0.1 + 0.2;
+  p.window_loss = 1.0 / 3;
+  p.generator_seed = 0xFEDCBA9876543210;
+  p.generator_counter = ~uint64_t{0};
+  checkpoints.save(c, weights(1), {}, false);
+  EXPECT_EQ(to_json(checkpoints.load()->progress), to_json(p));
+  Progress back = checkpoints.load()->progress;
+  EXPECT_EQ(back.epoch_loss, p.epoch_loss);
+  EXPECT_EQ(back.generator_counter, p.generator_counter);
+}
+
+TEST(CheckpointFolder, ASaveThatDiesBeforeItsCommitChangesNothing) {
+  TempFolder folder;
+  CheckpointFolder checkpoints(folder / "");
+  Checkpoint c = at_step(1);
+  checkpoints.save(c, weights(1), {}, false);
+  // What a killed process leaves: a whole weights file of the next step, half an optimiser file.
+  folder.file("step-00000002.safetensors", "whole");
+  folder.file("step-00000002.optim.safetensors.tmp", "half");
+  folder.file("notes.txt", "the user's");
+  Checkpoint back = *checkpoints.load();
+  EXPECT_EQ(back.progress.step, 1);
+  EXPECT_EQ(checkpoints.tensors(back.model)[0].second.to_vector<float>()[0], 1);
+  checkpoints.clean(back);
+  EXPECT_EQ(files(folder),
+            (std::set<std::string>{"notes.txt", "state.json", "step-00000001.optim.safetensors", "step-00000001.safetensors"}));
+}
+
+TEST(CheckpointFolder, DamageIsFound) {
+  TempFolder folder;
+  CheckpointFolder checkpoints(folder / "");
+  Checkpoint c = at_step(1);
+  checkpoints.save(c, weights(1), {}, false);
+  const std::string path = folder / c.model.name, whole = read_file(path);
+  auto text = [&] { return error_of<InputError>([&] { checkpoints.tensors(c.model); }); };
+  for (size_t at : {size_t{0}, size_t{20}, whole.size() - 1}) {
+    std::string damaged = whole;
+    damaged[at] = static_cast<char>(damaged[at] ^ 16);
+    folder.file(c.model.name, damaged);
+    EXPECT_NE(text().find("The file was changed or damaged"), std::string::npos) << at;
+  }
+  folder.file(c.model.name, whole.substr(0, whole.size() - 1));
+  EXPECT_NE(text().find("state.json recorded"), std::string::npos);
+  folder.file(c.model.name, whole);
+  EXPECT_EQ(text(), "nothing was thrown");
+  const std::string state = read_file(folder / "state.json");
+  for (size_t length = 0; length < state.size() - 1; length += 7) {  // wherever it was cut
+    folder.file("state.json", state.substr(0, length));
+    EXPECT_THROW(checkpoints.load(), InputError) << length;
+  }
+}
+
+struct Other : nn::Module {
+  nn::Linear fc{2, 3}, head{3, 4};
+  SUANLI_FIELDS(fc, head)
+  Tensor forward(const Tensor& x) { return head(fc(x)); }
+};
+struct Wider : nn::Module {
+  nn::Linear fc{2, 5}, tail{5, 4};
+  SUANLI_FIELDS(fc, tail)
+  Tensor forward(const Tensor& x) { return tail(fc(x)); }
+};
+
+TEST(CheckpointFolder, WeightsOfAnotherModelAreListed) {
+  TempFolder folder;
+  CheckpointFolder checkpoints(folder / "");
+  Other other;
+  Wider wider;
+  Checkpoint c = at_step(1);
+  checkpoints.save(c, values_of(other), {}, false);
+  auto before = values_of(wider);
+  std::string text = error_of<InputError>([&] { load_weights(wider, checkpoints, c.model); });
+  EXPECT_EQ(text.find(folder / ""), 0u) << text;
+  for (const char* part : {"missing tail.weight, tail.bias", "unexpected head.", "misshapen fc.weight is [3, 2], [5, 2] is expected"})
+    EXPECT_NE(text.find(part), std::string::npos) << text;
+  auto after = values_of(wider);
+  for (size_t i = 0; i < before.size(); ++i) EXPECT_EQ(before[i].second.to_vector<float>(), after[i].second.to_vector<float>());
+}
+
+}  // namespace
+}  // namespace suanli

@@ -1,0 +1,83 @@
+#include "train/config.h"
+
+#include <gtest/gtest.h>
+
+#include "base/file.h"
+#include "temp_folder.h"
+
+namespace suanli {
+namespace {
+
+TEST(Config, ReadsBackWhatItWrites) {
+  TempFolder folder;
+  TrainConfig c;
+  c.data = "mnist:a \"b\"\\c\n\x7fü";
+  c.lr = 0.1 + 0.2;
+  c.momentum = 1e-300;
+  c.mean = -5;
+  c.stddev = 3;
+  c.seed = 9223372036854775807;
+  c.epochs = 7;
+  folder.file("config.toml", to_toml(c));
+  TrainConfig back = config_from_toml(folder / "config.toml");
+  EXPECT_EQ(back.data, c.data);
+  EXPECT_EQ(differences(deciding_fields(c), back), "");
+  EXPECT_EQ(to_toml(back), to_toml(c));
+}
+
+TEST(Config, RecipesFillWhatIsLeftOpen) {
+  TrainConfig c;
+  c.model = "cnn_c";
+  resolve(c, false);
+  EXPECT_EQ(c.optimizer, "sgd");
+  EXPECT_EQ(c.lr, 0.01);
+  EXPECT_EQ(c.momentum, 0.5);
+  EXPECT_EQ(c.batch_size, 64);
+  TrainConfig other;  // another optimiser does not inherit numbers that were tuned for sgd
+  other.model = "cnn_c";
+  other.optimizer = "adam";
+  resolve(other, false);
+  EXPECT_EQ(other.lr, 1e-3);
+  EXPECT_EQ(other.momentum, 0);
+  TrainConfig again = c;
+  resolve(again, false);
+  EXPECT_EQ(to_toml(again), to_toml(c)) << "resolving twice changes nothing";
+}
+
+TEST(Config, OnlyWhatDecidesTheResultIsCompared) {
+  TrainConfig a, b;
+  b.loader_threads = 7;
+  b.checkpoint_every = 1;
+  b.epochs = 9;
+  b.out = "x";
+  EXPECT_EQ(differences(deciding_fields(a), b), "");
+  b.seed = 1;
+  b.lr = 0.5;
+  EXPECT_EQ(differences(deciding_fields(a), b), "lr 0.0 → 0.5, seed 0 → 1");
+}
+
+TEST(Config, ErrorsNameFileLineAndKey) {
+  struct Row {
+    const char* text;
+    const char* error;
+  };
+  const Row rows[] = {
+      {"epochs = 3\nlr = \"x\"\n", "c.toml: line 2: lr: expected a number"},
+      {"epochs = 1.5", "line 1: epochs: expected a whole number"},
+      {"model = 3", "line 1: model: expected a text in quotes"},
+      {"\n\nepoch = 3", "line 3: epoch is no setting: did you mean epochs?"},
+      {"epochs = ", "line 1"},
+      {"epochs = 3\nepochs = 4", "line 2"},
+  };
+  TempFolder folder;
+  for (const Row& r : rows) {
+    folder.file("c.toml", r.text);
+    std::string text = error_of<InputError>([&] { config_from_toml(folder / "c.toml"); });
+    EXPECT_NE(text.find(r.error), std::string::npos) << text;
+  }
+  folder.file("c.toml", "lr = 1");
+  EXPECT_EQ(config_from_toml(folder / "c.toml").lr, 1.0) << "a whole number is a number";
+}
+
+}  // namespace
+}  // namespace suanli

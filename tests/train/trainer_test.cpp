@@ -1,0 +1,260 @@
+#include <gtest/gtest.h>
+
+#include <cmath>
+
+#include "base/file.h"
+#include "suanli/train.h"
+#include "temp_folder.h"
+#include "train/checkpoint.h"
+#include "train/json.h"
+#include "train/run_folder.h"
+
+namespace suanli {
+namespace {
+
+/// Dropout draws random numbers in each step, so a resume must also put the generator back.
+struct Net : nn::Module {
+  nn::Linear fc1{784, 32}, fc2{32, 10};
+  nn::Dropout drop{0.3};
+  SUANLI_FIELDS(fc1, fc2, drop)
+  Tensor forward(const Tensor& x) { return fc2(drop(relu(fc1(flatten(x, 1))))); }
+};
+
+/// fc2 reads the logarithm of values that become negative as soon as the weights move: NaN, and its place is known.
+struct Fragile : nn::Module {
+  nn::Linear fc1{784, 16}, fc2{16, 10};
+  SUANLI_FIELDS(fc1, fc2)
+  Tensor forward(const Tensor& x) {
+    Tensor y = fc2(relu(fc1(flatten(x, 1))));
+    return broken ? log(y - 1e9) : y;
+  }
+  bool broken = false;
+};
+
+TrainConfig tiny(const std::string& out) {
+  TrainConfig c;
+  c.data = "glyphs?train=320&test=64";
+  c.model = "net";
+  c.epochs = 3;
+  c.batch_size = 32;
+  c.out = out;
+  return c;
+}
+
+Net seeded_net() {
+  manual_seed(5);
+  return Net();
+}
+
+std::string weights_of(const std::string& run) { return read_file(run + "/model.safetensors"); }
+
+/// Rows of metrics.jsonl without what depends on time.
+std::string rows_of(const std::string& run) {
+  std::string out, text = read_file(run + "/metrics.jsonl");
+  for (size_t from = 0, to; (to = text.find('\n', from)) != std::string::npos; from = to + 1) {
+    Json row = Json::parse(text.substr(from, to - from));
+    out += row.set("wall", 0).set("samples_per_s", 0).dump() + "\n";
+  }
+  return out;
+}
+
+TEST(Trainer, TrainsAModuleOfTheUser) {
+  TempFolder folder;
+  Trainer trainer(seeded_net(), tiny(folder / "run"));
+  int64_t steps = 0, epochs = 0;
+  double last = 0;
+  trainer.on_step = [&](const StepReport& r) {
+    EXPECT_EQ(r.step, ++steps);
+    EXPECT_EQ(r.batches, 9);
+    last = r.loss;
+  };
+  trainer.on_epoch = [&](const EpochReport& r) {
+    EXPECT_EQ(r.epoch, ++epochs);
+    EXPECT_EQ(r.train_loss, last) << "the bar and the table say the same";
+  };
+  TrainResult r = trainer.run();
+  EXPECT_EQ(steps, 27);
+  EXPECT_EQ(epochs, 3);
+  EXPECT_EQ(r.steps, 27);
+  EXPECT_FALSE(r.stopped);
+  EXPECT_EQ(r.train_loss, last);
+  EXPECT_LT(r.train_loss, 2.3) << "better than chance, ln 10";
+  // The weights in memory are the kept ones.
+  Evaluation test = evaluate(trainer.model(), trainer.data().test, {.loss = cross_entropy});
+  EXPECT_EQ(test.samples, 64);
+  EXPECT_EQ(test.accuracy, r.test_accuracy);
+  EXPECT_EQ(trainer.run().test_accuracy, r.test_accuracy) << "run() again: the same result";
+
+  TrainedModel trained = load_run(folder / "run", seeded_net());
+  EXPECT_EQ(trained.step, r.best_epoch * 9);
+  Tensor p = trained.predict(zeros({2, 1, 28, 28}));
+  EXPECT_EQ(p.shape(), Shape({2, 10}));
+  EXPECT_NEAR(sum(p).item(), 2, 1e-5);
+  EXPECT_NE(error_of<InputError>([&] { load_run(folder / "run"); }).find("model 'net' is not of the zoo"), std::string::npos);
+}
+
+TEST(Trainer, StoppedAnywhereAndResumedGivesTheSameBits) {
+  TempFolder folder;
+  Trainer whole(seeded_net(), tiny(folder / "whole"));
+  TrainResult expected = whole.run();
+  for (int64_t stop : {1, 5, 9, 10, 26, 27}) {
+    const std::string run = folder / ("stop" + std::to_string(stop));
+    int64_t steps = 0;
+    {
+      Trainer first(seeded_net(), tiny(run));
+      first.on_step = [&](const StepReport& r) { steps = r.step; };
+      first.should_stop = [&] { return steps >= stop; };
+      TrainResult r = first.run();
+      EXPECT_TRUE(r.stopped);
+      EXPECT_EQ(r.steps, stop);
+    }
+    manual_seed(99);  // what the thread drew before must not matter
+    Trainer second = Trainer::resume(run, Net(), {.loader_threads = 3});
+    TrainResult r = second.run();
+    EXPECT_EQ(weights_of(run), weights_of(folder / "whole")) << stop;
+    EXPECT_EQ(rows_of(run), rows_of(folder / "whole")) << stop;
+    EXPECT_EQ(r.train_loss, expected.train_loss) << stop;
+    EXPECT_EQ(r.val_loss, expected.val_loss) << stop;
+    EXPECT_EQ(r.test_accuracy, expected.test_accuracy) << stop;
+  }
+}
+
+TEST(Trainer, SavingOftenChangesNothing) {
+  TempFolder folder;
+  Trainer(seeded_net(), tiny(folder / "a")).run();
+  TrainConfig often = tiny(folder / "b");
+  often.checkpoint_every = 1;
+  Trainer(seeded_net(), often).run();
+  EXPECT_EQ(weights_of(folder / "a"), weights_of(folder / "b"));
+}
+
+TEST(Trainer, KeepsTheBestEpochNotTheLast) {
+  TempFolder folder;
+  TrainConfig c = tiny(folder / "run");
+  c.model = "linear";
+  c.epochs = 4;
+  Trainer trainer(c);
+  double best = -1;
+  int64_t best_epoch = 0;
+  trainer.on_epoch = [&](const EpochReport& r) {
+    EXPECT_EQ(r.best, r.val_accuracy > best || best_epoch == 0 || (r.best && r.val_accuracy == best));
+    if (r.best) best = r.val_accuracy, best_epoch = r.epoch;
+  };
+  TrainResult r = trainer.run();
+  EXPECT_EQ(r.val_accuracy, best);
+  EXPECT_EQ(r.best_epoch, best_epoch);
+  TrainedModel trained = load_run(folder / "run");
+  EXPECT_EQ(trained.epoch, best_epoch);
+  Evaluation val =
+      evaluate(trained.model, trainer.data().val, {.batch_size = 256, .mean = trained.config.mean, .stddev = trained.config.stddev});
+  EXPECT_EQ(val.accuracy, r.val_accuracy);
+  EXPECT_EQ(val.loss, r.val_loss);
+}
+
+TEST(Trainer, ABadLossNamesOperationAndModule) {
+  TempFolder folder;
+  TrainConfig c = tiny(folder / "run");
+  c.checkpoint_every = 4;
+  // The module is moved into the trainer, so the switch lies outside of it.
+  struct Switched : Fragile {
+    const bool* on;
+    explicit Switched(const bool* on) : on(on) {}
+    Tensor forward(const Tensor& x) { return broken = *on, Fragile::forward(x); }
+    SUANLI_CALL
+  };
+  bool broken = false;
+  int64_t steps = 0;
+  Trainer trainer(Switched(&broken), c);
+  trainer.on_step = [&](const StepReport& r) {
+    steps = r.step;
+    if (r.step == 6) broken = true;
+  };
+  std::string text = error_of<NumericError>([&] { trainer.run(); });
+  EXPECT_EQ(steps, 6);
+  for (const char* part : {"training stopped at step 7 (epoch 1): the loss became nan", "[log]", "step 4", "--lr"})
+    EXPECT_NE(text.find(part), std::string::npos) << text;
+  EXPECT_EQ(CheckpointFolder(folder / "run/checkpoints").load()->progress.step, 4);
+}
+
+TEST(Trainer, ADivergingRunNeverSavesBadWeights) {
+  TempFolder folder;
+  TrainConfig c = tiny(folder / "run");
+  c.model = "mlp";
+  c.optimizer = "sgd";
+  c.lr = 1e30;
+  c.checkpoint_every = 1;
+  Trainer trainer(c);
+  std::string text = error_of<NumericError>([&] { trainer.run(); });
+  EXPECT_NE(text.find("The first bad value: ["), std::string::npos) << text;
+  EXPECT_NE(text.find("fc"), std::string::npos) << text;
+  CheckpointFolder checkpoints(folder / "run/checkpoints");
+  for (auto& [name, t] : checkpoints.tensors(checkpoints.load()->model))
+    for (float v : t.to_vector<float>()) ASSERT_TRUE(std::isfinite(v)) << name;
+}
+
+TEST(Trainer, NothingIsWrittenWhenTheStartFails) {
+  TempFolder folder;
+  auto config = [&](auto change) {
+    TrainConfig c = tiny(folder / "run");
+    c.model = "cnn_b";
+    change(c);
+    return c;
+  };
+  EXPECT_THROW(Trainer(config([](auto& c) { c.model = "cnn_x"; })), UsageError);
+  EXPECT_THROW(Trainer(config([](auto& c) { c.data = "mnist:/nowhere"; })), InputError);
+  EXPECT_THROW(Trainer(config([](auto& c) { c.device = "cuda"; })), DeviceError);
+  EXPECT_THROW(Trainer(config([](auto& c) { c.lr = -1; })), UsageError);
+  EXPECT_THROW(Trainer(config([](auto& c) { c.precision = "bf16"; })), UsageError);
+  {
+    Trainer never_run(config([](auto&) {}));
+  }
+  EXPECT_FALSE(path_exists(folder / "run"));
+  folder.file("file", "x");
+  EXPECT_THROW(Trainer(config([&](auto& c) { c.out = folder / "file"; })), InputError);
+  EXPECT_THROW(Trainer(config([&](auto& c) { c.out = folder / ""; })), InputError) << "not empty";
+}
+
+TEST(Trainer, OneWriterPerRun) {
+  TempFolder folder;
+  TrainConfig c = tiny(folder / "run");
+  c.epochs = 1;
+  Trainer trainer(seeded_net(), c);
+  std::string text;
+  trainer.on_step = [&](const StepReport& r) {
+    if (r.step == 1) text = error_of<InputError>([&] { Trainer::resume(folder / "run", Net()); });
+  };
+  trainer.run();
+  EXPECT_NE(text.find("another process is training this run"), std::string::npos) << text;
+}
+
+TEST(Evaluate, CountsAndAveragesOverAllSamples) {
+  // A model whose answers are known: class 0 with probability 1/2, the others share the rest.
+  struct Constant : nn::Module {
+    Tensor forward(const Tensor& x) {
+      std::vector<float> row(10, std::log(0.5f / 9));
+      row[0] = std::log(0.5f);
+      return expand(tensor(row, Shape{1, 10}), {x.size(0), 10}) + sum(x, {1, 2, 3}, false).detach().numel() * 0.0;
+    }
+    SUANLI_CALL
+  };
+  data::Splits splits = data::open("glyphs?train=100&test=10", {.val_fraction = 0});
+  int64_t zeros_in_data = 0;
+  std::vector<float> pixels(784);
+  for (int64_t i = 0; i < 100; ++i) {
+    int64_t label = -1;
+    splits.train->read(i, pixels.data(), &label);
+    zeros_in_data += label == 0;
+  }
+  nn::AnyModule model = Constant();
+  for (int64_t batch : {7, 100, 1000}) {  // the last batch is smaller, and weighs less
+    Evaluation e = evaluate(model, splits.train, {.batch_size = batch});
+    EXPECT_EQ(e.samples, 100);
+    EXPECT_DOUBLE_EQ(e.accuracy, static_cast<double>(zeros_in_data) / 100);
+    const double n0 = static_cast<double>(zeros_in_data);
+    EXPECT_NEAR(e.loss, (n0 * -std::log(0.5) + (100 - n0) * -std::log(0.5 / 9)) / 100, 1e-6);
+  }
+  EXPECT_TRUE(model.training()) << "its mode is put back";
+}
+
+}  // namespace
+}  // namespace suanli
