@@ -58,13 +58,13 @@ class Walk {
 
   void run() {
     GradMode mode(create_graph_);
-    const uint64_t floor = lowest_wanted_seq();
+    floor_ = lowest_wanted_seq();
     auto& heap = buffers_->heap;
     while (!heap.empty()) {
       auto [seq, slot] = heap.front();
       std::pop_heap(heap.begin(), heap.end());
       heap.pop_back();
-      if (seq < floor) break;
+      if (seq < floor_) break;
       step(slot);
     }
   }
@@ -132,8 +132,10 @@ class Walk {
     Node* n = buffers_->visits[slot].hold.node();
     Tensor grads[kMaxResults];  // moved out: the vector grows while the vjp's gradients are handed on
     for (int r = 0; r < n->n_out; ++r) grads[r] = std::move(buffers_->visits[slot].grads[r]);
+    bool asked = false;
     for (auto& w : wanted_)
-      if (w.node == n) w.grad = grads[w.index];
+      if (w.node == n) w.grad = grads[w.index], asked = true;
+    if (asked && n->seq == floor_) return;  // nothing wanted lies below: its own graph stays as it is
     Tensor few[8];
     std::vector<Tensor> many;
     Tensor* given = few;
@@ -157,6 +159,7 @@ class Walk {
     }
   }
 
+  uint64_t floor_ = 0;
   const char* who_;
   bool keep_, create_graph_;
   std::unique_ptr<Buffers> buffers_;

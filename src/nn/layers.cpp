@@ -1,7 +1,7 @@
 // Layers with parameters, and Sequential.
 #include <cmath>
 
-#include "base/text.h"
+#include "ops/op.h"
 #include "suanli/nn.h"
 
 namespace suanli::nn {
@@ -24,7 +24,7 @@ Linear::Linear(int64_t in, int64_t out, Options options) {
 
 Tensor Linear::forward(const Tensor& x) {
   if (x.rank() < 1 || x.shape().at(-1) != weight.shape()[1])
-    throw ShapeError(str("[Linear] input has shape ", x.shape(), ", [.., ", weight.shape()[1], "] is expected", x.rank() > 2 ? " (flatten it first?)" : ""));
+    throw ShapeError(str("[Linear] input has shape ", x.shape(), ", [.., ", weight.shape()[1], "] is expected", x.rank() > 2 ? " (flatten it first?)" : "", where_am_i()));
   // One product however many leading axes there are: the weight's gradient then is one product too.
   Tensor flat = x.rank() == 2 ? x : reshape(x, {x.rank() == 1 ? 1 : -1, x.shape().at(-1)});
   Tensor y = matmul(flat, weight, false, true);

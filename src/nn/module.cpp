@@ -159,6 +159,7 @@ void Module::to(DType dtype) {
 
 Scope::Scope(Module& module) : exceptions_(std::uncaught_exceptions()) {
   Recorder& rec = Recorder::current();
+  if (rec.module_depth_ == 0 && rec.fresh_) rec.flush();
   if (PathLearner::scope(module) == 0) PathLearner::learn(module);  // the root of a call that was never visited
   outer_ = rec.scope_;
   rec.scope_ = PathLearner::scope(module);

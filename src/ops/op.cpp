@@ -140,11 +140,13 @@ namespace {
 Tensor compose(const OpDef& def, const Tensor* const* inputs, size_t n, const Attr& attr, const Shape* shape) {
   Node* probe = new_node(kOpLeaf, static_cast<int>(n), def.n_results);
   probe->attr = attr;
-  std::vector<Tensor> given;
+  constexpr size_t kMost = 4;  // a composite has few inputs; none is copied to the heap
+  if (n > kMost) throw Error(str("internal: composite ", def.name, " has more than ", kMost, " inputs"));
+  Tensor given[kMost];
   try {
     for (size_t i = 0; i < n; ++i) {
       require_usable(*inputs[i], def.name);
-      given.push_back(*inputs[i]);
+      given[i] = *inputs[i];
       probe->in()[i] = {inputs[i]->node(), inputs[i]->index()};
       retain_node(inputs[i]->node());
     }
@@ -155,7 +157,7 @@ Tensor compose(const OpDef& def, const Tensor* const* inputs, size_t n, const At
     throw;
   }
   release_node(probe);
-  return def.decompose(given, attr);
+  return def.decompose(std::span<const Tensor>(given, n), attr);
 }
 }  // namespace
 

@@ -48,7 +48,10 @@ void Optimizer::step() {
       if (s.state.empty())
         for (size_t i = 0; i < state_names().size(); ++i) s.state.emplace_back(zeros(s.parameter.shape(), s.parameter.dtype()), false);
       update(s, g);
-      if (!keep_grads) s.parameter.set_grad({});
+      if (!keep_grads) {  // consumed if the program succeeds, and only then
+        rec.touch(s.parameter.cell());
+        s.parameter.cell()->grad = Tensor();
+      }
     }
   }
   if (!any) {
@@ -98,10 +101,13 @@ void Optimizer::load_state_dict(const std::vector<std::pair<std::string, Tensor>
       loaded[i].values[k] = t;
     }
   }
-  for (size_t i = 0; i < loaded.size(); ++i)
-    if (loaded[i].steps > 0)
-      for (size_t k = 0; k < names.size(); ++k)
-        if (!loaded[i].values[k].defined()) problem(str("missing ", i, ".", names[k]));
+  for (size_t i = 0; i < loaded.size(); ++i) {
+    size_t given = 0;
+    for (auto& v : loaded[i].values) given += v.defined();
+    if (loaded[i].steps <= 0 && given > 0) problem(str("missing ", i, ".step"));
+    for (size_t k = 0; k < names.size(); ++k)
+      if (loaded[i].steps > 0 && !loaded[i].values[k].defined()) problem(str("missing ", i, ".", names[k]));
+  }
   if (!problems.empty()) throw InputError("[load_state_dict] the state is not of this optimiser:" + problems);
   for (size_t i = 0; i < loaded.size(); ++i) {
     slots_[i].state.clear();

@@ -17,6 +17,7 @@ struct Cell {
   Tensor pending;               // set on `writer`'s thread, not flushed yet
   Recorder* writer = nullptr;   // whose program holds a write, a gradient or counters of this cell
   Tensor grad;
+  Tensor grad_committed;        // what a dropped program gives back: the gradient as the last successful flush left it
 
   // Numbers that the host keeps (a generator's seed and counter, an optimiser's step count): they commit and roll back with the program.
   uint64_t host[2] = {0, 0}, host_pending[2] = {0, 0};

@@ -27,6 +27,7 @@ Parameter::Parameter(const Tensor& initial, bool requires_grad) : cell_(new Cell
   if (value.node()->pending()) {
     cell_->pending = value;
     Recorder::current().touch(cell_);
+    Recorder::current().fresh_ = true;
   } else {
     cell_->committed = value;
   }
@@ -43,7 +44,9 @@ Tensor::Tensor(const Parameter& parameter) {
   } else {
     std::lock_guard lock(c->mutex);
     value = c->committed;
-    if (!value.defined()) throw DeviceError("[Parameter] its first value is pending on another thread; flush() it there first");
+    if (!value.defined())
+      throw DeviceError(c->writer ? "[Parameter] its first value is pending on another thread; flush() it there first"
+                                  : "[Parameter] its first value was dropped with its program; make it again");
   }
   if (!c->requires_grad || !rec.grad_enabled()) {
     swap(value);
@@ -110,7 +113,8 @@ Tensor Parameter::grad() const { return cell_->grad; }
 void Parameter::set_grad(const Tensor& grad) {
   if (grad.defined() && !(grad.shape() == shape())) throw ShapeError(str("[Parameter.set_grad] gradient has shape ", grad.shape(), ", the parameter ", shape()));
   cell_->grad = grad;
-  if (grad.defined()) Recorder::current().touch(cell_);
+  if (!grad.defined() || !grad.node()->pending()) cell_->grad_committed = grad;  // holds whatever becomes of the pending program
+  else Recorder::current().touch(cell_);
 }
 
 // ---- generators -------------------------------------------------------------------------------------------------------------

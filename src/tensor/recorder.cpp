@@ -88,6 +88,7 @@ void Recorder::commit_cells() {
       }
     }
     if (c->grad.defined() && c->grad.node()->pending()) waiting = true;
+    else c->grad_committed = c->grad;
     if (c->host_changed) {
       if (pending_.empty()) {
         c->host[0] = c->host_pending[0];
@@ -140,7 +141,7 @@ void Recorder::flush(size_t count) {
     pending_.erase(pending_.begin(), pending_.begin() + static_cast<ptrdiff_t>(count));
     candidate_ = candidate_ > count ? candidate_ - count : 0;
     backward_end_ = backward_end_ > count ? backward_end_ - count : 0;
-    if (pending_.empty()) leaf_bytes_ = 0;
+    if (pending_.empty()) leaf_bytes_ = 0, fresh_ = false;
   }
   if (!touched_.empty()) commit_cells();
 }
@@ -154,7 +155,7 @@ void Recorder::drop(const char* why) {
   }
   for (Cell* c : touched_) {
     c->pending = Tensor();
-    if (c->grad.defined() && c->grad.node()->is(kFailed)) c->grad = Tensor();
+    c->grad = c->grad_committed;
     c->host_pending[0] = c->host[0];
     c->host_pending[1] = c->host[1];
     c->host_changed = false;
@@ -165,6 +166,7 @@ void Recorder::drop(const char* why) {
   for (Node* n : pending_) release_node(n);
   pending_.clear();
   candidate_ = backward_end_ = leaf_bytes_ = 0;
+  fresh_ = false;
 }
 
 void Recorder::backward_begins() {

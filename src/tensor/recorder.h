@@ -47,6 +47,10 @@ class Recorder {
   std::vector<Node*>& pending() { return pending_; }
   const std::vector<Cell*>& touched() const { return touched_; }
 
+  /// A parameter got its first value in the pending program. It must not be lost with what a later call does: the next outermost
+  /// module call flushes first.
+  bool fresh_ = false;
+
   uint32_t scope_ = 0;
   int module_depth_ = 0;
   int no_grad_ = 0;

@@ -1,6 +1,7 @@
 #include "train/data_record.h"
 
 #include <cstdio>
+#include <filesystem>
 
 #include "base/text.h"
 
@@ -52,6 +53,16 @@ std::string data_differences(const Json& recorded, const Json& now) {
     out += str(out.empty() ? "" : ", ", "the ", name, " data changed (", text(before), " → ", text(after), ")");
   }
   return out;
+}
+
+std::string with_absolute_path(const std::string& source) {
+  const size_t colon = source.find(':'), question = source.find('?');
+  if (colon == std::string::npos || colon > question) return source;
+  const std::string path = source.substr(colon + 1, question == std::string::npos ? question : question - colon - 1);
+  std::error_code error;
+  const std::filesystem::path absolute = std::filesystem::absolute(path, error).lexically_normal();
+  if (error || !std::filesystem::exists(path, error)) return source;
+  return source.substr(0, colon + 1) + absolute.string() + (question == std::string::npos ? "" : source.substr(question));
 }
 
 Tensor normalized(const Tensor& x, double mean, double stddev) {

@@ -20,6 +20,9 @@ DataRecord data_record_from_json(const Json& json, const std::string& run);
 /// "the training data changed (12000 samples, fingerprint … → …)", or "".
 std::string data_differences(const Json& recorded, const Json& now);
 
+/// "mnist:data" → "mnist:/home/me/data": a run is also used from other folders than the one it was started in.
+std::string with_absolute_path(const std::string& source);
+
 /// (x − mean) / stddev, or x itself where that changes nothing.
 Tensor normalized(const Tensor& x, double mean, double stddev);
 

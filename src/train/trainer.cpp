@@ -15,7 +15,7 @@ void Trainer::State::prepare(nn::AnyModule* own, Loss& loss) {
   config.threads = compute_threads();
   splits = data::open(config.data, {.seed = static_cast<uint64_t>(config.seed), .val_fraction = config.val});
   const data::Info& info = splits.train->info();
-  config.data = info.source;
+  config.data = with_absolute_path(info.source);
   if (splits.train->size() == 0) throw InputError(str(config.data, ": no training samples are left with val = ", config.val));
   const models::Entry* entry = own_model ? nullptr : &models::entry(config.model);
   if (config.stddev == 0) {

@@ -24,9 +24,7 @@ double one(const Tensor& t) { return cast(t, f64).item<double>(); }
 template <class E = GraphError, class F> std::string error_of(F&& f) {
   try {
     f();
-  } catch (const E& e) {
-    return e.what();
-  }
+  } catch (const E& e) { return e.what(); }
   return "nothing was thrown";
 }
 const char* const kConsumedAdvice = " was consumed by an earlier backward; use retain_graph, or detach() what is carried on";
@@ -39,10 +37,26 @@ TEST(Grad, HigherDerivativesOfSin) {
     std::unique_ptr<Eager> flushing;
     if (eager) flushing = std::make_unique<Eager>();
     Tensor x = leaf(at), y = sum(sin(x));
-    F64s (*expected[])(const F64s&) = {[](const F64s& v) { F64s r; for (double a : v) r.push_back(std::cos(a)); return r; },
-                                       [](const F64s& v) { F64s r; for (double a : v) r.push_back(-std::sin(a)); return r; },
-                                       [](const F64s& v) { F64s r; for (double a : v) r.push_back(-std::cos(a)); return r; },
-                                       [](const F64s& v) { F64s r; for (double a : v) r.push_back(std::sin(a)); return r; }};
+    F64s (*expected[])(const F64s&) = {[](const F64s& v) {
+                                         F64s r;
+                                         for (double a : v) r.push_back(std::cos(a));
+                                         return r;
+                                       },
+                                       [](const F64s& v) {
+                                         F64s r;
+                                         for (double a : v) r.push_back(-std::sin(a));
+                                         return r;
+                                       },
+                                       [](const F64s& v) {
+                                         F64s r;
+                                         for (double a : v) r.push_back(-std::cos(a));
+                                         return r;
+                                       },
+                                       [](const F64s& v) {
+                                         F64s r;
+                                         for (double a : v) r.push_back(std::sin(a));
+                                         return r;
+                                       }};
     for (auto* f : expected) {
       Tensor g = grad({y}, {x}, {}, {.create_graph = true})[0];
       const F64s got = read(g), want = f(at);
@@ -192,9 +206,7 @@ TEST(Backward, AParameterWrittenInTheProgramIsALeaf) {
   for (bool read_first : {false, true}) {
     Parameter w(reals({2}));
     w.set(w.value() * 10.0);
-    if (read_first) {
-      EXPECT_EQ(one(w), 20);
-    }
+    if (read_first) { EXPECT_EQ(one(w), 20); }
     (Tensor(w) * w).backward();
     EXPECT_EQ(one(w.grad()), 40);
   }
@@ -230,8 +242,7 @@ TEST(NoGrad, RecordsNothing) {
   try {
     NoGrad off;
     reshape(outside, {7});
-  } catch (const ShapeError&) {
-  }
+  } catch (const ShapeError&) {}
   EXPECT_TRUE((Tensor(w) * 2.0).requires_grad());
 }
 
@@ -367,12 +378,16 @@ TEST(Consumed, AFailedWalkLeavesTheRestUsable) {
 
 TEST(Refused, WithTheReason) {
   Tensor x = leaf({1, 2}), other = leaf({1}), plain = reals({1});
-  EXPECT_EQ(error_of([&] { plain.backward(); }), "[backward] the output does not require grad: no parameter or requires_grad_() tensor leads to it");
-  EXPECT_EQ(error_of<ShapeError>([&] { x.backward(); }), "[backward] the output has shape [2]; one element is expected, or a seed of that shape");
+  EXPECT_EQ(error_of([&] { plain.backward(); }),
+            "[backward] the output does not require grad: no parameter or requires_grad_() tensor leads to it");
+  EXPECT_EQ(error_of<ShapeError>([&] { x.backward(); }),
+            "[backward] the output has shape [2]; one element is expected, or a seed of that shape");
   EXPECT_EQ(error_of<ShapeError>([&] { backward(exp(x), reals({1})); }), "[backward] seed has shape [1], the output [2]");
   EXPECT_EQ(error_of<ShapeError>([&] { grad({x, x}, {x}, {reals({1, 1})}); }), "[grad] 1 seeds for 2 outputs");
-  EXPECT_EQ(error_of([&] { grad({exp(x)}, {plain}); }), "[grad] input 0 does not require grad; call requires_grad_() on it before it is used");
-  EXPECT_EQ(error_of([&] { grad({exp(x)}, {x, other}); }), "[grad] input 1 does not lead to the outputs; pass allow_unused if that is meant");
+  EXPECT_EQ(error_of([&] { grad({exp(x)}, {plain}); }),
+            "[grad] input 0 does not require grad; call requires_grad_() on it before it is used");
+  EXPECT_EQ(error_of([&] { grad({exp(x)}, {x, other}); }),
+            "[grad] input 1 does not lead to the outputs; pass allow_unused if that is meant");
   EXPECT_EQ(error_of<ShapeError>([] { grad({Tensor()}, {}); }), "[grad] an input is undefined (a default-constructed tensor)");
 }
 

@@ -1,4 +1,5 @@
 """Runs the program in $SUANLI_BIN and looks at what it leaves. Python's standard library only."""
+import gzip
 import json
 import os
 import pathlib
@@ -82,6 +83,17 @@ def write_png(path, rows):
     raw = b"".join(b"\0" + bytes(r) for r in rows)
     head = struct.pack(">IIBBBBB", len(rows[0]), len(rows), 8, 0, 0, 0, 0)
     pathlib.Path(path).write_bytes(b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", head) + chunk(b"IDAT", zlib.compress(raw)) + chunk(b"IEND", b""))
+
+
+def idx_files(folder, truncate=None):
+    """Four small IDX files in .gz, of them `truncate` cut in the middle."""
+    pathlib.Path(folder).mkdir()
+    for part, n in (("train", 60), ("t10k", 20)):
+        for kind, data in (("images-idx3", struct.pack(">IIII", 0x803, n, 28, 28) + os.urandom(n * 784)),
+                           ("labels-idx1", struct.pack(">II", 0x801, n) + bytes(i % 10 for i in range(n)))):
+            packed = gzip.compress(data)
+            name = f"{part}-{kind}-ubyte.gz"
+            pathlib.Path(folder, name).write_bytes(packed[:len(packed) // 2] if name == truncate else packed)
 
 
 def main(scope):

@@ -5,7 +5,7 @@ import os
 import pathlib
 import struct
 
-from _suanli import FAST, TINY, check, digest, main, metrics, ok, ok_json, run, same, start, state, summary, write_png
+from _suanli import FAST, TINY, check, digest, idx_files, main, metrics, ok, ok_json, run, same, start, state, summary, write_png
 
 KEYS = ["run", "model", "epochs", "steps", "seconds", "train_loss", "val_loss", "val_accuracy", "test_accuracy", "samples_per_s", "peak_bytes"]
 
@@ -102,6 +102,50 @@ def test_finished_run_prints_its_result_again():
     more = ok_json("train", "--resume", "f", "--epochs", 2, "--quiet")
     whole = ok_json("train", TINY, *FAST, "--epochs", 2, "--out", "g", "--quiet")
     same((more["epochs"], digest("f/model.safetensors")), (2, digest("g/model.safetensors")), "two epochs in two parts")
+
+
+def on_terminal(*args, **environment):
+    """What a person sees: stderr is a terminal of 80 columns."""
+    import fcntl, pty, subprocess, termios
+    ours, theirs = pty.openpty()
+    fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 80, 0, 0))
+    child = subprocess.Popen([os.environ["SUANLI_BIN"], *map(str, args)], stdout=subprocess.PIPE, stderr=theirs, text=True,
+                             env={**os.environ, "TERM": "xterm", **environment})
+    os.close(theirs)
+    seen = b""
+    try:
+        while part := os.read(ours, 65536):
+            seen += part
+    except OSError:   # how a terminal says that nobody writes to it any more
+        pass
+    child.communicate(timeout=60)
+    same(child.returncode, 0, seen.decode())
+    return seen.decode()
+
+
+def test_bar_on_a_terminal():
+    import re
+    args = ["train", "glyphs?train=3200&test=64", "--model", "cnn_b", "--epochs", 1, "--val", 0]
+    environment = {k: v for k, v in os.environ.items() if k != "NO_COLOR"}
+    os.environ.clear()
+    os.environ.update(environment)
+    seen = on_terminal(*args, "--out", "bar")
+    bars = [line for line in seen.split("\r") if "it/s" in line]
+    check(bars, f"no bar in {seen!r}")
+    for bar in bars:
+        plain = bar.split("\033")[0]
+        check(re.fullmatch(r"epoch 1/1 +\d+%\|[█▏▎▍▌▋▊▉ ]+\| \d+/50 \[[\d:]+<[\d:?]+, [\d.]+it/s, loss=\d+\.\d{4}\]", plain), f"{plain!r}")
+        check(len(plain) <= 80, f"too wide: {plain!r}")
+    check("\033[1m" in seen, "the table's head is bold")
+    check("\033[1m" not in on_terminal(*args, "--out", "plain", NO_COLOR="1"), "NO_COLOR")
+    check("it/s" not in on_terminal(*args, "--out", "dumb", TERM="dumb"), "no bar on a dumb terminal")
+
+
+def test_data_are_found_from_another_folder():
+    idx_files("digits")
+    ok("train", "mnist:digits", *FAST, "--epochs", 1, "--out", "here", "--quiet")
+    os.mkdir("elsewhere")
+    same(ok_json("eval", "../here", cwd="elsewhere")["samples"], 20, "samples")
 
 
 def test_small_words():

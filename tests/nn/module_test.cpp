@@ -90,6 +90,9 @@ TEST(Module, FieldsGiveNames) {
 TEST(Module, ErrorsNameTheModule) {
   Deep m;
   Wrong wrong;
+  nn::Sequential s(nn::Linear(6, 4), nn::Sequential(nn::ReLU(), nn::Linear(5, 2)));
+  nn::Conv2d conv(3, 4, 3);
+  flush();
   std::string text = thrown<ShapeError>([&] { wrong(zeros({2, 6})); });
   EXPECT_NE(text.find("(in fc2)"), std::string::npos) << text;
   text = thrown<ShapeError>([&] { wrong(zeros({2, 7})); });
@@ -98,10 +101,8 @@ TEST(Module, ErrorsNameTheModule) {
   text = thrown<ShapeError>([&] { m(zeros({2, 5})); });
   EXPECT_NE(text.find("(in layers.0.fc)"), std::string::npos) << text;
 
-  nn::Sequential s(nn::Linear(6, 4), nn::Sequential(nn::ReLU(), nn::Linear(5, 2)));
   text = thrown<ShapeError>([&] { s(zeros({2, 6})); });
   EXPECT_NE(text.find("(in 1.1)"), std::string::npos) << text;
-  nn::Conv2d conv(3, 4, 3);
   text = thrown<ShapeError>([&] { conv(zeros({1, 2, 8, 8})); });
   EXPECT_NE(text.find("channels"), std::string::npos) << text;
   text = thrown<ShapeError>([&] { zeros({2}) + zeros({3}); });

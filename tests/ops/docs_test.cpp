@@ -45,14 +45,15 @@ std::string page() {
   std::sort(others.begin(), others.end(), by_name);
   std::ostringstream out;
   out << "# Ops\n\nEvery op that a program can hold, as its definition describes it. The functions, with their arguments, are in\n"
-         "`include/suanli/ops.h`; a few more there (`flatten`, `sum_to`, `dropout`) are written with these. This page is generated from the\n"
+         "`include/suanli/ops.h`; a few more there (`flatten`, `sum_to`, `dropout`) are written with these. This page is generated from "
+         "the\n"
          "definitions by `SUANLI_UPDATE=1 test_ops --gtest_filter=Docs.*`; a test compares the two.\n";
   auto table = [&](const char* title, const std::vector<const OpDef*>& ops, bool rows) {
     out << "\n## " << title << "\n\n| op | what it gives | gradient | ONNX |\n|---|---|---|---|\n";
     for (const OpDef* d : ops) {
       const bool gradient = rows ? pointwise_gradient_exists(d->name) : has_gradient(*d);
-      out << "| `" << d->name << "` | " << cell(d->doc) << " | " << (gradient ? "yes" : "no") << " | " << (d->onnx.name ? d->onnx.name : "—")
-          << " |\n";
+      out << "| `" << d->name << "` | " << cell(d->doc) << " | " << (gradient ? "yes" : "no") << " | "
+          << (d->onnx.name ? d->onnx.name : "—") << " |\n";
     }
   };
   table("Pointwise", pointwise, true);

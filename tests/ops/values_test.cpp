@@ -25,9 +25,7 @@ I64s read_integers(const Tensor& t) { return t.to_vector<int64_t>(); }
 template <class F> std::string error_of(F&& f) {
   try {
     f();
-  } catch (const Error& e) {
-    return e.what();
-  }
+  } catch (const Error& e) { return e.what(); }
   return "nothing was thrown";
 }
 
@@ -63,7 +61,7 @@ TEST(NotANumber, IsNotEqualToAnything) {
   const Tensor x = reals({kNan, 1, kNan}), y = reals({kNan, kNan, 2});
   EXPECT_EQ(read(x == y), (F64s{0, 0, 0}));
   EXPECT_EQ(read(x != y), (F64s{1, 1, 1}));
-  for (const Tensor& t : {x < y, x <= y, x > y, x >= y}) EXPECT_EQ(read(t), (F64s{0, 0, 0}));
+  for (const Tensor& t : {x<y, x <= y, x> y, x >= y}) EXPECT_EQ(read(t), (F64s{0, 0, 0}));
   EXPECT_EQ(read(isfinite(reals({kNan, kInf, -kInf, 0, 1e308}))), (F64s{0, 0, 0, 1, 1}));
 }
 
@@ -137,7 +135,11 @@ TEST(Large, SoftmaxOfTenThousands) {
 }
 
 TEST(Large, PointwiseLimits) {
-  struct Case { const char* what; Tensor got; F64s want; };
+  struct Case {
+    const char* what;
+    Tensor got;
+    F64s want;
+  };
   const Tensor ends = reals({-kInf, -1e4, 1e4, kInf});
   const Case cases[] = {{"exp", exp(ends), {0, 0, kInf, kInf}},
                         {"sigmoid", sigmoid(ends), {0, 0, 1, 1}},
@@ -157,10 +159,12 @@ TEST(Large, PointwiseLimits) {
                         {"div", reals({1, -1, 0}) / reals({0, 0, 1}), {kInf, -kInf, 0}},
                         {"maximum", maximum(ends, 5.0), {5, 5, 1e4, kInf}},
                         {"max", max(reals({-kInf, -kInf})), {-kInf}},
-                        {"sigmoid's gradient far out stays finite", [] {
+                        {"sigmoid's gradient far out stays finite",
+                         [] {
                            Tensor x = reals({-800, 800}).requires_grad_();
                            return grad({sigmoid(x) + softplus(x)}, {x}, {ones({2}, f64)})[0];
-                         }(), {0, 1}}};
+                         }(),
+                         {0, 1}}};
   for (const Case& c : cases) EXPECT_EQ(read(c.got), c.want) << c.what;
 }
 
@@ -232,10 +236,15 @@ TEST(Integers, KeepAll64Bits) {
 
 TEST(Dtypes, ArePromoted) {
   const Tensor b = tensor(std::vector<bool>{true}, {1}), u = in_dtype({1}, {1}, u8), i = integers({1}), s = Tensor{1.0f}, d = reals({1});
-  struct Case { Tensor got; DType want; };
-  const Case cases[] = {{b + b, i64}, {u + b, u8}, {u + i, i64}, {i + s, f32}, {i + d, f64}, {s + d, f64}, {i + 1, i64}, {i + 1.5, f32},
-                        {u + 1, u8}, {s + 1.5, f32}, {d + 1.5, f64}, {d + 1, f64}, {b + 1, i64}, {exp(i), f32}, {i / i, i64}, {i / 2.0, f32},
-                        {i < d, boolean}, {sum(u), i64}, {sum(b), i64}, {where(b, i, d), f64}, {where(b, d, 1), f64}, {where(b, 1.0, i), f32}};
+  struct Case {
+    Tensor got;
+    DType want;
+  };
+  const Case cases[] = {
+      {b + b, i64},  {u + b, u8},           {u + i, i64},          {i + s, f32},           {i + d, f64},     {s + d, f64},
+      {i + 1, i64},  {i + 1.5, f32},        {u + 1, u8},           {s + 1.5, f32},         {d + 1.5, f64},   {d + 1, f64},
+      {b + 1, i64},  {exp(i), f32},         {i / i, i64},          {i / 2.0, f32},         {i < d, boolean}, {sum(u), i64},
+      {sum(b), i64}, {where(b, i, d), f64}, {where(b, d, 1), f64}, {where(b, 1.0, i), f32}};
   for (const Case& c : cases) EXPECT_STREQ(name(c.got.dtype()), name(c.want)) << &c - cases;
 }
 
@@ -277,7 +286,10 @@ TEST(Errors, IndicesAreChecked) {
 
 TEST(Errors, SayWhatWasGiven) {
   const Tensor x = ones({2, 3});
-  struct Case { std::function<void()> call; const char* text; };
+  struct Case {
+    std::function<void()> call;
+    const char* text;
+  };
   const Case cases[] = {
       {[&] { x + ones({2, 4}); }, "[add] "},
       {[&] { sum(x, {2}); }, "[sum] axis 2 is out of range for shape [2, 3]"},
@@ -292,7 +304,8 @@ TEST(Errors, SayWhatWasGiven) {
       {[&] { logical_and(x, x); }, "[logical_and] inputs are f32; bool is expected (write x != 0)"},
       {[&] { where(x, x, x); }, "[where] the condition is f32; bool is expected (write x != 0)"},
       {[&] { matmul(x, cast(ones({3, 1}), f64)); }, "[matmul] f32 × f64: both inputs need one dtype"},
-      {[&] { cross_entropy(x, integers({1, 2, 3})); }, "[cross_entropy] scores have shape [2, 3], targets [3]; [N, C] and [N] are expected"},
+      {[&] { cross_entropy(x, integers({1, 2, 3})); },
+       "[cross_entropy] scores have shape [2, 3], targets [3]; [N, C] and [N] are expected"},
       {[&] { mse_loss(x, ones({3, 2})); }, "[mse_loss] shapes [2, 3] and [3, 2] differ"},
       {[&] { dropout(x, 1.5); }, "[dropout] p is 1.5; a probability from 0 to 1 is expected"},
       {[&] { conv2d(ones({1, 1, 3, 3}), ones({1, 1, 2, 2}), {}, {.stride = 0}); }, "[conv2d] stride 0, padding 0, dilation 1, groups 1"},
@@ -314,23 +327,28 @@ TEST(Composites, AgreeWithTheirDefinitions) {
   const Tensor x = tensor<double>({1, 2, 3, 4, 5, 6}, {2, 3});
   const Tensor t = integers({2, 0});
   const double z0 = std::exp(1) + std::exp(2) + std::exp(3), z1 = std::exp(4) + std::exp(5) + std::exp(6);
-  struct Case { const char* what; Tensor got; F64s want; };
-  const Case cases[] = {{"mean", mean(x), {3.5}},
-                        {"mean over rows", mean(x, {0}), {2.5, 3.5, 4.5}},
-                        {"mean keeps axes", mean(x, {-1}, true), {2, 5}},
-                        {"sum_to", sum_to(x, {1, 3}), {5, 7, 9}},
-                        {"sum_to of leading axes", sum_to(x, {3}), {5, 7, 9}},
-                        {"sum_to a scalar", sum_to(x, {}), {21}},
-                        {"flatten", flatten(x), {1, 2, 3, 4, 5, 6}},
-                        {"one_hot", one_hot(t, 3), {0, 0, 1, 1, 0, 0}},
-                        {"nll_loss", nll_loss(x, t), {-3.5}},
-                        {"mse_loss", mse_loss(x, x + 2.0), {4}},
-                        {"transpose", transpose(x), {1, 4, 2, 5, 3, 6}},
-                        {"slice from the end", slice(x, 1, -2, 2), {2, 3, 5, 6}},
-                        {"slice by a step", slice(x, -1, 0, 2, 2), {1, 3, 4, 6}},
-                        {"slice_update", slice_update(x, zeros({2, 1}, f64), 1, 1), {1, 0, 3, 4, 0, 6}},
-                        {"a computed start is clamped", slice(x, 1, integers({9}).rank() ? reshape(integers({9}), {}) : Tensor(), 2), {2, 3, 5, 6}},
-                        {"scatter_add", scatter_add(reals({1, 0}), 0, integers({1, 1, 0}), reals({1, 2, 4})), {5, 3}}};
+  struct Case {
+    const char* what;
+    Tensor got;
+    F64s want;
+  };
+  const Case cases[] = {
+      {"mean", mean(x), {3.5}},
+      {"mean over rows", mean(x, {0}), {2.5, 3.5, 4.5}},
+      {"mean keeps axes", mean(x, {-1}, true), {2, 5}},
+      {"sum_to", sum_to(x, {1, 3}), {5, 7, 9}},
+      {"sum_to of leading axes", sum_to(x, {3}), {5, 7, 9}},
+      {"sum_to a scalar", sum_to(x, {}), {21}},
+      {"flatten", flatten(x), {1, 2, 3, 4, 5, 6}},
+      {"one_hot", one_hot(t, 3), {0, 0, 1, 1, 0, 0}},
+      {"nll_loss", nll_loss(x, t), {-3.5}},
+      {"mse_loss", mse_loss(x, x + 2.0), {4}},
+      {"transpose", transpose(x), {1, 4, 2, 5, 3, 6}},
+      {"slice from the end", slice(x, 1, -2, 2), {2, 3, 5, 6}},
+      {"slice by a step", slice(x, -1, 0, 2, 2), {1, 3, 4, 6}},
+      {"slice_update", slice_update(x, zeros({2, 1}, f64), 1, 1), {1, 0, 3, 4, 0, 6}},
+      {"a computed start is clamped", slice(x, 1, integers({9}).rank() ? reshape(integers({9}), {}) : Tensor(), 2), {2, 3, 5, 6}},
+      {"scatter_add", scatter_add(reals({1, 0}), 0, integers({1, 1, 0}), reals({1, 2, 4})), {5, 3}}};
   for (const Case& c : cases) EXPECT_EQ(read(c.got), c.want) << c.what;
   EXPECT_NEAR(cross_entropy(x, t).item<double>(), (std::log(z0) - 3 + std::log(z1) - 4) / 2, 1e-14);
   EXPECT_EQ(one_hot(t, 3).shape(), (Shape{2, 3}));
@@ -350,13 +368,16 @@ TEST(Composites, HaveGradients) {
   EXPECT_LE(gradcheck([&](Fs v) { return mse_loss(v[0], v[1]); }, {x, y}, true), 1e-6);
   EXPECT_LE(gradcheck([&](Fs v) { return mean(v[0], {1}) * mean(v[0], {1}); }, {x}, true), 1e-6);
   EXPECT_LE(gradcheck([&](Fs v) { return sum_to(v[0] * v[1], {4}); }, {x, y}, true), 1e-6);
-  EXPECT_LE(gradcheck([&](Fs v) { return matmul(reshape(v[0], {2, 1, 6}), transpose(v[1], {0, 1}), false, false); },
-                      {x, draw({6, 2}, 2)}, true), 1e-6);
+  EXPECT_LE(
+      gradcheck([&](Fs v) { return matmul(reshape(v[0], {2, 1, 6}), transpose(v[1], {0, 1}), false, false); }, {x, draw({6, 2}, 2)}, true),
+      1e-6);
 }
 
 // ---- random ----------------------------------------------------------------------------------------------------------------
 
-struct Moments { double mean = 0, variance = 0, skew = 0, kurtosis = 0; };
+struct Moments {
+  double mean = 0, variance = 0, skew = 0, kurtosis = 0;
+};
 Moments moments(const F64s& v) {
   Moments m;
   const double n = static_cast<double>(v.size());

@@ -89,10 +89,8 @@ int64_t integer_power(int64_t x, int64_t y) {
   return static_cast<int64_t>(r);
 }
 
-#define ROW1(name, body, ...) \
-  {{#name, 1, [](Real x, Real, Real) -> Real { return body; }}, __VA_ARGS__}
-#define ROW2(name, body, ...) \
-  {{#name, 2, [](Real x, Real y, Real) -> Real { return body; }}, __VA_ARGS__}
+#define ROW1(name, body, ...) {{#name, 1, [](Real x, Real, Real) -> Real { return body; }}, __VA_ARGS__}
+#define ROW2(name, body, ...) {{#name, 2, [](Real x, Real y, Real) -> Real { return body; }}, __VA_ARGS__}
 
 const Row rows[] = {
     ROW1(neg, 0 - x, Gives::number),
@@ -110,7 +108,7 @@ const Row rows[] = {
     ROW1(tanh, std::tanh(x), Gives::real),
     ROW1(sigmoid, (1 + std::tanh(x / 2)) / 2, Gives::real),
     ROW1(relu, std::isnan(x) ? x : std::fmax(x, 0.0L), Gives::number),
-    ROW1(gelu, x * std::erfc(-x / std::sqrt(2.0L)) / 2, Gives::real, nullptr, [](Real x) -> Real { return std::fabs(x); }),
+    ROW1(gelu, x* std::erfc(-x / std::sqrt(2.0L)) / 2, Gives::real, nullptr, [](Real x) -> Real { return std::fabs(x); }),
     ROW1(erf, std::erf(x), Gives::real),
     ROW1(softplus, x > 40 ? x : std::log1p(std::exp(x)), Gives::real),
     ROW1(floor, std::floor(x), Gives::real),
@@ -118,7 +116,7 @@ const Row rows[] = {
     ROW1(logical_not, truth(!(x != 0)), Gives::flag),
     ROW2(add, x + y, Gives::number),
     ROW2(sub, x - y, Gives::number),
-    ROW2(mul, x * y, Gives::number),
+    ROW2(mul, x* y, Gives::number),
     ROW2(div, x / y, Gives::number, [](int64_t x, int64_t y) { return y == 0 ? int64_t{0} : x / y; }),
     ROW2(pow, std::pow(x, y), Gives::number, integer_power),
     ROW2(maximum, nan_among(x, y) ? x + y : std::fmax(x, y), Gives::number),
@@ -255,22 +253,23 @@ std::vector<Array> argmax(const Call& c) {
 }
 
 template <bool logarithm> std::vector<Array> softmax(const Call& c) {
-  const int axis = c.attr.as<AxisAttr>().axis;
+  const size_t axis = static_cast<size_t>(c.attr.as<AxisAttr>().axis);
   const Array& x = c.in[0];
+  Shape rows = x.shape;
+  rows[static_cast<int>(axis)] = 1;
   Array y = sums(x.shape, x.dtype);
-  for (size_t i = 0; i < y.v.size(); ++i) {
-    Index at = unravel(static_cast<int64_t>(i), x.shape);
+  for (int64_t row = 0; row < rows.numel(); ++row) {
+    Index at = unravel(row, rows);
+    std::vector<size_t> places;
+    for (at[axis] = 0; at[axis] < x.shape[static_cast<int>(axis)]; ++at[axis]) places.push_back(ravel(at, x.shape));
     Real largest = -std::numeric_limits<Real>::infinity(), total = 0;
-    for (int pass = 0; pass < 2; ++pass)
-      for (int64_t k = 0; k < x.shape[axis]; ++k) {
-        at[static_cast<size_t>(axis)] = k;
-        const Real v = x.v[ravel(at, x.shape)];
-        if (pass == 0) largest = std::fmax(largest, v);
-        else total += std::exp(v - largest);
-      }
-    const Real shifted = x.v[i] - largest;
-    y.v[i] = logarithm ? shifted - std::log(total) : std::exp(shifted) / total;
-    y.scale[i] = logarithm ? std::fabs(x.v[i]) + std::fabs(largest) + std::log(total) : y.v[i] * (1 + std::fabs(shifted));
+    for (size_t i : places) largest = std::fmax(largest, x.v[i]);
+    for (size_t i : places) total += std::exp(x.v[i] - largest);
+    for (size_t i : places) {
+      const Real shifted = x.v[i] - largest;
+      y.v[i] = logarithm ? shifted - std::log(total) : std::exp(shifted) / total;
+      y.scale[i] = logarithm ? std::fabs(x.v[i]) + std::fabs(largest) + std::log(total) : y.v[i] * (1 + std::fabs(shifted));
+    }
   }
   return {y};
 }
@@ -325,12 +324,15 @@ std::vector<Array> matmul(const Call& c) {
     for (int64_t i = 0; i < m; ++i)
       for (int64_t j = 0; j < n; ++j)
         for (int64_t l = 0; l < k; ++l)
-          add_term(z, static_cast<size_t>((b * m + i) * n + j), (a.transpose_a ? px[l * m + i] : px[i * k + l]) *
-                                                                    (a.transpose_b ? py[j * k + l] : py[l * n + j]));
+          add_term(z, static_cast<size_t>((b * m + i) * n + j),
+                   (a.transpose_a ? px[l * m + i] : px[i * k + l]) * (a.transpose_b ? py[j * k + l] : py[l * n + j]));
   }
   return {z};
 }
 
+size_t flat(int64_t a, int64_t b, int64_t c, int64_t d, const Shape& s) {
+  return static_cast<size_t>(((a * s[1] + b) * s[2] + c) * s[3] + d);
+}
 /// Calls f(flat place in y, in x, in w) for every product of a convolution: y[n,o,p,q] += x[n,c,h,v] · w[o,c−first of the group,r,s].
 template <class F> void convolution(const Shape& x, const Shape& w, const Shape& y, const ConvAttr& a, F&& f) {
   const int64_t outputs_per_group = w[0] / a.groups;
@@ -344,7 +346,7 @@ template <class F> void convolution(const Shape& x, const Shape& w, const Shape&
                 const int64_t row = p * a.stride + r * a.dilation - a.padding, column = q * a.stride + s * a.dilation - a.padding;
                 if (row < 0 || row >= x[2] || column < 0 || column >= x[3]) continue;
                 const int64_t channel = o / outputs_per_group * w[1] + c;
-                f(ravel({n, o, p, q}, y), ravel({n, channel, row, column}, x), ravel({o, c, r, s}, w));
+                f(flat(n, o, p, q, y), flat(n, channel, row, column, x), flat(o, c, r, s, w));
               }
 }
 int64_t windows(int64_t size, int64_t kernel, int64_t stride, int64_t padding, int64_t dilation) {
@@ -513,7 +515,10 @@ std::vector<Array> embedding(const Call& c) {
 }
 
 /// The first members of the op's attributes.
-struct OneHot { int64_t classes; DType dtype; };
+struct OneHot {
+  int64_t classes;
+  DType dtype;
+};
 std::vector<Array> one_hot(const Call& c) {
   const auto& a = c.attr.as<OneHot>();
   Shape out = c.in[0].shape;
@@ -527,7 +532,8 @@ std::vector<Array> one_hot(const Call& c) {
 
 /// The words of the draw's blocks, one after the other.
 std::vector<uint32_t> words(const Call& c, size_t count) {
-  const auto seed = static_cast<uint64_t>(static_cast<int64_t>(c.in[0].v[0])), first = static_cast<uint64_t>(static_cast<int64_t>(c.in[1].v[0]));
+  const auto seed = static_cast<uint64_t>(static_cast<int64_t>(c.in[0].v[0])),
+             first = static_cast<uint64_t>(static_cast<int64_t>(c.in[1].v[0]));
   std::vector<uint32_t> w;
   for (uint64_t block = first; w.size() < count; ++block)
     for (uint32_t word : reference_philox({static_cast<uint32_t>(block), static_cast<uint32_t>(block >> 32), 0, 0},

@@ -32,6 +32,23 @@ TEST(Threads, APendingTensorBelongsToItsThread) {
   for (size_t i = 0; i < 3; ++i) EXPECT_FLOAT_EQ(got[i], 2 * t.to_vector<float>()[i]);
 }
 
+TEST(Threads, AGradientPendingElsewhereSaysSo) {
+  Parameter w(scalar(2));
+  (w * w).backward();
+  std::string backward_text, step_text;
+  std::thread([&] {
+    backward_text = thrown<DeviceError>([&] { (w * 3).backward(); });
+    drop_pending();
+    step_text = thrown<DeviceError>([&] { optim::SGD({w}, {.lr = 0.1}).step(); });
+    drop_pending();
+  }).join();
+  EXPECT_NE(backward_text.find("another thread"), std::string::npos) << backward_text;
+  EXPECT_NE(step_text.find("another thread"), std::string::npos) << step_text;
+  EXPECT_EQ(w.grad().item<double>(), 4) << "the failed attempts changed it";
+  std::thread([&] { optim::SGD({w}, {.lr = 0.25}).step(); }).join();  // in memory now: any thread may step
+  EXPECT_EQ(w.value().item<double>(), 1);
+}
+
 TEST(Threads, ExitFlushes) {
   Tensor first, later;
   Parameter p(scalar(1));

@@ -93,7 +93,10 @@ int64_t offset_of(int64_t i, const std::vector<int64_t>& sizes, const std::vecto
   return at;
 }
 
-template <class R, class T, class O> void reduce(const T* x, O* y, int64_t n_out, int64_t n_in, const Walk& w) {
+/// Whether everything becomes one number out of one contiguous run: then blocks are reduced in parallel, and joined in order.
+bool is_total(const Walk& w, int64_t n_out) { return w.inner_reduced && n_out == 1 && w.reduced.empty(); }
+
+template <class R, class T, class O> void reduce(const T* x, O* y, int64_t n_out, int64_t n_in, const Walk& w, void* workspace) {
   using A = typename R::template Acc<T>;
   if (n_out == 0) return;
   if (n_in == 0) {
@@ -101,14 +104,14 @@ template <class R, class T, class O> void reduce(const T* x, O* y, int64_t n_out
     return;
   }
   const int64_t per_out = n_in / n_out;
-  if (w.inner_reduced && n_out == 1 && w.reduced.empty()) {
+  if (is_total(w, n_out)) {
     const int64_t blocks = (n_in + kBlock - 1) / kBlock;
-    std::vector<A> partial(static_cast<size_t>(blocks));
+    A* partial = static_cast<A*>(workspace);
     parallel_chunks(blocks, 1, [&](int64_t from, int64_t to) {
-      for (int64_t b = from; b < to; ++b) partial[static_cast<size_t>(b)] = R::row(x + b * kBlock, std::min(kBlock, n_in - b * kBlock));
+      for (int64_t b = from; b < to; ++b) partial[b] = R::row(x + b * kBlock, std::min(kBlock, n_in - b * kBlock));
     });
     A total = R::template start<T>();
-    for (A p : partial) total = R::join(total, p);
+    for (int64_t b = 0; b < blocks; ++b) total = R::join(total, partial[b]);
     y[0] = static_cast<O>(total);
   } else if (w.inner_reduced) {
     parallel_chunks(n_out, std::max<int64_t>(1, kGrain / per_out), [&](int64_t from, int64_t to) {
@@ -137,6 +140,17 @@ template <class R, class T, class O> void reduce(const T* x, O* y, int64_t n_out
   }
 }
 
+template <class R, class T, class O> struct Reduction : Kernel {
+  Reduction(Walk walk, int64_t n_out, int64_t n_in) : walk(std::move(walk)), n_out(n_out), n_in(n_in) {
+    if (is_total(this->walk, n_out)) workspace_bytes = (n_in + kBlock - 1) / kBlock * static_cast<int64_t>(sizeof(typename R::template Acc<T>));
+  }
+  void run(const void* const* in, void* const* out, void* workspace) override {
+    reduce<R>(static_cast<const T*>(in[0]), static_cast<O*>(out[0]), n_out, n_in, walk, workspace);
+  }
+  Walk walk;
+  int64_t n_out, n_in;
+};
+
 template <class R> std::unique_ptr<Kernel> reduction(const Step& step) {
   const Walk w = walk_of(step.in[0].shape, static_cast<const ReduceAttr*>(step.attr)->axes);
   const int64_t n_out = step.out[0].shape.numel(), n_in = step.in[0].shape.numel();
@@ -144,7 +158,7 @@ template <class R> std::unique_ptr<Kernel> reduction(const Step& step) {
   with_type(step.in[0].dtype, [&](auto t) {
     using T = decltype(t);
     using O = std::conditional_t<std::is_same_v<R, Sum> && !std::is_floating_point_v<T>, int64_t, T>;
-    kernel = make_kernel([=](const void* const* in, void* const* out) { reduce<R>(static_cast<const T*>(in[0]), static_cast<O*>(out[0]), n_out, n_in, w); });
+    kernel = std::make_unique<Reduction<R, T, O>>(w, n_out, n_in);
   });
   return kernel;
 }

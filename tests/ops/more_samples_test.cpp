@@ -1,0 +1,118 @@
+// More calls for the generic harness than an op's own samples: what kernels branch on (tails, tiles, axes, strides) and enough
+// elements that two threads do share the work.
+#include <gtest/gtest.h>
+
+#include "ops/pointwise.h"
+#include "ops/products.h"
+#include "support/op_harness.h"
+
+namespace suanli::test {
+namespace {
+
+struct More {
+  const char* op;
+  Sample sample;
+};
+
+Input indices(const Shape& shape, int64_t below) { return {shape, i64, Domain::index, below}; }
+Input flags(const Shape& shape) { return {shape, boolean, Domain::boolean}; }
+Attr row(PointwiseOp op) { return PointwiseAttr{static_cast<int16_t>(op), -1, f64}; }
+
+std::vector<More> more() {
+  constexpr DType i32 = DType::i32;
+  const Domain distinct = Domain::distinct, real = Domain::real;
+  return {
+      {"sum", {.inputs = {{{3, 600}}}, .attr = ReduceAttr{1, false}, .gradient = false}},                 // columns in several tiles
+      {"sum", {.inputs = {{{2, 3, 300}}}, .attr = ReduceAttr{1, false}, .gradient = false}},              // outermost of three
+      {"sum", {.inputs = {{{2, 3, 4, 5}}}, .attr = ReduceAttr{5, true}}},              // every other axis
+      {"sum", {.inputs = {{{2, 3, 4, 5}}}, .attr = ReduceAttr{10, true}}},             // the others
+      {"sum", {.inputs = {{{2, 1, 4, 1}}}, .attr = ReduceAttr{3, false}}},             // axes of size 1
+      {"sum", {.inputs = {{{0, 3}}}, .attr = ReduceAttr{2, true}}},                    // no results
+      {"sum", {.inputs = {{{300, 700}, f32}}, .attr = ReduceAttr{1, false}}},
+      {"sum", {.inputs = {{{300, 700}, f32}}, .attr = ReduceAttr{2, false}}},
+      {"sum", {.inputs = {{{200'000}, f32}}, .attr = ReduceAttr{1, false}, .gradient = false}},
+      {"sum", {.inputs = {{{7, 9}, u8, Domain::index, 256}}, .attr = ReduceAttr{3, false}}},
+      {"sum", {.inputs = {{{7, 9}, i32}}, .attr = ReduceAttr{1, false}}},
+      {"max", {.inputs = {{{3, 600}, f64, distinct}}, .attr = ReduceAttr{1, false}, .gradient = false}},
+      {"max", {.inputs = {{{300, 700}, f32, real}}, .attr = ReduceAttr{2, false}, .gradient = false}},
+      {"max", {.inputs = {{{5, 1, 5}, u8, Domain::index, 256}}, .attr = ReduceAttr{4, true}}},
+      {"max", {.inputs = {{{200'000}, f32, real}}, .attr = ReduceAttr{1, false}, .gradient = false}},
+      {"mean", {.inputs = {{{2, 3, 4, 5}, f32}}, .attr = ReduceAttr{13, false}}},
+      {"argmax", {.inputs = {{{300, 700}, f32}}, .attr = AxisAttr{0}, .gradient = false}},
+      {"argmax", {.inputs = {{{3, 50}, u8, Domain::index, 4}}, .attr = AxisAttr{1}, .gradient = false}},  // many equal ones
+      {"softmax", {.inputs = {{{5, 4}}}, .attr = AxisAttr{0}}},
+      {"softmax", {.inputs = {{{500, 100}, f32}}, .attr = AxisAttr{1}}},
+      {"softmax", {.inputs = {{{100, 500}, f32}}, .attr = AxisAttr{0}}},
+      {"log_softmax", {.inputs = {{{5, 4}}}, .attr = AxisAttr{0}}},
+      {"log_softmax", {.inputs = {{{500, 100}, f32}}, .attr = AxisAttr{1}}},
+      {"matmul", {.inputs = {{{2, 5, 3}}, {{2, 4, 5}}}, .attr = MatmulAttr{true, true}}},
+      {"matmul", {.inputs = {{{1, 3, 5}, f32}, {{4, 2, 5}, f32}}, .attr = MatmulAttr{false, true}}},
+      {"matmul", {.inputs = {{{3, 5, 4}, f32}, {{5, 2}, f32}}, .attr = MatmulAttr{true, false}}},
+      {"matmul", {.inputs = {{{3, 4, 5}, f32}, {{5, 2}, f32}}, .attr = MatmulAttr{false, false}}},
+      {"matmul", {.inputs = {{{1, 7}}, {{7, 1}}}, .attr = MatmulAttr{false, false}}},
+      {"matmul", {.inputs = {{{150, 200}, f32}, {{200, 160}, f32}}, .attr = MatmulAttr{false, false}}},
+      {"matmul", {.inputs = {{{97, 101}}, {{101, 103}}}, .attr = MatmulAttr{false, false}, .gradient = false}},
+      {"conv2d", {.inputs = {{{2, 4, 7, 6}, f32}, {{6, 2, 3, 2}, f32}, {{6}, f32}}, .attr = ConvAttr{2, 1, 2, 2}}},
+      {"conv2d", {.inputs = {{{1, 1, 3, 3}, f32}, {{1, 1, 3, 3}, f32}}, .attr = ConvAttr{1, 0, 1, 1}}},
+      {"conv2d", {.inputs = {{{5, 3, 6, 6}, f32}, {{3, 1, 3, 3}, f32}}, .attr = ConvAttr{1, 1, 1, 3}}},  // depthwise
+      {"conv2d", {.inputs = {{{8, 8, 16, 16}, f32}, {{16, 8, 3, 3}, f32}, {{16}, f32}}, .attr = ConvAttr{1, 1, 1, 1}}},
+      {"conv2d", {.inputs = {{{1, 2, 5, 8}}, {{2, 2, 2, 3}}, {{2}}}, .attr = ConvAttr{3, 2, 1, 1}}},  // rows that no window reaches
+      {"conv2d_grad_input", {.inputs = {{{5, 6, 2, 3}, f32}, {{6, 2, 3, 2}, f32}}, .attr = ConvAttr{2, 1, 2, 2}, .shape = {5, 4, 6, 5}}},
+      {"conv2d_grad_weight", {.inputs = {{{5, 4, 6, 5}, f32}, {{5, 6, 2, 3}, f32}}, .attr = ConvAttr{2, 1, 2, 2}, .shape = {6, 2, 3, 2}}},
+      {"max_pool2d", {.inputs = {{{1, 1, 5, 4}, f32, distinct}}, .attr = PoolAttr{3, 1, 1}}},
+      {"max_pool2d", {.inputs = {{{1, 2, 3, 3}, f64, real}}, .attr = PoolAttr{2, 1, 1}, .gradient = false}},  // with ties
+      {"max_pool2d", {.inputs = {{{16, 16, 28, 28}, f32, real}}, .attr = PoolAttr{2, 2, 0}, .gradient = false}},
+      {"max_pool2d_grad", {.inputs = {{{16, 16, 14, 14}, f32}, {{16, 16, 14, 14}, i32, Domain::index, 784}}, .shape = {16, 16, 28, 28}}},
+      {"transpose", {.inputs = {{{2, 3, 2, 2, 3}}}, .attr = PermAttr{{4, 0, 3, 1, 2}}}},
+      {"transpose", {.inputs = {{{200, 300}, f32}}, .attr = PermAttr{{1, 0}}}},
+      {"transpose", {.inputs = {{{3, 1, 70, 2}, u8, Domain::index, 256}}, .attr = PermAttr{{2, 3, 0, 1}}}},
+      {"expand", {.inputs = {{{3, 1, 2, 1}}}, .shape = {2, 3, 4, 2, 2}}},
+      {"expand", {.inputs = {{{1, 300}, f32}}, .shape = {200, 300}}},
+      {"slice", {.inputs = {{{5, 4}}, indices({}, 1000)}, .attr = SliceAttr{3, 1, 0}}},   // clamped to 2
+      {"slice", {.inputs = {{{5, 4}}, {{}, i64, real}}, .attr = SliceAttr{2, 3, 1}}},  // clamped to 0
+      {"slice", {.inputs = {{{300, 400}, f32}}, .attr = SliceAttr{90, 3, 1}, .slots = {7}}},
+      {"slice_update", {.inputs = {{{5, 4}}, {{5, 2}}, indices({}, 1000)}, .attr = SliceAttr{2, 2, 1}}},  // clamped to 1
+      {"slice_update", {.inputs = {{{300, 400}, f32}, {{300, 90}, f32}}, .attr = SliceAttr{90, 1, 1}, .slots = {300}}},
+      {"concat", {.inputs = {{{2, 3}}}, .attr = AxisAttr{0}}},
+      {"concat",
+       {.inputs = {{{2, 1}}, {{2, 1}}, {{2, 1}}, {{2, 1}}, {{2, 1}}, {{2, 1}}, {{2, 1}}, {{2, 1}}, {{2, 1}}}, .attr = AxisAttr{1}}},
+      {"concat", {.inputs = {flags({2, 3, 1}), flags({2, 3, 4})}, .attr = AxisAttr{2}}},
+      {"gather", {.inputs = {{{3, 4, 5}}, indices({2, 3, 5}, 4)}, .attr = AxisAttr{1}}},
+      {"gather", {.inputs = {flags({7}), indices({20}, 7)}, .attr = AxisAttr{0}, .gradient = false}},
+      {"scatter_add", {.inputs = {{{3, 4, 5}}, indices({2, 9, 5}, 4), {{2, 9, 5}}}, .attr = AxisAttr{1}}},
+      {"scatter_add", {.inputs = {{{9}, i64}, indices({30}, 9), {{30}, i64}}, .attr = AxisAttr{0}, .gradient = false}},
+      {"embedding", {.inputs = {{{5, 3}}, indices({2, 2, 3}, 5)}}},
+      {"embedding", {.inputs = {{{5, 3}, i64}, indices({4}, 5)}, .gradient = false}},
+      {"one_hot", {.inputs = {{{3}, u8, Domain::index, 5}}, .attr = Attr{}, .throws = "classes is 0"}},
+      {"cast", {.inputs = {{{200, 300}, f32}}, .attr = DTypeAttr{f64}, .gradient = false}},
+      {"cast", {.inputs = {{{1000}, i64}}, .attr = DTypeAttr{i32}, .gradient = false}},
+      {"reshape", {.inputs = {{{6, 4}, f32}}, .shape = {2, 3, 2, 2}}},
+      {"where", {.inputs = {flags({200, 300}), {{200, 300}, f32}, {{300}, f32}}, .attr = row(PointwiseOp::where)}},
+      {"where", {.inputs = {flags({4, 5}), {{4, 5}, i64}, {{5}, i64}}, .attr = row(PointwiseOp::where), .gradient = false}},
+      {"where", {.inputs = {flags({}), {{3}}, {{2, 1}}}, .attr = row(PointwiseOp::where)}},
+      {"add", {.inputs = {{{2, 1, 3, 1}}, {{4, 1, 5}}}, .attr = row(PointwiseOp::add)}},
+      {"add", {.inputs = {{{300, 200}, f32}, {{300, 1}, f32}}, .attr = row(PointwiseOp::add)}},
+      {"mul", {.inputs = {{{300, 200}, f32}, {{200}, f32}}, .attr = row(PointwiseOp::mul)}},
+      {"mul", {.inputs = {{{4, 5}}, {{4, 5}, i64}}, .attr = row(PointwiseOp::mul)}},      // promoted
+      {"sub", {.inputs = {{{4, 5}, f32}, {{5}}}, .attr = row(PointwiseOp::sub)}},
+      {"div", {.inputs = {{{4, 5}}, {{}, f64, Domain::nonzero}}, .attr = row(PointwiseOp::div)}},
+      {"maximum", {.inputs = {{{3, 7}}}, .attr = row(PointwiseOp::maximum), .slots = {0.3}}},  // a scalar slot
+      {"pow", {.inputs = {{{3, 7}, f64, Domain::positive}}, .attr = row(PointwiseOp::pow), .slots = {2.5}}},
+      {"pow", {.inputs = {{{3, 7}, f64, Domain::real}}, .attr = row(PointwiseOp::pow), .slots = {3}}},
+      {"gelu", {.inputs = {{{150, 200}, f32}}, .attr = row(PointwiseOp::gelu)}},
+      {"eq", {.inputs = {{{300, 200}, i64}, {{200}, i64}}, .attr = row(PointwiseOp::eq), .gradient = false}},
+      {"logical_and", {.inputs = {flags({5, 1}), flags({7})}, .attr = row(PointwiseOp::logical_and), .gradient = false}},
+  };
+}
+
+TEST(MoreSamples, Hold) {
+  int number = 1000;
+  for (const More& m : more()) {
+    for (const Op* op : all_ops())
+      if (std::string_view(op->def().name) == m.op) check_sample(*op, m.sample, ++number);
+  }
+  EXPECT_EQ(number - 1000, static_cast<int>(more().size()));
+}
+
+}  // namespace
+}  // namespace suanli::test
