@@ -11,6 +11,13 @@ namespace {
 
 constexpr int kMaxResults = 4;
 
+/// Gradients are recorded under their forward's module path; a vjp that throws must not leave it open.
+struct ScopeOf {
+  explicit ScopeOf(uint32_t scope) : outer(std::exchange(Recorder::current().scope_, scope)) {}
+  ~ScopeOf() { Recorder::current().scope_ = outer; }
+  uint32_t outer;
+};
+
 struct Visit { Tensor hold; Tensor grads[kMaxResults]; };
 struct CellGrad { Cell* cell; Tensor grad; };
 
@@ -144,10 +151,9 @@ class Walk {
       given = many.data();
     }
     {
-      const uint32_t outer = std::exchange(Recorder::current().scope_, n->scope);
+      ScopeOf scope(n->scope);
       Vjp vjp(n, grads, given, create_graph_);
       op_def(n->op).vjp(vjp);
-      Recorder::current().scope_ = outer;
     }
     for (int i = 0; i < n->n_in; ++i) {
       Node* in = n->in()[i].node;

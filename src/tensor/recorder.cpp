@@ -1,5 +1,6 @@
 #include "tensor/recorder.h"
 
+#include <algorithm>
 #include <cstdlib>
 #include <deque>
 #include <unordered_map>
@@ -201,16 +202,23 @@ uint64_t node_fingerprint(Node* n, uint64_t first_seq) {
 }
 
 size_t Recorder::end_of_last_repetition() const {
+  // Newest first, so that repetitions of the tail are repetitions of the start: z[p] is how far the sequence equals itself p nodes
+  // older (the Z-function: Gusfield 1997, section 1.4).
   const size_t n = pending_.size();
   std::vector<uint64_t> prints(n);
-  for (size_t i = 0; i < n; ++i) prints[i] = node_fingerprint(pending_[i], pending_[0]->seq);
-  for (size_t period = 1; period <= n / 2; ++period) {
-    size_t i = 0;
-    while (i < period && prints[n - 1 - i] == prints[n - 1 - i - period]) ++i;
-    // A multiple of the period, counted from the start of this program: the next program then starts and ends in the same phase.
-    if (i == period) return n / period * period;
+  for (size_t i = 0; i < n; ++i) prints[i] = node_fingerprint(pending_[n - 1 - i], pending_[0]->seq);
+  std::vector<size_t> z(n, 0);
+  for (size_t i = 1, left = 0, right = 0; i < n; ++i) {
+    if (i < right) z[i] = std::min(right - i, z[i - left]);
+    while (i + z[i] < n && prints[z[i]] == prints[i + z[i]]) ++z[i];
+    if (i + z[i] > right) left = i, right = i + z[i];
   }
-  return 0;
+  // Of the periods that repeat at least once the one that reaches furthest back: a loop rather than the loop inside its last turn.
+  size_t best = 0;
+  for (size_t p = 1; p <= n / 2; ++p)
+    if (z[p] >= p && (best == 0 || p + z[p] > best + z[best])) best = p;
+  // A multiple of the period, counted from the start of this program: the next program then starts and ends in the same phase.
+  return best ? n / best * best : 0;
 }
 
 }  // namespace suanli
