@@ -9,13 +9,17 @@
 namespace suanli {
 
 struct Cell {
+  Cell(const Shape& shape, DType dtype) : shape(shape), dtype(dtype) {}
+
   std::atomic<uint32_t> refs{1};
-  bool requires_grad = true;
-  std::mutex mutex;             // guards committed and version against readers on other threads
-  Tensor committed;             // materialised
-  uint64_t version = 0;
-  Tensor pending;               // set on `writer`'s thread, not flushed yet
-  Recorder* writer = nullptr;   // whose program holds a write, a gradient or counters of this cell
+  const Shape shape;
+  const DType dtype;
+  std::atomic<bool> requires_grad{true};
+  std::mutex mutex;                         // guards `committed` against readers on other threads
+  Tensor committed;                         // materialised
+  std::atomic<uint64_t> version{0};
+  std::atomic<Recorder*> writer{nullptr};   // whose program holds a write, a gradient or counters of this cell; what follows is that thread's
+  Tensor pending;                           // not flushed yet
   Tensor grad;
   Tensor grad_committed;        // what a dropped program gives back: the gradient as the last successful flush left it
 

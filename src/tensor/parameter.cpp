@@ -19,11 +19,11 @@ Tensor in_memory(const Tensor& t) {
 }
 }  // namespace
 
-Parameter::Parameter(const Tensor& initial, bool requires_grad) : cell_(new Cell) {
-  if (!initial.defined()) throw ShapeError("[Parameter] the initial value is undefined");
-  cell_->requires_grad = requires_grad && is_float(initial.dtype());
+Parameter::Parameter(const Tensor& initial, bool requires_grad) {
   require_usable(initial, "Parameter");
   Tensor value = in_memory(initial);
+  cell_ = new Cell(value.shape(), value.dtype());
+  cell_->requires_grad = requires_grad && is_float(value.dtype());
   if (value.node()->pending()) {
     cell_->pending = value;
     Recorder::current().touch(cell_);
@@ -98,14 +98,14 @@ void Parameter::set(const Tensor& value) {
 }
 
 namespace {
-const Tensor& current_value(Cell* c) {
+Cell& checked(Cell* c) {
   if (!c) throw ShapeError("[Parameter] the parameter is undefined (default-constructed)");
-  return c->pending.defined() ? c->pending : c->committed;
+  return *c;
 }
 }  // namespace
 
-const Shape& Parameter::shape() const { return current_value(cell_).shape(); }
-DType Parameter::dtype() const { return current_value(cell_).dtype(); }
+const Shape& Parameter::shape() const { return checked(cell_).shape; }
+DType Parameter::dtype() const { return checked(cell_).dtype; }
 bool Parameter::requires_grad() const { return cell_ && cell_->requires_grad; }
 void Parameter::set_requires_grad(bool on) { cell_->requires_grad = on && is_float(dtype()); }
 uint64_t Parameter::version() const { return cell_->version; }

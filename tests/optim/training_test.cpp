@@ -1,6 +1,8 @@
 // Whole trainings as people write them.
+#include <algorithm>
 #include <cmath>
 
+#include "base/slab.h"
 #include "gtest/gtest.h"
 #include "tensor/programs.h"
 
@@ -141,6 +143,55 @@ TEST(Training, EightMicroBatchesAreOneBatch) {
   const Bits one = train(1), eight = train(8);
   for (size_t i = 0; i < one.size(); ++i)
     for (size_t k = 0; k < one[i].size(); ++k) ASSERT_NEAR(one[i][k], eight[i][k], 2e-6);
+}
+
+TEST(Training, AveragingAndClippingWeightsTakeNoMemory) {
+  // Recorded without NoGrad: the values written lead to parameters, the parameters' places do not keep that.
+  Parameter w(tensor_f64({8}, 1)), average(tensor_f64({8}, 1), false);
+  optim::SGD opt({w}, {.lr = 0.1});
+  auto rw = numbers(8, 1), ra = rw;
+  int64_t bytes = 0;
+  size_t chunks = 0;
+  for (int i = 0; i < 300; ++i) {
+    sum(w * w * w).backward();
+    opt.step();
+    w.set(minimum(maximum(w, -0.5), 0.5));
+    average.set(average * 0.9 + w * 0.1);
+    EXPECT_FALSE(average.value().requires_grad());
+    for (size_t k = 0; k < 8; ++k) {
+      rw[k] = std::clamp(rw[k] - 0.1 * 3 * rw[k] * rw[k], -0.5, 0.5);
+      ra[k] = 0.9 * ra[k] + 0.1 * rw[k];
+    }
+    if (i == 20) bytes = memory_use().tensors, chunks = slab_chunks();
+    if (i > 20) {
+      ASSERT_EQ(memory_use().tensors, bytes) << i;
+      ASSERT_EQ(slab_chunks(), chunks) << i;
+    }
+  }
+  for (size_t k = 0; k < 8; ++k) {
+    EXPECT_NEAR(w.value().to_vector<double>()[k], rw[k], 1e-12);
+    EXPECT_NEAR(average.value().to_vector<double>()[k], ra[k], 1e-12);
+  }
+}
+
+TEST(Training, TheBestWeightsComeBack) {
+  manual_seed(52);
+  Net net;
+  optim::Adam opt(net.parameters(), {.lr = 0.05});
+  std::vector<std::pair<std::string, Tensor>> best;
+  Bits best_values;
+  for (int i = 0; i < 6; ++i) {
+    train_step(net, opt, batch(i));
+    if (i != 3) continue;
+    for (auto& [name, p] : net.state_dict()) best.emplace_back(name, p.value());
+    best_values = values(net);
+  }
+  EXPECT_NE(values(net), best_values);
+  net.load_state_dict(best);
+  EXPECT_EQ(values(net), best_values);
+  train_step(net, opt, batch(7));
+  EXPECT_NE(values(net), best_values);
+  for (size_t k = 0; k < best.size(); ++k) EXPECT_EQ(best[k].second.to_vector<float>(), best_values[k]) << "the copies were written over";
 }
 
 TEST(Training, TwoModelsInTurnsAreTheirOwn) {

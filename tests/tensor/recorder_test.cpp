@@ -241,6 +241,43 @@ TEST(Failure, AStepThatRunsOutOfMemoryKeepsItsGradients) {
   EXPECT_EQ(disturbed, undisturbed);
 }
 
+TEST(Failure, AStepIsAllOrNothingWhateverTheBudget) {
+  // Even where its updates are cut into several programs: parameters are set when all of them are recorded.
+  int cut = 0;
+  auto run = [&](int64_t blocks) {
+    std::vector<Parameter> ps;
+    for (uint64_t i = 0; i < 6; ++i) ps.emplace_back(tensor_f64({1000}, i));
+    optim::SGD opt(ps, {.lr = 0.1, .momentum = 0.9});
+    auto gradients = [&] {
+      for (auto& p : ps) sum(p * p * p).backward();
+      flush();
+    };
+    gradients();
+    opt.step();
+    gradients();
+    if (blocks > 0) {
+      std::vector<std::vector<double>> before, after;
+      std::vector<Tensor> held;  // so that every update needs memory
+      for (auto& p : ps) held.push_back(p.value()), held.push_back(p.grad()), before.push_back(p.value().to_vector<double>());
+      const int64_t programs = plan_stats().programs;
+      NodeBudget small(8);
+      set_memory_limit(memory_use().tensors + memory_use().arena + blocks * 8192);
+      EXPECT_THROW(opt.step(), OutOfMemory) << blocks;
+      set_memory_limit(0);
+      cut += plan_stats().programs > programs;
+      for (auto& p : ps) after.push_back(p.value().to_vector<double>());
+      EXPECT_EQ(after, before) << "half of a step was committed";
+    }
+    opt.step();
+    std::vector<std::vector<double>> out;
+    for (auto& p : ps) out.push_back(p.value().to_vector<double>());
+    return out;
+  };
+  const auto undisturbed = run(0);
+  for (int64_t blocks : {1, 3, 5, 6}) EXPECT_EQ(run(blocks), undisturbed) << blocks;
+  EXPECT_GT(cut, 0) << "no step was cut in two";
+}
+
 TEST(Failure, GradientsAlreadyComputedOutliveALaterFailure) {
   Parameter w(scalar(2));
   (w * 3).backward();
