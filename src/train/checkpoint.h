@@ -5,7 +5,8 @@
 //   checkpoints/state.json                        everything else, and the names, lengths and checksums of the files that belong to it
 //
 // state.json is the commit point: it is renamed into place after the files that it names are on the disk, and it names the best weights
-// as well as the last, so one rename moves both. Files that it does not name are left-overs; they are removed after each commit and at start.
+// as well as the last, so one rename moves both. Files that it does not name are left-overs; they are removed after each commit and
+// when a run is resumed.
 #pragma once
 #include <optional>
 #include <string>

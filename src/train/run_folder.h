@@ -10,7 +10,8 @@ namespace suanli {
 
 class RunFolder {
  public:
-  /// Makes the folder and its config.toml: config.out, or the first free runs/<date>-<model>-<n>. An existing one that is not empty throws InputError.
+  /// Makes the folder and its config.toml: config.out, or the first free runs/<date>-<model>-<n>. An existing one that is
+  /// not empty throws InputError.
   static std::unique_ptr<RunFolder> create(const TrainConfig& config);
   /// Opens an existing one to go on with it. Throws InputError if it is none, or if another process is writing it.
   static std::unique_ptr<RunFolder> open(const std::string& path);

@@ -115,7 +115,8 @@ def test_damaged_runs():
     damaged("d10", config("seed = 0", "sede = 0"), 3, "sede is no setting", "did you mean seed?")
     damaged("d11", config("seed = 0", "seed = = 0"), 3, "config.toml: line")
     damaged("d12", lambda f: (f / "config.toml").unlink(), 3, "is not a run folder")
-    damaged("d13", edit("best", {"epoch": 1, "step": 1, "val_loss": 1, "val_accuracy": 1, "model": {"file": "../x", "bytes": 1, "crc32": "0"}}), 3, "no file name")
+    outside = {"epoch": 1, "step": 1, "val_loss": 1, "val_accuracy": 1, "model": {"file": "../x", "bytes": 1, "crc32": "0"}}
+    damaged("d13", edit("best", outside), 3, "no file name")
     # PNG
     pathlib.Path("x.png").write_bytes(b"no picture")
     fails(3, "x.png", args=["predict", "whole", "x.png"])
@@ -163,21 +164,23 @@ def limited(size):
 def test_full_disk():
     """A file-size limit stands in for a full disk: the start fails cleanly, and a run that hits it keeps its last checkpoint."""
     before = sorted(str(p) for p in pathlib.Path(".").rglob("*"))
-    fails(3, "cannot be written", "File too large", "ulimit -f", args=["train", TINY, *FAST, "--out", "never", "--quiet"], preexec_fn=limited(100_000))
+    fails(3, "cannot be written", "File too large", "ulimit -f",
+          args=["train", TINY, *FAST, "--out", "never", "--quiet"], preexec_fn=limited(100_000))
     untouched(before)
     # The first checkpoint (weights, 940 kB) fits; adam's state after a step (twice that) does not.
-    fails(3, "optim.safetensors", "File too large", args=["train", TINY, *FAST, "--epochs", 2, "--checkpoint-every", 4, "--out", "disk", "--quiet"],
-          preexec_fn=limited(1_200_000))
+    often = ["--epochs", 2, "--checkpoint-every", 4, "--quiet"]
+    fails(3, "optim.safetensors", "File too large", args=["train", TINY, *FAST, *often, "--out", "disk"], preexec_fn=limited(1_200_000))
     same(state("disk")["progress"]["step"], 0, "the last checkpoint is whole")
     same([p for p in os.listdir("disk/checkpoints") if p.endswith(".tmp")], [], "no temporary file is left")
     ok("train", "--resume", "disk", "--quiet")
-    ok("train", TINY, *FAST, "--epochs", 2, "--checkpoint-every", 4, "--out", "nolimit", "--quiet")
+    ok("train", TINY, *FAST, *often, "--out", "nolimit")
     same(digest("disk/model.safetensors"), digest("nolimit/model.safetensors"), "goes on to the same weights")
 
 
 def test_bad_number():
     done = fails(1, "training stopped at step", "the loss became", "(in ", "--lr", "is good",
-                 args=["train", TINY, *FAST, "--optimizer", "sgd", "--lr", "1e30", "--momentum", "0", "--epochs", 3, "--checkpoint-every", 1, "--out", "nan", "--quiet"])
+                 args=["train", TINY, *FAST, "--optimizer", "sgd", "--lr", "1e30", "--momentum", "0", "--epochs", 3,
+                       "--checkpoint-every", 1, "--out", "nan", "--quiet"])
     check("[" in done.stderr, f"the operation is named: {done.stderr}")
 
 

@@ -7,7 +7,8 @@ import struct
 
 from _suanli import FAST, TINY, check, digest, idx_files, main, metrics, ok, ok_json, run, same, start, state, summary, write_png
 
-KEYS = ["run", "model", "epochs", "steps", "seconds", "train_loss", "val_loss", "val_accuracy", "test_accuracy", "samples_per_s", "peak_bytes"]
+KEYS = ["run", "model", "epochs", "steps", "seconds", "train_loss", "val_loss", "val_accuracy", "test_accuracy", "samples_per_s",
+        "peak_bytes"]
 
 
 def test_train_eval_predict_agree():
@@ -28,12 +29,15 @@ def test_train_eval_predict_agree():
 def test_run_folder():
     ok("train", TINY, *FAST, "--epochs", 2, "--out", "deep/er/b", "--seed", 3, "--quiet")
     f = pathlib.Path("deep/er/b")
-    same(sorted(p.name for p in f.iterdir()), ["checkpoints", "config.toml", "log.txt", "metrics.jsonl", "model.safetensors", "summary.json"], "files")
+    same(sorted(p.name for p in f.iterdir()),
+         ["checkpoints", "config.toml", "log.txt", "metrics.jsonl", "model.safetensors", "summary.json"], "files")
     config = (f / "config.toml").read_text()
-    for line in ['model = "mlp"', "epochs = 2", "batch_size = 64", "seed = 3", "lr = 0.001", 'optimizer = "adam"', 'device = "cpu"', 'precision = "f32"']:
+    for line in ['model = "mlp"', "epochs = 2", "batch_size = 64", "seed = 3", "lr = 0.001", 'optimizer = "adam"',
+                 'device = "cpu"', 'precision = "f32"']:
         check(line in config, f"{line} is not in config.toml: {config}")
     rows = metrics(f)
-    same([(r["step"], r["epoch"], r["split"]) for r in rows], [(9, 1, "train"), (9, 1, "val"), (18, 2, "train"), (18, 2, "val")], "metrics rows")
+    same([(r["step"], r["epoch"], r["split"]) for r in rows],
+         [(9, 1, "train"), (9, 1, "val"), (18, 2, "train"), (18, 2, "val")], "metrics rows")
     check(all(math.isfinite(r["loss"]) for r in rows) and "accuracy" in rows[1], f"{rows}")
     s = state(f)
     same(s["progress"]["step"], 18, "step of the checkpoint")
@@ -45,7 +49,8 @@ def test_run_folder():
     same(digest(f / "model.safetensors"), digest(f / "checkpoints" / s["best"]["model"]["file"]), "model.safetensors is the best one")
     raw = (f / "model.safetensors").read_bytes()
     header = json.loads(raw[8:8 + struct.unpack("<Q", raw[:8])[0]])
-    same(sorted(k for k in header if k != "__metadata__"), ["fc1.bias", "fc1.weight", "fc2.bias", "fc2.weight", "fc3.bias", "fc3.weight"], "names")
+    same(sorted(k for k in header if k != "__metadata__"),
+         ["fc1.bias", "fc1.weight", "fc2.bias", "fc2.weight", "fc3.bias", "fc3.weight"], "names")
     same(header["fc1.weight"]["shape"], [256, 784], "weight [out, in]")
 
 

@@ -1,9 +1,10 @@
-// Every registered op, every sample, every mode: see support/op_harness.h. One test per op.
+// Every registered op, every sample (its own and those of more_samples_test.cpp), every mode: see support/op_harness.h. One test per op.
 #include <gtest/gtest.h>
 
 #include <algorithm>
 #include <iostream>
 
+#include "ops/more_samples.h"
 #include "support/op_harness.h"
 
 namespace suanli::test {
@@ -21,8 +22,9 @@ class OpSamples : public testing::TestWithParam<std::string> {};
 TEST_P(OpSamples, Hold) {
   for (const Op* op : all_ops()) {
     if (op->def().name != GetParam()) continue;
-    const auto samples = op->def().samples();
+    auto samples = op->def().samples();
     EXPECT_FALSE(samples.empty()) << "an op needs samples";
+    for (const Sample& s : more_samples(GetParam())) samples.push_back(s);
     for (size_t i = 0; i < samples.size(); ++i) check_sample(*op, samples[i], static_cast<int>(i));
   }
 }

@@ -1,9 +1,12 @@
 #include "support/op_reference.h"
 
+#include <dlfcn.h>
+
 #include <algorithm>
 #include <cmath>
 #include <limits>
 #include <numeric>
+#include <optional>
 
 #include "ops/pointwise.h"
 #include "ops/products.h"
@@ -134,8 +137,26 @@ const Row rows[] = {
 #undef ROW1
 #undef ROW2
 
+/// The C library's function of that name, for ops that need no entry here.
+std::optional<Row> from_the_c_library(const PointwiseRow& row) {
+  void* found = dlsym(RTLD_DEFAULT, (std::string(row.name) + "l").c_str());
+  if (!found || row.arity > 2 || (row.cls != PointwiseClass::Floats && row.cls != PointwiseClass::Numbers)) return {};
+  const Gives gives = row.cls == PointwiseClass::Floats ? Gives::real : Gives::number;
+  if (row.arity == 1) return Row{{row.name, 1, [f = reinterpret_cast<Real (*)(Real)>(found)](Real x, Real, Real) { return f(x); }}, gives};
+  return Row{{row.name, 2, [f = reinterpret_cast<Real (*)(Real, Real)>(found)](Real x, Real y, Real) { return f(x, y); }}, gives};
+}
+
 const Row* find_row(std::string_view name) {
   for (const Row& r : rows)
+    if (name == r.reference.name) return &r;
+  static const std::vector<Row> library = [] {
+    std::vector<Row> found;
+    for (const PointwiseRow& row : pointwise_rows)
+      if (std::none_of(std::begin(rows), std::end(rows), [&](const Row& r) { return std::string_view(r.reference.name) == row.name; }))
+        if (auto r = from_the_c_library(row)) found.push_back(*r);
+    return found;
+  }();
+  for (const Row& r : library)
     if (name == r.reference.name) return &r;
   return nullptr;
 }
@@ -627,10 +648,8 @@ const Named named[] = {
 const Reference* reference(std::string_view op) {
   static const std::vector<Named> all = [] {
     std::vector<Named> list(std::begin(named), std::end(named));
-    // A function pointer cannot hold the row, so each row gets a function of its own.
-    [&]<size_t... i>(std::index_sequence<i...>) {
-      (list.push_back({rows[i].reference.name, {[](const Call& c) { return pointwise(rows[i], c); }, 5e-7, 1e-14}}), ...);
-    }(std::make_index_sequence<std::size(rows)>());
+    for (const PointwiseRow& row : pointwise_rows)
+      if (const Row* r = find_row(row.name)) list.push_back({row.name, {[r](const Call& c) { return pointwise(*r, c); }, 5e-7, 1e-14}});
     return list;
   }();
   for (const Named& n : all)

@@ -3,6 +3,7 @@
 #pragma once
 #include <array>
 #include <cstdint>
+#include <functional>
 #include <span>
 #include <string_view>
 #include <vector>
@@ -29,7 +30,7 @@ struct Call {
 };
 
 struct Reference {
-  std::vector<Array> (*value)(const Call&);
+  std::function<std::vector<Array>(const Call&)> value;
   double f32 = 2e-6, f64 = 1e-12;  // |op − reference| ≤ tolerance · scale; 0: exact
 };
 
@@ -40,8 +41,9 @@ const Reference* reference(std::string_view op);
 struct PointwiseReference {
   const char* name;
   int arity;
-  Real (*value)(Real x, Real y, Real z);
+  std::function<Real(Real x, Real y, Real z)> value;
 };
+/// Rows without an entry of their own are looked up in the C library by name (hypot, cbrt, atan2, …), in long double.
 const PointwiseReference* pointwise_reference(std::string_view name);
 
 /// ∂value/∂(input) by central differences: good to about 1e-12 where the value is smooth within ±1e-6.
