@@ -25,7 +25,10 @@ using namespace suanli;
 
 namespace {
 
-struct Phase { double ns = 0; long nodes = 0, heap = 0; };
+struct Phase {
+  double ns = 0;
+  long nodes = 0, heap = 0;
+};
 
 template <class F> Phase measure(F&& f) {
   auto& rec = Recorder::current();
@@ -38,7 +41,8 @@ template <class F> Phase measure(F&& f) {
 }
 
 /// A chain of `length` blocks y = tanh(y·a + b) recorded, walked backward, dropped.
-void report(const char* what, int rounds, Tensor (*forward)(const std::vector<Parameter>&, const Tensor&), const std::vector<Parameter>& parameters, const Tensor& x) {
+void report(const char* what, int rounds, Tensor (*forward)(const std::vector<Parameter>&, const Tensor&),
+            const std::vector<Parameter>& parameters, const Tensor& x) {
   std::vector<double> f, b;
   Phase pf, pb;
   for (int i = 0; i < rounds; ++i) {
@@ -53,8 +57,10 @@ void report(const char* what, int rounds, Tensor (*forward)(const std::vector<Pa
   }
   std::sort(f.begin(), f.end());
   std::sort(b.begin(), b.end());
-  std::printf("%-10s forward %4ld nodes %6.1f ns/node (best %.1f) %.3f heap/node   vjp %4ld nodes %6.1f ns/node (best %.1f) %.3f heap/node\n", what, pf.nodes, f[f.size() / 2], f[0],
-              static_cast<double>(pf.heap) / static_cast<double>(pf.nodes), pb.nodes, b[b.size() / 2], b[0], static_cast<double>(pb.heap) / static_cast<double>(pb.nodes));
+  std::printf(
+      "%-10s forward %4ld nodes %6.1f ns/node (best %.1f) %.3f heap/node   vjp %4ld nodes %6.1f ns/node (best %.1f) %.3f heap/node\n", what,
+      pf.nodes, f[f.size() / 2], f[0], static_cast<double>(pf.heap) / static_cast<double>(pf.nodes), pb.nodes, b[b.size() / 2], b[0],
+      static_cast<double>(pb.heap) / static_cast<double>(pb.nodes));
 }
 
 }  // namespace

@@ -18,8 +18,8 @@ SUANLI_API void backward(const Tensor& output, const Tensor& seed = {}, Backward
 /// Gradients of Σ outputs (or of Σ outputs·seeds) with respect to `inputs`: parameters' values read by the program
 /// (Tensor(parameter)) or any tensor of the graph. Touches no parameter's gradient. An input that does not lead to the outputs
 /// throws GraphError, unless allow_unused: then its gradient is undefined.
-SUANLI_API std::vector<Tensor> grad(const std::vector<Tensor>& outputs, const std::vector<Tensor>& inputs, const std::vector<Tensor>& seeds = {},
-                                    BackwardOptions options = {}, bool allow_unused = false);
+SUANLI_API std::vector<Tensor> grad(const std::vector<Tensor>& outputs, const std::vector<Tensor>& inputs,
+                                    const std::vector<Tensor>& seeds = {}, BackwardOptions options = {}, bool allow_unused = false);
 
 /// While it lives, nothing recorded on this thread requires grad.
 class SUANLI_API NoGrad {
@@ -34,6 +34,7 @@ class SUANLI_API NoGrad {
 
 /// Compares the analytic gradient of f at `inputs` (f64) with central differences. Returns the largest
 /// |analytic − numeric| / max(1, |numeric|) over all elements; `second` also checks the gradient of the gradient.
-SUANLI_API double gradcheck(const std::function<Tensor(const std::vector<Tensor>&)>& f, const std::vector<Tensor>& inputs, bool second = false, double step = 1e-6);
+SUANLI_API double gradcheck(const std::function<Tensor(const std::vector<Tensor>&)>& f, const std::vector<Tensor>& inputs,
+                            bool second = false, double step = 1e-6);
 
 }  // namespace suanli

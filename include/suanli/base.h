@@ -18,21 +18,45 @@ class SUANLI_API Error : public std::runtime_error {
   using std::runtime_error::runtime_error;
 };
 /// An op was called with shapes or axes that do not fit.
-class SUANLI_API ShapeError : public Error { public: using Error::Error; };
+class SUANLI_API ShapeError : public Error {
+ public:
+  using Error::Error;
+};
 /// An op was called with a dtype that it does not take.
-class SUANLI_API DTypeError : public Error { public: using Error::Error; };
+class SUANLI_API DTypeError : public Error {
+ public:
+  using Error::Error;
+};
 /// backward()/grad() met a consumed graph, a missing edge or a gradient that does not exist.
-class SUANLI_API GraphError : public Error { public: using Error::Error; };
+class SUANLI_API GraphError : public Error {
+ public:
+  using Error::Error;
+};
 /// A device that is missing, or a tensor used on the wrong device or thread.
-class SUANLI_API DeviceError : public Error { public: using Error::Error; };
+class SUANLI_API DeviceError : public Error {
+ public:
+  using Error::Error;
+};
 /// A reservation failed; the text says who holds what.
-class SUANLI_API OutOfMemory : public Error { public: using Error::Error; };
+class SUANLI_API OutOfMemory : public Error {
+ public:
+  using Error::Error;
+};
 /// The user's data, file or configuration is invalid (the command line exits with 3).
-class SUANLI_API InputError : public Error { public: using Error::Error; };
+class SUANLI_API InputError : public Error {
+ public:
+  using Error::Error;
+};
 /// The command line or an option name is wrong (the command line exits with 2).
-class SUANLI_API UsageError : public Error { public: using Error::Error; };
+class SUANLI_API UsageError : public Error {
+ public:
+  using Error::Error;
+};
 /// A value became NaN or infinite where that ends the run.
-class SUANLI_API NumericError : public Error { public: using Error::Error; };
+class SUANLI_API NumericError : public Error {
+ public:
+  using Error::Error;
+};
 
 /// Element types. Complex, 8-bit float and 4-bit types are named from the start; no op takes them yet.
 enum class DType : uint8_t { f64, f32, f16, bf16, i64, i32, i16, i8, u64, u32, u16, u8, boolean, c64, c128, f8e4m3, f8e5m2, i4 };
@@ -47,12 +71,24 @@ constexpr bool is_integer(DType d) { return d >= DType::i64 && d <= DType::u8; }
 SUANLI_API DType promote(DType a, DType b);
 
 template <class T> struct DTypeOf;
-template <> struct DTypeOf<double> { static constexpr DType value = DType::f64; };
-template <> struct DTypeOf<float> { static constexpr DType value = DType::f32; };
-template <> struct DTypeOf<int64_t> { static constexpr DType value = DType::i64; };
-template <> struct DTypeOf<int32_t> { static constexpr DType value = DType::i32; };
-template <> struct DTypeOf<uint8_t> { static constexpr DType value = DType::u8; };
-template <> struct DTypeOf<bool> { static constexpr DType value = DType::boolean; };
+template <> struct DTypeOf<double> {
+  static constexpr DType value = DType::f64;
+};
+template <> struct DTypeOf<float> {
+  static constexpr DType value = DType::f32;
+};
+template <> struct DTypeOf<int64_t> {
+  static constexpr DType value = DType::i64;
+};
+template <> struct DTypeOf<int32_t> {
+  static constexpr DType value = DType::i32;
+};
+template <> struct DTypeOf<uint8_t> {
+  static constexpr DType value = DType::u8;
+};
+template <> struct DTypeOf<bool> {
+  static constexpr DType value = DType::boolean;
+};
 template <class T> inline constexpr DType dtype_of = DTypeOf<T>::value;
 
 /// Sizes of a tensor's axes, row-major, at most 8 of them; kept inline (no heap).

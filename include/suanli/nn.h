@@ -28,10 +28,16 @@ class SUANLI_API FieldVisitor {
 };
 
 namespace detail {
-inline void visit_field(FieldVisitor& v, const std::string& name, Parameter& p) { if (p.defined()) v.parameter(name, p); }
+inline void visit_field(FieldVisitor& v, const std::string& name, Parameter& p) {
+  if (p.defined()) v.parameter(name, p);
+}
 inline void visit_field(FieldVisitor& v, const std::string& name, Module& m) { v.module(name, m); }
-template <class T> void visit_field(FieldVisitor& v, const std::string& name, std::optional<T>& f) { if (f) visit_field(v, name, *f); }
-template <class T> void visit_field(FieldVisitor& v, const std::string& name, std::unique_ptr<T>& f) { if (f) visit_field(v, name, *f); }
+template <class T> void visit_field(FieldVisitor& v, const std::string& name, std::optional<T>& f) {
+  if (f) visit_field(v, name, *f);
+}
+template <class T> void visit_field(FieldVisitor& v, const std::string& name, std::unique_ptr<T>& f) {
+  if (f) visit_field(v, name, *f);
+}
 template <class T> void visit_field(FieldVisitor& v, const std::string& name, std::vector<T>& f) {
   for (size_t i = 0; i < f.size(); ++i) visit_field(v, name + "." + std::to_string(i), f[i]);
 }
@@ -100,20 +106,22 @@ class SUANLI_API Scope {
 };
 
 /// Gives a module its call operator, and names to its fields (parameters, modules, optionals, vectors and unique_ptrs of them).
-#define SUANLI_FIELDS(...)                                                                                    \
+#define SUANLI_FIELDS(...)                                                                                                              \
   void fields(::suanli::nn::FieldVisitor& visitor) override { ::suanli::nn::detail::visit_fields(visitor, #__VA_ARGS__, __VA_ARGS__); } \
   SUANLI_CALL
 /// The call operator alone, for modules without fields.
-#define SUANLI_CALL                                                                          \
-  template <class... Args> auto operator()(Args&&... args) {                                 \
-    ::suanli::nn::Scope scope(*this);                                                        \
-    return this->forward(std::forward<Args>(args)...);                                       \
+#define SUANLI_CALL                                          \
+  template <class... Args> auto operator()(Args&&... args) { \
+    ::suanli::nn::Scope scope(*this);                        \
+    return this->forward(std::forward<Args>(args)...);       \
   }
 
 /// y = x Wᵀ + b. x [.., in], weight [out, in], bias [out]. Initialised as PyTorch does: uniform in ±1/√in.
 class SUANLI_API Linear : public Module {
  public:
-  struct Options { bool bias = true; };
+  struct Options {
+    bool bias = true;
+  };
   Linear(int64_t in, int64_t out, Options options);
   Linear(int64_t in, int64_t out) : Linear(in, out, Options{}) {}
   Tensor forward(const Tensor& x);
@@ -125,7 +133,10 @@ class SUANLI_API Linear : public Module {
 /// See conv2d(). weight [out, in/groups, kernel, kernel], uniform in ±1/√(in/groups·kernel²).
 class SUANLI_API Conv2d : public Module {
  public:
-  struct Options { int stride = 1, padding = 0, dilation = 1, groups = 1; bool bias = true; };
+  struct Options {
+    int stride = 1, padding = 0, dilation = 1, groups = 1;
+    bool bias = true;
+  };
   Conv2d(int64_t in, int64_t out, int kernel, Options options);
   Conv2d(int64_t in, int64_t out, int kernel) : Conv2d(in, out, kernel, Options{}) {}
   Tensor forward(const Tensor& x);
@@ -188,7 +199,9 @@ class SUANLI_API AnyModule : public Module {
   Tensor operator()(const Tensor& x) { return held_->call(x); }
   Module& get() { return held_->module(); }
   Module& self() override { return held_ ? held_->module() : *this; }
-  void fields(FieldVisitor& v) override { if (held_) held_->module().fields(v); }
+  void fields(FieldVisitor& v) override {
+    if (held_) held_->module().fields(v);
+  }
   const char* type_name() const override { return held_ ? held_->type_name() : "AnyModule"; }
 
  private:
@@ -213,7 +226,9 @@ class SUANLI_API Sequential : public Module {
  public:
   Sequential() = default;
   template <class... M> requires(sizeof...(M) > 0 && (std::is_base_of_v<Module, std::decay_t<M>> && ...))
-  explicit Sequential(M&&... modules) { (add(std::forward<M>(modules)), ...); }
+  explicit Sequential(M&&... modules) {
+    (add(std::forward<M>(modules)), ...);
+  }
   Sequential& add(AnyModule module) {
     modules_.push_back(std::move(module));
     return *this;

@@ -8,7 +8,8 @@ namespace suanli {
 // ---- pointwise: inputs broadcast as in NumPy, dtypes are promoted as in PyTorch --------------------------------------------
 #define UNARY(name, klass, domain, value, gx, onnx, doc) SUANLI_API Tensor name(const Tensor& x);
 #define BINARY(name, klass, domain, value, gx, gy, onnx, doc) SUANLI_API Tensor name(const Tensor& x, const Tensor& y);
-#define TERNARY(name, klass, domain, value, gx, gy, gz, onnx, doc) SUANLI_API Tensor name(const Tensor& x, const Tensor& y, const Tensor& z);
+#define TERNARY(name, klass, domain, value, gx, gy, gz, onnx, doc) \
+  SUANLI_API Tensor name(const Tensor& x, const Tensor& y, const Tensor& z);
 #include "suanli/pointwise.def"
 #undef UNARY
 #undef BINARY
@@ -60,14 +61,18 @@ SUANLI_API Tensor sum_to(const Tensor& x, const Shape& shape);
 /// swapped. f32, f64; f32 accumulation in f32.
 SUANLI_API Tensor matmul(const Tensor& a, const Tensor& b, bool transpose_a = false, bool transpose_b = false);
 
-struct ConvOptions { int stride = 1, padding = 0, dilation = 1, groups = 1; };
+struct ConvOptions {
+  int stride = 1, padding = 0, dilation = 1, groups = 1;
+};
 /// 2-D convolution (cross-correlation, as in every framework):
 /// y[n,o,p,q] = Σ_{c,r,s} x[n,c,p·stride+r·dilation−pad, q·stride+s·dilation−pad] · w[o,c,r,s] + b[o].
 /// x [N, C, H, W], w [O, C/groups, R, S], b [O] or undefined → [N, O, P, Q], P = ⌊(H + 2·pad − dilation·(R−1) − 1)/stride⌋ + 1.
 /// f32, f64. Throws ShapeError if channels, groups or kernel do not fit.
 SUANLI_API Tensor conv2d(const Tensor& x, const Tensor& w, const Tensor& b = {}, const ConvOptions& options = {});
 
-struct PoolOptions { int kernel = 2, stride = 0 /* 0: kernel */, padding = 0; };
+struct PoolOptions {
+  int kernel = 2, stride = 0 /* 0: kernel */, padding = 0;
+};
 /// Largest element of each window; padding counts as −∞. x [N, C, H, W] → [N, C, P, Q], P = ⌊(H + 2·pad − kernel)/stride⌋ + 1.
 SUANLI_API Tensor max_pool2d(const Tensor& x, const PoolOptions& options = {});
 
@@ -113,7 +118,8 @@ SUANLI_API Tensor cross_entropy(const Tensor& logits, const Tensor& target);
 SUANLI_API Tensor mse_loss(const Tensor& x, const Tensor& y);
 
 // ---- random (from this thread's default generator unless one is given) -------------------------------------------------------
-SUANLI_API Tensor uniform(const Shape& shape, double low = 0.0, double high = 1.0, DType dtype = f32, Generator* generator = nullptr);  ///< [low, high)
+SUANLI_API Tensor uniform(const Shape& shape, double low = 0.0, double high = 1.0, DType dtype = f32,
+                          Generator* generator = nullptr);  ///< [low, high)
 SUANLI_API Tensor normal(const Shape& shape, double mean = 0.0, double std = 1.0, DType dtype = f32, Generator* generator = nullptr);
 SUANLI_API Tensor permutation(int64_t n, Generator* generator = nullptr);  ///< [n] i64: 0 … n-1 in random order.
 /// Zeroes elements with probability p and scales the others by 1/(1−p); `training` false: x itself.

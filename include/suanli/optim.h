@@ -48,7 +48,10 @@ class SUANLI_API Optimizer {
   std::vector<Slot> slots_;
 };
 
-struct SGDOptions { double lr = 0.01, momentum = 0, dampening = 0, weight_decay = 0; bool nesterov = false; };
+struct SGDOptions {
+  double lr = 0.01, momentum = 0, dampening = 0, weight_decay = 0;
+  bool nesterov = false;
+};
 /// Stochastic gradient descent as in PyTorch: v ← μ v + (1−τ) g (v ← g the first time), w ← w − lr v; g includes weight_decay·w.
 class SUANLI_API SGD : public Optimizer {
  public:
@@ -60,7 +63,9 @@ class SUANLI_API SGD : public Optimizer {
   void update(Slot& slot, const Tensor& gradient) override;
 };
 
-struct AdamOptions { double lr = 1e-3, beta1 = 0.9, beta2 = 0.999, eps = 1e-8, weight_decay = 0; };
+struct AdamOptions {
+  double lr = 1e-3, beta1 = 0.9, beta2 = 0.999, eps = 1e-8, weight_decay = 0;
+};
 /// Adam (Kingma & Ba 2015), bias-corrected, in PyTorch's form: w ← w − lr/(1−β₁ᵗ) · m / (√v/√(1−β₂ᵗ) + eps).
 class SUANLI_API Adam : public Optimizer {
  public:

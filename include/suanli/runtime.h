@@ -27,7 +27,9 @@ SUANLI_API std::string isa();
 
 /// Bytes held now, the highest since start or reset, and the limit above which a reservation throws OutOfMemory (0: none;
 /// SUANLI_MEMORY_LIMIT=BYTES sets it).
-struct MemoryUse { int64_t tensors = 0, arena = 0, peak = 0, limit = 0; };
+struct MemoryUse {
+  int64_t tensors = 0, arena = 0, peak = 0, limit = 0;
+};
 SUANLI_API MemoryUse memory_use(Device device = {});
 SUANLI_API void set_memory_limit(int64_t bytes, Device device = {});
 SUANLI_API void reset_peak_memory(Device device = {});

@@ -33,15 +33,35 @@ class SUANLI_API Tensor {
   /// A 0-d scalar slot: it takes the dtype of the tensor that it meets (f32 or i64 alone), and a program with another number in
   /// its place is the same program.
   template <class S> requires std::is_arithmetic_v<S>
-  Tensor(S value) { init_scalar(static_cast<double>(value), static_cast<int64_t>(value), std::is_floating_point_v<S> ? DType::f32 : std::is_same_v<S, bool> ? DType::boolean : DType::i64, !std::is_same_v<S, bool>); }
+  Tensor(S value) {
+    init_scalar(static_cast<double>(value), static_cast<int64_t>(value),
+                std::is_floating_point_v<S> ? DType::f32
+                : std::is_same_v<S, bool>   ? DType::boolean
+                                            : DType::i64,
+                !std::is_same_v<S, bool>);
+  }
   Tensor(const Parameter& parameter);                       ///< The parameter's current value, differentiable.
   Tensor(std::initializer_list<float> values);              ///< 1-d f32.
-  Tensor(const Tensor& o) : node_(o.node_), index_(o.index_) { if (node_) detail::retain(node_, index_); }
+  Tensor(const Tensor& o) : node_(o.node_), index_(o.index_) {
+    if (node_) detail::retain(node_, index_);
+  }
   Tensor(Tensor&& o) noexcept : node_(o.node_), index_(o.index_) { o.node_ = nullptr; }
-  Tensor& operator=(const Tensor& o) { Tensor copy(o); swap(copy); return *this; }
-  Tensor& operator=(Tensor&& o) noexcept { swap(o); return *this; }
-  ~Tensor() { if (node_) detail::release(node_, index_); }
-  void swap(Tensor& o) noexcept { std::swap(node_, o.node_); std::swap(index_, o.index_); }
+  Tensor& operator=(const Tensor& o) {
+    Tensor copy(o);
+    swap(copy);
+    return *this;
+  }
+  Tensor& operator=(Tensor&& o) noexcept {
+    swap(o);
+    return *this;
+  }
+  ~Tensor() {
+    if (node_) detail::release(node_, index_);
+  }
+  void swap(Tensor& o) noexcept {
+    std::swap(node_, o.node_);
+    std::swap(index_, o.index_);
+  }
 
   bool defined() const { return node_ != nullptr; }
   explicit operator bool() const = delete;  // a tensor is not a condition; read it with item<bool>()
@@ -74,7 +94,12 @@ class SUANLI_API Tensor {
   Node* node() const { return node_; }
   int index() const { return index_; }
   /// Takes over one reference that the caller already counted (internal).
-  static Tensor adopt(Node* node, int index) { Tensor t; t.node_ = node; t.index_ = index; return t; }
+  static Tensor adopt(Node* node, int index) {
+    Tensor t;
+    t.node_ = node;
+    t.index_ = index;
+    return t;
+  }
 
  private:
   void init_scalar(double real, int64_t integer, DType dtype, bool weak);
@@ -84,7 +109,9 @@ class SUANLI_API Tensor {
 
 /// From host memory, copied. Throws ShapeError if the counts differ.
 template <class T> Tensor tensor(const std::vector<T>& values, const Shape& shape);
-template <class T> Tensor tensor(std::initializer_list<T> values) { return tensor<T>(std::vector<T>(values), Shape{static_cast<int64_t>(values.size())}); }
+template <class T> Tensor tensor(std::initializer_list<T> values) {
+  return tensor<T>(std::vector<T>(values), Shape{static_cast<int64_t>(values.size())});
+}
 /// From raw bytes in row-major order, copied: nbytes must be shape.numel() * itemsize(dtype).
 SUANLI_API Tensor tensor_from_bytes(const void* data, int64_t nbytes, const Shape& shape, DType dtype);
 /// Uninitialised host memory that `fill(void*)` writes before the tensor is first used: no second copy.
@@ -109,10 +136,17 @@ class SUANLI_API Parameter {
  public:
   Parameter() = default;
   explicit Parameter(const Tensor& initial, bool requires_grad = true);
-  Parameter(const Parameter& o) : cell_(o.cell_) { if (cell_) detail::retain(cell_); }
+  Parameter(const Parameter& o) : cell_(o.cell_) {
+    if (cell_) detail::retain(cell_);
+  }
   Parameter(Parameter&& o) noexcept : cell_(o.cell_) { o.cell_ = nullptr; }
-  Parameter& operator=(Parameter o) noexcept { std::swap(cell_, o.cell_); return *this; }
-  ~Parameter() { if (cell_) detail::release(cell_); }
+  Parameter& operator=(Parameter o) noexcept {
+    std::swap(cell_, o.cell_);
+    return *this;
+  }
+  ~Parameter() {
+    if (cell_) detail::release(cell_);
+  }
 
   bool defined() const { return cell_ != nullptr; }
   Tensor value() const { return Tensor(*this); }

@@ -18,8 +18,14 @@ struct ScopeOf {
   uint32_t outer;
 };
 
-struct Visit { Tensor hold; Tensor grads[kMaxResults]; };
-struct CellGrad { Cell* cell; Tensor grad; };
+struct Visit {
+  Tensor hold;
+  Tensor grads[kMaxResults];
+};
+struct CellGrad {
+  Cell* cell;
+  Tensor grad;
+};
 
 /// Buffers of a walk, kept per thread: a backward at steady state allocates nothing.
 struct Buffers {
@@ -34,7 +40,8 @@ std::vector<std::unique_ptr<Buffers>>& spare_buffers() {
 
 class Walk {
  public:
-  Walk(const char* who, BackwardOptions options) : who_(who), keep_(options.retain_graph || options.create_graph), create_graph_(options.create_graph) {
+  Walk(const char* who, BackwardOptions options)
+      : who_(who), keep_(options.retain_graph || options.create_graph), create_graph_(options.create_graph) {
     auto& spare = spare_buffers();
     if (spare.empty()) {
       buffers_ = std::make_unique<Buffers>();
@@ -54,8 +61,10 @@ class Walk {
   void start(const Tensor& output, const Tensor& seed) {
     require_usable(output, who_);
     if (!output.requires_grad())
-      throw GraphError(str("[", who_, "] the output does not require grad: no parameter or requires_grad_() tensor leads to it", where_am_i()));
-    if (seed.defined() && !(seed.shape() == output.shape())) throw ShapeError(str("[", who_, "] seed has shape ", seed.shape(), ", the output ", output.shape()));
+      throw GraphError(
+          str("[", who_, "] the output does not require grad: no parameter or requires_grad_() tensor leads to it", where_am_i()));
+    if (seed.defined() && !(seed.shape() == output.shape()))
+      throw ShapeError(str("[", who_, "] seed has shape ", seed.shape(), ", the output ", output.shape()));
     Node* n = output.node();
     reach(n, output.index(), seed.defined() ? seed : full(output.shape(), 1.0, output.dtype()));
   }
@@ -85,7 +94,11 @@ class Walk {
   }
 
  private:
-  struct Wanted { Node* node; int index; Tensor grad; };
+  struct Wanted {
+    Node* node;
+    int index;
+    Tensor grad;
+  };
 
   static void accumulate(Tensor& into, Tensor g) {
     if (into.defined()) into = into + g;
@@ -132,7 +145,8 @@ class Walk {
   }
 
   [[noreturn]] void consumed(Node* n) {
-    throw GraphError(str("[", who_, "] graph of ", op_def(n->op).name, " was consumed by an earlier backward; use retain_graph, or detach() what is carried on", in_scope(n->scope)));
+    throw GraphError(str("[", who_, "] graph of ", op_def(n->op).name,
+                         " was consumed by an earlier backward; use retain_graph, or detach() what is carried on", in_scope(n->scope)));
   }
 
   void step(uint32_t slot) {
@@ -178,7 +192,8 @@ void Tensor::backward() const { suanli::backward(*this); }
 
 void backward(const Tensor& output, const Tensor& seed, BackwardOptions options) {
   if (!seed.defined() && output.numel() != 1)
-    throw ShapeError(str("[backward] the output has shape ", output.shape(), "; one element is expected, or a seed of that shape", where_am_i()));
+    throw ShapeError(
+        str("[backward] the output has shape ", output.shape(), "; one element is expected, or a seed of that shape", where_am_i()));
   Recorder& rec = Recorder::current();
   rec.backward_begins();
   Walk walk("backward", options);
@@ -192,9 +207,10 @@ void backward(const Tensor& output, const Tensor& seed, BackwardOptions options)
   rec.backward_ended();
 }
 
-std::vector<Tensor> grad(const std::vector<Tensor>& outputs, const std::vector<Tensor>& inputs, const std::vector<Tensor>& seeds, BackwardOptions options,
-                         bool allow_unused) {
-  if (!seeds.empty() && seeds.size() != outputs.size()) throw ShapeError(str("[grad] ", seeds.size(), " seeds for ", outputs.size(), " outputs"));
+std::vector<Tensor> grad(const std::vector<Tensor>& outputs, const std::vector<Tensor>& inputs, const std::vector<Tensor>& seeds,
+                         BackwardOptions options, bool allow_unused) {
+  if (!seeds.empty() && seeds.size() != outputs.size())
+    throw ShapeError(str("[grad] ", seeds.size(), " seeds for ", outputs.size(), " outputs"));
   Walk walk("grad", options);
   for (size_t i = 0; i < inputs.size(); ++i) {
     require_usable(inputs[i], "grad");

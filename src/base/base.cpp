@@ -8,9 +8,13 @@
 namespace suanli {
 
 namespace {
-struct DTypeInfo { const char* name; int size; };
-constexpr DTypeInfo kDTypes[] = {{"f64", 8}, {"f32", 4}, {"f16", 2}, {"bf16", 2}, {"i64", 8}, {"i32", 4}, {"i16", 2}, {"i8", 1}, {"u64", 8},
-                                 {"u32", 4}, {"u16", 2}, {"u8", 1}, {"bool", 1}, {"c64", 8}, {"c128", 16}, {"f8e4m3", 1}, {"f8e5m2", 1}, {"i4", 1}};
+struct DTypeInfo {
+  const char* name;
+  int size;
+};
+constexpr DTypeInfo kDTypes[] = {{"f64", 8},  {"f32", 4}, {"f16", 2},   {"bf16", 2},   {"i64", 8},    {"i32", 4},
+                                 {"i16", 2},  {"i8", 1},  {"u64", 8},   {"u32", 4},    {"u16", 2},    {"u8", 1},
+                                 {"bool", 1}, {"c64", 8}, {"c128", 16}, {"f8e4m3", 1}, {"f8e5m2", 1}, {"i4", 1}};
 const DTypeInfo& info(DType d) { return kDTypes[static_cast<int>(d)]; }
 bool is_signed_integer(DType d) { return d >= DType::i64 && d <= DType::i8; }
 }  // namespace
@@ -58,7 +62,9 @@ Shape broadcast(const Shape& a, const Shape& b) {
   for (int i = 0; i < shorter.rank(); ++i) {
     int64_t x = longer[i + offset], y = shorter[i];
     if (x == y || y == 1) continue;
-    if (x != 1) throw ShapeError(str("shapes ", a, " and ", b, " do not broadcast: sizes ", a.rank() >= b.rank() ? x : y, " and ", a.rank() >= b.rank() ? y : x));
+    if (x != 1)
+      throw ShapeError(
+          str("shapes ", a, " and ", b, " do not broadcast: sizes ", a.rank() >= b.rank() ? x : y, " and ", a.rank() >= b.rank() ? y : x));
     out[i + offset] = y;
   }
   return out;

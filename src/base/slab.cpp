@@ -10,9 +10,12 @@
 namespace suanli {
 namespace {
 
-constexpr size_t kStep = 64, kClasses = kSlabMax / kStep, kChunk = 64 * 1024;  // chunks are aligned to their size: a block finds its owner by masking
+constexpr size_t kStep = 64, kClasses = kSlabMax / kStep,
+                 kChunk = 64 * 1024;  // chunks are aligned to their size: a block finds its owner by masking
 
-struct FreeBlock { FreeBlock* next; };
+struct FreeBlock {
+  FreeBlock* next;
+};
 
 struct Heap {
   FreeBlock* free[kClasses] = {};
@@ -35,7 +38,9 @@ struct Heap {
   }
 };
 
-struct ChunkHeader { Heap* owner; };
+struct ChunkHeader {
+  Heap* owner;
+};
 
 void Heap::refill(size_t c) {
   char* chunk = static_cast<char*>(std::aligned_alloc(kChunk, kChunk));

@@ -23,7 +23,9 @@ void append(std::string& out, T v) {
   }
 }
 template <class T> requires(!std::is_arithmetic_v<T> && !std::is_convertible_v<const T&, std::string_view>)
-void append(std::string& out, const T& v) { out += to_string(v); }
+void append(std::string& out, const T& v) {
+  out += to_string(v);
+}
 
 template <class... A> std::string str(const A&... a) {
   std::string out;

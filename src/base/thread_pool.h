@@ -20,7 +20,8 @@ void pool_run(int parts, void (*call)(void* context, int part), void* context);
 /// runs. The first exception by part number is rethrown.
 template <class F> void parallel_parts(int parts, F&& f) {
   using G = std::remove_reference_t<F>;
-  detail::pool_run(parts, [](void* context, int part) { (*static_cast<G*>(context))(part); }, const_cast<void*>(static_cast<const void*>(&f)));
+  detail::pool_run(
+      parts, [](void* context, int part) { (*static_cast<G*>(context))(part); }, const_cast<void*>(static_cast<const void*>(&f)));
 }
 
 /// Splits 0 … n-1 into one contiguous range per thread, none smaller than `grain` (a region costs some microseconds), and calls

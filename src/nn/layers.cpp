@@ -24,7 +24,8 @@ Linear::Linear(int64_t in, int64_t out, Options options) {
 
 Tensor Linear::forward(const Tensor& x) {
   if (x.rank() < 1 || x.shape().at(-1) != weight.shape()[1])
-    throw ShapeError(str("[Linear] input has shape ", x.shape(), ", [.., ", weight.shape()[1], "] is expected", x.rank() > 2 ? " (flatten it first?)" : "", where_am_i()));
+    throw ShapeError(str("[Linear] input has shape ", x.shape(), ", [.., ", weight.shape()[1], "] is expected",
+                         x.rank() > 2 ? " (flatten it first?)" : "", where_am_i()));
   // One product however many leading axes there are: the weight's gradient then is one product too.
   Tensor flat = x.rank() == 2 ? x : reshape(x, {x.rank() == 1 ? 1 : -1, x.shape().at(-1)});
   Tensor y = matmul(flat, weight, false, true);
@@ -37,7 +38,8 @@ Tensor Linear::forward(const Tensor& x) {
 
 Conv2d::Conv2d(int64_t in, int64_t out, int kernel, Options o) : conv_{o.stride, o.padding, o.dilation, o.groups} {
   if (in < 1 || out < 1 || kernel < 1 || o.groups < 1 || in % o.groups != 0 || out % o.groups != 0)
-    throw ShapeError(str("[Conv2d] channels ", in, " → ", out, ", kernel ", kernel, ", groups ", o.groups, ": at least 1 each, and channels in multiples of groups are expected"));
+    throw ShapeError(str("[Conv2d] channels ", in, " → ", out, ", kernel ", kernel, ", groups ", o.groups,
+                         ": at least 1 each, and channels in multiples of groups are expected"));
   const int64_t fan_in = in / o.groups * kernel * kernel;
   weight = uniform_init({out, in / o.groups, kernel, kernel}, fan_in);
   if (o.bias) bias = uniform_init({out}, fan_in);

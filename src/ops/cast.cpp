@@ -17,7 +17,13 @@ const Op cast_op{OpDef{
           std::vector<Sample> out;
           for (DType from : {f64, f32, i64, u8, boolean})
             for (DType to : {f64, f32, i64, u8, boolean})
-              out.push_back({.inputs = {{{3, 5}, from, from == u8 ? Domain::index : from == boolean ? Domain::boolean : to == u8 ? Domain::positive : Domain::real, 200}},
+              out.push_back({.inputs = {{{3, 5},
+                                         from,
+                                         from == u8        ? Domain::index
+                                         : from == boolean ? Domain::boolean
+                                         : to == u8        ? Domain::positive
+                                                           : Domain::real,
+                                         200}},
                              .attr = DTypeAttr{to},
                              .gradient = from == f64 && to == f64});
           out.push_back({.inputs = {{{0, 2}, f32}}, .attr = DTypeAttr{f64}, .gradient = false});
@@ -35,15 +41,22 @@ const Op full_op{OpDef{
             if (d < 0) c.fail(str("shape ", c.wanted_shape(), " has a negative size"));
           c.out(0, c.wanted_shape(), c.attr<DTypeAttr>().dtype);
         },
-    .vjp = [](Vjp& v) { if (v.wants(0)) v.give(0, sum(v.grad())); },
+    .vjp =
+        [](Vjp& v) {
+          if (v.wants(0)) v.give(0, sum(v.grad()));
+        },
     .cost = [](const Step& s) { return element_cost(s, 0); },
     .onnx = {"ConstantOfShape", 9},
     .slots = 1,
-    .samples = [] { return std::vector<Sample>{{.inputs = {}, .attr = DTypeAttr{f32}, .slots = {2.5}, .shape = {3, 4}, .gradient = false},
-                                               {.inputs = {}, .attr = DTypeAttr{i64}, .slots = {7}, .shape = {}, .gradient = false},
-                                               {.inputs = {{{}, f64}}, .attr = DTypeAttr{f64}, .shape = {2, 3}},
-                                               {.inputs = {}, .attr = DTypeAttr{f64}, .slots = {-1}, .shape = {0, 2}, .gradient = false},
-                                               {.inputs = {{{2}, f64}}, .attr = DTypeAttr{f64}, .shape = {2}, .throws = "[full] the value has shape [2]"}}; },
+    .samples =
+        [] {
+          return std::vector<Sample>{
+              {.inputs = {}, .attr = DTypeAttr{f32}, .slots = {2.5}, .shape = {3, 4}, .gradient = false},
+              {.inputs = {}, .attr = DTypeAttr{i64}, .slots = {7}, .shape = {}, .gradient = false},
+              {.inputs = {{{}, f64}}, .attr = DTypeAttr{f64}, .shape = {2, 3}},
+              {.inputs = {}, .attr = DTypeAttr{f64}, .slots = {-1}, .shape = {0, 2}, .gradient = false},
+              {.inputs = {{{2}, f64}}, .attr = DTypeAttr{f64}, .shape = {2}, .throws = "[full] the value has shape [2]"}};
+        },
 }};
 
 const Op arange_op{OpDef{
@@ -58,14 +71,19 @@ const Op arange_op{OpDef{
     .cost = [](const Step& s) { return element_cost(s, 1); },
     .onnx = {"Range", 11},
     .slots = 1,
-    .samples = [] { return std::vector<Sample>{{.inputs = {}, .attr = DTypeAttr{i64}, .slots = {3}, .shape = {5}, .gradient = false},
-                                               {.inputs = {}, .attr = DTypeAttr{f64}, .slots = {0.5}, .shape = {4}, .gradient = false},
-                                               {.inputs = {}, .attr = DTypeAttr{i64}, .slots = {0}, .shape = {0}, .gradient = false}}; },
+    .samples =
+        [] {
+          return std::vector<Sample>{{.inputs = {}, .attr = DTypeAttr{i64}, .slots = {3}, .shape = {5}, .gradient = false},
+                                     {.inputs = {}, .attr = DTypeAttr{f64}, .slots = {0.5}, .shape = {4}, .gradient = false},
+                                     {.inputs = {}, .attr = DTypeAttr{i64}, .slots = {0}, .shape = {0}, .gradient = false}};
+        },
 }};
 
 }  // namespace
 
-Tensor cast(const Tensor& x, DType dtype) { return x.dtype() == dtype && !x.node()->is(kWeak) ? x : record(cast_op, {&x}, DTypeAttr{dtype}); }
+Tensor cast(const Tensor& x, DType dtype) {
+  return x.dtype() == dtype && !x.node()->is(kWeak) ? x : record(cast_op, {&x}, DTypeAttr{dtype});
+}
 Tensor full(const Shape& shape, const Tensor& value, DType dtype) { return record(full_op, {&value}, DTypeAttr{dtype}, &shape); }
 Tensor arange(int64_t n, const Tensor& start, DType dtype) {
   const Shape shape{n};

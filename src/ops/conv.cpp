@@ -13,7 +13,9 @@ Tensor conv2d_with(const Tensor& x, const Tensor& w, const Tensor& b, const Conv
 /// Output size along one axis; throws if the window does not fit.
 int64_t window_count(const Infer& c, int64_t size, int64_t kernel, const ConvAttr& a) {
   const int64_t span = a.dilation * (kernel - 1) + 1, padded = size + 2 * a.padding;
-  if (span > padded) c.fail(str("kernel ", kernel, a.dilation > 1 ? str(" at dilation ", a.dilation) : std::string(), " spans ", span, " but input ", size, " with padding ", a.padding, " has ", padded));
+  if (span > padded)
+    c.fail(str("kernel ", kernel, a.dilation > 1 ? str(" at dilation ", a.dilation) : std::string(), " spans ", span, " but input ", size,
+               " with padding ", a.padding, " has ", padded));
   return (padded - span) / a.stride + 1;
 }
 
@@ -21,10 +23,12 @@ Shape conv_shape(const Infer& c, const Shape& x, const Shape& w, const ConvAttr&
   if (x.rank() != 4) c.fail(str("input has shape ", x, "; [N, C, H, W] is expected"));
   if (w.rank() != 4) c.fail(str("weight has shape ", w, "; [out, in/groups, R, S] is expected"));
   if (a.stride < 1 || a.dilation < 1 || a.padding < 0 || a.groups < 1)
-    c.fail(str("stride ", a.stride, ", padding ", a.padding, ", dilation ", a.dilation, ", groups ", a.groups, ": stride, dilation and groups start at 1, padding at 0"));
+    c.fail(str("stride ", a.stride, ", padding ", a.padding, ", dilation ", a.dilation, ", groups ", a.groups,
+               ": stride, dilation and groups start at 1, padding at 0"));
   if (w[2] < 1 || w[3] < 1) c.fail(str("weight ", w, " has an empty kernel"));
   if (x[1] != w[1] * a.groups)
-    c.fail(str("input has ", x[1], " channels but weight ", w, a.groups > 1 ? str(" with ", a.groups, " groups") : std::string(), " expects ", w[1] * a.groups));
+    c.fail(str("input has ", x[1], " channels but weight ", w, a.groups > 1 ? str(" with ", a.groups, " groups") : std::string(),
+               " expects ", w[1] * a.groups));
   if (w[0] % a.groups != 0) c.fail(str("weight ", w, " has ", w[0], " output channels, not a multiple of ", a.groups, " groups"));
   return {x[0], w[0], window_count(c, x[2], w[2], a), window_count(c, x[3], w[3], a)};
 }
@@ -32,7 +36,8 @@ Shape conv_shape(const Infer& c, const Shape& x, const Shape& w, const ConvAttr&
 void same_floats(const Infer& c) {
   c.require_float(0);
   for (int i = 1; i < c.inputs(); ++i)
-    if (c.dtype(i) != c.dtype(0)) c.fail_dtype(str("input ", i, " is ", c.dtype(i), ", input 0 is ", c.dtype(0), "; one dtype is expected"));
+    if (c.dtype(i) != c.dtype(0))
+      c.fail_dtype(str("input ", i, " is ", c.dtype(i), ", input 0 is ", c.dtype(0), "; one dtype is expected"));
 }
 
 /// Multiply-adds of the three directions are the same: per output element one kernel volume.
@@ -44,7 +49,8 @@ Cost conv_cost(const Step& s, const Shape& y, const Shape& w) {
 
 const Op conv2d_op{OpDef{
     .name = "conv2d",
-    .doc = "2-D convolution (cross-correlation) of x [N, C, H, W] with w [O, C/groups, R, S] and optional bias [O] → [N, O, P, Q]. f32, f64.",
+    .doc =
+        "2-D convolution (cross-correlation) of x [N, C, H, W] with w [O, C/groups, R, S] and optional bias [O] → [N, O, P, Q]. f32, f64.",
     .infer =
         [](Infer& c) {
           same_floats(c);
@@ -63,16 +69,22 @@ const Op conv2d_op{OpDef{
     .saves = saves_in(0) | saves_in(1),
     .cost = [](const Step& s) { return conv_cost(s, s.out[0].shape, s.in[1].shape); },
     .onnx = {"Conv", 11},
-    .samples = [] { return std::vector<Sample>{{.inputs = {{{2, 3, 6, 5}}, {{4, 3, 3, 3}}, {{4}}}, .attr = ConvAttr{1, 1, 1, 1}},
-                                               {.inputs = {{{1, 2, 7, 7}}, {{3, 2, 3, 2}}}, .attr = ConvAttr{2, 0, 1, 1}},
-                                               {.inputs = {{{2, 4, 6, 6}}, {{6, 2, 3, 3}}, {{6}}}, .attr = ConvAttr{1, 2, 2, 2}},
-                                               {.inputs = {{{2, 3, 4, 4}}, {{3, 1, 2, 2}}}, .attr = ConvAttr{1, 0, 1, 3}},
-                                               {.inputs = {{{2, 3, 5, 5}}, {{2, 3, 1, 1}}}, .attr = ConvAttr{2, 0, 1, 1}},
-                                               {.inputs = {{{3, 1, 28, 28}, f32}, {{10, 1, 5, 5}, f32}, {{10}, f32}}, .attr = ConvAttr{1, 0, 1, 1}},
-                                               {.inputs = {{{2, 16, 9, 9}, f32}, {{32, 16, 3, 3}, f32}}, .attr = ConvAttr{2, 1, 1, 1}},
-                                               {.inputs = {{{0, 3, 6, 5}}, {{4, 3, 3, 3}}}, .attr = ConvAttr{1, 1, 1, 1}},
-                                               {.inputs = {{{2, 3, 8, 8}}, {{64, 4, 3, 3}}}, .attr = ConvAttr{1, 0, 1, 1}, .throws = "[conv2d] input has 3 channels but weight [64, 4, 3, 3] expects 4"},
-                                               {.inputs = {{{2, 3, 2, 8}}, {{4, 3, 3, 3}}}, .attr = ConvAttr{1, 0, 1, 1}, .throws = "kernel 3 spans 3 but input 2"}}; },
+    .samples =
+        [] {
+          return std::vector<Sample>{
+              {.inputs = {{{2, 3, 6, 5}}, {{4, 3, 3, 3}}, {{4}}}, .attr = ConvAttr{1, 1, 1, 1}},
+              {.inputs = {{{1, 2, 7, 7}}, {{3, 2, 3, 2}}}, .attr = ConvAttr{2, 0, 1, 1}},
+              {.inputs = {{{2, 4, 6, 6}}, {{6, 2, 3, 3}}, {{6}}}, .attr = ConvAttr{1, 2, 2, 2}},
+              {.inputs = {{{2, 3, 4, 4}}, {{3, 1, 2, 2}}}, .attr = ConvAttr{1, 0, 1, 3}},
+              {.inputs = {{{2, 3, 5, 5}}, {{2, 3, 1, 1}}}, .attr = ConvAttr{2, 0, 1, 1}},
+              {.inputs = {{{3, 1, 28, 28}, f32}, {{10, 1, 5, 5}, f32}, {{10}, f32}}, .attr = ConvAttr{1, 0, 1, 1}},
+              {.inputs = {{{2, 16, 9, 9}, f32}, {{32, 16, 3, 3}, f32}}, .attr = ConvAttr{2, 1, 1, 1}},
+              {.inputs = {{{0, 3, 6, 5}}, {{4, 3, 3, 3}}}, .attr = ConvAttr{1, 1, 1, 1}},
+              {.inputs = {{{2, 3, 8, 8}}, {{64, 4, 3, 3}}},
+               .attr = ConvAttr{1, 0, 1, 1},
+               .throws = "[conv2d] input has 3 channels but weight [64, 4, 3, 3] expects 4"},
+              {.inputs = {{{2, 3, 2, 8}}, {{4, 3, 3, 3}}}, .attr = ConvAttr{1, 0, 1, 1}, .throws = "kernel 3 spans 3 but input 2"}};
+        },
 }};
 
 /// In: g [N, O, P, Q], w; wanted shape: the input's.
@@ -95,11 +107,18 @@ const Op grad_input_op{OpDef{
     .saves = saves_in(0) | saves_in(1),
     .cost = [](const Step& s) { return conv_cost(s, s.in[0].shape, s.in[1].shape); },
     .onnx = {"ConvTranspose", 11},
-    .samples = [] { return std::vector<Sample>{{.inputs = {{{2, 4, 6, 5}}, {{4, 3, 3, 3}}}, .attr = ConvAttr{1, 1, 1, 1}, .shape = {2, 3, 6, 5}},
-                                               {.inputs = {{{1, 3, 3, 3}}, {{3, 2, 3, 2}}}, .attr = ConvAttr{2, 0, 1, 1}, .shape = {1, 2, 7, 7}},
-                                               {.inputs = {{{2, 6, 6, 6}}, {{6, 2, 3, 3}}}, .attr = ConvAttr{1, 2, 2, 2}, .shape = {2, 4, 6, 6}},
-                                               {.inputs = {{{2, 32, 5, 5}, f32}, {{32, 16, 3, 3}, f32}}, .attr = ConvAttr{2, 1, 1, 1}, .shape = {2, 16, 9, 9}},
-                                               {.inputs = {{{2, 4, 6, 5}}, {{4, 3, 3, 3}}}, .attr = ConvAttr{1, 0, 1, 1}, .shape = {2, 3, 6, 5}, .throws = "[conv2d_grad_input]"}}; },
+    .samples =
+        [] {
+          return std::vector<Sample>{
+              {.inputs = {{{2, 4, 6, 5}}, {{4, 3, 3, 3}}}, .attr = ConvAttr{1, 1, 1, 1}, .shape = {2, 3, 6, 5}},
+              {.inputs = {{{1, 3, 3, 3}}, {{3, 2, 3, 2}}}, .attr = ConvAttr{2, 0, 1, 1}, .shape = {1, 2, 7, 7}},
+              {.inputs = {{{2, 6, 6, 6}}, {{6, 2, 3, 3}}}, .attr = ConvAttr{1, 2, 2, 2}, .shape = {2, 4, 6, 6}},
+              {.inputs = {{{2, 32, 5, 5}, f32}, {{32, 16, 3, 3}, f32}}, .attr = ConvAttr{2, 1, 1, 1}, .shape = {2, 16, 9, 9}},
+              {.inputs = {{{2, 4, 6, 5}}, {{4, 3, 3, 3}}},
+               .attr = ConvAttr{1, 0, 1, 1},
+               .shape = {2, 3, 6, 5},
+               .throws = "[conv2d_grad_input]"}};
+        },
 }};
 
 /// In: x, g; wanted shape: the weight's.
@@ -121,21 +140,31 @@ const Op grad_weight_op{OpDef{
         },
     .saves = saves_in(0) | saves_in(1),
     .cost = [](const Step& s) { return conv_cost(s, s.in[1].shape, s.out[0].shape); },
-    .samples = [] { return std::vector<Sample>{{.inputs = {{{2, 3, 6, 5}}, {{2, 4, 6, 5}}}, .attr = ConvAttr{1, 1, 1, 1}, .shape = {4, 3, 3, 3}},
-                                               {.inputs = {{{1, 2, 7, 7}}, {{1, 3, 3, 3}}}, .attr = ConvAttr{2, 0, 1, 1}, .shape = {3, 2, 3, 2}},
-                                               {.inputs = {{{2, 4, 6, 6}}, {{2, 6, 6, 6}}}, .attr = ConvAttr{1, 2, 2, 2}, .shape = {6, 2, 3, 3}},
-                                               {.inputs = {{{5, 16, 9, 9}, f32}, {{5, 32, 5, 5}, f32}}, .attr = ConvAttr{2, 1, 1, 1}, .shape = {32, 16, 3, 3}},
-                                               {.inputs = {{{0, 3, 6, 5}}, {{0, 4, 6, 5}}}, .attr = ConvAttr{1, 1, 1, 1}, .shape = {4, 3, 3, 3}, .gradient = false}}; },
+    .samples =
+        [] {
+          return std::vector<Sample>{
+              {.inputs = {{{2, 3, 6, 5}}, {{2, 4, 6, 5}}}, .attr = ConvAttr{1, 1, 1, 1}, .shape = {4, 3, 3, 3}},
+              {.inputs = {{{1, 2, 7, 7}}, {{1, 3, 3, 3}}}, .attr = ConvAttr{2, 0, 1, 1}, .shape = {3, 2, 3, 2}},
+              {.inputs = {{{2, 4, 6, 6}}, {{2, 6, 6, 6}}}, .attr = ConvAttr{1, 2, 2, 2}, .shape = {6, 2, 3, 3}},
+              {.inputs = {{{5, 16, 9, 9}, f32}, {{5, 32, 5, 5}, f32}}, .attr = ConvAttr{2, 1, 1, 1}, .shape = {32, 16, 3, 3}},
+              {.inputs = {{{0, 3, 6, 5}}, {{0, 4, 6, 5}}}, .attr = ConvAttr{1, 1, 1, 1}, .shape = {4, 3, 3, 3}, .gradient = false}};
+        },
 }};
 
-Tensor conv2d_grad_input(const Tensor& g, const Tensor& w, const ConvAttr& a, const Shape& input) { return record(grad_input_op, {&g, &w}, a, &input); }
-Tensor conv2d_grad_weight(const Tensor& x, const Tensor& g, const ConvAttr& a, const Shape& weight) { return record(grad_weight_op, {&x, &g}, a, &weight); }
+Tensor conv2d_grad_input(const Tensor& g, const Tensor& w, const ConvAttr& a, const Shape& input) {
+  return record(grad_input_op, {&g, &w}, a, &input);
+}
+Tensor conv2d_grad_weight(const Tensor& x, const Tensor& g, const ConvAttr& a, const Shape& weight) {
+  return record(grad_weight_op, {&x, &g}, a, &weight);
+}
 Tensor conv2d_with(const Tensor& x, const Tensor& w, const Tensor& b, const ConvAttr& a) {
   return b.defined() ? record(conv2d_op, {&x, &w, &b}, a) : record(conv2d_op, {&x, &w}, a);
 }
 
 }  // namespace
 
-Tensor conv2d(const Tensor& x, const Tensor& w, const Tensor& b, const ConvOptions& o) { return conv2d_with(x, w, b, {o.stride, o.padding, o.dilation, o.groups}); }
+Tensor conv2d(const Tensor& x, const Tensor& w, const Tensor& b, const ConvOptions& o) {
+  return conv2d_with(x, w, b, {o.stride, o.padding, o.dilation, o.groups});
+}
 
 }  // namespace suanli

@@ -11,7 +11,9 @@ void check_index(const Infer& c, const Shape& x, int index_input, int axis) {
   if (c.dtype(index_input) != DType::i64) c.fail_dtype(str("index is ", c.dtype(index_input), "; i64 is expected"));
   bool fits = index.rank() == x.rank();
   for (int d = 0; fits && d < x.rank(); ++d) fits = d == axis || index[d] <= x[d];
-  if (!fits) c.fail(str("index has shape ", index, " for shape ", x, " along axis ", axis, "; the same rank and no larger other sizes are expected"));
+  if (!fits)
+    c.fail(
+        str("index has shape ", index, " for shape ", x, " along axis ", axis, "; the same rank and no larger other sizes are expected"));
 }
 
 const Op gather_op{OpDef{
@@ -26,11 +28,15 @@ const Op gather_op{OpDef{
     .saves = saves_in(1),
     .cost = [](const Step& s) { return element_cost(s, 0); },
     .onnx = {"GatherElements", 13},
-    .samples = [] { return std::vector<Sample>{{.inputs = {{{4, 7}}, {{4, 3}, i64, Domain::index, 7}}, .attr = AxisAttr{1}},
-                                               {.inputs = {{{5, 3, 2}}, {{6, 3, 1}, i64, Domain::index, 5}}, .attr = AxisAttr{0}},
-                                               {.inputs = {{{4, 7}, f32}, {{4, 1}, i64, Domain::index, 7}}, .attr = AxisAttr{1}, .gradient = false},
-                                               {.inputs = {{{3, 4}, i64}, {{3, 0}, i64, Domain::index, 4}}, .attr = AxisAttr{1}, .gradient = false},
-                                               {.inputs = {{{4, 7}}, {{5, 3}, i64, Domain::index, 7}}, .attr = AxisAttr{1}, .throws = "[gather] index has shape [5, 3]"}}; },
+    .samples =
+        [] {
+          return std::vector<Sample>{
+              {.inputs = {{{4, 7}}, {{4, 3}, i64, Domain::index, 7}}, .attr = AxisAttr{1}},
+              {.inputs = {{{5, 3, 2}}, {{6, 3, 1}, i64, Domain::index, 5}}, .attr = AxisAttr{0}},
+              {.inputs = {{{4, 7}, f32}, {{4, 1}, i64, Domain::index, 7}}, .attr = AxisAttr{1}, .gradient = false},
+              {.inputs = {{{3, 4}, i64}, {{3, 0}, i64, Domain::index, 4}}, .attr = AxisAttr{1}, .gradient = false},
+              {.inputs = {{{4, 7}}, {{5, 3}, i64, Domain::index, 7}}, .attr = AxisAttr{1}, .throws = "[gather] index has shape [5, 3]"}};
+        },
 }};
 
 const Op scatter_add_op{OpDef{
@@ -51,10 +57,14 @@ const Op scatter_add_op{OpDef{
     .saves = saves_in(1),
     .cost = [](const Step& s) { return element_cost(s, 1); },
     .onnx = {"ScatterElements", 18},
-    .samples = [] { return std::vector<Sample>{{.inputs = {{{4, 7}}, {{4, 3}, i64, Domain::index, 7}, {{4, 3}}}, .attr = AxisAttr{1}},
-                                               {.inputs = {{{5, 3, 2}}, {{6, 3, 1}, i64, Domain::index, 5}, {{6, 3, 1}}}, .attr = AxisAttr{0}},
-                                               {.inputs = {{{300}, f32}, {{40000}, i64, Domain::index, 300}, {{40000}, f32}}, .attr = AxisAttr{0}, .gradient = false},
-                                               {.inputs = {{{4, 7}}, {{4, 3}, i64, Domain::index, 7}, {{4, 2}}}, .attr = AxisAttr{1}, .throws = "[scatter_add] src"}}; },
+    .samples =
+        [] {
+          return std::vector<Sample>{
+              {.inputs = {{{4, 7}}, {{4, 3}, i64, Domain::index, 7}, {{4, 3}}}, .attr = AxisAttr{1}},
+              {.inputs = {{{5, 3, 2}}, {{6, 3, 1}, i64, Domain::index, 5}, {{6, 3, 1}}}, .attr = AxisAttr{0}},
+              {.inputs = {{{300}, f32}, {{40000}, i64, Domain::index, 300}, {{40000}, f32}}, .attr = AxisAttr{0}, .gradient = false},
+              {.inputs = {{{4, 7}}, {{4, 3}, i64, Domain::index, 7}, {{4, 2}}}, .attr = AxisAttr{1}, .throws = "[scatter_add] src"}};
+        },
 }};
 
 const Op embedding_op{OpDef{
@@ -78,11 +88,19 @@ const Op embedding_op{OpDef{
     .saves = saves_in(1),
     .cost = [](const Step& s) { return element_cost(s, 0); },
     .onnx = {"Gather", 13},
-    .samples = [] { return std::vector<Sample>{{.inputs = {{{6, 4}}, {{3, 2}, i64, Domain::index, 6}}}, {.inputs = {{{6, 4}, f32}, {{}, i64, Domain::index, 6}}, .gradient = false},
-                                               {.inputs = {{{6, 4}}, {{0}, i64, Domain::index, 6}}}, {.inputs = {{{6, 4}}, {{2}, f64}}, .throws = "[embedding] index is f64"}}; },
+    .samples =
+        [] {
+          return std::vector<Sample>{{.inputs = {{{6, 4}}, {{3, 2}, i64, Domain::index, 6}}},
+                                     {.inputs = {{{6, 4}, f32}, {{}, i64, Domain::index, 6}}, .gradient = false},
+                                     {.inputs = {{{6, 4}}, {{0}, i64, Domain::index, 6}}},
+                                     {.inputs = {{{6, 4}}, {{2}, f64}}, .throws = "[embedding] index is f64"}};
+        },
 }};
 
-struct OneHotAttr { int64_t classes; DType dtype; };
+struct OneHotAttr {
+  int64_t classes;
+  DType dtype;
+};
 
 const Op one_hot_op{OpDef{
     .name = "one_hot",
@@ -105,16 +123,21 @@ const Op one_hot_op{OpDef{
         },
     .composite = true,
     .onnx = {"OneHot", 11},
-    .samples = [] { return std::vector<Sample>{{.inputs = {{{5}, i64, Domain::index, 4}}, .attr = OneHotAttr{4, f32}, .gradient = false},
-                                               {.inputs = {{{2, 3}, i64, Domain::index, 7}}, .attr = OneHotAttr{7, f64}, .gradient = false},
-                                               {.inputs = {{{0}, i64, Domain::index, 4}}, .attr = OneHotAttr{4, i64}, .gradient = false},
-                                               {.inputs = {{{5}}}, .attr = OneHotAttr{4, f32}, .throws = "[one_hot] index is f64"}}; },
+    .samples =
+        [] {
+          return std::vector<Sample>{{.inputs = {{{5}, i64, Domain::index, 4}}, .attr = OneHotAttr{4, f32}, .gradient = false},
+                                     {.inputs = {{{2, 3}, i64, Domain::index, 7}}, .attr = OneHotAttr{7, f64}, .gradient = false},
+                                     {.inputs = {{{0}, i64, Domain::index, 4}}, .attr = OneHotAttr{4, i64}, .gradient = false},
+                                     {.inputs = {{{5}}}, .attr = OneHotAttr{4, f32}, .throws = "[one_hot] index is f64"}};
+        },
 }};
 
 }  // namespace
 
 Tensor gather(const Tensor& x, int axis, const Tensor& index) { return record(gather_op, {&x, &index}, AxisAttr{x.shape().axis(axis)}); }
-Tensor scatter_add(const Tensor& x, int axis, const Tensor& index, const Tensor& src) { return record(scatter_add_op, {&x, &index, &src}, AxisAttr{x.shape().axis(axis)}); }
+Tensor scatter_add(const Tensor& x, int axis, const Tensor& index, const Tensor& src) {
+  return record(scatter_add_op, {&x, &index, &src}, AxisAttr{x.shape().axis(axis)});
+}
 Tensor embedding(const Tensor& table, const Tensor& index) { return record(embedding_op, {&table, &index}); }
 
 Tensor one_hot(const Tensor& index, int64_t classes, DType dtype) { return record(one_hot_op, {&index}, OneHotAttr{classes, dtype}); }

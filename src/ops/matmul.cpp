@@ -8,7 +8,8 @@ namespace {
 
 const Op matmul_op{OpDef{
     .name = "matmul",
-    .doc = "[.., M, K] × [.., K, N] → [.., M, N]; leading axes broadcast; either operand may be read with its last two axes swapped. f32, f64.",
+    .doc = "[.., M, K] × [.., K, N] → [.., M, N]; leading axes broadcast; either operand may be read with its last two axes swapped. f32, "
+           "f64.",
     .infer =
         [](Infer& c) {
           const auto& a = c.attr<MatmulAttr>();
@@ -16,15 +17,14 @@ const Op matmul_op{OpDef{
           if (c.dtype(0) != c.dtype(1)) c.fail_dtype(str(c.dtype(0), " × ", c.dtype(1), ": both inputs need one dtype"));
           const Shape &x = c.shape(0), &y = c.shape(1);
           if (x.rank() < 2 || y.rank() < 2) c.fail(str(x, " × ", y, ": both inputs need at least 2 axes"));
-          const int64_t m = x.at(a.transpose_a ? -1 : -2), k = x.at(a.transpose_a ? -2 : -1), k2 = y.at(a.transpose_b ? -1 : -2), n = y.at(a.transpose_b ? -2 : -1);
+          const int64_t m = x.at(a.transpose_a ? -1 : -2), k = x.at(a.transpose_a ? -2 : -1), k2 = y.at(a.transpose_b ? -1 : -2),
+                        n = y.at(a.transpose_b ? -2 : -1);
           if (k != k2)
             c.fail(str(x, a.transpose_a ? "ᵀ × " : " × ", y, a.transpose_b ? "ᵀ" : "", ": inner sizes ", k, " and ", k2, " differ"));
           Shape batch_x(x.begin(), x.rank() - 2), batch_y(y.begin(), y.rank() - 2), out;
           try {
             out = broadcast(batch_x, batch_y);
-          } catch (const ShapeError& e) {
-            c.fail(str("leading axes of ", x, " and ", y, ": ", e.what()));
-          }
+          } catch (const ShapeError& e) { c.fail(str("leading axes of ", x, " and ", y, ": ", e.what())); }
           out.push_back(m);
           out.push_back(n);
           c.out(0, out, c.dtype(0));
@@ -45,20 +45,30 @@ const Op matmul_op{OpDef{
           return c;
         },
     .onnx = {"MatMul", 13},
-    .samples = [] { return std::vector<Sample>{{.inputs = {{{3, 5}}, {{5, 4}}}, .attr = MatmulAttr{false, false}}, {.inputs = {{{5, 3}}, {{5, 4}}}, .attr = MatmulAttr{true, false}},
-                                               {.inputs = {{{3, 5}}, {{4, 5}}}, .attr = MatmulAttr{false, true}}, {.inputs = {{{5, 3}}, {{4, 5}}}, .attr = MatmulAttr{true, true}},
-                                               {.inputs = {{{2, 3, 5}}, {{5, 4}}}, .attr = MatmulAttr{false, false}},
-                                               {.inputs = {{{2, 1, 3, 5}}, {{3, 5, 2}}}, .attr = MatmulAttr{false, false}},
-                                               {.inputs = {{{64, 130}, f32}, {{130, 70}, f32}}, .attr = MatmulAttr{false, false}},
-                                               {.inputs = {{{130, 64}, f32}, {{70, 130}, f32}}, .attr = MatmulAttr{true, true}},
-                                               {.inputs = {{{1, 300}, f32}, {{300, 200}, f32}}, .attr = MatmulAttr{false, false}},
-                                               {.inputs = {{{3, 0}}, {{0, 4}}}, .attr = MatmulAttr{false, false}}, {.inputs = {{{0, 3}}, {{3, 4}}}, .attr = MatmulAttr{false, false}},
-                                               {.inputs = {{{8, 784}, f32}, {{1000, 128}, f32}}, .attr = MatmulAttr{false, false}, .throws = "[matmul] [8, 784] × [1000, 128]: inner sizes 784 and 1000 differ"},
-                                               {.inputs = {{{3}}, {{3, 4}}}, .attr = MatmulAttr{false, false}, .throws = "need at least 2 axes"}}; },
+    .samples =
+        [] {
+          return std::vector<Sample>{{.inputs = {{{3, 5}}, {{5, 4}}}, .attr = MatmulAttr{false, false}},
+                                     {.inputs = {{{5, 3}}, {{5, 4}}}, .attr = MatmulAttr{true, false}},
+                                     {.inputs = {{{3, 5}}, {{4, 5}}}, .attr = MatmulAttr{false, true}},
+                                     {.inputs = {{{5, 3}}, {{4, 5}}}, .attr = MatmulAttr{true, true}},
+                                     {.inputs = {{{2, 3, 5}}, {{5, 4}}}, .attr = MatmulAttr{false, false}},
+                                     {.inputs = {{{2, 1, 3, 5}}, {{3, 5, 2}}}, .attr = MatmulAttr{false, false}},
+                                     {.inputs = {{{64, 130}, f32}, {{130, 70}, f32}}, .attr = MatmulAttr{false, false}},
+                                     {.inputs = {{{130, 64}, f32}, {{70, 130}, f32}}, .attr = MatmulAttr{true, true}},
+                                     {.inputs = {{{1, 300}, f32}, {{300, 200}, f32}}, .attr = MatmulAttr{false, false}},
+                                     {.inputs = {{{3, 0}}, {{0, 4}}}, .attr = MatmulAttr{false, false}},
+                                     {.inputs = {{{0, 3}}, {{3, 4}}}, .attr = MatmulAttr{false, false}},
+                                     {.inputs = {{{8, 784}, f32}, {{1000, 128}, f32}},
+                                      .attr = MatmulAttr{false, false},
+                                      .throws = "[matmul] [8, 784] × [1000, 128]: inner sizes 784 and 1000 differ"},
+                                     {.inputs = {{{3}}, {{3, 4}}}, .attr = MatmulAttr{false, false}, .throws = "need at least 2 axes"}};
+        },
 }};
 
 }  // namespace
 
-Tensor matmul(const Tensor& a, const Tensor& b, bool transpose_a, bool transpose_b) { return record(matmul_op, {&a, &b}, MatmulAttr{transpose_a, transpose_b}); }
+Tensor matmul(const Tensor& a, const Tensor& b, bool transpose_a, bool transpose_b) {
+  return record(matmul_op, {&a, &b}, MatmulAttr{transpose_a, transpose_b});
+}
 
 }  // namespace suanli

@@ -14,9 +14,10 @@ Registry& registry() {
   return *r;
 }
 
-const OpDef kBuiltIn[] = {{.name = "leaf", .doc = "a value given from outside", .infer = nullptr},
-                          {.name = "scalar", .doc = "a scalar slot", .infer = nullptr},
-                          {.name = "alias", .doc = "another name for a value", .infer = nullptr, .vjp = [](Vjp& v) { v.give(0, v.grad()); }, .alias = true}};
+const OpDef kBuiltIn[] = {
+    {.name = "leaf", .doc = "a value given from outside", .infer = nullptr},
+    {.name = "scalar", .doc = "a scalar slot", .infer = nullptr},
+    {.name = "alias", .doc = "another name for a value", .infer = nullptr, .vjp = [](Vjp& v) { v.give(0, v.grad()); }, .alias = true}};
 
 }  // namespace
 
@@ -72,12 +73,14 @@ void Infer::fail(const std::string& what) const { throw ShapeError(str("[", def_
 void Infer::fail_dtype(const std::string& what) const { throw DTypeError(str("[", def_.name, "] ", what, where_am_i())); }
 
 Tensor Vjp::in(int i) const {
-  if (!(op_def(node_->op).saves & saves_in(i))) throw Error(str("internal: vjp of ", op_def(node_->op).name, " reads input ", i, ", which `saves` does not name"));
+  if (!(op_def(node_->op).saves & saves_in(i)))
+    throw Error(str("internal: vjp of ", op_def(node_->op).name, " reads input ", i, ", which `saves` does not name"));
   const Edge& e = node_->in()[i];
   return handle(e.node, e.index);
 }
 Tensor Vjp::result(int i) const {
-  if (!(op_def(node_->op).saves & saves_result(i))) throw Error(str("internal: vjp of ", op_def(node_->op).name, " reads result ", i, ", which `saves` does not name"));
+  if (!(op_def(node_->op).saves & saves_result(i)))
+    throw Error(str("internal: vjp of ", op_def(node_->op).name, " reads result ", i, ", which `saves` does not name"));
   return handle(node_, i);
 }
 const Tensor& Vjp::grad(int i) {
@@ -86,7 +89,8 @@ const Tensor& Vjp::grad(int i) {
 }
 void Vjp::give(int i, Tensor gradient) {
   if (!(gradient.shape() == in_shape(i)))
-    throw Error(str("internal: vjp of ", op_def(node_->op).name, " gives shape ", gradient.shape(), " for input ", i, " of shape ", in_shape(i)));
+    throw Error(
+        str("internal: vjp of ", op_def(node_->op).name, " gives shape ", gradient.shape(), " for input ", i, " of shape ", in_shape(i)));
   given_[i] = gradient.dtype() == in_dtype(i) ? std::move(gradient) : cast(gradient, in_dtype(i));
 }
 

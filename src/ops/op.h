@@ -53,7 +53,8 @@ class Infer {
 /// One node of a backward walk. Everything recorded through it is part of the program.
 class Vjp {
  public:
-  Vjp(Node* node, Tensor* grads, Tensor* given, bool create_graph) : node_(node), grads_(grads), given_(given), create_graph_(create_graph) {}
+  Vjp(Node* node, Tensor* grads, Tensor* given, bool create_graph)
+      : node_(node), grads_(grads), given_(given), create_graph_(create_graph) {}
   /// Forward values; only those that OpDef::saves names (anything else has no storage by then, and throws).
   Tensor in(int i) const;
   Tensor result(int i = 0) const;
@@ -63,8 +64,14 @@ class Vjp {
   bool wants(int i) const { return node_->in()[i].node->requires_grad(); }
   int inputs() const { return node_->n_in; }
   bool create_graph() const { return create_graph_; }
-  const Shape& in_shape(int i) const { const Edge& e = node_->in()[i]; return e.node->out(e.index).shape; }
-  DType in_dtype(int i) const { const Edge& e = node_->in()[i]; return e.node->out(e.index).dtype; }
+  const Shape& in_shape(int i) const {
+    const Edge& e = node_->in()[i];
+    return e.node->out(e.index).shape;
+  }
+  DType in_dtype(int i) const {
+    const Edge& e = node_->in()[i];
+    return e.node->out(e.index).dtype;
+  }
   template <class T> const T& attr() const { return node_->attr.as<T>(); }
   /// Gradient of input i, in its shape; dtype is converted where a promotion took place.
   void give(int i, Tensor gradient);
@@ -81,11 +88,18 @@ using Saves = uint16_t;
 constexpr Saves saves_in(int i) { return static_cast<Saves>(1 << i); }
 constexpr Saves saves_result(int i = 0) { return static_cast<Saves>(256 << i); }
 
-struct Cost { int64_t flops = 0, bytes = 0; };
+struct Cost {
+  int64_t flops = 0, bytes = 0;
+};
 
 /// From where test inputs of an op are drawn.
 enum class Domain : uint8_t { real, positive, nonzero, unit, index, boolean, distinct };
-struct Input { Shape shape; DType dtype = DType::f64; Domain domain = Domain::real; int64_t below = 0; /* index: 0 … below-1 */ };
+struct Input {
+  Shape shape;
+  DType dtype = DType::f64;
+  Domain domain = Domain::real;
+  int64_t below = 0; /* index: 0 … below-1 */
+};
 
 /// One call for the generic tests: inputs, attributes, and the text of the error if it must fail. A scalar slot is given by `slots`
 /// (appended after the inputs).
@@ -98,7 +112,10 @@ struct Sample {
   bool gradient = true;  // false where the point is not differentiable or the op is piecewise constant
 };
 
-struct OnnxOp { const char* name = nullptr; int opset = 0; };
+struct OnnxOp {
+  const char* name = nullptr;
+  int opset = 0;
+};
 
 struct OpDef {
   const char* name;
@@ -111,10 +128,10 @@ struct OpDef {
   Tensor (*decompose)(std::span<const Tensor> inputs, const Attr&) = nullptr;  // the same value by simpler ops
   bool composite = false;                               // always recorded as its decomposition: no kernel, gradients follow from it
   OnnxOp onnx = {};
-  uint8_t slots = 0;                                    // inputs that kernels take as scalar slots, as bits; elsewhere a scalar becomes a tensor first
-  bool random = false;                                  // never merged with an equal record
-  bool alias = false;                                   // the result is the first input's bytes under another shape
-  std::vector<Sample> (*samples)() = nullptr;           // an op without samples does not register
+  uint8_t slots = 0;  // inputs that kernels take as scalar slots, as bits; elsewhere a scalar becomes a tensor first
+  bool random = false;  // never merged with an equal record
+  bool alias = false;  // the result is the first input's bytes under another shape
+  std::vector<Sample> (*samples)() = nullptr;  // an op without samples does not register
 };
 
 /// Registers a definition for the life of the process and gives it its id.
@@ -157,10 +174,22 @@ inline Cost element_cost(const Step& s, int64_t flops_per_element) {
 }
 
 // Attributes, shared with the backends' kernels.
-struct AxisAttr { int32_t axis; };
-struct DTypeAttr { DType dtype; };
-struct ReduceAttr { uint32_t axes; bool keepdims; };      // reduced axes as bits, counted from the front
-struct PermAttr { int8_t axes[Shape::kMaxRank]; };        // result axis i is input axis axes[i]
-struct SliceAttr { int64_t length, step; int32_t axis; }; // the start is a scalar input
+struct AxisAttr {
+  int32_t axis;
+};
+struct DTypeAttr {
+  DType dtype;
+};
+struct ReduceAttr {
+  uint32_t axes;
+  bool keepdims;
+};  // reduced axes as bits, counted from the front
+struct PermAttr {
+  int8_t axes[Shape::kMaxRank];
+};  // result axis i is input axis axes[i]
+struct SliceAttr {
+  int64_t length, step;
+  int32_t axis;
+};  // the start is a scalar input
 
 }  // namespace suanli

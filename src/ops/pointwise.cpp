@@ -7,7 +7,9 @@ namespace suanli {
 
 namespace {
 
-template <class T> struct Literal { T operator()(double v) const { return T(v); } };
+template <class T> struct Literal {
+  T operator()(double v) const { return T(v); }
+};
 
 void infer_pointwise(Infer& c) {
   auto& attr = c.attr<PointwiseAttr>();
@@ -15,13 +17,11 @@ void infer_pointwise(Infer& c) {
   Shape shape = c.shape(0);
   try {
     for (int i = 1; i < c.inputs(); ++i) shape = broadcast(shape, c.shape(i));
-  } catch (const ShapeError& e) {
-    c.fail(e.what());
-  }
+  } catch (const ShapeError& e) { c.fail(e.what()); }
   DType dtype;
   if (row.cls == PointwiseClass::Select && attr.gradient < 0) {
     if (c.dtype(0) != DType::boolean) c.fail_dtype(str("the condition is ", c.dtype(0), "; bool is expected (write x != 0)"));
-    dtype = c.weak(1) && !c.weak(2) ? (is_float(c.dtype(1)) && !is_float(c.dtype(2)) ? DType::f32 : c.dtype(2))
+    dtype = c.weak(1) && !c.weak(2)   ? (is_float(c.dtype(1)) && !is_float(c.dtype(2)) ? DType::f32 : c.dtype(2))
             : c.weak(2) && !c.weak(1) ? (is_float(c.dtype(2)) && !is_float(c.dtype(1)) ? DType::f32 : c.dtype(1))
                                       : promote(c.dtype(1), c.dtype(2));
     attr.compute = dtype == DType::f64 || dtype == DType::f32 ? dtype : is_float(dtype) ? DType::f32 : DType::i64;
@@ -31,7 +31,8 @@ void infer_pointwise(Infer& c) {
   dtype = c.common_dtype();
   if (dtype == DType::f16 || dtype == DType::bf16 || dtype > DType::boolean)
     c.fail_dtype(str("dtype ", dtype, " is not computed yet; convert it with cast(x, f32)"));
-  if (row.cls == PointwiseClass::Logic && dtype != DType::boolean) c.fail_dtype(str("inputs are ", dtype, "; bool is expected (write x != 0)"));
+  if (row.cls == PointwiseClass::Logic && dtype != DType::boolean)
+    c.fail_dtype(str("inputs are ", dtype, "; bool is expected (write x != 0)"));
   if (row.cls == PointwiseClass::Numbers && dtype == DType::boolean) dtype = DType::i64;
   if (row.cls == PointwiseClass::Floats && !is_float(dtype)) dtype = DType::f32;
   attr.compute = is_float(dtype) ? dtype : DType::i64;
@@ -42,11 +43,11 @@ void infer_pointwise(Infer& c) {
 /// The gradient texts once more, over Tensors: recorded like user code, hence differentiable again.
 using TensorGradient = Tensor (*)(const Tensor& x, const Tensor& y, const Tensor& z, const Tensor& out, const Tensor& g);
 
-#define SUANLI_TENSOR_TEXT(text)                                                                                        \
-  [](const Tensor& x, const Tensor& y, const Tensor& z, const Tensor& out, const Tensor& g) -> Tensor {                 \
-    (void)x, (void)y, (void)z, (void)out, (void)g;                                                                      \
-    SUANLI_POINTWISE_CONSTANTS(Tensor)                                                                                  \
-    return Tensor(text);                                                                                                \
+#define SUANLI_TENSOR_TEXT(text)                                                                        \
+  [](const Tensor& x, const Tensor& y, const Tensor& z, const Tensor& out, const Tensor& g) -> Tensor { \
+    (void)x, (void)y, (void)z, (void)out, (void)g;                                                      \
+    SUANLI_POINTWISE_CONSTANTS(Tensor)                                                                  \
+    return Tensor(text);                                                                                \
   }
 
 const std::array<TensorGradient, 3> tensor_gradients[] = {
@@ -101,7 +102,9 @@ void vjp_pointwise(Vjp& v) {
 
 Cost cost_pointwise(const Step& s) { return element_cost(s, 1); }
 
-Domain domain_of(PointwiseDomain d) { return d == PointwiseDomain::Positive ? Domain::positive : d == PointwiseDomain::NonZero ? Domain::nonzero : Domain::real; }
+Domain domain_of(PointwiseDomain d) {
+  return d == PointwiseDomain::Positive ? Domain::positive : d == PointwiseDomain::NonZero ? Domain::nonzero : Domain::real;
+}
 
 /// Shapes that every row is tried on: the same, broadcast, 0-d, empty, one that leaves a tail, integers where they are allowed.
 template <int row_index> std::vector<Sample> samples_pointwise() {
@@ -156,12 +159,23 @@ std::vector<Sample> samples_gradient() {
   return out;
 }
 
-const Op gradient_op{OpDef{.name = "pointwise_gradient", .doc = "The gradient text of one input of a pointwise op, as one kernel.", .infer = infer_pointwise, .cost = cost_pointwise,
-                           .slots = 255, .samples = samples_gradient}};
+const Op gradient_op{OpDef{.name = "pointwise_gradient",
+                           .doc = "The gradient text of one input of a pointwise op, as one kernel.",
+                           .infer = infer_pointwise,
+                           .cost = cost_pointwise,
+                           .slots = 255,
+                           .samples = samples_gradient}};
 
 /// One definition per row.
-template <int row> const Op row_op{OpDef{.name = pointwise_rows[row].name, .doc = pointwise_rows[row].doc, .infer = infer_pointwise, .vjp = vjp_pointwise,
-                                         .saves = saves_of(row), .cost = cost_pointwise, .onnx = {pointwise_rows[row].onnx, 18}, .slots = 255, .samples = samples_pointwise<row>}};
+template <int row> const Op row_op{OpDef{.name = pointwise_rows[row].name,
+                                         .doc = pointwise_rows[row].doc,
+                                         .infer = infer_pointwise,
+                                         .vjp = vjp_pointwise,
+                                         .saves = saves_of(row),
+                                         .cost = cost_pointwise,
+                                         .onnx = {pointwise_rows[row].onnx, 18},
+                                         .slots = 255,
+                                         .samples = samples_pointwise<row>}};
 
 template <int row> Tensor call(std::initializer_list<const Tensor*> inputs) {
   return record(row_op<row>, inputs, PointwiseAttr{static_cast<int16_t>(row), -1, DType::f32});

@@ -12,7 +12,10 @@ struct PointwiseAttr {
 };
 
 /// The operands of a gradient text in the order in which its record takes them: those it mentions of x, y, z, out, g.
-struct GradientOperands { int count = 0; int8_t which[5] = {}; };
+struct GradientOperands {
+  int count = 0;
+  int8_t which[5] = {};
+};
 namespace detail {
 constexpr GradientOperands operands_of(std::string_view text) {
   constexpr std::string_view names[] = {"x", "y", "z", "out", "g"};
@@ -21,7 +24,9 @@ constexpr GradientOperands operands_of(std::string_view text) {
     if (mentions(text, names[i])) o.which[o.count++] = static_cast<int8_t>(i);
   return o;
 }
-struct OperandTable { GradientOperands of[pointwise_count][3]; };
+struct OperandTable {
+  GradientOperands of[pointwise_count][3];
+};
 inline constexpr OperandTable operand_table = [] {  // read while recording: no text is searched then
   OperandTable t;
   for (int r = 0; r < pointwise_count; ++r)

@@ -8,7 +8,8 @@ namespace {
 
 int64_t windows(const Infer& c, int64_t size, const PoolAttr& a) {
   if (a.kernel < 1 || a.stride < 1 || a.padding < 0 || 2 * a.padding > a.kernel)
-    c.fail(str("kernel ", a.kernel, ", stride ", a.stride, ", padding ", a.padding, ": kernel and stride start at 1, padding is at most half of the kernel"));
+    c.fail(str("kernel ", a.kernel, ", stride ", a.stride, ", padding ", a.padding,
+               ": kernel and stride start at 1, padding is at most half of the kernel"));
   if (a.kernel > size + 2 * a.padding) c.fail(str("kernel ", a.kernel, " does not fit input ", size, " with padding ", a.padding));
   return (size + 2 * a.padding - a.kernel) / a.stride + 1;
 }
@@ -18,7 +19,8 @@ extern const Op pool_op, pool_grad_op;
 
 const Op pool_op{OpDef{
     .name = "max_pool2d",
-    .doc = "Largest element of each window of x [N, C, H, W] → [N, C, P, Q], with its position in the plane (i32); padding counts as −∞, NaN wins.",
+    .doc = "Largest element of each window of x [N, C, H, W] → [N, C, P, Q], with its position in the plane (i32); padding counts as −∞, "
+           "NaN wins.",
     .n_results = 2,
     .infer =
         [](Infer& c) {
@@ -36,15 +38,23 @@ const Op pool_op{OpDef{
           v.give(0, record(pool_grad_op, {&g, &at}, {}, &v.in_shape(0)));
         },
     .saves = saves_result(1),
-    .cost = [](const Step& s) { const int k = static_cast<const PoolAttr*>(s.attr)->kernel; return element_cost(s, k * k / 2); },
+    .cost =
+        [](const Step& s) {
+          const int k = static_cast<const PoolAttr*>(s.attr)->kernel;
+          return element_cost(s, k * k / 2);
+        },
     .onnx = {"MaxPool", 12},
-    .samples = [] { return std::vector<Sample>{{.inputs = {{{2, 3, 6, 4}, f64, Domain::distinct}}, .attr = PoolAttr{2, 2, 0}},
-                                               {.inputs = {{{1, 2, 7, 7}, f64, Domain::distinct}}, .attr = PoolAttr{3, 2, 1}},
-                                               {.inputs = {{{2, 2, 5, 5}, f32, Domain::distinct}}, .attr = PoolAttr{2, 2, 0}},
-                                               {.inputs = {{{2, 3, 26, 26}, f32, Domain::distinct}}, .attr = PoolAttr{2, 2, 0}},
-                                               {.inputs = {{{0, 3, 4, 4}}}, .attr = PoolAttr{2, 2, 0}},
-                                               {.inputs = {{{3, 4, 4}}}, .attr = PoolAttr{2, 2, 0}, .throws = "[max_pool2d] input 0 has shape [3, 4, 4]"},
-                                               {.inputs = {{{1, 1, 2, 2}}}, .attr = PoolAttr{3, 1, 0}, .throws = "kernel 3 does not fit input 2"}}; },
+    .samples =
+        [] {
+          return std::vector<Sample>{
+              {.inputs = {{{2, 3, 6, 4}, f64, Domain::distinct}}, .attr = PoolAttr{2, 2, 0}},
+              {.inputs = {{{1, 2, 7, 7}, f64, Domain::distinct}}, .attr = PoolAttr{3, 2, 1}},
+              {.inputs = {{{2, 2, 5, 5}, f32, Domain::distinct}}, .attr = PoolAttr{2, 2, 0}},
+              {.inputs = {{{2, 3, 26, 26}, f32, Domain::distinct}}, .attr = PoolAttr{2, 2, 0}},
+              {.inputs = {{{0, 3, 4, 4}}}, .attr = PoolAttr{2, 2, 0}},
+              {.inputs = {{{3, 4, 4}}}, .attr = PoolAttr{2, 2, 0}, .throws = "[max_pool2d] input 0 has shape [3, 4, 4]"},
+              {.inputs = {{{1, 1, 2, 2}}}, .attr = PoolAttr{3, 1, 0}, .throws = "kernel 3 does not fit input 2"}};
+        },
 }};
 
 const Op pool_grad_op{OpDef{
@@ -63,12 +73,18 @@ const Op pool_grad_op{OpDef{
         },
     .saves = saves_in(1),
     .cost = [](const Step& s) { return element_cost(s, 0); },
-    .samples = [] { return std::vector<Sample>{{.inputs = {{{2, 3, 3, 2}}, {{2, 3, 3, 2}, DType::i32, Domain::index, 24}}, .shape = {2, 3, 6, 4}},
-                                               {.inputs = {{{1, 2, 4, 4}, f32}, {{1, 2, 4, 4}, DType::i32, Domain::index, 49}}, .shape = {1, 2, 7, 7}, .gradient = false}}; },
+    .samples =
+        [] {
+          return std::vector<Sample>{
+              {.inputs = {{{2, 3, 3, 2}}, {{2, 3, 3, 2}, DType::i32, Domain::index, 24}}, .shape = {2, 3, 6, 4}},
+              {.inputs = {{{1, 2, 4, 4}, f32}, {{1, 2, 4, 4}, DType::i32, Domain::index, 49}}, .shape = {1, 2, 7, 7}, .gradient = false}};
+        },
 }};
 
 }  // namespace
 
-Tensor max_pool2d(const Tensor& x, const PoolOptions& o) { return record(pool_op, {&x}, PoolAttr{o.kernel, o.stride ? o.stride : o.kernel, o.padding}); }
+Tensor max_pool2d(const Tensor& x, const PoolOptions& o) {
+  return record(pool_op, {&x}, PoolAttr{o.kernel, o.stride ? o.stride : o.kernel, o.padding});
+}
 
 }  // namespace suanli

@@ -4,9 +4,15 @@
 
 namespace suanli {
 
-struct MatmulAttr { bool transpose_a, transpose_b; };
+struct MatmulAttr {
+  bool transpose_a, transpose_b;
+};
 /// Square options, as in ConvOptions. The gradient records carry them too; their result's shape is that of Step::out.
-struct ConvAttr { int32_t stride, padding, dilation, groups; };
-struct PoolAttr { int32_t kernel, stride, padding; };
+struct ConvAttr {
+  int32_t stride, padding, dilation, groups;
+};
+struct PoolAttr {
+  int32_t kernel, stride, padding;
+};
 
 }  // namespace suanli

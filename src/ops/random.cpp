@@ -10,25 +10,48 @@ void infer_draw(Infer& c) {
   for (int64_t d : c.wanted_shape())
     if (d < 0) c.fail(str("shape ", c.wanted_shape(), " has a negative size"));
   const DType dtype = c.attr<DTypeAttr>().dtype;
-  if (dtype != DType::f32 && dtype != DType::f64 && dtype != DType::i64) c.fail_dtype(str("dtype ", dtype, " is not drawn; f32 and f64 are"));
+  if (dtype != DType::f32 && dtype != DType::f64 && dtype != DType::i64)
+    c.fail_dtype(str("dtype ", dtype, " is not drawn; f32 and f64 are"));
   c.out(0, c.wanted_shape(), dtype);
 }
 
 std::vector<Sample> samples_draw() {
   std::vector<Sample> out;
   for (DType d : {f32, f64})
-    for (Shape s : {Shape{1000}, Shape{3, 7}, Shape{}, Shape{0, 2}, Shape{40001}}) out.push_back({.attr = DTypeAttr{d}, .slots = {77, 5, -1.5, 2.5}, .shape = s, .gradient = false});
+    for (Shape s : {Shape{1000}, Shape{3, 7}, Shape{}, Shape{0, 2}, Shape{40001}})
+      out.push_back({.attr = DTypeAttr{d}, .slots = {77, 5, -1.5, 2.5}, .shape = s, .gradient = false});
   return out;
 }
 
 // Inputs of the draws: seed, counter, then two numbers (low and high, or mean and standard deviation).
-const Op uniform_op{OpDef{.name = "uniform", .doc = "Uniform in [low, high) from 24 (f32) or 53 (f64) bits of Philox-4x32-10 (Salmon et al. 2011).", .infer = infer_draw,
-                          .cost = [](const Step& s) { return element_cost(s, 12); }, .onnx = {"RandomUniform", 1}, .slots = 15, .random = true, .samples = samples_draw}};
-const Op normal_op{OpDef{.name = "normal", .doc = "Normal by the Box–Muller transform of Philox-4x32-10 uniforms.", .infer = infer_draw,
-                         .cost = [](const Step& s) { return element_cost(s, 30); }, .onnx = {"RandomNormal", 1}, .slots = 15, .random = true, .samples = samples_draw}};
-const Op permutation_op{OpDef{.name = "permutation", .doc = "0 … n−1 in the order of n random 64-bit keys. [n] i64.", .infer = infer_draw, .cost = [](const Step& s) { return element_cost(s, 30); },
-                              .slots = 3, .random = true, .samples = [] { return std::vector<Sample>{{.attr = DTypeAttr{i64}, .slots = {77, 5}, .shape = {1000}, .gradient = false},
-                                                                                         {.attr = DTypeAttr{i64}, .slots = {77, 5}, .shape = {0}, .gradient = false}}; }}};
+const Op uniform_op{OpDef{.name = "uniform",
+                          .doc = "Uniform in [low, high) from 24 (f32) or 53 (f64) bits of Philox-4x32-10 (Salmon et al. 2011).",
+                          .infer = infer_draw,
+                          .cost = [](const Step& s) { return element_cost(s, 12); },
+                          .onnx = {"RandomUniform", 1},
+                          .slots = 15,
+                          .random = true,
+                          .samples = samples_draw}};
+const Op normal_op{OpDef{.name = "normal",
+                         .doc = "Normal by the Box–Muller transform of Philox-4x32-10 uniforms.",
+                         .infer = infer_draw,
+                         .cost = [](const Step& s) { return element_cost(s, 30); },
+                         .onnx = {"RandomNormal", 1},
+                         .slots = 15,
+                         .random = true,
+                         .samples = samples_draw}};
+const Op permutation_op{OpDef{.name = "permutation",
+                              .doc = "0 … n−1 in the order of n random 64-bit keys. [n] i64.",
+                              .infer = infer_draw,
+                              .cost = [](const Step& s) { return element_cost(s, 30); },
+                              .slots = 3,
+                              .random = true,
+                              .samples =
+                                  [] {
+                                    return std::vector<Sample>{
+                                        {.attr = DTypeAttr{i64}, .slots = {77, 5}, .shape = {1000}, .gradient = false},
+                                        {.attr = DTypeAttr{i64}, .slots = {77, 5}, .shape = {0}, .gradient = false}};
+                                  }}};
 
 /// Takes the blocks of 128 bits that `n` draws need: 4 f32 or 2 of 64 bits per block.
 uint64_t advance(Generator* generator, const Shape& shape, DType dtype, uint64_t* seed) {
@@ -54,8 +77,12 @@ Tensor draw(const Op& op, const Shape& shape, DType dtype, Generator* generator,
 
 }  // namespace
 
-Tensor uniform(const Shape& shape, double low, double high, DType dtype, Generator* generator) { return draw(uniform_op, shape, dtype, generator, &low, &high); }
-Tensor normal(const Shape& shape, double mean, double std, DType dtype, Generator* generator) { return draw(normal_op, shape, dtype, generator, &mean, &std); }
+Tensor uniform(const Shape& shape, double low, double high, DType dtype, Generator* generator) {
+  return draw(uniform_op, shape, dtype, generator, &low, &high);
+}
+Tensor normal(const Shape& shape, double mean, double std, DType dtype, Generator* generator) {
+  return draw(normal_op, shape, dtype, generator, &mean, &std);
+}
 Tensor permutation(int64_t n, Generator* generator) { return draw(permutation_op, Shape{n}, DType::i64, generator, nullptr, nullptr); }
 
 Tensor dropout(const Tensor& x, double p, bool training, Generator* generator) {

@@ -12,7 +12,8 @@ uint32_t axis_bits(const char* op, const Tensor& x, const Axes& axes) {
   uint32_t bits = 0;
   for (int a : axes) {
     if (a < -rank || a >= rank)
-      throw ShapeError(str("[", op, "] axis ", a, " is out of range for ", rank == 0 ? std::string("a 0-d tensor") : str("shape ", x.shape()), where_am_i()));
+      throw ShapeError(str("[", op, "] axis ", a, " is out of range for ",
+                           rank == 0 ? std::string("a 0-d tensor") : str("shape ", x.shape()), where_am_i()));
     const uint32_t bit = 1u << (a < 0 ? a + rank : a);
     if (bits & bit) throw ShapeError(str("[", op, "] axis ", a, " is named twice", where_am_i()));
     bits |= bit;
@@ -33,26 +34,35 @@ Tensor spread(const Tensor& y, const Shape& input, const ReduceAttr& a) { return
 
 const Op sum_op{OpDef{
     .name = "sum",
-    .doc = "Σ x over axes. Integers and bool sum in i64; floats in their dtype, in blocks whose order does not depend on the number of threads.",
+    .doc = "Σ x over axes. Integers and bool sum in i64; floats in their dtype, in blocks whose order does not depend on the number of "
+           "threads.",
     .infer =
         [](Infer& c) {
           const auto& a = c.attr<ReduceAttr>();
           c.out(0, reduced(c.shape(0), a, a.keepdims), is_float(c.dtype(0)) ? c.dtype(0) : DType::i64);
         },
     .vjp = [](Vjp& v) { v.give(0, spread(v.grad(), v.in_shape(0), v.attr<ReduceAttr>())); },
-    .cost = [](const Step& s) { auto c = element_cost(s, 0); c.flops = s.in[0].shape.numel(); return c; },
+    .cost =
+        [](const Step& s) {
+          auto c = element_cost(s, 0);
+          c.flops = s.in[0].shape.numel();
+          return c;
+        },
     .onnx = {"ReduceSum", 13},
-    .samples = [] { return std::vector<Sample>{{.inputs = {{{4, 7}}}, .attr = ReduceAttr{3, false}},
-                                               {.inputs = {{{4, 7}}}, .attr = ReduceAttr{1, false}},
-                                               {.inputs = {{{2, 3, 5}}}, .attr = ReduceAttr{2, true}},
-                                               {.inputs = {{{2, 3, 4, 5}}}, .attr = ReduceAttr{13, false}},
-                                               {.inputs = {{{}}}, .attr = ReduceAttr{0, false}},
-                                               {.inputs = {{{0, 3}}}, .attr = ReduceAttr{1, false}},
-                                               {.inputs = {{{6, 1031}, f32}}, .attr = ReduceAttr{2, false}},
-                                               {.inputs = {{{1031, 6}, f32}}, .attr = ReduceAttr{1, false}},
-                                               {.inputs = {{{70000}, f32}}, .attr = ReduceAttr{1, false}},
-                                               {.inputs = {{{5, 4}, i64}}, .attr = ReduceAttr{1, false}},
-                                               {.inputs = {{{5, 4}, boolean, Domain::boolean}}, .attr = ReduceAttr{2, false}}}; },
+    .samples =
+        [] {
+          return std::vector<Sample>{{.inputs = {{{4, 7}}}, .attr = ReduceAttr{3, false}},
+                                     {.inputs = {{{4, 7}}}, .attr = ReduceAttr{1, false}},
+                                     {.inputs = {{{2, 3, 5}}}, .attr = ReduceAttr{2, true}},
+                                     {.inputs = {{{2, 3, 4, 5}}}, .attr = ReduceAttr{13, false}},
+                                     {.inputs = {{{}}}, .attr = ReduceAttr{0, false}},
+                                     {.inputs = {{{0, 3}}}, .attr = ReduceAttr{1, false}},
+                                     {.inputs = {{{6, 1031}, f32}}, .attr = ReduceAttr{2, false}},
+                                     {.inputs = {{{1031, 6}, f32}}, .attr = ReduceAttr{1, false}},
+                                     {.inputs = {{{70000}, f32}}, .attr = ReduceAttr{1, false}},
+                                     {.inputs = {{{5, 4}, i64}}, .attr = ReduceAttr{1, false}},
+                                     {.inputs = {{{5, 4}, boolean, Domain::boolean}}, .attr = ReduceAttr{2, false}}};
+        },
 }};
 
 const Op max_op{OpDef{
@@ -62,7 +72,8 @@ const Op max_op{OpDef{
         [](Infer& c) {
           const auto& a = c.attr<ReduceAttr>();
           for (int i = 0; i < c.shape(0).rank(); ++i)
-            if ((a.axes >> i & 1) && c.shape(0)[i] == 0) c.fail(str("axis ", i, " of shape ", c.shape(0), " is empty; the maximum of nothing is not defined"));
+            if ((a.axes >> i & 1) && c.shape(0)[i] == 0)
+              c.fail(str("axis ", i, " of shape ", c.shape(0), " is empty; the maximum of nothing is not defined"));
           c.out(0, reduced(c.shape(0), a, a.keepdims), c.dtype(0));
         },
     .vjp =
@@ -76,15 +87,24 @@ const Op max_op{OpDef{
           v.give(0, is_max * (spread(v.grad(), v.in_shape(0), a) / count));
         },
     .saves = saves_in(0) | saves_result(0),
-    .cost = [](const Step& s) { auto c = element_cost(s, 0); c.flops = s.in[0].shape.numel(); return c; },
+    .cost =
+        [](const Step& s) {
+          auto c = element_cost(s, 0);
+          c.flops = s.in[0].shape.numel();
+          return c;
+        },
     .onnx = {"ReduceMax", 18},
-    .samples = [] { return std::vector<Sample>{{.inputs = {{{4, 7}, f64, Domain::distinct}}, .attr = ReduceAttr{3, false}},
-                                               {.inputs = {{{4, 7}, f64, Domain::distinct}}, .attr = ReduceAttr{1, true}},
-                                               {.inputs = {{{2, 3, 5}, f64, Domain::distinct}}, .attr = ReduceAttr{5, false}},
-                                               {.inputs = {{{}, f64, Domain::distinct}}, .attr = ReduceAttr{0, false}},
-                                               {.inputs = {{{3, 1031}, f32, Domain::distinct}}, .attr = ReduceAttr{2, false}},
-                                               {.inputs = {{{5, 4}, i64, Domain::distinct}}, .attr = ReduceAttr{1, false}},
-                                               {.inputs = {{{3, 0}, f64}}, .attr = ReduceAttr{2, false}, .throws = "[max] axis 1 of shape [3, 0] is empty"}}; },
+    .samples =
+        [] {
+          return std::vector<Sample>{
+              {.inputs = {{{4, 7}, f64, Domain::distinct}}, .attr = ReduceAttr{3, false}},
+              {.inputs = {{{4, 7}, f64, Domain::distinct}}, .attr = ReduceAttr{1, true}},
+              {.inputs = {{{2, 3, 5}, f64, Domain::distinct}}, .attr = ReduceAttr{5, false}},
+              {.inputs = {{{}, f64, Domain::distinct}}, .attr = ReduceAttr{0, false}},
+              {.inputs = {{{3, 1031}, f32, Domain::distinct}}, .attr = ReduceAttr{2, false}},
+              {.inputs = {{{5, 4}, i64, Domain::distinct}}, .attr = ReduceAttr{1, false}},
+              {.inputs = {{{3, 0}, f64}}, .attr = ReduceAttr{2, false}, .throws = "[max] axis 1 of shape [3, 0] is empty"}};
+        },
 }};
 
 const Op mean_op{OpDef{
@@ -106,9 +126,14 @@ const Op mean_op{OpDef{
         },
     .composite = true,
     .onnx = {"ReduceMean", 18},
-    .samples = [] { return std::vector<Sample>{{.inputs = {{{4, 7}}}, .attr = ReduceAttr{3, false}}, {.inputs = {{{2, 3, 5}}}, .attr = ReduceAttr{5, true}},
-                                               {.inputs = {{{6, 100}, f32}}, .attr = ReduceAttr{2, false}}, {.inputs = {{{}}}, .attr = ReduceAttr{0, false}},
-                                               {.inputs = {{{3}, i64}}, .attr = ReduceAttr{1, false}, .throws = "[mean] input 0 is i64"}}; },
+    .samples =
+        [] {
+          return std::vector<Sample>{{.inputs = {{{4, 7}}}, .attr = ReduceAttr{3, false}},
+                                     {.inputs = {{{2, 3, 5}}}, .attr = ReduceAttr{5, true}},
+                                     {.inputs = {{{6, 100}, f32}}, .attr = ReduceAttr{2, false}},
+                                     {.inputs = {{{}}}, .attr = ReduceAttr{0, false}},
+                                     {.inputs = {{{3}, i64}}, .attr = ReduceAttr{1, false}, .throws = "[mean] input 0 is i64"}};
+        },
 }};
 
 const Op argmax_op{OpDef{
@@ -124,18 +149,27 @@ const Op argmax_op{OpDef{
           c.out(0, out, DType::i64);
         },
     .onnx = {"ArgMax", 13},
-    .samples = [] { return std::vector<Sample>{{.inputs = {{{4, 7}}}, .attr = AxisAttr{1}, .gradient = false},
-                                               {.inputs = {{{2, 3, 5}, f32}}, .attr = AxisAttr{1}, .gradient = false},
-                                               {.inputs = {{{6}, i64}}, .attr = AxisAttr{0}, .gradient = false},
-                                               {.inputs = {{{2, 0}}}, .attr = AxisAttr{1}, .throws = "[argmax] axis 1"}}; },
+    .samples =
+        [] {
+          return std::vector<Sample>{{.inputs = {{{4, 7}}}, .attr = AxisAttr{1}, .gradient = false},
+                                     {.inputs = {{{2, 3, 5}, f32}}, .attr = AxisAttr{1}, .gradient = false},
+                                     {.inputs = {{{6}, i64}}, .attr = AxisAttr{0}, .gradient = false},
+                                     {.inputs = {{{2, 0}}}, .attr = AxisAttr{1}, .throws = "[argmax] axis 1"}};
+        },
 }};
 
 }  // namespace
 
-Tensor sum(const Tensor& x, const Axes& axes, bool keepdims) { return record(sum_op, {&x}, ReduceAttr{axis_bits("sum", x, axes), keepdims}); }
-Tensor max(const Tensor& x, const Axes& axes, bool keepdims) { return record(max_op, {&x}, ReduceAttr{axis_bits("max", x, axes), keepdims}); }
+Tensor sum(const Tensor& x, const Axes& axes, bool keepdims) {
+  return record(sum_op, {&x}, ReduceAttr{axis_bits("sum", x, axes), keepdims});
+}
+Tensor max(const Tensor& x, const Axes& axes, bool keepdims) {
+  return record(max_op, {&x}, ReduceAttr{axis_bits("max", x, axes), keepdims});
+}
 
-Tensor mean(const Tensor& x, const Axes& axes, bool keepdims) { return record(mean_op, {&x}, ReduceAttr{axis_bits("mean", x, axes), keepdims}); }
+Tensor mean(const Tensor& x, const Axes& axes, bool keepdims) {
+  return record(mean_op, {&x}, ReduceAttr{axis_bits("mean", x, axes), keepdims});
+}
 
 Tensor argmax(const Tensor& x, int axis) {
   if (x.rank() == 0) throw ShapeError(str("[argmax] axis ", axis, " is out of range for a 0-d tensor", where_am_i()));

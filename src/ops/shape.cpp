@@ -13,15 +13,21 @@ const Op reshape_op{OpDef{
     .infer =
         [](Infer& c) {
           if (c.wanted_shape().numel() != c.shape(0).numel())
-            c.fail(str("shape ", c.shape(0), " has ", c.shape(0).numel(), " elements, ", c.wanted_shape(), " has ", c.wanted_shape().numel()));
+            c.fail(
+                str("shape ", c.shape(0), " has ", c.shape(0).numel(), " elements, ", c.wanted_shape(), " has ", c.wanted_shape().numel()));
           c.out(0, c.wanted_shape(), c.dtype(0));
         },
     .vjp = [](Vjp& v) { v.give(0, reshape(v.grad(), v.in_shape(0))); },
     .cost = [](const Step&) { return Cost{}; },
     .onnx = {"Reshape", 14},
     .alias = true,
-    .samples = [] { return std::vector<Sample>{{.inputs = {{{2, 6}}}, .shape = {3, 4}}, {.inputs = {{{}}}, .shape = {1, 1}}, {.inputs = {{{0, 3}}}, .shape = {3, 0}},
-                                               {.inputs = {{{2, 6}}}, .shape = {5}, .throws = "[reshape] shape [2, 6] has 12 elements, [5] has 5"}}; },
+    .samples =
+        [] {
+          return std::vector<Sample>{{.inputs = {{{2, 6}}}, .shape = {3, 4}},
+                                     {.inputs = {{{}}}, .shape = {1, 1}},
+                                     {.inputs = {{{0, 3}}}, .shape = {3, 0}},
+                                     {.inputs = {{{2, 6}}}, .shape = {5}, .throws = "[reshape] shape [2, 6] has 12 elements, [5] has 5"}};
+        },
 }};
 
 const Op transpose_op{OpDef{
@@ -44,9 +50,15 @@ const Op transpose_op{OpDef{
         },
     .cost = moves,
     .onnx = {"Transpose", 13},
-    .samples = [] { return std::vector<Sample>{{.inputs = {{{3, 5}}}, .attr = PermAttr{{1, 0}}}, {.inputs = {{{2, 3, 4, 5}, f32}}, .attr = PermAttr{{2, 0, 3, 1}}},
-                                               {.inputs = {{{3, 4}, i64}}, .attr = PermAttr{{1, 0}}}, {.inputs = {{{0, 4}}}, .attr = PermAttr{{1, 0}}},
-                                               {.inputs = {{{2, 3}, boolean, Domain::boolean}}, .attr = PermAttr{{1, 0}}}, {.inputs = {{{}}}, .attr = PermAttr{}}}; },
+    .samples =
+        [] {
+          return std::vector<Sample>{{.inputs = {{{3, 5}}}, .attr = PermAttr{{1, 0}}},
+                                     {.inputs = {{{2, 3, 4, 5}, f32}}, .attr = PermAttr{{2, 0, 3, 1}}},
+                                     {.inputs = {{{3, 4}, i64}}, .attr = PermAttr{{1, 0}}},
+                                     {.inputs = {{{0, 4}}}, .attr = PermAttr{{1, 0}}},
+                                     {.inputs = {{{2, 3}, boolean, Domain::boolean}}, .attr = PermAttr{{1, 0}}},
+                                     {.inputs = {{{}}}, .attr = PermAttr{}}};
+        },
 }};
 
 const Op expand_op{OpDef{
@@ -57,17 +69,21 @@ const Op expand_op{OpDef{
           Shape out;
           try {
             out = broadcast(c.shape(0), c.wanted_shape());
-          } catch (const ShapeError& e) {
-            c.fail(e.what());
-          }
+          } catch (const ShapeError& e) { c.fail(e.what()); }
           if (!(out == c.wanted_shape())) c.fail(str("shape ", c.shape(0), " does not broadcast to ", c.wanted_shape()));
           c.out(0, out, c.dtype(0));
         },
     .vjp = [](Vjp& v) { v.give(0, sum_to(v.grad(), v.in_shape(0))); },
     .cost = moves,
     .onnx = {"Expand", 13},
-    .samples = [] { return std::vector<Sample>{{.inputs = {{{3, 1}}}, .shape = {2, 3, 4}}, {.inputs = {{{}}}, .shape = {5}}, {.inputs = {{{1, 4}, i64}}, .shape = {3, 4}},
-                                               {.inputs = {{{1, 3}}}, .shape = {0, 3}}, {.inputs = {{{2, 3}}}, .shape = {3, 2}, .throws = "[expand]"}}; },
+    .samples =
+        [] {
+          return std::vector<Sample>{{.inputs = {{{3, 1}}}, .shape = {2, 3, 4}},
+                                     {.inputs = {{{}}}, .shape = {5}},
+                                     {.inputs = {{{1, 4}, i64}}, .shape = {3, 4}},
+                                     {.inputs = {{{1, 3}}}, .shape = {0, 3}},
+                                     {.inputs = {{{2, 3}}}, .shape = {3, 2}, .throws = "[expand]"}};
+        },
 }};
 
 const Op slice_op{OpDef{
@@ -76,7 +92,8 @@ const Op slice_op{OpDef{
     .infer =
         [](Infer& c) {
           const auto& a = c.attr<SliceAttr>();
-          if (c.shape(1).rank() != 0 || is_float(c.dtype(1))) c.fail(str("start is ", c.dtype(1), " of shape ", c.shape(1), "; one integer is expected"));
+          if (c.shape(1).rank() != 0 || is_float(c.dtype(1)))
+            c.fail(str("start is ", c.dtype(1), " of shape ", c.shape(1), "; one integer is expected"));
           if (a.length < 0 || a.step < 1) c.fail(str("length ", a.length, ", step ", a.step, "; a length ≥ 0 and a step ≥ 1 are expected"));
           if (a.length > 0 && (a.length - 1) * a.step >= c.shape(0)[a.axis])
             c.fail(str("length ", a.length, " at step ", a.step, " does not fit axis ", a.axis, " of shape ", c.shape(0)));
@@ -93,9 +110,14 @@ const Op slice_op{OpDef{
     .cost = moves,
     .onnx = {"Slice", 13},
     .slots = 2,
-    .samples = [] { return std::vector<Sample>{{.inputs = {{{5, 4}}}, .attr = SliceAttr{2, 1, 0}, .slots = {1}}, {.inputs = {{{3, 9, 2}}}, .attr = SliceAttr{3, 2, 1}, .slots = {3}},
-                                               {.inputs = {{{4}, i64}}, .attr = SliceAttr{0, 1, 0}, .slots = {0}}, {.inputs = {{{6}, f32}}, .attr = SliceAttr{6, 1, 0}, .slots = {0}},
-                                               {.inputs = {{{4}}}, .attr = SliceAttr{5, 1, 0}, .slots = {0}, .throws = "[slice] length 5"}}; },
+    .samples =
+        [] {
+          return std::vector<Sample>{{.inputs = {{{5, 4}}}, .attr = SliceAttr{2, 1, 0}, .slots = {1}},
+                                     {.inputs = {{{3, 9, 2}}}, .attr = SliceAttr{3, 2, 1}, .slots = {3}},
+                                     {.inputs = {{{4}, i64}}, .attr = SliceAttr{0, 1, 0}, .slots = {0}},
+                                     {.inputs = {{{6}, f32}}, .attr = SliceAttr{6, 1, 0}, .slots = {0}},
+                                     {.inputs = {{{4}}}, .attr = SliceAttr{5, 1, 0}, .slots = {0}, .throws = "[slice] length 5"}};
+        },
 }};
 
 const Op slice_update_op{OpDef{
@@ -106,10 +128,13 @@ const Op slice_update_op{OpDef{
           const auto& a = c.attr<SliceAttr>();
           Shape expected = c.shape(0);
           expected[a.axis] = a.length;
-          if (c.shape(1).rank() != expected.rank() || !(c.shape(1) == expected)) c.fail(str("update has shape ", c.shape(1), ", ", expected, " is expected"));
+          if (c.shape(1).rank() != expected.rank() || !(c.shape(1) == expected))
+            c.fail(str("update has shape ", c.shape(1), ", ", expected, " is expected"));
           if (c.dtype(1) != c.dtype(0)) c.fail_dtype(str("update is ", c.dtype(1), ", x is ", c.dtype(0)));
-          if (c.shape(2).rank() != 0 || is_float(c.dtype(2))) c.fail(str("start is ", c.dtype(2), " of shape ", c.shape(2), "; one integer is expected"));
-          if (a.length > 0 && (a.length - 1) * a.step >= c.shape(0)[a.axis]) c.fail(str("an update of length ", a.length, " does not fit axis ", a.axis, " of shape ", c.shape(0)));
+          if (c.shape(2).rank() != 0 || is_float(c.dtype(2)))
+            c.fail(str("start is ", c.dtype(2), " of shape ", c.shape(2), "; one integer is expected"));
+          if (a.length > 0 && (a.length - 1) * a.step >= c.shape(0)[a.axis])
+            c.fail(str("an update of length ", a.length, " does not fit axis ", a.axis, " of shape ", c.shape(0)));
           c.out(0, c.shape(0), c.dtype(0));
         },
     .vjp =
@@ -121,9 +146,13 @@ const Op slice_update_op{OpDef{
     .saves = saves_in(2),
     .cost = moves,
     .slots = 4,
-    .samples = [] { return std::vector<Sample>{{.inputs = {{{5, 4}}, {{2, 4}}}, .attr = SliceAttr{2, 1, 0}, .slots = {1}},
-                                               {.inputs = {{{3, 9, 2}}, {{3, 3, 2}}}, .attr = SliceAttr{3, 2, 1}, .slots = {3}},
-                                               {.inputs = {{{5, 4}}, {{2, 3}}}, .attr = SliceAttr{2, 1, 0}, .slots = {1}, .throws = "[slice_update] update has shape"}}; },
+    .samples =
+        [] {
+          return std::vector<Sample>{
+              {.inputs = {{{5, 4}}, {{2, 4}}}, .attr = SliceAttr{2, 1, 0}, .slots = {1}},
+              {.inputs = {{{3, 9, 2}}, {{3, 3, 2}}}, .attr = SliceAttr{3, 2, 1}, .slots = {3}},
+              {.inputs = {{{5, 4}}, {{2, 3}}}, .attr = SliceAttr{2, 1, 0}, .slots = {1}, .throws = "[slice_update] update has shape"}};
+        },
 }};
 
 const Op concat_op{OpDef{
@@ -136,7 +165,9 @@ const Op concat_op{OpDef{
           for (int i = 1; i < c.inputs(); ++i) {
             bool fits = c.shape(i).rank() == out.rank() && c.dtype(i) == c.dtype(0);
             for (int d = 0; fits && d < out.rank(); ++d) fits = d == axis || c.shape(i)[d] == out[d];
-            if (!fits) c.fail(str("input ", i, " is ", c.dtype(i), " ", c.shape(i), "; ", c.dtype(0), " ", c.shape(0), " was first, only axis ", axis, " may differ"));
+            if (!fits)
+              c.fail(str("input ", i, " is ", c.dtype(i), " ", c.shape(i), "; ", c.dtype(0), " ", c.shape(0), " was first, only axis ",
+                         axis, " may differ"));
             out[axis] += c.shape(i)[axis];
           }
           c.out(0, out, c.dtype(0));
@@ -153,9 +184,14 @@ const Op concat_op{OpDef{
         },
     .cost = moves,
     .onnx = {"Concat", 13},
-    .samples = [] { return std::vector<Sample>{{.inputs = {{{2, 3}}, {{4, 3}}}, .attr = AxisAttr{0}}, {.inputs = {{{2, 3}}, {{2, 1}}, {{2, 0}}}, .attr = AxisAttr{1}},
-                                               {.inputs = {{{2, 2, 3}, f32}, {{2, 5, 3}, f32}}, .attr = AxisAttr{1}}, {.inputs = {{{3}, i64}, {{2}, i64}}, .attr = AxisAttr{0}},
-                                               {.inputs = {{{2, 3}}, {{2, 4}}}, .attr = AxisAttr{0}, .throws = "[concat] input 1"}}; },
+    .samples =
+        [] {
+          return std::vector<Sample>{{.inputs = {{{2, 3}}, {{4, 3}}}, .attr = AxisAttr{0}},
+                                     {.inputs = {{{2, 3}}, {{2, 1}}, {{2, 0}}}, .attr = AxisAttr{1}},
+                                     {.inputs = {{{2, 2, 3}, f32}, {{2, 5, 3}, f32}}, .attr = AxisAttr{1}},
+                                     {.inputs = {{{3}, i64}, {{2}, i64}}, .attr = AxisAttr{0}},
+                                     {.inputs = {{{2, 3}}, {{2, 4}}}, .attr = AxisAttr{0}, .throws = "[concat] input 1"}};
+        },
 }};
 
 /// A start given as a number is checked now and counted from the end if negative.
@@ -163,7 +199,8 @@ Tensor checked_start(const char* op, const Tensor& x, int axis, const Tensor& st
   if (!start.defined() || start.node()->op != kOpScalar || is_float(start.dtype())) return start;
   const int64_t size = x.shape()[axis], asked = start.node()->attr.as<ScalarAttr>().integer, at = asked < 0 ? asked + size : asked;
   if (at < 0 || at + (length > 0 ? (length - 1) * step + 1 : 0) > size)
-    throw ShapeError(str("[", op, "] ", length, " elements from ", asked, " on (step ", step, ") leave axis ", axis, " of shape ", x.shape(), where_am_i()));
+    throw ShapeError(str("[", op, "] ", length, " elements from ", asked, " on (step ", step, ") leave axis ", axis, " of shape ",
+                         x.shape(), where_am_i()));
   return Tensor(at);
 }
 
@@ -182,7 +219,8 @@ Tensor reshape(const Tensor& x, const Shape& shape) {
     }
   }
   if (open >= 0) {
-    if (known == 0 || x.numel() % known != 0) throw ShapeError(str("[reshape] shape ", x.shape(), " (", x.numel(), " elements) does not fit ", shape, where_am_i()));
+    if (known == 0 || x.numel() % known != 0)
+      throw ShapeError(str("[reshape] shape ", x.shape(), " (", x.numel(), " elements) does not fit ", shape, where_am_i()));
     s[open] = x.numel() / known;
   }
   return s == x.shape() ? x : record(reshape_op, {&x}, {}, &s);
@@ -191,7 +229,8 @@ Tensor reshape(const Tensor& x, const Shape& shape) {
 Tensor flatten(const Tensor& x, int first, int last) {
   if (x.rank() == 0) return reshape(x, {1});
   const int a = x.shape().axis(first), b = x.shape().axis(last);
-  if (a > b) throw ShapeError(str("[flatten] axes ", first, "…", last, " of shape ", x.shape(), ": the first comes after the last", where_am_i()));
+  if (a > b)
+    throw ShapeError(str("[flatten] axes ", first, "…", last, " of shape ", x.shape(), ": the first comes after the last", where_am_i()));
   Shape s;
   for (int i = 0; i < x.rank(); ++i)
     if (i > a && i <= b) s[s.rank() - 1] *= x.shape()[i];

@@ -12,8 +12,12 @@ void infer_softmax(Infer& c) {
 Cost cost_softmax(const Step& s) { return element_cost(s, 5); }
 
 std::vector<Sample> samples_softmax() {
-  return {{.inputs = {{{4, 7}}}, .attr = AxisAttr{1}}, {.inputs = {{{2, 3, 5}}}, .attr = AxisAttr{1}}, {.inputs = {{{0, 3}}}, .attr = AxisAttr{1}},
-          {.inputs = {{{1}}}, .attr = AxisAttr{0}}, {.inputs = {{{64, 10}, f32}}, .attr = AxisAttr{1}}, {.inputs = {{{3, 1031}, f32}}, .attr = AxisAttr{1}},
+  return {{.inputs = {{{4, 7}}}, .attr = AxisAttr{1}},
+          {.inputs = {{{2, 3, 5}}}, .attr = AxisAttr{1}},
+          {.inputs = {{{0, 3}}}, .attr = AxisAttr{1}},
+          {.inputs = {{{1}}}, .attr = AxisAttr{0}},
+          {.inputs = {{{64, 10}, f32}}, .attr = AxisAttr{1}},
+          {.inputs = {{{3, 1031}, f32}}, .attr = AxisAttr{1}},
           {.inputs = {{{5, 3}, i64}}, .attr = AxisAttr{1}, .throws = "a float dtype is expected"}};
 }
 
@@ -57,7 +61,8 @@ const Op log_softmax_op{OpDef{
 
 int checked_axis(const char* op, const Tensor& x, int axis) {
   if (x.rank() == 0) throw ShapeError(str("[", op, "] axis ", axis, " is out of range for a 0-d tensor", where_am_i()));
-  if (axis < -x.rank() || axis >= x.rank()) throw ShapeError(str("[", op, "] axis ", axis, " is out of range for shape ", x.shape(), where_am_i()));
+  if (axis < -x.rank() || axis >= x.rank())
+    throw ShapeError(str("[", op, "] axis ", axis, " is out of range for shape ", x.shape(), where_am_i()));
   return x.shape().axis(axis);
 }
 
@@ -72,8 +77,10 @@ void infer_class_loss(Infer& c) {
 }
 
 std::vector<Sample> samples_class_loss() {
-  return {{.inputs = {{{5, 4}}, {{5}, i64, Domain::index, 4}}}, {.inputs = {{{64, 10}, f32}, {{64}, i64, Domain::index, 10}}, .gradient = false},
-          {.inputs = {{{1, 2}}, {{1}, i64, Domain::index, 2}}}, {.inputs = {{{5, 4}}, {{4}, i64, Domain::index, 4}}, .throws = "scores have shape [5, 4], targets [4]"},
+  return {{.inputs = {{{5, 4}}, {{5}, i64, Domain::index, 4}}},
+          {.inputs = {{{64, 10}, f32}, {{64}, i64, Domain::index, 10}}, .gradient = false},
+          {.inputs = {{{1, 2}}, {{1}, i64, Domain::index, 2}}},
+          {.inputs = {{{5, 4}}, {{4}, i64, Domain::index, 4}}, .throws = "scores have shape [5, 4], targets [4]"},
           {.inputs = {{{5, 4}}, {{5}}}, .throws = "targets are f64"}};
 }
 
@@ -108,8 +115,12 @@ const Op mse_loss_op{OpDef{
         },
     .decompose = [](std::span<const Tensor> in, const Attr&) { return mean(square(in[0] - in[1])); },
     .composite = true,
-    .samples = [] { return std::vector<Sample>{{.inputs = {{{3, 4}}, {{3, 4}}}}, {.inputs = {{{70}, f32}, {{70}, f32}}, .gradient = false},
-                                               {.inputs = {{{3, 4}}, {{4}}}, .throws = "[mse_loss] shapes [3, 4] and [4] differ"}}; },
+    .samples =
+        [] {
+          return std::vector<Sample>{{.inputs = {{{3, 4}}, {{3, 4}}}},
+                                     {.inputs = {{{70}, f32}, {{70}, f32}}, .gradient = false},
+                                     {.inputs = {{{3, 4}}, {{4}}}, .throws = "[mse_loss] shapes [3, 4] and [4] differ"}};
+        },
 }};
 
 }  // namespace

@@ -82,13 +82,17 @@ void Optimizer::load_state_dict(const std::vector<std::pair<std::string, Tensor>
   const auto names = state_names();
   std::string problems;
   auto problem = [&](const std::string& what) { problems += (problems.empty() ? " " : "; ") + what; };
-  struct Loaded { int64_t steps = 0; std::vector<Tensor> values; };
+  struct Loaded {
+    int64_t steps = 0;
+    std::vector<Tensor> values;
+  };
   std::vector<Loaded> loaded(slots_.size());
   for (auto& l : loaded) l.values.resize(names.size());
   for (auto& [name, t] : state) {
     const size_t dot = name.find('.');
     size_t i = slots_.size(), k = 0;
-    if (dot != std::string::npos && dot > 0 && name.find_first_not_of("0123456789") == dot && dot < 10) i = static_cast<size_t>(std::stoul(name.substr(0, dot)));
+    if (dot != std::string::npos && dot > 0 && name.find_first_not_of("0123456789") == dot && dot < 10)
+      i = static_cast<size_t>(std::stoul(name.substr(0, dot)));
     const std::string key = dot == std::string::npos ? name : name.substr(dot + 1);
     while (k < names.size() && names[k] != key) ++k;
     if (i >= slots_.size() || (key != "step" && k == names.size())) problem("unexpected " + name);
@@ -96,7 +100,8 @@ void Optimizer::load_state_dict(const std::vector<std::pair<std::string, Tensor>
       if (t.dtype() != i64 || t.numel() != 1) problem(str(name, " is ", t.dtype(), " ", t.shape(), ", one i64 is expected"));
       else loaded[i].steps = t.item<int64_t>();
     } else if (!(t.shape() == slots_[i].parameter.shape()) || t.dtype() != slots_[i].parameter.dtype()) {
-      problem(str(name, " is ", t.dtype(), " ", t.shape(), ", ", slots_[i].parameter.dtype(), " ", slots_[i].parameter.shape(), " is expected"));
+      problem(str(name, " is ", t.dtype(), " ", t.shape(), ", ", slots_[i].parameter.dtype(), " ", slots_[i].parameter.shape(),
+                  " is expected"));
     } else {
       loaded[i].values[k] = t;
     }
@@ -121,7 +126,9 @@ void Optimizer::load_state_dict(const std::vector<std::pair<std::string, Tensor>
 SGD::SGD(std::vector<Parameter> parameters, SGDOptions o) : Optimizer(std::move(parameters), o.lr), options(o) {
   if (o.nesterov && (o.momentum <= 0 || o.dampening != 0)) throw UsageError("[SGD] nesterov needs momentum > 0 and dampening 0");
 }
-std::vector<std::string> SGD::state_names() const { return options.momentum != 0 ? std::vector<std::string>{"momentum_buffer"} : std::vector<std::string>{}; }
+std::vector<std::string> SGD::state_names() const {
+  return options.momentum != 0 ? std::vector<std::string>{"momentum_buffer"} : std::vector<std::string>{};
+}
 
 void SGD::update(Slot& s, const Tensor& gradient) {
   Tensor w = s.parameter, g = gradient;

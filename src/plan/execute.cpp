@@ -108,11 +108,14 @@ void require_finite(const PlannedStep& s, const Tape& tape, void* const* out) {
   for (size_t r = 0; r < s.step.out.size(); ++r) {
     const ValueDesc& d = s.step.out[r];
     const int64_t n = d.shape.numel();
-    const int64_t at = d.dtype == DType::f32 ? first_not_finite<float>(out[r], n) : d.dtype == DType::f64 ? first_not_finite<double>(out[r], n) : -1;
+    const int64_t at = d.dtype == DType::f32   ? first_not_finite<float>(out[r], n)
+                       : d.dtype == DType::f64 ? first_not_finite<double>(out[r], n)
+                                               : -1;
     if (at < 0) continue;
     const double v = d.dtype == DType::f32 ? static_cast<const float*>(out[r])[at] : static_cast<const double*>(out[r])[at];
     const int64_t samples = d.shape.rank() ? d.shape[0] : 1, row = samples ? n / samples : 1;
-    std::string text = str("[", op_def(s.step.op).name, "] the first ", std::isnan(v) ? "NaN" : "infinity", " arises here, in a result of shape ", d.shape);
+    std::string text = str("[", op_def(s.step.op).name, "] the first ", std::isnan(v) ? "NaN" : "infinity",
+                           " arises here, in a result of shape ", d.shape);
     if (d.shape.rank()) text += str(", sample ", at / std::max<int64_t>(row, 1));
     throw NumericError(text + in_scope(tape.records[s.record]->scope));
   }

@@ -90,7 +90,8 @@ std::unique_ptr<Plan> Plan::cold(const Tape& tape) {
     first_value[i] = static_cast<uint32_t>(values.size());
     first_ref[i] = refs;
     refs += node->n_in;
-    for (int r = 0; r < node->n_out; ++r) values.push_back({{node->out(r).dtype, node->out(r).shape}, {Ref::record, static_cast<uint8_t>(r), static_cast<uint32_t>(i)}});
+    for (int r = 0; r < node->n_out; ++r)
+      values.push_back({{node->out(r).dtype, node->out(r).shape}, {Ref::record, static_cast<uint8_t>(r), static_cast<uint32_t>(i)}});
   }
   auto value = [&](const Ref& r) -> Value& { return values[first_value[r.index] + r.result]; };
   auto root = [&](Ref r) { return r.kind == Ref::record ? value(r).root : r; };
@@ -134,7 +135,9 @@ std::unique_ptr<Plan> Plan::cold(const Tape& tape) {
       if (given.kind == Ref::slot) s.step.in.push_back({is_float(tape.slot_dtypes[given.index]) ? DType::f64 : DType::i64, {}});
       else s.step.in.push_back(given.kind == Ref::leaf ? tape.leaf_descs[given.index] : value(given).desc);
       const Ref at = root(given);
-      if (at.kind == Ref::record && value(at).last_use == static_cast<int>(i) && std::find(dying.begin(), dying.end(), &value(at)) == dying.end()) dying.push_back(&value(at));
+      if (at.kind == Ref::record && value(at).last_use == static_cast<int>(i) &&
+          std::find(dying.begin(), dying.end(), &value(at)) == dying.end())
+        dying.push_back(&value(at));
     }
     for (int r = 0; r < node->n_out; ++r) {
       Value& v = value({Ref::record, static_cast<uint8_t>(r), static_cast<uint32_t>(i)});

@@ -15,7 +15,10 @@ struct Ref {
   uint32_t index;
 };
 
-struct SlotValue { double real; int64_t integer; };
+struct SlotValue {
+  double real;
+  int64_t integer;
+};
 
 /// What a flush of the current thread wants computed, and its canonical form. Kept per thread and reused: no allocation at
 /// steady state.
@@ -40,7 +43,11 @@ struct Tape {
   uint32_t leaf_index(const Result& r);
   std::vector<uint8_t> needed_, kept_, out_bits_;
   // Open-addressing map from storage to leaf index; entries of earlier builds are recognised by their stamp.
-  struct Entry { Storage* storage; uint32_t index; uint32_t stamp; };
+  struct Entry {
+    Storage* storage;
+    uint32_t index;
+    uint32_t stamp;
+  };
   std::vector<Entry> table_ = std::vector<Entry>(64);
   uint32_t stamp_ = 0;
 };

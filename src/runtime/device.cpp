@@ -14,10 +14,12 @@ namespace {
 
 [[noreturn]] void no_cuda(std::string_view asked) {
   void* driver = dlopen("libcuda.so.1", RTLD_LAZY | RTLD_LOCAL);
-  std::string missing = driver ? "this build has no CUDA backend (libsuanli_cuda.so)"
-                               : "no NVIDIA driver answers (libcuda.so.1 is not on this machine), and this build has no CUDA backend (libsuanli_cuda.so)";
+  std::string missing =
+      driver ? "this build has no CUDA backend (libsuanli_cuda.so)"
+             : "no NVIDIA driver answers (libcuda.so.1 is not on this machine), and this build has no CUDA backend (libsuanli_cuda.so)";
   if (driver) dlclose(driver);
-  throw DeviceError(str("device ", asked, " is not available: ", missing, ". Use --device cpu, or --device auto to take the best that is there."));
+  throw DeviceError(
+      str("device ", asked, " is not available: ", missing, ". Use --device cpu, or --device auto to take the best that is there."));
 }
 
 }  // namespace

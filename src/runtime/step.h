@@ -8,7 +8,10 @@
 namespace suanli {
 
 /// A row-major contiguous buffer.
-struct ValueDesc { DType dtype; Shape shape; };
+struct ValueDesc {
+  DType dtype;
+  Shape shape;
+};
 
 /// One op on known shapes. `attr` points to the op's attribute struct (48 bytes, see ops/op.h); a kernel copies what it needs of it.
 struct Step {

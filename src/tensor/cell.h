@@ -18,7 +18,8 @@ struct Cell {
   std::mutex mutex;                         // guards `committed` against readers on other threads
   Tensor committed;                         // materialised
   std::atomic<uint64_t> version{0};
-  std::atomic<Recorder*> writer{nullptr};   // whose program holds a write, a gradient or counters of this cell; what follows is that thread's
+  std::atomic<Recorder*> writer{
+      nullptr};   // whose program holds a write, a gradient or counters of this cell; what follows is that thread's
   Tensor pending;                           // not flushed yet
   Tensor grad;
   Tensor grad_committed;        // what a dropped program gives back: the gradient as the last successful flush left it

@@ -24,7 +24,10 @@ struct Attr {
 };
 
 /// An input: one result of another node.
-struct Edge { Node* node; int32_t index; };
+struct Edge {
+  Node* node;
+  int32_t index;
+};
 
 struct Result {
   Shape shape;
@@ -37,7 +40,11 @@ struct Result {
 enum : uint16_t { kOpLeaf = 0, kOpScalar = 1, kOpAlias = 2, kFirstRegisteredOp = 3 };
 
 /// A scalar slot: a number that may change from step to step without making a new program.
-struct ScalarAttr { double real; int64_t integer; DType dtype; /* weak: f32 or i64; strong: as is */ };
+struct ScalarAttr {
+  double real;
+  int64_t integer;
+  DType dtype; /* weak: f32 or i64; strong: as is */
+};
 
 enum NodeFlags : uint8_t {
   kRequiresGrad = 1,  // some input leads to a parameter, and recording of gradients was on
@@ -70,7 +77,9 @@ struct Node {
   bool is(uint8_t flag) const { return flags & flag; }
   bool requires_grad() const { return flags & kRequiresGrad; }
   bool pending() const { return recorder != nullptr; }
-  bool has_handle(int i) { return n_out == 1 ? (refs.load(std::memory_order_acquire) >> 32) != 0 : out(i).handles.load(std::memory_order_acquire) != 0; }
+  bool has_handle(int i) {
+    return n_out == 1 ? (refs.load(std::memory_order_acquire) >> 32) != 0 : out(i).handles.load(std::memory_order_acquire) != 0;
+  }
 };
 
 inline constexpr uint64_t kHandle = (uint64_t{1} << 32) + 1;

@@ -84,7 +84,8 @@ void Parameter::set(const Tensor& value) {
   if (!(value.shape() == shape())) throw ShapeError(str("[Parameter.set] value has shape ", value.shape(), ", the parameter ", shape()));
   if (value.dtype() != dtype()) throw DTypeError(str("[Parameter.set] value is ", value.dtype(), ", the parameter ", dtype()));
   Recorder& rec = Recorder::current();
-  if (cell_->writer && cell_->writer != &rec) throw DeviceError("[Parameter.set] another thread has a pending write to this parameter; flush() there first");
+  if (cell_->writer && cell_->writer != &rec)
+    throw DeviceError("[Parameter.set] another thread has a pending write to this parameter; flush() there first");
   Tensor plain = in_memory(value);
   if (!plain.node()->pending()) {  // a value that lies in memory commits at once
     std::lock_guard lock(cell_->mutex);
@@ -111,7 +112,8 @@ void Parameter::set_requires_grad(bool on) { cell_->requires_grad = on && is_flo
 uint64_t Parameter::version() const { return cell_->version; }
 Tensor Parameter::grad() const { return cell_->grad; }
 void Parameter::set_grad(const Tensor& grad) {
-  if (grad.defined() && !(grad.shape() == shape())) throw ShapeError(str("[Parameter.set_grad] gradient has shape ", grad.shape(), ", the parameter ", shape()));
+  if (grad.defined() && !(grad.shape() == shape()))
+    throw ShapeError(str("[Parameter.set_grad] gradient has shape ", grad.shape(), ", the parameter ", shape()));
   cell_->grad = grad;
   if (!grad.defined() || !grad.node()->pending()) cell_->grad_committed = grad;  // holds whatever becomes of the pending program
   else Recorder::current().touch(cell_);

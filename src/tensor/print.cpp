@@ -15,7 +15,9 @@ constexpr int64_t kEdge = 3, kWhole = 8;  // of a longer axis the first and last
 std::string element(const Tensor& t, int64_t i) {
   char buffer[40];
   switch (t.dtype()) {
-    case DType::f32: std::snprintf(buffer, sizeof buffer, "%.6g", static_cast<double>(t.data<float>()[static_cast<size_t>(i)])); return buffer;
+    case DType::f32:
+      std::snprintf(buffer, sizeof buffer, "%.6g", static_cast<double>(t.data<float>()[static_cast<size_t>(i)]));
+      return buffer;
     case DType::f64: std::snprintf(buffer, sizeof buffer, "%.10g", t.data<double>()[static_cast<size_t>(i)]); return buffer;
     case DType::i64: return str(t.data<int64_t>()[static_cast<size_t>(i)]);
     case DType::i32: return str(t.data<int32_t>()[static_cast<size_t>(i)]);

@@ -35,7 +35,9 @@ class Recorder {
   void drop(const char* why);
 
   // Candidates for the end of a program (see docs/architecture.md, "Where a program ends").
-  void module_returned() { if (module_depth_ == 0) candidate_ = pending_.size(); }
+  void module_returned() {
+    if (module_depth_ == 0) candidate_ = pending_.size();
+  }
   void backward_begins();
   void backward_ended() { backward_end_ = candidate_ = pending_.size(); }
 

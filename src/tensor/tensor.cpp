@@ -106,7 +106,8 @@ Tensor detail::allocate_host(const Shape& shape, DType dtype, void** data) {
 
 Tensor tensor_from_bytes(const void* data, int64_t nbytes, const Shape& shape, DType dtype) {
   if (nbytes != shape.numel() * itemsize(dtype))
-    throw ShapeError(str("[tensor] ", nbytes / itemsize(dtype), " values of ", dtype, " given for shape ", shape, ", which has ", shape.numel()));
+    throw ShapeError(
+        str("[tensor] ", nbytes / itemsize(dtype), " values of ", dtype, " given for shape ", shape, ", which has ", shape.numel()));
   void* to = nullptr;
   Tensor t = detail::allocate_host(shape, dtype, &to);
   if (nbytes) std::memcpy(to, data, static_cast<size_t>(nbytes));
@@ -114,7 +115,8 @@ Tensor tensor_from_bytes(const void* data, int64_t nbytes, const Shape& shape, D
 }
 
 Tensor::Tensor(std::initializer_list<float> values)
-    : Tensor(tensor_from_bytes(values.begin(), static_cast<int64_t>(values.size() * sizeof(float)), Shape{static_cast<int64_t>(values.size())}, DType::f32)) {}
+    : Tensor(tensor_from_bytes(values.begin(), static_cast<int64_t>(values.size() * sizeof(float)),
+                               Shape{static_cast<int64_t>(values.size())}, DType::f32)) {}
 
 void require_usable(const Tensor& t, const char* op) {
   Node* n = t.node();

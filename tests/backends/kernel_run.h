@@ -82,8 +82,7 @@ template <class T> std::vector<T> run_kernel(const char* op, const void* attr, c
 template <class T> void expect_near(const std::vector<T>& result, const std::vector<double>& expected, double scale) {
   const double tolerance = (sizeof(T) == 8 ? 1e-14 : 1e-6) * std::max(1.0, scale);
   ASSERT_EQ(result.size(), expected.size());
-  for (size_t i = 0; i < result.size(); ++i)
-    ASSERT_NEAR(static_cast<double>(result[i]), expected[i], tolerance) << "element " << i;
+  for (size_t i = 0; i < result.size(); ++i) ASSERT_NEAR(static_cast<double>(result[i]), expected[i], tolerance) << "element " << i;
 }
 
 }  // namespace suanli::test

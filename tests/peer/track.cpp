@@ -20,8 +20,11 @@ int main(int argc, char** argv) try {
   Tensor xs, ys;
   for (auto& [name, t] : load_safetensors(argv[4])) (name == "x" ? xs : ys) = t;
   std::unique_ptr<optim::Optimizer> optimizer;
-  if (std::string(entry.recipe.optimizer) == "adam") optimizer = std::make_unique<optim::Adam>(model.parameters(), optim::AdamOptions{.lr = entry.recipe.lr});
-  else optimizer = std::make_unique<optim::SGD>(model.parameters(), optim::SGDOptions{.lr = entry.recipe.lr, .momentum = entry.recipe.momentum});
+  if (std::string(entry.recipe.optimizer) == "adam")
+    optimizer = std::make_unique<optim::Adam>(model.parameters(), optim::AdamOptions{.lr = entry.recipe.lr});
+  else
+    optimizer =
+        std::make_unique<optim::SGD>(model.parameters(), optim::SGDOptions{.lr = entry.recipe.lr, .momentum = entry.recipe.momentum});
   for (int64_t i = 0; i < std::atoi(argv[5]); ++i) {
     Tensor x = cast(flatten(slice(xs, 0, i, 1), 0, 1), dtype), y = flatten(slice(ys, 0, i, 1), 0, 1);
     Tensor out = model(x), loss = entry.output == models::Output::logits ? cross_entropy(out, y) : nll_loss(out, y);

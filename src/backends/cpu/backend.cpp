@@ -35,7 +35,8 @@ std::unique_ptr<Kernel> pointwise_factory(const Step& step) {
   const int arity = pointwise_rows[attr.row].arity;
   const GradientOperands needed = gradient_operands(attr.row, attr.gradient);
   int8_t places[5] = {};
-  for (int k = 0; k < needed.count; ++k) places[k] = static_cast<int8_t>(needed.which[k] < 3 ? needed.which[k] : arity + needed.which[k] - 3);
+  for (int k = 0; k < needed.count; ++k)
+    places[k] = static_cast<int8_t>(needed.which[k] < 3 ? needed.which[k] : arity + needed.which[k] - 3);
   return make_pointwise(fn, compute, step.in, step.out[0], places);
 }
 

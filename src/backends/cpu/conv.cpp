@@ -231,7 +231,7 @@ class ConvF32 final : public Kernel {
       for (const Stage* s : {&lane.whole, &lane.rest})
         for (const Primitive* p : {&s->conv, &s->x, &s->w, &s->y}) scratch = std::max(scratch, p->scratch_bytes());
       lane.scratch = places_.add(scratch);
-      auto copy = [&](const Primitive Stage::*reorder, const Desc Stage::*desc) {
+      auto copy = [&](const Primitive Stage::* reorder, const Desc Stage::* desc) {
         int64_t size = 0;
         for (const Stage* s : {&lane.whole, &lane.rest})
           if (s->*reorder) size = std::max(size, bytes(s->*desc));
@@ -361,7 +361,9 @@ class ConvF64 final : public Kernel {
   }
 
  private:
-  struct Lane { int64_t product = 0, columns = 0, dw = -1; };
+  struct Lane {
+    int64_t product = 0, columns = 0, dw = -1;
+  };
 
   /// Calls f(column, x, count, x_step): `count` neighbouring elements of a row of columns against those of x that they stand for.
   /// Elements that stand for padding are passed with x = nullptr.
@@ -392,7 +394,8 @@ class ConvF64 final : public Kernel {
     double* columns = static_cast<double*>(at(workspace, lane.columns));
     for_windows(x, [&](int64_t column, const double* from, int64_t count, int64_t step) {
       if (from == nullptr) std::fill_n(columns + column, count, 0.0);
-      else for (int64_t i = 0; i < count; ++i) columns[column + i] = from[i * step];
+      else
+        for (int64_t i = 0; i < count; ++i) columns[column + i] = from[i * step];
     });
     return columns;
   }
@@ -477,9 +480,7 @@ std::unique_ptr<Kernel> make(Direction direction, const Step& step) {
   if (dtype == DType::f64) return std::make_unique<ConvF64>(direction, g, bias);
   try {
     return std::make_unique<ConvF32>(direction, g, bias);
-  } catch (const dnnl::error& e) {
-    throw Error(str("[conv2d] oneDNN has no convolution of ", x, " with ", w, ": ", e.what()));
-  }
+  } catch (const dnnl::error& e) { throw Error(str("[conv2d] oneDNN has no convolution of ", x, " with ", w, ": ", e.what())); }
 }
 
 const RegisterKernel forward_kernel("conv2d", [](const Step& s) { return make(Direction::forward, s); });

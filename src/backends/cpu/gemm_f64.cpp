@@ -36,8 +36,10 @@ void pack_rows(MatrixF64 a, int64_t rows, int64_t depth, double* to) {
     const int64_t here = std::min<int64_t>(kTileRows, rows - i0);
     for (int64_t i = 0; i < kTileRows; ++i) {
       const double* from = a.data + (i0 + i) * a.row;
-      if (i < here) for (int64_t k = 0; k < depth; ++k) to[k * kTileRows + i] = from[k * a.column];
-      else for (int64_t k = 0; k < depth; ++k) to[k * kTileRows + i] = 0;
+      if (i < here)
+        for (int64_t k = 0; k < depth; ++k) to[k * kTileRows + i] = from[k * a.column];
+      else
+        for (int64_t k = 0; k < depth; ++k) to[k * kTileRows + i] = 0;
     }
   }
 }
@@ -54,8 +56,10 @@ void pack_columns(MatrixF64 b, int64_t depth, int64_t columns, double* to) {
       }
     } else {
       for (int64_t j = 0; j < kTileColumns; ++j) {
-        if (j < here) for (int64_t k = 0; k < depth; ++k) to[k * kTileColumns + j] = from[k * b.row + j * b.column];
-        else for (int64_t k = 0; k < depth; ++k) to[k * kTileColumns + j] = 0;
+        if (j < here)
+          for (int64_t k = 0; k < depth; ++k) to[k * kTileColumns + j] = from[k * b.row + j * b.column];
+        else
+          for (int64_t k = 0; k < depth; ++k) to[k * kTileColumns + j] = 0;
       }
     }
   }

@@ -8,7 +8,8 @@ namespace {
 
 int64_t checked(const char* op, int64_t index, int64_t size, int64_t position) {
   if (index < 0 || index >= size)
-    throw InputError(str("[", op, "] index ", index, " at position ", position, " is out of range: ", size, size == 1 ? " entry (0) exists" : str(" entries (0…", size - 1, ") exist")));
+    throw InputError(str("[", op, "] index ", index, " at position ", position, " is out of range: ", size,
+                         size == 1 ? " entry (0) exists" : str(" entries (0…", size - 1, ") exist")));
   return index;
 }
 
@@ -55,7 +56,8 @@ const RegisterKernel register_scatter_add("scatter_add", [](const Step& step) {
       T* y = static_cast<T*>(out[0]);
       if (x.numel()) std::memcpy(y, in[0], static_cast<size_t>(x.numel()) * sizeof(T));
       const T* src = static_cast<const T*>(in[2]);
-      along_axis("scatter_add", x, index, axis, static_cast<const int64_t*>(in[1]), [&](int64_t i, int64_t at) { y[at] = static_cast<T>(y[at] + src[i]); });
+      along_axis("scatter_add", x, index, axis, static_cast<const int64_t*>(in[1]),
+                 [&](int64_t i, int64_t at) { y[at] = static_cast<T>(y[at] + src[i]); });
     });
   });
   return kernel;
@@ -67,7 +69,8 @@ const RegisterKernel register_embedding("embedding", [](const Step& step) {
     const auto* at = static_cast<const int64_t*>(in[1]);
     for (int64_t i = 0; i < n; ++i) {
       const int64_t row = checked("embedding", at[i], rows, i);
-      if (bytes) std::memcpy(static_cast<char*>(out[0]) + i * bytes, static_cast<const char*>(in[0]) + row * bytes, static_cast<size_t>(bytes));
+      if (bytes)
+        std::memcpy(static_cast<char*>(out[0]) + i * bytes, static_cast<const char*>(in[0]) + row * bytes, static_cast<size_t>(bytes));
     }
   });
 });

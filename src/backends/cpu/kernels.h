@@ -35,7 +35,8 @@ template <class F> bool with_type(DType dtype, F&& f) {
     case DType::f32: f(float{}); return true;
     case DType::i64: f(int64_t{}); return true;
     case DType::i32: f(int32_t{}); return true;
-    case DType::u8: case DType::boolean: f(uint8_t{}); return true;
+    case DType::u8:
+    case DType::boolean: f(uint8_t{}); return true;
     default: return false;
   }
 }

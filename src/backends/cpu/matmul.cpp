@@ -14,8 +14,12 @@ namespace {
 
 /// A matmul as a loop over equal products. Strides count elements; those of a broadcast operand are 0.
 struct Product {
-  struct Axis { int64_t size, a, b; };
-  struct Matrix { int64_t row, column; };
+  struct Axis {
+    int64_t size, a, b;
+  };
+  struct Matrix {
+    int64_t row, column;
+  };
 
   Product(const Shape& a_shape, const Shape& b_shape, const Shape& out, const MatmulAttr& attr) {
     const int rank = out.rank();

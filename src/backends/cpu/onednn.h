@@ -14,8 +14,12 @@ namespace suanli::cpu {
 /// thread count becomes part of a primitive) and around every execution (each primitive opens its own parallel region).
 class OneOmpThread {
  public:
-  OneOmpThread() : before_(omp_get_max_threads()) { if (before_ != 1) omp_set_num_threads(1); }
-  ~OneOmpThread() { if (before_ != 1) omp_set_num_threads(before_); }
+  OneOmpThread() : before_(omp_get_max_threads()) {
+    if (before_ != 1) omp_set_num_threads(1);
+  }
+  ~OneOmpThread() {
+    if (before_ != 1) omp_set_num_threads(before_);
+  }
   OneOmpThread(const OneOmpThread&) = delete;
   OneOmpThread& operator=(const OneOmpThread&) = delete;
 
@@ -31,7 +35,10 @@ dnnl::primitive_attr onednn_attr();
 /// A primitive with its arguments made once; an execution only puts in the addresses. For one thread at a time.
 class Primitive {
  public:
-  struct Argument { int index; dnnl::memory::desc desc; };
+  struct Argument {
+    int index;
+    dnnl::memory::desc desc;
+  };
   Primitive() = default;
   Primitive(const dnnl::primitive& primitive, const std::vector<Argument>& arguments, const dnnl::memory::desc& scratchpad);
   /// Copies between two layouts of the same elements; empty if the layouts are the same.

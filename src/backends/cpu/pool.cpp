@@ -14,7 +14,8 @@ template <class T> void pool_plane(const T* x, T* y, int32_t* at, int64_t h, int
   for (int64_t i = 0; i < p; ++i)
     for (int64_t j = 0; j < q; ++j) {
       const int64_t top = i * a.stride - a.padding, left = j * a.stride - a.padding;
-      const int64_t r0 = std::max<int64_t>(0, top), r1 = std::min<int64_t>(h, top + a.kernel), c0 = std::max<int64_t>(0, left), c1 = std::min<int64_t>(w, left + a.kernel);
+      const int64_t r0 = std::max<int64_t>(0, top), r1 = std::min<int64_t>(h, top + a.kernel), c0 = std::max<int64_t>(0, left),
+                    c1 = std::min<int64_t>(w, left + a.kernel);
       int64_t best = r0 * w + c0;
       T m = x[best];
       for (int64_t r = r0; r < r1; ++r)
@@ -34,7 +35,8 @@ template <class T> std::unique_ptr<Kernel> make_pool(const Step& step) {
     const int64_t planes = y[0] * y[1], from = x[2] * x[3], to = y[2] * y[3];
     parallel_chunks(planes, std::max<int64_t>(1, 4096 / std::max<int64_t>(1, to * a.kernel)), [&](int64_t b, int64_t e) {
       for (int64_t n = b; n < e; ++n)
-        pool_plane(static_cast<const T*>(in[0]) + n * from, static_cast<T*>(out[0]) + n * to, static_cast<int32_t*>(out[1]) + n * to, x[2], x[3], y[2], y[3], a);
+        pool_plane(static_cast<const T*>(in[0]) + n * from, static_cast<T*>(out[0]) + n * to, static_cast<int32_t*>(out[1]) + n * to, x[2],
+                   x[3], y[2], y[3], a);
     });
   });
 }

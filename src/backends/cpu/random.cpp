@@ -18,7 +18,9 @@ constexpr int64_t kGrain = 4096;  // blocks worth a thread
 
 struct Seed {
   uint64_t seed, counter;
-  Seed(const Step& s, const void* const* in) : seed(static_cast<uint64_t>(read_integer(in[0], s.in[0].dtype))), counter(static_cast<uint64_t>(read_integer(in[1], s.in[1].dtype))) {}
+  Seed(const Step& s, const void* const* in)
+      : seed(static_cast<uint64_t>(read_integer(in[0], s.in[0].dtype))),
+        counter(static_cast<uint64_t>(read_integer(in[1], s.in[1].dtype))) {}
 };
 
 /// Fills y with blocks of Philox: `per_block` values from each, made by f(words, values).
@@ -46,7 +48,9 @@ const RegisterKernel register_uniform("uniform", [](const Step& step) -> std::un
     } else {
       const double below = std::nextafter(high, low);
       fill<double, 2>(static_cast<double*>(out[0]), n, Seed(step, in), [&](const auto& w, double* v) {
-        for (size_t k = 0; k < 2; ++k) v[k] = span > 0 ? std::min(low + span * uniform01(w[2 * k], w[2 * k + 1]), below) : low + span * uniform01(w[2 * k], w[2 * k + 1]);
+        for (size_t k = 0; k < 2; ++k)
+          v[k] =
+              span > 0 ? std::min(low + span * uniform01(w[2 * k], w[2 * k + 1]), below) : low + span * uniform01(w[2 * k], w[2 * k + 1]);
       });
     }
   });
@@ -70,7 +74,8 @@ const RegisterKernel register_normal("normal", [](const Step& step) -> std::uniq
         pair(uniform01(w[2]), uniform01(w[3]), v + 2);
       });
     else
-      fill<double, 2>(static_cast<double*>(out[0]), n, Seed(step, in), [&](const auto& w, double* v) { pair(uniform01(w[0], w[1]), uniform01(w[2], w[3]), v); });
+      fill<double, 2>(static_cast<double*>(out[0]), n, Seed(step, in),
+                      [&](const auto& w, double* v) { pair(uniform01(w[0], w[1]), uniform01(w[2], w[3]), v); });
   });
 });
 

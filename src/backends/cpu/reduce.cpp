@@ -39,7 +39,9 @@ struct Sum {
 
 struct Max {
   template <class T> using Acc = T;
-  template <class T> static T start() { return std::numeric_limits<T>::has_infinity ? -std::numeric_limits<T>::infinity() : std::numeric_limits<T>::lowest(); }
+  template <class T> static T start() {
+    return std::numeric_limits<T>::has_infinity ? -std::numeric_limits<T>::infinity() : std::numeric_limits<T>::lowest();
+  }
   template <class T> static T join(T a, T b) {
     if constexpr (std::is_floating_point_v<T>)
       if (std::isnan(b)) return b;
@@ -118,31 +120,34 @@ template <class R, class T, class O> void reduce(const T* x, O* y, int64_t n_out
       for (int64_t o = from; o < to; ++o) {
         const T* base = x + offset_of(o, w.kept, w.kept_stride);
         A total = R::template start<T>();
-        for (int64_t r = 0; r < w.outer_reduced; ++r) total = R::join(total, R::row(base + offset_of(r, w.reduced, w.reduced_stride), w.inner));
+        for (int64_t r = 0; r < w.outer_reduced; ++r)
+          total = R::join(total, R::row(base + offset_of(r, w.reduced, w.reduced_stride), w.inner));
         y[o] = static_cast<O>(total);
       }
     });
   } else {
     const int64_t tiles = (w.inner + kTile - 1) / kTile, outer = n_out / w.inner;
-    parallel_chunks(outer * tiles, std::max<int64_t>(1, kGrain / (per_out * std::min<int64_t>(kTile, w.inner))), [&](int64_t from, int64_t to) {
-      for (int64_t t = from; t < to; ++t) {
-        const int64_t o = t / tiles, c = t % tiles * kTile, m = std::min<int64_t>(kTile, w.inner - c);
-        const T* base = x + offset_of(o, w.kept, w.kept_stride) + c;
-        A acc[kTile];
-        for (int64_t k = 0; k < m; ++k) acc[k] = R::template start<T>();
-        for (int64_t r = 0; r < w.outer_reduced; ++r) {
-          const T* row = base + offset_of(r, w.reduced, w.reduced_stride);
-          for (int64_t k = 0; k < m; ++k) acc[k] = R::join(acc[k], static_cast<A>(row[k]));
-        }
-        for (int64_t k = 0; k < m; ++k) y[o * w.inner + c + k] = static_cast<O>(acc[k]);
-      }
-    });
+    parallel_chunks(outer * tiles, std::max<int64_t>(1, kGrain / (per_out * std::min<int64_t>(kTile, w.inner))),
+                    [&](int64_t from, int64_t to) {
+                      for (int64_t t = from; t < to; ++t) {
+                        const int64_t o = t / tiles, c = t % tiles * kTile, m = std::min<int64_t>(kTile, w.inner - c);
+                        const T* base = x + offset_of(o, w.kept, w.kept_stride) + c;
+                        A acc[kTile];
+                        for (int64_t k = 0; k < m; ++k) acc[k] = R::template start<T>();
+                        for (int64_t r = 0; r < w.outer_reduced; ++r) {
+                          const T* row = base + offset_of(r, w.reduced, w.reduced_stride);
+                          for (int64_t k = 0; k < m; ++k) acc[k] = R::join(acc[k], static_cast<A>(row[k]));
+                        }
+                        for (int64_t k = 0; k < m; ++k) y[o * w.inner + c + k] = static_cast<O>(acc[k]);
+                      }
+                    });
   }
 }
 
 template <class R, class T, class O> struct Reduction : Kernel {
   Reduction(Walk walk, int64_t n_out, int64_t n_in) : walk(std::move(walk)), n_out(n_out), n_in(n_in) {
-    if (is_total(this->walk, n_out)) workspace_bytes = (n_in + kBlock - 1) / kBlock * static_cast<int64_t>(sizeof(typename R::template Acc<T>));
+    if (is_total(this->walk, n_out))
+      workspace_bytes = (n_in + kBlock - 1) / kBlock * static_cast<int64_t>(sizeof(typename R::template Acc<T>));
   }
   void run(const void* const* in, void* const* out, void* workspace) override {
     reduce<R>(static_cast<const T*>(in[0]), static_cast<O*>(out[0]), n_out, n_in, walk, workspace);

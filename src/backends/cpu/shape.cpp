@@ -74,12 +74,15 @@ const RegisterKernel register_expand("expand", [](const Step& step) -> std::uniq
 struct SliceGeometry {
   int64_t outer, size, length, step, row;
   DType start_dtype;
-  SliceGeometry(const ValueDesc& whole, const SliceAttr& a, DType start) : outer(1), size(whole.shape[a.axis]), length(a.length), step(a.step), row(itemsize(whole.dtype)), start_dtype(start) {
+  SliceGeometry(const ValueDesc& whole, const SliceAttr& a, DType start)
+      : outer(1), size(whole.shape[a.axis]), length(a.length), step(a.step), row(itemsize(whole.dtype)), start_dtype(start) {
     for (int i = 0; i < a.axis; ++i) outer *= whole.shape[i];
     for (int i = a.axis + 1; i < whole.shape.rank(); ++i) row *= whole.shape[i];
   }
   /// A computed start is clamped so that nothing outside is touched.
-  int64_t start(const void* p) const { return std::clamp<int64_t>(read_integer(p, start_dtype), 0, std::max<int64_t>(0, size - (length > 0 ? (length - 1) * step + 1 : 0))); }
+  int64_t start(const void* p) const {
+    return std::clamp<int64_t>(read_integer(p, start_dtype), 0, std::max<int64_t>(0, size - (length > 0 ? (length - 1) * step + 1 : 0)));
+  }
   /// Calls f(offset in the whole, offset in the part, bytes) for every contiguous piece.
   template <class F> void pieces(int64_t from, F&& f) const {
     if (length == 0 || row == 0) return;
@@ -98,7 +101,8 @@ const RegisterKernel register_slice("slice", [](const Step& step) {
   return make_kernel([g](const void* const* in, void* const* out) {
     const char* x = static_cast<const char*>(in[0]);
     char* y = static_cast<char*>(out[0]);
-    g.pieces(g.start(in[1]), [&](int64_t whole, int64_t part, int64_t bytes) { std::memcpy(y + part, x + whole, static_cast<size_t>(bytes)); });
+    g.pieces(g.start(in[1]),
+             [&](int64_t whole, int64_t part, int64_t bytes) { std::memcpy(y + part, x + whole, static_cast<size_t>(bytes)); });
   });
 });
 
@@ -109,7 +113,8 @@ const RegisterKernel register_slice_update("slice_update", [](const Step& step) 
     char* y = static_cast<char*>(out[0]);
     if (bytes) std::memcpy(y, in[0], static_cast<size_t>(bytes));
     const char* update = static_cast<const char*>(in[1]);
-    g.pieces(g.start(in[2]), [&](int64_t whole, int64_t part, int64_t n) { std::memcpy(y + whole, update + part, static_cast<size_t>(n)); });
+    g.pieces(g.start(in[2]),
+             [&](int64_t whole, int64_t part, int64_t n) { std::memcpy(y + whole, update + part, static_cast<size_t>(n)); });
   });
 });
 
@@ -126,7 +131,8 @@ const RegisterKernel register_concat("concat", [](const Step& step) {
     int64_t at = 0;
     for (size_t k = 0; k < widths.size(); at += widths[k], ++k)
       for (int64_t o = 0; o < outer && widths[k] > 0; ++o)
-        std::memcpy(static_cast<char*>(out[0]) + o * pitch + at, static_cast<const char*>(in[k]) + o * widths[k], static_cast<size_t>(widths[k]));
+        std::memcpy(static_cast<char*>(out[0]) + o * pitch + at, static_cast<const char*>(in[k]) + o * widths[k],
+                    static_cast<size_t>(widths[k]));
   });
 });
 
