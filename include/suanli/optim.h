@@ -3,6 +3,7 @@
 #include <map>
 #include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "suanli/nn.h"
@@ -40,12 +41,15 @@ class SUANLI_API Optimizer {
     void set_steps(int64_t n);
   };
   virtual std::vector<std::string> state_names() const = 0;
-  /// Records the update of one parameter.
-  virtual void update(Slot& slot, const Tensor& gradient) = 0;
+  /// Records the update of one parameter at its step-th step (from 1 on) and write()s what becomes of it and its state.
+  virtual void update(Slot& slot, const Tensor& gradient, int64_t step) = 0;
+  /// Notes a new value. All are set together once every update is recorded, so that a step is all or nothing however long it is.
+  void write(const Parameter& place, Tensor value) { writes_.emplace_back(place, std::move(value)); }
 
  private:
   std::vector<Parameter> parameters_;
   std::vector<Slot> slots_;
+  std::vector<std::pair<Parameter, Tensor>> writes_;
 };
 
 struct SGDOptions {
@@ -60,7 +64,7 @@ class SUANLI_API SGD : public Optimizer {
 
  protected:
   std::vector<std::string> state_names() const override;
-  void update(Slot& slot, const Tensor& gradient) override;
+  void update(Slot& slot, const Tensor& gradient, int64_t step) override;
 };
 
 struct AdamOptions {
@@ -74,7 +78,7 @@ class SUANLI_API Adam : public Optimizer {
 
  protected:
   std::vector<std::string> state_names() const override;
-  void update(Slot& slot, const Tensor& gradient) override;
+  void update(Slot& slot, const Tensor& gradient, int64_t step) override;
 };
 
 /// Scales all gradients so that their joint 2-norm is at most max_norm; returns the norm before, [] f32, without reading it.

@@ -1,6 +1,7 @@
 // SGD and Adam. Learning rates and bias corrections are scalar slots, so all steps are one program.
 #include "suanli/optim.h"
 
+#include <atomic>
 #include <cmath>
 #include <cstdio>
 #include <set>
@@ -36,29 +37,31 @@ Optimizer::Optimizer(std::vector<Parameter> parameters, double lr) : lr(lr) {
 
 void Optimizer::step() {
   Recorder& rec = Recorder::current();
-  bool any = false;
-  {
-    GradMode off(false);
-    for (Slot& s : slots_) {
-      Tensor g = s.parameter.grad();
-      if (!g.defined() || !s.parameter.requires_grad()) continue;
-      any = true;
-      if (s.steps() == 0) s.state.clear();  // made by a first step that was dropped
-      s.set_steps(s.steps() + 1);
-      if (s.state.empty())
-        for (size_t i = 0; i < state_names().size(); ++i) s.state.emplace_back(zeros(s.parameter.shape(), s.parameter.dtype()), false);
-      update(s, g);
-      if (!keep_grads) {  // consumed if the program succeeds, and only then
-        rec.touch(s.parameter.cell());
-        s.parameter.cell()->grad = Tensor();
-      }
+  GradMode off(false);
+  std::vector<Slot*> stepped;
+  writes_.clear();
+  for (Slot& s : slots_) {
+    const Tensor g = s.parameter.grad();
+    if (!g.defined() || !s.parameter.requires_grad()) continue;
+    if (s.steps() == 0) {  // also after a first step that was dropped
+      s.state.clear();
+      for (size_t i = 0; i < state_names().size(); ++i) s.state.emplace_back(zeros(s.parameter.shape(), s.parameter.dtype()), false);
     }
+    update(s, g, s.steps() + 1);
+    stepped.push_back(&s);
   }
-  if (!any) {
-    static bool warned = false;
-    if (!warned) std::fprintf(stderr, "suanli: [step] no parameter has a gradient; call backward() first\n");
-    warned = true;
+  if (stepped.empty()) {
+    static std::atomic<bool> warned{false};
+    if (!warned.exchange(true)) std::fprintf(stderr, "suanli: [step] no parameter has a gradient; call backward() first\n");
   }
+  for (auto& [place, value] : writes_) place.set(value);
+  for (Slot* s : stepped) {
+    s->set_steps(s->steps() + 1);
+    if (keep_grads) continue;
+    rec.touch(s->parameter.cell());  // the gradient is consumed if the program succeeds, and only then
+    s->parameter.cell()->grad = Tensor();
+  }
+  writes_.clear();
   rec.flush();
 }
 
@@ -130,29 +133,29 @@ std::vector<std::string> SGD::state_names() const {
   return options.momentum != 0 ? std::vector<std::string>{"momentum_buffer"} : std::vector<std::string>{};
 }
 
-void SGD::update(Slot& s, const Tensor& gradient) {
+void SGD::update(Slot& s, const Tensor& gradient, int64_t step) {
   Tensor w = s.parameter, g = gradient;
   if (options.weight_decay != 0) g = g + w * options.weight_decay;
   if (options.momentum != 0) {
-    Tensor v = s.steps() == 1 ? g : s.state[0].value() * options.momentum + g * (1 - options.dampening);
-    s.state[0].set(v);
+    Tensor v = step == 1 ? g : s.state[0].value() * options.momentum + g * (1 - options.dampening);
+    write(s.state[0], v);
     g = options.nesterov ? g + v * options.momentum : v;
   }
-  s.parameter.set(w - g * lr);
+  write(s.parameter, w - g * lr);
 }
 
 Adam::Adam(std::vector<Parameter> parameters, AdamOptions o) : Optimizer(std::move(parameters), o.lr), options(o) {}
 std::vector<std::string> Adam::state_names() const { return {"exp_avg", "exp_avg_sq"}; }
 
-void Adam::update(Slot& s, const Tensor& gradient) {
-  const double t = static_cast<double>(s.steps()), c1 = 1 - std::pow(options.beta1, t), c2 = 1 - std::pow(options.beta2, t);
+void Adam::update(Slot& s, const Tensor& gradient, int64_t step) {
+  const double t = static_cast<double>(step), c1 = 1 - std::pow(options.beta1, t), c2 = 1 - std::pow(options.beta2, t);
   Tensor w = s.parameter, g = gradient;
   if (options.weight_decay != 0) g = g + w * options.weight_decay;
   Tensor m = s.state[0].value() * options.beta1 + g * (1 - options.beta1);
   Tensor v = s.state[1].value() * options.beta2 + square(g) * (1 - options.beta2);
-  s.state[0].set(m);
-  s.state[1].set(v);
-  s.parameter.set(w - m / (sqrt(v) / std::sqrt(c2) + options.eps) * (lr / c1));
+  write(s.state[0], m);
+  write(s.state[1], v);
+  write(s.parameter, w - m / (sqrt(v) / std::sqrt(c2) + options.eps) * (lr / c1));
 }
 
 Tensor clip_grad_norm_(const std::vector<Parameter>& parameters, double max_norm) {
