@@ -212,6 +212,10 @@ TEST(Integers, WrapAround) {
   EXPECT_EQ(read_integers(abs(integers({kLeast, -5}))), (I64s{kLeast, 5}));
   EXPECT_EQ(read_integers(square(integers({int64_t{1} << 32, -3}))), (I64s{0, 9}));
   EXPECT_EQ(read_integers(sum(integers({kMost, 1}))), (I64s{kLeast}));
+  EXPECT_EQ(read_integers(sum(tensor<int64_t>({kMost, kLeast, 1, -1}, {2, 2}), {0})), (I64s{kLeast, kMost}));
+  EXPECT_EQ(read_integers(sum(tensor<int64_t>({kMost, 1, kLeast, -1}, {2, 2}), {1})), (I64s{kLeast, kMost}));
+  EXPECT_EQ(read_integers(scatter_add(integers({kMost}), 0, integers({0, 0}), integers({1, 1}))), (I64s{kLeast + 1}));
+  EXPECT_EQ(read_integers(arange(2, kMost)), (I64s{kMost, kLeast}));
   EXPECT_EQ(read_integers(pow(integers({2, 2, 3, -2}), integers({63, 64, 41, 3}))), (I64s{kLeast, 0, -420491770248316829, -8}));
   EXPECT_EQ(read_integers(cast(in_dtype({200, 255}, {2}, u8) + in_dtype({100, 1}, {2}, u8), i64)), (I64s{44, 0}));
 }

@@ -46,6 +46,12 @@ const RegisterKernel register_gather("gather", [](const Step& step) {
   return kernel;
 });
 
+/// Integers wrap around, as in every other op.
+template <class T> T wrapping_add(T a, T b) {
+  if constexpr (std::is_floating_point_v<T>) return a + b;
+  else return static_cast<T>(static_cast<uint64_t>(a) + static_cast<uint64_t>(b));
+}
+
 const RegisterKernel register_scatter_add("scatter_add", [](const Step& step) {
   const int axis = static_cast<const AxisAttr*>(step.attr)->axis;
   const Shape x = step.in[0].shape, index = step.in[1].shape;
@@ -57,7 +63,7 @@ const RegisterKernel register_scatter_add("scatter_add", [](const Step& step) {
       if (x.numel()) std::memcpy(y, in[0], static_cast<size_t>(x.numel()) * sizeof(T));
       const T* src = static_cast<const T*>(in[2]);
       along_axis("scatter_add", x, index, axis, static_cast<const int64_t*>(in[1]),
-                 [&](int64_t i, int64_t at) { y[at] = static_cast<T>(y[at] + src[i]); });
+                 [&](int64_t i, int64_t at) { y[at] = wrapping_add(y[at], src[i]); });
     });
   });
   return kernel;

@@ -17,7 +17,7 @@ constexpr int kTile = 256;            // columns accumulated together
 
 /// f32 adds 256 elements in 16 lanes, then goes on in f64: about as exact as pairwise summation.
 struct Sum {
-  template <class T> using Acc = std::conditional_t<std::is_floating_point_v<T>, double, int64_t>;
+  template <class T> using Acc = std::conditional_t<std::is_floating_point_v<T>, double, uint64_t>;  // integers wrap around
   template <class T> static Acc<T> start() { return 0; }
   template <class A> static A join(A a, A b) { return a + b; }
   template <class T> static Acc<T> row(const T* x, int64_t n) {

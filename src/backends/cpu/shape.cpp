@@ -51,7 +51,7 @@ const RegisterKernel register_arange("arange", [](const Step& step) {
         for (int64_t i = 0; i < n; ++i) y[i] = static_cast<T>(start + static_cast<double>(i));
       } else {
         const int64_t start = read_integer(in[0], from);
-        for (int64_t i = 0; i < n; ++i) y[i] = static_cast<T>(start + i);
+        for (int64_t i = 0; i < n; ++i) y[i] = static_cast<T>(static_cast<uint64_t>(start) + static_cast<uint64_t>(i));
       }
     });
   });
