@@ -56,7 +56,8 @@ struct OpenOptions {
 /// Opens data by its spec:
 ///   glyphs[?train=12000&test=2000&seed=0]   drawn digits, 28×28 grey, 10 classes; no files needed
 ///   mnist:DIR, fashion-mnist:DIR            the four IDX files, plain or .gz
-/// Everything is decoded into memory, one byte per pixel. Throws UsageError if the spec is wrong, InputError if the files are.
+/// Everything is decoded into memory, one byte per pixel. Throws InputError if the kind is unknown or the files are
+/// bad, UsageError if the spec is wrong otherwise.
 SUANLI_API Splits open(const std::string& spec, const OpenOptions& options = {});
 
 /// 0 … n-1 in the order of `epoch`: a Fisher–Yates shuffle drawn from Philox(seed, epoch), the same on every machine.

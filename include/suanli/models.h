@@ -39,10 +39,10 @@ struct Entry {
 };
 
 SUANLI_API const std::vector<Entry>& entries();
-/// Throws UsageError with the nearest name.
+/// Throws InputError with the nearest name.
 SUANLI_API const Entry& entry(std::string_view name);
-/// Seeds this thread's default generator with options.seed and builds the model. Throws UsageError for a name that is not known,
-/// InputError if the input is too small for the model or not an image.
+/// Seeds this thread's default generator with options.seed and builds the model. Throws InputError for a name that is not known, or
+/// if the input is too small for the model or not an image.
 SUANLI_API nn::AnyModule make(std::string_view name, const ModelOptions& options = {});
 
 }  // namespace suanli::models

@@ -102,7 +102,7 @@ class Parser {
     std::vector<std::string> names = {"--help"};
     for (const Option& o : verb_.options) names.push_back(o.name);
     std::string name = word.substr(0, word.find('='));
-    throw UsageError(fmt::format("{} is no option of {}.{}{}", name, verb_.name, suggestion(name, names), see_help(verb_)));
+    throw InputError(fmt::format("{} is no option of {}.{}{}", name, verb_.name, suggestion(name, names), see_help(verb_)));
   }
 
   std::string missing_value(const std::vector<std::string>& words) {

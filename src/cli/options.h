@@ -58,7 +58,7 @@ const std::vector<Verb>& verbs();
 /// Throws UsageError with the nearest verb.
 const Verb& find_verb(const std::string& name);
 
-/// Reads the words after the verb. Throws UsageError: unknown options with the nearest one, missing or superfluous words, values of
+/// Reads the words after the verb. Throws InputError for unknown options, with the nearest one; UsageError for missing or superfluous words, values of
 /// the wrong kind or out of range. `help` is set if --help was among them (nothing else is checked then).
 Arguments parse(const Verb& verb, const std::vector<std::string>& words, bool* help);
 

@@ -107,9 +107,9 @@ const Kind& kind_of(const Spec& spec) {
   }
   std::error_code error;
   if (std::filesystem::exists(spec.text, error))
-    throw UsageError(str(spec.text, ": say what kind of data this is, for example mnist:", spec.text, ". Known: ", usages, "."));
+    throw InputError(str(spec.text, ": say what kind of data this is, for example mnist:", spec.text, ". Known: ", usages, "."));
   const std::string near = did_you_mean(spec.kind, names);
-  throw UsageError(str(spec.text, ": unknown kind of data `", spec.kind, "`.", near.empty() ? "" : str(" Did you mean `", near, "`?"),
+  throw InputError(str(spec.text, ": unknown kind of data `", spec.kind, "`.", near.empty() ? "" : str(" Did you mean `", near, "`?"),
                        " Known: ", usages, "."));
 }
 

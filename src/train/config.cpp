@@ -44,7 +44,7 @@ void resolve(TrainConfig& c, bool own_model) {
   if (c.optimizer.empty()) c.optimizer = recipe.optimizer;
   if (c.optimizer != "sgd" && c.optimizer != "adam") {
     std::string near = did_you_mean(c.optimizer, {"sgd", "adam"});
-    throw UsageError(str("optimizer '", c.optimizer, "' is not known: ", near.empty() ? "" : str("did you mean '", near, "'? "),
+    throw InputError(str("optimizer '", c.optimizer, "' is not known: ", near.empty() ? "" : str("did you mean '", near, "'? "),
                          "There are sgd, adam."));
   }
   if (c.lr == 0) c.lr = same ? recipe.lr : c.optimizer == "sgd" ? 0.01 : 1e-3;

@@ -117,9 +117,9 @@ TEST(Zoo, Errors) {
     std::string text = error_of<InputError>([&] { make(r.name, r.options); });
     EXPECT_NE(text.find(r.error), std::string::npos) << text;
   }
-  EXPECT_EQ(error_of<UsageError>([] { make("cnn-b"); }),
+  EXPECT_EQ(error_of<InputError>([] { make("cnn-b"); }),
             "model 'cnn-b' is not known: did you mean 'cnn_b'? There are linear, mlp, cnn_b, cnn_c.");
-  EXPECT_EQ(error_of<UsageError>([] { make("transformer"); }), "model 'transformer' is not known. There are linear, mlp, cnn_b, cnn_c.");
+  EXPECT_EQ(error_of<InputError>([] { make("transformer"); }), "model 'transformer' is not known. There are linear, mlp, cnn_b, cnn_c.");
 }
 
 }  // namespace
