@@ -50,6 +50,7 @@ TEST(Safetensors, ReadsBackEveryDtypeShapeAndNote) {
     ASSERT_NE(it, back.end()) << key;
     EXPECT_EQ(it->second.dtype(), t.dtype());
     EXPECT_EQ(it->second.shape(), t.shape());
+    if (t.numel() == 0) continue;  // no bytes, and memcmp takes no null
     EXPECT_EQ(0, std::memcmp(detail::host_data(it->second, t.dtype()), detail::host_data(t, t.dtype()),
                              static_cast<size_t>(t.numel() * itemsize(t.dtype()))))
         << key;
