@@ -163,6 +163,8 @@ def limited(size):
 
 def test_full_disk():
     """A file-size limit stands in for a full disk: the start fails cleanly, and a run that hits it keeps its last checkpoint."""
+    if "TSAN_OPTIONS" in os.environ:  # its runtime keeps memory of its own in files, which the limit cuts off: SIGBUS
+        return
     before = sorted(str(p) for p in pathlib.Path(".").rglob("*"))
     fails(3, "cannot be written", "File too large", "ulimit -f",
           args=["train", TINY, *FAST, "--out", "never", "--quiet"], preexec_fn=limited(100_000))
