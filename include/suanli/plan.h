@@ -13,8 +13,16 @@ struct PlanStats {
 };
 /// Of the calling thread, since its start.
 SUANLI_API PlanStats plan_stats();
+/// How programs are run. Both tiers give the same bits.
+enum class Tier : uint8_t {
+  planned,  ///< Pointwise ops are fused into one kernel where they can be.
+  cold,     ///< One kernel per op.
+};
+/// For all threads, from the next flush on. Planned, unless SUANLI_TIER=cold.
+SUANLI_API void set_tier(Tier tier);
+SUANLI_API Tier tier();
 /// While on, every kernel's float results are checked, and the first NaN or infinity throws NumericError naming op, module and
-/// samples. Also: SUANLI_CHECK_NAN=1.
+/// samples. Programs run in the cold tier meanwhile, so that every op is seen. Also: SUANLI_CHECK_NAN=1.
 SUANLI_API void set_check_nan(bool on);
 /// Forgets all plans (they are built again at next sight).
 SUANLI_API void clear_plan_cache();

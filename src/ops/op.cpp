@@ -17,7 +17,8 @@ Registry& registry() {
 const OpDef kBuiltIn[] = {
     {.name = "leaf", .doc = "a value given from outside", .infer = nullptr},
     {.name = "scalar", .doc = "a scalar slot", .infer = nullptr},
-    {.name = "alias", .doc = "another name for a value", .infer = nullptr, .vjp = [](Vjp& v) { v.give(0, v.grad()); }, .alias = true}};
+    {.name = "alias", .doc = "another name for a value", .infer = nullptr, .vjp = [](Vjp& v) { v.give(0, v.grad()); }, .alias = true},
+    {.name = "fused", .doc = "several pointwise ops as one step of a plan; never recorded", .infer = nullptr}};
 
 }  // namespace
 

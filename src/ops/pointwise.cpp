@@ -183,6 +183,8 @@ template <int row> Tensor call(std::initializer_list<const Tensor*> inputs) {
 
 }  // namespace
 
+bool is_pointwise(const OpDef& def) { return def.infer == infer_pointwise; }
+
 #define SUANLI_ROW(name) static_cast<int>(PointwiseOp::name)
 #define UNARY(name, ...) \
   Tensor name(const Tensor& x) { return call<SUANLI_ROW(name)>({&x}); }

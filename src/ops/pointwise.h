@@ -11,6 +11,9 @@ struct PointwiseAttr {
   DType compute;     // what the kernel computes in
 };
 
+/// Whether an op's attributes are a PointwiseAttr: a row of pointwise.def, or a row's gradient.
+bool is_pointwise(const OpDef& def);
+
 /// The operands of a gradient text in the order in which its record takes them: those it mentions of x, y, z, out, g.
 struct GradientOperands {
   int count = 0;

@@ -39,6 +39,7 @@ void Optimizer::step() {
   Recorder& rec = Recorder::current();
   GradMode off(false);
   std::vector<Slot*> stepped;
+  stepped.reserve(slots_.size());
   writes_.clear();
   for (Slot& s : slots_) {
     const Tensor g = s.parameter.grad();

@@ -1,4 +1,5 @@
 // Flush: pending nodes → tape → plan (from the cache, or built) → run → results attached. This is what the recorder calls.
+#include <atomic>
 #include <cmath>
 #include <cstdlib>
 #include <list>
@@ -18,11 +19,11 @@ constexpr int64_t kCacheBytes = int64_t{256} << 20;
 /// with the same program builds a second one.
 class PlanCache {
  public:
-  std::unique_ptr<Plan> take(const Tape& tape) {
+  std::unique_ptr<Plan> take(const Tape& tape, Tier tier) {
     std::lock_guard lock(mutex_);
     auto [from, to] = entries_.equal_range(tape.hash);
     for (auto it = from; it != to; ++it)
-      if (it->second.words == tape.words) {
+      if (it->second.tier == tier && it->second.words == tape.words) {
         it->second.used = ++clock_;
         if (it->second.idle.empty()) return nullptr;
         auto plan = std::move(it->second.idle.back());
@@ -31,15 +32,16 @@ class PlanCache {
       }
     return nullptr;
   }
-  void give(const Tape& tape, std::unique_ptr<Plan> plan) {
+  void give(const Tape& tape, Tier tier, std::unique_ptr<Plan> plan) {
     std::lock_guard lock(mutex_);
     auto [from, to] = entries_.equal_range(tape.hash);
     for (auto it = from; it != to; ++it)
-      if (it->second.words == tape.words) {
+      if (it->second.tier == tier && it->second.words == tape.words) {
         it->second.idle.push_back(std::move(plan));
         return;
       }
-    Entry e;
+    Entry e{};
+    e.tier = tier;
     e.words = tape.words;
     e.bytes = plan->bytes_held() + static_cast<int64_t>(tape.words.size() * 8);
     e.used = ++clock_;
@@ -62,6 +64,7 @@ class PlanCache {
 
  private:
   struct Entry {
+    Tier tier;
     std::vector<uint64_t> words;
     std::vector<std::unique_ptr<Plan>> idle;
     int64_t bytes = 0;
@@ -83,6 +86,12 @@ bool check_nan_from_environment() {
   return text && *text && std::string_view(text) != "0";
 }
 bool check_nan = check_nan_from_environment();
+
+Tier tier_from_environment() {
+  const char* text = std::getenv("SUANLI_TIER");
+  return text && std::string_view(text) == "cold" ? Tier::cold : Tier::planned;
+}
+std::atomic<Tier> chosen_tier = tier_from_environment();
 
 struct ThreadState {
   Tape tape;
@@ -151,6 +160,8 @@ void run(Plan& plan, ThreadState& t) {
 }  // namespace
 
 PlanStats plan_stats() { return this_thread().stats; }
+void set_tier(Tier tier) { chosen_tier = tier; }
+Tier tier() { return chosen_tier; }
 void set_check_nan(bool on) { check_nan = on; }
 void clear_plan_cache() { cache().clear(); }
 
@@ -160,9 +171,10 @@ void execute_pending(Recorder& recorder, size_t count) {
   ThreadState& t = this_thread();
   t.tape.build(recorder.pending(), count);
   if (t.tape.records.empty()) return;
-  auto plan = cache().take(t.tape);
+  const Tier tier = check_nan ? Tier::cold : chosen_tier.load();  // inside a fused kernel no op could be named
+  auto plan = cache().take(t.tape, tier);
   if (!plan) {
-    plan = Plan::cold(t.tape);
+    plan = Plan::build(t.tape, tier);
     ++t.stats.plans;
   }
   // All memory is reserved before the first kernel: a failure leaves nothing half-done.
@@ -172,7 +184,7 @@ void execute_pending(Recorder& recorder, size_t count) {
     run(*plan, t);
   } catch (...) {
     for (Storage* s : t.outputs) release(s);
-    cache().give(t.tape, std::move(plan));
+    cache().give(t.tape, tier, std::move(plan));
     throw;
   }
   for (const PlannedOutput& o : plan->outputs) {
@@ -188,7 +200,7 @@ void execute_pending(Recorder& recorder, size_t count) {
   t.stats.last_arena_bytes = plan->arena_bytes;
   t.stats.last_output_bytes = 0;
   for (int64_t bytes : plan->output_bytes) t.stats.last_output_bytes += bytes;
-  cache().give(t.tape, std::move(plan));
+  cache().give(t.tape, tier, std::move(plan));
 }
 
 }  // namespace suanli

@@ -3,6 +3,9 @@
 #include <algorithm>
 #include <map>
 
+#include "ops/pointwise.h"
+#include "plan/fuse.h"
+
 namespace suanli {
 
 namespace {
@@ -63,119 +66,151 @@ class OffsetAllocator {
 
 int64_t bytes_of(const ValueDesc& v) { return v.shape.numel() * itemsize(v.dtype); }
 
-/// One value of the tape: a record's result.
+/// A record's result.
 struct Value {
   ValueDesc desc;
-  Ref root;              // itself, or what it is another name of
-  bool leaves = false;   // its bytes (as root) leave the program
-  int last_use = -1;     // index of the last step that reads its bytes
+  int last_use = -1;     // the last step that reads its bytes (as root)
+  uint8_t escapes = 0;   // read by another unit than its own, or leaves the program
   Place place{Place::arena, -1};
+};
+
+class Builder {
+ public:
+  Builder(const Tape& tape, Tier tier) : program_(tape) {
+    plan_->device = program_.size() ? tape.records[0]->device : Device{};
+    units_ = tier == Tier::planned ? fuse(program_) : one_by_one(program_);
+    lifetimes();
+    for (size_t u = 0; u < units_.size(); ++u) add_step(static_cast<int>(u));
+    for (auto& s : plan_->steps) s.step.attr = &s.attr;  // the vector may have moved them
+    for (uint32_t i = 0; i < program_.size(); ++i)
+      for (uint8_t r = 0; r < program_.record(i)->n_out; ++r)
+        if (tape.outputs[i] >> r & 1) plan_->outputs.push_back({i, r, place_of({Ref::record, r, i})});
+    plan_->arena_bytes = arena_.end();
+  }
+  std::unique_ptr<Plan> take() { return std::move(plan_); }
+
+ private:
+  Value& value(const Ref& r) { return values_[program_.value(r)]; }
+
+  void lifetimes() {
+    for (uint32_t i = 0; i < program_.size(); ++i)
+      for (uint8_t r = 0; r < program_.record(i)->n_out; ++r) {
+        const Ref ref{Ref::record, r, i};
+        values_.push_back({.desc = program_.desc(ref), .escapes = program_.leaves(program_.root(ref))});
+      }
+    std::vector<int> unit_of(program_.size(), -1);
+    for (size_t u = 0; u < units_.size(); ++u)
+      for (uint32_t i : units_[u]) unit_of[i] = static_cast<int>(u);
+    for (size_t u = 0; u < units_.size(); ++u)
+      for (uint32_t i : units_[u])
+        for (const Ref& r : program_.inputs(i)) {
+          const Ref root = program_.root(r);
+          if (root.kind != Ref::record || unit_of[root.index] == static_cast<int>(u)) continue;
+          value(root).last_use = static_cast<int>(u);
+          value(root).escapes = 1;
+        }
+  }
+
+  Place place_of(const Ref& given) {
+    const Ref r = program_.root(given);
+    if (r.kind == Ref::leaf) return {Place::leaf, r.index};
+    if (r.kind == Ref::slot) return {Place::slot, r.index};
+    return value(r).place;
+  }
+
+  void add_step(int u) {
+    const Unit& unit = units_[static_cast<size_t>(u)];
+    const Node* node = program_.record(unit[0]);
+    PlannedStep s;
+    s.record = unit[0];
+    std::vector<Ref> in, out;
+    if (unit.size() == 1) {
+      s.attr = node->attr;
+      s.step.op = node->op;
+      in.assign(program_.inputs(unit[0]).begin(), program_.inputs(unit[0]).end());
+      for (uint8_t r = 0; r < node->n_out; ++r) out.push_back({Ref::record, r, unit[0]});
+    } else {
+      std::vector<uint8_t> escapes;
+      for (uint32_t i : unit) escapes.push_back(value({Ref::record, 0, i}).escapes);
+      FusedUnit fused = fused_unit(program_, unit, escapes);
+      s.step.op = kOpFused;
+      s.expr = std::make_unique<Expr>(std::move(fused.expr));
+      s.step.expr = s.expr.get();
+      in = std::move(fused.in), out = std::move(fused.out);
+    }
+    s.step.attr = &s.attr;
+    std::vector<Value*> dying;
+    for (const Ref& r : in) {
+      s.in.push_back(place_of(r));
+      s.step.in.push_back(program_.desc(r));
+      const Ref root = program_.root(r);
+      if (root.kind == Ref::record && value(root).last_use == u && std::find(dying.begin(), dying.end(), &value(root)) == dying.end())
+        dying.push_back(&value(root));
+    }
+    for (const Ref& r : out) {
+      Value& v = value(r);
+      if (program_.leaves(r)) {
+        v.place = {Place::output, static_cast<int64_t>(plan_->output_bytes.size())};
+        plan_->output_bytes.push_back(bytes_of(v.desc));
+      } else {
+        v.place = {Place::arena, arena_.take(bytes_of(v.desc))};
+      }
+      s.out.push_back(v.place);
+      s.step.out.push_back(v.desc);
+      if (v.last_use < 0) dying.push_back(&v);  // nobody reads it (a pooling index in evaluation)
+    }
+    s.kernel = backend(plan_->device).prepare(s.step);
+    if (s.kernel->workspace_bytes > 0) {
+      s.workspace_at = arena_.take(s.kernel->workspace_bytes);
+      arena_.give(s.workspace_at, s.kernel->workspace_bytes);
+    }
+    s.flops = flops_of(s.step);
+    plan_->flops += s.flops;
+    for (Value* v : dying)
+      if (v->place.kind == Place::arena) arena_.give(v->place.at, bytes_of(v->desc));
+    plan_->steps.push_back(std::move(s));
+  }
+
+  /// A fused step counts what its ops would alone.
+  static int64_t flops_of(const Step& s) {
+    if (s.op != kOpFused) return (op_def(s.op).cost ? op_def(s.op).cost(s) : element_cost(s, 1)).flops;
+    const auto ops = std::count_if(s.expr->code.begin(), s.expr->code.end(), [](const auto& i) { return i.row != Expr::kCast; });
+    return ops * s.out[0].shape.numel();
+  }
+
+  Program program_;
+  std::unique_ptr<Plan> plan_ = std::make_unique<Plan>();
+  std::vector<Unit> units_;
+  std::vector<Value> values_;
+  OffsetAllocator arena_;
 };
 
 }  // namespace
 
 int64_t Plan::bytes_held() const { return static_cast<int64_t>(steps.size() * 1024 + outputs.size() * 64); }
 
-std::unique_ptr<Plan> Plan::cold(const Tape& tape) {
-  auto plan = std::make_unique<Plan>();
-  const size_t n = tape.records.size();
-  plan->device = n ? tape.records[0]->device : Device{};
-  Backend& engine = backend(plan->device);
+std::unique_ptr<Plan> Plan::build(const Tape& tape, Tier tier) { return Builder(tape, tier).take(); }
 
-  std::vector<Value> values;
-  std::vector<uint32_t> first_value(n), first_ref(n);
-  uint32_t refs = 0;
-  for (size_t i = 0; i < n; ++i) {
-    Node* node = tape.records[i];
-    first_value[i] = static_cast<uint32_t>(values.size());
-    first_ref[i] = refs;
-    refs += node->n_in;
-    for (int r = 0; r < node->n_out; ++r)
-      values.push_back({{node->out(r).dtype, node->out(r).shape}, {Ref::record, static_cast<uint8_t>(r), static_cast<uint32_t>(i)}});
-  }
-  auto value = [&](const Ref& r) -> Value& { return values[first_value[r.index] + r.result]; };
-  auto root = [&](Ref r) { return r.kind == Ref::record ? value(r).root : r; };
-  for (size_t i = 0; i < n; ++i)
-    if (op_def(tape.records[i]->op).alias) value({Ref::record, 0, static_cast<uint32_t>(i)}).root = root(tape.refs[first_ref[i]]);
-
-  // Lifetimes, on roots.
-  for (size_t i = 0; i < n; ++i) {
-    Node* node = tape.records[i];
-    for (int r = 0; r < node->n_out; ++r)
-      if (tape.outputs[i] >> r & 1) {
-        const Ref at = root({Ref::record, static_cast<uint8_t>(r), static_cast<uint32_t>(i)});
-        if (at.kind == Ref::record) value(at).leaves = true;
+std::string describe(const Plan& plan) {
+  std::string text;
+  for (const PlannedStep& s : plan.steps) {
+    std::string name = op_def(s.step.op).name;
+    if (s.expr) {
+      std::string ops;
+      for (const Expr::Instruction& i : s.expr->code) {
+        if (!ops.empty()) ops += ", ";
+        ops += i.row == Expr::kCast ? "cast" : pointwise_rows[i.row].name;
+        if (i.gradient >= 0) ops += str(".g", "xyz"[i.gradient]);
       }
-    if (op_def(node->op).alias) continue;
-    for (int k = 0; k < node->n_in; ++k) {
-      const Ref at = root(tape.refs[first_ref[i] + static_cast<uint32_t>(k)]);
-      if (at.kind == Ref::record) value(at).last_use = static_cast<int>(i);
+      name += str("(", ops, ")");
+    } else if (is_pointwise(op_def(s.step.op))) {
+      const auto& attr = s.attr.as<PointwiseAttr>();
+      if (attr.gradient >= 0) name = str(pointwise_rows[attr.row].name, ".g", "xyz"[attr.gradient]);
     }
+    const ValueDesc& out = s.step.out[0];
+    text += str(name, " ", out.dtype, out.shape, " ", s.in.size(), " in ", s.out.size(), " out\n");
   }
-
-  OffsetAllocator arena;
-  auto place_of = [&](const Ref& given) -> Place {
-    const Ref r = root(given);
-    if (r.kind == Ref::leaf) return {Place::leaf, r.index};
-    if (r.kind == Ref::slot) return {Place::slot, r.index};
-    return value(r).place;
-  };
-  for (size_t i = 0; i < n; ++i) {
-    Node* node = tape.records[i];
-    const OpDef& def = op_def(node->op);
-    if (def.alias) continue;
-    PlannedStep s;
-    s.attr = node->attr;
-    s.record = static_cast<uint32_t>(i);
-    s.step.op = node->op;
-    std::vector<Value*> dying;
-    for (int k = 0; k < node->n_in; ++k) {
-      const Ref& given = tape.refs[first_ref[i] + static_cast<uint32_t>(k)];
-      s.in.push_back(place_of(given));
-      if (given.kind == Ref::slot) s.step.in.push_back({is_float(tape.slot_dtypes[given.index]) ? DType::f64 : DType::i64, {}});
-      else s.step.in.push_back(given.kind == Ref::leaf ? tape.leaf_descs[given.index] : value(given).desc);
-      const Ref at = root(given);
-      if (at.kind == Ref::record && value(at).last_use == static_cast<int>(i) &&
-          std::find(dying.begin(), dying.end(), &value(at)) == dying.end())
-        dying.push_back(&value(at));
-    }
-    for (int r = 0; r < node->n_out; ++r) {
-      Value& v = value({Ref::record, static_cast<uint8_t>(r), static_cast<uint32_t>(i)});
-      if (v.leaves) {
-        v.place = {Place::output, static_cast<int64_t>(plan->output_bytes.size())};
-        plan->output_bytes.push_back(bytes_of(v.desc));
-      } else {
-        v.place = {Place::arena, arena.take(bytes_of(v.desc))};
-      }
-      s.out.push_back(v.place);
-      s.step.out.push_back(v.desc);
-    }
-    s.step.attr = &s.attr;
-    s.kernel = engine.prepare(s.step);
-    if (s.kernel->workspace_bytes > 0) {
-      s.workspace_at = arena.take(s.kernel->workspace_bytes);
-      arena.give(s.workspace_at, s.kernel->workspace_bytes);
-    }
-    s.flops = (def.cost ? def.cost(s.step) : element_cost(s.step, 1)).flops;
-    plan->flops += s.flops;
-    for (Value* v : dying)
-      if (v->place.kind == Place::arena) arena.give(v->place.at, bytes_of(v->desc));
-    for (int r = 0; r < node->n_out; ++r) {  // results nobody reads (a pooling index in evaluation)
-      Value& v = value({Ref::record, static_cast<uint8_t>(r), static_cast<uint32_t>(i)});
-      if (v.last_use < 0 && v.place.kind == Place::arena) arena.give(v.place.at, bytes_of(v.desc));
-    }
-    plan->steps.push_back(std::move(s));
-    plan->steps.back().step.attr = &plan->steps.back().attr;
-  }
-  for (auto& s : plan->steps) s.step.attr = &s.attr;  // the vector may have moved them
-  for (size_t i = 0; i < n; ++i)
-    for (int r = 0; r < tape.records[i]->n_out; ++r)
-      if (tape.outputs[i] >> r & 1) {
-        const Ref ref{Ref::record, static_cast<uint8_t>(r), static_cast<uint32_t>(i)};
-        plan->outputs.push_back({ref.index, ref.result, place_of(ref)});
-      }
-  plan->arena_bytes = arena.end();
-  return plan;
+  return text;
 }
 
 }  // namespace suanli

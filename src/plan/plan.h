@@ -5,6 +5,7 @@
 
 #include "plan/tape.h"
 #include "runtime/backend.h"
+#include "suanli/plan.h"
 
 namespace suanli {
 
@@ -18,7 +19,8 @@ struct Place {
 struct PlannedStep {
   Step step;                       // op, attributes, shapes
   Attr attr;
-  uint32_t record;                 // for the module path, which is not part of the tape
+  std::unique_ptr<Expr> expr;      // of a fused step
+  uint32_t record;                 // the first of its records: for the module path, which is not part of the tape
   std::unique_ptr<Kernel> kernel;
   std::vector<Place> in, out;
   int64_t workspace_at = 0;
@@ -39,9 +41,12 @@ struct Plan {
   std::vector<int64_t> output_bytes;   // storages to allocate
   int64_t arena_bytes = 0, flops = 0;
 
-  /// Cold tier: one precompiled kernel per record, values in an arena by their lifetimes.
-  static std::unique_ptr<Plan> cold(const Tape& tape);
+  /// Values lie in an arena by their lifetimes. Cold: one precompiled kernel per record. Planned: fused (see fuse.h).
+  static std::unique_ptr<Plan> build(const Tape& tape, Tier tier);
   int64_t bytes_held() const;          // estimate, for the cache
 };
+
+/// One line per step: "fused(add, relu) f32[64, 32, 26, 26] 3 in 1 out". A gradient is named after its row and input: "relu.gx".
+std::string describe(const Plan& plan);
 
 }  // namespace suanli

@@ -13,11 +13,29 @@ struct ValueDesc {
   Shape shape;
 };
 
+/// The straight-line code of a fused step. Values are numbered: first Step::in, then one per instruction; all have the shape of the
+/// results, or broadcast to it.
+struct Expr {
+  struct Instruction {
+    int16_t row;       // of the table of pointwise ops; kCast: only the dtype changes
+    int8_t gradient;   // -1: the row's value; i: the gradient of its input i
+    uint8_t operands;  // how many there are, in the order in which the op alone would take them
+    DType compute;     // what it computes in
+    DType type;        // of its value: what the op alone would write, so that a fused value is rounded alike
+    uint8_t operand[5];
+  };
+  static constexpr int16_t kCast = -1;
+  static constexpr int kMaxPointers = 16, kMaxInstructions = 64;
+  std::vector<Instruction> code;
+  std::vector<uint8_t> results;  // the values that become Step::out; never an input
+};
+
 /// One op on known shapes. `attr` points to the op's attribute struct (48 bytes, see ops/op.h); a kernel copies what it needs of it.
 struct Step {
   uint16_t op;
   const void* attr;
   std::vector<ValueDesc> in, out;
+  const Expr* expr = nullptr;  // of a fused step, which has no attributes
 };
 
 /// A prepared step. `in` and `out` follow Step::in/out; an input that is a scalar slot points to one element of its dtype.

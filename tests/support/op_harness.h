@@ -19,6 +19,7 @@ enum class Mode {
   single,      // gradients in f32 against those in f64
   saved,       // reading the result before backward() changes no bit of the gradients
   eager,       // flushed after every op: the same bits
+  planned,     // fused or one kernel per op: the same bits
   threads,     // one and two threads: the same bits
   decompose,   // the composite of simpler ops gives the same
   count
@@ -28,7 +29,7 @@ const char* name(Mode mode);
 /// Fails the current test (without ending it) for every mode that does not hold.
 void check_sample(const Op& op, const Sample& sample, int number);
 
-/// "op harness: 62 ops, 410 samples: shape 390, value 390, … not yet: planned 390, …" of this process.
+/// "op harness: 62 ops, 410 samples: shape 390, value 390, … not yet: onnx 390, …" of this process.
 std::string summary();
 
 Tensor to_tensor(const Array& a);

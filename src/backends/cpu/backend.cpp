@@ -30,20 +30,14 @@ std::unique_ptr<Kernel> pointwise_factory(const Step& step) {
     return fn ? make_pointwise(fn, compute, step.in, step.out[0]) : nullptr;
   }
   TileFn fn = gradient_tile(attr.row, attr.gradient, compute);
-  if (!fn) return nullptr;
-  // The tile takes x[, y[, z]], out, g by position; the record holds only those that the text mentions.
-  const int arity = pointwise_rows[attr.row].arity;
-  const GradientOperands needed = gradient_operands(attr.row, attr.gradient);
-  int8_t places[5] = {};
-  for (int k = 0; k < needed.count; ++k)
-    places[k] = static_cast<int8_t>(needed.which[k] < 3 ? needed.which[k] : arity + needed.which[k] - 3);
-  return make_pointwise(fn, compute, step.in, step.out[0], places);
+  return fn ? make_pointwise(fn, compute, step.in, step.out[0], tile_places(attr.row, attr.gradient).data()) : nullptr;
 }
 
 const struct RegisterPointwise {
   RegisterPointwise() {
     for (const PointwiseRow& row : pointwise_rows) RegisterKernel(row.name, pointwise_factory);
     RegisterKernel("pointwise_gradient", pointwise_factory);
+    RegisterKernel("fused", make_fused);
   }
 } register_pointwise;
 

@@ -16,6 +16,14 @@ namespace suanli::cpu {
 std::unique_ptr<Kernel> make_pointwise(TileFn fn, Compute compute, const std::vector<ValueDesc>& in, const ValueDesc& out,
                                        const int8_t* places = nullptr);
 
+/// Where a record's operands go among the inputs of its tile function, which takes x[, y[, z]], out, g by position: a gradient's record
+/// holds only those that its text mentions.
+std::array<int8_t, 5> tile_places(int row, int gradient);
+
+/// Runs step.expr: every value is rounded as its op alone would have rounded it, so the results have the same bits. nullptr where an
+/// instruction has no kernel.
+std::unique_ptr<Kernel> make_fused(const Step& step);
+
 /// Converts element by element, shapes equal. Floats to integers truncate toward zero and stay at the nearest value where out of
 /// range, NaN gives 0; integers to narrower ones keep the low bits; to bool is x != 0 (NaN is true).
 std::unique_ptr<Kernel> make_cast(const ValueDesc& in, const ValueDesc& out);

@@ -1,0 +1,278 @@
+// Regions are grown without regard to size, then cut. Growing goes through the tape backwards, so that a value which only one place
+// needs is computed there (an optimiser's decayed state beside the gradient that it meets), not where it could be computed first.
+//
+// Every unit has a height: more than that of any other unit that reads it. Heights make a cycle through other units impossible, and
+// checking them costs nothing, where a search for paths would be quadratic in a long tape. The price is that a few legal regions are
+// not found: those that would need an earlier decision changed.
+#include "plan/fuse.h"
+
+#include <algorithm>
+#include <queue>
+
+#include "ops/pointwise.h"
+
+namespace suanli {
+
+namespace {
+
+constexpr uint32_t kNobody = UINT32_MAX;
+
+bool computed_in_tiles(DType d) { return d <= DType::boolean && d != DType::f16 && d != DType::bf16 && (d < DType::u64 || d > DType::u16); }
+
+/// Whether a record is an instruction of fused code.
+bool fusable(const Program& p, size_t i, uint16_t cast_op) {
+  const Node* n = p.record(i);
+  if (n->op != cast_op && !is_pointwise(op_def(n->op))) return false;
+  if (!computed_in_tiles(p.record(i)->out(0).dtype)) return false;
+  for (const Ref& r : p.inputs(i))
+    if (!computed_in_tiles(p.desc(r).dtype)) return false;
+  return true;
+}
+
+struct Reader {
+  uint32_t record;
+  bool same_shape;  // sees the value in the shape that it was computed in
+};
+
+class Regions {
+ public:
+  explicit Regions(const Program& p) : p_(p), n_(p.size()), parent_(n_), height_(n_, 0), highest_(n_, kNobody), fusable_(n_), readers_(n_) {
+    const uint16_t cast_op = op_id("cast");
+    for (uint32_t i = 0; i < n_; ++i) {
+      parent_[i] = i;
+      if (p.is_alias(i)) continue;
+      fusable_[i] = fusable(p, i, cast_op);
+      for (const Ref& r : p.inputs(i)) {
+        const Ref root = p.root(r);
+        if (root.kind == Ref::record) readers_[root.index].push_back({i, p.desc(r).shape == p.desc(root).shape});
+      }
+    }
+    last_reader_of_leaf_.assign(p.tape().leaves.size(), kNobody);
+    last_reader_of_value_.assign(p.values(), kNobody);
+    for (uint32_t i = static_cast<uint32_t>(n_); i-- > 0;)
+      if (!p.is_alias(i)) place(i);
+  }
+
+  /// Members in tape order; regions by their first member.
+  std::vector<Unit> collect() {
+    std::vector<Unit> regions;
+    std::vector<uint32_t> index(n_, kNobody);
+    for (uint32_t i = 0; i < n_; ++i) {
+      if (p_.is_alias(i)) continue;
+      uint32_t& at = index[find(i)];
+      if (at == kNobody) at = static_cast<uint32_t>(regions.size()), regions.emplace_back();
+      regions[at].push_back(i);
+    }
+    return regions;
+  }
+
+  const std::vector<Reader>& readers(uint32_t i) const { return readers_[i]; }
+
+ private:
+  uint32_t find(uint32_t i) {
+    while (parent_[i] != i) i = parent_[i] = parent_[parent_[i]];
+    return i;
+  }
+  const Shape& shape(uint32_t i) const { return p_.record(i)->out(0).shape; }
+  /// Whether a region may be given this height, which is not below its own: all who feed it must stay above.
+  bool may_rise(uint32_t region, uint32_t height) const { return height_[region] == height || highest_[region] > height; }
+
+  void unite(uint32_t a, uint32_t b) {
+    parent_[b] = a;
+    height_[a] = std::max(height_[a], height_[b]);
+    highest_[a] = std::min(highest_[a], highest_[b]);
+  }
+
+  void place(uint32_t i) {
+    std::vector<uint32_t> near, far;  // regions of readers that i may join, and of others
+    for (const Reader& r : readers_[i]) {
+      const bool joins = r.same_shape && fusable_[i] && fusable_[r.record] && shape(r.record) == shape(i);
+      (joins ? near : far).push_back(find(r.record));
+    }
+    // A region may also read it in another shape: then the value has to be in memory.
+    std::erase_if(near, [&](uint32_t region) { return std::find(far.begin(), far.end(), region) != far.end(); });
+    for (uint32_t region : far) height_[i] = std::max(height_[i], height_[region] + 1);
+    for (uint32_t region : near) height_[i] = std::max(height_[i], height_[region]);
+    const uint32_t height = height_[i];
+    std::sort(near.begin(), near.end());
+    near.erase(std::unique(near.begin(), near.end()), near.end());
+    for (uint32_t region : near)
+      if (may_rise(region, height)) unite(i, region);
+      else far.push_back(region);
+    for (uint32_t region : far) highest_[region] = std::min(highest_[region], height);
+    if (fusable_[i]) join_who_reads_the_same(i);
+  }
+
+  /// Reading a large input once is worth a joint step; sharing a bias or a number is not.
+  void join_who_reads_the_same(uint32_t i) {
+    for (const Ref& r : p_.inputs(i)) {
+      const Ref root = p_.root(r);
+      if (root.kind == Ref::slot || !(p_.desc(r).shape == shape(i))) continue;
+      uint32_t& last = root.kind == Ref::leaf ? last_reader_of_leaf_[root.index] : last_reader_of_value_[p_.value(root)];
+      if (last != kNobody && shape(last) == shape(i)) {
+        const uint32_t a = find(i), b = find(last), low = height_[a] < height_[b] ? a : b;
+        if (a != b && may_rise(low, std::max(height_[a], height_[b]))) unite(a, b);
+      }
+      last = i;
+    }
+  }
+
+  const Program& p_;
+  size_t n_;
+  std::vector<uint32_t> parent_, height_;
+  std::vector<uint32_t> highest_;  // per region: the height of the lowest region that feeds it and is placed already
+  std::vector<uint8_t> fusable_;
+  std::vector<std::vector<Reader>> readers_;
+  std::vector<uint32_t> last_reader_of_leaf_, last_reader_of_value_;
+};
+
+/// Cuts regions in tape order into units that keep the bounds. Where there is a choice the cut goes where the fewest values cross it,
+/// so that of several updates in one region none is torn; but no unit gets smaller than half of what would fit.
+class Cutter {
+ public:
+  Cutter(const Program& p, const Regions& regions, const std::vector<uint32_t>& region_of)
+      : p_(p), regions_(regions), region_of_(region_of), position_(p.size(), kNobody) {}
+
+  void cut(const Unit& region, std::vector<Unit>& units) {
+    for (size_t start = 0; start < region.size();) {
+      const size_t length = region.size() == 1 ? 1 : next_length(region, start);
+      units.emplace_back(region.begin() + static_cast<ptrdiff_t>(start), region.begin() + static_cast<ptrdiff_t>(start + length));
+      start += length;
+    }
+  }
+
+ private:
+  struct Input {
+    Ref root;
+    Shape shape;
+  };
+  size_t next_length(const Unit& region, size_t start) {
+    const size_t most = std::min<size_t>(region.size() - start, Expr::kMaxInstructions);
+    std::vector<int> unread(most), unread_in_region(most), crossing(most, -1);
+    std::vector<Input> inputs;
+    size_t outputs = 0, largest = 0;
+    int crossing_now = 0;
+    for (size_t k = 0; k < most; ++k) {
+      const uint32_t i = region[start + k];
+      for (const Ref& r : p_.inputs(i)) {
+        const Ref root = p_.root(r);
+        if (root.kind == Ref::record && position_[root.index] != kNobody) {
+          const uint32_t at = position_[root.index];
+          if (--unread_in_region[at] == 0) --crossing_now;
+          if (--unread[at] == 0 && !p_.leaves(root)) --outputs;
+          continue;
+        }
+        const Shape shape = p_.desc(r).shape;
+        if (std::none_of(inputs.begin(), inputs.end(), [&](const Input& o) { return same(o.root, root) && o.shape == shape; }))
+          inputs.push_back({root, shape});
+      }
+      position_[i] = static_cast<uint32_t>(k);
+      for (const Reader& r : regions_.readers(i)) ++unread[k], unread_in_region[k] += region_of_[r.record] == region_of_[i];
+      outputs += unread[k] > 0 || p_.leaves({Ref::record, 0, i});
+      crossing_now += unread_in_region[k] > 0;
+      if (inputs.size() + outputs > Expr::kMaxPointers) continue;
+      crossing[k] = crossing_now;
+      largest = k;
+    }
+    for (size_t k = 0; k < most; ++k) position_[region[start + k]] = kNobody;
+    size_t best = largest;
+    for (size_t k = largest; k-- > largest / 2;)
+      if (crossing[k] >= 0 && crossing[k] < crossing[best]) best = k;
+    return best + 1;
+  }
+  static bool same(const Ref& a, const Ref& b) { return a.kind == b.kind && a.index == b.index && a.result == b.result; }
+
+  const Program& p_;
+  const Regions& regions_;
+  const std::vector<uint32_t>& region_of_;
+  std::vector<uint32_t> position_;
+};
+
+/// An order in which every unit comes after those it reads from; of those that may run, the one whose first record is the oldest.
+std::vector<Unit> in_order(const Program& p, std::vector<Unit> units) {
+  std::vector<uint32_t> unit_of(p.size(), kNobody);
+  for (uint32_t u = 0; u < units.size(); ++u)
+    for (uint32_t i : units[u]) unit_of[i] = u;
+  std::vector<std::vector<uint32_t>> readers(units.size());
+  std::vector<uint32_t> waits_for(units.size(), 0);
+  for (uint32_t u = 0; u < units.size(); ++u)
+    for (uint32_t i : units[u])
+      for (const Ref& r : p.inputs(i))
+        if (const Ref root = p.root(r); root.kind == Ref::record && unit_of[root.index] != u)
+          readers[unit_of[root.index]].push_back(u), ++waits_for[u];
+  using Ready = std::pair<uint32_t, uint32_t>;  // first record, unit
+  std::priority_queue<Ready, std::vector<Ready>, std::greater<>> ready;
+  for (uint32_t u = 0; u < units.size(); ++u)
+    if (waits_for[u] == 0) ready.push({units[u][0], u});
+  std::vector<Unit> ordered;
+  while (!ready.empty()) {
+    const uint32_t u = ready.top().second;
+    ready.pop();
+    for (uint32_t reader : readers[u])
+      if (--waits_for[reader] == 0) ready.push({units[reader][0], reader});
+    ordered.push_back(std::move(units[u]));
+  }
+  if (ordered.size() != units.size()) throw Error("[fuse] internal: the units form a cycle");
+  return ordered;
+}
+
+}  // namespace
+
+std::vector<Unit> fuse(const Program& program) {
+  Regions regions(program);
+  const std::vector<Unit> found = regions.collect();
+  std::vector<uint32_t> region_of(program.size(), kNobody);
+  for (uint32_t r = 0; r < found.size(); ++r)
+    for (uint32_t i : found[r]) region_of[i] = r;
+  Cutter cutter(program, regions, region_of);
+  std::vector<Unit> units;
+  for (const Unit& region : found) cutter.cut(region, units);
+  return in_order(program, std::move(units));
+}
+
+FusedUnit fused_unit(const Program& program, const Unit& unit, const std::vector<uint8_t>& escapes) {
+  FusedUnit f;
+  std::vector<std::pair<Ref, ValueDesc>> inputs;  // roots, as they are seen
+  auto input = [&](const Ref& r) -> size_t {
+    const Ref root = program.root(r);
+    const ValueDesc desc = program.desc(r);
+    for (size_t k = 0; k < inputs.size(); ++k)
+      if (const Ref& o = inputs[k].first;
+          o.kind == root.kind && o.index == root.index && o.result == root.result && inputs[k].second.shape == desc.shape)
+        return k;
+    inputs.push_back({root, desc});
+    f.in.push_back(r);
+    return inputs.size() - 1;
+  };
+  auto member = [&](const Ref& r) -> size_t {  // the position of the member whose value it is, or the unit's size
+    const Ref root = program.root(r);
+    if (root.kind != Ref::record) return unit.size();
+    auto at = std::lower_bound(unit.begin(), unit.end(), root.index);
+    return at != unit.end() && *at == root.index ? static_cast<size_t>(at - unit.begin()) : unit.size();
+  };
+  // Values are numbered after all inputs, so these are counted first.
+  for (uint32_t i : unit)
+    for (const Ref& r : program.inputs(i))
+      if (member(r) == unit.size()) input(r);
+  for (uint32_t i : unit) {
+    const Node* n = program.record(i);
+    Expr::Instruction code{Expr::kCast, -1, static_cast<uint8_t>(n->n_in), DType::f32, program.record(i)->out(0).dtype, {}};
+    if (is_pointwise(op_def(n->op))) {
+      const auto& attr = n->attr.as<PointwiseAttr>();
+      code.row = attr.row, code.gradient = attr.gradient, code.compute = attr.compute;
+    }
+    size_t k = 0;
+    for (const Ref& r : program.inputs(i)) {
+      const size_t at = member(r);
+      code.operand[k++] = static_cast<uint8_t>(at == unit.size() ? input(r) : inputs.size() + at);
+    }
+    if (escapes[f.expr.code.size()]) {
+      f.expr.results.push_back(static_cast<uint8_t>(inputs.size() + f.expr.code.size()));
+      f.out.push_back({Ref::record, 0, i});
+    }
+    f.expr.code.push_back(code);
+  }
+  return f;
+}
+
+}  // namespace suanli

@@ -1,0 +1,24 @@
+// The fusion pass: which pointwise records become one step.
+#pragma once
+#include "plan/program.h"
+#include "runtime/step.h"
+
+namespace suanli {
+
+/// Groups pointwise records and casts whose results have one shape, and puts the units in an order in which everything is computed
+/// before it is read. A function of the tape alone.
+///
+/// Within a unit: at most Expr::kMaxInstructions records; at most Expr::kMaxPointers different inputs (scalar slots count) and outputs;
+/// no path that leaves the unit and comes back. No record is computed twice.
+std::vector<Unit> fuse(const Program& program);
+
+/// The code of a unit of several records, its inputs and its outputs in order.
+struct FusedUnit {
+  Expr expr;
+  std::vector<Ref> in;   // as the records see them
+  std::vector<Ref> out;  // roots
+};
+/// `escapes`: per member, whether its result is read outside of the unit or leaves the program.
+FusedUnit fused_unit(const Program& program, const Unit& unit, const std::vector<uint8_t>& escapes);
+
+}  // namespace suanli

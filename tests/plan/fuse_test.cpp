@@ -1,0 +1,204 @@
+// What the fusion pass makes of small programs, as text.
+#include "gtest/gtest.h"
+#include "plan/planned.h"
+
+namespace suanli {
+namespace {
+
+using namespace suanli::test;
+
+/// The steps that the planned tier makes of what `f` records; what it returns is held until then. Afterwards it runs, and the count of
+/// kernels has to be the number of steps.
+template <class F> std::string steps(F&& f) {
+  InTier planned(Tier::planned);
+  auto held = f();
+  const auto plan = plan_of_pending();
+  EXPECT_EQ(plan->flops, plan_of_pending(Tier::cold)->flops);
+  const int64_t before = plan_stats().kernels;
+  flush();
+  EXPECT_EQ(plan_stats().kernels - before, static_cast<int64_t>(plan->steps.size()));
+  return "\n" + describe(*plan);
+}
+using Tensors = std::vector<Tensor>;
+
+TEST(Fuse, AChainIsOneKernel) {
+  const Tensor x = tensor_f32({4, 7}, 1), b = tensor_f32({7}, 2), c = tensor_f32({4, 1}, 3);
+  EXPECT_EQ(steps([&] { return relu(x + b) * c; }), R"(
+fused(add, relu, mul) f32[4, 7] 3 in 1 out
+)");
+}
+
+TEST(Fuse, WhatIsHeldBecomesAnOutput) {
+  const Tensor x = tensor_f32({4, 7}, 1);
+  EXPECT_EQ(steps([&] {
+              Tensor y = x + 1.0;
+              return Tensors{y, exp(y), y > 1.0};
+            }),
+            R"(
+fused(add, exp, gt) f32[4, 7] 3 in 3 out
+)");
+}
+
+TEST(Fuse, GeluForwardAndBackward) {
+  Parameter x(tensor_f32({4, 7}, 1));
+  const Tensor w = tensor_f32({4, 7}, 2);
+  EXPECT_EQ(steps([&] {
+              sum(gelu(Tensor(x)) * w).backward();
+              return x.grad();
+            }),
+            R"(
+full f32[] 1 in 1 out
+expand f32[4, 7] 1 in 1 out
+fused(mul.gx, gelu.gx) f32[4, 7] 3 in 1 out
+)");
+}
+
+TEST(Fuse, AnAdamStepIsOneKernelForEachParameter) {
+  for (const bool equal : {true, false}) {
+    Parameter a(tensor_f32({4, 7}, 1)), b(tensor_f32(equal ? Shape{4, 7} : Shape{9}, 2));
+    optim::Adam opt({a, b}, {.lr = 0.01});
+    auto give_gradients = [&] { a.set_grad(tensor_f32(a.shape(), 3)), b.set_grad(tensor_f32(b.shape(), 4)); };
+    for (int i = 0; i < 2; ++i) give_gradients(), opt.step();
+    give_gradients();
+    const int64_t before = plan_stats().kernels;
+    opt.step();
+    // 14 pointers each (4 tensors, 7 numbers, 3 results), so two do not fit into one.
+    EXPECT_EQ(plan_stats().kernels - before, 2) << equal;
+  }
+}
+
+TEST(Fuse, SoftmaxWithAMask) {
+  const Tensor x = tensor_f32({4, 7}, 1), mask = tensor_f32({4, 7}, 2) > 0.0;
+  flush();
+  EXPECT_EQ(steps([&] {
+              Tensor z = where(mask, x * 0.5, -1e9), e = exp(z - max(z, {1}, true));
+              return e / sum(e, {1}, true);
+            }),
+            R"(
+fused(mul, where) f32[4, 7] 4 in 1 out
+max f32[4, 1] 1 in 1 out
+fused(sub, exp) f32[4, 7] 2 in 1 out
+sum f32[4, 1] 1 in 1 out
+div f32[4, 7] 2 in 1 out
+)");
+}
+
+TEST(Fuse, DropoutForwardAndBackward) {
+  Parameter x(tensor_f32({4, 7}, 1));
+  const Tensor w = tensor_f32({7, 3}, 2), v = tensor_f32({4, 3}, 3);
+  EXPECT_EQ(steps([&] {
+              sum(matmul(dropout(relu(Tensor(x)), 0.25), w) * v).backward();
+              return x.grad();
+            }),
+            R"(
+uniform f32[4, 7] 4 in 1 out
+full f32[] 1 in 1 out
+expand f32[4, 3] 1 in 1 out
+mul.gx f32[4, 3] 2 in 1 out
+matmul f32[4, 7] 2 in 1 out
+fused(relu, ge, where.gy, mul.gx, relu.gx) f32[4, 7] 5 in 1 out
+)");
+}
+
+TEST(Fuse, DifferentShapesDoNotJoin) {
+  const Tensor x = tensor_f32({4, 7}, 1), b = tensor_f32({7}, 2);
+  EXPECT_EQ(steps([&] { return x * exp(b); }), R"(
+exp f32[7] 1 in 1 out
+mul f32[4, 7] 2 in 1 out
+)");
+  EXPECT_EQ(steps([&] { return exp(reshape(x * 2.0, {7, 4})); }), R"(
+mul f32[4, 7] 2 in 1 out
+exp f32[7, 4] 1 in 1 out
+)");
+  // Under another name and back again it is the same value.
+  EXPECT_EQ(steps([&] { return exp(reshape(reshape(x * 2.0, {28}), {4, 7})); }), R"(
+fused(mul, exp) f32[4, 7] 2 in 1 out
+)");
+}
+
+TEST(Fuse, NoPathLeavesAUnitAndComesBack) {
+  const Tensor x = tensor_f32({4, 7}, 1), w = tensor_f32({7, 7}, 2);
+  EXPECT_EQ(steps([&] {
+              Tensor y = exp(x);
+              return y / sum(y, {1}, true) + y;
+            }),
+            R"(
+exp f32[4, 7] 1 in 1 out
+sum f32[4, 1] 1 in 1 out
+fused(div, add) f32[4, 7] 2 in 1 out
+)");
+  // The product reads y before the others run.
+  EXPECT_EQ(steps([&] {
+              Tensor y = relu(x * 2.0), z = matmul(y, w);
+              return (z + y) * x;
+            }),
+            R"(
+fused(mul, relu) f32[4, 7] 2 in 1 out
+matmul f32[4, 7] 2 in 1 out
+fused(add, mul) f32[4, 7] 3 in 1 out
+)");
+}
+
+TEST(Fuse, WhatOneLatePlaceNeedsIsComputedThere) {
+  const Tensor x = tensor_f32({4, 7}, 1), m = tensor_f32({4, 7}, 2), w = tensor_f32({7, 7}, 3);
+  EXPECT_EQ(steps([&] {
+              Tensor decayed = m * 0.9;
+              return decayed + matmul(relu(x), w) * 0.1;
+            }),
+            R"(
+relu f32[4, 7] 1 in 1 out
+matmul f32[4, 7] 2 in 1 out
+fused(mul, mul, add) f32[4, 7] 4 in 1 out
+)");
+}
+
+TEST(Fuse, TypesMayMix) {
+  const Tensor x = tensor_f32({4, 7}, 1);
+  EXPECT_EQ(steps([&] {
+              Tensor positive = x > 0.0, hundreds = cast(x * 100.0, u8), whole = cast(x, i32);
+              return where(positive, hundreds, whole) + 1;
+            }),
+            R"(
+fused(gt, mul, cast, cast, where, add) i32[4, 7] 4 in 1 out
+)");
+}
+
+TEST(Fuse, LongChainsAreCutAtTheBound) {
+  const Tensor x = tensor_f32({4, 7}, 1);
+  for (int n : {64, 65, 128, 200}) {
+    InTier planned(Tier::planned);
+    Tensor y = x;
+    for (int i = 0; i < n; ++i) y = i % 2 ? sin(y) : cos(y);
+    EXPECT_EQ(plan_of_pending()->steps.size(), static_cast<size_t>((n + 63) / 64)) << n;
+  }
+}
+
+TEST(Fuse, UpdatesThatShareAStepAreNotTorn) {
+  // Each takes a tensor, two numbers and a result beside the shared g. The fourth's first op would still fit; it waits for the rest.
+  const Tensor g = tensor_f32({4, 7}, 9);
+  EXPECT_EQ(steps([&] {
+              Tensors out;
+              for (uint64_t i = 0; i < 4; ++i) {
+                Tensor decayed = tensor_f32({4, 7}, i) * 0.9;
+                out.push_back(decayed - g * 0.1);
+              }
+              return out;
+            }),
+            R"(
+fused(mul, mul, sub, mul, mul, sub, mul, mul, sub) f32[4, 7] 10 in 3 out
+fused(mul, mul, sub) f32[4, 7] 4 in 1 out
+)");
+}
+
+TEST(Fuse, CheckNanRunsTheColdTier) {
+  const Tensor x = tensor_f32({4, 7}, 1);
+  InTier planned(Tier::planned);
+  set_check_nan(true);
+  Tensor y = log(x * 0.0 - 1.0) + 1.0;
+  const std::string text = thrown<NumericError>([&] { y.to_vector<float>(); });
+  set_check_nan(false);
+  EXPECT_NE(text.find("[log]"), std::string::npos) << text;
+}
+
+}  // namespace
+}  // namespace suanli

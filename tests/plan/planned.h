@@ -1,0 +1,16 @@
+// What tests of the fusion pass look at: the plan of what is pending, without running it.
+#pragma once
+#include "plan/plan.h"
+#include "support/tier.h"
+#include "tensor/programs.h"
+
+namespace suanli::test {
+
+inline std::unique_ptr<Plan> plan_of_pending(Tier tier = Tier::planned) {
+  Tape tape;
+  auto& pending = Recorder::current().pending();
+  tape.build(pending, pending.size());
+  return Plan::build(tape, tier);
+}
+
+}  // namespace suanli::test
