@@ -175,7 +175,7 @@ TEST(Tiers, FusionReachesItsBounds) {
     size_t most = 0;
     for (const PlannedStep& s : plan->steps) {
       EXPECT_LE(s.in.size() + s.out.size(), static_cast<size_t>(Expr::kMaxPointers));
-      if (s.expr) EXPECT_LE(s.expr->code.size(), static_cast<size_t>(Expr::kMaxInstructions));
+      if (s.expr) { EXPECT_LE(s.expr->code.size(), static_cast<size_t>(Expr::kMaxInstructions)); }
       most += s.expr ? s.expr->code.size() : 1;
     }
     EXPECT_EQ(most, plan_of_pending(Tier::cold)->steps.size()) << "each op once";
