@@ -148,6 +148,8 @@ class Cutter {
     Ref root;
     Shape shape;
   };
+  /// How many members from `start` on become one unit. A longer prefix may take fewer pointers (what was an output is now read inside),
+  /// so all of them are looked at.
   size_t next_length(const Unit& region, size_t start) {
     const size_t most = std::min<size_t>(region.size() - start, Expr::kMaxInstructions);
     std::vector<int> unread(most), unread_in_region(most), crossing(most, -1);
