@@ -89,13 +89,15 @@ class Regions {
       const bool joins = r.same_shape && fusable_[i] && fusable_[r.record] && shape(r.record) == shape(i);
       (joins ? near : far).push_back(find(r.record));
     }
+    for (auto* regions : {&near, &far}) {
+      std::sort(regions->begin(), regions->end());
+      regions->erase(std::unique(regions->begin(), regions->end()), regions->end());
+    }
     // A region may also read it in another shape: then the value has to be in memory.
-    std::erase_if(near, [&](uint32_t region) { return std::find(far.begin(), far.end(), region) != far.end(); });
+    std::erase_if(near, [&](uint32_t region) { return std::binary_search(far.begin(), far.end(), region); });
     for (uint32_t region : far) height_[i] = std::max(height_[i], height_[region] + 1);
     for (uint32_t region : near) height_[i] = std::max(height_[i], height_[region]);
     const uint32_t height = height_[i];
-    std::sort(near.begin(), near.end());
-    near.erase(std::unique(near.begin(), near.end()), near.end());
     for (uint32_t region : near)
       if (may_rise(region, height)) unite(i, region);
       else far.push_back(region);
@@ -146,6 +148,8 @@ class Cutter {
     Ref root;
     Shape shape;
   };
+  /// How many members from `start` on become one unit. A longer prefix may take fewer pointers (what was an output is now read inside),
+  /// so all of them are looked at.
   size_t next_length(const Unit& region, size_t start) {
     const size_t most = std::min<size_t>(region.size() - start, Expr::kMaxInstructions);
     std::vector<int> unread(most), unread_in_region(most), crossing(most, -1);

@@ -187,7 +187,11 @@ class Builder {
 
 }  // namespace
 
-int64_t Plan::bytes_held() const { return static_cast<int64_t>(steps.size() * 1024 + outputs.size() * 64); }
+int64_t Plan::bytes_held() const {
+  size_t instructions = 0;
+  for (const PlannedStep& s : steps) instructions += s.expr ? s.expr->code.size() : 0;
+  return static_cast<int64_t>(steps.size() * 1024 + instructions * 128 + outputs.size() * 64);
+}
 
 std::unique_ptr<Plan> Plan::build(const Tape& tape, Tier tier) { return Builder(tape, tier).take(); }
 

@@ -7,6 +7,7 @@
 
 #include "backends/cpu/pointwise.h"
 #include "base/thread_pool.h"
+#include "ops/pointwise.h"
 
 using namespace suanli;
 using namespace suanli::cpu;
@@ -128,6 +129,35 @@ TEST(PointwiseExecutor, WritesInPlaceAndSkipsWhatIsNotRead) {
   make_pointwise(gradient_tile(static_cast<int>(PointwiseOp::square), 0, Compute::f32), Compute::f32, {v, v}, v, places)
       ->run(packed, to, nullptr);
   EXPECT_EQ(g, std::vector<float>(10000, 72));
+}
+
+// An intermediate u8 wraps, a bool is 0 or 1, and results may be read on: as if each op had written memory.
+TEST(PointwiseExecutor, FusedValuesAreRoundedAsInMemory) {
+  const auto row = [](PointwiseOp op) { return static_cast<int16_t>(op); };
+  const ValueDesc a{DType::i32, {3, 7000}}, b{DType::u8, {7000}}, c{DType::f32, {3, 1}};
+  Expr expr;
+  expr.code = {{row(PointwiseOp::mul), -1, 2, DType::i64, DType::u8, {0, 1}},         // 3: a·b mod 256
+               {row(PointwiseOp::gt), -1, 2, DType::f32, DType::boolean, {3, 2}},     // 4: · > c
+               {Expr::kCast, -1, 1, DType::f32, DType::f64, {4}},                     // 5
+               {row(PointwiseOp::where), -1, 3, DType::f64, DType::f64, {4, 3, 5}},   // 6
+               {row(PointwiseOp::square), 0, 2, DType::f64, DType::f64, {6, 2}}};     // 7: 2·c·(6)
+  expr.results = {3, 7, 4};
+  Step step;
+  step.in = {a, b, c}, step.out = {{DType::u8, a.shape}, {DType::f64, a.shape}, {DType::boolean, a.shape}};
+  step.expr = &expr;
+  std::vector<uint8_t> x = draw(a, 1), y = draw(b, 2), z = draw(c, 3), product(21000), flag(21000);
+  std::vector<double> last(21000);
+  const void* in[] = {x.data(), y.data(), z.data()};
+  void* to[] = {product.data(), last.data(), flag.data()};
+  make_fused(step)->run(in, to, nullptr);
+  for (int64_t i = 0; i < 21000; ++i) {
+    const double limit = read(c.dtype, z.data(), i / 7000);
+    const auto want = static_cast<uint8_t>(static_cast<int64_t>(read(a.dtype, x.data(), i) * read(b.dtype, y.data(), i % 7000)));
+    const auto at = static_cast<size_t>(i);
+    ASSERT_EQ(product[at], want) << i;
+    ASSERT_EQ(flag[at], want > limit) << i;
+    ASSERT_EQ(last[at], 2 * limit * (want > limit ? want : 0)) << i;
+  }
 }
 
 TEST(PointwiseExecutor, RefusesWhatDoesNotFit) {

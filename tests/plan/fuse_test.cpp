@@ -54,6 +54,7 @@ fused(mul.gx, gelu.gx) f32[4, 7] 3 in 1 out
 }
 
 TEST(Fuse, AnAdamStepIsOneKernelForEachParameter) {
+  InTier planned(Tier::planned);
   for (const bool equal : {true, false}) {
     Parameter a(tensor_f32({4, 7}, 1)), b(tensor_f32(equal ? Shape{4, 7} : Shape{9}, 2));
     optim::Adam opt({a, b}, {.lr = 0.01});
