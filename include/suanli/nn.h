@@ -105,7 +105,8 @@ class SUANLI_API Scope {
   int exceptions_;
 };
 
-/// Gives a module its call operator, and names to its fields (parameters, modules, optionals, vectors and unique_ptrs of them).
+/// Gives a module its call operator, and names to its fields (parameters, modules, optionals, vectors and unique_ptrs of them). The
+/// operator is a template, which C++ forbids in structs declared inside a function: declare modules outside.
 #define SUANLI_FIELDS(...)                                                                                                              \
   void fields(::suanli::nn::FieldVisitor& visitor) override { ::suanli::nn::detail::visit_fields(visitor, #__VA_ARGS__, __VA_ARGS__); } \
   SUANLI_CALL
