@@ -1,8 +1,11 @@
 // Max pooling and its gradient, plane by plane.
 #include <cmath>
 #include <limits>
+#include <type_traits>
+#include <vector>
 
 #include "backends/cpu/kernels.h"
+#include "backends/cpu/pool_simd.h"
 #include "base/thread_pool.h"
 #include "ops/products.h"
 
@@ -31,12 +34,24 @@ template <class T> void pool_plane(const T* x, T* y, int32_t* at, int64_t h, int
 template <class T> std::unique_ptr<Kernel> make_pool(const Step& step) {
   const PoolAttr a = *static_cast<const PoolAttr*>(step.attr);
   const Shape x = step.in[0].shape, y = step.out[0].shape;
+  std::vector<int32_t> starts;  // of the windows, where all lie inside the plane and one gather reads them
+  if (std::is_same_v<T, float> && a.padding == 0 && x[2] * x[3] <= std::numeric_limits<int32_t>::max())
+    for (int64_t i = 0; i < y[2]; ++i)
+      for (int64_t j = 0; j < y[3]; ++j) starts.push_back(static_cast<int32_t>(i * a.stride * x[3] + j * a.stride));
   return make_kernel([=](const void* const* in, void* const* out) {
     const int64_t planes = y[0] * y[1], from = x[2] * x[3], to = y[2] * y[3];
     parallel_chunks(planes, std::max<int64_t>(1, 4096 / std::max<int64_t>(1, to * a.kernel)), [&](int64_t b, int64_t e) {
-      for (int64_t n = b; n < e; ++n)
-        pool_plane(static_cast<const T*>(in[0]) + n * from, static_cast<T*>(out[0]) + n * to, static_cast<int32_t*>(out[1]) + n * to, x[2],
-                   x[3], y[2], y[3], a);
+      for (int64_t n = b; n < e; ++n) {
+        const T* plane = static_cast<const T*>(in[0]) + n * from;
+        T* values = static_cast<T*>(out[0]) + n * to;
+        int32_t* at = static_cast<int32_t*>(out[1]) + n * to;
+        if constexpr (std::is_same_v<T, float>)
+          if (!starts.empty()) {
+            pool_windows(plane, starts.data(), to, a.kernel, x[3], values, at);
+            continue;
+          }
+        pool_plane(plane, values, at, x[2], x[3], y[2], y[3], a);
+      }
     });
   });
 }
