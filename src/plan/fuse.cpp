@@ -21,11 +21,11 @@ bool computed_in_tiles(DType d) { return d <= DType::boolean && d != DType::f16 
 
 /// Whether a record is an instruction of fused code.
 bool fusable(const Program& p, size_t i, uint16_t cast_op) {
-  const Node* n = p.record(i);
-  if (n->op != cast_op && !is_pointwise(op_def(n->op))) return false;
-  if (!computed_in_tiles(p.record(i)->out(0).dtype)) return false;
-  for (const Ref& r : p.inputs(i))
-    if (!computed_in_tiles(p.desc(r).dtype)) return false;
+  const Record& r = p.record(i);
+  if (r.op != cast_op && !is_pointwise(op_def(r.op))) return false;
+  if (!computed_in_tiles(r.out[0].dtype)) return false;
+  for (const Ref& in : r.in)
+    if (!computed_in_tiles(p.desc(in).dtype)) return false;
   return true;
 }
 
@@ -73,7 +73,7 @@ class Regions {
     while (parent_[i] != i) i = parent_[i] = parent_[parent_[i]];
     return i;
   }
-  const Shape& shape(uint32_t i) const { return p_.record(i)->out(0).shape; }
+  const Shape& shape(uint32_t i) const { return p_.record(i).out[0].shape; }
   /// Whether a region may be given this height, which is not below its own: all who feed it must stay above.
   bool may_rise(uint32_t region, uint32_t height) const { return height_[region] == height || highest_[region] > height; }
 
@@ -259,10 +259,10 @@ FusedUnit fused_unit(const Program& program, const Unit& unit, const std::vector
     for (const Ref& r : program.inputs(i))
       if (member(r) == unit.size()) input(r);
   for (uint32_t i : unit) {
-    const Node* n = program.record(i);
-    Expr::Instruction code{Expr::kCast, -1, static_cast<uint8_t>(n->n_in), DType::f32, program.record(i)->out(0).dtype, {}};
-    if (is_pointwise(op_def(n->op))) {
-      const auto& attr = n->attr.as<PointwiseAttr>();
+    const Record& record = program.record(i);
+    Expr::Instruction code{Expr::kCast, -1, static_cast<uint8_t>(record.in.size()), DType::f32, record.out[0].dtype, {}};
+    if (is_pointwise(op_def(record.op))) {
+      const auto& attr = record.attr.as<PointwiseAttr>();
       code.row = attr.row, code.gradient = attr.gradient, code.compute = attr.compute;
     }
     size_t k = 0;

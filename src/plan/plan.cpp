@@ -77,14 +77,12 @@ struct Value {
 class Builder {
  public:
   Builder(const Tape& tape, Tier tier) : program_(tape) {
-    plan_->device = program_.size() ? tape.records[0]->device : Device{};
+    plan_->device = tape.records.empty() ? Device{} : tape.records[0]->device;
     units_ = tier == Tier::planned ? fuse(program_) : one_by_one(program_);
     lifetimes();
     for (size_t u = 0; u < units_.size(); ++u) add_step(static_cast<int>(u));
     for (auto& s : plan_->steps) s.step.attr = &s.attr;  // the vector may have moved them
-    for (uint32_t i = 0; i < program_.size(); ++i)
-      for (uint8_t r = 0; r < program_.record(i)->n_out; ++r)
-        if (tape.outputs[i] >> r & 1) plan_->outputs.push_back({i, r, place_of({Ref::record, r, i})});
+    for (const Leaving& l : program_.leaving) plan_->outputs.push_back({l.record, l.result, place_of(l.value)});
     plan_->arena_bytes = arena_.end();
   }
   std::unique_ptr<Plan> take() { return std::move(plan_); }
@@ -94,7 +92,7 @@ class Builder {
 
   void lifetimes() {
     for (uint32_t i = 0; i < program_.size(); ++i)
-      for (uint8_t r = 0; r < program_.record(i)->n_out; ++r) {
+      for (uint8_t r = 0; r < program_.record(i).out.size(); ++r) {
         const Ref ref{Ref::record, r, i};
         values_.push_back({.desc = program_.desc(ref), .escapes = program_.leaves(program_.root(ref))});
       }
@@ -120,15 +118,15 @@ class Builder {
 
   void add_step(int u) {
     const Unit& unit = units_[static_cast<size_t>(u)];
-    const Node* node = program_.record(unit[0]);
+    const Record& record = program_.record(unit[0]);
     PlannedStep s;
-    s.record = unit[0];
+    s.record = record.origin;
     std::vector<Ref> in, out;
     if (unit.size() == 1) {
-      s.attr = node->attr;
-      s.step.op = node->op;
-      in.assign(program_.inputs(unit[0]).begin(), program_.inputs(unit[0]).end());
-      for (uint8_t r = 0; r < node->n_out; ++r) out.push_back({Ref::record, r, unit[0]});
+      s.attr = record.attr;
+      s.step.op = record.op;
+      in = record.in;
+      for (uint8_t r = 0; r < record.out.size(); ++r) out.push_back({Ref::record, r, unit[0]});
     } else {
       std::vector<uint8_t> escapes;
       for (uint32_t i : unit) escapes.push_back(value({Ref::record, 0, i}).escapes);

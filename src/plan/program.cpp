@@ -3,29 +3,62 @@
 namespace suanli {
 
 Program::Program(const Tape& tape) : tape_(tape) {
-  uint32_t refs = 0;
-  for (size_t i = 0; i < size(); ++i) {
-    first_value_.push_back(static_cast<uint32_t>(roots_.size()));
-    first_ref_.push_back(refs);
-    refs += record(i)->n_in;
-    for (int r = 0; r < record(i)->n_out; ++r) roots_.push_back({Ref::record, static_cast<uint8_t>(r), static_cast<uint32_t>(i)});
-    if (is_alias(i)) roots_.back() = root(inputs(i)[0]);
-  }
-  leaves_.assign(roots_.size(), 0);
-  for (size_t i = 0; i < size(); ++i)
-    for (int r = 0; r < record(i)->n_out; ++r) {
-      const Ref at = root({Ref::record, static_cast<uint8_t>(r), static_cast<uint32_t>(i)});
-      if (tape.outputs[i] >> r & 1 && at.kind == Ref::record) leaves_[value(at)] = 1;
+  const Ref* refs = tape.refs.data();
+  for (uint32_t i = 0; i < tape.records.size(); ++i) {
+    Node* n = tape.records[i];
+    Record r{n->op, n->attr, i, {refs, refs + n->n_in}, {}};
+    refs += n->n_in;
+    for (uint8_t k = 0; k < n->n_out; ++k) {
+      r.out.push_back({n->out(k).dtype, n->out(k).shape});
+      if (tape.outputs[i] >> k & 1) leaving.push_back({i, k, {Ref::record, k, i}});
     }
+    records.push_back(std::move(r));
+  }
+  index();
 }
 
-bool Program::is_alias(size_t i) const { return op_def(record(i)->op).alias; }
+void Program::index() {
+  first_value_.clear(), roots_.clear();
+  for (uint32_t i = 0; i < size(); ++i) {
+    first_value_.push_back(static_cast<uint32_t>(roots_.size()));
+    for (uint8_t r = 0; r < records[i].out.size(); ++r) roots_.push_back({Ref::record, r, i});
+    if (is_alias(i)) roots_.back() = root(records[i].in[0]);
+  }
+  leaves_.assign(roots_.size(), 0);
+  for (const Leaving& l : leaving)
+    if (const Ref at = root(l.value); at.kind == Ref::record) leaves_[value(at)] = 1;
+}
+
+void Program::drop_dead() {
+  std::vector<uint8_t> needed(size(), 0);
+  for (const Leaving& l : leaving)
+    if (l.value.kind == Ref::record) needed[l.value.index] = 1;
+  for (size_t i = size(); i-- > 0;) {
+    if (!needed[i]) continue;
+    for (size_t k = 0; k < (is_alias(i) ? 1 : records[i].in.size()); ++k)  // an alias' other inputs are its gradient's
+      if (const Ref& r = records[i].in[k]; r.kind == Ref::record) needed[r.index] = 1;
+  }
+  std::vector<uint32_t> moved(size(), 0);
+  size_t kept = 0;
+  for (size_t i = 0; i < size(); ++i) {
+    if (!needed[i]) continue;
+    if (is_alias(i)) records[i].in.resize(1);
+    for (Ref& r : records[i].in)
+      if (r.kind == Ref::record) r.index = moved[r.index];
+    moved[i] = static_cast<uint32_t>(kept);
+    if (kept != i) records[kept] = std::move(records[i]);
+    ++kept;
+  }
+  records.resize(kept);
+  for (Leaving& l : leaving)
+    if (l.value.kind == Ref::record) l.value.index = moved[l.value.index];
+  index();
+}
 
 ValueDesc Program::desc(const Ref& r) const {
   if (r.kind == Ref::slot) return {is_float(tape_.slot_dtypes[r.index]) ? DType::f64 : DType::i64, {}};
   if (r.kind == Ref::leaf) return tape_.leaf_descs[r.index];
-  const Result& result = record(r.index)->out(r.result);
-  return {result.dtype, result.shape};
+  return records[r.index].out[r.result];
 }
 
 std::vector<Unit> one_by_one(const Program& program) {

@@ -1,4 +1,4 @@
-// Program: a tape with its names resolved (who reads whose bytes, through aliases), and its records grouped into units.
+// Program: what a tape computes, as records that passes may rewrite. A pass takes a program and leaves one that computes the same.
 #pragma once
 #include <span>
 #include <vector>
@@ -7,19 +7,42 @@
 
 namespace suanli {
 
-/// Records that become one step, in tape order. Their results that nobody outside reads get no memory.
+/// One op of a program.
+struct Record {
+  uint16_t op;
+  Attr attr;
+  uint32_t origin;             // the record of the tape that it stems from: for module paths, which are not part of the tape
+  std::vector<Ref> in;
+  std::vector<ValueDesc> out;
+};
+
+/// A result of the tape that must leave the program, and the value that it is.
+struct Leaving {
+  uint32_t record;   // of the tape
+  uint8_t result;
+  Ref value;
+};
+
+/// Records that become one step, in program order. Their results that nobody outside reads get no memory.
 using Unit = std::vector<uint32_t>;
 
 class Program {
  public:
   explicit Program(const Tape& tape);
 
-  size_t size() const { return tape_.records.size(); }
+  std::vector<Record> records;   // everything is computed before it is read
+  std::vector<Leaving> leaving;
+  /// To be called after records or outputs were changed.
+  void index();
+  /// Drops records that nothing leaves depends on. Indexes anew.
+  void drop_dead();
+
+  size_t size() const { return records.size(); }
   const Tape& tape() const { return tape_; }
-  Node* record(size_t i) const { return tape_.records[i]; }
-  std::span<const Ref> inputs(size_t i) const { return {tape_.refs.data() + first_ref_[i], tape_.records[i]->n_in}; }
+  const Record& record(size_t i) const { return records[i]; }
+  std::span<const Ref> inputs(size_t i) const { return records[i].in; }
   /// Whether the record only gives bytes another name; it is in no unit.
-  bool is_alias(size_t i) const;
+  bool is_alias(size_t i) const { return op_def(records[i].op).alias; }
   /// What the reader sees. Scalar slots are 0-d, f64 or i64.
   ValueDesc desc(const Ref& r) const;
   /// Whose bytes it sees.
@@ -32,7 +55,7 @@ class Program {
 
  private:
   const Tape& tape_;
-  std::vector<uint32_t> first_value_, first_ref_;
+  std::vector<uint32_t> first_value_;
   std::vector<Ref> roots_;
   std::vector<uint8_t> leaves_;
 };
