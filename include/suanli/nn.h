@@ -19,17 +19,29 @@ namespace suanli::nn {
 
 class Module;
 
+/// State that is saved and loaded with a module but not trained.
+class Buffer : public Parameter {
+ public:
+  Buffer() = default;
+  explicit Buffer(const Tensor& initial) : Parameter(initial, false) {}
+};
+
 /// What a module's fields are visited with. Names are the fields' own, so that state names follow PyTorch.
 class SUANLI_API FieldVisitor {
  public:
   virtual ~FieldVisitor() = default;
-  virtual void parameter(const std::string& name, Parameter& p) = 0;  ///< Parameters and buffers (those that require no gradient).
+  virtual void parameter(const std::string& name, Parameter& p) = 0;
+  /// State that is not trained (running statistics). A visitor that does not care gets it as a parameter.
+  virtual void buffer(const std::string& name, Parameter& p) { parameter(name, p); }
   virtual void module(const std::string& name, Module& m) = 0;
 };
 
 namespace detail {
 inline void visit_field(FieldVisitor& v, const std::string& name, Parameter& p) {
   if (p.defined()) v.parameter(name, p);
+}
+inline void visit_field(FieldVisitor& v, const std::string& name, Buffer& b) {
+  if (b.defined()) v.buffer(name, b);
 }
 inline void visit_field(FieldVisitor& v, const std::string& name, Module& m) { v.module(name, m); }
 template <class T> void visit_field(FieldVisitor& v, const std::string& name, std::optional<T>& f) {
@@ -147,6 +159,25 @@ class SUANLI_API Conv2d : public Module {
 
  private:
   ConvOptions conv_;
+};
+
+/// batch_norm() over the channels of x [N, C, H, W]. While training with the batch's statistics, which also move the running ones:
+/// running ← (1 − momentum) · running + momentum · batch (the variance unbiased, n/(n−1)); in eval mode with the running ones. As PyTorch's.
+class SUANLI_API BatchNorm2d : public Module {
+ public:
+  struct Options {
+    double eps = 1e-5, momentum = 0.1;
+  };
+  BatchNorm2d(int64_t channels, Options options);
+  explicit BatchNorm2d(int64_t channels) : BatchNorm2d(channels, Options{}) {}
+  Tensor forward(const Tensor& x);
+  const char* type_name() const override { return "BatchNorm2d"; }
+  Parameter weight, bias;
+  Buffer running_mean, running_var, num_batches_tracked;
+  SUANLI_FIELDS(weight, bias, running_mean, running_var, num_batches_tracked)
+
+ private:
+  Options options_;
 };
 
 class SUANLI_API MaxPool2d : public Module {

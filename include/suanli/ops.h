@@ -76,6 +76,17 @@ struct PoolOptions {
 /// Largest element of each window; padding counts as −∞. x [N, C, H, W] → [N, C, P, Q], P = ⌊(H + 2·pad − kernel)/stride⌋ + 1.
 SUANLI_API Tensor max_pool2d(const Tensor& x, const PoolOptions& options = {});
 
+/// Mean and (biased) variance of each channel, [C].
+struct BatchStatistics {
+  Tensor mean, variance;
+};
+/// (x − mean) / √(variance + eps) · weight + bias with the statistics of each channel of x [N, C, …] over all its other axes (Ioffe &
+/// Szegedy 2015). weight, bias [C], of x's dtype. `statistics` receives them, without gradient.
+SUANLI_API Tensor batch_norm(const Tensor& x, const Tensor& weight, const Tensor& bias, double eps = 1e-5,
+                             BatchStatistics* statistics = nullptr);
+/// The same with given statistics, as in evaluation.
+SUANLI_API Tensor batch_norm(const Tensor& x, const Tensor& weight, const Tensor& bias, const BatchStatistics& fixed, double eps = 1e-5);
+
 // ---- shape -----------------------------------------------------------------------------------------------------------------
 /// Same elements in row-major order under another shape; one size may be -1 (what is left).
 SUANLI_API Tensor reshape(const Tensor& x, const Shape& shape);

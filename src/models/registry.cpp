@@ -32,6 +32,12 @@ const std::vector<Entry>& entries() {
        Output::logits,
        {"sgd", 0.01, 0.5, 64, 10, false},
        build_cnn_c},
+      {"resnet18",
+       "residual network of 18 layers; a 3x3 stem for pictures of up to 64 pixels",
+       "He et al. 2016",
+       Output::logits,
+       {"sgd", 0.05, 0.9, 128, 30, true},
+       build_resnet18},
   };
   return table;
 }

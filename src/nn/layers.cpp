@@ -47,6 +47,30 @@ Conv2d::Conv2d(int64_t in, int64_t out, int kernel, Options o) : conv_{o.stride,
 
 Tensor Conv2d::forward(const Tensor& x) { return conv2d(x, weight, bias.defined() ? Tensor(bias) : Tensor(), conv_); }
 
+BatchNorm2d::BatchNorm2d(int64_t channels, Options o) : options_(o) {
+  if (channels < 1) throw ShapeError(str("[BatchNorm2d] ", channels, " channels: at least 1 is expected"));
+  weight = Parameter(ones({channels}));
+  bias = Parameter(zeros({channels}));
+  running_mean = Buffer(zeros({channels}));
+  running_var = Buffer(ones({channels}));
+  num_batches_tracked = Buffer(zeros({}, i64));
+}
+
+Tensor BatchNorm2d::forward(const Tensor& x) {
+  if (x.rank() != 4 || x.shape()[1] != weight.shape()[0])
+    throw ShapeError(str("[BatchNorm2d] input has shape ", x.shape(), ", [N, ", weight.shape()[0], ", H, W] is expected", where_am_i()));
+  if (!training()) return batch_norm(x, weight, bias, BatchStatistics{running_mean, running_var}, options_.eps);
+  const double n = static_cast<double>(x.numel() / std::max<int64_t>(1, x.shape()[1])), m = options_.momentum;
+  if (n < 2) throw ShapeError(str("[BatchNorm2d] input has shape ", x.shape(), "; more than one value per channel is expected in training", where_am_i()));
+  BatchStatistics batch;
+  Tensor y = batch_norm(x, weight, bias, options_.eps, &batch);
+  GradMode off(false);
+  running_mean.set(running_mean.value() * (1 - m) + batch.mean * m);
+  running_var.set(running_var.value() * (1 - m) + batch.variance * (m * n / (n - 1)));
+  num_batches_tracked.set(num_batches_tracked.value() + 1);
+  return y;
+}
+
 Tensor Sequential::forward(const Tensor& x) {
   Tensor y = x;
   for (AnyModule& m : modules_) y = m(y);

@@ -24,11 +24,16 @@ namespace {
 
 std::string join(const std::string& path, const std::string& name) { return path.empty() ? name : path + "." + name; }
 
-/// Every parameter and buffer below a module with its full name, in field order.
+/// Every parameter, and buffer if asked, below a module with its full name, in field order.
 struct Collector : FieldVisitor {
+  explicit Collector(bool buffers) : buffers(buffers) {}
+  bool buffers;
   std::string path;
   NamedParameters all;
   void parameter(const std::string& name, Parameter& p) override { all.emplace_back(join(path, name), p); }
+  void buffer(const std::string& name, Parameter& p) override {
+    if (buffers) parameter(name, p);
+  }
   void module(const std::string& name, Module& m) override {
     std::string outer = path;
     path = join(path, name);
@@ -48,8 +53,8 @@ template <class F> struct EachModule : FieldVisitor {
   }
 };
 
-NamedParameters collect(Module& m) {
-  Collector c;
+NamedParameters collect(Module& m, bool buffers) {
+  Collector c(buffers);
   m.fields(c);
   return std::move(c.all);
 }
@@ -90,14 +95,14 @@ NamedParameters Module::named_parameters() {
   PathLearner::learn(*this);
   NamedParameters out;
   std::set<Cell*> seen;
-  for (auto& [name, p] : collect(*this))
+  for (auto& [name, p] : collect(*this, false))
     if (is_float(p.dtype()) && seen.insert(p.cell()).second) out.emplace_back(name, p);
   return out;
 }
 
 NamedParameters Module::state_dict() {
   PathLearner::learn(*this);
-  return collect(*this);
+  return collect(*this, true);
 }
 
 int64_t Module::parameter_count() {

@@ -141,17 +141,13 @@ Node* record_node(const Op& op, const Tensor* const* inputs, int n, const Attr& 
 }
 
 namespace {
-/// A composite: its own shape rule is checked (so that errors name it), then its decomposition is recorded.
-Tensor compose(const OpDef& def, const Tensor* const* inputs, size_t n, const Attr& attr, const Shape* shape) {
+/// Runs the shape rule of a call that is not recorded under its own name.
+void check_call(const OpDef& def, const Tensor* const* inputs, size_t n, const Attr& attr, const Shape* shape) {
   Node* probe = new_node(kOpLeaf, static_cast<int>(n), def.n_results);
   probe->attr = attr;
-  constexpr size_t kMost = 4;  // a composite has few inputs; none is copied to the heap
-  if (n > kMost) throw Error(str("internal: composite ", def.name, " has more than ", kMost, " inputs"));
-  Tensor given[kMost];
   try {
     for (size_t i = 0; i < n; ++i) {
       require_usable(*inputs[i], def.name);
-      given[i] = *inputs[i];
       probe->in()[i] = {inputs[i]->node(), inputs[i]->index()};
       retain_node(inputs[i]->node());
     }
@@ -162,9 +158,22 @@ Tensor compose(const OpDef& def, const Tensor* const* inputs, size_t n, const At
     throw;
   }
   release_node(probe);
+}
+
+/// A composite: its own shape rule is checked (so that errors name it), then its decomposition is recorded.
+Tensor compose(const OpDef& def, const Tensor* const* inputs, size_t n, const Attr& attr, const Shape* shape) {
+  constexpr size_t kMost = 6;  // a composite has few inputs; none is copied to the heap
+  if (n > kMost) throw Error(str("internal: composite ", def.name, " has more than ", kMost, " inputs"));
+  check_call(def, inputs, n, attr, shape);
+  Tensor given[kMost];
+  for (size_t i = 0; i < n; ++i) given[i] = *inputs[i];
   return def.decompose(std::span<const Tensor>(given, n), attr);
 }
 }  // namespace
+
+void check(const Op& op, std::initializer_list<const Tensor*> inputs, const Attr& attr, const Shape* shape) {
+  check_call(op.def(), inputs.begin(), inputs.size(), attr, shape);
+}
 
 Tensor record(const Op& op, std::initializer_list<const Tensor*> inputs, const Attr& attr, const Shape* shape) {
   if (op.def().composite) return compose(op, inputs.begin(), inputs.size(), attr, shape);

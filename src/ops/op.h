@@ -158,6 +158,8 @@ std::vector<const Op*> all_ops();
 Node* record_node(const Op& op, const Tensor* const* inputs, int n, const Attr& attr, const Shape* shape = nullptr);
 Tensor record(const Op& op, std::initializer_list<const Tensor*> inputs, const Attr& attr = {}, const Shape* shape = nullptr);
 Tensor record(const Op& op, std::span<const Tensor> inputs, const Attr& attr = {}, const Shape* shape = nullptr);
+/// The shape rule alone: throws what record() would throw.
+void check(const Op& op, std::initializer_list<const Tensor*> inputs, const Attr& attr = {}, const Shape* shape = nullptr);
 /// For ops with several results.
 std::vector<Tensor> record_all(const Op& op, std::initializer_list<const Tensor*> inputs, const Attr& attr = {});
 

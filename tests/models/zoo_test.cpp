@@ -16,6 +16,27 @@ struct Case {
   std::map<std::string, Shape> state;  // names and shapes as PyTorch has them for the same network
   int64_t parameters;                  // counted by hand
 };
+/// torchvision's resnet18 with the 3×3 stem.
+std::map<std::string, Shape> resnet18_state(int64_t channels, int64_t classes) {
+  std::map<std::string, Shape> s{{"conv1.weight", {64, channels, 3, 3}}, {"fc.weight", {classes, 512}}, {"fc.bias", {classes}}};
+  auto norm = [&](const std::string& name, int64_t n) {
+    for (const char* part : {"weight", "bias", "running_mean", "running_var"}) s[name + "." + part] = {n};
+    s[name + ".num_batches_tracked"] = {};
+  };
+  norm("bn1", 64);
+  for (int64_t stage = 1, in = 64; stage <= 4; ++stage) {
+    const int64_t out = int64_t{32} << stage;
+    for (const char* block : {"0", "1"}) {
+      const std::string at = "layer" + std::to_string(stage) + "." + block + ".";
+      s[at + "conv1.weight"] = {out, in, 3, 3}, s[at + "conv2.weight"] = {out, out, 3, 3};
+      norm(at + "bn1", out), norm(at + "bn2", out);
+      if (in != out) s[at + "downsample.0.weight"] = {out, in, 1, 1}, norm(at + "downsample.1", out);
+      in = out;
+    }
+  }
+  return s;
+}
+
 const Case cases[] = {
     {"linear", {{"fc.weight", {10, 784}}, {"fc.bias", {10}}}, 7850},
     {"mlp",
@@ -46,6 +67,7 @@ const Case cases[] = {
       {"fc2.weight", {10, 50}},
       {"fc2.bias", {10}}},
      21840},
+    {"resnet18", resnet18_state(1, 10), 11172810},
 };
 
 TEST(Zoo, NamesShapesAndCounts) {
@@ -118,8 +140,8 @@ TEST(Zoo, Errors) {
     EXPECT_NE(text.find(r.error), std::string::npos) << text;
   }
   EXPECT_EQ(error_of<InputError>([] { make("cnn-b"); }),
-            "model 'cnn-b' is not known: did you mean 'cnn_b'? There are linear, mlp, cnn_b, cnn_c.");
-  EXPECT_EQ(error_of<InputError>([] { make("transformer"); }), "model 'transformer' is not known. There are linear, mlp, cnn_b, cnn_c.");
+            "model 'cnn-b' is not known: did you mean 'cnn_b'? There are linear, mlp, cnn_b, cnn_c, resnet18.");
+  EXPECT_EQ(error_of<InputError>([] { make("transformer"); }), "model 'transformer' is not known. There are linear, mlp, cnn_b, cnn_c, resnet18.");
 }
 
 }  // namespace

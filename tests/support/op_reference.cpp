@@ -325,6 +325,36 @@ std::vector<Array> mse_loss(const Call& c) {
   return {y};
 }
 
+/// y[n, c, …] = (x − mean)/√(variance + eps)·weight + bias with the statistics of channel c.
+template <class Statistics> std::vector<Array> batch_norm(const Call& c, Statistics&& statistics) {
+  const Array& x = c.in[0];
+  const size_t channels = static_cast<size_t>(x.shape[1]);
+  double eps;
+  std::memcpy(&eps, c.attr.bytes, sizeof eps);
+  std::vector<Real> mean(channels), variance(channels);
+  statistics(mean, variance);
+  Array y = filled(x.shape, x.dtype);
+  for (size_t i = 0; i < x.v.size(); ++i) {
+    const size_t k = static_cast<size_t>(unravel(static_cast<int64_t>(i), x.shape)[1]);
+    y.v[i] = (x.v[i] - mean[k]) / std::sqrt(variance[k] + static_cast<Real>(eps)) * c.in[1].v[k] + c.in[2].v[k];
+  }
+  y.scale.assign(y.v.size(), 10);  // near a mean the distance from it carries the rounding of x
+  return {y};
+}
+std::vector<Array> batch_norm_training(const Call& c) {
+  return batch_norm(c, [&](std::vector<Real>& mean, std::vector<Real>& variance) {
+    const Array& x = c.in[0];
+    const Real n = static_cast<Real>(x.v.size() / mean.size());
+    auto channel = [&](size_t i) { return static_cast<size_t>(unravel(static_cast<int64_t>(i), x.shape)[1]); };
+    for (size_t i = 0; i < x.v.size(); ++i) mean[channel(i)] += x.v[i] / n;
+    for (size_t i = 0; i < x.v.size(); ++i) variance[channel(i)] += (x.v[i] - mean[channel(i)]) * (x.v[i] - mean[channel(i)]) / n;
+  });
+}
+std::vector<Array> batch_norm_inference(const Call& c) {
+  return batch_norm(c, [&](std::vector<Real>& mean, std::vector<Real>& variance) { mean = c.in[3].v, variance = c.in[4].v; });
+}
+std::vector<Array> first_input(const Call& c) { return {c.in[0]}; }
+
 // ---- products --------------------------------------------------------------------------------------------------------------
 
 std::vector<Array> matmul(const Call& c) {
@@ -628,6 +658,9 @@ const Named named[] = {
     {"conv2d_grad_weight", {conv2d_grad_weight}},
     {"max_pool2d", {max_pool2d, 0, 0}},
     {"max_pool2d_grad", {max_pool2d_grad}},
+    {"batch_norm", {batch_norm_training, 1e-6}},
+    {"batch_norm_inference", {batch_norm_inference, 1e-6}},
+    {"batch_norm_result", {first_input, 0, 0}},
     {"reshape", {reshape, 0, 0}},
     {"transpose", {transpose, 0, 0}},
     {"expand", {expand, 0, 0}},
