@@ -61,7 +61,9 @@ Tensor BatchNorm2d::forward(const Tensor& x) {
     throw ShapeError(str("[BatchNorm2d] input has shape ", x.shape(), ", [N, ", weight.shape()[0], ", H, W] is expected", where_am_i()));
   if (!training()) return batch_norm(x, weight, bias, BatchStatistics{running_mean, running_var}, options_.eps);
   const double n = static_cast<double>(x.numel() / std::max<int64_t>(1, x.shape()[1])), m = options_.momentum;
-  if (n < 2) throw ShapeError(str("[BatchNorm2d] input has shape ", x.shape(), "; more than one value per channel is expected in training", where_am_i()));
+  if (n < 2)
+    throw ShapeError(
+        str("[BatchNorm2d] input has shape ", x.shape(), "; more than one value per channel is expected in training", where_am_i()));
   BatchStatistics batch;
   Tensor y = batch_norm(x, weight, bias, options_.eps, &batch);
   GradMode off(false);

@@ -43,7 +43,8 @@ void infer_batch_norm(Infer& c) {
   const Shape& x = c.shape(0);
   if (x.rank() < 2) c.fail(str("input has shape ", x, "; [N, C, …] is expected"));
   for (int i = 1; i < c.inputs(); ++i) {
-    if (c.dtype(i) != c.dtype(0)) c.fail_dtype(str("input ", i, " is ", c.dtype(i), ", input 0 is ", c.dtype(0), "; one dtype is expected"));
+    if (c.dtype(i) != c.dtype(0))
+      c.fail_dtype(str("input ", i, " is ", c.dtype(i), ", input 0 is ", c.dtype(0), "; one dtype is expected"));
     if (!(c.shape(i) == Shape{x[1]})) c.fail(str("input ", i, " has shape ", c.shape(i), ", [", x[1], "] is expected"));
   }
   c.out(0, x, c.dtype(0));
@@ -52,7 +53,8 @@ void infer_batch_norm(Infer& c) {
 /// y, computed already, with the gradient of batch normalisation: in: y, x, weight, bias, mean, rstd. (Ioffe & Szegedy 2015, section 3.)
 const Op normalized_op{OpDef{
     .name = "batch_norm_result",
-    .doc = "y = batch_norm(x, weight, bias), given as computed, with the gradient of the whole: internal. In: y, x, weight, bias, mean, rstd.",
+    .doc =
+        "y = batch_norm(x, weight, bias), given as computed, with the gradient of the whole: internal. In: y, x, weight, bias, mean, rstd.",
     .infer = [](Infer& c) { c.out(0, c.shape(0), c.dtype(0)); },
     .vjp =
         [](Vjp& v) {
@@ -123,18 +125,19 @@ const Op fixed_batch_norm_op{OpDef{
     .doc = "(x − mean) / √(variance + eps) · weight + bias with given mean and variance [C]; x [N, C, …], weight, bias [C]. "
            "In: x, weight, bias, mean, variance.",
     .infer = infer_batch_norm,
-    .decompose =
-        [](std::span<const Tensor> in, const Attr& attr) {
-          return normalized(in[0], in[3], rsqrt(in[4] + attr.as<NormAttr>().eps), in[1], in[2]);
-        },
+    .decompose = [](std::span<const Tensor> in,
+                    const Attr& attr) { return normalized(in[0], in[3], rsqrt(in[4] + attr.as<NormAttr>().eps), in[1], in[2]); },
     .composite = true,
     .onnx = {"BatchNormalization", 15},
     .samples =
         [] {
           return std::vector<Sample>{
               {.inputs = {{{3, 2, 2, 3}}, {{2}}, {{2}}, {{2}}, {{2}, f64, Domain::positive}}, .attr = NormAttr{1e-5}},
-              {.inputs = {{{4, 16, 5, 5}, f32}, {{16}, f32}, {{16}, f32}, {{16}, f32}, {{16}, f32, Domain::positive}}, .attr = NormAttr{1e-5}},
-              {.inputs = {{{4, 3}}, {{3}}, {{3}}, {{3}}, {{2}}}, .attr = NormAttr{1e-5}, .throws = "input 4 has shape [2], [3] is expected"}};
+              {.inputs = {{{4, 16, 5, 5}, f32}, {{16}, f32}, {{16}, f32}, {{16}, f32}, {{16}, f32, Domain::positive}},
+               .attr = NormAttr{1e-5}},
+              {.inputs = {{{4, 3}}, {{3}}, {{3}}, {{3}}, {{2}}},
+               .attr = NormAttr{1e-5},
+               .throws = "input 4 has shape [2], [3] is expected"}};
         },
 }};
 

@@ -18,7 +18,11 @@ const OpDef kBuiltIn[] = {
     {.name = "leaf", .doc = "a value given from outside", .infer = nullptr},
     {.name = "scalar", .doc = "a scalar slot", .infer = nullptr},
     {.name = "alias", .doc = "another name for a value", .infer = nullptr, .vjp = [](Vjp& v) { v.give(0, v.grad()); }, .alias = true},
-    {.name = "fused", .doc = "several pointwise ops as one step of a plan; never recorded", .infer = nullptr}};
+    {.name = "fused", .doc = "several pointwise ops as one step of a plan; never recorded", .infer = nullptr},
+    {.name = "reorder",
+     .doc = "a value between [N, C, H, W] and blocks of channels [N, C/b, H, W, b]; never recorded",
+     .infer = nullptr,
+     .cost = [](const Step& s) { return element_cost(s, 0); }}};
 
 }  // namespace
 

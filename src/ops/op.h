@@ -147,7 +147,7 @@ class Op {
   uint16_t id_;
 };
 
-/// Definitions by id; leaf, scalar, alias and fused are built in.
+/// Definitions by id; leaf, scalar, alias, fused and reorder are built in.
 const OpDef& op_def(uint16_t id);
 const OpDef* find_op(std::string_view name);
 uint16_t op_id(std::string_view name);  // throws Error

@@ -5,6 +5,7 @@
 
 #include "ops/pointwise.h"
 #include "plan/fuse.h"
+#include "plan/passes.h"
 
 namespace suanli {
 
@@ -78,7 +79,13 @@ class Builder {
  public:
   Builder(const Tape& tape, Tier tier) : program_(tape) {
     plan_->device = tape.records.empty() ? Device{} : tape.records[0]->device;
-    units_ = tier == Tier::planned ? fuse(program_) : one_by_one(program_);
+    if (tier == Tier::planned) {
+      simplify(program_);
+      choose_layouts(program_, backend(plan_->device));
+      units_ = fuse(program_);
+    } else {
+      units_ = one_by_one(program_);
+    }
     lifetimes();
     for (size_t u = 0; u < units_.size(); ++u) add_step(static_cast<int>(u));
     for (auto& s : plan_->steps) s.step.attr = &s.attr;  // the vector may have moved them

@@ -17,6 +17,11 @@ class Backend {
   /// Throws Error naming op and dtypes when there is no kernel.
   virtual std::unique_ptr<Kernel> prepare(const Step& step) = 0;
 
+  /// How many channels make a block where activations lie as convolutions want them; 0: this backend wants them plain.
+  virtual int64_t channel_block() const { return 0; }
+  /// What of a step (given plain) may be blocked; `prepare` then takes the operand with the shape [N, C/b, H, W, b].
+  virtual BlockedOperands blocked_operands(const Step&) const { return {}; }
+
   /// 64-byte aligned, contents undefined. Null when the device has no more.
   virtual void* allocate(int64_t bytes) = 0;
   virtual void free(void* data, int64_t bytes) = 0;

@@ -38,6 +38,12 @@ struct Step {
   const Expr* expr = nullptr;  // of a fused step, which has no attributes
 };
 
+/// Which operands of an op on pictures may lie in blocks of channels: [N, C/b, H, W, b] for [N, C, H, W].
+struct BlockedOperands {
+  uint32_t in = 0, out = 0;  // as bits
+  bool together = false;     // all of them or none; else each as it comes
+};
+
 /// A prepared step. `in` and `out` follow Step::in/out; an input that is a scalar slot points to one element of its dtype.
 struct Kernel {
   virtual ~Kernel() = default;

@@ -37,7 +37,7 @@ struct Result {
 };
 
 /// Built-in op ids; all others are given out by the registry (ops/op.h).
-enum : uint16_t { kOpLeaf = 0, kOpScalar = 1, kOpAlias = 2, kOpFused = 3, kFirstRegisteredOp = 4 };
+enum : uint16_t { kOpLeaf = 0, kOpScalar = 1, kOpAlias = 2, kOpFused = 3, kOpReorder = 4, kFirstRegisteredOp = 5 };
 
 /// A scalar slot: a number that may change from step to step without making a new program.
 struct ScalarAttr {

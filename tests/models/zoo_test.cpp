@@ -141,7 +141,8 @@ TEST(Zoo, Errors) {
   }
   EXPECT_EQ(error_of<InputError>([] { make("cnn-b"); }),
             "model 'cnn-b' is not known: did you mean 'cnn_b'? There are linear, mlp, cnn_b, cnn_c, resnet18.");
-  EXPECT_EQ(error_of<InputError>([] { make("transformer"); }), "model 'transformer' is not known. There are linear, mlp, cnn_b, cnn_c, resnet18.");
+  EXPECT_EQ(error_of<InputError>([] { make("transformer"); }),
+            "model 'transformer' is not known. There are linear, mlp, cnn_b, cnn_c, resnet18.");
 }
 
 }  // namespace

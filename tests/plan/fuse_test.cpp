@@ -48,7 +48,6 @@ TEST(Fuse, GeluForwardAndBackward) {
             }),
             R"(
 full f32[] 1 in 1 out
-expand f32[4, 7] 1 in 1 out
 fused(mul.gx, gelu.gx) f32[4, 7] 3 in 1 out
 )");
 }
@@ -94,7 +93,6 @@ TEST(Fuse, DropoutForwardAndBackward) {
             R"(
 uniform f32[4, 7] 4 in 1 out
 full f32[] 1 in 1 out
-expand f32[4, 3] 1 in 1 out
 mul.gx f32[4, 3] 2 in 1 out
 matmul f32[4, 7] 2 in 1 out
 fused(relu, ge, where.gy, mul.gx, relu.gx) f32[4, 7] 5 in 1 out

@@ -1,5 +1,6 @@
 // The planned tier against the cold one, bit for bit: random programs and trainings.
 #include <cstdlib>
+#include <set>
 
 #include "gtest/gtest.h"
 #include "plan/planned.h"
@@ -143,15 +144,18 @@ TEST(Tiers, ThreadsDoNotChangeBits) {
   }
 }
 
-/// Pointwise ops alone, of one shape, all from three tensors.
+/// Pointwise ops alone, of one shape, all from three tensors; no op twice, since equal ones become one.
 Tensor one_shape(uint64_t seed, size_t ops) {
   Draw d(seed);
   std::vector<Tensor> pool{tensor_f32({6, 5}, 1), tensor_f32({6, 5}, 2), tensor_f32({6, 5}, 3)}, unread;
+  std::set<std::pair<size_t, size_t>> seen;
   const size_t before = Recorder::current().pending().size();
   auto count = [&] { return Recorder::current().pending().size() - before; };
   while (count() + unread.size() < ops) {
     const size_t a = d.below(pool.size()), b = pool.size() - 1 - d.below(std::min<size_t>(4, pool.size()));
-    Tensor z = d.below(2) ? tanh(pool[a]) : maximum(pool[a], pool[b]);
+    const bool unary = d.below(2);
+    if (!seen.emplace(a, unary ? SIZE_MAX : b).second) continue;
+    Tensor z = unary ? tanh(pool[a]) : maximum(pool[a], pool[b]);
     pool.push_back(z);
     unread.push_back(z);
   }

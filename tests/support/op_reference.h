@@ -32,6 +32,7 @@ struct Call {
 struct Reference {
   std::function<std::vector<Array>(const Call&)> value;
   double f32 = 2e-6, f64 = 1e-12;  // |op − reference| ≤ tolerance · scale; 0: exact
+  bool relaid = false;             // the planned tier may lay its operands out anew and then sums in another order
 };
 
 /// Null if nobody wrote one.

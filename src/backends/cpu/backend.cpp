@@ -22,6 +22,11 @@ std::unordered_map<std::string_view, Factory>& table() {
   return *t;
 }
 
+std::unordered_map<std::string_view, Blocked>& blocked_table() {
+  static auto* t = new std::unordered_map<std::string_view, Blocked>;
+  return *t;
+}
+
 std::unique_ptr<Kernel> pointwise_factory(const Step& step) {
   const auto& attr = *static_cast<const PointwiseAttr*>(step.attr);
   const Compute compute = attr.compute == DType::f64 ? Compute::f64 : attr.compute == DType::f32 ? Compute::f32 : Compute::i64;
@@ -59,6 +64,14 @@ class CpuBackend : public Backend {
     for (const auto& v : step.in) dtypes += str(dtypes.empty() ? "" : ", ", v.dtype);
     throw DTypeError(str("[", name, "] the CPU has no kernel for dtypes (", dtypes, ") → ", step.out[0].dtype));
   }
+  int64_t channel_block() const override {
+    static const int64_t block = onednn_channel_block();
+    return block;
+  }
+  BlockedOperands blocked_operands(const Step& step) const override {
+    auto it = blocked_table().find(op_def(step.op).name);
+    return it == blocked_table().end() ? BlockedOperands{} : it->second(step, channel_block());
+  }
   void* allocate(int64_t bytes) override {
     if (bytes < (1 << 20)) return std::aligned_alloc(64, static_cast<size_t>((bytes + 63) / 64 * 64));
     void* p = mmap(nullptr, static_cast<size_t>(bytes), PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
@@ -88,6 +101,7 @@ class CpuBackend : public Backend {
 
 }  // namespace
 
+RegisterBlocked::RegisterBlocked(const char* op_name, Blocked blocked) { blocked_table()[op_name] = blocked; }
 RegisterKernel::RegisterKernel(const char* op_name, Factory factory) { table()[op_name] = factory; }
 
 }  // namespace cpu

@@ -1,4 +1,5 @@
-// Convolutions on plain NCHW and OIHW buffers: oneDNN in f32, im2col and our own product in f64. Results do not depend on the number
+// Convolutions: oneDNN in f32, on activations that are plain or lie in blocks of channels, each as the step says; im2col and our own product
+// in f64, plain. Results do not depend on the number
 // of threads: into which chunks the work is cut follows from the shape alone, because oneDNN may sum a chunk of another size in another
 // order.
 #include <algorithm>
@@ -20,10 +21,25 @@ constexpr auto kF32 = dnnl::memory::data_type::f32;
 
 enum class Direction { forward, grad_input, grad_weight };
 
+/// The block of a layout [N, C/b, H, W, b]; 0 for the plain [N, C, H, W].
+int64_t block_of(const Shape& s) { return s.rank() == 5 ? s[4] : 0; }
+
 struct Geometry {
   Geometry(const Shape& x, const Shape& weight, const Shape& y, const ConvAttr& options)
-      : n(x[0]), c(x[1]), h(x[2]), w(x[3]), o(weight[0]), r(weight[2]), s(weight[3]), p(y[2]), q(y[3]), attr(options) {}
+      : n(x[0]),
+        c(x[1] * std::max<int64_t>(1, block_of(x))),
+        h(x[2]),
+        w(x[3]),
+        o(weight[0]),
+        r(weight[2]),
+        s(weight[3]),
+        p(y[2]),
+        q(y[3]),
+        x_block(block_of(x)),
+        y_block(block_of(y)),
+        attr(options) {}
   int64_t n, c, h, w, o, r, s, p, q;
+  int64_t x_block, y_block;
   ConvAttr attr;
 
   int64_t x_size() const { return c * h * w; }  // of one sample
@@ -60,10 +76,11 @@ int64_t lanes_for(const Geometry& g, int64_t tasks) {
   return std::max<int64_t>(1, std::min<int64_t>({tasks, pool_threads(), static_cast<int64_t>(g.flops() / 2e6)}));
 }
 
-/// How the activations lie while oneDNN works. Its blocked layouts (any) pay although plain buffers have to be reordered into and out
+/// How plain activations lie while oneDNN works. Its blocked layouts (any) pay although plain buffers have to be reordered into and out
 /// of them. Not where few products meet every reordered element, and not for dx of a picture: blocks pad its channels to 16. (Depthwise
 /// convolutions have kernels of their own in blocked layouts only.)
 Tag layout(Direction direction, const Geometry& g) {
+  if (g.x_block || g.y_block) return Tag::any;
   const int64_t c = g.c / g.attr.groups, o = g.o / g.attr.groups;
   switch (direction) {
     case Direction::forward: return g.attr.groups == 1 && g.depth() < 16 ? Tag::nchw : Tag::any;
@@ -171,11 +188,13 @@ class ConvF32 final : public Kernel {
   struct Lane {
     Stage whole, rest;  // rest: the last, smaller chunk
     int64_t x = 0, w = 0, y = 0, scratch = 0;  // places of the copies
-    int64_t dw = -1, more = 0;                 // its share of dw in oneDNN's layout, and a chunk's; -1: dw itself is written
+    int64_t dw = -1, more = 0;  // its share of dw in oneDNN's layout, and a chunk's; -1: dw itself is written
   };
 
-  Desc plain_x(int64_t n) const { return {{n, g_.c, g_.h, g_.w}, kF32, Tag::nchw}; }
-  Desc plain_y(int64_t n, int64_t o) const { return {{n, o, g_.p, g_.q}, kF32, Tag::nchw}; }
+  static Tag tag(int64_t block) { return block == 16 ? Tag::nChw16c : block == 8 ? Tag::nChw8c : Tag::nchw; }
+  /// As they lie in memory.
+  Desc given_x(int64_t n) const { return {{n, g_.c, g_.h, g_.w}, kF32, tag(g_.x_block)}; }
+  Desc given_y(int64_t n, int64_t o) const { return {{n, o, g_.p, g_.q}, kF32, tag(g_.y_block)}; }
   Desc weights(int64_t o, bool any) const {
     const int64_t groups = g_.attr.groups, c = g_.c / groups;
     if (groups == 1) return {{o, c, g_.r, g_.s}, kF32, any ? Tag::any : Tag::oihw};
@@ -183,7 +202,8 @@ class ConvF32 final : public Kernel {
   }
 
   Stage stage(int64_t n, int64_t o, const Desc& w) const {
-    const Desc x({n, g_.c, g_.h, g_.w}, kF32, layout_), y({n, o, g_.p, g_.q}, kF32, layout_);
+    const Desc x({n, g_.c, g_.h, g_.w}, kF32, g_.x_block ? tag(g_.x_block) : layout_),
+        y({n, o, g_.p, g_.q}, kF32, g_.y_block ? tag(g_.y_block) : layout_);
     const Desc b = bias_ ? Desc({o}, kF32, Tag::a) : Desc();
     const dnnl::memory::dims stride(2, g_.attr.stride), dilation(2, g_.attr.dilation - 1), padding(2, g_.attr.padding);
     constexpr auto direct = dnnl::algorithm::convolution_direct;
@@ -196,7 +216,7 @@ class ConvF32 final : public Kernel {
       std::vector<Primitive::Argument> arguments{{DNNL_ARG_SRC, s.x_desc}, {DNNL_ARG_WEIGHTS, s.w_desc}, {DNNL_ARG_DST, s.y_desc}};
       if (bias_) arguments.push_back({DNNL_ARG_BIAS, b});
       s.conv = {dnnl::convolution_forward(forward), arguments, forward.scratchpad_desc()};
-      s.y = Primitive::reorder(s.y_desc, plain_y(n, o));
+      s.y = Primitive::reorder(s.y_desc, given_y(n, o));
     } else if (direction_ == Direction::grad_input) {
       const dnnl::convolution_backward_data::primitive_desc pd(engine, direct, x, w, y, stride, dilation, padding, padding, forward,
                                                                onednn_attr());
@@ -204,7 +224,7 @@ class ConvF32 final : public Kernel {
       s.conv = {dnnl::convolution_backward_data(pd),
                 {{DNNL_ARG_DIFF_SRC, s.x_desc}, {DNNL_ARG_WEIGHTS, s.w_desc}, {DNNL_ARG_DIFF_DST, s.y_desc}},
                 pd.scratchpad_desc()};
-      s.x = Primitive::reorder(s.x_desc, plain_x(n));
+      s.x = Primitive::reorder(s.x_desc, given_x(n));
     } else {
       const dnnl::convolution_backward_weights::primitive_desc pd(engine, direct, x, w, y, stride, dilation, padding, padding, forward,
                                                                   onednn_attr());
@@ -213,8 +233,8 @@ class ConvF32 final : public Kernel {
                 {{DNNL_ARG_SRC, s.x_desc}, {DNNL_ARG_DIFF_WEIGHTS, s.w_desc}, {DNNL_ARG_DIFF_DST, s.y_desc}},
                 pd.scratchpad_desc()};
     }
-    if (direction_ != Direction::grad_input && slice_ == 0) s.x = Primitive::reorder(plain_x(n), s.x_desc);
-    if (direction_ != Direction::forward) s.y = Primitive::reorder(plain_y(n, o), s.y_desc);
+    if (direction_ != Direction::grad_input && slice_ == 0) s.x = Primitive::reorder(given_x(n), s.x_desc);
+    if (direction_ != Direction::forward) s.y = Primitive::reorder(given_y(n, o), s.y_desc);
     if (slice_ != 0) s.w = Primitive::reorder(weights(o, false), s.w_desc);
     return s;
   }
@@ -250,7 +270,7 @@ class ConvF32 final : public Kernel {
       if (lanes * chunk_ < g_.n)
         for (Lane& lane : lanes_) lane.more = places_.add(bytes(first.w_desc));
     } else if (slice_ != 0) {
-      x_reorder_ = SpreadReorder(plain_x(1), first.x_desc, places_);
+      x_reorder_ = SpreadReorder(given_x(1), first.x_desc, places_);
       if (x_reorder_) x_place_ = places_.add(bytes(first.x_desc));
     } else {
       w_reorder_ = SpreadReorder(weights(g_.o, false), first.w_desc, places_);
@@ -482,6 +502,23 @@ std::unique_ptr<Kernel> make(Direction direction, const Step& step) {
     return std::make_unique<ConvF32>(direction, g, bias);
   } catch (const dnnl::error& e) { throw Error(str("[conv2d] oneDNN has no convolution of ", x, " with ", w, ": ", e.what())); }
 }
+
+/// Each operand as it comes, if its channels fill whole blocks.
+BlockedOperands blocked(const Step& step, int64_t block, size_t x, size_t w, size_t y) {
+  auto shape = [&](size_t i) { return i < step.in.size() ? step.in[i].shape : step.out[0].shape; };
+  const Shape& weight = shape(w);
+  if (step.out[0].dtype != DType::f32 || static_cast<const ConvAttr*>(step.attr)->groups != 1 || step.out[0].shape.numel() == 0 ||
+      weight.numel() == 0)
+    return {};
+  BlockedOperands b;
+  for (auto [operand, channels] : {std::pair(x, weight[1]), std::pair(y, weight[0])})
+    if (channels % block == 0) (operand < step.in.size() ? b.in : b.out) |= 1u << (operand < step.in.size() ? operand : 0);
+  return b;
+}
+constexpr size_t kResult = SIZE_MAX;
+const RegisterBlocked forward_blocked("conv2d", [](const Step& s, int64_t b) { return blocked(s, b, 0, 1, kResult); });
+const RegisterBlocked grad_input_blocked("conv2d_grad_input", [](const Step& s, int64_t b) { return blocked(s, b, kResult, 1, 0); });
+const RegisterBlocked grad_weight_blocked("conv2d_grad_weight", [](const Step& s, int64_t b) { return blocked(s, b, 0, kResult, 1); });
 
 const RegisterKernel forward_kernel("conv2d", [](const Step& s) { return make(Direction::forward, s); });
 const RegisterKernel grad_input_kernel("conv2d_grad_input", [](const Step& s) { return make(Direction::grad_input, s); });

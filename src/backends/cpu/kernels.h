@@ -11,12 +11,21 @@ namespace suanli::cpu {
 /// Makes the kernel of a step; null if it does not support the step's dtypes. The step's attributes live only during the call.
 using Factory = std::unique_ptr<Kernel> (*)(const Step& step);
 
+/// Which operands of a step may come in blocks of `block` channels.
+using Blocked = BlockedOperands (*)(const Step& step, int64_t block);
+
+struct RegisterBlocked {
+  RegisterBlocked(const char* op_name, Blocked blocked);
+};
+
 struct RegisterKernel {
   RegisterKernel(const char* op_name, Factory factory);
 };
 
 /// The instruction set that oneDNN was found to use ("avx512_core_amx", …), defined beside its kernels.
 std::string onednn_isa();
+/// The block of channels that oneDNN's f32 convolutions work in on this machine.
+int64_t onednn_channel_block();
 
 /// A kernel from a function object called with (in, out).
 template <class F> std::unique_ptr<Kernel> make_kernel(F f) {

@@ -26,4 +26,6 @@ std::string onednn_isa() {
   return "unknown";
 }
 
+int64_t onednn_channel_block() { return (dnnl_get_effective_cpu_isa() & dnnl_cpu_isa_avx512_core) == dnnl_cpu_isa_avx512_core ? 16 : 8; }
+
 }  // namespace suanli::cpu
