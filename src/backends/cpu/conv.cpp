@@ -1,53 +1,30 @@
-// Convolutions: oneDNN in f32, on activations that are plain or lie in blocks of channels, each as the step says; im2col and our own product
-// in f64, plain. Results do not depend on the number
+// Convolutions in f32 by oneDNN, on activations that are plain or lie in blocks of channels, each as the step says. Results do not depend on the number
 // of threads: into which chunks the work is cut follows from the shape alone, because oneDNN may sum a chunk of another size in another
 // order.
 #include <algorithm>
 #include <cstring>
 
-#include "backends/cpu/gemm_f64.h"
+#include "backends/cpu/conv.h"
 #include "backends/cpu/kernels.h"
 #include "backends/cpu/onednn.h"
 #include "base/text.h"
 #include "base/thread_pool.h"
-#include "ops/products.h"
 
 namespace suanli::cpu {
+
+int64_t gradient_lanes(const Geometry& g) {
+  return std::max<int64_t>(1, std::min({int64_t{4}, g.n / 2, static_cast<int64_t>(g.flops() / 4e6)}));
+}
+
+int64_t conv_lanes(const Geometry& g, int64_t tasks) {
+  return std::max<int64_t>(1, std::min<int64_t>({tasks, pool_threads(), static_cast<int64_t>(g.flops() / 2e6)}));
+}
+
 namespace {
 
 using Desc = dnnl::memory::desc;
 using Tag = dnnl::memory::format_tag;
 constexpr auto kF32 = dnnl::memory::data_type::f32;
-
-enum class Direction { forward, grad_input, grad_weight };
-
-/// The block of a layout [N, C/b, H, W, b]; 0 for the plain [N, C, H, W].
-int64_t block_of(const Shape& s) { return s.rank() == 5 ? s[4] : 0; }
-
-struct Geometry {
-  Geometry(const Shape& x, const Shape& weight, const Shape& y, const ConvAttr& options)
-      : n(x[0]),
-        c(x[1] * std::max<int64_t>(1, block_of(x))),
-        h(x[2]),
-        w(x[3]),
-        o(weight[0]),
-        r(weight[2]),
-        s(weight[3]),
-        p(y[2]),
-        q(y[3]),
-        x_block(block_of(x)),
-        y_block(block_of(y)),
-        attr(options) {}
-  int64_t n, c, h, w, o, r, s, p, q;
-  int64_t x_block, y_block;
-  ConvAttr attr;
-
-  int64_t x_size() const { return c * h * w; }  // of one sample
-  int64_t y_size() const { return o * p * q; }
-  int64_t depth() const { return c / attr.groups * r * s; }  // products per element of y
-  int64_t w_size() const { return o * depth(); }
-  double flops() const { return 2.0 * static_cast<double>(n * y_size()) * static_cast<double>(depth()); }
-};
 
 /// Chunks of samples for y and dx. Enough for the copies of one to stay in most of an L2 of 2 MB, and for 16 threads; but one needs
 /// 4 MFLOP to be worth starting, and each reads all weights again, which must serve some 256 pixels where they do not fit into L2.
@@ -58,22 +35,12 @@ int64_t chunks(const Geometry& g) {
   return n < 3 ? n : std::min(g.n, (n + 3) / 4 * 4);  // most machines have an even number of cores
 }
 
-/// Lanes whose weight gradients are added up. More than four would feed more threads, but every one costs another dw.
-int64_t gradient_lanes(const Geometry& g) {
-  return std::max<int64_t>(1, std::min({int64_t{4}, g.n / 2, static_cast<int64_t>(g.flops() / 4e6)}));
-}
-
 /// Samples whose weight gradient is computed at once. A few, so that their copies stay in L2; but adding each dw to the lane's must not
 /// matter beside it.
 int64_t gradient_chunk(const Geometry& g) {
   const int64_t lane = (g.n + gradient_lanes(g) - 1) / gradient_lanes(g), bytes = std::max<int64_t>(1 << 20, 32 * g.w_size());
   const int64_t steps = (lane * 4 * (g.x_size() + g.y_size()) + bytes - 1) / bytes;
   return (lane + steps - 1) / steps;
-}
-
-/// Lanes for a number of chunks: at least 2 MFLOP each, less takes a core some ten microseconds, about what waking it costs.
-int64_t lanes_for(const Geometry& g, int64_t tasks) {
-  return std::max<int64_t>(1, std::min<int64_t>({tasks, pool_threads(), static_cast<int64_t>(g.flops() / 2e6)}));
 }
 
 /// How plain activations lie while oneDNN works. Its blocked layouts (any) pay although plain buffers have to be reordered into and out
@@ -139,7 +106,7 @@ class ConvF32 final : public Kernel {
     const bool gradient = direction == Direction::grad_weight;
     chunk_ = gradient ? gradient_chunk(g) : (g.n + chunks(g) - 1) / chunks(g);
     const int64_t count = (g.n + chunk_ - 1) / chunk_;
-    int64_t lanes = gradient ? std::min(count, gradient_lanes(g)) : lanes_for(g, count);
+    int64_t lanes = gradient ? std::min(count, gradient_lanes(g)) : conv_lanes(g, count);
     if (direction == Direction::forward && g.n == 1 && g.attr.groups == 1 && layout_ == Tag::any) {
       int64_t slices = std::min<int64_t>({8, g.o / 32, static_cast<int64_t>(g.flops() / 2e6)});
       while (slices > 1 && g.o % (16 * slices) != 0) --slices;  // whole blocks of channels, as many in every slice
@@ -333,137 +300,6 @@ class ConvF32 final : public Kernel {
   Places places_;
 };
 
-/// The three convolutions in f64, sample by sample and group by group, as products with the matrix of all windows ("columns").
-class ConvF64 final : public Kernel {
- public:
-  ConvF64(Direction direction, const Geometry& g, bool bias) : direction_(direction), g_(g), bias_(bias) {
-    const bool gradient = direction == Direction::grad_weight;
-    const int64_t lanes = gradient ? gradient_lanes(g) : lanes_for(g, g.n), o = g.o / g.attr.groups, pixels = g.p * g.q;
-    pointwise_ = g.r == 1 && g.s == 1 && g.attr.stride == 1 && g.attr.padding == 0;
-    int64_t product = direction == Direction::forward      ? gemm_f64_workspace(o, pixels, g.depth())
-                      : direction == Direction::grad_input ? gemm_f64_workspace(g.depth(), pixels, o)
-                                                           : gemm_f64_workspace(o, g.depth(), pixels);
-    Places places;
-    for (int64_t i = 0; i < lanes; ++i) {
-      Lane lane;
-      lane.product = places.add(product);
-      if (!pointwise_) lane.columns = places.add(8 * g.depth() * pixels);
-      if (gradient && i > 0) lane.dw = places.add(8 * g.w_size());
-      lanes_.push_back(lane);
-    }
-    workspace_bytes = places.total();
-  }
-
-  void run(const void* const* in, void* const* out, void* workspace) override {
-    const int64_t lanes = static_cast<int64_t>(lanes_.size());
-    double* result = static_cast<double*>(out[0]);
-    parallel_parts(static_cast<int>(lanes), [&](int i) {
-      const Lane& lane = lanes_[static_cast<size_t>(i)];
-      double* dw = lane.dw < 0 ? result : static_cast<double*>(at(workspace, lane.dw));
-      const double* a = static_cast<const double*>(in[0]);
-      const double* b = static_cast<const double*>(in[1]);
-      const int64_t first = g_.n * i / lanes;
-      for (int64_t n = first; n < g_.n * (i + 1) / lanes; ++n) {
-        switch (direction_) {
-          case Direction::forward:
-            forward(a + n * g_.x_size(), b, bias_ ? static_cast<const double*>(in[2]) : nullptr, result + n * g_.y_size(), lane, workspace);
-            break;
-          case Direction::grad_input: grad_input(a + n * g_.y_size(), b, result + n * g_.x_size(), lane, workspace); break;
-          case Direction::grad_weight: grad_weight(a + n * g_.x_size(), b + n * g_.y_size(), dw, n > first, lane, workspace); break;
-        }
-      }
-    });
-    if (direction_ != Direction::grad_weight) return;
-    for (int64_t k = 1; k < lanes; ++k) {
-      const double* more = static_cast<const double*>(at(workspace, lanes_[static_cast<size_t>(k)].dw));
-      for (int64_t i = 0; i < g_.w_size(); ++i) result[i] += more[i];
-    }
-  }
-
- private:
-  struct Lane {
-    int64_t product = 0, columns = 0, dw = -1;
-  };
-
-  /// Calls f(column, x, count, x_step): `count` neighbouring elements of a row of columns against those of x that they stand for.
-  /// Elements that stand for padding are passed with x = nullptr.
-  template <class X, class F> void for_windows(X* x, F f) const {
-    const int64_t stride = g_.attr.stride;
-    int64_t column = 0;
-    for (int64_t c = 0; c < g_.c / g_.attr.groups; ++c)
-      for (int64_t r = 0; r < g_.r; ++r)
-        for (int64_t s = 0; s < g_.s; ++s) {
-          const int64_t left = s * g_.attr.dilation - g_.attr.padding;  // of q = 0
-          const int64_t q0 = std::clamp<int64_t>((-left + stride - 1) / stride, 0, g_.q);
-          const int64_t q1 = left >= g_.w ? q0 : std::clamp<int64_t>((g_.w - 1 - left) / stride + 1, q0, g_.q);
-          for (int64_t p = 0; p < g_.p; ++p, column += g_.q) {
-            const int64_t row = p * stride + r * g_.attr.dilation - g_.attr.padding;
-            if (row < 0 || row >= g_.h) {
-              f(column, static_cast<X*>(nullptr), g_.q, stride);
-              continue;
-            }
-            f(column, static_cast<X*>(nullptr), q0, stride);
-            f(column + q0, x + (c * g_.h + row) * g_.w + q0 * stride + left, q1 - q0, stride);
-            f(column + q1, static_cast<X*>(nullptr), g_.q - q1, stride);
-          }
-        }
-  }
-
-  const double* columns_of(const double* x, const Lane& lane, void* workspace) const {
-    if (pointwise_) return x;
-    double* columns = static_cast<double*>(at(workspace, lane.columns));
-    for_windows(x, [&](int64_t column, const double* from, int64_t count, int64_t step) {
-      if (from == nullptr) std::fill_n(columns + column, count, 0.0);
-      else
-        for (int64_t i = 0; i < count; ++i) columns[column + i] = from[i * step];
-    });
-    return columns;
-  }
-
-  /// Calls f(x's, w's, y's offset) of every group.
-  template <class F> void for_groups(F f) const {
-    const int64_t groups = g_.attr.groups;
-    for (int64_t k = 0; k < groups; ++k) f(g_.x_size() / groups * k, g_.w_size() / groups * k, g_.y_size() / groups * k);
-  }
-
-  void forward(const double* x, const double* w, const double* b, double* y, const Lane& lane, void* workspace) const {
-    const int64_t o = g_.o / g_.attr.groups, pixels = g_.p * g_.q, depth = g_.depth();
-    if (b != nullptr)
-      for (int64_t k = 0; k < g_.o; ++k) std::fill_n(y + k * pixels, pixels, b[k]);
-    for_groups([&](int64_t dx, int64_t dw, int64_t dy) {
-      const double* columns = columns_of(x + dx, lane, workspace);
-      gemm_f64(o, pixels, depth, {w + dw, depth, 1}, {columns, pixels, 1}, y + dy, pixels, b != nullptr, at(workspace, lane.product));
-    });
-  }
-
-  void grad_input(const double* g, const double* w, double* x, const Lane& lane, void* workspace) const {
-    const int64_t o = g_.o / g_.attr.groups, pixels = g_.p * g_.q, depth = g_.depth();
-    if (!pointwise_) std::fill_n(x, g_.x_size(), 0.0);
-    for_groups([&](int64_t dx, int64_t dw, int64_t dy) {
-      double* columns = pointwise_ ? x + dx : static_cast<double*>(at(workspace, lane.columns));
-      gemm_f64(depth, pixels, o, {w + dw, 1, depth}, {g + dy, pixels, 1}, columns, pixels, false, at(workspace, lane.product));
-      if (pointwise_) return;
-      for_windows(x + dx, [&](int64_t column, double* to, int64_t count, int64_t step) {
-        if (to == nullptr) return;
-        for (int64_t i = 0; i < count; ++i) to[i * step] += columns[column + i];
-      });
-    });
-  }
-
-  void grad_weight(const double* x, const double* g, double* dw_all, bool add, const Lane& lane, void* workspace) const {
-    const int64_t o = g_.o / g_.attr.groups, pixels = g_.p * g_.q, depth = g_.depth();
-    for_groups([&](int64_t dx, int64_t dw, int64_t dy) {
-      const double* columns = columns_of(x + dx, lane, workspace);
-      gemm_f64(o, depth, pixels, {g + dy, pixels, 1}, {columns, 1, pixels}, dw_all + dw, depth, add, at(workspace, lane.product));
-    });
-  }
-
-  Direction direction_;
-  Geometry g_;
-  bool bias_, pointwise_ = false;
-  std::vector<Lane> lanes_;
-};
-
 /// Where no product has a factor, or nothing is to be computed: zeros, or the bias.
 class NoProducts final : public Kernel {
  public:
@@ -497,7 +333,8 @@ std::unique_ptr<Kernel> make(Direction direction, const Step& step) {
   const bool bias = direction == Direction::forward && step.in.size() > 2;
   if (x.numel() == 0 || w.numel() == 0 || y.numel() == 0) return std::make_unique<NoProducts>(step.out[0], bias);
   const Geometry g(x, w, y, *static_cast<const ConvAttr*>(step.attr));
-  if (dtype == DType::f64) return std::make_unique<ConvF64>(direction, g, bias);
+  if (dtype == DType::f64) return make_conv_f64(direction, g, bias);
+  if (auto kernel = make_winograd(direction, g, bias)) return kernel;
   try {
     return std::make_unique<ConvF32>(direction, g, bias);
   } catch (const dnnl::error& e) { throw Error(str("[conv2d] oneDNN has no convolution of ", x, " with ", w, ": ", e.what())); }

@@ -1,0 +1,209 @@
+// 3×3 convolutions at stride 1 by Winograd's algorithm F(4×4, 3×3): 36 products per 16 results and channel where the definition takes 144.
+// (Lavin & Gray 2016.) Its rounding errors are some ten times those of the definition; SUANLI_CONV=direct does without it.
+//
+// Tiles go in groups through transform → 36 products → transform back, so that what lies between stays in a cache. Results do not depend on
+// the number of threads: a tile's result is summed over the channels in one order, and the order in which tiles make up a weight gradient
+// follows from the shape.
+#include <algorithm>
+#include <cstdlib>
+#include <string_view>
+
+#include "backends/cpu/conv.h"
+#include "backends/cpu/onednn.h"
+#include "backends/cpu/winograd_simd.h"
+#include "base/thread_pool.h"
+
+namespace suanli::cpu {
+namespace {
+
+constexpr int64_t kCacheBytes = 1 << 20;  // what a core keeps of its own, at the least
+constexpr int64_t kShiftedFloats = 16;  // planes are not multiples of 4 KB apart: their elements would meet in the same cache sets
+
+int64_t tiles_along(int64_t size) { return (size + kWinogradTile - 1) / kWinogradTile; }
+int64_t rounded(int64_t n, int64_t multiple) { return (n + multiple - 1) / multiple * multiple; }
+int64_t plane_of(int64_t rows, int64_t channels) { return rows * channels + kShiftedFloats; }
+int64_t planes_bytes(int64_t rows, int64_t channels) { return 4 * kWinogradPlanes * plane_of(rows, channels); }
+
+/// The pictures on both sides of a convolution, cut so that tile i of the one makes tile i of the other.
+struct Cut {
+  Cut(const Geometry& g, bool backwards) {
+    // The gradient of x is the convolution of g with the rotated weights, padded so that every window that held an x is met.
+    in = backwards ? g.o : g.c, out = backwards ? g.c : g.o;
+    const int64_t block = winograd_block(), rows = tiles_along(backwards ? g.h : g.p), columns = tiles_along(backwards ? g.w : g.q);
+    from = backwards ? WinogradTiles{in / block, g.p, g.q, rows, columns, 2 - g.attr.padding}
+                     : WinogradTiles{in / block, g.h, g.w, rows, columns, g.attr.padding};
+    to = {out / block, backwards ? g.h : g.p, backwards ? g.w : g.q, rows, columns, 0};
+    tiles = g.n * rows * columns;
+  }
+  int64_t in, out, tiles;
+  WinogradTiles from, to;
+};
+
+/// y and dx.
+class Winograd final : public Kernel {
+ public:
+  Winograd(const Geometry& g, bool backwards, bool bias) : cut_(g, backwards), backwards_(backwards), bias_(bias) {
+    lanes_ = conv_lanes(g, (cut_.tiles + kWinogradRows - 1) / kWinogradRows);
+    group_ = best_group();
+    u_plane_ = cut_.in * cut_.out + kShiftedFloats;
+    Places places;
+    u_ = places.add(4 * kWinogradPlanes * u_plane_);
+    for (int64_t i = 0; i < lanes_; ++i)
+      for (int64_t channels : {cut_.in, cut_.out}) places_.push_back(places.add(planes_bytes(group_, channels)));
+    workspace_bytes = places.total();
+  }
+
+  void run(const void* const* in, void* const* out, void* workspace) override {
+    const float* x = static_cast<const float*>(in[0]);
+    const float* w = static_cast<const float*>(in[1]);
+    const float* bias = bias_ ? static_cast<const float*>(in[2]) : nullptr;
+    float* u = static_cast<float*>(at(workspace, u_));
+    // w is [O, C, 3, 3] in both directions.
+    const int64_t pair = 2 * winograd_block(), of_out = backwards_ ? 9 : 9 * cut_.in, of_in = backwards_ ? 9 * cut_.out : 9;
+    parallel_chunks((cut_.out + pair - 1) / pair, std::max<int64_t>(1, 8192 / (cut_.in * pair)), [&](int64_t begin, int64_t end) {
+      winograd_weights(w, of_out, of_in, backwards_, cut_.in, cut_.out, begin * pair, std::min(cut_.out, end * pair), u, u_plane_);
+    });
+    const int64_t groups = (cut_.tiles + group_ - 1) / group_;
+    parallel_parts(static_cast<int>(lanes_), [&](int lane) {
+      float* v = static_cast<float*>(at(workspace, places_[static_cast<size_t>(2 * lane)]));
+      float* m = static_cast<float*>(at(workspace, places_[static_cast<size_t>(2 * lane + 1)]));
+      for (int64_t i = groups * lane / lanes_; i < groups * (lane + 1) / lanes_; ++i)
+        group(x, u, bias, static_cast<float*>(out[0]), i * group_, std::min(group_, cut_.tiles - i * group_), v, m);
+    });
+  }
+
+ private:
+  /// Tiles per group. Small ones keep the planes in the cache but read all weights for each group; which counts for more depends on the
+  /// channels. Bytes that come from beyond the cache, per lane:
+  int64_t best_group() const {
+    const int64_t per_lane = rounded((cut_.tiles + lanes_ - 1) / lanes_, kWinogradRows);
+    const int64_t weights = 4 * kWinogradPlanes * cut_.in * cut_.out;
+    int64_t best = kWinogradRows, least = INT64_MAX;
+    for (int64_t size = kWinogradRows; size <= std::min<int64_t>(512, per_lane); size *= 2) {
+      const int64_t planes = planes_bytes(size, cut_.in) + planes_bytes(size, cut_.out), groups = (per_lane + size - 1) / size;
+      const int64_t bytes = (weights > kCacheBytes / 2 ? groups * weights : 0) + (planes > kCacheBytes ? 2 * groups * planes : 0);
+      if (bytes <= least) least = bytes, best = size;
+    }
+    return best;
+  }
+
+  void group(const float* x, const float* u, const float* bias, float* y, int64_t first, int64_t count, float* v, float* m) const {
+    const int64_t rows = rounded(count, kWinogradRows), v_plane = plane_of(group_, cut_.in), m_plane = plane_of(group_, cut_.out);
+    winograd_input(x, cut_.from, first, count, v, v_plane);
+    for (int64_t p = 0; p < kWinogradPlanes; ++p) {
+      std::fill(v + p * v_plane + count * cut_.in, v + p * v_plane + rows * cut_.in,
+                0.0f);  // what is left of the last rows is computed too
+      winograd_multiply(v + p * v_plane, u + p * u_plane_, m + p * m_plane, rows, cut_.in, cut_.out);
+    }
+    winograd_output(m, m_plane, cut_.to, first, count, bias, y);
+  }
+
+  Cut cut_;
+  bool backwards_, bias_;
+  int64_t lanes_, group_ = 0, u_plane_ = 0, u_ = 0;
+  std::vector<int64_t> places_;  // per lane: v, m
+};
+
+/// dw. Where its 36 planes fit into a core's cache every lane sums its own tiles there; else all lanes transform a group of tiles, and then
+/// share out the planes.
+class WinogradGradient final : public Kernel {
+ public:
+  explicit WinogradGradient(const Geometry& g) : cut_(g, false), du_plane_(cut_.in * cut_.out + kShiftedFloats) {
+    const int64_t du = 4 * kWinogradPlanes * du_plane_, per_tile = 4 * kWinogradPlanes * (cut_.in + cut_.out);
+    own_ = du <= kCacheBytes * 3 / 4;
+    lanes_ = own_ ? gradient_lanes(g) : 1;
+    const int64_t most = (cut_.tiles + lanes_ - 1) / lanes_;
+    group_ = std::min(most, std::max<int64_t>(16, (own_ ? kCacheBytes / 2 : kSharedBytes) / per_tile));
+    Places places;
+    du_ = places.add(lanes_ * du);
+    for (int64_t i = 0; i < lanes_; ++i)
+      for (int64_t channels : {cut_.in, cut_.out}) places_.push_back(places.add(planes_bytes(group_, channels)));
+    workspace_bytes = places.total();
+  }
+
+  void run(const void* const* in, void* const* out, void* workspace) override {
+    const float* x = static_cast<const float*>(in[0]);
+    const float* g = static_cast<const float*>(in[1]);
+    float* du = static_cast<float*>(at(workspace, du_));
+    if (own_) {
+      parallel_parts(static_cast<int>(lanes_), [&](int lane) {
+        const int64_t begin = cut_.tiles * lane / lanes_, end = cut_.tiles * (lane + 1) / lanes_;
+        for (int64_t first = begin; first < end; first += group_) {
+          const int64_t count = std::min(group_, end - first);
+          transform(x, g, first, 0, count, lane, workspace);
+          for (int64_t p = 0; p < kWinogradPlanes; ++p)
+            accumulate(p, count, du + lane * kWinogradPlanes * du_plane_, 0, cut_.in, first > begin, lane, workspace);
+        }
+      });
+    } else {
+      for (int64_t first = 0; first < cut_.tiles; first += group_) {
+        const int64_t count = std::min(group_, cut_.tiles - first);
+        parallel_chunks(count, 8, [&](int64_t begin, int64_t end) { transform(x, g, first + begin, begin, end - begin, 0, workspace); });
+        const int64_t slices = std::min<int64_t>(4, cut_.in / kWinogradRows),
+                      step = rounded((cut_.in + slices - 1) / slices, kWinogradRows);
+        parallel_chunks(kWinogradPlanes * slices, 1, [&](int64_t begin, int64_t end) {
+          for (int64_t i = begin; i < end; ++i) {
+            const int64_t from = std::min(cut_.in, i % slices * step);
+            accumulate(i / slices, count, du, from, std::min(cut_.in, from + step), first > 0, 0, workspace);
+          }
+        });
+      }
+    }
+    parallel_chunks(cut_.in, std::max<int64_t>(1, 16384 / cut_.out), [&](int64_t begin, int64_t end) {
+      winograd_weights_back(du, lanes_, kWinogradPlanes * du_plane_, du_plane_, cut_.in, cut_.out, begin, end, static_cast<float*>(out[0]));
+    });
+  }
+
+ private:
+  static constexpr int64_t kSharedBytes = 32 << 20;
+
+  float* plane(int lane, int which, void* workspace) const {
+    return static_cast<float*>(at(workspace, places_[static_cast<size_t>(2 * lane + which)]));
+  }
+  int64_t v_plane() const { return plane_of(group_, cut_.in); }
+  int64_t z_plane() const { return plane_of(group_, cut_.out); }
+
+  /// Tiles first … first+count−1 into rows `row` and on.
+  void transform(const float* x, const float* g, int64_t first, int64_t row, int64_t count, int lane, void* workspace) const {
+    winograd_input(x, cut_.from, first, count, plane(lane, 0, workspace) + row * cut_.in, v_plane());
+    winograd_gradient(g, cut_.to, first, count, plane(lane, 1, workspace) + row * cut_.out, z_plane());
+  }
+  void accumulate(int64_t p, int64_t rows, float* du, int64_t begin, int64_t end, bool add, int lane, void* workspace) const {
+    winograd_accumulate(plane(lane, 0, workspace) + p * v_plane(), plane(lane, 1, workspace) + p * z_plane(), du + p * du_plane_, rows,
+                        cut_.in, cut_.out, begin, end, add);
+  }
+
+  Cut cut_;
+  int64_t du_plane_, lanes_ = 1, group_ = 0, du_ = 0;
+  bool own_ = false;
+  std::vector<int64_t> places_;  // per lane: v, z
+};
+
+bool direct_only() {
+  static const bool on = [] {
+    const char* text = std::getenv("SUANLI_CONV");
+    return text && std::string_view(text) == "direct";
+  }();
+  return on;
+}
+
+/// Enough channels that the products outweigh the transforms, enough tiles that they outweigh those of the weights, and tiles that are
+/// mostly filled.
+bool pays(Direction direction, const Geometry& g) {
+  if (g.r != 3 || g.s != 3 || g.attr.stride != 1 || g.attr.dilation != 1 || g.attr.groups != 1 || g.attr.padding > 2) return false;
+  const int64_t block = winograd_block();
+  if (g.x_block != block || g.y_block != block || std::min(g.c, g.o) < 32) return false;
+  const int64_t height = direction == Direction::grad_input ? g.h : g.p, width = direction == Direction::grad_input ? g.w : g.q;
+  const int64_t tiles = g.n * tiles_along(height) * tiles_along(width);
+  return tiles >= 32 && 2 * g.n * height * width > kWinogradTile * kWinogradTile * tiles;
+}
+
+}  // namespace
+
+std::unique_ptr<Kernel> make_winograd(Direction direction, const Geometry& g, bool bias) {
+  if (direct_only() || !pays(direction, g)) return nullptr;
+  if (direction == Direction::grad_weight) return std::make_unique<WinogradGradient>(g);
+  return std::make_unique<Winograd>(g, direction == Direction::grad_input, bias);
+}
+
+}  // namespace suanli::cpu
