@@ -95,6 +95,97 @@ template <class T> void check(const Case& c) {
   expect_near(run_kernel<T>("conv2d", &c.attr, {&x, &w, &b}, c.y()), y, c.depth() + 1);
 }
 
+// ---- activations in blocks of channels --------------------------------------------------------------------------------------
+
+Shape blocked(const Shape& s, int64_t b) { return {s[0], s[1] / b, s[2], s[3], b}; }
+/// Between [N, C, H, W] and [N, C/b, H, W, b], element by element.
+Buffer<float> relaid(const Buffer<float>& from, const Shape& plain, int64_t b, bool into) {
+  Buffer<float> to{into ? blocked(plain, b) : plain, std::vector<float>(from.values.size())};
+  for (int64_t n = 0; n < plain[0]; ++n)
+    for (int64_t c = 0; c < plain[1]; ++c)
+      for (int64_t i = 0; i < plain[2] * plain[3]; ++i) {
+        const auto flat = static_cast<size_t>((n * plain[1] + c) * plain[2] * plain[3] + i);
+        const auto block = static_cast<size_t>(((n * plain[1] / b + c / b) * plain[2] * plain[3] + i) * b + c % b);
+        to.values[into ? block : flat] = from.values[into ? flat : block];
+      }
+  return to;
+}
+
+/// Every operand that the backend says may be blocked is; the results as plain ones.
+struct InBlocks {
+  explicit InBlocks(const Case& c) : c(c), b(cpu_backend().channel_block()) {
+    x = random_buffer<float>(c.x(), 1), w = random_buffer<float>(c.weight(), 2);
+    bias = random_buffer<float>({c.o}, 3), g = random_buffer<float>(c.y(), 4);
+    x_in = c.c % b == 0, y_in = c.o % b == 0;
+  }
+  const Case& c;
+  int64_t b;
+  bool x_in, y_in;
+  Buffer<float> x, w, bias, g;
+
+  std::vector<std::vector<float>> results() const {
+    const Buffer<float> xb = x_in ? relaid(x, c.x(), b, true) : x, gb = y_in ? relaid(g, c.y(), b, true) : g;
+    const Shape y_shape = y_in ? blocked(c.y(), b) : c.y(), x_shape = x_in ? blocked(c.x(), b) : c.x();
+    auto plain = [&](std::vector<float> v, const Shape& shape, bool was) {
+      return was ? relaid({blocked(shape, b), std::move(v)}, shape, b, false).values : v;
+    };
+    return {plain(run_kernel<float>("conv2d", &c.attr, {&xb, &w, &bias}, y_shape), c.y(), y_in),
+            plain(run_kernel<float>("conv2d_grad_input", &c.attr, {&gb, &w}, x_shape), c.x(), x_in),
+            run_kernel<float>("conv2d_grad_weight", &c.attr, {&xb, &gb}, c.weight())};
+  }
+};
+
+// Where Winograd's algorithm applies: sides that tiles of 4 do and do not fill, all paddings, channels in odd numbers of blocks, more
+// channels than one core's cache holds transformed weights of, groups of tiles that are left over.
+const Case blocked_cases[] = {
+    {"tiles fill", 4, 32, 16, 16, 32, 3, 3, {1, 1, 1, 1}},    {"tiles do not fill", 5, 48, 13, 11, 32, 3, 3, {1, 1, 1, 1}},
+    {"no padding", 9, 32, 10, 15, 48, 3, 3, {1, 0, 1, 1}},    {"padding 2", 6, 32, 9, 9, 32, 3, 3, {1, 2, 1, 1}},
+    {"wide", 40, 128, 4, 4, 160, 3, 3, {1, 1, 1, 1}},         {"many tiles", 3, 32, 61, 57, 32, 3, 3, {1, 1, 1, 1}},
+    {"too few tiles", 2, 32, 8, 8, 32, 3, 3, {1, 1, 1, 1}},   {"stride 2", 3, 32, 17, 16, 64, 3, 3, {2, 1, 1, 1}},
+    {"1x1, stride 2", 4, 32, 16, 16, 64, 1, 1, {2, 0, 1, 1}}, {"picture", 5, 3, 19, 21, 32, 3, 3, {1, 1, 1, 1}},
+    {"odd results", 3, 32, 12, 12, 10, 3, 3, {1, 1, 1, 1}},   {"5x5", 3, 16, 12, 12, 32, 5, 5, {1, 2, 1, 1}},
+    {"one sample", 1, 64, 32, 32, 64, 3, 3, {1, 1, 1, 1}},    {"dilated", 2, 32, 14, 14, 32, 3, 3, {1, 2, 2, 1}},
+};
+
+TEST(Conv, InBlocksEqualsTheSum) {
+  PoolThreads two(2);
+  for (const Case& c : blocked_cases) {
+    SCOPED_TRACE(c.what);
+    const InBlocks in(c);
+    std::vector<double> y(in.g.values.size()), dx(in.x.values.size()), dw(in.w.values.size());
+    for_products(c, [&](size_t i, size_t j, size_t k) {
+      const double xv = in.x.values[i], wv = in.w.values[j], gv = in.g.values[k];
+      y[k] += xv * wv, dx[i] += gv * wv, dw[j] += gv * xv;
+    });
+    for (size_t k = 0; k < y.size(); ++k) y[k] += in.bias.values[k / static_cast<size_t>(c.p() * c.q()) % static_cast<size_t>(c.o)];
+    const auto got = in.results();
+    // Against the spread of a sum of n products of numbers in (−1, 1), √n/3: the transforms' rounding is of that size.
+    auto near = [](const std::vector<float>& a, const std::vector<double>& want, double products) {
+      double worst = 0;
+      for (size_t i = 0; i < a.size(); ++i) worst = std::max(worst, std::fabs(a[i] - want[i]));
+      EXPECT_LE(worst, 2e-5 * std::sqrt(products) / 3);
+      return worst / (std::sqrt(products) / 3);
+    };
+    const double a = near(got[0], y, c.depth()), b = near(got[1], dx, static_cast<double>(c.o * c.r * c.s)),
+                 d = near(got[2], dw, static_cast<double>(c.n * c.p() * c.q()));
+    std::printf("%-18s %.1e %.1e %.1e\n", c.what, a, b, d);
+  }
+}
+
+TEST(Conv, BitsInBlocksDoNotDependOnTheThreads) {
+  for (const Case& c : blocked_cases) {
+    SCOPED_TRACE(c.what);
+    const InBlocks in(c);
+    std::vector<std::vector<float>> results[3];
+    int i = 0;
+    for (int threads : {1, 2, 5}) {
+      PoolThreads pool(threads);
+      results[i++] = in.results();
+    }
+    EXPECT_TRUE(results[0] == results[1] && results[0] == results[2]);
+  }
+}
+
 TEST(Conv, EqualsTheSum) {
   PoolThreads two(2);
   for (const Case& c : cases) {

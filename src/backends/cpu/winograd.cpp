@@ -1,5 +1,5 @@
 // 3×3 convolutions at stride 1 by Winograd's algorithm F(4×4, 3×3): 36 products per 16 results and channel where the definition takes 144.
-// (Lavin & Gray 2016.) Its rounding errors are some ten times those of the definition; SUANLI_CONV=direct does without it.
+// (Lavin & Gray 2016.) Its rounding errors are some four times those of the definition; SUANLI_CONV=direct does without it.
 //
 // Tiles go in groups through transform → 36 products → transform back, so that what lies between stays in a cache. Results do not depend on
 // the number of threads: a tile's result is summed over the channels in one order, and the order in which tiles make up a weight gradient

@@ -26,53 +26,58 @@ HWY_INLINE V add(V a, V b) { return hn::Add(a, b); }
 HWY_INLINE V sub(V a, V b) { return hn::Sub(a, b); }
 HWY_INLINE V fma(double a, V b, V c) { return hn::MulAdd(set(a), b, c); }
 
+// The points a and b, and Π (p − other points) of ±a and of ±b.
+constexpr double kA = 0.70710678118654752440, kB = 2 * kA, kA2 = 0.5, kB2 = 2, kNa = 2 * kA2 * (kA2 - kB2), kNb = 2 * kB2 * (kB2 - kA2);
+
 // The one-dimensional transforms: n vectors from `in`, `step` apart, become the next ones of `out`.
 
 HWY_INLINE void input_line(const V* in, int step, V* out, int out_step) {  // Bᵀ: 6 → 6
-  const V d0 = in[0], d1 = in[step], d2 = in[2 * step], d3 = in[3 * step], d4 = in[4 * step], d5 = in[5 * step];
-  const V even = sub(d4, d2), odd = sub(d3, d1);
-  out[0] = fma(4, sub(d0, d2), even);
-  out[out_step] = fma(-4, add(d1, d2), add(d3, d4));
-  out[2 * out_step] = fma(4, sub(d1, d2), sub(d4, d3));
-  out[3 * out_step] = fma(2, odd, even);
-  out[4 * out_step] = fma(-2, odd, even);
-  out[5 * out_step] = sub(sub(d5, d3), hn::Mul(set(4), odd));
+  const V d1 = in[step], d2 = in[2 * step], d3 = in[3 * step], d4 = in[4 * step];
+  const V even_a = fma(-kB2, d2, d4), odd_a = hn::Mul(set(kA), fma(-kB2, d1, d3));
+  const V even_b = fma(-kA2, d2, d4), odd_b = hn::Mul(set(kB), fma(-kA2, d1, d3));
+  out[0] = fma(kA2 * kB2, in[0], fma(-kA2 - kB2, d2, d4));
+  out[out_step] = add(even_a, odd_a);
+  out[2 * out_step] = sub(even_a, odd_a);
+  out[3 * out_step] = add(even_b, odd_b);
+  out[4 * out_step] = sub(even_b, odd_b);
+  out[5 * out_step] = fma(kA2 * kB2, d1, fma(-kA2 - kB2, d3, in[5 * step]));
 }
 HWY_INLINE void output_line(const V* in, int step, V* out, int out_step) {  // Aᵀ: 6 → 4
-  const V a = add(in[step], in[2 * step]), b = sub(in[step], in[2 * step]);
-  const V c = add(in[3 * step], in[4 * step]), d = sub(in[3 * step], in[4 * step]);
-  out[0] = add(in[0], add(a, c));
-  out[out_step] = fma(2, d, b);
-  out[2 * out_step] = fma(4, c, a);
-  out[3 * out_step] = add(fma(8, d, b), in[5 * step]);
+  const V even_a = add(in[step], in[2 * step]), odd_a = hn::Mul(set(kA), sub(in[step], in[2 * step]));
+  const V even_b = add(in[3 * step], in[4 * step]), odd_b = hn::Mul(set(kB), sub(in[3 * step], in[4 * step]));
+  out[0] = add(in[0], add(even_a, even_b));
+  out[out_step] = add(odd_a, odd_b);
+  out[2 * out_step] = fma(kA2, even_a, hn::Mul(set(kB2), even_b));
+  out[3 * out_step] = fma(kA2, odd_a, fma(kB2, odd_b, in[5 * step]));
 }
 HWY_INLINE void gradient_line(const V* in, int step, V* out, int out_step) {  // A: 4 → 6
   const V g0 = in[0], g1 = in[step], g2 = in[2 * step], g3 = in[3 * step];
-  const V even = add(g0, g2), odd = add(g1, g3), even2 = fma(4, g2, g0), odd2 = fma(4, g3, g1);
+  const V even_a = fma(kA2, g2, g0), odd_a = hn::Mul(set(kA), fma(kA2, g3, g1));
+  const V even_b = fma(kB2, g2, g0), odd_b = hn::Mul(set(kB), fma(kB2, g3, g1));
   out[0] = g0;
-  out[out_step] = add(even, odd);
-  out[2 * out_step] = sub(even, odd);
-  out[3 * out_step] = fma(2, odd2, even2);
-  out[4 * out_step] = fma(-2, odd2, even2);
+  out[out_step] = add(even_a, odd_a);
+  out[2 * out_step] = sub(even_a, odd_a);
+  out[3 * out_step] = add(even_b, odd_b);
+  out[4 * out_step] = sub(even_b, odd_b);
   out[5 * out_step] = g3;
 }
 HWY_INLINE void weight_line(const V* in, int step, V* out, int out_step) {  // G: 3 → 6
   const V w0 = in[0], w1 = in[step], w2 = in[2 * step];
-  const V even = hn::Mul(set(-1.0 / 6), add(w0, w2)), odd = hn::Mul(set(1.0 / 6), w1);
-  const V even2 = fma(1.0 / 24, w0, hn::Mul(set(1.0 / 6), w2)), odd2 = hn::Mul(set(1.0 / 12), w1);
-  out[0] = hn::Mul(set(0.25), w0);
-  out[out_step] = sub(even, odd);
-  out[2 * out_step] = add(even, odd);
-  out[3 * out_step] = add(even2, odd2);
-  out[4 * out_step] = sub(even2, odd2);
+  const V even_a = hn::Mul(set(1 / kNa), fma(kA2, w2, w0)), odd_a = hn::Mul(set(kA / kNa), w1);
+  const V even_b = hn::Mul(set(1 / kNb), fma(kB2, w2, w0)), odd_b = hn::Mul(set(kB / kNb), w1);
+  out[0] = hn::Mul(set(1 / (kA2 * kB2)), w0);
+  out[out_step] = add(even_a, odd_a);
+  out[2 * out_step] = sub(even_a, odd_a);
+  out[3 * out_step] = add(even_b, odd_b);
+  out[4 * out_step] = sub(even_b, odd_b);
   out[5 * out_step] = w2;
 }
 HWY_INLINE void weight_back_line(const V* in, int step, V* out, int out_step) {  // Gᵀ: 6 → 3
-  const V a = add(in[step], in[2 * step]), b = sub(in[2 * step], in[step]);
-  const V c = add(in[3 * step], in[4 * step]), d = sub(in[3 * step], in[4 * step]);
-  out[0] = fma(0.25, in[0], fma(1.0 / 24, c, hn::Mul(set(-1.0 / 6), a)));
-  out[out_step] = fma(1.0 / 6, b, hn::Mul(set(1.0 / 12), d));
-  out[2 * out_step] = fma(1.0 / 6, sub(c, a), in[5 * step]);
+  const V even_a = hn::Mul(set(1 / kNa), add(in[step], in[2 * step])), odd_a = sub(in[step], in[2 * step]);
+  const V even_b = hn::Mul(set(1 / kNb), add(in[3 * step], in[4 * step])), odd_b = sub(in[3 * step], in[4 * step]);
+  out[0] = fma(1 / (kA2 * kB2), in[0], add(even_a, even_b));
+  out[out_step] = fma(kA / kNa, odd_a, hn::Mul(set(kB / kNb), odd_b));
+  out[2 * out_step] = fma(kA2, even_a, fma(kB2, even_b, in[5 * step]));
 }
 
 /// Where a tile lies.
