@@ -13,8 +13,8 @@ struct ValueDesc {
   Shape shape;
 };
 
-/// The straight-line code of a fused step. Values are numbered: first Step::in, then one per instruction; all have the shape of the
-/// results, or broadcast to it.
+/// The straight-line code of a fused step. Values are numbered: first Step::in, then one per instruction; all have the shape `space`, or
+/// broadcast to it.
 struct Expr {
   struct Instruction {
     int16_t row;       // of the table of pointwise ops; kCast: only the dtype changes
@@ -25,9 +25,16 @@ struct Expr {
     uint8_t operand[5];
   };
   static constexpr int16_t kCast = -1;
-  static constexpr int kMaxPointers = 16, kMaxInstructions = 64;
+  static constexpr int kMaxPointers = 16, kMaxInstructions = 64;  // sums count as instructions and as pointers
   std::vector<Instruction> code;
   std::vector<uint8_t> results;  // the values that become Step::out; never an input
+  /// A value of float dtype and the shape `space`, summed over axes; it becomes one Step::out more, behind the results.
+  struct Sum {
+    uint8_t value;
+    uint32_t axes;  // as bits
+  };
+  std::vector<Sum> sums;
+  Shape space;
 };
 
 /// One op on known shapes. `attr` points to the op's attribute struct (48 bytes, see ops/op.h); a kernel copies what it needs of it.

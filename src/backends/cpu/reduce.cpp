@@ -1,9 +1,10 @@
-// Sums, maxima and argmax. The order of additions is a function of shapes alone, so results do not depend on the thread count.
+// Maxima, argmax, and sums of integers.
 #include <cmath>
 #include <limits>
 #include <vector>
 
 #include "backends/cpu/kernels.h"
+#include "backends/cpu/sums.h"
 #include "base/thread_pool.h"
 #include "ops/op.h"
 
@@ -15,24 +16,14 @@ constexpr int64_t kGrain = 1 << 14;   // elements worth a thread
 constexpr int64_t kBlock = 1 << 16;   // a full reduction is cut into blocks of this size, added in order
 constexpr int kTile = 256;            // columns accumulated together
 
-/// f32 adds 256 elements in 16 lanes, then goes on in f64: about as exact as pairwise summation.
+/// Of integers, which wrap around. Floats: see sums.cpp.
 struct Sum {
-  template <class T> using Acc = std::conditional_t<std::is_floating_point_v<T>, double, uint64_t>;  // integers wrap around
-  template <class T> static Acc<T> start() { return 0; }
+  template <class T> using Acc = uint64_t;
+  template <class T> static uint64_t start() { return 0; }
   template <class A> static A join(A a, A b) { return a + b; }
-  template <class T> static Acc<T> row(const T* x, int64_t n) {
-    Acc<T> total = 0;
-    for (int64_t i = 0; i < n; i += 256) {
-      const int64_t m = std::min<int64_t>(256, n - i);
-      std::conditional_t<std::is_same_v<T, float>, float, Acc<T>> lanes[16] = {};
-      int64_t k = 0;
-      for (; k + 16 <= m; k += 16)
-        for (int l = 0; l < 16; ++l) lanes[l] += x[i + k + l];
-      for (int l = 0; k < m; ++k, ++l) lanes[l] += x[i + k];
-      Acc<T> block = 0;
-      for (auto v : lanes) block += v;
-      total += block;
-    }
+  template <class T> static uint64_t row(const T* x, int64_t n) {
+    uint64_t total = 0;
+    for (int64_t i = 0; i < n; ++i) total += static_cast<uint64_t>(x[i]);
     return total;
   }
 };
@@ -162,13 +153,13 @@ template <class R> std::unique_ptr<Kernel> reduction(const Step& step) {
   std::unique_ptr<Kernel> kernel;
   with_type(step.in[0].dtype, [&](auto t) {
     using T = decltype(t);
-    using O = std::conditional_t<std::is_same_v<R, Sum> && !std::is_floating_point_v<T>, int64_t, T>;
-    kernel = std::make_unique<Reduction<R, T, O>>(w, n_out, n_in);
+    if constexpr (!std::is_same_v<R, Sum>) kernel = std::make_unique<Reduction<R, T, T>>(w, n_out, n_in);
+    else if constexpr (!std::is_floating_point_v<T>) kernel = std::make_unique<Reduction<R, T, int64_t>>(w, n_out, n_in);
   });
   return kernel;
 }
 
-const RegisterKernel register_sum("sum", reduction<Sum>);
+const RegisterKernel register_sum("sum", [](const Step& s) { return is_float(s.in[0].dtype) ? make_sum(s) : reduction<Sum>(s); });
 const RegisterKernel register_max("max", reduction<Max>);
 
 const RegisterKernel register_argmax("argmax", [](const Step& step) {

@@ -13,7 +13,8 @@ class Lowering {
     for (size_t k = 0; k < code.size(); ++k) instruction(code[k], in.size() + k);
   }
 
-  TileProgram finish(const std::vector<uint8_t>& results) {
+  TileProgram finish(const std::vector<uint8_t>& results, const std::vector<uint8_t>& kept) {
+    for (uint8_t value : kept) out_.kept.push_back(as(value, value < in_.size() ? in_[value].dtype : values_[value].type));
     for (size_t k = 0; k < results.size(); ++k) {
       const Value& v = values_[results[k]];
       uint16_t at = as(results[k], v.type);
@@ -91,9 +92,10 @@ class Lowering {
   /// Gives registers that live at different times the same scratch.
   void place() {
     std::vector<size_t> last(out_.registers.size(), 0);
+    for (uint16_t r : out_.kept) last[r] = out_.code.size();
     for (size_t k = 0; k < out_.code.size(); ++k)
       for (uint16_t r : out_.code[k].operand)
-        if (r != TileProgram::kNone) last[r] = k;
+        if (r != TileProgram::kNone) last[r] = std::max(last[r], k);
     std::vector<int> free;
     for (size_t k = 0; k < out_.code.size(); ++k) {
       const TileProgram::Op& op = out_.code[k];
@@ -128,8 +130,9 @@ ConvertFn checked_converter(DType from, DType to) {
   return f;
 }
 
-TileProgram lower(const std::vector<TileInstruction>& code, const std::vector<ValueDesc>& in, const std::vector<uint8_t>& results) {
-  return Lowering(code, in).finish(results);
+TileProgram lower(const std::vector<TileInstruction>& code, const std::vector<ValueDesc>& in, const std::vector<uint8_t>& results,
+                  const std::vector<uint8_t>& kept) {
+  return Lowering(code, in).finish(results, kept);
 }
 
 }  // namespace suanli::cpu

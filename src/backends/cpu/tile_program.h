@@ -40,12 +40,15 @@ struct TileProgram {
   std::vector<Load> loads;
   std::vector<Op> code;
   std::vector<Register> registers;
+  std::vector<uint16_t> kept;  // registers that hold until the end of a tile
   int slots = 0;
   int64_t width = 4;  // bytes of the widest element, at least
 };
 
-/// `results`: which values become outputs. Throws DTypeError where a dtype is not converted.
-TileProgram lower(const std::vector<TileInstruction>& code, const std::vector<ValueDesc>& in, const std::vector<uint8_t>& results);
+/// `results`: which values become outputs; `kept`: which are read after the tile, in the type that they are rounded to. Throws DTypeError
+/// where a dtype is not converted.
+TileProgram lower(const std::vector<TileInstruction>& code, const std::vector<ValueDesc>& in, const std::vector<uint8_t>& results,
+                  const std::vector<uint8_t>& kept = {});
 
 /// converter(), or DTypeError.
 ConvertFn checked_converter(DType from, DType to);

@@ -1,0 +1,160 @@
+#include "backends/cpu/tile_runner.h"
+
+#include <algorithm>
+#include <cstring>
+
+#include "backends/cpu/iteration.h"
+
+namespace suanli::cpu {
+namespace {
+
+constexpr int64_t kTileBytes = 8192;  // three operands leave half of a 48 KB L1 to spare
+// Long programs take smaller tiles so that their registers stay in L1, but not so small that calls would show.
+constexpr int64_t kCacheBytes = 32 << 10;
+
+/// Makes `done` elements into `n` of the same pattern by copying what is there.
+void repeat(std::byte* to, int64_t done, int64_t n, int64_t width) {
+  for (; done < n; done *= 2) std::memcpy(to + done * width, to, static_cast<size_t>(std::min(done, n - done) * width));
+}
+
+}  // namespace
+
+TileRunner::TileRunner(const std::vector<TileInstruction>& code, const std::vector<ValueDesc>& in, const std::vector<DType>& out,
+                       const std::vector<uint8_t>& results, const std::vector<uint8_t>& kept, const Shape& space)
+    : program_(lower(code, in, results, kept)), total_(space.numel()) {
+  std::vector<std::array<int64_t, 8>> strides;
+  for (const ValueDesc& v : in) strides.push_back(broadcast_strides(v.shape, space));
+  sizes_ = collapse(space, strides);
+  for (DType d : out) out_itemsize_.push_back(itemsize(d));
+  for (tile_ = kTileBytes / program_.width;; tile_ /= 2) {
+    inputs_.clear();
+    scratch_ = 0;
+    for (const TileProgram::Load& load : program_.loads) inputs_.push_back(prepare(load, in[load.source], strides[load.source]));
+    slots_at_ = scratch_;
+    scratch_ += program_.slots * tile_ * program_.width;
+    if (scratch_ <= (tile_ > kLeastTile ? kCacheBytes : Run::kScratchBytes)) break;
+  }
+}
+
+int64_t TileRunner::reserve(int64_t elements, int64_t width) {
+  const int64_t at = scratch_;
+  scratch_ += (elements * width + 63) / 64 * 64;
+  return at;
+}
+
+TileRunner::Input TileRunner::prepare(const TileProgram::Load& load, const ValueDesc& desc, const std::array<int64_t, 8>& strides) {
+  Input input = classify(strides, desc.shape.numel());
+  input.source = load.source, input.to = load.to;
+  input.itemsize = itemsize(desc.dtype), input.width = itemsize(load.type);
+  if (desc.dtype != load.type) input.convert = checked_converter(desc.dtype, load.type);
+  // A periodic one is read from any phase on.
+  if (input.kind == Input::periodic) input.scratch = reserve(tile_ + input.period, input.width);
+  else if (input.convert || input.kind == Input::strided) input.scratch = reserve(tile_, input.width);
+  return input;
+}
+
+TileRunner::Input TileRunner::classify(const std::array<int64_t, 8>& strides, int64_t numel) const {
+  Input input{};
+  input.strides = strides;
+  int axis = static_cast<int>(sizes_.size()) - 1;
+  int64_t period = 1;
+  while (axis >= 0 && strides[axis] == period) period *= sizes_[axis--];  // the trailing axes that it has
+  int64_t span = period;
+  while (axis >= 0 && strides[axis] == 0) span *= sizes_[axis--];  // and those that it repeats over
+  input.period = period, input.span = span;
+  input.kind = numel == total_ ? Input::linear : axis < 0 && period <= tile_ ? Input::periodic : Input::strided;
+  return input;
+}
+
+/// Elements begin … begin+n of a broadcast input, as they are: span after span, in each the period from its phase on.
+template <class T> void TileRunner::gather(const Input& input, const void* in, std::byte* out, int64_t begin, int64_t n) const {
+  int inner = static_cast<int>(sizes_.size());  // axes outside of a span
+  for (int64_t size = 1; size < input.span;) size *= sizes_[--inner];
+  const T* from = static_cast<const T*>(in);
+  T* to = reinterpret_cast<T*>(out);
+  Odometer<1> at(sizes_, inner, {input.strides.data()}, begin / input.span);
+  for (int64_t done = 0, in_span = begin % input.span; done < n; in_span = 0, at.next()) {
+    const int64_t length = std::min(input.span - in_span, n - done), phase = in_span % input.period;
+    const T* source = from + at.offset[0];
+    const int64_t first = std::min(length, input.period - phase), second = std::min(length - first, phase);
+    std::copy_n(source + phase, first, to + done);
+    std::copy_n(source, second, to + done + first);
+    repeat(reinterpret_cast<std::byte*>(to + done), first + second, length, sizeof(T));
+    done += length;
+  }
+}
+
+/// The same in the type that is computed with. In place if they lie in one row and need no conversion, else in `scratch`. `filled` is the
+/// span (and the phase, both in one number) that a whole tile of scratch holds, or -1: tiles that follow in the same span find it there.
+const void* TileRunner::gathered(const Input& input, const std::byte* from, std::byte* scratch, int64_t begin, int64_t n,
+                                 int64_t& filled) const {
+  const int inner = static_cast<int>(sizes_.size()) - 1;
+  const int64_t row = sizes_[inner], column = begin % row;
+  if (!input.convert && input.strides[inner] == 1 && column + n <= row) {
+    Odometer<1> at(sizes_, inner, {input.strides.data()}, begin / row);
+    return from + (at.offset[0] + column) * input.itemsize;
+  }
+  const bool one_span = begin % input.span + n <= input.span;
+  const int64_t held = begin / input.span * input.period + begin % input.period;
+  if (one_span && n <= tile_ && held == filled) return scratch;
+  filled = one_span && n == tile_ ? held : -1;
+  alignas(64) std::byte raw[2 * kTileBytes];  // a tile of f32 loaded from f64 is twice as large before its conversion
+  std::byte* to = input.convert ? raw : scratch;
+  switch (input.itemsize) {
+    case 1: gather<uint8_t>(input, from, to, begin, n); break;
+    case 2: gather<uint16_t>(input, from, to, begin, n); break;
+    case 4: gather<uint32_t>(input, from, to, begin, n); break;
+    default: gather<uint64_t>(input, from, to, begin, n);
+  }
+  if (input.convert) input.convert(raw, scratch, static_cast<size_t>(n));
+  return scratch;
+}
+
+const void* TileRunner::load(const Input& input, const void* memory, std::byte* scratch, int64_t at, int64_t n, int64_t& filled) const {
+  const std::byte* from = static_cast<const std::byte*>(memory);
+  std::byte* to = scratch + input.scratch;
+  if (!from) return nullptr;
+  if (input.kind == Input::periodic) return to + at % input.period * input.width;
+  if (input.kind == Input::strided) return gathered(input, from, to, at, n, filled);
+  if (!input.convert) return from + at * input.width;
+  input.convert(from + at * input.itemsize, to, static_cast<size_t>(n));
+  return to;
+}
+
+TileRunner::Run::Run(const TileRunner& runner, const void* const* in, void* const* out, int64_t longest)
+    : runner_(runner), in_(in), out_(out) {
+  const TileProgram& program = runner.program_;
+  for (size_t r = 0; r < program.registers.size(); ++r)
+    computed_[r] =
+        program.registers[r].slot < 0 ? nullptr : scratch_ + runner.slots_at_ + program.registers[r].slot * runner.tile_ * program.width;
+  longest = std::min(longest, runner.tile_);
+  for (size_t k = 0; k < runner.inputs_.size(); ++k) {  // registers that are the same in every tile
+    const Input& input = runner.inputs_[k];
+    filled_[k] = -1;
+    if (input.kind != Input::periodic || !in[input.source]) continue;
+    std::byte* to = scratch_ + input.scratch;
+    if (input.convert) input.convert(in[input.source], to, static_cast<size_t>(input.period));
+    else std::memcpy(to, in[input.source], static_cast<size_t>(input.period * input.width));
+    repeat(to, input.period, longest + input.period, input.width);
+  }
+}
+
+void TileRunner::Run::compute(int64_t at, int64_t n) {
+  const TileProgram& program = runner_.program_;
+  for (size_t k = 0; k < runner_.inputs_.size(); ++k) {
+    const Input& input = runner_.inputs_[k];
+    registers_[input.to] = runner_.load(input, in_[input.source], scratch_, at, n, filled_[k]);
+  }
+  for (const TileProgram::Op& op : program.code) {
+    const void* operands[5];
+    for (size_t k = 0; k < 5; ++k) operands[k] = op.operand[k] == TileProgram::kNone ? nullptr : registers_[op.operand[k]];
+    const int output = program.registers[op.to].output;
+    std::byte* to = output < 0 ? computed_[op.to]
+                               : static_cast<std::byte*>(out_[output]) + at * runner_.out_itemsize_[static_cast<size_t>(output)];
+    if (op.fn) op.fn(operands, to, static_cast<size_t>(n));
+    else op.convert(operands[0], to, static_cast<size_t>(n));
+    registers_[op.to] = to;
+  }
+}
+
+}  // namespace suanli::cpu

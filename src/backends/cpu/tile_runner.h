@@ -1,0 +1,79 @@
+// Runs an expression on one tile after the other, so that everything between the loads and the stores stays in L1: what pointwise ops and
+// sums over them have in common.
+#pragma once
+#include <array>
+#include <vector>
+
+#include "backends/cpu/tile_program.h"
+
+namespace suanli::cpu {
+
+class TileRunner {
+ public:
+  /// Values have the shape `space`, or broadcast to it. `results` are stored, one per dtype of `out`; `kept` can be read after each tile.
+  TileRunner(const std::vector<TileInstruction>& code, const std::vector<ValueDesc>& in, const std::vector<DType>& out,
+             const std::vector<uint8_t>& results, const std::vector<uint8_t>& kept, const Shape& space);
+
+  /// Elements of the space, and those that are computed at once; a power of two, kLeastTile at least.
+  int64_t total() const { return total_; }
+  int64_t tile() const { return tile_; }
+  /// Ops per element.
+  int64_t work() const { return static_cast<int64_t>(program_.code.size()); }
+
+  static constexpr int64_t kLeastTile = 512;
+
+  /// The scratch of one thread; large, for the stack.
+  class Run {
+   public:
+    Run(const TileRunner& runner, const void* const* in, void* const* out, int64_t longest);
+    Run(const Run&) = delete;
+    /// Elements at … at+n−1, n ≤ tile().
+    void compute(int64_t at, int64_t n);
+    /// The i-th kept value of the latest tile.
+    const void* kept(size_t i) const { return registers_[runner_.program_.kept[i]]; }
+
+   private:
+    static constexpr int64_t kScratchBytes = 256 << 10;
+    friend class TileRunner;
+    const TileRunner& runner_;
+    const void* const* in_;
+    void* const* out_;
+    std::byte* computed_[TileProgram::kMaxRegisters];
+    const void* registers_[TileProgram::kMaxRegisters];
+    int64_t filled_[TileProgram::kMaxRegisters];  // per input: what its scratch holds, see gathered()
+    alignas(64) std::byte scratch_[kScratchBytes];
+  };
+
+ private:
+  /// A load, and how its elements lie against the space.
+  struct Input {
+    enum Kind : uint8_t {
+      linear,    // as in the space
+      periodic,  // in[i mod period], period small: a scalar, a bias; expanded once per run, then pointed into
+      strided,   // any other broadcast: gathered tile by tile
+    } kind;
+    uint8_t source;
+    uint16_t to;
+    int64_t period = 0;             // the trailing elements that it has …
+    int64_t span = 0;               // … and how many elements of the space it repeats them over
+    std::array<int64_t, 8> strides{};  // over sizes_
+    int64_t itemsize = 0, width = 0;   // of an element in memory, and of one as it is computed with
+    ConvertFn convert = nullptr;       // nullptr: these are the same
+    int64_t scratch = -1;              // offset, if it is not always read in place
+  };
+
+  int64_t reserve(int64_t elements, int64_t width);
+  Input prepare(const TileProgram::Load& load, const ValueDesc& desc, const std::array<int64_t, 8>& strides);
+  Input classify(const std::array<int64_t, 8>& strides, int64_t numel) const;
+  template <class T> void gather(const Input& input, const void* in, std::byte* out, int64_t begin, int64_t n) const;
+  const void* gathered(const Input& input, const std::byte* from, std::byte* scratch, int64_t begin, int64_t n, int64_t& filled) const;
+  const void* load(const Input& input, const void* memory, std::byte* scratch, int64_t at, int64_t n, int64_t& filled) const;
+
+  TileProgram program_;
+  std::vector<Input> inputs_;
+  std::vector<int64_t> sizes_;  // of the space, axes merged; at least one
+  std::vector<int64_t> out_itemsize_;
+  int64_t total_, tile_ = 0, scratch_ = 0, slots_at_ = 0;
+};
+
+}  // namespace suanli::cpu
