@@ -19,9 +19,15 @@ constexpr uint32_t kNobody = UINT32_MAX;
 
 bool computed_in_tiles(DType d) { return d <= DType::boolean && d != DType::f16 && d != DType::bf16 && (d < DType::u64 || d > DType::u16); }
 
-/// Whether a record is an instruction of fused code.
+uint16_t sum_op() {
+  static const uint16_t op = op_id("sum");
+  return op;
+}
+
+/// Whether a record can be part of fused code.
 bool fusable(const Program& p, size_t i, uint16_t cast_op) {
   const Record& r = p.record(i);
+  if (r.op == sum_op()) return (r.out[0].dtype == DType::f32 || r.out[0].dtype == DType::f64) && p.desc(r.in[0]).shape.numel() > 0;
   if (r.op != cast_op && !is_pointwise(op_def(r.op))) return false;
   if (!computed_in_tiles(r.out[0].dtype)) return false;
   for (const Ref& in : r.in)
@@ -36,12 +42,15 @@ struct Reader {
 
 class Regions {
  public:
-  explicit Regions(const Program& p) : p_(p), n_(p.size()), parent_(n_), height_(n_, 0), highest_(n_, kNobody), fusable_(n_), readers_(n_) {
+  explicit Regions(const Program& p)
+      : p_(p), n_(p.size()), parent_(n_), height_(n_, 0), highest_(n_, kNobody), sums_(n_, 0), fusable_(n_), readers_(n_) {
     const uint16_t cast_op = op_id("cast");
     for (uint32_t i = 0; i < n_; ++i) {
       parent_[i] = i;
       if (p.is_alias(i)) continue;
       fusable_[i] = fusable(p, i, cast_op);
+      if (is_sum(i))
+        sums_[i] = uint64_t{p.record(i).attr.as<ReduceAttr>().axes} << 8 | static_cast<uint64_t>(p.record(i).out[0].dtype) | 1 << 7;
       for (const Ref& r : p.inputs(i)) {
         const Ref root = p.root(r);
         if (root.kind == Ref::record) readers_[root.index].push_back({i, p.desc(r).shape == p.desc(root).shape});
@@ -73,7 +82,12 @@ class Regions {
     while (parent_[i] != i) i = parent_[i] = parent_[parent_[i]];
     return i;
   }
+  bool is_sum(uint32_t i) const { return fusable_[i] && p_.record(i).op == sum_op(); }
   const Shape& shape(uint32_t i) const { return p_.record(i).out[0].shape; }
+  /// What a record's code runs over.
+  Shape space(uint32_t i) const { return is_sum(i) ? p_.desc(p_.record(i).in[0]).shape : shape(i); }
+  /// The sums of a unit walk its space alike.
+  bool sums_agree(uint32_t a, uint32_t b) const { return sums_[a] == 0 || sums_[b] == 0 || sums_[a] == sums_[b]; }
   /// Whether a region may be given this height, which is not below its own: all who feed it must stay above.
   bool may_rise(uint32_t region, uint32_t height) const { return height_[region] == height || highest_[region] > height; }
 
@@ -81,12 +95,13 @@ class Regions {
     parent_[b] = a;
     height_[a] = std::max(height_[a], height_[b]);
     highest_[a] = std::min(highest_[a], highest_[b]);
+    sums_[a] |= sums_[b];
   }
 
   void place(uint32_t i) {
     std::vector<uint32_t> near, far;  // regions of readers that i may join, and of others
     for (const Reader& r : readers_[i]) {
-      const bool joins = r.same_shape && fusable_[i] && fusable_[r.record] && shape(r.record) == shape(i);
+      const bool joins = r.same_shape && fusable_[i] && !is_sum(i) && fusable_[r.record] && space(r.record) == shape(i);
       (joins ? near : far).push_back(find(r.record));
     }
     for (auto* regions : {&near, &far}) {
@@ -95,6 +110,12 @@ class Regions {
     }
     // A region may also read it in another shape: then the value has to be in memory.
     std::erase_if(near, [&](uint32_t region) { return std::binary_search(far.begin(), far.end(), region); });
+    uint64_t sums = sums_[i];
+    std::erase_if(near, [&](uint32_t region) {  // of those whose sums differ, the first
+      if (sums_[region] != 0 && sums != 0 && sums_[region] != sums) return far.push_back(region), true;
+      sums |= sums_[region];
+      return false;
+    });
     for (uint32_t region : far) height_[i] = std::max(height_[i], height_[region] + 1);
     for (uint32_t region : near) height_[i] = std::max(height_[i], height_[region]);
     const uint32_t height = height_[i];
@@ -109,11 +130,11 @@ class Regions {
   void join_who_reads_the_same(uint32_t i) {
     for (const Ref& r : p_.inputs(i)) {
       const Ref root = p_.root(r);
-      if (root.kind == Ref::slot || !(p_.desc(r).shape == shape(i))) continue;
+      if (root.kind == Ref::slot || !(p_.desc(r).shape == space(i))) continue;
       uint32_t& last = root.kind == Ref::leaf ? last_reader_of_leaf_[root.index] : last_reader_of_value_[p_.value(root)];
-      if (last != kNobody && shape(last) == shape(i)) {
+      if (last != kNobody && space(last) == space(i)) {
         const uint32_t a = find(i), b = find(last), low = height_[a] < height_[b] ? a : b;
-        if (a != b && may_rise(low, std::max(height_[a], height_[b]))) unite(a, b);
+        if (a != b && may_rise(low, std::max(height_[a], height_[b])) && sums_agree(a, b)) unite(a, b);
       }
       last = i;
     }
@@ -123,6 +144,7 @@ class Regions {
   size_t n_;
   std::vector<uint32_t> parent_, height_;
   std::vector<uint32_t> highest_;  // per region: the height of the lowest region that feeds it and is placed already
+  std::vector<uint64_t> sums_;     // per region: axes and dtype of its sums; 0: it has none
   std::vector<uint8_t> fusable_;
   std::vector<std::vector<Reader>> readers_;
   std::vector<uint32_t> last_reader_of_leaf_, last_reader_of_value_;
@@ -258,24 +280,39 @@ FusedUnit fused_unit(const Program& program, const Unit& unit, const std::vector
   for (uint32_t i : unit)
     for (const Ref& r : program.inputs(i))
       if (member(r) == unit.size()) input(r);
+  std::vector<uint8_t> values;  // of the members, as numbers
+  std::vector<Ref> sums;
   for (uint32_t i : unit) {
     const Record& record = program.record(i);
+    auto operand = [&](const Ref& r) {
+      const size_t at = member(r);
+      return at == unit.size() ? static_cast<uint8_t>(input(r)) : values[at];
+    };
+    if (record.op == sum_op()) {
+      const uint8_t value = operand(record.in[0]);
+      f.expr.sums.push_back({value, record.attr.as<ReduceAttr>().axes});
+      f.expr.space = program.desc(record.in[0]).shape;
+      sums.push_back({Ref::record, 0, i});
+      values.push_back(value);  // never read: a sum's readers are outside
+      continue;
+    }
     Expr::Instruction code{Expr::kCast, -1, static_cast<uint8_t>(record.in.size()), DType::f32, record.out[0].dtype, {}};
     if (is_pointwise(op_def(record.op))) {
       const auto& attr = record.attr.as<PointwiseAttr>();
       code.row = attr.row, code.gradient = attr.gradient, code.compute = attr.compute;
     }
     size_t k = 0;
-    for (const Ref& r : program.inputs(i)) {
-      const size_t at = member(r);
-      code.operand[k++] = static_cast<uint8_t>(at == unit.size() ? input(r) : inputs.size() + at);
-    }
-    if (escapes[f.expr.code.size()]) {
-      f.expr.results.push_back(static_cast<uint8_t>(inputs.size() + f.expr.code.size()));
+    for (const Ref& r : record.in) code.operand[k++] = operand(r);
+    f.expr.space = record.out[0].shape;
+    const auto same = std::find(f.expr.code.begin(), f.expr.code.end(), code);
+    values.push_back(static_cast<uint8_t>(inputs.size() + static_cast<size_t>(same - f.expr.code.begin())));
+    if (same == f.expr.code.end()) f.expr.code.push_back(code);
+    if (escapes[values.size() - 1]) {
+      f.expr.results.push_back(values.back());
       f.out.push_back({Ref::record, 0, i});
     }
-    f.expr.code.push_back(code);
   }
+  f.out.insert(f.out.end(), sums.begin(), sums.end());
   return f;
 }
 

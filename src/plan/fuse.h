@@ -1,15 +1,16 @@
-// The fusion pass: which pointwise records become one step.
+// The fusion pass: which pointwise records and sums become one step.
 #pragma once
 #include "plan/program.h"
 #include "runtime/step.h"
 
 namespace suanli {
 
-/// Groups pointwise records and casts whose results have one shape, and puts the units in an order in which everything is computed
-/// before it is read. A function of the tape alone.
+/// Groups pointwise records and casts whose results have one shape with the sums over them, and puts the units in an order in which
+/// everything is computed before it is read. A function of the program alone.
 ///
 /// Within a unit: at most Expr::kMaxInstructions records; at most Expr::kMaxPointers different inputs (scalar slots count) and outputs;
-/// no path that leaves the unit and comes back. No record is computed twice.
+/// no path that leaves the unit and comes back, so that what a sum gives is read in a later one; all sums over the same axes. No record is
+/// computed twice.
 std::vector<Unit> fuse(const Program& program);
 
 /// The code of a unit of several records, its inputs and its outputs in order.

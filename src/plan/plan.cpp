@@ -180,7 +180,7 @@ class Builder {
   static int64_t flops_of(const Step& s) {
     if (s.op != kOpFused) return (op_def(s.op).cost ? op_def(s.op).cost(s) : element_cost(s, 1)).flops;
     const auto ops = std::count_if(s.expr->code.begin(), s.expr->code.end(), [](const auto& i) { return i.row != Expr::kCast; });
-    return ops * s.out[0].shape.numel();
+    return (ops + static_cast<int64_t>(s.expr->sums.size())) * s.expr->space.numel();
   }
 
   Program program_;
@@ -211,6 +211,7 @@ std::string describe(const Plan& plan) {
         ops += i.row == Expr::kCast ? "cast" : pointwise_rows[i.row].name;
         if (i.gradient >= 0) ops += str(".g", "xyz"[i.gradient]);
       }
+      for (size_t k = 0; k < s.expr->sums.size(); ++k) ops += ops.empty() ? "sum" : ", sum";
       name += str("(", ops, ")");
     } else if (is_pointwise(op_def(s.step.op))) {
       const auto& attr = s.attr.as<PointwiseAttr>();

@@ -23,6 +23,7 @@ struct Expr {
     DType compute;     // what it computes in
     DType type;        // of its value: what the op alone would write, so that a fused value is rounded alike
     uint8_t operand[5];
+    bool operator==(const Instruction&) const = default;
   };
   static constexpr int16_t kCast = -1;
   static constexpr int kMaxPointers = 16, kMaxInstructions = 64;  // sums count as instructions and as pointers

@@ -77,8 +77,7 @@ TEST(Fuse, SoftmaxWithAMask) {
             R"(
 fused(mul, where) f32[4, 7] 4 in 1 out
 max f32[4, 1] 1 in 1 out
-fused(sub, exp) f32[4, 7] 2 in 1 out
-sum f32[4, 1] 1 in 1 out
+fused(sub, exp, sum) f32[4, 7] 2 in 2 out
 div f32[4, 7] 2 in 1 out
 )");
 }
@@ -122,8 +121,7 @@ TEST(Fuse, NoPathLeavesAUnitAndComesBack) {
               return y / sum(y, {1}, true) + y;
             }),
             R"(
-exp f32[4, 7] 1 in 1 out
-sum f32[4, 1] 1 in 1 out
+fused(exp, sum) f32[4, 7] 1 in 2 out
 fused(div, add) f32[4, 7] 2 in 1 out
 )");
   // The product reads y before the others run.

@@ -16,8 +16,8 @@
 namespace suanli::cpu {
 namespace {
 
-constexpr int64_t kParts = 16;           // at most this many copies of the accumulators; also how many threads may work
-constexpr int64_t kWorth = 32768;        // elements worth several threads
+constexpr int64_t kParts = 16;  // at most this many copies of the accumulators; also how many threads may work
+constexpr int64_t kWorth = 32768;  // elements worth several threads
 constexpr int64_t kCopiesBytes = 4 << 20;  // that all copies together may take
 
 /// How a sum walks its space: the innermost axes make runs, each of which goes into one accumulator (rows) or `columns` neighbouring ones.
@@ -127,7 +127,8 @@ template <class T> class Sums final : public Kernel {
         const int64_t n = std::min(together, end - i);
         tiles.compute(i * w.run, n * w.run);
         for (size_t k = 0; k < sums_; ++k)
-          for (int64_t r = 0; r < n; ++r) add(kept(tiles, k) + r * w.run, 0, w.run, sums + static_cast<int64_t>(k) * w.kept + w.place(i + r));
+          for (int64_t r = 0; r < n; ++r)
+            add(kept(tiles, k) + r * w.run, 0, w.run, sums + static_cast<int64_t>(k) * w.kept + w.place(i + r));
       }
       return;
     }
@@ -180,9 +181,9 @@ template <class T> class Sums final : public Kernel {
 
 }  // namespace
 
-std::unique_ptr<Kernel> make_sums(const std::vector<TileInstruction>& code, const std::vector<ValueDesc>& in, const std::vector<DType>& stored,
-                                  const std::vector<uint8_t>& results, const std::vector<uint8_t>& summed, const Shape& space, uint32_t axes,
-                                  DType dtype) {
+std::unique_ptr<Kernel> make_sums(const std::vector<TileInstruction>& code, const std::vector<ValueDesc>& in,
+                                  const std::vector<DType>& stored, const std::vector<uint8_t>& results, const std::vector<uint8_t>& summed,
+                                  const Shape& space, uint32_t axes, DType dtype) {
   if (dtype == DType::f32) return std::make_unique<Sums<float>>(code, in, stored, results, summed, space, axes);
   if (dtype == DType::f64) return std::make_unique<Sums<double>>(code, in, stored, results, summed, space, axes);
   return nullptr;

@@ -149,8 +149,8 @@ void TileRunner::Run::compute(int64_t at, int64_t n) {
     const void* operands[5];
     for (size_t k = 0; k < 5; ++k) operands[k] = op.operand[k] == TileProgram::kNone ? nullptr : registers_[op.operand[k]];
     const int output = program.registers[op.to].output;
-    std::byte* to = output < 0 ? computed_[op.to]
-                               : static_cast<std::byte*>(out_[output]) + at * runner_.out_itemsize_[static_cast<size_t>(output)];
+    std::byte* to =
+        output < 0 ? computed_[op.to] : static_cast<std::byte*>(out_[output]) + at * runner_.out_itemsize_[static_cast<size_t>(output)];
     if (op.fn) op.fn(operands, to, static_cast<size_t>(n));
     else op.convert(operands[0], to, static_cast<size_t>(n));
     registers_[op.to] = to;

@@ -48,18 +48,18 @@ class TileRunner {
   /// A load, and how its elements lie against the space.
   struct Input {
     enum Kind : uint8_t {
-      linear,    // as in the space
+      linear,  // as in the space
       periodic,  // in[i mod period], period small: a scalar, a bias; expanded once per run, then pointed into
-      strided,   // any other broadcast: gathered tile by tile
+      strided,  // any other broadcast: gathered tile by tile
     } kind;
     uint8_t source;
     uint16_t to;
-    int64_t period = 0;             // the trailing elements that it has …
-    int64_t span = 0;               // … and how many elements of the space it repeats them over
+    int64_t period = 0;  // the trailing elements that it has …
+    int64_t span = 0;  // … and how many elements of the space it repeats them over
     std::array<int64_t, 8> strides{};  // over sizes_
-    int64_t itemsize = 0, width = 0;   // of an element in memory, and of one as it is computed with
-    ConvertFn convert = nullptr;       // nullptr: these are the same
-    int64_t scratch = -1;              // offset, if it is not always read in place
+    int64_t itemsize = 0, width = 0;  // of an element in memory, and of one as it is computed with
+    ConvertFn convert = nullptr;  // nullptr: these are the same
+    int64_t scratch = -1;  // offset, if it is not always read in place
   };
 
   int64_t reserve(int64_t elements, int64_t width);
