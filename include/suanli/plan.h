@@ -9,6 +9,7 @@ struct PlanStats {
   int64_t plans = 0;        ///< Distinct tapes seen (plans built).
   int64_t kernels = 0;      ///< Kernel launches.
   int64_t flops = 0;        ///< Floating-point operations of all launches, counted from shapes.
+  int64_t overwritten = 0;  ///< Values of parameters and other cells that were written where their former values lay.
   int64_t last_arena_bytes = 0, last_output_bytes = 0, last_flops = 0;  ///< Of the latest program.
 };
 /// Of the calling thread, since its start.

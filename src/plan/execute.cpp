@@ -97,6 +97,7 @@ struct ThreadState {
   Tape tape;
   PlanStats stats;
   std::vector<Storage*> outputs;
+  std::vector<size_t> overwritten;  // updates
   std::vector<const void*> in;
   std::vector<void*> out;
 };
@@ -130,9 +131,8 @@ void require_finite(const PlannedStep& s, const Tape& tape, void* const* out) {
   }
 }
 
-void run(Plan& plan, ThreadState& t) {
+void run(Plan& plan, ThreadState& t, const Arena& arena) {
   Tape& tape = t.tape;
-  Arena arena(plan.arena_bytes, plan.device, "flush");
   auto address = [&](const Place& p, const ValueDesc& d) -> void* {
     switch (p.kind) {
       case Place::arena: return arena.data() + p.at;
@@ -169,7 +169,7 @@ void prepare_executing_thread() { this_thread(); }
 
 void execute_pending(Recorder& recorder, size_t count) {
   ThreadState& t = this_thread();
-  t.tape.build(recorder.pending(), count);
+  t.tape.build(recorder.pending(), count, recorder.touched());
   if (t.tape.records.empty()) return;
   const Tier tier = check_nan ? Tier::cold : chosen_tier.load();  // inside a fused kernel no op could be named
   auto plan = cache().take(t.tape, tier);
@@ -179,14 +179,34 @@ void execute_pending(Recorder& recorder, size_t count) {
   }
   // All memory is reserved before the first kernel: a failure leaves nothing half-done.
   t.outputs.clear();
+  std::vector<size_t>& overwritten = t.overwritten;
+  overwritten.clear();
+  bool begun = false;
   try {
-    for (int64_t bytes : plan->output_bytes) t.outputs.push_back(allocate_storage(bytes, plan->device, "flush"));
-    run(*plan, t);
+    for (size_t i = 0; i < plan->output_bytes.size(); ++i) {
+      const int64_t update = plan->output_update[i];
+      if (update >= 0 && t.tape.claim(static_cast<size_t>(update))) {
+        overwritten.push_back(static_cast<size_t>(update));
+        t.outputs.push_back(t.tape.leaves[t.tape.updates[static_cast<size_t>(update)].leaf]);
+        retain(t.outputs.back());
+      } else {
+        t.outputs.push_back(allocate_storage(plan->output_bytes[i], plan->device, "flush"));
+      }
+    }
+    Arena arena(plan->arena_bytes, plan->device, "flush");
+    begun = true;
+    run(*plan, t, arena);
   } catch (...) {
+    // What was to be overwritten may be half written: those values are lost until they are set anew.
+    if (begun)
+      for (size_t u : overwritten) t.tape.update_cells[u]->committed.node()->flags |= kFailed;
+    t.tape.release_cells();
     for (Storage* s : t.outputs) release(s);
     cache().give(t.tape, tier, std::move(plan));
     throw;
   }
+  t.tape.release_cells();
+  t.stats.overwritten += static_cast<int64_t>(overwritten.size());
   for (const PlannedOutput& o : plan->outputs) {
     Storage* s = o.place.kind == Place::leaf ? t.tape.leaves[static_cast<size_t>(o.place.at)] : t.outputs[static_cast<size_t>(o.place.at)];
     retain(s);

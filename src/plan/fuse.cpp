@@ -7,7 +7,6 @@
 #include "plan/fuse.h"
 
 #include <algorithm>
-#include <queue>
 
 #include "ops/pointwise.h"
 
@@ -214,34 +213,6 @@ class Cutter {
   std::vector<uint32_t> position_;
 };
 
-/// An order in which every unit comes after those it reads from; of those that may run, the one whose first record is the oldest.
-std::vector<Unit> in_order(const Program& p, std::vector<Unit> units) {
-  std::vector<uint32_t> unit_of(p.size(), kNobody);
-  for (uint32_t u = 0; u < units.size(); ++u)
-    for (uint32_t i : units[u]) unit_of[i] = u;
-  std::vector<std::vector<uint32_t>> readers(units.size());
-  std::vector<uint32_t> waits_for(units.size(), 0);
-  for (uint32_t u = 0; u < units.size(); ++u)
-    for (uint32_t i : units[u])
-      for (const Ref& r : p.inputs(i))
-        if (const Ref root = p.root(r); root.kind == Ref::record && unit_of[root.index] != u)
-          readers[unit_of[root.index]].push_back(u), ++waits_for[u];
-  using Ready = std::pair<uint32_t, uint32_t>;  // first record, unit
-  std::priority_queue<Ready, std::vector<Ready>, std::greater<>> ready;
-  for (uint32_t u = 0; u < units.size(); ++u)
-    if (waits_for[u] == 0) ready.push({units[u][0], u});
-  std::vector<Unit> ordered;
-  while (!ready.empty()) {
-    const uint32_t u = ready.top().second;
-    ready.pop();
-    for (uint32_t reader : readers[u])
-      if (--waits_for[reader] == 0) ready.push({units[reader][0], reader});
-    ordered.push_back(std::move(units[u]));
-  }
-  if (ordered.size() != units.size()) throw Error("[fuse] internal: the units form a cycle");
-  return ordered;
-}
-
 }  // namespace
 
 std::vector<Unit> fuse(const Program& program) {
@@ -253,7 +224,7 @@ std::vector<Unit> fuse(const Program& program) {
   Cutter cutter(program, regions, region_of);
   std::vector<Unit> units;
   for (const Unit& region : found) cutter.cut(region, units);
-  return in_order(program, std::move(units));
+  return units;
 }
 
 FusedUnit fused_unit(const Program& program, const Unit& unit, const std::vector<uint8_t>& escapes) {

@@ -5,8 +5,8 @@
 
 namespace suanli {
 
-/// Groups pointwise records and casts whose results have one shape with the sums over them, and puts the units in an order in which
-/// everything is computed before it is read. A function of the program alone.
+/// Groups pointwise records and casts whose results have one shape with the sums over them; every other record is a unit by itself. In no
+/// particular order: see schedule(). A function of the program alone.
 ///
 /// Within a unit: at most Expr::kMaxInstructions records; at most Expr::kMaxPointers different inputs (scalar slots count) and outputs;
 /// no path that leaves the unit and comes back, so that what a sum gives is read in a later one; all sums over the same axes. No record is

@@ -1,76 +1,23 @@
 #include "plan/plan.h"
 
 #include <algorithm>
-#include <map>
 
 #include "ops/pointwise.h"
 #include "plan/fuse.h"
+#include "plan/in_place.h"
+#include "plan/memory.h"
 #include "plan/passes.h"
+#include "plan/schedule.h"
 
 namespace suanli {
 
 namespace {
 
-constexpr int64_t kAlign = 64;
-int64_t aligned(int64_t n) { return (n + kAlign - 1) / kAlign * kAlign; }
-
-/// Offsets in one arena: first fit by address. Taken and freed in execution order, so that lifetimes that do not overlap share bytes.
-class OffsetAllocator {
- public:
-  int64_t take(int64_t bytes) {
-    bytes = aligned(bytes);
-    if (bytes == 0) return 0;
-    for (auto it = holes_.begin(); it != holes_.end(); ++it) {
-      auto [at, size] = *it;
-      if (size < bytes) continue;
-      holes_.erase(it);
-      if (size > bytes) holes_[at + bytes] = size - bytes;
-      return at;
-    }
-    // The last hole may reach the end: grow it rather than leave it.
-    if (!holes_.empty()) {
-      auto last = std::prev(holes_.end());
-      if (last->first + last->second == end_) {
-        const int64_t at = last->first;
-        holes_.erase(last);
-        end_ = at + bytes;
-        return at;
-      }
-    }
-    const int64_t at = end_;
-    end_ += bytes;
-    return at;
-  }
-  void give(int64_t at, int64_t bytes) {
-    bytes = aligned(bytes);
-    if (bytes == 0) return;
-    auto next = holes_.lower_bound(at);
-    if (next != holes_.end() && at + bytes == next->first) {
-      bytes += next->second;
-      next = holes_.erase(next);
-    }
-    if (next != holes_.begin()) {
-      auto before = std::prev(next);
-      if (before->first + before->second == at) {
-        before->second += bytes;
-        return;
-      }
-    }
-    holes_[at] = bytes;
-  }
-  int64_t end() const { return end_; }
-
- private:
-  std::map<int64_t, int64_t> holes_;
-  int64_t end_ = 0;
-};
-
-int64_t bytes_of(const ValueDesc& v) { return v.shape.numel() * itemsize(v.dtype); }
-
 /// A record's result.
 struct Value {
   ValueDesc desc;
   int last_use = -1;     // the last step that reads its bytes (as root)
+  int64_t update = -1;   // of the tape: it may be written over a cell's former value
   uint8_t escapes = 0;   // read by another unit than its own, or leaves the program
   Place place{Place::arena, -1};
 };
@@ -82,7 +29,7 @@ class Builder {
     if (tier == Tier::planned) {
       simplify(program_);
       choose_layouts(program_, backend(plan_->device));
-      units_ = fuse(program_);
+      units_ = schedule(program_, fuse(program_));
     } else {
       units_ = one_by_one(program_);
     }
@@ -103,6 +50,12 @@ class Builder {
         const Ref ref{Ref::record, r, i};
         values_.push_back({.desc = program_.desc(ref), .escapes = program_.leaves(program_.root(ref))});
       }
+    for (const Leaving& l : program_.leaving)
+      if (const Ref root = program_.root(l.value); l.update >= 0 && root.kind == Ref::record) value(root).update = l.update;
+    leaf_last_use_.assign(program_.tape().leaves.size(), -1);
+    leaf_leaves_.assign(program_.tape().leaves.size(), 0);
+    for (const Leaving& l : program_.leaving)
+      if (const Ref root = program_.root(l.value); root.kind == Ref::leaf) leaf_leaves_[root.index] = 1;
     std::vector<int> unit_of(program_.size(), -1);
     for (size_t u = 0; u < units_.size(); ++u)
       for (uint32_t i : units_[u]) unit_of[i] = static_cast<int>(u);
@@ -110,6 +63,7 @@ class Builder {
       for (uint32_t i : units_[u])
         for (const Ref& r : program_.inputs(i)) {
           const Ref root = program_.root(r);
+          if (root.kind == Ref::leaf) leaf_last_use_[root.index] = static_cast<int>(u);
           if (root.kind != Ref::record || unit_of[root.index] == static_cast<int>(u)) continue;
           value(root).last_use = static_cast<int>(u);
           value(root).escapes = 1;
@@ -145,18 +99,27 @@ class Builder {
     }
     s.step.attr = &s.attr;
     std::vector<Value*> dying;
+    std::vector<Ref> roots;
     for (const Ref& r : in) {
       s.in.push_back(place_of(r));
       s.step.in.push_back(program_.desc(r));
       const Ref root = program_.root(r);
+      roots.push_back(root);
       if (root.kind == Ref::record && value(root).last_use == u && std::find(dying.begin(), dying.end(), &value(root)) == dying.end())
         dying.push_back(&value(root));
     }
-    for (const Ref& r : out) {
-      Value& v = value(r);
-      if (program_.leaves(r)) {
+    std::vector<uint8_t> taken(in.size(), 0);  // inputs whose bytes became a result's
+    for (size_t k = 0; k < out.size(); ++k) {
+      Value& v = value(out[k]);
+      if (program_.leaves(out[k])) {
         v.place = {Place::output, static_cast<int64_t>(plan_->output_bytes.size())};
         plan_->output_bytes.push_back(bytes_of(v.desc));
+        plan_->output_update.push_back(v.update >= 0 && may_overwrite(u, s, roots, k, v) ? v.update : -1);
+      } else if (const size_t reused = dying_input(u, s, roots, k, v.desc, taken); reused < in.size()) {
+        Value& before = value(roots[reused]);
+        v.place = before.place;
+        dying.erase(std::find(dying.begin(), dying.end(), &before));
+        for (size_t i = 0; i < roots.size(); ++i) taken[i] |= same_value(roots[i], roots[reused]);
       } else {
         v.place = {Place::arena, arena_.take(bytes_of(v.desc))};
       }
@@ -176,6 +139,27 @@ class Builder {
     plan_->steps.push_back(std::move(s));
   }
 
+  /// The input in the arena that nobody reads after this step and in whose place result k may be written; in.size() if there is none.
+  size_t dying_input(int u, const PlannedStep& s, const std::vector<Ref>& roots, size_t k, const ValueDesc& result,
+                     const std::vector<uint8_t>& taken) {
+    for (size_t i = 0; i < roots.size(); ++i) {
+      if (roots[i].kind != Ref::record || taken[i]) continue;
+      const Value& v = value(roots[i]);
+      if (v.last_use == u && v.place.kind == Place::arena && may_write_over(s.step, roots, k, result, i)) return i;
+    }
+    return roots.size();
+  }
+
+  /// Whether result k may be written over its cell's former value, as far as this program reads that.
+  bool may_overwrite(int u, const PlannedStep& s, const std::vector<Ref>& roots, size_t k, const Value& v) const {
+    const uint32_t leaf = program_.tape().updates[static_cast<size_t>(v.update)].leaf;
+    if (leaf_leaves_[leaf] || leaf_last_use_[leaf] > u) return false;
+    if (leaf_last_use_[leaf] < u) return true;
+    for (size_t i = 0; i < roots.size(); ++i)
+      if (roots[i].kind == Ref::leaf && roots[i].index == leaf) return may_write_over(s.step, roots, k, v.desc, i);
+    return false;
+  }
+
   /// A fused step counts what its ops would alone.
   static int64_t flops_of(const Step& s) {
     if (s.op != kOpFused) return (op_def(s.op).cost ? op_def(s.op).cost(s) : element_cost(s, 1)).flops;
@@ -187,6 +171,8 @@ class Builder {
   std::unique_ptr<Plan> plan_ = std::make_unique<Plan>();
   std::vector<Unit> units_;
   std::vector<Value> values_;
+  std::vector<int> leaf_last_use_;      // by leaf: the last step that reads it
+  std::vector<uint8_t> leaf_leaves_;    // by leaf: whether something outside will hold it as a result
   OffsetAllocator arena_;
 };
 

@@ -38,7 +38,8 @@ struct Plan {
   Device device;
   std::vector<PlannedStep> steps;
   std::vector<PlannedOutput> outputs;
-  std::vector<int64_t> output_bytes;   // storages to allocate
+  std::vector<int64_t> output_bytes;   // storages to allocate …
+  std::vector<int64_t> output_update;  // … unless this update of the tape (-1: none) may be written over what it replaces
   int64_t arena_bytes = 0, flops = 0;
 
   /// Values lie in an arena by their lifetimes. Cold: one precompiled kernel per record. Planned: fused (see fuse.h).

@@ -10,10 +10,13 @@ Program::Program(const Tape& tape) : tape_(tape) {
     refs += n->n_in;
     for (uint8_t k = 0; k < n->n_out; ++k) {
       r.out.push_back({n->out(k).dtype, n->out(k).shape});
-      if (tape.outputs[i] >> k & 1) leaving.push_back({i, k, {Ref::record, k, i}});
+      if (tape.outputs[i] >> k & 1) leaving.push_back({i, k, {Ref::record, k, i}, -1});
     }
     records.push_back(std::move(r));
   }
+  for (size_t u = 0; u < tape.updates.size(); ++u)
+    for (Leaving& l : leaving)
+      if (l.record == tape.updates[u].record && l.result == tape.updates[u].result) l.update = static_cast<int64_t>(u);
   index();
 }
 

@@ -21,6 +21,7 @@ struct Leaving {
   uint32_t record;   // of the tape
   uint8_t result;
   Ref value;
+  int64_t update = -1;  // of the tape: the value is a cell's next, and may be written over the former one
 };
 
 /// Records that become one step, in program order. Their results that nobody outside reads get no memory.

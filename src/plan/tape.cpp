@@ -1,5 +1,7 @@
 #include "plan/tape.h"
 
+#include <algorithm>
+
 namespace suanli {
 
 namespace {
@@ -68,7 +70,74 @@ uint32_t Tape::leaf_index(const Result& r) {
   return table_[at].index;
 }
 
-void Tape::build(std::vector<Node*>& pending, size_t count) {
+/// A former value may be overwritten if whoever holds it is its cell, or a node that lets go of it when the program has run: counted, not
+/// guessed, so a handle anywhere else, or a graph that is kept for a later backward, leaves it alone.
+void Tape::find_updates(const std::vector<Node*>& pending, size_t count, const std::vector<Cell*>& cells) {
+  updates.clear(), update_cells.clear(), holders_.clear();
+  update_of_leaf_.assign(leaves.size(), UINT32_MAX);
+  auto leaf_of = [&](const Result& r) -> uint32_t {  // only if it is seen under one shape
+    uint32_t leaf = UINT32_MAX;
+    for (size_t at = mix(0, reinterpret_cast<uintptr_t>(r.storage)) & (table_.size() - 1); table_[at].stamp == stamp_;
+         at = (at + 1) & (table_.size() - 1))
+      if (table_[at].storage == r.storage) {
+        if (leaf != UINT32_MAX) return UINT32_MAX;
+        leaf = table_[at].index;
+      }
+    return leaf;
+  };
+  for (Cell* c : cells) {
+    if (!c->pending.defined() || !c->committed.defined() || !c->pending.node()->pending()) continue;
+    Node *now = c->pending.node(), *before = c->committed.node();
+    if (now->position == 0 || now->position > records.size() || records[now->position - 1] != now) continue;
+    const uint32_t leaf = leaf_of(before->out(c->committed.index()));
+    if (leaf == UINT32_MAX || update_of_leaf_[leaf] != UINT32_MAX) continue;
+    update_of_leaf_[leaf] = static_cast<uint32_t>(updates.size());
+    updates.push_back({now->position - 1, static_cast<uint8_t>(c->pending.index()), leaf});
+    update_cells.push_back(c);
+    holders_.push_back({{before}, 1, 0});
+  }
+  if (updates.empty()) return;
+  for (size_t i = 0; i < count; ++i) {
+    Node* n = pending[i];
+    const bool lets_go = !n->requires_grad() || n->is(kConsumed) || n->cell;
+    for (int k = 0; k < n->n_in; ++k) {
+      Node* in = n->in()[k].node;
+      if (!in || in->pending() || in->op == kOpScalar) continue;
+      const uint32_t leaf = leaf_of(in->out(n->in()[k].index));
+      if (leaf == UINT32_MAX || update_of_leaf_[leaf] == UINT32_MAX) continue;
+      Holders& h = holders_[update_of_leaf_[leaf]];
+      h.edges += lets_go;
+      if (h.count < 0 || std::find(h.nodes, h.nodes + h.count, in) != h.nodes + h.count) continue;
+      if (h.count == 4) h.count = -1;
+      else h.nodes[h.count++] = in;
+    }
+  }
+}
+
+bool Tape::claim(size_t update) {
+  const Holders& h = holders_[update];
+  Cell* c = update_cells[update];
+  std::lock_guard lock(c->mutex);
+  uint64_t refs = 0;
+  for (int k = 0; k < h.count; ++k) refs += h.nodes[k]->refs.load(std::memory_order_acquire);
+  // The cell's own handle, and the edges; every node holds the storage once.
+  if (h.count < 0 || refs != kHandle + h.edges ||
+      leaves[updates[update].leaf]->refs.load(std::memory_order_acquire) != static_cast<uint32_t>(h.count))
+    return false;
+  c->overwritten.store(true, std::memory_order_release);
+  claimed_.push_back(c);
+  return true;
+}
+
+void Tape::release_cells() {
+  for (Cell* c : claimed_) {
+    c->overwritten.store(false, std::memory_order_release);
+    c->overwritten.notify_all();
+  }
+  claimed_.clear();
+}
+
+void Tape::build(std::vector<Node*>& pending, size_t count, const std::vector<Cell*>& cells) {
   choose(pending, count);
   words.clear(), records.clear(), outputs.clear(), leaves.clear(), leaf_descs.clear(), slots.clear(), slot_dtypes.clear(), refs.clear();
   ++stamp_;
@@ -111,6 +180,8 @@ void Tape::build(std::vector<Node*>& pending, size_t count) {
     for (int r = 0; r < n->n_out; ++r) describe(n->out(r).dtype, n->out(r).shape);
   }
   for (const auto& d : leaf_descs) describe(d.dtype, d.shape);
+  find_updates(pending, count, cells);
+  for (const Update& u : updates) words.push_back(uint64_t{u.record} << 40 | uint64_t{u.result} << 32 | u.leaf);
   hash = 0;
   for (uint64_t w : words) hash = mix(hash, w);
 }

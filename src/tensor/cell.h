@@ -17,6 +17,7 @@ struct Cell {
   std::atomic<bool> requires_grad{true};
   std::mutex mutex;                         // guards `committed` against readers on other threads
   Tensor committed;                         // materialised
+  std::atomic<bool> overwritten{false};     // a running program writes the next value over it: readers wait
   std::atomic<uint64_t> version{0};
   std::atomic<Recorder*> writer{
       nullptr};   // whose program holds a write, a gradient or counters of this cell; what follows is that thread's

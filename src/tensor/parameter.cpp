@@ -42,17 +42,24 @@ Tensor::Tensor(const Parameter& parameter) {
   if (mine) {
     value = c->pending;
   } else {
-    std::lock_guard lock(c->mutex);
+    std::unique_lock lock(c->mutex);
+    while (c->overwritten.load(std::memory_order_acquire)) {
+      lock.unlock();
+      c->overwritten.wait(true, std::memory_order_acquire);
+      lock.lock();
+    }
     value = c->committed;
     if (!value.defined())
       throw DeviceError(c->writer ? "[Parameter] its first value is pending on another thread; flush() it there first"
                                   : "[Parameter] its first value was dropped with its program; make it again");
   }
+  Node* v = value.node();
+  if (v->is(kFailed))
+    throw GraphError("[Parameter] its value was lost when a program that was overwriting it failed; set it anew, or load a checkpoint");
   if (!c->requires_grad || !rec.grad_enabled()) {
     swap(value);
     return;
   }
-  Node* v = value.node();
   const bool pending = v->pending();  // written in this very program: an alias of the pending value
   Node* leaf = new_node(pending ? kOpAlias : kOpLeaf, pending ? 1 : 0, 1);
   if (pending) {
