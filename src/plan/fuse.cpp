@@ -122,7 +122,7 @@ class Regions {
       if (may_rise(region, height)) unite(i, region);
       else far.push_back(region);
     for (uint32_t region : far) highest_[region] = std::min(highest_[region], height);
-    if (fusable_[i]) join_who_reads_the_same(i);
+    if (fusable_[i] && !p_.record(i).again) join_who_reads_the_same(i);
   }
 
   /// Reading a large input once is worth a joint step; sharing a bias or a number is not.
@@ -188,7 +188,7 @@ class Cutter {
           continue;
         }
         const Shape shape = p_.desc(r).shape;
-        if (std::none_of(inputs.begin(), inputs.end(), [&](const Input& o) { return same(o.root, root) && o.shape == shape; }))
+        if (std::none_of(inputs.begin(), inputs.end(), [&](const Input& o) { return same_value(o.root, root) && o.shape == shape; }))
           inputs.push_back({root, shape});
       }
       position_[i] = static_cast<uint32_t>(k);
@@ -205,7 +205,6 @@ class Cutter {
       if (crossing[k] >= 0 && crossing[k] < crossing[best]) best = k;
     return best + 1;
   }
-  static bool same(const Ref& a, const Ref& b) { return a.kind == b.kind && a.index == b.index && a.result == b.result; }
 
   const Program& p_;
   const Regions& regions_;
@@ -234,9 +233,7 @@ FusedUnit fused_unit(const Program& program, const Unit& unit, const std::vector
     const Ref root = program.root(r);
     const ValueDesc desc = program.desc(r);
     for (size_t k = 0; k < inputs.size(); ++k)
-      if (const Ref& o = inputs[k].first;
-          o.kind == root.kind && o.index == root.index && o.result == root.result && inputs[k].second.shape == desc.shape)
-        return k;
+      if (const Ref& o = inputs[k].first; same_value(o, root) && inputs[k].second.shape == desc.shape) return k;
     inputs.push_back({root, desc});
     f.in.push_back(r);
     return inputs.size() - 1;

@@ -14,4 +14,8 @@ void simplify(Program& program);
 /// everywhere, a sum over pixels gives each channel's number in order, one number per channel is [C/b, 1, 1, b].
 void choose_layouts(Program& program, const Backend& backend);
 
+/// Computes cheap values again rather than keep or carry them: what is read once more much later, if what it is made of is still there then;
+/// and what would be written only for ops that read what it is made of anyway.
+void recompute(Program& program);
+
 }  // namespace suanli

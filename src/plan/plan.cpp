@@ -29,6 +29,7 @@ class Builder {
     if (tier == Tier::planned) {
       simplify(program_);
       choose_layouts(program_, backend(plan_->device));
+      recompute(program_);
       units_ = schedule(program_, fuse(program_));
     } else {
       units_ = one_by_one(program_);
@@ -123,6 +124,9 @@ class Builder {
       } else {
         v.place = {Place::arena, arena_.take(bytes_of(v.desc))};
       }
+      if (v.place.kind == Place::arena)
+        plan_->arena.push_back({v.place.at, bytes_of(v.desc), static_cast<uint32_t>(u), static_cast<uint32_t>(std::max(u, v.last_use)),
+                                program_.record(out[k].index).origin, false});
       s.out.push_back(v.place);
       s.step.out.push_back(v.desc);
       if (v.last_use < 0) dying.push_back(&v);  // nobody reads it (a pooling index in evaluation)
@@ -131,6 +135,8 @@ class Builder {
     if (s.kernel->workspace_bytes > 0) {
       s.workspace_at = arena_.take(s.kernel->workspace_bytes);
       arena_.give(s.workspace_at, s.kernel->workspace_bytes);
+      plan_->arena.push_back(
+          {s.workspace_at, s.kernel->workspace_bytes, static_cast<uint32_t>(u), static_cast<uint32_t>(u), s.record, true});
     }
     s.flops = flops_of(s.step);
     plan_->flops += s.flops;

@@ -27,6 +27,14 @@ struct PlannedStep {
   int64_t flops = 0;
 };
 
+/// Bytes of the arena that hold a value, or a kernel's workspace, from one step to another.
+struct PlannedBytes {
+  int64_t at, bytes;
+  uint32_t first, last;   // steps; what is written over a dying input has an entry of its own
+  uint32_t record;        // of the tape: where the value stems from
+  bool workspace;
+};
+
 /// A result that leaves the program.
 struct PlannedOutput {
   uint32_t record;
@@ -40,6 +48,7 @@ struct Plan {
   std::vector<PlannedOutput> outputs;
   std::vector<int64_t> output_bytes;   // storages to allocate …
   std::vector<int64_t> output_update;  // … unless this update of the tape (-1: none) may be written over what it replaces
+  std::vector<PlannedBytes> arena;     // who holds what of it, in the order of the first steps
   int64_t arena_bytes = 0, flops = 0;
 
   /// Values lie in an arena by their lifetimes. Cold: one precompiled kernel per record. Planned: fused (see fuse.h).

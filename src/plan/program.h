@@ -14,6 +14,7 @@ struct Record {
   uint32_t origin;             // the record of the tape that it stems from: for module paths, which are not part of the tape
   std::vector<Ref> in;
   std::vector<ValueDesc> out;
+  bool again = false;          // computed once more, where it is read: to be kept away from where it was computed first
 };
 
 /// A result of the tape that must leave the program, and the value that it is.

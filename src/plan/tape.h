@@ -16,6 +16,8 @@ struct Ref {
   uint32_t index;
 };
 
+inline bool same_value(const Ref& a, const Ref& b) { return a.kind == b.kind && a.index == b.index && a.result == b.result; }
+
 struct SlotValue {
   double real;
   int64_t integer;
