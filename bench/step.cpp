@@ -44,9 +44,9 @@ const struct {
 } optimizers[] = {
     {"sgd",
      [](std::vector<Parameter> p, const Json& o) -> std::unique_ptr<optim::Optimizer> {
-       return std::make_unique<optim::SGD>(std::move(p), optim::SGDOptions{.lr = option(o, "lr"),
-                                                                           .momentum = option(o, "momentum"),
-                                                                           .weight_decay = option(o, "weight_decay")});
+       return std::make_unique<optim::SGD>(
+           std::move(p),
+           optim::SGDOptions{.lr = option(o, "lr"), .momentum = option(o, "momentum"), .weight_decay = option(o, "weight_decay")});
      }},
     {"adam",
      [](std::vector<Parameter> p, const Json& o) -> std::unique_ptr<optim::Optimizer> {
@@ -61,9 +61,7 @@ template <class Table> const auto& row(const Table& table, auto key, const std::
   throw InputError(str(what, " '", wanted, "' is not known to bench_step"));
 }
 
-const Network& network(const Json& request) {
-  return row(networks, &Network::name, request.at("case").at("network").string(), "network");
-}
+const Network& network(const Json& request) { return row(networks, &Network::name, request.at("case").at("network").string(), "network"); }
 
 // ---- the three kinds of work ---------------------------------------------------------------------------------------------------
 
@@ -135,13 +133,13 @@ struct Product : Work {
       if (direction == "grad_input") result = [=] { return matmul(g, w); };
       if (direction == "grad_weight") result = [=] { return matmul(g, x, true, false); };
     } else if (op == "conv2d") {
-      const ConvOptions options{.stride = static_cast<int>(c.at("stride").integer()), .padding = static_cast<int>(c.at("padding").integer())};
+      const ConvOptions options{.stride = static_cast<int>(c.at("stride").integer()),
+                                .padding = static_cast<int>(c.at("padding").integer())};
       const Shape y = conv2d(x, w, {}, options).shape();
       drop_pending();  // only its shape was wanted
       Tensor g = random(y);
       Tensor& wanted = direction == "grad_input" ? x : w;
-      if (direction == "forward")
-        result = [=] { return conv2d(x, w, {}, options); };
+      if (direction == "forward") result = [=] { return conv2d(x, w, {}, options); };
       else if (direction == "grad_input" || direction == "grad_weight")
         result = [=, wanted = wanted.requires_grad_()] { return grad({conv2d(x, w, {}, options)}, {wanted}, {g})[0]; };
     }

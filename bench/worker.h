@@ -71,9 +71,7 @@ template <class Load> int serve(Load&& load) {
     Json reply;
     try {
       reply = answer(Json::parse(line, "request"));
-    } catch (const suanli::Error& e) {
-      reply = Json::Object{{"error", e.what()}};
-    }
+    } catch (const suanli::Error& e) { reply = Json::Object{{"error", e.what()}}; }
     std::cout << reply.dump() << std::endl;
   }
   return 0;

@@ -166,6 +166,14 @@ def check_values(case, workers):
             raise Failed(f"the peers' outputs differ: {first}")
 
 
+def flops_of(case, workers):
+    """Floating-point operations of a step: PyTorch counts products and convolutions, Suanli every op, so only single products can agree."""
+    counts = {w.side: w.ask("flops")["value"] for w in workers if w.side != "onnxruntime"}
+    if case["kind"] == "product" and counts["suanli"] != counts["pytorch"]:
+        raise Failed(f"the sides count different numbers of operations: {counts}")
+    return counts
+
+
 def parameters_of(workers):
     counts = {w.side: w.facts["parameters"] for w in workers if "parameters" in w.facts}
     if len(set(counts.values())) != 1:
@@ -173,8 +181,8 @@ def parameters_of(workers):
     return counts["suanli"]
 
 
-def compare(case, workers, options, turn):
-    """Loads the case into all workers, tries them, and runs the fastest of each side in turn.."""
+def compare(case, workers, roof, options, turn):
+    """Loads the case into all workers, tries them, and runs the fastest of each side in turn, and the roof with them."""
     for w in workers:
         turn.give_way()
         w.load(case, options.threads)

@@ -47,7 +47,7 @@ class Block(nn.Module):
 
 
 class Gpt(nn.Module):
-    """GPT-2's form (Radford et al. 2019): pre-norm blocks, learnt positions, the output layer tied to the token embedding."""
+    """GPT-2's form (Radford et al. 2019): pre-norm blocks, learnt positions; an output head of its own without bias, no dropout."""
 
     def __init__(self, layers=4, width=256, heads=8, vocabulary=5000, context=256):
         super().__init__()
@@ -55,9 +55,9 @@ class Gpt(nn.Module):
         self.blocks = nn.Sequential(*(Block(width, heads) for _ in range(layers)))
         self.ln_f = nn.LayerNorm(width)
         self.head = nn.Linear(width, vocabulary, bias=False)
-        self.head.weight = self.tokens.weight
-        for embedding in (self.tokens, self.positions):
-            nn.init.normal_(embedding.weight, std=0.02)
+        for layer in self.modules():
+            if isinstance(layer, (nn.Linear, nn.Embedding)):
+                nn.init.normal_(layer.weight, std=0.02)
 
     def forward(self, x):
         y = self.tokens(x) + self.positions(torch.arange(x.shape[1]))

@@ -18,9 +18,9 @@ def ratio(case, side):
 
 
 def of_roof(case, side):
-    """The share of the multiply-adds that the machine could do in that minute; PyTorch's count of operations for both sides."""
-    roof = case["roof"]
-    return statistics.median((case["flops"] / ms) / (roof["flops"] / roof_ms) for ms, roof_ms in zip(contender(case, side)["ms"], roof["ms"]))
+    """The share of the multiply-adds that the machine could do in that minute; for all sides by PyTorch's count of operations."""
+    times = zip(contender(case, side)["ms"], contender(case, "roof")["ms"])
+    return statistics.median(case["flops"]["pytorch"] / ms / (case["flops"]["roof"] / roof) for ms, roof in times)
 
 
 def number(x):
@@ -51,8 +51,7 @@ def speed(cases, peers):
     rows, ratios = [], {peer: [] for peer in peers}
     for case in cases:
         ours = contender(case, "suanli")
-        gflop = case["flops"] / 1e9
-        row = [case["name"], f"{ours['isa']}; {contender(case, 'pytorch')['isa']}", f"{number(gflop)}", times(ours)]
+        row = [case["name"], f"{ours['isa']}; {contender(case, 'pytorch')['isa']}", number(case["flops"]["pytorch"] / 1e9), times(ours)]
         for peer in peers:
             c = contender(case, peer)
             middle, low, high = ratio(case, peer)
@@ -87,7 +86,7 @@ def trials(cases):
 
 def line(case):
     """One line of progress."""
-    return f"{case['name']}: " + ", ".join(f"{c['side']} {times(c)} ms {c['label']}".rstrip() for c in case["contenders"])
+    return f"{case['name']}: " + ", ".join(f"{c['side']} {times(c)} ms {c['label']}".rstrip() for c in case["contenders"] if c["side"] != "roof")
 
 
 def tables(results):
