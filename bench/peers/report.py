@@ -70,7 +70,7 @@ def memory(cases):
     for case in cases:
         ours = next(t["memory"] for t in case["trials"] if t["side"] == "suanli")
         peers = [t for t in case["trials"] if t["side"] == "pytorch"]
-        least, fastest = min(peers, key=lambda t: mb(t["memory"])), min(peers, key=lambda t: statistics.median(t["ms"]))
+        least, fastest = min(peers, key=lambda t: mb(t["memory"])), next(t for t in peers if t["label"] == contender(case, "pytorch")["label"])
         ratios.append(mb(ours) / mb(least["memory"]))
         rows.append([case["name"], f"{mb(ours):.0f} ({ours['baseline_rss'] // 1024} → {ours['peak_hwm'] // 1024})",
                      *(f"{mb(t['memory']):.0f} ({t['memory']['baseline_rss'] // 1024} → {t['memory']['peak_hwm'] // 1024}) {t['label']}" for t in (least, fastest)),
