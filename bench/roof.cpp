@@ -16,8 +16,10 @@ namespace hn = hwy::HWY_NAMESPACE;
 float multiply_adds(int64_t rounds, int64_t* flops) {
   const hn::ScalableTag<float> d;
   const auto a = hn::Set(d, 0.999999f), b = hn::Set(d, 1e-6f);
-  // Named, not an array: g++ 12 keeps an array of vectors in memory.
-  auto s0 = hn::Set(d, 0.0f), s1 = s0, s2 = s0, s3 = s0, s4 = s0, s5 = s0, s6 = s0, s7 = s0, s8 = s0, s9 = s0, s10 = s0, s11 = s0;
+  // Named, not an array: g++ 12 keeps an array of vectors in memory. Each begins elsewhere: equal chains would be merged into one.
+  auto s0 = hn::Set(d, 0.0f), s1 = hn::Set(d, 0.1f), s2 = hn::Set(d, 0.2f), s3 = hn::Set(d, 0.3f), s4 = hn::Set(d, 0.4f),
+       s5 = hn::Set(d, 0.5f), s6 = hn::Set(d, 0.6f), s7 = hn::Set(d, 0.7f), s8 = hn::Set(d, 0.8f), s9 = hn::Set(d, 0.9f),
+       s10 = hn::Set(d, 1.1f), s11 = hn::Set(d, 1.2f);
   for (int64_t i = 0; i < rounds; ++i) {
     s0 = hn::MulAdd(s0, a, b);
     s1 = hn::MulAdd(s1, a, b);

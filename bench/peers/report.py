@@ -57,11 +57,11 @@ def speed(cases, peers):
             middle, low, high = ratio(case, peer)
             ratios[peer].append(middle)
             row += [f"{times(c)} {c['label']}", f"**{middle:.2f}** ({low:.2f}–{high:.2f})"]
-        rows.append(row + [", ".join(f"{of_roof(case, side):.0%}" for side in ("suanli", *peers)), f"{case['elsewhere']:.0%}"])
+        rows.append(row + [", ".join(f"{of_roof(case, side):.0%}" for side in ("suanli", *peers)), f"{case['elsewhere']['share']:.0%}, {case['elsewhere']['repeated']}"])
     means = [cell for peer in peers for cell in ("", f"**{geometric_mean(ratios[peer]):.2f}**")]
     rows.append([f"geometric mean of {len(rows)}", "", "", "", *means, "", ""])
     header = ["case", "ISA", "GFLOP", "Suanli, ms", *(cell for peer in peers for cell in (f"{NAMES[peer]}, ms", f"Suanli / {NAMES[peer]}")),
-              "of the roof", "busy elsewhere"]
+              "of the roof", "busy elsewhere, repeated"]
     return table(header, rows)
 
 
