@@ -5,7 +5,7 @@
 Every contender is a process that has loaded its case and sleeps until it is told to run steps. First every variant of a peer (layout,
 eager or compiled, waiting threads that spin or sleep) is tried in a few interleaved slots, then the fastest of each peer runs against
 Suanli: one slot each, in turn, the order reversed from repetition to repetition, so that a clock that drifts meets all of them alike.
-A slot is as many steps as fill 100 ms, after a third as many that do not count; its value is their mean. Ratios are medians of the ratios within one repetition.
+A slot is as many steps as fill 100 ms, after 60 ms of steps that do not count; its value is their mean. Ratios are medians of the ratios within one repetition.
 
 What can make a comparison wrong is checked or reported: both sides must count the same parameters and, where weights are the same
 (PyTorch and ONNX Runtime), give the same output; losses must be finite and fall; an idle worker that burns more than 2% of a CPU ends
@@ -29,7 +29,7 @@ from cases import CASES, NETWORKS, write_data
 
 HERE = pathlib.Path(__file__).resolve().parent
 PROGRAMS = HERE.parents[1] / "build/test"
-SLOT_MS, SETTLE_S = 100, 0.05  # threads of a worker that has just finished spin for some milliseconds more
+SLOT_MS, SLOT_WARM_UP_MS, SETTLE_S = 100, 60, 0.05   # threads of a worker that has just finished spin for some milliseconds more
 WARM_UP_STEPS, TRIAL_REPETITIONS = 3, 3
 FALL_STEPS = 3                 # the mean of so many last losses must lie below that of so many first ones
 IDLE_LIMIT = 0.02              # of the time measured
@@ -75,9 +75,9 @@ class Worker:
         return answer["ms"]
 
     def slot(self):
-        """Milliseconds per step in one slot. Its first steps do not count where more than one fits: it has slept, and others have used
-        the caches since, but training and serving go on without pauses."""
-        warm_up = math.ceil(self.steps / 3) if self.steps > 1 else 0
+        """Milliseconds per step in one slot. Its first steps do not count where more than one fits: others have used the caches since, and
+        threads that have slept are often woken on one CPU and spread only after some 40 ms; training and serving go on without such pauses."""
+        warm_up = math.ceil(self.steps * SLOT_WARM_UP_MS / SLOT_MS) if self.steps > 1 else 0
         ms = self.run(warm_up + self.steps)[warm_up:]
         return sum(ms) / len(ms)
 
@@ -199,6 +199,8 @@ def parameters_of(workers):
 
 def compare(case, workers, roof, options, turn):
     """Loads the case into all workers, tries them, and runs the fastest of each side in turn, and the roof with them."""
+    for w in workers:
+        w.ask("memory")   # waits until it has started, so that none is loaded and tried while another one still imports
     for w in workers:
         turn.give_way()
         w.load(case, options.threads)
