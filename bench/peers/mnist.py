@@ -11,20 +11,8 @@ import time
 start = time.perf_counter()
 import numpy as np
 import torch
-import torch.nn as nn
-
-
-class Net(nn.Module):
-    def __init__(self, kernel, c1, c2, hidden):
-        super().__init__()
-        self.conv1, self.conv2 = nn.Conv2d(1, c1, kernel), nn.Conv2d(c1, c2, kernel)
-        side = ((28 - kernel + 1) // 2 - kernel + 1) // 2
-        self.fc1, self.fc2 = nn.Linear(c2 * side * side, hidden), nn.Linear(hidden, 10)
-
-    def forward(self, x):
-        x = torch.max_pool2d(torch.relu(self.conv1(x)), 2)
-        x = torch.max_pool2d(torch.relu(self.conv2(x)), 2)
-        return torch.log_softmax(self.fc2(torch.relu(self.fc1(x.flatten(1)))), 1)
+import torch.nn.functional as F
+from networks import Cnn
 
 
 def idx(path, header):
@@ -43,7 +31,7 @@ def main():
                             torch.from_numpy(idx(os.path.join(a.dir, f"{kind}-labels-idx1-ubyte.gz"), 8).astype(np.int64)))
     x, y = load("train", 60000)
     tx, ty = load("t10k", 10000)
-    model = Net(3, 32, 64, 128) if a.model == "cnn_b" else Net(5, 10, 20, 50)
+    model = Cnn(3, 32, 64, 128) if a.model == "cnn_b" else Cnn(5, 10, 20, 50)
     if a.channels_last:
         model = model.to(memory_format=torch.channels_last)
         x, tx = x.to(memory_format=torch.channels_last), tx.to(memory_format=torch.channels_last)
@@ -54,7 +42,7 @@ def main():
         for i in range(0, len(x), 64):
             at = order[i:i + 64]
             opt.zero_grad()
-            nn.functional.nll_loss(model(x[at]), y[at]).backward()
+            F.nll_loss(model(x[at]), y[at]).backward()
             opt.step()
     train = time.perf_counter() - begin
     model.eval()

@@ -1,0 +1,174 @@
+// Suanli's side of bench/peers/compare.py: a process that loads a case and runs steps of it when told to. The line protocol stands in
+// bench/peers/protocol.py; `bench/peers/compare.py` starts this program.
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "bench/worker.h"
+#include "suanli/suanli.h"
+
+using namespace suanli;
+using bench::Work;
+
+namespace {
+
+// ---- what can be loaded: one row per network, one per optimiser ----------------------------------------------------------------
+
+struct Network {
+  const char* name;
+  nn::AnyModule (*make)();
+  Tensor (*loss)(const Tensor& output, const Tensor& target);
+};
+
+nn::AnyModule mlp1024() {
+  return nn::Sequential(nn::Linear(784, 1024), nn::ReLU(), nn::Linear(1024, 1024), nn::ReLU(), nn::Linear(1024, 10));
+}
+
+const Network networks[] = {
+    {"cnn_b", [] { return models::make("cnn_b"); }, nll_loss},
+    {"resnet18", [] { return models::make("resnet18", {.input_shape = {3, 32, 32}}); }, cross_entropy},
+    {"mlp1024", mlp1024, cross_entropy},
+};
+
+using MakeOptimizer = std::unique_ptr<optim::Optimizer> (*)(std::vector<Parameter> parameters, const Json& options);
+
+double option(const Json& options, const char* name) {
+  const Json* value = options.find(name);
+  return value ? value->number() : 0;
+}
+
+const struct {
+  const char* kind;
+  MakeOptimizer make;
+} optimizers[] = {
+    {"sgd",
+     [](std::vector<Parameter> p, const Json& o) -> std::unique_ptr<optim::Optimizer> {
+       return std::make_unique<optim::SGD>(
+           std::move(p),
+           optim::SGDOptions{.lr = option(o, "lr"), .momentum = option(o, "momentum"), .weight_decay = option(o, "weight_decay")});
+     }},
+    {"adam",
+     [](std::vector<Parameter> p, const Json& o) -> std::unique_ptr<optim::Optimizer> {
+       return std::make_unique<optim::Adam>(std::move(p),
+                                            optim::AdamOptions{.lr = option(o, "lr"), .weight_decay = option(o, "weight_decay")});
+     }},
+};
+
+template <class Table> const auto& row(const Table& table, auto key, const std::string& wanted, const char* what) {
+  for (const auto& r : table)
+    if (wanted == r.*key) return r;
+  throw InputError(str(what, " '", wanted, "' is not known to bench_step"));
+}
+
+const Network& network(const Json& request) { return row(networks, &Network::name, request.at("case").at("network").string(), "network"); }
+
+// ---- the three kinds of work ---------------------------------------------------------------------------------------------------
+
+/// Row i of every tensor along the first axis, as tensors of their own that lie in memory.
+std::vector<Tensor> rows(const Tensor& all) {
+  std::vector<Tensor> out;
+  for (int64_t i = 0; i < all.size(0); ++i) out.push_back(flatten(slice(all, 0, i, 1), 0, 1));
+  flush();
+  return out;
+}
+
+struct Batches {
+  std::vector<Tensor> x, y;
+  explicit Batches(const std::string& path) {
+    for (auto& [name, t] : load_safetensors(path)) (name == "x" ? x : y) = rows(t);
+  }
+};
+
+struct Training : Work {
+  const Network& net;
+  Batches data;
+  nn::AnyModule model;
+  std::unique_ptr<optim::Optimizer> optimizer;
+  size_t steps = 0;
+
+  explicit Training(const Json& request) : net(network(request)), data(request.at("data").string()), model(net.make()) {
+    const Json& options = request.at("case").at("optimizer");
+    optimizer = row(optimizers, &std::remove_cvref_t<decltype(optimizers[0])>::kind, options.at("kind").string(), "optimizer")
+                    .make(model.parameters(), options);
+  }
+  double step() override {
+    Tensor y = model(data.x[steps % data.x.size()]), target = data.y[steps % data.y.size()];
+    Tensor loss = net.loss(flatten(y, 0, -2), flatten(target));
+    loss.backward();
+    optimizer->step();
+    ++steps;
+    return loss.item();
+  }
+  int64_t flops() override { return plan_stats().last_flops; }
+  int64_t parameters() override { return model.parameter_count(); }
+};
+
+struct Inference : Work {
+  Batches data;
+  nn::AnyModule model;
+  size_t steps = 0;
+
+  explicit Inference(const Json& request) : data(request.at("data").string()), model(network(request).make()) { model.eval(); }
+  double step() override {
+    NoGrad no_grad;
+    return model(data.x[steps++ % data.x.size()]).data<float>()[0];
+  }
+  int64_t flops() override { return plan_stats().last_flops; }
+  int64_t parameters() override { return model.parameter_count(); }
+};
+
+/// One product or convolution, in one of its three directions. Only what is asked for runs: the forward convolution that a gradient is
+/// asked of has no reader, so it is no part of the program.
+struct Product : Work {
+  std::function<Tensor()> result;
+
+  explicit Product(const Json& request) {
+    const Json& c = request.at("case");
+    const std::string op = c.at("op").string(), direction = c.at("direction").string();
+    Tensor x = random(c.at("x")), w = random(c.at("w"));
+    if (op == "linear") {
+      Tensor g = random({x.size(0), w.size(0)});
+      if (direction == "forward") result = [=] { return matmul(x, w, false, true); };
+      if (direction == "grad_input") result = [=] { return matmul(g, w); };
+      if (direction == "grad_weight") result = [=] { return matmul(g, x, true, false); };
+    } else if (op == "conv2d") {
+      const ConvOptions options{.stride = static_cast<int>(c.at("stride").integer()),
+                                .padding = static_cast<int>(c.at("padding").integer())};
+      const Shape y = conv2d(x, w, {}, options).shape();
+      drop_pending();  // only its shape was wanted
+      Tensor g = random(y);
+      Tensor& wanted = direction == "grad_input" ? x : w;
+      if (direction == "forward") result = [=] { return conv2d(x, w, {}, options); };
+      else if (direction == "grad_input" || direction == "grad_weight")
+        result = [=, wanted = wanted.requires_grad_()] { return grad({conv2d(x, w, {}, options)}, {wanted}, {g})[0]; };
+    }
+    if (!result) throw InputError(str("op '", op, "' in direction '", direction, "' is not known to bench_step"));
+  }
+  double step() override { return result().data<float>()[0]; }
+  int64_t flops() override { return plan_stats().last_flops; }
+
+  static Tensor random(const Shape& shape) {
+    Tensor t = normal(shape);
+    flush();
+    return t;
+  }
+  static Tensor random(const Json& sizes) {
+    Shape shape;
+    for (const Json& size : sizes.array()) shape.push_back(size.integer());
+    return random(shape);
+  }
+};
+
+std::unique_ptr<Work> load(const Json& request) {
+  const std::string kind = request.at("case").at("kind").string();
+  manual_seed(1);
+  if (kind == "train") return std::make_unique<Training>(request);
+  if (kind == "infer") return std::make_unique<Inference>(request);
+  if (kind == "product") return std::make_unique<Product>(request);
+  throw InputError(str("kind '", kind, "' is not known to bench_step"));
+}
+
+}  // namespace
+
+int main() { return bench::serve(load); }

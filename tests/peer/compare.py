@@ -1,0 +1,89 @@
+"""bench/peers/compare.py refuses what would make its numbers worthless, and measures a product from end to end. No time decides here."""
+import json
+import os
+import pathlib
+import subprocess
+import sys
+import threading
+
+SOURCE = pathlib.Path(os.environ["SUANLI_SOURCE"])
+sys.path.insert(0, str(SOURCE / "bench/peers"))
+import compare
+import protocol
+
+PROGRAMS = pathlib.Path(os.environ["SUANLI_BIN"]).parent
+
+
+class Scripted:
+    """Work whose steps take no time to speak of and return given values, the last one for ever."""
+
+    def __init__(self, values):
+        self.values = values
+
+    def step(self):
+        return self.values.pop(0) if len(self.values) > 1 else self.values[0]
+
+
+def worker_main(values, parameters, spins):
+    def spin():
+        while True:
+            pass
+
+    if spins:
+        threading.Thread(target=spin, daemon=True).start()
+    load = lambda request: (Scripted(json.loads(values)), {"parameters": int(parameters), "threads": 1, "isa": "none", "version": "0"})
+    protocol.serve(load, protocol.memory(), {"flops": lambda work, request: 1})
+
+
+def scripted(side, values, parameters=1, spins=False):
+    return compare.Worker(side, [sys.executable, __file__, "worker", json.dumps(values), str(parameters), "spins" if spins else ""])
+
+
+class Options:
+    threads, repetitions = 1, 2
+
+
+def outcome(kind, *workers):
+    """What compare() says about these workers: the start of its refusal, or "accepted"."""
+    roof = scripted("roof", [0])
+    with compare.running([*workers, roof]), compare.Turn(None) as turn:
+        try:
+            compare.compare({"name": "test", "kind": kind}, list(workers), roof, Options, turn)
+            return "accepted"
+        except compare.Failed as e:
+            return str(e).splitlines()[0]
+
+
+def check(what, said, expected):
+    good = expected in said
+    print(f"{what}: {said[:160]} {'ok' if good else 'EXPECTED ' + expected}")
+    return good
+
+
+def main():
+    falls, rises, broken = [3, 3, 3, 2], [1, 1, 1, 2], [3, 3, 3, float("nan")]
+    good = check("as it should be", outcome("train", scripted("suanli", falls), scripted("pytorch", falls)), "accepted")
+    good &= check("a loss rises", outcome("train", scripted("suanli", rises), scripted("pytorch", falls)), "the loss does not fall")
+    good &= check("a loss is NaN", outcome("train", scripted("suanli", falls), scripted("pytorch", broken)), "not finite")
+    good &= check("parameters", outcome("train", scripted("suanli", falls, 5), scripted("pytorch", falls, 6)), "different numbers of parameters")
+    good &= check("outputs", outcome("infer", scripted("suanli", [1]), scripted("pytorch", [1]), scripted("onnxruntime", [1.1])), "outputs differ")
+    good &= check("an idle worker spins", outcome("train", scripted("suanli", falls), scripted("pytorch", falls, spins=True)), "of CPU time while others")
+
+    if not (PROGRAMS / "bench_step").exists():
+        print("not built: bench_step (SUANLI_BUILD_BENCHMARKS=ON)")
+        sys.exit(77 if good else 1)
+    product = "linear.128x512x10.grad_weight"   # of ResNet-18's last layer
+    run = subprocess.run([sys.executable, SOURCE / "bench/peers/compare.py", "--only", product, "--repetitions", "2", "--json", "out.json",
+                          "--programs", PROGRAMS], capture_output=True, text=True)
+    print(run.stdout, run.stderr)
+    case = json.loads(pathlib.Path("out.json").read_text())[product]
+    good &= run.returncode == 0 and {c["side"] for c in case["contenders"]} == {"suanli", "pytorch", "roof"}
+    good &= check("operations", str(case["flops"]["suanli"]), str(2 * 128 * 512 * 10))
+    sys.exit(0 if good else 1)
+
+
+if __name__ == "__main__":
+    if sys.argv[1:2] == ["worker"]:
+        worker_main(*sys.argv[2:])
+    else:
+        main()
