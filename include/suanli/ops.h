@@ -100,10 +100,15 @@ SUANLI_API Tensor gather(const Tensor& x, int axis, const Tensor& index);
 /// x with src added at index along `axis`: y[.., index[.., i, ..], ..] += src[.., i, ..] (the transpose of gather). Equal indices
 /// add up in order.
 SUANLI_API Tensor scatter_add(const Tensor& x, int axis, const Tensor& index, const Tensor& src);
-/// Rows of `table` [V, D] named by index [..] → [.., D].
+/// Rows of `table` [V, D] named by index [..] i64 → [.., D]. Indices in range (checked when run: throws InputError).
 SUANLI_API Tensor embedding(const Tensor& table, const Tensor& index);
 /// index [..] i64 → [.., classes], 1 at the index.
 SUANLI_API Tensor one_hot(const Tensor& index, int64_t classes, DType dtype = f32);
+
+// ---- normalisation ---------------------------------------------------------------------------------------------------------
+/// (x − mean)/√(variance + eps) · weight + bias, mean and variance (divided by n) over x's last axes, as many as weight has (Ba et al.
+/// 2016). weight and bias in the shape of these axes; bias may be undefined. f32, f64, one dtype for all.
+SUANLI_API Tensor layer_norm(const Tensor& x, const Tensor& weight, const Tensor& bias = {}, double eps = 1e-5);
 
 // ---- softmax and losses ----------------------------------------------------------------------------------------------------
 /// exp(x − max x) / Σ exp(x − max x) along `axis`.
@@ -112,7 +117,8 @@ SUANLI_API Tensor softmax(const Tensor& x, int axis = -1);
 SUANLI_API Tensor log_softmax(const Tensor& x, int axis = -1);
 /// Mean of −log_probabilities[n, target[n]]. log_probabilities [N, C], target [N] i64 → [].
 SUANLI_API Tensor nll_loss(const Tensor& log_probabilities, const Tensor& target);
-/// nll_loss(log_softmax(logits), target).
+/// nll_loss(log_softmax(logits), target) in one pass. logits [N, C], target [N] of any integer dtype, 0 … C−1 (checked when run: throws
+/// InputError) → [].
 SUANLI_API Tensor cross_entropy(const Tensor& logits, const Tensor& target);
 /// Mean of (x − y)².
 SUANLI_API Tensor mse_loss(const Tensor& x, const Tensor& y);

@@ -47,6 +47,19 @@ Conv2d::Conv2d(int64_t in, int64_t out, int kernel, Options o) : conv_{o.stride,
 
 Tensor Conv2d::forward(const Tensor& x) { return conv2d(x, weight, bias.defined() ? Tensor(bias) : Tensor(), conv_); }
 
+Embedding::Embedding(int64_t num_embeddings, int64_t embedding_dim) {
+  if (num_embeddings < 1 || embedding_dim < 1)
+    throw ShapeError(str("[Embedding] ", num_embeddings, " rows of ", embedding_dim, ": at least 1 each is expected"));
+  weight = Parameter(normal({num_embeddings, embedding_dim}));
+}
+
+LayerNorm::LayerNorm(const Shape& normalized_shape, Options options) : eps_(options.eps) {
+  if (normalized_shape.rank() < 1 || normalized_shape.numel() < 1)
+    throw ShapeError(str("[LayerNorm] the normalized shape is ", normalized_shape, "; at least one axis and one element are expected"));
+  weight = Parameter(ones(normalized_shape));
+  if (options.bias) bias = Parameter(zeros(normalized_shape));
+}
+
 Tensor Sequential::forward(const Tensor& x) {
   Tensor y = x;
   for (AnyModule& m : modules_) y = m(y);

@@ -4,6 +4,7 @@
 
 #include <gtest/gtest.h>
 
+#include "ops/norm.h"
 #include "ops/pointwise.h"
 #include "ops/products.h"
 
@@ -46,6 +47,11 @@ std::vector<More> more() {
       {"softmax", {.inputs = {{{100, 500}, f32}}, .attr = AxisAttr{0}}},
       {"log_softmax", {.inputs = {{{5, 4}}}, .attr = AxisAttr{0}}},
       {"log_softmax", {.inputs = {{{500, 100}, f32}}, .attr = AxisAttr{1}}},
+      {"softmax", {.inputs = {{{3, 9000}, f32}}, .attr = AxisAttr{1}, .gradient = false}},  // blocks within a row
+      {"log_softmax", {.inputs = {{{3, 9000}, f32}}, .attr = AxisAttr{1}, .gradient = false}},
+      {"cross_entropy", {.inputs = {{{300, 100}, f32}, indices({300}, 100)}, .gradient = false}},
+      {"cross_entropy", {.inputs = {{{7, 1}}, indices({7}, 1)}}},
+      {"cross_entropy_grad", {.inputs = {{{}, f32}, {{300, 100}, f32}, indices({300}, 100), {{300}, f32}}, .gradient = false}},
       {"matmul", {.inputs = {{{2, 5, 3}}, {{2, 4, 5}}}, .attr = MatmulAttr{true, true}}},
       {"matmul", {.inputs = {{{1, 3, 5}, f32}, {{4, 2, 5}, f32}}, .attr = MatmulAttr{false, true}}},
       {"matmul", {.inputs = {{{3, 5, 4}, f32}, {{5, 2}, f32}}, .attr = MatmulAttr{true, false}}},
@@ -84,6 +90,14 @@ std::vector<More> more() {
       {"scatter_add", {.inputs = {{{9}, i64}, indices({30}, 9), {{30}, i64}}, .attr = AxisAttr{0}, .gradient = false}},
       {"embedding", {.inputs = {{{5, 3}}, indices({2, 2, 3}, 5)}}},
       {"embedding", {.inputs = {{{5, 3}, i64}, indices({4}, 5)}, .gradient = false}},
+      {"embedding", {.inputs = {{{300, 129}, f32}, indices({700}, 300)}, .gradient = false}},
+      {"embedding_grad", {.inputs = {{{900, 129}, f32}, indices({900}, 30)}, .shape = {30, 129}, .gradient = false}},
+      {"embedding_grad", {.inputs = {{{6, 2}, i64}, indices({6}, 3)}, .shape = {3, 2}, .gradient = false}},
+      {"layer_norm", {.inputs = {{{2, 3, 4, 5}, f32}, {{4, 5}, f32}, {{4, 5}, f32}}, .attr = LayerNormAttr{1e-5}}},
+      {"layer_norm", {.inputs = {{{3, 1}}, {{1}}, {{1}}}, .attr = LayerNormAttr{1e-3}, .gradient = false}},  // nothing to normalise
+      {"layer_norm", {.inputs = {{{900, 67}, f32}, {{67}, f32}, {{67}, f32}}, .attr = LayerNormAttr{1e-5}}},  // chunks of rows
+      {"layer_norm", {.inputs = {{{2, 9000}, f32}, {{9000}, f32}}, .attr = LayerNormAttr{1e-5}}},  // blocks within a row
+      {"layer_norm_grad", {.inputs = {{{900, 33}}, {{900, 33}}, {{33}}}, .attr = LayerNormAttr{1e-5}, .gradient = false}},
       {"one_hot", {.inputs = {{{3}, u8, Domain::index, 5}}, .attr = Attr{}, .throws = "classes is 0"}},
       {"cast", {.inputs = {{{200, 300}, f32}}, .attr = DTypeAttr{f64}, .gradient = false}},
       {"cast", {.inputs = {{{1000}, i64}}, .attr = DTypeAttr{i32}, .gradient = false}},

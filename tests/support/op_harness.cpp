@@ -423,7 +423,7 @@ void check_sample(const Op& op, const Sample& sample, int number) {
   for (const Input& i : sample.inputs) what += str(" ", i.dtype, i.shape);
   SCOPED_TRACE(str(def.name, " sample ", number, ":", what));
   if (!reference(def.name) && std::string_view(def.name) != "pointwise_gradient") {
-    ADD_FAILURE() << "[" << def.name << "] has no reference in tests/support/op_reference.cpp";
+    ADD_FAILURE() << "[" << def.name << "] has no reference in tests/support/op_reference*.cpp";
     return;
   }
   try {

@@ -1,0 +1,164 @@
+#include "support/op_reference_nn.h"
+
+#include <cmath>
+#include <limits>
+
+#include "ops/norm.h"
+#include "support/op_reference_arrays.h"
+
+namespace suanli::test {
+
+// ---- softmax ---------------------------------------------------------------------------------------------------------------
+
+namespace {
+
+std::vector<Array> softmax_rows(const Call& c, bool logarithm) {
+  const size_t axis = static_cast<size_t>(c.attr.as<AxisAttr>().axis);
+  const Array& x = c.in[0];
+  Shape rows = x.shape;
+  rows[static_cast<int>(axis)] = 1;
+  Array y = sums(x.shape, x.dtype);
+  for (int64_t row = 0; row < rows.numel(); ++row) {
+    Index at = unravel(row, rows);
+    std::vector<size_t> places;
+    for (at[axis] = 0; at[axis] < x.shape[static_cast<int>(axis)]; ++at[axis]) places.push_back(ravel(at, x.shape));
+    Real largest = -std::numeric_limits<Real>::infinity(), total = 0;
+    for (size_t i : places) largest = std::fmax(largest, x.v[i]);
+    for (size_t i : places) total += std::exp(x.v[i] - largest);
+    for (size_t i : places) {
+      const Real shifted = x.v[i] - largest;
+      y.v[i] = logarithm ? shifted - std::log(total) : std::exp(shifted) / total;
+      y.scale[i] = logarithm ? std::fabs(x.v[i]) + std::fabs(largest) + std::log(total) : y.v[i] * (1 + std::fabs(shifted));
+    }
+  }
+  return {y};
+}
+
+}  // namespace
+
+std::vector<Array> softmax(const Call& c) { return softmax_rows(c, false); }
+std::vector<Array> log_softmax(const Call& c) { return softmax_rows(c, true); }
+
+// ---- losses ----------------------------------------------------------------------------------------------------------------
+
+std::vector<Array> nll_loss(const Call& c) {
+  const Array &x = c.in[0], &target = c.in[1];
+  Array y = sums({}, x.dtype);
+  for (int64_t n = 0; n < x.shape[0]; ++n) {
+    const size_t at = ravel({n, static_cast<int64_t>(target.v[static_cast<size_t>(n)])}, x.shape);
+    add_term(y, 0, -x.v[at] / static_cast<Real>(x.shape[0]));
+  }
+  return {y};
+}
+std::vector<Array> cross_entropy(const Call& c) {
+  const Array &x = c.in[0], &target = c.in[1];
+  Array y = sums({}, x.dtype), log_sum = filled(target.shape, x.dtype);
+  for (int64_t n = 0; n < x.shape[0]; ++n) {
+    Real total = 0;
+    for (int64_t k = 0; k < x.shape[1]; ++k) total += std::exp(x.v[ravel({n, k}, x.shape)]);  // the samples are small numbers
+    const Real chosen = x.v[ravel({n, static_cast<int64_t>(target.v[static_cast<size_t>(n)])}, x.shape)];
+    add_term(y, 0, std::log(total) / static_cast<Real>(x.shape[0]));
+    add_term(y, 0, -chosen / static_cast<Real>(x.shape[0]));
+    log_sum.v[static_cast<size_t>(n)] = std::log(total);
+    log_sum.scale.push_back(1 + std::fabs(std::log(total)));
+  }
+  return {y, log_sum};
+}
+std::vector<Array> cross_entropy_grad(const Call& c) {
+  const Array &x = c.in[1], &target = c.in[2], &log_sum = c.in[3];
+  Array dx = sums(x.shape, x.dtype);
+  const Real scale = c.in[0].v[0] / static_cast<Real>(x.shape[0]);
+  for (size_t i = 0; i < x.v.size(); ++i) {
+    const Index at = unravel(static_cast<int64_t>(i), x.shape);
+    const size_t row = static_cast<size_t>(at[0]);
+    const Real shifted = x.v[i] - log_sum.v[row];
+    add_term(dx, i, std::exp(shifted) * scale);
+    dx.scale[i] *= 1 + std::fabs(x.v[i]) + std::fabs(log_sum.v[row]);
+    if (static_cast<Real>(at[1]) == target.v[row]) add_term(dx, i, -scale);
+  }
+  return {dx};
+}
+std::vector<Array> mse_loss(const Call& c) {
+  Array y = sums({}, wider(c.in[0].dtype, c.in[1].dtype));
+  const size_t n = c.in[0].v.size();
+  for (size_t i = 0; i < n; ++i) add_term(y, 0, std::pow(c.in[0].v[i] - c.in[1].v[i], 2.0L) / static_cast<Real>(n));
+  return {y};
+}
+
+// ---- embedding -------------------------------------------------------------------------------------------------------------
+
+std::vector<Array> embedding(const Call& c) {
+  const Array &table = c.in[0], &index = c.in[1];
+  Shape out = index.shape;
+  out.push_back(table.shape[1]);
+  return moved(table, out, [&](Index at) {
+    const int64_t column = at.back();
+    at.pop_back();
+    return ravel({static_cast<int64_t>(index.v[ravel(at, index.shape)]), column}, table.shape);
+  });
+}
+
+std::vector<Array> embedding_grad(const Call& c) {
+  const Array &g = c.in[0], &index = c.in[1];
+  Array y = sums(c.shape, g.dtype);
+  for (size_t i = 0; i < g.v.size(); ++i) {
+    Index at = unravel(static_cast<int64_t>(i), g.shape);
+    const int64_t column = at.back();
+    at.pop_back();
+    add_term(y, ravel({static_cast<int64_t>(index.v[ravel(at, index.shape)]), column}, y.shape), g.v[i]);
+  }
+  return {y};
+}
+
+// ---- normalisation ---------------------------------------------------------------------------------------------------------
+
+namespace {
+
+struct Moments {
+  Real mean, deviation;
+};
+/// Of n numbers: the deviation is √(variance + eps), the variance divided by n.
+Moments moments(const Real* x, int64_t n, Real eps) {
+  Real mean = 0, variance = 0;
+  for (int64_t i = 0; i < n; ++i) mean += x[i] / static_cast<Real>(n);
+  for (int64_t i = 0; i < n; ++i) variance += std::pow(x[i] - mean, 2.0L) / static_cast<Real>(n);
+  return {mean, std::sqrt(variance + eps)};
+}
+
+}  // namespace
+
+std::vector<Array> layer_norm(const Call& c) {
+  const Array &x = c.in[0], &w = c.in[1];
+  const int64_t n = w.shape.numel();
+  Array y = sums(x.shape, x.dtype);
+  Moments m{};
+  for (size_t i = 0; i < x.v.size(); ++i) {
+    const size_t k = i % static_cast<size_t>(n);
+    if (k == 0) m = moments(x.v.data() + i, n, c.attr.as<LayerNormAttr>().eps);
+    add_term(y, i, (x.v[i] - m.mean) / m.deviation * w.v[k]);
+    y.scale[i] += (std::fabs(x.v[i]) + std::fabs(m.mean)) / m.deviation * std::fabs(w.v[k]);  // the difference cancels
+    if (c.in.size() == 3) add_term(y, i, c.in[2].v[k]);
+  }
+  return {y};
+}
+
+/// dx by its Jacobian: ∂y_k/∂x_j = w_k/σ · (δ_jk − 1/n − x̂_j x̂_k/n).
+std::vector<Array> layer_norm_grad(const Call& c) {
+  const Array &g = c.in[0], &x = c.in[1], &w = c.in[2];
+  const int64_t n = w.shape.numel();
+  Array dx = sums(x.shape, x.dtype), dw = sums(w.shape, x.dtype), db = sums(w.shape, x.dtype);
+  for (int64_t row = 0; n > 0 && row < x.shape.numel() / n; ++row) {
+    const size_t first = static_cast<size_t>(row * n);
+    const Moments m = moments(x.v.data() + first, n, c.attr.as<LayerNormAttr>().eps);
+    auto hat = [&](size_t i) { return (x.v[first + i] - m.mean) / m.deviation; };
+    for (size_t j = 0; j < static_cast<size_t>(n); ++j) {
+      for (size_t k = 0; k < static_cast<size_t>(n); ++k)
+        add_term(dx, first + j, g.v[first + k] * w.v[k] / m.deviation * ((j == k ? 1 : 0) - (1 + hat(j) * hat(k)) / static_cast<Real>(n)));
+      add_term(dw, j, g.v[first + j] * hat(j));
+      add_term(db, j, g.v[first + j]);
+    }
+  }
+  return {dx, dw, db};
+}
+
+}  // namespace suanli::test
