@@ -4,6 +4,7 @@
 
 #include <gtest/gtest.h>
 
+#include "ops/attention.h"
 #include "ops/norm.h"
 #include "ops/pointwise.h"
 #include "ops/products.h"
@@ -88,6 +89,27 @@ std::vector<More> more() {
       {"gather", {.inputs = {flags({7}), indices({20}, 7)}, .attr = AxisAttr{0}, .gradient = false}},
       {"scatter_add", {.inputs = {{{3, 4, 5}}, indices({2, 9, 5}, 4), {{2, 9, 5}}}, .attr = AxisAttr{1}}},
       {"scatter_add", {.inputs = {{{9}, i64}, indices({30}, 9), {{30}, i64}}, .attr = AxisAttr{0}, .gradient = false}},
+      // More than one block of queries and tile of keys, ends within both, sizes within and beyond one vector.
+      {"scaled_dot_product_attention",
+       {.inputs = {{{1, 130, 5}}, {{1, 130, 5}}, {{1, 130, 5}}}, .attr = AttentionAttr{0.4, true, 0}, .gradient = false}},
+      {"scaled_dot_product_attention",
+       {.inputs = {{{3, 200, 20}, f32}, {{3, 200, 20}, f32}, {{3, 200, 20}, f32}}, .attr = AttentionAttr{0.2, true, 0}}},
+      {"scaled_dot_product_attention",
+       {.inputs = {{{130, 33}, f32}, {{70, 33}, f32}, {{70, 33}, f32}}, .attr = AttentionAttr{0.2, true, 0}}},
+      {"scaled_dot_product_attention",
+       {.inputs = {{{2, 7, 64}, f32}, {{2, 190, 64}, f32}, {{2, 190, 64}, f32}}, .attr = AttentionAttr{0.1, true, 0}}},
+      {"scaled_dot_product_attention",
+       {.inputs = {{{2, 65, 3}, f32}, {{2, 129, 3}, f32}, {{2, 129, 3}, f32}}, .attr = AttentionAttr{0.1, false, 0}}},
+      {"scaled_dot_product_attention_grad",
+       {.inputs = {{{2, 70, 5}}, {{2, 70, 5}}, {{2, 70, 5}}, {{2, 70, 5}}, {{2, 70, 5}}, {{2, 70}}},
+        .attr = AttentionAttr{0.4, true, 0},
+        .gradient = false}},
+      {"self_attention", {.inputs = {{{2, 140, 96}, f32}}, .attr = AttentionAttr{0.3, true, 4}}},
+      {"self_attention", {.inputs = {{{1, 140, 18}}}, .attr = AttentionAttr{0.3, false, 3}, .gradient = false}},
+      {"self_attention_grad",
+       {.inputs = {{{2, 140, 32}, f32}, {{2, 140, 96}, f32}, {{2, 140, 32}, f32}, {{2, 4, 140}, f32}},
+        .attr = AttentionAttr{0.3, true, 4},
+        .gradient = false}},
       {"embedding", {.inputs = {{{5, 3}}, indices({2, 2, 3}, 5)}}},
       {"embedding", {.inputs = {{{5, 3}, i64}, indices({4}, 5)}, .gradient = false}},
       {"embedding", {.inputs = {{{300, 129}, f32}, indices({700}, 300)}, .gradient = false}},

@@ -3,6 +3,7 @@
 #include <cmath>
 #include <limits>
 
+#include "ops/attention.h"
 #include "ops/norm.h"
 #include "support/op_reference_arrays.h"
 
@@ -159,6 +160,120 @@ std::vector<Array> layer_norm_grad(const Call& c) {
     }
   }
   return {dx, dw, db};
+}
+
+// ---- attention -------------------------------------------------------------------------------------------------------------
+
+namespace {
+
+/// Where element `column` of row `row` of one head lies in an array.
+using Place = std::function<size_t(int64_t head, int64_t row, int64_t column)>;
+struct Heads {
+  int64_t heads, queries, keys, size;
+  Place q, k, v, y;
+};
+Heads separate_heads(const Shape& q, const Shape& k) {
+  const int64_t t = q.at(-2), s = k.at(-2), d = q.at(-1);
+  auto rows_of = [d](int64_t rows) { return [=](int64_t h, int64_t i, int64_t c) { return static_cast<size_t>((h * rows + i) * d + c); }; };
+  int64_t heads = 1;
+  for (int i = 0; i < q.rank() - 2; ++i) heads *= q[i];
+  return {heads, t, s, d, rows_of(t), rows_of(s), rows_of(s), rows_of(t)};
+}
+Heads packed_heads(const Shape& qkv, int64_t heads) {
+  const int64_t t = qkv[1], c = qkv[2] / 3, d = c / heads;
+  auto part = [=](int64_t which, int64_t parts) {
+    return
+        [=](int64_t h, int64_t i, int64_t e) { return static_cast<size_t>(((h / heads * t + i) * parts + which) * c + h % heads * d + e); };
+  };
+  return {qkv[0] * heads, t, t, d, part(0, 3), part(1, 3), part(2, 3), part(0, 1)};
+}
+
+/// Calls f(head, query, key, score, sum of the magnitudes in the score) for every key that a query sees.
+template <class F> void scores(const Heads& h, const AttentionAttr& a, const Array& q, const Array& k, F&& f) {
+  for (int64_t head = 0; head < h.heads; ++head)
+    for (int64_t i = 0; i < h.queries; ++i)
+      for (int64_t j = 0; j < (a.causal ? std::min(i + 1, h.keys) : h.keys); ++j) {
+        Real score = 0, magnitude = 0;
+        for (int64_t c = 0; c < h.size; ++c) {
+          const Real term = q.v[h.q(head, i, c)] * k.v[h.k(head, j, c)] * static_cast<Real>(a.scale);
+          score += term, magnitude += std::fabs(term);
+        }
+        f(head, i, j, score, magnitude);
+      }
+}
+
+std::vector<Array> attention_values(const Heads& h, const AttentionAttr& a, const Array& q, const Array& k, const Array& v,
+                                    const Shape& y_shape, const Shape& sums_shape) {
+  Array y = sums(y_shape, q.dtype), log_sum = filled(sums_shape, q.dtype);
+  auto row = [&](int64_t head, int64_t i) { return static_cast<size_t>(head * h.queries + i); };
+  scores(h, a, q, k, [&](int64_t head, int64_t i, int64_t, Real score, Real) { log_sum.v[row(head, i)] += std::exp(score); });
+  for (Real& x : log_sum.v) x = std::log(x);
+  log_sum.scale.assign(log_sum.v.size(), 1);
+  scores(h, a, q, k, [&](int64_t head, int64_t i, int64_t j, Real score, Real magnitude) {
+    const Real p = std::exp(score - log_sum.v[row(head, i)]);
+    Real& scale = log_sum.scale[row(head, i)];
+    scale = std::max(scale, 1 + magnitude + std::fabs(log_sum.v[row(head, i)]));
+    for (int64_t c = 0; c < h.size; ++c) {
+      const size_t at = h.y(head, i, c);
+      const Real term = p * v.v[h.v(head, j, c)];
+      y.v[at] += term;
+      y.scale[at] += std::fabs(term) * scale;
+    }
+  });
+  return {y, log_sum};
+}
+
+/// The probabilities come from the logarithms that are given. Adds to dq, dk and dv, which may be one array.
+void attention_gradients(const Heads& h, const AttentionAttr& a, const Array& g, const Array& q, const Array& k, const Array& v,
+                         const Array& y, const Array& log_sum, Array& dq, Array& dk, Array& dv) {
+  auto add = [](Array& to, size_t at, Real term, Real scale) {
+    to.v[at] += term;
+    to.scale[at] += std::fabs(term) + scale;
+  };
+  scores(h, a, q, k, [&](int64_t head, int64_t i, int64_t j, Real score, Real magnitude) {
+    const Real shift = log_sum.v[static_cast<size_t>(head * h.queries + i)], p = std::exp(score - shift);
+    const Real rounding = 1 + magnitude + std::fabs(shift);
+    Real along = 0, along_scale = 0;
+    for (int64_t c = 0; c < h.size; ++c) {
+      const Real gi = g.v[h.y(head, i, c)], vj = v.v[h.v(head, j, c)], yi = y.v[h.y(head, i, c)];
+      along += gi * (vj - yi);
+      along_scale += std::fabs(gi * vj) + std::fabs(gi * yi);
+    }
+    for (int64_t c = 0; c < h.size; ++c) {
+      const Real kj = k.v[h.k(head, j, c)], qi = q.v[h.q(head, i, c)], gi = g.v[h.y(head, i, c)], factor = static_cast<Real>(a.scale) * p;
+      add(dq, h.q(head, i, c), factor * along * kj, factor * along_scale * std::fabs(kj) * rounding);
+      add(dk, h.k(head, j, c), factor * along * qi, factor * along_scale * std::fabs(qi) * rounding);
+      add(dv, h.v(head, j, c), p * gi, p * std::fabs(gi) * rounding);
+    }
+  });
+}
+
+Shape sums_of(const Shape& q) { return Shape(q.begin(), q.rank() - 1); }
+
+}  // namespace
+
+std::vector<Array> attention(const Call& c) {
+  const Shape &q = c.in[0].shape, &k = c.in[1].shape;
+  return attention_values(separate_heads(q, k), c.attr.as<AttentionAttr>(), c.in[0], c.in[1], c.in[2], q, sums_of(q));
+}
+std::vector<Array> attention_grad(const Call& c) {
+  const Shape &q = c.in[1].shape, &k = c.in[2].shape;
+  Array dq = sums(q, c.in[0].dtype), dk = sums(k, c.in[0].dtype), dv = dk;
+  attention_gradients(separate_heads(q, k), c.attr.as<AttentionAttr>(), c.in[0], c.in[1], c.in[2], c.in[3], c.in[4], c.in[5], dq, dk, dv);
+  return {dq, dk, dv};
+}
+std::vector<Array> self_attention(const Call& c) {
+  const auto& a = c.attr.as<AttentionAttr>();
+  const Array& x = c.in[0];
+  const Shape& s = x.shape;
+  return attention_values(packed_heads(s, a.heads), a, x, x, x, {s[0], s[1], s[2] / 3}, {s[0], a.heads, s[1]});
+}
+std::vector<Array> self_attention_grad(const Call& c) {
+  const auto& a = c.attr.as<AttentionAttr>();
+  const Array& x = c.in[1];
+  Array dx = sums(x.shape, x.dtype);
+  attention_gradients(packed_heads(x.shape, a.heads), a, c.in[0], x, x, x, c.in[2], c.in[3], dx, dx, dx);
+  return {dx};
 }
 
 }  // namespace suanli::test

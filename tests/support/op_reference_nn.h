@@ -14,5 +14,9 @@ std::vector<Array> embedding(const Call& c);
 std::vector<Array> embedding_grad(const Call& c);
 std::vector<Array> layer_norm(const Call& c);
 std::vector<Array> layer_norm_grad(const Call& c);
+std::vector<Array> attention(const Call& c);
+std::vector<Array> attention_grad(const Call& c);
+std::vector<Array> self_attention(const Call& c);
+std::vector<Array> self_attention_grad(const Call& c);
 
 }  // namespace suanli::test
