@@ -29,11 +29,12 @@ Tensor Linear::forward(const Tensor& x) {
   // One product however many leading axes there are: the weight's gradient then is one product too.
   Tensor flat = x.rank() == 2 ? x : reshape(x, {x.rank() == 1 ? 1 : -1, x.shape().at(-1)});
   Tensor y = matmul(flat, weight, false, true);
-  if (bias.defined()) y = y + bias;
-  if (x.rank() == 2) return y;
-  Shape out = x.shape();
-  out[out.rank() - 1] = weight.shape()[0];
-  return reshape(y, out);
+  if (x.rank() != 2) {
+    Shape out = x.shape();
+    out[out.rank() - 1] = weight.shape()[0];
+    y = reshape(y, out);
+  }
+  return bias.defined() ? y + bias : y;  // in the shape of what follows, so that both are one step
 }
 
 Conv2d::Conv2d(int64_t in, int64_t out, int kernel, Options o) : conv_{o.stride, o.padding, o.dilation, o.groups} {

@@ -115,7 +115,6 @@ template <class T> void unpack_rows(const T* from, int64_t rows, int64_t size, T
 /// A tile of scores: keys key … key+rows−1 (rows) by queries query … query+columns−1 (lanes).
 struct Tile {
   int64_t key, rows, query, columns;
-  int64_t vectors_end(int64_t lanes) const { return (columns + lanes - 1) / lanes * lanes; }
 };
 /// Calls f for every key with the first query that sees it, as a position in the tile; only tiles on the diagonal hide any.
 template <class F> void hidden_queries(const Tile& t, bool causal, F&& f) {
@@ -133,6 +132,35 @@ template <class T> struct Workspace {
     return at;
   }
 };
+
+/// Four vectors of queries are worked on together: a step of one waits for its last, four keep the units busy.
+constexpr int kVectors = 4;
+template <class T> constexpr int64_t kLanes = kVectors * kRowLanes<T>;
+
+/// Takes `rows` more scores of kLanes queries in: they become exp(score − top), top and total follow, and what was summed before is to be
+/// multiplied by `factor`. A NaN may pass `top` by, not the sum.
+template <class T> void online_softmax(T* scores, int64_t rows, T* top, T* total, T* factor) {
+  constexpr hn::ScalableTag<T> d;
+  constexpr int64_t lanes = kRowLanes<T>;
+  using V = RowVec<T>;
+  V m[kVectors] = {V(0.0), V(0.0), V(0.0), V(0.0)}, sum[kVectors] = {V(0.0), V(0.0), V(0.0), V(0.0)};
+  for (int k = 0; k < kVectors; ++k) m[k] = hn::Load(d, top + k * lanes);
+  for (int64_t j = 0; j < rows; ++j)
+    for (int k = 0; k < kVectors; ++k) m[k] = hn::Max(m[k].v, hn::Load(d, scores + j * kBlock + k * lanes));
+  for (int64_t j = 0; j < rows; ++j)
+    for (int k = 0; k < kVectors; ++k) {
+      T* at = scores + j * kBlock + k * lanes;
+      const V p = exp_of_nonpositive(V(hn::Load(d, at)) - m[k]);
+      hn::Store(p.v, d, at);
+      sum[k] = sum[k] + p;
+    }
+  for (int k = 0; k < kVectors; ++k) {
+    const V f = exp_of_nonpositive(V(hn::Load(d, top + k * lanes)) - m[k]);
+    hn::Store(f.v, d, factor + k * lanes);
+    hn::Store(m[k].v, d, top + k * lanes);
+    hn::Store((V(hn::Load(d, total + k * lanes)) * f + sum[k]).v, d, total + k * lanes);
+  }
+}
 
 template <class T>
 void forward(const AttentionHead<T>& h, int64_t first, int64_t last, T* y, int64_t y_row, T* log_sum, void* workspace) {
@@ -153,27 +181,13 @@ void forward(const AttentionHead<T>& h, int64_t first, int64_t last, T* y, int64
     transpose_rows(q, t.columns, size, q_columns);
     std::fill_n(top, kBlock, -std::numeric_limits<T>::infinity());
     std::fill_n(total, kBlock, T(0));
-    const int64_t tiles = attention_tiles(block, h.queries, h.keys, h.causal), end = t.vectors_end(lanes);
+    const int64_t tiles = attention_tiles(block, h.queries, h.keys, h.causal), end = (t.columns + kLanes<T> - 1) / kLanes<T> * kLanes<T>;
     for (int64_t tile = 0; tile < tiles; ++tile) {
       t.key = tile * kBlock;
       t.rows = std::min(kBlock, h.keys - t.key);
-      product(t.rows, t.columns, size, Factor<T>{k + t.key * row, row, 1}, q_columns, kBlock, scores, kBlock, false);
+      product(t.rows, end, size, Factor<T>{k + t.key * row, row, 1}, q_columns, kBlock, scores, kBlock, false);
       hidden_queries(t, h.causal, [&](int64_t j, int64_t n) { std::fill_n(scores + j * kBlock, n, -std::numeric_limits<T>::infinity()); });
-      for (int64_t i = 0; i < end; i += lanes) {
-        const V before(hn::Load(d, top + i));
-        V m = before;
-        for (int64_t j = 0; j < t.rows; ++j) m = maximum(m, V(hn::Load(d, scores + j * kBlock + i)));
-        V s(0.0);
-        for (int64_t j = 0; j < t.rows; ++j) {
-          const V p = exp(V(hn::Load(d, scores + j * kBlock + i)) - m);
-          hn::Store(p.v, d, scores + j * kBlock + i);
-          s = s + p;
-        }
-        const V f = exp(before - m);
-        hn::Store(f.v, d, factor + i);
-        hn::Store(m.v, d, top + i);
-        hn::Store((V(hn::Load(d, total + i)) * f + s).v, d, total + i);
-      }
+      for (int64_t i = 0; i < end; i += kLanes<T>) online_softmax(scores + i, t.rows, top + i, total + i, factor + i);
       if (tile > 0)
         for (int64_t i = 0; i < t.columns; ++i) {
           const V f(static_cast<double>(factor[i]));
@@ -219,23 +233,21 @@ template <class T> void backward(const AttentionHead<T>& h, const AttentionGradi
                               HWY_ATTR { return V(hn::Load(d, g + i * row + c)) * load_row(y + i * gradient.y_row + c, left, T(0)); }))
               : T(0);
     }
-    const int64_t tiles = attention_tiles(block, h.queries, keys, h.causal), end = t.vectors_end(lanes);
+    const int64_t tiles = attention_tiles(block, h.queries, keys, h.causal), end = (t.columns + kLanes<T> - 1) / kLanes<T> * kLanes<T>;
     for (int64_t tile = 0; tile < tiles; ++tile) {
       t.key = tile * kBlock;
       t.rows = std::min(kBlock, keys - t.key);
       const T *k_tile = k + t.key * row, *v_tile = v + t.key * row;
-      product(t.rows, t.columns, size, Factor<T>{k_tile, row, 1}, q_columns, kBlock, p, kBlock, false);
-      product(t.rows, t.columns, size, Factor<T>{v_tile, row, 1}, g_columns, kBlock, ds, kBlock, false);
+      product(t.rows, end, size, Factor<T>{k_tile, row, 1}, q_columns, kBlock, p, kBlock, false);
+      product(t.rows, end, size, Factor<T>{v_tile, row, 1}, g_columns, kBlock, ds, kBlock, false);
       hidden_queries(t, h.causal, [&](int64_t j, int64_t n) { std::fill_n(p + j * kBlock, n, -std::numeric_limits<T>::infinity()); });
-      for (int64_t i = 0; i < end; i += lanes) {
-        const V shift(hn::Load(d, log_sum + i)), mean(hn::Load(d, along + i));
-        for (int64_t j = 0; j < t.rows; ++j) {
+      for (int64_t j = 0; j < t.rows; ++j)
+        for (int64_t i = 0; i < end; i += lanes) {
           const int64_t at = j * kBlock + i;
-          const V e = exp(V(hn::Load(d, p + at)) - shift);
+          const V e = exp_of_nonpositive(V(hn::Load(d, p + at)) - V(hn::Load(d, log_sum + i)));
           hn::Store(e.v, d, p + at);
-          hn::Store((e * (V(hn::Load(d, ds + at)) - mean)).v, d, ds + at);
+          hn::Store((e * (V(hn::Load(d, ds + at)) - V(hn::Load(d, along + i)))).v, d, ds + at);
         }
-      }
       product(t.rows, size, t.columns, Factor<T>{p, kBlock, 1}, g, row, dv + t.key * row, row, true);
       product(t.rows, size, t.columns, Factor<T>{ds, kBlock, 1}, q, row, dk + t.key * row, row, true);  // q carries the scale
       product(t.columns, size, t.rows, Factor<T>{ds, 1, kBlock}, k_tile, row, dq, row, tile > 0);

@@ -9,32 +9,31 @@
 
 #include "backends/cpu/simd_math.h"
 #include "backends/cpu/simd_rows.h"
+#include "hwy/cache_control.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace suanli::cpu::HWY_NAMESPACE {
 namespace {
 
-/// The largest of a row; NaN if one is among them.
+/// The largest of a row. If a NaN is among them, some element: the row's exponentials then are NaN where it stands, and so is their sum.
 template <class T> T largest(const T* x, int64_t n) {
-  RowVec<T> top[2] = {-infinity<hn::ScalableTag<T>>(), -infinity<hn::ScalableTag<T>>()};
-  along_row<T>(n, [&](int64_t i, int64_t left) HWY_ATTR {
-    auto& t = top[i / kRowLanes<T> % 2];
-    t = maximum(t, load_row(x + i, left, x[0]));
-  });
   constexpr hn::ScalableTag<T> d;
-  alignas(64) T lanes[kRowLanes<T>];
-  hn::Store(maximum(top[0], top[1]).v, d, lanes);
-  T m = lanes[0];
-  for (T v : lanes)
-    if (v > m || std::isnan(v)) m = v;
-  return m;
+  constexpr int64_t lanes = kRowLanes<T>;
+  RowVec<T> top[4] = {hn::Set(d, x[0]), hn::Set(d, x[0]), hn::Set(d, x[0]), hn::Set(d, x[0])};
+  int64_t i = 0;
+  for (; i + 4 * lanes <= n; i += 4 * lanes)
+    for (int k = 0; k < 4; ++k) top[k] = hn::Max(top[k].v, hn::LoadU(d, x + i + k * lanes));
+  for (; i < n; i += lanes) top[0] = hn::Max(top[0].v, load_row(x + i, n - i, x[0]).v);
+  return hn::GetLane(hn::MaxOfLanes(d, hn::Max(hn::Max(top[0].v, top[1].v), hn::Max(top[2].v, top[3].v))));
 }
 
-/// Σ exp(x − shift) of a row; the terms are stored where y is given.
+/// Σ exp(x − shift) of a row; the terms are stored where y is given. The next row is asked for meanwhile: memory would wait for the units,
+/// then they for it.
 template <class T> double exponentials(const T* x, T shift, T* y, int64_t n) {
   const RowVec<T> s(static_cast<double>(shift));
   return sum_row<T>(n, [&](int64_t i, int64_t left) HWY_ATTR {
-    const auto e = exp(load_row(x + i, left, -std::numeric_limits<T>::infinity()) - s);
+    hwy::Prefetch(x + n + i);
+    const auto e = exp_of_nonpositive(load_row(x + i, left, -std::numeric_limits<T>::infinity()) - s);
     if (y) store_row(e, y + i, left);
     return e;
   });
@@ -66,7 +65,8 @@ template <class T> void scaled(const T* x, const T* log_sum, T scale, T* y, int6
   const RowVec<T> factor(static_cast<double>(scale));
   for (int64_t row = 0; row < rows; ++row, x += n, y += n) {
     const RowVec<T> shift(static_cast<double>(log_sum[row]));
-    along_row<T>(n, [&](int64_t i, int64_t left) HWY_ATTR { store_row(exp(load_row(x + i, left, T(0)) - shift) * factor, y + i, left); });
+    along_row<T>(n, [&](int64_t i, int64_t left)
+                        HWY_ATTR { store_row(exp_of_nonpositive(load_row(x + i, left, T(0)) - shift) * factor, y + i, left); });
   }
 }
 
