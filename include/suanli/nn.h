@@ -180,6 +180,35 @@ class SUANLI_API BatchNorm2d : public Module {
   Options options_;
 };
 
+/// See embedding(). weight [num_embeddings, embedding_dim], N(0, 1).
+class SUANLI_API Embedding : public Module {
+ public:
+  Embedding(int64_t num_embeddings, int64_t embedding_dim);
+  Tensor forward(const Tensor& index) { return embedding(weight, index); }
+  const char* type_name() const override { return "Embedding"; }
+  Parameter weight;
+  SUANLI_FIELDS(weight)
+};
+
+/// See layer_norm(). weight and bias in `normalized_shape`, the sizes of the last axes; ones and zeros.
+class SUANLI_API LayerNorm : public Module {
+ public:
+  struct Options {
+    double eps = 1e-5;
+    bool bias = true;
+  };
+  LayerNorm(const Shape& normalized_shape, Options options);
+  explicit LayerNorm(const Shape& normalized_shape) : LayerNorm(normalized_shape, Options{}) {}
+  explicit LayerNorm(int64_t size) : LayerNorm(Shape{size}) {}
+  Tensor forward(const Tensor& x) { return layer_norm(x, weight, bias.defined() ? Tensor(bias) : Tensor(), eps_); }
+  const char* type_name() const override { return "LayerNorm"; }
+  Parameter weight, bias;
+  SUANLI_FIELDS(weight, bias)
+
+ private:
+  double eps_;
+};
+
 class SUANLI_API MaxPool2d : public Module {
  public:
   explicit MaxPool2d(int kernel, int stride = 0, int padding = 0) : options_{kernel, stride, padding} {}

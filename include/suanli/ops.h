@@ -1,6 +1,8 @@
 // Ops on tensors. Pointwise ones (add, exp, relu, gelu, where, …) are declared from the table that also makes their kernels,
 // gradients and tests: src/ops/pointwise.def; docs/ops.md lists them all.
 #pragma once
+#include <optional>
+
 #include "suanli/tensor.h"
 
 namespace suanli {
@@ -111,10 +113,27 @@ SUANLI_API Tensor gather(const Tensor& x, int axis, const Tensor& index);
 /// x with src added at index along `axis`: y[.., index[.., i, ..], ..] += src[.., i, ..] (the transpose of gather). Equal indices
 /// add up in order.
 SUANLI_API Tensor scatter_add(const Tensor& x, int axis, const Tensor& index, const Tensor& src);
-/// Rows of `table` [V, D] named by index [..] → [.., D].
+/// Rows of `table` [V, D] named by index [..] i64 → [.., D]. Indices in range (checked when run: throws InputError).
 SUANLI_API Tensor embedding(const Tensor& table, const Tensor& index);
 /// index [..] i64 → [.., classes], 1 at the index.
 SUANLI_API Tensor one_hot(const Tensor& index, int64_t classes, DType dtype = f32);
+
+// ---- normalisation ---------------------------------------------------------------------------------------------------------
+/// (x − mean)/√(variance + eps) · weight + bias, mean and variance (divided by n) over x's last axes, as many as weight has (Ba et al.
+/// 2016). weight and bias in the shape of these axes; bias may be undefined. f32, f64, one dtype for all.
+SUANLI_API Tensor layer_norm(const Tensor& x, const Tensor& weight, const Tensor& bias = {}, double eps = 1e-5);
+
+// ---- attention -------------------------------------------------------------------------------------------------------------
+struct AttentionOptions {
+  bool causal = false;                    ///< Query i sees keys 0 … i only.
+  std::optional<double> scale = {};       ///< 1/√D if it is not given.
+};
+/// softmax(q kᵀ · scale) v (Vaswani et al. 2017). q [.., T, D], k and v [.., S, D], the same leading axes → [.., T, D]. f32, f64. No T × S
+/// matrix is ever in memory: the gradient computes the probabilities again, tile by tile.
+SUANLI_API Tensor scaled_dot_product_attention(const Tensor& q, const Tensor& k, const Tensor& v, const AttentionOptions& options = {});
+/// The same for `heads` heads that lie beside each other, as one Linear gives them: qkv [B, T, 3·H·D], queries first, then keys, then
+/// values → [B, T, H·D]. No head is moved in memory.
+SUANLI_API Tensor self_attention(const Tensor& qkv, int64_t heads, const AttentionOptions& options = {});
 
 // ---- softmax and losses ----------------------------------------------------------------------------------------------------
 /// exp(x − max x) / Σ exp(x − max x) along `axis`.
@@ -123,7 +142,8 @@ SUANLI_API Tensor softmax(const Tensor& x, int axis = -1);
 SUANLI_API Tensor log_softmax(const Tensor& x, int axis = -1);
 /// Mean of −log_probabilities[n, target[n]]. log_probabilities [N, C], target [N] i64 → [].
 SUANLI_API Tensor nll_loss(const Tensor& log_probabilities, const Tensor& target);
-/// nll_loss(log_softmax(logits), target).
+/// nll_loss(log_softmax(logits), target) in one pass. logits [N, C], target [N] of any integer dtype, 0 … C−1 (checked when run: throws
+/// InputError) → [].
 SUANLI_API Tensor cross_entropy(const Tensor& logits, const Tensor& target);
 /// Mean of (x − y)².
 SUANLI_API Tensor mse_loss(const Tensor& x, const Tensor& y);

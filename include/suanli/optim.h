@@ -79,6 +79,24 @@ class SUANLI_API Adam : public Optimizer {
  protected:
   std::vector<std::string> state_names() const override;
   void update(Slot& slot, const Tensor& gradient, int64_t step) override;
+  /// What the step is taken from.
+  virtual Tensor decayed(const Tensor& w) const { return w; }
+};
+
+struct AdamWOptions {
+  double lr = 1e-3, beta1 = 0.9, beta2 = 0.999, eps = 1e-8, weight_decay = 0.01;
+};
+/// Adam with decoupled weight decay (Loshchilov & Hutter 2019) in PyTorch's form: w ← w·(1 − lr·weight_decay), then Adam's step without
+/// weight decay in the gradient.
+class SUANLI_API AdamW : public Adam {
+ public:
+  AdamW(std::vector<Parameter> parameters, AdamWOptions options = {});
+
+ protected:
+  Tensor decayed(const Tensor& w) const override;
+
+ private:
+  double weight_decay_;
 };
 
 /// Scales all gradients so that their joint 2-norm is at most max_norm; returns the norm before, [] f32, without reading it.

@@ -29,11 +29,12 @@ Tensor Linear::forward(const Tensor& x) {
   // One product however many leading axes there are: the weight's gradient then is one product too.
   Tensor flat = x.rank() == 2 ? x : reshape(x, {x.rank() == 1 ? 1 : -1, x.shape().at(-1)});
   Tensor y = matmul(flat, weight, false, true);
-  if (bias.defined()) y = y + bias;
-  if (x.rank() == 2) return y;
-  Shape out = x.shape();
-  out[out.rank() - 1] = weight.shape()[0];
-  return reshape(y, out);
+  if (x.rank() != 2) {
+    Shape out = x.shape();
+    out[out.rank() - 1] = weight.shape()[0];
+    y = reshape(y, out);
+  }
+  return bias.defined() ? y + bias : y;  // in the shape of what follows, so that both are one step
 }
 
 Conv2d::Conv2d(int64_t in, int64_t out, int kernel, Options o) : conv_{o.stride, o.padding, o.dilation, o.groups} {
@@ -71,6 +72,19 @@ Tensor BatchNorm2d::forward(const Tensor& x) {
   running_var.set(running_var.value() * (1 - m) + batch.variance * (m * n / (n - 1)));
   num_batches_tracked.set(num_batches_tracked.value() + 1);
   return y;
+}
+
+Embedding::Embedding(int64_t num_embeddings, int64_t embedding_dim) {
+  if (num_embeddings < 1 || embedding_dim < 1)
+    throw ShapeError(str("[Embedding] ", num_embeddings, " rows of ", embedding_dim, ": at least 1 each is expected"));
+  weight = Parameter(normal({num_embeddings, embedding_dim}));
+}
+
+LayerNorm::LayerNorm(const Shape& normalized_shape, Options options) : eps_(options.eps) {
+  if (normalized_shape.rank() < 1 || normalized_shape.numel() < 1)
+    throw ShapeError(str("[LayerNorm] the normalized shape is ", normalized_shape, "; at least one axis and one element are expected"));
+  weight = Parameter(ones(normalized_shape));
+  if (options.bias) bias = Parameter(zeros(normalized_shape));
 }
 
 Tensor Sequential::forward(const Tensor& x) {

@@ -1,14 +1,11 @@
 // Batch normalisation. Recorded as sums and pointwise ops, which fuse with what stands around them; its gradient is the closed form,
 // not that of each part.
+#include "ops/norm.h"
 #include "ops/op.h"
 
 namespace suanli {
 
 namespace {
-
-struct NormAttr {
-  double eps;
-};
 
 /// [C] as it meets [N, C, …].
 Tensor per_channel(const Tensor& t, int rank) {

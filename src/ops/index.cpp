@@ -67,6 +67,8 @@ const Op scatter_add_op{OpDef{
         },
 }};
 
+extern const Op embedding_grad_op;
+
 const Op embedding_op{OpDef{
     .name = "embedding",
     .doc = "Rows of table [V, D] named by index [..] i64 → [.., D].",
@@ -80,10 +82,8 @@ const Op embedding_op{OpDef{
         },
     .vjp =
         [](Vjp& v) {
-          const Shape& table = v.in_shape(0);
-          const int64_t n = v.in_shape(1).numel(), d = table[1];
-          Tensor rows = expand(reshape(v.in(1), {n, 1}), {n, d});
-          v.give(0, scatter_add(zeros(table, v.in_dtype(0)), 0, rows, reshape(v.grad(), {n, d})));
+          Tensor g = v.grad(), index = v.in(1);
+          v.give(0, record(embedding_grad_op, {&g, &index}, {}, &v.in_shape(0)));
         },
     .saves = saves_in(1),
     .cost = [](const Step& s) { return element_cost(s, 0); },
@@ -94,6 +94,36 @@ const Op embedding_op{OpDef{
                                      {.inputs = {{{6, 4}, f32}, {{}, i64, Domain::index, 6}}, .gradient = false},
                                      {.inputs = {{{6, 4}}, {{0}, i64, Domain::index, 6}}},
                                      {.inputs = {{{6, 4}}, {{2}, f64}}, .throws = "[embedding] index is f64"}};
+        },
+}};
+
+/// In: g [.., D], index; wanted shape: the table's.
+const Op embedding_grad_op{OpDef{
+    .name = "embedding_grad",
+    .doc = "Rows of g [.., D] added to the rows of zeros [V, D] that index [..] names; equal indices add up in order.",
+    .infer =
+        [](Infer& c) {
+          if (c.dtype(1) != DType::i64) c.fail_dtype(str("index is ", c.dtype(1), "; i64 is expected"));
+          const Shape& table = c.wanted_shape();
+          Shape rows = c.shape(1);
+          rows.push_back(table.rank() == 2 ? table[1] : 0);
+          if (table.rank() != 2 || !(c.shape(0) == rows))
+            c.fail(str("gradient has shape ", c.shape(0), ", index ", c.shape(1), ", table ", table,
+                       "; [.., D], [..] and [V, D] are expected"));
+          c.out(0, table, c.dtype(0));
+        },
+    .vjp = [](Vjp& v) { v.give(0, embedding(v.grad(), v.in(1))); },
+    .saves = saves_in(1),
+    .cost = [](const Step& s) { return element_cost(s, 1); },
+    .samples =
+        [] {
+          return std::vector<Sample>{{.inputs = {{{3, 2, 4}}, {{3, 2}, i64, Domain::index, 5}}, .shape = {5, 4}},
+                                     {.inputs = {{{4}}, {{}, i64, Domain::index, 3}}, .shape = {3, 4}},
+                                     {.inputs = {{{0, 4}}, {{0}, i64, Domain::index, 3}}, .shape = {3, 4}},
+                                     {.inputs = {{{300, 70}, f32}, {{300}, i64, Domain::index, 40}}, .shape = {40, 70}, .gradient = false},
+                                     {.inputs = {{{3, 2, 4}}, {{3}, i64, Domain::index, 5}},
+                                      .shape = {5, 4},
+                                      .throws = "[embedding_grad] gradient has shape [3, 2, 4]"}};
         },
 }};
 

@@ -94,14 +94,63 @@ const Op nll_loss_op{OpDef{
     .samples = samples_class_loss,
 }};
 
+extern const Op cross_entropy_grad_op;
+
+/// The loss, and ln Σ exp x of every row, which the gradient starts from.
 const Op cross_entropy_op{OpDef{
     .name = "cross_entropy",
-    .doc = "nll_loss(log_softmax(x), target) over logits x [N, C] and class numbers target [N] → [].",
-    .infer = infer_class_loss,
+    .doc = "nll_loss(log_softmax(x), target) over logits x [N, C] and class numbers target [N] i64 → [], and ln Σ exp x of every row [N].",
+    .n_results = 2,
+    .infer =
+        [](Infer& c) {
+          infer_class_loss(c);
+          if (c.dtype(1) != DType::i64) c.fail_dtype(str("targets are ", c.dtype(1), "; i64 is expected"));
+          c.out(1, c.shape(1), c.dtype(0));
+        },
+    .vjp =
+        [](Vjp& v) {
+          Tensor g = v.grad(), x = v.in(0), target = v.in(1);
+          if (!v.create_graph()) {
+            Tensor log_sum = v.result(1);
+            v.give(0, record(cross_entropy_grad_op, {&g, &x, &target, &log_sum}));
+            return;
+          }
+          const Shape& s = v.in_shape(0);
+          v.give(0, (softmax(x, 1) - one_hot(target, s[1], v.in_dtype(0))) * (g / static_cast<double>(s[0])));
+        },
+    .saves = saves_in(0) | saves_in(1) | saves_result(1),
+    .cost = cost_softmax,
     .decompose = [](std::span<const Tensor> in, const Attr&) { return nll_loss(log_softmax(in[0], 1), in[1]); },
-    .composite = true,
     .onnx = {"SoftmaxCrossEntropyLoss", 13},
-    .samples = samples_class_loss,
+    .samples =
+        [] {
+          auto samples = samples_class_loss();
+          samples.push_back({.inputs = {{{3, 1031}, f32}, {{3}, i64, Domain::index, 1031}}});
+          samples.push_back({.inputs = {{{5, 4}}, {{5}, DType::i32, Domain::index, 4}}, .throws = "targets are i32; i64 is expected"});
+          return samples;
+        },
+}};
+
+/// In: g [], x, target, ln Σ exp x [N]. Second derivatives do not come here: see layer_norm_grad.
+const Op cross_entropy_grad_op{OpDef{
+    .name = "cross_entropy_grad",
+    .doc = "(softmax(x) − one_hot(target)) · g/N from g [], logits x [N, C], target [N] i64 and ln Σ exp x of every row [N].",
+    .infer =
+        [](Infer& c) {
+          const Shape &x = c.shape(1), rows{x.rank() == 2 ? x[0] : -1};
+          if (c.shape(0).rank() != 0 || !(c.shape(2) == rows) || !(c.shape(3) == rows))
+            c.fail(str("gradient ", c.shape(0), ", x ", x, ", target ", c.shape(2), ", sums ", c.shape(3),
+                       ": [], [N, C], [N] and [N] are expected"));
+          c.out(0, x, c.dtype(1));
+        },
+    .cost = [](const Step& s) { return element_cost(s, 4); },
+    .samples =
+        [] {
+          return std::vector<Sample>{
+              {.inputs = {{{}}, {{5, 4}}, {{5}, i64, Domain::index, 4}, {{5}}}, .gradient = false},
+              {.inputs = {{{}, f32}, {{3, 1031}, f32}, {{3}, i64, Domain::index, 1031}, {{3}, f32}}, .gradient = false},
+              {.inputs = {{{}}, {{5, 4}}, {{4}, i64, Domain::index, 4}, {{5}}}, .throws = "[cross_entropy_grad] gradient [], x [5, 4]"}};
+        },
 }};
 
 const Op mse_loss_op{OpDef{
@@ -129,7 +178,10 @@ Tensor softmax(const Tensor& x, int axis) { return record(softmax_op, {&x}, Axis
 Tensor log_softmax(const Tensor& x, int axis) { return record(log_softmax_op, {&x}, AxisAttr{checked_axis("log_softmax", x, axis)}); }
 
 Tensor nll_loss(const Tensor& log_probabilities, const Tensor& target) { return record(nll_loss_op, {&log_probabilities, &target}); }
-Tensor cross_entropy(const Tensor& logits, const Tensor& target) { return record(cross_entropy_op, {&logits, &target}); }
+Tensor cross_entropy(const Tensor& logits, const Tensor& target) {
+  Tensor classes = is_integer(target.dtype()) && target.dtype() != i64 ? cast(target, i64) : target;
+  return record(cross_entropy_op, {&logits, &classes});
+}
 Tensor mse_loss(const Tensor& x, const Tensor& y) { return record(mse_loss_op, {&x, &y}); }
 
 }  // namespace suanli

@@ -1,4 +1,4 @@
-// SGD and Adam. Learning rates and bias corrections are scalar slots, so all steps are one program.
+// SGD, Adam and AdamW. Learning rates and bias corrections are scalar slots, so all steps are one program.
 #include "suanli/optim.h"
 
 #include <atomic>
@@ -156,8 +156,12 @@ void Adam::update(Slot& s, const Tensor& gradient, int64_t step) {
   Tensor v = s.state[1].value() * options.beta2 + square(g) * (1 - options.beta2);
   write(s.state[0], m);
   write(s.state[1], v);
-  write(s.parameter, w - m / (sqrt(v) / std::sqrt(c2) + options.eps) * (lr / c1));
+  write(s.parameter, decayed(w) - m / (sqrt(v) / std::sqrt(c2) + options.eps) * (lr / c1));
 }
+
+AdamW::AdamW(std::vector<Parameter> parameters, AdamWOptions o)
+    : Adam(std::move(parameters), {.lr = o.lr, .beta1 = o.beta1, .beta2 = o.beta2, .eps = o.eps}), weight_decay_(o.weight_decay) {}
+Tensor AdamW::decayed(const Tensor& w) const { return w * (1 - lr * weight_decay_); }
 
 Tensor clip_grad_norm_(const std::vector<Parameter>& parameters, double max_norm) {
   GradMode off(false);

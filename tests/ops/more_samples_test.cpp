@@ -4,6 +4,8 @@
 
 #include <gtest/gtest.h>
 
+#include "ops/attention.h"
+#include "ops/norm.h"
 #include "ops/pointwise.h"
 #include "ops/products.h"
 
@@ -46,6 +48,11 @@ std::vector<More> more() {
       {"softmax", {.inputs = {{{100, 500}, f32}}, .attr = AxisAttr{0}}},
       {"log_softmax", {.inputs = {{{5, 4}}}, .attr = AxisAttr{0}}},
       {"log_softmax", {.inputs = {{{500, 100}, f32}}, .attr = AxisAttr{1}}},
+      {"softmax", {.inputs = {{{3, 9000}, f32}}, .attr = AxisAttr{1}, .gradient = false}},  // blocks within a row
+      {"log_softmax", {.inputs = {{{3, 9000}, f32}}, .attr = AxisAttr{1}, .gradient = false}},
+      {"cross_entropy", {.inputs = {{{300, 100}, f32}, indices({300}, 100)}, .gradient = false}},
+      {"cross_entropy", {.inputs = {{{7, 1}}, indices({7}, 1)}}},
+      {"cross_entropy_grad", {.inputs = {{{}, f32}, {{300, 100}, f32}, indices({300}, 100), {{300}, f32}}, .gradient = false}},
       {"matmul", {.inputs = {{{2, 5, 3}}, {{2, 4, 5}}}, .attr = MatmulAttr{true, true}}},
       {"matmul", {.inputs = {{{1, 3, 5}, f32}, {{4, 2, 5}, f32}}, .attr = MatmulAttr{false, true}}},
       {"matmul", {.inputs = {{{3, 5, 4}, f32}, {{5, 2}, f32}}, .attr = MatmulAttr{true, false}}},
@@ -82,8 +89,37 @@ std::vector<More> more() {
       {"gather", {.inputs = {flags({7}), indices({20}, 7)}, .attr = AxisAttr{0}, .gradient = false}},
       {"scatter_add", {.inputs = {{{3, 4, 5}}, indices({2, 9, 5}, 4), {{2, 9, 5}}}, .attr = AxisAttr{1}}},
       {"scatter_add", {.inputs = {{{9}, i64}, indices({30}, 9), {{30}, i64}}, .attr = AxisAttr{0}, .gradient = false}},
+      // More than one block of queries and tile of keys, ends within both, sizes within and beyond one vector.
+      {"scaled_dot_product_attention",
+       {.inputs = {{{1, 130, 5}}, {{1, 130, 5}}, {{1, 130, 5}}}, .attr = AttentionAttr{0.4, true, 0}, .gradient = false}},
+      {"scaled_dot_product_attention",
+       {.inputs = {{{3, 200, 20}, f32}, {{3, 200, 20}, f32}, {{3, 200, 20}, f32}}, .attr = AttentionAttr{0.2, true, 0}}},
+      {"scaled_dot_product_attention",
+       {.inputs = {{{130, 33}, f32}, {{70, 33}, f32}, {{70, 33}, f32}}, .attr = AttentionAttr{0.2, true, 0}}},
+      {"scaled_dot_product_attention",
+       {.inputs = {{{2, 7, 64}, f32}, {{2, 190, 64}, f32}, {{2, 190, 64}, f32}}, .attr = AttentionAttr{0.1, true, 0}}},
+      {"scaled_dot_product_attention",
+       {.inputs = {{{2, 65, 3}, f32}, {{2, 129, 3}, f32}, {{2, 129, 3}, f32}}, .attr = AttentionAttr{0.1, false, 0}}},
+      {"scaled_dot_product_attention_grad",
+       {.inputs = {{{2, 70, 5}}, {{2, 70, 5}}, {{2, 70, 5}}, {{2, 70, 5}}, {{2, 70, 5}}, {{2, 70}}},
+        .attr = AttentionAttr{0.4, true, 0},
+        .gradient = false}},
+      {"self_attention", {.inputs = {{{2, 140, 96}, f32}}, .attr = AttentionAttr{0.3, true, 4}}},
+      {"self_attention", {.inputs = {{{1, 140, 18}}}, .attr = AttentionAttr{0.3, false, 3}, .gradient = false}},
+      {"self_attention_grad",
+       {.inputs = {{{2, 140, 32}, f32}, {{2, 140, 96}, f32}, {{2, 140, 32}, f32}, {{2, 4, 140}, f32}},
+        .attr = AttentionAttr{0.3, true, 4},
+        .gradient = false}},
       {"embedding", {.inputs = {{{5, 3}}, indices({2, 2, 3}, 5)}}},
       {"embedding", {.inputs = {{{5, 3}, i64}, indices({4}, 5)}, .gradient = false}},
+      {"embedding", {.inputs = {{{300, 129}, f32}, indices({700}, 300)}, .gradient = false}},
+      {"embedding_grad", {.inputs = {{{900, 129}, f32}, indices({900}, 30)}, .shape = {30, 129}, .gradient = false}},
+      {"embedding_grad", {.inputs = {{{6, 2}, i64}, indices({6}, 3)}, .shape = {3, 2}, .gradient = false}},
+      {"layer_norm", {.inputs = {{{2, 3, 4, 5}, f32}, {{4, 5}, f32}, {{4, 5}, f32}}, .attr = NormAttr{1e-5}}},
+      {"layer_norm", {.inputs = {{{3, 1}}, {{1}}, {{1}}}, .attr = NormAttr{1e-3}, .gradient = false}},  // nothing to normalise
+      {"layer_norm", {.inputs = {{{900, 67}, f32}, {{67}, f32}, {{67}, f32}}, .attr = NormAttr{1e-5}}},  // chunks of rows
+      {"layer_norm", {.inputs = {{{2, 9000}, f32}, {{9000}, f32}}, .attr = NormAttr{1e-5}}},  // blocks within a row
+      {"layer_norm_grad", {.inputs = {{{900, 33}}, {{900, 33}}, {{33}}}, .attr = NormAttr{1e-5}, .gradient = false}},
       {"one_hot", {.inputs = {{{3}, u8, Domain::index, 5}}, .attr = Attr{}, .throws = "classes is 0"}},
       {"cast", {.inputs = {{{200, 300}, f32}}, .attr = DTypeAttr{f64}, .gradient = false}},
       {"cast", {.inputs = {{{1000}, i64}}, .attr = DTypeAttr{i32}, .gradient = false}},

@@ -61,6 +61,21 @@ std::vector<double> adam_reference(std::vector<double> w, const optim::AdamOptio
   return w;
 }
 
+/// Algorithm 2 of Loshchilov & Hutter 2019 with a constant schedule; as in PyTorch the decay is multiplied by the learning rate.
+std::vector<double> adamw_reference(std::vector<double> w, const optim::AdamWOptions& o, int steps) {
+  std::vector<double> m(kN, 0.0), v(kN, 0.0);
+  for (int t = 1; t <= steps; ++t) {
+    const auto g = gradient_of(w);
+    for (size_t i = 0; i < kN; ++i) {
+      m[i] = o.beta1 * m[i] + (1 - o.beta1) * g[i];
+      v[i] = o.beta2 * v[i] + (1 - o.beta2) * g[i] * g[i];
+      const double m_hat = m[i] / (1 - std::pow(o.beta1, t)), v_hat = v[i] / (1 - std::pow(o.beta2, t));
+      w[i] -= o.lr * (m_hat / (std::sqrt(v_hat) + o.eps) + o.weight_decay * w[i]);
+    }
+  }
+  return w;
+}
+
 void expect_near(const std::vector<double>& got, const std::vector<double>& expected, const char* what) {
   for (size_t i = 0; i < kN; ++i) EXPECT_NEAR(got[i], expected[i], 1e-12) << what << " " << i;
 }
@@ -104,6 +119,25 @@ TEST(Optimizer, AdamFollowsThePlainLoop) {
       opt.step();
     }
     expect_near(w.value().to_vector<double>(), adam_reference(numbers(kN, 42), c.options, 50), c.what);
+  }
+}
+
+TEST(Optimizer, AdamWFollowsThePlainLoop) {
+  struct Case {
+    const char* what;
+    optim::AdamWOptions options;
+  };
+  const Case cases[] = {{"defaults", {}},
+                        {"no decay", {.lr = 0.05, .weight_decay = 0}},
+                        {"much decay", {.lr = 0.05, .beta1 = 0.5, .beta2 = 0.9, .eps = 1e-4, .weight_decay = 0.3}}};
+  for (const Case& c : cases) {
+    Parameter w(tensor_f64({kN}, 45));
+    optim::AdamW opt({w}, c.options);
+    for (int t = 0; t < 50; ++t) {
+      loss_of(w).backward();
+      opt.step();
+    }
+    expect_near(w.value().to_vector<double>(), adamw_reference(numbers(kN, 45), c.options, 50), c.what);
   }
 }
 

@@ -10,64 +10,12 @@
 
 #include "ops/pointwise.h"
 #include "ops/products.h"
+#include "support/op_reference_arrays.h"
+#include "support/op_reference_nn.h"
 
 namespace suanli::test {
 
 namespace {
-
-// ---- indices ---------------------------------------------------------------------------------------------------------------
-
-using Index = std::vector<int64_t>;
-
-Index unravel(int64_t flat, const Shape& shape) {
-  Index at(static_cast<size_t>(shape.rank()));
-  for (int d = shape.rank(); d-- > 0; flat /= shape[d]) at[static_cast<size_t>(d)] = flat % shape[d];
-  return at;
-}
-size_t ravel(const Index& at, const Shape& shape) {
-  int64_t flat = 0;
-  for (int d = 0; d < shape.rank(); ++d) flat = flat * shape[d] + at[static_cast<size_t>(d)];
-  return static_cast<size_t>(flat);
-}
-/// Where an element of a broadcast result is read from.
-size_t broadcast_from(const Index& at, const Shape& from) {
-  Index there;
-  for (int d = 0; d < from.rank(); ++d) {
-    const size_t axis = at.size() - static_cast<size_t>(from.rank()) + static_cast<size_t>(d);
-    there.push_back(from[d] == 1 ? 0 : at[axis]);
-  }
-  return ravel(there, from);
-}
-Shape broadcast_shape(const std::vector<Shape>& shapes) {
-  int rank = 0;
-  for (const Shape& s : shapes) rank = std::max(rank, s.rank());
-  std::vector<int64_t> out(static_cast<size_t>(rank), 1);
-  for (const Shape& s : shapes)
-    for (int d = 0; d < s.rank(); ++d)
-      if (s[d] != 1) out[static_cast<size_t>(rank - s.rank() + d)] = s[d];
-  return Shape(out);
-}
-
-Array filled(const Shape& shape, DType dtype, Real value = 0) {
-  return {shape, dtype, std::vector<Real>(static_cast<size_t>(shape.numel()), value), {}};
-}
-/// An array of sums, with the sums of magnitudes beside them.
-Array sums(const Shape& shape, DType dtype) {
-  Array a = filled(shape, dtype);
-  a.scale = a.v;
-  return a;
-}
-void add_term(Array& a, size_t i, Real term) {
-  a.v[i] += term;
-  a.scale[i] += std::fabs(term);
-}
-
-/// A result whose element at every index is an element of the input.
-template <class From> std::vector<Array> moved(const Array& x, const Shape& shape, From&& from) {
-  Array y = filled(shape, x.dtype);
-  for (size_t i = 0; i < y.v.size(); ++i) y.v[i] = x.v[from(unravel(static_cast<int64_t>(i), shape))];
-  return {y};
-}
 
 // ---- pointwise -------------------------------------------------------------------------------------------------------------
 
@@ -160,13 +108,6 @@ const Row* find_row(std::string_view name) {
     if (name == r.reference.name) return &r;
   return nullptr;
 }
-
-/// bool < u8 < i32 < i64 < f32 < f64: the wider of two. (The samples hold no others.)
-int width(DType d) {
-  constexpr DType order[] = {DType::boolean, DType::u8, DType::i32, DType::i64, DType::f32, DType::f64};
-  return static_cast<int>(std::find(std::begin(order), std::end(order), d) - std::begin(order));
-}
-DType wider(DType a, DType b) { return width(a) < width(b) ? b : a; }
 
 std::vector<Array> pointwise(const Row& row, const Call& c) {
   const size_t arity = static_cast<size_t>(row.reference.arity);
@@ -272,88 +213,6 @@ std::vector<Array> argmax(const Call& c) {
   y.shape = asked(x.shape, a);
   return {y};
 }
-
-template <bool logarithm> std::vector<Array> softmax(const Call& c) {
-  const size_t axis = static_cast<size_t>(c.attr.as<AxisAttr>().axis);
-  const Array& x = c.in[0];
-  Shape rows = x.shape;
-  rows[static_cast<int>(axis)] = 1;
-  Array y = sums(x.shape, x.dtype);
-  for (int64_t row = 0; row < rows.numel(); ++row) {
-    Index at = unravel(row, rows);
-    std::vector<size_t> places;
-    for (at[axis] = 0; at[axis] < x.shape[static_cast<int>(axis)]; ++at[axis]) places.push_back(ravel(at, x.shape));
-    Real largest = -std::numeric_limits<Real>::infinity(), total = 0;
-    for (size_t i : places) largest = std::fmax(largest, x.v[i]);
-    for (size_t i : places) total += std::exp(x.v[i] - largest);
-    for (size_t i : places) {
-      const Real shifted = x.v[i] - largest;
-      y.v[i] = logarithm ? shifted - std::log(total) : std::exp(shifted) / total;
-      y.scale[i] = logarithm ? std::fabs(x.v[i]) + std::fabs(largest) + std::log(total) : y.v[i] * (1 + std::fabs(shifted));
-    }
-  }
-  return {y};
-}
-
-// ---- losses ----------------------------------------------------------------------------------------------------------------
-
-std::vector<Array> nll_loss(const Call& c) {
-  const Array &x = c.in[0], &target = c.in[1];
-  Array y = sums({}, x.dtype);
-  for (int64_t n = 0; n < x.shape[0]; ++n) {
-    const size_t at = ravel({n, static_cast<int64_t>(target.v[static_cast<size_t>(n)])}, x.shape);
-    add_term(y, 0, -x.v[at] / static_cast<Real>(x.shape[0]));
-  }
-  return {y};
-}
-std::vector<Array> cross_entropy(const Call& c) {
-  const Array &x = c.in[0], &target = c.in[1];
-  Array y = sums({}, x.dtype);
-  for (int64_t n = 0; n < x.shape[0]; ++n) {
-    Real total = 0;
-    for (int64_t k = 0; k < x.shape[1]; ++k) total += std::exp(x.v[ravel({n, k}, x.shape)]);  // the samples are small numbers
-    const Real chosen = x.v[ravel({n, static_cast<int64_t>(target.v[static_cast<size_t>(n)])}, x.shape)];
-    add_term(y, 0, std::log(total) / static_cast<Real>(x.shape[0]));
-    add_term(y, 0, -chosen / static_cast<Real>(x.shape[0]));
-  }
-  return {y};
-}
-std::vector<Array> mse_loss(const Call& c) {
-  Array y = sums({}, wider(c.in[0].dtype, c.in[1].dtype));
-  const size_t n = c.in[0].v.size();
-  for (size_t i = 0; i < n; ++i) add_term(y, 0, std::pow(c.in[0].v[i] - c.in[1].v[i], 2.0L) / static_cast<Real>(n));
-  return {y};
-}
-
-/// y[n, c, …] = (x − mean)/√(variance + eps)·weight + bias with the statistics of channel c.
-template <class Statistics> std::vector<Array> batch_norm(const Call& c, Statistics&& statistics) {
-  const Array& x = c.in[0];
-  const size_t channels = static_cast<size_t>(x.shape[1]);
-  double eps;
-  std::memcpy(&eps, c.attr.bytes, sizeof eps);
-  std::vector<Real> mean(channels), variance(channels);
-  statistics(mean, variance);
-  Array y = filled(x.shape, x.dtype);
-  for (size_t i = 0; i < x.v.size(); ++i) {
-    const size_t k = static_cast<size_t>(unravel(static_cast<int64_t>(i), x.shape)[1]);
-    y.v[i] = (x.v[i] - mean[k]) / std::sqrt(variance[k] + static_cast<Real>(eps)) * c.in[1].v[k] + c.in[2].v[k];
-  }
-  y.scale.assign(y.v.size(), 10);  // near a mean the distance from it carries the rounding of x
-  return {y};
-}
-std::vector<Array> batch_norm_training(const Call& c) {
-  return batch_norm(c, [&](std::vector<Real>& mean, std::vector<Real>& variance) {
-    const Array& x = c.in[0];
-    const Real n = static_cast<Real>(x.v.size() / mean.size());
-    auto channel = [&](size_t i) { return static_cast<size_t>(unravel(static_cast<int64_t>(i), x.shape)[1]); };
-    for (size_t i = 0; i < x.v.size(); ++i) mean[channel(i)] += x.v[i] / n;
-    for (size_t i = 0; i < x.v.size(); ++i) variance[channel(i)] += (x.v[i] - mean[channel(i)]) * (x.v[i] - mean[channel(i)]) / n;
-  });
-}
-std::vector<Array> batch_norm_inference(const Call& c) {
-  return batch_norm(c, [&](std::vector<Real>& mean, std::vector<Real>& variance) { mean = c.in[3].v, variance = c.in[4].v; });
-}
-std::vector<Array> first_input(const Call& c) { return {c.in[0]}; }
 
 // ---- products --------------------------------------------------------------------------------------------------------------
 
@@ -554,17 +413,6 @@ std::vector<Array> scatter_add(const Call& c) {
   }
   return {y};
 }
-std::vector<Array> embedding(const Call& c) {
-  const Array &table = c.in[0], &index = c.in[1];
-  Shape out = index.shape;
-  out.push_back(table.shape[1]);
-  return moved(table, out, [&](Index at) {
-    const int64_t column = at.back();
-    at.pop_back();
-    return ravel({static_cast<int64_t>(index.v[ravel(at, index.shape)]), column}, table.shape);
-  });
-}
-
 /// The first members of the op's attributes.
 struct OneHot {
   int64_t classes;
@@ -647,10 +495,11 @@ const Named named[] = {
     {"mean", {mean, 1e-6}},
     {"max", {max, 0, 0}},
     {"argmax", {argmax, 0, 0}},
-    {"softmax", {softmax<false>, 1e-6}},
-    {"log_softmax", {softmax<true>, 1e-6}},
+    {"softmax", {softmax, 1e-6}},
+    {"log_softmax", {log_softmax, 1e-6}},
     {"nll_loss", {nll_loss, 1e-6}},
     {"cross_entropy", {cross_entropy, 1e-6}},
+    {"cross_entropy_grad", {cross_entropy_grad, 1e-6}},
     {"mse_loss", {mse_loss, 1e-6}},
     {"matmul", {matmul}},
     {"conv2d", {conv2d, 2e-6, 1e-12, true}},
@@ -670,6 +519,13 @@ const Named named[] = {
     {"gather", {gather, 0, 0}},
     {"scatter_add", {scatter_add}},
     {"embedding", {embedding, 0, 0}},
+    {"embedding_grad", {embedding_grad, 1e-6}},
+    {"layer_norm", {layer_norm, 1e-6}},
+    {"layer_norm_grad", {layer_norm_grad, 1e-6}},
+    {"scaled_dot_product_attention", {attention, 1e-6}},
+    {"scaled_dot_product_attention_grad", {attention_grad, 1e-6}},
+    {"self_attention", {self_attention, 1e-6}},
+    {"self_attention_grad", {self_attention_grad, 1e-6}},
     {"one_hot", {one_hot, 0, 0}},
     {"uniform", {uniform, 1.2e-7, 2.3e-16}},
     {"normal", {normal, 2.4e-7, 1e-15}},

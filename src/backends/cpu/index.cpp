@@ -1,10 +1,15 @@
 // gather, scatter_add, embedding. Indices come from data, so every one is checked.
+#include <algorithm>
+
 #include "backends/cpu/kernels.h"
+#include "base/thread_pool.h"
 #include "ops/op.h"
 
 namespace suanli::cpu {
 
 namespace {
+
+constexpr int64_t kGrainBytes = 1 << 16;  // worth a thread
 
 int64_t checked(const char* op, int64_t index, int64_t size, int64_t position) {
   if (index < 0 || index >= size)
@@ -73,12 +78,42 @@ const RegisterKernel register_embedding("embedding", [](const Step& step) {
   const int64_t rows = step.in[0].shape[0], bytes = step.in[0].shape[1] * itemsize(step.in[0].dtype), n = step.in[1].shape.numel();
   return make_kernel([=](const void* const* in, void* const* out) {
     const auto* at = static_cast<const int64_t*>(in[1]);
-    for (int64_t i = 0; i < n; ++i) {
-      const int64_t row = checked("embedding", at[i], rows, i);
-      if (bytes)
-        std::memcpy(static_cast<char*>(out[0]) + i * bytes, static_cast<const char*>(in[0]) + row * bytes, static_cast<size_t>(bytes));
-    }
+    parallel_chunks(n, kGrainBytes / std::max<int64_t>(1, bytes), [&](int64_t begin, int64_t end) {
+      for (int64_t i = begin; i < end; ++i) {
+        const int64_t row = checked("embedding", at[i], rows, i);
+        if (bytes)
+          std::memcpy(static_cast<char*>(out[0]) + i * bytes, static_cast<const char*>(in[0]) + row * bytes, static_cast<size_t>(bytes));
+      }
+    });
   });
+});
+
+/// Every thread takes all rows of some columns: equal indices then add up in order however many threads there are, and a word that is
+/// met more often than others leaves no thread idle.
+const RegisterKernel register_embedding_grad("embedding_grad", [](const Step& step) {
+  const int64_t rows = step.out[0].shape[0], columns = step.out[0].shape[1], n = step.in[1].shape.numel();
+  std::unique_ptr<Kernel> kernel;
+  with_type(step.in[0].dtype, [&](auto t) {
+    using T = decltype(t);
+    constexpr int64_t kLine = 64 / sizeof(T);  // no two threads write one cache line
+    const int64_t lines = (columns + kLine - 1) / kLine;
+    const int64_t grain = kGrainBytes / 64 / std::max<int64_t>(1, rows + n);
+    kernel = make_kernel([=](const void* const* in, void* const* out) {
+      const T* g = static_cast<const T*>(in[0]);
+      const auto* at = static_cast<const int64_t*>(in[1]);
+      T* y = static_cast<T*>(out[0]);
+      parallel_chunks(lines, grain, [&](int64_t begin, int64_t end) {
+        const int64_t first = begin * kLine, last = std::min(end * kLine, columns);
+        for (int64_t row = 0; row < rows; ++row) std::fill(y + row * columns + first, y + row * columns + last, T(0));
+        for (int64_t i = 0; i < n; ++i) {
+          T* to = y + checked("embedding_grad", at[i], rows, i) * columns;
+          const T* from = g + i * columns;
+          for (int64_t k = first; k < last; ++k) to[k] = wrapping_add(to[k], from[k]);
+        }
+      });
+    });
+  });
+  return kernel;
 });
 
 }  // namespace

@@ -1,7 +1,8 @@
-// softmax and log_softmax along one axis, the row kept in cache.
+// softmax and log_softmax along one axis, and cross_entropy with its gradient.
 #include <cmath>
 
 #include "backends/cpu/kernels.h"
+#include "backends/cpu/softmax_simd.h"
 #include "base/thread_pool.h"
 #include "ops/op.h"
 
@@ -9,7 +10,11 @@ namespace suanli::cpu {
 
 namespace {
 
-template <class T, bool log_form> void row(const T* x, T* y, int64_t n, int64_t stride) {
+/// Rows of n elements that are worth a thread.
+int64_t grain(int64_t n) { return std::max<int64_t>(1, 8192 / std::max<int64_t>(1, n)); }
+
+/// A row whose elements lie `stride` apart.
+template <class T, bool log_form> void strided_row(const T* x, T* y, int64_t n, int64_t stride) {
   T m = x[0];
   for (int64_t i = 1; i < n; ++i) {
     const T v = x[i * stride];
@@ -37,10 +42,16 @@ template <class T, bool log_form> std::unique_ptr<Kernel> make(const Step& step)
   for (int i = 0; i < s.rank(); ++i) (i < axis ? outer : inner) *= i == axis ? 1 : s[i];
   return make_kernel([=](const void* const* in, void* const* out) {
     if (n == 0) return;
-    parallel_chunks(outer * inner, std::max<int64_t>(1, 2048 / n), [&](int64_t a, int64_t b) {
+    const T* x = static_cast<const T*>(in[0]);
+    T* y = static_cast<T*>(out[0]);
+    parallel_chunks(outer * inner, grain(n), [&](int64_t a, int64_t b) {
+      if (inner == 1) {
+        (log_form ? log_softmax_rows<T> : softmax_rows<T>)(x + a * n, y + a * n, b - a, n);
+        return;
+      }
       for (int64_t i = a; i < b; ++i) {
         const int64_t at = i / inner * n * inner + i % inner;
-        row<T, log_form>(static_cast<const T*>(in[0]) + at, static_cast<T*>(out[0]) + at, n, inner);
+        strided_row<T, log_form>(x + at, y + at, n, inner);
       }
     });
   });
@@ -52,6 +63,52 @@ template <bool log_form> std::unique_ptr<Kernel> softmax(const Step& s) {
 
 const RegisterKernel register_softmax("softmax", softmax<false>);
 const RegisterKernel register_log_softmax("log_softmax", softmax<true>);
+
+void check_targets(const char* op, const int64_t* target, int64_t rows, int64_t classes) {
+  for (int64_t i = 0; i < rows; ++i)
+    if (target[i] < 0 || target[i] >= classes)
+      throw InputError(str("[", op, "] target ", target[i], " at position ", i, " is out of range: there are ", classes, " classes"));
+}
+
+/// In: x [N, C], target [N]. Out: the loss, ln Σ exp x of every row.
+template <class T> std::unique_ptr<Kernel> make_cross_entropy(const Step& step) {
+  const int64_t rows = step.in[0].shape[0], n = step.in[0].shape[1];
+  return make_kernel([=](const void* const* in, void* const* out) {
+    const T* x = static_cast<const T*>(in[0]);
+    const auto* target = static_cast<const int64_t*>(in[1]);
+    T* log_sum = static_cast<T*>(out[1]);
+    check_targets("cross_entropy", target, rows, n);
+    parallel_chunks(rows, grain(n), [&](int64_t a, int64_t b) { log_sum_exp_rows(x + a * n, log_sum + a, b - a, n); });
+    double total = 0;
+    for (int64_t i = 0; i < rows; ++i) total += static_cast<double>(log_sum[i]) - static_cast<double>(x[i * n + target[i]]);
+    *static_cast<T*>(out[0]) = static_cast<T>(total / static_cast<double>(rows));
+  });
+}
+
+/// In: g [], x [N, C], target [N], ln Σ exp x [N]. Out: (softmax(x) − one_hot(target)) · g/N, in one pass over x.
+template <class T> std::unique_ptr<Kernel> make_cross_entropy_grad(const Step& step) {
+  const int64_t rows = step.in[1].shape[0], n = step.in[1].shape[1];
+  return make_kernel([=](const void* const* in, void* const* out) {
+    const T *x = static_cast<const T*>(in[1]), *log_sum = static_cast<const T*>(in[3]);
+    const auto* target = static_cast<const int64_t*>(in[2]);
+    T* dx = static_cast<T*>(out[0]);
+    check_targets("cross_entropy_grad", target, rows, n);
+    const T scale = *static_cast<const T*>(in[0]) / static_cast<T>(rows);
+    parallel_chunks(rows, grain(n), [&](int64_t a, int64_t b) {
+      scaled_softmax_rows(x + a * n, log_sum + a, scale, dx + a * n, b - a, n);
+      for (int64_t i = a; i < b; ++i) dx[i * n + target[i]] -= scale;
+    });
+  });
+}
+
+const RegisterKernel register_cross_entropy("cross_entropy", [](const Step& s) -> std::unique_ptr<Kernel> {
+  return s.in[0].dtype == DType::f32 ? make_cross_entropy<float>(s) : s.in[0].dtype == DType::f64 ? make_cross_entropy<double>(s) : nullptr;
+});
+const RegisterKernel register_cross_entropy_grad("cross_entropy_grad", [](const Step& s) -> std::unique_ptr<Kernel> {
+  return s.in[1].dtype == DType::f32   ? make_cross_entropy_grad<float>(s)
+         : s.in[1].dtype == DType::f64 ? make_cross_entropy_grad<double>(s)
+                                       : nullptr;
+});
 
 }  // namespace
 

@@ -1,0 +1,170 @@
+// Attention over the heads of a batch: which head lies where, and who computes it.
+#include <vector>
+
+#include "backends/cpu/attention_simd.h"
+#include "backends/cpu/kernels.h"
+#include "base/thread_pool.h"
+#include "ops/attention.h"
+
+namespace suanli::cpu {
+
+namespace {
+
+/// Where the heads of a tensor lie: head h at (h / inner) · outer_step + (h % inner) · inner_step, its rows `row` apart.
+struct Heads {
+  int64_t inner, outer_step, inner_step, row;
+  int64_t at(int64_t head) const { return head / inner * outer_step + head % inner * inner_step; }
+};
+
+/// One problem for all heads. q, k and v begin at their own addresses.
+struct Problem {
+  int64_t heads, queries, keys, size;
+  double scale;
+  bool causal;
+  Heads q, kv, y;
+
+  /// q [.., T, D], k and v [.., S, D].
+  static Problem separate(const Shape& q, const Shape& k, const AttentionAttr& a) {
+    const int rank = q.rank();
+    const int64_t t = q[rank - 2], s = k[rank - 2], d = q[rank - 1];
+    int64_t heads = 1;
+    for (int i = 0; i < rank - 2; ++i) heads *= q[i];
+    return {heads, t, s, d, a.scale, a.causal, {1, t * d, 0, d}, {1, s * d, 0, d}, {1, t * d, 0, d}};
+  }
+  /// qkv [B, T, 3·H·D].
+  static Problem packed(const Shape& qkv, const AttentionAttr& a) {
+    const int64_t t = qkv[1], c = qkv[2] / 3, d = c / a.heads;
+    const Heads in{a.heads, t * 3 * c, d, 3 * c};
+    return {qkv[0] * a.heads, t, t, d, a.scale, a.causal, in, in, {a.heads, t * c, d, c}};
+  }
+  template <class T> AttentionHead<T> head(int64_t h, const T* q_data, const T* k, const T* v) const {
+    return {q_data + q.at(h), k + kv.at(h), v + kv.at(h), q.row, kv.row, queries, keys, size, scale, causal};
+  }
+  /// Threads worth waking for it.
+  int64_t lanes(int64_t tasks) const {
+    const int64_t work = heads * queries * keys * size;
+    return std::max<int64_t>(1, std::min<int64_t>({tasks, pool_threads(), work >> 16}));
+  }
+};
+int64_t aligned(int64_t bytes) { return (bytes + 63) / 64 * 64; }
+
+/// Blocks of queries are shared out by how many tiles of keys they see. Each is computed alone, so the bits are the same for any sharing.
+template <class T, class Split> std::unique_ptr<Kernel> make_forward(const Problem& p, Split split) {
+  struct Forward final : Kernel {
+    Forward(const Problem& p, Split split) : p(p), split(split) {
+      blocks = (p.queries + kAttentionBlock - 1) / kAttentionBlock;
+      before.push_back(0);
+      for (int64_t b = 0; b < blocks; ++b) before.push_back(before.back() + attention_tiles(b, p.queries, p.keys, p.causal));
+      lanes = p.lanes(p.heads * blocks);
+      lane_bytes = aligned(attention_forward_workspace(p.keys, p.size) * static_cast<int64_t>(sizeof(T)));
+      workspace_bytes = lanes * lane_bytes;
+    }
+    int64_t lane_of(int64_t head, int64_t block) const {
+      const auto place = static_cast<size_t>(block);
+      return (head * before.back() + before[place]) * lanes / (p.heads * before.back());
+    }
+    void run(const void* const* in, void* const* out, void* workspace) override {
+      const auto [q, k, v] = split(in);
+      parallel_parts(static_cast<int>(lanes), [&, q = q, k = k, v = v](int lane) {
+        for (int64_t h = 0; h < p.heads; ++h) {
+          int64_t first = 0, last = blocks;
+          while (first < last && lane_of(h, first) < lane) ++first;
+          while (last > first && lane_of(h, last - 1) > lane) --last;
+          if (first == last) continue;
+          attention_forward(p.head(h, q, k, v), first, last, static_cast<T*>(out[0]) + p.y.at(h), p.y.row,
+                            static_cast<T*>(out[1]) + h * p.queries, static_cast<char*>(workspace) + lane * lane_bytes);
+        }
+      });
+    }
+    Problem p;
+    Split split;
+    int64_t blocks, lanes, lane_bytes;
+    std::vector<int64_t> before;  // tiles of the blocks before each
+  };
+  return std::make_unique<Forward>(p, split);
+}
+
+/// A head's gradients are sums over its blocks in order, so a head is the least that a thread takes.
+template <class T, class Split, class Gradients> std::unique_ptr<Kernel> make_backward(const Problem& p, Split split, Gradients gradients) {
+  struct Backward final : Kernel {
+    Backward(const Problem& p, Split split, Gradients gradients) : p(p), split(split), gradients(gradients), lanes(p.lanes(p.heads)) {
+      lane_bytes = aligned(attention_backward_workspace(p.keys, p.size) * static_cast<int64_t>(sizeof(T)));
+      workspace_bytes = lanes * lane_bytes;
+    }
+    void run(const void* const* in, void* const* out, void* workspace) override {
+      const auto [q, k, v] = split(in + 1);
+      const AttentionGradient<T> all = gradients(in, out);
+      parallel_parts(static_cast<int>(lanes), [&, q = q, k = k, v = v](int lane) {
+        for (int64_t h = p.heads * lane / lanes; h < p.heads * (lane + 1) / lanes; ++h) {
+          const AttentionGradient<T> g{all.g + p.y.at(h),  all.y + p.y.at(h),   all.log_sum + h * p.queries, p.y.row,
+                                       all.dq + p.q.at(h), all.dk + p.kv.at(h), all.dv + p.kv.at(h)};
+          attention_backward(p.head(h, q, k, v), g, static_cast<char*>(workspace) + lane * lane_bytes);
+        }
+      });
+    }
+    Problem p;
+    Split split;
+    Gradients gradients;
+    int64_t lanes, lane_bytes;
+  };
+  return std::make_unique<Backward>(p, split, gradients);
+}
+
+template <class T> struct Inputs {
+  const T *q, *k, *v;
+};
+template <class T> auto separate_inputs() {
+  return [](const void* const* in) {
+    return Inputs<T>{static_cast<const T*>(in[0]), static_cast<const T*>(in[1]), static_cast<const T*>(in[2])};
+  };
+}
+template <class T> auto packed_inputs(int64_t width) {
+  return [width](const void* const* in) {
+    const T* qkv = static_cast<const T*>(in[0]);
+    return Inputs<T>{qkv, qkv + width, qkv + 2 * width};
+  };
+}
+
+template <class F> std::unique_ptr<Kernel> for_floats(DType dtype, F&& f) {
+  return dtype == DType::f32 ? f(float{}) : dtype == DType::f64 ? f(double{}) : nullptr;
+}
+const AttentionAttr& attr_of(const Step& s) { return *static_cast<const AttentionAttr*>(s.attr); }
+
+const RegisterKernel register_attention("scaled_dot_product_attention", [](const Step& s) {
+  return for_floats(s.in[0].dtype, [&](auto t) {
+    using T = decltype(t);
+    return make_forward<T>(Problem::separate(s.in[0].shape, s.in[1].shape, attr_of(s)), separate_inputs<T>());
+  });
+});
+const RegisterKernel register_attention_grad("scaled_dot_product_attention_grad", [](const Step& s) {
+  return for_floats(s.in[0].dtype, [&](auto t) {
+    using T = decltype(t);
+    return make_backward<T>(
+        Problem::separate(s.in[1].shape, s.in[2].shape, attr_of(s)), separate_inputs<T>(), [](const void* const* in, void* const* out) {
+          return AttentionGradient<T>{static_cast<const T*>(in[0]), static_cast<const T*>(in[4]), static_cast<const T*>(in[5]), 0,
+                                      static_cast<T*>(out[0]),      static_cast<T*>(out[1]),      static_cast<T*>(out[2])};
+        });
+  });
+});
+const RegisterKernel register_self_attention("self_attention", [](const Step& s) {
+  return for_floats(s.in[0].dtype, [&](auto t) {
+    using T = decltype(t);
+    return make_forward<T>(Problem::packed(s.in[0].shape, attr_of(s)), packed_inputs<T>(s.in[0].shape[2] / 3));
+  });
+});
+const RegisterKernel register_self_attention_grad("self_attention_grad", [](const Step& s) {
+  return for_floats(s.in[0].dtype, [&](auto t) {
+    using T = decltype(t);
+    const int64_t width = s.in[0].shape[2];
+    return make_backward<T>(
+        Problem::packed(s.in[1].shape, attr_of(s)), packed_inputs<T>(width), [width](const void* const* in, void* const* out) {
+          T* d = static_cast<T*>(out[0]);
+          return AttentionGradient<T>{
+              static_cast<const T*>(in[0]), static_cast<const T*>(in[2]), static_cast<const T*>(in[3]), 0, d, d + width, d + 2 * width};
+        });
+  });
+});
+
+}  // namespace
+
+}  // namespace suanli::cpu

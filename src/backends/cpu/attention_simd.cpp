@@ -1,0 +1,308 @@
+// Attention in tiles with a running maximum (Milakov & Gimelshein 2018; Dao et al. 2022). Scores are kept transposed, a row per key and
+// a lane per query, so that maxima and sums over keys need no step across lanes.
+#include "backends/cpu/attention_simd.h"
+
+#include <cmath>
+
+#include "backends/cpu/simd_targets.h"
+#define HWY_TARGET_INCLUDE "backends/cpu/attention_simd.cpp"
+#include "hwy/foreach_target.h"
+
+#include "backends/cpu/simd_math.h"
+#include "backends/cpu/simd_rows.h"
+
+#ifndef SUANLI_CPU_ATTENTION_LAYOUT
+#define SUANLI_CPU_ATTENTION_LAYOUT
+namespace suanli::cpu {
+namespace {
+/// Packed rows are padded with zeros to whole vectors of every instruction set.
+constexpr int64_t padded(int64_t n) { return (n + 15) / 16 * 16; }
+}  // namespace
+}  // namespace suanli::cpu
+#endif
+
+HWY_BEFORE_NAMESPACE();
+namespace suanli::cpu::HWY_NAMESPACE {
+namespace {
+
+constexpr int64_t kBlock = kAttentionBlock;
+
+/// Element (i, k) of a factor lies at data[i * row + k * column].
+template <class T> struct Factor {
+  const T* data;
+  int64_t row, column;
+};
+
+/// kRows × kVectors vectors of c (+)= a · b; b's and c's rows are contiguous.
+template <int kRows, int kVectors, class T>
+HWY_INLINE void product_tile(int64_t depth, Factor<T> a, const T* b, int64_t b_row, T* c, int64_t c_row, bool add) {
+  constexpr hn::ScalableTag<T> d;
+  constexpr int64_t lanes = kRowLanes<T>;
+  hn::Vec<decltype(d)> sum[kRows][kVectors];
+  HWY_UNROLL(8)
+  for (int i = 0; i < kRows; ++i) {
+    HWY_UNROLL(2)
+    for (int j = 0; j < kVectors; ++j) sum[i][j] = add ? hn::LoadU(d, c + i * c_row + j * lanes) : hn::Zero(d);
+  }
+  for (int64_t k = 0; k < depth; ++k, b += b_row) {
+    hn::Vec<decltype(d)> right[kVectors];
+    HWY_UNROLL(2)
+    for (int j = 0; j < kVectors; ++j) right[j] = hn::LoadU(d, b + j * lanes);
+    HWY_UNROLL(8)
+    for (int i = 0; i < kRows; ++i) {
+      const auto left = hn::Set(d, a.data[i * a.row + k * a.column]);
+      HWY_UNROLL(2)
+      for (int j = 0; j < kVectors; ++j) sum[i][j] = hn::MulAdd(left, right[j], sum[i][j]);
+    }
+  }
+  HWY_UNROLL(8)
+  for (int i = 0; i < kRows; ++i) {
+    HWY_UNROLL(2)
+    for (int j = 0; j < kVectors; ++j) hn::StoreU(sum[i][j], d, c + i * c_row + j * lanes);
+  }
+}
+
+template <int kRows, class T>
+void product_band(int64_t n, int64_t depth, Factor<T> a, const T* b, int64_t b_row, T* c, int64_t c_row, bool add) {
+  constexpr int64_t lanes = kRowLanes<T>;
+  int64_t j = 0;
+  for (; j + lanes < n; j += 2 * lanes) product_tile<kRows, 2>(depth, a, b + j, b_row, c + j, c_row, add);
+  if (j < n) product_tile<kRows, 1>(depth, a, b + j, b_row, c + j, c_row, add);
+}
+
+/// c[m, n] (+)= a · b, computed in whole vectors: b and c have room for n rounded up.
+template <class T>
+void product(int64_t m, int64_t n, int64_t depth, Factor<T> a, const T* b, int64_t b_row, T* c, int64_t c_row, bool add) {
+  // 16 or 8 registers accumulate, enough for two units with a latency of four.
+  constexpr int kRows = hn::MaxLanes(hn::ScalableTag<float>()) == 16 ? 8 : 4;
+  int64_t i = 0;
+  auto band = [&](auto rows) HWY_ATTR {
+    constexpr int r = decltype(rows)::value;
+    product_band<r>(n, depth, Factor<T>{a.data + i * a.row, a.row, a.column}, b, b_row, c + i * c_row, c_row, add);
+    i += r;
+  };
+  while (i + kRows <= m) band(std::integral_constant<int, kRows>());
+  if (m - i >= 4) band(std::integral_constant<int, 4>());
+  if (m - i >= 2) band(std::integral_constant<int, 2>());
+  if (m - i >= 1) band(std::integral_constant<int, 1>());
+}
+
+/// Rows side by side, times `factor`, zeros behind each.
+template <class T> void pack_rows(const T* from, int64_t row, int64_t rows, int64_t size, double factor, T* to) {
+  const RowVec<T> f(factor);
+  for (int64_t i = 0; i < rows; ++i, from += row, to += padded(size)) {
+    along_row<T>(size, [&](int64_t k, int64_t left) HWY_ATTR { store_row(load_row(from + k, left, T(0)) * f, to + k, left); });
+    std::fill(to + size, to + padded(size), T(0));
+  }
+}
+/// The transpose of packed rows: element k of row i at to[k * kBlock + i], zeros up to a whole block.
+template <class T> void transpose_rows(const T* from, int64_t rows, int64_t size, T* to) {
+  for (int64_t i = 0; i < kBlock; i += 4) {
+    if (i + 4 <= rows) {
+      const T* at = from + i * padded(size);
+      for (int64_t k = 0; k < size; ++k, ++at)
+        for (int64_t r = 0; r < 4; ++r) to[k * kBlock + i + r] = at[r * padded(size)];
+    } else {
+      for (int64_t k = 0; k < size; ++k)
+        for (int64_t r = i; r < i + 4; ++r) to[k * kBlock + r] = r < rows ? from[r * padded(size) + k] : T(0);
+    }
+  }
+}
+template <class T> void unpack_rows(const T* from, int64_t rows, int64_t size, T* to, int64_t row) {
+  for (int64_t i = 0; i < rows; ++i) std::copy_n(from + i * padded(size), size, to + i * row);
+}
+
+/// A tile of scores: keys key … key+rows−1 (rows) by queries query … query+columns−1 (lanes).
+struct Tile {
+  int64_t key, rows, query, columns;
+};
+/// Calls f for every key with the first query that sees it, as a position in the tile; only tiles on the diagonal hide any.
+template <class F> void hidden_queries(const Tile& t, bool causal, F&& f) {
+  if (!causal || t.key + t.rows - 1 <= t.query) return;
+  for (int64_t j = 0; j < t.rows; ++j)
+    if (t.key + j > t.query) f(j, std::min(t.key + j - t.query, t.columns));
+}
+
+/// Takes places from a workspace, one after the other.
+template <class T> struct Workspace {
+  T* next;
+  T* take(int64_t n) {
+    T* at = next;
+    next += padded(n);
+    return at;
+  }
+};
+
+/// Four vectors of queries are worked on together: a step of one waits for its last, four keep the units busy.
+constexpr int kVectors = 4;
+template <class T> constexpr int64_t kLanes = kVectors * kRowLanes<T>;
+
+/// Takes `rows` more scores of kLanes queries in: they become exp(score − top), top and total follow, and what was summed before is to be
+/// multiplied by `factor`. A NaN may pass `top` by, not the sum.
+template <class T> void online_softmax(T* scores, int64_t rows, T* top, T* total, T* factor) {
+  constexpr hn::ScalableTag<T> d;
+  constexpr int64_t lanes = kRowLanes<T>;
+  using V = RowVec<T>;
+  V m[kVectors] = {V(0.0), V(0.0), V(0.0), V(0.0)}, sum[kVectors] = {V(0.0), V(0.0), V(0.0), V(0.0)};
+  for (int k = 0; k < kVectors; ++k) m[k] = hn::Load(d, top + k * lanes);
+  for (int64_t j = 0; j < rows; ++j)
+    for (int k = 0; k < kVectors; ++k) m[k] = hn::Max(m[k].v, hn::Load(d, scores + j * kBlock + k * lanes));
+  for (int64_t j = 0; j < rows; ++j)
+    for (int k = 0; k < kVectors; ++k) {
+      T* at = scores + j * kBlock + k * lanes;
+      const V p = exp_of_nonpositive(V(hn::Load(d, at)) - m[k]);
+      hn::Store(p.v, d, at);
+      sum[k] = sum[k] + p;
+    }
+  for (int k = 0; k < kVectors; ++k) {
+    const V f = exp_of_nonpositive(V(hn::Load(d, top + k * lanes)) - m[k]);
+    hn::Store(f.v, d, factor + k * lanes);
+    hn::Store(m[k].v, d, top + k * lanes);
+    hn::Store((V(hn::Load(d, total + k * lanes)) * f + sum[k]).v, d, total + k * lanes);
+  }
+}
+
+template <class T>
+void forward(const AttentionHead<T>& h, int64_t first, int64_t last, T* y, int64_t y_row, T* log_sum, void* workspace) {
+  constexpr int64_t lanes = kRowLanes<T>;
+  constexpr hn::ScalableTag<T> d;
+  using V = RowVec<T>;
+  const int64_t size = h.size, row = padded(size);
+  Workspace<T> w{static_cast<T*>(workspace)};
+  T *k = w.take(h.keys * row), *v = w.take(h.keys * row), *q = w.take(kBlock * row), *q_columns = w.take(size * kBlock),
+    *scores = w.take(kBlock * kBlock), *sum = w.take(kBlock * row), *top = w.take(kBlock), *total = w.take(kBlock),
+    *factor = w.take(kBlock);
+  const int64_t needed = std::min(h.keys, attention_tiles(last - 1, h.queries, h.keys, h.causal) * kBlock);
+  pack_rows(h.k, h.kv_row, needed, size, 1, k);
+  pack_rows(h.v, h.kv_row, needed, size, 1, v);
+  for (int64_t block = first; block < last; ++block) {
+    Tile t{0, 0, block * kBlock, std::min(kBlock, h.queries - block * kBlock)};
+    pack_rows(h.q + t.query * h.q_row, h.q_row, t.columns, size, h.scale, q);
+    transpose_rows(q, t.columns, size, q_columns);
+    std::fill_n(top, kBlock, -std::numeric_limits<T>::infinity());
+    std::fill_n(total, kBlock, T(0));
+    const int64_t tiles = attention_tiles(block, h.queries, h.keys, h.causal), end = (t.columns + kLanes<T> - 1) / kLanes<T> * kLanes<T>;
+    for (int64_t tile = 0; tile < tiles; ++tile) {
+      t.key = tile * kBlock;
+      t.rows = std::min(kBlock, h.keys - t.key);
+      product(t.rows, end, size, Factor<T>{k + t.key * row, row, 1}, q_columns, kBlock, scores, kBlock, false);
+      hidden_queries(t, h.causal, [&](int64_t j, int64_t n) { std::fill_n(scores + j * kBlock, n, -std::numeric_limits<T>::infinity()); });
+      for (int64_t i = 0; i < end; i += kLanes<T>) online_softmax(scores + i, t.rows, top + i, total + i, factor + i);
+      if (tile > 0)
+        for (int64_t i = 0; i < t.columns; ++i) {
+          const V f(static_cast<double>(factor[i]));
+          for (int64_t c = 0; c < row; c += lanes) hn::Store((V(hn::Load(d, sum + i * row + c)) * f).v, d, sum + i * row + c);
+        }
+      product(t.columns, size, t.rows, Factor<T>{scores, 1, kBlock}, v + t.key * row, row, sum, row, tile > 0);
+    }
+    for (int64_t i = 0; i < t.columns; ++i) {
+      const V f(1 / static_cast<double>(total[i]));
+      T* to = y + (t.query + i) * y_row;
+      along_row<T>(size, [&](int64_t c, int64_t left) HWY_ATTR { store_row(V(hn::Load(d, sum + i * row + c)) * f, to + c, left); });
+      log_sum[t.query + i] = top[i] + std::log(total[i]);
+    }
+  }
+}
+
+template <class T> void backward(const AttentionHead<T>& h, const AttentionGradient<T>& gradient, void* workspace) {
+  constexpr int64_t lanes = kRowLanes<T>;
+  constexpr hn::ScalableTag<T> d;
+  using V = RowVec<T>;
+  const int64_t size = h.size, row = padded(size), keys = h.keys;
+  Workspace<T> w{static_cast<T*>(workspace)};
+  T *k = w.take(keys * row), *v = w.take(keys * row), *dk = w.take(keys * row), *dv = w.take(keys * row), *q = w.take(kBlock * row),
+    *g = w.take(kBlock * row), *dq = w.take(kBlock * row), *q_columns = w.take(size * kBlock), *g_columns = w.take(size * kBlock),
+    *p = w.take(kBlock * kBlock), *ds = w.take(kBlock * kBlock), *log_sum = w.take(kBlock), *along = w.take(kBlock);
+  pack_rows(h.k, h.kv_row, keys, size, 1, k);
+  pack_rows(h.v, h.kv_row, keys, size, 1, v);
+  std::fill_n(dk, keys * row, T(0));
+  std::fill_n(dv, keys * row, T(0));
+  for (int64_t block = 0; block * kBlock < h.queries; ++block) {
+    Tile t{0, 0, block * kBlock, std::min(kBlock, h.queries - block * kBlock)};
+    const T* y = gradient.y + t.query * gradient.y_row;
+    pack_rows(h.q + t.query * h.q_row, h.q_row, t.columns, size, h.scale, q);
+    pack_rows(gradient.g + t.query * gradient.y_row, gradient.y_row, t.columns, size, 1, g);
+    transpose_rows(q, t.columns, size, q_columns);
+    transpose_rows(g, t.columns, size, g_columns);
+    for (int64_t i = 0; i < kBlock; ++i) {
+      log_sum[i] = i < t.columns ? gradient.log_sum[t.query + i] : T(0);
+      along[i] =
+          i < t.columns
+              ? static_cast<T>(sum_row<T>(
+                    size, [&](int64_t c, int64_t left)
+                              HWY_ATTR { return V(hn::Load(d, g + i * row + c)) * load_row(y + i * gradient.y_row + c, left, T(0)); }))
+              : T(0);
+    }
+    const int64_t tiles = attention_tiles(block, h.queries, keys, h.causal), end = (t.columns + kLanes<T> - 1) / kLanes<T> * kLanes<T>;
+    for (int64_t tile = 0; tile < tiles; ++tile) {
+      t.key = tile * kBlock;
+      t.rows = std::min(kBlock, keys - t.key);
+      const T *k_tile = k + t.key * row, *v_tile = v + t.key * row;
+      product(t.rows, end, size, Factor<T>{k_tile, row, 1}, q_columns, kBlock, p, kBlock, false);
+      product(t.rows, end, size, Factor<T>{v_tile, row, 1}, g_columns, kBlock, ds, kBlock, false);
+      hidden_queries(t, h.causal, [&](int64_t j, int64_t n) { std::fill_n(p + j * kBlock, n, -std::numeric_limits<T>::infinity()); });
+      for (int64_t j = 0; j < t.rows; ++j)
+        for (int64_t i = 0; i < end; i += lanes) {
+          const int64_t at = j * kBlock + i;
+          const V e = exp_of_nonpositive(V(hn::Load(d, p + at)) - V(hn::Load(d, log_sum + i)));
+          hn::Store(e.v, d, p + at);
+          hn::Store((e * (V(hn::Load(d, ds + at)) - V(hn::Load(d, along + i)))).v, d, ds + at);
+        }
+      product(t.rows, size, t.columns, Factor<T>{p, kBlock, 1}, g, row, dv + t.key * row, row, true);
+      product(t.rows, size, t.columns, Factor<T>{ds, kBlock, 1}, q, row, dk + t.key * row, row, true);  // q carries the scale
+      product(t.columns, size, t.rows, Factor<T>{ds, 1, kBlock}, k_tile, row, dq, row, tile > 0);
+    }
+    pack_rows(dq, row, t.columns, size, h.scale, dq);
+    unpack_rows(dq, t.columns, size, gradient.dq + t.query * h.q_row, h.q_row);
+  }
+  unpack_rows(dk, keys, size, gradient.dk, h.kv_row);
+  unpack_rows(dv, keys, size, gradient.dv, h.kv_row);
+}
+
+}  // namespace
+
+void attention_forward_f32(const AttentionHead<float>& h, int64_t first, int64_t last, float* y, int64_t y_row, float* log_sum, void* w) {
+  forward(h, first, last, y, y_row, log_sum, w);
+}
+void attention_forward_f64(const AttentionHead<double>& h, int64_t first, int64_t last, double* y, int64_t y_row, double* log_sum,
+                           void* w) {
+  forward(h, first, last, y, y_row, log_sum, w);
+}
+void attention_backward_f32(const AttentionHead<float>& h, const AttentionGradient<float>& g, void* w) { backward(h, g, w); }
+void attention_backward_f64(const AttentionHead<double>& h, const AttentionGradient<double>& g, void* w) { backward(h, g, w); }
+
+}  // namespace suanli::cpu::HWY_NAMESPACE
+HWY_AFTER_NAMESPACE();
+
+#if HWY_ONCE
+namespace suanli::cpu {
+HWY_EXPORT(attention_forward_f32);
+HWY_EXPORT(attention_forward_f64);
+HWY_EXPORT(attention_backward_f32);
+HWY_EXPORT(attention_backward_f64);
+
+template <>
+void attention_forward(const AttentionHead<float>& h, int64_t first, int64_t last, float* y, int64_t y_row, float* log_sum, void* w) {
+  HWY_DYNAMIC_DISPATCH(attention_forward_f32)(h, first, last, y, y_row, log_sum, w);
+}
+template <>
+void attention_forward(const AttentionHead<double>& h, int64_t first, int64_t last, double* y, int64_t y_row, double* log_sum, void* w) {
+  HWY_DYNAMIC_DISPATCH(attention_forward_f64)(h, first, last, y, y_row, log_sum, w);
+}
+template <> void attention_backward(const AttentionHead<float>& h, const AttentionGradient<float>& g, void* w) {
+  HWY_DYNAMIC_DISPATCH(attention_backward_f32)(h, g, w);
+}
+template <> void attention_backward(const AttentionHead<double>& h, const AttentionGradient<double>& g, void* w) {
+  HWY_DYNAMIC_DISPATCH(attention_backward_f64)(h, g, w);
+}
+
+int64_t attention_forward_workspace(int64_t keys, int64_t size) {
+  return 2 * keys * padded(size) + 2 * kAttentionBlock * padded(size) + padded(size) * kAttentionBlock + kAttentionBlock * kAttentionBlock +
+         3 * kAttentionBlock;
+}
+int64_t attention_backward_workspace(int64_t keys, int64_t size) {
+  return 4 * keys * padded(size) + 3 * kAttentionBlock * padded(size) + 2 * padded(size) * kAttentionBlock +
+         2 * kAttentionBlock * kAttentionBlock + 2 * kAttentionBlock;
+}
+}  // namespace suanli::cpu
+#endif

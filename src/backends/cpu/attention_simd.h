@@ -1,0 +1,42 @@
+// Attention of one head on the calling thread. T: float, double.
+#pragma once
+#include <algorithm>
+#include <cstdint>
+
+namespace suanli::cpu {
+
+/// Queries, keys and values of one head; rows of `size` elements, those of q, k and v `q_row` and `kv_row` apart.
+template <class T> struct AttentionHead {
+  const T *q, *k, *v;
+  int64_t q_row, kv_row;
+  int64_t queries, keys, size;
+  double scale;
+  bool causal;
+};
+
+/// Queries are taken in blocks and keys in tiles of this many, so that their scores (16 KB in f32) stay in the nearest cache.
+constexpr int64_t kAttentionBlock = 64;
+
+/// Tiles of keys that a block of queries sees.
+inline int64_t attention_tiles(int64_t block, int64_t queries, int64_t keys, bool causal) {
+  const int64_t seen = causal ? std::min({keys, queries, (block + 1) * kAttentionBlock}) : keys;
+  return (seen + kAttentionBlock - 1) / kAttentionBlock;
+}
+
+/// Blocks first … last−1: y[i] = Σ softmax(q kᵀ · scale)[i, j] v[j], rows `y_row` apart, and log_sum[i] = ln Σ exp of the scores.
+template <class T>
+void attention_forward(const AttentionHead<T>& head, int64_t first, int64_t last, T* y, int64_t y_row, T* log_sum, void* workspace);
+
+/// What a gradient reads beside the head, and where it goes. Rows of g and y are `y_row` apart, those of dq, dk and dv as q, k and v.
+template <class T> struct AttentionGradient {
+  const T *g, *y, *log_sum;
+  int64_t y_row;
+  T *dq, *dk, *dv;
+};
+template <class T> void attention_backward(const AttentionHead<T>& head, const AttentionGradient<T>& gradient, void* workspace);
+
+/// Elements of workspace (64-byte aligned) that they need.
+int64_t attention_forward_workspace(int64_t keys, int64_t size);
+int64_t attention_backward_workspace(int64_t keys, int64_t size);
+
+}  // namespace suanli::cpu

@@ -1,0 +1,13 @@
+// Attributes of attention, shared by its definitions and the backends' kernels.
+#pragma once
+#include <cstdint>
+
+namespace suanli {
+
+struct AttentionAttr {
+  double scale;
+  bool causal;
+  int32_t heads;  // of self_attention, whose input holds them beside each other
+};
+
+}  // namespace suanli

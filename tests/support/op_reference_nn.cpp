@@ -1,0 +1,315 @@
+#include "support/op_reference_nn.h"
+
+#include <cmath>
+#include <limits>
+
+#include "ops/attention.h"
+#include "ops/norm.h"
+#include "support/op_reference_arrays.h"
+
+namespace suanli::test {
+
+// ---- softmax ---------------------------------------------------------------------------------------------------------------
+
+namespace {
+
+std::vector<Array> softmax_rows(const Call& c, bool logarithm) {
+  const size_t axis = static_cast<size_t>(c.attr.as<AxisAttr>().axis);
+  const Array& x = c.in[0];
+  Shape rows = x.shape;
+  rows[static_cast<int>(axis)] = 1;
+  Array y = sums(x.shape, x.dtype);
+  for (int64_t row = 0; row < rows.numel(); ++row) {
+    Index at = unravel(row, rows);
+    std::vector<size_t> places;
+    for (at[axis] = 0; at[axis] < x.shape[static_cast<int>(axis)]; ++at[axis]) places.push_back(ravel(at, x.shape));
+    Real largest = -std::numeric_limits<Real>::infinity(), total = 0;
+    for (size_t i : places) largest = std::fmax(largest, x.v[i]);
+    for (size_t i : places) total += std::exp(x.v[i] - largest);
+    for (size_t i : places) {
+      const Real shifted = x.v[i] - largest;
+      y.v[i] = logarithm ? shifted - std::log(total) : std::exp(shifted) / total;
+      y.scale[i] = logarithm ? std::fabs(x.v[i]) + std::fabs(largest) + std::log(total) : y.v[i] * (1 + std::fabs(shifted));
+    }
+  }
+  return {y};
+}
+
+}  // namespace
+
+std::vector<Array> softmax(const Call& c) { return softmax_rows(c, false); }
+std::vector<Array> log_softmax(const Call& c) { return softmax_rows(c, true); }
+
+// ---- losses ----------------------------------------------------------------------------------------------------------------
+
+std::vector<Array> nll_loss(const Call& c) {
+  const Array &x = c.in[0], &target = c.in[1];
+  Array y = sums({}, x.dtype);
+  for (int64_t n = 0; n < x.shape[0]; ++n) {
+    const size_t at = ravel({n, static_cast<int64_t>(target.v[static_cast<size_t>(n)])}, x.shape);
+    add_term(y, 0, -x.v[at] / static_cast<Real>(x.shape[0]));
+  }
+  return {y};
+}
+std::vector<Array> cross_entropy(const Call& c) {
+  const Array &x = c.in[0], &target = c.in[1];
+  Array y = sums({}, x.dtype), log_sum = filled(target.shape, x.dtype);
+  for (int64_t n = 0; n < x.shape[0]; ++n) {
+    Real total = 0;
+    for (int64_t k = 0; k < x.shape[1]; ++k) total += std::exp(x.v[ravel({n, k}, x.shape)]);  // the samples are small numbers
+    const Real chosen = x.v[ravel({n, static_cast<int64_t>(target.v[static_cast<size_t>(n)])}, x.shape)];
+    add_term(y, 0, std::log(total) / static_cast<Real>(x.shape[0]));
+    add_term(y, 0, -chosen / static_cast<Real>(x.shape[0]));
+    log_sum.v[static_cast<size_t>(n)] = std::log(total);
+    log_sum.scale.push_back(1 + std::fabs(std::log(total)));
+  }
+  return {y, log_sum};
+}
+std::vector<Array> cross_entropy_grad(const Call& c) {
+  const Array &x = c.in[1], &target = c.in[2], &log_sum = c.in[3];
+  Array dx = sums(x.shape, x.dtype);
+  const Real scale = c.in[0].v[0] / static_cast<Real>(x.shape[0]);
+  for (size_t i = 0; i < x.v.size(); ++i) {
+    const Index at = unravel(static_cast<int64_t>(i), x.shape);
+    const size_t row = static_cast<size_t>(at[0]);
+    const Real shifted = x.v[i] - log_sum.v[row];
+    add_term(dx, i, std::exp(shifted) * scale);
+    dx.scale[i] *= 1 + std::fabs(x.v[i]) + std::fabs(log_sum.v[row]);
+    if (static_cast<Real>(at[1]) == target.v[row]) add_term(dx, i, -scale);
+  }
+  return {dx};
+}
+std::vector<Array> mse_loss(const Call& c) {
+  Array y = sums({}, wider(c.in[0].dtype, c.in[1].dtype));
+  const size_t n = c.in[0].v.size();
+  for (size_t i = 0; i < n; ++i) add_term(y, 0, std::pow(c.in[0].v[i] - c.in[1].v[i], 2.0L) / static_cast<Real>(n));
+  return {y};
+}
+
+// ---- embedding -------------------------------------------------------------------------------------------------------------
+
+std::vector<Array> embedding(const Call& c) {
+  const Array &table = c.in[0], &index = c.in[1];
+  Shape out = index.shape;
+  out.push_back(table.shape[1]);
+  return moved(table, out, [&](Index at) {
+    const int64_t column = at.back();
+    at.pop_back();
+    return ravel({static_cast<int64_t>(index.v[ravel(at, index.shape)]), column}, table.shape);
+  });
+}
+
+std::vector<Array> embedding_grad(const Call& c) {
+  const Array &g = c.in[0], &index = c.in[1];
+  Array y = sums(c.shape, g.dtype);
+  for (size_t i = 0; i < g.v.size(); ++i) {
+    Index at = unravel(static_cast<int64_t>(i), g.shape);
+    const int64_t column = at.back();
+    at.pop_back();
+    add_term(y, ravel({static_cast<int64_t>(index.v[ravel(at, index.shape)]), column}, y.shape), g.v[i]);
+  }
+  return {y};
+}
+
+// ---- normalisation ---------------------------------------------------------------------------------------------------------
+
+namespace {
+
+struct Moments {
+  Real mean, deviation;
+};
+/// Of n numbers: the deviation is √(variance + eps), the variance divided by n.
+Moments moments(const Real* x, int64_t n, Real eps) {
+  Real mean = 0, variance = 0;
+  for (int64_t i = 0; i < n; ++i) mean += x[i] / static_cast<Real>(n);
+  for (int64_t i = 0; i < n; ++i) variance += std::pow(x[i] - mean, 2.0L) / static_cast<Real>(n);
+  return {mean, std::sqrt(variance + eps)};
+}
+
+}  // namespace
+
+std::vector<Array> layer_norm(const Call& c) {
+  const Array &x = c.in[0], &w = c.in[1];
+  const int64_t n = w.shape.numel();
+  Array y = sums(x.shape, x.dtype);
+  Moments m{};
+  for (size_t i = 0; i < x.v.size(); ++i) {
+    const size_t k = i % static_cast<size_t>(n);
+    if (k == 0) m = moments(x.v.data() + i, n, c.attr.as<NormAttr>().eps);
+    add_term(y, i, (x.v[i] - m.mean) / m.deviation * w.v[k]);
+    y.scale[i] += (std::fabs(x.v[i]) + std::fabs(m.mean)) / m.deviation * std::fabs(w.v[k]);  // the difference cancels
+    if (c.in.size() == 3) add_term(y, i, c.in[2].v[k]);
+  }
+  return {y};
+}
+
+/// dx by its Jacobian: ∂y_k/∂x_j = w_k/σ · (δ_jk − 1/n − x̂_j x̂_k/n).
+std::vector<Array> layer_norm_grad(const Call& c) {
+  const Array &g = c.in[0], &x = c.in[1], &w = c.in[2];
+  const int64_t n = w.shape.numel();
+  Array dx = sums(x.shape, x.dtype), dw = sums(w.shape, x.dtype), db = sums(w.shape, x.dtype);
+  for (int64_t row = 0; n > 0 && row < x.shape.numel() / n; ++row) {
+    const size_t first = static_cast<size_t>(row * n);
+    const Moments m = moments(x.v.data() + first, n, c.attr.as<NormAttr>().eps);
+    auto hat = [&](size_t i) { return (x.v[first + i] - m.mean) / m.deviation; };
+    for (size_t j = 0; j < static_cast<size_t>(n); ++j) {
+      for (size_t k = 0; k < static_cast<size_t>(n); ++k)
+        add_term(dx, first + j, g.v[first + k] * w.v[k] / m.deviation * ((j == k ? 1 : 0) - (1 + hat(j) * hat(k)) / static_cast<Real>(n)));
+      add_term(dw, j, g.v[first + j] * hat(j));
+      add_term(db, j, g.v[first + j]);
+    }
+  }
+  return {dx, dw, db};
+}
+
+// ---- attention -------------------------------------------------------------------------------------------------------------
+
+namespace {
+
+/// Where element `column` of row `row` of one head lies in an array.
+using Place = std::function<size_t(int64_t head, int64_t row, int64_t column)>;
+struct Heads {
+  int64_t heads, queries, keys, size;
+  Place q, k, v, y;
+};
+Heads separate_heads(const Shape& q, const Shape& k) {
+  const int64_t t = q.at(-2), s = k.at(-2), d = q.at(-1);
+  auto rows_of = [d](int64_t rows) { return [=](int64_t h, int64_t i, int64_t c) { return static_cast<size_t>((h * rows + i) * d + c); }; };
+  int64_t heads = 1;
+  for (int i = 0; i < q.rank() - 2; ++i) heads *= q[i];
+  return {heads, t, s, d, rows_of(t), rows_of(s), rows_of(s), rows_of(t)};
+}
+Heads packed_heads(const Shape& qkv, int64_t heads) {
+  const int64_t t = qkv[1], c = qkv[2] / 3, d = c / heads;
+  auto part = [=](int64_t which, int64_t parts) {
+    return
+        [=](int64_t h, int64_t i, int64_t e) { return static_cast<size_t>(((h / heads * t + i) * parts + which) * c + h % heads * d + e); };
+  };
+  return {qkv[0] * heads, t, t, d, part(0, 3), part(1, 3), part(2, 3), part(0, 1)};
+}
+
+/// Calls f(head, query, key, score, sum of the magnitudes in the score) for every key that a query sees.
+template <class F> void scores(const Heads& h, const AttentionAttr& a, const Array& q, const Array& k, F&& f) {
+  for (int64_t head = 0; head < h.heads; ++head)
+    for (int64_t i = 0; i < h.queries; ++i)
+      for (int64_t j = 0; j < (a.causal ? std::min(i + 1, h.keys) : h.keys); ++j) {
+        Real score = 0, magnitude = 0;
+        for (int64_t c = 0; c < h.size; ++c) {
+          const Real term = q.v[h.q(head, i, c)] * k.v[h.k(head, j, c)] * static_cast<Real>(a.scale);
+          score += term, magnitude += std::fabs(term);
+        }
+        f(head, i, j, score, magnitude);
+      }
+}
+
+std::vector<Array> attention_values(const Heads& h, const AttentionAttr& a, const Array& q, const Array& k, const Array& v,
+                                    const Shape& y_shape, const Shape& sums_shape) {
+  Array y = sums(y_shape, q.dtype), log_sum = filled(sums_shape, q.dtype);
+  auto row = [&](int64_t head, int64_t i) { return static_cast<size_t>(head * h.queries + i); };
+  scores(h, a, q, k, [&](int64_t head, int64_t i, int64_t, Real score, Real) { log_sum.v[row(head, i)] += std::exp(score); });
+  for (Real& x : log_sum.v) x = std::log(x);
+  log_sum.scale.assign(log_sum.v.size(), 1);
+  scores(h, a, q, k, [&](int64_t head, int64_t i, int64_t j, Real score, Real magnitude) {
+    const Real p = std::exp(score - log_sum.v[row(head, i)]);
+    Real& scale = log_sum.scale[row(head, i)];
+    scale = std::max(scale, 1 + magnitude + std::fabs(log_sum.v[row(head, i)]));
+    for (int64_t c = 0; c < h.size; ++c) {
+      const size_t at = h.y(head, i, c);
+      const Real term = p * v.v[h.v(head, j, c)];
+      y.v[at] += term;
+      y.scale[at] += std::fabs(term) * scale;
+    }
+  });
+  return {y, log_sum};
+}
+
+/// The probabilities come from the logarithms that are given. Adds to dq, dk and dv, which may be one array.
+void attention_gradients(const Heads& h, const AttentionAttr& a, const Array& g, const Array& q, const Array& k, const Array& v,
+                         const Array& y, const Array& log_sum, Array& dq, Array& dk, Array& dv) {
+  auto add = [](Array& to, size_t at, Real term, Real scale) {
+    to.v[at] += term;
+    to.scale[at] += std::fabs(term) + scale;
+  };
+  scores(h, a, q, k, [&](int64_t head, int64_t i, int64_t j, Real score, Real magnitude) {
+    const Real shift = log_sum.v[static_cast<size_t>(head * h.queries + i)], p = std::exp(score - shift);
+    const Real rounding = 1 + magnitude + std::fabs(shift);
+    Real along = 0, along_scale = 0;
+    for (int64_t c = 0; c < h.size; ++c) {
+      const Real gi = g.v[h.y(head, i, c)], vj = v.v[h.v(head, j, c)], yi = y.v[h.y(head, i, c)];
+      along += gi * (vj - yi);
+      along_scale += std::fabs(gi * vj) + std::fabs(gi * yi);
+    }
+    for (int64_t c = 0; c < h.size; ++c) {
+      const Real kj = k.v[h.k(head, j, c)], qi = q.v[h.q(head, i, c)], gi = g.v[h.y(head, i, c)], factor = static_cast<Real>(a.scale) * p;
+      add(dq, h.q(head, i, c), factor * along * kj, factor * along_scale * std::fabs(kj) * rounding);
+      add(dk, h.k(head, j, c), factor * along * qi, factor * along_scale * std::fabs(qi) * rounding);
+      add(dv, h.v(head, j, c), p * gi, p * std::fabs(gi) * rounding);
+    }
+  });
+}
+
+Shape sums_of(const Shape& q) { return Shape(q.begin(), q.rank() - 1); }
+
+}  // namespace
+
+std::vector<Array> attention(const Call& c) {
+  const Shape &q = c.in[0].shape, &k = c.in[1].shape;
+  return attention_values(separate_heads(q, k), c.attr.as<AttentionAttr>(), c.in[0], c.in[1], c.in[2], q, sums_of(q));
+}
+std::vector<Array> attention_grad(const Call& c) {
+  const Shape &q = c.in[1].shape, &k = c.in[2].shape;
+  Array dq = sums(q, c.in[0].dtype), dk = sums(k, c.in[0].dtype), dv = dk;
+  attention_gradients(separate_heads(q, k), c.attr.as<AttentionAttr>(), c.in[0], c.in[1], c.in[2], c.in[3], c.in[4], c.in[5], dq, dk, dv);
+  return {dq, dk, dv};
+}
+std::vector<Array> self_attention(const Call& c) {
+  const auto& a = c.attr.as<AttentionAttr>();
+  const Array& x = c.in[0];
+  const Shape& s = x.shape;
+  return attention_values(packed_heads(s, a.heads), a, x, x, x, {s[0], s[1], s[2] / 3}, {s[0], a.heads, s[1]});
+}
+std::vector<Array> self_attention_grad(const Call& c) {
+  const auto& a = c.attr.as<AttentionAttr>();
+  const Array& x = c.in[1];
+  Array dx = sums(x.shape, x.dtype);
+  attention_gradients(packed_heads(x.shape, a.heads), a, c.in[0], x, x, x, c.in[2], c.in[3], dx, dx, dx);
+  return {dx};
+}
+
+// ---- batch normalisation ---------------------------------------------------------------------------------------------------
+
+namespace {
+
+/// y[n, c, …] = (x − mean)/√(variance + eps)·weight + bias with the statistics of channel c.
+template <class Statistics> std::vector<Array> batch_norm(const Call& c, Statistics&& statistics) {
+  const Array& x = c.in[0];
+  const size_t channels = static_cast<size_t>(x.shape[1]);
+  const double eps = c.attr.as<NormAttr>().eps;
+  std::vector<Real> mean(channels), variance(channels);
+  statistics(mean, variance);
+  Array y = filled(x.shape, x.dtype);
+  for (size_t i = 0; i < x.v.size(); ++i) {
+    const size_t k = static_cast<size_t>(unravel(static_cast<int64_t>(i), x.shape)[1]);
+    y.v[i] = (x.v[i] - mean[k]) / std::sqrt(variance[k] + static_cast<Real>(eps)) * c.in[1].v[k] + c.in[2].v[k];
+  }
+  y.scale.assign(y.v.size(), 10);  // near a mean the distance from it carries the rounding of x
+  return {y};
+}
+
+}  // namespace
+
+std::vector<Array> batch_norm_training(const Call& c) {
+  return batch_norm(c, [&](std::vector<Real>& mean, std::vector<Real>& variance) {
+    const Array& x = c.in[0];
+    const Real n = static_cast<Real>(x.v.size() / mean.size());
+    auto channel = [&](size_t i) { return static_cast<size_t>(unravel(static_cast<int64_t>(i), x.shape)[1]); };
+    for (size_t i = 0; i < x.v.size(); ++i) mean[channel(i)] += x.v[i] / n;
+    for (size_t i = 0; i < x.v.size(); ++i) variance[channel(i)] += (x.v[i] - mean[channel(i)]) * (x.v[i] - mean[channel(i)]) / n;
+  });
+}
+std::vector<Array> batch_norm_inference(const Call& c) {
+  return batch_norm(c, [&](std::vector<Real>& mean, std::vector<Real>& variance) { mean = c.in[3].v, variance = c.in[4].v; });
+}
+std::vector<Array> first_input(const Call& c) { return {c.in[0]}; }
+
+}  // namespace suanli::test
