@@ -98,6 +98,7 @@ struct ThreadState {
   PlanStats stats;
   std::vector<Storage*> outputs;
   std::vector<size_t> overwritten;  // updates
+  std::vector<Storage*> packed;  // held while the program runs
   std::vector<const void*> in;
   std::vector<void*> out;
 };
@@ -149,6 +150,11 @@ void run(Plan& plan, ThreadState& t, const Arena& arena) {
     t.in.clear(), t.out.clear();
     for (size_t k = 0; k < s.in.size(); ++k) t.in.push_back(address(s.in[k], s.step.in[k]));
     for (size_t k = 0; k < s.out.size(); ++k) t.out.push_back(address(s.out[k], s.step.out[k]));
+    if (const auto& p = s.kernel->packing; p.input >= 0) {
+      Storage* weights = tape.leaves[static_cast<size_t>(s.in[static_cast<size_t>(p.input)].at)];
+      t.packed.push_back(packed_copy(weights, p.format, p.bytes, [&](const void* from, void* to) { s.kernel->pack(from, to); }));
+      t.in[static_cast<size_t>(p.input)] = t.packed.back()->data;
+    }
     const uint32_t scope = tape.records[s.record]->scope;
     if (profiler_hooks) profiler_hooks->begin(profiler_hooks->context, s.step, scope);
     s.kernel->run(t.in.data(), t.out.data(), arena.data() + s.workspace_at);
@@ -182,6 +188,10 @@ void execute_pending(Recorder& recorder, size_t count) {
   std::vector<size_t>& overwritten = t.overwritten;
   overwritten.clear();
   bool begun = false;
+  auto release_packed = [&] {
+    for (Storage* s : t.packed) release(s);
+    t.packed.clear();
+  };
   try {
     for (size_t i = 0; i < plan->output_bytes.size(); ++i) {
       const int64_t update = plan->output_update[i];
@@ -201,11 +211,13 @@ void execute_pending(Recorder& recorder, size_t count) {
     if (begun)
       for (size_t u : overwritten) t.tape.update_cells[u]->committed.node()->flags |= kFailed;
     t.tape.release_cells();
+    release_packed();
     for (Storage* s : t.outputs) release(s);
     cache().give(t.tape, tier, std::move(plan));
     throw;
   }
   t.tape.release_cells();
+  release_packed();
   t.stats.overwritten += static_cast<int64_t>(overwritten.size());
   for (const PlannedOutput& o : plan->outputs) {
     Storage* s = o.place.kind == Place::leaf ? t.tape.leaves[static_cast<size_t>(o.place.at)] : t.outputs[static_cast<size_t>(o.place.at)];

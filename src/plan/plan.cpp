@@ -24,7 +24,8 @@ struct Value {
 
 class Builder {
  public:
-  Builder(const Tape& tape, Tier tier) : program_(tape) {
+  Builder(const Tape& tape, Tier tier) : program_(tape), tier_(tier), constant_(tape.leaf_is_cell) {
+    for (const Update& u : tape.updates) constant_[u.leaf] = 0;
     plan_->device = tape.records.empty() ? Device{} : tape.records[0]->device;
     if (tier == Tier::planned) {
       simplify(program_);
@@ -131,6 +132,9 @@ class Builder {
       s.step.out.push_back(v.desc);
       if (v.last_use < 0) dying.push_back(&v);  // nobody reads it (a pooling index in evaluation)
     }
+    if (tier_ == Tier::planned)
+      for (size_t i = 0; i < roots.size() && i < 32; ++i)
+        if (roots[i].kind == Ref::leaf && constant_[roots[i].index]) s.step.constant |= 1u << i;
     s.kernel = backend(plan_->device).prepare(s.step);
     if (s.kernel->workspace_bytes > 0) {
       s.workspace_at = arena_.take(s.kernel->workspace_bytes);
@@ -174,6 +178,8 @@ class Builder {
   }
 
   Program program_;
+  Tier tier_;
+  std::vector<uint8_t> constant_;       // by leaf: a parameter that this program does not write
   std::unique_ptr<Plan> plan_ = std::make_unique<Plan>();
   std::vector<Unit> units_;
   std::vector<Value> values_;

@@ -46,7 +46,7 @@ void Tape::choose(std::vector<Node*>& pending, size_t count) {
   }
 }
 
-uint32_t Tape::leaf_index(const Result& r) {
+uint32_t Tape::leaf_index(const Result& r, bool is_cell) {
   if (!r.storage) throw Error("[flush] internal: an executed value that is still read has no storage");
   if ((leaves.size() + 1) * 2 > table_.size()) {
     std::vector<Entry> bigger(table_.size() * 2);
@@ -62,11 +62,15 @@ uint32_t Tape::leaf_index(const Result& r) {
   for (; table_[at].stamp == stamp_; at = (at + 1) & (table_.size() - 1)) {
     const uint32_t i = table_[at].index;
     // One storage may be seen under several shapes (reshape shares bytes); each is a leaf of its own.
-    if (table_[at].storage == r.storage && leaf_descs[i].dtype == r.dtype && leaf_descs[i].shape == r.shape) return i;
+    if (table_[at].storage == r.storage && leaf_descs[i].dtype == r.dtype && leaf_descs[i].shape == r.shape) {
+      leaf_is_cell[i] |= is_cell;
+      return i;
+    }
   }
   table_[at] = {r.storage, static_cast<uint32_t>(leaves.size()), stamp_};
   leaves.push_back(r.storage);
   leaf_descs.push_back({r.dtype, r.shape});
+  leaf_is_cell.push_back(is_cell);
   return table_[at].index;
 }
 
@@ -125,6 +129,7 @@ bool Tape::claim(size_t update) {
       leaves[updates[update].leaf]->refs.load(std::memory_order_acquire) != static_cast<uint32_t>(h.count))
     return false;
   c->overwritten.store(true, std::memory_order_release);
+  if (Storage* s = leaves[updates[update].leaf]; s->packed.load(std::memory_order_relaxed)) forget_packed(s);
   claimed_.push_back(c);
   return true;
 }
@@ -139,7 +144,8 @@ void Tape::release_cells() {
 
 void Tape::build(std::vector<Node*>& pending, size_t count, const std::vector<Cell*>& cells) {
   choose(pending, count);
-  words.clear(), records.clear(), outputs.clear(), leaves.clear(), leaf_descs.clear(), slots.clear(), slot_dtypes.clear(), refs.clear();
+  words.clear(), records.clear(), outputs.clear(), leaves.clear(), leaf_descs.clear(), leaf_is_cell.clear(), slots.clear(),
+      slot_dtypes.clear(), refs.clear();
   ++stamp_;
   auto describe = [&](DType dtype, const Shape& shape) {
     words.push_back(static_cast<uint64_t>(dtype) << 8 | static_cast<uint64_t>(shape.rank()));
@@ -172,7 +178,7 @@ void Tape::build(std::vector<Node*>& pending, size_t count, const std::vector<Ce
         slot_dtypes.push_back(s.dtype);
         words.push_back(static_cast<uint64_t>(s.dtype));
       } else {
-        ref = {Ref::leaf, 0, leaf_index(e.node->out(e.index))};
+        ref = {Ref::leaf, 0, leaf_index(e.node->out(e.index), e.node->cell || e.node->is(kOfCell))};
       }
       refs.push_back(ref);
       words.push_back(uint64_t{ref.index} << 16 | uint64_t{ref.result} << 8 | ref.kind);
@@ -180,6 +186,7 @@ void Tape::build(std::vector<Node*>& pending, size_t count, const std::vector<Ce
     for (int r = 0; r < n->n_out; ++r) describe(n->out(r).dtype, n->out(r).shape);
   }
   for (const auto& d : leaf_descs) describe(d.dtype, d.shape);
+  for (uint8_t cell : leaf_is_cell) words.push_back(cell);
   find_updates(pending, count, cells);
   for (const Update& u : updates) words.push_back(uint64_t{u.record} << 40 | uint64_t{u.result} << 32 | u.leaf);
   hash = 0;

@@ -41,6 +41,7 @@ struct Tape {
   std::vector<uint8_t> outputs;  // per record: results that leave the program, as bits
   std::vector<Storage*> leaves;
   std::vector<ValueDesc> leaf_descs;
+  std::vector<uint8_t> leaf_is_cell;  // the value of a parameter: it stays over many runs
   std::vector<SlotValue> slots;
   std::vector<DType> slot_dtypes;
   std::vector<Ref> refs;         // inputs of all records, one after the other
@@ -55,7 +56,7 @@ struct Tape {
 
  private:
   void choose(std::vector<Node*>& pending, size_t count);
-  uint32_t leaf_index(const Result& r);
+  uint32_t leaf_index(const Result& r, bool is_cell);
   void find_updates(const std::vector<Node*>& pending, size_t count, const std::vector<Cell*>& cells);
   std::vector<uint8_t> needed_, kept_, out_bits_;
   // Open-addressing map from storage to leaf index; entries of earlier builds are recognised by their stamp.

@@ -44,6 +44,7 @@ struct Step {
   const void* attr;
   std::vector<ValueDesc> in, out;
   const Expr* expr = nullptr;  // of a fused step, which has no attributes
+  uint32_t constant = 0;       // inputs that stay as they are over many runs (weights of a network that is not trained here), as bits
 };
 
 /// Which operands of an op on pictures may lie in blocks of channels: [N, C/b, H, W, b] for [N, C, H, W].
@@ -58,6 +59,15 @@ struct Kernel {
   /// `workspace` has workspace_bytes bytes, 64-byte aligned, contents undefined. Allocates nothing.
   virtual void run(const void* const* in, void* const* out, void* workspace) = 0;
   int64_t workspace_bytes = 0;
+
+  /// One of the constant inputs may be laid out anew once for many runs: `run` is then given what pack() made of it in its place. A format
+  /// says what pack() makes, so that kernels with the same format share it.
+  struct Packing {
+    int input = -1;  // none
+    int64_t bytes = 0;
+    uint64_t format = 0;
+  } packing;
+  virtual void pack(const void* /*input*/, void* /*packed*/) {}
 };
 
 }  // namespace suanli

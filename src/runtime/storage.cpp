@@ -125,8 +125,71 @@ Storage* allocate_storage(int64_t bytes, Device device, const char* who) {
 
 void release(Storage* s) {
   if (s->refs.fetch_sub(1, std::memory_order_acq_rel) != 1) return;
+  if (s->packed.load(std::memory_order_relaxed)) forget_packed(s);
   if (s->data) pool(s->device).give_back(s->data, s->bytes);
   slab_free(s, sizeof(Storage));
+}
+
+namespace {
+
+struct PackedCopies {
+  struct Copy {
+    uint64_t format;
+    Storage* storage;
+  };
+  std::mutex mutex;
+  std::unordered_map<const Storage*, std::vector<Copy>> of;
+};
+PackedCopies& packed_copies() {
+  static auto* p = new PackedCopies;
+  return *p;
+}
+
+}  // namespace
+
+Storage* detail::packed_copy(Storage* source, uint64_t format, int64_t bytes, PackFn make, void* context) {
+  auto& p = packed_copies();
+  std::lock_guard lock(p.mutex);  // also while it is made: a second thread that wants it waits instead of making it too
+  auto& copies = p.of[source];
+  for (const auto& c : copies)
+    if (c.format == format && c.storage->bytes == bytes) {
+      retain(c.storage);
+      return c.storage;
+    }
+  Storage* copy = allocate_storage(bytes, source->device, "pack");
+  try {
+    make(context, source->data, copy->data);
+  } catch (...) {
+    release(copy);
+    throw;
+  }
+  copies.push_back({format, copy});
+  source->packed.store(true, std::memory_order_relaxed);
+  retain(copy);
+  return copy;
+}
+
+void forget_packed(Storage* s) {
+  auto& p = packed_copies();
+  std::vector<PackedCopies::Copy> gone;
+  {
+    std::lock_guard lock(p.mutex);
+    auto it = p.of.find(s);
+    if (it == p.of.end()) return;
+    gone = std::move(it->second);
+    p.of.erase(it);
+    s->packed.store(false, std::memory_order_relaxed);
+  }
+  for (const auto& c : gone) release(c.storage);
+}
+
+int64_t packed_bytes(Device device) {
+  auto& p = packed_copies();
+  std::lock_guard lock(p.mutex);
+  int64_t bytes = 0;
+  for (const auto& [source, copies] : p.of)
+    for (const auto& c : copies) bytes += source->device == device ? c.storage->bytes : 0;
+  return bytes;
 }
 
 int64_t system_allocations() {

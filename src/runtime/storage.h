@@ -1,6 +1,7 @@
 // Storage: counted bytes on a device, taken from a caching allocator that counts against the memory limit.
 #pragma once
 #include <atomic>
+#include <type_traits>
 
 #include "suanli/runtime.h"
 
@@ -11,12 +12,31 @@ struct Storage {
   Device device;
   int64_t bytes = 0;
   void* data = nullptr;
+  std::atomic<bool> packed{false};  // copies of it in other layouts exist
 };
 
 /// Takes `bytes` (may be 0) with one reference. Throws OutOfMemory with `who` and what is held when limit or device are exhausted.
 Storage* allocate_storage(int64_t bytes, Device device, const char* who);
 inline void retain(Storage* s) { s->refs.fetch_add(1, std::memory_order_relaxed); }
 void release(Storage* s);
+
+/// A copy of a storage in another layout, with a reference for the caller: what `make(source, copy)` writes the first time a format is asked
+/// for. It is kept until its source goes, or forget_packed().
+template <class F> Storage* packed_copy(Storage* source, uint64_t format, int64_t bytes, F&& make);
+/// Drops the copies of a storage that is about to change.
+void forget_packed(Storage* s);
+/// Bytes of all copies.
+int64_t packed_bytes(Device device);
+
+namespace detail {
+using PackFn = void (*)(void* context, const void* source, void* copy);
+Storage* packed_copy(Storage* source, uint64_t format, int64_t bytes, PackFn make, void* context);
+}  // namespace detail
+template <class F> Storage* packed_copy(Storage* source, uint64_t format, int64_t bytes, F&& make) {
+  using G = std::remove_reference_t<F>;
+  return detail::packed_copy(
+      source, format, bytes, [](void* context, const void* from, void* to) { (*static_cast<G*>(context))(from, to); }, &make);
+}
 
 /// Blocks taken from the system since start (for tests: constant at steady state).
 int64_t system_allocations();

@@ -52,6 +52,7 @@ enum NodeFlags : uint8_t {
   kExecuted = 4,      // its flush succeeded; results that were needed have storage
   kFailed = 8,        // its program was dropped; using it throws
   kWeak = 16,         // scalar slot: takes the dtype of what it meets
+  kOfCell = 64,       // a parameter's committed value
   kKept = 32,         // scratch of a flush: some value or gradient outside the program still needs this node
 };
 

@@ -30,6 +30,7 @@ Parameter::Parameter(const Tensor& initial, bool requires_grad) {
     Recorder::current().fresh_ = true;
   } else {
     cell_->committed = value;
+    value.node()->flags |= kOfCell;
   }
 }
 
@@ -98,6 +99,7 @@ void Parameter::set(const Tensor& value) {
     std::lock_guard lock(cell_->mutex);
     cell_->pending = Tensor();
     cell_->committed = plain;
+    plain.node()->flags |= kOfCell;
     ++cell_->version;
     return;
   }

@@ -85,6 +85,7 @@ void Recorder::commit_cells() {
       } else {
         std::lock_guard lock(c->mutex);
         c->committed = std::exchange(c->pending, Tensor());
+        c->committed.node()->flags |= kOfCell;
         ++c->version;
       }
     }

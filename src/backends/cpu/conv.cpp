@@ -101,7 +101,8 @@ class SpreadReorder {
 /// A single sample is split along its output channels instead. One thread at a time may run it.
 class ConvF32 final : public Kernel {
  public:
-  ConvF32(Direction direction, const Geometry& g, bool bias) : direction_(direction), g_(g), bias_(bias), layout_(layout(direction, g)) {
+  ConvF32(Direction direction, const Geometry& g, bool bias, bool constant_weights)
+      : direction_(direction), g_(g), bias_(bias), layout_(layout(direction, g)) {
     OneOmpThread one;
     const bool gradient = direction == Direction::grad_weight;
     chunk_ = gradient ? gradient_chunk(g) : (g.n + chunks(g) - 1) / chunks(g);
@@ -114,13 +115,24 @@ class ConvF32 final : public Kernel {
     }
     prepare(lanes);
     workspace_bytes = places_.total();
+    if (constant_weights && !gradient) pack_weights();
+  }
+
+  void pack(const void* weights, void* packed) override {
+    const auto scratch = std::make_unique<std::byte[]>(static_cast<size_t>(workspace_bytes) + 64);
+    if (slice_ == 0) return w_reorder_.run(weights, packed, scratch.get());
+    OneOmpThread one;
+    for (size_t i = 0; i < lanes_.size(); ++i)
+      lanes_[i].whole.w.run(
+          {at(weights, 4 * static_cast<int64_t>(i) * slice_ * g_.depth()), at(packed, static_cast<int64_t>(i) * slice_bytes_)},
+          at(scratch.get(), lanes_[i].scratch));
   }
 
   void run(const void* const* in, void* const* out, void* workspace) override {
     const void* x = direction_ == Direction::grad_input ? out[0] : in[0];
     const void* w = direction_ == Direction::grad_weight ? out[0] : in[1];
     const void* y = direction_ == Direction::forward ? out[0] : in[direction_ == Direction::grad_weight ? 1 : 0];
-    if (direction_ != Direction::grad_weight && w_reorder_) {
+    if (direction_ != Direction::grad_weight && w_reorder_ && packing.input < 0) {
       w_reorder_.run(w, at(workspace, w_place_), workspace);
       w = at(workspace, w_place_);
     }
@@ -147,6 +159,15 @@ class ConvF32 final : public Kernel {
   }
 
  private:
+  /// Weights that stay are reordered once.
+  void pack_weights() {
+    const Stage& first = lanes_[0].whole;
+    if (slice_ == 0 ? !w_reorder_ : !first.w) return;
+    slice_bytes_ = (bytes(first.w_desc) + 63) / 64 * 64;
+    packing = {1, slice_ == 0 ? bytes(first.w_desc) : slice_bytes_ * static_cast<int64_t>(lanes_.size()),
+               layout_hash(first.w_desc) * 31 + static_cast<uint64_t>(slice_)};
+  }
+
   /// What is done with one number of samples.
   struct Stage {
     Primitive conv, x, w, y;  // x, w, y: layout changes on the way in or out; empty: none
@@ -263,8 +284,8 @@ class ConvF32 final : public Kernel {
 
   /// Output channels from `o` on of the only sample; x lies in oneDNN's layout already.
   void run_slice(const Lane& lane, int64_t o, const void* x, const void* w, const void* b, const void* y, void* workspace) const {
-    w = at(w, 4 * o * g_.depth());
-    if (lane.whole.w) {
+    w = packing.input < 0 ? at(w, 4 * o * g_.depth()) : at(w, o / slice_ * slice_bytes_);
+    if (lane.whole.w && packing.input < 0) {
       lane.whole.w.run({w, at(workspace, lane.w)}, at(workspace, lane.scratch));
       w = at(workspace, lane.w);
     }
@@ -297,6 +318,7 @@ class ConvF32 final : public Kernel {
   std::vector<Lane> lanes_;
   SpreadReorder x_reorder_, w_reorder_;
   int64_t x_place_ = 0, w_place_ = 0;
+  int64_t slice_bytes_ = 0;  // of a slice's packed weights
   Places places_;
 };
 
@@ -334,9 +356,10 @@ std::unique_ptr<Kernel> make(Direction direction, const Step& step) {
   if (x.numel() == 0 || w.numel() == 0 || y.numel() == 0) return std::make_unique<NoProducts>(step.out[0], bias);
   const Geometry g(x, w, y, *static_cast<const ConvAttr*>(step.attr));
   if (dtype == DType::f64) return make_conv_f64(direction, g, bias);
-  if (auto kernel = make_winograd(direction, g, bias)) return kernel;
+  const bool constant_weights = step.constant >> 1 & 1;
+  if (auto kernel = make_winograd(direction, g, bias, constant_weights)) return kernel;
   try {
-    return std::make_unique<ConvF32>(direction, g, bias);
+    return std::make_unique<ConvF32>(direction, g, bias, constant_weights);
   } catch (const dnnl::error& e) { throw Error(str("[conv2d] oneDNN has no convolution of ", x, " with ", w, ": ", e.what())); }
 }
 

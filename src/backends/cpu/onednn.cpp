@@ -9,6 +9,13 @@ const dnnl::engine& onednn_engine() {
   return *engine;
 }
 
+uint64_t layout_hash(const dnnl::memory::desc& desc) {
+  uint64_t hash = 0xCBF29CE484222325u;  // FNV-1a, a number at a time
+  for (const auto& numbers : {desc.get_dims(), desc.get_padded_dims(), desc.get_strides(), desc.get_inner_blks(), desc.get_inner_idxs()})
+    for (auto n : numbers) hash = (hash ^ static_cast<uint64_t>(n)) * 0x100000001B3u;
+  return hash;
+}
+
 dnnl::primitive_attr onednn_attr() {
   dnnl::primitive_attr attr;
   attr.set_scratchpad_mode(dnnl::scratchpad_mode::user);

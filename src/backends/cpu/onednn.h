@@ -29,6 +29,9 @@ class OneOmpThread {
 
 const dnnl::engine& onednn_engine();
 
+/// A number that is equal for equal layouts.
+uint64_t layout_hash(const dnnl::memory::desc& desc);
+
 /// Attributes of every primitive here: the scratchpad is given at execution, so nothing is allocated then.
 dnnl::primitive_attr onednn_attr();
 

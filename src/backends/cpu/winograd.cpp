@@ -42,12 +42,14 @@ struct Cut {
 /// y and dx.
 class Winograd final : public Kernel {
  public:
-  Winograd(const Geometry& g, bool backwards, bool bias) : cut_(g, backwards), backwards_(backwards), bias_(bias) {
+  Winograd(const Geometry& g, bool backwards, bool bias, bool constant_weights) : cut_(g, backwards), backwards_(backwards), bias_(bias) {
     lanes_ = conv_lanes(g, (cut_.tiles + kWinogradRows - 1) / kWinogradRows);
     group_ = best_group();
     u_plane_ = cut_.in * cut_.out + kShiftedFloats;
     Places places;
-    u_ = places.add(4 * kWinogradPlanes * u_plane_);
+    const int64_t u_bytes = 4 * kWinogradPlanes * u_plane_;
+    if (constant_weights) packing = {1, u_bytes, 0x77696E6Fu + static_cast<uint64_t>(cut_.in << 33 | cut_.out << 1 | backwards)};
+    else u_ = places.add(u_bytes);
     for (int64_t i = 0; i < lanes_; ++i)
       for (int64_t channels : {cut_.in, cut_.out}) places_.push_back(places.add(planes_bytes(group_, channels)));
     workspace_bytes = places.total();
@@ -55,20 +57,24 @@ class Winograd final : public Kernel {
 
   void run(const void* const* in, void* const* out, void* workspace) override {
     const float* x = static_cast<const float*>(in[0]);
-    const float* w = static_cast<const float*>(in[1]);
     const float* bias = bias_ ? static_cast<const float*>(in[2]) : nullptr;
-    float* u = static_cast<float*>(at(workspace, u_));
-    // w is [O, C, 3, 3] in both directions.
-    const int64_t pair = 2 * winograd_block(), of_out = backwards_ ? 9 : 9 * cut_.in, of_in = backwards_ ? 9 * cut_.out : 9;
-    parallel_chunks((cut_.out + pair - 1) / pair, std::max<int64_t>(1, 8192 / (cut_.in * pair)), [&](int64_t begin, int64_t end) {
-      winograd_weights(w, of_out, of_in, backwards_, cut_.in, cut_.out, begin * pair, std::min(cut_.out, end * pair), u, u_plane_);
-    });
+    if (packing.input < 0) pack(in[1], at(workspace, u_));
+    const float* u = static_cast<const float*>(packing.input < 0 ? at(workspace, u_) : in[1]);
     const int64_t groups = (cut_.tiles + group_ - 1) / group_;
     parallel_parts(static_cast<int>(lanes_), [&](int lane) {
       float* v = static_cast<float*>(at(workspace, places_[static_cast<size_t>(2 * lane)]));
       float* m = static_cast<float*>(at(workspace, places_[static_cast<size_t>(2 * lane + 1)]));
       for (int64_t i = groups * lane / lanes_; i < groups * (lane + 1) / lanes_; ++i)
         group(x, u, bias, static_cast<float*>(out[0]), i * group_, std::min(group_, cut_.tiles - i * group_), v, m);
+    });
+  }
+
+  /// The transformed weights. w is [O, C, 3, 3] in both directions.
+  void pack(const void* weights, void* packed) override {
+    const int64_t pair = 2 * winograd_block(), of_out = backwards_ ? 9 : 9 * cut_.in, of_in = backwards_ ? 9 * cut_.out : 9;
+    parallel_chunks((cut_.out + pair - 1) / pair, std::max<int64_t>(1, 8192 / (cut_.in * pair)), [&](int64_t begin, int64_t end) {
+      winograd_weights(static_cast<const float*>(weights), of_out, of_in, backwards_, cut_.in, cut_.out, begin * pair,
+                       std::min(cut_.out, end * pair), static_cast<float*>(packed), u_plane_);
     });
   }
 
@@ -187,23 +193,24 @@ bool direct_only() {
   return on;
 }
 
-/// Enough channels that the products outweigh the transforms, enough tiles that they outweigh those of the weights, and tiles that are
-/// mostly filled.
-bool pays(Direction direction, const Geometry& g) {
+/// Enough channels that the products outweigh the transforms, tiles that are mostly filled, and enough of them that what is saved outweighs
+/// reading the transformed weights, which are four times as large; and, unless they stay, making them.
+bool pays(Direction direction, const Geometry& g, bool constant_weights) {
   if (g.r != 3 || g.s != 3 || g.attr.stride != 1 || g.attr.dilation != 1 || g.attr.groups != 1 || g.attr.padding > 2) return false;
   const int64_t block = winograd_block();
   if (g.x_block != block || g.y_block != block || std::min(g.c, g.o) < 32) return false;
   const int64_t height = direction == Direction::grad_input ? g.h : g.p, width = direction == Direction::grad_input ? g.w : g.q;
   const int64_t tiles = g.n * tiles_along(height) * tiles_along(width);
-  return tiles >= 32 && 2 * g.n * height * width > kWinogradTile * kWinogradTile * tiles;
+  const double weights = 4.0 * kWinogradPlanes * static_cast<double>(g.c * g.o);  // bytes
+  return 2 * g.n * height * width > kWinogradTile * kWinogradTile * tiles && g.flops() > (constant_weights ? 20 : 60) * weights;
 }
 
 }  // namespace
 
-std::unique_ptr<Kernel> make_winograd(Direction direction, const Geometry& g, bool bias) {
-  if (direct_only() || !pays(direction, g)) return nullptr;
+std::unique_ptr<Kernel> make_winograd(Direction direction, const Geometry& g, bool bias, bool constant_weights) {
+  if (direct_only() || !pays(direction, g, constant_weights)) return nullptr;
   if (direction == Direction::grad_weight) return std::make_unique<WinogradGradient>(g);
-  return std::make_unique<Winograd>(g, direction == Direction::grad_input, bias);
+  return std::make_unique<Winograd>(g, direction == Direction::grad_input, bias, constant_weights);
 }
 
 }  // namespace suanli::cpu
