@@ -14,9 +14,10 @@ struct PlanStats {
 };
 /// Of the calling thread, since its start.
 SUANLI_API PlanStats plan_stats();
-/// How programs are run. Both tiers give the same bits.
+/// How programs are run. Both tiers give the same bits, but for convolutions: the planned tier lays their operands out anew and may use
+/// Winograd's algorithm, which sums in another order.
 enum class Tier : uint8_t {
-  planned,  ///< Pointwise ops are fused into one kernel where they can be.
+  planned,  ///< Optimised as a whole: see docs/architecture.md, "The plan".
   cold,     ///< One kernel per op.
 };
 /// For all threads, from the next flush on. Planned, unless SUANLI_TIER=cold.
@@ -25,6 +26,9 @@ SUANLI_API Tier tier();
 /// While on, every kernel's float results are checked, and the first NaN or infinity throws NumericError naming op, module and
 /// samples. Programs run in the cold tier meanwhile, so that every op is seen. Also: SUANLI_CHECK_NAN=1.
 SUANLI_API void set_check_nan(bool on);
+/// While on, working memory is filled with NaNs before and after the time that it holds a value: for tests of the memory plan. Also:
+/// SUANLI_POISON=1.
+SUANLI_API void set_poison(bool on);
 /// Forgets all plans (they are built again at next sight).
 SUANLI_API void clear_plan_cache();
 

@@ -1,4 +1,5 @@
 // Flush: pending nodes → tape → plan (from the cache, or built) → run → results attached. This is what the recorder calls.
+#include <algorithm>
 #include <atomic>
 #include <cmath>
 #include <cstdlib>
@@ -87,6 +88,12 @@ bool check_nan_from_environment() {
 }
 bool check_nan = check_nan_from_environment();
 
+bool poison_from_environment() {
+  const char* text = std::getenv("SUANLI_POISON");
+  return text && *text && std::string_view(text) != "0";
+}
+bool poison = poison_from_environment();
+
 Tier tier_from_environment() {
   const char* text = std::getenv("SUANLI_TIER");
   return text && std::string_view(text) == "cold" ? Tier::cold : Tier::planned;
@@ -132,6 +139,19 @@ void require_finite(const PlannedStep& s, const Tape& tape, void* const* out) {
   }
 }
 
+/// Fills what begins with a step (before it) or ends with it (after) with NaNs, so that whoever reads it where it does not live shows.
+void poison_arena(const Plan& plan, char* arena, uint32_t step, bool after) {
+  for (const PlannedBytes& b : plan.arena) {
+    if ((after ? b.last : b.first) != step) continue;
+    // Not what others hold meanwhile: a result in the place of a dying input.
+    const bool shared = std::any_of(plan.arena.begin(), plan.arena.end(), [&](const PlannedBytes& o) {
+      const bool lives = after ? o.first <= step && o.last > step : o.first < step && o.last >= step;
+      return lives && o.at < b.at + b.bytes && b.at < o.at + o.bytes;
+    });
+    if (!shared) std::memset(arena + b.at, 0xFF, static_cast<size_t>(b.bytes));
+  }
+}
+
 void run(Plan& plan, ThreadState& t, const Arena& arena) {
   Tape& tape = t.tape;
   auto address = [&](const Place& p, const ValueDesc& d) -> void* {
@@ -156,9 +176,12 @@ void run(Plan& plan, ThreadState& t, const Arena& arena) {
       t.in[static_cast<size_t>(p.input)] = t.packed.back()->data;
     }
     const uint32_t scope = tape.records[s.record]->scope;
+    const auto number = static_cast<uint32_t>(&s - plan.steps.data());
+    if (poison) poison_arena(plan, arena.data(), number, false);
     if (profiler_hooks) profiler_hooks->begin(profiler_hooks->context, s.step, scope);
     s.kernel->run(t.in.data(), t.out.data(), arena.data() + s.workspace_at);
     if (profiler_hooks) profiler_hooks->end(profiler_hooks->context, s.step, scope);
+    if (poison) poison_arena(plan, arena.data(), number, true);
     if (check_nan) require_finite(s, tape, t.out.data());
   }
 }
@@ -169,6 +192,7 @@ PlanStats plan_stats() { return this_thread().stats; }
 void set_tier(Tier tier) { chosen_tier = tier; }
 Tier tier() { return chosen_tier; }
 void set_check_nan(bool on) { check_nan = on; }
+void set_poison(bool on) { poison = on; }
 void clear_plan_cache() { cache().clear(); }
 
 void prepare_executing_thread() { this_thread(); }

@@ -55,6 +55,8 @@ class Regions {
         if (root.kind == Ref::record) readers_[root.index].push_back({i, p.desc(r).shape == p.desc(root).shape});
       }
     }
+    others_before_.assign(n_ + 1, 0);
+    for (uint32_t i = 0; i < n_; ++i) others_before_[i + 1] = others_before_[i] + (!fusable_[i] && !p.is_alias(i));
     last_reader_of_leaf_.assign(p.tape().leaves.size(), kNobody);
     last_reader_of_value_.assign(p.values(), kNobody);
     for (uint32_t i = static_cast<uint32_t>(n_); i-- > 0;)
@@ -99,8 +101,12 @@ class Regions {
 
   void place(uint32_t i) {
     std::vector<uint32_t> near, far;  // regions of readers that i may join, and of others
+    const bool early = frees_inputs(i);
     for (const Reader& r : readers_[i]) {
-      const bool joins = r.same_shape && fusable_[i] && !is_sum(i) && fusable_[r.record] && space(r.record) == shape(i);
+      bool joins = r.same_shape && fusable_[i] && !is_sum(i) && fusable_[r.record] && space(r.record) == shape(i);
+      // What makes one value of several goes ahead: joined with a reader that waits for others it would keep them all until then (the
+      // gradients of a weight that is used many times).
+      if (early && others_before_[r.record] > others_before_[i]) joins = false;
       (joins ? near : far).push_back(find(r.record));
     }
     for (auto* regions : {&near, &far}) {
@@ -125,6 +131,25 @@ class Regions {
     if (fusable_[i] && !p_.record(i).again) join_who_reads_the_same(i);
   }
 
+  /// Whether two inputs or more of the result's size have no other reader.
+  bool frees_inputs(uint32_t i) const {
+    int dying = 0;
+    for (const Ref& r : p_.inputs(i)) {
+      const Ref root = p_.root(r);
+      dying += root.kind == Ref::record && !fusable_[root.index] && readers_[root.index].size() == 1 && !p_.leaves(root) &&
+               p_.desc(r).shape == shape(i);
+    }
+    return dying >= 2 || (dying == 1 && accumulates(i));
+  }
+  /// Adds to what was added before.
+  bool accumulates(uint32_t i) const {
+    for (const Ref& r : p_.inputs(i))
+      if (const Ref root = p_.root(r);
+          root.kind == Ref::record && root.index != i && p_.record(root.index).op == p_.record(i).op && readers_[root.index].size() == 1)
+        return true;
+    return false;
+  }
+
   /// Reading a large input once is worth a joint step; sharing a bias or a number is not.
   void join_who_reads_the_same(uint32_t i) {
     for (const Ref& r : p_.inputs(i)) {
@@ -143,8 +168,9 @@ class Regions {
   size_t n_;
   std::vector<uint32_t> parent_, height_;
   std::vector<uint32_t> highest_;  // per region: the height of the lowest region that feeds it and is placed already
-  std::vector<uint64_t> sums_;     // per region: axes and dtype of its sums; 0: it has none
+  std::vector<uint64_t> sums_;  // per region: axes and dtype of its sums; 0: it has none
   std::vector<uint8_t> fusable_;
+  std::vector<uint32_t> others_before_;  // how many records that are not fused come before
   std::vector<std::vector<Reader>> readers_;
   std::vector<uint32_t> last_reader_of_leaf_, last_reader_of_value_;
 };

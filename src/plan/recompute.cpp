@@ -259,7 +259,10 @@ void compute_where_read(Program& p) {
       int64_t more = 0;
       for (const Ref& b : chain.bases)
         if (!contains(read, b)) more += chains.bytes(b);
-      if (more > chains.bytes(c) || ops + chain.ops > kMostOpsOfGroup) {
+      // What is written for others all the same is read again, unless everything that it is made of is read here already.
+      const bool written = p.leaves(c) || std::any_of(chains.readers(c.index).begin(), chains.readers(c.index).end(),
+                                                      [&](uint32_t r) { return !groups.in_tiles(r); });
+      if (more > (written ? 0 : chains.bytes(c)) || ops + chain.ops > kMostOpsOfGroup) {
         read.push_back(c);
         continue;
       }

@@ -57,7 +57,7 @@ using Bits = std::vector<std::vector<float>>;
 /// All values of the module; compared with == (equal numbers, which are equal bits but for zeros' signs).
 inline Bits values(nn::Module& m) {
   Bits out;
-  for (auto& [name, p] : m.state_dict()) out.push_back(p.value().to_vector<float>());
+  for (auto& [name, p] : m.state_dict()) out.push_back(cast(p.value(), f32).to_vector<float>());
   return out;
 }
 
