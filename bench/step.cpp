@@ -29,6 +29,8 @@ const Network networks[] = {
     {"cnn_b", [] { return models::make("cnn_b"); }, nll_loss},
     {"resnet18", [] { return models::make("resnet18", {.input_shape = {3, 32, 32}}); }, cross_entropy},
     {"mlp1024", mlp1024, cross_entropy},
+    {"gpt", [] { return nn::AnyModule(models::Gpt({.vocab = 5000, .context = 256, .layers = 4, .width = 256, .heads = 8})); },
+     cross_entropy},
 };
 
 using MakeOptimizer = std::unique_ptr<optim::Optimizer> (*)(std::vector<Parameter> parameters, const Json& options);
@@ -52,6 +54,11 @@ const struct {
      [](std::vector<Parameter> p, const Json& o) -> std::unique_ptr<optim::Optimizer> {
        return std::make_unique<optim::Adam>(std::move(p),
                                             optim::AdamOptions{.lr = option(o, "lr"), .weight_decay = option(o, "weight_decay")});
+     }},
+    {"adamw",
+     [](std::vector<Parameter> p, const Json& o) -> std::unique_ptr<optim::Optimizer> {
+       return std::make_unique<optim::AdamW>(std::move(p),
+                                             optim::AdamWOptions{.lr = option(o, "lr"), .weight_decay = option(o, "weight_decay")});
      }},
 };
 

@@ -213,9 +213,8 @@ def compare(case, workers, roof, options, turn):
     roof.load(case, options.threads)
     elsewhere = interleave([*chosen, roof], options.repetitions, turn)
     check_values(case, chosen)
-    pytorch = next(w for w in chosen if w.side == "pytorch")
-    return {**case, "date": time.strftime("%Y-%m-%d %H:%M"), "parameters": parameters_of(chosen), "flops": pytorch.ask("flops")["value"],
-            "elsewhere": elsewhere, "roof": {"flops": roof.ask("flops")["value"], "ms": roof.slots}, "trials": trials, "contenders": [w.record() for w in chosen]}
+    return {**case, "date": time.strftime("%Y-%m-%d %H:%M"), "parameters": parameters_of(chosen), "flops": flops_of(case, [*chosen, roof]),
+            "elsewhere": elsewhere, "trials": trials, "contenders": [w.record() for w in (*chosen, roof)]}
 
 
 def suanli(options, **request):

@@ -13,7 +13,7 @@ def contender(case, side):
 def ratio(case, side):
     """Suanli's time over the peer's: the median of the ratios within one repetition, and their quartiles."""
     ratios = [a / b for a, b in zip(contender(case, "suanli")["ms"], contender(case, side)["ms"])]
-    low, middle, high = statistics.quantiles(ratios, n=4) if len(ratios) > 1 else ratios * 3
+    low, middle, high = statistics.quantiles(ratios, n=4, method="inclusive") if len(ratios) > 1 else ratios * 3
     return middle, low, high
 
 

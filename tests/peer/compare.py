@@ -5,6 +5,7 @@ import pathlib
 import subprocess
 import sys
 import threading
+import time
 
 SOURCE = pathlib.Path(os.environ["SUANLI_SOURCE"])
 sys.path.insert(0, str(SOURCE / "bench/peers"))
@@ -15,12 +16,13 @@ PROGRAMS = pathlib.Path(os.environ["SUANLI_BIN"]).parent
 
 
 class Scripted:
-    """Work whose steps take no time to speak of and return given values, the last one for ever."""
+    """Work whose steps sleep and return given values, the last one for ever."""
 
     def __init__(self, values):
         self.values = values
 
     def step(self):
+        time.sleep(0.005)
         return self.values.pop(0) if len(self.values) > 1 else self.values[0]
 
 
