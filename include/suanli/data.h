@@ -69,7 +69,9 @@ struct OpenOptions {
 
 /// Opens data by its spec:
 ///   glyphs[?train=12000&test=2000&seed=0]   drawn digits, 28×28 grey, 10 classes; no files needed
-///   mnist:DIR, fashion-mnist:DIR            the four IDX files, plain or .gz
+///   mnist:DIR, fashion-mnist:DIR            the four IDX files, plain, .gz or .xz
+///   cifar10:DIR, cifar100:DIR               the binary version: its archive, or its files plain, .gz or .xz
+///   random:3x32x32[?classes=10&samples=1280&test=128&seed=0]   noise of any shape, for measuring speed
 ///   folder:DIR[?size=96&skip_bad=1]         JPEG, PNG and WebP pictures, a sub-folder per class, or train/ val/ test/ above these
 ///   DIR                                     one of these kinds, as it looks; Splits::notes says which
 /// A folder's pictures are decoded when they are read: the shorter side is scaled to `size` (or HEIGHTxWIDTH), the middle kept; grey if

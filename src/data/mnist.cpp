@@ -33,7 +33,7 @@ std::string join(const std::vector<std::string>& words, size_t most) {
 std::vector<std::string> spellings_of(const std::string& name) {
   std::string dotted = name;  // train-images-idx3-ubyte → train-images.idx3-ubyte
   dotted[name.find("-idx")] = '.';
-  return {name, name + ".gz", dotted, dotted + ".gz"};
+  return {name, name + ".gz", name + ".xz", dotted, dotted + ".gz", dotted + ".xz"};
 }
 
 /// The path of the file that the authors call `name`.
@@ -53,7 +53,7 @@ std::string find_file(const std::string& kind, const std::string& folder, const 
     if (std::error_code error; fs::exists(fs::path(folder) / below, error))
       advice = str("Perhaps it lies in ", (fs::path(folder) / below).string(), "; give that folder.");
   const std::vector<std::string> names = names_in(folder);
-  throw InputError(str(folder, ": ", name, " is missing (looked for ", join(spellings, 4), "); ",
+  throw InputError(str(folder, ": ", name, " is missing (looked for ", join(spellings, spellings.size()), "); ",
                        names.empty() ? std::string("the folder is empty") : "there are " + join(names, 12), ". ", advice));
 }
 

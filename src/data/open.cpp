@@ -110,6 +110,24 @@ Source open_idx(const Spec& spec, const std::vector<std::string>& class_names) {
   return open_mnist(spec.kind, place_of(spec), class_names);
 }
 
+/// "3x32x32" → [3, 32, 32]: one to four sizes.
+Shape noise_shape(const Spec& spec) {
+  Shape shape;
+  const std::string& text = spec.place;
+  bool good = spec.has_place && !text.empty();
+  for (size_t at = 0; good && at <= text.size();) {
+    const size_t end = std::min(text.find('x', at), text.size());
+    int64_t size = 0;
+    const auto parsed = std::from_chars(text.data() + at, text.data() + end, size);
+    good = parsed.ec == std::errc() && parsed.ptr == text.data() + end && size >= 1 && size <= 65'536 && shape.rank() < 4;
+    if (good) shape.push_back(size);
+    at = end + 1;
+  }
+  if (!good || shape.numel() > int64_t{1} << 26)
+    throw UsageError(str(spec.text, ": '", text, "' is no shape of a sample, expected one to four sizes such as 3x32x32 or 784."));
+  return shape;
+}
+
 bool is_about_clothes(const std::string& place) { return fs::path(place).lexically_normal().string().find("ashion") != std::string::npos; }
 
 // In the order in which they are tried for a path without a kind.
@@ -126,6 +144,27 @@ const Kind kKinds[] = {
     {"fashion-mnist", "fashion-mnist:DIR", [](const Spec& spec, const OpenOptions&) { return open_idx(spec, kClothes); },
      [](const std::string& place) { return looks_like_mnist(place) && is_about_clothes(place); }},
     {"mnist", "mnist:DIR", [](const Spec& spec, const OpenOptions&) { return open_idx(spec, kDigits); }, looks_like_mnist},
+    {"cifar10", "cifar10:DIR",
+     [](const Spec& spec, const OpenOptions&) {
+       Settings(spec, {});
+       return open_cifar10(place_of(spec));
+     },
+     looks_like_cifar10},
+    {"cifar100", "cifar100:DIR",
+     [](const Spec& spec, const OpenOptions&) {
+       Settings(spec, {});
+       return open_cifar100(place_of(spec));
+     },
+     looks_like_cifar100},
+    {"random", "random:CxHxW[?classes=N&samples=N&test=N&seed=N]",
+     [](const Spec& spec, const OpenOptions&) {
+       const Settings settings(spec, {"classes", "samples", "test", "seed"});
+       const uint64_t samples = settings.number("samples", 1280, 1, 2'000'000);
+       return open_noise(noise_shape(spec), static_cast<int64_t>(settings.number("classes", 10, 2, 100'000)), static_cast<int64_t>(samples),
+                         static_cast<int64_t>(settings.number("test", samples / 10, 0, 2'000'000)),
+                         settings.number("seed", 0, 0, UINT64_MAX));
+     },
+     nullptr},
     {"folder", "folder:DIR[?size=N&skip_bad=1]",
      [](const Spec& spec, const OpenOptions& options) {
        const Settings settings(spec, {"size", "skip_bad"});

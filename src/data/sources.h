@@ -22,6 +22,16 @@ Source open_glyphs(int64_t train, int64_t test, uint64_t seed);
 Source open_mnist(const std::string& kind, const std::string& folder, const std::vector<std::string>& class_names);
 bool looks_like_mnist(const std::string& folder);
 
+/// The binary versions of CIFAR-10 and CIFAR-100: the folder with the published archive, the archive, or the folder with what was in it,
+/// each file plain, .gz or .xz.
+Source open_cifar10(const std::string& place);
+Source open_cifar100(const std::string& place);
+bool looks_like_cifar10(const std::string& place);
+bool looks_like_cifar100(const std::string& place);
+
+/// Uniform noise in [0, 1), uniform labels; a pure function of the seed. test = 0: no test samples.
+Source open_noise(const Shape& shape, int64_t classes, int64_t train, int64_t test, uint64_t seed);
+
 struct FolderOptions {
   int64_t height = 0, width = 0;         ///< Of a sample; 0: chosen, see folder.cpp.
   bool skip_bad = false;                 ///< Leaves out what cannot be read, instead of throwing.
