@@ -27,6 +27,11 @@ struct Info {
   uint64_t fingerprint = 0;              ///< A hash of every value and label, in order: a resume sees that data changed.
 };
 
+/// A part of a picture, in pixels of it; edges may lie between pixels.
+struct Box {
+  double top = 0, left = 0, height = 0, width = 0;
+};
+
 /// Samples by index. Immutable: every const function may be called from several threads at once.
 class SUANLI_API Dataset {
  public:
@@ -39,25 +44,40 @@ class SUANLI_API Dataset {
   /// Writes sample `index` (0 … size()-1): info().input_shape.numel() floats (pixels in [0, 1]) to `x` and its label to `*y`.
   /// Throws InputError if the sample cannot be read.
   virtual void read(int64_t index, float* x, int64_t* y) const = 0;
+  /// [height, width] of the picture that sample `index` is made from. By default the sample's own.
+  virtual Shape picture_size(int64_t index) const;
 };
 
 /// The samples of `dataset` named by `indices`, in that order. Throws ShapeError if one is out of range.
 SUANLI_API std::shared_ptr<const Dataset> subset(std::shared_ptr<const Dataset> dataset, std::vector<int64_t> indices);
 
 struct Splits {
-  std::shared_ptr<const Dataset> train, val, test;  ///< val is null when no validation split was asked for.
+  std::shared_ptr<const Dataset> train, val, test;  ///< val is null when no validation split was asked for, test where there is none.
+  std::vector<std::string> notes;                   ///< What was detected, chosen or left out: lines for the user.
 };
 
 struct OpenOptions {
-  uint64_t seed = 0;          ///< Chooses which training samples validate: a function of (seed, number of samples) alone.
-  double val_fraction = 0.1;  ///< Of the training samples, in [0, 1); 0: no validation split, all samples train.
+  uint64_t seed = 0;          ///< Chooses which training samples validate: a function of (seed, number of samples of each class) alone.
+  double val_fraction = 0.1;  ///< Of the training samples, in [0, 1); 0: no validation split, all samples train. Data that come with a
+                              ///< validation split of their own keep that.
+  bool skip_bad = false;      ///< As the setting skip_bad=1, for the kinds that have it.
+  /// What a trained model takes and tells apart. Pictures of a folder are made to fit the shape, and its sub-folders must be among the
+  /// classes. Empty: the data decide.
+  Shape input_shape{};
+  std::vector<std::string> class_names{};
 };
 
 /// Opens data by its spec:
 ///   glyphs[?train=12000&test=2000&seed=0]   drawn digits, 28×28 grey, 10 classes; no files needed
-///   mnist:DIR, fashion-mnist:DIR            the four IDX files, plain or .gz
-/// Everything is decoded into memory, one byte per pixel. Throws InputError if the kind is unknown or the files are
-/// bad, UsageError if the spec is wrong otherwise.
+///   mnist:DIR, fashion-mnist:DIR            the four IDX files, plain, .gz or .xz
+///   cifar10:DIR, cifar100:DIR               the binary version: its archive, or its files plain, .gz or .xz
+///   random:3x32x32[?classes=10&samples=1280&test=128&seed=0]   noise of any shape, for measuring speed
+///   folder:DIR[?size=96&skip_bad=1]         JPEG, PNG and WebP pictures, a sub-folder per class, or train/ val/ test/ above these
+///   DIR                                     one of these kinds, as it looks; Splits::notes says which
+/// A folder's pictures are decoded when they are read: the shorter side is scaled to `size` (or HEIGHTxWIDTH), the middle kept; grey if
+/// all are grey, else RGB. Each is decoded once here, so that a damaged one is named before anything begins (skip_bad=1 leaves such
+/// out); of more than 20,000 that many. The other kinds are decoded into memory, one byte per pixel.
+/// Throws InputError if the kind is unknown or the files are bad, UsageError if the spec is wrong otherwise.
 SUANLI_API Splits open(const std::string& spec, const OpenOptions& options = {});
 
 /// 0 … n-1 in the order of `epoch`: a Fisher–Yates shuffle drawn from Philox(seed, epoch), the same on every machine.
@@ -128,12 +148,14 @@ class SUANLI_API Loader {
 
 struct PictureOptions {
   int channels = 1;               ///< 1 grey, 3 RGB.
-  int64_t height = 0, width = 0;  ///< In pixels; 0: as in the file. Stretched to fit: area average when shrinking, else bilinear.
+  int64_t height = 0, width = 0;  ///< In pixels; both 0: as in the file. Else the middle part of that shape, as large as it can be, is
+                                  ///< scaled: area average when shrinking, bilinear when growing.
 };
 
-/// Reads a PNG of any colour type → [channels, height, width] f32 in [0, 1]. Sample values are taken as they are (no gamma),
-/// grey is 0.299 R + 0.587 G + 0.114 B, transparency shows white. Throws InputError naming file and position.
-SUANLI_API Tensor read_png(const std::string& path, const PictureOptions& options = {});
+/// Reads a JPEG, PNG or WebP file of any colour type → [channels, height, width] f32 in [0, 1]. JPEGs are turned upright as their EXIF
+/// says; sample values are taken as they are (no gamma or colour profile), grey is 0.299 R + 0.587 G + 0.114 B, transparency shows white.
+/// Throws InputError naming file and position.
+SUANLI_API Tensor read_picture(const std::string& path, const PictureOptions& options = {});
 
 /// Writes [H, W], [1, H, W] or [3, H, W] f32 in [0, 1] as an 8-bit PNG; values outside are clamped, NaN becomes 0.
 /// Throws ShapeError or DTypeError for other tensors, InputError if the file cannot be written.

@@ -30,7 +30,7 @@ SUANLI_API NamedTensors load_safetensors(const std::string& path, std::map<std::
 /// holds the resolved numbers.
 struct TrainConfig {
   std::string data = "glyphs";   ///< A spec of data::open().
-  std::string model = "cnn_b";   ///< A name of the zoo, or your own name for a module of your own.
+  std::string model;             ///< A name of the zoo, or your own name for a module of your own. "": one that fits the data.
   int64_t epochs = 0;            ///< 0: the recipe's.
   int64_t batch_size = 0;        ///< 0: the recipe's.
   std::string optimizer;         ///< "sgd" or "adam"; "": the recipe's.
@@ -80,6 +80,9 @@ struct EpochReport {
 struct Evaluation {
   double loss = 0, accuracy = 0;
   int64_t samples = 0;
+  // Of EvaluateOptions::classes > 0:
+  double top5 = 0;                 ///< Share of samples whose class is among the five largest outputs.
+  std::vector<int64_t> confusion;  ///< [classes, classes]: how often class (row) was taken for class (column).
 };
 
 /// Output of the model and targets → mean loss over the batch, [].
@@ -89,6 +92,7 @@ struct EvaluateOptions {
   int64_t batch_size = 64, loader_threads = 1;
   double mean = 0, stddev = 1;
   Loss loss = {};                     ///< cross_entropy if empty.
+  int64_t classes = 0;                ///< The number of classes, if Evaluation's details are wanted.
   std::function<bool()> should_stop = {};  ///< Asked between batches; true ends with fewer samples.
 };
 /// Loss and share of right answers (largest output = target) over a data set, without gradients and in eval mode. The module's mode

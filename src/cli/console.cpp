@@ -61,6 +61,24 @@ std::string emphasised(const std::string& text) {
 
 std::string percent(double fraction) { return std::isnan(fraction) ? "-" : fmt::format("{:.2f}%", 100 * fraction); }
 
+namespace {
+bool begins_character(char byte) { return (static_cast<unsigned char>(byte) & 0xC0) != 0x80; }
+}  // namespace
+
+std::string padded(const std::string& text, size_t width) {
+  size_t characters = 0, end = 0;
+  for (; end < text.size(); ++end)
+    if (begins_character(text[end]) && characters++ == width) break;
+  const size_t shown = static_cast<size_t>(std::count_if(text.begin(), text.begin() + static_cast<std::ptrdiff_t>(end), begins_character));
+  return text.substr(0, end) + std::string(width - shown, ' ');
+}
+
+size_t widest(const std::vector<std::string>& texts, size_t least, size_t most) {
+  for (const std::string& text : texts)
+    least = std::max(least, static_cast<size_t>(std::count_if(text.begin(), text.end(), begins_character)));
+  return std::min(least, most);
+}
+
 std::string memory_size(int64_t bytes) {
   static const char* const units[] = {"B", "KiB", "MiB", "GiB", "TiB"};
   auto value = static_cast<double>(bytes);

@@ -1,6 +1,7 @@
 // What the program writes: results on stdout, everything else on stderr.
 #pragma once
 #include <string>
+#include <vector>
 
 #include "suanli/train.h"
 
@@ -17,6 +18,11 @@ std::string emphasised(const std::string& text);
 
 /// "98.92%", or "-" for NaN.
 std::string percent(double fraction);
+/// `text` filled up or cut to `width` characters.
+std::string padded(const std::string& text, size_t width);
+/// The length in characters of the longest of `texts`, within least … most.
+size_t widest(const std::vector<std::string>& texts, size_t least, size_t most);
+
 /// "120 MiB".
 std::string memory_size(int64_t bytes);
 /// "01:05" or "2:03:10".

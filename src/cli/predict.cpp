@@ -1,17 +1,22 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <filesystem>
 #include <numeric>
 
+#include "base/file.h"
 #include "base/text.h"
 #include "cli/console.h"
 #include "cli/verbs.h"
+#include "data/picture_tree.h"
 #include "suanli/train.h"
 #include "train/json.h"
 
 namespace suanli::cli {
 
 namespace {
+
+constexpr size_t kBatch = 64;  // pictures in memory at a time
 
 /// Indices of the `k` largest probabilities, largest first; of equal ones the lower class.
 std::vector<size_t> best_of(std::span<const float> probabilities, size_t k) {
@@ -24,39 +29,144 @@ std::vector<size_t> best_of(std::span<const float> probabilities, size_t k) {
   return order;
 }
 
+struct Guess {
+  std::string name;
+  double probability;
+};
+struct Prediction {
+  std::string file;
+  std::vector<Guess> top;
+};
+
+/// Files as they are, folders as the pictures below them.
+std::vector<std::string> files_of(const Arguments& args) {
+  std::vector<std::string> files;
+  for (size_t i = 1; i < args.positionals().size(); ++i) {
+    const std::string& path = args.positional(i);
+    std::error_code error;
+    if (!std::filesystem::is_directory(path, error)) {
+      files.push_back(path);
+      continue;
+    }
+    const std::vector<std::string> below = data::pictures_below(path);
+    if (below.empty()) throw InputError(fmt::format("{}: no pictures (.jpg, .jpeg, .png, .webp) in this folder.", path));
+    files.insert(files.end(), below.begin(), below.end());
+  }
+  return files;
+}
+
+class Predictor {
+ public:
+  Predictor(TrainedModel& trained, const Arguments& args)
+      : trained_(trained), top_(static_cast<size_t>(args.integer("--top", 1))), skip_bad_(args.has("--skip-bad")) {}
+
+  std::vector<Prediction> predict(const std::vector<std::string>& files) {
+    std::vector<Prediction> all;
+    for (size_t at = 0; at < files.size();) {
+      std::vector<std::string> read;
+      std::vector<Tensor> pictures;
+      for (; at < files.size() && read.size() < kBatch; ++at) add(files[at], read, pictures);
+      if (!read.empty()) answer(read, concat(pictures), all);
+    }
+    return all;
+  }
+  int64_t skipped() const { return skipped_; }
+
+ private:
+  void add(const std::string& file, std::vector<std::string>& read, std::vector<Tensor>& pictures) {
+    const Shape& s = trained_.input_shape;
+    try {
+      pictures.push_back(reshape(data::read_picture(file, {.channels = static_cast<int>(s[0]), .height = s[1], .width = s[2]}),
+                                 Shape{1, s[0], s[1], s[2]}));
+      read.push_back(file);
+    } catch (const InputError& e) {
+      if (!skip_bad_) throw InputError(fmt::format("{} Or leave such files out: --skip-bad.", e.what()));
+      print_note(fmt::format("left out: {}", e.what()));
+      ++skipped_;
+    }
+  }
+
+  void answer(const std::vector<std::string>& read, const Tensor& pictures, std::vector<Prediction>& all) {
+    const Tensor probabilities = trained_.predict(pictures);
+    const auto values = probabilities.data<float>();
+    const size_t classes = values.size() / read.size();
+    for (size_t i = 0; i < read.size(); ++i) {
+      const auto p = values.subspan(i * classes, classes);
+      Prediction prediction{.file = read[i], .top = {}};
+      for (size_t c : best_of(p, top_))
+        prediction.top.push_back(
+            {c < trained_.class_names.size() ? trained_.class_names[c] : std::to_string(c), static_cast<double>(p[c])});
+      all.push_back(std::move(prediction));
+    }
+  }
+
+  TrainedModel& trained_;
+  size_t top_;
+  bool skip_bad_;
+  int64_t skipped_ = 0;
+};
+
+/// A field of a CSV file, in quotes where RFC 4180 asks for them.
+std::string csv_field(const std::string& text) {
+  if (text.find_first_of(",\"\r\n") == std::string::npos) return text;
+  std::string out = "\"";
+  for (char c : text) out += c == '"' ? std::string("\"\"") : std::string(1, c);
+  return out + "\"";
+}
+
+std::string csv_of(const std::vector<Prediction>& all) {
+  size_t columns = 0;
+  for (const Prediction& p : all) columns = std::max(columns, p.top.size());
+  std::string out = "file";
+  for (size_t k = 1; k <= columns; ++k) out += k == 1 ? ",class,probability" : fmt::format(",class_{0},probability_{0}", k);
+  out += "\n";
+  for (const Prediction& p : all) {
+    out += csv_field(p.file);
+    for (const Guess& g : p.top) out += fmt::format(",{},{:.6f}", csv_field(g.name), g.probability);
+    out += "\n";
+  }
+  return out;
+}
+
+Json json_of(const std::vector<Prediction>& all) {
+  Json::Array out;
+  for (const Prediction& p : all) {
+    Json::Array top;
+    for (const Guess& g : p.top) top.push_back(Json::Object{{"class", g.name}, {"probability", g.probability}});
+    Json prediction = Json::Object{{"file", p.file}, {"class", p.top.front().name}, {"probability", p.top.front().probability}};
+    out.push_back(prediction.set("top", top));
+  }
+  return out;
+}
+
 int run(const Arguments& args) {
   const std::string path = args.positional(0);
   device_from_name(args.text("--device", "auto"));
   TrainedModel trained = load_run(path);
   set_compute_threads(static_cast<int>(args.integer("--threads", trained.config.threads)));
-  const Shape& shape = trained.input_shape;
-  if (shape.rank() != 3) throw InputError(str(path, ": was trained on samples of shape ", shape, ", which are no pictures"));
-  const auto k = static_cast<size_t>(args.integer("--top", 1));
-  const std::vector<std::string> files(args.positionals().begin() + 1, args.positionals().end());
-  // All pictures are read before anything is printed: an unreadable one leaves no half result.
-  std::vector<Tensor> pictures;
-  for (const std::string& file : files)
-    pictures.push_back(reshape(data::read_png(file, {.channels = static_cast<int>(shape[0]), .height = shape[1], .width = shape[2]}),
-                               Shape{1, shape[0], shape[1], shape[2]}));
-  Json::Array predictions;
-  std::string text;
-  for (size_t i = 0; i < files.size(); ++i) {
-    Tensor probabilities = trained.predict(pictures[i]);
-    auto p = probabilities.data<float>();
-    Json::Array top;
-    std::string line;
-    for (size_t c : best_of(p, k)) {
-      const std::string name = c < trained.class_names.size() ? trained.class_names[c] : std::to_string(c);
-      top.push_back(Json::Object{{"class", name}, {"probability", static_cast<double>(p[c])}});
-      line += fmt::format("  {} {}", name, percent(p[c]));
+  if (trained.input_shape.rank() != 3)
+    throw InputError(str(path, ": was trained on samples of shape ", trained.input_shape, ", which are no pictures"));
+  const std::vector<std::string> files = files_of(args);
+  // All pictures are answered before anything is printed or written: an unreadable one leaves no half result.
+  Predictor predictor(trained, args);
+  const std::vector<Prediction> all = predictor.predict(files);
+  if (all.empty()) throw InputError(fmt::format("none of the {} pictures can be read", files.size()));
+  if (args.has("--csv")) write_file_atomically(args.text("--csv"), csv_of(all));
+  if (predictor.skipped() > 0) print_note(fmt::format("{} of {} pictures left out", predictor.skipped(), files.size()));
+  if (args.has("--json")) {
+    Json out = Json::Object{{"run", path}, {"skipped", predictor.skipped()}, {"version", version()}};
+    print_result(out.set("predictions", json_of(all)).dump() + "\n");
+  } else if (args.has("--csv")) {
+    print_result(fmt::format("{} predictions in {}\n", all.size(), args.text("--csv")));
+  } else {
+    std::string text;
+    for (const Prediction& p : all) {
+      text += p.file + ":";
+      for (const Guess& g : p.top) text += fmt::format("  {} {}", g.name, percent(g.probability));
+      text += "\n";
     }
-    Json entry = Json::Object{{"file", files[i]}, {"class", top.front().at("class")}, {"probability", top.front().at("probability")}};
-    predictions.push_back(entry.set("top", top));
-    text += files[i] + ":" + line + "\n";
+    print_result(text);
   }
-  if (args.has("--json"))
-    print_result(Json(Json::Object{{"run", path}, {"predictions", predictions}, {"version", version()}}).dump() + "\n");
-  else print_result(text);
   return 0;
 }
 
@@ -65,14 +175,17 @@ int run(const Arguments& args) {
 Verb predict_verb() {
   return {"predict",
           "names the class of pictures",
-          {{"RUN", "the run folder"}, {"IMAGE", "PNG files; they are scaled to the size that the model was trained on", true, true}},
+          {{"RUN", "the run folder"},
+           {"IMAGE", "JPEG, PNG or WebP files, or folders of them; the middle is scaled to the size of training", true, true}},
           {
               {"--top", Takes::integer, "K", "classes to list per picture", "1", 1, 1e6},
+              {"--csv", Takes::text, "FILE", "writes file, classes and probabilities there instead of printing them"},
+              {"--skip-bad", Takes::nothing, "", "leaves out pictures that cannot be read"},
               {"--device", Takes::text, "NAME", "cpu, cuda or auto", "auto"},
               {"--threads", Takes::integer, "N", "that compute", "the run's", 1, 1024},
               {"--json", Takes::nothing, "", "the result as one JSON object on stdout"},
           },
-          {"suanli predict runs/2026-01-31-cnn_b-1 seven.png --top 3"},
+          {"suanli predict runs/2026-01-31-cnn_b-1 seven.png --top 3", "suanli predict runs/2026-01-31-cnn_b-1 holiday/ --csv holiday.csv"},
           run};
 }
 

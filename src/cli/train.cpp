@@ -19,6 +19,7 @@ constexpr const char* kWithResume[] = {"--resume",           "--force", "--epoch
 TrainConfig config_from(const Arguments& args) {
   TrainConfig c;
   c.data = args.positional(0, c.data);
+  if (args.has("--skip-bad")) c.data += c.data.find('?') == std::string::npos ? "?skip_bad=1" : "&skip_bad=1";
   c.model = args.text("--model", c.model);
   c.epochs = args.integer("--epochs", c.epochs);
   c.batch_size = args.integer("--batch-size", c.batch_size);
@@ -58,20 +59,27 @@ std::string opening(const Trainer& trainer) {
   const TrainConfig& c = trainer.config();
   const data::Splits& d = trainer.data();
   auto size = [](const auto& split) { return split ? split->size() : 0; };
-  return fmt::format(
-      "data {} ({} train, {} val, {} test)\nmodel {}, {} lr {}{}, batch {}, {} epochs, seed {}\ndevice {} ({}, {} threads), precision {}",
-      c.data, size(d.train), size(d.val), size(d.test), c.model, c.optimizer, c.lr,
-      c.momentum > 0 ? fmt::format(" momentum {}", c.momentum) : "", c.batch_size, c.epochs, c.seed, c.device, isa(), c.threads,
-      c.precision);
+  std::string notes;
+  for (const std::string& note : d.notes) notes += note + "\n";
+  return notes + fmt::format(
+                     "data {} ({} train, {} val, {} test)\nmodel {}, {} lr {}{}, batch {}, {} epochs, seed {}\ndevice {} ({}, {} threads), "
+                     "precision {}",
+                     c.data, size(d.train), size(d.val), size(d.test), c.model, c.optimizer, c.lr,
+                     c.momentum > 0 ? fmt::format(" momentum {}", c.momentum) : "", c.batch_size, c.epochs, c.seed, c.device, isa(),
+                     c.threads, c.precision);
 }
 
 std::string report(const TrainResult& r) {
   std::string out;
   auto line = [&](const char* name, const std::string& text) { out += fmt::format("{:<14} {}\n", name, text); };
-  const bool validated = !std::isnan(r.val_accuracy);
-  line("test accuracy",
-       percent(r.test_accuracy) +
-           (validated ? fmt::format("  (weights of epoch {}, the best in validation: {})", r.best_epoch, percent(r.val_accuracy)) : ""));
+  const bool validated = !std::isnan(r.val_accuracy), tested = !std::isnan(r.test_accuracy);
+  if (tested)
+    line("test accuracy",
+         percent(r.test_accuracy) +
+             (validated ? fmt::format("  (weights of epoch {}, the best in validation: {})", r.best_epoch, percent(r.val_accuracy)) : ""));
+  else if (validated)
+    line("val accuracy", fmt::format("{}  (weights of epoch {}, the best; there is no test set)", percent(r.val_accuracy), r.best_epoch));
+  else line("train loss", fmt::format("{:.4f}  (there is neither a validation nor a test set)", r.train_loss));
   line("time",
        fmt::format("{:.1f} s, {} steps, {:.0f} samples/s, peak memory {}", r.seconds, r.steps, r.samples_per_s, memory_size(r.peak_bytes)));
   line("run folder", r.run);
@@ -113,9 +121,9 @@ int run(const Arguments& args) {
 Verb train_verb() {
   return {"train",
           "trains a model on data and keeps everything in a run folder",
-          {{"DATA", "glyphs (drawn digits), mnist:DIR or fashion-mnist:DIR; default glyphs", false}},
+          {{"DATA", "a folder of pictures, a sub-folder per class; glyphs (drawn digits); KIND:DIR; default glyphs", false}},
           {
-              {"--model", Takes::text, "NAME", "linear, mlp, cnn_b or cnn_c", "cnn_b"},
+              {"--model", Takes::text, "NAME", "linear, mlp, cnn_b, cnn_c or resnet18", "one that fits the data"},
               {"--epochs", Takes::integer, "N", "passes over the training data", "the model's recipe", 1, 1e9},
               {"--batch-size", Takes::integer, "N", "samples per step", "the model's recipe", 1, 1e9},
               {"--optimizer", Takes::text, "NAME", "sgd or adam", "the model's recipe"},
@@ -123,6 +131,7 @@ Verb train_verb() {
               {"--momentum", Takes::real, "X", "of sgd", "the model's recipe", 0, 1},
               {"--seed", Takes::integer, "N", "decides weights, order, validation split and dropout", "0", 0, 9.2e18},
               {"--val", Takes::real, "FRACTION", "of the training samples that validates; 0: none", "0.1", 0, 1},
+              {"--skip-bad", Takes::nothing, "", "leaves out pictures that cannot be read, instead of refusing the data"},
               {"--out", Takes::text, "DIR", "the run folder", "runs/<date>-<model>-<n>"},
               {"--device", Takes::text, "NAME", "cpu, cuda or auto", "auto"},
               {"--threads", Takes::integer, "N", "that compute", "the CPUs of this process", 1, 1024},
@@ -134,7 +143,8 @@ Verb train_verb() {
               {"--json", Takes::nothing, "", "the result as one JSON object on stdout"},
               {"--quiet", Takes::nothing, "", "no progress"},
           },
-          {"suanli train", "suanli train mnist:downloads/mnist --model cnn_c --epochs 10", "suanli train --resume runs/2026-01-31-cnn_b-1"},
+          {"suanli train", "suanli train photos", "suanli train mnist:downloads/mnist --model cnn_c --epochs 10",
+           "suanli train --resume runs/2026-01-31-cnn_b-1"},
           run};
 }
 

@@ -7,6 +7,7 @@ namespace suanli::cli {
 Verb train_verb();
 Verb eval_verb();
 Verb predict_verb();
+Verb data_verb();
 Verb doctor_verb();
 Verb version_verb();
 Verb help_verb();

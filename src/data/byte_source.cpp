@@ -1,9 +1,10 @@
 #include "data/byte_source.h"
 
+#include <lzma.h>
 #include <zlib.h>
 
 #include <algorithm>
-#include <memory>
+#include <cstring>
 
 #include "base/text.h"
 
@@ -11,33 +12,94 @@ namespace suanli::data {
 namespace {
 
 constexpr size_t kInput = 256 << 10;
+constexpr size_t kMostAtOnce = 1 << 30;  // zlib counts in 32 bits
 constexpr const char* kGetAgain = "Copy or download the file again.";
+
+class Gzip final : public Unpacker {
+ public:
+  Gzip() {
+    if (inflateInit2(&stream_, 16 + MAX_WBITS) != Z_OK) throw OutOfMemory("no memory to decompress gzip");
+  }
+  ~Gzip() override { inflateEnd(&stream_); }
+  const char* name() const override { return "gzip"; }
+
+  bool unpack(const uint8_t** in, const uint8_t* in_end, uint8_t** out, uint8_t* out_end, bool ended) override {
+    if (between_) {
+      // A gzip file may hold several streams, one after the other; zeros behind the last one are padding.
+      while (*in != in_end && **in == 0) ++*in;
+      if (*in == in_end) return !ended;
+      between_ = false;
+      inflateReset(&stream_);
+    }
+    stream_.next_in = const_cast<Bytef*>(*in);
+    stream_.avail_in = static_cast<uInt>(in_end - *in);
+    stream_.next_out = *out;
+    stream_.avail_out = static_cast<uInt>(out_end - *out);
+    const int status = inflate(&stream_, Z_NO_FLUSH);
+    *in = stream_.next_in, *out = stream_.next_out;
+    if (status == Z_STREAM_END) between_ = true;
+    else if (status != Z_OK && status != Z_BUF_ERROR) error = stream_.msg ? stream_.msg : "no reason given";
+    return true;
+  }
+
+ private:
+  z_stream stream_{};
+  bool between_ = false;  // a stream has ended
+};
+
+class Xz final : public Unpacker {
+ public:
+  Xz() {
+    constexpr uint64_t kMostMemory = 256 << 20;  // what a stream may ask for its dictionary; xz -9 takes 64 MiB
+    if (lzma_stream_decoder(&stream_, kMostMemory, LZMA_CONCATENATED) != LZMA_OK) throw OutOfMemory("no memory to decompress xz");
+  }
+  ~Xz() override { lzma_end(&stream_); }
+  const char* name() const override { return "xz"; }
+
+  bool unpack(const uint8_t** in, const uint8_t* in_end, uint8_t** out, uint8_t* out_end, bool ended) override {
+    stream_.next_in = *in;
+    stream_.avail_in = static_cast<size_t>(in_end - *in);
+    stream_.next_out = *out;
+    stream_.avail_out = static_cast<size_t>(out_end - *out);
+    const lzma_ret status = lzma_code(&stream_, ended ? LZMA_FINISH : LZMA_RUN);
+    *in = stream_.next_in, *out = stream_.next_out;
+    switch (status) {
+      case LZMA_OK:
+      case LZMA_BUF_ERROR: return true;
+      case LZMA_STREAM_END: return false;
+      case LZMA_MEMLIMIT_ERROR: error = "it asks for more than 256 MiB of memory"; return true;
+      case LZMA_FORMAT_ERROR: error = "no xz stream"; return true;
+      case LZMA_OPTIONS_ERROR: error = "a filter that is not known"; return true;
+      case LZMA_MEM_ERROR: throw OutOfMemory("no memory to decompress xz");
+      default: error = "the data are corrupt"; return true;
+    }
+  }
+
+ private:
+  lzma_stream stream_ = LZMA_STREAM_INIT;
+};
 
 }  // namespace
 
 ByteSource::ByteSource(const std::string& path) : file_(path) {
-  unsigned char magic[2] = {};
-  if (file_.size() < 2) return;
-  file_.read(0, magic, 2);
-  if (magic[0] != 0x1F || magic[1] != 0x8B) return;
-  auto stream = std::make_unique<z_stream>();
-  *stream = {};
-  if (inflateInit2(stream.get(), 16 + MAX_WBITS) != Z_OK) throw OutOfMemory(str(path, ": no memory to decompress it"));
-  input_.resize(kInput);
-  zlib_ = stream.release();
+  uint8_t magic[6] = {};
+  file_.read(0, magic, std::min<uint64_t>(sizeof magic, file_.size()));
+  if (magic[0] == 0x1F && magic[1] == 0x8B) unpacker_ = std::make_unique<Gzip>();
+  else if (std::memcmp(magic,
+                       "\xFD"
+                       "7zXZ\0",
+                       6) == 0)
+    unpacker_ = std::make_unique<Xz>();
+  if (unpacker_) input_.resize(kInput);
 }
 
-ByteSource::~ByteSource() {
-  if (zlib_ == nullptr) return;
-  inflateEnd(zlib_);
-  delete zlib_;
-}
+ByteSource::~ByteSource() = default;
 
 std::string ByteSource::at(int64_t position) const { return str(path(), compressed() ? ": decompressed byte " : ": byte ", position); }
 
 size_t ByteSource::read(void* out, size_t count) {
   auto* to = static_cast<unsigned char*>(out);
-  const size_t got = compressed() ? inflate_some(to, count) : read_plain(to, count);
+  const size_t got = compressed() ? read_packed(to, count) : read_plain(to, count);
   position_ += static_cast<int64_t>(got);
   return got;
 }
@@ -48,40 +110,28 @@ size_t ByteSource::read_plain(unsigned char* out, size_t count) {
   return count;
 }
 
-/// More compressed bytes for zlib; false at the end of the file.
-bool ByteSource::refill() {
+void ByteSource::refill() {
   const size_t count = std::min(kInput, static_cast<size_t>(file_size() - file_position_));
   file_.read(static_cast<uint64_t>(file_position_), input_.data(), count);
   file_position_ += static_cast<int64_t>(count);
-  zlib_->next_in = input_.data();
-  zlib_->avail_in = static_cast<uInt>(count);
-  return count > 0;
+  next_ = input_.data(), input_end_ = next_ + count;
 }
 
-size_t ByteSource::inflate_some(unsigned char* out, size_t count) {
+size_t ByteSource::read_packed(unsigned char* out, size_t count) {
   size_t got = 0;
   while (got < count && !finished_) {
-    if (zlib_->avail_in == 0 && !refill())
-      throw InputError(str(path(), ": byte ", file_size(), " (its end), the gzip stream is cut off after ",
-                           position_ + static_cast<int64_t>(got), " decompressed bytes. ", kGetAgain));
-    const size_t room = std::min<size_t>(count - got, 1u << 30);
-    zlib_->next_out = out + got;
-    zlib_->avail_out = static_cast<uInt>(room);
-    const int status = inflate(zlib_, Z_NO_FLUSH);
-    got += room - zlib_->avail_out;
-    if (status == Z_STREAM_END) {
-      // A gzip file may hold several streams, one after the other; zeros behind the last one are padding.
-      while (zlib_->avail_in > 0 || refill()) {
-        if (*zlib_->next_in != 0) break;
-        ++zlib_->next_in, --zlib_->avail_in;
-      }
-      finished_ = zlib_->avail_in == 0;
-      if (!finished_) inflateReset(zlib_);
-    } else if (status != Z_OK && status != Z_BUF_ERROR) {
-      const int64_t where = file_position_ - static_cast<int64_t>(zlib_->avail_in);
-      throw InputError(str(path(), ": byte ", where, ", the gzip stream is damaged (", zlib_->msg ? zlib_->msg : "no reason given",
-                           ") after ", position_ + static_cast<int64_t>(got), " decompressed bytes. ", kGetAgain));
-    }
+    if (next_ == input_end_ && file_position_ < file_size()) refill();
+    const uint8_t* before = next_;
+    uint8_t* to = out + got;
+    finished_ = !unpacker_->unpack(&next_, input_end_, &to, to + std::min(count - got, kMostAtOnce), file_position_ == file_size());
+    const size_t made = static_cast<size_t>(to - out) - got;
+    got += made;
+    const bool stuck = !finished_ && made == 0 && next_ == before && next_ == input_end_ && file_position_ == file_size();
+    if (unpacker_->error.empty() && !stuck) continue;
+    const std::string where = stuck ? str(file_size(), " (its end)") : str(file_position_ - (input_end_ - next_));
+    const std::string what = stuck ? "cut off" : str("damaged (", unpacker_->error, ")");
+    throw InputError(str(path(), ": byte ", where, ", the ", unpacker_->name(), " stream is ", what, " after ",
+                         position_ + static_cast<int64_t>(got), " decompressed bytes. ", kGetAgain));
   }
   return got;
 }

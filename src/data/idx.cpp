@@ -12,8 +12,9 @@ namespace {
 
 constexpr const char* kGetAgain = "Copy or download the file again.";
 constexpr size_t kChunk = 4 << 20;
-// deflate cannot shrink data by more than 1032:1; with this the size that a header claims can be refused before reading on.
-constexpr int64_t kMostInflation = 1032;
+// deflate cannot shrink data by more than 1032:1, xz by about 7000:1; with this the size that a header claims can be refused before
+// reading on.
+constexpr int64_t kMostInflation = 8192;
 
 struct Type {
   uint8_t code;
@@ -32,9 +33,6 @@ constexpr Lookalike kLookalikes[] = {{"\x89PNG", "a PNG picture"},
                                      {"PK\x03\x04", "a zip archive; unpack it"},
                                      {"<!DO", "a web page, not a download"},
                                      {"<htm", "a web page, not a download"},
-                                     {"\xFD"
-                                      "7zX",
-                                      "an xz file; unpack it"},
                                      {"BZh", "a bzip2 file; unpack it"},
                                      {"\x93NUM", "a NumPy file"},
                                      {"vers", "a Git LFS pointer; run `git lfs pull`"}};

@@ -29,11 +29,17 @@ std::string join(const std::vector<std::string>& words, size_t most) {
   return out;
 }
 
-/// The path of the file that the authors call `name`, in one of the spellings that are about.
-std::string find_file(const std::string& kind, const std::string& folder, const std::string& name) {
+/// How the file that the authors call `name` is spelt about.
+std::vector<std::string> spellings_of(const std::string& name) {
   std::string dotted = name;  // train-images-idx3-ubyte → train-images.idx3-ubyte
   dotted[name.find("-idx")] = '.';
-  for (const std::string& candidate : {name, name + ".gz", dotted, dotted + ".gz"}) {
+  return {name, name + ".gz", name + ".xz", dotted, dotted + ".gz", dotted + ".xz"};
+}
+
+/// The path of the file that the authors call `name`.
+std::string find_file(const std::string& kind, const std::string& folder, const std::string& name) {
+  const std::vector<std::string> spellings = spellings_of(name);
+  for (const std::string& candidate : spellings) {
     const std::string path = (fs::path(folder) / candidate).string();
     std::error_code error;
     const fs::file_status status = fs::status(path, error);
@@ -47,7 +53,7 @@ std::string find_file(const std::string& kind, const std::string& folder, const 
     if (std::error_code error; fs::exists(fs::path(folder) / below, error))
       advice = str("Perhaps it lies in ", (fs::path(folder) / below).string(), "; give that folder.");
   const std::vector<std::string> names = names_in(folder);
-  throw InputError(str(folder, ": ", name, " is missing (looked for ", name, ", ", name, ".gz, ", dotted, ", ", dotted, ".gz); ",
+  throw InputError(str(folder, ": ", name, " is missing (looked for ", join(spellings, spellings.size()), "); ",
                        names.empty() ? std::string("the folder is empty") : "there are " + join(names, 12), ". ", advice));
 }
 
@@ -85,6 +91,13 @@ std::vector<uint8_t> read_labels(const std::string& path, const IdxArray& images
 }
 
 }  // namespace
+
+bool looks_like_mnist(const std::string& folder) {
+  const std::vector<std::string> spellings = spellings_of("train-images-idx3-ubyte");
+  std::error_code error;
+  return std::any_of(spellings.begin(), spellings.end(),
+                     [&](const std::string& name) { return fs::exists(fs::path(folder) / name, error); });
+}
 
 Source open_mnist(const std::string& kind, const std::string& folder, const std::vector<std::string>& class_names) {
   std::error_code error;

@@ -13,61 +13,81 @@
 namespace suanli::data {
 namespace {
 
-/// `kind`, `kind:place` or `kind?key=value&key=value`. A place may hold any character, so a kind has either a place or settings.
+namespace fs = std::filesystem;
+
+/// `kind`, `kind:place`, `kind?key=value&key=value` or `kind:place?key=value`; the place alone where the kind is to be found out.
 struct Spec {
   std::string text, kind, place;
   bool has_place = false;
   std::vector<std::pair<std::string, std::string>> settings;
 };
 
-Spec parse(const std::string& text) {
-  Spec spec{.text = text, .kind = text.substr(0, text.find_first_of(":?")), .place = {}, .settings = {}};
-  const size_t rest = spec.kind.size();
-  if (rest == text.size()) return spec;
-  if (text[rest] == ':') {
-    spec.has_place = true;
-    spec.place = text.substr(rest + 1);
-    return spec;
-  }
-  for (size_t at = rest + 1; at <= text.size();) {
-    const size_t end = std::min(text.find('&', at), text.size());
-    const std::string setting = text.substr(at, end - at);
+void read_settings(Spec& spec, const std::string& list) {
+  for (size_t at = 0; at <= list.size();) {
+    const size_t end = std::min(list.find('&', at), list.size());
+    const std::string setting = list.substr(at, end - at);
     const size_t equals = setting.find('=');
-    if (equals == 0 || equals == std::string::npos) throw UsageError(str(text, ": `", setting, "` is not of the form key=value."));
+    if (equals == 0 || equals == std::string::npos) throw UsageError(str(spec.text, ": `", setting, "` is not of the form key=value."));
     spec.settings.emplace_back(setting.substr(0, equals), setting.substr(equals + 1));
     at = end + 1;
   }
-  return spec;
 }
 
-/// Settings with whole numbers: each name at most once, each value in its range.
-struct Setting {
-  std::string name;
-  uint64_t value, least, most;
-};
-
-void read_settings(const Spec& spec, std::vector<Setting>& settings) {
-  std::vector<std::string> known, seen;
-  for (const Setting& s : settings) known.push_back(s.name);
-  for (const auto& [key, value] : spec.settings) {
-    auto setting = std::find_if(settings.begin(), settings.end(), [&](const Setting& s) { return s.name == key; });
-    if (setting == settings.end()) {
-      const std::string near = did_you_mean(key, known);
-      std::string names;
-      for (const std::string& name : known) names += (names.empty() ? "" : ", ") + name;
-      throw UsageError(str(spec.text, ": ", spec.kind, " has no setting `", key, "`.",
-                           near.empty() ? "" : str(" Did you mean `", near, "`?"), " It has ", names, "."));
+/// Settings by name: each known, each at most once. Throws UsageError.
+class Settings {
+ public:
+  Settings(const Spec& spec, const std::vector<std::string>& known) : spec_(spec) {
+    std::vector<std::string> seen;
+    std::string names;
+    for (const std::string& name : known) names += (names.empty() ? "" : ", ") + name;
+    for (const auto& [key, value] : spec.settings) {
+      if (std::find(known.begin(), known.end(), key) == known.end()) {
+        const std::string near = did_you_mean(key, known);
+        throw UsageError(str(spec.text, ": ", spec.kind, " has no setting `", key, "`.",
+                             near.empty() ? "" : str(" Did you mean `", near, "`?"),
+                             known.empty() ? " It has none." : str(" It has ", names, ".")));
+      }
+      if (std::find(seen.begin(), seen.end(), key) != seen.end())
+        throw UsageError(str(spec.text, ": `", key, "` is given twice. Give it once."));
+      seen.push_back(key);
     }
-    if (std::find(seen.begin(), seen.end(), key) != seen.end())
-      throw UsageError(str(spec.text, ": `", key, "` is given twice. Give it once."));
-    seen.push_back(key);
-    uint64_t number = 0;
-    const auto parsed = std::from_chars(value.data(), value.data() + value.size(), number);
-    if (parsed.ec != std::errc() || parsed.ptr != value.data() + value.size() || number < setting->least || number > setting->most)
-      throw UsageError(str(spec.text, ": ", key, "=", value, " is not a whole number from ", setting->least, " to ", setting->most, "."));
-    setting->value = number;
   }
-}
+
+  /// Null if it was not given.
+  const std::string* find(const std::string& name) const {
+    for (const auto& [key, value] : spec_.settings)
+      if (key == name) return &value;
+    return nullptr;
+  }
+
+  uint64_t number(const std::string& name, uint64_t fallback, uint64_t least, uint64_t most) const {
+    const std::string* value = find(name);
+    return value ? parse_number(name, *value, *value, least, most) : fallback;
+  }
+
+  bool flag(const std::string& name) const { return number(name, 0, 0, 1) == 1; }
+
+  /// "96" or "60x80": height and width; 0, 0 if it was not given.
+  std::pair<int64_t, int64_t> size(const std::string& name) const {
+    const std::string* value = find(name);
+    if (value == nullptr) return {0, 0};
+    const size_t x = value->find('x');
+    auto side = [&](const std::string& part) { return static_cast<int64_t>(parse_number(name, *value, part, 1, 4096)); };
+    const int64_t height = side(value->substr(0, x));
+    return {height, x == std::string::npos ? height : side(value->substr(x + 1))};
+  }
+
+ private:
+  uint64_t parse_number(const std::string& name, const std::string& value, const std::string& part, uint64_t least, uint64_t most) const {
+    uint64_t number = 0;
+    const auto parsed = std::from_chars(part.data(), part.data() + part.size(), number);
+    if (parsed.ec != std::errc() || parsed.ptr != part.data() + part.size() || number < least || number > most)
+      throw UsageError(str(spec_.text, ": ", name, "=", value, " is not a whole number from ", least, " to ", most, "."));
+    return number;
+  }
+
+  const Spec& spec_;
+};
 
 const std::string& place_of(const Spec& spec) {
   if (!spec.has_place || spec.place.empty()) throw UsageError(str(spec.text, ": which folder? Write ", spec.kind, ":DIR."));
@@ -81,51 +101,155 @@ const std::vector<std::string> kClothes = {"T-shirt/top", "Trouser", "Pullover",
 struct Kind {
   const char* name;
   const char* usage;
-  Source (*open)(const Spec& spec);
+  Source (*open)(const Spec& spec, const OpenOptions& options);
+  bool (*looks_like)(const std::string& place);  // null: never found out
 };
 
-const Kind kKinds[] = {
-    {"glyphs", "glyphs[?train=N&test=N&seed=N]",
-     [](const Spec& spec) {
-       if (spec.has_place)
-         throw UsageError(str(spec.text, ": glyphs are drawn, not read. Write glyphs, or glyphs?train=12000&test=2000&seed=0."));
-       std::vector<Setting> settings = {{"train", 12'000, 1, 2'000'000}, {"test", 2'000, 1, 2'000'000}, {"seed", 0, 0, UINT64_MAX}};
-       read_settings(spec, settings);
-       return open_glyphs(static_cast<int64_t>(settings[0].value), static_cast<int64_t>(settings[1].value), settings[2].value);
-     }},
-    {"mnist", "mnist:DIR", [](const Spec& spec) { return open_mnist(spec.kind, place_of(spec), kDigits); }},
-    {"fashion-mnist", "fashion-mnist:DIR", [](const Spec& spec) { return open_mnist(spec.kind, place_of(spec), kClothes); }},
-};
-
-const Kind& kind_of(const Spec& spec) {
-  std::vector<std::string> names;
-  std::string usages;
-  for (const Kind& kind : kKinds) {
-    if (spec.kind == kind.name) return kind;
-    names.push_back(kind.name);
-    usages += str(usages.empty() ? "" : ", ", kind.usage);
-  }
-  std::error_code error;
-  if (std::filesystem::exists(spec.text, error))
-    throw InputError(str(spec.text, ": say what kind of data this is, for example mnist:", spec.text, ". Known: ", usages, "."));
-  const std::string near = did_you_mean(spec.kind, names);
-  throw InputError(str(spec.text, ": unknown kind of data `", spec.kind, "`.", near.empty() ? "" : str(" Did you mean `", near, "`?"),
-                       " Known: ", usages, "."));
+Source open_idx(const Spec& spec, const std::vector<std::string>& class_names) {
+  Settings(spec, {});
+  return open_mnist(spec.kind, place_of(spec), class_names);
 }
 
-/// Cuts `count` samples, drawn from (seed, size) alone, off the training set. Both parts keep the order of the whole.
-void split_validation(Splits& splits, int64_t count, uint64_t seed) {
-  const int64_t size = splits.train->size();
-  std::vector<int64_t> order(static_cast<size_t>(size));
-  std::iota(order.begin(), order.end(), int64_t{0});
-  PhiloxStream random(seed, philox_stream(PhiloxDomain::validation_split, 0));
-  for (size_t i = 0; i < static_cast<size_t>(count); ++i)
-    std::swap(order[i], order[i + static_cast<size_t>(random.below(order.size() - i))]);
-  std::sort(order.begin(), order.begin() + count);
-  std::sort(order.begin() + count, order.end());
+/// "3x32x32" → [3, 32, 32]: one to four sizes.
+Shape noise_shape(const Spec& spec) {
+  Shape shape;
+  const std::string& text = spec.place;
+  bool good = spec.has_place && !text.empty();
+  for (size_t at = 0; good && at <= text.size();) {
+    const size_t end = std::min(text.find('x', at), text.size());
+    int64_t size = 0;
+    const auto parsed = std::from_chars(text.data() + at, text.data() + end, size);
+    good = parsed.ec == std::errc() && parsed.ptr == text.data() + end && size >= 1 && size <= 65'536 && shape.rank() < 4;
+    if (good) shape.push_back(size);
+    at = end + 1;
+  }
+  if (!good || shape.numel() > int64_t{1} << 26)
+    throw UsageError(str(spec.text, ": '", text, "' is no shape of a sample, expected one to four sizes such as 3x32x32 or 784."));
+  return shape;
+}
+
+bool is_about_clothes(const std::string& place) { return fs::path(place).lexically_normal().string().find("ashion") != std::string::npos; }
+
+// In the order in which they are tried for a path without a kind.
+const Kind kKinds[] = {
+    {"glyphs", "glyphs[?train=N&test=N&seed=N]",
+     [](const Spec& spec, const OpenOptions&) {
+       if (spec.has_place)
+         throw UsageError(str(spec.text, ": glyphs are drawn, not read. Write glyphs, or glyphs?train=12000&test=2000&seed=0."));
+       const Settings settings(spec, {"train", "test", "seed"});
+       return open_glyphs(static_cast<int64_t>(settings.number("train", 12'000, 1, 2'000'000)),
+                          static_cast<int64_t>(settings.number("test", 2'000, 1, 2'000'000)), settings.number("seed", 0, 0, UINT64_MAX));
+     },
+     nullptr},
+    {"fashion-mnist", "fashion-mnist:DIR", [](const Spec& spec, const OpenOptions&) { return open_idx(spec, kClothes); },
+     [](const std::string& place) { return looks_like_mnist(place) && is_about_clothes(place); }},
+    {"mnist", "mnist:DIR", [](const Spec& spec, const OpenOptions&) { return open_idx(spec, kDigits); }, looks_like_mnist},
+    {"cifar10", "cifar10:DIR",
+     [](const Spec& spec, const OpenOptions&) {
+       Settings(spec, {});
+       return open_cifar10(place_of(spec));
+     },
+     looks_like_cifar10},
+    {"cifar100", "cifar100:DIR",
+     [](const Spec& spec, const OpenOptions&) {
+       Settings(spec, {});
+       return open_cifar100(place_of(spec));
+     },
+     looks_like_cifar100},
+    {"random", "random:CxHxW[?classes=N&samples=N&test=N&seed=N]",
+     [](const Spec& spec, const OpenOptions&) {
+       const Settings settings(spec, {"classes", "samples", "test", "seed"});
+       const uint64_t samples = settings.number("samples", 1280, 1, 2'000'000);
+       return open_noise(noise_shape(spec), static_cast<int64_t>(settings.number("classes", 10, 2, 100'000)), static_cast<int64_t>(samples),
+                         static_cast<int64_t>(settings.number("test", samples / 10, 0, 2'000'000)),
+                         settings.number("seed", 0, 0, UINT64_MAX));
+     },
+     nullptr},
+    {"folder", "folder:DIR[?size=N&skip_bad=1]",
+     [](const Spec& spec, const OpenOptions& options) {
+       const Settings settings(spec, {"size", "skip_bad"});
+       const auto [height, width] = settings.size("size");
+       return open_folder(place_of(spec), {.height = height,
+                                           .width = width,
+                                           .skip_bad = options.skip_bad || settings.flag("skip_bad"),
+                                           .input_shape = options.input_shape,
+                                           .class_names = options.class_names});
+     },
+     looks_like_picture_folder},
+};
+
+std::string usages() {
+  std::string all;
+  for (const Kind& kind : kKinds) all += str(all.empty() ? "" : ", ", kind.usage);
+  return all;
+}
+
+/// Cuts the text into its parts. A kind is known by its name before the first `:` or `?`; without one the text is a path, and what lies
+/// there says the kind. Settings stand behind the last `?`, unless the whole text is a path.
+const Kind& parse(const std::string& text, Spec& spec) {
+  spec.text = text;
+  spec.kind = text.substr(0, text.find_first_of(":?"));
+  std::string rest = text.substr(spec.kind.size());
+  const Kind* kind = std::find_if(std::begin(kKinds), std::end(kKinds), [&](const Kind& k) { return spec.kind == k.name; });
+  const bool named = kind != std::end(kKinds);
+  if (!named) rest = ":" + text;
+  spec.has_place = !rest.empty() && rest[0] == ':';
+  if (spec.has_place) rest.erase(0, 1);
+  std::error_code error;
+  const size_t question = spec.has_place && fs::exists(rest, error) ? std::string::npos : rest.rfind('?');
+  if (spec.has_place) spec.place = rest.substr(0, question);
+  if (question != std::string::npos) read_settings(spec, rest.substr(question + 1));
+  if (named) return *kind;
+
+  if (spec.place.empty() || !fs::exists(spec.place, error)) {
+    std::vector<std::string> names;
+    for (const Kind& k : kKinds) names.push_back(k.name);
+    const std::string near = did_you_mean(spec.kind, names);
+    throw InputError(str(text, ": neither a kind of data nor a path that exists.", near.empty() ? "" : str(" Did you mean `", near, "`?"),
+                         " Kinds: ", usages(), "."));
+  }
+  kind = std::find_if(std::begin(kKinds), std::end(kKinds), [&](const Kind& k) { return k.looks_like && k.looks_like(spec.place); });
+  if (kind == std::end(kKinds))
+    throw InputError(str(spec.place, ": holds no data of a kind that is known: ", usages(), ". Give such a folder or file."));
+  spec.kind = kind->name;
+  return *kind;
+}
+
+/// Places of the samples of each stratum, in order.
+std::vector<std::vector<int64_t>> groups_of(const std::vector<int32_t>& strata, int64_t size) {
+  std::vector<std::vector<int64_t>> groups(1);
+  for (int64_t i = 0; i < size; ++i) {
+    const auto stratum = strata.empty() ? size_t{0} : static_cast<size_t>(strata[static_cast<size_t>(i)]);
+    if (stratum >= groups.size()) groups.resize(stratum + 1);
+    groups[stratum].push_back(i);
+  }
+  return groups;
+}
+
+/// Cuts a share of the samples of each stratum, drawn from (seed, sizes) alone, off the training set. Both parts keep the order of the
+/// whole.
+void split_validation(Splits& splits, const std::vector<int32_t>& strata, const OpenOptions& options, const std::string& spec) {
   const std::shared_ptr<const Dataset> all = splits.train;
-  splits.val = subset(all, {order.begin(), order.begin() + count});
-  splits.train = subset(all, {order.begin() + count, order.end()});
+  std::vector<int64_t> val, train;
+  PhiloxStream random(options.seed, philox_stream(PhiloxDomain::validation_split, 0));
+  for (std::vector<int64_t>& group : groups_of(strata, all->size())) {
+    const auto size = static_cast<int64_t>(group.size());
+    int64_t count = std::max<int64_t>(1, std::llround(options.val_fraction * static_cast<double>(size)));
+    if (!strata.empty()) count = std::min(count, size - 1);  // a class of one picture trains
+    if (count >= size && size > 0)
+      throw InputError(str(spec, ": ", size, " training samples are too few to keep ", count,
+                           " of them for validation. Use more, or no validation split."));
+    for (int64_t i = 0; i < count; ++i)
+      std::swap(group[static_cast<size_t>(i)],
+                group[static_cast<size_t>(i) + static_cast<size_t>(random.below(static_cast<uint64_t>(size - i)))]);
+    if (count > 0) val.insert(val.end(), group.begin(), group.begin() + count);
+    train.insert(train.end(), group.begin() + std::max<int64_t>(0, count), group.end());
+  }
+  std::sort(val.begin(), val.end());
+  std::sort(train.begin(), train.end());
+  if (val.empty()) throw InputError(str(spec, ": no class has two pictures, one to train with and one to validate. Add pictures."));
+  splits.val = subset(all, std::move(val));
+  splits.train = subset(all, std::move(train));
 }
 
 }  // namespace
@@ -134,17 +258,13 @@ Splits open(const std::string& spec, const OpenOptions& options) {
   if (!(options.val_fraction >= 0 && options.val_fraction < 1))
     throw UsageError(str("val_fraction ", options.val_fraction,
                          " is outside of [0, 1). Give the share of training samples to validate with, 0 for none."));
-  const Spec parsed = parse(spec);
-  Source source = kind_of(parsed).open(parsed);
-  Splits splits{.train = source.train, .val = nullptr, .test = source.test};
-  if (options.val_fraction == 0) return splits;
-
-  const int64_t size = splits.train->size();
-  const int64_t count = std::max<int64_t>(1, std::llround(options.val_fraction * static_cast<double>(size)));
-  if (count >= size)
-    throw InputError(str(spec, ": ", size, " training samples are too few to keep ", count,
-                         " of them for validation. Use more, or no validation split."));
-  split_validation(splits, count, options.seed);
+  Spec parsed;
+  const Kind& kind = parse(spec, parsed);
+  Source source = kind.open(parsed, options);
+  Splits splits{.train = source.train, .val = source.val, .test = source.test, .notes = std::move(source.notes)};
+  if (!spec.starts_with(kind.name))
+    splits.notes.insert(splits.notes.begin(), str(parsed.place, " looks like ", splits.train->info().source));
+  if (options.val_fraction > 0 && !splits.val) split_validation(splits, source.strata, options, spec);
   return splits;
 }
 

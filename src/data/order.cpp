@@ -9,6 +9,12 @@ namespace suanli::data {
 
 Dataset::~Dataset() = default;
 
+Shape Dataset::picture_size(int64_t) const {
+  const Shape& s = info().input_shape;
+  if (s.rank() != 3) throw ShapeError(str("[picture_size] samples of shape ", s, " are no pictures"));
+  return {s[1], s[2]};
+}
+
 namespace {
 
 class Subset final : public Dataset {
@@ -20,6 +26,7 @@ class Subset final : public Dataset {
   int64_t size() const override { return static_cast<int64_t>(indices_.size()); }
   const Info& info() const override { return info_; }
   void read(int64_t index, float* x, int64_t* y) const override { all_->read(indices_[static_cast<size_t>(index)], x, y); }
+  Shape picture_size(int64_t index) const override { return all_->picture_size(indices_[static_cast<size_t>(index)]); }
 
  private:
   std::shared_ptr<const Dataset> all_;

@@ -24,9 +24,4 @@ void set_statistics(Info& info, const std::vector<uint8_t>& pixels);
 /// Hashes `bytes` on top of `hash`. Eight bytes per step: 47 MB take some 10 ms, so a fingerprint can cover every value.
 uint64_t fingerprint(uint64_t hash, const void* bytes, size_t count);
 
-/// What a source opens; open() cuts the validation split from `train`.
-struct Source {
-  std::shared_ptr<const Dataset> train, test;
-};
-
 }  // namespace suanli::data

@@ -1,6 +1,7 @@
 #include "data/png.h"
 
 #include <png.h>
+#include <zlib.h>
 
 #include <algorithm>
 #include <cmath>
@@ -9,19 +10,17 @@
 
 #include "base/file.h"
 #include "base/text.h"
-#include "data/resize.h"
+#include "data/picture_formats.h"
 #include "suanli/data.h"
 
 namespace suanli::data {
 namespace {
 
-constexpr int64_t kMostFileBytes = int64_t{1} << 28;
-
 // libpng reports errors by longjmp, which skips destructors. So everything that owns something lives in these structs, made before
 // setjmp, and the functions that libpng may jump out of hold plain values only.
 
 struct Decoder {
-  std::string file;
+  std::string_view file;
   size_t at = 0;
   Picture picture;
   std::vector<png_bytep> rows;
@@ -53,9 +52,6 @@ void size_picture(Decoder& d) {
   Picture& p = d.picture;
   p.height = png_get_image_height(d.png, d.info), p.width = png_get_image_width(d.png, d.info),
   p.channels = png_get_channels(d.png, d.info);
-  if (p.height * p.width > kMostPixels)
-    throw InputError(
-        str(": byte 16, ", p.width, "×", p.height, " pixels are more than the ", kMostPixels, " that are read. Make the picture smaller."));
   const size_t row = static_cast<size_t>(p.width * p.channels);
   if (row != png_get_rowbytes(d.png, d.info)) throw InputError(": byte 24, an unknown sample format. Convert it to an 8-bit PNG.");
   p.pixels.resize(row * static_cast<size_t>(p.height));
@@ -77,50 +73,33 @@ bool run_decoder(Decoder& d) {
   return true;
 }
 
-/// One channel as fractions, transparency over white. Integers first: what PIL computes for convert("L"), bit for bit.
-std::vector<float> plane(const Picture& p, int channel, int channels) {
-  const bool alpha = p.channels == 2 || p.channels == 4, colour = p.channels >= 3;
-  const size_t count = static_cast<size_t>(p.height * p.width), step = static_cast<size_t>(p.channels);
-  std::vector<float> out(count);
-  for (size_t i = 0; i < count; ++i) {
-    const uint8_t* at = p.pixels.data() + i * step;
-    auto over_white = [&](int c) {
-      const int v = at[c];
-      if (!alpha) return v;
-      const int a = at[step - 1];
-      return (v * a + 255 * (255 - a) + 127) / 255;
-    };
-    int v;
-    if (!colour) v = over_white(0);
-    else if (channels == 3) v = over_white(channel);
-    else v = (over_white(0) * 19595 + over_white(1) * 38470 + over_white(2) * 7471 + 32768) >> 16;
-    out[i] = static_cast<float>(v) / 255.0f;
-  }
-  return out;
-}
-
 }  // namespace
 
-Picture decode_png(const std::string& path) {
-  {
-    FileReader file(path);
-    if (file.size() > static_cast<uint64_t>(kMostFileBytes))
-      throw InputError(
-          str(path, ": ", file.size(), " bytes are more than the ", kMostFileBytes, " that are read. Make the picture smaller."));
-  }
-  Decoder d;
-  d.file = read_file(path);
-  if (d.file.size() < 8 || png_sig_cmp(reinterpret_cast<png_const_bytep>(d.file.data()), 0, 8) != 0)
-    throw InputError(
-        str(path, ": byte 0, ", d.file.empty() ? "the file is empty" : "not a PNG file", ". Give a PNG picture, or convert it to one."));
-  d.png = png_create_read_struct(PNG_LIBPNG_VER_STRING, &d, fail_reading, keep_warning);
-  if (d.png != nullptr) d.info = png_create_info_struct(d.png);
-  if (d.info == nullptr) throw OutOfMemory(str(path, ": no memory to read it"));
-  try {
-    if (!run_decoder(d)) throw InputError(str(": byte ", d.at, " of ", d.file.size(), ", ", d.error, ". Copy or save the picture again."));
-  } catch (const InputError& error) { throw InputError(path + error.what()); }
-  return std::move(d.picture);
-}
+const PictureFormat png_format = {
+    .name = "PNG",
+    .recognises = [](std::string_view start) { return start.starts_with("\x89PNG"); },
+    .header =
+        [](std::string_view start) {
+          // The first chunk is IHDR: length, name, size, bit depth, colour type, …, checksum of all but the length.
+          constexpr size_t kName = 12, kChecksum = 29, kEnd = 33;
+          if (start.size() < kEnd) throw InputError(str(": byte ", start.size(), ", the file is truncated. ", kSaveAgain));
+          const auto* bytes = reinterpret_cast<png_const_bytep>(start.data());
+          if (crc32(0, bytes + kName, kChecksum - kName) != png_get_uint_32(bytes + kChecksum))
+            throw InputError(str(": byte ", kChecksum, ", IHDR: CRC error. ", kSaveAgain));
+          const bool colour = bytes[25] & PNG_COLOR_MASK_COLOR;
+          return PictureHeader{.height = png_get_uint_32(bytes + 20), .width = png_get_uint_32(bytes + 16), .grey = !colour, .at = 16};
+        },
+    .decode =
+        [](std::string_view bytes, int64_t) {
+          Decoder d;
+          d.file = bytes;
+          d.png = png_create_read_struct(PNG_LIBPNG_VER_STRING, &d, fail_reading, keep_warning);
+          if (d.png != nullptr) d.info = png_create_info_struct(d.png);
+          if (d.info == nullptr) throw OutOfMemory("no memory to read a PNG");
+          if (!run_decoder(d)) throw InputError(str(": byte ", d.at, " of ", d.file.size(), ", ", d.error, ". ", kSaveAgain));
+          return std::move(d.picture);
+        },
+};
 
 std::string encode_png(const Picture& picture) {
   png_image image{};
@@ -134,25 +113,6 @@ std::string encode_png(const Picture& picture) {
     throw InputError(str("[write_png] ", picture.width, "×", picture.height, " pixels cannot be written: ", image.message));
   out.resize(bytes);
   return out;
-}
-
-Tensor read_png(const std::string& path, const PictureOptions& options) {
-  if (options.channels != 1 && options.channels != 3)
-    throw UsageError(str("[read_png] channels = ", options.channels, ", expected 1 (grey) or 3 (RGB)"));
-  if (options.height < 0 || options.width < 0 || options.height > 65'536 || options.width > 65'536 ||
-      options.height * options.width > kMostPixels)
-    throw UsageError(
-        str("[read_png] size ", options.height, "×", options.width, ", expected 0 (as in the file) to ", kMostPixels, " pixels"));
-  const Picture picture = decode_png(path);
-  const int64_t height = options.height > 0 ? options.height : picture.height, width = options.width > 0 ? options.width : picture.width;
-  return tensor_filled_by(Shape{options.channels, height, width}, DType::f32, [&](void* data) {
-    auto* out = static_cast<float*>(data);
-    for (int c = 0; c < options.channels; ++c) {
-      std::vector<float> values = plane(picture, c, options.channels);
-      if (height != picture.height || width != picture.width) values = resize(values.data(), picture.height, picture.width, height, width);
-      out = std::copy(values.begin(), values.end(), out);
-    }
-  });
 }
 
 void write_png(const std::string& path, const Tensor& tensor) {

@@ -3,60 +3,121 @@
 #include <algorithm>
 #include <cmath>
 
+#include "base/text.h"
+
 namespace suanli::data {
 namespace {
 
-/// What one new sample is made of: weights for old samples first, first + 1, …
+/// What the new samples of one axis are made of: sample i of old samples first[i] … first[i] + count - 1.
 struct Taps {
-  int64_t first = 0;
-  std::vector<float> weights;
+  int count = 0;
+  std::vector<int64_t> first;
+  std::vector<float> weights;  // [samples, count]
 };
 
-std::vector<Taps> taps(int64_t from, int64_t to) {
-  std::vector<Taps> all(static_cast<size_t>(to));
-  const double scale = static_cast<double>(from) / static_cast<double>(to);
+/// `to` samples of the stretch `length` from `begin` on, of an axis with `size` old samples.
+Taps taps(double begin, double length, int64_t size, int64_t to) {
+  const double scale = length / static_cast<double>(to);
+  const bool shrinks = scale > 1;
+  Taps t;
+  t.count = static_cast<int>(std::min<int64_t>(size, shrinks ? static_cast<int64_t>(std::ceil(scale)) + 1 : 2));
+  t.first.resize(static_cast<size_t>(to));
+  t.weights.resize(static_cast<size_t>(to * t.count));
   for (int64_t i = 0; i < to; ++i) {
-    Taps& t = all[static_cast<size_t>(i)];
-    if (to < from) {
-      const double begin = static_cast<double>(i) * scale, end = begin + scale;
-      t.first = static_cast<int64_t>(begin);
-      const int64_t last = std::min(from, static_cast<int64_t>(std::ceil(end - 1e-9)));
-      for (int64_t k = t.first; k < last; ++k) {
-        const double covered = std::min(end, static_cast<double>(k + 1)) - std::max(begin, static_cast<double>(k));
-        t.weights.push_back(static_cast<float>(covered / scale));
-      }
-    } else {
-      const double centre = std::clamp((static_cast<double>(i) + 0.5) * scale - 0.5, 0.0, static_cast<double>(from - 1));
-      t.first = std::min(static_cast<int64_t>(centre), std::max<int64_t>(0, from - 2));
-      const auto second = static_cast<float>(centre - static_cast<double>(t.first));
-      t.weights.push_back(1 - second);
-      if (from > 1) t.weights.push_back(second);
+    const double from = begin + static_cast<double>(i) * scale, end = from + scale, centre = (from + end) / 2 - 0.5;
+    const auto lowest = static_cast<int64_t>(std::floor(shrinks ? from + 1e-9 : centre));
+    const int64_t first = std::clamp<int64_t>(lowest, 0, size - t.count);
+    t.first[static_cast<size_t>(i)] = first;
+    float* weight = t.weights.data() + i * t.count;
+    double sum = 0;
+    for (int k = 0; k < t.count; ++k) {
+      const auto at = static_cast<double>(first + k);
+      const double clamped = std::clamp(centre, 0.0, static_cast<double>(size - 1));
+      const double w = shrinks ? std::min(end, at + 1) - std::max(from, at) : 1 - std::abs(clamped - at);
+      weight[k] = static_cast<float>(std::max(0.0, w));
+      sum += std::max(0.0, w);
     }
+    for (int k = 0; k < t.count; ++k) weight[k] = static_cast<float>(weight[k] / sum);
   }
-  return all;
+  return t;
+}
+
+bool same_size(const Picture& p, const Box& box, int64_t height, int64_t width) {
+  return box.top == 0 && box.left == 0 && box.height == static_cast<double>(p.height) && box.width == static_cast<double>(p.width) &&
+         p.height == height && p.width == width;
 }
 
 }  // namespace
 
-std::vector<float> resize(const float* plane, int64_t from_h, int64_t from_w, int64_t to_h, int64_t to_w) {
-  const std::vector<Taps> down = taps(from_h, to_h), across = taps(from_w, to_w);
-  std::vector<float> narrow(static_cast<size_t>(from_h * to_w));
-  for (int64_t y = 0; y < from_h; ++y)
-    for (int64_t x = 0; x < to_w; ++x) {
-      const Taps& t = across[static_cast<size_t>(x)];
-      float sum = 0;
-      for (size_t k = 0; k < t.weights.size(); ++k) sum += t.weights[k] * plane[y * from_w + t.first + static_cast<int64_t>(k)];
-      narrow[static_cast<size_t>(y * to_w + x)] = sum;
-    }
-  std::vector<float> out(static_cast<size_t>(to_h * to_w), 0.0f);
-  for (int64_t y = 0; y < to_h; ++y) {
-    const Taps& t = down[static_cast<size_t>(y)];
-    for (size_t k = 0; k < t.weights.size(); ++k) {
-      const float* row = narrow.data() + (t.first + static_cast<int64_t>(k)) * to_w;
-      for (int64_t x = 0; x < to_w; ++x) out[static_cast<size_t>(y * to_w + x)] += t.weights[k] * row[x];
+Box centre_box(int64_t picture_height, int64_t picture_width, int64_t height, int64_t width) {
+  const auto ph = static_cast<double>(picture_height), pw = static_cast<double>(picture_width);
+  const double scale = std::min(ph / static_cast<double>(height), pw / static_cast<double>(width));
+  const double h = static_cast<double>(height) * scale, w = static_cast<double>(width) * scale;
+  return {(ph - h) / 2, (pw - w) / 2, h, w};
+}
+
+void resize(const Picture& p, const Box& box, int64_t height, int64_t width, float* out) {
+  const int64_t c = p.channels;
+  if (same_size(p, box, height, width)) {
+    for (int64_t k = 0; k < c; ++k)
+      for (int64_t i = 0; i < height * width; ++i) *out++ = static_cast<float>(p.pixels[static_cast<size_t>(i * c + k)]) / 255.0f;
+    return;
+  }
+  const Taps across = taps(box.left, box.width, p.width, width), down = taps(box.top, box.height, p.height, height);
+  // First the rows that are needed, each made narrower or wider; then these are mixed. Channels stay interleaved until the end.
+  const int64_t top = down.first.front(), rows = down.first.back() + down.count - top;
+  std::vector<float> narrow(static_cast<size_t>(rows * width * c));
+  float* to = narrow.data();
+  for (int64_t y = 0; y < rows; ++y) {
+    const uint8_t* row = p.pixels.data() + (top + y) * p.width * c;
+    for (int64_t x = 0; x < width; ++x) {
+      const float* weight = across.weights.data() + x * across.count;
+      const uint8_t* from = row + across.first[static_cast<size_t>(x)] * c;
+      for (int64_t k = 0; k < c; ++k) {
+        float sum = 0;
+        for (int i = 0; i < across.count; ++i) sum += weight[i] * static_cast<float>(from[i * c + k]);
+        *to++ = sum;
+      }
     }
   }
-  return out;
+  std::vector<float> line(static_cast<size_t>(width * c));
+  for (int64_t y = 0; y < height; ++y) {
+    std::fill(line.begin(), line.end(), 0.0f);
+    for (int i = 0; i < down.count; ++i) {
+      const float weight = down.weights[static_cast<size_t>(y * down.count + i)] / 255.0f;
+      const float* from = narrow.data() + (down.first[static_cast<size_t>(y)] - top + i) * width * c;
+      for (size_t k = 0; k < line.size(); ++k) line[k] += weight * from[k];
+    }
+    for (int64_t x = 0; x < width; ++x)
+      for (int64_t k = 0; k < c; ++k) out[(k * height + y) * width + x] = line[static_cast<size_t>(x * c + k)];
+  }
+}
+
+void decode_box(const std::string& path, std::string_view bytes, int64_t height, int64_t width, const Box& box, const Shape& shape,
+                float* out) {
+  const double scale = std::max(static_cast<double>(shape[1]) / box.height, static_cast<double>(shape[2]) / box.width);
+  const auto least = static_cast<int64_t>(std::ceil(static_cast<double>(std::min(height, width)) * scale - 1e-9));
+  const Picture picture = with_channels(decode_picture(path, bytes, least), shape[0]);
+  const double down = static_cast<double>(picture.height) / static_cast<double>(height),
+               across = static_cast<double>(picture.width) / static_cast<double>(width);
+  resize(picture, {box.top * down, box.left * across, box.height * down, box.width * across}, shape[1], shape[2], out);
+}
+
+Tensor read_picture(const std::string& path, const PictureOptions& options) {
+  if (options.channels != 1 && options.channels != 3)
+    throw UsageError(str("[read_picture] channels = ", options.channels, ", expected 1 (grey) or 3 (RGB)"));
+  const bool as_it_is = options.height == 0 && options.width == 0;
+  if (options.height < 0 || options.width < 0 || options.height > 65'536 || options.width > 65'536 ||
+      options.height * options.width > kMostPixels || (!as_it_is && (options.height == 0 || options.width == 0)))
+    throw UsageError(str("[read_picture] size ", options.height, "×", options.width, ", expected both 0 (as in the file) or 1 to ",
+                         kMostPixels, " pixels"));
+  const PictureHeader header = read_picture_header(path);
+  const int64_t height = as_it_is ? header.height : options.height, width = as_it_is ? header.width : options.width;
+  const Shape shape{options.channels, height, width};
+  return tensor_filled_by(shape, DType::f32, [&](void* data) {
+    decode_box(path, read_picture_file(path), header.height, header.width, centre_box(header.height, header.width, height, width), shape,
+               static_cast<float*>(data));
+  });
 }
 
 }  // namespace suanli::data

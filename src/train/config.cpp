@@ -69,6 +69,14 @@ void resolve(TrainConfig& c, bool own_model) {
   require(c.precision == "f32", "precision", c.precision, "f32");
 }
 
+ModelChoice choose_model(const data::Info& info) {
+  const Shape& s = info.input_shape;
+  if (s.rank() != 3) return {"mlp", "samples are no pictures"};
+  constexpr int64_t kLeastSide = 10;  // of cnn_b
+  if (std::min(s[1], s[2]) < kLeastSide) return {"mlp", "pictures too small to convolve"};
+  return {"cnn_b", "pictures"};
+}
+
 namespace {
 
 std::string toml_string(const std::string& s) {

@@ -20,6 +20,13 @@ const std::vector<ConfigField>& config_fields();
 /// Fills what was left to the recipe and checks every value: UsageError. `own_model`: config.model is no name of the zoo.
 void resolve(TrainConfig& config, bool own_model);
 
+/// A model of the zoo for data where none was named.
+struct ModelChoice {
+  const char* model;
+  const char* reason;  ///< For the user.
+};
+ModelChoice choose_model(const data::Info& info);
+
 /// The resolved configuration as a commented TOML file.
 std::string to_toml(const TrainConfig& config);
 /// Throws InputError naming file, line and key. Keys that are missing keep their defaults; unknown ones are an error.

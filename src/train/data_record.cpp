@@ -56,10 +56,13 @@ std::string data_differences(const Json& recorded, const Json& now) {
 }
 
 std::string with_absolute_path(const std::string& source) {
-  const size_t colon = source.find(':'), question = source.find('?');
+  // Settings stand behind the last `?`, unless that belongs to the path.
+  std::error_code error;
+  const size_t colon = source.find(':');
+  const bool no_settings = colon != std::string::npos && std::filesystem::exists(source.substr(colon + 1), error);
+  const size_t question = no_settings ? std::string::npos : source.rfind('?');
   if (colon == std::string::npos || colon > question) return source;
   const std::string path = source.substr(colon + 1, question == std::string::npos ? question : question - colon - 1);
-  std::error_code error;
   const std::filesystem::path absolute = std::filesystem::absolute(path, error).lexically_normal();
   if (error || !std::filesystem::exists(path, error)) return source;
   return source.substr(0, colon + 1) + absolute.string() + (question == std::string::npos ? "" : source.substr(question));

@@ -1,4 +1,6 @@
 // Measuring a model, and reading a trained one back from its run folder.
+#include <algorithm>
+
 #include "base/file.h"
 #include "base/text.h"
 #include "train/checkpoint.h"
@@ -22,13 +24,30 @@ class EvalMode {
 };
 }  // namespace
 
+namespace {
+/// Adds a batch to confusion matrix and top-5 count. outputs [N, classes], targets [N].
+void count_details(const Tensor& outputs, const Tensor& targets, int64_t classes, Evaluation& result, int64_t& among_five) {
+  const std::vector<float> out = cast(outputs, f32).to_vector<float>();
+  const auto target = targets.data<int64_t>();
+  for (size_t i = 0; i < target.size(); ++i) {
+    const float* row = out.data() + static_cast<int64_t>(i) * classes;
+    const int64_t right = target[i], taken = std::max_element(row, row + classes) - row;
+    ++result.confusion[static_cast<size_t>(right * classes + taken)];
+    int64_t before = 0;  // how many come first; of equal outputs the lower class
+    for (int64_t c = 0; c < classes; ++c) before += row[c] > row[right] || (row[c] == row[right] && c < right);
+    among_five += before < 5;
+  }
+}
+}  // namespace
+
 Evaluation evaluate(nn::AnyModule& model, std::shared_ptr<const data::Dataset> dataset, const EvaluateOptions& options) {
   NoGrad no_grad;
   EvalMode eval_mode(model);
   data::Loader loader(std::move(dataset), {.batch_size = options.batch_size, .threads = static_cast<int>(options.loader_threads)});
   Evaluation result;
   double loss_sum = 0;
-  int64_t right = 0;
+  int64_t right = 0, among_five = 0;
+  result.confusion.resize(static_cast<size_t>(options.classes * options.classes));
   loader.start(0);
   data::Batch batch;
   while (!(options.should_stop && options.should_stop()) && loader.next(batch)) {
@@ -38,11 +57,13 @@ Evaluation evaluate(nn::AnyModule& model, std::shared_ptr<const data::Dataset> d
     const int64_t n = batch.y.numel();
     loss_sum += static_cast<double>(loss.item()) * static_cast<double>(n);
     right += hits.item<int64_t>();
+    if (options.classes > 0) count_details(out, batch.y, options.classes, result, among_five);
     result.samples += n;
   }
   if (result.samples > 0) {
     result.loss = loss_sum / static_cast<double>(result.samples);
     result.accuracy = static_cast<double>(right) / static_cast<double>(result.samples);
+    result.top5 = static_cast<double>(among_five) / static_cast<double>(result.samples);
   }
   return result;
 }

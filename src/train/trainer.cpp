@@ -9,12 +9,19 @@ namespace suanli {
 
 void Trainer::State::prepare(nn::AnyModule* own, Loss& loss) {
   own_model = own != nullptr;
-  resolve(config, own_model);
+  TrainConfig as_given = config;
+  resolve(as_given, own_model || config.model.empty());  // what is wrong is said before the data are read
   config.device = to_string(device_from_name(config.device));
   if (config.threads > 0) set_compute_threads(static_cast<int>(config.threads));
   config.threads = compute_threads();
   splits = data::open(config.data, {.seed = static_cast<uint64_t>(config.seed), .val_fraction = config.val});
   const data::Info& info = splits.train->info();
+  if (config.model.empty()) {
+    const ModelChoice choice = choose_model(info);
+    config.model = choice.model;
+    splits.notes.push_back(str("model ", choice.model, ": ", choice.reason));
+  }
+  resolve(config, own_model);
   config.data = with_absolute_path(info.source);
   if (splits.train->size() == 0) throw InputError(str(config.data, ": no training samples are left with val = ", config.val));
   const models::Entry* entry = own_model ? nullptr : &models::entry(config.model);
@@ -104,7 +111,7 @@ Trainer::Trainer(TrainConfig config) : state_(std::make_unique<State>()) {
 }
 
 Trainer::Trainer(nn::AnyModule model, TrainConfig config) : state_(std::make_unique<State>()) {
-  if (config.model == TrainConfig().model) config.model = "own";  // the zoo's default name would be a lie
+  if (config.model.empty()) config.model = "own";
   state_->began = std::chrono::steady_clock::now();
   state_->config = std::move(config);
   require_free(state_->config.out);

@@ -1,5 +1,6 @@
 // Files for the tests of the data room: a folder of its own per test, IDX and gzip bytes, errors as text.
 #pragma once
+#include <lzma.h>
 #include <unistd.h>
 #include <zlib.h>
 
@@ -61,6 +62,44 @@ inline std::string gzip(const std::string& bytes) {
   out.resize(z.total_out);
   deflateEnd(&z);
   return out;
+}
+
+inline std::string xz(const std::string& bytes) {
+  std::string out(lzma_stream_buffer_bound(bytes.size()), '\0');
+  size_t size = 0;
+  lzma_easy_buffer_encode(6, LZMA_CHECK_CRC64, nullptr, reinterpret_cast<const uint8_t*>(bytes.data()), bytes.size(),
+                          reinterpret_cast<uint8_t*>(out.data()), &size, out.size());
+  out.resize(size);
+  return out;
+}
+
+/// A ustar archive, as POSIX.1-1988 lays it out. `type`: 0 a file, 2 a link, 5 a folder.
+struct Member {
+  std::string name, content;
+  char type = '0';
+};
+inline std::string tar(const std::vector<Member>& members) {
+  std::string out;
+  for (const Member& m : members) {
+    std::string header(512, '\0');
+    auto put = [&](size_t at, const std::string& text) { header.replace(at, text.size(), text); };
+    char number[16];
+    put(0, m.name);
+    put(100, "0000644");
+    std::snprintf(number, sizeof number, "%011zo", m.content.size());
+    put(124, number);
+    put(148, "        ");
+    header[156] = m.type;
+    put(257, std::string("ustar\0"
+                         "00",
+                         8));
+    unsigned sum = 0;
+    for (char c : header) sum += static_cast<unsigned char>(c);
+    std::snprintf(number, sizeof number, "%06o", sum);
+    put(148, number + std::string("\0 ", 2));
+    out += header + m.content + std::string((512 - m.content.size() % 512) % 512, '\0');
+  }
+  return out + std::string(1024, '\0');
 }
 
 /// "InputError: text", "UsageError: text" or "" if nothing was thrown.

@@ -1,0 +1,231 @@
+// CIFAR in every form that it comes in; archives; and noise.
+#include <cmath>
+#include <map>
+
+#include "data/files.h"
+#include "gtest/gtest.h"
+#include "suanli/data.h"
+
+namespace suanli::data {
+namespace {
+
+using namespace suanli::test;
+namespace fs = std::filesystem;
+
+/// Pixel p of record r of batch b is (7 b + 3 r + p) mod 251; its label r mod 10 (fine label 9 r mod 100).
+std::string batch(int number, int records, bool fine = false) {
+  std::string out;
+  for (int r = 0; r < records; ++r) {
+    if (fine) out += static_cast<char>(r % 20);
+    out += static_cast<char>(fine ? 9 * r % 100 : r % 10);
+    for (int p = 0; p < 3072; ++p) out += static_cast<char>((7 * number + 3 * r + p) % 251);
+  }
+  return out;
+}
+
+std::map<std::string, std::string> cifar10_files() {
+  std::map<std::string, std::string> files;
+  for (int b = 1; b <= 5; ++b) files["data_batch_" + std::to_string(b) + ".bin"] = batch(b, 4);
+  files["test_batch.bin"] = batch(6, 3);
+  return files;
+}
+
+std::string archive_of(const std::map<std::string, std::string>& files, const std::string& below) {
+  std::vector<Member> members = {
+      {below, "", '5'}, {below + "readme.html", "hello"}, {below + "data_batch_1.bin", "", '2'}};  // a link of that name
+  for (const auto& [name, content] : files) members.insert(members.begin() + 1, {below + name, content});  // another order
+  return tar(members);
+}
+
+void expect_cifar10(const Splits& s, const std::string& what) {
+  ASSERT_EQ(s.train->size(), 20) << what;
+  ASSERT_EQ(s.test->size(), 3) << what;
+  EXPECT_EQ(s.train->info().input_shape, (Shape{3, 32, 32}));
+  EXPECT_EQ(s.train->info().class_names[8], "ship");
+  std::vector<float> x(3072);
+  for (int64_t i = 0, y = 0; i < 20; ++i) {
+    s.train->read(i, x.data(), &y);
+    const int64_t b = 1 + i / 4, r = i % 4;
+    EXPECT_EQ(y, r) << what;
+    for (int64_t p : {0, 1023, 1024, 3071})
+      EXPECT_EQ(x[static_cast<size_t>(p)], static_cast<float>((7 * b + 3 * r + p) % 251) / 255.0f) << what << i;
+  }
+}
+
+TEST(Cifar, EveryFormIsTheSame) {
+  const auto files = cifar10_files();
+  const std::string packed = archive_of(files, "cifar-10-batches-bin/");
+  struct Form {
+    const char* what;
+    std::function<std::string(const TemporaryFolder&)> write;  // gives the place
+  };
+  const Form forms[] = {
+      {"plain",
+       [&](auto& f) {
+         for (const auto& [name, content] : files) write_bytes(f / name, content);
+         return f.path();
+       }},
+      {"gz",
+       [&](auto& f) {
+         for (const auto& [name, content] : files) write_bytes(f / (name + ".gz"), gzip(content));
+         return f.path();
+       }},
+      {"xz",
+       [&](auto& f) {
+         for (const auto& [name, content] : files) write_bytes(f / (name + ".xz"), xz(content));
+         return f.path();
+       }},
+      {"in the folder as published",
+       [&](auto& f) {
+         fs::create_directories(f / "cifar-10-batches-bin");
+         for (const auto& [name, content] : files) write_bytes(f / ("cifar-10-batches-bin/" + name), content);
+         return f.path();
+       }},
+      {"the archive in a folder", [&](auto& f) { return write_bytes(f / "cifar-10-binary.tar.gz", gzip(packed)), f.path(); }},
+      {"the archive", [&](auto& f) { return write_bytes(f / "cifar-10-binary.tar.gz", gzip(packed)), f / "cifar-10-binary.tar.gz"; }},
+      {"the archive, unpacked once", [&](auto& f) { return write_bytes(f / "x.tar", packed), f / "x.tar"; }},
+      {"the archive as xz", [&](auto& f) { return write_bytes(f / "x", xz(packed)), f / "x"; }},
+  };
+  uint64_t fingerprint = 0;
+  for (const Form& form : forms) {
+    TemporaryFolder folder;
+    const Splits s = open("cifar10:" + form.write(folder), {.val_fraction = 0});
+    expect_cifar10(s, form.what);
+    if (fingerprint == 0) fingerprint = s.train->info().fingerprint;
+    EXPECT_EQ(s.train->info().fingerprint, fingerprint) << form.what;
+  }
+}
+
+TEST(Cifar, HundredTakesTheFineLabel) {
+  TemporaryFolder folder;
+  std::string names;
+  for (int c = 0; c < 100; ++c) names += "class " + std::to_string(c) + "\r\n";
+  write_bytes(folder / "cifar-100-binary.tar.gz",
+              gzip(archive_of({{"train.bin", batch(0, 12, true)}, {"test.bin", batch(1, 2, true)}, {"fine_label_names.txt", names}},
+                              "cifar-100-binary/")));
+  const Splits s = open(folder.path(), {.val_fraction = 0});  // detected
+  EXPECT_EQ(s.train->info().kind, "cifar100");
+  EXPECT_EQ(s.train->info().class_names[99], "class 99");
+  std::vector<float> x(3072);
+  int64_t y = 0;
+  s.train->read(11, x.data(), &y);
+  EXPECT_EQ(y, 99);
+  EXPECT_EQ(x[0], 33 / 255.0f);
+}
+
+TEST(Cifar, SaysWhatIsWrong) {
+  using Files = std::map<std::string, std::string>;
+  struct Bad {
+    const char* what;
+    std::function<void(Files&)> damage;
+    std::vector<std::string> message;
+  };
+  const Bad cases[] = {
+      {"missing", [](Files& f) { f.erase("data_batch_3.bin"); }, {"data_batch_3.bin is missing", "cifar-10-binary.tar.gz"}},
+      {"truncated",
+       [](Files& f) { f["data_batch_2.bin"].resize(5000); },
+       {"data_batch_2.bin: byte 3073, 1927 bytes are left, a record has 3073"}},
+      {"empty", [](Files& f) { f["test_batch.bin"] = ""; }, {"test_batch.bin: byte 0, the file is empty"}},
+      {"label", [](Files& f) { f["test_batch.bin"][2 * 3073] = 77; }, {"test_batch.bin: byte 6146, label 77 is outside of 0 … 9"}},
+      {"xz cut",
+       [](Files& f) {
+         const std::string packed = xz(f["test_batch.bin"]);
+         f.erase("test_batch.bin"), f["test_batch.bin.xz"] = packed.substr(0, packed.size() - 40);
+       },
+       {"test_batch.bin.xz: byte ", "the xz stream is cut off"}},
+      {"xz damaged",
+       [](Files& f) {
+         std::string packed = xz(f["test_batch.bin"]);
+         packed[packed.size() / 2] ^= 0x55;
+         f.erase("test_batch.bin"), f["test_batch.bin.xz"] = packed;
+       },
+       {"test_batch.bin.xz: byte ", "the xz stream is damaged (the data are corrupt)"}},
+  };
+  for (const Bad& c : cases) {
+    TemporaryFolder folder;
+    auto files = cifar10_files();
+    c.damage(files);
+    for (const auto& [name, content] : files) write_bytes(folder / name, content);
+    const std::string error = error_of([&] { open("cifar10:" + folder.path()); });
+    EXPECT_TRUE(error.starts_with("InputError: " + folder.path())) << c.what << "\n" << error;
+    for (const std::string& part : c.message) EXPECT_TRUE(contains(error, part)) << c.what << ": no `" << part << "` in\n" << error;
+  }
+  TemporaryFolder folder;
+  const std::string packed = archive_of(cifar10_files(), "x/");
+  auto error_with = [&](const std::string& bytes) {
+    write_bytes(folder / "a", bytes);
+    return error_of([&] { open("cifar10:" + (folder / "a")); });
+  };
+  EXPECT_TRUE(contains(error_with("no archive"), "byte 0, no tar archive"));
+  EXPECT_TRUE(contains(error_with(packed.substr(0, 20000)), "the archive is truncated inside data_batch_"));
+  EXPECT_TRUE(contains(error_with(packed.substr(0, 700)), "truncated"));
+  std::string damaged = packed;
+  damaged[512 + 130] = 'x';
+  EXPECT_TRUE(contains(error_with(damaged), "byte 512, the archive is damaged: no tar header"));
+  EXPECT_TRUE(
+      contains(error_with(tar({{"cifar-10-batches-py/data_batch_1", "pickle"}})), "holds no data_batch_1.bin. Give the binary version"));
+  EXPECT_TRUE(contains(error_of([&] { open("cifar10:" + (folder / "nowhere")); }), "no such folder"));
+  EXPECT_TRUE(contains(error_of([&] { open("cifar10"); }), "which folder? Write cifar10:DIR"));
+}
+
+TEST(Noise, IsAFunctionOfTheSeed) {
+  auto values = [](const std::string& spec, int64_t index, bool test = false) {
+    const Splits s = open(spec, {.val_fraction = 0});
+    const auto& set = test ? s.test : s.train;
+    std::vector<float> x(static_cast<size_t>(set->info().input_shape.numel()));
+    int64_t y = 0;
+    set->read(index, x.data(), &y);
+    x.push_back(static_cast<float>(y));
+    return x;
+  };
+  const std::string spec = "random:3x8x8?classes=7&samples=2000&seed=5";
+  EXPECT_EQ(values(spec, 17), values(spec, 17));
+  EXPECT_NE(values(spec, 17), values(spec, 18));
+  EXPECT_NE(values(spec, 17), values(spec, 17, true));
+  EXPECT_NE(values(spec, 17), values("random:3x8x8?classes=7&samples=2000&seed=6", 17));
+  const Splits s = open(spec);
+  EXPECT_EQ((std::vector{s.train->size(), s.val->size(), s.test->size()}), (std::vector<int64_t>{1800, 200, 200}));
+  EXPECT_EQ(open("random:784?test=0").test, nullptr);
+  EXPECT_EQ(open(s.train->info().source).train->info().fingerprint, s.train->info().fingerprint);
+
+  // uniform: mean 1/2, deviation 1/√12, each label as often as the others, within five standard errors
+  double sum = 0, squares = 0;
+  std::vector<int> count(7);
+  for (int64_t i = 0; i < 1800; ++i) {
+    std::vector<float> x(192);
+    int64_t y = 0;
+    s.train->read(i, x.data(), &y);
+    ++count[static_cast<size_t>(y)];
+    for (float v : x) {
+      EXPECT_TRUE(v >= 0 && v < 1);
+      sum += v, squares += v * v;
+    }
+  }
+  const double n = 1800 * 192, mean = sum / n;
+  EXPECT_NEAR(mean, s.train->info().mean, 5 * std::sqrt(1 / 12.0 / n));
+  EXPECT_NEAR(std::sqrt(squares / n - mean * mean), s.train->info().stddev, 1e-3);
+  for (int c : count) EXPECT_NEAR(c, 1800 / 7.0, 5 * std::sqrt(1800 / 7.0));
+
+  for (const char* bad :
+       {"random", "random:", "random:3x", "random:0x3", "random:axb", "random:1x1x1x1x1", "random:-3", "random:60000x60000"})
+    EXPECT_TRUE(contains(error_of([&] { open(bad); }), "is no shape of a sample")) << bad;
+}
+
+TEST(Cifar, Real) {
+  if (real_data().empty() || !fs::exists(real_data() + "/cifar-10")) GTEST_SKIP() << "SUANLI_DATA holds no cifar-10";
+  const Splits s = open("cifar10:" + real_data() + "/cifar-10", {.val_fraction = 0});
+  EXPECT_EQ(s.train->size(), 50000);
+  EXPECT_EQ(s.test->size(), 10000);
+  // As published: channel means 0.4914, 0.4822, 0.4465; deviations 0.2470, 0.2435, 0.2616.
+  EXPECT_NEAR(s.train->info().mean, (0.4914 + 0.4822 + 0.4465) / 3, 1e-4);
+  double variance = 0;
+  for (auto [m, d] : {std::pair{0.4914, 0.2470}, {0.4822, 0.2435}, {0.4465, 0.2616}}) variance += (d * d + m * m) / 3;
+  EXPECT_NEAR(s.train->info().stddev, std::sqrt(variance - std::pow((0.4914 + 0.4822 + 0.4465) / 3, 2)), 1e-4);
+  std::vector<int> count(10);
+  std::vector<float> x(3072);
+  for (int64_t i = 0, y = 0; i < 50000; ++i) s.train->read(i, x.data(), &y), ++count[static_cast<size_t>(y)];
+  EXPECT_EQ(count, std::vector<int>(10, 5000));
+}
+
+}  // namespace
+}  // namespace suanli::data

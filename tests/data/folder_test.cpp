@@ -1,0 +1,310 @@
+#include <sys/stat.h>
+
+#include <algorithm>
+#include <cmath>
+#include <map>
+#include <set>
+
+#include "base/thread_pool.h"
+#include "data/files.h"
+#include "data/pictures.h"
+#include "gtest/gtest.h"
+#include "suanli/data.h"
+
+namespace suanli::data {
+namespace {
+
+using namespace suanli::test;
+namespace fs = std::filesystem;
+
+Picture plain(int64_t height, int64_t width, int64_t channels, uint8_t value) {
+  return {.height = height,
+          .width = width,
+          .channels = channels,
+          .pixels = std::vector<uint8_t>(static_cast<size_t>(height * width * channels), value)};
+}
+
+void write(const std::string& path, const std::string& bytes) {
+  fs::create_directories(fs::path(path).parent_path());
+  write_bytes(path, bytes);
+}
+
+/// The start of a PNG of 60000×60000 pixels.
+std::string bomb() {
+  const std::string header = "IHDR" + big_endian(60000) + big_endian(60000) + std::string("\x08\0\0\0\0", 5);
+  const uLong checksum = crc32(0, reinterpret_cast<const Bytef*>(header.data()), static_cast<uInt>(header.size()));
+  return "\x89PNG\r\n\x1a\n" + big_endian(13) + header + big_endian(static_cast<uint32_t>(checksum));
+}
+
+/// 10 pictures in each of two classes, of all formats, sizes and channels; picture i of a class has the value 10 i (cats) or 10 i + 5.
+void write_pets(const TemporaryFolder& folder, const std::string& below = "") {
+  for (int i = 0; i < 10; ++i) {
+    const auto value = static_cast<uint8_t>(10 * i);
+    write(folder / (below + "cats/" + std::to_string(i) + (i % 2 ? ".JPG" : ".jpeg")), jpeg_file(plain(40 + i, 60, i % 2 ? 1 : 3, value)));
+    write(folder / (below + "dogs/deep/er/" + std::to_string(i) + (i % 2 ? ".png" : ".webp")),
+          i % 2 ? encode_png(plain(50, 30 + i, 1, static_cast<uint8_t>(value + 5)))
+                : webp_file(plain(50, 30 + i, 3, static_cast<uint8_t>(value + 5))));
+  }
+}
+
+std::map<std::string, std::vector<int64_t>> labels_of(const Splits& s) {
+  std::map<std::string, std::vector<int64_t>> out;
+  for (auto& [name, set] : {std::pair{"train", s.train}, {"val", s.val}, {"test", s.test}}) {
+    if (!set) continue;
+    std::vector<float> x(static_cast<size_t>(set->info().input_shape.numel()));
+    for (int64_t i = 0, y = 0; i < set->size(); ++i) set->read(i, x.data(), &y), out[name].push_back(y);
+  }
+  return out;
+}
+
+TEST(Folder, ReadsPicturesOfAnySize) {
+  TemporaryFolder folder;
+  write_pets(folder);
+  write(folder / "dogs/notes.txt", "no picture");
+  write(folder / "cats/.hidden.jpg", "no picture");
+  const Splits s = open("folder:" + folder.path() + "?size=24", {.val_fraction = 0});
+  const Info& info = s.train->info();
+  EXPECT_EQ(info.kind, "folder");
+  EXPECT_EQ(info.source, "folder:" + folder.path() + "?size=24");
+  EXPECT_EQ(info.input_shape, (Shape{3, 24, 24}));  // some are in colour, so all are
+  EXPECT_EQ(info.class_names, (std::vector<std::string>{"cats", "dogs"}));
+  ASSERT_EQ(s.train->size(), 20);
+  double sum = 0, squares = 0;
+  std::vector<float> x(3 * 24 * 24);
+  for (int64_t i = 0, y = -1; i < 20; ++i) {
+    s.train->read(i, x.data(), &y);
+    EXPECT_EQ(y, i / 10);
+    for (float v : x) {
+      EXPECT_NEAR(255 * v, 10 * (i % 10) + 5 * (i / 10), 1.01) << i;
+      sum += v, squares += v * v;
+    }
+  }
+  const double n = 20 * 3 * 24 * 24;
+  EXPECT_NEAR(info.mean, sum / n, 1e-6);
+  EXPECT_NEAR(info.stddev, std::sqrt(squares / n - sum / n * sum / n), 1e-6);
+  ASSERT_EQ(s.notes.size(), 1u);
+  EXPECT_EQ(s.notes[0], "1 file(s) that are no .jpg, .jpeg, .png or .webp were left out");
+}
+
+TEST(Folder, TheMiddleOfThePictureIsKept) {
+  TemporaryFolder folder;
+  Picture wide = plain(20, 60, 1, 0);  // white in the middle 20 columns
+  for (int64_t y = 0; y < 20; ++y)
+    for (int64_t x = 20; x < 40; ++x) wide.pixels[static_cast<size_t>(y * 60 + x)] = 255;
+  write(folder / "a/1.png", encode_png(wide));
+  write(folder / "b/1.png", encode_png(plain(20, 60, 1, 0)));
+  const Splits s = open("folder:" + folder.path() + "?size=10", {.val_fraction = 0});
+  std::vector<float> x(100);
+  int64_t y = -1;
+  s.train->read(0, x.data(), &y);
+  EXPECT_EQ(x, std::vector<float>(100, 1.0f));
+}
+
+TEST(Folder, ShapeFollowsThePictures) {
+  struct Case {
+    const char* what;
+    std::vector<Picture> pictures;
+    const char* settings;
+    Shape shape;
+  };
+  const Case cases[] = {
+      {"all grey", {plain(30, 40, 1, 9), plain(41, 30, 1, 9)}, "?size=16", {1, 16, 16}},
+      {"one in colour", {plain(30, 40, 1, 9), plain(41, 30, 3, 9)}, "?size=16", {3, 16, 16}},
+      {"height and width", {plain(30, 40, 1, 9), plain(41, 30, 1, 9)}, "?size=12x20", {1, 12, 20}},
+      {"small, of one size", {plain(28, 20, 1, 9), plain(28, 20, 1, 9)}, "", {1, 28, 20}},
+      {"photographs", {plain(300, 200, 3, 9), plain(200, 300, 3, 9)}, "", {3, 96, 96}},
+      {"large, of one size", {plain(300, 200, 3, 9), plain(300, 200, 3, 9)}, "", {3, 96, 96}},
+      {"small, of many sizes", {plain(30, 20, 3, 9), plain(40, 22, 3, 9)}, "", {3, 22, 22}},
+  };
+  for (const Case& c : cases) {
+    TemporaryFolder folder;
+    for (size_t i = 0; i < 2; ++i) write(folder / (std::to_string(i) + "/p.png"), encode_png(c.pictures[i]));
+    const Splits s = open("folder:" + folder.path() + c.settings, {.val_fraction = 0});
+    EXPECT_EQ(s.train->info().input_shape, c.shape) << c.what;
+    // what was chosen is in the source, so that a run opens the same again
+    EXPECT_EQ(open(s.train->info().source, {.val_fraction = 0}).train->info().fingerprint, s.train->info().fingerprint) << c.what;
+  }
+}
+
+TEST(Folder, SplitsThatAreThereAreKept) {
+  TemporaryFolder folder;
+  write_pets(folder, "train/");
+  write(folder / "valid/dogs/1.png", encode_png(plain(40, 40, 1, 7)));
+  const Splits s = open("folder:" + folder.path() + "?size=8");
+  EXPECT_EQ(s.train->size(), 20);
+  ASSERT_TRUE(s.val);
+  EXPECT_EQ(labels_of(s)["val"], std::vector<int64_t>{1});  // by name, though it is the only class there
+  EXPECT_EQ(s.test, nullptr);
+  EXPECT_EQ(s.val->info().mean, s.train->info().mean);
+  write(folder / "test/cats/1.png", encode_png(plain(40, 40, 1, 7)));
+  EXPECT_EQ(open("folder:" + folder.path() + "?size=8").test->size(), 1);
+}
+
+TEST(Folder, SplitsEachClass) {
+  TemporaryFolder folder;
+  for (int c = 0; c < 3; ++c)
+    for (int i = 0; i < (c == 2 ? 1 : 20); ++i)
+      write(folder / (std::to_string(c) + "/" + std::to_string(i) + ".png"), encode_png(plain(8, 8, 1, static_cast<uint8_t>(c * 60 + i))));
+  const std::string spec = "folder:" + folder.path();
+  const Splits s = open(spec, {.seed = 3, .val_fraction = 0.2});
+  std::map<int64_t, int> val, train;
+  auto labels = labels_of(s);
+  for (int64_t y : labels["val"]) ++val[y];
+  for (int64_t y : labels["train"]) ++train[y];
+  EXPECT_EQ(val, (std::map<int64_t, int>{{0, 4}, {1, 4}}));
+  EXPECT_EQ(train, (std::map<int64_t, int>{{0, 16}, {1, 16}, {2, 1}}));  // a class of one picture trains
+  auto fingerprint = [&](uint64_t seed) { return open(spec, {.seed = seed, .val_fraction = 0.2}).val->info().fingerprint; };
+  EXPECT_EQ(fingerprint(3), s.val->info().fingerprint);
+  EXPECT_NE(fingerprint(4), s.val->info().fingerprint);
+}
+
+TEST(Folder, NothingDependsOnThreads) {
+  TemporaryFolder folder;
+  write_pets(folder);
+  const int before = pool_threads();
+  auto everything = [&](int threads) {
+    set_pool_threads(threads);
+    const Splits s = open("folder:" + folder.path() + "?size=16", {.val_fraction = 0});
+    std::vector<double> all = {s.train->info().mean, s.train->info().stddev, static_cast<double>(s.train->info().fingerprint >> 12)};
+    Loader loader(s.train, {.batch_size = 7, .shuffle = true, .seed = 5, .threads = threads, .queue = 2});
+    for (auto& [x, y] : loader) {
+      for (float v : x.to_vector<float>()) all.push_back(static_cast<double>(v));
+      for (int64_t v : y.to_vector<int64_t>()) all.push_back(static_cast<double>(v));
+    }
+    return all;
+  };
+  const std::vector<double> one = everything(1), three = everything(3);
+  set_pool_threads(before);
+  EXPECT_EQ(one, three);
+}
+
+TEST(Folder, FingerprintSeesNamesLabelsAndBytes) {
+  auto fingerprint = [](const std::function<void(const TemporaryFolder&)>& change) {
+    TemporaryFolder folder;
+    write_pets(folder);
+    change(folder);
+    return open("folder:" + folder.path() + "?size=16", {.val_fraction = 0}).train->info().fingerprint;
+  };
+  const std::set<uint64_t> seen = {
+      fingerprint([](const TemporaryFolder&) {}),
+      fingerprint([](const TemporaryFolder& f) { fs::rename(f / "cats/1.JPG", f / "cats/1b.jpg"); }),
+      fingerprint([](const TemporaryFolder& f) { fs::rename(f / "cats/1.JPG", f / "dogs/1.JPG"); }),
+      fingerprint([](const TemporaryFolder& f) { fs::rename(f / "cats", f / "kits"); }),
+      fingerprint([](const TemporaryFolder& f) { fs::remove(f / "cats/1.JPG"); }),
+      fingerprint([](const TemporaryFolder& f) { write(f / "cats/1.JPG", jpeg_file(plain(41, 60, 1, 11))); }),
+  };
+  EXPECT_EQ(seen.size(), 6u);
+  EXPECT_EQ(seen.count(fingerprint([](const TemporaryFolder&) {})), 1u);  // the place of the folder does not count
+}
+
+TEST(Folder, SaysWhatIsWrong) {
+  const std::string good = jpeg_file(slope(40, 40, 3));
+  struct Bad {
+    const char* what;
+    std::function<void(const TemporaryFolder&)> damage;
+    const char* names;  // below the folder; "" the folder itself
+    std::vector<std::string> message;
+    bool can_be_skipped = false;
+  };
+  const Bad cases[] = {
+      {"truncated",
+       [&](auto& f) { write(f / "dogs/x.jpg", good.substr(0, good.size() / 2)); },
+       "dogs/x.jpg",
+       {"byte " + std::to_string(good.size() / 2) + " of", "truncated", "--skip-bad"},
+       true},
+      {"no picture", [](auto& f) { write(f / "cats/x.png", "text"); }, "cats/x.png", {"byte 0", "neither", "--skip-bad"}, true},
+      {"two of them",
+       [](auto& f) { write(f / "cats/x.png", "text"), write(f / "cats/y.png", "text"); },
+       "cats/x.png",
+       {"2 of 22 pictures are bad"},
+       true},
+      {"empty file", [](auto& f) { write(f / "cats/x.png", ""); }, "cats/x.png", {"the file is empty"}, true},
+      {"link to nowhere", [](auto& f) { fs::create_symlink("nowhere", f / "cats/x.png"); }, "cats/x.png", {"cannot be opened"}, true},
+      {"bomb", [](auto& f) { write(f / "cats/x.png", bomb()); }, "cats/x.png", {"byte 16", "60000×60000 pixels are more than"}, true},
+      {"empty class",
+       [](auto& f) { fs::create_directories(f / "birds"); },
+       "birds",
+       {"no pictures (.jpg, .jpeg, .png, .webp) in this class folder"}},
+      {"all of a class bad", [](auto& f) { write(f / "birds/1.png", "text"); }, "birds/1.png", {"byte 0"}},
+      {"one class", [](auto& f) { fs::remove_all(f / "dogs"); }, "", {"one class only, 'cats'"}},
+      {"no class", [](auto& f) { fs::remove_all(f / "dogs"), fs::remove_all(f / "cats"); }, "", {"no class folders"}},
+      {"loose picture", [&](auto& f) { write(f / "x.jpg", good); }, "x.jpg", {"beside the class folders", "/CLASS/x.jpg"}},
+      {"loop",
+       [](auto& f) { fs::create_directory_symlink("../..", f / "dogs/deep/loop"); },
+       "dogs/deep/loop",
+       {"a link back to", "Remove the link"}},
+      {"loop from above",
+       [](auto& f) { fs::create_directory_symlink("../../../..", f / "dogs/deep/loop"); },
+       "dogs/deep/loop",
+       {"a link back to"}},
+      {"loop to itself", [](auto& f) { fs::create_directory_symlink(".", f / "dogs/loop"); }, "dogs/loop", {"a link back to"}},
+      {"name", [](auto& f) { fs::create_directories(f / "\xFF\xFE"); }, "", {"is no UTF-8"}},
+      {"unknown class in val",
+       [&](auto& f) {
+         fs::create_directories(f / "train");
+         fs::rename(f / "cats", f / "train/cats"), fs::rename(f / "dogs", f / "train/dogs");
+         write(f / "val/dog/1.jpg", good);
+       },
+       "val/dog",
+       {"the class 'dog' was not among those trained", "Did you mean 'dogs'?"}},
+  };
+  for (const Bad& c : cases) {
+    TemporaryFolder folder;
+    write_pets(folder);
+    c.damage(folder);
+    const std::string spec = "folder:" + folder.path() + "?size=16";
+    const std::string error = error_of([&] { open(spec); });
+    EXPECT_TRUE(error.starts_with("InputError: " + (*c.names ? folder / c.names : folder.path()) + ":")) << c.what << "\n" << error;
+    for (const std::string& part : c.message) EXPECT_TRUE(contains(error, part)) << c.what << ": no `" << part << "` in\n" << error;
+    const std::string skipping = error_of([&] {
+      const Splits s = open(spec + "&skip_bad=1", {.val_fraction = 0});
+      EXPECT_EQ(s.train->size(), 20) << c.what;
+      EXPECT_TRUE(contains(s.notes.back(), "bad picture(s) left out: " + (folder / c.names))) << c.what << s.notes.back();
+      labels_of(s);  // every one that is left can be read
+    });
+    EXPECT_EQ(skipping.empty(), c.can_be_skipped) << c.what << "\n" << skipping;
+  }
+}
+
+TEST(Folder, AFileThatIsDamagedLaterIsNamed) {
+  TemporaryFolder folder;
+  write_pets(folder);
+  const Splits s = open("folder:" + folder.path() + "?size=16", {.val_fraction = 0});
+  write(folder / "cats/3.JPG", "gone");
+  const std::string error = error_of([&] { labels_of(s); });
+  EXPECT_TRUE(error.starts_with("InputError: " + (folder / "cats/3.JPG") + ": byte 0")) << error;
+}
+
+TEST(Folder, FitsATrainedModel) {
+  TemporaryFolder folder;
+  write(folder / "dogs/1.png", encode_png(plain(50, 50, 1, 7)));
+  const Splits s = open("folder:" + folder.path(), {.val_fraction = 0, .input_shape = {3, 20, 20}, .class_names = {"cats", "dogs"}});
+  EXPECT_EQ(s.train->info().input_shape, (Shape{3, 20, 20}));
+  EXPECT_EQ(labels_of(s)["train"], std::vector<int64_t>{1});
+  const std::string error = error_of([&] { open("folder:" + folder.path(), {.class_names = {"cats", "birds"}}); });
+  EXPECT_TRUE(contains(error, "the class 'dogs' was not among those trained (2 classes)")) << error;
+}
+
+TEST(Folder, APathAloneIsDetected) {
+  TemporaryFolder folder;
+  write_pets(folder, "pets/");
+  const Splits s = open(folder / "pets?size=8");
+  EXPECT_EQ(s.train->info().source, "folder:" + (folder / "pets") + "?size=8");
+  EXPECT_EQ(s.notes[0], (folder / "pets") + " looks like folder:" + (folder / "pets") + "?size=8");
+  fs::rename(folder / "pets", folder / "is it?");  // a question mark in the name
+  EXPECT_EQ(open(folder / "is it?").train->size(), 18);
+  fs::create_directories(folder / "else/where");
+  EXPECT_TRUE(contains(error_of([&] { open(folder / "else"); }), "holds no data of a kind that is known"));
+}
+
+TEST(Folder, RealFlowers) {
+  if (real_data().empty() || !fs::exists(real_data() + "/flower_photos")) GTEST_SKIP() << "SUANLI_DATA holds no flower_photos";
+  const Splits s = open(real_data() + "/flower_photos");
+  EXPECT_EQ(s.train->size(), 300);
+  EXPECT_EQ(s.val->size(), 100);
+  EXPECT_EQ(s.train->info().input_shape, (Shape{3, 96, 96}));
+  EXPECT_EQ(s.train->info().class_names, (std::vector<std::string>{"daisy", "dandelion", "roses", "sunflowers", "tulips"}));
+}
+
+}  // namespace
+}  // namespace suanli::data

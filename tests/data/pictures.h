@@ -1,0 +1,90 @@
+// Picture files for the tests, written by the formats' own libraries.
+#pragma once
+#include <cstdio>
+#include <string>
+#include <vector>
+
+// needs stdio before it
+#include <jpeglib.h>
+#include <webp/encode.h>
+
+#include "data/picture.h"
+#include "data/png.h"
+
+namespace suanli::test {
+
+using data::Picture;
+
+/// A smooth picture that no two turns or mirrorings of make alike: brighter to the right and, less, downwards; colours differ.
+inline Picture slope(int64_t height, int64_t width, int64_t channels) {
+  Picture p{.height = height, .width = width, .channels = channels, .pixels = {}};
+  for (int64_t y = 0; y < height; ++y)
+    for (int64_t x = 0; x < width; ++x)
+      for (int64_t c = 0; c < channels; ++c) p.pixels.push_back(static_cast<uint8_t>((160 * x) / width + (60 * y) / height + 10 * c));
+  return p;
+}
+
+struct JpegOptions {
+  int quality = 95;
+  bool progressive = false;
+  bool two_scans = false;  // grey only: a progressive file whose second and last scan could come again without a contradiction
+  bool adobe = false;   // 4 channels: with Adobe's marker
+  std::string exif{};   // an APP1 segment
+};
+
+inline std::string jpeg_file(const Picture& p, const JpegOptions& options = {}) {
+  jpeg_compress_struct jpeg{};
+  jpeg_error_mgr errors{};
+  jpeg.err = jpeg_std_error(&errors);
+  jpeg_create_compress(&jpeg);
+  unsigned char* out = nullptr;
+  unsigned long size = 0;
+  jpeg_mem_dest(&jpeg, &out, &size);
+  jpeg.image_width = static_cast<JDIMENSION>(p.width), jpeg.image_height = static_cast<JDIMENSION>(p.height);
+  jpeg.input_components = static_cast<int>(p.channels);
+  jpeg.in_color_space = p.channels == 1 ? JCS_GRAYSCALE : p.channels == 3 ? JCS_RGB : JCS_CMYK;
+  jpeg_set_defaults(&jpeg);
+  jpeg_set_quality(&jpeg, options.quality, TRUE);
+  if (p.channels == 4) jpeg.write_Adobe_marker = options.adobe;
+  if (options.progressive) jpeg_simple_progression(&jpeg);
+  const jpeg_scan_info scans[] = {{1, {0}, 0, 0, 0, 0}, {1, {0}, 1, 63, 0, 0}};
+  if (options.two_scans) jpeg.scan_info = scans, jpeg.num_scans = 2;
+  jpeg_start_compress(&jpeg, TRUE);
+  if (!options.exif.empty())
+    jpeg_write_marker(&jpeg, JPEG_APP0 + 1, reinterpret_cast<const JOCTET*>(options.exif.data()),
+                      static_cast<unsigned>(options.exif.size()));
+  while (jpeg.next_scanline < jpeg.image_height) {
+    auto* row = const_cast<JSAMPROW>(p.pixels.data() + jpeg.next_scanline * p.width * p.channels);
+    jpeg_write_scanlines(&jpeg, &row, 1);
+  }
+  jpeg_finish_compress(&jpeg);
+  std::string file(reinterpret_cast<char*>(out), size);
+  jpeg_destroy_compress(&jpeg);
+  std::free(out);
+  return file;
+}
+
+inline std::string webp_file(const Picture& p) {
+  uint8_t* out = nullptr;
+  const int width = static_cast<int>(p.width), height = static_cast<int>(p.height);
+  const size_t size = p.channels == 4 ? WebPEncodeLosslessRGBA(p.pixels.data(), width, height, 4 * width, &out)
+                                      : WebPEncodeLosslessRGB(p.pixels.data(), width, height, 3 * width, &out);
+  std::string file(reinterpret_cast<char*>(out), size);
+  WebPFree(out);
+  return file;
+}
+
+/// An APP1 segment that says how the camera was held, as EXIF 2.3 lays it out.
+inline std::string exif(int orientation, bool little_endian) {
+  auto number = [&](uint32_t v, int bytes) {
+    std::string s;
+    for (int i = 0; i < bytes; ++i) s += static_cast<char>(v >> (8 * (little_endian ? i : bytes - 1 - i)));
+    return s;
+  };
+  const std::string value = number(static_cast<uint32_t>(orientation), 2) + number(0, 2);
+  return std::string("Exif\0\0", 6) + (little_endian ? "II" : "MM") + number(42, 2) + number(8, 4) + number(2, 2) + number(0x0110, 2) +
+         number(3, 2) + number(1, 4) + number(7, 4) +  // another entry before it
+         number(0x0112, 2) + number(3, 2) + number(1, 4) + value + number(0, 4);
+}
+
+}  // namespace suanli::test
