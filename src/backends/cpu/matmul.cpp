@@ -19,13 +19,16 @@ struct Product {
   };
   struct Matrix {
     int64_t row, column;
+    bool transposed;  // beside the strides, which leave it open where a side is 1
+    char form() const { return transposed ? 'T' : 'N'; }
+    int64_t leading() const { return transposed ? column : row; }
   };
 
   Product(const Shape& a_shape, const Shape& b_shape, const Shape& out, const MatmulAttr& attr) {
     const int rank = out.rank();
     m = out[rank - 2], n = out[rank - 1], k = a_shape[a_shape.rank() - (attr.transpose_a ? 2 : 1)];
-    a = attr.transpose_a ? Matrix{1, m} : Matrix{k, 1};
-    b = attr.transpose_b ? Matrix{1, k} : Matrix{n, 1};
+    a = attr.transpose_a ? Matrix{1, m, true} : Matrix{k, 1, false};
+    b = attr.transpose_b ? Matrix{1, k, true} : Matrix{n, 1, false};
     int64_t a_stride = m * k, b_stride = k * n;
     for (int i = 3; i <= rank; ++i) {  // leading axes, the last one first
       const int64_t size = out[rank - i], a_size = i <= a_shape.rank() ? a_shape[a_shape.rank() - i] : 1,
@@ -70,19 +73,19 @@ struct Bands {
 };
 
 /// How a product is shared out: tasks are the steps of the outer loop times bands of the batch, the rows and the columns. It follows
-/// from the shapes alone: oneDNN sums a band of 32 rows in another order than one of 64, so the threads must not choose the bands.
+/// from the shapes alone: oneDNN may sum a band of 32 rows in another order than one of 64, so the threads must not choose the bands.
 struct Cut {
   explicit Cut(const Product& p) : batch(p.batch.size, 1, 1), rows(p.m, 1, 16), columns(p.n, 1, 16) {
-    // Halving by halving the longer side: every band of rows packs all of b and every band of columns all of a, and each task needs
-    // some 8 MFLOP, half a tenth of a millisecond, to be worth its share of that.
+    // Halving by halving the longer side: every band of rows packs all of b and every band of columns all of a. The first tasks need some
+    // 8 MFLOP each to be worth their share of that, half a tenth of a millisecond; more than four of them 32 MFLOP.
     const double flops = p.flops();
     const int64_t outer = p.outer_size();
     const int64_t wanted = static_cast<int64_t>(flops / 8e6);
     batch = Bands(p.batch.size, std::clamp<int64_t>(wanted / outer, 1, std::min<int64_t>(p.batch.size, 64)), 1);
     int64_t pieces = outer * batch.count(), row_bands = 1, column_bands = 1;
-    for (; 2 * pieces <= wanted && pieces < 64; pieces *= 2) {
+    for (; 2 * pieces <= (pieces < 4 ? wanted : wanted / 4) && pieces < 64; pieces *= 2) {
       const int64_t row_piece = p.m / row_bands, column_piece = p.n / column_bands, longer = std::max(row_piece, column_piece);
-      if (longer < (pieces < 2 ? 128 : pieces < 16 ? 256 : 1024)) break;
+      if (longer < (pieces < 2 ? 128 : pieces < 4 ? 256 : pieces < 16 ? 512 : 1024)) break;
       (row_piece > column_piece ? row_bands : column_bands) *= 2;
     }
     rows = Bands(p.m, row_bands, 16);
@@ -112,76 +115,39 @@ struct Task {
       b += index % axis.size * axis.b;
       index /= axis.size;
     }
-    kind = (batch < cut.batch.piece ? 4 : 0) + (m < cut.rows.piece ? 2 : 0) + (n < cut.columns.piece ? 1 : 0);
   }
   int64_t batch, m, n, a, b, out;
-  int kind;  // tasks of one kind have the same sizes
 };
 
-/// One thread at a time may run it.
+/// oneDNN's sgemm, which packs both operands and so takes any of the four forms alike. Its matmul primitive on plain layouts was up to a
+/// fifth slower where an operand is transposed, and up to four times where there are few rows (docs/benchmarks.md). sgemm takes its packing
+/// buffers, a few MB, from malloc.
 class MatmulF32 final : public Kernel {
  public:
-  explicit MatmulF32(const Product& product) : product_(product), cut_(product) {
-    OneOmpThread one;
-    Places places;
-    lanes_.resize(static_cast<size_t>(cut_.lanes));
-    for_tasks([&](int64_t i, const Task& task) {
-      Primitive& primitive = lanes_[static_cast<size_t>(i)].primitives[task.kind];
-      if (!primitive) primitive = make_primitive(task);
-    });
-    for (Lane& lane : lanes_) {
-      int64_t scratch = 0;
-      for (const Primitive& p : lane.primitives) scratch = std::max(scratch, p.scratch_bytes());
-      lane.scratch = places.add(scratch);
-    }
-    workspace_bytes = places.total();
-  }
+  explicit MatmulF32(const Product& product) : product_(product), cut_(product) {}
 
-  void run(const void* const* in, void* const* out, void* workspace) override {
-    parallel_parts(static_cast<int>(cut_.lanes), [&](int i) {
+  void run(const void* const* in, void* const* out, void*) override {
+    const Product& p = product_;
+    parallel_parts(static_cast<int>(cut_.lanes), [&](int lane) {
       OneOmpThread one;
-      const Lane& lane = lanes_[static_cast<size_t>(i)];
-      for_tasks(i, [&](const Task& task) {
-        lane.primitives[task.kind].run({at(in[0], 4 * task.a), at(in[1], 4 * task.b), at(out[0], 4 * task.out)},
-                                       at(workspace, lane.scratch));
-      });
+      for (int64_t i = cut_.tasks * lane / cut_.lanes; i < cut_.tasks * (lane + 1) / cut_.lanes; ++i) {
+        const Task task(p, cut_, i);
+        for (int64_t j = 0; j < task.batch; ++j)
+          multiply(task, static_cast<const float*>(in[0]) + task.a + j * p.batch.a,
+                   static_cast<const float*>(in[1]) + task.b + j * p.batch.b, static_cast<float*>(out[0]) + task.out + j * p.m * p.n);
+      }
     });
   }
 
  private:
-  struct Lane {
-    Primitive primitives[8];  // by Task::kind
-    int64_t scratch;
-  };
-
-  template <class F> void for_tasks(int64_t lane, F f) const {
-    for (int64_t i = cut_.tasks * lane / cut_.lanes; i < cut_.tasks * (lane + 1) / cut_.lanes; ++i) f(Task(product_, cut_, i));
-  }
-  template <class F> void for_tasks(F f) const {
-    for (int64_t lane = 0; lane < cut_.lanes; ++lane) for_tasks(lane, [&](const Task& task) { f(lane, task); });
-  }
-
-  Primitive make_primitive(const Task& task) const {
-    using Dims = dnnl::memory::dims;
-    using Desc = dnnl::memory::desc;
+  void multiply(const Task& task, const float* a, const float* b, float* c) const {
     const Product& p = product_;
-    Dims a_dims{task.m, p.k}, a_strides{p.a.row, p.a.column}, b_dims{p.k, task.n}, b_strides{p.b.row, p.b.column};
-    Dims dims{task.m, task.n}, strides{p.n, 1};
-    if (task.batch > 1) {
-      auto lead = [](Dims& to, int64_t value) { to.insert(to.begin(), value); };
-      lead(a_dims, p.batch.a == 0 ? 1 : task.batch), lead(a_strides, p.batch.a == 0 ? p.m * p.k : p.batch.a);
-      lead(b_dims, p.batch.b == 0 ? 1 : task.batch), lead(b_strides, p.batch.b == 0 ? p.k * p.n : p.batch.b);
-      lead(dims, task.batch), lead(strides, p.m * p.n);
-    }
-    constexpr auto f32 = dnnl::memory::data_type::f32;
-    const Desc a(a_dims, f32, a_strides), b(b_dims, f32, b_strides), out(dims, f32, strides);
-    const dnnl::matmul::primitive_desc pd(onednn_engine(), a, b, out, onednn_attr());
-    return {dnnl::matmul(pd), {{DNNL_ARG_SRC, a}, {DNNL_ARG_WEIGHTS, b}, {DNNL_ARG_DST, out}}, pd.scratchpad_desc()};
+    const dnnl_status_t status = dnnl_sgemm(p.a.form(), p.b.form(), task.m, task.n, p.k, 1, a, p.a.leading(), b, p.b.leading(), 0, c, p.n);
+    if (status != dnnl_success) throw Error(str("[matmul] oneDNN's sgemm failed with status ", static_cast<int>(status)));
   }
 
   Product product_;
   Cut cut_;
-  std::vector<Lane> lanes_;
 };
 
 class MatmulF64 final : public Kernel {
@@ -229,11 +195,7 @@ std::unique_ptr<Kernel> make(const Step& step) {
   if (out.numel() == 0 || step.in[0].shape.numel() == 0) return std::make_unique<Zeros>(out.numel() * itemsize(dtype));
   const Product product(step.in[0].shape, step.in[1].shape, out, *static_cast<const MatmulAttr*>(step.attr));
   if (dtype == DType::f64) return std::make_unique<MatmulF64>(product);
-  try {
-    return std::make_unique<MatmulF32>(product);
-  } catch (const dnnl::error& e) {
-    throw Error(str("[matmul] oneDNN has no product of ", step.in[0].shape, " and ", step.in[1].shape, ": ", e.what()));
-  }
+  return std::make_unique<MatmulF32>(product);
 }
 
 const RegisterKernel kernel("matmul", make);
