@@ -99,9 +99,9 @@ class Worker:
 
 
 class Turn:
-    """Holds a lock file, where one is given, so that builds and other measurements wait; gives way between repetitions every few minutes."""
+    """Holds a lock file, where one is given, so that builds and other measurements wait; gives way between slots every few minutes."""
 
-    def __init__(self, path, seconds=200):
+    def __init__(self, path, seconds=150):
         self.file = open(path, "w") if path else None
         self.seconds = seconds
 
@@ -128,11 +128,12 @@ def machine_busy_ms():
     return (user + nice + system + irq + softirq + steal) * TICK_MS
 
 
-def repetition(workers, order, idle):
+def repetition(workers, order, idle, turn):
     """One slot of each worker, in this order. Returns slots by worker, the share of the CPUs that did something else, and milliseconds
     measured; adds to `idle` what the workers used while another one was measured."""
     slots, elsewhere, wall = {}, 0, 0
     for worker in order:
+        turn.give_way()
         time.sleep(SETTLE_S)
         before, busy, begin = {w: w.cpu_ms() for w in workers}, machine_busy_ms(), time.monotonic()
         slots[worker] = worker.slot()
@@ -149,8 +150,7 @@ def interleave(workers, repetitions, turn):
     more than half are. Returns what others took of those kept, on average, and how many were done again."""
     kept, again, measured, idle = [], 0, 0, {w: 0 for w in workers}
     while len(kept) < repetitions:
-        turn.give_way()
-        slots, elsewhere, wall = repetition(workers, workers[::-1 if len(kept) % 2 else 1], idle)
+        slots, elsewhere, wall = repetition(workers, workers[::-1 if len(kept) % 2 else 1], idle, turn)
         measured += wall
         if elsewhere > ELSEWHERE_LIMIT and again < repetitions:
             again += 1
