@@ -42,16 +42,15 @@ uint32_t wait_change(std::atomic<uint32_t>& word, uint32_t seen) {
   return now;
 }
 
-/// Leaves a CPU to the thread that runs on it, for good or until this is called again. A worker that is woken often finds itself on the CPU of
-/// the thread that woke it, and the kernel may let both stay there for tens of milliseconds while another CPU is idle.
-void leave_cpu(int cpu, cpu_set_t allowed) {
+/// Takes `thread` off a CPU, for good or until this is called again.
+void leave_cpu(pthread_t thread, int cpu, cpu_set_t allowed) {
   CPU_CLR(static_cast<size_t>(cpu), &allowed);
-  if (CPU_COUNT(&allowed) > 0) pthread_setaffinity_np(pthread_self(), sizeof allowed, &allowed);
+  if (CPU_COUNT(&allowed) > 0) pthread_setaffinity_np(thread, sizeof allowed, &allowed);
 }
 
 class Pool {
  public:
-  explicit Pool(int threads) : threads_(threads) {
+  explicit Pool(int threads) : threads_(threads), cpu_of_(static_cast<size_t>(threads)) {
     CPU_ZERO(&allowed_);
     pthread_getaffinity_np(pthread_self(), sizeof allowed_, &allowed_);
     for (int i = 1; i < threads; ++i) workers_.emplace_back([this, i] { work(i); });
@@ -70,7 +69,12 @@ class Pool {
       for (int p = 0; p < parts; ++p) call(context, p);
       return;
     }
-    caller_cpu_ = sched_getcpu();
+    // A worker that sleeps is often woken on the CPU of the thread that wakes it, and the kernel may let both stay there for tens of
+    // milliseconds while another CPU is idle. It is moved before it is woken: to move itself it would first have to wait for that CPU.
+    const int cpu = sched_getcpu();
+    for (int i = 1; i < threads_; ++i)
+      if (cpu >= 0 && cpu_of_[static_cast<size_t>(i)].load(std::memory_order_relaxed) == cpu)
+        leave_cpu(workers_[static_cast<size_t>(i - 1)].native_handle(), cpu, allowed_);
     parts_ = parts, call_ = call, context_ = context, failed_part_ = parts, error_ = nullptr;
     remaining_.store(static_cast<uint32_t>(threads_ - 1), std::memory_order_relaxed);
     generation_.fetch_add(1, std::memory_order_release);
@@ -101,8 +105,8 @@ class Pool {
     for (;;) {
       seen = wait_change(generation_, seen);
       if (stop_) return;
-      if (const int cpu = sched_getcpu(); cpu >= 0 && cpu == caller_cpu_) leave_cpu(cpu, allowed_);
       share(thread);
+      cpu_of_[static_cast<size_t>(thread)].store(sched_getcpu(), std::memory_order_relaxed);
       if (remaining_.fetch_sub(1, std::memory_order_acq_rel) == 1) remaining_.notify_one();
     }
   }
@@ -112,7 +116,8 @@ class Pool {
   std::mutex busy_, error_mutex_;
   std::atomic<bool> stop_{false};
   std::atomic<uint32_t> generation_{0}, remaining_{0};
-  int parts_ = 0, failed_part_ = 0, caller_cpu_ = -1;
+  int parts_ = 0, failed_part_ = 0;
+  std::vector<std::atomic<int>> cpu_of_;  // where each worker ran last
   cpu_set_t allowed_;
   void (*call_)(void*, int) = nullptr;
   void* context_ = nullptr;

@@ -31,64 +31,36 @@ template <class T> void pool_plane(const T* x, T* y, int32_t* at, int64_t h, int
     }
 }
 
-/// The same for a block of channels, [H, W, b]: each lane its own window.
-template <class T, int kBlock> void pool_block(const T* x, T* y, int32_t* at, int64_t h, int64_t w, int64_t p, int64_t q,
-                                               const PoolAttr& a) {
-  for (int64_t i = 0; i < p; ++i)
-    for (int64_t j = 0; j < q; ++j, y += kBlock, at += kBlock) {
-      const int64_t top = i * a.stride - a.padding, left = j * a.stride - a.padding;
-      const int64_t r0 = std::max<int64_t>(0, top), r1 = std::min<int64_t>(h, top + a.kernel), c0 = std::max<int64_t>(0, left),
-                    c1 = std::min<int64_t>(w, left + a.kernel);
-      T m[kBlock];
-      int32_t place[kBlock];
-      const auto first = static_cast<int32_t>(r0 * w + c0);
-      for (int k = 0; k < kBlock; ++k) m[k] = x[first * kBlock + k], place[k] = first;
-      for (int64_t r = r0; r < r1; ++r)
-        for (int64_t c = c0; c < c1; ++c) {
-          const auto position = static_cast<int32_t>(r * w + c);
-          const T* v = x + position * kBlock;
-          for (int k = 0; k < kBlock; ++k) {  // larger, or the first NaN; a NaN stays
-            const bool better = !(v[k] <= m[k]) & (m[k] == m[k]);
-            m[k] = better ? v[k] : m[k];
-            place[k] = better ? position : place[k];
-          }
-        }
-      for (int k = 0; k < kBlock; ++k) y[k] = m[k], at[k] = place[k];
-    }
+PoolBlocks blocks_of(const Shape& x, const Shape& y, const PoolAttr& a) {
+  return {x[2], x[3], y[2], y[3], x[4], a.kernel, a.stride, a.padding};
 }
 
-template <class T, int kBlock> std::unique_ptr<Kernel> make_pool_blocked(const Step& step) {
-  const PoolAttr a = *static_cast<const PoolAttr*>(step.attr);
-  const Shape x = step.in[0].shape, y = step.out[0].shape;
+/// Blocks of channels, [N, C/b, H, W, b]: f32 only.
+std::unique_ptr<Kernel> make_pool_blocked(const Step& step) {
+  const PoolBlocks s = blocks_of(step.in[0].shape, step.out[0].shape, *static_cast<const PoolAttr*>(step.attr));
+  const int64_t blocks = step.in[0].shape[0] * step.in[0].shape[1], from = s.height * s.width * s.block, to = s.rows * s.columns * s.block;
   return make_kernel([=](const void* const* in, void* const* out) {
-    const int64_t blocks = y[0] * y[1], from = x[2] * x[3] * kBlock, to = y[2] * y[3] * kBlock;
-    parallel_chunks(blocks, std::max<int64_t>(1, 16384 / std::max<int64_t>(1, to * a.kernel)), [&](int64_t b, int64_t e) {
+    parallel_chunks(blocks, std::max<int64_t>(1, 32768 / std::max<int64_t>(1, to * s.kernel)), [&](int64_t b, int64_t e) {
       for (int64_t n = b; n < e; ++n)
-        pool_block<T, kBlock>(static_cast<const T*>(in[0]) + n * from, static_cast<T*>(out[0]) + n * to,
-                              static_cast<int32_t*>(out[1]) + n * to, x[2], x[3], y[2], y[3], a);
+        pool_block(static_cast<const float*>(in[0]) + n * from, s, static_cast<float*>(out[0]) + n * to,
+                   static_cast<int32_t*>(out[1]) + n * to);
     });
   });
 }
-
-template <class T, int kBlock> std::unique_ptr<Kernel> make_pool_grad_blocked(const Step& step) {
-  const Shape g = step.in[0].shape, x = step.out[0].shape;
+std::unique_ptr<Kernel> make_pool_grad_blocked(const Step& step) {
+  const PoolBlocks s = blocks_of(step.out[0].shape, step.in[0].shape, {});
+  const int64_t blocks = step.in[0].shape[0] * step.in[0].shape[1], from = s.rows * s.columns * s.block, to = s.height * s.width * s.block;
   return make_kernel([=](const void* const* in, void* const* out) {
-    const int64_t blocks = g[0] * g[1], n = g[2] * g[3] * kBlock, size = x[2] * x[3] * kBlock;
-    parallel_chunks(blocks, std::max<int64_t>(1, 16384 / std::max<int64_t>(1, size)), [&](int64_t b, int64_t e) {
-      for (int64_t p = b; p < e; ++p) {
-        T* to = static_cast<T*>(out[0]) + p * size;
-        std::fill(to, to + size, T(0));
-        const T* from = static_cast<const T*>(in[0]) + p * n;
-        const int32_t* at = static_cast<const int32_t*>(in[1]) + p * n;
-        for (int64_t i = 0; i < n; i += kBlock)
-          for (int k = 0; k < kBlock; ++k) to[int64_t{at[i + k]} * kBlock + k] += from[i + k];
-      }
+    parallel_chunks(blocks, std::max<int64_t>(1, 32768 / std::max<int64_t>(1, to)), [&](int64_t b, int64_t e) {
+      for (int64_t n = b; n < e; ++n)
+        pool_block_grad(static_cast<const float*>(in[0]) + n * from, static_cast<const int32_t*>(in[1]) + n * from, s,
+                        static_cast<float*>(out[0]) + n * to);
     });
   });
 }
 
 template <class T> std::unique_ptr<Kernel> make_pool(const Step& step) {
-  if (step.in[0].shape.rank() == 5) return step.in[0].shape[4] == 16 ? make_pool_blocked<T, 16>(step) : make_pool_blocked<T, 8>(step);
+  if (step.in[0].shape.rank() == 5) return make_pool_blocked(step);
   const PoolAttr a = *static_cast<const PoolAttr*>(step.attr);
   const Shape x = step.in[0].shape, y = step.out[0].shape;
   std::vector<int32_t> starts;  // of the windows, where all lie inside the plane and one gather reads them
@@ -114,8 +86,7 @@ template <class T> std::unique_ptr<Kernel> make_pool(const Step& step) {
 }
 
 template <class T> std::unique_ptr<Kernel> make_pool_grad(const Step& step) {
-  if (step.in[0].shape.rank() == 5)
-    return step.in[0].shape[4] == 16 ? make_pool_grad_blocked<T, 16>(step) : make_pool_grad_blocked<T, 8>(step);
+  if (step.in[0].shape.rank() == 5) return make_pool_grad_blocked(step);
   const Shape g = step.in[0].shape, x = step.out[0].shape;
   return make_kernel([=](const void* const* in, void* const* out) {
     const int64_t planes = g[0] * g[1], n = g[2] * g[3], size = x[2] * x[3];
@@ -131,8 +102,12 @@ template <class T> std::unique_ptr<Kernel> make_pool_grad(const Step& step) {
   });
 }
 
-const RegisterBlocked blocked_pool("max_pool2d", [](const Step&, int64_t) { return BlockedOperands{1, 3, true}; });
-const RegisterBlocked blocked_pool_grad("max_pool2d_grad", [](const Step&, int64_t) { return BlockedOperands{3, 1, true}; });
+const RegisterBlocked blocked_pool("max_pool2d", [](const Step& s, int64_t) {
+  return s.in[0].dtype == DType::f32 ? BlockedOperands{1, 3, true} : BlockedOperands{};
+});
+const RegisterBlocked blocked_pool_grad("max_pool2d_grad", [](const Step& s, int64_t) {
+  return s.in[0].dtype == DType::f32 ? BlockedOperands{3, 1, true} : BlockedOperands{};
+});
 const RegisterKernel register_pool("max_pool2d", [](const Step& s) -> std::unique_ptr<Kernel> {
   return s.in[0].dtype == DType::f32 ? make_pool<float>(s) : s.in[0].dtype == DType::f64 ? make_pool<double>(s) : nullptr;
 });

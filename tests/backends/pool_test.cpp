@@ -1,0 +1,74 @@
+// Pooling in blocks of channels against pooling of plain planes: the same bits, ties, NaNs and padding included.
+#include <limits>
+
+#include "backends/kernel_run.h"
+#include "ops/products.h"
+
+namespace suanli::test {
+namespace {
+
+template <class T> std::vector<T> blocked(const std::vector<T>& plain, const Shape& s, int64_t b, bool into) {
+  std::vector<T> out(plain.size());
+  const int64_t pixels = s[2] * s[3];
+  for (int64_t n = 0; n < s[0]; ++n)
+    for (int64_t c = 0; c < s[1]; ++c)
+      for (int64_t i = 0; i < pixels; ++i) {
+        const auto flat = static_cast<size_t>((n * s[1] + c) * pixels + i),
+                   block = static_cast<size_t>(((n * s[1] / b + c / b) * pixels + i) * b + c % b);
+        out[into ? block : flat] = plain[into ? flat : block];
+      }
+  return out;
+}
+Shape in_blocks(const Shape& s, int64_t b) { return b == 0 ? s : Shape{s[0], s[1] / b, s[2], s[3], b}; }
+
+struct Pooled {
+  std::vector<float> y;
+  std::vector<int32_t> at;
+  std::vector<float> dx;
+};
+
+/// Forward, then the gradient of g; b: channels of a block, 0 for plain buffers. What comes back is plain.
+Pooled run(const std::vector<float>& x, const std::vector<float>& g, const Shape& xs, const Shape& ys, const PoolAttr& attr, int64_t b) {
+  Pooled p{std::vector<float>(g.size()), std::vector<int32_t>(g.size()), std::vector<float>(x.size())};
+  auto given = [&](const std::vector<float>& v, const Shape& s) { return b ? blocked(v, s, b, true) : v; };
+  const auto xv = given(x, xs), gv = given(g, ys);
+  const void* in[] = {xv.data()};
+  void* out[] = {p.y.data(), p.at.data()};
+  Step step{op_id("max_pool2d"), &attr, {{DType::f32, in_blocks(xs, b)}}, {{DType::f32, in_blocks(ys, b)}, {DType::i32, in_blocks(ys, b)}}};
+  cpu_backend().prepare(step)->run(in, out, nullptr);
+  const void* gradient_in[] = {gv.data(), p.at.data()};
+  void* gradient_out[] = {p.dx.data()};
+  Step gradient{
+      op_id("max_pool2d_grad"), &attr, {{DType::f32, in_blocks(ys, b)}, {DType::i32, in_blocks(ys, b)}}, {{DType::f32, in_blocks(xs, b)}}};
+  cpu_backend().prepare(gradient)->run(gradient_in, gradient_out, nullptr);
+  if (b) p.y = blocked(p.y, ys, b, false), p.at = blocked(p.at, ys, b, false), p.dx = blocked(p.dx, xs, b, false);
+  return p;
+}
+
+TEST(Pool, BlocksGiveTheBitsOfPlanes) {
+  struct Case {
+    int64_t n, c, h, w;
+    PoolAttr attr;
+  };
+  for (const Case& c : {Case{3, 32, 9, 8, {2, 2, 0}}, Case{2, 16, 11, 7, {3, 2, 1}}, Case{1, 48, 5, 5, {3, 1, 1}},
+                        Case{2, 16, 4, 4, {4, 4, 0}}, Case{5, 32, 26, 26, {2, 2, 0}}}) {
+    const Shape xs{c.n, c.c, c.h, c.w};
+    const Shape ys{c.n, c.c, (c.h + 2 * c.attr.padding - c.attr.kernel) / c.attr.stride + 1,
+                   (c.w + 2 * c.attr.padding - c.attr.kernel) / c.attr.stride + 1};
+    auto x = random_buffer<float>(xs, 1).values;
+    const auto g = random_buffer<float>(ys, 2).values;
+    for (size_t i = 0; i < x.size(); i += 7) x[i] = 0.5f;  // ties
+    for (size_t i = 3; i < x.size(); i += 41) x[i] = std::numeric_limits<float>::quiet_NaN();
+    for (size_t i = 5; i < x.size(); i += 53) x[i] = -std::numeric_limits<float>::infinity();
+    const Pooled plain = run(x, g, xs, ys, c.attr, 0);
+    for (int64_t b : {8, 16}) {
+      const Pooled p = run(x, g, xs, ys, c.attr, b);
+      EXPECT_EQ(std::memcmp(p.y.data(), plain.y.data(), p.y.size() * 4), 0) << b;
+      EXPECT_EQ(p.at, plain.at) << b;
+      EXPECT_EQ(p.dx, plain.dx) << b;
+    }
+  }
+}
+
+}  // namespace
+}  // namespace suanli::test
