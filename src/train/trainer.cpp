@@ -1,11 +1,17 @@
 // Setting a run up: configuration, data, model, run folder; and picking one up again.
 #include "base/text.h"
+#include "suanli/plan.h"
 #include "train/config.h"
 #include "train/data_record.h"
 #include "train/result.h"
 #include "train/trainer_state.h"
 
 namespace suanli {
+
+namespace {
+/// What decides how sums are ordered: the instruction set, and the tier, since the planned one lays convolutions out anew.
+std::string kernels() { return isa() + (tier() == Tier::cold ? ", one kernel per op" : ""); }
+}  // namespace
 
 void Trainer::State::prepare(nn::AnyModule* own, Loss& loss) {
   own_model = own != nullptr;
@@ -65,7 +71,7 @@ void Trainer::State::begin() {
   try {
     // Draws of the training itself come from a stream of their own, so that they do not depend on how many the weights took.
     manual_seed(static_cast<uint64_t>(config.seed), 1);
-    checkpoint.provenance = {version(), isa(), config.threads, deciding_fields(config), to_json(splits)};
+    checkpoint.provenance = {version(), kernels(), config.threads, deciding_fields(config), to_json(splits)};
     save(false);  // also shows now, not in an hour, whether the disk takes a checkpoint
   } catch (...) {
     folder->discard();
@@ -140,7 +146,7 @@ std::string not_bit_exact(const Provenance& recorded, const TrainConfig& config,
   std::string changed = differences(settings, config);
   add(changed.empty() ? "" : "config.toml was changed (" + changed + ")");
   if (recorded.threads != config.threads) add(str("it was trained with ", recorded.threads, " compute thread(s), now ", config.threads));
-  if (recorded.isa != isa()) add(str("it was trained on ", recorded.isa, ", this CPU runs ", isa()));
+  if (recorded.isa != kernels()) add(str("it was trained on ", recorded.isa, ", this process runs ", kernels()));
   if (recorded.version != version()) add(str("it was trained by version ", recorded.version, ", this is ", version()));
   return out;
 }
@@ -177,7 +183,7 @@ Trainer Trainer::resume(const std::string& run, nn::AnyModule model, const Resum
   } else {
     manual_seed(static_cast<uint64_t>(s.config.seed), 1);
   }
-  s.checkpoint.provenance = {version(), isa(), s.config.threads, deciding_fields(s.config), to_json(s.splits)};
+  s.checkpoint.provenance = {version(), kernels(), s.config.threads, deciding_fields(s.config), to_json(s.splits)};
   // Only now, when nothing can be wrong any more, is the folder touched.
   if (!s.finished) {
     s.checkpoints->clean(checkpoint);

@@ -130,6 +130,32 @@ TEST(Trainer, StoppedAnywhereAndResumedGivesTheSameBits) {
   }
 }
 
+/// Batch normalisation and convolutions in blocks of channels: running statistics are state too, and the planned tier lays values out anew.
+TEST(Trainer, AResidualNetworkResumesWithTheSameBits) {
+  TempFolder folder;
+  auto config = [&](const char* name) {
+    TrainConfig c;
+    c.data = "random:3x8x8?classes=4&samples=48";
+    c.model = "resnet18";
+    c.epochs = 2;
+    c.batch_size = 8;
+    c.lr = 0.01;
+    c.out = folder / name;
+    return c;
+  };
+  Trainer(config("whole")).run();
+  int64_t steps = 0;
+  {
+    Trainer first(config("parts"));
+    first.on_step = [&](const StepReport& r) { steps = r.step; };
+    first.should_stop = [&] { return steps >= 7; };
+    EXPECT_TRUE(first.run().stopped);
+  }
+  Trainer::resume(folder / "parts").run();
+  EXPECT_EQ(weights_of(folder / "parts") == weights_of(folder / "whole"), true);
+  EXPECT_EQ(rows_of(folder / "parts"), rows_of(folder / "whole"));
+}
+
 TEST(Trainer, SavingOftenChangesNothing) {
   TempFolder folder;
   Trainer(seeded_net(), tiny(folder / "a")).run();

@@ -96,7 +96,9 @@ class CpuBackend : public Backend {
   bool commit(void* range, int64_t bytes) override { return mprotect(range, static_cast<size_t>(bytes), PROT_READ | PROT_WRITE) == 0; }
   void copy_to_host(void* host, const void* device, int64_t bytes) override { std::memcpy(host, device, static_cast<size_t>(bytes)); }
   void copy_from_host(void* device, const void* host, int64_t bytes) override { std::memcpy(device, host, static_cast<size_t>(bytes)); }
-  std::string isa() const override { return str(simd_target(), " (own kernels), ", onednn_isa(), " (oneDNN)"); }
+  std::string isa() const override {
+    return str(simd_target(), " (own kernels), ", onednn_isa(), " (oneDNN)", direct_convolutions() ? ", direct convolutions" : "");
+  }
 };
 
 }  // namespace

@@ -24,6 +24,8 @@ struct RegisterKernel {
 
 /// The instruction set that oneDNN was found to use ("avx512_core_amx", …), defined beside its kernels.
 std::string onednn_isa();
+/// Whether SUANLI_CONV=direct does without Winograd's algorithm. Read once.
+bool direct_convolutions();
 /// The block of channels that oneDNN's f32 convolutions work in on this machine.
 int64_t onednn_channel_block();
 

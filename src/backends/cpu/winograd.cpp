@@ -9,6 +9,7 @@
 #include <string_view>
 
 #include "backends/cpu/conv.h"
+#include "backends/cpu/kernels.h"
 #include "backends/cpu/onednn.h"
 #include "backends/cpu/winograd_simd.h"
 #include "base/thread_pool.h"
@@ -185,14 +186,6 @@ class WinogradGradient final : public Kernel {
   std::vector<int64_t> places_;  // per lane: v, z
 };
 
-bool direct_only() {
-  static const bool on = [] {
-    const char* text = std::getenv("SUANLI_CONV");
-    return text && std::string_view(text) == "direct";
-  }();
-  return on;
-}
-
 /// Enough channels that the products outweigh the transforms, tiles that are mostly filled, and enough of them that what is saved outweighs
 /// reading the transformed weights, which are four times as large; and, unless they stay, making them.
 bool pays(Direction direction, const Geometry& g, bool constant_weights) {
@@ -207,8 +200,16 @@ bool pays(Direction direction, const Geometry& g, bool constant_weights) {
 
 }  // namespace
 
+bool direct_convolutions() {
+  static const bool on = [] {
+    const char* text = std::getenv("SUANLI_CONV");
+    return text && std::string_view(text) == "direct";
+  }();
+  return on;
+}
+
 std::unique_ptr<Kernel> make_winograd(Direction direction, const Geometry& g, bool bias, bool constant_weights) {
-  if (direct_only() || !pays(direction, g, constant_weights)) return nullptr;
+  if (direct_convolutions() || !pays(direction, g, constant_weights)) return nullptr;
   if (direction == Direction::grad_weight) return std::make_unique<WinogradGradient>(g);
   return std::make_unique<Winograd>(g, direction == Direction::grad_input, bias, constant_weights);
 }
