@@ -16,6 +16,11 @@
 
 namespace suanli::data {
 
+enum class Task : uint8_t {
+  classification,  ///< y: a class, i64.
+  regression,      ///< y: a number, f32, standardised by the training data.
+};
+
 /// What a data set is, for messages, run folders and models that must fit it.
 struct Info {
   std::string kind;                      ///< "mnist", "glyphs", …
@@ -24,6 +29,9 @@ struct Info {
   int classes = 0;                       ///< Labels are 0 … classes-1.
   std::vector<std::string> class_names;  ///< One per class.
   double mean = 0, stddev = 1;           ///< Of all pixel values of the training files, for normalising; the same in every split.
+  Task task = Task::classification;
+  double target_mean = 0, target_stddev = 1;  ///< Of regression: the target in its own unit is y · target_stddev + target_mean.
+  std::string encoding{};                     ///< Of tables: how cells became numbers, for OpenOptions::encoding.
   uint64_t fingerprint = 0;              ///< A hash of every value and label, in order: a resume sees that data changed.
 };
 
@@ -44,6 +52,10 @@ class SUANLI_API Dataset {
   /// Writes sample `index` (0 … size()-1): info().input_shape.numel() floats (pixels in [0, 1]) to `x` and its label to `*y`.
   /// Throws InputError if the sample cannot be read.
   virtual void read(int64_t index, float* x, int64_t* y) const = 0;
+  /// As read(), where info().task is regression: such data sets have this instead.
+  virtual void read_value(int64_t index, float* x, float* y) const;
+  /// As read(), but of that part of the picture alone, scaled to input_shape. By default a part of the sample.
+  virtual void read_box(int64_t index, const Box& box, float* x, int64_t* y) const;
   /// [height, width] of the picture that sample `index` is made from. By default the sample's own.
   virtual Shape picture_size(int64_t index) const;
 };
@@ -65,6 +77,7 @@ struct OpenOptions {
   /// classes. Empty: the data decide.
   Shape input_shape{};
   std::vector<std::string> class_names{};
+  std::string encoding{};     ///< Info::encoding of the data that a model was trained on: another table becomes the same numbers.
 };
 
 /// Opens data by its spec:
@@ -73,6 +86,7 @@ struct OpenOptions {
 ///   cifar10:DIR, cifar100:DIR               the binary version: its archive, or its files plain, .gz or .xz
 ///   random:3x32x32[?classes=10&samples=1280&test=128&seed=0]   noise of any shape, for measuring speed
 ///   folder:DIR[?size=96&skip_bad=1]         JPEG, PNG and WebP pictures, a sub-folder per class, or train/ val/ test/ above these
+///   csv:FILE?target=COLUMN[&task=regression&test=20]   a table with a header line, plain, .gz or .xz; 20% of the rows test
 ///   DIR                                     one of these kinds, as it looks; Splits::notes says which
 /// A folder's pictures are decoded when they are read: the shorter side is scaled to `size` (or HEIGHTxWIDTH), the middle kept; grey if
 /// all are grey, else RGB. Each is decoded once here, so that a damaged one is named before anything begins (skip_bad=1 leaves such
@@ -83,7 +97,7 @@ SUANLI_API Splits open(const std::string& spec, const OpenOptions& options = {})
 /// 0 … n-1 in the order of `epoch`: a Fisher–Yates shuffle drawn from Philox(seed, epoch), the same on every machine.
 SUANLI_API std::vector<int64_t> epoch_order(int64_t n, uint64_t seed, int64_t epoch);
 
-/// Some samples: x [N, …input_shape] f32, y [N] i64. Unpacks as `auto& [x, y] = batch`.
+/// Some samples: x [N, …input_shape] f32, y [N] i64, or f32 for regression. Unpacks as `auto& [x, y] = batch`.
 struct Batch {
   Tensor x, y;
   int64_t index = 0;  ///< Its number within the epoch.
@@ -93,6 +107,16 @@ struct Batch {
   template <size_t I> Tensor&& get() && { return std::move(I == 0 ? x : y); }
 };
 
+/// Other views of pictures while training. What becomes of a sample is a function of (seed, epoch, sample) alone.
+struct Augment {
+  bool flip = false;          ///< Half of the pictures are mirrored, left to right.
+  bool crop = false;          ///< Moved by up to an eighth of the side each way; what comes in is black.
+  bool resized_crop = false;  ///< A part of 35% to 100% of the picture's area, 3:4 to 4:3, is scaled to the sample's size.
+  bool any() const { return flip || crop || resized_crop; }
+};
+/// "none", or some of flip, crop, resized_crop with commas between. Throws UsageError.
+SUANLI_API Augment augment_from_text(const std::string& text);
+
 struct LoaderOptions {
   int64_t batch_size = 64;
   bool shuffle = false;    ///< A new order each epoch, see epoch_order(); false: the order of the data set.
@@ -100,10 +124,11 @@ struct LoaderOptions {
   int threads = 1;         ///< Threads that read; 0 reads in the calling thread. Never changes a batch.
   int64_t queue = 4;       ///< Batches that may wait or be in the making: the loader holds no more memory than these.
   bool drop_last = false;  ///< Leaves out a last batch that is not full.
+  Augment augment{};       ///< Pictures only.
 };
 
 /// Reads batches ahead on threads of its own and hands them out in order. Batches are a pure function of (data set, batch_size,
-/// shuffle, seed, epoch, index): threads, queue and timing never show. To be used from one thread at a time.
+/// shuffle, augment, seed, epoch, index): threads, queue and timing never show. To be used from one thread at a time.
 class SUANLI_API Loader {
  public:
   /// Throws UsageError if an option is out of range.

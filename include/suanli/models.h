@@ -10,7 +10,7 @@ namespace suanli::models {
 
 struct ModelOptions {
   Shape input_shape{1, 28, 28};  ///< Of one sample: channels, height, width.
-  int64_t classes = 10;
+  int64_t classes = 10;          ///< Outputs; 1 for a regression.
   uint64_t seed = 0;             ///< The initial weights are a function of it (and of the sizes) alone.
 };
 

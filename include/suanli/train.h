@@ -37,6 +37,7 @@ struct TrainConfig {
   double lr = 0;                 ///< 0: the recipe's.
   double momentum = -1;          ///< Of sgd. -1: the recipe's.
   double mean = 0, stddev = 0;   ///< Inputs become (x - mean) / stddev. stddev 0: as the recipe says, from the training data.
+  std::string augment;           ///< Of training pictures, see data::augment_from_text(). "": as usual for the data.
   int64_t seed = 0;              ///< Weights, order of samples, validation split and dropout are functions of it.
   double val = 0.1;              ///< Fraction of the training samples that validates.
   int64_t max_steps = 0;         ///< Ends the run after so many steps; 0: no limit.
@@ -78,7 +79,7 @@ struct EpochReport {
 };
 
 struct Evaluation {
-  double loss = 0, accuracy = 0;
+  double loss = 0, accuracy = 0;  ///< accuracy is NaN for regression; its loss is that of the standardised target.
   int64_t samples = 0;
   // Of EvaluateOptions::classes > 0:
   double top5 = 0;                 ///< Share of samples whose class is among the five largest outputs.
@@ -150,10 +151,13 @@ struct TrainedModel {
   Shape input_shape;
   std::vector<std::string> class_names;
   models::Output output = models::Output::logits;
+  data::Task task = data::Task::classification;
+  double target_mean = 0, target_stddev = 1;  ///< Of regression, as in data::Info.
+  std::string encoding;                       ///< Of tables, for data::OpenOptions.
   int64_t epoch = 0, step = 0;  ///< When these weights were saved.
   Loss loss;
 
-  /// x [N, …input_shape] in [0, 1] → probabilities [N, classes].
+  /// x [N, …input_shape], pictures in [0, 1] → probabilities [N, classes], or numbers [N] in the target's unit.
   SUANLI_API Tensor predict(const Tensor& x);
 };
 /// Reads a run folder's kept weights: the best epoch's, or the last ones if none was evaluated yet. Throws InputError.

@@ -165,11 +165,18 @@ Json json_of(const std::vector<Part>& parts, const data::Splits& splits) {
   return out.set("version", version());
 }
 
+/// Of a table with a number to learn there are no classes to count.
+void require_classes(const data::Info& info) {
+  if (info.task == data::Task::regression)
+    throw InputError(fmt::format("{}: a regression; data show counts classes. Its columns are listed when it is trained.", info.source));
+}
+
 int run(const Arguments& args) {
   if (args.positional(0) != "show") throw UsageError(fmt::format("'{}' is nothing that data does, expected show", args.positional(0)));
   // As it lies there: nothing is split off, and broken files are counted, not refused.
   const std::string source = args.positional(1, "glyphs");
   const data::Splits splits = data::open(source, {.val_fraction = 0, .skip_bad = true});
+  require_classes(splits.train->info());
   std::vector<Part> parts;
   for (auto& [name, samples] : {std::pair{"train", splits.train}, {"val", splits.val}, {"test", splits.test}})
     if (samples) parts.push_back({.name = name, .samples = samples});

@@ -1,6 +1,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cmath>
 #include <limits>
 #include <numeric>
 
@@ -124,6 +125,30 @@ Part split_of(const data::Splits& splits, const Arguments& args, const std::stri
   return *std::find_if(std::begin(parts), std::end(parts), [](const Part& p) { return p.samples && p.samples->size() > 0; });
 }
 
+/// Errors in the target's own unit.
+struct NumberErrors {
+  double rmse, mean_absolute, r2;
+};
+
+NumberErrors number_errors(TrainedModel& trained, const data::Dataset& samples) {
+  const data::Info& info = samples.info();
+  const int64_t width = info.input_shape.numel(), n = samples.size();
+  std::vector<float> x(static_cast<size_t>(n * width)), y(static_cast<size_t>(n));
+  for (int64_t i = 0; i < n; ++i) samples.read_value(i, x.data() + i * width, y.data() + i);
+  const std::vector<float> answers = trained.predict(tensor<float>(x, Shape{n, width})).to_vector<float>();
+  double squares = 0, absolute = 0, sum = 0, total = 0;
+  for (size_t i = 0; i < y.size(); ++i) {
+    const double target = static_cast<double>(y[i]) * trained.target_stddev + trained.target_mean;
+    const double error = static_cast<double>(answers[i]) - target;
+    squares += error * error, absolute += std::abs(error);
+    sum += static_cast<double>(y[i]), total += static_cast<double>(y[i]) * static_cast<double>(y[i]);
+  }
+  const auto count = static_cast<double>(n);
+  const double variance = (total / count - sum / count * sum / count) * trained.target_stddev * trained.target_stddev;
+  return {std::sqrt(squares / count), absolute / count,
+          variance > 0 ? 1 - squares / count / variance : std::numeric_limits<double>::quiet_NaN()};
+}
+
 int run(const Arguments& args) {
   const std::string path = args.positional(0);
   device_from_name(args.text("--device", "auto"));
@@ -135,13 +160,14 @@ int run(const Arguments& args) {
   // The run's own data are split as they were in training; other data count whole.
   data::OpenOptions options{
       .seed = static_cast<uint64_t>(c.seed), .val_fraction = own_data ? c.val : 0, .skip_bad = args.has("--skip-bad")};
-  if (!own_data) options.input_shape = trained.input_shape, options.class_names = trained.class_names;
+  if (!own_data) options.input_shape = trained.input_shape, options.class_names = trained.class_names, options.encoding = trained.encoding;
   data::Splits splits = data::open(source, options);
   for (const std::string& note : splits.notes) print_note(note);
   const Part part = split_of(splits, args, source);
   const data::Info& info = part.samples->info();
   const auto classes = static_cast<int64_t>(trained.class_names.size());
-  if (!(info.input_shape == trained.input_shape) || info.classes != classes)
+  const bool regression = trained.task == data::Task::regression;
+  if (!(info.input_shape == trained.input_shape) || info.classes != classes || info.task != trained.task)
     throw InputError(str(source, ": samples ", info.input_shape, " of ", info.classes,
                          " classes do not fit the model, which was trained on ", trained.input_shape, " of ", classes, " classes"));
   Evaluation e = evaluate(trained.model, part.samples,
@@ -151,6 +177,25 @@ int run(const Arguments& args) {
                            .stddev = c.stddev,
                            .loss = trained.loss,
                            .classes = classes});
+  if (regression) {
+    const NumberErrors errors = number_errors(trained, *part.samples);
+    if (args.has("--json"))
+      print_result(Json(Json::Object{{"run", path},
+                                     {"data", source},
+                                     {"split", part.name},
+                                     {"samples", e.samples},
+                                     {"loss", e.loss},
+                                     {"rmse", errors.rmse},
+                                     {"mae", errors.mean_absolute},
+                                     {"r2", errors.r2},
+                                     {"version", version()}})
+                       .dump() +
+                   "\n");
+    else
+      print_result(fmt::format("{} RMSE {:.6g}, mean absolute error {:.6g}, R² {:.4f} on {} samples of {}  (weights of epoch {})\n",
+                               part.name, errors.rmse, errors.mean_absolute, errors.r2, e.samples, source, trained.epoch));
+    return 0;
+  }
   const Confusion confusion{e.confusion, trained.class_names};
   if (args.has("--confusion")) write_matrix(args.text("--confusion"), confusion);
   if (args.has("--json")) {

@@ -19,7 +19,9 @@ constexpr const char* kWithResume[] = {"--resume",           "--force", "--epoch
 TrainConfig config_from(const Arguments& args) {
   TrainConfig c;
   c.data = args.positional(0, c.data);
-  if (args.has("--skip-bad")) c.data += c.data.find('?') == std::string::npos ? "?skip_bad=1" : "&skip_bad=1";
+  auto add_setting = [&](const std::string& setting) { c.data += (c.data.find('?') == std::string::npos ? "?" : "&") + setting; };
+  if (args.has("--skip-bad")) add_setting("skip_bad=1");
+  if (args.has("--task")) add_setting("task=" + args.text("--task"));
   c.model = args.text("--model", c.model);
   c.epochs = args.integer("--epochs", c.epochs);
   c.batch_size = args.integer("--batch-size", c.batch_size);
@@ -27,6 +29,7 @@ TrainConfig config_from(const Arguments& args) {
   c.lr = args.real("--lr", c.lr);
   if (args.has("--lr") && !(c.lr > 0)) throw UsageError(fmt::format("--lr is {}, expected a number above 0", args.text("--lr")));
   c.momentum = args.real("--momentum", c.momentum);
+  c.augment = args.text("--augment", c.augment);
   c.seed = args.integer("--seed", c.seed);
   c.val = args.real("--val", c.val);
   c.max_steps = args.integer("--max-steps", c.max_steps);
@@ -62,18 +65,27 @@ std::string opening(const Trainer& trainer) {
   std::string notes;
   for (const std::string& note : d.notes) notes += note + "\n";
   return notes + fmt::format(
-                     "data {} ({} train, {} val, {} test)\nmodel {}, {} lr {}{}, batch {}, {} epochs, seed {}\ndevice {} ({}, {} threads), "
+                     "data {} ({} train, {} val, {} test)\nmodel {}, {} lr {}{}, batch {}, {} epochs, augment {}, seed {}\ndevice {} ({}, "
+                     "{} threads), "
                      "precision {}",
                      c.data, size(d.train), size(d.val), size(d.test), c.model, c.optimizer, c.lr,
-                     c.momentum > 0 ? fmt::format(" momentum {}", c.momentum) : "", c.batch_size, c.epochs, c.seed, c.device, isa(),
-                     c.threads, c.precision);
+                     c.momentum > 0 ? fmt::format(" momentum {}", c.momentum) : "", c.batch_size, c.epochs, c.augment, c.seed, c.device,
+                     isa(), c.threads, c.precision);
 }
 
-std::string report(const TrainResult& r) {
+std::string report(const TrainResult& r, const data::Info& info) {
   std::string out;
   auto line = [&](const char* name, const std::string& text) { out += fmt::format("{:<14} {}\n", name, text); };
-  const bool validated = !std::isnan(r.val_accuracy), tested = !std::isnan(r.test_accuracy);
-  if (tested)
+  const bool regression = info.task == data::Task::regression;
+  const bool validated = !std::isnan(r.val_loss), tested = !std::isnan(r.test_loss);
+  auto error = [&](double loss) { return fmt::format("{:.6g}", std::sqrt(loss) * info.target_stddev); };
+  if (regression && tested)
+    line("test RMSE",
+         error(r.test_loss) +
+             (validated ? fmt::format("  (weights of epoch {}, the best in validation: {})", r.best_epoch, error(r.val_loss)) : ""));
+  else if (regression && validated)
+    line("val RMSE", fmt::format("{}  (weights of epoch {}, the best; there is no test set)", error(r.val_loss), r.best_epoch));
+  else if (tested)
     line("test accuracy",
          percent(r.test_accuracy) +
              (validated ? fmt::format("  (weights of epoch {}, the best in validation: {})", r.best_epoch, percent(r.val_accuracy)) : ""));
@@ -83,7 +95,8 @@ std::string report(const TrainResult& r) {
   line("time",
        fmt::format("{:.1f} s, {} steps, {:.0f} samples/s, peak memory {}", r.seconds, r.steps, r.samples_per_s, memory_size(r.peak_bytes)));
   line("run folder", r.run);
-  line("next", fmt::format("suanli eval {0}   or   suanli predict {0} picture.png", r.run));
+  line("next", info.input_shape.rank() == 3 ? fmt::format("suanli eval {0}   or   suanli predict {0} picture.png", r.run)
+                                            : fmt::format("suanli eval {0}", r.run));
   return out;
 }
 
@@ -112,7 +125,7 @@ int run(const Arguments& args) {
     return 128 + stop_signal();
   }
   if (json) print_result(to_json(result).set("version", version()).dump() + "\n");
-  else print_result(report(result));
+  else print_result(report(result, trainer.data().train->info()));
   return 0;
 }
 
@@ -121,7 +134,7 @@ int run(const Arguments& args) {
 Verb train_verb() {
   return {"train",
           "trains a model on data and keeps everything in a run folder",
-          {{"DATA", "a folder of pictures, a sub-folder per class; glyphs (drawn digits); KIND:DIR; default glyphs", false}},
+          {{"DATA", "a folder of pictures, a sub-folder per class; table.csv?target=COLUMN; glyphs; KIND:PATH; default glyphs", false}},
           {
               {"--model", Takes::text, "NAME", "linear, mlp, cnn_b, cnn_c or resnet18", "one that fits the data"},
               {"--epochs", Takes::integer, "N", "passes over the training data", "the model's recipe", 1, 1e9},
@@ -129,8 +142,10 @@ Verb train_verb() {
               {"--optimizer", Takes::text, "NAME", "sgd or adam", "the model's recipe"},
               {"--lr", Takes::real, "X", "learning rate", "the model's recipe", 0},
               {"--momentum", Takes::real, "X", "of sgd", "the model's recipe", 0, 1},
+              {"--augment", Takes::text, "LIST", "none, or some of flip, crop, resized_crop", "as usual for the data"},
               {"--seed", Takes::integer, "N", "decides weights, order, validation split and dropout", "0", 0, 9.2e18},
               {"--val", Takes::real, "FRACTION", "of the training samples that validates; 0: none", "0.1", 0, 1},
+              {"--task", Takes::text, "NAME", "of a table: regression or classification", "as the target column looks"},
               {"--skip-bad", Takes::nothing, "", "leaves out pictures that cannot be read, instead of refusing the data"},
               {"--out", Takes::text, "DIR", "the run folder", "runs/<date>-<model>-<n>"},
               {"--device", Takes::text, "NAME", "cpu, cuda or auto", "auto"},

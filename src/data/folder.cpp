@@ -31,10 +31,13 @@ class FolderSet final : public Dataset {
   const Info& info() const override { return info_; }
   void read(int64_t index, float* x, int64_t* y) const override {
     const PictureFile& f = files_[static_cast<size_t>(index)];
+    read_box(index, centre_box(f.height, f.width, info_.input_shape[1], info_.input_shape[2]), x, y);
+  }
+  void read_box(int64_t index, const Box& box, float* x, int64_t* y) const override {
+    const PictureFile& f = files_[static_cast<size_t>(index)];
     const std::string path = root_ + "/" + f.name;
     try {
-      decode_box(path, read_picture_file(path), f.height, f.width,
-                 centre_box(f.height, f.width, info_.input_shape[1], info_.input_shape[2]), info_.input_shape, x);
+      decode_box(path, read_picture_file(path), f.height, f.width, box, info_.input_shape, x);
     } catch (const InputError& e) { throw InputError(str(e.what(), " Or leave such files out: --skip-bad.")); }
     *y = f.label;
   }

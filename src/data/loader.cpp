@@ -5,7 +5,9 @@
 #include <mutex>
 #include <thread>
 
+#include "base/philox.h"
 #include "base/text.h"
+#include "data/augment.h"
 #include "suanli/data.h"
 
 namespace suanli::data {
@@ -25,7 +27,11 @@ struct Loader::State {
     Batch batch;
     std::exception_ptr error;
   };
-  using Order = std::shared_ptr<const std::vector<int64_t>>;  // null: the order of the data set
+  /// What the batches of one start() are made from.
+  struct Pass {
+    std::shared_ptr<const std::vector<int64_t>> order;  // null: the order of the data set
+    int64_t epoch = 0;
+  };
 
   std::shared_ptr<const Dataset> dataset;
   LoaderOptions options;
@@ -37,7 +43,7 @@ struct Loader::State {
   std::mutex mutex;  // guards what follows
   std::condition_variable work, ready;
   std::vector<Slot> slots;
-  Order order;
+  Pass pass;
   uint64_t generation = 0;
   int64_t claimed = 0, taken = 0;
   bool stop = false;
@@ -52,7 +58,12 @@ struct Loader::State {
     for (std::thread& t : threads) t.join();
   }
 
-  Batch make(const Order& samples, int64_t index) const {
+  /// Draws for one sample of one epoch: 2^20 epochs, 2^36 samples.
+  PhiloxStream draws(int64_t epoch, int64_t sample) const {
+    return {options.seed, philox_stream(PhiloxDomain::augmentation, (static_cast<uint64_t>(epoch) << 36) | static_cast<uint64_t>(sample))};
+  }
+
+  Batch make(const Pass& from, int64_t index) const {
     const int64_t first = index * options.batch_size, count = std::min(options.batch_size, dataset->size() - first);
     const Shape& sample = dataset->info().input_shape;
     const int64_t values = sample.numel();
@@ -61,11 +72,16 @@ struct Loader::State {
 
     Batch batch;
     batch.index = index;
-    batch.y = tensor_filled_by(Shape{count}, DType::i64, [&](void* labels) {
+    const bool numbers = dataset->info().task == Task::regression;
+    batch.y = tensor_filled_by(Shape{count}, numbers ? DType::f32 : DType::i64, [&](void* targets) {
       batch.x = tensor_filled_by(shape, DType::f32, [&](void* inputs) {
         for (int64_t i = 0; i < count; ++i) {
-          const int64_t which = samples ? (*samples)[static_cast<size_t>(first + i)] : first + i;
-          dataset->read(which, static_cast<float*>(inputs) + i * values, static_cast<int64_t*>(labels) + i);
+          const int64_t which = from.order ? (*from.order)[static_cast<size_t>(first + i)] : first + i;
+          float* x = static_cast<float*>(inputs) + i * values;
+          int64_t* label = static_cast<int64_t*>(targets) + i;
+          if (numbers) dataset->read_value(which, x, static_cast<float*>(targets) + i);
+          else if (options.augment.any()) read_augmented(*dataset, which, options.augment, draws(from.epoch, which), x, label);
+          else dataset->read(which, x, label);
         }
       });
     });
@@ -79,11 +95,11 @@ struct Loader::State {
       if (stop) return;
       const int64_t index = claimed++;
       const uint64_t mine = generation;
-      const Order samples = order;
+      const Pass from = pass;
       lock.unlock();
       Slot made{.full = true, .batch = {}, .error = nullptr};
       try {
-        made.batch = make(samples, index);
+        made.batch = make(from, index);
       } catch (...) { made.error = std::current_exception(); }
       lock.lock();
       if (stop) return;
@@ -107,6 +123,8 @@ Loader::Loader(std::shared_ptr<const Dataset> dataset, LoaderOptions options) : 
   require(options.batch_size >= 1, "batch_size", options.batch_size, "at least 1");
   require(options.threads >= 0 && options.threads <= 256, "threads", options.threads, "0 to 256");
   require(options.queue >= 1 && options.queue <= 4096, "queue", options.queue, "1 to 4096");
+  if (const Shape& sample = dataset->info().input_shape; options.augment.any() && sample.rank() != 3)
+    throw UsageError(str("[loader] augment: samples of shape ", sample, " are no pictures. Give none."));
   const int64_t size = dataset->size(), full = size / options.batch_size;
   state_->batches = full + (size % options.batch_size != 0 && !options.drop_last ? 1 : 0);
   state_->dataset = std::move(dataset);
@@ -128,15 +146,15 @@ void Loader::start(int64_t epoch, int64_t first_batch) {
   if (epoch < 0 || first_batch < 0 || first_batch > s.batches)
     throw UsageError(
         str("[loader] start(", epoch, ", ", first_batch, "): an epoch has ", s.batches, " batches, counted from 0, as epochs are"));
-  State::Order order;
-  if (s.options.shuffle) order = std::make_shared<const std::vector<int64_t>>(epoch_order(s.dataset->size(), s.options.seed, epoch));
+  State::Pass pass{.order = nullptr, .epoch = epoch};
+  if (s.options.shuffle) pass.order = std::make_shared<const std::vector<int64_t>>(epoch_order(s.dataset->size(), s.options.seed, epoch));
 
   std::vector<State::Slot> dropped(s.options.threads > 0 ? static_cast<size_t>(s.options.queue) : 0);
   {
     std::lock_guard lock(s.mutex);
     ++s.generation;
     s.slots.swap(dropped);
-    s.order = std::move(order);
+    s.pass = std::move(pass);
     s.claimed = s.taken = first_batch;
   }
   s.epoch = epoch;
@@ -155,7 +173,7 @@ bool Loader::next(Batch& batch) {
 
   const Clock::time_point begin = Clock::now();
   if (s.options.threads == 0) {
-    batch = s.make(s.order, s.taken);
+    batch = s.make(s.pass, s.taken);
     ++s.taken;
   } else {
     std::unique_lock lock(s.mutex);

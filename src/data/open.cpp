@@ -3,12 +3,12 @@
 #include <charconv>
 #include <cmath>
 #include <filesystem>
-#include <numeric>
 
 #include "base/did_you_mean.h"
-#include "base/philox.h"
 #include "base/text.h"
 #include "data/sources.h"
+#include "data/spec.h"
+#include "data/strata.h"
 
 namespace suanli::data {
 namespace {
@@ -165,6 +165,16 @@ const Kind kKinds[] = {
                          settings.number("seed", 0, 0, UINT64_MAX));
      },
      nullptr},
+    {"csv", "csv:FILE?target=COLUMN[&task=regression&test=20]",
+     [](const Spec& spec, const OpenOptions& options) {
+       const Settings settings(spec, {"target", "task", "test"});
+       const std::string *target = settings.find("target"), *task = settings.find("task");
+       if (task && *task != "regression" && *task != "classification")
+         throw UsageError(str(spec.text, ": task=", *task, " is neither regression nor classification."));
+       const TaskAsked asked = !task ? TaskAsked::by_column : *task == "regression" ? TaskAsked::regression : TaskAsked::classification;
+       return open_csv(place_of(spec), target ? *target : "", asked, static_cast<int>(settings.number("test", 20, 0, 90)), options);
+     },
+     looks_like_csv},
     {"folder", "folder:DIR[?size=N&skip_bad=1]",
      [](const Spec& spec, const OpenOptions& options) {
        const Settings settings(spec, {"size", "skip_bad"});
@@ -185,7 +195,7 @@ std::string usages() {
 }
 
 /// Cuts the text into its parts. A kind is known by its name before the first `:` or `?`; without one the text is a path, and what lies
-/// there says the kind. Settings stand behind the last `?`, unless the whole text is a path.
+/// there says the kind.
 const Kind& parse(const std::string& text, Spec& spec) {
   spec.text = text;
   spec.kind = text.substr(0, text.find_first_of(":?"));
@@ -195,10 +205,10 @@ const Kind& parse(const std::string& text, Spec& spec) {
   if (!named) rest = ":" + text;
   spec.has_place = !rest.empty() && rest[0] == ':';
   if (spec.has_place) rest.erase(0, 1);
+  const size_t path = spec.has_place ? path_length(rest) : 0;
+  spec.place = rest.substr(0, path);
+  if (path < rest.size()) read_settings(spec, rest.substr(path + 1));
   std::error_code error;
-  const size_t question = spec.has_place && fs::exists(rest, error) ? std::string::npos : rest.rfind('?');
-  if (spec.has_place) spec.place = rest.substr(0, question);
-  if (question != std::string::npos) read_settings(spec, rest.substr(question + 1));
   if (named) return *kind;
 
   if (spec.place.empty() || !fs::exists(spec.place, error)) {
@@ -215,39 +225,13 @@ const Kind& parse(const std::string& text, Spec& spec) {
   return *kind;
 }
 
-/// Places of the samples of each stratum, in order.
-std::vector<std::vector<int64_t>> groups_of(const std::vector<int32_t>& strata, int64_t size) {
-  std::vector<std::vector<int64_t>> groups(1);
-  for (int64_t i = 0; i < size; ++i) {
-    const auto stratum = strata.empty() ? size_t{0} : static_cast<size_t>(strata[static_cast<size_t>(i)]);
-    if (stratum >= groups.size()) groups.resize(stratum + 1);
-    groups[stratum].push_back(i);
-  }
-  return groups;
-}
-
-/// Cuts a share of the samples of each stratum, drawn from (seed, sizes) alone, off the training set. Both parts keep the order of the
-/// whole.
 void split_validation(Splits& splits, const std::vector<int32_t>& strata, const OpenOptions& options, const std::string& spec) {
   const std::shared_ptr<const Dataset> all = splits.train;
-  std::vector<int64_t> val, train;
-  PhiloxStream random(options.seed, philox_stream(PhiloxDomain::validation_split, 0));
-  for (std::vector<int64_t>& group : groups_of(strata, all->size())) {
-    const auto size = static_cast<int64_t>(group.size());
-    int64_t count = std::max<int64_t>(1, std::llround(options.val_fraction * static_cast<double>(size)));
-    if (!strata.empty()) count = std::min(count, size - 1);  // a class of one picture trains
-    if (count >= size && size > 0)
-      throw InputError(str(spec, ": ", size, " training samples are too few to keep ", count,
-                           " of them for validation. Use more, or no validation split."));
-    for (int64_t i = 0; i < count; ++i)
-      std::swap(group[static_cast<size_t>(i)],
-                group[static_cast<size_t>(i) + static_cast<size_t>(random.below(static_cast<uint64_t>(size - i)))]);
-    if (count > 0) val.insert(val.end(), group.begin(), group.begin() + count);
-    train.insert(train.end(), group.begin() + std::max<int64_t>(0, count), group.end());
-  }
-  std::sort(val.begin(), val.end());
-  std::sort(train.begin(), train.end());
-  if (val.empty()) throw InputError(str(spec, ": no class has two pictures, one to train with and one to validate. Add pictures."));
+  const double share = options.val_fraction * static_cast<double>(all->size());
+  auto [train, val] = split_strata(strata, all->size(), options.val_fraction, options.seed, Cut::validation);
+  if (val.empty() || std::llround(share) >= all->size())
+    throw InputError(str(spec, ": ", all->size(), " training samples are too few to keep ", std::max(1ll, std::llround(share)),
+                         " of them for validation. Use more, or no validation split."));
   splits.val = subset(all, std::move(val));
   splits.train = subset(all, std::move(train));
 }

@@ -1,13 +1,28 @@
 // Which samples, in which order: epochs, subsets.
+#include <algorithm>
+#include <cmath>
 #include <numeric>
 
 #include "base/philox.h"
 #include "base/text.h"
 #include "data/pixel_set.h"
+#include "data/resize.h"
+#include "data/strata.h"
 
 namespace suanli::data {
 
 Dataset::~Dataset() = default;
+
+void Dataset::read_value(int64_t, float*, float*) const {
+  throw UsageError(str("[read_value] ", info().source, ": its targets are classes; use read()"));
+}
+
+void Dataset::read_box(int64_t index, const Box& box, float* x, int64_t* y) const {
+  const Shape size = picture_size(index), &s = info().input_shape;
+  std::vector<float> sample(static_cast<size_t>(s.numel()));
+  read(index, sample.data(), y);
+  for (int64_t c = 0; c < s[0]; ++c) resize_plane(sample.data() + c * s[1] * s[2], size[0], size[1], box, s[1], s[2], x + c * s[1] * s[2]);
+}
 
 Shape Dataset::picture_size(int64_t) const {
   const Shape& s = info().input_shape;
@@ -26,6 +41,10 @@ class Subset final : public Dataset {
   int64_t size() const override { return static_cast<int64_t>(indices_.size()); }
   const Info& info() const override { return info_; }
   void read(int64_t index, float* x, int64_t* y) const override { all_->read(indices_[static_cast<size_t>(index)], x, y); }
+  void read_value(int64_t index, float* x, float* y) const override { all_->read_value(indices_[static_cast<size_t>(index)], x, y); }
+  void read_box(int64_t index, const Box& box, float* x, int64_t* y) const override {
+    all_->read_box(indices_[static_cast<size_t>(index)], box, x, y);
+  }
   Shape picture_size(int64_t index) const override { return all_->picture_size(indices_[static_cast<size_t>(index)]); }
 
  private:
@@ -41,6 +60,31 @@ std::shared_ptr<const Dataset> subset(std::shared_ptr<const Dataset> dataset, st
   for (int64_t i : indices)
     if (i < 0 || i >= size) throw ShapeError(str("[subset] index ", i, " is out of range for ", size, " samples"));
   return std::make_shared<Subset>(std::move(dataset), std::move(indices));
+}
+
+std::pair<std::vector<int64_t>, std::vector<int64_t>> split_strata(const std::vector<int32_t>& strata, int64_t size, double fraction,
+                                                                   uint64_t seed, Cut cut) {
+  std::vector<std::vector<int64_t>> groups(1);
+  for (int64_t i = 0; i < size; ++i) {
+    const auto stratum = strata.empty() ? size_t{0} : static_cast<size_t>(strata[static_cast<size_t>(i)]);
+    if (stratum >= groups.size()) groups.resize(stratum + 1);
+    groups[stratum].push_back(i);
+  }
+  std::vector<int64_t> rest, share;
+  PhiloxStream random(seed, philox_stream(PhiloxDomain::validation_split, static_cast<uint64_t>(cut)));
+  for (std::vector<int64_t>& group : groups) {
+    const auto n = static_cast<int64_t>(group.size());
+    const int64_t count = std::min(std::max<int64_t>(1, std::llround(fraction * static_cast<double>(n))), n - 1);
+    for (int64_t i = 0; i < count; ++i)
+      std::swap(group[static_cast<size_t>(i)],
+                group[static_cast<size_t>(i) + static_cast<size_t>(random.below(static_cast<uint64_t>(n - i)))]);
+    const auto cut_at = group.begin() + std::max<int64_t>(0, count);
+    share.insert(share.end(), group.begin(), cut_at);
+    rest.insert(rest.end(), cut_at, group.end());
+  }
+  std::sort(rest.begin(), rest.end());
+  std::sort(share.begin(), share.end());
+  return {std::move(rest), std::move(share)};
 }
 
 std::vector<int64_t> epoch_order(int64_t n, uint64_t seed, int64_t epoch) {

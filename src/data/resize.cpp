@@ -21,18 +21,20 @@ Taps taps(double begin, double length, int64_t size, int64_t to) {
   const bool shrinks = scale > 1;
   Taps t;
   t.count = static_cast<int>(std::min<int64_t>(size, shrinks ? static_cast<int64_t>(std::ceil(scale)) + 1 : 2));
+  const double first_centre = std::max(0.0, begin),
+               last_centre = std::max(first_centre, std::min(static_cast<double>(size), begin + length) - 1);
   t.first.resize(static_cast<size_t>(to));
   t.weights.resize(static_cast<size_t>(to * t.count));
   for (int64_t i = 0; i < to; ++i) {
     const double from = begin + static_cast<double>(i) * scale, end = from + scale, centre = (from + end) / 2 - 0.5;
-    const auto lowest = static_cast<int64_t>(std::floor(shrinks ? from + 1e-9 : centre));
+    const auto lowest = static_cast<int64_t>(std::floor(shrinks ? from + 1e-9 : std::clamp(centre, first_centre, last_centre)));
     const int64_t first = std::clamp<int64_t>(lowest, 0, size - t.count);
     t.first[static_cast<size_t>(i)] = first;
     float* weight = t.weights.data() + i * t.count;
     double sum = 0;
     for (int k = 0; k < t.count; ++k) {
       const auto at = static_cast<double>(first + k);
-      const double clamped = std::clamp(centre, 0.0, static_cast<double>(size - 1));
+      const double clamped = std::clamp(centre, first_centre, last_centre);
       const double w = shrinks ? std::min(end, at + 1) - std::max(from, at) : 1 - std::abs(clamped - at);
       weight[k] = static_cast<float>(std::max(0.0, w));
       sum += std::max(0.0, w);
@@ -42,9 +44,42 @@ Taps taps(double begin, double length, int64_t size, int64_t to) {
   return t;
 }
 
-bool same_size(const Picture& p, const Box& box, int64_t height, int64_t width) {
-  return box.top == 0 && box.left == 0 && box.height == static_cast<double>(p.height) && box.width == static_cast<double>(p.width) &&
-         p.height == height && p.width == width;
+/// `pixels` [from_height, from_width, channels], interleaved, times `unit`.
+template <class T>
+void resize_pixels(const T* pixels, int64_t from_height, int64_t from_width, int64_t channels, const Box& box, int64_t height,
+                   int64_t width, float unit, float* out) {
+  const Taps across = taps(box.left, box.width, from_width, width), down = taps(box.top, box.height, from_height, height);
+  // First the rows that are needed, each made narrower or wider; then these are mixed. Channels stay interleaved until the end.
+  const int64_t top = down.first.front(), rows = down.first.back() + down.count - top;
+  std::vector<float> narrow(static_cast<size_t>(rows * width * channels));
+  float* to = narrow.data();
+  for (int64_t y = 0; y < rows; ++y) {
+    const T* row = pixels + (top + y) * from_width * channels;
+    for (int64_t x = 0; x < width; ++x) {
+      const float* weight = across.weights.data() + x * across.count;
+      const T* from = row + across.first[static_cast<size_t>(x)] * channels;
+      for (int64_t k = 0; k < channels; ++k) {
+        float sum = 0;
+        for (int i = 0; i < across.count; ++i) sum += weight[i] * static_cast<float>(from[i * channels + k]);
+        *to++ = sum;
+      }
+    }
+  }
+  std::vector<float> line(static_cast<size_t>(width * channels));
+  for (int64_t y = 0; y < height; ++y) {
+    std::fill(line.begin(), line.end(), 0.0f);
+    for (int i = 0; i < down.count; ++i) {
+      const float weight = down.weights[static_cast<size_t>(y * down.count + i)] * unit;
+      const float* from = narrow.data() + (down.first[static_cast<size_t>(y)] - top + i) * width * channels;
+      for (size_t k = 0; k < line.size(); ++k) line[k] += weight * from[k];
+    }
+    for (int64_t x = 0; x < width; ++x)
+      for (int64_t k = 0; k < channels; ++k) out[(k * height + y) * width + x] = line[static_cast<size_t>(x * channels + k)];
+  }
+}
+
+bool is_all_of(const Box& box, int64_t height, int64_t width) {
+  return box.top == 0 && box.left == 0 && box.height == static_cast<double>(height) && box.width == static_cast<double>(width);
 }
 
 }  // namespace
@@ -58,39 +93,14 @@ Box centre_box(int64_t picture_height, int64_t picture_width, int64_t height, in
 
 void resize(const Picture& p, const Box& box, int64_t height, int64_t width, float* out) {
   const int64_t c = p.channels;
-  if (same_size(p, box, height, width)) {
-    for (int64_t k = 0; k < c; ++k)
-      for (int64_t i = 0; i < height * width; ++i) *out++ = static_cast<float>(p.pixels[static_cast<size_t>(i * c + k)]) / 255.0f;
-    return;
-  }
-  const Taps across = taps(box.left, box.width, p.width, width), down = taps(box.top, box.height, p.height, height);
-  // First the rows that are needed, each made narrower or wider; then these are mixed. Channels stay interleaved until the end.
-  const int64_t top = down.first.front(), rows = down.first.back() + down.count - top;
-  std::vector<float> narrow(static_cast<size_t>(rows * width * c));
-  float* to = narrow.data();
-  for (int64_t y = 0; y < rows; ++y) {
-    const uint8_t* row = p.pixels.data() + (top + y) * p.width * c;
-    for (int64_t x = 0; x < width; ++x) {
-      const float* weight = across.weights.data() + x * across.count;
-      const uint8_t* from = row + across.first[static_cast<size_t>(x)] * c;
-      for (int64_t k = 0; k < c; ++k) {
-        float sum = 0;
-        for (int i = 0; i < across.count; ++i) sum += weight[i] * static_cast<float>(from[i * c + k]);
-        *to++ = sum;
-      }
-    }
-  }
-  std::vector<float> line(static_cast<size_t>(width * c));
-  for (int64_t y = 0; y < height; ++y) {
-    std::fill(line.begin(), line.end(), 0.0f);
-    for (int i = 0; i < down.count; ++i) {
-      const float weight = down.weights[static_cast<size_t>(y * down.count + i)] / 255.0f;
-      const float* from = narrow.data() + (down.first[static_cast<size_t>(y)] - top + i) * width * c;
-      for (size_t k = 0; k < line.size(); ++k) line[k] += weight * from[k];
-    }
-    for (int64_t x = 0; x < width; ++x)
-      for (int64_t k = 0; k < c; ++k) out[(k * height + y) * width + x] = line[static_cast<size_t>(x * c + k)];
-  }
+  if (p.height != height || p.width != width || !is_all_of(box, height, width))
+    return resize_pixels(p.pixels.data(), p.height, p.width, c, box, height, width, 1 / 255.0f, out);
+  for (int64_t k = 0; k < c; ++k)
+    for (int64_t i = 0; i < height * width; ++i) *out++ = static_cast<float>(p.pixels[static_cast<size_t>(i * c + k)]) / 255.0f;
+}
+
+void resize_plane(const float* plane, int64_t from_height, int64_t from_width, const Box& box, int64_t height, int64_t width, float* out) {
+  resize_pixels(plane, from_height, from_width, 1, box, height, width, 1.0f, out);
 }
 
 void decode_box(const std::string& path, std::string_view bytes, int64_t height, int64_t width, const Box& box, const Shape& shape,

@@ -2,6 +2,7 @@
 #pragma once
 #include <string>
 
+#include "data/encoding.h"
 #include "data/pixel_set.h"
 
 namespace suanli::data {
@@ -31,6 +32,11 @@ bool looks_like_cifar100(const std::string& place);
 
 /// Uniform noise in [0, 1), uniform labels; a pure function of the seed. test = 0: no test samples.
 Source open_noise(const Shape& shape, int64_t classes, int64_t train, int64_t test, uint64_t seed);
+
+/// A table with a header line. target "": the run's, or an error that lists the columns. test: percent of the rows that test. With
+/// options.encoding all rows are as that says, in one part.
+Source open_csv(const std::string& path, const std::string& target, TaskAsked task, int test, const OpenOptions& options);
+bool looks_like_csv(const std::string& path);
 
 struct FolderOptions {
   int64_t height = 0, width = 0;         ///< Of a sample; 0: chosen, see folder.cpp.

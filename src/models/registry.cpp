@@ -56,7 +56,7 @@ const Entry& entry(std::string_view name) {
 
 nn::AnyModule make(std::string_view name, const ModelOptions& options) {
   const Entry& e = entry(name);
-  if (options.classes < 2) throw InputError(str("model ", name, ": ", options.classes, " class(es); at least 2 are needed to tell apart"));
+  if (options.classes < 1) throw InputError(str("model ", name, ": ", options.classes, " outputs, at least 1 is needed"));
   for (int64_t size : options.input_shape)
     if (size < 1) throw InputError(str("model ", name, ": the input shape ", options.input_shape, " has an empty axis"));
   manual_seed(options.seed);

@@ -22,6 +22,7 @@ const std::vector<ConfigField>& config_fields() {
       {"momentum", &C::momentum, true, "of sgd"},
       {"mean", &C::mean, true, "inputs become (x - mean) / stddev"},
       {"stddev", &C::stddev, true, ""},
+      {"augment", &C::augment, true, "other views of training pictures: none, or some of flip, crop, resized_crop"},
       {"seed", &C::seed, true, "of weights, order, validation split and dropout"},
       {"val", &C::val, true, "fraction of the training samples that validates"},
       {"max_steps", &C::max_steps, false, "0: no limit"},
@@ -60,6 +61,7 @@ void resolve(TrainConfig& c, bool own_model) {
   require(c.momentum >= 0 && c.momentum < 1, "momentum", c.momentum, "0 or more and below 1");
   require(std::isfinite(c.mean), "mean", c.mean, "a number");
   require(std::isfinite(c.stddev) && c.stddev >= 0, "stddev", c.stddev, "a number above 0");
+  if (!c.augment.empty()) data::augment_from_text(c.augment);
   require(c.seed >= 0, "seed", c.seed, "0 or more");
   require(c.val >= 0 && c.val < 1, "val", c.val, "0 or more and below 1");
   require(c.max_steps >= 0, "max_steps", c.max_steps, "0 or more");
@@ -67,14 +69,6 @@ void resolve(TrainConfig& c, bool own_model) {
   require(c.threads >= 0 && c.threads <= 1024, "threads", c.threads, "1 to 1024");
   require(c.loader_threads >= 0 && c.loader_threads <= 256, "loader_threads", c.loader_threads, "0 to 256");
   require(c.precision == "f32", "precision", c.precision, "f32");
-}
-
-ModelChoice choose_model(const data::Info& info) {
-  const Shape& s = info.input_shape;
-  if (s.rank() != 3) return {"mlp", "samples are no pictures"};
-  constexpr int64_t kLeastSide = 10;  // of cnn_b
-  if (std::min(s[1], s[2]) < kLeastSide) return {"mlp", "pictures too small to convolve"};
-  return {"cnn_b", "pictures"};
 }
 
 namespace {

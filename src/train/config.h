@@ -20,12 +20,9 @@ const std::vector<ConfigField>& config_fields();
 /// Fills what was left to the recipe and checks every value: UsageError. `own_model`: config.model is no name of the zoo.
 void resolve(TrainConfig& config, bool own_model);
 
-/// A model of the zoo for data where none was named.
-struct ModelChoice {
-  const char* model;
-  const char* reason;  ///< For the user.
-};
-ModelChoice choose_model(const data::Info& info);
+/// Fills what depends on the data where the user said nothing: the model, and epochs where samples are few. What was chosen, and why, joins
+/// `notes`.
+void fit_to_data(TrainConfig& config, bool own_model, const data::Dataset& train, std::vector<std::string>& notes);
 
 /// The resolved configuration as a commented TOML file.
 std::string to_toml(const TrainConfig& config);

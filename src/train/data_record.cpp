@@ -4,6 +4,7 @@
 #include <filesystem>
 
 #include "base/text.h"
+#include "data/spec.h"
 
 namespace suanli {
 
@@ -20,6 +21,8 @@ Json to_json(const data::Splits& splits) {
   Json out = Json::Object{{"kind", info.kind}, {"source", info.source}};
   out.set("input_shape", Json::Array(info.input_shape.begin(), info.input_shape.end()));
   out.set("class_names", Json::Array(info.class_names.begin(), info.class_names.end()));
+  if (info.task == data::Task::regression) out.set("target", Json::Object{{"mean", info.target_mean}, {"stddev", info.target_stddev}});
+  if (!info.encoding.empty()) out.set("encoding", info.encoding);
   for (auto& [name, split] : kSplits) {
     const auto& dataset = splits.*split;
     if (!dataset) continue;
@@ -35,10 +38,25 @@ DataRecord data_record_from_json(const Json& json, const std::string& run) {
     DataRecord record;
     for (const Json& size : json.at("input_shape").array()) record.input_shape.push_back(size.integer());
     for (const Json& name : json.at("class_names").array()) record.class_names.push_back(name.string());
+    if (const Json* target = json.find("target")) {
+      record.task = data::Task::regression;
+      record.target_mean = target->at("mean").number(), record.target_stddev = target->at("stddev").number();
+    }
+    if (const Json* encoding = json.find("encoding")) record.encoding = encoding->string();
     return record;
   } catch (const Error& e) {
     throw InputError(str(run, "/checkpoints/state.json: \"data\": ", e.what(), ". The file was changed or damaged."));
   }
+}
+
+int64_t outputs_of(data::Task task, size_t classes) { return task == data::Task::regression ? 1 : static_cast<int64_t>(classes); }
+
+Loss loss_for(data::Task task, const models::Entry* entry) {
+  const bool logits = entry == nullptr || entry->output == models::Output::logits;
+  if (task == data::Task::classification) return logits ? Loss(cross_entropy) : Loss(nll_loss);
+  if (!logits)
+    throw InputError(str("model ", entry->name, ": gives probabilities of classes, the data ask for a number. Use --model mlp."));
+  return [](const Tensor& output, const Tensor& target) { return mse_loss(flatten(output), target); };
 }
 
 std::string data_differences(const Json& recorded, const Json& now) {
@@ -56,16 +74,14 @@ std::string data_differences(const Json& recorded, const Json& now) {
 }
 
 std::string with_absolute_path(const std::string& source) {
-  // Settings stand behind the last `?`, unless that belongs to the path.
-  std::error_code error;
   const size_t colon = source.find(':');
-  const bool no_settings = colon != std::string::npos && std::filesystem::exists(source.substr(colon + 1), error);
-  const size_t question = no_settings ? std::string::npos : source.rfind('?');
-  if (colon == std::string::npos || colon > question) return source;
-  const std::string path = source.substr(colon + 1, question == std::string::npos ? question : question - colon - 1);
-  const std::filesystem::path absolute = std::filesystem::absolute(path, error).lexically_normal();
-  if (error || !std::filesystem::exists(path, error)) return source;
-  return source.substr(0, colon + 1) + absolute.string() + (question == std::string::npos ? "" : source.substr(question));
+  if (colon == std::string::npos || colon > source.find('?')) return source;
+  const std::string place = source.substr(colon + 1);
+  const size_t length = data::path_length(place);
+  std::error_code error;
+  const std::filesystem::path absolute = std::filesystem::absolute(place.substr(0, length), error).lexically_normal();
+  if (error || !std::filesystem::exists(absolute, error)) return source;
+  return source.substr(0, colon + 1) + absolute.string() + place.substr(length);
 }
 
 Tensor normalized(const Tensor& x, double mean, double stddev) {

@@ -13,7 +13,14 @@ namespace suanli {
 struct DataRecord {
   Shape input_shape;
   std::vector<std::string> class_names;
+  data::Task task = data::Task::classification;
+  double target_mean = 0, target_stddev = 1;
+  std::string encoding;
 };
+/// How many outputs a model needs: one per class, or one number.
+int64_t outputs_of(data::Task task, size_t classes);
+/// What is minimised where the user says nothing. Throws InputError if the output of a model of the zoo does not suit the task.
+Loss loss_for(data::Task task, const models::Entry* entry);
 /// Kind, shape, classes, and the size and fingerprint of each split.
 Json to_json(const data::Splits& splits);
 DataRecord data_record_from_json(const Json& json, const std::string& run);

@@ -1,5 +1,6 @@
 // Measuring a model, and reading a trained one back from its run folder.
 #include <algorithm>
+#include <limits>
 
 #include "base/file.h"
 #include "base/text.h"
@@ -43,6 +44,7 @@ void count_details(const Tensor& outputs, const Tensor& targets, int64_t classes
 Evaluation evaluate(nn::AnyModule& model, std::shared_ptr<const data::Dataset> dataset, const EvaluateOptions& options) {
   NoGrad no_grad;
   EvalMode eval_mode(model);
+  const bool classes = dataset->info().task == data::Task::classification;
   data::Loader loader(std::move(dataset), {.batch_size = options.batch_size, .threads = static_cast<int>(options.loader_threads)});
   Evaluation result;
   double loss_sum = 0;
@@ -53,16 +55,16 @@ Evaluation evaluate(nn::AnyModule& model, std::shared_ptr<const data::Dataset> d
   while (!(options.should_stop && options.should_stop()) && loader.next(batch)) {
     Tensor out = model(normalized(batch.x, options.mean, options.stddev));
     Tensor loss = options.loss ? options.loss(out, batch.y) : cross_entropy(out, batch.y);
-    Tensor hits = sum(argmax(out) == batch.y);
     const int64_t n = batch.y.numel();
+    Tensor hits = classes ? sum(argmax(out) == batch.y) : Tensor();
     loss_sum += static_cast<double>(loss.item()) * static_cast<double>(n);
-    right += hits.item<int64_t>();
+    if (classes) right += hits.item<int64_t>();
     if (options.classes > 0) count_details(out, batch.y, options.classes, result, among_five);
     result.samples += n;
   }
   if (result.samples > 0) {
     result.loss = loss_sum / static_cast<double>(result.samples);
-    result.accuracy = static_cast<double>(right) / static_cast<double>(result.samples);
+    result.accuracy = classes ? static_cast<double>(right) / static_cast<double>(result.samples) : std::numeric_limits<double>::quiet_NaN();
     result.top5 = static_cast<double>(among_five) / static_cast<double>(result.samples);
   }
   return result;
@@ -72,6 +74,7 @@ Tensor TrainedModel::predict(const Tensor& x) {
   NoGrad no_grad;
   EvalMode eval_mode(model);
   Tensor out = model(normalized(x, config.mean, config.stddev));
+  if (task == data::Task::regression) return flatten(out) * target_stddev + target_mean;
   return output == models::Output::logits ? softmax(out) : exp(out);
 }
 
@@ -86,15 +89,18 @@ TrainedModel read_run(const std::string& run, nn::AnyModule* own) {
   const DataRecord data = data_record_from_json(checkpoint->provenance.data, run);
   trained.input_shape = data.input_shape;
   trained.class_names = data.class_names;
+  trained.task = data.task;
+  trained.target_mean = data.target_mean, trained.target_stddev = data.target_stddev;
+  trained.encoding = data.encoding;
   if (own) {
     trained.model = std::move(*own);
   } else {
     const models::Entry& entry = zoo_entry_of_run(trained.config, run);
     trained.output = entry.output;
-    if (entry.output == models::Output::log_probabilities) trained.loss = nll_loss;
-    trained.model = models::make(entry.name, {data.input_shape, static_cast<int64_t>(data.class_names.size()), 0});
+    trained.loss = loss_for(data.task, &entry);
+    trained.model = models::make(entry.name, {data.input_shape, outputs_of(data.task, data.class_names.size()), 0});
   }
-  if (!trained.loss) trained.loss = cross_entropy;
+  if (!trained.loss) trained.loss = loss_for(data.task, nullptr);
   const bool best = !checkpoint->best_model.name.empty();
   trained.epoch = best ? checkpoint->best.epoch : checkpoint->progress.epoch;
   trained.step = best ? checkpoint->best.step : checkpoint->progress.step;

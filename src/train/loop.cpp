@@ -55,13 +55,18 @@ double TrainingLoop::step(const data::Batch& batch) {
   return static_cast<double>(loss.item());  // after the step: reading earlier would cut the program in two
 }
 
+data::Loader TrainingLoop::training_loader(int64_t threads) const {
+  return data::Loader(s_.splits.train, {.batch_size = s_.config.batch_size,
+                                        .shuffle = true,
+                                        .seed = static_cast<uint64_t>(s_.config.seed),
+                                        .threads = static_cast<int>(threads),
+                                        .augment = data::augment_from_text(s_.config.augment)});
+}
+
 TrainingLoop::Outcome TrainingLoop::train_epoch() {
   Progress& p = s_.progress();
   s_.model.train();
-  data::Loader loader(s_.splits.train, {.batch_size = s_.config.batch_size,
-                                        .shuffle = true,
-                                        .seed = static_cast<uint64_t>(s_.config.seed),
-                                        .threads = static_cast<int>(s_.config.loader_threads)});
+  data::Loader loader = training_loader(s_.config.loader_threads);
   loader.start(p.epoch, p.batch);
   first_batch_ = p.batch;
   epoch_samples_ = 0;
@@ -150,7 +155,8 @@ TrainingLoop::Outcome TrainingLoop::finish_epoch() {
     report.val_loss = val.loss;
     report.val_accuracy = val.accuracy;
     report.seconds += watch.seconds();
-    report.best = best.epoch == 0 || val.accuracy > best.accuracy || (val.accuracy == best.accuracy && val.loss < best.loss);
+    const bool by_loss = std::isnan(val.accuracy) || val.accuracy == best.accuracy;
+    report.best = best.epoch == 0 || (by_loss ? val.loss < best.loss : val.accuracy > best.accuracy);
   }
   if (p.window_steps > 0) write_window();
   if (s_.splits.val)
@@ -225,7 +231,7 @@ TrainResult TrainingLoop::finish() {
   r.peak_bytes = memory_use().peak;
   write_safetensors(s_.folder->file("model.safetensors"), values_of(s_.model), {{"format", "pt"}});
   write_file_atomically(s_.folder->file("summary.json"), to_json(r).dump(1) + "\n");  // last: its presence says that the run is finished
-  s_.folder->log(str("finished: test accuracy ", r.test_accuracy, " in ", r.seconds, " s"));
+  s_.folder->log(str("finished: test accuracy ", r.test_accuracy, ", test loss ", r.test_loss, " in ", r.seconds, " s"));
   return r;
 }
 
@@ -248,8 +254,7 @@ void TrainingLoop::explain_bad_number(int64_t bad_step, const std::string& what)
     s_.restore(*good);
     s_.progress() = good->progress;
     s_.model.train();
-    data::Loader loader(s_.splits.train,
-                        {.batch_size = s_.config.batch_size, .shuffle = true, .seed = static_cast<uint64_t>(s_.config.seed), .threads = 0});
+    data::Loader loader = training_loader(0);
     CheckNan check;
     try {
       data::Batch batch;

@@ -22,11 +22,7 @@ void Trainer::State::prepare(nn::AnyModule* own, Loss& loss) {
   config.threads = compute_threads();
   splits = data::open(config.data, {.seed = static_cast<uint64_t>(config.seed), .val_fraction = config.val});
   const data::Info& info = splits.train->info();
-  if (config.model.empty()) {
-    const ModelChoice choice = choose_model(info);
-    config.model = choice.model;
-    splits.notes.push_back(str("model ", choice.model, ": ", choice.reason));
-  }
+  fit_to_data(config, own_model, *splits.train, splits.notes);
   resolve(config, own_model);
   config.data = with_absolute_path(info.source);
   if (splits.train->size() == 0) throw InputError(str(config.data, ": no training samples are left with val = ", config.val));
@@ -36,13 +32,13 @@ void Trainer::State::prepare(nn::AnyModule* own, Loss& loss) {
     config.mean = normalize ? info.mean : 0;
     config.stddev = normalize ? info.stddev : 1;
   }
-  if (own) {
-    model = std::move(*own);
-    loss = cross_entropy;
-  } else {
-    model = models::make(config.model, {info.input_shape, info.classes, static_cast<uint64_t>(config.seed)});
-    loss = entry->output == models::Output::log_probabilities ? Loss(nll_loss) : Loss(cross_entropy);
-  }
+  if (info.task == data::Task::classification && info.classes < 2)
+    throw InputError(str(config.data, ": ", info.classes, " class(es); at least 2 are needed to tell apart"));
+  loss = loss_for(info.task, entry);
+  if (own) model = std::move(*own);
+  else
+    model =
+        models::make(config.model, {info.input_shape, outputs_of(info.task, info.class_names.size()), static_cast<uint64_t>(config.seed)});
   make_optimizer();
 }
 

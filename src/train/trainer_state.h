@@ -60,6 +60,7 @@ class TrainingLoop {
   TrainResult finish();
   TrainResult stopped();
   TrainResult result_so_far();
+  data::Loader training_loader(int64_t threads) const;
   EvaluateOptions evaluation() const;
   void say(const std::string& line);
   bool asked_to_stop() const { return t_.should_stop && t_.should_stop(); }

@@ -133,7 +133,7 @@ TEST(Zoo, Errors) {
       {"cnn_c", {{1, 28, 15}, 10, 0}, "pictures of 28x15 are too small, at least 16x16"},
       {"cnn_b", {{784}, 10, 0}, "expected [channels, height, width]"},
       {"cnn_b", {{0, 28, 28}, 10, 0}, "has an empty axis"},
-      {"linear", {{1, 28, 28}, 1, 0}, "at least 2"},
+      {"linear", {{1, 28, 28}, 0, 0}, "at least 1"},
   };
   for (const Row& r : rows) {
     std::string text = error_of<InputError>([&] { make(r.name, r.options); });

@@ -93,7 +93,7 @@ def scaled(values, axis, begin, length, to):
         at = total[whole] + (edges - whole)[:, None, None] * (total[whole + 1] - total[whole])
         out = np.diff(at, axis=0) * to / length
     else:
-        centre = np.clip((edges[:-1] + edges[1:]) / 2 - 0.5, 0, len(values) - 1)
+        centre = np.clip((edges[:-1] + edges[1:]) / 2 - 0.5, begin, begin + length - 1)
         low = np.minimum(centre.astype(int), max(0, len(values) - 2))
         part = (centre - low)[:, None, None]
         out = values[low] * (1 - part) + values[np.minimum(low + 1, len(values) - 1)] * part

@@ -1,0 +1,55 @@
+// What a run does where the user said nothing and the data have to decide.
+#include <algorithm>
+
+#include "base/text.h"
+#include "train/config.h"
+
+namespace suanli {
+namespace {
+
+struct Choice {
+  const char* model;
+  const char* reason;
+};
+
+Choice model_for(const Shape& sample) {
+  if (sample.rank() != 3) return {"mlp", "the samples are no pictures"};
+  constexpr int64_t kLeastSide = 10;  // of cnn_b: two 3×3 convolutions, each with pooling
+  if (std::min(sample[1], sample[2]) < kLeastSide) return {"mlp", "the pictures are too small for convolutions"};
+  return {"cnn_b", "a small convolutional network, quick on a CPU; --model resnet18 is larger and slower"};
+}
+
+/// Epochs so that few samples are seen often enough; 0: as many as the model's recipe has, which is made for tens of thousands.
+int64_t epochs_for(const data::Info& info, int64_t samples, int64_t batch_size, int64_t recipe) {
+  const bool table = info.kind == "csv";
+  if (!table && info.kind != "folder") return 0;
+  constexpr int64_t kMost = 60;
+  const int64_t steps = table ? 6000 : 600, per_epoch = (samples + batch_size - 1) / batch_size;
+  return std::max(recipe, std::min(kMost, (steps + per_epoch - 1) / per_epoch));
+}
+
+/// What leaves a picture what it is: photographs keep their meaning mirrored and cut, digits do not.
+const char* augment_for(const data::Info& info) {
+  if (info.kind == "cifar10" || info.kind == "cifar100") return "crop,flip";
+  const bool photographs = info.kind == "folder" && info.input_shape[0] == 3;
+  return photographs ? "resized_crop,flip" : "none";
+}
+
+}  // namespace
+
+void fit_to_data(TrainConfig& config, bool own_model, const data::Dataset& train, std::vector<std::string>& notes) {
+  const data::Info& info = train.info();
+  if (config.model.empty()) {
+    const Choice choice = model_for(info.input_shape);
+    config.model = choice.model;
+    notes.push_back(str("model ", choice.model, ": ", choice.reason));
+  }
+  if (config.augment.empty()) config.augment = augment_for(info);
+  if (own_model) return;
+  const models::Recipe& recipe = models::entry(config.model).recipe;
+  if (config.epochs > 0) return;
+  config.epochs = epochs_for(info, train.size(), config.batch_size > 0 ? config.batch_size : recipe.batch_size, recipe.epochs);
+  if (config.epochs > recipe.epochs) notes.push_back(str(config.epochs, " epochs, since ", train.size(), " samples are few"));
+}
+
+}  // namespace suanli

@@ -1,0 +1,59 @@
+"""Tables: trained, measured, and what is wrong with them."""
+import math
+import pathlib
+import random
+
+from _suanli import check, fails, main, ok, ok_json, run
+
+
+def table(path, rows=300, shift=0.0):
+    draw = random.Random(3)
+    lines = ["a,b,colour,y,kind"]
+    for i in range(rows):
+        a, b, colour = draw.uniform(0, 10), draw.uniform(0, 10), draw.choice(["red", "blue"])
+        y = 1000 + 50 * a - 20 * b + (100 if colour == "red" else 0) + shift
+        cell = "" if i % 40 == 7 else f"{b:.4f}"
+        lines.append(f"{a:.4f},{cell},{colour},{y:.3f},{'high' if y > 1200 else 'low'}")
+    pathlib.Path(path).write_text("\n".join(lines) + "\n")
+
+
+def test_regression():
+    table("t.csv")
+    done = run("train", "t.csv?target=y", "--out", "reg")
+    check(done.returncode == 0, done.stderr)
+    for part in ("t.csv looks like csv:t.csv?target=y", "regression: the target 'y' holds numbers", "column 'colour': 2 categories",
+                 "cells are missing", "model mlp"):
+        check(part in done.stderr, f"{part!r} is not in {done.stderr}")
+    check("test RMSE" in done.stdout, done.stdout)
+    e = ok_json("eval", "reg")
+    check(0.9 < e["r2"] <= 1 and e["mae"] <= e["rmse"], f"{e}")   # linear but for the missing cells
+    # another table, in the unit of the first: all targets 500 higher make a mean error of about that
+    table("shifted.csv", shift=500)
+    s = ok_json("eval", "reg", "shifted.csv")
+    check(s["samples"] == 300 and abs(math.sqrt(max(0, s["rmse"] ** 2 - e["rmse"] ** 2)) - 500) < 30, f"{s} {e}")
+    ok("train", "--resume", "reg")   # finished: shows its report again
+    fails(3, "gives probabilities of classes", "--model mlp", args=["train", "t.csv?target=y", "--model", "cnn_b"])
+    fails(3, "regression", args=["data", "show", "t.csv?target=y"])
+
+
+def test_classification():
+    table("c.csv")
+    done = run("train", "c.csv?target=kind", "--out", "cls")
+    check(done.returncode == 0 and "classification: the target 'kind' holds 2 different words" in done.stderr, done.stderr)
+    check(ok_json("eval", "cls")["accuracy"] > 0.85, "learned")
+    check(ok_json("data", "show", "c.csv?target=kind")["class_names"] == ["high", "low"], "classes")
+    pathlib.Path("other.csv").write_text("a,b,colour,y,kind\n1,2,red,3,middle\n")
+    fails(3, "other.csv: line 2, column 'kind': the class 'middle' was not among those trained", args=["eval", "cls", "other.csv"])
+    ok("train", "c.csv?target=y", "--task", "regression", "--epochs", 1, "--quiet", "--out", "asked")
+
+
+def test_bad_tables():
+    pathlib.Path("bad.csv").write_text("a,a\n1,2\n")
+    before = sorted(str(p) for p in pathlib.Path(".").glob("*"))
+    fails(3, "bad.csv: line 1, the columns 1 and 2 are both named 'a'", args=["train", "bad.csv?target=a"])
+    fails(3, "t.csv: which column is to be learned?", "one of a, b, colour, y, kind", args=["train", "t.csv"])
+    fails(2, "is neither regression nor classification", args=["train", "t.csv?target=y", "--task", "guess"])
+    check(sorted(str(p) for p in pathlib.Path(".").glob("*")) == before, "nothing is left behind")
+
+
+main(globals())
