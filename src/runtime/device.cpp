@@ -1,8 +1,10 @@
 #include <dlfcn.h>
 
+#include "base/proc.h"
 #include "base/text.h"
 #include "base/thread_pool.h"
 #include "runtime/backend.h"
+#include "suanli/roofs.h"
 
 namespace suanli {
 
@@ -38,5 +40,9 @@ Backend& backend(Device device) {
 int compute_threads() { return pool_threads(); }
 void set_compute_threads(int threads) { set_pool_threads(threads); }
 std::string isa() { return cpu_backend().isa(); }
+std::string cpu_model() {
+  const std::string model = proc_value("/proc/cpuinfo", "model name");
+  return model.empty() ? "unknown" : model;
+}
 
 }  // namespace suanli
