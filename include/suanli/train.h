@@ -123,18 +123,21 @@ class SUANLI_API Trainer {
   /// Trains to the end, or until should_stop(). On a finished run: its result again. Throws NumericError naming op and module where a
   /// value first became NaN or infinite; the last checkpoint is good then.
   TrainResult run();
+  /// Takes training steps and does nothing else, epoch after epoch from the first one's first batch: no evaluation, no checkpoint, no run
+  /// folder. For profiles and benchmarks; the weights change, so it is no beginning of run().
+  void take_steps(int64_t steps);
 
   const TrainConfig& config() const;  ///< Resolved.
   const data::Splits& data() const;
   nn::AnyModule& model();  ///< After run(): with the kept weights.
-  bool finished() const;   ///< Was finished before run().
+  bool finished() const;  ///< Was finished before run().
   std::string folder() const;
 
   std::function<void(const StepReport&)> on_step;
   std::function<void(const EpochReport&)> on_epoch;
   std::function<void(const std::string&)> on_message;  ///< Lines for the user, which log.txt holds too.
-  std::function<bool()> should_stop;                   ///< Asked after each step; true saves a checkpoint and ends run().
-  Loss loss;                                           ///< What is minimised; set from the zoo, else cross_entropy.
+  std::function<bool()> should_stop;  ///< Asked after each step; true saves a checkpoint and ends run().
+  Loss loss;  ///< What is minimised; set from the zoo, else cross_entropy.
 
  private:
   struct State;

@@ -8,6 +8,7 @@ Verb train_verb();
 Verb eval_verb();
 Verb predict_verb();
 Verb data_verb();
+Verb profile_verb();
 Verb bench_verb();
 Verb doctor_verb();
 Verb version_verb();

@@ -8,6 +8,7 @@
 #include <unordered_map>
 
 #include "plan/plan.h"
+#include "runtime/profiler.h"
 #include "suanli/plan.h"
 
 namespace suanli {
@@ -166,6 +167,7 @@ void run(Plan& plan, ThreadState& t, const Arena& arena) {
     }
     return nullptr;
   };
+  ProfilerHooks* const hooks = profiler_hooks;
   for (PlannedStep& s : plan.steps) {
     t.in.clear(), t.out.clear();
     for (size_t k = 0; k < s.in.size(); ++k) t.in.push_back(address(s.in[k], s.step.in[k]));
@@ -175,12 +177,11 @@ void run(Plan& plan, ThreadState& t, const Arena& arena) {
       t.packed.push_back(packed_copy(weights, p.format, p.bytes, [&](const void* from, void* to) { s.kernel->pack(from, to); }));
       t.in[static_cast<size_t>(p.input)] = t.packed.back()->data;
     }
-    const uint32_t scope = tape.records[s.record]->scope;
     const auto number = static_cast<uint32_t>(&s - plan.steps.data());
     if (poison) poison_arena(plan, arena.data(), number, false);
-    if (profiler_hooks) profiler_hooks->begin(profiler_hooks->context, s.step, scope);
+    if (hooks) hooks->step_begins();
     s.kernel->run(t.in.data(), t.out.data(), arena.data() + s.workspace_at);
-    if (profiler_hooks) profiler_hooks->end(profiler_hooks->context, s.step, scope);
+    if (hooks) hooks->step_ends(s.step, s.flops, s.bytes, tape.records[s.record]->scope);
     if (poison) poison_arena(plan, arena.data(), number, true);
     if (check_nan) require_finite(s, tape, t.out.data());
   }
@@ -198,12 +199,15 @@ void clear_plan_cache() { cache().clear(); }
 void prepare_executing_thread() { this_thread(); }
 
 void execute_pending(Recorder& recorder, size_t count) {
+  ProfilerSpan span("flush");
   ThreadState& t = this_thread();
   t.tape.build(recorder.pending(), count, recorder.touched());
   if (t.tape.records.empty()) return;
   const Tier tier = check_nan ? Tier::cold : chosen_tier.load();  // inside a fused kernel no op could be named
   auto plan = cache().take(t.tape, tier);
+  if (profiler_hooks) profiler_hooks->plan_found(!plan);
   if (!plan) {
+    ProfilerSpan building("build plan");
     plan = Plan::build(t.tape, tier);
     ++t.stats.plans;
   }

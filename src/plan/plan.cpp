@@ -2,7 +2,6 @@
 
 #include <algorithm>
 
-#include "ops/pointwise.h"
 #include "plan/fuse.h"
 #include "plan/in_place.h"
 #include "plan/memory.h"
@@ -142,7 +141,8 @@ class Builder {
       plan_->arena.push_back(
           {s.workspace_at, s.kernel->workspace_bytes, static_cast<uint32_t>(u), static_cast<uint32_t>(u), s.record, true});
     }
-    s.flops = flops_of(s.step);
+    const Cost cost = step_cost(s.step);
+    s.flops = cost.flops, s.bytes = cost.bytes;
     plan_->flops += s.flops;
     for (Value* v : dying)
       if (v->place.kind == Place::arena) arena_.give(v->place.at, bytes_of(v->desc));
@@ -170,13 +170,6 @@ class Builder {
     return false;
   }
 
-  /// A fused step counts what its ops would alone.
-  static int64_t flops_of(const Step& s) {
-    if (s.op != kOpFused) return (op_def(s.op).cost ? op_def(s.op).cost(s) : element_cost(s, 1)).flops;
-    const auto ops = std::count_if(s.expr->code.begin(), s.expr->code.end(), [](const auto& i) { return i.row != Expr::kCast; });
-    return (ops + static_cast<int64_t>(s.expr->sums.size())) * s.expr->space.numel();
-  }
-
   Program program_;
   Tier tier_;
   std::vector<uint8_t> constant_;       // by leaf: a parameter that this program does not write
@@ -197,28 +190,5 @@ int64_t Plan::bytes_held() const {
 }
 
 std::unique_ptr<Plan> Plan::build(const Tape& tape, Tier tier) { return Builder(tape, tier).take(); }
-
-std::string describe(const Plan& plan) {
-  std::string text;
-  for (const PlannedStep& s : plan.steps) {
-    std::string name = op_def(s.step.op).name;
-    if (s.expr) {
-      std::string ops;
-      for (const Expr::Instruction& i : s.expr->code) {
-        if (!ops.empty()) ops += ", ";
-        ops += i.row == Expr::kCast ? "cast" : pointwise_rows[i.row].name;
-        if (i.gradient >= 0) ops += str(".g", "xyz"[i.gradient]);
-      }
-      for (size_t k = 0; k < s.expr->sums.size(); ++k) ops += ops.empty() ? "sum" : ", sum";
-      name += str("(", ops, ")");
-    } else if (is_pointwise(op_def(s.step.op))) {
-      const auto& attr = s.attr.as<PointwiseAttr>();
-      if (attr.gradient >= 0) name = str(pointwise_rows[attr.row].name, ".g", "xyz"[attr.gradient]);
-    }
-    const ValueDesc& out = s.step.out[0];
-    text += str(name, " ", out.dtype, out.shape, " ", s.in.size(), " in ", s.out.size(), " out\n");
-  }
-  return text;
-}
 
 }  // namespace suanli

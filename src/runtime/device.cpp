@@ -4,11 +4,12 @@
 #include "base/text.h"
 #include "base/thread_pool.h"
 #include "runtime/backend.h"
+#include "runtime/profiler.h"
 #include "suanli/roofs.h"
 
 namespace suanli {
 
-ProfilerHooks* profiler_hooks = nullptr;
+constinit thread_local ProfilerHooks* profiler_hooks = nullptr;
 
 std::string to_string(Device device) { return device.kind == DeviceKind::cpu ? "cpu" : str("cuda:", static_cast<int>(device.index)); }
 

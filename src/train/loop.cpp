@@ -3,6 +3,7 @@
 #include <limits>
 
 #include "base/text.h"
+#include "runtime/profiler.h"
 #include "suanli/plan.h"
 #include "train/data_record.h"
 #include "train/result.h"
@@ -49,19 +50,50 @@ TrainResult TrainingLoop::run() {
 }
 
 double TrainingLoop::step(const data::Batch& batch) {
-  Tensor loss = t_.loss(s_.model(normalized(batch.x, s_.config.mean, s_.config.stddev)), batch.y);
-  loss.backward();
-  s_.optimizer->step();
+  Tensor loss;
+  {
+    ProfilerSpan span("forward");
+    loss = t_.loss(s_.model(normalized(batch.x, s_.config.mean, s_.config.stddev)), batch.y);
+  }
+  {
+    ProfilerSpan span("backward");
+    loss.backward();
+  }
+  {
+    ProfilerSpan span("optimizer");
+    s_.optimizer->step();
+  }
   return static_cast<double>(loss.item());  // after the step: reading earlier would cut the program in two
+}
+
+data::Loader TrainingLoop::loader() const {
+  return data::Loader(s_.splits.train, {.batch_size = s_.config.batch_size,
+                                        .shuffle = true,
+                                        .seed = static_cast<uint64_t>(s_.config.seed),
+                                        .threads = static_cast<int>(s_.config.loader_threads)});
+}
+
+void TrainingLoop::take_steps(int64_t steps) {
+  s_.model.train();
+  data::Loader batches = loader();
+  data::Batch batch;
+  auto next = [&] {
+    ProfilerSpan span("data");
+    return batches.next(batch);
+  };
+  for (int64_t epoch = 0; steps > 0; ++epoch) {
+    batches.start(epoch);
+    for (; steps > 0 && next(); --steps) {
+      ProfilerSpan span("step");
+      step(batch);
+    }
+  }
 }
 
 TrainingLoop::Outcome TrainingLoop::train_epoch() {
   Progress& p = s_.progress();
   s_.model.train();
-  data::Loader loader(s_.splits.train, {.batch_size = s_.config.batch_size,
-                                        .shuffle = true,
-                                        .seed = static_cast<uint64_t>(s_.config.seed),
-                                        .threads = static_cast<int>(s_.config.loader_threads)});
+  data::Loader loader = this->loader();
   loader.start(p.epoch, p.batch);
   first_batch_ = p.batch;
   epoch_samples_ = 0;

@@ -213,6 +213,8 @@ TrainResult Trainer::run() {
   }
 }
 
+void Trainer::take_steps(int64_t steps) { TrainingLoop(*this, *state_).take_steps(steps); }
+
 const TrainConfig& Trainer::config() const { return state_->config; }
 const data::Splits& Trainer::data() const { return state_->splits; }
 nn::AnyModule& Trainer::model() { return state_->model; }

@@ -48,11 +48,13 @@ class TrainingLoop {
  public:
   TrainingLoop(Trainer& trainer, Trainer::State& state) : t_(trainer), s_(state) {}
   TrainResult run();
+  void take_steps(int64_t steps);
 
  private:
   enum class Outcome { done, stopped };
   Outcome train_epoch();
   Outcome finish_epoch();
+  data::Loader loader() const;
   double step(const data::Batch& batch);
   void account(double loss, int64_t samples, double seconds);
   void report_step(double loss);
