@@ -203,6 +203,7 @@ void backward(const Tensor& output, const Tensor& seed, BackwardOptions options)
   for (auto& [cell, g] : walk.cells()) {
     rec.touch(cell);
     cell->grad = cell->grad.defined() ? cell->grad + g : g;
+    cell->grad.node()->flags |= kGradient;
   }
   rec.backward_ended();
 }

@@ -7,7 +7,7 @@
 #include <mutex>
 #include <unordered_map>
 
-#include "plan/plan.h"
+#include "plan/forecast.h"
 #include "runtime/profiler.h"
 #include "suanli/plan.h"
 
@@ -187,6 +187,30 @@ void run(Plan& plan, ThreadState& t, const Arena& arena) {
   }
 }
 
+/// Gives every result of the program the storage that it now has.
+void attach_outputs(const Plan& plan, ThreadState& t) {
+  for (const PlannedOutput& o : plan.outputs) {
+    Storage* s = o.place.kind == Place::leaf ? t.tape.leaves[static_cast<size_t>(o.place.at)] : t.outputs[static_cast<size_t>(o.place.at)];
+    retain(s);
+    t.tape.records[o.record]->out(o.result).storage = s;
+  }
+  for (Storage* s : t.outputs) release(s);
+}
+
+/// What execute_pending() does in a rehearsal: results get storages without bytes.
+void rehearse(std::unique_ptr<Plan> plan, ThreadState& t, Tier tier) {
+  t.outputs.clear();
+  std::vector<uint8_t> overwrites;
+  for (size_t i = 0; i < plan->output_bytes.size(); ++i) {
+    overwrites.push_back(plan->output_update[i] >= 0 && t.tape.claim(static_cast<size_t>(plan->output_update[i])));
+    t.outputs.push_back(storage_without_bytes(plan->output_bytes[i], plan->device));
+  }
+  t.tape.release_cells();
+  rehearsed_programs->push_back(forecast(*plan, t.tape, overwrites));
+  attach_outputs(*plan, t);
+  cache().give(t.tape, tier, std::move(plan));
+}
+
 }  // namespace
 
 PlanStats plan_stats() { return this_thread().stats; }
@@ -211,6 +235,7 @@ void execute_pending(Recorder& recorder, size_t count) {
     plan = Plan::build(t.tape, tier);
     ++t.stats.plans;
   }
+  if (recorder.rehearsing()) return rehearse(std::move(plan), t, tier);
   // All memory is reserved before the first kernel: a failure leaves nothing half-done.
   t.outputs.clear();
   std::vector<size_t>& overwritten = t.overwritten;
@@ -247,12 +272,7 @@ void execute_pending(Recorder& recorder, size_t count) {
   t.tape.release_cells();
   release_packed();
   t.stats.overwritten += static_cast<int64_t>(overwritten.size());
-  for (const PlannedOutput& o : plan->outputs) {
-    Storage* s = o.place.kind == Place::leaf ? t.tape.leaves[static_cast<size_t>(o.place.at)] : t.outputs[static_cast<size_t>(o.place.at)];
-    retain(s);
-    t.tape.records[o.record]->out(o.result).storage = s;
-  }
-  for (Storage* s : t.outputs) release(s);
+  attach_outputs(*plan, t);
   ++t.stats.programs;
   t.stats.kernels += static_cast<int64_t>(plan->steps.size());
   t.stats.flops += plan->flops;

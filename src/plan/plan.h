@@ -23,6 +23,7 @@ struct PlannedStep {
   uint32_t record;                 // the first of its records: for the module path, which is not part of the tape
   std::unique_ptr<Kernel> kernel;
   std::vector<Place> in, out;
+  std::vector<uint32_t> out_records;  // of the tape, that the results stem from
   int64_t workspace_at = 0;
   int64_t flops = 0, bytes = 0;
 };

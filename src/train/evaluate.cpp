@@ -1,4 +1,6 @@
 // Measuring a model, and reading a trained one back from its run folder.
+#include "train/evaluate.h"
+
 #include <algorithm>
 
 #include "base/file.h"
@@ -10,19 +12,12 @@
 
 namespace suanli {
 
-namespace {
-/// Puts a module back into the mode it was in, whatever happens in between.
-class EvalMode {
- public:
-  explicit EvalMode(nn::Module& m) : module_(m), training_(m.training()) { module_.eval(); }
-  ~EvalMode() { module_.train(training_); }
-  EvalMode(const EvalMode&) = delete;
+EvaluatedBatch evaluated(nn::AnyModule& model, const data::Batch& batch, const EvaluateOptions& options) {
+  const Tensor out = model(normalized(batch.x, options.mean, options.stddev));
+  return {options.loss ? options.loss(out, batch.y) : cross_entropy(out, batch.y), sum(argmax(out) == batch.y),
+          options.classes > 0 ? out : Tensor()};
+}
 
- private:
-  nn::Module& module_;
-  bool training_;
-};
-}  // namespace
 
 namespace {
 /// Adds a batch to confusion matrix and top-5 count. outputs [N, classes], targets [N].
@@ -51,9 +46,7 @@ Evaluation evaluate(nn::AnyModule& model, std::shared_ptr<const data::Dataset> d
   loader.start(0);
   data::Batch batch;
   while (!(options.should_stop && options.should_stop()) && loader.next(batch)) {
-    Tensor out = model(normalized(batch.x, options.mean, options.stddev));
-    Tensor loss = options.loss ? options.loss(out, batch.y) : cross_entropy(out, batch.y);
-    Tensor hits = sum(argmax(out) == batch.y);
+    const auto [loss, hits, out] = evaluated(model, batch, options);
     const int64_t n = batch.y.numel();
     loss_sum += static_cast<double>(loss.item()) * static_cast<double>(n);
     right += hits.item<int64_t>();

@@ -42,6 +42,7 @@ TrainResult TrainingLoop::run() {
   if (s_.resumed) say(str("continues at step ", p.step, " (epoch ", p.epoch + 1, ", batch ", p.batch, " of ", s_.batches(), ")"));
   else say(str("starts: ", s_.config.model, " with ", s_.model.parameter_count(), " parameters on ", s_.config.data));
 
+  if (!s_.trained()) say_forecast();
   while (!s_.trained()) {
     const bool epoch_left = p.batch < s_.batches() && !s_.steps_used_up();
     if ((epoch_left && train_epoch() == Outcome::stopped) || finish_epoch() == Outcome::stopped) return stopped();
@@ -49,7 +50,23 @@ TrainResult TrainingLoop::run() {
   return finish();
 }
 
+void TrainingLoop::say_forecast() {
+  try {
+    const RunForecast f = forecast();
+    auto part = [](const char* name, int64_t bytes) { return bytes > 0 ? str(", ", name, " ", human_bytes(bytes)) : std::string(); };
+    say(str("predicted peak memory ", human_bytes(f.peak()), ": weights ", human_bytes(f.weights),
+            part("optimizer state", f.optimizer_state), part("gradients", f.gradients), part("activations", f.activations),
+            part("workspace", f.workspace), part("updates in the making", f.updates), part("loader", f.loader), part("data", f.data)));
+    say(str("a training step takes ", human_flops(f.flops_per_step)));
+  } catch (const RehearsalError& e) { say(str("peak memory and FLOPs are not known beforehand: ", e.what())); }
+}
+
 double TrainingLoop::step(const data::Batch& batch) {
+  return static_cast<double>(record_step(batch).item());  // after the step: reading earlier would cut the program in two
+}
+
+/// Ends with an empty recorder: the optimiser flushes.
+Tensor TrainingLoop::record_step(const data::Batch& batch) {
   Tensor loss;
   {
     ProfilerSpan span("forward");
@@ -63,7 +80,7 @@ double TrainingLoop::step(const data::Batch& batch) {
     ProfilerSpan span("optimizer");
     s_.optimizer->step();
   }
-  return static_cast<double>(loss.item());  // after the step: reading earlier would cut the program in two
+  return loss;
 }
 
 data::Loader TrainingLoop::loader() const {

@@ -213,6 +213,7 @@ TrainResult Trainer::run() {
   }
 }
 
+RunForecast Trainer::forecast() { return TrainingLoop(*this, *state_).forecast(); }
 void Trainer::take_steps(int64_t steps) { TrainingLoop(*this, *state_).take_steps(steps); }
 
 const TrainConfig& Trainer::config() const { return state_->config; }
