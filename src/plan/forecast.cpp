@@ -30,7 +30,11 @@ std::vector<Lifetime> lifetimes(const Plan& plan) {
     for (size_t r = 0; r < s.out.size(); ++r) {
       const ValueDesc& d = s.step.out[r];
       if (s.out[r].kind != Place::arena || d.shape.numel() == 0) continue;
-      latest[s.out[r].at] = all.size();
+      const auto [before, fresh] = latest.try_emplace(s.out[r].at, all.size());
+      if (!fresh) {
+        if (Lifetime& v = all[before->second]; v.last == u) v.last = u - 1;  // written in its place
+        before->second = all.size();
+      }
       all.push_back({u, r, u, d.shape.numel() * itemsize(d.dtype)});
     }
   }

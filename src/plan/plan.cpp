@@ -128,7 +128,7 @@ class Builder {
         plan_->arena.push_back({v.place.at, bytes_of(v.desc), static_cast<uint32_t>(u), static_cast<uint32_t>(std::max(u, v.last_use)),
                                 program_.record(out[k].index).origin, false});
       s.out.push_back(v.place);
-      s.out_records.push_back(program_.record(r.index).origin);
+      s.out_records.push_back(program_.record(out[k].index).origin);
       s.step.out.push_back(v.desc);
       if (v.last_use < 0) dying.push_back(&v);  // nobody reads it (a pooling index in evaluation)
     }
