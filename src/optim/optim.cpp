@@ -60,6 +60,8 @@ void Optimizer::make_state() {
 void Optimizer::step() {
   Recorder& rec = Recorder::current();
   GradMode off(false);
+  static const uint32_t optimizer = scope_id("optimizer");
+  ScopeOf scope(optimizer);
   make_state();
   std::vector<Slot*> stepped;
   stepped.reserve(slots_.size());

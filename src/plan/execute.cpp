@@ -8,6 +8,8 @@
 #include <unordered_map>
 
 #include "plan/forecast.h"
+#include "plan/listener.h"
+#include "plan/print_explanation.h"
 #include "runtime/profiler.h"
 #include "suanli/plan.h"
 
@@ -207,6 +209,7 @@ void rehearse(std::unique_ptr<Plan> plan, ThreadState& t, Tier tier) {
   }
   t.tape.release_cells();
   rehearsed_programs->push_back(forecast(*plan, t.tape, overwrites));
+  if (plan_listener) plan_listener->forecast(rehearsed_programs->back());
   attach_outputs(*plan, t);
   cache().give(t.tape, tier, std::move(plan));
 }
@@ -232,6 +235,7 @@ void execute_pending(Recorder& recorder, size_t count) {
   if (profiler_hooks) profiler_hooks->plan_found(!plan);
   if (!plan) {
     ProfilerSpan building("build plan");
+    const PrintedExplanation printed;
     plan = Plan::build(t.tape, tier);
     ++t.stats.plans;
   }

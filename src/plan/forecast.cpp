@@ -65,6 +65,18 @@ ProgramForecast forecast(const Plan& plan, const Tape& tape, const std::vector<u
     else f.output_bytes.push_back(plan.output_bytes[i]);
   }
   if (plan.steps.empty()) return f;
+  auto module_of = [&](uint32_t record) { return scope_path(tape.records[record]->scope); };
+  for (size_t u = 0; u < tape.updates.size(); ++u) {
+    const Update& update = tape.updates[u];
+    const auto planned = std::find(plan.output_update.begin(), plan.output_update.end(), static_cast<int64_t>(u));
+    const char* why = nullptr;
+    if (planned == plan.output_update.end()) why = "its former value is still read by this or a later kernel";
+    else if (!overwrites[static_cast<size_t>(planned - plan.output_update.begin())])
+      why = "something outside of the program holds its former value";
+    if (!why) continue;
+    const ValueDesc& d = tape.leaf_descs[update.leaf];
+    f.kept.push_back({op_def(tape.records[update.record]->op).name, module_of(update.record), why, d.shape.numel() * itemsize(d.dtype)});
+  }
 
   const std::vector<Lifetime> values = lifetimes(plan);
   std::vector<int64_t> begins(plan.steps.size(), 0), ends(plan.steps.size(), 0);
@@ -78,7 +90,6 @@ ProgramForecast forecast(const Plan& plan, const Tape& tape, const std::vector<u
   }
 
   const std::vector<uint8_t> is_gradient = gradients(tape);
-  auto module_of = [&](uint32_t record) { return scope_path(tape.records[record]->scope); };
   for (const Lifetime& v : values) {
     if (v.step > peak || v.last < peak) continue;
     const PlannedStep& s = plan.steps[v.step];

@@ -4,6 +4,7 @@
 
 #include "plan/fuse.h"
 #include "plan/in_place.h"
+#include "plan/listener.h"
 #include "plan/memory.h"
 #include "plan/passes.h"
 #include "plan/schedule.h"
@@ -26,19 +27,25 @@ class Builder {
   Builder(const Tape& tape, Tier tier) : program_(tape), tier_(tier), constant_(tape.leaf_is_cell) {
     for (const Update& u : tape.updates) constant_[u.leaf] = 0;
     plan_->device = tape.records.empty() ? Device{} : tape.records[0]->device;
+    auto passed = [&](const char* pass) {
+      if (plan_listener) plan_listener->passed(pass, program_);
+    };
+    passed("recorded");
     if (tier == Tier::planned) {
-      simplify(program_);
-      choose_layouts(program_, backend(plan_->device));
-      recompute(program_);
+      simplify(program_), passed("simplify");
+      choose_layouts(program_, backend(plan_->device)), passed("layout");
+      recompute(program_), passed("recompute");
       units_ = schedule(program_, fuse(program_));
     } else {
       units_ = one_by_one(program_);
     }
+    if (plan_listener) plan_listener->divided(program_, units_);
     lifetimes();
     for (size_t u = 0; u < units_.size(); ++u) add_step(static_cast<int>(u));
     for (auto& s : plan_->steps) s.step.attr = &s.attr;  // the vector may have moved them
     for (const Leaving& l : program_.leaving) plan_->outputs.push_back({l.record, l.result, place_of(l.value)});
     plan_->arena_bytes = arena_.end();
+    if (plan_listener) plan_listener->planned(*plan_, tape);
   }
   std::unique_ptr<Plan> take() { return std::move(plan_); }
 

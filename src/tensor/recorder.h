@@ -103,6 +103,13 @@ const std::string& scope_path(uint32_t id);
 /// Throws unless the calling thread may use t in `op`: pending elsewhere, dropped.
 void require_usable(const Tensor& t, const char* op);
 
+/// Recording for this module while it lives.
+struct ScopeOf {
+  explicit ScopeOf(uint32_t scope) : outer(std::exchange(Recorder::current().scope_, scope)) {}
+  ~ScopeOf() { Recorder::current().scope_ = outer; }
+  uint32_t outer;
+};
+
 /// Recording without gradients while it lives (also: include/suanli/autograd.h, NoGrad).
 struct GradMode {
   explicit GradMode(bool on) : recorder(Recorder::current()), before(recorder.no_grad_) { recorder.no_grad_ = on ? 0 : 1; }

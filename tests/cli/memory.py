@@ -32,7 +32,7 @@ def check_case(what, *args):
     foretold, parts = predicted(text)
     used -= start_up
     print(f"{what}: predicted {foretold / MIB:.1f} MiB, used {used / MIB:.1f} MiB beyond start-up; {parts}")
-    check(text.index("predicted") < text.index("epoch"), "it is said before the first step")
+    check(text.index("predicted") < text.index("train loss"), "it is said before the first step")
     check(used <= 1.05 * foretold + 40 * MIB, f"{what}: more was used than foretold")
     check(used >= 0.8 * foretold, f"{what}: less was used than foretold")
     check(re.search(r"a training step takes [\d.]+ [kMGT]?FLOP", text), f"no FLOPs: {text}")

@@ -26,14 +26,14 @@ template <class M> void step(M& net, optim::Optimizer& opt, const Tensor& x, con
   opt.step();
 }
 
-struct Run {
+struct Outcome {
   Bits values;
   uint64_t counter;
   int64_t plans_of_first_step;
 };
 
 /// Three steps, rehearsed before or not.
-Run run(const std::function<std::unique_ptr<optim::Optimizer>(std::vector<Parameter>)>& make, bool rehearsed) {
+Outcome run(const std::function<std::unique_ptr<optim::Optimizer>(std::vector<Parameter>)>& make, bool rehearsed) {
   clear_plan_cache();
   manual_seed(5);
   Busy net;
@@ -54,7 +54,7 @@ Run run(const std::function<std::unique_ptr<optim::Optimizer>(std::vector<Parame
     EXPECT_TRUE(opt->state_dict().empty()) << "no step was taken";
     EXPECT_TRUE(Recorder::current().pending().empty());
   }
-  Run r{};
+  Outcome r{};
   for (int i = 0; i < 3; ++i) {
     const Batch b = batch(i);
     const int64_t plans = plan_stats().plans;
@@ -77,7 +77,7 @@ TEST(Rehearsal, LeavesNothingBehindButThePlan) {
       },
   };
   for (auto& make : makers) {
-    const Run plain = run(make, false), rehearsed = run(make, true);
+    const Outcome plain = run(make, false), rehearsed = run(make, true);
     EXPECT_EQ(plain.values, rehearsed.values);
     EXPECT_EQ(plain.counter, rehearsed.counter);
     EXPECT_EQ(plain.plans_of_first_step, 1);

@@ -30,7 +30,7 @@ TrainConfig small(const TempFolder& folder) {
   c.val = 0;
   c.optimizer = "adam";
   c.lr = 0.001;
-  c.out = folder.path() + "/run";
+  c.out = folder / "run";
   return c;
 }
 
