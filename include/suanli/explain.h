@@ -6,8 +6,10 @@
 //
 // SUANLI_EXPLAIN=1 prints every program of a process to stderr when it is planned; SUANLI_EXPLAIN=tape its records after each pass too.
 #pragma once
+#include <map>
 #include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "suanli/tensor.h"
@@ -38,6 +40,8 @@ struct ProgramForecast {
   std::vector<int64_t> output_bytes;  ///< Fresh storages for what leaves it; what it replaces is held until it ends.
   int64_t overwritten_bytes = 0;      ///< Results that need none: they are written over what they replace.
   std::vector<KeptUpdate> kept;
+  /// Constant weights that kernels have laid out anew, once for all programs: which of them in which layout, and its bytes.
+  std::map<std::pair<const void*, uint64_t>, int64_t> packed;
   std::string peak_step;              ///< The kernel that runs when it is fullest.
   std::vector<MemoryHolder> holders;  ///< Then, largest first.
 };
@@ -52,6 +56,7 @@ struct ExplainedKernel {
   std::string name, module;
   enum Phase : uint8_t { forward, backward, update };
   Phase phase;
+  int64_t record = 0;                ///< The first of the records that it computes, in the order of recording.
   std::vector<std::string> results;  ///< "f32[64, 32]"
   std::vector<size_t> reads;         ///< Kernels whose results it reads.
   int64_t ops = 1;                   ///< Records that it computes.

@@ -95,9 +95,10 @@ struct RunForecast {
   int64_t gradients = 0, activations = 0;    ///< Of a program's working memory when it is fullest.
   int64_t workspace = 0;                     ///< Of its kernels, oneDNN's scratchpads included.
   int64_t updates = 0;                       ///< New values of weights and state while the old ones are still held.
+  int64_t packed = 0;                        ///< Weights laid out anew for evaluation.
   int64_t loader = 0, data = 0;              ///< Batches that wait or are in use; data sets decoded in memory.
   int64_t flops_per_step = 0;                ///< Of a training step with a full batch.
-  int64_t peak() const { return weights + optimizer_state + gradients + activations + workspace + updates + loader + data; }
+  int64_t peak() const { return weights + optimizer_state + gradients + activations + workspace + updates + packed + loader + data; }
 };
 
 struct EvaluateOptions {
@@ -138,6 +139,8 @@ class SUANLI_API Trainer {
   /// Rehearses every program that the run will have (training and evaluation, full and last batch), which leaves their plans ready.
   /// Throws RehearsalError if the model reads values while it computes: then nothing is known beforehand.
   RunForecast forecast();
+  /// Rehearses one training step with a full batch, or the evaluation of one: for those who listen, such as Explainer.
+  void rehearse(bool training = true);
   /// Takes training steps and does nothing else, epoch after epoch from the first one's first batch: no evaluation, no checkpoint, no run
   /// folder. For profiles and benchmarks; the weights change, so it is no beginning of run().
   void take_steps(int64_t steps);

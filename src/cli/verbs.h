@@ -9,6 +9,7 @@ Verb eval_verb();
 Verb predict_verb();
 Verb data_verb();
 Verb profile_verb();
+Verb explain_verb();
 Verb bench_verb();
 Verb doctor_verb();
 Verb version_verb();

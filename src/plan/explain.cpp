@@ -145,11 +145,15 @@ uint32_t records_forward(const Tape& tape) {
 std::vector<ExplainedKernel> kernels_of(const Plan& plan, const Tape& tape) {
   const uint32_t forward = records_forward(tape);
   std::vector<ExplainedKernel> all;
+  bool backward_began = false;
   std::map<std::pair<int, int64_t>, size_t> writer;  // by place
   for (const PlannedStep& s : plan.steps) {
     ExplainedKernel k;
     k.name = step_name(s.step), k.module = scope_path(tape.records[s.record]->scope);
-    k.phase = k.module == "optimizer" ? ExplainedKernel::update : s.record < forward ? ExplainedKernel::forward : ExplainedKernel::backward;
+    k.record = s.record;
+    k.phase = k.module == "optimizer"                                                                       ? ExplainedKernel::update
+              : std::max(s.record, *std::max_element(s.out_records.begin(), s.out_records.end())) < forward ? ExplainedKernel::forward
+                                                                                                            : ExplainedKernel::backward;
     k.ops = s.expr ? static_cast<int64_t>(s.expr->code.size() + s.expr->sums.size()) : 1;
     k.flops = s.flops, k.bytes = s.bytes, k.workspace_bytes = s.kernel->workspace_bytes;
     for (const Place& p : s.in)
@@ -161,6 +165,9 @@ std::vector<ExplainedKernel> kernels_of(const Plan& plan, const Tape& tape) {
       k.leaves |= s.out[r].kind == Place::output;
       writer[{s.out[r].kind, s.out[r].at}] = all.size();
     }
+    // Of a forward that is over, what still runs is computed again, unless it is kept (running statistics).
+    backward_began |= k.phase == ExplainedKernel::backward;
+    if (backward_began && k.phase == ExplainedKernel::forward && !k.leaves) k.phase = ExplainedKernel::backward;
     all.push_back(std::move(k));
   }
   return all;
@@ -257,17 +264,19 @@ std::string in_words(const ProgramExplanation& program, bool records) {
     const ExplainedKernel& k = program.kernels[i];
     std::string reads;
     for (size_t r : k.reads) reads += str(reads.empty() ? " reads " : ", ", r);
-    say("  ", padded(str(i), 4), " ", padded(phases[k.phase], 8), " ", padded(k.name, 28), " ", padded(k.results[0], 24), " ",
-        padded(k.module, 22), " ", human_flops(k.flops), ", ", human_bytes(k.bytes), reads, k.leaves ? "; leaves" : "");
+    say("  ", padded(str(i), 4), " ", padded(phases[k.phase], 8), " ", padded(k.results[0], 24), " ", padded(k.module, 22), " ",
+        padded(human_flops(k.flops), 11), " ", padded(human_bytes(k.bytes), 10), " ", k.name, reads, k.leaves ? "; leaves" : "");
   }
 
   say("\nfusable neighbours in different kernels");
   for (const Unfused& u : program.unfused) say("  ", padded(str(u.count), 5), " ", u.why, ", such as ", u.example);
   if (program.unfused.empty()) say("  none");
 
-  say("\nmemory: working memory ", human_bytes(m.arena_bytes), ", fullest in ", m.peak_step);
   std::map<std::string, int64_t> modules;
-  for (const MemoryHolder& h : m.holders) modules[h.module] += h.bytes;
+  int64_t held_bytes = 0;
+  for (const MemoryHolder& h : m.holders) modules[h.module] += h.bytes, held_bytes += h.bytes;
+  say("\nmemory: working memory ", human_bytes(m.arena_bytes), ", fullest in ", m.peak_step, " with ", human_bytes(held_bytes),
+      "; the rest is gaps between values that live at other times");
   std::vector<std::pair<int64_t, std::string>> largest;
   for (auto& [module, held] : modules) largest.emplace_back(held, module.empty() ? "(outside of modules)" : module);
   std::sort(largest.rbegin(), largest.rend());

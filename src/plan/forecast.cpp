@@ -65,6 +65,9 @@ ProgramForecast forecast(const Plan& plan, const Tape& tape, const std::vector<u
     else f.output_bytes.push_back(plan.output_bytes[i]);
   }
   if (plan.steps.empty()) return f;
+  for (const PlannedStep& s : plan.steps)
+    if (const auto& p = s.kernel->packing; p.input >= 0)
+      f.packed[{tape.leaves[static_cast<size_t>(s.in[static_cast<size_t>(p.input)].at)], p.format}] = p.bytes;
   auto module_of = [&](uint32_t record) { return scope_path(tape.records[record]->scope); };
   for (size_t u = 0; u < tape.updates.size(); ++u) {
     const Update& update = tape.updates[u];

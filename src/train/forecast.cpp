@@ -71,15 +71,22 @@ std::vector<ProgramForecast> TrainingLoop::rehearse_evaluation(int64_t samples) 
   return rehearsal.programs();
 }
 
+void TrainingLoop::rehearse(bool training) {
+  if (training) rehearse_training(s_.config.batch_size);
+  else rehearse_evaluation(s_.config.batch_size);
+}
+
 RunForecast TrainingLoop::forecast() {
   RunForecast f;
   const EvaluateOptions eval = evaluation();
-  Blocks results, batches;
+  Blocks results, batches, packed;
+  std::map<std::pair<const void*, uint64_t>, int64_t> layouts;
   int64_t arena = -1;
   auto count = [&](const std::vector<ProgramForecast>& programs) {
     Blocks phase;
     for (const ProgramForecast& p : programs) {
       for (int64_t bytes : p.output_bytes) add(phase, bytes);
+      layouts.insert(p.packed.begin(), p.packed.end());
       if (p.arena_bytes <= arena) continue;
       arena = p.arena_bytes;
       f.gradients = p.gradient_bytes, f.workspace = p.workspace_bytes;
@@ -110,6 +117,8 @@ RunForecast TrainingLoop::forecast() {
   Blocks weights;
   for (auto& [name, value] : values_of(s_.model)) add(weights, value.numel() * itemsize(value.dtype()));
   f.weights = bytes_in(weights);
+  for (auto& [layout, bytes] : layouts) add(packed, bytes);
+  f.packed = bytes_in(packed);
   f.optimizer_state = s_.optimizer->state_bytes();
   f.updates = bytes_in(results);
   f.loader = bytes_in(batches);

@@ -56,7 +56,8 @@ void TrainingLoop::say_forecast() {
     auto part = [](const char* name, int64_t bytes) { return bytes > 0 ? str(", ", name, " ", human_bytes(bytes)) : std::string(); };
     say(str("predicted peak memory ", human_bytes(f.peak()), ": weights ", human_bytes(f.weights),
             part("optimizer state", f.optimizer_state), part("gradients", f.gradients), part("activations", f.activations),
-            part("workspace", f.workspace), part("updates in the making", f.updates), part("loader", f.loader), part("data", f.data)));
+            part("workspace", f.workspace), part("updates in the making", f.updates), part("weights in other layouts", f.packed),
+            part("loader", f.loader), part("data", f.data)));
     say(str("a training step takes ", human_flops(f.flops_per_step)));
   } catch (const RehearsalError& e) { say(str("peak memory and FLOPs are not known beforehand: ", e.what())); }
 }

@@ -214,6 +214,7 @@ TrainResult Trainer::run() {
 }
 
 RunForecast Trainer::forecast() { return TrainingLoop(*this, *state_).forecast(); }
+void Trainer::rehearse(bool training) { TrainingLoop(*this, *state_).rehearse(training); }
 void Trainer::take_steps(int64_t steps) { TrainingLoop(*this, *state_).take_steps(steps); }
 
 const TrainConfig& Trainer::config() const { return state_->config; }

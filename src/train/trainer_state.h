@@ -53,6 +53,7 @@ class TrainingLoop {
   TrainResult run();
   void take_steps(int64_t steps);
   RunForecast forecast();
+  void rehearse(bool training);
 
  private:
   enum class Outcome { done, stopped };

@@ -46,7 +46,7 @@ TEST(Forecast, CountsWhatClosedFormsSay) {
   const int64_t products = 2 * 2 * 32 * 784 * 10;
   EXPECT_GE(f.flops_per_step, products);
   EXPECT_LE(f.flops_per_step, products + 20 * weights) << "an Adam update takes a dozen operations per weight";
-  EXPECT_EQ(f.peak(), f.weights + f.optimizer_state + f.gradients + f.activations + f.workspace + f.updates + f.loader + f.data);
+  EXPECT_EQ(f.peak(), f.weights + f.optimizer_state + f.gradients + f.activations + f.workspace + f.updates + f.packed + f.loader + f.data);
   EXPECT_FALSE(trainer.finished());
 }
 
