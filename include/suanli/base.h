@@ -52,6 +52,11 @@ class SUANLI_API UsageError : public Error {
  public:
   using Error::Error;
 };
+/// A value was read while its program was only rehearsed, to know its memory beforehand.
+class SUANLI_API RehearsalError : public Error {
+ public:
+  using Error::Error;
+};
 /// A value became NaN or infinite where that ends the run.
 class SUANLI_API NumericError : public Error {
  public:

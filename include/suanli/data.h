@@ -49,6 +49,8 @@ class SUANLI_API Dataset {
   virtual ~Dataset();
   virtual int64_t size() const = 0;
   virtual const Info& info() const = 0;
+  /// Bytes of memory that it keeps samples in, for the forecast of a run; 0 if it reads them from elsewhere each time.
+  virtual int64_t bytes_held() const { return 0; }
   /// Writes sample `index` (0 … size()-1): info().input_shape.numel() floats (pixels in [0, 1]) to `x` and its label to `*y`.
   /// Throws InputError if the sample cannot be read.
   virtual void read(int64_t index, float* x, int64_t* y) const = 0;

@@ -31,6 +31,8 @@ class SUANLI_API Optimizer {
   /// Throws InputError listing missing, unexpected and misshapen entries; nothing is changed then.
   void load_state_dict(const std::vector<std::pair<std::string, Tensor>>& state);
   const std::vector<Parameter>& parameters() const { return parameters_; }
+  /// Of the state that is there: of every parameter that was stepped once.
+  int64_t state_bytes() const;
 
  protected:
   struct Slot {
@@ -47,6 +49,7 @@ class SUANLI_API Optimizer {
   void write(const Parameter& place, Tensor value) { writes_.emplace_back(place, std::move(value)); }
 
  private:
+  void make_state();
   std::vector<Parameter> parameters_;
   std::vector<Slot> slots_;
   std::vector<std::pair<Parameter, Tensor>> writes_;

@@ -89,6 +89,19 @@ struct Evaluation {
 /// Output of the model and targets → mean loss over the batch, [].
 using Loss = std::function<Tensor(const Tensor& output, const Tensor& target)>;
 
+/// What a run will hold at its fullest, in bytes, known before its first step. Not counted: the program itself and its libraries
+/// (code that oneDNN generates included).
+struct RunForecast {
+  int64_t weights = 0, optimizer_state = 0;  ///< Weights with buffers.
+  int64_t gradients = 0, activations = 0;    ///< Of a program's working memory when it is fullest.
+  int64_t workspace = 0;                     ///< Of its kernels, oneDNN's scratchpads included.
+  int64_t updates = 0;                       ///< New values of weights and state while the old ones are still held.
+  int64_t packed = 0;                        ///< Weights laid out anew for evaluation.
+  int64_t loader = 0, data = 0;              ///< Batches that wait or are in use; data sets decoded in memory.
+  int64_t flops_per_step = 0;                ///< Of a training step with a full batch.
+  int64_t peak() const { return weights + optimizer_state + gradients + activations + workspace + updates + packed + loader + data; }
+};
+
 struct EvaluateOptions {
   int64_t batch_size = 64, loader_threads = 1;
   double mean = 0, stddev = 1;
@@ -124,18 +137,26 @@ class SUANLI_API Trainer {
   /// Trains to the end, or until should_stop(). On a finished run: its result again. Throws NumericError naming op and module where a
   /// value first became NaN or infinite; the last checkpoint is good then.
   TrainResult run();
+  /// Rehearses every program that the run will have (training and evaluation, full and last batch), which leaves their plans ready.
+  /// Throws RehearsalError if the model reads values while it computes: then nothing is known beforehand.
+  RunForecast forecast();
+  /// Rehearses one training step with a full batch, or the evaluation of one: for those who listen, such as Explainer.
+  void rehearse(bool training = true);
+  /// Takes training steps and does nothing else, epoch after epoch from the first one's first batch: no evaluation, no checkpoint, no run
+  /// folder. For profiles and benchmarks; the weights change, so it is no beginning of run().
+  void take_steps(int64_t steps);
 
   const TrainConfig& config() const;  ///< Resolved.
   const data::Splits& data() const;
   nn::AnyModule& model();  ///< After run(): with the kept weights.
-  bool finished() const;   ///< Was finished before run().
+  bool finished() const;  ///< Was finished before run().
   std::string folder() const;
 
   std::function<void(const StepReport&)> on_step;
   std::function<void(const EpochReport&)> on_epoch;
   std::function<void(const std::string&)> on_message;  ///< Lines for the user, which log.txt holds too.
-  std::function<bool()> should_stop;                   ///< Asked after each step; true saves a checkpoint and ends run().
-  Loss loss;                                           ///< What is minimised; set from the zoo, else cross_entropy.
+  std::function<bool()> should_stop;  ///< Asked after each step; true saves a checkpoint and ends run().
+  Loss loss;  ///< What is minimised; set from the zoo, else cross_entropy.
 
  private:
   struct State;
@@ -153,7 +174,7 @@ struct TrainedModel {
   models::Output output = models::Output::logits;
   data::Task task = data::Task::classification;
   double target_mean = 0, target_stddev = 1;  ///< Of regression, as in data::Info.
-  std::string encoding;                       ///< Of tables, for data::OpenOptions.
+  std::string encoding;  ///< Of tables, for data::OpenOptions.
   int64_t epoch = 0, step = 0;  ///< When these weights were saved.
   Loss loss;
 

@@ -11,13 +11,6 @@ namespace {
 
 constexpr int kMaxResults = 4;
 
-/// Gradients are recorded under their forward's module path; a vjp that throws must not leave it open.
-struct ScopeOf {
-  explicit ScopeOf(uint32_t scope) : outer(std::exchange(Recorder::current().scope_, scope)) {}
-  ~ScopeOf() { Recorder::current().scope_ = outer; }
-  uint32_t outer;
-};
-
 struct Visit {
   Tensor hold;
   Tensor grads[kMaxResults];
@@ -165,7 +158,7 @@ class Walk {
       given = many.data();
     }
     {
-      ScopeOf scope(n->scope);
+      ScopeOf scope(n->scope);  // gradients are recorded under their forward's module path
       Vjp vjp(n, grads, given, create_graph_);
       op_def(n->op).vjp(vjp);
     }
@@ -203,6 +196,7 @@ void backward(const Tensor& output, const Tensor& seed, BackwardOptions options)
   for (auto& [cell, g] : walk.cells()) {
     rec.touch(cell);
     cell->grad = cell->grad.defined() ? cell->grad + g : g;
+    cell->grad.node()->flags |= kGradient;
   }
   rec.backward_ended();
 }

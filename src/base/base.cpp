@@ -79,15 +79,19 @@ std::string to_string(const Shape& shape) {
   return out + "]";
 }
 
-std::string human_bytes(int64_t bytes) {
-  const char* units[] = {"B", "KiB", "MiB", "GiB", "TiB"};
-  double v = static_cast<double>(bytes);
-  int u = 0;
-  while (v >= 1024 && u < 4) v /= 1024, ++u;
+namespace {
+std::string with_unit(int64_t amount, double step, std::initializer_list<const char*> units) {
+  double v = static_cast<double>(amount);
+  auto unit = units.begin();
+  while (v >= step && unit + 1 != units.end()) v /= step, ++unit;
   char buffer[32];
-  std::snprintf(buffer, sizeof buffer, u == 0 ? "%.0f %s" : "%.1f %s", v, units[u]);
+  std::snprintf(buffer, sizeof buffer, unit == units.begin() ? "%.0f %s" : "%.1f %s", v, *unit);
   return buffer;
 }
+}  // namespace
+
+std::string human_bytes(int64_t bytes) { return with_unit(bytes, 1024, {"B", "KiB", "MiB", "GiB", "TiB"}); }
+std::string human_flops(int64_t flops) { return with_unit(flops, 1000, {"FLOP", "kFLOP", "MFLOP", "GFLOP", "TFLOP", "PFLOP"}); }
 
 const char* version() { return SUANLI_VERSION; }
 

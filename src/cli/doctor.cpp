@@ -2,31 +2,19 @@
 #include <fmt/format.h>
 #include <unistd.h>
 
-#include <fstream>
 #include <thread>
 
+#include "base/proc.h"
 #include "base/text.h"
 #include "cli/console.h"
 #include "cli/verbs.h"
+#include "suanli/roofs.h"
 #include "suanli/runtime.h"
 #include "train/json.h"
 
 namespace suanli::cli {
 
 namespace {
-
-/// What follows "key" and a colon in a file of /proc, or "".
-std::string proc_value(const char* path, const std::string& key) {
-  std::ifstream file(path);
-  for (std::string line; std::getline(file, line);) {
-    if (line.rfind(key, 0) != 0) continue;
-    size_t at = line.find_first_not_of(" \t:", key.size());
-    return at == std::string::npos ? "" : line.substr(at);
-  }
-  return "";
-}
-
-int64_t kibibytes(const std::string& text) { return text.empty() ? 0 : std::strtoll(text.c_str(), nullptr, 10) * 1024; }
 
 /// Asked of the library that this process really loaded, which may be another one than it was built with.
 std::string onednn_version() {
@@ -56,10 +44,10 @@ std::string runs_folder() {
 }
 
 int run(const Arguments& args) {
-  const int64_t total = kibibytes(proc_value("/proc/meminfo", "MemTotal")), free = kibibytes(proc_value("/proc/meminfo", "MemAvailable"));
+  const int64_t total = proc_bytes("/proc/meminfo", "MemTotal"), free = proc_bytes("/proc/meminfo", "MemAvailable");
   Json::Object facts{
       {"version", version()},
-      {"cpu", proc_value("/proc/cpuinfo", "model name")},
+      {"cpu", cpu_model()},
       {"isa", isa()},
       {"cpus", static_cast<int64_t>(std::thread::hardware_concurrency())},
       {"threads", compute_threads()},

@@ -4,6 +4,7 @@
 
 #include "cli/console.h"
 #include "cli/signals.h"
+#include "cli/training_options.h"
 #include "cli/verbs.h"
 #include "suanli/train.h"
 #include "train/result.h"
@@ -16,27 +17,11 @@ namespace {
 constexpr const char* kWithResume[] = {"--resume",           "--force", "--epochs", "--threads", "--loader-threads",
                                        "--checkpoint-every", "--json",  "--quiet"};
 
-TrainConfig config_from(const Arguments& args) {
-  TrainConfig c;
-  c.data = args.positional(0, c.data);
-  auto add_setting = [&](const std::string& setting) { c.data += (c.data.find('?') == std::string::npos ? "?" : "&") + setting; };
-  if (args.has("--skip-bad")) add_setting("skip_bad=1");
-  if (args.has("--task")) add_setting("task=" + args.text("--task"));
-  c.model = args.text("--model", c.model);
+TrainConfig new_run(const Arguments& args) {
+  TrainConfig c = config_from(args, 0);
   c.epochs = args.integer("--epochs", c.epochs);
-  c.batch_size = args.integer("--batch-size", c.batch_size);
-  c.optimizer = args.text("--optimizer", c.optimizer);
-  c.lr = args.real("--lr", c.lr);
-  if (args.has("--lr") && !(c.lr > 0)) throw UsageError(fmt::format("--lr is {}, expected a number above 0", args.text("--lr")));
-  c.momentum = args.real("--momentum", c.momentum);
-  c.augment = args.text("--augment", c.augment);
-  c.seed = args.integer("--seed", c.seed);
-  c.val = args.real("--val", c.val);
   c.max_steps = args.integer("--max-steps", c.max_steps);
   c.checkpoint_every = args.integer("--checkpoint-every", c.checkpoint_every);
-  c.threads = args.integer("--threads", c.threads);
-  c.loader_threads = args.integer("--loader-threads", c.loader_threads);
-  c.device = args.text("--device", c.device);
   c.out = args.text("--out", c.out);
   return c;
 }
@@ -55,22 +40,6 @@ Trainer resumed_from(const Arguments& args) {
   options.threads = args.integer("--threads", options.threads);
   options.loader_threads = args.integer("--loader-threads", options.loader_threads);
   return Trainer::resume(args.text("--resume"), options);
-}
-
-/// What the run is going to do, and what was chosen for the user.
-std::string opening(const Trainer& trainer) {
-  const TrainConfig& c = trainer.config();
-  const data::Splits& d = trainer.data();
-  auto size = [](const auto& split) { return split ? split->size() : 0; };
-  std::string notes;
-  for (const std::string& note : d.notes) notes += note + "\n";
-  return notes + fmt::format(
-                     "data {} ({} train, {} val, {} test)\nmodel {}, {} lr {}{}, batch {}, {} epochs, augment {}, seed {}\ndevice {} ({}, "
-                     "{} threads), "
-                     "precision {}",
-                     c.data, size(d.train), size(d.val), size(d.test), c.model, c.optimizer, c.lr,
-                     c.momentum > 0 ? fmt::format(" momentum {}", c.momentum) : "", c.batch_size, c.epochs, c.augment, c.seed, c.device,
-                     isa(), c.threads, c.precision);
 }
 
 std::string report(const TrainResult& r, const data::Info& info) {
@@ -104,9 +73,9 @@ int run(const Arguments& args) {
   const bool json = args.has("--json"), resume = args.has("--resume");
   if (args.has("--force") && !resume) throw UsageError("--force belongs to --resume");
   catch_stop_signals();
-  Trainer trainer = resume ? resumed_from(args) : Trainer(config_from(args));
+  Trainer trainer = resume ? resumed_from(args) : Trainer(new_run(args));
   ProgressView view(args.has("--quiet"));
-  if (!trainer.finished()) view.message(opening(trainer));
+  if (!trainer.finished()) view.message(fmt::format("{}, {} epochs", description(trainer), trainer.config().epochs));
   trainer.on_message = [&](const std::string& line) { view.message(line); };
   trainer.on_step = [&](const StepReport& r) { view.step(r); };
   trainer.on_epoch = [&](const EpochReport& r) { view.epoch(r); };
@@ -135,29 +104,16 @@ Verb train_verb() {
   return {"train",
           "trains a model on data and keeps everything in a run folder",
           {{"DATA", "a folder of pictures, a sub-folder per class; table.csv?target=COLUMN; glyphs; KIND:PATH; default glyphs", false}},
-          {
-              {"--model", Takes::text, "NAME", "linear, mlp, cnn_b, cnn_c or resnet18", "one that fits the data"},
+          with_training_options({
               {"--epochs", Takes::integer, "N", "passes over the training data", "the model's recipe", 1, 1e9},
-              {"--batch-size", Takes::integer, "N", "samples per step", "the model's recipe", 1, 1e9},
-              {"--optimizer", Takes::text, "NAME", "sgd or adam", "the model's recipe"},
-              {"--lr", Takes::real, "X", "learning rate", "the model's recipe", 0},
-              {"--momentum", Takes::real, "X", "of sgd", "the model's recipe", 0, 1},
-              {"--augment", Takes::text, "LIST", "none, or some of flip, crop, resized_crop", "as usual for the data"},
-              {"--seed", Takes::integer, "N", "decides weights, order, validation split and dropout", "0", 0, 9.2e18},
-              {"--val", Takes::real, "FRACTION", "of the training samples that validates; 0: none", "0.1", 0, 1},
-              {"--task", Takes::text, "NAME", "of a table: regression or classification", "as the target column looks"},
-              {"--skip-bad", Takes::nothing, "", "leaves out pictures that cannot be read, instead of refusing the data"},
               {"--out", Takes::text, "DIR", "the run folder", "runs/<date>-<model>-<n>"},
-              {"--device", Takes::text, "NAME", "cpu, cuda or auto", "auto"},
-              {"--threads", Takes::integer, "N", "that compute", "the CPUs of this process", 1, 1024},
-              {"--loader-threads", Takes::integer, "N", "that read data; never changes a result", "1", 0, 256},
               {"--checkpoint-every", Takes::integer, "N", "steps between checkpoints; 0: only after epochs", "500", 0, 1e15},
               {"--max-steps", Takes::integer, "N", "ends after so many steps", "no limit", 1, 1e15},
               {"--resume", Takes::text, "RUN", "goes on with a run where it was stopped or killed, bit for bit"},
               {"--force", Takes::nothing, "", "with --resume: also where the result will not be bit-exact"},
               {"--json", Takes::nothing, "", "the result as one JSON object on stdout"},
               {"--quiet", Takes::nothing, "", "no progress"},
-          },
+          }),
           {"suanli train", "suanli train photos", "suanli train mnist:downloads/mnist --model cnn_c --epochs 10",
            "suanli train --resume runs/2026-01-31-cnn_b-1"},
           run};

@@ -40,6 +40,7 @@ class Subset final : public Dataset {
   }
   int64_t size() const override { return static_cast<int64_t>(indices_.size()); }
   const Info& info() const override { return info_; }
+  int64_t bytes_held() const override { return all_->bytes_held(); }  // all of it, however many samples are in the subset
   void read(int64_t index, float* x, int64_t* y) const override { all_->read(indices_[static_cast<size_t>(index)], x, y); }
   void read_value(int64_t index, float* x, float* y) const override { all_->read_value(indices_[static_cast<size_t>(index)], x, y); }
   void read_box(int64_t index, const Box& box, float* x, int64_t* y) const override {

@@ -10,6 +10,7 @@ class PixelSet final : public Dataset {
   PixelSet(Info info, std::vector<uint8_t> pixels, std::vector<uint8_t> labels);
   int64_t size() const override { return static_cast<int64_t>(labels_.size()); }
   const Info& info() const override { return info_; }
+  int64_t bytes_held() const override { return static_cast<int64_t>(pixels_.size() + labels_.size()); }
   void read(int64_t index, float* x, int64_t* y) const override;
 
  private:

@@ -4,6 +4,7 @@
 #include <atomic>
 #include <cmath>
 #include <cstdio>
+#include <cstring>
 #include <set>
 
 #include "base/text.h"
@@ -16,6 +17,14 @@ namespace {
 Parameter make_counter() {
   const int64_t zero = 0;
   return Parameter(tensor_from_bytes(&zero, sizeof zero, Shape{}, i64), false);
+}
+
+/// State as it is before the first step.
+Parameter zero_state(const Parameter& like) {
+  const int64_t bytes = like.shape().numel() * itemsize(like.dtype());
+  Parameter state(tensor_filled_by(like.shape(), like.dtype(), [&](void* to) { std::memset(to, 0, static_cast<size_t>(bytes)); }), false);
+  Recorder::current().count_leaf_bytes(-bytes);  // it stays: that it is there is no reason to end the program
+  return state;
 }
 }  // namespace
 
@@ -35,19 +44,31 @@ Optimizer::Optimizer(std::vector<Parameter> parameters, double lr) : lr(lr) {
   for (auto& p : parameters_) slots_.push_back({p, {}, make_counter()});
 }
 
+/// In memory rather than recorded, so that the first step is the same program as all later ones.
+void Optimizer::make_state() {
+  const size_t wanted = state_names().size();
+  try {
+    for (Slot& s : slots_)
+      while (s.state.size() < wanted && s.parameter.grad().defined() && s.parameter.requires_grad())
+        s.state.push_back(zero_state(s.parameter));
+  } catch (const OutOfMemory&) {
+    Recorder::current().drop("there was no memory for the optimiser's state");  // as if its program had failed
+    throw;
+  }
+}
+
 void Optimizer::step() {
   Recorder& rec = Recorder::current();
   GradMode off(false);
+  static const uint32_t optimizer = scope_id("optimizer");
+  ScopeOf scope(optimizer);
+  make_state();
   std::vector<Slot*> stepped;
   stepped.reserve(slots_.size());
   writes_.clear();
   for (Slot& s : slots_) {
     const Tensor g = s.parameter.grad();
     if (!g.defined() || !s.parameter.requires_grad()) continue;
-    if (s.steps() == 0) {  // also after a first step that was dropped
-      s.state.clear();
-      for (size_t i = 0; i < state_names().size(); ++i) s.state.emplace_back(zeros(s.parameter.shape(), s.parameter.dtype()), false);
-    }
     update(s, g, s.steps() + 1);
     stepped.push_back(&s);
   }
@@ -68,6 +89,13 @@ void Optimizer::step() {
 
 void Optimizer::zero_grad() {
   for (auto& p : parameters_) p.set_grad({});
+}
+
+int64_t Optimizer::state_bytes() const {
+  int64_t bytes = 0;
+  for (const Slot& s : slots_)
+    for (const Parameter& p : s.state) bytes += p.shape().numel() * itemsize(p.dtype());
+  return bytes;
 }
 
 std::vector<std::pair<std::string, Tensor>> Optimizer::state_dict() {
@@ -138,7 +166,8 @@ void SGD::update(Slot& s, const Tensor& gradient, int64_t step) {
   Tensor w = s.parameter, g = gradient;
   if (options.weight_decay != 0) g = g + w * options.weight_decay;
   if (options.momentum != 0) {
-    Tensor v = step == 1 ? g : s.state[0].value() * options.momentum + g * (1 - options.dampening);
+    // The first time v becomes g itself: the state is 0, and dampening does not count.
+    Tensor v = s.state[0].value() * options.momentum + g * (step == 1 ? 1 : 1 - options.dampening);
     write(s.state[0], v);
     g = options.nesterov ? g + v * options.momentum : v;
   }

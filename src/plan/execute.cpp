@@ -7,7 +7,10 @@
 #include <mutex>
 #include <unordered_map>
 
-#include "plan/plan.h"
+#include "plan/forecast.h"
+#include "plan/listener.h"
+#include "plan/print_explanation.h"
+#include "runtime/profiler.h"
 #include "suanli/plan.h"
 
 namespace suanli {
@@ -166,6 +169,7 @@ void run(Plan& plan, ThreadState& t, const Arena& arena) {
     }
     return nullptr;
   };
+  ProfilerHooks* const hooks = profiler_hooks;
   for (PlannedStep& s : plan.steps) {
     t.in.clear(), t.out.clear();
     for (size_t k = 0; k < s.in.size(); ++k) t.in.push_back(address(s.in[k], s.step.in[k]));
@@ -175,15 +179,39 @@ void run(Plan& plan, ThreadState& t, const Arena& arena) {
       t.packed.push_back(packed_copy(weights, p.format, p.bytes, [&](const void* from, void* to) { s.kernel->pack(from, to); }));
       t.in[static_cast<size_t>(p.input)] = t.packed.back()->data;
     }
-    const uint32_t scope = tape.records[s.record]->scope;
     const auto number = static_cast<uint32_t>(&s - plan.steps.data());
     if (poison) poison_arena(plan, arena.data(), number, false);
-    if (profiler_hooks) profiler_hooks->begin(profiler_hooks->context, s.step, scope);
+    if (hooks) hooks->step_begins();
     s.kernel->run(t.in.data(), t.out.data(), arena.data() + s.workspace_at);
-    if (profiler_hooks) profiler_hooks->end(profiler_hooks->context, s.step, scope);
+    if (hooks) hooks->step_ends(s.step, s.flops, s.bytes, tape.records[s.record]->scope);
     if (poison) poison_arena(plan, arena.data(), number, true);
     if (check_nan) require_finite(s, tape, t.out.data());
   }
+}
+
+/// Gives every result of the program the storage that it now has.
+void attach_outputs(const Plan& plan, ThreadState& t) {
+  for (const PlannedOutput& o : plan.outputs) {
+    Storage* s = o.place.kind == Place::leaf ? t.tape.leaves[static_cast<size_t>(o.place.at)] : t.outputs[static_cast<size_t>(o.place.at)];
+    retain(s);
+    t.tape.records[o.record]->out(o.result).storage = s;
+  }
+  for (Storage* s : t.outputs) release(s);
+}
+
+/// What execute_pending() does in a rehearsal: results get storages without bytes.
+void rehearse(std::unique_ptr<Plan> plan, ThreadState& t, Tier tier) {
+  t.outputs.clear();
+  std::vector<uint8_t> overwrites;
+  for (size_t i = 0; i < plan->output_bytes.size(); ++i) {
+    overwrites.push_back(plan->output_update[i] >= 0 && t.tape.claim(static_cast<size_t>(plan->output_update[i])));
+    t.outputs.push_back(storage_without_bytes(plan->output_bytes[i], plan->device));
+  }
+  t.tape.release_cells();
+  rehearsed_programs->push_back(forecast(*plan, t.tape, overwrites));
+  if (plan_listener) plan_listener->forecast(rehearsed_programs->back());
+  attach_outputs(*plan, t);
+  cache().give(t.tape, tier, std::move(plan));
 }
 
 }  // namespace
@@ -198,15 +226,20 @@ void clear_plan_cache() { cache().clear(); }
 void prepare_executing_thread() { this_thread(); }
 
 void execute_pending(Recorder& recorder, size_t count) {
+  ProfilerSpan span("flush");
   ThreadState& t = this_thread();
   t.tape.build(recorder.pending(), count, recorder.touched());
   if (t.tape.records.empty()) return;
   const Tier tier = check_nan ? Tier::cold : chosen_tier.load();  // inside a fused kernel no op could be named
   auto plan = cache().take(t.tape, tier);
+  if (profiler_hooks) profiler_hooks->plan_found(!plan);
   if (!plan) {
+    ProfilerSpan building("build plan");
+    const PrintedExplanation printed;
     plan = Plan::build(t.tape, tier);
     ++t.stats.plans;
   }
+  if (recorder.rehearsing()) return rehearse(std::move(plan), t, tier);
   // All memory is reserved before the first kernel: a failure leaves nothing half-done.
   t.outputs.clear();
   std::vector<size_t>& overwritten = t.overwritten;
@@ -243,12 +276,7 @@ void execute_pending(Recorder& recorder, size_t count) {
   t.tape.release_cells();
   release_packed();
   t.stats.overwritten += static_cast<int64_t>(overwritten.size());
-  for (const PlannedOutput& o : plan->outputs) {
-    Storage* s = o.place.kind == Place::leaf ? t.tape.leaves[static_cast<size_t>(o.place.at)] : t.outputs[static_cast<size_t>(o.place.at)];
-    retain(s);
-    t.tape.records[o.record]->out(o.result).storage = s;
-  }
-  for (Storage* s : t.outputs) release(s);
+  attach_outputs(*plan, t);
   ++t.stats.programs;
   t.stats.kernels += static_cast<int64_t>(plan->steps.size());
   t.stats.flops += plan->flops;

@@ -23,17 +23,6 @@ uint16_t sum_op() {
   return op;
 }
 
-/// Whether a record can be part of fused code.
-bool fusable(const Program& p, size_t i, uint16_t cast_op) {
-  const Record& r = p.record(i);
-  if (r.op == sum_op()) return (r.out[0].dtype == DType::f32 || r.out[0].dtype == DType::f64) && p.desc(r.in[0]).shape.numel() > 0;
-  if (r.op != cast_op && !is_pointwise(op_def(r.op))) return false;
-  if (!computed_in_tiles(r.out[0].dtype)) return false;
-  for (const Ref& in : r.in)
-    if (!computed_in_tiles(p.desc(in).dtype)) return false;
-  return true;
-}
-
 struct Reader {
   uint32_t record;
   bool same_shape;  // sees the value in the shape that it was computed in
@@ -43,11 +32,10 @@ class Regions {
  public:
   explicit Regions(const Program& p)
       : p_(p), n_(p.size()), parent_(n_), height_(n_, 0), highest_(n_, kNobody), sums_(n_, 0), fusable_(n_), readers_(n_) {
-    const uint16_t cast_op = op_id("cast");
     for (uint32_t i = 0; i < n_; ++i) {
       parent_[i] = i;
       if (p.is_alias(i)) continue;
-      fusable_[i] = fusable(p, i, cast_op);
+      fusable_[i] = is_fusable(p, i);
       if (is_sum(i))
         sums_[i] = uint64_t{p.record(i).attr.as<ReduceAttr>().axes} << 8 | static_cast<uint64_t>(p.record(i).out[0].dtype) | 1 << 7;
       for (const Ref& r : p.inputs(i)) {
@@ -239,6 +227,17 @@ class Cutter {
 };
 
 }  // namespace
+
+bool is_fusable(const Program& p, size_t i) {
+  static const uint16_t cast_op = op_id("cast");
+  const Record& r = p.record(i);
+  if (r.op == sum_op()) return (r.out[0].dtype == DType::f32 || r.out[0].dtype == DType::f64) && p.desc(r.in[0]).shape.numel() > 0;
+  if (r.op != cast_op && !is_pointwise(op_def(r.op))) return false;
+  if (!computed_in_tiles(r.out[0].dtype)) return false;
+  for (const Ref& in : r.in)
+    if (!computed_in_tiles(p.desc(in).dtype)) return false;
+  return true;
+}
 
 std::vector<Unit> fuse(const Program& program) {
   Regions regions(program);

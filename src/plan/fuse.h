@@ -13,6 +13,9 @@ namespace suanli {
 /// computed twice.
 std::vector<Unit> fuse(const Program& program);
 
+/// Whether a record can be part of fused code: a pointwise op, a cast or a sum on dtypes that tiles compute.
+bool is_fusable(const Program& program, size_t record);
+
 /// The code of a unit of several records, its inputs and its outputs in order.
 struct FusedUnit {
   Expr expr;

@@ -2,9 +2,9 @@
 
 #include <algorithm>
 
-#include "ops/pointwise.h"
 #include "plan/fuse.h"
 #include "plan/in_place.h"
+#include "plan/listener.h"
 #include "plan/memory.h"
 #include "plan/passes.h"
 #include "plan/schedule.h"
@@ -27,19 +27,25 @@ class Builder {
   Builder(const Tape& tape, Tier tier) : program_(tape), tier_(tier), constant_(tape.leaf_is_cell) {
     for (const Update& u : tape.updates) constant_[u.leaf] = 0;
     plan_->device = tape.records.empty() ? Device{} : tape.records[0]->device;
+    auto passed = [&](const char* pass) {
+      if (plan_listener) plan_listener->passed(pass, program_);
+    };
+    passed("recorded");
     if (tier == Tier::planned) {
-      simplify(program_);
-      choose_layouts(program_, backend(plan_->device));
-      recompute(program_);
+      simplify(program_), passed("simplify");
+      choose_layouts(program_, backend(plan_->device)), passed("layout");
+      recompute(program_), passed("recompute");
       units_ = schedule(program_, fuse(program_));
     } else {
       units_ = one_by_one(program_);
     }
+    if (plan_listener) plan_listener->divided(program_, units_);
     lifetimes();
     for (size_t u = 0; u < units_.size(); ++u) add_step(static_cast<int>(u));
     for (auto& s : plan_->steps) s.step.attr = &s.attr;  // the vector may have moved them
     for (const Leaving& l : program_.leaving) plan_->outputs.push_back({l.record, l.result, place_of(l.value)});
     plan_->arena_bytes = arena_.end();
+    if (plan_listener) plan_listener->planned(*plan_, tape);
   }
   std::unique_ptr<Plan> take() { return std::move(plan_); }
 
@@ -129,6 +135,7 @@ class Builder {
         plan_->arena.push_back({v.place.at, bytes_of(v.desc), static_cast<uint32_t>(u), static_cast<uint32_t>(std::max(u, v.last_use)),
                                 program_.record(out[k].index).origin, false});
       s.out.push_back(v.place);
+      s.out_records.push_back(program_.record(out[k].index).origin);
       s.step.out.push_back(v.desc);
       if (v.last_use < 0) dying.push_back(&v);  // nobody reads it (a pooling index in evaluation)
     }
@@ -142,7 +149,8 @@ class Builder {
       plan_->arena.push_back(
           {s.workspace_at, s.kernel->workspace_bytes, static_cast<uint32_t>(u), static_cast<uint32_t>(u), s.record, true});
     }
-    s.flops = flops_of(s.step);
+    const Cost cost = step_cost(s.step);
+    s.flops = cost.flops, s.bytes = cost.bytes;
     plan_->flops += s.flops;
     for (Value* v : dying)
       if (v->place.kind == Place::arena) arena_.give(v->place.at, bytes_of(v->desc));
@@ -170,13 +178,6 @@ class Builder {
     return false;
   }
 
-  /// A fused step counts what its ops would alone.
-  static int64_t flops_of(const Step& s) {
-    if (s.op != kOpFused) return (op_def(s.op).cost ? op_def(s.op).cost(s) : element_cost(s, 1)).flops;
-    const auto ops = std::count_if(s.expr->code.begin(), s.expr->code.end(), [](const auto& i) { return i.row != Expr::kCast; });
-    return (ops + static_cast<int64_t>(s.expr->sums.size())) * s.expr->space.numel();
-  }
-
   Program program_;
   Tier tier_;
   std::vector<uint8_t> constant_;       // by leaf: a parameter that this program does not write
@@ -197,28 +198,5 @@ int64_t Plan::bytes_held() const {
 }
 
 std::unique_ptr<Plan> Plan::build(const Tape& tape, Tier tier) { return Builder(tape, tier).take(); }
-
-std::string describe(const Plan& plan) {
-  std::string text;
-  for (const PlannedStep& s : plan.steps) {
-    std::string name = op_def(s.step.op).name;
-    if (s.expr) {
-      std::string ops;
-      for (const Expr::Instruction& i : s.expr->code) {
-        if (!ops.empty()) ops += ", ";
-        ops += i.row == Expr::kCast ? "cast" : pointwise_rows[i.row].name;
-        if (i.gradient >= 0) ops += str(".g", "xyz"[i.gradient]);
-      }
-      for (size_t k = 0; k < s.expr->sums.size(); ++k) ops += ops.empty() ? "sum" : ", sum";
-      name += str("(", ops, ")");
-    } else if (is_pointwise(op_def(s.step.op))) {
-      const auto& attr = s.attr.as<PointwiseAttr>();
-      if (attr.gradient >= 0) name = str(pointwise_rows[attr.row].name, ".g", "xyz"[attr.gradient]);
-    }
-    const ValueDesc& out = s.step.out[0];
-    text += str(name, " ", out.dtype, out.shape, " ", s.in.size(), " in ", s.out.size(), " out\n");
-  }
-  return text;
-}
 
 }  // namespace suanli

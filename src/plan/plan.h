@@ -23,8 +23,9 @@ struct PlannedStep {
   uint32_t record;                 // the first of its records: for the module path, which is not part of the tape
   std::unique_ptr<Kernel> kernel;
   std::vector<Place> in, out;
+  std::vector<uint32_t> out_records;  // of the tape, that the results stem from
   int64_t workspace_at = 0;
-  int64_t flops = 0;
+  int64_t flops = 0, bytes = 0;
 };
 
 /// Bytes of the arena that hold a value, or a kernel's workspace, from one step to another.
@@ -56,7 +57,11 @@ struct Plan {
   int64_t bytes_held() const;          // estimate, for the cache
 };
 
-/// One line per step: "fused(add, relu) f32[64, 32, 26, 26] 3 in 1 out". A gradient is named after its row and input: "relu.gx".
+/// "conv2d", "fused(add, relu)"; a gradient of a pointwise op is named after its row and input: "relu.gx".
+std::string step_name(const Step& step);
+/// A fused step counts the FLOPs that its ops would take alone, and the bytes that it moves itself.
+Cost step_cost(const Step& step);
+/// One line per step: "fused(add, relu) f32[64, 32, 26, 26] 3 in 1 out".
 std::string describe(const Plan& plan);
 
 }  // namespace suanli

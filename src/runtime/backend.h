@@ -40,12 +40,4 @@ Backend& backend(Device device);
 /// Defined by src/backends/cpu. A function rather than a static registration: the linker may not drop it.
 Backend& cpu_backend();
 
-/// Called around each step while a profiler is on. Null when off.
-struct ProfilerHooks {
-  void (*begin)(void* context, const Step& step, uint32_t scope);
-  void (*end)(void* context, const Step& step, uint32_t scope);
-  void* context;
-};
-extern ProfilerHooks* profiler_hooks;
-
 }  // namespace suanli

@@ -1,12 +1,15 @@
 #include <dlfcn.h>
 
+#include "base/proc.h"
 #include "base/text.h"
 #include "base/thread_pool.h"
 #include "runtime/backend.h"
+#include "runtime/profiler.h"
+#include "suanli/roofs.h"
 
 namespace suanli {
 
-ProfilerHooks* profiler_hooks = nullptr;
+constinit thread_local ProfilerHooks* profiler_hooks = nullptr;
 
 std::string to_string(Device device) { return device.kind == DeviceKind::cpu ? "cpu" : str("cuda:", static_cast<int>(device.index)); }
 
@@ -38,5 +41,9 @@ Backend& backend(Device device) {
 int compute_threads() { return pool_threads(); }
 void set_compute_threads(int threads) { set_pool_threads(threads); }
 std::string isa() { return cpu_backend().isa(); }
+std::string cpu_model() {
+  const std::string model = proc_value("/proc/cpuinfo", "model name");
+  return model.empty() ? "unknown" : model;
+}
 
 }  // namespace suanli

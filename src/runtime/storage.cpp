@@ -17,14 +17,14 @@ namespace {
 
 constexpr int64_t kArenaReserve = int64_t{1} << 40;  // address space only; commit() makes pages usable
 
-/// Rounds to 1/8 steps of a power of two, so that freed blocks fit later requests of nearly the same size with ≤ 12.5% waste.
+}  // namespace
+
+// In 1/8 steps of a power of two, so that freed blocks fit later requests of nearly the same size with ≤ 12.5% waste.
 int64_t block_size(int64_t bytes) {
   if (bytes <= 512) return std::max<int64_t>(64, (bytes + 63) & ~int64_t{63});
   int64_t step = int64_t{1} << (63 - std::countl_zero(static_cast<uint64_t>(bytes)) - 3);
   return (bytes + step - 1) / step * step;
 }
-
-}  // namespace
 
 struct Arena::Range {
   char* data = nullptr;
@@ -108,10 +108,15 @@ DevicePool& pool(Device device) {
 
 }  // namespace
 
-Storage* allocate_storage(int64_t bytes, Device device, const char* who) {
+Storage* storage_without_bytes(int64_t bytes, Device device) {
   auto* s = new (slab_allocate(sizeof(Storage))) Storage;
   s->device = device;
   s->bytes = bytes;
+  return s;
+}
+
+Storage* allocate_storage(int64_t bytes, Device device, const char* who) {
+  Storage* s = storage_without_bytes(bytes, device);
   if (bytes > 0) {
     try {
       s->data = pool(device).allocate(bytes, who);

@@ -17,6 +17,8 @@ struct Storage {
 
 /// Takes `bytes` (may be 0) with one reference. Throws OutOfMemory with `who` and what is held when limit or device are exhausted.
 Storage* allocate_storage(int64_t bytes, Device device, const char* who);
+/// Stands for so many bytes in a rehearsal: it has none.
+Storage* storage_without_bytes(int64_t bytes, Device device);
 inline void retain(Storage* s) { s->refs.fetch_add(1, std::memory_order_relaxed); }
 void release(Storage* s);
 
@@ -38,6 +40,8 @@ template <class F> Storage* packed_copy(Storage* source, uint64_t format, int64_
       source, format, bytes, [](void* context, const void* from, void* to) { (*static_cast<G*>(context))(from, to); }, &make);
 }
 
+/// What a storage of so many bytes takes: blocks come in sizes, so that freed ones fit later requests.
+int64_t block_size(int64_t bytes);
 /// Blocks taken from the system since start (for tests: constant at steady state).
 int64_t system_allocations();
 

@@ -54,6 +54,7 @@ enum NodeFlags : uint8_t {
   kWeak = 16,         // scalar slot: takes the dtype of what it meets
   kOfCell = 64,       // a parameter's committed value
   kKept = 32,         // scratch of a flush: some value or gradient outside the program still needs this node
+  kGradient = 64,     // what a backward() left as a parameter's gradient: for telling who holds memory
 };
 
 struct Node {

@@ -95,7 +95,7 @@ void Parameter::set(const Tensor& value) {
   if (cell_->writer && cell_->writer != &rec)
     throw DeviceError("[Parameter.set] another thread has a pending write to this parameter; flush() there first");
   Tensor plain = in_memory(value);
-  if (!plain.node()->pending()) {  // a value that lies in memory commits at once
+  if (!plain.node()->pending() && !rec.rehearsing()) {  // a value that lies in memory commits at once
     std::lock_guard lock(cell_->mutex);
     cell_->pending = Tensor();
     cell_->committed = plain;
@@ -124,8 +124,10 @@ void Parameter::set_grad(const Tensor& grad) {
   if (grad.defined() && !(grad.shape() == shape()))
     throw ShapeError(str("[Parameter.set_grad] gradient has shape ", grad.shape(), ", the parameter ", shape()));
   cell_->grad = grad;
-  if (!grad.defined() || !grad.node()->pending()) cell_->grad_committed = grad;  // holds whatever becomes of the pending program
-  else Recorder::current().touch(cell_);
+  Recorder& rec = Recorder::current();
+  const bool in_memory = !grad.defined() || !grad.node()->pending();
+  if (in_memory && !rec.rehearsing()) cell_->grad_committed = grad;  // holds whatever becomes of the pending program
+  else rec.touch(cell_);
 }
 
 // ---- generators -------------------------------------------------------------------------------------------------------------

@@ -138,14 +138,32 @@ void Recorder::flush(size_t count) {
         if (any && all) n->flags |= kConsumed;
       }
       if (!any || n->is(kConsumed)) drop_edges(n);  // plain values, parameters and requires_grad_() leaves lead nowhere
-      release_node(n);
+      if (rehearsing_) rehearsed_.push_back(n);
+      else release_node(n);
     }
     pending_.erase(pending_.begin(), pending_.begin() + static_cast<ptrdiff_t>(count));
     candidate_ = candidate_ > count ? candidate_ - count : 0;
     backward_end_ = backward_end_ > count ? backward_end_ - count : 0;
     if (pending_.empty()) leaf_bytes_ = 0, fresh_ = false;
   }
-  if (!touched_.empty()) commit_cells();
+  if (!touched_.empty() && !rehearsing_) commit_cells();
+}
+
+void Recorder::begin_rehearsal() {
+  if (rehearsing_) throw Error("[rehearsal] internal: one is going on already");
+  flush();
+  rehearsing_ = true;
+}
+
+void Recorder::end_rehearsal() {
+  drop("it was only rehearsed");
+  for (Node* n : rehearsed_) {
+    n->flags |= kFailed;
+    drop_edges(n);
+    release_node(n);
+  }
+  rehearsed_.clear();
+  rehearsing_ = false;
 }
 
 void Recorder::drop(const char* why) {

@@ -46,6 +46,14 @@ class Recorder {
   /// Host tensors made since the last flush: what pending programs may pin.
   void count_leaf_bytes(int64_t bytes) { leaf_bytes_ += static_cast<size_t>(bytes); }
 
+  /// Until it ends, flushes plan and run nothing: results get storages without bytes, cells keep their pending values. Its end drops
+  /// everything that was recorded since; using a handle into it throws.
+  void begin_rehearsal();
+  void end_rehearsal();
+  bool rehearsing() const { return rehearsing_; }
+  /// Takes over the caller's reference to a leaf without bytes.
+  void rehearse_leaf(Node* node) { rehearsed_.push_back(node); }
+
   std::vector<Node*>& pending() { return pending_; }
   const std::vector<Cell*>& touched() const { return touched_; }
 
@@ -72,12 +80,14 @@ class Recorder {
 
   std::vector<Node*> pending_;
   std::vector<Cell*> touched_;
+  std::vector<Node*> rehearsed_;  // flushed by a rehearsal
+  bool rehearsing_ = false;
   uint64_t seq_ = 0;
   size_t candidate_ = 0, backward_end_ = 0;
   size_t leaf_bytes_ = 0;
 };
 
-/// Executes the first `count` pending nodes: afterwards results with handles, values that retained graphs read and pending cell
+/// Executes (in a rehearsal: plans) the first `count` pending nodes: afterwards results with handles, values that retained graphs read and pending cell
 /// values have storage. Defined by the plan room (src/plan/execute.cpp), which registers itself by being linked.
 void execute_pending(Recorder& recorder, size_t count);
 /// Makes what execute_pending keeps per thread; called by the recorder's constructor, so that it outlives the recorder.
@@ -92,6 +102,13 @@ const std::string& scope_path(uint32_t id);
 
 /// Throws unless the calling thread may use t in `op`: pending elsewhere, dropped.
 void require_usable(const Tensor& t, const char* op);
+
+/// Recording for this module while it lives.
+struct ScopeOf {
+  explicit ScopeOf(uint32_t scope) : outer(std::exchange(Recorder::current().scope_, scope)) {}
+  ~ScopeOf() { Recorder::current().scope_ = outer; }
+  uint32_t outer;
+};
 
 /// Recording without gradients while it lives (also: include/suanli/autograd.h, NoGrad).
 struct GradMode {

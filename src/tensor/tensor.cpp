@@ -144,6 +144,9 @@ const void* detail::host_data(const Tensor& t, DType expected) {
       std::memcpy(r.storage->data, &s.integer, static_cast<size_t>(itemsize(expected)));  // little-endian: the low bytes
     }
   }
+  if (Recorder::current().rehearsing() && (n->pending() || (r.storage && !r.storage->data && r.storage->bytes > 0)))
+    throw RehearsalError(str("[read] a value of shape ", t.shape(), " is read while the program is recorded",
+                             Recorder::current().scope_ ? str(" (in ", scope_path(Recorder::current().scope_), ")") : std::string()));
   if (n->pending()) Recorder::current().flush();
   if (n->is(kFailed)) require_usable(t, "read");
   if (!r.storage) throw Error("[read] internal: an executed value has no storage");

@@ -1,4 +1,6 @@
 // Measuring a model, and reading a trained one back from its run folder.
+#include "train/evaluate.h"
+
 #include <algorithm>
 #include <limits>
 
@@ -11,19 +13,11 @@
 
 namespace suanli {
 
-namespace {
-/// Puts a module back into the mode it was in, whatever happens in between.
-class EvalMode {
- public:
-  explicit EvalMode(nn::Module& m) : module_(m), training_(m.training()) { module_.eval(); }
-  ~EvalMode() { module_.train(training_); }
-  EvalMode(const EvalMode&) = delete;
-
- private:
-  nn::Module& module_;
-  bool training_;
-};
-}  // namespace
+EvaluatedBatch evaluated(nn::AnyModule& model, const data::Batch& batch, const EvaluateOptions& options) {
+  const Tensor out = model(normalized(batch.x, options.mean, options.stddev));
+  return {options.loss ? options.loss(out, batch.y) : cross_entropy(out, batch.y),
+          is_float(batch.y.dtype()) ? Tensor() : sum(argmax(out) == batch.y), options.classes > 0 ? out : Tensor()};
+}
 
 namespace {
 /// Adds a batch to confusion matrix and top-5 count. outputs [N, classes], targets [N].
@@ -53,10 +47,8 @@ Evaluation evaluate(nn::AnyModule& model, std::shared_ptr<const data::Dataset> d
   loader.start(0);
   data::Batch batch;
   while (!(options.should_stop && options.should_stop()) && loader.next(batch)) {
-    Tensor out = model(normalized(batch.x, options.mean, options.stddev));
-    Tensor loss = options.loss ? options.loss(out, batch.y) : cross_entropy(out, batch.y);
+    const auto [loss, hits, out] = evaluated(model, batch, options);
     const int64_t n = batch.y.numel();
-    Tensor hits = classes ? sum(argmax(out) == batch.y) : Tensor();
     loss_sum += static_cast<double>(loss.item()) * static_cast<double>(n);
     if (classes) right += hits.item<int64_t>();
     if (options.classes > 0) count_details(out, batch.y, options.classes, result, among_five);

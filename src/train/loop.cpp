@@ -3,6 +3,7 @@
 #include <limits>
 
 #include "base/text.h"
+#include "runtime/profiler.h"
 #include "suanli/plan.h"
 #include "train/data_record.h"
 #include "train/result.h"
@@ -41,6 +42,7 @@ TrainResult TrainingLoop::run() {
   if (s_.resumed) say(str("continues at step ", p.step, " (epoch ", p.epoch + 1, ", batch ", p.batch, " of ", s_.batches(), ")"));
   else say(str("starts: ", s_.config.model, " with ", s_.model.parameter_count(), " parameters on ", s_.config.data));
 
+  if (!s_.trained()) say_forecast();
   while (!s_.trained()) {
     const bool epoch_left = p.batch < s_.batches() && !s_.steps_used_up();
     if ((epoch_left && train_epoch() == Outcome::stopped) || finish_epoch() == Outcome::stopped) return stopped();
@@ -48,11 +50,55 @@ TrainResult TrainingLoop::run() {
   return finish();
 }
 
+void TrainingLoop::say_forecast() {
+  try {
+    const RunForecast f = forecast();
+    auto part = [](const char* name, int64_t bytes) { return bytes > 0 ? str(", ", name, " ", human_bytes(bytes)) : std::string(); };
+    say(str("predicted peak memory ", human_bytes(f.peak()), ": weights ", human_bytes(f.weights),
+            part("optimizer state", f.optimizer_state), part("gradients", f.gradients), part("activations", f.activations),
+            part("workspace", f.workspace), part("updates in the making", f.updates), part("weights in other layouts", f.packed),
+            part("loader", f.loader), part("data", f.data)));
+    say(str("a training step takes ", human_flops(f.flops_per_step)));
+  } catch (const RehearsalError& e) { say(str("peak memory and FLOPs are not known beforehand: ", e.what())); }
+}
+
 double TrainingLoop::step(const data::Batch& batch) {
-  Tensor loss = t_.loss(s_.model(normalized(batch.x, s_.config.mean, s_.config.stddev)), batch.y);
-  loss.backward();
-  s_.optimizer->step();
-  return static_cast<double>(loss.item());  // after the step: reading earlier would cut the program in two
+  return static_cast<double>(record_step(batch).item());  // after the step: reading earlier would cut the program in two
+}
+
+/// Ends with an empty recorder: the optimiser flushes.
+Tensor TrainingLoop::record_step(const data::Batch& batch) {
+  Tensor loss;
+  {
+    ProfilerSpan span("forward");
+    loss = t_.loss(s_.model(normalized(batch.x, s_.config.mean, s_.config.stddev)), batch.y);
+  }
+  {
+    ProfilerSpan span("backward");
+    loss.backward();
+  }
+  {
+    ProfilerSpan span("optimizer");
+    s_.optimizer->step();
+  }
+  return loss;
+}
+
+void TrainingLoop::take_steps(int64_t steps) {
+  s_.model.train();
+  data::Loader batches = training_loader(s_.config.loader_threads);
+  data::Batch batch;
+  auto next = [&] {
+    ProfilerSpan span("data");
+    return batches.next(batch);
+  };
+  for (int64_t epoch = 0; steps > 0; ++epoch) {
+    batches.start(epoch);
+    for (; steps > 0 && next(); --steps) {
+      ProfilerSpan span("step");
+      step(batch);
+    }
+  }
 }
 
 data::Loader TrainingLoop::training_loader(int64_t threads) const {

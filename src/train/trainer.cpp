@@ -209,6 +209,10 @@ TrainResult Trainer::run() {
   }
 }
 
+RunForecast Trainer::forecast() { return TrainingLoop(*this, *state_).forecast(); }
+void Trainer::rehearse(bool training) { TrainingLoop(*this, *state_).rehearse(training); }
+void Trainer::take_steps(int64_t steps) { TrainingLoop(*this, *state_).take_steps(steps); }
+
 const TrainConfig& Trainer::config() const { return state_->config; }
 const data::Splits& Trainer::data() const { return state_->splits; }
 nn::AnyModule& Trainer::model() { return state_->model; }

@@ -43,17 +43,28 @@ struct Trainer::State {
   void save(bool is_best);
 };
 
+class Rehearsal;
+struct ProgramForecast;
+
 /// What run() needs besides the state: split off so that each step of the story is one function.
 class TrainingLoop {
  public:
   TrainingLoop(Trainer& trainer, Trainer::State& state) : t_(trainer), s_(state) {}
   TrainResult run();
+  void take_steps(int64_t steps);
+  RunForecast forecast();
+  void rehearse(bool training);
 
  private:
   enum class Outcome { done, stopped };
   Outcome train_epoch();
   Outcome finish_epoch();
   double step(const data::Batch& batch);
+  Tensor record_step(const data::Batch& batch);
+  data::Batch rehearsed_batch(Rehearsal& rehearsal, const data::Info& info, int64_t samples) const;
+  std::vector<ProgramForecast> rehearse_training(int64_t samples);
+  std::vector<ProgramForecast> rehearse_evaluation(int64_t samples);
+  void say_forecast();
   void account(double loss, int64_t samples, double seconds);
   void report_step(double loss);
   void write_window();

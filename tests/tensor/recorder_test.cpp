@@ -219,7 +219,7 @@ TEST(Failure, OutOfMemoryLeavesNothing) {
       set_memory_limit(use.tensors + use.arena);  // a step that overwrites what it updates needs little more
       const std::string text = thrown<OutOfMemory>([&] { step(); });
       set_memory_limit(0);
-      for (const char* part : {"[flush] cannot reserve ", "tensors hold ", "working memory ", "the limit is "})
+      for (const char* part : {"] cannot reserve ", "tensors hold ", "working memory ", "the limit is "})
         EXPECT_NE(text.find(part), std::string::npos) << text;
     });
     EXPECT_EQ(disturbed, undisturbed) << at;

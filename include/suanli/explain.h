@@ -1,0 +1,97 @@
+// What became of a program: its passes, kernels and memory, in words and as data.
+//
+//   Explainer explainer;
+//   step();                                    // whatever is planned on this thread meanwhile
+//   puts(in_words(explainer.programs()[0]).c_str());
+//
+// SUANLI_EXPLAIN=1 prints every program of a process to stderr when it is planned; SUANLI_EXPLAIN=tape its records after each pass too.
+#pragma once
+#include <map>
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "suanli/tensor.h"
+
+namespace suanli {
+
+/// Who holds memory at the moment when a program's working memory is fullest.
+struct MemoryHolder {
+  enum Kind : uint8_t { activation, gradient, workspace };
+  Kind kind;
+  std::string op, module;  ///< That computed it; of a workspace: the kernel's.
+  Shape shape;             ///< None of a workspace.
+  int64_t bytes;
+};
+
+/// A cell's new value that is not written over its former one, though it might be.
+struct KeptUpdate {
+  std::string op, module, why;
+  int64_t bytes;
+};
+
+/// What one execution of a program needs, known from its plan alone.
+struct ProgramForecast {
+  int64_t flops = 0, kernels = 0;
+  int64_t arena_bytes = 0;            ///< Working memory: values that do not leave the program, and workspaces.
+  int64_t gradient_bytes = 0;         ///< Of it, when it is fullest.
+  int64_t workspace_bytes = 0;
+  std::vector<int64_t> output_bytes;  ///< Fresh storages for what leaves it; what it replaces is held until it ends.
+  int64_t overwritten_bytes = 0;      ///< Results that need none: they are written over what they replace.
+  std::vector<KeptUpdate> kept;
+  /// Constant weights that kernels have laid out anew, once for all programs: which of them in which layout, and its bytes.
+  std::map<std::pair<const void*, uint64_t>, int64_t> packed;
+  std::string peak_step;              ///< The kernel that runs when it is fullest.
+  std::vector<MemoryHolder> holders;  ///< Then, largest first.
+};
+
+/// A program as it is after one pass.
+struct PassListing {
+  std::string pass;                  ///< "recorded", "simplify", …
+  std::vector<std::string> records;  ///< "%12 = relu(%11) f32[64, 32]  in conv1"
+};
+
+struct ExplainedKernel {
+  std::string name, module;
+  enum Phase : uint8_t { forward, backward, update };
+  Phase phase;
+  int64_t record = 0;                ///< The first of the records that it computes, in the order of recording.
+  std::vector<std::string> results;  ///< "f32[64, 32]"
+  std::vector<size_t> reads;         ///< Kernels whose results it reads.
+  int64_t ops = 1;                   ///< Records that it computes.
+  int64_t flops = 0, bytes = 0, workspace_bytes = 0;
+  bool leaves = false;               ///< A result outlives the program.
+};
+
+/// Neighbours that could be fused and are not, for one reason.
+struct Unfused {
+  std::string why, example;
+  int64_t count;
+};
+
+struct ProgramExplanation {
+  std::vector<PassListing> passes;
+  std::vector<ExplainedKernel> kernels;  ///< In the order in which they run.
+  std::vector<Unfused> unfused;          ///< Most frequent first.
+  ProgramForecast memory;
+};
+
+/// Several paragraphs; `records` adds the listings of all passes.
+SUANLI_API std::string in_words(const ProgramExplanation& program, bool records = false);
+
+/// Explains what is planned on the thread that makes it, while it lives; programs that are planned already are not seen (see
+/// clear_plan_cache()). One at a time per thread: throws UsageError.
+class SUANLI_API Explainer {
+ public:
+  Explainer();
+  ~Explainer();
+  Explainer(const Explainer&) = delete;
+  const std::vector<ProgramExplanation>& programs() const;
+
+ private:
+  struct State;
+  std::unique_ptr<State> state_;
+};
+
+}  // namespace suanli

@@ -1,0 +1,115 @@
+#include "suanli/explain.h"
+
+#include <fmt/format.h>
+
+#include "base/file.h"
+#include "cli/console.h"
+#include "cli/explain_page.h"
+#include "cli/training_options.h"
+#include "cli/verbs.h"
+#include "train/json.h"
+
+namespace suanli::cli {
+
+namespace {
+
+const char* name_of(ExplainedKernel::Phase phase) {
+  constexpr const char* names[] = {"forward", "backward", "update"};
+  return names[phase];
+}
+const char* name_of(MemoryHolder::Kind kind) {
+  constexpr const char* names[] = {"activation", "gradient", "workspace"};
+  return names[kind];
+}
+
+Json as_json(const ExplainedKernel& k) {
+  Json::Array results(k.results.begin(), k.results.end()), reads;
+  for (size_t r : k.reads) reads.push_back(static_cast<int64_t>(r));
+  Json out = Json::Object{{"name", k.name}, {"module", k.module}, {"phase", name_of(k.phase)}, {"record", k.record}};
+  out.set("results", std::move(results)).set("reads", std::move(reads)).set("ops", k.ops).set("flops", k.flops);
+  return out.set("bytes", k.bytes).set("workspace_bytes", k.workspace_bytes).set("leaves", k.leaves);
+}
+
+Json as_json(const ProgramForecast& m) {
+  int64_t fresh = 0, packed = 0;
+  for (int64_t bytes : m.output_bytes) fresh += bytes;
+  for (auto& [layout, bytes] : m.packed) packed += bytes;
+  Json::Array holders, kept;
+  for (const MemoryHolder& h : m.holders)
+    holders.push_back(Json::Object{{"kind", name_of(h.kind)}, {"op", h.op}, {"module", h.module}, {"bytes", h.bytes}});
+  for (const KeptUpdate& k : m.kept) kept.push_back(Json::Object{{"op", k.op}, {"module", k.module}, {"why", k.why}, {"bytes", k.bytes}});
+  return Json::Object{{"working_bytes", m.arena_bytes},
+                      {"gradient_bytes", m.gradient_bytes},
+                      {"workspace_bytes", m.workspace_bytes},
+                      {"fresh_result_bytes", fresh},
+                      {"overwritten_bytes", m.overwritten_bytes},
+                      {"packed_weight_bytes", packed},
+                      {"fullest_in", m.peak_step},
+                      {"holders", holders},
+                      {"not_overwritten", kept}};
+}
+
+Json as_json(const ProgramExplanation& p) {
+  Json::Array passes, kernels, unfused;
+  for (const PassListing& pass : p.passes)
+    passes.push_back(Json::Object{{"pass", pass.pass}, {"records", Json::Array(pass.records.begin(), pass.records.end())}});
+  int64_t bytes = 0, reorders = 0;
+  for (const ExplainedKernel& k : p.kernels) {
+    kernels.push_back(as_json(k));
+    bytes += k.bytes;
+    reorders += k.name == "reorder";
+  }
+  for (const Unfused& u : p.unfused) unfused.push_back(Json::Object{{"why", u.why}, {"count", u.count}, {"example", u.example}});
+  return Json::Object{{"flops", p.memory.flops}, {"bytes", bytes},     {"reorders", reorders},       {"kernels", kernels},
+                      {"passes", passes},        {"unfused", unfused}, {"memory", as_json(p.memory)}};
+}
+
+int run(const Arguments& args) {
+  TrainConfig config = config_from(args, 0);
+  config.batch_size = args.integer("--batch", config.batch_size);
+  Trainer trainer(config);
+  const bool evaluation = args.has("--evaluation");
+  flush();  // the first weights are a program too, and not the one that was asked for
+  Explainer explainer;
+  trainer.rehearse(!evaluation);
+
+  const std::string what =
+      fmt::format("{} of {}, batch {}", evaluation ? "evaluation" : "training step", trainer.config().model, trainer.config().batch_size);
+  Json::Array programs;
+  std::string words;
+  for (const ProgramExplanation& p : explainer.programs()) {
+    if (p.kernels.empty()) continue;
+    programs.push_back(as_json(p));
+    words += (words.empty() ? "" : "\n") + in_words(p, args.has("--tape"));
+  }
+  const Json all = Json::Object{{"version", version()},
+                                {"what", what},
+                                {"data", trainer.config().data},
+                                {"model", trainer.config().model},
+                                {"batch_size", trainer.config().batch_size},
+                                {"threads", trainer.config().threads},
+                                {"programs", programs}};
+  if (args.has("--html")) write_file_atomically(args.text("--html"), explain_page(all));
+  if (args.has("--json")) print_result(all.dump() + "\n");
+  else print_result(what + "\n" + words);
+  return 0;
+}
+
+}  // namespace
+
+Verb explain_verb() {
+  return {"explain",
+          "shows what becomes of a step: passes, fusion, kernels, memory",
+          {{"DATA", "as in suanli train; only shapes and classes matter; default glyphs", false}},
+          with_training_options({
+              {"--batch", Takes::integer, "N", "short for --batch-size", "", 1, 1e9},
+              {"--evaluation", Takes::nothing, "", "evaluating a batch instead of training with it"},
+              {"--tape", Takes::nothing, "", "also the records after each pass"},
+              {"--html", Takes::text, "FILE", "draws the graph on one page that needs no network"},
+              {"--json", Takes::nothing, "", "everything as one JSON object on stdout"},
+          }),
+          {"suanli explain --model resnet18 --batch 128", "suanli explain --model cnn_b --html step.html"},
+          run};
+}
+
+}  // namespace suanli::cli

@@ -1,0 +1,302 @@
+// Listens to a plan coming about and keeps what people want to know of it. Reasons are found from the result, apart from the pass.
+#include "suanli/explain.h"
+
+#include <algorithm>
+#include <map>
+#include <set>
+
+#include "plan/forecast.h"
+#include "plan/fuse.h"
+#include "plan/listener.h"
+
+namespace suanli {
+
+constinit thread_local PlanListener* plan_listener = nullptr;
+
+namespace {
+
+std::string name_of(const Record& r) { return step_name(Step{.op = r.op, .attr = &r.attr, .in = {}, .out = {}}); }
+std::string text_of(const ValueDesc& d) { return str(d.dtype, d.shape); }
+const std::string& module_of(const Program& p, const Record& r) { return scope_path(p.tape().records[r.origin]->scope); }
+
+std::string text_of(const Ref& r) {
+  if (r.kind == Ref::leaf) return str("leaf", r.index);
+  if (r.kind == Ref::slot) return str("number", r.index);
+  return r.result ? str("%", r.index, ".", static_cast<int>(r.result)) : str("%", r.index);
+}
+
+std::string line(const Program& p, uint32_t i) {
+  const Record& r = p.record(i);
+  std::string in, out;
+  for (const Ref& ref : r.in) in += (in.empty() ? "" : ", ") + text_of(ref);
+  for (const ValueDesc& d : r.out) out += (out.empty() ? "" : ", ") + text_of(d);
+  const std::string& module = module_of(p, r);
+  return str("%", i, " = ", name_of(r), "(", in, ") ", out, module.empty() ? "" : "  " + module);
+}
+
+/// Why two neighbours are in different units.
+class Neighbours {
+ public:
+  Neighbours(const Program& p, const std::vector<Unit>& units) : p_(p), units_(units), unit_of_(p.size(), 0), readers_(units.size()) {
+    for (uint32_t u = 0; u < units.size(); ++u)
+      for (uint32_t i : units[u]) unit_of_[i] = u;
+    for (uint32_t u = 0; u < units.size(); ++u)
+      for (uint32_t i : units[u])
+        for (const Ref& r : p.inputs(i))
+          if (const Ref root = p.root(r); root.kind == Ref::record && unit_of_[root.index] != u) readers_[unit_of_[root.index]].insert(u);
+  }
+
+  std::vector<Unfused> unfused() {
+    std::map<std::string, Unfused> by_reason;
+    for (uint32_t i = 0; i < p_.size(); ++i) {
+      if (p_.is_alias(i) || !is_fusable(p_, i)) continue;
+      for (const Ref& r : p_.inputs(i)) {
+        const Ref root = p_.root(r);
+        if (root.kind != Ref::record || unit_of_[root.index] == unit_of_[i] || !is_fusable(p_, root.index)) continue;
+        const std::string why = reason(root.index, i, p_.desc(r).shape == p_.desc(root).shape);
+        auto [it, fresh] = by_reason.try_emplace(why, Unfused{why, "", 0});
+        if (fresh) it->second.example = str(described(root.index), " → ", described(i));
+        ++it->second.count;
+      }
+    }
+    std::vector<Unfused> all;
+    for (auto& [why, entry] : by_reason) all.push_back(std::move(entry));
+    std::stable_sort(all.begin(), all.end(), [](const Unfused& a, const Unfused& b) { return a.count > b.count; });
+    return all;
+  }
+
+ private:
+  std::string described(uint32_t i) const {
+    const std::string& module = module_of(p_, p_.record(i));
+    return str(name_of(p_.record(i)), " ", text_of(p_.record(i).out[0]), module.empty() ? "" : " of " + module);
+  }
+  static bool is_sum(const Record& r) { return std::string_view(op_def(r.op).name) == "sum"; }
+
+  std::string reason(uint32_t from, uint32_t to, bool same_shape) {
+    const Record &a = p_.record(from), &b = p_.record(to);
+    if (is_sum(a)) return "a sum is complete only when its kernel has ended";
+    const Shape space = is_sum(b) ? p_.desc(b.in[0]).shape : b.out[0].shape;
+    if (!same_shape || !(space == a.out[0].shape)) return "they run over different shapes";
+    const uint32_t ua = unit_of_[from], ub = unit_of_[to];
+    if (reaches_around(ua, ub)) return "another kernel lies between them on a second path";
+    if (sums_differ(ua, ub)) return "their sums are over different axes";
+    if (units_[ua].size() + units_[ub].size() > Expr::kMaxInstructions)
+      return str("together they have more than ", Expr::kMaxInstructions, " instructions");
+    if (pointers(ua, ub) > Expr::kMaxPointers) return str("together they have more than ", Expr::kMaxPointers, " inputs and outputs");
+    return "an earlier choice of fusion stands in the way";
+  }
+
+  bool reaches_around(uint32_t from, uint32_t to) const {
+    std::vector<uint32_t> open;
+    std::vector<uint8_t> seen(units_.size(), 0);
+    for (uint32_t r : readers_[from])
+      if (r != to) open.push_back(r), seen[r] = 1;
+    while (!open.empty()) {
+      const uint32_t u = open.back();
+      open.pop_back();
+      if (u == to) return true;
+      for (uint32_t r : readers_[u])
+        if (!seen[r]) open.push_back(r), seen[r] = 1;
+    }
+    return false;
+  }
+
+  bool sums_differ(uint32_t a, uint32_t b) const {
+    std::set<uint32_t> axes;
+    for (uint32_t u : {a, b})
+      for (uint32_t i : units_[u])
+        if (is_sum(p_.record(i))) axes.insert(p_.record(i).attr.as<ReduceAttr>().axes);
+    return axes.size() > 1;
+  }
+
+  int pointers(uint32_t a, uint32_t b) const {
+    auto inside = [&](uint32_t record) { return unit_of_[record] == a || unit_of_[record] == b; };
+    std::set<std::tuple<int, uint32_t, int>> in;
+    int out = 0;
+    for (uint32_t u : {a, b})
+      for (uint32_t i : units_[u]) {
+        for (const Ref& r : p_.inputs(i))
+          if (const Ref root = p_.root(r); root.kind != Ref::record || !inside(root.index)) in.insert({root.kind, root.index, root.result});
+        out += p_.leaves({Ref::record, 0, i}) || read_outside(i, inside);
+      }
+    return static_cast<int>(in.size()) + out;
+  }
+  template <class F> bool read_outside(uint32_t record, F&& inside) const {
+    for (uint32_t reader : readers_[unit_of_[record]])
+      for (uint32_t i : units_[reader])
+        for (const Ref& r : p_.inputs(i))
+          if (const Ref root = p_.root(r); root.kind == Ref::record && root.index == record && !inside(i)) return true;
+    return false;
+  }
+
+  const Program& p_;
+  const std::vector<Unit>& units_;
+  std::vector<uint32_t> unit_of_;
+  std::vector<std::set<uint32_t>> readers_;  // by unit
+};
+
+/// Forward is what comes before the last record that leads from a parameter and needs its graph: gradients are recorded without one.
+uint32_t records_forward(const Tape& tape) {
+  for (size_t i = tape.records.size(); i-- > 0;)
+    if (tape.records[i]->requires_grad()) return static_cast<uint32_t>(i + 1);
+  return static_cast<uint32_t>(tape.records.size());
+}
+
+std::vector<ExplainedKernel> kernels_of(const Plan& plan, const Tape& tape) {
+  const uint32_t forward = records_forward(tape);
+  std::vector<ExplainedKernel> all;
+  bool backward_began = false;
+  std::map<std::pair<int, int64_t>, size_t> writer;  // by place
+  for (const PlannedStep& s : plan.steps) {
+    ExplainedKernel k;
+    k.name = step_name(s.step), k.module = scope_path(tape.records[s.record]->scope);
+    k.record = s.record;
+    k.phase = k.module == "optimizer"                                                                       ? ExplainedKernel::update
+              : std::max(s.record, *std::max_element(s.out_records.begin(), s.out_records.end())) < forward ? ExplainedKernel::forward
+                                                                                                            : ExplainedKernel::backward;
+    k.ops = s.expr ? static_cast<int64_t>(s.expr->code.size() + s.expr->sums.size()) : 1;
+    k.flops = s.flops, k.bytes = s.bytes, k.workspace_bytes = s.kernel->workspace_bytes;
+    for (const Place& p : s.in)
+      if (auto it = writer.find({p.kind, p.at});
+          p.kind != Place::leaf && it != writer.end() && std::find(k.reads.begin(), k.reads.end(), it->second) == k.reads.end())
+        k.reads.push_back(it->second);
+    for (size_t r = 0; r < s.out.size(); ++r) {
+      k.results.push_back(text_of(s.step.out[r]));
+      k.leaves |= s.out[r].kind == Place::output;
+      writer[{s.out[r].kind, s.out[r].at}] = all.size();
+    }
+    // Of a forward that is over, what still runs is computed again, unless it is kept (running statistics).
+    backward_began |= k.phase == ExplainedKernel::backward;
+    if (backward_began && k.phase == ExplainedKernel::forward && !k.leaves) k.phase = ExplainedKernel::backward;
+    all.push_back(std::move(k));
+  }
+  return all;
+}
+
+/// "-20 expand, +4 reorder": what a pass did to the number of records of each op.
+std::string difference(const PassListing& before, const PassListing& after) {
+  std::map<std::string, int64_t> count;
+  auto add = [&](const PassListing& listing, int64_t by) {
+    for (const std::string& record : listing.records) {
+      const size_t from = record.find("= ") + 2;
+      count[record.substr(from, record.find('(', from) - from)] += by;
+    }
+  };
+  add(before, -1), add(after, 1);
+  std::string text;
+  for (auto& [op, n] : count)
+    if (n != 0) text += str(text.empty() ? "" : ", ", n > 0 ? "+" : "", n, " ", op);
+  return text.empty() ? "no change in number" : text;
+}
+
+std::string padded(std::string text, size_t width) {
+  text.resize(std::max(width, text.size()), ' ');
+  return text;
+}
+
+constexpr size_t kHolders = 15;
+
+}  // namespace
+
+struct Explainer::State final : PlanListener {
+  std::vector<ProgramExplanation> programs;
+  bool fresh = false;  // the last one was planned and has not run yet
+
+  void passed(const char* pass, const Program& program) override {
+    if (std::string_view(pass) == "recorded") programs.emplace_back();
+    PassListing listing{pass, {}};
+    for (uint32_t i = 0; i < program.size(); ++i) listing.records.push_back(line(program, i));
+    programs.back().passes.push_back(std::move(listing));
+  }
+  void divided(const Program& program, const std::vector<Unit>& units) override {
+    programs.back().unfused = Neighbours(program, units).unfused();
+  }
+  void planned(const Plan& plan, const Tape& tape) override {
+    programs.back().kernels = kernels_of(plan, tape);
+    std::vector<uint8_t> overwrites;
+    for (int64_t update : plan.output_update) overwrites.push_back(update >= 0);
+    programs.back().memory = suanli::forecast(plan, tape, overwrites);
+    fresh = true;
+  }
+  void forecast(const ProgramForecast& forecast) override {
+    if (std::exchange(fresh, false)) programs.back().memory = forecast;
+  }
+};
+
+Explainer::Explainer() {
+  if (plan_listener) throw UsageError("[Explainer] this thread's programs are being explained already");
+  state_ = std::make_unique<State>();
+  plan_listener = state_.get();
+}
+Explainer::~Explainer() { plan_listener = nullptr; }
+const std::vector<ProgramExplanation>& Explainer::programs() const { return state_->programs; }
+
+std::string in_words(const ProgramExplanation& program, bool records) {
+  const ProgramForecast& m = program.memory;
+  std::string text;
+  auto say = [&](const auto&... parts) { text += str(parts...) + "\n"; };
+
+  int64_t bytes = 0, fused = 0, fused_ops = 0;
+  std::map<std::string, int64_t> kinds;
+  for (const ExplainedKernel& k : program.kernels) {
+    bytes += k.bytes;
+    ++kinds[k.name.substr(0, k.name.find('('))];
+    if (k.ops > 1) ++fused, fused_ops += k.ops;
+  }
+  say("program: ", program.passes.empty() ? 0 : program.passes[0].records.size(), " records, ", program.kernels.size(), " kernels, ",
+      human_flops(m.flops), ", ", human_bytes(bytes), " read and written");
+
+  say("\npasses");
+  for (size_t i = 0; i < program.passes.size(); ++i) {
+    const PassListing& pass = program.passes[i];
+    say("  ", padded(pass.pass, 10), " ", pass.records.size(), " records", i ? ": " + difference(program.passes[i - 1], pass) : "");
+    if (records)
+      for (const std::string& record : pass.records) say("    ", record);
+  }
+  say("  ", padded("fusion", 10), " ", program.kernels.size(), " kernels, ", fused, " of them fused from ", fused_ops, " ops");
+
+  say("\nkernels by kind");
+  for (auto& [kind, count] : kinds) say("  ", padded(str(count), 5), " ", kind);
+
+  say("\nkernels in the order in which they run");
+  static const char* const phases[] = {"forward", "backward", "update"};
+  for (size_t i = 0; i < program.kernels.size(); ++i) {
+    const ExplainedKernel& k = program.kernels[i];
+    std::string reads;
+    for (size_t r : k.reads) reads += str(reads.empty() ? " reads " : ", ", r);
+    say("  ", padded(str(i), 4), " ", padded(phases[k.phase], 8), " ", padded(k.results[0], 24), " ", padded(k.module, 22), " ",
+        padded(human_flops(k.flops), 11), " ", padded(human_bytes(k.bytes), 10), " ", k.name, reads, k.leaves ? "; leaves" : "");
+  }
+
+  say("\nfusable neighbours in different kernels");
+  for (const Unfused& u : program.unfused) say("  ", padded(str(u.count), 5), " ", u.why, ", such as ", u.example);
+  if (program.unfused.empty()) say("  none");
+
+  std::map<std::string, int64_t> modules;
+  int64_t held_bytes = 0;
+  for (const MemoryHolder& h : m.holders) modules[h.module] += h.bytes, held_bytes += h.bytes;
+  say("\nmemory: working memory ", human_bytes(m.arena_bytes), ", fullest in ", m.peak_step, " with ", human_bytes(held_bytes),
+      "; the rest is gaps between values that live at other times");
+  std::vector<std::pair<int64_t, std::string>> largest;
+  for (auto& [module, held] : modules) largest.emplace_back(held, module.empty() ? "(outside of modules)" : module);
+  std::sort(largest.rbegin(), largest.rend());
+  for (size_t i = 0; i < std::min(largest.size(), kHolders); ++i)
+    say("  ", padded(human_bytes(largest[i].first), 10), " ", largest[i].second);
+  static const char* const holds[] = {"activation", "gradient", "workspace"};
+  say("  of it:");
+  for (size_t i = 0; i < std::min(m.holders.size(), kHolders); ++i) {
+    const MemoryHolder& h = m.holders[i];
+    say("  ", padded(human_bytes(h.bytes), 10), " ", padded(holds[h.kind], 10), " ", h.op,
+        h.kind == MemoryHolder::workspace ? "" : " " + to_string(h.shape), h.module.empty() ? "" : "  " + h.module);
+  }
+  if (m.holders.size() > kHolders) say("  … ", m.holders.size() - kHolders, " more");
+
+  int64_t fresh = 0;
+  for (int64_t b : m.output_bytes) fresh += b;
+  say("\nresults: ", human_bytes(m.overwritten_bytes), " written over what they replace, ", human_bytes(fresh), " in fresh memory");
+  for (const KeptUpdate& k : m.kept)
+    say("  ", padded(human_bytes(k.bytes), 10), " ", k.op, k.module.empty() ? "" : " of " + k.module, ": ", k.why);
+  return text;
+}
+
+}  // namespace suanli

@@ -1,0 +1,129 @@
+// What a run will need: every kind of program it will have is rehearsed, the full batch and the last one, training and evaluation.
+#include <map>
+
+#include "base/text.h"
+#include "plan/rehearsal.h"
+#include "runtime/storage.h"
+#include "train/data_record.h"
+#include "train/evaluate.h"
+#include "train/trainer_state.h"
+
+namespace suanli {
+
+namespace {
+
+/// Blocks of memory by their size: freed ones are kept for the next request of that size, so what counts is the most that a phase of
+/// the run needs of each.
+using Blocks = std::map<int64_t, int64_t>;
+
+void add(Blocks& blocks, int64_t bytes, int64_t count = 1) {
+  if (bytes > 0) blocks[block_size(bytes)] += count;
+}
+void take_larger(Blocks& into, const Blocks& phase) {
+  for (auto [size, count] : phase) into[size] = std::max(into[size], count);
+}
+int64_t bytes_in(const Blocks& blocks) {
+  int64_t bytes = 0;
+  for (auto [size, count] : blocks) bytes += size * count;
+  return bytes;
+}
+
+Shape batch_shape(const data::Info& info, int64_t samples) {
+  Shape shape{samples};
+  for (int64_t d : info.input_shape) shape.push_back(d);
+  return shape;
+}
+
+/// What the batches of one pass over a data set take: those that wait, and the one in use.
+Blocks loader_blocks(const data::Dataset& dataset, int64_t batch_size, int64_t threads) {
+  const int64_t full = dataset.size() / batch_size, rest = dataset.size() % batch_size;
+  const int64_t alive = threads > 0 ? data::LoaderOptions().queue + 1 : 2;
+  Blocks blocks;
+  auto add_batches = [&](int64_t samples, int64_t count) {
+    add(blocks, batch_shape(dataset.info(), samples).numel() * itemsize(f32), count);
+    add(blocks, samples * itemsize(i64), count);
+  };
+  add_batches(batch_size, std::min(full, alive));
+  if (rest > 0) add_batches(rest, 1);
+  return blocks;
+}
+
+}  // namespace
+
+data::Batch TrainingLoop::rehearsed_batch(Rehearsal& rehearsal, const data::Info& info, int64_t samples) const {
+  return {rehearsal.leaf(batch_shape(info, samples), f32), rehearsal.leaf(Shape{samples}, i64)};
+}
+
+std::vector<ProgramForecast> TrainingLoop::rehearse_training(int64_t samples) {
+  s_.model.train();
+  Rehearsal rehearsal;
+  record_step(rehearsed_batch(rehearsal, s_.splits.train->info(), samples));
+  flush();
+  return rehearsal.programs();
+}
+
+std::vector<ProgramForecast> TrainingLoop::rehearse_evaluation(int64_t samples) {
+  NoGrad no_grad;
+  EvalMode eval_mode(s_.model);
+  Rehearsal rehearsal;
+  const EvaluatedBatch kept = evaluated(s_.model, rehearsed_batch(rehearsal, s_.splits.train->info(), samples), evaluation());
+  flush();
+  return rehearsal.programs();
+}
+
+void TrainingLoop::rehearse(bool training) {
+  if (training) rehearse_training(s_.config.batch_size);
+  else rehearse_evaluation(s_.config.batch_size);
+}
+
+RunForecast TrainingLoop::forecast() {
+  RunForecast f;
+  const EvaluateOptions eval = evaluation();
+  Blocks results, batches, packed;
+  std::map<std::pair<const void*, uint64_t>, int64_t> layouts;
+  int64_t arena = -1;
+  auto count = [&](const std::vector<ProgramForecast>& programs) {
+    Blocks phase;
+    for (const ProgramForecast& p : programs) {
+      for (int64_t bytes : p.output_bytes) add(phase, bytes);
+      layouts.insert(p.packed.begin(), p.packed.end());
+      if (p.arena_bytes <= arena) continue;
+      arena = p.arena_bytes;
+      f.gradients = p.gradient_bytes, f.workspace = p.workspace_bytes;
+      f.activations = arena - f.gradients - f.workspace;
+    }
+    take_larger(results, phase);
+  };
+  auto each_size = [](int64_t samples, int64_t batch_size, auto&& rehearse) {
+    if (samples >= batch_size) rehearse(batch_size);
+    if (samples % batch_size != 0) rehearse(samples % batch_size);
+  };
+
+  bool first = true;
+  each_size(s_.splits.train->size(), s_.config.batch_size, [&](int64_t samples) {
+    const auto programs = rehearse_training(samples);
+    if (first)
+      for (const ProgramForecast& p : programs) f.flops_per_step += p.flops;
+    first = false;
+    count(programs);
+  });
+  take_larger(batches, loader_blocks(*s_.splits.train, s_.config.batch_size, s_.config.loader_threads));
+  for (const auto& split : {s_.splits.val, s_.splits.test}) {
+    if (!split || split->size() == 0) continue;
+    each_size(split->size(), eval.batch_size, [&](int64_t samples) { count(rehearse_evaluation(samples)); });
+    take_larger(batches, loader_blocks(*split, eval.batch_size, eval.loader_threads));
+  }
+
+  Blocks weights;
+  for (auto& [name, value] : values_of(s_.model)) add(weights, value.numel() * itemsize(value.dtype()));
+  f.weights = bytes_in(weights);
+  for (auto& [layout, bytes] : layouts) add(packed, bytes);
+  f.packed = bytes_in(packed);
+  f.optimizer_state = s_.optimizer->state_bytes();
+  f.updates = bytes_in(results);
+  f.loader = bytes_in(batches);
+  f.data = s_.splits.train->bytes_held() + (s_.splits.test ? s_.splits.test->bytes_held() : 0);
+  return f;
+}
+
+}  // namespace suanli

@@ -1,0 +1,57 @@
+"""The memory that train predicts before its first step, checked from outside: against the kernel's high-water mark of the process."""
+import os
+import re
+import subprocess
+
+from _suanli import BIN, check, main
+
+MIB = 1024 * 1024
+UNITS = {"B": 1, "KiB": 1024, "MiB": MIB, "GiB": 1024 * MIB}
+
+
+def high_water_mark(*args):
+    """(bytes, stderr)"""
+    with open("stderr.txt", "w+") as errors:
+        child = subprocess.Popen([BIN, *map(str, args)], stdout=subprocess.DEVNULL, stderr=errors)
+        _, status, usage = os.wait4(child.pid, 0)
+        errors.seek(0)
+        text = errors.read()
+    check(status == 0, f"{args} gave {status}: {text}")
+    return usage.ru_maxrss * 1024, text
+
+
+def predicted(text):
+    found = re.search(r"predicted peak memory ([\d.]+) (\w+): (.*)", text)
+    check(found, f"nothing was predicted: {text}")
+    return float(found[1]) * UNITS[found[2]], found[3]
+
+
+def check_case(what, *args):
+    start_up, _ = high_water_mark("doctor")
+    used, text = high_water_mark("train", *args, "--out", what)
+    foretold, parts = predicted(text)
+    used -= start_up
+    print(f"{what}: predicted {foretold / MIB:.1f} MiB, used {used / MIB:.1f} MiB beyond start-up; {parts}")
+    check(text.index("predicted") < text.index("train loss"), "it is said before the first step")
+    check(used <= 1.05 * foretold + 40 * MIB, f"{what}: more was used than foretold")
+    check(used >= 0.8 * foretold, f"{what}: less was used than foretold")
+    check(re.search(r"a training step takes [\d.]+ [kMGT]?FLOP", text), f"no FLOPs: {text}")
+    return parts
+
+
+def test_activations_decide():
+    parts = check_case("cnn", "glyphs?train=2400&test=160", "--model", "cnn_b", "--batch-size", 1000, "--epochs", 2)
+    for kind in ("weights", "optimizer state", "activations", "loader", "data"):
+        check(kind in parts, f"{kind} is not in {parts}")
+
+
+def test_evaluation_decides():
+    # Trained in batches of 8, evaluated in batches of 256.
+    check_case("evaluation", "glyphs?train=640&test=2000", "--model", "cnn_b", "--batch-size", 8, "--epochs", 1)
+
+
+def test_a_deep_network():
+    check_case("resnet", "glyphs?train=192&test=32", "--model", "resnet18", "--batch-size", 64, "--epochs", 1, "--val", 0)
+
+
+main(globals())

@@ -1,0 +1,60 @@
+"""bench roofs: measured once, kept in the cache folder, measured again when what is kept there does not hold."""
+import json
+import os
+import pathlib
+
+from _suanli import check, fails, main, run, same
+
+RATES = ["f32", "f64", "bf16", "int8", "copy", "read"]
+CACHE = pathlib.Path("cache/suanli/roofs.json")
+ENV = {**os.environ, "XDG_CACHE_HOME": os.path.abspath("cache")}
+
+
+def roofs(*args, env=ENV):
+    """(the result, whether it was measured now)"""
+    done = run("bench", "roofs", *args, "--json", env=env)
+    same(done.returncode, 0, f"exit; stderr {done.stderr}")
+    return json.loads(done.stdout), "measuring" in done.stderr
+
+
+def test_measured_once_and_kept():
+    first, measured = roofs()
+    same(measured, True, "measured at first")
+    same(list(first), ["cpu", "isa", "threads"] + RATES, "keys")
+    for name in RATES:
+        if first[name] is None:
+            check(name in ("bf16", "int8"), f"{name} is there on every machine")
+        else:
+            check(first[name]["one"] > 0 and first[name]["all"] > 0, f"{name}: {first[name]}")
+    again, measured = roofs()
+    same((again, measured), (first, False), "the kept roofs")
+    words = run("bench", "roofs", env=ENV).stdout
+    for name in RATES:
+        check(("not there" if first[name] is None else first[name]["unit"]) in words, f"{name} is not in {words}")
+
+
+def test_what_is_kept_for_something_else_is_not_believed():
+    kept = json.loads(CACHE.read_text())
+    for damage in ("", "{", "[]", json.dumps({**kept, "cpu": "another"}), json.dumps({**kept, "f32": {"one": -1, "all": 2}}),
+                   json.dumps({k: v for k, v in kept.items() if k != "copy"})):
+        CACHE.write_text(damage)
+        result, measured = roofs()
+        same(measured, True, f"measured again after {damage[:40]!r}")
+        same(json.loads(CACHE.read_text())["cpu"], result["cpu"], "kept anew")
+    one, measured = roofs("--threads", 1)
+    same((one["threads"], measured), (1, True), "another number of threads")
+
+
+def test_no_folder_to_keep_it():
+    pathlib.Path("file").write_text("")
+    done = run("bench", "roofs", "--json", env={**os.environ, "XDG_CACHE_HOME": os.path.abspath("file")})
+    same((done.returncode, "are not kept" in done.stderr), (0, True), f"a cache folder that cannot be made: {done.stderr}")
+    check(json.loads(done.stdout)["f32"]["all"] > 0, "measured all the same")
+
+
+def test_errors():
+    fails(2, "roofs", args=["bench", "roof"])
+    fails(2, "WHAT is missing", args=["bench"])
+
+
+main(globals())

@@ -1,0 +1,122 @@
+// What an explanation says, as text that needs no timing, and reasons that hold by construction.
+#include "suanli/explain.h"
+
+#include "gtest/gtest.h"
+#include "support/tier.h"
+#include "tensor/programs.h"
+
+namespace suanli {
+namespace {
+
+using namespace suanli::test;
+
+/// The one program that f plans.
+template <class F> ProgramExplanation explained(F&& f) {
+  flush();
+  clear_plan_cache();
+  Explainer explainer;
+  f();
+  flush();
+  EXPECT_EQ(explainer.programs().size(), 1u);
+  return explainer.programs().at(0);
+}
+
+TEST(Explain, ListsRecordsAndKernels) {
+  const Tensor x = tensor_f32({4, 3}, 1), w = tensor_f32({3, 2}, 2);
+  Tensor y;
+  NoGrad off;
+  const ProgramExplanation p = explained([&] { y = relu(matmul(x, w) + 1.0) * 2.0; });
+  ASSERT_FALSE(p.passes.empty());
+  EXPECT_EQ(p.passes[0].pass, "recorded");
+  EXPECT_EQ(p.passes[0].records, (std::vector<std::string>{"%0 = matmul(leaf0, leaf1) f32[4, 2]", "%1 = add(%0, number0) f32[4, 2]",
+                                                           "%2 = relu(%1) f32[4, 2]", "%3 = mul(%2, number1) f32[4, 2]"}));
+  ASSERT_EQ(p.kernels.size(), 2u);
+  EXPECT_EQ(p.kernels[0].name, "matmul");
+  EXPECT_EQ(p.kernels[1].name, "fused(add, relu, mul)");
+  EXPECT_EQ(p.kernels[1].ops, 3);
+  EXPECT_EQ(p.kernels[1].reads, std::vector<size_t>{0});
+  EXPECT_TRUE(p.kernels[1].leaves);
+  EXPECT_EQ(p.memory.flops, 2 * 4 * 3 * 2 + 3 * 8);
+  EXPECT_EQ(p.kernels[1].bytes, 2 * 8 * 4 + 2 * 8) << "eight numbers in, eight out, and two that are slots";
+  EXPECT_TRUE(p.unfused.empty());
+  ASSERT_EQ(p.memory.holders.size(), 1u);
+  EXPECT_EQ(p.memory.holders[0].op, "matmul");
+  EXPECT_EQ(p.memory.holders[0].bytes, 32);
+  const std::string words = in_words(p);
+  for (const char* part :
+       {"program: 4 records, 2 kernels", "fused(add, relu, mul) reads 0; leaves", "  32 B       activation matmul [4, 2]"})
+    EXPECT_NE(words.find(part), std::string::npos) << part << " is not in\n" << words;
+  EXPECT_EQ(words.find("leaf0"), std::string::npos) << "records only where they are asked for";
+  EXPECT_NE(in_words(p, true).find("%1 = add(%0, number0)"), std::string::npos);
+}
+
+std::vector<std::string> reasons(const ProgramExplanation& p) {
+  std::vector<std::string> out;
+  for (const Unfused& u : p.unfused) out.push_back(u.why);
+  return out;
+}
+
+TEST(Explain, SaysWhyNeighboursWereNotFused) {
+  const Tensor x = tensor_f32({8, 8}, 3);
+  NoGrad off;
+  Tensor y;
+  EXPECT_EQ(reasons(explained([&] { y = exp(x) - sum(exp(x)); })),
+            std::vector<std::string>{"a sum is complete only when its kernel has ended"});
+  EXPECT_EQ(reasons(explained([&] { y = relu(reshape(exp(x), {4, 16})) + 1.0; })),
+            std::vector<std::string>{"they run over different shapes"});
+  EXPECT_EQ(reasons(explained([&] {
+              const Tensor a = exp(x);
+              y = a + matmul(a, a);
+            })),
+            std::vector<std::string>{"another kernel lies between them on a second path"});
+  const auto long_chain = reasons(explained([&] {
+    y = x;
+    for (int i = 0; i < 40; ++i) y = relu(y) + static_cast<double>(1);
+  }));
+  ASSERT_EQ(long_chain.size(), 1u);
+  EXPECT_EQ(long_chain[0].find("together they have more than"), 0u) << long_chain[0];
+}
+
+TEST(Explain, NamesPhasesAndKeptUpdates) {
+  Net net;
+  optim::SGD opt(net.parameters(), {.lr = 0.1});
+  const Batch b = batch(0);
+  auto step = [&] {
+    cross_entropy(net(b.x), b.y).backward();
+    opt.step();
+  };
+  step();
+  const Tensor held = net.parameters()[0].value().detach();  // as a copy before a step would
+  clear_plan_cache();
+  Explainer explainer;
+  step();
+  ASSERT_EQ(explainer.programs().size(), 1u);
+  const ProgramExplanation& p = explainer.programs()[0];
+  bool phase[3] = {};
+  for (const ExplainedKernel& k : p.kernels) {
+    phase[k.phase] = true;
+    EXPECT_EQ(k.phase == ExplainedKernel::update, k.module == "optimizer");
+    for (size_t r : k.reads) EXPECT_LT(r, static_cast<size_t>(&k - p.kernels.data())) << "what it reads ran before";
+  }
+  EXPECT_TRUE(phase[0] && phase[1]);
+  EXPECT_EQ(held.numel(), 96);
+}
+
+TEST(Explain, TheColdTierFusesNothing) {
+  const InTier cold(Tier::cold);
+  const Tensor x = tensor_f32({8, 8}, 3);
+  NoGrad off;
+  Tensor y;
+  const ProgramExplanation p = explained([&] { y = relu(exp(x) + 1.0); });
+  EXPECT_EQ(p.kernels.size(), 3u);
+  EXPECT_EQ(p.passes.size(), 1u);
+  for (const ExplainedKernel& k : p.kernels) EXPECT_EQ(k.ops, 1);
+}
+
+TEST(Explain, OneAtATime) {
+  Explainer explainer;
+  EXPECT_THROW(Explainer(), UsageError);
+}
+
+}  // namespace
+}  // namespace suanli
