@@ -20,6 +20,8 @@ enum class Task : uint8_t {
   classification,  ///< y: a class, i64.
   regression,      ///< y: a number, f32, standardised by the training data.
 };
+/// Of a batch's y.
+inline DType target_dtype(Task task) { return task == Task::regression ? DType::f32 : DType::i64; }
 
 /// What a data set is, for messages, run folders and models that must fit it.
 struct Info {

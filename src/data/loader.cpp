@@ -73,7 +73,7 @@ struct Loader::State {
     Batch batch;
     batch.index = index;
     const bool numbers = dataset->info().task == Task::regression;
-    batch.y = tensor_filled_by(Shape{count}, numbers ? DType::f32 : DType::i64, [&](void* targets) {
+    batch.y = tensor_filled_by(Shape{count}, target_dtype(dataset->info().task), [&](void* targets) {
       batch.x = tensor_filled_by(shape, DType::f32, [&](void* inputs) {
         for (int64_t i = 0; i < count; ++i) {
           const int64_t which = from.order ? (*from.order)[static_cast<size_t>(first + i)] : first + i;

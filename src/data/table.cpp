@@ -24,6 +24,9 @@ class TableSet final : public Dataset {
   }
   int64_t size() const override { return static_cast<int64_t>(std::max(labels_.size(), values_.size())); }
   const Info& info() const override { return info_; }
+  int64_t bytes_held() const override {
+    return static_cast<int64_t>((inputs_.size() + values_.size()) * sizeof(float) + labels_.size() * sizeof(int32_t));
+  }
   void read(int64_t index, float* x, int64_t* y) const override {
     if (labels_.empty()) throw UsageError(str("[read] ", info_.source, ": its targets are numbers; use read_value()"));
     copy_inputs(index, x);

@@ -70,20 +70,30 @@ class Neighbours {
     const std::string& module = module_of(p_, p_.record(i));
     return str(name_of(p_.record(i)), " ", text_of(p_.record(i).out[0]), module.empty() ? "" : " of " + module);
   }
+  static constexpr const char* kSumIncomplete = "a sum is complete only when its kernel has ended";
   static bool is_sum(const Record& r) { return std::string_view(op_def(r.op).name) == "sum"; }
 
   std::string reason(uint32_t from, uint32_t to, bool same_shape) {
     const Record &a = p_.record(from), &b = p_.record(to);
-    if (is_sum(a)) return "a sum is complete only when its kernel has ended";
+    if (is_sum(a)) return kSumIncomplete;
     const Shape space = is_sum(b) ? p_.desc(b.in[0]).shape : b.out[0].shape;
     if (!same_shape || !(space == a.out[0].shape)) return "they run over different shapes";
     const uint32_t ua = unit_of_[from], ub = unit_of_[to];
+    if (reads_a_sum_of(ub, ua)) return kSumIncomplete;
     if (reaches_around(ua, ub)) return "another kernel lies between them on a second path";
     if (sums_differ(ua, ub)) return "their sums are over different axes";
     if (units_[ua].size() + units_[ub].size() > Expr::kMaxInstructions)
       return str("together they have more than ", Expr::kMaxInstructions, " instructions");
     if (pointers(ua, ub) > Expr::kMaxPointers) return str("together they have more than ", Expr::kMaxPointers, " inputs and outputs");
     return "an earlier choice of fusion stands in the way";
+  }
+
+  bool reads_a_sum_of(uint32_t reader, uint32_t unit) const {
+    for (uint32_t i : units_[reader])
+      for (const Ref& r : p_.inputs(i))
+        if (const Ref root = p_.root(r); root.kind == Ref::record && unit_of_[root.index] == unit && is_sum(p_.record(root.index)))
+          return true;
+    return false;
   }
 
   bool reaches_around(uint32_t from, uint32_t to) const {

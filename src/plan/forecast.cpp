@@ -1,4 +1,4 @@
-// Lifetimes are read off the finished plan (who writes an arena offset, who reads it last), not taken from what placed the values.
+// What a finished plan says about memory; and rehearsals, which make plans for its sake.
 #include "plan/forecast.h"
 
 #include <algorithm>
@@ -12,35 +12,6 @@ constinit thread_local std::vector<ProgramForecast>* rehearsed_programs = nullpt
 
 namespace {
 
-struct Lifetime {
-  size_t step;    // that writes it
-  size_t result;  // of the step
-  size_t last;    // step that reads it, or `step`
-  int64_t bytes;
-};
-
-std::vector<Lifetime> lifetimes(const Plan& plan) {
-  std::vector<Lifetime> all;
-  std::map<int64_t, size_t> latest;  // by arena offset
-  for (size_t u = 0; u < plan.steps.size(); ++u) {
-    const PlannedStep& s = plan.steps[u];
-    for (const Place& p : s.in)
-      if (p.kind == Place::arena)
-        if (auto it = latest.find(p.at); it != latest.end()) all[it->second].last = u;
-    for (size_t r = 0; r < s.out.size(); ++r) {
-      const ValueDesc& d = s.step.out[r];
-      if (s.out[r].kind != Place::arena || d.shape.numel() == 0) continue;
-      const auto [before, fresh] = latest.try_emplace(s.out[r].at, all.size());
-      if (!fresh) {
-        if (Lifetime& v = all[before->second]; v.last == u) v.last = u - 1;  // written in its place
-        before->second = all.size();
-      }
-      all.push_back({u, r, u, d.shape.numel() * itemsize(d.dtype)});
-    }
-  }
-  return all;
-}
-
 /// Whether a record's result is a parameter's gradient, or becomes one under another name.
 std::vector<uint8_t> gradients(const Tape& tape) {
   std::vector<uint8_t> is(tape.records.size(), 0);
@@ -52,6 +23,25 @@ std::vector<uint8_t> gradients(const Tape& tape) {
     if (is[i] && op_def(tape.records[i]->op).alias && in->kind == Ref::record) is[in->index] = 1;
   }
   return is;
+}
+
+/// A value that is written over a dying input takes its bytes from the start of that step on: the input's end there.
+std::vector<PlannedBytes> one_at_a_time(std::vector<PlannedBytes> arena) {
+  std::map<int64_t, size_t> latest;  // by offset
+  for (size_t i = 0; i < arena.size(); ++i) {
+    const auto [before, fresh] = latest.try_emplace(arena[i].at, i);
+    if (fresh) continue;
+    if (PlannedBytes& b = arena[before->second]; b.last == arena[i].first && b.first < b.last) --b.last;
+    before->second = i;
+  }
+  return arena;
+}
+
+/// The shape of the result that a step writes at an arena offset.
+Shape result_at(const PlannedStep& s, int64_t at) {
+  for (size_t r = 0; r < s.out.size(); ++r)
+    if (s.out[r].kind == Place::arena && s.out[r].at == at) return s.step.out[r].shape;
+  return {};
 }
 
 }  // namespace
@@ -81,30 +71,28 @@ ProgramForecast forecast(const Plan& plan, const Tape& tape, const std::vector<u
     f.kept.push_back({op_def(tape.records[update.record]->op).name, module_of(update.record), why, d.shape.numel() * itemsize(d.dtype)});
   }
 
-  const std::vector<Lifetime> values = lifetimes(plan);
+  // "Fullest" counts what is alive, not how far the offsets reach: gaps between values have no holder.
   std::vector<int64_t> begins(plan.steps.size(), 0), ends(plan.steps.size(), 0);
-  for (const Lifetime& v : values) begins[v.step] += v.bytes, ends[v.last] += v.bytes;
+  const std::vector<PlannedBytes> arena = one_at_a_time(plan.arena);
+  for (const PlannedBytes& b : arena) begins[b.first] += b.bytes, ends[b.last] += b.bytes;
   int64_t live = 0, most = -1;
   size_t peak = 0;
   for (size_t u = 0; u < plan.steps.size(); ++u) {
     live += begins[u];
-    if (const int64_t now = live + plan.steps[u].kernel->workspace_bytes; now > most) most = now, peak = u;
+    if (live > most) most = live, peak = u;
     live -= ends[u];
   }
+  f.peak_step = step_name(plan.steps[peak].step);
 
   const std::vector<uint8_t> is_gradient = gradients(tape);
-  for (const Lifetime& v : values) {
-    if (v.step > peak || v.last < peak) continue;
-    const PlannedStep& s = plan.steps[v.step];
-    const uint32_t record = s.out_records[v.result];
-    const auto kind = is_gradient[record] ? MemoryHolder::gradient : MemoryHolder::activation;
-    if (kind == MemoryHolder::gradient) f.gradient_bytes += v.bytes;
-    f.holders.push_back({kind, step_name(s.step), module_of(record), s.step.out[v.result].shape, v.bytes});
+  for (const PlannedBytes& b : arena) {
+    if (b.first > peak || b.last < peak) continue;
+    const PlannedStep& s = plan.steps[b.first];
+    const auto kind = b.workspace ? MemoryHolder::workspace : is_gradient[b.record] ? MemoryHolder::gradient : MemoryHolder::activation;
+    if (kind == MemoryHolder::workspace) f.workspace_bytes += b.bytes;
+    if (kind == MemoryHolder::gradient) f.gradient_bytes += b.bytes;
+    f.holders.push_back({kind, step_name(s.step), module_of(b.record), b.workspace ? Shape() : result_at(s, b.at), b.bytes});
   }
-  const PlannedStep& at_peak = plan.steps[peak];
-  f.peak_step = step_name(at_peak.step);
-  f.workspace_bytes = at_peak.kernel->workspace_bytes;
-  if (f.workspace_bytes > 0) f.holders.push_back({MemoryHolder::workspace, f.peak_step, module_of(at_peak.record), {}, f.workspace_bytes});
   std::stable_sort(f.holders.begin(), f.holders.end(), [](const MemoryHolder& a, const MemoryHolder& b) { return a.bytes > b.bytes; });
   return f;
 }

@@ -41,7 +41,7 @@ Blocks loader_blocks(const data::Dataset& dataset, int64_t batch_size, int64_t t
   Blocks blocks;
   auto add_batches = [&](int64_t samples, int64_t count) {
     add(blocks, batch_shape(dataset.info(), samples).numel() * itemsize(f32), count);
-    add(blocks, samples * itemsize(i64), count);
+    add(blocks, samples * itemsize(data::target_dtype(dataset.info().task)), count);
   };
   add_batches(batch_size, std::min(full, alive));
   if (rest > 0) add_batches(rest, 1);
@@ -51,7 +51,7 @@ Blocks loader_blocks(const data::Dataset& dataset, int64_t batch_size, int64_t t
 }  // namespace
 
 data::Batch TrainingLoop::rehearsed_batch(Rehearsal& rehearsal, const data::Info& info, int64_t samples) const {
-  return {rehearsal.leaf(batch_shape(info, samples), f32), rehearsal.leaf(Shape{samples}, i64)};
+  return {rehearsal.leaf(batch_shape(info, samples), f32), rehearsal.leaf(Shape{samples}, data::target_dtype(info.task))};
 }
 
 std::vector<ProgramForecast> TrainingLoop::rehearse_training(int64_t samples) {

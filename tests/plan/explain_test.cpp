@@ -61,8 +61,7 @@ TEST(Explain, SaysWhyNeighboursWereNotFused) {
   NoGrad off;
   Tensor y;
   EXPECT_EQ(reasons(explained([&] { y = exp(x) - sum(exp(x)); })),
-            (std::vector<std::string>{"a sum is complete only when its kernel has ended", "an earlier choice of fusion stands in the way"}))
-      << "exp is computed where it is summed";
+            std::vector<std::string>{"a sum is complete only when its kernel has ended"});
   EXPECT_EQ(reasons(explained([&] { y = relu(reshape(exp(x), {4, 16})) + 1.0; })),
             std::vector<std::string>{"they run over different shapes"});
   EXPECT_EQ(reasons(explained([&] {

@@ -50,6 +50,27 @@ TEST(Forecast, CountsWhatClosedFormsSay) {
   EXPECT_FALSE(trainer.finished());
 }
 
+TEST(Forecast, LeavesThePlansOfTheWholeRunReady) {
+  TempFolder folder;
+  std::string table = "a,b,price\n";
+  for (int i = 0; i < 100; ++i)
+    table += std::to_string(i % 7) + "," + std::to_string(i * i % 11) + "," + std::to_string(i % 7 * 3.5) + "\n";
+  const std::string sources[] = {"glyphs?train=100&test=20", "csv:" + folder.file("t.csv", table) + "?target=price&task=regression"};
+  for (const std::string& source : sources) {
+    clear_plan_cache();
+    TrainConfig config = small(folder);
+    config.data = source;
+    config.model = "mlp";
+    config.val = 0.2;
+    config.out += std::to_string(&source - sources);
+    Trainer trainer(config);
+    trainer.forecast();
+    const int64_t plans = plan_stats().plans;
+    EXPECT_EQ(trainer.run().epochs, 1);
+    EXPECT_EQ(plan_stats().plans, plans) << source << ": full and last batches, training and both evaluations";
+  }
+}
+
 TEST(Forecast, AStepThatReadsValuesCannotBeRehearsedAndTrainsAllTheSame) {
   TempFolder folder;
   Trainer trainer(Reader(), small(folder));
