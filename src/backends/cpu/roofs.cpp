@@ -22,11 +22,13 @@ namespace suanli::cpu::HWY_NAMESPACE {
 namespace {
 namespace hn = hwy::HWY_NAMESPACE;
 
-// Twelve chains in variables of their own: in an array the compiler would keep them in memory.
+// Twelve chains in variables of their own: in an array the compiler would keep them in memory. Each begins elsewhere: equal ones become one.
 template <class T> double multiply_add(int64_t iterations) {
   const hn::ScalableTag<T> d;
   const auto x = hn::Set(d, static_cast<T>(0.999)), y = hn::Set(d, static_cast<T>(0.001));
-  auto a0 = hn::Zero(d), a1 = a0, a2 = a0, a3 = a0, a4 = a0, a5 = a0, a6 = a0, a7 = a0, a8 = a0, a9 = a0, a10 = a0, a11 = a0;
+  auto from = [&](double value) HWY_ATTR { return hn::Set(d, static_cast<T>(value)); };
+  auto a0 = from(0), a1 = from(1), a2 = from(2), a3 = from(3), a4 = from(4), a5 = from(5), a6 = from(6), a7 = from(7), a8 = from(8),
+       a9 = from(9), a10 = from(10), a11 = from(11);
   for (int64_t i = 0; i < iterations; ++i) {
     a0 = hn::MulAdd(a0, x, y), a1 = hn::MulAdd(a1, x, y), a2 = hn::MulAdd(a2, x, y), a3 = hn::MulAdd(a3, x, y);
     a4 = hn::MulAdd(a4, x, y), a5 = hn::MulAdd(a5, x, y), a6 = hn::MulAdd(a6, x, y), a7 = hn::MulAdd(a7, x, y);
@@ -84,7 +86,7 @@ HWY_EXPORT(read_all);
 namespace {
 
 constexpr int kRuns = 7;
-constexpr double kShortestRun = 0.01;           // seconds: long beside the clock and the pool's start
+constexpr double kShortestRun = 0.01;  // seconds: long beside the clock and the pool's start
 constexpr int64_t kArray = int64_t{256} << 20;  // bytes
 
 volatile double sink;  // what keeps the compiler from leaving the loops out
