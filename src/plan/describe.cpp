@@ -7,9 +7,11 @@
 namespace suanli {
 
 Cost step_cost(const Step& s) {
-  if (s.op != kOpFused) return op_def(s.op).cost ? op_def(s.op).cost(s) : element_cost(s, 1);
+  auto cost_alone = [](const Step& step) { return op_def(step.op).cost ? op_def(step.op).cost(step) : element_cost(step, 1); };
+  if (!s.expr) return cost_alone(s);
   const auto ops = std::count_if(s.expr->code.begin(), s.expr->code.end(), [](const auto& i) { return i.row != Expr::kCast; });
-  return {(ops + static_cast<int64_t>(s.expr->sums.size())) * s.expr->space.numel(), element_cost(s, 0).bytes};
+  const int64_t own = s.has_epilogue() ? cost_alone(s.alone()).flops : 0;
+  return {own + (ops + static_cast<int64_t>(s.expr->sums.size())) * s.expr->space.numel(), element_cost(s, 0).bytes};
 }
 
 std::string step_name(const Step& step) {
@@ -19,8 +21,8 @@ std::string step_name(const Step& step) {
     return gradient < 0 ? name : str(name, ".g", "xyz"[gradient]);
   };
   if (step.expr) {
-    std::string ops;
-    for (const Expr::Instruction& i : step.expr->code) ops += (ops.empty() ? "" : ", ") + named(i.row, i.gradient);
+    std::string ops = step.has_epilogue() ? "then" : "";
+    for (const Expr::Instruction& i : step.expr->code) ops += (ops.empty() ? "" : ops == "then" ? " " : ", ") + named(i.row, i.gradient);
     for (size_t k = 0; k < step.expr->sums.size(); ++k) ops += ops.empty() ? "sum" : ", sum";
     return str(def.name, "(", ops, ")");
   }

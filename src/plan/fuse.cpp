@@ -30,12 +30,24 @@ struct Reader {
 
 class Regions {
  public:
-  explicit Regions(const Program& p)
-      : p_(p), n_(p.size()), parent_(n_), height_(n_, 0), highest_(n_, kNobody), sums_(n_, 0), fusable_(n_), readers_(n_) {
+  Regions(const Program& p, const Backend& backend)
+      : p_(p),
+        n_(p.size()),
+        parent_(n_),
+        height_(n_, 0),
+        highest_(n_, kNobody),
+        sums_(n_, 0),
+        fusable_(n_),
+        leads_(n_),
+        waits_for_(n_, 0),
+        readers_(n_) {
     for (uint32_t i = 0; i < n_; ++i) {
       parent_[i] = i;
+      for (const Ref& r : p.inputs(i))
+        if (const Ref root = p.root(r); root.kind == Ref::record) waits_for_[i] = std::max(waits_for_[i], waits_for_[root.index]);
       if (p.is_alias(i)) continue;
       fusable_[i] = is_fusable(p, i);
+      if (!fusable_[i]) waits_for_[i] = i + 1, leads_[i] = backend.takes_epilogue(p.step(i));
       if (is_sum(i))
         sums_[i] = uint64_t{p.record(i).attr.as<ReduceAttr>().axes} << 8 | static_cast<uint64_t>(p.record(i).out[0].dtype) | 1 << 7;
       for (const Ref& r : p.inputs(i)) {
@@ -75,8 +87,6 @@ class Regions {
   const Shape& shape(uint32_t i) const { return p_.record(i).out[0].shape; }
   /// What a record's code runs over.
   Shape space(uint32_t i) const { return is_sum(i) ? p_.desc(p_.record(i).in[0]).shape : shape(i); }
-  /// The sums of a unit walk its space alike.
-  bool sums_agree(uint32_t a, uint32_t b) const { return sums_[a] == 0 || sums_[b] == 0 || sums_[a] == sums_[b]; }
   /// Whether a region may be given this height, which is not below its own: all who feed it must stay above.
   bool may_rise(uint32_t region, uint32_t height) const { return height_[region] == height || highest_[region] > height; }
 
@@ -85,13 +95,28 @@ class Regions {
     height_[a] = std::max(height_[a], height_[b]);
     highest_[a] = std::min(highest_[a], highest_[b]);
     sums_[a] |= sums_[b];
+    leads_[a] |= leads_[b];
+    waits_for_[a] = std::max(waits_for_[a], waits_for_[b]);
   }
+  /// What decides whether regions may be together: sums walk their space alike; an op leads no other op and no sums, and does not wait for
+  /// what its epilogue would take besides.
+  struct Core {
+    uint64_t sums;
+    bool led;
+    uint32_t waits_for;
+    bool agrees(const Core& o) const {
+      if (led || o.led) return !(led && o.led) && sums == 0 && o.sums == 0 && (led ? o.waits_for <= waits_for : waits_for <= o.waits_for);
+      return sums == 0 || o.sums == 0 || sums == o.sums;
+    }
+    void join(const Core& o) { sums |= o.sums, led |= o.led, waits_for = std::max(waits_for, o.waits_for); }
+  };
+  Core core(uint32_t region) const { return {sums_[region], leads_[region] != 0, waits_for_[region]}; }
 
   void place(uint32_t i) {
     std::vector<uint32_t> near, far;  // regions of readers that i may join, and of others
     const bool early = frees_inputs(i);
     for (const Reader& r : readers_[i]) {
-      bool joins = r.same_shape && fusable_[i] && !is_sum(i) && fusable_[r.record] && space(r.record) == shape(i);
+      bool joins = r.same_shape && (leads_[i] || (fusable_[i] && !is_sum(i))) && fusable_[r.record] && space(r.record) == shape(i);
       // What makes one value of several goes ahead: joined with a reader that waits for others it would keep them all until then (the
       // gradients of a weight that is used many times).
       if (early && others_before_[r.record] > others_before_[i]) joins = false;
@@ -103,10 +128,10 @@ class Regions {
     }
     // A region may also read it in another shape: then the value has to be in memory.
     std::erase_if(near, [&](uint32_t region) { return std::binary_search(far.begin(), far.end(), region); });
-    uint64_t sums = sums_[i];
-    std::erase_if(near, [&](uint32_t region) {  // of those whose sums differ, the first
-      if (sums_[region] != 0 && sums != 0 && sums_[region] != sums) return far.push_back(region), true;
-      sums |= sums_[region];
+    Core core_now = core(i);
+    std::erase_if(near, [&](uint32_t region) {  // of those that may not be together, the first
+      if (!core_now.agrees(core(region))) return far.push_back(region), true;
+      core_now.join(core(region));
       return false;
     });
     for (uint32_t region : far) height_[i] = std::max(height_[i], height_[region] + 1);
@@ -146,7 +171,7 @@ class Regions {
       uint32_t& last = root.kind == Ref::leaf ? last_reader_of_leaf_[root.index] : last_reader_of_value_[p_.value(root)];
       if (last != kNobody && space(last) == space(i)) {
         const uint32_t a = find(i), b = find(last), low = height_[a] < height_[b] ? a : b;
-        if (a != b && may_rise(low, std::max(height_[a], height_[b])) && sums_agree(a, b)) unite(a, b);
+        if (a != b && may_rise(low, std::max(height_[a], height_[b])) && core(a).agrees(core(b))) unite(a, b);
       }
       last = i;
     }
@@ -158,6 +183,9 @@ class Regions {
   std::vector<uint32_t> highest_;  // per region: the height of the lowest region that feeds it and is placed already
   std::vector<uint64_t> sums_;  // per region: axes and dtype of its sums; 0: it has none
   std::vector<uint8_t> fusable_;
+  std::vector<uint8_t> leads_;  // per region: it has an op that takes the others as its epilogue; before that per record: it could
+  std::vector<uint32_t>
+      waits_for_;  // per region: the last record that is not fusable and that it depends on or has, counted from 1; 0: none
   std::vector<uint32_t> others_before_;  // how many records that are not fused come before
   std::vector<std::vector<Reader>> readers_;
   std::vector<uint32_t> last_reader_of_leaf_, last_reader_of_value_;
@@ -239,8 +267,8 @@ bool is_fusable(const Program& p, size_t i) {
   return true;
 }
 
-std::vector<Unit> fuse(const Program& program) {
-  Regions regions(program);
+std::vector<Unit> fuse(const Program& program, const Backend& backend) {
+  Regions regions(program, backend);
   const std::vector<Unit> found = regions.collect();
   std::vector<uint32_t> region_of(program.size(), kNobody);
   for (uint32_t r = 0; r < found.size(); ++r)
@@ -253,15 +281,24 @@ std::vector<Unit> fuse(const Program& program) {
 
 FusedUnit fused_unit(const Program& program, const Unit& unit, const std::vector<uint8_t>& escapes) {
   FusedUnit f;
+  for (uint32_t i : unit)
+    if (!is_fusable(program, i)) f.op = i;
+  if (f.op >= 0) {
+    const Record& op = program.record(static_cast<size_t>(f.op));
+    f.expr.own_inputs = static_cast<int>(op.in.size());
+    f.expr.own_result = op.out[0];
+    f.in = op.in;
+  }
+  const size_t first = f.op >= 0;  // the number of the first input
   std::vector<std::pair<Ref, ValueDesc>> inputs;  // roots, as they are seen
   auto input = [&](const Ref& r) -> size_t {
     const Ref root = program.root(r);
     const ValueDesc desc = program.desc(r);
     for (size_t k = 0; k < inputs.size(); ++k)
-      if (const Ref& o = inputs[k].first; same_value(o, root) && inputs[k].second.shape == desc.shape) return k;
+      if (const Ref& o = inputs[k].first; same_value(o, root) && inputs[k].second.shape == desc.shape) return first + k;
     inputs.push_back({root, desc});
     f.in.push_back(r);
-    return inputs.size() - 1;
+    return first + inputs.size() - 1;
   };
   auto member = [&](const Ref& r) -> size_t {  // the position of the member whose value it is, or the unit's size
     const Ref root = program.root(r);
@@ -271,12 +308,18 @@ FusedUnit fused_unit(const Program& program, const Unit& unit, const std::vector
   };
   // Values are numbered after all inputs, so these are counted first.
   for (uint32_t i : unit)
-    for (const Ref& r : program.inputs(i))
-      if (member(r) == unit.size()) input(r);
+    if (i != f.op)
+      for (const Ref& r : program.inputs(i))
+        if (member(r) == unit.size()) input(r);
   std::vector<uint8_t> values;  // of the members, as numbers
   std::vector<Ref> sums;
   for (uint32_t i : unit) {
     const Record& record = program.record(i);
+    if (i == f.op) {
+      values.push_back(0);
+      if (escapes[values.size() - 1]) f.expr.keeps = true, f.out.insert(f.out.begin(), {Ref::record, 0, i});
+      continue;
+    }
     auto operand = [&](const Ref& r) {
       const size_t at = member(r);
       return at == unit.size() ? static_cast<uint8_t>(input(r)) : values[at];
@@ -298,7 +341,7 @@ FusedUnit fused_unit(const Program& program, const Unit& unit, const std::vector
     for (const Ref& r : record.in) code.operand[k++] = operand(r);
     f.expr.space = record.out[0].shape;
     const auto same = std::find(f.expr.code.begin(), f.expr.code.end(), code);
-    values.push_back(static_cast<uint8_t>(inputs.size() + static_cast<size_t>(same - f.expr.code.begin())));
+    values.push_back(static_cast<uint8_t>(first + inputs.size() + static_cast<size_t>(same - f.expr.code.begin())));
     if (same == f.expr.code.end()) f.expr.code.push_back(code);
     if (escapes[values.size() - 1]) {
       f.expr.results.push_back(values.back());

@@ -6,15 +6,21 @@ namespace suanli {
 
 bool may_write_over(const Step& step, const std::vector<Ref>& roots, size_t k, const ValueDesc& result, size_t i) {
   if (!(step.in[i].shape == result.shape) || itemsize(step.in[i].dtype) != itemsize(result.dtype)) return false;
-  auto is_input = [&](size_t value) { return value < roots.size() && same_value(roots[value], roots[i]); };
-  for (size_t j = 0; j < roots.size(); ++j)  // read in another order by some other name
-    if (is_input(j) && !(step.in[j].shape == step.in[i].shape)) return false;
+  const size_t own = step.has_epilogue() ? static_cast<size_t>(step.expr->own_inputs) : 0;
+  for (size_t j = 0; j < own; ++j)  // the op reads all of it for one block of its result
+    if (same_value(roots[j], roots[i])) return false;
+  const size_t first = step.has_epilogue() ? own - 1 : 0;  // where the expression's value 0 would be
+  auto is_input = [&](size_t value) { return value + first < roots.size() && same_value(roots[value + first], roots[i]); };
+  for (size_t j = own; j < roots.size(); ++j)  // read in another order by some other name
+    if (same_value(roots[j], roots[i]) && !(step.in[j].shape == step.in[i].shape)) return false;
   if (!step.expr) return is_pointwise(op_def(step.op));
   const Expr& e = *step.expr;
+  if (e.keeps && k == 0) return false;
+  k -= e.keeps;
   if (k >= e.results.size() || !(e.space == result.shape)) return false;
   for (const Expr::Sum& sum : e.sums)  // read when the tile is done
     if (is_input(sum.value)) return false;
-  for (size_t c = e.results[k] - roots.size() + 1; c < e.code.size(); ++c)
+  for (size_t c = e.results[k] - (roots.size() - first) + 1; c < e.code.size(); ++c)
     for (size_t o = 0; o < e.code[c].operands; ++o)
       if (is_input(e.code[c].operand[o])) return false;
   return true;

@@ -71,12 +71,6 @@ class Layouts {
   }
   uint32_t out(uint32_t i, uint8_t k) const { return static_cast<uint32_t>(p_.value({Ref::record, k, i})); }
 
-  Step step_of(const Record& r) const {
-    Step s{r.op, &r.attr, {}, r.out};
-    for (const Ref& in : r.in) s.in.push_back(p_.desc(in));
-    return s;
-  }
-
   /// Whether the op can be done in blocks if its result [N, C, H, W] is blocked: every operand has the result's shape, or broadcasts along
   /// the channel's axis or along all pixels.
   bool pointwise_in_blocks(const Record& r) const {
@@ -106,7 +100,7 @@ class Layouts {
     for (uint32_t i = 0; i < p_.size(); ++i) {
       const Record& r = p_.record(i);
       Role& role = roles_[i];
-      if (!op_def(r.op).alias) role.blocked = backend_.blocked_operands(step_of(r));
+      if (!op_def(r.op).alias) role.blocked = backend_.blocked_operands(p_.step(i));
       if (role.blocked.in || role.blocked.out) role.kind = Kind::chain, any = true;
       else if (pointwise_in_blocks(r)) role.kind = Kind::pointwise;
       else if (sum_in_blocks(r)) role.kind = Kind::sum;

@@ -35,7 +35,7 @@ class Builder {
       simplify(program_), passed("simplify");
       choose_layouts(program_, backend(plan_->device)), passed("layout");
       recompute(program_), passed("recompute");
-      units_ = schedule(program_, fuse(program_));
+      units_ = schedule(program_, fuse(program_, backend(plan_->device)));
     } else {
       units_ = one_by_one(program_);
     }
@@ -101,6 +101,10 @@ class Builder {
       for (uint32_t i : unit) escapes.push_back(value({Ref::record, 0, i}).escapes);
       FusedUnit fused = fused_unit(program_, unit, escapes);
       s.step.op = kOpFused;
+      if (fused.op >= 0) {
+        const Record& op = program_.record(static_cast<size_t>(fused.op));
+        s.step.op = op.op, s.attr = op.attr, s.record = op.origin;
+      }
       s.expr = std::make_unique<Expr>(std::move(fused.expr));
       s.step.expr = s.expr.get();
       in = std::move(fused.in), out = std::move(fused.out);

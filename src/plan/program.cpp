@@ -20,6 +20,13 @@ Program::Program(const Tape& tape) : tape_(tape) {
   index();
 }
 
+Step Program::step(size_t i) const {
+  const Record& r = records[i];
+  Step s{r.op, &r.attr, {}, r.out};
+  for (const Ref& in : r.in) s.in.push_back(desc(in));
+  return s;
+}
+
 void Program::index() {
   first_value_.clear(), roots_.clear();
   for (uint32_t i = 0; i < size(); ++i) {

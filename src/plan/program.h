@@ -4,6 +4,7 @@
 #include <vector>
 
 #include "plan/tape.h"
+#include "runtime/step.h"
 
 namespace suanli {
 
@@ -42,6 +43,8 @@ class Program {
   size_t size() const { return records.size(); }
   const Tape& tape() const { return tape_; }
   const Record& record(size_t i) const { return records[i]; }
+  /// The record as a backend would be asked to run it.
+  Step step(size_t i) const;
   std::span<const Ref> inputs(size_t i) const { return records[i].in; }
   /// Whether the record only gives bytes another name; it is in no unit.
   bool is_alias(size_t i) const { return op_def(records[i].op).alias; }

@@ -22,6 +22,9 @@ class Backend {
   /// What of a step (given plain) may be blocked; `prepare` then takes the operand with the shape [N, C/b, H, W, b].
   virtual BlockedOperands blocked_operands(const Step&) const { return {}; }
 
+  /// Whether `prepare` takes this step (which has none yet) with an epilogue.
+  virtual bool takes_epilogue(const Step&) const { return false; }
+
   /// 64-byte aligned, contents undefined. Null when the device has no more.
   virtual void* allocate(int64_t bytes) = 0;
   virtual void free(void* data, int64_t bytes) = 0;

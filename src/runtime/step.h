@@ -15,6 +15,9 @@ struct ValueDesc {
 
 /// The straight-line code of a fused step. Values are numbered: first Step::in, then one per instruction; all have the shape `space`, or
 /// broadcast to it.
+///
+/// Or an epilogue: what is done with the result of a product or a convolution (Step::op) while that is still in a cache. Then value 0 is
+/// the op's result, values from 1 on are the inputs behind the op's own.
 struct Expr {
   struct Instruction {
     int16_t row;       // of the table of pointwise ops; kCast: only the dtype changes
@@ -34,8 +37,11 @@ struct Expr {
     uint8_t value;
     uint32_t axes;  // as bits
   };
-  std::vector<Sum> sums;
+  std::vector<Sum> sums;  // of an epilogue: none
   Shape space;
+  int own_inputs = -1;    // of an epilogue: how many inputs are the op's own; -1: it is none
+  bool keeps = false;     // of an epilogue: the op's result becomes Step::out[0] too, in front of the others
+  ValueDesc own_result{};  // of an epilogue: the op's
 };
 
 /// One op on known shapes. `attr` points to the op's attribute struct (48 bytes, see ops/op.h); a kernel copies what it needs of it.
@@ -43,8 +49,15 @@ struct Step {
   uint16_t op;
   const void* attr;
   std::vector<ValueDesc> in, out;
-  const Expr* expr = nullptr;  // of a fused step, which has no attributes
+  const Expr* expr = nullptr;  // of a fused step, which has no attributes, or of one with an epilogue
   uint32_t constant = 0;       // inputs that stay as they are over many runs (weights of a network that is not trained here), as bits
+
+  bool has_epilogue() const { return expr && expr->own_inputs >= 0; }
+  /// The op by itself, without its epilogue.
+  Step alone() const {
+    if (!has_epilogue()) return *this;
+    return {op, attr, {in.begin(), in.begin() + expr->own_inputs}, {expr->own_result}, nullptr, constant};
+  }
 };
 
 /// Which operands of an op on pictures may lie in blocks of channels: [N, C/b, H, W, b] for [N, C, H, W].

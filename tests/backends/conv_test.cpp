@@ -138,13 +138,14 @@ struct InBlocks {
 // Where Winograd's algorithm applies: sides that tiles of 4 do and do not fill, all paddings, channels in odd numbers of blocks, more
 // channels than one core's cache holds transformed weights of, groups of tiles that are left over.
 const Case blocked_cases[] = {
-    {"tiles fill", 4, 32, 16, 16, 32, 3, 3, {1, 1, 1, 1}},    {"tiles do not fill", 5, 48, 13, 11, 32, 3, 3, {1, 1, 1, 1}},
-    {"no padding", 9, 32, 10, 15, 48, 3, 3, {1, 0, 1, 1}},    {"padding 2", 6, 32, 9, 9, 32, 3, 3, {1, 2, 1, 1}},
-    {"wide", 40, 128, 4, 4, 160, 3, 3, {1, 1, 1, 1}},         {"many tiles", 3, 32, 61, 57, 32, 3, 3, {1, 1, 1, 1}},
-    {"too few tiles", 2, 32, 8, 8, 32, 3, 3, {1, 1, 1, 1}},   {"stride 2", 3, 32, 17, 16, 64, 3, 3, {2, 1, 1, 1}},
-    {"1x1, stride 2", 4, 32, 16, 16, 64, 1, 1, {2, 0, 1, 1}}, {"picture", 5, 3, 19, 21, 32, 3, 3, {1, 1, 1, 1}},
-    {"odd results", 3, 32, 12, 12, 10, 3, 3, {1, 1, 1, 1}},   {"5x5", 3, 16, 12, 12, 32, 5, 5, {1, 2, 1, 1}},
-    {"one sample", 1, 64, 32, 32, 64, 3, 3, {1, 1, 1, 1}},    {"dilated", 2, 32, 14, 14, 32, 3, 3, {1, 2, 2, 1}},
+    {"tiles fill", 4, 32, 16, 16, 32, 3, 3, {1, 1, 1, 1}},      {"tiles do not fill", 5, 48, 13, 11, 32, 3, 3, {1, 1, 1, 1}},
+    {"no padding", 9, 32, 10, 15, 48, 3, 3, {1, 0, 1, 1}},      {"padding 2", 6, 32, 9, 9, 32, 3, 3, {1, 2, 1, 1}},
+    {"wide", 40, 128, 4, 4, 160, 3, 3, {1, 1, 1, 1}},           {"many tiles", 3, 32, 61, 57, 32, 3, 3, {1, 1, 1, 1}},
+    {"too few tiles", 2, 32, 8, 8, 32, 3, 3, {1, 1, 1, 1}},     {"stride 2", 3, 32, 17, 16, 64, 3, 3, {2, 1, 1, 1}},
+    {"1x1, stride 2", 4, 32, 16, 16, 64, 1, 1, {2, 0, 1, 1}},   {"picture", 5, 3, 19, 21, 32, 3, 3, {1, 1, 1, 1}},
+    {"odd results", 3, 32, 12, 12, 10, 3, 3, {1, 1, 1, 1}},     {"5x5", 3, 16, 12, 12, 32, 5, 5, {1, 2, 1, 1}},
+    {"one sample", 1, 64, 32, 32, 64, 3, 3, {1, 1, 1, 1}},      {"dilated", 2, 32, 14, 14, 32, 3, 3, {1, 2, 2, 1}},
+    {"large pictures", 2, 32, 125, 71, 32, 3, 3, {1, 1, 1, 1}},
 };
 
 TEST(Conv, InBlocksEqualsTheSum) {
@@ -183,6 +184,25 @@ TEST(Conv, BitsInBlocksDoNotDependOnTheThreads) {
       results[i++] = in.results();
     }
     EXPECT_TRUE(results[0] == results[1] && results[0] == results[2]);
+  }
+}
+
+TEST(Conv, EpiloguesAddNoError) {
+  for (const Case& c : cases) {
+    if (c.x().numel() == 0 || c.weight().numel() == 0 || c.y().numel() == 0) continue;
+    SCOPED_TRACE(c.what);
+    const auto x = random_buffer<float>(c.x(), 1), w = random_buffer<float>(c.weight(), 2);
+    const auto b = random_buffer<float>({c.o}, 3), g = random_buffer<float>(c.y(), 4);
+    check_epilogue("conv2d", &c.attr, {&x, &w, &b}, c.y(), 1);
+    check_epilogue("conv2d", &c.attr, {&x, &w}, c.y(), 3);
+    check_epilogue("conv2d_grad_input", &c.attr, {&g, &w}, c.x(), 2);
+  }
+  for (const Case& c : blocked_cases) {
+    SCOPED_TRACE(c.what);
+    const InBlocks in(c);
+    const Buffer<float> x = in.x_in ? relaid(in.x, c.x(), in.b, true) : in.x, g = in.y_in ? relaid(in.g, c.y(), in.b, true) : in.g;
+    check_epilogue("conv2d", &c.attr, {&x, &in.w, &in.bias}, g.shape, 2);
+    check_epilogue("conv2d_grad_input", &c.attr, {&g, &in.w}, x.shape, 2);
   }
 }
 

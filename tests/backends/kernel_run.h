@@ -10,6 +10,7 @@
 
 #include "base/thread_pool.h"
 #include "ops/op.h"
+#include "ops/pointwise.h"
 #include "runtime/backend.h"
 
 namespace suanli::test {
@@ -39,34 +40,34 @@ class PoolThreads {
   int before_;
 };
 
-/// The result of `op`. Fails the test if the kernel writes beyond its workspace or result, reads what nobody wrote (both are NaN
-/// before), gives other bits the second time, or leaves the caller another OpenMP setting.
-template <class T> std::vector<T> run_kernel(const char* op, const void* attr, const std::vector<const Buffer<T>*>& in, const Shape& out) {
-  Step step{op_id(op), attr, {}, {{dtype_of<T>, out}}};
-  std::vector<const void*> inputs;
-  for (const Buffer<T>* b : in) {
-    step.in.push_back({dtype_of<T>, b->shape});
-    inputs.push_back(b->values.data());
-  }
+/// The results of a step that computes in T. Fails the test if the kernel writes beyond its workspace or results, reads what nobody wrote
+/// (both are NaN before), gives other bits the second time, or leaves the caller another OpenMP setting.
+template <class T> std::vector<std::vector<T>> run_step(const Step& step, const std::vector<const void*>& inputs) {
   constexpr int kOmpThreads = 3;
   omp_set_num_threads(kOmpThreads);
   std::unique_ptr<Kernel> kernel = cpu_backend().prepare(step);
   EXPECT_EQ(omp_get_max_threads(), kOmpThreads) << "after prepare";
   constexpr size_t kGuard = 4096;
-  const size_t bytes = static_cast<size_t>(kernel->workspace_bytes), n = static_cast<size_t>(out.numel());
+  const size_t bytes = static_cast<size_t>(kernel->workspace_bytes);
   std::vector<unsigned char> memory(bytes + 2 * kGuard + 64, 0xFF);
   void* aligned = memory.data() + kGuard;
   size_t space = bytes + 64;
   std::align(64, bytes, aligned, space);
-  std::vector<T> first, result;
+  std::vector<std::vector<T>> first, results;
   for (int run = 0; run < 2; ++run) {
     memory.assign(memory.size(), 0xFF);
-    result.assign(n + 64, std::numeric_limits<T>::quiet_NaN());
-    void* outputs[] = {result.data() + 32};
-    kernel->run(inputs.data(), outputs, aligned);
-    for (size_t i = 0; i < 32; ++i) EXPECT_TRUE(std::isnan(result[i]) && std::isnan(result[n + 32 + i])) << "written outside of the result";
-    result = std::vector<T>(result.begin() + 32, result.begin() + 32 + static_cast<std::ptrdiff_t>(n));
-    if (run == 0) first = result;
+    results.clear();
+    std::vector<void*> outputs;
+    for (const ValueDesc& d : step.out) {
+      results.emplace_back(static_cast<size_t>(d.shape.numel()) + 64, std::numeric_limits<T>::quiet_NaN());
+      outputs.push_back(results.back().data() + 32);
+    }
+    kernel->run(inputs.data(), outputs.data(), aligned);
+    for (std::vector<T>& r : results) {
+      for (size_t i = 0; i < 32; ++i) EXPECT_TRUE(std::isnan(r[i]) && std::isnan(r[r.size() - 1 - i])) << "written outside of the result";
+      r = std::vector<T>(r.begin() + 32, r.end() - 32);
+    }
+    if (run == 0) first = results;
   }
   EXPECT_EQ(omp_get_max_threads(), kOmpThreads) << "after run";
   const unsigned char* begin = static_cast<const unsigned char*>(aligned);
@@ -74,8 +75,52 @@ template <class T> std::vector<T> run_kernel(const char* op, const void* attr, c
   for (const unsigned char* p = memory.data(); p < begin; ++p) kept = kept && *p == 0xFF;
   for (const unsigned char* p = begin + bytes; p < memory.data() + memory.size(); ++p) kept = kept && *p == 0xFF;
   EXPECT_TRUE(kept) << "written outside of the workspace";
-  EXPECT_TRUE(n == 0 || std::memcmp(first.data(), result.data(), n * sizeof(T)) == 0) << "another result the second time";
-  return result;
+  for (size_t k = 0; k < first.size(); ++k)
+    EXPECT_TRUE(first[k].empty() || std::memcmp(first[k].data(), results[k].data(), first[k].size() * sizeof(T)) == 0)
+        << "another result the second time";
+  return results;
+}
+
+/// The result of `op` on operands that are all of its dtype.
+template <class T> std::vector<T> run_kernel(const char* op, const void* attr, const std::vector<const Buffer<T>*>& in, const Shape& out) {
+  Step step{op_id(op), attr, {}, {{dtype_of<T>, out}}};
+  std::vector<const void*> inputs;
+  for (const Buffer<T>* b : in) {
+    step.in.push_back({dtype_of<T>, b->shape});
+    inputs.push_back(b->values.data());
+  }
+  return run_step<T>(step, inputs)[0];
+}
+
+/// Runs `op` (in f32) with an epilogue, its result kept or not, on this many threads, and compares with what the op alone gives: every bit.
+inline void check_epilogue(const char* op, const void* attr, const std::vector<const Buffer<float>*>& in, const Shape& out, int threads) {
+  const auto row = [](PointwiseOp op) { return static_cast<int16_t>(op); };
+  const Buffer<float> other = random_buffer<float>(out, 8), number = random_buffer<float>({1}, 9);
+  const std::vector<float> alone = run_kernel<float>(op, attr, in, out);
+  PoolThreads pool(threads);
+  for (const bool keeps : {false, true}) {
+    Step step{op_id(op), attr, {}, {}};
+    std::vector<const void*> inputs;
+    for (const Buffer<float>* b : in) step.in.push_back({DType::f32, b->shape}), inputs.push_back(b->values.data());
+    ASSERT_TRUE(cpu_backend().takes_epilogue({step.op, attr, step.in, {{DType::f32, out}}}));
+    Expr expr;  // 0: the op's result, 1: other, 2: number
+    expr.code = {{row(PointwiseOp::mul), -1, 2, DType::f32, DType::f32, {0, 2}},
+                 {row(PointwiseOp::add), -1, 2, DType::f32, DType::f32, {3, 1}},
+                 {row(PointwiseOp::relu), -1, 1, DType::f32, DType::f32, {4}}};
+    expr.results = {4, 5};
+    expr.space = out, expr.own_inputs = static_cast<int>(in.size()), expr.keeps = keeps, expr.own_result = {DType::f32, out};
+    step.in.push_back({DType::f32, out}), step.in.push_back({DType::f32, number.shape});
+    inputs.push_back(other.values.data()), inputs.push_back(number.values.data());
+    step.out.assign(keeps ? 3 : 2, {DType::f32, out});
+    step.expr = &expr;
+    const auto results = run_step<float>(step, inputs);
+    if (keeps) { ASSERT_EQ(results[0], alone); }
+    for (size_t i = 0; i < alone.size(); ++i) {
+      const float scaled = alone[i] * number.values[0], sum = scaled + other.values[i];
+      ASSERT_EQ(results[keeps + 0][i], sum) << "element " << i;
+      ASSERT_EQ(results[keeps + 1][i], sum > 0 ? sum : 0) << "element " << i;
+    }
+  }
 }
 
 /// `scale` is how large the sum of the absolute values of one element's products may be.

@@ -136,6 +136,49 @@ fused(add, mul) f32[4, 7] 3 in 1 out
 )");
 }
 
+TEST(Fuse, AnEpilogueTakesTheResultAsItComes) {
+  const Tensor x = tensor_f32({2, 3, 7, 5}, 1), w = tensor_f32({3, 3, 3, 3}, 2), v = tensor_f32({3, 3, 3, 3}, 3);
+  const ConvOptions same{.padding = 1};
+  EXPECT_EQ(steps([&] { return relu(conv2d(x, w, {}, same)) + x; }), R"(
+conv2d(then relu, add) f32[2, 3, 7, 5] 3 in 1 out
+)");
+  // Its result is wanted too.
+  EXPECT_EQ(steps([&] {
+              Tensor y = conv2d(x, w, {}, same);
+              return Tensors{y, relu(y)};
+            }),
+            R"(
+conv2d(then relu) f32[2, 3, 7, 5] 2 in 2 out
+)");
+  // The later of two, as the earlier one would have to wait.
+  EXPECT_EQ(steps([&] { return relu(conv2d(x, w, {}, same) + conv2d(x, v, {}, same)); }), R"(
+conv2d f32[2, 3, 7, 5] 2 in 1 out
+conv2d(then add, relu) f32[2, 3, 7, 5] 3 in 1 out
+)");
+  // A sum is complete only when all of it is there.
+  EXPECT_EQ(steps([&] {
+              Tensor y = conv2d(x, w, {}, same);
+              return y - sum(y, {2, 3}, true);
+            }),
+            R"(
+conv2d f32[2, 3, 7, 5] 2 in 1 out
+sum f32[2, 3, 1, 1] 1 in 1 out
+sub f32[2, 3, 7, 5] 2 in 1 out
+)");
+}
+
+TEST(Fuse, AnEpilogueDoesNotWriteOverWhatItsOpStillReads) {
+  // Every pixel of y is made of several of x: the sum may not take its place.
+  InTier planned(Tier::planned);
+  const Tensor w = tensor_f32({3, 3, 3, 3}, 2);
+  auto compute = [&](Tier tier) {
+    InTier in(tier);
+    const Tensor x = tensor_f32({2, 3, 7, 5}, 1) * 2.0;
+    return (relu(conv2d(x, w, {}, {.padding = 1})) + x).to_vector<float>();
+  };
+  EXPECT_EQ(compute(Tier::planned), compute(Tier::cold));
+}
+
 TEST(Fuse, WhatOneLatePlaceNeedsIsComputedThere) {
   const Tensor x = tensor_f32({4, 7}, 1), m = tensor_f32({4, 7}, 2), w = tensor_f32({7, 7}, 3);
   EXPECT_EQ(steps([&] {

@@ -71,11 +71,11 @@ TEST(ResNetPlan, Inference) {
   NoGrad off;
   const Tensor y = net.model(net.x);
   EXPECT_EQ(summary(*plan_of_pending()), R"(
-20 conv2d
 20 fused(add, rsqrt, mul)
-9 fused(sub, mul, add, relu)
-4 fused(sub, mul, add, add, relu)
-0 reorder, 60 steps, 3072 KiB of values
+9 conv2d(then sub, mul, add, relu)
+4 conv2d
+4 conv2d(then sub, mul, add, add, relu)
+0 reorder, 44 steps, 3072 KiB of values
 )");
   flush();
 }

@@ -27,6 +27,11 @@ std::unordered_map<std::string_view, Blocked>& blocked_table() {
   return *t;
 }
 
+std::unordered_map<std::string_view, bool (*)(const Step&)>& epilogue_table() {
+  static auto* t = new std::unordered_map<std::string_view, bool (*)(const Step&)>;
+  return *t;
+}
+
 std::unique_ptr<Kernel> pointwise_factory(const Step& step) {
   const auto& attr = *static_cast<const PointwiseAttr*>(step.attr);
   const Compute compute = attr.compute == DType::f64 ? Compute::f64 : attr.compute == DType::f32 ? Compute::f32 : Compute::i64;
@@ -72,6 +77,10 @@ class CpuBackend : public Backend {
     auto it = blocked_table().find(op_def(step.op).name);
     return it == blocked_table().end() ? BlockedOperands{} : it->second(step, channel_block());
   }
+  bool takes_epilogue(const Step& step) const override {
+    auto it = epilogue_table().find(op_def(step.op).name);
+    return it != epilogue_table().end() && it->second(step);
+  }
   void* allocate(int64_t bytes) override {
     if (bytes < (1 << 20)) return std::aligned_alloc(64, static_cast<size_t>((bytes + 63) / 64 * 64));
     void* p = mmap(nullptr, static_cast<size_t>(bytes), PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
@@ -104,6 +113,7 @@ class CpuBackend : public Backend {
 }  // namespace
 
 RegisterBlocked::RegisterBlocked(const char* op_name, Blocked blocked) { blocked_table()[op_name] = blocked; }
+RegisterEpilogue::RegisterEpilogue(const char* op_name, bool (*takes)(const Step&)) { epilogue_table()[op_name] = takes; }
 RegisterKernel::RegisterKernel(const char* op_name, Factory factory) { table()[op_name] = factory; }
 
 }  // namespace cpu

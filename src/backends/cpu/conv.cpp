@@ -101,8 +101,8 @@ class SpreadReorder {
 /// A single sample is split along its output channels instead. One thread at a time may run it.
 class ConvF32 final : public Kernel {
  public:
-  ConvF32(Direction direction, const Geometry& g, bool bias, bool constant_weights)
-      : direction_(direction), g_(g), bias_(bias), layout_(layout(direction, g)) {
+  ConvF32(Direction direction, const Geometry& g, bool bias, bool constant_weights, Epilogue epilogue)
+      : direction_(direction), g_(g), bias_(bias), layout_(layout(direction, g)), epilogue_(std::move(epilogue)) {
     OneOmpThread one;
     const bool gradient = direction == Direction::grad_weight;
     chunk_ = gradient ? gradient_chunk(g) : (g.n + chunks(g) - 1) / chunks(g);
@@ -129,9 +129,10 @@ class ConvF32 final : public Kernel {
   }
 
   void run(const void* const* in, void* const* out, void* workspace) override {
-    const void* x = direction_ == Direction::grad_input ? out[0] : in[0];
+    const void* x = in[0];
     const void* w = direction_ == Direction::grad_weight ? out[0] : in[1];
-    const void* y = direction_ == Direction::forward ? out[0] : in[direction_ == Direction::grad_weight ? 1 : 0];
+    const void* y = in[direction_ == Direction::grad_weight ? 1 : 0];
+    const int64_t result_size = direction_ == Direction::forward ? g_.y_size() : g_.x_size();
     if (direction_ != Direction::grad_weight && w_reorder_ && packing.input < 0) {
       w_reorder_.run(w, at(workspace, w_place_), workspace);
       w = at(workspace, w_place_);
@@ -144,14 +145,27 @@ class ConvF32 final : public Kernel {
     parallel_parts(static_cast<int>(lanes), [&](int i) {
       OneOmpThread one;
       const Lane& lane = lanes_[static_cast<size_t>(i)];
-      if (slice_ != 0) return run_slice(lane, i * slice_, x, w, bias_ ? in[2] : nullptr, y, workspace);
+      void* own = epilogue_.consumes() ? at(workspace, lane.result) : nullptr;
+      auto finish = [&](int64_t begin, int64_t end, const void* values) {
+        if (epilogue_) epilogue_.apply(in, out, begin, end, static_cast<const float*>(values));
+      };
+      if (slice_ != 0) {
+        const int64_t first = i * slice_ * g_.p * g_.q;
+        void* to = own ? own : at(out[0], 4 * first);
+        run_slice(lane, i * slice_, x, w, bias_ ? in[2] : nullptr, to, workspace);
+        return finish(first, first + slice_ * g_.p * g_.q, to);
+      }
       const int64_t begin = count * i / lanes, end = count * (i + 1) / lanes;
       const void* sum = lane.dw < 0 ? w : at(workspace, lane.dw);
       for (int64_t chunk = begin; chunk < end; ++chunk) {
         const int64_t first = chunk * chunk_;
+        const Stage& stage = first + chunk_ <= g_.n ? lane.whole : lane.rest;
         const bool more = chunk > begin && direction_ == Direction::grad_weight;
-        run_chunk(lane, first + chunk_ <= g_.n ? lane.whole : lane.rest, at(x, 4 * first * g_.x_size()),
-                  more ? at(workspace, lane.more) : sum, bias_ ? in[2] : nullptr, at(y, 4 * first * g_.y_size()), workspace);
+        void* to = direction_ == Direction::grad_weight ? nullptr : own ? own : at(out[0], 4 * first * result_size);
+        run_chunk(lane, stage, direction_ == Direction::grad_input ? to : at(x, 4 * first * g_.x_size()),
+                  more ? at(workspace, lane.more) : sum, bias_ ? in[2] : nullptr,
+                  direction_ == Direction::forward ? to : at(y, 4 * first * g_.y_size()), workspace);
+        if (direction_ != Direction::grad_weight) finish(first * result_size, std::min(g_.n, first + chunk_) * result_size, to);
         if (more) add(const_cast<void*>(sum), at(workspace, lane.more), 0, bytes(lane.whole.w_desc) / 4);
       }
     });
@@ -176,6 +190,7 @@ class ConvF32 final : public Kernel {
   struct Lane {
     Stage whole, rest;  // rest: the last, smaller chunk
     int64_t x = 0, w = 0, y = 0, scratch = 0;  // places of the copies
+    int64_t result = 0;  // a chunk of it, where the epilogue consumes it
     int64_t dw = -1, more = 0;  // its share of dw in oneDNN's layout, and a chunk's; -1: dw itself is written
   };
 
@@ -248,6 +263,8 @@ class ConvF32 final : public Kernel {
       lane.x = copy(&Stage::x, &Stage::x_desc);
       lane.w = copy(&Stage::w, &Stage::w_desc);
       lane.y = copy(&Stage::y, &Stage::y_desc);
+      if (epilogue_.consumes())
+        lane.result = places_.add(4 * chunk_ * (direction_ == Direction::grad_input ? g_.x_size() : o * g_.p * g_.q));
       lanes_.push_back(std::move(lane));
     }
     const Stage& first = lanes_[0].whole;
@@ -282,14 +299,14 @@ class ConvF32 final : public Kernel {
     if (stage.y && direction_ == Direction::forward) stage.y.run({y_used, y}, scratch);
   }
 
-  /// Output channels from `o` on of the only sample; x lies in oneDNN's layout already.
+  /// Output channels from `o` on of the only sample, to y; x lies in oneDNN's layout already.
   void run_slice(const Lane& lane, int64_t o, const void* x, const void* w, const void* b, const void* y, void* workspace) const {
     w = packing.input < 0 ? at(w, 4 * o * g_.depth()) : at(w, o / slice_ * slice_bytes_);
     if (lane.whole.w && packing.input < 0) {
       lane.whole.w.run({w, at(workspace, lane.w)}, at(workspace, lane.scratch));
       w = at(workspace, lane.w);
     }
-    run_chunk(lane, lane.whole, x, w, b != nullptr ? at(b, 4 * o) : nullptr, at(y, 4 * o * g_.p * g_.q), workspace);
+    run_chunk(lane, lane.whole, x, w, b != nullptr ? at(b, 4 * o) : nullptr, y, workspace);
   }
 
   static void add(void* sum, const void* more, int64_t begin, int64_t end) {
@@ -313,6 +330,7 @@ class ConvF32 final : public Kernel {
   Geometry g_;
   bool bias_;
   Tag layout_;
+  Epilogue epilogue_;
   int64_t chunk_ = 1;  // samples
   int64_t slice_ = 0;  // output channels per lane where there is one sample; 0: lanes share the samples
   std::vector<Lane> lanes_;
@@ -343,7 +361,8 @@ class NoProducts final : public Kernel {
   bool bias_;
 };
 
-std::unique_ptr<Kernel> make(Direction direction, const Step& step) {
+std::unique_ptr<Kernel> make(Direction direction, const Step& whole) {
+  const Step step = whole.alone();
   const DType dtype = step.out[0].dtype;
   if (dtype != DType::f32 && dtype != DType::f64) return nullptr;
   for (const ValueDesc& v : step.in)
@@ -357,9 +376,10 @@ std::unique_ptr<Kernel> make(Direction direction, const Step& step) {
   const Geometry g(x, w, y, *static_cast<const ConvAttr*>(step.attr));
   if (dtype == DType::f64) return make_conv_f64(direction, g, bias);
   const bool constant_weights = step.constant >> 1 & 1;
-  if (auto kernel = make_winograd(direction, g, bias, constant_weights)) return kernel;
+  Epilogue epilogue(whole);
+  if (auto kernel = make_winograd(direction, g, bias, constant_weights, epilogue)) return kernel;
   try {
-    return std::make_unique<ConvF32>(direction, g, bias, constant_weights);
+    return std::make_unique<ConvF32>(direction, g, bias, constant_weights, std::move(epilogue));
   } catch (const dnnl::error& e) { throw Error(str("[conv2d] oneDNN has no convolution of ", x, " with ", w, ": ", e.what())); }
 }
 
@@ -379,6 +399,13 @@ constexpr size_t kResult = SIZE_MAX;
 const RegisterBlocked forward_blocked("conv2d", [](const Step& s, int64_t b) { return blocked(s, b, 0, 1, kResult); });
 const RegisterBlocked grad_input_blocked("conv2d_grad_input", [](const Step& s, int64_t b) { return blocked(s, b, kResult, 1, 0); });
 const RegisterBlocked grad_weight_blocked("conv2d_grad_weight", [](const Step& s, int64_t b) { return blocked(s, b, 0, kResult, 1); });
+
+bool takes_epilogue(const Step& s) {
+  auto usable = [](const ValueDesc& v) { return v.dtype == DType::f32 && v.shape.numel() > 0; };
+  return usable(s.out[0]) && std::all_of(s.in.begin(), s.in.end(), usable);
+}
+const RegisterEpilogue forward_epilogue("conv2d", takes_epilogue);
+const RegisterEpilogue grad_input_epilogue("conv2d_grad_input", takes_epilogue);
 
 const RegisterKernel forward_kernel("conv2d", [](const Step& s) { return make(Direction::forward, s); });
 const RegisterKernel grad_input_kernel("conv2d_grad_input", [](const Step& s) { return make(Direction::grad_input, s); });

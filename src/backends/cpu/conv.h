@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <memory>
 
+#include "backends/cpu/epilogue.h"
 #include "ops/products.h"
 #include "runtime/step.h"
 
@@ -47,6 +48,6 @@ int64_t gradient_lanes(const Geometry& g);
 /// In f64, plain: products with the matrix of all windows.
 std::unique_ptr<Kernel> make_conv_f64(Direction direction, const Geometry& g, bool bias);
 /// 3×3 at stride 1 on blocked activations by Winograd's algorithm; null where that does not apply or does not pay.
-std::unique_ptr<Kernel> make_winograd(Direction direction, const Geometry& g, bool bias, bool constant_weights);
+std::unique_ptr<Kernel> make_winograd(Direction direction, const Geometry& g, bool bias, bool constant_weights, const Epilogue& epilogue);
 
 }  // namespace suanli::cpu

@@ -18,6 +18,11 @@ struct RegisterBlocked {
   RegisterBlocked(const char* op_name, Blocked blocked);
 };
 
+/// For kernels that run a step's epilogue (see epilogue.h): whether they do for this step.
+struct RegisterEpilogue {
+  RegisterEpilogue(const char* op_name, bool (*takes)(const Step& step));
+};
+
 struct RegisterKernel {
   RegisterKernel(const char* op_name, Factory factory);
 };

@@ -37,8 +37,6 @@ class Pointwise final : public Kernel {
   int64_t grain_;
 };
 
-Compute compute_of(DType type) { return type == DType::f64 ? Compute::f64 : type == DType::f32 ? Compute::f32 : Compute::i64; }
-
 }  // namespace
 
 std::unique_ptr<Kernel> make_pointwise(TileFn fn, Compute compute, const std::vector<ValueDesc>& in, const ValueDesc& out,
@@ -60,22 +58,8 @@ std::array<int8_t, 5> tile_places(int row, int gradient) {
 }
 
 std::unique_ptr<Kernel> make_fused(const Step& step) {
-  std::vector<TileInstruction> code;
-  for (const Expr::Instruction& i : step.expr->code) {
-    TileInstruction t{nullptr, compute_of(i.compute), i.type, false};
-    if (i.row == Expr::kCast) {
-      t.operand[0] = i.operand[0];
-    } else {
-      const auto cls = pointwise_rows[i.row].cls;
-      t.fn = i.gradient < 0 ? value_tile(i.row, t.compute) : gradient_tile(i.row, i.gradient, t.compute);
-      if (!t.fn) return nullptr;
-      t.flag = i.gradient < 0 && (cls == PointwiseClass::Compare || cls == PointwiseClass::Logic);
-      const auto places = tile_places(i.row, i.gradient);
-      for (size_t k = 0; k < i.operands; ++k) t.operand[static_cast<size_t>(places[k])] = i.operand[k];
-    }
-    code.push_back(t);
-  }
   const Expr& e = *step.expr;
+  const std::vector<TileInstruction> code = tile_code(e);
   if (e.sums.empty()) return std::make_unique<Pointwise>(code, step.in, step.out, e.results);
   std::vector<DType> stored;
   std::vector<uint8_t> summed;

@@ -20,8 +20,7 @@ std::unique_ptr<Kernel> make_pointwise(TileFn fn, Compute compute, const std::ve
 /// holds only those that its text mentions.
 std::array<int8_t, 5> tile_places(int row, int gradient);
 
-/// Runs step.expr: every value is rounded as its op alone would have rounded it, so the results have the same bits. nullptr where an
-/// instruction has no kernel.
+/// Runs step.expr: every value is rounded as its op alone would have rounded it, so the results have the same bits.
 std::unique_ptr<Kernel> make_fused(const Step& step);
 
 /// Converts element by element, shapes equal. Floats to integers truncate toward zero and stay at the nearest value where out of

@@ -2,8 +2,13 @@
 
 #include <algorithm>
 
+#include "base/text.h"
+#include "ops/pointwise.h"
+
 namespace suanli::cpu {
 namespace {
+
+Compute compute_of(DType type) { return type == DType::f64 ? Compute::f64 : type == DType::f32 ? Compute::f32 : Compute::i64; }
 
 DType native(Compute c) { return c == Compute::f64 ? DType::f64 : c == Compute::f32 ? DType::f32 : DType::i64; }
 
@@ -133,6 +138,25 @@ ConvertFn checked_converter(DType from, DType to) {
 TileProgram lower(const std::vector<TileInstruction>& code, const std::vector<ValueDesc>& in, const std::vector<uint8_t>& results,
                   const std::vector<uint8_t>& kept) {
   return Lowering(code, in).finish(results, kept);
+}
+
+std::vector<TileInstruction> tile_code(const Expr& expr) {
+  std::vector<TileInstruction> code;
+  for (const Expr::Instruction& i : expr.code) {
+    TileInstruction t{nullptr, compute_of(i.compute), i.type, false};
+    if (i.row == Expr::kCast) {
+      t.operand[0] = i.operand[0];
+    } else {
+      const auto cls = pointwise_rows[i.row].cls;
+      t.fn = i.gradient < 0 ? value_tile(i.row, t.compute) : gradient_tile(i.row, i.gradient, t.compute);
+      if (!t.fn) throw Error(str("[fused] internal: no tiles for ", pointwise_rows[i.row].name));
+      t.flag = i.gradient < 0 && (cls == PointwiseClass::Compare || cls == PointwiseClass::Logic);
+      const auto places = tile_places(i.row, i.gradient);
+      for (size_t k = 0; k < i.operands; ++k) t.operand[static_cast<size_t>(places[k])] = i.operand[k];
+    }
+    code.push_back(t);
+  }
+  return code;
 }
 
 }  // namespace suanli::cpu

@@ -18,6 +18,9 @@ struct TileInstruction {
   std::array<uint8_t, 5> operand{kUnused, kUnused, kUnused, kUnused, kUnused};
 };
 
+/// An expression as such instructions.
+std::vector<TileInstruction> tile_code(const Expr& expr);
+
 struct TileProgram {
   static constexpr uint16_t kNone = 65535;
   static constexpr int kMaxRegisters = 512;

@@ -21,7 +21,7 @@ void repeat(std::byte* to, int64_t done, int64_t n, int64_t width) {
 
 TileRunner::TileRunner(const std::vector<TileInstruction>& code, const std::vector<ValueDesc>& in, const std::vector<DType>& out,
                        const std::vector<uint8_t>& results, const std::vector<uint8_t>& kept, const Shape& space)
-    : program_(lower(code, in, results, kept)), total_(space.numel()) {
+    : program_(lower(code, in, results, kept)), given_(in.size()), total_(space.numel()) {
   std::vector<std::array<int64_t, 8>> strides;
   for (const ValueDesc& v : in) strides.push_back(broadcast_strides(v.shape, space));
   sizes_ = collapse(space, strides);

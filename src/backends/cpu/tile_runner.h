@@ -17,6 +17,8 @@ class TileRunner {
   /// Elements of the space, and those that are computed at once; a power of two, kLeastTile at least.
   int64_t total() const { return total_; }
   int64_t tile() const { return tile_; }
+  /// How many of them there are (`in`).
+  size_t inputs() const { return given_; }
   /// Ops per element.
   int64_t work() const { return static_cast<int64_t>(program_.code.size()); }
 
@@ -73,6 +75,7 @@ class TileRunner {
   std::vector<Input> inputs_;
   std::vector<int64_t> sizes_;  // of the space, axes merged; at least one
   std::vector<int64_t> out_itemsize_;
+  size_t given_;
   int64_t total_, tile_ = 0, scratch_ = 0, slots_at_ = 0;
 };
 

@@ -43,16 +43,20 @@ struct Cut {
 /// y and dx.
 class Winograd final : public Kernel {
  public:
-  Winograd(const Geometry& g, bool backwards, bool bias, bool constant_weights) : cut_(g, backwards), backwards_(backwards), bias_(bias) {
+  Winograd(const Geometry& g, bool backwards, bool bias, bool constant_weights, const Epilogue& epilogue)
+      : cut_(g, backwards), backwards_(backwards), bias_(bias), epilogue_(epilogue) {
     lanes_ = conv_lanes(g, (cut_.tiles + kWinogradRows - 1) / kWinogradRows);
     group_ = best_group();
+    if (epilogue_) group_ = whole_rows(group_);
     u_plane_ = cut_.in * cut_.out + kShiftedFloats;
     Places places;
     const int64_t u_bytes = 4 * kWinogradPlanes * u_plane_;
     if (constant_weights) packing = {1, u_bytes, 0x77696E6Fu + static_cast<uint64_t>(cut_.in << 33 | cut_.out << 1 | backwards)};
     else u_ = places.add(u_bytes);
     for (int64_t i = 0; i < lanes_; ++i)
-      for (int64_t channels : {cut_.in, cut_.out}) places_.push_back(places.add(planes_bytes(group_, channels)));
+      for (int64_t channels : {cut_.in, cut_.out}) places_.push_back(places.add(planes_bytes(rounded(group_, kWinogradRows), channels)));
+    if (epilogue_.consumes())
+      for (int64_t i = 0; i < lanes_; ++i) results_.push_back(places.add(4 * kWinogradTile * kWinogradTile * group_ * cut_.out));
     workspace_bytes = places.total();
   }
 
@@ -61,12 +65,20 @@ class Winograd final : public Kernel {
     const float* bias = bias_ ? static_cast<const float*>(in[2]) : nullptr;
     if (packing.input < 0) pack(in[1], at(workspace, u_));
     const float* u = static_cast<const float*>(packing.input < 0 ? at(workspace, u_) : in[1]);
-    const int64_t groups = (cut_.tiles + group_ - 1) / group_;
+    const int64_t groups = epilogue_ ? groups_of_rows() : (cut_.tiles + group_ - 1) / group_;
     parallel_parts(static_cast<int>(lanes_), [&](int lane) {
       float* v = static_cast<float*>(at(workspace, places_[static_cast<size_t>(2 * lane)]));
       float* m = static_cast<float*>(at(workspace, places_[static_cast<size_t>(2 * lane + 1)]));
       for (int64_t i = groups * lane / lanes_; i < groups * (lane + 1) / lanes_; ++i)
-        group(x, u, bias, static_cast<float*>(out[0]), i * group_, std::min(group_, cut_.tiles - i * group_), v, m);
+        if (epilogue_) {
+          const Rows rows = rows_of(i);
+          multiply(x, u, rows.first, rows.count, v, m);
+          finish(rows, m, bias, epilogue_.consumes() ? at(workspace, results_[static_cast<size_t>(lane)]) : nullptr, in, out);
+        } else {
+          const int64_t first = i * group_, count = std::min(group_, cut_.tiles - first);
+          multiply(x, u, first, count, v, m);
+          winograd_output(m, m_plane(), cut_.to, first, count, bias, static_cast<float*>(out[0]));
+        }
     });
   }
 
@@ -94,21 +106,71 @@ class Winograd final : public Kernel {
     return best;
   }
 
-  void group(const float* x, const float* u, const float* bias, float* y, int64_t first, int64_t count, float* v, float* m) const {
-    const int64_t rows = rounded(count, kWinogradRows), v_plane = plane_of(group_, cut_.in), m_plane = plane_of(group_, cut_.out);
-    winograd_input(x, cut_.from, first, count, v, v_plane);
+  int64_t v_plane() const { return plane_of(rounded(group_, kWinogradRows), cut_.in); }
+  int64_t m_plane() const { return plane_of(rounded(group_, kWinogradRows), cut_.out); }
+
+  /// Tiles first … first+count−1 of x, transformed, times the weights.
+  void multiply(const float* x, const float* u, int64_t first, int64_t count, float* v, float* m) const {
+    const int64_t rows = rounded(count, kWinogradRows);
+    winograd_input(x, cut_.from, first, count, v, v_plane());
     for (int64_t p = 0; p < kWinogradPlanes; ++p) {
-      std::fill(v + p * v_plane + count * cut_.in, v + p * v_plane + rows * cut_.in,
-                0.0f);  // what is left of the last rows is computed too
-      winograd_multiply(v + p * v_plane, u + p * u_plane_, m + p * m_plane, rows, cut_.in, cut_.out);
+      float* plane = v + p * v_plane();
+      std::fill(plane + count * cut_.in, plane + rows * cut_.in, 0.0f);  // what is left of the last rows is computed too
+      winograd_multiply(plane, u + p * u_plane_, m + p * m_plane(), rows, cut_.in, cut_.out);
     }
-    winograd_output(m, m_plane, cut_.to, first, count, bias, y);
+  }
+
+  // With an epilogue a group's results are whole rows of pixels, or whole samples: ranges of y.
+  struct Rows {
+    int64_t sample, samples;  // the pictures that it is made of …
+    int64_t row, rows;  // … and the rows of tiles in them: all of them if there are several samples
+    int64_t first, count;  // tiles
+  };
+  int64_t tiles_per_sample() const { return cut_.to.rows * cut_.to.columns; }
+  int64_t whole_rows(int64_t tiles) const {
+    const int64_t unit = tiles >= tiles_per_sample() ? tiles_per_sample() : cut_.to.columns;
+    return std::max<int64_t>(1, tiles / unit) * unit;
+  }
+  int64_t groups_per_sample() const { return (tiles_per_sample() + group_ - 1) / group_; }
+  int64_t groups_of_rows() const {
+    return group_ < tiles_per_sample() ? cut_.tiles / tiles_per_sample() * groups_per_sample() : (cut_.tiles + group_ - 1) / group_;
+  }
+  Rows rows_of(int64_t group) const {
+    const int64_t each = tiles_per_sample(), columns = cut_.to.columns;
+    if (group_ >= each) {
+      const int64_t first = group * group_, count = std::min(group_, cut_.tiles - first);
+      return {first / each, count / each, 0, cut_.to.rows, first, count};
+    }
+    const int64_t sample = group / groups_per_sample(), from = group % groups_per_sample() * group_, count = std::min(group_, each - from);
+    return {sample, 1, from / columns, count / columns, sample * each + from, count};
+  }
+
+  /// Transforms a group's planes back, to `own` (null: to y itself), and gives the epilogue the ranges of y that they fill.
+  void finish(const Rows& g, const float* m, const float* bias, void* own, const void* const* in, void* const* out) const {
+    const WinogradTiles& to = cut_.to;
+    const int64_t row = to.width * winograd_block(), picture = to.height * row, top = g.row * kWinogradTile;
+    const int64_t height = std::min(to.height - top, g.rows * kWinogradTile), part = height * row;
+    const int64_t pictures = g.samples * to.blocks, first = g.sample * to.blocks * picture + top * row;
+    float* values = static_cast<float*>(own ? own : out[0]);
+    if (own) {
+      WinogradTiles cut = to;
+      cut.rows = g.rows, cut.height = height;
+      winograd_output(m, m_plane(), cut, 0, g.count, bias, values);
+    } else {
+      winograd_output(m, m_plane(), to, g.first, g.count, bias, values);
+      values += first;
+    }
+    if (height == to.height) return epilogue_.apply(in, out, first, first + pictures * picture, values);
+    for (int64_t i = 0; i < pictures; ++i)
+      epilogue_.apply(in, out, first + i * picture, first + i * picture + part, values + i * (own ? part : picture));
   }
 
   Cut cut_;
   bool backwards_, bias_;
   int64_t lanes_, group_ = 0, u_plane_ = 0, u_ = 0;
+  Epilogue epilogue_;
   std::vector<int64_t> places_;  // per lane: v, m
+  std::vector<int64_t> results_;  // per lane: a group's, where the epilogue consumes them
 };
 
 /// dw. Where its 36 planes fit into a core's cache every lane sums its own tiles there; else all lanes transform a group of tiles, and then
@@ -208,10 +270,10 @@ bool direct_convolutions() {
   return on;
 }
 
-std::unique_ptr<Kernel> make_winograd(Direction direction, const Geometry& g, bool bias, bool constant_weights) {
+std::unique_ptr<Kernel> make_winograd(Direction direction, const Geometry& g, bool bias, bool constant_weights, const Epilogue& epilogue) {
   if (direct_convolutions() || !pays(direction, g, constant_weights)) return nullptr;
   if (direction == Direction::grad_weight) return std::make_unique<WinogradGradient>(g);
-  return std::make_unique<Winograd>(g, direction == Direction::grad_input, bias, constant_weights);
+  return std::make_unique<Winograd>(g, direction == Direction::grad_input, bias, constant_weights, epilogue);
 }
 
 }  // namespace suanli::cpu
