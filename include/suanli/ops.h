@@ -143,7 +143,8 @@ SUANLI_API Tensor log_softmax(const Tensor& x, int axis = -1);
 /// Mean of −log_probabilities[n, target[n]]. log_probabilities [N, C], target [N] i64 → [].
 SUANLI_API Tensor nll_loss(const Tensor& log_probabilities, const Tensor& target);
 /// nll_loss(log_softmax(logits), target) in one pass. logits [N, C], target [N] of any integer dtype, 0 … C−1 (checked when run: throws
-/// InputError) → [].
+/// InputError) → []. Or target [N, C] of a float dtype, the share that each class has in a sample (mixed pictures, smoothed labels): mean
+/// over n of −Σ target[n, c] · log_softmax(logits)[n, c], as PyTorch has it.
 SUANLI_API Tensor cross_entropy(const Tensor& logits, const Tensor& target);
 /// Mean of (x − y)².
 SUANLI_API Tensor mse_loss(const Tensor& x, const Tensor& y);

@@ -153,6 +153,31 @@ const Op cross_entropy_grad_op{OpDef{
         },
 }};
 
+const Op soft_cross_entropy_op{OpDef{
+    .name = "soft_cross_entropy",
+    .doc =
+        "Mean over rows of −Σ target · log_softmax(x): logits x [N, C] and the share of each class, target [N, C] of a float dtype → [].",
+    .infer =
+        [](Infer& c) {
+          c.require_float(0);
+          c.require_float(1);
+          const Shape &scores = c.shape(0), &target = c.shape(1);
+          if (scores.rank() != 2 || !(scores == target))
+            c.fail(str("scores have shape ", scores, ", shares of classes ", target, "; [N, C] for both is expected"));
+          c.out(0, {}, c.common_dtype());
+        },
+    .decompose = [](std::span<const Tensor> in, const Attr&) { return -mean(sum(log_softmax(in[0], 1) * in[1], {1})); },
+    .composite = true,
+    .samples =
+        [] {
+          return std::vector<Sample>{
+              {.inputs = {{{5, 4}}, {{5, 4}, f64, Domain::unit}}},
+              {.inputs = {{{64, 10}, f32}, {{64, 10}, f32, Domain::unit}}, .gradient = false},
+              {.inputs = {{{1, 2}}, {{1, 2}, f64, Domain::unit}}},
+              {.inputs = {{{5, 4}}, {{5}}}, .throws = "[soft_cross_entropy] scores have shape [5, 4], shares of classes [5]"}};
+        },
+}};
+
 const Op mse_loss_op{OpDef{
     .name = "mse_loss",
     .doc = "Mean of (x − y)²; x and y of one shape → [].",
@@ -179,6 +204,7 @@ Tensor log_softmax(const Tensor& x, int axis) { return record(log_softmax_op, {&
 
 Tensor nll_loss(const Tensor& log_probabilities, const Tensor& target) { return record(nll_loss_op, {&log_probabilities, &target}); }
 Tensor cross_entropy(const Tensor& logits, const Tensor& target) {
+  if (target.rank() == 2 && is_float(target.dtype())) return record(soft_cross_entropy_op, {&logits, &target});
   Tensor classes = is_integer(target.dtype()) && target.dtype() != i64 ? cast(target, i64) : target;
   return record(cross_entropy_op, {&logits, &classes});
 }

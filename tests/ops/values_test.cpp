@@ -357,6 +357,7 @@ TEST(Composites, AgreeWithTheirDefinitions) {
       {"scatter_add", scatter_add(reals({1, 0}), 0, integers({1, 1, 0}), reals({1, 2, 4})), {5, 3}}};
   for (const Case& c : cases) EXPECT_EQ(read(c.got), c.want) << c.what;
   EXPECT_NEAR(cross_entropy(x, t).item<double>(), (std::log(z0) - 3 + std::log(z1) - 4) / 2, 1e-14);
+  EXPECT_NEAR(cross_entropy(x, one_hot(t, 3, f64)).item<double>(), (std::log(z0) - 3 + std::log(z1) - 4) / 2, 1e-14);
   EXPECT_EQ(one_hot(t, 3).shape(), (Shape{2, 3}));
   EXPECT_EQ(flatten(ones({2, 3, 4, 5}), 1, 2).shape(), (Shape{2, 12, 5}));
 }
@@ -370,6 +371,7 @@ TEST(Composites, HaveGradients) {
   const Tensor x = draw({3, 4}, 0), y = draw({3, 4}, 1), t = integers({1, 3, 0});
   using Fs = const std::vector<Tensor>&;
   EXPECT_LE(gradcheck([&](Fs v) { return cross_entropy(v[0], t); }, {x}, true), 1e-6);
+  EXPECT_LE(gradcheck([&](Fs v) { return cross_entropy(v[0], v[1]); }, {x, y}, true), 1e-6);
   EXPECT_LE(gradcheck([&](Fs v) { return nll_loss(v[0], t); }, {x}, true), 1e-6);
   EXPECT_LE(gradcheck([&](Fs v) { return mse_loss(v[0], v[1]); }, {x, y}, true), 1e-6);
   EXPECT_LE(gradcheck([&](Fs v) { return mean(v[0], {1}) * mean(v[0], {1}); }, {x}, true), 1e-6);

@@ -79,6 +79,20 @@ std::vector<Array> cross_entropy_grad(const Call& c) {
   }
   return {dx};
 }
+std::vector<Array> soft_cross_entropy(const Call& c) {
+  const Array &x = c.in[0], &target = c.in[1];
+  Array y = sums({}, wider(x.dtype, target.dtype));
+  for (int64_t n = 0; n < x.shape[0]; ++n) {
+    Real total = 0;
+    for (int64_t k = 0; k < x.shape[1]; ++k) total += std::exp(x.v[ravel({n, k}, x.shape)]);  // the samples are small numbers
+    for (int64_t k = 0; k < x.shape[1]; ++k) {
+      const Real share = target.v[ravel({n, k}, x.shape)] / static_cast<Real>(x.shape[0]);
+      add_term(y, 0, share * std::log(total));
+      add_term(y, 0, -share * x.v[ravel({n, k}, x.shape)]);
+    }
+  }
+  return {y};
+}
 std::vector<Array> mse_loss(const Call& c) {
   Array y = sums({}, wider(c.in[0].dtype, c.in[1].dtype));
   const size_t n = c.in[0].v.size();
