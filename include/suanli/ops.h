@@ -146,6 +146,11 @@ SUANLI_API Tensor nll_loss(const Tensor& log_probabilities, const Tensor& target
 /// InputError) → []. Or target [N, C] of a float dtype, the share that each class has in a sample (mixed pictures, smoothed labels): mean
 /// over n of −Σ target[n, c] · log_softmax(logits)[n, c], as PyTorch has it.
 SUANLI_API Tensor cross_entropy(const Tensor& logits, const Tensor& target);
+/// cross_entropy() where classes count differently and `label_smoothing` ε of each target is spread over all classes (Szegedy et al. 2016,
+/// section 7), as PyTorch's of these arguments: Σ_n ((1−ε) w[t_n]·l[n, t_n] + ε/C Σ_c w[c]·l[n, c]) / Σ_n w[t_n] with l = −log_softmax(logits).
+/// logits [N, C], target [N] of any integer dtype, weight [C] of a float dtype or undefined (all 1) → []. A name of its own, so that
+/// cross_entropy stays a plain function that a Loss can hold.
+SUANLI_API Tensor weighted_cross_entropy(const Tensor& logits, const Tensor& target, const Tensor& weight, double label_smoothing = 0);
 /// Mean of (x − y)².
 SUANLI_API Tensor mse_loss(const Tensor& x, const Tensor& y);
 

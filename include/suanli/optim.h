@@ -23,6 +23,10 @@ class SUANLI_API Optimizer {
   /// Drops all gradients of its parameters.
   void zero_grad();
 
+  /// Gives these parameters other shares of lr and of weight_decay, as PyTorch's parameter groups do. Throws UsageError for one that is not
+  /// this optimiser's.
+  void scale(const std::vector<Parameter>& parameters, double lr_factor, double weight_decay_factor);
+
   double lr;
   bool keep_grads = false;  ///< Leaves gradients in place after step().
 
@@ -38,13 +42,15 @@ class SUANLI_API Optimizer {
   struct Slot {
     Parameter parameter;
     std::vector<Parameter> state;  // one per state_names(), made at the first step of this parameter
-    Parameter count;               // host counter of steps
+    Parameter count;  // host counter of steps
+    double lr_factor = 1, weight_decay_factor = 1;
     int64_t steps() const;
     void set_steps(int64_t n);
   };
   virtual std::vector<std::string> state_names() const = 0;
   /// Records the update of one parameter at its step-th step (from 1 on) and write()s what becomes of it and its state.
   virtual void update(Slot& slot, const Tensor& gradient, int64_t step) = 0;
+  double lr_of(const Slot& slot) const { return lr * slot.lr_factor; }
   /// Notes a new value. All are set together once every update is recorded, so that a step is all or nothing however long it is.
   void write(const Parameter& place, Tensor value) { writes_.emplace_back(place, std::move(value)); }
 
@@ -83,7 +89,7 @@ class SUANLI_API Adam : public Optimizer {
   std::vector<std::string> state_names() const override;
   void update(Slot& slot, const Tensor& gradient, int64_t step) override;
   /// What the step is taken from.
-  virtual Tensor decayed(const Tensor& w) const { return w; }
+  virtual Tensor decayed(const Slot&, const Tensor& w) const { return w; }
 };
 
 struct AdamWOptions {
@@ -96,7 +102,7 @@ class SUANLI_API AdamW : public Adam {
   AdamW(std::vector<Parameter> parameters, AdamWOptions options = {});
 
  protected:
-  Tensor decayed(const Tensor& w) const override;
+  Tensor decayed(const Slot& slot, const Tensor& w) const override;
 
  private:
   double weight_decay_;
@@ -104,5 +110,52 @@ class SUANLI_API AdamW : public Adam {
 
 /// Scales all gradients so that their joint 2-norm is at most max_norm; returns the norm before, [] f32, without reading it.
 SUANLI_API Tensor clip_grad_norm_(const std::vector<Parameter>& parameters, double max_norm);
+/// Brings every element of every gradient into −limit … limit.
+SUANLI_API void clip_grad_value_(const std::vector<Parameter>& parameters, double limit);
+
+/// How the learning rate goes over a run of known length, as a factor of the optimiser's. A pure function of step and length, so that a
+/// resumed run needs no state for it.
+struct SUANLI_API Schedule {
+  enum class Shape : uint8_t { constant, cosine, linear, onecycle, step };
+  Shape shape = Shape::constant;
+  double warmup = 0;  ///< Share of the steps over which it rises to 1, in [0, 1).
+  double start = 0.01;  ///< Where the rise begins.
+  double end = 0;  ///< What cosine, linear and onecycle fall to.
+  std::vector<double> milestones = {};  ///< Of step: shares of the run after which it is multiplied by gamma.
+  double gamma = 0.1;
+
+  /// The factor of step 0 … steps−1. With W = ⌊warmup · steps⌋: start + (1 − start)·t/W while t < W (PyTorch's LinearLR), then over the rest,
+  /// with u = (t − W)/(steps − W): cosine end + (1 − end)(1 + cos πu)/2 (CosineAnnealingLR), linear 1 + (end − 1)u, step γ^(milestones passed)
+  /// (MultiStepLR). onecycle (Smith & Topin 2019) as PyTorch's OneCycleLR: cosines up from start until step warmup · steps − 1 and down to
+  /// end at the last step.
+  double factor(int64_t step, int64_t steps) const;
+};
+/// By name: constant, cosine, linear, onecycle or step, with the numbers usual for it. Throws InputError with the nearest name.
+SUANLI_API Schedule schedule_from_name(const std::string& name);
+
+/// Exponential moving average of a module's state (Polyak & Juditsky 1992): float entries avg ← decay·avg + (1 − decay)·value, others are
+/// copied. The average begins as what the state is when this is made.
+class SUANLI_API Average {
+ public:
+  explicit Average(nn::Module& module);
+  /// Records the update and flushes. Call it after the optimiser's step.
+  void update(double decay);
+  /// Sets the module to the average: what Lookahead (Zhang et al. 2019) does every few steps.
+  void copy_to_module();
+  /// Exchanges the module's values and the average's; a second call undoes it.
+  void swap();
+  /// The average, under the names of the module's state.
+  std::vector<std::pair<std::string, Tensor>> state_dict();
+  /// Throws InputError unless the names are those of state_dict().
+  void load_state_dict(const std::vector<std::pair<std::string, Tensor>>& state);
+  int64_t bytes() const;
+
+ private:
+  struct Entry {
+    std::string name;
+    Parameter value, average;
+  };
+  std::vector<Entry> entries_;
+};
 
 }  // namespace suanli::optim

@@ -1,6 +1,7 @@
 // SGD, Adam and AdamW. Learning rates and bias corrections are scalar slots, so all steps are one program.
 #include "suanli/optim.h"
 
+#include <algorithm>
 #include <atomic>
 #include <cmath>
 #include <cstdio>
@@ -87,6 +88,15 @@ void Optimizer::step() {
   rec.flush();
 }
 
+void Optimizer::scale(const std::vector<Parameter>& parameters, double lr_factor, double weight_decay_factor) {
+  for (const Parameter& p : parameters) {
+    auto slot = std::find_if(slots_.begin(), slots_.end(), [&](const Slot& s) { return s.parameter.cell() == p.cell(); });
+    if (slot == slots_.end()) throw UsageError(str("[scale] a parameter of shape ", p.shape(), " is not this optimiser's"));
+    slot->lr_factor = lr_factor;
+    slot->weight_decay_factor = weight_decay_factor;
+  }
+}
+
 void Optimizer::zero_grad() {
   for (auto& p : parameters_) p.set_grad({});
 }
@@ -164,14 +174,14 @@ std::vector<std::string> SGD::state_names() const {
 
 void SGD::update(Slot& s, const Tensor& gradient, int64_t step) {
   Tensor w = s.parameter, g = gradient;
-  if (options.weight_decay != 0) g = g + w * options.weight_decay;
+  if (const double decay = options.weight_decay * s.weight_decay_factor; decay != 0) g = g + w * decay;
   if (options.momentum != 0) {
     // The first time v becomes g itself: the state is 0, and dampening does not count.
     Tensor v = s.state[0].value() * options.momentum + g * (step == 1 ? 1 : 1 - options.dampening);
     write(s.state[0], v);
     g = options.nesterov ? g + v * options.momentum : v;
   }
-  write(s.parameter, w - g * lr);
+  write(s.parameter, w - g * lr_of(s));
 }
 
 Adam::Adam(std::vector<Parameter> parameters, AdamOptions o) : Optimizer(std::move(parameters), o.lr), options(o) {}
@@ -180,17 +190,20 @@ std::vector<std::string> Adam::state_names() const { return {"exp_avg", "exp_avg
 void Adam::update(Slot& s, const Tensor& gradient, int64_t step) {
   const double t = static_cast<double>(step), c1 = 1 - std::pow(options.beta1, t), c2 = 1 - std::pow(options.beta2, t);
   Tensor w = s.parameter, g = gradient;
-  if (options.weight_decay != 0) g = g + w * options.weight_decay;
+  if (const double decay = options.weight_decay * s.weight_decay_factor; decay != 0) g = g + w * decay;
   Tensor m = s.state[0].value() * options.beta1 + g * (1 - options.beta1);
   Tensor v = s.state[1].value() * options.beta2 + square(g) * (1 - options.beta2);
   write(s.state[0], m);
   write(s.state[1], v);
-  write(s.parameter, decayed(w) - m / (sqrt(v) / std::sqrt(c2) + options.eps) * (lr / c1));
+  write(s.parameter, decayed(s, w) - m / (sqrt(v) / std::sqrt(c2) + options.eps) * (lr_of(s) / c1));
 }
 
 AdamW::AdamW(std::vector<Parameter> parameters, AdamWOptions o)
     : Adam(std::move(parameters), {.lr = o.lr, .beta1 = o.beta1, .beta2 = o.beta2, .eps = o.eps}), weight_decay_(o.weight_decay) {}
-Tensor AdamW::decayed(const Tensor& w) const { return w * (1 - lr * weight_decay_); }
+Tensor AdamW::decayed(const Slot& s, const Tensor& w) const {
+  const double decay = weight_decay_ * s.weight_decay_factor;
+  return decay == 0 ? w : w * (1 - lr_of(s) * decay);
+}
 
 Tensor clip_grad_norm_(const std::vector<Parameter>& parameters, double max_norm) {
   GradMode off(false);
@@ -206,6 +219,12 @@ Tensor clip_grad_norm_(const std::vector<Parameter>& parameters, double max_norm
   for (auto p : parameters)
     if (p.grad().defined()) p.set_grad(p.grad() * cast(scale, p.dtype()));
   return norm;
+}
+
+void clip_grad_value_(const std::vector<Parameter>& parameters, double limit) {
+  GradMode off(false);
+  for (auto p : parameters)
+    if (p.grad().defined()) p.set_grad(maximum(minimum(p.grad(), limit), -limit));
 }
 
 }  // namespace suanli::optim

@@ -501,6 +501,7 @@ const Named named[] = {
     {"cross_entropy", {cross_entropy, 1e-6}},
     {"cross_entropy_grad", {cross_entropy_grad, 1e-6}},
     {"soft_cross_entropy", {soft_cross_entropy, 1e-6}},
+    {"weighted_cross_entropy", {weighted_cross_entropy, 1e-6}},
     {"mse_loss", {mse_loss, 1e-6}},
     {"matmul", {matmul}},
     {"conv2d", {conv2d, 2e-6, 1e-12, true}},

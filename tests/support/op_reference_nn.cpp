@@ -5,6 +5,7 @@
 
 #include "ops/attention.h"
 #include "ops/norm.h"
+#include "ops/smoothing.h"
 #include "support/op_reference_arrays.h"
 
 namespace suanli::test {
@@ -78,6 +79,25 @@ std::vector<Array> cross_entropy_grad(const Call& c) {
     if (static_cast<Real>(at[1]) == target.v[row]) add_term(dx, i, -scale);
   }
   return {dx};
+}
+/// By the smoothed targets themselves: q[n, c] = (1−ε)[c = t_n] + ε/C.
+std::vector<Array> weighted_cross_entropy(const Call& c) {
+  const Array &x = c.in[0], &target = c.in[1];
+  const Real smoothing = c.attr.as<SmoothingAttr>().label_smoothing;
+  auto weight = [&](int64_t k) { return c.in.size() < 3 ? Real{1} : c.in[2].v[static_cast<size_t>(k)]; };
+  auto class_of = [&](int64_t n) { return static_cast<int64_t>(target.v[static_cast<size_t>(n)]); };
+  Real divisor = 0;
+  for (int64_t n = 0; n < x.shape[0]; ++n) divisor += weight(class_of(n));
+  Array y = sums({}, x.dtype);
+  for (int64_t n = 0; n < x.shape[0]; ++n) {
+    Real total = 0;
+    for (int64_t k = 0; k < x.shape[1]; ++k) total += std::exp(x.v[ravel({n, k}, x.shape)]);
+    for (int64_t k = 0; k < x.shape[1]; ++k) {
+      const Real q = (k == class_of(n) ? 1 - smoothing : 0) + smoothing / static_cast<Real>(x.shape[1]);
+      add_term(y, 0, q * weight(k) * (std::log(total) - x.v[ravel({n, k}, x.shape)]) / divisor);
+    }
+  }
+  return {y};
 }
 std::vector<Array> soft_cross_entropy(const Call& c) {
   const Array &x = c.in[0], &target = c.in[1];

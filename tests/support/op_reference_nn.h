@@ -10,6 +10,7 @@ std::vector<Array> nll_loss(const Call& c);
 std::vector<Array> cross_entropy(const Call& c);
 std::vector<Array> cross_entropy_grad(const Call& c);
 std::vector<Array> soft_cross_entropy(const Call& c);
+std::vector<Array> weighted_cross_entropy(const Call& c);
 std::vector<Array> mse_loss(const Call& c);
 std::vector<Array> embedding(const Call& c);
 std::vector<Array> embedding_grad(const Call& c);

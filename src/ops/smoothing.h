@@ -1,0 +1,10 @@
+// The attribute of losses that smooth their targets.
+#pragma once
+
+namespace suanli {
+
+struct SmoothingAttr {
+  double label_smoothing;
+};
+
+}  // namespace suanli

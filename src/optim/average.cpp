@@ -1,0 +1,81 @@
+// Averages of a module's state over the steps.
+#include <map>
+#include <set>
+
+#include "base/text.h"
+#include "suanli/optim.h"
+
+namespace suanli::optim {
+
+Average::Average(nn::Module& module) {
+  NoGrad no_grad;
+  std::set<Cell*> seen;  // a tied parameter is averaged once
+  for (auto& [name, parameter] : module.state_dict()) {
+    if (!seen.insert(parameter.cell()).second) continue;
+    // A copy of its own: an average that shared the weight's storage would keep the first step from updating that in place.
+    const Tensor value = parameter.value();
+    const void* bytes = detail::host_data(value, value.dtype());
+    entries_.push_back({name, parameter,
+                        Parameter(tensor_from_bytes(bytes, value.numel() * itemsize(value.dtype()), value.shape(), value.dtype()), false)});
+  }
+}
+
+void Average::update(double decay) {
+  NoGrad no_grad;
+  for (Entry& e : entries_) {
+    const Tensor value = e.value.value();
+    e.average.set(is_float(value.dtype()) ? e.average.value() * decay + value * (1 - decay) : value);
+  }
+  flush();
+}
+
+void Average::copy_to_module() {
+  NoGrad no_grad;
+  for (Entry& e : entries_) e.value.set(e.average.value().detach());
+  flush();
+}
+
+void Average::swap() {
+  NoGrad no_grad;
+  for (Entry& e : entries_) {
+    const Tensor value = e.value.value().detach();
+    e.value.set(e.average.value().detach());
+    e.average.set(value);
+  }
+  flush();
+}
+
+std::vector<std::pair<std::string, Tensor>> Average::state_dict() {
+  NoGrad no_grad;
+  std::vector<std::pair<std::string, Tensor>> out;
+  for (Entry& e : entries_) out.emplace_back(e.name, e.average.value().detach());
+  return out;
+}
+
+void Average::load_state_dict(const std::vector<std::pair<std::string, Tensor>>& state) {
+  std::string problems;
+  auto problem = [&](const std::string& what) { problems += (problems.empty() ? " " : "; ") + what; };
+  std::map<std::string, Tensor> given(state.begin(), state.end());
+  for (const Entry& e : entries_) {
+    auto at = given.find(e.name);
+    if (at == given.end()) {
+      problem("missing " + e.name);
+      continue;
+    }
+    const Tensor& value = at->second;
+    if (!(value.shape() == e.average.shape()) || value.dtype() != e.average.dtype())
+      problem(str(e.name, " is ", value.dtype(), " ", value.shape(), ", ", e.average.dtype(), " ", e.average.shape(), " is expected"));
+  }
+  if (given.size() > entries_.size()) problem(str(given.size() - entries_.size(), " entries too many"));
+  if (!problems.empty()) throw InputError("[load_state_dict] the average is not of this model:" + problems);
+  for (Entry& e : entries_) e.average.set(given.at(e.name));
+  flush();
+}
+
+int64_t Average::bytes() const {
+  int64_t bytes = 0;
+  for (const Entry& e : entries_) bytes += e.average.numel() * itemsize(e.average.dtype());
+  return bytes;
+}
+
+}  // namespace suanli::optim
