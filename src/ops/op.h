@@ -130,6 +130,7 @@ struct OpDef {
   OnnxOp onnx = {};
   uint8_t slots = 0;  // inputs that kernels take as scalar slots, as bits; elsewhere a scalar becomes a tensor first
   bool random = false;  // never merged with an equal record
+  uint8_t optional = 0;  // results, as bits, that kernels leave out (out[k] is null) where nobody reads them
   bool alias = false;  // the result is the first input's bytes under another shape
   std::vector<Sample> (*samples)() = nullptr;  // an op without samples does not register
 };

@@ -44,6 +44,7 @@ const Op pool_op{OpDef{
           return element_cost(s, k * k / 2);
         },
     .onnx = {"MaxPool", 12},
+    .optional = 2,
     .samples =
         [] {
           return std::vector<Sample>{

@@ -166,6 +166,7 @@ void run(Plan& plan, ThreadState& t, const Arena& arena) {
         return d.dtype == DType::f64 ? static_cast<void*>(&s.real) : &s.integer;
       }
       case Place::output: return t.outputs[static_cast<size_t>(p.at)]->data;
+      case Place::none: return nullptr;
     }
     return nullptr;
   };

@@ -127,6 +127,8 @@ class Builder {
         v.place = {Place::output, static_cast<int64_t>(plan_->output_bytes.size())};
         plan_->output_bytes.push_back(bytes_of(v.desc));
         plan_->output_update.push_back(v.update >= 0 && may_overwrite(u, s, roots, k, v) ? v.update : -1);
+      } else if (v.last_use < 0 && op_def(s.step.op).optional >> k & 1) {
+        v.place = {Place::none, 0};
       } else if (const size_t reused = dying_input(u, s, roots, k, v.desc, taken); reused < in.size()) {
         Value& before = value(roots[reused]);
         v.place = before.place;
@@ -141,7 +143,7 @@ class Builder {
       s.out.push_back(v.place);
       s.out_records.push_back(program_.record(out[k].index).origin);
       s.step.out.push_back(v.desc);
-      if (v.last_use < 0) dying.push_back(&v);  // nobody reads it (a pooling index in evaluation)
+      if (v.last_use < 0) dying.push_back(&v);  // nobody reads it
     }
     if (tier_ == Tier::planned)
       for (size_t i = 0; i < roots.size() && i < 32; ++i)

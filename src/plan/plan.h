@@ -11,9 +11,9 @@ namespace suanli {
 
 /// Where a value lies while the plan runs.
 struct Place {
-  enum Kind : uint8_t { arena, leaf, slot, output };
+  enum Kind : uint8_t { arena, leaf, slot, output, none };
   Kind kind;
-  int64_t at;  // arena: byte offset; else: index
+  int64_t at;  // arena: byte offset; none: an optional result that nobody reads; else: index
 };
 
 struct PlannedStep {

@@ -27,7 +27,7 @@ template <class T> void pool_plane(const T* x, T* y, int32_t* at, int64_t h, int
           if (v > m || (std::isnan(v) && !std::isnan(m))) m = v, best = r * w + c;
         }
       y[i * q + j] = m;
-      at[i * q + j] = static_cast<int32_t>(best);
+      if (at) at[i * q + j] = static_cast<int32_t>(best);
     }
 }
 
@@ -43,7 +43,7 @@ std::unique_ptr<Kernel> make_pool_blocked(const Step& step) {
     parallel_chunks(blocks, std::max<int64_t>(1, 32768 / std::max<int64_t>(1, to * s.kernel)), [&](int64_t b, int64_t e) {
       for (int64_t n = b; n < e; ++n)
         pool_block(static_cast<const float*>(in[0]) + n * from, s, static_cast<float*>(out[0]) + n * to,
-                   static_cast<int32_t*>(out[1]) + n * to);
+                   out[1] ? static_cast<int32_t*>(out[1]) + n * to : nullptr);
     });
   });
 }
@@ -73,7 +73,7 @@ template <class T> std::unique_ptr<Kernel> make_pool(const Step& step) {
       for (int64_t n = b; n < e; ++n) {
         const T* plane = static_cast<const T*>(in[0]) + n * from;
         T* values = static_cast<T*>(out[0]) + n * to;
-        int32_t* at = static_cast<int32_t*>(out[1]) + n * to;
+        int32_t* at = out[1] ? static_cast<int32_t*>(out[1]) + n * to : nullptr;
         if constexpr (std::is_same_v<T, float>)
           if (!starts.empty()) {
             pool_windows(plane, starts.data(), to, a.kernel, x[3], values, at);

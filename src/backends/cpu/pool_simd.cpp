@@ -42,13 +42,13 @@ void pool_windows_dispatched(const float* x, const int32_t* start, int64_t windo
       }
     if (n == lanes) {
       hn::StoreU(largest, d, y + i);
-      hn::StoreU(place, di, at + i);
+      if (at) hn::StoreU(place, di, at + i);
     } else {
       HWY_ALIGN float values[hn::MaxLanes(d)];
       hn::Store(largest, d, values);
       hn::Store(place, di, last);
       std::copy_n(values, n, y + i);
-      std::copy_n(last, n, at + i);
+      if (at) std::copy_n(last, n, at + i);
     }
   }
 }
@@ -74,7 +74,7 @@ template <class Tag> HWY_INLINE void block_of(Tag d, const float* x, const PoolB
         }
       const int64_t to = (i * s.columns + j) * s.block + lane;
       hn::StoreU(largest, d, y + to);
-      hn::StoreU(place, di, at + to);
+      if (at) hn::StoreU(place, di, at + to);
     }
 }
 template <class Tag> HWY_INLINE void block_grad_of(Tag d, const float* g, const int32_t* at, const PoolBlocks& s, int64_t lane, float* x) {

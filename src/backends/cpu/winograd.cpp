@@ -46,8 +46,7 @@ class Winograd final : public Kernel {
   Winograd(const Geometry& g, bool backwards, bool bias, bool constant_weights, const Epilogue& epilogue)
       : cut_(g, backwards), backwards_(backwards), bias_(bias), epilogue_(epilogue) {
     lanes_ = conv_lanes(g, (cut_.tiles + kWinogradRows - 1) / kWinogradRows);
-    group_ = best_group();
-    if (epilogue_) group_ = whole_rows(group_);
+    divide(best_group());
     u_plane_ = cut_.in * cut_.out + kShiftedFloats;
     Places places;
     const int64_t u_bytes = 4 * kWinogradPlanes * u_plane_;
@@ -65,20 +64,16 @@ class Winograd final : public Kernel {
     const float* bias = bias_ ? static_cast<const float*>(in[2]) : nullptr;
     if (packing.input < 0) pack(in[1], at(workspace, u_));
     const float* u = static_cast<const float*>(packing.input < 0 ? at(workspace, u_) : in[1]);
-    const int64_t groups = epilogue_ ? groups_of_rows() : (cut_.tiles + group_ - 1) / group_;
+    const int64_t groups = cut_.tiles / span_ * groups_per_span_;
     parallel_parts(static_cast<int>(lanes_), [&](int lane) {
       float* v = static_cast<float*>(at(workspace, places_[static_cast<size_t>(2 * lane)]));
       float* m = static_cast<float*>(at(workspace, places_[static_cast<size_t>(2 * lane + 1)]));
-      for (int64_t i = groups * lane / lanes_; i < groups * (lane + 1) / lanes_; ++i)
-        if (epilogue_) {
-          const Rows rows = rows_of(i);
-          multiply(x, u, rows.first, rows.count, v, m);
-          finish(rows, m, bias, epilogue_.consumes() ? at(workspace, results_[static_cast<size_t>(lane)]) : nullptr, in, out);
-        } else {
-          const int64_t first = i * group_, count = std::min(group_, cut_.tiles - first);
-          multiply(x, u, first, count, v, m);
-          winograd_output(m, m_plane(), cut_.to, first, count, bias, static_cast<float*>(out[0]));
-        }
+      for (int64_t i = groups * lane / lanes_; i < groups * (lane + 1) / lanes_; ++i) {
+        const Group group = group_at(i);
+        multiply(x, u, group.first, group.count, v, m);
+        if (epilogue_) finish(group, m, bias, epilogue_.consumes() ? at(workspace, results_[static_cast<size_t>(lane)]) : nullptr, in, out);
+        else winograd_output(m, m_plane(), cut_.to, group.first, group.count, bias, static_cast<float*>(out[0]));
+      }
     });
   }
 
@@ -120,41 +115,38 @@ class Winograd final : public Kernel {
     }
   }
 
-  // With an epilogue a group's results are whole rows of pixels, or whole samples: ranges of y.
-  struct Rows {
-    int64_t sample, samples;  // the pictures that it is made of …
-    int64_t row, rows;  // … and the rows of tiles in them: all of them if there are several samples
+  int64_t tiles_per_sample() const { return cut_.to.rows * cut_.to.columns; }
+
+  /// Into groups of some `best` tiles, as many for each lane. With an epilogue their results have to be ranges of y: whole samples, or whole
+  /// rows of pixels of one.
+  void divide(int64_t best) {
+    span_ = epilogue_ && best < tiles_per_sample() ? tiles_per_sample() : cut_.tiles;
+    unit_ = !epilogue_ ? kWinogradRows : span_ == cut_.tiles ? tiles_per_sample() : cut_.to.columns;
+    const int64_t units = (span_ + unit_ - 1) / unit_, most = std::max<int64_t>(1, best / unit_);
+    groups_per_span_ = (units + most - 1) / most;
+    if (cut_.tiles / span_ % lanes_ != 0) groups_per_span_ = std::min(units, rounded(groups_per_span_, lanes_));
+    group_ = (units + groups_per_span_ - 1) / groups_per_span_ * unit_;
+  }
+  struct Group {
     int64_t first, count;  // tiles
   };
-  int64_t tiles_per_sample() const { return cut_.to.rows * cut_.to.columns; }
-  int64_t whole_rows(int64_t tiles) const {
-    const int64_t unit = tiles >= tiles_per_sample() ? tiles_per_sample() : cut_.to.columns;
-    return std::max<int64_t>(1, tiles / unit) * unit;
-  }
-  int64_t groups_per_sample() const { return (tiles_per_sample() + group_ - 1) / group_; }
-  int64_t groups_of_rows() const {
-    return group_ < tiles_per_sample() ? cut_.tiles / tiles_per_sample() * groups_per_sample() : (cut_.tiles + group_ - 1) / group_;
-  }
-  Rows rows_of(int64_t group) const {
-    const int64_t each = tiles_per_sample(), columns = cut_.to.columns;
-    if (group_ >= each) {
-      const int64_t first = group * group_, count = std::min(group_, cut_.tiles - first);
-      return {first / each, count / each, 0, cut_.to.rows, first, count};
-    }
-    const int64_t sample = group / groups_per_sample(), from = group % groups_per_sample() * group_, count = std::min(group_, each - from);
-    return {sample, 1, from / columns, count / columns, sample * each + from, count};
+  Group group_at(int64_t i) const {
+    const int64_t units = (span_ + unit_ - 1) / unit_, span = i / groups_per_span_, j = i % groups_per_span_;
+    const int64_t begin = units * j / groups_per_span_ * unit_, end = std::min(span_, units * (j + 1) / groups_per_span_ * unit_);
+    return {span * span_ + begin, end - begin};
   }
 
   /// Transforms a group's planes back, to `own` (null: to y itself), and gives the epilogue the ranges of y that they fill.
-  void finish(const Rows& g, const float* m, const float* bias, void* own, const void* const* in, void* const* out) const {
+  void finish(const Group& g, const float* m, const float* bias, void* own, const void* const* in, void* const* out) const {
     const WinogradTiles& to = cut_.to;
-    const int64_t row = to.width * winograd_block(), picture = to.height * row, top = g.row * kWinogradTile;
-    const int64_t height = std::min(to.height - top, g.rows * kWinogradTile), part = height * row;
-    const int64_t pictures = g.samples * to.blocks, first = g.sample * to.blocks * picture + top * row;
+    const int64_t sample = g.first / tiles_per_sample(), samples = (g.count + tiles_per_sample() - 1) / tiles_per_sample();
+    const int64_t rows = g.count / samples / to.columns, row = to.width * winograd_block(), picture = to.height * row;
+    const int64_t top = g.first % tiles_per_sample() / to.columns * kWinogradTile, height = std::min(to.height - top, rows * kWinogradTile);
+    const int64_t pictures = samples * to.blocks, first = sample * to.blocks * picture + top * row, part = height * row;
     float* values = static_cast<float*>(own ? own : out[0]);
     if (own) {
       WinogradTiles cut = to;
-      cut.rows = g.rows, cut.height = height;
+      cut.rows = rows, cut.height = height;
       winograd_output(m, m_plane(), cut, 0, g.count, bias, values);
     } else {
       winograd_output(m, m_plane(), to, g.first, g.count, bias, values);
@@ -167,7 +159,9 @@ class Winograd final : public Kernel {
 
   Cut cut_;
   bool backwards_, bias_;
-  int64_t lanes_, group_ = 0, u_plane_ = 0, u_ = 0;
+  int64_t lanes_, u_plane_ = 0, u_ = 0;
+  int64_t span_ = 0, unit_ = 0, groups_per_span_ = 0,
+          group_ = 0;  // tiles: groups are made of units, and lie in one span; the largest one's
   Epilogue epilogue_;
   std::vector<int64_t> places_;  // per lane: v, m
   std::vector<int64_t> results_;  // per lane: a group's, where the epilogue consumes them
