@@ -1,6 +1,7 @@
 """100 training steps of cnn_b and cnn_c from the same weights and batches follow PyTorch's loss.
 
-f64: within 1e-7 relative at every step. f32: within max(1e-3, 3 times what PyTorch itself differs between one and two threads).
+f64: within 1e-7 relative at every step. f32: within max(1e-3, 3 times what PyTorch itself differs between one and two threads). f32 as trained
+by default (Winograd's algorithm): no farther from f64 than twice PyTorch's f32.
 Real digits where SUANLI_DATA is set, random ones elsewhere.
 """
 import gzip
@@ -90,9 +91,10 @@ def main():
         state = {k: v.clone() for k, v in make().state_dict().items()}
         save_file({k: v.numpy() for k, v in state.items()}, "weights.safetensors")
         save_file({"x": np.ascontiguousarray(x), "y": np.ascontiguousarray(y)}, "batches.safetensors")
+        losses = {}
         for dtype in ("f64", "f32"):
             kind = torch.float64 if dtype == "f64" else torch.float32
-            theirs = pytorch(make, state, x, y, kind, 1)
+            theirs = losses[dtype] = pytorch(make, state, x, y, kind, 1)
             own = np.abs(theirs - pytorch(make, state, x, y, kind, 2)) / np.abs(theirs)
             # The same algorithm on both sides: this training enlarges differences a thousandfold (PyTorch's own two thread counts start some
             # 1e-7 apart), so that the rounding of another one would hide a mistake.
@@ -103,12 +105,16 @@ def main():
             failed |= not good
             print(f"{name} {dtype}: losses {theirs[0]:.4f} -> {theirs[-1]:.4f}; largest relative difference {apart.max():.2e} "
                   f"(limit {limit:.1e}; PyTorch 1 against 2 threads {own.max():.1e}) {'ok' if good else 'TOO FAR'}")
-        # With Winograd's algorithm, as trained by default: the same course, if not the same digits.
+        # With Winograd's algorithm, as trained by default: no farther from what f64 gives than PyTorch's f32, give or take a factor of two,
+        # and the same course.
+        exact = losses["f64"]
         default = suanli(name, "f32")
-        end = abs(default[-10:].mean() / theirs[-10:].mean() - 1)
-        failed |= not end <= 0.05
-        print(f"{name} f32 by default: largest difference {(np.abs(default - theirs) / np.abs(theirs)).max():.2e}, "
-              f"mean of the last ten losses {end:.2e} (limit 5e-2) {'ok' if end <= 0.05 else 'TOO FAR'}")
+        away, their_away = (np.abs(run / exact - 1).max() for run in (default, theirs))
+        end = abs(default[-10:].mean() / exact[-10:].mean() - 1)
+        good = away <= max(1e-3, 2 * their_away) and end <= 0.05
+        failed |= not good
+        print(f"{name} f32 by default, against f64: {away:.2e} (PyTorch's f32 {their_away:.2e}), "
+              f"mean of the last ten losses {end:.2e} (limit 5e-2) {'ok' if good else 'TOO FAR'}")
     sys.exit(1 if failed else 0)
 
 
