@@ -20,20 +20,29 @@ template <class T> constexpr int64_t kRowLanes = static_cast<int64_t>(hn::MaxLan
 /// What is `left` of a row where a whole vector is known to be.
 constexpr int64_t kWhole = INT64_MAX;
 
-/// The first `left` elements at x, `fill` in the lanes behind them. (Not a masked load: only AVX-512's never reads beyond.)
+/// The first `left` elements at x, `fill` in the lanes behind them. Only AVX-512's masked load never reads beyond.
 template <class T> HWY_INLINE RowVec<T> load_row(const T* x, int64_t left, T fill) {
   constexpr hn::ScalableTag<T> d;
   if (left >= kRowLanes<T>) return hn::LoadU(d, x);
+#if HWY_TARGET == HWY_AVX3
+  const auto there = hn::FirstN(d, static_cast<size_t>(left));
+  return hn::IfThenElse(there, hn::MaskedLoad(there, d, x), hn::Set(d, fill));
+#else
   alignas(64) T lanes[kRowLanes<T>];
   for (int64_t k = 0; k < kRowLanes<T>; ++k) lanes[k] = k < left ? x[k] : fill;
   return hn::Load(d, lanes);
+#endif
 }
 template <class T> HWY_INLINE void store_row(RowVec<T> v, T* y, int64_t left) {
   constexpr hn::ScalableTag<T> d;
   if (left >= kRowLanes<T>) return hn::StoreU(v.v, d, y);
+#if HWY_TARGET == HWY_AVX3
+  hn::BlendedStore(v.v, hn::FirstN(d, static_cast<size_t>(left)), d, y);
+#else
   alignas(64) T lanes[kRowLanes<T>];
   hn::Store(v.v, d, lanes);
   std::copy_n(lanes, left, y);
+#endif
 }
 
 /// Calls f(i, left) for every vector of a row of n elements, the first of which is element i.

@@ -1,0 +1,197 @@
+#include "backends/cpu/gemm.h"
+
+#include <algorithm>
+
+#include "base/thread_pool.h"
+
+namespace suanli::cpu {
+namespace {
+
+// A step of k of a panel of b (32 KB with AVX-512) stays in L1, of a block of a (256 KB) in L2, where half a MB of c joins it.
+constexpr int64_t kDepth = 256, kBlockBytes = 256 << 10, kDoneBytes = 512 << 10;
+/// At least so many rows are multiplied with what was read of b; fewer, and b comes from memory faster than it does.
+constexpr int64_t kLeastRows = 56;
+/// Up to here dot products without packing are faster.
+constexpr int64_t kDotRows = 16;
+
+constexpr int64_t up(int64_t n, int64_t to) { return (n + to - 1) / to * to; }
+constexpr int64_t pieces(int64_t n, int64_t of) { return std::max<int64_t>(1, (n + of - 1) / of); }
+
+}  // namespace
+
+template <class T> Gemm<T>::Gemm(const GemmShape& shape, const GemmUse& use) : shape_(shape), use_(use), tile_(gemm_tile<T>()) {
+  GemmShape& s = shape_;
+  if (s.a_row == 0) s.a_row = s.a_transposed ? s.m : s.k;
+  if (s.b_row == 0) s.b_row = s.b_transposed ? s.k : s.n;
+  if (s.c_row == 0) s.c_row = s.n;
+  // One column is contiguous either way, and so is one row.
+  if (s.n == 1 && !s.b_transposed && s.b_row == 1) s.b_transposed = true, s.b_row = s.k;
+  if (s.m == 1 && s.a_transposed && s.a_row == 1) s.a_transposed = false, s.a_row = s.k;
+  k_steps_ = pieces(s.k, kDepth);
+  depth_ = up(pieces(s.k, k_steps_), 16);
+  k_steps_ = pieces(s.k, depth_);
+  packed_columns_ = up(s.n, tile_.lanes);
+  granule_ = std::clamp<int64_t>(up(s.m / 128, 8), 8, 64);
+  constexpr int64_t size = sizeof(T);
+  block_rows_ = std::clamp<int64_t>(kBlockBytes / (size * depth_), granule_, 512);
+  if (use.rows_done) block_rows_ = std::min(block_rows_, std::max(kLeastRows, kDoneBytes / (size * std::max<int64_t>(1, s.n))));
+  block_rows_ = std::max(granule_, block_rows_ / granule_ * granule_);
+  dot_ = !use.b_packed && !s.a_transposed && s.b_transposed && std::min(s.m, s.n) <= kDotRows;
+  plan_shares(use.threads > 0 ? use.threads : pool_threads());
+  if (dot_ || (!use.b_packed && s.m <= tile_.rows)) b_form_ = Columns::as_they_are;
+  else if (!use.b_packed && row_shares_ == 1 && s.m <= block_rows_) b_form_ = Columns::packed_one_by_one;
+  if (b_form_ == Columns::as_they_are && s.b_transposed && !dot_) b_form_ = Columns::packed_one_by_one;
+  plan_scratch();
+}
+
+template <class T> void Gemm<T>::plan_shares(int threads) {
+  const GemmShape& s = shape_;
+  // A thread's share should take some 20 µs: 3 MFLOP, or a byte from memory for every 8 of them.
+  const double m = static_cast<double>(s.m), n = static_cast<double>(s.n), k = static_cast<double>(s.k);
+  const double work = 2 * m * n * k + 8 * sizeof(T) * (m * k + k * n + m * n);
+  const int64_t shares = std::clamp<int64_t>(static_cast<int64_t>(work / 3e6), 1, threads);
+  const int64_t row_pieces = pieces(s.m, granule_), column_pieces = pieces(s.n, tile_.columns);
+  const bool by_columns = dot_ ? s.n >= s.m : s.m < 2 * kLeastRows || (!use_.rows_done && s.m <= block_rows_);
+  if (by_columns) {
+    column_shares_ = std::min(shares, column_pieces);
+    row_shares_ = std::min(shares / column_shares_, row_pieces);
+  } else {
+    row_shares_ = std::min(shares, dot_ ? row_pieces : std::max<int64_t>(1, s.m / (kLeastRows / 2)));
+    column_shares_ = std::min(shares / row_shares_, column_pieces);
+  }
+}
+
+template <class T> void Gemm<T>::plan_scratch() {
+  constexpr int64_t size = sizeof(T);
+  const GemmShape& s = shape_;
+  auto add = [](int64_t& total, int64_t elements) {
+    const int64_t at = total;
+    total += up(elements * size, 64);
+    return at;
+  };
+  int64_t& total = scratch_bytes_;
+  if (b_form_ == Columns::packed && !use_.b_packed) b_at_ = add(total, packed_columns_ * s.k);
+  if (use_.no_c && column_shares_ > 1) c_at_ = add(total, s.m * s.n);
+  share_at_ = total;
+  const int64_t rows = std::min(block_rows_, s.m);
+  if (!dot_) add(share_bytes_, rows * depth_ + tile_.lanes);
+  share_b_ = share_bytes_;
+  if (!dot_ && b_form_ != Columns::packed) add(share_bytes_, tile_.columns * depth_);
+  share_c_ = share_bytes_;
+  if (use_.no_c && column_shares_ == 1) add(share_bytes_, rows * s.n);
+  total += row_shares_ * column_shares_ * share_bytes_;
+}
+
+template <class T> typename Gemm<T>::Range Gemm<T>::rows_of(int64_t share) const {
+  const int64_t all = pieces(shape_.m, granule_);
+  return {all * share / row_shares_ * granule_, std::min(shape_.m, all * (share + 1) / row_shares_ * granule_)};
+}
+template <class T> typename Gemm<T>::Range Gemm<T>::columns_of(int64_t share) const {
+  const int64_t all = pieces(shape_.n, tile_.columns);
+  return {all * share / column_shares_ * tile_.columns, std::min(shape_.n, all * (share + 1) / column_shares_ * tile_.columns)};
+}
+template <class T> typename Gemm<T>::Range Gemm<T>::step(int64_t i) const { return {i * depth_, std::min(shape_.k, (i + 1) * depth_)}; }
+
+template <class T> GemmOperand<T> Gemm<T>::left(const T* a) const {
+  return shape_.a_transposed ? GemmOperand<T>{a, 1, shape_.a_row} : GemmOperand<T>{a, shape_.a_row, 1};
+}
+template <class T> GemmOperand<T> Gemm<T>::right(const T* b) const {
+  return shape_.b_transposed ? GemmOperand<T>{b, shape_.b_row, 1} : GemmOperand<T>{b, 1, shape_.b_row};
+}
+
+/// Blocks of nearly equal size, each with the one after it.
+template <class T> template <class F> void Gemm<T>::for_blocks(Range rows, F&& f) const {
+  const int64_t size = up(pieces(rows.size(), pieces(rows.size(), block_rows_)), granule_);
+  auto block = [&](int64_t begin) { return Range{std::min(rows.end, begin), std::min(rows.end, begin + size)}; };
+  for (int64_t i = rows.begin; i < rows.end; i += size) f(block(i), block(i + size));
+}
+
+template <class T> void Gemm<T>::pack(const T* b, void* packed) const {
+  const int64_t panels = pieces(shape_.n, tile_.columns), all = panels * k_steps_;
+  T* to = static_cast<T*>(packed);
+  parallel_chunks(all, std::max<int64_t>(1, 65536 / (tile_.columns * depth_)), [&](int64_t begin, int64_t end) {
+    while (begin < end) {
+      const Range k = step(begin / panels);
+      const int64_t first = begin % panels, last = std::min(panels, first + end - begin), j = first * tile_.columns;
+      gemm_pack_columns(right(b).at(j, k.begin), std::min(shape_.n, last * tile_.columns) - j, k.size(),
+                        to + k.begin * packed_columns_ + j * k.size());
+      begin += last - first;
+    }
+  });
+}
+
+template <class T> uint64_t Gemm<T>::packed_format() const {
+  return 0x67656D6D00000000u ^
+         static_cast<uint64_t>(shape_.k << 34 ^ shape_.n << 3 ^ (shape_.b_transposed ? 4 : 0) ^ int64_t{sizeof(T)} >> 2);
+}
+
+template <class T> void Gemm<T>::run(const T* a, const T* b, T* c, void* scratch, RowsDone<T> rows_done) const {
+  if (shape_.m == 0 || shape_.n == 0) return;
+  auto place = [&](int64_t bytes) { return reinterpret_cast<T*>(static_cast<std::byte*>(scratch) + bytes); };
+  const bool whole_c = !use_.no_c || column_shares_ > 1;
+  Operands x{left(a), right(b), use_.b_packed ? b : place(b_at_), use_.no_c ? place(c_at_) : c};
+  if (b_form_ == Columns::packed && !use_.b_packed) pack(b, place(b_at_));
+  parallel_parts(static_cast<int>(row_shares_ * column_shares_), [&](int i) {
+    const int64_t at = share_at_ + i * share_bytes_;
+    const Share share{rows_of(i / column_shares_), columns_of(i % column_shares_), place(at), place(at + share_b_),
+                      whole_c ? nullptr : place(at + share_c_)};
+    multiply(x, share, column_shares_ == 1 ? rows_done : RowsDone<T>());
+  });
+  if (!rows_done || column_shares_ == 1) return;
+  parallel_chunks(pieces(shape_.m, granule_), 1, [&](int64_t begin, int64_t end) {
+    const int64_t first = begin * granule_;
+    rows_done(first, std::min(shape_.m, end * granule_), x.c + first * shape_.c_row);
+  });
+}
+
+template <class T> void Gemm<T>::multiply(const Operands& x, const Share& share, RowsDone<T> rows_done) const {
+  for_blocks(share.rows, [&](Range rows, Range next) {
+    T* c = share.c ? share.c : x.c + rows.begin * shape_.c_row;
+    multiply_block(x, share, rows, next, c + share.columns.begin);
+    if (rows_done) rows_done(rows.begin, rows.end, c);
+  });
+}
+
+template <class T> void Gemm<T>::multiply_block(const Operands& x, const Share& share, Range rows, Range next, T* c) const {
+  const Range columns = share.columns;
+  if (dot_) {
+    gemm_dot(rows.size(), columns.size(), shape_.k, x.a.at(rows.begin, 0), x.b.at(columns.begin, 0), c, shape_.c_row, use_.add);
+    return;
+  }
+  for (int64_t i = 0; i < k_steps_; ++i) {
+    const Range k = step(i);
+    gemm_pack_rows(x.a.at(rows.begin, k.begin), rows.size(), k.size(), share.a);
+    GemmBlock<T> block{rows.size(), columns.size(), k.size(), share.a, nullptr, 0, c, shape_.c_row, use_.add || i > 0};
+    const Range next_rows = i + 1 < k_steps_ ? rows : next, next_k = step(i + 1 < k_steps_ ? i + 1 : 0);
+    block.next = x.a.at(next_rows.begin, next_k.begin), block.next_along = next_rows.size(), block.next_deep = next_k.size();
+    if (b_form_ == Columns::packed) {
+      block.b = x.packed_b + k.begin * packed_columns_ + columns.begin * k.size();
+      gemm_multiply(block);
+      continue;
+    }
+    int64_t j = 0;
+    if (b_form_ == Columns::as_they_are) {
+      block.columns = j = columns.size() / tile_.lanes * tile_.lanes;  // whole vectors: nothing is read behind a row
+      block.b = x.b.at(columns.begin, k.begin).data;
+      block.b_row = shape_.b_row;
+      gemm_multiply(block);
+    }
+    block.b = share.b;
+    block.b_row = 0;
+    for (; j < columns.size(); j += tile_.columns) {
+      block.columns = std::min(tile_.columns, columns.size() - j);
+      block.c = c + j;
+      const bool last = j + tile_.columns >= columns.size();
+      const Range then = last ? next_k : k;
+      block.next = x.b.at(columns.begin + (last ? 0 : j + tile_.columns), then.begin);
+      block.next_along = tile_.columns, block.next_deep = last && i + 1 == k_steps_ ? 0 : then.size();
+      gemm_pack_columns(x.b.at(columns.begin + j, k.begin), block.columns, k.size(), share.b);
+      gemm_multiply(block);
+    }
+  }
+}
+
+template class Gemm<float>;
+template class Gemm<double>;
+
+}  // namespace suanli::cpu

@@ -1,0 +1,105 @@
+// The matrix product c = a · b of row-major buffers, in blocks that fit the caches (Goto & van de Geijn, "Anatomy of high-performance matrix
+// multiplication", 2008), on the compute threads. What reads c can be given its rows while they are still in a cache.
+#pragma once
+#include <concepts>
+#include <cstdint>
+#include <memory>
+
+#include "backends/cpu/gemm_simd.h"
+
+namespace suanli::cpu {
+
+/// What to multiply: a [m, k], or [k, m] transposed; b [k, n], or [n, k] transposed; c [m, n].
+struct GemmShape {
+  int64_t m, n, k;
+  bool a_transposed = false, b_transposed = false;
+  int64_t a_row = 0, b_row = 0, c_row = 0;  // elements from one row in memory to the next; 0: rows lie one behind the other
+};
+
+/// How run() will be called.
+struct GemmUse {
+  bool rows_done = false;  // with somebody who takes finished rows
+  bool no_c = false;  // without c, which then lives in scratch, block by block
+  bool b_packed = false;  // with what pack() made of b
+  bool add = false;  // c is added to; it lies in memory then
+  int threads = 0;  // at most; 0: all compute threads
+};
+
+/// Takes rows begin … end−1 of c, which lie at `rows`, c_row apart. Refers to a function object that outlives the call; may be called on
+/// several threads at once.
+template <class T> class RowsDone {
+ public:
+  RowsDone() = default;
+  template <std::invocable<int64_t, int64_t, const T*> F>
+  RowsDone(const F& f)
+      : context_(std::addressof(f)),
+        call_([](const void* f, int64_t begin, int64_t end, const T* rows) { (*static_cast<const F*>(f))(begin, end, rows); }) {}
+  explicit operator bool() const { return call_ != nullptr; }
+  void operator()(int64_t begin, int64_t end, const T* rows) const { call_(context_, begin, end, rows); }
+
+ private:
+  const void* context_ = nullptr;
+  void (*call_)(const void*, int64_t, int64_t, const T*) = nullptr;
+};
+
+/// A product that was planned once and runs many times. The result's bits do not depend on the number of threads: only rows and columns are
+/// shared out, and every element is summed over k in an order that follows from the shape. T: float or double.
+template <class T> class Gemm {
+ public:
+  explicit Gemm(const GemmShape& shape, const GemmUse& use = {});
+
+  /// `scratch` has scratch_bytes() bytes, 64-byte aligned, contents undefined. Allocates nothing.
+  ///
+  /// `rows_done` is called exactly once for each row, by the thread that computed it, when a block of rows is final and still in that
+  /// thread's cache: a block takes half a MB, or where rows are longer than 8 KB some 60 rows. Products of few rows are shared out by
+  /// columns; their rows are handed out at the end. Blocks begin at multiples of granule().
+  void run(const T* a, const T* b, T* c, void* scratch, RowsDone<T> rows_done = {}) const;
+  int64_t scratch_bytes() const { return scratch_bytes_; }
+  /// Follows from m alone, so what is summed up by it does not depend on the threads either.
+  int64_t granule() const { return granule_; }
+
+  /// Lays b out as run() wants it where GemmUse::b_packed is set. Products with the same format share what was packed.
+  void pack(const T* b, void* packed) const;
+  int64_t packed_bytes() const { return packed_columns_ * shape_.k * static_cast<int64_t>(sizeof(T)); }
+  uint64_t packed_format() const;
+
+ private:
+  struct Range {
+    int64_t begin, end;
+    int64_t size() const { return end - begin; }
+  };
+  /// A piece of c and the places in scratch of the thread that computes it.
+  struct Share {
+    Range rows, columns;
+    T *a, *b, *c;
+  };
+  struct Operands {
+    GemmOperand<T> a, b;
+    const T* packed_b;
+    T* c;
+  };
+  enum class Columns { packed, packed_one_by_one, as_they_are };
+
+  void plan_shares(int threads);
+  void plan_scratch();
+  Range rows_of(int64_t share) const;
+  Range columns_of(int64_t share) const;
+  int64_t steps() const { return k_steps_; }
+  Range step(int64_t i) const;
+  template <class F> void for_blocks(Range rows, F&& f) const;
+  void multiply(const Operands& x, const Share& share, RowsDone<T> rows_done) const;
+  void multiply_block(const Operands& x, const Share& share, Range rows, Range next, T* c) const;
+  GemmOperand<T> left(const T* a) const;
+  GemmOperand<T> right(const T* b) const;
+
+  GemmShape shape_;
+  GemmUse use_;
+  GemmTile tile_;
+  int64_t depth_, k_steps_, packed_columns_, granule_, block_rows_;
+  bool dot_ = false;
+  Columns b_form_ = Columns::packed;
+  int64_t row_shares_ = 1, column_shares_ = 1;
+  int64_t b_at_ = 0, c_at_ = 0, share_at_ = 0, share_bytes_ = 0, share_b_ = 0, share_c_ = 0, scratch_bytes_ = 0;
+};
+
+}  // namespace suanli::cpu

@@ -1,0 +1,204 @@
+#include "backends/cpu/gemm.h"
+
+#include <algorithm>
+#include <atomic>
+#include <mutex>
+#include <string>
+
+#include "backends/kernel_run.h"
+
+namespace suanli::test {
+namespace {
+
+using cpu::Gemm;
+using cpu::GemmShape;
+using cpu::GemmUse;
+using cpu::RowsDone;
+
+std::string text(const GemmShape& s) {
+  return str(s.m, "×", s.n, "×", s.k, s.a_transposed ? " T" : " N", s.b_transposed ? "T" : "N", ", rows ", s.a_row, " ", s.b_row, " ",
+             s.c_row);
+}
+
+/// A product's operands; rows of `a_row` … elements, where those are set, have NaNs between them.
+template <class T> struct Problem {
+  explicit Problem(const GemmShape& shape) : s(shape) {
+    a_row = s.a_row ? s.a_row : s.a_transposed ? s.m : s.k;
+    b_row = s.b_row ? s.b_row : s.b_transposed ? s.k : s.n;
+    c_row = s.c_row ? s.c_row : s.n;
+    a = matrix(s.a_transposed ? s.k : s.m, s.a_transposed ? s.m : s.k, a_row, 1);
+    b = matrix(s.b_transposed ? s.n : s.k, s.b_transposed ? s.k : s.n, b_row, 2);
+  }
+  static std::vector<T> matrix(int64_t rows, int64_t columns, int64_t row, uint64_t seed) {
+    const Buffer<T> values = random_buffer<T>({rows, columns}, seed);
+    std::vector<T> out(static_cast<size_t>(rows * row), std::numeric_limits<T>::quiet_NaN());
+    for (int64_t i = 0; i < rows; ++i) std::copy_n(values.values.data() + i * columns, columns, out.data() + i * row);
+    return out;
+  }
+  double element(int64_t i, int64_t j) const {
+    double sum = 0;
+    for (int64_t k = 0; k < s.k; ++k)
+      sum += static_cast<double>(a[static_cast<size_t>(s.a_transposed ? k * a_row + i : i * a_row + k)]) *
+             static_cast<double>(b[static_cast<size_t>(s.b_transposed ? j * b_row + k : k * b_row + j)]);
+    return sum;
+  }
+  GemmShape s;
+  int64_t a_row, b_row, c_row;
+  std::vector<T> a, b;
+};
+
+/// Scratch between guards, all NaN; the test fails if something is written outside.
+class Scratch {
+ public:
+  explicit Scratch(int64_t bytes) : bytes_(static_cast<size_t>(bytes)), memory_(bytes_ + 2 * kGuard + 64, 0xFF) {
+    void* p = memory_.data() + kGuard;
+    size_t space = bytes_ + 64;
+    begin_ = static_cast<unsigned char*>(std::align(64, bytes_, p, space));
+  }
+  ~Scratch() {
+    auto untouched = [](unsigned char c) { return c == 0xFF; };
+    EXPECT_TRUE(std::all_of(memory_.data(), begin_, untouched)) << "written in front of the scratch";
+    EXPECT_TRUE(std::all_of(begin_ + bytes_, memory_.data() + memory_.size(), untouched)) << "written behind the scratch";
+  }
+  void* data() { return begin_; }
+
+ private:
+  static constexpr size_t kGuard = 4096;
+  size_t bytes_;
+  std::vector<unsigned char> memory_;
+  unsigned char* begin_;
+};
+
+template <class T> bool same(const std::vector<T>& a, const std::vector<T>& b) {
+  return a.size() == b.size() && (a.empty() || std::memcmp(a.data(), b.data(), a.size() * sizeof(T)) == 0);
+}
+
+/// c [m, n] as the product makes it in the way that `use` says, with every check of that way.
+template <class T> std::vector<T> run(const Problem<T>& p, GemmUse use) {
+  const GemmShape& s = p.s;
+  const Gemm<T> gemm(s, use);
+  std::vector<T> packed(static_cast<size_t>(gemm.packed_bytes()) / sizeof(T));
+  if (use.b_packed) gemm.pack(p.b.data(), packed.data());
+  constexpr T kBefore = 3;
+  std::vector<T> c(static_cast<size_t>(s.m * p.c_row), use.add ? kBefore : std::numeric_limits<T>::quiet_NaN());
+  std::vector<T> seen(static_cast<size_t>(s.m * s.n), std::numeric_limits<T>::quiet_NaN());
+  std::vector<std::atomic<int>> times(static_cast<size_t>(s.m));
+  auto take = [&](int64_t begin, int64_t end, const T* rows) {
+    EXPECT_EQ(begin % gemm.granule(), 0);
+    EXPECT_TRUE(end % gemm.granule() == 0 || end == s.m) << end;
+    for (int64_t i = begin; i < end; ++i) {
+      std::copy_n(rows + (i - begin) * p.c_row, s.n, seen.data() + i * s.n);
+      ++times[static_cast<size_t>(i)];
+    }
+  };
+  Scratch scratch(gemm.scratch_bytes());
+  gemm.run(p.a.data(), use.b_packed ? packed.data() : p.b.data(), use.no_c ? nullptr : c.data(), scratch.data(),
+           use.rows_done ? RowsDone<T>(take) : RowsDone<T>());
+  for (const auto& t : times) EXPECT_EQ(t, use.rows_done && s.n > 0 ? 1 : 0);
+  if (use.no_c) return seen;
+  std::vector<T> out(static_cast<size_t>(s.m * s.n));
+  for (int64_t i = 0; i < s.m; ++i) {
+    std::copy_n(c.data() + i * p.c_row, s.n, out.data() + i * s.n);
+    for (int64_t j = s.n; j < p.c_row; ++j)
+      EXPECT_TRUE(use.add || std::isnan(c[static_cast<size_t>(i * p.c_row + j)])) << "written between rows";
+  }
+  EXPECT_TRUE(!use.rows_done || same(seen, out)) << "other rows than in c";
+  if (use.add)
+    for (T& v : out) v -= kBefore;
+  return out;
+}
+
+const GemmShape shapes[] = {{1, 1, 1},      {1, 1, 700},    {3, 5, 7},      {13, 17, 19},  {14, 32, 256}, {15, 33, 257},   {16, 16, 16},
+                            {1, 300, 513},  {2, 67, 300},   {7, 1, 100},    {300, 1, 41},  {5, 200, 600}, {16, 257, 64},   {17, 129, 530},
+                            {33, 31, 1031}, {97, 101, 103}, {128, 10, 64},  {10, 128, 40}, {131, 67, 11}, {257, 241, 300}, {530, 37, 260},
+                            {1100, 70, 20}, {70, 1100, 20}, {600, 600, 70}, {0, 5, 4},     {5, 0, 4},     {6, 7, 0},       {300, 40, 0}};
+
+std::vector<GemmShape> forms(GemmShape s) {
+  std::vector<GemmShape> out;
+  for (int form = 0; form < 4; ++form) {
+    s.a_transposed = (form & 1) != 0, s.b_transposed = (form & 2) != 0;
+    out.push_back(s);
+  }
+  return out;
+}
+
+template <class T> void check_values(const GemmShape& s) {
+  SCOPED_TRACE(text(s));
+  const Problem<T> p(s);
+  std::vector<double> expected;
+  for (int64_t i = 0; i < s.m; ++i)
+    for (int64_t j = 0; j < s.n; ++j) expected.push_back(p.element(i, j));
+  expect_near(run<T>(p, {}), expected, static_cast<double>(s.k));
+  expect_near(run<T>(p, {.add = true}), expected, static_cast<double>(s.k) + 8);
+}
+
+TEST(Gemm, EqualsTheSum) {
+  PoolThreads two(2);
+  for (const GemmShape& shape : shapes)
+    for (const GemmShape& s : forms(shape)) {
+      check_values<float>(s);
+      check_values<double>(s);
+    }
+}
+
+TEST(Gemm, TakesRowsThatLieApart) {
+  PoolThreads two(2);
+  for (GemmShape shape : shapes) {
+    shape.a_row = 1105, shape.b_row = 1109, shape.c_row = 1103;
+    for (const GemmShape& s : forms(shape)) check_values<float>(s);
+  }
+}
+
+/// All ways of running a product give the bits of the plain one on one thread; packed operands those of one that packs.
+template <class T> void check_bits(const GemmShape& s) {
+  SCOPED_TRACE(text(s));
+  const Problem<T> p(s);
+  const std::vector<T> plain = run<T>(p, {.threads = 1}), packed = run<T>(p, {.b_packed = true, .threads = 1});
+  for (int threads : {1, 2, 3, 7}) {
+    PoolThreads pool(threads);
+    for (int way = 0; way < 8; ++way) {
+      const GemmUse use{.rows_done = way % 4 >= 1, .no_c = way % 4 == 2, .b_packed = way >= 4, .threads = way % 4 == 3 ? threads : 0};
+      if (use.no_c && s.n == 0) continue;
+      EXPECT_TRUE(same(run<T>(p, use), use.b_packed ? packed : plain)) << threads << " threads, way " << way;
+    }
+  }
+}
+
+TEST(Gemm, BitsDependOnNeitherThreadsNorUse) {
+  for (const GemmShape& shape : shapes)
+    for (const GemmShape& s : forms(shape)) {
+      check_bits<float>(s);
+      check_bits<double>(s);
+    }
+}
+
+TEST(Gemm, HandsOutRowsWhileTheyAreInTheCache) {
+  PoolThreads two(2);
+  for (const GemmShape& s : {GemmShape{2048, 1024, 64}, GemmShape{3000, 5000, 3}, GemmShape{4096, 30, 256}}) {
+    SCOPED_TRACE(text(s));
+    const Problem<float> p(s);
+    const Gemm<float> gemm(s, {.rows_done = true, .no_c = true});
+    std::mutex mutex;
+    int64_t most = 0;
+    Scratch scratch(gemm.scratch_bytes());
+    auto take = [&](int64_t begin, int64_t end, const float*) {
+      std::lock_guard lock(mutex);
+      most = std::max(most, end - begin);
+    };
+    gemm.run(p.a.data(), p.b.data(), nullptr, scratch.data(), take);
+    EXPECT_GT(most, 0);
+    EXPECT_LE(most * s.n * 4, s.n > 2048 ? 64 * s.n * 4 : 512 << 10);
+  }
+}
+
+TEST(Gemm, FormatsTellPackedOperandsApart) {
+  const Gemm<float> a({10, 20, 30}), taller({999, 20, 30}), transposed({10, 20, 30, false, true}), wider({10, 21, 30}),
+      deeper({10, 20, 31});
+  const Gemm<double> f64({10, 20, 30});
+  EXPECT_EQ(a.packed_format(), taller.packed_format());
+  for (uint64_t other : {transposed.packed_format(), wider.packed_format(), deeper.packed_format(), f64.packed_format()})
+    EXPECT_NE(a.packed_format(), other);
+}
+
+}  // namespace
+}  // namespace suanli::test
