@@ -9,8 +9,6 @@ namespace suanli {
 
 namespace {
 
-constexpr int kMaxResults = 4;
-
 struct Visit {
   Tensor hold;
   Tensor grads[kMaxResults];

@@ -27,7 +27,8 @@ const OpDef kBuiltIn[] = {
 }  // namespace
 
 Op::Op(const OpDef& def) : def_(def), id_(static_cast<uint16_t>(kFirstRegisteredOp + registry().ops.size())) {
-  if (!def.samples || !def.infer || !def.doc) std::abort();  // a mistake in this library's own tables, found at the first start
+  if (!def.samples || !def.infer || !def.doc || def.n_results > kMaxResults)
+    std::abort();  // a mistake in this library's own tables, found at the first start
   registry().ops.push_back(this);
 }
 

@@ -3,10 +3,8 @@
 #include <atomic>
 #include <cmath>
 #include <cstdlib>
-#include <list>
-#include <mutex>
-#include <unordered_map>
 
+#include "plan/cache.h"
 #include "plan/forecast.h"
 #include "plan/listener.h"
 #include "plan/print_explanation.h"
@@ -16,74 +14,6 @@
 namespace suanli {
 
 namespace {
-
-constexpr int64_t kCacheBytes = int64_t{256} << 20;
-
-/// All plans of the process. A kernel may be run by one thread at a time, so a plan is taken out while it runs; a second thread
-/// with the same program builds a second one.
-class PlanCache {
- public:
-  std::unique_ptr<Plan> take(const Tape& tape, Tier tier) {
-    std::lock_guard lock(mutex_);
-    auto [from, to] = entries_.equal_range(tape.hash);
-    for (auto it = from; it != to; ++it)
-      if (it->second.tier == tier && it->second.words == tape.words) {
-        it->second.used = ++clock_;
-        if (it->second.idle.empty()) return nullptr;
-        auto plan = std::move(it->second.idle.back());
-        it->second.idle.pop_back();
-        return plan;
-      }
-    return nullptr;
-  }
-  void give(const Tape& tape, Tier tier, std::unique_ptr<Plan> plan) {
-    std::lock_guard lock(mutex_);
-    auto [from, to] = entries_.equal_range(tape.hash);
-    for (auto it = from; it != to; ++it)
-      if (it->second.tier == tier && it->second.words == tape.words) {
-        it->second.idle.push_back(std::move(plan));
-        return;
-      }
-    Entry e{};
-    e.tier = tier;
-    e.words = tape.words;
-    e.bytes = plan->bytes_held() + static_cast<int64_t>(tape.words.size() * 8);
-    e.used = ++clock_;
-    bytes_ += e.bytes;
-    e.idle.push_back(std::move(plan));
-    entries_.emplace(tape.hash, std::move(e));
-    while (bytes_ > kCacheBytes && entries_.size() > 1) {
-      auto oldest = entries_.begin();
-      for (auto it = entries_.begin(); it != entries_.end(); ++it)
-        if (it->second.used < oldest->second.used) oldest = it;
-      bytes_ -= oldest->second.bytes;
-      entries_.erase(oldest);
-    }
-  }
-  void clear() {
-    std::lock_guard lock(mutex_);
-    entries_.clear();
-    bytes_ = 0;
-  }
-
- private:
-  struct Entry {
-    Tier tier;
-    std::vector<uint64_t> words;
-    std::vector<std::unique_ptr<Plan>> idle;
-    int64_t bytes = 0;
-    uint64_t used = 0;
-  };
-  std::mutex mutex_;
-  std::unordered_multimap<uint64_t, Entry> entries_;
-  int64_t bytes_ = 0;
-  uint64_t clock_ = 0;
-};
-
-PlanCache& cache() {
-  static auto* c = new PlanCache;
-  return *c;
-}
 
 bool check_nan_from_environment() {
   const char* text = std::getenv("SUANLI_CHECK_NAN");
@@ -160,9 +90,9 @@ void run(Plan& plan, ThreadState& t, const Arena& arena) {
   auto address = [&](const Place& p, const ValueDesc& d) -> void* {
     switch (p.kind) {
       case Place::arena: return arena.data() + p.at;
-      case Place::leaf: return tape.leaves[static_cast<size_t>(p.at)]->data;
+      case Place::leaf: return tape.leaves[static_cast<size_t>(p.at)].storage->data;
       case Place::slot: {
-        SlotValue& s = tape.slots[static_cast<size_t>(p.at)];
+        ScalarAttr& s = tape.slots[static_cast<size_t>(p.at)];
         return d.dtype == DType::f64 ? static_cast<void*>(&s.real) : &s.integer;
       }
       case Place::output: return t.outputs[static_cast<size_t>(p.at)]->data;
@@ -176,7 +106,7 @@ void run(Plan& plan, ThreadState& t, const Arena& arena) {
     for (size_t k = 0; k < s.in.size(); ++k) t.in.push_back(address(s.in[k], s.step.in[k]));
     for (size_t k = 0; k < s.out.size(); ++k) t.out.push_back(address(s.out[k], s.step.out[k]));
     if (const auto& p = s.kernel->packing; p.input >= 0) {
-      Storage* weights = tape.leaves[static_cast<size_t>(s.in[static_cast<size_t>(p.input)].at)];
+      Storage* weights = tape.leaves[static_cast<size_t>(s.in[static_cast<size_t>(p.input)].at)].storage;
       t.packed.push_back(packed_copy(weights, p.format, p.bytes, [&](const void* from, void* to) { s.kernel->pack(from, to); }));
       t.in[static_cast<size_t>(p.input)] = t.packed.back()->data;
     }
@@ -193,7 +123,8 @@ void run(Plan& plan, ThreadState& t, const Arena& arena) {
 /// Gives every result of the program the storage that it now has.
 void attach_outputs(const Plan& plan, ThreadState& t) {
   for (const PlannedOutput& o : plan.outputs) {
-    Storage* s = o.place.kind == Place::leaf ? t.tape.leaves[static_cast<size_t>(o.place.at)] : t.outputs[static_cast<size_t>(o.place.at)];
+    Storage* s =
+        o.place.kind == Place::leaf ? t.tape.leaves[static_cast<size_t>(o.place.at)].storage : t.outputs[static_cast<size_t>(o.place.at)];
     retain(s);
     t.tape.records[o.record]->out(o.result).storage = s;
   }
@@ -201,18 +132,17 @@ void attach_outputs(const Plan& plan, ThreadState& t) {
 }
 
 /// What execute_pending() does in a rehearsal: results get storages without bytes.
-void rehearse(std::unique_ptr<Plan> plan, ThreadState& t, Tier tier) {
+void rehearse(const Plan& plan, ThreadState& t) {
   t.outputs.clear();
   std::vector<uint8_t> overwrites;
-  for (size_t i = 0; i < plan->output_bytes.size(); ++i) {
-    overwrites.push_back(plan->output_update[i] >= 0 && t.tape.claim(static_cast<size_t>(plan->output_update[i])));
-    t.outputs.push_back(storage_without_bytes(plan->output_bytes[i], plan->device));
+  for (size_t i = 0; i < plan.output_bytes.size(); ++i) {
+    overwrites.push_back(plan.output_update[i] >= 0 && t.tape.claim(static_cast<size_t>(plan.output_update[i])));
+    t.outputs.push_back(storage_without_bytes(plan.output_bytes[i], plan.device));
   }
   t.tape.release_cells();
-  rehearsed_programs->push_back(forecast(*plan, t.tape, overwrites));
+  rehearsed_programs->push_back(forecast(plan, t.tape, overwrites));
   if (plan_listener) plan_listener->forecast(rehearsed_programs->back());
-  attach_outputs(*plan, t);
-  cache().give(t.tape, tier, std::move(plan));
+  attach_outputs(plan, t);
 }
 
 }  // namespace
@@ -222,7 +152,6 @@ void set_tier(Tier tier) { chosen_tier = tier; }
 Tier tier() { return chosen_tier; }
 void set_check_nan(bool on) { check_nan = on; }
 void set_poison(bool on) { poison = on; }
-void clear_plan_cache() { cache().clear(); }
 
 void prepare_executing_thread() { this_thread(); }
 
@@ -232,7 +161,8 @@ void execute_pending(Recorder& recorder, size_t count) {
   t.tape.build(recorder.pending(), count, recorder.touched());
   if (t.tape.records.empty()) return;
   const Tier tier = check_nan ? Tier::cold : chosen_tier.load();  // inside a fused kernel no op could be named
-  auto plan = cache().take(t.tape, tier);
+  PlanLease lease(t.tape, tier);
+  std::unique_ptr<Plan>& plan = lease.plan;
   if (profiler_hooks) profiler_hooks->plan_found(!plan);
   if (!plan) {
     ProfilerSpan building("build plan");
@@ -240,7 +170,7 @@ void execute_pending(Recorder& recorder, size_t count) {
     plan = Plan::build(t.tape, tier);
     ++t.stats.plans;
   }
-  if (recorder.rehearsing()) return rehearse(std::move(plan), t, tier);
+  if (recorder.rehearsing()) return rehearse(*plan, t);
   // All memory is reserved before the first kernel: a failure leaves nothing half-done.
   t.outputs.clear();
   std::vector<size_t>& overwritten = t.overwritten;
@@ -255,7 +185,7 @@ void execute_pending(Recorder& recorder, size_t count) {
       const int64_t update = plan->output_update[i];
       if (update >= 0 && t.tape.claim(static_cast<size_t>(update))) {
         overwritten.push_back(static_cast<size_t>(update));
-        t.outputs.push_back(t.tape.leaves[t.tape.updates[static_cast<size_t>(update)].leaf]);
+        t.outputs.push_back(t.tape.leaves[t.tape.updates[static_cast<size_t>(update)].leaf].storage);
         retain(t.outputs.back());
       } else {
         t.outputs.push_back(allocate_storage(plan->output_bytes[i], plan->device, "flush"));
@@ -267,11 +197,10 @@ void execute_pending(Recorder& recorder, size_t count) {
   } catch (...) {
     // What was to be overwritten may be half written: those values are lost until they are set anew.
     if (begun)
-      for (size_t u : overwritten) t.tape.update_cells[u]->committed.node()->flags |= kFailed;
+      for (size_t u : overwritten) t.tape.updates[u].cell->committed.node()->flags |= kFailed;
     t.tape.release_cells();
     release_packed();
     for (Storage* s : t.outputs) release(s);
-    cache().give(t.tape, tier, std::move(plan));
     throw;
   }
   t.tape.release_cells();
@@ -285,7 +214,6 @@ void execute_pending(Recorder& recorder, size_t count) {
   t.stats.last_arena_bytes = plan->arena_bytes;
   t.stats.last_output_bytes = 0;
   for (int64_t bytes : plan->output_bytes) t.stats.last_output_bytes += bytes;
-  cache().give(t.tape, tier, std::move(plan));
 }
 
 }  // namespace suanli

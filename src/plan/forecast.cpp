@@ -15,11 +15,12 @@ namespace {
 /// Whether a record's result is a parameter's gradient, or becomes one under another name.
 std::vector<uint8_t> gradients(const Tape& tape) {
   std::vector<uint8_t> is(tape.records.size(), 0);
+  const std::vector<Ref> refs = tape.refs();
   std::vector<size_t> first_ref(tape.records.size() + 1, 0);
   for (size_t i = 0; i < tape.records.size(); ++i) first_ref[i + 1] = first_ref[i] + tape.records[i]->n_in;
   for (size_t i = tape.records.size(); i-- > 0;) {
     is[i] |= tape.records[i]->is(kGradient);
-    const Ref* in = tape.refs.data() + first_ref[i];
+    const Ref* in = refs.data() + first_ref[i];
     if (is[i] && op_def(tape.records[i]->op).alias && in->kind == Ref::record) is[in->index] = 1;
   }
   return is;
@@ -57,7 +58,7 @@ ProgramForecast forecast(const Plan& plan, const Tape& tape, const std::vector<u
   if (plan.steps.empty()) return f;
   for (const PlannedStep& s : plan.steps)
     if (const auto& p = s.kernel->packing; p.input >= 0)
-      f.packed[{tape.leaves[static_cast<size_t>(s.in[static_cast<size_t>(p.input)].at)], p.format}] = p.bytes;
+      f.packed[{tape.leaves[static_cast<size_t>(s.in[static_cast<size_t>(p.input)].at)].storage, p.format}] = p.bytes;
   auto module_of = [&](uint32_t record) { return scope_path(tape.records[record]->scope); };
   for (size_t u = 0; u < tape.updates.size(); ++u) {
     const Update& update = tape.updates[u];
@@ -67,7 +68,7 @@ ProgramForecast forecast(const Plan& plan, const Tape& tape, const std::vector<u
     else if (!overwrites[static_cast<size_t>(planned - plan.output_update.begin())])
       why = "something outside of the program holds its former value";
     if (!why) continue;
-    const ValueDesc& d = tape.leaf_descs[update.leaf];
+    const ValueDesc& d = tape.leaves[update.leaf].desc();
     f.kept.push_back({op_def(tape.records[update.record]->op).name, module_of(update.record), why, d.shape.numel() * itemsize(d.dtype)});
   }
 

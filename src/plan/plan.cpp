@@ -24,8 +24,8 @@ struct Value {
 
 class Builder {
  public:
-  Builder(const Tape& tape, Tier tier) : program_(tape), tier_(tier), constant_(tape.leaf_is_cell) {
-    for (const Update& u : tape.updates) constant_[u.leaf] = 0;
+  Builder(const Tape& tape, Tier tier) : program_(tape), tier_(tier) {
+    for (const Leaf& l : tape.leaves) constant_.push_back(l.of_cell && l.update == UINT32_MAX);
     plan_->device = tape.records.empty() ? Device{} : tape.records[0]->device;
     auto passed = [&](const char* pass) {
       if (plan_listener) plan_listener->passed(pass, program_);

@@ -3,7 +3,8 @@
 namespace suanli {
 
 Program::Program(const Tape& tape) : tape_(tape) {
-  const Ref* refs = tape.refs.data();
+  const std::vector<Ref> inputs = tape.refs();
+  const Ref* refs = inputs.data();
   for (uint32_t i = 0; i < tape.records.size(); ++i) {
     Node* n = tape.records[i];
     Record r{n->op, n->attr, i, {refs, refs + n->n_in}, {}};
@@ -66,8 +67,8 @@ void Program::drop_dead() {
 }
 
 ValueDesc Program::desc(const Ref& r) const {
-  if (r.kind == Ref::slot) return {is_float(tape_.slot_dtypes[r.index]) ? DType::f64 : DType::i64, {}};
-  if (r.kind == Ref::leaf) return tape_.leaf_descs[r.index];
+  if (r.kind == Ref::slot) return {is_float(tape_.slots[r.index].dtype) ? DType::f64 : DType::i64, {}};
+  if (r.kind == Ref::leaf) return tape_.leaves[r.index].desc();
   return records[r.index].out[r.result];
 }
 

@@ -29,6 +29,9 @@ struct Edge {
   int32_t index;
 };
 
+/// Of one op.
+inline constexpr int kMaxResults = 4;
+
 struct Result {
   Shape shape;
   DType dtype;
@@ -52,9 +55,8 @@ enum NodeFlags : uint8_t {
   kExecuted = 4,      // its flush succeeded; results that were needed have storage
   kFailed = 8,        // its program was dropped; using it throws
   kWeak = 16,         // scalar slot: takes the dtype of what it meets
+  kGradient = 32,     // what a backward() left as a parameter's gradient: for telling who holds memory
   kOfCell = 64,       // a parameter's committed value
-  kKept = 32,         // scratch of a flush: some value or gradient outside the program still needs this node
-  kGradient = 64,     // what a backward() left as a parameter's gradient: for telling who holds memory
 };
 
 struct Node {
@@ -66,7 +68,7 @@ struct Node {
   uint16_t n_in;
   Device device;
   uint32_t scope;      // module path, see Recorder::scope
-  uint32_t position;   // scratch of a flush: index among the pending nodes + 1
+  uint32_t position;   // while pending: index among the pending nodes + 1
   uint32_t visit;      // scratch of a backward walk (which may flush): index of the visit + 1
   uint64_t seq;        // order of recording on its thread
   Recorder* recorder;  // non-null while pending

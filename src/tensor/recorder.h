@@ -19,6 +19,7 @@ class Recorder {
     node->seq = ++seq_;
     node->scope = scope_;
     pending_.push_back(node);
+    node->position = static_cast<uint32_t>(pending_.size());
   }
   /// To be called once the new node is held by a handle.
   void settle() {
@@ -54,7 +55,7 @@ class Recorder {
   /// Takes over the caller's reference to a leaf without bytes.
   void rehearse_leaf(Node* node) { rehearsed_.push_back(node); }
 
-  std::vector<Node*>& pending() { return pending_; }
+  const std::vector<Node*>& pending() const { return pending_; }
   const std::vector<Cell*>& touched() const { return touched_; }
 
   /// A parameter got its first value in the pending program. It must not be lost with what a later call does: the next outermost

@@ -8,7 +8,7 @@ namespace suanli::test {
 
 inline std::unique_ptr<Plan> plan_of_pending(Tier tier = Tier::planned) {
   Tape tape;
-  auto& pending = Recorder::current().pending();
+  const auto& pending = Recorder::current().pending();
   tape.build(pending, pending.size(), Recorder::current().touched());
   return Plan::build(tape, tier);
 }
