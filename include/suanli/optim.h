@@ -23,6 +23,9 @@ class SUANLI_API Optimizer {
   /// Drops all gradients of its parameters.
   void zero_grad();
 
+  /// From now on these parameters learn with lr times `factor`, as a group of PyTorch's with a learning rate of its own.
+  void scale_lr(const std::vector<Parameter>& parameters, double factor);
+
   double lr;
   bool keep_grads = false;  ///< Leaves gradients in place after step().
 
@@ -39,6 +42,7 @@ class SUANLI_API Optimizer {
     Parameter parameter;
     std::vector<Parameter> state;  // one per state_names(), made at the first step of this parameter
     Parameter count;               // host counter of steps
+    double lr_factor = 1;
     int64_t steps() const;
     void set_steps(int64_t n);
   };
@@ -82,8 +86,8 @@ class SUANLI_API Adam : public Optimizer {
  protected:
   std::vector<std::string> state_names() const override;
   void update(Slot& slot, const Tensor& gradient, int64_t step) override;
-  /// What the step is taken from.
-  virtual Tensor decayed(const Tensor& w) const { return w; }
+  /// What a step at learning rate `rate` is taken from.
+  virtual Tensor decayed(const Tensor& w, [[maybe_unused]] double rate) const { return w; }
 };
 
 struct AdamWOptions {
@@ -96,7 +100,7 @@ class SUANLI_API AdamW : public Adam {
   AdamW(std::vector<Parameter> parameters, AdamWOptions options = {});
 
  protected:
-  Tensor decayed(const Tensor& w) const override;
+  Tensor decayed(const Tensor& w, double rate) const override;
 
  private:
   double weight_decay_;

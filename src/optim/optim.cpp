@@ -1,6 +1,7 @@
 // SGD, Adam and AdamW. Learning rates and bias corrections are scalar slots, so all steps are one program.
 #include "suanli/optim.h"
 
+#include <algorithm>
 #include <atomic>
 #include <cmath>
 #include <cstdio>
@@ -41,7 +42,7 @@ Optimizer::Optimizer(std::vector<Parameter> parameters, double lr) : lr(lr) {
   for (auto& p : parameters)
     if (seen.insert(p.cell()).second) parameters_.push_back(p);
   if (parameters_.empty()) throw UsageError("[optim] no parameters were given; pass model.parameters()");
-  for (auto& p : parameters_) slots_.push_back({p, {}, make_counter()});
+  for (auto& p : parameters_) slots_.push_back({p, {}, make_counter(), 1});
 }
 
 /// In memory rather than recorded, so that the first step is the same program as all later ones.
@@ -85,6 +86,14 @@ void Optimizer::step() {
   }
   writes_.clear();
   rec.flush();
+}
+
+void Optimizer::scale_lr(const std::vector<Parameter>& parameters, double factor) {
+  for (const Parameter& p : parameters) {
+    const auto slot = std::find_if(slots_.begin(), slots_.end(), [&](const Slot& s) { return s.parameter.cell() == p.cell(); });
+    if (slot == slots_.end()) throw UsageError(str("[optim] a parameter of shape ", p.shape(), " is not one of this optimizer's"));
+    slot->lr_factor = factor;
+  }
 }
 
 void Optimizer::zero_grad() {
@@ -171,7 +180,7 @@ void SGD::update(Slot& s, const Tensor& gradient, int64_t step) {
     write(s.state[0], v);
     g = options.nesterov ? g + v * options.momentum : v;
   }
-  write(s.parameter, w - g * lr);
+  write(s.parameter, w - g * (lr * s.lr_factor));
 }
 
 Adam::Adam(std::vector<Parameter> parameters, AdamOptions o) : Optimizer(std::move(parameters), o.lr), options(o) {}
@@ -179,18 +188,19 @@ std::vector<std::string> Adam::state_names() const { return {"exp_avg", "exp_avg
 
 void Adam::update(Slot& s, const Tensor& gradient, int64_t step) {
   const double t = static_cast<double>(step), c1 = 1 - std::pow(options.beta1, t), c2 = 1 - std::pow(options.beta2, t);
+  const double rate = lr * s.lr_factor;
   Tensor w = s.parameter, g = gradient;
   if (options.weight_decay != 0) g = g + w * options.weight_decay;
   Tensor m = s.state[0].value() * options.beta1 + g * (1 - options.beta1);
   Tensor v = s.state[1].value() * options.beta2 + square(g) * (1 - options.beta2);
   write(s.state[0], m);
   write(s.state[1], v);
-  write(s.parameter, decayed(w) - m / (sqrt(v) / std::sqrt(c2) + options.eps) * (lr / c1));
+  write(s.parameter, decayed(w, rate) - m / (sqrt(v) / std::sqrt(c2) + options.eps) * (rate / c1));
 }
 
 AdamW::AdamW(std::vector<Parameter> parameters, AdamWOptions o)
     : Adam(std::move(parameters), {.lr = o.lr, .beta1 = o.beta1, .beta2 = o.beta2, .eps = o.eps}), weight_decay_(o.weight_decay) {}
-Tensor AdamW::decayed(const Tensor& w) const { return w * (1 - lr * weight_decay_); }
+Tensor AdamW::decayed(const Tensor& w, double rate) const { return w * (1 - rate * weight_decay_); }
 
 Tensor clip_grad_norm_(const std::vector<Parameter>& parameters, double max_norm) {
   GradMode off(false);
