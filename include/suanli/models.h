@@ -8,32 +8,38 @@
 
 namespace suanli::models {
 
+/// How a network for photographs meets pictures: `small` keeps CIFAR's 32 pixels at full resolution in the first layers, `large` begins with
+/// strides, as on ImageNet.
+enum class Stem : uint8_t { by_size /* small for pictures of up to 64 pixels */, small, large };
+
 struct ModelOptions {
   Shape input_shape{1, 28, 28};  ///< Of one sample: channels, height, width.
-  int64_t classes = 10;          ///< Outputs; 1 for a regression.
-  uint64_t seed = 0;             ///< The initial weights are a function of it (and of the sizes) alone.
+  int64_t classes = 10;  ///< Outputs; 1 for a regression.
+  uint64_t seed = 0;  ///< The initial weights are a function of it (and of the sizes) alone.
+  Stem stem = Stem::by_size;  ///< Of the models that have both.
 };
 
 /// What a model is trained with where the user says nothing.
 struct Recipe {
   const char* optimizer;  ///< "adam" or "sgd"
-  double lr, momentum;    ///< momentum is sgd's
+  double lr, momentum;  ///< momentum is sgd's
   int64_t batch_size, epochs;
-  bool normalize;         ///< Inputs are shifted and scaled to mean 0 and deviation 1 of the training data; else they stay in [0, 1].
+  bool normalize;  ///< Inputs are shifted and scaled to mean 0 and deviation 1 of the training data; else they stay in [0, 1].
 };
 
 /// What a model returns, and so which loss takes it.
 enum class Output : uint8_t {
-  logits,             ///< cross_entropy
+  logits,  ///< cross_entropy
   log_probabilities,  ///< nll_loss
 };
 
 /// One row of the zoo.
 struct Entry {
   const char* name;
-  const char* line;    ///< What it is, in one line.
+  const char* line;  ///< What it is, in one line.
   const char* source;  ///< Where the architecture comes from.
   Output output;
+  const char* head;  ///< Name of the last layer, which has an output per class.
   Recipe recipe;
   nn::AnyModule (*build)(const ModelOptions& options);
 };
@@ -41,6 +47,10 @@ struct Entry {
 SUANLI_API const std::vector<Entry>& entries();
 /// Throws InputError with the nearest name.
 SUANLI_API const Entry& entry(std::string_view name);
+/// `small` or `large`: what by_size means for samples of this shape.
+SUANLI_API Stem stem_for(const Shape& input_shape);
+SUANLI_API const char* to_string(Stem stem);  ///< "small", "large", "by_size"
+SUANLI_API Stem stem_from_text(std::string_view text);  ///< "small" or "large"; UsageError for another.
 /// Seeds this thread's default generator with options.seed and builds the model. Throws InputError for a name that is not known, or
 /// if the input is too small for the model or not an image.
 SUANLI_API nn::AnyModule make(std::string_view name, const ModelOptions& options = {});

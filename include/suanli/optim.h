@@ -23,8 +23,8 @@ class SUANLI_API Optimizer {
   /// Drops all gradients of its parameters.
   void zero_grad();
 
-  /// Gives these parameters other shares of lr and of weight_decay, as PyTorch's parameter groups do. Throws UsageError for one that is not
-  /// this optimiser's.
+  /// Multiplies the shares of lr and of weight_decay that these parameters take (1 at first): what PyTorch's parameter groups are for. Throws
+  /// UsageError for one that is not this optimiser's.
   void scale(const std::vector<Parameter>& parameters, double lr_factor, double weight_decay_factor);
 
   double lr;

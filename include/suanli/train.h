@@ -26,6 +26,13 @@ SUANLI_API void save_safetensors(const std::string& path, const NamedTensors& te
 /// Reads one, in the order of the file. Everything is checked; InputError names file, offset and what to do.
 SUANLI_API NamedTensors load_safetensors(const std::string& path, std::map<std::string, std::string>* metadata = nullptr);
 
+/// Reads a PyTorch state dict, .pt or .pth as torch.save writes them since PyTorch 1.6, without executing anything: an uncompressed ZIP
+/// archive whose pickle may only name tensors. A checkpoint that holds the state dict under "state_dict", "model_state_dict" or "model"
+/// will do. Throws InputError naming file and place.
+SUANLI_API NamedTensors load_torch(const std::string& path);
+/// load_torch() or load_safetensors(), as the file's first bytes say.
+SUANLI_API NamedTensors load_weights(const std::string& path);
+
 /// What a run is told. Values of 0, "" and -1 where said so are replaced by the model's recipe (models.h); a run folder's config.toml
 /// holds the resolved numbers.
 struct TrainConfig {
@@ -37,38 +44,42 @@ struct TrainConfig {
   double lr = 0;                 ///< 0: the recipe's.
   double momentum = -1;          ///< Of sgd. -1: the recipe's.
   double mean = 0, stddev = 0;   ///< Inputs become (x - mean) / stddev. stddev 0: as the recipe says, from the training data.
-  std::string augment;           ///< Of training pictures, see data::augment_from_text(). "": as usual for the data.
-  int64_t seed = 0;              ///< Weights, order of samples, validation split and dropout are functions of it.
-  double val = 0.1;              ///< Fraction of the training samples that validates.
-  int64_t max_steps = 0;         ///< Ends the run after so many steps; 0: no limit.
+  std::string stem;              ///< "small", "large": models::Stem. "": as the weights, else the size of the pictures ask.
+  std::string weights;           ///< File that the run begins with, see load_weights(); a head for other classes is made anew. "": none.
+  std::string freeze;  ///< Parameters that are not trained: names with * and ?, or backbone (all but the head), with commas between.
+  double backbone_lr = 1;  ///< Learning rate of all but the head, as a factor.
+  std::string augment;  ///< Of training pictures, see data::augment_from_text(). "": as usual for the data.
+  int64_t seed = 0;  ///< Weights, order of samples, validation split and dropout are functions of it.
+  double val = 0.1;  ///< Fraction of the training samples that validates.
+  int64_t max_steps = 0;  ///< Ends the run after so many steps; 0: no limit.
   int64_t checkpoint_every = 500;  ///< Steps between checkpoints; 0: only at the ends of epochs.
-  int64_t threads = 0;           ///< That compute. Results may depend on it. 0: compute_threads().
-  int64_t loader_threads = 1;    ///< That read data. Results do not depend on it.
+  int64_t threads = 0;  ///< That compute. Results may depend on it. 0: compute_threads().
+  int64_t loader_threads = 1;  ///< That read data. Results do not depend on it.
   std::string device = "auto";
   std::string precision = "f32";
-  std::string out;               ///< The run folder; "": runs/<date>-<model>-<n>.
+  std::string out;  ///< The run folder; "": runs/<date>-<model>-<n>.
 };
 
 /// What a run gave.
 struct TrainResult {
   std::string run, model;
   int64_t epochs = 0, steps = 0, best_epoch = 0;  ///< Epochs are counted from 1.
-  double seconds = 0;                             ///< Of all processes that worked on the run.
-  double train_loss = 0;                          ///< Mean over the last epoch, while it was trained.
-  double val_loss = 0, val_accuracy = 0;          ///< Of the kept weights (the best epoch's); NaN without validation data.
-  double test_loss = 0, test_accuracy = 0;        ///< Of the kept weights; NaN without test data.
-  double samples_per_s = 0;                       ///< Trained samples per second of training (not of evaluating or saving).
+  double seconds = 0;  ///< Of all processes that worked on the run.
+  double train_loss = 0;  ///< Mean over the last epoch, while it was trained.
+  double val_loss = 0, val_accuracy = 0;  ///< Of the kept weights (the best epoch's); NaN without validation data.
+  double test_loss = 0, test_accuracy = 0;  ///< Of the kept weights; NaN without test data.
+  double samples_per_s = 0;  ///< Trained samples per second of training (not of evaluating or saving).
   int64_t peak_bytes = 0;
-  bool stopped = false;                           ///< should_stop() ended it; the run can be resumed.
+  bool stopped = false;  ///< should_stop() ended it; the run can be resumed.
 };
 
 /// Given to on_step after each step.
 struct StepReport {
   int64_t epoch, epochs, batch, batches, step;  ///< epoch and batch counted from 1.
-  double loss;                                  ///< Mean over the epoch so far.
+  double loss;  ///< Mean over the epoch so far.
   double batch_loss;
-  double samples_per_s, seconds;                ///< Of this epoch, in this process.
-  int64_t first_batch;                          ///< Batches of this epoch that an earlier process had done.
+  double samples_per_s, seconds;  ///< Of this epoch, in this process.
+  int64_t first_batch;  ///< Batches of this epoch that an earlier process had done.
 };
 /// Given to on_epoch after each epoch's evaluation.
 struct EpochReport {
@@ -82,7 +93,7 @@ struct Evaluation {
   double loss = 0, accuracy = 0;  ///< accuracy is NaN for regression; its loss is that of the standardised target.
   int64_t samples = 0;
   // Of EvaluateOptions::classes > 0:
-  double top5 = 0;                 ///< Share of samples whose class is among the five largest outputs.
+  double top5 = 0;  ///< Share of samples whose class is among the five largest outputs.
   std::vector<int64_t> confusion;  ///< [classes, classes]: how often class (row) was taken for class (column).
 };
 
@@ -93,20 +104,20 @@ using Loss = std::function<Tensor(const Tensor& output, const Tensor& target)>;
 /// (code that oneDNN generates included).
 struct RunForecast {
   int64_t weights = 0, optimizer_state = 0;  ///< Weights with buffers.
-  int64_t gradients = 0, activations = 0;    ///< Of a program's working memory when it is fullest.
-  int64_t workspace = 0;                     ///< Of its kernels, oneDNN's scratchpads included.
-  int64_t updates = 0;                       ///< New values of weights and state while the old ones are still held.
-  int64_t packed = 0;                        ///< Weights laid out anew for evaluation.
-  int64_t loader = 0, data = 0;              ///< Batches that wait or are in use; data sets decoded in memory.
-  int64_t flops_per_step = 0;                ///< Of a training step with a full batch.
+  int64_t gradients = 0, activations = 0;  ///< Of a program's working memory when it is fullest.
+  int64_t workspace = 0;  ///< Of its kernels, oneDNN's scratchpads included.
+  int64_t updates = 0;  ///< New values of weights and state while the old ones are still held.
+  int64_t packed = 0;  ///< Weights laid out anew for evaluation.
+  int64_t loader = 0, data = 0;  ///< Batches that wait or are in use; data sets decoded in memory.
+  int64_t flops_per_step = 0;  ///< Of a training step with a full batch.
   int64_t peak() const { return weights + optimizer_state + gradients + activations + workspace + updates + packed + loader + data; }
 };
 
 struct EvaluateOptions {
   int64_t batch_size = 64, loader_threads = 1;
   double mean = 0, stddev = 1;
-  Loss loss = {};                     ///< cross_entropy if empty.
-  int64_t classes = 0;                ///< The number of classes, if Evaluation's details are wanted.
+  Loss loss = {};  ///< cross_entropy if empty.
+  int64_t classes = 0;  ///< The number of classes, if Evaluation's details are wanted.
   std::function<bool()> should_stop = {};  ///< Asked between batches; true ends with fewer samples.
 };
 /// Loss and share of right answers (largest output = target) over a data set, without gradients and in eval mode. The module's mode

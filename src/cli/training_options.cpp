@@ -11,6 +11,10 @@ namespace suanli::cli {
 std::vector<Option> with_training_options(std::vector<Option> own) {
   std::vector<Option> all = {
       {"--model", Takes::text, "NAME", "linear, mlp, cnn_b, cnn_c or resnet18", "one that fits the data"},
+      {"--weights", Takes::text, "FILE", "begins with these: safetensors, or a state dict by PyTorch", "random weights"},
+      {"--freeze", Takes::text, "LIST", "parameters that stay: names with * and ?, or backbone", "none"},
+      {"--backbone-lr", Takes::real, "X", "learning rate of all but the last layer, as a factor", "1", 0},
+      {"--stem", Takes::text, "NAME", "of networks for pictures: small or large", "as the weights or pictures ask"},
       {"--batch-size", Takes::integer, "N", "samples per step", "the model's recipe", 1, 1e9},
       {"--optimizer", Takes::text, "NAME", "sgd or adam", "the model's recipe"},
       {"--lr", Takes::real, "X", "learning rate", "the model's recipe", 0},
@@ -35,6 +39,10 @@ TrainConfig config_from(const Arguments& args, size_t data) {
   if (args.has("--skip-bad")) add_setting("skip_bad=1");
   if (args.has("--task")) add_setting("task=" + args.text("--task"));
   c.model = args.text("--model", c.model);
+  c.weights = args.text("--weights", c.weights);
+  c.freeze = args.text("--freeze", c.freeze);
+  c.backbone_lr = args.real("--backbone-lr", c.backbone_lr);
+  c.stem = args.text("--stem", c.stem);
   c.batch_size = args.integer("--batch-size", c.batch_size);
   c.optimizer = args.text("--optimizer", c.optimizer);
   c.lr = args.real("--lr", c.lr);

@@ -7,35 +7,40 @@ namespace suanli::models {
 
 const std::vector<Entry>& entries() {
   static const std::vector<Entry> table = {
-      // name, what it is, source, output, {optimizer, lr, momentum, batch size, epochs, normalize}, builder
+      // name, what it is, source, output, head, {optimizer, lr, momentum, batch size, epochs, normalize}, builder
       {"linear",
        "one fully connected layer: multinomial logistic regression",
        "Cox 1958",
        Output::logits,
+       "fc",
        {"sgd", 0.01, 0.9, 64, 5, true},
        build_linear},
       {"mlp",
        "fully connected 256-128 with ReLU",
        "LeCun et al. 1998, section III",
        Output::logits,
+       "fc3",
        {"adam", 1e-3, 0, 64, 5, true},
        build_mlp},
       {"cnn_b",
        "two 3x3 convolutions (32, 64), each with pooling, then 128 fully connected",
        "the form of Keras' first MNIST example",
        Output::log_probabilities,
+       "fc2",
        {"adam", 1e-3, 0, 64, 3, false},
        build_cnn_b},
       {"cnn_c",
        "two 5x5 convolutions (10, 20), each with pooling, then 50 fully connected",
        "the form of PyTorch's first MNIST example",
        Output::logits,
+       "fc2",
        {"sgd", 0.01, 0.5, 64, 10, false},
        build_cnn_c},
       {"resnet18",
        "residual network of 18 layers; a 3x3 stem for pictures of up to 64 pixels",
        "He et al. 2016",
        Output::logits,
+       "fc",
        {"sgd", 0.05, 0.9, 128, 30, true},
        build_resnet18},
   };
@@ -54,13 +59,26 @@ const Entry& entry(std::string_view name) {
       str("model '", name, "' is not known", near.empty() ? ". " : str(": did you mean '", near, "'? "), "There are ", known, "."));
 }
 
+Stem stem_for(const Shape& input) {
+  constexpr int64_t kLargestSmall = 64;
+  return input.rank() == 3 && std::max(input[1], input[2]) > kLargestSmall ? Stem::large : Stem::small;
+}
+const char* to_string(Stem stem) { return stem == Stem::small ? "small" : stem == Stem::large ? "large" : "by_size"; }
+Stem stem_from_text(std::string_view text) {
+  for (Stem stem : {Stem::small, Stem::large})
+    if (text == to_string(stem)) return stem;
+  throw UsageError(str("stem is ", text, ", expected small or large"));
+}
+
 nn::AnyModule make(std::string_view name, const ModelOptions& options) {
   const Entry& e = entry(name);
   if (options.classes < 1) throw InputError(str("model ", name, ": ", options.classes, " outputs, at least 1 is needed"));
   for (int64_t size : options.input_shape)
     if (size < 1) throw InputError(str("model ", name, ": the input shape ", options.input_shape, " has an empty axis"));
   manual_seed(options.seed);
-  return e.build(options);
+  ModelOptions o = options;
+  if (o.stem == Stem::by_size) o.stem = stem_for(o.input_shape);
+  return e.build(o);
 }
 
 }  // namespace suanli::models

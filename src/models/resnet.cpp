@@ -48,8 +48,8 @@ struct ResNet : nn::Module {
   std::vector<BasicBlock> layer1, layer2, layer3, layer4;
   nn::Linear fc;
   SUANLI_FIELDS(conv1, bn1, layer1, layer2, layer3, layer4, fc)
-  ResNet(const Shape& input, int64_t classes)
-      : small_pictures(std::max(input[1], input[2]) <= 64),
+  ResNet(const Shape& input, int64_t classes, Stem stem)
+      : small_pictures(stem == Stem::small),
         conv1(input[0], 64, small_pictures ? 3 : 7, {.stride = small_pictures ? 1 : 2, .padding = small_pictures ? 1 : 3, .bias = false}),
         bn1(64),
         fc(512, classes) {
@@ -78,7 +78,7 @@ nn::AnyModule build_resnet18(const ModelOptions& o) {
   if (o.input_shape.rank() != 3)
     throw InputError(str("model resnet18: a sample has shape ", o.input_shape,
                          ", expected [channels, height, width]. Use --model mlp for data that are not images."));
-  return ResNet(o.input_shape, o.classes);
+  return ResNet(o.input_shape, o.classes, o.stem);
 }
 
 }  // namespace suanli::models

@@ -92,8 +92,8 @@ void Optimizer::scale(const std::vector<Parameter>& parameters, double lr_factor
   for (const Parameter& p : parameters) {
     auto slot = std::find_if(slots_.begin(), slots_.end(), [&](const Slot& s) { return s.parameter.cell() == p.cell(); });
     if (slot == slots_.end()) throw UsageError(str("[scale] a parameter of shape ", p.shape(), " is not this optimiser's"));
-    slot->lr_factor = lr_factor;
-    slot->weight_decay_factor = weight_decay_factor;
+    slot->lr_factor *= lr_factor;
+    slot->weight_decay_factor *= weight_decay_factor;
   }
 }
 

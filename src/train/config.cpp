@@ -15,6 +15,10 @@ const std::vector<ConfigField>& config_fields() {
   static const std::vector<ConfigField> fields = {
       {"data", &C::data, false, "what data::open() opens; its content is fingerprinted"},
       {"model", &C::model, true, "name in the model zoo, or of a model of your own"},
+      {"stem", &C::stem, true, "small or large: how a network for pictures begins"},
+      {"weights", &C::weights, false, "file that the run began with"},
+      {"freeze", &C::freeze, true, "parameters that are not trained: names with * and ?, or backbone"},
+      {"backbone_lr", &C::backbone_lr, true, "learning rate of all but the head, as a factor"},
       {"epochs", &C::epochs, false, ""},
       {"batch_size", &C::batch_size, true, ""},
       {"optimizer", &C::optimizer, true, "sgd or adam"},
@@ -61,6 +65,8 @@ void resolve(TrainConfig& c, bool own_model) {
   require(c.momentum >= 0 && c.momentum < 1, "momentum", c.momentum, "0 or more and below 1");
   require(std::isfinite(c.mean), "mean", c.mean, "a number");
   require(std::isfinite(c.stddev) && c.stddev >= 0, "stddev", c.stddev, "a number above 0");
+  if (!c.stem.empty()) models::stem_from_text(c.stem);
+  require(std::isfinite(c.backbone_lr) && c.backbone_lr > 0, "backbone_lr", c.backbone_lr, "a number above 0");
   if (!c.augment.empty()) data::augment_from_text(c.augment);
   require(c.seed >= 0, "seed", c.seed, "0 or more");
   require(c.val >= 0 && c.val < 1, "val", c.val, "0 or more and below 1");

@@ -90,7 +90,10 @@ TrainedModel read_run(const std::string& run, nn::AnyModule* own) {
     const models::Entry& entry = zoo_entry_of_run(trained.config, run);
     trained.output = entry.output;
     trained.loss = loss_for(data.task, &entry);
-    trained.model = models::make(entry.name, {data.input_shape, outputs_of(data.task, data.class_names.size()), 0});
+    const std::string& stem = trained.config.stem;
+    trained.model = models::make(entry.name, {.input_shape = data.input_shape,
+                                              .classes = outputs_of(data.task, data.class_names.size()),
+                                              .stem = stem.empty() ? models::Stem::by_size : models::stem_from_text(stem)});
   }
   if (!trained.loss) trained.loss = loss_for(data.task, nullptr);
   const bool best = !checkpoint->best_model.name.empty();

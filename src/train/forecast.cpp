@@ -6,6 +6,7 @@
 #include "runtime/storage.h"
 #include "train/data_record.h"
 #include "train/evaluate.h"
+#include "train/fine_tune.h"
 #include "train/trainer_state.h"
 
 namespace suanli {
@@ -55,7 +56,7 @@ data::Batch TrainingLoop::rehearsed_batch(Rehearsal& rehearsal, const data::Info
 }
 
 std::vector<ProgramForecast> TrainingLoop::rehearse_training(int64_t samples) {
-  s_.model.train();
+  train_what_is_not_frozen(s_.model);
   Rehearsal rehearsal;
   record_step(rehearsed_batch(rehearsal, s_.splits.train->info(), samples));
   flush();

@@ -6,6 +6,7 @@
 #include "runtime/profiler.h"
 #include "suanli/plan.h"
 #include "train/data_record.h"
+#include "train/fine_tune.h"
 #include "train/result.h"
 #include "train/safetensors.h"
 #include "train/trainer_state.h"
@@ -85,7 +86,7 @@ Tensor TrainingLoop::record_step(const data::Batch& batch) {
 }
 
 void TrainingLoop::take_steps(int64_t steps) {
-  s_.model.train();
+  train_what_is_not_frozen(s_.model);
   data::Loader batches = training_loader(s_.config.loader_threads);
   data::Batch batch;
   auto next = [&] {
@@ -111,7 +112,7 @@ data::Loader TrainingLoop::training_loader(int64_t threads) const {
 
 TrainingLoop::Outcome TrainingLoop::train_epoch() {
   Progress& p = s_.progress();
-  s_.model.train();
+  train_what_is_not_frozen(s_.model);
   data::Loader loader = training_loader(s_.config.loader_threads);
   loader.start(p.epoch, p.batch);
   first_batch_ = p.batch;
@@ -299,7 +300,7 @@ void TrainingLoop::explain_bad_number(int64_t bad_step, const std::string& what)
   if (good) {
     s_.restore(*good);
     s_.progress() = good->progress;
-    s_.model.train();
+    train_what_is_not_frozen(s_.model);
     data::Loader loader = training_loader(0);
     CheckNan check;
     try {

@@ -1,8 +1,11 @@
 // Setting a run up: configuration, data, model, run folder; and picking one up again.
+#include <filesystem>
+
 #include "base/text.h"
 #include "suanli/plan.h"
 #include "train/config.h"
 #include "train/data_record.h"
+#include "train/fine_tune.h"
 #include "train/result.h"
 #include "train/trainer_state.h"
 
@@ -13,13 +16,18 @@ namespace {
 std::string kernels() { return isa() + (tier() == Tier::cold ? ", one kernel per op" : ""); }
 }  // namespace
 
-void Trainer::State::prepare(nn::AnyModule* own, Loss& loss) {
+void Trainer::State::prepare(nn::AnyModule* own, Loss& loss, bool fresh) {
   own_model = own != nullptr;
   TrainConfig as_given = config;
   resolve(as_given, own_model || config.model.empty());  // what is wrong is said before the data are read
   config.device = to_string(device_from_name(config.device));
   if (config.threads > 0) set_compute_threads(static_cast<int>(config.threads));
   config.threads = compute_threads();
+  NamedTensors weights;
+  if (!config.weights.empty()) {
+    config.weights = std::filesystem::absolute(config.weights).lexically_normal().string();
+    if (fresh) weights = weights_to_adopt(config.weights);
+  }
   splits = data::open(config.data, {.seed = static_cast<uint64_t>(config.seed), .val_fraction = config.val});
   const data::Info& info = splits.train->info();
   fit_to_data(config, own_model, *splits.train, splits.notes);
@@ -36,16 +44,35 @@ void Trainer::State::prepare(nn::AnyModule* own, Loss& loss) {
     throw InputError(str(config.data, ": ", info.classes, " class(es); at least 2 are needed to tell apart"));
   loss = loss_for(info.task, entry);
   if (own) model = std::move(*own);
-  else
-    model =
-        models::make(config.model, {info.input_shape, outputs_of(info.task, info.class_names.size()), static_cast<uint64_t>(config.seed)});
+  else make_model(weights);
+  if (!weights.empty()) adopt_weights(model, weights, head(), config.weights, splits.notes);
+  if (!config.freeze.empty()) freeze(model, config.freeze, head());
   make_optimizer();
+}
+
+void Trainer::State::make_model(const NamedTensors& weights) {
+  const data::Info& info = splits.train->info();
+  models::ModelOptions options{info.input_shape, outputs_of(info.task, info.class_names.size()), static_cast<uint64_t>(config.seed)};
+  auto make = [&](models::Stem stem) {
+    options.stem = stem;
+    model = models::make(config.model, options);
+  };
+  if (info.input_shape.rank() != 3) return make(models::Stem::by_size);
+  const models::Stem asked = config.stem.empty() ? models::stem_for(info.input_shape) : models::stem_from_text(config.stem);
+  make(asked);
+  if (config.stem.empty() && !weights.empty() && !weights_fit(model, weights, head())) {
+    make(asked == models::Stem::small ? models::Stem::large : models::Stem::small);
+    if (weights_fit(model, weights, head())) splits.notes.push_back(str("stem ", to_string(options.stem), ", the one of the weights"));
+    else make(asked);
+  }
+  config.stem = to_string(options.stem);
 }
 
 void Trainer::State::make_optimizer() {
   if (config.optimizer == "sgd")
     optimizer = std::make_unique<optim::SGD>(model.parameters(), optim::SGDOptions{.lr = config.lr, .momentum = config.momentum});
   else optimizer = std::make_unique<optim::Adam>(model.parameters(), optim::AdamOptions{.lr = config.lr});
+  if (config.backbone_lr != 1) optimizer->scale(backbone(model, head()), config.backbone_lr, 1);
 }
 
 void Trainer::State::restore(const Checkpoint& from) {
@@ -109,7 +136,7 @@ Trainer::Trainer(TrainConfig config) : state_(std::make_unique<State>()) {
   state_->began = std::chrono::steady_clock::now();
   state_->config = std::move(config);
   require_free(state_->config.out);
-  state_->prepare(nullptr, loss);
+  state_->prepare(nullptr, loss, true);
 }
 
 Trainer::Trainer(nn::AnyModule model, TrainConfig config) : state_(std::make_unique<State>()) {
@@ -117,7 +144,7 @@ Trainer::Trainer(nn::AnyModule model, TrainConfig config) : state_(std::make_uni
   state_->began = std::chrono::steady_clock::now();
   state_->config = std::move(config);
   require_free(state_->config.out);
-  state_->prepare(&model, loss);
+  state_->prepare(&model, loss, true);
 }
 
 namespace {
@@ -163,7 +190,7 @@ Trainer Trainer::resume(const std::string& run, nn::AnyModule model, const Resum
   const bool own = std::string(model.type_name()) != "AnyModule";
   if (!own) zoo_entry_of_run(s.config, run);
   Loss loss;
-  s.prepare(own ? &model : nullptr, loss);
+  s.prepare(own ? &model : nullptr, loss, !checkpoint);
   if (checkpoint) {
     if (std::string why = not_bit_exact(checkpoint->provenance, s.config, to_json(s.splits)); !why.empty()) {
       if (!options.force) throw InputError(str(run, ": not bit-exact here: ", why, ". Go on all the same with --force."));

@@ -32,8 +32,13 @@ struct Trainer::State {
   bool trained() { return progress().epoch >= config.epochs || (steps_used_up() && progress().batch == 0 && progress().epoch > 0); }
   double seconds() const { return seconds_before + std::chrono::duration<double>(std::chrono::steady_clock::now() - began).count(); }
 
-  /// Device, threads, recipe, data, model: everything that can be wrong before anything is written.
-  void prepare(nn::AnyModule* own, Loss& loss);
+  /// Device, threads, recipe, data, model: everything that can be wrong before anything is written. `fresh`: no checkpoint follows, so the
+  /// configuration's weights are read.
+  void prepare(nn::AnyModule* own, Loss& loss, bool fresh);
+  /// The zoo's model for the data; where `weights` are given, with the stem that they fit.
+  void make_model(const NamedTensors& weights);
+  /// The zoo's name of the last layer; "" for a module of the user's own.
+  const char* head() const { return own_model ? "" : models::entry(config.model).head; }
   void make_optimizer();
   /// Puts model, optimiser and generator where `from` stands.
   void restore(const Checkpoint& from);

@@ -1,0 +1,175 @@
+#include "train/fine_tune.h"
+
+#include <algorithm>
+#include <map>
+
+#include "base/text.h"
+
+namespace suanli {
+
+namespace {
+
+/// "fc" and "fc.weight" belong to the head "fc", "fc2.weight" does not.
+bool in_head(std::string_view name, std::string_view head) {
+  return !head.empty() && name.substr(0, head.size()) == head && (name.size() == head.size() || name[head.size()] == '.');
+}
+
+bool matches(std::string_view name, std::string_view pattern) {
+  size_t n = 0, p = 0, star = std::string_view::npos, resume = 0;
+  while (n < name.size()) {
+    if (p < pattern.size() && (pattern[p] == '?' || pattern[p] == name[n]) && pattern[p] != '*') ++n, ++p;
+    else if (p < pattern.size() && pattern[p] == '*') star = p++, resume = n;
+    else if (star != std::string_view::npos) p = star + 1, n = ++resume;  // the last star takes one character more
+    else return false;
+  }
+  while (p < pattern.size() && pattern[p] == '*') ++p;
+  return p == pattern.size();
+}
+
+std::vector<std::string> split(const std::string& list) {
+  std::vector<std::string> out;
+  for (size_t begin = 0; begin <= list.size();) {
+    const size_t end = std::min(list.find(',', begin), list.size());
+    out.push_back(list.substr(begin, end - begin));
+    begin = end + 1;
+  }
+  return out;
+}
+
+/// Names joined by commas, at most so many that a line stays readable.
+std::string listed(const std::vector<std::string>& names) {
+  constexpr size_t kMost = 12;
+  std::string out;
+  for (size_t i = 0; i < std::min(names.size(), kMost); ++i) out += (i ? ", " : "") + names[i];
+  return names.size() > kMost ? str(out, " and ", names.size() - kMost, " more") : out;
+}
+
+struct Taken {
+  std::string name;
+  Parameter parameter;
+  Tensor value;
+};
+
+/// What a file and a model have to do with each other.
+struct Comparison {
+  std::vector<std::string> missing, unexpected, misshapen;  // of all but the head
+  std::vector<Taken> taken;
+  bool new_head = false;
+  bool fits() const { return missing.empty() && unexpected.empty() && misshapen.empty(); }
+};
+
+Comparison compare(nn::Module& model, const NamedTensors& state, std::string_view head) {
+  Comparison c;
+  std::map<std::string_view, const Tensor*> given;
+  for (auto& [name, tensor] : state) given.insert_or_assign(name, &tensor);
+  for (auto& [name, parameter] : model.state_dict()) {
+    const auto it = given.find(name);
+    const bool head_part = in_head(name, head);
+    if (it == given.end()) {
+      const bool counter = name.ends_with(".num_batches_tracked");  // files of before PyTorch 0.4.1 have none
+      if (head_part) c.new_head = true;
+      else if (!counter) c.missing.push_back(name);
+      continue;
+    }
+    const Tensor& t = *it->second;
+    given.erase(it);
+    const bool same_kind = t.dtype() == parameter.dtype() || (is_float(t.dtype()) && is_float(parameter.dtype()));
+    if (t.shape() == parameter.shape() && same_kind) c.taken.push_back({name, parameter, t});
+    else if (head_part) c.new_head = true;
+    else
+      c.misshapen.push_back(str(name, " is ", t.dtype(), " ", t.shape(), ", ", parameter.dtype(), " ", parameter.shape(), " is expected"));
+  }
+  for (auto& [name, tensor] : given) {
+    if (in_head(name, head)) c.new_head = true;
+    else c.unexpected.emplace_back(name);
+  }
+  return c;
+}
+
+}  // namespace
+
+NamedTensors weights_to_adopt(const std::string& path) {
+  constexpr std::string_view kWrapper = "module.";
+  NamedTensors state = load_weights(path);
+  if (std::all_of(state.begin(), state.end(), [&](auto& e) { return e.first.starts_with(kWrapper); }))
+    for (auto& [name, tensor] : state) name.erase(0, kWrapper.size());
+  return state;
+}
+
+bool weights_fit(nn::Module& model, const NamedTensors& state, std::string_view head) { return compare(model, state, head).fits(); }
+
+void adopt_weights(nn::Module& model, const NamedTensors& state, std::string_view head, const std::string& path,
+                   std::vector<std::string>& notes) {
+  Comparison c = compare(model, state, head);
+  if (!c.fits()) {
+    std::string text = str(path, ": these weights are not of this model (", model.self().type_name(), "):");
+    for (auto& [what, names] :
+         {std::pair("missing", &c.missing), std::pair("unexpected", &c.unexpected), std::pair("misshapen", &c.misshapen)})
+      if (!names->empty()) text += str(" ", what, " ", listed(*names), ";");
+    text.back() = '.';
+    throw InputError(text);
+  }
+  // A head is taken whole or not at all.
+  if (c.new_head) std::erase_if(c.taken, [&](const Taken& t) { return in_head(t.name, head); });
+  NoGrad no_grad;
+  for (Taken& t : c.taken) t.parameter.set(t.value.dtype() == t.parameter.dtype() ? t.value : cast(t.value, t.parameter.dtype()));
+  flush();
+  notes.push_back(str("weights: ", c.taken.size(), " tensors of ", path,
+                      c.new_head ? str("; a new head, ", head, ", since its classes are others") : ""));
+}
+
+void freeze(nn::Module& model, const std::string& patterns, std::string_view head) {
+  const nn::NamedParameters parameters = model.named_parameters();
+  for (const std::string& pattern : split(patterns)) {
+    const bool all_but_head = pattern == "backbone";
+    if (all_but_head && head.empty()) throw UsageError("freeze: this model has no head apart from its backbone; give parameter names");
+    bool found = false;
+    for (auto [name, parameter] : parameters) {
+      if (all_but_head ? in_head(name, head) : !matches(name, pattern)) continue;
+      parameter.set_requires_grad(false);
+      found = true;
+    }
+    if (found) continue;
+    std::vector<std::string> names;
+    for (auto& [name, parameter] : parameters) names.push_back(name);
+    throw UsageError(str("freeze: no parameter is named like '", pattern, "'. There are ", listed(names), "."));
+  }
+  if (std::none_of(parameters.begin(), parameters.end(), [](auto& e) { return e.second.requires_grad(); }))
+    throw UsageError(str("freeze: '", patterns, "' leaves nothing to train"));
+}
+
+std::vector<Parameter> backbone(nn::Module& model, std::string_view head) {
+  std::vector<Parameter> out;
+  for (auto& [name, parameter] : model.named_parameters())
+    if (!in_head(name, head)) out.push_back(parameter);
+  return out;
+}
+
+namespace {
+
+/// Puts modules that hold parameters and train none of them into eval mode.
+struct FrozenToEval : nn::FieldVisitor {
+  bool any = false, frozen = true;
+  void parameter(const std::string&, Parameter& p) override {
+    any = true;
+    frozen = frozen && !p.requires_grad();
+  }
+  void buffer(const std::string&, Parameter&) override {}
+  void module(const std::string&, nn::Module& m) override {
+    FrozenToEval inside;
+    m.fields(inside);
+    if (inside.any && inside.frozen) m.eval();
+    any = any || inside.any;
+    frozen = frozen && inside.frozen;
+  }
+};
+
+}  // namespace
+
+void train_what_is_not_frozen(nn::Module& model) {
+  model.train();
+  FrozenToEval visitor;
+  model.fields(visitor);
+}
+
+}  // namespace suanli

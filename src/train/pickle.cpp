@@ -1,0 +1,261 @@
+#include "train/pickle.h"
+
+#include <algorithm>
+#include <bit>
+#include <cstdio>
+#include <cstring>
+#include <unordered_map>
+
+#include "base/text.h"
+
+namespace suanli::pickle {
+
+namespace {
+
+constexpr size_t kMostValues = 2'000'000;  // a state dict of 20,000 tensors has some 600,000
+constexpr size_t kMostMarks = 1000;
+
+/// As Python's pickletools names them.
+enum Opcode : uint8_t {
+  kMark = '(',
+  kStop = '.',
+  kBinInt = 'J',
+  kBinInt1 = 'K',
+  kBinInt2 = 'M',
+  kNone = 'N',
+  kBinPersId = 'Q',
+  kReduce = 'R',
+  kBinUnicode = 'X',
+  kAppend = 'a',
+  kBuild = 'b',
+  kGlobal = 'c',
+  kAppends = 'e',
+  kBinGet = 'h',
+  kLongBinGet = 'j',
+  kEmptyList = ']',
+  kBinPut = 'q',
+  kLongBinPut = 'r',
+  kSetItem = 's',
+  kTuple = 't',
+  kEmptyTuple = ')',
+  kSetItems = 'u',
+  kEmptyDict = '}',
+  kBinFloat = 'G',
+  kShortBinString = 'U',
+  kProto = 0x80,
+  kNewObj = 0x81,
+  kTuple1 = 0x85,
+  kTuple2 = 0x86,
+  kTuple3 = 0x87,
+  kNewTrue = 0x88,
+  kNewFalse = 0x89,
+  kLong1 = 0x8a,
+  kEmptySet = 0x8f,
+};
+
+}  // namespace
+
+class Machine {
+ public:
+  Machine(Pickle& p, std::string_view program, std::string where, bool (*allowed)(std::string_view))
+      : p_(p), program_(program), where_(std::move(where)), allowed_(allowed) {}
+
+  void run() {
+    while (step()) {}
+    if (stack_.size() != 1 || !marks_.empty()) fail(str("ends with ", stack_.size(), " values, one is expected"));
+    p_.root_ = stack_[0];
+  }
+
+ private:
+  [[noreturn]] void fail(const std::string& what) const {
+    throw InputError(str(where_, ": byte ", opcode_at_, ": ", what, ". Save model.state_dict() with torch.save, or use safetensors."));
+  }
+
+  std::string_view take(uint64_t bytes) {
+    if (bytes > program_.size() - at_) fail(str("is cut off: ", bytes, " bytes are announced, ", program_.size() - at_, " are left"));
+    const std::string_view taken = program_.substr(at_, bytes);
+    at_ += bytes;
+    return taken;
+  }
+  template <class T> T take_number() {
+    T value;
+    std::memcpy(&value, take(sizeof value).data(), sizeof value);
+    return value;
+  }
+  std::string_view take_line() {
+    const size_t end = program_.find('\n', at_);
+    if (end == std::string_view::npos) fail("is cut off within a name");
+    const std::string_view line = program_.substr(at_, end - at_);
+    at_ = end + 1;
+    return line;
+  }
+
+  void push(Ref r) {
+    if (stack_.size() >= kMostValues) fail(str("holds more than ", kMostValues, " values at once"));
+    stack_.push_back(r);
+  }
+  Value& make(Kind kind) {
+    if (p_.values_.size() >= kMostValues) fail(str("makes more than ", kMostValues, " values"));
+    p_.values_.push_back({.kind = kind, .text = {}, .items = {}});
+    push(static_cast<Ref>(p_.values_.size() - 1));
+    return p_.values_.back();
+  }
+  void make_integer(int64_t value) { make(Kind::integer).integer = value; }
+
+  /// What lies above the last mark is not reached by opcodes that take single values.
+  Ref pop() {
+    if (stack_.size() <= (marks_.empty() ? 0 : marks_.back())) fail("takes a value where there is none");
+    const Ref r = stack_.back();
+    stack_.pop_back();
+    return r;
+  }
+  std::vector<Ref> pop_to_mark() {
+    if (marks_.empty()) fail("takes the values after a mark where there is none");
+    const auto begin = stack_.begin() + static_cast<std::ptrdiff_t>(marks_.back());
+    std::vector<Ref> items(begin, stack_.end());
+    stack_.erase(begin, stack_.end());
+    marks_.pop_back();
+    return items;
+  }
+  std::vector<Ref> pop_some(size_t n) {
+    std::vector<Ref> items(n);
+    for (size_t i = n; i-- > 0;) items[i] = pop();
+    return items;
+  }
+  Value& top(Kind kind, const char* what) {
+    const Ref r = pop();
+    stack_.push_back(r);
+    if (p_.values_[r].kind != kind) fail(str("adds to something that is no ", what));
+    return p_.values_[r];
+  }
+  void add(Kind kind, const char* what, const std::vector<Ref>& items) {
+    if (kind == Kind::dict && items.size() % 2 != 0) fail("sets a key without a value");
+    Value& container = top(kind, what);
+    container.items.insert(container.items.end(), items.begin(), items.end());
+  }
+  void make_sequence(std::vector<Ref> items) { make(Kind::sequence).items = std::move(items); }
+
+  void remember(uint32_t place) {
+    const Ref r = pop();
+    stack_.push_back(r);
+    if (memo_.size() >= kMostValues) fail(str("remembers more than ", kMostValues, " values"));
+    memo_[place] = r;
+  }
+  void recall(uint32_t place) {
+    const auto it = memo_.find(place);
+    if (it == memo_.end()) fail(str("recalls value ", place, ", which it never remembered"));
+    push(it->second);
+  }
+
+  void name_object() {
+    const std::string_view module = take_line(), name = take_line();
+    std::string object = str(module, ".", name);
+    if (!allowed_(object)) fail(str("names the Python object ", object, ", which is not executed here; weights need none of it"));
+    make(Kind::object).text = std::move(object);
+  }
+  void call() {
+    const std::vector<Ref> both = pop_some(2);
+    if (p_.values_[both[0]].kind != Kind::object || p_.values_[both[1]].kind != Kind::sequence) fail("calls something that is no function");
+    if (p_.values_[both[0]].text == "collections.OrderedDict") {
+      if (!p_.values_[both[1]].items.empty()) fail("makes an OrderedDict of arguments");
+      make(Kind::dict);
+    } else {
+      make(Kind::call).items = both;
+    }
+  }
+  /// Little-endian two's complement of any length; only what fits 64 bits is a size or an offset.
+  int64_t take_long() {
+    const std::string_view bytes = take(take_number<uint8_t>());
+    if (bytes.size() > 8) fail("holds an integer of more than 64 bits");
+    uint64_t value = 0;
+    for (size_t i = 0; i < bytes.size(); ++i) value |= static_cast<uint64_t>(static_cast<uint8_t>(bytes[i])) << (8 * i);
+    const size_t unused = 64 - 8 * bytes.size();
+    return bytes.empty() ? 0 : static_cast<int64_t>(value << unused) >> unused;
+  }
+
+  bool step() {
+    opcode_at_ = at_;
+    const uint8_t opcode = take_number<uint8_t>();
+    switch (opcode) {
+      case kProto:
+        if (const int protocol = take_number<uint8_t>(); protocol != 2)
+          fail(str("is of protocol ", protocol, ", torch.save's 2 is expected"));
+        break;
+      case kStop: return false;
+      case kMark:
+        if (marks_.size() >= kMostMarks) fail(str("nests deeper than ", kMostMarks, " levels"));
+        marks_.push_back(stack_.size());
+        break;
+      case kNone: make(Kind::none); break;
+      case kNewTrue: make(Kind::boolean).integer = 1; break;
+      case kNewFalse: make(Kind::boolean); break;
+      case kBinInt: make_integer(take_number<int32_t>()); break;
+      case kBinInt1: make_integer(take_number<uint8_t>()); break;
+      case kBinInt2: make_integer(take_number<uint16_t>()); break;
+      case kLong1: make_integer(take_long()); break;
+      case kBinFloat: make(Kind::real).real = std::bit_cast<double>(__builtin_bswap64(take_number<uint64_t>())); break;
+      case kBinUnicode: {
+        const std::string_view text = take(take_number<uint32_t>());
+        make(Kind::text).text = text;
+        break;
+      }
+      case kShortBinString: {
+        const std::string_view text = take(take_number<uint8_t>());
+        make(Kind::text).text = text;
+        break;
+      }
+      case kEmptyList:
+      case kEmptyTuple:
+      case kEmptySet: make(Kind::sequence); break;
+      case kEmptyDict: make(Kind::dict); break;
+      case kTuple: make_sequence(pop_to_mark()); break;
+      case kTuple1: make_sequence(pop_some(1)); break;
+      case kTuple2: make_sequence(pop_some(2)); break;
+      case kTuple3: make_sequence(pop_some(3)); break;
+      case kAppend: add(Kind::sequence, "list", pop_some(1)); break;
+      case kAppends: add(Kind::sequence, "list", pop_to_mark()); break;
+      case kSetItem: add(Kind::dict, "dict", pop_some(2)); break;
+      case kSetItems: add(Kind::dict, "dict", pop_to_mark()); break;
+      case kBinPut: remember(take_number<uint8_t>()); break;
+      case kLongBinPut: remember(take_number<uint32_t>()); break;
+      case kBinGet: recall(take_number<uint8_t>()); break;
+      case kLongBinGet: recall(take_number<uint32_t>()); break;
+      case kGlobal: name_object(); break;
+      case kReduce:
+      case kNewObj: call(); break;
+      case kBuild: pop(); break;  // attributes, such as a state dict's _metadata: weights need none
+      case kBinPersId: {
+        const Ref id = pop();
+        make(Kind::persistent).items = {id};
+        break;
+      }
+      default: {
+        char code[8];
+        std::snprintf(code, sizeof code, "0x%02x", opcode);
+        fail(str("has the opcode ", code, ", which no state dict needs"));
+      }
+    }
+    return true;
+  }
+
+  Pickle& p_;
+  std::string_view program_;
+  std::string where_;
+  bool (*allowed_)(std::string_view);
+  size_t at_ = 0, opcode_at_ = 0;
+  std::vector<Ref> stack_;
+  std::vector<size_t> marks_;
+  std::unordered_map<uint32_t, Ref> memo_;
+};
+
+Pickle::Pickle(std::string_view program, std::string where, bool (*allowed)(std::string_view)) {
+  Machine(*this, program, std::move(where), allowed).run();
+}
+
+const Value* Pickle::find(const Value& dict, std::string_view key) const {
+  for (size_t i = 0; i + 1 < dict.items.size(); i += 2)
+    if (const Value& k = values_[dict.items[i]]; k.kind == Kind::text && k.text == key) return &values_[dict.items[i + 1]];
+  return nullptr;
+}
+
+}  // namespace suanli::pickle

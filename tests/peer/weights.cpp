@@ -1,0 +1,14 @@
+// Reads weights of any kind that a training may begin with and writes them as safetensors, for comparison with who wrote them.
+//   peer_weights IN OUT.safetensors
+#include <cstdio>
+
+#include "suanli/train.h"
+
+int main(int argc, char** argv) try {
+  if (argc != 3) return std::fprintf(stderr, "usage: peer_weights IN OUT.safetensors\n"), 2;
+  suanli::save_safetensors(argv[2], suanli::load_weights(argv[1]));
+  return 0;
+} catch (const suanli::Error& e) {
+  std::fprintf(stderr, "peer_weights: %s\n", e.what());
+  return 3;
+}

@@ -1,0 +1,175 @@
+#include "train/fine_tune.h"
+
+#include <gtest/gtest.h>
+
+#include <set>
+
+#include "suanli/train.h"
+#include "temp_folder.h"
+#include "train/data_record.h"
+
+namespace suanli {
+namespace {
+
+NamedTensors state_of(const char* model, int64_t classes) {
+  nn::AnyModule m = models::make(model, {.classes = classes, .seed = 9});
+  return values_of(m);
+}
+std::vector<float> value(nn::Module& m, const std::string& name) {
+  for (auto& [n, p] : m.state_dict())
+    if (n == name) return p.value().to_vector<float>();
+  ADD_FAILURE() << name;
+  return {};
+}
+
+TEST(AdoptWeights, TakesEverythingOrAllButTheHead) {
+  for (int64_t classes : {10, 3}) {
+    nn::AnyModule model = models::make("cnn_c", {.classes = classes, .seed = 1});
+    nn::AnyModule given = models::make("cnn_c", {.seed = 9});
+    const auto fresh = value(model, "fc2.weight");
+    std::vector<std::string> notes;
+    adopt_weights(model, values_of(given), "fc2", "file", notes);
+    EXPECT_EQ(value(model, "conv1.weight"), value(given, "conv1.weight"));
+    EXPECT_EQ(value(model, "fc2.weight"), classes == 10 ? value(given, "fc2.weight") : fresh);
+    ASSERT_EQ(notes.size(), 1u);
+    EXPECT_EQ(notes[0],
+              classes == 10 ? "weights: 8 tensors of file" : "weights: 6 tensors of file; a new head, fc2, since its classes are others");
+  }
+}
+
+TEST(AdoptWeights, ConvertsFloatsAndListsAllThatDoesNotFit) {
+  nn::AnyModule model = models::make("mlp", {.input_shape = {4}});
+  NamedTensors state = values_of(model);
+  std::vector<std::string> notes;
+  for (auto& [name, t] : state) t = cast(t, f64);
+  adopt_weights(model, state, "fc3", "file", notes);
+  EXPECT_EQ(model.state_dict()[0].second.dtype(), f32);
+
+  const auto before = value(model, "fc1.weight");
+  state[0].second = zeros({5, 4});  // fc1.weight
+  state[1].second = zeros({256}, i64);  // fc1.bias
+  state.erase(state.begin() + 2);  // fc2.weight
+  state.emplace_back("extra", zeros({}));
+  EXPECT_FALSE(weights_fit(model, state, "fc3"));
+  EXPECT_EQ(
+      error_of<InputError>([&] { adopt_weights(model, state, "fc3", "file", notes); }),
+      "file: these weights are not of this model (mlp): missing fc2.weight; unexpected extra; misshapen fc1.weight is f32 [5, 4], f32 "
+      "[256, 4] is expected, fc1.bias is i64 [256], f32 [256] is expected.");
+  EXPECT_EQ(value(model, "fc1.weight"), before);
+}
+
+std::set<std::string> trained(nn::Module& m) {
+  std::set<std::string> names;
+  for (auto& [name, p] : m.named_parameters())
+    if (p.requires_grad()) names.insert(name);
+  return names;
+}
+
+TEST(Freeze, PatternsNameParameters) {
+  const std::set<std::string> head{"fc3.weight", "fc3.bias"};
+  struct Row {
+    const char* patterns;
+    std::set<std::string> trained;
+  };
+  const Row rows[] = {
+      {"backbone", head},
+      {"fc1.*,fc2.*", head},
+      {"fc?.weight", {"fc1.bias", "fc2.bias", "fc3.bias"}},
+      {"*bias", {"fc1.weight", "fc2.weight", "fc3.weight"}},
+      {"*1*e*t", {"fc1.bias", "fc2.weight", "fc2.bias", "fc3.weight", "fc3.bias"}},
+  };
+  for (const Row& r : rows) {
+    nn::AnyModule m = models::make("mlp");
+    freeze(m, r.patterns, "fc3");
+    EXPECT_EQ(trained(m), r.trained) << r.patterns;
+  }
+  nn::AnyModule m = models::make("mlp");
+  EXPECT_EQ(error_of<UsageError>([&] { freeze(m, "fc4.*", "fc3"); }),
+            "freeze: no parameter is named like 'fc4.*'. There are fc1.weight, fc1.bias, fc2.weight, fc2.bias, fc3.weight, fc3.bias.");
+  EXPECT_EQ(error_of<UsageError>([&] { freeze(m, "*", "fc3"); }), "freeze: '*' leaves nothing to train");
+}
+
+TEST(Freeze, FrozenNormalisationKeepsItsStatistics) {
+  nn::AnyModule m = models::make("resnet18", {.input_shape = {3, 8, 8}});
+  freeze(m, "bn1.*,layer1.*", "fc");
+  train_what_is_not_frozen(m);
+  m(uniform({2, 3, 8, 8}));
+  flush();
+  for (auto& [name, p] : m.state_dict())
+    if (name.ends_with("num_batches_tracked")) {
+      const bool frozen = name.starts_with("bn1") || name.starts_with("layer1");
+      EXPECT_EQ(p.value().item<int64_t>(), frozen ? 0 : 1) << name;
+    }
+}
+
+/// The run's config says it all: a resumed run has the same frozen parameters and rates, without the file.
+TEST(FineTuning, IsRecordedAndResumedBitForBit) {
+  TempFolder folder;
+  save_safetensors(folder / "w.safetensors", state_of("cnn_c", 3));
+  auto config = [&](const char* out) {
+    TrainConfig c;
+    c.data = "glyphs?train=128&test=64";
+    c.model = "cnn_c", c.epochs = 2, c.batch_size = 32, c.weights = folder / "w.safetensors";
+    c.freeze = "conv1.*", c.backbone_lr = 0.1, c.out = folder / out;
+    return c;
+  };
+  Trainer whole(config("whole"));
+  EXPECT_EQ(whole.data().notes.back().substr(0, 19), "weights: 6 tensors ");
+  whole.run();
+
+  {
+    Trainer first(config("parts"));
+    int steps = 0;
+    first.on_step = [&](const StepReport&) { ++steps; };
+    first.should_stop = [&] { return steps == 3; };
+    EXPECT_TRUE(first.run().stopped);
+  }
+  std::filesystem::remove(folder / "w.safetensors");
+  Trainer second = Trainer::resume(folder / "parts");
+  EXPECT_EQ(second.config().freeze, "conv1.*");
+  second.run();
+  nn::AnyModule given = models::make("cnn_c", {.classes = 3, .seed = 9});
+  for (auto& [name, p] : whole.model().state_dict()) EXPECT_EQ(p.value().to_vector<float>(), value(second.model(), name)) << name;
+  EXPECT_EQ(value(whole.model(), "conv1.weight"), value(given, "conv1.weight"));
+  EXPECT_NE(value(whole.model(), "conv2.weight"), value(given, "conv2.weight"));
+}
+
+/// One SGD step from the same point: the backbone moves by the factor, the head as ever.
+TEST(FineTuning, TheBackboneLearnsAtItsOwnRate) {
+  auto moved = [](double factor) {
+    TrainConfig c;
+    c.data = "glyphs?train=64&test=32";
+    c.model = "cnn_c", c.batch_size = 64, c.backbone_lr = factor, c.val = 0;
+    Trainer t(c);
+    std::map<std::string, std::pair<double, double>> out;
+    for (auto& [name, p] : t.model().state_dict()) out[name].first = static_cast<double>(p.value().to_vector<float>()[0]);
+    t.take_steps(1);
+    for (auto& [name, p] : t.model().state_dict()) out[name].second = static_cast<double>(p.value().to_vector<float>()[0]);
+    std::map<std::string, double> delta;
+    for (auto& [name, pair] : out) delta[name] = pair.second - pair.first;
+    return delta;
+  };
+  auto whole = moved(1), half = moved(0.5);
+  for (auto& [name, d] : whole) {
+    const bool head = name.starts_with("fc2");
+    EXPECT_NEAR(half[name], d * (head ? 1 : 0.5), 1e-7) << name;
+  }
+}
+
+TEST(FineTuning, TheStemIsTheOneOfTheWeights) {
+  TempFolder folder;
+  nn::AnyModule small = models::make("resnet18", {.input_shape = {3, 32, 32}});
+  save_safetensors(folder / "w.safetensors", values_of(small));
+  TrainConfig c;
+  c.data = "random:3x72x72?classes=4&samples=8&test=4";
+  c.model = "resnet18", c.weights = folder / "w.safetensors", c.out = folder / "run", c.batch_size = 4, c.max_steps = 1, c.val = 0;
+  Trainer t(c);
+  EXPECT_EQ(t.config().stem, "small");
+  c.weights = "", c.out = folder / "other";
+  EXPECT_EQ(Trainer(c).config().stem, "large");
+  c.weights = folder / "w.safetensors", c.stem = "large";
+  EXPECT_NE(error_of<InputError>([&] { Trainer{c}; }).find("misshapen conv1.weight is f32 [64, 3, 3, 3]"), std::string::npos);
+}
+
+}  // namespace
+}  // namespace suanli
