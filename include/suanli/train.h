@@ -36,7 +36,8 @@ struct TrainConfig {
   std::string optimizer;         ///< "sgd" or "adam"; "": the recipe's.
   double lr = 0;                 ///< 0: the recipe's.
   double momentum = -1;          ///< Of sgd. -1: the recipe's.
-  double mean = 0, stddev = 0;   ///< Inputs become (x - mean) / stddev. stddev 0: as the recipe says, from the training data.
+  std::vector<double> mean, stddev;  ///< Inputs become (x - mean) / stddev: one number for all, or one per channel. Empty: as the recipe
+                                     ///< says, from the training data.
   std::string augment;           ///< Of training pictures, see data::augment_from_text(). "": as usual for the data.
   int64_t seed = 0;              ///< Weights, order of samples, validation split and dropout are functions of it.
   double val = 0.1;              ///< Fraction of the training samples that validates.
@@ -104,7 +105,7 @@ struct RunForecast {
 
 struct EvaluateOptions {
   int64_t batch_size = 64, loader_threads = 1;
-  double mean = 0, stddev = 1;
+  std::vector<double> mean{}, stddev{};  ///< As TrainConfig's; empty: inputs as they are.
   Loss loss = {};                     ///< cross_entropy if empty.
   int64_t classes = 0;                ///< The number of classes, if Evaluation's details are wanted.
   std::function<bool()> should_stop = {};  ///< Asked between batches; true ends with fewer samples.

@@ -3,11 +3,13 @@
 #include <condition_variable>
 #include <exception>
 #include <mutex>
+#include <optional>
 #include <thread>
 
 #include "base/philox.h"
 #include "base/text.h"
 #include "data/augment.h"
+#include "data/mixing.h"
 #include "suanli/data.h"
 
 namespace suanli::data {
@@ -58,9 +60,9 @@ struct Loader::State {
     for (std::thread& t : threads) t.join();
   }
 
-  /// Draws for one sample of one epoch: 2^20 epochs, 2^36 samples.
-  PhiloxStream draws(int64_t epoch, int64_t sample) const {
-    return {options.seed, philox_stream(PhiloxDomain::augmentation, (static_cast<uint64_t>(epoch) << 36) | static_cast<uint64_t>(sample))};
+  /// Draws for one sample or batch of one epoch: 2^20 epochs, 2^36 samples.
+  PhiloxStream draws(PhiloxDomain domain, int64_t epoch, int64_t number) const {
+    return {options.seed, philox_stream(domain, (static_cast<uint64_t>(epoch) << 36) | static_cast<uint64_t>(number))};
   }
 
   Batch make(const Pass& from, int64_t index) const {
@@ -72,20 +74,45 @@ struct Loader::State {
 
     Batch batch;
     batch.index = index;
-    const bool numbers = dataset->info().task == Task::regression;
-    batch.y = tensor_filled_by(Shape{count}, target_dtype(dataset->info().task), [&](void* targets) {
-      batch.x = tensor_filled_by(shape, DType::f32, [&](void* inputs) {
-        for (int64_t i = 0; i < count; ++i) {
-          const int64_t which = from.order ? (*from.order)[static_cast<size_t>(first + i)] : first + i;
-          float* x = static_cast<float*>(inputs) + i * values;
-          int64_t* label = static_cast<int64_t*>(targets) + i;
-          if (numbers) dataset->read_value(which, x, static_cast<float*>(targets) + i);
-          else if (options.augment.any()) read_augmented(*dataset, which, options.augment, draws(from.epoch, which), x, label);
-          else dataset->read(which, x, label);
-        }
+    const Info& info = dataset->info();
+    auto which = [&](int64_t i) { return from.order ? (*from.order)[static_cast<size_t>(first + i)] : first + i; };
+    if (info.task == Task::regression) {
+      fill<float>(batch.y, Shape{count}, [&](float* targets) {
+        fill<float>(batch.x, shape, [&](float* inputs) {
+          for (int64_t i = 0; i < count; ++i) dataset->read_value(which(i), inputs + i * values, targets + i);
+        });
       });
+      return batch;
+    }
+    std::optional<ViewMaker> views;
+    if (options.augment.any()) views.emplace(*dataset, options.augment);
+    auto read = [&](float* inputs, int64_t* labels) {
+      for (int64_t i = 0; i < count; ++i) {
+        float* x = inputs + i * values;
+        if (views) views->read(which(i), draws(PhiloxDomain::augmentation, from.epoch, which(i)), x, labels + i);
+        else dataset->read(which(i), x, labels + i);
+      }
+    };
+    if (!options.augment.mixes()) {
+      fill<int64_t>(batch.y, Shape{count},
+                    [&](int64_t* labels) { fill<float>(batch.x, shape, [&](float* inputs) { read(inputs, labels); }); });
+      return batch;
+    }
+    fill<float>(batch.y, Shape{count, info.classes}, [&](float* targets) {
+      std::vector<int64_t> labels(static_cast<size_t>(count));
+      double share = 1;
+      fill<float>(batch.x, shape, [&](float* inputs) {
+        read(inputs, labels.data());
+        share = mix_batch(options.augment, sample, count, draws(PhiloxDomain::mixing, from.epoch, index), inputs);
+      });
+      shares_of(labels.data(), count, info.classes, share, targets);
     });
     return batch;
+  }
+
+  /// tensor = one of T's that `write` fills.
+  template <class T, class F> static void fill(Tensor& tensor, const Shape& shape, F&& write) {
+    tensor = tensor_filled_by(shape, dtype_of<T>, [&](void* data) { write(static_cast<T*>(data)); });
   }
 
   void run() {
