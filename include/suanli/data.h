@@ -141,10 +141,13 @@ struct LoaderOptions {
   bool shuffle = false;  ///< A new order each epoch, see epoch_order(); false: the order of the data set.
   uint64_t seed = 0;
   int threads = 1;  ///< Threads that read; 0 reads in the calling thread. Never changes a batch.
-  int64_t queue = 4;  ///< Batches that may wait or be in the making: the loader holds no more memory than these.
+  int64_t queue = 0;  ///< Batches that may wait or be in the making: the loader holds no more memory than these. 0: usual_queue().
   bool drop_last = false;  ///< Leaves out a last batch that is not full.
   Augment augment{};  ///< Pictures only.
 };
+
+/// As many batches as 128 MiB hold, 2 to 4.
+SUANLI_API int64_t usual_queue(const Info& info, int64_t batch_size);
 
 /// Reads batches ahead on threads of its own and hands them out in order. Batches are a pure function of (data set, batch_size,
 /// shuffle, augment, seed, epoch, index): threads, queue and timing never show. To be used from one thread at a time.

@@ -1,4 +1,5 @@
 // Batches, read ahead on threads and handed out in order.
+#include <algorithm>
 #include <chrono>
 #include <condition_variable>
 #include <exception>
@@ -142,6 +143,11 @@ struct Loader::State {
   }
 };
 
+int64_t usual_queue(const Info& info, int64_t batch_size) {
+  const int64_t bytes = std::max<int64_t>(1, info.input_shape.numel()) * batch_size * static_cast<int64_t>(sizeof(float));
+  return std::clamp<int64_t>((int64_t{128} << 20) / bytes, 2, 4);
+}
+
 Loader::Loader(std::shared_ptr<const Dataset> dataset, LoaderOptions options) : state_(std::make_unique<State>()) {
   if (!dataset) throw UsageError("[loader] there is no data set (a Splits without a validation split has a null val)");
   auto require = [](bool ok, const char* name, int64_t value, const char* range) {
@@ -149,7 +155,8 @@ Loader::Loader(std::shared_ptr<const Dataset> dataset, LoaderOptions options) : 
   };
   require(options.batch_size >= 1, "batch_size", options.batch_size, "at least 1");
   require(options.threads >= 0 && options.threads <= 256, "threads", options.threads, "0 to 256");
-  require(options.queue >= 1 && options.queue <= 4096, "queue", options.queue, "1 to 4096");
+  require(options.queue >= 0 && options.queue <= 4096, "queue", options.queue, "0 to 4096");
+  if (options.queue == 0) options.queue = usual_queue(dataset->info(), options.batch_size);
   if (const Shape& sample = dataset->info().input_shape; options.augment.any() && sample.rank() != 3)
     throw UsageError(str("[loader] augment: samples of shape ", sample, " are no pictures. Give none."));
   const int64_t size = dataset->size(), full = size / options.batch_size;

@@ -43,7 +43,7 @@ std::pair<Shape, DType> targets_of(const data::Info& info, int64_t samples, bool
 /// What the batches of one pass over a data set take: those that wait, and the one in use.
 Blocks loader_blocks(const data::Dataset& dataset, int64_t batch_size, int64_t threads, bool mixed) {
   const int64_t full = dataset.size() / batch_size, rest = dataset.size() % batch_size;
-  const int64_t alive = threads > 0 ? data::LoaderOptions().queue + 1 : 2;
+  const int64_t alive = threads > 0 ? data::usual_queue(dataset.info(), batch_size) + 1 : 2;
   Blocks blocks;
   auto add_batches = [&](int64_t samples, int64_t count) {
     add(blocks, batch_shape(dataset.info(), samples).numel() * itemsize(f32), count);
