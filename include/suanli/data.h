@@ -30,7 +30,9 @@ struct Info {
   Shape input_shape;                     ///< Of one sample, e.g. [1, 28, 28].
   int classes = 0;                       ///< Labels are 0 … classes-1.
   std::vector<std::string> class_names;  ///< One per class.
-  double mean = 0, stddev = 1;           ///< Of all pixel values of the training files, for normalising; the same in every split.
+  /// Of the training files' values, for normalising: one per channel of a picture, one for all of another sample, none where samples are
+  /// standardised already (tables). The same in every split.
+  std::vector<double> mean{}, stddev{};
   Task task = Task::classification;
   double target_mean = 0, target_stddev = 1;  ///< Of regression: the target in its own unit is y · target_stddev + target_mean.
   std::string encoding{};                     ///< Of tables: how cells became numbers, for OpenOptions::encoding.
@@ -58,8 +60,9 @@ class SUANLI_API Dataset {
   virtual void read(int64_t index, float* x, int64_t* y) const = 0;
   /// As read(), where info().task is regression: such data sets have this instead.
   virtual void read_value(int64_t index, float* x, float* y) const;
-  /// As read(), but of that part of the picture alone, scaled to input_shape. By default a part of the sample.
-  virtual void read_box(int64_t index, const Box& box, float* x, int64_t* y) const;
+  /// Pictures only: that part of the picture that sample `index` is made from, scaled to input_shape, as planes of bytes (255 is 1). By
+  /// default a part of the sample, rounded to bytes.
+  virtual void read_view(int64_t index, const Box& box, uint8_t* x, int64_t* y) const;
   /// [height, width] of the picture that sample `index` is made from. By default the sample's own.
   virtual Shape picture_size(int64_t index) const;
 };
@@ -101,7 +104,7 @@ SUANLI_API Splits open(const std::string& spec, const OpenOptions& options = {})
 /// 0 … n-1 in the order of `epoch`: a Fisher–Yates shuffle drawn from Philox(seed, epoch), the same on every machine.
 SUANLI_API std::vector<int64_t> epoch_order(int64_t n, uint64_t seed, int64_t epoch);
 
-/// Some samples: x [N, …input_shape] f32, y [N] i64, or f32 for regression. Unpacks as `auto& [x, y] = batch`.
+/// Some samples: x [N, …input_shape] f32, y [N] i64, or f32 for regression; [N, classes] f32 where samples are mixed. Unpacks as `auto& [x, y] = batch`.
 struct Batch {
   Tensor x, y;
   int64_t index = 0;  ///< Its number within the epoch.
@@ -111,25 +114,40 @@ struct Batch {
   template <size_t I> Tensor&& get() && { return std::move(I == 0 ? x : y); }
 };
 
-/// Other views of pictures while training. What becomes of a sample is a function of (seed, epoch, sample) alone.
+/// Other views of pictures while training, done in this order. What becomes of a sample is a function of (seed, epoch, sample) alone, what
+/// is mixed of (seed, epoch, batch). 0: not done; else the number that augment_words() explains, with its usual value.
 struct Augment {
-  bool flip = false;          ///< Half of the pictures are mirrored, left to right.
-  bool crop = false;          ///< Moved by up to an eighth of the side each way; what comes in is black.
-  bool resized_crop = false;  ///< A part of 35% to 100% of the picture's area, 3:4 to 4:3, is scaled to the sample's size.
-  bool any() const { return flip || crop || resized_crop; }
+  double resized_crop = 0, crop = 0, flip = 0;
+  double randaugment = 0, trivialaugment = 0;
+  double rotation = 0, affine = 0;
+  double color_jitter = 0, grayscale = 0, blur = 0;
+  double erasing = 0, cutout = 0;
+  double mixup = 0, cutmix = 0;  ///< These give targets [N, classes] f32, the share of each class; with both, each batch has one of them.
+
+  SUANLI_API bool any() const;
+  bool mixes() const { return mixup > 0 || cutmix > 0; }
 };
-/// "none", or some of flip, crop, resized_crop with commas between. Throws UsageError.
+struct AugmentWord {
+  const char* name;
+  double usual;
+  const char* doc;
+};
+SUANLI_API std::vector<AugmentWord> augment_words();
+/// "none", or some of augment_words() with commas between, as flip,rotation=30; without a number the usual one. Throws UsageError.
 SUANLI_API Augment augment_from_text(const std::string& text);
 
 struct LoaderOptions {
   int64_t batch_size = 64;
-  bool shuffle = false;    ///< A new order each epoch, see epoch_order(); false: the order of the data set.
+  bool shuffle = false;  ///< A new order each epoch, see epoch_order(); false: the order of the data set.
   uint64_t seed = 0;
-  int threads = 1;         ///< Threads that read; 0 reads in the calling thread. Never changes a batch.
-  int64_t queue = 4;       ///< Batches that may wait or be in the making: the loader holds no more memory than these.
+  int threads = 1;  ///< Threads that read; 0 reads in the calling thread. Never changes a batch.
+  int64_t queue = 0;  ///< Batches that may wait or be in the making: the loader holds no more memory than these. 0: usual_queue().
   bool drop_last = false;  ///< Leaves out a last batch that is not full.
-  Augment augment{};       ///< Pictures only.
+  Augment augment{};  ///< Pictures only.
 };
+
+/// As many batches as 128 MiB hold, 2 to 4.
+SUANLI_API int64_t usual_queue(const Info& info, int64_t batch_size);
 
 /// Reads batches ahead on threads of its own and hands them out in order. Batches are a pure function of (data set, batch_size,
 /// shuffle, augment, seed, epoch, index): threads, queue and timing never show. To be used from one thread at a time.
@@ -142,7 +160,7 @@ class SUANLI_API Loader {
   Loader& operator=(Loader&&) noexcept;
 
   int64_t batches() const;  ///< Per epoch.
-  int64_t epoch() const;    ///< The one that next() reads from; -1 before the first.
+  int64_t epoch() const;  ///< The one that next() reads from; -1 before the first.
   const Dataset& dataset() const;
   const LoaderOptions& options() const;
 
@@ -176,9 +194,9 @@ class SUANLI_API Loader {
 };
 
 struct PictureOptions {
-  int channels = 1;               ///< 1 grey, 3 RGB.
+  int channels = 1;  ///< 1 grey, 3 RGB.
   int64_t height = 0, width = 0;  ///< In pixels; both 0: as in the file. Else the middle part of that shape, as large as it can be, is
-                                  ///< scaled: area average when shrinking, bilinear when growing.
+      ///< scaled: area average when shrinking, bilinear when growing.
 };
 
 /// Reads a JPEG, PNG or WebP file of any colour type → [channels, height, width] f32 in [0, 1]. JPEGs are turned upright as their EXIF

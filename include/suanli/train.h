@@ -43,7 +43,8 @@ struct TrainConfig {
   std::string optimizer;         ///< "sgd" or "adam"; "": the recipe's.
   double lr = 0;                 ///< 0: the recipe's.
   double momentum = -1;          ///< Of sgd. -1: the recipe's.
-  double mean = 0, stddev = 0;   ///< Inputs become (x - mean) / stddev. stddev 0: as the recipe says, from the training data.
+  std::vector<double> mean, stddev;  ///< Inputs become (x - mean) / stddev: one number for all, or one per channel. Empty: as the recipe
+                                     ///< says, from the training data.
   std::string stem;              ///< "small", "large": models::Stem. "": as the weights, else the size of the pictures ask.
   std::string weights;           ///< File that the run begins with, see load_weights(); a head for other classes is made anew. "": none.
   std::string freeze;  ///< Parameters that are not trained: names with * and ?, or backbone (all but the head), with commas between.
@@ -115,9 +116,9 @@ struct RunForecast {
 
 struct EvaluateOptions {
   int64_t batch_size = 64, loader_threads = 1;
-  double mean = 0, stddev = 1;
-  Loss loss = {};  ///< cross_entropy if empty.
-  int64_t classes = 0;  ///< The number of classes, if Evaluation's details are wanted.
+  std::vector<double> mean{}, stddev{};  ///< As TrainConfig's; empty: inputs as they are.
+  Loss loss = {};                     ///< cross_entropy if empty.
+  int64_t classes = 0;                ///< The number of classes, if Evaluation's details are wanted.
   std::function<bool()> should_stop = {};  ///< Asked between batches; true ends with fewer samples.
 };
 /// Loss and share of right answers (largest output = target) over a data set, without gradients and in eval mode. The module's mode

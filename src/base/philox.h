@@ -26,7 +26,15 @@ constexpr std::array<uint32_t, 4> philox(uint64_t seed, uint64_t counter_lo, uin
 }
 
 /// Who draws: the top byte of counter_hi. Two users with one seed must never see the same words.
-enum class PhiloxDomain : uint8_t { generator = 0, epoch_order = 1, validation_split = 2, glyphs = 3, noise = 4, augmentation = 5 };
+enum class PhiloxDomain : uint8_t {
+  generator = 0,
+  epoch_order = 1,
+  validation_split = 2,
+  glyphs = 3,
+  noise = 4,
+  augmentation = 5,
+  mixing = 6
+};
 constexpr uint64_t philox_stream(PhiloxDomain domain, uint64_t id) {
   return (uint64_t{static_cast<uint8_t>(domain)} << 56) | (id & 0x00FF'FFFF'FFFF'FFFFu);
 }

@@ -8,6 +8,18 @@
 
 namespace suanli::cli {
 
+namespace {
+/// The words of --augment with their usual numbers.
+const char* augment_help() {
+  static const std::string help = [] {
+    std::string words;
+    for (const data::AugmentWord& w : data::augment_words()) words += fmt::format("{}{}={:g}", words.empty() ? "" : ", ", w.name, w.usual);
+    return "none, or some of these with commas between, other numbers if given: " + words;
+  }();
+  return help.c_str();
+}
+}  // namespace
+
 std::vector<Option> with_training_options(std::vector<Option> own) {
   std::vector<Option> all = {
       {"--model", Takes::text, "NAME", "linear, mlp, cnn_b, cnn_c or resnet18", "one that fits the data"},
@@ -19,7 +31,7 @@ std::vector<Option> with_training_options(std::vector<Option> own) {
       {"--optimizer", Takes::text, "NAME", "sgd or adam", "the model's recipe"},
       {"--lr", Takes::real, "X", "learning rate", "the model's recipe", 0},
       {"--momentum", Takes::real, "X", "of sgd", "the model's recipe", 0, 1},
-      {"--augment", Takes::text, "LIST", "none, or some of flip, crop, resized_crop", "as usual for the data"},
+      {"--augment", Takes::text, "LIST", augment_help(), "as usual for the data"},
       {"--seed", Takes::integer, "N", "decides weights, order, validation split and dropout", "0", 0, 9.2e18},
       {"--val", Takes::real, "FRACTION", "of the training samples that validates; 0: none", "0.1", 0, 1},
       {"--task", Takes::text, "NAME", "of a table: regression or classification", "as the target column looks"},

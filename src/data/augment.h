@@ -1,21 +1,28 @@
-// Training samples in other views: mirrored, moved, cut out and scaled.
+// Training samples in other views. What each part does to the pixels is in geometry.h, colour.h and policies.h; what acts on whole batches
+// in mixing.h.
 #pragma once
 #include "base/philox.h"
 #include "suanli/data.h"
 
 namespace suanli::data {
 
-/// Reads sample `index` as `augment` says, by draws from `random` alone.
-void read_augmented(const Dataset& dataset, int64_t index, const Augment& augment, PhiloxStream random, float* x, int64_t* y);
+/// Makes the views of one data set's samples; keeps its memory from one to the next. One per thread.
+class ViewMaker {
+ public:
+  ViewMaker(const Dataset& dataset, const Augment& augment);
+  /// Reads sample `index` as `augment` says, by draws from `random` alone: planes of fractions to x, its label to *y.
+  void read(int64_t index, PhiloxStream random, float* x, int64_t* y);
 
-// ---- its parts, on a sample x of `shape` [channels, height, width] -------------------------------------------------------------
+ private:
+  void move(PhiloxStream& random);
+  void recolour(PhiloxStream& random);
+  void cover(PhiloxStream& random);
 
-/// Left becomes right.
-void mirror(const Shape& shape, float* x);
-/// Pixel (r, c) comes from (r + down, c + right); from outside comes black, 0.
-void shift(const Shape& shape, int64_t down, int64_t right, float* x);
-/// A part of a picture with an area of least_area … 1 of it and sides in a ratio of 3:4 … 4:3, its edges on whole pixels: the choice that
-/// Szegedy et al., Going deeper with convolutions (2014), section 6, describe and torchvision's RandomResizedCrop makes.
-Box random_box(const Shape& picture, double least_area, PhiloxStream& random);
+  const Dataset& dataset_;
+  const Augment& augment_;
+  const Shape& shape_;
+  std::vector<uint8_t> fill_;  // what covers: the mean colour, which is 0 once normalised
+  std::vector<uint8_t> x_;
+};
 
 }  // namespace suanli::data

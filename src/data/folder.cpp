@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cmath>
 #include <filesystem>
+#include <mutex>
 
 #include "base/did_you_mean.h"
 #include "base/file.h"
@@ -23,17 +24,13 @@ constexpr int64_t kMostChecked = 20'000;  // pictures that are decoded before an
 constexpr int64_t kUsualSide = 96;  // of samples from photographs: large enough for a small network, decoded in about a millisecond
 constexpr int64_t kMostOwnSide = 128;  // pictures that are all of one size, this or smaller, are taken as they are
 
-class FolderSet final : public Dataset {
+class FolderSet final : public PictureSet {
  public:
   FolderSet(Info info, std::string root, std::vector<PictureFile> files)
       : info_(std::move(info)), root_(std::move(root)), files_(std::move(files)) {}
   int64_t size() const override { return static_cast<int64_t>(files_.size()); }
   const Info& info() const override { return info_; }
-  void read(int64_t index, float* x, int64_t* y) const override {
-    const PictureFile& f = files_[static_cast<size_t>(index)];
-    read_box(index, centre_box(f.height, f.width, info_.input_shape[1], info_.input_shape[2]), x, y);
-  }
-  void read_box(int64_t index, const Box& box, float* x, int64_t* y) const override {
+  void read_view(int64_t index, const Box& box, uint8_t* x, int64_t* y) const override {
     const PictureFile& f = files_[static_cast<size_t>(index)];
     const std::string path = root_ + "/" + f.name;
     try {
@@ -63,8 +60,6 @@ class Opening {
     const char* name;
     PictureTree tree;
     std::vector<uint32_t> checksums;  // of the files' content, 0 where it was not read
-    std::vector<std::pair<double, double>> sums;  // of values and their squares, likewise
-    int64_t decoded = 0;
   };
   void list();
   void match_classes();
@@ -73,7 +68,6 @@ class Opening {
   Shape choose_shape();
   void decode_once(Split& split);
   void drop_bad(Split& split, std::vector<std::string>& why);
-  void set_brightness();
   uint64_t fingerprint_of(const Split& split) const;
 
   std::string folder_;
@@ -90,7 +84,7 @@ void Opening::list() {
   if (!fs::exists(status)) throw InputError(str(folder_, ": no such folder. Give a folder with one sub-folder of pictures per class."));
   if (!fs::is_directory(status)) throw InputError(str(folder_, ": a file, where a folder with one sub-folder per class is expected."));
   auto add = [&](const char* name, const std::string& root) {
-    splits_.push_back({.name = name, .tree = list_pictures(root), .checksums = {}, .sums = {}});
+    splits_.push_back({.name = name, .tree = list_pictures(root), .checksums = {}});
   };
   const SplitFolders found = split_folders(folder_);
   if (found.train.empty()) return add("train", folder_);
@@ -156,12 +150,12 @@ void Opening::drop_bad(Split& split, std::vector<std::string>& why) {
       bad_.push_back(split.tree.root + "/" + files[i].name);
       continue;
     }
-    if (!split.checksums.empty()) split.checksums[kept] = split.checksums[i], split.sums[kept] = split.sums[i];
+    if (!split.checksums.empty()) split.checksums[kept] = split.checksums[i];
     if (kept != i) files[kept] = std::move(files[i]);
     ++kept;
   }
   files.resize(kept);
-  if (!split.checksums.empty()) split.checksums.resize(kept), split.sums.resize(kept);
+  if (!split.checksums.empty()) split.checksums.resize(kept);
 }
 
 void Opening::read_headers(Split& split) {
@@ -207,9 +201,11 @@ void Opening::decode_once(Split& split) {
   const int64_t checked = options_.skip_bad ? count : std::min(count, kMostChecked);
   std::vector<std::string> why(files.size());
   split.checksums.assign(files.size(), 0);
-  split.sums.assign(files.size(), {});
+  ByteStatistics all(info_.input_shape);
+  std::mutex mutex;
   parallel_chunks(checked, 1, [&](int64_t begin, int64_t end) {
-    std::vector<float> x(static_cast<size_t>(info_.input_shape.numel()));
+    std::vector<uint8_t> x(static_cast<size_t>(info_.input_shape.numel()));
+    ByteStatistics statistics(info_.input_shape);
     for (int64_t k = begin; k < end; ++k) {
       const auto i = static_cast<size_t>(k * count / checked);
       const PictureFile& f = files[i];
@@ -219,27 +215,17 @@ void Opening::decode_once(Split& split) {
         split.checksums[i] = static_cast<uint32_t>(crc32_z(0, reinterpret_cast<const Bytef*>(bytes.data()), bytes.size()));
         decode_box(path, bytes, f.height, f.width, centre_box(f.height, f.width, info_.input_shape[1], info_.input_shape[2]),
                    info_.input_shape, x.data());
-        auto& [sum, squares] = split.sums[i];
-        for (const float v : x) sum += double{v}, squares += double{v} * double{v};
+        statistics.add(x.data());
       } catch (const InputError& e) { why[i] = e.what(); }
     }
+    std::lock_guard lock(mutex);
+    all.add(statistics);
   });
+  if (&split == &splits_.front()) all.write_to(info_);
   if (&split == &splits_.front() && checked < count)
     source_.notes.push_back(str("mean and deviation are those of ", checked, " of ", count,
                                 " pictures, evenly spread; only these were decoded before training"));
-  const size_t before = bad_.size();
   drop_bad(split, why);
-  split.decoded = checked - static_cast<int64_t>(bad_.size() - before);
-}
-
-void Opening::set_brightness() {
-  const Split& train = splits_.front();
-  double sum = 0, squares = 0;
-  for (const auto& [s, q] : train.sums) sum += s, squares += q;  // one after the other: the same for any number of threads
-  const double n = static_cast<double>(train.decoded * info_.input_shape.numel());
-  info_.mean = sum / n;
-  const double variance = squares / n - info_.mean * info_.mean;
-  info_.stddev = variance > 1e-12 ? std::sqrt(variance) : 1;
 }
 
 uint64_t Opening::fingerprint_of(const Split& split) const {
@@ -265,7 +251,6 @@ Source Opening::open() {
   info_.source = str("folder:", folder_, "?size=", height, height == width ? "" : str("x", width), options_.skip_bad ? "&skip_bad=1" : "");
   for (Split& split : splits_) decode_once(split);
   require_pictures();
-  set_brightness();
 
   int64_t others = 0;
   for (Split& split : splits_) {

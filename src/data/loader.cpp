@@ -1,13 +1,16 @@
 // Batches, read ahead on threads and handed out in order.
+#include <algorithm>
 #include <chrono>
 #include <condition_variable>
 #include <exception>
 #include <mutex>
+#include <optional>
 #include <thread>
 
 #include "base/philox.h"
 #include "base/text.h"
 #include "data/augment.h"
+#include "data/mixing.h"
 #include "suanli/data.h"
 
 namespace suanli::data {
@@ -58,9 +61,9 @@ struct Loader::State {
     for (std::thread& t : threads) t.join();
   }
 
-  /// Draws for one sample of one epoch: 2^20 epochs, 2^36 samples.
-  PhiloxStream draws(int64_t epoch, int64_t sample) const {
-    return {options.seed, philox_stream(PhiloxDomain::augmentation, (static_cast<uint64_t>(epoch) << 36) | static_cast<uint64_t>(sample))};
+  /// Draws for one sample or batch of one epoch: 2^20 epochs, 2^36 samples.
+  PhiloxStream draws(PhiloxDomain domain, int64_t epoch, int64_t number) const {
+    return {options.seed, philox_stream(domain, (static_cast<uint64_t>(epoch) << 36) | static_cast<uint64_t>(number))};
   }
 
   Batch make(const Pass& from, int64_t index) const {
@@ -72,20 +75,45 @@ struct Loader::State {
 
     Batch batch;
     batch.index = index;
-    const bool numbers = dataset->info().task == Task::regression;
-    batch.y = tensor_filled_by(Shape{count}, target_dtype(dataset->info().task), [&](void* targets) {
-      batch.x = tensor_filled_by(shape, DType::f32, [&](void* inputs) {
-        for (int64_t i = 0; i < count; ++i) {
-          const int64_t which = from.order ? (*from.order)[static_cast<size_t>(first + i)] : first + i;
-          float* x = static_cast<float*>(inputs) + i * values;
-          int64_t* label = static_cast<int64_t*>(targets) + i;
-          if (numbers) dataset->read_value(which, x, static_cast<float*>(targets) + i);
-          else if (options.augment.any()) read_augmented(*dataset, which, options.augment, draws(from.epoch, which), x, label);
-          else dataset->read(which, x, label);
-        }
+    const Info& info = dataset->info();
+    auto which = [&](int64_t i) { return from.order ? (*from.order)[static_cast<size_t>(first + i)] : first + i; };
+    if (info.task == Task::regression) {
+      fill<float>(batch.y, Shape{count}, [&](float* targets) {
+        fill<float>(batch.x, shape, [&](float* inputs) {
+          for (int64_t i = 0; i < count; ++i) dataset->read_value(which(i), inputs + i * values, targets + i);
+        });
       });
+      return batch;
+    }
+    std::optional<ViewMaker> views;
+    if (options.augment.any()) views.emplace(*dataset, options.augment);
+    auto read = [&](float* inputs, int64_t* labels) {
+      for (int64_t i = 0; i < count; ++i) {
+        float* x = inputs + i * values;
+        if (views) views->read(which(i), draws(PhiloxDomain::augmentation, from.epoch, which(i)), x, labels + i);
+        else dataset->read(which(i), x, labels + i);
+      }
+    };
+    if (!options.augment.mixes()) {
+      fill<int64_t>(batch.y, Shape{count},
+                    [&](int64_t* labels) { fill<float>(batch.x, shape, [&](float* inputs) { read(inputs, labels); }); });
+      return batch;
+    }
+    fill<float>(batch.y, Shape{count, info.classes}, [&](float* targets) {
+      std::vector<int64_t> labels(static_cast<size_t>(count));
+      double share = 1;
+      fill<float>(batch.x, shape, [&](float* inputs) {
+        read(inputs, labels.data());
+        share = mix_batch(options.augment, sample, count, draws(PhiloxDomain::mixing, from.epoch, index), inputs);
+      });
+      shares_of(labels.data(), count, info.classes, share, targets);
     });
     return batch;
+  }
+
+  /// tensor = one of T's that `write` fills.
+  template <class T, class F> static void fill(Tensor& tensor, const Shape& shape, F&& write) {
+    tensor = tensor_filled_by(shape, dtype_of<T>, [&](void* data) { write(static_cast<T*>(data)); });
   }
 
   void run() {
@@ -115,6 +143,11 @@ struct Loader::State {
   }
 };
 
+int64_t usual_queue(const Info& info, int64_t batch_size) {
+  const int64_t bytes = std::max<int64_t>(1, info.input_shape.numel()) * batch_size * static_cast<int64_t>(sizeof(float));
+  return std::clamp<int64_t>((int64_t{128} << 20) / bytes, 2, 4);
+}
+
 Loader::Loader(std::shared_ptr<const Dataset> dataset, LoaderOptions options) : state_(std::make_unique<State>()) {
   if (!dataset) throw UsageError("[loader] there is no data set (a Splits without a validation split has a null val)");
   auto require = [](bool ok, const char* name, int64_t value, const char* range) {
@@ -122,7 +155,8 @@ Loader::Loader(std::shared_ptr<const Dataset> dataset, LoaderOptions options) : 
   };
   require(options.batch_size >= 1, "batch_size", options.batch_size, "at least 1");
   require(options.threads >= 0 && options.threads <= 256, "threads", options.threads, "0 to 256");
-  require(options.queue >= 1 && options.queue <= 4096, "queue", options.queue, "1 to 4096");
+  require(options.queue >= 0 && options.queue <= 4096, "queue", options.queue, "0 to 4096");
+  if (options.queue == 0) options.queue = usual_queue(dataset->info(), options.batch_size);
   if (const Shape& sample = dataset->info().input_shape; options.augment.any() && sample.rank() != 3)
     throw UsageError(str("[loader] augment: samples of shape ", sample, " are no pictures. Give none."));
   const int64_t size = dataset->size(), full = size / options.batch_size;

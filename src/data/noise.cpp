@@ -40,8 +40,8 @@ Source open_noise(const Shape& shape, int64_t classes, int64_t train, int64_t te
             .input_shape = shape,
             .classes = static_cast<int>(classes),
             .class_names = {},
-            .mean = 0.5,
-            .stddev = std::sqrt(1.0 / 12)};  // of the uniform distribution on [0, 1)
+            .mean = std::vector<double>(channels_of(shape), 0.5),
+            .stddev = std::vector<double>(channels_of(shape), std::sqrt(1.0 / 12))};  // of the uniform distribution on [0, 1)
   for (int64_t c = 0; c < classes; ++c) info.class_names.push_back(str(c));
   Source source;
   source.train = std::make_shared<Noise>(info, train, seed, 0);

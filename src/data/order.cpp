@@ -17,11 +17,13 @@ void Dataset::read_value(int64_t, float*, float*) const {
   throw UsageError(str("[read_value] ", info().source, ": its targets are classes; use read()"));
 }
 
-void Dataset::read_box(int64_t index, const Box& box, float* x, int64_t* y) const {
-  const Shape size = picture_size(index), &s = info().input_shape;
+void Dataset::read_view(int64_t index, const Box& box, uint8_t* x, int64_t* y) const {
+  const Shape& s = info().input_shape;
   std::vector<float> sample(static_cast<size_t>(s.numel()));
   read(index, sample.data(), y);
-  for (int64_t c = 0; c < s[0]; ++c) resize_plane(sample.data() + c * s[1] * s[2], size[0], size[1], box, s[1], s[2], x + c * s[1] * s[2]);
+  std::vector<uint8_t> bytes;
+  for (float v : sample) bytes.push_back(v >= 1 ? 255 : v > 0 ? static_cast<uint8_t>(v * 255.0f + 0.5f) : 0);  // NaN is 0
+  resize_planes(bytes.data(), s, box, x);
 }
 
 Shape Dataset::picture_size(int64_t) const {
@@ -43,8 +45,8 @@ class Subset final : public Dataset {
   int64_t bytes_held() const override { return all_->bytes_held(); }  // all of it, however many samples are in the subset
   void read(int64_t index, float* x, int64_t* y) const override { all_->read(indices_[static_cast<size_t>(index)], x, y); }
   void read_value(int64_t index, float* x, float* y) const override { all_->read_value(indices_[static_cast<size_t>(index)], x, y); }
-  void read_box(int64_t index, const Box& box, float* x, int64_t* y) const override {
-    all_->read_box(indices_[static_cast<size_t>(index)], box, x, y);
+  void read_view(int64_t index, const Box& box, uint8_t* x, int64_t* y) const override {
+    all_->read_view(indices_[static_cast<size_t>(index)], box, x, y);
   }
   Shape picture_size(int64_t index) const override { return all_->picture_size(indices_[static_cast<size_t>(index)]); }
 

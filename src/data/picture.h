@@ -7,10 +7,17 @@
 
 namespace suanli::data {
 
+/// Samples that lie elsewhere, [height, width, channels].
+struct PixelView {
+  const uint8_t* pixels;
+  int64_t height, width, channels;
+};
+
 /// 8-bit samples [height, width, channels]; channels: 1 grey, 2 grey + alpha, 3 RGB, 4 RGB + alpha.
 struct Picture {
   int64_t height = 0, width = 0, channels = 0;
   std::vector<uint8_t> pixels;
+  PixelView view() const { return {pixels.data(), height, width, channels}; }
 };
 
 /// Pictures of more pixels are refused before a pixel is decoded: 2^26, about 8000 × 8000.

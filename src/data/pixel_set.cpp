@@ -1,8 +1,12 @@
 #include "data/pixel_set.h"
 
+#include <algorithm>
 #include <array>
 #include <cmath>
 #include <cstring>
+
+#include "data/pixel_simd.h"
+#include "data/resize.h"
 
 namespace suanli::data {
 
@@ -26,17 +30,41 @@ uint64_t fingerprint(uint64_t hash, const void* bytes, size_t count) {
   return hash ^ (hash >> 33);
 }
 
+void ByteStatistics::add(const uint8_t* pixels) {
+  for (Sums& s : values_) {
+    // 32 bits hold the squares of 2^16 bytes
+    for (int64_t left = plane_; left > 0;) {
+      const int64_t piece = std::min<int64_t>(left, 1 << 16);
+      uint32_t sum = 0, squares = 0;
+      for (const uint8_t* end = pixels + piece; pixels != end; ++pixels) sum += *pixels, squares += uint32_t{*pixels} * *pixels;
+      s.values += sum, s.squares += squares;
+      left -= piece;
+    }
+  }
+  ++samples_;
+}
+
+void ByteStatistics::add(const ByteStatistics& other) {
+  for (size_t c = 0; c < values_.size(); ++c) values_[c].values += other.values_[c].values, values_[c].squares += other.values_[c].squares;
+  samples_ += other.samples_;
+}
+
+void ByteStatistics::write_to(Info& info) const {
+  info.mean.clear(), info.stddev.clear();
+  if (samples_ == 0) return;
+  const double n = static_cast<double>(samples_ * plane_);
+  for (const Sums& s : values_) {
+    const double mean = static_cast<double>(s.values) / n, variance = static_cast<double>(s.squares) / n - mean * mean;
+    info.mean.push_back(mean / 255);
+    info.stddev.push_back(variance > 0 ? std::sqrt(variance) / 255 : 1);  // pictures of one colour: nothing to divide by
+  }
+}
+
 void set_statistics(Info& info, const std::vector<uint8_t>& pixels) {
-  std::array<int64_t, 256> count{};
-  for (uint8_t p : pixels) ++count[p];
-  // Whole numbers until the end: the result does not depend on an order of summation.
-  int64_t sum = 0, squares = 0;
-  for (int64_t v = 0; v < 256; ++v) sum += v * count[static_cast<size_t>(v)], squares += v * v * count[static_cast<size_t>(v)];
-  if (pixels.empty()) return;
-  const double n = static_cast<double>(pixels.size()), mean = static_cast<double>(sum) / n;
-  const double variance = static_cast<double>(squares) / n - mean * mean;
-  info.mean = mean / 255;
-  info.stddev = variance > 0 ? std::sqrt(variance) / 255 : 1;  // pictures of one colour: nothing to divide by
+  ByteStatistics statistics(info.input_shape);
+  const auto sample = static_cast<size_t>(info.input_shape.numel());
+  for (size_t at = 0; at < pixels.size(); at += sample) statistics.add(pixels.data() + at);
+  statistics.write_to(info);
 }
 
 PixelSet::PixelSet(Info info, std::vector<uint8_t> pixels, std::vector<uint8_t> labels)
@@ -49,16 +77,16 @@ PixelSet::PixelSet(Info info, std::vector<uint8_t> pixels, std::vector<uint8_t> 
   info_.fingerprint = fingerprint(hash, labels_.data(), labels_.size());
 }
 
-void PixelSet::read(int64_t index, float* x, int64_t* y) const {
-  // v / 255, rounded once, as PyTorch's ToTensor gives it; v * (1 / 255) differs in the last bit.
-  static const std::array<float, 256> fraction = [] {
-    std::array<float, 256> table{};
-    for (size_t v = 0; v < 256; ++v) table[v] = static_cast<float>(v) / 255.0f;
-    return table;
-  }();
-  const uint8_t* from = pixels_.data() + static_cast<size_t>(index) * sample_;
-  for (size_t i = 0; i < sample_; ++i) x[i] = fraction[from[i]];
+void PixelSet::read_view(int64_t index, const Box& box, uint8_t* x, int64_t* y) const {
+  resize_planes(pixels_.data() + static_cast<size_t>(index) * sample_, info_.input_shape, box, x);
   *y = labels_[static_cast<size_t>(index)];
+}
+
+void PictureSet::read(int64_t index, float* x, int64_t* y) const {
+  const Shape& s = info().input_shape;
+  std::vector<uint8_t> bytes(static_cast<size_t>(s.numel()));
+  read_view(index, whole_view(*this, index), bytes.data(), y);
+  fractions(bytes.data(), s.numel(), x);
 }
 
 }  // namespace suanli::data

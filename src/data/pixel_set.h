@@ -4,14 +4,20 @@
 
 namespace suanli::data {
 
-class PixelSet final : public Dataset {
+/// Data sets whose samples are pictures of bytes: read() is the whole view's, as fractions.
+class PictureSet : public Dataset {
+ public:
+  void read(int64_t index, float* x, int64_t* y) const final;
+};
+
+class PixelSet final : public PictureSet {
  public:
   /// `pixels` [N, …info.input_shape] row-major; `labels` [N], each below info.classes. Sets info.fingerprint.
   PixelSet(Info info, std::vector<uint8_t> pixels, std::vector<uint8_t> labels);
   int64_t size() const override { return static_cast<int64_t>(labels_.size()); }
   const Info& info() const override { return info_; }
   int64_t bytes_held() const override { return static_cast<int64_t>(pixels_.size() + labels_.size()); }
-  void read(int64_t index, float* x, int64_t* y) const override;
+  void read_view(int64_t index, const Box& box, uint8_t* x, int64_t* y) const override;
 
  private:
   Info info_;
@@ -19,7 +25,29 @@ class PixelSet final : public Dataset {
   size_t sample_ = 0;  // values per sample
 };
 
-/// Mean and standard deviation of the bytes, as fractions of 255, into info.mean and info.stddev.
+/// How many means a data set has: one per channel of a picture, else one.
+inline size_t channels_of(const Shape& sample) { return sample.rank() == 3 ? static_cast<size_t>(sample[0]) : 1; }
+
+/// Sums of bytes and of their squares by channel. Whole numbers: nothing depends on an order of summation.
+class ByteStatistics {
+ public:
+  explicit ByteStatistics(const Shape& sample)
+      : values_(channels_of(sample)), plane_(sample.numel() / static_cast<int64_t>(values_.size())) {}
+  /// `pixels`: one sample, planes of bytes.
+  void add(const uint8_t* pixels);
+  void add(const ByteStatistics& other);
+  /// Mean and standard deviation as fractions of 255, into info.mean and info.stddev.
+  void write_to(Info& info) const;
+
+ private:
+  struct Sums {
+    int64_t values = 0, squares = 0;
+  };
+  std::vector<Sums> values_;
+  int64_t plane_, samples_ = 0;
+};
+
+/// The statistics of `pixels` [N, …info.input_shape].
 void set_statistics(Info& info, const std::vector<uint8_t>& pixels);
 
 /// Hashes `bytes` on top of `hash`. Eight bytes per step: 47 MB take some 10 ms, so a fingerprint can cover every value.

@@ -1,9 +1,11 @@
 #include "data/resize.h"
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 
 #include "base/text.h"
+#include "data/pixel_simd.h"
 
 namespace suanli::data {
 namespace {
@@ -44,40 +46,6 @@ Taps taps(double begin, double length, int64_t size, int64_t to) {
   return t;
 }
 
-/// `pixels` [from_height, from_width, channels], interleaved, times `unit`.
-template <class T>
-void resize_pixels(const T* pixels, int64_t from_height, int64_t from_width, int64_t channels, const Box& box, int64_t height,
-                   int64_t width, float unit, float* out) {
-  const Taps across = taps(box.left, box.width, from_width, width), down = taps(box.top, box.height, from_height, height);
-  // First the rows that are needed, each made narrower or wider; then these are mixed. Channels stay interleaved until the end.
-  const int64_t top = down.first.front(), rows = down.first.back() + down.count - top;
-  std::vector<float> narrow(static_cast<size_t>(rows * width * channels));
-  float* to = narrow.data();
-  for (int64_t y = 0; y < rows; ++y) {
-    const T* row = pixels + (top + y) * from_width * channels;
-    for (int64_t x = 0; x < width; ++x) {
-      const float* weight = across.weights.data() + x * across.count;
-      const T* from = row + across.first[static_cast<size_t>(x)] * channels;
-      for (int64_t k = 0; k < channels; ++k) {
-        float sum = 0;
-        for (int i = 0; i < across.count; ++i) sum += weight[i] * static_cast<float>(from[i * channels + k]);
-        *to++ = sum;
-      }
-    }
-  }
-  std::vector<float> line(static_cast<size_t>(width * channels));
-  for (int64_t y = 0; y < height; ++y) {
-    std::fill(line.begin(), line.end(), 0.0f);
-    for (int i = 0; i < down.count; ++i) {
-      const float weight = down.weights[static_cast<size_t>(y * down.count + i)] * unit;
-      const float* from = narrow.data() + (down.first[static_cast<size_t>(y)] - top + i) * width * channels;
-      for (size_t k = 0; k < line.size(); ++k) line[k] += weight * from[k];
-    }
-    for (int64_t x = 0; x < width; ++x)
-      for (int64_t k = 0; k < channels; ++k) out[(k * height + y) * width + x] = line[static_cast<size_t>(x * channels + k)];
-  }
-}
-
 bool is_all_of(const Box& box, int64_t height, int64_t width) {
   return box.top == 0 && box.left == 0 && box.height == static_cast<double>(height) && box.width == static_cast<double>(width);
 }
@@ -91,26 +59,44 @@ Box centre_box(int64_t picture_height, int64_t picture_width, int64_t height, in
   return {(ph - h) / 2, (pw - w) / 2, h, w};
 }
 
-void resize(const Picture& p, const Box& box, int64_t height, int64_t width, float* out) {
-  const int64_t c = p.channels;
-  if (p.height != height || p.width != width || !is_all_of(box, height, width))
-    return resize_pixels(p.pixels.data(), p.height, p.width, c, box, height, width, 1 / 255.0f, out);
-  for (int64_t k = 0; k < c; ++k)
-    for (int64_t i = 0; i < height * width; ++i) *out++ = static_cast<float>(p.pixels[static_cast<size_t>(i * c + k)]) / 255.0f;
+void resize(const PixelView& from, const Box& box, int64_t height, int64_t width, uint8_t* planes) {
+  const int64_t c = from.channels, area = height * width;
+  std::array<uint8_t*, 3> at{};
+  for (int64_t k = 0; k < c; ++k) at[static_cast<size_t>(k)] = planes + k * area;
+  if (from.height == height && from.width == width && is_all_of(box, height, width)) {
+    if (c == 1) std::copy_n(from.pixels, area, planes);
+    else
+      for (int64_t i = 0; i < area; ++i)
+        for (size_t k = 0; k < 3; ++k) at[k][i] = from.pixels[3 * i + static_cast<int64_t>(k)];
+    return;
+  }
+  // Rows first: they are mixed as they lie in memory. One line of the new height is in the cache at a time.
+  const Taps down = taps(box.top, box.height, from.height, height), across = taps(box.left, box.width, from.width, width);
+  const int64_t begin = across.first.front(), end = across.first.back() + across.count;
+  std::vector<float> line(static_cast<size_t>(from.width * c + 1));
+  std::vector<const uint8_t*> rows(static_cast<size_t>(down.count));
+  for (int64_t y = 0; y < height; ++y) {
+    for (int i = 0; i < down.count; ++i)
+      rows[static_cast<size_t>(i)] = from.pixels + ((down.first[static_cast<size_t>(y)] + i) * from.width + begin) * c;
+    mix_rows(rows.data(), down.weights.data() + y * down.count, down.count, (end - begin) * c, line.data() + begin * c);
+    mix_columns(line.data(), across.first.data(), across.weights.data(), across.count, c, width, at.data());
+    for (int64_t k = 0; k < c; ++k) at[static_cast<size_t>(k)] += width;
+  }
 }
 
-void resize_plane(const float* plane, int64_t from_height, int64_t from_width, const Box& box, int64_t height, int64_t width, float* out) {
-  resize_pixels(plane, from_height, from_width, 1, box, height, width, 1.0f, out);
+void resize_planes(const uint8_t* sample, const Shape& shape, const Box& box, uint8_t* planes) {
+  const int64_t area = shape[1] * shape[2];
+  for (int64_t c = 0; c < shape[0]; ++c) resize({sample + c * area, shape[1], shape[2], 1}, box, shape[1], shape[2], planes + c * area);
 }
 
 void decode_box(const std::string& path, std::string_view bytes, int64_t height, int64_t width, const Box& box, const Shape& shape,
-                float* out) {
+                uint8_t* out) {
   const double scale = std::max(static_cast<double>(shape[1]) / box.height, static_cast<double>(shape[2]) / box.width);
   const auto least = static_cast<int64_t>(std::ceil(static_cast<double>(std::min(height, width)) * scale - 1e-9));
   const Picture picture = with_channels(decode_picture(path, bytes, least), shape[0]);
   const double down = static_cast<double>(picture.height) / static_cast<double>(height),
                across = static_cast<double>(picture.width) / static_cast<double>(width);
-  resize(picture, {box.top * down, box.left * across, box.height * down, box.width * across}, shape[1], shape[2], out);
+  resize(picture.view(), {box.top * down, box.left * across, box.height * down, box.width * across}, shape[1], shape[2], out);
 }
 
 Tensor read_picture(const std::string& path, const PictureOptions& options) {
@@ -125,8 +111,10 @@ Tensor read_picture(const std::string& path, const PictureOptions& options) {
   const int64_t height = as_it_is ? header.height : options.height, width = as_it_is ? header.width : options.width;
   const Shape shape{options.channels, height, width};
   return tensor_filled_by(shape, DType::f32, [&](void* data) {
+    std::vector<uint8_t> bytes(static_cast<size_t>(shape.numel()));
     decode_box(path, read_picture_file(path), header.height, header.width, centre_box(header.height, header.width, height, width), shape,
-               static_cast<float*>(data));
+               bytes.data());
+    fractions(bytes.data(), shape.numel(), static_cast<float*>(data));
   });
 }
 

@@ -24,9 +24,9 @@ const std::vector<ConfigField>& config_fields() {
       {"optimizer", &C::optimizer, true, "sgd or adam"},
       {"lr", &C::lr, true, "learning rate"},
       {"momentum", &C::momentum, true, "of sgd"},
-      {"mean", &C::mean, true, "inputs become (x - mean) / stddev"},
+      {"mean", &C::mean, true, "inputs become (x - mean) / stddev, by channel"},
       {"stddev", &C::stddev, true, ""},
-      {"augment", &C::augment, true, "other views of training pictures: none, or some of flip, crop, resized_crop"},
+      {"augment", &C::augment, true, "other views of training pictures, see suanli train --help"},
       {"seed", &C::seed, true, "of weights, order, validation split and dropout"},
       {"val", &C::val, true, "fraction of the training samples that validates"},
       {"max_steps", &C::max_steps, false, "0: no limit"},
@@ -38,6 +38,23 @@ const std::vector<ConfigField>& config_fields() {
   };
   return fields;
 }
+
+namespace {
+
+/// The shortest text that reads back as the same bits, and that TOML takes for a float.
+std::string toml_real(double v) {
+  std::string text = str(v);
+  if (text.find_first_of(".en") == std::string::npos) text += ".0";
+  return text;
+}
+
+std::string toml_reals(const std::vector<double>& values) {
+  std::string text;
+  for (double v : values) text += (text.empty() ? "" : ", ") + toml_real(v);
+  return "[" + text + "]";
+}
+
+}  // namespace
 
 void resolve(TrainConfig& c, bool own_model) {
   models::Recipe recipe{"adam", 1e-3, 0, 64, 5, false};
@@ -63,10 +80,11 @@ void resolve(TrainConfig& c, bool own_model) {
   require(c.batch_size >= 1, "batch_size", c.batch_size, "at least 1");
   require(std::isfinite(c.lr) && c.lr > 0, "lr", c.lr, "a number above 0");
   require(c.momentum >= 0 && c.momentum < 1, "momentum", c.momentum, "0 or more and below 1");
-  require(std::isfinite(c.mean), "mean", c.mean, "a number");
-  require(std::isfinite(c.stddev) && c.stddev >= 0, "stddev", c.stddev, "a number above 0");
   if (!c.stem.empty()) models::stem_from_text(c.stem);
   require(std::isfinite(c.backbone_lr) && c.backbone_lr > 0, "backbone_lr", c.backbone_lr, "a number above 0");
+  require(c.mean.size() == c.stddev.size(), "mean", toml_reals(c.mean), "as many numbers as stddev has");
+  for (double v : c.mean) require(std::isfinite(v), "mean", toml_reals(c.mean), "numbers");
+  for (double v : c.stddev) require(std::isfinite(v) && v > 0, "stddev", toml_reals(c.stddev), "numbers above 0");
   if (!c.augment.empty()) data::augment_from_text(c.augment);
   require(c.seed >= 0, "seed", c.seed, "0 or more");
   require(c.val >= 0 && c.val < 1, "val", c.val, "0 or more and below 1");
@@ -96,13 +114,6 @@ std::string toml_string(const std::string& s) {
   return out + '"';
 }
 
-/// The shortest text that reads back as the same bits, and that TOML takes for a float.
-std::string toml_real(double v) {
-  std::string text = str(v);
-  if (text.find_first_of(".en") == std::string::npos) text += ".0";
-  return text;
-}
-
 }  // namespace
 
 std::string to_toml(const TrainConfig& config) {
@@ -114,6 +125,7 @@ std::string to_toml(const TrainConfig& config) {
           const auto& value = config.*member;
           if constexpr (std::is_same_v<std::decay_t<decltype(value)>, std::string>) line += toml_string(value);
           else if constexpr (std::is_same_v<std::decay_t<decltype(value)>, double>) line += toml_real(value);
+          else if constexpr (std::is_same_v<std::decay_t<decltype(value)>, std::vector<double>>) line += toml_reals(value);
           else line += str(value);
         },
         f.member);
@@ -148,12 +160,20 @@ TrainConfig config_from_toml(const std::string& path) {
     std::visit(
         [&](auto member) {
           using T = std::decay_t<decltype(config.*member)>;
-          const char* expected = std::is_same_v<T, std::string> ? "a text in quotes"
-                                 : std::is_same_v<T, double>    ? "a number"
-                                                                : "a whole number";
-          if (!(std::is_same_v<T, double> ? node.is_number() : std::is_same_v<T, std::string> ? node.is_string() : node.is_integer()))
-            throw InputError(str(where(), ": expected ", expected));
-          config.*member = *node.template value<T>();
+          if constexpr (std::is_same_v<T, std::vector<double>>) {
+            const toml::array* list = node.as_array();
+            if (!list || !std::all_of(list->begin(), list->end(), [](auto& item) { return item.is_number(); }))
+              throw InputError(str(where(), ": expected a list of numbers"));
+            for (auto& item : *list) (config.*member).push_back(*item.template value<double>());
+            return;
+          } else {
+            const char* expected = std::is_same_v<T, std::string> ? "a text in quotes"
+                                   : std::is_same_v<T, double>    ? "a number"
+                                                                  : "a whole number";
+            if (!(std::is_same_v<T, double> ? node.is_number() : std::is_same_v<T, std::string> ? node.is_string() : node.is_integer()))
+              throw InputError(str(where(), ": expected ", expected));
+            config.*member = *node.template value<T>();
+          }
         },
         field->member);
   }
@@ -163,7 +183,19 @@ TrainConfig config_from_toml(const std::string& path) {
 Json deciding_fields(const TrainConfig& config) {
   Json out = Json::Object();
   for (const ConfigField& f : config_fields())
-    if (f.decides_bits) std::visit([&](auto member) { out.set(f.key, config.*member); }, f.member);
+    if (f.decides_bits)
+      std::visit(
+          [&](auto member) {
+            const auto& value = config.*member;
+            if constexpr (std::is_same_v<std::decay_t<decltype(value)>, std::vector<double>>) {
+              Json::Array list;
+              for (double v : value) list.emplace_back(v);
+              out.set(f.key, std::move(list));
+            } else {
+              out.set(f.key, value);
+            }
+          },
+          f.member);
   return out;
 }
 

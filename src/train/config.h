@@ -11,7 +11,7 @@ namespace suanli {
 
 struct ConfigField {
   const char* key;
-  std::variant<std::string TrainConfig::*, int64_t TrainConfig::*, double TrainConfig::*> member;
+  std::variant<std::string TrainConfig::*, int64_t TrainConfig::*, double TrainConfig::*, std::vector<double> TrainConfig::*> member;
   bool decides_bits;  // another value gives another result; such a field may not change between a checkpoint and its resume
   const char* doc;
 };

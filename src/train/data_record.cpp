@@ -53,7 +53,11 @@ int64_t outputs_of(data::Task task, size_t classes) { return task == data::Task:
 
 Loss loss_for(data::Task task, const models::Entry* entry) {
   const bool logits = entry == nullptr || entry->output == models::Output::logits;
-  if (task == data::Task::classification) return logits ? Loss(cross_entropy) : Loss(nll_loss);
+  if (task == data::Task::classification && logits) return cross_entropy;
+  if (task == data::Task::classification)  // shares of classes: log_softmax changes no log-probabilities
+    return [](const Tensor& output, const Tensor& target) {
+      return target.rank() == 2 ? cross_entropy(output, target) : nll_loss(output, target);
+    };
   if (!logits)
     throw InputError(str("model ", entry->name, ": gives probabilities of classes, the data ask for a number. Use --model mlp."));
   return [](const Tensor& output, const Tensor& target) { return mse_loss(flatten(output), target); };
@@ -84,9 +88,14 @@ std::string with_absolute_path(const std::string& source) {
   return source.substr(0, colon + 1) + absolute.string() + place.substr(length);
 }
 
-Tensor normalized(const Tensor& x, double mean, double stddev) {
-  if (mean == 0 && stddev == 1) return x;
-  return (x - mean) * (1 / stddev);
+Tensor normalized(const Tensor& x, const std::vector<double>& mean, const std::vector<double>& stddev) {
+  if (stddev.empty()) return x;
+  if (stddev.size() == 1) return (x - mean[0]) * (1 / stddev[0]);
+  std::vector<float> shift, scale;
+  for (size_t c = 0; c < stddev.size(); ++c)
+    shift.push_back(static_cast<float>(mean[c])), scale.push_back(static_cast<float>(1 / stddev[c]));
+  const Shape by_channel{static_cast<int64_t>(stddev.size()), 1, 1};
+  return (x - tensor<float>(shift, by_channel)) * tensor<float>(scale, by_channel);
 }
 
 const models::Entry& zoo_entry_of_run(const TrainConfig& config, const std::string& run) {

@@ -30,8 +30,8 @@ std::string data_differences(const Json& recorded, const Json& now);
 /// "mnist:data" → "mnist:/home/me/data": a run is also used from other folders than the one it was started in.
 std::string with_absolute_path(const std::string& source);
 
-/// (x − mean) / stddev, or x itself where that changes nothing.
-Tensor normalized(const Tensor& x, double mean, double stddev);
+/// (x − mean) / stddev of x [N, C, …]; both have one number, or one per channel, or none: then it is x itself.
+Tensor normalized(const Tensor& x, const std::vector<double>& mean, const std::vector<double>& stddev);
 
 /// The zoo's row for a run's model; InputError if the run trained a module of its own.
 const models::Entry& zoo_entry_of_run(const TrainConfig& config, const std::string& run);

@@ -35,14 +35,21 @@ Shape batch_shape(const data::Info& info, int64_t samples) {
   return shape;
 }
 
+/// Of a batch's y: classes, numbers, or shares of classes where samples are mixed.
+std::pair<Shape, DType> targets_of(const data::Info& info, int64_t samples, bool mixed) {
+  if (mixed) return {Shape{samples, info.classes}, f32};
+  return {Shape{samples}, data::target_dtype(info.task)};
+}
+
 /// What the batches of one pass over a data set take: those that wait, and the one in use.
-Blocks loader_blocks(const data::Dataset& dataset, int64_t batch_size, int64_t threads) {
+Blocks loader_blocks(const data::Dataset& dataset, int64_t batch_size, int64_t threads, bool mixed) {
   const int64_t full = dataset.size() / batch_size, rest = dataset.size() % batch_size;
-  const int64_t alive = threads > 0 ? data::LoaderOptions().queue + 1 : 2;
+  const int64_t alive = threads > 0 ? data::usual_queue(dataset.info(), batch_size) + 1 : 2;
   Blocks blocks;
   auto add_batches = [&](int64_t samples, int64_t count) {
     add(blocks, batch_shape(dataset.info(), samples).numel() * itemsize(f32), count);
-    add(blocks, samples * itemsize(data::target_dtype(dataset.info().task)), count);
+    const auto [shape, dtype] = targets_of(dataset.info(), samples, mixed);
+    add(blocks, shape.numel() * itemsize(dtype), count);
   };
   add_batches(batch_size, std::min(full, alive));
   if (rest > 0) add_batches(rest, 1);
@@ -51,14 +58,16 @@ Blocks loader_blocks(const data::Dataset& dataset, int64_t batch_size, int64_t t
 
 }  // namespace
 
-data::Batch TrainingLoop::rehearsed_batch(Rehearsal& rehearsal, const data::Info& info, int64_t samples) const {
-  return {rehearsal.leaf(batch_shape(info, samples), f32), rehearsal.leaf(Shape{samples}, data::target_dtype(info.task))};
+data::Batch TrainingLoop::rehearsed_batch(Rehearsal& rehearsal, int64_t samples, bool mixed) const {
+  const data::Info& info = s_.splits.train->info();
+  const auto [shape, dtype] = targets_of(info, samples, mixed);
+  return {rehearsal.leaf(batch_shape(info, samples), f32), rehearsal.leaf(shape, dtype)};
 }
 
 std::vector<ProgramForecast> TrainingLoop::rehearse_training(int64_t samples) {
   train_what_is_not_frozen(s_.model);
   Rehearsal rehearsal;
-  record_step(rehearsed_batch(rehearsal, s_.splits.train->info(), samples));
+  record_step(rehearsed_batch(rehearsal, samples, data::augment_from_text(s_.config.augment).mixes()));
   flush();
   return rehearsal.programs();
 }
@@ -67,7 +76,7 @@ std::vector<ProgramForecast> TrainingLoop::rehearse_evaluation(int64_t samples) 
   NoGrad no_grad;
   EvalMode eval_mode(s_.model);
   Rehearsal rehearsal;
-  const EvaluatedBatch kept = evaluated(s_.model, rehearsed_batch(rehearsal, s_.splits.train->info(), samples), evaluation());
+  const EvaluatedBatch kept = evaluated(s_.model, rehearsed_batch(rehearsal, samples, false), evaluation());
   flush();
   return rehearsal.programs();
 }
@@ -108,11 +117,12 @@ RunForecast TrainingLoop::forecast() {
     first = false;
     count(programs);
   });
-  take_larger(batches, loader_blocks(*s_.splits.train, s_.config.batch_size, s_.config.loader_threads));
+  take_larger(batches, loader_blocks(*s_.splits.train, s_.config.batch_size, s_.config.loader_threads,
+                                     data::augment_from_text(s_.config.augment).mixes()));
   for (const auto& split : {s_.splits.val, s_.splits.test}) {
     if (!split || split->size() == 0) continue;
     each_size(split->size(), eval.batch_size, [&](int64_t samples) { count(rehearse_evaluation(samples)); });
-    take_larger(batches, loader_blocks(*split, eval.batch_size, eval.loader_threads));
+    take_larger(batches, loader_blocks(*split, eval.batch_size, eval.loader_threads, false));
   }
 
   Blocks weights;

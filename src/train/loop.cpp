@@ -124,7 +124,7 @@ TrainingLoop::Outcome TrainingLoop::train_epoch() {
     if (!loader.next(batch)) break;
     const double loss = step(batch);
     if (!std::isfinite(loss)) explain_bad_number(p.step + 1, str("the loss became ", std::isnan(loss) ? "nan" : "infinite"));
-    account(loss, batch.y.numel(), watch.seconds());
+    account(loss, batch.y.size(0), watch.seconds());
     report_step(loss);
     const bool stop = asked_to_stop();
     if (stop || (s_.config.checkpoint_every > 0 && p.step % s_.config.checkpoint_every == 0)) {

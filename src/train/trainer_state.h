@@ -66,7 +66,7 @@ class TrainingLoop {
   Outcome finish_epoch();
   double step(const data::Batch& batch);
   Tensor record_step(const data::Batch& batch);
-  data::Batch rehearsed_batch(Rehearsal& rehearsal, const data::Info& info, int64_t samples) const;
+  data::Batch rehearsed_batch(Rehearsal& rehearsal, int64_t samples, bool mixed) const;
   std::vector<ProgramForecast> rehearse_training(int64_t samples);
   std::vector<ProgramForecast> rehearse_evaluation(int64_t samples);
   void say_forecast();

@@ -4,6 +4,8 @@
 #include <set>
 
 #include "data/files.h"
+#include "data/geometry.h"
+#include "data/mixing.h"
 #include "gtest/gtest.h"
 #include "suanli/data.h"
 
@@ -12,32 +14,23 @@ namespace {
 
 using namespace suanli::test;
 
-TEST(Augment, ByHand) {
-  std::vector<float> x = {1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12};
-  const Shape shape{2, 2, 3};
-  mirror(shape, x.data());
-  EXPECT_EQ(x, (std::vector<float>{3, 2, 1, 6, 5, 4, 9, 8, 7, 12, 11, 10}));
-  shift(shape, 1, -2, x.data());  // one row up, two columns to the right
-  EXPECT_EQ(x, (std::vector<float>{0, 0, 6, 0, 0, 0, 0, 0, 12, 0, 0, 0}));
-  x.assign(12, 1);
-  shift(shape, 0, 5, x.data());
-  EXPECT_EQ(x, std::vector<float>(12, 0));
-}
-
 TEST(Augment, Words) {
   EXPECT_FALSE(augment_from_text("none").any());
   const Augment a = augment_from_text("flip,crop");
-  EXPECT_TRUE(a.flip && a.crop && !a.resized_crop);
-  EXPECT_TRUE(augment_from_text("resized_crop").resized_crop);
+  EXPECT_EQ((std::vector{a.flip, a.crop, a.resized_crop}), (std::vector{0.5, 0.125, 0.0}));
+  EXPECT_EQ(augment_from_text("rotation=30,mixup").rotation, 30);
+  for (const AugmentWord& w : augment_words()) EXPECT_TRUE(augment_from_text(w.name).any()) << w.name;
   for (auto [text, part] : {std::pair{"flp", "Did you mean 'flip'?"},
                             {"", "'' is not known"},
+                            {"rotation=181", "rotation=181, expected a number above 0, at most 180"},
+                            {"flip=0", "flip=0, expected a number above 0"},
+                            {"flip=", "flip=, expected"},
                             {"none,flip", "'none' is not known"},
                             {"flip,", "'' is not known"},
                             {"crop,resized_crop", "Give one of them"}})
     EXPECT_TRUE(contains(error_of([&] { augment_from_text(text); }), part)) << text;
   const auto table = open("random:7").train;
-  EXPECT_TRUE(
-      contains(error_of([&] { Loader(table, {.augment = {.flip = true}}); }), "UsageError: [loader] augment: samples of shape [7]"));
+  EXPECT_TRUE(contains(error_of([&] { Loader(table, {.augment = {.flip = 0.5}}); }), "UsageError: [loader] augment: samples of shape [7]"));
 }
 
 TEST(Augment, BoxesLieInsideAndHaveTheAreasAndRatiosAsked) {
@@ -60,7 +53,7 @@ TEST(Augment, BoxesLieInsideAndHaveTheAreasAndRatiosAsked) {
 
 /// All values of three epochs.
 std::vector<std::vector<float>> views(const Augment& augment, int threads, uint64_t seed, int64_t batch_size) {
-  Loader loader(open("random:2x12x9?samples=40", {.val_fraction = 0}).train,
+  Loader loader(open("random:3x12x9?samples=40", {.val_fraction = 0}).train,
                 {.batch_size = batch_size, .seed = seed, .threads = threads, .queue = 3, .augment = augment});
   std::vector<std::vector<float>> epochs;
   for (int64_t epoch = 0; epoch < 3; ++epoch) {
@@ -72,10 +65,14 @@ std::vector<std::vector<float>> views(const Augment& augment, int threads, uint6
 }
 
 TEST(Augment, IsAFunctionOfSeedEpochAndSample) {
-  for (const Augment& a : {Augment{.flip = true}, Augment{.crop = true}, Augment{.flip = true, .resized_crop = true}}) {
+  for (const Augment& a : {augment_from_text("flip"), augment_from_text("crop"), augment_from_text("flip,resized_crop"),
+                           augment_from_text("randaugment,cutout,mixup"), augment_from_text("trivialaugment,erasing,cutmix"),
+                           augment_from_text("affine,color_jitter,grayscale,blur")}) {
     const auto one = views(a, 1, 7, 16);
     EXPECT_EQ(one, views(a, 3, 7, 16));  // not of threads
-    EXPECT_EQ(one, views(a, 0, 7, 5));   // not of batches
+    if (!a.mixes()) {
+      EXPECT_EQ(one, views(a, 0, 7, 5));  // not of batches
+    }
     EXPECT_NE(one, views(a, 1, 8, 16));
     EXPECT_NE(one[0], one[1]);
     EXPECT_NE(one[1], one[2]);
@@ -83,17 +80,18 @@ TEST(Augment, IsAFunctionOfSeedEpochAndSample) {
 }
 
 TEST(Augment, FlipsHalfAndMovesEverywhere) {
-  const auto plain = views({}, 0, 1, 40), flipped = views({.flip = true}, 0, 1, 40), moved = views({.crop = true}, 0, 1, 40);
-  const Shape shape{2, 12, 9};
+  const auto plain = views({}, 0, 1, 40), flipped = views({.flip = 0.5}, 0, 1, 40), moved = views({.crop = 0.125}, 0, 1, 40);
+  const Shape shape{3, 12, 9};
   int mirrored = 0;
   std::set<std::pair<int64_t, int64_t>> places;
   for (size_t epoch = 0; epoch < 3; ++epoch)
     for (size_t i = 0; i < 40; ++i) {
       auto sample = [&](const std::vector<std::vector<float>>& all) {
-        const auto from = all[epoch].begin() + static_cast<std::ptrdiff_t>(i * 216);
-        return std::vector<float>(from, from + 216);
+        std::vector<uint8_t> bytes;
+        for (size_t k = i * 324; k < (i + 1) * 324; ++k) bytes.push_back(static_cast<uint8_t>(255 * all[epoch][k] + 0.5f));
+        return bytes;
       };
-      std::vector<float> x = sample(plain);
+      std::vector<uint8_t> x = sample(plain);
       if (sample(flipped) != x) {
         ++mirrored;
         mirror(shape, x.data());
@@ -110,6 +108,51 @@ TEST(Augment, FlipsHalfAndMovesEverywhere) {
     }
   EXPECT_NEAR(mirrored, 60, 25);
   EXPECT_EQ(places.size(), 9u);
+}
+
+TEST(Augment, MixedBatchesHaveSharesOfClasses) {
+  const auto set = open("random:3x16x16?samples=32&classes=5", {.val_fraction = 0}).train;
+  for (const char* word : {"mixup", "cutmix", "mixup,cutmix"}) {
+    Loader plain(set, {.batch_size = 8}), mixed(set, {.batch_size = 8, .threads = 2, .augment = augment_from_text(word)});
+    plain.start(0), mixed.start(0);
+    int changed = 0;
+    for (Batch a, b; plain.next(a) && mixed.next(b);) {
+      ASSERT_EQ(b.y.shape(), (Shape{8, 5}));
+      const auto x = a.x.data<float>(), mixture = b.x.data<float>(), share = b.y.data<float>();
+      const auto label = a.y.data<int64_t>();
+      for (size_t i = 0; i < 8; ++i) {
+        const size_t before = (i + 7) % 8;
+        // What each sample kept, found from the pixels alone, is what its target says.
+        double own = 0, difference = 0;
+        for (size_t k = i * 768; k < (i + 1) * 768; ++k) {
+          const double other = static_cast<double>(x[k]) - static_cast<double>(x[k - i * 768 + before * 768]);
+          own += (static_cast<double>(mixture[k]) - static_cast<double>(x[k - i * 768 + before * 768])) * other;
+          difference += other * other;
+        }
+        std::vector<double> target(5);
+        target[static_cast<size_t>(label[i])] += own / difference, target[static_cast<size_t>(label[before])] += 1 - own / difference;
+        for (size_t c = 0; c < 5; ++c) EXPECT_NEAR(static_cast<double>(share[i * 5 + c]), target[c], 0.12) << word;
+        changed += std::abs(own / difference - 1) > 0.05;
+      }
+    }
+    EXPECT_GT(changed, 4) << word;
+  }
+}
+
+TEST(Augment, SharesComeFromABetaDistribution) {
+  for (double alpha : {0.2, 1.0, 3.0}) {
+    PhiloxStream random(1, 2);
+    double sum = 0, squares = 0;
+    constexpr int kDraws = 20'000;
+    for (int i = 0; i < kDraws; ++i) {
+      const double v = random_beta(alpha, random);
+      ASSERT_TRUE(v >= 0 && v <= 1);
+      sum += v, squares += (v - 0.5) * (v - 0.5);
+    }
+    const double variance = 1 / (4 * (2 * alpha + 1));
+    EXPECT_NEAR(sum / kDraws, 0.5, 5 * std::sqrt(variance / kDraws)) << alpha;
+    EXPECT_NEAR(squares / kDraws / variance, 1, 0.05) << alpha;
+  }
 }
 
 }  // namespace

@@ -274,7 +274,7 @@ TEST(Loader, RefusesOptionsThatCannotBe) {
   const Case cases[] = {{{.batch_size = 0}, "UsageError: [loader] batch_size = 0, expected at least 1"},
                         {{.threads = -1}, "UsageError: [loader] threads = -1"},
                         {{.threads = 1000}, "UsageError: [loader] threads = 1000"},
-                        {{.queue = 0}, "UsageError: [loader] queue = 0"}};
+                        {{.queue = -1}, "UsageError: [loader] queue = -1"}};
   for (const Case& c : cases) EXPECT_TRUE(contains(error_of([&] { Loader(numbers, c.options); }), c.message));
   EXPECT_TRUE(contains(error_of([&] { Loader(nullptr); }), "UsageError: [loader] there is no data set"));
   Loader loader(numbers, {.batch_size = 4});

@@ -60,8 +60,9 @@ TEST(Open, ReadsIdxFiles) {
   EXPECT_EQ(label, 1);
   for (size_t i = 0; i < 20; ++i) EXPECT_EQ(x[i], static_cast<float>(220 + i) / 255.0f);
   // 0, 1, …, 239: mean 119.5, variance (240² − 1) / 12
-  EXPECT_NEAR(info.mean, 119.5 / 255, 1e-12);
-  EXPECT_NEAR(info.stddev, std::sqrt((240.0 * 240 - 1) / 12) / 255, 1e-12);
+  ASSERT_EQ(info.mean.size(), 1u);
+  EXPECT_NEAR(info.mean[0], 119.5 / 255, 1e-12);
+  EXPECT_NEAR(info.stddev[0], std::sqrt((240.0 * 240 - 1) / 12) / 255, 1e-12);
   EXPECT_EQ(s.test->info().mean, info.mean);
 }
 
@@ -246,8 +247,8 @@ TEST(Open, RealMnistAndFashion) {
     EXPECT_EQ(s.train->size(), 60000);
     EXPECT_EQ(s.test->size(), 10000);
     EXPECT_EQ(s.train->info().input_shape, (Shape{1, 28, 28}));
-    EXPECT_NEAR(s.train->info().mean, c.mean, 5e-5) << c.kind;
-    EXPECT_NEAR(s.train->info().stddev, c.stddev, 5e-5) << c.kind;
+    EXPECT_NEAR(s.train->info().mean.at(0), c.mean, 5e-5) << c.kind;
+    EXPECT_NEAR(s.train->info().stddev.at(0), c.stddev, 5e-5) << c.kind;
     std::vector<int64_t> count(10);
     std::vector<float> x(784);
     for (int64_t i = 0, y = 0; i < s.train->size(); ++i) {

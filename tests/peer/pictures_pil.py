@@ -116,11 +116,11 @@ def check_sizes():
     for (height, width), got in zip(sizes, read([("large.png", 3, h, w) for h, w in sizes])):
         difference = np.abs(got.reshape(3, height, width) * 255.0 - fitted(image, height, width)).max()
         print(f"{height}x{width}: largest difference {difference:.5f} of 255")
-        assert difference < 1e-3, (height, width)
+        assert difference < 0.501, (height, width)   # ours is whole
     image.crop((0, 0, 231, 150)).save("thirds.png")
     [got] = read([("thirds.png", 3, 50, 77)])
     theirs = np.asarray(Image.open("thirds.png").reduce(3), np.float64).transpose(2, 0, 1)   # 3 x 3 means: nothing to interpret
-    assert np.abs(got.reshape(3, 50, 77) * 255.0 - theirs).max() < 1   # Pillow's result is whole
+    assert np.abs(got.reshape(3, 50, 77) * 255.0 - theirs).max() <= 1.001   # Pillow's result is whole
     print("3 x 3 means agree with Pillow")
 
 

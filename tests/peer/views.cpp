@@ -1,24 +1,78 @@
-// Gives the peer test of augmentation a picture and views of it, as raw f32 files: plain, mirrored, moved, parts of it scaled.
-#include <cstdlib>
+// Gives the peer test of augmentation what the parts of it make of a picture, as raw bytes.
+#include <cstdio>
+#include <map>
 #include <string>
 
 #include "base/file.h"
-#include "data/augment.h"
+#include "data/colour.h"
+#include "data/geometry.h"
+#include "data/mixing.h"
+#include "data/policies.h"
+#include "data/resize.h"
 
-int main(int argc, char** argv) {  // views OUT mirror | shift DOWN RIGHT | box TOP LEFT HEIGHT WIDTH | plain
-  using namespace suanli;
-  const auto set = data::open("random:3x32x40?samples=4", {.val_fraction = 0}).train;
-  const Shape shape = set->info().input_shape;
-  std::vector<float> x(static_cast<size_t>(shape.numel()));
-  int64_t y = 0;
-  const std::string what = argc > 2 ? argv[2] : "";
-  auto number = [&](int i) { return i < argc ? std::atoll(argv[i]) : 0; };
-  set->read(2, x.data(), &y);
-  if (what == "mirror") data::mirror(shape, x.data());
-  if (what == "shift") data::shift(shape, number(3), number(4), x.data());
-  if (what == "box")
-    set->read_box(
-        2, {static_cast<double>(number(3)), static_cast<double>(number(4)), static_cast<double>(number(5)), static_cast<double>(number(6))},
-        x.data(), &y);
-  write_file_atomically(argv[1], {reinterpret_cast<const char*>(x.data()), x.size() * sizeof(float)});
+namespace {
+using namespace suanli;
+using namespace suanli::data;
+
+double number(const char* text) { return std::strtod(text, nullptr); }
+int64_t whole(const char* text) { return std::strtoll(text, nullptr, 10); }
+
+/// What each word does to planes of bytes; a[0] … are the numbers behind it.
+const std::map<std::string, void (*)(const Shape&, char** a, uint8_t* x)> kParts = {
+    {"mirror", [](const Shape& s, char**, uint8_t* x) { mirror(s, x); }},
+    {"shift", [](const Shape& s, char** a, uint8_t* x) { shift(s, whole(a[0]), whole(a[1]), x); }},
+    {"box",
+     [](const Shape& s, char** a, uint8_t* x) {
+       const std::vector<uint8_t> before(x, x + s.numel());
+       resize_planes(before.data(), s, {number(a[0]), number(a[1]), number(a[2]), number(a[3])}, x);
+     }},
+    {"affine",  // interpolation, angle, right, down, scale, shear_x, shear_y
+     [](const Shape& s, char** a, uint8_t* x) {
+       warp(s, affine({number(a[1]), number(a[2]), number(a[3]), number(a[4]), number(a[5]), number(a[6])}),
+            std::string(a[0]) == "nearest" ? Interpolation::nearest : Interpolation::bilinear, x);
+     }},
+    {"erase", [](const Shape& s, char** a, uint8_t* x) { erase(s, {whole(a[0]), whole(a[1]), whole(a[2]), whole(a[3])}, {9, 8, 7}, x); }},
+    {"brightness", [](const Shape& s, char** a, uint8_t* x) { adjust_brightness(s, number(a[0]), x); }},
+    {"contrast", [](const Shape& s, char** a, uint8_t* x) { adjust_contrast(s, number(a[0]), x); }},
+    {"saturation", [](const Shape& s, char** a, uint8_t* x) { adjust_saturation(s, number(a[0]), x); }},
+    {"hue", [](const Shape& s, char** a, uint8_t* x) { adjust_hue(s, number(a[0]), x); }},
+    {"sharpness", [](const Shape& s, char** a, uint8_t* x) { adjust_sharpness(s, number(a[0]), x); }},
+    {"grayscale", [](const Shape& s, char**, uint8_t* x) { grayscale(s, x); }},
+    {"posterize", [](const Shape& s, char** a, uint8_t* x) { posterize(s, static_cast<int>(whole(a[0])), x); }},
+    {"solarize", [](const Shape& s, char** a, uint8_t* x) { solarize(s, number(a[0]), x); }},
+    {"autocontrast", [](const Shape& s, char**, uint8_t* x) { autocontrast(s, x); }},
+    {"equalize", [](const Shape& s, char**, uint8_t* x) { equalize(s, x); }},
+    {"blur", [](const Shape& s, char** a, uint8_t* x) { gaussian_blur(s, whole(a[0]), number(a[1]), x); }},
+    {"move",  // name, amount
+     [](const Shape& s, char** a, uint8_t* x) {
+       for (const Move& m : moves())
+         if (m.name == std::string(a[0])) m.apply(s, number(a[1]), x);
+     }},
+};
+
+void write(const char* path, const void* data, size_t bytes) { write_file_atomically(path, {static_cast<const char*>(data), bytes}); }
+
+/// Two samples of a batch, mixed: "mixup SHARE" or "cutmix TOP LEFT BOTTOM RIGHT".
+void mix(const std::string& how, const Shape& shape, char** a, const std::string& batch, const char* out) {
+  std::vector<float> x(batch.begin(), batch.end());
+  for (float& v : x) v = static_cast<float>(static_cast<uint8_t>(v)) / 255;
+  const int64_t count = static_cast<int64_t>(x.size()) / shape.numel();
+  if (how == "mixup") mixup(shape, count, number(a[0]), x.data());
+  else cutmix(shape, count, {whole(a[0]), whole(a[1]), whole(a[2]), whole(a[3])}, x.data());
+  write(out, x.data(), x.size() * sizeof(float));
+}
+}  // namespace
+
+int main(int argc, char** argv) {  // views IN HEIGHT WIDTH OUT PART [NUMBER …] | views moves
+  if (argc == 2) {
+    for (const Move& m : moves())
+      std::printf("%s %d %.17g %.17g\n", m.name, m.either_way, m.rand_most({3, 32, 40}), m.trivial_most({3, 32, 40}));
+    return 0;
+  }
+  const Shape shape{3, whole(argv[2]), whole(argv[3])};
+  std::string bytes = read_file(argv[1]);
+  const std::string part = argv[5];
+  if (part == "mixup" || part == "cutmix") return mix(part, shape, argv + 6, bytes, argv[4]), 0;
+  kParts.at(part)(shape, argv + 6, reinterpret_cast<uint8_t*>(bytes.data()));
+  write(argv[4], bytes.data(), bytes.size());
 }

@@ -14,8 +14,8 @@ TEST(Config, ReadsBackWhatItWrites) {
   c.data = "mnist:a \"b\"\\c\n\x7fü";
   c.lr = 0.1 + 0.2;
   c.momentum = 1e-300;
-  c.mean = -5;
-  c.stddev = 3;
+  c.mean = {-5, 0.1};
+  c.stddev = {3, 1e-9};
   c.seed = 9223372036854775807;
   c.epochs = 7;
   folder.file("config.toml", to_toml(c));
@@ -64,6 +64,8 @@ TEST(Config, ErrorsNameFileLineAndKey) {
   const Row rows[] = {
       {"epochs = 3\nlr = \"x\"\n", "c.toml: line 2: lr: expected a number"},
       {"epochs = 1.5", "line 1: epochs: expected a whole number"},
+      {"mean = [1, \"x\"]", "line 1: mean: expected a list of numbers"},
+      {"stddev = 3", "line 1: stddev: expected a list of numbers"},
       {"model = 3", "line 1: model: expected a text in quotes"},
       {"\n\nepoch = 3", "line 3: epoch is no setting: did you mean epochs?"},
       {"epochs = ", "line 1"},
