@@ -80,6 +80,7 @@ class Neighbours {
     if (!same_shape || !(space == a.out[0].shape)) return "they run over different shapes";
     const uint32_t ua = unit_of_[from], ub = unit_of_[to];
     if (reads_a_sum_of(ub, ua)) return kSumIncomplete;
+    if (op_reads(ub, ua)) return "the product or convolution of that kernel reads all of it first";
     if (reaches_around(ua, ub)) return "another kernel lies between them on a second path";
     if (sums_differ(ua, ub)) return "their sums are over different axes";
     if (units_[ua].size() + units_[ub].size() > Expr::kMaxInstructions)
@@ -93,6 +94,15 @@ class Neighbours {
       for (const Ref& r : p_.inputs(i))
         if (const Ref root = p_.root(r); root.kind == Ref::record && unit_of_[root.index] == unit && is_sum(p_.record(root.index)))
           return true;
+    return false;
+  }
+
+  /// Whether a unit has an op, with the rest as its epilogue, that takes something of another unit.
+  bool op_reads(uint32_t reader, uint32_t unit) const {
+    for (uint32_t i : units_[reader])
+      if (units_[reader].size() > 1 && !is_fusable(p_, i))
+        for (const Ref& r : p_.inputs(i))
+          if (const Ref root = p_.root(r); root.kind == Ref::record && unit_of_[root.index] == unit) return true;
     return false;
   }
 
@@ -164,7 +174,7 @@ std::vector<ExplainedKernel> kernels_of(const Plan& plan, const Tape& tape) {
     k.phase = k.module == "optimizer"                                                                       ? ExplainedKernel::update
               : std::max(s.record, *std::max_element(s.out_records.begin(), s.out_records.end())) < forward ? ExplainedKernel::forward
                                                                                                             : ExplainedKernel::backward;
-    k.ops = s.expr ? static_cast<int64_t>(s.expr->code.size() + s.expr->sums.size()) : 1;
+    k.ops = s.step.expr ? static_cast<int64_t>(s.expr->code.size() + s.expr->sums.size()) + s.step.has_epilogue() : 1;
     k.flops = s.flops, k.bytes = s.bytes, k.workspace_bytes = s.kernel->workspace_bytes;
     for (const Place& p : s.in)
       if (auto it = writer.find({p.kind, p.at});

@@ -25,7 +25,8 @@ uint16_t sum_op() {
 
 struct Reader {
   uint32_t record;
-  bool same_shape;  // sees the value in the shape that it was computed in
+  Shape shape;      // in which it sees the value
+  bool same_shape;  // as it was computed
 };
 
 class Regions {
@@ -52,7 +53,7 @@ class Regions {
         sums_[i] = uint64_t{p.record(i).attr.as<ReduceAttr>().axes} << 8 | static_cast<uint64_t>(p.record(i).out[0].dtype) | 1 << 7;
       for (const Ref& r : p.inputs(i)) {
         const Ref root = p.root(r);
-        if (root.kind == Ref::record) readers_[root.index].push_back({i, p.desc(r).shape == p.desc(root).shape});
+        if (root.kind == Ref::record) readers_[root.index].push_back({i, p.desc(r).shape, p.desc(r).shape == p.desc(root).shape});
       }
     }
     others_before_.assign(n_ + 1, 0);
@@ -114,9 +115,16 @@ class Regions {
 
   void place(uint32_t i) {
     std::vector<uint32_t> near, far;  // regions of readers that i may join, and of others
+    Shape epilogue_space;
     const bool early = frees_inputs(i);
     for (const Reader& r : readers_[i]) {
-      bool joins = r.same_shape && (leads_[i] || (fusable_[i] && !is_sum(i))) && fusable_[r.record] && space(r.record) == shape(i);
+      bool joins = r.same_shape && fusable_[i] && !is_sum(i) && fusable_[r.record] && space(r.record) == shape(i);
+      // To an epilogue it makes no difference in which shape it sees the elements; but all of it runs over the same one. What is computed
+      // again is to be computed later.
+      if (leads_[i] && fusable_[r.record] && space(r.record) == r.shape && !p_.record(r.record).again) {
+        if (near.empty()) epilogue_space = r.shape;
+        joins = r.shape == epilogue_space;
+      }
       // What makes one value of several goes ahead: joined with a reader that waits for others it would keep them all until then (the
       // gradients of a weight that is used many times).
       if (early && others_before_[r.record] > others_before_[i]) joins = false;

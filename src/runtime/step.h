@@ -41,7 +41,7 @@ struct Expr {
   Shape space;
   int own_inputs = -1;    // of an epilogue: how many inputs are the op's own; -1: it is none
   bool keeps = false;     // of an epilogue: the op's result becomes Step::out[0] too, in front of the others
-  ValueDesc own_result{};  // of an epilogue: the op's
+  ValueDesc own_result{};  // of an epilogue: the op's, which has as many elements as `space`
 };
 
 /// One op on known shapes. `attr` points to the op's attribute struct (48 bytes, see ops/op.h); a kernel copies what it needs of it.

@@ -131,5 +131,18 @@ TEST(Matmul, BitsDoNotDependOnTheThreads) {
     }
 }
 
+TEST(Matmul, EpiloguesAddNoError) {
+  for (Case c : cases) {
+    if (c.a.numel() == 0 || c.b.numel() == 0) continue;
+    for (int transpose = 0; transpose < 4; ++transpose) {
+      const MatmulAttr attr{(transpose & 1) != 0, (transpose & 2) != 0};
+      const auto a = random_buffer<float>(transposed(c.a, attr.transpose_a), 1),
+                 b = random_buffer<float>(transposed(c.b, attr.transpose_b), 2);
+      SCOPED_TRACE(str(a.shape, attr.transpose_a ? "T × " : " × ", b.shape, attr.transpose_b ? "T" : ""));
+      check_epilogue("matmul", &attr, {&a, &b}, result_shape(c), 1 + transpose);
+    }
+  }
+}
+
 }  // namespace
 }  // namespace suanli::test

@@ -93,8 +93,7 @@ TEST(Fuse, DropoutForwardAndBackward) {
 uniform f32[4, 7] 4 in 1 out
 full f32[] 1 in 1 out
 mul.gx f32[4, 3] 2 in 1 out
-matmul f32[4, 7] 2 in 1 out
-fused(relu, ge, where.gy, mul.gx, relu.gx) f32[4, 7] 5 in 1 out
+matmul(then relu, ge, where.gy, mul.gx, relu.gx) f32[4, 7] 6 in 1 out
 )");
 }
 
@@ -124,15 +123,14 @@ TEST(Fuse, NoPathLeavesAUnitAndComesBack) {
 fused(exp, sum) f32[4, 7] 1 in 2 out
 fused(div, add) f32[4, 7] 2 in 1 out
 )");
-  // The product reads y before the others run.
+  // The product reads all of y before the others run.
   EXPECT_EQ(steps([&] {
               Tensor y = relu(x * 2.0), z = matmul(y, w);
               return (z + y) * x;
             }),
             R"(
 fused(mul, relu) f32[4, 7] 2 in 1 out
-matmul f32[4, 7] 2 in 1 out
-fused(add, mul) f32[4, 7] 3 in 1 out
+matmul(then add, mul) f32[4, 7] 4 in 1 out
 )");
 }
 
@@ -187,8 +185,7 @@ TEST(Fuse, WhatOneLatePlaceNeedsIsComputedThere) {
             }),
             R"(
 relu f32[4, 7] 1 in 1 out
-matmul f32[4, 7] 2 in 1 out
-fused(mul, mul, add) f32[4, 7] 4 in 1 out
+matmul(then mul, mul, add) f32[4, 7] 5 in 1 out
 )");
 }
 

@@ -10,7 +10,7 @@ Epilogue::Epilogue(const Step& step) {
   if (!step.has_epilogue()) return;
   const Expr& e = *step.expr;
   own_inputs_ = e.own_inputs, keeps_ = e.keeps;
-  std::vector<ValueDesc> in{e.own_result};
+  std::vector<ValueDesc> in{{e.own_result.dtype, e.space}};
   in.insert(in.end(), step.in.begin() + own_inputs_, step.in.end());
   std::vector<DType> out;
   for (size_t k = keeps_; k < step.out.size(); ++k) out.push_back(step.out[k].dtype);
