@@ -25,6 +25,12 @@ struct Recipe {
   double lr, momentum;  ///< momentum is sgd's
   int64_t batch_size, epochs;
   bool normalize;  ///< Inputs are shifted and scaled to mean 0 and deviation 1 of the training data; else they stay in [0, 1].
+  const char* schedule = "constant";  ///< Of the learning rate, optim::schedule_from_name().
+  double warmup = -1, lr_start = -1, lr_end = -1;  ///< Of the schedule; -1: as usual for it.
+  double weight_decay = 0, label_smoothing = 0;
+  double ema = 0;  ///< Decay per step of an average of the weights; 0: none.
+  int64_t lookahead = 0;  ///< Steps after which weights return to their average, of decay 0.95^lookahead · (step/steps)³; 0: never.
+  double bias_lr = 1;  ///< Factor of the learning rate for biases and scales of normalisations.
 };
 
 /// What a model returns, and so which loss takes it.

@@ -34,8 +34,8 @@ template <class... A> std::string str(const A&... a) {
 }
 
 /// "1.5 MiB", "12 B".
-std::string human_bytes(int64_t bytes);
+SUANLI_API std::string human_bytes(int64_t bytes);
 /// "1.5 GFLOP", "120 FLOP".
-std::string human_flops(int64_t flops);
+SUANLI_API std::string human_flops(int64_t flops);
 
 }  // namespace suanli

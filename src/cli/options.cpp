@@ -40,14 +40,23 @@ double number(const Option& option, const std::string& text) {
 
 std::string Arguments::text(const std::string& option, const std::string& fallback) const {
   auto it = options_.find(option);
-  return it == options_.end() ? fallback : it->second;
+  return it == options_.end() ? fallback : it->second.back();
+}
+std::vector<std::string> Arguments::texts(const std::string& option) const {
+  auto it = options_.find(option);
+  return it == options_.end() ? std::vector<std::string>() : it->second;
 }
 int64_t Arguments::integer(const std::string& option, int64_t fallback) const { return has(option) ? std::stoll(text(option)) : fallback; }
 double Arguments::real(const std::string& option, double fallback) const { return has(option) ? std::stod(text(option)) : fallback; }
 std::vector<std::string> Arguments::given() const {
   std::vector<std::string> names;
-  for (auto& [name, value] : options_) names.push_back(name);
+  for (auto& [name, values] : options_) names.push_back(name);
   return names;
+}
+
+std::vector<Option> grouped(const char* group, std::vector<Option> options) {
+  for (Option& o : options) o.group = group;
+  return options;
 }
 
 const Verb& find_verb(const std::string& name) {
@@ -67,7 +76,8 @@ class Parser {
     app_.allow_extras();
     for (const Option& o : verb.options) {
       if (o.takes == Takes::nothing) app_.add_flag(o.name);
-      else app_.add_option(o.name)->type_size(1)->expected(1)->multi_option_policy(CLI::MultiOptionPolicy::TakeLast);
+      else
+        app_.add_option(o.name)->type_size(1)->expected(1)->multi_option_policy(CLI::MultiOptionPolicy::TakeAll)->allow_extra_args(false);
     }
   }
 
@@ -81,11 +91,13 @@ class Parser {
     for (const Option& o : verb_.options) {
       const CLI::Option* given = app_.get_option(o.name);
       if (given->count() == 0) continue;
-      std::string value = o.takes == Takes::nothing ? "" : given->results().back();
-      if (o.takes == Takes::integer || o.takes == Takes::real) number(o, value);
-      if (o.takes == Takes::text && value.empty())
-        throw UsageError(fmt::format("{} takes a text, not nothing.{}", o.name, see_help(verb_)));
-      out.options_[o.name] = value;
+      const std::vector<std::string> values = o.takes == Takes::nothing ? std::vector<std::string>{""} : given->results();
+      for (const std::string& value : values) {
+        if (o.takes == Takes::integer || o.takes == Takes::real) number(o, value);
+        if (o.takes == Takes::text && value.empty())
+          throw UsageError(fmt::format("{} takes a text, not nothing.{}", o.name, see_help(verb_)));
+      }
+      out.options_[o.name] = values;
     }
     bool options_ended = false;
     for (const std::string& word : app_.remaining()) {
@@ -154,11 +166,13 @@ std::string help_of(const Verb& verb) {
   out += "\n\n";
   for (const Positional& p : verb.positionals) out += fmt::format("  {:<24} {}\n", p.name, p.help);
   if (!verb.positionals.empty()) out += "\n";
+  const char* group = "";
   for (const Option& o : verb.options) {
+    if (std::string(group) != o.group) out += fmt::format("\n{}:\n", group = o.group);
     std::string left = *o.metavar ? fmt::format("{} {}", o.name, o.metavar) : o.name;
     out += fmt::format("  {:<24} {}{}\n", left, o.help, *o.fallback ? fmt::format(" (default: {})", o.fallback) : "");
   }
-  out += fmt::format("  {:<24} {}\n", "--help", "this text");
+  out += fmt::format("\n  {:<24} {}\n", "--help", "this text");
   if (!verb.examples.empty()) {
     out += "\nExamples:\n";
     for (const char* e : verb.examples) out += fmt::format("  {}\n", e);

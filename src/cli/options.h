@@ -18,7 +18,9 @@ struct Option {
   const char* help;
   const char* fallback = "";  // what holds if the option is not given, in words; shown in help
   double least = -std::numeric_limits<double>::infinity(), most = std::numeric_limits<double>::infinity();
+  const char* group = "";     // the heading in help that it stands below; "": the verb's own options
 };
+std::vector<Option> grouped(const char* group, std::vector<Option> options);
 
 struct Positional {
   const char* name;  // "RUN"
@@ -31,6 +33,8 @@ class Arguments {
  public:
   bool has(const std::string& option) const { return options_.count(option) > 0; }
   std::string text(const std::string& option, const std::string& fallback = "") const;
+  /// Of an option that may be given several times: all its values, in order.
+  std::vector<std::string> texts(const std::string& option) const;
   int64_t integer(const std::string& option, int64_t fallback) const;
   double real(const std::string& option, double fallback) const;
   const std::vector<std::string>& positionals() const { return positionals_; }
@@ -40,7 +44,7 @@ class Arguments {
 
  private:
   friend class Parser;
-  std::map<std::string, std::string> options_;
+  std::map<std::string, std::vector<std::string>> options_;
   std::vector<std::string> positionals_;
 };
 

@@ -2,7 +2,10 @@
 
 #include <cmath>
 
+#include "base/text.h"
 #include "cli/console.h"
+#include "cli/machine_roofs.h"
+#include "cli/model_summary.h"
 #include "cli/signals.h"
 #include "cli/training_options.h"
 #include "cli/verbs.h"
@@ -16,15 +19,6 @@ namespace {
 /// What may be said again when a run goes on; everything else is in its config.toml.
 constexpr const char* kWithResume[] = {"--resume",           "--force", "--epochs", "--threads", "--loader-threads",
                                        "--checkpoint-every", "--json",  "--quiet"};
-
-TrainConfig new_run(const Arguments& args) {
-  TrainConfig c = config_from(args, 0);
-  c.epochs = args.integer("--epochs", c.epochs);
-  c.max_steps = args.integer("--max-steps", c.max_steps);
-  c.checkpoint_every = args.integer("--checkpoint-every", c.checkpoint_every);
-  c.out = args.text("--out", c.out);
-  return c;
-}
 
 Trainer resumed_from(const Arguments& args) {
   if (!args.positionals().empty())
@@ -42,30 +36,54 @@ Trainer resumed_from(const Arguments& args) {
   return Trainer::resume(args.text("--resume"), options);
 }
 
-std::string report(const TrainResult& r, const data::Info& info) {
-  std::string out;
-  auto line = [&](const char* name, const std::string& text) { out += fmt::format("{:<14} {}\n", name, text); };
-  const bool regression = info.task == data::Task::regression;
-  const bool validated = !std::isnan(r.val_loss), tested = !std::isnan(r.test_loss);
-  auto error = [&](double loss) { return fmt::format("{:.6g}", std::sqrt(loss) * info.target_stddev); };
-  if (regression && tested)
-    line("test RMSE",
-         error(r.test_loss) +
-             (validated ? fmt::format("  (weights of epoch {}, the best in validation: {})", r.best_epoch, error(r.val_loss)) : ""));
-  else if (regression && validated)
-    line("val RMSE", fmt::format("{}  (weights of epoch {}, the best; there is no test set)", error(r.val_loss), r.best_epoch));
-  else if (tested)
-    line("test accuracy",
-         percent(r.test_accuracy) +
-             (validated ? fmt::format("  (weights of epoch {}, the best in validation: {})", r.best_epoch, percent(r.val_accuracy)) : ""));
-  else if (validated)
-    line("val accuracy", fmt::format("{}  (weights of epoch {}, the best; there is no test set)", percent(r.val_accuracy), r.best_epoch));
-  else line("train loss", fmt::format("{:.4f}  (there is neither a validation nor a test set)", r.train_loss));
-  line("time",
-       fmt::format("{:.1f} s, {} steps, {:.0f} samples/s, peak memory {}", r.seconds, r.steps, r.samples_per_s, memory_size(r.peak_bytes)));
+std::string best_line(const TrainResult& r, const data::Info& info) {
+  const bool regression = info.task == data::Task::regression, validated = !std::isnan(r.val_loss), tested = !std::isnan(r.test_loss);
+  if (!validated && !tested) return fmt::format("train loss      {:.4f}  (there is neither a validation nor a test set)", r.train_loss);
+  auto measured = [&](double loss, double accuracy) {
+    return regression ? fmt::format("{:.6g}", std::sqrt(loss) * info.target_stddev) : percent(accuracy);
+  };
+  const std::string val = measured(r.val_loss, r.val_accuracy), name = regression ? "RMSE" : "accuracy";
+  if (!tested) return fmt::format("{:<15} {}  (weights of epoch {}, the best; there is no test set)", "val " + name, val, r.best_epoch);
+  const std::string whose = validated ? fmt::format("  (weights of epoch {}, the best in validation: {})", r.best_epoch, val) : "";
+  return fmt::format("{:<15} {}{}", "test " + name, measured(r.test_loss, r.test_accuracy), whose);
+}
+
+std::string report(const TrainResult& r, const Trainer& trainer) {
+  const data::Info& info = trainer.data().train->info();
+  std::string out = best_line(r, info) + "\n";
+  auto line = [&](const char* name, const std::string& text) { out += fmt::format("{:<15} {}\n", name, text); };
+  line("time", fmt::format("{}, {} epochs, {} steps", duration(r.seconds), r.epochs, r.steps));
+  std::string speed = fmt::format("{:.0f} {}/s, {:.1f}% of it waiting for data", r.samples_per_s,
+                                  info.input_shape.rank() == 3 ? "images" : "samples", 100 * r.data_wait);
+  line("speed", speed);
+  if (!std::isnan(r.flops_per_s)) {
+    const double roof = machine_roofs().f32.all;
+    line("work", fmt::format("{:.1f} GFLOP/s, {:.0f}% of this machine's {:.0f} (suanli bench roofs)", r.flops_per_s / 1e9,
+                             100 * r.flops_per_s / roof, roof / 1e9));
+  }
+  if (!std::isnan(r.grad_norm))
+    line("gradients", fmt::format("norm {:.3g} in the mean, clipped to {} in {:.1f}% of the steps", r.grad_norm, trainer.config().clip_norm,
+                                  100 * r.clipped));
+  line("memory", fmt::format("{} at most", memory_size(r.peak_bytes)));
   line("run folder", r.run);
-  line("next", info.input_shape.rank() == 3 ? fmt::format("suanli eval {0}   or   suanli predict {0} picture.png", r.run)
-                                            : fmt::format("suanli eval {0}", r.run));
+  line("next", fmt::format("suanli eval {}", r.run));
+  line("", fmt::format("suanli predict {} {}", r.run, info.input_shape.rank() == 3 ? "picture.png" : "table.csv"));
+  return out;
+}
+
+/// What the run would be, without its first step.
+std::string rehearsed(Trainer& trainer) {
+  std::string out = model_summary(trainer) + "\n";
+  auto line = [&](const char* name, const std::string& text) { out += fmt::format("{:<10} {}\n", name, text); };
+  try {
+    const RunForecast f = trainer.forecast();
+    line("memory", forecast_in_words(f));
+    line("step", human_flops(f.flops_per_step));
+  } catch (const RehearsalError& e) { line("memory", fmt::format("not known beforehand: {}", e.what())); }
+  const RunTiming t = trainer.measure();
+  const int64_t epochs = trainer.config().epochs;
+  line("time", fmt::format("about {} for {} epoch(s) of {}: {} steps of {:.3g} ms each", duration(t.of_run(epochs)), epochs,
+                           duration(t.epoch), t.steps_per_epoch, t.step * 1e3));
   return out;
 }
 
@@ -73,9 +91,11 @@ int run(const Arguments& args) {
   const bool json = args.has("--json"), resume = args.has("--resume");
   if (args.has("--force") && !resume) throw UsageError("--force belongs to --resume");
   catch_stop_signals();
-  Trainer trainer = resume ? resumed_from(args) : Trainer(new_run(args));
+  Trainer trainer = resume ? resumed_from(args) : Trainer(config_from(args, 0));
+  trainer.settle();
   ProgressView view(args.has("--quiet"));
   if (!trainer.finished()) view.message(fmt::format("{}, {} epochs", description(trainer), trainer.config().epochs));
+  if (args.has("--dry-run")) return print_result(rehearsed(trainer)), 0;
   trainer.on_message = [&](const std::string& line) { view.message(line); };
   trainer.on_step = [&](const StepReport& r) { view.step(r); };
   trainer.on_epoch = [&](const EpochReport& r) { view.epoch(r); };
@@ -94,7 +114,7 @@ int run(const Arguments& args) {
     return 128 + stop_signal();
   }
   if (json) print_result(to_json(result).set("version", version()).dump() + "\n");
-  else print_result(report(result, trainer.data().train->info()));
+  else print_result(report(result, trainer));
   return 0;
 }
 
@@ -105,12 +125,15 @@ Verb train_verb() {
           "trains a model on data and keeps everything in a run folder",
           {{"DATA", "a folder of pictures, a sub-folder per class; table.csv?target=COLUMN; glyphs; KIND:PATH; default glyphs", false}},
           with_training_options({
-              {"--epochs", Takes::integer, "N", "passes over the training data", "the model's recipe", 1, 1e9},
+              {"--epochs", Takes::integer, "N", "passes over the training data", "the recipe's", 1, 1e9},
+              {"--time", Takes::text, "TIME", "as many epochs as fit, measured first: 90s, 20m, 1.5h", "the recipe's epochs"},
+              {"--patience", Takes::integer, "N", "ends after N epochs without a better validation", "never", 1, 1e9},
               {"--out", Takes::text, "DIR", "the run folder", "runs/<date>-<model>-<n>"},
               {"--checkpoint-every", Takes::integer, "N", "steps between checkpoints; 0: only after epochs", "500", 0, 1e15},
               {"--max-steps", Takes::integer, "N", "ends after so many steps", "no limit", 1, 1e15},
               {"--resume", Takes::text, "RUN", "goes on with a run where it was stopped or killed, bit for bit"},
               {"--force", Takes::nothing, "", "with --resume: also where the result will not be bit-exact"},
+              {"--dry-run", Takes::nothing, "", "shows data, layers, memory and time, and stops before the first step"},
               {"--json", Takes::nothing, "", "the result as one JSON object on stdout"},
               {"--quiet", Takes::nothing, "", "no progress"},
           }),

@@ -2,9 +2,12 @@
 
 #include <fmt/format.h>
 
-#include <iterator>
+#include <algorithm>
+#include <charconv>
+#include <cmath>
 
 #include "suanli/runtime.h"
+#include "train/config.h"
 
 namespace suanli::cli {
 
@@ -21,51 +24,106 @@ const char* augment_help() {
 }  // namespace
 
 std::vector<Option> with_training_options(std::vector<Option> own) {
-  std::vector<Option> all = {
-      {"--model", Takes::text, "NAME", "linear, mlp, cnn_b, cnn_c or resnet18", "one that fits the data"},
-      {"--weights", Takes::text, "FILE", "begins with these: safetensors, or a state dict by PyTorch", "random weights"},
-      {"--freeze", Takes::text, "LIST", "parameters that stay: names with * and ?, or backbone", "none"},
-      {"--backbone-lr", Takes::real, "X", "learning rate of all but the last layer, as a factor", "1", 0},
-      {"--stem", Takes::text, "NAME", "of networks for pictures: small or large", "as the weights or pictures ask"},
-      {"--batch-size", Takes::integer, "N", "samples per step", "the model's recipe", 1, 1e9},
-      {"--optimizer", Takes::text, "NAME", "sgd or adam", "the model's recipe"},
-      {"--lr", Takes::real, "X", "learning rate", "the model's recipe", 0},
-      {"--momentum", Takes::real, "X", "of sgd", "the model's recipe", 0, 1},
-      {"--augment", Takes::text, "LIST", augment_help(), "as usual for the data"},
-      {"--seed", Takes::integer, "N", "decides weights, order, validation split and dropout", "0", 0, 9.2e18},
-      {"--val", Takes::real, "FRACTION", "of the training samples that validates; 0: none", "0.1", 0, 1},
-      {"--task", Takes::text, "NAME", "of a table: regression or classification", "as the target column looks"},
-      {"--skip-bad", Takes::nothing, "", "leaves out pictures that cannot be read, instead of refusing the data"},
-      {"--device", Takes::text, "NAME", "cpu, cuda or auto", "auto"},
-      {"--threads", Takes::integer, "N", "that compute", "the CPUs of this process", 1, 1024},
-      {"--loader-threads", Takes::integer, "N", "that read data; never changes a result", "1", 0, 256},
+  const char* recipe = "the recipe's";
+  const std::vector<Option> groups[] = {
+      grouped("Model and data",
+              {
+                  {"--model", Takes::text, "NAME", "linear, mlp, cnn_b, cnn_c or resnet18", "one that fits the data"},
+                  {"--weights", Takes::text, "FILE", "begins with these: safetensors, or a state dict by PyTorch", "random weights"},
+                  {"--freeze", Takes::text, "LIST", "parameters that stay: names with * and ?, or backbone", "none"},
+                  {"--backbone-lr", Takes::real, "X", "learning rate of all but the last layer, as a factor", "1", 0},
+                  {"--stem", Takes::text, "NAME", "of networks for pictures: small or large", "as the weights or pictures ask"},
+                  {"--task", Takes::text, "NAME", "of a table: regression or classification", "as the target column looks"},
+                  {"--augment", Takes::text, "LIST", augment_help(), "as usual for the data"},
+                  {"--val", Takes::real, "SHARE", "of the training samples that validates; 0: none", "0.1", 0, 1},
+                  {"--limit", Takes::integer, "N", "uses so many samples at most", "all", 1, 1e15},
+                  {"--overfit-batches", Takes::integer, "N", "trains and validates on the same N batches: a check", "no", 1, 1e9},
+                  {"--skip-bad", Takes::nothing, "", "leaves out pictures that cannot be read"},
+              }),
+      grouped("Recipe",
+              {
+                  {"--batch-size", Takes::text, "N", "samples per batch, or auto: fits the memory, fastest in a trial", recipe},
+                  {"--accumulate", Takes::integer, "N", "batches per step of the optimiser", "1", 1, 1e9},
+                  {"--optimizer", Takes::text, "NAME", "sgd, nesterov, adam or adamw", recipe},
+                  {"--lr", Takes::real, "X", "learning rate", recipe, 0},
+                  {"--momentum", Takes::real, "X", "of sgd and nesterov", recipe, 0, 1},
+                  {"--weight-decay", Takes::real, "X", "of adamw apart from the gradient", recipe, 0},
+                  {"--decay", Takes::text, "WHAT", "weights, or all: biases and scales too", "weights"},
+                  {"--bias-lr", Takes::real, "X", "factor of lr for biases and scales", recipe, 0},
+                  {"--schedule", Takes::text, "NAME", "of lr: constant, cosine, linear, onecycle or step", recipe},
+                  {"--warmup", Takes::real, "SHARE", "of the run in which lr rises", "the schedule's", 0, 1},
+                  {"--lr-start", Takes::real, "X", "factor of lr where it rises from", "the schedule's", 0},
+                  {"--lr-end", Takes::real, "X", "factor of lr at the end", "the schedule's", 0},
+                  {"--milestones", Takes::text, "LIST", "of schedule step: shares of the run", "0.5,0.75"},
+                  {"--gamma", Takes::real, "X", "of schedule step: factor at each milestone", "0.1", 0, 1},
+                  {"--label-smoothing", Takes::real, "SHARE", "of each target that all classes share", recipe, 0, 1},
+                  {"--class-weights", Takes::text, "LIST", "of the loss: none, auto, or a number per class", "none"},
+                  {"--clip-norm", Takes::real, "X", "longest gradient", "no limit", 0},
+                  {"--clip-value", Takes::real, "X", "largest element of a gradient", "no limit", 0},
+                  {"--ema", Takes::real, "X", "keeps an average of the weights with this decay per step", recipe, 0, 1},
+                  {"--lookahead", Takes::integer, "N", "weights return to their average every N steps", recipe, 0, 1e9},
+                  {"--seed", Takes::integer, "N", "decides weights, order, validation split and dropout", "0", 0, 9.2e18},
+                  {"--config", Takes::text, "FILE", "settings as in a run's config.toml; options go before it"},
+                  {"--set", Takes::text, "KEY=VALUE", "one setting of config.toml; may be repeated"},
+              }),
+      grouped("Machine",
+              {
+                  {"--device", Takes::text, "NAME", "cpu, cuda or auto", "auto"},
+                  {"--threads", Takes::integer, "N", "that compute", "the CPUs of this process", 1, 1024},
+                  {"--loader-threads", Takes::integer, "N", "that read data; never changes a result", "1", 0, 256},
+              }),
   };
-  all.insert(all.end(), std::make_move_iterator(own.begin()), std::make_move_iterator(own.end()));
-  return all;
+  for (const std::vector<Option>& group : groups) own.insert(own.end(), group.begin(), group.end());
+  return own;
 }
+
+namespace {
+
+/// "--batch-size" of "batch_size".
+std::string option_of(std::string key) {
+  std::replace(key.begin(), key.end(), '_', '-');
+  return "--" + key;
+}
+
+/// "20m", "90s", "1.5h" or a number of seconds.
+double seconds_from(const std::string& text) {
+  const std::string units = "smhd";
+  constexpr double lengths[] = {1, 60, 3600, 86400};
+  const size_t unit = text.empty() ? std::string::npos : units.find(text.back());
+  const size_t digits = text.size() - (unit == std::string::npos ? 0 : 1);
+  double value = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + digits, value);
+  if (error != std::errc() || end != text.data() + digits || !(value > 0) || !std::isfinite(value))
+    throw UsageError(fmt::format("--time is '{}', expected a time such as 90s, 20m or 1.5h", text));
+  return value * (unit == std::string::npos ? 1 : lengths[unit]);
+}
+
+}  // namespace
 
 TrainConfig config_from(const Arguments& args, size_t data) {
   TrainConfig c;
+  if (args.has("--config")) c = config_from_toml(args.text("--config"));
+  for (const std::string& setting : args.texts("--set")) {
+    const size_t equals = setting.find('=');
+    if (equals == std::string::npos) throw UsageError(fmt::format("--set takes KEY=VALUE, not '{}'", setting));
+    set_field(c, setting.substr(0, equals), setting.substr(equals + 1));
+  }
+  for (const ConfigField& field : config_fields()) {
+    const std::string option = option_of(field.key), value = args.text(option);
+    if (!args.has(option)) continue;
+    if (option == "--time") c.time = seconds_from(value);
+    else if (option == "--batch-size" && value == "auto") c.batch_size = TrainConfig::kAutoBatch;
+    else set_field(c, field.key, value);
+  }
+  if (args.has("--batch-size") && c.batch_size != TrainConfig::kAutoBatch && c.batch_size < 1)
+    throw UsageError(fmt::format("--batch-size is {}, expected auto or a number of at least 1", args.text("--batch-size")));
+  if (args.has("--lr") && !(c.lr > 0)) throw UsageError(fmt::format("--lr is {}, expected a number above 0", args.text("--lr")));
+  if (args.has("--epochs") && args.has("--time")) throw UsageError("--epochs and --time both say how long the run is. Give one of them.");
   c.data = args.positional(data, c.data);
   auto add_setting = [&](const std::string& setting) { c.data += (c.data.find('?') == std::string::npos ? "?" : "&") + setting; };
   if (args.has("--skip-bad")) add_setting("skip_bad=1");
   if (args.has("--task")) add_setting("task=" + args.text("--task"));
-  c.model = args.text("--model", c.model);
-  c.weights = args.text("--weights", c.weights);
-  c.freeze = args.text("--freeze", c.freeze);
-  c.backbone_lr = args.real("--backbone-lr", c.backbone_lr);
-  c.stem = args.text("--stem", c.stem);
-  c.batch_size = args.integer("--batch-size", c.batch_size);
-  c.optimizer = args.text("--optimizer", c.optimizer);
-  c.lr = args.real("--lr", c.lr);
-  if (args.has("--lr") && !(c.lr > 0)) throw UsageError(fmt::format("--lr is {}, expected a number above 0", args.text("--lr")));
-  c.momentum = args.real("--momentum", c.momentum);
-  c.augment = args.text("--augment", c.augment);
-  c.seed = args.integer("--seed", c.seed);
-  c.val = args.real("--val", c.val);
-  c.threads = args.integer("--threads", c.threads);
-  c.loader_threads = args.integer("--loader-threads", c.loader_threads);
-  c.device = args.text("--device", c.device);
+  c.out = args.text("--out", c.out);
   return c;
 }
 

@@ -53,6 +53,9 @@ Json to_json(const Progress& p) {
                       {"train_loss", p.train_loss},
                       {"seconds", p.seconds},
                       {"train_seconds", p.train_seconds},
+                      {"wait_seconds", p.wait_seconds},
+                      {"grad_norm", p.grad_norm},
+                      {"clipped", p.clipped},
                       {"metrics_bytes", p.metrics_bytes},
                       {"generator_seed", word(p.generator_seed)},
                       {"generator_counter", word(p.generator_counter)}};
@@ -71,6 +74,11 @@ Progress progress_from_json(const Json& j) {
   p.train_loss = j.at("train_loss").number();
   p.seconds = j.at("seconds").number();
   p.train_seconds = j.at("train_seconds").number();
+  if (j.find("wait_seconds")) {  // not in runs of the first version 0.1.0
+    p.wait_seconds = j.at("wait_seconds").number();
+    p.grad_norm = j.at("grad_norm").number();
+    p.clipped = j.at("clipped").integer();
+  }
   p.metrics_bytes = j.at("metrics_bytes").integer();
   p.generator_seed = word(j.at("generator_seed"));
   p.generator_counter = word(j.at("generator_counter"));
@@ -112,7 +120,7 @@ NamedTensors CheckpointFolder::tensors(const SavedFile& file) const {
   return load_safetensors(path);
 }
 
-void CheckpointFolder::save(Checkpoint& c, const NamedTensors& model, const NamedTensors& optimizer, bool is_best) {
+void CheckpointFolder::save(Checkpoint& c, const NamedTensors& model, const NamedTensors& optimizer, const NamedTensors* best) {
   char stem[32];
   std::snprintf(stem, sizeof stem, "step-%08lld", static_cast<long long>(c.progress.step));
   Checkpoint next = c;
@@ -122,11 +130,15 @@ void CheckpointFolder::save(Checkpoint& c, const NamedTensors& model, const Name
   next.model.digest = write_safetensors(path_ + "/" + next.model.name, model, note);
   next.optimizer.name = str(stem, ".optim.safetensors");
   next.optimizer.digest = write_safetensors(path_ + "/" + next.optimizer.name, optimizer, note);
-  if (is_best) next.best_model = next.model;
+  if (best == &model) next.best_model = next.model;
+  else if (best) {
+    next.best_model.name = str(stem, ".kept.safetensors");
+    next.best_model.digest = write_safetensors(path_ + "/" + next.best_model.name, *best, note);
+  }
 
-  Json best;
+  Json kept;
   if (!next.best_model.name.empty())
-    best = Json::Object{{"epoch", c.best.epoch},
+    kept = Json::Object{{"epoch", c.best.epoch},
                         {"step", c.best.step},
                         {"val_loss", c.best.loss},
                         {"val_accuracy", c.best.accuracy},
@@ -139,7 +151,7 @@ void CheckpointFolder::save(Checkpoint& c, const NamedTensors& model, const Name
                             {"progress", to_json(c.progress)},
                             {"model", to_json(next.model)},
                             {"optimizer", to_json(next.optimizer)},
-                            {"best", best},
+                            {"best", kept},
                             {"config", p.config},
                             {"data", p.data}};
   write_file_atomically(path_ + "/" + kState, state.dump(1) + "\n");

@@ -1,7 +1,8 @@
 // Checkpoints: what a run needs to go on bit for bit, written so that a kill at any instant leaves a complete one.
 //
 //   checkpoints/step-00001200.safetensors         model state under its PyTorch names
-//   checkpoints/step-00001200.optim.safetensors   optimiser state
+//   checkpoints/step-00001200.optim.safetensors   optimiser state; under "average." what averages of the weights remember
+//   checkpoints/step-00001200.kept.safetensors    the best weights, where an average is kept rather than the weights themselves
 //   checkpoints/state.json                        everything else, and the names, lengths and checksums of the files that belong to it
 //
 // state.json is the commit point: it is renamed into place after the files that it names are on the disk, and it names the best weights
@@ -30,7 +31,9 @@ struct Progress {
   double window_loss = 0;  // Σ loss since the last row in metrics.jsonl
   int64_t window_steps = 0;
   double train_loss = 0;  // mean of the last complete epoch
-  double seconds = 0, train_seconds = 0;
+  double seconds = 0, train_seconds = 0, wait_seconds = 0;
+  double grad_norm = 0;   // Σ over the steps, where gradients are clipped by norm
+  int64_t clipped = 0;    // steps whose gradient was longer than allowed
   int64_t metrics_bytes = 0;  // length of metrics.jsonl; later rows belong to steps that will be taken again
   uint64_t generator_seed = 0, generator_counter = 0;
 };
@@ -73,9 +76,9 @@ class CheckpointFolder {
   /// Reads the tensors of one of its files; verifies length and checksum first.
   NamedTensors tensors(const SavedFile& file) const;
 
-  /// Writes the files, commits, then cleans. `checkpoint` holds what was committed before (its best_model stays unless is_best) and is
-  /// updated.
-  void save(Checkpoint& checkpoint, const NamedTensors& model, const NamedTensors& optimizer, bool is_best);
+  /// Writes the files, commits, then cleans. `checkpoint` holds what was committed before (its best_model stays unless `best` is given) and
+  /// is updated. `best`: the weights to keep, often `model` itself.
+  void save(Checkpoint& checkpoint, const NamedTensors& model, const NamedTensors& optimizer, const NamedTensors* best);
   /// Removes files that no state names.
   void clean(const std::optional<Checkpoint>& keep) const;
 

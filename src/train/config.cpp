@@ -13,28 +13,48 @@ namespace suanli {
 const std::vector<ConfigField>& config_fields() {
   using C = TrainConfig;
   static const std::vector<ConfigField> fields = {
-      {"data", &C::data, false, "what data::open() opens; its content is fingerprinted"},
-      {"model", &C::model, true, "name in the model zoo, or of a model of your own"},
-      {"stem", &C::stem, true, "small or large: how a network for pictures begins"},
-      {"weights", &C::weights, false, "file that the run began with"},
-      {"freeze", &C::freeze, true, "parameters that are not trained: names with * and ?, or backbone"},
-      {"backbone_lr", &C::backbone_lr, true, "learning rate of all but the head, as a factor"},
-      {"epochs", &C::epochs, false, ""},
-      {"batch_size", &C::batch_size, true, ""},
-      {"optimizer", &C::optimizer, true, "sgd or adam"},
-      {"lr", &C::lr, true, "learning rate"},
-      {"momentum", &C::momentum, true, "of sgd"},
-      {"mean", &C::mean, true, "inputs become (x - mean) / stddev, by channel"},
-      {"stddev", &C::stddev, true, ""},
-      {"augment", &C::augment, true, "other views of training pictures, see suanli train --help"},
-      {"seed", &C::seed, true, "of weights, order, validation split and dropout"},
-      {"val", &C::val, true, "fraction of the training samples that validates"},
-      {"max_steps", &C::max_steps, false, "0: no limit"},
-      {"checkpoint_every", &C::checkpoint_every, false, "steps; 0: only at the ends of epochs"},
-      {"threads", &C::threads, true, "that compute"},
-      {"loader_threads", &C::loader_threads, false, "that read data; results do not depend on them"},
-      {"device", &C::device, true, ""},
-      {"precision", &C::precision, true, ""},
+      {"data", &C::data, Decides::nothing, "what data::open() opens; its content is fingerprinted"},
+      {"model", &C::model, Decides::result, "name in the model zoo, or of a model of your own"},
+      {"stem", &C::stem, Decides::result, "small or large: how a network for pictures begins"},
+      {"weights", &C::weights, Decides::nothing, "file that the run began with"},
+      {"freeze", &C::freeze, Decides::result, "parameters that are not trained: names with * and ?, or backbone"},
+      {"backbone_lr", &C::backbone_lr, Decides::result, "learning rate of all but the head, as a factor"},
+      {"epochs", &C::epochs, Decides::length, ""},
+      {"batch_size", &C::batch_size, Decides::result, ""},
+      {"accumulate", &C::accumulate, Decides::result, "batches per step of the optimiser"},
+      {"optimizer", &C::optimizer, Decides::result, "sgd, nesterov, adam or adamw"},
+      {"lr", &C::lr, Decides::result, "learning rate"},
+      {"momentum", &C::momentum, Decides::result, "of sgd and nesterov"},
+      {"weight_decay", &C::weight_decay, Decides::result, ""},
+      {"decay", &C::decay, Decides::result, "what decays: weights, or all (biases and scales too)"},
+      {"bias_lr", &C::bias_lr, Decides::result, "factor of lr for biases and scales"},
+      {"schedule", &C::schedule, Decides::result, "of lr: constant, cosine, linear, onecycle or step"},
+      {"warmup", &C::warmup, Decides::result, "share of the steps over which lr rises"},
+      {"lr_start", &C::lr_start, Decides::result, "factor of lr where it rises from"},
+      {"lr_end", &C::lr_end, Decides::result, "factor of lr at the end"},
+      {"milestones", &C::milestones, Decides::result, "of schedule step: shares of the run"},
+      {"gamma", &C::gamma, Decides::result, "of schedule step: factor at each milestone"},
+      {"label_smoothing", &C::label_smoothing, Decides::result, ""},
+      {"class_weights", &C::class_weights, Decides::result, "of the loss: none, auto, or a number per class"},
+      {"clip_norm", &C::clip_norm, Decides::result, "largest norm of all gradients; 0: no limit"},
+      {"clip_value", &C::clip_value, Decides::result, "largest element of a gradient; 0: no limit"},
+      {"ema", &C::ema, Decides::result, "decay of the average of the weights that is kept; 0: none"},
+      {"lookahead", &C::lookahead, Decides::result, "steps after which weights return to their average; 0: never"},
+      {"mean", &C::mean, Decides::result, "inputs become (x - mean) / stddev, by channel"},
+      {"stddev", &C::stddev, Decides::result, ""},
+      {"augment", &C::augment, Decides::result, "other views of training pictures, see suanli train --help"},
+      {"seed", &C::seed, Decides::result, "of weights, order, validation split and dropout"},
+      {"val", &C::val, Decides::result, "fraction of the training samples that validates"},
+      {"limit", &C::limit, Decides::result, "samples used at most; 0: all"},
+      {"overfit_batches", &C::overfit_batches, Decides::result, "trains and validates on so many batches; 0: no"},
+      {"patience", &C::patience, Decides::nothing, "epochs without a better validation that end the run; 0: never"},
+      {"max_steps", &C::max_steps, Decides::length, "0: no limit"},
+      {"time", &C::time, Decides::nothing, "seconds that decided the epochs; 0: they were said"},
+      {"checkpoint_every", &C::checkpoint_every, Decides::nothing, "steps; 0: only at the ends of epochs"},
+      {"threads", &C::threads, Decides::result, "that compute"},
+      {"loader_threads", &C::loader_threads, Decides::nothing, "that read data; results do not depend on them"},
+      {"device", &C::device, Decides::result, ""},
+      {"precision", &C::precision, Decides::result, ""},
   };
   return fields;
 }
@@ -54,30 +74,87 @@ std::string toml_reals(const std::vector<double>& values) {
   return "[" + text + "]";
 }
 
+struct KnownOptimizer {
+  const char* name;
+  double lr, momentum, weight_decay;  // usual where no recipe speaks
+};
+constexpr KnownOptimizer kOptimizers[] = {
+    {"sgd", 0.01, 0.9, 0}, {"nesterov", 0.01, 0.9, 0}, {"adam", 1e-3, 0, 0}, {"adamw", 1e-3, 0, 0.01}};
+
+const KnownOptimizer& known_optimizer(const std::string& name) {
+  std::vector<std::string> names;
+  for (const KnownOptimizer& o : kOptimizers) {
+    if (name == o.name) return o;
+    names.push_back(o.name);
+  }
+  const std::string near = did_you_mean(name, names);
+  throw InputError(str("optimizer '", name, "' is not known: ", near.empty() ? "" : str("did you mean '", near, "'? "),
+                       "There are sgd, nesterov, adam, adamw."));
+}
+
 }  // namespace
 
-void resolve(TrainConfig& c, bool own_model) {
-  models::Recipe recipe{"adam", 1e-3, 0, 64, 5, false};
-  if (!own_model) recipe = models::entry(c.model).recipe;
+void fill(TrainConfig& c, const models::Recipe& recipe) {
   if (c.epochs == 0) c.epochs = recipe.epochs;
   if (c.batch_size == 0) c.batch_size = recipe.batch_size;
-  // An optimiser that is not the recipe's takes its own usual numbers, not those tuned for another.
+  // An optimiser or a schedule that is not the recipe's takes its own usual numbers, not those tuned for another.
   const bool same = c.optimizer.empty() || c.optimizer == recipe.optimizer;
   if (c.optimizer.empty()) c.optimizer = recipe.optimizer;
-  if (c.optimizer != "sgd" && c.optimizer != "adam") {
-    std::string near = did_you_mean(c.optimizer, {"sgd", "adam"});
-    throw InputError(str("optimizer '", c.optimizer, "' is not known: ", near.empty() ? "" : str("did you mean '", near, "'? "),
-                         "There are sgd, adam."));
+  const KnownOptimizer& optimizer = known_optimizer(c.optimizer);
+  if (c.lr == 0) c.lr = same ? recipe.lr : optimizer.lr;
+  if (optimizer.momentum == 0 && c.momentum > 0)
+    throw UsageError(str("momentum is sgd's; ", c.optimizer, " has its own averages. Leave it out, or use --optimizer sgd."));
+  if (c.momentum == -1) c.momentum = same ? recipe.momentum : optimizer.momentum;
+  if (c.weight_decay == -1) c.weight_decay = same ? recipe.weight_decay : optimizer.weight_decay;
+  if (c.bias_lr == 0) c.bias_lr = same ? recipe.bias_lr : 1;
+  if (c.decay.empty()) c.decay = "weights";
+  const bool same_schedule = c.schedule.empty() || c.schedule == recipe.schedule;
+  if (c.schedule.empty()) c.schedule = recipe.schedule;
+  const optim::Schedule usual = optim::schedule_from_name(c.schedule);
+  auto take = [&](double& value, double of_recipe, double of_schedule) {
+    if (value == -1) value = same_schedule && of_recipe != -1 ? of_recipe : of_schedule;
+  };
+  take(c.warmup, recipe.warmup, usual.warmup);
+  take(c.lr_start, recipe.lr_start, usual.start);
+  take(c.lr_end, recipe.lr_end, usual.end);
+  if (c.milestones.empty())
+    for (double m : usual.milestones) c.milestones += str(c.milestones.empty() ? "" : ",", m);
+  if (c.gamma == 0) c.gamma = usual.gamma;
+  if (c.label_smoothing == -1) c.label_smoothing = recipe.label_smoothing;
+  if (c.class_weights.empty()) c.class_weights = "none";
+  if (c.ema == -1) c.ema = c.lookahead > 0 ? 0 : recipe.ema;
+  if (c.lookahead == -1) c.lookahead = c.ema > 0 ? 0 : recipe.lookahead;
+}
+
+std::vector<double> numbers_from(const std::string& key, const std::string& text) {
+  std::vector<double> out;
+  for (size_t at = 0; at <= text.size();) {
+    const size_t end = std::min(text.find(',', at), text.size());
+    double value = 0;
+    const auto [stop, error] = std::from_chars(text.data() + at, text.data() + end, value);
+    if (error != std::errc() || stop != text.data() + end || !std::isfinite(value))
+      throw UsageError(str(key, " is '", text, "', expected numbers with commas between"));
+    out.push_back(value);
+    at = end + 1;
   }
-  if (c.lr == 0) c.lr = same ? recipe.lr : c.optimizer == "sgd" ? 0.01 : 1e-3;
-  if (c.optimizer == "adam" && c.momentum > 0)
-    throw UsageError("momentum is sgd's; adam has its own averages. Leave it out, or use --optimizer sgd.");
-  if (c.momentum == -1) c.momentum = c.optimizer == "adam" ? 0 : same ? recipe.momentum : 0.9;
+  return out;
+}
+
+optim::Schedule schedule_of(const TrainConfig& c) {
+  optim::Schedule s = optim::schedule_from_name(c.schedule);
+  s.warmup = c.warmup, s.start = c.lr_start, s.end = c.lr_end, s.gamma = c.gamma;
+  s.milestones = c.milestones.empty() ? std::vector<double>() : numbers_from("milestones", c.milestones);
+  return s;
+}
+
+void resolve(TrainConfig& c, bool own_model) {
+  fill(c, own_model ? models::Recipe{"adam", 1e-3, 0, 64, 5, false} : models::entry(c.model).recipe);
   auto require = [](bool right, const char* key, const auto& value, const char* expected) {
     if (!right) throw UsageError(str(key, " is ", value, ", expected ", expected));
   };
   require(c.epochs >= 1, "epochs", c.epochs, "at least 1");
   require(c.batch_size >= 1, "batch_size", c.batch_size, "at least 1");
+  require(c.accumulate >= 1, "accumulate", c.accumulate, "at least 1");
   require(std::isfinite(c.lr) && c.lr > 0, "lr", c.lr, "a number above 0");
   require(c.momentum >= 0 && c.momentum < 1, "momentum", c.momentum, "0 or more and below 1");
   if (!c.stem.empty()) models::stem_from_text(c.stem);
@@ -85,6 +162,28 @@ void resolve(TrainConfig& c, bool own_model) {
   require(c.mean.size() == c.stddev.size(), "mean", toml_reals(c.mean), "as many numbers as stddev has");
   for (double v : c.mean) require(std::isfinite(v), "mean", toml_reals(c.mean), "numbers");
   for (double v : c.stddev) require(std::isfinite(v) && v > 0, "stddev", toml_reals(c.stddev), "numbers above 0");
+  require(c.optimizer != "nesterov" || c.momentum > 0, "momentum", c.momentum, "above 0, since nesterov needs one");
+  require(std::isfinite(c.weight_decay) && c.weight_decay >= 0, "weight_decay", c.weight_decay, "0 or more");
+  require(c.decay == "weights" || c.decay == "all", "decay", c.decay, "weights or all");
+  require(std::isfinite(c.bias_lr) && c.bias_lr > 0, "bias_lr", c.bias_lr, "a number above 0");
+  require(c.warmup >= 0 && c.warmup < 1, "warmup", c.warmup, "0 or more and below 1");
+  require(std::isfinite(c.lr_start) && c.lr_start >= 0, "lr_start", c.lr_start, "0 or more");
+  require(std::isfinite(c.lr_end) && c.lr_end >= 0, "lr_end", c.lr_end, "0 or more");
+  require(c.gamma > 0 && c.gamma <= 1, "gamma", c.gamma, "above 0 and up to 1");
+  for (double m : schedule_of(c).milestones) require(m > 0 && m < 1, "milestones", c.milestones, "numbers above 0 and below 1");
+  require(c.label_smoothing >= 0 && c.label_smoothing < 1, "label_smoothing", c.label_smoothing, "0 or more and below 1");
+  if (c.class_weights != "none" && c.class_weights != "auto")
+    for (double w : numbers_from("class_weights", c.class_weights))
+      require(w >= 0, "class_weights", c.class_weights, "none, auto or numbers of 0 or more");
+  require(std::isfinite(c.clip_norm) && c.clip_norm >= 0, "clip_norm", c.clip_norm, "0 or more");
+  require(std::isfinite(c.clip_value) && c.clip_value >= 0, "clip_value", c.clip_value, "0 or more");
+  require(c.ema >= 0 && c.ema < 1, "ema", c.ema, "0 or more and below 1");
+  require(c.lookahead >= 0, "lookahead", c.lookahead, "0 or more");
+  if (c.ema > 0 && c.lookahead > 0) throw UsageError("ema and lookahead both average the weights. Give one of them.");
+  require(c.patience >= 0, "patience", c.patience, "0 or more");
+  require(c.limit >= 0, "limit", c.limit, "0 or more");
+  require(c.overfit_batches >= 0, "overfit_batches", c.overfit_batches, "0 or more");
+  require(std::isfinite(c.time) && c.time >= 0, "time", c.time, "0 or more");
   if (!c.augment.empty()) data::augment_from_text(c.augment);
   require(c.seed >= 0, "seed", c.seed, "0 or more");
   require(c.val >= 0 && c.val < 1, "val", c.val, "0 or more and below 1");
@@ -138,6 +237,36 @@ std::string to_toml(const TrainConfig& config) {
   return out;
 }
 
+namespace {
+/// Throws InputError with `where` in front, and the nearest key.
+const ConfigField& field_of(const std::string& key, const std::string& where) {
+  std::vector<std::string> keys;
+  for (const ConfigField& f : config_fields()) {
+    if (key == f.key) return f;
+    keys.push_back(f.key);
+  }
+  const std::string near = did_you_mean(key, keys);
+  throw InputError(str(where, key, " is no setting", near.empty() ? "" : str(": did you mean ", near, "?")));
+}
+}  // namespace
+
+void set_field(TrainConfig& config, const std::string& key, const std::string& value) {
+  std::visit(
+      [&](auto member) {
+        auto& field = config.*member;
+        using T = std::decay_t<decltype(field)>;
+        if constexpr (std::is_same_v<T, std::string>) field = value;
+        else if constexpr (std::is_same_v<T, std::vector<double>>) field = numbers_from(key, value);
+        else {
+          const auto [end, error] = std::from_chars(value.data(), value.data() + value.size(), field);
+          if (error != std::errc() || end != value.data() + value.size())
+            throw UsageError(str(key, " is '", value, "', expected ",
+                                 std::is_same_v<std::decay_t<decltype(field)>, double> ? "a number" : "a whole number"));
+        }
+      },
+      field_of(key, "").member);
+}
+
 TrainConfig config_from_toml(const std::string& path) {
   const std::string text = read_file(path);
   toml::table table;
@@ -147,23 +276,16 @@ TrainConfig config_from_toml(const std::string& path) {
     throw InputError(str(path, ": line ", static_cast<int64_t>(e.source().begin.line), ": ", e.description()));
   }
   TrainConfig config;
-  std::vector<std::string> keys;
-  for (const ConfigField& f : config_fields()) keys.push_back(f.key);
   for (auto&& [key, node] : table) {
     const std::string name(key.str());
-    auto where = [&] { return str(path, ": line ", static_cast<int64_t>(node.source().begin.line), ": ", name); };
-    auto field = std::find_if(config_fields().begin(), config_fields().end(), [&](auto& f) { return name == f.key; });
-    if (field == config_fields().end()) {
-      std::string near = did_you_mean(name, keys);
-      throw InputError(str(where(), " is no setting", near.empty() ? "" : str(": did you mean ", near, "?")));
-    }
+    const std::string place = str(path, ": line ", static_cast<int64_t>(node.source().begin.line), ": ");
     std::visit(
         [&](auto member) {
           using T = std::decay_t<decltype(config.*member)>;
           if constexpr (std::is_same_v<T, std::vector<double>>) {
             const toml::array* list = node.as_array();
             if (!list || !std::all_of(list->begin(), list->end(), [](auto& item) { return item.is_number(); }))
-              throw InputError(str(where(), ": expected a list of numbers"));
+              throw InputError(str(place, name, ": expected a list of numbers"));
             for (auto& item : *list) (config.*member).push_back(*item.template value<double>());
             return;
           } else {
@@ -171,19 +293,20 @@ TrainConfig config_from_toml(const std::string& path) {
                                    : std::is_same_v<T, double>    ? "a number"
                                                                   : "a whole number";
             if (!(std::is_same_v<T, double> ? node.is_number() : std::is_same_v<T, std::string> ? node.is_string() : node.is_integer()))
-              throw InputError(str(where(), ": expected ", expected));
+              throw InputError(str(place, name, ": expected ", expected));
             config.*member = *node.template value<T>();
           }
         },
-        field->member);
+        field_of(name, place).member);
   }
   return config;
 }
 
 Json deciding_fields(const TrainConfig& config) {
+  const bool by_length = config.lookahead > 0 || (!config.schedule.empty() && config.schedule != "constant") || config.warmup > 0;
   Json out = Json::Object();
   for (const ConfigField& f : config_fields())
-    if (f.decides_bits)
+    if (f.decides == Decides::result || (f.decides == Decides::length && by_length))
       std::visit(
           [&](auto member) {
             const auto& value = config.*member;

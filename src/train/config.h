@@ -9,27 +9,43 @@
 
 namespace suanli {
 
+/// Whether another value gives another result; what does may not change between a checkpoint and its resume.
+enum class Decides : uint8_t {
+  nothing,
+  result,
+  length,  // of the run: decides the result if the run's length does, through its schedule
+};
+
 struct ConfigField {
   const char* key;
   std::variant<std::string TrainConfig::*, int64_t TrainConfig::*, double TrainConfig::*, std::vector<double> TrainConfig::*> member;
-  bool decides_bits;  // another value gives another result; such a field may not change between a checkpoint and its resume
+  Decides decides;
   const char* doc;
 };
-const std::vector<ConfigField>& config_fields();
+SUANLI_API const std::vector<ConfigField>& config_fields();
 
-/// Fills what was left to the recipe and checks every value: UsageError. `own_model`: config.model is no name of the zoo.
+/// Fills what was left open as `recipe` says.
+void fill(TrainConfig& config, const models::Recipe& recipe);
+/// Fills what was left to the model's recipe and checks every value: UsageError. `own_model`: config.model is no name of the zoo.
 void resolve(TrainConfig& config, bool own_model);
+/// Of a resolved configuration.
+optim::Schedule schedule_of(const TrainConfig& config);
+/// "1,2,0.5" as numbers; UsageError names `key`.
+std::vector<double> numbers_from(const std::string& key, const std::string& text);
 
 /// Fills what depends on the data where the user said nothing: the model, and epochs where samples are few. What was chosen, and why, joins
 /// `notes`.
 void fit_to_data(TrainConfig& config, bool own_model, const data::Dataset& train, std::vector<std::string>& notes);
 
 /// The resolved configuration as a commented TOML file.
-std::string to_toml(const TrainConfig& config);
+SUANLI_API std::string to_toml(const TrainConfig& config);
 /// Throws InputError naming file, line and key. Keys that are missing keep their defaults; unknown ones are an error.
-TrainConfig config_from_toml(const std::string& path);
+SUANLI_API TrainConfig config_from_toml(const std::string& path);
 
-/// The fields that decide the result, for the checkpoint's state.
+/// Sets one field from text. Throws InputError for a key that is none, with the nearest one; UsageError for a value of the wrong kind.
+SUANLI_API void set_field(TrainConfig& config, const std::string& key, const std::string& value);
+
+/// The fields that decide this configuration's result, for the checkpoint's state.
 Json deciding_fields(const TrainConfig& config);
 /// "lr 0.01 → 0.02, seed 0 → 1", or "" if nothing that decides the result differs.
 std::string differences(const Json& recorded, const TrainConfig& now);

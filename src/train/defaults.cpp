@@ -45,6 +45,7 @@ void fit_to_data(TrainConfig& config, bool own_model, const data::Dataset& train
     notes.push_back(str("model ", choice.model, ": ", choice.reason));
   }
   if (config.augment.empty()) config.augment = augment_for(info);
+  if (info.task == data::Task::regression && config.label_smoothing == -1) config.label_smoothing = 0;  // a recipe's is meant for classes
   if (own_model) return;
   const models::Recipe& recipe = models::entry(config.model).recipe;
   if (config.epochs > 0) return;

@@ -58,6 +58,14 @@ Blocks loader_blocks(const data::Dataset& dataset, int64_t batch_size, int64_t t
 
 }  // namespace
 
+std::string forecast_in_words(const RunForecast& f) {
+  auto part = [](const char* name, int64_t bytes) { return bytes > 0 ? str(", ", name, " ", human_bytes(bytes)) : std::string(); };
+  return str(human_bytes(f.peak()), ": weights ", human_bytes(f.weights), part("optimizer state", f.optimizer_state),
+             part("gradients", f.gradients), part("activations", f.activations), part("workspace", f.workspace),
+             part("updates in the making", f.updates), part("weights in other layouts", f.packed), part("loader", f.loader),
+             part("data", f.data));
+}
+
 data::Batch TrainingLoop::rehearsed_batch(Rehearsal& rehearsal, int64_t samples, bool mixed) const {
   const data::Info& info = s_.splits.train->info();
   const auto [shape, dtype] = targets_of(info, samples, mixed);
@@ -67,7 +75,14 @@ data::Batch TrainingLoop::rehearsed_batch(Rehearsal& rehearsal, int64_t samples,
 std::vector<ProgramForecast> TrainingLoop::rehearse_training(int64_t samples) {
   train_what_is_not_frozen(s_.model);
   Rehearsal rehearsal;
-  record_step(rehearsed_batch(rehearsal, samples, data::augment_from_text(s_.config.augment).mixes()));
+  const bool mixed = data::augment_from_text(s_.config.augment).mixes();
+  std::vector<Tensor> losses;  // held until the update, as a step holds them: what is held leaves the program
+  for (int64_t left = samples; left > 0; left -= s_.config.batch_size) {
+    const int64_t count = std::min(left, s_.config.batch_size);
+    const double share = static_cast<double>(count) / static_cast<double>(samples);
+    losses.push_back(record_gradients(rehearsed_batch(rehearsal, count, mixed), share));
+  }
+  record_update(std::max<int64_t>(0, s_.config.lookahead - 1));  // a step on which it comes into play
   flush();
   return rehearsal.programs();
 }
@@ -82,7 +97,7 @@ std::vector<ProgramForecast> TrainingLoop::rehearse_evaluation(int64_t samples) 
 }
 
 void TrainingLoop::rehearse(bool training) {
-  if (training) rehearse_training(s_.config.batch_size);
+  if (training) rehearse_training(s_.config.batch_size * s_.config.accumulate);
   else rehearse_evaluation(s_.config.batch_size);
 }
 
@@ -110,7 +125,7 @@ RunForecast TrainingLoop::forecast() {
   };
 
   bool first = true;
-  each_size(s_.splits.train->size(), s_.config.batch_size, [&](int64_t samples) {
+  each_size(s_.splits.train->size(), s_.config.batch_size * s_.config.accumulate, [&](int64_t samples) {
     const auto programs = rehearse_training(samples);
     if (first)
       for (const ProgramForecast& p : programs) f.flops_per_step += p.flops;
@@ -130,7 +145,7 @@ RunForecast TrainingLoop::forecast() {
   f.weights = bytes_in(weights);
   for (auto& [layout, bytes] : layouts) add(packed, bytes);
   f.packed = bytes_in(packed);
-  f.optimizer_state = s_.optimizer->state_bytes();
+  f.optimizer_state = s_.optimizer->state_bytes() + (s_.average ? s_.average->bytes() : 0);
   f.updates = bytes_in(results);
   f.loader = bytes_in(batches);
   f.data = s_.splits.train->bytes_held() + (s_.splits.test ? s_.splits.test->bytes_held() : 0);

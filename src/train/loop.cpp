@@ -33,6 +33,21 @@ class CheckNan {
   CheckNan(const CheckNan&) = delete;
 };
 
+/// While it lives, the model has the average's weights.
+class AverageInPlace {
+ public:
+  explicit AverageInPlace(optim::Average* average) : average_(average) {  // null: the weights themselves are kept
+    if (average_) average_->swap();
+  }
+  ~AverageInPlace() {
+    if (average_) average_->swap();
+  }
+  AverageInPlace(const AverageInPlace&) = delete;
+
+ private:
+  optim::Average* average_;
+};
+
 }  // namespace
 
 TrainResult TrainingLoop::run() {
@@ -48,56 +63,92 @@ TrainResult TrainingLoop::run() {
     const bool epoch_left = p.batch < s_.batches() && !s_.steps_used_up();
     if ((epoch_left && train_epoch() == Outcome::stopped) || finish_epoch() == Outcome::stopped) return stopped();
   }
+  if (s_.out_of_patience() && p.epoch < s_.config.epochs)
+    say(str("ended after epoch ", p.epoch, ": no better validation since epoch ", s_.checkpoint.best.epoch));
   return finish();
 }
 
 void TrainingLoop::say_forecast() {
   try {
     const RunForecast f = forecast();
-    auto part = [](const char* name, int64_t bytes) { return bytes > 0 ? str(", ", name, " ", human_bytes(bytes)) : std::string(); };
-    say(str("predicted peak memory ", human_bytes(f.peak()), ": weights ", human_bytes(f.weights),
-            part("optimizer state", f.optimizer_state), part("gradients", f.gradients), part("activations", f.activations),
-            part("workspace", f.workspace), part("updates in the making", f.updates), part("weights in other layouts", f.packed),
-            part("loader", f.loader), part("data", f.data)));
+    flops_per_step_ = f.flops_per_step;
+    say("predicted peak memory " + forecast_in_words(f));
     say(str("a training step takes ", human_flops(f.flops_per_step)));
   } catch (const RehearsalError& e) { say(str("peak memory and FLOPs are not known beforehand: ", e.what())); }
 }
 
-double TrainingLoop::step(const data::Batch& batch) {
-  return static_cast<double>(record_step(batch).item());  // after the step: reading earlier would cut the program in two
-}
-
-/// Ends with an empty recorder: the optimiser flushes.
-Tensor TrainingLoop::record_step(const data::Batch& batch) {
+Tensor TrainingLoop::record_gradients(const data::Batch& batch, double share) {
   Tensor loss;
   {
     ProfilerSpan span("forward");
-    loss = t_.loss(s_.model(normalized(batch.x, s_.config.mean, s_.config.stddev)), batch.y);
+    const Tensor output = s_.model(normalized(batch.x, s_.config.mean, s_.config.stddev));
+    loss = s_.training_loss ? s_.training_loss(output, batch.y) : t_.loss(output, batch.y);
   }
-  {
-    ProfilerSpan span("backward");
-    loss.backward();
-  }
-  {
-    ProfilerSpan span("optimizer");
-    s_.optimizer->step();
-  }
+  ProfilerSpan span("backward");
+  if (share == 1) loss.backward();
+  else (loss * share).backward();
   return loss;
+}
+
+Tensor TrainingLoop::record_update(int64_t index) {
+  ProfilerSpan span("optimizer");
+  const TrainConfig& c = s_.config;
+  const int64_t steps = s_.steps_in_all();
+  s_.optimizer->lr = c.lr * s_.schedule.factor(std::min(index, steps - 1), steps);
+  Tensor norm;
+  if (c.clip_norm > 0) norm = optim::clip_grad_norm_(s_.optimizer->parameters(), c.clip_norm);
+  if (c.clip_value > 0) optim::clip_grad_value_(s_.optimizer->parameters(), c.clip_value);
+  s_.optimizer->step();
+  if (c.ema > 0) s_.average->update(c.ema);
+  if (c.lookahead > 0) {
+    // Jordan 2024 (airbench): the average hardly remembers at first, so that its weights never lag behind far; at the end it is the result.
+    const int64_t done = index + 1;
+    const double passed = static_cast<double>(done) / static_cast<double>(steps);
+    if (done % c.lookahead == 0) s_.average->update(std::pow(0.95, c.lookahead) * std::pow(passed, 3));
+    if (done % c.lookahead == 0 || done == steps) s_.average->copy_to_module();
+  }
+  return norm;
+}
+
+/// Ends with an empty recorder: the optimiser flushes.
+std::optional<TrainingLoop::Step> TrainingLoop::step(data::Loader& loader, int64_t batch, int64_t index) {
+  const TrainConfig& c = s_.config;
+  const int64_t left = loader.dataset().size() - batch * c.batch_size, wanted = std::min(left, c.accumulate * c.batch_size);
+  Step made{.loss = 0, .grad_norm = kNaN, .samples = 0, .batches = 0};
+  std::vector<std::pair<Tensor, double>> losses;
+  while (made.samples < wanted) {
+    data::Batch next;
+    {
+      ProfilerSpan span("data");
+      if (!loader.next(next)) break;
+    }
+    ProfilerSpan span("step");
+    const double share = static_cast<double>(next.x.size(0)) / static_cast<double>(wanted);
+    losses.emplace_back(record_gradients(next, share), share);
+    made.samples += next.x.size(0);
+    ++made.batches;
+  }
+  if (made.batches == 0) return std::nullopt;
+  ProfilerSpan span("step");
+  const Tensor norm = record_update(index);
+  // After the update: reading earlier would cut the program in two.
+  for (auto& [loss, share] : losses) made.loss += static_cast<double>(loss.item()) * share;
+  if (norm.defined()) made.grad_norm = static_cast<double>(norm.item());
+  return made;
 }
 
 void TrainingLoop::take_steps(int64_t steps) {
   train_what_is_not_frozen(s_.model);
   data::Loader batches = training_loader(s_.config.loader_threads);
-  data::Batch batch;
-  auto next = [&] {
-    ProfilerSpan span("data");
-    return batches.next(batch);
-  };
-  for (int64_t epoch = 0; steps > 0; ++epoch) {
+  int64_t taken = 0;
+  for (int64_t epoch = 0; taken < steps; ++epoch) {
     batches.start(epoch);
-    for (; steps > 0 && next(); --steps) {
-      ProfilerSpan span("step");
-      step(batch);
+    int64_t batch = 0;
+    while (taken < steps) {
+      const auto made = step(batches, batch, taken);
+      if (!made) break;
+      batch += made->batches;
+      ++taken;
     }
   }
 }
@@ -118,14 +169,14 @@ TrainingLoop::Outcome TrainingLoop::train_epoch() {
   first_batch_ = p.batch;
   epoch_samples_ = 0;
   epoch_train_seconds_ = 0;
-  data::Batch batch;
   while (!s_.steps_used_up()) {
     Stopwatch watch;
-    if (!loader.next(batch)) break;
-    const double loss = step(batch);
-    if (!std::isfinite(loss)) explain_bad_number(p.step + 1, str("the loss became ", std::isnan(loss) ? "nan" : "infinite"));
-    account(loss, batch.y.size(0), watch.seconds());
-    report_step(loss);
+    const double waited = loader.wait_seconds();
+    const auto made = step(loader, p.batch, p.step);
+    if (!made) break;
+    if (!std::isfinite(made->loss)) explain_bad_number(p.step + 1, str("the loss became ", std::isnan(made->loss) ? "nan" : "infinite"));
+    account(*made, watch.seconds(), loader.wait_seconds() - waited);
+    report_step(made->loss);
     const bool stop = asked_to_stop();
     if (stop || (s_.config.checkpoint_every > 0 && p.step % s_.config.checkpoint_every == 0)) {
       try {
@@ -137,17 +188,22 @@ TrainingLoop::Outcome TrainingLoop::train_epoch() {
   return Outcome::done;
 }
 
-void TrainingLoop::account(double loss, int64_t samples, double seconds) {
+void TrainingLoop::account(const Step& made, double seconds, double waited) {
   Progress& p = s_.progress();
-  ++p.batch;
+  p.batch += made.batches;
   ++p.step;
-  p.samples += samples;
-  p.epoch_loss += loss * static_cast<double>(samples);
-  p.epoch_samples += samples;
-  p.window_loss += loss;
+  p.samples += made.samples;
+  p.epoch_loss += made.loss * static_cast<double>(made.samples);
+  p.epoch_samples += made.samples;
+  p.window_loss += made.loss;
   p.train_seconds += seconds;
+  p.wait_seconds += waited;
+  if (s_.config.clip_norm > 0) {
+    p.grad_norm += made.grad_norm;
+    p.clipped += made.grad_norm > s_.config.clip_norm;
+  }
   epoch_train_seconds_ += seconds;
-  epoch_samples_ += samples;
+  epoch_samples_ += made.samples;
   if (++p.window_steps == kWindow) write_window();
 }
 
@@ -194,7 +250,10 @@ TrainingLoop::Outcome TrainingLoop::finish_epoch() {
   Evaluation val;
   if (s_.splits.val) {
     Stopwatch watch;
-    val = evaluate(s_.model, s_.splits.val, evaluation());
+    {
+      AverageInPlace kept(s_.config.ema > 0 ? &*s_.average : nullptr);
+      val = evaluate(s_.model, s_.splits.val, evaluation());
+    }
     if (val.samples < s_.splits.val->size()) {  // asked to stop: the evaluation is made again when the run goes on
       s_.save(false);
       return Outcome::stopped;
@@ -253,6 +312,12 @@ TrainResult TrainingLoop::result_so_far() {
   r.val_accuracy = s_.splits.val && best.epoch > 0 ? best.accuracy : kNaN;
   r.test_loss = r.test_accuracy = kNaN;
   r.samples_per_s = p.train_seconds > 0 ? static_cast<double>(p.samples) / p.train_seconds : 0;
+  r.data_wait = p.train_seconds > 0 ? p.wait_seconds / p.train_seconds : 0;
+  const auto samples_per_step = static_cast<double>(std::min(s_.config.batch_size * s_.config.accumulate, s_.splits.train->size()));
+  r.flops_per_s = flops_per_step_ > 0 ? static_cast<double>(flops_per_step_) / samples_per_step * r.samples_per_s : kNaN;
+  const bool clips = s_.config.clip_norm > 0 && p.step > 0;
+  r.grad_norm = clips ? p.grad_norm / static_cast<double>(p.step) : kNaN;
+  r.clipped = clips ? static_cast<double>(p.clipped) / static_cast<double>(p.step) : 0;
   r.peak_bytes = memory_use().peak;
   return r;
 }
@@ -304,12 +369,11 @@ void TrainingLoop::explain_bad_number(int64_t bad_step, const std::string& what)
     data::Loader loader = training_loader(0);
     CheckNan check;
     try {
-      data::Batch batch;
       for (Progress& p = s_.progress(); p.step < bad_step; ++p.step) {
         if (p.batch == 0 || p.step == good->progress.step) loader.start(p.epoch, p.batch);
-        if (!loader.next(batch)) break;
-        step(batch);
-        ++p.batch;
+        const auto made = step(loader, p.batch, p.step);
+        if (!made) break;
+        p.batch += made->batches;
       }
       values_of(s_.model);
     } catch (const NumericError& e) { found = str("The first bad value: ", e.what(), "."); }

@@ -23,6 +23,10 @@ const Field kFields[] = {
     {"test_loss", &R::test_loss},
     {"test_accuracy", &R::test_accuracy},
     {"samples_per_s", &R::samples_per_s},
+    {"data_wait", &R::data_wait},
+    {"flops_per_s", &R::flops_per_s},
+    {"grad_norm", &R::grad_norm},
+    {"clipped", &R::clipped},
     {"peak_bytes", &R::peak_bytes},
 };
 }  // namespace

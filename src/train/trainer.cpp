@@ -1,4 +1,5 @@
 // Setting a run up: configuration, data, model, run folder; and picking one up again.
+#include <algorithm>
 #include <filesystem>
 
 #include "base/text.h"
@@ -18,6 +19,9 @@ std::string kernels() { return isa() + (tier() == Tier::cold ? ", one kernel per
 
 void Trainer::State::prepare(nn::AnyModule* own, Loss& loss, bool fresh) {
   own_model = own != nullptr;
+  batch_open = config.batch_size == TrainConfig::kAutoBatch;
+  lr_open = config.lr == 0;
+  if (batch_open) config.batch_size = 0;
   TrainConfig as_given = config;
   resolve(as_given, own_model || config.model.empty());  // what is wrong is said before the data are read
   config.device = to_string(device_from_name(config.device));
@@ -41,6 +45,8 @@ void Trainer::State::prepare(nn::AnyModule* own, Loss& loss, bool fresh) {
     throw UsageError(str("stddev has ", given, " numbers, the data ", channels, " channel(s). Give one, or one per channel."));
   if (info.task == data::Task::classification && info.classes < 2)
     throw InputError(str(config.data, ": ", info.classes, " class(es); at least 2 are needed to tell apart"));
+  choose_samples();
+  make_training_loss();
   loss = loss_for(info.task, entry);
   if (own) model = std::move(*own);
   else make_model(weights);
@@ -68,18 +74,37 @@ void Trainer::State::make_model(const NamedTensors& weights) {
 }
 
 void Trainer::State::make_optimizer() {
-  if (config.optimizer == "sgd")
-    optimizer = std::make_unique<optim::SGD>(model.parameters(), optim::SGDOptions{.lr = config.lr, .momentum = config.momentum});
-  else optimizer = std::make_unique<optim::Adam>(model.parameters(), optim::AdamOptions{.lr = config.lr});
-  if (config.backbone_lr != 1) optimizer->scale(backbone(model, head()), config.backbone_lr, 1);
+  const TrainConfig& c = config;
+  std::vector<Parameter> all = model.parameters();
+  if (c.optimizer == "adam") optimizer = std::make_unique<optim::Adam>(all, optim::AdamOptions{.lr = c.lr, .weight_decay = c.weight_decay});
+  else if (c.optimizer == "adamw")
+    optimizer = std::make_unique<optim::AdamW>(all, optim::AdamWOptions{.lr = c.lr, .weight_decay = c.weight_decay});
+  else
+    optimizer = std::make_unique<optim::SGD>(
+        all, optim::SGDOptions{.lr = c.lr, .momentum = c.momentum, .weight_decay = c.weight_decay, .nesterov = c.optimizer == "nesterov"});
+  std::erase_if(all, [](const Parameter& p) { return p.shape().rank() > 1; });
+  optimizer->scale(all, c.bias_lr, c.decay == "weights" ? 0 : 1 / c.bias_lr);  // what is left: biases, and scales of normalisations
+  if (c.backbone_lr != 1) optimizer->scale(backbone(model, head()), c.backbone_lr, 1);
+  schedule = schedule_of(c);
+  average.reset();
+  if (c.ema > 0 || c.lookahead > 0) average.emplace(model);
 }
+
+namespace {
+
+constexpr const char* kAverage = "average.";  // before the names of an average's state, in the optimiser's file
+}  // namespace
 
 void Trainer::State::restore(const Checkpoint& from) {
   load_weights(model, *checkpoints, from.model);
   make_optimizer();  // a fresh one: what the old one knew beyond the checkpoint must go
-  NamedTensors tensors = checkpoints->tensors(from.optimizer);
+  NamedTensors of_optimizer, of_average;
+  for (auto& [name, value] : checkpoints->tensors(from.optimizer))
+    if (name.starts_with(kAverage)) of_average.emplace_back(name.substr(std::string_view(kAverage).size()), value);
+    else of_optimizer.emplace_back(name, value);
   try {
-    optimizer->load_state_dict(tensors);
+    optimizer->load_state_dict(of_optimizer);
+    if (average) average->load_state_dict(of_average);
   } catch (const InputError& e) {
     throw InputError(str(checkpoints->path(), "/", from.optimizer.name, ": is not this optimiser's state: ", e.what()));
   }
@@ -122,7 +147,15 @@ void Trainer::State::save(bool is_best) {
   p.metrics_bytes = folder->sync_metrics();
   p.generator_seed = default_generator().seed();
   p.generator_counter = default_generator().counter();
-  checkpoints->save(checkpoint, weights, optimizer->state_dict(), is_best);
+  NamedTensors state = optimizer->state_dict(), kept;
+  if (average)
+    for (auto& [name, value] : average->state_dict()) state.emplace_back(kAverage + name, value);
+  if (is_best && config.ema > 0) {
+    average->swap();
+    kept = values_of(model);
+    average->swap();
+  }
+  checkpoints->save(checkpoint, weights, state, !is_best ? nullptr : kept.empty() ? &weights : &kept);
 }
 
 // ---- the public face ---------------------------------------------------------------------------------------------------------
@@ -225,6 +258,7 @@ TrainResult Trainer::run() {
     result.run = s.folder->path();  // it may have been moved
     return result;
   }
+  settle();
   try {
     TrainResult result = TrainingLoop(*this, s).run();
     s.finished = !result.stopped;
@@ -237,6 +271,7 @@ TrainResult Trainer::run() {
 
 RunForecast Trainer::forecast() { return TrainingLoop(*this, *state_).forecast(); }
 void Trainer::rehearse(bool training) { TrainingLoop(*this, *state_).rehearse(training); }
+RunTiming Trainer::measure() { return TrainingLoop(*this, *state_).measure(); }
 void Trainer::take_steps(int64_t steps) { TrainingLoop(*this, *state_).take_steps(steps); }
 
 const TrainConfig& Trainer::config() const { return state_->config; }

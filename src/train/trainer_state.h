@@ -1,5 +1,6 @@
 // The insides of Trainer: what a run holds while it lives.
 #pragma once
+#include <algorithm>
 #include <chrono>
 #include <memory>
 #include <optional>
@@ -17,19 +18,35 @@ struct Trainer::State {
   data::Splits splits;
   nn::AnyModule model;
   std::unique_ptr<optim::Optimizer> optimizer;
+  optim::Schedule schedule;
+  std::optional<optim::Average> average;  // of ema or lookahead
+  Loss training_loss;                     // with smoothed targets and class weights; empty: Trainer::loss
   std::unique_ptr<RunFolder> folder;  // null until run() of a new run
   std::optional<CheckpointFolder> checkpoints;
   Checkpoint checkpoint;      // the last one committed; its `progress` is the live one
   bool resumed = false, finished = false;
+  bool batch_open = false, epochs_open = true, lr_open = false;  // left to settle(); lr_open: the recipe's, so that it goes with the batch
   std::string said_at_start;  // for the log, once it is open
 
   std::chrono::steady_clock::time_point began;  // of run()
-  double seconds_before = 0;                    // of earlier processes
+  double seconds_before = 0;  // of earlier processes
 
   Progress& progress() { return checkpoint.progress; }
   int64_t batches() const { return (splits.train->size() + config.batch_size - 1) / config.batch_size; }
+  int64_t steps_per_epoch() const { return (batches() + config.accumulate - 1) / config.accumulate; }
+  /// Of the whole run: what schedules are stretched over.
+  int64_t steps_in_all() const {
+    const int64_t all = config.epochs * steps_per_epoch();
+    return config.max_steps > 0 ? std::min(all, config.max_steps) : all;
+  }
   bool steps_used_up() { return config.max_steps > 0 && progress().step >= config.max_steps; }
-  bool trained() { return progress().epoch >= config.epochs || (steps_used_up() && progress().batch == 0 && progress().epoch > 0); }
+  bool out_of_patience() {
+    return config.patience > 0 && checkpoint.best.epoch > 0 && progress().epoch - checkpoint.best.epoch >= config.patience;
+  }
+  bool trained() {
+    const bool between_epochs = progress().batch == 0 && progress().epoch > 0;
+    return progress().epoch >= config.epochs || (between_epochs && (steps_used_up() || out_of_patience()));
+  }
   double seconds() const { return seconds_before + std::chrono::duration<double>(std::chrono::steady_clock::now() - began).count(); }
 
   /// Device, threads, recipe, data, model: everything that can be wrong before anything is written. `fresh`: no checkpoint follows, so the
@@ -40,6 +57,12 @@ struct Trainer::State {
   /// The zoo's name of the last layer; "" for a module of the user's own.
   const char* head() const { return own_model ? "" : models::entry(config.model).head; }
   void make_optimizer();
+  /// Adds a line to what the user is told of the choices made.
+  void note(const std::string& line);
+  /// As limit and overfit_batches say.
+  void choose_samples();
+  /// As label_smoothing and class_weights say.
+  void make_training_loss();
   /// Puts model, optimiser and generator where `from` stands.
   void restore(const Checkpoint& from);
   /// Makes the run folder with its first checkpoint, or nothing at all.
@@ -57,6 +80,10 @@ class TrainingLoop {
   TrainingLoop(Trainer& trainer, Trainer::State& state) : t_(trainer), s_(state) {}
   TrainResult run();
   void take_steps(int64_t steps);
+  RunTiming measure();
+  double time_of_save();
+  void settle_batch();
+  void settle_epochs();
   RunForecast forecast();
   void rehearse(bool training);
 
@@ -64,13 +91,22 @@ class TrainingLoop {
   enum class Outcome { done, stopped };
   Outcome train_epoch();
   Outcome finish_epoch();
-  double step(const data::Batch& batch);
-  Tensor record_step(const data::Batch& batch);
+  /// One step of the optimiser.
+  struct Step {
+    double loss, grad_norm;  // grad_norm: NaN unless gradients are clipped by norm
+    int64_t samples, batches;
+  };
+  /// With the next batches of `loader`, of which `batch` is the first; nothing at the end of the epoch. Step `index` of the run.
+  std::optional<Step> step(data::Loader& loader, int64_t batch, int64_t index);
+  /// The optimiser's part, after the gradients are there. The norm of the gradients, if they are clipped by it.
+  Tensor record_update(int64_t index);
+  /// Mean loss of a batch that is `share` of a step's samples, with its gradients.
+  Tensor record_gradients(const data::Batch& batch, double share);
   data::Batch rehearsed_batch(Rehearsal& rehearsal, int64_t samples, bool mixed) const;
   std::vector<ProgramForecast> rehearse_training(int64_t samples);
   std::vector<ProgramForecast> rehearse_evaluation(int64_t samples);
   void say_forecast();
-  void account(double loss, int64_t samples, double seconds);
+  void account(const Step& step, double seconds, double waited);
   void report_step(double loss);
   void write_window();
   TrainResult finish();
@@ -87,6 +123,7 @@ class TrainingLoop {
   // of this epoch, in this process
   double epoch_train_seconds_ = 0;
   int64_t first_batch_ = 0, epoch_samples_ = 0;
+  int64_t flops_per_step_ = 0;  // 0: not known
 };
 
 }  // namespace suanli

@@ -36,11 +36,12 @@ TEST(CheckpointFolder, KeepsTheLastAndTheBestAndNothingElse) {
   CheckpointFolder checkpoints(folder / "");
   Checkpoint c = at_step(1);
   c.best = {1, 1, 0.5, 0.75};
-  checkpoints.save(c, weights(1), {}, true);
+  const NamedTensors first = weights(1);
+  checkpoints.save(c, first, {}, &first);
   c.progress.step = 2;
-  checkpoints.save(c, weights(2), {}, false);
+  checkpoints.save(c, weights(2), {}, nullptr);
   c.progress.step = 3;
-  checkpoints.save(c, weights(3), {}, false);
+  checkpoints.save(c, weights(3), {}, nullptr);
   EXPECT_EQ(files(folder), (std::set<std::string>{"state.json", "step-00000001.safetensors", "step-00000003.optim.safetensors",
                                                   "step-00000003.safetensors"}));
   Checkpoint back = *checkpoints.load();
@@ -59,7 +60,7 @@ TEST(CheckpointFolder, ProgressKeepsItsBits) {
   p.window_loss = 1.0 / 3;
   p.generator_seed = 0xFEDCBA9876543210;
   p.generator_counter = ~uint64_t{0};
-  checkpoints.save(c, weights(1), {}, false);
+  checkpoints.save(c, weights(1), {}, nullptr);
   EXPECT_EQ(to_json(checkpoints.load()->progress), to_json(p));
   Progress back = checkpoints.load()->progress;
   EXPECT_EQ(back.epoch_loss, p.epoch_loss);
@@ -70,7 +71,7 @@ TEST(CheckpointFolder, ASaveThatDiesBeforeItsCommitChangesNothing) {
   TempFolder folder;
   CheckpointFolder checkpoints(folder / "");
   Checkpoint c = at_step(1);
-  checkpoints.save(c, weights(1), {}, false);
+  checkpoints.save(c, weights(1), {}, nullptr);
   // What a killed process leaves: a whole weights file of the next step, half an optimiser file.
   folder.file("step-00000002.safetensors", "whole");
   folder.file("step-00000002.optim.safetensors.tmp", "half");
@@ -87,7 +88,7 @@ TEST(CheckpointFolder, DamageIsFound) {
   TempFolder folder;
   CheckpointFolder checkpoints(folder / "");
   Checkpoint c = at_step(1);
-  checkpoints.save(c, weights(1), {}, false);
+  checkpoints.save(c, weights(1), {}, nullptr);
   const std::string path = folder / c.model.name, whole = read_file(path);
   auto text = [&] { return error_of<InputError>([&] { checkpoints.tensors(c.model); }); };
   for (size_t at : {size_t{0}, size_t{20}, whole.size() - 1}) {
@@ -124,7 +125,7 @@ TEST(CheckpointFolder, WeightsOfAnotherModelAreListed) {
   Other other;
   Wider wider;
   Checkpoint c = at_step(1);
-  checkpoints.save(c, values_of(other), {}, false);
+  checkpoints.save(c, values_of(other), {}, nullptr);
   auto before = values_of(wider);
   std::string text = error_of<InputError>([&] { load_weights(wider, checkpoints, c.model); });
   EXPECT_EQ(text.find(folder / ""), 0u) << text;

@@ -1,0 +1,115 @@
+// What a configuration leaves to measurement: the batch size, and the epochs that fit into a time.
+#include <cmath>
+#include <cstdio>
+
+#include "base/proc.h"
+#include "base/text.h"
+#include "suanli/plan.h"
+#include "train/trainer_state.h"
+
+namespace suanli {
+
+namespace {
+
+std::string words_for(double seconds) {
+  char text[32];
+  if (seconds < 1) std::snprintf(text, sizeof text, "%.3g ms", seconds * 1e3);
+  else if (seconds < 120) std::snprintf(text, sizeof text, "%.3g s", seconds);
+  else std::snprintf(text, sizeof text, "%.3g min", seconds / 60);
+  return text;
+}
+
+/// What a run may take: the limit that was set, else what the machine and this process's control group have left.
+int64_t memory_left() {
+  const MemoryUse use = memory_use();
+  if (use.limit > 0) return use.limit;
+  int64_t left = proc_bytes("/proc/meminfo", "MemAvailable");
+  auto group = [](const char* name) {
+    long long bytes = 0;
+    std::FILE* file = std::fopen((std::string("/sys/fs/cgroup/") + name).c_str(), "r");
+    if (!file) return int64_t{0};
+    const bool known = std::fscanf(file, "%lld", &bytes) == 1;  // "max": no limit
+    std::fclose(file);
+    return known ? int64_t{bytes} : int64_t{0};
+  };
+  if (const int64_t most = group("memory.max"); most > 0) left = std::min(left, most - group("memory.current"));
+  return left;
+}
+
+}  // namespace
+
+void Trainer::State::note(const std::string& line) { splits.notes.push_back(line); }
+
+void TrainingLoop::settle_batch() {
+  TrainConfig& c = s_.config;
+  const int64_t recipe = c.batch_size, left = memory_left() * 9 / 10, samples = s_.splits.train->size();
+  // A step learns from its batch as a whole, so an epoch of a handful of steps learns little, however fast it is.
+  const int64_t largest = std::max<int64_t>(16, std::min<int64_t>(1024, samples / 20));
+  struct Trial {
+    int64_t batch, peak;
+    double rate;
+  };
+  std::vector<Trial> trials;
+  Trial best{0, 0, 0};
+  std::string tried;
+  for (int64_t batch = 16; batch <= largest; batch *= 2) {
+    c.batch_size = batch;
+    const int64_t peak = forecast().peak();
+    if (peak > left) {
+      tried += str(tried.empty() ? "" : ", ", batch, " needs ", human_bytes(peak));
+      break;
+    }
+    const double rate = static_cast<double>(std::min(samples, batch * c.accumulate)) / measure().step;
+    trials.push_back({batch, peak, rate});
+    best.rate = std::max(best.rate, rate);
+    tried += str(tried.empty() ? "" : ", ", batch, " ", std::llround(rate), "/s");
+  }
+  if (trials.empty())
+    throw InputError(str("batch auto: not even a batch of 16 fits: ", c.model, " on samples of ", s_.splits.train->info().input_shape, " ",
+                         tried, ", and ", human_bytes(left),
+                         " may be used. Take a smaller model or smaller pictures, or a batch by --batch-size."));
+  // A tenth of the speed buys more steps per epoch; beyond that the larger batch wins.
+  for (const Trial& t : trials)
+    if (t.rate >= 0.9 * best.rate) {
+      best = t;
+      break;
+    }
+  c.batch_size = best.batch;
+  s_.note(str("batch ", best.batch, ": within a tenth of the fastest, in ", human_bytes(best.peak), " (samples: ", tried, ")"));
+  if (s_.lr_open && best.batch != recipe) {
+    const double ratio = static_cast<double>(best.batch) / static_cast<double>(recipe);
+    const bool adaptive = c.optimizer.starts_with("adam");
+    c.lr *= adaptive ? std::sqrt(ratio) : ratio;
+    s_.note(str("lr ", c.lr, ": the recipe's for batches of ", recipe, ", scaled with ", adaptive ? "the root of the batch" : "the batch"));
+  }
+  s_.make_optimizer();  // with that learning rate
+}
+
+void TrainingLoop::settle_epochs() {
+  TrainConfig& c = s_.config;
+  const RunTiming timing = measure();
+  constexpr double kReserve = 0.95;  // the rest: checkpoints, and a machine that others use too
+  const double budget = kReserve * (c.time - s_.seconds()) - timing.test;
+  c.epochs = std::max<int64_t>(1, static_cast<int64_t>(budget / timing.epoch));
+  std::string line = str("time ", words_for(c.time), ": a step takes ", words_for(timing.step), ", an epoch ", words_for(timing.epoch));
+  if (budget < timing.epoch) {
+    const double validation = timing.epoch - timing.step * static_cast<double>(timing.steps_per_epoch);
+    c.max_steps = std::max<int64_t>(1, static_cast<int64_t>((budget - validation) / timing.step));
+    line += str(", which does not fit: the run ends after ", c.max_steps, " of its ", timing.steps_per_epoch, " steps");
+  } else {
+    line += str(", so that ", c.epochs, " epochs fit");
+  }
+  s_.note(line);
+}
+
+void Trainer::settle() {
+  State& s = *state_;
+  if (s.folder) return;  // the run has begun: its config.toml says what was chosen
+  TrainingLoop loop(*this, s);
+  if (s.batch_open) loop.settle_batch();
+  s.batch_open = false;
+  if (s.config.time > 0 && s.epochs_open) loop.settle_epochs();
+  s.epochs_open = false;
+}
+
+}  // namespace suanli
