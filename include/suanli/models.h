@@ -66,11 +66,34 @@ struct GptOptions {
   int64_t layers = 12, width = 768, heads = 12;  ///< width: a multiple of heads.
 };
 
+/// What attention keeps of the tokens that a decoder was given: keys and values of every block, [B, heads, capacity, width/heads]. They lie in
+/// cells that are written in place, and how many of their rows are valid is a number, not a shape: each further token is the same program.
+class SUANLI_API KvCache {
+ public:
+  struct Block {
+    Parameter keys, values;
+  };
+  /// Throws ShapeError if the batch or the capacity is below 1.
+  KvCache(int64_t blocks, int64_t batch, int64_t heads, int64_t capacity, int64_t size, DType dtype);
+  int64_t length() const { return length_; }  ///< Tokens so far.
+  int64_t capacity() const { return capacity_; }
+  int64_t bytes() const;
+  void clear() { length_ = 0; }  ///< Forgets them; the memory stays.
+  void advance(int64_t tokens) { length_ += tokens; }
+  std::vector<Block>& blocks() { return blocks_; }
+
+ private:
+  std::vector<Block> blocks_;
+  int64_t length_ = 0, capacity_;
+};
+
 /// Each position attends to itself and to those before it. Input and result [B, T, width].
 class SUANLI_API CausalSelfAttention : public nn::Module {
  public:
   CausalSelfAttention(int64_t width, int64_t heads);
   Tensor forward(const Tensor& x) { return c_proj(self_attention(c_attn(x), heads_, {.causal = true})); }
+  /// x follows `position` tokens whose keys and values are in the cache, and adds its own.
+  Tensor forward(const Tensor& x, KvCache::Block& cache, const Tensor& position);
   const char* type_name() const override { return "CausalSelfAttention"; }
   nn::Linear c_attn, c_proj;  ///< Queries, keys and values of all heads in one product; and back.
   SUANLI_FIELDS(c_attn, c_proj)
@@ -97,6 +120,10 @@ class SUANLI_API GptBlock : public nn::Module {
     Tensor y = x + attn(ln_1(x));
     return y + mlp(ln_2(y));
   }
+  Tensor forward(const Tensor& x, KvCache::Block& cache, const Tensor& position) {
+    Tensor y = x + attn(ln_1(x), cache, position);
+    return y + mlp(ln_2(y));
+  }
   const char* type_name() const override { return "GptBlock"; }
   nn::LayerNorm ln_1;
   CausalSelfAttention attn;
@@ -110,6 +137,7 @@ class SUANLI_API GptTrunk : public nn::Module {
  public:
   explicit GptTrunk(const GptOptions& options);
   Tensor forward(const Tensor& tokens);
+  Tensor forward(const Tensor& tokens, KvCache& cache);
   const char* type_name() const override { return "GptTrunk"; }
   nn::Embedding wte, wpe;  ///< Of tokens [vocab, width] and of positions [context, width].
   std::vector<GptBlock> h;
@@ -126,10 +154,21 @@ class SUANLI_API Gpt : public nn::Module {
   explicit Gpt(const GptOptions& options);
   /// tokens [B, T] i64, 0 … vocab−1, T ≤ context → logits [B, T, vocab]; a position's logits are about the token after it.
   Tensor forward(const Tensor& tokens) { return lm_head(transformer(tokens)); }
+  /// The logits [B, vocab] about the token after `tokens` [B, T], which themselves follow what the cache holds; the cache takes them in.
+  /// Throws ShapeError if there is no room, in the cache or in the context.
+  Tensor forward(const Tensor& tokens, KvCache& cache);
+  /// An empty cache with room for `capacity` tokens.
+  KvCache cache(int64_t batch, int64_t capacity) const;
+  /// tokens [B, T], T ≥ 1, and `max_new_tokens` more, each the most likely one (greedy decoding) → [B, T + max_new_tokens] i64. Flushes after each.
+  /// The sum is at most the context, else ShapeError.
+  Tensor generate(const Tensor& tokens, int64_t max_new_tokens);
   const char* type_name() const override { return "Gpt"; }
   GptTrunk transformer;
   nn::Linear lm_head;
   SUANLI_FIELDS(transformer, lm_head)
+
+ private:
+  GptOptions options_;
 };
 
 }  // namespace suanli::models

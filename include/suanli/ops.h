@@ -125,8 +125,11 @@ SUANLI_API Tensor layer_norm(const Tensor& x, const Tensor& weight, const Tensor
 
 // ---- attention -------------------------------------------------------------------------------------------------------------
 struct AttentionOptions {
-  bool causal = false;                    ///< Query i sees keys 0 … i only.
-  std::optional<double> scale = {};       ///< 1/√D if it is not given.
+  bool causal = false;               ///< Query i sees keys 0 … i only.
+  std::optional<double> scale = {};  ///< 1/√D if it is not given.
+  /// One integer, with `causal`: query i sees keys 0 … offset + i, as behind earlier tokens whose keys are kept. A scalar slot: another
+  /// number is the same program. Not of self_attention.
+  Tensor offset = {};
 };
 /// softmax(q kᵀ · scale) v (Vaswani et al. 2017). q [.., T, D], k and v [.., S, D], the same leading axes → [.., T, D]. f32, f64. No T × S
 /// matrix is ever in memory: the gradient computes the probabilities again, tile by tile.

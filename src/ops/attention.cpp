@@ -10,9 +10,10 @@ namespace suanli {
 
 namespace {
 
-void require_one_float_dtype(const Infer& c) {
+/// Of the first `inputs` inputs.
+void require_one_float_dtype(const Infer& c, int inputs) {
   c.require_float(0);
-  for (int i = 1; i < c.inputs(); ++i)
+  for (int i = 1; i < inputs; ++i)
     if (c.dtype(i) != c.dtype(0))
       c.fail_dtype(str("input ", i, " is ", c.dtype(i), ", input 0 is ", c.dtype(0), "; one dtype is expected"));
 }
@@ -33,11 +34,12 @@ Cost attention_cost(const Step& s, const Shape& q, int64_t keys, int64_t product
   return c;
 }
 
-/// The probabilities [.., T, S].
-Tensor weights(const Tensor& q, const Tensor& k, const AttentionAttr& a) {
+/// The probabilities [.., T, S]. `offset`: 0 if it is undefined.
+Tensor weights(const Tensor& q, const Tensor& k, const AttentionAttr& a, const Tensor& offset) {
   Tensor scores = matmul(q, k, false, true) * a.scale;
   if (a.causal) {
     Tensor query = reshape(arange(q.shape().at(-2)), {-1, 1}), key = arange(k.shape().at(-2));
+    if (offset.defined()) query = query + maximum(offset, 0);
     scores = where(key <= query, scores, -std::numeric_limits<double>::infinity());
   }
   return softmax(scores, -1);
@@ -47,8 +49,9 @@ struct Gradients {
   Tensor q, k, v;
 };
 /// As ops that have gradients themselves.
-Gradients recorded_gradients(const Tensor& g, const Tensor& q, const Tensor& k, const Tensor& v, const AttentionAttr& a) {
-  Tensor p = weights(q, k, a), along = matmul(g, v, false, true);
+Gradients recorded_gradients(const Tensor& g, const Tensor& q, const Tensor& k, const Tensor& v, const AttentionAttr& a,
+                             const Tensor& offset) {
+  Tensor p = weights(q, k, a, offset), along = matmul(g, v, false, true);
   Tensor scores = p * (along - sum(along * p, {-1}, true)) * a.scale;
   return {matmul(scores, k), matmul(scores, q, true, false), matmul(p, g, true, false)};
 }
@@ -60,12 +63,15 @@ const Op attention_op{OpDef{
     .name = "scaled_dot_product_attention",
     .doc =
         "softmax(q kᵀ · scale) v over q [.., T, D], k and v [.., S, D] → [.., T, D], and ln Σ exp of each query's scores [.., T]; causal: "
-        "query i sees keys 0 … i (Vaswani et al. 2017; tiles as Dao et al. 2022). f32, f64.",
+        "query i sees keys 0 … i, or 0 … offset + i where that scalar is given (Vaswani et al. 2017; tiles as Dao et al. 2022). f32, f64.",
     .n_results = 2,
     .infer =
         [](Infer& c) {
-          require_one_float_dtype(c);
+          require_one_float_dtype(c, 3);
           require_heads(c, c.shape(0), c.shape(1), c.shape(2));
+          if (c.inputs() == 4 && (c.shape(3).rank() != 0 || is_float(c.dtype(3))))
+            c.fail(str("offset is ", c.dtype(3), " of shape ", c.shape(3), "; one integer is expected"));
+          if (c.inputs() == 4 && !c.attr<AttentionAttr>().causal) c.fail("an offset is given, but every query is to see every key");
           c.out(0, c.shape(0), c.dtype(0));
           c.out(1, without_last(c.shape(0)), c.dtype(0));
         },
@@ -74,8 +80,8 @@ const Op attention_op{OpDef{
           const auto& a = v.attr<AttentionAttr>();
           Tensor g = v.grad(), q = v.in(0), k = v.in(1), values = v.in(2);
           Gradients d;
-          if (v.create_graph()) {
-            d = recorded_gradients(g, q, k, values, a);
+          if (v.create_graph() || v.inputs() == 4) {  // who decodes wants no gradient: it needs no kernel
+            d = recorded_gradients(g, q, k, values, a, v.inputs() == 4 ? v.in(3) : Tensor());
           } else {
             Tensor y = v.result(0), log_sum = v.result(1);
             const auto grads = record_all(attention_grad_op, {&g, &q, &k, &values, &y, &log_sum}, a);
@@ -85,10 +91,13 @@ const Op attention_op{OpDef{
           if (v.wants(1)) v.give(1, d.k);
           if (v.wants(2)) v.give(2, d.v);
         },
-    .saves = saves_in(0) | saves_in(1) | saves_in(2) | saves_result(0) | saves_result(1),
+    .saves = saves_in(0) | saves_in(1) | saves_in(2) | saves_in(3) | saves_result(0) | saves_result(1),
     .cost = [](const Step& s) { return attention_cost(s, s.in[0].shape, s.in[1].shape.at(-2), 2); },
-    .decompose = [](std::span<const Tensor> in,
-                    const Attr& attr) { return matmul(weights(in[0], in[1], attr.as<AttentionAttr>()), in[2]); },
+    .decompose =
+        [](std::span<const Tensor> in, const Attr& attr) {
+          return matmul(weights(in[0], in[1], attr.as<AttentionAttr>(), in.size() == 4 ? in[3] : Tensor()), in[2]);
+        },
+    .slots = 8,
     .samples =
         [] {
           const Attr all = AttentionAttr{0.5, false, 0}, causal = AttentionAttr{0.5, true, 0};
@@ -99,6 +108,12 @@ const Op attention_op{OpDef{
               {.inputs = {{{0, 4, 3}}, {{0, 4, 3}}, {{0, 4, 3}}}, .attr = causal},
               {.inputs = {{{2, 70, 8}, f32}, {{2, 70, 8}, f32}, {{2, 70, 8}, f32}}, .attr = causal},
               {.inputs = {{{3, 20, 16}, f32}, {{3, 150, 16}, f32}, {{3, 150, 16}, f32}}, .attr = all},
+              {.inputs = {{{2, 1, 3}}, {{2, 6, 3}}, {{2, 6, 3}}}, .attr = causal, .slots = {4}},
+              {.inputs = {{{2, 3, 4}}, {{2, 6, 4}}, {{2, 6, 4}}}, .attr = causal, .slots = {0}},
+              {.inputs = {{{2, 1, 16}, f32}, {{2, 200, 16}, f32}, {{2, 200, 16}, f32}}, .attr = causal, .slots = {130}},
+              {.inputs = {{{2, 70, 8}, f32}, {{2, 200, 8}, f32}, {{2, 200, 8}, f32}}, .attr = causal, .slots = {63}},
+              {.inputs = {{{1, 3}}, {{6, 3}}, {{6, 3}}}, .attr = all, .slots = {4}, .throws = "an offset is given"},
+              {.inputs = {{{1, 3}}, {{6, 3}}, {{6, 3}}}, .attr = causal, .slots = {1.5}, .throws = "offset is f32"},
               {.inputs = {{{2, 5, 3}}, {{2, 5, 4}}, {{2, 5, 4}}}, .attr = all, .throws = "q has shape [2, 5, 3], k [2, 5, 4]"},
               {.inputs = {{{2, 5, 3}}, {{2, 0, 3}}, {{2, 0, 3}}}, .attr = all, .throws = "at least one key"},
               {.inputs = {{{5, 3}}, {{5, 3}}, {{5, 3}, f32}}, .attr = all, .throws = "input 2 is f32"}};
@@ -112,7 +127,7 @@ const Op attention_grad_op{OpDef{
     .n_results = 3,
     .infer =
         [](Infer& c) {
-          require_one_float_dtype(c);
+          require_one_float_dtype(c, c.inputs());
           const Shape& q = c.shape(1);
           require_heads(c, q, c.shape(2), c.shape(3));
           if (!(c.shape(0) == q) || !(c.shape(4) == q) || !(c.shape(5) == without_last(q)))
@@ -158,7 +173,7 @@ const Op self_attention_op{OpDef{
     .n_results = 2,
     .infer =
         [](Infer& c) {
-          require_one_float_dtype(c);
+          require_one_float_dtype(c, c.inputs());
           c.out(0, require_packed(c, c.shape(0)), c.dtype(0));
           c.out(1, packed_sums(c.shape(0), c.attr<AttentionAttr>()), c.dtype(0));
         },
@@ -173,7 +188,8 @@ const Op self_attention_op{OpDef{
           }
           const Shape& s = g.shape();
           Tensor heads = transpose(reshape(g, {s[0], s[1], a.heads, s[2] / a.heads}), {0, 2, 1, 3});
-          const Gradients d = recorded_gradients(heads, part_of(qkv, 0, a.heads), part_of(qkv, 1, a.heads), part_of(qkv, 2, a.heads), a);
+          const Gradients d =
+              recorded_gradients(heads, part_of(qkv, 0, a.heads), part_of(qkv, 1, a.heads), part_of(qkv, 2, a.heads), a, {});
           v.give(0, concat({side_by_side(d.q), side_by_side(d.k), side_by_side(d.v)}, 2));
         },
     .saves = saves_in(0) | saves_result(0) | saves_result(1),
@@ -203,7 +219,7 @@ const Op self_attention_grad_op{OpDef{
     .doc = "Gradient of self_attention for qkv from g, qkv and both results.",
     .infer =
         [](Infer& c) {
-          require_one_float_dtype(c);
+          require_one_float_dtype(c, c.inputs());
           const Shape y = require_packed(c, c.shape(1));
           if (!(c.shape(0) == y) || !(c.shape(2) == y) || !(c.shape(3) == packed_sums(c.shape(1), c.attr<AttentionAttr>())))
             c.fail(str("gradient ", c.shape(0), ", result ", c.shape(2), " and sums ", c.shape(3), " do not belong to an input of shape ",
@@ -225,7 +241,8 @@ double scale_of(const AttentionOptions& o, int64_t size) { return o.scale ? *o.s
 }  // namespace
 
 Tensor scaled_dot_product_attention(const Tensor& q, const Tensor& k, const Tensor& v, const AttentionOptions& o) {
-  return record(attention_op, {&q, &k, &v}, AttentionAttr{scale_of(o, q.rank() ? q.shape().at(-1) : 1), o.causal, 0});
+  const AttentionAttr attr{scale_of(o, q.rank() ? q.shape().at(-1) : 1), o.causal, 0};
+  return o.offset.defined() ? record(attention_op, {&q, &k, &v, &o.offset}, attr) : record(attention_op, {&q, &k, &v}, attr);
 }
 Tensor self_attention(const Tensor& qkv, int64_t heads, const AttentionOptions& o) {
   const int64_t width = qkv.rank() ? qkv.shape().at(-1) / 3 : 1;

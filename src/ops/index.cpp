@@ -57,6 +57,7 @@ const Op scatter_add_op{OpDef{
     .saves = saves_in(1),
     .cost = [](const Step& s) { return element_cost(s, 1); },
     .onnx = {"ScatterElements", 18},
+    .overwrites = 0,
     .samples =
         [] {
           return std::vector<Sample>{

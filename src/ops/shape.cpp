@@ -146,6 +146,7 @@ const Op slice_update_op{OpDef{
     .saves = saves_in(2),
     .cost = moves,
     .slots = 4,
+    .overwrites = 0,
     .samples =
         [] {
           return std::vector<Sample>{

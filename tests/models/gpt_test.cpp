@@ -1,12 +1,15 @@
 // The GPT: names, shapes, initial values, causality, gradients, and that it learns.
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
 #include <map>
+#include <set>
 
 #include "suanli/autograd.h"
 #include "suanli/models.h"
 #include "suanli/optim.h"
+#include "suanli/plan.h"
 
 namespace suanli {
 namespace {
@@ -113,6 +116,97 @@ TEST(Gpt, LearnsASequenceByHeart) {
   EXPECT_LT(last, 0.1);
 }
 
+/// Greedy decoding by the definition: the whole text again for every token.
+std::vector<int64_t> decoded_without_cache(models::Gpt& gpt, std::vector<int64_t> text, int64_t more) {
+  NoGrad no_grad;
+  for (int64_t i = 0; i < more; ++i) {
+    const auto t = static_cast<int64_t>(text.size());
+    const auto logits = gpt(tensor(text, {1, t})).to_vector<float>();
+    text.push_back(std::max_element(logits.end() - 11, logits.end()) - (logits.end() - 11));
+  }
+  return text;
+}
+constexpr models::GptOptions kLong{.vocab = 11, .context = 256, .layers = 2, .width = 12, .heads = 3};
+
+/// Large weights, so that the most likely token depends on what was said.
+models::Gpt talkative(const models::GptOptions& options) {
+  models::Gpt gpt(options);
+  for (auto& [name, p] : gpt.state_dict()) p.set(p.value().detach() + 0.5 * normal(p.shape()));
+  flush();
+  return gpt;
+}
+
+TEST(Gpt, DecodesWithACacheWhatItDecodesWithout) {
+  manual_seed(5);
+  models::Gpt gpt = talkative(kLong);
+  for (int64_t prompt : {1, 5, 64}) {
+    const Tensor text = tokens(1, prompt);
+    const auto expected = decoded_without_cache(gpt, text.to_vector<int64_t>(), 40);
+    EXPECT_EQ(gpt.generate(text, 40).to_vector<int64_t>(), expected) << prompt;
+    EXPECT_GT(std::set<int64_t>(expected.begin() + prompt, expected.end()).size(), 2u) << "says too little to tell anything";
+  }
+}
+
+TEST(Gpt, EachTextOfABatchIsDecodedForItself) {
+  manual_seed(6);
+  models::Gpt gpt = talkative(kLong);
+  const Tensor texts = tokens(3, 6);
+  const auto together = gpt.generate(texts, 12).to_vector<int64_t>();
+  for (int64_t b = 0; b < 3; ++b) {
+    const auto alone = gpt.generate(slice(texts, 0, b, 1), 12).to_vector<int64_t>();
+    EXPECT_EQ(std::vector<int64_t>(together.begin() + b * 18, together.begin() + (b + 1) * 18), alone) << b;
+  }
+}
+
+TEST(Gpt, LogitsWithACacheAreThoseOfTheWholeText) {
+  manual_seed(7);
+  models::Gpt gpt = talkative(kLong);
+  NoGrad no_grad;
+  const Tensor text = tokens(2, 90);
+  const auto whole = gpt(text).to_vector<float>();  // [2, 90, 11]
+  models::KvCache cache = gpt.cache(2, 100);
+  int64_t at = 0;
+  for (int64_t piece : {70, 1, 1, 17, 1}) {  // several tokens at once go as well
+    const auto logits = gpt(slice(text, 1, at, piece), cache).to_vector<float>();
+    at += piece;
+    EXPECT_EQ(cache.length(), at);
+    for (int64_t b = 0; b < 2; ++b)
+      for (int64_t v = 0; v < 11; ++v) {
+        const float expected = whole[static_cast<size_t>((b * 90 + at - 1) * 11 + v)];
+        EXPECT_NEAR(logits[static_cast<size_t>(b * 11 + v)], expected, 2e-5 * (1 + std::fabs(expected))) << b << " " << at;
+      }
+  }
+  cache.clear();
+  EXPECT_EQ(gpt(slice(text, 1, 0, 70), cache).shape(), (Shape{2, 11}));
+}
+
+// The promise of a cache cell: a token is the same program as the one before, and what is kept is written where it lies.
+TEST(Gpt, TwoHundredTokensBuildFewPlansAndCopyNoCache) {
+  manual_seed(8);
+  constexpr models::GptOptions kLonger{.vocab = 11, .context = 4096, .layers = 2, .width = 32, .heads = 2};
+  models::Gpt gpt(kLonger);
+  const int64_t plans = plan_stats().plans;
+  gpt.generate(tokens(1, 7), 200).to_vector<int64_t>();
+  EXPECT_LE(plan_stats().plans - plans, 8);
+
+  NoGrad no_grad;
+  models::KvCache cache = gpt.cache(1, 4096);
+  Tensor next = tokens(1, 7);
+  auto token = [&] {
+    next = reshape(argmax(gpt(next, cache)), {1, 1});
+    flush();
+  };
+  for (int i = 0; i < 3; ++i) token();
+  const int64_t blocks = kLonger.layers, in_place = plan_stats().overwritten, before = memory_use().tensors;
+  reset_peak_memory();
+  const int64_t peak = memory_use().peak;
+  for (int i = 0; i < 50; ++i) token();
+  EXPECT_EQ(plan_stats().overwritten - in_place, 50 * 2 * blocks);
+  EXPECT_EQ(memory_use().tensors, before);
+  EXPECT_LT(memory_use().peak - peak, cache.bytes() / (2 * blocks) / 8) << "room for keys or values of a block was taken";
+  EXPECT_LT(plan_stats().last_arena_bytes, cache.bytes() / (2 * blocks) / 4) << "keys or values of a block were copied";
+}
+
 TEST(Gpt, Errors) {
   auto error_of = [](auto&& f) -> std::string {
     try {
@@ -127,6 +221,14 @@ TEST(Gpt, Errors) {
             "[GptTrunk] tokens have shape [1, 9]; [B, T] with T up to the context, 8, is expected (in transformer)");
   EXPECT_EQ(error_of([&] { gpt(tensor<int64_t>({11}, {1, 1})).to_vector<float>(); }),
             "[embedding] index 11 at position 0 is out of range: 11 entries (0…10) exist");
+  EXPECT_NE(error_of([&] { gpt.generate(tokens(1, 5), 4); }).find("[Gpt.generate] tokens have shape [1, 5] and 4 more"), std::string::npos);
+  EXPECT_NE(error_of([&] { gpt.generate(tensor<int64_t>({}, {1, 0}), 4); }).find("T ≥ 1"), std::string::npos);
+  models::KvCache cache = gpt.cache(1, 4);
+  EXPECT_EQ(error_of([&] { gpt(tokens(1, 5), cache); }),
+            "[GptTrunk] tokens have shape [1, 5]; [B, T] with T up to 4 is expected: the cache holds 0 of 4 tokens for 2 blocks, the "
+            "context is 8 (in transformer)");
+  EXPECT_EQ(cache.length(), 0);
+  EXPECT_NE(error_of([&] { gpt.cache(1, 0); }).find("[KvCache] batch 1, capacity 0"), std::string::npos);
 }
 
 }  // namespace

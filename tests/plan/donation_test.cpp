@@ -1,5 +1,6 @@
 // New values of cells written over the former ones, and everything that forbids it.
 #include <atomic>
+#include <numeric>
 #include <thread>
 
 #include "gtest/gtest.h"
@@ -100,6 +101,56 @@ TEST(Donation, SwappedParameters) {
   flush();
   EXPECT_EQ(a.value().to_vector<float>(), vb);
   EXPECT_EQ(b.value().to_vector<float>(), va);
+}
+
+TEST(Donation, APartIsWrittenWhereTheWholeLies) {
+  Parameter p(tensor_f32({64, 3}, 1), false);
+  auto expected = p.value().to_vector<float>();
+  const Tensor part = tensor_f32({2, 3}, 2);
+  const auto values = part.to_vector<float>();
+  for (int64_t row : {5, 0, 62}) {
+    std::copy(values.begin(), values.end(), expected.begin() + row * 3);
+    Tensor read;
+    EXPECT_EQ(overwritten_by([&] {
+                p.set(slice_update(p, part, 0, row));
+                read = sum(Tensor(p));  // sees what was written
+                flush();
+              }),
+              1);
+    EXPECT_EQ(p.value().to_vector<float>(), expected);
+    EXPECT_NEAR(read.item(), std::accumulate(expected.begin(), expected.end(), 0.0), 1e-4);
+  }
+  EXPECT_EQ(overwritten_by([&] {
+              p.set(scatter_add(p, 0, full({1, 3}, 7, i64), ones({1, 3})));
+              flush();
+            }),
+            1);
+  for (size_t i = 21; i < 24; ++i) expected[i] += 1;
+  EXPECT_EQ(p.value().to_vector<float>(), expected);
+}
+
+TEST(Donation, APartOfAValueThatIsStillReadGoesElsewhere) {
+  Parameter p(tensor_f32({8, 8}, 1), false);
+  const auto values = p.value().to_vector<float>();
+  const Tensor one = full({1, 8}, 1.0);
+  auto expected = values;
+  std::fill(expected.begin(), expected.begin() + 8, 1.0f);
+  const Tensor held = p.value();
+  EXPECT_EQ(overwritten_by([&] {
+              p.set(slice_update(p, one, 0, 0));
+              flush();
+            }),
+            0);
+  EXPECT_EQ(held.to_vector<float>(), values);
+  EXPECT_EQ(p.value().to_vector<float>(), expected);
+
+  // Within a program: between `before` and its readers nothing is written over it.
+  const Tensor before = held * 1.0, after = slice_update(before, one, 0, 0), square = matmul(before, before);
+  EXPECT_EQ(after.to_vector<float>(), expected);
+  EXPECT_EQ(square.to_vector<float>(), matmul(held, held).to_vector<float>());
+  // The whole as a part of itself.
+  const Tensor same = held * 2.0, itself = slice_update(same, same, 0, 0);
+  EXPECT_EQ(itself.to_vector<float>(), (held * 2.0).to_vector<float>());
 }
 
 TEST(Donation, AFailureLosesWhatWasBeingOverwritten) {

@@ -223,10 +223,10 @@ Heads packed_heads(const Shape& qkv, int64_t heads) {
 }
 
 /// Calls f(head, query, key, score, sum of the magnitudes in the score) for every key that a query sees.
-template <class F> void scores(const Heads& h, const AttentionAttr& a, const Array& q, const Array& k, F&& f) {
+template <class F> void scores(const Heads& h, const AttentionAttr& a, const Array& q, const Array& k, F&& f, int64_t offset = 0) {
   for (int64_t head = 0; head < h.heads; ++head)
     for (int64_t i = 0; i < h.queries; ++i)
-      for (int64_t j = 0; j < (a.causal ? std::min(i + 1, h.keys) : h.keys); ++j) {
+      for (int64_t j = 0; j < (a.causal ? std::min(offset + i + 1, h.keys) : h.keys); ++j) {
         Real score = 0, magnitude = 0;
         for (int64_t c = 0; c < h.size; ++c) {
           const Real term = q.v[h.q(head, i, c)] * k.v[h.k(head, j, c)] * static_cast<Real>(a.scale);
@@ -237,23 +237,26 @@ template <class F> void scores(const Heads& h, const AttentionAttr& a, const Arr
 }
 
 std::vector<Array> attention_values(const Heads& h, const AttentionAttr& a, const Array& q, const Array& k, const Array& v,
-                                    const Shape& y_shape, const Shape& sums_shape) {
+                                    const Shape& y_shape, const Shape& sums_shape, int64_t offset = 0) {
   Array y = sums(y_shape, q.dtype), log_sum = filled(sums_shape, q.dtype);
   auto row = [&](int64_t head, int64_t i) { return static_cast<size_t>(head * h.queries + i); };
-  scores(h, a, q, k, [&](int64_t head, int64_t i, int64_t, Real score, Real) { log_sum.v[row(head, i)] += std::exp(score); });
+  scores(h, a, q, k, [&](int64_t head, int64_t i, int64_t, Real score, Real) { log_sum.v[row(head, i)] += std::exp(score); }, offset);
   for (Real& x : log_sum.v) x = std::log(x);
   log_sum.scale.assign(log_sum.v.size(), 1);
-  scores(h, a, q, k, [&](int64_t head, int64_t i, int64_t j, Real score, Real magnitude) {
-    const Real p = std::exp(score - log_sum.v[row(head, i)]);
-    Real& scale = log_sum.scale[row(head, i)];
-    scale = std::max(scale, 1 + magnitude + std::fabs(log_sum.v[row(head, i)]));
-    for (int64_t c = 0; c < h.size; ++c) {
-      const size_t at = h.y(head, i, c);
-      const Real term = p * v.v[h.v(head, j, c)];
-      y.v[at] += term;
-      y.scale[at] += std::fabs(term) * scale;
-    }
-  });
+  scores(
+      h, a, q, k,
+      [&](int64_t head, int64_t i, int64_t j, Real score, Real magnitude) {
+        const Real p = std::exp(score - log_sum.v[row(head, i)]);
+        Real& scale = log_sum.scale[row(head, i)];
+        scale = std::max(scale, 1 + magnitude + std::fabs(log_sum.v[row(head, i)]));
+        for (int64_t c = 0; c < h.size; ++c) {
+          const size_t at = h.y(head, i, c);
+          const Real term = p * v.v[h.v(head, j, c)];
+          y.v[at] += term;
+          y.scale[at] += std::fabs(term) * scale;
+        }
+      },
+      offset);
   return {y, log_sum};
 }
 
@@ -288,7 +291,8 @@ Shape sums_of(const Shape& q) { return Shape(q.begin(), q.rank() - 1); }
 
 std::vector<Array> attention(const Call& c) {
   const Shape &q = c.in[0].shape, &k = c.in[1].shape;
-  return attention_values(separate_heads(q, k), c.attr.as<AttentionAttr>(), c.in[0], c.in[1], c.in[2], q, sums_of(q));
+  return attention_values(separate_heads(q, k), c.attr.as<AttentionAttr>(), c.in[0], c.in[1], c.in[2], q, sums_of(q),
+                          c.in.size() == 4 ? static_cast<int64_t>(c.in[3].v[0]) : 0);
 }
 std::vector<Array> attention_grad(const Call& c) {
   const Shape &q = c.in[1].shape, &k = c.in[2].shape;

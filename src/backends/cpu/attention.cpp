@@ -20,7 +20,7 @@ struct Heads {
 struct Problem {
   int64_t heads, queries, keys, size;
   double scale;
-  bool causal;
+  int64_t seen;  // keys that the first query sees; each further one sees one more
   Heads q, kv, y;
 
   /// q [.., T, D], k and v [.., S, D].
@@ -29,16 +29,16 @@ struct Problem {
     const int64_t t = q[rank - 2], s = k[rank - 2], d = q[rank - 1];
     int64_t heads = 1;
     for (int i = 0; i < rank - 2; ++i) heads *= q[i];
-    return {heads, t, s, d, a.scale, a.causal, {1, t * d, 0, d}, {1, s * d, 0, d}, {1, t * d, 0, d}};
+    return {heads, t, s, d, a.scale, a.causal ? 1 : s, {1, t * d, 0, d}, {1, s * d, 0, d}, {1, t * d, 0, d}};
   }
   /// qkv [B, T, 3·H·D].
   static Problem packed(const Shape& qkv, const AttentionAttr& a) {
     const int64_t t = qkv[1], c = qkv[2] / 3, d = c / a.heads;
     const Heads in{a.heads, t * 3 * c, d, 3 * c};
-    return {qkv[0] * a.heads, t, t, d, a.scale, a.causal, in, in, {a.heads, t * c, d, c}};
+    return {qkv[0] * a.heads, t, t, d, a.scale, a.causal ? 1 : t, in, in, {a.heads, t * c, d, c}};
   }
-  template <class T> AttentionHead<T> head(int64_t h, const T* q_data, const T* k, const T* v) const {
-    return {q_data + q.at(h), k + kv.at(h), v + kv.at(h), q.row, kv.row, queries, keys, size, scale, causal};
+  template <class T> AttentionHead<T> head(int64_t h, const T* q_data, const T* k, const T* v, int64_t first_sees) const {
+    return {q_data + q.at(h), k + kv.at(h), v + kv.at(h), q.row, kv.row, queries, keys, size, scale, first_sees};
   }
   /// Threads worth waking for it.
   int64_t lanes(int64_t tasks) const {
@@ -48,15 +48,16 @@ struct Problem {
 };
 int64_t aligned(int64_t bytes) { return (bytes + 63) / 64 * 64; }
 
-/// Blocks of queries are shared out by how many tiles of keys they see. Each is computed alone, so the bits are the same for any sharing.
-template <class T, class Split> std::unique_ptr<Kernel> make_forward(const Problem& p, Split split) {
+/// Blocks of queries are shared out by how many tiles of keys they see (by `p`: an offset that is given later only moves work between
+/// threads). Each is computed alone, so the bits are the same for any sharing. `seen(in)`: keys that the first query sees.
+template <class T, class Split, class Seen> std::unique_ptr<Kernel> make_forward(const Problem& p, Split split, Seen seen) {
   struct Forward final : Kernel {
-    Forward(const Problem& p, Split split) : p(p), split(split) {
+    Forward(const Problem& p, Split split, Seen seen) : p(p), split(split), seen(seen) {
       blocks = (p.queries + kAttentionBlock - 1) / kAttentionBlock;
       before.push_back(0);
-      for (int64_t b = 0; b < blocks; ++b) before.push_back(before.back() + attention_tiles(b, p.queries, p.keys, p.causal));
+      for (int64_t b = 0; b < blocks; ++b) before.push_back(before.back() + attention_tiles(b, p.queries, p.keys, p.seen));
       lanes = p.lanes(p.heads * blocks);
-      lane_bytes = aligned(attention_forward_workspace(p.keys, p.size) * static_cast<int64_t>(sizeof(T)));
+      lane_bytes = aligned(attention_forward_workspace(p.queries, p.keys, p.size) * static_cast<int64_t>(sizeof(T)));
       workspace_bytes = lanes * lane_bytes;
     }
     int64_t lane_of(int64_t head, int64_t block) const {
@@ -65,23 +66,25 @@ template <class T, class Split> std::unique_ptr<Kernel> make_forward(const Probl
     }
     void run(const void* const* in, void* const* out, void* workspace) override {
       const auto [q, k, v] = split(in);
+      const int64_t first_sees = seen(in);
       parallel_parts(static_cast<int>(lanes), [&, q = q, k = k, v = v](int lane) {
         for (int64_t h = 0; h < p.heads; ++h) {
           int64_t first = 0, last = blocks;
           while (first < last && lane_of(h, first) < lane) ++first;
           while (last > first && lane_of(h, last - 1) > lane) --last;
           if (first == last) continue;
-          attention_forward(p.head(h, q, k, v), first, last, static_cast<T*>(out[0]) + p.y.at(h), p.y.row,
+          attention_forward(p.head(h, q, k, v, first_sees), first, last, static_cast<T*>(out[0]) + p.y.at(h), p.y.row,
                             static_cast<T*>(out[1]) + h * p.queries, static_cast<char*>(workspace) + lane * lane_bytes);
         }
       });
     }
     Problem p;
     Split split;
+    Seen seen;
     int64_t blocks, lanes, lane_bytes;
     std::vector<int64_t> before;  // tiles of the blocks before each
   };
-  return std::make_unique<Forward>(p, split);
+  return std::make_unique<Forward>(p, split, seen);
 }
 
 /// A head's gradients are sums over its blocks in order, so a head is the least that a thread takes.
@@ -98,7 +101,7 @@ template <class T, class Split, class Gradients> std::unique_ptr<Kernel> make_ba
         for (int64_t h = p.heads * lane / lanes; h < p.heads * (lane + 1) / lanes; ++h) {
           const AttentionGradient<T> g{all.g + p.y.at(h),  all.y + p.y.at(h),   all.log_sum + h * p.queries, p.y.row,
                                        all.dq + p.q.at(h), all.dk + p.kv.at(h), all.dv + p.kv.at(h)};
-          attention_backward(p.head(h, q, k, v), g, static_cast<char*>(workspace) + lane * lane_bytes);
+          attention_backward(p.head(h, q, k, v, p.seen), g, static_cast<char*>(workspace) + lane * lane_bytes);
         }
       });
     }
@@ -125,6 +128,10 @@ template <class T> auto packed_inputs(int64_t width) {
   };
 }
 
+auto as_planned(const Problem& p) {
+  return [seen = p.seen](const void* const*) { return seen; };
+}
+
 template <class F> std::unique_ptr<Kernel> for_floats(DType dtype, F&& f) {
   return dtype == DType::f32 ? f(float{}) : dtype == DType::f64 ? f(double{}) : nullptr;
 }
@@ -133,7 +140,11 @@ const AttentionAttr& attr_of(const Step& s) { return *static_cast<const Attentio
 const RegisterKernel register_attention("scaled_dot_product_attention", [](const Step& s) {
   return for_floats(s.in[0].dtype, [&](auto t) {
     using T = decltype(t);
-    return make_forward<T>(Problem::separate(s.in[0].shape, s.in[1].shape, attr_of(s)), separate_inputs<T>());
+    const Problem p = Problem::separate(s.in[0].shape, s.in[1].shape, attr_of(s));
+    if (s.in.size() == 3) return make_forward<T>(p, separate_inputs<T>(), as_planned(p));
+    return make_forward<T>(p, separate_inputs<T>(), [keys = p.keys, type = s.in[3].dtype](const void* const* in) {
+      return std::clamp<int64_t>(read_integer(in[3], type), 0, keys - 1) + 1;
+    });
   });
 });
 const RegisterKernel register_attention_grad("scaled_dot_product_attention_grad", [](const Step& s) {
@@ -149,7 +160,8 @@ const RegisterKernel register_attention_grad("scaled_dot_product_attention_grad"
 const RegisterKernel register_self_attention("self_attention", [](const Step& s) {
   return for_floats(s.in[0].dtype, [&](auto t) {
     using T = decltype(t);
-    return make_forward<T>(Problem::packed(s.in[0].shape, attr_of(s)), packed_inputs<T>(s.in[0].shape[2] / 3));
+    const Problem p = Problem::packed(s.in[0].shape, attr_of(s));
+    return make_forward<T>(p, packed_inputs<T>(s.in[0].shape[2] / 3), as_planned(p));
   });
 });
 const RegisterKernel register_self_attention_grad("self_attention_grad", [](const Step& s) {

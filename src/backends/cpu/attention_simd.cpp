@@ -117,10 +117,11 @@ struct Tile {
   int64_t key, rows, query, columns;
 };
 /// Calls f for every key with the first query that sees it, as a position in the tile; only tiles on the diagonal hide any.
-template <class F> void hidden_queries(const Tile& t, bool causal, F&& f) {
-  if (!causal || t.key + t.rows - 1 <= t.query) return;
+template <class F> void hidden_queries(const Tile& t, int64_t seen, F&& f) {
+  const int64_t query = t.query + seen - 1;  // the last key that the first query of the tile sees
+  if (t.key + t.rows - 1 <= query) return;
   for (int64_t j = 0; j < t.rows; ++j)
-    if (t.key + j > t.query) f(j, std::min(t.key + j - t.query, t.columns));
+    if (t.key + j > query) f(j, std::min(t.key + j - query, t.columns));
 }
 
 /// Takes places from a workspace, one after the other.
@@ -169,31 +170,37 @@ void forward(const AttentionHead<T>& h, int64_t first, int64_t last, T* y, int64
   using V = RowVec<T>;
   const int64_t size = h.size, row = padded(size);
   Workspace<T> w{static_cast<T*>(workspace)};
-  T *k = w.take(h.keys * row), *v = w.take(h.keys * row), *q = w.take(kBlock * row), *q_columns = w.take(size * kBlock),
-    *scores = w.take(kBlock * kBlock), *sum = w.take(kBlock * row), *top = w.take(kBlock), *total = w.take(kBlock),
-    *factor = w.take(kBlock);
-  const int64_t needed = std::min(h.keys, attention_tiles(last - 1, h.queries, h.keys, h.causal) * kBlock);
-  pack_rows(h.k, h.kv_row, needed, size, 1, k);
-  pack_rows(h.v, h.kv_row, needed, size, 1, v);
+  // Of one block of queries every key is read once: it is taken from where it lies, and only a tile of values is packed (they are read in whole vectors).
+  const bool once = h.queries <= kBlock;
+  T *k = w.take(once ? 0 : h.keys * row), *v = w.take((once ? kBlock : h.keys) * row), *q = w.take(kBlock * row),
+    *q_columns = w.take(size * kBlock), *scores = w.take(kBlock * kBlock), *sum = w.take(kBlock * row), *top = w.take(kBlock),
+    *total = w.take(kBlock), *factor = w.take(kBlock);
+  const int64_t needed = std::min(h.keys, attention_tiles(last - 1, h.queries, h.keys, h.seen) * kBlock);
+  if (!once) {
+    pack_rows(h.k, h.kv_row, needed, size, 1, k);
+    pack_rows(h.v, h.kv_row, needed, size, 1, v);
+  }
   for (int64_t block = first; block < last; ++block) {
     Tile t{0, 0, block * kBlock, std::min(kBlock, h.queries - block * kBlock)};
     pack_rows(h.q + t.query * h.q_row, h.q_row, t.columns, size, h.scale, q);
     transpose_rows(q, t.columns, size, q_columns);
     std::fill_n(top, kBlock, -std::numeric_limits<T>::infinity());
     std::fill_n(total, kBlock, T(0));
-    const int64_t tiles = attention_tiles(block, h.queries, h.keys, h.causal), end = (t.columns + kLanes<T> - 1) / kLanes<T> * kLanes<T>;
+    const int64_t tiles = attention_tiles(block, h.queries, h.keys, h.seen), end = (t.columns + kLanes<T> - 1) / kLanes<T> * kLanes<T>;
     for (int64_t tile = 0; tile < tiles; ++tile) {
       t.key = tile * kBlock;
       t.rows = std::min(kBlock, h.keys - t.key);
-      product(t.rows, end, size, Factor<T>{k + t.key * row, row, 1}, q_columns, kBlock, scores, kBlock, false);
-      hidden_queries(t, h.causal, [&](int64_t j, int64_t n) { std::fill_n(scores + j * kBlock, n, -std::numeric_limits<T>::infinity()); });
+      if (once) pack_rows(h.v + t.key * h.kv_row, h.kv_row, t.rows, size, 1, v);
+      const Factor<T> k_tile = once ? Factor<T>{h.k + t.key * h.kv_row, h.kv_row, 1} : Factor<T>{k + t.key * row, row, 1};
+      product(t.rows, end, size, k_tile, q_columns, kBlock, scores, kBlock, false);
+      hidden_queries(t, h.seen, [&](int64_t j, int64_t n) { std::fill_n(scores + j * kBlock, n, -std::numeric_limits<T>::infinity()); });
       for (int64_t i = 0; i < end; i += kLanes<T>) online_softmax(scores + i, t.rows, top + i, total + i, factor + i);
       if (tile > 0)
         for (int64_t i = 0; i < t.columns; ++i) {
           const V f(static_cast<double>(factor[i]));
           for (int64_t c = 0; c < row; c += lanes) hn::Store((V(hn::Load(d, sum + i * row + c)) * f).v, d, sum + i * row + c);
         }
-      product(t.columns, size, t.rows, Factor<T>{scores, 1, kBlock}, v + t.key * row, row, sum, row, tile > 0);
+      product(t.columns, size, t.rows, Factor<T>{scores, 1, kBlock}, once ? v : v + t.key * row, row, sum, row, tile > 0);
     }
     for (int64_t i = 0; i < t.columns; ++i) {
       const V f(1 / static_cast<double>(total[i]));
@@ -233,14 +240,14 @@ template <class T> void backward(const AttentionHead<T>& h, const AttentionGradi
                               HWY_ATTR { return V(hn::Load(d, g + i * row + c)) * load_row(y + i * gradient.y_row + c, left, T(0)); }))
               : T(0);
     }
-    const int64_t tiles = attention_tiles(block, h.queries, keys, h.causal), end = (t.columns + kLanes<T> - 1) / kLanes<T> * kLanes<T>;
+    const int64_t tiles = attention_tiles(block, h.queries, keys, h.seen), end = (t.columns + kLanes<T> - 1) / kLanes<T> * kLanes<T>;
     for (int64_t tile = 0; tile < tiles; ++tile) {
       t.key = tile * kBlock;
       t.rows = std::min(kBlock, keys - t.key);
       const T *k_tile = k + t.key * row, *v_tile = v + t.key * row;
       product(t.rows, end, size, Factor<T>{k_tile, row, 1}, q_columns, kBlock, p, kBlock, false);
       product(t.rows, end, size, Factor<T>{v_tile, row, 1}, g_columns, kBlock, ds, kBlock, false);
-      hidden_queries(t, h.causal, [&](int64_t j, int64_t n) { std::fill_n(p + j * kBlock, n, -std::numeric_limits<T>::infinity()); });
+      hidden_queries(t, h.seen, [&](int64_t j, int64_t n) { std::fill_n(p + j * kBlock, n, -std::numeric_limits<T>::infinity()); });
       for (int64_t j = 0; j < t.rows; ++j)
         for (int64_t i = 0; i < end; i += lanes) {
           const int64_t at = j * kBlock + i;
@@ -296,9 +303,9 @@ template <> void attention_backward(const AttentionHead<double>& h, const Attent
   HWY_DYNAMIC_DISPATCH(attention_backward_f64)(h, g, w);
 }
 
-int64_t attention_forward_workspace(int64_t keys, int64_t size) {
-  return 2 * keys * padded(size) + 2 * kAttentionBlock * padded(size) + padded(size) * kAttentionBlock + kAttentionBlock * kAttentionBlock +
-         3 * kAttentionBlock;
+int64_t attention_forward_workspace(int64_t queries, int64_t keys, int64_t size) {
+  return (queries <= kAttentionBlock ? kAttentionBlock : 2 * keys) * padded(size) + 2 * kAttentionBlock * padded(size) +
+         padded(size) * kAttentionBlock + kAttentionBlock * kAttentionBlock + 3 * kAttentionBlock;
 }
 int64_t attention_backward_workspace(int64_t keys, int64_t size) {
   return 4 * keys * padded(size) + 3 * kAttentionBlock * padded(size) + 2 * padded(size) * kAttentionBlock +

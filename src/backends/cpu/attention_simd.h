@@ -11,16 +11,16 @@ template <class T> struct AttentionHead {
   int64_t q_row, kv_row;
   int64_t queries, keys, size;
   double scale;
-  bool causal;
+  int64_t seen;  // query i sees the first seen + i keys; all of them if there are fewer
 };
 
 /// Queries are taken in blocks and keys in tiles of this many, so that their scores (16 KB in f32) stay in the nearest cache.
 constexpr int64_t kAttentionBlock = 64;
 
 /// Tiles of keys that a block of queries sees.
-inline int64_t attention_tiles(int64_t block, int64_t queries, int64_t keys, bool causal) {
-  const int64_t seen = causal ? std::min({keys, queries, (block + 1) * kAttentionBlock}) : keys;
-  return (seen + kAttentionBlock - 1) / kAttentionBlock;
+inline int64_t attention_tiles(int64_t block, int64_t queries, int64_t keys, int64_t seen) {
+  const int64_t last = std::min(queries, (block + 1) * kAttentionBlock) - 1;
+  return (std::min(keys, seen + last) + kAttentionBlock - 1) / kAttentionBlock;
 }
 
 /// Blocks first … last−1: y[i] = Σ softmax(q kᵀ · scale)[i, j] v[j], rows `y_row` apart, and log_sum[i] = ln Σ exp of the scores.
@@ -36,7 +36,7 @@ template <class T> struct AttentionGradient {
 template <class T> void attention_backward(const AttentionHead<T>& head, const AttentionGradient<T>& gradient, void* workspace);
 
 /// Elements of workspace (64-byte aligned) that they need.
-int64_t attention_forward_workspace(int64_t keys, int64_t size);
+int64_t attention_forward_workspace(int64_t queries, int64_t keys, int64_t size);
 int64_t attention_backward_workspace(int64_t keys, int64_t size);
 
 }  // namespace suanli::cpu

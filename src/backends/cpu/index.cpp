@@ -65,7 +65,7 @@ const RegisterKernel register_scatter_add("scatter_add", [](const Step& step) {
     using T = decltype(t);
     kernel = make_kernel([=](const void* const* in, void* const* out) {
       T* y = static_cast<T*>(out[0]);
-      if (x.numel()) std::memcpy(y, in[0], static_cast<size_t>(x.numel()) * sizeof(T));
+      if (x.numel() && y != in[0]) std::memcpy(y, in[0], static_cast<size_t>(x.numel()) * sizeof(T));
       const T* src = static_cast<const T*>(in[2]);
       along_axis("scatter_add", x, index, axis, static_cast<const int64_t*>(in[1]),
                  [&](int64_t i, int64_t at) { y[at] = wrapping_add(y[at], src[i]); });

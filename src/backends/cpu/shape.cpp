@@ -111,7 +111,7 @@ const RegisterKernel register_slice_update("slice_update", [](const Step& step) 
   const int64_t bytes = step.out[0].shape.numel() * itemsize(step.out[0].dtype);
   return make_kernel([g, bytes](const void* const* in, void* const* out) {
     char* y = static_cast<char*>(out[0]);
-    if (bytes) std::memcpy(y, in[0], static_cast<size_t>(bytes));
+    if (bytes && y != in[0]) std::memcpy(y, in[0], static_cast<size_t>(bytes));
     const char* update = static_cast<const char*>(in[1]);
     g.pieces(g.start(in[2]),
              [&](int64_t whole, int64_t part, int64_t n) { std::memcpy(y + whole, update + part, static_cast<size_t>(n)); });
