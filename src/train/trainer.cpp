@@ -44,8 +44,9 @@ void Trainer::State::prepare(nn::AnyModule* own, Loss& loss, bool fresh) {
   loss = loss_for(info.task, entry);
   if (own) model = std::move(*own);
   else make_model(weights);
-  if (!weights.empty()) adopt_weights(model, weights, head(), config.weights, splits.notes);
-  if (!config.freeze.empty()) freeze(model, config.freeze, head());
+  if (!weights.empty()) adopt_weights(model, weights, config.weights, splits.notes);
+  else if (fresh && entry && entry->fit) fit_model(*entry);
+  if (!config.freeze.empty()) freeze(model, config.freeze);
   make_optimizer();
 }
 
@@ -59,19 +60,31 @@ void Trainer::State::make_model(const NamedTensors& weights) {
   if (info.input_shape.rank() != 3) return make(models::Stem::by_size);
   const models::Stem asked = config.stem.empty() ? models::stem_for(info.input_shape) : models::stem_from_text(config.stem);
   make(asked);
-  if (config.stem.empty() && !weights.empty() && !weights_fit(model, weights, head())) {
+  if (config.stem.empty() && !weights.empty() && !weights_fit(model, weights)) {
     make(asked == models::Stem::small ? models::Stem::large : models::Stem::small);
-    if (weights_fit(model, weights, head())) splits.notes.push_back(str("stem ", to_string(options.stem), ", the one of the weights"));
+    if (weights_fit(model, weights)) splits.notes.push_back(str("stem ", to_string(options.stem), ", the one of the weights"));
     else make(asked);
   }
   config.stem = to_string(options.stem);
+}
+
+void Trainer::State::fit_model(const models::Entry& entry) {
+  constexpr int64_t kEnough = 1000;
+  const int64_t n = std::min(kEnough, splits.train->size());
+  Shape shape{n};
+  for (int64_t d : splits.train->info().input_shape) shape.push_back(d);
+  const Tensor pictures = tensor_filled_by(shape, f32, [&](void* to) {
+    int64_t label = 0;
+    for (int64_t i = 0; i < n; ++i) splits.train->read(i, static_cast<float*>(to) + i * (shape.numel() / n), &label);
+  });
+  entry.fit(model, normalized(pictures, config.mean, config.stddev));
 }
 
 void Trainer::State::make_optimizer() {
   if (config.optimizer == "sgd")
     optimizer = std::make_unique<optim::SGD>(model.parameters(), optim::SGDOptions{.lr = config.lr, .momentum = config.momentum});
   else optimizer = std::make_unique<optim::Adam>(model.parameters(), optim::AdamOptions{.lr = config.lr});
-  if (config.backbone_lr != 1) optimizer->scale(backbone(model, head()), config.backbone_lr, 1);
+  if (config.backbone_lr != 1) optimizer->scale(backbone(model), config.backbone_lr, 1);
 }
 
 void Trainer::State::restore(const Checkpoint& from) {
