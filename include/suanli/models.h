@@ -45,9 +45,10 @@ struct Entry {
   const char* line;  ///< What it is, in one line.
   const char* source;  ///< Where the architecture comes from.
   Output output;
-  const char* head;  ///< Name of the last layer, which has an output per class.
   Recipe recipe;
   nn::AnyModule (*build)(const ModelOptions& options);
+  /// Sets what is computed from data before training: some thousand pictures [N, C, H, W], normalised. Null: nothing.
+  void (*fit)(nn::Module& model, const Tensor& pictures) = nullptr;
 };
 
 SUANLI_API const std::vector<Entry>& entries();

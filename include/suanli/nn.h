@@ -161,23 +161,41 @@ class SUANLI_API Conv2d : public Module {
   ConvOptions conv_;
 };
 
-/// batch_norm() over the channels of x [N, C, H, W]. While training with the batch's statistics, which also move the running ones:
-/// running ← (1 − momentum) · running + momentum · batch (the variance unbiased, n/(n−1)); in eval mode with the running ones. As PyTorch's.
-class SUANLI_API BatchNorm2d : public Module {
+/// What BatchNorm1d and BatchNorm2d share: batch_norm() over the channels. While training with the batch's statistics, which also move the
+/// running ones: running ← (1 − momentum) · running + momentum · batch (the variance unbiased, n/(n−1)); in eval mode with the running ones.
+/// As PyTorch's.
+class SUANLI_API BatchNorm : public Module {
  public:
   struct Options {
     double eps = 1e-5, momentum = 0.1;
   };
-  BatchNorm2d(int64_t channels, Options options);
-  explicit BatchNorm2d(int64_t channels) : BatchNorm2d(channels, Options{}) {}
   Tensor forward(const Tensor& x);
-  const char* type_name() const override { return "BatchNorm2d"; }
   Parameter weight, bias;
   Buffer running_mean, running_var, num_batches_tracked;
   SUANLI_FIELDS(weight, bias, running_mean, running_var, num_batches_tracked)
 
+ protected:
+  /// Inputs have from `least` to `most` axes.
+  BatchNorm(const char* name, int64_t channels, Options options, int least, int most);
+
  private:
   Options options_;
+  const char* name_;
+  int least_, most_;
+};
+/// Of x [N, C] or [N, C, L].
+class SUANLI_API BatchNorm1d : public BatchNorm {
+ public:
+  BatchNorm1d(int64_t channels, Options options) : BatchNorm("BatchNorm1d", channels, options, 2, 3) {}
+  explicit BatchNorm1d(int64_t channels) : BatchNorm1d(channels, Options{}) {}
+  const char* type_name() const override { return "BatchNorm1d"; }
+};
+/// Of x [N, C, H, W].
+class SUANLI_API BatchNorm2d : public BatchNorm {
+ public:
+  BatchNorm2d(int64_t channels, Options options) : BatchNorm("BatchNorm2d", channels, options, 4, 4) {}
+  explicit BatchNorm2d(int64_t channels) : BatchNorm2d(channels, Options{}) {}
+  const char* type_name() const override { return "BatchNorm2d"; }
 };
 
 /// See embedding(). weight [num_embeddings, embedding_dim], N(0, 1).
@@ -209,6 +227,21 @@ class SUANLI_API LayerNorm : public Module {
   double eps_;
 };
 
+/// Self-attention with `num_heads` heads (Vaswani et al. 2017): x [B, T, embed_dim] → the same. State as PyTorch's nn.MultiheadAttention with
+/// batch_first: in_proj_weight [3·embed_dim, embed_dim], queries, keys and values one after the other, in_proj_bias, out_proj.
+class SUANLI_API MultiheadAttention : public Module {
+ public:
+  MultiheadAttention(int64_t embed_dim, int64_t num_heads);
+  Tensor forward(const Tensor& x);
+  const char* type_name() const override { return "MultiheadAttention"; }
+  Parameter in_proj_weight, in_proj_bias;
+  Linear out_proj;
+  SUANLI_FIELDS(in_proj_weight, in_proj_bias, out_proj)
+
+ private:
+  int64_t heads_;
+};
+
 class SUANLI_API MaxPool2d : public Module {
  public:
   explicit MaxPool2d(int kernel, int stride = 0, int padding = 0) : options_{kernel, stride, padding} {}
@@ -225,6 +258,44 @@ class SUANLI_API ReLU : public Module {
   Tensor forward(const Tensor& x) { return relu(x); }
   const char* type_name() const override { return "ReLU"; }
   SUANLI_CALL
+};
+
+/// See adaptive_avg_pool2d().
+class SUANLI_API AdaptiveAvgPool2d : public Module {
+ public:
+  explicit AdaptiveAvgPool2d(int height, int width) : height_(height), width_(width) {}
+  Tensor forward(const Tensor& x) { return adaptive_avg_pool2d(x, height_, width_); }
+  const char* type_name() const override { return "AdaptiveAvgPool2d"; }
+  SUANLI_CALL
+
+ private:
+  int height_, width_;
+};
+
+class SUANLI_API ReLU6 : public Module {
+ public:
+  Tensor forward(const Tensor& x) { return relu6(x); }
+  const char* type_name() const override { return "ReLU6"; }
+  SUANLI_CALL
+};
+
+class SUANLI_API GELU : public Module {
+ public:
+  Tensor forward(const Tensor& x) { return gelu(x); }
+  const char* type_name() const override { return "GELU"; }
+  SUANLI_CALL
+};
+
+/// stochastic_depth() while training, the input itself in eval mode.
+class SUANLI_API StochasticDepth : public Module {
+ public:
+  explicit StochasticDepth(double p) : p_(p) {}
+  Tensor forward(const Tensor& x) { return stochastic_depth(x, p_, training()); }
+  const char* type_name() const override { return "StochasticDepth"; }
+  SUANLI_CALL
+
+ private:
+  double p_;
 };
 
 /// dropout() while training, the input itself in eval mode.

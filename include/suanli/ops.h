@@ -77,6 +77,10 @@ struct PoolOptions {
 };
 /// Largest element of each window; padding counts as −∞. x [N, C, H, W] → [N, C, P, Q], P = ⌊(H + 2·pad − kernel)/stride⌋ + 1.
 SUANLI_API Tensor max_pool2d(const Tensor& x, const PoolOptions& options = {});
+/// Mean of each window; the zeros of the padding count. x [N, C, H, W] → [N, C, P, Q] as max_pool2d().
+SUANLI_API Tensor avg_pool2d(const Tensor& x, const PoolOptions& options = {});
+/// x [N, C, H, W] → [N, C, height, width]: element i is the mean of rows ⌊i·H/height⌋ to ⌈(i+1)·H/height⌉ − 1, and columns alike.
+SUANLI_API Tensor adaptive_avg_pool2d(const Tensor& x, int height, int width);
 
 /// Mean and (biased) variance of each channel, [C].
 struct BatchStatistics {
@@ -164,5 +168,7 @@ SUANLI_API Tensor normal(const Shape& shape, double mean = 0.0, double std = 1.0
 SUANLI_API Tensor permutation(int64_t n, Generator* generator = nullptr);  ///< [n] i64: 0 … n-1 in random order.
 /// Zeroes elements with probability p and scales the others by 1/(1−p); `training` false: x itself.
 SUANLI_API Tensor dropout(const Tensor& x, double p = 0.5, bool training = true, Generator* generator = nullptr);
+/// The same for whole samples x [N, …], each dropped or kept as one (torchvision's mode "row"; Huang et al. 2016).
+SUANLI_API Tensor stochastic_depth(const Tensor& x, double p, bool training = true, Generator* generator = nullptr);
 
 }  // namespace suanli

@@ -28,7 +28,7 @@ std::vector<Option> with_training_options(std::vector<Option> own) {
   const std::vector<Option> groups[] = {
       grouped("Model and data",
               {
-                  {"--model", Takes::text, "NAME", "linear, mlp, cnn_b, cnn_c or resnet18", "one that fits the data"},
+                  {"--model", Takes::text, "NAME", "a network of the zoo; docs/zoo.md lists them", "one that fits the data"},
                   {"--weights", Takes::text, "FILE", "begins with these: safetensors, or a state dict by PyTorch", "random weights"},
                   {"--freeze", Takes::text, "LIST", "parameters that stay: names with * and ?, or backbone", "none"},
                   {"--backbone-lr", Takes::real, "X", "learning rate of all but the last layer, as a factor", "1", 0},

@@ -1,4 +1,4 @@
-// Small convolutional networks for small pictures: convolution, ReLU, pooling, twice; then two fully connected layers.
+// Small convolutional networks for small pictures: convolution, ReLU, pooling, once or twice; then two fully connected layers.
 #include "base/text.h"
 #include "models/zoo.h"
 
@@ -6,26 +6,34 @@ namespace suanli::models {
 
 namespace {
 
-/// Channels and height × width that are left of one sample after two valid convolutions, each followed by 2×2 pooling.
+/// What is left of one sample after some valid convolutions, each followed by 2×2 pooling.
 struct Trunk {
   int64_t channels, features;
 };
 
-Trunk trunk(const char* model, const Shape& input, int kernel, int64_t width) {
-  if (input.rank() != 3)
-    throw InputError(str("model ", model, ": a sample has shape ", input,
-                         ", expected [channels, height, width]. Use --model mlp for data that are not images."));
+Trunk trunk(const char* model, const Shape& input, int kernel, int stages, int64_t width) {
+  const int64_t channels = channels_of_pictures(model, input);
+  int64_t least = 1;  // backwards from one pixel: pooling takes twice as many, the convolution k − 1 more
+  for (int stage = 0; stage < stages; ++stage) least = 2 * least + kernel - 1;
   int64_t left[2] = {input[1], input[2]};
   for (int64_t& side : left) {
-    for (int stage = 0; stage < 2; ++stage) side = side < kernel ? 0 : (side - kernel + 1) / 2;
-    // conv, pool, conv, pool backwards from one pixel: 2·1 + k − 1, then 2·that + k − 1
-    const int64_t least = 2 * (2 + kernel - 1) + kernel - 1;
-    if (side < 1)
+    if (side < least)
       throw InputError(str("model ", model, ": pictures of ", input[1], "x", input[2], " are too small, at least ", least, "x", least,
                            " is needed. Use --model mlp."));
+    for (int stage = 0; stage < stages; ++stage) side = (side - kernel + 1) / 2;
   }
-  return {input[0], width * left[0] * left[1]};
+  return {channels, width * left[0] * left[1]};
 }
+
+/// A 3×3 convolution to 32 channels, 128 hidden units; logits.
+struct CnnA : nn::Module {
+  nn::Conv2d conv1;
+  nn::Linear fc1, fc2;
+  SUANLI_FIELDS(conv1, fc1, fc2)
+  CnnA(Trunk t, int64_t classes) : conv1(t.channels, 32, 3), fc1(t.features, 128), fc2(128, classes) {}
+  Tensor forward(const Tensor& x) { return fc2(relu(fc1(flatten(max_pool2d(relu(conv1(x)), {2}), 1)))); }
+  const char* type_name() const override { return "cnn_a"; }
+};
 
 /// 3×3 convolutions to 32 and 64 channels, 128 hidden units; log-probabilities.
 struct CnnB : nn::Module {
@@ -57,7 +65,8 @@ struct CnnC : nn::Module {
 
 }  // namespace
 
-nn::AnyModule build_cnn_b(const ModelOptions& o) { return CnnB(trunk("cnn_b", o.input_shape, 3, 64), o.classes); }
-nn::AnyModule build_cnn_c(const ModelOptions& o) { return CnnC(trunk("cnn_c", o.input_shape, 5, 20), o.classes); }
+nn::AnyModule build_cnn_a(const ModelOptions& o) { return CnnA(trunk("cnn_a", o.input_shape, 3, 1, 32), o.classes); }
+nn::AnyModule build_cnn_b(const ModelOptions& o) { return CnnB(trunk("cnn_b", o.input_shape, 3, 2, 64), o.classes); }
+nn::AnyModule build_cnn_c(const ModelOptions& o) { return CnnC(trunk("cnn_c", o.input_shape, 5, 2, 20), o.classes); }
 
 }  // namespace suanli::models

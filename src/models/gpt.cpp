@@ -3,6 +3,7 @@
 #include <cmath>
 
 #include "base/text.h"
+#include "models/initialize.h"
 #include "ops/op.h"
 #include "suanli/models.h"
 
@@ -16,12 +17,6 @@ GptOptions checked(const GptOptions& o) {
       throw InputError(str("model gpt: vocab ", o.vocab, ", context ", o.context, ", layers ", o.layers, ", width ", o.width, ", heads ",
                            o.heads, ": at least 1 each and a width that is a multiple of the heads are expected"));
   return o;
-}
-
-/// Sets a layer's weight to N(0, deviation) and its bias to 0.
-void initialize(nn::Linear& layer, double deviation) {
-  layer.weight.set(normal(layer.weight.shape(), 0, deviation));
-  if (layer.bias.defined()) layer.bias.set(zeros(layer.bias.shape()));
 }
 
 }  // namespace

@@ -7,42 +7,86 @@ namespace suanli::models {
 
 const std::vector<Entry>& entries() {
   static const std::vector<Entry> table = {
-      // name, what it is, source, output, head, {optimizer, lr, momentum, batch size, epochs, normalize}, builder
+      // name, what it is, source, output, {optimizer, lr, momentum, batch size, epochs, normalize}, builder, what is made from data
       {"linear",
        "one fully connected layer: multinomial logistic regression",
        "Cox 1958",
        Output::logits,
-       "fc",
        {"sgd", 0.01, 0.9, 64, 5, true},
        build_linear},
       {"mlp",
        "fully connected 256-128 with ReLU",
        "LeCun et al. 1998, section III",
        Output::logits,
-       "fc3",
        {"adam", 1e-3, 0, 64, 5, true},
        build_mlp},
+      {"cnn_a",
+       "one 3x3 convolution (32) with pooling, then 128 fully connected",
+       "the articles' network for ImageNet",
+       Output::logits,
+       {"adam", 1e-3, 0, 64, 3, false},
+       build_cnn_a},
       {"cnn_b",
        "two 3x3 convolutions (32, 64), each with pooling, then 128 fully connected",
        "the form of Keras' first MNIST example",
        Output::log_probabilities,
-       "fc2",
        {"adam", 1e-3, 0, 64, 3, false},
        build_cnn_b},
       {"cnn_c",
        "two 5x5 convolutions (10, 20), each with pooling, then 50 fully connected",
        "the form of PyTorch's first MNIST example",
        Output::logits,
-       "fc2",
        {"sgd", 0.01, 0.5, 64, 10, false},
        build_cnn_c},
+      {"vgg11",
+       "eleven layers of 3x3 convolutions and products; one classifying layer for pictures of up to 64 pixels",
+       "Simonyan & Zisserman 2015, configuration A",
+       Output::logits,
+       {"sgd", 0.01, 0.9, 128, 30, true},
+       build_vgg11},
       {"resnet18",
        "residual network of 18 layers; a 3x3 stem for pictures of up to 64 pixels",
        "He et al. 2016",
        Output::logits,
-       "fc",
        {"sgd", 0.05, 0.9, 128, 30, true},
        build_resnet18},
+      {"resnet34",
+       "residual network of 34 layers; a 3x3 stem for pictures of up to 64 pixels",
+       "He et al. 2016",
+       Output::logits,
+       {"sgd", 0.05, 0.9, 128, 30, true},
+       build_resnet34},
+      {"resnet50",
+       "residual network of 50 layers with bottlenecks; a 3x3 stem for pictures of up to 64 pixels",
+       "He et al. 2016",
+       Output::logits,
+       {"sgd", 0.05, 0.9, 128, 30, true},
+       build_resnet50},
+      {"mobilenet_v2",
+       "inverted residuals with depthwise convolutions; two strides fewer for pictures of up to 64 pixels",
+       "Sandler et al. 2018",
+       Output::logits,
+       {"sgd", 0.05, 0.9, 128, 30, true},
+       build_mobilenet_v2},
+      {"convnext_tiny",
+       "7x7 depthwise convolutions, layer norm, gelu; patches of 2x2 for pictures of up to 64 pixels, else 4x4",
+       "Liu et al. 2022",
+       Output::logits,
+       {"adam", 5e-4, 0, 64, 30, true},
+       build_convnext_tiny},
+      {"vit_tiny",
+       "transformer on patches of 4x4 for pictures of up to 64 pixels, else 16x16; width 192, 12 layers, 3 heads",
+       "Dosovitskiy et al. 2021, Touvron et al. 2021",
+       Output::logits,
+       {"adam", 5e-4, 0, 64, 30, true},
+       build_vit_tiny},
+      {"airbench",
+       "three groups of two 3x3 convolutions behind filters that whiten 2x2 patches; the most accuracy for the time on CIFAR-10",
+       "Jordan 2024",
+       Output::logits,
+       {"adam", 2e-3, 0, 128, 10, true},
+       build_airbench,
+       whiten_airbench},
   };
   return table;
 }
@@ -57,6 +101,13 @@ const Entry& entry(std::string_view name) {
   for (const std::string& n : names) known += (known.empty() ? "" : ", ") + n;
   throw InputError(
       str("model '", name, "' is not known", near.empty() ? ". " : str(": did you mean '", near, "'? "), "There are ", known, "."));
+}
+
+int64_t channels_of_pictures(const char* model, const Shape& input) {
+  if (input.rank() != 3)
+    throw InputError(str("model ", model, ": a sample has shape ", input,
+                         ", expected [channels, height, width]. Use --model mlp for data that are not images."));
+  return input[0];
 }
 
 Stem stem_for(const Shape& input) {

@@ -4,10 +4,24 @@
 
 namespace suanli::models {
 
+/// The channels of a sample that is a picture; InputError for one that is not.
+int64_t channels_of_pictures(const char* model, const Shape& input);
+
 nn::AnyModule build_linear(const ModelOptions& options);
 nn::AnyModule build_mlp(const ModelOptions& options);
 nn::AnyModule build_cnn_b(const ModelOptions& options);
 nn::AnyModule build_cnn_c(const ModelOptions& options);
+nn::AnyModule build_cnn_a(const ModelOptions& options);
+nn::AnyModule build_vgg11(const ModelOptions& options);
 nn::AnyModule build_resnet18(const ModelOptions& options);
+nn::AnyModule build_resnet34(const ModelOptions& options);
+nn::AnyModule build_resnet50(const ModelOptions& options);
+nn::AnyModule build_mobilenet_v2(const ModelOptions& options);
+nn::AnyModule build_convnext_tiny(const ModelOptions& options);
+nn::AnyModule build_vit_tiny(const ModelOptions& options);
+nn::AnyModule build_airbench(const ModelOptions& options);
+/// Sets the first layer's filters from pictures [N, C, H, W], normalised as in training: eigenvectors of the covariance of their 2×2 patches
+/// over √(eigenvalue + 5·10⁻⁴), and their negatives.
+void whiten_airbench(nn::Module& model, const Tensor& pictures);
 
 }  // namespace suanli::models

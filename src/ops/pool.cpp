@@ -1,4 +1,7 @@
-// Max pooling. The forward op also gives where each maximum lay; the gradient scatters there.
+// Max pooling, whose forward op also gives where each maximum lay, so that the gradient scatters there; and averages, which are products.
+#include <algorithm>
+#include <vector>
+
 #include "ops/op.h"
 #include "ops/products.h"
 
@@ -82,7 +85,123 @@ const Op pool_grad_op{OpDef{
         },
 }};
 
+/// What element `i` of the result averages along one axis: [begin, end), and by what the sum is divided.
+struct Window {
+  int64_t begin, end, divisor;
+};
+
+/// The matrix [n, size] that takes the averages of an axis.
+template <class F> Tensor averaging(int64_t n, int64_t size, DType dtype, F&& window) {
+  std::vector<double> m(static_cast<size_t>(n * size));
+  for (int64_t i = 0; i < n; ++i) {
+    const Window w = window(i);
+    for (int64_t k = std::max<int64_t>(0, w.begin); k < std::min(size, w.end); ++k)
+      m[static_cast<size_t>(i * size + k)] = 1 / static_cast<double>(w.divisor);
+  }
+  return cast(tensor<double>(m, Shape{n, size}), dtype);
+}
+
+/// Averages of windows that tile x without rest: one sum, which needs no other layout of x in memory.
+Tensor tiled_average(const Tensor& x, int64_t rows, int64_t columns) {
+  const Shape& s = x.shape();
+  if (rows == 1 && columns == 1) return mean(x, {2, 3}, true);
+  return mean(reshape(x, {s[0], s[1], rows, s[2] / rows, columns, s[3] / columns}), {3, 5});
+}
+
+/// A mean over a rectangle is the mean over rows of the means over columns.
+template <class Rows, class Columns>
+Tensor separable_average(const Tensor& x, int64_t rows, int64_t columns, Rows&& row_window, Columns&& column_window) {
+  const Tensor by_row = averaging(rows, x.shape()[2], x.dtype(), row_window);
+  const Tensor by_column = averaging(columns, x.shape()[3], x.dtype(), column_window);
+  return matmul(by_row, matmul(x, by_column, false, true));
+}
+
+const Op avg_pool_op{OpDef{
+    .name = "avg_pool2d",
+    .doc = "Mean of each window of x [N, C, H, W] → [N, C, P, Q]; the zeros of the padding count.",
+    .infer =
+        [](Infer& c) {
+          const auto& a = c.attr<PoolAttr>();
+          c.require_float(0);
+          c.require_rank(0, 4);
+          const Shape& x = c.shape(0);
+          c.out(0, {x[0], x[1], windows(c, x[2], a), windows(c, x[3], a)}, c.dtype(0));
+        },
+    .decompose =
+        [](std::span<const Tensor> in, const Attr& attr) {
+          const auto& a = attr.as<PoolAttr>();
+          const Shape& s = in[0].shape();
+          const int64_t rows = (s[2] + 2 * a.padding - a.kernel) / a.stride + 1, columns = (s[3] + 2 * a.padding - a.kernel) / a.stride + 1;
+          if (a.padding == 0 && a.stride == a.kernel && s[2] % a.kernel == 0 && s[3] % a.kernel == 0)
+            return tiled_average(in[0], rows, columns);
+          auto window = [&](int64_t i) { return Window{i * a.stride - a.padding, i * a.stride - a.padding + a.kernel, a.kernel}; };
+          return separable_average(in[0], rows, columns, window, window);
+        },
+    .composite = true,
+    .onnx = {"AveragePool", 19},
+    .samples =
+        [] {
+          return std::vector<Sample>{
+              {.inputs = {{{2, 3, 6, 4}}}, .attr = PoolAttr{2, 2, 0}},
+              {.inputs = {{{1, 2, 7, 8}}}, .attr = PoolAttr{3, 2, 1}},
+              {.inputs = {{{2, 5, 9, 9}, f32}}, .attr = PoolAttr{3, 1, 0}},
+              {.inputs = {{{2, 32, 8, 8}, f32}}, .attr = PoolAttr{4, 4, 0}},
+              {.inputs = {{{0, 3, 4, 4}}}, .attr = PoolAttr{2, 2, 0}},
+              {.inputs = {{{3, 4, 4}}}, .attr = PoolAttr{2, 2, 0}, .throws = "[avg_pool2d] input 0 has shape [3, 4, 4]"},
+              {.inputs = {{{1, 1, 2, 2}}}, .attr = PoolAttr{3, 1, 0}, .throws = "kernel 3 does not fit input 2"}};
+        },
+}};
+
+const Op adaptive_avg_pool_op{OpDef{
+    .name = "adaptive_avg_pool2d",
+    .doc = "x [N, C, H, W] → [N, C, P, Q]: element i of P is the mean of rows ⌊i·H/P⌋ to ⌈(i+1)·H/P⌉ − 1, and columns alike.",
+    .infer =
+        [](Infer& c) {
+          const auto& a = c.attr<AdaptivePoolAttr>();
+          c.require_float(0);
+          c.require_rank(0, 4);
+          const Shape& x = c.shape(0);
+          if (a.height < 1 || a.width < 1) c.fail(str("the result's size ", a.height, "×", a.width, " is not at least 1×1"));
+          if (x[2] < 1 || x[3] < 1) c.fail(str("input has shape ", x, "; pictures without pixels have no mean"));
+          c.out(0, {x[0], x[1], a.height, a.width}, c.dtype(0));
+        },
+    .decompose =
+        [](std::span<const Tensor> in, const Attr& attr) {
+          const auto& a = attr.as<AdaptivePoolAttr>();
+          const int64_t h = in[0].shape()[2], w = in[0].shape()[3], rows = a.height, columns = a.width;
+          if (h % rows == 0 && w % columns == 0) return tiled_average(in[0], rows, columns);
+          auto window_of = [](int64_t size, int64_t n) {
+            return [=](int64_t i) {
+              const int64_t begin = i * size / n, end = ((i + 1) * size + n - 1) / n;
+              return Window{begin, end, end - begin};
+            };
+          };
+          return separable_average(in[0], rows, columns, window_of(h, rows), window_of(w, columns));
+        },
+    .composite = true,
+    .samples =
+        [] {
+          return std::vector<Sample>{
+              {.inputs = {{{2, 3, 6, 4}}}, .attr = AdaptivePoolAttr{3, 2}},
+              {.inputs = {{{1, 2, 7, 5}}}, .attr = AdaptivePoolAttr{3, 4}},
+              {.inputs = {{{1, 2, 2, 3}}}, .attr = AdaptivePoolAttr{5, 7}},
+              {.inputs = {{{2, 32, 7, 7}, f32}}, .attr = AdaptivePoolAttr{1, 1}},
+              {.inputs = {{{2, 5, 10, 13}, f32}}, .attr = AdaptivePoolAttr{7, 7}},
+              {.inputs = {{{0, 3, 4, 4}}}, .attr = AdaptivePoolAttr{1, 1}},
+              {.inputs = {{{1, 1, 2, 2}}}, .attr = AdaptivePoolAttr{0, 1}, .throws = "[adaptive_avg_pool2d] the result's size 0×1"},
+              {.inputs = {{{1, 1, 0, 2}}}, .attr = AdaptivePoolAttr{1, 1}, .throws = "pictures without pixels have no mean"}};
+        },
+}};
+
 }  // namespace
+
+Tensor avg_pool2d(const Tensor& x, const PoolOptions& o) {
+  return record(avg_pool_op, {&x}, PoolAttr{o.kernel, o.stride ? o.stride : o.kernel, o.padding});
+}
+
+Tensor adaptive_avg_pool2d(const Tensor& x, int height, int width) {
+  return record(adaptive_avg_pool_op, {&x}, AdaptivePoolAttr{height, width});
+}
 
 Tensor max_pool2d(const Tensor& x, const PoolOptions& o) {
   return record(pool_op, {&x}, PoolAttr{o.kernel, o.stride ? o.stride : o.kernel, o.padding});

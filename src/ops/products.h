@@ -14,5 +14,8 @@ struct ConvAttr {
 struct PoolAttr {
   int32_t kernel, stride, padding;
 };
+struct AdaptivePoolAttr {
+  int32_t height, width;  // of the result
+};
 
 }  // namespace suanli

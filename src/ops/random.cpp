@@ -85,12 +85,25 @@ Tensor normal(const Shape& shape, double mean, double std, DType dtype, Generato
 }
 Tensor permutation(int64_t n, Generator* generator) { return draw(permutation_op, Shape{n}, DType::i64, generator, nullptr, nullptr); }
 
-Tensor dropout(const Tensor& x, double p, bool training, Generator* generator) {
-  if (p < 0 || p > 1) throw ShapeError(str("[dropout] p is ", p, "; a probability from 0 to 1 is expected", where_am_i()));
-  if (!is_float(x.dtype())) throw DTypeError(str("[dropout] input is ", x.dtype(), "; a float dtype is expected", where_am_i()));
-  if (!training) return x;
-  Tensor keep = uniform(x.shape(), 0.0, 1.0, f32, generator) >= p;
+namespace {
+/// Zeroes what lies under draws below p and scales the rest by 1/(1−p).
+Tensor drop(const char* op, const Tensor& x, const Shape& draws, double p, Generator* generator) {
+  if (p < 0 || p > 1) throw ShapeError(str("[", op, "] p is ", p, "; a probability from 0 to 1 is expected", where_am_i()));
+  if (!is_float(x.dtype())) throw DTypeError(str("[", op, "] input is ", x.dtype(), "; a float dtype is expected", where_am_i()));
+  Tensor keep = uniform(draws, 0.0, 1.0, f32, generator) >= p;
   return where(keep, x * (p < 1 ? 1 / (1 - p) : 0.0), 0.0);
+}
+}  // namespace
+
+Tensor dropout(const Tensor& x, double p, bool training, Generator* generator) {
+  return training ? drop("dropout", x, x.shape(), p, generator) : x;
+}
+
+Tensor stochastic_depth(const Tensor& x, double p, bool training, Generator* generator) {
+  if (!training || p == 0) return x;
+  Shape draws = x.shape();
+  for (int i = 1; i < draws.rank(); ++i) draws[i] = 1;
+  return drop("stochastic_depth", x, draws, p, generator);
 }
 
 }  // namespace suanli

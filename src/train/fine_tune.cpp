@@ -11,7 +11,7 @@ namespace {
 
 /// "fc" and "fc.weight" belong to the head "fc", "fc2.weight" does not.
 bool in_head(std::string_view name, std::string_view head) {
-  return !head.empty() && name.substr(0, head.size()) == head && (name.size() == head.size() || name[head.size()] == '.');
+  return name.substr(0, head.size()) == head && (name.size() == head.size() || name[head.size()] == '.');
 }
 
 bool matches(std::string_view name, std::string_view pattern) {
@@ -58,8 +58,9 @@ struct Comparison {
   bool fits() const { return missing.empty() && unexpected.empty() && misshapen.empty(); }
 };
 
-Comparison compare(nn::Module& model, const NamedTensors& state, std::string_view head) {
+Comparison compare(nn::Module& model, const NamedTensors& state) {
   Comparison c;
+  const std::string head = head_of(model);
   std::map<std::string_view, const Tensor*> given;
   for (auto& [name, tensor] : state) given.insert_or_assign(name, &tensor);
   for (auto& [name, parameter] : model.state_dict()) {
@@ -88,6 +89,13 @@ Comparison compare(nn::Module& model, const NamedTensors& state, std::string_vie
 
 }  // namespace
 
+std::string head_of(nn::Module& model) {
+  const nn::NamedParameters parameters = model.named_parameters();
+  if (parameters.empty()) throw UsageError("the model has no parameters to train");
+  const std::string& last = parameters.back().first;
+  return last.substr(0, last.rfind('.'));
+}
+
 NamedTensors weights_to_adopt(const std::string& path) {
   constexpr std::string_view kWrapper = "module.";
   NamedTensors state = load_weights(path);
@@ -96,11 +104,11 @@ NamedTensors weights_to_adopt(const std::string& path) {
   return state;
 }
 
-bool weights_fit(nn::Module& model, const NamedTensors& state, std::string_view head) { return compare(model, state, head).fits(); }
+bool weights_fit(nn::Module& model, const NamedTensors& state) { return compare(model, state).fits(); }
 
-void adopt_weights(nn::Module& model, const NamedTensors& state, std::string_view head, const std::string& path,
-                   std::vector<std::string>& notes) {
-  Comparison c = compare(model, state, head);
+void adopt_weights(nn::Module& model, const NamedTensors& state, const std::string& path, std::vector<std::string>& notes) {
+  Comparison c = compare(model, state);
+  const std::string head = head_of(model);
   if (!c.fits()) {
     std::string text = str(path, ": these weights are not of this model (", model.self().type_name(), "):");
     for (auto& [what, names] :
@@ -118,11 +126,11 @@ void adopt_weights(nn::Module& model, const NamedTensors& state, std::string_vie
                       c.new_head ? str("; a new head, ", head, ", since its classes are others") : ""));
 }
 
-void freeze(nn::Module& model, const std::string& patterns, std::string_view head) {
+void freeze(nn::Module& model, const std::string& patterns) {
+  const std::string head = head_of(model);
   const nn::NamedParameters parameters = model.named_parameters();
   for (const std::string& pattern : split(patterns)) {
     const bool all_but_head = pattern == "backbone";
-    if (all_but_head && head.empty()) throw UsageError("freeze: this model has no head apart from its backbone; give parameter names");
     bool found = false;
     for (auto [name, parameter] : parameters) {
       if (all_but_head ? in_head(name, head) : !matches(name, pattern)) continue;
@@ -138,7 +146,8 @@ void freeze(nn::Module& model, const std::string& patterns, std::string_view hea
     throw UsageError(str("freeze: '", patterns, "' leaves nothing to train"));
 }
 
-std::vector<Parameter> backbone(nn::Module& model, std::string_view head) {
+std::vector<Parameter> backbone(nn::Module& model) {
+  const std::string head = head_of(model);
   std::vector<Parameter> out;
   for (auto& [name, parameter] : model.named_parameters())
     if (!in_head(name, head)) out.push_back(parameter);

@@ -50,8 +50,9 @@ void Trainer::State::prepare(nn::AnyModule* own, Loss& loss, bool fresh) {
   loss = loss_for(info.task, entry);
   if (own) model = std::move(*own);
   else make_model(weights);
-  if (!weights.empty()) adopt_weights(model, weights, head(), config.weights, splits.notes);
-  if (!config.freeze.empty()) freeze(model, config.freeze, head());
+  if (!weights.empty()) adopt_weights(model, weights, config.weights, splits.notes);
+  else if (fresh && entry && entry->fit) fit_model(*entry);
+  if (!config.freeze.empty()) freeze(model, config.freeze);
   make_optimizer();
 }
 
@@ -65,12 +66,24 @@ void Trainer::State::make_model(const NamedTensors& weights) {
   if (info.input_shape.rank() != 3) return make(models::Stem::by_size);
   const models::Stem asked = config.stem.empty() ? models::stem_for(info.input_shape) : models::stem_from_text(config.stem);
   make(asked);
-  if (config.stem.empty() && !weights.empty() && !weights_fit(model, weights, head())) {
+  if (config.stem.empty() && !weights.empty() && !weights_fit(model, weights)) {
     make(asked == models::Stem::small ? models::Stem::large : models::Stem::small);
-    if (weights_fit(model, weights, head())) splits.notes.push_back(str("stem ", to_string(options.stem), ", the one of the weights"));
+    if (weights_fit(model, weights)) splits.notes.push_back(str("stem ", to_string(options.stem), ", the one of the weights"));
     else make(asked);
   }
   config.stem = to_string(options.stem);
+}
+
+void Trainer::State::fit_model(const models::Entry& entry) {
+  constexpr int64_t kEnough = 1000;
+  const int64_t n = std::min(kEnough, splits.train->size());
+  Shape shape{n};
+  for (int64_t d : splits.train->info().input_shape) shape.push_back(d);
+  const Tensor pictures = tensor_filled_by(shape, f32, [&](void* to) {
+    int64_t label = 0;
+    for (int64_t i = 0; i < n; ++i) splits.train->read(i, static_cast<float*>(to) + i * (shape.numel() / n), &label);
+  });
+  entry.fit(model, normalized(pictures, config.mean, config.stddev));
 }
 
 void Trainer::State::make_optimizer() {
@@ -84,7 +97,7 @@ void Trainer::State::make_optimizer() {
         all, optim::SGDOptions{.lr = c.lr, .momentum = c.momentum, .weight_decay = c.weight_decay, .nesterov = c.optimizer == "nesterov"});
   std::erase_if(all, [](const Parameter& p) { return p.shape().rank() > 1; });
   optimizer->scale(all, c.bias_lr, c.decay == "weights" ? 0 : 1 / c.bias_lr);  // what is left: biases, and scales of normalisations
-  if (c.backbone_lr != 1) optimizer->scale(backbone(model, head()), c.backbone_lr, 1);
+  if (c.backbone_lr != 1) optimizer->scale(backbone(model), c.backbone_lr, 1);
   schedule = schedule_of(c);
   average.reset();
   if (c.ema > 0 || c.lookahead > 0) average.emplace(model);

@@ -54,8 +54,8 @@ struct Trainer::State {
   void prepare(nn::AnyModule* own, Loss& loss, bool fresh);
   /// The zoo's model for the data; where `weights` are given, with the stem that they fit.
   void make_model(const NamedTensors& weights);
-  /// The zoo's name of the last layer; "" for a module of the user's own.
-  const char* head() const { return own_model ? "" : models::entry(config.model).head; }
+  /// What the zoo's model computes from the training data before it learns.
+  void fit_model(const models::Entry& entry);
   void make_optimizer();
   /// Adds a line to what the user is told of the choices made.
   void note(const std::string& line);

@@ -47,6 +47,14 @@ const Case cases[] = {
       {"fc3.weight", {10, 128}},
       {"fc3.bias", {10}}},
      235146},
+    {"cnn_a",
+     {{"conv1.weight", {32, 1, 3, 3}},
+      {"conv1.bias", {32}},
+      {"fc1.weight", {128, 5408}},
+      {"fc1.bias", {128}},
+      {"fc2.weight", {10, 128}},
+      {"fc2.bias", {10}}},
+     693962},
     {"cnn_b",
      {{"conv1.weight", {32, 1, 3, 3}},
       {"conv1.bias", {32}},
@@ -70,8 +78,7 @@ const Case cases[] = {
     {"resnet18", resnet18_state(1, 10), 11172810},
 };
 
-TEST(Zoo, NamesShapesAndCounts) {
-  ASSERT_EQ(std::size(cases), models::entries().size());
+TEST(Zoo, NamesShapesAndCounts) {  // those of the rest are torchvision's (tests/peer/zoo_torchvision.py)
   for (const Case& c : cases) {
     nn::AnyModule model = make(c.name);
     std::map<std::string, Shape> state;
@@ -79,6 +86,58 @@ TEST(Zoo, NamesShapesAndCounts) {
     EXPECT_EQ(state, c.state) << c.name;
     EXPECT_EQ(model.parameter_count(), c.parameters) << c.name;
   }
+}
+
+/// As published: torchvision's documentation of its models for ImageNet, Touvron et al. 2021 for the transformer (5.7 M; the exact number is
+/// 12·(4·192² + 8·192² + 13·192) + (16²·3 + 1 + 1 + 197 + 2 + 1000)·192 + 1000), Jordan 2024 for airbench without its frozen scales.
+TEST(Zoo, PublishedNumbersOfParameters) {
+  const std::pair<const char*, int64_t> published[] = {
+      {"vgg11", 132'863'336},      {"resnet18", 11'689'512},      {"resnet34", 21'797'672}, {"resnet50", 25'557'032},
+      {"mobilenet_v2", 3'504'872}, {"convnext_tiny", 28'589'128}, {"vit_tiny", 5'717'416},
+  };
+  for (auto [name, parameters] : published)
+    EXPECT_EQ(make(name, {.input_shape = {3, 224, 224}, .classes = 1000}).parameter_count(), parameters) << name;
+}
+
+TEST(Zoo, AirbenchIsItsPapersNetwork) {
+  nn::AnyModule model = make("airbench", {.input_shape = {3, 32, 32}});
+  std::map<std::string, Shape> state;
+  int64_t trained = 0;
+  for (auto& [name, p] : model.state_dict()) state[name] = p.shape();
+  for (auto& p : model.parameters()) trained += p.requires_grad() ? p.numel() : 0;
+  EXPECT_EQ(state.at("0.weight"), Shape({24, 3, 2, 2}));
+  EXPECT_EQ(state.at("0.bias"), Shape({24}));
+  EXPECT_EQ(state.at("2.conv1.weight"), Shape({64, 24, 3, 3}));
+  EXPECT_EQ(state.at("3.conv2.weight"), Shape({256, 256, 3, 3}));
+  EXPECT_EQ(state.at("4.norm2.running_var"), Shape({256}));
+  EXPECT_EQ(state.at("7.weight"), Shape({10, 256}));
+  // 24 + 24·64·9 + 64·64·9 + 64·256·9 + 3·256·256·9 + 2·(64 + 256 + 256) + 256·10
+  EXPECT_EQ(trained, 1'971'352);
+}
+
+/// The filters' answers to the pictures that they were made from have the unit matrix as covariance, where the spread exceeds eps.
+TEST(Zoo, AirbenchsFirstLayerWhitens) {
+  nn::AnyModule model = make("airbench", {.input_shape = {3, 32, 32}});
+  NoGrad no_grad;
+  manual_seed(5);
+  Tensor x = normal({40, 3, 32, 32}, 0, 3);
+  x = x + slice(concat({x, x}, 3), 3, 1, 32) * 0.5 + mean(x, {1}, true);  // neighbours and channels have to do with each other
+  models::entry("airbench").fit(model, x);
+  Tensor filters;
+  for (auto& [name, p] : model.state_dict())
+    if (name == "0.weight") filters = p.value();
+  Tensor y = flatten(transpose(conv2d(x, filters), {1, 0, 2, 3}), 1);
+  const auto c = (matmul(y, y, false, true) / static_cast<double>(y.size(1))).to_vector<float>();
+  for (size_t i = 0; i < 24; ++i)
+    for (size_t j = 0; j < 24; ++j) EXPECT_NEAR(c[i * 24 + j], i == j ? 1 : i % 12 == j % 12 ? -1 : 0, 2e-3) << i << " " << j;
+}
+
+TEST(Zoo, StemsFollowTheSizeOfThePictures) {
+  for (auto [side, stem] : {std::pair(32, models::Stem::small), std::pair(64, models::Stem::small), std::pair(65, models::Stem::large)})
+    EXPECT_EQ(models::stem_for({3, side, 20}), stem);
+  auto kernel = [](models::Stem stem) { return make("resnet18", {.stem = stem}).state_dict()[0].second.shape()[2]; };
+  EXPECT_EQ(kernel(models::Stem::by_size), 3);
+  EXPECT_EQ(kernel(models::Stem::large), 7);
 }
 
 TEST(Zoo, EveryEntryDoesWhatItSays) {
@@ -134,15 +193,18 @@ TEST(Zoo, Errors) {
       {"cnn_b", {{784}, 10, 0}, "expected [channels, height, width]"},
       {"cnn_b", {{0, 28, 28}, 10, 0}, "has an empty axis"},
       {"linear", {{1, 28, 28}, 0, 0}, "at least 1"},
+      {"airbench", {{3, 8, 32}, 10, 0}, "pictures of 8x32 are too small, at least 9x9"},
+      {"vit_tiny", {{3, 3, 32}, 10, 0}, "too small for patches of 4x4"},
+      {"resnet50", {{784}, 10, 0}, "expected [channels, height, width]"},
   };
   for (const Row& r : rows) {
     std::string text = error_of<InputError>([&] { make(r.name, r.options); });
     EXPECT_NE(text.find(r.error), std::string::npos) << text;
   }
-  EXPECT_EQ(error_of<InputError>([] { make("cnn-b"); }),
-            "model 'cnn-b' is not known: did you mean 'cnn_b'? There are linear, mlp, cnn_b, cnn_c, resnet18.");
-  EXPECT_EQ(error_of<InputError>([] { make("transformer"); }),
-            "model 'transformer' is not known. There are linear, mlp, cnn_b, cnn_c, resnet18.");
+  std::string names;
+  for (const models::Entry& e : models::entries()) names += (names.empty() ? "" : ", ") + std::string(e.name);
+  EXPECT_EQ(error_of<InputError>([] { make("cnn-b"); }), "model 'cnn-b' is not known: did you mean 'cnn_b'? There are " + names + ".");
+  EXPECT_EQ(error_of<InputError>([] { make("transformer"); }), "model 'transformer' is not known. There are " + names + ".");
 }
 
 }  // namespace

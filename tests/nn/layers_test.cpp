@@ -74,5 +74,53 @@ TEST(Layers, Errors) {
             "[embedding] index 3 at position 1 is out of range: 3 entries (0…2) exist");
 }
 
+TEST(Layers, BatchNorm1dNormalisesColumns) {
+  nn::BatchNorm1d norm(2);
+  const auto y = norm(tensor<float>({1, 10, 3, 10, 5, 40}, {3, 2})).to_vector<float>();
+  // columns 1 3 5 and 10 10 40: mean 3 and 20, variance 8/3 and 200
+  const double a = 2 / std::sqrt(8.0 / 3 + 1e-5), b = 10 / std::sqrt(200 + 1e-5);
+  const double expected[] = {-a, -b, 0, -b, a, 2 * b};
+  for (size_t i = 0; i < 6; ++i) EXPECT_NEAR(y[i], expected[i], 1e-5) << i;
+  EXPECT_NEAR(norm.running_var.value().to_vector<float>()[0], 0.9 + 0.1 * 4, 1e-6);  // the unbiased variance is 4
+  EXPECT_EQ(norm(zeros({4, 2, 5})).shape(), Shape({4, 2, 5}));
+  EXPECT_EQ(error_of([&] { norm(zeros({4, 2, 5, 5})); }),
+            "[BatchNorm1d] input has shape [4, 2, 5, 5], [N, 2] or [N, C, L] is expected (in BatchNorm1d)");
+}
+
+TEST(Layers, StochasticDepthDropsWholeSamples) {
+  manual_seed(3);
+  nn::StochasticDepth drop(0.25);
+  const int64_t n = 4000;
+  const auto y = drop(ones({n, 3, 2})).to_vector<float>();
+  int64_t kept = 0;
+  for (size_t i = 0; i < y.size(); i += 6) {
+    for (size_t k = 0; k < 6; ++k) ASSERT_EQ(y[i + k], y[i]);
+    ASSERT_TRUE(y[i] == 0 || std::fabs(y[i] - 4.0f / 3) < 1e-6);
+    kept += y[i] != 0;
+  }
+  EXPECT_NEAR(static_cast<double>(kept) / n, 0.75, 4 * std::sqrt(0.75 * 0.25 / n));
+  drop.eval();
+  EXPECT_EQ(drop(ones({2, 1})).to_vector<float>(), (std::vector<float>{1, 1}));
+}
+
+/// Against its definition: softmax(q kᵀ/√d) v of each head from the rows of in_proj_weight.
+TEST(Layers, MultiheadAttentionIsItsDefinition) {
+  manual_seed(4);
+  nn::MultiheadAttention attention(4, 2);
+  const Tensor x = normal({2, 3, 4});
+  const auto y = attention(x).to_vector<float>();
+  const Tensor q = matmul(x, slice(attention.in_proj_weight, 0, 0, 4), false, true),
+               k = matmul(x, slice(attention.in_proj_weight, 0, 4, 4), false, true),
+               v = matmul(x, slice(attention.in_proj_weight, 0, 8, 4), false, true);
+  std::vector<Tensor> heads;
+  for (int64_t h = 0; h < 2; ++h) {
+    auto part = [&](const Tensor& t) { return slice(t, 2, 2 * h, 2); };
+    heads.push_back(matmul(softmax(matmul(part(q), part(k), false, true) / std::sqrt(2.0)), part(v)));
+  }
+  const auto expected = matmul(concat(heads, 2), attention.out_proj.weight, false, true).to_vector<float>();
+  for (size_t i = 0; i < y.size(); ++i) EXPECT_NEAR(y[i], expected[i], 1e-5) << i;
+  EXPECT_NE(error_of([] { nn::MultiheadAttention(5, 2); }).find("a multiple of the heads is expected"), std::string::npos);
+}
+
 }  // namespace
 }  // namespace suanli

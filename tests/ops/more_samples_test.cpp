@@ -136,6 +136,7 @@ std::vector<More> more() {
       {"maximum", {.inputs = {{{3, 7}}}, .attr = row(PointwiseOp::maximum), .slots = {0.3}}},  // a scalar slot
       {"pow", {.inputs = {{{3, 7}, f64, Domain::positive}}, .attr = row(PointwiseOp::pow), .slots = {2.5}}},
       {"pow", {.inputs = {{{3, 7}, f64, Domain::real}}, .attr = row(PointwiseOp::pow), .slots = {3}}},
+      {"relu6", {.inputs = {{{150, 200}, f32}}, .attr = row(PointwiseOp::relu6)}},
       {"gelu", {.inputs = {{{150, 200}, f32}}, .attr = row(PointwiseOp::gelu)}},
       {"eq", {.inputs = {{{300, 200}, i64}, {{200}, i64}}, .attr = row(PointwiseOp::eq), .gradient = false}},
       {"logical_and", {.inputs = {flags({5, 1}), flags({7})}, .attr = row(PointwiseOp::logical_and), .gradient = false}},

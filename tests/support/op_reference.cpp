@@ -59,6 +59,11 @@ const Row rows[] = {
     ROW1(tanh, std::tanh(x), Gives::real),
     ROW1(sigmoid, (1 + std::tanh(x / 2)) / 2, Gives::real),
     ROW1(relu, std::isnan(x) ? x : std::fmax(x, 0.0L), Gives::number),
+    ROW1(relu6,
+         x > 6           ? 6
+         : std::isnan(x) ? x
+                         : std::fmax(x, 0.0L),
+         Gives::real),
     ROW1(gelu, x* std::erfc(-x / std::sqrt(2.0L)) / 2, Gives::real, nullptr, [](Real x) -> Real { return std::fabs(x); }),
     ROW1(erf, std::erf(x), Gives::real),
     ROW1(softplus, x > 40 ? x : std::log1p(std::exp(x)), Gives::real),
@@ -314,6 +319,40 @@ std::vector<Array> max_pool2d(const Call& c) {
   }
   return {y, where};
 }
+std::vector<Array> avg_pool2d(const Call& c) {
+  const auto& a = c.attr.as<PoolAttr>();
+  const Array& x = c.in[0];
+  Array y = sums({x.shape[0], x.shape[1], windows(x.shape[2], a.kernel, a.stride, a.padding, 1),
+                  windows(x.shape[3], a.kernel, a.stride, a.padding, 1)},
+                 x.dtype);
+  for (size_t i = 0; i < y.v.size(); ++i) {
+    const Index at = unravel(static_cast<int64_t>(i), y.shape);
+    for (int64_t r = 0; r < a.kernel; ++r)
+      for (int64_t s = 0; s < a.kernel; ++s) {
+        const int64_t row = at[2] * a.stride - a.padding + r, column = at[3] * a.stride - a.padding + s;
+        if (row < 0 || row >= x.shape[2] || column < 0 || column >= x.shape[3]) continue;  // a zero of the padding, which counts
+        add_term(y, i, x.v[ravel({at[0], at[1], row, column}, x.shape)] / static_cast<Real>(a.kernel * a.kernel));
+      }
+  }
+  return {y};
+}
+/// Element i of n is the mean of those whose fraction of the axis overlaps its own.
+std::vector<Array> adaptive_avg_pool2d(const Call& c) {
+  const auto& a = c.attr.as<AdaptivePoolAttr>();
+  const Array& x = c.in[0];
+  Array y = sums({x.shape[0], x.shape[1], a.height, a.width}, x.dtype);
+  auto overlap = [](int64_t k, int64_t size, int64_t i, int64_t n) { return k * n < (i + 1) * size && (k + 1) * n > i * size; };
+  for (size_t i = 0; i < y.v.size(); ++i) {
+    const Index at = unravel(static_cast<int64_t>(i), y.shape);
+    std::vector<size_t> window;
+    for (int64_t r = 0; r < x.shape[2]; ++r)
+      for (int64_t s = 0; s < x.shape[3]; ++s)
+        if (overlap(r, x.shape[2], at[2], a.height) && overlap(s, x.shape[3], at[3], a.width))
+          window.push_back(ravel({at[0], at[1], r, s}, x.shape));
+    for (size_t k : window) add_term(y, i, x.v[k] / static_cast<Real>(window.size()));
+  }
+  return {y};
+}
 std::vector<Array> max_pool2d_grad(const Call& c) {
   const Array &g = c.in[0], &where = c.in[1];
   Array x = sums(c.shape, g.dtype);
@@ -509,6 +548,8 @@ const Named named[] = {
     {"conv2d_grad_weight", {conv2d_grad_weight, 2e-6, 1e-12, true}},
     {"max_pool2d", {max_pool2d, 0, 0}},
     {"max_pool2d_grad", {max_pool2d_grad}},
+    {"avg_pool2d", {avg_pool2d, 1e-6}},
+    {"adaptive_avg_pool2d", {adaptive_avg_pool2d, 1e-6}},
     {"batch_norm", {batch_norm_training, 1e-6}},
     {"batch_norm_inference", {batch_norm_inference, 1e-6}},
     {"batch_norm_result", {first_input, 0, 0}},

@@ -22,13 +22,21 @@ std::vector<float> value(nn::Module& m, const std::string& name) {
   return {};
 }
 
+TEST(Head, IsTheLayerOfTheLastParameter) {
+  for (auto [model, head] : {std::pair("mlp", "fc3"), std::pair("resnet18", "fc"), std::pair("vit_tiny", "heads.head"),
+                             std::pair("mobilenet_v2", "classifier.1"), std::pair("airbench", "7")}) {
+    nn::AnyModule m = models::make(model);
+    EXPECT_EQ(head_of(m), head);
+  }
+}
+
 TEST(AdoptWeights, TakesEverythingOrAllButTheHead) {
   for (int64_t classes : {10, 3}) {
     nn::AnyModule model = models::make("cnn_c", {.classes = classes, .seed = 1});
     nn::AnyModule given = models::make("cnn_c", {.seed = 9});
     const auto fresh = value(model, "fc2.weight");
     std::vector<std::string> notes;
-    adopt_weights(model, values_of(given), "fc2", "file", notes);
+    adopt_weights(model, values_of(given), "file", notes);
     EXPECT_EQ(value(model, "conv1.weight"), value(given, "conv1.weight"));
     EXPECT_EQ(value(model, "fc2.weight"), classes == 10 ? value(given, "fc2.weight") : fresh);
     ASSERT_EQ(notes.size(), 1u);
@@ -42,7 +50,7 @@ TEST(AdoptWeights, ConvertsFloatsAndListsAllThatDoesNotFit) {
   NamedTensors state = values_of(model);
   std::vector<std::string> notes;
   for (auto& [name, t] : state) t = cast(t, f64);
-  adopt_weights(model, state, "fc3", "file", notes);
+  adopt_weights(model, state, "file", notes);
   EXPECT_EQ(model.state_dict()[0].second.dtype(), f32);
 
   const auto before = value(model, "fc1.weight");
@@ -50,9 +58,9 @@ TEST(AdoptWeights, ConvertsFloatsAndListsAllThatDoesNotFit) {
   state[1].second = zeros({256}, i64);  // fc1.bias
   state.erase(state.begin() + 2);  // fc2.weight
   state.emplace_back("extra", zeros({}));
-  EXPECT_FALSE(weights_fit(model, state, "fc3"));
+  EXPECT_FALSE(weights_fit(model, state));
   EXPECT_EQ(
-      error_of<InputError>([&] { adopt_weights(model, state, "fc3", "file", notes); }),
+      error_of<InputError>([&] { adopt_weights(model, state, "file", notes); }),
       "file: these weights are not of this model (mlp): missing fc2.weight; unexpected extra; misshapen fc1.weight is f32 [5, 4], f32 "
       "[256, 4] is expected, fc1.bias is i64 [256], f32 [256] is expected.");
   EXPECT_EQ(value(model, "fc1.weight"), before);
@@ -80,18 +88,18 @@ TEST(Freeze, PatternsNameParameters) {
   };
   for (const Row& r : rows) {
     nn::AnyModule m = models::make("mlp");
-    freeze(m, r.patterns, "fc3");
+    freeze(m, r.patterns);
     EXPECT_EQ(trained(m), r.trained) << r.patterns;
   }
   nn::AnyModule m = models::make("mlp");
-  EXPECT_EQ(error_of<UsageError>([&] { freeze(m, "fc4.*", "fc3"); }),
+  EXPECT_EQ(error_of<UsageError>([&] { freeze(m, "fc4.*"); }),
             "freeze: no parameter is named like 'fc4.*'. There are fc1.weight, fc1.bias, fc2.weight, fc2.bias, fc3.weight, fc3.bias.");
-  EXPECT_EQ(error_of<UsageError>([&] { freeze(m, "*", "fc3"); }), "freeze: '*' leaves nothing to train");
+  EXPECT_EQ(error_of<UsageError>([&] { freeze(m, "*"); }), "freeze: '*' leaves nothing to train");
 }
 
 TEST(Freeze, FrozenNormalisationKeepsItsStatistics) {
   nn::AnyModule m = models::make("resnet18", {.input_shape = {3, 8, 8}});
-  freeze(m, "bn1.*,layer1.*", "fc");
+  freeze(m, "bn1.*,layer1.*");
   train_what_is_not_frozen(m);
   m(uniform({2, 3, 8, 8}));
   flush();

@@ -383,15 +383,15 @@ std::unique_ptr<Kernel> make(Direction direction, const Step& whole) {
   } catch (const dnnl::error& e) { throw Error(str("[conv2d] oneDNN has no convolution of ", x, " with ", w, ": ", e.what())); }
 }
 
-/// Each operand as it comes, if its channels fill whole blocks.
+/// Each operand as it comes, if its channels fill whole blocks; with groups only where every channel is one (depthwise).
 BlockedOperands blocked(const Step& step, int64_t block, size_t x, size_t w, size_t y) {
   auto shape = [&](size_t i) { return i < step.in.size() ? step.in[i].shape : step.out[0].shape; };
   const Shape& weight = shape(w);
-  if (step.out[0].dtype != DType::f32 || static_cast<const ConvAttr*>(step.attr)->groups != 1 || step.out[0].shape.numel() == 0 ||
-      weight.numel() == 0)
-    return {};
+  const int64_t groups = static_cast<const ConvAttr*>(step.attr)->groups, in = weight[1] * groups, out = weight[0];
+  if (step.out[0].dtype != DType::f32 || step.out[0].shape.numel() == 0 || weight.numel() == 0) return {};
+  if (groups != 1 && (in != groups || out != groups)) return {};
   BlockedOperands b;
-  for (auto [operand, channels] : {std::pair(x, weight[1]), std::pair(y, weight[0])})
+  for (auto [operand, channels] : {std::pair(x, in), std::pair(y, out)})
     if (channels % block == 0) (operand < step.in.size() ? b.in : b.out) |= 1u << (operand < step.in.size() ? operand : 0);
   return b;
 }
