@@ -30,13 +30,14 @@ struct Info {
   Shape input_shape;                     ///< Of one sample, e.g. [1, 28, 28].
   int classes = 0;                       ///< Labels are 0 … classes-1.
   std::vector<std::string> class_names;  ///< One per class.
-  /// Of the training files' values, for normalising: one per channel of a picture, one for all of another sample, none where samples are
-  /// standardised already (tables). The same in every split.
+  /// Of the training files' values, for normalising: one per channel of a picture, one per place of a vector or for all of a sample, none
+  /// where samples are standardised already (tables). The same in every split.
   std::vector<double> mean{}, stddev{};
+  bool any_range = false;  ///< Values are of any size, not in [0, 1]: they are normalised whatever the model.
   Task task = Task::classification;
   double target_mean = 0, target_stddev = 1;  ///< Of regression: the target in its own unit is y · target_stddev + target_mean.
-  std::string encoding{};                     ///< Of tables: how cells became numbers, for OpenOptions::encoding.
-  uint64_t fingerprint = 0;              ///< A hash of every value and label, in order: a resume sees that data changed.
+  std::string encoding{};  ///< Of tables: how cells became numbers, for OpenOptions::encoding.
+  uint64_t fingerprint = 0;  ///< A hash of every value and label, in order: a resume sees that data changed.
 };
 
 /// A part of a picture, in pixels of it; edges may lie between pixels.
@@ -72,19 +73,19 @@ SUANLI_API std::shared_ptr<const Dataset> subset(std::shared_ptr<const Dataset> 
 
 struct Splits {
   std::shared_ptr<const Dataset> train, val, test;  ///< val is null when no validation split was asked for, test where there is none.
-  std::vector<std::string> notes;                   ///< What was detected, chosen or left out: lines for the user.
+  std::vector<std::string> notes;  ///< What was detected, chosen or left out: lines for the user.
 };
 
 struct OpenOptions {
-  uint64_t seed = 0;          ///< Chooses which training samples validate: a function of (seed, number of samples of each class) alone.
+  uint64_t seed = 0;  ///< Chooses which training samples validate: a function of (seed, number of samples of each class) alone.
   double val_fraction = 0.1;  ///< Of the training samples, in [0, 1); 0: no validation split, all samples train. Data that come with a
-                              ///< validation split of their own keep that.
-  bool skip_bad = false;      ///< As the setting skip_bad=1, for the kinds that have it.
+      ///< validation split of their own keep that.
+  bool skip_bad = false;  ///< As the setting skip_bad=1, for the kinds that have it.
   /// What a trained model takes and tells apart. Pictures of a folder are made to fit the shape, and its sub-folders must be among the
   /// classes. Empty: the data decide.
   Shape input_shape{};
   std::vector<std::string> class_names{};
-  std::string encoding{};     ///< Info::encoding of the data that a model was trained on: another table becomes the same numbers.
+  std::string encoding{};  ///< Info::encoding of the data that a model was trained on: another table becomes the same numbers.
 };
 
 /// Opens data by its spec:
@@ -94,6 +95,8 @@ struct OpenOptions {
 ///   random:3x32x32[?classes=10&samples=1280&test=128&seed=0]   noise of any shape, for measuring speed
 ///   folder:DIR[?size=96&skip_bad=1]         JPEG, PNG and WebP pictures, a sub-folder per class, or train/ val/ test/ above these
 ///   csv:FILE?target=COLUMN[&task=regression&test=20]   a table with a header line, plain, .gz or .xz; 20% of the rows test
+///   npz:FILE[?x=NAME&y=NAME]                arrays saved by NumPy: x [N, F], [N, H, W], [N, H, W, C] or [N, C, H, W] with y [N], alone
+///                                           or as x_train, y_train, x_test, y_test; classes if y is whole numbers, else a regression
 ///   DIR                                     one of these kinds, as it looks; Splits::notes says which
 /// A folder's pictures are decoded when they are read: the shorter side is scaled to `size` (or HEIGHTxWIDTH), the middle kept; grey if
 /// all are grey, else RGB. Each is decoded once here, so that a damaged one is named before anything begins (skip_bad=1 leaves such
