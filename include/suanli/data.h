@@ -61,6 +61,8 @@ class SUANLI_API Dataset {
   virtual void read(int64_t index, float* x, int64_t* y) const = 0;
   /// As read(), where info().task is regression: such data sets have this instead.
   virtual void read_value(int64_t index, float* x, float* y) const;
+  /// The label that read() gives. By default by reading the sample.
+  virtual int64_t label(int64_t index) const;
   /// Pictures only: that part of the picture that sample `index` is made from, scaled to input_shape, as planes of bytes (255 is 1). By
   /// default a part of the sample, rounded to bytes.
   virtual void read_view(int64_t index, const Box& box, uint8_t* x, int64_t* y) const;
@@ -107,6 +109,27 @@ SUANLI_API Splits open(const std::string& spec, const OpenOptions& options = {})
 /// 0 … n-1 in the order of `epoch`: a Fisher–Yates shuffle drawn from Philox(seed, epoch), the same on every machine.
 SUANLI_API std::vector<int64_t> epoch_order(int64_t n, uint64_t seed, int64_t epoch);
 
+/// Which samples an epoch has, in which order: a pure function of the epoch and of what it was made with.
+class SUANLI_API Sampler {
+ public:
+  Sampler() = default;
+  Sampler(const Sampler&) = delete;
+  Sampler& operator=(const Sampler&) = delete;
+  virtual ~Sampler();
+  virtual int64_t size() const = 0;  ///< Samples per epoch.
+  virtual std::vector<int64_t> order(int64_t epoch) const = 0;
+};
+/// 0 … n-1 as they are, or as epoch_order() has them.
+SUANLI_API std::shared_ptr<const Sampler> sequential_sampler(int64_t n);
+SUANLI_API std::shared_ptr<const Sampler> random_sampler(int64_t n, uint64_t seed = 0);
+/// `count` samples per epoch drawn with replacement, sample i with a probability of weights[i] / Σ weights. Throws UsageError for weights
+/// that are negative, not finite or all 0.
+SUANLI_API std::shared_ptr<const Sampler> weighted_sampler(std::vector<double> weights, int64_t count, uint64_t seed = 0);
+/// As many samples per epoch as the data set has, drawn with replacement so that each class is as likely as another.
+SUANLI_API std::shared_ptr<const Sampler> balanced_sampler(const Dataset& dataset, uint64_t seed = 0);
+/// The share of process `rank` of `ranks`: every ranks-th of `all` from the rank-th on. All get as many: the first ones come once more.
+SUANLI_API std::shared_ptr<const Sampler> sharded_sampler(std::shared_ptr<const Sampler> all, int64_t rank, int64_t ranks);
+
 /// Some samples: x [N, …input_shape] f32, y [N] i64, or f32 for regression; [N, classes] f32 where samples are mixed. Unpacks as `auto& [x, y] = batch`.
 struct Batch {
   Tensor x, y;
@@ -147,6 +170,7 @@ struct LoaderOptions {
   int64_t queue = 0;  ///< Batches that may wait or be in the making: the loader holds no more memory than these. 0: usual_queue().
   bool drop_last = false;  ///< Leaves out a last batch that is not full.
   Augment augment{};  ///< Pictures only.
+  std::shared_ptr<const Sampler> sampler{};  ///< Which samples, in which order; null: all, as `shuffle` says.
 };
 
 /// As many batches as 128 MiB hold, 2 to 4.

@@ -30,6 +30,7 @@ class FolderSet final : public PictureSet {
       : info_(std::move(info)), root_(std::move(root)), files_(std::move(files)) {}
   int64_t size() const override { return static_cast<int64_t>(files_.size()); }
   const Info& info() const override { return info_; }
+  int64_t label(int64_t index) const override { return files_[static_cast<size_t>(index)].label; }
   void read_view(int64_t index, const Box& box, uint8_t* x, int64_t* y) const override {
     const PictureFile& f = files_[static_cast<size_t>(index)];
     const std::string path = root_ + "/" + f.name;

@@ -17,6 +17,7 @@ class PixelSet final : public PictureSet {
   int64_t size() const override { return static_cast<int64_t>(labels_.size()); }
   const Info& info() const override { return info_; }
   int64_t bytes_held() const override { return static_cast<int64_t>(pixels_.size() + labels_.size() * sizeof(int32_t)); }
+  int64_t label(int64_t index) const override { return labels_[static_cast<size_t>(index)]; }
   void read_view(int64_t index, const Box& box, uint8_t* x, int64_t* y) const override;
 
  private:
