@@ -6,6 +6,7 @@
 //     for (auto& [x, y] : loader) { … }
 #pragma once
 #include <cstddef>
+#include <functional>
 #include <memory>
 #include <string>
 #include <type_traits>
@@ -99,12 +100,26 @@ struct OpenOptions {
 ///   csv:FILE?target=COLUMN[&task=regression&test=20]   a table with a header line, plain, .gz or .xz; 20% of the rows test
 ///   npz:FILE[?x=NAME&y=NAME]                arrays saved by NumPy: x [N, F], [N, H, W], [N, H, W, C] or [N, C, H, W] with y [N], alone
 ///                                           or as x_train, y_train, x_test, y_test; classes if y is whole numbers, else a regression
+///   packed:FILE                             what pack() wrote
 ///   DIR                                     one of these kinds, as it looks; Splits::notes says which
 /// A folder's pictures are decoded when they are read: the shorter side is scaled to `size` (or HEIGHTxWIDTH), the middle kept; grey if
 /// all are grey, else RGB. Each is decoded once here, so that a damaged one is named before anything begins (skip_bad=1 leaves such
 /// out); of more than 20,000 that many. The other kinds are decoded into memory, one byte per pixel.
 /// Throws InputError if the kind is unknown or the files are bad, UsageError if the spec is wrong otherwise.
 SUANLI_API Splits open(const std::string& spec, const OpenOptions& options = {});
+
+/// What open() is doing, for those who wait: reading `total` files, `done` of them so far.
+struct OpenProgress {
+  const char* what;
+  int64_t done, total;
+};
+using OpenListener = std::function<void(const OpenProgress&)>;
+/// Is called now and then, from one thread at a time, while open() works on this thread's behalf; an empty one no longer.
+SUANLI_API void set_open_listener(OpenListener listener);
+
+/// Writes all samples of pictures with classes to one file, decoded and scaled, as bytes: open() maps it into memory, so that reading costs
+/// neither decoding nor memory. Appears when it is complete. Throws InputError for other samples, and if it cannot be written.
+SUANLI_API void pack(const std::string& path, const Splits& splits);
 
 /// 0 … n-1 in the order of `epoch`: a Fisher–Yates shuffle drawn from Philox(seed, epoch), the same on every machine.
 SUANLI_API std::vector<int64_t> epoch_order(int64_t n, uint64_t seed, int64_t epoch);

@@ -73,7 +73,10 @@ int run(const Arguments& args) {
   const bool json = args.has("--json"), resume = args.has("--resume");
   if (args.has("--force") && !resume) throw UsageError("--force belongs to --resume");
   catch_stop_signals();
-  Trainer trainer = resume ? resumed_from(args) : Trainer(new_run(args));
+  Trainer trainer = [&] {
+    OpenView opening(args.has("--quiet"));
+    return resume ? resumed_from(args) : Trainer(new_run(args));
+  }();
   ProgressView view(args.has("--quiet"));
   if (!trainer.finished()) view.message(fmt::format("{}, {} epochs", description(trainer), trainer.config().epochs));
   trainer.on_message = [&](const std::string& line) { view.message(line); };

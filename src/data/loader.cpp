@@ -19,6 +19,14 @@ namespace {
 using Clock = std::chrono::steady_clock;
 double seconds_since(Clock::time_point start) { return std::chrono::duration<double>(Clock::now() - start).count(); }
 
+/// Views can be made of pictures in [0, 1] that have a class.
+void require_pictures(const Info& info) {
+  auto refuse = [](const std::string& why) { throw UsageError(str("[loader] augment: ", why, ". Give none.")); };
+  if (info.input_shape.rank() != 3) refuse(str("samples of shape ", info.input_shape, " are no pictures"));
+  if (info.any_range) refuse("values of any size are no pictures; bytes, or numbers from 0 to 1, are");
+  if (info.task == Task::regression) refuse("pictures whose targets are numbers are taken as they are");
+}
+
 }  // namespace
 
 // A ring of options.queue slots: batch b lives in slot b mod queue, so order needs no sorting. A thread may claim batch b only while
@@ -157,8 +165,7 @@ Loader::Loader(std::shared_ptr<const Dataset> dataset, LoaderOptions options) : 
   require(options.threads >= 0 && options.threads <= 256, "threads", options.threads, "0 to 256");
   require(options.queue >= 0 && options.queue <= 4096, "queue", options.queue, "0 to 4096");
   if (options.queue == 0) options.queue = usual_queue(dataset->info(), options.batch_size);
-  if (const Shape& sample = dataset->info().input_shape; options.augment.any() && sample.rank() != 3)
-    throw UsageError(str("[loader] augment: samples of shape ", sample, " are no pictures. Give none."));
+  if (options.augment.any()) require_pictures(dataset->info());
   if (!options.sampler && options.shuffle) options.sampler = random_sampler(dataset->size(), options.seed);
   state_->samples = options.sampler ? options.sampler->size() : dataset->size();
   const int64_t full = state_->samples / options.batch_size;

@@ -182,6 +182,12 @@ const Kind kKinds[] = {
        return open_npz(place_of(spec), x ? *x : "", y ? *y : "", options);
      },
      looks_like_npz},
+    {"packed", "packed:FILE",
+     [](const Spec& spec, const OpenOptions&) {
+       Settings(spec, {});
+       return open_packed(place_of(spec));
+     },
+     looks_like_packed},
     {"folder", "folder:DIR[?size=N&skip_bad=1]",
      [](const Spec& spec, const OpenOptions& options) {
        const Settings settings(spec, {"size", "skip_bad"});

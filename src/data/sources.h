@@ -43,6 +43,10 @@ bool looks_like_csv(const std::string& path);
 Source open_npz(const std::string& path, const std::string& x, const std::string& y, const OpenOptions& options);
 bool looks_like_npz(const std::string& path);
 
+/// A file that pack() wrote.
+Source open_packed(const std::string& path);
+bool looks_like_packed(const std::string& path);
+
 struct FolderOptions {
   int64_t height = 0, width = 0;         ///< Of a sample; 0: chosen, see folder.cpp.
   bool skip_bad = false;                 ///< Leaves out what cannot be read, instead of throwing.

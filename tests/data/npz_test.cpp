@@ -128,6 +128,10 @@ TEST(Npz, NumbersAreStandardised) {
   EXPECT_EQ(info.task, Task::regression);
   EXPECT_DOUBLE_EQ(info.target_mean, 25);
   EXPECT_DOUBLE_EQ(info.target_stddev, std::sqrt(125.0));
+  write_bytes(folder / "b.npz", zip({{"x", npy("<f4", "2, 1, 2", values(std::vector<float>{1, 2, 3, 4}))},
+                                     {"y", npy("<f4", "2,", values(std::vector<float>{10, 20}))}}));
+  const auto heat = open("npz:" + (folder / "b.npz"), {.val_fraction = 0}).train;
+  EXPECT_TRUE(contains(error_of([&] { Loader(heat, {.augment = {.flip = 0.5}}); }), "values of any size are no pictures"));
   float x = 0, y = 0;
   s.train->read_value(3, &x, &y);
   EXPECT_EQ(x, 4);
