@@ -6,6 +6,7 @@
 //     for (auto& [x, y] : loader) { … }
 #pragma once
 #include <cstddef>
+#include <functional>
 #include <memory>
 #include <string>
 #include <type_traits>
@@ -30,13 +31,14 @@ struct Info {
   Shape input_shape;                     ///< Of one sample, e.g. [1, 28, 28].
   int classes = 0;                       ///< Labels are 0 … classes-1.
   std::vector<std::string> class_names;  ///< One per class.
-  /// Of the training files' values, for normalising: one per channel of a picture, one for all of another sample, none where samples are
-  /// standardised already (tables). The same in every split.
+  /// Of the training files' values, for normalising: one per channel of a picture, one per place of a vector or for all of a sample, none
+  /// where samples are standardised already (tables). The same in every split.
   std::vector<double> mean{}, stddev{};
+  bool any_range = false;  ///< Values are of any size, not in [0, 1]: they are normalised whatever the model.
   Task task = Task::classification;
   double target_mean = 0, target_stddev = 1;  ///< Of regression: the target in its own unit is y · target_stddev + target_mean.
-  std::string encoding{};                     ///< Of tables: how cells became numbers, for OpenOptions::encoding.
-  uint64_t fingerprint = 0;              ///< A hash of every value and label, in order: a resume sees that data changed.
+  std::string encoding{};  ///< Of tables: how cells became numbers, for OpenOptions::encoding.
+  uint64_t fingerprint = 0;  ///< A hash of every value and label, in order: a resume sees that data changed.
 };
 
 /// A part of a picture, in pixels of it; edges may lie between pixels.
@@ -60,6 +62,8 @@ class SUANLI_API Dataset {
   virtual void read(int64_t index, float* x, int64_t* y) const = 0;
   /// As read(), where info().task is regression: such data sets have this instead.
   virtual void read_value(int64_t index, float* x, float* y) const;
+  /// The label that read() gives. By default by reading the sample.
+  virtual int64_t label(int64_t index) const;
   /// Pictures only: that part of the picture that sample `index` is made from, scaled to input_shape, as planes of bytes (255 is 1). By
   /// default a part of the sample, rounded to bytes.
   virtual void read_view(int64_t index, const Box& box, uint8_t* x, int64_t* y) const;
@@ -72,19 +76,19 @@ SUANLI_API std::shared_ptr<const Dataset> subset(std::shared_ptr<const Dataset> 
 
 struct Splits {
   std::shared_ptr<const Dataset> train, val, test;  ///< val is null when no validation split was asked for, test where there is none.
-  std::vector<std::string> notes;                   ///< What was detected, chosen or left out: lines for the user.
+  std::vector<std::string> notes;  ///< What was detected, chosen or left out: lines for the user.
 };
 
 struct OpenOptions {
-  uint64_t seed = 0;          ///< Chooses which training samples validate: a function of (seed, number of samples of each class) alone.
+  uint64_t seed = 0;  ///< Chooses which training samples validate: a function of (seed, number of samples of each class) alone.
   double val_fraction = 0.1;  ///< Of the training samples, in [0, 1); 0: no validation split, all samples train. Data that come with a
-                              ///< validation split of their own keep that.
-  bool skip_bad = false;      ///< As the setting skip_bad=1, for the kinds that have it.
+      ///< validation split of their own keep that.
+  bool skip_bad = false;  ///< As the setting skip_bad=1, for the kinds that have it.
   /// What a trained model takes and tells apart. Pictures of a folder are made to fit the shape, and its sub-folders must be among the
   /// classes. Empty: the data decide.
   Shape input_shape{};
   std::vector<std::string> class_names{};
-  std::string encoding{};     ///< Info::encoding of the data that a model was trained on: another table becomes the same numbers.
+  std::string encoding{};  ///< Info::encoding of the data that a model was trained on: another table becomes the same numbers.
 };
 
 /// Opens data by its spec:
@@ -94,6 +98,9 @@ struct OpenOptions {
 ///   random:3x32x32[?classes=10&samples=1280&test=128&seed=0]   noise of any shape, for measuring speed
 ///   folder:DIR[?size=96&skip_bad=1]         JPEG, PNG and WebP pictures, a sub-folder per class, or train/ val/ test/ above these
 ///   csv:FILE?target=COLUMN[&task=regression&test=20]   a table with a header line, plain, .gz or .xz; 20% of the rows test
+///   npz:FILE[?x=NAME&y=NAME]                arrays saved by NumPy: x [N, F], [N, H, W], [N, H, W, C] or [N, C, H, W] with y [N], alone
+///                                           or as x_train, y_train, x_test, y_test; classes if y is whole numbers, else a regression
+///   packed:FILE                             what pack() wrote
 ///   DIR                                     one of these kinds, as it looks; Splits::notes says which
 /// A folder's pictures are decoded when they are read: the shorter side is scaled to `size` (or HEIGHTxWIDTH), the middle kept; grey if
 /// all are grey, else RGB. Each is decoded once here, so that a damaged one is named before anything begins (skip_bad=1 leaves such
@@ -101,8 +108,42 @@ struct OpenOptions {
 /// Throws InputError if the kind is unknown or the files are bad, UsageError if the spec is wrong otherwise.
 SUANLI_API Splits open(const std::string& spec, const OpenOptions& options = {});
 
+/// What open() is doing, for those who wait: reading `total` files, `done` of them so far.
+struct OpenProgress {
+  const char* what;
+  int64_t done, total;
+};
+using OpenListener = std::function<void(const OpenProgress&)>;
+/// Is called now and then, from one thread at a time, while open() works on this thread's behalf; an empty one no longer.
+SUANLI_API void set_open_listener(OpenListener listener);
+
+/// Writes all samples of pictures with classes to one file, decoded and scaled, as bytes: open() maps it into memory, so that reading costs
+/// neither decoding nor memory. Appears when it is complete. Throws InputError for other samples, and if it cannot be written.
+SUANLI_API void pack(const std::string& path, const Splits& splits);
+
 /// 0 … n-1 in the order of `epoch`: a Fisher–Yates shuffle drawn from Philox(seed, epoch), the same on every machine.
 SUANLI_API std::vector<int64_t> epoch_order(int64_t n, uint64_t seed, int64_t epoch);
+
+/// Which samples an epoch has, in which order: a pure function of the epoch and of what it was made with.
+class SUANLI_API Sampler {
+ public:
+  Sampler() = default;
+  Sampler(const Sampler&) = delete;
+  Sampler& operator=(const Sampler&) = delete;
+  virtual ~Sampler();
+  virtual int64_t size() const = 0;  ///< Samples per epoch.
+  virtual std::vector<int64_t> order(int64_t epoch) const = 0;
+};
+/// 0 … n-1 as they are, or as epoch_order() has them.
+SUANLI_API std::shared_ptr<const Sampler> sequential_sampler(int64_t n);
+SUANLI_API std::shared_ptr<const Sampler> random_sampler(int64_t n, uint64_t seed = 0);
+/// `count` samples per epoch drawn with replacement, sample i with a probability of weights[i] / Σ weights. Throws UsageError for weights
+/// that are negative, not finite or all 0.
+SUANLI_API std::shared_ptr<const Sampler> weighted_sampler(std::vector<double> weights, int64_t count, uint64_t seed = 0);
+/// As many samples per epoch as the data set has, drawn with replacement so that each class is as likely as another.
+SUANLI_API std::shared_ptr<const Sampler> balanced_sampler(const Dataset& dataset, uint64_t seed = 0);
+/// The share of process `rank` of `ranks`: every ranks-th of `all` from the rank-th on. All get as many: the first ones come once more.
+SUANLI_API std::shared_ptr<const Sampler> sharded_sampler(std::shared_ptr<const Sampler> all, int64_t rank, int64_t ranks);
 
 /// Some samples: x [N, …input_shape] f32, y [N] i64, or f32 for regression; [N, classes] f32 where samples are mixed. Unpacks as `auto& [x, y] = batch`.
 struct Batch {
@@ -144,6 +185,7 @@ struct LoaderOptions {
   int64_t queue = 0;  ///< Batches that may wait or be in the making: the loader holds no more memory than these. 0: usual_queue().
   bool drop_last = false;  ///< Leaves out a last batch that is not full.
   Augment augment{};  ///< Pictures only.
+  std::shared_ptr<const Sampler> sampler{};  ///< Which samples, in which order; null: all, as `shuffle` says.
 };
 
 /// As many batches as 128 MiB hold, 2 to 4.

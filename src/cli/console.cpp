@@ -94,6 +94,34 @@ std::string clock_time(double seconds) {
 
 std::string duration(double seconds) { return seconds < 60 ? fmt::format("{:.1f}s", seconds) : clock_time(seconds); }
 
+Activity::Activity(bool quiet) : quiet_(quiet), bar_(is_terminal(STDERR_FILENO)) {}
+
+void Activity::close() {
+  if (bar_shown_) std::fputs("\r\033[K", stderr);
+  bar_shown_ = false;
+}
+
+void Activity::show(const std::string& what, int64_t done, int64_t total) {
+  if (quiet_) return;
+  if (what != what_) close(), what_ = what, began_ = last_shown_ = now();
+  if (done == total) return close();
+  if (now() - last_shown_ < (bar_ ? 0.1 : 10)) return;
+  last_shown_ = now();
+  const double share = static_cast<double>(done) / static_cast<double>(std::max<int64_t>(1, total)), seconds = last_shown_ - began_;
+  const std::string left = share > 0 ? clock_time(seconds * (1 - share) / share) : "?";
+  const std::string head = fmt::format("{} {:3.0f}%", what, 100 * share),
+                    tail = fmt::format("{}/{} [{}<{}]", done, total, clock_time(seconds), left);
+  if (!bar_) return print_note(fmt::format("{} {}", head, tail));
+  const int cells = std::clamp(terminal_width() - static_cast<int>(head.size() + tail.size()) - 4, 5, 40);
+  std::fputs(fmt::format("\r{}|{}| {}\033[K", head, blocks(share, cells), tail).c_str(), stderr);
+  bar_shown_ = true;
+}
+
+OpenView::OpenView(bool quiet) : activity_(quiet) {
+  data::set_open_listener([this](const data::OpenProgress& p) { activity_.show(p.what, p.done, p.total); });
+}
+OpenView::~OpenView() { data::set_open_listener({}); }
+
 ProgressView::ProgressView(bool quiet) : quiet_(quiet), bar_(is_terminal(STDERR_FILENO)), last_shown_(now()) {}
 
 void ProgressView::close() {

@@ -30,6 +30,34 @@ std::string clock_time(double seconds);
 /// "8.3s", and from a minute on as clock_time().
 std::string duration(double seconds);
 
+/// Progress of something that is counted, on stderr: a bar where a person watches, now and then a line elsewhere, nothing for what is done
+/// within a moment.
+class Activity {
+ public:
+  explicit Activity(bool quiet);
+  ~Activity() { close(); }
+  Activity(const Activity&) = delete;
+  void show(const std::string& what, int64_t done, int64_t total);
+  /// Takes the bar away.
+  void close();
+
+ private:
+  bool quiet_, bar_, bar_shown_ = false;
+  double began_ = 0, last_shown_ = 0;
+  std::string what_;
+};
+
+/// Shows what data::open() does on this thread, while it lives.
+class OpenView {
+ public:
+  explicit OpenView(bool quiet);
+  ~OpenView();
+  void close() { activity_.close(); }
+
+ private:
+  Activity activity_;
+};
+
 /// Progress of a training run on stderr: a bar where a person watches, now and then a line elsewhere, and a table of epochs.
 class ProgressView {
  public:

@@ -1,203 +1,64 @@
-// suanli data show: what a data set holds, before anything is trained on it.
+// suanli data: what a data set holds, where it comes from, and a packed copy of it.
 #include <fmt/format.h>
 
-#include <algorithm>
-#include <array>
-#include <cmath>
-#include <map>
-#include <unordered_map>
+#include <filesystem>
 
-#include "base/text.h"
 #include "cli/console.h"
+#include "cli/data_verbs.h"
 #include "cli/verbs.h"
 #include "suanli/data.h"
-#include "train/json.h"
 
 namespace suanli::cli {
 
+int run_data_pack(const Arguments& args) {
+  if (args.positionals().size() != 3) throw UsageError("data pack needs two words: DATA and the file to write.");
+  const std::string source = args.positional(1), path = args.positional(2);
+  const bool quiet = args.has("--quiet");
+  OpenView view(quiet);
+  // As it lies there: nothing is split off.
+  const data::Splits splits = data::open(source, {.val_fraction = 0, .skip_bad = args.has("--skip-bad")});
+  for (const std::string& note : splits.notes) print_note(note);
+  data::pack(path, splits);
+  view.close();
+  int64_t samples = 0;
+  for (const auto& set : {splits.train, splits.val, splits.test}) samples += set ? set->size() : 0;
+  print_result(fmt::format("{:<14} {} samples {} in {}, {}\n{:<14} suanli train {}\n", "packed", samples,
+                           to_string(splits.train->info().input_shape), path,
+                           memory_size(static_cast<int64_t>(std::filesystem::file_size(path))), "next", path));
+  return 0;
+}
+
 namespace {
 
-struct Part {
+struct Word {
   const char* name;
-  std::shared_ptr<const data::Dataset> samples;
-  std::vector<int64_t> count;                   // per class
-  std::vector<double> sum, squares;             // per channel
-  std::vector<std::vector<int64_t>> pictures;   // per class, the first few
-  int64_t repeated = 0;                         // samples that equal an earlier one of this part
-  std::map<std::string, int64_t> also_in;       // samples that equal one of an earlier part, by its name
+  int (*run)(const Arguments& args);
 };
-
-constexpr size_t kSheetColumns = 10;
-
-uint64_t hash_of(const std::vector<float>& x) {
-  // FNV-1a over the values as 16-bit steps: pictures hold 8 bits
-  uint64_t hash = 0xCBF29CE484222325u;
-  for (float v : x) hash = (hash ^ static_cast<uint64_t>(std::lround(static_cast<double>(v) * 65535))) * 0x100000001B3u;
-  return hash;
-}
-
-/// Reads every sample once.
-void look_through(Part& part, std::unordered_map<uint64_t, const char*>& seen) {
-  const data::Info& info = part.samples->info();
-  const int64_t values = info.input_shape.numel();
-  const int64_t channels = info.input_shape.rank() == 3 ? info.input_shape[0] : 1;
-  part.count.resize(static_cast<size_t>(info.classes));
-  part.pictures.resize(static_cast<size_t>(info.classes));
-  part.sum.resize(static_cast<size_t>(channels)), part.squares.resize(static_cast<size_t>(channels));
-  std::vector<float> x(static_cast<size_t>(values));
-  for (int64_t i = 0, y = 0; i < part.samples->size(); ++i) {
-    part.samples->read(i, x.data(), &y);
-    const auto label = static_cast<size_t>(y);
-    ++part.count[label];
-    if (part.pictures[label].size() < kSheetColumns) part.pictures[label].push_back(i);
-    for (int64_t k = 0; k < values; ++k) {
-      const auto c = static_cast<size_t>(k * channels / values);
-      const double v = double{x[static_cast<size_t>(k)]};
-      part.sum[c] += v, part.squares[c] += v * v;
-    }
-    const auto [before, fresh] = seen.try_emplace(hash_of(x), part.name);
-    if (fresh) continue;
-    if (before->second == part.name) ++part.repeated;
-    else ++part.also_in[before->second];
-  }
-}
-
-double mean_of(const Part& p, size_t channel) {
-  const double n = static_cast<double>(p.samples->size() * p.samples->info().input_shape.numel()) / static_cast<double>(p.sum.size());
-  return p.sum[channel] / n;
-}
-double deviation_of(const Part& p, size_t channel) {
-  const double n = static_cast<double>(p.samples->size() * p.samples->info().input_shape.numel()) / static_cast<double>(p.sum.size());
-  const double mean = p.sum[channel] / n;
-  return std::sqrt(std::max(0.0, p.squares[channel] / n - mean * mean));
-}
-
-/// "smallest 180×240, median 240×240, largest 240×320", by area.
-std::string picture_sizes(const data::Dataset& samples) {
-  if (samples.info().input_shape.rank() != 3) return "";
-  std::vector<std::array<int64_t, 3>> sizes;
-  for (int64_t i = 0; i < samples.size(); ++i) {
-    const Shape s = samples.picture_size(i);
-    sizes.push_back({s.numel(), s[0], s[1]});
-  }
-  std::sort(sizes.begin(), sizes.end());
-  auto text = [](const std::array<int64_t, 3>& s) { return fmt::format("{}×{}", s[1], s[2]); };
-  if (sizes.front() == sizes.back()) return "all " + text(sizes.front());
-  return fmt::format("smallest {}, median {}, largest {}", text(sizes.front()), text(sizes[sizes.size() / 2]), text(sizes.back()));
-}
-
-/// The first pictures of each class, one row per class.
-void write_sheet(const std::string& path, const Part& part) {
-  const Shape& s = part.samples->info().input_shape;
-  if (s.rank() != 3 || (s[0] != 1 && s[0] != 3))
-    throw InputError(str(part.samples->info().source, ": samples of shape ", s, " are no pictures"));
-  constexpr size_t kMostRows = 50;
-  constexpr int64_t kGap = 2;
-  const size_t rows = std::min(kMostRows, part.pictures.size());
-  const int64_t height = static_cast<int64_t>(rows) * (s[1] + kGap) + kGap,
-                width = static_cast<int64_t>(kSheetColumns) * (s[2] + kGap) + kGap;
-  std::vector<float> sheet(static_cast<size_t>(s[0] * height * width), 1.0f), x(static_cast<size_t>(s.numel()));
-  for (size_t row = 0; row < rows; ++row)
-    for (size_t column = 0; column < part.pictures[row].size(); ++column) {
-      int64_t y = 0;
-      part.samples->read(part.pictures[row][column], x.data(), &y);
-      const int64_t top = kGap + static_cast<int64_t>(row) * (s[1] + kGap), left = kGap + static_cast<int64_t>(column) * (s[2] + kGap);
-      for (int64_t c = 0; c < s[0]; ++c)
-        for (int64_t line = 0; line < s[1]; ++line)
-          std::copy_n(x.data() + (c * s[1] + line) * s[2], s[2], sheet.data() + (c * height + top + line) * width + left);
-    }
-  data::write_png(path, tensor<float>(sheet, Shape{s[0], height, width}));
-}
-
-std::string bar(int64_t count, int64_t most) {
-  constexpr int64_t kCells = 24;
-  std::string out;
-  for (int64_t i = 0; i < count * kCells / std::max<int64_t>(1, most); ++i) out += "█";
-  return out;
-}
-
-std::string report(const std::vector<Part>& parts, const data::Splits& splits) {
-  const data::Info& info = splits.train->info();
-  std::string out =
-      fmt::format("{}\nsamples {} of {} classes, kind {}\n", info.source, to_string(info.input_shape), info.classes, info.kind);
-  for (const std::string& note : splits.notes) out += "note    " + note + "\n";
-  for (const Part& p : parts) {
-    out += fmt::format("\n{:<6} {} samples", p.name, p.samples->size());
-    const std::string sizes = picture_sizes(*p.samples);
-    if (!sizes.empty()) out += ", pictures " + sizes;
-    out += "\n       mean";
-    for (size_t c = 0; c < p.sum.size(); ++c) out += fmt::format(" {:.4f}", mean_of(p, c));
-    out += ", deviation";
-    for (size_t c = 0; c < p.sum.size(); ++c) out += fmt::format(" {:.4f}", deviation_of(p, c));
-    out += "\n";
-    if (p.repeated > 0) out += fmt::format("       {} sample(s) equal an earlier one of {}\n", p.repeated, p.name);
-    for (const auto& [other, count] : p.also_in) out += fmt::format("       {} sample(s) are also in {}\n", count, other);
-  }
-  const Part& train = parts.front();
-  const int64_t most = *std::max_element(train.count.begin(), train.count.end());
-  const size_t width = widest(info.class_names, 5, 28);
-  out += "\n" + padded("class", width);
-  for (const Part& p : parts) out += fmt::format("  {:>7}", p.name);
-  out += "\n";
-  for (size_t c = 0; c < train.count.size(); ++c) {
-    out += padded(info.class_names[c], width);
-    for (const Part& p : parts) out += fmt::format("  {:>7}", p.count[c]);
-    out += "  " + bar(train.count[c], most) + "\n";
-  }
-  return out;
-}
-
-Json json_of(const std::vector<Part>& parts, const data::Splits& splits) {
-  const data::Info& info = splits.train->info();
-  Json out = Json::Object{{"data", info.source}, {"kind", info.kind}};
-  out.set("input_shape", Json::Array(info.input_shape.begin(), info.input_shape.end()));
-  out.set("class_names", Json::Array(info.class_names.begin(), info.class_names.end()));
-  out.set("notes", Json::Array(splits.notes.begin(), splits.notes.end()));
-  for (const Part& p : parts) {
-    Json::Array mean, deviation;
-    for (size_t c = 0; c < p.sum.size(); ++c) mean.emplace_back(mean_of(p, c)), deviation.emplace_back(deviation_of(p, c));
-    Json part = Json::Object{{"samples", p.samples->size()}, {"repeated", p.repeated}};
-    part.set("mean", mean).set("stddev", deviation).set("per_class", Json::Array(p.count.begin(), p.count.end()));
-    Json also = Json::Object();
-    for (const auto& [other, count] : p.also_in) also.set(other, count);
-    out.set(p.name, part.set("also_in", also));
-  }
-  return out.set("version", version());
-}
-
-/// Of a table with a number to learn there are no classes to count.
-void require_classes(const data::Info& info) {
-  if (info.task == data::Task::regression)
-    throw InputError(fmt::format("{}: a regression; data show counts classes. Its columns are listed when it is trained.", info.source));
-}
+const Word kWords[] = {{"show", run_data_show}, {"get", run_data_get}, {"pack", run_data_pack}};
 
 int run(const Arguments& args) {
-  if (args.positional(0) != "show") throw UsageError(fmt::format("'{}' is nothing that data does, expected show", args.positional(0)));
-  // As it lies there: nothing is split off, and broken files are counted, not refused.
-  const std::string source = args.positional(1, "glyphs");
-  const data::Splits splits = data::open(source, {.val_fraction = 0, .skip_bad = true});
-  require_classes(splits.train->info());
-  std::vector<Part> parts;
-  for (auto& [name, samples] : {std::pair{"train", splits.train}, {"val", splits.val}, {"test", splits.test}})
-    if (samples) parts.push_back({.name = name, .samples = samples});
-  std::unordered_map<uint64_t, const char*> seen;
-  for (Part& part : parts) look_through(part, seen);
-  if (args.has("--sheet")) write_sheet(args.text("--sheet"), parts.front());
-  print_result(args.has("--json") ? json_of(parts, splits).dump() + "\n" : report(parts, splits));
-  return 0;
+  for (const Word& word : kWords)
+    if (args.positional(0) == word.name) return word.run(args);
+  throw UsageError(fmt::format("'{}' is nothing that data does, expected show, get or pack", args.positional(0)));
 }
 
 }  // namespace
 
 Verb data_verb() {
   return {"data",
-          "shows what data hold: counts, sizes, balance, brightness, duplicates, broken files",
-          {{"show", "the word show"}, {"DATA", "as for suanli train; default glyphs", false}},
+          "shows what data hold, gets published sets, packs pictures for quick reading",
+          {{"WORD", "show: counts, sizes, balance, brightness, duplicates, broken files; get: downloads; pack: writes one file"},
+           {"DATA", "show and pack: as for suanli train, default glyphs; get: mnist, fashion-mnist or cifar10", false},
+           {"WHERE", "get: the folder, default downloads/DATA; pack: the file to write", false}},
           {
-              {"--sheet", Takes::text, "FILE", "the first ten training pictures of each class as one PNG"},
-              {"--json", Takes::nothing, "", "the result as one JSON object on stdout"},
+              {"--sheet", Takes::text, "FILE", "show: the first ten training pictures of each class as one PNG"},
+              {"--augment", Takes::text, "LIST", "show: these pictures as suanli train --augment LIST would see them", "none"},
+              {"--skip-bad", Takes::nothing, "", "pack: leaves out pictures that cannot be read"},
+              {"--json", Takes::nothing, "", "show: the result as one JSON object on stdout"},
+              {"--quiet", Takes::nothing, "", "no progress"},
           },
-          {"suanli data show photos", "suanli data show cifar10:downloads --sheet sheet.png"},
+          {"suanli data show photos", "suanli data show cifar10:downloads/cifar10 --sheet sheet.png --augment crop,flip",
+           "suanli data get mnist", "suanli data pack 'photos?size=224' photos.packed"},
           run};
 }
 

@@ -161,7 +161,10 @@ int run(const Arguments& args) {
   data::OpenOptions options{
       .seed = static_cast<uint64_t>(c.seed), .val_fraction = own_data ? c.val : 0, .skip_bad = args.has("--skip-bad")};
   if (!own_data) options.input_shape = trained.input_shape, options.class_names = trained.class_names, options.encoding = trained.encoding;
-  data::Splits splits = data::open(source, options);
+  data::Splits splits = [&] {
+    OpenView opening(false);
+    return data::open(source, options);
+  }();
   for (const std::string& note : splits.notes) print_note(note);
   const Part part = split_of(splits, args, source);
   const data::Info& info = part.samples->info();

@@ -91,7 +91,10 @@ int run(const Arguments& args) {
   const bool json = args.has("--json"), resume = args.has("--resume");
   if (args.has("--force") && !resume) throw UsageError("--force belongs to --resume");
   catch_stop_signals();
-  Trainer trainer = resume ? resumed_from(args) : Trainer(config_from(args, 0));
+  Trainer trainer = [&] {
+    OpenView opening(args.has("--quiet"));
+    return resume ? resumed_from(args) : Trainer(config_from(args, 0));
+  }();
   trainer.settle();
   ProgressView view(args.has("--quiet"));
   if (!trainer.finished()) view.message(fmt::format("{}, {} epochs", description(trainer), trainer.config().epochs));

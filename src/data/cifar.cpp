@@ -46,7 +46,8 @@ const Layout kCifar100 = {.kind = "cifar100",
                           .archive = "cifar-100-binary.tar.gz"};
 
 struct Records {
-  std::vector<uint8_t> pixels, labels;
+  std::vector<uint8_t> pixels;
+  std::vector<int32_t> labels;
 };
 
 /// Reads records to the end. `read` gives up to so many bytes; `at(byte)` begins an error text.

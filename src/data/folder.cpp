@@ -12,6 +12,7 @@
 #include "base/text.h"
 #include "base/thread_pool.h"
 #include "data/picture_tree.h"
+#include "data/progress.h"
 #include "data/resize.h"
 #include "data/sources.h"
 
@@ -30,6 +31,7 @@ class FolderSet final : public PictureSet {
       : info_(std::move(info)), root_(std::move(root)), files_(std::move(files)) {}
   int64_t size() const override { return static_cast<int64_t>(files_.size()); }
   const Info& info() const override { return info_; }
+  int64_t label(int64_t index) const override { return files_[static_cast<size_t>(index)].label; }
   void read_view(int64_t index, const Box& box, uint8_t* x, int64_t* y) const override {
     const PictureFile& f = files_[static_cast<size_t>(index)];
     const std::string path = root_ + "/" + f.name;
@@ -161,6 +163,7 @@ void Opening::drop_bad(Split& split, std::vector<std::string>& why) {
 void Opening::read_headers(Split& split) {
   std::vector<PictureFile>& files = split.tree.files;
   std::vector<std::string> why(files.size());
+  Counted counted("looking at pictures", static_cast<int64_t>(files.size()));
   parallel_chunks(static_cast<int64_t>(files.size()), 8, [&](int64_t begin, int64_t end) {
     for (auto i = static_cast<size_t>(begin); i < static_cast<size_t>(end); ++i) {
       const std::string path = split.tree.root + "/" + files[i].name;
@@ -170,6 +173,7 @@ void Opening::read_headers(Split& split) {
         files[i].grey = header.grey;
         files[i].bytes = fs::file_size(path);
       } catch (const InputError& e) { why[i] = e.what(); }
+      counted.one_more();
     }
   });
   drop_bad(split, why);
@@ -203,6 +207,7 @@ void Opening::decode_once(Split& split) {
   split.checksums.assign(files.size(), 0);
   ByteStatistics all(info_.input_shape);
   std::mutex mutex;
+  Counted counted("decoding pictures once", checked);
   parallel_chunks(checked, 1, [&](int64_t begin, int64_t end) {
     std::vector<uint8_t> x(static_cast<size_t>(info_.input_shape.numel()));
     ByteStatistics statistics(info_.input_shape);
@@ -217,6 +222,7 @@ void Opening::decode_once(Split& split) {
                    info_.input_shape, x.data());
         statistics.add(x.data());
       } catch (const InputError& e) { why[i] = e.what(); }
+      counted.one_more();
     }
     std::lock_guard lock(mutex);
     all.add(statistics);

@@ -212,16 +212,16 @@ Source open_glyphs(int64_t train, int64_t test, uint64_t seed) {
             .class_names = {}};
   for (int c = 0; c < kGlyphClasses; ++c) info.class_names.push_back(str(c));
 
-  auto draw = [seed](int split, int64_t count, std::vector<uint8_t>& pixels, std::vector<uint8_t>& labels) {
+  auto draw = [seed](int split, int64_t count, std::vector<uint8_t>& pixels, std::vector<int32_t>& labels) {
     constexpr int64_t kPixels = kGlyphSide * kGlyphSide;
     pixels.resize(static_cast<size_t>(count * kPixels));
     labels.resize(static_cast<size_t>(count));
     parallel_chunks(count, 256, [&](int64_t begin, int64_t end) {
-      for (int64_t i = begin; i < end; ++i)
-        labels[static_cast<size_t>(i)] = static_cast<uint8_t>(draw_glyph(seed, split, i, pixels.data() + i * kPixels));
+      for (int64_t i = begin; i < end; ++i) labels[static_cast<size_t>(i)] = draw_glyph(seed, split, i, pixels.data() + i * kPixels);
     });
   };
-  std::vector<uint8_t> pixels, labels;
+  std::vector<uint8_t> pixels;
+  std::vector<int32_t> labels;
   draw(0, train, pixels, labels);
   set_statistics(info, pixels);
   Source source;

@@ -19,6 +19,14 @@ namespace {
 using Clock = std::chrono::steady_clock;
 double seconds_since(Clock::time_point start) { return std::chrono::duration<double>(Clock::now() - start).count(); }
 
+/// Views can be made of pictures in [0, 1] that have a class.
+void require_pictures(const Info& info) {
+  auto refuse = [](const std::string& why) { throw UsageError(str("[loader] augment: ", why, ". Give none.")); };
+  if (info.input_shape.rank() != 3) refuse(str("samples of shape ", info.input_shape, " are no pictures"));
+  if (info.any_range) refuse("values of any size are no pictures; bytes, or numbers from 0 to 1, are");
+  if (info.task == Task::regression) refuse("pictures whose targets are numbers are taken as they are");
+}
+
 }  // namespace
 
 // A ring of options.queue slots: batch b lives in slot b mod queue, so order needs no sorting. A thread may claim batch b only while
@@ -38,7 +46,7 @@ struct Loader::State {
 
   std::shared_ptr<const Dataset> dataset;
   LoaderOptions options;
-  int64_t batches = 0, epoch = -1;
+  int64_t samples = 0, batches = 0, epoch = -1;  // the first two: per epoch
   bool fresh = false;  // start() was called and nothing was taken since
   double waited = 0;
   Batch current;       // what the iterator shows
@@ -67,7 +75,7 @@ struct Loader::State {
   }
 
   Batch make(const Pass& from, int64_t index) const {
-    const int64_t first = index * options.batch_size, count = std::min(options.batch_size, dataset->size() - first);
+    const int64_t first = index * options.batch_size, count = std::min(options.batch_size, samples - first);
     const Shape& sample = dataset->info().input_shape;
     const int64_t values = sample.numel();
     Shape shape{count};
@@ -157,10 +165,11 @@ Loader::Loader(std::shared_ptr<const Dataset> dataset, LoaderOptions options) : 
   require(options.threads >= 0 && options.threads <= 256, "threads", options.threads, "0 to 256");
   require(options.queue >= 0 && options.queue <= 4096, "queue", options.queue, "0 to 4096");
   if (options.queue == 0) options.queue = usual_queue(dataset->info(), options.batch_size);
-  if (const Shape& sample = dataset->info().input_shape; options.augment.any() && sample.rank() != 3)
-    throw UsageError(str("[loader] augment: samples of shape ", sample, " are no pictures. Give none."));
-  const int64_t size = dataset->size(), full = size / options.batch_size;
-  state_->batches = full + (size % options.batch_size != 0 && !options.drop_last ? 1 : 0);
+  if (options.augment.any()) require_pictures(dataset->info());
+  if (!options.sampler && options.shuffle) options.sampler = random_sampler(dataset->size(), options.seed);
+  state_->samples = options.sampler ? options.sampler->size() : dataset->size();
+  const int64_t full = state_->samples / options.batch_size;
+  state_->batches = full + (state_->samples % options.batch_size != 0 && !options.drop_last ? 1 : 0);
   state_->dataset = std::move(dataset);
   state_->options = options;
 }
@@ -181,7 +190,12 @@ void Loader::start(int64_t epoch, int64_t first_batch) {
     throw UsageError(
         str("[loader] start(", epoch, ", ", first_batch, "): an epoch has ", s.batches, " batches, counted from 0, as epochs are"));
   State::Pass pass{.order = nullptr, .epoch = epoch};
-  if (s.options.shuffle) pass.order = std::make_shared<const std::vector<int64_t>>(epoch_order(s.dataset->size(), s.options.seed, epoch));
+  if (s.options.sampler) {
+    pass.order = std::make_shared<const std::vector<int64_t>>(s.options.sampler->order(epoch));
+    for (int64_t i : *pass.order)
+      if (i < 0 || i >= s.dataset->size())
+        throw ShapeError(str("[loader] sample ", i, " is out of range for ", s.dataset->size(), " samples"));
+  }
 
   std::vector<State::Slot> dropped(s.options.threads > 0 ? static_cast<size_t>(s.options.queue) : 0);
   {

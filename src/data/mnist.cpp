@@ -72,7 +72,7 @@ IdxArray read_images(const std::string& path) {
   return images;
 }
 
-std::vector<uint8_t> read_labels(const std::string& path, const IdxArray& images, const std::string& images_path, int classes) {
+std::vector<int32_t> read_labels(const std::string& path, const IdxArray& images, const std::string& images_path, int classes) {
   IdxArray labels = read_idx(path);
   if (labels.sizes.size() == 3)
     throw InputError(str(path, ": byte 3, holds images (", describe(labels),
@@ -87,7 +87,7 @@ std::vector<uint8_t> read_labels(const std::string& path, const IdxArray& images
       throw InputError(str(path, ": byte ", labels.header_bytes() + static_cast<int64_t>(i), ", label ", int{labels.bytes[i]}, " at index ",
                            i, " is outside of 0 … ", classes - 1, ". The file is damaged or of another data set (more than ", classes,
                            " classes?)."));
-  return std::move(labels.bytes);
+  return {labels.bytes.begin(), labels.bytes.end()};
 }
 
 }  // namespace
@@ -120,7 +120,7 @@ Source open_mnist(const std::string& kind, const std::string& folder, const std:
   IdxArray train = read_images(train_images);
   info.input_shape = Shape{1, train.sizes[1], train.sizes[2]};
   set_statistics(info, train.bytes);
-  std::vector<uint8_t> labels = read_labels(train_labels, train, train_images, info.classes);
+  std::vector<int32_t> labels = read_labels(train_labels, train, train_images, info.classes);
   Source source;
   source.train = std::make_shared<PixelSet>(info, std::move(train.bytes), std::move(labels));
 

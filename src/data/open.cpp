@@ -175,6 +175,19 @@ const Kind kKinds[] = {
        return open_csv(place_of(spec), target ? *target : "", asked, static_cast<int>(settings.number("test", 20, 0, 90)), options);
      },
      looks_like_csv},
+    {"npz", "npz:FILE[?x=NAME&y=NAME]",
+     [](const Spec& spec, const OpenOptions& options) {
+       const Settings settings(spec, {"x", "y"});
+       const std::string *x = settings.find("x"), *y = settings.find("y");
+       return open_npz(place_of(spec), x ? *x : "", y ? *y : "", options);
+     },
+     looks_like_npz},
+    {"packed", "packed:FILE",
+     [](const Spec& spec, const OpenOptions&) {
+       Settings(spec, {});
+       return open_packed(place_of(spec));
+     },
+     looks_like_packed},
     {"folder", "folder:DIR[?size=N&skip_bad=1]",
      [](const Spec& spec, const OpenOptions& options) {
        const Settings settings(spec, {"size", "skip_bad"});

@@ -1,7 +1,6 @@
-// Which samples, in which order: epochs, subsets.
+// Parts of data sets, and what a data set does by default.
 #include <algorithm>
 #include <cmath>
-#include <numeric>
 
 #include "base/philox.h"
 #include "base/text.h"
@@ -15,6 +14,13 @@ Dataset::~Dataset() = default;
 
 void Dataset::read_value(int64_t, float*, float*) const {
   throw UsageError(str("[read_value] ", info().source, ": its targets are classes; use read()"));
+}
+
+int64_t Dataset::label(int64_t index) const {
+  std::vector<float> x(static_cast<size_t>(info().input_shape.numel()));
+  int64_t y = 0;
+  read(index, x.data(), &y);
+  return y;
 }
 
 void Dataset::read_view(int64_t index, const Box& box, uint8_t* x, int64_t* y) const {
@@ -48,6 +54,7 @@ class Subset final : public Dataset {
   void read_view(int64_t index, const Box& box, uint8_t* x, int64_t* y) const override {
     all_->read_view(indices_[static_cast<size_t>(index)], box, x, y);
   }
+  int64_t label(int64_t index) const override { return all_->label(indices_[static_cast<size_t>(index)]); }
   Shape picture_size(int64_t index) const override { return all_->picture_size(indices_[static_cast<size_t>(index)]); }
 
  private:
@@ -88,14 +95,6 @@ std::pair<std::vector<int64_t>, std::vector<int64_t>> split_strata(const std::ve
   std::sort(rest.begin(), rest.end());
   std::sort(share.begin(), share.end());
   return {std::move(rest), std::move(share)};
-}
-
-std::vector<int64_t> epoch_order(int64_t n, uint64_t seed, int64_t epoch) {
-  std::vector<int64_t> order(static_cast<size_t>(n < 0 ? 0 : n));
-  std::iota(order.begin(), order.end(), int64_t{0});
-  PhiloxStream random(seed, philox_stream(PhiloxDomain::epoch_order, static_cast<uint64_t>(epoch)));
-  for (size_t i = order.size(); i > 1; --i) std::swap(order[i - 1], order[static_cast<size_t>(random.below(i))]);
-  return order;
 }
 
 }  // namespace suanli::data

@@ -67,14 +67,14 @@ void set_statistics(Info& info, const std::vector<uint8_t>& pixels) {
   statistics.write_to(info);
 }
 
-PixelSet::PixelSet(Info info, std::vector<uint8_t> pixels, std::vector<uint8_t> labels)
+PixelSet::PixelSet(Info info, std::vector<uint8_t> pixels, std::vector<int32_t> labels)
     : info_(std::move(info)),
       pixels_(std::move(pixels)),
       labels_(std::move(labels)),
       sample_(static_cast<size_t>(info_.input_shape.numel())) {
   uint64_t hash = fingerprint(0, info_.input_shape.begin(), sizeof(int64_t) * static_cast<size_t>(info_.input_shape.rank()));
   hash = fingerprint(hash, pixels_.data(), pixels_.size());
-  info_.fingerprint = fingerprint(hash, labels_.data(), labels_.size());
+  info_.fingerprint = fingerprint(hash, labels_.data(), labels_.size() * sizeof(int32_t));
 }
 
 void PixelSet::read_view(int64_t index, const Box& box, uint8_t* x, int64_t* y) const {

@@ -13,15 +13,17 @@ class PictureSet : public Dataset {
 class PixelSet final : public PictureSet {
  public:
   /// `pixels` [N, …info.input_shape] row-major; `labels` [N], each below info.classes. Sets info.fingerprint.
-  PixelSet(Info info, std::vector<uint8_t> pixels, std::vector<uint8_t> labels);
+  PixelSet(Info info, std::vector<uint8_t> pixels, std::vector<int32_t> labels);
   int64_t size() const override { return static_cast<int64_t>(labels_.size()); }
   const Info& info() const override { return info_; }
-  int64_t bytes_held() const override { return static_cast<int64_t>(pixels_.size() + labels_.size()); }
+  int64_t bytes_held() const override { return static_cast<int64_t>(pixels_.size() + labels_.size() * sizeof(int32_t)); }
+  int64_t label(int64_t index) const override { return labels_[static_cast<size_t>(index)]; }
   void read_view(int64_t index, const Box& box, uint8_t* x, int64_t* y) const override;
 
  private:
   Info info_;
-  std::vector<uint8_t> pixels_, labels_;
+  std::vector<uint8_t> pixels_;
+  std::vector<int32_t> labels_;
   size_t sample_ = 0;  // values per sample
 };
 

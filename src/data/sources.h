@@ -38,6 +38,15 @@ Source open_noise(const Shape& shape, int64_t classes, int64_t train, int64_t te
 Source open_csv(const std::string& path, const std::string& target, TaskAsked task, int test, const OpenOptions& options);
 bool looks_like_csv(const std::string& path);
 
+/// Arrays that NumPy saved as one .npz. x, y: their names, "" for the usual ones. Integers and bools as targets are classes, floats are
+/// numbers to learn.
+Source open_npz(const std::string& path, const std::string& x, const std::string& y, const OpenOptions& options);
+bool looks_like_npz(const std::string& path);
+
+/// A file that pack() wrote.
+Source open_packed(const std::string& path);
+bool looks_like_packed(const std::string& path);
+
 struct FolderOptions {
   int64_t height = 0, width = 0;         ///< Of a sample; 0: chosen, see folder.cpp.
   bool skip_bad = false;                 ///< Leaves out what cannot be read, instead of throwing.

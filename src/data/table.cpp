@@ -5,6 +5,7 @@
 
 #include "base/text.h"
 #include "data/encoding.h"
+#include "data/number_set.h"
 #include "data/sources.h"
 #include "data/strata.h"
 
@@ -12,43 +13,6 @@ namespace suanli::data {
 namespace {
 
 namespace fs = std::filesystem;
-
-class TableSet final : public Dataset {
- public:
-  /// inputs [N, …info.input_shape]; one of labels and values is [N], the other empty.
-  TableSet(Info info, std::vector<float> inputs, std::vector<int32_t> labels, std::vector<float> values)
-      : info_(std::move(info)), inputs_(std::move(inputs)), labels_(std::move(labels)), values_(std::move(values)) {
-    uint64_t hash = fingerprint(0, inputs_.data(), inputs_.size() * sizeof(float));
-    hash = fingerprint(hash, labels_.data(), labels_.size() * sizeof(int32_t));
-    info_.fingerprint = fingerprint(hash, values_.data(), values_.size() * sizeof(float));
-  }
-  int64_t size() const override { return static_cast<int64_t>(std::max(labels_.size(), values_.size())); }
-  const Info& info() const override { return info_; }
-  int64_t bytes_held() const override {
-    return static_cast<int64_t>((inputs_.size() + values_.size()) * sizeof(float) + labels_.size() * sizeof(int32_t));
-  }
-  void read(int64_t index, float* x, int64_t* y) const override {
-    if (labels_.empty()) throw UsageError(str("[read] ", info_.source, ": its targets are numbers; use read_value()"));
-    copy_inputs(index, x);
-    *y = labels_[static_cast<size_t>(index)];
-  }
-  void read_value(int64_t index, float* x, float* y) const override {
-    if (values_.empty()) return Dataset::read_value(index, x, y);
-    copy_inputs(index, x);
-    *y = values_[static_cast<size_t>(index)];
-  }
-
- private:
-  void copy_inputs(int64_t index, float* x) const {
-    const int64_t width = info_.input_shape.numel();
-    std::copy_n(inputs_.data() + index * width, width, x);
-  }
-
-  Info info_;
-  std::vector<float> inputs_;
-  std::vector<int32_t> labels_;
-  std::vector<float> values_;
-};
 
 template <class T> std::vector<T> chosen(const std::vector<T>& all, const std::vector<int64_t>& rows) {
   std::vector<T> out;
@@ -110,7 +74,7 @@ Source open_csv(const std::string& path, const std::string& target, TaskAsked ta
       .encoding = to_text(encoding)};
   auto part = [&](const std::vector<int64_t>& rows) -> std::shared_ptr<const Dataset> {
     if (rows.empty()) return nullptr;
-    return std::make_shared<TableSet>(info, encoding.inputs(table, rows), chosen(labels, rows), chosen(values, rows));
+    return std::make_shared<NumberSet>(info, encoding.inputs(table, rows), chosen(labels, rows), chosen(values, rows));
   };
   source.train = part(train), source.val = part(val_rows), source.test = part(test_rows);
   source.strata = chosen(labels, train);

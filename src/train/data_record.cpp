@@ -94,7 +94,8 @@ Tensor normalized(const Tensor& x, const std::vector<double>& mean, const std::v
   std::vector<float> shift, scale;
   for (size_t c = 0; c < stddev.size(); ++c)
     shift.push_back(static_cast<float>(mean[c])), scale.push_back(static_cast<float>(1 / stddev[c]));
-  const Shape by_channel{static_cast<int64_t>(stddev.size()), 1, 1};
+  const auto channels = static_cast<int64_t>(stddev.size());
+  const Shape by_channel = x.rank() == 2 ? Shape{channels} : Shape{channels, 1, 1};
   return (x - tensor<float>(shift, by_channel)) * tensor<float>(scale, by_channel);
 }
 

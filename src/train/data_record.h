@@ -30,7 +30,7 @@ std::string data_differences(const Json& recorded, const Json& now);
 /// "mnist:data" → "mnist:/home/me/data": a run is also used from other folders than the one it was started in.
 std::string with_absolute_path(const std::string& source);
 
-/// (x − mean) / stddev of x [N, C, …]; both have one number, or one per channel, or none: then it is x itself.
+/// (x − mean) / stddev of x [N, C, H, W] or [N, C]; both have one number, or one per channel, or none: then it is x itself.
 Tensor normalized(const Tensor& x, const std::vector<double>& mean, const std::vector<double>& stddev);
 
 /// The zoo's row for a run's model; InputError if the run trained a module of its own.

@@ -39,10 +39,11 @@ void Trainer::State::prepare(nn::AnyModule* own, Loss& loss, bool fresh) {
   config.data = with_absolute_path(info.source);
   if (splits.train->size() == 0) throw InputError(str(config.data, ": no training samples are left with val = ", config.val));
   const models::Entry* entry = own_model ? nullptr : &models::entry(config.model);
-  if (config.stddev.empty() && entry && entry->recipe.normalize) config.mean = info.mean, config.stddev = info.stddev;
-  const int64_t channels = info.input_shape.rank() == 3 ? info.input_shape[0] : 1;
+  if (config.stddev.empty() && (info.any_range || (entry && entry->recipe.normalize))) config.mean = info.mean, config.stddev = info.stddev;
+  const Shape& sample = info.input_shape;
+  const int64_t channels = sample.rank() == 3 || sample.rank() == 1 ? sample[0] : 1;
   if (const auto given = static_cast<int64_t>(config.stddev.size()); given > 1 && given != channels)
-    throw UsageError(str("stddev has ", given, " numbers, the data ", channels, " channel(s). Give one, or one per channel."));
+    throw UsageError(str("stddev has ", given, " numbers, the samples ", channels, " channel(s). Give one, or one per channel."));
   if (info.task == data::Task::classification && info.classes < 2)
     throw InputError(str(config.data, ": ", info.classes, " class(es); at least 2 are needed to tell apart"));
   choose_samples();

@@ -89,6 +89,25 @@ TEST(Folder, ReadsPicturesOfAnySize) {
   EXPECT_EQ(s.notes[0], "1 file(s) that are no .jpg, .jpeg, .png or .webp were left out");
 }
 
+TEST(Folder, SaysHowFarItIs) {
+  TemporaryFolder folder;
+  write_pets(folder);
+  std::map<std::string, std::vector<int64_t>> seen;
+  set_open_listener([&](const OpenProgress& p) {
+    EXPECT_EQ(p.total, 20);
+    seen[p.what].push_back(p.done);
+  });
+  open("folder:" + folder.path(), {.val_fraction = 0});
+  set_open_listener({});
+  ASSERT_EQ(seen.size(), 2u);
+  for (const auto& [what, done] : seen) {
+    EXPECT_TRUE(std::is_sorted(done.begin(), done.end())) << what;
+    EXPECT_TRUE(done.front() >= 1 && done.back() <= 20) << what;
+  }
+  open("folder:" + folder.path(), {.val_fraction = 0});
+  EXPECT_EQ(seen.size(), 2u) << "nobody listens any more";
+}
+
 TEST(Folder, TheMiddleOfThePictureIsKept) {
   TemporaryFolder folder;
   Picture wide = plain(20, 60, 1, 0);  // white in the middle 20 columns

@@ -42,7 +42,7 @@ TEST(Forecast, CountsWhatClosedFormsSay) {
   EXPECT_GE(f.weights, weights);
   EXPECT_LE(f.weights, weights * 9 / 8) << "blocks waste at most an eighth";
   EXPECT_EQ(f.optimizer_state, 2 * weights);
-  EXPECT_EQ(f.data, 120 * 785);
+  EXPECT_EQ(f.data, 120 * (784 + 4));
   const int64_t products = 2 * 2 * 32 * 784 * 10;
   EXPECT_GE(f.flops_per_step, products);
   EXPECT_LE(f.flops_per_step, products + 20 * weights) << "an Adam update takes a dozen operations per weight";

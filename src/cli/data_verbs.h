@@ -1,0 +1,11 @@
+// What `suanli data` does, one file per word behind it.
+#pragma once
+#include "cli/options.h"
+
+namespace suanli::cli {
+
+int run_data_show(const Arguments& args);
+int run_data_get(const Arguments& args);
+int run_data_pack(const Arguments& args);
+
+}  // namespace suanli::cli

@@ -1,0 +1,142 @@
+#include "data/npy.h"
+
+#include <algorithm>
+#include <bit>
+#include <charconv>
+#include <cstring>
+
+#include "base/text.h"
+
+namespace suanli::data {
+namespace {
+
+constexpr size_t kMostHeader = 64 << 10;
+constexpr size_t kPiece = 4 << 20;
+constexpr const char* kSaveAgain = "Save it again with numpy.save or numpy.savez.";
+
+struct Type {
+  std::string_view name;
+  DType dtype;
+};
+constexpr Type kTypes[] = {{"u1", DType::u8},  {"i1", DType::i8},  {"i2", DType::i16}, {"i4", DType::i32},
+                           {"i8", DType::i64}, {"f4", DType::f32}, {"f8", DType::f64}, {"b1", DType::boolean}};
+
+/// The header is a Python dictionary: {'descr': '<f4', 'fortran_order': False, 'shape': (3, 4), }. What stands behind a key.
+std::string_view value_of(std::string_view header, std::string_view key) {
+  const size_t at = header.find(key);
+  if (at == std::string_view::npos) return {};
+  std::string_view rest = header.substr(at + key.size());
+  rest.remove_prefix(std::min(rest.size(), rest.find_first_not_of(": ")));
+  return rest;
+}
+
+struct Header {
+  DType dtype = DType::u8;
+  bool swapped = false, fortran = false;
+  Shape shape;
+};
+
+Header parse(std::string_view text, const std::string& where) {
+  auto fail = [&](const std::string& what) { throw InputError(str(where, ", ", what, ". ", kSaveAgain)); };
+  Header h;
+  const std::string_view descr = value_of(text, "'descr'");
+  const size_t end = descr.find('\'', 1);
+  if (!descr.starts_with('\'') || end == std::string_view::npos || end < 3) fail("the values are no plain numbers (objects or records)");
+  const char order = descr[1];
+  const std::string_view name = descr.substr(2, end - 2);
+  const auto* type = std::find_if(std::begin(kTypes), std::end(kTypes), [&](const Type& t) { return t.name == name; });
+  if (type == std::end(kTypes) || (order != '<' && order != '>' && order != '|' && order != '='))
+    fail(str("values of type ", descr.substr(0, end + 1), " are not read; u1, i1, i2, i4, i8, f4, f8 and bool are"));
+  h.dtype = type->dtype;
+  h.swapped = order == '>' && std::endian::native == std::endian::little;
+  h.fortran = value_of(text, "'fortran_order'").starts_with("True");
+  std::string_view sizes = value_of(text, "'shape'");
+  if (!sizes.starts_with('(')) fail("its header names no shape");
+  sizes.remove_prefix(1);
+  while (!sizes.empty() && sizes[0] != ')') {
+    int64_t size = -1;
+    const auto parsed = std::from_chars(sizes.data(), sizes.data() + sizes.size(), size);
+    if (parsed.ec != std::errc() || size < 0 || h.shape.rank() == Shape::kMaxRank)
+      fail("its shape cannot be read, or has more than 8 axes");
+    h.shape.push_back(size);
+    sizes.remove_prefix(static_cast<size_t>(parsed.ptr - sizes.data()));
+    sizes.remove_prefix(std::min(sizes.size(), sizes.find_first_not_of(", ")));
+  }
+  return h;
+}
+
+/// Columns first → rows first.
+std::vector<uint8_t> row_major(const std::vector<uint8_t>& bytes, const Shape& shape, size_t width) {
+  std::vector<uint8_t> out(bytes.size());
+  std::vector<int64_t> index(static_cast<size_t>(shape.rank()));
+  for (size_t i = 0; i < bytes.size(); i += width) {
+    int64_t at = 0;
+    for (int axis = shape.rank() - 1; axis >= 0; --axis) at = at * shape[axis] + index[static_cast<size_t>(axis)];
+    std::memcpy(out.data() + i, bytes.data() + static_cast<size_t>(at) * width, width);
+    for (int axis = shape.rank() - 1; axis >= 0 && ++index[static_cast<size_t>(axis)] == shape[axis]; --axis)
+      index[static_cast<size_t>(axis)] = 0;
+  }
+  return out;
+}
+
+template <class T> double number_at(const uint8_t* bytes, int64_t i) {
+  T v;
+  std::memcpy(&v, bytes + i * static_cast<int64_t>(sizeof(T)), sizeof(T));
+  return static_cast<double>(v);
+}
+
+}  // namespace
+
+double NpyArray::at(int64_t i) const {
+  switch (dtype) {
+    case DType::u8:
+    case DType::boolean: return bytes[static_cast<size_t>(i)];
+    case DType::i8: return number_at<int8_t>(bytes.data(), i);
+    case DType::i16: return number_at<int16_t>(bytes.data(), i);
+    case DType::i32: return number_at<int32_t>(bytes.data(), i);
+    case DType::i64: return number_at<int64_t>(bytes.data(), i);
+    case DType::f32: return number_at<float>(bytes.data(), i);
+    default: return number_at<double>(bytes.data(), i);
+  }
+}
+
+NpyArray read_npy(uint64_t size, const std::function<void(void*, size_t)>& read, const std::function<std::string()>& here) {
+  uint8_t start[12] = {};
+  const bool long_enough = size >= 10;
+  if (long_enough) read(start, 10);
+  if (!long_enough || std::memcmp(start, "\x93NUMPY", 6) != 0 || start[6] < 1 || start[6] > 3)
+    throw InputError(str(here(), ", no NumPy array of version 1 to 3. ", kSaveAgain));
+  size_t header_bytes = start[8] | size_t{start[9]} << 8, before = 10;
+  if (start[6] > 1 && size >= 12) {
+    read(start + 10, 2);
+    header_bytes |= size_t{start[10]} << 16 | size_t{start[11]} << 24;
+    before = 12;
+  }
+  if (header_bytes > kMostHeader || header_bytes > size - before)
+    throw InputError(str(here(), ", a header of ", header_bytes, " bytes, more than there can be. ", kSaveAgain));
+  std::string text(header_bytes, '\0');
+  read(text.data(), header_bytes);
+  const Header header = parse(text, here());
+
+  NpyArray array{.dtype = header.dtype, .shape = header.shape, .bytes = {}};
+  const auto width = static_cast<size_t>(itemsize(header.dtype));
+  int64_t bytes = static_cast<int64_t>(width);
+  bool overflow = false;
+  for (int64_t d : header.shape) overflow = overflow || __builtin_mul_overflow(bytes, d, &bytes);
+  const uint64_t there = size - before - header_bytes;
+  if (overflow || static_cast<uint64_t>(bytes) != there)
+    throw InputError(
+        str(here(), ", ", header.shape, " ", header.dtype, " values are announced, ", there, " bytes are there. ", kSaveAgain));
+  // In pieces: memory is taken only for what is really there.
+  while (array.bytes.size() < there) {
+    const size_t at = array.bytes.size(), piece = std::min<size_t>(kPiece, there - at);
+    array.bytes.resize(at + piece);
+    read(array.bytes.data() + at, piece);
+  }
+  if (header.swapped && width > 1)
+    for (size_t i = 0; i < array.bytes.size(); i += width) std::reverse(array.bytes.data() + i, array.bytes.data() + i + width);
+  if (header.fortran && header.shape.rank() > 1) array.bytes = row_major(array.bytes, header.shape, width);
+  return array;
+}
+
+}  // namespace suanli::data

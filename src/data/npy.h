@@ -1,0 +1,22 @@
+// Arrays of NumPy's .npy format, versions 1 to 3 (NEP 1).
+#pragma once
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "suanli/base.h"
+
+namespace suanli::data {
+
+struct NpyArray {
+  DType dtype = DType::u8;      ///< u8, i8, i16, i32, i64, f32, f64 or boolean.
+  Shape shape;
+  std::vector<uint8_t> bytes;   ///< Row-major, in this machine's byte order, whatever the file has.
+  double at(int64_t i) const;   ///< Value i of them as a number.
+};
+
+/// read(out, count) gives the next `count` bytes, exactly, or throws; `size` of them there are; here() names the place reached, "x.npy,
+/// byte 12". Throws InputError: no .npy, objects and other types that are no numbers, another number of bytes than the header announces.
+NpyArray read_npy(uint64_t size, const std::function<void(void*, size_t)>& read, const std::function<std::string()>& here);
+
+}  // namespace suanli::data

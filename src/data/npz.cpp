@@ -1,0 +1,250 @@
+// npz:FILE: arrays that NumPy saved, pictures or vectors with classes or numbers.
+#include <algorithm>
+#include <cmath>
+#include <filesystem>
+
+#include "base/text.h"
+#include "data/npy.h"
+#include "data/number_set.h"
+#include "data/sources.h"
+#include "data/zip.h"
+
+namespace suanli::data {
+namespace {
+
+/// What people call inputs and targets, where ?x= and ?y= do not say it; alone, or with a split's name before or behind.
+constexpr std::pair<const char*, const char*> kNames[] = {
+    {"x", "y"}, {"X", "y"}, {"images", "labels"}, {"data", "labels"}, {"data", "target"}, {"features", "labels"}, {"arr_0", "arr_1"}};
+
+struct Names {
+  std::string x, y;
+};
+
+class Archive {
+ public:
+  explicit Archive(const std::string& path) : zip_(path) {}
+
+  bool has(const std::string& name) const { return zip_.find(name + ".npy") != nullptr; }
+  /// The names that arrays `names` of a split have, empty if they are not there. split "": without one.
+  Names find(const Names& names, const std::string& split) const {
+    auto spelled = [&](const std::string& name, bool before) {
+      return split.empty() ? name : before ? split + "_" + name : name + "_" + split;
+    };
+    for (bool before : {false, true})
+      if (has(spelled(names.x, before)) && has(spelled(names.y, before))) return {spelled(names.x, before), spelled(names.y, before)};
+    return {};
+  }
+  NpyArray read(const std::string& name) {
+    const ZipMember& member = *zip_.find(name + ".npy");
+    zip_.start(member);
+    return read_npy(member.size, [&](void* out, size_t count) { zip_.read(out, count); }, [&] { return zip_.here(); });
+  }
+  std::string list() const {
+    std::string names;
+    for (const ZipMember& m : zip_.members())
+      names += (names.empty() ? "" : ", ") + (m.name.ends_with(".npy") ? m.name.substr(0, m.name.size() - 4) : m.name);
+    return names.empty() ? "no arrays" : names;
+  }
+
+ private:
+  ZipFile zip_;
+};
+
+/// One split's arrays.
+struct Part {
+  Names names;
+  NpyArray x, y;
+};
+
+/// How x [N, …] becomes samples: pictures are channels first for us, and NumPy's are often channels last.
+struct Layout {
+  Shape sample;
+  bool channels_last = false;
+};
+
+bool may_be_channels(int64_t n) { return n == 1 || n == 3; }
+
+Layout layout_of(const NpyArray& x, const std::string& where, std::vector<std::string>& notes) {
+  const Shape& s = x.shape;
+  if (s.rank() == 2) return {{s[1]}};
+  if (s.rank() == 3) return {{1, s[1], s[2]}};
+  if (s.rank() != 4) throw InputError(str(where, " has shape ", s, "; [N, F], [N, H, W], [N, H, W, C] or [N, C, H, W] is expected."));
+  if (may_be_channels(s[3]) || !may_be_channels(s[1])) {
+    notes.push_back(str(where, " ", s, " is taken as pictures with their channels last"));
+    return {{s[3], s[1], s[2]}, true};
+  }
+  return {{s[1], s[2], s[3]}};
+}
+
+/// Where value k of a sample stands in the file's sample.
+class Places {
+ public:
+  explicit Places(const Layout& layout) : layout_(layout), area_(layout.sample.rank() == 3 ? layout.sample[1] * layout.sample[2] : 0) {}
+  int64_t operator()(int64_t k) const { return layout_.channels_last ? k % area_ * layout_.sample[0] + k / area_ : k; }
+
+ private:
+  const Layout& layout_;
+  int64_t area_;
+};
+
+std::vector<uint8_t> bytes_of(const NpyArray& x, const Layout& layout) {
+  if (!layout.channels_last) return x.bytes;
+  std::vector<uint8_t> out(x.bytes.size());
+  const int64_t sample = layout.sample.numel();
+  const Places place(layout);
+  for (int64_t i = 0; i < x.shape[0]; ++i)
+    for (int64_t k = 0; k < sample; ++k) out[static_cast<size_t>(i * sample + k)] = x.bytes[static_cast<size_t>(i * sample + place(k))];
+  return out;
+}
+
+std::vector<float> floats_of(const NpyArray& x, const Layout& layout, const std::string& where) {
+  std::vector<float> out(static_cast<size_t>(x.shape.numel()));
+  const int64_t sample = layout.sample.numel();
+  const Places place(layout);
+  for (int64_t i = 0; i < x.shape[0]; ++i)
+    for (int64_t k = 0; k < sample; ++k) {
+      const auto v = static_cast<float>(x.at(i * sample + place(k)));
+      if (!std::isfinite(v)) throw InputError(str(where, "[", i, "] holds a value that is NaN, infinite or too large. Correct the array."));
+      out[static_cast<size_t>(i * sample + k)] = v;
+    }
+  return out;
+}
+
+/// Of inputs of any size: by channel of pictures, by place in short vectors, over all else.
+void set_statistics_of(Info& info, const std::vector<float>& inputs) {
+  const Shape& s = info.input_shape;
+  constexpr int64_t kMostPlaces = 64;
+  const auto groups = static_cast<size_t>(s.rank() == 3 || s[0] <= kMostPlaces ? s[0] : 1), sample = static_cast<size_t>(s.numel()),
+             run = sample / groups;
+  std::vector<double> sum(groups), squares(groups);
+  for (int pass = 0; pass < 2; ++pass)  // deviations from the mean: large values with a small spread keep their digits
+    for (size_t i = 0; i < inputs.size(); ++i) {
+      const size_t g = i % sample / run;
+      const double v = static_cast<double>(inputs[i]);
+      if (pass == 0) sum[g] += v;
+      else squares[g] += (v - info.mean[g]) * (v - info.mean[g]);
+      if (pass == 0 && i + 1 == inputs.size())
+        for (double total : sum) info.mean.push_back(total / static_cast<double>(inputs.size() / sample * run));
+    }
+  for (double total : squares) {
+    const double deviation = std::sqrt(total / static_cast<double>(inputs.size() / sample * run));
+    info.stddev.push_back(deviation > 0 ? deviation : 1);
+  }
+}
+
+std::vector<int32_t> labels_of(const NpyArray& y, const std::string& where, int64_t classes) {
+  constexpr double kMostClasses = 100'000;
+  std::vector<int32_t> out;
+  for (int64_t i = 0; i < y.shape.numel(); ++i) {
+    const double v = y.at(i);
+    if (v < 0 || v >= (classes > 0 ? static_cast<double>(classes) : kMostClasses))
+      throw InputError(str(where, "[", i, "] is ", v, ", expected a class from 0 to ", classes > 0 ? classes - 1 : 99'999, "."));
+    out.push_back(static_cast<int32_t>(v));
+  }
+  return out;
+}
+
+std::vector<float> values_of(const NpyArray& y, const Info& info, const std::string& where) {
+  std::vector<float> out;
+  for (int64_t i = 0; i < y.shape.numel(); ++i) {
+    if (!std::isfinite(y.at(i))) throw InputError(str(where, "[", i, "] is ", y.at(i), ". Correct the array."));
+    out.push_back(static_cast<float>((y.at(i) - info.target_mean) / info.target_stddev));
+  }
+  return out;
+}
+
+/// The target's scale, kept with a model for other data.
+void set_target(Info& info, const NpyArray& y, const std::string& encoding) {
+  if (!encoding.empty()) {
+    const size_t space = encoding.find(' ');
+    info.target_mean = std::stod(encoding), info.target_stddev = std::stod(encoding.substr(space));
+  } else {
+    double sum = 0, squares = 0;
+    const auto n = static_cast<double>(y.shape.numel());
+    for (int64_t i = 0; i < y.shape.numel(); ++i) sum += y.at(i);
+    info.target_mean = sum / n;
+    for (int64_t i = 0; i < y.shape.numel(); ++i) squares += (y.at(i) - info.target_mean) * (y.at(i) - info.target_mean);
+    info.target_stddev = squares > 0 ? std::sqrt(squares / n) : 1;
+  }
+  info.encoding = str(info.target_mean, " ", info.target_stddev);
+}
+
+/// Reads both arrays of a split and compares them with each other and with the training's.
+Part read_part(Archive& archive, const Names& names, const std::string& path, const Part* train) {
+  Part p{names, archive.read(names.x), archive.read(names.y)};
+  const Shape &x = p.x.shape, &y = p.y.shape;
+  const std::string where = str(path, ": ", names.y);
+  if (y.rank() < 1 || y.numel() != y[0] || x.rank() < 1 || x[0] != y[0] || x[0] == 0)
+    throw InputError(
+        str(where, " has shape ", y, ", ", names.x, " has ", x, "; one target for each sample is expected, [N] beside [N, …]."));
+  if (!train) return p;
+  for (int axis = 1; axis < std::max(x.rank(), train->x.shape.rank()); ++axis)
+    if (x.rank() != train->x.shape.rank() || x[axis] != train->x.shape[axis])
+      throw InputError(
+          str(path, ": ", names.x, " has shape ", x, ", ", train->names.x, " has ", train->x.shape, "; samples must be alike."));
+  if (is_float(p.y.dtype) != is_float(train->y.dtype))
+    throw InputError(
+        str(where, " is ", p.y.dtype, ", ", train->names.y, " is ", train->y.dtype, "; both must be classes or both numbers."));
+  return p;
+}
+
+}  // namespace
+
+bool looks_like_npz(const std::string& path) {
+  std::error_code error;
+  return std::filesystem::is_regular_file(path, error) && std::filesystem::path(path).extension() == ".npz";
+}
+
+Source open_npz(const std::string& path, const std::string& x, const std::string& y, const OpenOptions& options) {
+  Archive archive(path);
+  Names wanted;
+  auto matches = [&](const Names& names) { return !archive.find(names, "").x.empty() || !archive.find(names, "train").x.empty(); };
+  if (!x.empty() || !y.empty()) {
+    wanted = {x.empty() ? "x" : x, y.empty() ? "y" : y};
+  } else {
+    for (auto [images, labels] : kNames)
+      if (wanted.x.empty() && matches({images, labels})) wanted = {images, labels};
+  }
+  if (wanted.x.empty() || !matches(wanted))
+    throw InputError(str(path, ": holds ", archive.list(), ". Which are inputs and targets? Write npz:", path,
+                         "?x=NAME&y=NAME; NAME_train and NAME_test are found by NAME."));
+  Source source;
+  Names train_names = archive.find(wanted, "train");
+  if (train_names.x.empty()) train_names = archive.find(wanted, "");
+  const Part train = read_part(archive, train_names, path, nullptr);
+  const Layout layout = layout_of(train.x, str(path, ": ", train_names.x), source.notes);
+  if (layout.sample.numel() == 0) throw InputError(str(path, ": ", train_names.x, " has shape ", train.x.shape, ": empty samples."));
+
+  Info info{.kind = "npz",
+            .source = str("npz:", path, "?x=", wanted.x, "&y=", wanted.y),
+            .input_shape = layout.sample,
+            .task = is_float(train.y.dtype) ? Task::regression : Task::classification};
+  const bool regression = info.task == Task::regression, pictures = train.x.dtype == DType::u8 && layout.sample.rank() == 3 && !regression;
+  if (regression) {
+    set_target(info, train.y, options.encoding);
+  } else {
+    info.class_names = options.class_names;
+    const std::vector<int32_t> labels = labels_of(train.y, str(path, ": ", train_names.y), static_cast<int64_t>(info.class_names.size()));
+    if (info.class_names.empty())
+      for (int c = 0; c <= *std::max_element(labels.begin(), labels.end()); ++c) info.class_names.push_back(str(c));
+    info.classes = static_cast<int>(info.class_names.size());
+    source.strata = labels;
+  }
+  if (pictures) set_statistics(info, bytes_of(train.x, layout));
+  else set_statistics_of(info, floats_of(train.x, layout, str(path, ": ", train_names.x))), info.any_range = true;
+
+  auto part = [&](const Part& p) -> std::shared_ptr<const Dataset> {
+    const std::string where = str(path, ": ", p.names.y);
+    std::vector<int32_t> labels = regression ? std::vector<int32_t>() : labels_of(p.y, where, info.classes);
+    if (pictures) return std::make_shared<PixelSet>(info, bytes_of(p.x, layout), std::move(labels));
+    std::vector<float> values = regression ? values_of(p.y, info, where) : std::vector<float>();
+    return std::make_shared<NumberSet>(info, floats_of(p.x, layout, str(path, ": ", p.names.x)), std::move(labels), std::move(values));
+  };
+  source.train = part(train);
+  for (const char* name : {"val", "test"})
+    if (const Names names = archive.find(wanted, name); !names.x.empty())
+      (name == std::string("val") ? source.val : source.test) = part(read_part(archive, names, path, &train));
+  return source;
+}
+
+}  // namespace suanli::data

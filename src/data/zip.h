@@ -1,0 +1,53 @@
+// Members of a zip archive, read one after the other from front to back; nothing is unpacked to the disk, so names lead nowhere.
+// PKWARE APPNOTE 6.3: stored and deflated members, with zip64.
+#pragma once
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "base/file.h"
+
+namespace suanli::data {
+
+struct ZipMember {
+  std::string name;
+  uint64_t size = 0;  ///< Of its content, as the archive says; never more than what its packed bytes can hold.
+  uint64_t packed = 0, header = 0;
+  uint32_t crc32 = 0;
+  bool deflated = false;
+};
+
+class ZipFile {
+ public:
+  /// Reads the list of members. Throws InputError: no zip archive, damaged, encrypted or packed by another method.
+  explicit ZipFile(const std::string& path);
+  ~ZipFile();
+  ZipFile(const ZipFile&) = delete;
+  const std::string& path() const { return file_.path(); }
+  const std::vector<ZipMember>& members() const { return members_; }
+  /// Null if there is none of that name.
+  const ZipMember* find(const std::string& name) const;
+
+  /// Goes to the beginning of a member.
+  void start(const ZipMember& member);
+  /// The next `count` bytes of it, exactly. Throws InputError where it is damaged or shorter; its checksum is verified when its last byte
+  /// is read.
+  void read(void* out, size_t count);
+  /// "path: member x.npy, byte 17": how an error text about the place reached begins.
+  std::string here() const;
+
+ private:
+  struct Inflater;
+  void inflate(uint8_t* out, size_t count);
+  [[noreturn]] void fail(const std::string& what) const;
+
+  FileReader file_;
+  std::vector<ZipMember> members_;
+  const ZipMember* member_ = nullptr;
+  uint64_t position_ = 0, next_ = 0, left_ = 0;  // in the content; in the file; packed bytes behind next_
+  uint32_t crc_ = 0;
+  std::unique_ptr<Inflater> inflater_;
+};
+
+}  // namespace suanli::data

@@ -1,0 +1,170 @@
+"""suanli data get from a server of this test's own, suanli data pack, and what a packed file and a .npz file are good for."""
+import http.server
+import os
+import pathlib
+import struct
+import threading
+import zipfile
+
+from _suanli import check, fails, main, ok, ok_json, run, same
+
+FILES = ["train-images-idx3-ubyte.gz", "train-labels-idx1-ubyte.gz", "t10k-images-idx3-ubyte.gz", "t10k-labels-idx1-ubyte.gz"]
+
+
+class Server:
+    """Serves `files`, {path: bytes}; keeps the ranges asked for; with `cut` every answer breaks off after so many bytes."""
+
+    def __init__(self, files, ranges=True, cut=None):
+        self.asked = asked = []
+
+        class Handler(http.server.BaseHTTPRequestHandler):
+            def do_GET(self):
+                content = files.get(self.path)
+                asked.append((self.path, self.headers.get("Range")))
+                if content is None:
+                    return self.send_error(404)
+                begin = 0
+                if ranges and self.headers.get("Range"):
+                    begin = int(self.headers["Range"].removeprefix("bytes=").split("-")[0])
+                    if begin >= len(content):
+                        return self.send_error(416)
+                    self.send_response(206)
+                    self.send_header("Content-Range", f"bytes {begin}-{len(content) - 1}/{len(content)}")
+                else:
+                    self.send_response(200)
+                self.send_header("Content-Length", str(len(content) - begin))
+                self.end_headers()
+                self.wfile.write(content[begin:][:cut])
+
+            def log_message(self, *_):
+                pass
+
+        self.server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        threading.Thread(target=self.server.serve_forever, daemon=True).start()
+        self.env = {**os.environ, "SUANLI_MIRROR": f"http://127.0.0.1:{self.server.server_port}/base", "no_proxy": "*"}
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.server.shutdown()
+
+
+def mnist():
+    """{name: bytes} of the real files, or None."""
+    folder = pathlib.Path(os.environ.get("SUANLI_DATA") or "/nonexistent", "mnist")
+    return {name: (folder / name).read_bytes() for name in FILES} if folder.exists() else None
+
+
+def served(files):
+    return {f"/base/mnist/{name}": content for name, content in files.items()}
+
+
+def test_get():
+    files = mnist()
+    if not files:
+        return print("SUANLI_DATA holds no mnist: downloads of the real files are not tested")
+    with Server(served(files)) as server:
+        text = ok("data", "get", "mnist", "m", env=server.env)
+        check("suanli train mnist:m" in text, text)
+        for name, content in files.items():
+            check(pathlib.Path("m", name).read_bytes() == content, name)
+        same(sorted(os.listdir("m")), sorted(FILES), "nothing else is left")
+        before = len(server.asked)
+        check("there already" in ok("data", "get", "mnist", "m", env=server.env), "a second time")
+        same(len(server.asked), before, "what is there is not asked for")
+        # Damage on the disk is noticed, and only that file is fetched.
+        damaged = pathlib.Path("m", FILES[3])
+        damaged.write_bytes(b"x" * damaged.stat().st_size)
+        ok("data", "get", "mnist", "m", env=server.env)
+        check(damaged.read_bytes() == files[FILES[3]], "repaired")
+        same(len(server.asked), before + 1, "one file")
+
+
+def test_what_was_begun_is_gone_on_with():
+    files = mnist()
+    if not files:
+        return
+    for left, ranges, what in ((files[FILES[0]][:5_000_000], True, "the beginning is there"), (files[FILES[0]][:1000], False, "no ranges"),
+                               (b"y" * 1000, True, "another file's beginning"), (b"y" * 20_000_000, True, "too much")):
+        pathlib.Path("begun").mkdir(exist_ok=True)
+        for f in pathlib.Path("begun").iterdir():
+            f.unlink()
+        pathlib.Path("begun", FILES[0] + ".part").write_bytes(left)
+        with Server(served(files), ranges) as server:
+            ok("data", "get", "mnist", "begun", env=server.env)
+            check(pathlib.Path("begun", FILES[0]).read_bytes() == files[FILES[0]], what)
+            if len(left) < 10_000_000:
+                same(server.asked[0], (f"/base/mnist/{FILES[0]}", f"bytes={len(left)}-"), what)
+        same(sorted(os.listdir("begun")), sorted(FILES), what)
+
+
+def test_get_fails_plainly():
+    sizes = {FILES[0]: 9912422, FILES[1]: 28881, FILES[2]: 1648877, FILES[3]: 4542}
+    wrong = {name: b"z" * size for name, size in sizes.items()}
+    with Server(served(wrong)) as server:
+        fails(3, FILES[0], "it is another file than expected", "put it into w", args=["data", "get", "mnist", "w", "--quiet"], env=server.env)
+        same(os.listdir("w"), [], "nothing is left of it")
+    with Server(served({name: b"z" * (size + 5) for name, size in sizes.items()})) as server:
+        fails(3, "more than the 9912422 bytes expected", args=["data", "get", "mnist", "w", "--quiet"], env=server.env)
+    with Server({}) as server:
+        fails(3, "the server answers 404", args=["data", "get", "mnist", "w", "--quiet"], env=server.env)
+    with Server(served(wrong), cut=1000) as server:
+        fails(3, "Run this again to go on", args=["data", "get", "mnist", "w", "--quiet"], env=server.env)
+        same(pathlib.Path("w", FILES[0] + ".part").stat().st_size, 1000, "what came is kept")
+    nobody = {**os.environ, "SUANLI_MIRROR": "http://127.0.0.1:1", "no_proxy": "*"}
+    fails(3, FILES[0], "127.0.0.1:1", "another machine", args=["data", "get", "mnist", "w"], env=nobody)
+    fails(2, "Did you mean mnist?", args=["data", "get", "mnits"])
+    fails(2, "needs a name", args=["data", "get"])
+    fails(2, "expected show, get or pack", args=["data", "shw"])
+
+
+def test_pack():
+    out = ok("data", "pack", "glyphs?train=300&test=40", "g.packed")
+    for part in ("340 samples [1, 28, 28] in g.packed", "suanli train g.packed"):
+        check(part in out, out)
+    before, after = ok_json("data", "show", "glyphs?train=300&test=40"), ok_json("data", "show", "g.packed")
+    for split in ("train", "test"):
+        same(after[split], before[split], split)
+    same(after["kind"], "packed", "found out")
+    r = ok_json("train", "g.packed", "--model", "mlp", "--epochs", 1, "--out", "packed_run", "--quiet")
+    check(r["test_accuracy"] > 0.1, r)
+    same(ok_json("eval", "packed_run")["samples"], 40, "the test split")
+    fails(2, "needs two words", args=["data", "pack", "glyphs"])
+    pathlib.Path("t.csv").write_text("a,b\n1,x\n2,y\n")
+    fails(3, "are no pictures with classes", args=["data", "pack", "csv:t.csv?target=b", "t.packed"])
+    check(not pathlib.Path("t.packed").exists(), "nothing half-written")
+
+
+def npy(descr, shape, content):
+    header = f"{{'descr': '{descr}', 'fortran_order': False, 'shape': {shape}, }}\n".encode()
+    return b"\x93NUMPY\x01\x00" + struct.pack("<H", len(header)) + header + content
+
+
+def test_npz():
+    with zipfile.ZipFile("a.npz", "w", zipfile.ZIP_DEFLATED) as archive:
+        classes = [i % 2 for i in range(200)]
+        archive.writestr("x.npy", npy("<f4", (200, 3), b"".join(struct.pack("<3f", 1000 * c, i % 7, -5) for i, c in enumerate(classes))))
+        archive.writestr("y.npy", npy("<i8", (200,), struct.pack("<200q", *classes)))
+    r = ok_json("train", "a.npz", "--model", "mlp", "--epochs", 3, "--out", "npz_run", "--quiet")
+    check(r["val_accuracy"] == 1, r)
+    config = pathlib.Path("npz_run/config.toml").read_text()
+    check("mean = [500.0, " in config, config)
+    same(ok_json("eval", "npz_run", "npz:a.npz")["samples"], 200, "other data of the same kind")
+    fails(3, "holds x, y", args=["train", "npz:a.npz?x=images", "--quiet"])
+
+
+def test_sheet_of_views():
+    ok("data", "show", "glyphs?train=60&test=10", "--sheet", "plain.png")
+    ok("data", "show", "glyphs?train=60&test=10", "--sheet", "views.png", "--augment", "rotation,blur=1,erasing=1")
+    check(pathlib.Path("plain.png").read_bytes() != pathlib.Path("views.png").read_bytes(), "the views differ")
+    fails(2, "'rotate' is not known", args=["data", "show", "glyphs?train=60&test=10", "--sheet", "v.png", "--augment", "rotate"])
+
+
+def test_mixed_batches_train():
+    r = ok_json("train", "glyphs?train=640&test=160", "--model", "cnn_b", "--epochs", 1, "--augment", "mixup,cutmix", "--out", "mixed",
+                "--quiet")
+    check(r["val_loss"] < 2.3, r)
+
+
+main(globals())

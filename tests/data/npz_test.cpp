@@ -1,0 +1,183 @@
+#include <cmath>
+#include <cstring>
+
+#include "data/files.h"
+#include "gtest/gtest.h"
+#include "suanli/data.h"
+
+namespace suanli::data {
+namespace {
+
+using namespace suanli::test;
+
+std::string little(uint64_t v, int bytes) {
+  std::string out;
+  for (int i = 0; i < bytes; ++i) out += static_cast<char>(v >> (8 * i));
+  return out;
+}
+
+template <class T> std::string values(const std::vector<T>& v) {
+  std::string out(v.size() * sizeof(T), '\0');
+  std::memcpy(out.data(), v.data(), out.size());
+  return out;
+}
+
+/// As numpy.lib.format writes version 1.
+std::string npy(const std::string& descr, const std::string& shape, const std::string& bytes, bool fortran = false) {
+  std::string header = "{'descr': '" + descr + "', 'fortran_order': " + (fortran ? "True" : "False") + ", 'shape': (" + shape + "), }";
+  header.resize((header.size() + 10 + 64) / 64 * 64 - 10, ' ');
+  header.back() = '\n';
+  return std::string("\x93NUMPY\x01\x00", 8) + little(header.size(), 2) + header + bytes;
+}
+
+std::string deflated(const std::string& bytes) {
+  z_stream z{};
+  deflateInit2(&z, 6, Z_DEFLATED, -MAX_WBITS, 8, Z_DEFAULT_STRATEGY);
+  std::string out(deflateBound(&z, bytes.size()), '\0');
+  z.next_in = reinterpret_cast<Bytef*>(const_cast<char*>(bytes.data())), z.avail_in = static_cast<uInt>(bytes.size());
+  z.next_out = reinterpret_cast<Bytef*>(out.data()), z.avail_out = static_cast<uInt>(out.size());
+  deflate(&z, Z_FINISH);
+  out.resize(z.total_out);
+  deflateEnd(&z);
+  return out;
+}
+
+using Members = std::vector<std::pair<std::string, std::string>>;
+
+std::string zip(const Members& members, bool deflate = false) {
+  std::string out, list;
+  for (const auto& [name, bytes] : members) {
+    const std::string packed = deflate ? deflated(bytes) : bytes;
+    const auto checksum = crc32(0, reinterpret_cast<const Bytef*>(bytes.data()), static_cast<uInt>(bytes.size()));
+    const std::string fields = little(deflate ? 8 : 0, 2) + little(0, 4) + little(checksum, 4) + little(packed.size(), 4) +
+                               little(bytes.size(), 4) + little(name.size() + 4, 2) + little(0, 2);
+    list += little(0x02014b50, 4) + little(20, 2) + little(20, 2) + little(0, 2) + fields + little(0, 10) + little(out.size(), 4) + name +
+            ".npy";
+    out += little(0x04034b50, 4) + little(20, 2) + little(0, 2) + fields + name + ".npy" + packed;
+  }
+  return out + list + little(0x06054b50, 4) + little(0, 4) + little(members.size(), 2) + little(members.size(), 2) +
+         little(list.size(), 4) + little(out.size(), 4) + little(0, 2);
+}
+
+std::vector<uint8_t> counting(size_t n) {
+  std::vector<uint8_t> v(n);
+  for (size_t i = 0; i < n; ++i) v[i] = static_cast<uint8_t>(i);
+  return v;
+}
+
+std::vector<float> sample(const Dataset& set, int64_t i, int64_t* y = nullptr) {
+  std::vector<float> x(static_cast<size_t>(set.info().input_shape.numel()));
+  int64_t label = 0;
+  set.read(i, x.data(), y ? y : &label);
+  return x;
+}
+
+TEST(Npz, PicturesStoredAndDeflated) {
+  TemporaryFolder folder;
+  for (bool packed : {false, true}) {
+    write_bytes(folder / "a.npz", zip({{"x_train", npy("|u1", "4, 3, 2, 3", values(counting(72)))},
+                                       {"y_train", npy("<i8", "4,", values(std::vector<int64_t>{2, 0, 1, 2}))},
+                                       {"x_test", npy("|u1", "2, 3, 2, 3", values(counting(36)))},
+                                       {"y_test", npy("<i2", "2, 1", values(std::vector<int16_t>{1, 0}))}},
+                                      packed));
+    const Splits s = open(folder / "a.npz", {.val_fraction = 0});  // found out by its name
+    EXPECT_EQ(s.train->info().source, "npz:" + (folder / "a.npz") + "?x=x&y=y");
+    EXPECT_EQ(s.train->info().input_shape, (Shape{3, 3, 2}));
+    EXPECT_EQ(s.train->info().classes, 3);
+    ASSERT_EQ(s.train->size(), 4);
+    ASSERT_EQ(s.test->size(), 2);
+    int64_t y = 0;
+    const std::vector<float> x = sample(*s.train, 3, &y);
+    EXPECT_EQ(y, 2);
+    for (size_t c = 0; c < 3; ++c)
+      for (size_t i = 0; i < 6; ++i) EXPECT_EQ(x[c * 6 + i], static_cast<float>(54 + 3 * i + c) / 255.0f);  // channels were last
+    sample(*s.test, 0, &y);
+    EXPECT_EQ(y, 1);
+    ASSERT_EQ(s.train->info().mean.size(), 3u);
+    EXPECT_NEAR(s.train->info().mean[1], 35.5 / 255, 1e-12);  // the mean of 1, 4, …, 70
+  }
+}
+
+TEST(Npz, EveryTypeAndOrderGivesTheSameNumbers) {
+  TemporaryFolder folder;
+  const std::vector<std::pair<std::string, std::string>> types = {
+      {"|b1", values(std::vector<uint8_t>{0, 1, 1, 0, 1, 1})}, {"<i4", values(std::vector<int32_t>{0, 1, 1, 0, 1, 1})},
+      {"<f4", values(std::vector<float>{0, 1, 1, 0, 1, 1})},   {">i2", std::string("\0\0\0\1\0\1\0\0\0\1\0\1", 12)},
+      {"<f8", values(std::vector<double>{0, 1, 1, 0, 1, 1})},  {"<i8", values(std::vector<int64_t>{0, 1, 1, 0, 1, 1})}};
+  const std::string y = npy("|b1", "3,", values(std::vector<uint8_t>{1, 0, 1}));
+  for (const auto& [type, bytes] : types) {
+    write_bytes(folder / "a.npz", zip({{"inputs", npy(type, "3, 2", bytes)}, {"classes", y}}));
+    const Splits s = open("npz:" + (folder / "a.npz") + "?x=inputs&y=classes", {.val_fraction = 0});
+    EXPECT_EQ(s.train->info().input_shape, Shape{2});
+    EXPECT_TRUE(s.train->info().any_range);
+    EXPECT_EQ(sample(*s.train, 0), (std::vector<float>{0, 1})) << type;
+    EXPECT_EQ(sample(*s.train, 1), (std::vector<float>{1, 0})) << type;
+    EXPECT_EQ(s.train->info().mean, (std::vector<double>{2.0 / 3, 2.0 / 3}));
+    EXPECT_NEAR(s.train->info().stddev[0], std::sqrt(2.0) / 3, 1e-12);
+  }
+  write_bytes(folder / "a.npz", zip({{"x", npy("<f4", "3, 2", values(std::vector<float>{0, 1, 2, 3, 4, 5}), true)}, {"y", y}}));
+  EXPECT_EQ(sample(*open("npz:" + (folder / "a.npz"), {.val_fraction = 0}).train, 1), (std::vector<float>{1, 4}));  // columns came first
+}
+
+TEST(Npz, NumbersAreStandardised) {
+  TemporaryFolder folder;
+  write_bytes(folder / "a.npz", zip({{"x", npy("<f4", "4, 1", values(std::vector<float>{1, 2, 3, 4}))},
+                                     {"y", npy("<f4", "4,", values(std::vector<float>{10, 20, 30, 40}))}}));
+  const Splits s = open("npz:" + (folder / "a.npz"), {.val_fraction = 0});
+  const Info& info = s.train->info();
+  EXPECT_EQ(info.task, Task::regression);
+  EXPECT_DOUBLE_EQ(info.target_mean, 25);
+  EXPECT_DOUBLE_EQ(info.target_stddev, std::sqrt(125.0));
+  write_bytes(folder / "b.npz", zip({{"x", npy("<f4", "2, 1, 2", values(std::vector<float>{1, 2, 3, 4}))},
+                                     {"y", npy("<f4", "2,", values(std::vector<float>{10, 20}))}}));
+  const auto heat = open("npz:" + (folder / "b.npz"), {.val_fraction = 0}).train;
+  EXPECT_TRUE(contains(error_of([&] { Loader(heat, {.augment = {.flip = 0.5}}); }), "values of any size are no pictures"));
+  float x = 0, y = 0;
+  s.train->read_value(3, &x, &y);
+  EXPECT_EQ(x, 4);
+  EXPECT_NEAR(static_cast<double>(y), 15 / std::sqrt(125.0), 1e-6);
+  const Splits other = open("npz:" + (folder / "a.npz"), {.val_fraction = 0, .encoding = "0 10"});  // as a model was trained
+  other.train->read_value(3, &x, &y);
+  EXPECT_EQ(y, 4);
+}
+
+TEST(Npz, BadInputIsNamed) {
+  TemporaryFolder folder;
+  const std::string x = npy("|u1", "2, 3", values(counting(6))), y = npy("|u1", "2,", values(counting(2)));
+  const std::string good = zip({{"x", x}, {"y", y}});
+  std::string damaged = good, packed = zip({{"x", x}, {"y", y}}, true);
+  damaged[150] ^= 1;
+  packed[60] ^= 0x55;
+  struct Case {
+    const char* what;
+    std::string file;
+    const char* message;
+  };
+  const Case cases[] = {
+      {"empty", "", "too short for a zip archive"},
+      {"no zip", std::string(200, 'x'), "no zip archive"},
+      {"cut off", good.substr(0, good.size() - 30), "no zip archive, or a truncated one"},
+      {"a changed byte", damaged, "its checksum is wrong"},
+      {"packed bytes changed", packed, "member x.npy"},
+      {"other names", zip({{"a", x}, {"b", y}}), "holds a, b. Which are inputs and targets?"},
+      {"objects", zip({{"x", npy("|O", "2,", "xx")}, {"y", y}}), "values of type '|O' are not read"},
+      {"complex", zip({{"x", npy("<c16", "2,", std::string(32, ' '))}, {"y", y}}), "values of type '<c16' are not read"},
+      {"too few", zip({{"x", npy("|u1", "2, 4", values(counting(6)))}, {"y", y}}), "[2, 4] u8 values are announced, 6 bytes are there"},
+      {"huge", zip({{"x", npy("<f8", "4611686018427387904, 4", "")}, {"y", y}}), "are announced, 0 bytes are there"},
+      {"negative", zip({{"x", npy("|u1", "-2, 3", values(counting(6)))}, {"y", y}}), "its shape cannot be read"},
+      {"no numpy", zip({{"x", "hello world and more"}, {"y", y}}), "no NumPy array"},
+      {"other lengths", zip({{"x", npy("|u1", "3, 2", values(counting(6)))}, {"y", y}}), "y has shape [2], x has [3, 2]"},
+      {"a negative class", zip({{"x", x}, {"y", npy("|i1", "2,", std::string("\1\xFF"))}}), "y[1] is -1, expected a class"},
+      {"NaN", zip({{"x", npy("<f4", "2, 1", values(std::vector<float>{0, std::nanf("")}))}, {"y", y}}), "x[1] holds a value that is NaN"},
+      {"five axes", zip({{"x", npy("|u1", "2, 1, 1, 1, 3", values(counting(6)))}, {"y", y}}), "x has shape [2, 1, 1, 1, 3]"},
+  };
+  for (const Case& c : cases) {
+    write_bytes(folder / "a.npz", c.file);
+    const std::string error = error_of([&] { open("npz:" + (folder / "a.npz"), {.val_fraction = 0}); });
+    EXPECT_TRUE(contains(error, c.message)) << c.what << ": " << error;
+    EXPECT_TRUE(contains(error, "InputError: " + (folder / "a.npz"))) << c.what << ": " << error;
+  }
+}
+
+}  // namespace
+}  // namespace suanli::data

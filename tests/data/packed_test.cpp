@@ -1,0 +1,73 @@
+#include "data/files.h"
+#include "gtest/gtest.h"
+#include "suanli/data.h"
+
+namespace suanli::data {
+namespace {
+
+using namespace suanli::test;
+
+std::vector<float> all_of(const Dataset& set) {
+  std::vector<float> out, x(static_cast<size_t>(set.info().input_shape.numel()));
+  for (int64_t i = 0, y = 0; i < set.size(); ++i) {
+    set.read(i, x.data(), &y);
+    out.insert(out.end(), x.begin(), x.end());
+    out.push_back(static_cast<float>(y));
+  }
+  return out;
+}
+
+TEST(Packed, HoldsWhatWasPacked) {
+  TemporaryFolder folder;
+  const Splits before = open("glyphs?train=2000&test=50", {.val_fraction = 0});  // 1.5 MB: more than one block
+  pack(folder / "a.packed", before);
+  const Splits after = open(folder / "a.packed", {.val_fraction = 0});  // recognised by its first bytes
+  EXPECT_EQ(after.train->info().source, "packed:" + (folder / "a.packed"));
+  EXPECT_EQ(after.train->info().class_names, before.train->info().class_names);
+  EXPECT_EQ(after.train->info().mean, before.train->info().mean);
+  EXPECT_EQ(after.train->info().stddev, before.train->info().stddev);
+  EXPECT_EQ(all_of(*after.train), all_of(*before.train));
+  EXPECT_EQ(all_of(*after.test), all_of(*before.test));
+  EXPECT_EQ(after.val, nullptr);
+  EXPECT_LT(after.train->bytes_held(), 10'000);
+  const Splits split = open("packed:" + (folder / "a.packed"), {.val_fraction = 0.1});
+  EXPECT_NEAR(static_cast<double>(split.val->size()), 200, 5);  // a tenth of each class
+  EXPECT_FALSE(std::filesystem::exists(folder / "a.packed.tmp"));
+}
+
+TEST(Packed, DamageIsFoundWhereItIsRead) {
+  TemporaryFolder folder;
+  pack(folder / "a.packed", open("glyphs?train=4000&test=1", {.val_fraction = 0}));
+  const std::string good = read_bytes(folder / "a.packed");
+  auto error_with = [&](const std::string& bytes) {
+    write_bytes(folder / "b.packed", bytes);
+    return error_of([&] { all_of(*open("packed:" + (folder / "b.packed"), {.val_fraction = 0}).train); });
+  };
+  auto changed = [&](size_t at) {
+    std::string bytes = good;
+    bytes[at] ^= 4;
+    return bytes;
+  };
+  EXPECT_EQ(error_with(good), "");
+  EXPECT_TRUE(contains(error_with(changed(1'500'000)), "b.packed: bytes 1048576 to 2097151 are damaged. Make it again"));
+  EXPECT_TRUE(contains(error_with(changed(good.size() - 60)), "its description is damaged"));
+  EXPECT_TRUE(contains(error_with(changed(8)), "version 5, this program reads 1"));
+  EXPECT_TRUE(contains(error_with(changed(0)), "no packed data"));
+  EXPECT_TRUE(contains(error_with(""), "no packed data"));
+  for (size_t size : {size_t{10}, size_t{1000}, good.size() / 2, good.size() - 1})
+    EXPECT_TRUE(contains(error_with(good.substr(0, size)), "b.packed: byte ")) << size;
+  // Only what is read is verified: the first samples lie before the damage.
+  write_bytes(folder / "b.packed", changed(1'500'000));
+  std::vector<float> x(784);
+  int64_t y = 0;
+  open("packed:" + (folder / "b.packed"), {.val_fraction = 0}).train->read(3, x.data(), &y);
+}
+
+TEST(Packed, RefusesWhatIsNoPicture) {
+  TemporaryFolder folder;
+  EXPECT_TRUE(contains(error_of([&] { pack(folder / "a", open("random:7", {.val_fraction = 0})); }), "are no pictures with classes"));
+  EXPECT_FALSE(std::filesystem::exists(folder / "a"));
+}
+
+}  // namespace
+}  // namespace suanli::data
