@@ -24,11 +24,12 @@ def test_counts_and_times():
     close(p["kernel_seconds"], sum(r["seconds"] for r in p["modules"]), "time by module")
     close(p["seconds"], p["kernel_seconds"] + p["data_seconds"] + p["overhead_seconds"], "parts of the time")
     check(p["overhead_seconds"] > 0 and p["data_seconds"] > 0, f"{p}")
-    products = next(r for r in p["ops"] if r["name"] == "matmul")
-    same((products["calls"], products["flops"]), (2 * STEPS, 2 * STEPS * 2 * 64 * 784 * 10), "x·w forwards, gᵀ·x backwards")
+    products = [r for r in p["ops"] if r["name"].split("(")[0] == "matmul"]   # behind a bracket: what is fused to it
+    calls, flops, alone = sum(r["calls"] for r in products), sum(r["flops"] for r in products), 2 * STEPS * 2 * 64 * 784 * 10
+    check(calls == 2 * STEPS and alone <= flops <= 1.2 * alone, f"x·w forwards, gᵀ·x backwards, and some operations per element: {products}")
     check({"fc"} <= {r["name"] for r in p["modules"]}, f"{p['modules']}")
     same({r["name"]: r["calls"] for r in p["spans"]},
-         {name: STEPS for name in ("data", "step", "forward", "backward", "optimizer", "flush")} | {"data": STEPS + 1}, "spans")
+         {name: STEPS for name in ("data", "step", "forward", "backward", "optimizer", "flush")}, "spans")
 
 
 def test_trace():
@@ -47,7 +48,7 @@ def test_trace():
             check(e["ts"] + e["dur"] <= open_[-1][1] + slack, f"{e['name']} ends after {open_[-1][0]} in which it began")
         open_.append((e["name"], e["ts"] + e["dur"]))
         paths.add(tuple(name for name, _ in open_[:-1]) + (e["cat"] if e["cat"] == "kernel" else e["name"],))
-    same(paths, {("data",), ("step",), ("step", "forward"), ("step", "backward"), ("step", "optimizer"), ("step", "optimizer", "flush"),
+    same(paths, {("step", "data"), ("step",), ("step", "forward"), ("step", "backward"), ("step", "optimizer"), ("step", "optimizer", "flush"),
                  ("step", "optimizer", "flush", "kernel")}, "what lies in what")
     same({e["args"]["module"] for e in events if e["cat"] == "kernel"} >= {"fc1", "fc2", "fc3"}, True, "modules of kernels")
 
