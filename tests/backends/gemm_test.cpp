@@ -5,7 +5,9 @@
 #include <mutex>
 #include <string>
 
+#include "backends/cpu/simd_targets.h"
 #include "backends/kernel_run.h"
+#include "hwy/highway.h"
 
 namespace suanli::test {
 namespace {
@@ -139,6 +141,27 @@ TEST(Gemm, EqualsTheSum) {
       check_values<float>(s);
       check_values<double>(s);
     }
+}
+
+/// Own kernels run with one instruction set while it lives.
+class InstructionSet {
+ public:
+  explicit InstructionSet(int64_t target) { hwy::SetSupportedTargetsForTest(target); }
+  ~InstructionSet() { hwy::SetSupportedTargetsForTest(0); }
+};
+
+TEST(Gemm, EqualsTheSumWithEveryInstructionSet) {
+  PoolThreads two(2);
+  for (const int64_t target : hwy::SupportedAndGeneratedTargets()) {
+    const InstructionSet only(target);
+    SCOPED_TRACE(hwy::TargetName(target));
+    for (const GemmShape& shape : shapes)
+      for (const GemmShape& s : forms(shape)) {
+        if (s.m * s.n * s.k > 3'000'000) continue;
+        check_values<float>(s);
+        check_values<double>(s);
+      }
+  }
 }
 
 TEST(Gemm, TakesRowsThatLieApart) {

@@ -2,7 +2,7 @@
 #include <vector>
 
 #include "backends/cpu/conv.h"
-#include "backends/cpu/gemm_f64.h"
+#include "backends/cpu/gemm.h"
 #include "backends/cpu/onednn.h"
 #include "base/thread_pool.h"
 
@@ -12,17 +12,19 @@ namespace {
 /// The three convolutions in f64, sample by sample and group by group, as products with the matrix of all windows ("columns").
 class ConvF64 final : public Kernel {
  public:
-  ConvF64(Direction direction, const Geometry& g, bool bias) : direction_(direction), g_(g), bias_(bias) {
+  ConvF64(Direction direction, const Geometry& g, bool bias)
+      : direction_(direction),
+        g_(g),
+        bias_(bias),
+        product_(product(direction, g), {.add = direction == Direction::forward && bias, .threads = 1}),
+        adding_product_(product(direction, g), {.add = true, .threads = 1}) {
     const bool gradient = direction == Direction::grad_weight;
-    const int64_t lanes = gradient ? gradient_lanes(g) : conv_lanes(g, g.n), o = g.o / g.attr.groups, pixels = g.p * g.q;
+    const int64_t lanes = gradient ? gradient_lanes(g) : conv_lanes(g, g.n), pixels = g.p * g.q;
     pointwise_ = g.r == 1 && g.s == 1 && g.attr.stride == 1 && g.attr.padding == 0;
-    int64_t product = direction == Direction::forward      ? gemm_f64_workspace(o, pixels, g.depth())
-                      : direction == Direction::grad_input ? gemm_f64_workspace(g.depth(), pixels, o)
-                                                           : gemm_f64_workspace(o, g.depth(), pixels);
     Places places;
     for (int64_t i = 0; i < lanes; ++i) {
       Lane lane;
-      lane.product = places.add(product);
+      lane.product = places.add(std::max(product_.scratch_bytes(), adding_product_.scratch_bytes()));
       if (!pointwise_) lane.columns = places.add(8 * g.depth() * pixels);
       if (gradient && i > 0) lane.dw = places.add(8 * g.w_size());
       lanes_.push_back(lane);
@@ -57,6 +59,17 @@ class ConvF64 final : public Kernel {
   }
 
  private:
+  /// Of one group: w · columns, wᵀ · g or g · columnsᵀ.
+  static GemmShape product(Direction direction, const Geometry& g) {
+    const int64_t o = g.o / g.attr.groups, pixels = g.p * g.q, depth = g.depth();
+    switch (direction) {
+      case Direction::forward: return {o, pixels, depth};
+      case Direction::grad_input: return {depth, pixels, o, true};
+      case Direction::grad_weight: break;
+    }
+    return {o, depth, pixels, false, true};
+  }
+
   struct Lane {
     int64_t product = 0, columns = 0, dw = -1;
   };
@@ -103,21 +116,20 @@ class ConvF64 final : public Kernel {
   }
 
   void forward(const double* x, const double* w, const double* b, double* y, const Lane& lane, void* workspace) const {
-    const int64_t o = g_.o / g_.attr.groups, pixels = g_.p * g_.q, depth = g_.depth();
+    const int64_t pixels = g_.p * g_.q;
     if (b != nullptr)
       for (int64_t k = 0; k < g_.o; ++k) std::fill_n(y + k * pixels, pixels, b[k]);
     for_groups([&](int64_t dx, int64_t dw, int64_t dy) {
       const double* columns = columns_of(x + dx, lane, workspace);
-      gemm_f64(o, pixels, depth, {w + dw, depth, 1}, {columns, pixels, 1}, y + dy, pixels, b != nullptr, at(workspace, lane.product));
+      product_.run(w + dw, columns, y + dy, at(workspace, lane.product));
     });
   }
 
   void grad_input(const double* g, const double* w, double* x, const Lane& lane, void* workspace) const {
-    const int64_t o = g_.o / g_.attr.groups, pixels = g_.p * g_.q, depth = g_.depth();
     if (!pointwise_) std::fill_n(x, g_.x_size(), 0.0);
     for_groups([&](int64_t dx, int64_t dw, int64_t dy) {
       double* columns = pointwise_ ? x + dx : static_cast<double*>(at(workspace, lane.columns));
-      gemm_f64(depth, pixels, o, {w + dw, 1, depth}, {g + dy, pixels, 1}, columns, pixels, false, at(workspace, lane.product));
+      product_.run(w + dw, g + dy, columns, at(workspace, lane.product));
       if (pointwise_) return;
       for_windows(x + dx, [&](int64_t column, double* to, int64_t count, int64_t step) {
         if (to == nullptr) return;
@@ -127,16 +139,16 @@ class ConvF64 final : public Kernel {
   }
 
   void grad_weight(const double* x, const double* g, double* dw_all, bool add, const Lane& lane, void* workspace) const {
-    const int64_t o = g_.o / g_.attr.groups, pixels = g_.p * g_.q, depth = g_.depth();
     for_groups([&](int64_t dx, int64_t dw, int64_t dy) {
       const double* columns = columns_of(x + dx, lane, workspace);
-      gemm_f64(o, depth, pixels, {g + dy, pixels, 1}, {columns, 1, pixels}, dw_all + dw, depth, add, at(workspace, lane.product));
+      (add ? adding_product_ : product_).run(g + dy, columns, dw_all + dw, at(workspace, lane.product));
     });
   }
 
   Direction direction_;
   Geometry g_;
   bool bias_, pointwise_ = false;
+  Gemm<double> product_, adding_product_;
   std::vector<Lane> lanes_;
 };
 

@@ -9,6 +9,10 @@ namespace {
 
 // A step of k of a panel of b (32 KB with AVX-512) stays in L1, of a block of a (256 KB) in L2, where half a MB of c joins it.
 constexpr int64_t kDepth = 256, kBlockBytes = 256 << 10, kDoneBytes = 512 << 10;
+/// Rows of b that are read side by side, where it is not packed: as streams that the machine fetches ahead by itself.
+constexpr int64_t kThinDepth = 32;
+/// What of b need not be packed, since it stays in L1 or close to it.
+constexpr int64_t kNearBytes = 64 << 10;
 /// At least so many rows are multiplied with what was read of b; fewer, and b comes from memory faster than it does.
 constexpr int64_t kLeastRows = 56;
 /// Up to here dot products without packing are faster.
@@ -27,7 +31,8 @@ template <class T> Gemm<T>::Gemm(const GemmShape& shape, const GemmUse& use) : s
   // One column is contiguous either way, and so is one row.
   if (s.n == 1 && !s.b_transposed && s.b_row == 1) s.b_transposed = true, s.b_row = s.k;
   if (s.m == 1 && s.a_transposed && s.a_row == 1) s.a_transposed = false, s.a_row = s.k;
-  k_steps_ = pieces(s.k, kDepth);
+  const bool thin = !use.b_packed && s.m <= tile_.rows && !s.b_transposed;
+  k_steps_ = pieces(s.k, thin ? kThinDepth : kDepth);
   depth_ = up(pieces(s.k, k_steps_), 16);
   k_steps_ = pieces(s.k, depth_);
   packed_columns_ = up(s.n, tile_.lanes);
@@ -38,9 +43,9 @@ template <class T> Gemm<T>::Gemm(const GemmShape& shape, const GemmUse& use) : s
   block_rows_ = std::max(granule_, block_rows_ / granule_ * granule_);
   dot_ = !use.b_packed && !s.a_transposed && s.b_transposed && std::min(s.m, s.n) <= kDotRows;
   plan_shares(use.threads > 0 ? use.threads : pool_threads());
-  if (dot_ || (!use.b_packed && s.m <= tile_.rows)) b_form_ = Columns::as_they_are;
+  const bool near = !use.b_packed && !s.b_transposed && s.k * s.n * size <= kNearBytes;
+  if (dot_ || thin || near) b_form_ = Columns::as_they_are;
   else if (!use.b_packed && row_shares_ == 1 && s.m <= block_rows_) b_form_ = Columns::packed_one_by_one;
-  if (b_form_ == Columns::as_they_are && s.b_transposed && !dot_) b_form_ = Columns::packed_one_by_one;
   plan_scratch();
 }
 
@@ -51,7 +56,8 @@ template <class T> void Gemm<T>::plan_shares(int threads) {
   const double work = 2 * m * n * k + 8 * sizeof(T) * (m * k + k * n + m * n);
   const int64_t shares = std::clamp<int64_t>(static_cast<int64_t>(work / 3e6), 1, threads);
   const int64_t row_pieces = pieces(s.m, granule_), column_pieces = pieces(s.n, tile_.columns);
-  const bool by_columns = dot_ ? s.n >= s.m : s.m < 2 * kLeastRows || (!use_.rows_done && s.m <= block_rows_);
+  // By columns, every thread packs all of a; by rows, packed b is shared, but written and read once more.
+  const bool by_columns = dot_ ? s.n >= s.m : s.m < 2 * kLeastRows || (!use_.rows_done && s.m <= std::min(block_rows_, s.n / 2));
   if (by_columns) {
     column_shares_ = std::min(shares, column_pieces);
     row_shares_ = std::min(shares / column_shares_, row_pieces);
@@ -76,7 +82,7 @@ template <class T> void Gemm<T>::plan_scratch() {
   const int64_t rows = std::min(block_rows_, s.m);
   if (!dot_) add(share_bytes_, rows * depth_ + tile_.lanes);
   share_b_ = share_bytes_;
-  if (!dot_ && b_form_ != Columns::packed) add(share_bytes_, tile_.columns * depth_);
+  if (!dot_ && b_form_ != Columns::packed) add(share_bytes_, std::min(packed_columns_, strip()) * depth_);
   share_c_ = share_bytes_;
   if (use_.no_c && column_shares_ == 1) add(share_bytes_, rows * s.n);
   total += row_shares_ * column_shares_ * share_bytes_;
@@ -91,6 +97,8 @@ template <class T> typename Gemm<T>::Range Gemm<T>::columns_of(int64_t share) co
   return {all * share / column_shares_ * tile_.columns, std::min(shape_.n, all * (share + 1) / column_shares_ * tile_.columns)};
 }
 template <class T> typename Gemm<T>::Range Gemm<T>::step(int64_t i) const { return {i * depth_, std::min(shape_.k, (i + 1) * depth_)}; }
+
+template <class T> int64_t Gemm<T>::strip() const { return tile_.columns * std::max<int64_t>(1, kDepth / depth_); }
 
 template <class T> GemmOperand<T> Gemm<T>::left(const T* a) const {
   return shape_.a_transposed ? GemmOperand<T>{a, 1, shape_.a_row} : GemmOperand<T>{a, shape_.a_row, 1};
@@ -178,13 +186,14 @@ template <class T> void Gemm<T>::multiply_block(const Operands& x, const Share& 
     }
     block.b = share.b;
     block.b_row = 0;
-    for (; j < columns.size(); j += tile_.columns) {
-      block.columns = std::min(tile_.columns, columns.size() - j);
+    for (; j < columns.size(); j += strip()) {
+      block.columns = std::min(strip(), columns.size() - j);
       block.c = c + j;
-      const bool last = j + tile_.columns >= columns.size();
+      const bool last = j + strip() >= columns.size();
       const Range then = last ? next_k : k;
-      block.next = x.b.at(columns.begin + (last ? 0 : j + tile_.columns), then.begin);
-      block.next_along = tile_.columns, block.next_deep = last && i + 1 == k_steps_ ? 0 : then.size();
+      block.next = x.b.at(columns.begin + (last ? 0 : j + strip()), then.begin);
+      block.next_along = std::min(strip(), columns.size() - (last ? 0 : j + strip())),
+      block.next_deep = last && i + 1 == k_steps_ ? 0 : then.size();
       gemm_pack_columns(x.b.at(columns.begin + j, k.begin), block.columns, k.size(), share.b);
       gemm_multiply(block);
     }

@@ -58,6 +58,8 @@ template <class T> class Gemm {
   /// Follows from m alone, so what is summed up by it does not depend on the threads either.
   int64_t granule() const { return granule_; }
 
+  /// Whether run() packs b each time.
+  bool packs_b() const { return !use_.b_packed && b_form_ != Columns::as_they_are; }
   /// Lays b out as run() wants it where GemmUse::b_packed is set. Products with the same format share what was packed.
   void pack(const T* b, void* packed) const;
   int64_t packed_bytes() const { return packed_columns_ * shape_.k * static_cast<int64_t>(sizeof(T)); }
@@ -84,8 +86,9 @@ template <class T> class Gemm {
   void plan_scratch();
   Range rows_of(int64_t share) const;
   Range columns_of(int64_t share) const;
-  int64_t steps() const { return k_steps_; }
   Range step(int64_t i) const;
+  /// Columns of b that are packed at once, where they are as they are needed.
+  int64_t strip() const;
   template <class F> void for_blocks(Range rows, F&& f) const;
   void multiply(const Operands& x, const Share& share, RowsDone<T> rows_done) const;
   void multiply_block(const Operands& x, const Share& share, Range rows, Range next, T* c) const;

@@ -17,13 +17,16 @@ namespace {
 constexpr int kVectors = 2, kTileRows = hn::MaxLanes(hn::ScalableTag<float>()) == 16 ? 14 : 6;
 template <class T> constexpr int64_t kTileColumns = kVectors * kRowLanes<T>;
 
+/// What of b stays in L1 beside a's panel.
+constexpr int64_t kNearBytes = 32 << 10;
+
 // ---- packing ---------------------------------------------------------------------------------------------------------------------
 
 /// Where panel p of rows begins, and how many panels there are.
 struct RowPanels {
-  explicit RowPanels(int64_t all) : rows(all), count((all + kTileRows - 1) / kTileRows) {}
-  int64_t begin(int64_t p) const { return rows * p / count; }
-  int64_t rows, count;
+  explicit RowPanels(int64_t rows) : count((rows + kTileRows - 1) / kTileRows), height(rows / count), higher(rows % count) {}
+  int64_t begin(int64_t p) const { return p * height + std::min(p, higher); }
+  int64_t count, height, higher;  // the first panels are higher by one
 };
 
 /// n elements by whole vectors of at most D's size, the last of which overlaps the one before.
@@ -42,62 +45,87 @@ template <class D, class T> HWY_INLINE void copy_row(D d, const T* from, T* to, 
 /// As many elements as fit into 128 bits: so many depths are transposed at once.
 template <class T> constexpr int64_t kGroup = 16 / static_cast<int64_t>(sizeof(T));
 
-/// kGroup depths of the rows i, i + kGroup, i + 2 · kGroup, … as one vector; kClamped: of the last row where there are no more.
-template <bool kClamped, class D, class T> HWY_INLINE hn::Vec<D> load_groups(D d, const T* x, int64_t along, int64_t i, int64_t last) {
+/// Where each kGroup-th of a vector's worth of rows begins.
+template <class T> using Bases = std::array<const T*, static_cast<size_t>(kRowLanes<T> / kGroup<T>)>;
+
+/// kGroup depths of every kGroup-th row as one vector, `offset` elements behind the bases.
+template <class D, class T> HWY_INLINE hn::Vec<D> load_groups(D d, const T* const* bases, int64_t offset) {
   constexpr int64_t lanes = static_cast<int64_t>(hn::MaxLanes(D()));
   if constexpr (lanes == kGroup<T>) {
-    return hn::LoadU(d, x + (kClamped ? std::min(i, last) : i) * along);
+    return hn::LoadU(d, *bases + offset);
   } else {
     const hn::Half<D> half;
-    return hn::Combine(d, load_groups<kClamped>(half, x, along, i + lanes / 2, last), load_groups<kClamped>(half, x, along, i, last));
+    return hn::Combine(d, load_groups(half, bases + lanes / 2 / kGroup<T>, offset), load_groups(half, bases, offset));
   }
 }
 
 /// kGroup depths of a vector's worth of rows: those of depth k go to to[k * width …].
-template <bool kClamped, class D>
-HWY_INLINE void transpose(D d, const float* x, int64_t along, int64_t last, float* to, int64_t width) {
-  const hn::RepartitionToWide<D> wide;  // pairs
-  auto rows = [&](int64_t i) HWY_ATTR { return load_groups<kClamped>(d, x, along, i, last); };
+HWY_INLINE void transpose(const Bases<float>& x, int64_t k, int64_t along, float* to, int64_t width) {
+  const hn::ScalableTag<float> d;
+  const hn::RepartitionToWide<decltype(d)> wide;  // pairs
   auto pairs = [&](auto v) HWY_ATTR { return hn::BitCast(wide, v); };
-  auto store = [&](auto v, int64_t k) HWY_ATTR { hn::StoreU(hn::BitCast(d, v), d, to + k * width); };
-  const auto r0 = rows(0), r1 = rows(1), r2 = rows(2), r3 = rows(3);
+  auto store = [&](auto v, float* row) HWY_ATTR { hn::StoreU(hn::BitCast(d, v), d, row); };
+  const auto r0 = load_groups(d, x.data(), k), r1 = load_groups(d, x.data(), k + along), r2 = load_groups(d, x.data(), k + 2 * along),
+             r3 = load_groups(d, x.data(), k + 3 * along);
   const auto low01 = pairs(hn::InterleaveLower(d, r0, r1)), low23 = pairs(hn::InterleaveLower(d, r2, r3));
   const auto high01 = pairs(hn::InterleaveUpper(d, r0, r1)), high23 = pairs(hn::InterleaveUpper(d, r2, r3));
-  store(hn::InterleaveLower(wide, low01, low23), 0);
-  store(hn::InterleaveUpper(wide, low01, low23), 1);
-  store(hn::InterleaveLower(wide, high01, high23), 2);
-  store(hn::InterleaveUpper(wide, high01, high23), 3);
+  store(hn::InterleaveLower(wide, low01, low23), to);
+  store(hn::InterleaveUpper(wide, low01, low23), to + width);
+  store(hn::InterleaveLower(wide, high01, high23), to + 2 * width);
+  store(hn::InterleaveUpper(wide, high01, high23), to + 3 * width);
 }
-template <bool kClamped, class D>
-HWY_INLINE void transpose(D d, const double* x, int64_t along, int64_t last, double* to, int64_t width) {
-  const auto r0 = load_groups<kClamped>(d, x, along, 0, last), r1 = load_groups<kClamped>(d, x, along, 1, last);
+HWY_INLINE void transpose(const Bases<double>& x, int64_t k, int64_t along, double* to, int64_t width) {
+  const hn::ScalableTag<double> d;
+  const auto r0 = load_groups(d, x.data(), k), r1 = load_groups(d, x.data(), k + along);
   hn::StoreU(hn::InterleaveLower(d, r0, r1), d, to);
   hn::StoreU(hn::InterleaveUpper(d, r0, r1), d, to + width);
 }
 
-/// One panel of `width` from `valid` rows or columns that are contiguous along the depth; what is missing repeats the last one. A panel
-/// narrower than a vector is written beyond its end, where the next depth or panel follows.
+/// One panel of `width` from rows or columns that are contiguous along the depth, `valid` of which are there; what is missing may be any of
+/// them. A panel narrower than a vector is written beyond its end, where the next depth or panel follows.
 template <class T> void pack_transposed(GemmOperand<T> x, int64_t valid, int64_t width, int64_t depth, T* to) {
   constexpr int64_t lanes = kRowLanes<T>, group = kGroup<T>;
-  const hn::ScalableTag<T> d;
-  auto band = [&](int64_t i, auto clamped) HWY_ATTR {  // of a vector's worth of rows
-    const T* from = x.data + i * x.along;
-    for (int64_t k = 0; k + group <= depth; k += group)
-      transpose<decltype(clamped)::value>(d, from + k, x.along, valid - 1 - i, to + k * width + i, width);
-  };
   for (int64_t i = 0; i < width; i += lanes) {
-    const int64_t at = std::max<int64_t>(0, std::min(i, width - lanes));  // the last vector overlaps the one before
-    at + lanes <= valid ? band(at, std::false_type()) : band(at, std::true_type());
+    const int64_t begin = std::max<int64_t>(0, std::min(i, width - lanes));  // the last vector overlaps the one before
+    const int64_t whole = begin + std::min(lanes, (valid - begin) / group * group), end = std::min(begin + lanes, width);
+    int64_t transposed = 0;
+    if (whole > begin) {  // groups that are not whole are filled with the last one
+      Bases<T> bases;
+      for (size_t g = 0; g < bases.size(); ++g)
+        bases[g] = x.data + std::min(begin + static_cast<int64_t>(g) * group, whole - group) * x.along;
+      for (; transposed + group <= depth; transposed += group)
+        transpose(bases, transposed, x.along, to + transposed * width + begin, width);
+    }
+    for (int64_t row = begin; row < end; ++row) {
+      const T* from = x.data + std::min(row, valid - 1) * x.along;
+      for (int64_t k = row < whole ? transposed : 0; k < depth; ++k) to[k * width + row] = from[k];
+    }
   }
-  for (int64_t k = depth / group * group; k < depth; ++k)
-    for (int64_t i = 0; i < width; ++i) to[k * width + i] = x.data[std::min(i, valid - 1) * x.along + k];
 }
 
 /// One panel from rows or columns that lie side by side at each depth.
 template <class T> HWY_INLINE void pack_copied(GemmOperand<T> x, int64_t valid, int64_t width, int64_t depth, T* to) {
-  for (int64_t k = 0; k < depth; ++k, to += width) {
-    copy_row(hn::ScalableTag<T>(), x.data + k * x.deep, to, valid);
-    std::fill(to + valid, to + width, T(0));
+  const hn::ScalableTag<T> d;
+  const hn::Half<decltype(d)> half;
+  constexpr int64_t lanes = kRowLanes<T>;
+  const T* from = x.data;
+  if (valid == 2 * lanes) {
+    for (int64_t k = 0; k < depth; ++k, to += 2 * lanes, from += x.deep) {
+      const auto low = hn::LoadU(d, from), high = hn::LoadU(d, from + lanes);
+      hn::StoreU(low, d, to);
+      hn::StoreU(high, d, to + lanes);
+    }
+  } else if (valid == width && valid < lanes && valid >= lanes / 2) {
+    for (int64_t k = 0; k < depth; ++k, to += width, from += x.deep) {
+      const auto low = hn::LoadU(half, from), high = hn::LoadU(half, from + width - lanes / 2);
+      hn::StoreU(low, half, to);
+      hn::StoreU(high, half, to + width - lanes / 2);
+    }
+  } else {
+    for (int64_t k = 0; k < depth; ++k, to += width, from += x.deep) {
+      copy_row(d, from, to, valid);
+      std::fill(to + valid, to + width, T(0));
+    }
   }
 }
 
@@ -142,8 +170,9 @@ template <int kLevel> class Fetch {
     lines_ = left_ = static_cast<int64_t>((begin + static_cast<uintptr_t>(bytes) - 1) / kLine - begin / kLine) + 1;
     skip_ = static_cast<uintptr_t>(row - lines_ * static_cast<int64_t>(kLine));
   }
+  bool done() const { return rows_ <= 0; }
   HWY_INLINE void step() {
-    if (rows_ <= 0) return;
+    if (done()) return;
     __builtin_prefetch(reinterpret_cast<const void*>(at_), 0, kLevel);
     at_ += kLine;
     if (--left_ == 0) left_ = lines_, at_ += skip_, --rows_;
@@ -215,21 +244,44 @@ template <class T, int kCount> constexpr std::array<Tile<T>, kTileRows> tiles_of
 template <class T> void multiply(const GemmBlock<T>& m) {
   static constexpr std::array<std::array<Tile<T>, kTileRows>, 2> tiles = {tiles_of<T, 1>(), tiles_of<T, 2>()};
   constexpr int64_t size = sizeof(T);
+  const RowPanels panels(m.rows);
   FetchL2 next = m.next.deep == 1 ? FetchL2(m.next.data, m.next_along, m.next_deep * size, m.next.along * size)
                                   : FetchL2(m.next.data, m.next_deep, m.next_along * size, m.next.deep * size);
-  const RowPanels panels(m.rows);
-  for (int64_t j = 0; j < m.columns; j += kTileColumns<T>) {
-    const int64_t columns = std::min(kTileColumns<T>, m.columns - j), width = packed_columns<T>(columns);
-    const T* b = m.b_row ? m.b + j : m.b + j * m.depth;
-    const auto& of_rows = tiles[columns > kRowLanes<T>];
+  auto columns_at = [&](int64_t j) { return std::min(kTileColumns<T>, m.columns - j); };
+  auto b_at = [&](int64_t j) { return m.b_row ? m.b + j : m.b + j * m.depth; };
+  auto fetch_b = [&](int64_t j) {
+    if (j >= m.columns) return FetchL2();
+    return m.b_row ? FetchL2(b_at(j), m.depth, columns_at(j) * size, m.b_row * size)
+                   : FetchL2(b_at(j), 1, packed_columns<T>(columns_at(j)) * m.depth * size, 0);
+  };
+  auto fetch_c = [&](int64_t i, int64_t j) { return FetchL1(m.c + i * m.c_row + j, kTileRows, columns_at(j) * size, m.c_row * size); };
+  auto multiply_tile = [&](int64_t p, int64_t j, FetchL1 next_c, FetchL2& fetch) {
+    const int64_t i = panels.begin(p), height = panels.begin(p + 1) - i, columns = columns_at(j);
+    tiles[columns > kRowLanes<T>][static_cast<size_t>(height - 1)](m.depth, m.a + i * m.depth, b_at(j),
+                                                                   m.b_row ? m.b_row : packed_columns<T>(columns), m.c + i * m.c_row + j,
+                                                                   m.c_row, columns, m.add, next_c, fetch);
+  };
+  if (m.columns * m.depth * size <= kNearBytes) {  // all of b is near: c is written row by row
+    for (int64_t p = 0; p < panels.count; ++p)
+      for (int64_t j = 0; j < m.columns; j += kTileColumns<T>) {
+        const bool last = j + kTileColumns<T> >= m.columns;
+        multiply_tile(p, j,
+                      !last                  ? fetch_c(panels.begin(p), j + kTileColumns<T>)
+                      : p + 1 < panels.count ? fetch_c(panels.begin(p + 1), 0)
+                                             : FetchL1(),
+                      next);
+      }
+    return;
+  }
+  for (int64_t j = 0; j < m.columns; j += kTileColumns<T>) {  // a panel of b stays near
+    FetchL2 next_b = fetch_b(j + kTileColumns<T>);
     for (int64_t p = 0; p < panels.count; ++p) {
-      const int64_t i = panels.begin(p), end = panels.begin(p + 1), height = end - i;
-      const FetchL1 next_c = p + 1 < panels.count ? FetchL1(m.c + end * m.c_row + j, kTileRows, columns * size, m.c_row * size)
-                             : j + columns < m.columns
-                                 ? FetchL1(m.c + j + columns, kTileRows, std::min(columns, m.columns - j - columns) * size, m.c_row * size)
-                                 : FetchL1();
-      of_rows[static_cast<size_t>(height - 1)](m.depth, m.a + i * m.depth, b, m.b_row ? m.b_row : width, m.c + i * m.c_row + j, m.c_row,
-                                               columns, m.add, next_c, next);
+      const bool last = p + 1 == panels.count;
+      multiply_tile(p, j,
+                    !last                             ? fetch_c(panels.begin(p + 1), j)
+                    : j + kTileColumns<T> < m.columns ? fetch_c(0, j + kTileColumns<T>)
+                                                      : FetchL1(),
+                    next_b.done() ? next : next_b);
     }
   }
 }
@@ -267,18 +319,23 @@ HWY_INLINE void dot_tile(int64_t depth, GemmOperand<T> a, GemmOperand<T> b, T* c
   }
 }
 
-template <class T, int kRows>
-HWY_INLINE void dot_rows(int64_t columns, int64_t depth, GemmOperand<T> a, GemmOperand<T> b, T* c, int64_t c_row, bool add) {
-  int64_t j = 0;
-  for (; j + 4 <= columns; j += 4) dot_tile<T, kRows, 4>(depth, a, b.at(j, 0), c + j, c_row, add);
-  for (; j < columns; ++j) dot_tile<T, kRows, 1>(depth, a, b.at(j, 0), c + j, c_row, add);
+/// Calls f(first, count) for fours and what is left of n one by one; count is a constant.
+template <class F> HWY_INLINE void by_fours(int64_t n, F&& f) {
+  int64_t i = 0;
+  for (; i + 4 <= n; i += 4) f(i, std::integral_constant<int, 4>());
+  for (; i < n; ++i) f(i, std::integral_constant<int, 1>());
 }
 
 template <class T>
 void dot(int64_t rows, int64_t columns, int64_t depth, GemmOperand<T> a, GemmOperand<T> b, T* c, int64_t c_row, bool add) {
-  int64_t i = 0;
-  for (; i + 4 <= rows; i += 4) dot_rows<T, 4>(columns, depth, a.at(i, 0), b, c + i * c_row, c_row, add);
-  for (; i < rows; ++i) dot_rows<T, 1>(columns, depth, a.at(i, 0), b, c + i * c_row, c_row, add);
+  auto tile_at = [&](int64_t i, auto height, int64_t j, auto width) HWY_ATTR {
+    dot_tile<T, decltype(height)::value, decltype(width)::value>(depth, a.at(i, 0), b.at(j, 0), c + i * c_row + j, c_row, add);
+  };
+  if (rows > columns) {  // what is larger comes from memory once
+    by_fours(rows, [&](int64_t i, auto height) { by_fours(columns, [&](int64_t j, auto width) { tile_at(i, height, j, width); }); });
+  } else {
+    by_fours(columns, [&](int64_t j, auto width) { by_fours(rows, [&](int64_t i, auto height) { tile_at(i, height, j, width); }); });
+  }
 }
 
 }  // namespace

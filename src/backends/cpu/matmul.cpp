@@ -74,11 +74,11 @@ template <class T> class Matmul final : public Kernel {
         lanes_(lanes(product)),
         gemm_(shape(product), {.rows_done = static_cast<bool>(epilogue_),
                                .no_c = epilogue_.consumes(),
-                               .b_packed = constant_b && packing_pays(product),
+                               .b_packed = constant_b && packed_each_time(product),
                                .threads = lanes_ > 1 ? 1 : 0}) {
     lane_bytes_ = (gemm_.scratch_bytes() + 63) / 64 * 64;
     workspace_bytes = lanes_ * lane_bytes_;
-    if (constant_b && packing_pays(product)) packing = {1, gemm_.packed_bytes(), gemm_.packed_format()};
+    if (constant_b && packed_each_time(product)) packing = {1, gemm_.packed_bytes(), gemm_.packed_format()};
   }
 
   void pack(const void* b, void* packed) override { gemm_.pack(static_cast<const T*>(b), static_cast<T*>(packed)); }
@@ -107,8 +107,8 @@ template <class T> class Matmul final : public Kernel {
     return std::clamp<int64_t>(static_cast<int64_t>(p.flops() / 2e6), 1, pool_threads());
   }
   static GemmShape shape(const Product& p) { return {p.m, p.n, p.k, p.a_transposed, p.b_transposed}; }
-  /// Few rows read all of b once, wherever it lies.
-  static bool packing_pays(const Product& p) { return p.products() == 1 && p.m > 16; }
+  /// Whether b would be packed at every run, which pays for keeping it so.
+  static bool packed_each_time(const Product& p) { return p.products() == 1 && Gemm<T>(shape(p)).packs_b(); }
 
   Product product_;
   Epilogue epilogue_;
