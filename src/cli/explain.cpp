@@ -4,6 +4,7 @@
 
 #include "base/file.h"
 #include "cli/console.h"
+#include "cli/explain_gpt.h"
 #include "cli/explain_page.h"
 #include "cli/training_options.h"
 #include "cli/verbs.h"
@@ -24,7 +25,8 @@ const char* name_of(MemoryHolder::Kind kind) {
 
 Json as_json(const ExplainedKernel& k) {
   Json::Array results(k.results.begin(), k.results.end()), reads;
-  for (size_t r : k.reads) reads.push_back(static_cast<int64_t>(r));
+  for (size_t r : k.reads)
+    reads.emplace_back(static_cast<int64_t>(r));  // built in its place: a moved temporary makes g++ 12 warn of members it does not have
   Json out = Json::Object{{"name", k.name}, {"module", k.module}, {"phase", name_of(k.phase)}, {"record", k.record}};
   out.set("results", std::move(results)).set("reads", std::move(reads)).set("ops", k.ops).set("flops", k.flops);
   return out.set("bytes", k.bytes).set("workspace_bytes", k.workspace_bytes).set("leaves", k.leaves);
@@ -64,17 +66,23 @@ Json as_json(const ProgramExplanation& p) {
                       {"passes", passes},        {"unfused", unfused}, {"memory", as_json(p.memory)}};
 }
 
-int run(const Arguments& args) {
+ExplainSubject zoo_subject(const Arguments& args) {
   TrainConfig config = config_from(args, 0);
   config.batch_size = args.integer("--batch", config.batch_size);
-  Trainer trainer(config);
+  auto trainer = std::make_shared<Trainer>(config);
+  const TrainConfig& chosen = trainer->config();
+  return {chosen.model, chosen.data, chosen.batch_size, chosen.threads, [trainer](bool training) { trainer->rehearse(training); }};
+}
+
+int run(const Arguments& args) {
+  const ExplainSubject subject = args.text("--model") == "gpt" ? gpt_subject(args) : zoo_subject(args);
   const bool evaluation = args.has("--evaluation");
   flush();  // the first weights are a program too, and not the one that was asked for
   Explainer explainer;
-  trainer.rehearse(!evaluation);
+  subject.rehearse(!evaluation);
 
   const std::string what =
-      fmt::format("{} of {}, batch {}", evaluation ? "evaluation" : "training step", trainer.config().model, trainer.config().batch_size);
+      fmt::format("{} of {}, batch {}", evaluation ? "evaluation" : "training step", subject.model, subject.batch_size);
   Json::Array programs;
   std::string words;
   for (const ProgramExplanation& p : explainer.programs()) {
@@ -84,10 +92,10 @@ int run(const Arguments& args) {
   }
   const Json all = Json::Object{{"version", version()},
                                 {"what", what},
-                                {"data", trainer.config().data},
-                                {"model", trainer.config().model},
-                                {"batch_size", trainer.config().batch_size},
-                                {"threads", trainer.config().threads},
+                                {"data", subject.data},
+                                {"model", subject.model},
+                                {"batch_size", subject.batch_size},
+                                {"threads", subject.threads},
                                 {"programs", programs}};
   if (args.has("--html")) write_file_atomically(args.text("--html"), explain_page(all));
   if (args.has("--json")) print_result(all.dump() + "\n");
@@ -100,7 +108,8 @@ int run(const Arguments& args) {
 Verb explain_verb() {
   return {"explain",
           "shows what becomes of a step: passes, fusion, kernels, memory",
-          {{"DATA", "as in suanli train; only shapes and classes matter; default glyphs", false}},
+          {{"DATA", "as in suanli train; only shapes and classes matter; default glyphs. For --model gpt: random:tokens=256?vocab=5000",
+            false}},
           with_training_options({
               {"--batch", Takes::integer, "N", "short for --batch-size", "", 1, 1e9},
               {"--evaluation", Takes::nothing, "", "evaluating a batch instead of training with it"},
@@ -108,7 +117,8 @@ Verb explain_verb() {
               {"--html", Takes::text, "FILE", "draws the graph on one page that needs no network"},
               {"--json", Takes::nothing, "", "everything as one JSON object on stdout"},
           }),
-          {"suanli explain --model resnet18 --batch 128", "suanli explain --model cnn_b --html step.html"},
+          {"suanli explain --model resnet18 --batch 128", "suanli explain --model cnn_b --html step.html",
+           "suanli explain 'random:tokens=256?vocab=5000' --model gpt --batch 8"},
           run};
 }
 

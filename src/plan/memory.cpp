@@ -1,54 +1,77 @@
 #include "plan/memory.h"
 
-#include <iterator>
+#include <algorithm>
+#include <numeric>
 
 namespace suanli {
 
 namespace {
-int64_t aligned(int64_t n) { return (n + OffsetAllocator::kAlign - 1) / OffsetAllocator::kAlign * OffsetAllocator::kAlign; }
-}  // namespace
 
-int64_t OffsetAllocator::take(int64_t bytes) {
-  bytes = aligned(bytes);
-  if (bytes == 0) return 0;
-  for (auto it = holes_.begin(); it != holes_.end(); ++it) {
-    auto [at, size] = *it;
-    if (size < bytes) continue;
-    holes_.erase(it);
-    if (size > bytes) holes_[at + bytes] = size - bytes;
-    return at;
-  }
-  // The last hole may reach the end: grow it rather than leave it.
-  if (!holes_.empty()) {
-    auto last = std::prev(holes_.end());
-    if (last->first + last->second == end_) {
-      const int64_t at = last->first;
-      holes_.erase(last);
-      end_ = at + bytes;
-      return at;
+int64_t aligned(int64_t n) { return (n + kArenaAlign - 1) / kArenaAlign * kArenaAlign; }
+
+bool at_one_time(const ArenaBlock& a, const ArenaBlock& b) { return a.first <= b.last && b.first <= a.last; }
+
+/// Places blocks one after the other, each in a gap between those that are needed at the same time: the lowest one, or the one it fills
+/// best.
+int64_t place_in_order(std::vector<ArenaBlock>& blocks, const std::vector<uint32_t>& order, bool tightest) {
+  std::vector<const ArenaBlock*> placed;  // by offset
+  int64_t size = 0;
+  for (uint32_t i : order) {
+    ArenaBlock& b = blocks[i];
+    const int64_t bytes = aligned(b.bytes);
+    int64_t best = -1, best_gap = 0, end = 0;
+    for (const ArenaBlock* p : placed) {
+      if (!at_one_time(*p, b)) continue;
+      if (const int64_t gap = p->at - end; gap >= bytes && (best < 0 || (tightest && gap < best_gap))) best = end, best_gap = gap;
+      if (best >= 0 && !tightest) break;
+      end = std::max(end, p->at + aligned(p->bytes));
     }
+    b.at = best >= 0 ? best : end;
+    size = std::max(size, b.at + bytes);
+    placed.insert(std::upper_bound(placed.begin(), placed.end(), b.at, [](int64_t at, const ArenaBlock* p) { return at < p->at; }), &b);
   }
-  const int64_t at = end_;
-  end_ += bytes;
-  return at;
+  return size;
 }
 
-void OffsetAllocator::give(int64_t at, int64_t bytes) {
-  bytes = aligned(bytes);
-  if (bytes == 0) return;
-  auto next = holes_.lower_bound(at);
-  if (next != holes_.end() && at + bytes == next->first) {
-    bytes += next->second;
-    next = holes_.erase(next);
+}  // namespace
+
+int64_t most_alive(const std::vector<ArenaBlock>& blocks) {
+  uint32_t steps = 0;
+  for (const ArenaBlock& b : blocks) steps = std::max(steps, b.last + 1);
+  std::vector<int64_t> change(size_t{steps} + 1, 0);
+  for (const ArenaBlock& b : blocks) change[b.first] += aligned(b.bytes), change[b.last + 1] -= aligned(b.bytes);
+  int64_t alive = 0, most = 0;
+  for (int64_t c : change) most = std::max(most, alive += c);
+  return most;
+}
+
+int64_t place(std::vector<ArenaBlock>& blocks) {
+  std::vector<uint32_t> order(blocks.size());
+  std::iota(order.begin(), order.end(), 0u);
+  std::erase_if(order, [&](uint32_t i) { return blocks[i].bytes == 0; });  // they lie anywhere
+  const int64_t least = most_alive(blocks);
+  int64_t size = 0;
+  std::vector<ArenaBlock> best;
+  auto attempt = [&](const std::vector<uint32_t>& in, bool tightest) {
+    const int64_t needed = place_in_order(blocks, in, tightest);
+    if (best.empty() || needed < size) size = needed, best = blocks;
+    return size == least;
+  };
+  using Measure = double (*)(const ArenaBlock&);
+  const Measure measures[] = {
+      [](const ArenaBlock& b) { return static_cast<double>(b.bytes); },
+      [](const ArenaBlock& b) { return static_cast<double>(b.bytes) * (b.last - b.first + 1); },
+      [](const ArenaBlock& b) { return static_cast<double>(b.last - b.first); },
+  };
+  bool done = order.empty() || attempt(order, false);  // as they come about: often there is nothing to gain
+  for (Measure measure : measures) {
+    if (done) break;
+    std::vector<uint32_t> sorted = order;
+    std::stable_sort(sorted.begin(), sorted.end(), [&](uint32_t a, uint32_t b) { return measure(blocks[a]) > measure(blocks[b]); });
+    done = attempt(sorted, false) || attempt(sorted, true);
   }
-  if (next != holes_.begin()) {
-    auto before = std::prev(next);
-    if (before->first + before->second == at) {
-      before->second += bytes;
-      return;
-    }
-  }
-  holes_[at] = bytes;
+  if (!best.empty()) blocks = std::move(best);
+  return size;
 }
 
 }  // namespace suanli

@@ -1,7 +1,7 @@
 // Where values lie in the arena of a plan.
 #pragma once
 #include <cstdint>
-#include <map>
+#include <vector>
 
 #include "runtime/step.h"
 
@@ -9,17 +9,21 @@ namespace suanli {
 
 inline int64_t bytes_of(const ValueDesc& v) { return v.shape.numel() * itemsize(v.dtype); }
 
-/// Offsets in one arena: first fit by address. Taken and given back in execution order, so that lifetimes that do not overlap share bytes.
-class OffsetAllocator {
- public:
-  static constexpr int64_t kAlign = 64;
-  int64_t take(int64_t bytes);
-  void give(int64_t at, int64_t bytes);
-  int64_t end() const { return end_; }
+/// What values and workspaces are aligned to.
+inline constexpr int64_t kArenaAlign = 64;
 
- private:
-  std::map<int64_t, int64_t> holes_;
-  int64_t end_ = 0;
+/// Bytes that are needed from one step to another, both included, and where they come to lie.
+struct ArenaBlock {
+  int64_t bytes;
+  uint32_t first, last;
+  int64_t at = 0;
 };
+
+/// Most bytes that are needed at one time: no arena can be smaller.
+int64_t most_alive(const std::vector<ArenaBlock>& blocks);
+
+/// Gives every block a place, so that none that are needed at the same time overlap, in as small an arena as one of a few greedy orders
+/// finds (the problem, dynamic storage allocation, is NP-complete: Garey & Johnson 1979, SR2). Returns its size.
+int64_t place(std::vector<ArenaBlock>& blocks);
 
 }  // namespace suanli

@@ -19,7 +19,7 @@ struct Value {
   int last_use = -1;     // the last step that reads its bytes (as root)
   int64_t update = -1;   // of the tape: it may be written over a cell's former value
   uint8_t escapes = 0;   // read by another unit than its own, or leaves the program
-  Place place{Place::arena, -1};
+  Place place{Place::arena, -1};  // arena: the number of a block, until all are placed
 };
 
 class Builder {
@@ -44,7 +44,7 @@ class Builder {
     for (size_t u = 0; u < units_.size(); ++u) add_step(static_cast<int>(u));
     for (auto& s : plan_->steps) s.step.attr = &s.attr;  // the vector may have moved them
     for (const Leaving& l : program_.leaving) plan_->outputs.push_back({l.record, l.result, place_of(l.value)});
-    plan_->arena_bytes = arena_.end();
+    place_blocks();
     if (plan_listener) plan_listener->planned(*plan_, tape);
   }
   std::unique_ptr<Plan> take() { return std::move(plan_); }
@@ -110,15 +110,11 @@ class Builder {
       in = std::move(fused.in), out = std::move(fused.out);
     }
     s.step.attr = &s.attr;
-    std::vector<Value*> dying;
     std::vector<Ref> roots;
     for (const Ref& r : in) {
       s.in.push_back(place_of(r));
       s.step.in.push_back(program_.desc(r));
-      const Ref root = program_.root(r);
-      roots.push_back(root);
-      if (root.kind == Ref::record && value(root).last_use == u && std::find(dying.begin(), dying.end(), &value(root)) == dying.end())
-        dying.push_back(&value(root));
+      roots.push_back(program_.root(r));
     }
     std::vector<uint8_t> taken(in.size(), 0);  // inputs whose bytes became a result's
     for (size_t k = 0; k < out.size(); ++k) {
@@ -130,37 +126,50 @@ class Builder {
       } else if (v.last_use < 0 && op_def(s.step.op).optional >> k & 1) {
         v.place = {Place::none, 0};
       } else if (const size_t reused = dying_input(u, s, roots, k, v.desc, taken); reused < in.size()) {
-        Value& before = value(roots[reused]);
-        v.place = before.place;
-        dying.erase(std::find(dying.begin(), dying.end(), &before));
+        v.place = value(roots[reused]).place;
         for (size_t i = 0; i < roots.size(); ++i) taken[i] |= same_value(roots[i], roots[reused]);
       } else {
-        v.place = {Place::arena, arena_.take(bytes_of(v.desc))};
+        v.place = {Place::arena, new_block(bytes_of(v.desc), u)};
       }
-      if (v.place.kind == Place::arena)
-        plan_->arena.push_back({v.place.at, bytes_of(v.desc), static_cast<uint32_t>(u), static_cast<uint32_t>(std::max(u, v.last_use)),
-                                program_.record(out[k].index).origin, false});
+      if (v.place.kind == Place::arena) {
+        const auto last = static_cast<uint32_t>(std::max(u, v.last_use));
+        blocks_[static_cast<size_t>(v.place.at)].last = last;
+        plan_->arena.push_back({v.place.at, bytes_of(v.desc), static_cast<uint32_t>(u), last, program_.record(out[k].index).origin, false});
+      }
       s.out.push_back(v.place);
       s.out_records.push_back(program_.record(out[k].index).origin);
       s.step.out.push_back(v.desc);
-      if (v.last_use < 0) dying.push_back(&v);  // nobody reads it
     }
     if (tier_ == Tier::planned)
       for (size_t i = 0; i < roots.size() && i < 32; ++i)
         if (roots[i].kind == Ref::leaf && constant_[roots[i].index]) s.step.constant |= 1u << i;
     s.kernel = backend(plan_->device).prepare(s.step);
     if (s.kernel->workspace_bytes > 0) {
-      s.workspace_at = arena_.take(s.kernel->workspace_bytes);
-      arena_.give(s.workspace_at, s.kernel->workspace_bytes);
+      s.workspace_at = new_block(s.kernel->workspace_bytes, u);
       plan_->arena.push_back(
           {s.workspace_at, s.kernel->workspace_bytes, static_cast<uint32_t>(u), static_cast<uint32_t>(u), s.record, true});
     }
     const Cost cost = step_cost(s.step);
     s.flops = cost.flops, s.bytes = cost.bytes;
     plan_->flops += s.flops;
-    for (Value* v : dying)
-      if (v->place.kind == Place::arena) arena_.give(v->place.at, bytes_of(v->desc));
     plan_->steps.push_back(std::move(s));
+  }
+
+  int64_t new_block(int64_t bytes, int u) {
+    blocks_.push_back({bytes, static_cast<uint32_t>(u), static_cast<uint32_t>(u)});
+    return static_cast<int64_t>(blocks_.size() - 1);
+  }
+  /// Numbers of blocks become offsets.
+  void place_blocks() {
+    plan_->arena_bytes = place(blocks_);
+    auto settle = [&](int64_t& at) { at = blocks_[static_cast<size_t>(at)].at; };
+    for (PlannedStep& s : plan_->steps) {
+      for (auto* places : {&s.in, &s.out})
+        for (Place& p : *places)
+          if (p.kind == Place::arena) settle(p.at);
+      if (s.kernel->workspace_bytes > 0) settle(s.workspace_at);
+    }
+    for (PlannedBytes& b : plan_->arena) settle(b.at);
   }
 
   /// The input in the arena that nobody reads after this step and in whose place result k may be written; in.size() if there is none.
@@ -192,7 +201,7 @@ class Builder {
   std::vector<Value> values_;
   std::vector<int> leaf_last_use_;      // by leaf: the last step that reads it
   std::vector<uint8_t> leaf_leaves_;    // by leaf: whether something outside will hold it as a result
-  OffsetAllocator arena_;
+  std::vector<ArenaBlock> blocks_;
 };
 
 }  // namespace

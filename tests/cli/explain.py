@@ -63,7 +63,33 @@ def test_environment():
     same(done.stderr, "", "off")
 
 
+def test_gpt():
+    b, t, v, c = 2, 64, 300, 256
+    e = ok_json("explain", f"random:tokens={t}?vocab={v}", "--model", "gpt", "--batch", b)
+    same((e["model"], e["batch_size"], len(e["programs"])), ("gpt", b, 1), "what")
+    p = e["programs"][0]
+    same({k["phase"] for k in p["kernels"]}, {"forward", "backward", "update"}, "phases")
+    product = 2 * b * t * c * v  # what is fused behind one adds an operation or some tens for each of its elements
+    head = [k["flops"] for k in p["kernels"] if k["module"] == "lm_head" and k["name"].startswith("matmul")]
+    check(len(head) == 3 and all(product <= f <= 1.2 * product for f in head), f"the head's product and its two gradients: {head}, {product}")
+    weights = 4 * (v * c + t * c + 4 * (12 * c * c + 13 * c) + 2 * c + c * v)
+    same(p["memory"]["overwritten_bytes"], 3 * weights, "weights and AdamW's moments are written in place")
+    evaluation = ok_json("explain", f"random:tokens={t}?vocab={v}", "--model", "gpt", "--batch", b, "--evaluation")["programs"][0]
+    same({k["phase"] for k in evaluation["kernels"]}, {"forward"}, "an evaluation")
+
+
+def test_every_model_of_the_zoo():
+    known = run("explain", "--model", "nothing").stderr
+    models = re.search(r"There are ([^.]*)\.", known).group(1).split(", ")
+    check(len(models) >= 5, known)
+    for model in models:
+        e = ok_json("explain", "random:3x64x64?classes=5&samples=32", "--model", model, "--batch", 2)
+        same((e["model"], e["batch_size"], len(e["programs"])), (model, 2, 1), model)
+
+
 def test_errors():
+    fails(2, "a gpt reads tokens", args=["explain", "glyphs", "--model", "gpt"])
+    fails(2, "--lr is not for --model gpt", args=["explain", "--model", "gpt", "--lr", "1"])
     fails(3, "is no option of explain", args=["explain", "--modle", "mlp"])
     fails(3, "model 'nothing'", args=["explain", "--model", "nothing"])
     fails(3, "nowhere", args=["explain", TINY, *FAST, "--html", "nowhere/p.html"])

@@ -1,6 +1,7 @@
 // The memory plan, checked by what it does: every read must meet one whole, untouched write.
 #include <cmath>
 
+#include "base/philox.h"
 #include "gtest/gtest.h"
 #include "plan/memory.h"
 #include "plan/planned.h"
@@ -32,7 +33,7 @@ void expect_reads_of_intact_writes(const Plan& plan) {
     const Interval workspace{s.workspace_at, s.kernel->workspace_bytes};
     for (size_t k = 0; k < made.size(); ++k) {
       ASSERT_LE(made[k].at + made[k].bytes, plan.arena_bytes);
-      EXPECT_EQ(made[k].at % OffsetAllocator::kAlign, 0);
+      EXPECT_EQ(made[k].at % kArenaAlign, 0);
       for (size_t j = 0; j < k; ++j) EXPECT_FALSE(made[k].overlaps(made[j])) << "two results in one place";
       for (const Interval& r : read) EXPECT_TRUE(!made[k].overlaps(r) || made[k] == r) << "a result over a part of an input";
       EXPECT_FALSE(workspace.bytes > 0 && workspace.overlaps(made[k]));
@@ -46,6 +47,41 @@ void expect_reads_of_intact_writes(const Plan& plan) {
     }
   }
   for (const PlannedOutput& o : plan.outputs) EXPECT_NE(o.place.kind, Place::arena) << "a result that leaves has a storage of its own";
+}
+
+TEST(ArenaPlacement, NothingOverlapsAndGapsAreSmall) {
+  PhiloxStream random(7, 0);
+  for (int round = 0; round < 200; ++round) {
+    const auto steps = static_cast<uint32_t>(1 + random.below(40));
+    std::vector<ArenaBlock> blocks;
+    for (uint64_t n = random.below(60); n-- > 0;) {
+      const auto first = static_cast<uint32_t>(random.below(steps)), last = first + static_cast<uint32_t>(random.below(steps - first));
+      blocks.push_back({static_cast<int64_t>(random.below(5) == 0 ? 0 : random.below(1 << (4 + random.below(12)))), first, last});
+    }
+    const int64_t size = place(blocks);
+    int64_t end = 0, total = 0;
+    for (size_t i = 0; i < blocks.size(); ++i) {
+      const ArenaBlock& a = blocks[i];
+      if (a.bytes == 0) continue;
+      EXPECT_EQ(a.at % kArenaAlign, 0);
+      end = std::max(end, a.at + a.bytes), total += a.bytes + kArenaAlign;
+      for (size_t j = 0; j < i; ++j) {
+        const ArenaBlock& b = blocks[j];
+        const bool meet = b.bytes > 0 && a.first <= b.last && b.first <= a.last;
+        EXPECT_FALSE(meet && a.at < b.at + b.bytes && b.at < a.at + a.bytes) << "round " << round;
+      }
+    }
+    EXPECT_LE(end, size);
+    EXPECT_GE(size, most_alive(blocks));
+    EXPECT_LE(size, std::max(total, int64_t{0}));
+  }
+}
+
+TEST(ArenaPlacement, ALargeBlockIsNotLeftWithoutRoomBySmallOnes) {
+  // As they come about: a small block would lie at the bottom of what the large one could have had, then another behind it, and so on.
+  std::vector<ArenaBlock> blocks{{1024, 0, 1}, {64, 1, 4}, {1024, 2, 3}, {64, 3, 6}, {1024, 4, 5}, {64, 5, 7}, {1024, 6, 7}};
+  EXPECT_EQ(most_alive(blocks), 1024 + 128);
+  EXPECT_EQ(place(blocks), 1024 + 128);
 }
 
 struct Network {
@@ -79,6 +115,22 @@ struct Training {
   optim::SGD opt;
   Tensor x, y;
 };
+
+TEST(ArenaPlacement, TrainingStepsTakeLittleMoreThanIsAlive) {
+  for (const Network& n : networks) {
+    Training t(n);
+    const Tensor loss = t.record();
+    const auto plan = plan_of_pending();
+    std::vector<ArenaBlock> values;  // a value in the place of another one meets it at one step: counted once
+    for (const PlannedBytes& b : plan->arena) {
+      auto same = [&](const ArenaBlock& v) { return v.at == b.at && v.bytes == b.bytes && v.last == b.first; };
+      if (auto before = std::find_if(values.begin(), values.end(), same); before != values.end() && !b.workspace) before->last = b.last;
+      else values.push_back({b.bytes, b.first, b.last, b.at});
+    }
+    EXPECT_LE(plan->arena_bytes, most_alive(values) * 105 / 100) << n.name;
+    flush();
+  }
+}
 
 TEST(MemoryPlan, ReadsMeetIntactWrites) {
   for (const Network& n : networks) {

@@ -1,4 +1,4 @@
-#include "backends/cpu/dot_roofs.h"
+#include "backends/cpu/roof_loops.h"
 
 #include <oneapi/dnnl/dnnl.hpp>
 #include <vector>
@@ -71,18 +71,18 @@ constexpr int64_t kSize = 512;
 }  // namespace
 
 #if defined(__x86_64__)
-DotLoop bf16_dot_loop() { return __builtin_cpu_supports("avx512bf16") ? DotLoop{bf16_dots, 12 * 64} : DotLoop{}; }
-DotLoop int8_dot_loop() {
+RoofLoop bf16_dot_loop() { return __builtin_cpu_supports("avx512bf16") ? RoofLoop{bf16_dots, 12 * 64} : RoofLoop{}; }
+RoofLoop int8_dot_loop() {
   if (__builtin_cpu_supports("avx512vnni")) return {int8_dots, 12 * 128};
   if (__builtin_cpu_supports("avxvnni")) return {int8_dots_256, 12 * 64};
   return {};
 }
 #else
-DotLoop bf16_dot_loop() { return {}; }
-DotLoop int8_dot_loop() { return {}; }
+RoofLoop bf16_dot_loop() { return {}; }
+RoofLoop int8_dot_loop() { return {}; }
 #endif
 
-DotLoop product_loop(Product kind) {
+RoofLoop product_loop(Product kind) {
   using dt = dnnl::memory::data_type;
   const bool bf16 = kind == Product::bf16;
   const auto isa = dnnl_get_effective_cpu_isa();

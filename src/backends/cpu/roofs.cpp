@@ -70,7 +70,7 @@ double read_all(const float* from, int64_t n) {
 HWY_AFTER_NAMESPACE();
 
 #if HWY_ONCE
-#include "backends/cpu/dot_roofs.h"
+#include "backends/cpu/roof_loops.h"
 #include "base/thread_pool.h"
 #include "suanli/runtime.h"
 
@@ -120,10 +120,10 @@ Roof loop_roof(const std::function<void(int64_t)>& loop, double operations, int 
 Roof faster(const Roof& a, const Roof& b) { return {std::max(a.one, b.one), std::max(a.all, b.all)}; }
 
 /// Loops over registers are what vector units can do; tile units (AMX) are reached through a product of oneDNN.
-Roof dot_roof(const DotLoop& loop, Product kind, int threads) {
+Roof dot_roof(const RoofLoop& loop, Product kind, int threads) {
   Roof roof;
   if (loop.run) roof = loop_roof(loop.run, loop.operations, threads);
-  const DotLoop product = product_loop(kind);
+  const RoofLoop product = product_loop(kind);
   return product.run ? faster(roof, loop_roof(product.run, product.operations, threads)) : roof;
 }
 
@@ -168,15 +168,22 @@ class Arrays {
 };
 
 }  // namespace
+
+RoofLoop f32_loop() {
+  constexpr double kPerLane = 12 * 2;  // chains, each of a multiplication and an addition
+  return {[](int64_t n) { sink = HWY_DYNAMIC_DISPATCH(multiply_add_f32)(n); },
+          kPerLane * static_cast<double>(HWY_DYNAMIC_DISPATCH(lanes_f32)())};
+}
+
 }  // namespace cpu
 
 Roofs measure_roofs() {
   using namespace cpu;
   Roofs r{
       .cpu = cpu_model(), .isa = isa(), .threads = pool_threads(), .f32 = {}, .f64 = {}, .bf16 = {}, .int8 = {}, .copy = {}, .read = {}};
-  const auto lanes = static_cast<double>(HWY_DYNAMIC_DISPATCH(lanes_f32)());
-  r.f32 = loop_roof([](int64_t n) { sink = HWY_DYNAMIC_DISPATCH(multiply_add_f32)(n); }, 24 * lanes, r.threads);
-  r.f64 = loop_roof([](int64_t n) { sink = HWY_DYNAMIC_DISPATCH(multiply_add_f64)(n); }, 12 * lanes, r.threads);
+  const RoofLoop f32 = f32_loop();
+  r.f32 = loop_roof(f32.run, f32.operations, r.threads);
+  r.f64 = loop_roof([](int64_t n) { sink = HWY_DYNAMIC_DISPATCH(multiply_add_f64)(n); }, f32.operations / 2, r.threads);
   r.bf16 = dot_roof(bf16_dot_loop(), Product::bf16, r.threads);
   r.int8 = dot_roof(int8_dot_loop(), Product::int8, r.threads);
   Arrays arrays;

@@ -1,4 +1,4 @@
-// Loops of the dot-product instructions that some CPUs have, for measuring what these can do.
+// Loops that do nothing but what a CPU can do best, for measuring its roofs: multiply-adds, and the dot-product instructions that some have.
 #pragma once
 #include <cstdint>
 #include <functional>
@@ -6,18 +6,21 @@
 namespace suanli::cpu {
 
 /// run(iterations) does `operations` multiplications and additions per iteration; empty where the CPU has no such instructions.
-struct DotLoop {
+struct RoofLoop {
   std::function<void(int64_t)> run;
   double operations = 0;
 };
 
+/// Multiply-adds in f32 on registers alone, on the calling thread; the widest vectors that own kernels use.
+RoofLoop f32_loop();
+
 /// AVX512_BF16's vdpbf16ps, or AVX_VNNI's and AVX512_VNNI's vpdpbusd, on registers alone.
-DotLoop bf16_dot_loop();
-DotLoop int8_dot_loop();
+RoofLoop bf16_dot_loop();
+RoofLoop int8_dot_loop();
 
 enum class Product { bf16, int8 };
 /// oneDNN's product of two 512×512 matrices on the calling thread, for CPUs whose tile units (AMX) only such a product reaches. Empty
 /// where oneDNN would have to compute it with other instructions.
-DotLoop product_loop(Product kind);
+RoofLoop product_loop(Product kind);
 
 }  // namespace suanli::cpu

@@ -1,0 +1,15 @@
+// What suanli explain explains.
+#pragma once
+#include <cstdint>
+#include <functional>
+#include <string>
+
+namespace suanli::cli {
+
+struct ExplainSubject {
+  std::string model, data;
+  int64_t batch_size, threads;
+  std::function<void(bool training)> rehearse;  // plans a step's programs, or an evaluation's
+};
+
+}  // namespace suanli::cli
