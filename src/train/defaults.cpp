@@ -13,6 +13,7 @@ struct Choice {
 };
 
 Choice model_for(const Shape& sample) {
+  if (sample.rank() == 1) return {"tabular", "the samples are rows of numbers"};
   if (sample.rank() != 3) return {"mlp", "the samples are no pictures"};
   constexpr int64_t kLeastSide = 10;  // of cnn_b: two 3×3 convolutions, each with pooling
   if (std::min(sample[1], sample[2]) < kLeastSide) return {"mlp", "the pictures are too small for convolutions"};

@@ -7,7 +7,7 @@
 #include <tuple>
 
 #include "base/text.h"
-#include "base/zip.h"
+#include "data/zip.h"
 #include "suanli/train.h"
 #include "train/pickle.h"
 
@@ -55,7 +55,11 @@ struct View {
 class TorchFile {
  public:
   explicit TorchFile(const std::string& path)
-      : zip_(path), root_(find_root()), program_(read_program()), pickle_(program_, where(), allowed) {}
+      : zip_(path),
+        file_bytes_(FileReader(path).size()),
+        root_(find_root()),
+        program_(read_program()),
+        pickle_(program_, where(), allowed) {}
 
   NamedTensors tensors() {
     const Value& dict = state_dict();
@@ -74,31 +78,47 @@ class TorchFile {
     throw InputError(str(where(), " ", what, ". Save model.state_dict() with torch.save, or use safetensors."));
   }
 
-  /// All entries lie in one folder, named as the file was when it was saved.
+  /// All members lie in one folder, named as the file was when it was saved.
   std::string find_root() const {
-    for (const ZipEntry& e : zip_.entries()) {
-      const size_t slash = e.name.find('/');
-      if (slash == std::string::npos || e.name.substr(slash) != "/data.pkl") continue;
-      const std::string root = e.name.substr(0, slash + 1);
+    for (const data::ZipMember& m : zip_.members()) {
+      const size_t slash = m.name.find('/');
+      if (slash == std::string::npos || m.name.substr(slash) != "/data.pkl") continue;
+      const std::string root = m.name.substr(0, slash + 1);
       if (zip_.find(root + "constants.pkl"))
         throw InputError(str(zip_.path(), ": is a TorchScript program. Save its state_dict() with torch.save, or use safetensors."));
+      for (const data::ZipMember& other : zip_.members())
+        if (!other.name.starts_with(root) || other.name.find("..") != std::string::npos)
+          throw InputError(str(zip_.path(), ": member '", other.name, "' lies outside of ", root, ". Do not trust this file."));
       return root;
     }
     throw InputError(str(zip_.path(), ": is a ZIP archive without data.pkl, no PyTorch file. Save model.state_dict() with torch.save."));
   }
 
-  std::string read_program() const {
-    if (const ZipEntry* order = zip_.find(root_ + "byteorder")) {
-      std::string text(std::min<uint64_t>(order->bytes, 16), '\0');
-      if (order->bytes == text.size()) zip_.read(*order, text.data());
+  /// torch.save compresses nothing, so what a member claims is bounded by the file.
+  const data::ZipMember& member(const std::string& name) const {
+    const data::ZipMember* m = zip_.find(root_ + name);
+    if (!m) refuse(str("needs '", root_, name, "', which is not in the archive"));
+    if (m->deflated)
+      throw InputError(str(zip_.path(), ": member '", m->name, "' is compressed, which torch.save never does. Save it again."));
+    return *m;
+  }
+  void read_member(const data::ZipMember& m, void* to) {
+    zip_.start(m);
+    zip_.read(to, m.size);
+  }
+
+  std::string read_program() {
+    if (zip_.find(root_ + "byteorder")) {
+      const data::ZipMember& order = member("byteorder");
+      std::string text(std::min<uint64_t>(order.size, 16), '\0');
+      if (order.size == text.size()) read_member(order, text.data());
       if (text != "little")
         throw InputError(str(zip_.path(), ": its byte order is '", text, "', little is expected. Save it again on another machine."));
     }
-    const ZipEntry& e = *zip_.find(root_ + "data.pkl");
-    if (e.bytes > kLongestPickle || e.bytes > zip_.size())
-      refuse(str("announces ", e.bytes, " bytes, at most ", kLongestPickle, " are read"));
-    std::string program(e.bytes, '\0');
-    zip_.read(e, program.data());
+    const data::ZipMember& m = member("data.pkl");
+    if (m.size > kLongestPickle) refuse(str("announces ", m.size, " bytes, at most ", kLongestPickle, " are read"));
+    std::string program(m.size, '\0');
+    read_member(m, program.data());
     return program;
   }
 
@@ -185,19 +205,18 @@ class TorchFile {
 
   Tensor read(const std::string& name, const View& v) {
     const int64_t elements = checked_elements(name, v), size = itemsize(v.dtype);
-    const ZipEntry* entry = zip_.find(str(root_, "data/", v.key));
-    if (!entry) refuse(str("needs '", root_, "data/", v.key, "' for '", name, "', which is not in the archive"));
-    if (entry->bytes > zip_.size() || entry->bytes != static_cast<uint64_t>(v.storage_elements) * static_cast<uint64_t>(size))
-      refuse(str("says that '", name, "' lies in ", v.storage_elements, " elements of ", v.dtype, "; '", entry->name, "' has ",
-                 entry->bytes, " bytes"));
+    const data::ZipMember& storage = member("data/" + v.key);
+    if (storage.size != static_cast<uint64_t>(v.storage_elements) * static_cast<uint64_t>(size))
+      refuse(str("says that '", name, "' lies in ", v.storage_elements, " elements of ", v.dtype, "; '", storage.name, "' has ",
+                 storage.size, " bytes"));
     made_bytes_ += static_cast<uint64_t>(elements * size);
-    if (made_bytes_ > kMostShares * zip_.size()) refuse(str("makes tensors of more than ", kMostShares, " times the file's size"));
+    if (made_bytes_ > kMostShares * file_bytes_) refuse(str("makes tensors of more than ", kMostShares, " times the file's size"));
     return tensor_filled_by(v.shape, v.dtype, [&](void* to) {
-      if (elements == v.storage_elements && contiguous(v)) return zip_.read(*entry, to);
+      if (elements == v.storage_elements && contiguous(v)) return read_member(storage, to);
       if (!storage_ || storage_key_ != v.key) {
-        storage_ = std::make_unique<char[]>(entry->bytes);
+        storage_ = std::make_unique<char[]>(storage.size);
         storage_key_ = v.key;
-        zip_.read(*entry, storage_.get());
+        read_member(storage, storage_.get());
       }
       if (elements > 0) gather(v, 0, storage_.get() + v.offset * size, static_cast<char*>(to));
     });
@@ -221,7 +240,8 @@ class TorchFile {
     return to;
   }
 
-  ZipFile zip_;
+  data::ZipFile zip_;
+  uint64_t file_bytes_;
   std::string root_, program_;
   pickle::Pickle pickle_;
   std::map<decltype(std::declval<View>().identity()), Tensor> made_;  // tied weights are one tensor

@@ -22,7 +22,7 @@ def test_regression():
     done = run("train", "t.csv?target=y", "--out", "reg")
     check(done.returncode == 0, done.stderr)
     for part in ("t.csv looks like csv:t.csv?target=y", "regression: the target 'y' holds numbers", "column 'colour': 2 categories",
-                 "cells are missing", "model mlp"):
+                 "cells are missing", "model tabular"):
         check(part in done.stderr, f"{part!r} is not in {done.stderr}")
     check("test RMSE" in done.stdout, done.stdout)
     e = ok_json("eval", "reg")
