@@ -18,11 +18,6 @@ namespace {
 
 double now() { return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count(); }
 
-int terminal_width() {
-  winsize size{};
-  return ioctl(STDERR_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 0 ? size.ws_col : 80;
-}
-
 /// `share` of `cells` character cells, to an eighth of a cell.
 std::string blocks(double share, int cells) {
   static const char* const eighths[] = {"", "▏", "▎", "▍", "▌", "▋", "▊", "▉"};
@@ -52,6 +47,14 @@ void print_note(const std::string& line) {
 bool is_terminal(int fd) {
   const char* term = std::getenv("TERM");
   return isatty(fd) && !(term && std::string(term) == "dumb");
+}
+
+size_t terminal_width() {
+  for (int fd : {STDERR_FILENO, STDOUT_FILENO}) {
+    winsize size{};
+    if (ioctl(fd, TIOCGWINSZ, &size) == 0 && size.ws_col > 0) return size.ws_col;
+  }
+  return 80;
 }
 
 std::string emphasised(const std::string& text) {
@@ -147,7 +150,7 @@ void ProgressView::step(const StepReport& r) {
   const std::string tail =
       fmt::format("{}/{} [{}<{}, {:.1f}it/s, loss={:.4f}]", r.batch, r.batches, clock_time(r.seconds), left, rate, r.loss);
   if (!bar_) return print_note(fmt::format("{} {}", head, tail));
-  const int cells = std::clamp(terminal_width() - static_cast<int>(head.size() + tail.size()) - 4, 5, 40);
+  const int cells = std::clamp(static_cast<int>(terminal_width()) - static_cast<int>(head.size() + tail.size()) - 4, 5, 40);
   std::fputs(fmt::format("\r{}|{}| {}\033[K", head, blocks(share, cells), tail).c_str(), stderr);
   bar_shown_ = true;
 }

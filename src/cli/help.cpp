@@ -1,14 +1,63 @@
+#include <fmt/format.h>
+#include <unistd.h>
+
 #include "cli/console.h"
+#include "cli/texts.h"
 #include "cli/verbs.h"
 
 namespace suanli::cli {
 
 namespace {
+
+constexpr size_t kLeft = 28;  // where the explanations begin
+
+/// "  --lr X    learning rate (default: the recipe's)", in as many lines as the terminal needs.
+std::string row(const std::string& left, const std::string& text) {
+  const size_t width = is_terminal(STDOUT_FILENO) ? terminal_width() : 100;
+  const std::string name = fmt::format("  {:<{}}", left, kLeft - 2);
+  return name + (name.size() > kLeft ? "\n" + std::string(kLeft, ' ') : "") + wrapped(text, kLeft, width) + "\n";
+}
+
 int run(const Arguments& arguments) {
   print_result(arguments.positionals().empty() ? overview() : help_of(find_verb(arguments.positional(0))));
   return 0;
 }
+
 }  // namespace
+
+std::string overview() {
+  auto say = in_users_language;
+  std::string out =
+      fmt::format("{}\n\n{} suanli {}\n\n", say("suanli trains, measures and uses neural networks."), say("Usage:"), say("COMMAND …"));
+  for (const Verb& v : verbs()) out += fmt::format("  {:<11} {}\n", v.name, wrapped(say(v.line), 14, 80));
+  out += fmt::format("\n{}\n  suanli train\n{}\n  suanli COMMAND --help\n", say("First run, nothing needed:"), say("Help of one command:"));
+  return out;
+}
+
+std::string help_of(const Verb& verb) {
+  auto say = in_users_language;
+  std::string out = fmt::format("suanli {}: {}\n\n{} suanli {}", verb.name, say(verb.line), say("Usage:"), verb.name);
+  for (const Positional& p : verb.positionals) {
+    std::string word = fmt::format("{}{}", p.name, p.many ? "…" : "");
+    out += p.required ? " " + word : " [" + word + "]";
+  }
+  if (!verb.options.empty()) out += fmt::format(" {}", say("[options]"));
+  out += "\n\n";
+  for (const Positional& p : verb.positionals) out += row(p.name, say(p.help));
+  if (!verb.positionals.empty()) out += "\n";
+  const char* group = "";
+  for (const Option& o : verb.options) {
+    if (std::string(group) != o.group) out += fmt::format("\n{}:\n", say(group = o.group));
+    const std::string fallback = *o.fallback ? fmt::format(" ({} {})", say("default:"), say(o.fallback)) : "";
+    out += row(*o.metavar ? fmt::format("{} {}", o.name, o.metavar) : o.name, say(o.help) + fallback);
+  }
+  out += "\n" + row("--help", say("this text"));
+  if (!verb.examples.empty()) {
+    out += fmt::format("\n{}\n", say("Examples:"));
+    for (const char* e : verb.examples) out += fmt::format("  {}\n", e);
+  }
+  return out;
+}
 
 Verb help_verb() {
   return {"help", "shows the commands, or the options of one", {{"COMMAND", "the command to explain", false}}, {}, {"suanli help train"},

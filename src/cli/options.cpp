@@ -149,35 +149,4 @@ Arguments parse(const Verb& verb, const std::vector<std::string>& words, bool* h
   return Parser(verb).parse(words);
 }
 
-std::string overview() {
-  std::string out = "suanli trains, measures and uses neural networks.\n\nUsage: suanli COMMAND …\n\n";
-  for (const Verb& v : verbs()) out += fmt::format("  {:<9} {}\n", v.name, v.line);
-  out += "\nFirst run, nothing needed:  suanli train\nHelp of one command:        suanli COMMAND --help\n";
-  return out;
-}
-
-std::string help_of(const Verb& verb) {
-  std::string out = fmt::format("suanli {}: {}\n\nUsage: suanli {}", verb.name, verb.line, verb.name);
-  for (const Positional& p : verb.positionals) {
-    std::string word = fmt::format("{}{}", p.name, p.many ? "…" : "");
-    out += p.required ? " " + word : " [" + word + "]";
-  }
-  if (!verb.options.empty()) out += " [options]";
-  out += "\n\n";
-  for (const Positional& p : verb.positionals) out += fmt::format("  {:<24} {}\n", p.name, p.help);
-  if (!verb.positionals.empty()) out += "\n";
-  const char* group = "";
-  for (const Option& o : verb.options) {
-    if (std::string(group) != o.group) out += fmt::format("\n{}:\n", group = o.group);
-    std::string left = *o.metavar ? fmt::format("{} {}", o.name, o.metavar) : o.name;
-    out += fmt::format("  {:<24} {}{}\n", left, o.help, *o.fallback ? fmt::format(" (default: {})", o.fallback) : "");
-  }
-  out += fmt::format("\n  {:<24} {}\n", "--help", "this text");
-  if (!verb.examples.empty()) {
-    out += "\nExamples:\n";
-    for (const char* e : verb.examples) out += fmt::format("  {}\n", e);
-  }
-  return out;
-}
-
 }  // namespace suanli::cli

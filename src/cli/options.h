@@ -18,6 +18,7 @@ struct Option {
   const char* help;
   const char* fallback = "";  // what holds if the option is not given, in words; shown in help
   double least = -std::numeric_limits<double>::infinity(), most = std::numeric_limits<double>::infinity();
+  std::string choices = "";   // words that completion offers, with blanks between
   const char* group = "";     // the heading in help that it stands below; "": the verb's own options
 };
 std::vector<Option> grouped(const char* group, std::vector<Option> options);
@@ -66,7 +67,7 @@ const Verb& find_verb(const std::string& name);
 /// the wrong kind or out of range. `help` is set if --help was among them (nothing else is checked then).
 Arguments parse(const Verb& verb, const std::vector<std::string>& words, bool* help);
 
-/// Help texts, without colour.
+/// Help texts in the user's language, without colour; cli/help.cpp.
 std::string overview();
 std::string help_of(const Verb& verb);
 

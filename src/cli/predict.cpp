@@ -174,12 +174,12 @@ int run(const Arguments& args) {
 
 Verb predict_verb() {
   return {"predict",
-          "names the class of pictures",
+          "answers for pictures or the rows of tables",
           {{"RUN", "the run folder"},
            {"IMAGE", "JPEG, PNG or WebP files, or folders of them; the middle is scaled to the size of training", true, true}},
           {
-              {"--top", Takes::integer, "K", "classes to list per picture", "1", 1, 1e6},
-              {"--csv", Takes::text, "FILE", "writes file, classes and probabilities there instead of printing them"},
+              {"--top", Takes::integer, "K", "classes to list per picture or row", "1", 1, 1e6},
+              {"--csv", Takes::text, "FILE", "writes the answers there as a table instead of printing them"},
               {"--skip-bad", Takes::nothing, "", "leaves out pictures that cannot be read"},
               {"--device", Takes::text, "NAME", "cpu, cuda or auto", "auto"},
               {"--threads", Takes::integer, "N", "that compute", "the run's", 1, 1024},

@@ -5,7 +5,10 @@
 #include <algorithm>
 #include <charconv>
 #include <cmath>
+#include <limits>
 
+#include "cli/texts.h"
+#include "suanli/models.h"
 #include "suanli/runtime.h"
 #include "train/config.h"
 
@@ -17,10 +20,24 @@ const char* augment_help() {
   static const std::string help = [] {
     std::string words;
     for (const data::AugmentWord& w : data::augment_words()) words += fmt::format("{}{}={:g}", words.empty() ? "" : ", ", w.name, w.usual);
-    return "none, or some of these with commas between, other numbers if given: " + words;
+    return in_users_language("none, or some of these with commas between, other numbers if given: ") + words;
   }();
   return help.c_str();
 }
+}  // namespace
+
+namespace {
+/// The names in the zoo, with blanks or commas between.
+std::string model_names(const char* between) {
+  std::string names;
+  for (const models::Entry& e : models::entries()) names += (names.empty() ? "" : between) + std::string(e.name);
+  return names;
+}
+const char* model_help() {
+  static const std::string help = in_users_language("a model of the zoo: ") + model_names(", ");
+  return help.c_str();
+}
+constexpr double kNone = std::numeric_limits<double>::infinity();  // no limit to a number
 }  // namespace
 
 std::vector<Option> with_training_options(std::vector<Option> own) {
@@ -28,12 +45,13 @@ std::vector<Option> with_training_options(std::vector<Option> own) {
   const std::vector<Option> groups[] = {
       grouped("Model and data",
               {
-                  {"--model", Takes::text, "NAME", "a network of the zoo; docs/zoo.md lists them", "one that fits the data"},
+                  {"--model", Takes::text, "NAME", model_help(), "one that fits the data", -kNone, kNone, model_names(" ")},
                   {"--weights", Takes::text, "FILE", "begins with these: safetensors, or a state dict by PyTorch", "random weights"},
                   {"--freeze", Takes::text, "LIST", "parameters that stay: names with * and ?, or backbone", "none"},
                   {"--backbone-lr", Takes::real, "X", "learning rate of all but the last layer, as a factor", "1", 0},
                   {"--stem", Takes::text, "NAME", "of networks for pictures: small or large", "as the weights or pictures ask"},
-                  {"--task", Takes::text, "NAME", "of a table: regression or classification", "as the target column looks"},
+                  {"--task", Takes::text, "NAME", "of a table: regression or classification", "as the target column looks", -kNone, kNone,
+                   "regression classification"},
                   {"--augment", Takes::text, "LIST", augment_help(), "as usual for the data"},
                   {"--val", Takes::real, "SHARE", "of the training samples that validates; 0: none", "0.1", 0, 1},
                   {"--limit", Takes::integer, "N", "uses so many samples at most", "all", 1, 1e15},
@@ -44,13 +62,14 @@ std::vector<Option> with_training_options(std::vector<Option> own) {
               {
                   {"--batch-size", Takes::text, "N", "samples per batch, or auto: fits the memory, fastest in a trial", recipe},
                   {"--accumulate", Takes::integer, "N", "batches per step of the optimiser", "1", 1, 1e9},
-                  {"--optimizer", Takes::text, "NAME", "sgd, nesterov, adam or adamw", recipe},
+                  {"--optimizer", Takes::text, "NAME", "sgd, nesterov, adam or adamw", recipe, -kNone, kNone, "sgd nesterov adam adamw"},
                   {"--lr", Takes::real, "X", "learning rate", recipe, 0},
                   {"--momentum", Takes::real, "X", "of sgd and nesterov", recipe, 0, 1},
                   {"--weight-decay", Takes::real, "X", "of adamw apart from the gradient", recipe, 0},
-                  {"--decay", Takes::text, "WHAT", "weights, or all: biases and scales too", "weights"},
+                  {"--decay", Takes::text, "WHAT", "weights, or all: biases and scales too", "weights", -kNone, kNone, "weights all"},
                   {"--bias-lr", Takes::real, "X", "factor of lr for biases and scales", recipe, 0},
-                  {"--schedule", Takes::text, "NAME", "of lr: constant, cosine, linear, onecycle or step", recipe},
+                  {"--schedule", Takes::text, "NAME", "of lr: constant, cosine, linear, onecycle or step", recipe, -kNone, kNone,
+                   "constant cosine linear onecycle step"},
                   {"--warmup", Takes::real, "SHARE", "of the run in which lr rises", "the schedule's", 0, 1},
                   {"--lr-start", Takes::real, "X", "factor of lr where it rises from", "the schedule's", 0},
                   {"--lr-end", Takes::real, "X", "factor of lr at the end", "the schedule's", 0},
@@ -68,7 +87,7 @@ std::vector<Option> with_training_options(std::vector<Option> own) {
               }),
       grouped("Machine",
               {
-                  {"--device", Takes::text, "NAME", "cpu, cuda or auto", "auto"},
+                  {"--device", Takes::text, "NAME", "cpu, cuda or auto", "auto", -kNone, kNone, "cpu cuda auto"},
                   {"--threads", Takes::integer, "N", "that compute", "the CPUs of this process", 1, 1024},
                   {"--loader-threads", Takes::integer, "N", "that read data; never changes a result", "1", 0, 256},
               }),

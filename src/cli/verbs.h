@@ -12,6 +12,8 @@ Verb profile_verb();
 Verb explain_verb();
 Verb bench_verb();
 Verb doctor_verb();
+Verb completion_verb();
+Verb man_verb();
 Verb version_verb();
 Verb help_verb();
 

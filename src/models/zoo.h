@@ -13,6 +13,7 @@ nn::AnyModule build_cnn_b(const ModelOptions& options);
 nn::AnyModule build_cnn_c(const ModelOptions& options);
 nn::AnyModule build_cnn_a(const ModelOptions& options);
 nn::AnyModule build_vgg11(const ModelOptions& options);
+nn::AnyModule build_cnn_bn(const ModelOptions& options);
 nn::AnyModule build_resnet18(const ModelOptions& options);
 nn::AnyModule build_resnet34(const ModelOptions& options);
 nn::AnyModule build_resnet50(const ModelOptions& options);

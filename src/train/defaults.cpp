@@ -12,11 +12,13 @@ struct Choice {
   const char* reason;
 };
 
-Choice model_for(const Shape& sample) {
+Choice model_for(const data::Info& info) {
+  const Shape& sample = info.input_shape;
   if (sample.rank() == 1) return {"tabular", "the samples are rows of numbers"};
   if (sample.rank() != 3) return {"mlp", "the samples are no pictures"};
   constexpr int64_t kLeastSide = 10;  // of cnn_b: two 3×3 convolutions, each with pooling
   if (std::min(sample[1], sample[2]) < kLeastSide) return {"mlp", "the pictures are too small for convolutions"};
+  if (info.kind == "fashion-mnist") return {"cnn_bn", "clothes need more than digits do: 3 convolutions with batch normalisation"};
   return {"cnn_b", "a small convolutional network, quick on a CPU; --model resnet18 is larger and slower"};
 }
 
@@ -32,6 +34,7 @@ int64_t epochs_for(const data::Info& info, int64_t samples, int64_t batch_size, 
 /// What leaves a picture what it is: photographs keep their meaning mirrored and cut, digits do not.
 const char* augment_for(const data::Info& info) {
   if (info.kind == "cifar10" || info.kind == "cifar100") return "crop,flip";
+  if (info.kind == "fashion-mnist") return "flip";  // a shirt is one from either side; moved pictures cost more than they gave here
   const bool photographs = info.kind == "folder" && info.input_shape[0] == 3;
   return photographs ? "resized_crop,flip" : "none";
 }
@@ -41,7 +44,7 @@ const char* augment_for(const data::Info& info) {
 void fit_to_data(TrainConfig& config, bool own_model, const data::Dataset& train, std::vector<std::string>& notes) {
   const data::Info& info = train.info();
   if (config.model.empty()) {
-    const Choice choice = model_for(info.input_shape);
+    const Choice choice = model_for(info);
     config.model = choice.model;
     notes.push_back(str("model ", choice.model, ": ", choice.reason));
   }

@@ -115,21 +115,26 @@ std::optional<TrainingLoop::Step> TrainingLoop::step(data::Loader& loader, int64
   const TrainConfig& c = s_.config;
   const int64_t left = loader.dataset().size() - batch * c.batch_size, wanted = std::min(left, c.accumulate * c.batch_size);
   if (wanted <= 0) return std::nullopt;
-  ProfilerSpan whole("step");
+  auto read = [&] {
+    ProfilerSpan span("data");
+    data::Batch next;
+    loader.next(next);
+    return next;
+  };
+  data::Batch next = read();
+  ProfilerSpan span("step");
   Step made{.loss = 0, .grad_norm = kNaN, .samples = 0, .batches = 0};
   std::vector<std::pair<Tensor, double>> losses;
-  while (made.samples < wanted) {
-    data::Batch next;
-    {
-      ProfilerSpan span("data");
-      if (!loader.next(next)) break;
-    }
-    const double share = static_cast<double>(next.x.size(0)) / static_cast<double>(wanted);
+  while (true) {
+    const int64_t samples = next.x.size(0);
+    const double share = static_cast<double>(samples) / static_cast<double>(wanted);
     losses.emplace_back(record_gradients(next, share), share);
-    made.samples += next.x.size(0);
+    next = {};  // nothing needs it any more but what was recorded
+    made.samples += samples;
     ++made.batches;
+    if (made.samples >= wanted) break;
+    next = read();
   }
-  if (made.batches == 0) return std::nullopt;
   const Tensor norm = record_update(index);
   // After the update: reading earlier would cut the program in two.
   for (auto& [loss, share] : losses) made.loss += static_cast<double>(loss.item()) * share;

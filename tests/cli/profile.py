@@ -48,7 +48,7 @@ def test_trace():
             check(e["ts"] + e["dur"] <= open_[-1][1] + slack, f"{e['name']} ends after {open_[-1][0]} in which it began")
         open_.append((e["name"], e["ts"] + e["dur"]))
         paths.add(tuple(name for name, _ in open_[:-1]) + (e["cat"] if e["cat"] == "kernel" else e["name"],))
-    same(paths, {("step", "data"), ("step",), ("step", "forward"), ("step", "backward"), ("step", "optimizer"), ("step", "optimizer", "flush"),
+    same(paths, {("data",), ("step",), ("step", "forward"), ("step", "backward"), ("step", "optimizer"), ("step", "optimizer", "flush"),
                  ("step", "optimizer", "flush", "kernel")}, "what lies in what")
     same({e["args"]["module"] for e in events if e["cat"] == "kernel"} >= {"fc1", "fc2", "fc3"}, True, "modules of kernels")
 

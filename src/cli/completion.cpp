@@ -1,0 +1,136 @@
+// Completion for bash, zsh and fish, from the tables of verbs and options.
+#include <fmt/format.h>
+
+#include "base/did_you_mean.h"
+#include "cli/console.h"
+#include "cli/texts.h"
+#include "cli/verbs.h"
+
+namespace suanli::cli {
+
+namespace {
+
+/// In single quotes, for any of the three.
+std::string quoted(std::string text) {
+  for (size_t at = 0; (at = text.find('\'', at)) != std::string::npos; at += 4) text.replace(at, 1, "'\\''");
+  return "'" + text + "'";
+}
+
+std::string words_of(const std::vector<Verb>& all) {
+  std::string words;
+  for (const Verb& v : all) words += (words.empty() ? "" : " ") + std::string(v.name);
+  return words;
+}
+
+std::string bash() {
+  std::string options, choices;
+  for (const Verb& v : verbs()) {
+    std::string names = "--help";
+    for (const Option& o : v.options) {
+      names += fmt::format(" {}", o.name);
+      if (!o.choices.empty()) choices += fmt::format("    {}:{}) words={} ;;\n", v.name, o.name, quoted(o.choices));
+    }
+    options += fmt::format("    {}) words={} ;;\n", v.name, quoted(names));
+  }
+  return fmt::format(R"(# bash completion for suanli; made by `suanli completion bash`
+_suanli() {{
+  local word="${{COMP_WORDS[COMP_CWORD]}}" before="${{COMP_WORDS[COMP_CWORD-1]}}" verb="${{COMP_WORDS[1]}}" words=''
+  COMPREPLY=()
+  if (( COMP_CWORD == 1 )); then
+    COMPREPLY=($(compgen -W {0} -- "$word"))
+    return
+  fi
+  case "$verb:$before" in
+{1}    help:*) words={0} ;;
+  esac
+  if [[ -z $words && $word == -* ]]; then
+    case "$verb" in
+{2}    esac
+  fi
+  [[ -n $words ]] && COMPREPLY=($(compgen -W "$words" -- "$word"))
+}}
+complete -o default -F _suanli suanli
+)",
+                     quoted(words_of(verbs())), choices, options);
+}
+
+std::string zsh() {
+  auto plain = [](std::string text) {  // brackets and colons have a meaning in a specification
+    std::string out;
+    for (char c : text) {
+      if (c == '[' || c == ']' || c == ':') out += '\\';
+      out += c;
+    }
+    return out;
+  };
+  std::string list, cases;
+  for (const Verb& v : verbs()) {
+    list += fmt::format("    {}\n", quoted(fmt::format("{}:{}", v.name, in_users_language(v.line))));
+    cases += fmt::format("    {})\n      _arguments -s '--help[{}]'", v.name, in_users_language("this text"));
+    for (const Option& o : v.options) {
+      std::string spec = fmt::format("{}[{}]", o.name, plain(in_users_language(o.help)));
+      if (o.takes != Takes::nothing) spec += fmt::format(":{}:{}", o.metavar, o.choices.empty() ? "_files" : "(" + o.choices + ")");
+      cases += " \\\n        " + quoted(spec);
+    }
+    cases += " \\\n        '*:file:_files' ;;\n";
+  }
+  return fmt::format(R"(#compdef suanli
+# zsh completion for suanli; made by `suanli completion zsh`
+_suanli() {{
+  local -a verbs=(
+{})
+  if (( CURRENT == 2 )); then
+    _describe command verbs
+    return
+  fi
+  local verb=$words[2]
+  words=("${{(@)words[2,-1]}}")
+  (( CURRENT-- ))
+  case $verb in
+{}  esac
+}}
+_suanli "$@"
+)",
+                     list, cases);
+}
+
+std::string fish() {
+  std::string out = "# fish completion for suanli; made by `suanli completion fish`\n";
+  for (const Verb& v : verbs()) {
+    out += fmt::format("complete -c suanli -n __fish_use_subcommand -a {} -d {}\n", v.name, quoted(in_users_language(v.line)));
+    for (const Option& o : v.options) {
+      out += fmt::format("complete -c suanli -n '__fish_seen_subcommand_from {}' -l {} -d {}", v.name, o.name + 2,
+                         quoted(in_users_language(o.help)));
+      if (o.takes != Takes::nothing) out += o.choices.empty() ? " -r" : " -x -a " + quoted(o.choices);
+      out += "\n";
+    }
+  }
+  return out;
+}
+
+int run(const Arguments& args) {
+  const std::string shell = args.positional(0);
+  if (shell == "bash") print_result(bash());
+  else if (shell == "zsh") print_result(zsh());
+  else if (shell == "fish") print_result(fish());
+  else {
+    const std::string near = did_you_mean(shell, {"bash", "zsh", "fish"});
+    throw UsageError(fmt::format("'{}' is no shell known here: {}there are bash, zsh, fish", shell,
+                                 near.empty() ? "" : fmt::format("did you mean {}? ", near)));
+  }
+  return 0;
+}
+
+}  // namespace
+
+Verb completion_verb() {
+  return {"completion",
+          "writes the completion of a shell",
+          {{"SHELL", "bash, zsh or fish"}},
+          {},
+          {"suanli completion bash > ~/.local/share/bash-completion/completions/suanli",
+           "suanli completion fish > ~/.config/fish/completions/suanli.fish"},
+          run};
+}
+
+}  // namespace suanli::cli

@@ -1,0 +1,45 @@
+// A convolutional network for small pictures that batch normalisation lets train fast.
+#include <algorithm>
+
+#include "base/text.h"
+#include "models/zoo.h"
+
+namespace suanli::models {
+
+namespace {
+
+/// 3×3 convolution that keeps the size, batch normalisation, ReLU, 2×2 pooling.
+struct Stage : nn::Module {
+  nn::Conv2d conv;
+  nn::BatchNorm2d bn;
+  SUANLI_FIELDS(conv, bn)
+  Stage(int64_t in, int64_t out) : conv(in, out, 3, {.padding = 1, .bias = false}), bn(out) {}
+  Tensor forward(const Tensor& x) { return max_pool2d(relu(bn(conv(x))), {2}); }
+};
+
+/// Stages to 32, 64 and 128 channels, dropout, one fully connected layer; logits.
+struct CnnBn : nn::Module {
+  Stage stage1, stage2, stage3;
+  nn::Dropout drop{0.2};
+  nn::Linear fc;
+  SUANLI_FIELDS(stage1, stage2, stage3, drop, fc)
+  CnnBn(const Shape& input, int64_t classes)
+      : stage1(input[0], 32), stage2(32, 64), stage3(64, 128), fc(128 * (input[1] / 8) * (input[2] / 8), classes) {}
+  Tensor forward(const Tensor& x) { return fc(drop(flatten(stage3(stage2(stage1(x))), 1))); }
+  const char* type_name() const override { return "cnn_bn"; }
+};
+
+}  // namespace
+
+nn::AnyModule build_cnn_bn(const ModelOptions& o) {
+  constexpr int64_t kLeastSide = 8;  // three poolings
+  if (o.input_shape.rank() != 3)
+    throw InputError(str("model cnn_bn: a sample has shape ", o.input_shape,
+                         ", expected [channels, height, width]. Use --model mlp for data that are not images."));
+  if (std::min(o.input_shape[1], o.input_shape[2]) < kLeastSide)
+    throw InputError(str("model cnn_bn: pictures of ", o.input_shape[1], "x", o.input_shape[2],
+                         " are too small, at least 8x8 is needed. Use --model mlp."));
+  return CnnBn(o.input_shape, o.classes);
+}
+
+}  // namespace suanli::models

@@ -1,0 +1,88 @@
+"""Help in two languages, completion and the manual page: all from the same tables."""
+import os
+import re
+import subprocess
+import unicodedata
+
+from _suanli import BIN, check, fails, main, ok, run, same
+
+
+def verbs():
+    return re.findall(r"^  (\w+) +\S", ok("help").split("\n\n")[2], re.M)
+
+
+def english(*args):
+    return ok(*args, env={**os.environ, "LC_ALL": "C"})
+
+
+def chinese(*args):
+    return ok(*args, env={**os.environ, "LC_ALL": "zh_CN.UTF-8"})
+
+
+def columns(line):
+    return sum(2 if unicodedata.east_asian_width(c) in "WF" else 1 for c in line)
+
+
+def test_overview_fits_a_screen():
+    for text in (english("--help"), chinese("--help")):
+        lines = text.splitlines()
+        check(len(lines) <= 24 and max(map(columns, lines)) <= 80, f"{len(lines)} lines, {max(map(columns, lines))} columns:\n{text}")
+    check("训练" in chinese("--help") and "训练" not in english("--help"), "the language follows the locale")
+    same(ok("--help", env={**os.environ, "LC_ALL": "de_DE.UTF-8"}), english("--help"), "a language that is not there")
+
+
+def test_help_in_chinese():
+    untranslated, rows = [], 0
+    for verb in verbs():
+        for option in re.findall(r"^  (?:--[\w-]+(?: [A-Z=]+)?|[A-Z]+)\s+(.*)$", chinese("help", verb), re.M):
+            rows += 1
+            if option.isascii():
+                untranslated.append(f"{verb}: {option}")
+    check(rows > 60, f"only {rows} rows found")
+    print("        not translated:", untranslated)
+    check(len(untranslated) <= rows // 10, f"{len(untranslated)} of {rows} rows are not translated: {untranslated}")
+    same(re.findall(r"--[\w-]+", chinese("train", "--help")), re.findall(r"--[\w-]+", english("train", "--help")), "options")
+
+
+def complete(*words):
+    """What bash offers for the last of `words`."""
+    script = 'eval "$("$1" completion bash)"; shift; COMP_WORDS=("$@"); COMP_CWORD=$(($# - 1)); _suanli; printf "%s\\n" "${COMPREPLY[@]}"'
+    done = subprocess.run(["bash", "-c", script, "_", BIN, *words], capture_output=True, text=True)
+    same((done.returncode, done.stderr), (0, ""), "bash")
+    return done.stdout.split()
+
+
+def test_completion():
+    same(complete("suanli", "tr"), ["train"], "verbs")
+    same(sorted(complete("suanli", "")), sorted(verbs()), "all verbs")
+    same(complete("suanli", "train", "--sched"), ["--schedule"], "options")
+    check("cosine" in complete("suanli", "train", "--schedule", "") and complete("suanli", "train", "--model", "resnet18") == ["resnet18"], "values")
+    same(complete("suanli", "help", "pre"), ["predict"], "help completes verbs")
+    for shell in ("zsh", "fish"):
+        text = ok("completion", shell)
+        for verb in verbs():
+            check(verb in text, f"{verb} in {shell}")
+        check("label-smoothing" in text, shell)
+        try:
+            done = subprocess.run([shell, "-n", "/dev/stdin"], input=text, capture_output=True, text=True)
+        except FileNotFoundError:
+            print(f"        {shell} is not installed: its script was not parsed")
+        else:
+            same((done.returncode, done.stderr), (0, ""), shell)
+    fails(2, "'basch' is no shell known here: did you mean bash?", args=["completion", "basch"])
+
+
+def test_manual():
+    page = ok("man")
+    options = set(re.findall(r"^  (--[\w-]+)", english("train", "--help"), re.M)) - {"--help"}
+    for option in options:
+        check(".B " + option.replace("-", "\\-") in page, f"{option} is not in the page")
+    try:
+        done = subprocess.run(["groff", "-man", "-Tutf8", "-Kutf8", "-ww"], input=page, capture_output=True, text=True)
+    except FileNotFoundError:
+        return print("        groff is not installed: the page was not set")
+    same((done.returncode, done.stderr), (0, ""), "groff")
+    check("suanli train" in done.stdout, "set")
+
+
+main(globals())
