@@ -1,12 +1,14 @@
 """suanli data get from a server of this test's own, suanli data pack, and what a packed file and a .npz file are good for."""
 import http.server
+import json
 import os
 import pathlib
 import struct
+import subprocess
 import threading
 import zipfile
 
-from _suanli import check, fails, main, ok, ok_json, run, same
+from _suanli import BIN, check, fails, main, ok, ok_json, same, write_png
 
 FILES = ["train-images-idx3-ubyte.gz", "train-labels-idx1-ubyte.gz", "t10k-images-idx3-ubyte.gz", "t10k-labels-idx1-ubyte.gz"]
 
@@ -159,6 +161,26 @@ def test_sheet_of_views():
     ok("data", "show", "glyphs?train=60&test=10", "--sheet", "views.png", "--augment", "rotation,blur=1,erasing=1")
     check(pathlib.Path("plain.png").read_bytes() != pathlib.Path("views.png").read_bytes(), "the views differ")
     fails(2, "'rotate' is not known", args=["data", "show", "glyphs?train=60&test=10", "--sheet", "v.png", "--augment", "rotate"])
+
+
+def test_memory_does_not_grow_with_the_data():
+    program = pathlib.Path(BIN).parent / "bench_loader"
+    if not program.exists():
+        return print("bench_loader is not built: the loader's memory is not measured")
+
+    def peak_mb(pictures):
+        for name in ("dark", "light"):
+            folder = pathlib.Path(f"many{pictures}", name)
+            folder.mkdir(parents=True)
+            write_png(folder / "0.png", [[(r * c + 90 * (name == "light")) % 250 for c in range(80)] for r in range(80)])
+            for i in range(1, pictures // 2):
+                os.link(folder / "0.png", folder / f"{i}.png")
+        words = [program, f"folder:many{pictures}?size=64", "resized_crop,flip,randaugment", "16", "2", "200"]
+        return json.loads(subprocess.run(words, check=True, capture_output=True, text=True).stdout)["peak_mb"]
+
+    few, many = peak_mb(100), peak_mb(5000)
+    print(f"most memory with 100 pictures {few} MB, with 5000 {many} MB")
+    check(many < few + 12, "only the list of files may grow")
 
 
 def test_mixed_batches_train():
