@@ -115,7 +115,7 @@ void Activity::show(const std::string& what, int64_t done, int64_t total) {
   const std::string head = fmt::format("{} {:3.0f}%", what, 100 * share),
                     tail = fmt::format("{}/{} [{}<{}]", done, total, clock_time(seconds), left);
   if (!bar_) return print_note(fmt::format("{} {}", head, tail));
-  const int cells = std::clamp(terminal_width() - static_cast<int>(head.size() + tail.size()) - 4, 5, 40);
+  const int cells = std::clamp(static_cast<int>(terminal_width()) - static_cast<int>(head.size() + tail.size()) - 4, 5, 40);
   std::fputs(fmt::format("\r{}|{}| {}\033[K", head, blocks(share, cells), tail).c_str(), stderr);
   bar_shown_ = true;
 }
