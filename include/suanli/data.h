@@ -192,7 +192,7 @@ struct LoaderOptions {
 SUANLI_API int64_t usual_queue(const Info& info, int64_t batch_size);
 
 /// Reads batches ahead on threads of its own and hands them out in order. Batches are a pure function of (data set, batch_size,
-/// shuffle, augment, seed, epoch, index): threads, queue and timing never show. To be used from one thread at a time.
+/// shuffle or sampler, augment, seed, epoch, index): threads, queue and timing never show. To be used from one thread at a time.
 class SUANLI_API Loader {
  public:
   /// Throws UsageError if an option is out of range.

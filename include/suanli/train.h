@@ -70,6 +70,7 @@ struct TrainConfig {
   std::string freeze;            ///< Parameters that are not trained: names with * and ?, or backbone (all but the head).
   double backbone_lr = 1;        ///< Learning rate of all but the head, as a factor.
   std::string augment;           ///< Of training pictures, see data::augment_from_text(). "": as usual for the data.
+  std::string sampler;           ///< Of training samples: "random", each once, or "balanced", classes equally likely. "": random.
   int64_t seed = 0;              ///< Weights, order of samples, validation split and dropout are functions of it.
   double val = 0.1;              ///< Fraction of the training samples that validates.
   int64_t max_steps = 0;         ///< Ends the run after so many steps; 0: no limit.

@@ -29,6 +29,12 @@ std::string blocks(double share, int cells) {
   return out;
 }
 
+/// A line on the terminal that the next one, or close(), writes over.
+void draw_bar(const std::string& head, double share, const std::string& tail) {
+  const int cells = std::clamp(static_cast<int>(terminal_width()) - static_cast<int>(head.size() + tail.size()) - 4, 5, 40);
+  std::fputs(fmt::format("\r{}|{}| {}\033[K", head, blocks(share, cells), tail).c_str(), stderr);
+}
+
 std::string number(double v) { return std::isnan(v) ? "-" : fmt::format("{:.4f}", v); }
 
 }  // namespace
@@ -115,8 +121,7 @@ void Activity::show(const std::string& what, int64_t done, int64_t total) {
   const std::string head = fmt::format("{} {:3.0f}%", what, 100 * share),
                     tail = fmt::format("{}/{} [{}<{}]", done, total, clock_time(seconds), left);
   if (!bar_) return print_note(fmt::format("{} {}", head, tail));
-  const int cells = std::clamp(static_cast<int>(terminal_width()) - static_cast<int>(head.size() + tail.size()) - 4, 5, 40);
-  std::fputs(fmt::format("\r{}|{}| {}\033[K", head, blocks(share, cells), tail).c_str(), stderr);
+  draw_bar(head, share, tail);
   bar_shown_ = true;
 }
 
@@ -150,8 +155,7 @@ void ProgressView::step(const StepReport& r) {
   const std::string tail =
       fmt::format("{}/{} [{}<{}, {:.1f}it/s, loss={:.4f}]", r.batch, r.batches, clock_time(r.seconds), left, rate, r.loss);
   if (!bar_) return print_note(fmt::format("{} {}", head, tail));
-  const int cells = std::clamp(static_cast<int>(terminal_width()) - static_cast<int>(head.size() + tail.size()) - 4, 5, 40);
-  std::fputs(fmt::format("\r{}|{}| {}\033[K", head, blocks(share, cells), tail).c_str(), stderr);
+  draw_bar(head, share, tail);
   bar_shown_ = true;
 }
 

@@ -65,6 +65,7 @@ const std::unordered_map<std::string_view, const char*>& chinese() {
       {"uses so many samples at most", "最多使用的样本数"},
       {"trains and validates on the same N batches: a check", "只在同样的 N 个批次上训练和验证：用于检查"},
       {"leaves out pictures that cannot be read", "跳过无法读取的图片"},
+      {"draws all classes equally often, small ones again and again", "各类别抽样机会相同，小类别会重复抽取"},
       {"samples per batch, or auto: fits the memory, fastest in a trial", "每批样本数；auto：装得下内存且试跑最快"},
       {"batches per step of the optimiser", "每次更新累积的批次数"},
       {"sgd, nesterov, adam or adamw", "sgd、nesterov、adam 或 adamw"},

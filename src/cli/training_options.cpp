@@ -53,6 +53,7 @@ std::vector<Option> with_training_options(std::vector<Option> own) {
                   {"--task", Takes::text, "NAME", "of a table: regression or classification", "as the target column looks", -kNone, kNone,
                    "regression classification"},
                   {"--augment", Takes::text, "LIST", augment_help(), "as usual for the data"},
+                  {"--balanced", Takes::nothing, "", "draws all classes equally often, small ones again and again"},
                   {"--val", Takes::real, "SHARE", "of the training samples that validates; 0: none", "0.1", 0, 1},
                   {"--limit", Takes::integer, "N", "uses so many samples at most", "all", 1, 1e15},
                   {"--overfit-batches", Takes::integer, "N", "trains and validates on the same N batches: a check", "no", 1, 1e9},
@@ -140,6 +141,7 @@ TrainConfig config_from(const Arguments& args, size_t data) {
   if (args.has("--epochs") && args.has("--time")) throw UsageError("--epochs and --time both say how long the run is. Give one of them.");
   c.data = args.positional(data, c.data);
   auto add_setting = [&](const std::string& setting) { c.data += (c.data.find('?') == std::string::npos ? "?" : "&") + setting; };
+  if (args.has("--balanced")) c.sampler = "balanced";
   if (args.has("--skip-bad")) add_setting("skip_bad=1");
   if (args.has("--task")) add_setting("task=" + args.text("--task"));
   c.out = args.text("--out", c.out);

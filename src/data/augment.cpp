@@ -21,12 +21,12 @@ struct Word {
   double least, most;
 };
 const Word kWords[] = {
-    {{"flip", 0.5, "mirrored, left to right: the share of pictures"}, &Augment::flip, 0, 1},
-    {{"crop", 0.125, "moved each way by up to this share of the side; what comes in is black"}, &Augment::crop, 0, 1},
     {{"resized_crop", 0.35, "a part of at least this share of the area, 3:4 to 4:3, is scaled to the sample's size"},
      &Augment::resized_crop,
      0,
      1},
+    {{"crop", 0.125, "moved each way by up to this share of the side; what comes in is black"}, &Augment::crop, 0, 1},
+    {{"flip", 0.5, "mirrored, left to right: the share of pictures"}, &Augment::flip, 0, 1},
     {{"randaugment", 9, "two random moves of this strength, 0 to 30 (RandAugment)"}, &Augment::randaugment, 0, kStrengths},
     {{"trivialaugment", 1, "one random move of random strength (TrivialAugment): the share of pictures"}, &Augment::trivialaugment, 0, 1},
     {{"rotation", 15, "turned by up to so many degrees"}, &Augment::rotation, 0, 180},

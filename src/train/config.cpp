@@ -43,6 +43,7 @@ const std::vector<ConfigField>& config_fields() {
       {"mean", &C::mean, Decides::result, "inputs become (x - mean) / stddev, by channel"},
       {"stddev", &C::stddev, Decides::result, ""},
       {"augment", &C::augment, Decides::result, "other views of training pictures, see suanli train --help"},
+      {"sampler", &C::sampler, Decides::result, "random: each sample once an epoch; balanced: classes equally likely"},
       {"seed", &C::seed, Decides::result, "of weights, order, validation split and dropout"},
       {"val", &C::val, Decides::result, "fraction of the training samples that validates"},
       {"limit", &C::limit, Decides::result, "samples used at most; 0: all"},
@@ -122,6 +123,7 @@ void fill(TrainConfig& c, const models::Recipe& recipe) {
   if (c.gamma == 0) c.gamma = usual.gamma;
   if (c.label_smoothing == -1) c.label_smoothing = recipe.label_smoothing;
   if (c.class_weights.empty()) c.class_weights = "none";
+  if (c.sampler.empty()) c.sampler = "random";
   if (c.ema == -1) c.ema = c.lookahead > 0 ? 0 : recipe.ema;
   if (c.lookahead == -1) c.lookahead = c.ema > 0 ? 0 : recipe.lookahead;
 }
@@ -185,6 +187,7 @@ void resolve(TrainConfig& c, bool own_model) {
   require(c.overfit_batches >= 0, "overfit_batches", c.overfit_batches, "0 or more");
   require(std::isfinite(c.time) && c.time >= 0, "time", c.time, "0 or more");
   if (!c.augment.empty()) data::augment_from_text(c.augment);
+  require(c.sampler == "random" || c.sampler == "balanced", "sampler", c.sampler, "random or balanced");
   require(c.seed >= 0, "seed", c.seed, "0 or more");
   require(c.val >= 0 && c.val < 1, "val", c.val, "0 or more and below 1");
   require(c.max_steps >= 0, "max_steps", c.max_steps, "0 or more");

@@ -163,7 +163,8 @@ data::Loader TrainingLoop::training_loader(int64_t threads) const {
                                         .shuffle = true,
                                         .seed = static_cast<uint64_t>(s_.config.seed),
                                         .threads = static_cast<int>(threads),
-                                        .augment = data::augment_from_text(s_.config.augment)});
+                                        .augment = data::augment_from_text(s_.config.augment),
+                                        .sampler = s_.sampler});
 }
 
 TrainingLoop::Outcome TrainingLoop::train_epoch() {

@@ -47,6 +47,7 @@ void Trainer::State::prepare(nn::AnyModule* own, Loss& loss, bool fresh) {
   if (info.task == data::Task::classification && info.classes < 2)
     throw InputError(str(config.data, ": ", info.classes, " class(es); at least 2 are needed to tell apart"));
   choose_samples();
+  if (config.sampler == "balanced") sampler = data::balanced_sampler(*splits.train, static_cast<uint64_t>(config.seed));
   make_training_loss();
   loss = loss_for(info.task, entry);
   if (own) model = std::move(*own);

@@ -16,6 +16,7 @@ struct Trainer::State {
   TrainConfig config;
   bool own_model = false;
   data::Splits splits;
+  std::shared_ptr<const data::Sampler> sampler;  // of training samples; null: each once, shuffled
   nn::AnyModule model;
   std::unique_ptr<optim::Optimizer> optimizer;
   optim::Schedule schedule;

@@ -183,6 +183,19 @@ def test_memory_does_not_grow_with_the_data():
     check(many < few + 12, "only the list of files may grow")
 
 
+def test_balanced():
+    for name, shade, count in (("dark", 20, 40), ("light", 200, 4)):
+        pathlib.Path("uneven", name).mkdir(parents=True)
+        for i in range(count):
+            write_png(pathlib.Path("uneven", name, f"{i}.png"), [[shade + (r * c + i) % 40 for c in range(12)] for r in range(12)])
+    words = ["train", "uneven", "--model", "linear", "--epochs", 1, "--val", 0, "--quiet"]
+    random, balanced = ok_json(*words, "--out", "uneven_random"), ok_json(*words, "--out", "uneven_balanced", "--balanced")
+    check(random["train_loss"] != balanced["train_loss"], "other samples were drawn")
+    check('sampler = "balanced"' in pathlib.Path("uneven_balanced/config.toml").read_text(), "the run knows it")
+    pathlib.Path("n.csv").write_text("a,b\n" + "".join(f"{i},{i * 1.5}\n" for i in range(100)))
+    fails(2, "there are no classes to balance", args=["train", "csv:n.csv?target=b", "--balanced", "--quiet"])
+
+
 def test_mixed_batches_train():
     r = ok_json("train", "glyphs?train=640&test=160", "--model", "cnn_b", "--epochs", 1, "--augment", "mixup,cutmix", "--out", "mixed",
                 "--quiet")

@@ -83,7 +83,8 @@ def test_every_model_of_the_zoo():
     models = re.search(r"There are ([^.]*)\.", known).group(1).split(", ")
     check(len(models) >= 5, known)
     for model in models:
-        e = ok_json("explain", "random:3x64x64?classes=5&samples=32", "--model", model, "--batch", 2)
+        data = "random:9?classes=5&samples=32" if model == "tabular" else "random:3x64x64?classes=5&samples=32"
+        e = ok_json("explain", data, "--model", model, "--batch", 2)
         same((e["model"], e["batch_size"], len(e["programs"])), (model, 2, 1), model)
 
 

@@ -152,7 +152,8 @@ TEST(Zoo, EveryEntryDoesWhatItSays) {
   for (const models::Entry& e : models::entries()) {
     EXPECT_STRNE(e.line, "");
     EXPECT_STRNE(e.source, "");
-    EXPECT_TRUE(e.recipe.optimizer == std::string("sgd") || e.recipe.optimizer == std::string("adam"));
+    const std::vector<std::string> optimizers{"sgd", "nesterov", "adam", "adamw"};
+    EXPECT_EQ(std::count(optimizers.begin(), optimizers.end(), e.recipe.optimizer), 1) << e.name << " with " << e.recipe.optimizer;
     const Shape shape = sample(e, {1, 28, 28});
     nn::AnyModule model = make(e.name, {.input_shape = shape});
     NoGrad no_grad;
