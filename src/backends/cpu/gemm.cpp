@@ -45,7 +45,8 @@ template <class T> Gemm<T>::Gemm(const GemmShape& shape, const GemmUse& use) : s
   plan_shares(use.threads > 0 ? use.threads : pool_threads());
   const bool near = !use.b_packed && !s.b_transposed && s.k * s.n * size <= kNearBytes;
   if (dot_ || thin || near) b_form_ = Columns::as_they_are;
-  else if (!use.b_packed && row_shares_ == 1 && s.m <= block_rows_) b_form_ = Columns::packed_one_by_one;
+  // Each for itself, where one block of rows is all that a thread has: what one core packed is slow to read from another.
+  else if (!use.b_packed && pieces(s.m, row_shares_) <= block_rows_) b_form_ = Columns::packed_one_by_one;
   plan_scratch();
 }
 
@@ -56,8 +57,8 @@ template <class T> void Gemm<T>::plan_shares(int threads) {
   const double work = 2 * m * n * k + 8 * sizeof(T) * (m * k + k * n + m * n);
   const int64_t shares = std::clamp<int64_t>(static_cast<int64_t>(work / 3e6), 1, threads);
   const int64_t row_pieces = pieces(s.m, granule_), column_pieces = pieces(s.n, tile_.columns);
-  // By columns, every thread packs all of a; by rows, packed b is shared, but written and read once more.
-  const bool by_columns = dot_ ? s.n >= s.m : s.m < 2 * kLeastRows || (!use_.rows_done && s.m <= std::min(block_rows_, s.n / 2));
+  // Where there are few rows every thread packs all of one operand: of the smaller one.
+  const bool by_columns = dot_ ? s.n >= s.m : s.m < 2 * kLeastRows || (!use_.rows_done && s.m <= block_rows_ && s.m < s.n);
   if (by_columns) {
     column_shares_ = std::min(shares, column_pieces);
     row_shares_ = std::min(shares / column_shares_, row_pieces);
@@ -171,7 +172,8 @@ template <class T> void Gemm<T>::multiply_block(const Operands& x, const Share& 
     gemm_pack_rows(x.a.at(rows.begin, k.begin), rows.size(), k.size(), share.a);
     GemmBlock<T> block{rows.size(), columns.size(), k.size(), share.a, nullptr, 0, c, shape_.c_row, use_.add || i > 0};
     const Range next_rows = i + 1 < k_steps_ ? rows : next, next_k = step(i + 1 < k_steps_ ? i + 1 : 0);
-    block.next = x.a.at(next_rows.begin, next_k.begin), block.next_along = next_rows.size(), block.next_deep = next_k.size();
+    const GemmOperand<T> next_a = x.a.at(next_rows.begin, next_k.begin);
+    block.next = next_a, block.next_along = next_rows.size(), block.next_deep = next_k.size();
     if (b_form_ == Columns::packed) {
       block.b = x.packed_b + k.begin * packed_columns_ + columns.begin * k.size();
       gemm_multiply(block);
@@ -190,10 +192,12 @@ template <class T> void Gemm<T>::multiply_block(const Operands& x, const Share& 
       block.columns = std::min(strip(), columns.size() - j);
       block.c = c + j;
       const bool last = j + strip() >= columns.size();
-      const Range then = last ? next_k : k;
-      block.next = x.b.at(columns.begin + (last ? 0 : j + strip()), then.begin);
-      block.next_along = std::min(strip(), columns.size() - (last ? 0 : j + strip())),
-      block.next_deep = last && i + 1 == k_steps_ ? 0 : then.size();
+      if (!last) {
+        block.next = x.b.at(columns.begin + j + strip(), k.begin);
+        block.next_along = std::min(strip(), columns.size() - j - strip()), block.next_deep = k.size();
+      } else {
+        block.next = next_a, block.next_along = next_rows.size(), block.next_deep = next_k.size();
+      }
       gemm_pack_columns(x.b.at(columns.begin + j, k.begin), block.columns, k.size(), share.b);
       gemm_multiply(block);
     }
