@@ -1,0 +1,13 @@
+#include "input.h"
+#include "suanli/train.h"
+#include "tensors.h"
+
+using namespace suanli;
+
+extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
+  const fuzz::InputFile file(data, size);
+  fuzz::expect_input_errors(file.path(), [&] { load_torch(file.path()); });
+  if (fuzz::allocated_bytes > 4 * static_cast<int64_t>(size)) std::abort();
+  fuzz::free_tensors();
+  return 0;
+}
