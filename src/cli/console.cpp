@@ -55,7 +55,7 @@ bool is_terminal(int fd) {
   return isatty(fd) && !(term && std::string(term) == "dumb");
 }
 
-size_t terminal_width() {
+int terminal_width() {
   for (int fd : {STDERR_FILENO, STDOUT_FILENO}) {
     winsize size{};
     if (ioctl(fd, TIOCGWINSZ, &size) == 0 && size.ws_col > 0) return size.ws_col;
