@@ -12,6 +12,8 @@
 #include <cstdlib>
 #include <cstring>
 
+#include "cli/texts.h"
+
 namespace suanli::cli {
 
 namespace {
@@ -141,7 +143,7 @@ void ProgressView::close() {
 void ProgressView::message(const std::string& line) {
   if (quiet_) return;
   close();
-  print_note(line);
+  print_note(bar_ ? wrapped(line, 2, static_cast<size_t>(terminal_width())) : line);
 }
 
 void ProgressView::step(const StepReport& r) {
