@@ -246,6 +246,10 @@ struct PictureOptions {
 /// Throws InputError naming file and position.
 SUANLI_API Tensor read_picture(const std::string& path, const PictureOptions& options = {});
 
+/// The rows of a table as the numbers that a model of tables takes: `encoding` is Info::encoding of the data that it was trained on. The
+/// target's column may be missing. → [rows, width] f32. Throws InputError naming file, line and column.
+SUANLI_API Tensor read_table(const std::string& path, const std::string& encoding);
+
 /// Writes [H, W], [1, H, W] or [3, H, W] f32 in [0, 1] as an 8-bit PNG; values outside are clamped, NaN becomes 0.
 /// Throws ShapeError or DTypeError for other tensors, InputError if the file cannot be written.
 SUANLI_API void write_png(const std::string& path, const Tensor& picture);

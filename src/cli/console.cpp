@@ -12,6 +12,8 @@
 #include <cstdlib>
 #include <cstring>
 
+#include "cli/texts.h"
+
 namespace suanli::cli {
 
 namespace {
@@ -55,7 +57,7 @@ bool is_terminal(int fd) {
   return isatty(fd) && !(term && std::string(term) == "dumb");
 }
 
-size_t terminal_width() {
+int terminal_width() {
   for (int fd : {STDERR_FILENO, STDOUT_FILENO}) {
     winsize size{};
     if (ioctl(fd, TIOCGWINSZ, &size) == 0 && size.ws_col > 0) return size.ws_col;
@@ -141,7 +143,7 @@ void ProgressView::close() {
 void ProgressView::message(const std::string& line) {
   if (quiet_) return;
   close();
-  print_note(line);
+  print_note(bar_ ? wrapped(line, 2, static_cast<size_t>(terminal_width())) : line);
 }
 
 void ProgressView::step(const StepReport& r) {

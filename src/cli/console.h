@@ -14,7 +14,7 @@ void print_note(const std::string& line);
 
 bool is_terminal(int fd);
 /// Columns of the terminal; 80 where there is none.
-size_t terminal_width();
+int terminal_width();
 /// `text` in bold or colour where stderr is a terminal and NO_COLOR is not set.
 std::string emphasised(const std::string& text);
 

@@ -13,7 +13,7 @@ constexpr size_t kLeft = 28;  // where the explanations begin
 
 /// "  --lr X    learning rate (default: the recipe's)", in as many lines as the terminal needs.
 std::string row(const std::string& left, const std::string& text) {
-  const size_t width = is_terminal(STDOUT_FILENO) ? terminal_width() : 100;
+  const size_t width = is_terminal(STDOUT_FILENO) ? static_cast<size_t>(terminal_width()) : 100;
   const std::string name = fmt::format("  {:<{}}", left, kLeft - 2);
   return name + (name.size() > kLeft ? "\n" + std::string(kLeft, ' ') : "") + wrapped(text, kLeft, width) + "\n";
 }

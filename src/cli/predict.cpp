@@ -33,9 +33,12 @@ struct Guess {
   std::string name;
   double probability;
 };
+/// Of a picture, or of a row of a table.
 struct Prediction {
   std::string file;
-  std::vector<Guess> top;
+  int64_t row = 0;         // counted from 1 below the header; 0: a picture
+  std::vector<Guess> top;  // of classes
+  double number = 0;       // of a regression
 };
 
 /// Files as they are, folders as the pictures below them.
@@ -70,6 +73,17 @@ class Predictor {
     }
     return all;
   }
+  std::vector<Prediction> predict_tables(const std::vector<std::string>& files) {
+    std::vector<Prediction> all;
+    for (const std::string& file : files) {
+      const Tensor rows = data::read_table(file, trained_.encoding);
+      const std::vector<std::string> names(static_cast<size_t>(rows.size(0)), file);
+      const size_t first = all.size();
+      answer(names, rows, all);
+      for (size_t i = first; i < all.size(); ++i) all[i].row = static_cast<int64_t>(i - first) + 1;
+    }
+    return all;
+  }
   int64_t skipped() const { return skipped_; }
 
  private:
@@ -86,9 +100,13 @@ class Predictor {
     }
   }
 
-  void answer(const std::vector<std::string>& read, const Tensor& pictures, std::vector<Prediction>& all) {
-    const Tensor probabilities = trained_.predict(pictures);
-    const auto values = probabilities.data<float>();
+  void answer(const std::vector<std::string>& read, const Tensor& inputs, std::vector<Prediction>& all) {
+    const Tensor answers = trained_.predict(inputs);
+    const auto values = answers.data<float>();
+    if (trained_.task == data::Task::regression) {
+      for (size_t i = 0; i < read.size(); ++i) all.push_back({.file = read[i], .top = {}, .number = static_cast<double>(values[i])});
+      return;
+    }
     const size_t classes = values.size() / read.size();
     for (size_t i = 0; i < read.size(); ++i) {
       const auto p = values.subspan(i * classes, classes);
@@ -115,13 +133,17 @@ std::string csv_field(const std::string& text) {
 }
 
 std::string csv_of(const std::vector<Prediction>& all) {
+  const bool rows = all.front().row > 0, numbers = all.front().top.empty();
   size_t columns = 0;
   for (const Prediction& p : all) columns = std::max(columns, p.top.size());
-  std::string out = "file";
+  std::string out = rows ? "file,row" : "file";
+  if (numbers) out += ",prediction";
   for (size_t k = 1; k <= columns; ++k) out += k == 1 ? ",class,probability" : fmt::format(",class_{0},probability_{0}", k);
   out += "\n";
   for (const Prediction& p : all) {
     out += csv_field(p.file);
+    if (rows) out += fmt::format(",{}", p.row);
+    if (numbers) out += fmt::format(",{:.9g}", p.number);
     for (const Guess& g : p.top) out += fmt::format(",{},{:.6f}", csv_field(g.name), g.probability);
     out += "\n";
   }
@@ -131,12 +153,35 @@ std::string csv_of(const std::vector<Prediction>& all) {
 Json json_of(const std::vector<Prediction>& all) {
   Json::Array out;
   for (const Prediction& p : all) {
+    Json prediction = Json::Object{{"file", p.file}};
+    if (p.row > 0) prediction.set("row", p.row);
+    if (p.top.empty()) {
+      out.push_back(prediction.set("prediction", p.number));
+      continue;
+    }
     Json::Array top;
     for (const Guess& g : p.top) top.push_back(Json::Object{{"class", g.name}, {"probability", g.probability}});
-    Json prediction = Json::Object{{"file", p.file}, {"class", p.top.front().name}, {"probability", p.top.front().probability}};
+    prediction.set("class", p.top.front().name).set("probability", p.top.front().probability);
     out.push_back(prediction.set("top", top));
   }
   return out;
+}
+
+std::string in_words(const std::vector<Prediction>& all) {
+  std::string text;
+  for (const Prediction& p : all) {
+    text += p.row > 0 ? fmt::format("{}, row {}:", p.file, p.row) : p.file + ":";
+    if (p.top.empty()) text += fmt::format("  {:.6g}", p.number);
+    for (const Guess& g : p.top) text += fmt::format("  {} {}", g.name, percent(g.probability));
+    text += "\n";
+  }
+  return text;
+}
+
+/// The tables among what was given, all of it.
+std::vector<std::string> tables_of(const Arguments& args) {
+  const std::vector<std::string>& given = args.positionals();
+  return {given.begin() + 1, given.end()};
 }
 
 int run(const Arguments& args) {
@@ -144,12 +189,13 @@ int run(const Arguments& args) {
   device_from_name(args.text("--device", "auto"));
   TrainedModel trained = load_run(path);
   set_compute_threads(static_cast<int>(args.integer("--threads", trained.config.threads)));
-  if (trained.input_shape.rank() != 3)
-    throw InputError(str(path, ": was trained on samples of shape ", trained.input_shape, ", which are no pictures"));
-  const std::vector<std::string> files = files_of(args);
+  const bool tables = !trained.encoding.empty();
+  if (!tables && trained.input_shape.rank() != 3)
+    throw InputError(str(path, ": was trained on samples of shape ", trained.input_shape, ", which are neither pictures nor tables"));
+  const std::vector<std::string> files = tables ? tables_of(args) : files_of(args);
   // All pictures are answered before anything is printed or written: an unreadable one leaves no half result.
   Predictor predictor(trained, args);
-  const std::vector<Prediction> all = predictor.predict(files);
+  const std::vector<Prediction> all = tables ? predictor.predict_tables(files) : predictor.predict(files);
   if (all.empty()) throw InputError(fmt::format("none of the {} pictures can be read", files.size()));
   if (args.has("--csv")) write_file_atomically(args.text("--csv"), csv_of(all));
   if (predictor.skipped() > 0) print_note(fmt::format("{} of {} pictures left out", predictor.skipped(), files.size()));
@@ -159,13 +205,7 @@ int run(const Arguments& args) {
   } else if (args.has("--csv")) {
     print_result(fmt::format("{} predictions in {}\n", all.size(), args.text("--csv")));
   } else {
-    std::string text;
-    for (const Prediction& p : all) {
-      text += p.file + ":";
-      for (const Guess& g : p.top) text += fmt::format("  {} {}", g.name, percent(g.probability));
-      text += "\n";
-    }
-    print_result(text);
+    print_result(in_words(all));
   }
   return 0;
 }
@@ -173,20 +213,23 @@ int run(const Arguments& args) {
 }  // namespace
 
 Verb predict_verb() {
-  return {"predict",
-          "answers for pictures or the rows of tables",
-          {{"RUN", "the run folder"},
-           {"IMAGE", "JPEG, PNG or WebP files, or folders of them; the middle is scaled to the size of training", true, true}},
-          {
-              {"--top", Takes::integer, "K", "classes to list per picture or row", "1", 1, 1e6},
-              {"--csv", Takes::text, "FILE", "writes the answers there as a table instead of printing them"},
-              {"--skip-bad", Takes::nothing, "", "leaves out pictures that cannot be read"},
-              {"--device", Takes::text, "NAME", "cpu, cuda or auto", "auto"},
-              {"--threads", Takes::integer, "N", "that compute", "the run's", 1, 1024},
-              {"--json", Takes::nothing, "", "the result as one JSON object on stdout"},
-          },
-          {"suanli predict runs/2026-01-31-cnn_b-1 seven.png --top 3", "suanli predict runs/2026-01-31-cnn_b-1 holiday/ --csv holiday.csv"},
-          run};
+  return {
+      "predict",
+      "answers for pictures or the rows of tables",
+      {{"RUN", "the run folder"},
+       {"FILE", "JPEG, PNG or WebP files, or folders of them (the middle is scaled to the size of training); or tables with a header line",
+        true, true}},
+      {
+          {"--top", Takes::integer, "K", "classes to list per picture or row", "1", 1, 1e6},
+          {"--csv", Takes::text, "FILE", "writes the answers there as a table instead of printing them"},
+          {"--skip-bad", Takes::nothing, "", "leaves out pictures that cannot be read"},
+          {"--device", Takes::text, "NAME", "cpu, cuda or auto", "auto"},
+          {"--threads", Takes::integer, "N", "that compute", "the run's", 1, 1024},
+          {"--json", Takes::nothing, "", "the result as one JSON object on stdout"},
+      },
+      {"suanli predict runs/2026-01-31-cnn_b-1 seven.png --top 3", "suanli predict runs/2026-01-31-cnn_b-1 holiday/ --csv holiday.csv",
+       "suanli predict runs/2026-01-31-mlp-1 new.csv --csv answers.csv"},
+      run};
 }
 
 }  // namespace suanli::cli

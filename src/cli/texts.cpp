@@ -179,6 +179,12 @@ std::string wrapped(const std::string& text, size_t indent, size_t width) {
     word_columns = 0;
   };
   for (size_t at = 0; at < text.size();) {
+    if (text[at] == '\n') {  // a line of the text's own begins anew
+      put();
+      out += text[at++];
+      column = 0;
+      continue;
+    }
     const size_t bytes = length_of_character(static_cast<unsigned char>(text[at]));
     const bool wide = is_wide(text, at), blank = text[at] == ' ';
     if (wide) put();

@@ -32,6 +32,15 @@ std::vector<int64_t> cut_off(std::vector<int64_t>& rows, const std::vector<int32
 
 }  // namespace
 
+Tensor read_table(const std::string& path, const std::string& encoding) {
+  const Table table = read_csv(path);
+  const Encoding learned = encoding_from_text(encoding);
+  std::vector<int64_t> rows(static_cast<size_t>(table.rows()));
+  std::iota(rows.begin(), rows.end(), int64_t{0});
+  if (rows.empty()) throw InputError(str(path, ": has a header line and no rows"));
+  return tensor<float>(learned.inputs(table, rows), {table.rows(), learned.width()});
+}
+
 bool looks_like_csv(const std::string& path) {
   std::error_code error;
   if (!fs::is_regular_file(path, error)) return false;

@@ -1,6 +1,7 @@
 // What a configuration leaves to measurement: the batch size, and the epochs that fit into a time.
 #include <cmath>
 #include <cstdio>
+#include <limits>
 
 #include "base/proc.h"
 #include "base/text.h"
@@ -54,9 +55,15 @@ void TrainingLoop::settle_batch() {
   std::string tried;
   for (int64_t batch = 16; batch <= largest; batch *= 2) {
     c.batch_size = batch;
-    const int64_t peak = forecast().peak();
+    int64_t peak = 0;
+    try {
+      peak = forecast().peak();
+    } catch (const OutOfMemory&) {  // not even for the optimiser's state, which the forecast makes
+      peak = std::numeric_limits<int64_t>::max();
+    }
     if (peak > left) {
-      tried += str(tried.empty() ? "" : ", ", batch, " needs ", human_bytes(peak));
+      tried += str(tried.empty() ? "" : ", ", batch,
+                   peak == std::numeric_limits<int64_t>::max() ? " needs more" : str(" needs ", human_bytes(peak)));
       break;
     }
     const double rate = static_cast<double>(std::min(samples, batch * c.accumulate)) / measure().step;

@@ -40,7 +40,7 @@ def test_usage():
         (2, ["--lr cannot change with --resume"], ["train", "--resume", "x", "--lr", "1"]),
         (2, ["'glyphs' is one word too many"], ["train", "glyphs", "--resume", "x"]),
         (2, ["RUN is missing"], ["eval"]),
-        (2, ["IMAGE is missing"], ["predict", "x"]),
+        (2, ["FILE is missing"], ["predict", "x"]),
     ]
     before = sorted(str(p) for p in pathlib.Path(".").rglob("*"))
     for code, parts, args in cases:
@@ -74,6 +74,35 @@ def test_invalid_input():
         fails(code, *parts, args=args)
         untouched(before)
     ok("train", TINY, *FAST, "--epochs", 1, "--out", "empty", "--quiet")   # an empty folder is taken
+
+
+def test_recipes():
+    cases = [
+        (3, ["schedule 'cosin' is not known", "did you mean 'cosine'?"], ["--schedule", "cosin"]),
+        (3, ["optimizer 'adamm' is not known", "did you mean 'adam'?"], ["--optimizer", "adamm"]),
+        (3, ["label_smoothin is no setting: did you mean label_smoothing?"], ["--set", "label_smoothin=0.1"]),
+        (2, ["--set takes KEY=VALUE, not 'lr'"], ["--set", "lr"]),
+        (2, ["epochs is 'x', expected a whole number"], ["--set", "epochs=x"]),
+        (2, ["--time is 'soon', expected a time such as 90s, 20m or 1.5h"], ["--time", "soon"]),
+        (2, ["--epochs and --time both"], ["--time", "5s", "--epochs", "2"]),
+        (2, ["batch_size is 'many'"], ["--batch-size", "many"]),
+        (2, ["class_weights has 2 numbers, but the data have 10 classes"], ["--class-weights", "1,2"]),
+        (2, ["Give one of them"], ["--ema", "0.9", "--lookahead", "5"]),
+        (3, ["/proc/run", "cannot be made"], ["--out", "/proc/run/x"]),
+        (3, ["nowhere.toml"], ["--config", "nowhere.toml"]),
+    ]
+    before = sorted(str(p) for p in pathlib.Path(".").rglob("*"))
+    for code, parts, args in cases:
+        fails(code, *parts, args=["train", TINY, *FAST, "--quiet", *args])
+        untouched(before)
+
+
+def test_no_batch_fits():
+    before = sorted(str(p) for p in pathlib.Path(".").rglob("*"))
+    args = ["train", "random:3x128x128?classes=2&samples=640&test=64", "--model", "cnn_b", "--batch-size", "auto", "--quiet"]
+    fails(3, "batch auto: not even a batch of 16 fits", "needs", "may be used", "--batch-size", args=args,
+          env={**os.environ, "SUANLI_MEMORY_LIMIT": "60000000"})
+    untouched(before)
 
 
 def test_damaged_runs():

@@ -31,6 +31,19 @@ def test_regression():
     table("shifted.csv", shift=500)
     s = ok_json("eval", "reg", "shifted.csv")
     check(s["samples"] == 300 and abs(math.sqrt(max(0, s["rmse"] ** 2 - e["rmse"] ** 2)) - 500) < 30, f"{s} {e}")
+    # its own rows without the target's column: the mean of what is predicted is about the mean of what was measured
+    rows = [line.split(",") for line in pathlib.Path("t.csv").read_text().splitlines()]
+    pathlib.Path("new.csv").write_text("\n".join(",".join(r[:3] + r[4:]) for r in rows) + "\n")
+    answers = ok_json("predict", "reg", "new.csv")["predictions"]
+    check([a["row"] for a in answers] == list(range(1, 301)), "rows")
+    off = [abs(a["prediction"] - float(r[3])) for a, r in zip(answers, rows[1:])]
+    check(sum(off) / len(off) < 60, f"mean absolute error {sum(off) / len(off)}")
+    ok("predict", "reg", "new.csv", "--csv", "answers.csv")
+    lines = pathlib.Path("answers.csv").read_text().splitlines()
+    check(lines[0] == "file,row,prediction" and len(lines) == 301 and lines[1].startswith("new.csv,1,"), lines[:2])
+    fails(3, "picture.png", args=["predict", "reg", "picture.png"])
+    pathlib.Path("short.csv").write_text("a,b\n1,2\n")
+    fails(3, "short.csv", "colour", args=["predict", "reg", "short.csv"])
     ok("train", "--resume", "reg")   # finished: shows its report again
     fails(3, "gives probabilities of classes", "--model mlp", args=["train", "t.csv?target=y", "--model", "cnn_b"])
     fails(3, "regression", args=["data", "show", "t.csv?target=y"])
@@ -42,6 +55,8 @@ def test_classification():
     check(done.returncode == 0 and "classification: the target 'kind' holds 2 different words" in done.stderr, done.stderr)
     check(ok_json("eval", "cls")["accuracy"] > 0.85, "learned")
     check(ok_json("data", "show", "c.csv?target=kind")["class_names"] == ["high", "low"], "classes")
+    first = ok("predict", "cls", "c.csv", "--top", 2).splitlines()[0]
+    check(first.startswith("c.csv, row 1:") and "high" in first and "low" in first, first)
     pathlib.Path("other.csv").write_text("a,b,colour,y,kind\n1,2,red,3,middle\n")
     fails(3, "other.csv: line 2, column 'kind': the class 'middle' was not among those trained", args=["eval", "cls", "other.csv"])
     ok("train", "c.csv?target=y", "--task", "regression", "--epochs", 1, "--quiet", "--out", "asked")
