@@ -5,8 +5,8 @@
 #include <mutex>
 #include <string>
 
-#include "backends/cpu/simd_targets.h"
 #include "backends/kernel_run.h"
+#include "base/simd_targets.h"
 #include "hwy/highway.h"
 
 namespace suanli::test {

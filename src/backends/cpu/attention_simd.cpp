@@ -4,7 +4,7 @@
 
 #include <cmath>
 
-#include "backends/cpu/simd_targets.h"
+#include "base/simd_targets.h"
 #define HWY_TARGET_INCLUDE "backends/cpu/attention_simd.cpp"
 #include "hwy/foreach_target.h"
 

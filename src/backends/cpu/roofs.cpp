@@ -10,7 +10,7 @@
 #include <functional>
 #include <vector>
 
-#include "backends/cpu/simd_targets.h"
+#include "base/simd_targets.h"
 #define HWY_TARGET_INCLUDE "backends/cpu/roofs.cpp"
 #include "hwy/foreach_target.h"
 

@@ -3,7 +3,7 @@
 
 #include <cmath>
 
-#include "backends/cpu/simd_targets.h"
+#include "base/simd_targets.h"
 #define HWY_TARGET_INCLUDE "backends/cpu/softmax_simd.cpp"
 #include "hwy/foreach_target.h"
 

@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-#include "backends/cpu/simd_targets.h"
+#include "base/simd_targets.h"
 #define HWY_TARGET_INCLUDE "backends/cpu/sum_tiles.cpp"
 #include "hwy/foreach_target.h"
 

@@ -120,8 +120,9 @@ class Winograd final : public Kernel {
   /// Into groups of some `best` tiles, as many for each lane. With an epilogue their results have to be ranges of y: whole samples, or whole
   /// rows of pixels of one.
   void divide(int64_t best) {
-    span_ = epilogue_ && best < tiles_per_sample() ? tiles_per_sample() : cut_.tiles;
-    unit_ = !epilogue_ ? kWinogradRows : span_ == cut_.tiles ? tiles_per_sample() : cut_.to.columns;
+    const bool rows = epilogue_ && best < tiles_per_sample();
+    span_ = rows ? tiles_per_sample() : cut_.tiles;
+    unit_ = rows ? cut_.to.columns : epilogue_ ? tiles_per_sample() : kWinogradRows;
     const int64_t units = (span_ + unit_ - 1) / unit_, most = std::max<int64_t>(1, best / unit_);
     groups_per_span_ = (units + most - 1) / most;
     if (cut_.tiles / span_ % lanes_ != 0) groups_per_span_ = std::min(units, rounded(groups_per_span_, lanes_));
