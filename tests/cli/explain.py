@@ -85,7 +85,8 @@ def test_every_model_of_the_zoo():
     for model in models:
         data = "random:9?classes=5&samples=32" if model == "tabular" else "random:3x64x64?classes=5&samples=32"
         e = ok_json("explain", data, "--model", model, "--batch", 2)
-        same((e["model"], e["batch_size"], len(e["programs"])), (model, 2, 1), model)
+        programs = 2 if model == "airbench" else 1   # its recipe has an average of the weights, which is brought up to date by itself
+        same((e["model"], e["batch_size"], len(e["programs"])), (model, 2, programs), model)
 
 
 def test_errors():
