@@ -95,30 +95,31 @@ template <class T> std::vector<T> run_kernel(const char* op, const void* attr, c
 /// Runs `op` (in f32) with an epilogue, its result kept or not, on this many threads, and compares with what the op alone gives: every bit.
 inline void check_epilogue(const char* op, const void* attr, const std::vector<const Buffer<float>*>& in, const Shape& out, int threads) {
   const auto row = [](PointwiseOp op) { return static_cast<int16_t>(op); };
-  const Buffer<float> other = random_buffer<float>(out, 8), number = random_buffer<float>({1}, 9);
+  const Buffer<float> residual = random_buffer<float>(out, 8), number = random_buffer<float>({1}, 9), scale = random_buffer<float>({1}, 7);
   const std::vector<float> alone = run_kernel<float>(op, attr, in, out);
   PoolThreads pool(threads);
-  for (const bool keeps : {false, true}) {
+  // With a residual of its size no result may lie over the op's own; else the last one may, which reads that as it is written.
+  for (const auto& [keeps, other] : {std::pair(false, &residual), std::pair(true, &residual), std::pair(false, &number)}) {
     Step step{op_id(op), attr, {}, {}};
     std::vector<const void*> inputs;
     for (const Buffer<float>* b : in) step.in.push_back({DType::f32, b->shape}), inputs.push_back(b->values.data());
     ASSERT_TRUE(cpu_backend().takes_epilogue({step.op, attr, step.in, {{DType::f32, out}}}));
-    Expr expr;  // 0: the op's result, 1: other, 2: number
+    Expr expr;  // 0: the op's result, 1: other, 2: scale
     expr.code = {{row(PointwiseOp::mul), -1, 2, DType::f32, DType::f32, {0, 2}},
                  {row(PointwiseOp::add), -1, 2, DType::f32, DType::f32, {3, 1}},
-                 {row(PointwiseOp::relu), -1, 1, DType::f32, DType::f32, {4}}};
-    expr.results = {4, 5};
+                 {row(PointwiseOp::relu), -1, 1, DType::f32, DType::f32, {4}},
+                 {row(PointwiseOp::sub), -1, 2, DType::f32, DType::f32, {5, 0}}};
+    expr.results = {4, 6};
     expr.space = out, expr.own_inputs = static_cast<int>(in.size()), expr.keeps = keeps, expr.own_result = {DType::f32, out};
-    step.in.push_back({DType::f32, out}), step.in.push_back({DType::f32, number.shape});
-    inputs.push_back(other.values.data()), inputs.push_back(number.values.data());
+    for (const Buffer<float>* b : {other, &scale}) step.in.push_back({DType::f32, b->shape}), inputs.push_back(b->values.data());
     step.out.assign(keeps ? 3 : 2, {DType::f32, out});
     step.expr = &expr;
     const auto results = run_step<float>(step, inputs);
     if (keeps) { ASSERT_EQ(results[0], alone); }
     for (size_t i = 0; i < alone.size(); ++i) {
-      const float scaled = alone[i] * number.values[0], sum = scaled + other.values[i];
+      const float scaled = alone[i] * scale.values[0], sum = scaled + other->values[other == &residual ? i : 0];
       ASSERT_EQ(results[keeps + 0][i], sum) << "element " << i;
-      ASSERT_EQ(results[keeps + 1][i], sum > 0 ? sum : 0) << "element " << i;
+      ASSERT_EQ(results[keeps + 1][i], (sum > 0 ? sum : 0) - alone[i]) << "element " << i;
     }
   }
 }

@@ -27,9 +27,11 @@ using Tag = dnnl::memory::format_tag;
 constexpr auto kF32 = dnnl::memory::data_type::f32;
 
 /// Chunks of samples for y and dx. Enough for the copies of one to stay in most of an L2 of 2 MB, and for 16 threads; but one needs
-/// 4 MFLOP to be worth starting, and each reads all weights again, which must serve some 256 pixels where they do not fit into L2.
+/// 4 MFLOP or 256 KB of y to be worth starting, and each reads all weights again, which must serve some 256 pixels where they do not fit
+/// into L2.
 int64_t chunks(const Geometry& g) {
-  const int64_t cached = g.n * 4 * (g.x_size() + g.y_size()) >> 20, useful = static_cast<int64_t>(g.flops() / 4e6);
+  const int64_t cached = g.n * 4 * (g.x_size() + g.y_size()) >> 20;
+  const int64_t useful = std::max(static_cast<int64_t>(g.flops() / 4e6), g.n * 4 * g.y_size() >> 18);
   const int64_t fewest_samples = g.w_size() > (1 << 17) ? (255 + g.p * g.q) / (g.p * g.q) : 1;
   const int64_t n = std::clamp<int64_t>(std::max(cached, std::min<int64_t>(useful, 16)), 1, std::max<int64_t>(1, g.n / fewest_samples));
   return n < 3 ? n : std::min(g.n, (n + 3) / 4 * 4);  // most machines have an even number of cores
@@ -142,16 +144,17 @@ class ConvF32 final : public Kernel {
       x = at(workspace, x_place_);
     }
     const int64_t count = (g_.n + chunk_ - 1) / chunk_, lanes = static_cast<int64_t>(lanes_.size());
+    float* const place = epilogue_.place(out);
     parallel_parts(static_cast<int>(lanes), [&](int i) {
       OneOmpThread one;
       const Lane& lane = lanes_[static_cast<size_t>(i)];
-      void* own = epilogue_.consumes() ? at(workspace, lane.result) : nullptr;
+      void* own = place ? nullptr : at(workspace, lane.result);
       auto finish = [&](int64_t begin, int64_t end, const void* values) {
         if (epilogue_) epilogue_.apply(in, out, begin, end, static_cast<const float*>(values));
       };
       if (slice_ != 0) {
         const int64_t first = i * slice_ * g_.p * g_.q;
-        void* to = own ? own : at(out[0], 4 * first);
+        void* to = own ? own : at(place, 4 * first);
         run_slice(lane, i * slice_, x, w, bias_ ? in[2] : nullptr, to, workspace);
         return finish(first, first + slice_ * g_.p * g_.q, to);
       }
@@ -161,7 +164,7 @@ class ConvF32 final : public Kernel {
         const int64_t first = chunk * chunk_;
         const Stage& stage = first + chunk_ <= g_.n ? lane.whole : lane.rest;
         const bool more = chunk > begin && direction_ == Direction::grad_weight;
-        void* to = direction_ == Direction::grad_weight ? nullptr : own ? own : at(out[0], 4 * first * result_size);
+        void* to = direction_ == Direction::grad_weight ? nullptr : own ? own : at(place, 4 * first * result_size);
         run_chunk(lane, stage, direction_ == Direction::grad_input ? to : at(x, 4 * first * g_.x_size()),
                   more ? at(workspace, lane.more) : sum, bias_ ? in[2] : nullptr,
                   direction_ == Direction::forward ? to : at(y, 4 * first * g_.y_size()), workspace);
@@ -263,7 +266,7 @@ class ConvF32 final : public Kernel {
       lane.x = copy(&Stage::x, &Stage::x_desc);
       lane.w = copy(&Stage::w, &Stage::w_desc);
       lane.y = copy(&Stage::y, &Stage::y_desc);
-      if (epilogue_.consumes())
+      if (!epilogue_.has_place())
         lane.result = places_.add(4 * chunk_ * (direction_ == Direction::grad_input ? g_.x_size() : o * g_.p * g_.q));
       lanes_.push_back(std::move(lane));
     }

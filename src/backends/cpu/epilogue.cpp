@@ -6,10 +6,30 @@
 
 namespace suanli::cpu {
 
+namespace {
+
+/// The result of an epilogue that may lie over the op's own, or -1: element for element of its size, value 0 not read any more when it is
+/// written, and no other input there that the op would destroy.
+int result_over(const Step& step) {
+  const Expr& e = *step.expr;
+  const auto own = static_cast<size_t>(e.own_inputs), values = step.in.size() - own + 1;
+  for (size_t i = own; i < step.in.size(); ++i)
+    if (step.in[i].shape.numel() == e.space.numel()) return -1;
+  size_t last = 0;  // the instruction that reads value 0 last
+  for (size_t c = 0; c < e.code.size(); ++c)
+    if (std::find(e.code[c].operand, e.code[c].operand + e.code[c].operands, 0) != e.code[c].operand + e.code[c].operands) last = c;
+  for (size_t k = 0; k < e.results.size(); ++k)
+    if (e.results[k] >= values + last && step.out[k].dtype == e.own_result.dtype) return static_cast<int>(k);
+  return -1;
+}
+
+}  // namespace
+
 Epilogue::Epilogue(const Step& step) {
   if (!step.has_epilogue()) return;
   const Expr& e = *step.expr;
   own_inputs_ = e.own_inputs, keeps_ = e.keeps;
+  if (!keeps_) place_ = result_over(step);
   std::vector<ValueDesc> in{{e.own_result.dtype, e.space}};
   in.insert(in.end(), step.in.begin() + own_inputs_, step.in.end());
   std::vector<DType> out;
