@@ -5,9 +5,6 @@
 
 namespace suanli {
 
-/// By step: bytes of the arena that hold something while it runs. What is written over a dying input counts once; gaps do not count.
-std::vector<int64_t> alive_bytes(const Plan& plan);
-
 /// `overwrites` says of each of plan.output_bytes whether it will lie in the place of its cell's former value.
 ProgramForecast forecast(const Plan& plan, const Tape& tape, const std::vector<uint8_t>& overwrites);
 
