@@ -100,8 +100,8 @@ struct Training : Work {
                     .make(model.parameters(), options);
   }
   double step() override {
-    Tensor y = model(data.x[steps % data.x.size()]), target = data.y[steps % data.y.size()];
-    Tensor loss = net.loss(flatten(y, 0, -2), flatten(target));
+    const Tensor &x = data.x[steps % data.x.size()], &target = data.y[steps % data.y.size()];
+    Tensor loss = net.loss(flatten(model(x), 0, -2), flatten(target));  // a handle to the output would keep it until the step's end
     loss.backward();
     optimizer->step();
     ++steps;

@@ -61,6 +61,7 @@ struct ExplainedKernel {
   std::vector<size_t> reads;         ///< Kernels whose results it reads.
   int64_t ops = 1;                   ///< Records that it computes.
   int64_t flops = 0, bytes = 0, workspace_bytes = 0;
+  int64_t alive_bytes = 0;           ///< Of working memory, while it runs; its workspace counts.
   bool leaves = false;               ///< A result outlives the program.
 };
 

@@ -29,7 +29,7 @@ Json as_json(const ExplainedKernel& k) {
     reads.emplace_back(static_cast<int64_t>(r));  // built in its place: a moved temporary makes g++ 12 warn of members it does not have
   Json out = Json::Object{{"name", k.name}, {"module", k.module}, {"phase", name_of(k.phase)}, {"record", k.record}};
   out.set("results", std::move(results)).set("reads", std::move(reads)).set("ops", k.ops).set("flops", k.flops);
-  return out.set("bytes", k.bytes).set("workspace_bytes", k.workspace_bytes).set("leaves", k.leaves);
+  return out.set("bytes", k.bytes).set("workspace_bytes", k.workspace_bytes).set("alive_bytes", k.alive_bytes).set("leaves", k.leaves);
 }
 
 Json as_json(const ProgramForecast& m) {

@@ -75,6 +75,7 @@ const Op layer_norm_op{OpDef{
           return in.size() == 3 ? y + in[2] : y;
         },
     .onnx = {"LayerNormalization", 17},
+    .overwrites = 0,
     .samples =
         [] {
           const Attr eps = NormAttr{1e-5};
@@ -106,6 +107,7 @@ const Op layer_norm_grad_op{OpDef{
           c.out(2, c.shape(2), c.dtype(0));
         },
     .cost = [](const Step& s) { return element_cost(s, 16); },
+    .overwrites = 0,
     .samples =
         [] {
           const Attr eps = NormAttr{1e-5};

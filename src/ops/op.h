@@ -132,7 +132,7 @@ struct OpDef {
   bool random = false;  // never merged with an equal record
   uint8_t optional = 0;  // results, as bits, that kernels leave out (out[k] is null) where nobody reads them
   bool alias = false;  // the result is the first input's bytes under another shape
-  int8_t overwrites = -1;  // this input's bytes may become the result: kernels then find both at one address
+  int8_t overwrites = -1;  // this input's bytes may become the first result: kernels then find both at one address
   std::vector<Sample> (*samples)() = nullptr;  // an op without samples does not register
 };
 

@@ -14,6 +14,9 @@ struct PointwiseAttr {
 /// Whether an op's attributes are a PointwiseAttr: a row of pointwise.def, or a row's gradient.
 bool is_pointwise(const OpDef& def);
 
+/// Whether a text has only arithmetic, no function that takes tens of instructions.
+bool is_arithmetic(std::string_view text);
+
 /// The operands of a gradient text in the order in which its record takes them: those it mentions of x, y, z, out, g.
 struct GradientOperands {
   int count = 0;

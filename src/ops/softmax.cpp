@@ -39,6 +39,7 @@ const Op softmax_op{OpDef{
           return e / sum(e, {axis}, true);
         },
     .onnx = {"Softmax", 13},
+    .overwrites = 0,
     .samples = samples_softmax,
 }};
 
@@ -56,6 +57,7 @@ const Op log_softmax_op{OpDef{
           return shifted - log(sum(exp(shifted), {axis}, true));
         },
     .onnx = {"LogSoftmax", 13},
+    .overwrites = 0,
     .samples = samples_softmax,
 }};
 
@@ -144,6 +146,7 @@ const Op cross_entropy_grad_op{OpDef{
           c.out(0, x, c.dtype(1));
         },
     .cost = [](const Step& s) { return element_cost(s, 4); },
+    .overwrites = 1,
     .samples =
         [] {
           return std::vector<Sample>{

@@ -165,6 +165,7 @@ uint32_t records_forward(const Tape& tape) {
 std::vector<ExplainedKernel> kernels_of(const Plan& plan, const Tape& tape) {
   const uint32_t forward = records_forward(tape);
   std::vector<ExplainedKernel> all;
+  const std::vector<int64_t> alive = alive_bytes(plan);
   bool backward_began = false;
   std::map<std::pair<int, int64_t>, size_t> writer;  // by place
   for (const PlannedStep& s : plan.steps) {
@@ -176,6 +177,7 @@ std::vector<ExplainedKernel> kernels_of(const Plan& plan, const Tape& tape) {
                                                                                                             : ExplainedKernel::backward;
     k.ops = s.step.expr ? static_cast<int64_t>(s.expr->code.size() + s.expr->sums.size()) + s.step.has_epilogue() : 1;
     k.flops = s.flops, k.bytes = s.bytes, k.workspace_bytes = s.kernel->workspace_bytes;
+    k.alive_bytes = alive[all.size()];
     for (const Place& p : s.in)
       if (auto it = writer.find({p.kind, p.at});
           p.kind != Place::leaf && it != writer.end() && std::find(k.reads.begin(), k.reads.end(), it->second) == k.reads.end())
@@ -278,14 +280,15 @@ std::string in_words(const ProgramExplanation& program, bool records) {
   say("\nkernels by kind");
   for (auto& [kind, count] : kinds) say("  ", padded(str(count), 5), " ", kind);
 
-  say("\nkernels in the order in which they run");
+  say("\nkernels in the order in which they run: FLOPs, bytes read and written, working memory that is alive meanwhile");
   static const char* const phases[] = {"forward", "backward", "update"};
   for (size_t i = 0; i < program.kernels.size(); ++i) {
     const ExplainedKernel& k = program.kernels[i];
     std::string reads;
     for (size_t r : k.reads) reads += str(reads.empty() ? " reads " : ", ", r);
     say("  ", padded(str(i), 4), " ", padded(phases[k.phase], 8), " ", padded(k.results[0], 24), " ", padded(k.module, 22), " ",
-        padded(human_flops(k.flops), 11), " ", padded(human_bytes(k.bytes), 10), " ", k.name, reads, k.leaves ? "; leaves" : "");
+        padded(human_flops(k.flops), 11), " ", padded(human_bytes(k.bytes), 10), " ", padded(human_bytes(k.alive_bytes), 10), " ", k.name,
+        reads, k.leaves ? "; leaves" : "");
   }
 
   say("\nfusable neighbours in different kernels");
@@ -314,8 +317,13 @@ std::string in_words(const ProgramExplanation& program, bool records) {
   int64_t fresh = 0;
   for (int64_t b : m.output_bytes) fresh += b;
   say("\nresults: ", human_bytes(m.overwritten_bytes), " written over what they replace, ", human_bytes(fresh), " in fresh memory");
-  for (const KeptUpdate& k : m.kept)
-    say("  ", padded(human_bytes(k.bytes), 10), " ", k.op, k.module.empty() ? "" : " of " + k.module, ": ", k.why);
+  // One line for updates of one kind: a network has as many of them as parameters.
+  std::map<std::string, std::pair<int64_t, int64_t>> kept;  // how many, and their bytes
+  for (const KeptUpdate& k : m.kept) {
+    auto& [count, held] = kept[str(k.op, k.module.empty() ? "" : " of " + k.module, ": ", k.why)];
+    ++count, held += k.bytes;
+  }
+  for (const auto& [what, n] : kept) say("  ", padded(human_bytes(n.second), 10), " ", n.first, " × ", what);
   return text;
 }
 

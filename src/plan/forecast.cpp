@@ -38,6 +38,15 @@ std::vector<PlannedBytes> one_at_a_time(std::vector<PlannedBytes> arena) {
   return arena;
 }
 
+/// What is alive while each step runs.
+std::vector<int64_t> alive_bytes(const Plan& plan, const std::vector<PlannedBytes>& arena) {
+  std::vector<int64_t> alive(plan.steps.size() + 1, 0);
+  for (const PlannedBytes& b : arena) alive[b.first] += b.bytes, alive[b.last + 1] -= b.bytes;
+  for (size_t u = 1; u < alive.size(); ++u) alive[u] += alive[u - 1];
+  alive.pop_back();
+  return alive;
+}
+
 /// The shape of the result that a step writes at an arena offset.
 Shape result_at(const PlannedStep& s, int64_t at) {
   for (size_t r = 0; r < s.out.size(); ++r)
@@ -46,6 +55,8 @@ Shape result_at(const PlannedStep& s, int64_t at) {
 }
 
 }  // namespace
+
+std::vector<int64_t> alive_bytes(const Plan& plan) { return alive_bytes(plan, one_at_a_time(plan.arena)); }
 
 ProgramForecast forecast(const Plan& plan, const Tape& tape, const std::vector<uint8_t>& overwrites) {
   ProgramForecast f;
@@ -73,16 +84,9 @@ ProgramForecast forecast(const Plan& plan, const Tape& tape, const std::vector<u
   }
 
   // "Fullest" counts what is alive, not how far the offsets reach: gaps between values have no holder.
-  std::vector<int64_t> begins(plan.steps.size(), 0), ends(plan.steps.size(), 0);
   const std::vector<PlannedBytes> arena = one_at_a_time(plan.arena);
-  for (const PlannedBytes& b : arena) begins[b.first] += b.bytes, ends[b.last] += b.bytes;
-  int64_t live = 0, most = -1;
-  size_t peak = 0;
-  for (size_t u = 0; u < plan.steps.size(); ++u) {
-    live += begins[u];
-    if (live > most) most = live, peak = u;
-    live -= ends[u];
-  }
+  const std::vector<int64_t> alive = alive_bytes(plan, arena);
+  const auto peak = static_cast<size_t>(std::max_element(alive.begin(), alive.end()) - alive.begin());
   f.peak_step = step_name(plan.steps[peak].step);
 
   const std::vector<uint8_t> is_gradient = gradients(tape);

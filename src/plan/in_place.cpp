@@ -13,7 +13,7 @@ bool may_write_over(const Step& step, const std::vector<Ref>& roots, size_t k, c
   auto is_input = [&](size_t value) { return value + first < roots.size() && same_value(roots[value + first], roots[i]); };
   for (size_t j = own; j < roots.size(); ++j)  // read in another order by some other name
     if (same_value(roots[j], roots[i]) && !(step.in[j].shape == step.in[i].shape)) return false;
-  if (!step.expr && op_def(step.op).overwrites == static_cast<int>(i)) {  // its other inputs are read while it writes
+  if (!step.expr && k == 0 && op_def(step.op).overwrites == static_cast<int>(i)) {  // its other inputs are read while it writes
     for (size_t j = 0; j < roots.size(); ++j)
       if (j != i && is_input(j)) return false;
     return true;

@@ -57,6 +57,8 @@ struct Plan {
   int64_t bytes_held() const;          // estimate, for the cache
 };
 
+/// By step: bytes of the arena that hold something while it runs. What is written over a dying input counts once; gaps do not count.
+std::vector<int64_t> alive_bytes(const Plan& plan);
 /// "conv2d", "fused(add, relu)"; a gradient of a pointwise op is named after its row and input: "relu.gx".
 std::string step_name(const Step& step);
 /// A fused step counts the FLOPs that its ops would take alone, and the bytes that it moves itself.

@@ -2,7 +2,7 @@
 
 namespace suanli {
 
-Program::Program(const Tape& tape) : tape_(tape) {
+Program::Program(const Tape& tape) : tape_(&tape) {
   const std::vector<Ref> inputs = tape.refs();
   const Ref* refs = inputs.data();
   for (uint32_t i = 0; i < tape.records.size(); ++i) {
@@ -67,8 +67,8 @@ void Program::drop_dead() {
 }
 
 ValueDesc Program::desc(const Ref& r) const {
-  if (r.kind == Ref::slot) return {is_float(tape_.slots[r.index].dtype) ? DType::f64 : DType::i64, {}};
-  if (r.kind == Ref::leaf) return tape_.leaves[r.index].desc();
+  if (r.kind == Ref::slot) return {is_float(tape_->slots[r.index].dtype) ? DType::f64 : DType::i64, {}};
+  if (r.kind == Ref::leaf) return tape_->leaves[r.index].desc();
   return records[r.index].out[r.result];
 }
 

@@ -41,7 +41,8 @@ class Program {
   void drop_dead();
 
   size_t size() const { return records.size(); }
-  const Tape& tape() const { return tape_; }
+  Device device() const { return tape_->records.empty() ? Device{} : tape_->records[0]->device; }
+  const Tape& tape() const { return *tape_; }
   const Record& record(size_t i) const { return records[i]; }
   /// The record as a backend would be asked to run it.
   Step step(size_t i) const;
@@ -59,7 +60,7 @@ class Program {
   size_t value(const Ref& r) const { return first_value_[r.index] + r.result; }
 
  private:
-  const Tape& tape_;
+  const Tape* tape_;
   std::vector<uint32_t> first_value_;
   std::vector<Ref> roots_;
   std::vector<uint8_t> leaves_;

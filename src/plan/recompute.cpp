@@ -1,9 +1,8 @@
 // Values that are cheaper to compute again than to keep.
 #include <algorithm>
-#include <numeric>
-#include <string_view>
 
 #include "ops/pointwise.h"
+#include "plan/insertions.h"
 #include "plan/memory.h"
 #include "plan/passes.h"
 
@@ -15,67 +14,6 @@ constexpr int64_t kWorthKeepingTrackOf = 1 << 16;  // bytes
 constexpr int64_t kWorthRecomputing = 1 << 20;     // bytes
 constexpr size_t kFarApart = 32;                   // records between two readers that make the time between them long
 constexpr size_t kMostBases = 2, kMostOps = 12, kMostOpsOfGroup = 40;
-
-/// Whether the text of an op has only arithmetic, no function that takes tens of instructions.
-bool arithmetic(const char* text) {
-  for (const char* function : {"exp", "log", "erf", "tanh", "sin", "cos", "tan", "pow", "sinh", "gamma"})
-    if (std::string_view(text).find(function) != std::string_view::npos) return false;
-  return true;
-}
-
-/// Records that are put in front of others, refs to which count on from the program's records, and who reads them. The program itself stays
-/// as it is until all are known.
-class Insertions {
- public:
-  explicit Insertions(Program& p) : p_(p), first_(static_cast<uint32_t>(p.size())) {}
-  Ref add(Record r, uint32_t before) {
-    added_.push_back({before, std::move(r)});
-    return {Ref::record, 0, first_ + static_cast<uint32_t>(added_.size() - 1)};
-  }
-  /// Wherever a record reads one value it shall read another.
-  void replace(uint32_t reader, const Ref& value, const Ref& by) { replaced_.push_back({reader, value, by}); }
-  void apply() {
-    if (added_.empty()) return;
-    for (const Replaced& r : replaced_)
-      for (Ref& in : p_.records[r.reader].in)
-        if (same_value(in, r.value)) in = r.by;
-    std::vector<uint32_t> order(added_.size());
-    std::iota(order.begin(), order.end(), 0u);
-    std::stable_sort(order.begin(), order.end(), [&](uint32_t a, uint32_t b) { return added_[a].before < added_[b].before; });
-    std::vector<uint32_t> moved(first_ + added_.size());
-    std::vector<Record> records;
-    size_t next = 0;
-    for (uint32_t i = 0; i < first_; ++i) {
-      for (; next < order.size() && added_[order[next]].before == i; ++next) {
-        moved[first_ + order[next]] = static_cast<uint32_t>(records.size());
-        records.push_back(std::move(added_[order[next]].record));
-      }
-      moved[i] = static_cast<uint32_t>(records.size());
-      records.push_back(std::move(p_.records[i]));
-    }
-    for (Record& r : records)
-      for (Ref& in : r.in)
-        if (in.kind == Ref::record) in.index = moved[in.index];
-    for (Leaving& l : p_.leaving)
-      if (l.value.kind == Ref::record) l.value.index = moved[l.value.index];
-    p_.records = std::move(records);
-    p_.drop_dead();
-  }
-
- private:
-  struct Added {
-    uint32_t before;
-    Record record;
-  };
-  struct Replaced {
-    uint32_t reader;
-    Ref value, by;
-  };
-  Program& p_;
-  uint32_t first_;
-  std::vector<Added> added_;
-  std::vector<Replaced> replaced_;
-};
 
 bool contains(const std::vector<Ref>& refs, const Ref& r) {
   return std::any_of(refs.begin(), refs.end(), [&](const Ref& o) { return same_value(o, r); });
@@ -165,7 +103,7 @@ class Chains {
     if (!is_pointwise(op_def(r.op))) return true;  // a cast
     const auto& attr = r.attr.as<PointwiseAttr>();
     const PointwiseRow& row = pointwise_rows[attr.row];
-    return arithmetic(attr.gradient < 0 ? row.value : row.gradient[attr.gradient]);
+    return is_arithmetic(attr.gradient < 0 ? row.value : row.gradient[attr.gradient]);
   }
   Chain make(uint32_t i) const {
     Chain c;

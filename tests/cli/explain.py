@@ -27,6 +27,7 @@ def test_json():
     same(p["memory"]["overwritten_bytes"], 3 * weights, "weights and Adam's moments are written in place")
     held = sum(h["bytes"] for h in p["memory"]["holders"])
     check(0 < held <= p["memory"]["working_bytes"], f"held {held} of {p['memory']['working_bytes']}")
+    same(max(k["alive_bytes"] for k in p["kernels"]), held, "most that is alive")
     evaluation = ok_json("explain", TINY, "--model", "cnn_b", "--batch", 32, "--evaluation")["programs"][0]
     same({k["phase"] for k in evaluation["kernels"]}, {"forward"}, "an evaluation")
     check(evaluation["memory"]["working_bytes"] < p["memory"]["working_bytes"], "an evaluation keeps nothing for a backward")
@@ -38,6 +39,16 @@ def test_words_and_tape():
     for part in ("passes", "kernels in the order in which they run", "fusable neighbours in different kernels", "memory: working memory", "fc1"):
         check(part in words, f"{part!r} is not in {words}")
     check("= matmul(" in tape and "= matmul(" not in words, "records are listed where they are asked for")
+
+
+def test_updates_of_one_kind_are_counted():
+    subject = ("explain", TINY, "--model", "cnn_bn", "--batch", 8)   # running statistics are read after they are brought up to date
+    kept = ok_json(*subject)["programs"][0]["memory"]["not_overwritten"]
+    words = ok(*subject)
+    lines = words[words.index("\nresults: "):].strip().splitlines()[1:]
+    counts = [int(re.match(r" +[\d.]+ \w+ +(\d+) × ", line).group(1)) for line in lines]
+    check(len(kept) > len(lines) > 0, f"{len(kept)} updates in {lines}")
+    same(sum(counts), len(kept), "updates that are not written in place")
 
 
 def test_page():

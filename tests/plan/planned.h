@@ -1,16 +1,5 @@
-// What tests of the fusion pass look at: the plan of what is pending, without running it.
+// What tests of plans include.
 #pragma once
-#include "plan/plan.h"
+#include "support/pending_plan.h"
 #include "support/tier.h"
 #include "tensor/programs.h"
-
-namespace suanli::test {
-
-inline std::unique_ptr<Plan> plan_of_pending(Tier tier = Tier::planned) {
-  Tape tape;
-  const auto& pending = Recorder::current().pending();
-  tape.build(pending, pending.size(), Recorder::current().touched());
-  return Plan::build(tape, tier);
-}
-
-}  // namespace suanli::test

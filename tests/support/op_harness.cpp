@@ -11,6 +11,7 @@
 #include "base/text.h"
 #include "ops/pointwise.h"
 #include "suanli/autograd.h"
+#include "support/pending_plan.h"
 #include "support/tier.h"
 
 namespace suanli::test {
@@ -250,6 +251,7 @@ class SampleCheck {
     ++samples_run;
     value();
     modes();
+    in_place();
     decomposed();
     if (!s_.gradient) return;
     bool all_f64 = true;
@@ -338,6 +340,22 @@ class SampleCheck {
       by_threads[n - 1] = values();
     }
     EXPECT_TRUE(same_bits(by_threads[0], by_threads[1])) << "one and two threads give different bits";
+  }
+
+  void in_place() {
+    const int k = op_.def().overwrites;
+    if (k < 0 || !is_float(in_.tensors[static_cast<size_t>(k)].dtype()) || in_.tensors[static_cast<size_t>(k)].numel() == 0) return;
+    count(Mode::in_place);
+    const auto once = to_array(call(op_, s_, in_.tensors)[0]);
+    std::vector<Tensor> xs = in_.tensors;
+    Tensor& x = xs[static_cast<size_t>(k)];
+    x = -(-x);  // in working memory, and nobody else reads it
+    const Tensor y = -call(op_, s_, xs)[0];
+    const auto plan = plan_of_pending();
+    const auto step = std::find_if(plan->steps.begin(), plan->steps.end(), [&](const PlannedStep& s) { return s.step.op == op_.id(); });
+    ASSERT_NE(step, plan->steps.end());
+    EXPECT_EQ(step->out[0].at, step->in[static_cast<size_t>(k)].at) << "not written over its input";
+    EXPECT_TRUE(same_bits({to_array(-y)}, {once})) << "written over its input it gives other bits";
   }
 
   void decomposed() {
@@ -433,7 +451,7 @@ template <class T> Tensor stored(const Array& a) {
 const char* name(Mode mode) {
   constexpr const char* names[] = {"shape",      "error",         "value", "inputs unchanged", "first-order",    "second-order",
                                    "one kernel", "f32 gradients", "saved", "cold = eager",     "planned = cold", "threads",
-                                   "decompose"};
+                                   "in place",   "decompose"};
   static_assert(std::size(names) == static_cast<size_t>(Mode::count));
   return names[static_cast<size_t>(mode)];
 }

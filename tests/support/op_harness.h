@@ -21,6 +21,7 @@ enum class Mode {
   eager,       // flushed after every op: the same bits
   planned,     // fused or one kernel per op: the same bits
   threads,     // one and two threads: the same bits
+  in_place,    // written where an input lay that nobody reads any more, if the op allows it: the same bits
   decompose,   // the composite of simpler ops gives the same
   count
 };

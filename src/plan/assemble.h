@@ -1,0 +1,12 @@
+// From units in order to a plan.
+#pragma once
+#include "plan/plan.h"
+#include "plan/program.h"
+
+namespace suanli {
+
+/// Makes a step of every unit, prepares its kernel, and gives every value a place: what leaves the program in storage of its own or over what
+/// it replaces, the rest in the arena by lifetimes, over a dying input where that is possible.
+std::unique_ptr<Plan> assemble(const Program& program, const std::vector<Unit>& units, Tier tier);
+
+}  // namespace suanli

@@ -1,0 +1,20 @@
+// Smaller working memory for a little more work.
+#pragma once
+#include "plan/plan.h"
+#include "plan/program.h"
+
+namespace suanli {
+
+/// A program, its units in order, and the plan that they make.
+struct PlanDraft {
+  Program program;
+  std::vector<Unit> units;
+  std::unique_ptr<Plan> plan;
+};
+
+/// Looks at who holds memory where it is fullest, computes some of that again instead, and keeps the plan that follows if it takes less memory
+/// at a fair price; and once more, as the fullest place is another one then. Whatever the price, where the working memory has a limit (see
+/// set_working_memory_limit()), until it fits or nothing helps. A function of the draft and the limit alone.
+void shrink(PlanDraft& draft);
+
+}  // namespace suanli

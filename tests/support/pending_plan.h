@@ -1,0 +1,15 @@
+// The plan of what is pending, without running it.
+#pragma once
+#include "plan/plan.h"
+#include "tensor/recorder.h"
+
+namespace suanli::test {
+
+inline std::unique_ptr<Plan> plan_of_pending(Tier tier = Tier::planned) {
+  Tape tape;
+  const auto& pending = Recorder::current().pending();
+  tape.build(pending, pending.size(), Recorder::current().touched());
+  return Plan::build(tape, tier);
+}
+
+}  // namespace suanli::test
