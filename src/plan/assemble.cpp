@@ -75,10 +75,12 @@ class Assembler {
     PlannedStep s;
     s.record = record.origin;
     std::vector<Ref> in, out;
+    std::vector<ValueDesc>& seen = s.step.in;
     if (unit.size() == 1) {
       s.attr = record.attr;
       s.step.op = record.op;
       in = record.in;
+      for (const Ref& r : in) seen.push_back(program_.desc(r));
       for (uint8_t r = 0; r < record.out.size(); ++r) out.push_back({Ref::record, r, unit[0]});
     } else {
       std::vector<uint8_t> escapes;
@@ -91,13 +93,12 @@ class Assembler {
       }
       s.expr = std::make_unique<Expr>(std::move(fused.expr));
       s.step.expr = s.expr.get();
-      in = std::move(fused.in), out = std::move(fused.out);
+      in = std::move(fused.in), out = std::move(fused.out), seen = std::move(fused.in_desc);
     }
     s.step.attr = &s.attr;
     std::vector<Ref> roots;
     for (const Ref& r : in) {
       s.in.push_back(place_of(r));
-      s.step.in.push_back(program_.desc(r));
       roots.push_back(program_.root(r));
     }
     std::vector<uint8_t> taken(in.size(), 0);  // inputs whose bytes became a result's

@@ -1,6 +1,4 @@
 // What a step is called and what it costs, for everything that is told to people.
-#include <algorithm>
-
 #include "ops/pointwise.h"
 #include "plan/plan.h"
 
@@ -9,21 +7,24 @@ namespace suanli {
 Cost step_cost(const Step& s) {
   auto cost_alone = [](const Step& step) { return op_def(step.op).cost ? op_def(step.op).cost(step) : element_cost(step, 1); };
   if (!s.expr) return cost_alone(s);
-  const auto ops = std::count_if(s.expr->code.begin(), s.expr->code.end(), [](const auto& i) { return i.row != Expr::kCast; });
-  const int64_t own = s.has_epilogue() ? cost_alone(s.alone()).flops : 0;
-  return {own + (ops + static_cast<int64_t>(s.expr->sums.size())) * s.expr->space.numel(), element_cost(s, 0).bytes};
+  const Expr& e = *s.expr;
+  int64_t flops = s.has_epilogue() ? cost_alone(s.alone()).flops : 0;
+  for (const Expr::Instruction& i : e.code) {
+    const bool of_rows = i.per == Expr::Per::row && !i.reduces();
+    if (i.row != Expr::kCast) flops += of_rows ? e.space.numel() / e.row : e.space.numel();
+  }
+  return {flops, element_cost(s, 0).bytes};
 }
 
 std::string step_name(const Step& step) {
   const OpDef& def = op_def(step.op);
   auto named = [](int row, int gradient) {
-    std::string name = row == Expr::kCast ? "cast" : pointwise_rows[row].name;
+    std::string name = row == Expr::kCast ? "cast" : row == Expr::kSum ? "sum" : row == Expr::kMax ? "max" : pointwise_rows[row].name;
     return gradient < 0 ? name : str(name, ".g", "xyz"[gradient]);
   };
   if (step.expr) {
     std::string ops = step.has_epilogue() ? "then" : "";
     for (const Expr::Instruction& i : step.expr->code) ops += (ops.empty() ? "" : ops == "then" ? " " : ", ") + named(i.row, i.gradient);
-    for (size_t k = 0; k < step.expr->sums.size(); ++k) ops += ops.empty() ? "sum" : ", sum";
     return str(def.name, "(", ops, ")");
   }
   if (!is_pointwise(def)) return def.name;

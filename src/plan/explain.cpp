@@ -8,6 +8,7 @@
 #include "plan/forecast.h"
 #include "plan/fuse.h"
 #include "plan/listener.h"
+#include "plan/rows.h"
 
 namespace suanli {
 
@@ -53,7 +54,7 @@ class Neighbours {
       for (const Ref& r : p_.inputs(i)) {
         const Ref root = p_.root(r);
         if (root.kind != Ref::record || unit_of_[root.index] == unit_of_[i] || !is_fusable(p_, root.index)) continue;
-        const std::string why = reason(root.index, i, p_.desc(r).shape == p_.desc(root).shape);
+        const std::string why = reason(root.index, i, p_.desc(r).shape);
         auto [it, fresh] = by_reason.try_emplace(why, Unfused{why, "", 0});
         if (fresh) it->second.example = str(described(root.index), " → ", described(i));
         ++it->second.count;
@@ -70,29 +71,39 @@ class Neighbours {
     const std::string& module = module_of(p_, p_.record(i));
     return str(name_of(p_.record(i)), " ", text_of(p_.record(i).out[0]), module.empty() ? "" : " of " + module);
   }
-  static constexpr const char* kSumIncomplete = "a sum is complete only when its kernel has ended";
-  static bool is_sum(const Record& r) { return std::string_view(op_def(r.op).name) == "sum"; }
+  static constexpr const char* kIncomplete = "a reduction is complete only when its kernel has ended";
 
-  std::string reason(uint32_t from, uint32_t to, bool same_shape) {
-    const Record &a = p_.record(from), &b = p_.record(to);
-    if (is_sum(a)) return kSumIncomplete;
-    const Shape space = is_sum(b) ? p_.desc(b.in[0]).shape : b.out[0].shape;
-    if (!same_shape || !(space == a.out[0].shape)) return "they run over different shapes";
+  /// Elements of the rows along which a record reduces, where they are kept; else 0.
+  int64_t row(uint32_t i) const {
+    const Record& r = p_.record(i);
+    if (!reduction_of(r.op)) return 0;
+    const Shape space = space_of(p_, i);
+    const int64_t row = row_of(space, r.attr.as<ReduceAttr>().axes);
+    return keeps_rows(space, row) ? row : 0;
+  }
+  bool ends_with_kernel(uint32_t i) const { return reduction_of(p_.record(i).op) && row(i) == 0; }
+
+  /// `seen`: the shape in which `to` reads the value.
+  std::string reason(uint32_t from, uint32_t to, const Shape& seen) {
+    if (ends_with_kernel(from)) return kIncomplete;
+    const Shape space = space_of(p_, to), &shape = p_.record(from).out[0].shape;
+    const bool per_row = alike(seen, shape) && (keeps_rows(space, row_of(space, seen)) || (row(from) != 0 && alike(seen, space)));
+    if (!per_row && !(seen == shape && space == shape)) return "they run over different shapes";
     const uint32_t ua = unit_of_[from], ub = unit_of_[to];
-    if (reads_a_sum_of(ub, ua)) return kSumIncomplete;
+    if (reads_what_ends_with(ub, ua)) return kIncomplete;
     if (op_reads(ub, ua)) return "the product or convolution of that kernel reads all of it first";
     if (reaches_around(ua, ub)) return "another kernel lies between them on a second path";
-    if (sums_differ(ua, ub)) return "their sums are over different axes";
+    if (reductions_differ(ua, ub)) return "their reductions are over different axes";
     if (units_[ua].size() + units_[ub].size() > Expr::kMaxInstructions)
       return str("together they have more than ", Expr::kMaxInstructions, " instructions");
     if (pointers(ua, ub) > Expr::kMaxPointers) return str("together they have more than ", Expr::kMaxPointers, " inputs and outputs");
     return "an earlier choice of fusion stands in the way";
   }
 
-  bool reads_a_sum_of(uint32_t reader, uint32_t unit) const {
+  bool reads_what_ends_with(uint32_t reader, uint32_t unit) const {
     for (uint32_t i : units_[reader])
       for (const Ref& r : p_.inputs(i))
-        if (const Ref root = p_.root(r); root.kind == Ref::record && unit_of_[root.index] == unit && is_sum(p_.record(root.index)))
+        if (const Ref root = p_.root(r); root.kind == Ref::record && unit_of_[root.index] == unit && ends_with_kernel(root.index))
           return true;
     return false;
   }
@@ -121,12 +132,14 @@ class Neighbours {
     return false;
   }
 
-  bool sums_differ(uint32_t a, uint32_t b) const {
+  bool reductions_differ(uint32_t a, uint32_t b) const {
+    std::set<int64_t> rows;
     std::set<uint32_t> axes;
     for (uint32_t u : {a, b})
       for (uint32_t i : units_[u])
-        if (is_sum(p_.record(i))) axes.insert(p_.record(i).attr.as<ReduceAttr>().axes);
-    return axes.size() > 1;
+        if (row(i) != 0) rows.insert(row(i));
+        else if (reduction_of(p_.record(i).op)) axes.insert(p_.record(i).attr.as<ReduceAttr>().axes);
+    return rows.size() > 1 || axes.size() > 1;
   }
 
   int pointers(uint32_t a, uint32_t b) const {
@@ -175,7 +188,7 @@ std::vector<ExplainedKernel> kernels_of(const Plan& plan, const Tape& tape) {
     k.phase = k.module == "optimizer"                                                                       ? ExplainedKernel::update
               : std::max(s.record, *std::max_element(s.out_records.begin(), s.out_records.end())) < forward ? ExplainedKernel::forward
                                                                                                             : ExplainedKernel::backward;
-    k.ops = s.step.expr ? static_cast<int64_t>(s.expr->code.size() + s.expr->sums.size()) + s.step.has_epilogue() : 1;
+    k.ops = s.step.expr ? static_cast<int64_t>(s.expr->code.size()) + s.step.has_epilogue() : 1;
     k.flops = s.flops, k.bytes = s.bytes, k.workspace_bytes = s.kernel->workspace_bytes;
     k.alive_bytes = alive[all.size()];
     for (const Place& p : s.in)

@@ -9,6 +9,7 @@
 #include <algorithm>
 
 #include "ops/pointwise.h"
+#include "plan/rows.h"
 
 namespace suanli {
 
@@ -18,50 +19,83 @@ constexpr uint32_t kNobody = UINT32_MAX;
 
 bool computed_in_tiles(DType d) { return d <= DType::boolean && d != DType::f16 && d != DType::bf16 && (d < DType::u64 || d > DType::u16); }
 
-uint16_t sum_op() {
-  static const uint16_t op = op_id("sum");
-  return op;
-}
-
 struct Reader {
   uint32_t record;
   Shape shape;      // in which it sees the value
   bool same_shape;  // as it was computed
 };
 
+/// What decides whether regions may be together.
+struct Core {
+  Shape space;         // what the code runs over, but for what it computes per row
+  int64_t row = 0;     // elements of a row, where something is computed per row or along rows
+  uint32_t axes = 0;   // of the reductions that do not go along rows
+  bool reduces = false;
+  bool leads = false;  // it has an op that takes the others as its epilogue; before that of a record: it could
+  uint32_t waits_for = 0;  // the last record that is not fusable and that it depends on or has, counted from 1; 0: none
+
+  /// Whether all of it can be computed per row of another space.
+  bool is_per_row(const Shape& larger) const {
+    const int64_t rows = space.numel();
+    if (row != 0 || reduces || leads || rows == 0 || larger.numel() % rows != 0) return false;
+    const int64_t n = larger.numel() / rows;
+    return keeps_rows(larger, n) && rows_of(larger, n).numel() == rows && alike(space, rows_of(larger, n));
+  }
+  /// Reductions walk their space alike, along rows or across them in whole rows; an op leads no other op, no reductions and nothing per row,
+  /// and does not wait for what its epilogue would take besides.
+  bool agrees(const Core& o) const {
+    if (leads || o.leads)
+      return !(leads && o.leads) && !reduces && !o.reduces && row == 0 && o.row == 0 &&
+             (leads ? o.waits_for <= waits_for : waits_for <= o.waits_for);
+    if (axes != 0 && o.axes != 0 && axes != o.axes) return false;
+    const bool same = space == o.space;
+    if (!same && !is_per_row(o.space) && !o.is_per_row(space)) return false;
+    const Core both = joined(o);
+    return (row == 0 || row == both.row) && (o.row == 0 || o.row == both.row) &&
+           (both.row == 0 || both.axes == 0 || takes_whole_rows(both.space, both.row, both.axes));
+  }
+  Core joined(const Core& o) const {
+    Core both{space, std::max(row, o.row), axes | o.axes, reduces || o.reduces, leads || o.leads, std::max(waits_for, o.waits_for)};
+    if (leads) both.space = o.space;
+    else if (!o.leads && !(space == o.space)) {
+      both.space = space.numel() < o.space.numel() ? o.space : space;
+      both.row = both.space.numel() / std::min(space.numel(), o.space.numel());
+    }
+    return both;
+  }
+};
+
 class Regions {
  public:
   Regions(const Program& p, const Backend& backend)
-      : p_(p),
-        n_(p.size()),
-        parent_(n_),
-        height_(n_, 0),
-        highest_(n_, kNobody),
-        sums_(n_, 0),
-        fusable_(n_),
-        leads_(n_),
-        waits_for_(n_, 0),
-        readers_(n_) {
+      : p_(p), n_(p.size()), parent_(n_), height_(n_, 0), highest_(n_, kNobody), cores_(n_), fusable_(n_), readers_(n_) {
     for (uint32_t i = 0; i < n_; ++i) {
       parent_[i] = i;
+      Core& c = cores_[i];
       for (const Ref& r : p.inputs(i))
-        if (const Ref root = p.root(r); root.kind == Ref::record) waits_for_[i] = std::max(waits_for_[i], waits_for_[root.index]);
+        if (const Ref root = p.root(r); root.kind == Ref::record) c.waits_for = std::max(c.waits_for, cores_[root.index].waits_for);
       if (p.is_alias(i)) continue;
       fusable_[i] = is_fusable(p, i);
-      if (!fusable_[i]) waits_for_[i] = i + 1, leads_[i] = backend.takes_epilogue(p.step(i));
-      if (is_sum(i))
-        sums_[i] = uint64_t{p.record(i).attr.as<ReduceAttr>().axes} << 8 | static_cast<uint64_t>(p.record(i).out[0].dtype) | 1 << 7;
+      if (!fusable_[i]) c.waits_for = i + 1, c.leads = backend.takes_epilogue(p.step(i));
+      c.space = space_of(p, i);
+      if (reduces(i)) {
+        const uint32_t axes = p.record(i).attr.as<ReduceAttr>().axes;
+        const int64_t row = row_of(c.space, axes);
+        c.reduces = true;
+        if (keeps_rows(c.space, row)) c.row = row;
+        else c.axes = axes;
+      }
       for (const Ref& r : p.inputs(i)) {
         const Ref root = p.root(r);
         if (root.kind == Ref::record) readers_[root.index].push_back({i, p.desc(r).shape, p.desc(r).shape == p.desc(root).shape});
       }
     }
     others_before_.assign(n_ + 1, 0);
-    for (uint32_t i = 0; i < n_; ++i) others_before_[i + 1] = others_before_[i] + (!fusable_[i] && !p.is_alias(i));
+    for (uint32_t i = 0; i < n_; ++i) others_before_[i + 1] = others_before_[i] + (!fusable_[i] && !p_.is_alias(i));
     last_reader_of_leaf_.assign(p.tape().leaves.size(), kNobody);
     last_reader_of_value_.assign(p.values(), kNobody);
     for (uint32_t i = static_cast<uint32_t>(n_); i-- > 0;)
-      if (!p.is_alias(i)) place(i);
+      if (!p_.is_alias(i)) place(i);
   }
 
   /// Members in tape order; regions by their first member.
@@ -78,16 +112,20 @@ class Regions {
   }
 
   const std::vector<Reader>& readers(uint32_t i) const { return readers_[i]; }
+  /// In which shape the code of i's region sees an input of i.
+  Shape seen(uint32_t i, const Ref& r) {
+    const Shape& shape = p_.desc(r).shape;
+    return fusable_[i] ? seen_from(cores_[find(i)].space, space(i), shape) : shape;
+  }
 
  private:
   uint32_t find(uint32_t i) {
     while (parent_[i] != i) i = parent_[i] = parent_[parent_[i]];
     return i;
   }
-  bool is_sum(uint32_t i) const { return fusable_[i] && p_.record(i).op == sum_op(); }
+  bool reduces(uint32_t i) const { return fusable_[i] && reduction_of(p_.record(i).op); }
   const Shape& shape(uint32_t i) const { return p_.record(i).out[0].shape; }
-  /// What a record's code runs over.
-  Shape space(uint32_t i) const { return is_sum(i) ? p_.desc(p_.record(i).in[0]).shape : shape(i); }
+  Shape space(uint32_t i) const { return space_of(p_, i); }
   /// Whether a region may be given this height, which is not below its own: all who feed it must stay above.
   bool may_rise(uint32_t region, uint32_t height) const { return height_[region] == height || highest_[region] > height; }
 
@@ -95,33 +133,34 @@ class Regions {
     parent_[b] = a;
     height_[a] = std::max(height_[a], height_[b]);
     highest_[a] = std::min(highest_[a], highest_[b]);
-    sums_[a] |= sums_[b];
-    leads_[a] |= leads_[b];
-    waits_for_[a] = std::max(waits_for_[a], waits_for_[b]);
+    cores_[a] = cores_[a].joined(cores_[b]);
   }
-  /// What decides whether regions may be together: sums walk their space alike; an op leads no other op and no sums, and does not wait for
-  /// what its epilogue would take besides.
-  struct Core {
-    uint64_t sums;
-    bool led;
-    uint32_t waits_for;
-    bool agrees(const Core& o) const {
-      if (led || o.led) return !(led && o.led) && sums == 0 && o.sums == 0 && (led ? o.waits_for <= waits_for : waits_for <= o.waits_for);
-      return sums == 0 || o.sums == 0 || sums == o.sums;
-    }
-    void join(const Core& o) { sums |= o.sums, led |= o.led, waits_for = std::max(waits_for, o.waits_for); }
-  };
-  Core core(uint32_t region) const { return {sums_[region], leads_[region] != 0, waits_for_[region]}; }
+
+  /// Whether the code of a reader can take i's value from where it is computed.
+  bool connects(uint32_t i, const Reader& r) {
+    if (!fusable_[r.record]) return false;
+    const Shape own = space(r.record);
+    const Core& region = cores_[find(r.record)];
+    // To an epilogue it makes no difference in which shape it sees the elements. What is computed again is to be computed later.
+    if (cores_[i].leads) return own == r.shape && !p_.record(r.record).again;
+    if (!fusable_[i]) return false;
+    const Core& mine = cores_[i];
+    if (!reduces(i) && r.same_shape && own == shape(i)) return true;
+    // A number per row: read by code that runs over the elements, or by other code that runs over the rows.
+    if (!alike(r.shape, shape(i))) return false;
+    const bool per_element = own == region.space && row_of(own, r.shape) != 0;
+    if (reduces(i) && mine.row == 0) return false;
+    if (reduces(i)) return per_element ? own == mine.space && row_of(own, r.shape) == mine.row : alike(r.shape, own);
+    return per_element || (alike(r.shape, own) && !(own == region.space));
+  }
 
   void place(uint32_t i) {
     std::vector<uint32_t> near, far;  // regions of readers that i may join, and of others
     Shape epilogue_space;
     const bool early = frees_inputs(i);
     for (const Reader& r : readers_[i]) {
-      bool joins = r.same_shape && fusable_[i] && !is_sum(i) && fusable_[r.record] && space(r.record) == shape(i);
-      // To an epilogue it makes no difference in which shape it sees the elements; but all of it runs over the same one. What is computed
-      // again is to be computed later.
-      if (leads_[i] && fusable_[r.record] && space(r.record) == r.shape && !p_.record(r.record).again) {
+      bool joins = connects(i, r);
+      if (joins && cores_[i].leads) {  // all of its epilogue runs over the same shape
         if (near.empty()) epilogue_space = r.shape;
         joins = r.shape == epilogue_space;
       }
@@ -136,10 +175,10 @@ class Regions {
     }
     // A region may also read it in another shape: then the value has to be in memory.
     std::erase_if(near, [&](uint32_t region) { return std::binary_search(far.begin(), far.end(), region); });
-    Core core_now = core(i);
+    Core core_now = cores_[i];
     std::erase_if(near, [&](uint32_t region) {  // of those that may not be together, the first
-      if (!core_now.agrees(core(region))) return far.push_back(region), true;
-      core_now.join(core(region));
+      if (!core_now.agrees(cores_[region])) return far.push_back(region), true;
+      core_now = core_now.joined(cores_[region]);
       return false;
     });
     for (uint32_t region : far) height_[i] = std::max(height_[i], height_[region] + 1);
@@ -179,7 +218,8 @@ class Regions {
       uint32_t& last = root.kind == Ref::leaf ? last_reader_of_leaf_[root.index] : last_reader_of_value_[p_.value(root)];
       if (last != kNobody && space(last) == space(i)) {
         const uint32_t a = find(i), b = find(last), low = height_[a] < height_[b] ? a : b;
-        if (a != b && may_rise(low, std::max(height_[a], height_[b])) && core(a).agrees(core(b))) unite(a, b);
+        if (a != b && cores_[a].space == cores_[b].space && may_rise(low, std::max(height_[a], height_[b])) && cores_[a].agrees(cores_[b]))
+          unite(a, b);
       }
       last = i;
     }
@@ -189,11 +229,8 @@ class Regions {
   size_t n_;
   std::vector<uint32_t> parent_, height_;
   std::vector<uint32_t> highest_;  // per region: the height of the lowest region that feeds it and is placed already
-  std::vector<uint64_t> sums_;  // per region: axes and dtype of its sums; 0: it has none
+  std::vector<Core> cores_;
   std::vector<uint8_t> fusable_;
-  std::vector<uint8_t> leads_;  // per region: it has an op that takes the others as its epilogue; before that per record: it could
-  std::vector<uint32_t>
-      waits_for_;  // per region: the last record that is not fusable and that it depends on or has, counted from 1; 0: none
   std::vector<uint32_t> others_before_;  // how many records that are not fused come before
   std::vector<std::vector<Reader>> readers_;
   std::vector<uint32_t> last_reader_of_leaf_, last_reader_of_value_;
@@ -203,7 +240,7 @@ class Regions {
 /// so that of several updates in one region none is torn; but no unit gets smaller than half of what would fit.
 class Cutter {
  public:
-  Cutter(const Program& p, const Regions& regions, const std::vector<uint32_t>& region_of)
+  Cutter(const Program& p, Regions& regions, const std::vector<uint32_t>& region_of)
       : p_(p), regions_(regions), region_of_(region_of), position_(p.size(), kNobody) {}
 
   void cut(const Unit& region, std::vector<Unit>& units) {
@@ -237,7 +274,7 @@ class Cutter {
           if (--unread[at] == 0 && !p_.leaves(root)) --outputs;
           continue;
         }
-        const Shape shape = p_.desc(r).shape;
+        const Shape shape = regions_.seen(i, r);
         if (std::none_of(inputs.begin(), inputs.end(), [&](const Input& o) { return same_value(o.root, root) && o.shape == shape; }))
           inputs.push_back({root, shape});
       }
@@ -257,17 +294,27 @@ class Cutter {
   }
 
   const Program& p_;
-  const Regions& regions_;
+  Regions& regions_;
   const std::vector<uint32_t>& region_of_;
   std::vector<uint32_t> position_;
 };
 
 }  // namespace
 
+int16_t reduction_of(uint16_t op) {
+  static const uint16_t sum_op = op_id("sum"), max_op = op_id("max");
+  return op == sum_op ? Expr::kSum : op == max_op ? Expr::kMax : int16_t{0};
+}
+
+Shape space_of(const Program& p, uint32_t i) {
+  const Record& r = p.record(i);
+  return reduction_of(r.op) ? p.desc(r.in[0]).shape : r.out[0].shape;
+}
+
 bool is_fusable(const Program& p, size_t i) {
   static const uint16_t cast_op = op_id("cast");
   const Record& r = p.record(i);
-  if (r.op == sum_op()) return (r.out[0].dtype == DType::f32 || r.out[0].dtype == DType::f64) && p.desc(r.in[0]).shape.numel() > 0;
+  if (reduction_of(r.op)) return (r.out[0].dtype == DType::f32 || r.out[0].dtype == DType::f64) && p.desc(r.in[0]).shape.numel() > 0;
   if (r.op != cast_op && !is_pointwise(op_def(r.op))) return false;
   if (!computed_in_tiles(r.out[0].dtype)) return false;
   for (const Ref& in : r.in)
@@ -285,79 +332,6 @@ std::vector<Unit> fuse(const Program& program, const Backend& backend) {
   std::vector<Unit> units;
   for (const Unit& region : found) cutter.cut(region, units);
   return units;
-}
-
-FusedUnit fused_unit(const Program& program, const Unit& unit, const std::vector<uint8_t>& escapes) {
-  FusedUnit f;
-  for (uint32_t i : unit)
-    if (!is_fusable(program, i)) f.op = i;
-  if (f.op >= 0) {
-    const Record& op = program.record(static_cast<size_t>(f.op));
-    f.expr.own_inputs = static_cast<int>(op.in.size());
-    f.expr.own_result = op.out[0];
-    f.in = op.in;
-  }
-  const size_t first = f.op >= 0;  // the number of the first input
-  std::vector<std::pair<Ref, ValueDesc>> inputs;  // roots, as they are seen
-  auto input = [&](const Ref& r) -> size_t {
-    const Ref root = program.root(r);
-    const ValueDesc desc = program.desc(r);
-    for (size_t k = 0; k < inputs.size(); ++k)
-      if (const Ref& o = inputs[k].first; same_value(o, root) && inputs[k].second.shape == desc.shape) return first + k;
-    inputs.push_back({root, desc});
-    f.in.push_back(r);
-    return first + inputs.size() - 1;
-  };
-  auto member = [&](const Ref& r) -> size_t {  // the position of the member whose value it is, or the unit's size
-    const Ref root = program.root(r);
-    if (root.kind != Ref::record) return unit.size();
-    auto at = std::lower_bound(unit.begin(), unit.end(), root.index);
-    return at != unit.end() && *at == root.index ? static_cast<size_t>(at - unit.begin()) : unit.size();
-  };
-  // Values are numbered after all inputs, so these are counted first.
-  for (uint32_t i : unit)
-    if (i != f.op)
-      for (const Ref& r : program.inputs(i))
-        if (member(r) == unit.size()) input(r);
-  std::vector<uint8_t> values;  // of the members, as numbers
-  std::vector<Ref> sums;
-  for (uint32_t i : unit) {
-    const Record& record = program.record(i);
-    if (i == f.op) {
-      values.push_back(0);
-      if (escapes[values.size() - 1]) f.expr.keeps = true, f.out.insert(f.out.begin(), {Ref::record, 0, i});
-      continue;
-    }
-    auto operand = [&](const Ref& r) {
-      const size_t at = member(r);
-      return at == unit.size() ? static_cast<uint8_t>(input(r)) : values[at];
-    };
-    if (record.op == sum_op()) {
-      const uint8_t value = operand(record.in[0]);
-      f.expr.sums.push_back({value, record.attr.as<ReduceAttr>().axes});
-      f.expr.space = program.desc(record.in[0]).shape;
-      sums.push_back({Ref::record, 0, i});
-      values.push_back(value);  // never read: a sum's readers are outside
-      continue;
-    }
-    Expr::Instruction code{Expr::kCast, -1, static_cast<uint8_t>(record.in.size()), DType::f32, record.out[0].dtype, {}};
-    if (is_pointwise(op_def(record.op))) {
-      const auto& attr = record.attr.as<PointwiseAttr>();
-      code.row = attr.row, code.gradient = attr.gradient, code.compute = attr.compute;
-    }
-    size_t k = 0;
-    for (const Ref& r : record.in) code.operand[k++] = operand(r);
-    f.expr.space = record.out[0].shape;
-    const auto same = std::find(f.expr.code.begin(), f.expr.code.end(), code);
-    values.push_back(static_cast<uint8_t>(first + inputs.size() + static_cast<size_t>(same - f.expr.code.begin())));
-    if (same == f.expr.code.end()) f.expr.code.push_back(code);
-    if (escapes[values.size() - 1]) {
-      f.expr.results.push_back(values.back());
-      f.out.push_back({Ref::record, 0, i});
-    }
-  }
-  f.out.insert(f.out.end(), sums.begin(), sums.end());
-  return f;
 }
 
 }  // namespace suanli

@@ -1,5 +1,7 @@
 #include "plan/in_place.h"
 
+#include <algorithm>
+
 #include "ops/pointwise.h"
 
 namespace suanli {
@@ -23,11 +25,21 @@ bool may_write_over(const Step& step, const std::vector<Ref>& roots, size_t k, c
   if (e.keeps && k == 0) return false;
   k -= e.keeps;
   if (k >= e.results.size() || !(e.space == result.shape)) return false;
-  for (const Expr::Sum& sum : e.sums)  // read when the tile is done
-    if (is_input(sum.value)) return false;
-  for (size_t c = e.results[k] - (roots.size() - first) + 1; c < e.code.size(); ++c)
-    for (size_t o = 0; o < e.code[c].operands; ++o)
-      if (is_input(e.code[c].operand[o])) return false;
+  const size_t inputs = roots.size() - first, written = e.results[k] - inputs;
+  if (e.code[written].per != Expr::Per::element) return false;
+  auto reads = [&](const Expr::Instruction& c) { return std::any_of(c.operand, c.operand + c.operands, is_input); };
+  if (e.row > 0) {  // the order of stages: only what the result is made of is sure to come before it
+    std::vector<uint8_t> before(e.code.size(), 0);
+    before[written] = 1;
+    for (size_t c = written + 1; c-- > 0;)
+      for (size_t o = 0; before[c] && o < e.code[c].operands; ++o)
+        if (e.code[c].operand[o] >= inputs) before[e.code[c].operand[o] - inputs] = 1;
+    for (size_t c = 0; c < e.code.size(); ++c)
+      if (!before[c] && reads(e.code[c])) return false;
+    return true;
+  }
+  for (size_t c = 0; c < e.code.size(); ++c)  // a reduction reads when the tile is done
+    if ((c > written || e.code[c].reduces()) && reads(e.code[c])) return false;
   return true;
 }
 

@@ -1,5 +1,6 @@
 // What a backend is asked to run: plain structs, no op semantics.
 #pragma once
+#include <algorithm>
 #include <memory>
 #include <vector>
 
@@ -13,35 +14,50 @@ struct ValueDesc {
   Shape shape;
 };
 
-/// The straight-line code of a fused step. Values are numbered: first Step::in, then one per instruction; all have the shape `space`, or
-/// broadcast to it.
+/// The shape of what has one number for each row of `row` elements.
+inline Shape rows_of(const Shape& space, int64_t row) {
+  Shape rows = space;
+  for (int axis = space.rank() - 1; axis >= 0 && row > 1; --axis) row /= space[axis], rows[axis] = 1;
+  return rows;
+}
+
+/// The straight-line code of a fused step. Values are numbered: first Step::in, then one per instruction.
+///
+/// Most have one number for each element of `space`, or broadcast to it. Reductions make fewer of them. Where they go along the innermost
+/// axes, of `row` elements together, their value has one number for each row, which the code behind may read, and compute with: a row
+/// program, whose rows stay in a cache from one reduction to the next. A reduction over other axes is complete only when the step has ended,
+/// so that nothing in it reads its value.
 ///
 /// Or an epilogue: what is done with the result of a product or a convolution (Step::op) while that is still in a cache. Then value 0 is
 /// the op's result, values from 1 on are the inputs behind the op's own.
 struct Expr {
+  /// What a value has one number for: an element of the space, a row, or what a reduction over `axes` leaves.
+  enum class Per : uint8_t { element, row, kept };
   struct Instruction {
-    int16_t row;       // of the table of pointwise ops; kCast: only the dtype changes
-    int8_t gradient;   // -1: the row's value; i: the gradient of its input i
+    int16_t row;  // of the table of pointwise ops; kCast: only the dtype changes; kSum, kMax: a reduction of a float dtype
+    int8_t gradient;  // -1: the row's value; i: the gradient of its input i
     uint8_t operands;  // how many there are, in the order in which the op alone would take them
-    DType compute;     // what it computes in
-    DType type;        // of its value: what the op alone would write, so that a fused value is rounded alike
+    DType compute;  // what it computes in
+    DType type;  // of its value: what the op alone would write, so that a fused value is rounded alike
     uint8_t operand[5];
+    Per per = Per::element;
     bool operator==(const Instruction&) const = default;
+    bool reduces() const { return row <= kSum; }
   };
-  static constexpr int16_t kCast = -1;
-  static constexpr int kMaxPointers = 16, kMaxInstructions = 64;  // sums count as instructions and as pointers
+  static constexpr int16_t kCast = -1, kSum = -2, kMax = -3;
+  static constexpr int kMaxPointers = 16, kMaxInstructions = 64;
   std::vector<Instruction> code;
   std::vector<uint8_t> results;  // the values that become Step::out; never an input
-  /// A value of float dtype and the shape `space`, summed over axes; it becomes one Step::out more, behind the results.
-  struct Sum {
-    uint8_t value;
-    uint32_t axes;  // as bits
-  };
-  std::vector<Sum> sums;  // of an epilogue: none
   Shape space;
-  int own_inputs = -1;    // of an epilogue: how many inputs are the op's own; -1: it is none
-  bool keeps = false;     // of an epilogue: the op's result becomes Step::out[0] too, in front of the others
+  int64_t row = 0;  // elements of a row; 0: nothing is computed per row
+  uint32_t axes = 0;  // as bits: of the reductions that do not go along rows
+  int own_inputs = -1;  // of an epilogue: how many inputs are the op's own; -1: it is none
+  bool keeps = false;  // of an epilogue: the op's result becomes Step::out[0] too, in front of the others
   ValueDesc own_result{};  // of an epilogue: the op's, which has as many elements as `space`
+
+  bool has_reductions() const {
+    return std::any_of(code.begin(), code.end(), [](const Instruction& i) { return i.reduces(); });
+  }
 };
 
 /// One op on known shapes. `attr` points to the op's attribute struct (48 bytes, see ops/op.h); a kernel copies what it needs of it.
@@ -50,7 +66,7 @@ struct Step {
   const void* attr;
   std::vector<ValueDesc> in, out;
   const Expr* expr = nullptr;  // of a fused step, which has no attributes, or of one with an epilogue
-  uint32_t constant = 0;       // inputs that stay as they are over many runs (weights of a network that is not trained here), as bits
+  uint32_t constant = 0;  // inputs that stay as they are over many runs (weights of a network that is not trained here), as bits
 
   bool has_epilogue() const { return expr && expr->own_inputs >= 0; }
   /// The op by itself, without its epilogue.
@@ -63,7 +79,7 @@ struct Step {
 /// Which operands of an op on pictures may lie in blocks of channels: [N, C/b, H, W, b] for [N, C, H, W].
 struct BlockedOperands {
   uint32_t in = 0, out = 0;  // as bits
-  bool together = false;     // all of them or none; else each as it comes
+  bool together = false;  // all of them or none; else each as it comes
 };
 
 /// A prepared step. `in` and `out` follow Step::in/out; an input that is a scalar slot points to one element of its dtype.

@@ -142,6 +142,7 @@ TEST(PointwiseExecutor, FusedValuesAreRoundedAsInMemory) {
                {row(PointwiseOp::where), -1, 3, DType::f64, DType::f64, {4, 3, 5}},   // 6
                {row(PointwiseOp::square), 0, 2, DType::f64, DType::f64, {6, 2}}};     // 7: 2·c·(6)
   expr.results = {3, 7, 4};
+  expr.space = a.shape;
   Step step;
   step.in = {a, b, c}, step.out = {{DType::u8, a.shape}, {DType::f64, a.shape}, {DType::boolean, a.shape}};
   step.expr = &expr;

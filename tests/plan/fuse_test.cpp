@@ -75,10 +75,7 @@ TEST(Fuse, SoftmaxWithAMask) {
               return e / sum(e, {1}, true);
             }),
             R"(
-fused(mul, where) f32[4, 7] 4 in 1 out
-max f32[4, 1] 1 in 1 out
-fused(sub, exp, sum) f32[4, 7] 2 in 2 out
-div f32[4, 7] 2 in 1 out
+fused(mul, where, max, sub, exp, sum, div) f32[4, 7] 4 in 1 out
 )");
 }
 
@@ -117,7 +114,7 @@ TEST(Fuse, NoPathLeavesAUnitAndComesBack) {
   const Tensor x = tensor_f32({4, 7}, 1), w = tensor_f32({7, 7}, 2);
   EXPECT_EQ(steps([&] {
               Tensor y = exp(x);
-              return y / sum(y, {1}, true) + y;
+              return y / sum(y, {0}, true) + y;
             }),
             R"(
 fused(exp, sum) f32[4, 7] 1 in 2 out
@@ -160,8 +157,7 @@ conv2d(then add, relu) f32[2, 3, 7, 5] 3 in 1 out
             }),
             R"(
 conv2d f32[2, 3, 7, 5] 2 in 1 out
-sum f32[2, 3, 1, 1] 1 in 1 out
-sub f32[2, 3, 7, 5] 2 in 1 out
+fused(sum, sub) f32[2, 3, 7, 5] 1 in 1 out
 )");
 }
 

@@ -58,7 +58,7 @@ TEST(ResNetPlan, TrainingStep) {
 9 fused(sub, mul, add, relu)
 8 fused(sub, mul, mul, add, relu, relu.gx, sub, sub, mul)
 8 fused(sub, mul, sub, sub, mul)
-6 fused(relu.gx, sub, mul, sum, sum)
+6 fused(relu.gx, sum, sub, mul, sum)
 4 fused(sub, mul, add, add, relu)
 0 reorder, 258 steps, 14402 KiB of values
 )");

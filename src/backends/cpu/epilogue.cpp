@@ -41,8 +41,7 @@ void Epilogue::apply(const void* const* in, void* const* out, int64_t begin, int
   const void* inputs[Expr::kMaxPointers];
   inputs[0] = values - begin;  // where element 0 would be
   std::copy_n(in + own_inputs_, runner_->inputs() - 1, inputs + 1);
-  TileRunner::Run run(*runner_, inputs, out + keeps_, end - begin);
-  for (int64_t at = begin; at < end; at += runner_->tile()) run.compute(at, std::min(runner_->tile(), end - at));
+  runner_->run(inputs, out + keeps_, begin, end);
 }
 
 }  // namespace suanli::cpu

@@ -4,7 +4,7 @@
 
 #include <algorithm>
 
-#include "backends/cpu/sums.h"
+#include "backends/cpu/reductions.h"
 #include "backends/cpu/tile_runner.h"
 #include "base/thread_pool.h"
 #include "ops/pointwise.h"
@@ -15,16 +15,13 @@ namespace {
 class Pointwise final : public Kernel {
  public:
   Pointwise(const std::vector<TileInstruction>& code, const std::vector<ValueDesc>& in, const std::vector<ValueDesc>& out,
-            const std::vector<uint8_t>& results)
-      : runner_(code, in, dtypes(out), results, {}, out[0].shape),
+            const std::vector<uint8_t>& results, const Shape& space)
+      : runner_(code, in, dtypes(out), results, {}, space),
         // 64k elements of the cheapest op take some 8 µs in the cache, about what waking a thread costs.
         grain_(std::max<int64_t>(4096, 65536 / std::max<int64_t>(1, runner_.work()))) {}
 
   void run(const void* const* in, void* const* out, void*) override {
-    parallel_chunks(runner_.total(), grain_, [&](int64_t begin, int64_t end) {
-      TileRunner::Run run(runner_, in, out, end - begin);
-      for (int64_t at = begin; at < end; at += runner_.tile()) run.compute(at, std::min(runner_.tile(), end - at));
-    });
+    parallel_chunks(runner_.total(), grain_, [&](int64_t begin, int64_t end) { runner_.run(in, out, begin, end); });
   }
 
  private:
@@ -44,7 +41,7 @@ std::unique_ptr<Kernel> make_pointwise(TileFn fn, Compute compute, const std::ve
   TileInstruction only{fn, compute, out.dtype, false};
   if (!fn || in.size() > only.operand.size()) throw Error("[pointwise] no such kernel");
   for (uint8_t k = 0; k < in.size(); ++k) only.operand[static_cast<size_t>(places ? places[k] : k)] = k;
-  return std::make_unique<Pointwise>(std::vector{only}, in, std::vector{out}, std::vector{static_cast<uint8_t>(in.size())});
+  return std::make_unique<Pointwise>(std::vector{only}, in, std::vector{out}, std::vector{static_cast<uint8_t>(in.size())}, out.shape);
 }
 
 std::array<int8_t, 5> tile_places(int row, int gradient) {
@@ -59,13 +56,8 @@ std::array<int8_t, 5> tile_places(int row, int gradient) {
 
 std::unique_ptr<Kernel> make_fused(const Step& step) {
   const Expr& e = *step.expr;
-  const std::vector<TileInstruction> code = tile_code(e);
-  if (e.sums.empty()) return std::make_unique<Pointwise>(code, step.in, step.out, e.results);
-  std::vector<DType> stored;
-  std::vector<uint8_t> summed;
-  for (size_t k = 0; k < e.results.size(); ++k) stored.push_back(step.out[k].dtype);
-  for (const Expr::Sum& sum : e.sums) summed.push_back(sum.value);
-  return make_sums(code, step.in, stored, e.results, summed, e.space, e.sums[0].axes, step.out.back().dtype);
+  if (e.row > 0 || e.has_reductions()) return make_reductions(e, step.in, step.out);
+  return std::make_unique<Pointwise>(tile_code(e), step.in, step.out, e.results, e.space);
 }
 
 }  // namespace suanli::cpu

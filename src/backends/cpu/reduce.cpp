@@ -1,10 +1,10 @@
-// Maxima, argmax, and sums of integers.
+// Sums and maxima of integers, and argmax. Those of floats: reductions.cpp.
 #include <cmath>
 #include <limits>
 #include <vector>
 
 #include "backends/cpu/kernels.h"
-#include "backends/cpu/sums.h"
+#include "backends/cpu/reductions.h"
 #include "base/thread_pool.h"
 #include "ops/op.h"
 
@@ -16,7 +16,7 @@ constexpr int64_t kGrain = 1 << 14;   // elements worth a thread
 constexpr int64_t kBlock = 1 << 16;   // a full reduction is cut into blocks of this size, added in order
 constexpr int kTile = 256;            // columns accumulated together
 
-/// Of integers, which wrap around. Floats: see sums.cpp.
+/// Wraps around.
 struct Sum {
   template <class T> using Acc = uint64_t;
   template <class T> static uint64_t start() { return 0; }
@@ -30,14 +30,8 @@ struct Sum {
 
 struct Max {
   template <class T> using Acc = T;
-  template <class T> static T start() {
-    return std::numeric_limits<T>::has_infinity ? -std::numeric_limits<T>::infinity() : std::numeric_limits<T>::lowest();
-  }
-  template <class T> static T join(T a, T b) {
-    if constexpr (std::is_floating_point_v<T>)
-      if (std::isnan(b)) return b;
-    return b > a ? b : a;  // a NaN in `a` stays: the comparison is false
-  }
+  template <class T> static T start() { return std::numeric_limits<T>::lowest(); }
+  template <class T> static T join(T a, T b) { return std::max(a, b); }
   template <class T> static T row(const T* x, int64_t n) {
     T m = start<T>();
     for (int64_t i = 0; i < n; ++i) m = join(m, x[i]);
@@ -135,8 +129,8 @@ template <class R, class T, class O> void reduce(const T* x, O* y, int64_t n_out
   }
 }
 
-template <class R, class T, class O> struct Reduction : Kernel {
-  Reduction(Walk walk, int64_t n_out, int64_t n_in) : walk(std::move(walk)), n_out(n_out), n_in(n_in) {
+template <class R, class T, class O> struct IntegerReduction : Kernel {
+  IntegerReduction(Walk walk, int64_t n_out, int64_t n_in) : walk(std::move(walk)), n_out(n_out), n_in(n_in) {
     if (is_total(this->walk, n_out))
       workspace_bytes = (n_in + kBlock - 1) / kBlock * static_cast<int64_t>(sizeof(typename R::template Acc<T>));
   }
@@ -147,20 +141,23 @@ template <class R, class T, class O> struct Reduction : Kernel {
   int64_t n_out, n_in;
 };
 
-template <class R> std::unique_ptr<Kernel> reduction(const Step& step) {
+template <class R> std::unique_ptr<Kernel> integer_reduction(const Step& step) {
   const Walk w = walk_of(step.in[0].shape, static_cast<const ReduceAttr*>(step.attr)->axes);
   const int64_t n_out = step.out[0].shape.numel(), n_in = step.in[0].shape.numel();
   std::unique_ptr<Kernel> kernel;
   with_type(step.in[0].dtype, [&](auto t) {
     using T = decltype(t);
-    if constexpr (!std::is_same_v<R, Sum>) kernel = std::make_unique<Reduction<R, T, T>>(w, n_out, n_in);
-    else if constexpr (!std::is_floating_point_v<T>) kernel = std::make_unique<Reduction<R, T, int64_t>>(w, n_out, n_in);
+    using O = std::conditional_t<std::is_same_v<R, Sum>, int64_t, T>;
+    if constexpr (!std::is_floating_point_v<T>) kernel = std::make_unique<IntegerReduction<R, T, O>>(w, n_out, n_in);
   });
   return kernel;
 }
 
-const RegisterKernel register_sum("sum", [](const Step& s) { return is_float(s.in[0].dtype) ? make_sum(s) : reduction<Sum>(s); });
-const RegisterKernel register_max("max", reduction<Max>);
+template <class R, int16_t kReduction> std::unique_ptr<Kernel> make(const Step& step) {
+  return is_float(step.in[0].dtype) ? make_reduction(kReduction, step) : integer_reduction<R>(step);
+}
+const RegisterKernel register_sum("sum", make<Sum, Expr::kSum>);
+const RegisterKernel register_max("max", make<Max, Expr::kMax>);
 
 const RegisterKernel register_argmax("argmax", [](const Step& step) {
   const int axis = static_cast<const AxisAttr*>(step.attr)->axis;

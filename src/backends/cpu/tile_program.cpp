@@ -14,15 +14,16 @@ DType native(Compute c) { return c == Compute::f64 ? DType::f64 : c == Compute::
 
 class Lowering {
  public:
-  Lowering(const std::vector<TileInstruction>& code, const std::vector<ValueDesc>& in) : in_(in), values_(in.size() + code.size()) {
+  Lowering(const std::vector<TileInstruction>& code, const std::vector<ValueDesc>& in, const std::vector<uint8_t>& results)
+      : in_(in), results_(results), values_(in.size() + code.size()) {
     for (size_t k = 0; k < code.size(); ++k) instruction(code[k], in.size() + k);
   }
 
-  TileProgram finish(const std::vector<uint8_t>& results, const std::vector<uint8_t>& kept) {
+  TileProgram finish(const std::vector<uint8_t>& kept) {
     for (uint8_t value : kept) out_.kept.push_back(as(value, value < in_.size() ? in_[value].dtype : values_[value].type));
-    for (size_t k = 0; k < results.size(); ++k) {
-      const Value& v = values_[results[k]];
-      uint16_t at = as(results[k], v.type);
+    for (size_t k = 0; k < results_.size(); ++k) {
+      const Value& v = values_[results_[k]];
+      uint16_t at = as(results_[k], v.type);
       if (!computed(at) || out_.registers[at].output >= 0) at = convert(at, v.type, v.type);  // a copy
       out_.registers[at].output = static_cast<int>(k);
     }
@@ -79,7 +80,11 @@ class Lowering {
     Value& v = values_[value];
     v.type = i.type;
     if (!i.fn) {
-      v.copies.push_back({i.type, as(i.operand[0], i.type)});
+      // A result of its own is written here, and not where some op before needed the same conversion: it may lie where an input does that is
+      // still read in between.
+      const bool stored = i.operand[0] >= in_.size() && std::find(results_.begin(), results_.end(), value) != results_.end();
+      const Copy from = stored ? values_[i.operand[0]].copies[0] : Copy{i.type, as(i.operand[0], i.type)};
+      v.copies.push_back({i.type, stored ? convert(from.at, from.type, i.type) : from.at});
       return;
     }
     TileProgram::Op op;
@@ -123,6 +128,7 @@ class Lowering {
   }
 
   const std::vector<ValueDesc>& in_;
+  const std::vector<uint8_t>& results_;
   std::vector<Value> values_;
   TileProgram out_;
 };
@@ -137,25 +143,27 @@ ConvertFn checked_converter(DType from, DType to) {
 
 TileProgram lower(const std::vector<TileInstruction>& code, const std::vector<ValueDesc>& in, const std::vector<uint8_t>& results,
                   const std::vector<uint8_t>& kept) {
-  return Lowering(code, in).finish(results, kept);
+  return Lowering(code, in, results).finish(kept);
+}
+
+TileInstruction tile_instruction(const Expr::Instruction& i) {
+  TileInstruction t{nullptr, compute_of(i.compute), i.type, false};
+  if (i.row == Expr::kCast) {
+    t.operand[0] = i.operand[0];
+    return t;
+  }
+  const auto cls = pointwise_rows[i.row].cls;
+  t.fn = i.gradient < 0 ? value_tile(i.row, t.compute) : gradient_tile(i.row, i.gradient, t.compute);
+  if (!t.fn) throw Error(str("[fused] internal: no tiles for ", pointwise_rows[i.row].name));
+  t.flag = i.gradient < 0 && (cls == PointwiseClass::Compare || cls == PointwiseClass::Logic);
+  const auto places = tile_places(i.row, i.gradient);
+  for (size_t k = 0; k < i.operands; ++k) t.operand[static_cast<size_t>(places[k])] = i.operand[k];
+  return t;
 }
 
 std::vector<TileInstruction> tile_code(const Expr& expr) {
   std::vector<TileInstruction> code;
-  for (const Expr::Instruction& i : expr.code) {
-    TileInstruction t{nullptr, compute_of(i.compute), i.type, false};
-    if (i.row == Expr::kCast) {
-      t.operand[0] = i.operand[0];
-    } else {
-      const auto cls = pointwise_rows[i.row].cls;
-      t.fn = i.gradient < 0 ? value_tile(i.row, t.compute) : gradient_tile(i.row, i.gradient, t.compute);
-      if (!t.fn) throw Error(str("[fused] internal: no tiles for ", pointwise_rows[i.row].name));
-      t.flag = i.gradient < 0 && (cls == PointwiseClass::Compare || cls == PointwiseClass::Logic);
-      const auto places = tile_places(i.row, i.gradient);
-      for (size_t k = 0; k < i.operands; ++k) t.operand[static_cast<size_t>(places[k])] = i.operand[k];
-    }
-    code.push_back(t);
-  }
+  for (const Expr::Instruction& i : expr.code) code.push_back(tile_instruction(i));
   return code;
 }
 

@@ -18,7 +18,9 @@ struct TileInstruction {
   std::array<uint8_t, 5> operand{kUnused, kUnused, kUnused, kUnused, kUnused};
 };
 
-/// An expression as such instructions.
+/// What computes the values of one that does not reduce.
+TileInstruction tile_instruction(const Expr::Instruction& instruction);
+/// An expression without reductions as such instructions.
 std::vector<TileInstruction> tile_code(const Expr& expr);
 
 struct TileProgram {

@@ -20,7 +20,8 @@ void repeat(std::byte* to, int64_t done, int64_t n, int64_t width) {
 }  // namespace
 
 TileRunner::TileRunner(const std::vector<TileInstruction>& code, const std::vector<ValueDesc>& in, const std::vector<DType>& out,
-                       const std::vector<uint8_t>& results, const std::vector<uint8_t>& kept, const Shape& space)
+                       const std::vector<uint8_t>& results, const std::vector<uint8_t>& kept, const Shape& space,
+                       const std::vector<uint8_t>& changing)
     : program_(lower(code, in, results, kept)), given_(in.size()), total_(space.numel()) {
   std::vector<std::array<int64_t, 8>> strides;
   for (const ValueDesc& v : in) strides.push_back(broadcast_strides(v.shape, space));
@@ -29,10 +30,11 @@ TileRunner::TileRunner(const std::vector<TileInstruction>& code, const std::vect
   for (tile_ = kTileBytes / program_.width;; tile_ /= 2) {
     inputs_.clear();
     scratch_ = 0;
-    for (const TileProgram::Load& load : program_.loads) inputs_.push_back(prepare(load, in[load.source], strides[load.source]));
+    for (const TileProgram::Load& load : program_.loads)
+      inputs_.push_back(prepare(load, in[load.source], strides[load.source], !changing.empty() && changing[load.source]));
     slots_at_ = scratch_;
     scratch_ += program_.slots * tile_ * program_.width;
-    if (scratch_ <= (tile_ > kLeastTile ? kCacheBytes : Run::kScratchBytes)) break;
+    if (scratch_ <= (tile_ > kLeastTile ? kCacheBytes : kScratchBytes)) break;
   }
 }
 
@@ -42,8 +44,9 @@ int64_t TileRunner::reserve(int64_t elements, int64_t width) {
   return at;
 }
 
-TileRunner::Input TileRunner::prepare(const TileProgram::Load& load, const ValueDesc& desc, const std::array<int64_t, 8>& strides) {
-  Input input = classify(strides, desc.shape.numel());
+TileRunner::Input TileRunner::prepare(const TileProgram::Load& load, const ValueDesc& desc, const std::array<int64_t, 8>& strides,
+                                      bool changes) {
+  Input input = classify(strides, desc.shape.numel(), changes);
   input.source = load.source, input.to = load.to;
   input.itemsize = itemsize(desc.dtype), input.width = itemsize(load.type);
   if (desc.dtype != load.type) input.convert = checked_converter(desc.dtype, load.type);
@@ -53,7 +56,7 @@ TileRunner::Input TileRunner::prepare(const TileProgram::Load& load, const Value
   return input;
 }
 
-TileRunner::Input TileRunner::classify(const std::array<int64_t, 8>& strides, int64_t numel) const {
+TileRunner::Input TileRunner::classify(const std::array<int64_t, 8>& strides, int64_t numel, bool changes) const {
   Input input{};
   input.strides = strides;
   int axis = static_cast<int>(sizes_.size()) - 1;
@@ -62,7 +65,7 @@ TileRunner::Input TileRunner::classify(const std::array<int64_t, 8>& strides, in
   int64_t span = period;
   while (axis >= 0 && strides[axis] == 0) span *= sizes_[axis--];  // and those that it repeats over
   input.period = period, input.span = span;
-  input.kind = numel == total_ ? Input::linear : axis < 0 && period <= tile_ ? Input::periodic : Input::strided;
+  input.kind = numel == total_ ? Input::linear : axis < 0 && period <= tile_ && !changes ? Input::periodic : Input::strided;
   return input;
 }
 
@@ -121,29 +124,35 @@ const void* TileRunner::load(const Input& input, const void* memory, std::byte* 
   return to;
 }
 
-TileRunner::Run::Run(const TileRunner& runner, const void* const* in, void* const* out, int64_t longest)
-    : runner_(runner), in_(in), out_(out) {
+TileRunner::Run::Run(const TileRunner& runner, const void* const* in, void* const* out, int64_t longest, std::byte* for_inputs,
+                     std::byte* for_slots)
+    : runner_(runner), in_(in), out_(out), inputs_(for_inputs) {
   const TileProgram& program = runner.program_;
   for (size_t r = 0; r < program.registers.size(); ++r)
-    computed_[r] =
-        program.registers[r].slot < 0 ? nullptr : scratch_ + runner.slots_at_ + program.registers[r].slot * runner.tile_ * program.width;
+    computed_[r] = program.registers[r].slot < 0 ? nullptr : for_slots + program.registers[r].slot * runner.tile_ * program.width;
   longest = std::min(longest, runner.tile_);
   for (size_t k = 0; k < runner.inputs_.size(); ++k) {  // registers that are the same in every tile
     const Input& input = runner.inputs_[k];
     filled_[k] = -1;
     if (input.kind != Input::periodic || !in[input.source]) continue;
-    std::byte* to = scratch_ + input.scratch;
+    std::byte* to = inputs_ + input.scratch;
     if (input.convert) input.convert(in[input.source], to, static_cast<size_t>(input.period));
     else std::memcpy(to, in[input.source], static_cast<size_t>(input.period * input.width));
     repeat(to, input.period, longest + input.period, input.width);
   }
 }
 
+void TileRunner::run(const void* const* in, void* const* out, int64_t begin, int64_t end) const {
+  alignas(64) std::byte scratch[kScratchBytes];
+  Run run(*this, in, out, end - begin, scratch, scratch + slots_at_);
+  for (int64_t at = begin; at < end; at += tile_) run.compute(at, std::min(tile_, end - at));
+}
+
 void TileRunner::Run::compute(int64_t at, int64_t n) {
   const TileProgram& program = runner_.program_;
   for (size_t k = 0; k < runner_.inputs_.size(); ++k) {
     const Input& input = runner_.inputs_[k];
-    registers_[input.to] = runner_.load(input, in_[input.source], scratch_, at, n, filled_[k]);
+    registers_[input.to] = runner_.load(input, in_[input.source], inputs_, at, n, filled_[k]);
   }
   for (const TileProgram::Op& op : program.code) {
     const void* operands[5];

@@ -11,8 +11,10 @@ namespace suanli::cpu {
 class TileRunner {
  public:
   /// Values have the shape `space`, or broadcast to it. `results` are stored, one per dtype of `out`; `kept` can be read after each tile.
+  /// `changing`: per input, whether its memory changes while a Run lives; empty: none does.
   TileRunner(const std::vector<TileInstruction>& code, const std::vector<ValueDesc>& in, const std::vector<DType>& out,
-             const std::vector<uint8_t>& results, const std::vector<uint8_t>& kept, const Shape& space);
+             const std::vector<uint8_t>& results, const std::vector<uint8_t>& kept, const Shape& space,
+             const std::vector<uint8_t>& changing = {});
 
   /// Elements of the space, and those that are computed at once; a power of two, kLeastTile at least.
   int64_t total() const { return total_; }
@@ -24,10 +26,15 @@ class TileRunner {
 
   static constexpr int64_t kLeastTile = 512;
 
-  /// The scratch of one thread; large, for the stack.
+  /// Bytes of scratch of one thread, a multiple of 64: for inputs, which hold from tile to tile, and for what is computed, which does not.
+  int64_t input_bytes() const { return slots_at_; }
+  int64_t slot_bytes() const { return scratch_ - slots_at_; }
+
+  /// One thread's walk over tiles.
   class Run {
    public:
-    Run(const TileRunner& runner, const void* const* in, void* const* out, int64_t longest);
+    /// At most `longest` elements at once. Scratch is 64-byte aligned.
+    Run(const TileRunner& runner, const void* const* in, void* const* out, int64_t longest, std::byte* for_inputs, std::byte* for_slots);
     Run(const Run&) = delete;
     /// Elements at … at+n−1, n ≤ tile().
     void compute(int64_t at, int64_t n);
@@ -35,16 +42,17 @@ class TileRunner {
     const void* kept(size_t i) const { return registers_[runner_.program_.kept[i]]; }
 
    private:
-    static constexpr int64_t kScratchBytes = 256 << 10;
-    friend class TileRunner;
     const TileRunner& runner_;
     const void* const* in_;
     void* const* out_;
+    std::byte* inputs_;
     std::byte* computed_[TileProgram::kMaxRegisters];
     const void* registers_[TileProgram::kMaxRegisters];
     int64_t filled_[TileProgram::kMaxRegisters];  // per input: what its scratch holds, see gathered()
-    alignas(64) std::byte scratch_[kScratchBytes];
   };
+
+  /// Elements begin … end−1, with scratch on the stack.
+  void run(const void* const* in, void* const* out, int64_t begin, int64_t end) const;
 
  private:
   /// A load, and how its elements lie against the space.
@@ -64,9 +72,11 @@ class TileRunner {
     int64_t scratch = -1;  // offset, if it is not always read in place
   };
 
+  static constexpr int64_t kScratchBytes = 256 << 10;
+
   int64_t reserve(int64_t elements, int64_t width);
-  Input prepare(const TileProgram::Load& load, const ValueDesc& desc, const std::array<int64_t, 8>& strides);
-  Input classify(const std::array<int64_t, 8>& strides, int64_t numel) const;
+  Input prepare(const TileProgram::Load& load, const ValueDesc& desc, const std::array<int64_t, 8>& strides, bool changes);
+  Input classify(const std::array<int64_t, 8>& strides, int64_t numel, bool changes) const;
   template <class T> void gather(const Input& input, const void* in, std::byte* out, int64_t begin, int64_t n) const;
   const void* gathered(const Input& input, const std::byte* from, std::byte* scratch, int64_t begin, int64_t n, int64_t& filled) const;
   const void* load(const Input& input, const void* memory, std::byte* scratch, int64_t at, int64_t n, int64_t& filled) const;
