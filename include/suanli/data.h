@@ -155,10 +155,11 @@ struct Batch {
   template <size_t I> Tensor&& get() && { return std::move(I == 0 ? x : y); }
 };
 
-/// Other views of pictures while training, done in this order. What becomes of a sample is a function of (seed, epoch, sample) alone, what
-/// is mixed of (seed, epoch, batch). 0: not done; else the number that augment_words() explains, with its usual value.
+/// Other views of pictures while training, done in this order. What becomes of a sample is a function of (seed, epoch, sample) alone, and of
+/// how often the epoch had it before where a sampler draws one again; what is mixed of (seed, epoch, batch). 0: not done; else the number
+/// that augment_words() explains, with its usual value.
 struct Augment {
-  double resized_crop = 0, crop = 0, flip = 0;
+  double resized_crop = 0, crop = 0, reflect_crop = 0, flip = 0, alternating_flip = 0;
   double randaugment = 0, trivialaugment = 0;
   double rotation = 0, affine = 0;
   double color_jitter = 0, grayscale = 0, blur = 0;

@@ -30,7 +30,11 @@ struct Recipe {
   double weight_decay = 0, label_smoothing = 0;
   double ema = 0;  ///< Decay per step of an average of the weights; 0: none.
   int64_t lookahead = 0;  ///< Steps after which weights return to their average, of decay 0.95^lookahead · (step/steps)³; 0: never.
-  double bias_lr = 1;  ///< Factor of the learning rate for biases and scales of normalisations.
+  const char* decay = "weights";  ///< TrainConfig::decay
+  const char* lr_factors = "none";  ///< TrainConfig::lr_factors
+  const char* freeze_after = "none";  ///< TrainConfig::freeze_after
+  const char* augment = nullptr;  ///< TrainConfig::augment, of photographs as small as CIFAR's; null: as usual for the data.
+  const char* tta = "none";  ///< TrainConfig::tta, of photographs.
 };
 
 /// What a model returns, and so which loss takes it.

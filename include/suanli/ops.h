@@ -109,6 +109,8 @@ SUANLI_API Tensor slice(const Tensor& x, int axis, const Tensor& start, int64_t 
 SUANLI_API Tensor slice_update(const Tensor& x, const Tensor& update, int axis, const Tensor& start, int64_t step = 1);
 /// Joined along `axis`; all other sizes equal.
 SUANLI_API Tensor concat(const std::vector<Tensor>& xs, int axis = 0);
+/// The elements along `axis` in the opposite order.
+SUANLI_API Tensor flip(const Tensor& x, int axis);
 
 // ---- indexing --------------------------------------------------------------------------------------------------------------
 /// y[.., i, ..] = x[.., index[.., i, ..], ..] along `axis`; index has x's rank, other sizes not larger than x's. i64 indices in range

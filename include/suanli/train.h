@@ -9,6 +9,7 @@
 #include <map>
 #include <memory>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -46,66 +47,69 @@ struct TrainConfig {
   double lr = 0;                 ///< 0: the recipe's.
   double momentum = -1;          ///< Of sgd and nesterov. -1: the recipe's.
   double weight_decay = -1;      ///< In the gradient; of adamw apart from it, as in PyTorch. -1: the recipe's.
-  std::string decay;             ///< What decays: "weights" (not biases and scales of normalisations) or "all". "": weights.
-  double bias_lr = 0;            ///< Factor of lr for biases and scales, whose decay is divided by it. 0: the recipe's.
-  std::string schedule;          ///< A name of optim::schedule_from_name(); "": the recipe's.
-  double warmup = -1;            ///< Share of the run's steps over which the learning rate rises. -1: the schedule's.
+  std::string decay;             ///< What decays: "weights" (not biases and scales of normalisations) or "all". "": the recipe's.
+  std::string lr_factors;  ///< Factors of lr, whose decay is divided by them: "*.bias=2,0.*=0.5", names with * and ?. "none"; "": the
+      ///< recipe's.
+  std::string schedule;  ///< A name of optim::schedule_from_name(); "": the recipe's.
+  double warmup = -1;  ///< Share of the run's steps over which the learning rate rises. -1: the schedule's.
   double lr_start = -1, lr_end = -1;  ///< Factors of lr where it begins and ends. -1: the schedule's.
-  std::string milestones;        ///< Of schedule step: shares of the run, "0.5,0.75". "": the schedule's.
-  double gamma = 0;              ///< Of schedule step. 0: the schedule's.
-  double label_smoothing = -1;   ///< Share of each target that is spread over all classes, while training. -1: the recipe's.
-  std::string class_weights;     ///< Of the loss: "none", "auto" (N / (classes · samples of the class)) or "1,2,0.5". "": none.
-  double clip_norm = 0;          ///< Largest norm of all gradients together; 0: no limit.
-  double clip_value = 0;         ///< Largest element of a gradient; 0: no limit.
-  double ema = -1;               ///< Decay per step of an average of the weights that is kept for them. 0: none; -1: the recipe's.
-  int64_t lookahead = -1;        ///< Steps after which weights return to their average (models.h, Recipe). 0: never; -1: the recipe's.
-  int64_t patience = 0;          ///< Ends the run after so many epochs without a better validation; 0: never.
-  int64_t limit = 0;             ///< Uses so many of the training and of the validation samples at most; 0: all.
-  int64_t overfit_batches = 0;   ///< Trains and validates on so many batches, without other views: whoever learns gets them right.
-  double time = 0;               ///< Seconds the run may take: they decide the epochs, by measurement. 0: no limit.
+  std::string milestones;  ///< Of schedule step: shares of the run, "0.5,0.75". "": the schedule's.
+  double gamma = 0;  ///< Of schedule step. 0: the schedule's.
+  double label_smoothing = -1;  ///< Share of each target that is spread over all classes, while training. -1: the recipe's.
+  std::string class_weights;  ///< Of the loss: "none", "auto" (N / (classes · samples of the class)) or "1,2,0.5". "": none.
+  double clip_norm = 0;  ///< Largest norm of all gradients together; 0: no limit.
+  double clip_value = 0;  ///< Largest element of a gradient; 0: no limit.
+  double ema = -1;  ///< Decay per step of an average of the weights that is kept for them. 0: none; -1: the recipe's.
+  int64_t lookahead = -1;  ///< Steps after which weights return to their average (models.h, Recipe). 0: never; -1: the recipe's.
+  int64_t patience = 0;  ///< Ends the run after so many epochs without a better validation; 0: never.
+  int64_t limit = 0;  ///< Uses so many of the training and of the validation samples at most; 0: all.
+  int64_t overfit_batches = 0;  ///< Trains and validates on so many batches, without other views: whoever learns gets them right.
+  double time = 0;  ///< Seconds the run may take: they decide the epochs, by measurement. 0: no limit.
   std::vector<double> mean, stddev;  ///< Inputs become (x - mean) / stddev: one number for all, or one per channel. Empty: as the recipe
-                                 ///< says, from the training data.
-  std::string stem;              ///< "small", "large": models::Stem. "": as the weights, else the size of the pictures ask.
-  std::string weights;           ///< File that the run begins with, see load_weights(); a head for other classes is made anew. "": none.
-  std::string freeze;            ///< Parameters that are not trained: names with * and ?, or backbone (all but the head).
-  double backbone_lr = 1;        ///< Learning rate of all but the head, as a factor.
-  std::string augment;           ///< Of training pictures, see data::augment_from_text(). "": as usual for the data.
-  std::string sampler;           ///< Of training samples: "random", each once, or "balanced", classes equally likely. "": random.
-  int64_t seed = 0;              ///< Weights, order of samples, validation split and dropout are functions of it.
-  double val = 0.1;              ///< Fraction of the training samples that validates.
-  int64_t max_steps = 0;         ///< Ends the run after so many steps; 0: no limit.
+      ///< says, from the training data.
+  std::string stem;  ///< "small", "large": models::Stem. "": as the weights, else the size of the pictures ask.
+  std::string weights;  ///< File that the run begins with, see load_weights(); a head for other classes is made anew. "": none.
+  std::string freeze;  ///< Parameters that are not trained: names with * and ?, or backbone (all but the head).
+  std::string freeze_after;  ///< Parameters that are trained for so many epochs only: "0.bias=3". "none"; "": the recipe's.
+  double backbone_lr = 1;  ///< Learning rate of all but the head, as a factor.
+  std::string augment;  ///< Of training pictures, see data::augment_from_text(). "": as usual for the data.
+  std::string tta;  ///< Of the test at the end: a name of tta_from_text(). "": the recipe's.
+  std::string sampler;  ///< Of training samples: "random", each once, or "balanced", classes equally likely. "": random.
+  int64_t seed = 0;  ///< Weights, order of samples, validation split and dropout are functions of it.
+  double val = 0.1;  ///< Fraction of the training samples that validates.
+  int64_t max_steps = 0;  ///< Ends the run after so many steps; 0: no limit.
   int64_t checkpoint_every = 500;  ///< Steps between checkpoints; 0: only at the ends of epochs.
-  int64_t threads = 0;           ///< That compute. Results may depend on it. 0: compute_threads().
-  int64_t loader_threads = 1;    ///< That read data. Results do not depend on it.
+  int64_t threads = 0;  ///< That compute. Results may depend on it. 0: compute_threads().
+  int64_t loader_threads = 1;  ///< That read data. Results do not depend on it.
   std::string device = "auto";
   std::string precision = "f32";
-  std::string out;               ///< The run folder; "": runs/<date>-<model>-<n>.
+  std::string out;  ///< The run folder; "": runs/<date>-<model>-<n>.
 };
 
 /// What a run gave.
 struct TrainResult {
   std::string run, model;
   int64_t epochs = 0, steps = 0, best_epoch = 0;  ///< Epochs are counted from 1.
-  double seconds = 0;                             ///< Of all processes that worked on the run.
-  double train_loss = 0;                          ///< Mean over the last epoch, while it was trained.
-  double val_loss = 0, val_accuracy = 0;          ///< Of the kept weights (the best epoch's); NaN without validation data.
-  double test_loss = 0, test_accuracy = 0;        ///< Of the kept weights; NaN without test data.
-  double samples_per_s = 0;                       ///< Trained samples per second of training (not of evaluating or saving).
-  double data_wait = 0;                           ///< Share of the training time in which it waited for data.
-  double flops_per_s = 0;                         ///< While training; NaN where the model's FLOPs are not known.
-  double grad_norm = 0;                           ///< Mean over the steps; NaN unless gradients are clipped by norm.
-  double clipped = 0;                             ///< Share of the steps whose gradient was longer than clip_norm.
+  double seconds = 0;  ///< Of all processes that worked on the run.
+  double train_loss = 0;  ///< Mean over the last epoch, while it was trained.
+  double val_loss = 0, val_accuracy = 0;  ///< Of the kept weights (the best epoch's); NaN without validation data.
+  double test_loss = 0, test_accuracy = 0;  ///< Of the kept weights; NaN without test data.
+  double samples_per_s = 0;  ///< Trained samples per second of training (not of evaluating or saving).
+  double data_wait = 0;  ///< Share of the training time in which it waited for data.
+  double flops_per_s = 0;  ///< While training; NaN where the model's FLOPs are not known.
+  double grad_norm = 0;  ///< Mean over the steps; NaN unless gradients are clipped by norm.
+  double clipped = 0;  ///< Share of the steps whose gradient was longer than clip_norm.
   int64_t peak_bytes = 0;
-  bool stopped = false;                           ///< should_stop() ended it; the run can be resumed.
+  bool stopped = false;  ///< should_stop() ended it; the run can be resumed.
 };
 
 /// Given to on_step after each step.
 struct StepReport {
   int64_t epoch, epochs, batch, batches, step;  ///< epoch and batch counted from 1.
-  double loss;                                  ///< Mean over the epoch so far.
+  double loss;  ///< Mean over the epoch so far.
   double batch_loss;
-  double samples_per_s, seconds;                ///< Of this epoch, in this process.
-  int64_t first_batch;                          ///< Batches of this epoch that an earlier process had done.
+  double samples_per_s, seconds;  ///< Of this epoch, in this process.
+  int64_t first_batch;  ///< Batches of this epoch that an earlier process had done.
 };
 /// Given to on_epoch after each epoch's evaluation.
 struct EpochReport {
@@ -119,7 +123,7 @@ struct Evaluation {
   double loss = 0, accuracy = 0;  ///< accuracy is NaN for regression; its loss is that of the standardised target.
   int64_t samples = 0;
   // Of EvaluateOptions::classes > 0:
-  double top5 = 0;                 ///< Share of samples whose class is among the five largest outputs.
+  double top5 = 0;  ///< Share of samples whose class is among the five largest outputs.
   std::vector<int64_t> confusion;  ///< [classes, classes]: how often class (row) was taken for class (column).
 };
 
@@ -130,12 +134,12 @@ using Loss = std::function<Tensor(const Tensor& output, const Tensor& target)>;
 /// (code that oneDNN generates included).
 struct RunForecast {
   int64_t weights = 0, optimizer_state = 0;  ///< Weights with buffers.
-  int64_t gradients = 0, activations = 0;    ///< Of a program's working memory when it is fullest.
-  int64_t workspace = 0;                     ///< Of its kernels, oneDNN's scratchpads included.
-  int64_t updates = 0;                       ///< New values of weights and state while the old ones are still held.
-  int64_t packed = 0;                        ///< Weights laid out anew for evaluation.
-  int64_t loader = 0, data = 0;              ///< Batches that wait or are in use; data sets decoded in memory.
-  int64_t flops_per_step = 0;                ///< Of a training step with a full batch.
+  int64_t gradients = 0, activations = 0;  ///< Of a program's working memory when it is fullest.
+  int64_t workspace = 0;  ///< Of its kernels, oneDNN's scratchpads included.
+  int64_t updates = 0;  ///< New values of weights and state while the old ones are still held.
+  int64_t packed = 0;  ///< Weights laid out anew for evaluation.
+  int64_t loader = 0, data = 0;  ///< Batches that wait or are in use; data sets decoded in memory.
+  int64_t flops_per_step = 0;  ///< Of a training step with a full batch.
   int64_t peak() const { return weights + optimizer_state + gradients + activations + workspace + updates + packed + loader + data; }
 };
 
@@ -144,19 +148,31 @@ SUANLI_API std::string forecast_in_words(const RunForecast& forecast);
 
 /// How long a run will take, measured on a few of its steps.
 struct RunTiming {
-  double step = 0;                  ///< Seconds of one step of the optimiser, waiting for data included.
-  double save = 0;                  ///< Of a checkpoint.
-  double epoch = 0;                 ///< Of an epoch's steps, its validation and its checkpoint.
-  double test = 0;                  ///< Of the test at the end.
+  double step = 0;  ///< Seconds of one step of the optimiser, waiting for data included.
+  double save = 0;  ///< Of a checkpoint.
+  double epoch = 0;  ///< Of an epoch's steps, its validation and its checkpoint.
+  double test = 0;  ///< Of the test at the end.
   int64_t steps_per_epoch = 0;
   double of_run(int64_t epochs) const { return epoch * static_cast<double>(epochs) + test; }
 };
 
+/// Test-time augmentation: answers to several views of a picture, averaged (logits, or log-probabilities).
+enum class Tta : uint8_t {
+  none,
+  mirror,  ///< As it is and mirrored, left to right.
+  translate,  ///< Both, with half the weight; with the other half also moved by a pixel up and left, and down and right: 6 views. What comes
+  ///< in is mirrored at the border (Jordan 2024, section 3.5).
+};
+SUANLI_API const char* to_string(Tta tta);
+/// "none", "mirror" or "translate"; UsageError for another.
+SUANLI_API Tta tta_from_text(std::string_view text);
+
 struct EvaluateOptions {
   int64_t batch_size = 64, loader_threads = 1;
   std::vector<double> mean{}, stddev{};  ///< As TrainConfig's; empty: inputs as they are.
-  Loss loss = {};                     ///< cross_entropy if empty.
-  int64_t classes = 0;                ///< The number of classes, if Evaluation's details are wanted.
+  Loss loss = {};  ///< cross_entropy if empty.
+  int64_t classes = 0;  ///< The number of classes, if Evaluation's details are wanted.
+  Tta tta = Tta::none;  ///< Of pictures with classes.
   std::function<bool()> should_stop = {};  ///< Asked between batches; true ends with fewer samples.
 };
 /// Loss and share of right answers (largest output = target) over a data set, without gradients and in eval mode. The module's mode
@@ -231,6 +247,7 @@ struct TrainedModel {
   double target_mean = 0, target_stddev = 1;  ///< Of regression, as in data::Info.
   std::string encoding;  ///< Of tables, for data::OpenOptions.
   int64_t epoch = 0, step = 0;  ///< When these weights were saved.
+  Tta tta = Tta::none;  ///< How predict() answers; the run's.
   Loss loss;
 
   /// x [N, …input_shape], pictures in [0, 1] → probabilities [N, classes], or numbers [N] in the target's unit.

@@ -33,7 +33,8 @@ enum class PhiloxDomain : uint8_t {
   glyphs = 3,
   noise = 4,
   augmentation = 5,
-  mixing = 6
+  mixing = 6,
+  first_flip = 7
 };
 constexpr uint64_t philox_stream(PhiloxDomain domain, uint64_t id) {
   return (uint64_t{static_cast<uint8_t>(domain)} << 56) | (id & 0x00FF'FFFF'FFFF'FFFFu);
@@ -44,10 +45,10 @@ constexpr float uniform01(uint32_t word) { return static_cast<float>(word >> 8) 
 /// Uniform in [0, 1) with 53 bits.
 constexpr double uniform01(uint32_t low, uint32_t high) { return static_cast<double>(((uint64_t{high} << 32) | low) >> 11) * 0x1.0p-53; }
 
-/// The words of one (seed, stream) read one after the other, from block 0.
+/// The words of one (seed, stream) read one after the other, from block `first_block`.
 class PhiloxStream {
  public:
-  constexpr PhiloxStream(uint64_t seed, uint64_t stream) : seed_(seed), stream_(stream) {}
+  constexpr PhiloxStream(uint64_t seed, uint64_t stream, uint64_t first_block = 0) : seed_(seed), stream_(stream), block_(first_block) {}
 
   constexpr uint32_t next_u32() {
     if (used_ == 4) {
@@ -88,7 +89,7 @@ class PhiloxStream {
   }
 
  private:
-  uint64_t seed_, stream_, block_ = 0;
+  uint64_t seed_, stream_, block_;
   std::array<uint32_t, 4> words_{};
   int used_ = 4;
 };

@@ -7,6 +7,7 @@
 
 #include "base/text.h"
 #include "cli/console.h"
+#include "cli/training_options.h"
 #include "cli/verbs.h"
 #include "suanli/train.h"
 #include "train/json.h"
@@ -154,6 +155,7 @@ int run(const Arguments& args) {
   device_from_name(args.text("--device", "auto"));
   TrainedModel trained = load_run(path);
   const TrainConfig& c = trained.config;
+  if (args.has("--tta")) trained.tta = tta_from_text(args.text("--tta"));
   const bool own_data = args.positionals().size() < 2;
   const std::string source = args.positional(1, c.data);
   set_compute_threads(static_cast<int>(args.integer("--threads", c.threads)));
@@ -179,7 +181,8 @@ int run(const Arguments& args) {
                            .mean = c.mean,
                            .stddev = c.stddev,
                            .loss = trained.loss,
-                           .classes = classes});
+                           .classes = classes,
+                           .tta = trained.tta});
   if (regression) {
     const NumberErrors errors = number_errors(trained, *part.samples);
     if (args.has("--json"))
@@ -202,16 +205,18 @@ int run(const Arguments& args) {
   const Confusion confusion{e.confusion, trained.class_names};
   if (args.has("--confusion")) write_matrix(args.text("--confusion"), confusion);
   if (args.has("--json")) {
-    Json out = Json::Object{{"run", path},    {"data", source},         {"split", part.name}, {"samples", e.samples},
-                            {"loss", e.loss}, {"accuracy", e.accuracy}, {"top5", e.top5},     {"version", version()}};
+    Json out = Json::Object{{"run", path},         {"data", source},         {"split", part.name}, {"samples", e.samples},
+                            {"loss", e.loss},      {"accuracy", e.accuracy}, {"top5", e.top5},     {"tta", to_string(trained.tta)},
+                            {"version", version()}};
     const Json details = to_json(confusion);
     for (const auto& [key, value] : details.object()) out.set(key, value);
     print_result(out.dump() + "\n");
     return 0;
   }
   const std::string top5 = classes > 5 ? fmt::format(", top-5 {}", percent(e.top5)) : "";
-  print_result(fmt::format("{} accuracy {}{} on {} samples of {}, loss {:.4f}  (weights of epoch {})\n", part.name, percent(e.accuracy),
-                           top5, e.samples, source, e.loss, trained.epoch) +
+  const std::string views = trained.tta == Tta::none ? "" : fmt::format("; tta {}", to_string(trained.tta));
+  print_result(fmt::format("{} accuracy {}{} on {} samples of {}, loss {:.4f}  (weights of epoch {}{})\n", part.name, percent(e.accuracy),
+                           top5, e.samples, source, e.loss, trained.epoch, views) +
                table_of_classes(confusion) + matrix(confusion));
   return 0;
 }
@@ -225,6 +230,7 @@ Verb eval_verb() {
           {
               {"--split", Takes::text, "NAME", "train, val or test", "test, or val if there is none"},
               {"--confusion", Takes::text, "FILE", "the confusion matrix as a PNG"},
+              tta_option("the mean of several views of each picture: none, mirror or translate", "the run's"),
               {"--skip-bad", Takes::nothing, "", "leaves out pictures that cannot be read"},
               {"--device", Takes::text, "NAME", "cpu, cuda or auto", "auto"},
               {"--threads", Takes::integer, "N", "that compute", "the run's", 1, 1024},

@@ -7,6 +7,7 @@
 #include "base/file.h"
 #include "base/text.h"
 #include "cli/console.h"
+#include "cli/training_options.h"
 #include "cli/verbs.h"
 #include "data/picture_tree.h"
 #include "suanli/train.h"
@@ -188,6 +189,7 @@ int run(const Arguments& args) {
   const std::string path = args.positional(0);
   device_from_name(args.text("--device", "auto"));
   TrainedModel trained = load_run(path);
+  if (args.has("--tta")) trained.tta = tta_from_text(args.text("--tta"));
   set_compute_threads(static_cast<int>(args.integer("--threads", trained.config.threads)));
   const bool tables = !trained.encoding.empty();
   if (!tables && trained.input_shape.rank() != 3)
@@ -222,6 +224,7 @@ Verb predict_verb() {
       {
           {"--top", Takes::integer, "K", "classes to list per picture or row", "1", 1, 1e6},
           {"--csv", Takes::text, "FILE", "writes the answers there as a table instead of printing them"},
+          tta_option("the mean of several views of each picture: none, mirror or translate", "the run's"),
           {"--skip-bad", Takes::nothing, "", "leaves out pictures that cannot be read"},
           {"--device", Takes::text, "NAME", "cpu, cuda or auto", "auto"},
           {"--threads", Takes::integer, "N", "that compute", "the run's", 1, 1024},

@@ -36,7 +36,7 @@ Trainer resumed_from(const Arguments& args) {
   return Trainer::resume(args.text("--resume"), options);
 }
 
-std::string best_line(const TrainResult& r, const data::Info& info) {
+std::string best_line(const TrainResult& r, const data::Info& info, const std::string& tta) {
   const bool regression = info.task == data::Task::regression, validated = !std::isnan(r.val_loss), tested = !std::isnan(r.test_loss);
   if (!validated && !tested) return fmt::format("train loss      {:.4f}  (there is neither a validation nor a test set)", r.train_loss);
   auto measured = [&](double loss, double accuracy) {
@@ -44,13 +44,14 @@ std::string best_line(const TrainResult& r, const data::Info& info) {
   };
   const std::string val = measured(r.val_loss, r.val_accuracy), name = regression ? "RMSE" : "accuracy";
   if (!tested) return fmt::format("{:<15} {}  (weights of epoch {}, the best; there is no test set)", "val " + name, val, r.best_epoch);
-  const std::string whose = validated ? fmt::format("  (weights of epoch {}, the best in validation: {})", r.best_epoch, val) : "";
-  return fmt::format("{:<15} {}{}", "test " + name, measured(r.test_loss, r.test_accuracy), whose);
+  std::string how = validated ? fmt::format("weights of epoch {}, the best in validation: {}", r.best_epoch, val) : "";
+  if (tta != "none") how += fmt::format("{}tta {}", how.empty() ? "" : "; ", tta);
+  return fmt::format("{:<15} {}{}", "test " + name, measured(r.test_loss, r.test_accuracy), how.empty() ? "" : fmt::format("  ({})", how));
 }
 
 std::string report(const TrainResult& r, const Trainer& trainer) {
   const data::Info& info = trainer.data().train->info();
-  std::string out = best_line(r, info) + "\n";
+  std::string out = best_line(r, info, trainer.config().tta) + "\n";
   auto line = [&](const char* name, const std::string& text) { out += fmt::format("{:<15} {}\n", name, text); };
   line("time", fmt::format("{}, {} epochs, {} steps", duration(r.seconds), r.epochs, r.steps));
   std::string speed = fmt::format("{:.0f} {}/s, {:.1f}% of it waiting for data", r.samples_per_s,

@@ -40,6 +40,10 @@ const char* model_help() {
 constexpr double kNone = std::numeric_limits<double>::infinity();  // no limit to a number
 }  // namespace
 
+Option tta_option(const char* help, const char* fallback) {
+  return {"--tta", Takes::text, "NAME", help, fallback, -kNone, kNone, "none mirror translate"};
+}
+
 std::vector<Option> with_training_options(std::vector<Option> own) {
   const char* recipe = "the recipe's";
   const std::vector<Option> groups[] = {
@@ -48,11 +52,13 @@ std::vector<Option> with_training_options(std::vector<Option> own) {
                   {"--model", Takes::text, "NAME", model_help(), "one that fits the data", -kNone, kNone, model_names(" ")},
                   {"--weights", Takes::text, "FILE", "begins with these: safetensors, or a state dict by PyTorch", "random weights"},
                   {"--freeze", Takes::text, "LIST", "parameters that stay: names with * and ?, or backbone", "none"},
+                  {"--freeze-after", Takes::text, "LIST", "parameters that stay after so many epochs, as 0.bias=3, or none", recipe},
                   {"--backbone-lr", Takes::real, "X", "learning rate of all but the last layer, as a factor", "1", 0},
                   {"--stem", Takes::text, "NAME", "of networks for pictures: small or large", "as the weights or pictures ask"},
                   {"--task", Takes::text, "NAME", "of a table: regression or classification", "as the target column looks", -kNone, kNone,
                    "regression classification"},
                   {"--augment", Takes::text, "LIST", augment_help(), "as usual for the data"},
+                  tta_option("in the test at the end, the mean of several views: none, mirror or translate", recipe),
                   {"--balanced", Takes::nothing, "", "draws all classes equally often, small ones again and again"},
                   {"--val", Takes::real, "SHARE", "of the training samples that validates; 0: none", "0.1", 0, 1},
                   {"--limit", Takes::integer, "N", "uses so many samples at most", "all", 1, 1e15},
@@ -67,8 +73,8 @@ std::vector<Option> with_training_options(std::vector<Option> own) {
                   {"--lr", Takes::real, "X", "learning rate", recipe, 0},
                   {"--momentum", Takes::real, "X", "of sgd and nesterov", recipe, 0, 1},
                   {"--weight-decay", Takes::real, "X", "of adamw apart from the gradient", recipe, 0},
-                  {"--decay", Takes::text, "WHAT", "weights, or all: biases and scales too", "weights", -kNone, kNone, "weights all"},
-                  {"--bias-lr", Takes::real, "X", "factor of lr for biases and scales", recipe, 0},
+                  {"--decay", Takes::text, "WHAT", "weights, or all: biases and scales too", recipe, -kNone, kNone, "weights all"},
+                  {"--lr-factors", Takes::text, "LIST", "factors of lr by name, as *.bias=2 with commas between, or none", recipe},
                   {"--schedule", Takes::text, "NAME", "of lr: constant, cosine, linear, onecycle or step", recipe, -kNone, kNone,
                    "constant cosine linear onecycle step"},
                   {"--warmup", Takes::real, "SHARE", "of the run in which lr rises", "the schedule's", 0, 1},

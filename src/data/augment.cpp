@@ -26,7 +26,9 @@ const Word kWords[] = {
      0,
      1},
     {{"crop", 0.125, "moved each way by up to this share of the side; what comes in is black"}, &Augment::crop, 0, 1},
+    {{"reflect_crop", 0.125, "as crop, but what comes in is the picture again, mirrored at its border"}, &Augment::reflect_crop, 0, 0.5},
     {{"flip", 0.5, "mirrored, left to right: the share of pictures"}, &Augment::flip, 0, 1},
+    {{"alternating_flip", 0.5, "mirrored in every other epoch: the share of pictures that begin so"}, &Augment::alternating_flip, 0, 1},
     {{"randaugment", 9, "two random moves of this strength, 0 to 30 (RandAugment)"}, &Augment::randaugment, 0, kStrengths},
     {{"trivialaugment", 1, "one random move of random strength (TrivialAugment): the share of pictures"}, &Augment::trivialaugment, 0, 1},
     {{"rotation", 15, "turned by up to so many degrees"}, &Augment::rotation, 0, 180},
@@ -81,35 +83,52 @@ Augment augment_from_text(const std::string& text) {
     }
     at = end + 1;
   }
-  if (out.crop > 0 && out.resized_crop > 0)
-    throw UsageError(str("augment '", text, "': crop and resized_crop both choose a part. Give one of them."));
+  const std::pair<double Augment::*, const char*> parts[] = {
+      {&Augment::crop, "crop"}, {&Augment::reflect_crop, "reflect_crop"}, {&Augment::resized_crop, "resized_crop"}};
+  for (const auto& [one, first] : parts)
+    for (const auto& [other, second] : parts)
+      if (one != other && out.*one > 0 && out.*other > 0)
+        throw UsageError(str("augment '", text, "': ", first, " and ", second, " both choose a part. Give one of them."));
+  if (out.flip > 0 && out.alternating_flip > 0)
+    throw UsageError(str("augment '", text, "': flip and alternating_flip both mirror. Give one of them."));
   return out;
 }
 
-ViewMaker::ViewMaker(const Dataset& dataset, const Augment& augment)
-    : dataset_(dataset), augment_(augment), shape_(dataset.info().input_shape), x_(static_cast<size_t>(shape_.numel())) {
+ViewMaker::ViewMaker(const Dataset& dataset, const Augment& augment, uint64_t seed)
+    : dataset_(dataset), augment_(augment), shape_(dataset.info().input_shape), seed_(seed), x_(static_cast<size_t>(shape_.numel())) {
   for (double v : dataset.info().mean) fill_.push_back(static_cast<uint8_t>(std::lround(255 * std::clamp(v, 0.0, 1.0))));
   fill_.resize(static_cast<size_t>(shape_[0]));
 }
 
-void ViewMaker::read(int64_t index, PhiloxStream random, float* x, int64_t* y) {
+void ViewMaker::read(int64_t index, int64_t epoch, int64_t occurrence, float* x, int64_t* y) {
+  PhiloxStream random = epoch_draws(seed_, PhiloxDomain::augmentation, epoch, index, occurrence);
   const Box box =
       augment_.resized_crop > 0 ? random_box(dataset_.picture_size(index), augment_.resized_crop, random) : whole_view(dataset_, index);
   dataset_.read_view(index, box, x_.data(), y);
+  if (augment_.alternating_flip > 0 && flipped(index, epoch, occurrence)) mirror(shape_, x_.data());
   move(random);
   recolour(random);
   cover(random);
   fractions(x_.data(), shape_.numel(), x);
 }
 
+/// Jordan 2024, section 3.6: by chance at first and the other way each time after that, so that two epochs show all of both sides.
+bool ViewMaker::flipped(int64_t index, int64_t epoch, int64_t occurrence) const {
+  PhiloxStream first = epoch_draws(seed_, PhiloxDomain::first_flip, 0, index);
+  return (first.next_double() < augment_.alternating_flip) != ((epoch + occurrence) % 2 == 1);
+}
+
 void ViewMaker::move(PhiloxStream& random) {
   const Augment& a = augment_;
   uint8_t* x = x_.data();
-  if (a.crop > 0) {
-    auto most = [&](int64_t side) { return std::max<int64_t>(1, static_cast<int64_t>(a.crop * static_cast<double>(side))); };
+  if (const double share = std::max(a.crop, a.reflect_crop); share > 0) {
+    const int64_t furthest = a.reflect_crop > 0 ? std::min(shape_[1], shape_[2]) - 1 : std::max(shape_[1], shape_[2]);
+    auto most = [&](int64_t side) {
+      return std::min(furthest, std::max<int64_t>(1, static_cast<int64_t>(share * static_cast<double>(side))));
+    };
     auto step = [&](int64_t side) { return static_cast<int64_t>(random.below(static_cast<uint64_t>(2 * most(side) + 1))) - most(side); };
     const int64_t down = step(shape_[1]);
-    shift(shape_, down, step(shape_[2]), x);
+    shift(shape_, down, step(shape_[2]), a.reflect_crop > 0 ? Outside::mirrored : Outside::black, x);
   }
   if (a.flip > 0 && random.next_double() < a.flip) mirror(shape_, x);
   if (a.randaugment > 0) rand_augment(shape_, static_cast<int>(std::lround(a.randaugment)), random, x);

@@ -12,14 +12,27 @@ void mirror(const Shape& shape, uint8_t* x) {
   for (uint8_t *row = x, *end = x + shape.numel(); row != end; row += shape[2]) std::reverse(row, row + shape[2]);
 }
 
-void shift(const Shape& shape, int64_t down, int64_t right, uint8_t* x) {
+void shift(const Shape& shape, int64_t down, int64_t right, Outside outside, uint8_t* x) {
   const int64_t height = shape[1], width = shape[2];
+  constexpr int64_t kBlack = -1;
+  auto source = [outside](int64_t at, int64_t size) {
+    if (at >= 0 && at < size) return at;
+    return outside == Outside::black ? kBlack : at < 0 ? -at : 2 * (size - 1) - at;
+  };
   std::vector<uint8_t> moved(static_cast<size_t>(height * width));
   const int64_t first = std::max<int64_t>(0, -right), last = std::min(width, width - right);  // columns that come from inside
   for (int64_t c = 0; c < shape[0]; ++c, x += height * width) {
     std::fill(moved.begin(), moved.end(), uint8_t{0});
-    for (int64_t r = std::max<int64_t>(0, -down); r < std::min(height, height - down) && first < last; ++r)
-      std::copy_n(x + (r + down) * width + first + right, last - first, moved.data() + r * width + first);
+    for (int64_t r = 0; r < height; ++r) {
+      const int64_t row = source(r + down, height);
+      if (row == kBlack) continue;
+      const uint8_t* from = x + row * width;
+      uint8_t* to = moved.data() + r * width;
+      if (first < last) std::copy_n(from + first + right, last - first, to + first);
+      if (outside == Outside::black) continue;
+      for (int64_t k = 0; k < first; ++k) to[k] = from[source(k + right, width)];
+      for (int64_t k = last; k < width; ++k) to[k] = from[source(k + right, width)];
+    }
     std::copy(moved.begin(), moved.end(), x);
   }
 }

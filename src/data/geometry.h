@@ -1,5 +1,5 @@
 // Pictures moved, turned and covered: on a sample x of `shape` [channels, height, width], planes of bytes. What comes in from outside is
-// black. Conventions are those of torchvision.transforms.functional; angles are in degrees.
+// black unless said otherwise. Conventions are those of torchvision.transforms.functional; angles are in degrees.
 #pragma once
 #include <cstdint>
 #include <vector>
@@ -11,8 +11,12 @@ namespace suanli::data {
 
 /// Left becomes right.
 void mirror(const Shape& shape, uint8_t* x);
-/// Pixel (r, c) comes from (r + down, c + right).
-void shift(const Shape& shape, int64_t down, int64_t right, uint8_t* x);
+enum class Outside : uint8_t {
+  black,
+  mirrored,  ///< The picture again, mirrored at the middle of its last row or column: numpy's and PyTorch's "reflect".
+};
+/// Pixel (r, c) comes from (r + down, c + right), at most a side − 1 away where what is outside is mirrored.
+void shift(const Shape& shape, int64_t down, int64_t right, Outside outside, uint8_t* x);
 
 /// Where a pixel comes from: (column, row), counted from the picture's middle, is (a·column + b·row + c, d·column + e·row + f) before.
 struct Affine {

@@ -27,6 +27,19 @@ void require_pictures(const Info& info) {
   if (info.task == Task::regression) refuse("pictures whose targets are numbers are taken as they are");
 }
 
+/// For each place how often its sample came before; null where none comes twice.
+std::shared_ptr<const std::vector<int32_t>> occurrences_in(const std::vector<int64_t>& order, int64_t samples) {
+  std::vector<int32_t> seen(static_cast<size_t>(samples));
+  auto out = std::make_shared<std::vector<int32_t>>();
+  out->reserve(order.size());
+  bool again = false;
+  for (int64_t i : order) {
+    out->push_back(seen[static_cast<size_t>(i)]++);
+    again = again || out->back() > 0;
+  }
+  return again ? out : nullptr;
+}
+
 }  // namespace
 
 // A ring of options.queue slots: batch b lives in slot b mod queue, so order needs no sorting. A thread may claim batch b only while
@@ -40,7 +53,8 @@ struct Loader::State {
   };
   /// What the batches of one start() are made from.
   struct Pass {
-    std::shared_ptr<const std::vector<int64_t>> order;  // null: the order of the data set
+    std::shared_ptr<const std::vector<int64_t>> order;        // null: the order of the data set
+    std::shared_ptr<const std::vector<int32_t>> occurrences;  // for each place in `order`, how often the sample came before; null: never
     int64_t epoch = 0;
   };
 
@@ -69,11 +83,6 @@ struct Loader::State {
     for (std::thread& t : threads) t.join();
   }
 
-  /// Draws for one sample or batch of one epoch: 2^20 epochs, 2^36 samples.
-  PhiloxStream draws(PhiloxDomain domain, int64_t epoch, int64_t number) const {
-    return {options.seed, philox_stream(domain, (static_cast<uint64_t>(epoch) << 36) | static_cast<uint64_t>(number))};
-  }
-
   Batch make(const Pass& from, int64_t index) const {
     const int64_t first = index * options.batch_size, count = std::min(options.batch_size, samples - first);
     const Shape& sample = dataset->info().input_shape;
@@ -94,11 +103,12 @@ struct Loader::State {
       return batch;
     }
     std::optional<ViewMaker> views;
-    if (options.augment.any()) views.emplace(*dataset, options.augment);
+    if (options.augment.any()) views.emplace(*dataset, options.augment, options.seed);
+    auto before = [&](int64_t i) { return from.occurrences ? (*from.occurrences)[static_cast<size_t>(first + i)] : 0; };
     auto read = [&](float* inputs, int64_t* labels) {
       for (int64_t i = 0; i < count; ++i) {
         float* x = inputs + i * values;
-        if (views) views->read(which(i), draws(PhiloxDomain::augmentation, from.epoch, which(i)), x, labels + i);
+        if (views) views->read(which(i), from.epoch, before(i), x, labels + i);
         else dataset->read(which(i), x, labels + i);
       }
     };
@@ -112,7 +122,7 @@ struct Loader::State {
       double share = 1;
       fill<float>(batch.x, shape, [&](float* inputs) {
         read(inputs, labels.data());
-        share = mix_batch(options.augment, sample, count, draws(PhiloxDomain::mixing, from.epoch, index), inputs);
+        share = mix_batch(options.augment, sample, count, epoch_draws(options.seed, PhiloxDomain::mixing, from.epoch, index), inputs);
       });
       shares_of(labels.data(), count, info.classes, share, targets);
     });
@@ -189,12 +199,13 @@ void Loader::start(int64_t epoch, int64_t first_batch) {
   if (epoch < 0 || first_batch < 0 || first_batch > s.batches)
     throw UsageError(
         str("[loader] start(", epoch, ", ", first_batch, "): an epoch has ", s.batches, " batches, counted from 0, as epochs are"));
-  State::Pass pass{.order = nullptr, .epoch = epoch};
+  State::Pass pass{.order = nullptr, .occurrences = nullptr, .epoch = epoch};
   if (s.options.sampler) {
     pass.order = std::make_shared<const std::vector<int64_t>>(s.options.sampler->order(epoch));
     for (int64_t i : *pass.order)
       if (i < 0 || i >= s.dataset->size())
         throw ShapeError(str("[loader] sample ", i, " is out of range for ", s.dataset->size(), " samples"));
+    if (s.options.augment.any()) pass.occurrences = occurrences_in(*pass.order, s.dataset->size());
   }
 
   std::vector<State::Slot> dropped(s.options.threads > 0 ? static_cast<size_t>(s.options.queue) : 0);

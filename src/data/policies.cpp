@@ -36,9 +36,9 @@ const Move kMoves[] = {
        move_by(shape, options, x);
      }},
     {"TranslateX", true, share_of_width, up_to<3200>,
-     [](const Shape& shape, double amount, uint8_t* x) { shift(shape, 0, -static_cast<int64_t>(amount), x); }},
+     [](const Shape& shape, double amount, uint8_t* x) { shift(shape, 0, -static_cast<int64_t>(amount), Outside::black, x); }},
     {"TranslateY", true, share_of_height, up_to<3200>,
-     [](const Shape& shape, double amount, uint8_t* x) { shift(shape, -static_cast<int64_t>(amount), 0, x); }},
+     [](const Shape& shape, double amount, uint8_t* x) { shift(shape, -static_cast<int64_t>(amount), 0, Outside::black, x); }},
     {"Rotate", true, up_to<3000>, up_to<13500>,
      [](const Shape& shape, double amount, uint8_t* x) { move_by(shape, {.angle = -amount}, x); }},
     {"Brightness", true, up_to<90>, up_to<99>,

@@ -117,7 +117,11 @@ const std::vector<Entry>& entries() {
         .weight_decay = 0.0153 / 11.5,
         .label_smoothing = 0.2,
         .lookahead = 5,
-        .bias_lr = 64},
+        .decay = "all",
+        .lr_factors = "*.norm?.bias=64",
+        .freeze_after = "0.bias=3",
+        .augment = "reflect_crop=0.0625,alternating_flip",
+        .tta = "translate"},
        build_airbench,
        whiten_airbench},
   };

@@ -163,8 +163,35 @@ const Op one_hot_op{OpDef{
         },
 }};
 
+const Op flip_op{OpDef{
+    .name = "flip",
+    .doc = "The elements along one axis in the opposite order.",
+    .infer = [](Infer& c) { c.out(0, c.shape(0), c.dtype(0)); },
+    .decompose =
+        [](std::span<const Tensor> in, const Attr& attr) {
+          const int axis = attr.as<AxisAttr>().axis;
+          const Shape& shape = in[0].shape();
+          Shape along(shape);
+          for (int i = 0; i < shape.rank(); ++i)
+            if (i != axis) along[i] = 1;
+          const Tensor from_the_end = shape[axis] - 1 - arange(shape[axis]);
+          return gather(in[0], axis, expand(reshape(from_the_end, along), shape));
+        },
+    .composite = true,
+    .onnx = {"Slice", 13},
+    .samples =
+        [] {
+          return std::vector<Sample>{{.inputs = {{{5}}}, .attr = AxisAttr{0}},
+                                     {.inputs = {{{2, 3, 4}}}, .attr = AxisAttr{1}},
+                                     {.inputs = {{{2, 3, 4, 5}, f32}}, .attr = AxisAttr{3}},
+                                     {.inputs = {{{3, 4}, i64}}, .attr = AxisAttr{0}, .gradient = false},
+                                     {.inputs = {{{3, 0}}}, .attr = AxisAttr{1}}};
+        },
+}};
+
 }  // namespace
 
+Tensor flip(const Tensor& x, int axis) { return record(flip_op, {&x}, AxisAttr{x.shape().axis(axis)}); }
 Tensor gather(const Tensor& x, int axis, const Tensor& index) { return record(gather_op, {&x, &index}, AxisAttr{x.shape().axis(axis)}); }
 Tensor scatter_add(const Tensor& x, int axis, const Tensor& index, const Tensor& src) {
   return record(scatter_add_op, {&x, &index, &src}, AxisAttr{x.shape().axis(axis)});

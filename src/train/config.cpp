@@ -18,6 +18,7 @@ const std::vector<ConfigField>& config_fields() {
       {"stem", &C::stem, Decides::result, "small or large: how a network for pictures begins"},
       {"weights", &C::weights, Decides::nothing, "file that the run began with"},
       {"freeze", &C::freeze, Decides::result, "parameters that are not trained: names with * and ?, or backbone"},
+      {"freeze_after", &C::freeze_after, Decides::result, "epochs that parameters are trained for: none, or 0.bias=3"},
       {"backbone_lr", &C::backbone_lr, Decides::result, "learning rate of all but the head, as a factor"},
       {"epochs", &C::epochs, Decides::length, ""},
       {"batch_size", &C::batch_size, Decides::result, ""},
@@ -27,7 +28,7 @@ const std::vector<ConfigField>& config_fields() {
       {"momentum", &C::momentum, Decides::result, "of sgd and nesterov"},
       {"weight_decay", &C::weight_decay, Decides::result, ""},
       {"decay", &C::decay, Decides::result, "what decays: weights, or all (biases and scales too)"},
-      {"bias_lr", &C::bias_lr, Decides::result, "factor of lr for biases and scales"},
+      {"lr_factors", &C::lr_factors, Decides::result, "factors of lr by name: none, or *.bias=2 with commas between"},
       {"schedule", &C::schedule, Decides::result, "of lr: constant, cosine, linear, onecycle or step"},
       {"warmup", &C::warmup, Decides::result, "share of the steps over which lr rises"},
       {"lr_start", &C::lr_start, Decides::result, "factor of lr where it rises from"},
@@ -43,6 +44,7 @@ const std::vector<ConfigField>& config_fields() {
       {"mean", &C::mean, Decides::result, "inputs become (x - mean) / stddev, by channel"},
       {"stddev", &C::stddev, Decides::result, ""},
       {"augment", &C::augment, Decides::result, "other views of training pictures, see suanli train --help"},
+      {"tta", &C::tta, Decides::result, "of the test at the end: none, mirror or translate"},
       {"sampler", &C::sampler, Decides::result, "random: each sample once an epoch; balanced: classes equally likely"},
       {"seed", &C::seed, Decides::result, "of weights, order, validation split and dropout"},
       {"val", &C::val, Decides::result, "fraction of the training samples that validates"},
@@ -107,8 +109,9 @@ void fill(TrainConfig& c, const models::Recipe& recipe) {
     throw UsageError(str("momentum is sgd's; ", c.optimizer, " has its own averages. Leave it out, or use --optimizer sgd."));
   if (c.momentum == -1) c.momentum = same ? recipe.momentum : optimizer.momentum;
   if (c.weight_decay == -1) c.weight_decay = same ? recipe.weight_decay : optimizer.weight_decay;
-  if (c.bias_lr == 0) c.bias_lr = same ? recipe.bias_lr : 1;
-  if (c.decay.empty()) c.decay = "weights";
+  if (c.lr_factors.empty()) c.lr_factors = same ? recipe.lr_factors : "none";
+  if (c.freeze_after.empty()) c.freeze_after = recipe.freeze_after;
+  if (c.decay.empty()) c.decay = same ? recipe.decay : "weights";
   const bool same_schedule = c.schedule.empty() || c.schedule == recipe.schedule;
   if (c.schedule.empty()) c.schedule = recipe.schedule;
   const optim::Schedule usual = optim::schedule_from_name(c.schedule);
@@ -142,6 +145,21 @@ std::vector<double> numbers_from(const std::string& key, const std::string& text
   return out;
 }
 
+std::vector<std::pair<std::string, double>> named_numbers_from(const std::string& key, const std::string& text) {
+  std::vector<std::pair<std::string, double>> out;
+  if (text == "none") return out;
+  for (size_t at = 0; at <= text.size();) {
+    const size_t end = std::min(text.find(',', at), text.size());
+    const std::string part = text.substr(at, end - at);
+    const size_t equals = part.rfind('=');
+    if (equals == std::string::npos || equals == 0)
+      throw UsageError(str(key, " is '", text, "', expected none, or NAME=NUMBER with commas between"));
+    out.emplace_back(part.substr(0, equals), numbers_from(key, part.substr(equals + 1)).front());
+    at = end + 1;
+  }
+  return out;
+}
+
 optim::Schedule schedule_of(const TrainConfig& c) {
   optim::Schedule s = optim::schedule_from_name(c.schedule);
   s.warmup = c.warmup, s.start = c.lr_start, s.end = c.lr_end, s.gamma = c.gamma;
@@ -167,7 +185,11 @@ void resolve(TrainConfig& c, bool own_model) {
   require(c.optimizer != "nesterov" || c.momentum > 0, "momentum", c.momentum, "above 0, since nesterov needs one");
   require(std::isfinite(c.weight_decay) && c.weight_decay >= 0, "weight_decay", c.weight_decay, "0 or more");
   require(c.decay == "weights" || c.decay == "all", "decay", c.decay, "weights or all");
-  require(std::isfinite(c.bias_lr) && c.bias_lr > 0, "bias_lr", c.bias_lr, "a number above 0");
+  for (auto& [name, factor] : named_numbers_from("lr_factors", c.lr_factors))
+    require(factor > 0, "lr_factors", c.lr_factors, "factors above 0");
+  for (auto& [name, epochs] : named_numbers_from("freeze_after", c.freeze_after))
+    require(epochs >= 1 && epochs == std::floor(epochs), "freeze_after", c.freeze_after, "whole numbers of epochs from 1 on");
+  if (!c.tta.empty()) tta_from_text(c.tta);
   require(c.warmup >= 0 && c.warmup < 1, "warmup", c.warmup, "0 or more and below 1");
   require(std::isfinite(c.lr_start) && c.lr_start >= 0, "lr_start", c.lr_start, "0 or more");
   require(std::isfinite(c.lr_end) && c.lr_end >= 0, "lr_end", c.lr_end, "0 or more");

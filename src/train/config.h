@@ -1,6 +1,7 @@
 // TrainConfig as a table of fields, so that the file, the comparison and the documentation cannot drift apart.
 #pragma once
 #include <string>
+#include <utility>
 #include <variant>
 #include <vector>
 
@@ -32,6 +33,9 @@ void resolve(TrainConfig& config, bool own_model);
 optim::Schedule schedule_of(const TrainConfig& config);
 /// "1,2,0.5" as numbers; UsageError names `key`.
 std::vector<double> numbers_from(const std::string& key, const std::string& text);
+
+/// "*.bias=2,0.*=0.5" as names and numbers, none of them for "none"; UsageError names `key`.
+std::vector<std::pair<std::string, double>> named_numbers_from(const std::string& key, const std::string& text);
 
 /// Fills what depends on the data where the user said nothing: the model, and epochs where samples are few. What was chosen, and why, joins
 /// `notes`.

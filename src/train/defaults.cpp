@@ -31,12 +31,14 @@ int64_t epochs_for(const data::Info& info, int64_t samples, int64_t batch_size, 
   return std::max(recipe, std::min(kMost, (steps + per_epoch - 1) / per_epoch));
 }
 
+bool small_photographs(const data::Info& info) { return info.kind == "cifar10" || info.kind == "cifar100"; }
+bool photographs(const data::Info& info) { return small_photographs(info) || (info.kind == "folder" && info.input_shape[0] == 3); }
+
 /// What leaves a picture what it is: photographs keep their meaning mirrored and cut, digits do not.
-const char* augment_for(const data::Info& info) {
-  if (info.kind == "cifar10" || info.kind == "cifar100") return "crop,flip";
+const char* augment_for(const data::Info& info, const char* of_small_photographs) {
+  if (small_photographs(info)) return of_small_photographs ? of_small_photographs : "crop,flip";
   if (info.kind == "fashion-mnist") return "flip";  // a shirt is one from either side; moved pictures cost more than they gave here
-  const bool photographs = info.kind == "folder" && info.input_shape[0] == 3;
-  return photographs ? "resized_crop,flip" : "none";
+  return photographs(info) ? "resized_crop,flip" : "none";
 }
 
 }  // namespace
@@ -48,11 +50,12 @@ void fit_to_data(TrainConfig& config, bool own_model, const data::Dataset& train
     config.model = choice.model;
     notes.push_back(str("model ", choice.model, ": ", choice.reason));
   }
-  if (config.augment.empty()) config.augment = augment_for(info);
+  const models::Recipe* of_model = own_model ? nullptr : &models::entry(config.model).recipe;
+  if (config.augment.empty()) config.augment = augment_for(info, of_model ? of_model->augment : nullptr);
+  if (config.tta.empty()) config.tta = of_model && photographs(info) && info.task == data::Task::classification ? of_model->tta : "none";
   if (info.task == data::Task::regression && config.label_smoothing == -1) config.label_smoothing = 0;  // a recipe's is meant for classes
-  if (own_model) return;
-  const models::Recipe& recipe = models::entry(config.model).recipe;
-  if (config.epochs > 0) return;
+  if (!of_model || config.epochs > 0) return;
+  const models::Recipe& recipe = *of_model;
   config.epochs = epochs_for(info, train.size(), config.batch_size > 0 ? config.batch_size : recipe.batch_size, recipe.epochs);
   if (config.epochs > recipe.epochs) notes.push_back(str(config.epochs, " epochs, since ", train.size(), " samples are few"));
 }

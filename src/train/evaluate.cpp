@@ -10,11 +10,12 @@
 #include "train/config.h"
 #include "train/data_record.h"
 #include "train/run_folder.h"
+#include "train/tta.h"
 
 namespace suanli {
 
 EvaluatedBatch evaluated(nn::AnyModule& model, const data::Batch& batch, const EvaluateOptions& options) {
-  const Tensor out = model(normalized(batch.x, options.mean, options.stddev));
+  const Tensor out = answers(model, batch.x, options.mean, options.stddev, options.tta);
   return {options.loss ? options.loss(out, batch.y) : cross_entropy(out, batch.y),
           is_float(batch.y.dtype()) ? Tensor() : sum(argmax(out) == batch.y), options.classes > 0 ? out : Tensor()};
 }
@@ -38,6 +39,7 @@ void count_details(const Tensor& outputs, const Tensor& targets, int64_t classes
 Evaluation evaluate(nn::AnyModule& model, std::shared_ptr<const data::Dataset> dataset, const EvaluateOptions& options) {
   NoGrad no_grad;
   EvalMode eval_mode(model);
+  require_views(options.tta, dataset->info().task, dataset->info().input_shape);
   const bool classes = dataset->info().task == data::Task::classification;
   data::Loader loader(std::move(dataset), {.batch_size = options.batch_size, .threads = static_cast<int>(options.loader_threads)});
   Evaluation result;
@@ -65,7 +67,8 @@ Evaluation evaluate(nn::AnyModule& model, std::shared_ptr<const data::Dataset> d
 Tensor TrainedModel::predict(const Tensor& x) {
   NoGrad no_grad;
   EvalMode eval_mode(model);
-  Tensor out = model(normalized(x, config.mean, config.stddev));
+  require_views(tta, task, input_shape);
+  Tensor out = answers(model, x, config.mean, config.stddev, tta);
   if (task == data::Task::regression) return flatten(out) * target_stddev + target_mean;
   return output == models::Output::logits ? softmax(out) : exp(out);
 }
@@ -84,6 +87,7 @@ TrainedModel read_run(const std::string& run, nn::AnyModule* own) {
   trained.task = data.task;
   trained.target_mean = data.target_mean, trained.target_stddev = data.target_stddev;
   trained.encoding = data.encoding;
+  if (!trained.config.tta.empty()) trained.tta = tta_from_text(trained.config.tta);
   if (own) {
     trained.model = std::move(*own);
   } else {

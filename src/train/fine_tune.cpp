@@ -126,22 +126,22 @@ void adopt_weights(nn::Module& model, const NamedTensors& state, const std::stri
                       c.new_head ? str("; a new head, ", head, ", since its classes are others") : ""));
 }
 
-void freeze(nn::Module& model, const std::string& patterns) {
-  const std::string head = head_of(model);
-  const nn::NamedParameters parameters = model.named_parameters();
-  for (const std::string& pattern : split(patterns)) {
-    const bool all_but_head = pattern == "backbone";
-    bool found = false;
-    for (auto [name, parameter] : parameters) {
-      if (all_but_head ? in_head(name, head) : !matches(name, pattern)) continue;
-      parameter.set_requires_grad(false);
-      found = true;
-    }
-    if (found) continue;
-    std::vector<std::string> names;
-    for (auto& [name, parameter] : parameters) names.push_back(name);
-    throw UsageError(str("freeze: no parameter is named like '", pattern, "'. There are ", listed(names), "."));
+std::vector<Parameter> named_like(nn::Module& model, const std::string& pattern, const std::string& key) {
+  std::vector<Parameter> found;
+  std::vector<std::string> names;
+  for (auto& [name, parameter] : model.named_parameters()) {
+    if (matches(name, pattern)) found.push_back(parameter);
+    names.push_back(name);
   }
+  if (found.empty()) throw UsageError(str(key, ": no parameter is named like '", pattern, "'. There are ", listed(names), "."));
+  return found;
+}
+
+void freeze(nn::Module& model, const std::string& patterns) {
+  for (const std::string& pattern : split(patterns))
+    for (Parameter parameter : pattern == "backbone" ? backbone(model) : named_like(model, pattern, "freeze"))
+      parameter.set_requires_grad(false);
+  const nn::NamedParameters parameters = model.named_parameters();
   if (std::none_of(parameters.begin(), parameters.end(), [](auto& e) { return e.second.requires_grad(); }))
     throw UsageError(str("freeze: '", patterns, "' leaves nothing to train"));
 }

@@ -26,6 +26,9 @@ bool weights_fit(nn::Module& model, const NamedTensors& state);
 /// but the head. They get no gradient from now on. Throws UsageError for a pattern that matches nothing, and if nothing is left to train.
 void freeze(nn::Module& model, const std::string& patterns);
 
+/// The parameters whose names match `pattern`: * is any text, ? any character. Throws UsageError with `key` in front if none does.
+std::vector<Parameter> named_like(nn::Module& model, const std::string& pattern, const std::string& key);
+
 /// All but the head.
 std::vector<Parameter> backbone(nn::Module& model);
 

@@ -1,5 +1,6 @@
 // What a run will need: every kind of program it will have is rehearsed, the full batch and the last one, training and evaluation.
 #include <map>
+#include <set>
 
 #include "base/text.h"
 #include "plan/rehearsal.h"
@@ -72,8 +73,16 @@ data::Batch TrainingLoop::rehearsed_batch(Rehearsal& rehearsal, int64_t samples,
   return {rehearsal.leaf(batch_shape(info, samples), f32), rehearsal.leaf(shape, dtype)};
 }
 
-std::vector<ProgramForecast> TrainingLoop::rehearse_training(int64_t samples) {
-  train_what_is_not_frozen(s_.model);
+/// The first epoch from now on, and those in which parameters stay behind.
+std::vector<int64_t> TrainingLoop::epochs_with_other_programs() const {
+  std::set<int64_t> epochs = {s_.checkpoint.progress.epoch};
+  for (auto& [parameter, trained] : s_.trained_until)
+    if (trained > *epochs.begin() && trained < s_.config.epochs) epochs.insert(trained);
+  return {epochs.begin(), epochs.end()};
+}
+
+std::vector<ProgramForecast> TrainingLoop::rehearse_training(int64_t samples, int64_t epoch) {
+  s_.train_mode(epoch);
   Rehearsal rehearsal;
   const bool mixed = data::augment_from_text(s_.config.augment).mixes();
   std::vector<Tensor> losses;  // held until the update, as a step holds them: what is held leaves the program
@@ -87,18 +96,18 @@ std::vector<ProgramForecast> TrainingLoop::rehearse_training(int64_t samples) {
   return rehearsal.programs();
 }
 
-std::vector<ProgramForecast> TrainingLoop::rehearse_evaluation(int64_t samples) {
+std::vector<ProgramForecast> TrainingLoop::rehearse_evaluation(int64_t samples, const EvaluateOptions& options) {
   NoGrad no_grad;
   EvalMode eval_mode(s_.model);
   Rehearsal rehearsal;
-  const EvaluatedBatch kept = evaluated(s_.model, rehearsed_batch(rehearsal, samples, false), evaluation());
+  const EvaluatedBatch kept = evaluated(s_.model, rehearsed_batch(rehearsal, samples, false), options);
   flush();
   return rehearsal.programs();
 }
 
 void TrainingLoop::rehearse(bool training) {
-  if (training) rehearse_training(s_.config.batch_size * s_.config.accumulate);
-  else rehearse_evaluation(s_.config.batch_size);
+  if (training) rehearse_training(s_.config.batch_size * s_.config.accumulate, s_.progress().epoch);
+  else rehearse_evaluation(s_.config.batch_size, evaluation());
 }
 
 RunForecast TrainingLoop::forecast() {
@@ -126,17 +135,19 @@ RunForecast TrainingLoop::forecast() {
 
   bool first = true;
   each_size(s_.splits.train->size(), s_.config.batch_size * s_.config.accumulate, [&](int64_t samples) {
-    const auto programs = rehearse_training(samples);
-    if (first)
-      for (const ProgramForecast& p : programs) f.flops_per_step += p.flops;
-    first = false;
-    count(programs);
+    for (int64_t epoch : epochs_with_other_programs()) {
+      const auto programs = rehearse_training(samples, epoch);
+      if (first)
+        for (const ProgramForecast& p : programs) f.flops_per_step += p.flops;
+      first = false;
+      count(programs);
+    }
   });
   take_larger(batches, loader_blocks(*s_.splits.train, s_.config.batch_size, s_.config.loader_threads,
                                      data::augment_from_text(s_.config.augment).mixes()));
-  for (const auto& split : {s_.splits.val, s_.splits.test}) {
+  for (const auto& [split, options] : {std::pair(s_.splits.val, eval), std::pair(s_.splits.test, final_evaluation())}) {
     if (!split || split->size() == 0) continue;
-    each_size(split->size(), eval.batch_size, [&](int64_t samples) { count(rehearse_evaluation(samples)); });
+    each_size(split->size(), eval.batch_size, [&](int64_t samples) { count(rehearse_evaluation(samples, options)); });
     take_larger(batches, loader_blocks(*split, eval.batch_size, eval.loader_threads, false));
   }
 

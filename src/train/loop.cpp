@@ -143,10 +143,10 @@ std::optional<TrainingLoop::Step> TrainingLoop::step(data::Loader& loader, int64
 }
 
 void TrainingLoop::take_steps(int64_t steps) {
-  train_what_is_not_frozen(s_.model);
   data::Loader batches = training_loader(s_.config.loader_threads);
   int64_t taken = 0;
   for (int64_t epoch = 0; taken < steps; ++epoch) {
+    s_.train_mode(epoch);
     batches.start(epoch);
     int64_t batch = 0;
     while (taken < steps) {
@@ -169,7 +169,7 @@ data::Loader TrainingLoop::training_loader(int64_t threads) const {
 
 TrainingLoop::Outcome TrainingLoop::train_epoch() {
   Progress& p = s_.progress();
-  train_what_is_not_frozen(s_.model);
+  s_.train_mode(p.epoch);
   data::Loader loader = training_loader(s_.config.loader_threads);
   loader.start(p.epoch, p.batch);
   first_batch_ = p.batch;
@@ -303,6 +303,12 @@ EvaluateOptions TrainingLoop::evaluation() const {
           .should_stop = t_.should_stop};
 }
 
+EvaluateOptions TrainingLoop::final_evaluation() const {
+  EvaluateOptions options = evaluation();
+  options.tta = tta_from_text(s_.config.tta);
+  return options;
+}
+
 TrainResult TrainingLoop::result_so_far() {
   const Progress& p = s_.progress();
   const Best& best = s_.checkpoint.best;
@@ -340,7 +346,7 @@ TrainResult TrainingLoop::finish() {
   if (c.best_model.name != c.model.name) load_weights(s_.model, *s_.checkpoints, c.best_model);
   TrainResult r = result_so_far();
   if (s_.splits.test) {
-    Evaluation test = evaluate(s_.model, s_.splits.test, evaluation());
+    Evaluation test = evaluate(s_.model, s_.splits.test, final_evaluation());
     if (test.samples < s_.splits.test->size()) return stopped();
     r.test_loss = test.loss;
     r.test_accuracy = test.accuracy;
@@ -371,7 +377,7 @@ void TrainingLoop::explain_bad_number(int64_t bad_step, const std::string& what)
   if (good) {
     s_.restore(*good);
     s_.progress() = good->progress;
-    train_what_is_not_frozen(s_.model);
+    s_.train_mode(good->progress.epoch);
     data::Loader loader = training_loader(0);
     CheckNan check;
     try {

@@ -8,6 +8,7 @@
 #include "train/evaluate.h"
 #include "train/fine_tune.h"
 #include "train/trainer_state.h"
+#include "train/tta.h"
 
 namespace suanli {
 
@@ -61,7 +62,7 @@ RunTiming TrainingLoop::measure() {
   RunTiming timing;
   timing.steps_per_epoch = s_.steps_per_epoch();
 
-  train_what_is_not_frozen(s_.model);
+  s_.train_mode(s_.progress().epoch);
   {
     data::Loader loader = training_loader(s_.config.loader_threads);
     loader.start(0);
@@ -99,7 +100,7 @@ RunTiming TrainingLoop::measure() {
   };
   timing.save = time_of_save();
   timing.epoch = timing.save + timing.step * static_cast<double>(timing.steps_per_epoch) + evaluation_of(s_.splits.val);
-  timing.test = evaluation_of(s_.splits.test);
+  timing.test = evaluation_of(s_.splits.test) * static_cast<double>(view_count(final_evaluation().tta));
 
   s_.model.load_state_dict(weights);
   s_.make_optimizer();

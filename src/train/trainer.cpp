@@ -9,6 +9,7 @@
 #include "train/fine_tune.h"
 #include "train/result.h"
 #include "train/trainer_state.h"
+#include "train/tta.h"
 
 namespace suanli {
 
@@ -46,6 +47,7 @@ void Trainer::State::prepare(nn::AnyModule* own, Loss& loss, bool fresh) {
     throw UsageError(str("stddev has ", given, " numbers, the samples ", channels, " channel(s). Give one, or one per channel."));
   if (info.task == data::Task::classification && info.classes < 2)
     throw InputError(str(config.data, ": ", info.classes, " class(es); at least 2 are needed to tell apart"));
+  require_views(tta_from_text(config.tta), info.task, sample);
   choose_samples();
   if (config.sampler == "balanced") sampler = data::balanced_sampler(*splits.train, static_cast<uint64_t>(config.seed));
   make_training_loss();
@@ -55,7 +57,16 @@ void Trainer::State::prepare(nn::AnyModule* own, Loss& loss, bool fresh) {
   if (!weights.empty()) adopt_weights(model, weights, config.weights, splits.notes);
   else if (fresh && entry && entry->fit) fit_model(*entry);
   if (!config.freeze.empty()) freeze(model, config.freeze);
+  trained_until.clear();
+  for (auto& [name, epochs] : named_numbers_from("freeze_after", config.freeze_after))
+    for (const Parameter& p : named_like(model, name, "freeze_after"))
+      if (p.requires_grad()) trained_until.emplace_back(p, static_cast<int64_t>(epochs));
   make_optimizer();
+}
+
+void Trainer::State::train_mode(int64_t epoch) {
+  for (auto& [parameter, epochs] : trained_until) parameter.set_requires_grad(epoch < epochs);
+  train_what_is_not_frozen(model);
 }
 
 void Trainer::State::make_model(const NamedTensors& weights) {
@@ -97,8 +108,12 @@ void Trainer::State::make_optimizer() {
   else
     optimizer = std::make_unique<optim::SGD>(
         all, optim::SGDOptions{.lr = c.lr, .momentum = c.momentum, .weight_decay = c.weight_decay, .nesterov = c.optimizer == "nesterov"});
-  std::erase_if(all, [](const Parameter& p) { return p.shape().rank() > 1; });
-  optimizer->scale(all, c.bias_lr, c.decay == "weights" ? 0 : 1 / c.bias_lr);  // what is left: biases, and scales of normalisations
+  if (c.decay == "weights") {
+    std::erase_if(all, [](const Parameter& p) { return p.shape().rank() > 1; });
+    if (!all.empty()) optimizer->scale(all, 1, 0);  // what is left: biases, and scales of normalisations
+  }
+  for (auto& [name, factor] : named_numbers_from("lr_factors", c.lr_factors))
+    optimizer->scale(named_like(model, name, "lr_factors"), factor, 1 / factor);
   if (c.backbone_lr != 1) optimizer->scale(backbone(model), c.backbone_lr, 1);
   schedule = schedule_of(c);
   average.reset();

@@ -19,6 +19,7 @@ struct Trainer::State {
   std::shared_ptr<const data::Sampler> sampler;  // of training samples; null: each once, shuffled
   nn::AnyModule model;
   std::unique_ptr<optim::Optimizer> optimizer;
+  std::vector<std::pair<Parameter, int64_t>> trained_until;  // as freeze_after says: the epoch from which on it is frozen
   optim::Schedule schedule;
   std::optional<optim::Average> average;  // of ema or lookahead
   Loss training_loss;                     // with smoothed targets and class weights; empty: Trainer::loss
@@ -58,6 +59,8 @@ struct Trainer::State {
   /// What the zoo's model computes from the training data before it learns.
   void fit_model(const models::Entry& entry);
   void make_optimizer();
+  /// Puts the model in training mode, with the parameters trained that `epoch` (counted from 0) trains.
+  void train_mode(int64_t epoch);
   /// Adds a line to what the user is told of the choices made.
   void note(const std::string& line);
   /// As limit and overfit_batches say.
@@ -104,8 +107,9 @@ class TrainingLoop {
   /// Mean loss of a batch that is `share` of a step's samples, with its gradients.
   Tensor record_gradients(const data::Batch& batch, double share);
   data::Batch rehearsed_batch(Rehearsal& rehearsal, int64_t samples, bool mixed) const;
-  std::vector<ProgramForecast> rehearse_training(int64_t samples);
-  std::vector<ProgramForecast> rehearse_evaluation(int64_t samples);
+  std::vector<ProgramForecast> rehearse_training(int64_t samples, int64_t epoch);
+  std::vector<ProgramForecast> rehearse_evaluation(int64_t samples, const EvaluateOptions& options);
+  std::vector<int64_t> epochs_with_other_programs() const;
   void say_forecast();
   void account(const Step& step, double seconds, double waited);
   void report_step(double loss);
@@ -114,7 +118,8 @@ class TrainingLoop {
   TrainResult stopped();
   TrainResult result_so_far();
   data::Loader training_loader(int64_t threads) const;
-  EvaluateOptions evaluation() const;
+  EvaluateOptions evaluation() const;  // after an epoch
+  EvaluateOptions final_evaluation() const;  // of the test at the end
   void say(const std::string& line);
   bool asked_to_stop() const { return t_.should_stop && t_.should_stop(); }
   [[noreturn]] void explain_bad_number(int64_t bad_step, const std::string& what);

@@ -196,6 +196,24 @@ def test_balanced():
     fails(2, "there are no classes to balance", args=["train", "csv:n.csv?target=b", "--balanced", "--quiet"])
 
 
+def test_several_views():
+    data = "glyphs?train=640&test=160"
+    ok("train", data, "--model", "mlp", "--epochs", 1, "--tta", "mirror", "--out", "views", "--quiet")
+    run = ok_json("eval", "views")
+    same(run["tta"], "mirror", "the run's")
+    same(run["accuracy"], json.load(open("views/summary.json"))["test_accuracy"], "as in the test at the end")
+    once = ok_json("eval", "views", "--tta", "none")
+    check(once["loss"] != run["loss"], "a mirrored digit is another sign")
+    check("tta translate" in ok("eval", "views", "--tta", "translate"), "said")
+    write_png("seven.png", [[250 if r == 4 or r + c == 30 else 0 for c in range(28)] for r in range(28)])
+    answers = [ok_json("predict", "views", "seven.png", *words)["predictions"][0]["probability"] for words in ([], ["--tta", "mirror"], ["--tta", "none"])]
+    check(answers[0] == answers[1] != answers[2], f"{answers}")
+    fails(2, "tta is mirorr, expected none, mirror or translate", args=["eval", "views", "--tta", "mirorr"])
+    fails(2, "tta is mirorr", args=["train", data, "--tta", "mirorr"])
+    pathlib.Path("n2.csv").write_text("a,b\n" + "".join(f"{i},{i * 1.5}\n" for i in range(100)))
+    fails(2, "tta mirror makes views of pictures", args=["train", "csv:n2.csv?target=b", "--tta", "mirror", "--quiet"])
+
+
 def test_mixed_batches_train():
     r = ok_json("train", "glyphs?train=640&test=160", "--model", "cnn_b", "--epochs", 1, "--augment", "mixup,cutmix", "--out", "mixed",
                 "--quiet")

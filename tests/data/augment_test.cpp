@@ -1,6 +1,7 @@
 #include "data/augment.h"
 
 #include <cmath>
+#include <map>
 #include <set>
 
 #include "data/files.h"
@@ -27,7 +28,9 @@ TEST(Augment, Words) {
                             {"flip=", "flip=, expected"},
                             {"none,flip", "'none' is not known"},
                             {"flip,", "'' is not known"},
-                            {"crop,resized_crop", "Give one of them"}})
+                            {"crop,resized_crop", "crop and resized_crop both choose a part. Give one of them"},
+                            {"reflect_crop,crop", "Give one of them"},
+                            {"alternating_flip,flip", "both mirror. Give one of them"}})
     EXPECT_TRUE(contains(error_of([&] { augment_from_text(text); }), part)) << text;
   const auto table = open("random:7").train;
   EXPECT_TRUE(contains(error_of([&] { Loader(table, {.augment = {.flip = 0.5}}); }), "UsageError: [loader] augment: samples of shape [7]"));
@@ -66,8 +69,8 @@ std::vector<std::vector<float>> views(const Augment& augment, int threads, uint6
 
 TEST(Augment, IsAFunctionOfSeedEpochAndSample) {
   for (const Augment& a : {augment_from_text("flip"), augment_from_text("crop"), augment_from_text("flip,resized_crop"),
-                           augment_from_text("randaugment,cutout,mixup"), augment_from_text("trivialaugment,erasing,cutmix"),
-                           augment_from_text("affine,color_jitter,grayscale,blur")}) {
+                           augment_from_text("reflect_crop,alternating_flip"), augment_from_text("randaugment,cutout,mixup"),
+                           augment_from_text("trivialaugment,erasing,cutmix"), augment_from_text("affine,color_jitter,grayscale,blur")}) {
     const auto one = views(a, 1, 7, 16);
     EXPECT_EQ(one, views(a, 3, 7, 16));  // not of threads
     if (!a.mixes()) {
@@ -79,6 +82,13 @@ TEST(Augment, IsAFunctionOfSeedEpochAndSample) {
   }
 }
 
+/// Sample i of an epoch of views(), as the bytes that views are made of.
+std::vector<uint8_t> sample_of(const std::vector<float>& epoch, size_t i) {
+  std::vector<uint8_t> bytes;
+  for (size_t k = i * 324; k < (i + 1) * 324; ++k) bytes.push_back(static_cast<uint8_t>(255 * epoch[k] + 0.5f));
+  return bytes;
+}
+
 TEST(Augment, FlipsHalfAndMovesEverywhere) {
   const auto plain = views({}, 0, 1, 40), flipped = views({.flip = 0.5}, 0, 1, 40), moved = views({.crop = 0.125}, 0, 1, 40);
   const Shape shape{3, 12, 9};
@@ -86,11 +96,7 @@ TEST(Augment, FlipsHalfAndMovesEverywhere) {
   std::set<std::pair<int64_t, int64_t>> places;
   for (size_t epoch = 0; epoch < 3; ++epoch)
     for (size_t i = 0; i < 40; ++i) {
-      auto sample = [&](const std::vector<std::vector<float>>& all) {
-        std::vector<uint8_t> bytes;
-        for (size_t k = i * 324; k < (i + 1) * 324; ++k) bytes.push_back(static_cast<uint8_t>(255 * all[epoch][k] + 0.5f));
-        return bytes;
-      };
+      auto sample = [&](const std::vector<std::vector<float>>& all) { return sample_of(all[epoch], i); };
       std::vector<uint8_t> x = sample(plain);
       if (sample(flipped) != x) {
         ++mirrored;
@@ -101,13 +107,63 @@ TEST(Augment, FlipsHalfAndMovesEverywhere) {
       for (int64_t down = -1; down <= 1; ++down)  // an eighth of 12 and of 9
         for (int64_t right = -1; right <= 1; ++right) {
           x = sample(plain);
-          shift(shape, down, right, x.data());
+          shift(shape, down, right, Outside::black, x.data());
           if (x == sample(moved)) found = true, places.emplace(down, right);
         }
       EXPECT_TRUE(found) << i;
     }
   EXPECT_NEAR(mirrored, 60, 25);
   EXPECT_EQ(places.size(), 9u);
+}
+
+TEST(Augment, AlternatingFlipShowsBothSidesInTwoEpochs) {
+  const auto plain = views({}, 0, 1, 40), seen = views({.alternating_flip = 0.5}, 0, 1, 40);
+  int first = 0;
+  for (size_t i = 0; i < 40; ++i) {
+    const std::vector<uint8_t> x = sample_of(plain[0], i);
+    std::vector<uint8_t> other;  // the columns of each row from right to left
+    for (size_t row = 0; row < 36; ++row)
+      for (size_t column = 9; column-- > 0;) other.push_back(x[row * 9 + column]);
+    const bool begins_mirrored = sample_of(seen[0], i) == other;
+    first += begins_mirrored;
+    for (size_t epoch = 0; epoch < 3; ++epoch)
+      EXPECT_EQ(sample_of(seen[epoch], i), begins_mirrored == (epoch % 2 == 0) ? other : x) << i << " in epoch " << epoch;
+  }
+  EXPECT_NEAR(first, 20, 12);
+  const auto all = views({.alternating_flip = 1}, 0, 1, 40);
+  EXPECT_EQ(sample_of(all[1], 5), sample_of(plain[1], 5));
+  EXPECT_NE(sample_of(all[0], 5), sample_of(plain[0], 5));
+}
+
+TEST(Augment, ASampleDrawnAgainIsSeenDifferently) {
+  const auto set = open("random:3x12x9?samples=40", {.val_fraction = 0}).train;
+  const auto often = weighted_sampler(std::vector<double>(3, 1), 48, 5);  // three samples, each about 16 times
+  auto epoch_of = [&](const char* augment, int threads, int64_t batch_size, int64_t first_batch, std::shared_ptr<const Sampler> sampler) {
+    Loader loader(set,
+                  {.batch_size = batch_size, .seed = 2, .threads = threads, .augment = augment_from_text(augment), .sampler = sampler});
+    loader.start(1, first_batch);
+    std::vector<float> all;
+    for (Batch b; loader.next(b);)
+      for (float v : b.x.to_vector<float>()) all.push_back(v);
+    return all;
+  };
+  const std::vector<int64_t> order = often->order(1);
+  const auto one = epoch_of("rotation", 0, 48, 0, often), flips = epoch_of("alternating_flip", 0, 48, 0, often);
+  std::set<std::vector<uint8_t>> seen;
+  std::map<int64_t, std::vector<uint8_t>> last;
+  for (size_t i = 0; i < order.size(); ++i) {
+    seen.insert(sample_of(one, i));
+    const std::vector<uint8_t> view = sample_of(flips, i);
+    if (last.count(order[i])) { EXPECT_NE(last[order[i]], view) << "place " << i; }
+    last[order[i]] = view;
+  }
+  EXPECT_EQ(seen.size(), 48u);
+  EXPECT_EQ(one, epoch_of("rotation", 3, 7, 0, often)) << "neither threads nor batches show";
+  const auto rest = epoch_of("rotation", 1, 8, 4, often);
+  EXPECT_EQ(rest, std::vector<float>(one.begin() + 32 * 324, one.end())) << "a resume in the middle of the epoch";
+  // The first time a sample comes, it is as it would be in any order.
+  const auto all = epoch_of("rotation", 0, 40, 0, sequential_sampler(40));
+  EXPECT_EQ(sample_of(one, 0), sample_of(all, static_cast<size_t>(order[0])));
 }
 
 TEST(Augment, MixedBatchesHaveSharesOfClasses) {

@@ -14,11 +14,15 @@ TEST(Geometry, ByHand) {
   const Shape shape{2, 2, 3};
   mirror(shape, x.data());
   EXPECT_EQ(x, (Bytes{3, 2, 1, 6, 5, 4, 9, 8, 7, 12, 11, 10}));
-  shift(shape, 1, -2, x.data());  // one row up, two columns to the right
+  shift(shape, 1, -2, Outside::black, x.data());  // one row up, two columns to the right
   EXPECT_EQ(x, (Bytes{0, 0, 6, 0, 0, 0, 0, 0, 12, 0, 0, 0}));
   x.assign(12, 1);
-  shift(shape, 0, 5, x.data());
+  shift(shape, 0, 5, Outside::black, x.data());
   EXPECT_EQ(x, Bytes(12, 0));
+  x = {1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12};
+  shift(shape, -1, 2, Outside::mirrored, x.data());
+  EXPECT_EQ(x, (Bytes{6, 5, 4, 3, 2, 1, 12, 11, 10, 9, 8, 7}));
+  x.assign(12, 0);
   erase(shape, {0, 1, 2, 3}, {7, 9}, x.data());
   EXPECT_EQ(x, (Bytes{0, 7, 7, 0, 7, 7, 0, 9, 9, 0, 9, 9}));
 }

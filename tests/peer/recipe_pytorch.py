@@ -42,14 +42,14 @@ def suanli(settings):
 
 
 def pytorch(state, c, schedule=None, smoothing=0.0, weight=None, decay_biases=True, after_backward=None, parts=1, average=None, lookahead=0,
-            dtype=torch.float32):
+            bias_lr=1.0, frozen_from=STEPS, dtype=torch.float32):
     data = load_file("data.safetensors")
     x, y = torch.from_numpy(data["x"]).to(dtype), torch.from_numpy(data["y"])
     model = Mlp().to(dtype)
     model.load_state_dict(state)
     groups = [dict(params=[p for p in model.parameters() if p.ndim > 1])]
-    groups.append(dict(params=[p for p in model.parameters() if p.ndim <= 1], lr=c["lr"] * c.get("bias_lr", 1.0),
-                       weight_decay=c["weight_decay"] / c.get("bias_lr", 1.0) if decay_biases else 0.0))
+    groups.append(dict(params=[p for p in model.parameters() if p.ndim <= 1], lr=c["lr"] * bias_lr,
+                       weight_decay=c["weight_decay"] / bias_lr if decay_biases else 0.0))
     if c["optimizer"] in ("adam", "adamw"):
         make = torch.optim.Adam if c["optimizer"] == "adam" else torch.optim.AdamW
         opt = make(groups, lr=c["lr"], weight_decay=c["weight_decay"])
@@ -64,6 +64,7 @@ def pytorch(state, c, schedule=None, smoothing=0.0, weight=None, decay_biases=Tr
     losses = []
     for step in range(1, STEPS + 1):
         opt.zero_grad()
+        model.fc1.requires_grad_(step <= frozen_from)   # a step is an epoch
         total = 0.0
         for xs, ys in zip(x.chunk(parts), y.chunk(parts)):
             loss = loss_of(model(xs), ys) / parts
@@ -97,7 +98,8 @@ CASES = {   # name: (settings beyond PLAIN, PyTorch's side)
     "adam, weight decay": (dict(optimizer="adam", lr=1e-3, momentum=-1.0, weight_decay=1e-2), {}),
     "adamw": (dict(optimizer="adamw", lr=1e-3, momentum=-1.0, weight_decay=0.3), {}),
     "no decay of biases": (dict(weight_decay=0.01, decay="weights"), dict(decay_biases=False)),
-    "biases at another rate": (dict(weight_decay=0.01, bias_lr=4.0), {}),
+    "biases at another rate": (dict(weight_decay=0.01, lr_factors="*.bias=4"), dict(bias_lr=4.0)),
+    "a layer for 20 epochs": (dict(freeze_after="fc1.*=20"), dict(frozen_from=20)),
     "label smoothing": (dict(label_smoothing=0.1), dict(smoothing=0.1)),
     "class weights": (dict(class_weights="auto"), dict(weight=balanced)),
     "both": (dict(class_weights="1,2,0.5,1,1,3,1,1,1,0.1", label_smoothing=0.2),

@@ -20,7 +20,8 @@ int64_t whole(const char* text) { return std::strtoll(text, nullptr, 10); }
 /// What each word does to planes of bytes; a[0] … are the numbers behind it.
 const std::map<std::string, void (*)(const Shape&, char** a, uint8_t* x)> kParts = {
     {"mirror", [](const Shape& s, char**, uint8_t* x) { mirror(s, x); }},
-    {"shift", [](const Shape& s, char** a, uint8_t* x) { shift(s, whole(a[0]), whole(a[1]), x); }},
+    {"shift", [](const Shape& s, char** a, uint8_t* x) { shift(s, whole(a[0]), whole(a[1]), Outside::black, x); }},
+    {"shift_mirrored", [](const Shape& s, char** a, uint8_t* x) { shift(s, whole(a[0]), whole(a[1]), Outside::mirrored, x); }},
     {"box",
      [](const Shape& s, char** a, uint8_t* x) {
        const std::vector<uint8_t> before(x, x + s.numel());

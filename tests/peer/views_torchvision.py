@@ -43,6 +43,8 @@ def compare(what, got, theirs, most=1, share=1.0):
 compare("mirror", ours("mirror"), F.hflip(PLAIN), 0)
 for down, right in ((0, 0), (3, -4), (-4, 4), (4, 0), (-1, -2)):   # RandomCrop(size, padding=4) at 4 + down, 4 + right
     compare(f"shift {down} {right}", ours("shift", down, right), F.crop(F.pad(PLAIN, [4, 4, 4, 4]), 4 + down, 4 + right, HEIGHT, WIDTH), 0)
+    mirrored = F.pad(PLAIN, [4, 4, 4, 4], padding_mode="reflect")
+    compare(f"shift mirrored {down} {right}", ours("shift_mirrored", down, right), F.crop(mirrored, 4 + down, 4 + right, HEIGHT, WIDTH), 0)
 for top, left, height, width in ((0, 0, 32, 40), (3, 5, 20, 30), (12, 0, 11, 7), (31, 39, 1, 1), (0, 20, 32, 20)):
     theirs = F.resized_crop(PLAIN.float(), top, left, height, width, [HEIGHT, WIDTH], antialias=False)
     compare(f"part {height}x{width} at {top}, {left}", ours("box", top, left, height, width), theirs, 0.501)

@@ -385,6 +385,14 @@ std::vector<Array> transpose(const Call& c) {
 std::vector<Array> expand(const Call& c) {
   return moved(c.in[0], c.shape, [&](const Index& at) { return broadcast_from(at, c.in[0].shape); });
 }
+std::vector<Array> flip(const Call& c) {
+  const auto axis = static_cast<size_t>(c.attr.as<AxisAttr>().axis);
+  const Shape& shape = c.in[0].shape;
+  return moved(c.in[0], shape, [&](Index at) {
+    at[axis] = shape[static_cast<int>(axis)] - 1 - at[axis];
+    return ravel(at, shape);
+  });
+}
 int64_t first_taken(const SliceAttr& a, Real start, int64_t size) {
   const int64_t span = a.length > 0 ? (a.length - 1) * a.step + 1 : 0;
   return std::clamp<int64_t>(static_cast<int64_t>(start), 0, size - span);
@@ -556,6 +564,7 @@ const Named named[] = {
     {"reshape", {reshape, 0, 0}},
     {"transpose", {transpose, 0, 0}},
     {"expand", {expand, 0, 0}},
+    {"flip", {flip, 0, 0}},
     {"slice", {slice, 0, 0}},
     {"slice_update", {slice_update, 0, 0}},
     {"concat", {concat, 0, 0}},

@@ -30,7 +30,10 @@ struct Part {
 const Part parts[] = {
     {"nesterov", [](TrainConfig& c) { c.optimizer = "nesterov", c.weight_decay = 1e-3, c.decay = "all"; }},
     {"adamw, cosine with warm-up", [](TrainConfig& c) { c.optimizer = "adamw", c.schedule = "cosine", c.warmup = 0.2; }},
-    {"onecycle", [](TrainConfig& c) { c.schedule = "onecycle", c.bias_lr = 2; }},
+    {"onecycle", [](TrainConfig& c) { c.schedule = "onecycle", c.lr_factors = "*.bias=2,fc1.weight=0.5"; }},
+    {"frozen later", [](TrainConfig& c) { c.freeze_after = "fc1.*=1,fc2.bias=2"; }},
+    {"views drawn again", [](TrainConfig& c) { c.sampler = "balanced", c.augment = "rotation,reflect_crop,alternating_flip"; }},
+    {"views in the test", [](TrainConfig& c) { c.optimizer = "sgd", c.tta = "translate"; }},
     {"linear", [](TrainConfig& c) { c.schedule = "linear", c.lr_end = 0.1; }},
     {"step", [](TrainConfig& c) { c.schedule = "step", c.milestones = "0.3,0.6", c.gamma = 0.5; }},
     {"clipping", [](TrainConfig& c) { c.clip_norm = 0.5, c.clip_value = 0.1; }},
@@ -163,6 +166,12 @@ TEST(Recipe, MistakesAreNamed) {
       {[](TrainConfig& c) { c.warmup = 1; }, "warmup is 1"},
       {[](TrainConfig& c) { c.accumulate = -1; }, "accumulate is -1, expected at least 1"},
       {[](TrainConfig& c) { c.decay = "some"; }, "decay is some, expected weights or all"},
+      {[](TrainConfig& c) { c.lr_factors = "*.bias"; }, "lr_factors is '*.bias', expected none, or NAME=NUMBER"},
+      {[](TrainConfig& c) { c.lr_factors = "*.bais=2"; }, "lr_factors: no parameter is named like '*.bais'. There are fc1.weight"},
+      {[](TrainConfig& c) { c.lr_factors = "*.bias=0"; }, "lr_factors is *.bias=0, expected factors above 0"},
+      {[](TrainConfig& c) { c.freeze_after = "fc1.*=0.5"; }, "expected whole numbers of epochs from 1 on"},
+      {[](TrainConfig& c) { c.tta = "mirorr"; }, "tta is mirorr, expected none, mirror or translate"},
+      {[](TrainConfig& c) { c.tta = "mirror", c.data = "random:7"; }, "samples of shape [7] are none"},
   };
   TempFolder folder;
   for (const Row& row : rows) {

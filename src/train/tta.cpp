@@ -1,0 +1,66 @@
+// Answers to several views of a picture, averaged.
+#include "train/tta.h"
+
+#include "base/text.h"
+#include "train/data_record.h"
+
+namespace suanli {
+
+namespace {
+
+constexpr Tta kAll[] = {Tta::none, Tta::mirror, Tta::translate};
+
+struct View {
+  int64_t move;  // pixel (r, c) comes from (r + move, c + move); -1, 0 or 1
+  bool mirrored;
+  double weight;
+};
+const std::vector<View>& views_of(Tta tta) {
+  static const std::vector<View> plain = {{0, false, 1}}, both = {{0, false, 0.5}, {0, true, 0.5}},
+                                 six = {{0, false, 0.25},  {0, true, 0.25},   {-1, false, 0.125},
+                                        {-1, true, 0.125}, {1, false, 0.125}, {1, true, 0.125}};
+  return tta == Tta::none ? plain : tta == Tta::mirror ? both : six;
+}
+
+/// One step along an axis; what comes in is the row behind the border's, mirrored.
+Tensor moved(const Tensor& x, int axis, int64_t by) {
+  const int64_t n = x.size(axis);
+  if (by == 0 || n < 2) return x;
+  return by < 0 ? concat({slice(x, axis, 1, 1), slice(x, axis, 0, n - 1)}, axis)
+                : concat({slice(x, axis, 1, n - 1), slice(x, axis, n - 2, 1)}, axis);
+}
+
+}  // namespace
+
+const char* to_string(Tta tta) { return tta == Tta::none ? "none" : tta == Tta::mirror ? "mirror" : "translate"; }
+
+Tta tta_from_text(std::string_view text) {
+  for (Tta tta : kAll)
+    if (text == to_string(tta)) return tta;
+  throw UsageError(str("tta is ", text, ", expected none, mirror or translate"));
+}
+
+int64_t view_count(Tta tta) { return static_cast<int64_t>(views_of(tta).size()); }
+
+void require_views(Tta tta, data::Task task, const Shape& sample) {
+  if (tta == Tta::none || (sample.rank() == 3 && task == data::Task::classification)) return;
+  throw UsageError(str("tta ", to_string(tta), " makes views of pictures with classes; ",
+                       task == data::Task::regression ? "these data ask for a number" : str("samples of shape ", sample, " are none"),
+                       ". Leave it out, or give none."));
+}
+
+Tensor answers(nn::AnyModule& model, const Tensor& x, const std::vector<double>& mean, const std::vector<double>& stddev, Tta tta) {
+  if (tta == Tta::none) return model(normalized(x, mean, stddev));
+  Tensor total;
+  for (const View& view : views_of(tta)) {
+    Tensor picture = moved(moved(x, 2, view.move), 3, view.move);
+    if (view.mirrored) picture = flip(picture, 3);
+    flush();  // each view is a program of its own, so that all share one plan and the memory is that of one
+    const Tensor answer = model(normalized(picture, mean, stddev)) * view.weight;
+    total = total.defined() ? total + answer : answer;
+    flush();
+  }
+  return log_softmax(total);  // a mean of log-probabilities is none; of logits, nothing changes
+}
+
+}  // namespace suanli
