@@ -251,6 +251,10 @@ SUANLI_API Tensor read_picture(const std::string& path, const PictureOptions& op
 /// target's column may be missing. → [rows, width] f32. Throws InputError naming file, line and column.
 SUANLI_API Tensor read_table(const std::string& path, const std::string& encoding);
 
+/// Inputs that NumPy saved, as a model that was trained on such takes them: array `name` of an archive, or "": one of the usual names, or the
+/// only array. `sample` is the shape of one, `task` the model's. → [N, …sample] f32. Throws InputError naming file and array.
+SUANLI_API Tensor read_npz(const std::string& path, const Shape& sample, Task task, const std::string& name = "");
+
 /// Writes [H, W], [1, H, W] or [3, H, W] f32 in [0, 1] as an 8-bit PNG; values outside are clamped, NaN becomes 0.
 /// Throws ShapeError or DTypeError for other tensors, InputError if the file cannot be written.
 SUANLI_API void write_png(const std::string& path, const Tensor& picture);

@@ -2,6 +2,7 @@
 #pragma once
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "suanli/nn.h"
@@ -53,6 +54,9 @@ struct Entry {
   nn::AnyModule (*build)(const ModelOptions& options);
   /// Sets what is computed from data before training: some thousand pictures [N, C, H, W], normalised. Null: nothing.
   void (*fit)(nn::Module& model, const Tensor& pictures) = nullptr;
+  /// Makes weights that were trained on pictures of another size fit `options`, whose stem is small or large; says what it did, "": nothing.
+  /// Null: nothing depends on the size.
+  std::string (*adapt)(std::vector<std::pair<std::string, Tensor>>& weights, const ModelOptions& options) = nullptr;
 };
 
 SUANLI_API const std::vector<Entry>& entries();

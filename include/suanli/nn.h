@@ -286,6 +286,27 @@ class SUANLI_API GELU : public Module {
   SUANLI_CALL
 };
 
+class SUANLI_API SiLU : public Module {
+ public:
+  Tensor forward(const Tensor& x) { return silu(x); }
+  const char* type_name() const override { return "SiLU"; }
+  SUANLI_CALL
+};
+
+class SUANLI_API Hardsigmoid : public Module {
+ public:
+  Tensor forward(const Tensor& x) { return hardsigmoid(x); }
+  const char* type_name() const override { return "Hardsigmoid"; }
+  SUANLI_CALL
+};
+
+class SUANLI_API Hardswish : public Module {
+ public:
+  Tensor forward(const Tensor& x) { return hardswish(x); }
+  const char* type_name() const override { return "Hardswish"; }
+  SUANLI_CALL
+};
+
 /// stochastic_depth() while training, the input itself in eval mode.
 class SUANLI_API StochasticDepth : public Module {
  public:

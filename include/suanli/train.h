@@ -243,6 +243,7 @@ struct TrainedModel {
   Shape input_shape;
   std::vector<std::string> class_names;
   models::Output output = models::Output::logits;
+  std::string kind;  ///< Of the data, as data::Info's.
   data::Task task = data::Task::classification;
   double target_mean = 0, target_stddev = 1;  ///< Of regression, as in data::Info.
   std::string encoding;  ///< Of tables, for data::OpenOptions.

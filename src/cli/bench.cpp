@@ -46,7 +46,7 @@ int run(const Arguments& args) {
 Verb bench_verb() {
   return {"bench",
           "measures what this machine can do at best",
-          {{"WHAT", "roofs: multiply-adds on registers, copying and reading of large arrays"}},
+          {{"WHAT", "roofs: multiply-adds on registers, copying and reading of large arrays", true, false, "roofs"}},
           {
               {"--again", Takes::nothing, "", "measures anew, although it was measured before"},
               {"--threads", Takes::integer, "N", "that compute", "the CPUs of this process", 1, 1024},

@@ -22,8 +22,14 @@ std::string words_of(const std::vector<Verb>& all) {
   return words;
 }
 
+/// The words that may follow a verb; "": files.
+std::string first_words(const Verb& v) {
+  if (v.name == std::string("help")) return words_of(verbs());
+  return v.positionals.empty() ? "" : v.positionals.front().choices;
+}
+
 std::string bash() {
-  std::string options, choices;
+  std::string options, choices, first;
   for (const Verb& v : verbs()) {
     std::string names = "--help";
     for (const Option& o : v.options) {
@@ -31,6 +37,7 @@ std::string bash() {
       if (!o.choices.empty()) choices += fmt::format("    {}:{}) words={} ;;\n", v.name, o.name, quoted(o.choices));
     }
     options += fmt::format("    {}) words={} ;;\n", v.name, quoted(names));
+    if (!first_words(v).empty()) first += fmt::format("    {}) words={} ;;\n", v.name, quoted(first_words(v)));
   }
   return fmt::format(R"(# bash completion for suanli; made by `suanli completion bash`
 _suanli() {{
@@ -41,17 +48,19 @@ _suanli() {{
     return
   fi
   case "$verb:$before" in
-{1}    help:*) words={0} ;;
-  esac
+{1}  esac
   if [[ -z $words && $word == -* ]]; then
     case "$verb" in
 {2}    esac
+  elif [[ -z $words ]] && (( COMP_CWORD == 2 )); then
+    case "$verb" in
+{3}    esac
   fi
   [[ -n $words ]] && COMPREPLY=($(compgen -W "$words" -- "$word"))
 }}
 complete -o default -F _suanli suanli
 )",
-                     quoted(words_of(verbs())), choices, options);
+                     quoted(words_of(verbs())), choices, options, first);
 }
 
 std::string zsh() {
@@ -68,10 +77,11 @@ std::string zsh() {
     list += fmt::format("    {}\n", quoted(fmt::format("{}:{}", v.name, in_users_language(v.line))));
     cases += fmt::format("    {})\n      _arguments -s '--help[{}]'", v.name, in_users_language("this text"));
     for (const Option& o : v.options) {
-      std::string spec = fmt::format("{}[{}]", o.name, plain(in_users_language(o.help)));
+      std::string spec = fmt::format("{}{}[{}]", o.name, o.takes == Takes::nothing ? "" : "=", plain(in_users_language(o.help)));
       if (o.takes != Takes::nothing) spec += fmt::format(":{}:{}", o.metavar, o.choices.empty() ? "_files" : "(" + o.choices + ")");
       cases += " \\\n        " + quoted(spec);
     }
+    if (!first_words(v).empty()) cases += fmt::format(" \\\n        '1:{}:({})'", v.positionals.front().name, first_words(v));
     cases += " \\\n        '*:file:_files' ;;\n";
   }
   return fmt::format(R"(#compdef suanli
@@ -98,6 +108,9 @@ std::string fish() {
   std::string out = "# fish completion for suanli; made by `suanli completion fish`\n";
   for (const Verb& v : verbs()) {
     out += fmt::format("complete -c suanli -n __fish_use_subcommand -a {} -d {}\n", v.name, quoted(in_users_language(v.line)));
+    if (!first_words(v).empty())
+      out += fmt::format("complete -c suanli -n '__fish_seen_subcommand_from {}; and test (count (commandline -opc)) -eq 2' -f -a {}\n",
+                         v.name, quoted(first_words(v)));
     for (const Option& o : v.options) {
       out += fmt::format("complete -c suanli -n '__fish_seen_subcommand_from {}' -l {} -d {}", v.name, o.name + 2,
                          quoted(in_users_language(o.help)));
@@ -126,7 +139,7 @@ int run(const Arguments& args) {
 Verb completion_verb() {
   return {"completion",
           "writes the completion of a shell",
-          {{"SHELL", "bash, zsh or fish"}},
+          {{"SHELL", "bash, zsh or fish", true, false, "bash zsh fish"}},
           {},
           {"suanli completion bash > ~/.local/share/bash-completion/completions/suanli",
            "suanli completion fish > ~/.config/fish/completions/suanli.fish"},

@@ -47,7 +47,8 @@ int run(const Arguments& args) {
 Verb data_verb() {
   return {"data",
           "shows what data hold, gets published sets, packs pictures for quick reading",
-          {{"WORD", "show: counts, sizes, balance, brightness, duplicates, broken files; get: downloads; pack: writes one file"},
+          {{"WORD", "show: counts, sizes, balance, brightness, duplicates, broken files; get: downloads; pack: writes one file", true,
+            false, "show get pack"},
            {"DATA", "show and pack: as for suanli train, default glyphs; get: mnist, fashion-mnist or cifar10", false},
            {"WHERE", "get: the folder, default downloads/DATA; pack: the file to write", false}},
           {

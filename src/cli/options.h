@@ -27,6 +27,7 @@ struct Positional {
   const char* name;  // "RUN"
   const char* help;
   bool required = true, many = false;
+  std::string choices = "";  // words that completion offers, with blanks between; "": files
 };
 
 /// What the user gave: only options that were on the command line are present.

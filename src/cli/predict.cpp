@@ -10,6 +10,7 @@
 #include "cli/training_options.h"
 #include "cli/verbs.h"
 #include "data/picture_tree.h"
+#include "data/spec.h"
 #include "suanli/train.h"
 #include "train/json.h"
 
@@ -17,7 +18,11 @@ namespace suanli::cli {
 
 namespace {
 
-constexpr size_t kBatch = 64;  // pictures in memory at a time
+constexpr size_t kBatch = 64;    // pictures in memory at a time
+constexpr int64_t kRows = 1024;  // rows of a table, or samples of an array, that are answered at a time
+constexpr std::string_view kNpz = "npz:";
+
+bool names_npz(const std::string& file) { return file.starts_with(kNpz) || file.substr(0, data::path_length(file)).ends_with(".npz"); }
 
 /// Indices of the `k` largest probabilities, largest first; of equal ones the lower class.
 std::vector<size_t> best_of(std::span<const float> probabilities, size_t k) {
@@ -34,19 +39,18 @@ struct Guess {
   std::string name;
   double probability;
 };
-/// Of a picture, or of a row of a table.
+/// Of a picture, of a row of a table, or of a sample in an array.
 struct Prediction {
   std::string file;
-  int64_t row = 0;         // counted from 1 below the header; 0: a picture
+  int64_t row = 0;         // counted from 1 (of a table: below the header); 0: a picture
   std::vector<Guess> top;  // of classes
   double number = 0;       // of a regression
 };
 
 /// Files as they are, folders as the pictures below them.
-std::vector<std::string> files_of(const Arguments& args) {
+std::vector<std::string> files_of(const std::vector<std::string>& given) {
   std::vector<std::string> files;
-  for (size_t i = 1; i < args.positionals().size(); ++i) {
-    const std::string& path = args.positional(i);
+  for (const std::string& path : given) {
     std::error_code error;
     if (!std::filesystem::is_directory(path, error)) {
       files.push_back(path);
@@ -74,13 +78,15 @@ class Predictor {
     }
     return all;
   }
-  std::vector<Prediction> predict_tables(const std::vector<std::string>& files) {
+  std::vector<Prediction> predict_rows(const std::vector<std::string>& files) {
     std::vector<Prediction> all;
     for (const std::string& file : files) {
-      const Tensor rows = data::read_table(file, trained_.encoding);
-      const std::vector<std::string> names(static_cast<size_t>(rows.size(0)), file);
+      const Tensor rows = rows_of(file);
       const size_t first = all.size();
-      answer(names, rows, all);
+      for (int64_t at = 0; at < rows.size(0); at += kRows) {
+        const int64_t count = std::min(kRows, rows.size(0) - at);
+        answer(std::vector<std::string>(static_cast<size_t>(count), file), slice(rows, 0, at, count), all);
+      }
       for (size_t i = first; i < all.size(); ++i) all[i].row = static_cast<int64_t>(i - first) + 1;
     }
     return all;
@@ -88,6 +94,16 @@ class Predictor {
   int64_t skipped() const { return skipped_; }
 
  private:
+  Tensor rows_of(const std::string& file) const {
+    if (!names_npz(file)) return data::read_table(file, trained_.encoding);
+    const std::string place = file.starts_with(kNpz) ? file.substr(kNpz.size()) : file, key = "?x=";
+    const size_t end = data::path_length(place);
+    const std::string path = place.substr(0, end), setting = place.substr(end);
+    if (!setting.empty() && !setting.starts_with(key))
+      throw UsageError(fmt::format("'{}': of an archive only the inputs are read, npz:{}{}NAME", file, path, key));
+    return data::read_npz(path, trained_.input_shape, trained_.task, setting.empty() ? "" : setting.substr(key.size()));
+  }
+
   void add(const std::string& file, std::vector<std::string>& read, std::vector<Tensor>& pictures) {
     const Shape& s = trained_.input_shape;
     try {
@@ -179,10 +195,16 @@ std::string in_words(const std::vector<Prediction>& all) {
   return text;
 }
 
-/// The tables among what was given, all of it.
-std::vector<std::string> tables_of(const Arguments& args) {
-  const std::vector<std::string>& given = args.positionals();
-  return {given.begin() + 1, given.end()};
+/// Whether the files are rows, of tables or arrays, rather than pictures. Throws if the model was not trained on such.
+bool are_rows(const TrainedModel& trained, const std::string& run, const std::vector<std::string>& files) {
+  const auto archives = static_cast<size_t>(std::count_if(files.begin(), files.end(), names_npz));
+  if (archives > 0 && archives < files.size()) throw UsageError("arrays (.npz) and other files are not answered together. Call twice.");
+  const bool table = trained.kind == "csv";
+  if (table && archives > 0) throw InputError(fmt::format("{}: was trained on a table; {} is none.", run, files.front()));
+  if (archives == 0 && !table && trained.input_shape.rank() != 3)
+    throw InputError(str(run, ": was trained on samples of shape ", trained.input_shape,
+                         ", which are neither pictures nor rows of a table. Give them as NumPy saves arrays, data.npz."));
+  return table || archives > 0;
 }
 
 int run(const Arguments& args) {
@@ -191,13 +213,12 @@ int run(const Arguments& args) {
   TrainedModel trained = load_run(path);
   if (args.has("--tta")) trained.tta = tta_from_text(args.text("--tta"));
   set_compute_threads(static_cast<int>(args.integer("--threads", trained.config.threads)));
-  const bool tables = !trained.encoding.empty();
-  if (!tables && trained.input_shape.rank() != 3)
-    throw InputError(str(path, ": was trained on samples of shape ", trained.input_shape, ", which are neither pictures nor tables"));
-  const std::vector<std::string> files = tables ? tables_of(args) : files_of(args);
+  const std::vector<std::string> given(args.positionals().begin() + 1, args.positionals().end());
+  const bool rows = are_rows(trained, path, given);
+  const std::vector<std::string> files = rows ? given : files_of(given);
   // All pictures are answered before anything is printed or written: an unreadable one leaves no half result.
   Predictor predictor(trained, args);
-  const std::vector<Prediction> all = tables ? predictor.predict_tables(files) : predictor.predict(files);
+  const std::vector<Prediction> all = rows ? predictor.predict_rows(files) : predictor.predict(files);
   if (all.empty()) throw InputError(fmt::format("none of the {} pictures can be read", files.size()));
   if (args.has("--csv")) write_file_atomically(args.text("--csv"), csv_of(all));
   if (predictor.skipped() > 0) print_note(fmt::format("{} of {} pictures left out", predictor.skipped(), files.size()));
@@ -215,24 +236,26 @@ int run(const Arguments& args) {
 }  // namespace
 
 Verb predict_verb() {
-  return {
-      "predict",
-      "answers for pictures or the rows of tables",
-      {{"RUN", "the run folder"},
-       {"FILE", "JPEG, PNG or WebP files, or folders of them (the middle is scaled to the size of training); or tables with a header line",
-        true, true}},
-      {
-          {"--top", Takes::integer, "K", "classes to list per picture or row", "1", 1, 1e6},
-          {"--csv", Takes::text, "FILE", "writes the answers there as a table instead of printing them"},
-          tta_option("the mean of several views of each picture: none, mirror or translate", "the run's"),
-          {"--skip-bad", Takes::nothing, "", "leaves out pictures that cannot be read"},
-          {"--device", Takes::text, "NAME", "cpu, cuda or auto", "auto"},
-          {"--threads", Takes::integer, "N", "that compute", "the run's", 1, 1024},
-          {"--json", Takes::nothing, "", "the result as one JSON object on stdout"},
-      },
-      {"suanli predict runs/2026-01-31-cnn_b-1 seven.png --top 3", "suanli predict runs/2026-01-31-cnn_b-1 holiday/ --csv holiday.csv",
-       "suanli predict runs/2026-01-31-mlp-1 new.csv --csv answers.csv"},
-      run};
+  return {"predict",
+          "answers for pictures or the rows of tables",
+          {{"RUN", "the run folder"},
+           {"FILE",
+            "JPEG, PNG or WebP files, or folders of them (the middle is scaled to the size of training); or tables with a header line, or "
+            "arrays "
+            "(.npz)",
+            true, true}},
+          {
+              {"--top", Takes::integer, "K", "classes to list per picture or row", "1", 1, 1e6},
+              {"--csv", Takes::text, "FILE", "writes the answers there as a table instead of printing them"},
+              tta_option("the mean of several views of each picture: none, mirror or translate", "the run's"),
+              {"--skip-bad", Takes::nothing, "", "leaves out pictures that cannot be read"},
+              {"--device", Takes::text, "NAME", "cpu, cuda or auto", "auto"},
+              {"--threads", Takes::integer, "N", "that compute", "the run's", 1, 1024},
+              {"--json", Takes::nothing, "", "the result as one JSON object on stdout"},
+          },
+          {"suanli predict runs/2026-01-31-cnn_b-1 seven.png --top 3", "suanli predict runs/2026-01-31-cnn_b-1 holiday/ --csv holiday.csv",
+           "suanli predict runs/2026-01-31-mlp-1 new.csv --csv answers.csv"},
+          run};
 }
 
 }  // namespace suanli::cli

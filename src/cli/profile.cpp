@@ -134,7 +134,7 @@ int run(const Arguments& args) {
 Verb profile_verb() {
   return {"profile",
           "shows where the time of training steps goes",
-          {{"train", "the word train: what is profiled"}, {"DATA", "as in suanli train; default glyphs", false}},
+          {{"train", "the word train: what is profiled", true, false, "train"}, {"DATA", "as in suanli train; default glyphs", false}},
           with_training_options({
               {"--steps", Takes::integer, "N", "that are profiled", "20", 1, 1e6},
               {"--warm-up", Takes::integer, "N", "steps before them", "3", 0, 1e6},

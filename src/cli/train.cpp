@@ -68,7 +68,8 @@ std::string report(const TrainResult& r, const Trainer& trainer) {
   line("memory", fmt::format("{} at most", memory_size(r.peak_bytes)));
   line("run folder", r.run);
   line("next", fmt::format("suanli eval {}", r.run));
-  line("", fmt::format("suanli predict {} {}", r.run, info.input_shape.rank() == 3 ? "picture.png" : "table.csv"));
+  const char* others = info.kind == "csv" ? "table.csv" : info.kind == "npz" || info.input_shape.rank() != 3 ? "data.npz" : "picture.png";
+  line("", fmt::format("suanli predict {} {}", r.run, others));
   return out;
 }
 

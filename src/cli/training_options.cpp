@@ -72,7 +72,7 @@ std::vector<Option> with_training_options(std::vector<Option> own) {
                   {"--optimizer", Takes::text, "NAME", "sgd, nesterov, adam or adamw", recipe, -kNone, kNone, "sgd nesterov adam adamw"},
                   {"--lr", Takes::real, "X", "learning rate", recipe, 0},
                   {"--momentum", Takes::real, "X", "of sgd and nesterov", recipe, 0, 1},
-                  {"--weight-decay", Takes::real, "X", "of adamw apart from the gradient", recipe, 0},
+                  {"--weight-decay", Takes::real, "X", "in the gradient; of adamw apart from it", recipe, 0},
                   {"--decay", Takes::text, "WHAT", "weights, or all: biases and scales too", recipe, -kNone, kNone, "weights all"},
                   {"--lr-factors", Takes::text, "LIST", "factors of lr by name, as *.bias=2 with commas between, or none", recipe},
                   {"--schedule", Takes::text, "NAME", "of lr: constant, cosine, linear, onecycle or step", recipe, -kNone, kNone,

@@ -143,8 +143,8 @@ void Opening::drop_bad(Split& split, std::vector<std::string>& why) {
   if (count == 0) return;
   if (!options_.skip_bad) {
     const std::string& first = *std::find_if(why.begin(), why.end(), [](const std::string& w) { return !w.empty(); });
-    throw InputError(
-        str(first, count > 1 ? str(" ", count, " of ", files.size(), " pictures are bad.") : "", " Or leave such files out: --skip-bad."));
+    throw InputError(str(first, count > 1 ? str(" At least ", count, " of ", files.size(), " pictures are bad.") : "",
+                         " Or leave such files out: --skip-bad."));
   }
   size_t kept = 0;
   for (size_t i = 0; i < files.size(); ++i) {

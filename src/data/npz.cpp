@@ -39,6 +39,13 @@ class Archive {
     zip_.start(member);
     return read_npy(member.size, [&](void* out, size_t count) { zip_.read(out, count); }, [&] { return zip_.here(); });
   }
+  /// The names of all arrays.
+  std::vector<std::string> arrays() const {
+    std::vector<std::string> names;
+    for (const ZipMember& m : zip_.members())
+      if (m.name.ends_with(".npy")) names.push_back(m.name.substr(0, m.name.size() - 4));
+    return names;
+  }
   std::string list() const {
     std::string names;
     for (const ZipMember& m : zip_.members())
@@ -74,6 +81,11 @@ Layout layout_of(const NpyArray& x, const std::string& where, std::vector<std::s
     return {{s[3], s[1], s[2]}, true};
   }
   return {{s[1], s[2], s[3]}};
+}
+
+/// Bytes that show something with a class are pictures: 255 becomes 1.
+bool is_pictures(const NpyArray& x, const Layout& layout, Task task) {
+  return x.dtype == DType::u8 && layout.sample.rank() == 3 && task == Task::classification;
 }
 
 /// Where value k of a sample stands in the file's sample.
@@ -190,6 +202,30 @@ Part read_part(Archive& archive, const Names& names, const std::string& path, co
 
 }  // namespace
 
+Tensor read_npz(const std::string& path, const Shape& sample, Task task, const std::string& name) {
+  Archive archive(path);
+  std::string found = name;
+  for (auto [inputs, targets] : kNames)
+    for (const std::string& spelled : {std::string(inputs), str(inputs, "_test"), str("test_", inputs)})
+      if (found.empty() && archive.has(spelled)) found = spelled;
+  if (const std::vector<std::string> all = archive.arrays(); found.empty() && all.size() == 1) found = all.front();
+  if (found.empty() || !archive.has(found))
+    throw InputError(str(path, ": holds ", archive.list(), ". Which are the inputs? Write npz:", path, "?x=NAME."));
+  const NpyArray x = archive.read(found);
+  const std::string where = str(path, ": ", found);
+  std::vector<std::string> notes;
+  const Layout layout = layout_of(x, where, notes);
+  if (!(layout.sample == sample))
+    throw InputError(
+        str(where, " has shape ", x.shape, ": samples of shape ", layout.sample, " do not fit the model, which takes ", sample, "."));
+  std::vector<float> values = floats_of(x, layout, where);
+  if (is_pictures(x, layout, task))
+    for (float& v : values) v *= 1.0f / 255;
+  Shape shape{x.shape[0]};
+  for (int64_t d : sample) shape.push_back(d);
+  return tensor<float>(values, shape);
+}
+
 bool looks_like_npz(const std::string& path) {
   std::error_code error;
   return std::filesystem::is_regular_file(path, error) && std::filesystem::path(path).extension() == ".npz";
@@ -219,7 +255,7 @@ Source open_npz(const std::string& path, const std::string& x, const std::string
             .source = str("npz:", path, "?x=", wanted.x, "&y=", wanted.y),
             .input_shape = layout.sample,
             .task = is_float(train.y.dtype) ? Task::regression : Task::classification};
-  const bool regression = info.task == Task::regression, pictures = train.x.dtype == DType::u8 && layout.sample.rank() == 3 && !regression;
+  const bool regression = info.task == Task::regression, pictures = is_pictures(train.x, layout, info.task);
   if (regression) {
     set_target(info, train.y, options.encoding);
   } else {

@@ -22,7 +22,7 @@ std::vector<Entry> entries_of(const std::string& folder) {
   std::error_code error;
   for (fs::directory_iterator at(folder, error), end; !error && at != end; at.increment(error)) {
     Entry e{.name = at->path().filename().string()};
-    if (e.name[0] == '.') continue;
+    if (e.name[0] == '.' || e.name == "__MACOSX") continue;  // the latter is what macOS adds to archives beside hidden files
     std::error_code ignored;  // a link to nowhere has no status; it counts as a file, and reading it says what is wrong
     const fs::file_status status = at->status(ignored);
     e.folder = fs::is_directory(status);

@@ -7,7 +7,8 @@ namespace suanli::models {
 
 const std::vector<Entry>& entries() {
   static const std::vector<Entry> table = {
-      // name, what it is, source, output, {optimizer, lr, momentum, batch size, epochs, normalize}, builder, what is made from data
+      // name, what it is, source, output, {optimizer, lr, momentum, batch size, epochs, normalize}, builder, what is made from data, what is
+      // made of weights for pictures of another size
       {"linear",
        "one fully connected layer: multinomial logistic regression",
        "Cox 1958",
@@ -50,6 +51,12 @@ const std::vector<Entry>& entries() {
        Output::logits,
        {"sgd", 0.01, 0.9, 128, 30, true},
        build_vgg11},
+      {"vgg11_bn",
+       "vgg11 with batch normalisation after each convolution",
+       "Simonyan & Zisserman 2015, Ioffe & Szegedy 2015",
+       Output::logits,
+       {"sgd", 0.05, 0.9, 128, 30, true},
+       build_vgg11_bn},
       {"cnn_bn",
        "three 3x3 convolutions (32, 64, 128), each with batch normalisation and pooling, then dropout and one layer",
        "Ioffe & Szegedy 2015",
@@ -88,6 +95,12 @@ const std::vector<Entry>& entries() {
        Output::logits,
        {"sgd", 0.05, 0.9, 128, 30, true},
        build_mobilenet_v2},
+      {"mobilenet_v3_small",
+       "inverted residuals with squeeze-and-excitation and hard-swish; two strides fewer for pictures of up to 64 pixels",
+       "Howard et al. 2019",
+       Output::logits,
+       {"sgd", 0.05, 0.9, 128, 30, true},
+       build_mobilenet_v3_small},
       {"convnext_tiny",
        "7x7 depthwise convolutions, layer norm, gelu; patches of 2x2 for pictures of up to 64 pixels, else 4x4",
        "Liu et al. 2022",
@@ -99,7 +112,9 @@ const std::vector<Entry>& entries() {
        "Dosovitskiy et al. 2021, Touvron et al. 2021",
        Output::logits,
        {"adam", 5e-4, 0, 64, 30, true},
-       build_vit_tiny},
+       build_vit_tiny,
+       nullptr,
+       interpolate_positions},
       {"airbench",
        "three groups of two 3x3 convolutions behind filters that whiten 2x2 patches; the most accuracy for the time on CIFAR-10",
        "Jordan 2024",

@@ -1,4 +1,4 @@
-// VGG-11 (Simonyan & Zisserman 2015, configuration A), with torchvision's names.
+// VGG-11 (Simonyan & Zisserman 2015, configuration A), also with batch normalisation (Ioffe & Szegedy 2015), with torchvision's names.
 #include "models/initialize.h"
 #include "models/zoo.h"
 
@@ -12,8 +12,8 @@ struct Vgg : nn::Module {
   nn::Sequential features, classifier;
   SUANLI_FIELDS(features, classifier)
 
-  explicit Vgg(const ModelOptions& o) : small_(o.stem == Stem::small) {
-    int64_t channels = channels_of_pictures("vgg11", o.input_shape), side = std::min(o.input_shape[1], o.input_shape[2]);
+  Vgg(const char* name, const ModelOptions& o, bool normalised) : name_(name), small_(o.stem == Stem::small) {
+    int64_t channels = channels_of_pictures(name, o.input_shape), side = std::min(o.input_shape[1], o.input_shape[2]);
     constexpr int kPool = 0;
     for (int width : {64, kPool, 128, kPool, 256, 256, kPool, 512, 512, kPool, 512, 512, kPool}) {
       if (width == kPool) {
@@ -24,7 +24,9 @@ struct Vgg : nn::Module {
       }
       nn::Conv2d convolution(channels, width, 3, {.padding = 1});
       initialize(convolution, he_deviation(convolution));
-      features.add(std::move(convolution)).add(nn::ReLU());
+      features.add(std::move(convolution));
+      if (normalised) features.add(nn::BatchNorm2d(width));
+      features.add(nn::ReLU());
       channels = width;
     }
     auto linear = [&](int64_t in, int64_t out) {
@@ -46,15 +48,17 @@ struct Vgg : nn::Module {
     const int side = small_ ? 1 : kSide;
     return classifier(flatten(adaptive_avg_pool2d(features(x), side, side), 1));
   }
-  const char* type_name() const override { return "vgg11"; }
+  const char* type_name() const override { return name_; }
 
  private:
   static constexpr int kSide = 7;
+  const char* name_;
   bool small_;
 };
 
 }  // namespace
 
-nn::AnyModule build_vgg11(const ModelOptions& o) { return Vgg(o); }
+nn::AnyModule build_vgg11(const ModelOptions& o) { return Vgg("vgg11", o, false); }
+nn::AnyModule build_vgg11_bn(const ModelOptions& o) { return Vgg("vgg11_bn", o, true); }
 
 }  // namespace suanli::models

@@ -13,11 +13,13 @@ nn::AnyModule build_cnn_b(const ModelOptions& options);
 nn::AnyModule build_cnn_c(const ModelOptions& options);
 nn::AnyModule build_cnn_a(const ModelOptions& options);
 nn::AnyModule build_vgg11(const ModelOptions& options);
+nn::AnyModule build_vgg11_bn(const ModelOptions& options);
 nn::AnyModule build_cnn_bn(const ModelOptions& options);
 nn::AnyModule build_resnet18(const ModelOptions& options);
 nn::AnyModule build_resnet34(const ModelOptions& options);
 nn::AnyModule build_resnet50(const ModelOptions& options);
 nn::AnyModule build_mobilenet_v2(const ModelOptions& options);
+nn::AnyModule build_mobilenet_v3_small(const ModelOptions& options);
 nn::AnyModule build_convnext_tiny(const ModelOptions& options);
 nn::AnyModule build_vit_tiny(const ModelOptions& options);
 nn::AnyModule build_airbench(const ModelOptions& options);
@@ -25,5 +27,8 @@ nn::AnyModule build_tabular(const ModelOptions& options);
 /// Sets the first layer's filters from pictures [N, C, H, W], normalised as in training: eigenvectors of the covariance of their 2×2 patches
 /// over √(eigenvalue + 5·10⁻⁴), and their negatives.
 void whiten_airbench(nn::Module& model, const Tensor& pictures);
+
+/// Position embeddings of another grid of patches are interpolated: bicubic, the corners in place, as torchvision's interpolate_embeddings().
+std::string interpolate_positions(std::vector<std::pair<std::string, Tensor>>& weights, const ModelOptions& options);
 
 }  // namespace suanli::models

@@ -36,6 +36,7 @@ Json to_json(const data::Splits& splits) {
 DataRecord data_record_from_json(const Json& json, const std::string& run) {
   try {
     DataRecord record;
+    record.kind = json.at("kind").string();
     for (const Json& size : json.at("input_shape").array()) record.input_shape.push_back(size.integer());
     for (const Json& name : json.at("class_names").array()) record.class_names.push_back(name.string());
     if (const Json* target = json.find("target")) {

@@ -11,6 +11,7 @@ namespace suanli {
 
 /// What a model needs to know of the data it was trained on.
 struct DataRecord {
+  std::string kind;
   Shape input_shape;
   std::vector<std::string> class_names;
   data::Task task = data::Task::classification;

@@ -84,6 +84,7 @@ TrainedModel read_run(const std::string& run, nn::AnyModule* own) {
   const DataRecord data = data_record_from_json(checkpoint->provenance.data, run);
   trained.input_shape = data.input_shape;
   trained.class_names = data.class_names;
+  trained.kind = data.kind;
   trained.task = data.task;
   trained.target_mean = data.target_mean, trained.target_stddev = data.target_stddev;
   trained.encoding = data.encoding;

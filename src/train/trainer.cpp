@@ -46,7 +46,8 @@ void Trainer::State::prepare(nn::AnyModule* own, Loss& loss, bool fresh) {
   if (const auto given = static_cast<int64_t>(config.stddev.size()); given > 1 && given != channels)
     throw UsageError(str("stddev has ", given, " numbers, the samples ", channels, " channel(s). Give one, or one per channel."));
   if (info.task == data::Task::classification && info.classes < 2)
-    throw InputError(str(config.data, ": ", info.classes, " class(es); at least 2 are needed to tell apart"));
+    throw InputError(
+        str(config.data, ": ", info.classes == 1 ? "one class" : "no classes", " only; at least two are needed to tell apart."));
   require_views(tta_from_text(config.tta), info.task, sample);
   choose_samples();
   if (config.sampler == "balanced") sampler = data::balanced_sampler(*splits.train, static_cast<uint64_t>(config.seed));
@@ -54,8 +55,11 @@ void Trainer::State::prepare(nn::AnyModule* own, Loss& loss, bool fresh) {
   loss = loss_for(info.task, entry);
   if (own) model = std::move(*own);
   else make_model(weights);
-  if (!weights.empty()) adopt_weights(model, weights, config.weights, splits.notes);
-  else if (fresh && entry && entry->fit) fit_model(*entry);
+  if (!weights.empty()) {
+    if (entry && entry->adapt)
+      if (const std::string done = entry->adapt(weights, model_options()); !done.empty()) splits.notes.push_back(done);
+    adopt_weights(model, weights, config.weights, splits.notes);
+  } else if (fresh && entry && entry->fit) fit_model(*entry);
   if (!config.freeze.empty()) freeze(model, config.freeze);
   trained_until.clear();
   for (auto& [name, epochs] : named_numbers_from("freeze_after", config.freeze_after))
@@ -69,22 +73,35 @@ void Trainer::State::train_mode(int64_t epoch) {
   train_what_is_not_frozen(model);
 }
 
-void Trainer::State::make_model(const NamedTensors& weights) {
+models::ModelOptions Trainer::State::model_options() const {
   const data::Info& info = splits.train->info();
-  models::ModelOptions options{info.input_shape, outputs_of(info.task, info.class_names.size()), static_cast<uint64_t>(config.seed)};
-  auto make = [&](models::Stem stem) {
-    options.stem = stem;
-    model = models::make(config.model, options);
-  };
-  if (info.input_shape.rank() != 3) return make(models::Stem::by_size);
-  const models::Stem asked = config.stem.empty() ? models::stem_for(info.input_shape) : models::stem_from_text(config.stem);
-  make(asked);
-  if (config.stem.empty() && !weights.empty() && !weights_fit(model, weights)) {
-    make(asked == models::Stem::small ? models::Stem::large : models::Stem::small);
-    if (weights_fit(model, weights)) splits.notes.push_back(str("stem ", to_string(options.stem), ", the one of the weights"));
-    else make(asked);
+  return {info.input_shape, outputs_of(info.task, info.class_names.size()), static_cast<uint64_t>(config.seed),
+          config.stem.empty() ? models::Stem::by_size : models::stem_from_text(config.stem)};
+}
+
+void Trainer::State::make_model(const NamedTensors& weights) {
+  const Shape& sample = splits.train->info().input_shape;
+  const models::Entry& entry = models::entry(config.model);
+  if (sample.rank() != 3) {
+    model = models::make(config.model, model_options());
+    return;
   }
-  config.stem = to_string(options.stem);
+  const bool stem_open = config.stem.empty();
+  auto make = [&](models::Stem stem) {
+    config.stem = to_string(stem);
+    model = models::make(config.model, model_options());
+  };
+  auto fits = [&] {
+    NamedTensors adapted = weights;
+    if (entry.adapt) entry.adapt(adapted, model_options());
+    return weights_fit(model, adapted);
+  };
+  const models::Stem asked = stem_open ? models::stem_for(sample) : models::stem_from_text(config.stem);
+  make(asked);
+  if (!stem_open || weights.empty() || fits()) return;
+  make(asked == models::Stem::small ? models::Stem::large : models::Stem::small);
+  if (fits()) splits.notes.push_back(str("stem ", config.stem, ", the one of the weights"));
+  else make(asked);
 }
 
 void Trainer::State::fit_model(const models::Entry& entry) {

@@ -56,6 +56,7 @@ struct Trainer::State {
   void prepare(nn::AnyModule* own, Loss& loss, bool fresh);
   /// The zoo's model for the data; where `weights` are given, with the stem that they fit.
   void make_model(const NamedTensors& weights);
+  models::ModelOptions model_options() const;
   /// What the zoo's model computes from the training data before it learns.
   void fit_model(const models::Entry& entry);
   void make_optimizer();

@@ -32,6 +32,10 @@ Real normal_pdf(Real x) { return expl(-x * x / 2) / sqrtl(2 * kPi); }
 Real logistic(Real x) { return x > 0 ? 1 / (1 + expl(-x)) : expl(x) / (1 + expl(x)); }
 Real by_order(Real a, Real b, Real below, Real tie, Real above) { return a < b ? below : a > b ? above : a == b ? tie : NAN; }
 
+bool lowest(Real x) { return std::isinf(x) && x < 0; }
+Real clamped(Real x) { return x < 0 ? 0 : x > 1 ? 1 : x; }
+Real hardswish_slope(Real x) { return x <= -3 ? 0 : x >= 3 ? 1 : x / 3 + 0.5L; }
+
 #define F(body)                        \
   [](Real x, Real y, Real z) -> Real { \
     (void)x;                           \
@@ -56,7 +60,11 @@ const std::map<std::string, Reference> references = {
     {"sigmoid", {F(logistic(x)), 3, {F(logistic(x) * logistic(-x))}, {}}},
     {"relu", {F(by_order(x, 0, 0, 0, x)), 0, {F(by_order(x, 0, 0, 0, 1))}, {}}},
     // x·½(1 + erf): the sum cancels for x < 0. At -∞ it is NaN, as PyTorch's.
-    {"gelu", {F(std::isinf(x) && x < 0 ? NAN : x * normal_cdf(x)), 3, {F(normal_cdf(x) + x * normal_pdf(x))}, F(fabsl(x))}},
+    {"gelu", {F(lowest(x) ? NAN : x * normal_cdf(x)), 3, {F(normal_cdf(x) + x * normal_pdf(x))}, F(fabsl(x))}},
+    // 1/(1 + e⁻ˣ) is 0 before x times it is.
+    {"silu", {F(lowest(x) ? NAN : x * logistic(x)), 3, {F(logistic(x) * (1 + x * logistic(-x)))}, F(x < -700 ? 1e-280L : 0)}},
+    {"hardsigmoid", {F(clamped((x + 3) / 6)), 1, {F(fabsl(x) < 3 ? 1 / 6.0L : 0)}, {}}},
+    {"hardswish", {F(lowest(x) ? NAN : x * clamped((x + 3) / 6)), 2, {F(hardswish_slope(x))}, F(fabsl(x) <= 3 ? fabsl(x) : 0)}},
     {"erf", {F(erfl(x)), 2, {F(2 / sqrtl(kPi) * expl(-x * x))}, {}}},
     {"softplus", {F(x > 50 ? x : log1pl(expl(x))), 4, {F(logistic(x))}, {}}},
     {"floor", {F(floorl(x)), 0, {nullptr}, {}}},

@@ -1,10 +1,12 @@
 """suanli data get from a server of this test's own, suanli data pack, and what a packed file and a .npz file are good for."""
 import http.server
+import io
 import json
 import os
 import pathlib
 import struct
 import subprocess
+import tarfile
 import threading
 import zipfile
 
@@ -153,7 +155,63 @@ def test_npz():
     config = pathlib.Path("npz_run/config.toml").read_text()
     check("mean = [500.0, " in config, config)
     same(ok_json("eval", "npz_run", "npz:a.npz")["samples"], 200, "other data of the same kind")
+    answers = ok_json("predict", "npz_run", "a.npz", "--top", 2)["predictions"]
+    same([(a["row"], a["class"]) for a in answers], [(i + 1, str(i % 2)) for i in range(200)], "one answer per sample")
+    same(ok_json("predict", "npz_run", "npz:a.npz?x=x", "--top", 2)["predictions"][0]["probability"], answers[0]["probability"], "by name")
+    ok("predict", "npz_run", "a.npz", "--csv", "a.csv")
+    same(len(open("a.csv").readlines()), 201, "and as a table")
+    fails(3, "holds x, y", "npz:a.npz?x=NAME", args=["predict", "npz_run", "npz:a.npz?x=images"])
+    fails(2, "only the inputs are read", args=["predict", "npz_run", "npz:a.npz?y=y"])
+    fails(2, "Call twice", args=["predict", "npz_run", "a.npz", "a.csv"])
+    fails(3, "samples of shape [3], which are neither pictures nor rows", "data.npz", args=["predict", "npz_run", "a.csv"])
+    with zipfile.ZipFile("wide.npz", "w") as archive:
+        archive.writestr("only.npy", npy("<f4", (2, 4), struct.pack("<8f", *range(8))))
+    fails(3, "wide.npz: only has shape [2, 4]", "the model, which takes [3]", args=["predict", "npz_run", "wide.npz"])
     fails(3, "holds x, y", args=["train", "npz:a.npz?x=images", "--quiet"])
+
+
+def cifar_archive(folder, change=lambda name, data: (name, data, tarfile.REGTYPE, "")):
+    """CIFAR-10's published archive, small; `change` gives each member's name, content, kind and the target of a link."""
+    pathlib.Path(folder).mkdir()
+    records = b"".join(bytes([i % 10]) + bytes((i * 7 + k) % 251 for k in range(3072)) for i in range(20))
+    with tarfile.open(f"{folder}/cifar-10-binary.tar.gz", "w:gz") as archive:
+        for name in [f"data_batch_{k}.bin" for k in range(1, 6)] + ["test_batch.bin"]:
+            member, content, kind, target = change(f"cifar-10-batches-bin/{name}", records)
+            info = tarfile.TarInfo(member)
+            info.size, info.type, info.linkname = len(content), kind, target
+            archive.addfile(info, io.BytesIO(content))
+
+
+def test_archives_write_nothing_and_follow_no_links():
+    cifar_archive("plain")
+    cifar_archive("slip", lambda name, data: ("../../" + name, data, tarfile.REGTYPE, ""))
+    cifar_archive("absolute", lambda name, data: (os.getcwd() + "/" + name, data, tarfile.REGTYPE, ""))
+    secret = pathlib.Path("secret.bin")
+    secret.write_bytes(bytes(20 * 3073))
+    for kind, word in ((tarfile.SYMTYPE, "symbolic"), (tarfile.LNKTYPE, "hard")):
+        cifar_archive(word, lambda name, data: (name, b"", kind, os.path.abspath(secret)) if "batch_3" in name else (name, data, tarfile.REGTYPE, ""))
+    before = sorted(str(p) for p in pathlib.Path("..").rglob("*"))
+    expected = ok_json("data", "show", "cifar10:plain")["train"]
+    for folder in ("slip", "absolute"):   # read in memory by their last names: nothing is unpacked anywhere
+        same(ok_json("data", "show", f"cifar10:{folder}")["train"], expected, folder)
+    for folder in ("symbolic", "hard"):
+        fails(3, "holds no data_batch_3.bin", args=["data", "show", f"cifar10:{folder}"])
+    with zipfile.ZipFile("slip.npz", "w") as archive:
+        archive.writestr("../x.npy", npy("<f4", (4, 1), bytes(16)))
+        archive.writestr("/y.npy", npy("<i8", (4,), bytes(32)))
+    with zipfile.ZipFile("link.npz", "w") as archive:
+        link = zipfile.ZipInfo("x.npy")
+        link.external_attr = 0o120777 << 16
+        archive.writestr(link, os.path.abspath(secret))
+        archive.writestr("y.npy", npy("<i8", (4,), bytes(32)))
+    fails(3, "slip.npz: holds ../x, /y", args=["data", "show", "slip.npz"])
+    fails(3, "link.npz: member x.npy", "no NumPy array", args=["data", "show", "link.npz"])
+    same(sorted(str(p) for p in pathlib.Path("..").rglob("*")), sorted([*before, f"../{pathlib.Path.cwd().name}/slip.npz", f"../{pathlib.Path.cwd().name}/link.npz"]),
+         "nothing else was written")
+    with zipfile.ZipFile("one.npz", "w") as archive:
+        archive.writestr("x.npy", npy("<f4", (40, 1), bytes(160)))
+        archive.writestr("y.npy", npy("<i8", (40,), bytes(320)))
+    fails(3, "one.npz", "one class only; at least two are needed", args=["train", "one.npz", "--quiet"])
 
 
 def test_sheet_of_views():

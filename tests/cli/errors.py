@@ -4,7 +4,7 @@ import os
 import pathlib
 import resource
 
-from _suanli import FAST, TINY, check, digest, fails, idx_files, main, ok, ok_json, same, state
+from _suanli import FAST, TINY, check, digest, fails, idx_files, main, ok, ok_json, same, state, write_png
 
 
 def untouched(before):
@@ -206,6 +206,37 @@ def test_full_disk():
     ok("train", "--resume", "disk", "--quiet")
     ok("train", TINY, *FAST, *often, "--out", "nolimit")
     same(digest("disk/model.safetensors"), digest("nolimit/model.safetensors"), "goes on to the same weights")
+
+
+def test_writers_without_room():
+    """Everything that a command writes where it was told to: on a full disk (as above) and in a place that takes no files."""
+    ok("train", TINY, *FAST, "--epochs", 1, "--out", "writer", "--quiet")
+    os.mkdir("pictures")
+    for i in range(30):
+        write_png(f"pictures/{i}.png", [[(i * r + c) % 250 for c in range(28)] for r in range(28)])
+    cases = [   # the words without the file, bytes that fit
+        (["predict", "writer", "pictures", "--csv"], 300),
+        (["eval", "writer", "--confusion"], 100),
+        (["data", "show", TINY, "--sheet"], 300),
+        (["data", "pack", TINY], 300),
+        (["explain", "--model", "mlp", "--html"], 300),
+        (["profile", "train", TINY, *FAST, "--trace"], 300),
+    ]
+    before = sorted(str(p) for p in pathlib.Path(".").rglob("*"))
+    for words, room in cases:
+        if "TSAN_OPTIONS" not in os.environ:
+            fails(3, "too_large.out: cannot be written", "File too large", args=[*words, "too_large.out"], preexec_fn=limited(room))
+        fails(3, "/proc/out: cannot be created", args=[*words, "/proc/out"])
+        fails(3, "nowhere/out: cannot be created: No such file or directory", args=[*words, "nowhere/out"])
+        untouched(before)
+    if os.geteuid() == 0:   # whom permissions do not hinder
+        return
+    os.mkdir("closed", 0o555)
+    before.append("closed")
+    for words, _ in cases:
+        fails(3, "closed/out: cannot be created: Permission denied", args=[*words, "closed/out"])
+        untouched(sorted(before))
+    fails(3, "closed/run: cannot be made", args=["train", TINY, *FAST, "--out", "closed/run", "--quiet"])
 
 
 def test_bad_number():

@@ -100,8 +100,9 @@ TEST(Zoo, NamesShapesAndCounts) {  // those of the rest are torchvision's (tests
 /// 12·(4·192² + 8·192² + 13·192) + (16²·3 + 1 + 1 + 197 + 2 + 1000)·192 + 1000), Jordan 2024 for airbench without its frozen scales.
 TEST(Zoo, PublishedNumbersOfParameters) {
   const std::pair<const char*, int64_t> published[] = {
-      {"vgg11", 132'863'336},      {"resnet18", 11'689'512},      {"resnet34", 21'797'672}, {"resnet50", 25'557'032},
-      {"mobilenet_v2", 3'504'872}, {"convnext_tiny", 28'589'128}, {"vit_tiny", 5'717'416},
+      {"vgg11", 132'863'336},    {"resnet18", 11'689'512},      {"resnet34", 21'797'672},
+      {"resnet50", 25'557'032},  {"mobilenet_v2", 3'504'872},   {"mobilenet_v3_small", 2'542'856},
+      {"vgg11_bn", 132'868'840}, {"convnext_tiny", 28'589'128}, {"vit_tiny", 5'717'416},
   };
   for (auto [name, parameters] : published)
     EXPECT_EQ(make(name, {.input_shape = {3, 224, 224}, .classes = 1000}).parameter_count(), parameters) << name;

@@ -14,9 +14,12 @@ int main(int argc, char** argv) try {
   if (argc != 7) return std::fprintf(stderr, "usage: peer_logits MODEL CLASSES STEM WEIGHTS PICTURES OUT\n"), 2;
   const Tensor x = load_safetensors(argv[5]).at(0).second;
   const Shape& s = x.shape();
-  nn::AnyModule model =
-      models::make(argv[1], {.input_shape = {s[1], s[2], s[3]}, .classes = std::atoi(argv[2]), .stem = models::stem_from_text(argv[3])});
-  model.load_state_dict(load_weights(argv[4]));
+  const models::ModelOptions options{
+      .input_shape = {s[1], s[2], s[3]}, .classes = std::atoi(argv[2]), .stem = models::stem_from_text(argv[3])};
+  nn::AnyModule model = models::make(argv[1], options);
+  NamedTensors weights = load_weights(argv[4]);
+  if (const models::Entry& entry = models::entry(argv[1]); entry.adapt) entry.adapt(weights, options);
+  model.load_state_dict(weights);
   model.eval();
   NoGrad no_grad;
   int64_t flops = 0;
