@@ -26,7 +26,7 @@ SUANLI_API void set_compute_threads(int threads);
 SUANLI_API std::string isa();
 
 /// Bytes held now, the highest since start or reset, and the limit above which a reservation throws OutOfMemory (0: none;
-/// SUANLI_MEMORY_LIMIT=BYTES sets it).
+/// SUANLI_MEMORY_LIMIT=SIZE sets it).
 struct MemoryUse {
   int64_t tensors = 0, arena = 0, peak = 0, limit = 0;
 };

@@ -79,6 +79,7 @@ struct TrainConfig {
   double val = 0.1;  ///< Fraction of the training samples that validates.
   int64_t max_steps = 0;  ///< Ends the run after so many steps; 0: no limit.
   int64_t checkpoint_every = 500;  ///< Steps between checkpoints; 0: only at the ends of epochs.
+  int64_t memory_limit = 0;  ///< Bytes by forecast: values are computed again, with the same results, until the run fits. 0: none.
   int64_t threads = 0;  ///< That compute. Results may depend on it. 0: compute_threads().
   int64_t loader_threads = 1;  ///< That read data. Results do not depend on it.
   std::string device = "auto";

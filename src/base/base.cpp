@@ -1,5 +1,7 @@
 #include "suanli/base.h"
 
+#include <charconv>
+#include <cmath>
 #include <cstdio>
 
 #include "base/text.h"
@@ -91,6 +93,22 @@ std::string with_unit(int64_t amount, double step, std::initializer_list<const c
 }  // namespace
 
 std::string human_bytes(int64_t bytes) { return with_unit(bytes, 1024, {"B", "KiB", "MiB", "GiB", "TiB"}); }
+std::optional<int64_t> bytes_from(std::string_view text) {
+  double value = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+  if (error != std::errc()) return std::nullopt;
+  std::string_view unit = text.substr(static_cast<size_t>(end - text.data()));
+  while (!unit.empty() && unit[0] == ' ') unit.remove_prefix(1);
+  if (!unit.empty() && unit != "B") {
+    constexpr std::string_view prefixes = "kmgt";
+    const size_t power = prefixes.find(static_cast<char>(std::tolower(static_cast<unsigned char>(unit[0]))));
+    const std::string_view rest = unit.substr(1);
+    if (power == prefixes.npos || !(rest.empty() || rest == "B" || rest == "iB")) return std::nullopt;
+    value *= std::pow(rest == "B" ? 1000.0 : 1024.0, static_cast<double>(power + 1));
+  }
+  if (!(value >= 1) || value > 9e18) return std::nullopt;
+  return static_cast<int64_t>(value);
+}
 std::string human_flops(int64_t flops) { return with_unit(flops, 1000, {"FLOP", "kFLOP", "MFLOP", "GFLOP", "TFLOP", "PFLOP"}); }
 
 const char* version() { return SUANLI_VERSION; }

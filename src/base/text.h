@@ -1,6 +1,7 @@
 // str(a, b, …): joins strings, numbers and anything with a to_string(). Lighter to include than a formatting library, for error texts.
 #pragma once
 #include <charconv>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <type_traits>
@@ -35,6 +36,8 @@ template <class... A> std::string str(const A&... a) {
 
 /// "1.5 MiB", "12 B".
 SUANLI_API std::string human_bytes(int64_t bytes);
+/// 1024² · 400 of "400MiB" or "400M", 10⁹ · 2 of "2GB", 1000 of "1000" or "1000 B"; nothing where it is no size of at least one byte.
+SUANLI_API std::optional<int64_t> bytes_from(std::string_view text);
 /// "1.5 GFLOP", "120 FLOP".
 SUANLI_API std::string human_flops(int64_t flops);
 

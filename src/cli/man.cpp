@@ -73,7 +73,7 @@ no bold text
 threads that compute, where \-\-threads does not say
 .TP
 .B SUANLI_MEMORY_LIMIT
-bytes that tensors may take
+what tensors may take, 400MiB or bytes; more is an error
 .TP
 .B LC_ALL, LC_MESSAGES, LANG
 zh…: help in Chinese

@@ -94,6 +94,7 @@ const std::unordered_map<std::string_view, const char*>& chinese() {
       {"of the loss: none, auto, or a number per class", "损失的类别权重：none、auto 或每类一个数"},
 
       {"longest gradient", "梯度范数上限"},
+      {"computes values again rather than keep them until the run fits", "宁可重算而不保留中间值，直到内存够用"},
       {"largest element of a gradient", "梯度元素上限"},
       {"keeps an average of the weights with this decay per step", "保存权重的滑动平均（每步衰减）"},
       {"weights return to their average every N steps", "每 N 步让权重回到平均值"},

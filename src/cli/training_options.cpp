@@ -7,6 +7,7 @@
 #include <cmath>
 #include <limits>
 
+#include "base/text.h"
 #include "cli/texts.h"
 #include "suanli/models.h"
 #include "suanli/runtime.h"
@@ -95,6 +96,7 @@ std::vector<Option> with_training_options(std::vector<Option> own) {
       grouped("Machine",
               {
                   {"--device", Takes::text, "NAME", "cpu, cuda or auto", "auto", -kNone, kNone, "cpu cuda auto"},
+                  {"--memory-limit", Takes::text, "SIZE", "computes values again rather than keep them until the run fits", "no limit"},
                   {"--threads", Takes::integer, "N", "that compute", "the CPUs of this process", 1, 1024},
                   {"--loader-threads", Takes::integer, "N", "that read data; never changes a result", "1", 0, 256},
               }),
@@ -124,6 +126,11 @@ double seconds_from(const std::string& text) {
   return value * (unit == std::string::npos ? 1 : lengths[unit]);
 }
 
+int64_t size_from(const std::string& text) {
+  if (const auto bytes = bytes_from(text)) return *bytes;
+  throw UsageError(fmt::format("--memory-limit is '{}', expected a size such as 400MiB or 2GB", text));
+}
+
 }  // namespace
 
 TrainConfig config_from(const Arguments& args, size_t data) {
@@ -138,6 +145,7 @@ TrainConfig config_from(const Arguments& args, size_t data) {
     const std::string option = option_of(field.key), value = args.text(option);
     if (!args.has(option)) continue;
     if (option == "--time") c.time = seconds_from(value);
+    else if (option == "--memory-limit") c.memory_limit = size_from(value);
     else if (option == "--batch-size" && value == "auto") c.batch_size = TrainConfig::kAutoBatch;
     else set_field(c, field.key, value);
   }

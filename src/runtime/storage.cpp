@@ -3,6 +3,7 @@
 #include <array>
 #include <bit>
 #include <cstdlib>
+#include <memory>
 #include <mutex>
 #include <new>
 #include <unordered_map>
@@ -98,10 +99,15 @@ namespace {
 
 DevicePool& pool(Device device) {
   static auto* pools = [] {
-    auto* p = new std::array<DevicePool, 17>;
+    auto p = std::make_unique<std::array<DevicePool, 17>>();
     for (int i = 0; i < 16; ++i) (*p)[i + 1].device = {DeviceKind::cuda, static_cast<int8_t>(i)};
-    if (const char* text = std::getenv("SUANLI_MEMORY_LIMIT")) (*p)[0].limit = std::atoll(text);
-    return p;
+    if (const char* text = std::getenv("SUANLI_MEMORY_LIMIT"); text && *text) {
+      const auto limit = bytes_from(text);
+      if (!limit)
+        throw UsageError(str("[SUANLI_MEMORY_LIMIT] '", text, "' is no size: something like 400MiB, 2GB or a number of bytes is expected"));
+      (*p)[0].limit = *limit;
+    }
+    return p.release();
   }();
   return (*pools)[device.kind == DeviceKind::cpu ? 0 : device.index + 1];
 }

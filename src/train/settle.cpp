@@ -23,7 +23,7 @@ std::string words_for(double seconds) {
 /// What a run may take: the limit that was set, else what the machine and this process's control group have left.
 int64_t memory_left() {
   const MemoryUse use = memory_use();
-  if (use.limit > 0) return use.limit;
+  if (use.limit > 0) return use.limit;  // that was set for the process
   int64_t left = proc_bytes("/proc/meminfo", "MemAvailable");
   auto group = [](const char* name) {
     long long bytes = 0;
@@ -43,7 +43,8 @@ void Trainer::State::note(const std::string& line) { splits.notes.push_back(line
 
 void TrainingLoop::settle_batch() {
   TrainConfig& c = s_.config;
-  const int64_t recipe = c.batch_size, left = memory_left() * 9 / 10, samples = s_.splits.train->size();
+  const int64_t left = c.memory_limit > 0 ? c.memory_limit : memory_left() * 9 / 10, recipe = c.batch_size,
+                samples = s_.splits.train->size();
   // A step learns from its batch as a whole, so an epoch of a handful of steps learns little, however fast it is.
   const int64_t largest = std::max<int64_t>(16, std::min<int64_t>(1024, samples / 20));
   struct Trial {
@@ -109,8 +110,31 @@ void TrainingLoop::settle_epochs() {
   s_.note(line);
 }
 
+void TrainingLoop::settle_memory() {
+  const int64_t limit = s_.config.memory_limit;
+  auto needed = [&] {
+    try {
+      return forecast();
+    } catch (const RehearsalError& e) {
+      throw UsageError(str("memory limit ", human_bytes(limit), ": what the run needs is not known beforehand: ", e.what()));
+    }
+  };
+  const RunForecast usual = needed();
+  if (usual.peak() <= limit) return;
+  const int64_t working = usual.gradients + usual.activations + usual.workspace;
+  set_working_memory_limit(std::max<int64_t>(1, working - (usual.peak() - limit)));
+  const RunForecast f = needed();
+  if (f.peak() > limit)
+    throw InputError(str("memory limit ", human_bytes(limit), ": the run needs ", human_bytes(f.peak() - limit),
+                         " more, though all is computed again that can be: ", forecast_in_words(f),
+                         ". Take smaller batches (--batch-size, with --accumulate), a smaller model or a higher limit."));
+  s_.note(str("memory limit ", human_bytes(limit), ": ", human_bytes(f.peak()), " instead of ", human_bytes(usual.peak()), ", for ",
+              human_flops(f.flops_per_step), " per step instead of ", human_flops(usual.flops_per_step)));
+}
+
 void Trainer::settle() {
   State& s = *state_;
+  if (s.config.memory_limit > 0 && !s.batch_open) TrainingLoop(*this, s).settle_memory();
   if (s.folder) return;  // the run has begun: its config.toml says what was chosen
   TrainingLoop loop(*this, s);
   if (s.batch_open) loop.settle_batch();

@@ -6,6 +6,7 @@
 #include <optional>
 #include <string>
 
+#include "suanli/plan.h"
 #include "suanli/train.h"
 #include "train/checkpoint.h"
 #include "train/run_folder.h"
@@ -32,6 +33,12 @@ struct Trainer::State {
 
   std::chrono::steady_clock::time_point began;  // of run()
   double seconds_before = 0;  // of earlier processes
+
+  State() = default;
+  State(const State&) = delete;
+  ~State() {
+    if (config.memory_limit > 0) set_working_memory_limit(0);
+  }
 
   Progress& progress() { return checkpoint.progress; }
   int64_t batches() const { return (splits.train->size() + config.batch_size - 1) / config.batch_size; }
@@ -89,6 +96,7 @@ class TrainingLoop {
   double time_of_save();
   void settle_batch();
   void settle_epochs();
+  void settle_memory();
   RunForecast forecast();
   void rehearse(bool training);
 

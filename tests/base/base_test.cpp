@@ -98,5 +98,18 @@ TEST(Text, Str) {
   EXPECT_EQ(human_bytes(int64_t{3} << 30), "3.0 GiB");
 }
 
+TEST(Text, Sizes) {
+  const std::pair<const char*, int64_t> sizes[] = {{"400MiB", int64_t{400} << 20},
+                                                   {"1.5 GiB", int64_t{3} << 29},
+                                                   {"2GB", 2'000'000'000},
+                                                   {"64k", 65536},
+                                                   {"12", 12},
+                                                   {"12 B", 12},
+                                                   {"1e6", 1'000'000}};
+  for (auto [text, bytes] : sizes) EXPECT_EQ(bytes_from(text), bytes) << text;
+  for (const char* text : {"", "0", "-1", "0.5", "MiB", "400 Mib", "400MiBs", "12 apples", "1e30", "nan", "0x10", "4 00"})
+    EXPECT_EQ(bytes_from(text), std::nullopt) << text;
+}
+
 }  // namespace
 }  // namespace suanli

@@ -1,9 +1,10 @@
 """The memory that train predicts before its first step, checked from outside: against the kernel's high-water mark of the process."""
 import os
+import pathlib
 import re
 import subprocess
 
-from _suanli import BIN, check, main
+from _suanli import BIN, check, fails, main, same
 
 MIB = 1024 * 1024
 UNITS = {"B": 1, "KiB": 1024, "MiB": MIB, "GiB": 1024 * MIB}
@@ -27,6 +28,7 @@ def predicted(text):
 
 
 def check_case(what, *args):
+    """What was foretold, of which parts, and the text that said so."""
     start_up, _ = high_water_mark("doctor")
     used, text = high_water_mark("train", *args, "--out", what)
     foretold, parts = predicted(text)
@@ -36,11 +38,11 @@ def check_case(what, *args):
     check(used <= 1.05 * foretold + 40 * MIB, f"{what}: more was used than foretold")
     check(used >= 0.8 * foretold, f"{what}: less was used than foretold")
     check(re.search(r"a training step takes [\d.]+ [kMGT]?FLOP", text), f"no FLOPs: {text}")
-    return parts
+    return foretold, parts, text
 
 
 def test_activations_decide():
-    parts = check_case("cnn", "glyphs?train=2400&test=160", "--model", "cnn_b", "--batch-size", 1000, "--epochs", 2)
+    _, parts, _ = check_case("cnn", "glyphs?train=2400&test=160", "--model", "cnn_b", "--batch-size", 1000, "--epochs", 2)
     for kind in ("weights", "optimizer state", "activations", "loader", "data"):
         check(kind in parts, f"{kind} is not in {parts}")
 
@@ -52,6 +54,21 @@ def test_evaluation_decides():
 
 def test_a_deep_network():
     check_case("resnet", "glyphs?train=192&test=32", "--model", "resnet18", "--batch-size", 64, "--epochs", 1, "--val", 0)
+
+
+def test_a_limit():
+    run = ("glyphs?train=256&test=32", "--model", "cnn_bn", "--batch-size", 128, "--epochs", 1, "--val", 0)
+    usual, _, _ = check_case("usual", *run)
+    limit = int(usual * 0.8)
+    foretold, _, text = check_case("limited", *run, "--memory-limit", limit)
+    check(foretold <= 1.001 * limit, f"{foretold} is foretold, {limit} is the limit")
+    check(re.search(r"memory limit .* instead of .* per step instead of", text), f"what it costs is not said: {text}")
+    same(pathlib.Path("limited/model.safetensors").read_bytes() == pathlib.Path("usual/model.safetensors").read_bytes(), True, "the same bits")
+    fails(3, "memory limit 1.0 MiB", "more", "--batch-size", args=["train", *run, "--memory-limit", "1MiB", "--out", "no"])
+    check(not os.path.exists("no"), "nothing is written by a run that does not fit")
+    fails(2, "--memory-limit is 'much'", "400MiB", args=["train", *run, "--memory-limit", "much"])
+    fails(2, "SUANLI_MEMORY_LIMIT", "'1 apple'", "400MiB", args=["train", *run, "--out", "no"],
+          env={**os.environ, "SUANLI_MEMORY_LIMIT": "1 apple"})
 
 
 main(globals())
