@@ -78,6 +78,7 @@ template <class T> bool same(const std::vector<T>& a, const std::vector<T>& b) {
 /// c [m, n] as the product makes it in the way that `use` says, with every check of that way.
 template <class T> std::vector<T> run(const Problem<T>& p, GemmUse use) {
   const GemmShape& s = p.s;
+  if (use.rows_done) use.beside = 2 * sizeof(T);
   const Gemm<T> gemm(s, use);
   std::vector<T> packed(static_cast<size_t>(gemm.packed_bytes()) / sizeof(T));
   if (use.b_packed) gemm.pack(p.b.data(), packed.data());
@@ -94,8 +95,9 @@ template <class T> std::vector<T> run(const Problem<T>& p, GemmUse use) {
     }
   };
   Scratch scratch(gemm.scratch_bytes());
+  const cpu::Beside beside[] = {{seen.data(), sizeof(T)}, {nullptr, sizeof(T)}};  // only fetched: any address will do
   gemm.run(p.a.data(), use.b_packed ? packed.data() : p.b.data(), use.no_c ? nullptr : c.data(), scratch.data(),
-           use.rows_done ? RowsDone<T>(take) : RowsDone<T>());
+           use.rows_done ? RowsDone<T>(take) : RowsDone<T>(), beside);
   for (const auto& t : times) EXPECT_EQ(t, use.rows_done && s.n > 0 ? 1 : 0);
   if (use.no_c) return seen;
   std::vector<T> out(static_cast<size_t>(s.m * s.n));
@@ -201,6 +203,7 @@ TEST(Gemm, HandsOutRowsWhileTheyAreInTheCache) {
     SCOPED_TRACE(text(s));
     const Problem<float> p(s);
     const Gemm<float> gemm(s, {.rows_done = true, .no_c = true});
+    const Gemm<float> with_others(s, {.rows_done = true, .no_c = true, .beside = 24});
     std::mutex mutex;
     int64_t most = 0;
     Scratch scratch(gemm.scratch_bytes());
@@ -211,6 +214,11 @@ TEST(Gemm, HandsOutRowsWhileTheyAreInTheCache) {
     gemm.run(p.a.data(), p.b.data(), nullptr, scratch.data(), take);
     EXPECT_GT(most, 0);
     EXPECT_LE(most * s.n * 4, s.n > 2048 ? 64 * s.n * 4 : 512 << 10);
+    most = 0;
+    Scratch more(with_others.scratch_bytes());
+    with_others.run(p.a.data(), p.b.data(), nullptr, more.data(), take);
+    EXPECT_GT(most, 0);
+    EXPECT_LE(most * s.n * 28, s.n > 585 ? 64 * s.n * 28 : 1 << 20);
   }
 }
 

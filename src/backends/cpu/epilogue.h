@@ -1,7 +1,9 @@
 // What a product or a convolution does with its result while that is still in a cache.
 #pragma once
+#include <array>
 #include <optional>
 
+#include "backends/cpu/fetch.h"
 #include "backends/cpu/tile_runner.h"
 
 namespace suanli::cpu {
@@ -16,11 +18,17 @@ class Epilogue {
   explicit operator bool() const { return runner_.has_value(); }
   /// Whether the op's result has no place of its own.
   bool consumes() const { return runner_ && !keeps_; }
+  /// What apply() reads and writes, beside `values`, that lies as the op's result does: writes it to `to` and returns how many arrays there
+  /// are. What is written over what is read counts once.
+  size_t beside(const void* const* in, void* const* out, std::array<Beside, Expr::kMaxPointers>& to) const;
+  /// Bytes of all of them for one element, at most.
+  int64_t beside_bytes() const;
   /// Elements begin … end−1 of the op's result, which lie at `values`. `in` and `out` are what the step's kernel was given.
   void apply(const void* const* in, void* const* out, int64_t begin, int64_t end, const float* values) const;
 
  private:
   std::optional<TileRunner> runner_;
+  std::vector<std::pair<size_t, int64_t>> beside_in_, beside_out_;  // which, and the size of an element
   int own_inputs_ = 0;
   bool keeps_ = false;
 };

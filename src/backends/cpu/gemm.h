@@ -4,6 +4,7 @@
 #include <concepts>
 #include <cstdint>
 #include <memory>
+#include <span>
 
 #include "backends/cpu/gemm_simd.h"
 
@@ -23,6 +24,7 @@ struct GemmUse {
   bool b_packed = false;  // with what pack() made of b
   bool add = false;  // c is added to; it lies in memory then
   int threads = 0;  // at most; 0: all compute threads
+  int64_t beside = 0;  // bytes that whoever takes finished rows reads and writes for each element, beside that itself
 };
 
 /// Takes rows begin … end−1 of c, which lie at `rows`, c_row apart. Refers to a function object that outlives the call; may be called on
@@ -52,8 +54,9 @@ template <class T> class Gemm {
   ///
   /// `rows_done` is called exactly once for each row, by the thread that computed it, when a block of rows is final and still in that
   /// thread's cache: a block takes half a MB, or where rows are longer than 8 KB some 60 rows. Products of few rows are shared out by
-  /// columns; their rows are handed out at the end. Blocks begin at multiples of granule().
-  void run(const T* a, const T* b, T* c, void* scratch, RowsDone<T> rows_done = {}) const;
+  /// columns; their rows are handed out at the end. Blocks begin at multiples of granule(). What lies `beside` a block is fetched into
+  /// the cache while it is multiplied.
+  void run(const T* a, const T* b, T* c, void* scratch, RowsDone<T> rows_done = {}, std::span<const Beside> beside = {}) const;
   int64_t scratch_bytes() const { return scratch_bytes_; }
   /// Follows from m alone, so what is summed up by it does not depend on the threads either.
   int64_t granule() const { return granule_; }
@@ -79,6 +82,7 @@ template <class T> class Gemm {
     GemmOperand<T> a, b;
     const T* packed_b;
     T* c;
+    std::span<const Beside> beside;
   };
   enum class Columns { packed, packed_one_by_one, as_they_are };
 
