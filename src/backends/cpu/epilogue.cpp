@@ -36,12 +36,16 @@ int64_t Epilogue::beside_bytes() const {
   return bytes;
 }
 
-void Epilogue::apply(const void* const* in, void* const* out, int64_t begin, int64_t end, const float* values) const {
+void Epilogue::apply(const void* const* in, void* const* out, const Ranges& ranges) const {
   const void* inputs[Expr::kMaxPointers];
-  inputs[0] = values - begin;  // where element 0 would be
+  inputs[0] = nullptr;  // the op's result, range by range
   std::copy_n(in + own_inputs_, runner_->inputs() - 1, inputs + 1);
-  TileRunner::Run run(*runner_, inputs, out + keeps_, end - begin);
-  for (int64_t at = begin; at < end; at += runner_->tile()) run.compute(at, std::min(runner_->tile(), end - at));
+  TileRunner::Run run(*runner_, inputs, out + keeps_, ranges.length);
+  for (int64_t i = 0; i < ranges.count; ++i) {
+    const int64_t begin = ranges.begin + i * ranges.step, end = begin + ranges.length;
+    inputs[0] = ranges.values + i * ranges.values_step - begin;  // where element 0 would be
+    for (int64_t at = begin; at < end; at += runner_->tile()) run.compute(at, std::min(runner_->tile(), end - at));
+  }
 }
 
 }  // namespace suanli::cpu

@@ -23,8 +23,15 @@ class Epilogue {
   size_t beside(const void* const* in, void* const* out, std::array<Beside, Expr::kMaxPointers>& to) const;
   /// Bytes of all of them for one element, at most.
   int64_t beside_bytes() const;
-  /// Elements begin … end−1 of the op's result, which lie at `values`. `in` and `out` are what the step's kernel was given.
-  void apply(const void* const* in, void* const* out, int64_t begin, int64_t end, const float* values) const;
+  /// Ranges of the op's result: `count` of `length` elements, the first of which begins at element `begin`, `step` from one to the next;
+  /// and where they lie.
+  struct Ranges {
+    int64_t begin, length;
+    const float* values;
+    int64_t count = 1, step = 0, values_step = 0;
+  };
+  /// `in` and `out` are what the step's kernel was given.
+  void apply(const void* const* in, void* const* out, const Ranges& ranges) const;
 
  private:
   std::optional<TileRunner> runner_;

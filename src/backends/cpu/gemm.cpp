@@ -43,7 +43,7 @@ template <class T> Gemm<T>::Gemm(const GemmShape& shape, const GemmUse& use) : s
   granule_ = std::clamp<int64_t>(up(s.m / 128, 8), 8, 64);
   constexpr int64_t size = sizeof(T);
   block_rows_ = std::clamp<int64_t>(kBlockBytes / (size * depth_), granule_, 512);
-  if (use.rows_done) {
+  if (use.parts_done) {
     const int64_t n = std::max<int64_t>(1, s.n);
     block_rows_ = std::min(block_rows_, std::max(kLeastRows, std::min(kDoneBytes / (size * n), kBesideBytes / ((size + use.beside) * n))));
   }
@@ -65,7 +65,7 @@ template <class T> void Gemm<T>::plan_shares(int threads) {
   const int64_t shares = std::clamp<int64_t>(static_cast<int64_t>(work / 3e6), 1, threads);
   const int64_t row_pieces = pieces(s.m, granule_), column_pieces = pieces(s.n, tile_.columns);
   // Where there are few rows every thread packs all of one operand: of the smaller one.
-  const bool by_columns = dot_ ? s.n >= s.m : s.m < 2 * kLeastRows || (!use_.rows_done && s.m <= block_rows_ && s.m < s.n);
+  const bool by_columns = dot_ ? s.n >= s.m : s.m < 2 * kLeastRows || (s.m <= block_rows_ && s.m < s.n);
   if (by_columns) {
     column_shares_ = std::min(shares, column_pieces);
     row_shares_ = std::min(shares / column_shares_, row_pieces);
@@ -85,14 +85,13 @@ template <class T> void Gemm<T>::plan_scratch() {
   };
   int64_t& total = scratch_bytes_;
   if (b_form_ == Columns::packed && !use_.b_packed) b_at_ = add(total, packed_columns_ * s.k);
-  if (use_.no_c && column_shares_ > 1) c_at_ = add(total, s.m * s.n);
   share_at_ = total;
   const int64_t rows = std::min(block_rows_, s.m);
   if (!dot_) add(share_bytes_, rows * depth_ + tile_.lanes);
   share_b_ = share_bytes_;
   if (!dot_ && b_form_ != Columns::packed) add(share_bytes_, std::min(packed_columns_, strip()) * depth_);
   share_c_ = share_bytes_;
-  if (use_.no_c && column_shares_ == 1) add(share_bytes_, rows * s.n);
+  if (use_.no_c) add(share_bytes_, rows * std::min(s.n, pieces(pieces(s.n, tile_.columns), column_shares_) * tile_.columns));
   total += row_shares_ * column_shares_ * share_bytes_;
 }
 
@@ -141,44 +140,41 @@ template <class T> uint64_t Gemm<T>::packed_format() const {
          static_cast<uint64_t>(shape_.k << 34 ^ shape_.n << 3 ^ (shape_.b_transposed ? 4 : 0) ^ int64_t{sizeof(T)} >> 2);
 }
 
-template <class T> void Gemm<T>::run(const T* a, const T* b, T* c, void* scratch, RowsDone<T> rows_done,
-                                     std::span<const Beside> beside) const {
+template <class T>
+void Gemm<T>::run(const T* a, const T* b, T* c, void* scratch, PartsDone<T> parts_done, std::span<const Beside> beside) const {
   if (shape_.m == 0 || shape_.n == 0) return;
   auto place = [&](int64_t bytes) { return reinterpret_cast<T*>(static_cast<std::byte*>(scratch) + bytes); };
-  const bool whole_c = !use_.no_c || column_shares_ > 1;
-  Operands x{left(a), right(b), use_.b_packed ? b : place(b_at_), use_.no_c ? place(c_at_) : c, beside};
+  const Operands x{left(a), right(b), use_.b_packed ? b : place(b_at_), c, beside};
   if (b_form_ == Columns::packed && !use_.b_packed) pack(b, place(b_at_));
   parallel_parts(static_cast<int>(row_shares_ * column_shares_), [&](int i) {
     const int64_t at = share_at_ + i * share_bytes_;
     const Share share{rows_of(i / column_shares_), columns_of(i % column_shares_), place(at), place(at + share_b_),
-                      whole_c ? nullptr : place(at + share_c_)};
-    multiply(x, share, column_shares_ == 1 ? rows_done : RowsDone<T>());
-  });
-  if (!rows_done || column_shares_ == 1) return;
-  parallel_chunks(pieces(shape_.m, granule_), 1, [&](int64_t begin, int64_t end) {
-    const int64_t first = begin * granule_;
-    rows_done(first, std::min(shape_.m, end * granule_), x.c + first * shape_.c_row);
+                      use_.no_c ? place(at + share_c_) : nullptr};
+    multiply(x, share, parts_done);
   });
 }
 
-template <class T> void Gemm<T>::multiply(const Operands& x, const Share& share, RowsDone<T> rows_done) const {
+template <class T> void Gemm<T>::multiply(const Operands& x, const Share& share, PartsDone<T> parts_done) const {
+  const Range columns = share.columns;
+  const int64_t c_row = share.c ? columns.size() : shape_.c_row;
   for_blocks(share.rows, [&](Range rows, Range next) {
-    T* c = share.c ? share.c : x.c + rows.begin * shape_.c_row;
-    multiply_block(x, share, rows, next, c + share.columns.begin);
-    if (rows_done) rows_done(rows.begin, rows.end, c);
+    T* c = share.c ? share.c : x.c + rows.begin * c_row + columns.begin;
+    multiply_block(x, share, rows, next, c, c_row);
+    if (parts_done) parts_done({rows.begin, rows.end, columns.begin, columns.end, c, c_row});
   });
 }
 
-template <class T> void Gemm<T>::multiply_block(const Operands& x, const Share& share, Range rows, Range next, T* c) const {
+template <class T>
+void Gemm<T>::multiply_block(const Operands& x, const Share& share, Range rows, Range next, T* c, int64_t c_row) const {
   const Range columns = share.columns;
   if (dot_) {
-    gemm_dot(rows.size(), columns.size(), shape_.k, x.a.at(rows.begin, 0), x.b.at(columns.begin, 0), c, shape_.c_row, use_.add);
+    gemm_dot(rows.size(), columns.size(), shape_.k, x.a.at(rows.begin, 0), x.b.at(columns.begin, 0), c, c_row, use_.add);
     return;
   }
   for (int64_t i = 0; i < k_steps_; ++i) {
     const Range k = step(i);
     gemm_pack_rows(x.a.at(rows.begin, k.begin), rows.size(), k.size(), share.a);
-    GemmBlock<T> block{rows.size(), columns.size(), k.size(), share.a, nullptr, 0, nullptr, c, shape_.c_row, use_.add || i > 0};
+    GemmBlock<T> block{rows.size(), columns.size(), k.size(), share.a, nullptr, 0, nullptr, c, c_row, use_.add || i > 0};
     const bool last = i + 1 == k_steps_;
     Fetches fetches;
     if (last)
