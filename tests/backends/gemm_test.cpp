@@ -13,9 +13,10 @@ namespace suanli::test {
 namespace {
 
 using cpu::Gemm;
+using cpu::GemmPart;
 using cpu::GemmShape;
 using cpu::GemmUse;
-using cpu::RowsDone;
+using cpu::PartsDone;
 
 std::string text(const GemmShape& s) {
   return str(s.m, "×", s.n, "×", s.k, s.a_transposed ? " T" : " N", s.b_transposed ? "T" : "N", ", rows ", s.a_row, " ", s.b_row, " ",
@@ -78,25 +79,27 @@ template <class T> bool same(const std::vector<T>& a, const std::vector<T>& b) {
 /// c [m, n] as the product makes it in the way that `use` says, with every check of that way.
 template <class T> std::vector<T> run(const Problem<T>& p, GemmUse use) {
   const GemmShape& s = p.s;
+  if (use.parts_done) use.beside = 2 * sizeof(T);
   const Gemm<T> gemm(s, use);
   std::vector<T> packed(static_cast<size_t>(gemm.packed_bytes()) / sizeof(T));
   if (use.b_packed) gemm.pack(p.b.data(), packed.data());
   constexpr T kBefore = 3;
   std::vector<T> c(static_cast<size_t>(s.m * p.c_row), use.add ? kBefore : std::numeric_limits<T>::quiet_NaN());
   std::vector<T> seen(static_cast<size_t>(s.m * s.n), std::numeric_limits<T>::quiet_NaN());
-  std::vector<std::atomic<int>> times(static_cast<size_t>(s.m));
-  auto take = [&](int64_t begin, int64_t end, const T* rows) {
-    EXPECT_EQ(begin % gemm.granule(), 0);
-    EXPECT_TRUE(end % gemm.granule() == 0 || end == s.m) << end;
-    for (int64_t i = begin; i < end; ++i) {
-      std::copy_n(rows + (i - begin) * p.c_row, s.n, seen.data() + i * s.n);
-      ++times[static_cast<size_t>(i)];
-    }
+  std::vector<std::atomic<int>> times(seen.size());
+  auto take = [&](const GemmPart<T>& part) {
+    for (int64_t i = part.row_begin; i < part.row_end; ++i)
+      for (int64_t j = part.column_begin; j < part.column_end; ++j) {
+        const auto at = static_cast<size_t>(i * s.n + j);
+        seen[at] = part.values[(i - part.row_begin) * part.row + j - part.column_begin];
+        ++times[at];
+      }
   };
   Scratch scratch(gemm.scratch_bytes());
+  const cpu::Beside beside[] = {{seen.data(), sizeof(T)}, {nullptr, sizeof(T)}};  // only fetched: any address will do
   gemm.run(p.a.data(), use.b_packed ? packed.data() : p.b.data(), use.no_c ? nullptr : c.data(), scratch.data(),
-           use.rows_done ? RowsDone<T>(take) : RowsDone<T>());
-  for (const auto& t : times) EXPECT_EQ(t, use.rows_done && s.n > 0 ? 1 : 0);
+           use.parts_done ? PartsDone<T>(take) : PartsDone<T>(), beside);
+  for (const auto& t : times) EXPECT_EQ(t, use.parts_done ? 1 : 0);
   if (use.no_c) return seen;
   std::vector<T> out(static_cast<size_t>(s.m * s.n));
   for (int64_t i = 0; i < s.m; ++i) {
@@ -104,7 +107,7 @@ template <class T> std::vector<T> run(const Problem<T>& p, GemmUse use) {
     for (int64_t j = s.n; j < p.c_row; ++j)
       EXPECT_TRUE(use.add || std::isnan(c[static_cast<size_t>(i * p.c_row + j)])) << "written between rows";
   }
-  EXPECT_TRUE(!use.rows_done || same(seen, out)) << "other rows than in c";
+  EXPECT_TRUE(!use.parts_done || same(seen, out)) << "others than in c";
   if (use.add)
     for (T& v : out) v -= kBefore;
   return out;
@@ -180,7 +183,7 @@ template <class T> void check_bits(const GemmShape& s) {
   for (int threads : {1, 2, 3, 7}) {
     PoolThreads pool(threads);
     for (int way = 0; way < 8; ++way) {
-      const GemmUse use{.rows_done = way % 4 >= 1, .no_c = way % 4 == 2, .b_packed = way >= 4, .threads = way % 4 == 3 ? threads : 0};
+      const GemmUse use{.parts_done = way % 4 >= 1, .no_c = way % 4 == 2, .b_packed = way >= 4, .threads = way % 4 == 3 ? threads : 0};
       if (use.no_c && s.n == 0) continue;
       EXPECT_TRUE(same(run<T>(p, use), use.b_packed ? packed : plain)) << threads << " threads, way " << way;
     }
@@ -195,22 +198,28 @@ TEST(Gemm, BitsDependOnNeitherThreadsNorUse) {
     }
 }
 
-TEST(Gemm, HandsOutRowsWhileTheyAreInTheCache) {
+TEST(Gemm, HandsOutPartsWhileTheyAreInTheCache) {
   PoolThreads two(2);
   for (const GemmShape& s : {GemmShape{2048, 1024, 64}, GemmShape{3000, 5000, 3}, GemmShape{4096, 30, 256}}) {
     SCOPED_TRACE(text(s));
     const Problem<float> p(s);
-    const Gemm<float> gemm(s, {.rows_done = true, .no_c = true});
+    const Gemm<float> gemm(s, {.parts_done = true, .no_c = true});
+    const Gemm<float> with_others(s, {.parts_done = true, .no_c = true, .beside = 24});
     std::mutex mutex;
     int64_t most = 0;
     Scratch scratch(gemm.scratch_bytes());
-    auto take = [&](int64_t begin, int64_t end, const float*) {
+    auto take = [&](const GemmPart<float>& part) {
       std::lock_guard lock(mutex);
-      most = std::max(most, end - begin);
+      most = std::max(most, part.row_end - part.row_begin);
     };
     gemm.run(p.a.data(), p.b.data(), nullptr, scratch.data(), take);
     EXPECT_GT(most, 0);
     EXPECT_LE(most * s.n * 4, s.n > 2048 ? 64 * s.n * 4 : 512 << 10);
+    most = 0;
+    Scratch more(with_others.scratch_bytes());
+    with_others.run(p.a.data(), p.b.data(), nullptr, more.data(), take);
+    EXPECT_GT(most, 0);
+    EXPECT_LE(most * s.n * 28, s.n > 585 ? 64 * s.n * 28 : 1 << 20);
   }
 }
 

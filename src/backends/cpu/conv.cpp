@@ -150,7 +150,7 @@ class ConvF32 final : public Kernel {
       const Lane& lane = lanes_[static_cast<size_t>(i)];
       void* own = place ? nullptr : at(workspace, lane.result);
       auto finish = [&](int64_t begin, int64_t end, const void* values) {
-        if (epilogue_) epilogue_.apply(in, out, begin, end, static_cast<const float*>(values));
+        if (epilogue_) epilogue_.apply(in, out, {begin, end - begin, static_cast<const float*>(values)});
       };
       if (slice_ != 0) {
         const int64_t first = i * slice_ * g_.p * g_.q;

@@ -35,13 +35,38 @@ Epilogue::Epilogue(const Step& step) {
   std::vector<DType> out;
   for (size_t k = keeps_; k < step.out.size(); ++k) out.push_back(step.out[k].dtype);
   runner_.emplace(tile_code(e), in, out, e.results, std::vector<uint8_t>{}, e.space);
+  for (size_t k = 1; k < in.size(); ++k)
+    if (in[k].shape.numel() == e.space.numel()) beside_in_.emplace_back(own_inputs_ + k - 1, itemsize(in[k].dtype));
+  for (size_t k = 0; k < out.size(); ++k) beside_out_.emplace_back(keeps_ + k, itemsize(out[k]));
 }
 
-void Epilogue::apply(const void* const* in, void* const* out, int64_t begin, int64_t end, const float* values) const {
+size_t Epilogue::beside(const void* const* in, void* const* out, std::array<Beside, Expr::kMaxPointers>& to) const {
+  size_t count = 0;
+  for (const auto& [k, size] : beside_in_) to[count++] = {in[k], size};
+  const size_t read = count;
+  for (const auto& [k, size] : beside_out_)
+    if (std::none_of(to.begin(), to.begin() + read, [&](const Beside& b) { return b.data == out[k]; })) to[count++] = {out[k], size};
+  return count;
+}
+
+int64_t Epilogue::beside_bytes() const {
+  int64_t bytes = 0;
+  for (const auto& list : {beside_in_, beside_out_})
+    for (const auto& [k, size] : list) bytes += size;
+  return bytes;
+}
+
+void Epilogue::apply(const void* const* in, void* const* out, const Ranges& ranges) const {
   const void* inputs[Expr::kMaxPointers];
-  inputs[0] = values - begin;  // where element 0 would be
+  inputs[0] = nullptr;  // the op's result, range by range
   std::copy_n(in + own_inputs_, runner_->inputs() - 1, inputs + 1);
-  runner_->run(inputs, out + keeps_, begin, end);
+  alignas(64) std::byte scratch[TileRunner::kScratchBytes];
+  TileRunner::Run run(*runner_, inputs, out + keeps_, ranges.length, scratch, scratch + runner_->input_bytes());
+  for (int64_t i = 0; i < ranges.count; ++i) {
+    const int64_t begin = ranges.begin + i * ranges.step, end = begin + ranges.length;
+    inputs[0] = ranges.values + i * ranges.values_step - begin;  // where element 0 would be
+    for (int64_t at = begin; at < end; at += runner_->tile()) run.compute(at, std::min(runner_->tile(), end - at));
+  }
 }
 
 }  // namespace suanli::cpu

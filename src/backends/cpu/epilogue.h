@@ -1,7 +1,9 @@
 // What a product or a convolution does with its result while that is still in a cache.
 #pragma once
+#include <array>
 #include <optional>
 
+#include "backends/cpu/fetch.h"
 #include "backends/cpu/tile_runner.h"
 
 namespace suanli::cpu {
@@ -20,11 +22,24 @@ class Epilogue {
   /// element by element over it; null where it needs memory of the kernel's own.
   float* place(void* const* out) const { return place_ < 0 ? nullptr : static_cast<float*>(out[place_]); }
   bool has_place() const { return place_ >= 0; }
-  /// Elements begin … end−1 of the op's result, which lie at `values`. `in` and `out` are what the step's kernel was given.
-  void apply(const void* const* in, void* const* out, int64_t begin, int64_t end, const float* values) const;
+  /// What apply() reads and writes, beside `values`, that lies as the op's result does: writes it to `to` and returns how many arrays there
+  /// are. What is written over what is read counts once.
+  size_t beside(const void* const* in, void* const* out, std::array<Beside, Expr::kMaxPointers>& to) const;
+  /// Bytes of all of them for one element, at most.
+  int64_t beside_bytes() const;
+  /// Ranges of the op's result: `count` of `length` elements, the first of which begins at element `begin`, `step` from one to the next;
+  /// and where they lie.
+  struct Ranges {
+    int64_t begin, length;
+    const float* values;
+    int64_t count = 1, step = 0, values_step = 0;
+  };
+  /// `in` and `out` are what the step's kernel was given.
+  void apply(const void* const* in, void* const* out, const Ranges& ranges) const;
 
  private:
   std::optional<TileRunner> runner_;
+  std::vector<std::pair<size_t, int64_t>> beside_in_, beside_out_;  // which, and the size of an element
   int own_inputs_ = 0;
   bool keeps_ = false;
   int place_ = 0;  // which result; -1: none

@@ -9,6 +9,10 @@ namespace {
 
 // A step of k of a panel of b (32 KB with AVX-512) stays in L1, of a block of a (256 KB) in L2, where half a MB of c joins it.
 constexpr int64_t kDepth = 256, kBlockBytes = 256 << 10, kDoneBytes = 512 << 10;
+/// Rows of c and what lies beside them.
+constexpr int64_t kBesideBytes = 1 << 20;
+/// What of b is still in L2 when the next block of rows reads it.
+constexpr int64_t kStaysBytes = 1 << 20;
 /// Rows of b that are read side by side, where it is not packed: as streams that the machine fetches ahead by itself.
 constexpr int64_t kThinDepth = 32;
 /// What of b need not be packed, since it stays in L1 or close to it.
@@ -39,7 +43,10 @@ template <class T> Gemm<T>::Gemm(const GemmShape& shape, const GemmUse& use) : s
   granule_ = std::clamp<int64_t>(up(s.m / 128, 8), 8, 64);
   constexpr int64_t size = sizeof(T);
   block_rows_ = std::clamp<int64_t>(kBlockBytes / (size * depth_), granule_, 512);
-  if (use.rows_done) block_rows_ = std::min(block_rows_, std::max(kLeastRows, kDoneBytes / (size * std::max<int64_t>(1, s.n))));
+  if (use.parts_done) {
+    const int64_t n = std::max<int64_t>(1, s.n);
+    block_rows_ = std::min(block_rows_, std::max(kLeastRows, std::min(kDoneBytes / (size * n), kBesideBytes / ((size + use.beside) * n))));
+  }
   block_rows_ = std::max(granule_, block_rows_ / granule_ * granule_);
   dot_ = !use.b_packed && !s.a_transposed && s.b_transposed && std::min(s.m, s.n) <= kDotRows;
   plan_shares(use.threads > 0 ? use.threads : pool_threads());
@@ -58,7 +65,7 @@ template <class T> void Gemm<T>::plan_shares(int threads) {
   const int64_t shares = std::clamp<int64_t>(static_cast<int64_t>(work / 3e6), 1, threads);
   const int64_t row_pieces = pieces(s.m, granule_), column_pieces = pieces(s.n, tile_.columns);
   // Where there are few rows every thread packs all of one operand: of the smaller one.
-  const bool by_columns = dot_ ? s.n >= s.m : s.m < 2 * kLeastRows || (!use_.rows_done && s.m <= block_rows_ && s.m < s.n);
+  const bool by_columns = dot_ ? s.n >= s.m : s.m < 2 * kLeastRows || (s.m <= block_rows_ && s.m < s.n);
   if (by_columns) {
     column_shares_ = std::min(shares, column_pieces);
     row_shares_ = std::min(shares / column_shares_, row_pieces);
@@ -78,14 +85,13 @@ template <class T> void Gemm<T>::plan_scratch() {
   };
   int64_t& total = scratch_bytes_;
   if (b_form_ == Columns::packed && !use_.b_packed) b_at_ = add(total, packed_columns_ * s.k);
-  if (use_.no_c && column_shares_ > 1) c_at_ = add(total, s.m * s.n);
   share_at_ = total;
   const int64_t rows = std::min(block_rows_, s.m);
   if (!dot_) add(share_bytes_, rows * depth_ + tile_.lanes);
   share_b_ = share_bytes_;
   if (!dot_ && b_form_ != Columns::packed) add(share_bytes_, std::min(packed_columns_, strip()) * depth_);
   share_c_ = share_bytes_;
-  if (use_.no_c && column_shares_ == 1) add(share_bytes_, rows * s.n);
+  if (use_.no_c) add(share_bytes_, rows * std::min(s.n, pieces(pieces(s.n, tile_.columns), column_shares_) * tile_.columns));
   total += row_shares_ * column_shares_ * share_bytes_;
 }
 
@@ -134,49 +140,53 @@ template <class T> uint64_t Gemm<T>::packed_format() const {
          static_cast<uint64_t>(shape_.k << 34 ^ shape_.n << 3 ^ (shape_.b_transposed ? 4 : 0) ^ int64_t{sizeof(T)} >> 2);
 }
 
-template <class T> void Gemm<T>::run(const T* a, const T* b, T* c, void* scratch, RowsDone<T> rows_done) const {
+template <class T>
+void Gemm<T>::run(const T* a, const T* b, T* c, void* scratch, PartsDone<T> parts_done, std::span<const Beside> beside) const {
   if (shape_.m == 0 || shape_.n == 0) return;
   auto place = [&](int64_t bytes) { return reinterpret_cast<T*>(static_cast<std::byte*>(scratch) + bytes); };
-  const bool whole_c = !use_.no_c || column_shares_ > 1;
-  Operands x{left(a), right(b), use_.b_packed ? b : place(b_at_), use_.no_c ? place(c_at_) : c};
+  const Operands x{left(a), right(b), use_.b_packed ? b : place(b_at_), c, beside};
   if (b_form_ == Columns::packed && !use_.b_packed) pack(b, place(b_at_));
   parallel_parts(static_cast<int>(row_shares_ * column_shares_), [&](int i) {
     const int64_t at = share_at_ + i * share_bytes_;
     const Share share{rows_of(i / column_shares_), columns_of(i % column_shares_), place(at), place(at + share_b_),
-                      whole_c ? nullptr : place(at + share_c_)};
-    multiply(x, share, column_shares_ == 1 ? rows_done : RowsDone<T>());
-  });
-  if (!rows_done || column_shares_ == 1) return;
-  parallel_chunks(pieces(shape_.m, granule_), 1, [&](int64_t begin, int64_t end) {
-    const int64_t first = begin * granule_;
-    rows_done(first, std::min(shape_.m, end * granule_), x.c + first * shape_.c_row);
+                      use_.no_c ? place(at + share_c_) : nullptr};
+    multiply(x, share, parts_done);
   });
 }
 
-template <class T> void Gemm<T>::multiply(const Operands& x, const Share& share, RowsDone<T> rows_done) const {
+template <class T> void Gemm<T>::multiply(const Operands& x, const Share& share, PartsDone<T> parts_done) const {
+  const Range columns = share.columns;
+  const int64_t c_row = share.c ? columns.size() : shape_.c_row;
   for_blocks(share.rows, [&](Range rows, Range next) {
-    T* c = share.c ? share.c : x.c + rows.begin * shape_.c_row;
-    multiply_block(x, share, rows, next, c + share.columns.begin);
-    if (rows_done) rows_done(rows.begin, rows.end, c);
+    T* c = share.c ? share.c : x.c + rows.begin * c_row + columns.begin;
+    multiply_block(x, share, rows, next, c, c_row);
+    if (parts_done) parts_done({rows.begin, rows.end, columns.begin, columns.end, c, c_row});
   });
 }
 
-template <class T> void Gemm<T>::multiply_block(const Operands& x, const Share& share, Range rows, Range next, T* c) const {
+template <class T>
+void Gemm<T>::multiply_block(const Operands& x, const Share& share, Range rows, Range next, T* c, int64_t c_row) const {
   const Range columns = share.columns;
   if (dot_) {
-    gemm_dot(rows.size(), columns.size(), shape_.k, x.a.at(rows.begin, 0), x.b.at(columns.begin, 0), c, shape_.c_row, use_.add);
+    gemm_dot(rows.size(), columns.size(), shape_.k, x.a.at(rows.begin, 0), x.b.at(columns.begin, 0), c, c_row, use_.add);
     return;
   }
   for (int64_t i = 0; i < k_steps_; ++i) {
     const Range k = step(i);
     gemm_pack_rows(x.a.at(rows.begin, k.begin), rows.size(), k.size(), share.a);
-    GemmBlock<T> block{rows.size(), columns.size(), k.size(), share.a, nullptr, 0, c, shape_.c_row, use_.add || i > 0};
-    const Range next_rows = i + 1 < k_steps_ ? rows : next, next_k = step(i + 1 < k_steps_ ? i + 1 : 0);
-    const GemmOperand<T> next_a = x.a.at(next_rows.begin, next_k.begin);
-    block.next = next_a, block.next_along = next_rows.size(), block.next_deep = next_k.size();
+    GemmBlock<T> block{rows.size(), columns.size(), k.size(), share.a, nullptr, 0, nullptr, c, c_row, use_.add || i > 0};
+    const bool last = i + 1 == k_steps_;
+    Fetches fetches;
+    if (last)
+      for (const Beside& b : x.beside)
+        fetches.add({static_cast<const std::byte*>(b.data) + (rows.begin * shape_.n + columns.begin) * b.itemsize, rows.size(),
+                     columns.size() * b.itemsize, shape_.n * b.itemsize});
+    const Range next_rows = last ? next : rows, next_k = step(last ? 0 : i + 1);
+    fetches.add(x.a.at(next_rows.begin, next_k.begin).fetch(next_rows.size(), next_k.size()));
     if (b_form_ == Columns::packed) {
       block.b = x.packed_b + k.begin * packed_columns_ + columns.begin * k.size();
-      gemm_multiply(block);
+      block.far_b = rows.begin == share.rows.begin || columns.size() * shape_.k * static_cast<int64_t>(sizeof(T)) > kStaysBytes;
+      gemm_multiply(block, fetches);
       continue;
     }
     int64_t j = 0;
@@ -184,22 +194,25 @@ template <class T> void Gemm<T>::multiply_block(const Operands& x, const Share& 
       block.columns = j = columns.size() / tile_.lanes * tile_.lanes;  // whole vectors: nothing is read behind a row
       block.b = x.b.at(columns.begin, k.begin).data;
       block.b_row = shape_.b_row;
-      gemm_multiply(block);
+      block.far_b = true;
+      gemm_multiply(block, fetches);
     }
-    block.b = share.b;
-    block.b_row = 0;
-    for (; j < columns.size(); j += strip()) {
+    for (; j < columns.size(); j += block.columns) {
+      const GemmOperand<T> b = x.b.at(columns.begin + j, k.begin);
       block.columns = std::min(strip(), columns.size() - j);
-      block.c = c + j;
-      const bool last = j + strip() >= columns.size();
-      if (!last) {
-        block.next = x.b.at(columns.begin + j + strip(), k.begin);
-        block.next_along = std::min(strip(), columns.size() - j - strip()), block.next_deep = k.size();
+      if (const int64_t whole = block.columns / tile_.lanes * tile_.lanes; !shape_.b_transposed && whole > 0) {
+        block.columns = whole;  // nothing is read behind a row
+        block.b = b.data, block.b_row = shape_.b_row, block.pack_b = share.b;
       } else {
-        block.next = next_a, block.next_along = next_rows.size(), block.next_deep = next_k.size();
+        gemm_pack_columns(b, block.columns, k.size(), share.b);
+        block.b = share.b, block.b_row = 0, block.pack_b = nullptr;
       }
-      gemm_pack_columns(x.b.at(columns.begin + j, k.begin), block.columns, k.size(), share.b);
-      gemm_multiply(block);
+      block.far_b = false;
+      block.c = c + j;
+      const int64_t next = j + block.columns;
+      if (next < columns.size())
+        fetches.first(x.b.at(columns.begin + next, k.begin).fetch(std::min(strip(), columns.size() - next), k.size()));
+      gemm_multiply(block, fetches);
     }
   }
 }

@@ -1,9 +1,10 @@
 // The matrix product c = a · b of row-major buffers, in blocks that fit the caches (Goto & van de Geijn, "Anatomy of high-performance matrix
-// multiplication", 2008), on the compute threads. What reads c can be given its rows while they are still in a cache.
+// multiplication", 2008), on the compute threads. What reads c can be given its parts while they are still in a cache.
 #pragma once
 #include <concepts>
 #include <cstdint>
 #include <memory>
+#include <span>
 
 #include "backends/cpu/gemm_simd.h"
 
@@ -18,28 +19,34 @@ struct GemmShape {
 
 /// How run() will be called.
 struct GemmUse {
-  bool rows_done = false;  // with somebody who takes finished rows
+  bool parts_done = false;  // with somebody who takes finished parts
   bool no_c = false;  // without c, which then lives in scratch, block by block
   bool b_packed = false;  // with what pack() made of b
   bool add = false;  // c is added to; it lies in memory then
   int threads = 0;  // at most; 0: all compute threads
+  int64_t beside = 0;  // bytes that whoever takes finished parts reads and writes for each element, beside that itself
 };
 
-/// Takes rows begin … end−1 of c, which lie at `rows`, c_row apart. Refers to a function object that outlives the call; may be called on
-/// several threads at once.
-template <class T> class RowsDone {
+/// Part of c: `values` is its first element, its rows lie `row` elements apart.
+template <class T> struct GemmPart {
+  int64_t row_begin, row_end, column_begin, column_end;
+  const T* values;
+  int64_t row;
+};
+
+/// Takes finished parts of c. Refers to a function object that outlives the call; may be called on several threads at once.
+template <class T> class PartsDone {
  public:
-  RowsDone() = default;
-  template <std::invocable<int64_t, int64_t, const T*> F>
-  RowsDone(const F& f)
-      : context_(std::addressof(f)),
-        call_([](const void* f, int64_t begin, int64_t end, const T* rows) { (*static_cast<const F*>(f))(begin, end, rows); }) {}
+  PartsDone() = default;
+  template <std::invocable<const GemmPart<T>&> F>
+  PartsDone(const F& f)
+      : context_(std::addressof(f)), call_([](const void* f, const GemmPart<T>& part) { (*static_cast<const F*>(f))(part); }) {}
   explicit operator bool() const { return call_ != nullptr; }
-  void operator()(int64_t begin, int64_t end, const T* rows) const { call_(context_, begin, end, rows); }
+  void operator()(const GemmPart<T>& part) const { call_(context_, part); }
 
  private:
   const void* context_ = nullptr;
-  void (*call_)(const void*, int64_t, int64_t, const T*) = nullptr;
+  void (*call_)(const void*, const GemmPart<T>&) = nullptr;
 };
 
 /// A product that was planned once and runs many times. The result's bits do not depend on the number of threads: only rows and columns are
@@ -50,13 +57,11 @@ template <class T> class Gemm {
 
   /// `scratch` has scratch_bytes() bytes, 64-byte aligned, contents undefined. Allocates nothing.
   ///
-  /// `rows_done` is called exactly once for each row, by the thread that computed it, when a block of rows is final and still in that
-  /// thread's cache: a block takes half a MB, or where rows are longer than 8 KB some 60 rows. Products of few rows are shared out by
-  /// columns; their rows are handed out at the end. Blocks begin at multiples of granule().
-  void run(const T* a, const T* b, T* c, void* scratch, RowsDone<T> rows_done = {}) const;
+  /// `parts_done` is called once for each part of c, by the thread that computed it, when the part is final and still in that thread's
+  /// cache: a block of rows of half a MB, or of some 60 rows where they are longer than 8 KB. Products of few rows are shared out by columns;
+  /// then a part has one thread's columns. What lies `beside` a part is fetched into the cache while it is multiplied.
+  void run(const T* a, const T* b, T* c, void* scratch, PartsDone<T> parts_done = {}, std::span<const Beside> beside = {}) const;
   int64_t scratch_bytes() const { return scratch_bytes_; }
-  /// Follows from m alone, so what is summed up by it does not depend on the threads either.
-  int64_t granule() const { return granule_; }
 
   /// Whether run() packs b each time.
   bool packs_b() const { return !use_.b_packed && b_form_ != Columns::as_they_are; }
@@ -73,12 +78,13 @@ template <class T> class Gemm {
   /// A piece of c and the places in scratch of the thread that computes it.
   struct Share {
     Range rows, columns;
-    T *a, *b, *c;
+    T *a, *b, *c;  // c: null where it lies in memory
   };
   struct Operands {
     GemmOperand<T> a, b;
     const T* packed_b;
     T* c;
+    std::span<const Beside> beside;
   };
   enum class Columns { packed, packed_one_by_one, as_they_are };
 
@@ -90,8 +96,8 @@ template <class T> class Gemm {
   /// Columns of b that are packed at once, where they are as they are needed.
   int64_t strip() const;
   template <class F> void for_blocks(Range rows, F&& f) const;
-  void multiply(const Operands& x, const Share& share, RowsDone<T> rows_done) const;
-  void multiply_block(const Operands& x, const Share& share, Range rows, Range next, T* c) const;
+  void multiply(const Operands& x, const Share& share, PartsDone<T> parts_done) const;
+  void multiply_block(const Operands& x, const Share& share, Range rows, Range next, T* c, int64_t c_row) const;
   GemmOperand<T> left(const T* a) const;
   GemmOperand<T> right(const T* b) const;
 
@@ -102,7 +108,7 @@ template <class T> class Gemm {
   bool dot_ = false;
   Columns b_form_ = Columns::packed;
   int64_t row_shares_ = 1, column_shares_ = 1;
-  int64_t b_at_ = 0, c_at_ = 0, share_at_ = 0, share_bytes_ = 0, share_b_ = 0, share_c_ = 0, scratch_bytes_ = 0;
+  int64_t b_at_ = 0, share_at_ = 0, share_bytes_ = 0, share_b_ = 0, share_c_ = 0, scratch_bytes_ = 0;
 };
 
 }  // namespace suanli::cpu

@@ -159,37 +159,30 @@ template <class T> void pack_columns(GemmOperand<T> b, int64_t columns, int64_t 
 
 // ---- products of packed operands -------------------------------------------------------------------------------------------------
 
-/// Fetches a region of memory line by line: rows of `bytes` that lie `row` bytes apart. One line at a time, so that the loads of a product
-/// need not wait for it.
-template <int kLevel> class Fetch {
- public:
-  Fetch() = default;
-  Fetch(const void* data, int64_t rows, int64_t bytes, int64_t row) : rows_(bytes > 0 ? rows : 0) {
-    const uintptr_t begin = reinterpret_cast<uintptr_t>(data);
-    at_ = begin / kLine * kLine;
-    lines_ = left_ = static_cast<int64_t>((begin + static_cast<uintptr_t>(bytes) - 1) / kLine - begin / kLine) + 1;
-    skip_ = static_cast<uintptr_t>(row - lines_ * static_cast<int64_t>(kLine));
-  }
-  bool done() const { return rows_ <= 0; }
-  HWY_INLINE void step() {
-    if (done()) return;
-    __builtin_prefetch(reinterpret_cast<const void*>(at_), 0, kLevel);
-    at_ += kLine;
-    if (--left_ == 0) left_ = lines_, at_ += skip_, --rows_;
-  }
-
- private:
-  static constexpr uintptr_t kLine = 64;
-  uintptr_t at_ = 0, skip_ = 0;
-  int64_t lines_ = 0, left_ = 0, rows_ = 0;
+/// A tile of c: some rows by one or two vectors, of which `columns` elements are there.
+template <class T> struct TileTask {
+  int64_t depth;
+  const T* a;
+  const T* b;
+  int64_t b_row;
+  T* pack_b;  // where b's rows are packed as they are read, or null
+  T* c;
+  int64_t c_row, columns;
+  bool add;
+  Fetch next_c;  // the tile after this one
 };
-using FetchL1 = Fetch<3>;
-using FetchL2 = Fetch<2>;
 
-/// kRows × (kCount vectors) of c, all in registers. `next_c`: the tile after this one.
-template <class T, int kRows, int kCount>
-void tile(int64_t depth, const T* a, const T* b, int64_t b_row, T* c, int64_t c_row, int64_t columns, bool add, FetchL1 next_c,
-          FetchL2& next) {
+/// Tiles that end within a vector.
+template <class T> HWY_NOINLINE void store_part(const T* sums, int64_t row, int64_t rows, const TileTask<T>& t) {
+  for (int64_t i = 0; i < rows; ++i)
+    for (int64_t j = 0; j < t.columns; ++j) {
+      T& to = t.c[i * t.c_row + j];
+      to = t.add ? to + sums[i * row + j] : sums[i * row + j];
+    }
+}
+
+/// kRows × (kCount vectors) of c, all in registers.
+template <class T, int kRows, int kCount> void tile(const TileTask<T>& t, Fetch& next) {
   constexpr hn::ScalableTag<T> d;
   constexpr int64_t lanes = kRowLanes<T>;
   hn::Vec<decltype(d)> sum[kRows][kCount];
@@ -198,13 +191,22 @@ void tile(int64_t depth, const T* a, const T* b, int64_t b_row, T* c, int64_t c_
     HWY_UNROLL(2)
     for (int j = 0; j < kCount; ++j) sum[i][j] = hn::Zero(d);
   }
-  FetchL2 fetch = next;
+  const int64_t depth = t.depth, b_row = t.b_row;
+  const T *a = t.a, *b = t.b;
+  T* pack = t.pack_b;
+  Fetch fetch = next, next_c = t.next_c;  // in registers
   for (int64_t k = 0; k < depth; ++k, a += kRows, b += b_row) {
-    if (k % 2 == 0) next_c.step();
-    else fetch.step();
+    // Every second time, whether or not there is a c to fetch: more lines at once, and b's loads wait for those from memory.
+    if (k % 2 == 0) next_c.step<Fetch::kL1>();
+    else fetch.step<Fetch::kL2>();
     hn::Vec<decltype(d)> right[kCount];
     HWY_UNROLL(2)
     for (int j = 0; j < kCount; ++j) right[j] = hn::LoadU(d, b + j * lanes);
+    if (pack) {
+      HWY_UNROLL(2)
+      for (int j = 0; j < kCount; ++j) hn::StoreU(right[j], d, pack + j * lanes);
+      pack += kCount * lanes;
+    }
     HWY_UNROLL(14)
     for (int i = 0; i < kRows; ++i) {
       const auto left = hn::Set(d, a[i]);
@@ -213,53 +215,50 @@ void tile(int64_t depth, const T* a, const T* b, int64_t b_row, T* c, int64_t c_
     }
   }
   next = fetch;
-  if (columns == kCount * lanes && !add) {
-    HWY_UNROLL(14)
-    for (int i = 0; i < kRows; ++i) {
-      HWY_UNROLL(2)
-      for (int j = 0; j < kCount; ++j) hn::StoreU(sum[i][j], d, c + i * c_row + j * lanes);
-    }
-    return;
-  }
+  T* to = t.c;
+  int64_t to_row = t.c_row;
+  bool add = t.add;
+  alignas(64) T part[kRows * kCount * lanes];
+  const bool whole = t.columns == kCount * lanes;
+  if (!whole) to = part, to_row = kCount * lanes, add = false;
   HWY_UNROLL(14)
   for (int i = 0; i < kRows; ++i) {
     HWY_UNROLL(2)
     for (int j = 0; j < kCount; ++j) {
-      T* to = c + i * c_row + j * lanes;
-      const int64_t left = columns - j * lanes;
-      RowVec<T> v = sum[i][j];
-      if (add) v = v + load_row(to, left, T(0));
-      store_row(v, to, left);
+      T* at = to + i * to_row + j * lanes;
+      hn::StoreU(add ? hn::Add(hn::LoadU(d, at), sum[i][j]) : sum[i][j], d, at);
     }
   }
+  if (!whole) store_part(part, to_row, kRows, t);
 }
 
-template <class T> using Tile = void (*)(int64_t, const T*, const T*, int64_t, T*, int64_t, int64_t, bool, FetchL1, FetchL2&);
+template <class T> using Tile = void (*)(const TileTask<T>&, Fetch&);
 template <class T, int kCount> constexpr std::array<Tile<T>, kTileRows> tiles_of() {
   return []<int... kRows>(std::integer_sequence<int, kRows...>) {
     return std::array<Tile<T>, kTileRows>{tile<T, kRows + 1, kCount>...};
   }(std::make_integer_sequence<int, kTileRows>());
 }
+template <class T> constexpr std::array<Tile<T>, kTileRows> tiles[2] = {tiles_of<T, 1>(), tiles_of<T, 2>()};
 
-template <class T> void multiply(const GemmBlock<T>& m) {
-  static constexpr std::array<std::array<Tile<T>, kTileRows>, 2> tiles = {tiles_of<T, 1>(), tiles_of<T, 2>()};
+template <class T> void multiply(const GemmBlock<T>& m, Fetches& fetches) {
   constexpr int64_t size = sizeof(T);
   const RowPanels panels(m.rows);
-  FetchL2 next = m.next.deep == 1 ? FetchL2(m.next.data, m.next_along, m.next_deep * size, m.next.along * size)
-                                  : FetchL2(m.next.data, m.next_deep, m.next_along * size, m.next.deep * size);
   auto columns_at = [&](int64_t j) { return std::min(kTileColumns<T>, m.columns - j); };
   auto b_at = [&](int64_t j) { return m.b_row ? m.b + j : m.b + j * m.depth; };
   auto fetch_b = [&](int64_t j) {
-    if (j >= m.columns) return FetchL2();
-    return m.b_row ? FetchL2(b_at(j), m.depth, columns_at(j) * size, m.b_row * size)
-                   : FetchL2(b_at(j), 1, packed_columns<T>(columns_at(j)) * m.depth * size, 0);
+    if (j >= m.columns) return;
+    fetches.first(m.b_row ? Fetch(b_at(j), m.depth, columns_at(j) * size, m.b_row * size)
+                          : Fetch(b_at(j), 1, packed_columns<T>(columns_at(j)) * m.depth * size, 0));
   };
-  auto fetch_c = [&](int64_t i, int64_t j) { return FetchL1(m.c + i * m.c_row + j, kTileRows, columns_at(j) * size, m.c_row * size); };
-  auto multiply_tile = [&](int64_t p, int64_t j, FetchL1 next_c, FetchL2& fetch) {
+  auto fetch_c = [&](int64_t i, int64_t j) { return Fetch(m.c + i * m.c_row + j, kTileRows, columns_at(j) * size, m.c_row * size); };
+  auto multiply_tile = [&](int64_t p, int64_t j, Fetch next_c) {
     const int64_t i = panels.begin(p), height = panels.begin(p + 1) - i, columns = columns_at(j);
-    tiles[columns > kRowLanes<T>][static_cast<size_t>(height - 1)](m.depth, m.a + i * m.depth, b_at(j),
-                                                                   m.b_row ? m.b_row : packed_columns<T>(columns), m.c + i * m.c_row + j,
-                                                                   m.c_row, columns, m.add, next_c, fetch);
+    const int64_t width = packed_columns<T>(columns);
+    TileTask<T> task{
+        m.depth, m.a + i * m.depth, b_at(j), m.b_row ? m.b_row : width, nullptr, m.c + i * m.c_row + j, m.c_row, columns, m.add, next_c};
+    if (m.pack_b && p == 0) task.pack_b = m.pack_b + j * m.depth;
+    if (m.pack_b && p > 0) task.b = m.pack_b + j * m.depth, task.b_row = width;
+    tiles<T>[columns > kRowLanes<T>][static_cast<size_t>(height - 1)](task, fetches.next());
   };
   if (m.columns * m.depth * size <= kNearBytes) {  // all of b is near: c is written row by row
     for (int64_t p = 0; p < panels.count; ++p)
@@ -268,20 +267,18 @@ template <class T> void multiply(const GemmBlock<T>& m) {
         multiply_tile(p, j,
                       !last                  ? fetch_c(panels.begin(p), j + kTileColumns<T>)
                       : p + 1 < panels.count ? fetch_c(panels.begin(p + 1), 0)
-                                             : FetchL1(),
-                      next);
+                                             : Fetch());
       }
     return;
   }
   for (int64_t j = 0; j < m.columns; j += kTileColumns<T>) {  // a panel of b stays near
-    FetchL2 next_b = fetch_b(j + kTileColumns<T>);
+    if (m.far_b) fetch_b(j + kTileColumns<T>);
     for (int64_t p = 0; p < panels.count; ++p) {
       const bool last = p + 1 == panels.count;
       multiply_tile(p, j,
                     !last                             ? fetch_c(panels.begin(p + 1), j)
                     : j + kTileColumns<T> < m.columns ? fetch_c(0, j + kTileColumns<T>)
-                                                      : FetchL1(),
-                    next_b.done() ? next : next_b);
+                                                      : Fetch());
     }
   }
 }
@@ -344,7 +341,7 @@ void dot(int64_t rows, int64_t columns, int64_t depth, GemmOperand<T> a, GemmOpe
   GemmTile gemm_tile_##name() { return {kTileRows, kTileColumns<T>, kRowLanes<T>}; }                                              \
   void gemm_pack_rows_##name(GemmOperand<T> a, int64_t rows, int64_t depth, T* to) { pack_rows(a, rows, depth, to); }             \
   void gemm_pack_columns_##name(GemmOperand<T> b, int64_t columns, int64_t depth, T* to) { pack_columns(b, columns, depth, to); } \
-  void gemm_multiply_##name(const GemmBlock<T>& block) { multiply(block); }                                                       \
+  void gemm_multiply_##name(const GemmBlock<T>& block, Fetches& fetches) { multiply(block, fetches); }                            \
   void gemm_dot_##name(int64_t m, int64_t n, int64_t k, GemmOperand<T> a, GemmOperand<T> b, T* c, int64_t c_row, bool add) {      \
     dot(m, n, k, a, b, c, c_row, add);                                                                                            \
   }
@@ -371,7 +368,9 @@ namespace suanli::cpu {
   template <> void gemm_pack_columns(GemmOperand<T> b, int64_t columns, int64_t depth, T* to) {                       \
     HWY_DYNAMIC_DISPATCH(gemm_pack_columns_##name)(b, columns, depth, to);                                            \
   }                                                                                                                   \
-  template <> void gemm_multiply(const GemmBlock<T>& block) { HWY_DYNAMIC_DISPATCH(gemm_multiply_##name)(block); }    \
+  template <> void gemm_multiply(const GemmBlock<T>& block, Fetches& fetches) {                                       \
+    HWY_DYNAMIC_DISPATCH(gemm_multiply_##name)(block, fetches);                                                       \
+  }                                                                                                                   \
   template <>                                                                                                         \
   void gemm_dot(int64_t m, int64_t n, int64_t k, GemmOperand<T> a, GemmOperand<T> b, T* c, int64_t c_row, bool add) { \
     HWY_DYNAMIC_DISPATCH(gemm_dot_##name)(m, n, k, a, b, c, c_row, add);                                              \

@@ -3,6 +3,8 @@
 #pragma once
 #include <cstdint>
 
+#include "backends/cpu/fetch.h"
+
 namespace suanli::cpu {
 
 /// One operand of c = a · b: its element for row i of c (a) or column i of c (b) at depth k lies at data[i * along + k * deep]. One of the
@@ -11,6 +13,11 @@ template <class T> struct GemmOperand {
   const T* data;
   int64_t along, deep;
   GemmOperand at(int64_t i, int64_t k) const { return {data + i * along + k * deep, along, deep}; }
+  /// Its first rows or columns, as far as `depth`.
+  Fetch fetch(int64_t count, int64_t depth) const {
+    constexpr int64_t size = sizeof(T);
+    return deep == 1 ? Fetch(data, count, depth * size, along * size) : Fetch(data, depth, count * size, deep * size);
+  }
 };
 
 /// The tile of c that is summed in registers, for the instruction set of this machine: `rows` of a by `columns`, which are whole vectors of
@@ -33,13 +40,14 @@ template <class T> struct GemmBlock {
   const T* a;  // packed
   const T* b;  // packed; or, where b_row is set, rows of b in memory, b_row elements apart
   int64_t b_row;
+  T* pack_b;  // where b_row is set: the first panel of a packs b here as it reads it, the others find it here; null: all read it in memory
   T* c;
   int64_t c_row;
   bool add;
-  GemmOperand<T> next{};  // what is packed after this: it is fetched into L2 meanwhile; its first `next_along` × `next_deep` elements
-  int64_t next_along = 0, next_deep = 0;
+  bool far_b = false;  // b does not lie in L2 yet: its panels are fetched one ahead
 };
-template <class T> void gemm_multiply(const GemmBlock<T>& block);
+/// Meanwhile fetches into L2 what is needed afterwards, as far as there is time.
+template <class T> void gemm_multiply(const GemmBlock<T>& block, Fetches& fetches);
 
 /// The same where rows of a and columns of b are contiguous (a.deep = b.deep = 1), as dot products without packing: pays where there are
 /// few rows or few columns. The order of summation follows from `depth` alone.

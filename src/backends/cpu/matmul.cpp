@@ -72,10 +72,11 @@ template <class T> class Matmul final : public Kernel {
       : product_(product),
         epilogue_(std::move(epilogue)),
         lanes_(lanes(product)),
-        gemm_(shape(product), {.rows_done = static_cast<bool>(epilogue_),
+        gemm_(shape(product), {.parts_done = static_cast<bool>(epilogue_),
                                .no_c = epilogue_.consumes(),
                                .b_packed = constant_b && packed_each_time(product),
-                               .threads = lanes_ > 1 ? 1 : 0}) {
+                               .threads = lanes_ > 1 ? 1 : 0,
+                               .beside = epilogue_.beside_bytes()}) {
     lane_bytes_ = (gemm_.scratch_bytes() + 63) / 64 * 64;
     workspace_bytes = lanes_ * lane_bytes_;
     if (constant_b && packed_each_time(product)) packing = {1, gemm_.packed_bytes(), gemm_.packed_format()};
@@ -86,15 +87,26 @@ template <class T> class Matmul final : public Kernel {
   void run(const void* const* in, void* const* out, void* workspace) override {
     const Product& p = product_;
     const int64_t products = p.products();
+    std::array<Beside, Expr::kMaxPointers> beside;
+    const size_t besides = epilogue_.beside(in, out, beside);
     parallel_parts(static_cast<int>(lanes_), [&](int lane) {
       for (int64_t i = products * lane / lanes_; i < products * (lane + 1) / lanes_; ++i) {
         const auto [a, b] = p.at(i);
-        const auto rows_done = [&, i](int64_t begin, int64_t end, const T* rows) {
-          if constexpr (std::is_same_v<T, float>) epilogue_.apply(in, out, (i * p.m + begin) * p.n, (i * p.m + end) * p.n, rows);
+        const auto parts_done = [&, i](const GemmPart<T>& part) {
+          if constexpr (std::is_same_v<T, float>) {
+            const int64_t rows = part.row_end - part.row_begin, columns = part.column_end - part.column_begin;
+            const int64_t first = (i * p.m + part.row_begin) * p.n + part.column_begin;
+            if (columns == p.n) epilogue_.apply(in, out, {first, rows * p.n, part.values});  // rows lie one behind the other
+            else epilogue_.apply(in, out, {first, columns, part.values, rows, p.n, part.row});
+          }
         };
+        std::array<Beside, Expr::kMaxPointers> own;  // of this product
+        for (size_t k = 0; k < besides; ++k)
+          own[k] = {static_cast<const std::byte*>(beside[k].data) + i * p.m * p.n * beside[k].itemsize, beside[k].itemsize};
         gemm_.run(static_cast<const T*>(in[0]) + a, static_cast<const T*>(in[1]) + b,
                   epilogue_.consumes() ? nullptr : static_cast<T*>(out[0]) + i * p.m * p.n,
-                  static_cast<std::byte*>(workspace) + lane * lane_bytes_, epilogue_ ? RowsDone<T>(rows_done) : RowsDone<T>());
+                  static_cast<std::byte*>(workspace) + lane * lane_bytes_, epilogue_ ? PartsDone<T>(parts_done) : PartsDone<T>(),
+                  {own.data(), besides});
       }
     });
   }

@@ -25,8 +25,9 @@ class TileRunner {
   int64_t work() const { return static_cast<int64_t>(program_.code.size()); }
 
   static constexpr int64_t kLeastTile = 512;
+  static constexpr int64_t kScratchBytes = 256 << 10;
 
-  /// Bytes of scratch of one thread, a multiple of 64: for inputs, which hold from tile to tile, and for what is computed, which does not.
+  /// Bytes of scratch of one thread, a multiple of 64, kScratchBytes at most: for inputs, which hold from tile to tile, and for what is computed, which does not.
   int64_t input_bytes() const { return slots_at_; }
   int64_t slot_bytes() const { return scratch_ - slots_at_; }
 
@@ -71,8 +72,6 @@ class TileRunner {
     ConvertFn convert = nullptr;  // nullptr: these are the same
     int64_t scratch = -1;  // offset, if it is not always read in place
   };
-
-  static constexpr int64_t kScratchBytes = 256 << 10;
 
   int64_t reserve(int64_t elements, int64_t width);
   Input prepare(const TileProgram::Load& load, const ValueDesc& desc, const std::array<int64_t, 8>& strides, bool changes);

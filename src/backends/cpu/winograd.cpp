@@ -153,9 +153,8 @@ class Winograd final : public Kernel {
       winograd_output(m, m_plane(), to, g.first, g.count, bias, values);
       values += first;
     }
-    if (height == to.height) return epilogue_.apply(in, out, first, first + pictures * picture, values);
-    for (int64_t i = 0; i < pictures; ++i)
-      epilogue_.apply(in, out, first + i * picture, first + i * picture + part, values + i * (own ? part : picture));
+    if (height == to.height) epilogue_.apply(in, out, {first, pictures * picture, values});
+    else epilogue_.apply(in, out, {first, part, values, pictures, picture, own ? part : picture});
   }
 
   Cut cut_;

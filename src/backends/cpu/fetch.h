@@ -1,0 +1,61 @@
+// Memory that is fetched into a cache before it is needed, a line at a time between the multiply-adds of a product: their loads need not
+// wait for it, and the memory works while the units do.
+#pragma once
+#include <array>
+#include <cstddef>
+#include <cstdint>
+
+namespace suanli::cpu {
+
+/// An array that lies as the result of a product or a convolution does, and is read or written by what follows on that.
+struct Beside {
+  const void* data;  // of element 0
+  int64_t itemsize;
+};
+
+/// A region, line by line: rows of `bytes` that lie `row` bytes apart.
+class Fetch {
+ public:
+  Fetch() = default;
+  Fetch(const void* data, int64_t rows, int64_t bytes, int64_t row) : rows_(bytes > 0 ? rows : 0) {
+    const uintptr_t begin = reinterpret_cast<uintptr_t>(data);
+    at_ = begin / kLine * kLine;
+    lines_ = left_ = static_cast<int64_t>((begin + static_cast<uintptr_t>(bytes) - 1) / kLine - begin / kLine) + 1;
+    skip_ = static_cast<uintptr_t>(row - lines_ * static_cast<int64_t>(kLine));
+  }
+  bool done() const { return rows_ <= 0; }
+
+  enum Level { kL2 = 2, kL1 = 3 };  // as __builtin_prefetch numbers them
+  template <Level kLevel> [[gnu::always_inline]] void step() {
+    if (done()) return;
+    __builtin_prefetch(reinterpret_cast<const void*>(at_), 0, kLevel);
+    at_ += kLine;
+    if (--left_ == 0) left_ = lines_, at_ += skip_, --rows_;
+  }
+
+ private:
+  static constexpr uintptr_t kLine = 64;
+  uintptr_t at_ = 0, skip_ = 0;
+  int64_t lines_ = 0, left_ = 0, rows_ = 0;
+};
+
+/// Regions one after the other, and one that goes before them all.
+class Fetches {
+ public:
+  static constexpr size_t kMost = 20;
+  void add(const Fetch& region) { all_[count_++] = region; }
+  void first(const Fetch& region) { first_ = region; }
+  /// The one whose turn it is; done if all are.
+  Fetch& next() {
+    if (!first_.done()) return first_;
+    while (at_ + 1 < count_ && all_[at_].done()) ++at_;
+    return all_[at_];
+  }
+
+ private:
+  Fetch first_;
+  std::array<Fetch, kMost> all_;
+  size_t at_ = 0, count_ = 0;
+};
+
+}  // namespace suanli::cpu
