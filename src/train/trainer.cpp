@@ -61,11 +61,21 @@ void Trainer::State::prepare(nn::AnyModule* own, Loss& loss, bool fresh) {
     adopt_weights(model, weights, config.weights, splits.notes);
   } else if (fresh && entry && entry->fit) fit_model(*entry);
   if (!config.freeze.empty()) freeze(model, config.freeze);
+  choose_epochs_of_parameters();
+  make_optimizer();
+}
+
+void Trainer::State::choose_epochs_of_parameters() {
   trained_until.clear();
   for (auto& [name, epochs] : named_numbers_from("freeze_after", config.freeze_after))
     for (const Parameter& p : named_like(model, name, "freeze_after"))
       if (p.requires_grad()) trained_until.emplace_back(p, static_cast<int64_t>(epochs));
-  make_optimizer();
+  const std::vector<Parameter> all = model.parameters();
+  const bool left = std::any_of(all.begin(), all.end(), [&](const Parameter& p) {
+    return p.requires_grad() &&
+           std::none_of(trained_until.begin(), trained_until.end(), [&](auto& f) { return f.first.cell() == p.cell(); });
+  });
+  if (!left && !trained_until.empty()) throw UsageError(str("freeze_after: '", config.freeze_after, "' leaves nothing to train"));
 }
 
 void Trainer::State::train_mode(int64_t epoch) {

@@ -67,6 +67,8 @@ struct Trainer::State {
   /// What the zoo's model computes from the training data before it learns.
   void fit_model(const models::Entry& entry);
   void make_optimizer();
+  /// Fills trained_until. Throws UsageError if that leaves nothing to train.
+  void choose_epochs_of_parameters();
   /// Puts the model in training mode, with the parameters trained that `epoch` (counted from 0) trains.
   void train_mode(int64_t epoch);
   /// Adds a line to what the user is told of the choices made.

@@ -170,6 +170,7 @@ TEST(Recipe, MistakesAreNamed) {
       {[](TrainConfig& c) { c.lr_factors = "*.bais=2"; }, "lr_factors: no parameter is named like '*.bais'. There are fc1.weight"},
       {[](TrainConfig& c) { c.lr_factors = "*.bias=0"; }, "lr_factors is *.bias=0, expected factors above 0"},
       {[](TrainConfig& c) { c.freeze_after = "fc1.*=0.5"; }, "expected whole numbers of epochs from 1 on"},
+      {[](TrainConfig& c) { c.freeze_after = "fc*=2"; }, "freeze_after: 'fc*=2' leaves nothing to train"},
       {[](TrainConfig& c) { c.tta = "mirorr"; }, "tta is mirorr, expected none, mirror or translate"},
       {[](TrainConfig& c) { c.tta = "mirror", c.data = "random:7"; }, "samples of shape [7] are none"},
   };
