@@ -8,7 +8,7 @@
 #define HWY_TARGET_INCLUDE "backends/cpu/reduction_tiles.cpp"
 #include "hwy/foreach_target.h"
 
-#include "backends/cpu/simd.h"
+#include "backends/cpu/simd_rows.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace suanli::cpu::HWY_NAMESPACE {
@@ -35,16 +35,12 @@ template <class Op> HWY_INLINE void take_in(Vec<F> v, double* acc) {
   take_in<Op>(Vec<D>(hn::PromoteTo(D(), hn::UpperHalf(Half(), v.v))), acc + hn::MaxLanes(D()));
 }
 
-/// Rows that are reduced before they meet acc: a block's, so that its first and last row do not depend on how the caller cuts.
-template <class T> int64_t rows_of_block(int64_t columns) {
-  return sizeof(T) == 8 ? INT64_MAX : std::max<int64_t>(1, kReductionBlock / columns);
-}
-
+/// f64 meets acc row by row; of f32 a block's rows are reduced first, so that the first and last of them do not depend on how the caller cuts.
 template <class Op, class T> HWY_INLINE void columns_of(const T* x, int64_t rows, int64_t columns, double* acc) {
   using Tag = hn::ScalableTag<T>;
   constexpr Tag d;
   constexpr int64_t lanes = static_cast<int64_t>(hn::MaxLanes(Tag()));
-  const int64_t step = rows_of_block<T>(columns);
+  const int64_t step = sizeof(T) == 8 ? 1 : std::max<int64_t>(1, kReductionBlock / columns);
   for (int64_t r = 0; r < rows; r += std::min(step, rows - r)) {
     const int64_t n = std::min(step, rows - r);
     int64_t c = 0;
@@ -62,32 +58,44 @@ template <class Op, class T> HWY_INLINE void columns_of(const T* x, int64_t rows
   }
 }
 
-/// Block by block: what is left of whole vectors, then the lanes of two vectors, in order.
-template <class Op, class T> HWY_INLINE double row_of(const T* x, int64_t n, double acc) {
-  using Tag = hn::ScalableTag<T>;
+HWY_INLINE double lanes_of(Sum, Vec<D> v) { return hn::GetLane(hn::SumOfLanes(D(), v.v)); }
+HWY_INLINE double lanes_of(Sum, Vec<F> v) {
+  return lanes_of(Sum(), Vec<D>(hn::PromoteTo(D(), hn::LowerHalf(Half(), v.v))) + Vec<D>(hn::PromoteTo(D(), hn::UpperHalf(Half(), v.v))));
+}
+template <class Tag> HWY_INLINE double lanes_of(Max, Vec<Tag> v) {
   constexpr Tag d;
-  constexpr int64_t lanes = static_cast<int64_t>(hn::MaxLanes(Tag()));
-  for (int64_t at = 0; at < n; at += kReductionBlock) {
-    const int64_t end = std::min(n, at + kReductionBlock);
-    int64_t i = at;
-    T rest = static_cast<T>(Op::start());
-    double block = 0;
-    if (at + 2 * lanes <= end) {
-      Vec<Tag> a = hn::LoadU(d, x + i), b = hn::LoadU(d, x + i + lanes);
-      for (i += 2 * lanes; i + 2 * lanes <= end; i += 2 * lanes)
-        a = Op::join(a, Vec<Tag>(hn::LoadU(d, x + i))), b = Op::join(b, Vec<Tag>(hn::LoadU(d, x + i + lanes)));
-      HWY_ALIGN T parts[lanes];
-      hn::Store(Op::join(a, b).v, d, parts);
-      for (; i < end; ++i) rest = Op::join(rest, x[i]);
-      block = static_cast<double>(rest);
-      for (T p : parts) block = Op::join(block, static_cast<double>(p));
-    } else {
-      for (; i < end; ++i) rest = Op::join(rest, x[i]);
-      block = static_cast<double>(rest);
-    }
-    acc = Op::join(acc, block);
+  const bool numbers = hn::AllTrue(d, hn::Eq(v.v, v.v));
+  return numbers ? static_cast<double>(hn::GetLane(hn::MaxOfLanes(d, v.v))) : std::numeric_limits<double>::quiet_NaN();
+}
+
+/// Block by block, four vectors at a time, the rest of a row in a vector that is filled up; then the lanes.
+template <class Op, class T> HWY_INLINE double row_of(const T* x, int64_t n, double acc) {
+  constexpr hn::ScalableTag<T> d;
+  constexpr int64_t lanes = kRowLanes<T>;
+  const T start = static_cast<T>(Op::start());
+  for (int64_t i = 0; i < n;) {
+    const int64_t end = std::min(n, i + kReductionBlock);
+    RowVec<T> total[4] = {hn::Set(d, start), hn::Set(d, start), hn::Set(d, start), hn::Set(d, start)};
+    for (; i + 4 * lanes <= end; i += 4 * lanes)
+#pragma GCC unroll 4  // or the totals would lie in memory
+      for (int k = 0; k < 4; ++k) total[k] = Op::join(total[k], RowVec<T>(hn::LoadU(d, x + i + k * lanes)));
+    for (; i + lanes <= end; i += lanes) total[0] = Op::join(total[0], RowVec<T>(hn::LoadU(d, x + i)));
+    if (i < end) total[1] = Op::join(total[1], load_row(x + i, end - i, start)), i = end;
+    acc = Op::join(acc, lanes_of(Op(), Op::join(Op::join(total[0], total[1]), Op::join(total[2], total[3]))));
   }
   return acc;
+}
+
+/// Short rows are stored in whole vectors: what is too much the next row writes over, but for the last ones.
+template <class T> void repeat(const T* from, int64_t rows, int64_t n, T* to) {
+  constexpr hn::ScalableTag<T> d;
+  constexpr int64_t lanes = kRowLanes<T>;
+  int64_t r = 0;
+  for (; r < rows && (rows - r) * n >= n + lanes; ++r, to += n) {
+    const auto v = hn::Set(d, from[r]);
+    for (int64_t i = 0; i < n; i += lanes) hn::StoreU(v, d, to + i);
+  }
+  for (; r < rows; ++r) to = std::fill_n(to, n, from[r]);
 }
 
 template <class T> void columns(Reduction kind, const T* x, int64_t rows, int64_t columns, double* acc) {
@@ -107,6 +115,8 @@ void columns_f32(Reduction k, const float* x, int64_t rows, int64_t n, double* a
 void columns_f64(Reduction k, const double* x, int64_t rows, int64_t n, double* acc) { columns(k, x, rows, n, acc); }
 void rows_f32(Reduction k, const float* x, int64_t count, int64_t n, double* acc) { rows(k, x, count, n, acc); }
 void rows_f64(Reduction k, const double* x, int64_t count, int64_t n, double* acc) { rows(k, x, count, n, acc); }
+void repeat_32(const float* from, int64_t rows, int64_t n, float* to) { repeat(from, rows, n, to); }
+void repeat_64(const double* from, int64_t rows, int64_t n, double* to) { repeat(from, rows, n, to); }
 double start(Reduction kind) { return kind == Reduction::sum ? Sum::start() : Max::start(); }
 double joined(Reduction kind, double a, double b) { return kind == Reduction::sum ? Sum::join(a, b) : Max::join(a, b); }
 
@@ -119,6 +129,8 @@ HWY_EXPORT(columns_f32);
 HWY_EXPORT(columns_f64);
 HWY_EXPORT(rows_f32);
 HWY_EXPORT(rows_f64);
+HWY_EXPORT(repeat_32);
+HWY_EXPORT(repeat_64);
 void reduce_columns(Reduction kind, const float* x, int64_t rows, int64_t columns, double* acc) {
   HWY_DYNAMIC_DISPATCH(columns_f32)(kind, x, rows, columns, acc);
 }
@@ -131,6 +143,8 @@ void reduce_rows(Reduction kind, const float* x, int64_t rows, int64_t n, double
 void reduce_rows(Reduction kind, const double* x, int64_t rows, int64_t n, double* acc) {
   HWY_DYNAMIC_DISPATCH(rows_f64)(kind, x, rows, n, acc);
 }
+void repeat_rows(const float* from, int64_t rows, int64_t n, float* to) { HWY_DYNAMIC_DISPATCH(repeat_32)(from, rows, n, to); }
+void repeat_rows(const double* from, int64_t rows, int64_t n, double* to) { HWY_DYNAMIC_DISPATCH(repeat_64)(from, rows, n, to); }
 double start_of(Reduction kind) { return HWY_STATIC_DISPATCH(start)(kind); }
 double join(Reduction kind, double a, double b) { return HWY_STATIC_DISPATCH(joined)(kind, a, b); }
 }  // namespace suanli::cpu

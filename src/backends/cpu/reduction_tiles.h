@@ -1,4 +1,4 @@
-// Reducing pieces of contiguous arrays, in SIMD: what reductions do with each tile.
+// Reducing pieces of contiguous arrays, in SIMD, and spreading what came of it: what reductions do with each tile.
 #pragma once
 #include <cstdint>
 
@@ -17,6 +17,10 @@ void reduce_columns(Reduction kind, const double* x, int64_t rows, int64_t colum
 /// acc[r] takes in the n elements of row r, likewise.
 void reduce_rows(Reduction kind, const float* x, int64_t rows, int64_t n, double* acc);
 void reduce_rows(Reduction kind, const double* x, int64_t rows, int64_t n, double* acc);
+
+/// The reverse: number r, n times, for every row; bits are copied.
+void repeat_rows(const float* from, int64_t rows, int64_t n, float* to);
+void repeat_rows(const double* from, int64_t rows, int64_t n, double* to);
 
 /// A caller may cut its arrays at multiples of this many elements, counted from their start, without changing a bit.
 constexpr int64_t kReductionBlock = 512;

@@ -37,10 +37,30 @@ template <class D> HWY_NOINLINE Vec<D> lane_by_lane(Mask<D> m, Vec<D> x, Vec<D> 
   return where(m, Vec<D>(hn::Load(d, lanes)), y);
 }
 
+/// x = n ln 2 + r with |r| ≤ ln 2/2, for f32: exp r, n, and 1.5·2²³ + n, which holds n in its lowest bits.
+template <class D> struct ExpParts {
+  Vec<D> exp_r, n, biased;
+};
+template <class D> HWY_INLINE ExpParts<D> exp_parts(Vec<D> x) {
+  constexpr D d;
+  // Adding 1.5·2²³ rounds to an integer. ln 2 in two parts. Own fit of (exp r − 1 − r)/r²; relative error of exp r 1.1e-8.
+  constexpr double fit[] = {1, 1, 0.5, 0.166665768, 0.0416665544, 0.00836320297, 0.00139262135};
+  const auto magic = hn::Set(d, 12582912.0f), biased = hn::MulAdd(x.v, hn::Set(d, 1.44269504f), magic), n = hn::Sub(biased, magic);
+  const Vec<D> r(hn::NegMulAdd(n, hn::Set(d, -2.12194440e-4f), hn::NegMulAdd(n, hn::Set(d, 0.693359375f), x.v)));
+  return {polynomial(r, fit), n, biased};
+}
+
 template <class D> HWY_INLINE Vec<D> exp(Vec<D> x) {
   constexpr D d;
-  // Beyond these bounds the exponent arithmetic inside wraps; at them the result is already 0 or infinite.
+  // Beyond these bounds the exponent arithmetic inside wraps; at them the result is already 0 or infinite. NaN stays.
   Vec<D> low(is_f32<D> ? -104.0 : -750.0), high(is_f32<D> ? 89.0 : 710.0);
+#if HWY_TARGET == HWY_AVX3
+  if constexpr (is_f32<D>) {
+    const Vec<D> clamped(hn::Vec<D>{_mm512_min_ps(high.v.raw, _mm512_max_ps(low.v.raw, x.v.raw))});  // the second one where one is NaN
+    const ExpParts<D> p = exp_parts(clamped);
+    return hn::Vec<D>{_mm512_scalef_ps(p.exp_r.v.raw, p.n.v.raw)};
+  }
+#endif
   Vec<D> clamped = where(x > high, high, where(x < low, low, x));
   return where(x != x, x, Vec<D>(hn::Exp(d, clamped.v)));
 }
@@ -50,12 +70,8 @@ template <class D> HWY_INLINE Vec<D> exp_of_nonpositive(Vec<D> x) {
   if constexpr (is_f32<D>) {
     constexpr D d;
     constexpr hn::RebindToSigned<D> di;
-    // x = n ln 2 + r, ln 2 in two parts. Adding 1.5·2²³ rounds to an integer and leaves n in the lowest bits, where a shift makes it an
-    // exponent. Own fit of (exp r − 1 − r)/r² on |r| ≤ ln 2/2; relative error of exp r 1.1e-8.
-    constexpr double fit[] = {1, 1, 0.5, 0.166665768, 0.0416665544, 0.00836320297, 0.00139262135};
-    const auto magic = hn::Set(d, 12582912.0f), biased = hn::MulAdd(x.v, hn::Set(d, 1.44269504f), magic), n = hn::Sub(biased, magic);
-    const Vec<D> r(hn::NegMulAdd(n, hn::Set(d, -2.12194440e-4f), hn::NegMulAdd(n, hn::Set(d, 0.693359375f), x.v)));
-    const auto scaled = hn::Add(hn::BitCast(di, polynomial(r, fit).v), hn::ShiftLeft<23>(hn::BitCast(di, biased)));
+    const ExpParts<D> p = exp_parts(x);
+    const auto scaled = hn::Add(hn::BitCast(di, p.exp_r.v), hn::ShiftLeft<23>(hn::BitCast(di, p.biased.v)));  // n becomes an exponent
     return hn::IfThenZeroElse(hn::Lt(x.v, hn::Set(d, -86.6f)), hn::BitCast(d, scaled));
   } else {
     return exp(x);

@@ -62,6 +62,7 @@ template <class T, class F> HWY_INLINE double sum_row(int64_t n, F&& term) {
     const int64_t end = std::min(n, i + 256 * lanes);
     RowVec<T> sum[4] = {RowVec<T>(0.0), RowVec<T>(0.0), RowVec<T>(0.0), RowVec<T>(0.0)};
     for (; i + 4 * lanes <= end; i += 4 * lanes)
+#pragma GCC unroll 4  // or the sums would lie in memory
       for (int k = 0; k < 4; ++k) sum[k] = sum[k] + term(i + k * lanes, kWhole);
     for (; i + lanes <= end; i += lanes) sum[0] = sum[0] + term(i, kWhole);
     if (i < end) sum[1] = sum[1] + term(i, end - i), i = end;

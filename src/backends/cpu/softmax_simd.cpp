@@ -22,6 +22,7 @@ template <class T> T largest(const T* x, int64_t n) {
   RowVec<T> top[4] = {hn::Set(d, x[0]), hn::Set(d, x[0]), hn::Set(d, x[0]), hn::Set(d, x[0])};
   int64_t i = 0;
   for (; i + 4 * lanes <= n; i += 4 * lanes)
+#pragma GCC unroll 4
     for (int k = 0; k < 4; ++k) top[k] = hn::Max(top[k].v, hn::LoadU(d, x + i + k * lanes));
   for (; i < n; i += lanes) top[0] = hn::Max(top[0].v, load_row(x + i, n - i, x[0]).v);
   return hn::GetLane(hn::MaxOfLanes(d, hn::Max(hn::Max(top[0].v, top[1].v), hn::Max(top[2].v, top[3].v))));
@@ -42,7 +43,10 @@ template <class T> double exponentials(const T* x, T shift, T* y, int64_t n) {
 template <class T> void probabilities(const T* x, T* y, int64_t rows, int64_t n) {
   for (int64_t row = 0; row < rows; ++row, x += n, y += n) {
     const RowVec<T> scale(static_cast<double>(static_cast<T>(1 / exponentials(x, largest(x, n), y, n))));
-    along_row<T>(n, [&](int64_t i, int64_t left) HWY_ATTR { store_row(load_row(y + i, left, T(0)) * scale, y + i, left); });
+    along_row<T>(n, [&](int64_t i, int64_t left) HWY_ATTR {
+      __builtin_prefetch(y + n + i, 1);  // where the next row's exponentials go: nothing else asks memory for anything here
+      store_row(load_row(y + i, left, T(0)) * scale, y + i, left);
+    });
   }
 }
 

@@ -86,7 +86,7 @@ class StagedRunner {
    private:
     struct State {
       const void* in[Expr::kMaxPointers + Expr::kMaxInstructions];
-      void* out[Expr::kMaxInstructions];
+      void* out[Expr::kMaxPointers + Expr::kMaxInstructions];
       std::optional<TileRunner::Run> tiles;
     };
     friend class StagedRunner;

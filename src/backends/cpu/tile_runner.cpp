@@ -4,6 +4,7 @@
 #include <cstring>
 
 #include "backends/cpu/iteration.h"
+#include "backends/cpu/reduction_tiles.h"
 
 namespace suanli::cpu {
 namespace {
@@ -65,16 +66,24 @@ TileRunner::Input TileRunner::classify(const std::array<int64_t, 8>& strides, in
   int64_t span = period;
   while (axis >= 0 && strides[axis] == 0) span *= sizes_[axis--];  // and those that it repeats over
   input.period = period, input.span = span;
+  input.one_per_span = period == 1 && numel * span == total_;
   input.kind = numel == total_ ? Input::linear : axis < 0 && period <= tile_ && !changes ? Input::periodic : Input::strided;
   return input;
 }
 
 /// Elements begin … begin+n of a broadcast input, as they are: span after span, in each the period from its phase on.
 template <class T> void TileRunner::gather(const Input& input, const void* in, std::byte* out, int64_t begin, int64_t n) const {
-  int inner = static_cast<int>(sizes_.size());  // axes outside of a span
-  for (int64_t size = 1; size < input.span;) size *= sizes_[--inner];
   const T* from = static_cast<const T*>(in);
   T* to = reinterpret_cast<T*>(out);
+  if constexpr (sizeof(T) >= 4) {
+    if (input.one_per_span && begin % input.span == 0 && n % input.span == 0) {
+      using Float = std::conditional_t<sizeof(T) == 4, float, double>;
+      return repeat_rows(reinterpret_cast<const Float*>(from + begin / input.span), n / input.span, input.span,
+                         reinterpret_cast<Float*>(to));
+    }
+  }
+  int inner = static_cast<int>(sizes_.size());  // axes outside of a span
+  for (int64_t size = 1; size < input.span;) size *= sizes_[--inner];
   Odometer<1> at(sizes_, inner, {input.strides.data()}, begin / input.span);
   for (int64_t done = 0, in_span = begin % input.span; done < n; in_span = 0, at.next()) {
     const int64_t length = std::min(input.span - in_span, n - done), phase = in_span % input.period;

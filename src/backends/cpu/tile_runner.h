@@ -1,5 +1,5 @@
 // Runs an expression on one tile after the other, so that everything between the loads and the stores stays in L1: what pointwise ops and
-// sums over them have in common.
+// reductions over them have in common.
 #pragma once
 #include <array>
 #include <vector>
@@ -67,6 +67,7 @@ class TileRunner {
     uint16_t to;
     int64_t period = 0;  // the trailing elements that it has …
     int64_t span = 0;  // … and how many elements of the space it repeats them over
+    bool one_per_span = false;  // an element for each of them, in order
     std::array<int64_t, 8> strides{};  // over sizes_
     int64_t itemsize = 0, width = 0;  // of an element in memory, and of one as it is computed with
     ConvertFn convert = nullptr;  // nullptr: these are the same
