@@ -1,6 +1,5 @@
 // Suanli's side of bench/peers/compare.py: a process that loads a case and runs steps of it when told to. The line protocol stands in
 // bench/peers/protocol.py; `bench/peers/compare.py` starts this program.
-#include <functional>
 #include <memory>
 #include <string>
 #include <vector>
@@ -70,7 +69,7 @@ template <class Table> const auto& row(const Table& table, auto key, const std::
 
 const Network& network(const Json& request) { return row(networks, &Network::name, request.at("case").at("network").string(), "network"); }
 
-// ---- the three kinds of work ---------------------------------------------------------------------------------------------------
+// ---- the two kinds of work -----------------------------------------------------------------------------------------------------
 
 /// Row i of every tensor along the first axis, as tensors of their own that lie in memory.
 std::vector<Tensor> rows(const Tensor& all) {
@@ -125,54 +124,11 @@ struct Inference : Work {
   int64_t parameters() override { return model.parameter_count(); }
 };
 
-/// One product or convolution, in one of its three directions. Only what is asked for runs: the forward convolution that a gradient is
-/// asked of has no reader, so it is no part of the program.
-struct Product : Work {
-  std::function<Tensor()> result;
-
-  explicit Product(const Json& request) {
-    const Json& c = request.at("case");
-    const std::string op = c.at("op").string(), direction = c.at("direction").string();
-    Tensor x = random(c.at("x")), w = random(c.at("w"));
-    if (op == "linear") {
-      Tensor g = random({x.size(0), w.size(0)});
-      if (direction == "forward") result = [=] { return matmul(x, w, false, true); };
-      if (direction == "grad_input") result = [=] { return matmul(g, w); };
-      if (direction == "grad_weight") result = [=] { return matmul(g, x, true, false); };
-    } else if (op == "conv2d") {
-      const ConvOptions options{.stride = static_cast<int>(c.at("stride").integer()),
-                                .padding = static_cast<int>(c.at("padding").integer())};
-      const Shape y = conv2d(x, w, {}, options).shape();
-      drop_pending();  // only its shape was wanted
-      Tensor g = random(y);
-      Tensor& wanted = direction == "grad_input" ? x : w;
-      if (direction == "forward") result = [=] { return conv2d(x, w, {}, options); };
-      else if (direction == "grad_input" || direction == "grad_weight")
-        result = [=, wanted = wanted.requires_grad_()] { return grad({conv2d(x, w, {}, options)}, {wanted}, {g})[0]; };
-    }
-    if (!result) throw InputError(str("op '", op, "' in direction '", direction, "' is not known to bench_step"));
-  }
-  double step() override { return result().data<float>()[0]; }
-  int64_t flops() override { return plan_stats().last_flops; }
-
-  static Tensor random(const Shape& shape) {
-    Tensor t = normal(shape);
-    flush();
-    return t;
-  }
-  static Tensor random(const Json& sizes) {
-    Shape shape;
-    for (const Json& size : sizes.array()) shape.push_back(size.integer());
-    return random(shape);
-  }
-};
-
 std::unique_ptr<Work> load(const Json& request) {
   const std::string kind = request.at("case").at("kind").string();
   manual_seed(1);
   if (kind == "train") return std::make_unique<Training>(request);
   if (kind == "infer") return std::make_unique<Inference>(request);
-  if (kind == "product") return std::make_unique<Product>(request);
   throw InputError(str("kind '", kind, "' is not known to bench_step"));
 }
 

@@ -185,7 +185,7 @@ def check_values(case, workers):
 def flops_of(case, workers):
     """Floating-point operations of a step: PyTorch counts products and convolutions, Suanli every op, so only single products can agree."""
     counts = {w.side: w.ask("flops")["value"] for w in workers if w.side != "onnxruntime"}
-    if case["kind"] == "product" and counts["suanli"] != counts["pytorch"]:
+    if case["kind"] == "product" and len({n for side, n in counts.items() if side != "roof"}) != 1:
         raise Failed(f"the sides count different numbers of operations: {counts}")
     return counts
 
@@ -219,6 +219,10 @@ def compare(case, workers, roof, options, turn):
 
 def suanli(options, **request):
     return Worker("suanli", [options.programs / "bench_step"], **request)
+
+
+def kernel(options, library):
+    return Worker(library, [options.programs / "bench_kernel"], library=library)
 
 
 # What PyTorch's tuning guide advises: idle threads that sleep, and an allocator that keeps its memory (each fresh page is a fault).
@@ -268,13 +272,14 @@ def networks(roof, options, turn, folder):
 
 
 def products(roof, options, turn, folder):
-    """What the training steps are made of. One process per variant loads them one after the other."""
+    """What the steps are made of: all directions of training, and the forward one of a single sample. One process per variant loads them
+    one after the other."""
     data = str(folder / "data.safetensors")
-    with turn, running([suanli(options), *pytorch(("contiguous", "channels_last"), ("eager",))]) as workers:
+    with turn, running([kernel(options, "suanli"), kernel(options, "onednn"), *pytorch(("contiguous", "channels_last"), ("eager",))]) as workers:
         plain = [w for w in workers if w.request.get("layout") != "channels_last"]
-        for case in (case.as_dict() for case in CASES if case.kind == "train"):
+        for case in (case.as_dict() for case in CASES if case.kind == "train" or case.batch == 1):
             write_data(case, data)
-            for product in workers[1].ask("products", network=case["network"], data=data)["value"]:
+            for product in workers[-1].ask("products", network=case["network"], data=data, inference=case["kind"] == "infer")["value"]:
                 if options.only(product["name"]):
                     yield product["name"], lambda: compare(product, workers if product["op"] == "conv2d" else plain, roof, options, turn)
 
@@ -285,7 +290,7 @@ def main():
     p.add_argument("--repetitions", type=int, default=21)
     p.add_argument("--quick", action="store_true", help="5 repetitions")
     p.add_argument("--threads", type=int, default=2)
-    p.add_argument("--programs", type=pathlib.Path, default=PROGRAMS, metavar="FOLDER", help="where bench_step and bench_roof are")
+    p.add_argument("--programs", type=pathlib.Path, default=PROGRAMS, metavar="FOLDER", help="where bench_step, bench_kernel and bench_roof are")
     p.add_argument("--json", type=pathlib.Path, metavar="FILE", help="keeps all raw values; cases that are in it already and not measured now stay")
     p.add_argument("--lock", metavar="FILE", help="is held (flock) while measuring, with pauses")
     options = p.parse_args()

@@ -79,10 +79,10 @@ def optimizer_of(model, options):
     return make(model.parameters(), fused=True, **options)
 
 
-def products_of(network, x):
-    """Every distinct product and convolution of a training step on inputs x, in each direction that the step takes: cases of kind
-    "product". The first layer's input needs no gradient."""
-    model, cases, directions = BUILDERS[network](), {}, ("forward", "grad_weight")
+def products_of(network, x, inference):
+    """Every distinct product and convolution of a training step on inputs x, in each direction that the step takes, or of inference: cases
+    of kind "product". The first layer's input needs no gradient."""
+    model, cases, directions = BUILDERS[network](), {}, ("forward",) if inference else ("forward", "grad_weight")
 
     def note(layer, inputs, _):
         nonlocal directions
@@ -97,8 +97,8 @@ def products_of(network, x):
             shape = f"{'x'.join(map(str, x.shape))}-{w.shape[0]}k{w.shape[2]}s{stride}"
         for direction in directions:
             name = f"{case['op']}.{shape}.{direction}"
-            cases[name] = {"name": name, "kind": "product", "network": network, "direction": direction, **case}
-        directions = ("forward", "grad_input", "grad_weight")
+            cases[name] = {"name": name, "kind": "product", "network": network, "direction": direction, "inference": inference, **case}
+        directions = ("forward",) if inference else ("forward", "grad_input", "grad_weight")
 
     for layer in model.modules():
         if isinstance(layer, (nn.Linear, nn.Conv2d)):

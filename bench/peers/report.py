@@ -43,7 +43,7 @@ def geometric_mean(values):
     return math.exp(statistics.mean(map(math.log, values)))
 
 
-NAMES = {"pytorch": "PyTorch", "onnxruntime": "ONNX Runtime"}
+NAMES = {"pytorch": "PyTorch", "onnxruntime": "ONNX Runtime", "onednn": "oneDNN"}
 
 
 def speed(cases, peers):
@@ -63,6 +63,14 @@ def speed(cases, peers):
     header = ["case", "ISA", "GFLOP", "Suanli, ms", *(cell for peer in peers for cell in (f"{NAMES[peer]}, ms", f"Suanli / {NAMES[peer]}")),
               "of the roof", "busy elsewhere, repeated"]
     return table(header, rows)
+
+
+def against_better(cases, peers):
+    """Our speed over that of each case's fastest peer, the slowest of us first."""
+    speeds = sorted((1 / max(ratio(case, peer)[0] for peer in peers), case["name"]) for case in cases)
+    below = [f"{name} {speed:.2f}" for speed, name in speeds if speed < 0.85]
+    return f"Speed over that of the faster of {' and '.join(NAMES[peer] for peer in peers)}: geometric mean of {len(speeds)} cases " \
+           f"**{geometric_mean([speed for speed, _ in speeds]):.2f}**; {len(below)} below 0.85: {', '.join(below) or 'none'}."
 
 
 def memory(cases):
@@ -98,7 +106,7 @@ def tables(results):
     if kinds["infer"]:
         parts += ["Inference", speed(kinds["infer"], ["pytorch", "onnxruntime"])]
     if kinds["product"]:
-        parts += ["Products and convolutions", speed(kinds["product"], ["pytorch"])]
+        parts += ["Products and convolutions", speed(kinds["product"], ["onednn", "pytorch"]), against_better(kinds["product"], ["onednn", "pytorch"])]
     if kinds["train"] or kinds["infer"]:
         parts += ["Every variant that was tried", trials(kinds["train"] + kinds["infer"])]
     return "\n\n".join(parts)

@@ -107,7 +107,7 @@ def flops(work, request):
 
 
 def products(work, request):
-    return products_of(request["network"], load_file(request["data"])["x"][0])
+    return products_of(request["network"], load_file(request["data"])["x"][0], request["inference"])
 
 
 protocol.serve(load, baseline, {"flops": flops, "products": products})

@@ -71,15 +71,15 @@ def main():
     good &= check("outputs", outcome("infer", scripted("suanli", [1]), scripted("pytorch", [1]), scripted("onnxruntime", [1.1])), "outputs differ")
     good &= check("an idle worker spins", outcome("train", scripted("suanli", falls), scripted("pytorch", falls, spins=True)), "of CPU time while others")
 
-    if not (PROGRAMS / "bench_step").exists():
-        print("not built: bench_step (SUANLI_BUILD_BENCHMARKS=ON)")
+    if not (PROGRAMS / "bench_kernel").exists():
+        print("not built: bench_kernel (SUANLI_BUILD_BENCHMARKS=ON)")
         sys.exit(77 if good else 1)
     product = "linear.128x512x10.grad_weight"   # of ResNet-18's last layer
     run = subprocess.run([sys.executable, SOURCE / "bench/peers/compare.py", "--only", product, "--repetitions", "2", "--json", "out.json",
                           "--programs", PROGRAMS], capture_output=True, text=True)
     print(run.stdout, run.stderr)
     case = json.loads(pathlib.Path("out.json").read_text())[product]
-    good &= run.returncode == 0 and {c["side"] for c in case["contenders"]} == {"suanli", "pytorch", "roof"}
+    good &= run.returncode == 0 and {c["side"] for c in case["contenders"]} == {"suanli", "onednn", "pytorch", "roof"}
     good &= check("operations", str(case["flops"]["suanli"]), str(2 * 128 * 512 * 10))
     sys.exit(0 if good else 1)
 
