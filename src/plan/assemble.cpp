@@ -21,7 +21,8 @@ struct Value {
 
 class Assembler {
  public:
-  Assembler(const Program& program, const std::vector<Unit>& units, Tier tier) : program_(program), units_(units), tier_(tier) {
+  Assembler(const Program& program, const std::vector<Unit>& units, Tier tier, KernelTable& kernels)
+      : program_(program), units_(units), tier_(tier), kernels_(kernels) {
     const Tape& tape = program.tape();
     for (const Leaf& l : tape.leaves) constant_.push_back(l.of_cell && l.update == UINT32_MAX);
     plan_->device = program.device();
@@ -128,7 +129,7 @@ class Assembler {
     if (tier_ == Tier::planned)
       for (size_t i = 0; i < roots.size() && i < 32; ++i)
         if (roots[i].kind == Ref::leaf && constant_[roots[i].index]) s.step.constant |= 1u << i;
-    s.kernel = backend(plan_->device).prepare(s.step);
+    s.kernel = kernels_.kernel_for(s.step, s.attr);
     if (s.kernel->workspace_bytes > 0) {
       s.workspace_at = new_block(s.kernel->workspace_bytes, u);
       plan_->arena.push_back(
@@ -181,6 +182,7 @@ class Assembler {
   const Program& program_;
   const std::vector<Unit>& units_;
   Tier tier_;
+  KernelTable& kernels_;
   std::vector<uint8_t> constant_;       // by leaf: a parameter that this program does not write
   std::unique_ptr<Plan> plan_ = std::make_unique<Plan>();
   std::vector<Value> values_;
@@ -191,8 +193,8 @@ class Assembler {
 
 }  // namespace
 
-std::unique_ptr<Plan> assemble(const Program& program, const std::vector<Unit>& units, Tier tier) {
-  return Assembler(program, units, tier).take();
+std::unique_ptr<Plan> assemble(const Program& program, const std::vector<Unit>& units, Tier tier, KernelTable& kernels) {
+  return Assembler(program, units, tier, kernels).take();
 }
 
 }  // namespace suanli

@@ -18,7 +18,7 @@ void tell(const char* pass, const Program& program) {
 }
 
 /// The tape's program, rewritten and divided into units.
-PlanDraft first_draft(const Tape& tape, Tier tier) {
+PlanDraft first_draft(const Tape& tape, Tier tier, KernelTable& kernels) {
   PlanDraft draft{Program(tape), {}, nullptr};
   tell("recorded", draft.program);
   if (tier == Tier::planned) {
@@ -30,15 +30,16 @@ PlanDraft first_draft(const Tape& tape, Tier tier) {
   } else {
     draft.units = one_by_one(draft.program);
   }
-  draft.plan = assemble(draft.program, draft.units, tier);
+  draft.plan = assemble(draft.program, draft.units, tier, kernels);
   return draft;
 }
 
 }  // namespace
 
 std::unique_ptr<Plan> Plan::build(const Tape& tape, Tier tier) {
-  PlanDraft draft = first_draft(tape, tier);
-  if (tier == Tier::planned) shrink(draft), tell("shrink", draft.program);
+  KernelTable kernels(backend(tape.records.empty() ? Device{} : tape.records[0]->device));
+  PlanDraft draft = first_draft(tape, tier, kernels);
+  if (tier == Tier::planned) shrink(draft, kernels), tell("shrink", draft.program);
   if (plan_listener) plan_listener->divided(draft.program, draft.units), plan_listener->planned(*draft.plan, tape);
   return std::move(draft.plan);
 }

@@ -21,7 +21,7 @@ struct PlannedStep {
   Attr attr;
   std::unique_ptr<Expr> expr;      // of a fused step
   uint32_t record;                 // the first of its records: for the module path, which is not part of the tape
-  std::unique_ptr<Kernel> kernel;
+  std::shared_ptr<Kernel> kernel;  // of all equal steps
   std::vector<Place> in, out;
   std::vector<uint32_t> out_records;  // of the tape, that the results stem from
   int64_t workspace_at = 0;

@@ -28,11 +28,11 @@ double work_of(const Plan& plan) {
 }
 
 /// A draft that computes again what is worth it at that rate of exchange; without a plan if there is nothing.
-PlanDraft computed_again(const PlanDraft& draft, double exchange, int64_t enough) {
+PlanDraft computed_again(const PlanDraft& draft, double exchange, int64_t enough, KernelTable& kernels) {
   PlanDraft next{draft.program, {}, nullptr};
   if (!recompute_at_peak(next.program, draft.units, alive_bytes(*draft.plan), exchange / work_of(*draft.plan), enough)) return next;
   next.units = schedule(next.program, fuse(next.program, backend(draft.plan->device)));
-  next.plan = assemble(next.program, next.units, Tier::planned);
+  next.plan = assemble(next.program, next.units, Tier::planned, kernels);
   return next;
 }
 
@@ -48,9 +48,9 @@ void set_working_memory_limit(int64_t bytes) {
   clear_plan_cache();
 }
 
-void shrink(PlanDraft& draft) {
+void shrink(PlanDraft& draft, KernelTable& kernels) {
   for (int round = 0; round < kMostRounds && draft.plan->arena_bytes > kSmallEnough; ++round) {
-    PlanDraft next = computed_again(draft, kExchange, 0);
+    PlanDraft next = computed_again(draft, kExchange, 0, kernels);
     if (!next.plan) break;
     const double more = work_of(*next.plan) / work_of(*draft.plan) - 1;
     if (saving(*next.plan, *draft.plan) < std::max(kLeastSaving, kExchange * more)) break;
@@ -60,7 +60,7 @@ void shrink(PlanDraft& draft) {
   const int64_t limit = limit_of_all;
   for (double exchange = kExchange / 2; limit > 0 && draft.plan->arena_bytes > limit && exchange > kLeastExchange; exchange /= 2)
     for (int round = 0; round < kMostRounds && draft.plan->arena_bytes > limit; ++round) {
-      PlanDraft next = computed_again(draft, exchange, limit);
+      PlanDraft next = computed_again(draft, exchange, limit, kernels);
       if (!next.plan || saving(*next.plan, *draft.plan) <= 0) break;
       draft = std::move(next);
     }

@@ -1,5 +1,6 @@
 // Smaller working memory for a little more work.
 #pragma once
+#include "plan/kernel_table.h"
 #include "plan/plan.h"
 #include "plan/program.h"
 
@@ -15,6 +16,6 @@ struct PlanDraft {
 /// Looks at who holds memory where it is fullest, computes some of that again instead, and keeps the plan that follows if it takes less memory
 /// at a fair price; and once more, as the fullest place is another one then. Whatever the price, where the working memory has a limit (see
 /// set_working_memory_limit()), until it fits or nothing helps. A function of the draft and the limit alone.
-void shrink(PlanDraft& draft);
+void shrink(PlanDraft& draft, KernelTable& kernels);
 
 }  // namespace suanli

@@ -12,6 +12,7 @@ namespace suanli {
 struct ValueDesc {
   DType dtype;
   Shape shape;
+  bool operator==(const ValueDesc&) const = default;
 };
 
 /// The shape of what has one number for each row of `row` elements.
@@ -55,6 +56,7 @@ struct Expr {
   bool keeps = false;  // of an epilogue: the op's result becomes Step::out[0] too, in front of the others
   ValueDesc own_result{};  // of an epilogue: the op's, which has as many elements as `space`
 
+  bool operator==(const Expr&) const = default;
   bool has_reductions() const {
     return std::any_of(code.begin(), code.end(), [](const Instruction& i) { return i.reduces(); });
   }
