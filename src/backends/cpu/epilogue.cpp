@@ -36,23 +36,17 @@ Epilogue::Epilogue(const Step& step) {
   for (size_t k = keeps_; k < step.out.size(); ++k) out.push_back(step.out[k].dtype);
   runner_.emplace(tile_code(e), in, out, e.results, std::vector<uint8_t>{}, e.space);
   for (size_t k = 1; k < in.size(); ++k)
-    if (in[k].shape.numel() == e.space.numel()) beside_in_.emplace_back(own_inputs_ + k - 1, itemsize(in[k].dtype));
-  for (size_t k = 0; k < out.size(); ++k) beside_out_.emplace_back(keeps_ + k, itemsize(out[k]));
+    if (in[k].shape.numel() == e.space.numel()) beside_.emplace_back(own_inputs_ + k - 1, itemsize(in[k].dtype));
 }
 
-size_t Epilogue::beside(const void* const* in, void* const* out, std::array<Beside, Expr::kMaxPointers>& to) const {
-  size_t count = 0;
-  for (const auto& [k, size] : beside_in_) to[count++] = {in[k], size};
-  const size_t read = count;
-  for (const auto& [k, size] : beside_out_)
-    if (std::none_of(to.begin(), to.begin() + read, [&](const Beside& b) { return b.data == out[k]; })) to[count++] = {out[k], size};
-  return count;
+size_t Epilogue::beside(const void* const* in, std::array<Beside, Expr::kMaxPointers>& to) const {
+  for (size_t k = 0; k < beside_.size(); ++k) to[k] = {in[beside_[k].first], beside_[k].second};
+  return beside_.size();
 }
 
 int64_t Epilogue::beside_bytes() const {
   int64_t bytes = 0;
-  for (const auto& list : {beside_in_, beside_out_})
-    for (const auto& [k, size] : list) bytes += size;
+  for (const auto& [k, size] : beside_) bytes += size;
   return bytes;
 }
 

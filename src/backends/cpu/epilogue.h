@@ -22,10 +22,10 @@ class Epilogue {
   /// element by element over it; null where it needs memory of the kernel's own.
   float* place(void* const* out) const { return place_ < 0 ? nullptr : static_cast<float*>(out[place_]); }
   bool has_place() const { return place_ >= 0; }
-  /// What apply() reads and writes, beside `values`, that lies as the op's result does: writes it to `to` and returns how many arrays there
-  /// are. What is written over what is read counts once.
-  size_t beside(const void* const* in, void* const* out, std::array<Beside, Expr::kMaxPointers>& to) const;
-  /// Bytes of all of them for one element, at most.
+  /// What apply() reads, beside the result, that lies as the result does: writes it to `to` and returns how many arrays there are. (What is only written
+  /// is not worth fetching: it would drive out of the cache what the product needs.)
+  size_t beside(const void* const* in, std::array<Beside, Expr::kMaxPointers>& to) const;
+  /// Bytes of all of them for one element.
   int64_t beside_bytes() const;
   /// Ranges of the op's result: `count` of `length` elements, the first of which begins at element `begin`, `step` from one to the next;
   /// and where they lie.
@@ -39,7 +39,7 @@ class Epilogue {
 
  private:
   std::optional<TileRunner> runner_;
-  std::vector<std::pair<size_t, int64_t>> beside_in_, beside_out_;  // which, and the size of an element
+  std::vector<std::pair<size_t, int64_t>> beside_;  // which inputs, and the size of an element
   int own_inputs_ = 0;
   bool keeps_ = false;
   int place_ = 0;  // which result; -1: none

@@ -7,7 +7,7 @@
 
 namespace suanli::cpu {
 
-/// An array that lies as the result of a product or a convolution does, and is read or written by what follows on that.
+/// An array that lies as the result of a product or a convolution does, and is read by what follows on that.
 struct Beside {
   const void* data;  // of element 0
   int64_t itemsize;

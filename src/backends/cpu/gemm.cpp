@@ -200,8 +200,10 @@ void Gemm<T>::multiply_block(const Operands& x, const Share& share, Range rows, 
     for (; j < columns.size(); j += block.columns) {
       const GemmOperand<T> b = x.b.at(columns.begin + j, k.begin);
       block.columns = std::min(strip(), columns.size() - j);
-      if (const int64_t whole = block.columns / tile_.lanes * tile_.lanes; !shape_.b_transposed && whole > 0) {
-        block.columns = whole;  // nothing is read behind a row
+      const int64_t whole = block.columns / tile_.lanes * tile_.lanes;  // nothing is read behind a row
+      if (!shape_.b_transposed && columns.size() * shape_.k * static_cast<int64_t>(sizeof(T)) <= kStaysBytes && whole > 0) {
+        // The multiply-adds hide it, unless b comes from memory: then they wait.
+        block.columns = whole;
         block.b = b.data, block.b_row = shape_.b_row, block.pack_b = share.b;
       } else {
         gemm_pack_columns(b, block.columns, k.size(), share.b);

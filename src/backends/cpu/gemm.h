@@ -24,7 +24,7 @@ struct GemmUse {
   bool b_packed = false;  // with what pack() made of b
   bool add = false;  // c is added to; it lies in memory then
   int threads = 0;  // at most; 0: all compute threads
-  int64_t beside = 0;  // bytes that whoever takes finished parts reads and writes for each element, beside that itself
+  int64_t beside = 0;  // bytes that whoever takes finished parts reads for each element, beside that itself
 };
 
 /// Part of c: `values` is its first element, its rows lie `row` elements apart.

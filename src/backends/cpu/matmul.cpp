@@ -88,7 +88,7 @@ template <class T> class Matmul final : public Kernel {
     const Product& p = product_;
     const int64_t products = p.products();
     std::array<Beside, Expr::kMaxPointers> beside;
-    const size_t besides = epilogue_.beside(in, out, beside);
+    const size_t besides = epilogue_.beside(in, beside);
     parallel_parts(static_cast<int>(lanes_), [&](int lane) {
       for (int64_t i = products * lane / lanes_; i < products * (lane + 1) / lanes_; ++i) {
         const auto [a, b] = p.at(i);
