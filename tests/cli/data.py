@@ -10,7 +10,7 @@ import tarfile
 import threading
 import zipfile
 
-from _suanli import BIN, check, fails, main, ok, ok_json, same, write_png
+from _suanli import BIN, check, fails, main, ok, ok_json, run, same, write_png
 
 FILES = ["train-images-idx3-ubyte.gz", "train-labels-idx1-ubyte.gz", "t10k-images-idx3-ubyte.gz", "t10k-labels-idx1-ubyte.gz"]
 
@@ -183,6 +183,19 @@ def cifar_archive(folder, change=lambda name, data: (name, data, tarfile.REGTYPE
 
 
 def test_archives_write_nothing_and_follow_no_links():
+    here = pathlib.Path.cwd()
+    inside = here / "outside" / "inside"   # so that two folders up are still this test's own
+    inside.mkdir(parents=True)
+    os.chdir(inside)
+    try:
+        archives_that_point_elsewhere()
+    finally:
+        os.chdir(here)
+
+
+def archives_that_point_elsewhere():
+    around = pathlib.Path("../..")
+    files = lambda: sorted(str(p.relative_to(around)) for p in around.rglob("*"))
     cifar_archive("plain")
     cifar_archive("slip", lambda name, data: ("../../" + name, data, tarfile.REGTYPE, ""))
     cifar_archive("absolute", lambda name, data: (os.getcwd() + "/" + name, data, tarfile.REGTYPE, ""))
@@ -190,12 +203,6 @@ def test_archives_write_nothing_and_follow_no_links():
     secret.write_bytes(bytes(20 * 3073))
     for kind, word in ((tarfile.SYMTYPE, "symbolic"), (tarfile.LNKTYPE, "hard")):
         cifar_archive(word, lambda name, data: (name, b"", kind, os.path.abspath(secret)) if "batch_3" in name else (name, data, tarfile.REGTYPE, ""))
-    before = sorted(str(p) for p in pathlib.Path("..").rglob("*"))
-    expected = ok_json("data", "show", "cifar10:plain")["train"]
-    for folder in ("slip", "absolute"):   # read in memory by their last names: nothing is unpacked anywhere
-        same(ok_json("data", "show", f"cifar10:{folder}")["train"], expected, folder)
-    for folder in ("symbolic", "hard"):
-        fails(3, "holds no data_batch_3.bin", args=["data", "show", f"cifar10:{folder}"])
     with zipfile.ZipFile("slip.npz", "w") as archive:
         archive.writestr("../x.npy", npy("<f4", (4, 1), bytes(16)))
         archive.writestr("/y.npy", npy("<i8", (4,), bytes(32)))
@@ -204,10 +211,23 @@ def test_archives_write_nothing_and_follow_no_links():
         link.external_attr = 0o120777 << 16
         archive.writestr(link, os.path.abspath(secret))
         archive.writestr("y.npy", npy("<i8", (4,), bytes(32)))
+    before = files()
+    expected = ok_json("data", "show", "cifar10:plain")["train"]
+    for folder in ("slip", "absolute"):   # read in memory by their last names: nothing is unpacked anywhere
+        same(ok_json("data", "show", f"cifar10:{folder}")["train"], expected, folder)
+    for folder in ("symbolic", "hard"):
+        fails(3, "holds no data_batch_3.bin", args=["data", "show", f"cifar10:{folder}"])
     fails(3, "slip.npz: holds ../x, /y", args=["data", "show", "slip.npz"])
     fails(3, "link.npz: member x.npy", "no NumPy array", args=["data", "show", "link.npz"])
-    same(sorted(str(p) for p in pathlib.Path("..").rglob("*")), sorted([*before, f"../{pathlib.Path.cwd().name}/slip.npz", f"../{pathlib.Path.cwd().name}/link.npz"]),
-         "nothing else was written")
+    same(files(), before, "nothing was written")
+
+
+def test_the_model_fits_the_data():
+    cifar_archive("pictures")
+    check("model airbench: made for these pictures" in run("train", "cifar10:pictures", "--dry-run").stderr, "CIFAR has a network of its own")
+
+
+def test_an_npz_of_one_class():
     with zipfile.ZipFile("one.npz", "w") as archive:
         archive.writestr("x.npy", npy("<f4", (40, 1), bytes(160)))
         archive.writestr("y.npy", npy("<i8", (40,), bytes(320)))
