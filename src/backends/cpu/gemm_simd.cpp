@@ -159,126 +159,175 @@ template <class T> void pack_columns(GemmOperand<T> b, int64_t columns, int64_t 
 
 // ---- products of packed operands -------------------------------------------------------------------------------------------------
 
-/// A tile of c: some rows by one or two vectors, of which `columns` elements are there.
+/// Tiles of c that are computed one after the other: each some rows by one or two vectors, of which `columns` elements are there.
 template <class T> struct TileTask {
   int64_t depth;
   const T* a;
   const T* b;
   int64_t b_row;
-  T* pack_b;  // where b's rows are packed as they are read, or null
+  T* pack_b;  // where the first tile packs b as it reads it, and all others find it; or null
   T* c;
   int64_t c_row, columns;
   bool add;
-  Fetch next_c;  // the tile after this one
+  const T* c_after;  // the tile after these
+  int64_t count = 1, a_step = 0, b_step = 0, c_step = 0;  // from one to the next
 };
 
 /// Tiles that end within a vector.
-template <class T> HWY_NOINLINE void store_part(const T* sums, int64_t row, int64_t rows, const TileTask<T>& t) {
+template <class T> HWY_NOINLINE void store_part(const T* sums, int64_t row, int64_t rows, const TileTask<T>& t, T* c) {
   for (int64_t i = 0; i < rows; ++i)
     for (int64_t j = 0; j < t.columns; ++j) {
-      T& to = t.c[i * t.c_row + j];
+      T& to = c[i * t.c_row + j];
       to = t.add ? to + sums[i * row + j] : sums[i * row + j];
     }
 }
 
 /// kRows × (kCount vectors) of c, all in registers.
-template <class T, int kRows, int kCount> void tile(const TileTask<T>& t, Fetch& next) {
+template <class T, int kRows, int kCount> using Sums = hn::Vec<hn::ScalableTag<T>>[kRows][kCount];
+
+/// Adds one depth. `pack`: where b's row is copied to, or null.
+template <class T, int kRows, int kCount> HWY_INLINE void multiply_add(const T* a, const T* b, T*& pack, Sums<T, kRows, kCount>& sum) {
   constexpr hn::ScalableTag<T> d;
   constexpr int64_t lanes = kRowLanes<T>;
-  hn::Vec<decltype(d)> sum[kRows][kCount];
+  hn::Vec<decltype(d)> right[kCount];
+  HWY_UNROLL(2)
+  for (int j = 0; j < kCount; ++j) right[j] = hn::LoadU(d, b + j * lanes);
+  if (pack) {
+    HWY_UNROLL(2)
+    for (int j = 0; j < kCount; ++j) hn::StoreU(right[j], d, pack + j * lanes);
+    pack += kCount * lanes;
+  }
   HWY_UNROLL(14)
   for (int i = 0; i < kRows; ++i) {
+    const auto left = hn::Set(d, a[i]);
     HWY_UNROLL(2)
-    for (int j = 0; j < kCount; ++j) sum[i][j] = hn::Zero(d);
+    for (int j = 0; j < kCount; ++j) sum[i][j] = hn::MulAdd(left, right[j], sum[i][j]);
   }
-  const int64_t depth = t.depth, b_row = t.b_row;
-  const T *a = t.a, *b = t.b;
-  T* pack = t.pack_b;
-  Fetch fetch = next, next_c = t.next_c;  // in registers
-  for (int64_t k = 0; k < depth; ++k, a += kRows, b += b_row) {
-    // Every second time, whether or not there is a c to fetch: more lines at once, and b's loads wait for those from memory.
-    if (k % 2 == 0) next_c.step<Fetch::kL1>();
-    else fetch.step<Fetch::kL2>();
-    hn::Vec<decltype(d)> right[kCount];
-    HWY_UNROLL(2)
-    for (int j = 0; j < kCount; ++j) right[j] = hn::LoadU(d, b + j * lanes);
-    if (pack) {
-      HWY_UNROLL(2)
-      for (int j = 0; j < kCount; ++j) hn::StoreU(right[j], d, pack + j * lanes);
-      pack += kCount * lanes;
-    }
-    HWY_UNROLL(14)
-    for (int i = 0; i < kRows; ++i) {
-      const auto left = hn::Set(d, a[i]);
-      HWY_UNROLL(2)
-      for (int j = 0; j < kCount; ++j) sum[i][j] = hn::MulAdd(left, right[j], sum[i][j]);
-    }
-  }
-  next = fetch;
-  T* to = t.c;
-  int64_t to_row = t.c_row;
-  bool add = t.add;
-  alignas(64) T part[kRows * kCount * lanes];
-  const bool whole = t.columns == kCount * lanes;
-  if (!whole) to = part, to_row = kCount * lanes, add = false;
+}
+
+template <class T, int kRows, int kCount> HWY_INLINE void store(const Sums<T, kRows, kCount>& sum, bool add, T* c, int64_t c_row) {
+  constexpr hn::ScalableTag<T> d;
   HWY_UNROLL(14)
   for (int i = 0; i < kRows; ++i) {
     HWY_UNROLL(2)
     for (int j = 0; j < kCount; ++j) {
-      T* at = to + i * to_row + j * lanes;
-      hn::StoreU(add ? hn::Add(hn::LoadU(d, at), sum[i][j]) : sum[i][j], d, at);
+      T* to = c + i * c_row + j * kRowLanes<T>;
+      hn::StoreU(add ? hn::Add(hn::LoadU(d, to), sum[i][j]) : sum[i][j], d, to);
     }
   }
-  if (!whole) store_part(part, to_row, kRows, t);
 }
 
-template <class T> using Tile = void (*)(const TileTask<T>&, Fetch&);
-template <class T, int kCount> constexpr std::array<Tile<T>, kTileRows> tiles_of() {
+/// Several tiles in one call: what a call costs, some tens of cycles, is a percent or two of a tile.
+template <class T, int kRows, int kCount> void multiply_tiles(const TileTask<T>& t, Fetch& next) {
+  constexpr hn::ScalableTag<T> d;
+  constexpr int64_t width = kCount * kRowLanes<T>, line = 64 / static_cast<int64_t>(sizeof(T));
+  const int64_t depth = t.depth, c_row = t.c_row;
+  int64_t b_row = t.b_row;
+  const T *first_a = t.a, *first_b = t.b;
+  T *c = t.c, *pack = t.pack_b;
+  Fetch fetch = next;  // in registers
+  for (int64_t left = t.count; left > 0; --left) {
+    Sums<T, kRows, kCount> sum;
+    HWY_UNROLL(14)
+    for (int i = 0; i < kRows; ++i) {
+      HWY_UNROLL(2)
+      for (int j = 0; j < kCount; ++j) sum[i][j] = hn::Zero(d);
+    }
+    const T *a = first_a, *b = first_b, *next_c = left > 1 ? c + t.c_step : t.c_after;
+    auto advance = [&] { a += kRows, b += b_row; };
+    // At every second depth a line of what is needed afterwards, first also a row of the next tile's c. More at once, and b's loads wait
+    // for those from memory.
+    int64_t k = 0;
+    for (const int64_t rows = std::min<int64_t>(2 * kRows, depth / 2 * 2); k < rows; k += 2, next_c += c_row) {
+      __builtin_prefetch(next_c, 1, Fetch::kL1);
+      if constexpr (width > line) __builtin_prefetch(next_c + line, 1, Fetch::kL1);
+      multiply_add<T, kRows, kCount>(a, b, pack, sum), advance();
+      fetch.step<Fetch::kL2>();
+      multiply_add<T, kRows, kCount>(a, b, pack, sum), advance();
+    }
+    for (; k + 2 <= depth; k += 2) {
+      fetch.step<Fetch::kL2>();
+      multiply_add<T, kRows, kCount>(a, b, pack, sum), advance();
+      multiply_add<T, kRows, kCount>(a, b, pack, sum), advance();
+    }
+    if (k < depth) multiply_add<T, kRows, kCount>(a, b, pack, sum);
+    if (t.columns == width) {
+      store<T, kRows, kCount>(sum, t.add, c, c_row);
+    } else {
+      alignas(64) T part[kRows * width];
+      store<T, kRows, kCount>(sum, false, part, width);
+      store_part(part, width, kRows, t, c);
+    }
+    if (pack) first_b = t.pack_b, b_row = width, pack = nullptr;
+    first_a += t.a_step, first_b += t.b_step, c += t.c_step;
+  }
+  next = fetch;
+}
+
+template <class T> using MultiplyTiles = void (*)(const TileTask<T>&, Fetch&);
+template <class T, int kCount> constexpr std::array<MultiplyTiles<T>, kTileRows> tiles_of() {
   return []<int... kRows>(std::integer_sequence<int, kRows...>) {
-    return std::array<Tile<T>, kTileRows>{tile<T, kRows + 1, kCount>...};
+    return std::array<MultiplyTiles<T>, kTileRows>{multiply_tiles<T, kRows + 1, kCount>...};
   }(std::make_integer_sequence<int, kTileRows>());
 }
-template <class T> constexpr std::array<Tile<T>, kTileRows> tiles[2] = {tiles_of<T, 1>(), tiles_of<T, 2>()};
+template <class T> constexpr std::array<MultiplyTiles<T>, kTileRows> tiles[2] = {tiles_of<T, 1>(), tiles_of<T, 2>()};
 
 template <class T> void multiply(const GemmBlock<T>& m, Fetches& fetches) {
-  constexpr int64_t size = sizeof(T);
+  constexpr int64_t size = sizeof(T), width = kTileColumns<T>;
   const RowPanels panels(m.rows);
-  auto columns_at = [&](int64_t j) { return std::min(kTileColumns<T>, m.columns - j); };
+  auto columns_at = [&](int64_t j) { return std::min(width, m.columns - j); };
   auto b_at = [&](int64_t j) { return m.b_row ? m.b + j : m.b + j * m.depth; };
+  auto c_at = [&](int64_t p, int64_t j) { return m.c + panels.begin(p) * m.c_row + j; };
   auto fetch_b = [&](int64_t j) {
     if (j >= m.columns) return;
     fetches.first(m.b_row ? Fetch(b_at(j), m.depth, columns_at(j) * size, m.b_row * size)
                           : Fetch(b_at(j), 1, packed_columns<T>(columns_at(j)) * m.depth * size, 0));
   };
-  auto fetch_c = [&](int64_t i, int64_t j) { return Fetch(m.c + i * m.c_row + j, kTileRows, columns_at(j) * size, m.c_row * size); };
-  auto multiply_tile = [&](int64_t p, int64_t j, Fetch next_c) {
-    const int64_t i = panels.begin(p), height = panels.begin(p + 1) - i, columns = columns_at(j);
-    const int64_t width = packed_columns<T>(columns);
-    TileTask<T> task{
-        m.depth, m.a + i * m.depth, b_at(j), m.b_row ? m.b_row : width, nullptr, m.c + i * m.c_row + j, m.c_row, columns, m.add, next_c};
+  /// The tile at panel p and column j.
+  auto task_at = [&](int64_t p, int64_t j, const T* c_after) {
+    const int64_t packed = packed_columns<T>(columns_at(j));
+    TileTask<T> task{.depth = m.depth,
+                     .a = m.a + panels.begin(p) * m.depth,
+                     .b = b_at(j),
+                     .b_row = m.b_row ? m.b_row : packed,
+                     .pack_b = nullptr,
+                     .c = c_at(p, j),
+                     .c_row = m.c_row,
+                     .columns = columns_at(j),
+                     .add = m.add,
+                     .c_after = c_after};
     if (m.pack_b && p == 0) task.pack_b = m.pack_b + j * m.depth;
-    if (m.pack_b && p > 0) task.b = m.pack_b + j * m.depth, task.b_row = width;
-    tiles<T>[columns > kRowLanes<T>][static_cast<size_t>(height - 1)](task, fetches.next());
+    if (m.pack_b && p > 0) task.b = m.pack_b + j * m.depth, task.b_row = packed;
+    return task;
+  };
+  auto run = [&](const TileTask<T>& task, int64_t height) {
+    tiles<T>[task.columns > kRowLanes<T>][static_cast<size_t>(height - 1)](task, fetches.next());
   };
   if (m.columns * m.depth * size <= kNearBytes) {  // all of b is near: c is written row by row
-    for (int64_t p = 0; p < panels.count; ++p)
-      for (int64_t j = 0; j < m.columns; j += kTileColumns<T>) {
-        const bool last = j + kTileColumns<T> >= m.columns;
-        multiply_tile(p, j,
-                      !last                  ? fetch_c(panels.begin(p), j + kTileColumns<T>)
-                      : p + 1 < panels.count ? fetch_c(panels.begin(p + 1), 0)
-                                             : Fetch());
+    const int64_t whole = m.columns / width;
+    for (int64_t p = 0; p < panels.count; ++p) {
+      const int64_t height = panels.begin(p + 1) - panels.begin(p);
+      const T* const after = p + 1 < panels.count ? c_at(p + 1, 0) : m.c;
+      const bool packs = m.pack_b && p == 0;  // tile by tile, each its own columns
+      for (int64_t i = 0, count = packs ? 1 : whole; i < whole; i += count) {
+        const int64_t j = i * width, next_j = (i + count) * width;
+        TileTask<T> task = task_at(p, j, next_j < m.columns ? c_at(p, next_j) : after);
+        task.count = count, task.b_step = task.b_row == m.b_row ? width : width * m.depth, task.c_step = width;
+        run(task, height);
       }
+      if (whole * width < m.columns) run(task_at(p, whole * width, after), height);
+    }
     return;
   }
-  for (int64_t j = 0; j < m.columns; j += kTileColumns<T>) {  // a panel of b stays near
-    if (m.far_b) fetch_b(j + kTileColumns<T>);
-    for (int64_t p = 0; p < panels.count; ++p) {
-      const bool last = p + 1 == panels.count;
-      multiply_tile(p, j,
-                    !last                             ? fetch_c(panels.begin(p + 1), j)
-                    : j + kTileColumns<T> < m.columns ? fetch_c(0, j + kTileColumns<T>)
-                                                      : Fetch());
+  for (int64_t j = 0; j < m.columns; j += width) {  // a panel of b stays near
+    if (m.far_b) fetch_b(j + width);
+    const T* const after = j + width < m.columns ? c_at(0, j + width) : m.c;
+    for (const auto& [from, to] : {std::pair(int64_t{0}, panels.higher), std::pair(panels.higher, panels.count)}) {
+      if (from == to) continue;
+      const int64_t height = panels.begin(from + 1) - panels.begin(from);
+      TileTask<T> task = task_at(from, j, to < panels.count ? c_at(to, j) : after);
+      task.count = to - from, task.a_step = height * m.depth, task.c_step = height * m.c_row;
+      run(task, height);
     }
   }
 }
