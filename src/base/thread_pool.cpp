@@ -18,7 +18,8 @@
 namespace suanli {
 namespace {
 
-constexpr auto kSpin = std::chrono::microseconds(30);
+// As long as a step's parts may differ between threads: woken from sleep, a thread is tens of microseconds late, and its core slow at first.
+constexpr auto kSpin = std::chrono::microseconds(500);
 
 inline void pause() {
 #if defined(__x86_64__)
