@@ -33,5 +33,7 @@ struct MemoryUse {
 SUANLI_API MemoryUse memory_use(Device device = {});
 SUANLI_API void set_memory_limit(int64_t bytes, Device device = {});
 SUANLI_API void reset_peak_memory(Device device = {});
+/// Gives back what was freed and is kept for later tensors of the same size: worth it after a phase with other sizes.
+SUANLI_API void release_freed_memory(Device device = {});
 
 }  // namespace suanli

@@ -100,7 +100,7 @@ struct TrainResult {
   double flops_per_s = 0;  ///< While training; NaN where the model's FLOPs are not known.
   double grad_norm = 0;  ///< Mean over the steps; NaN unless gradients are clipped by norm.
   double clipped = 0;  ///< Share of the steps whose gradient was longer than clip_norm.
-  int64_t peak_bytes = 0;
+  int64_t peak_bytes = 0;  ///< Of tensors, working memory and the data held, at most.
   bool stopped = false;  ///< should_stop() ended it; the run can be resumed.
 };
 

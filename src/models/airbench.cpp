@@ -107,20 +107,31 @@ Eigen eigen_of(std::vector<std::vector<double>> a) {
   return e;
 }
 
-/// Σ patch patchᵀ / patches over all kPatch × kPatch patches of x [N, C, H, W]: products of x with itself, shifted.
-std::vector<std::vector<double>> patch_covariance(const Tensor& x) {
+/// Σ patch patchᵀ over all kPatch × kPatch patches of x [N, C, H, W]: products of x with itself, shifted.
+std::vector<float> patch_products(const Tensor& x) {
   const int64_t rows = x.size(2) - kPatch + 1, columns = x.size(3) - kPatch + 1;
   std::vector<Tensor> elements;  // of a patch, in the order of a filter's: channel, row, column
   for (int64_t c = 0; c < x.size(1); ++c)
     for (int64_t r = 0; r < kPatch; ++r)
       for (int64_t s = 0; s < kPatch; ++s) elements.push_back(slice(slice(slice(x, 1, c, 1), 2, r, rows), 3, s, columns));
   const Tensor patches = reshape(concat(elements, 1), {x.size(0), static_cast<int64_t>(elements.size()), rows * columns});
-  const Tensor products = mean(matmul(patches, patches, false, true), {0}) / static_cast<double>(rows * columns);
-  const std::vector<float> flat = products.to_vector<float>();
-  const size_t n = elements.size();
+  return sum(matmul(patches, patches, false, true), {0}).to_vector<float>();
+}
+
+/// Σ patch patchᵀ / patches, some pictures at a time.
+std::vector<std::vector<double>> patch_covariance(const Tensor& x) {
+  constexpr int64_t kAtOnce = 4 << 20;  // elements of patches
+  const auto n = static_cast<size_t>(x.size(1) * kPatch * kPatch);
+  const int64_t patches = (x.size(2) - kPatch + 1) * (x.size(3) - kPatch + 1);
+  const int64_t step = std::max<int64_t>(1, kAtOnce / (patches * static_cast<int64_t>(n)));
   std::vector<std::vector<double>> out(n, std::vector<double>(n));
-  for (size_t i = 0; i < n; ++i)
-    for (size_t j = 0; j < n; ++j) out[i][j] = (static_cast<double>(flat[i * n + j]) + static_cast<double>(flat[j * n + i])) / 2;
+  const double all = static_cast<double>(x.size(0)) * static_cast<double>(patches);
+  for (int64_t at = 0; at < x.size(0); at += step) {
+    const std::vector<float> products = patch_products(slice(x, 0, at, std::min(step, x.size(0) - at)));
+    for (size_t i = 0; i < n; ++i)
+      for (size_t j = 0; j < n; ++j)
+        out[i][j] += (static_cast<double>(products[i * n + j]) + static_cast<double>(products[j * n + i])) / (2 * all);
+  }
   return out;
 }
 

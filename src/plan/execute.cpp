@@ -137,7 +137,8 @@ void rehearse(const Plan& plan, ThreadState& t) {
   std::vector<uint8_t> overwrites;
   for (size_t i = 0; i < plan.output_bytes.size(); ++i) {
     overwrites.push_back(plan.output_update[i] >= 0 && t.tape.claim(static_cast<size_t>(plan.output_update[i])));
-    t.outputs.push_back(storage_without_bytes(plan.output_bytes[i], plan.device));
+    t.outputs.push_back(overwrites.back() ? storage_without_bytes(plan.output_bytes[i], plan.device)
+                                          : rehearsed_result(plan.output_bytes[i], plan.device));
   }
   t.tape.release_cells();
   rehearsed_programs->push_back(forecast(plan, t.tape, overwrites));

@@ -105,11 +105,13 @@ ProgramForecast forecast(const Plan& plan, const Tape& tape, const std::vector<u
 Rehearsal::Rehearsal() {
   Recorder::current().begin_rehearsal();
   rehearsed_programs = &programs_;
+  rehearsed_results = &results_;
 }
 
 Rehearsal::~Rehearsal() {
   rehearsed_programs = nullptr;
   Recorder::current().end_rehearsal();
+  rehearsed_results = nullptr;
 }
 
 Tensor Rehearsal::leaf(const Shape& shape, DType dtype) {

@@ -2,6 +2,7 @@
 #pragma once
 #include <vector>
 
+#include "runtime/storage.h"
 #include "suanli/explain.h"
 
 namespace suanli {
@@ -18,9 +19,12 @@ class SUANLI_API Rehearsal {
   Tensor leaf(const Shape& shape, DType dtype);
   /// Of the programs so far, in the order of their flushes.
   const std::vector<ProgramForecast>& programs() const { return programs_; }
+  /// Of each size, the most blocks that results of programs have taken at once so far.
+  const Blocks& results() const { return results_.most; }
 
  private:
   std::vector<ProgramForecast> programs_;
+  RehearsedResults results_;
 };
 
 }  // namespace suanli

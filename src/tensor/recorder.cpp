@@ -120,6 +120,7 @@ void Recorder::flush(size_t count) {
   if (flushing_) return;
   if (count > 0) {
     flushing_ = true;
+    if (rehearsing_) release_rehearsed();
     try {
       execute_pending(*this, count);
     } catch (...) {
@@ -155,6 +156,17 @@ void Recorder::flush(size_t count) {
     if (pending_.empty()) leaf_bytes_ = 0, fresh_ = false;
   }
   if (!touched_.empty() && !rehearsing_) commit_cells();
+}
+
+void Recorder::release_rehearsed() {
+  for (size_t i = rehearsed_.size(); i-- > 0;) {  // what reads a value comes after it
+    Node*& n = rehearsed_[i];
+    if (static_cast<uint32_t>(n->refs.load(std::memory_order_acquire)) != 1) continue;
+    drop_edges(n);
+    release_node(n);
+    n = nullptr;
+  }
+  std::erase(rehearsed_, nullptr);
 }
 
 void Recorder::begin_rehearsal() {

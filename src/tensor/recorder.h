@@ -78,6 +78,8 @@ class Recorder {
   /// The largest multiple of the period in which the tail of the pending sequence repeats; 0 if it does not.
   size_t end_of_last_repetition() const;
   void commit_cells();
+  /// Lets go of what a rehearsal flushed and nobody can reach any more, as a flush does at once otherwise: it counts as memory.
+  void release_rehearsed();
 
   std::vector<Node*> pending_;
   std::vector<Cell*> touched_;

@@ -12,11 +12,14 @@
 
 namespace suanli {
 
-namespace {
+/// Programs of one phase, and the blocks that their results take. Freed blocks are kept for the next request of that size, so what counts
+/// is the most that a phase of the run needs of each.
+struct Rehearsed {
+  std::vector<ProgramForecast> programs;
+  Blocks results;
+};
 
-/// Blocks of memory by their size: freed ones are kept for the next request of that size, so what counts is the most that a phase of
-/// the run needs of each.
-using Blocks = std::map<int64_t, int64_t>;
+namespace {
 
 void add(Blocks& blocks, int64_t bytes, int64_t count = 1) {
   if (bytes > 0) blocks[block_size(bytes)] += count;
@@ -81,7 +84,7 @@ std::vector<int64_t> TrainingLoop::epochs_with_other_programs() const {
   return {epochs.begin(), epochs.end()};
 }
 
-std::vector<ProgramForecast> TrainingLoop::rehearse_training(int64_t samples, int64_t epoch) {
+Rehearsed TrainingLoop::rehearse_training(int64_t samples, int64_t epoch) {
   s_.train_mode(epoch);
   Rehearsal rehearsal;
   const bool mixed = data::augment_from_text(s_.config.augment).mixes();
@@ -93,16 +96,16 @@ std::vector<ProgramForecast> TrainingLoop::rehearse_training(int64_t samples, in
   }
   record_update(std::max<int64_t>(0, s_.config.lookahead - 1));  // a step on which it comes into play
   flush();
-  return rehearsal.programs();
+  return {rehearsal.programs(), rehearsal.results()};
 }
 
-std::vector<ProgramForecast> TrainingLoop::rehearse_evaluation(int64_t samples, const EvaluateOptions& options) {
+Rehearsed TrainingLoop::rehearse_evaluation(int64_t samples, const EvaluateOptions& options) {
   NoGrad no_grad;
   EvalMode eval_mode(s_.model);
   Rehearsal rehearsal;
   const EvaluatedBatch kept = evaluated(s_.model, rehearsed_batch(rehearsal, samples, false), options);
   flush();
-  return rehearsal.programs();
+  return {rehearsal.programs(), rehearsal.results()};
 }
 
 void TrainingLoop::rehearse(bool training) {
@@ -110,23 +113,23 @@ void TrainingLoop::rehearse(bool training) {
   else rehearse_evaluation(s_.config.batch_size, evaluation());
 }
 
+int64_t TrainingLoop::data_bytes() const { return s_.splits.train->bytes_held() + (s_.splits.test ? s_.splits.test->bytes_held() : 0); }
+
 RunForecast TrainingLoop::forecast() {
   RunForecast f;
   const EvaluateOptions eval = evaluation();
   Blocks results, batches, packed;
   std::map<std::pair<const void*, uint64_t>, int64_t> layouts;
   int64_t arena = -1;
-  auto count = [&](const std::vector<ProgramForecast>& programs) {
-    Blocks phase;
-    for (const ProgramForecast& p : programs) {
-      for (int64_t bytes : p.output_bytes) add(phase, bytes);
+  auto count = [&](const Rehearsed& phase) {
+    for (const ProgramForecast& p : phase.programs) {
       layouts.insert(p.packed.begin(), p.packed.end());
       if (p.arena_bytes <= arena) continue;
       arena = p.arena_bytes;
       f.gradients = p.gradient_bytes, f.workspace = p.workspace_bytes;
       f.activations = arena - f.gradients - f.workspace;
     }
-    take_larger(results, phase);
+    take_larger(results, phase.results);
   };
   auto each_size = [](int64_t samples, int64_t batch_size, auto&& rehearse) {
     if (samples >= batch_size) rehearse(batch_size);
@@ -136,11 +139,11 @@ RunForecast TrainingLoop::forecast() {
   bool first = true;
   each_size(s_.splits.train->size(), s_.config.batch_size * s_.config.accumulate, [&](int64_t samples) {
     for (int64_t epoch : epochs_with_other_programs()) {
-      const auto programs = rehearse_training(samples, epoch);
+      const Rehearsed phase = rehearse_training(samples, epoch);
       if (first)
-        for (const ProgramForecast& p : programs) f.flops_per_step += p.flops;
+        for (const ProgramForecast& p : phase.programs) f.flops_per_step += p.flops;
       first = false;
-      count(programs);
+      count(phase);
     }
   });
   take_larger(batches, loader_blocks(*s_.splits.train, s_.config.batch_size, s_.config.loader_threads,
@@ -159,7 +162,7 @@ RunForecast TrainingLoop::forecast() {
   f.optimizer_state = s_.optimizer->state_bytes() + (s_.average ? s_.average->bytes() : 0);
   f.updates = bytes_in(results);
   f.loader = bytes_in(batches);
-  f.data = s_.splits.train->bytes_held() + (s_.splits.test ? s_.splits.test->bytes_held() : 0);
+  f.data = data_bytes();
   return f;
 }
 

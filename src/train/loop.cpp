@@ -330,7 +330,7 @@ TrainResult TrainingLoop::result_so_far() {
   const bool clips = s_.config.clip_norm > 0 && p.step > 0;
   r.grad_norm = clips ? p.grad_norm / static_cast<double>(p.step) : kNaN;
   r.clipped = clips ? static_cast<double>(p.clipped) / static_cast<double>(p.step) : 0;
-  r.peak_bytes = memory_use().peak;
+  r.peak_bytes = memory_use().peak + data_bytes();
   return r;
 }
 
@@ -352,7 +352,7 @@ TrainResult TrainingLoop::finish() {
     r.test_accuracy = test.accuracy;
   }
   r.seconds = s_.seconds();
-  r.peak_bytes = memory_use().peak;
+  r.peak_bytes = memory_use().peak + data_bytes();
   write_safetensors(s_.folder->file("model.safetensors"), values_of(s_.model), {{"format", "pt"}});
   write_file_atomically(s_.folder->file("summary.json"), to_json(r).dump(1) + "\n");  // last: its presence says that the run is finished
   s_.folder->log(str("finished: test accuracy ", r.test_accuracy, ", test loss ", r.test_loss, " in ", r.seconds, " s"));

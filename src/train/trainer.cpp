@@ -115,15 +115,19 @@ void Trainer::State::make_model(const NamedTensors& weights) {
 }
 
 void Trainer::State::fit_model(const models::Entry& entry) {
-  constexpr int64_t kEnough = 1000;
-  const int64_t n = std::min(kEnough, splits.train->size());
+  constexpr int64_t kEnough = 1000, kMostBytes = 16 << 20;
+  const Shape& sample = splits.train->info().input_shape;
+  const int64_t n = std::min({kEnough, splits.train->size(), std::max<int64_t>(1, kMostBytes / (sample.numel() * itemsize(f32)))});
   Shape shape{n};
-  for (int64_t d : splits.train->info().input_shape) shape.push_back(d);
-  const Tensor pictures = tensor_filled_by(shape, f32, [&](void* to) {
-    int64_t label = 0;
-    for (int64_t i = 0; i < n; ++i) splits.train->read(i, static_cast<float*>(to) + i * (shape.numel() / n), &label);
-  });
-  entry.fit(model, normalized(pictures, config.mean, config.stddev));
+  for (int64_t d : sample) shape.push_back(d);
+  {
+    const Tensor pictures = tensor_filled_by(shape, f32, [&](void* to) {
+      int64_t label = 0;
+      for (int64_t i = 0; i < n; ++i) splits.train->read(i, static_cast<float*>(to) + i * (shape.numel() / n), &label);
+    });
+    entry.fit(model, normalized(pictures, config.mean, config.stddev));
+  }
+  release_freed_memory();  // a training needs no blocks of this size
 }
 
 void Trainer::State::make_optimizer() {

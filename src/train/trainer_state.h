@@ -86,7 +86,7 @@ struct Trainer::State {
 };
 
 class Rehearsal;
-struct ProgramForecast;
+struct Rehearsed;
 
 /// What run() needs besides the state: split off so that each step of the story is one function.
 class TrainingLoop {
@@ -118,10 +118,12 @@ class TrainingLoop {
   /// Mean loss of a batch that is `share` of a step's samples, with its gradients.
   Tensor record_gradients(const data::Batch& batch, double share);
   data::Batch rehearsed_batch(Rehearsal& rehearsal, int64_t samples, bool mixed) const;
-  std::vector<ProgramForecast> rehearse_training(int64_t samples, int64_t epoch);
-  std::vector<ProgramForecast> rehearse_evaluation(int64_t samples, const EvaluateOptions& options);
+  Rehearsed rehearse_training(int64_t samples, int64_t epoch);
+  Rehearsed rehearse_evaluation(int64_t samples, const EvaluateOptions& options);
   std::vector<int64_t> epochs_with_other_programs() const;
   void say_forecast();
+  /// What the data sets hold in memory. Training and validation data are parts of one.
+  int64_t data_bytes() const;
   void account(const Step& step, double seconds, double waited);
   void report_step(double loss);
   void write_window();

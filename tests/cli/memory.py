@@ -56,6 +56,12 @@ def test_a_deep_network():
     check_case("resnet", "glyphs?train=192&test=32", "--model", "resnet18", "--batch-size", 64, "--epochs", 1, "--val", 0)
 
 
+def test_views_come_one_after_the_other():
+    # Six views of each picture at the end, after a training with small batches.
+    check_case("views", "random:3x32x32?classes=10&samples=640", "--model", "airbench", "--batch-size", 64, "--epochs", 1,
+               "--tta", "translate")
+
+
 def test_a_limit():
     run = ("glyphs?train=256&test=32", "--model", "cnn_bn", "--batch-size", 128, "--epochs", 1, "--val", 0)
     usual, _, _ = check_case("usual", *run)

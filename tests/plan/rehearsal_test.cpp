@@ -115,6 +115,26 @@ TEST(Rehearsal, ForetellsWhatRunningTakes) {
   EXPECT_GE(forecast.arena_bytes, 8 * (16 + 3) * 4) << "at least the activations";
 }
 
+TEST(Rehearsal, CountsResultsThatAreThereTogether) {
+  const int64_t size = block_size(1 << 20);
+  auto of = [](const Tensor& x) {
+    Tensor y = exp(x);
+    flush();
+    return y;
+  };
+  Rehearsal rehearsal;
+  const Tensor x = rehearsal.leaf({1 << 18}, f32);
+  EXPECT_TRUE(rehearsal.results().empty()) << "data are no results";
+  for (int i = 0; i < 3; ++i) of(x);
+  EXPECT_EQ(rehearsal.results(), (Blocks{{size, 1}})) << "each is gone before the next is made";
+  std::vector<Tensor> held;
+  for (int i = 0; i < 3; ++i) held.push_back(of(x));
+  EXPECT_EQ(rehearsal.results(), (Blocks{{size, 3}}));
+  held.clear();
+  of(x);
+  EXPECT_EQ(rehearsal.results(), (Blocks{{size, 3}})) << "the most at once";
+}
+
 TEST(Rehearsal, OfAStepThatIsSeveralPrograms) {
   manual_seed(5);
   Busy net;

@@ -116,6 +116,16 @@ TEST(Memory, AnArenaGrowsInPlace) {
   EXPECT_GE(memory_use().arena, 50 << 20);
 }
 
+TEST(Memory, FreedBlocksAreGivenBackWhenAsked) {
+  release(allocate_storage(1000003, {}, "test"));
+  const int64_t system = system_allocations();
+  release(allocate_storage(1000003, {}, "test"));
+  EXPECT_EQ(system_allocations(), system) << "kept";
+  release_freed_memory();
+  release(allocate_storage(1000003, {}, "test"));
+  EXPECT_EQ(system_allocations(), system + 1) << "given back";
+}
+
 TEST(Devices, Names) {
   EXPECT_EQ(device_from_name("cpu"), Device{});
   EXPECT_EQ(to_string(Device{}), "cpu");
