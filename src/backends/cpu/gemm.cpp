@@ -59,10 +59,10 @@ template <class T> Gemm<T>::Gemm(const GemmShape& shape, const GemmUse& use) : s
 
 template <class T> void Gemm<T>::plan_shares(int threads) {
   const GemmShape& s = shape_;
-  // A thread's share should take some 20 µs: 3 MFLOP, or a byte from memory for every 8 of them.
+  // A thread's share should take some 10 µs: 1.5 MFLOP, or a byte from memory for every 8 of them.
   const double m = static_cast<double>(s.m), n = static_cast<double>(s.n), k = static_cast<double>(s.k);
   const double work = 2 * m * n * k + 8 * sizeof(T) * (m * k + k * n + m * n);
-  const int64_t shares = std::clamp<int64_t>(static_cast<int64_t>(work / 3e6), 1, threads);
+  const int64_t shares = std::clamp<int64_t>(static_cast<int64_t>(work / 1.5e6), 1, threads);
   const int64_t row_pieces = pieces(s.m, granule_), column_pieces = pieces(s.n, tile_.columns);
   // Where there are few rows every thread packs all of one operand: of the smaller one.
   const bool by_columns = dot_ ? s.n >= s.m : s.m < 2 * kLeastRows || (s.m <= block_rows_ && s.m < s.n);
