@@ -10,8 +10,6 @@ namespace {
 
 constexpr uint32_t kNone = UINT32_MAX;
 
-int64_t bytes_of(const ValueDesc& v) { return v.shape.numel() * itemsize(v.dtype); }
-
 /// [n, c, h, w] that a shape of at most four axes broadcasts as.
 Shape as_four(const Shape& s) {
   Shape out;

@@ -7,8 +7,6 @@
 
 namespace suanli {
 
-inline int64_t bytes_of(const ValueDesc& v) { return v.shape.numel() * itemsize(v.dtype); }
-
 /// What values and workspaces are aligned to.
 inline constexpr int64_t kArenaAlign = 64;
 

@@ -14,6 +14,7 @@ struct ValueDesc {
   Shape shape;
   bool operator==(const ValueDesc&) const = default;
 };
+inline int64_t bytes_of(const ValueDesc& v) { return v.shape.numel() * itemsize(v.dtype); }
 
 /// The shape of what has one number for each row of `row` elements.
 inline Shape rows_of(const Shape& space, int64_t row) {

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "backends/cpu/past_caches.h"
 #include "backends/cpu/reductions.h"
 #include "backends/cpu/tile_runner.h"
 #include "base/thread_pool.h"
@@ -16,7 +17,7 @@ class Pointwise final : public Kernel {
  public:
   Pointwise(const std::vector<TileInstruction>& code, const std::vector<ValueDesc>& in, const std::vector<ValueDesc>& out,
             const std::vector<uint8_t>& results, const Shape& space)
-      : runner_(code, in, dtypes(out), results, {}, space),
+      : runner_(code, in, dtypes(out), results, {}, space, {}, std::vector<uint8_t>(out.size(), past_caches(in, out))),
         // 64k elements of the cheapest op take some 8 µs in the cache, about what waking a thread costs.
         grain_(std::max<int64_t>(4096, 65536 / std::max<int64_t>(1, runner_.work()))) {}
 

@@ -9,6 +9,7 @@
 #include <cstring>
 
 #include "backends/cpu/kernels.h"
+#include "backends/cpu/past_caches.h"
 #include "backends/cpu/staged_runner.h"
 #include "base/thread_pool.h"
 #include "ops/op.h"
@@ -90,6 +91,7 @@ class Reductions final : public Kernel {
       parallel_parts(static_cast<int>(threads_), [&](int thread) {
         StagedRunner::Run run(runner_, in, out, runs + thread * runner_.run_bytes());
         for (int64_t part = thread; part < parts_; part += threads_) do_part(run, part, sums);
+        finish_past_caches();
       });
     for (size_t k = 0; k < runner_.across().size(); ++k) {
       const StagedRunner::Across& a = runner_.across()[k];

@@ -2,6 +2,7 @@
 #include <cmath>
 
 #include "backends/cpu/kernels.h"
+#include "backends/cpu/past_caches.h"
 #include "backends/cpu/softmax_simd.h"
 #include "base/thread_pool.h"
 #include "ops/op.h"
@@ -40,13 +41,16 @@ template <class T, bool log_form> std::unique_ptr<Kernel> make(const Step& step)
   const Shape& s = step.in[0].shape;
   int64_t outer = 1, n = s[axis], inner = 1;
   for (int i = 0; i < s.rank(); ++i) (i < axis ? outer : inner) *= i == axis ? 1 : s[i];
+  const bool large = past_caches(step.in, step.out);
   return make_kernel([=](const void* const* in, void* const* out) {
     if (n == 0) return;
     const T* x = static_cast<const T*>(in[0]);
     T* y = static_cast<T*>(out[0]);
     parallel_chunks(outer * inner, grain(n), [&](int64_t a, int64_t b) {
       if (inner == 1) {
-        (log_form ? log_softmax_rows<T> : softmax_rows<T>)(x + a * n, y + a * n, b - a, n);
+        write_rows(a, b, n, y, large && x != y, [&](int64_t row, int64_t count, T* to) {
+          (log_form ? log_softmax_rows<T> : softmax_rows<T>)(x + row * n, to, count, n);
+        });
         return;
       }
       for (int64_t i = a; i < b; ++i) {
@@ -88,6 +92,7 @@ template <class T> std::unique_ptr<Kernel> make_cross_entropy(const Step& step) 
 /// In: g [], x [N, C], target [N], ln Σ exp x [N]. Out: (softmax(x) − one_hot(target)) · g/N, in one pass over x.
 template <class T> std::unique_ptr<Kernel> make_cross_entropy_grad(const Step& step) {
   const int64_t rows = step.in[1].shape[0], n = step.in[1].shape[1];
+  const bool large = past_caches(step.in, step.out);
   return make_kernel([=](const void* const* in, void* const* out) {
     const T *x = static_cast<const T*>(in[1]), *log_sum = static_cast<const T*>(in[3]);
     const auto* target = static_cast<const int64_t*>(in[2]);
@@ -95,8 +100,10 @@ template <class T> std::unique_ptr<Kernel> make_cross_entropy_grad(const Step& s
     check_targets("cross_entropy_grad", target, rows, n);
     const T scale = *static_cast<const T*>(in[0]) / static_cast<T>(rows);
     parallel_chunks(rows, grain(n), [&](int64_t a, int64_t b) {
-      scaled_softmax_rows(x + a * n, log_sum + a, scale, dx + a * n, b - a, n);
-      for (int64_t i = a; i < b; ++i) dx[i * n + target[i]] -= scale;
+      write_rows(a, b, n, dx, large && x != dx, [&](int64_t row, int64_t count, T* to) {
+        scaled_softmax_rows(x + row * n, log_sum + row, scale, to, count, n);
+        for (int64_t i = 0; i < count; ++i) to[i * n + target[row + i]] -= scale;
+      });
     });
   });
 }

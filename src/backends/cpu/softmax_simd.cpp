@@ -29,11 +29,11 @@ template <class T> T largest(const T* x, int64_t n) {
 }
 
 /// Σ exp(x − shift) of a row; the terms are stored where y is given. The next row is asked for meanwhile: memory would wait for the units,
-/// then they for it.
-template <class T> double exponentials(const T* x, T shift, T* y, int64_t n) {
+/// then they for it. It comes into L2 only where L1 has a row of results to hold, too.
+template <class T, bool kHasResults> double exponentials(const T* x, T shift, T* y, int64_t n) {
   const RowVec<T> s(static_cast<double>(shift));
   return sum_row<T>(n, [&](int64_t i, int64_t left) HWY_ATTR {
-    hwy::Prefetch(x + n + i);
+    __builtin_prefetch(x + n + i, 0, kHasResults ? 2 : 3);
     const auto e = exp_of_nonpositive(load_row(x + i, left, -std::numeric_limits<T>::infinity()) - s);
     if (y) store_row(e, y + i, left);
     return e;
@@ -42,7 +42,7 @@ template <class T> double exponentials(const T* x, T shift, T* y, int64_t n) {
 
 template <class T> void probabilities(const T* x, T* y, int64_t rows, int64_t n) {
   for (int64_t row = 0; row < rows; ++row, x += n, y += n) {
-    const RowVec<T> scale(static_cast<double>(static_cast<T>(1 / exponentials(x, largest(x, n), y, n))));
+    const RowVec<T> scale(static_cast<double>(static_cast<T>(1 / exponentials<T, true>(x, largest(x, n), y, n))));
     along_row<T>(n, [&](int64_t i, int64_t left) HWY_ATTR {
       __builtin_prefetch(y + n + i, 1);  // where the next row's exponentials go: nothing else asks memory for anything here
       store_row(load_row(y + i, left, T(0)) * scale, y + i, left);
@@ -53,7 +53,7 @@ template <class T> void probabilities(const T* x, T* y, int64_t rows, int64_t n)
 template <class T> void log_probabilities(const T* x, T* y, int64_t rows, int64_t n) {
   for (int64_t row = 0; row < rows; ++row, x += n, y += n) {
     const T top = largest(x, n);
-    const RowVec<T> m(static_cast<double>(top)), log_total(std::log(exponentials<T>(x, top, nullptr, n)));
+    const RowVec<T> m(static_cast<double>(top)), log_total(std::log(exponentials<T, true>(x, top, nullptr, n)));
     along_row<T>(n, [&](int64_t i, int64_t left) HWY_ATTR { store_row(load_row(x + i, left, T(0)) - m - log_total, y + i, left); });
   }
 }
@@ -61,7 +61,7 @@ template <class T> void log_probabilities(const T* x, T* y, int64_t rows, int64_
 template <class T> void log_sums(const T* x, T* y, int64_t rows, int64_t n) {
   for (int64_t row = 0; row < rows; ++row, x += n) {
     const T top = largest(x, n);
-    y[row] = static_cast<T>(static_cast<double>(top) + std::log(exponentials<T>(x, top, nullptr, n)));
+    y[row] = static_cast<T>(static_cast<double>(top) + std::log(exponentials<T, false>(x, top, nullptr, n)));
   }
 }
 

@@ -4,13 +4,21 @@
 #include <limits>
 #include <new>
 
+#include "backends/cpu/past_caches.h"
+
 namespace suanli::cpu {
 
 /// Finds in which stage each instruction runs, and what has to outlast it.
 class StagedRunner::Compiler {
  public:
   Compiler(StagedRunner& to, const Expr& expr, const std::vector<ValueDesc>& in, const std::vector<ValueDesc>& out)
-      : to_(to), e_(expr), in_(in), out_(out), rows_(rows_of(expr.space, expr.row)), places_(expr.code.size()) {
+      : to_(to),
+        e_(expr),
+        in_(in),
+        out_(out),
+        rows_(rows_of(expr.space, expr.row)),
+        past_caches_(past_caches(in, out)),
+        places_(expr.code.size()) {
     order();
     find_homes();
     size_t last = 0;
@@ -68,6 +76,14 @@ class StagedRunner::Compiler {
     return !code(value).reduces() && of_rows(code(value)) == of_rows(code(reader)) && place(value).stage == place(reader).stage;
   }
 
+  /// Whether another stage reads it from where it lies.
+  bool read_later(size_t value) {
+    for (size_t k = 0; k < e_.code.size(); ++k)
+      for (size_t o = 0; o < e_.code[k].operands; ++o)
+        if (e_.code[k].operand[o] == value && !together(value, k + in_.size())) return true;
+    return false;
+  }
+
   /// A value may be several results; it is read from the last of them.
   std::vector<Home> homes_of(size_t value) {
     std::vector<Home> homes;
@@ -105,7 +121,7 @@ class StagedRunner::Compiler {
     auto local = [&](size_t value) { return static_cast<uint8_t>(std::find(computed.begin(), computed.end(), value) - computed.begin()); };
     std::vector<TileInstruction> tile_code;
     std::vector<DType> out;
-    std::vector<uint8_t> results, kept;
+    std::vector<uint8_t> results, kept, streamed;
     for (size_t m : members) {
       const Instruction& i = code(m);
       const std::vector<Home> homes = homes_of(m);
@@ -127,9 +143,12 @@ class StagedRunner::Compiler {
         if (operand != TileInstruction::kUnused) operand = local(operand);
       tile_code.push_back(t);
       computed.push_back(m);
-      for (const Home& home : homes) results.push_back(local(m)), out.push_back(i.type), stage.out.push_back(home);
+      for (const Home& home : homes) {
+        results.push_back(local(m)), out.push_back(i.type), stage.out.push_back(home);
+        streamed.push_back(past_caches_ && !per_row && home.kind == Home::output && !read_later(m));
+      }
     }
-    stage.tiles = std::make_unique<TileRunner>(tile_code, in, out, results, kept, per_row ? rows_ : e_.space, changing);
+    stage.tiles = std::make_unique<TileRunner>(tile_code, in, out, results, kept, per_row ? rows_ : e_.space, changing, streamed);
     if (!per_row) to_.work_ += stage.tiles->work() + static_cast<int64_t>(kept.size());
     to_.stages_.push_back(std::move(stage));
   }
@@ -138,6 +157,7 @@ class StagedRunner::Compiler {
   const Expr& e_;
   const std::vector<ValueDesc>&in_, &out_;
   const Shape rows_;
+  const bool past_caches_;
   std::vector<Place> places_;
 };
 

@@ -4,6 +4,7 @@
 #include <cstring>
 
 #include "backends/cpu/iteration.h"
+#include "backends/cpu/past_caches.h"
 #include "backends/cpu/reduction_tiles.h"
 
 namespace suanli::cpu {
@@ -22,8 +23,9 @@ void repeat(std::byte* to, int64_t done, int64_t n, int64_t width) {
 
 TileRunner::TileRunner(const std::vector<TileInstruction>& code, const std::vector<ValueDesc>& in, const std::vector<DType>& out,
                        const std::vector<uint8_t>& results, const std::vector<uint8_t>& kept, const Shape& space,
-                       const std::vector<uint8_t>& changing)
-    : program_(lower(code, in, results, kept)), given_(in.size()), total_(space.numel()) {
+                       const std::vector<uint8_t>& changing, const std::vector<uint8_t>& streamed)
+    : program_(lower(code, in, results, kept)), streamed_(streamed), given_(in.size()), total_(space.numel()) {
+  streamed_.resize(out.size());
   std::vector<std::array<int64_t, 8>> strides;
   for (const ValueDesc& v : in) strides.push_back(broadcast_strides(v.shape, space));
   sizes_ = collapse(space, strides);
@@ -34,7 +36,7 @@ TileRunner::TileRunner(const std::vector<TileInstruction>& code, const std::vect
     for (const TileProgram::Load& load : program_.loads)
       inputs_.push_back(prepare(load, in[load.source], strides[load.source], !changing.empty() && changing[load.source]));
     slots_at_ = scratch_;
-    scratch_ += program_.slots * tile_ * program_.width;
+    scratch_ += (program_.slots + std::count(streamed_.begin(), streamed_.end(), 1)) * tile_ * program_.width;
     if (scratch_ <= (tile_ > kLeastTile ? kCacheBytes : kScratchBytes)) break;
   }
 }
@@ -137,8 +139,17 @@ TileRunner::Run::Run(const TileRunner& runner, const void* const* in, void* cons
                      std::byte* for_slots)
     : runner_(runner), in_(in), out_(out), inputs_(for_inputs) {
   const TileProgram& program = runner.program_;
-  for (size_t r = 0; r < program.registers.size(); ++r)
-    computed_[r] = program.registers[r].slot < 0 ? nullptr : for_slots + program.registers[r].slot * runner.tile_ * program.width;
+  int64_t streamed = program.slots;
+  for (size_t r = 0; r < program.registers.size(); ++r) {
+    const auto [output, slot] = program.registers[r];
+    int64_t at = slot;
+    if (output >= 0 && runner.streamed_[static_cast<size_t>(output)]) {
+      at = streamed++;
+      // A result over its input: the line has been read already.
+      if (std::find(in, in + runner.given_, out[output]) != in + runner.given_) at = -1;
+    }
+    computed_[r] = at < 0 ? nullptr : for_slots + at * runner.tile_ * program.width;
+  }
   longest = std::min(longest, runner.tile_);
   for (size_t k = 0; k < runner.inputs_.size(); ++k) {  // registers that are the same in every tile
     const Input& input = runner.inputs_[k];
@@ -155,6 +166,7 @@ void TileRunner::run(const void* const* in, void* const* out, int64_t begin, int
   alignas(64) std::byte scratch[kScratchBytes];
   Run run(*this, in, out, end - begin, scratch, scratch + slots_at_);
   for (int64_t at = begin; at < end; at += tile_) run.compute(at, std::min(tile_, end - at));
+  finish_past_caches();
 }
 
 void TileRunner::Run::compute(int64_t at, int64_t n) {
@@ -167,10 +179,12 @@ void TileRunner::Run::compute(int64_t at, int64_t n) {
     const void* operands[5];
     for (size_t k = 0; k < 5; ++k) operands[k] = op.operand[k] == TileProgram::kNone ? nullptr : registers_[op.operand[k]];
     const int output = program.registers[op.to].output;
-    std::byte* to =
-        output < 0 ? computed_[op.to] : static_cast<std::byte*>(out_[output]) + at * runner_.out_itemsize_[static_cast<size_t>(output)];
+    const int64_t itemsize = output < 0 ? 0 : runner_.out_itemsize_[static_cast<size_t>(output)];
+    std::byte* const result = output < 0 ? nullptr : static_cast<std::byte*>(out_[output]) + at * itemsize;
+    std::byte* const to = computed_[op.to] ? computed_[op.to] : result;
     if (op.fn) op.fn(operands, to, static_cast<size_t>(n));
     else op.convert(operands[0], to, static_cast<size_t>(n));
+    if (result && to != result) copy_past_caches(to, result, n * itemsize);
     registers_[op.to] = to;
   }
 }

@@ -11,10 +11,11 @@ namespace suanli::cpu {
 class TileRunner {
  public:
   /// Values have the shape `space`, or broadcast to it. `results` are stored, one per dtype of `out`; `kept` can be read after each tile.
-  /// `changing`: per input, whether its memory changes while a Run lives; empty: none does.
+  /// `changing`: per input, whether its memory changes while a Run lives; empty: none does. `streamed`: per result, whether it goes past the
+  /// caches; empty: none does. Who runs it then calls finish_past_caches().
   TileRunner(const std::vector<TileInstruction>& code, const std::vector<ValueDesc>& in, const std::vector<DType>& out,
              const std::vector<uint8_t>& results, const std::vector<uint8_t>& kept, const Shape& space,
-             const std::vector<uint8_t>& changing = {});
+             const std::vector<uint8_t>& changing = {}, const std::vector<uint8_t>& streamed = {});
 
   /// Elements of the space, and those that are computed at once; a power of two, kLeastTile at least.
   int64_t total() const { return total_; }
@@ -47,7 +48,7 @@ class TileRunner {
     const void* const* in_;
     void* const* out_;
     std::byte* inputs_;
-    std::byte* computed_[TileProgram::kMaxRegisters];
+    std::byte* computed_[TileProgram::kMaxRegisters];  // null: where the result lies
     const void* registers_[TileProgram::kMaxRegisters];
     int64_t filled_[TileProgram::kMaxRegisters];  // per input: what its scratch holds, see gathered()
   };
@@ -85,6 +86,7 @@ class TileRunner {
   std::vector<Input> inputs_;
   std::vector<int64_t> sizes_;  // of the space, axes merged; at least one
   std::vector<int64_t> out_itemsize_;
+  std::vector<uint8_t> streamed_;
   size_t given_;
   int64_t total_, tile_ = 0, scratch_ = 0, slots_at_ = 0;
 };
