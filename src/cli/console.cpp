@@ -34,21 +34,41 @@ std::string blocks(double share, int cells) {
 /// A line on the terminal that the next one, or close(), writes over.
 void draw_bar(const std::string& head, double share, const std::string& tail) {
   const int cells = std::clamp(static_cast<int>(terminal_width()) - static_cast<int>(head.size() + tail.size()) - 4, 5, 40);
-  std::fputs(fmt::format("\r{}|{}| {}\033[K", head, blocks(share, cells), tail).c_str(), stderr);
+  std::fputs(fmt::format("\r{}|{}| {}\033[K", harmless(head), blocks(share, cells), tail).c_str(), stderr);
 }
+
+constexpr const char *kBold = "\033[1m", *kPlain = "\033[0m";
 
 std::string number(double v) { return std::isnan(v) ? "-" : fmt::format("{:.4f}", v); }
 
 }  // namespace
 
-void print_result(const std::string& text) {
+std::string harmless(const std::string& text) {
+  std::string out;
+  for (size_t i = 0; i < text.size(); ++i) {
+    const auto byte = static_cast<unsigned char>(text[i]);
+    const auto next = i + 1 < text.size() ? static_cast<unsigned char>(text[i + 1]) : 0;
+    const bool second_set = byte == 0xC2 && next >= 0x80 && next <= 0x9F;  // U+0080 … U+009F
+    const char* kept = nullptr;
+    for (const char* ours : {kBold, kPlain})
+      if (text.compare(i, std::strlen(ours), ours) == 0) kept = ours;
+    if (kept) out += kept, i += std::strlen(kept) - 1;
+    else if (second_set) out += fmt::format("\\x{:02x}", next), ++i;
+    else if ((byte < 0x20 && byte != '\n' && byte != '\t') || byte == 0x7F) out += fmt::format("\\x{:02x}", byte);
+    else out += text[i];
+  }
+  return out;
+}
+
+void print_result(const std::string& result) {
+  const std::string& text = is_terminal(STDOUT_FILENO) ? harmless(result) : result;
   errno = 0;
   if (std::fwrite(text.data(), 1, text.size(), stdout) != text.size() || std::fflush(stdout) != 0)
     throw Error(fmt::format("the result cannot be written to standard output: {}", std::strerror(errno)));
 }
 
 void print_note(const std::string& line) {
-  std::string text = line + "\n";
+  const std::string text = harmless(line) + "\n";
   std::fwrite(text.data(), 1, text.size(), stderr);
 }
 
@@ -67,7 +87,7 @@ int terminal_width() {
 
 std::string emphasised(const std::string& text) {
   const char* no_color = std::getenv("NO_COLOR");
-  return is_terminal(STDERR_FILENO) && !(no_color && *no_color) ? "\033[1m" + text + "\033[0m" : text;
+  return is_terminal(STDERR_FILENO) && !(no_color && *no_color) ? kBold + text + kPlain : text;
 }
 
 std::string percent(double fraction) { return std::isnan(fraction) ? "-" : fmt::format("{:.2f}%", 100 * fraction); }

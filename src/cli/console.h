@@ -7,10 +7,13 @@
 
 namespace suanli::cli {
 
-/// The result. Throws Error if stdout cannot take it (a closed pipe, a full disk).
+/// The result, on a terminal as harmless(). Throws Error if stdout cannot take it (a closed pipe, a full disk).
 void print_result(const std::string& text);
-/// A line on stderr; a reader that went away does not end a training run.
+/// A line on stderr, harmless(); a reader that went away does not end a training run.
 void print_note(const std::string& line);
+/// `text` with control characters as "\x1b": names of files and classes come from anywhere, and a terminal would obey them. Newlines,
+/// tabs and what emphasised() adds stay.
+std::string harmless(const std::string& text);
 
 bool is_terminal(int fd);
 /// Columns of the terminal; 80 where there is none.

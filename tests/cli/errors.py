@@ -76,6 +76,12 @@ def test_invalid_input():
     ok("train", TINY, *FAST, "--epochs", 1, "--out", "empty", "--quiet")   # an empty folder is taken
 
 
+def test_names_that_a_terminal_would_obey():
+    name = "a\x1b]0;owned\x07\x9bx.png"
+    text = fails(3, "a\\x1b]0;owned\\x07\\x9bx.png", args=["train", name]).stderr
+    check(not set(text) & set("\x1b\x07\x9b"), f"control characters reach the terminal: {text!r}")
+
+
 def test_recipes():
     cases = [
         (3, ["schedule 'cosin' is not known", "did you mean 'cosine'?"], ["--schedule", "cosin"]),
