@@ -110,6 +110,27 @@ TEST(Picture, ReadsWebp) {
   EXPECT_EQ(read_picture(folder / "named.jpg", {.channels = 3}).shape(), (Shape{3, 19, 33}));
 }
 
+TEST(Picture, TheFirstOfAnAnimation) {
+  const Picture first = slope(10, 14, 3);
+  const std::string file = animated_webp_file(first, 2);
+  const Picture canvas = decode_picture("p", file);
+  ASSERT_EQ(canvas.height, 14);
+  ASSERT_EQ(canvas.width, 18);
+  for (int64_t y = 0; y < first.height; ++y)
+    for (int64_t x = 0; x < first.width; ++x)
+      for (int64_t c = 0; c < 3; ++c)
+        EXPECT_EQ(canvas.pixels[static_cast<size_t>(((y + 2) * canvas.width + x + 2) * canvas.channels + c)],
+                  first.pixels[static_cast<size_t>((y * first.width + x) * 3 + c)]);
+  for (size_t end = 13; end < file.size(); end += 7) {
+    try {
+      decode_picture("p", file.substr(0, end));
+    } catch (const InputError& e) {
+      continue;  // the first picture may be whole
+    }
+    EXPECT_GT(end, file.size() / 2);
+  }
+}
+
 TEST(Picture, ChannelsAsAsked) {
   TemporaryFolder folder;
   write_bytes(folder / "grey.jpg", jpeg_file(slope(16, 16, 1)));

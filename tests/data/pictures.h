@@ -74,6 +74,24 @@ inline std::string webp_file(const Picture& p) {
   return file;
 }
 
+/// An animation of one picture on a canvas that is wider and higher by 2 · offset, which lies `offset` (even) pixels from the left and the
+/// top, as the WebP container specification lays it out.
+inline std::string animated_webp_file(const Picture& p, int64_t offset) {
+  auto number = [](int64_t v, int bytes) {
+    std::string s;
+    for (int i = 0; i < bytes; ++i) s += static_cast<char>(v >> (8 * i));
+    return s;
+  };
+  auto chunk = [&](const char* name, const std::string& body) { return name + number(static_cast<int64_t>(body.size()), 4) + body; };
+  const std::string still = webp_file(p).substr(12);  // its only chunk
+  const std::string frame =
+      number(offset / 2, 3) + number(offset / 2, 3) + number(p.width - 1, 3) + number(p.height - 1, 3) + number(100, 3) + number(0, 1);
+  const std::string canvas = number(0x12, 4) + number(p.width + 2 * offset - 1, 3) + number(p.height + 2 * offset - 1, 3);
+  const std::string body =
+      "WEBP" + chunk("VP8X", canvas) + chunk("ANIM", number(0, 6)) + chunk("ANMF", frame + still) + chunk("ANMF", frame + still);
+  return chunk("RIFF", body);
+}
+
 /// An APP1 segment that says how the camera was held, as EXIF 2.3 lays it out.
 inline std::string exif(int orientation, bool little_endian) {
   auto number = [&](uint32_t v, int bytes) {
