@@ -4,7 +4,7 @@
 
 PHOTOS holds train/ and val/ with one sub-folder per class. Adam 1e-3, batches of 64, random resized crops (at least 0.35 of the area) and
 mirror images, pixels by the channels' mean and deviation over the training pictures. Prints the accuracy on val/ after the last epoch and
-the best of all epochs, for each seed.
+the best of all epochs, and the mean training loss of the last epoch, for each seed.
 """
 import argparse
 import os
@@ -64,16 +64,19 @@ def run(options, seed, train, val, classes, mean, std):
     best = last = 0.0
     for _ in range(options.epochs):
         model.train()
+        total = 0.0
         for at in torch.randperm(len(train)).split(BATCH):
             x = torch.stack([view(train[i][0]) for i in at.tolist()])
             opt.zero_grad()
-            F.cross_entropy(model(x), y[at]).backward()
+            loss = F.cross_entropy(model(x), y[at])
+            loss.backward()
             opt.step()
+            total += loss.item() * len(at)
         model.eval()
         with torch.no_grad():
             last = (model(vx).argmax(1) == vy).float().mean().item()
         best = max(best, last)
-    return last, best
+    return last, best, total / len(train)
 
 
 def main():
@@ -89,9 +92,9 @@ def main():
     results = []
     for seed in range(o.seeds):
         begin = time.perf_counter()
-        last, best = run(o, seed, train, val, len(set(y for _, y in train)), mean, std)
+        last, best, loss = run(o, seed, train, val, len(set(y for _, y in train)), mean, std)
         results.append((last, best))
-        print(f"pytorch {torch.__version__} {o.model} seed {seed}: last {last:.4f}, best {best:.4f}, {time.perf_counter() - begin:.0f} s", flush=True)
+        print(f"pytorch {torch.__version__} {o.model} seed {seed}: last {last:.4f}, best {best:.4f}, training loss {loss:.4f}, {time.perf_counter() - begin:.0f} s", flush=True)
     print(f"mean of {o.seeds}: last {statistics.mean(r[0] for r in results):.4f}, best {statistics.mean(r[1] for r in results):.4f}")
 
 

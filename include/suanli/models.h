@@ -25,7 +25,8 @@ struct Recipe {
   const char* optimizer;  ///< "adam" or "sgd"
   double lr, momentum;  ///< momentum is sgd's
   int64_t batch_size, epochs;
-  bool normalize;  ///< Inputs are shifted and scaled to mean 0 and deviation 1 of the training data; else they stay in [0, 1].
+  bool
+      normalize;  ///< Inputs are shifted and scaled to mean 0 and deviation 1 of the training data; else they stay in [0, 1], but for photographs.
   const char* schedule = "constant";  ///< Of the learning rate, optim::schedule_from_name().
   double warmup = -1, lr_start = -1, lr_end = -1;  ///< Of the schedule; -1: as usual for it.
   double weight_decay = 0, label_smoothing = 0;

@@ -41,6 +41,10 @@ std::vector<std::pair<std::string, double>> named_numbers_from(const std::string
 /// `notes`.
 void fit_to_data(TrainConfig& config, bool own_model, const data::Dataset& train, std::vector<std::string>& notes);
 
+/// Whether inputs are shifted and scaled to mean 0 and deviation 1 of the training data where the user gave no numbers. Null: a model of the
+/// user's own.
+bool normalizes(const data::Info& info, const models::Recipe* recipe);
+
 /// The resolved configuration as a commented TOML file.
 SUANLI_API std::string to_toml(const TrainConfig& config);
 /// Throws InputError naming file, line and key. Keys that are missing keep their defaults; unknown ones are an error.

@@ -45,6 +45,10 @@ const char* augment_for(const data::Info& info, const char* of_small_photographs
 
 }  // namespace
 
+bool normalizes(const data::Info& info, const models::Recipe* recipe) {
+  return info.any_range || (recipe && (recipe->normalize || photographs(info)));
+}
+
 void fit_to_data(TrainConfig& config, bool own_model, const data::Dataset& train, std::vector<std::string>& notes) {
   const data::Info& info = train.info();
   if (config.model.empty()) {

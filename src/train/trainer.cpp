@@ -40,7 +40,7 @@ void Trainer::State::prepare(nn::AnyModule* own, Loss& loss, bool fresh) {
   config.data = with_absolute_path(info.source);
   if (splits.train->size() == 0) throw InputError(str(config.data, ": no training samples are left with val = ", config.val));
   const models::Entry* entry = own_model ? nullptr : &models::entry(config.model);
-  if (config.stddev.empty() && (info.any_range || (entry && entry->recipe.normalize))) config.mean = info.mean, config.stddev = info.stddev;
+  if (config.stddev.empty() && normalizes(info, entry ? &entry->recipe : nullptr)) config.mean = info.mean, config.stddev = info.stddev;
   const Shape& sample = info.input_shape;
   const int64_t channels = sample.rank() == 3 || sample.rank() == 1 ? sample[0] : 1;
   if (const auto given = static_cast<int64_t>(config.stddev.size()); given > 1 && given != channels)
