@@ -37,9 +37,13 @@ std::vector<double> numbers_from(const std::string& key, const std::string& text
 /// "*.bias=2,0.*=0.5" as names and numbers, none of them for "none"; UsageError names `key`.
 std::vector<std::pair<std::string, double>> named_numbers_from(const std::string& key, const std::string& text);
 
-/// Fills what depends on the data where the user said nothing: the model, and epochs where samples are few. What was chosen, and why, joins
-/// `notes`.
-void fit_to_data(TrainConfig& config, bool own_model, const data::Dataset& train, std::vector<std::string>& notes);
+/// Fills what depends on the data where the user said nothing: the model, and batches and epochs where samples are few. What was chosen, and
+/// why, joins `notes`. `batch_open`: the batch size is chosen later.
+void fit_to_data(TrainConfig& config, bool own_model, bool batch_open, const data::Dataset& train, std::vector<std::string>& notes);
+
+/// Makes the learning rate, a recipe's for batches of another size, one for the batches that are taken: in proportion for plain descent (Goyal
+/// et al., Accurate, large minibatch SGD, 2017), with the root for Adam. Says so.
+std::string scale_lr(TrainConfig& config, int64_t recipe_batch);
 
 /// Whether inputs are shifted and scaled to mean 0 and deviation 1 of the training data where the user gave no numbers. Null: a model of the
 /// user's own.

@@ -1,5 +1,6 @@
 // What a run does where the user said nothing and the data have to decide.
 #include <algorithm>
+#include <cmath>
 
 #include "base/text.h"
 #include "train/config.h"
@@ -21,7 +22,7 @@ Choice model_for(const data::Info& info) {
   if (info.kind == "fashion-mnist") return {"cnn_bn", "clothes need more than digits do: 3 convolutions with batch normalisation"};
   if (info.kind == "cifar10" || info.kind == "cifar100")
     return {"airbench", "made for these pictures, the most accuracy for the time; --model cnn_b takes seconds and gets less far"};
-  return {"cnn_b", "a small convolutional network, quick on a CPU; --model resnet18 is larger and slower"};
+  return {"cnn_b", "a small convolutional network, quick on a CPU; --model airbench is slower and gets further"};
 }
 
 /// Epochs so that few samples are seen often enough; 0: as many as the model's recipe has, which is made for tens of thousands.
@@ -31,6 +32,14 @@ int64_t epochs_for(const data::Info& info, int64_t samples, int64_t batch_size, 
   constexpr int64_t kMost = 60;
   const int64_t steps = table ? 6000 : 600, per_epoch = (samples + batch_size - 1) / batch_size;
   return std::max(recipe, std::min(kMost, (steps + per_epoch - 1) / per_epoch));
+}
+
+/// Smaller than the recipe's, which is made for tens of thousands of samples, where one would be most of an epoch.
+int64_t batch_for(int64_t samples, int64_t recipe) {
+  constexpr int64_t kLeastSteps = 4, kLeastBatch = 16;
+  int64_t batch = recipe;
+  while (batch > kLeastBatch && samples < kLeastSteps * batch) batch /= 2;
+  return batch;
 }
 
 bool small_photographs(const data::Info& info) { return info.kind == "cifar10" || info.kind == "cifar100"; }
@@ -45,11 +54,19 @@ const char* augment_for(const data::Info& info, const char* of_small_photographs
 
 }  // namespace
 
+std::string scale_lr(TrainConfig& config, int64_t recipe_batch) {
+  const double ratio = static_cast<double>(config.batch_size) / static_cast<double>(recipe_batch);
+  const bool adaptive = config.optimizer.starts_with("adam");
+  config.lr *= adaptive ? std::sqrt(ratio) : ratio;
+  return str("lr ", config.lr, ": the recipe's for batches of ", recipe_batch, ", scaled with ",
+             adaptive ? "the root of the batch" : "the batch");
+}
+
 bool normalizes(const data::Info& info, const models::Recipe* recipe) {
   return info.any_range || (recipe && (recipe->normalize || photographs(info)));
 }
 
-void fit_to_data(TrainConfig& config, bool own_model, const data::Dataset& train, std::vector<std::string>& notes) {
+void fit_to_data(TrainConfig& config, bool own_model, bool batch_open, const data::Dataset& train, std::vector<std::string>& notes) {
   const data::Info& info = train.info();
   if (config.model.empty()) {
     const Choice choice = model_for(info);
@@ -60,8 +77,14 @@ void fit_to_data(TrainConfig& config, bool own_model, const data::Dataset& train
   if (config.augment.empty()) config.augment = augment_for(info, of_model ? of_model->augment : nullptr);
   if (config.tta.empty()) config.tta = of_model && photographs(info) && info.task == data::Task::classification ? of_model->tta : "none";
   if (info.task == data::Task::regression && config.label_smoothing == -1) config.label_smoothing = 0;  // a recipe's is meant for classes
-  if (!of_model || config.epochs > 0) return;
+  if (!of_model) return;
   const models::Recipe& recipe = *of_model;
+  if (info.kind == "folder" && config.batch_size == 0 && !batch_open) {
+    config.batch_size = batch_for(train.size(), recipe.batch_size);
+    if (config.batch_size < recipe.batch_size)
+      notes.push_back(str("batches of ", config.batch_size, ", since ", train.size(), " samples are few"));
+  }
+  if (config.epochs > 0) return;
   config.epochs = epochs_for(info, train.size(), config.batch_size > 0 ? config.batch_size : recipe.batch_size, recipe.epochs);
   if (config.epochs > recipe.epochs) notes.push_back(str(config.epochs, " epochs, since ", train.size(), " samples are few"));
 }

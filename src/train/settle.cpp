@@ -6,6 +6,7 @@
 #include "base/proc.h"
 #include "base/text.h"
 #include "suanli/plan.h"
+#include "train/config.h"
 #include "train/trainer_state.h"
 
 namespace suanli {
@@ -84,12 +85,7 @@ void TrainingLoop::settle_batch() {
     }
   c.batch_size = best.batch;
   s_.note(str("batch ", best.batch, ": within a tenth of the fastest, in ", human_bytes(best.peak), " (samples: ", tried, ")"));
-  if (s_.lr_open && best.batch != recipe) {
-    const double ratio = static_cast<double>(best.batch) / static_cast<double>(recipe);
-    const bool adaptive = c.optimizer.starts_with("adam");
-    c.lr *= adaptive ? std::sqrt(ratio) : ratio;
-    s_.note(str("lr ", c.lr, ": the recipe's for batches of ", recipe, ", scaled with ", adaptive ? "the root of the batch" : "the batch"));
-  }
+  if (s_.lr_open && best.batch != recipe) s_.note(scale_lr(c, recipe));
   s_.make_optimizer();  // with that learning rate
 }
 

@@ -35,11 +35,14 @@ void Trainer::State::prepare(nn::AnyModule* own, Loss& loss, bool fresh) {
   }
   splits = data::open(config.data, {.seed = static_cast<uint64_t>(config.seed), .val_fraction = config.val});
   const data::Info& info = splits.train->info();
-  fit_to_data(config, own_model, *splits.train, splits.notes);
+  const bool batch_given = batch_open || config.batch_size > 0;
+  fit_to_data(config, own_model, batch_open, *splits.train, splits.notes);
   resolve(config, own_model);
   config.data = with_absolute_path(info.source);
   if (splits.train->size() == 0) throw InputError(str(config.data, ": no training samples are left with val = ", config.val));
   const models::Entry* entry = own_model ? nullptr : &models::entry(config.model);
+  if (entry && lr_open && !batch_given && config.batch_size != entry->recipe.batch_size)
+    splits.notes.push_back(scale_lr(config, entry->recipe.batch_size));
   if (config.stddev.empty() && normalizes(info, entry ? &entry->recipe : nullptr)) config.mean = info.mean, config.stddev = info.stddev;
   const Shape& sample = info.input_shape;
   const int64_t channels = sample.rank() == 3 || sample.rank() == 1 ? sample[0] : 1;

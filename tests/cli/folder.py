@@ -62,6 +62,20 @@ def state_classes(folder):
     return json.load(open(f"{folder}/checkpoints/state.json"))["data"]["class_names"]
 
 
+def test_few_pictures_come_in_smaller_batches():
+    pictures("few", each=40)   # 72 to train
+    done = run("train", "few", "--model", "resnet18", "--dry-run")
+    same(done.returncode, 0, done.stderr)
+    for part in ("batches of 16, since 72 samples are few", "lr 0.00625: the recipe's for batches of 128, scaled with the batch"):
+        check(part in done.stderr, f"{part!r} is not in {done.stderr}")
+    done = run("train", "few", "--dry-run", "--lr", 0.01)
+    check("batches of 16, since" in done.stderr and "lr 0.01," in done.stderr, done.stderr)
+    for given in (["--batch-size", 64], ["--batch-size", "auto"]):
+        done = run("train", "few", "--dry-run", *given)
+        same(done.returncode, 0, done.stderr)
+        check("samples are few" not in done.stderr.replace("60 epochs, since 72 samples are few", ""), done.stderr)
+
+
 def test_loader_threads_change_nothing():
     pictures("same")
     runs = [ok_json("train", "same", *FAST, "--loader-threads", n, "--out", f"same{n}") for n in (0, 1, 3)]
