@@ -292,12 +292,15 @@ def main():
     p.add_argument("--threads", type=int, default=2)
     p.add_argument("--programs", type=pathlib.Path, default=PROGRAMS, metavar="FOLDER", help="where bench_step, bench_kernel and bench_roof are")
     p.add_argument("--json", type=pathlib.Path, metavar="FILE", help="keeps all raw values; cases that are in it already and not measured now stay")
+    p.add_argument("--usual-malloc", action="store_true", help="leaves out PyTorch with an allocator that keeps its memory, which nobody has by default")
     p.add_argument("--lock", metavar="FILE", help="is held (flock) while measuring, with pauses")
     options = p.parse_args()
     prefixes = tuple(options.only) or ("",)
     options.only = lambda name: name.startswith(prefixes)
     if options.quick:
         options.repetitions = 5
+    if options.usual_malloc:
+        del ENVIRONMENTS[" malloc keeps"]
     results = json.loads(options.json.read_text()) if options.json and options.json.exists() else {}
     turn, failed = Turn(options.lock), []
     with tempfile.TemporaryDirectory() as folder, running([Worker("roof", [options.programs / "bench_roof"])]) as (roof,):
