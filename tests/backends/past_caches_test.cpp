@@ -13,6 +13,7 @@ namespace {
 std::vector<std::vector<double>> computed(int64_t cache, const std::function<std::vector<Tensor>()>& record) {
   const int64_t before = std::exchange(last_cache(), cache);
   clear_plan_cache();
+  release_freed_memory();  // or what an earlier run left there would do
   std::vector<std::vector<double>> values;
   for (const Tensor& t : record()) values.push_back(cast(t, f64).to_vector<double>());
   last_cache() = before;

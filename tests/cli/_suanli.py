@@ -77,11 +77,12 @@ def state(run_folder):
 
 
 def write_png(path, rows):
-    """A grey 8-bit PNG of a list of rows of bytes."""
+    """An 8-bit PNG of a list of rows of bytes, or of (red, green, blue)."""
     def chunk(kind, data):
         return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
-    raw = b"".join(b"\0" + bytes(r) for r in rows)
-    head = struct.pack(">IIBBBBB", len(rows[0]), len(rows), 8, 0, 0, 0, 0)
+    colour = isinstance(rows[0][0], tuple)
+    raw = b"".join(b"\0" + (b"".join(map(bytes, r)) if colour else bytes(r)) for r in rows)
+    head = struct.pack(">IIBBBBB", len(rows[0]), len(rows), 8, 2 if colour else 0, 0, 0, 0)
     pathlib.Path(path).write_bytes(b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", head) + chunk(b"IDAT", zlib.compress(raw)) + chunk(b"IEND", b""))
 
 

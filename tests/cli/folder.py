@@ -5,6 +5,7 @@ import os
 import pathlib
 import random
 import shutil
+import tomllib
 
 from _suanli import check, fails, main, ok, ok_json, run, same, write_png
 
@@ -74,6 +75,20 @@ def test_few_pictures_come_in_smaller_batches():
         done = run("train", "few", "--dry-run", *given)
         same(done.returncode, 0, done.stderr)
         check("samples are few" not in done.stderr.replace("60 epochs, since 72 samples are few", ""), done.stderr)
+
+
+def test_photographs_are_normalised():
+    pictures("grey_pets")
+    for name in ("cats", "dogs"):
+        pathlib.Path("photos", name).mkdir(parents=True)
+        for i in range(12):
+            write_png(f"photos/{name}/{i}.png", [[(200, 100 + i, 40)] * 12] * 6 + [[(100, 100 + i, 40)] * 12] * 6)
+    for data, numbers in (("photos", 3), ("grey_pets", 0)):   # cnn_b's recipe does not ask for it
+        ok("train", data, "--epochs", 1, "--quiet", "--out", f"{data}_run")
+        config = tomllib.loads(pathlib.Path(f"{data}_run/config.toml").read_text())
+        same((len(config["mean"]), len(config["stddev"])), (numbers, numbers), data)
+    config = tomllib.loads(pathlib.Path("photos_run/config.toml").read_text())
+    check(abs(config["mean"][0] - 150 / 255) < 1e-3 and abs(config["stddev"][0] - 50 / 255) < 1e-3, config["mean"])
 
 
 def test_loader_threads_change_nothing():
