@@ -5,9 +5,8 @@
 #include <mutex>
 #include <string>
 
+#include "backends/instruction_set.h"
 #include "backends/kernel_run.h"
-#include "base/simd_targets.h"
-#include "hwy/highway.h"
 
 namespace suanli::test {
 namespace {
@@ -145,13 +144,6 @@ TEST(Gemm, EqualsTheSum) {
       check_values<double>(s);
     }
 }
-
-/// Own kernels run with one instruction set while it lives.
-class InstructionSet {
- public:
-  explicit InstructionSet(int64_t target) { hwy::SetSupportedTargetsForTest(target); }
-  ~InstructionSet() { hwy::SetSupportedTargetsForTest(0); }
-};
 
 TEST(Gemm, EqualsTheSumWithEveryInstructionSet) {
   PoolThreads two(2);

@@ -10,6 +10,7 @@
 
 #include "backends/cpu/simd_math.h"
 #include "backends/cpu/simd_rows.h"
+#include "backends/cpu/simd_transpose.h"
 
 #ifndef SUANLI_CPU_ATTENTION_LAYOUT
 #define SUANLI_CPU_ATTENTION_LAYOUT
@@ -62,23 +63,32 @@ HWY_INLINE void product_tile(int64_t depth, Factor<T> a, const T* b, int64_t b_r
   }
 }
 
+/// The part of a product that is wanted of some rows: columns from `column` on (a multiple of kPart), summed over depths from … to−1.
+struct Part {
+  int64_t column, from, to;
+};
+/// What neither a band of rows nor a vector crosses.
+constexpr int64_t kPart = 16;
+
 template <int kRows, class T>
-void product_band(int64_t n, int64_t depth, Factor<T> a, const T* b, int64_t b_row, T* c, int64_t c_row, bool add) {
+void product_band(int64_t n, const Part& part, Factor<T> a, const T* b, int64_t b_row, T* c, int64_t c_row, bool add) {
   constexpr int64_t lanes = kRowLanes<T>;
-  int64_t j = 0;
+  const int64_t depth = part.to - part.from;
+  a.data += part.from * a.column, b += part.from * b_row;
+  int64_t j = part.column;
   for (; j + lanes < n; j += 2 * lanes) product_tile<kRows, 2>(depth, a, b + j, b_row, c + j, c_row, add);
   if (j < n) product_tile<kRows, 1>(depth, a, b + j, b_row, c + j, c_row, add);
 }
 
-/// c[m, n] (+)= a · b, computed in whole vectors: b and c have room for n rounded up.
-template <class T>
-void product(int64_t m, int64_t n, int64_t depth, Factor<T> a, const T* b, int64_t b_row, T* c, int64_t c_row, bool add) {
+/// c[m, n] (+)= a · b, computed in whole vectors: b and c have room for n rounded up. part_of(i, rows) says what is wanted of rows i … i+rows−1.
+template <class T, class F>
+HWY_INLINE void product(int64_t m, int64_t n, Factor<T> a, const T* b, int64_t b_row, T* c, int64_t c_row, bool add, F&& part_of) {
   // 16 or 8 registers accumulate, enough for two units with a latency of four.
   constexpr int kRows = hn::MaxLanes(hn::ScalableTag<float>()) == 16 ? 8 : 4;
   int64_t i = 0;
   auto band = [&](auto rows) HWY_ATTR {
     constexpr int r = decltype(rows)::value;
-    product_band<r>(n, depth, Factor<T>{a.data + i * a.row, a.row, a.column}, b, b_row, c + i * c_row, c_row, add);
+    product_band<r>(n, part_of(i, int64_t{r}), Factor<T>{a.data + i * a.row, a.row, a.column}, b, b_row, c + i * c_row, c_row, add);
     i += r;
   };
   while (i + kRows <= m) band(std::integral_constant<int, kRows>());
@@ -95,34 +105,44 @@ template <class T> void pack_rows(const T* from, int64_t row, int64_t rows, int6
     std::fill(to + size, to + padded(size), T(0));
   }
 }
-/// The transpose of packed rows: element k of row i at to[k * kBlock + i], zeros up to a whole block.
-template <class T> void transpose_rows(const T* from, int64_t rows, int64_t size, T* to) {
-  for (int64_t i = 0; i < kBlock; i += 4) {
-    if (i + 4 <= rows) {
-      const T* at = from + i * padded(size);
-      for (int64_t k = 0; k < size; ++k, ++at)
-        for (int64_t r = 0; r < 4; ++r) to[k * kBlock + i + r] = at[r * padded(size)];
-    } else {
-      for (int64_t k = 0; k < size; ++k)
-        for (int64_t r = i; r < i + 4; ++r) to[k * kBlock + r] = r < rows ? from[r * padded(size) + k] : T(0);
-    }
-  }
-}
 template <class T> void unpack_rows(const T* from, int64_t rows, int64_t size, T* to, int64_t row) {
   for (int64_t i = 0; i < rows; ++i) std::copy_n(from + i * padded(size), size, to + i * row);
 }
 
-/// A tile of scores: keys key … key+rows−1 (rows) by queries query … query+columns−1 (lanes).
+/// A tile of scores: keys key … key+rows−1 (rows) by queries query … query+columns−1 (lanes). Where some queries do not see all of its keys,
+/// only what is seen is computed, up to whole vectors.
 struct Tile {
   int64_t key, rows, query, columns;
+  int64_t seen;  // keys that the very first query sees
+
+  /// The first of its queries that sees its key j, as a position in the tile.
+  int64_t first_query(int64_t j) const { return std::clamp<int64_t>(key + j - query - seen + 1, 0, columns); }
+  /// Keys of the tile that its query i sees.
+  int64_t keys_of(int64_t i) const { return std::clamp<int64_t>(query + i + seen - key, 0, rows); }
+  /// Where scores of key j begin to be computed: where those of its band do.
+  int64_t begin(int64_t j) const { return first_query(j / kPart * kPart) / kPart * kPart; }
+
+  /// Rows of keys by columns of queries, summed over the head's size.
+  auto scores(int64_t size) const {
+    return [this, size](int64_t j, int64_t) { return Part{begin(j), 0, size}; };
+  }
+  /// Rows of keys, summed over queries.
+  auto over_queries() const {
+    return [this](int64_t j, int64_t) { return Part{0, first_query(j), columns}; };
+  }
+  /// Rows of queries, summed over keys.
+  auto over_keys() const {
+    return [this](int64_t i, int64_t n) { return Part{0, 0, keys_of(i + n - 1)}; };
+  }
+  /// What was computed of scores, but is hidden.
+  template <class T> void hide(T* scores) const {
+    for (int64_t j = rows; j-- > 0;) {
+      const int64_t n = first_query(j);
+      if (n == 0) return;
+      std::fill_n(scores + j * kBlock, n, -std::numeric_limits<T>::infinity());
+    }
+  }
 };
-/// Calls f for every key with the first query that sees it, as a position in the tile; only tiles on the diagonal hide any.
-template <class F> void hidden_queries(const Tile& t, int64_t seen, F&& f) {
-  const int64_t query = t.query + seen - 1;  // the last key that the first query of the tile sees
-  if (t.key + t.rows - 1 <= query) return;
-  for (int64_t j = 0; j < t.rows; ++j)
-    if (t.key + j > query) f(j, std::min(t.key + j - query, t.columns));
-}
 
 /// Takes places from a workspace, one after the other.
 template <class T> struct Workspace {
@@ -138,23 +158,34 @@ template <class T> struct Workspace {
 constexpr int kVectors = 4;
 template <class T> constexpr int64_t kLanes = kVectors * kRowLanes<T>;
 
-/// Takes `rows` more scores of kLanes queries in: they become exp(score − top), top and total follow, and what was summed before is to be
-/// multiplied by `factor`. A NaN may pass `top` by, not the sum.
-template <class T> void online_softmax(T* scores, int64_t rows, T* top, T* total, T* factor) {
+/// Takes more scores of kLanes queries in, those of t's keys; the queries begin at position i of t. They become exp(score − top), top and
+/// total follow, and what was summed before is to be multiplied by `factor`. A NaN may pass `top` by, not the sum.
+template <class T> void online_softmax(const Tile& t, int64_t i, T* scores, T* top, T* total, T* factor) {
   constexpr hn::ScalableTag<T> d;
   constexpr int64_t lanes = kRowLanes<T>;
   using V = RowVec<T>;
   V m[kVectors] = {V(0.0), V(0.0), V(0.0), V(0.0)}, sum[kVectors] = {V(0.0), V(0.0), V(0.0), V(0.0)};
-  for (int k = 0; k < kVectors; ++k) m[k] = hn::Load(d, top + k * lanes);
-  for (int64_t j = 0; j < rows; ++j)
-    for (int k = 0; k < kVectors; ++k) m[k] = hn::Max(m[k].v, hn::Load(d, scores + j * kBlock + k * lanes));
-  for (int64_t j = 0; j < rows; ++j)
-    for (int k = 0; k < kVectors; ++k) {
-      T* at = scores + j * kBlock + k * lanes;
-      const V p = exp_of_nonpositive(V(hn::Load(d, at)) - m[k]);
-      hn::Store(p.v, d, at);
-      sum[k] = sum[k] + p;
+  // Keys that every query sees come first; of the others the vectors in front are left out.
+  const int64_t all = std::clamp<int64_t>(t.keys_of(i / kPart * kPart), 0, t.rows);
+  auto rows = [&](auto&& f) HWY_ATTR {
+    for (int64_t j = 0; j < all; ++j)
+#pragma GCC unroll 4
+      for (int k = 0; k < kVectors; ++k) f(j, k);
+    for (int64_t j = all; j < t.rows; ++j) {
+      const int64_t begin = t.begin(j) - i;
+#pragma GCC unroll 4
+      for (int k = 0; k < kVectors; ++k)
+        if (k * lanes >= begin) f(j, k);
     }
+  };
+  for (int k = 0; k < kVectors; ++k) m[k] = hn::Load(d, top + k * lanes);
+  rows([&](int64_t j, int k) HWY_ATTR { m[k] = hn::Max(m[k].v, hn::Load(d, scores + j * kBlock + k * lanes)); });
+  rows([&](int64_t j, int k) HWY_ATTR {
+    T* at = scores + j * kBlock + k * lanes;
+    const V p = exp_of_nonpositive(V(hn::Load(d, at)) - m[k]);
+    hn::Store(p.v, d, at);
+    sum[k] = sum[k] + p;
+  });
   for (int k = 0; k < kVectors; ++k) {
     const V f = exp_of_nonpositive(V(hn::Load(d, top + k * lanes)) - m[k]);
     hn::Store(f.v, d, factor + k * lanes);
@@ -181,9 +212,9 @@ void forward(const AttentionHead<T>& h, int64_t first, int64_t last, T* y, int64
     pack_rows(h.v, h.kv_row, needed, size, 1, v);
   }
   for (int64_t block = first; block < last; ++block) {
-    Tile t{0, 0, block * kBlock, std::min(kBlock, h.queries - block * kBlock)};
+    Tile t{0, 0, block * kBlock, std::min(kBlock, h.queries - block * kBlock), h.seen};
     pack_rows(h.q + t.query * h.q_row, h.q_row, t.columns, size, h.scale, q);
-    transpose_rows(q, t.columns, size, q_columns);
+    transpose_rows(q, row, t.columns, kBlock, size, q_columns);
     std::fill_n(top, kBlock, -std::numeric_limits<T>::infinity());
     std::fill_n(total, kBlock, T(0));
     const int64_t tiles = attention_tiles(block, h.queries, h.keys, h.seen), end = (t.columns + kLanes<T> - 1) / kLanes<T> * kLanes<T>;
@@ -192,15 +223,15 @@ void forward(const AttentionHead<T>& h, int64_t first, int64_t last, T* y, int64
       t.rows = std::min(kBlock, h.keys - t.key);
       if (once) pack_rows(h.v + t.key * h.kv_row, h.kv_row, t.rows, size, 1, v);
       const Factor<T> k_tile = once ? Factor<T>{h.k + t.key * h.kv_row, h.kv_row, 1} : Factor<T>{k + t.key * row, row, 1};
-      product(t.rows, end, size, k_tile, q_columns, kBlock, scores, kBlock, false);
-      hidden_queries(t, h.seen, [&](int64_t j, int64_t n) { std::fill_n(scores + j * kBlock, n, -std::numeric_limits<T>::infinity()); });
-      for (int64_t i = 0; i < end; i += kLanes<T>) online_softmax(scores + i, t.rows, top + i, total + i, factor + i);
+      product(t.rows, end, k_tile, q_columns, kBlock, scores, kBlock, false, t.scores(size));
+      t.hide(scores);
+      for (int64_t i = 0; i < end; i += kLanes<T>) online_softmax(t, i, scores + i, top + i, total + i, factor + i);
       if (tile > 0)
         for (int64_t i = 0; i < t.columns; ++i) {
           const V f(static_cast<double>(factor[i]));
           for (int64_t c = 0; c < row; c += lanes) hn::Store((V(hn::Load(d, sum + i * row + c)) * f).v, d, sum + i * row + c);
         }
-      product(t.columns, size, t.rows, Factor<T>{scores, 1, kBlock}, once ? v : v + t.key * row, row, sum, row, tile > 0);
+      product(t.columns, size, Factor<T>{scores, 1, kBlock}, once ? v : v + t.key * row, row, sum, row, tile > 0, t.over_keys());
     }
     for (int64_t i = 0; i < t.columns; ++i) {
       const V f(1 / static_cast<double>(total[i]));
@@ -225,12 +256,12 @@ template <class T> void backward(const AttentionHead<T>& h, const AttentionGradi
   std::fill_n(dk, keys * row, T(0));
   std::fill_n(dv, keys * row, T(0));
   for (int64_t block = 0; block * kBlock < h.queries; ++block) {
-    Tile t{0, 0, block * kBlock, std::min(kBlock, h.queries - block * kBlock)};
+    Tile t{0, 0, block * kBlock, std::min(kBlock, h.queries - block * kBlock), h.seen};
     const T* y = gradient.y + t.query * gradient.y_row;
     pack_rows(h.q + t.query * h.q_row, h.q_row, t.columns, size, h.scale, q);
     pack_rows(gradient.g + t.query * gradient.y_row, gradient.y_row, t.columns, size, 1, g);
-    transpose_rows(q, t.columns, size, q_columns);
-    transpose_rows(g, t.columns, size, g_columns);
+    transpose_rows(q, row, t.columns, kBlock, size, q_columns);
+    transpose_rows(g, row, t.columns, kBlock, size, g_columns);
     for (int64_t i = 0; i < kBlock; ++i) {
       log_sum[i] = i < t.columns ? gradient.log_sum[t.query + i] : T(0);
       along[i] =
@@ -245,19 +276,19 @@ template <class T> void backward(const AttentionHead<T>& h, const AttentionGradi
       t.key = tile * kBlock;
       t.rows = std::min(kBlock, keys - t.key);
       const T *k_tile = k + t.key * row, *v_tile = v + t.key * row;
-      product(t.rows, end, size, Factor<T>{k_tile, row, 1}, q_columns, kBlock, p, kBlock, false);
-      product(t.rows, end, size, Factor<T>{v_tile, row, 1}, g_columns, kBlock, ds, kBlock, false);
-      hidden_queries(t, h.seen, [&](int64_t j, int64_t n) { std::fill_n(p + j * kBlock, n, -std::numeric_limits<T>::infinity()); });
+      product(t.rows, end, Factor<T>{k_tile, row, 1}, q_columns, kBlock, p, kBlock, false, t.scores(size));
+      product(t.rows, end, Factor<T>{v_tile, row, 1}, g_columns, kBlock, ds, kBlock, false, t.scores(size));
+      t.hide(p);
       for (int64_t j = 0; j < t.rows; ++j)
-        for (int64_t i = 0; i < end; i += lanes) {
+        for (int64_t i = t.begin(j); i < end; i += lanes) {
           const int64_t at = j * kBlock + i;
           const V e = exp_of_nonpositive(V(hn::Load(d, p + at)) - V(hn::Load(d, log_sum + i)));
           hn::Store(e.v, d, p + at);
           hn::Store((e * (V(hn::Load(d, ds + at)) - V(hn::Load(d, along + i)))).v, d, ds + at);
         }
-      product(t.rows, size, t.columns, Factor<T>{p, kBlock, 1}, g, row, dv + t.key * row, row, true);
-      product(t.rows, size, t.columns, Factor<T>{ds, kBlock, 1}, q, row, dk + t.key * row, row, true);  // q carries the scale
-      product(t.columns, size, t.rows, Factor<T>{ds, 1, kBlock}, k_tile, row, dq, row, tile > 0);
+      product(t.rows, size, Factor<T>{p, kBlock, 1}, g, row, dv + t.key * row, row, true, t.over_queries());
+      product(t.rows, size, Factor<T>{ds, kBlock, 1}, q, row, dk + t.key * row, row, true, t.over_queries());  // q carries the scale
+      product(t.columns, size, Factor<T>{ds, 1, kBlock}, k_tile, row, dq, row, tile > 0, t.over_keys());
     }
     pack_rows(dq, row, t.columns, size, h.scale, dq);
     unpack_rows(dq, t.columns, size, gradient.dq + t.query * h.q_row, h.q_row);

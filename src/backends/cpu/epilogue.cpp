@@ -59,7 +59,8 @@ void Epilogue::apply(const void* const* in, void* const* out, const Ranges& rang
   for (int64_t i = 0; i < ranges.count; ++i) {
     const int64_t begin = ranges.begin + i * ranges.step, end = begin + ranges.length;
     inputs[0] = ranges.values + i * ranges.values_step - begin;  // where element 0 would be
-    for (int64_t at = begin; at < end; at += runner_->tile()) run.compute(at, std::min(runner_->tile(), end - at));
+    Ahead nothing;  // the product has fetched it
+    for (int64_t at = begin; at < end; at += runner_->tile()) run.compute(at, std::min(runner_->tile(), end - at), nothing);
   }
 }
 

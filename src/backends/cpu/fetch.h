@@ -1,6 +1,7 @@
 // Memory that is fetched into a cache before it is needed, a line at a time between the multiply-adds of a product: their loads need not
 // wait for it, and the memory works while the units do.
 #pragma once
+#include <algorithm>
 #include <array>
 #include <cstddef>
 #include <cstdint>
@@ -56,6 +57,40 @@ class Fetches {
   Fetch first_;
   std::array<Fetch, kMost> all_;
   size_t at_ = 0, count_ = 0;
+};
+
+/// Arrays that are read next, fetched share by share while something else is computed.
+class Ahead {
+ public:
+  static constexpr size_t kMost = 20;
+  void add(const void* data, int64_t bytes) {
+    const uintptr_t begin = reinterpret_cast<uintptr_t>(data) / kLine;
+    const uintptr_t end = (reinterpret_cast<uintptr_t>(data) + static_cast<uintptr_t>(bytes) + kLine - 1) / kLine;
+    arrays_[count_++] = {begin * kLine, static_cast<int64_t>(end - begin)};
+    lines_ += static_cast<int64_t>(end - begin);
+  }
+  /// How often fetch() will be called.
+  void divide(int64_t calls) { share_ = std::min(kAtOnce, (lines_ + calls - 1) / calls); }
+  void fetch() {
+    for (int64_t left = share_; left > 0 && next_ < count_;) {
+      Array& array = arrays_[next_];
+      const int64_t n = left < array.lines ? left : array.lines;
+      for (int64_t k = 0; k < n; ++k) __builtin_prefetch(reinterpret_cast<const void*>(array.at + static_cast<uintptr_t>(k) * kLine), 0, 2);
+      array.at += static_cast<uintptr_t>(n) * kLine, array.lines -= n, left -= n;
+      next_ += array.lines == 0;
+    }
+  }
+
+ private:
+  static constexpr uintptr_t kLine = 64;
+  static constexpr int64_t kAtOnce = 16;  // a core has about as many lines under way; asking for more makes it wait
+  struct Array {
+    uintptr_t at;
+    int64_t lines;
+  };
+  std::array<Array, kMost> arrays_;
+  size_t next_ = 0, count_ = 0;
+  int64_t lines_ = 0, share_ = 0;
 };
 
 }  // namespace suanli::cpu

@@ -8,6 +8,7 @@
 #include "hwy/foreach_target.h"
 
 #include "backends/cpu/simd_rows.h"
+#include "backends/cpu/simd_transpose.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace suanli::cpu::HWY_NAMESPACE {
@@ -39,67 +40,6 @@ template <class D, class T> HWY_INLINE void copy_row(D d, const T* from, T* to, 
     int64_t i = 0;
     for (; i + lanes <= n; i += lanes) hn::StoreU(hn::LoadU(d, from + i), d, to + i);
     if (i < n) hn::StoreU(hn::LoadU(d, from + n - lanes), d, to + n - lanes);
-  }
-}
-
-/// As many elements as fit into 128 bits: so many depths are transposed at once.
-template <class T> constexpr int64_t kGroup = 16 / static_cast<int64_t>(sizeof(T));
-
-/// Where each kGroup-th of a vector's worth of rows begins.
-template <class T> using Bases = std::array<const T*, static_cast<size_t>(kRowLanes<T> / kGroup<T>)>;
-
-/// kGroup depths of every kGroup-th row as one vector, `offset` elements behind the bases.
-template <class D, class T> HWY_INLINE hn::Vec<D> load_groups(D d, const T* const* bases, int64_t offset) {
-  constexpr int64_t lanes = static_cast<int64_t>(hn::MaxLanes(D()));
-  if constexpr (lanes == kGroup<T>) {
-    return hn::LoadU(d, *bases + offset);
-  } else {
-    const hn::Half<D> half;
-    return hn::Combine(d, load_groups(half, bases + lanes / 2 / kGroup<T>, offset), load_groups(half, bases, offset));
-  }
-}
-
-/// kGroup depths of a vector's worth of rows: those of depth k go to to[k * width …].
-HWY_INLINE void transpose(const Bases<float>& x, int64_t k, int64_t along, float* to, int64_t width) {
-  const hn::ScalableTag<float> d;
-  const hn::RepartitionToWide<decltype(d)> wide;  // pairs
-  auto pairs = [&](auto v) HWY_ATTR { return hn::BitCast(wide, v); };
-  auto store = [&](auto v, float* row) HWY_ATTR { hn::StoreU(hn::BitCast(d, v), d, row); };
-  const auto r0 = load_groups(d, x.data(), k), r1 = load_groups(d, x.data(), k + along), r2 = load_groups(d, x.data(), k + 2 * along),
-             r3 = load_groups(d, x.data(), k + 3 * along);
-  const auto low01 = pairs(hn::InterleaveLower(d, r0, r1)), low23 = pairs(hn::InterleaveLower(d, r2, r3));
-  const auto high01 = pairs(hn::InterleaveUpper(d, r0, r1)), high23 = pairs(hn::InterleaveUpper(d, r2, r3));
-  store(hn::InterleaveLower(wide, low01, low23), to);
-  store(hn::InterleaveUpper(wide, low01, low23), to + width);
-  store(hn::InterleaveLower(wide, high01, high23), to + 2 * width);
-  store(hn::InterleaveUpper(wide, high01, high23), to + 3 * width);
-}
-HWY_INLINE void transpose(const Bases<double>& x, int64_t k, int64_t along, double* to, int64_t width) {
-  const hn::ScalableTag<double> d;
-  const auto r0 = load_groups(d, x.data(), k), r1 = load_groups(d, x.data(), k + along);
-  hn::StoreU(hn::InterleaveLower(d, r0, r1), d, to);
-  hn::StoreU(hn::InterleaveUpper(d, r0, r1), d, to + width);
-}
-
-/// One panel of `width` from rows or columns that are contiguous along the depth, `valid` of which are there; what is missing may be any of
-/// them. A panel narrower than a vector is written beyond its end, where the next depth or panel follows.
-template <class T> void pack_transposed(GemmOperand<T> x, int64_t valid, int64_t width, int64_t depth, T* to) {
-  constexpr int64_t lanes = kRowLanes<T>, group = kGroup<T>;
-  for (int64_t i = 0; i < width; i += lanes) {
-    const int64_t begin = std::max<int64_t>(0, std::min(i, width - lanes));  // the last vector overlaps the one before
-    const int64_t whole = begin + std::min(lanes, (valid - begin) / group * group), end = std::min(begin + lanes, width);
-    int64_t transposed = 0;
-    if (whole > begin) {  // groups that are not whole are filled with the last one
-      Bases<T> bases;
-      for (size_t g = 0; g < bases.size(); ++g)
-        bases[g] = x.data + std::min(begin + static_cast<int64_t>(g) * group, whole - group) * x.along;
-      for (; transposed + group <= depth; transposed += group)
-        transpose(bases, transposed, x.along, to + transposed * width + begin, width);
-    }
-    for (int64_t row = begin; row < end; ++row) {
-      const T* from = x.data + std::min(row, valid - 1) * x.along;
-      for (int64_t k = row < whole ? transposed : 0; k < depth; ++k) to[k * width + row] = from[k];
-    }
   }
 }
 
@@ -139,7 +79,8 @@ template <class T> void pack_rows(GemmOperand<T> a, int64_t rows, int64_t depth,
     for (int64_t p = 0; p < panels.count; ++p) {
       const int64_t i = panels.begin(p), height = panels.begin(p + 1) - i, n = std::min(step, depth - k);
       T* panel = to + i * depth + k * height;
-      a.deep == 1 ? pack_transposed(a.at(i, k), rows - i, height, n, panel) : pack_copied(a.at(i, k), height, height, n, panel);
+      a.deep == 1 ? transpose_rows(a.at(i, k).data, a.along, rows - i, height, n, panel)
+                  : pack_copied(a.at(i, k), height, height, n, panel);
     }
 }
 
@@ -153,7 +94,7 @@ template <class T> void pack_columns(GemmOperand<T> b, int64_t columns, int64_t 
       for (int64_t j = s; j < std::min(columns, s + strip); j += kTileColumns<T>) {
         const int64_t valid = std::min(kTileColumns<T>, columns - j), width = packed_columns<T>(valid), n = std::min(step, depth - k);
         T* panel = to + j * depth + k * width;
-        b.deep == 1 ? pack_transposed(b.at(j, k), valid, width, n, panel) : pack_copied(b.at(j, k), valid, width, n, panel);
+        b.deep == 1 ? transpose_rows(b.at(j, k).data, b.along, valid, width, n, panel) : pack_copied(b.at(j, k), valid, width, n, panel);
       }
 }
 

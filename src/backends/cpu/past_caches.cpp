@@ -45,6 +45,15 @@ int64_t& last_cache() {
   return bytes;
 }
 
+int64_t near_cache() {
+  static const int64_t bytes = [] {
+    constexpr int64_t kUsual = 512 << 10;
+    const int64_t size = sysconf(_SC_LEVEL2_CACHE_SIZE);
+    return size > 0 ? size : kUsual;
+  }();
+  return bytes;
+}
+
 bool past_caches(const std::vector<ValueDesc>& in, const std::vector<ValueDesc>& out) {
   int64_t bytes = 0;
   for (const auto* values : {&in, &out})

@@ -1,5 +1,5 @@
-// Results too large for any cache: written past them, since an ordinary store reads a line before it writes it, and the line would be gone
-// anyway when somebody comes for it.
+// Values too large for a cache. Results that no cache holds are written past them, since an ordinary store reads a line before it writes it,
+// and the line would be gone anyway when somebody comes for it.
 #pragma once
 #include <algorithm>
 #include <cstdint>
@@ -11,6 +11,8 @@ namespace suanli::cpu {
 
 /// Bytes of the last cache; tests set it.
 int64_t& last_cache();
+/// Bytes that a core has for itself.
+int64_t near_cache();
 /// Whether what a kernel reads and writes is more than the last cache holds.
 bool past_caches(const std::vector<ValueDesc>& in, const std::vector<ValueDesc>& out);
 

@@ -174,6 +174,8 @@ StagedRunner::StagedRunner(const Expr& expr, const std::vector<ValueDesc>& in, c
     const int64_t unit = std::max(row_, whole);
     block_ = step_ = step_ / unit * unit;
   }
+  for (size_t i = 0; i < in.size(); ++i)
+    if (in[i].shape.numel() == total_ && bytes_of(in[i]) > near_cache()) whole_.push_back({i, itemsize(in[i].dtype)});
   auto reserve = [&](int64_t bytes) {
     const int64_t at = run_bytes_;
     run_bytes_ += (bytes + 63) / 64 * 64;
@@ -224,12 +226,19 @@ void StagedRunner::Run::begin(int64_t at, int64_t n) {
   }
 }
 
+void StagedRunner::Run::look_ahead(int64_t at, int64_t n, Ahead& ahead) const {
+  if (n <= 0) return;
+  for (const Whole& w : runner_.whole_) ahead.add(static_cast<const std::byte*>(in_[w.input]) + at * w.itemsize, n * w.itemsize);
+  ahead.divide((n + runner_.step_ - 1) / runner_.step_ * runner_.work_);
+}
+
 /// n elements (or rows) from `at` on, `done` of the block before them.
-void StagedRunner::Run::tile(size_t stage, int64_t at, int64_t done, int64_t n) {
+void StagedRunner::Run::tile(size_t stage, int64_t at, int64_t done, int64_t n, Ahead& ahead) {
   TileRunner::Run& tiles = *states_[stage].tiles;
-  tiles.compute(at, n);
+  tiles.compute(at, n, ahead);
   const int64_t row = std::min(runner_.row_, n);  // or a piece of one
   for (const Along& a : runner_.stages_[stage].along) {
+    ahead.fetch();
     double* to = reinterpret_cast<double*>(memory_ + a.accumulators) + done / runner_.row_;
     if (a.dtype == DType::f32) reduce_rows(a.kind, static_cast<const float*>(tiles.kept(a.kept)), n / row, row, to);
     else reduce_rows(a.kind, static_cast<const double*>(tiles.kept(a.kept)), n / row, row, to);

@@ -71,12 +71,14 @@ class StagedRunner {
     /// go along rows takes in.
     template <class F> void compute(int64_t at, int64_t n, F&& across) {
       begin(at, n);
+      Ahead ahead;
+      look_ahead(at + n, std::min(n, runner_.total_ - at - n), ahead);
       for (size_t s = 0; s < runner_.stages_.size(); ++s) {
         const Stage& stage = runner_.stages_[s];
         const int64_t length = stage.per_row ? n / runner_.row_ : n, step = stage.per_row ? stage.tiles->tile() : runner_.step_;
         for (int64_t done = 0; done < length; done += step) {
           const int64_t count = std::min(step, length - done);
-          tile(s, (stage.per_row ? at / runner_.row_ : at) + done, done, count);
+          tile(s, (stage.per_row ? at / runner_.row_ : at) + done, done, count, ahead);
           for (const auto& [kept, k] : stage.across) across(k, states_[s].tiles->kept(kept), at + done, count);
         }
         finish(stage, at, n);
@@ -93,7 +95,8 @@ class StagedRunner {
 
     void* address(const Home& home, int64_t at) const;
     void begin(int64_t at, int64_t n);
-    void tile(size_t stage, int64_t at, int64_t done, int64_t n);
+    void look_ahead(int64_t at, int64_t n, Ahead& ahead) const;
+    void tile(size_t stage, int64_t at, int64_t done, int64_t n, Ahead& ahead);
     void finish(const Stage& stage, int64_t at, int64_t n);
 
     const StagedRunner& runner_;
@@ -107,6 +110,11 @@ class StagedRunner {
   std::vector<Stage> stages_;
   std::vector<Buffer> buffers_;
   std::vector<Across> across_;
+  struct Whole {
+    size_t input;
+    int64_t itemsize;
+  };
+  std::vector<Whole> whole_;  // inputs with an element each, those that no near cache holds
   int64_t total_, row_, block_ = 0, step_ = 0, work_ = 0, run_bytes_ = 0;
 };
 

@@ -165,17 +165,32 @@ TileRunner::Run::Run(const TileRunner& runner, const void* const* in, void* cons
 void TileRunner::run(const void* const* in, void* const* out, int64_t begin, int64_t end) const {
   alignas(64) std::byte scratch[kScratchBytes];
   Run run(*this, in, out, end - begin, scratch, scratch + slots_at_);
-  for (int64_t at = begin; at < end; at += tile_) run.compute(at, std::min(tile_, end - at));
+  const bool worth_it = work() > 1;  // one op alone asks for what it reads as fast as memory gives it
+  for (int64_t at = begin; at < end; at += tile_) {
+    Ahead ahead;
+    if (worth_it) run.look_ahead(at + tile_, std::min(tile_, end - at - tile_), ahead);
+    ahead.divide(work());
+    run.compute(at, std::min(tile_, end - at), ahead);
+  }
   finish_past_caches();
 }
 
-void TileRunner::Run::compute(int64_t at, int64_t n) {
+void TileRunner::Run::look_ahead(int64_t at, int64_t n, Ahead& ahead) const {
+  if (n <= 0) return;
+  for (const Input& input : runner_.inputs_)
+    if (const auto* from = static_cast<const std::byte*>(in_[input.source]);
+        from && input.kind == Input::linear && runner_.total_ * input.itemsize > near_cache())
+      ahead.add(from + at * input.itemsize, n * input.itemsize);
+}
+
+void TileRunner::Run::compute(int64_t at, int64_t n, Ahead& ahead) {
   const TileProgram& program = runner_.program_;
   for (size_t k = 0; k < runner_.inputs_.size(); ++k) {
     const Input& input = runner_.inputs_[k];
     registers_[input.to] = runner_.load(input, in_[input.source], inputs_, at, n, filled_[k]);
   }
   for (const TileProgram::Op& op : program.code) {
+    ahead.fetch();
     const void* operands[5];
     for (size_t k = 0; k < 5; ++k) operands[k] = op.operand[k] == TileProgram::kNone ? nullptr : registers_[op.operand[k]];
     const int output = program.registers[op.to].output;

@@ -4,6 +4,7 @@
 #include <array>
 #include <vector>
 
+#include "backends/cpu/fetch.h"
 #include "backends/cpu/tile_program.h"
 
 namespace suanli::cpu {
@@ -38,8 +39,10 @@ class TileRunner {
     /// At most `longest` elements at once. Scratch is 64-byte aligned.
     Run(const TileRunner& runner, const void* const* in, void* const* out, int64_t longest, std::byte* for_inputs, std::byte* for_slots);
     Run(const Run&) = delete;
-    /// Elements at … at+n−1, n ≤ tile().
-    void compute(int64_t at, int64_t n);
+    /// Elements at … at+n−1, n ≤ tile(). Calls ahead.fetch() with every op.
+    void compute(int64_t at, int64_t n, Ahead& ahead);
+    /// Adds what elements at … at+n−1 are read from, where they lie in order.
+    void look_ahead(int64_t at, int64_t n, Ahead& ahead) const;
     /// The i-th kept value of the latest tile.
     const void* kept(size_t i) const { return registers_[runner_.program_.kept[i]]; }
 

@@ -1,0 +1,14 @@
+#pragma once
+#include "base/simd_targets.h"
+#include "hwy/highway.h"
+
+namespace suanli::test {
+
+/// Own kernels run with one instruction set while it lives.
+class InstructionSet {
+ public:
+  explicit InstructionSet(int64_t target) { hwy::SetSupportedTargetsForTest(target); }
+  ~InstructionSet() { hwy::SetSupportedTargetsForTest(0); }
+};
+
+}  // namespace suanli::test
