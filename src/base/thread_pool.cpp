@@ -3,6 +3,7 @@
 #include <pthread.h>
 #include <sched.h>
 
+#include <algorithm>
 #include <atomic>
 #include <chrono>
 #include <cstdlib>
@@ -159,6 +160,31 @@ void set_pool_threads(int threads) {
   std::lock_guard lock(pool_mutex);
   wanted_threads = threads;
   delete current.exchange(nullptr);
+}
+
+detail::Deal::Deal(int64_t pieces, int threads)
+    : runs_(usual_), threads_(static_cast<int>(std::clamp<int64_t>(pieces, 1, std::max(1, threads)))) {
+  if (threads_ > kUsual) many_ = std::make_unique<Run[]>(static_cast<size_t>(threads_)), runs_ = many_.get();
+  for (int64_t t = 0; t < threads_; ++t)
+    runs_[t].left.store(static_cast<uint64_t>(pieces * t / threads_) << 32 | static_cast<uint64_t>(pieces * (t + 1) / threads_),
+                        std::memory_order_relaxed);
+}
+
+int64_t Pieces::next() {
+  auto size = [](uint64_t run) { return static_cast<int64_t>(run & UINT32_MAX) - static_cast<int64_t>(run >> 32); };
+  std::atomic<uint64_t>& own = deal_.runs_[thread_].left;
+  for (uint64_t run = own.load(std::memory_order_relaxed); size(run) > 0;)
+    if (own.compare_exchange_weak(run, run + (uint64_t{1} << 32), std::memory_order_relaxed)) return static_cast<int64_t>(run >> 32);
+  for (;;) {
+    std::atomic<uint64_t>* most = nullptr;
+    uint64_t its_run = 0;
+    for (int t = 0; t < deal_.threads_; ++t) {
+      const uint64_t run = deal_.runs_[t].left.load(std::memory_order_relaxed);
+      if (size(run) > size(its_run)) most = &deal_.runs_[t].left, its_run = run;
+    }
+    if (!most) return -1;
+    if (most->compare_exchange_weak(its_run, its_run - 1, std::memory_order_relaxed)) return static_cast<int64_t>(its_run & UINT32_MAX) - 1;
+  }
 }
 
 void detail::pool_run(int parts, void (*call)(void*, int), void* context) {

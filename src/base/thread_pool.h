@@ -2,7 +2,9 @@
 // several times slower as soon as anything else runs on the machine; see docs/architecture.md, "Measured before building").
 #pragma once
 #include <algorithm>
+#include <atomic>
 #include <cstdint>
+#include <memory>
 #include <type_traits>
 
 namespace suanli {
@@ -10,6 +12,8 @@ namespace suanli {
 /// Threads that compute, the caller included.
 int pool_threads();
 void set_pool_threads(int threads);
+
+class Pieces;
 
 namespace detail {
 void pool_run(int parts, void (*call)(void* context, int part), void* context);
@@ -24,13 +28,62 @@ template <class F> void parallel_parts(int parts, F&& f) {
       parts, [](void* context, int part) { (*static_cast<G*>(context))(part); }, const_cast<void*>(static_cast<const void*>(&f)));
 }
 
-/// Splits 0 … n-1 into one contiguous range per thread, none smaller than `grain` (a region costs some microseconds), and calls
-/// f(begin, end) on each.
+namespace detail {
+
+/// Pieces dealt to threads: to each some that follow one another.
+class Deal {
+ public:
+  Deal(int64_t pieces, int threads);
+  int threads() const { return threads_; }
+
+ private:
+  friend class suanli::Pieces;
+  static constexpr int kUsual = 16;
+  struct alignas(64) Run {
+    std::atomic<uint64_t> left;  // begin << 32 | end
+  };
+  Run usual_[kUsual];  // so that few threads allocate nothing
+  std::unique_ptr<Run[]> many_;
+  Run* runs_;
+  int threads_;
+};
+
+}  // namespace detail
+
+/// What is left to be done, as one thread sees it.
+class Pieces {
+ public:
+  Pieces(detail::Deal& deal, int thread) : deal_(deal), thread_(thread) {}
+  /// Another piece for this thread to do: its own in order; when they are done, the last one of the thread that has most left. -1 if none
+  /// is left.
+  int64_t next();
+
+ private:
+  detail::Deal& deal_;
+  int thread_;
+};
+
+/// Deals pieces 0 … pieces-1 to `threads` parts, and calls f(part, left) for each, as parallel_parts() does: it takes pieces from `left`
+/// until none is left. So a thread whose core is slow, or shared with other programs, does fewer. Where a piece is done must not matter.
+template <class F> void parallel_pieces(int64_t pieces, int threads, F&& f) {
+  detail::Deal deal(pieces, threads);
+  parallel_parts(deal.threads(), [&](int part) {
+    Pieces left(deal, part);
+    f(part, left);
+  });
+}
+
+/// Splits 0 … n-1 into contiguous ranges, none smaller than `grain` (what is worth a thread: a region costs some microseconds), and calls
+/// f(begin, end) on each; where there is more to do, on several per thread, in pieces.
 template <class F> void parallel_chunks(int64_t n, int64_t grain, F&& f) {
   if (n <= 0) return;
-  int64_t parts = std::min<int64_t>(pool_threads(), std::max<int64_t>(1, n / std::max<int64_t>(1, grain)));
-  if (parts <= 1) return f(static_cast<int64_t>(0), n);
-  parallel_parts(static_cast<int>(parts), [&](int p) { f(n * p / parts, n * (p + 1) / parts); });
+  const int64_t most = std::max<int64_t>(1, n / std::max<int64_t>(1, grain)), threads = std::min<int64_t>(pool_threads(), most);
+  if (threads <= 1) return f(static_cast<int64_t>(0), n);
+  constexpr int64_t kPieces = 8;  // of a thread, at most
+  const int64_t pieces = std::min(most, threads * kPieces);
+  parallel_pieces(pieces, static_cast<int>(threads), [&](int, Pieces& left) {
+    for (int64_t p; (p = left.next()) >= 0;) f(n * p / pieces, n * (p + 1) / pieces);
+  });
 }
 
 }  // namespace suanli

@@ -50,7 +50,51 @@ TEST(ThreadPool, PartsAreAssignedStatically) {
   }
 }
 
+TEST(ThreadPool, PiecesAreDoneOnceByWhoeverIsFree) {
+  for (int threads : {1, 2, 3, 20}) {
+    PoolOf pool(threads);
+    for (int64_t pieces : {1, 2, 7, 100, 1000})
+      for (int asked : {1, 2, 20, 40}) {
+        std::vector<std::atomic<int>> times(static_cast<size_t>(pieces));
+        std::atomic<int> parts{0};
+        parallel_pieces(pieces, asked, [&](int part, Pieces& left) {
+          ASSERT_LT(part, std::min<int64_t>(asked, pieces));
+          ++parts;
+          for (int64_t p; (p = left.next()) >= 0;) ++times[static_cast<size_t>(p)];
+          ASSERT_EQ(left.next(), -1);
+        });
+        ASSERT_EQ(parts, std::min<int64_t>(asked, pieces));
+        for (auto& t : times) ASSERT_EQ(t, 1);
+      }
+  }
+}
+
+TEST(ThreadPool, ASlowThreadLeavesItsPiecesToOthers) {
+  PoolOf pool(2);
+  std::vector<int> done(2);
+  std::atomic<int> all{0};
+  // Part 1 does not go on until part 0 has done everything else.
+  parallel_pieces(100, 2, [&](int part, Pieces& left) {
+    for (int64_t p; (p = left.next()) >= 0;) {
+      ++done[static_cast<size_t>(part)], ++all;
+      while (part == 1 && all < 100) std::this_thread::yield();
+    }
+  });
+  EXPECT_EQ(done[0] + done[1], 100);
+  EXPECT_LE(done[1], 1);
+}
+
+TEST(ThreadPool, AThreadTakesItsOwnPiecesInOrderThenTheOthersFromTheEnd) {
+  PoolOf pool(1);  // parts run one after the other
+  std::vector<int64_t> order;
+  parallel_pieces(7, 2, [&](int, Pieces& left) {
+    for (int64_t p; (p = left.next()) >= 0;) order.push_back(p);
+  });
+  EXPECT_EQ(order, (std::vector<int64_t>{0, 1, 2, 6, 5, 4, 3}));
+}
+
 TEST(ThreadPool, NothingToDo) {
+  parallel_pieces(0, 4, [](int, Pieces& left) { EXPECT_EQ(left.next(), -1); });
   parallel_parts(0, [](int) { FAIL(); });
   parallel_parts(-3, [](int) { FAIL(); });
   parallel_chunks(0, 1, [](int64_t, int64_t) { FAIL(); });
@@ -62,7 +106,7 @@ TEST(ThreadPool, ChunksCoverTheRangeOnce) {
     int64_t n, grain;
     size_t parts;
   };
-  for (const Case& c : {Case{1, 1, 1}, {3, 1, 3}, {4, 1, 4}, {1000, 1, 4}, {1000, 400, 2}, {1000, 5000, 1}, {7, 2, 3}, {10, 0, 4}}) {
+  for (const Case& c : {Case{1, 1, 1}, {3, 1, 3}, {4, 1, 4}, {1000, 1, 32}, {1000, 100, 10}, {1000, 400, 2}, {1000, 5000, 1}, {7, 2, 3}, {10, 0, 10}}) {
     std::mutex mutex;
     std::map<int64_t, int64_t> ranges;
     parallel_chunks(c.n, c.grain, [&](int64_t begin, int64_t end) {

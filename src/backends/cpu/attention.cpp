@@ -48,8 +48,10 @@ struct Problem {
 };
 int64_t aligned(int64_t bytes) { return (bytes + 63) / 64 * 64; }
 
-/// Blocks of queries are shared out by how many tiles of keys they see (by `p`: an offset that is given later only moves work between
-/// threads). Each is computed alone, so the bits are the same for any sharing. `seen(in)`: keys that the first query sees.
+constexpr int64_t kPieces = 16;  // of a thread
+
+/// Blocks of queries make pieces of as many tiles of keys (by `p`: an offset that is given later only moves work between them). Each is
+/// computed alone, so the bits are the same for any cut. `seen(in)`: keys that the first query sees.
 template <class T, class Split, class Seen> std::unique_ptr<Kernel> make_forward(const Problem& p, Split split, Seen seen) {
   struct Forward final : Kernel {
     Forward(const Problem& p, Split split, Seen seen) : p(p), split(split), seen(seen) {
@@ -57,31 +59,33 @@ template <class T, class Split, class Seen> std::unique_ptr<Kernel> make_forward
       before.push_back(0);
       for (int64_t b = 0; b < blocks; ++b) before.push_back(before.back() + attention_tiles(b, p.queries, p.keys, p.seen));
       lanes = p.lanes(p.heads * blocks);
+      pieces = lanes == 1 ? 1 : std::min(p.heads * blocks, lanes * kPieces);
       lane_bytes = aligned(attention_forward_workspace(p.queries, p.keys, p.size) * static_cast<int64_t>(sizeof(T)));
       workspace_bytes = lanes * lane_bytes;
     }
-    int64_t lane_of(int64_t head, int64_t block) const {
+    int64_t piece_of(int64_t head, int64_t block) const {
       const auto place = static_cast<size_t>(block);
-      return (head * before.back() + before[place]) * lanes / (p.heads * before.back());
+      return (head * before.back() + before[place]) * pieces / (p.heads * before.back());
     }
     void run(const void* const* in, void* const* out, void* workspace) override {
       const auto [q, k, v] = split(in);
       const int64_t first_sees = seen(in);
-      parallel_parts(static_cast<int>(lanes), [&, q = q, k = k, v = v](int lane) {
-        for (int64_t h = 0; h < p.heads; ++h) {
-          int64_t first = 0, last = blocks;
-          while (first < last && lane_of(h, first) < lane) ++first;
-          while (last > first && lane_of(h, last - 1) > lane) --last;
-          if (first == last) continue;
-          attention_forward(p.head(h, q, k, v, first_sees), first, last, static_cast<T*>(out[0]) + p.y.at(h), p.y.row,
-                            static_cast<T*>(out[1]) + h * p.queries, static_cast<char*>(workspace) + lane * lane_bytes);
-        }
+      parallel_pieces(pieces, static_cast<int>(lanes), [&, q = q, k = k, v = v](int lane, Pieces& left) {
+        for (int64_t piece; (piece = left.next()) >= 0;)
+          for (int64_t h = piece * p.heads / pieces; h <= ((piece + 1) * p.heads - 1) / pieces; ++h) {
+            int64_t first = 0, last = blocks;
+            while (first < last && piece_of(h, first) < piece) ++first;
+            while (last > first && piece_of(h, last - 1) > piece) --last;
+            if (first == last) continue;
+            attention_forward(p.head(h, q, k, v, first_sees), first, last, static_cast<T*>(out[0]) + p.y.at(h), p.y.row,
+                              static_cast<T*>(out[1]) + h * p.queries, static_cast<char*>(workspace) + lane * lane_bytes);
+          }
       });
     }
     Problem p;
     Split split;
     Seen seen;
-    int64_t blocks, lanes, lane_bytes;
+    int64_t blocks, lanes, pieces, lane_bytes;
     std::vector<int64_t> before;  // tiles of the blocks before each
   };
   return std::make_unique<Forward>(p, split, seen);
@@ -97,8 +101,8 @@ template <class T, class Split, class Gradients> std::unique_ptr<Kernel> make_ba
     void run(const void* const* in, void* const* out, void* workspace) override {
       const auto [q, k, v] = split(in + 1);
       const AttentionGradient<T> all = gradients(in, out);
-      parallel_parts(static_cast<int>(lanes), [&, q = q, k = k, v = v](int lane) {
-        for (int64_t h = p.heads * lane / lanes; h < p.heads * (lane + 1) / lanes; ++h) {
+      parallel_pieces(p.heads, static_cast<int>(lanes), [&, q = q, k = k, v = v](int lane, Pieces& left) {
+        for (int64_t h; (h = left.next()) >= 0;) {
           const AttentionGradient<T> g{all.g + p.y.at(h),  all.y + p.y.at(h),   all.log_sum + h * p.queries, p.y.row,
                                        all.dq + p.q.at(h), all.dk + p.kv.at(h), all.dv + p.kv.at(h)};
           attention_backward(p.head(h, q, k, v, p.seen), g, static_cast<char*>(workspace) + lane * lane_bytes);

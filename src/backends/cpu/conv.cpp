@@ -98,7 +98,7 @@ class SpreadReorder {
   std::vector<int64_t> scratch_;
 };
 
-/// The three convolutions in f32. Each lane (in general a thread) takes chunks of samples in turn through
+/// The three convolutions in f32. Each lane (in general a thread) takes chunks of samples through
 /// plain x, y → copies in oneDNN's layout → primitive → plain result. A chunk's copies stay in L2, and the workspace stays small.
 /// A single sample is split along its output channels instead. One thread at a time may run it.
 class ConvF32 final : public Kernel {
@@ -134,7 +134,6 @@ class ConvF32 final : public Kernel {
     const void* x = in[0];
     const void* w = direction_ == Direction::grad_weight ? out[0] : in[1];
     const void* y = in[direction_ == Direction::grad_weight ? 1 : 0];
-    const int64_t result_size = direction_ == Direction::forward ? g_.y_size() : g_.x_size();
     if (direction_ != Direction::grad_weight && w_reorder_ && packing.input < 0) {
       w_reorder_.run(w, at(workspace, w_place_), workspace);
       w = at(workspace, w_place_);
@@ -145,33 +144,48 @@ class ConvF32 final : public Kernel {
     }
     const int64_t count = (g_.n + chunk_ - 1) / chunk_, lanes = static_cast<int64_t>(lanes_.size());
     float* const place = epilogue_.place(out);
-    parallel_parts(static_cast<int>(lanes), [&](int i) {
-      OneOmpThread one;
-      const Lane& lane = lanes_[static_cast<size_t>(i)];
-      void* own = place ? nullptr : at(workspace, lane.result);
-      auto finish = [&](int64_t begin, int64_t end, const void* values) {
-        if (epilogue_) epilogue_.apply(in, out, {begin, end - begin, static_cast<const float*>(values)});
-      };
-      if (slice_ != 0) {
+    auto finish = [&](int64_t begin, int64_t end, const void* values) {
+      if (epilogue_) epilogue_.apply(in, out, {begin, end - begin, static_cast<const float*>(values)});
+    };
+    if (slice_ != 0) {
+      parallel_parts(static_cast<int>(lanes), [&](int i) {
+        OneOmpThread one;
+        const Lane& lane = lanes_[static_cast<size_t>(i)];
         const int64_t first = i * slice_ * g_.p * g_.q;
-        void* to = own ? own : at(place, 4 * first);
+        void* to = place ? at(place, 4 * first) : at(workspace, lane.result);
         run_slice(lane, i * slice_, x, w, bias_ ? in[2] : nullptr, to, workspace);
-        return finish(first, first + slice_ * g_.p * g_.q, to);
-      }
-      const int64_t begin = count * i / lanes, end = count * (i + 1) / lanes;
-      const void* sum = lane.dw < 0 ? w : at(workspace, lane.dw);
-      for (int64_t chunk = begin; chunk < end; ++chunk) {
-        const int64_t first = chunk * chunk_;
-        const Stage& stage = first + chunk_ <= g_.n ? lane.whole : lane.rest;
-        const bool more = chunk > begin && direction_ == Direction::grad_weight;
-        void* to = direction_ == Direction::grad_weight ? nullptr : own ? own : at(place, 4 * first * result_size);
-        run_chunk(lane, stage, direction_ == Direction::grad_input ? to : at(x, 4 * first * g_.x_size()),
-                  more ? at(workspace, lane.more) : sum, bias_ ? in[2] : nullptr,
-                  direction_ == Direction::forward ? to : at(y, 4 * first * g_.y_size()), workspace);
-        if (direction_ != Direction::grad_weight) finish(first * result_size, std::min(g_.n, first + chunk_) * result_size, to);
-        if (more) add(const_cast<void*>(sum), at(workspace, lane.more), 0, bytes(lane.whole.w_desc) / 4);
-      }
-    });
+        finish(first, first + slice_ * g_.p * g_.q, to);
+      });
+    } else if (direction_ != Direction::grad_weight) {
+      parallel_pieces(count, static_cast<int>(lanes), [&](int i, Pieces& left) {
+        OneOmpThread one;
+        const Lane& lane = lanes_[static_cast<size_t>(i)];
+        const bool forward = direction_ == Direction::forward;
+        const int64_t given = forward ? g_.x_size() : g_.y_size(), made = forward ? g_.y_size() : g_.x_size();
+        for (int64_t chunk; (chunk = left.next()) >= 0;) {
+          const int64_t first = chunk * chunk_;
+          const void* from = at(forward ? x : y, 4 * first * given);
+          void* to = place ? at(place, 4 * first * made) : at(workspace, lane.result);
+          run_chunk(lane, stage_at(lane, chunk), forward ? from : to, w, bias_ ? in[2] : nullptr, forward ? to : from, workspace);
+          finish(first * made, std::min(g_.n, first + chunk_) * made, to);
+        }
+      });
+    } else {
+      // Sums over the same chunks whoever computes them.
+      parallel_parts(static_cast<int>(lanes), [&](int i) {
+        OneOmpThread one;
+        const Lane& lane = lanes_[static_cast<size_t>(i)];
+        const int64_t begin = count * i / lanes, end = count * (i + 1) / lanes;
+        const void* sum = lane.dw < 0 ? w : at(workspace, lane.dw);
+        for (int64_t chunk = begin; chunk < end; ++chunk) {
+          const int64_t first = chunk * chunk_;
+          const bool more = chunk > begin;
+          run_chunk(lane, stage_at(lane, chunk), at(x, 4 * first * g_.x_size()), more ? at(workspace, lane.more) : sum, nullptr,
+                    at(y, 4 * first * g_.y_size()), workspace);
+          if (more) add(const_cast<void*>(sum), at(workspace, lane.more), 0, bytes(lane.whole.w_desc) / 4);
+        }
+      });
+    }
     if (direction_ == Direction::grad_weight && lanes_[0].dw >= 0) add_gradients(out[0], workspace);
   }
 
@@ -191,7 +205,7 @@ class ConvF32 final : public Kernel {
     Desc x_desc, w_desc, y_desc;
   };
   struct Lane {
-    Stage whole, rest;  // rest: the last, smaller chunk
+    Stage whole, rest;  // rest: the last, smaller chunk, where this lane may meet it
     int64_t x = 0, w = 0, y = 0, scratch = 0;  // places of the copies
     int64_t result = 0;  // a chunk of it, where the epilogue consumes it
     int64_t dw = -1, more = 0;  // its share of dw in oneDNN's layout, and a chunk's; -1: dw itself is written
@@ -245,6 +259,7 @@ class ConvF32 final : public Kernel {
     return s;
   }
 
+  const Stage& stage_at(const Lane& lane, int64_t chunk) const { return (chunk + 1) * chunk_ <= g_.n ? lane.whole : lane.rest; }
   static int64_t bytes(const Desc& desc) { return static_cast<int64_t>(desc.get_size()); }
 
   void prepare(int64_t lanes) {
@@ -252,7 +267,8 @@ class ConvF32 final : public Kernel {
     for (int64_t i = 0; i < lanes; ++i) {
       Lane lane;
       lane.whole = stage(chunk_, o, weights(o, layout_ != Tag::nchw));
-      if (rest != 0 && i == lanes - 1) lane.rest = stage(rest, o, lane.whole.w_desc);  // the weights are reordered once for both
+      if (rest != 0 && (direction_ != Direction::grad_weight || i == lanes - 1))
+        lane.rest = stage(rest, o, lane.whole.w_desc);  // the weights are reordered once for both
       int64_t scratch = 0;
       for (const Stage* s : {&lane.whole, &lane.rest})
         for (const Primitive* p : {&s->conv, &s->x, &s->w, &s->y}) scratch = std::max(scratch, p->scratch_bytes());

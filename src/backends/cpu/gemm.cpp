@@ -73,6 +73,7 @@ template <class T> void Gemm<T>::plan_shares(int threads) {
     row_shares_ = std::min(shares, dot_ ? row_pieces : std::max<int64_t>(1, s.m / (kLeastRows / 2)));
     column_shares_ = std::min(shares / row_shares_, column_pieces);
   }
+  row_blocks_ = row_shares_ * pieces(pieces(row_pieces, row_shares_), block_rows_ / granule_);
 }
 
 template <class T> void Gemm<T>::plan_scratch() {
@@ -95,9 +96,9 @@ template <class T> void Gemm<T>::plan_scratch() {
   total += row_shares_ * column_shares_ * share_bytes_;
 }
 
-template <class T> typename Gemm<T>::Range Gemm<T>::rows_of(int64_t share) const {
+template <class T> typename Gemm<T>::Range Gemm<T>::rows_of(int64_t block) const {
   const int64_t all = pieces(shape_.m, granule_);
-  return {all * share / row_shares_ * granule_, std::min(shape_.m, all * (share + 1) / row_shares_ * granule_)};
+  return {all * block / row_blocks_ * granule_, std::min(shape_.m, all * (block + 1) / row_blocks_ * granule_)};
 }
 template <class T> typename Gemm<T>::Range Gemm<T>::columns_of(int64_t share) const {
   const int64_t all = pieces(shape_.n, tile_.columns);
@@ -112,13 +113,6 @@ template <class T> GemmOperand<T> Gemm<T>::left(const T* a) const {
 }
 template <class T> GemmOperand<T> Gemm<T>::right(const T* b) const {
   return shape_.b_transposed ? GemmOperand<T>{b, shape_.b_row, 1} : GemmOperand<T>{b, 1, shape_.b_row};
-}
-
-/// Blocks of nearly equal size, each with the one after it.
-template <class T> template <class F> void Gemm<T>::for_blocks(Range rows, F&& f) const {
-  const int64_t size = up(pieces(rows.size(), pieces(rows.size(), block_rows_)), granule_);
-  auto block = [&](int64_t begin) { return Range{std::min(rows.end, begin), std::min(rows.end, begin + size)}; };
-  for (int64_t i = rows.begin; i < rows.end; i += size) f(block(i), block(i + size));
 }
 
 template <class T> void Gemm<T>::pack(const T* b, void* packed) const {
@@ -146,46 +140,43 @@ void Gemm<T>::run(const T* a, const T* b, T* c, void* scratch, PartsDone<T> part
   auto place = [&](int64_t bytes) { return reinterpret_cast<T*>(static_cast<std::byte*>(scratch) + bytes); };
   const Operands x{left(a), right(b), use_.b_packed ? b : place(b_at_), c, beside};
   if (b_form_ == Columns::packed && !use_.b_packed) pack(b, place(b_at_));
-  parallel_parts(static_cast<int>(row_shares_ * column_shares_), [&](int i) {
-    const int64_t at = share_at_ + i * share_bytes_;
-    const Share share{rows_of(i / column_shares_), columns_of(i % column_shares_), place(at), place(at + share_b_),
-                      use_.no_c ? place(at + share_c_) : nullptr};
-    multiply(x, share, parts_done);
+  // Blocks of rows, or where one is all that a thread has, columns.
+  parallel_pieces(row_blocks_ * column_shares_, static_cast<int>(row_shares_ * column_shares_), [&](int thread, Pieces& left) {
+    const int64_t at = share_at_ + thread * share_bytes_;
+    const Place own{place(at), place(at + share_b_), use_.no_c ? place(at + share_c_) : nullptr};
+    for (int64_t i, before = -1; (i = left.next()) >= 0; before = i) {
+      const int64_t block = i % row_blocks_;
+      const Range rows = rows_of(block), columns = columns_of(i / row_blocks_);
+      const Range next = block + 1 < row_blocks_ ? rows_of(block + 1) : Range{rows.end, rows.end};
+      const int64_t c_row = own.c ? columns.size() : shape_.c_row;
+      T* to = own.c ? own.c : c + rows.begin * c_row + columns.begin;
+      multiply(x, {rows, columns, next, block == 0 || before != i - 1}, own, to, c_row);
+      if (parts_done) parts_done({rows.begin, rows.end, columns.begin, columns.end, to, c_row});
+    }
   });
 }
 
-template <class T> void Gemm<T>::multiply(const Operands& x, const Share& share, PartsDone<T> parts_done) const {
-  const Range columns = share.columns;
-  const int64_t c_row = share.c ? columns.size() : shape_.c_row;
-  for_blocks(share.rows, [&](Range rows, Range next) {
-    T* c = share.c ? share.c : x.c + rows.begin * c_row + columns.begin;
-    multiply_block(x, share, rows, next, c, c_row);
-    if (parts_done) parts_done({rows.begin, rows.end, columns.begin, columns.end, c, c_row});
-  });
-}
-
-template <class T>
-void Gemm<T>::multiply_block(const Operands& x, const Share& share, Range rows, Range next, T* c, int64_t c_row) const {
-  const Range columns = share.columns;
+template <class T> void Gemm<T>::multiply(const Operands& x, const Block& part, const Place& own, T* c, int64_t c_row) const {
+  const Range rows = part.rows, columns = part.columns;
   if (dot_) {
     gemm_dot(rows.size(), columns.size(), shape_.k, x.a.at(rows.begin, 0), x.b.at(columns.begin, 0), c, c_row, use_.add);
     return;
   }
   for (int64_t i = 0; i < k_steps_; ++i) {
     const Range k = step(i);
-    gemm_pack_rows(x.a.at(rows.begin, k.begin), rows.size(), k.size(), share.a);
-    GemmBlock<T> block{rows.size(), columns.size(), k.size(), share.a, nullptr, 0, nullptr, c, c_row, use_.add || i > 0};
+    gemm_pack_rows(x.a.at(rows.begin, k.begin), rows.size(), k.size(), own.a);
+    GemmBlock<T> block{rows.size(), columns.size(), k.size(), own.a, nullptr, 0, nullptr, c, c_row, use_.add || i > 0};
     const bool last = i + 1 == k_steps_;
     Fetches fetches;
     if (last)
       for (const Beside& b : x.beside)
         fetches.add({static_cast<const std::byte*>(b.data) + (rows.begin * shape_.n + columns.begin) * b.itemsize, rows.size(),
                      columns.size() * b.itemsize, shape_.n * b.itemsize});
-    const Range next_rows = last ? next : rows, next_k = step(last ? 0 : i + 1);
+    const Range next_rows = last ? part.next : rows, next_k = step(last ? 0 : i + 1);
     fetches.add(x.a.at(next_rows.begin, next_k.begin).fetch(next_rows.size(), next_k.size()));
     if (b_form_ == Columns::packed) {
       block.b = x.packed_b + k.begin * packed_columns_ + columns.begin * k.size();
-      block.far_b = rows.begin == share.rows.begin || columns.size() * shape_.k * static_cast<int64_t>(sizeof(T)) > kStaysBytes;
+      block.far_b = part.first || columns.size() * shape_.k * static_cast<int64_t>(sizeof(T)) > kStaysBytes;
       gemm_multiply(block, fetches);
       continue;
     }
@@ -204,10 +195,10 @@ void Gemm<T>::multiply_block(const Operands& x, const Share& share, Range rows, 
       if (!shape_.b_transposed && columns.size() * shape_.k * static_cast<int64_t>(sizeof(T)) <= kStaysBytes && whole > 0) {
         // The multiply-adds hide it, unless b comes from memory: then they wait.
         block.columns = whole;
-        block.b = b.data, block.b_row = shape_.b_row, block.pack_b = share.b;
+        block.b = b.data, block.b_row = shape_.b_row, block.pack_b = own.b;
       } else {
-        gemm_pack_columns(b, block.columns, k.size(), share.b);
-        block.b = share.b, block.b_row = 0, block.pack_b = nullptr;
+        gemm_pack_columns(b, block.columns, k.size(), own.b);
+        block.b = own.b, block.b_row = 0, block.pack_b = nullptr;
       }
       block.far_b = false;
       block.c = c + j;

@@ -75,9 +75,13 @@ template <class T> class Gemm {
     int64_t begin, end;
     int64_t size() const { return end - begin; }
   };
-  /// A piece of c and the places in scratch of the thread that computes it.
-  struct Share {
-    Range rows, columns;
+  /// A piece of c, and the rows that the same thread is likely to take next.
+  struct Block {
+    Range rows, columns, next;
+    bool first;  // the thread has not read these columns of b before
+  };
+  /// A thread's in scratch.
+  struct Place {
     T *a, *b, *c;  // c: null where it lies in memory
   };
   struct Operands {
@@ -90,14 +94,12 @@ template <class T> class Gemm {
 
   void plan_shares(int threads);
   void plan_scratch();
-  Range rows_of(int64_t share) const;
+  Range rows_of(int64_t block) const;
   Range columns_of(int64_t share) const;
   Range step(int64_t i) const;
   /// Columns of b that are packed at once, where they are as they are needed.
   int64_t strip() const;
-  template <class F> void for_blocks(Range rows, F&& f) const;
-  void multiply(const Operands& x, const Share& share, PartsDone<T> parts_done) const;
-  void multiply_block(const Operands& x, const Share& share, Range rows, Range next, T* c, int64_t c_row) const;
+  void multiply(const Operands& x, const Block& part, const Place& own, T* c, int64_t c_row) const;
   GemmOperand<T> left(const T* a) const;
   GemmOperand<T> right(const T* b) const;
 
@@ -107,7 +109,8 @@ template <class T> class Gemm {
   int64_t depth_, k_steps_, packed_columns_, granule_, block_rows_;
   bool dot_ = false;
   Columns b_form_ = Columns::packed;
-  int64_t row_shares_ = 1, column_shares_ = 1;
+  int64_t row_shares_ = 1, column_shares_ = 1;  // for how many threads
+  int64_t row_blocks_ = 1;
   int64_t b_at_ = 0, share_at_ = 0, share_bytes_ = 0, share_b_ = 0, share_c_ = 0, scratch_bytes_ = 0;
 };
 

@@ -89,8 +89,8 @@ template <class T> class Matmul final : public Kernel {
     const int64_t products = p.products();
     std::array<Beside, Expr::kMaxPointers> beside;
     const size_t besides = epilogue_.beside(in, beside);
-    parallel_parts(static_cast<int>(lanes_), [&](int lane) {
-      for (int64_t i = products * lane / lanes_; i < products * (lane + 1) / lanes_; ++i) {
+    parallel_pieces(products, static_cast<int>(lanes_), [&](int lane, Pieces& left) {
+      for (int64_t i; (i = left.next()) >= 0;) {
         const auto [a, b] = p.at(i);
         const auto parts_done = [&, i](const GemmPart<T>& part) {
           if constexpr (std::is_same_v<T, float>) {

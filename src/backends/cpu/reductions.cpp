@@ -74,7 +74,8 @@ class Reductions final : public Kernel {
     if (runner_.across().empty()) {
       // Rows are independent. 64k elements of the cheapest op take some 8 µs in the cache, about what waking a thread costs.
       const int64_t grain = std::max<int64_t>(4096, 65536 / std::max<int64_t>(1, runner_.work()));
-      parts_ = std::clamp<int64_t>(std::min(total / row_, total / grain), 1, pool_threads());
+      const int64_t most = std::max<int64_t>(1, std::min(total / row_, total / grain));
+      parts_ = most == 1 || pool_threads() == 1 ? 1 : std::min<int64_t>(most, kParts * pool_threads());
     } else if (total >= kWorth) {
       divide(copy);
     }
@@ -88,9 +89,9 @@ class Reductions final : public Kernel {
     std::byte* runs = static_cast<std::byte*>(workspace) + runs_at_;
     fill(sums);
     if (runner_.total() > 0)
-      parallel_parts(static_cast<int>(threads_), [&](int thread) {
+      parallel_pieces(parts_, static_cast<int>(threads_), [&](int thread, Pieces& left) {
         StagedRunner::Run run(runner_, in, out, runs + thread * runner_.run_bytes());
-        for (int64_t part = thread; part < parts_; part += threads_) do_part(run, part, sums);
+        for (int64_t part; (part = left.next()) >= 0;) do_part(run, part, sums);
         finish_past_caches();
       });
     for (size_t k = 0; k < runner_.across().size(); ++k) {

@@ -65,10 +65,10 @@ class Winograd final : public Kernel {
     if (packing.input < 0) pack(in[1], at(workspace, u_));
     const float* u = static_cast<const float*>(packing.input < 0 ? at(workspace, u_) : in[1]);
     const int64_t groups = cut_.tiles / span_ * groups_per_span_;
-    parallel_parts(static_cast<int>(lanes_), [&](int lane) {
+    parallel_pieces(groups, static_cast<int>(lanes_), [&](int lane, Pieces& left) {
       float* v = static_cast<float*>(at(workspace, places_[static_cast<size_t>(2 * lane)]));
       float* m = static_cast<float*>(at(workspace, places_[static_cast<size_t>(2 * lane + 1)]));
-      for (int64_t i = groups * lane / lanes_; i < groups * (lane + 1) / lanes_; ++i) {
+      for (int64_t i; (i = left.next()) >= 0;) {
         const Group group = group_at(i);
         multiply(x, u, group.first, group.count, v, m);
         if (epilogue_) finish(group, m, bias, epilogue_.consumes() ? at(workspace, results_[static_cast<size_t>(lane)]) : nullptr, in, out);
