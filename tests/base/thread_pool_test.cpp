@@ -106,7 +106,8 @@ TEST(ThreadPool, ChunksCoverTheRangeOnce) {
     int64_t n, grain;
     size_t parts;
   };
-  for (const Case& c : {Case{1, 1, 1}, {3, 1, 3}, {4, 1, 4}, {1000, 1, 32}, {1000, 100, 10}, {1000, 400, 2}, {1000, 5000, 1}, {7, 2, 3}, {10, 0, 10}}) {
+  for (const Case& c :
+       {Case{1, 1, 1}, {3, 1, 3}, {4, 1, 4}, {1000, 1, 32}, {1000, 100, 10}, {1000, 400, 2}, {1000, 5000, 1}, {7, 2, 3}, {10, 0, 10}}) {
     std::mutex mutex;
     std::map<int64_t, int64_t> ranges;
     parallel_chunks(c.n, c.grain, [&](int64_t begin, int64_t end) {

@@ -12,12 +12,16 @@
 
 namespace suanli::cpu {
 
+namespace {
+constexpr double kWorthAThread = 1.5e6;  // FLOPs: some 10 µs
+}  // namespace
+
 int64_t gradient_lanes(const Geometry& g) {
   return std::max<int64_t>(1, std::min({int64_t{4}, g.n / 2, static_cast<int64_t>(g.flops() / 4e6)}));
 }
 
 int64_t conv_lanes(const Geometry& g, int64_t tasks) {
-  return std::max<int64_t>(1, std::min<int64_t>({tasks, pool_threads(), static_cast<int64_t>(g.flops() / 2e6)}));
+  return std::max<int64_t>(1, std::min<int64_t>({tasks, pool_threads(), static_cast<int64_t>(g.flops() / kWorthAThread)}));
 }
 
 namespace {
@@ -27,12 +31,12 @@ using Tag = dnnl::memory::format_tag;
 constexpr auto kF32 = dnnl::memory::data_type::f32;
 
 /// Chunks of samples for y and dx. Enough for the copies of one to stay in most of an L2 of 2 MB, and for 16 threads; but one needs
-/// 4 MFLOP or 256 KB of y to be worth starting, and each reads all weights again, which must serve some 256 pixels where they do not fit
+/// 4 MFLOP or 256 KB of y to be worth starting, and each reads all weights again, which must serve some 512 pixels where they do not fit
 /// into L2.
 int64_t chunks(const Geometry& g) {
   const int64_t cached = g.n * 4 * (g.x_size() + g.y_size()) >> 20;
   const int64_t useful = std::max(static_cast<int64_t>(g.flops() / 4e6), g.n * 4 * g.y_size() >> 18);
-  const int64_t fewest_samples = g.w_size() > (1 << 17) ? (255 + g.p * g.q) / (g.p * g.q) : 1;
+  const int64_t fewest_samples = g.w_size() > (1 << 17) ? (511 + g.p * g.q) / (g.p * g.q) : 1;
   const int64_t n = std::clamp<int64_t>(std::max(cached, std::min<int64_t>(useful, 16)), 1, std::max<int64_t>(1, g.n / fewest_samples));
   return n < 3 ? n : std::min(g.n, (n + 3) / 4 * 4);  // most machines have an even number of cores
 }
@@ -111,7 +115,7 @@ class ConvF32 final : public Kernel {
     const int64_t count = (g.n + chunk_ - 1) / chunk_;
     int64_t lanes = gradient ? std::min(count, gradient_lanes(g)) : conv_lanes(g, count);
     if (direction == Direction::forward && g.n == 1 && g.attr.groups == 1 && layout_ == Tag::any) {
-      int64_t slices = std::min<int64_t>({8, g.o / 32, static_cast<int64_t>(g.flops() / 2e6)});
+      int64_t slices = std::min<int64_t>({8, g.o / 32, static_cast<int64_t>(g.flops() / kWorthAThread)});
       while (slices > 1 && g.o % (16 * slices) != 0) --slices;  // whole blocks of channels, as many in every slice
       if (slices > 1) lanes = slices, slice_ = g.o / slices;
     }
