@@ -6,7 +6,7 @@ namespace suanli {
 
 struct AttentionAttr {
   double scale;
-  bool causal;
+  int32_t causal;  // or 0
   int32_t heads;  // of self_attention, whose input holds them beside each other
 };
 

@@ -131,6 +131,7 @@ const Op embedding_grad_op{OpDef{
 struct OneHotAttr {
   int64_t classes;
   DType dtype;
+  uint8_t rest[7] = {};
 };
 
 const Op one_hot_op{OpDef{

@@ -186,14 +186,13 @@ struct DTypeAttr {
 };
 struct ReduceAttr {
   uint32_t axes;
-  bool keepdims;
+  uint32_t keepdims;  // or 0
 };  // reduced axes as bits, counted from the front
 struct PermAttr {
   int8_t axes[Shape::kMaxRank];
 };  // result axis i is input axis axes[i]
 struct SliceAttr {
-  int64_t length, step;
-  int32_t axis;
+  int64_t length, step, axis;
 };  // the start is a scalar input
 
 }  // namespace suanli

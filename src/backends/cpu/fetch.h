@@ -19,6 +19,7 @@ class Fetch {
  public:
   Fetch() = default;
   Fetch(const void* data, int64_t rows, int64_t bytes, int64_t row) : rows_(bytes > 0 ? rows : 0) {
+    if (done()) return;
     const uintptr_t begin = reinterpret_cast<uintptr_t>(data);
     at_ = begin / kLine * kLine;
     lines_ = left_ = static_cast<int64_t>((begin + static_cast<uintptr_t>(bytes) - 1) / kLine - begin / kLine) + 1;
@@ -59,11 +60,12 @@ class Fetches {
   size_t at_ = 0, count_ = 0;
 };
 
-/// Arrays that are read next, fetched share by share while something else is computed.
+/// Arrays that are read next, fetched share by share while something else is computed; no more than kMost of them.
 class Ahead {
  public:
   static constexpr size_t kMost = 20;
   void add(const void* data, int64_t bytes) {
+    if (count_ == kMost) return;
     const uintptr_t begin = reinterpret_cast<uintptr_t>(data) / kLine;
     const uintptr_t end = (reinterpret_cast<uintptr_t>(data) + static_cast<uintptr_t>(bytes) + kLine - 1) / kLine;
     arrays_[count_++] = {begin * kLine, static_cast<int64_t>(end - begin)};
