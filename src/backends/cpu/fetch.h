@@ -72,7 +72,7 @@ class Ahead {
     lines_ += static_cast<int64_t>(end - begin);
   }
   /// How often fetch() will be called.
-  void divide(int64_t calls) { share_ = std::min(kAtOnce, (lines_ + calls - 1) / calls); }
+  void divide(int64_t calls) { share_ = calls > 0 ? std::min(kAtOnce, (lines_ + calls - 1) / calls) : 0; }
   void fetch() {
     for (int64_t left = share_; left > 0 && next_ < count_;) {
       Array& array = arrays_[next_];
