@@ -14,6 +14,21 @@ namespace {
 
 using namespace suanli::test;
 
+// Attributes are compared as bytes, so a struct with padding must not become one. (That every compiler can tell is what this checks.)
+struct WithPadding {
+  uint32_t number;
+  bool flag;
+};
+struct WithPaddingBehindADouble {
+  double number;
+  int32_t other;
+};
+struct Whole {
+  double number;
+  int32_t other, another;
+};
+static_assert(!Padless<WithPadding> && !Padless<WithPaddingBehindADouble> && Padless<Whole> && Padless<ScalarAttr>);
+
 TEST(Budget, AnyNodeBudgetGivesTheSameBits) {
   const Bits whole = train_net(6);
   for (size_t budget : {1, 2, 3, 7, 20, 50, 100, 1000}) {

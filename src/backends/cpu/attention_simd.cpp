@@ -69,6 +69,7 @@ struct Part {
 };
 /// What neither a band of rows nor a vector crosses.
 constexpr int64_t kPart = 16;
+static_assert(kPart % kRowLanes<float> == 0 && kBlock % kPart == 0);
 
 template <int kRows, class T>
 void product_band(int64_t n, const Part& part, Factor<T> a, const T* b, int64_t b_row, T* c, int64_t c_row, bool add) {

@@ -135,10 +135,10 @@ template <> struct ErfFit<double> {  // relative error 8.2e-18 and 4.9e-17
 };
 
 #if HWY_TARGET == HWY_AVX3
-// erf(x) of floats in polynomials of degree 4, one for each eighth of [0, 4), whose coefficients two registers hold: own fits, Chebyshev
-// interpolation in 40-digit arithmetic (mpmath), errors up to 7e-9; what rounding
-// the first coefficient costs is given back at the other end. Of the first four erf(x)/x − 1, so that small x keep their digits. From 4
-// on erf rounds to 1, as does the last polynomial's end. Error 1.0 units in the last place, in half of the instructions that erf() below takes.
+// erf(x) of floats in polynomials of degree 4, one for each eighth of [0, 4); two registers hold the coefficients of one power. Own fits,
+// Chebyshev interpolation in 40-digit arithmetic (mpmath), errors up to 7e-9; what rounding the first coefficient costs is given back at the
+// other end. The first four are of erf(x)/x − 1, so that small x keep their digits. From 4 on erf rounds to 1, as the last polynomial's end
+// does. Error 1.0 units in the last place, with half of the instructions that erf() below takes.
 alignas(64) constexpr float kErfTable[5][32] = {
     {0.128379166f, 0.122529633f, 0.10530556f,  0.0776450858f, 0.520499885f, 0.623240888f, 0.711155653f, 0.784075081f,
      0.842700779f, 0.888388216f, 0.92290014f,  0.948170066f,  0.966105163f, 0.978443742f, 0.986671686f, 0.99199003f,
