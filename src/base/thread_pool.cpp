@@ -10,6 +10,7 @@
 #include <exception>
 #include <memory>
 #include <mutex>
+#include <new>
 #include <thread>
 #include <utility>
 #include <vector>
@@ -163,11 +164,10 @@ void set_pool_threads(int threads) {
 }
 
 detail::Deal::Deal(int64_t pieces, int threads)
-    : runs_(usual_), threads_(static_cast<int>(std::clamp<int64_t>(pieces, 1, std::max(1, threads)))) {
+    : runs_(reinterpret_cast<Run*>(usual_)), threads_(static_cast<int>(std::clamp<int64_t>(pieces, 1, std::max(1, threads)))) {
   if (threads_ > kUsual) many_ = std::make_unique<Run[]>(static_cast<size_t>(threads_)), runs_ = many_.get();
   for (int64_t t = 0; t < threads_; ++t)
-    runs_[t].left.store(static_cast<uint64_t>(pieces * t / threads_) << 32 | static_cast<uint64_t>(pieces * (t + 1) / threads_),
-                        std::memory_order_relaxed);
+    new (runs_ + t) Run{static_cast<uint64_t>(pieces * t / threads_) << 32 | static_cast<uint64_t>(pieces * (t + 1) / threads_)};
 }
 
 int64_t Pieces::next() {

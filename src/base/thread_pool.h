@@ -3,6 +3,7 @@
 #pragma once
 #include <algorithm>
 #include <atomic>
+#include <cstddef>
 #include <cstdint>
 #include <memory>
 #include <type_traits>
@@ -38,11 +39,11 @@ class Deal {
 
  private:
   friend class suanli::Pieces;
-  static constexpr int kUsual = 16;
+  static constexpr int kUsual = 128;
   struct alignas(64) Run {
     std::atomic<uint64_t> left;  // begin << 32 | end
   };
-  Run usual_[kUsual];  // so that few threads allocate nothing
+  alignas(Run) std::byte usual_[kUsual * sizeof(Run)];  // where as many threads allocate nothing
   std::unique_ptr<Run[]> many_;
   Run* runs_;
   int threads_;

@@ -54,7 +54,7 @@ TEST(ThreadPool, PiecesAreDoneOnceByWhoeverIsFree) {
   for (int threads : {1, 2, 3, 20}) {
     PoolOf pool(threads);
     for (int64_t pieces : {1, 2, 7, 100, 1000})
-      for (int asked : {1, 2, 20, 40}) {
+      for (int asked : {1, 2, 20, 200}) {
         std::vector<std::atomic<int>> times(static_cast<size_t>(pieces));
         std::atomic<int> parts{0};
         parallel_pieces(pieces, asked, [&](int part, Pieces& left) {
