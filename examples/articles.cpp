@@ -1,6 +1,7 @@
 // The three networks of the articles side by side, trained alike on the same data.
-//   articles [DATA]     what data::open() takes; drawn glyphs if nothing is given
+//   articles [DATA [SAMPLES]]     what data::open() takes, all or so many of its training samples; drawn glyphs if nothing is given
 #include <cstdio>
+#include <cstdlib>
 
 #include "suanli/train.h"
 
@@ -11,6 +12,7 @@ int main(int argc, char** argv) try {
   for (const char* name : {"cnn_a", "cnn_b", "cnn_c"}) {
     TrainConfig config;
     config.data = argc > 1 ? argv[1] : "glyphs?train=3000&test=500";
+    config.limit = argc > 2 ? std::atoll(argv[2]) : 0;
     config.model = name;
     config.epochs = 3;
     config.optimizer = "adam", config.lr = 1e-3, config.batch_size = 64;  // the same for all

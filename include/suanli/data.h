@@ -39,6 +39,10 @@ struct Info {
   double target_mean = 0, target_stddev = 1;  ///< Of regression: the target in its own unit is y · target_stddev + target_mean.
   std::string encoding{};  ///< Of tables: how cells became numbers, for OpenOptions::encoding.
   uint64_t fingerprint = 0;  ///< A hash of every value and label, in order: a resume sees that data changed.
+  std::string packed_kind{};  ///< Of packed data: the kind that was packed.
+
+  /// The kind that says what the samples are, however they are stored.
+  const std::string& content() const { return packed_kind.empty() ? kind : packed_kind; }
 };
 
 /// A part of a picture, in pixels of it; edges may lie between pixels.

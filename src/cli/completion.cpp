@@ -28,6 +28,12 @@ std::string first_words(const Verb& v) {
   return v.positionals.empty() ? "" : v.positionals.front().choices;
 }
 
+/// Whether an option's value is a path; the shells offer files for these alone.
+bool takes_path(const Option& o) {
+  const std::string_view name = o.metavar;
+  return name == "FILE" || name == "DIR" || name == "RUN";
+}
+
 std::string bash() {
   std::string options, choices, first;
   for (const Verb& v : verbs()) {
@@ -78,7 +84,8 @@ std::string zsh() {
     cases += fmt::format("    {})\n      _arguments -s '--help[{}]'", v.name, in_users_language("this text"));
     for (const Option& o : v.options) {
       std::string spec = fmt::format("{}{}[{}]", o.name, o.takes == Takes::nothing ? "" : "=", plain(in_users_language(o.help)));
-      if (o.takes != Takes::nothing) spec += fmt::format(":{}:{}", o.metavar, o.choices.empty() ? "_files" : "(" + o.choices + ")");
+      if (o.takes != Takes::nothing)
+        spec += fmt::format(":{}:{}", o.metavar, !o.choices.empty() ? "(" + o.choices + ")" : takes_path(o) ? "_files" : " ");
       cases += " \\\n        " + quoted(spec);
     }
     if (!first_words(v).empty()) cases += fmt::format(" \\\n        '1:{}:({})'", v.positionals.front().name, first_words(v));
@@ -114,7 +121,7 @@ std::string fish() {
     for (const Option& o : v.options) {
       out += fmt::format("complete -c suanli -n '__fish_seen_subcommand_from {}' -l {} -d {}", v.name, o.name + 2,
                          quoted(in_users_language(o.help)));
-      if (o.takes != Takes::nothing) out += o.choices.empty() ? " -r" : " -x -a " + quoted(o.choices);
+      if (o.takes != Takes::nothing) out += !o.choices.empty() ? " -x -a " + quoted(o.choices) : takes_path(o) ? " -r" : " -x";
       out += "\n";
     }
   }

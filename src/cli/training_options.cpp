@@ -9,6 +9,7 @@
 
 #include "base/text.h"
 #include "cli/texts.h"
+#include "data/spec.h"
 #include "suanli/models.h"
 #include "suanli/runtime.h"
 #include "train/config.h"
@@ -154,10 +155,9 @@ TrainConfig config_from(const Arguments& args, size_t data) {
   if (args.has("--lr") && !(c.lr > 0)) throw UsageError(fmt::format("--lr is {}, expected a number above 0", args.text("--lr")));
   if (args.has("--epochs") && args.has("--time")) throw UsageError("--epochs and --time both say how long the run is. Give one of them.");
   c.data = args.positional(data, c.data);
-  auto add_setting = [&](const std::string& setting) { c.data += (c.data.find('?') == std::string::npos ? "?" : "&") + setting; };
   if (args.has("--balanced")) c.sampler = "balanced";
-  if (args.has("--skip-bad")) add_setting("skip_bad=1");
-  if (args.has("--task")) add_setting("task=" + args.text("--task"));
+  if (args.has("--skip-bad")) c.data = data::with_setting(c.data, "skip_bad=1");
+  if (args.has("--task")) c.data = data::with_setting(c.data, "task=" + args.text("--task"));
   c.out = args.text("--out", c.out);
   return c;
 }
@@ -170,10 +170,10 @@ std::string description(const Trainer& trainer) {
   for (const std::string& note : d.notes) notes += note + "\n";
   return notes + fmt::format(
                      "data {} ({} train, {} val, {} test)\nmodel {}, {} lr {}{}, batch {}, augment {}, seed {}\ndevice {} ({}, {} "
-                     "threads), precision {}",
+                     "{}), precision {}",
                      c.data, size(d.train), size(d.val), size(d.test), c.model, c.optimizer, c.lr,
                      c.momentum > 0 ? fmt::format(" momentum {}", c.momentum) : "", c.batch_size, c.augment, c.seed, c.device, isa(),
-                     c.threads, c.precision);
+                     c.threads, c.threads == 1 ? "thread" : "threads", c.precision);
 }
 
 }  // namespace suanli::cli

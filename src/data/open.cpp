@@ -6,6 +6,7 @@
 
 #include "base/did_you_mean.h"
 #include "base/text.h"
+#include "data/picture_tree.h"
 #include "data/sources.h"
 #include "data/spec.h"
 #include "data/strata.h"
@@ -207,6 +208,16 @@ std::string usages() {
   return all;
 }
 
+/// What people give where a folder is meant; "" for anything else.
+std::string likely_mistake(const std::string& path) {
+  std::error_code error;
+  if (!fs::is_regular_file(path, error)) return "";
+  if (has_picture_name(path)) return "one picture; give the folder that holds a folder of pictures per class. It ";
+  for (const char* ending : {".zip", ".tar", ".tgz", ".tar.gz", ".tar.xz", ".7z", ".rar"})
+    if (path.ends_with(ending)) return "an archive; unpack it and give the folder. It ";
+  return "";
+}
+
 /// Cuts the text into its parts. A kind is known by its name before the first `:` or `?`; without one the text is a path, and what lies
 /// there says the kind.
 const Kind& parse(const std::string& text, Spec& spec) {
@@ -233,7 +244,8 @@ const Kind& parse(const std::string& text, Spec& spec) {
   }
   kind = std::find_if(std::begin(kKinds), std::end(kKinds), [&](const Kind& k) { return k.looks_like && k.looks_like(spec.place); });
   if (kind == std::end(kKinds))
-    throw InputError(str(spec.place, ": holds no data of a kind that is known: ", usages(), ". Give such a folder or file."));
+    throw InputError(str(spec.place, ": ", likely_mistake(spec.place), "holds no data of a kind that is known: ", usages(),
+                         ". Give such a folder or file."));
   spec.kind = kind->name;
   return *kind;
 }

@@ -2,7 +2,7 @@
 //
 //   "SUANLIPK", u32 version, u32 0 | for each split: pixels u8 [N, C, H, W], labels i32 [N], each from a multiple of 64 on | description |
 //   u64 where the description begins, u64 its bytes, u32 its CRC-32, "PKED".   All little-endian.
-// The description holds sizes, names, places, and a CRC-32 of every MiB before it; a part is verified when it is first read, so that opening
+// The description holds the kind of data, sizes, names, places, and a CRC-32 of every MiB before it; a part is verified when it is first read, so that opening
 // does not read the file.
 #include <fcntl.h>
 #include <sys/mman.h>
@@ -25,7 +25,7 @@ namespace {
 static_assert(std::endian::native == std::endian::little);
 
 constexpr std::string_view kStart("SUANLIPK", 8), kFinish("PKED", 4);
-constexpr uint32_t kVersion = 1;
+constexpr uint32_t kVersion = 2;
 constexpr uint64_t kBlock = uint64_t{1} << 20, kAlign = 64, kTail = 24;
 constexpr const char* kPackAgain = "Make it again with suanli data pack.";
 
@@ -190,6 +190,7 @@ void pack(const std::string& path, const Splits& splits) {
     out.write(head, sizeof head);
 
     Description d;
+    d.add(info.content());
     d.add(std::vector<int64_t>(info.input_shape.begin(), info.input_shape.end()));
     d.add(info.class_names);
     d.add(info.mean);
@@ -250,6 +251,7 @@ Source open_packed(const std::string& path) {
 
   DescriptionReader d(std::move(text), path);
   Info info{.kind = "packed", .source = "packed:" + path, .input_shape = {}};
+  info.packed_kind = d.text();
   d.list([&] { info.input_shape.push_back(d.number<int64_t>()); });
   d.list([&] { info.class_names.push_back(d.text()); });
   d.list([&] { info.mean.push_back(d.number<double>()); });

@@ -13,25 +13,35 @@ struct Choice {
   const char* reason;
 };
 
-Choice model_for(const data::Info& info) {
+bool small_photographs(const data::Info& info) { return info.content() == "cifar10" || info.content() == "cifar100"; }
+bool photographs(const data::Info& info) { return small_photographs(info) || (info.content() == "folder" && info.input_shape[0] == 3); }
+
+Choice model_for(const data::Info& info, int64_t samples) {
   const Shape& sample = info.input_shape;
   if (sample.rank() == 1) return {"tabular", "the samples are rows of numbers"};
   if (sample.rank() != 3) return {"mlp", "the samples are no pictures"};
   constexpr int64_t kLeastSide = 10;  // of cnn_b: two 3×3 convolutions, each with pooling
   if (std::min(sample[1], sample[2]) < kLeastSide) return {"mlp", "the pictures are too small for convolutions"};
-  if (info.kind == "fashion-mnist") return {"cnn_bn", "clothes need more than digits do: 3 convolutions with batch normalisation"};
-  if (info.kind == "cifar10" || info.kind == "cifar100")
+  if (info.content() == "fashion-mnist") return {"cnn_bn", "clothes need more than digits do: 3 convolutions with batch normalisation"};
+  if (small_photographs(info))
     return {"airbench", "made for these pictures, the most accuracy for the time; --model cnn_b takes seconds and gets less far"};
-  return {"cnn_b", "a small convolutional network, quick on a CPU; --model airbench is slower and gets further"};
+  if (photographs(info)) {
+    constexpr int64_t kMostPixels = 50'000 * 32 * 32;  // in an epoch: as many as CIFAR-10's, a minute or two on two cores
+    if (samples * sample[1] * sample[2] <= kMostPixels)
+      return {"airbench", "photographs, the most accuracy for the time; --model cnn_b is ten times as quick and gets less far"};
+    return {"cnn_b", "a small convolutional network, quick on so many photographs; --model airbench gets further in ten times the time"};
+  }
+  return {"cnn_b", "a small convolutional network, quick on a CPU"};
 }
 
 /// Epochs so that few samples are seen often enough; 0: as many as the model's recipe has, which is made for tens of thousands.
-int64_t epochs_for(const data::Info& info, int64_t samples, int64_t batch_size, int64_t recipe) {
+int64_t epochs_for(const data::Info& info, int64_t samples, int64_t batch_size, const models::Recipe& recipe) {
   const bool table = info.kind == "csv";
-  if (!table && info.kind != "folder") return 0;
-  constexpr int64_t kMost = 60;
+  if (!table && info.content() != "folder") return 0;
+  // A learning rate that falls to its end gets there in half as many.
+  const int64_t most = table || std::string_view(recipe.schedule) == "constant" ? 60 : 30;
   const int64_t steps = table ? 6000 : 600, per_epoch = (samples + batch_size - 1) / batch_size;
-  return std::max(recipe, std::min(kMost, (steps + per_epoch - 1) / per_epoch));
+  return std::max(recipe.epochs, std::min(most, (steps + per_epoch - 1) / per_epoch));
 }
 
 /// Smaller than the recipe's, which is made for tens of thousands of samples, where one would be most of an epoch.
@@ -42,13 +52,10 @@ int64_t batch_for(int64_t samples, int64_t recipe) {
   return batch;
 }
 
-bool small_photographs(const data::Info& info) { return info.kind == "cifar10" || info.kind == "cifar100"; }
-bool photographs(const data::Info& info) { return small_photographs(info) || (info.kind == "folder" && info.input_shape[0] == 3); }
-
 /// What leaves a picture what it is: photographs keep their meaning mirrored and cut, digits do not.
 const char* augment_for(const data::Info& info, const char* of_small_photographs) {
   if (small_photographs(info)) return of_small_photographs ? of_small_photographs : "crop,flip";
-  if (info.kind == "fashion-mnist") return "flip";  // a shirt is one from either side; moved pictures cost more than they gave here
+  if (info.content() == "fashion-mnist") return "flip";  // a shirt is one from either side; moved pictures cost more than they gave here
   return photographs(info) ? "resized_crop,flip" : "none";
 }
 
@@ -69,7 +76,7 @@ bool normalizes(const data::Info& info, const models::Recipe* recipe) {
 void fit_to_data(TrainConfig& config, bool own_model, bool batch_open, const data::Dataset& train, std::vector<std::string>& notes) {
   const data::Info& info = train.info();
   if (config.model.empty()) {
-    const Choice choice = model_for(info);
+    const Choice choice = model_for(info, train.size());
     config.model = choice.model;
     notes.push_back(str("model ", choice.model, ": ", choice.reason));
   }
@@ -79,14 +86,15 @@ void fit_to_data(TrainConfig& config, bool own_model, bool batch_open, const dat
   if (info.task == data::Task::regression && config.label_smoothing == -1) config.label_smoothing = 0;  // a recipe's is meant for classes
   if (!of_model) return;
   const models::Recipe& recipe = *of_model;
-  if (info.kind == "folder" && config.batch_size == 0 && !batch_open) {
+  if (info.content() == "folder" && config.batch_size == 0 && !batch_open) {
     config.batch_size = batch_for(train.size(), recipe.batch_size);
     if (config.batch_size < recipe.batch_size)
       notes.push_back(str("batches of ", config.batch_size, ", since ", train.size(), " samples are few"));
   }
   if (config.epochs > 0) return;
-  config.epochs = epochs_for(info, train.size(), config.batch_size > 0 ? config.batch_size : recipe.batch_size, recipe.epochs);
-  if (config.epochs > recipe.epochs) notes.push_back(str(config.epochs, " epochs, since ", train.size(), " samples are few"));
+  config.epochs = epochs_for(info, train.size(), config.batch_size > 0 ? config.batch_size : recipe.batch_size, recipe);
+  if (config.epochs > recipe.epochs && config.time == 0)
+    notes.push_back(str(config.epochs, " epochs, since ", train.size(), " samples are few"));
 }
 
 }  // namespace suanli

@@ -84,11 +84,29 @@ def test_photographs_are_normalised():
         for i in range(12):
             write_png(f"photos/{name}/{i}.png", [[(200, 100 + i, 40)] * 12] * 6 + [[(100, 100 + i, 40)] * 12] * 6)
     for data, numbers in (("photos", 3), ("grey_pets", 0)):   # cnn_b's recipe does not ask for it
-        ok("train", data, "--epochs", 1, "--quiet", "--out", f"{data}_run")
+        ok("train", data, "--model", "cnn_b", "--epochs", 1, "--quiet", "--out", f"{data}_run")
         config = tomllib.loads(pathlib.Path(f"{data}_run/config.toml").read_text())
         same((len(config["mean"]), len(config["stddev"])), (numbers, numbers), data)
     config = tomllib.loads(pathlib.Path("photos_run/config.toml").read_text())
     check(abs(config["mean"][0] - 150 / 255) < 1e-3 and abs(config["stddev"][0] - 50 / 255) < 1e-3, config["mean"])
+
+
+def test_names_that_look_like_settings():
+    for name in ("cats or dogs?", "cats: or?dogs=1"):
+        pictures(name)
+        pathlib.Path(name, "cats/broken.png").write_bytes(b"no picture")
+        for data in (name, f"folder:{name}", f"folder:{name}?size=12"):
+            done = run("train", data, "--dry-run", "--skip-bad")
+            same(done.returncode, 0, done.stderr)
+            check("1 bad picture(s) left out" in done.stderr, done.stderr)
+
+
+def test_packed_photographs_are_photographs():
+    ok("data", "pack", "photos", "photos.packed")
+    same(ok_json("data", "show", "photos.packed")["kind"], "packed", "how it is stored")
+    for data in ("photos", "photos.packed"):
+        note = run("train", data, "--dry-run").stderr
+        check("model airbench: photographs" in note and "augment resized_crop,flip" in note, note)
 
 
 def test_loader_threads_change_nothing():
@@ -152,6 +170,7 @@ def test_bad_folders():
     folder("loop", lambda f: (f / "dogs/up").symlink_to(".."))
     folder("loose", lambda f: write(f / "x.png", whole))
     pathlib.Path("void").mkdir()
+    shutil.make_archive("good", "zip", ".", "good")
     before = sorted(str(p) for p in pathlib.Path(".").glob("*"))
     skip = "--skip-bad"
     cases = [   # parts of the line, the folder
@@ -165,6 +184,8 @@ def test_bad_folders():
         (["loose/x.png: a picture beside the class folders"], "loose"),
         (["void: no class folders"], "folder:void"),
         (["void: holds no data of a kind that is known"], "void"),
+        (["good.zip: an archive; unpack it and give the folder"], "good.zip"),
+        (["good/cats/00.png: one picture; give the folder"], "good/cats/00.png"),
         (["nowhere: no such folder"], "folder:nowhere"),
         (["nowhere: neither a kind of data nor a path that exists"], "nowhere"),
     ]

@@ -64,6 +64,9 @@ def fish_completes(script):
     same(offered("suanli tr"), ["train"], "verbs")
     same(offered("suanli train --sched"), ["--schedule"], "options")
     check("cosine" in offered("suanli train --schedule "), "values")
+    open("a.safetensors", "w").close()
+    check("a.safetensors" in offered("suanli train --weights "), "files")
+    same(offered("suanli train --epochs "), [], "no files where a number is meant")
     same(offered("suanli help pre"), ["predict"], "help completes verbs")
     same(sorted(offered("suanli data ")), ["get", "pack", "show"], "a verb's own words")
 

@@ -23,6 +23,10 @@ TEST(Packed, HoldsWhatWasPacked) {
   pack(folder / "a.packed", before);
   const Splits after = open(folder / "a.packed", {.val_fraction = 0});  // recognised by its first bytes
   EXPECT_EQ(after.train->info().source, "packed:" + (folder / "a.packed"));
+  EXPECT_EQ(after.train->info().kind, "packed");
+  EXPECT_EQ(after.train->info().content(), "glyphs");
+  pack(folder / "again.packed", after);
+  EXPECT_EQ(open(folder / "again.packed").train->info().content(), "glyphs");
   EXPECT_EQ(after.train->info().class_names, before.train->info().class_names);
   EXPECT_EQ(after.train->info().mean, before.train->info().mean);
   EXPECT_EQ(after.train->info().stddev, before.train->info().stddev);
@@ -51,7 +55,7 @@ TEST(Packed, DamageIsFoundWhereItIsRead) {
   EXPECT_EQ(error_with(good), "");
   EXPECT_TRUE(contains(error_with(changed(1'500'000)), "b.packed: bytes 1048576 to 2097151 are damaged. Make it again"));
   EXPECT_TRUE(contains(error_with(changed(good.size() - 60)), "its description is damaged"));
-  EXPECT_TRUE(contains(error_with(changed(8)), "version 5, this program reads 1"));
+  EXPECT_TRUE(contains(error_with(changed(8)), "version 6, this program reads 2"));
   EXPECT_TRUE(contains(error_with(changed(0)), "no packed data"));
   EXPECT_TRUE(contains(error_with(""), "no packed data"));
   for (size_t size : {size_t{10}, size_t{1000}, good.size() / 2, good.size() - 1})
