@@ -6,6 +6,7 @@
 #include <numeric>
 
 #include "base/text.h"
+#include "cli/confusion.h"
 #include "cli/console.h"
 #include "cli/training_options.h"
 #include "cli/verbs.h"
@@ -15,98 +16,6 @@
 namespace suanli::cli {
 
 namespace {
-
-/// A confusion matrix with the names of its classes: rows are what a sample is, columns what it was taken for.
-struct Confusion {
-  const std::vector<int64_t>& counts;
-  const std::vector<std::string>& names;
-
-  size_t classes() const { return names.size(); }
-  int64_t at(size_t is, size_t taken) const { return counts[is * classes() + taken]; }
-  int64_t samples_of(size_t is) const {
-    int64_t n = 0;
-    for (size_t c = 0; c < classes(); ++c) n += at(is, c);
-    return n;
-  }
-  int64_t taken_for(size_t taken) const {
-    int64_t n = 0;
-    for (size_t c = 0; c < classes(); ++c) n += at(c, taken);
-    return n;
-  }
-  static double share(int64_t part, int64_t whole) {
-    return whole > 0 ? static_cast<double>(part) / static_cast<double>(whole) : std::numeric_limits<double>::quiet_NaN();
-  }
-  /// Of the samples of a class, how many were found; of those taken for it, how many are.
-  double recall(size_t c) const { return share(at(c, c), samples_of(c)); }
-  double precision(size_t c) const { return share(at(c, c), taken_for(c)); }
-  /// The class that `is` is most often taken for instead, or itself if never.
-  size_t most_often_taken_for(size_t is) const {
-    size_t most = is;
-    int64_t count = 0;
-    for (size_t c = 0; c < classes(); ++c)
-      if (c != is && at(is, c) > count) most = c, count = at(is, c);
-    return most;
-  }
-};
-
-std::string table_of_classes(const Confusion& m) {
-  const size_t width = widest(m.names, 5, 28);
-  std::string out =
-      fmt::format("\n{}  {:>8}  {:>8}  {:>9}  {}\n", padded("class", width), "samples", "accuracy", "precision", "most often taken for");
-  for (size_t c = 0; c < m.classes(); ++c) {
-    const size_t other = m.most_often_taken_for(c);
-    out += fmt::format("{}  {:>8}  {:>8}  {:>9}  {}\n", padded(m.names[c], width), m.samples_of(c), percent(m.recall(c)),
-                       percent(m.precision(c)), other == c ? "-" : fmt::format("{} ({})", m.names[other], m.at(c, other)));
-  }
-  return out;
-}
-
-/// As many columns as a terminal shows; larger matrices go to a picture.
-constexpr size_t kMostColumns = 20;
-
-std::string matrix(const Confusion& m) {
-  if (m.classes() > kMostColumns) return "";
-  const size_t width = widest(m.names, 5, 20);
-  const int64_t largest = *std::max_element(m.counts.begin(), m.counts.end());
-  const size_t cell = std::max<size_t>(4, std::to_string(largest).size() + 1);
-  std::string out = "\nconfusion (rows: what it is; columns: what it was taken for)\n" + padded("", width + 3);
-  for (size_t c = 0; c < m.classes(); ++c) out += fmt::format("{:>{}}", c, cell);
-  out += "\n";
-  for (size_t r = 0; r < m.classes(); ++r) {
-    out += padded(fmt::format("{:>2} {}", r, m.names[r]), width + 3);
-    for (size_t c = 0; c < m.classes(); ++c) out += m.at(r, c) ? fmt::format("{:>{}}", m.at(r, c), cell) : fmt::format("{:>{}}", "·", cell);
-    out += "\n";
-  }
-  return out;
-}
-
-/// The matrix as grey squares, each row as shares of its class: the darker the more.
-void write_matrix(const std::string& path, const Confusion& m) {
-  const auto n = static_cast<int64_t>(m.classes());
-  const int64_t cell = std::clamp<int64_t>(640 / n, 2, 64);
-  std::vector<float> pixels(static_cast<size_t>(n * cell * n * cell));
-  for (int64_t y = 0; y < n * cell; ++y)
-    for (int64_t x = 0; x < n * cell; ++x) {
-      const auto is = static_cast<size_t>(y / cell), taken = static_cast<size_t>(x / cell);
-      const double share = Confusion::share(m.at(is, taken), std::max<int64_t>(1, m.samples_of(is)));
-      const bool border = cell >= 8 && (y % cell == 0 || x % cell == 0);
-      pixels[static_cast<size_t>(y * n * cell + x)] = border ? 0.85f : static_cast<float>(1 - share);
-    }
-  data::write_png(path, tensor<float>(pixels, Shape{n * cell, n * cell}));
-}
-
-Json to_json(const Confusion& m) {
-  Json::Array classes, rows;
-  for (size_t c = 0; c < m.classes(); ++c) {
-    classes.push_back(
-        Json::Object{{"class", m.names[c]}, {"samples", m.samples_of(c)}, {"accuracy", m.recall(c)}, {"precision", m.precision(c)}});
-    Json::Array row;
-    for (size_t k = 0; k < m.classes(); ++k) row.emplace_back(m.at(c, k));
-    rows.push_back(std::move(row));
-  }
-  Json out = Json::Object();
-  return out.set("classes", classes).set("confusion", rows);
-}
 
 struct Part {
   const char* name;
@@ -203,7 +112,7 @@ int run(const Arguments& args) {
     return 0;
   }
   const Confusion confusion{e.confusion, trained.class_names};
-  if (args.has("--confusion")) write_matrix(args.text("--confusion"), confusion);
+  if (args.has("--confusion")) draw(confusion, args.text("--confusion"));
   if (args.has("--json")) {
     Json out = Json::Object{{"run", path},         {"data", source},         {"split", part.name}, {"samples", e.samples},
                             {"loss", e.loss},      {"accuracy", e.accuracy}, {"top5", e.top5},     {"tta", to_string(trained.tta)},
@@ -217,7 +126,7 @@ int run(const Arguments& args) {
   const std::string views = trained.tta == Tta::none ? "" : fmt::format("; tta {}", to_string(trained.tta));
   print_result(fmt::format("{} accuracy {}{} on {} samples of {}, loss {:.4f}  (weights of epoch {}{})\n", part.name, percent(e.accuracy),
                            top5, e.samples, source, e.loss, trained.epoch, views) +
-               table_of_classes(confusion) + matrix(confusion));
+               table_of_classes(confusion) + in_words(confusion));
   return 0;
 }
 

@@ -57,6 +57,9 @@ std::string report(const TrainResult& r, const Trainer& trainer) {
   std::string speed = fmt::format("{:.0f} {}/s, {:.1f}% of it waiting for data", r.samples_per_s,
                                   info.input_shape.rank() == 3 ? "images" : "samples", 100 * r.data_wait);
   line("speed", speed);
+  constexpr double kMuchWaiting = 0.3;
+  if (r.data_wait > kMuchWaiting && info.kind == "folder")
+    line("", "less waiting: suanli data pack decodes the pictures once; --loader-threads reads with more threads");
   if (!std::isnan(r.flops_per_s)) {
     const double roof = machine_roofs().f32.all;
     line("work", fmt::format("{:.1f} GFLOP/s, {:.0f}% of this machine's {:.0f} (suanli bench roofs)", r.flops_per_s / 1e9,

@@ -86,6 +86,29 @@ def write_png(path, rows):
     pathlib.Path(path).write_bytes(b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", head) + chunk(b"IDAT", zlib.compress(raw)) + chunk(b"IEND", b""))
 
 
+def read_png(path):
+    """Rows of (red, green, blue) of an 8-bit RGB PNG that is not interlaced."""
+    data, at, packed = pathlib.Path(path).read_bytes(), 8, b""
+    while at < len(data):
+        size, kind = struct.unpack(">I4s", data[at:at + 8])
+        body = data[at + 8:at + 8 + size]
+        if kind == b"IHDR":
+            width, height, depth, colour, _, _, interlaced = struct.unpack(">IIBBBBB", body)
+            same((depth, colour, interlaced), (8, 2, 0), path)
+        packed += body if kind == b"IDAT" else b""
+        at += size + 12
+    raw, rows, above = zlib.decompress(packed), [], bytes(3 * width)
+    for r in range(height):
+        kind, line = raw[r * (3 * width + 1)], bytearray(raw[r * (3 * width + 1) + 1:(r + 1) * (3 * width + 1)])
+        for i in range(3 * width):
+            a, b, c = line[i - 3] if i > 2 else 0, above[i], above[i - 3] if i > 2 else 0
+            near = min((abs(b - c), 0, a), (abs(a - c), 1, b), (abs(a + b - 2 * c), 2, c))[2]   # Paeth's
+            line[i] = (line[i] + (0, a, b, (a + b) // 2, near)[kind]) % 256
+        above = bytes(line)
+        rows.append([tuple(line[i:i + 3]) for i in range(0, 3 * width, 3)])
+    return rows
+
+
 def idx_files(folder, truncate=None):
     """Four small IDX files in .gz, of them `truncate` cut in the middle."""
     pathlib.Path(folder).mkdir()

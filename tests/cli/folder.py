@@ -7,7 +7,7 @@ import random
 import shutil
 import tomllib
 
-from _suanli import check, fails, main, ok, ok_json, run, same, write_png
+from _suanli import check, fails, main, ok, ok_json, read_png, run, same, write_png
 
 FAST = ["--model", "mlp", "--epochs", 1, "--quiet"]
 
@@ -39,7 +39,14 @@ def test_a_folder_is_all_it_takes():
     same(sum(sum(row) for row in r["confusion"]), r["samples"], "every sample is counted once")
     right = sum(r["confusion"][i][i] for i in range(2))
     same(round(r["accuracy"] * r["samples"]), right, "the diagonal is what was right")
-    check(pathlib.Path("c.png").read_bytes().startswith(b"\x89PNG"), "a picture")
+    # Squares in green are what was right: as many as classes of which something was found, each as dark as its share.
+    rows = read_png("c.png")
+    squares = {tuple(rows[y][x]) for y in range(len(rows)) for x in range(len(rows[0])) if rows[y][x][1] > max(rows[y][x][0], rows[y][x][2]) + 20}
+    found = {r["confusion"][i][i] / sum(r["confusion"][i]) for i in range(2)} - {0}
+    expected = {tuple(round(255 * (1 + share ** 0.5 * (full - 1))) for full in (0.13, 0.49, 0.29)) for share in found}
+    check(len(squares) == len(expected), f"{squares}, not {expected}")
+    for a, b in zip(sorted(squares), sorted(expected)):
+        check(max(abs(x - y) for x, y in zip(a, b)) <= 1, f"{squares}, not {expected}")
 
     # other pictures, of other sizes, one class only: as the model takes them
     pictures("new", classes=("dogs",), each=3, sides=(30, 41))

@@ -1,0 +1,32 @@
+// Pictures with words in them, as PNG: rectangles and text.
+#pragma once
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace suanli::cli {
+
+struct Colour {
+  float red, green, blue;  // 0 … 1
+};
+
+/// White to begin with. What lies outside is not drawn.
+class Canvas {
+ public:
+  Canvas(int64_t height, int64_t width);
+  void fill(int64_t y, int64_t x, int64_t height, int64_t width, Colour colour);
+  /// Letters of 5×7 dots, `dot` pixels each, from their upper left corner; what is not ASCII becomes a "?".
+  void text(int64_t y, int64_t x, std::string_view words, int64_t dot, Colour colour);
+  /// Throws InputError if the file cannot be written.
+  void write(const std::string& path) const;
+
+  static int64_t text_width(std::string_view words, int64_t dot) { return (6 * static_cast<int64_t>(words.size()) - 1) * dot; }
+  static int64_t text_height(int64_t dot) { return 7 * dot; }
+
+ private:
+  int64_t height_, width_;
+  std::vector<float> planes_;  // [3, height, width]
+};
+
+}  // namespace suanli::cli
