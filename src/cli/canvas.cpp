@@ -1,7 +1,10 @@
 #include "cli/canvas.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 
+#include "cli/console.h"
 #include "suanli/data.h"
 #include "suanli/ops.h"
 
@@ -30,6 +33,12 @@ static_assert(std::size(kLetters) == '~' - ' ' + 1);
 
 uint64_t letter(char c) { return kLetters[(c >= ' ' && c <= '~' ? c : '?') - ' ']; }
 
+/// Whether something of a name can be read.
+bool is_legible(const std::string& name) {
+  return std::any_of(name.begin(), name.end(),
+                     [](char c) { return (c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z'); });
+}
+
 }  // namespace
 
 Canvas::Canvas(int64_t height, int64_t width) : height_(height), width_(width), planes_(static_cast<size_t>(3 * height * width), 1) {}
@@ -53,6 +62,18 @@ void Canvas::text(int64_t y, int64_t x, std::string_view words, int64_t dot, Col
   }
 }
 
+void Canvas::picture(int64_t y, int64_t x, const float* planes, int64_t channels, int64_t height, int64_t width) {
+  auto at = [&](int64_t channel, int64_t r, int64_t c) { return planes[((channel % channels) * height + r) * width + c]; };
+  for (int64_t r = 0; r < height; ++r)
+    for (int64_t c = 0; c < width; ++c) fill(y + r, x + c, 1, 1, {at(0, r, c), at(1, r, c), at(2, r, c)});
+}
+
 void Canvas::write(const std::string& path) const { data::write_png(path, tensor<float>(planes_, Shape{3, height_, width_})); }
+
+std::string drawn_name(size_t number, const std::string& name) {
+  constexpr size_t kLongest = 20;
+  if (name == std::to_string(number)) return name;
+  return is_legible(name) ? fmt::format("{} {}", number, padded(name, widest({name}, 1, kLongest))) : std::to_string(number);
+}
 
 }  // namespace suanli::cli

@@ -18,6 +18,8 @@ class Canvas {
   void fill(int64_t y, int64_t x, int64_t height, int64_t width, Colour colour);
   /// Letters of 5×7 dots, `dot` pixels each, from their upper left corner; what is not ASCII becomes a "?".
   void text(int64_t y, int64_t x, std::string_view words, int64_t dot, Colour colour);
+  /// `planes` is a picture [channels, height, width], of one channel or three.
+  void picture(int64_t y, int64_t x, const float* planes, int64_t channels, int64_t height, int64_t width);
   /// Throws InputError if the file cannot be written.
   void write(const std::string& path) const;
 
@@ -28,5 +30,9 @@ class Canvas {
   int64_t height_, width_;
   std::vector<float> planes_;  // [3, height, width]
 };
+
+/// What stands for a class in a picture: its number and the beginning of its name, or the number alone where the name has none of the
+/// letters that are there.
+std::string drawn_name(size_t number, const std::string& name);
 
 }  // namespace suanli::cli

@@ -22,12 +22,6 @@ Colour colour_of(double share, bool right) {
   return {1 + s * (full.red - 1), 1 + s * (full.green - 1), 1 + s * (full.blue - 1)};
 }
 
-/// Whether something of a name can be read on a canvas, which has ASCII's letters only.
-bool is_legible(const std::string& name) {
-  return std::any_of(name.begin(), name.end(),
-                     [](char c) { return (c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z'); });
-}
-
 }  // namespace
 
 std::string table_of_classes(const Confusion& m) {
@@ -61,15 +55,13 @@ std::string in_words(const Confusion& m) {
 void draw(const Confusion& m, const std::string& path) {
   constexpr Colour kInk{0.15f, 0.15f, 0.15f}, kPale{1, 1, 1}, kLine{0.85f, 0.85f, 0.85f};
   constexpr const char* kTitle = "rows: what it is; columns: what it was taken for";
-  constexpr size_t kLongest = 20;
   const auto n = static_cast<int64_t>(m.classes());
   const int64_t cell = std::clamp<int64_t>(640 / n, 4, 64), dot = cell >= 40 ? 2 : 1, line = Canvas::text_height(dot), gap = 4 * dot;
   const bool labelled = cell >= Canvas::text_height(1) + 3;
   std::vector<std::string> names, found;
   int64_t left = gap, right = gap;
   for (size_t c = 0; c < m.classes() && labelled; ++c) {
-    names.push_back(is_legible(m.names[c]) ? fmt::format("{} {}", c, padded(m.names[c], widest({m.names[c]}, 1, kLongest)))
-                                           : std::to_string(c));
+    names.push_back(drawn_name(c, m.names[c]));
     found.push_back(percent(m.recall(c)));
     left = std::max(left, Canvas::text_width(names.back(), dot) + 2 * gap);
     right = std::max(right, Canvas::text_width(found.back(), dot) + 2 * gap);

@@ -8,6 +8,7 @@
 #include <unordered_map>
 
 #include "base/text.h"
+#include "cli/canvas.h"
 #include "cli/console.h"
 #include "cli/data_verbs.h"
 #include "suanli/data.h"
@@ -93,25 +94,30 @@ void write_sheet(const std::string& path, const Part& part, const data::Augment&
     throw InputError(str(part.samples->info().source, ": samples of shape ", s, " are no pictures"));
   constexpr size_t kMostRows = 50;
   constexpr int64_t kGap = 2;
+  const std::vector<std::string>& names = part.samples->info().class_names;
   const size_t rows = std::min(kMostRows, part.pictures.size());
-  const int64_t height = static_cast<int64_t>(rows) * (s[1] + kGap) + kGap,
-                width = static_cast<int64_t>(kSheetColumns) * (s[2] + kGap) + kGap;
-  std::vector<float> sheet(static_cast<size_t>(s[0] * height * width), 1.0f);
+  const int64_t dot = s[1] >= 64 ? 2 : 1, letters = Canvas::text_height(dot);
+  int64_t left = kGap;
+  for (size_t row = 0; row < rows && s[1] >= letters; ++row)
+    left = std::max(left, Canvas::text_width(drawn_name(row, names[row]), dot) + 4 * kGap);
+  Canvas sheet(static_cast<int64_t>(rows) * (s[1] + kGap) + kGap, left + static_cast<int64_t>(kSheetColumns) * (s[2] + kGap));
+  std::vector<int64_t> all;  // in one list, so that each is seen in a way of its own
+  std::vector<std::pair<int64_t, int64_t>> places;
   for (size_t row = 0; row < rows; ++row) {
-    if (part.pictures[row].empty()) continue;
-    data::Loader loader(data::subset(part.samples, part.pictures[row]), {.batch_size = kSheetColumns, .threads = 0, .augment = augment});
-    data::Batch batch;
-    loader.next(batch);
-    const auto x = batch.x.data<float>();
-    for (size_t column = 0; column < part.pictures[row].size(); ++column) {
-      const int64_t top = kGap + static_cast<int64_t>(row) * (s[1] + kGap), left = kGap + static_cast<int64_t>(column) * (s[2] + kGap);
-      for (int64_t c = 0; c < s[0]; ++c)
-        for (int64_t line = 0; line < s[1]; ++line)
-          std::copy_n(x.data() + static_cast<int64_t>(column) * s.numel() + (c * s[1] + line) * s[2], s[2],
-                      sheet.data() + (c * height + top + line) * width + left);
+    const int64_t top = kGap + static_cast<int64_t>(row) * (s[1] + kGap);
+    if (left > kGap) sheet.text(top + (s[1] - letters) / 2, 2 * kGap, drawn_name(row, names[row]), dot, {0, 0, 0});
+    int64_t x = left;
+    for (int64_t picture : part.pictures[row]) {
+      all.push_back(picture), places.emplace_back(top, x);
+      x += s[2] + kGap;
     }
   }
-  data::write_png(path, tensor<float>(sheet, Shape{s[0], height, width}));
+  data::Loader loader(data::subset(part.samples, all), {.batch_size = kSheetColumns, .threads = 0, .augment = augment});
+  size_t drawn = 0;
+  for (auto& [x, y] : loader)
+    for (int64_t i = 0; i < x.size(0); ++i, ++drawn)
+      sheet.picture(places[drawn].first, places[drawn].second, x.data<float>().data() + i * s.numel(), s[0], s[1], s[2]);
+  sheet.write(path);
 }
 
 std::string bar(int64_t count, int64_t most) {

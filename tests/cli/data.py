@@ -236,8 +236,9 @@ def test_an_npz_of_one_class():
 
 def test_sheet_of_views():
     ok("data", "show", "glyphs?train=60&test=10", "--sheet", "plain.png")
-    ok("data", "show", "glyphs?train=60&test=10", "--sheet", "views.png", "--augment", "rotation,blur=1,erasing=1")
-    check(pathlib.Path("plain.png").read_bytes() != pathlib.Path("views.png").read_bytes(), "the views differ")
+    for augment in ("rotation,blur=1,erasing=1", "mixup=5"):
+        ok("data", "show", "glyphs?train=60&test=10", "--sheet", "views.png", "--augment", augment)
+        check(pathlib.Path("plain.png").read_bytes() != pathlib.Path("views.png").read_bytes(), f"{augment}: the views differ")
     fails(2, "'rotate' is not known", args=["data", "show", "glyphs?train=60&test=10", "--sheet", "v.png", "--augment", "rotate"])
 
 
