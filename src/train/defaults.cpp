@@ -34,14 +34,21 @@ Choice model_for(const data::Info& info, int64_t samples) {
   return {"cnn_b", "a small convolutional network, quick on a CPU"};
 }
 
-/// Epochs so that few samples are seen often enough; 0: as many as the model's recipe has, which is made for tens of thousands.
+/// A recipe's, which is made for tens of thousands of samples; photographs, which are seen differently each time, have something to give
+/// for longer than digits.
+int64_t least_epochs(const data::Info& info, const models::Recipe& recipe) {
+  return photographs(info) ? std::max<int64_t>(10, recipe.epochs) : recipe.epochs;
+}
+
+/// Epochs so that few samples are seen often enough; 0: the recipe's.
 int64_t epochs_for(const data::Info& info, int64_t samples, int64_t batch_size, const models::Recipe& recipe) {
-  const bool table = info.kind == "csv";
-  if (!table && info.content() != "folder") return 0;
+  auto rounded_up = [](int64_t all, int64_t each) { return (all + each - 1) / each; };
+  constexpr int64_t kMost = 60, kSteps = 6000, kViews = 40'000;
+  if (info.kind == "csv") return std::max(recipe.epochs, std::min(kMost, rounded_up(kSteps, rounded_up(samples, batch_size))));
+  if (info.content() != "folder") return 0;
   // A learning rate that falls to its end gets there in half as many.
-  const int64_t most = table || std::string_view(recipe.schedule) == "constant" ? 60 : 30;
-  const int64_t steps = table ? 6000 : 600, per_epoch = (samples + batch_size - 1) / batch_size;
-  return std::max(recipe.epochs, std::min(most, (steps + per_epoch - 1) / per_epoch));
+  const int64_t most = std::string_view(recipe.schedule) == "constant" ? kMost : kMost / 2;
+  return std::max(least_epochs(info, recipe), std::min(most, rounded_up(kViews, samples)));
 }
 
 /// Smaller than the recipe's, which is made for tens of thousands of samples, where one would be most of an epoch.
@@ -93,7 +100,7 @@ void fit_to_data(TrainConfig& config, bool own_model, bool batch_open, const dat
   }
   if (config.epochs > 0) return;
   config.epochs = epochs_for(info, train.size(), config.batch_size > 0 ? config.batch_size : recipe.batch_size, recipe);
-  if (config.epochs > recipe.epochs && config.time == 0)
+  if (config.epochs > least_epochs(info, recipe) && config.time == 0)
     notes.push_back(str(config.epochs, " epochs, since ", train.size(), " samples are few"));
 }
 

@@ -48,6 +48,18 @@ TEST(Defaults, MorePhotographsThanAnEpochShouldHaveGetTheQuickModel) {
   EXPECT_EQ(fitted(Described("folder", {3, 96, 96}, 5'556)).model, "cnn_b");
 }
 
+TEST(Defaults, FewSamplesAreSeenMoreOften) {
+  auto epochs = [](const char* kind, Shape shape, int64_t size) { return fitted(Described(kind, shape, size)).epochs; };
+  EXPECT_EQ(epochs("folder", {3, 96, 96}, 300), 30);  // airbench, whose learning rate falls
+  EXPECT_EQ(epochs("folder", {3, 96, 96}, 2'500), 16);  // 40,000 views
+  EXPECT_EQ(epochs("folder", {3, 96, 96}, 5'000), 10);
+  EXPECT_EQ(epochs("folder", {3, 96, 96}, 20'000), 10);  // cnn_b
+  EXPECT_EQ(epochs("folder", {1, 96, 96}, 300), 60);
+  EXPECT_EQ(epochs("folder", {1, 96, 96}, 2'000), 20);
+  EXPECT_EQ(epochs("folder", {1, 96, 96}, 20'000), 3);  // the recipe's
+  EXPECT_EQ(epochs("glyphs", {1, 28, 28}, 300), 0);  // left to the recipe
+}
+
 TEST(Defaults, PackedPhotographsAreTreatedAsPhotographs) {
   Described packed("packed", {3, 96, 96}, 300);
   EXPECT_EQ(fitted(packed).augment, "none");
