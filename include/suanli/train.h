@@ -59,7 +59,9 @@ struct TrainConfig {
   std::string class_weights;  ///< Of the loss: "none", "auto" (N / (classes · samples of the class)) or "1,2,0.5". "": none.
   double clip_norm = 0;  ///< Largest norm of all gradients together; 0: no limit.
   double clip_value = 0;  ///< Largest element of a gradient; 0: no limit.
-  double ema = -1;  ///< Decay per step of an average of the weights that is kept for them. 0: none; -1: the recipe's.
+  /// Decay per step of an average of the weights that is kept for them, but at most (1 + t)/(10 + t) at step t = 0, 1, …, so that a short run
+  /// forgets where it began. 0: none; -1: the recipe's.
+  double ema = -1;
   int64_t lookahead = -1;  ///< Steps after which weights return to their average (models.h, Recipe). 0: never; -1: the recipe's.
   int64_t patience = 0;  ///< Ends the run after so many epochs without a better validation; 0: never.
   int64_t limit = 0;  ///< Uses so many of the training and of the validation samples at most; 0: all.

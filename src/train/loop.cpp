@@ -99,7 +99,12 @@ Tensor TrainingLoop::record_update(int64_t index) {
   if (c.clip_norm > 0) norm = optim::clip_grad_norm_(s_.optimizer->parameters(), c.clip_norm);
   if (c.clip_value > 0) optim::clip_grad_value_(s_.optimizer->parameters(), c.clip_value);
   s_.optimizer->step();
-  if (c.ema > 0) s_.average->update(c.ema);
+  if (c.ema > 0) {
+    // It looks back no further than the run is long (as TensorFlow's ExponentialMovingAverage given num_updates): a short run's average would
+    // else be what the weights began as.
+    const auto done = static_cast<double>(index);
+    s_.average->update(std::min(c.ema, (1 + done) / (10 + done)));
+  }
   if (c.lookahead > 0) {
     // Jordan 2024 (airbench): the average hardly remembers at first, so that its weights never lag behind far; at the end it is the result.
     const int64_t done = index + 1;
