@@ -10,7 +10,7 @@ import tarfile
 import threading
 import zipfile
 
-from _suanli import BIN, check, fails, main, ok, ok_json, run, same, write_png
+from _suanli import BIN, check, fails, main, ok, ok_json, read_png, run, same, write_png
 
 FILES = ["train-images-idx3-ubyte.gz", "train-labels-idx1-ubyte.gz", "t10k-images-idx3-ubyte.gz", "t10k-labels-idx1-ubyte.gz"]
 
@@ -239,6 +239,14 @@ def test_sheet_of_views():
     for augment in ("rotation,blur=1,erasing=1", "mixup=5"):
         ok("data", "show", "glyphs?train=60&test=10", "--sheet", "views.png", "--augment", augment)
         check(pathlib.Path("plain.png").read_bytes() != pathlib.Path("views.png").read_bytes(), f"{augment}: the views differ")
+    for name in ("left", "right"):   # the same pictures in both classes: each is turned in a way of its own all the same
+        pathlib.Path("twins", name).mkdir(parents=True)
+        for i in range(3):
+            write_png(pathlib.Path("twins", name, f"{i}.png"), [[(7 * r + 11 * c + 40 * i) % 250 for c in range(12)] for r in range(12)])
+    for augment, alike in (("none", True), ("rotation=90", False)):
+        ok("data", "show", "twins?size=12", "--sheet", "twins.png", "--augment", augment)
+        rows = [row[-10 * (12 + 2):] for row in read_png("twins.png")]   # without the names
+        same((rows[2:14] == rows[16:28]), alike, augment)
     fails(2, "'rotate' is not known", args=["data", "show", "glyphs?train=60&test=10", "--sheet", "v.png", "--augment", "rotate"])
 
 
