@@ -17,13 +17,29 @@
 namespace suanli::cpu {
 namespace {
 
-constexpr int64_t kCacheBytes = 1 << 20;  // what a core keeps of its own, at the least
+// Caches as the smallest of today's machines have them, not as this one has: programs, and the memory they need, are the same everywhere.
+constexpr int64_t kNearBytes = 1 << 20;  // a core's own
+constexpr int64_t kFarBytes = 12 << 20;  // what all cores find of the last one, which others use too
 constexpr int64_t kShiftedFloats = 16;  // planes are not multiples of 4 KB apart: their elements would meet in the same cache sets
 
 int64_t tiles_along(int64_t size) { return (size + kWinogradTile - 1) / kWinogradTile; }
 int64_t rounded(int64_t n, int64_t multiple) { return (n + multiple - 1) / multiple * multiple; }
 int64_t plane_of(int64_t rows, int64_t channels) { return rows * channels + kShiftedFloats; }
 int64_t planes_bytes(int64_t rows, int64_t channels) { return 4 * kWinogradPlanes * plane_of(rows, channels); }
+
+/// How many of `tiles` to take at once. Few keep their planes in a core's cache, but for each group all of the other operand is read: `bytes`
+/// of it; which counts for more depends on the channels. Counted are bytes from beyond a core's own cache: planes are written and read, and
+/// those that the last cache does not hold are fetched before they are written, too. `lanes`: that do so at a time, each with its own planes.
+int64_t best_group(int64_t tiles, int64_t channels, int64_t bytes, int64_t lanes) {
+  int64_t best = kWinogradRows, least = INT64_MAX;
+  for (int64_t size = kWinogradRows; size <= std::min<int64_t>(512, rounded(tiles, kWinogradRows)); size *= 2) {
+    const int64_t planes = planes_bytes(size, channels), groups = (tiles + size - 1) / size;
+    const int64_t times = planes <= kNearBytes ? 0 : lanes * planes <= kFarBytes ? 2 : 3;
+    const int64_t moved = groups * ((bytes > kNearBytes / 2 ? bytes : 0) + times * planes);
+    if (moved <= least) least = moved, best = size;
+  }
+  return best;
+}
 
 /// The pictures on both sides of a convolution, cut so that tile i of the one makes tile i of the other.
 struct Cut {
@@ -46,7 +62,7 @@ class Winograd final : public Kernel {
   Winograd(const Geometry& g, bool backwards, bool bias, bool constant_weights, const Epilogue& epilogue)
       : cut_(g, backwards), backwards_(backwards), bias_(bias), epilogue_(epilogue) {
     lanes_ = conv_lanes(g, (cut_.tiles + kWinogradRows - 1) / kWinogradRows);
-    divide(best_group());
+    divide(best_group((cut_.tiles + lanes_ - 1) / lanes_, cut_.in + cut_.out, 4 * kWinogradPlanes * cut_.in * cut_.out, lanes_));
     u_plane_ = cut_.in * cut_.out + kShiftedFloats;
     Places places;
     const int64_t u_bytes = 4 * kWinogradPlanes * u_plane_;
@@ -87,20 +103,6 @@ class Winograd final : public Kernel {
   }
 
  private:
-  /// Tiles per group. Small ones keep the planes in the cache but read all weights for each group; which counts for more depends on the
-  /// channels. Bytes that come from beyond the cache, per lane:
-  int64_t best_group() const {
-    const int64_t per_lane = rounded((cut_.tiles + lanes_ - 1) / lanes_, kWinogradRows);
-    const int64_t weights = 4 * kWinogradPlanes * cut_.in * cut_.out;
-    int64_t best = kWinogradRows, least = INT64_MAX;
-    for (int64_t size = kWinogradRows; size <= std::min<int64_t>(512, per_lane); size *= 2) {
-      const int64_t planes = planes_bytes(size, cut_.in) + planes_bytes(size, cut_.out), groups = (per_lane + size - 1) / size;
-      const int64_t bytes = (weights > kCacheBytes / 2 ? groups * weights : 0) + (planes > kCacheBytes ? 2 * groups * planes : 0);
-      if (bytes <= least) least = bytes, best = size;
-    }
-    return best;
-  }
-
   int64_t v_plane() const { return plane_of(rounded(group_, kWinogradRows), cut_.in); }
   int64_t m_plane() const { return plane_of(rounded(group_, kWinogradRows), cut_.out); }
 
@@ -172,11 +174,11 @@ class Winograd final : public Kernel {
 class WinogradGradient final : public Kernel {
  public:
   explicit WinogradGradient(const Geometry& g) : cut_(g, false), du_plane_(cut_.in * cut_.out + kShiftedFloats) {
-    const int64_t du = 4 * kWinogradPlanes * du_plane_, per_tile = 4 * kWinogradPlanes * (cut_.in + cut_.out);
-    own_ = du <= kCacheBytes * 3 / 4;
+    const int64_t du = 4 * kWinogradPlanes * du_plane_;
+    own_ = du <= 3 * kNearBytes;
     lanes_ = own_ ? gradient_lanes(g) : 1;
     const int64_t most = (cut_.tiles + lanes_ - 1) / lanes_;
-    group_ = std::min(most, std::max<int64_t>(16, (own_ ? kCacheBytes / 2 : kSharedBytes) / per_tile));
+    group_ = std::min(most, best_group(most, cut_.in + cut_.out, du, own_ ? std::min<int64_t>(lanes_, pool_threads()) : 1));
     Places places;
     du_ = places.add(lanes_ * du);
     for (int64_t i = 0; i < lanes_; ++i)
@@ -218,8 +220,6 @@ class WinogradGradient final : public Kernel {
   }
 
  private:
-  static constexpr int64_t kSharedBytes = 32 << 20;
-
   float* plane(int lane, int which, void* workspace) const {
     return static_cast<float*>(at(workspace, places_[static_cast<size_t>(2 * lane + which)]));
   }
