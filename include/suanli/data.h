@@ -97,8 +97,8 @@ struct OpenOptions {
 
 /// Opens data by its spec:
 ///   glyphs[?train=12000&test=2000&seed=0]   drawn digits, 28×28 grey, 10 classes; no files needed
-///   mnist:DIR, fashion-mnist:DIR            the four IDX files, plain, .gz or .xz
-///   cifar10:DIR, cifar100:DIR               the binary version: its archive, or its files plain, .gz or .xz
+///   mnist:DIR[?size=64], fashion-mnist:DIR  the four IDX files, plain, .gz or .xz
+///   cifar10:DIR[?size=64], cifar100:DIR     the binary version: its archive, or its files plain, .gz or .xz
 ///   random:3x32x32[?classes=10&samples=1280&test=128&seed=0]   noise of any shape, for measuring speed
 ///   folder:DIR[?size=96&skip_bad=1]         JPEG, PNG and WebP pictures, a sub-folder per class, or train/ val/ test/ above these
 ///   csv:FILE?target=COLUMN[&task=regression&test=20]   a table with a header line, plain, .gz or .xz; 20% of the rows test
@@ -108,7 +108,8 @@ struct OpenOptions {
 ///   DIR                                     one of these kinds, as it looks; Splits::notes says which
 /// A folder's pictures are decoded when they are read: the shorter side is scaled to `size` (or HEIGHTxWIDTH), the middle kept; grey if
 /// all are grey, else RGB. Each is decoded once here, so that a damaged one is named before anything begins (skip_bad=1 leaves such
-/// out); of more than 20,000 that many. The other kinds are decoded into memory, one byte per pixel.
+/// out); of more than 20,000 that many. The other kinds are decoded into memory, one byte per pixel; `size` scales MNIST's and CIFAR's
+/// pictures when they are read.
 /// Throws InputError if the kind is unknown or the files are bad, UsageError if the spec is wrong otherwise.
 SUANLI_API Splits open(const std::string& spec, const OpenOptions& options = {});
 

@@ -106,9 +106,18 @@ struct Kind {
   bool (*looks_like)(const std::string& place);  // null: never found out
 };
 
+/// What has pictures of one size, at the size that the spec asks for.
+template <class Open> Source open_at_size(const Spec& spec, Open&& open) {
+  const auto [height, width] = Settings(spec, {"size"}).size("size");
+  Source source = open(place_of(spec));
+  if (height > 0)
+    for (auto* part : {&source.train, &source.val, &source.test})
+      if (*part) *part = at_size(*part, height, width);
+  return source;
+}
+
 Source open_idx(const Spec& spec, const std::vector<std::string>& class_names) {
-  Settings(spec, {});
-  return open_mnist(spec.kind, place_of(spec), class_names);
+  return open_at_size(spec, [&](const std::string& place) { return open_mnist(spec.kind, place, class_names); });
 }
 
 /// "3x32x32" → [3, 32, 32]: one to four sizes.
@@ -142,20 +151,12 @@ const Kind kKinds[] = {
                           static_cast<int64_t>(settings.number("test", 2'000, 1, 2'000'000)), settings.number("seed", 0, 0, UINT64_MAX));
      },
      nullptr},
-    {"fashion-mnist", "fashion-mnist:DIR", [](const Spec& spec, const OpenOptions&) { return open_idx(spec, kClothes); },
+    {"fashion-mnist", "fashion-mnist:DIR[?size=N]", [](const Spec& spec, const OpenOptions&) { return open_idx(spec, kClothes); },
      [](const std::string& place) { return looks_like_mnist(place) && is_about_clothes(place); }},
-    {"mnist", "mnist:DIR", [](const Spec& spec, const OpenOptions&) { return open_idx(spec, kDigits); }, looks_like_mnist},
-    {"cifar10", "cifar10:DIR",
-     [](const Spec& spec, const OpenOptions&) {
-       Settings(spec, {});
-       return open_cifar10(place_of(spec));
-     },
+    {"mnist", "mnist:DIR[?size=N]", [](const Spec& spec, const OpenOptions&) { return open_idx(spec, kDigits); }, looks_like_mnist},
+    {"cifar10", "cifar10:DIR[?size=N]", [](const Spec& spec, const OpenOptions&) { return open_at_size(spec, open_cifar10); },
      looks_like_cifar10},
-    {"cifar100", "cifar100:DIR",
-     [](const Spec& spec, const OpenOptions&) {
-       Settings(spec, {});
-       return open_cifar100(place_of(spec));
-     },
+    {"cifar100", "cifar100:DIR[?size=N]", [](const Spec& spec, const OpenOptions&) { return open_at_size(spec, open_cifar100); },
      looks_like_cifar100},
     {"random", "random:CxHxW[?classes=N&samples=N&test=N&seed=N]",
      [](const Spec& spec, const OpenOptions&) {

@@ -29,7 +29,7 @@ void Dataset::read_view(int64_t index, const Box& box, uint8_t* x, int64_t* y) c
   read(index, sample.data(), y);
   std::vector<uint8_t> bytes;
   for (float v : sample) bytes.push_back(v >= 1 ? 255 : v > 0 ? static_cast<uint8_t>(v * 255.0f + 0.5f) : 0);  // NaN is 0
-  resize_planes(bytes.data(), s, box, x);
+  resize_planes(bytes.data(), s, box, s[1], s[2], x);
 }
 
 Shape Dataset::picture_size(int64_t) const {

@@ -166,7 +166,8 @@ class PackedSet final : public PictureSet {
   int64_t label(int64_t index) const override { return labels_[static_cast<size_t>(index)]; }
   void read_view(int64_t index, const Box& box, uint8_t* x, int64_t* y) const override {
     const auto sample = static_cast<uint64_t>(info_.input_shape.numel());
-    resize_planes(file_->at(pixels_ + static_cast<uint64_t>(index) * sample, sample), info_.input_shape, box, x);
+    const Shape& s = info_.input_shape;
+    resize_planes(file_->at(pixels_ + static_cast<uint64_t>(index) * sample, sample), s, box, s[1], s[2], x);
     *y = label(index);
   }
 

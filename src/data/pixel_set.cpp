@@ -5,6 +5,7 @@
 #include <cmath>
 #include <cstring>
 
+#include "base/text.h"
 #include "data/pixel_simd.h"
 #include "data/resize.h"
 
@@ -78,8 +79,41 @@ PixelSet::PixelSet(Info info, std::vector<uint8_t> pixels, std::vector<int32_t> 
 }
 
 void PixelSet::read_view(int64_t index, const Box& box, uint8_t* x, int64_t* y) const {
-  resize_planes(pixels_.data() + static_cast<size_t>(index) * sample_, info_.input_shape, box, x);
+  const Shape& s = info_.input_shape;
+  resize_planes(pixels_.data() + static_cast<size_t>(index) * sample_, s, box, s[1], s[2], x);
   *y = labels_[static_cast<size_t>(index)];
+}
+
+namespace {
+
+class AtSize final : public PictureSet {
+ public:
+  AtSize(std::shared_ptr<const Dataset> all, int64_t height, int64_t width) : all_(std::move(all)), info_(all_->info()) {
+    info_.input_shape = {info_.input_shape[0], height, width};
+    info_.fingerprint = fingerprint(info_.fingerprint, info_.input_shape.begin(), 3 * sizeof(int64_t));
+    info_.source += str("?size=", height, height == width ? "" : str("x", width));
+  }
+  int64_t size() const override { return all_->size(); }
+  const Info& info() const override { return info_; }
+  int64_t bytes_held() const override { return all_->bytes_held(); }
+  int64_t label(int64_t index) const override { return all_->label(index); }
+  Shape picture_size(int64_t index) const override { return all_->picture_size(index); }
+  void read_view(int64_t index, const Box& box, uint8_t* x, int64_t* y) const override {
+    const Shape& own = all_->info().input_shape;
+    std::vector<uint8_t> sample(static_cast<size_t>(own.numel()));
+    all_->read_view(index, whole_view(*all_, index), sample.data(), y);
+    resize_planes(sample.data(), own, box, info_.input_shape[1], info_.input_shape[2], x);
+  }
+
+ private:
+  std::shared_ptr<const Dataset> all_;
+  Info info_;
+};
+
+}  // namespace
+
+std::shared_ptr<const Dataset> at_size(std::shared_ptr<const Dataset> all, int64_t height, int64_t width) {
+  return std::make_shared<AtSize>(std::move(all), height, width);
 }
 
 void PictureSet::read(int64_t index, float* x, int64_t* y) const {

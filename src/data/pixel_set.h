@@ -27,6 +27,9 @@ class PixelSet final : public PictureSet {
   size_t sample_ = 0;  // values per sample
 };
 
+/// The pictures of `all`, each of which is a sample of its own size, at another size; where that is of another shape, their middle.
+std::shared_ptr<const Dataset> at_size(std::shared_ptr<const Dataset> all, int64_t height, int64_t width);
+
 /// How many means a data set has: one per channel of a picture, else one.
 inline size_t channels_of(const Shape& sample) { return sample.rank() == 3 ? static_cast<size_t>(sample[0]) : 1; }
 

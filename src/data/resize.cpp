@@ -84,9 +84,9 @@ void resize(const PixelView& from, const Box& box, int64_t height, int64_t width
   }
 }
 
-void resize_planes(const uint8_t* sample, const Shape& shape, const Box& box, uint8_t* planes) {
-  const int64_t area = shape[1] * shape[2];
-  for (int64_t c = 0; c < shape[0]; ++c) resize({sample + c * area, shape[1], shape[2], 1}, box, shape[1], shape[2], planes + c * area);
+void resize_planes(const uint8_t* sample, const Shape& shape, const Box& box, int64_t height, int64_t width, uint8_t* planes) {
+  const int64_t own = shape[1] * shape[2], area = height * width;
+  for (int64_t c = 0; c < shape[0]; ++c) resize({sample + c * own, shape[1], shape[2], 1}, box, height, width, planes + c * area);
 }
 
 void decode_box(const std::string& path, std::string_view bytes, int64_t height, int64_t width, const Box& box, const Shape& shape,

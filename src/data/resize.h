@@ -19,8 +19,8 @@ inline Box whole_view(const Dataset& dataset, int64_t index) {
 /// border of the box; rounded in the end. Same size: the pixels themselves.
 void resize(const PixelView& picture, const Box& box, int64_t height, int64_t width, uint8_t* planes);
 
-/// The same of planes, `box` of a sample of `shape` scaled to that shape.
-void resize_planes(const uint8_t* sample, const Shape& shape, const Box& box, uint8_t* planes);
+/// The same of planes, a sample of `shape`.
+void resize_planes(const uint8_t* sample, const Shape& shape, const Box& box, int64_t height, int64_t width, uint8_t* planes);
 
 /// Decodes a picture file of height × width pixels (its header's) that holds `bytes`, and gives `box` of it as a sample of `shape`
 /// ([channels, height, width]) to `out`. A JPEG is decoded at the smallest scale that has as many pixels.

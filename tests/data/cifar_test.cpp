@@ -1,4 +1,5 @@
 // CIFAR in every form that it comes in; archives; and noise.
+#include <algorithm>
 #include <cmath>
 #include <map>
 
@@ -50,6 +51,53 @@ void expect_cifar10(const Splits& s, const std::string& what) {
     for (int64_t p : {0, 1023, 1024, 3071})
       EXPECT_EQ(x[static_cast<size_t>(p)], static_cast<float>((7 * b + 3 * r + p) % 251) / 255.0f) << what << i;
   }
+}
+
+// Twice the size: pixel centres lie a quarter of a pixel from the old ones, so the nearer counts three times; half the size: the mean of four.
+TEST(Cifar, AtAnotherSize) {
+  TemporaryFolder folder;
+  for (const auto& [name, content] : cifar10_files()) write_bytes(folder / name, content);
+  const std::string spec = "cifar10:" + folder.path();
+  const Splits own = open(spec, {.val_fraction = 0});
+  auto read = [](const Dataset& d) {
+    std::vector<float> x(static_cast<size_t>(d.info().input_shape.numel()));
+    int64_t y = 0;
+    d.read(1, x.data(), &y);
+    EXPECT_EQ(y, 1);
+    return x;
+  };
+  const std::vector<float> x = read(*own.train);
+  auto at = [&](int c, int row, int column) {
+    auto inside = [](int i) { return std::clamp(i, 0, 31); };
+    return static_cast<double>(x[static_cast<size_t>((c * 32 + inside(row)) * 32 + inside(column))]);
+  };
+  for (int size : {64, 16}) {
+    const Splits s = open(spec + "?size=" + std::to_string(size), {.val_fraction = 0});
+    EXPECT_EQ(s.train->info().input_shape, (Shape{3, size, size}));
+    EXPECT_EQ(s.test->info().input_shape, (Shape{3, size, size}));
+    EXPECT_EQ(s.train->info().source, spec + "?size=" + std::to_string(size));
+    EXPECT_EQ(s.train->info().mean, own.train->info().mean);
+    EXPECT_NE(s.train->info().fingerprint, own.train->info().fingerprint);
+    EXPECT_EQ(s.train->picture_size(0), (Shape{32, 32}));  // crops are cut from what is there
+    const std::vector<float> scaled = read(*s.train);
+    for (int c = 0; c < 3; ++c)
+      for (int row = 0; row < size; ++row)
+        for (int column = 0; column < size; ++column) {
+          double right = 0;
+          if (size == 64) {
+            const int r = row / 2, q = column / 2, r2 = row % 2 ? r + 1 : r - 1, q2 = column % 2 ? q + 1 : q - 1;
+            right = (9 * at(c, r, q) + 3 * at(c, r2, q) + 3 * at(c, r, q2) + at(c, r2, q2)) / 16;
+          } else {
+            for (int i = 0; i < 4; ++i) right += at(c, 2 * row + i / 2, 2 * column + i % 2) / 4;
+          }
+          ASSERT_NEAR(scaled[static_cast<size_t>((c * size + row) * size + column)], right, 0.501 / 255)
+              << size << " " << row << " " << column;
+        }
+  }
+  EXPECT_EQ(read(*open(spec + "?size=32", {.val_fraction = 0}).train), x);
+  EXPECT_EQ(open(spec + "?size=40x60", {.val_fraction = 0}).train->info().input_shape, (Shape{3, 40, 60}));
+  EXPECT_THROW(open(spec + "?size=0", {}), UsageError);
+  EXPECT_THROW(open(spec + "?sise=64", {}), UsageError);
 }
 
 TEST(Cifar, EveryFormIsTheSame) {

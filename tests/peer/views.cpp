@@ -25,7 +25,7 @@ const std::map<std::string, void (*)(const Shape&, char** a, uint8_t* x)> kParts
     {"box",
      [](const Shape& s, char** a, uint8_t* x) {
        const std::vector<uint8_t> before(x, x + s.numel());
-       resize_planes(before.data(), s, {number(a[0]), number(a[1]), number(a[2]), number(a[3])}, x);
+       resize_planes(before.data(), s, {number(a[0]), number(a[1]), number(a[2]), number(a[3])}, s[1], s[2], x);
      }},
     {"affine",  // interpolation, angle, right, down, scale, shear_x, shear_y
      [](const Shape& s, char** a, uint8_t* x) {
