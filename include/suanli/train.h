@@ -70,7 +70,9 @@ struct TrainConfig {
   std::vector<double> mean, stddev;  ///< Inputs become (x - mean) / stddev: one number for all, or one per channel. Empty: as the recipe
       ///< says, from the training data.
   std::string stem;  ///< "small", "large": models::Stem. "": as the weights, else the size of the pictures ask.
-  std::string weights;  ///< File that the run begins with, see load_weights(); a head for other classes is made anew. "": none.
+  /// What the run begins with: a file, see load_weights(), or the folder of a run, whose best weights are taken and whose inputs' mean and
+  /// deviation, unless others are given. A head for other classes is made anew; a model that is left open is the one of the weights. "": none.
+  std::string weights;
   std::string freeze;  ///< Parameters that are not trained: names with * and ?, or backbone (all but the head).
   std::string freeze_after;  ///< Parameters that are trained for so many epochs only: "0.bias=3". "none"; "": the recipe's.
   double backbone_lr = 1;  ///< Learning rate of all but the head, as a factor.

@@ -60,7 +60,7 @@ const std::unordered_map<std::string_view, const char*>& chinese() {
       {"the command to explain", "要说明的命令"},
       // options of training
       {"a model of the zoo: ", "模型库中的模型："},
-      {"begins with these: safetensors, or a state dict by PyTorch", "起始权重：safetensors 或 PyTorch 的 state dict"},
+      {"begins with: a run, safetensors, or a state dict by PyTorch", "起始权重：训练目录、safetensors 或 PyTorch 的 state dict"},
       {"parameters that stay: names with * and ?, or backbone", "不训练的参数：可含 * 和 ? 的名字，或 backbone"},
       {"learning rate of all but the last layer, as a factor", "除最后一层外的学习率倍数"},
       {"of networks for pictures: small or large", "图像网络的入口：small 或 large"},

@@ -52,7 +52,7 @@ std::vector<Option> with_training_options(std::vector<Option> own) {
       grouped("Model and data",
               {
                   {"--model", Takes::text, "NAME", model_help(), "one that fits the data", -kNone, kNone, model_names(" ")},
-                  {"--weights", Takes::text, "FILE", "begins with these: safetensors, or a state dict by PyTorch", "random weights"},
+                  {"--weights", Takes::text, "FILE", "begins with: a run, safetensors, or a state dict by PyTorch", "random weights"},
                   {"--freeze", Takes::text, "LIST", "parameters that stay: names with * and ?, or backbone", "none"},
                   {"--freeze-after", Takes::text, "LIST", "parameters that stay after so many epochs, as 0.bias=3, or none", recipe},
                   {"--backbone-lr", Takes::real, "X", "learning rate of all but the last layer, as a factor", "1", 0},

@@ -16,7 +16,7 @@ const std::vector<ConfigField>& config_fields() {
       {"data", &C::data, Decides::nothing, "what data::open() opens; its content is fingerprinted"},
       {"model", &C::model, Decides::result, "name in the model zoo, or of a model of your own"},
       {"stem", &C::stem, Decides::result, "small or large: how a network for pictures begins"},
-      {"weights", &C::weights, Decides::nothing, "file that the run began with"},
+      {"weights", &C::weights, Decides::nothing, "file or run that the run began with"},
       {"freeze", &C::freeze, Decides::result, "parameters that are not trained: names with * and ?, or backbone"},
       {"freeze_after", &C::freeze_after, Decides::result, "epochs that parameters are trained for: none, or 0.bias=3"},
       {"backbone_lr", &C::backbone_lr, Decides::result, "learning rate of all but the head, as a factor"},

@@ -1,9 +1,14 @@
 #include "train/fine_tune.h"
 
 #include <algorithm>
+#include <filesystem>
 #include <map>
 
 #include "base/text.h"
+#include "train/checkpoint.h"
+#include "train/config.h"
+#include "train/data_record.h"
+#include "train/run_folder.h"
 
 namespace suanli {
 
@@ -96,21 +101,64 @@ std::string head_of(nn::Module& model) {
   return last.substr(0, last.rfind('.'));
 }
 
-NamedTensors weights_to_adopt(const std::string& path) {
+namespace {
+
+GivenWeights weights_of_run(const std::string& run) {
+  require_run_folder(run);
+  const TrainConfig config = config_from_toml(run + "/config.toml");
+  const CheckpointFolder folder(run + "/checkpoints");
+  const std::optional<Checkpoint> checkpoint = folder.load();
+  if (!checkpoint) throw InputError(str(run, ": has no checkpoint yet. Train it: suanli train --resume ", run));
+  const SavedFile& best = checkpoint->best_model;
+  GivenWeights given{.tensors = folder.tensors(best.name.empty() ? checkpoint->model : best), .path = run, .of_run = true};
+  for (const models::Entry& e : models::entries())
+    if (config.model == e.name) given.model = e.name;
+  given.mean = config.mean, given.stddev = config.stddev;
+  given.class_names = data_record_from_json(checkpoint->provenance.data, run).class_names;
+  return given;
+}
+
+}  // namespace
+
+GivenWeights weights_to_adopt(const std::string& path) {
+  std::error_code error;
+  if (std::filesystem::is_directory(path, error)) return weights_of_run(path);
   constexpr std::string_view kWrapper = "module.";
-  NamedTensors state = load_weights(path);
+  GivenWeights given{.tensors = load_weights(path), .path = path};
+  NamedTensors& state = given.tensors;
   if (std::all_of(state.begin(), state.end(), [&](auto& e) { return e.first.starts_with(kWrapper); }))
     for (auto& [name, tensor] : state) name.erase(0, kWrapper.size());
-  return state;
+  return given;
+}
+
+std::string model_of(const NamedTensors& state, const models::ModelOptions& options) {
+  flush();  // what the caller has pending; what follows is dropped
+  for (const models::Entry& entry : models::entries())
+    for (models::Stem stem : {models::Stem::small, models::Stem::large}) {
+      models::ModelOptions o = options;
+      o.stem = stem;
+      bool fits = false;
+      try {
+        nn::AnyModule model = models::make(entry.name, o);
+        NamedTensors adapted = state;
+        if (entry.adapt) entry.adapt(adapted, o);
+        const Comparison c = compare(model, adapted);
+        fits = c.fits() && !c.taken.empty();
+      } catch (const InputError&) {}  // it takes no such samples
+      drop_pending();  // initial weights that nobody will read
+      if (fits) return entry.name;
+    }
+  return "";
 }
 
 bool weights_fit(nn::Module& model, const NamedTensors& state) { return compare(model, state).fits(); }
 
-void adopt_weights(nn::Module& model, const NamedTensors& state, const std::string& path, std::vector<std::string>& notes) {
-  Comparison c = compare(model, state);
+void adopt_weights(nn::Module& model, const GivenWeights& given, const std::vector<std::string>& class_names,
+                   std::vector<std::string>& notes) {
+  Comparison c = compare(model, given.tensors);
   const std::string head = head_of(model);
   if (!c.fits()) {
-    std::string text = str(path, ": these weights are not of this model (", model.self().type_name(), "):");
+    std::string text = str(given.path, ": these weights are not of this model (", model.self().type_name(), "):");
     for (auto& [what, names] :
          {std::pair("missing", &c.missing), std::pair("unexpected", &c.unexpected), std::pair("misshapen", &c.misshapen)})
       if (!names->empty()) text += str(" ", what, " ", listed(*names), ";");
@@ -118,11 +166,12 @@ void adopt_weights(nn::Module& model, const NamedTensors& state, const std::stri
     throw InputError(text);
   }
   // A head is taken whole or not at all.
+  if (given.of_run && given.class_names != class_names) c.new_head = true;
   if (c.new_head) std::erase_if(c.taken, [&](const Taken& t) { return in_head(t.name, head); });
   NoGrad no_grad;
   for (Taken& t : c.taken) t.parameter.set(t.value.dtype() == t.parameter.dtype() ? t.value : cast(t.value, t.parameter.dtype()));
   flush();
-  notes.push_back(str("weights: ", c.taken.size(), " tensors of ", path,
+  notes.push_back(str("weights: ", c.taken.size(), " tensors of ", given.path,
                       c.new_head ? str("; a new head, ", head, ", since its classes are others") : ""));
 }
 

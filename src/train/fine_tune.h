@@ -9,15 +9,31 @@
 
 namespace suanli {
 
-/// load_weights(), without the word that wrappers for several devices put before every name ("module.").
-NamedTensors weights_to_adopt(const std::string& path);
+/// What a run begins with.
+struct GivenWeights {
+  NamedTensors tensors;
+  std::string path;
+  bool of_run = false;  // then these say what that run did:
+  std::string model;  // the zoo's name, or ""
+  std::vector<double> mean, stddev;  // how its inputs were shifted and scaled
+  std::vector<std::string> class_names;
+};
+/// Of a run's folder its best weights; of a file load_weights(), without the word that wrappers for several devices put before every name
+/// ("module.").
+GivenWeights weights_to_adopt(const std::string& path);
+
+/// The zoo's first model that weights of these names and shapes are of, but for the head; "" if none is. `options` as for models::make(); the
+/// stem is tried either way.
+std::string model_of(const NamedTensors& state, const models::ModelOptions& options);
 
 /// Name of the layer that the last parameter belongs to, which has an output per class: "fc". Everything else is the backbone.
 std::string head_of(nn::Module& model);
 
-/// Puts `state` (as read from `path`) into the model. The head keeps its fresh weights if the classes differ or the file has none. Float tensors take the model's dtype. What was done joins
-/// `notes`. Throws InputError listing everything that does not fit; nothing is changed then.
-void adopt_weights(nn::Module& model, const NamedTensors& state, const std::string& path, std::vector<std::string>& notes);
+/// Puts weights into the model, whose classes are named `class_names`. The head keeps its fresh weights if there are none for it, or if they
+/// are for other classes: another number of them, or a run's of other names. Float tensors take the model's dtype. What was done joins `notes`.
+/// Throws InputError listing everything that does not fit; nothing is changed then.
+void adopt_weights(nn::Module& model, const GivenWeights& given, const std::vector<std::string>& class_names,
+                   std::vector<std::string>& notes);
 
 /// Whether weights of these names and shapes are this model's, but for its head.
 bool weights_fit(nn::Module& model, const NamedTensors& state);

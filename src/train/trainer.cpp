@@ -28,14 +28,16 @@ void Trainer::State::prepare(nn::AnyModule* own, Loss& loss, bool fresh) {
   config.device = to_string(device_from_name(config.device));
   if (config.threads > 0) set_compute_threads(static_cast<int>(config.threads));
   config.threads = compute_threads();
-  NamedTensors weights;
+  GivenWeights given;
   if (!config.weights.empty()) {
     config.weights = std::filesystem::absolute(config.weights).lexically_normal().string();
-    if (fresh) weights = weights_to_adopt(config.weights);
+    if (fresh) given = weights_to_adopt(config.weights);
   }
+  const NamedTensors& weights = given.tensors;
   splits = data::open(config.data, {.seed = static_cast<uint64_t>(config.seed), .val_fraction = config.val});
   const data::Info& info = splits.train->info();
   const bool batch_given = batch_open || config.batch_size > 0;
+  if (config.model.empty() && !weights.empty()) choose_model_of(given);
   fit_to_data(config, own_model, batch_open, *splits.train, splits.notes);
   resolve(config, own_model);
   config.data = with_absolute_path(info.source);
@@ -43,7 +45,9 @@ void Trainer::State::prepare(nn::AnyModule* own, Loss& loss, bool fresh) {
   const models::Entry* entry = own_model ? nullptr : &models::entry(config.model);
   if (entry && lr_open && !batch_given && config.batch_size != entry->recipe.batch_size)
     splits.notes.push_back(scale_lr(config, entry->recipe.batch_size));
-  if (config.stddev.empty() && normalizes(info, entry ? &entry->recipe : nullptr)) config.mean = info.mean, config.stddev = info.stddev;
+  if (config.stddev.empty() && given.of_run) config.mean = given.mean, config.stddev = given.stddev;  // what these weights are used to
+  else if (config.stddev.empty() && normalizes(info, entry ? &entry->recipe : nullptr))
+    config.mean = info.mean, config.stddev = info.stddev;
   const Shape& sample = info.input_shape;
   const int64_t channels = sample.rank() == 3 || sample.rank() == 1 ? sample[0] : 1;
   if (const auto given = static_cast<int64_t>(config.stddev.size()); given > 1 && given != channels)
@@ -60,12 +64,18 @@ void Trainer::State::prepare(nn::AnyModule* own, Loss& loss, bool fresh) {
   else make_model(weights);
   if (!weights.empty()) {
     if (entry && entry->adapt)
-      if (const std::string done = entry->adapt(weights, model_options()); !done.empty()) splits.notes.push_back(done);
-    adopt_weights(model, weights, config.weights, splits.notes);
+      if (const std::string done = entry->adapt(given.tensors, model_options()); !done.empty()) splits.notes.push_back(done);
+    adopt_weights(model, given, info.class_names, splits.notes);
   } else if (fresh && entry && entry->fit) fit_model(*entry);
   if (!config.freeze.empty()) freeze(model, config.freeze);
   choose_epochs_of_parameters();
   make_optimizer();
+}
+
+void Trainer::State::choose_model_of(const GivenWeights& given) {
+  config.model = given.of_run ? given.model : model_of(given.tensors, model_options());
+  if (config.model.empty()) return;  // the usual one for the data, which will list what does not fit
+  splits.notes.push_back(str("model ", config.model, ": the one of the weights"));
 }
 
 void Trainer::State::choose_epochs_of_parameters() {

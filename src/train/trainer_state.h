@@ -9,6 +9,7 @@
 #include "suanli/plan.h"
 #include "suanli/train.h"
 #include "train/checkpoint.h"
+#include "train/fine_tune.h"
 #include "train/run_folder.h"
 
 namespace suanli {
@@ -61,6 +62,8 @@ struct Trainer::State {
   /// Device, threads, recipe, data, model: everything that can be wrong before anything is written. `fresh`: no checkpoint follows, so the
   /// configuration's weights are read.
   void prepare(nn::AnyModule* own, Loss& loss, bool fresh);
+  /// Where the user said none: the zoo's model that the weights are of.
+  void choose_model_of(const GivenWeights& given);
   /// The zoo's model for the data; where `weights` are given, with the stem that they fit.
   void make_model(const NamedTensors& weights);
   models::ModelOptions model_options() const;

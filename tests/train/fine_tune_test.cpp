@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <filesystem>
 #include <set>
 
 #include "suanli/train.h"
@@ -36,7 +38,7 @@ TEST(AdoptWeights, TakesEverythingOrAllButTheHead) {
     nn::AnyModule given = models::make("cnn_c", {.seed = 9});
     const auto fresh = value(model, "fc2.weight");
     std::vector<std::string> notes;
-    adopt_weights(model, values_of(given), "file", notes);
+    adopt_weights(model, {values_of(given), "file"}, {}, notes);
     EXPECT_EQ(value(model, "conv1.weight"), value(given, "conv1.weight"));
     EXPECT_EQ(value(model, "fc2.weight"), classes == 10 ? value(given, "fc2.weight") : fresh);
     ASSERT_EQ(notes.size(), 1u);
@@ -45,12 +47,25 @@ TEST(AdoptWeights, TakesEverythingOrAllButTheHead) {
   }
 }
 
+TEST(AdoptWeights, ARunsClassesGoByName) {
+  nn::AnyModule given = models::make("cnn_c", {.classes = 2, .seed = 9});
+  const GivenWeights of_run{.tensors = values_of(given), .path = "run", .of_run = true, .class_names = {"cat", "dog"}};
+  for (bool same : {true, false}) {
+    nn::AnyModule model = models::make("cnn_c", {.classes = 2, .seed = 1});
+    const auto fresh = value(model, "fc2.weight");
+    std::vector<std::string> notes;
+    adopt_weights(model, of_run, {"cat", same ? "dog" : "cow"}, notes);
+    EXPECT_EQ(value(model, "fc2.weight"), same ? value(given, "fc2.weight") : fresh);
+    EXPECT_EQ(value(model, "fc1.weight"), value(given, "fc1.weight"));
+  }
+}
+
 TEST(AdoptWeights, ConvertsFloatsAndListsAllThatDoesNotFit) {
   nn::AnyModule model = models::make("mlp", {.input_shape = {4}});
   NamedTensors state = values_of(model);
   std::vector<std::string> notes;
   for (auto& [name, t] : state) t = cast(t, f64);
-  adopt_weights(model, state, "file", notes);
+  adopt_weights(model, {state, "file"}, {}, notes);
   EXPECT_EQ(model.state_dict()[0].second.dtype(), f32);
 
   const auto before = value(model, "fc1.weight");
@@ -60,10 +75,37 @@ TEST(AdoptWeights, ConvertsFloatsAndListsAllThatDoesNotFit) {
   state.emplace_back("extra", zeros({}));
   EXPECT_FALSE(weights_fit(model, state));
   EXPECT_EQ(
-      error_of<InputError>([&] { adopt_weights(model, state, "file", notes); }),
+      error_of<InputError>([&] { adopt_weights(model, {state, "file"}, {}, notes); }),
       "file: these weights are not of this model (mlp): missing fc2.weight; unexpected extra; misshapen fc1.weight is f32 [5, 4], f32 "
       "[256, 4] is expected, fc1.bias is i64 [256], f32 [256] is expected.");
   EXPECT_EQ(value(model, "fc1.weight"), before);
+}
+
+TEST(ModelOf, IsTheOneOfTheseNamesAndShapes) {
+  const models::ModelOptions of_photos{.input_shape = {3, 72, 72}, .classes = 5};
+  for (const char* name : {"mlp", "cnn_b", "cnn_bn", "vgg11_bn", "resnet34", "mobilenet_v2"}) {
+    nn::AnyModule m = models::make(name, {.input_shape = of_photos.input_shape});
+    EXPECT_EQ(model_of(values_of(m), of_photos), name);
+  }
+  // of smaller pictures: with the other stem, and where nothing depends on the size
+  for (const char* name : {"resnet18", "vit_tiny", "airbench"}) {
+    nn::AnyModule m = models::make(name, {.input_shape = {3, 32, 32}});
+    EXPECT_EQ(model_of(values_of(m), of_photos), name);
+  }
+  NamedTensors foreign = state_of("cnn_c", 10);
+  EXPECT_EQ(model_of(foreign, of_photos), "");  // one channel
+  foreign[0].first = "conv.weight";
+  EXPECT_EQ(model_of(foreign, {}), "");
+  nn::AnyModule head_alone = models::make("linear", {.input_shape = of_photos.input_shape});
+  EXPECT_EQ(model_of(values_of(head_alone), of_photos), "");  // for other classes: there is nothing to begin with
+}
+
+TEST(ModelOf, LeavesWhatIsPending) {
+  const Tensor sum = ones({3}) + 1.0;
+  const NamedTensors state = state_of("mlp", 10);
+  const Tensor other = sum * 2.0;
+  EXPECT_EQ(model_of(state, {}), "mlp");
+  EXPECT_EQ(other.to_vector<float>(), (std::vector<float>{4, 4, 4}));
 }
 
 std::set<std::string> trained(nn::Module& m) {
@@ -140,6 +182,42 @@ TEST(FineTuning, IsRecordedAndResumedBitForBit) {
   for (auto& [name, p] : whole.model().state_dict()) EXPECT_EQ(p.value().to_vector<float>(), value(second.model(), name)) << name;
   EXPECT_EQ(value(whole.model(), "conv1.weight"), value(given, "conv1.weight"));
   EXPECT_NE(value(whole.model(), "conv2.weight"), value(given, "conv2.weight"));
+}
+
+TEST(FineTuning, BeginsWithARunsBestWeightsAndSeesPicturesAsItDid) {
+  TempFolder folder;
+  TrainConfig c;
+  c.data = "glyphs?train=256&test=64";
+  c.model = "cnn_bn", c.epochs = 2, c.out = folder / "first";
+  TrainConfig none;
+  none.weights = folder / "begun";
+  std::filesystem::create_directory(none.weights);
+  EXPECT_NE(error_of<InputError>([&] { Trainer{none}; }).find("it has no config.toml"), std::string::npos);
+  folder.file("begun/config.toml", "");
+  EXPECT_NE(error_of<InputError>([&] { Trainer{none}; }).find("has no checkpoint yet"), std::string::npos);
+  Trainer first(c);
+  first.run();
+  ASSERT_FALSE(first.config().stddev.empty());
+
+  TrainConfig next;
+  next.data = "glyphs?train=128&test=64&seed=5", next.weights = folder / "first", next.out = folder / "next";
+  Trainer second(next);
+  EXPECT_EQ(second.config().model, "cnn_bn");  // glyphs' usual one is cnn_b
+  EXPECT_EQ(second.config().mean, first.config().mean);
+  EXPECT_EQ(second.config().stddev, first.config().stddev);
+  const std::vector<std::string>& notes = second.data().notes;
+  EXPECT_NE(std::find(notes.begin(), notes.end(), "model cnn_bn: the one of the weights"), notes.end());
+  nn::AnyModule kept = load_run(folder / "first").model;
+  for (auto& [name, p] : second.model().state_dict()) {
+    if (p.dtype() != f32) continue;  // counters of batches
+    EXPECT_EQ(p.value().to_vector<float>(), value(kept, name)) << name;
+  }
+
+  next.mean = {0.25}, next.stddev = {2};  // what the user says holds
+  EXPECT_EQ(Trainer(next).config().mean, std::vector<double>{0.25});
+  next.mean = next.stddev = {}, next.weights += "/model.safetensors";  // a file says nothing of inputs; but its names say whose it is
+  EXPECT_EQ(Trainer(next).config().model, "cnn_bn");
+  EXPECT_NE(Trainer(next).config().mean, first.config().mean);
 }
 
 /// One SGD step from the same point: the backbone moves by the factor, the head as ever.
