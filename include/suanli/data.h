@@ -88,8 +88,8 @@ struct OpenOptions {
   double val_fraction = 0.1;  ///< Of the training samples, in [0, 1); 0: no validation split, all samples train. Data that come with a
       ///< validation split of their own keep that.
   bool skip_bad = false;  ///< As the setting skip_bad=1, for the kinds that have it.
-  /// What a trained model takes and tells apart. Pictures of a folder are made to fit the shape, and its sub-folders must be among the
-  /// classes. Empty: the data decide.
+  /// What a trained model takes and tells apart. Pictures of a folder, of MNIST and CIFAR are made to fit the shape, and a folder's
+  /// sub-folders must be among the classes. Empty: the data decide.
   Shape input_shape{};
   std::vector<std::string> class_names{};
   std::string encoding{};  ///< Info::encoding of the data that a model was trained on: another table becomes the same numbers.

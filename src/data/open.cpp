@@ -106,18 +106,20 @@ struct Kind {
   bool (*looks_like)(const std::string& place);  // null: never found out
 };
 
-/// What has pictures of one size, at the size that the spec asks for.
-template <class Open> Source open_at_size(const Spec& spec, Open&& open) {
-  const auto [height, width] = Settings(spec, {"size"}).size("size");
+/// What has pictures of one size, at the size that the spec or a trained model asks for.
+template <class Open> Source open_at_size(const Spec& spec, const OpenOptions& options, Open&& open) {
+  auto [height, width] = Settings(spec, {"size"}).size("size");
   Source source = open(place_of(spec));
+  const Shape own = source.train->info().input_shape, &asked = options.input_shape;
+  if (height == 0 && asked.rank() == 3 && asked[0] == own[0] && !(asked == own)) height = asked[1], width = asked[2];
   if (height > 0)
     for (auto* part : {&source.train, &source.val, &source.test})
       if (*part) *part = at_size(*part, height, width);
   return source;
 }
 
-Source open_idx(const Spec& spec, const std::vector<std::string>& class_names) {
-  return open_at_size(spec, [&](const std::string& place) { return open_mnist(spec.kind, place, class_names); });
+Source open_idx(const Spec& spec, const OpenOptions& options, const std::vector<std::string>& class_names) {
+  return open_at_size(spec, options, [&](const std::string& place) { return open_mnist(spec.kind, place, class_names); });
 }
 
 /// "3x32x32" → [3, 32, 32]: one to four sizes.
@@ -151,13 +153,15 @@ const Kind kKinds[] = {
                           static_cast<int64_t>(settings.number("test", 2'000, 1, 2'000'000)), settings.number("seed", 0, 0, UINT64_MAX));
      },
      nullptr},
-    {"fashion-mnist", "fashion-mnist:DIR[?size=N]", [](const Spec& spec, const OpenOptions&) { return open_idx(spec, kClothes); },
+    {"fashion-mnist", "fashion-mnist:DIR[?size=N]",
+     [](const Spec& spec, const OpenOptions& options) { return open_idx(spec, options, kClothes); },
      [](const std::string& place) { return looks_like_mnist(place) && is_about_clothes(place); }},
-    {"mnist", "mnist:DIR[?size=N]", [](const Spec& spec, const OpenOptions&) { return open_idx(spec, kDigits); }, looks_like_mnist},
-    {"cifar10", "cifar10:DIR[?size=N]", [](const Spec& spec, const OpenOptions&) { return open_at_size(spec, open_cifar10); },
-     looks_like_cifar10},
-    {"cifar100", "cifar100:DIR[?size=N]", [](const Spec& spec, const OpenOptions&) { return open_at_size(spec, open_cifar100); },
-     looks_like_cifar100},
+    {"mnist", "mnist:DIR[?size=N]", [](const Spec& spec, const OpenOptions& options) { return open_idx(spec, options, kDigits); },
+     looks_like_mnist},
+    {"cifar10", "cifar10:DIR[?size=N]",
+     [](const Spec& spec, const OpenOptions& options) { return open_at_size(spec, options, open_cifar10); }, looks_like_cifar10},
+    {"cifar100", "cifar100:DIR[?size=N]",
+     [](const Spec& spec, const OpenOptions& options) { return open_at_size(spec, options, open_cifar100); }, looks_like_cifar100},
     {"random", "random:CxHxW[?classes=N&samples=N&test=N&seed=N]",
      [](const Spec& spec, const OpenOptions&) {
        const Settings settings(spec, {"classes", "samples", "test", "seed"});

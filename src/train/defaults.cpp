@@ -13,8 +13,9 @@ struct Choice {
   const char* reason;
 };
 
-bool small_photographs(const data::Info& info) { return info.content() == "cifar10" || info.content() == "cifar100"; }
-bool photographs(const data::Info& info) { return small_photographs(info) || (info.content() == "folder" && info.input_shape[0] == 3); }
+bool cifar(const data::Info& info) { return info.content() == "cifar10" || info.content() == "cifar100"; }
+bool small_photographs(const data::Info& info) { return cifar(info) && std::max(info.input_shape[1], info.input_shape[2]) <= 32; }
+bool photographs(const data::Info& info) { return cifar(info) || (info.content() == "folder" && info.input_shape[0] == 3); }
 
 Choice model_for(const data::Info& info, int64_t samples) {
   const Shape& sample = info.input_shape;
@@ -45,7 +46,7 @@ int64_t epochs_for(const data::Info& info, int64_t samples, int64_t batch_size, 
   auto rounded_up = [](int64_t all, int64_t each) { return (all + each - 1) / each; };
   constexpr int64_t kMost = 60, kSteps = 6000, kViews = 40'000;
   if (info.kind == "csv") return std::max(recipe.epochs, std::min(kMost, rounded_up(kSteps, rounded_up(samples, batch_size))));
-  if (info.content() != "folder") return 0;
+  if (info.content() != "folder" && (!photographs(info) || small_photographs(info))) return 0;
   // A learning rate that falls to its end gets there in half as many.
   const int64_t most = std::string_view(recipe.schedule) == "constant" ? kMost : kMost / 2;
   return std::max(least_epochs(info, recipe), std::min(most, rounded_up(kViews, samples)));

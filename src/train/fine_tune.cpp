@@ -5,9 +5,9 @@
 #include <map>
 
 #include "base/text.h"
+#include "data/encoding.h"
 #include "train/checkpoint.h"
 #include "train/config.h"
-#include "train/data_record.h"
 #include "train/run_folder.h"
 
 namespace suanli {
@@ -61,6 +61,10 @@ struct Comparison {
   std::vector<Taken> taken;
   bool new_head = false;
   bool fits() const { return missing.empty() && unexpected.empty() && misshapen.empty(); }
+  /// A head is taken whole or not at all.
+  void drop_half_a_head(std::string_view head) {
+    if (new_head) std::erase_if(taken, [&](const Taken& t) { return in_head(t.name, head); });
+  }
 };
 
 Comparison compare(nn::Module& model, const NamedTensors& state) {
@@ -89,6 +93,7 @@ Comparison compare(nn::Module& model, const NamedTensors& state) {
     if (in_head(name, head)) c.new_head = true;
     else c.unexpected.emplace_back(name);
   }
+  c.drop_half_a_head(head);
   return c;
 }
 
@@ -108,14 +113,33 @@ GivenWeights weights_of_run(const std::string& run) {
   const TrainConfig config = config_from_toml(run + "/config.toml");
   const CheckpointFolder folder(run + "/checkpoints");
   const std::optional<Checkpoint> checkpoint = folder.load();
-  if (!checkpoint) throw InputError(str(run, ": has no checkpoint yet. Train it: suanli train --resume ", run));
-  const SavedFile& best = checkpoint->best_model;
-  GivenWeights given{.tensors = folder.tensors(best.name.empty() ? checkpoint->model : best), .path = run, .of_run = true};
+  if (!checkpoint || checkpoint->best_model.name.empty())
+    throw InputError(str(run, ": has no complete epoch yet. Train it: suanli train --resume ", run));
+  GivenWeights given{.tensors = folder.tensors(checkpoint->best_model), .path = run, .of_run = true, .epoch = checkpoint->best.epoch};
   for (const models::Entry& e : models::entries())
-    if (config.model == e.name) given.model = e.name;
+    if (config.model == e.name) given.model = e.name, given.stem = config.stem;
   given.mean = config.mean, given.stddev = config.stddev;
-  given.class_names = data_record_from_json(checkpoint->provenance.data, run).class_names;
+  given.data = data_record_from_json(checkpoint->provenance.data, run);
   return given;
+}
+
+/// Names, and words in place of numbers.
+std::string columns_of(const std::string& encoding) {
+  std::string out;
+  for (const data::ColumnCode& c : data::encoding_from_text(encoding).columns) {
+    out += str(out.empty() ? "" : ", ", c.name, c.marks_missing ? "?" : "");
+    for (const std::string& word : c.words) out += "/" + word;
+  }
+  return out;
+}
+
+/// Whether the answers are others than those that the weights were trained for.
+bool other_answers(const GivenWeights& given, const data::Info& info) {
+  if (!given.of_run) return false;
+  const std::string &was = given.data.encoding, &is = info.encoding;
+  if (given.data.task != info.task || given.data.class_names != info.class_names) return true;
+  if (info.task == data::Task::classification) return false;
+  return was.empty() || is.empty() || data::encoding_from_text(was).target != data::encoding_from_text(is).target;
 }
 
 }  // namespace
@@ -129,6 +153,21 @@ GivenWeights weights_to_adopt(const std::string& path) {
   if (std::all_of(state.begin(), state.end(), [&](auto& e) { return e.first.starts_with(kWrapper); }))
     for (auto& [name, tensor] : state) name.erase(0, kWrapper.size());
   return given;
+}
+
+void require_like_samples(const GivenWeights& given, const data::Info& info) {
+  if (!given.of_run) return;
+  if (!given.data.encoding.empty() || !info.encoding.empty()) {
+    const std::string before = given.data.encoding.empty() ? "of no table" : columns_of(given.data.encoding),
+                      now = info.encoding.empty() ? "of no table" : columns_of(info.encoding);
+    if (before != now)
+      throw InputError(str(given.path, ": this run saw columns ", before, "; these are ", now,
+                           ". Give weights that were trained on such a table, or none."));
+  }
+  const Shape &was = given.data.input_shape, &is = info.input_shape;
+  if (was.rank() != is.rank() || was[0] != is[0])
+    throw InputError(str(given.path, ": this run saw samples of shape ", was, ", these are of shape ", is,
+                         ". Give weights that were trained on such samples, or none."));
 }
 
 std::string model_of(const NamedTensors& state, const models::ModelOptions& options) {
@@ -153,8 +192,7 @@ std::string model_of(const NamedTensors& state, const models::ModelOptions& opti
 
 bool weights_fit(nn::Module& model, const NamedTensors& state) { return compare(model, state).fits(); }
 
-void adopt_weights(nn::Module& model, const GivenWeights& given, const std::vector<std::string>& class_names,
-                   std::vector<std::string>& notes) {
+void adopt_weights(nn::Module& model, const GivenWeights& given, const data::Info& info, std::vector<std::string>& notes) {
   Comparison c = compare(model, given.tensors);
   const std::string head = head_of(model);
   if (!c.fits()) {
@@ -163,15 +201,18 @@ void adopt_weights(nn::Module& model, const GivenWeights& given, const std::vect
          {std::pair("missing", &c.missing), std::pair("unexpected", &c.unexpected), std::pair("misshapen", &c.misshapen)})
       if (!names->empty()) text += str(" ", what, " ", listed(*names), ";");
     text.back() = '.';
+    if (given.of_run && !(given.data.input_shape == info.input_shape))
+      text += str(" That run saw samples of shape ", given.data.input_shape, ", these are of shape ", info.input_shape, ".");
     throw InputError(text);
   }
-  // A head is taken whole or not at all.
-  if (given.of_run && given.class_names != class_names) c.new_head = true;
-  if (c.new_head) std::erase_if(c.taken, [&](const Taken& t) { return in_head(t.name, head); });
+  if (other_answers(given, info)) c.new_head = true;
+  c.drop_half_a_head(head);
+  if (c.taken.empty())
+    throw InputError(str(given.path, ": these weights are for other answers or samples, and there is nothing else in them."));
   NoGrad no_grad;
   for (Taken& t : c.taken) t.parameter.set(t.value.dtype() == t.parameter.dtype() ? t.value : cast(t.value, t.parameter.dtype()));
   flush();
-  notes.push_back(str("weights: ", c.taken.size(), " tensors of ", given.path,
+  notes.push_back(str("weights: ", c.taken.size(), " tensors of ", given.path, given.of_run ? str(", epoch ", given.epoch) : "",
                       c.new_head ? str("; a new head, ", head, ", since its classes are others") : ""));
 }
 

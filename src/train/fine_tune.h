@@ -6,6 +6,7 @@
 
 #include "suanli/models.h"
 #include "suanli/train.h"
+#include "train/data_record.h"
 
 namespace suanli {
 
@@ -14,13 +15,18 @@ struct GivenWeights {
   NamedTensors tensors;
   std::string path;
   bool of_run = false;  // then these say what that run did:
-  std::string model;  // the zoo's name, or ""
+  int64_t epoch = 0;  // the best one, counted from 1
+  std::string model, stem;  // the zoo's name and the stem, or ""
   std::vector<double> mean, stddev;  // how its inputs were shifted and scaled
-  std::vector<std::string> class_names;
+  DataRecord data;
 };
 /// Of a run's folder its best weights; of a file load_weights(), without the word that wrappers for several devices put before every name
-/// ("module.").
+/// ("module."). Throws InputError if the run has no complete epoch yet.
 GivenWeights weights_to_adopt(const std::string& path);
+
+/// Throws InputError unless samples like `info` mean the same to a model as those of the run that gave the weights did: as many channels, or
+/// the same columns of a table.
+void require_like_samples(const GivenWeights& given, const data::Info& info);
 
 /// The zoo's first model that weights of these names and shapes are of, but for the head; "" if none is. `options` as for models::make(); the
 /// stem is tried either way.
@@ -29,11 +35,10 @@ std::string model_of(const NamedTensors& state, const models::ModelOptions& opti
 /// Name of the layer that the last parameter belongs to, which has an output per class: "fc". Everything else is the backbone.
 std::string head_of(nn::Module& model);
 
-/// Puts weights into the model, whose classes are named `class_names`. The head keeps its fresh weights if there are none for it, or if they
-/// are for other classes: another number of them, or a run's of other names. Float tensors take the model's dtype. What was done joins `notes`.
-/// Throws InputError listing everything that does not fit; nothing is changed then.
-void adopt_weights(nn::Module& model, const GivenWeights& given, const std::vector<std::string>& class_names,
-                   std::vector<std::string>& notes);
+/// Puts weights into the model, which is for data like `info`. The head keeps its fresh weights if there are none for it, or if they are for
+/// other answers: another number of classes, a run's of other names, another column. Float tensors take the model's dtype. What was done joins
+/// `notes`. Throws InputError listing everything that does not fit, and if nothing is left to take; nothing is changed then.
+void adopt_weights(nn::Module& model, const GivenWeights& given, const data::Info& info, std::vector<std::string>& notes);
 
 /// Whether weights of these names and shapes are this model's, but for its head.
 bool weights_fit(nn::Module& model, const NamedTensors& state);

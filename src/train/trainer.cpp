@@ -45,8 +45,10 @@ void Trainer::State::prepare(nn::AnyModule* own, Loss& loss, bool fresh) {
   const models::Entry* entry = own_model ? nullptr : &models::entry(config.model);
   if (entry && lr_open && !batch_given && config.batch_size != entry->recipe.batch_size)
     splits.notes.push_back(scale_lr(config, entry->recipe.batch_size));
-  if (config.stddev.empty() && given.of_run) config.mean = given.mean, config.stddev = given.stddev;  // what these weights are used to
-  else if (config.stddev.empty() && normalizes(info, entry ? &entry->recipe : nullptr))
+  require_like_samples(given, info);
+  if (given.of_run && config.stem.empty() && config.model == given.model) config.stem = given.stem;
+  if (given.of_run && config.stddev.empty()) config.mean = given.mean, config.stddev = given.stddev;  // what these weights are used to
+  else if (fresh && config.stddev.empty() && normalizes(info, entry ? &entry->recipe : nullptr))
     config.mean = info.mean, config.stddev = info.stddev;
   const Shape& sample = info.input_shape;
   const int64_t channels = sample.rank() == 3 || sample.rank() == 1 ? sample[0] : 1;
@@ -65,7 +67,7 @@ void Trainer::State::prepare(nn::AnyModule* own, Loss& loss, bool fresh) {
   if (!weights.empty()) {
     if (entry && entry->adapt)
       if (const std::string done = entry->adapt(given.tensors, model_options()); !done.empty()) splits.notes.push_back(done);
-    adopt_weights(model, given, info.class_names, splits.notes);
+    adopt_weights(model, given, info, splits.notes);
   } else if (fresh && entry && entry->fit) fit_model(*entry);
   if (!config.freeze.empty()) freeze(model, config.freeze);
   choose_epochs_of_parameters();
@@ -73,8 +75,12 @@ void Trainer::State::prepare(nn::AnyModule* own, Loss& loss, bool fresh) {
 }
 
 void Trainer::State::choose_model_of(const GivenWeights& given) {
-  config.model = given.of_run ? given.model : model_of(given.tensors, model_options());
-  if (config.model.empty()) return;  // the usual one for the data, which will list what does not fit
+  require_like_samples(given, splits.train->info());
+  config.model = given.model.empty() ? model_of(given.tensors, model_options()) : given.model;
+  if (config.model.empty())
+    throw InputError(
+        str(given.path, ": these weights are of no model of the zoo for samples of shape ", splits.train->info().input_shape,
+            ". Say by --model which one they are meant for, to see what does not fit; without --weights training begins from nothing."));
   splits.notes.push_back(str("model ", config.model, ": the one of the weights"));
 }
 

@@ -96,6 +96,8 @@ TEST(Cifar, AtAnotherSize) {
   }
   EXPECT_EQ(read(*open(spec + "?size=32", {.val_fraction = 0}).train), x);
   EXPECT_EQ(open(spec + "?size=40x60", {.val_fraction = 0}).train->info().input_shape, (Shape{3, 40, 60}));
+  EXPECT_EQ(open(spec, {.val_fraction = 0, .input_shape = {3, 16, 16}}).train->info().input_shape, (Shape{3, 16, 16}));  // a model asks
+  EXPECT_EQ(open(spec, {.val_fraction = 0, .input_shape = {1, 16, 16}}).train->info().input_shape, (Shape{3, 32, 32}));
   EXPECT_THROW(open(spec + "?size=0", {}), UsageError);
   EXPECT_THROW(open(spec + "?sise=64", {}), UsageError);
 }

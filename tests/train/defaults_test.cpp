@@ -34,6 +34,7 @@ TEST(Defaults, TheModelFollowsTheData) {
   EXPECT_EQ(model("glyphs", {1, 28, 28}), "cnn_b");
   EXPECT_EQ(model("fashion-mnist", {1, 28, 28}), "cnn_bn");
   EXPECT_EQ(model("cifar10", {3, 32, 32}, 50'000), "airbench");
+  EXPECT_EQ(model("cifar10", {3, 64, 64}, 50'000), "cnn_b");  // scaled: four times the work
   EXPECT_EQ(model("folder", {3, 96, 96}, 300), "airbench");
   EXPECT_EQ(model("folder", {1, 96, 96}, 300), "cnn_b");  // no photographs
   EXPECT_EQ(model("folder", {3, 8, 96}, 300), "mlp");

@@ -6,8 +6,10 @@
 #include <filesystem>
 #include <set>
 
+#include "base/text.h"
 #include "suanli/train.h"
 #include "temp_folder.h"
+#include "train/checkpoint.h"
 #include "train/data_record.h"
 
 namespace suanli {
@@ -38,7 +40,7 @@ TEST(AdoptWeights, TakesEverythingOrAllButTheHead) {
     nn::AnyModule given = models::make("cnn_c", {.seed = 9});
     const auto fresh = value(model, "fc2.weight");
     std::vector<std::string> notes;
-    adopt_weights(model, {values_of(given), "file"}, {}, notes);
+    adopt_weights(model, {.tensors = values_of(given), .path = "file"}, {}, notes);
     EXPECT_EQ(value(model, "conv1.weight"), value(given, "conv1.weight"));
     EXPECT_EQ(value(model, "fc2.weight"), classes == 10 ? value(given, "fc2.weight") : fresh);
     ASSERT_EQ(notes.size(), 1u);
@@ -49,15 +51,26 @@ TEST(AdoptWeights, TakesEverythingOrAllButTheHead) {
 
 TEST(AdoptWeights, ARunsClassesGoByName) {
   nn::AnyModule given = models::make("cnn_c", {.classes = 2, .seed = 9});
-  const GivenWeights of_run{.tensors = values_of(given), .path = "run", .of_run = true, .class_names = {"cat", "dog"}};
+  const GivenWeights of_run{.tensors = values_of(given), .path = "run", .of_run = true, .data = {.class_names = {"cat", "dog"}}};
   for (bool same : {true, false}) {
     nn::AnyModule model = models::make("cnn_c", {.classes = 2, .seed = 1});
     const auto fresh = value(model, "fc2.weight");
     std::vector<std::string> notes;
-    adopt_weights(model, of_run, {"cat", same ? "dog" : "cow"}, notes);
+    data::Info info;
+    info.class_names = {"cat", same ? "dog" : "cow"};
+    adopt_weights(model, of_run, info, notes);
     EXPECT_EQ(value(model, "fc2.weight"), same ? value(given, "fc2.weight") : fresh);
     EXPECT_EQ(value(model, "fc1.weight"), value(given, "fc1.weight"));
   }
+}
+
+TEST(AdoptWeights, TakesSomethingOrNothingBegins) {
+  nn::AnyModule model = models::make("linear", {.classes = 3});
+  std::vector<std::string> notes;
+  EXPECT_NE(error_of<InputError>([&] {
+              adopt_weights(model, {.tensors = state_of("linear", 10), .path = "file"}, {}, notes);
+            }).find("there is nothing else in them"),
+            std::string::npos);
 }
 
 TEST(AdoptWeights, ConvertsFloatsAndListsAllThatDoesNotFit) {
@@ -65,7 +78,7 @@ TEST(AdoptWeights, ConvertsFloatsAndListsAllThatDoesNotFit) {
   NamedTensors state = values_of(model);
   std::vector<std::string> notes;
   for (auto& [name, t] : state) t = cast(t, f64);
-  adopt_weights(model, {state, "file"}, {}, notes);
+  adopt_weights(model, {.tensors = state, .path = "file"}, {}, notes);
   EXPECT_EQ(model.state_dict()[0].second.dtype(), f32);
 
   const auto before = value(model, "fc1.weight");
@@ -75,7 +88,7 @@ TEST(AdoptWeights, ConvertsFloatsAndListsAllThatDoesNotFit) {
   state.emplace_back("extra", zeros({}));
   EXPECT_FALSE(weights_fit(model, state));
   EXPECT_EQ(
-      error_of<InputError>([&] { adopt_weights(model, {state, "file"}, {}, notes); }),
+      error_of<InputError>([&] { adopt_weights(model, {.tensors = state, .path = "file"}, {}, notes); }),
       "file: these weights are not of this model (mlp): missing fc2.weight; unexpected extra; misshapen fc1.weight is f32 [5, 4], f32 "
       "[256, 4] is expected, fc1.bias is i64 [256], f32 [256] is expected.");
   EXPECT_EQ(value(model, "fc1.weight"), before);
@@ -96,8 +109,11 @@ TEST(ModelOf, IsTheOneOfTheseNamesAndShapes) {
   EXPECT_EQ(model_of(foreign, of_photos), "");  // one channel
   foreign[0].first = "conv.weight";
   EXPECT_EQ(model_of(foreign, {}), "");
-  nn::AnyModule head_alone = models::make("linear", {.input_shape = of_photos.input_shape});
-  EXPECT_EQ(model_of(values_of(head_alone), of_photos), "");  // for other classes: there is nothing to begin with
+  for (const models::ModelOptions& other :
+       {models::ModelOptions{.input_shape = {3, 72, 72}, .classes = 10}, models::ModelOptions{.input_shape = {3, 32, 32}, .classes = 5}}) {
+    nn::AnyModule head_alone = models::make("linear", other);
+    EXPECT_EQ(model_of(values_of(head_alone), of_photos), "");  // there is nothing to begin with
+  }
 }
 
 TEST(ModelOf, LeavesWhatIsPending) {
@@ -186,15 +202,16 @@ TEST(FineTuning, IsRecordedAndResumedBitForBit) {
 
 TEST(FineTuning, BeginsWithARunsBestWeightsAndSeesPicturesAsItDid) {
   TempFolder folder;
-  TrainConfig c;
-  c.data = "glyphs?train=256&test=64";
-  c.model = "cnn_bn", c.epochs = 2, c.out = folder / "first";
   TrainConfig none;
   none.weights = folder / "begun";
   std::filesystem::create_directory(none.weights);
   EXPECT_NE(error_of<InputError>([&] { Trainer{none}; }).find("it has no config.toml"), std::string::npos);
   folder.file("begun/config.toml", "");
-  EXPECT_NE(error_of<InputError>([&] { Trainer{none}; }).find("has no checkpoint yet"), std::string::npos);
+  EXPECT_NE(error_of<InputError>([&] { Trainer{none}; }).find("has no complete epoch yet"), std::string::npos);
+
+  TrainConfig c;
+  c.data = "glyphs?train=256&test=64";
+  c.model = "cnn_bn", c.epochs = 2, c.ema = 0.9, c.out = folder / "first";  // the average is what is kept
   Trainer first(c);
   first.run();
   ASSERT_FALSE(first.config().stddev.empty());
@@ -208,6 +225,8 @@ TEST(FineTuning, BeginsWithARunsBestWeightsAndSeesPicturesAsItDid) {
   const std::vector<std::string>& notes = second.data().notes;
   EXPECT_NE(std::find(notes.begin(), notes.end(), "model cnn_bn: the one of the weights"), notes.end());
   nn::AnyModule kept = load_run(folder / "first").model;
+  const Checkpoint last = *CheckpointFolder(folder / "first/checkpoints").load();
+  ASSERT_NE(last.model.name, last.best_model.name);
   for (auto& [name, p] : second.model().state_dict()) {
     if (p.dtype() != f32) continue;  // counters of batches
     EXPECT_EQ(p.value().to_vector<float>(), value(kept, name)) << name;
@@ -218,6 +237,58 @@ TEST(FineTuning, BeginsWithARunsBestWeightsAndSeesPicturesAsItDid) {
   next.mean = next.stddev = {}, next.weights += "/model.safetensors";  // a file says nothing of inputs; but its names say whose it is
   EXPECT_EQ(Trainer(next).config().model, "cnn_bn");
   EXPECT_NE(Trainer(next).config().mean, first.config().mean);
+  next.weights = folder / "first", next.data = "random:3x28x28?samples=64";
+  EXPECT_NE(error_of<InputError>([&] { Trainer{next}; }).find("this run saw samples of shape [1, 28, 28], these are of shape [3, 28, 28]"),
+            std::string::npos);
+}
+
+/// cnn_b leaves glyphs as they are, cnn_bn would normalise them.
+TEST(FineTuning, WhatAnEarlierRunDidNotNormaliseStaysSoAfterAResume) {
+  TempFolder folder;
+  nn::AnyModule own = models::make("cnn_bn");
+  TrainConfig c;
+  c.data = "glyphs?train=128&test=64", c.epochs = 1, c.out = folder / "first";
+  Trainer(std::move(own), c).run();
+  c.epochs = 2, c.model = "cnn_bn", c.weights = folder / "first", c.out = folder / "next";
+  {
+    Trainer next(c);
+    EXPECT_TRUE(next.config().stddev.empty());
+    next.should_stop = [] { return true; };
+    EXPECT_TRUE(next.run().stopped);
+  }
+  Trainer again = Trainer::resume(folder / "next");
+  EXPECT_TRUE(again.config().stddev.empty());
+  EXPECT_FALSE(again.run().stopped);
+}
+
+TEST(FineTuning, ATableHasTheSameColumnsAndPerhapsAnotherTarget) {
+  TempFolder folder;
+  std::string rows;
+  for (int i = 0; i < 40; ++i) rows += str(i, ",", i * i % 7, ",", 2 * i + 0.5, ",", 3 * i + 0.25, "\n");
+  folder.file("t.csv", "a,b,y,z\n" + rows), folder.file("u.csv", "a,c,y,z\n" + rows), folder.file("w.csv", "a,b,z,t\n" + rows);
+  TrainConfig c;
+  c.data = "csv:" + (folder / "t.csv") + "?target=y&task=regression", c.epochs = 1, c.out = folder / "first";
+  Trainer(c).run();
+  c.weights = folder / "first", c.out = folder / "next";
+  EXPECT_EQ(Trainer(c).data().notes.back().find("a new head"), std::string::npos);
+  c.data = "csv:" + (folder / "u.csv") + "?target=y&task=regression";
+  EXPECT_NE(error_of<InputError>([&] { Trainer{c}; }).find("this run saw columns a, b, z; these are a, c, z"), std::string::npos);
+  c.data = "glyphs?train=64&test=32";
+  EXPECT_NE(error_of<InputError>([&] { Trainer{c}; }).find("these are of no table"), std::string::npos);
+  c.data = "csv:" + (folder / "w.csv") + "?target=t&task=regression";
+  EXPECT_NE(Trainer(c).data().notes.back().find("a new head"), std::string::npos);
+}
+
+TEST(FineTuning, ARunsStemStays) {
+  TempFolder folder;
+  TrainConfig c;
+  c.data = "random:3x32x32?classes=4&samples=16&test=4";
+  c.model = "mobilenet_v2", c.out = folder / "first", c.batch_size = 8, c.max_steps = 1, c.val = 0, c.epochs = 1;
+  Trainer(c).run();
+  c.data = "random:3x72x72?classes=4&samples=16&test=4", c.out = folder / "next";
+  EXPECT_EQ(Trainer(c).config().stem, "large");
+  c.weights = folder / "first";
+  EXPECT_EQ(Trainer(c).config().stem, "small");
 }
 
 /// One SGD step from the same point: the backbone moves by the factor, the head as ever.

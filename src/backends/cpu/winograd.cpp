@@ -17,9 +17,10 @@
 namespace suanli::cpu {
 namespace {
 
-// Caches as the smallest of today's machines have them, not as this one has: programs, and the memory they need, are the same everywhere.
+// Caches as many machines have them, not as this one has: programs, and the memory they need, are then the same on every machine.
 constexpr int64_t kNearBytes = 1 << 20;  // a core's own
 constexpr int64_t kFarBytes = 12 << 20;  // what all cores find of the last one, which others use too
+constexpr int64_t kMostBytes = 32 << 20;  // of planes that a lane keeps
 constexpr int64_t kShiftedFloats = 16;  // planes are not multiples of 4 KB apart: their elements would meet in the same cache sets
 
 int64_t tiles_along(int64_t size) { return (size + kWinogradTile - 1) / kWinogradTile; }
@@ -34,6 +35,7 @@ int64_t best_group(int64_t tiles, int64_t channels, int64_t bytes, int64_t lanes
   int64_t best = kWinogradRows, least = INT64_MAX;
   for (int64_t size = kWinogradRows; size <= std::min<int64_t>(512, rounded(tiles, kWinogradRows)); size *= 2) {
     const int64_t planes = planes_bytes(size, channels), groups = (tiles + size - 1) / size;
+    if (planes > kMostBytes) break;
     const int64_t times = planes <= kNearBytes ? 0 : lanes * planes <= kFarBytes ? 2 : 3;
     const int64_t moved = groups * ((bytes > kNearBytes / 2 ? bytes : 0) + times * planes);
     if (moved <= least) least = moved, best = size;
@@ -169,7 +171,7 @@ class Winograd final : public Kernel {
   std::vector<int64_t> results_;  // per lane: a group's, where the epilogue consumes them
 };
 
-/// dw. Where its 36 planes fit into a core's cache every lane sums its own tiles there; else all lanes transform a group of tiles, and then
+/// dw. Where its 36 planes are small every lane sums its own tiles; else all lanes transform a group of tiles, and then
 /// share out the planes.
 class WinogradGradient final : public Kernel {
  public:
@@ -178,7 +180,7 @@ class WinogradGradient final : public Kernel {
     own_ = du <= 3 * kNearBytes;
     lanes_ = own_ ? gradient_lanes(g) : 1;
     const int64_t most = (cut_.tiles + lanes_ - 1) / lanes_;
-    group_ = std::min(most, best_group(most, cut_.in + cut_.out, du, own_ ? std::min<int64_t>(lanes_, pool_threads()) : 1));
+    group_ = std::min(most, best_group(most, cut_.in + cut_.out, du, lanes_));
     Places places;
     du_ = places.add(lanes_ * du);
     for (int64_t i = 0; i < lanes_; ++i)
