@@ -157,9 +157,8 @@ GivenWeights weights_to_adopt(const std::string& path) {
 
 void require_like_samples(const GivenWeights& given, const data::Info& info) {
   if (!given.of_run) return;
-  if (!given.data.encoding.empty() || !info.encoding.empty()) {
-    const std::string before = given.data.encoding.empty() ? "of no table" : columns_of(given.data.encoding),
-                      now = info.encoding.empty() ? "of no table" : columns_of(info.encoding);
+  if (!given.data.encoding.empty() && !info.encoding.empty()) {
+    const std::string before = columns_of(given.data.encoding), now = columns_of(info.encoding);
     if (before != now)
       throw InputError(str(given.path, ": this run saw columns ", before, "; these are ", now,
                            ". Give weights that were trained on such a table, or none."));
