@@ -39,15 +39,15 @@ SUANLI_API NamedTensors load_weights(const std::string& path);
 struct TrainConfig {
   static constexpr int64_t kAutoBatch = -1;
   std::string data = "glyphs";   ///< A spec of data::open().
-  std::string model;             ///< A name of the zoo, or your own name for a module of your own. "": one that fits the data.
-  int64_t epochs = 0;            ///< 0: the recipe's.
-  int64_t batch_size = 0;        ///< 0: the recipe's; kAutoBatch: measured before the run, the fastest that fits the memory.
-  int64_t accumulate = 1;        ///< Batches per step of the optimiser: their gradients count as one batch's of all their samples.
-  std::string optimizer;         ///< "sgd", "nesterov" (sgd with Nesterov's momentum), "adam" or "adamw"; "": the recipe's.
-  double lr = 0;                 ///< 0: the recipe's.
-  double momentum = -1;          ///< Of sgd and nesterov. -1: the recipe's.
-  double weight_decay = -1;      ///< In the gradient; of adamw apart from it, as in PyTorch. -1: the recipe's.
-  std::string decay;             ///< What decays: "weights" (not biases and scales of normalisations) or "all". "": the recipe's.
+  std::string model;  ///< A name of the zoo, or your own name for a module of your own. "": that of `weights`, else one for the data.
+  int64_t epochs = 0;  ///< 0: the recipe's.
+  int64_t batch_size = 0;  ///< 0: the recipe's; kAutoBatch: measured before the run, the fastest that fits the memory.
+  int64_t accumulate = 1;  ///< Batches per step of the optimiser: their gradients count as one batch's of all their samples.
+  std::string optimizer;  ///< "sgd", "nesterov" (sgd with Nesterov's momentum), "adam" or "adamw"; "": the recipe's.
+  double lr = 0;  ///< 0: the recipe's.
+  double momentum = -1;  ///< Of sgd and nesterov. -1: the recipe's.
+  double weight_decay = -1;  ///< In the gradient; of adamw apart from it, as in PyTorch. -1: the recipe's.
+  std::string decay;  ///< What decays: "weights" (not biases and scales of normalisations) or "all". "": the recipe's.
   std::string lr_factors;  ///< Factors of lr, whose decay is divided by them: "*.bias=2,0.*=0.5", names with * and ?. "none"; "": the
       ///< recipe's.
   std::string schedule;  ///< A name of optim::schedule_from_name(); "": the recipe's.

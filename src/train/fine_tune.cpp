@@ -123,14 +123,18 @@ GivenWeights weights_of_run(const std::string& run) {
   return given;
 }
 
-/// Names, and words in place of numbers.
-std::string columns_of(const std::string& encoding) {
-  std::string out;
-  for (const data::ColumnCode& c : data::encoding_from_text(encoding).columns) {
-    out += str(out.empty() ? "" : ", ", c.name, c.marks_missing ? "?" : "");
-    for (const std::string& word : c.words) out += "/" + word;
-  }
-  return out;
+/// "" where two tables' rows become numbers that mean the same, but for how they are scaled; else what differs.
+std::string other_columns(const data::Encoding& was, const data::Encoding& is) {
+  auto names = [](const data::Encoding& e) {
+    std::vector<std::string> out;
+    for (const data::ColumnCode& c : e.columns) out.push_back(c.name);
+    return out;
+  };
+  if (names(was) != names(is)) return str("saw columns ", listed(names(was)), "; these are ", listed(names(is)));
+  for (size_t i = 0; i < was.columns.size(); ++i)
+    if (was.columns[i].marks_missing != is.columns[i].marks_missing || was.columns[i].words != is.columns[i].words)
+      return str("saw other words or missing cells in column ", was.columns[i].name);
+  return "";
 }
 
 /// Whether the answers are others than those that the weights were trained for.
@@ -158,10 +162,9 @@ GivenWeights weights_to_adopt(const std::string& path) {
 void require_like_samples(const GivenWeights& given, const data::Info& info) {
   if (!given.of_run) return;
   if (!given.data.encoding.empty() && !info.encoding.empty()) {
-    const std::string before = columns_of(given.data.encoding), now = columns_of(info.encoding);
-    if (before != now)
-      throw InputError(str(given.path, ": this run saw columns ", before, "; these are ", now,
-                           ". Give weights that were trained on such a table, or none."));
+    const std::string difference = other_columns(data::encoding_from_text(given.data.encoding), data::encoding_from_text(info.encoding));
+    if (!difference.empty())
+      throw InputError(str(given.path, ": this run ", difference, ". Give weights that were trained on such a table, or none."));
   }
   const Shape &was = given.data.input_shape, &is = info.input_shape;
   if (was.rank() != is.rank() || was[0] != is[0])

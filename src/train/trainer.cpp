@@ -37,6 +37,7 @@ void Trainer::State::prepare(nn::AnyModule* own, Loss& loss, bool fresh) {
   splits = data::open(config.data, {.seed = static_cast<uint64_t>(config.seed), .val_fraction = config.val});
   const data::Info& info = splits.train->info();
   const bool batch_given = batch_open || config.batch_size > 0;
+  require_like_samples(given, info);
   if (config.model.empty() && !weights.empty()) choose_model_of(given);
   fit_to_data(config, own_model, batch_open, *splits.train, splits.notes);
   resolve(config, own_model);
@@ -45,7 +46,6 @@ void Trainer::State::prepare(nn::AnyModule* own, Loss& loss, bool fresh) {
   const models::Entry* entry = own_model ? nullptr : &models::entry(config.model);
   if (entry && lr_open && !batch_given && config.batch_size != entry->recipe.batch_size)
     splits.notes.push_back(scale_lr(config, entry->recipe.batch_size));
-  require_like_samples(given, info);
   if (given.of_run && config.stem.empty() && config.model == given.model) config.stem = given.stem;
   if (given.of_run && config.stddev.empty()) config.mean = given.mean, config.stddev = given.stddev;  // what these weights are used to
   else if (fresh && config.stddev.empty() && normalizes(info, entry ? &entry->recipe : nullptr))
@@ -75,7 +75,6 @@ void Trainer::State::prepare(nn::AnyModule* own, Loss& loss, bool fresh) {
 }
 
 void Trainer::State::choose_model_of(const GivenWeights& given) {
-  require_like_samples(given, splits.train->info());
   config.model = given.model.empty() ? model_of(given.tensors, model_options()) : given.model;
   if (config.model.empty())
     throw InputError(

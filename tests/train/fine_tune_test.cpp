@@ -242,7 +242,7 @@ TEST(FineTuning, BeginsWithARunsBestWeightsAndSeesPicturesAsItDid) {
             std::string::npos);
 }
 
-/// cnn_b leaves glyphs as they are, cnn_bn would normalise them.
+/// A module of one's own sees glyphs as they are, cnn_bn of the zoo would normalise them.
 TEST(FineTuning, WhatAnEarlierRunDidNotNormaliseStaysSoAfterAResume) {
   TempFolder folder;
   nn::AnyModule own = models::make("cnn_bn");
@@ -273,7 +273,11 @@ TEST(FineTuning, ATableHasTheSameColumnsAndPerhapsAnotherTarget) {
   EXPECT_EQ(Trainer(c).data().notes.back().find("a new head"), std::string::npos);
   c.data = "csv:" + (folder / "u.csv") + "?target=y&task=regression";
   EXPECT_NE(error_of<InputError>([&] { Trainer{c}; }).find("this run saw columns a, b, z; these are a, c, z"), std::string::npos);
-  c.data = "glyphs?train=64&test=32";
+  const std::string gaps = "a,b,y,z\n,1,2.5,3.25\n,2,3.5,4.25\n,3,4.5,5.25\n" + rows;
+  folder.file("gaps.csv", gaps);
+  c.data = "csv:" + (folder / "gaps.csv") + "?target=y&task=regression&test=0", c.val = 0;
+  EXPECT_NE(error_of<InputError>([&] { Trainer{c}; }).find("missing cells in column a"), std::string::npos);
+  c.data = "glyphs?train=64&test=32", c.val = 0.1;
   EXPECT_NE(error_of<InputError>([&] { Trainer{c}; }).find("this run saw samples of shape [3], these are of shape [1, 28, 28]"),
             std::string::npos);
   c.data = "csv:" + (folder / "w.csv") + "?target=t&task=regression";
