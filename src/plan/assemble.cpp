@@ -4,11 +4,18 @@
 
 #include "plan/fuse.h"
 #include "plan/in_place.h"
+#include "plan/invariants.h"
 #include "plan/memory.h"
 
 namespace suanli {
 
 namespace {
+
+#ifdef SUANLI_CHECK_PLANS
+constexpr bool kChecked = true;
+#else
+constexpr bool kChecked = false;
+#endif
 
 /// A record's result.
 struct Value {
@@ -23,6 +30,7 @@ class Assembler {
  public:
   Assembler(const Program& program, const std::vector<Unit>& units, Tier tier, KernelTable& kernels)
       : program_(program), units_(units), tier_(tier), kernels_(kernels) {
+    if constexpr (kChecked) check_units(program, units);
     const Tape& tape = program.tape();
     for (const Leaf& l : tape.leaves) constant_.push_back(l.of_cell && l.update == UINT32_MAX);
     plan_->device = program.device();
@@ -31,6 +39,7 @@ class Assembler {
     for (auto& s : plan_->steps) s.step.attr = &s.attr;  // the vector may have moved them
     for (const Leaving& l : program_.leaving) plan_->outputs.push_back({l.record, l.result, place_of(l.value)});
     place_blocks();
+    if constexpr (kChecked) check_memory(program, *plan_, checked_);
   }
   std::unique_ptr<Plan> take() { return std::move(plan_); }
 
@@ -87,6 +96,7 @@ class Assembler {
       std::vector<uint8_t> escapes;
       for (uint32_t i : unit) escapes.push_back(value({Ref::record, 0, i}).escapes);
       FusedUnit fused = fused_unit(program_, unit, escapes);
+      if constexpr (kChecked) check_fused(program_, unit, fused);
       s.step.op = kOpFused;
       if (fused.op >= 0) {
         const Record& op = program_.record(static_cast<size_t>(fused.op));
@@ -102,6 +112,7 @@ class Assembler {
       s.in.push_back(place_of(r));
       roots.push_back(program_.root(r));
     }
+    if constexpr (kChecked) checked_.push_back({roots, out});
     std::vector<uint8_t> taken(in.size(), 0);  // inputs whose bytes became a result's
     for (size_t k = 0; k < out.size(); ++k) {
       Value& v = value(out[k]);
@@ -189,6 +200,7 @@ class Assembler {
   std::vector<int> leaf_last_use_;      // by leaf: the last step that reads it
   std::vector<uint8_t> leaf_leaves_;    // by leaf: whether something outside will hold it as a result
   std::vector<ArenaBlock> blocks_;
+  std::vector<StepValues> checked_;     // by step, where plans are checked
 };
 
 }  // namespace

@@ -27,7 +27,7 @@ struct Reader {
 
 /// What decides whether regions may be together.
 struct Core {
-  Shape space;         // what the code runs over, but for what it computes per row
+  Shape space;         // over which the code runs, but for what it computes per row; of an op that leads: that of its epilogue
   int64_t row = 0;     // elements of a row, where something is computed per row or along rows
   uint32_t axes = 0;   // of the reductions that do not go along rows
   bool reduces = false;
@@ -41,11 +41,11 @@ struct Core {
     const int64_t n = larger.numel() / rows;
     return keeps_rows(larger, n) && rows_of(larger, n).numel() == rows && alike(space, rows_of(larger, n));
   }
-  /// Reductions walk their space alike, along rows or across them in whole rows; an op leads no other op, no reductions and nothing per row,
-  /// and does not wait for what its epilogue would take besides.
+  /// Reductions walk their space alike, along rows or across them in whole rows. An epilogue has one space: its op leads no other op, no
+  /// reductions and nothing per row. The op does not wait for what its epilogue would take besides.
   bool agrees(const Core& o) const {
     if (leads || o.leads)
-      return !(leads && o.leads) && !reduces && !o.reduces && row == 0 && o.row == 0 &&
+      return !(leads && o.leads) && space == o.space && !reduces && !o.reduces && row == 0 && o.row == 0 &&
              (leads ? o.waits_for <= waits_for : waits_for <= o.waits_for);
     if (axes != 0 && o.axes != 0 && axes != o.axes) return false;
     const bool same = space == o.space;
@@ -56,8 +56,7 @@ struct Core {
   }
   Core joined(const Core& o) const {
     Core both{space, std::max(row, o.row), axes | o.axes, reduces || o.reduces, leads || o.leads, std::max(waits_for, o.waits_for)};
-    if (leads) both.space = o.space;
-    else if (!o.leads && !(space == o.space)) {
+    if (!(space == o.space)) {
       both.space = space.numel() < o.space.numel() ? o.space : space;
       both.row = both.space.numel() / std::min(space.numel(), o.space.numel());
     }
@@ -156,13 +155,12 @@ class Regions {
 
   void place(uint32_t i) {
     std::vector<uint32_t> near, far;  // regions of readers that i may join, and of others
-    Shape epilogue_space;
     const bool early = frees_inputs(i);
     for (const Reader& r : readers_[i]) {
       bool joins = connects(i, r);
-      if (joins && cores_[i].leads) {  // all of its epilogue runs over the same shape
-        if (near.empty()) epilogue_space = r.shape;
-        joins = r.shape == epilogue_space;
+      if (joins && cores_[i].leads) {  // the first reader decides in which shape the epilogue sees the result
+        if (near.empty()) cores_[i].space = r.shape;
+        joins = r.shape == cores_[i].space;
       }
       // What makes one value of several goes ahead: joined with a reader that waits for others it would keep them all until then (the
       // gradients of a weight that is used many times).

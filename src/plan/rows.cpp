@@ -2,6 +2,8 @@
 
 #include <span>
 
+#include "base/text.h"
+
 namespace suanli {
 
 namespace {
@@ -62,7 +64,8 @@ Shape seen_from(const Shape& space, const Shape& own, const Shape& input) {
   const int lead = own.rank() - input.rank();
   for (int axis = 0, at = 0; axis < own.rank(); ++axis) {
     if (own[axis] == 1) continue;
-    while (space[at] != own[axis]) ++at;  // past axes of one element
+    while (at < space.rank() && space[at] != own[axis]) ++at;  // past axes of one element
+    if (at == space.rank()) throw Error(str("[fuse] internal: ", own, " is neither ", space, " nor the outer axes of it"));
     seen[at++] = axis < lead ? 1 : input[axis - lead];
   }
   return seen;
