@@ -22,6 +22,55 @@ struct Case {
   int64_t size(int64_t in, int64_t kernel) const { return (in + 2 * attr.padding - attr.dilation * (kernel - 1) - 1) / attr.stride + 1; }
 };
 
+// attr: stride, padding, dilation, groups
+inline const Case cases[] = {
+    {"first layer", 64, 1, 12, 12, 8, 3, 3, {1, 0, 1, 1}},
+    {"first layer, 5x5", 64, 1, 28, 28, 10, 5, 5, {1, 0, 1, 1}},
+    {"10 to 20 channels", 64, 10, 12, 12, 20, 5, 5, {1, 0, 1, 1}},
+    {"picture", 3, 3, 17, 19, 13, 3, 3, {1, 1, 1, 1}},
+    {"blocks fill", 3, 32, 9, 9, 64, 3, 3, {1, 1, 1, 1}},
+    {"blocks do not fill", 3, 17, 7, 5, 33, 3, 3, {1, 1, 1, 1}},
+    {"one sample", 1, 5, 8, 8, 7, 3, 3, {1, 1, 1, 1}},
+    {"one sample, many channels", 1, 48, 14, 14, 96, 3, 3, {1, 1, 1, 1}},
+    {"one sample of one channel", 1, 1, 96, 96, 64, 3, 3, {1, 1, 1, 1}},
+    {"1x1", 9, 24, 13, 13, 40, 1, 1, {1, 0, 1, 1}},
+    {"1x1, stride 2", 5, 32, 16, 16, 64, 1, 1, {2, 0, 1, 1}},
+    {"1x1, padded", 2, 4, 5, 5, 6, 1, 1, {1, 2, 1, 1}},
+    {"stride 2, odd", 4, 8, 15, 13, 16, 3, 3, {2, 1, 1, 1}},
+    {"stride 3, input left over", 2, 6, 11, 12, 9, 2, 2, {3, 0, 1, 1}},
+    {"dilation", 3, 9, 14, 14, 12, 3, 3, {1, 2, 2, 1}},
+    {"dilation 3, stride 2", 2, 4, 21, 18, 5, 3, 3, {2, 3, 3, 1}},
+    {"groups", 3, 12, 9, 9, 18, 3, 3, {1, 1, 1, 3}},
+    {"groups of 16", 4, 32, 10, 10, 64, 3, 3, {1, 1, 1, 2}},
+    {"depthwise", 6, 32, 12, 12, 32, 3, 3, {1, 1, 1, 32}},
+    {"depthwise, 2 per channel", 2, 5, 9, 9, 10, 3, 3, {2, 1, 1, 5}},
+    {"kernel as large as the input", 6, 16, 7, 7, 32, 7, 7, {1, 0, 1, 1}},
+    {"kernel larger than the input", 2, 3, 3, 3, 4, 5, 5, {1, 1, 1, 1}},
+    {"oblong kernel", 3, 8, 10, 12, 6, 1, 5, {1, 0, 1, 1}},
+    {"large kernel", 2, 3, 30, 30, 8, 11, 11, {4, 2, 1, 1}},
+    {"1x1 input", 70, 64, 1, 1, 32, 1, 1, {1, 0, 1, 1}},
+    {"large weights", 5, 256, 4, 4, 256, 3, 3, {1, 1, 1, 1}},
+    {"samples left over", 65, 16, 14, 14, 8, 3, 3, {1, 1, 1, 1}},
+    {"chunks of two sizes", 13, 64, 32, 32, 16, 1, 1, {1, 0, 1, 1}},
+    {"no samples", 0, 3, 8, 8, 4, 3, 3, {1, 1, 1, 1}},
+    {"no input channels", 2, 0, 8, 8, 4, 3, 3, {1, 1, 1, 1}},
+    {"no output channels", 2, 3, 8, 8, 0, 3, 3, {1, 1, 1, 1}},
+    {"nothing but padding", 2, 3, 0, 4, 4, 1, 1, {1, 1, 1, 1}},
+};
+
+// Where Winograd's algorithm applies: sides that tiles of 4 do and do not fill, all paddings, channels in odd numbers of blocks, more
+// channels than one core's cache holds transformed weights of, or than each lane sums a gradient of for itself, groups of tiles that are left over.
+inline const Case blocked_cases[] = {
+    {"tiles fill", 4, 32, 16, 16, 32, 3, 3, {1, 1, 1, 1}}, {"tiles do not fill", 5, 48, 13, 11, 32, 3, 3, {1, 1, 1, 1}},
+    {"no padding", 9, 32, 10, 15, 48, 3, 3, {1, 0, 1, 1}}, {"padding 2", 6, 32, 9, 9, 32, 3, 3, {1, 2, 1, 1}},
+    {"wide", 40, 128, 4, 4, 160, 3, 3, {1, 1, 1, 1}},      {"many tiles", 3, 32, 61, 57, 32, 3, 3, {1, 1, 1, 1}},
+    {"wider", 144, 160, 3, 3, 160, 3, 3, {1, 1, 1, 1}},    {"too few tiles", 2, 32, 8, 8, 32, 3, 3, {1, 1, 1, 1}},
+    {"stride 2", 3, 32, 17, 16, 64, 3, 3, {2, 1, 1, 1}},   {"1x1, stride 2", 4, 32, 16, 16, 64, 1, 1, {2, 0, 1, 1}},
+    {"picture", 5, 3, 19, 21, 32, 3, 3, {1, 1, 1, 1}},     {"odd results", 3, 32, 12, 12, 10, 3, 3, {1, 1, 1, 1}},
+    {"5x5", 3, 16, 12, 12, 32, 5, 5, {1, 2, 1, 1}},        {"one sample", 1, 64, 32, 32, 64, 3, 3, {1, 1, 1, 1}},
+    {"dilated", 2, 32, 14, 14, 32, 3, 3, {1, 2, 2, 1}},    {"large pictures", 2, 32, 125, 71, 32, 3, 3, {1, 1, 1, 1}},
+};
+
 /// Calls f(indices into x, w, y) for every product of the convolution.
 template <class F> void for_products(const Case& c, F f) {
   const int64_t channels = c.c / c.attr.groups, outputs = std::max<int64_t>(1, c.o / c.attr.groups);

@@ -4,6 +4,9 @@
 // Tiles go in groups through transform → 36 products → transform back, so that what lies between stays in a cache. Results do not depend on
 // the number of threads: a tile's result is summed over the channels in one order, and the order in which tiles make up a weight gradient
 // follows from the shape.
+//
+// A tile's results share rounding errors. |error| ≤ 2⁻¹⁸ · max |x of the tile's 6×6 pixels| · Σ max |w of a channel|, so that a large pixel moves its
+// neighbors within that bound alone. What is not finite stays inside of its receptive field: see winograd_direct().
 #include <algorithm>
 #include <cstdlib>
 #include <string_view>
@@ -68,7 +71,9 @@ class Winograd final : public Kernel {
     u_plane_ = cut_.in * cut_.out + kShiftedFloats;
     Places places;
     const int64_t u_bytes = 4 * kWinogradPlanes * u_plane_;
-    if (constant_weights) packing = {1, u_bytes, 0x77696E6Fu + static_cast<uint64_t>(cut_.in << 33 | cut_.out << 1 | backwards)};
+    // Packed weights have the weights themselves behind them: results that are not finite are computed by the definition.
+    if (constant_weights)
+      packing = {1, u_bytes + 4 * g.w_size(), 0x77696E6Fu + static_cast<uint64_t>(cut_.in << 33 | cut_.out << 1 | backwards)};
     else u_ = places.add(u_bytes);
     for (int64_t i = 0; i < lanes_; ++i)
       for (int64_t channels : {cut_.in, cut_.out}) places_.push_back(places.add(planes_bytes(rounded(group_, kWinogradRows), channels)));
@@ -82,6 +87,7 @@ class Winograd final : public Kernel {
     const float* bias = bias_ ? static_cast<const float*>(in[2]) : nullptr;
     if (packing.input < 0) pack(in[1], at(workspace, u_));
     const float* u = static_cast<const float*>(packing.input < 0 ? at(workspace, u_) : in[1]);
+    const float* w = packing.input < 0 ? static_cast<const float*>(in[1]) : u + kWinogradPlanes * u_plane_;
     const int64_t groups = cut_.tiles / span_ * groups_per_span_;
     parallel_pieces(groups, static_cast<int>(lanes_), [&](int lane, Pieces& left) {
       float* v = static_cast<float*>(at(workspace, places_[static_cast<size_t>(2 * lane)]));
@@ -89,15 +95,18 @@ class Winograd final : public Kernel {
       for (int64_t i; (i = left.next()) >= 0;) {
         const Group group = group_at(i);
         multiply(x, u, group.first, group.count, v, m);
-        if (epilogue_) finish(group, m, bias, epilogue_.consumes() ? at(workspace, results_[static_cast<size_t>(lane)]) : nullptr, in, out);
-        else winograd_output(m, m_plane(), cut_.to, group.first, group.count, bias, static_cast<float*>(out[0]));
+        const Output output{x, w, bias, v, m};
+        if (epilogue_) finish(group, output, epilogue_.consumes() ? at(workspace, results_[static_cast<size_t>(lane)]) : nullptr, in, out);
+        else transform_back(output, group, cut_.to, group.first, static_cast<float*>(out[0]));
       }
     });
   }
 
   /// The transformed weights. w is [O, C, 3, 3] in both directions.
   void pack(const void* weights, void* packed) override {
-    const int64_t pair = 2 * winograd_block(), of_out = backwards_ ? 9 : 9 * cut_.in, of_in = backwards_ ? 9 * cut_.out : 9;
+    const int64_t pair = 2 * winograd_block(), of_out = out_stride(), of_in = in_stride();
+    if (packing.input >= 0)
+      std::copy_n(static_cast<const float*>(weights), 9 * cut_.in * cut_.out, static_cast<float*>(packed) + kWinogradPlanes * u_plane_);
     parallel_chunks((cut_.out + pair - 1) / pair, std::max<int64_t>(1, 8192 / (cut_.in * pair)), [&](int64_t begin, int64_t end) {
       winograd_weights(static_cast<const float*>(weights), of_out, of_in, backwards_, cut_.in, cut_.out, begin * pair,
                        std::min(cut_.out, end * pair), static_cast<float*>(packed), u_plane_);
@@ -105,8 +114,29 @@ class Winograd final : public Kernel {
   }
 
  private:
+  struct Group {
+    int64_t first, count;  // tiles
+  };
+  /// What results are made of, besides their planes `m` by the definition. `v`: the planes of x, which are not needed any more.
+  struct Output {
+    const float *x, *w, *bias;
+    float* v;
+    const float* m;
+  };
+
   int64_t v_plane() const { return plane_of(rounded(group_, kWinogradRows), cut_.in); }
   int64_t m_plane() const { return plane_of(rounded(group_, kWinogradRows), cut_.out); }
+  int64_t out_stride() const { return backwards_ ? 9 : 9 * cut_.in; }
+  int64_t in_stride() const { return backwards_ ? 9 * cut_.out : 9; }
+
+  /// A group's planes become tiles first … of y.
+  void transform_back(const Output& o, const Group& group, const WinogradTiles& to, int64_t first, float* y) const {
+    if (winograd_output(o.m, m_plane(), to, first, group.count, o.bias, y)) return;
+    for (int64_t block = 0; block < to.blocks; ++block) {  // a block's weights take half of v's planes at most
+      winograd_direct_weights(o.w, out_stride(), in_stride(), backwards_, cut_.in, block * winograd_block(), o.v);
+      winograd_direct(o.x, cut_.from, group.first, o.v, to, first, group.count, block, o.bias, y);
+    }
+  }
 
   /// Tiles first … first+count−1 of x, transformed, times the weights.
   void multiply(const float* x, const float* u, int64_t first, int64_t count, float* v, float* m) const {
@@ -132,9 +162,6 @@ class Winograd final : public Kernel {
     if (cut_.tiles / span_ % lanes_ != 0) groups_per_span_ = std::min(units, rounded(groups_per_span_, lanes_));
     group_ = (units + groups_per_span_ - 1) / groups_per_span_ * unit_;
   }
-  struct Group {
-    int64_t first, count;  // tiles
-  };
   Group group_at(int64_t i) const {
     const int64_t units = (span_ + unit_ - 1) / unit_, span = i / groups_per_span_, j = i % groups_per_span_;
     const int64_t begin = units * j / groups_per_span_ * unit_, end = std::min(span_, units * (j + 1) / groups_per_span_ * unit_);
@@ -142,7 +169,7 @@ class Winograd final : public Kernel {
   }
 
   /// Transforms a group's planes back, to `own` (null: to y itself), and gives the epilogue the ranges of y that they fill.
-  void finish(const Group& g, const float* m, const float* bias, void* own, const void* const* in, void* const* out) const {
+  void finish(const Group& g, const Output& output, void* own, const void* const* in, void* const* out) const {
     const WinogradTiles& to = cut_.to;
     const int64_t sample = g.first / tiles_per_sample(), samples = (g.count + tiles_per_sample() - 1) / tiles_per_sample();
     const int64_t rows = g.count / samples / to.columns, row = to.width * winograd_block(), picture = to.height * row;
@@ -152,9 +179,9 @@ class Winograd final : public Kernel {
     if (own) {
       WinogradTiles cut = to;
       cut.rows = rows, cut.height = height;
-      winograd_output(m, m_plane(), cut, 0, g.count, bias, values);
+      transform_back(output, g, cut, 0, values);
     } else {
-      winograd_output(m, m_plane(), to, g.first, g.count, bias, values);
+      transform_back(output, g, to, g.first, values);
       values += first;
     }
     if (height == to.height) epilogue_.apply(in, out, {first, pictures * picture, values});
@@ -217,7 +244,9 @@ class WinogradGradient final : public Kernel {
       }
     }
     parallel_chunks(cut_.in, std::max<int64_t>(1, 16384 / cut_.out), [&](int64_t begin, int64_t end) {
-      winograd_weights_back(du, lanes_, kWinogradPlanes * du_plane_, du_plane_, cut_.in, cut_.out, begin, end, static_cast<float*>(out[0]));
+      float* dw = static_cast<float*>(out[0]);
+      if (!winograd_weights_back(du, lanes_, kWinogradPlanes * du_plane_, du_plane_, cut_.in, cut_.out, begin, end, dw))
+        winograd_direct_gradient(x, cut_.from, g, cut_.to, cut_.tiles / (cut_.to.rows * cut_.to.columns), begin, end, dw);
     });
   }
 

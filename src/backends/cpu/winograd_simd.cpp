@@ -135,9 +135,13 @@ void gradient_dispatched(const float* g, const WinogradTiles& tiles, int64_t fir
   });
 }
 
-void output_dispatched(const float* planes, int64_t plane, const WinogradTiles& t, int64_t first, int64_t count, const float* bias,
+/// Whether all numbers were finite that `zeros` is the sum of, each times 0.
+HWY_INLINE bool all_zero(V zeros) { return hn::AllTrue(D(), hn::Eq(zeros, hn::Zero(D()))); }
+
+bool output_dispatched(const float* planes, int64_t plane, const WinogradTiles& t, int64_t first, int64_t count, const float* bias,
                        float* y) {
   const int64_t channels = t.blocks * kLanes;
+  V zeros = hn::Zero(D());
   for (int64_t i = 0; i < count; ++i) {
     const Place at(t, first + i);
     const int64_t r1 = std::min<int64_t>(4, t.height - at.top), c1 = std::min<int64_t>(4, t.width - at.left);
@@ -152,10 +156,15 @@ void output_dispatched(const float* planes, int64_t plane, const WinogradTiles& 
       float* to = y + (((at.sample * t.blocks + b) * t.height + at.top) * t.width + at.left) * kLanes;
       for (int r = 0; r < r1; ++r) {
         output_line(rows + 6 * r, 1, line, 1);
-        for (int c = 0; c < c1; ++c) store(add(line[c], shift), to + (r * t.width + c) * kLanes);
+        for (int c = 0; c < c1; ++c) {
+          const V result = add(line[c], shift);
+          zeros = fma(0, result, zeros);
+          store(result, to + (r * t.width + c) * kLanes);
+        }
       }
     }
   }
+  return all_zero(zeros);
 }
 
 void weights_dispatched(const float* w, int64_t out_stride, int64_t in_stride, bool rotated, int64_t in, int64_t out, int64_t begin,
@@ -180,10 +189,11 @@ void weights_dispatched(const float* w, int64_t out_stride, int64_t in_stride, b
   }
 }
 
-void weights_back_dispatched(const float* du, int64_t parts, int64_t part, int64_t plane, int64_t in, int64_t out, int64_t begin,
+bool weights_back_dispatched(const float* du, int64_t parts, int64_t part, int64_t plane, int64_t in, int64_t out, int64_t begin,
                              int64_t end, float* dw) {
   const hn::RebindToSigned<D> di;
   const auto lane = hn::Mul(hn::Iota(di, 0), hn::Set(di, static_cast<int32_t>(9 * in)));
+  V zeros = hn::Zero(D());
   for (int64_t o = 0; o < out; o += kLanes)
     for (int64_t i = begin; i < end; ++i) {
       V rows[18], line[3], column[6];
@@ -197,9 +207,103 @@ void weights_back_dispatched(const float* du, int64_t parts, int64_t part, int64
       }
       for (int r = 0; r < 3; ++r) {
         weight_back_line(rows + 6 * r, 1, line, 1);
-        for (int c = 0; c < 3; ++c) hn::ScatterIndex(line[c], D(), dw + (o * in + i) * 9 + 3 * r + c, lane);
+        for (int c = 0; c < 3; ++c) {
+          zeros = fma(0, line[c], zeros);
+          hn::ScatterIndex(line[c], D(), dw + (o * in + i) * 9 + 3 * r + c, lane);
+        }
       }
     }
+  return all_zero(zeros);
+}
+
+void direct_weights_dispatched(const float* w, int64_t out_stride, int64_t in_stride, bool rotated, int64_t in, int64_t begin,
+                               float* panel) {
+  for (int64_t i = 0; i < in; ++i)
+    for (int64_t k = 0; k < 9; ++k)
+      for (int64_t o = 0; o < kLanes; ++o)
+        panel[(i * 9 + k) * kLanes + o] = w[(begin + o) * out_stride + i * in_stride + (rotated ? 8 - k : k)];
+}
+
+/// One row of a tile by the definition: columns c0 … c1−1. kInside: all four, and no tap of theirs lies outside of the picture to the left or right.
+template <bool kInside>
+HWY_INLINE void direct_row(const float* x, const WinogradTiles& from, const Place& at, int64_t row, const float* panel, int64_t columns,
+                           V shift, V* sums) {
+  for (int64_t c = 0; c < 4; ++c) sums[c] = shift;
+  V s0 = shift, s1 = shift, s2 = shift, s3 = shift;
+  for (int64_t i = 0; i < from.blocks * kLanes; ++i) {
+    const float* picture = x + (at.sample * from.blocks + i / kLanes) * from.height * from.width * kLanes + i % kLanes;
+    for (int64_t r = 0; r < 3; ++r) {
+      const int64_t y = at.top + row + r;
+      if (y < 0 || y >= from.height) continue;
+      const float* line = picture + (y * from.width + at.left) * kLanes;
+      for (int64_t s = 0; s < 3; ++s) {
+        const V w = load(panel + (i * 9 + r * 3 + s) * kLanes);
+        if constexpr (kInside) {
+          s0 = hn::MulAdd(hn::Set(D(), line[s * kLanes]), w, s0);
+          s1 = hn::MulAdd(hn::Set(D(), line[(s + 1) * kLanes]), w, s1);
+          s2 = hn::MulAdd(hn::Set(D(), line[(s + 2) * kLanes]), w, s2);
+          s3 = hn::MulAdd(hn::Set(D(), line[(s + 3) * kLanes]), w, s3);
+        } else {
+          for (int64_t c = 0; c < columns; ++c)
+            if (at.left + c + s >= 0 && at.left + c + s < from.width)
+              sums[c] = hn::MulAdd(hn::Set(D(), line[(c + s) * kLanes]), w, sums[c]);
+        }
+      }
+    }
+  }
+  if constexpr (kInside) sums[0] = s0, sums[1] = s1, sums[2] = s2, sums[3] = s3;
+}
+
+/// Numbers that are not finite, times 0, are not 0.
+HWY_INLINE hn::Mask<D> finite(V v) { return hn::Eq(hn::Mul(v, hn::Zero(D())), hn::Zero(D())); }
+
+void direct_dispatched(const float* x, const WinogradTiles& from, int64_t from_first, const float* panel, const WinogradTiles& to,
+                       int64_t to_first, int64_t count, int64_t block, const float* bias, float* y) {
+  const V shift = bias != nullptr ? load(bias + block * kLanes) : hn::Zero(D());
+  for (int64_t i = 0; i < count; ++i) {
+    const Place in(from, from_first + i), out(to, to_first + i);
+    const int64_t rows = std::min<int64_t>(4, to.height - out.top), columns = std::min<int64_t>(4, to.width - out.left);
+    const bool inside = columns == 4 && in.left >= 0 && in.left + 6 <= from.width;
+    float* tile = y + (((out.sample * to.blocks + block) * to.height + out.top) * to.width + out.left) * kLanes;
+    for (int64_t r = 0; r < rows; ++r) {
+      float* line = tile + r * to.width * kLanes;
+      V zeros = hn::Zero(D()), sums[4];
+      for (int64_t c = 0; c < columns; ++c) zeros = fma(0, load(line + c * kLanes), zeros);
+      if (all_zero(zeros)) continue;
+      inside ? direct_row<true>(x, from, in, r, panel, columns, shift, sums)
+             : direct_row<false>(x, from, in, r, panel, columns, shift, sums);
+      for (int64_t c = 0; c < columns; ++c) {
+        const V was = load(line + c * kLanes);
+        store(hn::IfThenElse(finite(was), was, sums[c]), line + c * kLanes);
+      }
+    }
+  }
+}
+
+void direct_gradient_dispatched(const float* x, const WinogradTiles& from, const float* g, const WinogradTiles& to, int64_t samples,
+                                int64_t begin, int64_t end, float* dw) {
+  const int64_t in = from.blocks * kLanes, out = to.blocks * kLanes;
+  const hn::RebindToSigned<D> di;
+  const auto lane = hn::Mul(hn::Iota(di, 0), hn::Set(di, static_cast<int32_t>(9 * in)));
+  for (int64_t o = 0; o < out; o += kLanes)
+    for (int64_t i = begin; i < end; ++i)
+      for (int64_t k = 0; k < 9; ++k) {
+        float* place = dw + (o * in + i) * 9 + k;
+        const V was = hn::GatherIndex(D(), place, lane);
+        if (hn::AllTrue(D(), finite(was))) continue;
+        const int64_t down = k / 3 - from.padding, right = k % 3 - from.padding;
+        const int64_t q0 = std::max<int64_t>(0, -right), q1 = std::min(to.width, from.width - right);
+        V sum = hn::Zero(D());
+        for (int64_t n = 0; n < samples; ++n)
+          for (int64_t p = std::max<int64_t>(0, -down); p < std::min(to.height, from.height - down); ++p) {
+            const float* a = x + (((n * from.blocks + i / kLanes) * from.height + p + down) * from.width + right) * kLanes + i % kLanes;
+            const float* b = g + ((n * to.blocks + o / kLanes) * to.height + p) * to.width * kLanes;
+            V row = hn::Zero(D());
+            for (int64_t q = q0; q < q1; ++q) row = hn::MulAdd(hn::Set(D(), a[q * kLanes]), load(b + q * kLanes), row);
+            sum = add(sum, row);
+          }
+        hn::ScatterIndex(hn::IfThenElse(finite(was), was, sum), D(), place, lane);
+      }
 }
 
 /// 8 rows × kVectors vectors of a product, all in registers. v(row, k): the number that multiplies u(k); written to m or added to it.
@@ -261,6 +365,9 @@ HWY_EXPORT(gradient_dispatched);
 HWY_EXPORT(output_dispatched);
 HWY_EXPORT(weights_dispatched);
 HWY_EXPORT(weights_back_dispatched);
+HWY_EXPORT(direct_weights_dispatched);
+HWY_EXPORT(direct_dispatched);
+HWY_EXPORT(direct_gradient_dispatched);
 HWY_EXPORT(multiply_dispatched);
 HWY_EXPORT(accumulate_dispatched);
 
@@ -271,17 +378,28 @@ void winograd_input(const float* x, const WinogradTiles& tiles, int64_t first, i
 void winograd_gradient(const float* g, const WinogradTiles& tiles, int64_t first, int64_t count, float* planes, int64_t plane) {
   HWY_DYNAMIC_DISPATCH(gradient_dispatched)(g, tiles, first, count, planes, plane);
 }
-void winograd_output(const float* planes, int64_t plane, const WinogradTiles& tiles, int64_t first, int64_t count, const float* bias,
+bool winograd_output(const float* planes, int64_t plane, const WinogradTiles& tiles, int64_t first, int64_t count, const float* bias,
                      float* y) {
-  HWY_DYNAMIC_DISPATCH(output_dispatched)(planes, plane, tiles, first, count, bias, y);
+  return HWY_DYNAMIC_DISPATCH(output_dispatched)(planes, plane, tiles, first, count, bias, y);
 }
 void winograd_weights(const float* w, int64_t out_stride, int64_t in_stride, bool rotated, int64_t in, int64_t out, int64_t begin,
                       int64_t end, float* u, int64_t plane) {
   HWY_DYNAMIC_DISPATCH(weights_dispatched)(w, out_stride, in_stride, rotated, in, out, begin, end, u, plane);
 }
-void winograd_weights_back(const float* du, int64_t parts, int64_t part, int64_t plane, int64_t in, int64_t out, int64_t begin, int64_t end,
+bool winograd_weights_back(const float* du, int64_t parts, int64_t part, int64_t plane, int64_t in, int64_t out, int64_t begin, int64_t end,
                            float* dw) {
-  HWY_DYNAMIC_DISPATCH(weights_back_dispatched)(du, parts, part, plane, in, out, begin, end, dw);
+  return HWY_DYNAMIC_DISPATCH(weights_back_dispatched)(du, parts, part, plane, in, out, begin, end, dw);
+}
+void winograd_direct_weights(const float* w, int64_t out_stride, int64_t in_stride, bool rotated, int64_t in, int64_t begin, float* panel) {
+  HWY_DYNAMIC_DISPATCH(direct_weights_dispatched)(w, out_stride, in_stride, rotated, in, begin, panel);
+}
+void winograd_direct(const float* x, const WinogradTiles& from, int64_t from_first, const float* panel, const WinogradTiles& to,
+                     int64_t to_first, int64_t count, int64_t block, const float* bias, float* y) {
+  HWY_DYNAMIC_DISPATCH(direct_dispatched)(x, from, from_first, panel, to, to_first, count, block, bias, y);
+}
+void winograd_direct_gradient(const float* x, const WinogradTiles& from, const float* g, const WinogradTiles& to, int64_t samples,
+                              int64_t begin, int64_t end, float* dw) {
+  HWY_DYNAMIC_DISPATCH(direct_gradient_dispatched)(x, from, g, to, samples, begin, end, dw);
 }
 void winograd_multiply(const float* v, const float* u, float* m, int64_t rows, int64_t in, int64_t out) {
   HWY_DYNAMIC_DISPATCH(multiply_dispatched)(v, u, m, rows, in, out);
