@@ -6,6 +6,7 @@
 #include <set>
 
 #include "base/text.h"
+#include "nn/state_values.h"
 #include "suanli/nn.h"
 #include "tensor/recorder.h"
 
@@ -113,17 +114,24 @@ int64_t Module::parameter_count() {
 
 void Module::load_state_dict(const std::vector<std::pair<std::string, Tensor>>& state) {
   auto mine = state_dict();
-  std::string missing, unexpected, misshapen;
+  std::string missing, unexpected, misshapen, why;
   auto add = [](std::string& list, const std::string& what) { list += (list.empty() ? "" : ", ") + what; };
-  auto find = [&](const std::string& name) { return std::find_if(state.begin(), state.end(), [&](auto& e) { return e.first == name; }); };
+  std::map<std::string_view, const Tensor*> given;  // of two tensors with one name the first counts
+  for (auto& [name, tensor] : state) given.emplace(name, &tensor);
+  std::vector<std::pair<Parameter, Tensor>> values;
+  std::set<std::string_view> known;
   for (auto& [name, p] : mine) {
-    auto it = find(name);
-    if (it == state.end()) add(missing, name);
-    else if (!(it->second.shape() == p.shape())) add(misshapen, str(name, " is ", it->second.shape(), ", ", p.shape(), " is expected"));
-    else if (it->second.dtype() != p.dtype()) add(misshapen, str(name, " is ", it->second.dtype(), ", ", p.dtype(), " is expected"));
+    known.insert(name);
+    const auto it = given.find(name);
+    if (it == given.end()) {
+      if (!is_batch_counter(name)) add(missing, name);
+      continue;
+    }
+    if (Tensor value = state_value(name, p, *it->second, why); value.defined()) values.emplace_back(p, std::move(value));
+    else add(misshapen, why);
   }
   for (auto& [name, t] : state)
-    if (std::none_of(mine.begin(), mine.end(), [&](auto& e) { return e.first == name; })) add(unexpected, name);
+    if (!known.contains(name)) add(unexpected, name);
   if (!missing.empty() || !unexpected.empty() || !misshapen.empty()) {
     std::string text = "[load_state_dict] the state is not of this model:";
     if (!missing.empty()) text += " missing " + missing + ";";
@@ -132,7 +140,7 @@ void Module::load_state_dict(const std::vector<std::pair<std::string, Tensor>>& 
     text.back() = '.';
     throw InputError(text);
   }
-  for (auto& [name, p] : mine) p.set(find(name)->second);
+  for (auto& [p, value] : values) p.set(value);
 }
 
 void Module::train(bool on) {

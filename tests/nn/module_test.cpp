@@ -142,11 +142,11 @@ TEST(Module, LoadStateDictSaysWhatIsWrongAndChangesNothing) {
   for (auto& [name, p] : m.state_dict()) state.emplace_back(name, zeros(p.shape()));
   state.erase(state.begin() + 4);                 // layers.1.fc.bias
   state[0].second = zeros({3, 4});                // layers.0.fc.weight is [4, 3]
-  state[4].second = zeros({2, 4}, f64);           // head.weight
+  state[4].second = zeros({2, 4}, i64);           // head.weight is f32
   state.emplace_back("head.gain", zeros({2}));
   const std::string text = thrown<InputError>([&] { m.load_state_dict(state); });
-  for (const char* part : {"missing layers.1.fc.bias", "unexpected head.gain", "layers.0.fc.weight is [3, 4], [4, 3] is expected",
-                           "head.weight is f64, f32 is expected"})
+  for (const char* part : {"missing layers.1.fc.bias", "unexpected head.gain", "layers.0.fc.weight is f32 [3, 4], f32 [4, 3] is expected",
+                           "head.weight is i64 [2, 4], f32 [2, 4] is expected"})
     EXPECT_NE(text.find(part), std::string::npos) << text;
   EXPECT_EQ(values(m), before);
 }

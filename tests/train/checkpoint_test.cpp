@@ -129,7 +129,8 @@ TEST(CheckpointFolder, WeightsOfAnotherModelAreListed) {
   auto before = values_of(wider);
   std::string text = error_of<InputError>([&] { load_weights(wider, checkpoints, c.model); });
   EXPECT_EQ(text.find(folder / ""), 0u) << text;
-  for (const char* part : {"missing tail.weight, tail.bias", "unexpected head.", "misshapen fc.weight is [3, 2], [5, 2] is expected"})
+  for (const char* part :
+       {"missing tail.weight, tail.bias", "unexpected head.", "misshapen fc.weight is f32 [3, 2], f32 [5, 2] is expected"})
     EXPECT_NE(text.find(part), std::string::npos) << text;
   auto after = values_of(wider);
   for (size_t i = 0; i < before.size(); ++i) EXPECT_EQ(before[i].second.to_vector<float>(), after[i].second.to_vector<float>());
