@@ -27,11 +27,11 @@ SUANLI_API void save_safetensors(const std::string& path, const NamedTensors& te
 /// Reads one, in the order of the file. Everything is checked; InputError names file, offset and what to do.
 SUANLI_API NamedTensors load_safetensors(const std::string& path, std::map<std::string, std::string>* metadata = nullptr);
 
-/// Reads a PyTorch state dict, .pt or .pth as torch.save writes them since PyTorch 1.6, without executing anything: an uncompressed ZIP
-/// archive whose pickle may only name tensors. A checkpoint that holds the state dict under "state_dict", "model_state_dict" or "model"
-/// will do. Throws InputError naming file and place.
+/// Reads a PyTorch state dict, .pt or .pth as torch.save writes them since PyTorch 1.6, without executing anything. Of a checkpoint the
+/// state dict under one of the usual keys ("state_dict", "model_state_dict", "model", …) is taken, else the one with the most tensors.
+/// Throws InputError naming file and place.
 SUANLI_API NamedTensors load_torch(const std::string& path);
-/// load_torch() or load_safetensors(), as the file's first bytes say.
+/// load_torch() or load_safetensors(), as the file's first bytes say. "FILE?key=KEY" takes the state dict at KEY of a checkpoint.
 SUANLI_API NamedTensors load_weights(const std::string& path);
 
 /// What a run is told. Values of 0, "" and -1 where said so are replaced by the model's recipe (models.h); a run folder's config.toml

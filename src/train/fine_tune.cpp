@@ -6,6 +6,7 @@
 
 #include "base/text.h"
 #include "data/encoding.h"
+#include "nn/state_values.h"
 #include "train/checkpoint.h"
 #include "train/config.h"
 #include "train/run_folder.h"
@@ -76,18 +77,18 @@ Comparison compare(nn::Module& model, const NamedTensors& state) {
     const auto it = given.find(name);
     const bool head_part = in_head(name, head);
     if (it == given.end()) {
-      const bool counter = name.ends_with(".num_batches_tracked");  // files of before PyTorch 0.4.1 have none
+      if (nn::is_batch_counter(name)) continue;
       if (head_part) c.new_head = true;
-      else if (!counter) c.missing.push_back(name);
+      else c.missing.push_back(name);
       continue;
     }
-    const Tensor& t = *it->second;
+    const Tensor t = *it->second;
     given.erase(it);
-    const bool same_kind = t.dtype() == parameter.dtype() || (is_float(t.dtype()) && is_float(parameter.dtype()));
-    if (t.shape() == parameter.shape() && same_kind) c.taken.push_back({name, parameter, t});
-    else if (head_part) c.new_head = true;
-    else
-      c.misshapen.push_back(str(name, " is ", t.dtype(), " ", t.shape(), ", ", parameter.dtype(), " ", parameter.shape(), " is expected"));
+    const bool other_size = !(t.shape() == parameter.shape());
+    std::string why;
+    if (Tensor value = nn::state_value(name, parameter, t, why); value.defined()) c.taken.push_back({name, parameter, value});
+    else if (head_part && other_size) c.new_head = true;
+    else c.misshapen.push_back(why);
   }
   for (auto& [name, tensor] : given) {
     if (in_head(name, head)) c.new_head = true;
@@ -151,12 +152,23 @@ bool other_answers(const GivenWeights& given, const data::Info& info) {
 GivenWeights weights_to_adopt(const std::string& path) {
   std::error_code error;
   if (std::filesystem::is_directory(path, error)) return weights_of_run(path);
-  constexpr std::string_view kWrapper = "module.";
-  GivenWeights given{.tensors = load_weights(path), .path = path};
-  NamedTensors& state = given.tensors;
-  if (std::all_of(state.begin(), state.end(), [&](auto& e) { return e.first.starts_with(kWrapper); }))
-    for (auto& [name, tensor] : state) name.erase(0, kWrapper.size());
-  return given;
+  return {.tensors = {},
+          .dicts = state_dicts_of(path),
+          .path = path,
+          .left_out = {},
+          .model = {},
+          .stem = {},
+          .mean = {},
+          .stddev = {},
+          .data = {}};
+}
+
+void choose_weights(nn::Module& model, GivenWeights& given) {
+  if (given.of_run || given.dicts.empty()) return;
+  const StateDict chosen = state_dict_for(model, given.dicts, given.path);
+  given.left_out.clear();
+  given.tensors = under_names_of(model, chosen.read(), given.path, given.left_out);
+  if (given.dicts.size() > 1) given.path = place_of(chosen, given.path);
 }
 
 void require_like_samples(const GivenWeights& given, const data::Info& info) {
@@ -181,7 +193,8 @@ std::string model_of(const NamedTensors& state, const models::ModelOptions& opti
       bool fits = false;
       try {
         nn::AnyModule model = models::make(entry.name, o);
-        NamedTensors adapted = state;
+        std::vector<std::string> left_out;
+        NamedTensors adapted = under_names_of(model, state, "", left_out);
         if (entry.adapt) entry.adapt(adapted, o);
         const Comparison c = compare(model, adapted);
         fits = c.fits() && !c.taken.empty();
@@ -190,6 +203,17 @@ std::string model_of(const NamedTensors& state, const models::ModelOptions& opti
       if (fits) return entry.name;
     }
   return "";
+}
+
+std::string model_of(GivenWeights& given, const models::ModelOptions& options) {
+  if (given.dicts.size() == 1) return model_of(given.dicts.front().read(), options);
+  std::vector<StateDict> fitting;
+  std::string model;
+  for (const StateDict& dict : given.dicts)
+    if (std::string found = model_of(dict.read(), options); !found.empty()) model = found, fitting.push_back(dict);
+  if (fitting.size() > 1) ask_for_key(fitting, given.path);
+  if (!fitting.empty()) given.dicts = fitting;
+  return model;
 }
 
 bool weights_fit(nn::Module& model, const NamedTensors& state) { return compare(model, state).fits(); }
@@ -212,10 +236,11 @@ void adopt_weights(nn::Module& model, const GivenWeights& given, const data::Inf
   if (c.taken.empty())
     throw InputError(str(given.path, ": these weights are for other answers or samples, and there is nothing else in them."));
   NoGrad no_grad;
-  for (Taken& t : c.taken) t.parameter.set(t.value.dtype() == t.parameter.dtype() ? t.value : cast(t.value, t.parameter.dtype()));
+  for (Taken& t : c.taken) t.parameter.set(t.value);
   flush();
   notes.push_back(str("weights: ", c.taken.size(), " tensors of ", given.path, given.of_run ? str(", epoch ", given.epoch) : "",
                       c.new_head ? str("; a new head, ", head, ", since its classes are others") : ""));
+  if (!given.left_out.empty()) notes.push_back(str("weights: tensors that are not the network's are left out: ", listed(given.left_out)));
 }
 
 std::vector<Parameter> named_like(nn::Module& model, const std::string& pattern, const std::string& key) {

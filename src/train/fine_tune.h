@@ -7,30 +7,38 @@
 #include "suanli/models.h"
 #include "suanli/train.h"
 #include "train/data_record.h"
+#include "train/weight_file.h"
 
 namespace suanli {
 
 /// What a run begins with.
 struct GivenWeights {
-  NamedTensors tensors;
+  NamedTensors tensors;          // of a file: only once choose() knows for which model
+  std::vector<StateDict> dicts;  // of a file
   std::string path;
+  std::vector<std::string> left_out;  // names of tensors beside the network's
   bool of_run = false;  // then these say what that run did:
   int64_t epoch = 0;  // the best one, counted from 1
   std::string model, stem;  // the zoo's name and the stem, or ""
   std::vector<double> mean, stddev;  // how its inputs were shifted and scaled
   DataRecord data;
+  bool any() const { return of_run || !dicts.empty(); }
 };
-/// Of a run's folder its best weights; of a file load_weights(), without the word that wrappers for several devices put before every name
-/// ("module."). Throws InputError if the run has no complete epoch yet.
+/// Of a run's folder its best weights; of a file the state dicts in it. Throws InputError if the run has no complete epoch yet.
 GivenWeights weights_to_adopt(const std::string& path);
+
+/// Of a file: reads the state dict that has the model's names, and gives its tensors these names. Throws InputError where several have.
+void choose_weights(nn::Module& model, GivenWeights& given);
 
 /// Throws InputError unless samples like `info` mean the same to a model as those of the run that gave the weights did: as many channels, or
 /// the same columns of a table.
 void require_like_samples(const GivenWeights& given, const data::Info& info);
 
-/// The zoo's first model that weights of these names and shapes are of, but for the head; "" if none is. `options` as for models::make(); the
-/// stem is tried either way.
+/// The zoo's first model that weights of these names and shapes are of, but for the head and the words of wrappers; "" if none is. `options`
+/// as for models::make(); the stem is tried either way.
 std::string model_of(const NamedTensors& state, const models::ModelOptions& options);
+/// The same for all state dicts in a file. Of several only the one stays whose model was found; InputError if that leaves a choice.
+std::string model_of(GivenWeights& given, const models::ModelOptions& options);
 
 /// Name of the layer that the last parameter belongs to, which has an output per class: "fc". Everything else is the backbone.
 std::string head_of(nn::Module& model);

@@ -42,6 +42,9 @@ enum Opcode : uint8_t {
   kEmptyDict = '}',
   kBinFloat = 'G',
   kShortBinString = 'U',
+  kBinString = 'T',
+  kPop = '0',
+  kPopMark = '1',
   kProto = 0x80,
   kNewObj = 0x81,
   kTuple1 = 0x85,
@@ -50,6 +53,7 @@ enum Opcode : uint8_t {
   kNewTrue = 0x88,
   kNewFalse = 0x89,
   kLong1 = 0x8a,
+  kLong4 = 0x8b,
   kEmptySet = 0x8f,
 };
 
@@ -57,8 +61,8 @@ enum Opcode : uint8_t {
 
 class Machine {
  public:
-  Machine(Pickle& p, std::string_view program, std::string where, bool (*allowed)(std::string_view))
-      : p_(p), program_(program), where_(std::move(where)), allowed_(allowed) {}
+  Machine(Pickle& p, std::string_view program, std::string where, bool (*refused)(std::string_view))
+      : p_(p), program_(program), where_(std::move(where)), refused_(refused) {}
 
   void run() {
     while (step()) {}
@@ -122,15 +126,13 @@ class Machine {
     for (size_t i = n; i-- > 0;) items[i] = pop();
     return items;
   }
-  Value& top(Kind kind, const char* what) {
-    const Ref r = pop();
-    stack_.push_back(r);
-    if (p_.values_[r].kind != kind) fail(str("adds to something that is no ", what));
-    return p_.values_[r];
-  }
   void add(Kind kind, const char* what, const std::vector<Ref>& items) {
     if (kind == Kind::dict && items.size() % 2 != 0) fail("sets a key without a value");
-    Value& container = top(kind, what);
+    const Ref r = pop();
+    stack_.push_back(r);
+    Value& container = p_.values_[r];
+    if (container.kind == Kind::call) return;  // an object that is kept as a note alone
+    if (container.kind != kind) fail(str("adds to something that is no ", what));
     container.items.insert(container.items.end(), items.begin(), items.end());
   }
   void make_sequence(std::vector<Ref> items) { make(Kind::sequence).items = std::move(items); }
@@ -150,27 +152,45 @@ class Machine {
   void name_object() {
     const std::string_view module = take_line(), name = take_line();
     std::string object = str(module, ".", name);
-    if (!allowed_(object)) fail(str("names the Python object ", object, ", which is not executed here; weights need none of it"));
+    if (refused_(object)) fail(str("names the Python object ", object, ", which is not executed here. Do not trust this file"));
     make(Kind::object).text = std::move(object);
   }
   void call() {
     const std::vector<Ref> both = pop_some(2);
     if (p_.values_[both[0]].kind != Kind::object || p_.values_[both[1]].kind != Kind::sequence) fail("calls something that is no function");
-    if (p_.values_[both[0]].text == "collections.OrderedDict") {
-      if (!p_.values_[both[1]].items.empty()) fail("makes an OrderedDict of arguments");
-      make(Kind::dict);
-    } else {
-      make(Kind::call).items = both;
-    }
+    const std::string& function = p_.values_[both[0]].text;
+    if (function == "collections.OrderedDict") make_ordered(p_.values_[both[1]].items);
+    else if (function == "collections.defaultdict") make(Kind::dict);  // its argument makes what is missing
+    else make(Kind::call).items = both;
   }
-  /// Little-endian two's complement of any length; only what fits 64 bits is a size or an offset.
-  int64_t take_long() {
-    const std::string_view bytes = take(take_number<uint8_t>());
-    if (bytes.size() > 8) fail("holds an integer of more than 64 bits");
+  /// Of nothing, as a rule; Python 2 gave it the list of its pairs.
+  void make_ordered(const std::vector<Ref>& arguments) {
+    std::vector<Ref> items;
+    if (arguments.size() > 1 || (arguments.size() == 1 && p_.values_[arguments[0]].kind != Kind::sequence))
+      fail("makes an OrderedDict of other things than pairs");
+    for (Ref list : arguments)
+      for (Ref pair : p_.values_[list].items) {
+        const Value& v = p_.values_[pair];
+        if (v.kind != Kind::sequence || v.items.size() != 2) fail("makes an OrderedDict of other things than pairs");
+        items.insert(items.end(), v.items.begin(), v.items.end());
+      }
+    make(Kind::dict).items = std::move(items);
+  }
+  /// Little-endian two's complement of any length. Only what fits 64 bits is a size or an offset; the state of a random generator is longer.
+  void make_long(uint64_t length) {
+    const std::string_view bytes = take(length);
+    if (bytes.size() > 8) {
+      make(Kind::none);
+      return;
+    }
     uint64_t value = 0;
     for (size_t i = 0; i < bytes.size(); ++i) value |= static_cast<uint64_t>(static_cast<uint8_t>(bytes[i])) << (8 * i);
     const size_t unused = 64 - 8 * bytes.size();
-    return bytes.empty() ? 0 : static_cast<int64_t>(value << unused) >> unused;
+    make_integer(bytes.empty() ? 0 : static_cast<int64_t>(value << unused) >> unused);
+  }
+  void make_text(uint64_t length) {
+    const std::string_view bytes = take(length);
+    make(Kind::text).text = bytes;
   }
 
   bool step() {
@@ -192,18 +212,14 @@ class Machine {
       case kBinInt: make_integer(take_number<int32_t>()); break;
       case kBinInt1: make_integer(take_number<uint8_t>()); break;
       case kBinInt2: make_integer(take_number<uint16_t>()); break;
-      case kLong1: make_integer(take_long()); break;
+      case kLong1: make_long(take_number<uint8_t>()); break;
+      case kLong4: make_long(take_number<uint32_t>()); break;
       case kBinFloat: make(Kind::real).real = std::bit_cast<double>(__builtin_bswap64(take_number<uint64_t>())); break;
-      case kBinUnicode: {
-        const std::string_view text = take(take_number<uint32_t>());
-        make(Kind::text).text = text;
-        break;
-      }
-      case kShortBinString: {
-        const std::string_view text = take(take_number<uint8_t>());
-        make(Kind::text).text = text;
-        break;
-      }
+      case kBinUnicode:
+      case kBinString: make_text(take_number<uint32_t>()); break;
+      case kShortBinString: make_text(take_number<uint8_t>()); break;
+      case kPop: pop(); break;
+      case kPopMark: pop_to_mark(); break;
       case kEmptyList:
       case kEmptyTuple:
       case kEmptySet: make(Kind::sequence); break;
@@ -223,7 +239,7 @@ class Machine {
       case kGlobal: name_object(); break;
       case kReduce:
       case kNewObj: call(); break;
-      case kBuild: pop(); break;  // attributes, such as a state dict's _metadata: weights need none
+      case kBuild: pop(); break;  // attributes, such as a state dict's _metadata or a Namespace's fields: weights need none
       case kBinPersId: {
         const Ref id = pop();
         make(Kind::persistent).items = {id};
@@ -241,21 +257,15 @@ class Machine {
   Pickle& p_;
   std::string_view program_;
   std::string where_;
-  bool (*allowed_)(std::string_view);
+  bool (*refused_)(std::string_view);
   size_t at_ = 0, opcode_at_ = 0;
   std::vector<Ref> stack_;
   std::vector<size_t> marks_;
   std::unordered_map<uint32_t, Ref> memo_;
 };
 
-Pickle::Pickle(std::string_view program, std::string where, bool (*allowed)(std::string_view)) {
-  Machine(*this, program, std::move(where), allowed).run();
-}
-
-const Value* Pickle::find(const Value& dict, std::string_view key) const {
-  for (size_t i = 0; i + 1 < dict.items.size(); i += 2)
-    if (const Value& k = values_[dict.items[i]]; k.kind == Kind::text && k.text == key) return &values_[dict.items[i + 1]];
-  return nullptr;
+Pickle::Pickle(std::string_view program, std::string where, bool (*refused)(std::string_view)) {
+  Machine(*this, program, std::move(where), refused).run();
 }
 
 }  // namespace suanli::pickle

@@ -34,14 +34,12 @@ struct Value {
 
 class Pickle {
  public:
-  /// Runs a program of protocol 2. `where` begins every error ("file.pt: archive/data.pkl"); `allowed` says which Python objects it may
-  /// name. Throws InputError for any other object or opcode and for programs that are wrong; memory is bounded by the program's length
-  /// and, for short opcodes, by a limit on the number of values.
-  Pickle(std::string_view program, std::string where, bool (*allowed)(std::string_view object));
+  /// Runs a program of protocol 2. `where` begins every error ("file.pt: archive/data.pkl"); `refused` says which Python objects it may not
+  /// name. Throws InputError for these, for opcodes that are not known and for programs that are wrong; memory is bounded by the program's
+  /// length and, for short opcodes, by a limit on the number of values.
+  Pickle(std::string_view program, std::string where, bool (*refused)(std::string_view object));
   Ref root() const { return root_; }
   const Value& operator[](Ref r) const { return values_[r]; }
-  /// The value of a text key in a dict, or null.
-  const Value* find(const Value& dict, std::string_view key) const;
 
  private:
   friend class Machine;

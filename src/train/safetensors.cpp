@@ -119,8 +119,14 @@ void save_safetensors(const std::string& path, const NamedTensors& tensors, cons
   write_safetensors(path, tensors, metadata);
 }
 
-NamedTensors load_safetensors(const std::string& path, std::map<std::string, std::string>* metadata) {
-  FileReader file(path);
+namespace {
+
+struct Header {
+  std::vector<Entry> entries;  // in the order of the file
+  uint64_t data = 0;  // where the first tensor's bytes are
+};
+
+Header read_header(FileReader& file, const std::string& path, std::map<std::string, std::string>* metadata) {
   auto damaged = [&](const auto&... what) {
     return InputError(str(path, ": ", what..., ". The file is damaged or no safetensors file; get it again."));
   };
@@ -136,7 +142,8 @@ NamedTensors load_safetensors(const std::string& path, std::map<std::string, std
   if (text.empty() || text[0] != '{') throw damaged("byte 8: the header does not begin with {");
   const Json header = Json::parse(text, path + ": header");
 
-  std::vector<Entry> entries;
+  Header out{.entries = {}, .data = 8 + length};
+  std::vector<Entry>& entries = out.entries;
   for (auto& [name, value] : header.object()) {
     if (name != "__metadata__") {
       entries.push_back(parse_entry(path, name, value));
@@ -150,7 +157,7 @@ NamedTensors load_safetensors(const std::string& path, std::map<std::string, std
   }
   // Offsets must tile the rest of the file: a gap could hide content that other readers see differently.
   std::stable_sort(entries.begin(), entries.end(), [](auto& a, auto& b) { return std::pair(a.begin, a.end) < std::pair(b.begin, b.end); });
-  const uint64_t data = 8 + length;
+  const uint64_t data = out.data;
   uint64_t at = 0;
   for (const Entry& e : entries) {
     if (e.begin != at)
@@ -161,11 +168,26 @@ NamedTensors load_safetensors(const std::string& path, std::map<std::string, std
   if (data + at != file.size())
     throw damaged("the tensors end at byte ", data + at, ", the file at ", file.size(),
                   data + at > file.size() ? " (truncated)" : " (something follows)");
+  return out;
+}
 
+}  // namespace
+
+NamedTensors load_safetensors(const std::string& path, std::map<std::string, std::string>* metadata) {
+  FileReader file(path);
+  const Header header = read_header(file, path, metadata);
   NamedTensors tensors;
-  for (const Entry& e : entries)
-    tensors.emplace_back(e.name, tensor_filled_by(e.shape, e.dtype, [&](void* to) { file.read(data + e.begin, to, e.end - e.begin); }));
+  for (const Entry& e : header.entries)
+    tensors.emplace_back(e.name,
+                         tensor_filled_by(e.shape, e.dtype, [&](void* to) { file.read(header.data + e.begin, to, e.end - e.begin); }));
   return tensors;
+}
+
+std::vector<std::string> safetensors_names(const std::string& path, std::map<std::string, std::string>* metadata) {
+  FileReader file(path);
+  std::vector<std::string> names;
+  for (const Entry& e : read_header(file, path, metadata).entries) names.push_back(e.name);
+  return names;
 }
 
 }  // namespace suanli

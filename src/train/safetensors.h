@@ -9,4 +9,7 @@ namespace suanli {
 /// save_safetensors, and what to recognise the file by.
 FileDigest write_safetensors(const std::string& path, const NamedTensors& tensors, const std::map<std::string, std::string>& metadata);
 
+/// The names of the tensors, in the order of the file; only the header is read.
+std::vector<std::string> safetensors_names(const std::string& path, std::map<std::string, std::string>* metadata = nullptr);
+
 }  // namespace suanli

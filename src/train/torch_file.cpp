@@ -3,13 +3,15 @@
 #include <cstring>
 #include <map>
 #include <memory>
-#include <optional>
+#include <set>
+#include <span>
 #include <tuple>
 
 #include "base/text.h"
 #include "data/zip.h"
 #include "suanli/train.h"
 #include "train/pickle.h"
+#include "train/weight_file.h"
 
 namespace suanli {
 
@@ -31,18 +33,23 @@ constexpr StorageClass kStorages[] = {
     {"torch.ShortStorage", DType::i16},     {"torch.CharStorage", DType::i8},    {"torch.ByteStorage", DType::u8},
     {"torch.BoolStorage", DType::boolean},
 };
-constexpr const char* kTensor = "torch._utils._rebuild_tensor_v2";
-constexpr const char* kParameter = "torch._utils._rebuild_parameter";
+constexpr std::string_view kTensors[] = {"torch._utils._rebuild_tensor_v2", "torch._utils._rebuild_tensor"};
+/// What is called with a tensor first of all.
+constexpr std::string_view kParameters[] = {"torch._utils._rebuild_parameter", "torch._utils._rebuild_parameter_with_state"};
 
-/// What a state dict's pickle may name. Beside the tensors' parts: sizes and dtypes, which checkpoints hold next to the weights.
-bool allowed(std::string_view object) {
-  for (const char* name : {"collections.OrderedDict", "torch.Size", kTensor, kParameter, "torch.float32", "torch.float64", "torch.float16",
-                           "torch.bfloat16", "torch.int64", "torch.int32", "torch.uint8", "torch.bool"})
-    if (object == name) return true;
-  return std::any_of(std::begin(kStorages), std::end(kStorages), [&](const StorageClass& s) { return object == s.name; });
+/// Nothing is executed, so an object that stands beside the weights does no harm: it stays a name. Weights have no reason to name these,
+/// which attacks on readers that do execute consist of.
+bool suspicious(std::string_view object) {
+  for (std::string_view module : {"os.", "posix.", "nt.", "subprocess.", "sys.", "shutil.", "socket.", "runpy.", "importlib.", "ctypes.",
+                                  "pty.", "webbrowser.", "commands.", "code."})
+    if (object.starts_with(module)) return true;
+  for (std::string_view module : {"builtins.", "__builtin__."})
+    for (std::string_view name : {"eval", "exec", "execfile", "compile", "open", "getattr", "__import__", "input", "apply"})
+      if (object.starts_with(module) && object.substr(module.size()) == name) return true;
+  return false;
 }
 
-/// What _rebuild_tensor_v2 is called with.
+/// What _rebuild_tensor and its second version are called with.
 struct View {
   std::string key;  // of the storage
   DType dtype;
@@ -59,16 +66,52 @@ class TorchFile {
         file_bytes_(FileReader(path).size()),
         root_(find_root()),
         program_(read_program()),
-        pickle_(program_, where(), allowed) {}
+        pickle_(program_, where(), suspicious) {}
 
-  NamedTensors tensors() {
-    const Value& dict = state_dict();
-    NamedTensors out;
-    for (size_t i = 0; i + 1 < dict.items.size(); i += 2) {
-      const Value& name = pickle_[dict.items[i]];
-      if (name.kind != Kind::text) refuse("has a key that is no text");
-      out.emplace_back(name.text, tensor(name.text, pickle_[dict.items[i + 1]]));
+  /// A mapping of names to tensors, the root or what lies below it.
+  struct Dict {
+    std::string key;
+    pickle::Ref value;
+  };
+
+  /// The root and what lies one or two levels below it, as far as it names tensors; each once, under its shortest key.
+  std::vector<Dict> dicts() const {
+    const Value& root = pickle_[pickle_.root()];
+    if (root.kind != Kind::dict) refuse(str("is ", described(root), ", no dict of tensors"));
+    constexpr int kDeepest = 2;
+    std::vector<Dict> found, level{{"", pickle_.root()}};
+    std::set<pickle::Ref> seen{pickle_.root()};
+    for (int depth = 0; depth <= kDeepest; ++depth) {
+      std::vector<Dict> below;
+      for (const Dict& d : level) {
+        if (!tensors_in(pickle_[d.value]).empty()) found.push_back(d);
+        const std::vector<pickle::Ref>& items = pickle_[d.value].items;
+        for (size_t i = 0; i + 1 < items.size(); i += 2)
+          if (pickle_[items[i]].kind == Kind::text && pickle_[items[i + 1]].kind == Kind::dict && seen.insert(items[i + 1]).second)
+            below.push_back({d.key.empty() ? pickle_[items[i]].text : str(d.key, ".", pickle_[items[i]].text), items[i + 1]});
+      }
+      level = std::move(below);
     }
+    if (!found.empty()) return found;
+    std::string keys, objects;
+    for (size_t i = 0; i + 1 < root.items.size() && i < 32; i += 2) {
+      const Value &key = pickle_[root.items[i]], &value = pickle_[root.items[i + 1]];
+      if (key.kind != Kind::text) continue;
+      keys += (keys.empty() ? "" : ", ") + key.text;
+      if (value.kind == Kind::call && objects.empty()) objects = str("; '", key.text, "' is ", described(value));
+    }
+    refuse(str("is a dict without tensors", keys.empty() ? "" : str("; its keys are ", keys), objects));
+  }
+
+  std::vector<std::string> names_in(const Dict& dict) const {
+    std::vector<std::string> names;
+    for (const auto& [name, tensor] : tensors_in(pickle_[dict.value])) names.push_back(*name);
+    return names;
+  }
+
+  NamedTensors read(const Dict& dict) {
+    NamedTensors out;
+    for (const auto& [name, value] : tensors_in(pickle_[dict.value])) out.emplace_back(*name, tensor(*name, *value));
     return out;
   }
 
@@ -122,34 +165,45 @@ class TorchFile {
     return program;
   }
 
-  /// The value itself, or, in a checkpoint with more than weights, what lies under one of the usual names.
-  const Value& state_dict() const {
-    const Value& root = pickle_[pickle_.root()];
-    if (root.kind != Kind::dict) refuse("is no dict of tensors");
-    auto holds_tensors = [&](const Value& dict) {
-      for (size_t i = 1; i < dict.items.size(); i += 2)
-        if (is_call(pickle_[dict.items[i]], kTensor) || is_call(pickle_[dict.items[i]], kParameter)) return true;
-      return false;
-    };
-    if (holds_tensors(root)) return root;
-    std::string keys;
-    for (const char* key : {"state_dict", "model_state_dict", "model"})
-      if (const Value* inner = pickle_.find(root, key); inner && inner->kind == Kind::dict && holds_tensors(*inner)) return *inner;
-    for (size_t i = 0; i + 1 < root.items.size() && i < 16; i += 2)
-      if (const Value& key = pickle_[root.items[i]]; key.kind == Kind::text) keys += (keys.empty() ? "" : ", ") + key.text;
-    refuse(str("is a dict without tensors", keys.empty() ? "" : str("; its keys are ", keys)));
+  bool is_call(const Value& v, std::span<const std::string_view> functions) const {
+    return v.kind == Kind::call && std::find(functions.begin(), functions.end(), pickle_[v.items[0]].text) != functions.end();
   }
 
-  bool is_call(const Value& v, const char* function) const { return v.kind == Kind::call && pickle_[v.items[0]].text == function; }
+  /// Any of the functions that PyTorch makes tensors with, the ones that are refused when they are read included.
+  bool is_tensor(const Value& v) const {
+    if (v.kind != Kind::call) return false;
+    const std::string& function = pickle_[v.items[0]].text;
+    return function.starts_with("torch._utils._rebuild") || function.starts_with("torch._tensor._rebuild");
+  }
+
+  /// The entries of a dict that are tensors; epochs, rates and other things stand beside them.
+  std::vector<std::pair<const std::string*, const Value*>> tensors_in(const Value& dict) const {
+    std::vector<std::pair<const std::string*, const Value*>> out;
+    for (size_t i = 0; i + 1 < dict.items.size(); i += 2)
+      if (pickle_[dict.items[i]].kind == Kind::text && is_tensor(pickle_[dict.items[i + 1]]))
+        out.emplace_back(&pickle_[dict.items[i]].text, &pickle_[dict.items[i + 1]]);
+    return out;
+  }
+
+  std::string described(const Value& v) const {
+    switch (v.kind) {
+      case Kind::call: return str("an object of ", pickle_[v.items[0]].text);
+      case Kind::object: return "the object " + v.text;
+      case Kind::sequence: return "a list";
+      case Kind::dict: return "a dict";
+      default: return "a single value";
+    }
+  }
 
   Tensor tensor(const std::string& name, const Value& value) {
     const Value* call = &value;
-    if (is_call(*call, kParameter)) {
+    if (is_call(*call, kParameters)) {
       const Value& arguments = pickle_[call->items[1]];
       if (arguments.items.empty()) refuse(str("has a parameter '", name, "' of nothing"));
       call = &pickle_[arguments.items[0]];
     }
-    if (!is_call(*call, kTensor)) refuse(str("holds '", name, "', which is no tensor"));
+    if (!is_call(*call, kTensors))
+      refuse(str("holds '", name, "', which is ", described(*call), "; plain tensors of float, integer and bool dtypes are read"));
     const View view = view_of(name, pickle_[call->items[1]]);
     const auto [it, fresh] = made_.try_emplace(view.identity());
     if (fresh) it->second = read(name, view);
@@ -177,7 +231,7 @@ class TorchFile {
     if (tag.text != "storage" || key.kind != Kind::text || elements.kind != Kind::integer)
       wrong("a storage has a class, a key and a length");
     const auto known = std::find_if(std::begin(kStorages), std::end(kStorages), [&](auto& s) { return type.text == s.name; });
-    if (known == std::end(kStorages)) wrong(str("the storage class '", type.text, "' is not known"));
+    if (known == std::end(kStorages)) wrong(str("its storage is a ", type.text, "; float, integer and bool storages are read"));
     return {key.text,
             known->dtype,
             elements.integer,
@@ -250,28 +304,36 @@ class TorchFile {
   std::string storage_key_;
 };
 
-bool begins_with(const std::string& path, uint64_t at, std::string_view bytes) {
+bool written_before_zip_files(const std::string& path) {
+  using namespace std::string_view_literals;
+  constexpr std::string_view kMagic = "\x80\x02\x8a\x0al\xfc\x9c\x46\xf9 j\xa8P\x19."sv, kTar = "ustar";
+  constexpr uint64_t kTarAt = 257;
   FileReader file(path);
-  if (file.size() < at + bytes.size()) return false;
-  std::string head(bytes.size(), '\0');
-  file.read(at, head.data(), head.size());
-  return head == bytes;
+  auto has = [&](uint64_t at, std::string_view bytes) {
+    if (file.size() < at + bytes.size()) return false;
+    std::string found(bytes.size(), '\0');
+    file.read(at, found.data(), found.size());
+    return found == bytes;
+  };
+  return has(0, kMagic) || has(kTarAt, kTar);
 }
 
 }  // namespace
 
-NamedTensors load_torch(const std::string& path) {
-  using namespace std::string_view_literals;
-  constexpr std::string_view kMagic = "\x80\x02\x8a\x0al\xfc\x9c\x46\xf9 j\xa8P\x19."sv;  // what files of before PyTorch 1.6 begin with
-  if (begins_with(path, 0, kMagic) || begins_with(path, 257, "ustar"))
+std::vector<StateDict> torch_state_dicts(const std::string& path) {
+  if (written_before_zip_files(path))
     throw InputError(
         str(path, ": is written as before PyTorch 1.6. Load it with torch.load and save it again with torch.save, or use safetensors."));
-  return TorchFile(path).tensors();
+  const auto file = std::make_shared<TorchFile>(path);
+  std::vector<StateDict> out;
+  for (const TorchFile::Dict& d : file->dicts())
+    out.push_back({.key = d.key, .names = file->names_in(d), .read = [file, d] { return file->read(d); }});
+  return out;
 }
 
-NamedTensors load_weights(const std::string& path) {
-  const bool torch = begins_with(path, 0, "PK") || begins_with(path, 0, "\x80\x02") || begins_with(path, 257, "ustar");
-  return torch ? load_torch(path) : load_safetensors(path);
+NamedTensors load_torch(const std::string& path) {
+  const std::vector<StateDict> dicts = torch_state_dicts(path);
+  return usual_state_dict(dicts, path).read();
 }
 
 }  // namespace suanli

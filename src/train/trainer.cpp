@@ -33,12 +33,11 @@ void Trainer::State::prepare(nn::AnyModule* own, Loss& loss, bool fresh) {
     config.weights = std::filesystem::absolute(config.weights).lexically_normal().string();
     if (fresh) given = weights_to_adopt(config.weights);
   }
-  const NamedTensors& weights = given.tensors;
   splits = data::open(config.data, {.seed = static_cast<uint64_t>(config.seed), .val_fraction = config.val});
   const data::Info& info = splits.train->info();
   const bool batch_given = batch_open || config.batch_size > 0;
   require_like_samples(given, info);
-  if (config.model.empty() && !weights.empty()) choose_model_of(given);
+  if (config.model.empty() && given.any()) choose_model_of(given);
   fit_to_data(config, own_model, batch_open, *splits.train, splits.notes);
   resolve(config, own_model);
   config.data = with_absolute_path(info.source);
@@ -62,9 +61,13 @@ void Trainer::State::prepare(nn::AnyModule* own, Loss& loss, bool fresh) {
   if (config.sampler == "balanced") sampler = data::balanced_sampler(*splits.train, static_cast<uint64_t>(config.seed));
   make_training_loss();
   loss = loss_for(info.task, entry);
-  if (own) model = std::move(*own);
-  else make_model(weights);
-  if (!weights.empty()) {
+  if (own) {
+    model = std::move(*own);
+    choose_weights(model, given);
+  } else {
+    make_model(given);
+  }
+  if (given.any()) {
     if (entry && entry->adapt)
       if (const std::string done = entry->adapt(given.tensors, model_options()); !done.empty()) splits.notes.push_back(done);
     adopt_weights(model, given, info, splits.notes);
@@ -74,8 +77,9 @@ void Trainer::State::prepare(nn::AnyModule* own, Loss& loss, bool fresh) {
   make_optimizer();
 }
 
-void Trainer::State::choose_model_of(const GivenWeights& given) {
-  config.model = given.model.empty() ? model_of(given.tensors, model_options()) : given.model;
+void Trainer::State::choose_model_of(GivenWeights& given) {
+  config.model =
+      given.model.empty() ? given.of_run ? model_of(given.tensors, model_options()) : model_of(given, model_options()) : given.model;
   if (config.model.empty())
     throw InputError(
         str(given.path, ": these weights are of no model of the zoo for samples of shape ", splits.train->info().input_shape,
@@ -107,11 +111,12 @@ models::ModelOptions Trainer::State::model_options() const {
           config.stem.empty() ? models::Stem::by_size : models::stem_from_text(config.stem)};
 }
 
-void Trainer::State::make_model(const NamedTensors& weights) {
+void Trainer::State::make_model(GivenWeights& given) {
   const Shape& sample = splits.train->info().input_shape;
   const models::Entry& entry = models::entry(config.model);
   if (sample.rank() != 3) {
     model = models::make(config.model, model_options());
+    choose_weights(model, given);
     return;
   }
   const bool stem_open = config.stem.empty();
@@ -120,13 +125,14 @@ void Trainer::State::make_model(const NamedTensors& weights) {
     model = models::make(config.model, model_options());
   };
   auto fits = [&] {
-    NamedTensors adapted = weights;
+    NamedTensors adapted = given.tensors;
     if (entry.adapt) entry.adapt(adapted, model_options());
     return weights_fit(model, adapted);
   };
   const models::Stem asked = stem_open ? models::stem_for(sample) : models::stem_from_text(config.stem);
   make(asked);
-  if (!stem_open || weights.empty() || fits()) return;
+  choose_weights(model, given);  // both stems have the same names
+  if (!stem_open || !given.any() || fits()) return;
   make(asked == models::Stem::small ? models::Stem::large : models::Stem::small);
   if (fits()) splits.notes.push_back(str("stem ", config.stem, ", the one of the weights"));
   else make(asked);

@@ -63,9 +63,9 @@ struct Trainer::State {
   /// configuration's weights are read.
   void prepare(nn::AnyModule* own, Loss& loss, bool fresh);
   /// Where the user said none: the zoo's model that the weights are of.
-  void choose_model_of(const GivenWeights& given);
+  void choose_model_of(GivenWeights& given);
   /// The zoo's model for the data; where `weights` are given, with the stem that they fit.
-  void make_model(const NamedTensors& weights);
+  void make_model(GivenWeights& given);
   models::ModelOptions model_options() const;
   /// What the zoo's model computes from the training data before it learns.
   void fit_model(const models::Entry& entry);

@@ -1,8 +1,14 @@
 """State dicts that PyTorch writes are read to the last bit; files that are no state dicts are refused in one line."""
+import argparse
+import collections
+import datetime
 import os
+import pathlib
+import random
 import subprocess
 import sys
 
+import numpy
 import torch
 from safetensors.torch import load_file
 
@@ -25,11 +31,20 @@ def main():
     optimizer = torch.optim.Adam(network.parameters())
     network(torch.randn(2, 3, 8, 8)).sum().backward()
     optimizer.step()
+    average = torch.optim.swa_utils.AveragedModel(network)
+    average.update_parameters(network)
     files = {
         "plain.pt": (state, state),
         "network.pth": (network.state_dict(), network.state_dict()),
         "parameters.pt": (dict(network.named_parameters()), dict(network.named_parameters())),
         "checkpoint.pt": ({"epoch": 3, "lr": 0.1, "state_dict": network.state_dict(), "optimizer": optimizer.state_dict()}, network.state_dict()),
+        "beside.pt": ({"epoch": 3, "state_dict": network.state_dict(), "best_acc": torch.tensor(71.5), "rng": torch.get_rng_state(),
+                       "python": random.getstate(), "numpy": numpy.random.get_state(), "generator": numpy.random.default_rng(1).bit_generator.state,
+                       "args": argparse.Namespace(lr=0.1, out=pathlib.Path("x"), device=torch.device("cpu")), "optimizer": optimizer.state_dict(),
+                       "history": collections.defaultdict(list, {"loss": [numpy.float64(1.5)]}), "when": datetime.datetime.now()},
+                      network.state_dict()),
+        "mine.pt": ({"x": {"my_network": network.state_dict()}, "loss": torch.zeros(())}, network.state_dict()),
+        "average.pt": (average.state_dict(), average.state_dict()),
     }
     good = True
     for path, (saved, expected) in files.items():
@@ -44,7 +59,13 @@ def main():
     torch.save(state, "legacy.pt", _use_new_zipfile_serialization=False)
     torch.jit.script(torch.nn.Linear(2, 2)).save("script.pt")
     torch.save({"epoch": 3}, "nothing.pt")
-    refused = {"whole.pt": "names the Python object torch.nn.modules.container.Sequential", "legacy.pt": "before PyTorch 1.6",
+    torch.save({"a": network.state_dict(), "b": network.state_dict()}, "two.pt")
+    torch.save({"w": torch.zeros(2).to(torch.float8_e4m3fn)}, "eight.pt")
+    torch.save({"w": torch.zeros(2, dtype=torch.complex64)}, "complex.pt")
+    torch.save({"w": torch.eye(2).to_sparse()}, "sparse.pt")
+    torch.save(state, "protocol.pt", pickle_protocol=4)
+    refused = {"two.pt": "fit equally well: a, b", "eight.pt": "holds 'w'", "complex.pt": "'w'", "sparse.pt": "holds 'w'",
+               "protocol.pt": "is of protocol 4", "whole.pt": "is an object of torch.nn.modules.container.Sequential", "legacy.pt": "before PyTorch 1.6",
                "script.pt": "TorchScript program", "nothing.pt": "dict without tensors; its keys are epoch"}
     for path, text in refused.items():
         run, _ = read(path)

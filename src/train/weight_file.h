@@ -1,0 +1,42 @@
+// Files of weights: safetensors, and PyTorch's, which may hold several state dicts among other things.
+#pragma once
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "suanli/train.h"
+
+namespace suanli {
+
+/// A mapping of names to tensors, listed without reading the tensors.
+struct StateDict {
+  std::string key;  // where it lies in the file, "state_dict" or "checkpoint.model"; "" is the file itself
+  std::vector<std::string> names;
+  std::function<NamedTensors()> read;
+};
+
+/// Those of a PyTorch file: its root and what lies one or two levels below. Throws InputError if there is none.
+std::vector<StateDict> torch_state_dicts(const std::string& path);
+
+/// Those of a file of either kind. "FILE?key=KEY" takes the one at KEY alone, or the tensors whose names begin with "KEY.". Never empty;
+/// throws InputError.
+std::vector<StateDict> state_dicts_of(const std::string& place);
+
+/// "FILE?key=KEY" of a state dict in the file at `place`.
+std::string place_of(const StateDict& dict, const std::string& place);
+
+/// Throws InputError that lists the keys of state dicts that a user has to choose from.
+[[noreturn]] void ask_for_key(const std::vector<StateDict>& equal, const std::string& place);
+
+/// The one that is meant where no model says which names it needs: the usual key, else the one with the most tensors. Throws InputError
+/// where that leaves a choice.
+const StateDict& usual_state_dict(const std::vector<StateDict>& dicts, const std::string& place);
+
+/// The one with the most of a model's names. Throws InputError that lists the keys where several have as many.
+const StateDict& state_dict_for(nn::Module& model, const std::vector<StateDict>& dicts, const std::string& place);
+
+/// Weights under the names of a model: the words of wrappers ("module.", "_orig_mod.", "model.", …) that stand before all of them are taken
+/// off, and what averages count beside the weights is left out. The names of further tensors beside the wrapped network join `left_out`.
+NamedTensors under_names_of(nn::Module& model, const NamedTensors& state, const std::string& place, std::vector<std::string>& left_out);
+
+}  // namespace suanli

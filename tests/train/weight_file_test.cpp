@@ -1,0 +1,201 @@
+#include "train/weight_file.h"
+
+#include <gtest/gtest.h>
+
+#include "base/text.h"
+#include "temp_folder.h"
+#include "torch_bytes.h"
+#include "train/data_record.h"
+#include "train/fine_tune.h"
+
+namespace suanli {
+namespace {
+
+using namespace test;
+
+/// A tensor of one element out of the storage {1, 2, 3, 4}: `which` tells apart where a value came from.
+std::string one(int which) { return tensor_call({.offset = which, .shape = {1}, .strides = {1}}); }
+
+/// Dicts as torch.save writes them, by name.
+std::string pairs(const std::vector<std::pair<std::string, std::string>>& entries) {
+  std::string out;
+  for (auto& [key, value] : entries) out += text(key) + value;
+  return dict(out);
+}
+std::string weights(int which, const std::string& prefix = "") {
+  return pairs({{prefix + "fc.weight", one(which)}, {prefix + "fc.bias", one(which)}});
+}
+
+/// fc.weight [1, 1] and fc.bias [1] of a model that the files above are for.
+struct Net : nn::Module {
+  struct Layer : nn::Module {
+    Parameter weight{zeros({1})}, bias{zeros({1})};
+    SUANLI_FIELDS(weight, bias)
+    Tensor forward(const Tensor& x) { return x * weight + bias; }
+  } fc;
+  SUANLI_FIELDS(fc)
+  Tensor forward(const Tensor& x) { return fc(x); }
+};
+
+/// The values that the model gets, or the error.
+std::string loaded(const std::string& file, const std::string& setting = "") {
+  TempFolder folder;
+  const std::string path = folder.file("c.pt", file) + setting;
+  Net net;
+  GivenWeights given = weights_to_adopt(path);
+  try {
+    choose_weights(net, given);
+    net.load_state_dict(given.tensors);
+  } catch (const InputError& e) {
+    std::string text = e.what();
+    if (const size_t at = text.find(folder / ""); at == 0) text.erase(0, (folder / "").size());
+    return text;
+  }
+  return str(net.fc.weight.value().item(), " ", net.fc.bias.value().item());
+}
+
+const std::string kNamespace = object("argparse", "Namespace") + ")\x81" + pairs({{"lr", "K\x01"}, {"data", "N"}}) + "b";
+const std::string kOptimizer =
+    pairs({{"state", std::string("}(K\0", 4) + std::string(pairs({{"exp_avg", one(0)}, {"step", one(0)}})) + "u"},
+           {"param_groups", "]" + pairs({{"lr", "K\x01"}}) + "a"}});
+
+TEST(StateDicts, ACheckpointHoldsOtherThingsBesideTheWeights) {
+  struct Row {
+    const char* what;
+    std::string pickle;
+  };
+  const Row rows[] = {
+      {"a tensor at the top", pairs({{"epoch", "K\x03"}, {"state_dict", weights(1)}, {"best_acc", one(0)}})},
+      {"before it", pairs({{"loss", one(0)}, {"rng", one(2)}, {"model_state_dict", weights(1)}})},
+      {"arguments", pairs({{"args", kNamespace}, {"model", weights(1)}, {"best", one(3)}})},
+      {"an optimiser", pairs({{"optimizer", kOptimizer}, {"net", weights(1)}})},
+      {"any key", pairs({{"params_of_mine", weights(1)}, {"x", one(0)}})},
+      {"two levels", pairs({{"checkpoint", pairs({{"model", weights(1)}, {"loss", one(0)}})}, {"x", one(0)}})},
+      {"other networks", pairs({{"disc", pairs({{"d.weight", one(0)}, {"d.bias", one(0)}, {"e.bias", one(0)}})}, {"gen", weights(1)}})},
+      {"beside epochs", pairs({{"fc.weight", one(1)}, {"epoch", "K\x03"}, {"fc.bias", one(1)}, {"args", kNamespace}})},
+      {"one dict under two keys", pairs({{"model", weights(1) + "q\x05"}, {"best", "h\x05"}})},
+      {"a default dict", pairs({{"state_dict", object("collections", "defaultdict") + object("__builtin__", "float") + "\x85R(" +
+                                                   text("fc.weight") + one(1) + text("fc.bias") + one(1) + "u"}})},
+      {"an ordered dict of pairs",
+       object("collections", "OrderedDict") + "](" + "(" + text("fc.weight") + one(1) + "t(" + text("fc.bias") + one(1) + "te\x85R"},
+  };
+  for (const Row& r : rows) EXPECT_EQ(loaded(torch_file(program(r.pickle))), "2 2") << r.what;
+}
+
+TEST(StateDicts, WhereSeveralFitTheUserChooses) {
+  const std::string file =
+      torch_file(program(pairs({{"model", weights(1)}, {"ema", pairs({{"module", weights(2)}})}, {"epoch", "K\x01"}})));
+  const std::string text = loaded(file);
+  EXPECT_NE(text.find("c.pt: holds several state dicts that fit equally well: model, ema.module."), std::string::npos) << text;
+  EXPECT_NE(text.find("c.pt?key=ema.module'"), std::string::npos) << text;
+  EXPECT_EQ(loaded(file, "?key=model"), "2 2");
+  EXPECT_EQ(loaded(file, "?key=ema.module"), "3 3");
+  const std::string both = torch_file(program(
+      pairs({{"raw.fc.weight", one(1)}, {"raw.fc.bias", one(1)}, {"avg.fc.weight", one(2)}, {"avg.fc.bias", one(2)}, {"step", one(3)}})));
+  EXPECT_EQ(loaded(both, "?key=raw"), "2 2") << "a part of the names";
+  EXPECT_EQ(loaded(both, "?key=avg"), "3 3");
+  TempFolder folder;
+  EXPECT_NE(error_of<InputError>([&] {
+              state_dicts_of(folder.file("c.pt", file) + "?key=x");
+            }).find("no state dict at 'x'. There are: model, ema.module."),
+            std::string::npos);
+}
+
+TEST(StateDicts, WithoutAModelTheUsualKeyOrTheMostTensorsCount) {
+  TempFolder folder;
+  auto first = [&](const std::string& pickle) {
+    const NamedTensors state = load_torch(folder.file("x.pt", torch_file(program(pickle))));
+    return str(state.size(), " ", state.at(0).first, " ", state[0].second.item());
+  };
+  EXPECT_EQ(first(pairs({{"best", one(0)}, {"ema", weights(1)}, {"state_dict", weights(2)}})), "2 fc.weight 3");
+  EXPECT_EQ(first(pairs({{"best", one(0)}, {"mine", weights(1)}})), "2 fc.weight 2");
+  EXPECT_NE(error_of<InputError>([&] { first(pairs({{"a", weights(0)}, {"b", weights(1)}})); }).find("fit equally well: a, b"),
+            std::string::npos);
+}
+
+TEST(Wrappers, AreTakenOffWhereThatMakesNamesFit) {
+  for (const char* prefix : {"", "module.", "_orig_mod.", "module._orig_mod.", "_orig_mod.module.", "model.", "net.", "backbone.",
+                             "encoder.", "module.model.net.", "my.own.words."})
+    EXPECT_EQ(loaded(torch_file(program(weights(1, prefix)))), "2 2") << prefix;
+  EXPECT_EQ(loaded(torch_file(program(pairs({{"fc._orig_mod.weight", one(1)}, {"fc._orig_mod.bias", one(1)}})))), "2 2") << "in the middle";
+  EXPECT_EQ(loaded(torch_file(program(pairs({{"n_averaged", one(0)}, {"module.fc.weight", one(1)}, {"module.fc.bias", one(1)}})))), "2 2");
+  EXPECT_EQ(loaded(torch_file(
+                program(pairs({{"state_dict", pairs({{"model.fc.weight", one(1)}, {"model.fc.bias", one(1)}, {"loss.weight", one(0)}})},
+                               {"hyper_parameters", pairs({{"lr", "K\x01"}})}})))),
+            "2 2")
+      << "a tensor beside the network";
+  EXPECT_NE(
+      loaded(torch_file(program(pairs({{"_orig_mod.fc.weight", one(1)}, {"fc.weight", one(0)}})))).find("two tensors are named fc.weight"),
+      std::string::npos);
+  // Nothing is guessed where another network is in the file.
+  EXPECT_NE(loaded(torch_file(program(pairs({{"a.fc.weight", one(1)}, {"b.x", one(0)}, {"b.y", one(0)}})))).find("unexpected"),
+            std::string::npos);
+}
+
+TEST(Wrappers, OfSafetensorsToo) {
+  TempFolder folder;
+  nn::AnyModule model = models::make("cnn_bn", {.seed = 3});
+  NamedTensors wrapped;
+  for (auto& [name, t] : values_of(model)) wrapped.emplace_back("_orig_mod." + name, t);
+  save_safetensors(folder / "c.safetensors", wrapped);
+  TrainConfig c;
+  c.data = "glyphs?train=64&test=32", c.weights = folder / "c.safetensors", c.out = folder / "run";
+  Trainer t(c);
+  EXPECT_EQ(t.config().model, "cnn_bn") << "the model is found through the wrapper";
+  for (auto& [name, value] : values_of(model))
+    for (auto& [other, p] : t.model().state_dict()) {
+      if (name != other || value.dtype() != f32) continue;
+      EXPECT_EQ(p.value().to_vector<float>(), value.to_vector<float>()) << name;
+    }
+}
+
+/// Halves every float tensor's width, as bf16: what is left are the upper 16 bits.
+Tensor as_bf16(const Tensor& t) {
+  std::vector<uint16_t> words;
+  for (float v : t.to_vector<float>()) words.push_back(static_cast<uint16_t>(std::bit_cast<uint32_t>(v) >> 16));
+  return tensor_from_bytes(words.data(), static_cast<int64_t>(words.size() * 2), t.shape(), DType::bf16);
+}
+
+TEST(HalfPrecision, FilesBecomeTheModelsDtype) {
+  TempFolder folder;
+  nn::AnyModule model = models::make("mlp", {.seed = 3});
+  NamedTensors halves;
+  for (auto& [name, t] : values_of(model)) halves.emplace_back(name, as_bf16(t));
+  save_safetensors(folder / "h.safetensors", halves);
+  TrainConfig c;
+  c.data = "glyphs?train=64&test=32", c.weights = folder / "h.safetensors", c.out = folder / "run", c.epochs = 1;
+  Trainer t(c);
+  EXPECT_EQ(t.config().model, "mlp");
+  for (auto& [name, value] : values_of(model))
+    for (auto& [other, p] : t.model().state_dict()) {
+      if (name != other) continue;
+      const std::vector<float> now = p.value().to_vector<float>(), was = value.to_vector<float>();
+      for (size_t i = 0; i < now.size(); ++i)
+        ASSERT_EQ(std::bit_cast<uint32_t>(now[i]), std::bit_cast<uint32_t>(was[i]) & 0xffff0000u) << name;
+    }
+  EXPECT_FALSE(t.run().stopped);
+
+  // A torch file of halves: 1, 2, 3, 4 as binary16.
+  const std::string words =
+      bytes_of(uint16_t{0x3c00}) + bytes_of(uint16_t{0x4000}) + bytes_of(uint16_t{0x4200}) + bytes_of(uint16_t{0x4400});
+  const std::string half = tensor_call({.storage = "HalfStorage", .offset = 2, .shape = {1}, .strides = {1}});
+  const std::string pickle = program(pairs({{"fc.weight", half}, {"fc.bias", half}}));
+  EXPECT_EQ(loaded(zip_of({{"m/data.pkl", pickle}, {"m/data/0", words}})), "3 3");
+}
+
+TEST(HalfPrecision, DtypesWithoutAConversionNameFileAndTensor) {
+  TempFolder folder;
+  nn::AnyModule model = models::make("mlp", {.seed = 3});
+  NamedTensors state = values_of(model);
+  state[0].second = tensor_from_bytes(std::string(static_cast<size_t>(state[0].second.numel()), '\0').data(), state[0].second.numel(),
+                                      state[0].second.shape(), DType::f8e4m3);
+  save_safetensors(folder / "f8.safetensors", state);
+  TrainConfig c;
+  c.data = "glyphs?train=64&test=32", c.model = "mlp", c.weights = folder / "f8.safetensors", c.out = folder / "run";
+  const std::string text = error_of<InputError>([&] { Trainer{c}; });
+  EXPECT_EQ(text.find(c.weights), 0u) << text;
+  EXPECT_NE(text.find("fc1.weight is f8e4m3 [256, 784], f32 [256, 784] is expected"), std::string::npos) << text;
+}
+
+}  // namespace
+}  // namespace suanli
