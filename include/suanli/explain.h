@@ -55,7 +55,8 @@ struct PassListing {
 struct ExplainedKernel {
   std::string name, module;
   enum Phase : uint8_t { forward, backward, update };
-  Phase phase;
+  Phase phase;           ///< Of a kernel that computes a gradient and then an update: backward.
+  bool updates = false;  ///< A result is a new value of a parameter or of the optimizer's state.
   int64_t record = 0;                ///< The first of the records that it computes, in the order of recording.
   std::vector<std::string> results;  ///< "f32[64, 32]"
   std::vector<size_t> reads;         ///< Kernels whose results it reads.

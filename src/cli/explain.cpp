@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include "base/file.h"
+#include "base/text.h"
 #include "cli/console.h"
 #include "cli/explain_gpt.h"
 #include "cli/explain_page.h"
@@ -27,7 +28,8 @@ Json as_json(const ExplainedKernel& k) {
   Json::Array results(k.results.begin(), k.results.end()), reads;
   for (size_t r : k.reads)
     reads.emplace_back(static_cast<int64_t>(r));  // built in its place: a moved temporary makes g++ 12 warn of members it does not have
-  Json out = Json::Object{{"name", k.name}, {"module", k.module}, {"phase", name_of(k.phase)}, {"record", k.record}};
+  Json out = Json::Object{{"name", k.name}, {"module", k.module}, {"phase", name_of(k.phase)}};
+  out.set("updates", k.updates).set("record", k.record);
   out.set("results", std::move(results)).set("reads", std::move(reads)).set("ops", k.ops).set("flops", k.flops);
   return out.set("bytes", k.bytes).set("workspace_bytes", k.workspace_bytes).set("alive_bytes", k.alive_bytes).set("leaves", k.leaves);
 }
@@ -71,7 +73,8 @@ ExplainSubject zoo_subject(const Arguments& args) {
   config.batch_size = args.integer("--batch", config.batch_size);
   auto trainer = std::make_shared<Trainer>(config);
   const TrainConfig& chosen = trainer->config();
-  return {chosen.model, chosen.data, chosen.batch_size, chosen.threads, [trainer](bool training) { trainer->rehearse(training); }};
+  const Shape& input = trainer->data().train->info().input_shape;
+  return {chosen.model, chosen.data, input, chosen.batch_size, chosen.threads, [trainer](bool training) { trainer->rehearse(training); }};
 }
 
 int run(const Arguments& args) {
@@ -90,16 +93,15 @@ int run(const Arguments& args) {
     programs.push_back(as_json(p));
     words += (words.empty() ? "" : "\n") + in_words(p, args.has("--tape"));
   }
-  const Json all = Json::Object{{"version", version()},
-                                {"what", what},
-                                {"data", subject.data},
-                                {"model", subject.model},
-                                {"batch_size", subject.batch_size},
-                                {"threads", subject.threads},
-                                {"programs", programs}};
+  const Json all =
+      Json::Object{{"version", version()},       {"what", what},
+                   {"data", subject.data},       {"input_shape", Json::Array(subject.input_shape.begin(), subject.input_shape.end())},
+                   {"model", subject.model},     {"batch_size", subject.batch_size},
+                   {"threads", subject.threads}, {"programs", programs}};
   if (args.has("--html")) write_file_atomically(args.text("--html"), explain_page(all));
   if (args.has("--json")) print_result(all.dump() + "\n");
-  else print_result(what + "\n" + words);
+  else if (args.has("--html")) print_result(fmt::format("{:<14} {} in {}\n", "drawn", what, args.text("--html")));
+  else print_result(str(what, ", input ", subject.input_shape, " of ", subject.data, "\n", words));
   return 0;
 }
 

@@ -4,8 +4,17 @@
 
 #include "base/text.h"
 #include "suanli/optim.h"
+#include "tensor/recorder.h"
 
 namespace suanli::optim {
+
+namespace {
+/// Whoever explains or profiles a step counts its averages as the optimizer's.
+uint32_t optimizer_scope() {
+  static const uint32_t scope = scope_id("optimizer");
+  return scope;
+}
+}  // namespace
 
 Average::Average(nn::Module& module) {
   NoGrad no_grad;
@@ -22,6 +31,7 @@ Average::Average(nn::Module& module) {
 
 void Average::update(double decay) {
   NoGrad no_grad;
+  ScopeOf scope(optimizer_scope());
   for (Entry& e : entries_) {
     const Tensor value = e.value.value();
     e.average.set(is_float(value.dtype()) ? e.average.value() * decay + value * (1 - decay) : value);
@@ -31,12 +41,14 @@ void Average::update(double decay) {
 
 void Average::copy_to_module() {
   NoGrad no_grad;
+  ScopeOf scope(optimizer_scope());
   for (Entry& e : entries_) e.value.set(e.average.value().detach());
   flush();
 }
 
 void Average::swap() {
   NoGrad no_grad;
+  ScopeOf scope(optimizer_scope());
   for (Entry& e : entries_) {
     const Tensor value = e.value.value().detach();
     e.value.set(e.average.value().detach());

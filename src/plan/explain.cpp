@@ -185,9 +185,15 @@ std::vector<ExplainedKernel> kernels_of(const Plan& plan, const Tape& tape) {
     ExplainedKernel k;
     k.name = step_name(s.step), k.module = scope_path(tape.records[s.record]->scope);
     k.record = s.record;
-    k.phase = k.module == "optimizer"                                                                       ? ExplainedKernel::update
-              : std::max(s.record, *std::max_element(s.out_records.begin(), s.out_records.end())) < forward ? ExplainedKernel::forward
-                                                                                                            : ExplainedKernel::backward;
+    const auto of_optimizer = [&](uint32_t record) { return scope_path(tape.records[record]->scope) == "optimizer"; };
+    const auto updates = std::count_if(s.out_records.begin(), s.out_records.end(), of_optimizer);
+    k.updates = updates > 0;
+    // A fused kernel is named after its first record, which may be the last of the gradient (a clip, a sum over batches).
+    const bool only_updates = s.step.op == kOpFused && updates == std::ssize(s.out_records);
+    const uint32_t last = std::max(s.record, *std::max_element(s.out_records.begin(), s.out_records.end()));
+    k.phase = of_optimizer(s.record) || only_updates ? ExplainedKernel::update
+              : last < forward                       ? ExplainedKernel::forward
+                                                     : ExplainedKernel::backward;
     k.ops = s.step.expr ? static_cast<int64_t>(s.expr->code.size()) + s.step.has_epilogue() : 1;
     k.flops = s.flops, k.bytes = s.bytes, k.workspace_bytes = s.kernel->workspace_bytes;
     k.alive_bytes = alive[all.size()];
@@ -295,11 +301,14 @@ std::string in_words(const ProgramExplanation& program, bool records) {
 
   say("\nkernels in the order in which they run: FLOPs, bytes read and written, working memory that is alive meanwhile");
   static const char* const phases[] = {"forward", "backward", "update"};
+  auto phase = [](const ExplainedKernel& k) {
+    return str(phases[k.phase], k.updates && k.phase != ExplainedKernel::update ? "+update" : "");
+  };
   for (size_t i = 0; i < program.kernels.size(); ++i) {
     const ExplainedKernel& k = program.kernels[i];
     std::string reads;
     for (size_t r : k.reads) reads += str(reads.empty() ? " reads " : ", ", r);
-    say("  ", padded(str(i), 4), " ", padded(phases[k.phase], 8), " ", padded(k.results[0], 24), " ", padded(k.module, 22), " ",
+    say("  ", padded(str(i), 4), " ", padded(phase(k), 15), " ", padded(k.results[0], 24), " ", padded(k.module, 22), " ",
         padded(human_flops(k.flops), 11), " ", padded(human_bytes(k.bytes), 10), " ", padded(human_bytes(k.alive_bytes), 10), " ", k.name,
         reads, k.leaves ? "; leaves" : "");
   }

@@ -4,6 +4,8 @@ import json
 import os
 import pathlib
 import re
+import shutil
+import subprocess
 
 from _suanli import FAST, TINY, check, fails, main, ok, ok_json, run, same
 
@@ -62,6 +64,78 @@ def test_page():
     parser = html.parser.HTMLParser()
     parser.feed(page)
     parser.close()
+    check('name="viewport"' in page and "prefers-color-scheme: dark" in page, "it fits a phone, and a dark screen")
+
+
+PAGE_JS = r"""
+const fs = require("fs"), [,, file, width] = process.argv, html = fs.readFileSync(file, "utf8");
+const data = html.match(/type="application\/json">([\s\S]*?)<\/script>/)[1], script = html.match(/<script>\n([\s\S]*?)<\/script>/)[1];
+let out = "";
+const element = {style: {}, clientWidth: +width, set innerHTML(t) { out = t; }};
+global.document = {getElementById: id => id === "data" ? {textContent: data} : element, querySelectorAll: () => []};
+global.addEventListener = () => {};
+new Function(script)();
+const numbers = pattern => [...out.matchAll(pattern)].map(m => m.slice(1).map(Number));
+console.log(JSON.stringify({
+  svg: numbers(/<svg width="(\d+)" height="(\d+)"/g),
+  boxes: numbers(/data-i="(\d+)" transform="translate\(([\d.]+),([\d.]+)\)"><rect class="k\d" width="(\d+)" height="(\d+)"/g),
+  columns: numbers(/<text x="(\d+)" y="18" font-weight="600">(?:forward|backward|update)</g).map(c => c[0]),
+  broken: /undefined|NaN/.test(out)}));
+"""
+
+
+def test_boxes_stand_below_their_headings():
+    """The page's script, run on a stub of a document: columns within the window, each box in the column of its phase, none over another."""
+    if not shutil.which("node"):
+        return print("        node is not installed: the page was not drawn")
+    pathlib.Path("page.js").write_text(PAGE_JS)
+    for name, options in (("adam", ["--model", "cnn_b"]), ("ema", ["--model", "cnn_bn", "--ema", "0.9"]), ("clip", ["--model", "cnn_b", "--clip-norm", 1])):
+        programs = ok_json("explain", TINY, *options, "--html", f"{name}.html")["programs"]
+        for width in (1217, 369):   # windows of 1280 and of 400 pixels, without margins and scroll bar
+            done = subprocess.run(["node", "page.js", f"{name}.html", str(width)], capture_output=True, text=True)
+            same((done.returncode, done.stderr), (0, ""), "node")
+            drawn = json.loads(done.stdout)
+            check(not drawn["broken"] and len(drawn["svg"]) == len(programs), f"{name}: {drawn}")
+            check(all(w <= width for w, _ in drawn["svg"]), f"{name}: {drawn['svg']} in {width}")
+            boxes, columns = iter(drawn["boxes"]), iter(drawn["columns"])
+            for p in programs:
+                heads, taken = [next(columns) for _ in range(3)], []
+                for k in p["kernels"]:
+                    _, x, y, w, h = next(boxes)
+                    same(x, heads[["forward", "backward", "update"].index(k["phase"])], f"{name}: column of {k['name']}")
+                    both = k["phase"] == "backward" and k["updates"]
+                    same(x + w > heads[2], both or k["phase"] == "update", f"{name}: {k['name']} reaches the updates")
+                    for ox, oy, ow, oh in taken:
+                        check(x >= ox + ow or ox >= x + w or y >= oy + oh or oy >= y + h, f"{name}: {k['name']} lies over another box")
+                    taken.append((x, y, w, h))
+
+
+def test_phases():
+    """Who updates: exactly the kernels whose results replace parameters or state, whatever was fused in front of them."""
+    weights = 8   # of cnn_b: tensors
+    for options, per_weight in (([], 3), (["--clip-norm", 1], 3), (["--clip-value", 1], 3), (["--optimizer", "sgd", "--momentum", 0], 1)):
+        kernels = ok_json("explain", TINY, "--model", "cnn_b", *options)["programs"][0]["kernels"]
+        loss = [k for k in kernels if k["leaves"] and not k["updates"]]
+        same(len(loss), 2 if "--clip-norm" in options else 1, f"{options}: besides the updates leave the loss, and the norm that is asked for")
+        check(sum(len(k["results"]) for k in kernels if k["updates"]) >= weights * per_weight, f"{options}: {kernels}")
+        check(all(k["updates"] for k in kernels if k["phase"] == "update"), f"{options}: an update updates")
+        for k in kernels:
+            if k["name"].startswith("fused(") and k["updates"] and len(k["results"]) == per_weight:
+                same(k["phase"], "update", f"{options}: {k['name']}")
+            if k["name"].split("(")[0] in ("matmul", "conv2d", "conv2d_grad_weight", "conv2d_grad_input"):
+                check(k["phase"] != "update", f"{options}: {k['name']} computes a gradient")
+    step, average = ok_json("explain", TINY, "--model", "cnn_b", "--ema", "0.9")["programs"]
+    same({k["phase"] for k in average["kernels"]}, {"update"}, "an average of the weights")
+    second = ok_json("explain", TINY, "--model", "cnn_b", "--accumulate", 2)["programs"]
+    same([any(k["updates"] for k in p["kernels"]) for p in second], [False, True], "two batches, then one update")
+
+
+def test_what_goes_in():
+    words = ok("explain", TINY, *FAST).splitlines()[0]
+    check("[1, 28, 28]" in words and "glyphs" in words, words)
+    same(ok_json("explain", "random:3x64x64?classes=5&samples=32", *FAST)["input_shape"], [3, 64, 64], "a sample's shape")
+    drawn = ok("explain", TINY, *FAST, "--html", "said.html")
+    check("said.html" in drawn and drawn.count("\n") == 1, f"it says what it wrote, and that alone: {drawn}")
 
 
 def test_environment():

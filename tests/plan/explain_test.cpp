@@ -108,6 +108,37 @@ TEST(Explain, NamesPhasesAndKeptUpdates) {
   EXPECT_EQ(held.numel(), 96);
 }
 
+TEST(Explain, AnUpdateIsOneWhateverIsFusedInFrontOfIt) {
+  Net net;
+  optim::SGD opt(net.parameters(), {.lr = 0.1, .momentum = 0.9});
+  const Batch b = batch(0);
+  auto step = [&] {
+    cross_entropy(net(b.x), b.y).backward();
+    for (Parameter p : net.parameters()) p.set_grad(p.grad() * 0.5);
+    opt.step();
+  };
+  step();
+  const ProgramExplanation p = explained(step);
+  size_t updated = 0;
+  for (const ExplainedKernel& k : p.kernels) {
+    EXPECT_EQ(k.updates, k.leaves && k.results != std::vector<std::string>{"f32[]"}) << k.name;
+    if (k.updates) updated += k.results.size();
+    const bool only_updates = k.updates && k.name.starts_with("fused(") && k.results.size() == 2;
+    EXPECT_TRUE(!only_updates || k.phase == ExplainedKernel::update) << k.name;
+    EXPECT_FALSE(k.name.starts_with("matmul") && k.phase == ExplainedKernel::update) << k.name;
+  }
+  EXPECT_GE(updated, 2 * net.parameters().size()) << "weights and momenta";
+  EXPECT_NE(in_words(p).find(" backward+update "), std::string::npos) << "a gradient's product with its update behind it";
+}
+
+TEST(Explain, AnAverageOfTheWeightsIsAnUpdate) {
+  Net net;
+  optim::Average average(net);
+  const ProgramExplanation p = explained([&] { average.update(0.9); });
+  ASSERT_FALSE(p.kernels.empty());
+  for (const ExplainedKernel& k : p.kernels) EXPECT_TRUE(k.phase == ExplainedKernel::update && k.updates) << k.name;
+}
+
 TEST(Explain, TheColdTierFusesNothing) {
   const InTier cold(Tier::cold);
   const Tensor x = tensor_f32({8, 8}, 3);
