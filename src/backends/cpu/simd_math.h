@@ -37,15 +37,15 @@ template <class D> HWY_NOINLINE Vec<D> lane_by_lane(Mask<D> m, Vec<D> x, Vec<D> 
   return where(m, Vec<D>(hn::Load(d, lanes)), y);
 }
 
-/// x = n ln 2 + r with |r| ≤ ln 2/2, for f32: exp r, n, and 1.5·2²³ + n, which holds n in its lowest bits.
+/// x = n ln 2 + r with |r| ≤ ln 2/2, for f32: exp r, n, and 1.5·2²³ + 127 + n, whose lowest bits are the exponent of 2ⁿ.
 template <class D> struct ExpParts {
   Vec<D> exp_r, n, biased;
 };
 template <class D> HWY_INLINE ExpParts<D> exp_parts(Vec<D> x) {
   constexpr D d;
-  // Adding 1.5·2²³ rounds to an integer. ln 2 in two parts. Own fit of (exp r − 1 − r)/r²; relative error of exp r 1.1e-8.
+  // Adding 1.5·2²³ + 127 rounds to an integer. ln 2 in two parts. Own fit of (exp r − 1 − r)/r²; relative error of exp r 1.1e-8.
   constexpr double fit[] = {1, 1, 0.5, 0.166665768, 0.0416665544, 0.00836320297, 0.00139262135};
-  const auto magic = hn::Set(d, 12582912.0f), biased = hn::MulAdd(x.v, hn::Set(d, 1.44269504f), magic), n = hn::Sub(biased, magic);
+  const auto magic = hn::Set(d, 12583039.0f), biased = hn::MulAdd(x.v, hn::Set(d, 1.44269504f), magic), n = hn::Sub(biased, magic);
   const Vec<D> r(hn::NegMulAdd(n, hn::Set(d, -2.12194440e-4f), hn::NegMulAdd(n, hn::Set(d, 0.693359375f), x.v)));
   return {polynomial(r, fit), n, biased};
 }
@@ -71,8 +71,9 @@ template <class D> HWY_INLINE Vec<D> exp_of_nonpositive(Vec<D> x) {
     constexpr D d;
     constexpr hn::RebindToSigned<D> di;
     const ExpParts<D> p = exp_parts(x);
-    const auto scaled = hn::Add(hn::BitCast(di, p.exp_r.v), hn::ShiftLeft<23>(hn::BitCast(di, p.biased.v)));  // n becomes an exponent
-    return hn::IfThenZeroElse(hn::Lt(x.v, hn::Set(d, -86.6f)), hn::BitCast(d, scaled));
+    const auto power = hn::BitCast(d, hn::ShiftLeft<23>(hn::BitCast(di, p.biased.v)));  // 2ⁿ
+    // A product, because no factor makes a number of a NaN. Adding n to the bits of exp r would do so for some payloads.
+    return hn::IfThenZeroElse(hn::Lt(x.v, hn::Set(d, -86.6f)), hn::Mul(p.exp_r.v, power));
   } else {
     return exp(x);
   }
