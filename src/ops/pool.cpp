@@ -1,7 +1,4 @@
-// Max pooling, whose forward op also gives where each maximum lay, so that the gradient scatters there; and averages, which are products.
-#include <algorithm>
-#include <vector>
-
+// Max pooling, whose forward op also gives where each maximum lay, so that the gradient scatters there; and averages.
 #include "ops/op.h"
 #include "ops/products.h"
 
@@ -66,7 +63,9 @@ const Op pool_grad_op{OpDef{
     .doc = "g [N, C, P, Q] added at the given plane positions (i32) of zeros in the input's shape.",
     .infer =
         [](Infer& c) {
+          c.require_float(0);
           if (!(c.shape(0) == c.shape(1))) c.fail(str("gradient has shape ", c.shape(0), ", positions ", c.shape(1)));
+          if (c.dtype(1) != DType::i32) c.fail_dtype(str("positions are ", c.dtype(1), "; i32 is expected"));
           c.out(0, c.wanted_shape(), c.dtype(0));
         },
     .vjp =
@@ -85,35 +84,72 @@ const Op pool_grad_op{OpDef{
         },
 }};
 
-/// What element `i` of the result averages along one axis: [begin, end), and by what the sum is divided.
-struct Window {
-  int64_t begin, end, divisor;
-};
+extern const Op mean_pool_grad_op;
 
-/// The matrix [n, size] that takes the averages of an axis.
-template <class F> Tensor averaging(int64_t n, int64_t size, DType dtype, F&& window) {
-  std::vector<double> m(static_cast<size_t>(n * size));
-  for (int64_t i = 0; i < n; ++i) {
-    const Window w = window(i);
-    for (int64_t k = std::max<int64_t>(0, w.begin); k < std::min(size, w.end); ++k)
-      m[static_cast<size_t>(i * size + k)] = 1 / static_cast<double>(w.divisor);
-  }
-  return cast(tensor<double>(m, Shape{n, size}), dtype);
-}
+/// Infers [N, C, ·, ·] of the attributes' size from [N, C, H, W].
+const Op mean_pool_op{OpDef{
+    .name = "mean_pool2d",
+    .doc = "Mean of each window of x [N, C, H, W] → [N, C, P, Q], P×Q given; zeros outside of the plane count. avg_pool2d and "
+           "adaptive_avg_pool2d of windows that overlap or leave a rest. f32, f64.",
+    .infer =
+        [](Infer& c) {
+          const auto& a = c.attr<MeanPoolAttr>();
+          c.require_float(0);
+          c.require_rank(0, 4);
+          c.out(0, {c.shape(0)[0], c.shape(0)[1], a.height, a.width}, c.dtype(0));
+        },
+    .vjp =
+        [](Vjp& v) {
+          Tensor g = v.grad();
+          v.give(0, record(mean_pool_grad_op, {&g}, v.attr<MeanPoolAttr>(), &v.in_shape(0)));
+        },
+    .cost = [](const Step& s) { return element_cost(s, 4); },
+    .samples =
+        [] {
+          return std::vector<Sample>{
+              {.inputs = {{{2, 3, 7, 8}}}, .attr = MeanPoolAttr{3, 2, 1, 4, 4}},
+              {.inputs = {{{1, 2, 5, 21}}}, .attr = MeanPoolAttr{3, 1, 1, 5, 21}},
+              {.inputs = {{{1, 2, 7, 5}}}, .attr = MeanPoolAttr{0, 0, 0, 3, 4}},
+              {.inputs = {{{2, 5, 9, 40}, f32}}, .attr = MeanPoolAttr{2, 1, 1, 10, 41}},
+              {.inputs = {{{0, 3, 4, 4}}}, .attr = MeanPoolAttr{3, 1, 1, 4, 4}},
+              {.inputs = {{{3, 4, 4}}}, .attr = MeanPoolAttr{3, 1, 1, 4, 4}, .throws = "[mean_pool2d] input 0 has shape [3, 4, 4]"}};
+        },
+}};
+
+const Op mean_pool_grad_op{OpDef{
+    .name = "mean_pool2d_grad",
+    .doc = "Gradient of mean_pool2d: of every element in the wanted shape [N, C, H, W], the sum of g [N, C, P, Q] over its windows, each "
+           "divided as its mean was. f32, f64.",
+    .infer =
+        [](Infer& c) {
+          const auto& a = c.attr<MeanPoolAttr>();
+          const Shape &g = c.shape(0), &x = c.wanted_shape();
+          c.require_float(0);
+          if (x.rank() != 4 || !(g == Shape{x[0], x[1], a.height, a.width}))
+            c.fail(str("gradient has shape ", g, "; the means of ", x, " are ", a.height, "×", a.width));
+          c.out(0, x, c.dtype(0));
+        },
+    .vjp =
+        [](Vjp& v) {
+          Tensor g = v.grad();
+          v.give(0, record(mean_pool_op, {&g}, v.attr<MeanPoolAttr>()));
+        },
+    .cost = [](const Step& s) { return element_cost(s, 4); },
+    .samples =
+        [] {
+          return std::vector<Sample>{
+              {.inputs = {{{2, 3, 4, 4}}}, .attr = MeanPoolAttr{3, 2, 1, 4, 4}, .shape = {2, 3, 7, 8}},
+              {.inputs = {{{1, 2, 5, 21}}}, .attr = MeanPoolAttr{3, 1, 1, 5, 21}, .shape = {1, 2, 5, 21}},
+              {.inputs = {{{1, 2, 3, 4}}}, .attr = MeanPoolAttr{0, 0, 0, 3, 4}, .shape = {1, 2, 7, 5}},
+              {.inputs = {{{1, 2, 3, 4}}}, .attr = MeanPoolAttr{0, 0, 0, 3, 5}, .shape = {1, 2, 7, 5}, .throws = "are 3×5"}};
+        },
+}};
 
 /// Averages of windows that tile x without rest: one sum, which needs no other layout of x in memory.
 Tensor tiled_average(const Tensor& x, int64_t rows, int64_t columns) {
   const Shape& s = x.shape();
   if (rows == 1 && columns == 1) return mean(x, {2, 3}, true);
   return mean(reshape(x, {s[0], s[1], rows, s[2] / rows, columns, s[3] / columns}), {3, 5});
-}
-
-/// A mean over a rectangle is the mean over rows of the means over columns.
-template <class Rows, class Columns>
-Tensor separable_average(const Tensor& x, int64_t rows, int64_t columns, Rows&& row_window, Columns&& column_window) {
-  const Tensor by_row = averaging(rows, x.shape()[2], x.dtype(), row_window);
-  const Tensor by_column = averaging(columns, x.shape()[3], x.dtype(), column_window);
-  return matmul(by_row, matmul(x, by_column, false, true));
 }
 
 const Op avg_pool_op{OpDef{
@@ -134,8 +170,8 @@ const Op avg_pool_op{OpDef{
           const int64_t rows = (s[2] + 2 * a.padding - a.kernel) / a.stride + 1, columns = (s[3] + 2 * a.padding - a.kernel) / a.stride + 1;
           if (a.padding == 0 && a.stride == a.kernel && s[2] % a.kernel == 0 && s[3] % a.kernel == 0)
             return tiled_average(in[0], rows, columns);
-          auto window = [&](int64_t i) { return Window{i * a.stride - a.padding, i * a.stride - a.padding + a.kernel, a.kernel}; };
-          return separable_average(in[0], rows, columns, window, window);
+          return record(mean_pool_op, {&in[0]},
+                        MeanPoolAttr{a.kernel, a.stride, a.padding, static_cast<int32_t>(rows), static_cast<int32_t>(columns)});
         },
     .composite = true,
     .onnx = {"AveragePool", 19},
@@ -170,13 +206,7 @@ const Op adaptive_avg_pool_op{OpDef{
           const auto& a = attr.as<AdaptivePoolAttr>();
           const int64_t h = in[0].shape()[2], w = in[0].shape()[3], rows = a.height, columns = a.width;
           if (h % rows == 0 && w % columns == 0) return tiled_average(in[0], rows, columns);
-          auto window_of = [](int64_t size, int64_t n) {
-            return [=](int64_t i) {
-              const int64_t begin = i * size / n, end = ((i + 1) * size + n - 1) / n;
-              return Window{begin, end, end - begin};
-            };
-          };
-          return separable_average(in[0], rows, columns, window_of(h, rows), window_of(w, columns));
+          return record(mean_pool_op, {&in[0]}, MeanPoolAttr{0, 0, 0, a.height, a.width});
         },
     .composite = true,
     .samples =

@@ -61,6 +61,13 @@ template <class From> std::vector<Array> moved(const Array& x, const Shape& shap
   return {y};
 }
 
+/// Positions of a dilated window along an axis.
+inline int64_t windows(int64_t size, int64_t kernel, int64_t stride, int64_t padding, int64_t dilation) {
+  int64_t count = 0;  // positions at which the dilated window still lies inside
+  for (int64_t at = -padding; at + dilation * (kernel - 1) < size + padding; at += stride) ++count;
+  return count;
+}
+
 /// bool < u8 < i32 < i64 < f32 < f64: the wider of two. (The samples hold no others.)
 inline int width(DType d) {
   constexpr DType order[] = {DType::boolean, DType::u8, DType::i32, DType::i64, DType::f32, DType::f64};

@@ -1,4 +1,4 @@
-// References of the ops that networks are built of: normalisation, softmax, losses, embedding, attention.
+// References of the ops that networks are built of: pooling, normalisation, softmax, losses, embedding, attention.
 #pragma once
 #include "support/op_reference.h"
 
@@ -12,6 +12,12 @@ std::vector<Array> cross_entropy_grad(const Call& c);
 std::vector<Array> soft_cross_entropy(const Call& c);
 std::vector<Array> weighted_cross_entropy(const Call& c);
 std::vector<Array> mse_loss(const Call& c);
+std::vector<Array> max_pool2d(const Call& c);
+std::vector<Array> max_pool2d_grad(const Call& c);
+std::vector<Array> avg_pool2d(const Call& c);
+std::vector<Array> adaptive_avg_pool2d(const Call& c);
+std::vector<Array> mean_pool2d(const Call& c);
+std::vector<Array> mean_pool2d_grad(const Call& c);
 std::vector<Array> embedding(const Call& c);
 std::vector<Array> embedding_grad(const Call& c);
 std::vector<Array> layer_norm(const Call& c);
