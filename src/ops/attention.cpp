@@ -25,7 +25,13 @@ void require_heads(const Infer& c, const Shape& q, const Shape& k, const Shape& 
   if (!fits) c.fail(str("q has shape ", q, ", k ", k, ", v ", v, "; [.., T, D], [.., S, D] and [.., S, D] are expected"));
   if (k.at(-2) == 0 || k.at(-1) == 0) c.fail(str("k has shape ", k, "; at least one key of at least one element is expected"));
 }
-Shape without_last(const Shape& s) { return Shape(s.begin(), s.rank() - 1); }
+/// What the forward pass keeps of every query: m = max of its scores, and ln Σ exp(score − m). Their sum, rounded, would lose the logarithm
+/// beside a large m. q [.., T, D] → [2, .., T].
+Shape sums_of(const Shape& q) {
+  Shape s{2};
+  for (int d = 0; d + 1 < q.rank(); ++d) s.push_back(q[d]);
+  return s;
+}
 
 /// Multiply-adds of `products` products over all pairs of a query and a key; a causal mask leaves about half of them.
 Cost attention_cost(const Step& s, const Shape& q, int64_t keys, int64_t products) {
@@ -58,12 +64,12 @@ Gradients recorded_gradients(const Tensor& g, const Tensor& q, const Tensor& k, 
 
 extern const Op attention_grad_op, self_attention_grad_op;
 
-/// The values, and ln Σ exp of every query's scores, from which the gradient makes the probabilities again.
+/// The values, and the sums from which the gradient makes the probabilities again.
 const Op attention_op{OpDef{
     .name = "scaled_dot_product_attention",
-    .doc =
-        "softmax(q kᵀ · scale) v over q [.., T, D], k and v [.., S, D] → [.., T, D], and ln Σ exp of each query's scores [.., T]; causal: "
-        "query i sees keys 0 … i, or 0 … offset + i where that scalar is given (Vaswani et al. 2017; tiles as Dao et al. 2022). f32, f64.",
+    .doc = "softmax(q kᵀ · scale) v over q [.., T, D], k and v [.., S, D] → [.., T, D], and m = max and ln Σ exp(score − m) of each "
+           "query's scores [2, .., T]; causal: query i sees keys 0 … i, or 0 … offset + i where that scalar is given (Vaswani et al. 2017; "
+           "tiles as Dao et al. 2022). f32, f64.",
     .n_results = 2,
     .infer =
         [](Infer& c) {
@@ -73,7 +79,7 @@ const Op attention_op{OpDef{
             c.fail(str("offset is ", c.dtype(3), " of shape ", c.shape(3), "; one integer is expected"));
           if (c.inputs() == 4 && !c.attr<AttentionAttr>().causal) c.fail("an offset is given, but every query is to see every key");
           c.out(0, c.shape(0), c.dtype(0));
-          c.out(1, without_last(c.shape(0)), c.dtype(0));
+          c.out(1, sums_of(c.shape(0)), c.dtype(0));
         },
     .vjp =
         [](Vjp& v) {
@@ -83,8 +89,8 @@ const Op attention_op{OpDef{
           if (v.create_graph() || v.inputs() == 4) {  // who decodes wants no gradient: it needs no kernel
             d = recorded_gradients(g, q, k, values, a, v.inputs() == 4 ? v.in(3) : Tensor());
           } else {
-            Tensor y = v.result(0), log_sum = v.result(1);
-            const auto grads = record_all(attention_grad_op, {&g, &q, &k, &values, &y, &log_sum}, a);
+            Tensor y = v.result(0), sums = v.result(1);
+            const auto grads = record_all(attention_grad_op, {&g, &q, &k, &values, &y, &sums}, a);
             d = {grads[0], grads[1], grads[2]};
           }
           if (v.wants(0)) v.give(0, d.q);
@@ -120,7 +126,7 @@ const Op attention_op{OpDef{
         },
 }};
 
-/// In: g, q, k, v, the values, the logarithms. Second derivatives do not come here: see layer_norm_grad.
+/// In: g, q, k, v, the values, the sums. Second derivatives do not come here: see layer_norm_grad.
 const Op attention_grad_op{OpDef{
     .name = "scaled_dot_product_attention_grad",
     .doc = "Gradients of scaled_dot_product_attention for q, k and v from g, q, k, v and both results.",
@@ -130,7 +136,7 @@ const Op attention_grad_op{OpDef{
           require_one_float_dtype(c, c.inputs());
           const Shape& q = c.shape(1);
           require_heads(c, q, c.shape(2), c.shape(3));
-          if (!(c.shape(0) == q) || !(c.shape(4) == q) || !(c.shape(5) == without_last(q)))
+          if (!(c.shape(0) == q) || !(c.shape(4) == q) || !(c.shape(5) == sums_of(q)))
             c.fail(
                 str("gradient ", c.shape(0), ", result ", c.shape(4), " and sums ", c.shape(5), " do not belong to queries of shape ", q));
           for (int i = 0; i < 3; ++i) c.out(i, c.shape(i + 1), c.dtype(0));
@@ -140,8 +146,8 @@ const Op attention_grad_op{OpDef{
         [] {
           const Attr all = AttentionAttr{0.5, false, 0}, causal = AttentionAttr{0.5, true, 0};
           return std::vector<Sample>{
-              {.inputs = {{{2, 5, 3}}, {{2, 5, 3}}, {{2, 5, 3}}, {{2, 5, 3}}, {{2, 5, 3}}, {{2, 5}}}, .attr = causal, .gradient = false},
-              {.inputs = {{{5, 3}}, {{5, 3}}, {{4, 3}}, {{4, 3}}, {{5, 3}}, {{5}}}, .attr = all, .gradient = false},
+              {.inputs = {{{2, 5, 3}}, {{2, 5, 3}}, {{2, 5, 3}}, {{2, 5, 3}}, {{2, 5, 3}}, {{2, 2, 5}}}, .attr = causal, .gradient = false},
+              {.inputs = {{{5, 3}}, {{5, 3}}, {{4, 3}}, {{4, 3}}, {{5, 3}}, {{2, 5}}}, .attr = all, .gradient = false},
               {.inputs = {{{5, 3}}, {{5, 3}}, {{4, 3}}, {{4, 3}}, {{5, 3}}, {{4}}}, .attr = all, .throws = "do not belong to queries"}};
         },
 }};
@@ -164,12 +170,12 @@ Shape require_packed(const Infer& c, const Shape& qkv) {
     c.fail(str("input has shape ", qkv, "; [B, T, 3·C] is expected, C a multiple of the ", a.heads, " heads"));
   return {qkv[0], qkv[1], qkv[2] / 3};
 }
-Shape packed_sums(const Shape& qkv, const AttentionAttr& a) { return {qkv[0], a.heads, qkv[1]}; }
+Shape packed_sums(const Shape& qkv, const AttentionAttr& a) { return {2, qkv[0], a.heads, qkv[1]}; }
 
 const Op self_attention_op{OpDef{
     .name = "self_attention",
     .doc = "scaled_dot_product_attention of each head, queries, keys and values of all heads beside each other: qkv [B, T, 3·H·D] → "
-           "[B, T, H·D], and ln Σ exp of each query's scores [B, H, T]. f32, f64.",
+           "[B, T, H·D], and m = max and ln Σ exp(score − m) of each query's scores [2, B, H, T]. f32, f64.",
     .n_results = 2,
     .infer =
         [](Infer& c) {
@@ -182,8 +188,8 @@ const Op self_attention_op{OpDef{
           const auto& a = v.attr<AttentionAttr>();
           Tensor g = v.grad(), qkv = v.in(0);
           if (!v.create_graph()) {
-            Tensor y = v.result(0), log_sum = v.result(1);
-            v.give(0, record(self_attention_grad_op, {&g, &qkv, &y, &log_sum}, a));
+            Tensor y = v.result(0), sums = v.result(1);
+            v.give(0, record(self_attention_grad_op, {&g, &qkv, &y, &sums}, a));
             return;
           }
           const Shape& s = g.shape();
@@ -213,7 +219,7 @@ const Op self_attention_op{OpDef{
         },
 }};
 
-/// In: g, qkv, the values, the logarithms.
+/// In: g, qkv, the values, the sums.
 const Op self_attention_grad_op{OpDef{
     .name = "self_attention_grad",
     .doc = "Gradient of self_attention for qkv from g, qkv and both results.",
@@ -231,7 +237,7 @@ const Op self_attention_grad_op{OpDef{
         [] {
           const Attr two = AttentionAttr{0.5, true, 2};
           return std::vector<Sample>{
-              {.inputs = {{{2, 4, 4}}, {{2, 4, 12}}, {{2, 4, 4}}, {{2, 2, 4}}}, .attr = two, .gradient = false},
+              {.inputs = {{{2, 4, 4}}, {{2, 4, 12}}, {{2, 4, 4}}, {{2, 2, 2, 4}}}, .attr = two, .gradient = false},
               {.inputs = {{{2, 4, 4}}, {{2, 4, 12}}, {{2, 4, 4}}, {{2, 4}}}, .attr = two, .throws = "[self_attention_grad] gradient"}};
         },
 }};

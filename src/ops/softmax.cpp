@@ -1,4 +1,6 @@
 // softmax and log_softmax along one axis, and the losses written with them.
+#include <limits>
+
 #include "ops/op.h"
 
 namespace suanli {
@@ -98,23 +100,25 @@ const Op nll_loss_op{OpDef{
 
 extern const Op cross_entropy_grad_op;
 
-/// The loss, and ln Σ exp x of every row, which the gradient starts from.
+/// The loss, and two numbers of every row, which the gradient starts from: m = max x and ln Σ exp(x − m). They are kept apart: their sum,
+/// rounded, would lose the logarithm beside a large m.
 const Op cross_entropy_op{OpDef{
     .name = "cross_entropy",
-    .doc = "nll_loss(log_softmax(x), target) over logits x [N, C] and class numbers target [N] i64 → [], and ln Σ exp x of every row [N].",
+    .doc = "nll_loss(log_softmax(x), target) over logits x [N, C] and class numbers target [N] i64 → [], and m = max x and "
+           "ln Σ exp(x − m) of every row [2, N].",
     .n_results = 2,
     .infer =
         [](Infer& c) {
           infer_class_loss(c);
           if (c.dtype(1) != DType::i64) c.fail_dtype(str("targets are ", c.dtype(1), "; i64 is expected"));
-          c.out(1, c.shape(1), c.dtype(0));
+          c.out(1, {2, c.shape(1)[0]}, c.dtype(0));
         },
     .vjp =
         [](Vjp& v) {
           Tensor g = v.grad(), x = v.in(0), target = v.in(1);
           if (!v.create_graph()) {
-            Tensor log_sum = v.result(1);
-            v.give(0, record(cross_entropy_grad_op, {&g, &x, &target, &log_sum}));
+            Tensor sums = v.result(1);
+            v.give(0, record(cross_entropy_grad_op, {&g, &x, &target, &sums}));
             return;
           }
           const Shape& s = v.in_shape(0);
@@ -133,16 +137,23 @@ const Op cross_entropy_op{OpDef{
         },
 }};
 
-/// In: g [], x, target, ln Σ exp x [N]. Second derivatives do not come here: see layer_norm_grad.
+/// In: g [], x, target, the row sums of cross_entropy [2, N]. Second derivatives do not come here: see layer_norm_grad.
 const Op cross_entropy_grad_op{OpDef{
     .name = "cross_entropy_grad",
-    .doc = "(softmax(x) − one_hot(target)) · g/N from g [], logits x [N, C], target [N] i64 and ln Σ exp x of every row [N].",
+    .doc = "(softmax(x) − one_hot(target)) · g/N from g [], logits x [N, C], target [N] i64, and m = max x and ln Σ exp(x − m) of "
+           "every row [2, N].",
     .infer =
         [](Infer& c) {
-          const Shape &x = c.shape(1), rows{x.rank() == 2 ? x[0] : -1};
-          if (c.shape(0).rank() != 0 || !(c.shape(2) == rows) || !(c.shape(3) == rows))
+          for (int i : {0, 1, 3}) {
+            c.require_float(i);
+            if (c.dtype(i) != c.dtype(1)) c.fail_dtype(str("input ", i, " is ", c.dtype(i), ", x is ", c.dtype(1)));
+          }
+          if (c.dtype(2) != DType::i64) c.fail_dtype(str("targets are ", c.dtype(2), "; i64 is expected"));
+          const Shape& x = c.shape(1);
+          const int64_t rows = x.rank() == 2 ? x[0] : -1;
+          if (c.shape(0).rank() != 0 || !(c.shape(2) == Shape{rows}) || !(c.shape(3) == Shape{2, rows}))
             c.fail(str("gradient ", c.shape(0), ", x ", x, ", target ", c.shape(2), ", sums ", c.shape(3),
-                       ": [], [N, C], [N] and [N] are expected"));
+                       ": [], [N, C], [N] and [2, N] are expected"));
           c.out(0, x, c.dtype(1));
         },
     .cost = [](const Step& s) { return element_cost(s, 4); },
@@ -150,9 +161,9 @@ const Op cross_entropy_grad_op{OpDef{
     .samples =
         [] {
           return std::vector<Sample>{
-              {.inputs = {{{}}, {{5, 4}}, {{5}, i64, Domain::index, 4}, {{5}}}, .gradient = false},
-              {.inputs = {{{}, f32}, {{3, 1031}, f32}, {{3}, i64, Domain::index, 1031}, {{3}, f32}}, .gradient = false},
-              {.inputs = {{{}}, {{5, 4}}, {{4}, i64, Domain::index, 4}, {{5}}}, .throws = "[cross_entropy_grad] gradient [], x [5, 4]"}};
+              {.inputs = {{{}}, {{5, 4}}, {{5}, i64, Domain::index, 4}, {{2, 5}}}, .gradient = false},
+              {.inputs = {{{}, f32}, {{3, 1031}, f32}, {{3}, i64, Domain::index, 1031}, {{2, 3}, f32}}, .gradient = false},
+              {.inputs = {{{}}, {{5, 4}}, {{4}, i64, Domain::index, 4}, {{2, 5}}}, .throws = "[cross_entropy_grad] gradient [], x [5, 4]"}};
         },
 }};
 
@@ -169,7 +180,12 @@ const Op soft_cross_entropy_op{OpDef{
             c.fail(str("scores have shape ", scores, ", shares of classes ", target, "; [N, C] for both is expected"));
           c.out(0, {}, c.common_dtype());
         },
-    .decompose = [](std::span<const Tensor> in, const Attr&) { return -mean(sum(log_softmax(in[0], 1) * in[1], {1})); },
+    .decompose =
+        [](std::span<const Tensor> in, const Attr&) {
+          // A share of 0 of an impossible class is nothing: 0 · ln 0 = 0. Elsewhere the shares keep their gradient.
+          const Tensor log_p = log_softmax(in[0], 1), impossible = log_p == -std::numeric_limits<double>::infinity();
+          return -mean(sum(where(logical_and(in[1] == 0, impossible), 0.0, log_p) * in[1], {1}));
+        },
     .composite = true,
     .samples =
         [] {

@@ -29,7 +29,7 @@ struct Size {
 
 /// Everything about one head, rows side by side.
 template <class T> struct Head {
-  std::vector<T> q, k, v, g, y, log_sum, dq, dk, dv;
+  std::vector<T> q, k, v, g, y, top, log_sum, dq, dk, dv;
 };
 
 template <class T> Head<T> random_head(const Size& s) {
@@ -41,7 +41,7 @@ template <class T> Head<T> random_head(const Size& s) {
     for (T& x : to) x = static_cast<T>(normal(random));
   };
   fill(h.q, s.queries * s.size), fill(h.k, s.keys * s.size), fill(h.v, s.keys * s.size), fill(h.g, s.queries * s.size);
-  fill(h.y, s.queries * s.size), fill(h.log_sum, s.queries);
+  fill(h.y, s.queries * s.size), fill(h.top, s.queries), fill(h.log_sum, s.queries);
   fill(h.dq, s.queries * s.size), fill(h.dk, s.keys * s.size), fill(h.dv, s.keys * s.size);
   return h;
 }
@@ -64,9 +64,10 @@ double compute(const Size& s, double scale, Head<double>& h) {
       top = std::max(top, score);
     }
     for (double& x : p) total += std::exp(x - top);
-    h.log_sum[static_cast<size_t>(i)] = top + std::log(total);
+    h.top[static_cast<size_t>(i)] = top;
+    h.log_sum[static_cast<size_t>(i)] = std::log(total);
     for (size_t j = 0; j < p.size(); ++j) {
-      p[j] = std::exp(p[j] - h.log_sum[static_cast<size_t>(i)]);
+      p[j] = std::exp(p[j] - top) / total;
       const auto key = static_cast<int64_t>(j);
       for (int64_t c = 0; c < s.size; ++c) {
         at(h.y, i, c) += p[j] * at(h.v, key, c);
@@ -103,8 +104,8 @@ template <class T> void check(const Size& s) {
   SCOPED_TRACE(s.text());
   const double scale = 1 / std::sqrt(static_cast<double>(s.size));
   Head<T> h = random_head<T>(s);
-  Head<double> expected{as<double>(h.q),       as<double>(h.k),  as<double>(h.v),  as<double>(h.g), as<double>(h.y),
-                        as<double>(h.log_sum), as<double>(h.dq), as<double>(h.dk), as<double>(h.dv)};
+  Head<double> expected{as<double>(h.q),   as<double>(h.k),       as<double>(h.v),  as<double>(h.g),  as<double>(h.y),
+                        as<double>(h.top), as<double>(h.log_sum), as<double>(h.dq), as<double>(h.dk), as<double>(h.dv)};
   const double size = compute(s, scale, expected);
   const int64_t most =
       std::max(cpu::attention_forward_workspace(s.queries, s.keys, s.size), cpu::attention_backward_workspace(s.keys, s.size));
@@ -113,13 +114,15 @@ template <class T> void check(const Size& s) {
   size_t room = memory.size() * sizeof(T);
   std::align(64, static_cast<size_t>(most) * sizeof(T), workspace, room);
   const AttentionHead<T> head{h.q.data(), h.k.data(), h.v.data(), s.size, s.size, s.queries, s.keys, s.size, scale, s.seen};
-  attention_forward(head, 0, (s.queries + cpu::kAttentionBlock - 1) / cpu::kAttentionBlock, h.y.data(), s.size, h.log_sum.data(),
-                    workspace);
+  attention_forward(head, 0, (s.queries + cpu::kAttentionBlock - 1) / cpu::kAttentionBlock, h.y.data(), s.size,
+                    cpu::AttentionSums<T>{h.top.data(), h.log_sum.data()}, workspace);
   expect_near(h.y, expected.y, "y");
+  expect_near(h.top, expected.top, "top");
   expect_near(h.log_sum, expected.log_sum, "log_sum");
   std::fill(memory.begin(), memory.end(), std::numeric_limits<T>::quiet_NaN());
-  attention_backward(head, AttentionGradient<T>{h.g.data(), h.y.data(), h.log_sum.data(), s.size, h.dq.data(), h.dk.data(), h.dv.data()},
-                     workspace);
+  attention_backward(
+      head, AttentionGradient<T>{h.g.data(), h.y.data(), {h.top.data(), h.log_sum.data()}, s.size, h.dq.data(), h.dk.data(), h.dv.data()},
+      workspace);
   expect_near(h.dq, expected.dq, "dq", std::max(1.0, size));
   expect_near(h.dk, expected.dk, "dk", std::max(1.0, size));
   expect_near(h.dv, expected.dv, "dv");

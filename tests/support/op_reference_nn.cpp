@@ -52,30 +52,55 @@ std::vector<Array> nll_loss(const Call& c) {
   }
   return {y};
 }
+namespace {
+
+struct LogSum {
+  Real top, log;  // the largest of some numbers, and ln Σ exp of their distances from it
+  Real log_p(Real x) const { return (x - top) - log; }
+};
+/// Of row n of x [N, C].
+LogSum log_sum_of_row(const Array& x, int64_t n) {
+  const Real* row = x.v.data() + n * x.shape[1];
+  LogSum s{-std::numeric_limits<Real>::infinity(), 0};
+  Real total = 0;
+  for (int64_t k = 0; k < x.shape[1]; ++k) s.top = std::fmax(s.top, row[k]);
+  for (int64_t k = 0; k < x.shape[1]; ++k) total += std::exp(row[k] - s.top);
+  s.log = std::log(total);
+  return s;
+}
+/// −share · ln p is added to y; a share of 0 is nothing whatever p is.
+void add_loss(Array& y, Real share, Real x, const LogSum& s) {
+  if (share == 0) return;
+  y.v[0] += -share * s.log_p(x);
+  y.scale[0] += std::fabs(share) * (std::fabs(s.log) + std::fabs(x - s.top));
+}
+
+}  // namespace
+
 std::vector<Array> cross_entropy(const Call& c) {
   const Array &x = c.in[0], &target = c.in[1];
-  Array y = sums({}, x.dtype), log_sum = filled(target.shape, x.dtype);
-  for (int64_t n = 0; n < x.shape[0]; ++n) {
-    Real total = 0;
-    for (int64_t k = 0; k < x.shape[1]; ++k) total += std::exp(x.v[ravel({n, k}, x.shape)]);  // the samples are small numbers
-    const Real chosen = x.v[ravel({n, static_cast<int64_t>(target.v[static_cast<size_t>(n)])}, x.shape)];
-    add_term(y, 0, std::log(total) / static_cast<Real>(x.shape[0]));
-    add_term(y, 0, -chosen / static_cast<Real>(x.shape[0]));
-    log_sum.v[static_cast<size_t>(n)] = std::log(total);
-    log_sum.scale.push_back(1 + std::fabs(std::log(total)));
+  const int64_t rows = x.shape[0];
+  Array y = sums({}, x.dtype), row_sums = filled({2, rows}, x.dtype);
+  row_sums.scale.assign(row_sums.v.size(), 1);
+  for (int64_t n = 0; n < rows; ++n) {
+    const LogSum s = log_sum_of_row(x, n);
+    const auto row = static_cast<size_t>(n);
+    add_loss(y, 1 / static_cast<Real>(rows), x.v[ravel({n, static_cast<int64_t>(target.v[row])}, x.shape)], s);
+    row_sums.v[row] = s.top, row_sums.scale[row] = std::fabs(s.top);
+    row_sums.v[row + static_cast<size_t>(rows)] = s.log, row_sums.scale[row + static_cast<size_t>(rows)] = 1 + std::fabs(s.log);
   }
-  return {y, log_sum};
+  return {y, row_sums};
 }
 std::vector<Array> cross_entropy_grad(const Call& c) {
-  const Array &x = c.in[1], &target = c.in[2], &log_sum = c.in[3];
+  const Array &x = c.in[1], &target = c.in[2], &row_sums = c.in[3];
   Array dx = sums(x.shape, x.dtype);
   const Real scale = c.in[0].v[0] / static_cast<Real>(x.shape[0]);
   for (size_t i = 0; i < x.v.size(); ++i) {
     const Index at = unravel(static_cast<int64_t>(i), x.shape);
     const size_t row = static_cast<size_t>(at[0]);
-    const Real shifted = x.v[i] - log_sum.v[row];
-    add_term(dx, i, std::exp(shifted) * scale);
-    dx.scale[i] *= 1 + std::fabs(x.v[i]) + std::fabs(log_sum.v[row]);
+    const LogSum s{row_sums.v[row], row_sums.v[row + static_cast<size_t>(x.shape[0])]};
+    add_term(dx, i, std::exp(s.log_p(x.v[i])) * scale);
+    dx.scale[i] *= 1 + std::fabs(x.v[i]) + std::fabs(s.top) + std::fabs(s.log);
     if (static_cast<Real>(at[1]) == target.v[row]) add_term(dx, i, -scale);
   }
   return {dx};
@@ -89,28 +114,21 @@ std::vector<Array> weighted_cross_entropy(const Call& c) {
   Real divisor = 0;
   for (int64_t n = 0; n < x.shape[0]; ++n) divisor += weight(class_of(n));
   Array y = sums({}, x.dtype);
-  for (int64_t n = 0; n < x.shape[0]; ++n) {
-    Real total = 0;
-    for (int64_t k = 0; k < x.shape[1]; ++k) total += std::exp(x.v[ravel({n, k}, x.shape)]);
+  for (int64_t n = 0; n < x.shape[0]; ++n)
     for (int64_t k = 0; k < x.shape[1]; ++k) {
       const Real q = (k == class_of(n) ? 1 - smoothing : 0) + smoothing / static_cast<Real>(x.shape[1]);
-      add_term(y, 0, q * weight(k) * (std::log(total) - x.v[ravel({n, k}, x.shape)]) / divisor);
+      if (q != 0) add_loss(y, q * weight(k) / divisor, x.v[ravel({n, k}, x.shape)], log_sum_of_row(x, n));
     }
-  }
   return {y};
 }
 std::vector<Array> soft_cross_entropy(const Call& c) {
   const Array &x = c.in[0], &target = c.in[1];
   Array y = sums({}, wider(x.dtype, target.dtype));
-  for (int64_t n = 0; n < x.shape[0]; ++n) {
-    Real total = 0;
-    for (int64_t k = 0; k < x.shape[1]; ++k) total += std::exp(x.v[ravel({n, k}, x.shape)]);  // the samples are small numbers
+  for (int64_t n = 0; n < x.shape[0]; ++n)
     for (int64_t k = 0; k < x.shape[1]; ++k) {
-      const Real share = target.v[ravel({n, k}, x.shape)] / static_cast<Real>(x.shape[0]);
-      add_term(y, 0, share * std::log(total));
-      add_term(y, 0, -share * x.v[ravel({n, k}, x.shape)]);
+      const size_t at = ravel({n, k}, x.shape);
+      add_loss(y, target.v[at] / static_cast<Real>(x.shape[0]), x.v[at], log_sum_of_row(x, n));
     }
-  }
   return {y};
 }
 std::vector<Array> mse_loss(const Call& c) {
@@ -238,17 +256,29 @@ template <class F> void scores(const Heads& h, const AttentionAttr& a, const Arr
 
 std::vector<Array> attention_values(const Heads& h, const AttentionAttr& a, const Array& q, const Array& k, const Array& v,
                                     const Shape& y_shape, const Shape& sums_shape, int64_t offset = 0) {
-  Array y = sums(y_shape, q.dtype), log_sum = filled(sums_shape, q.dtype);
+  Array y = sums(y_shape, q.dtype), all = filled(sums_shape, q.dtype, -std::numeric_limits<Real>::infinity());
+  const size_t half = all.v.size() / 2;  // the largest scores, then the logarithms
   auto row = [&](int64_t head, int64_t i) { return static_cast<size_t>(head * h.queries + i); };
-  scores(h, a, q, k, [&](int64_t head, int64_t i, int64_t, Real score, Real) { log_sum.v[row(head, i)] += std::exp(score); }, offset);
-  for (Real& x : log_sum.v) x = std::log(x);
-  log_sum.scale.assign(log_sum.v.size(), 1);
+  auto largest = [&](int64_t head, int64_t i, int64_t, Real score, Real) {
+    Real& top = all.v[row(head, i)];
+    top = std::fmax(top, score);
+  };
+  scores(h, a, q, k, largest, offset);
+  std::fill(all.v.begin() + static_cast<ptrdiff_t>(half), all.v.end(), Real{0});
+  auto exponentials = [&](int64_t head, int64_t i, int64_t, Real score, Real) {
+    all.v[half + row(head, i)] += std::exp(score - all.v[row(head, i)]);
+  };
+  scores(h, a, q, k, exponentials, offset);
+  for (size_t i = half; i < all.v.size(); ++i) all.v[i] = std::log(all.v[i]);
+  all.scale.assign(all.v.size(), 1);
   scores(
       h, a, q, k,
       [&](int64_t head, int64_t i, int64_t j, Real score, Real magnitude) {
-        const Real p = std::exp(score - log_sum.v[row(head, i)]);
-        Real& scale = log_sum.scale[row(head, i)];
-        scale = std::max(scale, 1 + magnitude + std::fabs(log_sum.v[row(head, i)]));
+        const LogSum s{all.v[row(head, i)], all.v[half + row(head, i)]};
+        const Real p = std::exp(s.log_p(score));
+        Real& scale = all.scale[row(head, i)];
+        scale = std::max(scale, 1 + magnitude + std::fabs(s.top) + std::fabs(s.log));
+        all.scale[half + row(head, i)] = scale;
         for (int64_t c = 0; c < h.size; ++c) {
           const size_t at = h.y(head, i, c);
           const Real term = p * v.v[h.v(head, j, c)];
@@ -257,19 +287,20 @@ std::vector<Array> attention_values(const Heads& h, const AttentionAttr& a, cons
         }
       },
       offset);
-  return {y, log_sum};
+  return {y, all};
 }
 
-/// The probabilities come from the logarithms that are given. Adds to dq, dk and dv, which may be one array.
+/// The probabilities come from the sums that are given. Adds to dq, dk and dv, which may be one array.
 void attention_gradients(const Heads& h, const AttentionAttr& a, const Array& g, const Array& q, const Array& k, const Array& v,
-                         const Array& y, const Array& log_sum, Array& dq, Array& dk, Array& dv) {
+                         const Array& y, const Array& all, Array& dq, Array& dk, Array& dv) {
   auto add = [](Array& to, size_t at, Real term, Real scale) {
     to.v[at] += term;
     to.scale[at] += std::fabs(term) + scale;
   };
   scores(h, a, q, k, [&](int64_t head, int64_t i, int64_t j, Real score, Real magnitude) {
-    const Real shift = log_sum.v[static_cast<size_t>(head * h.queries + i)], p = std::exp(score - shift);
-    const Real rounding = 1 + magnitude + std::fabs(shift);
+    const auto row = static_cast<size_t>(head * h.queries + i);
+    const LogSum s{all.v[row], all.v[all.v.size() / 2 + row]};
+    const Real p = std::exp(s.log_p(score)), rounding = 1 + magnitude + std::fabs(s.top) + std::fabs(s.log);
     Real along = 0, along_scale = 0;
     for (int64_t c = 0; c < h.size; ++c) {
       const Real gi = g.v[h.y(head, i, c)], vj = v.v[h.v(head, j, c)], yi = y.v[h.y(head, i, c)];
@@ -285,7 +316,11 @@ void attention_gradients(const Heads& h, const AttentionAttr& a, const Array& g,
   });
 }
 
-Shape sums_of(const Shape& q) { return Shape(q.begin(), q.rank() - 1); }
+Shape sums_of(const Shape& q) {
+  std::vector<int64_t> s{2};
+  s.insert(s.end(), q.begin(), q.end() - 1);
+  return Shape(s);
+}
 
 }  // namespace
 
@@ -304,7 +339,7 @@ std::vector<Array> self_attention(const Call& c) {
   const auto& a = c.attr.as<AttentionAttr>();
   const Array& x = c.in[0];
   const Shape& s = x.shape;
-  return attention_values(packed_heads(s, a.heads), a, x, x, x, {s[0], s[1], s[2] / 3}, {s[0], a.heads, s[1]});
+  return attention_values(packed_heads(s, a.heads), a, x, x, x, {s[0], s[1], s[2] / 3}, {2, s[0], a.heads, s[1]});
 }
 std::vector<Array> self_attention_grad(const Call& c) {
   const auto& a = c.attr.as<AttentionAttr>();

@@ -78,7 +78,8 @@ template <class T, class Split, class Seen> std::unique_ptr<Kernel> make_forward
             while (last > first && piece_of(h, last - 1) > piece) --last;
             if (first == last) continue;
             attention_forward(p.head(h, q, k, v, first_sees), first, last, static_cast<T*>(out[0]) + p.y.at(h), p.y.row,
-                              static_cast<T*>(out[1]) + h * p.queries, static_cast<char*>(workspace) + lane * lane_bytes);
+                              AttentionSums<T>::of_head(static_cast<T*>(out[1]), h, p.heads, p.queries),
+                              static_cast<char*>(workspace) + lane * lane_bytes);
           }
       });
     }
@@ -103,8 +104,13 @@ template <class T, class Split, class Gradients> std::unique_ptr<Kernel> make_ba
       const AttentionGradient<T> all = gradients(in, out);
       parallel_pieces(p.heads, static_cast<int>(lanes), [&, q = q, k = k, v = v](int lane, Pieces& left) {
         for (int64_t h; (h = left.next()) >= 0;) {
-          const AttentionGradient<T> g{all.g + p.y.at(h),  all.y + p.y.at(h),   all.log_sum + h * p.queries, p.y.row,
-                                       all.dq + p.q.at(h), all.dk + p.kv.at(h), all.dv + p.kv.at(h)};
+          const AttentionGradient<T> g{all.g + p.y.at(h),
+                                       all.y + p.y.at(h),
+                                       AttentionSums<const T>::of_head(all.sums.top, h, p.heads, p.queries),
+                                       p.y.row,
+                                       all.dq + p.q.at(h),
+                                       all.dk + p.kv.at(h),
+                                       all.dv + p.kv.at(h)};
           attention_backward(p.head(h, q, k, v, p.seen), g, static_cast<char*>(workspace) + lane * lane_bytes);
         }
       });
@@ -154,11 +160,16 @@ const RegisterKernel register_attention("scaled_dot_product_attention", [](const
 const RegisterKernel register_attention_grad("scaled_dot_product_attention_grad", [](const Step& s) {
   return for_floats(s.in[0].dtype, [&](auto t) {
     using T = decltype(t);
-    return make_backward<T>(
-        Problem::separate(s.in[1].shape, s.in[2].shape, attr_of(s)), separate_inputs<T>(), [](const void* const* in, void* const* out) {
-          return AttentionGradient<T>{static_cast<const T*>(in[0]), static_cast<const T*>(in[4]), static_cast<const T*>(in[5]), 0,
-                                      static_cast<T*>(out[0]),      static_cast<T*>(out[1]),      static_cast<T*>(out[2])};
-        });
+    return make_backward<T>(Problem::separate(s.in[1].shape, s.in[2].shape, attr_of(s)), separate_inputs<T>(),
+                            [](const void* const* in, void* const* out) {
+                              return AttentionGradient<T>{static_cast<const T*>(in[0]),
+                                                          static_cast<const T*>(in[4]),
+                                                          {static_cast<const T*>(in[5]), nullptr},
+                                                          0,
+                                                          static_cast<T*>(out[0]),
+                                                          static_cast<T*>(out[1]),
+                                                          static_cast<T*>(out[2])};
+                            });
   });
 });
 const RegisterKernel register_self_attention("self_attention", [](const Step& s) {
@@ -172,12 +183,17 @@ const RegisterKernel register_self_attention_grad("self_attention_grad", [](cons
   return for_floats(s.in[0].dtype, [&](auto t) {
     using T = decltype(t);
     const int64_t width = s.in[0].shape[2];
-    return make_backward<T>(
-        Problem::packed(s.in[1].shape, attr_of(s)), packed_inputs<T>(width), [width](const void* const* in, void* const* out) {
-          T* d = static_cast<T*>(out[0]);
-          return AttentionGradient<T>{
-              static_cast<const T*>(in[0]), static_cast<const T*>(in[2]), static_cast<const T*>(in[3]), 0, d, d + width, d + 2 * width};
-        });
+    return make_backward<T>(Problem::packed(s.in[1].shape, attr_of(s)), packed_inputs<T>(width),
+                            [width](const void* const* in, void* const* out) {
+                              T* d = static_cast<T*>(out[0]);
+                              return AttentionGradient<T>{static_cast<const T*>(in[0]),
+                                                          static_cast<const T*>(in[2]),
+                                                          {static_cast<const T*>(in[3]), nullptr},
+                                                          0,
+                                                          d,
+                                                          d + width,
+                                                          d + 2 * width};
+                            });
   });
 });
 

@@ -82,8 +82,10 @@ void product_band(int64_t n, const Part& part, Factor<T> a, const T* b, int64_t 
 }
 
 /// c[m, n] (+)= a · b, computed in whole vectors: b and c have room for n rounded up. part_of(i, rows) says what is wanted of rows i … i+rows−1.
+/// `apart`: row by row, for an infinite or NaN b. Rows of one band also meet what only their neighbors see, with factors of 0.
 template <class T, class F>
-HWY_INLINE void product(int64_t m, int64_t n, Factor<T> a, const T* b, int64_t b_row, T* c, int64_t c_row, bool add, F&& part_of) {
+HWY_INLINE void product(int64_t m, int64_t n, Factor<T> a, const T* b, int64_t b_row, T* c, int64_t c_row, bool add, F&& part_of,
+                        bool apart = false) {
   // 16 or 8 registers accumulate, enough for two units with a latency of four.
   constexpr int kRows = hn::MaxLanes(hn::ScalableTag<float>()) == 16 ? 8 : 4;
   int64_t i = 0;
@@ -92,10 +94,23 @@ HWY_INLINE void product(int64_t m, int64_t n, Factor<T> a, const T* b, int64_t b
     product_band<r>(n, part_of(i, int64_t{r}), Factor<T>{a.data + i * a.row, a.row, a.column}, b, b_row, c + i * c_row, c_row, add);
     i += r;
   };
-  while (i + kRows <= m) band(std::integral_constant<int, kRows>());
-  if (m - i >= 4) band(std::integral_constant<int, 4>());
-  if (m - i >= 2) band(std::integral_constant<int, 2>());
-  if (m - i >= 1) band(std::integral_constant<int, 1>());
+  const int64_t together = apart ? 0 : m;
+  while (i + kRows <= together) band(std::integral_constant<int, kRows>());
+  if (together - i >= 4) band(std::integral_constant<int, 4>());
+  if (together - i >= 2) band(std::integral_constant<int, 2>());
+  while (i < m) band(std::integral_constant<int, 1>());
+}
+
+/// Whether n elements, whole vectors of them, are neither infinite nor NaN.
+template <class T> bool all_finite(const T* x, int64_t n) {
+  constexpr hn::ScalableTag<T> d;
+  constexpr int64_t lanes = kRowLanes<T>;
+  auto zero = hn::Zero(d);
+  for (int64_t i = 0; i < n; i += lanes) {
+    const auto v = hn::LoadU(d, x + i);
+    zero = hn::Add(zero, hn::Sub(v, v));  // ∞ − ∞ is NaN
+  }
+  return hn::AllTrue(d, hn::Eq(zero, zero));
 }
 
 /// Rows side by side, times `factor`, zeros behind each.
@@ -135,12 +150,14 @@ struct Tile {
   auto over_keys() const {
     return [this](int64_t i, int64_t n) { return Part{0, 0, keys_of(i + n - 1)}; };
   }
-  /// What was computed of scores, but is hidden.
-  template <class T> void hide(T* scores) const {
+  /// Whether some query does not see some key.
+  bool hides() const { return keys_of(0) < rows; }
+  /// Writes `value` where something was computed of what is hidden.
+  template <class T> void hide(T* scores, T value) const {
     for (int64_t j = rows; j-- > 0;) {
       const int64_t n = first_query(j);
       if (n == 0) return;
-      std::fill_n(scores + j * kBlock, n, -std::numeric_limits<T>::infinity());
+      std::fill_n(scores + j * kBlock, n, value);
     }
   }
 };
@@ -196,7 +213,7 @@ template <class T> void online_softmax(const Tile& t, int64_t i, T* scores, T* t
 }
 
 template <class T>
-void forward(const AttentionHead<T>& h, int64_t first, int64_t last, T* y, int64_t y_row, T* log_sum, void* workspace) {
+void forward(const AttentionHead<T>& h, int64_t first, int64_t last, T* y, int64_t y_row, const AttentionSums<T>& sums, void* workspace) {
   constexpr int64_t lanes = kRowLanes<T>;
   constexpr hn::ScalableTag<T> d;
   using V = RowVec<T>;
@@ -225,20 +242,23 @@ void forward(const AttentionHead<T>& h, int64_t first, int64_t last, T* y, int64
       if (once) pack_rows(h.v + t.key * h.kv_row, h.kv_row, t.rows, size, 1, v);
       const Factor<T> k_tile = once ? Factor<T>{h.k + t.key * h.kv_row, h.kv_row, 1} : Factor<T>{k + t.key * row, row, 1};
       product(t.rows, end, k_tile, q_columns, kBlock, scores, kBlock, false, t.scores(size));
-      t.hide(scores);
+      t.hide(scores, -std::numeric_limits<T>::infinity());
       for (int64_t i = 0; i < end; i += kLanes<T>) online_softmax(t, i, scores + i, top + i, total + i, factor + i);
       if (tile > 0)
         for (int64_t i = 0; i < t.columns; ++i) {
           const V f(static_cast<double>(factor[i]));
           for (int64_t c = 0; c < row; c += lanes) hn::Store((V(hn::Load(d, sum + i * row + c)) * f).v, d, sum + i * row + c);
         }
-      product(t.columns, size, Factor<T>{scores, 1, kBlock}, once ? v : v + t.key * row, row, sum, row, tile > 0, t.over_keys());
+      const T* v_tile = once ? v : v + t.key * row;
+      product(t.columns, size, Factor<T>{scores, 1, kBlock}, v_tile, row, sum, row, tile > 0, t.over_keys(),
+              t.hides() && !all_finite(v_tile, t.rows * row));
     }
     for (int64_t i = 0; i < t.columns; ++i) {
       const V f(1 / static_cast<double>(total[i]));
       T* to = y + (t.query + i) * y_row;
       along_row<T>(size, [&](int64_t c, int64_t left) HWY_ATTR { store_row(V(hn::Load(d, sum + i * row + c)) * f, to + c, left); });
-      log_sum[t.query + i] = top[i] + std::log(total[i]);
+      sums.top[t.query + i] = top[i];
+      sums.log_sum[t.query + i] = std::log(total[i]);
     }
   }
 }
@@ -251,7 +271,7 @@ template <class T> void backward(const AttentionHead<T>& h, const AttentionGradi
   Workspace<T> w{static_cast<T*>(workspace)};
   T *k = w.take(keys * row), *v = w.take(keys * row), *dk = w.take(keys * row), *dv = w.take(keys * row), *q = w.take(kBlock * row),
     *g = w.take(kBlock * row), *dq = w.take(kBlock * row), *q_columns = w.take(size * kBlock), *g_columns = w.take(size * kBlock),
-    *p = w.take(kBlock * kBlock), *ds = w.take(kBlock * kBlock), *log_sum = w.take(kBlock), *along = w.take(kBlock);
+    *p = w.take(kBlock * kBlock), *ds = w.take(kBlock * kBlock), *top = w.take(kBlock), *log_sum = w.take(kBlock), *along = w.take(kBlock);
   pack_rows(h.k, h.kv_row, keys, size, 1, k);
   pack_rows(h.v, h.kv_row, keys, size, 1, v);
   std::fill_n(dk, keys * row, T(0));
@@ -264,7 +284,8 @@ template <class T> void backward(const AttentionHead<T>& h, const AttentionGradi
     transpose_rows(q, row, t.columns, kBlock, size, q_columns);
     transpose_rows(g, row, t.columns, kBlock, size, g_columns);
     for (int64_t i = 0; i < kBlock; ++i) {
-      log_sum[i] = i < t.columns ? gradient.log_sum[t.query + i] : T(0);
+      top[i] = i < t.columns ? gradient.sums.top[t.query + i] : T(0);
+      log_sum[i] = i < t.columns ? gradient.sums.log_sum[t.query + i] : T(0);
       along[i] =
           i < t.columns
               ? static_cast<T>(sum_row<T>(
@@ -272,6 +293,7 @@ template <class T> void backward(const AttentionHead<T>& h, const AttentionGradi
                               HWY_ATTR { return V(hn::Load(d, g + i * row + c)) * load_row(y + i * gradient.y_row + c, left, T(0)); }))
               : T(0);
     }
+    const bool wild_q = !all_finite(q, t.columns * row), wild_g = !all_finite(g, t.columns * row);
     const int64_t tiles = attention_tiles(block, h.queries, keys, h.seen), end = (t.columns + kLanes<T> - 1) / kLanes<T> * kLanes<T>;
     for (int64_t tile = 0; tile < tiles; ++tile) {
       t.key = tile * kBlock;
@@ -279,17 +301,21 @@ template <class T> void backward(const AttentionHead<T>& h, const AttentionGradi
       const T *k_tile = k + t.key * row, *v_tile = v + t.key * row;
       product(t.rows, end, Factor<T>{k_tile, row, 1}, q_columns, kBlock, p, kBlock, false, t.scores(size));
       product(t.rows, end, Factor<T>{v_tile, row, 1}, g_columns, kBlock, ds, kBlock, false, t.scores(size));
-      t.hide(p);
       for (int64_t j = 0; j < t.rows; ++j)
         for (int64_t i = t.begin(j); i < end; i += lanes) {
           const int64_t at = j * kBlock + i;
-          const V e = exp_of_nonpositive(V(hn::Load(d, p + at)) - V(hn::Load(d, log_sum + i)));
+          const V e = exp_of_nonpositive(V(hn::Load(d, p + at)) - V(hn::Load(d, top + i)) - V(hn::Load(d, log_sum + i)));
           hn::Store(e.v, d, p + at);
           hn::Store((e * (V(hn::Load(d, ds + at)) - V(hn::Load(d, along + i)))).v, d, ds + at);
         }
-      product(t.rows, size, Factor<T>{p, kBlock, 1}, g, row, dv + t.key * row, row, true, t.over_queries());
-      product(t.rows, size, Factor<T>{ds, kBlock, 1}, q, row, dk + t.key * row, row, true, t.over_queries());  // q carries the scale
-      product(t.columns, size, Factor<T>{ds, 1, kBlock}, k_tile, row, dq, row, tile > 0, t.over_keys());
+      t.hide(p, T(0));
+      t.hide(ds, T(0));
+      const bool hides = t.hides();
+      product(t.rows, size, Factor<T>{p, kBlock, 1}, g, row, dv + t.key * row, row, true, t.over_queries(), hides && wild_g);
+      product(t.rows, size, Factor<T>{ds, kBlock, 1}, q, row, dk + t.key * row, row, true, t.over_queries(),
+              hides && wild_q);  // q carries the scale
+      product(t.columns, size, Factor<T>{ds, 1, kBlock}, k_tile, row, dq, row, tile > 0, t.over_keys(),
+              hides && !all_finite(k_tile, t.rows * row));
     }
     pack_rows(dq, row, t.columns, size, h.scale, dq);
     unpack_rows(dq, t.columns, size, gradient.dq + t.query * h.q_row, h.q_row);
@@ -300,12 +326,13 @@ template <class T> void backward(const AttentionHead<T>& h, const AttentionGradi
 
 }  // namespace
 
-void attention_forward_f32(const AttentionHead<float>& h, int64_t first, int64_t last, float* y, int64_t y_row, float* log_sum, void* w) {
-  forward(h, first, last, y, y_row, log_sum, w);
+void attention_forward_f32(const AttentionHead<float>& h, int64_t first, int64_t last, float* y, int64_t y_row,
+                           const AttentionSums<float>& sums, void* w) {
+  forward(h, first, last, y, y_row, sums, w);
 }
-void attention_forward_f64(const AttentionHead<double>& h, int64_t first, int64_t last, double* y, int64_t y_row, double* log_sum,
-                           void* w) {
-  forward(h, first, last, y, y_row, log_sum, w);
+void attention_forward_f64(const AttentionHead<double>& h, int64_t first, int64_t last, double* y, int64_t y_row,
+                           const AttentionSums<double>& sums, void* w) {
+  forward(h, first, last, y, y_row, sums, w);
 }
 void attention_backward_f32(const AttentionHead<float>& h, const AttentionGradient<float>& g, void* w) { backward(h, g, w); }
 void attention_backward_f64(const AttentionHead<double>& h, const AttentionGradient<double>& g, void* w) { backward(h, g, w); }
@@ -321,12 +348,14 @@ HWY_EXPORT(attention_backward_f32);
 HWY_EXPORT(attention_backward_f64);
 
 template <>
-void attention_forward(const AttentionHead<float>& h, int64_t first, int64_t last, float* y, int64_t y_row, float* log_sum, void* w) {
-  HWY_DYNAMIC_DISPATCH(attention_forward_f32)(h, first, last, y, y_row, log_sum, w);
+void attention_forward(const AttentionHead<float>& h, int64_t first, int64_t last, float* y, int64_t y_row,
+                       const AttentionSums<float>& sums, void* w) {
+  HWY_DYNAMIC_DISPATCH(attention_forward_f32)(h, first, last, y, y_row, sums, w);
 }
 template <>
-void attention_forward(const AttentionHead<double>& h, int64_t first, int64_t last, double* y, int64_t y_row, double* log_sum, void* w) {
-  HWY_DYNAMIC_DISPATCH(attention_forward_f64)(h, first, last, y, y_row, log_sum, w);
+void attention_forward(const AttentionHead<double>& h, int64_t first, int64_t last, double* y, int64_t y_row,
+                       const AttentionSums<double>& sums, void* w) {
+  HWY_DYNAMIC_DISPATCH(attention_forward_f64)(h, first, last, y, y_row, sums, w);
 }
 template <> void attention_backward(const AttentionHead<float>& h, const AttentionGradient<float>& g, void* w) {
   HWY_DYNAMIC_DISPATCH(attention_backward_f32)(h, g, w);
@@ -341,7 +370,7 @@ int64_t attention_forward_workspace(int64_t queries, int64_t keys, int64_t size)
 }
 int64_t attention_backward_workspace(int64_t keys, int64_t size) {
   return 4 * keys * padded(size) + 3 * kAttentionBlock * padded(size) + 2 * padded(size) * kAttentionBlock +
-         2 * kAttentionBlock * kAttentionBlock + 2 * kAttentionBlock;
+         2 * kAttentionBlock * kAttentionBlock + 3 * kAttentionBlock;
 }
 }  // namespace suanli::cpu
 #endif

@@ -23,13 +23,24 @@ inline int64_t attention_tiles(int64_t block, int64_t queries, int64_t keys, int
   return (std::min(keys, seen + last) + kAttentionBlock - 1) / kAttentionBlock;
 }
 
-/// Blocks first … last−1: y[i] = Σ softmax(q kᵀ · scale)[i, j] v[j], rows `y_row` apart, and log_sum[i] = ln Σ exp of the scores.
+/// Of each query's scores: the largest, and ln Σ exp(score − largest). T may be const.
+template <class T> struct AttentionSums {
+  T *top, *log_sum;
+  /// Those of head `h`, where the sums of `heads` heads of `queries` queries lie in one array [2, heads, queries].
+  static AttentionSums of_head(T* all, int64_t h, int64_t heads, int64_t queries) {
+    return {all + h * queries, all + (heads + h) * queries};
+  }
+};
+
+/// Blocks first … last−1: y[i] = Σ softmax(q kᵀ · scale)[i, j] v[j], rows `y_row` apart, and the sums of the scores.
 template <class T>
-void attention_forward(const AttentionHead<T>& head, int64_t first, int64_t last, T* y, int64_t y_row, T* log_sum, void* workspace);
+void attention_forward(const AttentionHead<T>& head, int64_t first, int64_t last, T* y, int64_t y_row, const AttentionSums<T>& sums,
+                       void* workspace);
 
 /// What a gradient reads beside the head, and where it goes. Rows of g and y are `y_row` apart, those of dq, dk and dv as q, k and v.
 template <class T> struct AttentionGradient {
-  const T *g, *y, *log_sum;
+  const T *g, *y;
+  AttentionSums<const T> sums;
   int64_t y_row;
   T *dq, *dk, *dv;
 };

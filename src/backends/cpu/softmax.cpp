@@ -74,34 +74,35 @@ void check_targets(const char* op, const int64_t* target, int64_t rows, int64_t 
       throw InputError(str("[", op, "] target ", target[i], " at position ", i, " is out of range: there are ", classes, " classes"));
 }
 
-/// In: x [N, C], target [N]. Out: the loss, ln Σ exp x of every row.
+/// In: x [N, C], target [N]. Out: the loss, and the largest element m and ln Σ exp(x − m) of every row.
 template <class T> std::unique_ptr<Kernel> make_cross_entropy(const Step& step) {
   const int64_t rows = step.in[0].shape[0], n = step.in[0].shape[1];
   return make_kernel([=](const void* const* in, void* const* out) {
     const T* x = static_cast<const T*>(in[0]);
     const auto* target = static_cast<const int64_t*>(in[1]);
-    T* log_sum = static_cast<T*>(out[1]);
+    T *top = static_cast<T*>(out[1]), *log_sum = top + rows;
     check_targets("cross_entropy", target, rows, n);
-    parallel_chunks(rows, grain(n), [&](int64_t a, int64_t b) { log_sum_exp_rows(x + a * n, log_sum + a, b - a, n); });
+    parallel_chunks(rows, grain(n), [&](int64_t a, int64_t b) { log_sum_exp_rows(x + a * n, top + a, log_sum + a, b - a, n); });
     double total = 0;
-    for (int64_t i = 0; i < rows; ++i) total += static_cast<double>(log_sum[i]) - static_cast<double>(x[i * n + target[i]]);
+    for (int64_t i = 0; i < rows; ++i)
+      total += static_cast<double>(log_sum[i]) - (static_cast<double>(x[i * n + target[i]]) - static_cast<double>(top[i]));
     *static_cast<T*>(out[0]) = static_cast<T>(total / static_cast<double>(rows));
   });
 }
 
-/// In: g [], x [N, C], target [N], ln Σ exp x [N]. Out: (softmax(x) − one_hot(target)) · g/N, in one pass over x.
+/// In: g [], x [N, C], target [N], m and ln Σ exp(x − m) of every row [2, N]. Out: (softmax(x) − one_hot(target)) · g/N, in one pass over x.
 template <class T> std::unique_ptr<Kernel> make_cross_entropy_grad(const Step& step) {
   const int64_t rows = step.in[1].shape[0], n = step.in[1].shape[1];
   const bool large = past_caches(step.in, step.out);
   return make_kernel([=](const void* const* in, void* const* out) {
-    const T *x = static_cast<const T*>(in[1]), *log_sum = static_cast<const T*>(in[3]);
+    const T *x = static_cast<const T*>(in[1]), *top = static_cast<const T*>(in[3]), *log_sum = top + rows;
     const auto* target = static_cast<const int64_t*>(in[2]);
     T* dx = static_cast<T*>(out[0]);
     check_targets("cross_entropy_grad", target, rows, n);
     const T scale = *static_cast<const T*>(in[0]) / static_cast<T>(rows);
     parallel_chunks(rows, grain(n), [&](int64_t a, int64_t b) {
       write_rows(a, b, n, dx, large && x != dx, [&](int64_t row, int64_t count, T* to) {
-        scaled_softmax_rows(x + row * n, log_sum + row, scale, to, count, n);
+        scaled_softmax_rows(x + row * n, top + row, log_sum + row, scale, to, count, n);
         for (int64_t i = 0; i < count; ++i) to[i * n + target[row + i]] -= scale;
       });
     });

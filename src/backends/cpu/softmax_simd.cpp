@@ -58,19 +58,19 @@ template <class T> void log_probabilities(const T* x, T* y, int64_t rows, int64_
   }
 }
 
-template <class T> void log_sums(const T* x, T* y, int64_t rows, int64_t n) {
+template <class T> void log_sums(const T* x, T* top, T* log_sum, int64_t rows, int64_t n) {
   for (int64_t row = 0; row < rows; ++row, x += n) {
-    const T top = largest(x, n);
-    y[row] = static_cast<T>(static_cast<double>(top) + std::log(exponentials<T, false>(x, top, nullptr, n)));
+    top[row] = largest(x, n);
+    log_sum[row] = static_cast<T>(std::log(exponentials<T, false>(x, top[row], nullptr, n)));
   }
 }
 
-template <class T> void scaled(const T* x, const T* log_sum, T scale, T* y, int64_t rows, int64_t n) {
+template <class T> void scaled(const T* x, const T* top, const T* log_sum, T scale, T* y, int64_t rows, int64_t n) {
   const RowVec<T> factor(static_cast<double>(scale));
   for (int64_t row = 0; row < rows; ++row, x += n, y += n) {
-    const RowVec<T> shift(static_cast<double>(log_sum[row]));
+    const RowVec<T> m(static_cast<double>(top[row])), shift(static_cast<double>(log_sum[row]));
     along_row<T>(n, [&](int64_t i, int64_t left)
-                        HWY_ATTR { store_row(exp_of_nonpositive(load_row(x + i, left, T(0)) - shift) * factor, y + i, left); });
+                        HWY_ATTR { store_row(exp_of_nonpositive(load_row(x + i, left, T(0)) - m - shift) * factor, y + i, left); });
   }
 }
 
@@ -80,13 +80,13 @@ void softmax_f32(const float* x, float* y, int64_t rows, int64_t n) { probabilit
 void softmax_f64(const double* x, double* y, int64_t rows, int64_t n) { probabilities(x, y, rows, n); }
 void log_softmax_f32(const float* x, float* y, int64_t rows, int64_t n) { log_probabilities(x, y, rows, n); }
 void log_softmax_f64(const double* x, double* y, int64_t rows, int64_t n) { log_probabilities(x, y, rows, n); }
-void log_sum_exp_f32(const float* x, float* y, int64_t rows, int64_t n) { log_sums(x, y, rows, n); }
-void log_sum_exp_f64(const double* x, double* y, int64_t rows, int64_t n) { log_sums(x, y, rows, n); }
-void scaled_softmax_f32(const float* x, const float* log_sum, float scale, float* y, int64_t rows, int64_t n) {
-  scaled(x, log_sum, scale, y, rows, n);
+void log_sum_exp_f32(const float* x, float* top, float* log_sum, int64_t rows, int64_t n) { log_sums(x, top, log_sum, rows, n); }
+void log_sum_exp_f64(const double* x, double* top, double* log_sum, int64_t rows, int64_t n) { log_sums(x, top, log_sum, rows, n); }
+void scaled_softmax_f32(const float* x, const float* top, const float* log_sum, float scale, float* y, int64_t rows, int64_t n) {
+  scaled(x, top, log_sum, scale, y, rows, n);
 }
-void scaled_softmax_f64(const double* x, const double* log_sum, double scale, double* y, int64_t rows, int64_t n) {
-  scaled(x, log_sum, scale, y, rows, n);
+void scaled_softmax_f64(const double* x, const double* top, const double* log_sum, double scale, double* y, int64_t rows, int64_t n) {
+  scaled(x, top, log_sum, scale, y, rows, n);
 }
 
 }  // namespace suanli::cpu::HWY_NAMESPACE
@@ -111,17 +111,19 @@ template <> void log_softmax_rows(const float* x, float* y, int64_t rows, int64_
 template <> void log_softmax_rows(const double* x, double* y, int64_t rows, int64_t n) {
   HWY_DYNAMIC_DISPATCH(log_softmax_f64)(x, y, rows, n);
 }
-template <> void log_sum_exp_rows(const float* x, float* y, int64_t rows, int64_t n) {
-  HWY_DYNAMIC_DISPATCH(log_sum_exp_f32)(x, y, rows, n);
+template <> void log_sum_exp_rows(const float* x, float* top, float* log_sum, int64_t rows, int64_t n) {
+  HWY_DYNAMIC_DISPATCH(log_sum_exp_f32)(x, top, log_sum, rows, n);
 }
-template <> void log_sum_exp_rows(const double* x, double* y, int64_t rows, int64_t n) {
-  HWY_DYNAMIC_DISPATCH(log_sum_exp_f64)(x, y, rows, n);
+template <> void log_sum_exp_rows(const double* x, double* top, double* log_sum, int64_t rows, int64_t n) {
+  HWY_DYNAMIC_DISPATCH(log_sum_exp_f64)(x, top, log_sum, rows, n);
 }
-template <> void scaled_softmax_rows(const float* x, const float* log_sum, float scale, float* y, int64_t rows, int64_t n) {
-  HWY_DYNAMIC_DISPATCH(scaled_softmax_f32)(x, log_sum, scale, y, rows, n);
+template <>
+void scaled_softmax_rows(const float* x, const float* top, const float* log_sum, float scale, float* y, int64_t rows, int64_t n) {
+  HWY_DYNAMIC_DISPATCH(scaled_softmax_f32)(x, top, log_sum, scale, y, rows, n);
 }
-template <> void scaled_softmax_rows(const double* x, const double* log_sum, double scale, double* y, int64_t rows, int64_t n) {
-  HWY_DYNAMIC_DISPATCH(scaled_softmax_f64)(x, log_sum, scale, y, rows, n);
+template <>
+void scaled_softmax_rows(const double* x, const double* top, const double* log_sum, double scale, double* y, int64_t rows, int64_t n) {
+  HWY_DYNAMIC_DISPATCH(scaled_softmax_f64)(x, top, log_sum, scale, y, rows, n);
 }
 }  // namespace suanli::cpu
 #endif
