@@ -28,11 +28,19 @@ const Op weighted_cross_entropy_op{OpDef{
     .decompose =
         [](std::span<const Tensor> in, const Attr& attr) {
           const double smoothing = attr.as<SmoothingAttr>().label_smoothing;
-          if (in.size() == 2) return (1 - smoothing) * cross_entropy(in[0], in[1]) - smoothing * mean(log_softmax(in[0], 1));
+          // A term whose factor is 0 is left out: the logarithm of an impossible class, -∞, would make NaN of it.
+          const auto both = [&](auto&& right, auto&& spread) {
+            if (smoothing == 0) return Tensor(right());
+            if (smoothing == 1) return Tensor(spread());
+            return (1 - smoothing) * right() + smoothing * spread();
+          };
+          if (in.size() == 2) return both([&] { return cross_entropy(in[0], in[1]); }, [&] { return -mean(log_softmax(in[0], 1)); });
           const Tensor log_p = log_softmax(in[0], 1), column = reshape(in[1], {-1, 1});
           const Tensor weight = cast(in[2], in[0].dtype()), of_target = gather(weight, 0, in[1]);
-          const Tensor right = sum(flatten(gather(log_p, 1, column)) * of_target), all = sum(log_p * weight);
-          return -((1 - smoothing) * right + smoothing / static_cast<double>(in[0].size(1)) * all) / sum(of_target);
+          const auto weighted = [](const Tensor& x, const Tensor& w) { return sum(where(w == 0, 0.0, x) * w); };
+          return -both([&] { return weighted(flatten(gather(log_p, 1, column)), of_target); },
+                       [&] { return weighted(log_p, weight) / static_cast<double>(in[0].size(1)); }) /
+                 sum(of_target);
         },
     .composite = true,
     .samples =
