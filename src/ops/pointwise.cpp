@@ -186,7 +186,7 @@ template <int row> Tensor call(std::initializer_list<const Tensor*> inputs) {
 bool is_pointwise(const OpDef& def) { return def.infer == infer_pointwise; }
 
 bool is_arithmetic(std::string_view text) {
-  for (const char* function : {"exp", "log", "erf", "tanh", "sin", "cos", "tan", "pow", "sinh", "gamma"})
+  for (const char* function : {"exp", "log", "erf", "tanh", "sin", "cos", "tan", "pow", "sinh", "gamma", "sigmoid"})
     if (text.find(function) != std::string_view::npos) return false;
   return true;
 }

@@ -5,7 +5,7 @@
 //   x y z        the inputs                        out   the result, g  the incoming gradient (both in gradient texts only)
 //   zero one two half   rsqrt2 = 1/√2   rsqrt2pi = 1/√(2π)   twobysqrtpi = 2/√π   lit(1.5) = any other number
 //   + - * /  unary -    < <= > >= == !=  (these give a mask; where(mask, a, b) is all that takes one)
-//   exp log log1p sqrt sin cos tanh erf abs floor sign   pow maximum minimum
+//   exp log log1p sqrt sin cos tanh erf sigmoid abs floor sign   pow maximum minimum
 // and a gradient text may be the word `none`: nothing flows to that input. NaN passes through every function, maximum and
 // minimum included; pow alone follows C (1 to any power and any number to the power 0 are 1).
 // A value text may end in a mask: the result is then 0 or 1.

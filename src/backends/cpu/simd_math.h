@@ -94,6 +94,11 @@ template <class D> HWY_INLINE Vec<D> log1p(Vec<D> x) {
   return where(u == one || x == infinity<D>(), x, y);
 }
 
+template <class D> HWY_INLINE Vec<D> sigmoid(Vec<D> x) {
+  const Vec<D> one(1.0);
+  return one / (one + exp(-x));
+}
+
 template <class D> HWY_INLINE Vec<D> tanh(Vec<D> x) {
   constexpr D d;
   return hn::Tanh(d, x.v);

@@ -47,6 +47,7 @@ SUANLI_FN Int pow(Int x, Int y) {
 template <class T> SUANLI_FN T where(bool m, T a, T b) { return m ? a : b; }
 template <class T> SUANLI_FN T maximum(T a, T b) { return a > b || a != a ? a : b; }  // CUDA's fmax would lose NaN
 template <class T> SUANLI_FN T minimum(T a, T b) { return a < b || a != a ? a : b; }
+template <class T> SUANLI_FN T sigmoid(T x) { return T(1.0) / (T(1.0) + exp(-x)); }
 template <class T> SUANLI_FN T sign(T x) { return x > T(0.0) ? T(1.0) : x < T(0.0) ? T(-1.0) : x; }
 
 template <class T> struct Literal {
