@@ -22,11 +22,17 @@ Tensor channel_sum(const Tensor& x) {
 }
 double samples_per_channel(const Shape& x) { return static_cast<double>(x.numel()) / static_cast<double>(std::max<int64_t>(1, x[1])); }
 
-/// The mean first, then the mean of squared distances from it: in one pass x² − mean² would cancel.
-BatchStatistics statistics_of(const Tensor& x) {
-  const double n = samples_per_channel(x.shape());
-  Tensor mean = channel_sum(x) / n;
-  return {mean, channel_sum(square(x - per_channel(mean, x.rank()))) / n};
+/// The statistics of a batch, and 1/√(variance + eps).
+struct Moments {
+  BatchStatistics statistics;
+  Tensor rstd;
+};
+/// The mean first, then the mean of squared distances from it: in one pass x² − mean² would cancel. Distances are squared in other units,
+/// so that the squares of large ones do not overflow; a power of two changes no bit of the others.
+Moments moments_of(const Tensor& x, double eps) {
+  const double n = samples_per_channel(x.shape()), unit = x.dtype() == DType::f32 ? 0x1p-24 : 0x1p-200;
+  const Tensor mean = channel_sum(x) / n, variance = channel_sum(square((x - per_channel(mean, x.rank())) * unit)) / n;
+  return {{mean, variance * (1 / (unit * unit))}, rsqrt(variance + eps * unit * unit) * unit};
 }
 
 /// (x − mean) · rstd · weight + bias with one number per channel each.
@@ -60,8 +66,8 @@ const Op normalized_op{OpDef{
           const int rank = x.rank();
           const double n = samples_per_channel(x.shape());
           if (v.create_graph()) {  // higher derivatives have to see how the statistics depend on x
-            const BatchStatistics s = statistics_of(x);
-            mean = s.mean, rstd = rsqrt(s.variance + v.attr<NormAttr>().eps);
+            const Moments m = moments_of(x, v.attr<NormAttr>().eps);
+            mean = m.statistics.mean, rstd = m.rstd;
           }
           const Tensor d = x - per_channel(mean, rank);
           const Tensor of_bias = channel_sum(g), of_weight = channel_sum(g * d) * rstd;
@@ -82,17 +88,16 @@ const Op normalized_op{OpDef{
 }};
 
 Tensor train_batch_norm(const Tensor& x, const Tensor& weight, const Tensor& bias, double eps, BatchStatistics* statistics) {
-  Tensor y, rstd;
-  BatchStatistics s;
+  Tensor y;
+  Moments m;
   {
     GradMode off(false);
-    s = statistics_of(x);
-    rstd = rsqrt(s.variance + eps);
-    y = normalized(x, s.mean, rstd, weight, bias);
+    m = moments_of(x, eps);
+    y = normalized(x, m.statistics.mean, m.rstd, weight, bias);
   }
-  if (statistics) *statistics = s;
+  if (statistics) *statistics = m.statistics;
   if (!Recorder::current().grad_enabled()) return y;
-  return record(normalized_op, {&y, &x, &weight, &bias, &s.mean, &rstd}, NormAttr{eps});
+  return record(normalized_op, {&y, &x, &weight, &bias, &m.statistics.mean, &m.rstd}, NormAttr{eps});
 }
 
 const Op batch_norm_op{OpDef{

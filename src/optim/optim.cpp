@@ -207,18 +207,32 @@ Tensor AdamW::decayed(const Slot& s, const Tensor& w) const {
 
 Tensor clip_grad_norm_(const std::vector<Parameter>& parameters, double max_norm) {
   GradMode off(false);
+  std::vector<Tensor> gradients;
+  DType dtype = f32;
+  for (const auto& p : parameters)
+    if (p.grad().defined()) {
+      gradients.push_back(p.grad());
+      dtype = promote(dtype, p.grad().dtype());
+    }
+  if (gradients.empty()) return zeros({});
+  // Squares in f64 hold those of every f32. Squares of f64 are taken in units of the largest magnitude, if that is a number and not 0.
+  Tensor unit;
+  if (dtype == f64) {
+    for (const Tensor& g : gradients) {
+      const Tensor largest = g.numel() > 0 ? max(cast(abs(g), f64)) : zeros({}, f64);
+      unit = unit.defined() ? maximum(unit, largest) : largest;
+    }
+    unit = where(logical_and(unit > 0.0, isfinite(unit)), unit, 1.0);
+  }
   Tensor total;
-  for (const auto& p : parameters) {
-    Tensor g = p.grad();
-    if (!g.defined()) continue;
-    Tensor part = sum(square(cast(g, f32)));
+  for (const Tensor& g : gradients) {
+    const Tensor wide = cast(g, f64), part = sum(square(unit.defined() ? wide / unit : wide));
     total = total.defined() ? total + part : part;
   }
-  if (!total.defined()) return zeros({});
-  Tensor norm = sqrt(total), scale = minimum(max_norm / (norm + 1e-6), 1.0);
+  const Tensor norm = unit.defined() ? sqrt(total) * unit : sqrt(total), scale = minimum(max_norm / (norm + 1e-6), 1.0);
   for (auto p : parameters)
     if (p.grad().defined()) p.set_grad(p.grad() * cast(scale, p.dtype()));
-  return norm;
+  return cast(norm, f32);
 }
 
 void clip_grad_value_(const std::vector<Parameter>& parameters, double limit) {

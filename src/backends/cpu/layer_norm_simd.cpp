@@ -2,6 +2,7 @@
 #include "backends/cpu/layer_norm_simd.h"
 
 #include <cmath>
+#include <limits>
 
 #include "base/simd_targets.h"
 #define HWY_TARGET_INCLUDE "backends/cpu/layer_norm_simd.cpp"
@@ -16,6 +17,16 @@ namespace {
 template <class T> struct Moments {
   T mean, scale;
 };
+/// The same in double and in units of the row's largest magnitude: for rows whose sums or squares T does not hold.
+template <class T> HWY_NOINLINE Moments<T> moments_in_units(const T* x, int64_t n, double eps) {
+  double unit = 0, mean = 0, squares = 0;
+  for (int64_t i = 0; i < n; ++i) unit = std::max(unit, std::fabs(static_cast<double>(x[i])));
+  if (!(unit > 0) || std::isinf(unit)) unit = 1;
+  const double count = static_cast<double>(n);
+  for (int64_t i = 0; i < n; ++i) mean += static_cast<double>(x[i]) / unit / count;
+  for (int64_t i = 0; i < n; ++i) squares += (static_cast<double>(x[i]) / unit - mean) * (static_cast<double>(x[i]) / unit - mean);
+  return {static_cast<T>(mean * unit), static_cast<T>(1 / unit / std::sqrt(squares / count + eps / unit / unit))};
+}
 template <class T> Moments<T> moments(const T* x, int64_t n, double eps) {
   const double count = static_cast<double>(n);
   const T mean = static_cast<T>(sum_row<T>(n, [&](int64_t i, int64_t left) HWY_ATTR { return load_row(x + i, left, T(0)); }) / count);
@@ -24,7 +35,10 @@ template <class T> Moments<T> moments(const T* x, int64_t n, double eps) {
     const auto c = load_row(x + i, left, mean) - m;
     return c * c;
   });
-  return {mean, static_cast<T>(1 / std::sqrt(squares / count + eps))};
+  constexpr double least = sizeof(T) == 4 ? 1e-30 : 1e-280;  // smaller squares may have lost digits
+  const double variance = squares / count + eps;
+  if (HWY_UNLIKELY(!(variance >= least && variance <= std::numeric_limits<double>::max()))) return moments_in_units(x, n, eps);
+  return {mean, static_cast<T>(1 / std::sqrt(variance))};
 }
 
 template <class T> void forward_rows(const T* x, const T* w, const T* b, T* y, int64_t rows, int64_t n, double eps) {
