@@ -7,11 +7,13 @@ namespace {
 
 const Op cast_op{OpDef{
     .name = "cast",
-    .doc = "x in another dtype: float → integer truncates (NaN → 0), anything → bool is x ≠ 0.",
+    .doc = "x in another dtype: float → integer truncates (NaN → 0; what is too large becomes the nearest integer there is), anything → "
+           "bool is x ≠ 0, narrower floats are rounded to nearest even. f64, f32, f16, bf16, i64, i32, i16, i8, u8, bool.",
     .infer = [](Infer& c) { c.out(0, c.shape(0), c.attr<DTypeAttr>().dtype); },
     .vjp = [](Vjp& v) { v.give(0, v.grad()); },
     .cost = [](const Step& s) { return element_cost(s, 0); },
     .onnx = {"Cast", 13},
+    .dtypes = kConvertedDTypes,
     .samples =
         [] {
           std::vector<Sample> out;

@@ -101,6 +101,21 @@ void Vjp::give(int i, Tensor gradient) {
 }
 
 namespace {
+/// Throws where an input or a result of a call has a dtype that the op has no kernel for.
+void check_dtypes(const OpDef& def, Node* node) {
+  const auto refuse = [&](const std::string& what, DType d) {
+    std::string hint = contains(kConvertedDTypes, d) ? str("; convert it with cast(x, ", is_float(d) ? "f32" : "i64", ")")
+                                                     : str("; no op computes ", d, " yet");
+    throw DTypeError(str("[", def.name, "] ", what, " ", d, ", which is not computed here", hint, where_am_i()));
+  };
+  for (int i = 0; i < node->n_in; ++i) {
+    const Edge& e = node->in()[i];
+    if (const DType d = e.node->out(e.index).dtype; !contains(def.dtypes, d)) refuse(str("input ", i, " is"), d);
+  }
+  for (int i = 0; i < node->n_out; ++i)
+    if (const DType d = node->out(i).dtype; !contains(def.dtypes, d)) refuse("the result would be", d);
+}
+
 /// A scalar where a kernel reads memory: a 0-d leaf, with one plain reference.
 Node* scalar_in_memory(const Tensor& t) {
   Tensor leaf = tensor_from_bytes(detail::host_data(t, t.dtype()), itemsize(t.dtype()), Shape{}, t.dtype());
@@ -130,6 +145,7 @@ Node* record_node(const Op& op, const Tensor* const* inputs, int n, const Attr& 
     }
     Infer infer(def, node, shape);
     def.infer(infer);
+    check_dtypes(def, node);
   } catch (...) {
     release_node(node);
     throw;
@@ -158,6 +174,7 @@ void check_call(const OpDef& def, const Tensor* const* inputs, size_t n, const A
     }
     Infer infer(def, probe, shape);
     def.infer(infer);
+    check_dtypes(def, probe);
   } catch (...) {
     release_node(probe);
     throw;

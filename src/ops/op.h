@@ -117,6 +117,25 @@ struct OnnxOp {
   int opset = 0;
 };
 
+/// A set of dtypes, as bits.
+using DTypes = uint32_t;
+constexpr DTypes dtypes_of(std::initializer_list<DType> list) {
+  DTypes set = 0;
+  for (DType d : list) set |= 1u << static_cast<int>(d);
+  return set;
+}
+constexpr bool contains(DTypes set, DType d) { return set >> static_cast<int>(d) & 1; }
+/// What kernels compute in memory.
+inline constexpr DTypes kComputedDTypes = dtypes_of({DType::f64, DType::f32, DType::i64, DType::i32, DType::u8, DType::boolean});
+/// What pointwise kernels convert on loading and storing.
+inline constexpr DTypes kPointwiseDTypes = kComputedDTypes | dtypes_of({DType::i16, DType::i8});
+/// What cast converts.
+inline constexpr DTypes kConvertedDTypes = kPointwiseDTypes | dtypes_of({DType::f16, DType::bf16});
+/// Enough for ops that move bytes.
+inline constexpr DTypes kEveryDType = ~DTypes{0};
+/// Strided copies move elements of at most 8 bytes.
+inline constexpr DTypes kUpTo8Bytes = kEveryDType & ~dtypes_of({DType::c128});
+
 struct OpDef {
   const char* name;
   const char* doc;                                      // one line: formula, shapes, dtypes, source
@@ -132,6 +151,7 @@ struct OpDef {
   bool random = false;  // never merged with an equal record
   uint8_t optional = 0;  // results, as bits, that kernels leave out (out[k] is null) where nobody reads them
   bool alias = false;  // the result is the first input's bytes under another shape
+  DTypes dtypes = kComputedDTypes;  // of inputs and results; a call with another dtype throws
   int8_t overwrites = -1;  // this input's bytes may become the first result: kernels then find both at one address
   std::vector<Sample> (*samples)() = nullptr;  // an op without samples does not register
 };

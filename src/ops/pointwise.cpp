@@ -29,12 +29,11 @@ void infer_pointwise(Infer& c) {
     return;
   }
   dtype = c.common_dtype();
-  if (dtype == DType::f16 || dtype == DType::bf16 || dtype > DType::boolean)
-    c.fail_dtype(str("dtype ", dtype, " is not computed yet; convert it with cast(x, f32)"));
   if (row.cls == PointwiseClass::Logic && dtype != DType::boolean)
     c.fail_dtype(str("inputs are ", dtype, "; bool is expected (write x != 0)"));
   if (row.cls == PointwiseClass::Numbers && dtype == DType::boolean) dtype = DType::i64;
   if (row.cls == PointwiseClass::Floats && !is_float(dtype)) dtype = DType::f32;
+  if (attr.gradient >= 0 && !is_float(dtype)) c.fail_dtype(str("a gradient of ", dtype, "; a float dtype is expected"));
   attr.compute = is_float(dtype) ? dtype : DType::i64;
   const bool to_bool = row.cls == PointwiseClass::Compare || row.cls == PointwiseClass::Logic;
   c.out(0, shape, to_bool ? DType::boolean : dtype);
@@ -164,6 +163,7 @@ const Op gradient_op{OpDef{.name = "pointwise_gradient",
                            .infer = infer_pointwise,
                            .cost = cost_pointwise,
                            .slots = 255,
+                           .dtypes = kPointwiseDTypes,
                            .samples = samples_gradient}};
 
 /// One definition per row.
@@ -175,6 +175,7 @@ template <int row> const Op row_op{OpDef{.name = pointwise_rows[row].name,
                                          .cost = cost_pointwise,
                                          .onnx = {pointwise_rows[row].onnx, 18},
                                          .slots = 255,
+                                         .dtypes = kPointwiseDTypes,
                                          .samples = samples_pointwise<row>}};
 
 template <int row> Tensor call(std::initializer_list<const Tensor*> inputs) {

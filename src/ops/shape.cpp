@@ -6,6 +6,8 @@ namespace suanli {
 namespace {
 
 Cost moves(const Step& s) { return element_cost(s, 0); }
+/// Whether kernels read a computed start of this dtype.
+bool is_start(DType d) { return !is_float(d) && contains(kComputedDTypes, d); }
 
 const Op reshape_op{OpDef{
     .name = "reshape",
@@ -21,6 +23,7 @@ const Op reshape_op{OpDef{
     .cost = [](const Step&) { return Cost{}; },
     .onnx = {"Reshape", 14},
     .alias = true,
+    .dtypes = kEveryDType,
     .samples =
         [] {
           return std::vector<Sample>{{.inputs = {{{2, 6}}}, .shape = {3, 4}},
@@ -50,6 +53,7 @@ const Op transpose_op{OpDef{
         },
     .cost = moves,
     .onnx = {"Transpose", 13},
+    .dtypes = kUpTo8Bytes,
     .samples =
         [] {
           return std::vector<Sample>{{.inputs = {{{3, 5}}}, .attr = PermAttr{{1, 0}}},
@@ -76,6 +80,7 @@ const Op expand_op{OpDef{
     .vjp = [](Vjp& v) { v.give(0, sum_to(v.grad(), v.in_shape(0))); },
     .cost = moves,
     .onnx = {"Expand", 13},
+    .dtypes = kUpTo8Bytes,
     .samples =
         [] {
           return std::vector<Sample>{{.inputs = {{{3, 1}}}, .shape = {2, 3, 4}},
@@ -92,7 +97,7 @@ const Op slice_op{OpDef{
     .infer =
         [](Infer& c) {
           const auto& a = c.attr<SliceAttr>();
-          if (c.shape(1).rank() != 0 || is_float(c.dtype(1)))
+          if (c.shape(1).rank() != 0 || !is_start(c.dtype(1)))
             c.fail(str("start is ", c.dtype(1), " of shape ", c.shape(1), "; one integer is expected"));
           if (a.length < 0 || a.step < 1) c.fail(str("length ", a.length, ", step ", a.step, "; a length ≥ 0 and a step ≥ 1 are expected"));
           if (a.length > 0 && (a.length - 1) * a.step >= c.shape(0)[a.axis])
@@ -110,6 +115,7 @@ const Op slice_op{OpDef{
     .cost = moves,
     .onnx = {"Slice", 13},
     .slots = 2,
+    .dtypes = kEveryDType,
     .samples =
         [] {
           return std::vector<Sample>{{.inputs = {{{5, 4}}}, .attr = SliceAttr{2, 1, 0}, .slots = {1}},
@@ -131,7 +137,7 @@ const Op slice_update_op{OpDef{
           if (c.shape(1).rank() != expected.rank() || !(c.shape(1) == expected))
             c.fail(str("update has shape ", c.shape(1), ", ", expected, " is expected"));
           if (c.dtype(1) != c.dtype(0)) c.fail_dtype(str("update is ", c.dtype(1), ", x is ", c.dtype(0)));
-          if (c.shape(2).rank() != 0 || is_float(c.dtype(2)))
+          if (c.shape(2).rank() != 0 || !is_start(c.dtype(2)))
             c.fail(str("start is ", c.dtype(2), " of shape ", c.shape(2), "; one integer is expected"));
           if (a.length > 0 && (a.length - 1) * a.step >= c.shape(0)[a.axis])
             c.fail(str("an update of length ", a.length, " does not fit axis ", a.axis, " of shape ", c.shape(0)));
@@ -146,6 +152,7 @@ const Op slice_update_op{OpDef{
     .saves = saves_in(2),
     .cost = moves,
     .slots = 4,
+    .dtypes = kEveryDType,
     .overwrites = 0,
     .samples =
         [] {
@@ -164,7 +171,9 @@ const Op concat_op{OpDef{
           const int axis = c.attr<AxisAttr>().axis;
           Shape out = c.shape(0);
           for (int i = 1; i < c.inputs(); ++i) {
-            bool fits = c.shape(i).rank() == out.rank() && c.dtype(i) == c.dtype(0);
+            if (c.dtype(i) != c.dtype(0))
+              c.fail_dtype(str("input ", i, " is ", c.dtype(i), ", input 0 is ", c.dtype(0), "; one dtype is expected"));
+            bool fits = c.shape(i).rank() == out.rank();
             for (int d = 0; fits && d < out.rank(); ++d) fits = d == axis || c.shape(i)[d] == out[d];
             if (!fits)
               c.fail(str("input ", i, " is ", c.dtype(i), " ", c.shape(i), "; ", c.dtype(0), " ", c.shape(0), " was first, only axis ",
@@ -185,6 +194,7 @@ const Op concat_op{OpDef{
         },
     .cost = moves,
     .onnx = {"Concat", 13},
+    .dtypes = kEveryDType,
     .samples =
         [] {
           return std::vector<Sample>{{.inputs = {{{2, 3}}, {{4, 3}}}, .attr = AxisAttr{0}},

@@ -3,6 +3,7 @@
 #include <cstdio>
 #include <ostream>
 
+#include "base/half.h"
 #include "base/text.h"
 #include "suanli/tensor.h"
 
@@ -12,24 +13,36 @@ namespace {
 
 constexpr int64_t kEdge = 3, kWhole = 8;  // of a longer axis the first and last three
 
-std::string element(const Tensor& t, int64_t i) {
+std::string real(double v, int digits) {
   char buffer[40];
-  switch (t.dtype()) {
-    case DType::f32:
-      std::snprintf(buffer, sizeof buffer, "%.6g", static_cast<double>(t.data<float>()[static_cast<size_t>(i)]));
-      return buffer;
-    case DType::f64: std::snprintf(buffer, sizeof buffer, "%.10g", t.data<double>()[static_cast<size_t>(i)]); return buffer;
-    case DType::i64: return str(t.data<int64_t>()[static_cast<size_t>(i)]);
-    case DType::i32: return str(t.data<int32_t>()[static_cast<size_t>(i)]);
-    case DType::u8: return str(static_cast<int>(t.data<uint8_t>()[static_cast<size_t>(i)]));
-    case DType::boolean: return t.data<bool>()[static_cast<size_t>(i)] ? "true" : "false";
-    default: return "?";
+  std::snprintf(buffer, sizeof buffer, "%.*g", digits, v);
+  return buffer;
+}
+
+/// The i-th of the elements at `data`.
+std::string element(const void* data, DType dtype, int64_t i) {
+  const auto at = [&](auto type) { return static_cast<const decltype(type)*>(data)[i]; };
+  switch (dtype) {
+    case DType::f64: return real(at(double{}), 10);
+    case DType::f32: return real(static_cast<double>(at(float{})), 6);
+    case DType::f16: return real(static_cast<double>(float_from_f16(at(uint16_t{}))), 4);
+    case DType::bf16: return real(static_cast<double>(float_from_bf16(at(uint16_t{}))), 3);
+    case DType::i64: return str(at(int64_t{}));
+    case DType::i32: return str(at(int32_t{}));
+    case DType::i16: return str(static_cast<int>(at(int16_t{})));
+    case DType::i8: return str(static_cast<int>(at(int8_t{})));
+    case DType::u64: return str(at(uint64_t{}));
+    case DType::u32: return str(at(uint32_t{}));
+    case DType::u16: return str(static_cast<int>(at(uint16_t{})));
+    case DType::u8: return str(static_cast<int>(at(uint8_t{})));
+    case DType::boolean: return at(uint8_t{}) ? "true" : "false";
+    default: throw DTypeError(str("[print] the tensor is ", dtype, ", whose elements are not printed"));
   }
 }
 
-void print(std::string& out, const Tensor& t, int axis, int64_t offset) {
+void print(std::string& out, const Tensor& t, const void* data, int axis, int64_t offset) {
   if (axis == t.rank()) {
-    out += element(t, offset);
+    out += element(data, t.dtype(), offset);
     return;
   }
   int64_t stride = 1;
@@ -42,7 +55,7 @@ void print(std::string& out, const Tensor& t, int axis, int64_t offset) {
       i = n - kEdge;
     }
     if (i) out += axis + 1 < t.rank() ? ",\n" + std::string(static_cast<size_t>(axis) + 1, ' ') : ", ";
-    print(out, t, axis + 1, offset + i * stride);
+    print(out, t, data, axis + 1, offset + i * stride);
   }
   out += ']';
 }
@@ -52,7 +65,7 @@ void print(std::string& out, const Tensor& t, int axis, int64_t offset) {
 std::string to_string(const Tensor& t) {
   if (!t.defined()) return "undefined tensor";
   std::string out;
-  print(out, t, 0, 0);
+  print(out, t, detail::host_data(t, t.dtype()), 0, 0);
   return out + (t.rank() > 1 ? "\n" : " ") + str(t.dtype(), t.shape());
 }
 

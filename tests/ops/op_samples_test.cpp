@@ -5,7 +5,9 @@
 #include <iostream>
 
 #include "ops/more_samples.h"
+#include "support/extreme_arguments.h"
 #include "support/op_harness.h"
+#include "support/special_values.h"
 
 namespace suanli::test {
 namespace {
@@ -29,7 +31,42 @@ TEST_P(OpSamples, Hold) {
   }
 }
 
+TEST_P(OpSamples, SpecialValues) {
+  for (const Op* op : all_ops()) {
+    if (op->def().name != GetParam()) continue;
+    const auto samples = op->def().samples();
+    for (size_t i = 0; i < samples.size(); ++i) {
+      SCOPED_TRACE("sample " + std::to_string(i));
+      check_special_values(*op, samples[i], static_cast<int>(i));
+    }
+  }
+}
+
+TEST_P(OpSamples, EveryDType) {
+  for (const Op* op : all_ops()) {
+    if (op->def().name != GetParam()) continue;
+    const auto samples = op->def().samples();
+    for (size_t i = 0; i < samples.size(); ++i) {
+      SCOPED_TRACE("sample " + std::to_string(i));
+      check_dtypes(*op, samples[i], static_cast<int>(i));
+    }
+  }
+}
+
 INSTANTIATE_TEST_SUITE_P(Op, OpSamples, testing::ValuesIn(names()), [](const auto& info) { return info.param; });
+
+class PointwiseRows : public testing::TestWithParam<int> {};
+
+TEST_P(PointwiseRows, ExtremeArguments) {
+  const PointwiseRow& row = pointwise_rows[GetParam()];
+  for (DType d : {DType::f32, DType::f64}) {
+    const int compared = check_extreme_arguments(row, d);
+    if (row.arity == 1 && std::string_view(row.gradient[0]) != "none") { EXPECT_GE(compared, 40) << "derivatives were compared"; }
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(Row, PointwiseRows, testing::Range(0, pointwise_count),
+                         [](const auto& info) { return pointwise_rows[info.param].name; });
 
 TEST(OpRegistry, NamesAreUnique) {
   const auto all = names();

@@ -21,7 +21,6 @@ namespace {
 int64_t counted[static_cast<size_t>(Mode::count)];
 std::set<std::string> ops_seen;
 int64_t samples_seen, samples_run;
-void count(Mode m) { ++counted[static_cast<size_t>(m)]; }
 
 // ---- inputs ----------------------------------------------------------------------------------------------------------------
 
@@ -82,15 +81,9 @@ Array drawn(Draw& draw, const Input& in, bool coarse) {
   return a;
 }
 
-struct Inputs {
-  std::vector<Array> arrays;  // slots behind
-  std::vector<Tensor> tensors;
-  size_t slots = 0;
-  /// The values for which pointwise_gradient's operands were made: x, y, z, and the incoming gradient.
-  std::vector<Array> operands;
-};
-
 Tensor slot(double value) { return value == std::floor(value) ? Tensor(static_cast<int64_t>(value)) : Tensor(value); }
+
+}  // namespace
 
 Inputs draw_inputs(const OpDef& def, const Sample& s, int number) {
   Draw draw(def.name, number);
@@ -136,6 +129,8 @@ std::vector<Tensor> call(const Op& op, const Sample& s, const std::vector<Tensor
   Recorder::current().settle();
   return results;
 }
+
+namespace {
 
 /// Fixed irregular weights that make one number of all outputs.
 std::vector<Real> weights(int64_t n) {
@@ -448,10 +443,12 @@ template <class T> Tensor stored(const Array& a) {
 
 }  // namespace
 
+void count(Mode m) { ++counted[static_cast<size_t>(m)]; }
+
 const char* name(Mode mode) {
-  constexpr const char* names[] = {"shape",      "error",         "value", "inputs unchanged", "first-order",    "second-order",
-                                   "one kernel", "f32 gradients", "saved", "cold = eager",     "planned = cold", "threads",
-                                   "in place",   "decompose"};
+  constexpr const char* names[] = {
+      "shape", "error",        "value",          "inputs unchanged", "first-order", "second-order", "one kernel",     "f32 gradients",
+      "saved", "cold = eager", "planned = cold", "threads",          "in place",    "decompose",    "special values", "dtypes"};
   static_assert(std::size(names) == static_cast<size_t>(Mode::count));
   return names[static_cast<size_t>(mode)];
 }

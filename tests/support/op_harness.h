@@ -23,6 +23,8 @@ enum class Mode {
   threads,     // one and two threads: the same bits
   in_place,    // written where an input lay that nobody reads any more, if the op allows it: the same bits
   decompose,   // the composite of simpler ops gives the same
+  special,     // NaN of several payloads and infinities among the inputs: see special_values.h
+  dtypes,      // of every dtype: computed, or refused at the call: see special_values.h
   count
 };
 const char* name(Mode mode);
@@ -32,6 +34,20 @@ void check_sample(const Op& op, const Sample& sample, int number);
 
 /// "op harness: 62 ops, 410 samples: shape 390, value 390, … not yet: onnx 390, …" of this process.
 std::string summary();
+
+void count(Mode mode);
+
+struct Inputs {
+  std::vector<Array> arrays;  // slots behind
+  std::vector<Tensor> tensors;
+  size_t slots = 0;
+  /// The values for which pointwise_gradient's operands were made: x, y, z, and the incoming gradient.
+  std::vector<Array> operands;
+};
+/// Irregular numbers, the same in every run and on every machine.
+Inputs draw_inputs(const OpDef& def, const Sample& s, int number);
+/// All results of a call.
+std::vector<Tensor> call(const Op& op, const Sample& s, const std::vector<Tensor>& inputs);
 
 Tensor to_tensor(const Array& a);
 Array to_array(const Tensor& t);

@@ -33,6 +33,10 @@ struct Reference {
   std::function<std::vector<Array>(const Call&)> value;
   double f32 = 2e-6, f64 = 1e-12;  // |op − reference| ≤ tolerance · scale; 0: exact
   bool relaid = false;             // the planned tier may lay its operands out anew and then sums in another order
+  int results = 8;                 // that callers see; the others are what the gradient starts from
+  /// Where an input is infinite or NaN: the reference's results; finite where they are, but NaN and ∞ are not told apart (the op adds up
+  /// in another order); or at least not finite where they are not (fast algorithms mix their inputs).
+  enum class Wild { exact, places, mixed } wild = Wild::exact;
 };
 
 /// Null if nobody wrote one.

@@ -7,6 +7,7 @@
 
 #include "backends/cpu/iteration.h"
 #include "backends/cpu/pointwise.h"
+#include "base/half.h"
 #include "base/thread_pool.h"
 
 namespace suanli::cpu {
@@ -18,8 +19,23 @@ struct Bool {
   uint8_t v;
 };  // told apart from u8
 
+/// 16-bit floats, which meet every other dtype as f32.
+struct F16 {
+  uint16_t bits;
+  explicit operator float() const { return float_from_f16(bits); }
+  static F16 from(float x) { return {f16_from_float(x)}; }
+};
+struct BF16 {
+  uint16_t bits;
+  explicit operator float() const { return float_from_bf16(bits); }
+  static BF16 from(float x) { return {bf16_from_float(x)}; }
+};
+template <class T> constexpr bool is_half = std::is_same_v<T, F16> || std::is_same_v<T, BF16>;
+
 template <class To, class From> To convert_one(From x) {
-  if constexpr (std::is_same_v<From, Bool>) return convert_one<To>(static_cast<uint8_t>(x.v != 0));
+  if constexpr (is_half<From>) return convert_one<To>(static_cast<float>(x));
+  else if constexpr (is_half<To>) return To::from(convert_one<float>(x));
+  else if constexpr (std::is_same_v<From, Bool>) return convert_one<To>(static_cast<uint8_t>(x.v != 0));
   else if constexpr (std::is_same_v<To, Bool>) return {static_cast<uint8_t>(x != From{})};
   else if constexpr (std::is_floating_point_v<From> && std::is_integral_v<To>) {
     // The limits as From: the upper one, 2ⁿ, is exact, and C++ leaves open what a cast beyond it gives.
@@ -43,6 +59,8 @@ template <class F> ConvertFn with_type(DType dtype, F f) {
   switch (dtype) {
     case DType::f64: return f(double{});
     case DType::f32: return f(float{});
+    case DType::f16: return f(F16{});
+    case DType::bf16: return f(BF16{});
     case DType::i64: return f(int64_t{});
     case DType::i32: return f(int32_t{});
     case DType::i16: return f(int16_t{});

@@ -1,0 +1,124 @@
+// 16-bit floats: every one of their values, and what is rounded to them, against conversions by powers of two.
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <limits>
+
+#include "base/half.h"
+#include "suanli/autograd.h"
+#include "support/op_harness.h"
+
+namespace suanli::test {
+namespace {
+
+/// By the definition: sign, exponent of `exponent_bits` bits, and the fraction in the others.
+double value_of(uint16_t bits, int exponent_bits) {
+  const int fraction_bits = 15 - exponent_bits, bias = (1 << (exponent_bits - 1)) - 1,
+            exponent = bits >> fraction_bits & ((1 << exponent_bits) - 1);
+  const double fraction = (bits & ((1 << fraction_bits) - 1)) / std::ldexp(1, fraction_bits), sign = bits >> 15 ? -1 : 1;
+  if (exponent == 2 * bias + 1)
+    return fraction != 0 ? std::numeric_limits<double>::quiet_NaN() : sign * std::numeric_limits<double>::infinity();
+  if (exponent == 0) return sign * std::ldexp(fraction, 1 - bias);
+  return sign * std::ldexp(1 + fraction, exponent - bias);
+}
+
+Tensor of_bits(const std::vector<uint16_t>& bits, DType dtype) {
+  return tensor_from_bytes(bits.data(), static_cast<int64_t>(bits.size() * 2), {static_cast<int64_t>(bits.size())}, dtype);
+}
+std::vector<uint16_t> bits_of(const Tensor& t) {
+  const auto* p = static_cast<const uint16_t*>(detail::host_data(t, t.dtype()));
+  return {p, p + t.numel()};
+}
+
+struct Kind {
+  DType dtype;
+  int exponent_bits;
+};
+constexpr Kind kinds[] = {{DType::f16, 5}, {DType::bf16, 8}};
+
+TEST(Half, EveryValueIsWhatItsBitsSay) {
+  std::vector<uint16_t> all;
+  for (int i = 0; i < 65536; ++i) all.push_back(static_cast<uint16_t>(i));
+  for (const Kind& kind : kinds) {
+    const auto wide = cast(of_bits(all, kind.dtype), f64).to_vector<double>();
+    const auto single = cast(of_bits(all, kind.dtype), f32).to_vector<float>();
+    const auto back = bits_of(cast(cast(of_bits(all, kind.dtype), f32), kind.dtype));
+    for (size_t i = 0; i < all.size(); ++i) {
+      const double want = value_of(all[i], kind.exponent_bits);
+      ASSERT_EQ(std::isnan(wide[i]), std::isnan(want)) << i;
+      ASSERT_EQ(std::isnan(single[i]), std::isnan(want)) << i;
+      if (std::isnan(want)) {
+        ASSERT_TRUE(std::isnan(value_of(back[i], kind.exponent_bits))) << i;
+        continue;
+      }
+      ASSERT_EQ(wide[i], want) << i;
+      ASSERT_EQ(static_cast<double>(single[i]), want) << i;
+      ASSERT_EQ(std::signbit(single[i]), std::signbit(want)) << i;
+      ASSERT_EQ(back[i], all[i]) << i;
+    }
+  }
+}
+
+TEST(Half, RoundsToTheNearestAndTiesToEven) {
+  for (const Kind& kind : kinds) {
+    // Between every two neighbors: the middle, and a little to both sides of it.
+    std::vector<float> x;
+    std::vector<uint16_t> want;
+    const uint16_t infinity = kind.dtype == DType::f16 ? 0x7c00 : 0x7f80;
+    for (uint16_t h = 0; h + 1 < infinity; ++h) {
+      const double low = value_of(h, kind.exponent_bits), high = value_of(static_cast<uint16_t>(h + 1), kind.exponent_bits);
+      const float middle = static_cast<float>((low + high) / 2);
+      for (uint16_t sign : {uint16_t{0}, uint16_t{0x8000}}) {
+        const float s = sign ? -1.0f : 1.0f;
+        x.push_back(s * middle), want.push_back(static_cast<uint16_t>(sign | (h % 2 ? h + 1 : h)));
+        x.push_back(s * std::nextafter(middle, 0.0f)), want.push_back(static_cast<uint16_t>(sign | h));
+        x.push_back(s * std::nextafter(middle, std::numeric_limits<float>::infinity()));
+        want.push_back(static_cast<uint16_t>(sign | (h + 1)));
+      }
+    }
+    const auto got = bits_of(cast(tensor(x, {static_cast<int64_t>(x.size())}), kind.dtype));
+    for (size_t i = 0; i < x.size(); ++i) ASSERT_EQ(got[i], want[i]) << name(kind.dtype) << " of " << x[i];
+  }
+}
+
+TEST(Half, WhatIsTooLargeIsInfinite) {
+  EXPECT_EQ(f16_from_float(65519.996f), 0x7bff);  // 65504, the largest
+  EXPECT_EQ(f16_from_float(65520.0f), 0x7c00);
+  EXPECT_EQ(f16_from_float(-1e30f), 0xfc00);
+  EXPECT_EQ(bf16_from_float(std::numeric_limits<float>::max()), 0x7f80);
+  EXPECT_EQ(bf16_from_float(-std::numeric_limits<float>::infinity()), 0xff80);
+}
+
+TEST(Half, ConvertsFromAndToEveryOtherDType) {
+  for (const Kind& kind : kinds) {
+    for (DType other : {f64, f32, i64, DType::i32, DType::i16, DType::i8, u8, boolean, DType::f16, DType::bf16}) {
+      const Tensor one = cast(cast(tensor<double>({0, 1, 1}, {3}), other), kind.dtype);
+      EXPECT_EQ(one.dtype(), kind.dtype);
+      EXPECT_EQ(cast(cast(one, other), f64).to_vector<double>(), (std::vector<double>{0, 1, 1})) << name(other);
+    }
+    EXPECT_EQ(cast(cast(tensor<double>({-2.75, 1e30}, {2}), kind.dtype), i64).to_vector<int64_t>()[0], -2);
+  }
+}
+
+TEST(Half, IsPrintedMovedAndRefused) {
+  const Tensor x = cast(tensor<double>({1.5, -2, 0.25, 3}, {2, 2}), DType::f16);
+  EXPECT_EQ(to_string(x), "[[1.5, -2],\n [0.25, 3]]\nf16[2, 2]");
+  EXPECT_EQ(cast(transpose(x), f64).to_vector<double>(), (std::vector<double>{1.5, 0.25, -2, 3}));
+  EXPECT_EQ(cast(concat({x, x}, 0), f64).numel(), 8);
+  try {
+    matmul(x, x);
+    FAIL();
+  } catch (const DTypeError& e) {
+    EXPECT_STREQ(e.what(), "[matmul] input 0 is f16, which is not computed here; convert it with cast(x, f32)");
+  }
+}
+
+TEST(Half, CarriesAGradient) {
+  Tensor x = tensor<float>({1, 2}, {2});
+  x.requires_grad_();
+  const Tensor y = sum(square(cast(cast(x, DType::bf16), f32)));
+  EXPECT_EQ(grad({y}, {x})[0].to_vector<float>(), (std::vector<float>{2, 4}));
+}
+
+}  // namespace
+}  // namespace suanli::test
