@@ -29,8 +29,8 @@ void infer_pointwise(Infer& c) {
     return;
   }
   dtype = c.common_dtype();
-  if (row.cls == PointwiseClass::Logic && dtype != DType::boolean)
-    c.fail_dtype(str("inputs are ", dtype, "; bool is expected (write x != 0)"));
+  if (row.cls == PointwiseClass::Signed && dtype == DType::boolean)
+    c.fail_dtype("inputs are bool; numbers are expected (write logical_not(x) or x != y, or convert with cast(x, i64))");
   if (row.cls == PointwiseClass::Numbers && dtype == DType::boolean) dtype = DType::i64;
   if (row.cls == PointwiseClass::Floats && !is_float(dtype)) dtype = DType::f32;
   if (attr.gradient >= 0 && !is_float(dtype)) c.fail_dtype(str("a gradient of ", dtype, "; a float dtype is expected"));

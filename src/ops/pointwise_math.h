@@ -18,9 +18,11 @@ namespace suanli {
 
 enum class PointwiseClass : uint8_t {
   Floats,   ///< Float dtypes; integers are promoted to f32 before. No integer kernel.
-  Numbers,  ///< Floats and integers, result of the same dtype.
-  Compare,  ///< Numbers or bool → bool.
-  Logic,    ///< bool → bool.
+  Numbers,  ///< Floats and integers, result of the same dtype; bools are promoted to i64 before.
+  Signed,   ///< Floats and integers, result of the same dtype; bools are refused, as in PyTorch.
+  Any,      ///< Floats, integers and bools, result of the same dtype.
+  Compare,  ///< Any → bool.
+  Logic,    ///< Any → bool; a number counts as true unless it is 0.
   Select,   ///< x bool, y and z of one dtype, which the result has.
 };
 

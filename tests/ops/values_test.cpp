@@ -46,7 +46,7 @@ Tensor call_row(const PointwiseRow& row, const Tensor& x, const Tensor& y, const
 TEST(NotANumber, PassesThroughEveryPointwiseOp) {
   constexpr size_t n = 37;  // whole vectors and a tail
   for (const PointwiseRow& row : pointwise_rows) {
-    if (row.cls != PointwiseClass::Floats && row.cls != PointwiseClass::Numbers) continue;
+    if (row.cls == PointwiseClass::Compare || row.cls == PointwiseClass::Logic || row.cls == PointwiseClass::Select) continue;
     for (DType d : {f64, f32})
       for (int bad = 0; bad < row.arity; ++bad) {
         F64s v[2] = {F64s(n, 1.5), F64s(n, 2.5)};
@@ -244,13 +244,57 @@ TEST(Dtypes, ArePromoted) {
     Tensor got;
     DType want;
   };
-  const Case cases[] = {
-      {b + b, i64},  {u + b, u8},           {u + i, i64},          {i + s, f32},           {i + d, f64},     {s + d, f64},
-      {i + 1, i64},  {i + 1.5, f32},        {u + 1, u8},           {s + 1.5, f32},         {d + 1.5, f64},   {d + 1, f64},
-      {b + 1, i64},  {exp(i), f32},         {i / i, i64},          {i / 2.0, f32},         {i < d, boolean}, {sum(u), i64},
-      {sum(b), i64}, {where(b, i, d), f64}, {where(b, d, 1), f64}, {where(b, 1.0, i), f32}};
+  const Case cases[] = {{b + b, boolean},
+                        {u + b, u8},
+                        {u + i, i64},
+                        {i + s, f32},
+                        {i + d, f64},
+                        {s + d, f64},
+                        {i + 1, i64},
+                        {i + 1.5, f32},
+                        {u + 1, u8},
+                        {s + 1.5, f32},
+                        {d + 1.5, f64},
+                        {d + 1, f64},
+                        {b + 1, i64},
+                        {exp(i), f32},
+                        {i / i, i64},
+                        {i / 2.0, f32},
+                        {i < d, boolean},
+                        {sum(u), i64},
+                        {sum(b), i64},
+                        {where(b, i, d), f64},
+                        {where(b, d, 1), f64},
+                        {where(b, 1.0, i), f32},
+                        {maximum(b, b), boolean},
+                        {minimum(b, b), boolean},
+                        {b * b, boolean},
+                        {sign(b), boolean},
+                        {floor(i), i64},
+                        {floor(u), u8},
+                        {floor(s), f32},
+                        {logical_and(s, i), boolean}};
   for (const Case& c : cases) EXPECT_STREQ(name(c.got.dtype()), name(c.want)) << &c - cases;
 }
+
+TEST(Dtypes, BoolsAreAddedAsOr) {
+  const Tensor a = tensor(std::vector<bool>{false, false, true, true}, {4}), b = tensor(std::vector<bool>{false, true, false, true}, {4});
+  EXPECT_EQ(read(a + b), (F64s{0, 1, 1, 1}));
+  EXPECT_EQ(read(maximum(a, b)), (F64s{0, 1, 1, 1}));
+  EXPECT_EQ(read(a * b), (F64s{0, 0, 0, 1}));
+  EXPECT_EQ(read(minimum(a, b)), (F64s{0, 0, 0, 1}));
+  EXPECT_EQ(read(cast(a + b, i64) + 1), (F64s{1, 2, 2, 2})) << "1, not 2, where both are true";
+}
+
+TEST(Dtypes, NumbersAreTrueUnlessTheyAreZero) {
+  const Tensor a = reals({0, -0.0, 1e-200, kNan, kNan, 2, 0.5}), b = reals({0, kNan, 1e-200, kNan, 0, -2, 0});
+  EXPECT_EQ(read(logical_and(a, b)), (F64s{0, 0, 1, 1, 0, 1, 0}));
+  EXPECT_EQ(read(logical_or(a, b)), (F64s{0, 1, 1, 1, 1, 1, 1}));
+  EXPECT_EQ(read(logical_not(a)), (F64s{1, 1, 0, 0, 0, 0, 0}));
+  EXPECT_EQ(read(logical_and(integers({int64_t{1} << 32, 0}), integers({int64_t{1} << 32, 1}))), (F64s{1, 0})) << "no product overflows";
+}
+
+TEST(Dtypes, FloorOfIntegersIsTheIntegers) { EXPECT_EQ(read_integers(floor(integers({-3, 0, kMost}))), (I64s{-3, 0, kMost})); }
 
 TEST(Dtypes, CastTruncates) {
   EXPECT_EQ(read_integers(cast(reals({-1.9, 1.9, kNan, -0.0}), i64)), (I64s{-1, 1, 0, 0}));
@@ -307,7 +351,8 @@ TEST(Errors, SayWhatWasGiven) {
       {[&] { slice(x, 1, 2, 2); }, "[slice] 2 elements from 2 on (step 1) leave axis 1 of shape [2, 3]"},
       {[&] { slice(x, 1, -4, 1); }, "[slice] 1 elements from -4 on (step 1) leave axis 1 of shape [2, 3]"},
       {[&] { concat({}); }, "[concat] no tensors were given"},
-      {[&] { logical_and(x, x); }, "[logical_and] inputs are f32; bool is expected (write x != 0)"},
+      {[&] { (x == x) - (x == x); }, "[sub] inputs are bool; numbers are expected"},
+      {[&] { -(x == x); }, "[neg] inputs are bool; numbers are expected"},
       {[&] { where(x, x, x); }, "[where] the condition is f32; bool is expected (write x != 0)"},
       {[&] { matmul(x, cast(ones({3, 1}), f64)); }, "[matmul] f32 × f64: both inputs need one dtype"},
       {[&] { cross_entropy(x, integers({1, 2, 3})); },
