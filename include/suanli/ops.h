@@ -33,7 +33,8 @@ inline Tensor& operator-=(Tensor& x, const Tensor& y) { return x = sub(x, y); }
 inline Tensor& operator*=(Tensor& x, const Tensor& y) { return x = mul(x, y); }
 inline Tensor& operator/=(Tensor& x, const Tensor& y) { return x = div(x, y); }
 
-/// x converted to `dtype`: float → integer truncates, anything → bool is x ≠ 0.
+/// x converted to `dtype`: float → integer truncates, anything → bool is x ≠ 0, f16 and bf16 are rounded to nearest even. Other ops take
+/// f64 and f32 (and integers where they make sense), and throw DTypeError when called with another dtype.
 SUANLI_API Tensor cast(const Tensor& x, DType dtype);
 
 // ---- creation --------------------------------------------------------------------------------------------------------------
@@ -121,7 +122,7 @@ SUANLI_API Tensor gather(const Tensor& x, int axis, const Tensor& index);
 SUANLI_API Tensor scatter_add(const Tensor& x, int axis, const Tensor& index, const Tensor& src);
 /// Rows of `table` [V, D] named by index [..] i64 → [.., D]. Indices in range (checked when run: throws InputError).
 SUANLI_API Tensor embedding(const Tensor& table, const Tensor& index);
-/// index [..] i64 → [.., classes], 1 at the index.
+/// index [..] i64 → [.., classes], 1 at the index. Indices in range (checked when run: throws InputError).
 SUANLI_API Tensor one_hot(const Tensor& index, int64_t classes, DType dtype = f32);
 
 // ---- normalisation ---------------------------------------------------------------------------------------------------------
@@ -153,11 +154,12 @@ SUANLI_API Tensor log_softmax(const Tensor& x, int axis = -1);
 SUANLI_API Tensor nll_loss(const Tensor& log_probabilities, const Tensor& target);
 /// nll_loss(log_softmax(logits), target) in one pass. logits [N, C], target [N] of any integer dtype, 0 … C−1 (checked when run: throws
 /// InputError) → []. Or target [N, C] of a float dtype, the share that each class has in a sample (mixed pictures, smoothed labels): mean
-/// over n of −Σ target[n, c] · log_softmax(logits)[n, c], as PyTorch has it.
+/// over n of −Σ target[n, c] · log_softmax(logits)[n, c], as PyTorch has it; 0 · ln 0 is 0.
 SUANLI_API Tensor cross_entropy(const Tensor& logits, const Tensor& target);
 /// cross_entropy() where classes count differently and `label_smoothing` ε of each target is spread over all classes (Szegedy et al. 2016,
 /// section 7), as PyTorch's of these arguments: Σ_n ((1−ε) w[t_n]·l[n, t_n] + ε/C Σ_c w[c]·l[n, c]) / Σ_n w[t_n] with l = −log_softmax(logits).
-/// logits [N, C], target [N] of any integer dtype, weight [C] of a float dtype or undefined (all 1) → []. A name of its own, so that
+/// logits [N, C], target [N] of any integer dtype, weight [C] of a float dtype or undefined (all 1) → []. Terms whose factor
+/// (a weight, ε, 1−ε) is 0 are left out, even if the logarithm is infinite. A name of its own, so that
 /// cross_entropy stays a plain function that a Loss can hold.
 SUANLI_API Tensor weighted_cross_entropy(const Tensor& logits, const Tensor& target, const Tensor& weight, double label_smoothing = 0);
 /// Mean of (x − y)².

@@ -1,4 +1,6 @@
 // Indexing: gather, scatter_add, embedding, one_hot.
+#include "ops/index.h"
+
 #include "ops/op.h"
 
 namespace suanli {
@@ -89,6 +91,7 @@ const Op embedding_op{OpDef{
     .saves = saves_in(1),
     .cost = [](const Step& s) { return element_cost(s, 0); },
     .onnx = {"Gather", 13},
+    .dtypes = kEveryDType,
     .samples =
         [] {
           return std::vector<Sample>{{.inputs = {{{6, 4}}, {{3, 2}, i64, Domain::index, 6}}},
@@ -128,15 +131,9 @@ const Op embedding_grad_op{OpDef{
         },
 }};
 
-struct OneHotAttr {
-  int64_t classes;
-  DType dtype;
-  uint8_t rest[7] = {};
-};
-
 const Op one_hot_op{OpDef{
     .name = "one_hot",
-    .doc = "index [..] → [.., classes]: 1 at the index, 0 elsewhere (all 0 where it is out of range).",
+    .doc = "index [..] → [.., classes]: 1 at the index, 0 elsewhere; an index out of range throws when run.",
     .infer =
         [](Infer& c) {
           const auto& a = c.attr<OneHotAttr>();
@@ -146,20 +143,15 @@ const Op one_hot_op{OpDef{
           out.push_back(a.classes);
           c.out(0, out, a.dtype);
         },
-    .decompose =
-        [](std::span<const Tensor> in, const Attr& attr) {
-          const auto& a = attr.as<OneHotAttr>();
-          Shape column = in[0].shape();
-          column.push_back(1);
-          return cast(reshape(in[0], column) == arange(a.classes), a.dtype);
-        },
-    .composite = true,
+    .cost = [](const Step& s) { return element_cost(s, 0); },
     .onnx = {"OneHot", 11},
     .samples =
         [] {
           return std::vector<Sample>{{.inputs = {{{5}, i64, Domain::index, 4}}, .attr = OneHotAttr{4, f32}, .gradient = false},
                                      {.inputs = {{{2, 3}, i64, Domain::index, 7}}, .attr = OneHotAttr{7, f64}, .gradient = false},
                                      {.inputs = {{{0}, i64, Domain::index, 4}}, .attr = OneHotAttr{4, i64}, .gradient = false},
+                                     {.inputs = {{{300, 7}, u8, Domain::index, 5}}, .attr = OneHotAttr{5, u8}, .gradient = false},
+                                     {.inputs = {{{3}, DType::i32, Domain::index, 2}}, .attr = OneHotAttr{2, boolean}, .gradient = false},
                                      {.inputs = {{{5}}}, .attr = OneHotAttr{4, f32}, .throws = "[one_hot] index is f64"}};
         },
 }};

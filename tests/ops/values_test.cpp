@@ -330,6 +330,8 @@ TEST(Errors, IndicesAreChecked) {
             "[embedding] index -1 at position 0 is out of range: 3 entries (0…2) exist");
   EXPECT_EQ(error_of([] { read(scatter_add(reals({1}), 0, integers({7}), reals({1}))); }),
             "[scatter_add] index 7 at position 0 is out of range: 1 entry (0) exists");
+  EXPECT_EQ(error_of([] { read(one_hot(integers({0, 3}), 3)); }), "[one_hot] index 3 at position 1 is out of range: 3 entries (0…2) exist");
+  EXPECT_EQ(error_of([] { read(one_hot(integers({-1}), 3)); }), "[one_hot] index -1 at position 0 is out of range: 3 entries (0…2) exist");
   EXPECT_EQ(error_of([] { read(cross_entropy(ones({2, 3}), integers({2, 3}))); }),
             "[cross_entropy] target 3 at position 1 is out of range: there are 3 classes");
 }

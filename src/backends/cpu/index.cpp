@@ -1,8 +1,9 @@
-// gather, scatter_add, embedding. Indices come from data, so every one is checked.
+// gather, scatter_add, embedding, one_hot. Indices come from data, so every one is checked.
 #include <algorithm>
 
 #include "backends/cpu/kernels.h"
 #include "base/thread_pool.h"
+#include "ops/index.h"
 #include "ops/op.h"
 
 namespace suanli::cpu {
@@ -86,6 +87,27 @@ const RegisterKernel register_embedding("embedding", [](const Step& step) {
       }
     });
   });
+});
+
+const RegisterKernel register_one_hot("one_hot", [](const Step& step) {
+  const int64_t n = step.in[0].shape.numel(), classes = static_cast<const OneHotAttr*>(step.attr)->classes;
+  std::unique_ptr<Kernel> kernel;
+  with_type(step.in[0].dtype, [&](auto index) {
+    with_type(step.out[0].dtype, [&](auto element) {
+      using Index = decltype(index);
+      using T = decltype(element);
+      kernel = make_kernel([=](const void* const* in, void* const* out) {
+        const auto* at = static_cast<const Index*>(in[0]);
+        T* y = static_cast<T*>(out[0]);
+        const int64_t grain = kGrainBytes / static_cast<int64_t>(sizeof(T)) / classes;
+        parallel_chunks(n, std::max<int64_t>(1, grain), [&](int64_t begin, int64_t end) {
+          std::fill(y + begin * classes, y + end * classes, T(0));
+          for (int64_t i = begin; i < end; ++i) y[i * classes + checked("one_hot", static_cast<int64_t>(at[i]), classes, i)] = T(1);
+        });
+      });
+    });
+  });
+  return kernel;
 });
 
 /// Every thread takes all rows of some columns: equal indices then add up in order however many threads there are, and a word that is
