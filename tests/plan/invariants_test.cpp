@@ -132,7 +132,10 @@ TEST_F(Invariants, OperandsShapesAndResultsOfCodeFit) {
   expect("which is not computed", [](FusedUnit& f) { f.expr.results[0] = 0; });
   expect("results, code for", [](FusedUnit& f) { f.expr.results.clear(); });
   expect("no code", [](FusedUnit& f) { f.expr.code.clear(); });
-  expect("inputs and", [](FusedUnit& f) { f.in.resize(Expr::kMaxPointers, f.in[0]), f.in_desc.resize(Expr::kMaxPointers, f.in_desc[0]); });
+  expect("inputs and", [&](FusedUnit& f) {  // all different
+    for (uint32_t k = 1; k < Expr::kMaxPointers; ++k)
+      f.in.push_back({Ref::record, 0, all[k % all.size()]}), f.in_desc.push_back(f.in_desc[0]);
+  });
   expect("more than", [](FusedUnit& f) { f.expr.code.resize(Expr::kMaxInstructions + 1, f.expr.code[0]); });
 }
 
