@@ -34,7 +34,7 @@ inline Tensor any_float(Draw& d, const Tensor& x) {
     case 3: return sqrt(abs(x));
     case 4: return gelu(x);
     case 5: return sigmoid(x);
-    case 6: return -x;
+    case 6: return x.dtype() == boolean ? logical_not(x) : -x;
     case 7: return square(x) * 0.5;
     case 8: return x / 3.0;
     case 9: return floor(x * 4.0);
@@ -46,7 +46,7 @@ inline Tensor any_float(Draw& d, const Tensor& x) {
 inline Tensor any_pair(Draw& d, const Tensor& x, const Tensor& y) {
   switch (d.below(7)) {
     case 0: return x + y;
-    case 1: return x - y;
+    case 1: return x.dtype() == boolean && y.dtype() == boolean ? x != y : x - y;
     case 2: return x * y;
     case 3: return x / (abs(y) + 1);
     case 4: return maximum(x, y);

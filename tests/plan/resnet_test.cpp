@@ -49,10 +49,10 @@ TEST(ResNetPlan, TrainingStep) {
 20 add
 20 conv2d
 20 conv2d_grad_weight
-20 fused(div, add, rsqrt, mul, mul, mul, add)
+20 fused(div, mul, add, rsqrt, mul, mul, mul, mul, add)
 20 fused(div, mul, mul, add)
 20 fused(mul, mul, div)
-20 fused(sub, square, sum)
+20 fused(sub, mul, square, sum)
 19 conv2d_grad_input
 15 div
 9 fused(sub, mul, add, relu)

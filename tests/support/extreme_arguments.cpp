@@ -69,8 +69,10 @@ std::vector<Real> magnitudes(DType dtype) {
 
 std::vector<Real> arguments(const PointwiseRow& row, DType dtype) {
   std::vector<Real> all = magnitudes(dtype);
+  if (std::string_view(row.name) == "sin" || std::string_view(row.name) == "cos")  // long double resolves no period beyond
+    std::erase_if(all, [](Real v) { return v > 0x1p50L; });
   if (row.domain != PointwiseDomain::Positive)
-    for (Real v : magnitudes(dtype)) all.push_back(-v);
+    for (size_t i = all.size(); i-- > 0;) all.push_back(-all[i]);
   return all;
 }
 
