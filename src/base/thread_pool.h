@@ -12,13 +12,18 @@ namespace suanli {
 
 /// Threads that compute, the caller included.
 int pool_threads();
+/// From the next region on. Waits for the region that another thread is in; what is in it, or enters meanwhile, is done as ever.
 void set_pool_threads(int threads);
 
 class Pieces;
 
 namespace detail {
 void pool_run(int parts, void (*call)(void* context, int part), void* context);
-}
+/// Whether this thread does a part of a region now.
+bool inside_pool_region();
+/// In the child of a fork(): the workers are gone, the next region makes others.
+void forget_pool();
+}  // namespace detail
 
 /// Calls f(part) for part = 0 … parts-1, part p on thread p mod pool_threads(), and returns when all are done. Runs inline for
 /// one part, inside another parallel region, or while another thread uses the pool: what a part does must not depend on where it

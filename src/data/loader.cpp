@@ -4,9 +4,11 @@
 #include <condition_variable>
 #include <exception>
 #include <mutex>
+#include <new>
 #include <optional>
 #include <thread>
 
+#include "base/fork.h"
 #include "base/philox.h"
 #include "base/text.h"
 #include "data/augment.h"
@@ -73,8 +75,28 @@ struct Loader::State {
   int64_t claimed = 0, taken = 0;
   bool stop = false;
   std::vector<std::thread> threads;
+  uint32_t generation_of_threads = fork_generation();
+
+  /// In the child of a fork() the threads are gone, and one of them may have held the lock, or been at a slot. What they made is left where
+  /// it is; other threads begin behind the last batch that was taken.
+  void renew_after_fork() {
+    if (generation_of_threads == fork_generation()) return;
+    generation_of_threads = fork_generation();
+    new (&mutex) std::mutex;
+    new (&work) std::condition_variable;
+    new (&ready) std::condition_variable;
+    new std::vector<std::thread>(std::move(threads));  // to destroy one that was not joined ends the program
+    const size_t count = slots.size();
+    new std::vector<Slot>(std::move(slots));
+    slots = std::vector<Slot>(count);
+    claimed = taken;
+  }
+  void start_threads() {
+    while (static_cast<int>(threads.size()) < options.threads) threads.emplace_back([this] { run(); });
+  }
 
   ~State() {
+    renew_after_fork();
     {
       std::lock_guard lock(mutex);
       stop = true;
@@ -208,6 +230,7 @@ void Loader::start(int64_t epoch, int64_t first_batch) {
     if (s.options.augment.any()) pass.occurrences = occurrences_in(*pass.order, s.dataset->size());
   }
 
+  s.renew_after_fork();
   std::vector<State::Slot> dropped(s.options.threads > 0 ? static_cast<size_t>(s.options.queue) : 0);
   {
     std::lock_guard lock(s.mutex);
@@ -219,7 +242,7 @@ void Loader::start(int64_t epoch, int64_t first_batch) {
   s.epoch = epoch;
   s.fresh = true;
   s.work.notify_all();
-  while (static_cast<int>(s.threads.size()) < s.options.threads) s.threads.emplace_back([&s] { s.run(); });
+  s.start_threads();
 }
 
 bool Loader::next(Batch& batch) {
@@ -227,6 +250,8 @@ bool Loader::next(Batch& batch) {
   State& s = *state_;
   if (s.epoch < 0) start(0);
   s.fresh = false;
+  s.renew_after_fork();
+  s.start_threads();
   batch = {};  // a batch that nobody holds any more is freed before the next one is there
   if (s.taken == s.batches) return false;
 

@@ -3,6 +3,8 @@
 #include <mutex>
 #include <unordered_map>
 
+#include "base/fork.h"
+
 namespace suanli {
 
 struct CachedPlans {
@@ -26,6 +28,7 @@ constexpr int64_t kMostBytes = int64_t{256} << 20;
 
 class PlanCache {
  public:
+  PlanCache() { hold_across_fork(ForkOrder::plans, &mutex_); }
   CachedPlans* take(const Tape& tape, Tier tier, std::unique_ptr<Plan>& plan) {
     std::lock_guard lock(mutex_);
     CachedPlans& c = find(tape, tier);

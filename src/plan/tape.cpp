@@ -145,7 +145,7 @@ void Tape::find_updates(const std::vector<Cell*>& cells, size_t count) {
 bool Tape::claim(size_t update) {
   const Leaf& leaf = leaves[updates[update].leaf];
   Cell* c = updates[update].cell;
-  std::lock_guard lock(c->mutex);
+  std::lock_guard lock(c->mutex());
   if (leaf.holders > Leaf::kMostHolders) return false;
   uint64_t refs = 0;
   for (int k = 0; k < leaf.holders; ++k) refs += leaf.nodes[k]->refs.load(std::memory_order_acquire);

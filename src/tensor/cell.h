@@ -15,7 +15,8 @@ struct Cell {
   const Shape shape;
   const DType dtype;
   std::atomic<bool> requires_grad{true};
-  std::mutex mutex;                         // guards `committed` against readers on other threads
+  /// Guards `committed` against readers on other threads. Cells share a few, so that fork() can hold them all.
+  std::mutex& mutex() const;
   Tensor committed;                         // materialised
   std::atomic<bool> overwritten{false};     // a running program writes the next value over it: readers wait
   std::atomic<uint64_t> version{0};

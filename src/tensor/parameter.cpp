@@ -1,4 +1,5 @@
 // Parameters and generators: handles to cells.
+#include "base/fork.h"
 #include "base/slab.h"
 #include "base/text.h"
 #include "tensor/recorder.h"
@@ -43,7 +44,7 @@ Tensor::Tensor(const Parameter& parameter) {
   if (mine) {
     value = c->pending;
   } else {
-    std::unique_lock lock(c->mutex);
+    std::unique_lock lock(c->mutex());
     while (c->overwritten.load(std::memory_order_acquire)) {
       lock.unlock();
       c->overwritten.wait(true, std::memory_order_acquire);
@@ -96,10 +97,10 @@ void Parameter::set(const Tensor& value) {
     throw DeviceError("[Parameter.set] another thread has a pending write to this parameter; flush() there first");
   Tensor plain = in_memory(value);
   if (!plain.node()->pending() && !rec.rehearsing()) {  // a value that lies in memory commits at once
-    std::lock_guard lock(cell_->mutex);
     cell_->pending = Tensor();
-    cell_->committed = plain;
     plain.node()->flags |= kOfCell;
+    std::lock_guard lock(cell_->mutex());
+    cell_->committed.swap(plain);
     ++cell_->version;
     return;
   }

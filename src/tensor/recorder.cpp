@@ -5,6 +5,7 @@
 #include <deque>
 #include <unordered_map>
 
+#include "base/fork.h"
 #include "base/slab.h"
 #include "base/text.h"
 
@@ -18,6 +19,7 @@ constexpr size_t kNodeBudget = 16384;
 constexpr size_t kByteBudget = size_t{1} << 30;
 
 struct Scopes {
+  Scopes() { hold_across_fork(ForkOrder::scopes, &mutex); }
   std::mutex mutex;
   std::deque<std::string> paths{""};
   std::unordered_map<std::string, uint32_t> ids;
@@ -89,9 +91,10 @@ void Recorder::commit_cells() {
       if (c->pending.node()->pending()) {
         waiting = true;
       } else {
-        std::lock_guard lock(c->mutex);
-        c->committed = std::exchange(c->pending, Tensor());
-        c->committed.node()->flags |= kOfCell;
+        c->pending.node()->flags |= kOfCell;
+        Tensor before = std::move(c->pending);
+        std::lock_guard lock(c->mutex());
+        c->committed.swap(before);
         ++c->version;
       }
     }
@@ -117,7 +120,8 @@ void Recorder::commit_cells() {
 }
 
 void Recorder::flush(size_t count) {
-  if (flushing_) return;
+  if (flushing_ || (count == 0 && touched_.empty())) return;
+  const Running running;
   if (count > 0) {
     flushing_ = true;
     if (rehearsing_) release_rehearsed();

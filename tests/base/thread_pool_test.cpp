@@ -203,5 +203,38 @@ TEST(ThreadPool, SizesChange) {
   set_pool_threads(before);
 }
 
+TEST(ThreadPool, TheNumberOfThreadsMayChangeWhileOthersCompute) {
+  PoolOf pool(2);
+  std::atomic<bool> stop{false};
+  std::atomic<int> wrong{0}, regions{0};
+  std::vector<std::thread> callers;
+  for (int c = 0; c < 3; ++c)
+    callers.emplace_back([&] {
+      while (!stop) {
+        std::atomic<int> done{0};
+        parallel_parts(7, [&](int part) {
+          done += part + 1;
+          wrong += pool_threads() < 1;  // a part may ask while the pool changes
+        });
+        wrong += done != 28;
+        ++regions;
+      }
+    });
+  for (int i = 0; i < 300; ++i) {
+    set_pool_threads(i % 5 + 1);
+    EXPECT_EQ(pool_threads(), i % 5 + 1);
+  }
+  while (regions < 100) std::this_thread::yield();
+  stop = true;
+  for (auto& t : callers) t.join();
+  EXPECT_EQ(wrong, 0);
+}
+
+TEST(ThreadPool, APartThatChangesTheNumberOfThreadsSaysSo) {
+  PoolOf pool(2);
+  EXPECT_THROW(parallel_parts(2, [](int) { set_pool_threads(3); }), Error);
+  EXPECT_EQ(pool_threads(), 2);
+}
+
 }  // namespace
 }  // namespace suanli

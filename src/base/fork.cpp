@@ -1,0 +1,104 @@
+#include "base/fork.h"
+
+#include <pthread.h>
+
+#include <atomic>
+#include <new>
+
+#include "base/thread_pool.h"
+
+namespace suanli {
+namespace {
+
+constexpr size_t kOrders = static_cast<size_t>(ForkOrder::count);
+
+struct Locks {
+  std::atomic<std::mutex*> first{nullptr};
+  std::atomic<size_t> count{0};
+};
+constinit Locks known[kOrders];
+
+/// The locks that this fork() took: others may become known meanwhile.
+struct Taken {
+  std::mutex* first = nullptr;
+  size_t count = 0;
+};
+constinit Taken taken[kOrders];
+
+constinit std::mutex fork_mutex;  // one fork at a time
+constinit std::atomic<int> running{0};  // threads inside a Running
+constinit std::atomic<bool> forking{false};
+constinit std::atomic<uint32_t> generation{0};
+constinit thread_local int running_here = 0;
+constinit thread_local bool waited = false;  // prepare() of this fork took the locks
+
+/// A thread that forks out of a program, or out of a region of the pool, cannot wait for its end. The child then gets fresh locks.
+void prepare() {
+  waited = running_here == 0 && !detail::inside_pool_region();
+  if (!waited) return;
+  fork_mutex.lock();
+  forking = true;
+  for (int n; (n = running) != 0;) running.wait(n);
+  for (size_t k = 0; k < kOrders; ++k) {
+    taken[k].first = known[k].first.load(std::memory_order_acquire);
+    taken[k].count = taken[k].first ? known[k].count.load(std::memory_order_relaxed) : 0;
+    for (size_t i = 0; i < taken[k].count; ++i) taken[k].first[i].lock();
+  }
+}
+
+void release_locks() {
+  for (const Taken& t : taken)
+    for (size_t i = 0; i < t.count; ++i) t.first[i].unlock();
+  fork_mutex.unlock();
+}
+
+void in_parent() {
+  if (!waited) return;
+  release_locks();
+  forking = false;
+  forking.notify_all();
+}
+
+void in_child() {
+  if (waited) {
+    release_locks();
+  } else {
+    for (const Locks& l : known)
+      for (size_t i = 0; l.first && i < l.count; ++i) new (l.first + i) std::mutex;
+    new (&fork_mutex) std::mutex;
+  }
+  running = running_here > 0 ? 1 : 0;
+  forking = false;
+  ++generation;
+  detail::forget_pool();
+}
+
+const int registered = pthread_atfork(prepare, in_parent, in_child);
+
+}  // namespace
+
+Running::Running() {
+  if (running_here++ > 0) return;
+  for (;;) {
+    ++running;
+    if (!forking) return;
+    --running;
+    running.notify_all();
+    forking.wait(true);
+  }
+}
+Running::~Running() {
+  if (--running_here > 0) return;
+  --running;
+  if (forking) running.notify_all();
+}
+
+uint32_t fork_generation() { return generation; }
+
+void hold_across_fork(ForkOrder order, std::mutex* first, size_t count) {
+  Locks& l = known[static_cast<size_t>(order)];
+  l.count.store(count, std::memory_order_relaxed);
+  l.first.store(first, std::memory_order_release);
+}
+
+}  // namespace suanli

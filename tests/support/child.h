@@ -1,0 +1,58 @@
+// Code that runs in a process of its own: what fork() leaves, how a process ends, limits that cannot be taken back.
+#pragma once
+#include <signal.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <chrono>
+#include <cstdlib>
+#include <exception>
+#include <string>
+#include <thread>
+
+namespace suanli::test {
+
+constexpr int kHangs = 1000, kThrew = 99;  // beside exit codes; a signal n gives −n
+
+/// How the child ends, or kHangs after `seconds`.
+inline int wait_for(pid_t child, double seconds) {
+  int status = 0;
+  for (const auto end = std::chrono::steady_clock::now() + std::chrono::duration<double>(seconds);;) {
+    if (waitpid(child, &status, WNOHANG) == child) return WIFEXITED(status) ? WEXITSTATUS(status) : -WTERMSIG(status);
+    if (std::chrono::steady_clock::now() > end) break;
+    std::this_thread::sleep_for(std::chrono::milliseconds(2));
+  }
+  kill(child, SIGKILL);
+  waitpid(child, &status, 0);
+  return kHangs;
+}
+
+/// Forks, and ends the child by _exit(f()).
+template <class F> pid_t fork_child(F&& f) {
+  const pid_t child = fork();
+  if (child != 0) return child;
+  int code = kThrew;
+  try {
+    code = f();
+  } catch (const std::exception& e) { fprintf(stderr, "in the child: %s\n", e.what()); }
+  _exit(code);
+}
+template <class F> int in_child(F&& f, double seconds = 30) { return wait_for(fork_child(f), seconds); }
+
+/// Runs the disabled test `name` of this program in a process of its own, with at most so many bytes of address space (0: no limit).
+inline int run_self(const std::string& name, rlim_t address_space = 0, double seconds = 60) {
+  const pid_t child = fork();
+  if (child == 0) {
+    if (address_space) {
+      const rlimit limit{address_space, address_space};
+      setrlimit(RLIMIT_AS, &limit);
+    }
+    const std::string filter = "--gtest_filter=" + name;
+    execl("/proc/self/exe", "test", filter.c_str(), "--gtest_also_run_disabled_tests", "--gtest_brief=1", nullptr);
+    _exit(127);
+  }
+  return wait_for(child, seconds);
+}
+
+}  // namespace suanli::test
