@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <memory>
 
+#include "base/per_thread.h"
 #include "ops/op.h"
 #include "suanli/autograd.h"
 
@@ -24,9 +25,15 @@ struct Buffers {
   std::vector<std::pair<uint64_t, uint32_t>> heap;
   std::vector<CellGrad> cells;
 };
-std::vector<std::unique_ptr<Buffers>>& spare_buffers() {
-  thread_local std::vector<std::unique_ptr<Buffers>> spare;
-  return spare;
+std::vector<std::unique_ptr<Buffers>>& spare_buffers() { return PerThread<std::vector<std::unique_ptr<Buffers>>>::get(); }
+
+/// Where a tensor after requires_grad_() keeps its gradient: made when the first one comes.
+Cell* cell_of_leaf(Node* n) {
+  Cell* made = Cell::make(n->out(0).shape, n->out(0).dtype, true);
+  Cell* there = nullptr;
+  if (std::atomic_ref(n->cell).compare_exchange_strong(there, made, std::memory_order_acq_rel)) return made;
+  detail::release(made);  // another thread was first
+  return there;
 }
 
 class Walk {

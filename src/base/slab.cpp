@@ -7,6 +7,9 @@
 #include <new>
 #include <vector>
 
+#include "base/fork.h"
+#include "base/per_thread.h"
+
 namespace suanli {
 namespace {
 
@@ -62,31 +65,27 @@ std::vector<Heap*>& idle_heaps() {
   return *heaps;
 }
 
-struct Owner {
-  Heap* heap;
-  Owner() {
-    std::lock_guard lock(idle_mutex);
-    if (idle_heaps().empty()) {
-      heap = new Heap;
-    } else {
-      heap = idle_heaps().back();
-      idle_heaps().pop_back();
-    }
-  }
-  ~Owner();
-};
-thread_local Heap* this_heap = nullptr;
-
-Owner::~Owner() {
-  this_heap = nullptr;
-  std::lock_guard lock(idle_mutex);
-  idle_heaps().push_back(heap);
-}
+constinit thread_local Heap* this_heap = nullptr;
+const bool held = (hold_across_fork(ForkOrder::slabs, &idle_mutex), true);
 
 Heap& heap() {
   if (!this_heap) {
-    thread_local Owner owner;
-    this_heap = owner.heap;
+    {
+      std::lock_guard lock(idle_mutex);
+      if (idle_heaps().empty()) {
+        this_heap = new Heap;
+      } else {
+        this_heap = idle_heaps().back();
+        idle_heaps().pop_back();
+      }
+    }
+    detail::at_thread_end(
+        [](void* of_thread) {
+          this_heap = nullptr;
+          std::lock_guard lock(idle_mutex);
+          idle_heaps().push_back(static_cast<Heap*>(of_thread));
+        },
+        this_heap);
   }
   return *this_heap;
 }

@@ -51,7 +51,8 @@ Polyline joined(Polyline a, const Polyline& b) {
 }
 
 const std::vector<Polyline>& strokes_of(int label) {
-  static const std::array<std::vector<Polyline>, kGlyphClasses> glyphs = {{
+  static const auto& glyphs = *new std::array<std::vector<Polyline>, kGlyphClasses>{{
+      // static objects may use it when the process ends
       /* 0 */ {arc(0, 0, 0.6, 0.95, 0, 360)},
       /* 1 */ {line({{-0.35, -0.6}, {0.05, -0.98}, {0.05, 0.98}})},
       /* 2 */ {joined(arc(0, -0.45, 0.55, 0.52, 190, 395), line({{0.4, -0.1}, {-0.58, 0.95}, {0.6, 0.95}}))},
@@ -71,12 +72,12 @@ const std::vector<Polyline>& strokes_of(int label) {
 // and rotation. A small CNN (two 5×5 convolutions of 10 and 20 channels, two dense layers; SGD, momentum 0.5, batch 64) passes 98% in its
 // fourth epoch at lr 0.01 on normalised pixels, in its third at lr 0.05 on raw ones.
 
-constexpr double kHalfHeight = 9.0;       // pixels
-constexpr double kRotation = 0.25;        // radians either way
+constexpr double kHalfHeight = 9.0;  // pixels
+constexpr double kRotation = 0.25;  // radians either way
 constexpr double kShear = 0.25;
-constexpr double kShift = 3.6;            // pixels either way
-constexpr double kWobble = 0.7;           // pixels
-constexpr double kSmudge = 0.4;           // share of samples with a distracting stroke
+constexpr double kShift = 3.6;  // pixels either way
+constexpr double kWobble = 0.7;  // pixels
+constexpr double kSmudge = 0.4;  // share of samples with a distracting stroke
 
 /// Model space (±1) → pixels: scale, shear, rotation, shift and a slow wave that bends strokes.
 struct Pose {

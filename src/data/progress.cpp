@@ -1,12 +1,11 @@
 #include "data/progress.h"
 
+#include "base/per_thread.h"
+
 namespace suanli::data {
 
 namespace {
-OpenListener& listener_of_this_thread() {
-  thread_local OpenListener listener;
-  return listener;
-}
+OpenListener& listener_of_this_thread() { return PerThread<OpenListener>::get(); }
 }  // namespace
 
 void set_open_listener(OpenListener listener) { listener_of_this_thread() = std::move(listener); }

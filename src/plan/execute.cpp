@@ -4,6 +4,7 @@
 #include <cmath>
 #include <cstdlib>
 
+#include "base/per_thread.h"
 #include "plan/cache.h"
 #include "plan/forecast.h"
 #include "plan/listener.h"
@@ -42,10 +43,7 @@ struct ThreadState {
   std::vector<const void*> in;
   std::vector<void*> out;
 };
-ThreadState& this_thread() {
-  thread_local ThreadState state;
-  return state;
-}
+ThreadState& this_thread() { return PerThread<ThreadState>::get(); }
 
 template <class T> int64_t first_not_finite(const void* data, int64_t n) {
   const T* x = static_cast<const T*>(data);

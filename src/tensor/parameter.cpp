@@ -158,8 +158,10 @@ std::atomic<uint64_t> next_stream{0};
 }  // namespace
 
 Generator& default_generator() {
-  thread_local Generator generator(stream_seed(0, next_stream.fetch_add(1)));
-  return generator;
+  struct Own {
+    Generator generator{stream_seed(0, next_stream.fetch_add(1))};
+  };
+  return PerThread<Own>::get().generator;
 }
 void manual_seed(uint64_t seed, uint64_t stream) { default_generator().set_state(stream_seed(seed, stream), 0); }
 

@@ -55,14 +55,25 @@ const std::string& scope_path(uint32_t id) {
   return s.paths[id];
 }
 
-Recorder& Recorder::current() {
-  thread_local Recorder recorder;
-  return recorder;
-}
+Recorder& Recorder::current() { return PerThread<Recorder>::get(); }
+
+namespace {
+/// The end of a thread is a flush point, while all that programs use is still there. What destructors record later ends with the recorder.
+struct FlushAtEnd {
+  ~FlushAtEnd() {
+    try {
+      Recorder::current().flush();
+    } catch (...) {
+      // The program was dropped; handles into it say so when they are used.
+    }
+  }
+};
+}  // namespace
 
 Recorder::Recorder() : node_budget_(kNodeBudget), byte_budget_(kByteBudget) {
   prepare_executing_thread();
   slab_chunks();  // this thread's slab heap is made first, so that it outlives the recorder
+  thread_local FlushAtEnd flush_at_end;
   const char* eager = std::getenv("SUANLI_EAGER");
   eager_ = eager && *eager && std::string_view(eager) != "0";
 }

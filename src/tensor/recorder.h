@@ -3,6 +3,7 @@
 #include <string>
 #include <vector>
 
+#include "base/per_thread.h"
 #include "tensor/cell.h"
 #include "tensor/node.h"
 
@@ -73,6 +74,7 @@ class Recorder {
   ~Recorder();
 
  private:
+  friend class PerThread<Recorder>;
   Recorder();
   void over_budget();
   /// The largest multiple of the period in which the tail of the pending sequence repeats; 0 if it does not.

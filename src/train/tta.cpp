@@ -16,9 +16,10 @@ struct View {
   double weight;
 };
 const std::vector<View>& views_of(Tta tta) {
-  static const std::vector<View> plain = {{0, false, 1}}, both = {{0, false, 0.5}, {0, true, 0.5}},
-                                 six = {{0, false, 0.25},  {0, true, 0.25},   {-1, false, 0.125},
-                                        {-1, true, 0.125}, {1, false, 0.125}, {1, true, 0.125}};
+  // Static objects may use them when the process ends.
+  static const auto &plain = *new std::vector<View>{{0, false, 1}}, &both = *new std::vector<View>{{0, false, 0.5}, {0, true, 0.5}},
+                    &six = *new std::vector<View>{{0, false, 0.25},  {0, true, 0.25},   {-1, false, 0.125},
+                                                  {-1, true, 0.125}, {1, false, 0.125}, {1, true, 0.125}};
   return tta == Tta::none ? plain : tta == Tta::mirror ? both : six;
 }
 

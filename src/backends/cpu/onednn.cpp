@@ -3,6 +3,17 @@
 #include "base/text.h"
 
 namespace suanli::cpu {
+namespace {
+
+/// Static objects inside oneDNN, which are destroyed when the process ends. Made when this library is loaded, they outlive the static objects
+/// of programs, whose destructors may still compute.
+const int oldest_of_onednn = [] {
+  int capacity = 0;
+  dnnl_get_primitive_cache_capacity(&capacity);
+  return capacity + static_cast<int>(dnnl_get_effective_cpu_isa()) + static_cast<int>(dnnl_get_cpu_isa_hints());
+}();
+
+}  // namespace
 
 const dnnl::engine& onednn_engine() {
   static const dnnl::engine* engine = new dnnl::engine(dnnl::engine::kind::cpu, 0);  // kernels may outlive static destruction
