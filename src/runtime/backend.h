@@ -28,9 +28,10 @@ class Backend {
   /// 64-byte aligned, contents undefined. Null when the device has no more.
   virtual void* allocate(int64_t bytes) = 0;
   virtual void free(void* data, int64_t bytes) = 0;
-  /// An address range that is committed as it is touched and never moves; `commit` makes the first `bytes` usable.
+  /// An address range that never moves; `commit` makes the first `bytes` usable. Null where there is no such range.
   virtual void* reserve(int64_t bytes) = 0;
   virtual bool commit(void* range, int64_t bytes) = 0;
+  virtual void unreserve(void* range, int64_t bytes) = 0;
 
   virtual void copy_to_host(void* host, const void* device, int64_t bytes) = 0;
   virtual void copy_from_host(void* device, const void* host, int64_t bytes) = 0;

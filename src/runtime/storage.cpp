@@ -9,6 +9,8 @@
 #include <unordered_map>
 #include <vector>
 
+#include "base/fork.h"
+#include "base/proc.h"
 #include "base/slab.h"
 #include "base/text.h"
 #include "runtime/backend.h"
@@ -17,6 +19,8 @@ namespace suanli {
 namespace {
 
 constexpr int64_t kArenaReserve = int64_t{1} << 40;  // address space only; commit() makes pages usable
+constexpr int64_t kArenaStep = int64_t{1} << 21;       // what is committed: whole huge pages
+constexpr int64_t kArenaShare = 16;                    // of limited address space: an arena's room to grow takes at most this part
 
 }  // namespace
 
@@ -29,7 +33,7 @@ int64_t block_size(int64_t bytes) {
 
 struct Arena::Range {
   char* data = nullptr;
-  int64_t committed = 0;
+  int64_t reserved = 0, committed = 0;
   bool busy = false;
 };
 
@@ -53,13 +57,16 @@ struct DevicePool {
     cached = 0;
   }
   [[noreturn]] void fail(int64_t bytes, const char* who) {
+    std::string why = ", the device has no more";
+    if (limit) why = str(", the limit is ", human_bytes(limit));
+    else if (const auto left = address_space_left(); left && device.kind == DeviceKind::cpu)
+      why = str(", ", human_bytes(*left), " are left of the address space that the process may take (ulimit -v)");
     throw OutOfMemory(str("[", who, "] cannot reserve ", human_bytes(bytes), " on ", device, ": tensors hold ", human_bytes(held),
-                          ", working memory ", human_bytes(arena),
-                          limit ? str(", the limit is ", human_bytes(limit)) : std::string(", the device has no more"),
-                          ". A smaller batch needs less."));
+                          ", working memory ", human_bytes(arena), why, ". A smaller batch needs less."));
   }
-  void require(int64_t bytes, const char* who) {
-    if (limit && held + arena + bytes > limit) fail(bytes, who);
+  /// Of `asked`, which take `bytes`.
+  void require(int64_t bytes, int64_t asked, const char* who) {
+    if (limit && held + arena + bytes > limit) fail(asked, who);
     if (limit && held + arena + cached + bytes > limit) trim();
   }
   void* allocate(int64_t bytes, const char* who) {
@@ -68,23 +75,86 @@ struct DevicePool {
     auto& free_blocks = cache[size];
     void* data = nullptr;
     if (!free_blocks.empty()) {
-      if (limit && held + arena + size > limit) fail(size, who);
+      if (limit && held + arena + size > limit) fail(bytes, who);
       data = free_blocks.back();
       free_blocks.pop_back();
       cached -= size;
     } else {
-      require(size, who);
+      require(size, bytes, who);
       ++system;
       data = engine().allocate(size);
       if (!data) {
         trim();
+        drop_idle_arenas();
         data = engine().allocate(size);
-        if (!data) fail(size, who);
+        if (!data) fail(bytes, who);
       }
     }
     held += size;
     note_peak();
     return data;
+  }
+  /// Gives back arenas that no program uses.
+  void drop_idle_arenas() {
+    std::erase_if(arenas, [&](Arena::Range* r) {
+      if (r->busy) return false;
+      forget(*r);
+      delete r;
+      return true;
+    });
+  }
+  void forget(Arena::Range& r) {
+    if (r.data) engine().unreserve(r.data, r.reserved);
+    arena -= r.committed;
+    r = {};
+  }
+  /// A range of at least so many bytes with room to grow: 1 TiB, or what is fitting where the address space is limited. False if there is
+  /// none, not even of this size.
+  bool reserve(Arena::Range& r, int64_t bytes) {
+    int64_t size = kArenaReserve;
+    if (const auto left = address_space_left()) size = *left / kArenaShare / kArenaStep * kArenaStep;
+    for (size = std::max(size, bytes);; size = std::max(size / 2 / kArenaStep * kArenaStep, bytes)) {
+      r.data = static_cast<char*>(engine().reserve(size));
+      if (r.data) {
+        r.reserved = size;
+        return true;
+      }
+      if (size == bytes) return false;
+    }
+  }
+  /// The smallest idle range that has so many bytes committed, or else the largest idle one, or a new one.
+  Arena::Range* take_range(int64_t bytes) {
+    Arena::Range* best = nullptr;
+    auto fits_better = [bytes](const Arena::Range& a, const Arena::Range& b) {
+      if ((a.committed >= bytes) != (b.committed >= bytes)) return a.committed >= bytes;
+      return a.committed >= bytes ? a.committed < b.committed : a.committed > b.committed;
+    };
+    for (auto* r : arenas)
+      if (!r->busy && (!best || fits_better(*r, *best))) best = r;
+    return best ? best : arenas.emplace_back(new Arena::Range);
+  }
+  /// Makes the first `bytes` of an idle range usable.
+  void grow(Arena::Range& r, int64_t bytes, const char* who) {
+    require(bytes - r.committed, bytes, who);
+    if (bytes > r.reserved) {
+      forget(r);  // nobody holds addresses in an idle range
+      r.busy = true;  // not dropped below
+      bool there = reserve(r, bytes);
+      if (!there) {
+        trim();
+        drop_idle_arenas();
+        there = reserve(r, bytes);
+      }
+      r.busy = false;
+      if (!there) fail(bytes, who);
+    }
+    if (!engine().commit(r.data, bytes)) {
+      trim();
+      if (!engine().commit(r.data, bytes)) fail(bytes, who);
+    }
+    arena += bytes - r.committed;
+    r.committed = bytes;
+    note_peak();
   }
   void give_back(void* data, int64_t bytes) {
     int64_t size = block_size(bytes);
@@ -100,6 +170,7 @@ namespace {
 DevicePool& pool(Device device) {
   static auto* pools = [] {
     auto p = std::make_unique<std::array<DevicePool, 17>>();
+    hold_across_fork(ForkOrder::memory, &(*p)[0].mutex);
     for (int i = 0; i < 16; ++i) (*p)[i + 1].device = {DeviceKind::cuda, static_cast<int8_t>(i)};
     if (const char* text = std::getenv("SUANLI_MEMORY_LIMIT"); text && *text) {
       const auto limit = bytes_from(text);
@@ -163,6 +234,7 @@ struct PackedCopies {
   };
   std::mutex mutex;
   std::unordered_map<const Storage*, std::vector<Copy>> of;
+  PackedCopies() { hold_across_fork(ForkOrder::packed_copies, &mutex); }
 };
 PackedCopies& packed_copies() {
   static auto* p = new PackedCopies;
@@ -223,39 +295,22 @@ int64_t system_allocations() {
 }
 
 Arena::Arena(int64_t bytes, Device device, const char* who) : device_(device) {
+  if (bytes <= 0) return;
   auto& p = pool(device);
   std::lock_guard lock(p.mutex);
-  for (auto* r : p.arenas)
-    if (!r->busy) {
-      range_ = r;
-      break;
-    }
-  if (!range_) {
-    range_ = new Range;
-    range_->data = static_cast<char*>(p.engine().reserve(kArenaReserve));
-    if (!range_->data) {
-      delete range_;
-      p.fail(bytes, who);
-    }
-    p.arenas.push_back(range_);
-  }
-  if (bytes > range_->committed) {
-    int64_t wanted = (bytes + (1 << 21) - 1) >> 21 << 21;  // whole 2 MiB pages
-    p.require(wanted - range_->committed, who);
-    if (!p.engine().commit(range_->data, wanted)) p.fail(wanted, who);
-    p.arena += wanted - range_->committed;
-    range_->committed = wanted;
-    p.note_peak();
-  }
-  range_->busy = true;
+  Range* range = p.take_range(bytes);
+  if (bytes > range->committed) p.grow(*range, (bytes + kArenaStep - 1) / kArenaStep * kArenaStep, who);
+  range->busy = true;
+  range_ = range;
 }
 
 Arena::~Arena() {
+  if (!range_) return;
   std::lock_guard lock(pool(device_).mutex);
   range_->busy = false;
 }
 
-char* Arena::data() const { return range_->data; }
+char* Arena::data() const { return range_ ? range_->data : nullptr; }
 
 MemoryUse memory_use(Device device) {
   auto& p = pool(device);

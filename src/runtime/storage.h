@@ -59,8 +59,8 @@ int64_t block_size(int64_t bytes);
 /// Blocks taken from the system since start (for tests: constant at steady state).
 int64_t system_allocations();
 
-/// Working memory of one executing plan: a reserved address range per device, committed on demand, never moved. A concurrent
-/// execution takes a second one.
+/// Working memory of one executing plan: a reserved address range per device, committed on demand, which stays where it is while the plan
+/// executes. A concurrent execution takes a second one.
 class Arena {
  public:
   Arena(int64_t bytes, Device device, const char* who);

@@ -93,16 +93,13 @@ class CpuBackend : public Backend {
     else munmap(data, static_cast<size_t>(bytes));
   }
   void* reserve(int64_t bytes) override {
-    for (; bytes >= (int64_t{1} << 32); bytes /= 2) {  // containers may limit address space
-      void* p = mmap(nullptr, static_cast<size_t>(bytes), PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-      if (p != MAP_FAILED) {
-        madvise(p, static_cast<size_t>(bytes), MADV_HUGEPAGE);
-        return p;
-      }
-    }
-    return nullptr;
+    void* p = mmap(nullptr, static_cast<size_t>(bytes), PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    if (p == MAP_FAILED) return nullptr;
+    madvise(p, static_cast<size_t>(bytes), MADV_HUGEPAGE);
+    return p;
   }
   bool commit(void* range, int64_t bytes) override { return mprotect(range, static_cast<size_t>(bytes), PROT_READ | PROT_WRITE) == 0; }
+  void unreserve(void* range, int64_t bytes) override { munmap(range, static_cast<size_t>(bytes)); }
   void copy_to_host(void* host, const void* device, int64_t bytes) override { std::memcpy(host, device, static_cast<size_t>(bytes)); }
   void copy_from_host(void* device, const void* host, int64_t bytes) override { std::memcpy(device, host, static_cast<size_t>(bytes)); }
   std::string isa() const override {
