@@ -1,8 +1,9 @@
 #include "suanli/base.h"
 
+#include <algorithm>
 #include <charconv>
 #include <cmath>
-#include <cstdio>
+#include <ostream>
 
 #include "base/text.h"
 #include "suanli/version.h"
@@ -86,9 +87,9 @@ std::string with_unit(int64_t amount, double step, std::initializer_list<const c
   double v = static_cast<double>(amount);
   auto unit = units.begin();
   while (v >= step && unit + 1 != units.end()) v /= step, ++unit;
-  char buffer[32];
-  std::snprintf(buffer, sizeof buffer, unit == units.begin() ? "%.0f %s" : "%.1f %s", v, *unit);
-  return buffer;
+  char buffer[32];  // std::to_chars, for printf would write the locale's decimal point
+  const auto end = std::to_chars(buffer, buffer + sizeof buffer, v, std::chars_format::fixed, unit == units.begin() ? 0 : 1).ptr;
+  return std::string(buffer, end) + ' ' + *unit;
 }
 }  // namespace
 
@@ -101,7 +102,7 @@ std::optional<int64_t> bytes_from(std::string_view text) {
   while (!unit.empty() && unit[0] == ' ') unit.remove_prefix(1);
   if (!unit.empty() && unit != "B") {
     constexpr std::string_view prefixes = "kmgt";
-    const size_t power = prefixes.find(static_cast<char>(std::tolower(static_cast<unsigned char>(unit[0]))));
+    const size_t power = prefixes.find(ascii_lower(unit[0]));
     const std::string_view rest = unit.substr(1);
     if (power == prefixes.npos || !(rest.empty() || rest == "B" || rest == "iB")) return std::nullopt;
     value *= std::pow(rest == "B" ? 1000.0 : 1024.0, static_cast<double>(power + 1));

@@ -34,6 +34,9 @@ template <class... A> std::string str(const A&... a) {
   return out;
 }
 
+/// Of A to Z; other characters stay. Unlike std::tolower it does not depend on the locale.
+constexpr char ascii_lower(char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; }
+
 /// "1.5 MiB", "12 B".
 SUANLI_API std::string human_bytes(int64_t bytes);
 /// 1024² · 400 of "400MiB" or "400M", 10⁹ · 2 of "2GB", 1000 of "1000" or "1000 B"; nothing where it is no size of at least one byte.

@@ -1,6 +1,5 @@
 // Printing like NumPy: nested brackets, long axes abbreviated.
-#include <cmath>
-#include <cstdio>
+#include <charconv>
 #include <ostream>
 
 #include "base/half.h"
@@ -13,20 +12,20 @@ namespace {
 
 constexpr int64_t kEdge = 3, kWhole = 8;  // of a longer axis the first and last three
 
-std::string real(double v, int digits) {
+/// As printf's %g, but with a point in every locale.
+std::string general(double v, int digits) {
   char buffer[40];
-  std::snprintf(buffer, sizeof buffer, "%.*g", digits, v);
-  return buffer;
+  return {buffer, std::to_chars(buffer, buffer + sizeof buffer, v, std::chars_format::general, digits).ptr};
 }
 
 /// The i-th of the elements at `data`.
 std::string element(const void* data, DType dtype, int64_t i) {
   const auto at = [&](auto type) { return static_cast<const decltype(type)*>(data)[i]; };
   switch (dtype) {
-    case DType::f64: return real(at(double{}), 10);
-    case DType::f32: return real(static_cast<double>(at(float{})), 6);
-    case DType::f16: return real(static_cast<double>(float_from_f16(at(uint16_t{}))), 4);
-    case DType::bf16: return real(static_cast<double>(float_from_bf16(at(uint16_t{}))), 3);
+    case DType::f64: return general(at(double{}), 10);
+    case DType::f32: return general(static_cast<double>(at(float{})), 6);
+    case DType::f16: return general(static_cast<double>(float_from_f16(at(uint16_t{}))), 4);
+    case DType::bf16: return general(static_cast<double>(float_from_bf16(at(uint16_t{}))), 3);
     case DType::i64: return str(at(int64_t{}));
     case DType::i32: return str(at(int32_t{}));
     case DType::i16: return str(static_cast<int>(at(int16_t{})));

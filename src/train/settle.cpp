@@ -1,4 +1,5 @@
 // What a configuration leaves to measurement: the batch size, and the epochs that fit into a time.
+#include <charconv>
 #include <cmath>
 #include <cstdio>
 #include <limits>
@@ -14,11 +15,11 @@ namespace suanli {
 namespace {
 
 std::string words_for(double seconds) {
-  char text[32];
-  if (seconds < 1) std::snprintf(text, sizeof text, "%.3g ms", seconds * 1e3);
-  else if (seconds < 120) std::snprintf(text, sizeof text, "%.3g s", seconds);
-  else std::snprintf(text, sizeof text, "%.3g min", seconds / 60);
-  return text;
+  auto with = [](double v, const char* unit) {  // std::to_chars, for printf would write the locale's decimal point
+    char text[32];
+    return std::string(text, std::to_chars(text, text + sizeof text, v, std::chars_format::general, 3).ptr) + unit;
+  };
+  return seconds < 1 ? with(seconds * 1e3, " ms") : seconds < 120 ? with(seconds, " s") : with(seconds / 60, " min");
 }
 
 /// What a run may take: the limit that was set, else what the machine and this process's control group have left.
