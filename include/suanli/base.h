@@ -2,6 +2,7 @@
 #pragma once
 #include <cstdint>
 #include <initializer_list>
+#include <iosfwd>
 #include <stdexcept>
 #include <string>
 #include <string_view>
@@ -118,10 +119,12 @@ class Shape {
     if (a < 0 || a >= rank_) throw_axis(axis, rank_);
     return a;
   }
+  /// Product of the sizes. Throws ShapeError if 64 bits do not hold it.
   int64_t numel() const {
     int64_t n = 1;
-    for (int i = 0; i < rank_; ++i) n *= dims_[i];
-    return n;
+    bool overflow = false;
+    for (int i = 0; i < rank_; ++i) overflow |= __builtin_mul_overflow(n, dims_[i], &n);
+    return overflow ? numel_of_large() : n;
   }
   void push_back(int64_t dim) {
     if (rank_ == kMaxRank) throw_rank(rank_ + 1);
@@ -139,9 +142,15 @@ class Shape {
  private:
   [[noreturn]] SUANLI_API static void throw_rank(int rank);
   [[noreturn]] SUANLI_API static void throw_axis(int axis, int rank);
+  SUANLI_API int64_t numel_of_large() const;  // 0 if an axis is empty, else throws
   int64_t dims_[kMaxRank] = {};
   int8_t rank_ = 0;
 };
+
+/// The bytes of a tensor of this shape and dtype. Throws ShapeError `[op] …` if a size is negative, or if the sizes that are not 0
+/// make more than kMaxTensorBytes: sums over the values of a program then never overflow.
+SUANLI_API int64_t tensor_bytes(const char* op, const Shape& shape, DType dtype);
+inline constexpr int64_t kMaxTensorBytes = int64_t{1} << 48;
 
 /// NumPy broadcasting of two shapes: aligned at the last axis, sizes equal or 1. Throws ShapeError.
 SUANLI_API Shape broadcast(const Shape& a, const Shape& b);

@@ -1,5 +1,5 @@
 // Ops on tensors. Pointwise ones (add, exp, relu, gelu, where, …) are declared from the table that also makes their kernels,
-// gradients and tests: src/ops/pointwise.def; docs/ops.md lists them all.
+// gradients and tests: pointwise.def; docs/ops.md lists them all.
 #pragma once
 #include <optional>
 
@@ -101,7 +101,7 @@ SUANLI_API Tensor reshape(const Tensor& x, const Shape& shape);
 SUANLI_API Tensor flatten(const Tensor& x, int first = 0, int last = -1);
 /// Axes in the order `axes`; all reversed if empty.
 SUANLI_API Tensor transpose(const Tensor& x, const Axes& axes = {});
-/// Broadcast to `shape`.
+/// Broadcast to `shape`; a size of -1 keeps x's.
 SUANLI_API Tensor expand(const Tensor& x, const Shape& shape);
 /// `length` elements along `axis` from `start` on, `step` apart (step ≥ 1). `start` may be a tensor (a scalar slot: another start is
 /// the same program); a constant start is checked here, a computed one is clamped into range.

@@ -57,6 +57,26 @@ void Shape::throw_axis(int axis, int rank) {
                              : str("[shape] axis ", axis, " is out of range for rank ", rank, " (", -rank, "…", rank - 1, ")"));
 }
 
+int64_t Shape::numel_of_large() const {
+  if (std::find(begin(), end(), 0) != end()) return 0;
+  throw ShapeError(str("[shape] shape ", *this, " has more elements than 64 bits can count"));
+}
+
+int64_t tensor_bytes(const char* op, const Shape& shape, DType dtype) {
+  int64_t bytes = itemsize(dtype);
+  bool empty = false;
+  for (int64_t size : shape) {
+    if (size < 0) throw ShapeError(str("[", op, "] shape ", shape, " has a negative size"));
+    if (size == 0) empty = true;
+    else if (__builtin_mul_overflow(bytes, size, &bytes) || bytes > kMaxTensorBytes)
+      throw ShapeError(str("[", op, "] shape ", shape, " of ", dtype, " is too large: a tensor has at most 2^48 bytes"));
+  }
+  return empty ? 0 : bytes;
+}
+
+std::ostream& operator<<(std::ostream& out, const Shape& shape) { return out << to_string(shape); }
+std::ostream& operator<<(std::ostream& out, DType dtype) { return out << name(dtype); }
+
 Shape broadcast(const Shape& a, const Shape& b) {
   if (a == b) return a;
   const Shape &longer = a.rank() >= b.rank() ? a : b, &shorter = a.rank() >= b.rank() ? b : a;

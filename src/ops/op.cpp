@@ -61,13 +61,16 @@ DType Infer::common_dtype() const {
       strong = any ? promote(strong, dtype(i)) : dtype(i);
       any = true;
     }
-  }
-  if (weak_float) weak_type = DType::f32;
-  if (!any) return weak_type;
-  if (!weak_any) return strong;
-  if (is_float(strong)) return strong;
-  if (weak_float) return DType::f32;
-  return strong == DType::boolean ? DType::i64 : strong;
+  } with_axes, scalar, number;
+  for (int i = first; i < inputs(); ++i) (weak(i) ? number : shape(i).rank() == 0 ? scalar : with_axes).join(dtype(i));
+  scalar.join_lower(number);
+  with_axes.join_lower(scalar);
+  return with_axes.dtype;
+}
+void Infer::require_size(const Shape& shape, DType dtype) const {
+  try {
+    tensor_bytes(def_.name, shape, dtype);
+  } catch (const ShapeError& e) { throw ShapeError(e.what() + where_am_i()); }
 }
 void Infer::require_float(int i) const {
   if (!is_float(dtype(i))) fail_dtype(str("input ", i, " is ", dtype(i), "; a float dtype is expected, convert it with cast(x, f32)"));

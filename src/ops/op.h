@@ -29,6 +29,10 @@ class Infer {
   template <class T> const T& attr() const { return node_->attr.as<T>(); }
   template <class T> T& attr() { return const_cast<T&>(node_->attr.as<T>()); }
   void out(int i, const Shape& shape, DType dtype) {
+    // Shapes of up to 4 sizes below 2048 are never too large: nearly all.
+    uint64_t any = 0;
+    for (int64_t size : shape) any |= static_cast<uint64_t>(size);
+    if (shape.rank() > 4 || any >= 2048) require_size(shape, dtype);
     node_->out(i).shape = shape;
     node_->out(i).dtype = dtype;
   }
@@ -41,6 +45,7 @@ class Infer {
   [[noreturn]] void fail_dtype(const std::string& what) const;
 
  private:
+  void require_size(const Shape& shape, DType dtype) const;
   const Result& source(int i) const {
     const Edge& e = node_->in()[i];
     return e.node->out(e.index);

@@ -67,6 +67,7 @@ uint64_t advance(Generator* generator, const Shape& shape, DType dtype, uint64_t
 }
 
 Tensor draw(const Op& op, const Shape& shape, DType dtype, Generator* generator, const double* a, const double* b) {
+  tensor_bytes(op.def().name, shape, dtype);  // a draw that cannot be recorded takes no numbers
   uint64_t seed;
   const uint64_t counter = advance(generator, shape, dtype, &seed);
   Tensor s(static_cast<int64_t>(seed)), c(static_cast<int64_t>(counter));

@@ -220,15 +220,19 @@ Tensor checked_start(const char* op, const Tensor& x, int axis, const Tensor& st
 Tensor reshape(const Tensor& x, const Shape& shape) {
   Shape s = shape;
   int64_t known = 1;
+  bool overflow = false;
   int open = -1;
   for (int i = 0; i < s.rank(); ++i) {
     if (s[i] == -1) {
       if (open >= 0) throw ShapeError(str("[reshape] shape ", shape, " has two sizes of -1; one can be computed", where_am_i()));
       open = i;
     } else {
-      known *= s[i];
+      overflow |= __builtin_mul_overflow(known, s[i], &known);
     }
   }
+  if (overflow)
+    throw ShapeError(str("[reshape] shape ", x.shape(), " (", x.numel(), " elements) does not fit ", shape,
+                         ", which has more than 64 bits count", where_am_i()));
   if (open >= 0) {
     if (known == 0 || x.numel() % known != 0)
       throw ShapeError(str("[reshape] shape ", x.shape(), " (", x.numel(), " elements) does not fit ", shape, where_am_i()));
@@ -264,7 +268,18 @@ Tensor transpose(const Tensor& x, const Axes& axes) {
   return record(transpose_op, {&x}, p);
 }
 
-Tensor expand(const Tensor& x, const Shape& shape) { return x.shape() == shape ? x : record(expand_op, {&x}, {}, &shape); }
+Tensor expand(const Tensor& x, const Shape& shape) {
+  Shape s = shape;
+  const int lead = s.rank() - x.rank();
+  for (int i = 0; i < s.rank(); ++i) {
+    if (s[i] != -1) continue;
+    if (i < lead || lead < 0)
+      throw ShapeError(
+          str("[expand] shape ", shape, " has -1 at axis ", i, ", where shape ", x.shape(), " has no size to keep", where_am_i()));
+    s[i] = x.shape()[i - lead];
+  }
+  return x.shape() == s ? x : record(expand_op, {&x}, {}, &s);
+}
 
 Tensor slice(const Tensor& x, int axis, const Tensor& start, int64_t length, int64_t step) {
   const int a = x.shape().axis(axis);

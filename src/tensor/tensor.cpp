@@ -90,9 +90,7 @@ void Tensor::init_scalar(double real, int64_t integer, DType dtype, bool weak) {
 }
 
 Tensor detail::allocate_host(const Shape& shape, DType dtype, void** data) {
-  for (int64_t d : shape)
-    if (d < 0) throw ShapeError(str("[tensor] shape ", shape, " has a negative size"));
-  Storage* s = allocate_storage(shape.numel() * itemsize(dtype), Device{}, "tensor");
+  Storage* s = allocate_storage(tensor_bytes("tensor", shape, dtype), Device{}, "tensor");
   Node* n = new_node(kOpLeaf, 0, 1);
   n->flags = kExecuted;
   n->out(0).shape = shape;
@@ -105,7 +103,7 @@ Tensor detail::allocate_host(const Shape& shape, DType dtype, void** data) {
 }
 
 Tensor tensor_from_bytes(const void* data, int64_t nbytes, const Shape& shape, DType dtype) {
-  if (nbytes != shape.numel() * itemsize(dtype))
+  if (nbytes != tensor_bytes("tensor", shape, dtype))
     throw ShapeError(
         str("[tensor] ", nbytes / itemsize(dtype), " values of ", dtype, " given for shape ", shape, ", which has ", shape.numel()));
   void* to = nullptr;
