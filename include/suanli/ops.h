@@ -33,6 +33,13 @@ inline Tensor& operator-=(Tensor& x, const Tensor& y) { return x = sub(x, y); }
 inline Tensor& operator*=(Tensor& x, const Tensor& y) { return x = mul(x, y); }
 inline Tensor& operator/=(Tensor& x, const Tensor& y) { return x = div(x, y); }
 
+/// x / y rounded to an integer: toward zero (trunc), or down (floor). Integers stay integers, and n/0 is 0; of floats it is the quotient
+/// as rounded that counts. No gradient flows.
+enum class Rounding : uint8_t { trunc, floor };
+inline Tensor div(const Tensor& x, const Tensor& y, Rounding rounding) {
+  return rounding == Rounding::trunc ? div_trunc(x, y) : div_floor(x, y);
+}
+
 /// x converted to `dtype`: float → integer truncates, anything → bool is x ≠ 0, f16 and bf16 are rounded to nearest even. Other ops take
 /// f64 and f32 (and integers where they make sense), and throw DTypeError when called with another dtype.
 SUANLI_API Tensor cast(const Tensor& x, DType dtype);

@@ -220,9 +220,37 @@ TEST(Integers, WrapAround) {
   EXPECT_EQ(read_integers(cast(in_dtype({200, 255}, {2}, u8) + in_dtype({100, 1}, {2}, u8), i64)), (I64s{44, 0}));
 }
 
-TEST(Integers, DivisionTruncatesAndNeverTraps) {
-  EXPECT_EQ(read_integers(integers({7, -7, 7, -7, 0, 5, kLeast, kLeast}) / integers({2, 2, -2, -2, 3, 0, -1, 0})),
-            (I64s{3, -3, -3, 3, 0, 0, kLeast, 0}));
+TEST(Integers, DivisionIsTrueDivision) {
+  // torch.tensor([…]) / torch.tensor([…]) and what it does with Python numbers and bools.
+  const Tensor q = integers({7, -7, 1, 0, 5}) / integers({2, 2, 3, 3, 0});
+  EXPECT_EQ(q.dtype(), f32);
+  EXPECT_EQ(read(q), (F64s{3.5, -3.5, static_cast<double>(1.0f / 3.0f), 0, kInf}));
+  EXPECT_EQ(read(sum(arange(10) < 7) / 10), (F64s{static_cast<double>(0.7f)})) << "an accuracy";
+  EXPECT_EQ(read(1 / integers({4})), (F64s{0.25}));
+  EXPECT_EQ(read(tensor(std::vector<bool>{true}, {1}) / tensor(std::vector<bool>{true}, {1})), (F64s{1}));
+  for (DType d : {u8, i32, i64, boolean}) EXPECT_EQ((in_dtype({1}, {1}, d) / in_dtype({1}, {1}, d)).dtype(), f32) << d;
+  EXPECT_EQ((integers({1}) / reals({2})).dtype(), f64);
+  Tensor x = integers({3});
+  x /= 2;
+  EXPECT_EQ(read(x), (F64s{1.5}));
+}
+
+TEST(Integers, RoundedDivisionNeverTraps) {
+  const Tensor x = integers({7, -7, 7, -7, 0, 5, kLeast, kLeast, 6, -6}), y = integers({2, 2, -2, -2, 3, 0, -1, 0, -3, 3});
+  const Tensor trunc = div(x, y, Rounding::trunc), floor = div(x, y, Rounding::floor);
+  EXPECT_EQ(trunc.dtype(), i64);
+  EXPECT_EQ(read_integers(trunc), (I64s{3, -3, -3, 3, 0, 0, kLeast, 0, -2, -2}));
+  EXPECT_EQ(read_integers(floor), (I64s{3, -4, -4, 3, 0, 0, kLeast, 0, -2, -2}));
+  EXPECT_EQ(div(in_dtype({9}, {1}, u8), 2, Rounding::floor).dtype(), u8);
+  EXPECT_EQ(div(integers({9}), 2.0, Rounding::floor).dtype(), f32);
+  for (DType d : {f32, f64}) {
+    const Tensor a = in_dtype({7, -7, 7, -7, 0.5, -0.5, 1}, {7}, d), b = in_dtype({2, 2, -2, -2, 1, 1, 0}, {7}, d);
+    EXPECT_EQ(read(div(a, b, Rounding::trunc)), (F64s{3, -3, -3, 3, 0, 0, kInf})) << d;
+    EXPECT_EQ(read(div(a, b, Rounding::floor)), (F64s{3, -4, -4, 3, 0, -1, kInf})) << d;
+  }
+}
+
+TEST(Integers, PowersBelowZero) {
   EXPECT_EQ(read_integers(pow(integers({0, 1, -1, -1, 2}), integers({-1, -5, -3, -2, -1}))), (I64s{0, 1, -1, 1, 0}));
 }
 
@@ -258,7 +286,7 @@ TEST(Dtypes, ArePromoted) {
                         {d + 1, f64},
                         {b + 1, i64},
                         {exp(i), f32},
-                        {i / i, i64},
+                        {i / i, f32},
                         {i / 2.0, f32},
                         {i < d, boolean},
                         {sum(u), i64},

@@ -37,6 +37,7 @@ SUANLI_FN bool operator==(Int a, Int b) { return a.v == b.v; }
 SUANLI_FN bool operator!=(Int a, Int b) { return a.v != b.v; }
 SUANLI_FN Int floor(Int x) { return x; }
 SUANLI_FN Int abs(Int x) { return x.v < 0 ? -x : x; }
+SUANLI_FN Int floor(Int x) { return x; }
 SUANLI_FN Int pow(Int x, Int y) {
   if (y.v < 0) return x.v == 1 || x.v == -1 ? (y.v % 2 ? x : Int(1ll)) : Int();
   Int r(1ll);
