@@ -49,17 +49,14 @@ std::vector<const Op*> all_ops() { return {registry().ops.begin(), registry().op
 std::string in_scope(uint32_t scope) { return scope ? str(" (in ", scope_path(scope), ")") : std::string(); }
 std::string where_am_i() { return in_scope(Recorder::current().scope_); }
 
-DType Infer::common_dtype() const {
-  bool any = false;
-  DType strong{}, weak_type = DType::i64;
-  bool weak_float = false, weak_any = false;
-  for (int i = 0; i < inputs(); ++i) {
-    if (weak(i)) {
-      weak_any = true;
-      weak_float = weak_float || is_float(dtype(i));
-    } else {
-      strong = any ? promote(strong, dtype(i)) : dtype(i);
-      any = true;
+DType Infer::common_dtype(int first) const {
+  struct Kind {
+    bool any = false;
+    DType dtype{};
+    void join(DType d) { dtype = any ? promote(dtype, d) : d, any = true; }
+    static int category(DType d) { return d == DType::boolean ? 0 : is_float(d) ? 2 : 1; }
+    void join_lower(const Kind& lower) {
+      if (lower.any && (!any || category(lower.dtype) > category(dtype))) join(lower.dtype);
     }
   } with_axes, scalar, number;
   for (int i = first; i < inputs(); ++i) (weak(i) ? number : shape(i).rank() == 0 ? scalar : with_axes).join(dtype(i));

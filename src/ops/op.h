@@ -36,8 +36,9 @@ class Infer {
     node_->out(i).shape = shape;
     node_->out(i).dtype = dtype;
   }
-  /// The dtype of all inputs together: strong ones promoted, weak scalars following them.
-  DType common_dtype() const;
+  /// The dtype of all inputs from `first` on together, as PyTorch's result_type(): tensors with axes decide, then 0-d ones, then weak
+  /// scalars; a later kind counts only if it is of a higher category (bool, integer, float).
+  DType common_dtype(int first = 0) const;
   void require_float(int i) const;
   void require_rank(int i, int rank) const;
   /// Throws ShapeError/DTypeError: `[op] what (in module.path)`.

@@ -21,9 +21,7 @@ void infer_pointwise(Infer& c) {
   DType dtype;
   if (row.cls == PointwiseClass::Select && attr.gradient < 0) {
     if (c.dtype(0) != DType::boolean) c.fail_dtype(str("the condition is ", c.dtype(0), "; bool is expected (write x != 0)"));
-    dtype = c.weak(1) && !c.weak(2)   ? (is_float(c.dtype(1)) && !is_float(c.dtype(2)) ? DType::f32 : c.dtype(2))
-            : c.weak(2) && !c.weak(1) ? (is_float(c.dtype(2)) && !is_float(c.dtype(1)) ? DType::f32 : c.dtype(1))
-                                      : promote(c.dtype(1), c.dtype(2));
+    dtype = c.common_dtype(1);
     attr.compute = dtype == DType::f64 || dtype == DType::f32 ? dtype : is_float(dtype) ? DType::f32 : DType::i64;
     c.out(0, shape, dtype);
     return;
