@@ -11,7 +11,7 @@ struct BackwardOptions {
   bool create_graph = false;  ///< Record the gradients differentiably (implies retain_graph), for gradients of gradients.
 };
 
-/// Adds d(output)/d(parameter) into the gradient of every parameter that requires one. `output` has one element, unless `seed`
+/// Adds d(output)/d(leaf) into the gradient of every leaf: parameters that require one, and tensors after requires_grad_(). `output` has one element, unless `seed`
 /// (of its shape) says with what to start. Throws GraphError if the output does not require grad, or if the graph was consumed.
 SUANLI_API void backward(const Tensor& output, const Tensor& seed = {}, BackwardOptions options = {});
 

@@ -74,13 +74,19 @@ class SUANLI_API Tensor {
   Device device() const;
   bool requires_grad() const;
 
-  /// Adds d(this)/d(parameter) into the gradient of every parameter that this value came from, and consumes the graph.
-  /// `this` must have one element. See autograd.h.
+  /// Adds d(this)/d(leaf) into the gradient of every leaf that this value came from (parameters, and tensors after
+  /// requires_grad_()), and consumes the graph. `this` must have one element. See autograd.h.
   void backward() const;
   /// The same value, cut off from the graph.
   Tensor detach() const;
-  /// Rebinds this handle to the same value as a new leaf whose gradient grad(outputs, inputs) gives. Float dtypes.
+  /// Rebinds this handle to the same value as a leaf whose gradient backward() adds up in grad(), and grad(outputs, inputs)
+  /// gives. A leaf stays the leaf that it is. Float dtypes.
   Tensor& requires_grad_();
+  /// The gradient that backward() left in this leaf (or in the parameter that it reads); undefined if none reached it yet.
+  /// Throws GraphError for a tensor that is no leaf: grad(outputs, inputs) gives gradients of computed values.
+  Tensor grad() const;
+  /// Drops the gradient of this leaf.
+  void zero_grad();
 
   /// Reads the value: flushes what this thread has pending, waits for this value alone. T must match the dtype
   /// (throws DTypeError; cast() converts).

@@ -1,5 +1,6 @@
 // The backward walk: nodes in falling order of recording, each through its op's vjp.
 #include <algorithm>
+#include <atomic>
 #include <memory>
 
 #include "base/per_thread.h"
@@ -38,8 +39,9 @@ Cell* cell_of_leaf(Node* n) {
 
 class Walk {
  public:
-  Walk(const char* who, BackwardOptions options)
-      : who_(who), keep_(options.retain_graph || options.create_graph), create_graph_(options.create_graph) {
+  /// `into_leaves`: gradients are for the cells of all leaves, not for those that capture() names.
+  Walk(const char* who, BackwardOptions options, bool into_leaves)
+      : who_(who), keep_(options.retain_graph || options.create_graph), create_graph_(options.create_graph), into_leaves_(into_leaves) {
     auto& spare = spare_buffers();
     if (spare.empty()) {
       buffers_ = std::make_unique<Buffers>();
@@ -106,11 +108,13 @@ class Walk {
   uint64_t lowest_wanted_seq() const {
     if (wanted_.empty()) return 0;
     uint64_t lowest = ~uint64_t{0};
-    for (auto& w : wanted_) lowest = std::min(lowest, w.node->cell ? 0 : w.node->seq);  // a parameter may have been read anywhere
+    for (auto& w : wanted_)
+      lowest = std::min(lowest, w.node->cell && !w.node->cell->of_tensor ? 0 : w.node->seq);  // a parameter may have been read anywhere
     return lowest;
   }
 
   void reach(Node* n, int index, Tensor g) {
+    if (into_leaves_ && !n->cell && is_leaf(n)) cell_of_leaf(n);
     if (n->cell) {
       for (auto& w : wanted_)
         if (w.node->cell == n->cell) accumulate(w.grad, g);
@@ -135,7 +139,7 @@ class Walk {
     accumulate(buffers_->visits[n->visit - 1].grads[index], std::move(g));
   }
 
-  /// False for leaves made by requires_grad_(): aliases of values that need no gradient, whose edges may be gone.
+  /// False for leaves of requires_grad_(): aliases of values that need no gradient, whose edges may be gone.
   static bool leads_on(Node* n) {
     for (int i = 0; i < n->n_in; ++i)
       if (n->in()[i].node && n->in()[i].node->requires_grad()) return true;
@@ -179,7 +183,7 @@ class Walk {
 
   uint64_t floor_ = 0;
   const char* who_;
-  bool keep_, create_graph_;
+  bool keep_, create_graph_, into_leaves_;
   std::unique_ptr<Buffers> buffers_;
   std::vector<Wanted> wanted_;
 };
@@ -194,7 +198,7 @@ void backward(const Tensor& output, const Tensor& seed, BackwardOptions options)
         str("[backward] the output has shape ", output.shape(), "; one element is expected, or a seed of that shape", where_am_i()));
   Recorder& rec = Recorder::current();
   rec.backward_begins();
-  Walk walk("backward", options);
+  Walk walk("backward", options, true);
   walk.start(output, seed);
   walk.run();
   GradMode mode(options.create_graph);
@@ -210,7 +214,7 @@ std::vector<Tensor> grad(const std::vector<Tensor>& outputs, const std::vector<T
                          BackwardOptions options, bool allow_unused) {
   if (!seeds.empty() && seeds.size() != outputs.size())
     throw ShapeError(str("[grad] ", seeds.size(), " seeds for ", outputs.size(), " outputs"));
-  Walk walk("grad", options);
+  Walk walk("grad", options, false);
   for (size_t i = 0; i < inputs.size(); ++i) {
     require_usable(inputs[i], "grad");
     if (!inputs[i].requires_grad())

@@ -9,7 +9,8 @@
 namespace suanli {
 
 struct Cell {
-  Cell(const Shape& shape, DType dtype) : shape(shape), dtype(dtype) {}
+  /// With one reference.
+  static Cell* make(const Shape& shape, DType dtype, bool of_tensor = false);
 
   std::atomic<uint32_t> refs{1};
   const Shape shape;

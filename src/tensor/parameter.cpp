@@ -9,7 +9,27 @@ namespace suanli {
 void detail::retain(Cell* c) { c->refs.fetch_add(1, std::memory_order_relaxed); }
 void detail::release(Cell* c) {
   if (c->refs.fetch_sub(1, std::memory_order_acq_rel) != 1) return;
-  delete c;
+  if (c->known == Cell::reported) forget_unknown(c);
+  c->~Cell();
+  slab_free(c, sizeof(Cell));
+}
+Cell* Cell::make(const Shape& shape, DType dtype, bool of_tensor) {
+  return new (slab_allocate(sizeof(Cell))) Cell(shape, dtype, of_tensor);
+}
+
+namespace {
+constexpr size_t kCellMutexes = 64;
+constinit std::mutex cell_mutexes[kCellMutexes];
+const bool held = (hold_across_fork(ForkOrder::cells, cell_mutexes, kCellMutexes), true);
+}  // namespace
+std::mutex& Cell::mutex() const { return cell_mutexes[reinterpret_cast<uintptr_t>(this) / 64 % kCellMutexes]; }
+
+void set_gradient(Cell* c, const Tensor& grad) {
+  Recorder& rec = Recorder::current();
+  const bool in_memory = (!grad.defined() || !grad.node()->pending()) && !rec.rehearsing();
+  if (!in_memory) rec.touch(c);
+  c->grad = grad;
+  if (in_memory) c->grad_committed = grad;  // holds whatever becomes of the pending program
 }
 
 namespace {
@@ -23,7 +43,7 @@ Tensor in_memory(const Tensor& t) {
 Parameter::Parameter(const Tensor& initial, bool requires_grad) {
   require_usable(initial, "Parameter");
   Tensor value = in_memory(initial);
-  cell_ = new Cell(value.shape(), value.dtype());
+  cell_ = Cell::make(value.shape(), value.dtype());
   cell_->requires_grad = requires_grad && is_float(value.dtype());
   if (value.node()->pending()) {
     cell_->pending = value;
@@ -124,11 +144,8 @@ Tensor Parameter::grad() const { return cell_->grad; }
 void Parameter::set_grad(const Tensor& grad) {
   if (grad.defined() && !(grad.shape() == shape()))
     throw ShapeError(str("[Parameter.set_grad] gradient has shape ", grad.shape(), ", the parameter ", shape()));
-  cell_->grad = grad;
-  Recorder& rec = Recorder::current();
-  const bool in_memory = !grad.defined() || !grad.node()->pending();
-  if (in_memory && !rec.rehearsing()) cell_->grad_committed = grad;  // holds whatever becomes of the pending program
-  else rec.touch(cell_);
+  cell_->known = Cell::listed;  // whoever sets gradients knows of it
+  set_gradient(cell_, grad);
 }
 
 // ---- generators -------------------------------------------------------------------------------------------------------------

@@ -186,9 +186,48 @@ Tensor Tensor::detach() const {
 
 Tensor& Tensor::requires_grad_() {
   require_usable(*this, "requires_grad_");
+  if (is_leaf(node_) && (!node_->cell || node_->cell->of_tensor)) return *this;
   if (!is_float(dtype())) throw DTypeError(str("[requires_grad_] ", dtype(), " has no gradient; only float dtypes have"));
   if (node_->op == kOpScalar) *this = tensor_from_bytes(detail::host_data(*this, dtype()), itemsize(dtype()), Shape{}, dtype());
   return *this = alias(detach(), kRequiresGrad);
+}
+
+Tensor Tensor::grad() const {
+  require_usable(*this, "grad");
+  if (node_->cell) return node_->cell->grad;
+  if (!requires_grad()) throw GraphError("[grad] the tensor does not require grad; call requires_grad_() on it before it is used");
+  if (!is_leaf(node_))
+    throw GraphError(
+        "[grad] the tensor was computed from others, and only leaves keep a gradient; use grad({output}, {tensor}) before backward()");
+  return {};
+}
+
+void Tensor::zero_grad() {
+  require_usable(*this, "zero_grad");
+  if (node_->cell) set_gradient(node_->cell, {});
+}
+
+detail::Number detail::number_at(const void* data, DType dtype, size_t i) {
+  auto integer = [](int64_t v) { return Number{false, static_cast<double>(v), v}; };
+  auto real = [](double v) { return Number{true, v, 0}; };
+  switch (dtype) {
+    case DType::f64: return real(static_cast<const double*>(data)[i]);
+    case DType::f32: return real(static_cast<double>(static_cast<const float*>(data)[i]));
+    case DType::i64: return integer(static_cast<const int64_t*>(data)[i]);
+    case DType::i32: return integer(static_cast<const int32_t*>(data)[i]);
+    case DType::i16: return integer(static_cast<const int16_t*>(data)[i]);
+    case DType::i8: return integer(static_cast<const int8_t*>(data)[i]);
+    case DType::u32: return integer(static_cast<const uint32_t*>(data)[i]);
+    case DType::u16: return integer(static_cast<const uint16_t*>(data)[i]);
+    case DType::u8:
+    case DType::boolean: return integer(static_cast<const uint8_t*>(data)[i]);
+    default: throw DTypeError(str("[read] numbers of dtype ", dtype, " cannot be read; convert the tensor with cast(t, f32)"));
+  }
+}
+
+void detail::throw_not_held(const Number& n) {
+  throw DTypeError(
+      str("[read] the C++ type that is asked for does not hold ", n.is_float ? str(n.real) : str(n.integer), "; read a wider one"));
 }
 
 void require_one_element(const Tensor& t) {
