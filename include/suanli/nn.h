@@ -75,6 +75,12 @@ class SUANLI_API Module {
 
   /// Calls the visitor on each field. SUANLI_FIELDS defines it.
   virtual void fields(FieldVisitor&) {}
+  /// Hidden by the call operator that SUANLI_FIELDS gives a module.
+  template <class... Args> Tensor operator()(Args&&...) {
+    static_assert(sizeof...(Args) == static_cast<size_t>(-1),
+                  "this module has no call operator: add SUANLI_FIELDS(its parameters and modules) to it, or SUANLI_CALL if it has none");
+    return {};
+  }
   /// What errors and summaries call it: "Linear", "Module" for a struct that does not say.
   virtual const char* type_name() const { return "Module"; }
   /// The module meant: this one, or the one that a holder holds.
@@ -94,8 +100,8 @@ class SUANLI_API Module {
   bool training() const { return training_; }
   /// Freezes (false) or thaws every parameter below.
   void requires_grad_(bool on);
-  /// Replaces every float parameter and buffer by one of another float dtype. Before the optimiser is built: the places are new
-  /// (tied ones stay tied).
+  /// Replaces every float parameter and buffer by one of another float dtype (tied ones stay tied). To be called before an optimizer or an
+  /// average is made of them: those hold the former places, and say so when they are used.
   void to(DType dtype);
 
  private:

@@ -18,6 +18,7 @@ struct Visit {
 struct CellGrad {
   Cell* cell;
   Tensor grad;
+  uint32_t scope;  // whose op read it
 };
 
 /// Buffers of a walk, kept per thread: a backward at steady state allocates nothing.
@@ -120,7 +121,7 @@ class Walk {
         if (w.node->cell == n->cell) accumulate(w.grad, g);
       for (auto& c : buffers_->cells)
         if (c.cell == n->cell) return accumulate(c.grad, g);
-      buffers_->cells.push_back({n->cell, std::move(g)});
+      buffers_->cells.push_back({n->cell, std::move(g), reader_scope_});
       return;
     }
     if (n->n_in == 0 || !leads_on(n)) {
@@ -171,6 +172,7 @@ class Walk {
       Vjp vjp(n, grads, given, create_graph_);
       op_def(n->op).vjp(vjp);
     }
+    reader_scope_ = n->scope;
     for (int i = 0; i < n->n_in; ++i) {
       Node* in = n->in()[i].node;
       if (in && given[i].defined() && in->requires_grad()) reach(in, n->in()[i].index, std::move(given[i]));
@@ -182,6 +184,7 @@ class Walk {
   }
 
   uint64_t floor_ = 0;
+  uint32_t reader_scope_ = 0;  // of the op whose gradients are handed on
   const char* who_;
   bool keep_, create_graph_, into_leaves_;
   std::unique_ptr<Buffers> buffers_;
@@ -202,7 +205,8 @@ void backward(const Tensor& output, const Tensor& seed, BackwardOptions options)
   walk.start(output, seed);
   walk.run();
   GradMode mode(options.create_graph);
-  for (auto& [cell, g] : walk.cells()) {
+  for (auto& [cell, g, read_in] : walk.cells()) {
+    if (cell->known == Cell::unknown && !cell->of_tensor) rec.note_unknown(cell, read_in);
     rec.touch(cell);
     cell->grad = cell->grad.defined() ? cell->grad + g : g;
     cell->grad.node()->flags |= kGradient;

@@ -1,9 +1,14 @@
 // Module: visiting fields, state, modes, paths.
+#include <cxxabi.h>
+
 #include <algorithm>
 #include <atomic>
+#include <cstdlib>
 #include <exception>
 #include <map>
+#include <memory>
 #include <set>
+#include <typeinfo>
 
 #include "base/text.h"
 #include "nn/state_values.h"
@@ -31,7 +36,10 @@ struct Collector : FieldVisitor {
   bool buffers;
   std::string path;
   NamedParameters all;
-  void parameter(const std::string& name, Parameter& p) override { all.emplace_back(join(path, name), p); }
+  void parameter(const std::string& name, Parameter& p) override {
+    p.cell()->known = Cell::listed;
+    all.emplace_back(join(path, name), p);
+  }
   void buffer(const std::string& name, Parameter& p) override {
     if (buffers) parameter(name, p);
   }
@@ -76,13 +84,37 @@ struct PathLearner : FieldVisitor {
     set(root, scope_id(root.type_name()));
     root.fields(l);
   }
-  void parameter(const std::string&, Parameter&) override {}
+  /// Of a module that is called before any parameters() met it. Its parameters get names, for the report that nobody updates them; under
+  /// another module (0: none), so do the modules below it.
+  static void learn_called(Module& root, uint32_t caller) {
+    PathLearner l;
+    l.prefix = join(caller ? scope_path(caller) : "", class_name(root.self()));
+    if (caller) l.path = std::exchange(l.prefix, "");
+    l.names_parameters = true;
+    set(root, scope_id(caller ? l.path : root.type_name()));
+    root.fields(l);
+  }
+  bool names_parameters = false;
+  std::string prefix;  // of names alone
+  void parameter(const std::string& name, Parameter& p) override {
+    if (names_parameters) p.cell()->name = scope_id(join(prefix, join(path, name)));
+  }
   void module(const std::string& name, Module& m) override {
     std::string outer = path;
     path = join(path, name);
     set(m, scope_id(path));
     m.fields(*this);
     path = std::move(outer);
+  }
+  /// type_name(), or of a struct that does not say its name in C++.
+  static std::string class_name(const Module& m) {
+    const std::string said = m.type_name();
+    if (said != "Module") return said;
+    int status = 0;
+    const std::unique_ptr<char, void (*)(void*)> name(abi::__cxa_demangle(typeid(m).name(), nullptr, nullptr, &status), std::free);
+    const std::string full = status == 0 ? name.get() : said;
+    const size_t at = full.rfind("::");
+    return at == std::string::npos ? full : full.substr(at + 2);
   }
 };
 
@@ -173,7 +205,8 @@ void Module::to(DType dtype) {
 Scope::Scope(Module& module) : exceptions_(std::uncaught_exceptions()) {
   Recorder& rec = Recorder::current();
   if (rec.module_depth_ == 0 && rec.fresh_) rec.flush();
-  if (PathLearner::scope(module) == 0) PathLearner::learn(module);  // the root of a call that was never visited
+  if (rec.module_depth_ == 0) rec.module_begins();
+  if (PathLearner::scope(module) == 0) PathLearner::learn_called(module, rec.module_depth_ > 0 ? rec.scope_ : 0);
   outer_ = rec.scope_;
   rec.scope_ = PathLearner::scope(module);
   ++rec.module_depth_;

@@ -286,5 +286,94 @@ TEST(Module, LinearIsAProductPlusABias) {
   }
 }
 
+// ---- parameters that nobody updates --------------------------------------------------------------------------------------------
+
+struct Forgets : nn::Module {
+  nn::Linear fc1{6, 4}, fc2{4, 3};
+  Parameter scale{ones({3})};
+  SUANLI_FIELDS(fc1)
+  Tensor forward(const Tensor& x) { return fc2(relu(fc1(x))) * scale; }
+};
+struct Whole : nn::Module {
+  nn::Linear fc1{6, 4}, fc2{4, 3};
+  SUANLI_FIELDS(fc1, fc2)
+  Tensor forward(const Tensor& x) { return fc2(relu(fc1(x))); }
+};
+
+/// What a step writes to stderr.
+template <class F> std::string notes_of(F&& f) {
+  testing::internal::CaptureStderr();
+  f();
+  return testing::internal::GetCapturedStderr();
+}
+
+TEST(Unlisted, ParametersAreNamedAtTheFirstStep) {
+  Forgets net;
+  optim::SGD opt(net.parameters(), {.lr = 0.1});
+  const std::string notes = notes_of([&] { train_step(net, opt, batch(0)); });
+  const std::string end = " got a gradient, but no module's SUANLI_FIELDS names it and no optimizer updates it\n";
+  EXPECT_NE(notes.find("suanli: [step] Module.Linear.weight [3, 4]" + end), std::string::npos) << notes;
+  EXPECT_NE(notes.find("suanli: [step] Module.Linear.bias [3]" + end), std::string::npos) << notes;
+  EXPECT_NE(notes.find("suanli: [step] a parameter read by Module [3]" + end), std::string::npos) << notes;
+  EXPECT_EQ(std::count(notes.begin(), notes.end(), '\n'), 3) << notes;
+  EXPECT_EQ(notes_of([&] { train_step(net, opt, batch(1)); }), "") << "once";
+}
+
+TEST(Unlisted, AModuleBesideIsNamed) {
+  Whole net;
+  nn::Linear head(3, 3);
+  optim::SGD opt(net.parameters(), {.lr = 0.1});
+  const std::string notes = notes_of([&] {
+    cross_entropy(head(net(batch(0).x)), batch(0).y).backward();
+    opt.step();
+  });
+  EXPECT_NE(notes.find("suanli: [step] Linear.weight [3, 3] got a gradient"), std::string::npos) << notes;
+}
+
+TEST(Unlisted, NothingIsSaidOfWhatIsMeant) {
+  // All listed; two networks with an optimizer each; frozen ones; a parameter of an optimizer alone; gradients set by hand; a read of the
+  // loss between backward() and step().
+  const std::string notes = notes_of([] {
+    Whole g, d, frozen;
+    frozen.requires_grad_(false);
+    Parameter alone(ones({3})), by_hand(ones({3}));
+    by_hand.set_grad({});
+    optim::SGD g_opt(g.parameters(), {.lr = 0.1}), d_opt(d.parameters(), {.lr = 0.1}), a_opt({alone}, {.lr = 0.1});
+    for (int i = 0; i < 3; ++i) {
+      Tensor loss = cross_entropy(d(concat({g(batch(i).x), g(batch(i).x)}, 1)) * alone * by_hand + frozen(batch(i).x), batch(i).y);
+      loss.backward();
+      loss.item();
+      g_opt.step();
+      d_opt.step();
+      a_opt.step();
+      by_hand.set_grad({});
+    }
+  });
+  EXPECT_EQ(notes, "");
+}
+
+TEST(Unlisted, OneThatIsListedBeforeTheStepIsFine) {
+  Whole net, other;
+  const std::string notes = notes_of([&] {
+    optim::SGD opt(net.parameters(), {.lr = 0.1});
+    Tensor loss = cross_entropy(net(batch(0).x) + other(batch(0).x), batch(0).y);
+    loss.backward();
+    optim::SGD second(other.parameters(), {.lr = 0.1});
+    opt.step();
+    second.step();
+  });
+  EXPECT_EQ(notes, "");
+}
+
+TEST(Unlisted, ErrorsInAForgottenModuleNameItsPlace) {
+  struct Local {
+    static std::string text() {
+      Forgets net;
+      return thrown<ShapeError>([&] { net.fc2(zeros({2, 5})); });
+    }
+  };
+  EXPECT_NE(Local::text().find("(in Linear)"), std::string::npos) << Local::text();
+}
+
 }  // namespace
 }  // namespace suanli
