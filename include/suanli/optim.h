@@ -10,7 +10,9 @@
 
 namespace suanli::optim {
 
-/// Base of the optimisers. `lr` may be changed between steps; it is a scalar slot, so no new program results.
+/// Base of the optimisers. `lr` and the options may be changed between steps; they are scalar slots, so no new program results. Values out
+/// of range (negative, not finite, a beta of 1 or more) throw UsageError: when the optimizer is made, and at the step that
+/// would use them.
 class SUANLI_API Optimizer {
  public:
   explicit Optimizer(std::vector<Parameter> parameters, double lr);
@@ -27,7 +29,7 @@ class SUANLI_API Optimizer {
   /// UsageError for one that is not this optimiser's.
   void scale(const std::vector<Parameter>& parameters, double lr_factor, double weight_decay_factor);
 
-  double lr;
+  double& lr;  ///< The learning rate: options.lr of the optimizers below.
   bool keep_grads = false;  ///< Leaves gradients in place after step().
 
   /// State under "name.key" for checkpoints, in the order of the parameters ("0.exp_avg", "0.step"); scalars as i64 0-d tensors.
@@ -39,6 +41,14 @@ class SUANLI_API Optimizer {
   int64_t state_bytes() const;
 
  protected:
+  /// For an optimizer that keeps its learning rate among its options, which live as long as the optimizer.
+  struct LrOption {
+    double& lr;
+  };
+  Optimizer(std::vector<Parameter> parameters, LrOption lr);
+  /// Throws UsageError if an option is out of range. Called before each step; constructors call it too.
+  virtual void check_options() const {}
+
   struct Slot {
     Parameter parameter;
     std::vector<Parameter> state;  // one per state_names(), made at the first step of this parameter
@@ -56,6 +66,8 @@ class SUANLI_API Optimizer {
 
  private:
   void make_state();
+  void require_own_parameters() const;
+  double own_lr_ = 0;  // where lr lies if it is no option
   std::vector<Parameter> parameters_;
   std::vector<Slot> slots_;
   std::vector<std::pair<Parameter, Tensor>> writes_;
@@ -72,6 +84,7 @@ class SUANLI_API SGD : public Optimizer {
   SGDOptions options;
 
  protected:
+  void check_options() const override;
   std::vector<std::string> state_names() const override;
   void update(Slot& slot, const Tensor& gradient, int64_t step) override;
 };
@@ -86,10 +99,14 @@ class SUANLI_API Adam : public Optimizer {
   AdamOptions options;
 
  protected:
+  /// `decoupled`: weight decay shrinks the weight and stays out of the gradient.
+  Adam(std::vector<Parameter> parameters, AdamOptions options, bool decoupled);
+  void check_options() const override;
   std::vector<std::string> state_names() const override;
   void update(Slot& slot, const Tensor& gradient, int64_t step) override;
-  /// What the step is taken from.
-  virtual Tensor decayed(const Slot&, const Tensor& w) const { return w; }
+
+ private:
+  bool decoupled_;
 };
 
 struct AdamWOptions {
@@ -100,12 +117,6 @@ struct AdamWOptions {
 class SUANLI_API AdamW : public Adam {
  public:
   AdamW(std::vector<Parameter> parameters, AdamWOptions options = {});
-
- protected:
-  Tensor decayed(const Slot& slot, const Tensor& w) const override;
-
- private:
-  double weight_decay_;
 };
 
 /// Scales all gradients so that their joint 2-norm is at most max_norm; returns the norm before, [] f32, without reading it.
@@ -127,7 +138,7 @@ struct SUANLI_API Schedule {
   /// The factor of step 0 … steps−1. With W = ⌊warmup · steps⌋: start + (1 − start)·t/W while t < W (PyTorch's LinearLR), then over the rest,
   /// with u = (t − W)/(steps − W): cosine end + (1 − end)(1 + cos πu)/2 (CosineAnnealingLR), linear 1 + (end − 1)u, step γ^(milestones passed)
   /// (MultiStepLR). onecycle (Smith & Topin 2019) as PyTorch's OneCycleLR: cosines up from start until step warmup · steps − 1 and down to
-  /// end at the last step.
+  /// end at the last step. Throws UsageError if a number is negative or not finite, or warmup is not in [0, 1).
   double factor(int64_t step, int64_t steps) const;
 };
 /// By name: constant, cosine, linear, onecycle or step, with the numbers usual for it. Throws InputError with the nearest name.
@@ -138,7 +149,7 @@ SUANLI_API Schedule schedule_from_name(const std::string& name);
 class SUANLI_API Average {
  public:
   explicit Average(nn::Module& module);
-  /// Records the update and flushes. Call it after the optimiser's step.
+  /// Records the update and flushes. Call it after the optimiser's step. `decay` is in [0, 1].
   void update(double decay);
   /// Sets the module to the average: what Lookahead (Zhang et al. 2019) does every few steps.
   void copy_to_module();
@@ -155,6 +166,7 @@ class SUANLI_API Average {
     std::string name;
     Parameter value, average;
   };
+  void require_own_parameters() const;
   std::vector<Entry> entries_;
 };
 

@@ -4,6 +4,7 @@
 
 #include "base/text.h"
 #include "suanli/optim.h"
+#include "tensor/cell.h"
 #include "tensor/recorder.h"
 
 namespace suanli::optim {
@@ -29,7 +30,16 @@ Average::Average(nn::Module& module) {
   }
 }
 
+/// Module::to() puts others in the places of a module's state: those here would never change again.
+void Average::require_own_parameters() const {
+  for (const Entry& e : entries_)
+    if (e.value.cell()->replaced)
+      throw UsageError(str("[Average] ", e.name, " was replaced by Module::to() after this average was made; make it after to()"));
+}
+
 void Average::update(double decay) {
+  if (!(decay >= 0 && decay <= 1)) throw UsageError(str("[Average] decay is ", decay, "; a number from 0 to 1 is expected"));
+  require_own_parameters();
   NoGrad no_grad;
   ScopeOf scope(optimizer_scope());
   for (Entry& e : entries_) {
@@ -40,6 +50,7 @@ void Average::update(double decay) {
 }
 
 void Average::copy_to_module() {
+  require_own_parameters();
   NoGrad no_grad;
   ScopeOf scope(optimizer_scope());
   for (Entry& e : entries_) e.value.set(e.average.value().detach());
@@ -47,6 +58,7 @@ void Average::copy_to_module() {
 }
 
 void Average::swap() {
+  require_own_parameters();
   NoGrad no_grad;
   ScopeOf scope(optimizer_scope());
   for (Entry& e : entries_) {

@@ -27,6 +27,15 @@ Parameter zero_state(const Parameter& like) {
   Recorder::current().count_leaf_bytes(-bytes);  // it stays: that it is there is no reason to end the program
   return state;
 }
+void refuse(const char* who, const char* name, double value, const char* expected) {
+  throw UsageError(str("[", who, "] ", name, " is ", value, "; ", expected, " is expected"));
+}
+void require_number(const char* who, const char* name, double value) {
+  if (!(value >= 0 && std::isfinite(value))) refuse(who, name, value, "a finite number from 0 on");
+}
+void require_share(const char* who, const char* name, double value) {
+  if (!(value >= 0 && value < 1)) refuse(who, name, value, "a number from 0 to less than 1");
+}
 }  // namespace
 
 int64_t Optimizer::Slot::steps() const { return static_cast<int64_t>(count.cell()->host_pending[0]); }
@@ -37,12 +46,29 @@ void Optimizer::Slot::set_steps(int64_t n) {
   c->host_changed = true;
 }
 
-Optimizer::Optimizer(std::vector<Parameter> parameters, double lr) : lr(lr) {
+Optimizer::Optimizer(std::vector<Parameter> parameters, double given_lr) : Optimizer(std::move(parameters), LrOption{own_lr_}) {
+  lr = given_lr;
+  require_number("optim", "lr", lr);
+}
+
+Optimizer::Optimizer(std::vector<Parameter> parameters, LrOption option) : lr(option.lr) {
   std::set<Cell*> seen;
-  for (auto& p : parameters)
+  for (auto& p : parameters) {
+    if (!p.defined()) throw UsageError(str("[optim] parameter ", &p - parameters.data(), " is undefined (default-constructed)"));
+    p.cell()->known = Cell::listed;
     if (seen.insert(p.cell()).second) parameters_.push_back(p);
-  if (parameters_.empty()) throw UsageError("[optim] no parameters were given; pass model.parameters()");
+  }
+  if (parameters_.empty())
+    throw UsageError("[optim] no parameters were given; pass model.parameters(), which are those that its SUANLI_FIELDS names");
   for (auto& p : parameters_) slots_.push_back({p, {}, make_counter()});
+}
+
+/// Module::to() puts others in the places of a module's parameters. One that still gets gradients lives on elsewhere.
+void Optimizer::require_own_parameters() const {
+  for (size_t i = 0; i < parameters_.size(); ++i)
+    if (const Parameter& p = parameters_[i]; p.cell()->replaced && !p.grad().defined())
+      throw UsageError(str("[step] parameter ", i, " (", p.dtype(), " ", p.shape(),
+                           ") was replaced by Module::to() after this optimizer was made; make the optimizer after to()"));
 }
 
 /// In memory rather than recorded, so that the first step is the same program as all later ones.
@@ -60,6 +86,10 @@ void Optimizer::make_state() {
 
 void Optimizer::step() {
   Recorder& rec = Recorder::current();
+  require_number("step", "lr", lr);
+  check_options();
+  require_own_parameters();
+  for (const std::string& line : rec.take_unknown()) std::fprintf(stderr, "suanli: [step] %s\n", line.c_str());
   GradMode off(false);
   static const uint32_t optimizer = scope_id("optimizer");
   ScopeOf scope(optimizer);
@@ -89,6 +119,8 @@ void Optimizer::step() {
 }
 
 void Optimizer::scale(const std::vector<Parameter>& parameters, double lr_factor, double weight_decay_factor) {
+  require_number("scale", "lr_factor", lr_factor);
+  require_number("scale", "weight_decay_factor", weight_decay_factor);
   for (const Parameter& p : parameters) {
     auto slot = std::find_if(slots_.begin(), slots_.end(), [&](const Slot& s) { return s.parameter.cell() == p.cell(); });
     if (slot == slots_.end()) throw UsageError(str("[scale] a parameter of shape ", p.shape(), " is not this optimiser's"));
@@ -115,7 +147,9 @@ std::vector<std::pair<std::string, Tensor>> Optimizer::state_dict() {
     if (slots_[i].steps() == 0) continue;
     const int64_t steps = slots_[i].steps();
     out.emplace_back(str(i, ".step"), tensor_from_bytes(&steps, sizeof steps, Shape{}, i64));
-    for (size_t k = 0; k < names.size(); ++k) out.emplace_back(str(i, ".", names[k]), slots_[i].state[k].value().detach());
+    // A state that an option asks for since the last step is made by the next one.
+    for (size_t k = 0; k < std::min(names.size(), slots_[i].state.size()); ++k)
+      out.emplace_back(str(i, ".", names[k]), slots_[i].state[k].value().detach());
   }
   return out;
 }
@@ -165,8 +199,16 @@ void Optimizer::load_state_dict(const std::vector<std::pair<std::string, Tensor>
   flush();
 }
 
-SGD::SGD(std::vector<Parameter> parameters, SGDOptions o) : Optimizer(std::move(parameters), o.lr), options(o) {
-  if (o.nesterov && (o.momentum <= 0 || o.dampening != 0)) throw UsageError("[SGD] nesterov needs momentum > 0 and dampening 0");
+SGD::SGD(std::vector<Parameter> parameters, SGDOptions o) : Optimizer(std::move(parameters), LrOption{options.lr}), options(o) {
+  check_options();
+}
+void SGD::check_options() const {
+  require_number("SGD", "lr", options.lr);
+  require_number("SGD", "momentum", options.momentum);
+  require_number("SGD", "dampening", options.dampening);
+  require_number("SGD", "weight_decay", options.weight_decay);
+  if (options.nesterov && (options.momentum <= 0 || options.dampening != 0))
+    throw UsageError("[SGD] nesterov needs momentum > 0 and dampening 0");
 }
 std::vector<std::string> SGD::state_names() const {
   return options.momentum != 0 ? std::vector<std::string>{"momentum_buffer"} : std::vector<std::string>{};
@@ -184,26 +226,36 @@ void SGD::update(Slot& s, const Tensor& gradient, int64_t step) {
   write(s.parameter, w - g * lr_of(s));
 }
 
-Adam::Adam(std::vector<Parameter> parameters, AdamOptions o) : Optimizer(std::move(parameters), o.lr), options(o) {}
+Adam::Adam(std::vector<Parameter> parameters, AdamOptions o) : Adam(std::move(parameters), o, false) {}
+Adam::Adam(std::vector<Parameter> parameters, AdamOptions o, bool decoupled)
+    : Optimizer(std::move(parameters), LrOption{options.lr}), options(o), decoupled_(decoupled) {
+  check_options();
+}
+void Adam::check_options() const {
+  const char* who = decoupled_ ? "AdamW" : "Adam";
+  require_number(who, "lr", options.lr);
+  require_share(who, "beta1", options.beta1);
+  require_share(who, "beta2", options.beta2);
+  require_number(who, "eps", options.eps);
+  require_number(who, "weight_decay", options.weight_decay);
+}
 std::vector<std::string> Adam::state_names() const { return {"exp_avg", "exp_avg_sq"}; }
 
 void Adam::update(Slot& s, const Tensor& gradient, int64_t step) {
   const double t = static_cast<double>(step), c1 = 1 - std::pow(options.beta1, t), c2 = 1 - std::pow(options.beta2, t);
+  const double decay = options.weight_decay * s.weight_decay_factor;
   Tensor w = s.parameter, g = gradient;
-  if (const double decay = options.weight_decay * s.weight_decay_factor; decay != 0) g = g + w * decay;
+  if (decay != 0 && !decoupled_) g = g + w * decay;
   Tensor m = s.state[0].value() * options.beta1 + g * (1 - options.beta1);
   Tensor v = s.state[1].value() * options.beta2 + square(g) * (1 - options.beta2);
   write(s.state[0], m);
   write(s.state[1], v);
-  write(s.parameter, decayed(s, w) - m / (sqrt(v) / std::sqrt(c2) + options.eps) * (lr_of(s) / c1));
+  Tensor from = decay != 0 && decoupled_ ? w * (1 - lr_of(s) * decay) : w;
+  write(s.parameter, from - m / (sqrt(v) / std::sqrt(c2) + options.eps) * (lr_of(s) / c1));
 }
 
 AdamW::AdamW(std::vector<Parameter> parameters, AdamWOptions o)
-    : Adam(std::move(parameters), {.lr = o.lr, .beta1 = o.beta1, .beta2 = o.beta2, .eps = o.eps}), weight_decay_(o.weight_decay) {}
-Tensor AdamW::decayed(const Slot& s, const Tensor& w) const {
-  const double decay = weight_decay_ * s.weight_decay_factor;
-  return decay == 0 ? w : w * (1 - lr_of(s) * decay);
-}
+    : Adam(std::move(parameters), {.lr = o.lr, .beta1 = o.beta1, .beta2 = o.beta2, .eps = o.eps, .weight_decay = o.weight_decay}, true) {}
 
 Tensor clip_grad_norm_(const std::vector<Parameter>& parameters, double max_norm) {
   GradMode off(false);

@@ -28,7 +28,8 @@ struct Named {
 };
 const std::vector<Named>& named_schedules() {
   using enum Schedule::Shape;
-  static const std::vector<Named> all = {
+  static const auto& all = *new std::vector<Named>{
+                                                     // static objects may use it when the process ends
       {"constant", {.shape = constant}},
       {"cosine", {.shape = cosine}},
       {"linear", {.shape = linear}},
@@ -41,6 +42,15 @@ const std::vector<Named>& named_schedules() {
 }  // namespace
 
 double Schedule::factor(int64_t step, int64_t steps) const {
+  auto require = [](bool ok, const char* what, double value, const char* expected) {
+    if (!ok) throw UsageError(str("[Schedule] ", what, " is ", value, "; ", expected, " is expected"));
+  };
+  auto number = [](double v) { return v >= 0 && std::isfinite(v); };
+  require(warmup >= 0 && warmup < 1, "warmup", warmup, "a share from 0 to less than 1");
+  require(number(start), "start", start, "a finite number from 0 on");
+  require(number(end), "end", end, "a finite number from 0 on");
+  require(number(gamma), "gamma", gamma, "a finite number from 0 on");
+  for (double m : milestones) require(number(m), "a milestone", m, "a finite number from 0 on");
   const auto t = static_cast<double>(step), length = static_cast<double>(steps);
   if (shape == Shape::onecycle) return onecycle(*this, t, length);
   const double rise = std::floor(warmup * length);

@@ -138,10 +138,11 @@ Cell& checked(Cell* c) {
 const Shape& Parameter::shape() const { return checked(cell_).shape; }
 DType Parameter::dtype() const { return checked(cell_).dtype; }
 bool Parameter::requires_grad() const { return cell_ && cell_->requires_grad; }
-void Parameter::set_requires_grad(bool on) { cell_->requires_grad = on && is_float(dtype()); }
-uint64_t Parameter::version() const { return cell_->version; }
-Tensor Parameter::grad() const { return cell_->grad; }
+void Parameter::set_requires_grad(bool on) { checked(cell_).requires_grad = on && is_float(dtype()); }
+uint64_t Parameter::version() const { return checked(cell_).version; }
+Tensor Parameter::grad() const { return checked(cell_).grad; }
 void Parameter::set_grad(const Tensor& grad) {
+  checked(cell_);
   if (grad.defined() && !(grad.shape() == shape()))
     throw ShapeError(str("[Parameter.set_grad] gradient has shape ", grad.shape(), ", the parameter ", shape()));
   cell_->known = Cell::listed;  // whoever sets gradients knows of it

@@ -1,6 +1,7 @@
 // Optimisers against plain loops over doubles, written from the papers.
 #include <cmath>
 #include <cstdio>
+#include <limits>
 
 #include "gtest/gtest.h"
 #include "tensor/programs.h"
@@ -279,9 +280,157 @@ TEST(Optimizer, ClipGradNorm) {
   EXPECT_EQ(optim::clip_grad_norm_({c}, 1).item(), 0);
 }
 
+/// Whether making `make(v)` throws for each value out of the range, and only for these.
+template <class F> void expect_range(const char* what, F&& make, bool below_one = false) {
+  const double inf = std::numeric_limits<double>::infinity(), nan = std::numeric_limits<double>::quiet_NaN();
+  for (double bad : {-1.0, -1e-9, nan, inf, -inf}) EXPECT_THROW(make(bad), UsageError) << what << " " << bad;
+  if (below_one) { EXPECT_THROW(make(1.0), UsageError) << what; }
+  for (double good : {0.0, 0.5}) EXPECT_NO_THROW(make(good)) << what << " " << good;
+}
+
+TEST(Optimizer, NumbersOutOfRangeAreRefused) {
+  const std::vector<Parameter> w = {Parameter(scalar(1))};
+  expect_range("lr", [&](double v) { optim::SGD(w, {.lr = v}); });
+  expect_range("lr", [&](double v) { optim::Adam(w, {.lr = v}); });
+  expect_range("lr", [&](double v) { optim::AdamW(w, {.lr = v}); });
+  expect_range("momentum", [&](double v) { optim::SGD(w, {.momentum = v}); });
+  expect_range("dampening", [&](double v) { optim::SGD(w, {.dampening = v}); });
+  expect_range("weight_decay", [&](double v) { optim::SGD(w, {.weight_decay = v}); });
+  expect_range("beta1", [&](double v) { optim::Adam(w, {.beta1 = v}); }, true);
+  expect_range("beta2", [&](double v) { optim::AdamW(w, {.beta2 = v}); }, true);
+  expect_range("eps", [&](double v) { optim::Adam(w, {.eps = v}); });
+  expect_range("weight_decay", [&](double v) { optim::AdamW(w, {.weight_decay = v}); });
+  expect_range("lr_factor", [&](double v) { optim::SGD(w, {}).scale(w, v, 1); });
+  expect_range("weight_decay_factor", [&](double v) { optim::SGD(w, {}).scale(w, 1, v); });
+  EXPECT_EQ(thrown<UsageError>([&] { optim::AdamW(w, {.lr = -0.5}); }), "[AdamW] lr is -0.5; a finite number from 0 on is expected");
+  // Between steps: the step that would use them throws, and changes nothing.
+  optim::SGD sgd(w, {.lr = 0.1});
+  optim::Adam adam(w, {.lr = 0.1});
+  (w[0] * 3).backward();
+  for (double bad : {-0.1, std::nan("")}) {
+    sgd.lr = bad;
+    EXPECT_THROW(sgd.step(), UsageError);
+    sgd.lr = 0.1;
+    adam.options.beta1 = bad;
+    EXPECT_THROW(adam.step(), UsageError);
+    adam.options.beta1 = 0.9;
+  }
+  EXPECT_EQ(w[0].value().item<double>(), 1);
+  sgd.step();
+  EXPECT_NEAR(w[0].value().item<double>(), 0.7, 1e-15);
+}
+
+TEST(Optimizer, SchedulesRefuseNumbersOutOfRange) {
+  using optim::Schedule;
+  expect_range("warmup", [](double v) { (Schedule{.warmup = v}).factor(0, 10); }, true);
+  expect_range("start", [](double v) { (Schedule{.start = v}).factor(0, 10); });
+  expect_range("end", [](double v) { (Schedule{.end = v}).factor(0, 10); });
+  expect_range("gamma", [](double v) { (Schedule{.gamma = v}).factor(0, 10); });
+  expect_range("milestone", [](double v) { (Schedule{.milestones = {0.5, v}}).factor(0, 10); });
+  Net net;
+  optim::Average average(net);
+  for (double bad : {-0.1, 1.1, std::nan("")}) EXPECT_THROW(average.update(bad), UsageError);
+  EXPECT_NO_THROW(average.update(1.0));
+}
+
+TEST(Optimizer, OptionsAreTheOneTruth) {
+  Parameter w(scalar(1));
+  const auto step = [&](optim::Optimizer& opt) {
+    w.set(scalar(1));
+    w.set_grad(scalar(1));
+    opt.step();
+    return 1 - w.value().item<double>();
+  };
+  optim::SGD sgd({w}, {.lr = 0.1});
+  EXPECT_NEAR(step(sgd), 0.1, 1e-15);
+  sgd.options.lr = 0.25;
+  EXPECT_EQ(sgd.lr, 0.25);
+  EXPECT_NEAR(step(sgd), 0.25, 1e-15);
+  sgd.lr = 0.5;
+  EXPECT_EQ(sgd.options.lr, 0.5);
+  EXPECT_NEAR(step(sgd), 0.5, 1e-15);
+  sgd.options.weight_decay = 1;
+  EXPECT_NEAR(step(sgd), 1.0, 1e-15);
+  optim::AdamW adamw({w}, {.lr = 0.1, .weight_decay = 0.5});
+  EXPECT_EQ(adamw.options.weight_decay, 0.5);
+  EXPECT_EQ(adamw.options.lr, 0.1);
+  EXPECT_NEAR(step(adamw), 0.1 * 0.5 + 0.1, 1e-6);
+  adamw.options.weight_decay = 0;
+  adamw.options.lr = 0.2;
+  EXPECT_NEAR(step(adamw), 0.2, 1e-6) << "equal gradients: m/√v stays 1";
+}
+
+/// Keeps its learning rate in the base, as optimizers of users do.
+struct Sign : optim::Optimizer {
+  Sign(std::vector<Parameter> p, double rate) : Optimizer(std::move(p), rate) {}
+  std::vector<std::string> state_names() const override { return {}; }
+  void update(Slot& s, const Tensor& g, int64_t) override { write(s.parameter, s.parameter - sign(g) * lr_of(s)); }
+};
+
+TEST(Optimizer, OfAUser) {
+  Parameter w(scalar(1));
+  Sign opt({w}, 0.25);
+  EXPECT_EQ(opt.lr, 0.25);
+  (w * -3).backward();
+  opt.step();
+  EXPECT_EQ(w.value().item<double>(), 1.25);
+  opt.lr = 0.5;
+  (w * 3).backward();
+  opt.step();
+  EXPECT_EQ(w.value().item<double>(), 0.75);
+  EXPECT_THROW(Sign({w}, -1), UsageError);
+}
+
+TEST(Optimizer, PlacesThatToReplacedAreNamed) {
+  Net net;
+  optim::SGD opt(net.parameters(), {.lr = 0.1});
+  optim::Average average(net);
+  train_step(net, opt, batch(0));
+  net.to(f64);
+  const std::string text = thrown<UsageError>([&] { opt.step(); });
+  EXPECT_EQ(text,
+            "[step] parameter 0 (f32 [16, 6]) was replaced by Module::to() after this optimizer was made; make the optimizer after to()");
+  EXPECT_NE(thrown<UsageError>([&] { average.update(0.9); }).find("[Average] fc1.weight was replaced by Module::to()"), std::string::npos);
+  EXPECT_THROW(average.swap(), UsageError);
+  EXPECT_THROW(average.copy_to_module(), UsageError);
+  optim::SGD again(net.parameters(), {.lr = 0.1});
+  cross_entropy(net(cast(batch(0).x, f64)), batch(0).y).backward();
+  EXPECT_NO_THROW(again.step());
+  // A place that lives on elsewhere is stepped as ever.
+  Parameter shared(scalar(1));
+  struct Holds : nn::Module {
+    Parameter p;
+    void fields(nn::FieldVisitor& v) override { v.parameter("p", p); }
+  } holds;
+  holds.p = shared;
+  optim::SGD of_shared({shared}, {.lr = 0.25});
+  holds.to(f32);
+  (shared * 2).backward();
+  of_shared.step();
+  EXPECT_EQ(shared.value().item<double>(), 0.5);
+}
+
+TEST(Optimizer, MomentumMayBeTurnedOnLater) {
+  Parameter w(scalar(1));
+  optim::SGD opt({w}, {.lr = 0.25});
+  (w * 1).backward();
+  opt.step();
+  opt.options.momentum = 0.5;
+  EXPECT_EQ(opt.state_dict().size(), 1u) << "the step count; momentum is made by the next step";
+  (w * 1).backward();
+  opt.step();
+  EXPECT_EQ(w.value().item<double>(), 0.5);
+  EXPECT_EQ(opt.state_dict().size(), 2u);
+}
+
 TEST(Optimizer, MistakesAreNamed) {
   Parameter w(scalar(1));
   EXPECT_THROW(optim::SGD({}, {.lr = 0.1}), UsageError);
+  EXPECT_THROW(optim::SGD({w, Parameter()}, {.lr = 0.1}), UsageError);
+  for (const auto& use :
+       {+[](Parameter p) { p.grad(); }, +[](Parameter p) { p.version(); }, +[](Parameter p) { p.set_requires_grad(true); },
+        +[](Parameter p) { p.set_grad({}); }, +[](Parameter p) { p.set(scalar(1)); }})
+    EXPECT_THROW(use(Parameter()), ShapeError) << "undefined";
   EXPECT_THROW(optim::SGD({w}, {.lr = 0.1, .nesterov = true}), UsageError);
   optim::SGD twice({w, w}, {.lr = 0.1});
   EXPECT_EQ(twice.parameters().size(), 1u);
