@@ -157,6 +157,8 @@ SUANLI_API Shape broadcast(const Shape& a, const Shape& b);
 
 SUANLI_API std::string to_string(const Shape& shape);  ///< "[64, 3, 28, 28]"
 inline std::string to_string(DType dtype) { return name(dtype); }
+SUANLI_API std::ostream& operator<<(std::ostream& out, const Shape& shape);
+SUANLI_API std::ostream& operator<<(std::ostream& out, DType dtype);
 
 SUANLI_API const char* version();  ///< "0.1.0"
 

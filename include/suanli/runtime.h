@@ -13,6 +13,7 @@ struct Device {
   bool operator==(const Device&) const = default;
 };
 SUANLI_API std::string to_string(Device device);  ///< "cpu" or "cuda:0"
+SUANLI_API std::ostream& operator<<(std::ostream& out, Device device);
 /// "cpu", "cuda", "cuda:1", or "auto" (the best that answers). An asked-for GPU that is missing throws DeviceError and says
 /// what is missing; it never falls back.
 SUANLI_API Device device_from_name(std::string_view name);

@@ -3,6 +3,7 @@
 #include <atomic>
 #include <initializer_list>
 #include <iosfwd>
+#include <limits>
 #include <span>
 #include <type_traits>
 #include <utility>
@@ -88,8 +89,9 @@ class SUANLI_API Tensor {
   /// Drops the gradient of this leaf.
   void zero_grad();
 
-  /// Reads the value: flushes what this thread has pending, waits for this value alone. T must match the dtype
-  /// (throws DTypeError; cast() converts).
+  /// Reads the value: flushes what this thread has pending, waits for this value alone. item() and to_vector() convert to T,
+  /// float to integer toward zero, as LibTorch does; they throw DTypeError if T does not hold the number. data() needs the
+  /// tensor's own dtype.
   template <class T> T item() const;                 ///< One element.
   template <class T> std::vector<T> to_vector() const;  ///< All elements, row-major.
   template <class T> std::span<const T> data() const;   ///< A view of the bytes, valid while this handle lives. CPU only.
@@ -126,6 +128,44 @@ template <class F> Tensor tensor_filled_by(const Shape& shape, DType dtype, F&& 
 namespace detail {
 SUANLI_API Tensor allocate_host(const Shape& shape, DType dtype, void** data);
 SUANLI_API const void* host_data(const Tensor& t, DType expected);
+
+/// One number of a tensor, whatever its dtype.
+struct Number {
+  bool is_float;
+  double real;
+  int64_t integer;
+};
+SUANLI_API Number number_at(const void* data, DType dtype, size_t i);
+[[noreturn]] SUANLI_API void throw_not_held(const Number& n);
+
+template <class T> constexpr bool holds(double v) {
+  using Limits = std::numeric_limits<T>;
+  if constexpr (std::is_floating_point_v<T>) {
+    const bool infinite = v - v != 0;  // or NaN
+    return infinite || (v >= static_cast<double>(Limits::lowest()) && v <= static_cast<double>(Limits::max()));
+  } else {
+    const double end = static_cast<double>(Limits::max() / 2 + 1) * 2;  // max() + 1, exactly
+    return v < end && (v > -1 || (std::is_signed_v<T> && (v >= -end || v > -end - 1)));
+  }
+}
+/// Negative numbers wrap in unsigned types, as in LibTorch.
+template <class T> constexpr bool holds(int64_t v) {
+  using Limits = std::numeric_limits<T>;
+  if constexpr (std::is_floating_point_v<T> || sizeof(T) >= 8) return true;
+  else if constexpr (std::is_signed_v<T>) return v >= Limits::lowest() && v <= Limits::max();
+  else return v <= static_cast<int64_t>(Limits::max()) && v >= -static_cast<int64_t>(Limits::max());
+}
+template <class T> T converted(const Number& n) {
+  static_assert(std::is_arithmetic_v<T>, "item<T>() and to_vector<T>() read numbers");
+  if constexpr (std::is_same_v<T, bool>) {
+    return n.is_float ? n.real != 0 : n.integer != 0;
+  } else {
+    if (!(n.is_float ? holds<T>(n.real) : holds<T>(n.integer))) throw_not_held(n);
+    return n.is_float ? static_cast<T>(n.real) : static_cast<T>(n.integer);
+  }
+}
+template <class T>
+concept HasDType = requires { DTypeOf<T>::value; };
 }  // namespace detail
 
 template <class F> Tensor tensor_filled_by(const Shape& shape, DType dtype, F&& fill) {
@@ -211,13 +251,21 @@ template <class T> std::span<const T> Tensor::data() const {
   return {static_cast<const T*>(detail::host_data(*this, dtype_of<T>)), static_cast<size_t>(numel())};
 }
 template <class T> std::vector<T> Tensor::to_vector() const {
-  auto view = data<T>();
-  return std::vector<T>(view.begin(), view.end());
+  if constexpr (detail::HasDType<T>) {
+    if (dtype() == dtype_of<T>) {
+      auto view = data<T>();
+      return std::vector<T>(view.begin(), view.end());
+    }
+  }
+  const void* from = detail::host_data(*this, dtype());
+  std::vector<T> out(static_cast<size_t>(numel()));
+  for (size_t i = 0; i < out.size(); ++i) out[i] = detail::converted<T>(detail::number_at(from, dtype(), i));
+  return out;
 }
 SUANLI_API void require_one_element(const Tensor& t);
 template <class T> T Tensor::item() const {
   require_one_element(*this);
-  return data<T>()[0];
+  return detail::converted<T>(detail::number_at(detail::host_data(*this, dtype()), dtype(), 0));
 }
 
 }  // namespace suanli

@@ -1,5 +1,7 @@
 #include <dlfcn.h>
 
+#include <ostream>
+
 #include "base/proc.h"
 #include "base/text.h"
 #include "base/thread_pool.h"
@@ -12,6 +14,8 @@ namespace suanli {
 constinit thread_local ProfilerHooks* profiler_hooks = nullptr;
 
 std::string to_string(Device device) { return device.kind == DeviceKind::cpu ? "cpu" : str("cuda:", static_cast<int>(device.index)); }
+
+std::ostream& operator<<(std::ostream& out, Device device) { return out << to_string(device); }
 
 namespace {
 

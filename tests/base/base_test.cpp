@@ -1,8 +1,13 @@
 // Shapes, dtypes and their errors.
 #include "suanli/base.h"
 
+#include <clocale>
+#include <locale>
+#include <sstream>
+
 #include "base/text.h"
 #include "gtest/gtest.h"
+#include "suanli/runtime.h"
 
 namespace suanli {
 namespace {
@@ -109,6 +114,63 @@ TEST(Text, Sizes) {
   for (auto [text, bytes] : sizes) EXPECT_EQ(bytes_from(text), bytes) << text;
   for (const char* text : {"", "0", "-1", "0.5", "MiB", "400 Mib", "400MiBs", "12 apples", "1e30", "nan", "0x10", "4 00"})
     EXPECT_EQ(bytes_from(text), std::nullopt) << text;
+}
+
+TEST(Shapes, ElementsThatDoNotFit64BitsAreAnError) {
+  const int64_t big = int64_t{1} << 32;
+  EXPECT_EQ((Shape{big, big / 2 - 1}).numel(), big * (big / 2 - 1));
+  EXPECT_THROW((Shape{big, big}).numel(), ShapeError);
+  EXPECT_THROW((Shape{big, big, big}).numel(), ShapeError);
+  EXPECT_THROW((Shape{3, INT64_MAX}).numel(), ShapeError);
+  EXPECT_EQ((Shape{big, big, 0}).numel(), 0);
+  EXPECT_EQ((Shape{0, big, big}).numel(), 0);
+}
+
+TEST(Shapes, BytesOfATensorAreBounded) {
+  EXPECT_EQ(tensor_bytes("op", {}, f32), 4);
+  EXPECT_EQ(tensor_bytes("op", {3, 5}, f64), 120);
+  EXPECT_EQ(tensor_bytes("op", {0, 5}, f64), 0);
+  EXPECT_EQ(tensor_bytes("op", {kMaxTensorBytes}, u8), kMaxTensorBytes);
+  EXPECT_THROW(tensor_bytes("op", {kMaxTensorBytes + 1}, u8), ShapeError);
+  EXPECT_THROW(tensor_bytes("op", {kMaxTensorBytes / 4}, f64), ShapeError);
+  EXPECT_THROW(tensor_bytes("op", {INT64_MAX, INT64_MAX}, f32), ShapeError);
+  EXPECT_THROW(tensor_bytes("op", {0, INT64_MAX, INT64_MAX}, f32), ShapeError) << "as NumPy and PyTorch";
+  EXPECT_THROW(tensor_bytes("op", {-2, -3}, f32), ShapeError);
+  try {
+    tensor_bytes("zeros", {int64_t{1} << 32, int64_t{1} << 32}, f32);
+    FAIL();
+  } catch (const ShapeError& e) {
+    EXPECT_STREQ(e.what(), "[zeros] shape [4294967296, 4294967296] of f32 is too large: a tensor has at most 2^48 bytes");
+  }
+}
+
+TEST(Printing, ShapesDTypesAndDevicesGoToStreams) {
+  std::ostringstream out;
+  out << Shape{2, 3} << ' ' << Shape{} << ' ' << f32 << ' ' << boolean << ' ' << Device{};
+  EXPECT_EQ(out.str(), "[2, 3] [] f32 bool cpu");
+}
+
+/// Writes numbers as much of Europe does.
+struct Comma : std::numpunct<char> {
+  char do_decimal_point() const override { return ','; }
+  char do_thousands_sep() const override { return '.'; }
+  std::string do_grouping() const override { return "\3"; }
+};
+
+TEST(Locale, ChangesNoNumber) {
+  const std::locale before = std::locale::global(std::locale(std::locale::classic(), new Comma));
+  const char* named = nullptr;
+  for (const char* name : {"de_DE.utf8", "de_DE.UTF-8", "fr_FR.utf8", "tr_TR.utf8"})
+    if (!named) named = std::setlocale(LC_ALL, name);  // where there is one: what printf and strtod follow
+  const std::string sizes = human_bytes(1536 * 1024) + " " + human_bytes(12) + " " + human_flops(1'500'000'000) + " " + str(1234567.25);
+  const auto parsed = bytes_from("1.5MiB");
+  std::ostringstream out;
+  out << Shape{1234567, 2};
+  std::setlocale(LC_ALL, "C");
+  std::locale::global(before);
+  EXPECT_EQ(sizes, "1.5 MiB 12 B 1.5 GFLOP 1234567.25");
+  EXPECT_EQ(parsed, 3 << 19);
+  EXPECT_EQ(out.str(), "[1234567, 2]");
 }
 
 }  // namespace

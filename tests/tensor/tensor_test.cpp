@@ -1,4 +1,8 @@
 // Handles, reading, printing; dtypes and broadcasting of what ops are given.
+#include <clocale>
+#include <cmath>
+#include <limits>
+#include <locale>
 #include <sstream>
 
 #include "gtest/gtest.h"
@@ -31,8 +35,7 @@ TEST(Tensor, MakingAndReading) {
 }
 
 TEST(Tensor, Errors) {
-  EXPECT_EQ(thrown<DTypeError>([] { tensor<int64_t>({1}).item(); }), "[read] the tensor is i64, not f32; convert it with cast(t, f32)");
-  EXPECT_EQ(thrown<DTypeError>([] { zeros({2}).to_vector<double>(); }), "[read] the tensor is f32, not f64; convert it with cast(t, f64)");
+  EXPECT_EQ(thrown<DTypeError>([] { zeros({2}).data<double>(); }), "[read] the tensor is f32, not f64; convert it with cast(t, f64)");
   EXPECT_EQ(thrown<ShapeError>([] { zeros({2, 2}).item(); }),
             "[item] the tensor has shape [2, 2]; item() reads one element, to_vector() reads all");
   EXPECT_NE(thrown<ShapeError>([] { tensor(std::vector<float>{1, 2, 3}, {2, 2}); }).find("3 values of f32 given for shape [2, 2]"),
@@ -165,6 +168,73 @@ TEST(Tensor, DetachSharesTheValue) {
   EXPECT_EQ(after.to_vector<double>(), y.to_vector<double>());
   sum(d * w).backward();
   EXPECT_EQ(w.grad().to_vector<double>(), y.to_vector<double>()) << "through w alone, not through y";
+}
+
+TEST(Tensor, ItemAndToVectorConvert) {
+  // LibTorch's Tensor::item<T>(): toward zero, and an error where T does not hold the number.
+  EXPECT_EQ(tensor<float>({2.75f}).item<double>(), 2.75);
+  EXPECT_EQ(tensor<double>({0.1}).item(), 0.1f);
+  EXPECT_EQ(tensor<double>({-2.75}).item<int>(), -2);
+  EXPECT_EQ(tensor<float>({2.75f}).item<int64_t>(), 2);
+  EXPECT_EQ(tensor<int64_t>({7}).item(), 7.0f);
+  EXPECT_EQ(tensor<int64_t>({7}).item<unsigned short>(), 7);
+  EXPECT_EQ(tensor<int64_t>({(int64_t{1} << 62) + 1}).item<long long>(), (1LL << 62) + 1);
+  EXPECT_EQ(tensor<uint8_t>({200}).item<int64_t>(), 200);
+  EXPECT_EQ(tensor<int64_t>({-1}).item<uint8_t>(), 255) << "negative numbers wrap in unsigned types";
+  EXPECT_TRUE(tensor<float>({0.5f}).item<bool>());
+  EXPECT_FALSE(tensor<int64_t>({0}).item<bool>());
+  EXPECT_EQ(tensor(std::vector<bool>{true}, {1}).item<int>(), 1);
+  EXPECT_EQ((tensor<float>({1, 2}) == tensor<float>({1, 3})).to_vector<int64_t>(), (std::vector<int64_t>{1, 0}));
+  EXPECT_EQ(tensor<int64_t>({1, -2}).to_vector<float>(), (std::vector<float>{1, -2}));
+  EXPECT_EQ(Tensor(2.75).item<int>(), 2);
+  EXPECT_EQ(Tensor(3).item<double>(), 3);
+  const float inf = std::numeric_limits<float>::infinity(), nan = std::numeric_limits<float>::quiet_NaN();
+  EXPECT_EQ(tensor<float>({inf}).item<double>(), static_cast<double>(inf));
+  EXPECT_TRUE(std::isnan(tensor<float>({nan}).item<double>()));
+  EXPECT_EQ(tensor<double>({-9223372036854775808.0}).item<int64_t>(), std::numeric_limits<int64_t>::min());
+  EXPECT_EQ(tensor<double>({-128.5}).item<int8_t>(), -128);
+  EXPECT_THROW(tensor<double>({1e300}).item(), DTypeError);
+  EXPECT_THROW(tensor<double>({9223372036854775808.0}).item<int64_t>(), DTypeError);
+  EXPECT_THROW(tensor<double>({-129.0}).item<int8_t>(), DTypeError);
+  EXPECT_THROW(tensor<double>({128.0}).item<int8_t>(), DTypeError);
+  EXPECT_THROW(tensor<float>({nan}).item<int>(), DTypeError);
+  EXPECT_THROW(tensor<float>({inf}).item<int64_t>(), DTypeError);
+  EXPECT_THROW(tensor<int64_t>({256}).item<uint8_t>(), DTypeError);
+  EXPECT_THROW(tensor<int64_t>({-256}).item<uint8_t>(), DTypeError);
+  EXPECT_THROW((tensor<int64_t>({1, 300}).to_vector<int8_t>()), DTypeError);
+  EXPECT_EQ(thrown<DTypeError>([] { tensor<int64_t>({300}).item<uint8_t>(); }),
+            "[read] the C++ type that is asked for does not hold 300; read a wider one");
+}
+
+/// Writes numbers as much of Europe does.
+struct Comma : std::numpunct<char> {
+  char do_decimal_point() const override { return ','; }
+  char do_thousands_sep() const override { return '.'; }
+  std::string do_grouping() const override { return "\3"; }
+};
+
+TEST(Tensor, PrintsTheSameInEveryLocale) {
+  const std::locale before = std::locale::global(std::locale(std::locale::classic(), new Comma));
+  for (const char* name : {"de_DE.utf8", "de_DE.UTF-8", "fr_FR.utf8"})
+    if (std::setlocale(LC_ALL, name)) break;
+  std::ostringstream out;  // takes the global locale
+  out << tensor<float>({1234567.5f, -0.25f}) << tensor<double>({12345678.25, 1e-7}) << tensor<int64_t>({1234567});
+  const std::string error = thrown<ShapeError>([] { zeros({1234567}) + zeros({2345678}); });
+  std::setlocale(LC_ALL, "C");
+  std::locale::global(before);
+  EXPECT_EQ(out.str(), "[1.23457e+06, -0.25] f32[2][12345678.25, 1e-07] f64[2][1234567] i64[1]");
+  EXPECT_NE(error.find("[1234567] and [2345678]"), std::string::npos) << error;
+}
+
+TEST(Tensor, PrintsLikePrintf) {
+  for (double v : {0.0, -0.0, 1.0, 123456.0, 1234567.0, 1e-5, 0.0001, 3.14159265358979, 1e300, -2.5e-310,
+                   std::numeric_limits<double>::infinity(), -std::numeric_limits<double>::infinity()}) {
+    char expected[64];
+    std::snprintf(expected, sizeof expected, "[%.10g] f64[1]", v);
+    EXPECT_EQ(to_string(tensor<double>({v})), expected);
+    std::snprintf(expected, sizeof expected, "[%.6g] f32[1]", static_cast<double>(static_cast<float>(v)));
+    EXPECT_EQ(to_string(tensor<float>({static_cast<float>(v)})), expected);
+  }
 }
 
 }  // namespace
