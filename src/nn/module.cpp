@@ -193,6 +193,7 @@ void Module::to(DType dtype) {
       if (!is_float(p.dtype()) || p.dtype() == dtype) return;
       auto [it, fresh] = done.try_emplace(p.cell());
       if (fresh) it->second = Parameter(cast(p.value().detach(), dtype), p.requires_grad());
+      p.cell()->replaced = true;
       p = it->second;
     }
     void module(const std::string&, Module& m) override { m.fields(*this); }
@@ -218,7 +219,7 @@ Scope::~Scope() {
   --rec.module_depth_;
   if (std::uncaught_exceptions() > exceptions_) {
     // A forward that failed midway must not leave half of itself (draws, statistics) to the next program.
-    if (rec.module_depth_ == 0) rec.drop("an exception left the module that was computing it");
+    if (rec.module_depth_ == 0) rec.module_failed();
   } else {
     rec.module_returned();
   }

@@ -195,8 +195,11 @@ void execute_pending(Recorder& recorder, size_t count) {
     run(*plan, t, arena);
   } catch (...) {
     // What was to be overwritten may be half written: those values are lost until they are set anew.
-    if (begun)
-      for (size_t u : overwritten) t.tape.updates[u].cell->committed.node()->flags |= kFailed;
+    if (begun && !overwritten.empty()) {
+      Dropped* why = new_dropped("a program that was overwriting it failed");
+      for (size_t u : overwritten) fail_node(t.tape.updates[u].cell->committed.node(), why);
+      release(why);
+    }
     t.tape.release_cells();
     release_packed();
     for (Storage* s : t.outputs) release(s);

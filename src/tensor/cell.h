@@ -30,6 +30,21 @@ struct Cell {
   // Numbers that the host keeps (a generator's seed and counter, an optimiser's step count): they commit and roll back with the program.
   uint64_t host[2] = {0, 0}, host_pending[2] = {0, 0};
   bool host_changed = false;
+
+  uint64_t saved_in = 0;  // the module call (Recorder::module_begins) that saved what the cell held before it
+  const bool of_tensor;  // of a tensor after requires_grad_(): it holds a gradient and no value
+  /// Who knows of a parameter: nobody, a module's fields or an optimizer, or a backward() that found it unknown.
+  enum Known : uint8_t { unknown, listed, reported };
+  std::atomic<Known> known{unknown};
+  std::atomic<bool> replaced{false};  // Module::to() put another cell in its place
+  std::atomic<uint32_t> name{0};      // as scope_id(); of parameters that no root module names
+
+  Cell(const Shape& shape, DType dtype, bool of_tensor) : shape(shape), dtype(dtype), of_tensor(of_tensor) {}
 };
+
+/// Of a cell that goes while it is `reported`.
+void forget_unknown(Cell* cell);
+/// Sets or (undefined) drops the gradient of a cell.
+void set_gradient(Cell* cell, const Tensor& grad);
 
 }  // namespace suanli

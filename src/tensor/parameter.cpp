@@ -46,8 +46,8 @@ Parameter::Parameter(const Tensor& initial, bool requires_grad) {
   cell_ = Cell::make(value.shape(), value.dtype());
   cell_->requires_grad = requires_grad && is_float(value.dtype());
   if (value.node()->pending()) {
-    cell_->pending = value;
     Recorder::current().touch(cell_);
+    cell_->pending = value;
     Recorder::current().fresh_ = true;
   } else {
     cell_->committed = value;
@@ -124,8 +124,8 @@ void Parameter::set(const Tensor& value) {
     ++cell_->version;
     return;
   }
-  cell_->pending = plain;
   rec.touch(cell_);
+  cell_->pending = plain;
 }
 
 namespace {

@@ -84,14 +84,111 @@ Recorder::~Recorder() {
   } catch (...) {
     // The program was dropped; handles into it say so when they are used.
   }
+  forget_saved();
 }
 
-void Recorder::touch(Cell* cell) {
-  if (cell->writer == this) return;
-  if (cell->writer) throw DeviceError("[Parameter] another thread has a pending write or gradient for this parameter; flush() there first");
+void Recorder::touch_first(Cell* cell) {
+  const bool touched = cell->writer == this;
+  if (!touched && cell->writer)
+    throw DeviceError("[Parameter] another thread has a pending write or gradient for this parameter; flush() there first");
+  if (module_depth_ > 0 && cell->saved_in != module_call_) {
+    saved_.push_back({cell,
+                      touched,
+                      cell->pending,
+                      cell->grad,
+                      cell->version,
+                      cell->grad_committed.node(),
+                      {cell->host_pending[0], cell->host_pending[1]},
+                      cell->host_changed});
+    detail::retain(cell);
+    cell->saved_in = module_call_;
+  }
+  if (touched) return;
   cell->writer = this;
   detail::retain(cell);
   touched_.push_back(cell);
+}
+
+void Recorder::module_begins() {
+  forget_saved();
+  module_begin_ = pending_.size();
+  static std::atomic<uint64_t> calls{0};
+  module_call_ = ++calls;
+}
+
+void Recorder::module_failed() {
+  const size_t kept = std::min(module_begin_, pending_.size());
+  fail_pending(kept, "an exception left the module that was computing it");
+  candidate_ = std::min(candidate_, kept);
+  backward_end_ = std::min(backward_end_, kept);
+  fresh_ = false;  // what was fresh before was flushed when the call began
+  auto lost = [](const Tensor& t) { return t.defined() && t.node()->is(kFailed); };
+  for (Saved& s : saved_) {
+    Cell* c = s.cell;
+    // What a flush within the call committed stays.
+    if (lost(c->pending)) c->pending = c->version == s.version ? s.pending : Tensor();
+    if (lost(c->grad)) c->grad = c->grad_committed.node() == s.grad_committed ? s.grad : c->grad_committed;
+    if (c->host_changed) {
+      std::copy_n(s.host_pending, 2, c->host_pending);
+      c->host_changed = s.host_changed;
+    }
+    if (!s.touched && c->writer == this) {
+      c->writer = nullptr;
+      std::erase(touched_, c);
+      detail::release(c);
+    }
+    detail::release(c);
+  }
+  saved_.clear();
+}
+
+namespace {
+/// Parameters that nobody names, until a step() reports them. None is kept alive by it.
+struct Unknowns {
+  struct One {
+    Cell* cell;
+    const Recorder* recorder;
+    uint32_t scope;
+  };
+  Unknowns() { hold_across_fork(ForkOrder::unknown_parameters, &mutex); }
+  std::mutex mutex;
+  std::vector<One> all;
+};
+Unknowns& unknowns() {
+  static auto* u = new Unknowns;
+  return *u;
+}
+}  // namespace
+
+void Recorder::note_unknown(Cell* cell, uint32_t scope) {
+  constexpr size_t kMost = 8;  // named at a time
+  auto& u = unknowns();
+  std::lock_guard lock(u.mutex);
+  if (u.all.size() >= kMost) return;
+  cell->known = Cell::reported;
+  u.all.push_back({cell, this, scope});
+}
+
+void forget_unknown(Cell* cell) {
+  auto& u = unknowns();
+  std::lock_guard lock(u.mutex);
+  std::erase_if(u.all, [&](const Unknowns::One& one) { return one.cell == cell; });
+}
+
+std::vector<std::string> Recorder::take_unknown() {
+  std::vector<std::string> lines;
+  auto& u = unknowns();
+  std::lock_guard lock(u.mutex);
+  std::erase_if(u.all, [&](const Unknowns::One& one) {
+    if (one.recorder != this) return false;
+    const Cell* c = one.cell;
+    if (c->known != Cell::reported || !c->requires_grad || !c->grad.defined()) return true;
+    const std::string path = one.scope ? " read by " + scope_path(one.scope) : "";
+    lines.push_back(str(c->name ? scope_path(c->name) : "a parameter" + path, " ", c->shape,
+                        " got a gradient, but no module's SUANLI_FIELDS names it and no optimizer updates it"));
+    return true;
+  });
+  return lines;
 }
 
 void Recorder::commit_cells() {
@@ -138,6 +235,10 @@ void Recorder::flush(size_t count) {
     if (rehearsing_) release_rehearsed();
     try {
       execute_pending(*this, count);
+    } catch (const std::exception& e) {
+      flushing_ = false;
+      drop(str("its computation failed: ", e.what()));
+      throw;
     } catch (...) {
       flushing_ = false;
       drop("its computation failed");
@@ -168,6 +269,7 @@ void Recorder::flush(size_t count) {
     for (size_t i = 0; i < pending_.size(); ++i) pending_[i]->position = static_cast<uint32_t>(i + 1);
     candidate_ = candidate_ > count ? candidate_ - count : 0;
     backward_end_ = backward_end_ > count ? backward_end_ - count : 0;
+    module_begin_ = module_begin_ > count ? module_begin_ - count : 0;
     if (pending_.empty()) leaf_bytes_ = 0, fresh_ = false;
   }
   if (!touched_.empty() && !rehearsing_) commit_cells();
@@ -192,22 +294,34 @@ void Recorder::begin_rehearsal() {
 
 void Recorder::end_rehearsal() {
   drop("it was only rehearsed");
+  Dropped* why = new_dropped("it was only rehearsed");
   for (Node* n : rehearsed_) {
-    n->flags |= kFailed;
+    fail_node(n, why);
     drop_edges(n);
     release_node(n);
   }
+  suanli::release(why);
   rehearsed_.clear();
   rehearsing_ = false;
 }
 
-void Recorder::drop(const char* why) {
-  dropped_because_ = why;
-  for (Node* n : pending_) {
+void Recorder::fail_pending(size_t first, const std::string& why) {
+  if (first == pending_.size()) return;
+  Dropped* shared = new_dropped(why);
+  const std::vector<Node*> failed(pending_.begin() + static_cast<ptrdiff_t>(first), pending_.end());
+  pending_.resize(first);
+  for (Node* n : failed) {
     n->recorder = nullptr;
-    n->flags |= kFailed;
+    fail_node(n, shared);
     drop_edges(n);
   }
+  for (Node* n : failed) release_node(n);
+  suanli::release(shared);
+}
+
+void Recorder::drop(const std::string& why) {
+  const auto updates = std::count_if(touched_.begin(), touched_.end(), [](const Cell* c) { return c->pending.defined(); });
+  const std::string with = updates ? str(" (", updates, updates == 1 ? " new value" : " new values", " of parameters went with it)") : "";
   for (Cell* c : touched_) {
     c->pending = Tensor();
     c->grad = c->grad_committed;
@@ -218,10 +332,10 @@ void Recorder::drop(const char* why) {
     detail::release(c);
   }
   touched_.clear();
-  for (Node* n : pending_) release_node(n);
-  pending_.clear();
+  fail_pending(0, why + with);
   candidate_ = backward_end_ = leaf_bytes_ = 0;
   fresh_ = false;
+  module_begins();  // if one is under way, it goes on from here
 }
 
 void Recorder::backward_begins() {

@@ -34,17 +34,29 @@ class Recorder {
   void flush() { flush(pending_.size()); }
   void flush(size_t count);
   /// Drops everything pending, values of cells and draws included; `why` is what using a dropped value says.
-  void drop(const char* why);
+  void drop(const std::string& why);
 
   // Candidates for the end of a program (see docs/architecture.md, "Where a program ends").
   void module_returned() {
-    if (module_depth_ == 0) candidate_ = pending_.size();
+    if (module_depth_ > 0) return;
+    candidate_ = pending_.size();
+    forget_saved();
   }
+  /// An outermost module call begins, which may fail: from here on cells are saved before they change.
+  void module_begins();
+  /// An exception left it: drops what it recorded and no flush computed, and gives cells back what they held before.
+  void module_failed();
   void backward_begins();
   void backward_ended() { backward_end_ = candidate_ = pending_.size(); }
 
-  // Cells with a pending value, gradient or counter: committed or rolled back with the program.
-  void touch(Cell* cell);
+  /// To be called before a cell gets a pending value, gradient or counter: they are committed or rolled back with the program.
+  void touch(Cell* cell) {
+    if (cell->writer.load(std::memory_order_relaxed) != this || (module_depth_ > 0 && cell->saved_in != module_call_)) touch_first(cell);
+  }
+  /// A backward() reached a parameter that neither a module's fields nor an optimizer names; `scope` read it.
+  void note_unknown(Cell* cell, uint32_t scope);
+  /// What was noted on this thread, is still there, unknown and with a gradient: one line for each. Forgets them.
+  std::vector<std::string> take_unknown();
   /// Host tensors made since the last flush: what pending programs may pin.
   void count_leaf_bytes(int64_t bytes) { leaf_bytes_ += static_cast<size_t>(bytes); }
 
@@ -69,13 +81,18 @@ class Recorder {
   bool flushing_ = false;
   size_t node_budget_, byte_budget_;
   bool eager_;
-  const char* dropped_because_ = "";
 
   ~Recorder();
 
  private:
   friend class PerThread<Recorder>;
   Recorder();
+  void touch_first(Cell* cell);
+  void forget_saved() {
+    for (const Saved& s : saved_) detail::release(s.cell);
+    saved_.clear();
+  }
+  void fail_pending(size_t first, const std::string& why);
   void over_budget();
   /// The largest multiple of the period in which the tail of the pending sequence repeats; 0 if it does not.
   size_t end_of_last_repetition() const;
@@ -83,8 +100,21 @@ class Recorder {
   /// Lets go of what a rehearsal flushed and nobody can reach any more, as a flush does at once otherwise: it counts as memory.
   void release_rehearsed();
 
+  /// What a cell held when a module call began.
+  struct Saved {
+    Cell* cell;
+    bool touched;
+    Tensor pending, grad;
+    uint64_t version;
+    const Node* grad_committed;
+    uint64_t host_pending[2];
+    bool host_changed;
+  };
   std::vector<Node*> pending_;
   std::vector<Cell*> touched_;
+  std::vector<Saved> saved_;
+  uint64_t module_call_ = 0;   // the outermost module call, of all threads
+  size_t module_begin_ = 0;    // how many nodes were pending when it began
   std::vector<Node*> rehearsed_;  // flushed by a rehearsal
   bool rehearsing_ = false;
   uint64_t seq_ = 0;
@@ -104,6 +134,16 @@ uint64_t node_fingerprint(Node* node, uint64_t first_seq);
 // Module paths: 0 is "no module". Interned for the life of the process.
 uint32_t scope_id(const std::string& path);
 const std::string& scope_path(uint32_t id);
+
+/// Why a program was dropped: shared by its nodes.
+struct Dropped;
+/// Marks a node as dropped; using its results says why.
+void fail_node(Node* n, Dropped* why);
+Dropped* new_dropped(std::string why);  // with one reference
+void release(Dropped* why);
+
+/// Whether backward() leaves a gradient at n: a parameter's value, or a tensor after requires_grad_() (whose edges may be gone).
+bool is_leaf(Node* n);
 
 /// Throws unless the calling thread may use t in `op`: pending elsewhere, dropped.
 void require_usable(const Tensor& t, const char* op);

@@ -11,6 +11,30 @@ namespace suanli {
 
 static_assert(sizeof(Node) % alignof(Result) == 0 && sizeof(Edge) % alignof(Result) == 0);
 
+struct Dropped {
+  std::atomic<uint32_t> refs{1};
+  const std::string why;
+};
+Dropped* new_dropped(std::string why) { return new Dropped{.why = std::move(why)}; }
+void release(Dropped* d) {
+  if (d->refs.fetch_sub(1, std::memory_order_acq_rel) == 1) delete d;
+}
+static Dropped* reason_of(const Node* n) { return reinterpret_cast<Dropped*>(n->attr.as<uintptr_t>()); }
+/// The reason takes the place of the attributes, which nobody reads any more.
+void fail_node(Node* n, Dropped* why) {
+  if (n->is(kFailed)) return;
+  why->refs.fetch_add(1, std::memory_order_relaxed);
+  n->attr = Attr(reinterpret_cast<uintptr_t>(why));
+  n->flags |= kFailed;
+}
+
+bool is_leaf(Node* n) {
+  if (!n->requires_grad() || n->is(kConsumed)) return false;
+  for (int i = 0; i < n->n_in; ++i)
+    if (n->in()[i].node && n->in()[i].node->requires_grad()) return false;
+  return true;
+}
+
 namespace {
 size_t node_bytes(int n_in, int n_out) { return sizeof(Node) + sizeof(Edge) * n_in + sizeof(Result) * n_out; }
 
@@ -30,6 +54,7 @@ void destroy(Node* n) {
     for (int i = 0; i < m->n_out; ++i)
       if (m->out(i).storage) release(m->out(i).storage);
     if (m->cell) detail::release(m->cell);
+    if (m->is(kFailed)) release(reason_of(m));
     slab_free(m, node_bytes(m->n_in, m->n_out));
   }
   destroying = false;
@@ -77,7 +102,9 @@ DType Tensor::dtype() const {
 }
 Device Tensor::device() const { return node_ ? node_->device : Device{}; }
 bool Tensor::requires_grad() const { return node_ && node_->requires_grad(); }
-bool Tensor::materialised() const { return node_ && node_->out(index_).storage != nullptr; }
+/// A scalar's storage appears when it is first read, on any thread.
+static Storage* storage_of(Result& r) { return std::atomic_ref(r.storage).load(std::memory_order_acquire); }
+bool Tensor::materialised() const { return node_ && storage_of(node_->out(index_)) != nullptr; }
 
 void Tensor::init_scalar(double real, int64_t integer, DType dtype, bool weak) {
   Node* n = new_node(kOpScalar, 0, 1);
@@ -119,29 +146,38 @@ Tensor::Tensor(std::initializer_list<float> values)
 void require_usable(const Tensor& t, const char* op) {
   Node* n = t.node();
   if (!n) throw ShapeError(str("[", op, "] an input is undefined (a default-constructed tensor)"));
-  if (n->is(kFailed)) throw Error(str("[", op, "] this value was dropped with its program: ", Recorder::current().dropped_because_));
+  if (n->is(kFailed)) throw Error(str("[", op, "] this value was dropped with its program: ", reason_of(n)->why));
   if (n->recorder && n->recorder != &Recorder::current())
     throw DeviceError(str("[", op, "] tensor is pending on another thread; flush() it there first"));
 }
+
+namespace {
+/// Bytes of a scalar slot for the host. Threads may read one at the same time: the first that is done gives them to all.
+Storage* scalar_bytes(Node* n) {
+  const auto& s = n->attr.as<ScalarAttr>();
+  Result& r = n->out(0);
+  Storage* made = allocate_storage(itemsize(r.dtype), Device{}, "read");
+  if (r.dtype == DType::f32) *static_cast<float*>(made->data) = static_cast<float>(s.real);
+  else if (r.dtype == DType::f64) *static_cast<double*>(made->data) = s.real;
+  else if (r.dtype == DType::boolean) *static_cast<uint8_t*>(made->data) = s.integer != 0;
+  else std::memcpy(made->data, &s.integer, static_cast<size_t>(itemsize(r.dtype)));  // little-endian: the low bytes
+  Storage* there = nullptr;
+  if (std::atomic_ref(r.storage).compare_exchange_strong(there, made, std::memory_order_acq_rel)) return made;
+  release(made);
+  return there;
+}
+}  // namespace
 
 const void* detail::host_data(const Tensor& t, DType expected) {
   require_usable(t, "read");
   if (t.dtype() != expected)
     throw DTypeError(str("[read] the tensor is ", t.dtype(), ", not ", expected, "; convert it with cast(t, ", expected, ")"));
   Node* n = t.node();
-  Result& r = n->out(t.index());
-  if (n->op == kOpScalar && !r.storage) {
-    const auto& s = n->attr.as<ScalarAttr>();
-    r.storage = allocate_storage(itemsize(expected), Device{}, "read");
-    if (is_float(expected)) {
-      if (expected == DType::f32) *static_cast<float*>(r.storage->data) = static_cast<float>(s.real);
-      else *static_cast<double*>(r.storage->data) = s.real;
-    } else if (expected == DType::boolean) {
-      *static_cast<uint8_t*>(r.storage->data) = s.integer != 0;
-    } else {
-      std::memcpy(r.storage->data, &s.integer, static_cast<size_t>(itemsize(expected)));  // little-endian: the low bytes
-    }
+  if (n->op == kOpScalar) {
+    const Storage* s = storage_of(n->out(0));
+    return (s ? s : scalar_bytes(n))->data;
   }
+  Result& r = n->out(t.index());
   if (Recorder::current().rehearsing() && (n->pending() || (r.storage && !r.storage->data && r.storage->bytes > 0)))
     throw RehearsalError(str("[read] a value of shape ", t.shape(), " is read while the program is recorded",
                              Recorder::current().scope_ ? str(" (in ", scope_path(Recorder::current().scope_), ")") : std::string()));

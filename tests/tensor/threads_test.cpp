@@ -191,5 +191,21 @@ TEST(Threads, TensorsMadeHereDieThere) {
   EXPECT_EQ(memory_use().tensors, bytes);
 }
 
+TEST(Threads, OneScalarIsReadByMany) {
+  for (int round = 0; round < 200; ++round) {
+    const Tensor number = 2.5 + round, flag(round % 2 == 0), whole(int64_t{1} << 40);
+    std::atomic<int> waiting{4}, right{0};
+    const int64_t held = memory_use().tensors;
+    on_threads(4, [&](int) {
+      --waiting;
+      while (waiting > 0) {}
+      right += number.item() == 2.5f + static_cast<float>(round) && flag.item<bool>() == (round % 2 == 0) &&
+               whole.item<int64_t>() == int64_t{1} << 40 && number.materialised();
+    });
+    ASSERT_EQ(right, 4);
+    ASSERT_EQ(memory_use().tensors - held, 3 * 64) << "one block for each, however many read first";
+  }
+}
+
 }  // namespace
 }  // namespace suanli
