@@ -1,5 +1,6 @@
-// Tables as text: CSV as RFC 4180 has it, also with ; or tabs between the cells.
+// Tables as text: CSV as RFC 4180 has it, also with ; | or tabs between the cells.
 #pragma once
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -8,26 +9,36 @@
 
 namespace suanli::data {
 
+struct Cell {
+  std::string text;     ///< Without blanks around it.
+  bool quoted = false;  ///< Such a word is meant literally.
+};
+
 struct Table {
   std::string path;
   std::vector<std::string> header;
-  std::vector<std::vector<std::string>> columns;  ///< [column][row], blanks around unquoted cells taken off.
-  std::vector<int64_t> lines;                     ///< Of each row the line of the file that it begins on, counted from 1.
+  std::vector<std::vector<Cell>> columns;  ///< [column][row]
+  std::vector<int64_t> lines;              ///< Of each row the line of the file that it begins on, counted from 1.
+  char separator = ',';
 
   int64_t rows() const { return static_cast<int64_t>(lines.size()); }
+  const Cell& at(int column, int64_t row) const { return columns[static_cast<size_t>(column)][static_cast<size_t>(row)]; }
   /// Place of a column; -1 if there is none.
   int find(std::string_view name) const;
   /// "path: line 17, column 'age'": how an error text about a cell begins.
-  std::string at(int64_t row, int column) const;
+  std::string where(int64_t row, int column) const;
+  /// Takes the rows out whose places `rows`, rising, names.
+  void remove(const std::vector<int64_t>& rows);
 };
 
-/// Reads a file with a header line, plain, .gz or .xz, UTF-8. Throws InputError naming path, line and column: no header, a name twice,
-/// another number of cells than the header has, an open quote, bytes that are no UTF-8 (or UTF-16), no rows.
-Table read_csv(const std::string& path);
+/// Reads a table, plain, .gz or .xz, UTF-8. The separator is the one that cuts the first lines into equally many
+/// cells; a first line `sep=;` names it. `header` says whether the first line holds names; without it they are 1, 2, …
+/// Where nothing is said, a first line that looks like values is refused. Throws InputError naming path, line and
+/// column: a folder or another kind of file, a name twice, another number of cells than the header has, an open
+/// quote, bytes that are no UTF-8 (or UTF-16), no rows.
+Table read_csv(const std::string& path, std::optional<bool> header = {});
 
-/// A cell that holds nothing: empty, NA, N/A, NaN, null, None or ?, in either case.
+/// A cell that holds nothing: empty, or one of the words that pandas takes for missing, or None or ?, in either case.
 bool is_missing(const std::string& cell);
-/// Whether a cell is a finite number, and which.
-bool is_number(const std::string& cell, double* value);
 
 }  // namespace suanli::data

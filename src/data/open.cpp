@@ -3,6 +3,7 @@
 #include <charconv>
 #include <cmath>
 #include <filesystem>
+#include <optional>
 
 #include "base/did_you_mean.h"
 #include "base/text.h"
@@ -23,13 +24,18 @@ struct Spec {
   std::vector<std::pair<std::string, std::string>> settings;
 };
 
+/// An & without key= behind it belongs to the value before it, as in target=R&D.
 void read_settings(Spec& spec, const std::string& list) {
   for (size_t at = 0; at <= list.size();) {
     const size_t end = std::min(list.find('&', at), list.size());
     const std::string setting = list.substr(at, end - at);
     const size_t equals = setting.find('=');
-    if (equals == 0 || equals == std::string::npos) throw UsageError(str(spec.text, ": `", setting, "` is not of the form key=value."));
-    spec.settings.emplace_back(setting.substr(0, equals), setting.substr(equals + 1));
+    const bool goes_on = equals == std::string::npos && !setting.empty() && !spec.settings.empty();
+    if (!goes_on && (equals == 0 || equals == std::string::npos))
+      throw UsageError(
+          str(spec.text, ": `", setting, "` is not of the form key=value. Within a value write & as %26, % as %25, a comma as %2C."));
+    if (goes_on) spec.settings.back().second += "&" + setting;
+    else spec.settings.emplace_back(setting.substr(0, equals), setting.substr(equals + 1));
     at = end + 1;
   }
 }
@@ -54,11 +60,40 @@ class Settings {
     }
   }
 
-  /// Null if it was not given.
+  /// As it is written; null if it was not given.
   const std::string* find(const std::string& name) const {
     for (const auto& [key, value] : spec_.settings)
       if (key == name) return &value;
     return nullptr;
+  }
+
+  /// "" if it was not given.
+  std::string text(const std::string& name) const {
+    const std::string* value = find(name);
+    return value ? unescaped_setting(*value) : "";
+  }
+
+  /// Words with commas between; none if it was not given, or is empty.
+  std::vector<std::string> words(const std::string& name) const {
+    std::vector<std::string> out;
+    const std::string* value = find(name);
+    for (size_t at = 0; value && at < value->size();) {
+      const size_t end = std::min(value->find(',', at), value->size());
+      out.push_back(unescaped_setting(value->substr(at, end - at)));
+      at = end + 1;
+    }
+    return out;
+  }
+
+  /// One of `words`; null if it was not given.
+  std::optional<std::string> choice(const std::string& name, const std::vector<std::string>& words) const {
+    const std::string* value = find(name);
+    if (value == nullptr) return {};
+    std::string names;
+    for (const std::string& word : words) names += (names.empty() ? "" : &word == &words.back() ? " nor " : ", ") + word;
+    if (std::find(words.begin(), words.end(), *value) == words.end())
+      throw UsageError(str(spec_.text, ": ", name, "=", *value, " is neither ", names, "."));
+    return *value;
   }
 
   uint64_t number(const std::string& name, uint64_t fallback, uint64_t least, uint64_t most) const {
@@ -140,6 +175,27 @@ Shape noise_shape(const Spec& spec) {
   return shape;
 }
 
+TableSettings table_settings(const Spec& spec) {
+  const Settings settings(spec,
+                          {"target", "task", "test", "drop", "keep", "missing", "decimal", "thousands", "header", "skip_missing_target"});
+  TableSettings t{.target = settings.text("target"), .test = static_cast<int>(settings.number("test", 20, 0, 90))};
+  if (const auto task = settings.choice("task", {"regression", "classification"}))
+    t.task = *task == "regression" ? TaskAsked::regression : TaskAsked::classification;
+  t.drop = settings.words("drop"), t.keep = settings.words("keep");
+  if (settings.find("missing")) t.missing = settings.words("missing");
+  if (const auto header = settings.choice("header", {"yes", "no"})) t.header = *header == "yes";
+  const auto decimal = settings.choice("decimal", {"comma", "point"});
+  const auto thousands = settings.choice("thousands", {"comma", "point", "space", "apostrophe"});
+  if (decimal && thousands == decimal) throw UsageError(str(spec.text, ": decimal and thousands cannot both be ", *decimal, "."));
+  if (decimal) t.decimal = *decimal == "comma" ? ',' : '.';
+  else if (thousands == "comma" || thousands == "point") t.decimal = thousands == "comma" ? '.' : ',';
+  t.skip_missing_target = settings.flag("skip_missing_target");
+  // Without a header columns are called by their places.
+  constexpr std::string_view kColumn = "column ";
+  if (t.header == false && t.target.starts_with(kColumn)) t.target.erase(0, kColumn.size());
+  return t;
+}
+
 bool is_about_clothes(const std::string& place) { return fs::path(place).lexically_normal().string().find("ashion") != std::string::npos; }
 
 // In the order in which they are tried for a path without a kind.
@@ -171,21 +227,12 @@ const Kind kKinds[] = {
                          settings.number("seed", 0, 0, UINT64_MAX));
      },
      nullptr},
-    {"csv", "csv:FILE?target=COLUMN[&task=regression&test=20]",
-     [](const Spec& spec, const OpenOptions& options) {
-       const Settings settings(spec, {"target", "task", "test"});
-       const std::string *target = settings.find("target"), *task = settings.find("task");
-       if (task && *task != "regression" && *task != "classification")
-         throw UsageError(str(spec.text, ": task=", *task, " is neither regression nor classification."));
-       const TaskAsked asked = !task ? TaskAsked::by_column : *task == "regression" ? TaskAsked::regression : TaskAsked::classification;
-       return open_csv(place_of(spec), target ? *target : "", asked, static_cast<int>(settings.number("test", 20, 0, 90)), options);
-     },
-     looks_like_csv},
+    {"csv", "csv:FILE?target=COLUMN[&task=regression&test=20&drop=A,B&header=no&decimal=comma&missing=NA&skip_missing_target=1]",
+     [](const Spec& spec, const OpenOptions& options) { return open_csv(place_of(spec), table_settings(spec), options); }, looks_like_csv},
     {"npz", "npz:FILE[?x=NAME&y=NAME]",
      [](const Spec& spec, const OpenOptions& options) {
        const Settings settings(spec, {"x", "y"});
-       const std::string *x = settings.find("x"), *y = settings.find("y");
-       return open_npz(place_of(spec), x ? *x : "", y ? *y : "", options);
+       return open_npz(place_of(spec), settings.text("x"), settings.text("y"), options);
      },
      looks_like_npz},
     {"packed", "packed:FILE",

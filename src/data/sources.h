@@ -33,9 +33,8 @@ bool looks_like_cifar100(const std::string& place);
 /// Uniform noise in [0, 1), uniform labels; a pure function of the seed. test = 0: no test samples.
 Source open_noise(const Shape& shape, int64_t classes, int64_t train, int64_t test, uint64_t seed);
 
-/// A table with a header line. target "": the run's, or an error that lists the columns. test: percent of the rows that test. With
-/// options.encoding all rows are as that says, in one part.
-Source open_csv(const std::string& path, const std::string& target, TaskAsked task, int test, const OpenOptions& options);
+/// A table. settings.target "": the run's, or an error that lists the columns. With options.encoding all rows are as that says, in one part.
+Source open_csv(const std::string& path, const TableSettings& settings, const OpenOptions& options);
 bool looks_like_csv(const std::string& path);
 
 /// Arrays that NumPy saved as one .npz. x, y: their names, "" for the usual ones. Integers and bools as targets are classes, floats are
@@ -48,9 +47,9 @@ Source open_packed(const std::string& path);
 bool looks_like_packed(const std::string& path);
 
 struct FolderOptions {
-  int64_t height = 0, width = 0;         ///< Of a sample; 0: chosen, see folder.cpp.
-  bool skip_bad = false;                 ///< Leaves out what cannot be read, instead of throwing.
-  Shape input_shape{};                   ///< As in OpenOptions.
+  int64_t height = 0, width = 0;  ///< Of a sample; 0: chosen, see folder.cpp.
+  bool skip_bad = false;  ///< Leaves out what cannot be read, instead of throwing.
+  Shape input_shape{};  ///< As in OpenOptions.
   std::vector<std::string> class_names{};
 };
 /// Pictures, one sub-folder per class.

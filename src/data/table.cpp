@@ -1,5 +1,6 @@
 // Tables: a CSV file becomes rows of numbers, in memory, with the statistics of the training rows.
 #include <algorithm>
+#include <charconv>
 #include <filesystem>
 #include <numeric>
 
@@ -7,6 +8,7 @@
 #include "data/encoding.h"
 #include "data/number_set.h"
 #include "data/sources.h"
+#include "data/spec.h"
 #include "data/strata.h"
 
 namespace suanli::data {
@@ -30,14 +32,72 @@ std::vector<int64_t> cut_off(std::vector<int64_t>& rows, const std::vector<int32
   return taken;
 }
 
+/// Without a header columns are known by their places: where the target's is missing, those behind it have moved up.
+void skip_target_place(const Encoding& learned, Table& table) {
+  if (learned.header) return;
+  size_t target = 0, last = 0;
+  auto place = [](const std::string& name) {
+    size_t n = 0;
+    std::from_chars(name.data(), name.data() + name.size(), n);
+    return n;
+  };
+  target = place(learned.target);
+  for (const ColumnCode& c : learned.columns) last = std::max(last, place(c.name));
+  const size_t columns = table.header.size();
+  if (target > columns || std::max(last, target) != columns + 1) return;
+  for (size_t c = target - 1; c < columns; ++c) table.header[c] = str(c + 2);
+}
+
+/// Leaves out the rows that have no target, or throws naming the first of them.
+void require_targets(const Encoding& encoding, Table& table, const TableSettings& settings, std::vector<std::string>& notes) {
+  const std::vector<int64_t> rows = encoding.rows_without_target(table);
+  if (rows.empty()) return;
+  constexpr size_t kMostNamed = 10;
+  const int column = table.find(encoding.target);
+  std::string lines, word;
+  for (size_t i = 0; i < rows.size(); ++i) {
+    if (i < kMostNamed) lines += str(i > 0 ? ", " : "", table.lines[static_cast<size_t>(rows[i])]);
+    if (word.empty()) word = table.at(column, rows[i]).text;
+  }
+  if (rows.size() > kMostNamed) lines += ", …";
+  const std::string what =
+      str(rows.size(), " of ", table.rows(), " rows have no target in column '", encoding.target, "' (line ", lines, ")");
+  if (!settings.skip_missing_target)
+    throw InputError(
+        str(table.where(rows.front(), column), ": the target is missing. ", what,
+            ". Fill it in, or leave such rows out: ?skip_missing_target=1.",
+            word.empty() || settings.missing ? "" : str(" If '", word, "' is a class: ?missing= takes empty cells alone for missing.")));
+  if (static_cast<int64_t>(rows.size()) == table.rows()) throw InputError(str(table.path, ": ", what, ", no row is left."));
+  table.remove(rows);
+  notes.push_back(str("left out: ", what));
+}
+
+/// The spec that opens the same table again.
+std::string source_of(const std::string& path, const Encoding& encoding, const TableSettings& settings) {
+  std::string out = str("csv:", path, "?target=", escaped_setting(encoding.target),
+                        "&task=", encoding.task == Task::regression ? "regression" : "classification", "&test=", settings.test);
+  auto list = [&](const char* key, const std::vector<std::string>& words) {
+    out += str("&", key, "=");
+    for (const std::string& word : words) out += (&word == &words.front() ? "" : ",") + escaped_setting(word);
+  };
+  if (!settings.drop.empty()) list("drop", settings.drop);
+  if (!settings.keep.empty()) list("keep", settings.keep);
+  if (settings.missing) list("missing", *settings.missing);
+  if (settings.decimal) out += settings.decimal == ',' ? "&decimal=comma" : "&decimal=point";
+  if (settings.header) out += *settings.header ? "&header=yes" : "&header=no";
+  if (settings.skip_missing_target) out += "&skip_missing_target=1";
+  return out;
+}
+
 }  // namespace
 
 Tensor read_table(const std::string& path, const std::string& encoding) {
-  const Table table = read_csv(path);
-  const Encoding learned = encoding_from_text(encoding);
+  Encoding learned = encoding_from_text(encoding);
+  Table table = read_csv(path, learned.header);
+  skip_target_place(learned, table);
+  learned = learned.for_table(table);
   std::vector<int64_t> rows(static_cast<size_t>(table.rows()));
   std::iota(rows.begin(), rows.end(), int64_t{0});
-  if (rows.empty()) throw InputError(str(path, ": has a header line and no rows"));
   return tensor<float>(learned.inputs(table, rows), {table.rows(), learned.width()});
 }
 
@@ -49,38 +109,48 @@ bool looks_like_csv(const std::string& path) {
   return name.extension() == ".csv" || name.extension() == ".tsv";
 }
 
-Source open_csv(const std::string& path, const std::string& target, TaskAsked task, int test, const OpenOptions& options) {
-  const Table table = read_csv(path);
+Source open_csv(const std::string& path, const TableSettings& settings, const OpenOptions& options) {
   Source source;
   const bool trained = !options.encoding.empty();
-  if (!trained && target.empty()) {
+  if (trained && !options.encoding.starts_with("target\t"))
+    throw InputError(str(path, ": a table, but the model was trained on arrays. Give it such."));
+  Encoding encoding = trained ? encoding_from_text(options.encoding) : Encoding{};
+  Table table = read_csv(path, trained && !settings.header ? encoding.header : settings.header);
+  if (!trained && settings.target.empty()) {
     std::string names;
     for (const std::string& name : table.header) names += (names.empty() ? "" : ", ") + name;
     throw InputError(str(path, ": which column is to be learned? Write csv:", path, "?target=COLUMN, one of ", names, "."));
   }
-  Encoding encoding = trained ? encoding_from_text(options.encoding) : encode_target(table, target, task, source.notes);
+  std::vector<ColumnFormat> formats;
+  if (trained) {
+    encoding = encoding.for_table(table);
+  } else {
+    formats = column_formats(table, settings.decimal);
+    encoding = encode_target(table, formats, settings, source.notes);
+    encoding.header = settings.header != false;
+  }
+  require_targets(encoding, table, settings, source.notes);
   const bool regression = encoding.task == Task::regression;
   const std::vector<int32_t> labels = regression ? std::vector<int32_t>() : encoding.labels(table);
 
   std::vector<int64_t> train(static_cast<size_t>(table.rows())), val_rows, test_rows;
   std::iota(train.begin(), train.end(), int64_t{0});
   if (!trained) {
-    test_rows = cut_off(train, labels, test / 100.0, options.seed, Cut::test);
+    test_rows = cut_off(train, labels, settings.test / 100.0, options.seed, Cut::test);
     val_rows = cut_off(train, labels, options.val_fraction, options.seed, Cut::validation);
-    learn_columns(encoding, table, train, source.notes);
+    learn_columns(encoding, table, formats, settings, train, source.notes);
   }
   const std::vector<float> values = regression ? encoding.values(table) : std::vector<float>();
 
-  Info info{
-      .kind = "csv",
-      .source = str("csv:", path, "?target=", encoding.target, "&task=", regression ? "regression" : "classification", "&test=", test),
-      .input_shape = {encoding.width()},
-      .classes = static_cast<int>(encoding.classes.size()),
-      .class_names = encoding.classes,
-      .task = encoding.task,
-      .target_mean = encoding.target_mean,
-      .target_stddev = encoding.target_stddev,
-      .encoding = to_text(encoding)};
+  Info info{.kind = "csv",
+            .source = source_of(path, encoding, settings),
+            .input_shape = {encoding.width()},
+            .classes = static_cast<int>(encoding.classes.size()),
+            .class_names = encoding.classes,
+            .task = encoding.task,
+            .target_mean = encoding.target_mean,
+            .target_stddev = encoding.target_stddev,
+            .encoding = to_text(encoding)};
   auto part = [&](const std::vector<int64_t>& rows) -> std::shared_ptr<const Dataset> {
     if (rows.empty()) return nullptr;
     return std::make_shared<NumberSet>(info, encoding.inputs(table, rows), chosen(labels, rows), chosen(values, rows));

@@ -18,18 +18,28 @@ Table table_of(const std::string& text) {
   return read_csv(folder / "t.csv");
 }
 
+std::vector<std::string> texts(const Table& t, size_t column) {
+  std::vector<std::string> out;
+  for (const Cell& cell : t.columns[column]) out.push_back(cell.text);
+  return out;
+}
+
+Encoding target_of(const Table& t, TableSettings settings, std::vector<std::string>& notes) {
+  return encode_target(t, column_formats(t, settings.decimal), settings, notes);
+}
+
 TEST(Csv, ReadsWhatRfc4180Has) {
   const Table t = table_of("\xEF\xBB\xBFname,\"a \"\"b\"\"\",c\r\n x , 1,\"two\r\nlines, and a comma\"\r\n\r\n\"\",  ,3");
   EXPECT_EQ(t.header, (std::vector<std::string>{"name", "a \"b\"", "c"}));
   ASSERT_EQ(t.rows(), 2);
-  EXPECT_EQ(t.columns[0], (std::vector<std::string>{"x", ""}));
-  EXPECT_EQ(t.columns[1], (std::vector<std::string>{"1", ""}));
-  EXPECT_EQ(t.columns[2], (std::vector<std::string>{"two\r\nlines, and a comma", "3"}));
+  EXPECT_EQ(texts(t, 0), (std::vector<std::string>{"x", ""}));
+  EXPECT_EQ(texts(t, 1), (std::vector<std::string>{"1", ""}));
+  EXPECT_EQ(texts(t, 2), (std::vector<std::string>{"two\r\nlines, and a comma", "3"}));
   EXPECT_EQ(t.lines, (std::vector<int64_t>{2, 5}));
-  EXPECT_EQ(table_of("a;b\n1,5;2\n").columns[0][0], "1,5");
-  EXPECT_EQ(table_of("a\tb\n1\t2\n").columns[1][0], "2");
-  EXPECT_EQ(table_of(gzip("a,b\n1,2\n")).columns[1][0], "2");
-  EXPECT_EQ(table_of(xz("a,b\n1,2\n")).columns[1][0], "2");
+  EXPECT_EQ(table_of("a;b\n1,5;2\n").columns[0][0].text, "1,5");
+  EXPECT_EQ(table_of("a\tb\n1\t2\n").columns[1][0].text, "2");
+  EXPECT_EQ(table_of(gzip("a,b\n1,2\n")).columns[1][0].text, "2");
+  EXPECT_EQ(table_of(xz("a,b\n1,2\n")).columns[1][0].text, "2");
 }
 
 TEST(Csv, SaysWhatIsWrong) {
@@ -59,10 +69,11 @@ TEST(Csv, SaysWhatIsWrong) {
 TEST(Encoding, ByHand) {
   const Table t = table_of("size,colour,note,same,y\n1,red,n1,7,0.5\n3,blue,n2,7,1.5\n,red,n3,7,2.5\n5,,n4,7,9.5\n100,green,n5,7,100\n");
   std::vector<std::string> notes;
-  Encoding e = encode_target(t, "y", TaskAsked::by_column, notes);
+  const TableSettings settings{.target = "y"};
+  Encoding e = target_of(t, settings, notes);
   EXPECT_EQ(e.task, Task::regression);
   const std::vector<int64_t> train = {0, 1, 2, 3};  // the last row is not seen
-  learn_columns(e, t, train, notes);
+  learn_columns(e, t, column_formats(t, {}), settings, train, notes);
   // size: mean 3, deviation √(8/3), and a mark; colour: blue, red (green is not known); note: four words; same: left out
   ASSERT_EQ(e.columns.size(), 3u);
   EXPECT_EQ(e.width(), 2 + 2 + 4);
@@ -107,7 +118,7 @@ TEST(Encoding, TextKeepsEveryWord) {
 TEST(Encoding, TheTargetColumnSaysTheTask) {
   auto task = [](const std::string& cells, TaskAsked asked) {
     std::vector<std::string> notes;
-    return encode_target(table_of("x,y\n" + cells), "y", asked, notes).task;
+    return target_of(table_of("x,y\n" + cells), {.target = "y", .task = asked}, notes).task;
   };
   std::string many;
   for (int i = 0; i < 30; ++i) many += "1," + std::to_string(i) + "\n";
@@ -174,9 +185,11 @@ TEST(Table, SaysWhatIsWrong) {
        ": line 1, there is no column 'color'. Did you mean 'colour'? There are colour, b."},
       {"odd cell", "a,y\n1,p\n2,q\nx,p\n4,q\n", "?target=y", ": line 4, column 'a': 'x' is no number, 3 of 4 cells are"},
       {"target missing", "a,y\n1,p\n2,\n", "?target=y", ": line 3, column 'y': the target is missing"},
-      {"target no number", "a,y\n1,1.5\n2,p\n", "?target=y&task=regression", ": line 3, column 'y': 'p' is no number"},
+      {"target no number", "a,y\n1,1.5\n2,p\n", "?target=y&task=regression",
+       ": line 3, column 'y': 'p' is no number, 1 of 2 cells are. A regression needs numbers"},
       {"one class", "a,y\n1,p\n2,p\n", "?target=y", ": the target 'y' holds one class only, 'p'"},
-      {"nothing to learn from", "a,y\n1,p\n1,q\n", "?target=y", ": no column besides the target says anything"},
+      {"nothing to learn from", "a,y\n1,p\n1,q\n", "?target=y",
+       ": no column besides the target can be learned from ('a': one value only). Give"},
   };
   TemporaryFolder folder;
   for (const Bad& c : cases) {
