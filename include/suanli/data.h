@@ -37,7 +37,7 @@ struct Info {
   bool any_range = false;  ///< Values are of any size, not in [0, 1]: they are normalised whatever the model.
   Task task = Task::classification;
   double target_mean = 0, target_stddev = 1;  ///< Of regression: the target in its own unit is y · target_stddev + target_mean.
-  std::string encoding{};  ///< Of tables: how cells became numbers, for OpenOptions::encoding.
+  std::string encoding{};  ///< Of tables and arrays: how they became numbers, for OpenOptions::encoding.
   uint64_t fingerprint = 0;  ///< A hash of every value and label, in order: a resume sees that data changed.
   std::string packed_kind{};  ///< Of packed data: the kind that was packed.
 
@@ -75,6 +75,10 @@ class SUANLI_API Dataset {
   virtual Shape picture_size(int64_t index) const;
 };
 
+/// How many samples each class has. Reads labels only. Throws UsageError where targets are numbers, InputError for a
+/// label that is no class; it names sample and label.
+SUANLI_API std::vector<int64_t> class_counts(const Dataset& dataset);
+
 /// The samples of `dataset` named by `indices`, in that order. Throws ShapeError if one is out of range.
 SUANLI_API std::shared_ptr<const Dataset> subset(std::shared_ptr<const Dataset> dataset, std::vector<int64_t> indices);
 
@@ -100,8 +104,9 @@ struct OpenOptions {
 ///   mnist:DIR[?size=64], fashion-mnist:DIR  the four IDX files, plain, .gz or .xz
 ///   cifar10:DIR[?size=64], cifar100:DIR     the binary version: its archive, or its files plain, .gz or .xz
 ///   random:3x32x32[?classes=10&samples=1280&test=128&seed=0]   noise of any shape, for measuring speed
-///   folder:DIR[?size=96&skip_bad=1]         JPEG, PNG and WebP pictures, a sub-folder per class, or train/ val/ test/ above these
-///   csv:FILE?target=COLUMN[&task=regression&test=20]   a table with a header line, plain, .gz or .xz; 20% of the rows test
+///   folder:DIR[?size=96&skip_bad=1&splits=no]   JPEG, PNG and WebP pictures, a sub-folder per class, or train/ val/ test/ above or below
+///                                           these; splits=no: folders with such names are classes
+///   csv:FILE?target=COLUMN[&test=20&…]      a table, plain, .gz or .xz; 20% of the rows test; docs/data.md lists the settings
 ///   npz:FILE[?x=NAME&y=NAME]                arrays saved by NumPy: x [N, F], [N, H, W], [N, H, W, C] or [N, C, H, W] with y [N], alone
 ///                                           or as x_train, y_train, x_test, y_test; classes if y is whole numbers, else a regression
 ///   packed:FILE                             what pack() wrote
@@ -110,7 +115,8 @@ struct OpenOptions {
 /// all are grey, else RGB. Each is decoded once here, so that a damaged one is named before anything begins (skip_bad=1 leaves such
 /// out); of more than 20,000 that many. The other kinds are decoded into memory, one byte per pixel; `size` scales MNIST's and CIFAR's
 /// pictures when they are read.
-/// Throws InputError if the kind is unknown or the files are bad, UsageError if the spec is wrong otherwise.
+/// Within the value of a setting %XX stands for a byte: %26 is &. Throws InputError if the kind is unknown or the files are bad,
+/// UsageError if the spec is wrong otherwise.
 SUANLI_API Splits open(const std::string& spec, const OpenOptions& options = {});
 
 /// What open() is doing, for those who wait: reading `total` files, `done` of them so far.
@@ -190,6 +196,9 @@ struct LoaderOptions {
   int threads = 1;  ///< Threads that read; 0 reads in the calling thread. Never changes a batch.
   int64_t queue = 0;  ///< Batches that may wait or be in the making: the loader holds no more memory than these. 0: usual_queue().
   bool drop_last = false;  ///< Leaves out a last batch that is not full.
+  /// A last batch of fewer samples joins the one before it, which then holds more than batch_size. 2: batch
+  /// normalization never trains on a single sample, unless the whole epoch is one.
+  int64_t min_last = 1;
   Augment augment{};  ///< Pictures only.
   std::shared_ptr<const Sampler> sampler{};  ///< Which samples, in which order; null: all, as `shuffle` says.
 };
@@ -197,8 +206,9 @@ struct LoaderOptions {
 /// As many batches as 128 MiB hold, 2 to 4.
 SUANLI_API int64_t usual_queue(const Info& info, int64_t batch_size);
 
-/// Reads batches ahead on threads of its own and hands them out in order. Batches are a pure function of (data set, batch_size,
-/// shuffle or sampler, augment, seed, epoch, index): threads, queue and timing never show. To be used from one thread at a time.
+/// Reads batches ahead on threads of its own and hands them out in order. Batches are a pure function of (data set, batch_size, min_last,
+/// shuffle or sampler, augment, seed, epoch, index): threads, queue and timing never show. A label outside of 0 … Info::classes-1 throws
+/// InputError when its batch is due. To be used from one thread at a time.
 class SUANLI_API Loader {
  public:
   /// Throws UsageError if an option is out of range.
@@ -247,7 +257,7 @@ struct PictureOptions {
       ///< scaled: area average when shrinking, bilinear when growing.
 };
 
-/// Reads a JPEG, PNG or WebP file of any colour type → [channels, height, width] f32 in [0, 1]. JPEGs are turned upright as their EXIF
+/// Reads a JPEG, PNG or WebP file of any colour type → [channels, height, width] f32 in [0, 1]. Pictures are turned upright as their EXIF
 /// says; sample values are taken as they are (no gamma or colour profile), grey is 0.299 R + 0.587 G + 0.114 B, transparency shows white.
 /// Throws InputError naming file and position.
 SUANLI_API Tensor read_picture(const std::string& path, const PictureOptions& options = {});
@@ -257,8 +267,11 @@ SUANLI_API Tensor read_picture(const std::string& path, const PictureOptions& op
 SUANLI_API Tensor read_table(const std::string& path, const std::string& encoding);
 
 /// Inputs that NumPy saved, as a model that was trained on such takes them: array `name` of an archive, or "": one of the usual names, or the
-/// only array. `sample` is the shape of one, `task` the model's. → [N, …sample] f32. Throws InputError naming file and array.
-SUANLI_API Tensor read_npz(const std::string& path, const Shape& sample, Task task, const std::string& name = "");
+/// only array. `sample` is the shape of one, `task` the model's, `encoding` the Info::encoding of its data: it says whether training saw
+/// bytes or numbers of which size. Where this array is of another size, it is scaled to fit, which `notes` (may be null) tells.
+/// → [N, …sample] f32. Throws InputError naming file and array.
+SUANLI_API Tensor read_npz(const std::string& path, const Shape& sample, Task task, const std::string& name = "",
+                           const std::string& encoding = "", std::vector<std::string>* notes = nullptr);
 
 /// Writes [H, W], [1, H, W] or [3, H, W] f32 in [0, 1] as an 8-bit PNG; values outside are clamped, NaN becomes 0.
 /// Throws ShapeError or DTypeError for other tensors, InputError if the file cannot be written.

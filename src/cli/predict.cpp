@@ -101,7 +101,11 @@ class Predictor {
     const std::string path = place.substr(0, end), setting = place.substr(end);
     if (!setting.empty() && !setting.starts_with(key))
       throw UsageError(fmt::format("'{}': of an archive only the inputs are read, npz:{}{}NAME", file, path, key));
-    return data::read_npz(path, trained_.input_shape, trained_.task, setting.empty() ? "" : setting.substr(key.size()));
+    std::vector<std::string> notes;
+    Tensor rows = data::read_npz(path, trained_.input_shape, trained_.task, setting.empty() ? "" : setting.substr(key.size()),
+                                 trained_.encoding, &notes);
+    for (const std::string& note : notes) print_note(note);
+    return rows;
   }
 
   void add(const std::string& file, std::vector<std::string>& read, std::vector<Tensor>& pictures) {

@@ -3,7 +3,9 @@
 #include <algorithm>
 #include <bit>
 #include <charconv>
+#include <cmath>
 #include <cstring>
+#include <limits>
 
 #include "base/text.h"
 
@@ -16,10 +18,12 @@ constexpr const char* kSaveAgain = "Save it again with numpy.save or numpy.savez
 
 struct Type {
   std::string_view name;
-  DType dtype;
+  DType dtype;   // what it becomes
+  size_t width;  // of a value in the file
 };
-constexpr Type kTypes[] = {{"u1", DType::u8},  {"i1", DType::i8},  {"i2", DType::i16}, {"i4", DType::i32},
-                           {"i8", DType::i64}, {"f4", DType::f32}, {"f8", DType::f64}, {"b1", DType::boolean}};
+constexpr Type kTypes[] = {{"u1", DType::u8, 1},  {"i1", DType::i8, 1},  {"i2", DType::i16, 2}, {"i4", DType::i32, 4},
+                           {"i8", DType::i64, 8}, {"f4", DType::f32, 4}, {"f8", DType::f64, 8}, {"b1", DType::boolean, 1},
+                           {"u2", DType::i32, 2}, {"u4", DType::i64, 4}, {"u8", DType::i64, 8}, {"f2", DType::f32, 2}};
 
 /// The header is a Python dictionary: {'descr': '<f4', 'fortran_order': False, 'shape': (3, 4), }. What stands behind a key.
 std::string_view value_of(std::string_view header, std::string_view key) {
@@ -31,7 +35,7 @@ std::string_view value_of(std::string_view header, std::string_view key) {
 }
 
 struct Header {
-  DType dtype = DType::u8;
+  Type type{};
   bool swapped = false, fortran = false;
   Shape shape;
 };
@@ -46,8 +50,8 @@ Header parse(std::string_view text, const std::string& where) {
   const std::string_view name = descr.substr(2, end - 2);
   const auto* type = std::find_if(std::begin(kTypes), std::end(kTypes), [&](const Type& t) { return t.name == name; });
   if (type == std::end(kTypes) || (order != '<' && order != '>' && order != '|' && order != '='))
-    fail(str("values of type ", descr.substr(0, end + 1), " are not read; u1, i1, i2, i4, i8, f4, f8 and bool are"));
-  h.dtype = type->dtype;
+    fail(str("values of type ", descr.substr(0, end + 1), " are not read; whole numbers, floats of 2 to 8 bytes and bool are"));
+  h.type = *type;
   h.swapped = order == '>' && std::endian::native == std::endian::little;
   h.fortran = value_of(text, "'fortran_order'").starts_with("True");
   std::string_view sizes = value_of(text, "'shape'");
@@ -77,6 +81,26 @@ std::vector<uint8_t> row_major(const std::vector<uint8_t>& bytes, const Shape& s
       index[static_cast<size_t>(axis)] = 0;
   }
   return out;
+}
+
+/// Values of a type that DType lacks as those of the next larger one.
+template <class From, class To, class F> std::vector<uint8_t> converted(const std::vector<uint8_t>& bytes, F&& convert) {
+  std::vector<uint8_t> out(bytes.size() / sizeof(From) * sizeof(To));
+  for (size_t i = 0; i < bytes.size() / sizeof(From); ++i) {
+    From v;
+    std::memcpy(&v, bytes.data() + i * sizeof(From), sizeof(From));
+    const To to = convert(v);
+    std::memcpy(out.data() + i * sizeof(To), &to, sizeof(To));
+  }
+  return out;
+}
+
+float float_of_half(uint16_t half) {
+  const int exponent = half >> 10 & 31, fraction = half & 1023;
+  const float size = exponent == 31  ? (fraction == 0 ? std::numeric_limits<float>::infinity() : std::numeric_limits<float>::quiet_NaN())
+                     : exponent == 0 ? std::ldexp(static_cast<float>(fraction), -24)
+                                     : std::ldexp(static_cast<float>(1024 + fraction), exponent - 25);
+  return half & 0x8000 ? -size : size;
 }
 
 template <class T> double number_at(const uint8_t* bytes, int64_t i) {
@@ -118,15 +142,15 @@ NpyArray read_npy(uint64_t size, const std::function<void(void*, size_t)>& read,
   read(text.data(), header_bytes);
   const Header header = parse(text, here());
 
-  NpyArray array{.dtype = header.dtype, .shape = header.shape, .bytes = {}};
-  const auto width = static_cast<size_t>(itemsize(header.dtype));
+  NpyArray array{.dtype = header.type.dtype, .shape = header.shape, .bytes = {}};
+  const size_t width = header.type.width;
   int64_t bytes = static_cast<int64_t>(width);
   bool overflow = false;
   for (int64_t d : header.shape) overflow = overflow || __builtin_mul_overflow(bytes, d, &bytes);
   const uint64_t there = size - before - header_bytes;
   if (overflow || static_cast<uint64_t>(bytes) != there)
     throw InputError(
-        str(here(), ", ", header.shape, " ", header.dtype, " values are announced, ", there, " bytes are there. ", kSaveAgain));
+        str(here(), ", ", header.shape, " values of ", width, " bytes are announced, ", there, " bytes are there. ", kSaveAgain));
   // In pieces: memory is taken only for what is really there.
   while (array.bytes.size() < there) {
     const size_t at = array.bytes.size(), piece = std::min<size_t>(kPiece, there - at);
@@ -136,6 +160,16 @@ NpyArray read_npy(uint64_t size, const std::function<void(void*, size_t)>& read,
   if (header.swapped && width > 1)
     for (size_t i = 0; i < array.bytes.size(); i += width) std::reverse(array.bytes.data() + i, array.bytes.data() + i + width);
   if (header.fortran && header.shape.rank() > 1) array.bytes = row_major(array.bytes, header.shape, width);
+  const std::string_view name = header.type.name;
+  if (name == "u2") array.bytes = converted<uint16_t, int32_t>(array.bytes, [](uint16_t v) { return int32_t{v}; });
+  if (name == "u4") array.bytes = converted<uint32_t, int64_t>(array.bytes, [](uint32_t v) { return int64_t{v}; });
+  if (name == "f2") array.bytes = converted<uint16_t, float>(array.bytes, float_of_half);
+  if (name == "u8")
+    array.bytes = converted<uint64_t, int64_t>(array.bytes, [&](uint64_t v) {
+      if (v > static_cast<uint64_t>(INT64_MAX))
+        throw InputError(str(here(), ", holds ", v, ", more than a 64-bit whole number with sign. ", kSaveAgain));
+      return static_cast<int64_t>(v);
+    });
   return array;
 }
 

@@ -9,7 +9,7 @@
 namespace suanli::data {
 
 struct NpyArray {
-  DType dtype = DType::u8;      ///< u8, i8, i16, i32, i64, f32, f64 or boolean.
+  DType dtype = DType::u8;      ///< u8, i8, i16, i32, i64, f32, f64 or boolean; others as the next larger one.
   Shape shape;
   std::vector<uint8_t> bytes;   ///< Row-major, in this machine's byte order, whatever the file has.
   double at(int64_t i) const;   ///< Value i of them as a number.

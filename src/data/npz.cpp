@@ -5,6 +5,7 @@
 
 #include "base/text.h"
 #include "data/npy.h"
+#include "data/number_format.h"
 #include "data/number_set.h"
 #include "data/sources.h"
 #include "data/zip.h"
@@ -83,9 +84,95 @@ Layout layout_of(const NpyArray& x, const std::string& where, std::vector<std::s
   return {{s[1], s[2], s[3]}};
 }
 
-/// Bytes that show something with a class are pictures: 255 becomes 1.
-bool is_pictures(const NpyArray& x, const Layout& layout, Task task) {
-  return x.dtype == DType::u8 && layout.sample.rank() == 3 && task == Task::classification;
+/// Samples of such a shape that have a class are pictures.
+bool may_be_pictures(const Layout& layout, Task task) { return layout.sample.rank() == 3 && task == Task::classification; }
+/// Bytes become fractions: 255 is 1.
+bool is_pictures(const NpyArray& x, const Layout& layout, Task task) { return x.dtype == DType::u8 && may_be_pictures(layout, task); }
+
+constexpr float kByte = 1.0f / 255;
+
+/// What the values of an array are, for the data that come later: a model must get numbers of the size that it learned from.
+struct Inputs {
+  enum class Kind : uint8_t { bytes, range, unknown } kind = Kind::bytes;
+  double low = 0, high = 0;  // of a range
+};
+
+Inputs range_of(const NpyArray& x) {
+  Inputs in{.kind = Inputs::Kind::range, .low = x.at(0), .high = x.at(0)};
+  for (int64_t i = 1; i < x.shape.numel(); ++i) in.low = std::min(in.low, x.at(i)), in.high = std::max(in.high, x.at(i));
+  return in;
+}
+
+/// What Info::encoding holds: "MEAN STDDEV " of a regression's target, then "inputs bytes" or "inputs LOW HIGH".
+struct ArrayEncoding {
+  double mean = 0, stddev = 1;
+  Inputs inputs{.kind = Inputs::Kind::unknown};
+};
+
+ArrayEncoding array_encoding_from(const std::string& text, Task task) {
+  auto fail = [] {
+    throw InputError("the model was not trained on NumPy arrays of this kind. Give it data of the kind that it was trained on.");
+  };
+  std::vector<std::string_view> words;
+  for (size_t at = 0; at < text.size();) {
+    const size_t end = std::min(text.find(' ', at), text.size());
+    words.push_back(std::string_view(text).substr(at, end - at));
+    at = end + 1;
+  }
+  size_t next = 0;
+  auto number = [&] {
+    double v = 0;
+    if (next >= words.size() || !is_plain_number(words[next++], &v)) fail();
+    return v;
+  };
+  ArrayEncoding e;
+  if (task == Task::regression) e.mean = number(), e.stddev = number();
+  if (next == words.size()) return e;  // written by version 0.1.0
+  if (words[next++] != "inputs" || next == words.size()) fail();
+  if (words[next] == "bytes") e.inputs.kind = Inputs::Kind::bytes;
+  else if (words[next] != "unknown") e.inputs = {.kind = Inputs::Kind::range, .low = number(), .high = number()};
+  return e;
+}
+
+/// What the values of `x` are multiplied by to be what training saw. Tells `notes` where their size contradicts it.
+float scale_for(const NpyArray& x, const Layout& layout, Task task, const Inputs& seen, const std::string& where,
+                std::vector<std::string>* notes) {
+  if (seen.kind == Inputs::Kind::unknown || x.shape.numel() == 0) return is_pictures(x, layout, task) ? kByte : 1;
+  const auto [kind, low, high] = range_of(x);
+  const std::string from = str(where, " holds numbers from ", low, " to ", high, ", training saw ");
+  auto say = [&](const std::string& text) {
+    if (notes) notes->push_back(from + text);
+  };
+  const bool bytes = low >= 0 && high <= 255, fractions = low >= 0 && high <= 1;
+  if (seen.kind == Inputs::Kind::bytes) {
+    if (x.dtype == DType::u8) return kByte;
+    if (fractions && (is_float(x.dtype) || x.dtype == DType::boolean)) return 1;
+    if (!bytes) throw InputError(from + "bytes from 0 to 255. Give bytes, numbers from 0 to 255, or fractions of them.");
+    if (is_float(x.dtype)) say("bytes: 255 is taken for 1");
+    return kByte;
+  }
+  if (may_be_pictures(layout, task)) {
+    constexpr double kHalfOfBytes = 128;
+    if (seen.low >= 0 && seen.high <= 1 && bytes && !fractions) {
+      say("fractions from 0 to 1: 255 is taken for 1");
+      return kByte;
+    }
+    bool whole = true;
+    for (int64_t i = 0; i < x.shape.numel() && whole; ++i) whole = x.at(i) == std::floor(x.at(i));
+    if (seen.low >= 0 && seen.high > kHalfOfBytes && seen.high <= 255 && fractions && !whole) {
+      say("numbers up to 255: 1 is taken for 255");
+      return 255;
+    }
+  }
+  const double width = seen.high - seen.low;
+  if (low < seen.low - width || high > seen.high + width)
+    say(str("numbers from ", seen.low, " to ", seen.high, ": are they in the same unit?"));
+  return 1;
+}
+
+/// Models of pictures that were trained on other data than arrays take fractions of bytes.
+Inputs seen_by_default(const Layout& layout, Task task) {
+  return {.kind = may_be_pictures(layout, task) ? Inputs::Kind::bytes : Inputs::Kind::unknown};
 }
 
 /// Where value k of a sample stands in the file's sample.
@@ -109,13 +196,14 @@ std::vector<uint8_t> bytes_of(const NpyArray& x, const Layout& layout) {
   return out;
 }
 
-std::vector<float> floats_of(const NpyArray& x, const Layout& layout, const std::string& where) {
+std::vector<float> floats_of(const NpyArray& x, const Layout& layout, float scale, const std::string& where) {
   std::vector<float> out(static_cast<size_t>(x.shape.numel()));
   const int64_t sample = layout.sample.numel();
   const Places place(layout);
   for (int64_t i = 0; i < x.shape[0]; ++i)
     for (int64_t k = 0; k < sample; ++k) {
-      const auto v = static_cast<float>(x.at(i * sample + place(k)));
+      const auto own = static_cast<float>(x.at(i * sample + place(k)));
+      const float v = scale == kByte ? own / 255 : own * scale;  // as bytes of pictures become fractions, to the last bit
       if (!std::isfinite(v)) throw InputError(str(where, "[", i, "] holds a value that is NaN, infinite or too large. Correct the array."));
       out[static_cast<size_t>(i * sample + k)] = v;
     }
@@ -165,20 +253,14 @@ std::vector<float> values_of(const NpyArray& y, const Info& info, const std::str
   return out;
 }
 
-/// The target's scale, kept with a model for other data.
-void set_target(Info& info, const NpyArray& y, const std::string& encoding) {
-  if (!encoding.empty()) {
-    const size_t space = encoding.find(' ');
-    info.target_mean = std::stod(encoding), info.target_stddev = std::stod(encoding.substr(space));
-  } else {
-    double sum = 0, squares = 0;
-    const auto n = static_cast<double>(y.shape.numel());
-    for (int64_t i = 0; i < y.shape.numel(); ++i) sum += y.at(i);
-    info.target_mean = sum / n;
-    for (int64_t i = 0; i < y.shape.numel(); ++i) squares += (y.at(i) - info.target_mean) * (y.at(i) - info.target_mean);
-    info.target_stddev = squares > 0 ? std::sqrt(squares / n) : 1;
-  }
-  info.encoding = str(info.target_mean, " ", info.target_stddev);
+/// The target's scale of a regression.
+void measure_target(Info& info, const NpyArray& y) {
+  double sum = 0, squares = 0;
+  const auto n = static_cast<double>(y.shape.numel());
+  for (int64_t i = 0; i < y.shape.numel(); ++i) sum += y.at(i);
+  info.target_mean = sum / n;
+  for (int64_t i = 0; i < y.shape.numel(); ++i) squares += (y.at(i) - info.target_mean) * (y.at(i) - info.target_mean);
+  info.target_stddev = squares > 0 ? std::sqrt(squares / n) : 1;
 }
 
 /// Reads both arrays of a split and compares them with each other and with the training's.
@@ -202,7 +284,8 @@ Part read_part(Archive& archive, const Names& names, const std::string& path, co
 
 }  // namespace
 
-Tensor read_npz(const std::string& path, const Shape& sample, Task task, const std::string& name) {
+Tensor read_npz(const std::string& path, const Shape& sample, Task task, const std::string& name, const std::string& encoding,
+                std::vector<std::string>* notes) {
   Archive archive(path);
   std::string found = name;
   for (auto [inputs, targets] : kNames)
@@ -213,14 +296,13 @@ Tensor read_npz(const std::string& path, const Shape& sample, Task task, const s
     throw InputError(str(path, ": holds ", archive.list(), ". Which are the inputs? Write npz:", path, "?x=NAME."));
   const NpyArray x = archive.read(found);
   const std::string where = str(path, ": ", found);
-  std::vector<std::string> notes;
-  const Layout layout = layout_of(x, where, notes);
+  std::vector<std::string> taken_as;
+  const Layout layout = layout_of(x, where, taken_as);
   if (!(layout.sample == sample))
     throw InputError(
         str(where, " has shape ", x.shape, ": samples of shape ", layout.sample, " do not fit the model, which takes ", sample, "."));
-  std::vector<float> values = floats_of(x, layout, where);
-  if (is_pictures(x, layout, task))
-    for (float& v : values) v *= 1.0f / 255;
+  const Inputs seen = encoding.empty() ? seen_by_default(layout, task) : array_encoding_from(encoding, task).inputs;
+  const std::vector<float> values = floats_of(x, layout, scale_for(x, layout, task, seen, where, notes), where);
   Shape shape{x.shape[0]};
   for (int64_t d : sample) shape.push_back(d);
   return tensor<float>(values, shape);
@@ -255,9 +337,16 @@ Source open_npz(const std::string& path, const std::string& x, const std::string
             .source = str("npz:", path, "?x=", wanted.x, "&y=", wanted.y),
             .input_shape = layout.sample,
             .task = is_float(train.y.dtype) ? Task::regression : Task::classification};
-  const bool regression = info.task == Task::regression, pictures = is_pictures(train.x, layout, info.task);
+  const bool regression = info.task == Task::regression, trained = !options.encoding.empty() || options.input_shape.rank() > 0;
+  const std::string x_name = str(path, ": ", train_names.x);
+  ArrayEncoding encoding;
+  if (!options.encoding.empty()) encoding = array_encoding_from(options.encoding, info.task);
+  else if (trained) encoding.inputs = seen_by_default(layout, info.task);
+  else encoding.inputs = is_pictures(train.x, layout, info.task) ? Inputs{} : range_of(train.x);
   if (regression) {
-    set_target(info, train.y, options.encoding);
+    if (trained) info.target_mean = encoding.mean, info.target_stddev = encoding.stddev;
+    else measure_target(info, train.y);
+    info.encoding = str(info.target_mean, " ", info.target_stddev, " ");
   } else {
     info.class_names = options.class_names;
     const std::vector<int32_t> labels = labels_of(train.y, str(path, ": ", train_names.y), static_cast<int64_t>(info.class_names.size()));
@@ -266,15 +355,24 @@ Source open_npz(const std::string& path, const std::string& x, const std::string
     info.classes = static_cast<int>(info.class_names.size());
     source.strata = labels;
   }
+  const Inputs& seen = encoding.inputs;
+  const bool bytes = seen.kind == Inputs::Kind::bytes || (seen.kind == Inputs::Kind::unknown && is_pictures(train.x, layout, info.task));
+  info.encoding += bytes                                ? "inputs bytes"
+                   : seen.kind == Inputs::Kind::unknown ? "inputs unknown"
+                                                        : str("inputs ", seen.low, " ", seen.high);
+  info.any_range = !bytes;
+  const float scale = scale_for(train.x, layout, info.task, seen, x_name, &source.notes);
+  const bool pictures = bytes && is_pictures(train.x, layout, info.task);
   if (pictures) set_statistics(info, bytes_of(train.x, layout));
-  else set_statistics_of(info, floats_of(train.x, layout, str(path, ": ", train_names.x))), info.any_range = true;
+  else set_statistics_of(info, floats_of(train.x, layout, scale, x_name));
 
   auto part = [&](const Part& p) -> std::shared_ptr<const Dataset> {
-    const std::string where = str(path, ": ", p.names.y);
+    const std::string where = str(path, ": ", p.names.y), inputs = str(path, ": ", p.names.x);
     std::vector<int32_t> labels = regression ? std::vector<int32_t>() : labels_of(p.y, where, info.classes);
-    if (pictures) return std::make_shared<PixelSet>(info, bytes_of(p.x, layout), std::move(labels));
+    if (bytes && is_pictures(p.x, layout, info.task)) return std::make_shared<PixelSet>(info, bytes_of(p.x, layout), std::move(labels));
     std::vector<float> values = regression ? values_of(p.y, info, where) : std::vector<float>();
-    return std::make_shared<NumberSet>(info, floats_of(p.x, layout, str(path, ": ", p.names.x)), std::move(labels), std::move(values));
+    const float own = &p == &train ? scale : scale_for(p.x, layout, info.task, seen, inputs, &source.notes);
+    return std::make_shared<NumberSet>(info, floats_of(p.x, layout, own, inputs), std::move(labels), std::move(values));
   };
   source.train = part(train);
   for (const char* name : {"val", "test"})

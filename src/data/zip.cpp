@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <array>
 #include <cstring>
+#include <unordered_map>
 
 #include "base/text.h"
 
@@ -121,6 +122,7 @@ ZipFile::ZipFile(const std::string& path) : file_(path) {
   const Directory directory = find_directory(file_);
   const std::string list = bytes_of(file_, directory.offset, directory.bytes);
   Fields f(list);
+  std::unordered_map<std::string, size_t> places;
   for (uint64_t i = 0; i < directory.members; ++i) {
     const uint64_t at = directory.offset + f.at();
     if (f.u32() != kCentral) throw InputError(str(path, ": byte ", at, ", the archive's list of members is damaged. ", kGetAgain));
@@ -142,7 +144,10 @@ ZipFile::ZipFile(const std::string& path) : file_(path) {
     m.deflated = method == 8;
     if (m.packed > file_.size() || m.header > file_.size() || m.size > m.packed * (m.deflated ? kMostInflation : 1))
       throw InputError(str(path, ": member ", m.name, " claims ", m.size, " bytes, more than its part of the file can hold. ", kGetAgain));
-    members_.push_back(std::move(m));
+    // An archive that was added to may list a name twice: as in unzip and NumPy the last one counts.
+    const auto [place, fresh] = places.try_emplace(m.name, members_.size());
+    if (fresh) members_.push_back(std::move(m));
+    else members_[place->second] = std::move(m);
   }
 }
 

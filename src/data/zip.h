@@ -25,6 +25,7 @@ class ZipFile {
   ~ZipFile();
   ZipFile(const ZipFile&) = delete;
   const std::string& path() const { return file_.path(); }
+  /// Each name once; of several members of one name the last.
   const std::vector<ZipMember>& members() const { return members_; }
   /// Null if there is none of that name.
   const ZipMember* find(const std::string& name) const;

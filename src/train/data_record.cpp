@@ -44,6 +44,7 @@ DataRecord data_record_from_json(const Json& json, const std::string& run) {
       record.target_mean = target->at("mean").number(), record.target_stddev = target->at("stddev").number();
     }
     if (const Json* encoding = json.find("encoding")) record.encoding = encoding->string();
+    else if (record.kind == "npz") record.encoding = "inputs unknown";  // a run of version 0.1.0
     return record;
   } catch (const Error& e) {
     throw InputError(str(run, "/checkpoints/state.json: \"data\": ", e.what(), ". The file was changed or damaged."));

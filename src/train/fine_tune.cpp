@@ -141,10 +141,10 @@ std::string other_columns(const data::Encoding& was, const data::Encoding& is) {
 /// Whether the answers are others than those that the weights were trained for.
 bool other_answers(const GivenWeights& given, const data::Info& info) {
   if (!given.of_run) return false;
-  const std::string &was = given.data.encoding, &is = info.encoding;
   if (given.data.task != info.task || given.data.class_names != info.class_names) return true;
   if (info.task == data::Task::classification) return false;
-  return was.empty() || is.empty() || data::encoding_from_text(was).target != data::encoding_from_text(is).target;
+  if (given.data.kind != "csv" || info.kind != "csv") return true;
+  return data::encoding_from_text(given.data.encoding).target != data::encoding_from_text(info.encoding).target;
 }
 
 }  // namespace
@@ -173,7 +173,7 @@ void choose_weights(nn::Module& model, GivenWeights& given) {
 
 void require_like_samples(const GivenWeights& given, const data::Info& info) {
   if (!given.of_run) return;
-  if (!given.data.encoding.empty() && !info.encoding.empty()) {
+  if (given.data.kind == "csv" && info.kind == "csv") {
     const std::string difference = other_columns(data::encoding_from_text(given.data.encoding), data::encoding_from_text(info.encoding));
     if (!difference.empty())
       throw InputError(str(given.path, ": this run ", difference, ". Give weights that were trained on such a table, or none."));

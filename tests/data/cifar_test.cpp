@@ -53,6 +53,15 @@ void expect_cifar10(const Splits& s, const std::string& what) {
   }
 }
 
+// An archive that was added to: the last file of a name counts, as when it is unpacked.
+TEST(Cifar, OfSeveralFilesOfOneNameTheLastCounts) {
+  TemporaryFolder folder;
+  std::vector<Member> members = {{"c/data_batch_1.bin", batch(9, 7)}, {"c/test_batch.bin", batch(9, 2)}};
+  for (const auto& [name, content] : cifar10_files()) members.push_back({"c/" + name, content});
+  write_bytes(folder / "c.tar", tar(members));
+  expect_cifar10(open("cifar10:" + (folder / "c.tar"), {.val_fraction = 0}), "twice");
+}
+
 // Twice the size: pixel centres lie a quarter of a pixel from the old ones, so the nearer counts three times; half the size: the mean of four.
 TEST(Cifar, AtAnotherSize) {
   TemporaryFolder folder;

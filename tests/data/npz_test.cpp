@@ -1,5 +1,6 @@
 #include <cmath>
 #include <cstring>
+#include <locale>
 
 #include "data/files.h"
 #include "gtest/gtest.h"
@@ -101,9 +102,16 @@ TEST(Npz, PicturesStoredAndDeflated) {
 TEST(Npz, EveryTypeAndOrderGivesTheSameNumbers) {
   TemporaryFolder folder;
   const std::vector<std::pair<std::string, std::string>> types = {
-      {"|b1", values(std::vector<uint8_t>{0, 1, 1, 0, 1, 1})}, {"<i4", values(std::vector<int32_t>{0, 1, 1, 0, 1, 1})},
-      {"<f4", values(std::vector<float>{0, 1, 1, 0, 1, 1})},   {">i2", std::string("\0\0\0\1\0\1\0\0\0\1\0\1", 12)},
-      {"<f8", values(std::vector<double>{0, 1, 1, 0, 1, 1})},  {"<i8", values(std::vector<int64_t>{0, 1, 1, 0, 1, 1})}};
+      {"|b1", values(std::vector<uint8_t>{0, 1, 1, 0, 1, 1})},
+      {"<i4", values(std::vector<int32_t>{0, 1, 1, 0, 1, 1})},
+      {"<f4", values(std::vector<float>{0, 1, 1, 0, 1, 1})},
+      {">i2", std::string("\0\0\0\1\0\1\0\0\0\1\0\1", 12)},
+      {"<u2", values(std::vector<uint16_t>{0, 1, 1, 0, 1, 1})},
+      {">u4", std::string("\0\0\0\0\0\0\0\1\0\0\0\1\0\0\0\0\0\0\0\1\0\0\0\1", 24)},
+      {"<u8", values(std::vector<uint64_t>{0, 1, 1, 0, 1, 1})},
+      {"<f2", values(std::vector<uint16_t>{0, 0x3C00, 0x3C00, 0, 0x3C00, 0x3C00})},
+      {"<f8", values(std::vector<double>{0, 1, 1, 0, 1, 1})},
+      {"<i8", values(std::vector<int64_t>{0, 1, 1, 0, 1, 1})}};
   const std::string y = npy("|b1", "3,", values(std::vector<uint8_t>{1, 0, 1}));
   for (const auto& [type, bytes] : types) {
     write_bytes(folder / "a.npz", zip({{"inputs", npy(type, "3, 2", bytes)}, {"classes", y}}));
@@ -147,6 +155,8 @@ TEST(Npz, BadInputIsNamed) {
   const std::string good = zip({{"x", x}, {"y", y}});
   std::string damaged = good, packed = zip({{"x", x}, {"y", y}}, true);
   damaged[150] ^= 1;
+  std::string records = npy("RECORDS____", "2,", std::string(8, ' '));
+  records.replace(records.find("'RECORDS____'"), 13, "[('a','<f4')]");
   packed[60] ^= 0x55;
   struct Case {
     const char* what;
@@ -162,7 +172,12 @@ TEST(Npz, BadInputIsNamed) {
       {"other names", zip({{"a", x}, {"b", y}}), "holds a, b. Which are inputs and targets?"},
       {"objects", zip({{"x", npy("|O", "2,", "xx")}, {"y", y}}), "values of type '|O' are not read"},
       {"complex", zip({{"x", npy("<c16", "2,", std::string(32, ' '))}, {"y", y}}), "values of type '<c16' are not read"},
-      {"too few", zip({{"x", npy("|u1", "2, 4", values(counting(6)))}, {"y", y}}), "[2, 4] u8 values are announced, 6 bytes are there"},
+      {"records", zip({{"x", records}, {"y", y}}), "the values are no plain numbers (objects or records)"},
+      {"text", zip({{"x", x}, {"y", npy("<U3", "2,", std::string(24, ' '))}}), "values of type '<U3' are not read"},
+      {"no axes", zip({{"x", npy("<f4", "", values(std::vector<float>{1}))}, {"y", y}}), "y has shape [2], x has []"},
+      {"too large", zip({{"x", x}, {"y", npy("<u8", "2,", std::string(16, '\xFF'))}}), "holds 18446744073709551615, more than"},
+      {"too few", zip({{"x", npy("|u1", "2, 4", values(counting(6)))}, {"y", y}}),
+       "[2, 4] values of 1 bytes are announced, 6 bytes are there"},
       {"huge", zip({{"x", npy("<f8", "4611686018427387904, 4", "")}, {"y", y}}), "are announced, 0 bytes are there"},
       {"negative", zip({{"x", npy("|u1", "-2, 3", values(counting(6)))}, {"y", y}}), "its shape cannot be read"},
       {"no numpy", zip({{"x", "hello world and more"}, {"y", y}}), "no NumPy array"},
@@ -177,6 +192,111 @@ TEST(Npz, BadInputIsNamed) {
     EXPECT_TRUE(contains(error, c.message)) << c.what << ": " << error;
     EXPECT_TRUE(contains(error, "InputError: " + (folder / "a.npz"))) << c.what << ": " << error;
   }
+}
+
+TEST(Npz, OfSeveralMembersOfOneNameTheLastCounts) {
+  TemporaryFolder folder;
+  const std::string y = npy("|u1", "2,", values(counting(2)));
+  auto x = [](float v) { return npy("<f4", "2, 1", values(std::vector<float>{v, v + 1})); };
+  write_bytes(folder / "a.npz", zip({{"x", x(10)}, {"y", y}, {"x", x(20)}, {"x", x(30)}}));
+  const Splits s = open("npz:" + (folder / "a.npz"), {.val_fraction = 0});
+  EXPECT_EQ(sample(*s.train, 0), (std::vector<float>{30}));
+  write_bytes(folder / "b.npz", zip({{"only", x(10)}, {"only", x(20)}}));
+  EXPECT_EQ(read_npz(folder / "b.npz", {1}, Task::classification).to_vector<float>(), (std::vector<float>{20, 21}));
+  EXPECT_TRUE(contains(error_of([&] { open("npz:" + (folder / "b.npz")); }), ": holds only. Which are"));
+}
+
+TEST(Npz, HalfPrecision) {
+  TemporaryFolder folder;
+  const std::vector<uint16_t> halves = {0x3555, 0xC000, 0x0001, 0x7BFF};  // the examples of IEEE 754-2008: 1/3, -2, 2^-24, 65504
+  write_bytes(folder / "a.npz", zip({{"x", npy("<f2", "2, 2", values(halves))}}));
+  EXPECT_EQ(read_npz(folder / "a.npz", {2}, Task::classification).to_vector<float>(),
+            (std::vector<float>{0.333251953125f, -2, std::ldexp(1.0f, -24), 65504}));
+}
+
+// One model, its inputs saved in every way: what it gets must be the numbers that it was trained on.
+TEST(Npz, PredictionScalesAsTrainingDid) {
+  TemporaryFolder folder;
+  std::vector<uint8_t> bytes;
+  for (int i = 0; i < 32; ++i) bytes.push_back(static_cast<uint8_t>(i * 255 / 31));
+  auto floats = [&](float scale) {
+    std::vector<float> out;
+    for (uint8_t b : bytes) out.push_back(static_cast<float>(b) * scale);
+    return out;
+  };
+  std::vector<int32_t> whole(bytes.begin(), bytes.end());
+  const std::string labels = npy("|u1", "2,", values(counting(2)));
+  struct Saved {
+    const char* name;
+    std::string array;
+    float unit;  // of its values, in fractions
+  };
+  const Saved all[] = {{"bytes", npy("|u1", "2, 4, 4", values(bytes)), 1.0f / 255},
+                       {"whole", npy("<i4", "2, 4, 4", values(whole)), 1.0f / 255},
+                       {"floats", npy("<f4", "2, 4, 4", values(floats(1))), 1.0f / 255},
+                       {"fractions", npy("<f4", "2, 4, 4", values(floats(1.0f / 255))), 1}};
+  for (const Saved& s : all) write_bytes(folder / (std::string(s.name) + ".npz"), zip({{"x", s.array}, {"y", labels}}));
+  for (const Saved& trained : all) {
+    const auto train = open("npz:" + (folder / (std::string(trained.name) + ".npz")), {.val_fraction = 0}).train;
+    std::vector<float> expected = sample(*train, 0);
+    const std::vector<float> second = sample(*train, 1);
+    expected.insert(expected.end(), second.begin(), second.end());
+    for (const Saved& asked : all) {
+      const std::string path = folder / (std::string(asked.name) + ".npz"), what = std::string(asked.name) + " after " + trained.name;
+      std::vector<std::string> notes;
+      const std::vector<float> x =
+          read_npz(path, train->info().input_shape, Task::classification, "", train->info().encoding, &notes).to_vector<float>();
+      const auto other = open("npz:" + path, {.val_fraction = 0,
+                                              .input_shape = train->info().input_shape,
+                                              .class_names = train->info().class_names,
+                                              .encoding = train->info().encoding})
+                             .train;
+      for (size_t i = 0; i < 32; ++i) {
+        EXPECT_NEAR(x[i], expected[i], 1e-4 * expected.back()) << what;
+        EXPECT_NEAR(sample(*other, static_cast<int64_t>(i / 16))[i % 16], expected[i], 1e-4 * expected.back()) << what;
+      }
+      // Whole numbers and floats of one size are one thing; another size is said.
+      const bool said = trained.unit != asked.unit && !(std::string(trained.name) == "bytes" && std::string(asked.name) == "fractions");
+      EXPECT_EQ(!notes.empty(), said || what == "floats after bytes") << what;
+    }
+  }
+  const std::string learned = open("npz:" + (folder / "bytes.npz"), {.val_fraction = 0}).train->info().encoding;
+  write_bytes(folder / "odd.npz", zip({{"x", npy("<f4", "1, 4, 4", values(std::vector<float>(16, -2.5f)))}}));
+  EXPECT_TRUE(contains(error_of([&] { read_npz(folder / "odd.npz", {1, 4, 4}, Task::classification, "", learned); }),
+                       "x holds numbers from -2.5 to -2.5, training saw bytes from 0 to 255"));
+  // Rows: nothing is scaled, other sizes are said.
+  write_bytes(folder / "rows.npz", zip({{"x", npy("<f4", "2, 2", values(std::vector<float>{0, 1, 2, 3}))}, {"y", labels}}));
+  const std::string rows = open("npz:" + (folder / "rows.npz"), {.val_fraction = 0}).train->info().encoding;
+  write_bytes(folder / "far.npz", zip({{"x", npy("<f4", "1, 2", values(std::vector<float>{1, 700}))}}));
+  std::vector<std::string> notes;
+  EXPECT_EQ(read_npz(folder / "far.npz", {2}, Task::classification, "", rows, &notes).to_vector<float>(), (std::vector<float>{1, 700}));
+  ASSERT_EQ(notes.size(), 1u);
+  EXPECT_TRUE(contains(notes[0], "training saw numbers from 0 to 3: are they in the same unit?")) << notes[0];
+  // Parts of one archive that are saved in different ways.
+  write_bytes(folder / "mixed.npz", zip({{"x_train", all[0].array}, {"y_train", labels}, {"x_test", all[2].array}, {"y_test", labels}}));
+  const Splits mixed = open("npz:" + (folder / "mixed.npz"), {.val_fraction = 0});
+  EXPECT_EQ(sample(*mixed.test, 1), sample(*mixed.train, 1));
+  // What a model of a table says is no encoding of arrays, and the other way round.
+  EXPECT_TRUE(
+      contains(error_of([&] { open("npz:" + (folder / "rows.npz"), {.encoding = "target\ty\n"}); }), "was not trained on NumPy arrays"));
+  write_bytes(folder / "t.csv", "a,y\n1,p\n");
+  EXPECT_TRUE(
+      contains(error_of([&] { open("csv:" + (folder / "t.csv"), {.encoding = rows}); }), "a table, but the model was trained on arrays"));
+}
+
+TEST(Npz, TheTargetOfARegressionDoesNotDependOnTheLocale) {
+  struct DecimalComma : std::numpunct<char> {
+    char do_decimal_point() const override { return ','; }
+  };
+  TemporaryFolder folder;
+  write_bytes(folder / "a.npz", zip({{"x", npy("<f4", "2, 1", values(std::vector<float>{1, 2}))},
+                                     {"y", npy("<f4", "2,", values(std::vector<float>{1228.75f, 1240.25f}))}}));
+  const std::locale before = std::locale::global(std::locale(std::locale(), new DecimalComma));
+  const std::string encoding = open("npz:" + (folder / "a.npz"), {.val_fraction = 0}).train->info().encoding;
+  const Info info = open("npz:" + (folder / "a.npz"), {.val_fraction = 0, .encoding = encoding}).train->info();
+  std::locale::global(before);
+  EXPECT_DOUBLE_EQ(info.target_mean, 1234.5);
+  EXPECT_DOUBLE_EQ(info.target_stddev, 5.75);
 }
 
 }  // namespace
