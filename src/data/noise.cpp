@@ -18,13 +18,21 @@ class Noise final : public Dataset {
   }
   int64_t size() const override { return size_; }
   const Info& info() const override { return info_; }
+  int64_t label(int64_t index) const override {
+    PhiloxStream random = draws_of(index);
+    return static_cast<int64_t>(random.below(static_cast<uint64_t>(info_.classes)));
+  }
   void read(int64_t index, float* x, int64_t* y) const override {
-    PhiloxStream random(seed_, philox_stream(PhiloxDomain::noise, (split_ << 48) | static_cast<uint64_t>(index)));
+    PhiloxStream random = draws_of(index);
     *y = static_cast<int64_t>(random.below(static_cast<uint64_t>(info_.classes)));
     for (float *at = x, *end = x + info_.input_shape.numel(); at != end; ++at) *at = uniform01(random.next_u32());
   }
 
  private:
+  PhiloxStream draws_of(int64_t index) const {
+    return PhiloxStream(seed_, philox_stream(PhiloxDomain::noise, (split_ << 48) | static_cast<uint64_t>(index)));
+  }
+
   Info info_;
   int64_t size_;
   uint64_t seed_, split_;

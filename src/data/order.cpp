@@ -4,6 +4,7 @@
 
 #include "base/philox.h"
 #include "base/text.h"
+#include "data/labels.h"
 #include "data/pixel_set.h"
 #include "data/resize.h"
 #include "data/strata.h"
@@ -21,6 +22,24 @@ int64_t Dataset::label(int64_t index) const {
   int64_t y = 0;
   read(index, x.data(), &y);
   return y;
+}
+
+int64_t checked_label(const Info& info, int64_t index, int64_t label) {
+  if (info.classes < 1)
+    throw InputError(str(info.source, ": Info::classes is ", info.classes, ", so sample ", index, " cannot have a class (its label is ",
+                         label, "). Set Info::classes."));
+  if (label < 0 || label >= info.classes)
+    throw InputError(str(info.source, ": sample ", index, " has label ", label, ", expected a class from 0 to ", info.classes - 1, "."));
+  return label;
+}
+
+std::vector<int64_t> class_counts(const Dataset& dataset) {
+  const Info& info = dataset.info();
+  if (info.task != Task::classification)
+    throw UsageError(str("[class_counts] ", info.source, ": its targets are numbers, there are no classes to count"));
+  std::vector<int64_t> counts(static_cast<size_t>(std::max(0, info.classes)));
+  for (int64_t i = 0; i < dataset.size(); ++i) ++counts[static_cast<size_t>(checked_label(info, i, dataset.label(i)))];
+  return counts;
 }
 
 void Dataset::read_view(int64_t index, const Box& box, uint8_t* x, int64_t* y) const {

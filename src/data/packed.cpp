@@ -16,6 +16,7 @@
 
 #include "base/file.h"
 #include "base/text.h"
+#include "data/labels.h"
 #include "data/resize.h"
 #include "data/sources.h"
 
@@ -207,7 +208,7 @@ void pack(const std::string& path, const Splits& splits) {
         int64_t y = 0;
         set->read_view(i, whole_view(*set, i), x.data(), &y);
         out.write(x.data(), x.size());
-        labels.push_back(static_cast<int32_t>(y));
+        labels.push_back(static_cast<int32_t>(checked_label(info, i, y)));
       }
       out.align();
       d.add(out.position());

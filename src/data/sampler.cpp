@@ -5,6 +5,7 @@
 
 #include "base/philox.h"
 #include "base/text.h"
+#include "data/labels.h"
 #include "suanli/data.h"
 
 namespace suanli::data {
@@ -99,10 +100,10 @@ std::shared_ptr<const Sampler> weighted_sampler(std::vector<double> weights, int
 std::shared_ptr<const Sampler> balanced_sampler(const Dataset& dataset, uint64_t seed) {
   if (dataset.info().task != Task::classification)
     throw UsageError(str("[balanced_sampler] ", dataset.info().source, ": its targets are numbers, there are no classes to balance"));
-  std::vector<double> count(static_cast<size_t>(dataset.info().classes)), weights;
-  std::vector<size_t> label;
-  for (int64_t i = 0; i < dataset.size(); ++i) ++count[label.emplace_back(static_cast<size_t>(dataset.label(i)))];
-  for (size_t l : label) weights.push_back(1 / count[l]);
+  const std::vector<int64_t> count = class_counts(dataset);
+  std::vector<double> weights;
+  for (int64_t i = 0; i < dataset.size(); ++i)
+    weights.push_back(1 / static_cast<double>(count[static_cast<size_t>(checked_label(dataset.info(), i, dataset.label(i)))]));
   return weighted_sampler(std::move(weights), dataset.size(), seed);
 }
 

@@ -19,17 +19,12 @@ std::shared_ptr<const data::Dataset> some_of(std::shared_ptr<const data::Dataset
 
 /// N / (classes · samples of the class): each class counts as much as the others in all.
 std::vector<double> balancing_weights(const data::Dataset& train) {
-  const data::Info& info = train.info();
-  std::vector<double> counts(static_cast<size_t>(info.classes));
-  std::vector<float> sample(static_cast<size_t>(info.input_shape.numel()));
-  for (int64_t i = 0; i < train.size(); ++i) {
-    int64_t label = 0;
-    train.read(i, sample.data(), &label);
-    ++counts[static_cast<size_t>(label)];
-  }
-  for (double& count : counts)  // a class without samples is never met
-    count = count > 0 ? static_cast<double>(train.size()) / (static_cast<double>(counts.size()) * count) : 0;
-  return counts;
+  std::vector<double> weights;
+  const std::vector<int64_t> counts = data::class_counts(train);
+  for (int64_t count : counts)  // a class without samples is never met
+    weights.push_back(count > 0 ? static_cast<double>(train.size()) / (static_cast<double>(counts.size()) * static_cast<double>(count))
+                                : 0);
+  return weights;
 }
 
 }  // namespace

@@ -1,6 +1,7 @@
 #include <algorithm>
 #include <atomic>
 #include <chrono>
+#include <functional>
 #include <memory>
 #include <set>
 #include <thread>
@@ -20,7 +21,7 @@ class Numbers final : public Dataset {
   explicit Numbers(int64_t size, int64_t bad = -1, int microseconds = 0) : size_(size), bad_(bad), microseconds_(microseconds) {
     info_.kind = "numbers";
     info_.input_shape = Shape{3};
-    info_.classes = 10;
+    info_.classes = static_cast<int>(size);
   }
   int64_t size() const override { return size_; }
   const Info& info() const override { return info_; }
@@ -280,6 +281,118 @@ TEST(Loader, RefusesOptionsThatCannotBe) {
   Loader loader(numbers, {.batch_size = 4});
   for (auto [epoch, batch] : {std::pair{-1, 0}, {0, -1}, {0, 4}})
     EXPECT_TRUE(contains(error_of([&] { loader.start(epoch, batch); }), "UsageError: [loader] start(")) << epoch << " " << batch;
+}
+
+TEST(Loader, ALastBatchThatIsTooSmallJoinsTheOneBefore) {
+  struct Case {
+    int64_t samples, batch_size, min_last;
+    bool drop_last;
+    std::vector<int64_t> sizes;
+  };
+  const Case cases[] = {{9, 4, 1, false, {4, 4, 1}}, {9, 4, 2, false, {4, 5}}, {10, 4, 2, false, {4, 4, 2}}, {10, 4, 3, false, {4, 6}},
+                        {8, 4, 2, false, {4, 4}},    {9, 4, 2, true, {4, 4}},  {1, 4, 2, false, {1}},        {5, 4, 2, false, {5}},
+                        {3, 1, 2, false, {1, 1, 1}}, {3, 4, 4, false, {3}}};
+  for (const Case& c : cases)
+    for (int threads : {0, 2}) {
+      Loader loader(std::make_shared<Numbers>(c.samples),
+                    {.batch_size = c.batch_size, .shuffle = true, .threads = threads, .drop_last = c.drop_last, .min_last = c.min_last});
+      EXPECT_EQ(loader.batches(), static_cast<int64_t>(c.sizes.size()));
+      const Seen seen = rest_of(loader);
+      std::vector<int64_t> sizes, labels;
+      for (const auto& batch : seen.labels)
+        sizes.push_back(static_cast<int64_t>(batch.size())), labels.insert(labels.end(), batch.begin(), batch.end());
+      EXPECT_EQ(sizes, c.sizes) << c.samples << " in " << c.batch_size;
+      std::vector<int64_t> expected = epoch_order(c.samples, 0, 0);
+      expected.resize(labels.size());
+      EXPECT_EQ(labels, expected);
+      // A batch is the same from wherever one starts.
+      loader.start(0, loader.batches() - 1);
+      EXPECT_EQ(rest_of(loader).labels.back(), seen.labels.back());
+    }
+  EXPECT_TRUE(contains(error_of([] { Loader(std::make_shared<Numbers>(3), {.min_last = 0}); }), "UsageError: [loader] min_last = 0"));
+}
+
+/// Pictures with the labels 0, 1, 2, but for sample 30.
+class OwnLabels final : public Dataset {
+ public:
+  OwnLabels(int64_t odd, int classes) : odd_(odd) {
+    info_.kind = info_.source = "own";
+    info_.input_shape = Shape{1, 4, 4};
+    info_.classes = classes;
+  }
+  int64_t size() const override { return 60; }
+  const Info& info() const override { return info_; }
+  void read(int64_t index, float* x, int64_t* y) const override {
+    std::fill_n(x, 16, 0.5f);
+    *y = index == 30 ? odd_ : index % 3;
+  }
+
+ private:
+  int64_t odd_;
+  Info info_;
+};
+
+TEST(Labels, AreCheckedWhereverTheyEnter) {
+  struct Consumer {
+    const char* what;
+    std::function<void(std::shared_ptr<const Dataset>)> use;
+  };
+  auto load = [](LoaderOptions options) {
+    return [options](std::shared_ptr<const Dataset> all) {
+      Loader loader(std::move(all), options);
+      for (auto& [x, y] : loader) y.numel();
+    };
+  };
+  TemporaryFolder folder;
+  const std::vector<Consumer> consumers = {
+      {"loader", load({.batch_size = 16})},
+      {"loader without threads", load({.batch_size = 16, .threads = 0})},
+      {"mixup", load({.batch_size = 16, .augment = {.mixup = 0.2}})},
+      {"cutmix", load({.batch_size = 16, .augment = {.cutmix = 1}})},
+      {"flip", load({.batch_size = 16, .augment = {.flip = 0.5}})},
+      {"balanced_sampler", [](std::shared_ptr<const Dataset> all) { balanced_sampler(*all); }},
+      {"class_counts", [](std::shared_ptr<const Dataset> all) { class_counts(*all); }},
+      {"a subset", [](std::shared_ptr<const Dataset> all) { class_counts(*subset(all, {3, 30})); }},
+      {"pack",
+       [&](std::shared_ptr<const Dataset> all) { pack(folder / "p", {.train = std::move(all), .val = {}, .test = {}, .notes = {}}); }},
+  };
+  for (const Consumer& c : consumers) {
+    for (int64_t odd : {int64_t{-1}, int64_t{3}, int64_t{1'000'000}, INT64_MIN, INT64_MAX}) {
+      const std::string error = error_of([&] { c.use(std::make_shared<OwnLabels>(odd, 3)); });
+      EXPECT_TRUE(error.starts_with("InputError: own: sample ")) << c.what << ": " << error;
+      EXPECT_TRUE(contains(error, " has label " + std::to_string(odd) + ", expected a class from 0 to 2")) << c.what << ": " << error;
+    }
+    EXPECT_EQ(error_of([&] { c.use(std::make_shared<OwnLabels>(2, 3)); }), "") << c.what;
+  }
+  for (const char* what : {"mixup", "cutmix", "balanced_sampler", "class_counts"}) {
+    const auto c = std::find_if(consumers.begin(), consumers.end(), [&](const Consumer& k) { return std::string(k.what) == what; });
+    const std::string error = error_of([&] { c->use(std::make_shared<OwnLabels>(0, 0)); });
+    EXPECT_TRUE(contains(error, "InputError: own: Info::classes is 0") && contains(error, "Set Info::classes")) << what << ": " << error;
+  }
+  EXPECT_EQ(class_counts(OwnLabels(2, 4)), (std::vector<int64_t>{19, 20, 21, 0}));
+}
+
+TEST(Labels, CountingReadsNoSamples) {
+  class Counted final : public Dataset {
+   public:
+    Counted() { info_.input_shape = Shape{1, 4, 4}, info_.classes = 2; }
+    int64_t size() const override { return 10; }
+    const Info& info() const override { return info_; }
+    void read(int64_t, float*, int64_t*) const override { ADD_FAILURE() << "a sample was read"; }
+    int64_t label(int64_t index) const override { return index % 2; }
+
+   private:
+    Info info_;
+  };
+  const Counted all;
+  EXPECT_EQ(class_counts(all), (std::vector<int64_t>{5, 5}));
+  EXPECT_EQ(balanced_sampler(all)->size(), 10);
+  const Splits noise = open("random:1x4x4?classes=3&samples=200", {.val_fraction = 0});
+  std::vector<float> x(16);
+  for (int64_t i = 0, y = 0; i < 200; ++i) {
+    noise.train->read(i, x.data(), &y);
+    EXPECT_EQ(noise.train->label(i), y);
+  }
 }
 
 }  // namespace

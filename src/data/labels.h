@@ -1,0 +1,12 @@
+// Labels are checked where they enter: a data set of the user's may give any number.
+#pragma once
+#include <cstdint>
+
+#include "suanli/data.h"
+
+namespace suanli::data {
+
+/// `label` of sample `index`. Throws InputError unless it is one of info.classes.
+int64_t checked_label(const Info& info, int64_t index, int64_t label);
+
+}  // namespace suanli::data
