@@ -61,13 +61,13 @@ struct Entry {
 };
 
 SUANLI_API const std::vector<Entry>& entries();
-/// Throws InputError with the nearest name.
+/// Throws UsageError with the nearest name.
 SUANLI_API const Entry& entry(std::string_view name);
 /// `small` or `large`: what by_size means for samples of this shape.
 SUANLI_API Stem stem_for(const Shape& input_shape);
 SUANLI_API const char* to_string(Stem stem);  ///< "small", "large", "by_size"
 SUANLI_API Stem stem_from_text(std::string_view text);  ///< "small" or "large"; UsageError for another.
-/// Seeds this thread's default generator with options.seed and builds the model. Throws InputError for a name that is not known, or
+/// Seeds this thread's default generator with options.seed and builds the model. Throws UsageError for a name that is not known, InputError
 /// if the input is too small for the model or not an image.
 SUANLI_API nn::AnyModule make(std::string_view name, const ModelOptions& options = {});
 

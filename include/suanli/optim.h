@@ -141,7 +141,7 @@ struct SUANLI_API Schedule {
   /// end at the last step. Throws UsageError if a number is negative or not finite, or warmup is not in [0, 1).
   double factor(int64_t step, int64_t steps) const;
 };
-/// By name: constant, cosine, linear, onecycle or step, with the numbers usual for it. Throws InputError with the nearest name.
+/// By name: constant, cosine, linear, onecycle or step, with the numbers usual for it. Throws UsageError with the nearest name.
 SUANLI_API Schedule schedule_from_name(const std::string& name);
 
 /// Exponential moving average of a module's state (Polyak & Juditsky 1992): float entries avg ← decay·avg + (1 − decay)·value, others are

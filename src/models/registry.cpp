@@ -152,7 +152,7 @@ const Entry& entry(std::string_view name) {
   }
   std::string near = did_you_mean(name, names), known;
   for (const std::string& n : names) known += (known.empty() ? "" : ", ") + n;
-  throw InputError(
+  throw UsageError(
       str("model '", name, "' is not known", near.empty() ? ". " : str(": did you mean '", near, "'? "), "There are ", known, "."));
 }
 

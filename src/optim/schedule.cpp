@@ -72,7 +72,7 @@ Schedule schedule_from_name(const std::string& name) {
     known += (known.empty() ? "" : ", ") + std::string(n.name);
   }
   const std::string near = did_you_mean(name, names);
-  throw InputError(
+  throw UsageError(
       str("schedule '", name, "' is not known: ", near.empty() ? "" : str("did you mean '", near, "'? "), "There are ", known, "."));
 }
 

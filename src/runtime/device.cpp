@@ -34,7 +34,7 @@ namespace {
 Device device_from_name(std::string_view name) {
   if (name == "cpu" || name == "auto") return {};
   if (name == "cuda" || name.substr(0, 5) == "cuda:") no_cuda(name);
-  throw InputError(str("device '", name, "' is not known: expected cpu, cuda, cuda:N or auto"));
+  throw UsageError(str("device '", name, "' is not known: expected cpu, cuda, cuda:N or auto"));
 }
 
 Backend& backend(Device device) {

@@ -1,12 +1,14 @@
 #include "train/config.h"
 
 #include <toml++/toml.h>
+#include <algorithm>
 #include <charconv>
 #include <cmath>
 
 #include "base/did_you_mean.h"
 #include "base/file.h"
 #include "base/text.h"
+#include "suanli/runtime.h"
 
 namespace suanli {
 
@@ -93,7 +95,7 @@ const KnownOptimizer& known_optimizer(const std::string& name) {
     names.push_back(o.name);
   }
   const std::string near = did_you_mean(name, names);
-  throw InputError(str("optimizer '", name, "' is not known: ", near.empty() ? "" : str("did you mean '", near, "'? "),
+  throw UsageError(str("optimizer '", name, "' is not known: ", near.empty() ? "" : str("did you mean '", near, "'? "),
                        "There are sgd, nesterov, adam, adamw."));
 }
 
@@ -266,19 +268,39 @@ std::string to_toml(const TrainConfig& config) {
 }
 
 namespace {
-/// Throws InputError with `where` in front, and the nearest key.
-const ConfigField& field_of(const std::string& key, const std::string& where) {
-  std::vector<std::string> keys;
-  for (const ConfigField& f : config_fields()) {
-    if (key == f.key) return f;
-    keys.push_back(f.key);
-  }
-  const std::string near = did_you_mean(key, keys);
-  throw InputError(str(where, key, " is no setting", near.empty() ? "" : str(": did you mean ", near, "?")));
+
+const ConfigField* find_field(const std::string& key) {
+  for (const ConfigField& f : config_fields())
+    if (key == f.key) return &f;
+  return nullptr;
 }
+
+/// "sede is no setting: did you mean seed?"
+std::string no_setting(const std::string& key) {
+  std::vector<std::string> keys;
+  for (const ConfigField& f : config_fields()) keys.push_back(f.key);
+  const std::string near = did_you_mean(key, keys);
+  return str(
+      key, " is no setting",
+      near.empty() ? ". Settings have the names of suanli train's options, with _ for -: batch_size." : str(": did you mean ", near, "?"));
+}
+
+/// Throws UsageError for a value that no data and no other setting can make right.
+void check_values(TrainConfig c) {
+  if (c.batch_size == TrainConfig::kAutoBatch) c.batch_size = 0;
+  if (c.optimizer.empty() && c.momentum > 0) c.optimizer = "sgd";  // an option may choose one
+  const std::vector<models::Entry>& zoo = models::entries();
+  resolve(c, std::none_of(zoo.begin(), zoo.end(), [&](const models::Entry& e) { return c.model == e.name; }));
+  try {
+    device_from_name(c.device);
+  } catch (const DeviceError&) {}  // that it is missing here is no fault of the file
+}
+
 }  // namespace
 
 void set_field(TrainConfig& config, const std::string& key, const std::string& value) {
+  const ConfigField* known = find_field(key);
+  if (!known) throw UsageError(no_setting(key));
   std::visit(
       [&](auto member) {
         auto& field = config.*member;
@@ -292,7 +314,7 @@ void set_field(TrainConfig& config, const std::string& key, const std::string& v
                                  std::is_same_v<std::decay_t<decltype(field)>, double> ? "a number" : "a whole number"));
         }
       },
-      field_of(key, "").member);
+      known->member);
 }
 
 TrainConfig config_from_toml(const std::string& path) {
@@ -307,6 +329,8 @@ TrainConfig config_from_toml(const std::string& path) {
   for (auto&& [key, node] : table) {
     const std::string name(key.str());
     const std::string place = str(path, ": line ", static_cast<int64_t>(node.source().begin.line), ": ");
+    const ConfigField* known = find_field(name);
+    if (!known) throw InputError(place + no_setting(name));
     std::visit(
         [&](auto member) {
           using T = std::decay_t<decltype(config.*member)>;
@@ -325,8 +349,11 @@ TrainConfig config_from_toml(const std::string& path) {
             config.*member = *node.template value<T>();
           }
         },
-        field_of(name, place).member);
+        known->member);
   }
+  try {
+    check_values(config);
+  } catch (const UsageError& e) { throw InputError(str(path, ": ", e.what())); }
   return config;
 }
 

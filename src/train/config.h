@@ -51,10 +51,11 @@ bool normalizes(const data::Info& info, const models::Recipe* recipe);
 
 /// The resolved configuration as a commented TOML file.
 SUANLI_API std::string to_toml(const TrainConfig& config);
-/// Throws InputError naming file, line and key. Keys that are missing keep their defaults; unknown ones are an error.
+/// Throws InputError naming file, line and key, or the value that is wrong. Keys that are missing keep their defaults; unknown ones are an
+/// error.
 SUANLI_API TrainConfig config_from_toml(const std::string& path);
 
-/// Sets one field from text. Throws InputError for a key that is none, with the nearest one; UsageError for a value of the wrong kind.
+/// Sets one field from text. Throws UsageError for a key that is none, with the nearest one, and for a value of the wrong kind.
 SUANLI_API void set_field(TrainConfig& config, const std::string& key, const std::string& value);
 
 /// The fields that decide this configuration's result, for the checkpoint's state.

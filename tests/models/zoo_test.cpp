@@ -216,8 +216,8 @@ TEST(Zoo, Errors) {
   }
   std::string names;
   for (const models::Entry& e : models::entries()) names += (names.empty() ? "" : ", ") + std::string(e.name);
-  EXPECT_EQ(error_of<InputError>([] { make("cnn-b"); }), "model 'cnn-b' is not known: did you mean 'cnn_b'? There are " + names + ".");
-  EXPECT_EQ(error_of<InputError>([] { make("transformer"); }), "model 'transformer' is not known. There are " + names + ".");
+  EXPECT_EQ(error_of<UsageError>([] { make("cnn-b"); }), "model 'cnn-b' is not known: did you mean 'cnn_b'? There are " + names + ".");
+  EXPECT_EQ(error_of<UsageError>([] { make("transformer"); }), "model 'transformer' is not known. There are " + names + ".");
 }
 
 }  // namespace

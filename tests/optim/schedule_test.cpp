@@ -42,7 +42,7 @@ TEST(Schedule, GoesThroughItsKnownPoints) {
 }
 
 TEST(Schedule, NamesAreSuggested) {
-  EXPECT_EQ(thrown<InputError>([] { optim::schedule_from_name("cosin"); }),
+  EXPECT_EQ(thrown<UsageError>([] { optim::schedule_from_name("cosin"); }),
             "schedule 'cosin' is not known: did you mean 'cosine'? There are constant, cosine, linear, onecycle, step.");
 }
 

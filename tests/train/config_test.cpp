@@ -70,6 +70,13 @@ TEST(Config, ErrorsNameFileLineAndKey) {
       {"\n\nepoch = 3", "line 3: epoch is no setting: did you mean epochs?"},
       {"epochs = ", "line 1"},
       {"epochs = 3\nepochs = 4", "line 2"},
+      {"optimizer = \"adamm\"", "c.toml: optimizer 'adamm' is not known: did you mean 'adam'?"},
+      {"schedule = \"cosin\"", "c.toml: schedule 'cosin' is not known: did you mean 'cosine'?"},
+      {"device = \"gpu\"", "c.toml: device 'gpu' is not known"},
+      {"augment = \"flipp\"", "Did you mean 'flip'?"},
+      {"lr = -1.0", "c.toml: lr is -1, expected a number above 0"},
+      {"class_weights = \"1,x\"", "c.toml: class_weights is '1,x'"},
+      {"ema = 0.9\nlookahead = 5", "c.toml: ema and lookahead both"},
   };
   TempFolder folder;
   for (const Row& r : rows) {
@@ -79,6 +86,8 @@ TEST(Config, ErrorsNameFileLineAndKey) {
   }
   folder.file("c.toml", "lr = 1");
   EXPECT_EQ(config_from_toml(folder / "c.toml").lr, 1.0) << "a whole number is a number";
+  folder.file("c.toml", "momentum = 0.5\nbatch_size = -1\nmodel = \"own\"");
+  EXPECT_EQ(config_from_toml(folder / "c.toml").momentum, 0.5) << "what other settings may still make right";
 }
 
 }  // namespace

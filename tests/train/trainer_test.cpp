@@ -230,7 +230,7 @@ TEST(Trainer, NothingIsWrittenWhenTheStartFails) {
     change(c);
     return c;
   };
-  EXPECT_THROW(Trainer(config([](auto& c) { c.model = "cnn_x"; })), InputError);
+  EXPECT_THROW(Trainer(config([](auto& c) { c.model = "cnn_x"; })), UsageError);
   EXPECT_THROW(Trainer(config([](auto& c) { c.data = "mnist:/nowhere"; })), InputError);
   EXPECT_THROW(Trainer(config([](auto& c) { c.device = "cuda"; })), DeviceError);
   EXPECT_THROW(Trainer(config([](auto& c) { c.lr = -1; })), UsageError);
