@@ -1,6 +1,7 @@
 #include "base/file.h"
 
 #include <fcntl.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
 #include <zlib.h>
@@ -10,6 +11,8 @@
 #include <cstdio>
 #include <cstring>
 #include <filesystem>
+#include <map>
+#include <mutex>
 #include <utility>
 
 #include "base/text.h"
@@ -28,6 +31,10 @@ class Descriptor {
   }
   Descriptor(const Descriptor&) = delete;
   int get() const { return fd_; }
+  int release() { return std::exchange(fd_, -1); }
+  void reset(int fd) {
+    if (const int before = std::exchange(fd_, fd); before >= 0) ::close(before);
+  }
   /// Some file systems report a failed write only here.
   int close() { return ::close(std::exchange(fd_, -1)); }
 
@@ -105,8 +112,40 @@ void FileWriter::write_through(const char* data, size_t bytes) {
   }
 }
 
+namespace {
+
+/// What is no file that could be replaced, opened for writing: a device, a pipe, this process's output. Else -1.
+int open_stream(const std::string& path) {
+  if (path == "/dev/stdout") return ::dup(STDOUT_FILENO);
+  if (path == "/dev/stderr") return ::dup(STDERR_FILENO);
+  struct stat info;
+  if (::stat(path.c_str(), &info) != 0 || S_ISREG(info.st_mode) || S_ISDIR(info.st_mode)) return -1;
+  const int fd = ::open(path.c_str(), O_WRONLY | O_CLOEXEC);
+  if (fd < 0) fail(path, "cannot be opened", errno);
+  return fd;
+}
+
+/// Where a link leads, if that is there or not: it stays, and what it names is replaced.
+std::string behind_links(const std::string& path) {
+  namespace fs = std::filesystem;
+  constexpr int kMostLinks = 40;  // as Linux
+  fs::path at = path;
+  std::error_code error;
+  for (int i = 0; i < kMostLinks && fs::is_symlink(at, error); ++i) at = at.parent_path() / fs::read_symlink(at, error);
+  return at.string();
+}
+
+}  // namespace
+
 FileDigest write_file_atomically(const std::string& path, const std::function<void(FileWriter&)>& writer) {
-  const std::string temporary = path + std::string(kTemporarySuffix);
+  if (Descriptor stream(open_stream(path)); stream.get() >= 0) {
+    FileWriter file(stream.get(), path);
+    writer(file);
+    file.flush();
+    if (stream.close() != 0) fail(path, "cannot be closed", errno);
+    return file.digest();
+  }
+  const std::string target = behind_links(path), temporary = target + std::string(kTemporarySuffix);
   Descriptor fd(::open(temporary.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666));
   if (fd.get() < 0) fail(path, "cannot be created", errno);
   try {
@@ -115,8 +154,8 @@ FileDigest write_file_atomically(const std::string& path, const std::function<vo
     file.flush();
     if (::fsync(fd.get()) != 0) fail(path, "cannot be synchronised with the disk", errno);
     if (fd.close() != 0) fail(path, "cannot be closed", errno);
-    if (::rename(temporary.c_str(), path.c_str()) != 0) fail(path, "cannot be replaced", errno);
-    sync_folder(path);
+    if (::rename(temporary.c_str(), target.c_str()) != 0) fail(path, "cannot be replaced", errno);
+    sync_folder(target);
     return file.digest();
   } catch (...) {
     ::unlink(temporary.c_str());
@@ -124,16 +163,71 @@ FileDigest write_file_atomically(const std::string& path, const std::function<vo
   }
 }
 
+namespace {
+
+void copy_to_end(int from, int to, const std::string& path) {
+  std::vector<char> buffer(kBuffer);
+  FileWriter out(to, path);
+  for (uint64_t offset = 0;;) {
+    const ssize_t n = ::read(from, buffer.data(), buffer.size());
+    if (n < 0 && errno == EINTR) continue;
+    if (n < 0) fail(path, str("cannot be read at byte ", offset), errno);
+    if (n == 0) return out.flush();
+    out.write(buffer.data(), static_cast<size_t>(n));
+    offset += static_cast<uint64_t>(n);
+  }
+}
+
+/// A pipe, a socket or a terminal gives its bytes once, in order. They are read to the end and kept in memory, for every reader of this
+/// process: formats are told apart by their first bytes, and an archive's list stands at its end.
+struct Kept {
+  std::mutex mutex;
+  std::map<std::pair<dev_t, ino_t>, int> files;  // in memory, by what was read
+};
+Kept& kept() {
+  static Kept all;
+  return all;
+}
+
+bool gives_its_bytes_once(const struct stat& info) { return S_ISFIFO(info.st_mode) || S_ISSOCK(info.st_mode) || S_ISCHR(info.st_mode); }
+
+/// What was read from there before, or -1.
+int kept_before(const struct stat& info) {
+  if (!gives_its_bytes_once(info)) return -1;
+  const std::lock_guard lock(kept().mutex);
+  const auto at = kept().files.find({info.st_dev, info.st_ino});
+  return at == kept().files.end() ? -1 : ::fcntl(at->second, F_DUPFD_CLOEXEC, 0);
+}
+
+int keep(int fd, const struct stat& info, const std::string& path) {
+  Descriptor copy(::memfd_create("suanli", MFD_CLOEXEC));
+  if (copy.get() < 0) fail(path, "cannot be kept in memory", errno);
+  copy_to_end(fd, copy.get(), path);
+  const std::lock_guard lock(kept().mutex);
+  const auto [at, fresh] = kept().files.try_emplace({info.st_dev, info.st_ino}, copy.get());
+  if (fresh) copy.release();
+  return ::fcntl(at->second, F_DUPFD_CLOEXEC, 0);
+}
+
+}  // namespace
+
 FileReader::FileReader(std::string path) : path_(std::move(path)) {
-  fd_ = ::open(path_.c_str(), O_RDONLY | O_CLOEXEC);
-  if (fd_ < 0) fail(path_, "cannot be opened", errno);
   struct stat info;
-  if (::fstat(fd_, &info) != 0 || S_ISDIR(info.st_mode)) {
-    int error = S_ISDIR(info.st_mode) ? EISDIR : errno;
-    ::close(fd_);
-    fail(path_, "cannot be read", error);
+  if (::stat(path_.c_str(), &info) == 0 && (fd_ = kept_before(info)) >= 0) {  // a named pipe that nobody fills again cannot be opened
+    if (::fstat(fd_, &info) == 0) size_ = static_cast<uint64_t>(info.st_size);
+    return;
+  }
+  Descriptor fd(::open(path_.c_str(), O_RDONLY | O_CLOEXEC));
+  if (fd.get() < 0 && errno == ENXIO && path_ == kStandardInput) fd.reset(::dup(STDIN_FILENO));  // a socket
+  if (fd.get() < 0) fail(path_, "cannot be opened", errno);
+  if (::fstat(fd.get(), &info) != 0) fail(path_, "cannot be read", errno);
+  if (S_ISDIR(info.st_mode)) fail(path_, "cannot be read", EISDIR);
+  if (gives_its_bytes_once(info) && (!S_ISCHR(info.st_mode) || ::isatty(fd.get()))) {  // no device that never ends
+    fd.reset(keep(fd.get(), info, path_));
+    if (fd.get() < 0 || ::fstat(fd.get(), &info) != 0) fail(path_, "cannot be read", errno);
   }
   size_ = static_cast<uint64_t>(info.st_size);
+  fd_ = fd.release();
 }
 
 FileReader::~FileReader() { ::close(fd_); }

@@ -38,7 +38,8 @@ class SUANLI_API FileWriter {
 
 /// Replaces `path` by what `writer` writes, or leaves it as it was. A temporary file in the same folder (path + ".tmp") is written,
 /// fsynced and renamed, and the folder is fsynced, so that after a power cut there is the old content or the new one. On any failure the
-/// temporary file is removed and InputError says path, reason and what to do.
+/// temporary file is removed and InputError says path, reason and what to do. A link stays, what it names is replaced; a device, a pipe and
+/// /dev/stdout are written to.
 SUANLI_API FileDigest write_file_atomically(const std::string& path, const std::function<void(FileWriter&)>& writer);
 inline FileDigest write_file_atomically(const std::string& path, std::string_view text) {
   return write_file_atomically(path, [&](FileWriter& file) { file.write(text); });
@@ -50,7 +51,9 @@ inline constexpr std::string_view kTemporarySuffix = ".tmp";
 SUANLI_API std::string read_file(const std::string& path);
 SUANLI_API FileDigest digest_file(const std::string& path);
 
-/// A file opened for reading at given places. Throws InputError naming path, offset and reason.
+inline constexpr std::string_view kStandardInput = "/dev/stdin";
+
+/// A file opened for reading at given places; a pipe is read to its end first. Throws InputError naming path, offset and reason.
 class SUANLI_API FileReader {
  public:
   explicit FileReader(std::string path);

@@ -1,10 +1,13 @@
 #include "base/file.h"
 
+#include <fcntl.h>
 #include <gtest/gtest.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include <csignal>
+#include <thread>
 
 #include "temp_folder.h"
 
@@ -90,6 +93,71 @@ TEST(WriteFileAtomically, ErrorsNameThePlace) {
   EXPECT_NE(error_of<InputError>([&] { read_file(folder / ""); }).find("Is a directory"), std::string::npos);
   folder.file("plain", "a");
   EXPECT_NE(error_of<InputError>([&] { make_folders(folder / "plain/below"); }).find("not a folder"), std::string::npos);
+}
+
+TEST(WriteFileAtomically, ALinkStaysAndWhatItNamesIsReplaced) {
+  TempFolder folder;
+  ASSERT_EQ(symlink("target", (folder / "link").c_str()), 0);
+  for (const char* text : {"first", "second"}) {  // it leads nowhere at first
+    write_file_atomically(folder / "link", text);
+    EXPECT_EQ(read_file(folder / "target"), text);
+    struct stat info;
+    EXPECT_TRUE(lstat((folder / "link").c_str(), &info) == 0 && S_ISLNK(info.st_mode));
+  }
+  EXPECT_FALSE(path_exists(folder / "link.tmp"));
+  EXPECT_FALSE(path_exists(folder / "target.tmp"));
+}
+
+TEST(WriteFileAtomically, APipeIsWrittenToAndStays) {
+  TempFolder folder;
+  const std::string path = folder / "pipe";
+  ASSERT_EQ(mkfifo(path.c_str(), 0600), 0);
+  std::string got(10, ' ');
+  std::thread reader([&] {
+    const int fd = open(path.c_str(), O_RDONLY);
+    EXPECT_EQ(read(fd, got.data(), got.size()), 9);
+    close(fd);
+  });
+  EXPECT_EQ(write_file_atomically(path, "123456789"), (FileDigest{9, 0xcbf43926}));
+  reader.join();
+  EXPECT_EQ(got, "123456789 ");
+  struct stat info;
+  EXPECT_TRUE(lstat(path.c_str(), &info) == 0 && S_ISFIFO(info.st_mode));
+}
+
+TEST(FileReader, APipeIsReadToItsEndAndAsOftenAsAsked) {
+  int ends[2];
+  ASSERT_EQ(pipe(ends), 0);
+  std::string sent;
+  for (int i = 0; sent.size() < 1'000'000; ++i) sent += std::to_string(i);  // more than a pipe holds at a time
+  std::thread writer([&] {
+    for (size_t at = 0; at < sent.size();)
+      at += static_cast<size_t>(std::max<ssize_t>(0, write(ends[1], sent.data() + at, sent.size() - at)));
+    close(ends[1]);
+  });
+  const std::string path = "/dev/fd/" + std::to_string(ends[0]);
+  EXPECT_EQ(read_file(path), sent);
+  writer.join();
+  FileReader again(path);
+  ASSERT_EQ(again.size(), sent.size());
+  std::string middle(1000, ' ');
+  again.read(500'000, middle.data(), middle.size());
+  EXPECT_EQ(middle, sent.substr(500'000, 1000));
+  close(ends[0]);
+}
+
+TEST(FileReader, ANamedPipeIsOpenedOnce) {
+  TempFolder folder;
+  const std::string path = folder / "pipe";
+  ASSERT_EQ(mkfifo(path.c_str(), 0600), 0);
+  std::thread writer([&] {
+    const int fd = open(path.c_str(), O_WRONLY);
+    EXPECT_EQ(write(fd, "0123456789", 10), 10);
+    close(fd);
+  });
+  EXPECT_EQ(read_file(path), "0123456789");
+  writer.join();
+  EXPECT_EQ(read_file(path), "0123456789") << "nobody writes any more";
 }
 
 TEST(FileReader, AShorterFileSaysWhere) {
