@@ -34,12 +34,13 @@ std::string did_you_mean(std::string_view word, const std::vector<std::string>& 
   if (word.empty() || word.size() > 100) return "";  // the work grows with the square; nobody mistypes a word that long
   const std::string typed = lower(word);
   const std::string* best = nullptr;
-  size_t best_distance = std::max<size_t>(1, typed.size() / 3) + 1;
+  size_t best_distance = typed.size() / 3 + 1;
   for (const std::string& candidate : candidates) {
     const std::string known = lower(candidate);
     size_t d = distance(typed, known);
     // "fash" means "fashion-mnist": better than a near miss, worse than one slip of the finger.
     if (d > 1 && typed.size() >= 3 && known.starts_with(typed)) d = 1;
+    if (d == 1 && typed.size() == 2 && known.size() == 2 && typed[0] == known[1] && typed[1] == known[0]) d = 0;  // "rl"
     if (d < best_distance) best = &candidate, best_distance = d;
   }
   return best ? *best : "";

@@ -10,6 +10,7 @@
 #include <filesystem>
 
 #include "base/file.h"
+#include "base/shell.h"
 #include "base/text.h"
 #include "train/config.h"
 
@@ -143,7 +144,10 @@ void require_free(const std::string& path) {
   for (auto& entry : fs::directory_iterator(path, error)) {
     // What a process leaves that was killed before its first file was complete.
     if (entry.path().filename().string() == str("config.toml", kTemporarySuffix)) continue;
-    throw InputError(str(path, ": exists and is not empty. Continue it with --resume ", path, ", or give another --out."));
+    const bool is_run = path_exists(path + "/config.toml");
+    throw InputError(str(path, ": exists and is not empty",
+                         is_run ? str(". Go on with this run: suanli train --resume ", shell_quoted(path)) : ", and it is no run",
+                         ". Or give another --out."));
   }
 }
 

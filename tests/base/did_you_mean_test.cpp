@@ -29,10 +29,14 @@ TEST(DidYouMean, FindsTheNearest) {
       {"cifar", ""},
       {"", ""},
       {"x", ""},
+      {"qr", ""},
+      {"l", ""},
       {"imagenet", ""},
   };
   for (const Case& c : cases) EXPECT_EQ(did_you_mean(c.typed, words), c.meant) << c.typed;
   EXPECT_EQ(did_you_mean("mnist", {}), "");
+  EXPECT_EQ(did_you_mean("c", {"a", "b"}), "") << "another letter is another word";
+  EXPECT_EQ(did_you_mean("no", {"on", "yes", "do"}), "on");
   EXPECT_EQ(did_you_mean(std::string(100'000, 'a'), words), "");
 }
 
