@@ -30,8 +30,7 @@ int run(const Arguments& args) {
     }
     return print_result(out.dump() + "\n"), 0;
   }
-  std::string out =
-      fmt::format("{}\n{}\n{:<6} {:>10} {:>10}\n", roofs.cpu, roofs.isa, "", "1 thread", fmt::format("{} threads", roofs.threads));
+  std::string out = fmt::format("{}\n{}\n{:<6} {:>10} {:>10}\n", roofs.cpu, roofs.isa, "", "1 thread", counted(roofs.threads, "thread"));
   for (const Line& l : kLines) {
     const Roof& r = roofs.*l.roof;
     out += r.all > 0 ? fmt::format("{:<6} {:>10.1f} {:>10.1f}  {}\n", l.name, r.one / 1e9, r.all / 1e9, l.unit)

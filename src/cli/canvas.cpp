@@ -51,15 +51,32 @@ void Canvas::fill(int64_t y, int64_t x, int64_t height, int64_t width, Colour co
         planes_[static_cast<size_t>((plane * height_ + r) * width_ + c)] = values[plane];
 }
 
-void Canvas::text(int64_t y, int64_t x, std::string_view words, int64_t dot, Colour colour) {
-  for (size_t i = 0; i < words.size(); ++i) {
-    if ((words[i] & 0xc0) == 0x80) continue;  // UTF-8: a letter's further bytes
-    const uint64_t dots = letter(words[i]);
+namespace {
+/// Calls dot(row, column) for every dot of a line of letters.
+template <class F> void each_dot(std::string_view words, F&& dot) {
+  int64_t left = 0;
+  for (char byte : words) {
+    if ((byte & 0xc0) == 0x80) continue;  // UTF-8: a letter's further bytes
+    const uint64_t dots = letter(byte);
     for (int64_t r = 0; r < kRows; ++r)
       for (int64_t c = 0; c < kColumns; ++c)
-        if (dots >> ((kRows - 1 - r) * kColumns + kColumns - 1 - c) & 1) fill(y + r * dot, x + c * dot, dot, dot, colour);
-    x += (kColumns + 1) * dot;
+        if (dots >> ((kRows - 1 - r) * kColumns + kColumns - 1 - c) & 1) dot(r, left + c);
+    left += kColumns + 1;
   }
+}
+}  // namespace
+
+int64_t Canvas::text_width(std::string_view words, int64_t dot) {
+  const auto letters = std::count_if(words.begin(), words.end(), [](char c) { return (c & 0xc0) != 0x80; });
+  return std::max<int64_t>(0, (kColumns + 1) * letters - 1) * dot;
+}
+
+void Canvas::text(int64_t y, int64_t x, std::string_view words, int64_t dot, Colour colour) {
+  each_dot(words, [&](int64_t r, int64_t c) { fill(y + r * dot, x + c * dot, dot, dot, colour); });
+}
+
+void Canvas::text_upward(int64_t bottom, int64_t x, std::string_view words, int64_t dot, Colour colour) {
+  each_dot(words, [&](int64_t r, int64_t c) { fill(bottom - (c + 1) * dot, x + r * dot, dot, dot, colour); });
 }
 
 void Canvas::picture(int64_t y, int64_t x, const float* planes, int64_t channels, int64_t height, int64_t width) {

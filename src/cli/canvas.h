@@ -18,12 +18,14 @@ class Canvas {
   void fill(int64_t y, int64_t x, int64_t height, int64_t width, Colour colour);
   /// Letters of 5×7 dots, `dot` pixels each, from their upper left corner; what is not ASCII becomes a "?".
   void text(int64_t y, int64_t x, std::string_view words, int64_t dot, Colour colour);
+  /// The same, turned to the left: from the lower left corner upward.
+  void text_upward(int64_t bottom, int64_t x, std::string_view words, int64_t dot, Colour colour);
   /// `planes` is a picture [channels, height, width], of one channel or three.
   void picture(int64_t y, int64_t x, const float* planes, int64_t channels, int64_t height, int64_t width);
   /// Throws InputError if the file cannot be written.
   void write(const std::string& path) const;
 
-  static int64_t text_width(std::string_view words, int64_t dot) { return (6 * static_cast<int64_t>(words.size()) - 1) * dot; }
+  static int64_t text_width(std::string_view words, int64_t dot);
   static int64_t text_height(int64_t dot) { return 7 * dot; }
 
  private:

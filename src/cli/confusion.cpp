@@ -1,6 +1,7 @@
 #include "cli/confusion.h"
 
 #include <fmt/format.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <cmath>
@@ -14,6 +15,8 @@ namespace {
 
 /// As many columns as a terminal shows; larger matrices go to a picture.
 constexpr size_t kMostColumns = 20;
+
+constexpr const char* kAxes = "rows: true class, columns: predicted";
 
 /// White to green for what was found, to red for what was taken for something else.
 Colour colour_of(double share, bool right) {
@@ -38,15 +41,22 @@ std::string table_of_classes(const Confusion& m) {
 
 std::string in_words(const Confusion& m) {
   if (m.classes() > kMostColumns) return "";
-  const size_t width = widest(m.names, 5, 20);
+  const size_t room = is_terminal(STDOUT_FILENO) ? static_cast<size_t>(terminal_width()) : 100;
   const int64_t largest = *std::max_element(m.counts.begin(), m.counts.end());
-  const size_t cell = std::max<size_t>(4, std::to_string(largest).size() + 1);
-  std::string out = "\nconfusion (rows: what it is; columns: what it was taken for)\n" + padded("", width + 3);
-  for (size_t c = 0; c < m.classes(); ++c) out += fmt::format("{:>{}}", c, cell);
+  const size_t least_cell = std::max<size_t>(4, std::to_string(largest).size() + 1), longest = widest(m.names, 1, 100);
+  size_t width = widest(m.names, 5, 20);
+  // Columns have names where these fit; else the numbers that stand before the rows' names.
+  const bool named = longest <= 12 && width + 3 + m.classes() * std::max(least_cell, longest + 2) <= room;
+  const size_t cell = named ? std::max(least_cell, longest + 2) : least_cell;
+  while (width > 5 && width + 3 + m.classes() * cell > room) --width;
+  if (width + 3 + m.classes() * cell > room) return "";
+  auto right_aligned = [&](const std::string& text) { return std::string(cell - std::min(cell, columns_of(text)), ' ') + text; };
+  std::string out = fmt::format("\nconfusion ({})\n{}", kAxes, padded("", width + 3));
+  for (size_t c = 0; c < m.classes(); ++c) out += right_aligned(named ? m.names[c] : std::to_string(c));
   out += "\n";
   for (size_t r = 0; r < m.classes(); ++r) {
     out += padded(fmt::format("{:>2} {}", r, m.names[r]), width + 3);
-    for (size_t c = 0; c < m.classes(); ++c) out += m.at(r, c) ? fmt::format("{:>{}}", m.at(r, c), cell) : fmt::format("{:>{}}", "·", cell);
+    for (size_t c = 0; c < m.classes(); ++c) out += right_aligned(m.at(r, c) ? std::to_string(m.at(r, c)) : "·");
     out += "\n";
   }
   return out;
@@ -54,31 +64,33 @@ std::string in_words(const Confusion& m) {
 
 void draw(const Confusion& m, const std::string& path) {
   constexpr Colour kInk{0.15f, 0.15f, 0.15f}, kPale{1, 1, 1}, kLine{0.85f, 0.85f, 0.85f};
-  constexpr const char* kTitle = "rows: what it is; columns: what it was taken for";
+  constexpr int64_t kMargin = 16;
   const auto n = static_cast<int64_t>(m.classes());
   const int64_t cell = std::clamp<int64_t>(640 / n, 4, 64), dot = cell >= 40 ? 2 : 1, line = Canvas::text_height(dot), gap = 4 * dot;
   const bool labelled = cell >= Canvas::text_height(1) + 3;
+  const std::string title = fmt::format("{}; right: accuracy", kAxes);
   std::vector<std::string> names, found;
-  int64_t left = gap, right = gap;
+  int64_t longest = 0, right = 0;
   for (size_t c = 0; c < m.classes() && labelled; ++c) {
     names.push_back(drawn_name(c, m.names[c]));
     found.push_back(percent(m.recall(c)));
-    left = std::max(left, Canvas::text_width(names.back(), dot) + 2 * gap);
-    right = std::max(right, Canvas::text_width(found.back(), dot) + 2 * gap);
+    longest = std::max(longest, Canvas::text_width(names.back(), dot) + gap);
+    right = std::max(right, Canvas::text_width(found.back(), dot) + gap);
   }
-  const int64_t top = labelled ? 2 * line + 3 * gap : gap, width = left + n * cell + right;
-  Canvas canvas(top + n * cell + gap, std::max(width, labelled ? Canvas::text_width(kTitle, dot) + 2 * gap : 0));
+  const int64_t left = kMargin + longest, top = kMargin + (labelled ? line + 2 * gap + longest : 0);
+  const int64_t width = std::max(left + n * cell + right, labelled ? kMargin + Canvas::text_width(title, dot) : 0) + kMargin;
+  Canvas canvas(top + n * cell + kMargin, width);
   auto middle = [&](int64_t y, int64_t x, int64_t height, int64_t breadth, const std::string& words, Colour colour) {
     if (Canvas::text_width(words, dot) < breadth)
       canvas.text(y + (height - line) / 2, x + (breadth - Canvas::text_width(words, dot)) / 2, words, dot, colour);
   };
-  if (labelled) canvas.text(gap, gap, kTitle, dot, kInk);
+  if (labelled) canvas.text(kMargin, kMargin, title, dot, kInk);
   canvas.fill(top, left, n * cell, n * cell, kLine);
   for (int64_t r = 0; r < n; ++r) {
     const int64_t y = top + r * cell;
     if (labelled) {
-      canvas.text(y + (cell - line) / 2, gap, names[static_cast<size_t>(r)], dot, kInk);
-      middle(2 * gap + line, left + r * cell, line, cell, std::to_string(r), kInk);
+      canvas.text(y + (cell - line) / 2, kMargin, names[static_cast<size_t>(r)], dot, kInk);
+      canvas.text_upward(top - gap, left + r * cell + (cell - line) / 2, names[static_cast<size_t>(r)], dot, kInk);
       canvas.text(y + (cell - line) / 2, left + n * cell + gap, found[static_cast<size_t>(r)], dot, kInk);
     }
     for (int64_t c = 0; c < n; ++c) {

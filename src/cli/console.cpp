@@ -31,10 +31,21 @@ std::string blocks(double share, int cells) {
   return out;
 }
 
-/// A line on the terminal that the next one, or close(), writes over.
-void draw_bar(const std::string& head, double share, const std::string& tail) {
-  const int cells = std::clamp(static_cast<int>(terminal_width()) - static_cast<int>(head.size() + tail.size()) - 4, 5, 40);
-  std::fputs(fmt::format("\r{}|{}| {}\033[K", harmless(head), blocks(share, cells), tail).c_str(), stderr);
+/// A line on the terminal that the next one, or close(), writes over. It stays one column short of the width that the terminal has now: a
+/// longer one would begin a new line each time. `tails`: the longest first, of which the first is taken that leaves room for a bar.
+void draw_bar(const std::string& head, double share, const std::vector<std::string>& tails) {
+  constexpr size_t kFrame = 4, kLeastCells = 5, kMostCells = 40;
+  const size_t room = static_cast<size_t>(std::max(2, terminal_width())) - 1;
+  const std::string shown = harmless(head);
+  std::string line;
+  for (const std::string& tail : tails) {
+    const size_t fixed = columns_of(shown) + columns_of(tail) + kFrame;
+    if (fixed + kLeastCells > room) continue;
+    line = fmt::format("{} |{}| {}", shown, blocks(share, static_cast<int>(std::min(room - fixed, kMostCells))), tail);
+    break;
+  }
+  if (line.empty()) line = cut_to(columns_of(shown) <= room ? shown : fmt::format("{:.0f}%", 100 * share), room);
+  std::fputs(fmt::format("\r{}\033[K", line).c_str(), stderr);
 }
 
 constexpr const char *kBold = "\033[1m", *kPlain = "\033[0m";
@@ -63,8 +74,9 @@ std::string harmless(const std::string& text) {
 void print_result(const std::string& result) {
   const std::string& text = is_terminal(STDOUT_FILENO) ? harmless(result) : result;
   errno = 0;
-  if (std::fwrite(text.data(), 1, text.size(), stdout) != text.size() || std::fflush(stdout) != 0)
-    throw Error(fmt::format("the result cannot be written to standard output: {}", std::strerror(errno)));
+  if (std::fwrite(text.data(), 1, text.size(), stdout) == text.size() && std::fflush(stdout) == 0) return;
+  if (errno == EPIPE) throw BrokenPipe("nobody reads standard output any more");
+  throw Error(fmt::format("the result cannot be written to standard output: {}", std::strerror(errno)));
 }
 
 void print_note(const std::string& line) {
@@ -76,6 +88,8 @@ bool is_terminal(int fd) {
   const char* term = std::getenv("TERM");
   return isatty(fd) && !(term && std::string(term) == "dumb");
 }
+
+bool is_stdout(const std::string& path) { return path == "-" || path == "/dev/stdout"; }
 
 int terminal_width() {
   for (int fd : {STDERR_FILENO, STDOUT_FILENO}) {
@@ -92,22 +106,19 @@ std::string emphasised(const std::string& text) {
 
 std::string percent(double fraction) { return std::isnan(fraction) ? "-" : fmt::format("{:.2f}%", 100 * fraction); }
 
-namespace {
-bool begins_character(char byte) { return (static_cast<unsigned char>(byte) & 0xC0) != 0x80; }
-}  // namespace
-
-std::string padded(const std::string& text, size_t width) {
-  size_t characters = 0, end = 0;
-  for (; end < text.size(); ++end)
-    if (begins_character(text[end]) && characters++ == width) break;
-  const size_t shown = static_cast<size_t>(std::count_if(text.begin(), text.begin() + static_cast<std::ptrdiff_t>(end), begins_character));
-  return text.substr(0, end) + std::string(width - shown, ' ');
+std::string counted(int64_t n, const char* noun, const char* plural) {
+  return n == 1 ? fmt::format("1 {}", noun) : plural ? fmt::format("{} {}", n, plural) : fmt::format("{} {}s", n, noun);
 }
 
-size_t widest(const std::vector<std::string>& texts, size_t least, size_t most) {
-  for (const std::string& text : texts)
-    least = std::max(least, static_cast<size_t>(std::count_if(text.begin(), text.end(), begins_character)));
-  return std::min(least, most);
+std::string rounded(double value) {
+  if (!std::isfinite(value) || value == 0 || std::abs(value) < 1e-4 || std::abs(value) >= 1e7) return fmt::format("{:.3g}", value);
+  const int digits = static_cast<int>(std::floor(std::log10(std::abs(value))));
+  std::string text = fmt::format("{:.{}f}", value, std::max(0, 2 - digits));
+  if (text.find('.') != std::string::npos) {
+    while (text.back() == '0') text.pop_back();
+    if (text.back() == '.') text.pop_back();
+  }
+  return text;
 }
 
 std::string memory_size(int64_t bytes) {
@@ -140,10 +151,10 @@ void Activity::show(const std::string& what, int64_t done, int64_t total) {
   last_shown_ = now();
   const double share = static_cast<double>(done) / static_cast<double>(std::max<int64_t>(1, total)), seconds = last_shown_ - began_;
   const std::string left = share > 0 ? clock_time(seconds * (1 - share) / share) : "?";
-  const std::string head = fmt::format("{} {:3.0f}%", what, 100 * share),
-                    tail = fmt::format("{}/{} [{}<{}]", done, total, clock_time(seconds), left);
+  const std::string head = fmt::format("{} {:3.0f}%", what, 100 * share), count = fmt::format("{}/{}", done, total),
+                    tail = fmt::format("{} [{}<{}]", count, clock_time(seconds), left);
   if (!bar_) return print_note(fmt::format("{} {}", head, tail));
-  draw_bar(head, share, tail);
+  draw_bar(head, share, {tail, count});
   bar_shown_ = true;
 }
 
@@ -174,22 +185,40 @@ void ProgressView::step(const StepReport& r) {
   const double rate = r.seconds > 0 ? static_cast<double>(r.batch - r.first_batch) / r.seconds : 0;
   const std::string left = rate > 0 ? clock_time(static_cast<double>(r.batches - r.batch) / rate) : "?";
   const std::string head = fmt::format("epoch {}/{} {:3.0f}%", r.epoch, r.epochs, 100 * share);
-  const std::string tail =
-      fmt::format("{}/{} [{}<{}, {:.1f}it/s, loss={:.4f}]", r.batch, r.batches, clock_time(r.seconds), left, rate, r.loss);
+  const std::string count = fmt::format("{}/{}", r.batch, r.batches), loss = fmt::format("loss={:.4f}", r.loss);
+  const std::string time = fmt::format("{}<{}", clock_time(r.seconds), left);
+  const std::string tail = fmt::format("{} [{}, {:.1f}it/s, {}]", count, time, rate, loss);
   if (!bar_) return print_note(fmt::format("{} {}", head, tail));
-  draw_bar(head, share, tail);
+  draw_bar(head, share, {tail, fmt::format("{} [{}, {}]", count, time, loss), fmt::format("[{}, {}]", time, loss), loss});
   bar_shown_ = true;
 }
 
 void ProgressView::epoch(const EpochReport& r) {
   if (quiet_) return;
   close();
-  if (!header_printed_)
-    print_note(emphasised(
-        fmt::format("{:>7}  {:>10}  {:>8}  {:>8}  {:>8}  {:>9}", "epoch", "train loss", "val loss", "val acc", "time", "samples/s")));
+  struct Column {
+    const char* name;
+    size_t width;
+    std::string text;
+  };
+  const Column columns[] = {{"epoch", 7, fmt::format("{}/{}", r.epoch, r.epochs)},
+                            {"train loss", 10, number(r.train_loss)},
+                            {"val loss", 8, number(r.val_loss)},
+                            {"val acc", 8, percent(r.val_accuracy)},
+                            {"time", 8, duration(r.seconds)},
+                            {"samples/s", 9, fmt::format("{:.0f}", r.samples_per_s)}};
+  // The last ones are left out where the terminal has no room for them.
+  const size_t room = bar_ ? static_cast<size_t>(terminal_width()) : std::string::npos;
+  std::string head, row;
+  for (const Column& c : columns) {
+    const char* between = row.empty() ? "" : "  ";
+    const std::string cell = fmt::format("{}{:>{}}", between, c.text, c.width);
+    if (row.size() + cell.size() > room) break;
+    head += fmt::format("{}{:>{}}", between, c.name, c.width), row += cell;
+  }
+  if (!header_printed_) print_note(emphasised(head));
   header_printed_ = true;
-  print_note(fmt::format("{:>7}  {:>10}  {:>8}  {:>8}  {:>8}  {:>9.0f}", fmt::format("{}/{}", r.epoch, r.epochs), number(r.train_loss),
-                         number(r.val_loss), percent(r.val_accuracy), duration(r.seconds), r.samples_per_s));
+  print_note(row);
   last_shown_ = now();
 }
 

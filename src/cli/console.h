@@ -3,11 +3,18 @@
 #include <string>
 #include <vector>
 
+#include "cli/columns.h"
 #include "suanli/train.h"
 
 namespace suanli::cli {
 
-/// The result, on a terminal as harmless(). Throws Error if stdout cannot take it (a closed pipe, a full disk).
+/// Whoever read stdout went away (`suanli help train | head -1`): the program ends without a word.
+class BrokenPipe : public Error {
+ public:
+  using Error::Error;
+};
+
+/// The result, on a terminal as harmless(). Throws BrokenPipe, or Error if stdout cannot take it (a full disk).
 void print_result(const std::string& text);
 /// A line on stderr, harmless(); a reader that went away does not end a training run.
 void print_note(const std::string& line);
@@ -16,6 +23,8 @@ void print_note(const std::string& line);
 std::string harmless(const std::string& text);
 
 bool is_terminal(int fd);
+/// Whether a file to write is the standard output: "-" or /dev/stdout.
+bool is_stdout(const std::string& path);
 /// Columns of the terminal; 80 where there is none.
 int terminal_width();
 /// `text` in bold or colour where stderr is a terminal and NO_COLOR is not set.
@@ -23,10 +32,10 @@ std::string emphasised(const std::string& text);
 
 /// "98.92%", or "-" for NaN.
 std::string percent(double fraction);
-/// `text` filled up or cut to `width` characters.
-std::string padded(const std::string& text, size_t width);
-/// The length in characters of the longest of `texts`, within least … most.
-size_t widest(const std::vector<std::string>& texts, size_t least, size_t most);
+/// "1 epoch", "2 epochs"; `plural` where an s does not do.
+std::string counted(int64_t n, const char* noun, const char* plural = nullptr);
+/// Three digits that count: "0.00283", "9390".
+std::string rounded(double value);
 
 /// "120 MiB".
 std::string memory_size(int64_t bytes);

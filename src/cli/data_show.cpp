@@ -93,19 +93,19 @@ void write_sheet(const std::string& path, const Part& part, const data::Augment&
   if (s.rank() != 3 || (s[0] != 1 && s[0] != 3))
     throw InputError(str(part.samples->info().source, ": samples of shape ", s, " are no pictures"));
   constexpr size_t kMostRows = 50;
-  constexpr int64_t kGap = 2;
+  constexpr int64_t kGap = 2, kMargin = 10;  // between pictures; around a name
   const std::vector<std::string>& names = part.samples->info().class_names;
   const size_t rows = std::min(kMostRows, part.pictures.size());
   const int64_t dot = s[1] >= 64 ? 2 : 1, letters = Canvas::text_height(dot);
   int64_t left = kGap;
   for (size_t row = 0; row < rows && s[1] >= letters; ++row)
-    left = std::max(left, Canvas::text_width(drawn_name(row, names[row]), dot) + 4 * kGap);
+    left = std::max(left, Canvas::text_width(drawn_name(row, names[row]), dot) + 2 * kMargin);
   Canvas sheet(static_cast<int64_t>(rows) * (s[1] + kGap) + kGap, left + static_cast<int64_t>(kSheetColumns) * (s[2] + kGap));
   std::vector<int64_t> all;  // in one list, so that each is seen in a way of its own
   std::vector<std::pair<int64_t, int64_t>> places;
   for (size_t row = 0; row < rows; ++row) {
     const int64_t top = kGap + static_cast<int64_t>(row) * (s[1] + kGap);
-    if (left > kGap) sheet.text(top + (s[1] - letters) / 2, 2 * kGap, drawn_name(row, names[row]), dot, {0, 0, 0});
+    if (left > kGap) sheet.text(top + (s[1] - letters) / 2, kMargin, drawn_name(row, names[row]), dot, {0, 0, 0});
     int64_t x = left;
     for (int64_t picture : part.pictures[row]) {
       all.push_back(picture), places.emplace_back(top, x);
@@ -133,7 +133,7 @@ std::string report(const std::vector<Part>& parts, const data::Splits& splits) {
       fmt::format("{}\nsamples {} of {} classes, kind {}\n", info.source, to_string(info.input_shape), info.classes, info.kind);
   for (const std::string& note : splits.notes) out += "note    " + note + "\n";
   for (const Part& p : parts) {
-    out += fmt::format("\n{:<6} {} samples", p.name, p.samples->size());
+    out += fmt::format("\n{:<6} {}", p.name, counted(p.samples->size(), "sample"));
     const std::string sizes = picture_sizes(*p.samples);
     if (!sizes.empty()) out += ", pictures " + sizes;
     out += "\n       mean";
@@ -141,8 +141,11 @@ std::string report(const std::vector<Part>& parts, const data::Splits& splits) {
     out += ", deviation";
     for (size_t c = 0; c < p.sum.size(); ++c) out += fmt::format(" {:.4f}", deviation_of(p, c));
     out += "\n";
-    if (p.repeated > 0) out += fmt::format("       {} sample(s) equal an earlier one of {}\n", p.repeated, p.name);
-    for (const auto& [other, count] : p.also_in) out += fmt::format("       {} sample(s) are also in {}\n", count, other);
+    if (p.repeated > 0)
+      out +=
+          fmt::format("       {} {} an earlier one of {}\n", counted(p.repeated, "sample"), p.repeated == 1 ? "equals" : "equal", p.name);
+    for (const auto& [other, count] : p.also_in)
+      out += fmt::format("       {} {} also in {}\n", counted(count, "sample"), count == 1 ? "is" : "are", other);
   }
   const Part& train = parts.front();
   const int64_t most = *std::max_element(train.count.begin(), train.count.end());

@@ -5,11 +5,15 @@
 #include <map>
 #include <optional>
 #include <string>
+#include <string_view>
+#include <utility>
 #include <vector>
 
 namespace suanli::cli {
 
 enum class Takes { nothing, text, integer, real };
+
+constexpr double kNoLimit = std::numeric_limits<double>::infinity();
 
 struct Option {
   const char* name;     // "--batch-size"
@@ -17,9 +21,9 @@ struct Option {
   const char* metavar;  // "N"; "" for flags
   const char* help;
   const char* fallback = "";  // what holds if the option is not given, in words; shown in help
-  double least = -std::numeric_limits<double>::infinity(), most = std::numeric_limits<double>::infinity();
+  double least = -kNoLimit, most = kNoLimit;
   std::string choices = "";   // words that completion offers, with blanks between
-  const char* group = "";     // the heading in help that it stands below; "": the verb's own options
+  const char* group = "";     // the heading in help that it stands below; "": the verb's own options. Groups are suanli train's
 };
 std::vector<Option> grouped(const char* group, std::vector<Option> options);
 
@@ -28,6 +32,7 @@ struct Positional {
   const char* help;
   bool required = true, many = false;
   std::string choices = "";  // words that completion offers, with blanks between; "": files
+  std::vector<std::pair<const char*, std::string>> choices_after = {};  // the same, where the word before it is that
 };
 
 /// What the user gave: only options that were on the command line are present.
@@ -64,9 +69,14 @@ const std::vector<Verb>& verbs();
 /// Throws UsageError with the nearest verb.
 const Verb& find_verb(const std::string& name);
 
-/// Reads the words after the verb. Throws InputError for unknown options, with the nearest one; UsageError for missing or superfluous words, values of
-/// the wrong kind or out of range. `help` is set if --help was among them (nothing else is checked then).
+/// Reads the words after the verb. Throws UsageError for unknown options, with the nearest one, missing or superfluous words, and values of the
+/// wrong kind or out of range. `help` is set if --help was among them (nothing else is checked then).
 Arguments parse(const Verb& verb, const std::vector<std::string>& words, bool* help);
+
+/// Groups of options are suanli train's. Other verbs take them too, and refer to its help and its part of the manual.
+inline bool shows_training_options(const Verb& verb) { return verb.name == std::string_view("train"); }
+inline constexpr const char* kSharedOptions =
+    "The options of suanli train for model, recipe and machine hold here too: suanli train --help.";
 
 /// Help texts in the user's language, without colour; cli/help.cpp.
 std::string overview();

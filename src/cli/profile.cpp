@@ -66,17 +66,18 @@ std::string in_words(const Profiled& p) {
   const double flops = rate(r.flops, p.seconds());
   std::string out;
   auto line = [&](const char* name, const std::string& text) { out += fmt::format("{:<10} {}\n", name, text); };
-  line("step", fmt::format("{:.3f} ms, mean of {} steps after the warm-up", p.per_step(p.seconds()) * 1e3, p.steps));
-  line("kernels", fmt::format("{}, {} per step", ms(r.kernel_seconds), static_cast<double>(r.kernels) / static_cast<double>(p.steps)));
+  line("step", fmt::format("{:.3f} ms, mean of {} after the warm-up", p.per_step(p.seconds()) * 1e3, counted(p.steps, "step")));
+  line("kernels",
+       fmt::format("{}, {} per step", ms(r.kernel_seconds), rounded(static_cast<double>(r.kernels) / static_cast<double>(p.steps))));
   line("data", ms(p.data()) + " waiting");
   line("overhead", fmt::format("{}: forward {:.3f}, backward {:.3f}, optimizer {:.3f}, flush {:.3f}, plans {:.3f} ms", ms(p.overhead()),
                                p.per_step(p.in_spans({"forward"})) * 1e3, p.per_step(p.in_spans({"backward"})) * 1e3,
                                p.per_step(p.in_spans({"optimizer"})) * 1e3, p.per_step(p.in_spans({"flush"})) * 1e3,
                                p.per_step(p.in_spans({"build plan"})) * 1e3));
-  line("plans", fmt::format("{} hits, {} built", r.plan_hits, r.plans_built));
-  line("work", fmt::format("{:.3f} GFLOP per step, {:.1f} GFLOP/s: {:.1f}% of the {:.1f} GFLOP/s that {} thread(s) can do in f32",
+  line("plans", fmt::format("{}, {} built", counted(r.plan_hits, "hit"), r.plans_built));
+  line("work", fmt::format("{:.3f} GFLOP per step, {:.1f} GFLOP/s: {:.1f}% of the {:.1f} GFLOP/s that {} can do in f32",
                            p.per_step(static_cast<double>(r.flops)) / 1e9, flops / 1e9, 100 * flops / p.roofs.f32.all,
-                           p.roofs.f32.all / 1e9, p.roofs.threads));
+                           p.roofs.f32.all / 1e9, counted(p.roofs.threads, "thread")));
   out += table("op", r.by_op, p) + table("module", r.by_module, p);
   out += fmt::format("\nroofs: f32 {:.1f} GFLOP/s, copy {:.1f} GB/s (suanli bench roofs). FLOPs and bytes are counted from shapes.\n",
                      p.roofs.f32.all / 1e9, p.roofs.copy.all / 1e9);

@@ -1,8 +1,11 @@
 #include "cli/texts.h"
 
+#include <algorithm>
 #include <cstdlib>
 #include <string_view>
 #include <unordered_map>
+
+#include "cli/columns.h"
 
 namespace suanli::cli {
 
@@ -18,6 +21,11 @@ const std::unordered_map<std::string_view, const char*>& chinese() {
       {"Help of one command:", "单个命令的帮助："},
       {"COMMAND …", "命令 …"},
       {"[options]", "[选项]"},
+      {"Exit: 0 good, 1 failure, 2 wrong usage, 3 wrong data or files, 130 interrupted",
+       "退出码：0 成功，1 失败，2 用法错误，3 数据或文件错误，130 被中断"},
+      {"The options of suanli train for model, recipe and machine hold here too: suanli train --help.",
+       "suanli train 的模型、训练方案和运行环境选项在此同样适用：suanli train --help。"},
+      {"of a table: the column to learn, as ?target=COLUMN behind DATA", "表格：要学习的列，等同于在 DATA 后写 ?target=列名"},
       {"default:", "默认："},
       {"Examples:", "示例："},
       {"this text", "显示本帮助"},
@@ -41,11 +49,11 @@ const std::unordered_map<std::string_view, const char*>& chinese() {
       {"a folder of pictures, a sub-folder per class; table.csv?target=COLUMN; glyphs; KIND:PATH; default glyphs",
        "图片目录（每类一个子目录）；table.csv?target=列名；glyphs；类型:路径；默认 glyphs"},
       {"the run folder", "运行目录"},
-      {"other data than the run's own", "换用其他数据"},
+      {"other data than the run's own; - reads the standard input", "换用其他数据；- 表示标准输入"},
       {"JPEG, PNG or WebP files, or folders of them (the middle is scaled to the size of training); or tables with a header line, or "
        "arrays "
-       "(.npz)",
-       "JPEG、PNG、WebP 文件或目录（取中间部分并缩放到训练尺寸）；或带表头的表格、数组（.npz）"},
+       "(.npz); - reads the standard input",
+       "JPEG、PNG、WebP 文件或目录（取中间部分并缩放到训练尺寸）；或带表头的表格、数组（.npz）；- 表示标准输入"},
       {"show: counts, sizes, balance, brightness, duplicates, broken files; get: downloads; pack: writes one file",
        "show：数量、尺寸、类别均衡、亮度、重复与损坏的文件；get：下载；pack：写成一个文件"},
       {"show and pack: as for suanli train, default glyphs; get: mnist, fashion-mnist or cifar10",
@@ -125,7 +133,6 @@ const std::unordered_map<std::string_view, const char*>& chinese() {
       {"show: the first ten training pictures of each class as one PNG", "show：每类前十张训练图片拼成一张 PNG"},
       {"show: these pictures as suanli train --augment LIST would see them", "show：这些图片在 suanli train --augment LIST 下的样子"},
       {"pack: leaves out pictures that cannot be read", "pack：跳过无法读取的图片"},
-      {"show: the result as one JSON object on stdout", "show：在标准输出给出一个 JSON 对象"},
       {"that are profiled", "剖析的步数"},
       {"steps before them", "之前的热身步数"},
       {"writes a trace that ui.perfetto.dev and Chrome draw", "写出 ui.perfetto.dev 与 Chrome 可画的跟踪文件"},
@@ -161,10 +168,11 @@ bool chinese_is_asked_for() {
   return false;
 }
 
-size_t length_of_character(unsigned char first) { return first < 0x80 ? 1 : first < 0xE0 ? 2 : first < 0xF0 ? 3 : 4; }
-/// Columns of a character that begins with this byte: of three bytes and more only those of East Asia are met in our texts, and "…", "–".
-bool is_wide(const std::string& text, size_t at) {
-  return static_cast<unsigned char>(text[at]) >= 0xE3 && static_cast<unsigned char>(text[at]) < 0xF0;
+/// What may not begin a line: closing brackets and stops.
+bool belongs_to_the_left(std::string_view character) {
+  static constexpr std::string_view marks[] = {"：", "；", "，", "。", "、", "！", "？", "）", "》", "」",
+                                               "』", "】", "”",  "’",  ":",  ";",  ",",  ".",  ")"};
+  return std::find(std::begin(marks), std::end(marks), character) != std::end(marks);
 }
 
 }  // namespace
@@ -198,13 +206,15 @@ std::string wrapped(const std::string& text, size_t indent, size_t width) {
       column = 0;
       continue;
     }
-    const size_t bytes = length_of_character(static_cast<unsigned char>(text[at]));
-    const bool wide = is_wide(text, at), blank = text[at] == ' ';
-    if (wide) put();
-    word += text.substr(at, bytes);
-    word_columns += wide ? 2 : 1;
-    if (wide || blank) put();
-    at += bytes;
+    const Character c = character_at(text, at);
+    const bool wide = c.columns > 1, blank = text[at] == ' ';
+    const std::string character = text.substr(at, c.bytes);
+    if (wide && !belongs_to_the_left(character)) put();
+    word += character;
+    word_columns += c.columns;
+    at += c.bytes;
+    const bool stays = wide && at < text.size() && belongs_to_the_left(std::string_view(text).substr(at, character_at(text, at).bytes));
+    if ((wide && !stays) || blank) put();
   }
   put();
   return out;

@@ -1,5 +1,6 @@
 // What a run does where the user said nothing and the data have to decide.
 #include <algorithm>
+#include <charconv>
 #include <cmath>
 
 #include "base/text.h"
@@ -73,7 +74,9 @@ std::string scale_lr(TrainConfig& config, int64_t recipe_batch) {
   const double ratio = static_cast<double>(config.batch_size) / static_cast<double>(recipe_batch);
   const bool adaptive = config.optimizer.starts_with("adam");
   config.lr *= adaptive ? std::sqrt(ratio) : ratio;
-  return str("lr ", config.lr, ": the recipe's for batches of ", recipe_batch, ", scaled with ",
+  char shown[32];  // what is computed has many digits; config.toml holds them all
+  const auto end = std::to_chars(shown, shown + sizeof shown, config.lr, std::chars_format::general, 4).ptr;
+  return str("lr ", std::string_view(shown, end), ": the recipe's for batches of ", recipe_batch, ", scaled with ",
              adaptive ? "the root of the batch" : "the batch");
 }
 

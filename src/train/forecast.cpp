@@ -1,6 +1,7 @@
 // What a run will need: every kind of program it will have is rehearsed, the full batch and the last one, training and evaluation.
 #include <map>
 #include <set>
+#include <utility>
 
 #include "base/text.h"
 #include "plan/rehearsal.h"
@@ -63,11 +64,24 @@ Blocks loader_blocks(const data::Dataset& dataset, int64_t batch_size, int64_t t
 }  // namespace
 
 std::string forecast_in_words(const RunForecast& f) {
-  auto part = [](const char* name, int64_t bytes) { return bytes > 0 ? str(", ", name, " ", human_bytes(bytes)) : std::string(); };
-  return str(human_bytes(f.peak()), ": weights ", human_bytes(f.weights), part("optimizer state", f.optimizer_state),
-             part("gradients", f.gradients), part("activations", f.activations), part("workspace", f.workspace),
-             part("updates in the making", f.updates), part("weights in other layouts", f.packed), part("loader", f.loader),
-             part("data", f.data));
+  const std::pair<const char*, int64_t> parts[] = {{"weights", f.weights},
+                                                   {"optimizer state", f.optimizer_state},
+                                                   {"gradients", f.gradients},
+                                                   {"activations", f.activations},
+                                                   {"workspace", f.workspace},
+                                                   {"updates in the making", f.updates},
+                                                   {"weights in other layouts", f.packed},
+                                                   {"loader", f.loader},
+                                                   {"data", f.data}};
+  std::string out = human_bytes(f.peak());
+  int64_t other = 0;
+  const char* between = ": ";
+  auto add = [&](const char* name, int64_t bytes) { out += str(std::exchange(between, ", "), name, " ", human_bytes(bytes)); };
+  for (const auto& [name, bytes] : parts)
+    if (bytes >= f.peak() / 50) add(name, bytes);
+    else other += bytes;  // nobody looks for a fiftieth
+  if (other > 0) add("other", other);
+  return out;
 }
 
 data::Batch TrainingLoop::rehearsed_batch(Rehearsal& rehearsal, int64_t samples, bool mixed) const {

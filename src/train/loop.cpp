@@ -56,7 +56,7 @@ TrainResult TrainingLoop::run() {
   Progress& p = s_.progress();
   if (!s_.said_at_start.empty()) say(s_.said_at_start);
   if (s_.resumed) say(str("continues at step ", p.step, " (epoch ", p.epoch + 1, ", batch ", p.batch, " of ", s_.batches(), ")"));
-  else say(str("starts: ", s_.config.model, " with ", s_.model.parameter_count(), " parameters on ", s_.config.data));
+  else say(str("starts: ", s_.model.parameter_count(), " parameters"));
 
   if (!s_.trained()) say_forecast();
   while (!s_.trained()) {

@@ -52,7 +52,8 @@ void Trainer::State::prepare(nn::AnyModule* own, Loss& loss, bool fresh) {
   const Shape& sample = info.input_shape;
   const int64_t channels = sample.rank() == 3 || sample.rank() == 1 ? sample[0] : 1;
   if (const auto given = static_cast<int64_t>(config.stddev.size()); given > 1 && given != channels)
-    throw UsageError(str("stddev has ", given, " numbers, the samples ", channels, " channel(s). Give one, or one per channel."));
+    throw UsageError(str("stddev has ", given, " numbers, the samples ", channels, channels == 1 ? " channel" : " channels",
+                         ". Give one, or one per channel."));
   if (info.task == data::Task::classification && info.classes < 2)
     throw InputError(
         str(config.data, ": ", info.classes == 1 ? "one class" : "no classes", " only; at least two are needed to tell apart."));
@@ -285,7 +286,9 @@ std::string not_bit_exact(const Provenance& recorded, const TrainConfig& config,
   if (settings.is_object()) settings.set("threads", config.threads);  // said below, in words
   std::string changed = differences(settings, config);
   add(changed.empty() ? "" : "config.toml was changed (" + changed + ")");
-  if (recorded.threads != config.threads) add(str("it was trained with ", recorded.threads, " compute thread(s), now ", config.threads));
+  if (recorded.threads != config.threads)
+    add(str("it was trained with ", recorded.threads, recorded.threads == 1 ? " compute thread" : " compute threads", ", now ",
+            config.threads));
   if (recorded.isa != kernels()) add(str("it was trained on ", recorded.isa, ", this process runs ", kernels()));
   if (recorded.version != version()) add(str("it was trained by version ", recorded.version, ", this is ", version()));
   return out;
