@@ -6,9 +6,11 @@
 
 #include "base/did_you_mean.h"
 #include "base/file.h"
+#include "base/shell.h"
 #include "cli/console.h"
 #include "cli/data_verbs.h"
 #include "cli/download.h"
+#include "train/json.h"
 
 namespace suanli::cli {
 
@@ -66,6 +68,12 @@ RemoteFile remote(const PublishedSet& set, const PublishedFile& file) {
 
 }  // namespace
 
+std::string published_sets() {
+  std::string names;
+  for (const PublishedSet& s : kSets) names += (names.empty() ? "" : " ") + std::string(s.name);
+  return names;
+}
+
 int run_data_get(const Arguments& args) {
   if (args.positionals().size() < 2) throw UsageError("data get needs a name: mnist, fashion-mnist or cifar10.");
   if (args.positionals().size() > 3) throw UsageError(fmt::format("'{}' is one word too many.", args.positional(3)));
@@ -91,8 +99,14 @@ int run_data_get(const Arguments& args) {
   }
   activity.close();
   const bool all = there == static_cast<int>(set.files.size());
-  print_result(fmt::format("{:<14} {} file(s) in {}{}\n{:<14} suanli train {}:{}\n", set.name, set.files.size(), folder,
-                           all ? ", there already" : "", "next", set.name, folder));
+  if (args.has("--json")) {
+    Json::Array files;
+    for (const PublishedFile& file : set.files) files.emplace_back(file.name);
+    Json out = Json::Object{{"set", set.name}, {"folder", folder}, {"data", fmt::format("{}:{}", set.name, folder)}};
+    return print_result(out.set("files", files).set("there_already", all).set("version", version()).dump() + "\n"), 0;
+  }
+  print_result(fmt::format("{:<14} {} in {}{}\n{:<14} suanli train {}\n", set.name, counted(static_cast<int64_t>(set.files.size()), "file"),
+                           folder, all ? ", there already" : "", "next", shell_quoted(fmt::format("{}:{}", set.name, folder))));
   return 0;
 }
 

@@ -6,6 +6,8 @@ namespace suanli::cli {
 
 int run_data_show(const Arguments& args);
 int run_data_get(const Arguments& args);
+/// "mnist fashion-mnist …": what suanli data get knows, for completion.
+std::string published_sets();
 int run_data_pack(const Arguments& args);
 
 }  // namespace suanli::cli

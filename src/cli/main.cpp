@@ -1,5 +1,6 @@
 // suanli: finds the verb, runs it, and turns every error into one line and an exit code.
-#include <cstdio>
+#include <algorithm>
+#include <csignal>
 #include <exception>
 #include <new>
 #include <string>
@@ -9,15 +10,27 @@
 #include "cli/options.h"
 #include "cli/signals.h"
 #include "cli/verbs.h"
+#include "train/json.h"
 
 namespace suanli::cli {
 namespace {
 
-constexpr int kFailure = 1, kUsage = 2, kInvalidInput = 3;
+constexpr int kFailure = 1, kUsage = 2, kInvalidInput = 3, kBrokenPipe = 128 + SIGPIPE;
 
-int fail(std::string text, int code) {
+/// --json before a "--": whoever reads stdout gets one JSON object, errors included.
+bool json_is_asked_for(const std::vector<std::string>& words) {
+  const auto end = std::find(words.begin(), words.end(), "--");
+  return std::find(words.begin(), end, "--json") != end;
+}
+
+/// One line on stderr; with --json also {"error": …, "exit": …} on stdout.
+int fail(std::string text, int code, const std::vector<std::string>& words) {
   for (size_t at; (at = text.find('\n')) != std::string::npos;) text.replace(at, 1, " ");
   print_note("suanli: " + text);
+  if (!json_is_asked_for(words)) return code;
+  try {
+    print_result(Json(Json::Object{{"error", text}, {"exit", code}}).dump() + "\n");
+  } catch (const Error&) {}  // nobody reads it, or it is stdout itself that failed
   return code;
 }
 
@@ -28,7 +41,7 @@ int run(const std::vector<std::string>& words) {
   }
   std::string name = words[0];
   if (name == "--help" || name == "-h") name = "help";
-  if (name == "--version" || name == "-V") name = "version";
+  if (name == "--version" || name == "-V" || name == "-v") name = "version";
   const Verb& verb = find_verb(name);
   bool help = false;
   Arguments arguments = parse(verb, {words.begin() + 1, words.end()}, &help);
@@ -43,11 +56,15 @@ int main(int argc, char** argv) {
   using namespace suanli;
   using namespace suanli::cli;
   ignore_write_signals();
+  end_on_stop_signals();
+  const std::vector<std::string> words(argv + 1, argv + argc);
   try {
-    return run({argv + 1, argv + argc});
-  } catch (const UsageError& e) { return fail(e.what(), kUsage); } catch (const InputError& e) {
-    return fail(e.what(), kInvalidInput);
-  } catch (const DeviceError& e) { return fail(e.what(), kInvalidInput); } catch (const std::bad_alloc&) {
-    return fail("out of memory", kFailure);
-  } catch (const std::exception& e) { return fail(e.what(), kFailure); }
+    return run(words);
+  } catch (const BrokenPipe&) { return kBrokenPipe; } catch (const UsageError& e) {
+    return fail(e.what(), kUsage, words);
+  } catch (const InputError& e) { return fail(e.what(), kInvalidInput, words); } catch (const DeviceError& e) {
+    return fail(e.what(), kInvalidInput, words);
+  } catch (const std::bad_alloc&) { return fail("out of memory", kFailure, words); } catch (const std::exception& e) {
+    return fail(e.what(), kFailure, words);
+  }
 }

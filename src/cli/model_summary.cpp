@@ -85,26 +85,45 @@ std::string of_one_sample(const std::string& result) {
 
 }  // namespace
 
-std::string model_summary(Trainer& trainer) {
+ModelSummary summary_of(Trainer& trainer) {
   const Layers layers(trainer.model());
   const std::map<std::string, Work> work = work_by_module(trainer);
   const int64_t batch = trainer.config().batch_size;
-  std::vector<std::string> names;
-  for (const Layer& l : layers.list) names.push_back(fmt::format("{} ({})", l.path, l.type));
-  const size_t width = widest(names, 17, 40);
-  std::string out = fmt::format("{}  {:<18} {:>12} {:>12}\n", padded("layer", width), "output", "parameters", "FLOPs");
+  ModelSummary out{.layers = {}, .parameters = trainer.model().parameter_count(), .flops = {}};
   int64_t flops = 0;
   for (const auto& [path, done] : work) flops += done.flops;
+  if (!work.empty()) out.flops = flops / batch;
   for (size_t i = 1; i < layers.list.size(); ++i) {
     const Layer& l = layers.list[i];
     const auto done = work.find(l.path);
     if (l.parameters == 0 && done == work.end()) continue;
-    out += fmt::format("{}  {:<18} {:>12} {:>12}\n", padded(names[i], width), done == work.end() ? "" : of_one_sample(done->second.result),
-                       l.parameters, done == work.end() ? "" : human_flops(done->second.flops / batch));
+    LayerSummary& layer = out.layers.emplace_back(LayerSummary{l.path, l.type, "", l.parameters, {}});
+    if (done != work.end()) layer.output = of_one_sample(done->second.result), layer.flops = done->second.flops / batch;
   }
-  out += fmt::format("{}  {:<18} {:>12} {:>12}\n", padded("total, per sample", width), "", trainer.model().parameter_count(),
-                     work.empty() ? "not known" : human_flops(flops / batch));
   return out;
+}
+
+std::string in_words(const ModelSummary& summary) {
+  std::vector<std::string> names;
+  for (const LayerSummary& l : summary.layers) names.push_back(fmt::format("{} ({})", l.path, l.type));
+  const size_t width = widest(names, 17, 40);
+  std::string out = fmt::format("{}  {:<18} {:>12} {:>12}\n", padded("layer", width), "output", "parameters", "FLOPs");
+  for (size_t i = 0; i < names.size(); ++i) {
+    const LayerSummary& l = summary.layers[i];
+    out += fmt::format("{}  {:<18} {:>12} {:>12}\n", padded(names[i], width), l.output, l.parameters, l.flops ? human_flops(*l.flops) : "");
+  }
+  out += fmt::format("{}  {:<18} {:>12} {:>12}\n", padded("total, per sample", width), "", summary.parameters,
+                     summary.flops ? human_flops(*summary.flops) : "not known");
+  return out;
+}
+
+Json to_json(const ModelSummary& summary) {
+  auto number = [](const std::optional<int64_t>& n) { return n ? Json(*n) : Json(); };
+  Json::Array layers;
+  for (const LayerSummary& l : summary.layers)
+    layers.push_back(Json::Object{
+        {"name", l.path}, {"type", l.type}, {"output", l.output}, {"parameters", l.parameters}, {"flops_per_sample", number(l.flops)}});
+  return Json::Object{{"parameters", summary.parameters}, {"flops_per_sample", number(summary.flops)}, {"layers", layers}};
 }
 
 }  // namespace suanli::cli

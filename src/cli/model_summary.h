@@ -1,13 +1,31 @@
-// A model's layers in a table: shapes, parameters, FLOPs.
+// A model as a list of its layers: what they put out, how many parameters they have and what they compute.
 #pragma once
+#include <cstdint>
+#include <optional>
 #include <string>
+#include <vector>
 
 #include "suanli/train.h"
+#include "train/json.h"
 
 namespace suanli::cli {
 
-/// One line per module that has parameters of its own or computes something, for one sample; and the sums. The trainer's evaluation is
-/// rehearsed for it. A model that reads values while it computes has no shapes and FLOPs.
-std::string model_summary(Trainer& trainer);
+struct LayerSummary {
+  std::string path, type;
+  std::string output;            // "[32, 26, 26]", of one sample
+  int64_t parameters;            // of its own, not of modules below it
+  std::optional<int64_t> flops;  // per sample, as an evaluation computes it; none where it does nothing by itself
+};
+
+struct ModelSummary {
+  std::vector<LayerSummary> layers;
+  int64_t parameters;
+  std::optional<int64_t> flops;  // per sample; none where the model computes with values that only a run knows
+};
+
+/// By a rehearsed evaluation: nothing is computed.
+ModelSummary summary_of(Trainer& trainer);
+std::string in_words(const ModelSummary& summary);
+Json to_json(const ModelSummary& summary);
 
 }  // namespace suanli::cli

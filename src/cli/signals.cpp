@@ -1,12 +1,20 @@
 #include "cli/signals.h"
 
+#include <unistd.h>
+
 #include <csignal>
+#include <initializer_list>
 
 namespace suanli::cli {
 
 namespace {
 volatile std::sig_atomic_t caught = 0;
 void remember(int signal) { caught = signal; }
+void end(int signal) {
+  constexpr char kWipe[] = "\r\033[K";
+  if (isatty(STDERR_FILENO) && write(STDERR_FILENO, kWipe, sizeof kWipe - 1) < 0) {}  // it ends either way
+  _exit(128 + signal);
+}
 }  // namespace
 
 void catch_stop_signals() {
@@ -19,6 +27,16 @@ void catch_stop_signals() {
 }
 
 int stop_signal() { return caught; }
+
+void end_on_stop_signals() {
+  for (int signal : {SIGINT, SIGTERM}) {
+    struct sigaction before{}, action{};
+    if (sigaction(signal, nullptr, &before) != 0 || before.sa_handler == SIG_IGN) continue;  // a job in the background of a script
+    action.sa_handler = end;
+    sigemptyset(&action.sa_mask);
+    sigaction(signal, &action, nullptr);
+  }
+}
 
 void ignore_write_signals() {
   std::signal(SIGPIPE, SIG_IGN);

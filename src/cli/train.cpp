@@ -2,10 +2,11 @@
 
 #include <cmath>
 
-#include "base/text.h"
+#include "base/file.h"
+#include "base/shell.h"
 #include "cli/console.h"
+#include "cli/dry_run.h"
 #include "cli/machine_roofs.h"
-#include "cli/model_summary.h"
 #include "cli/signals.h"
 #include "cli/training_options.h"
 #include "cli/verbs.h"
@@ -53,7 +54,7 @@ std::string report(const TrainResult& r, const Trainer& trainer) {
   const data::Info& info = trainer.data().train->info();
   std::string out = best_line(r, info, trainer.config().tta) + "\n";
   auto line = [&](const char* name, const std::string& text) { out += fmt::format("{:<15} {}\n", name, text); };
-  line("time", fmt::format("{}, {} epochs, {} steps", duration(r.seconds), r.epochs, r.steps));
+  line("time", fmt::format("{}, {}, {}", duration(r.seconds), counted(r.epochs, "epoch"), counted(r.steps, "step")));
   std::string speed = fmt::format("{:.0f} {}/s, {:.1f}% of it waiting for data", r.samples_per_s,
                                   info.input_shape.rank() == 3 ? "images" : "samples", 100 * r.data_wait);
   line("speed", speed);
@@ -70,47 +71,44 @@ std::string report(const TrainResult& r, const Trainer& trainer) {
                                   100 * r.clipped));
   line("memory", fmt::format("{} at most", memory_size(r.peak_bytes)));
   line("run folder", r.run);
-  line("next", fmt::format("suanli eval {}", r.run));
+  const std::string quoted = shell_quoted(r.run);
+  line("next", "suanli eval " + quoted);
   const char* others = info.kind == "csv" ? "table.csv" : info.kind == "npz" || info.input_shape.rank() != 3 ? "data.npz" : "picture.png";
-  line("", fmt::format("suanli predict {} {}", r.run, others));
+  line("", fmt::format("suanli predict {} {}", quoted, others));
   return out;
 }
 
-/// What the run would be, without its first step.
-std::string rehearsed(Trainer& trainer) {
-  std::string out = model_summary(trainer) + "\n";
-  auto line = [&](const char* name, const std::string& text) { out += fmt::format("{:<10} {}\n", name, text); };
-  try {
-    const RunForecast f = trainer.forecast();
-    line("memory", forecast_in_words(f));
-    line("step", human_flops(f.flops_per_step));
-  } catch (const RehearsalError& e) { line("memory", fmt::format("not known beforehand: {}", e.what())); }
-  const RunTiming t = trainer.measure();
-  const int64_t epochs = trainer.config().epochs;
-  line("time", fmt::format("about {} for {} epoch(s) of {}: {} steps of {:.3g} ms each", duration(t.of_run(epochs)), epochs,
-                           duration(t.epoch), t.steps_per_epoch, t.step * 1e3));
-  return out;
-}
+std::string as_json(const TrainResult& r) { return to_json(r).set("stopped", r.stopped).set("version", version()).dump() + "\n"; }
 
 int run(const Arguments& args) {
   const bool json = args.has("--json"), resume = args.has("--resume");
   if (args.has("--force") && !resume) throw UsageError("--force belongs to --resume");
-  catch_stop_signals();
   Trainer trainer = [&] {
     OpenView opening(args.has("--quiet"));
     return resume ? resumed_from(args) : Trainer(config_from(args, 0));
   }();
   trainer.settle();
   ProgressView view(args.has("--quiet"));
-  if (!trainer.finished()) view.message(fmt::format("{}, {} epochs", description(trainer), trainer.config().epochs));
-  if (args.has("--dry-run")) return print_result(rehearsed(trainer)), 0;
+  if (!trainer.finished()) view.message(fmt::format("{}, {}", description(trainer), counted(trainer.config().epochs, "epoch")));
+  if (args.has("--dry-run")) {
+    const DryRun dry = dry_run(trainer);
+    print_result(json ? to_json(dry, trainer).dump() + "\n" : in_words(dry, trainer));
+    return 0;
+  }
   trainer.on_message = [&](const std::string& line) { view.message(line); };
   trainer.on_step = [&](const StepReport& r) { view.step(r); };
   trainer.on_epoch = [&](const EpochReport& r) { view.epoch(r); };
   trainer.should_stop = [] { return stop_signal() != 0; };
+  catch_stop_signals();  // only now: before the first step there is nothing to save
   TrainResult result;
   try {
     result = trainer.run();
+  } catch (const InputError& e) {  // a full disk, say
+    view.close();
+    const std::string folder = trainer.folder();
+    if (folder.empty() || !path_exists(folder + "/checkpoints/state.json")) throw;
+    throw InputError(
+        fmt::format("{} The last checkpoint is whole. Then go on with: suanli train --resume {}", e.what(), shell_quoted(folder)));
   } catch (...) {
     view.close();
     throw;
@@ -118,10 +116,11 @@ int run(const Arguments& args) {
   view.close();
   if (result.stopped) {
     print_note(fmt::format("suanli: stopped by {} at step {}, checkpoint saved. Go on with: suanli train --resume {}",
-                           stop_signal() == 2 ? "SIGINT" : "SIGTERM", result.steps, result.run));
+                           stop_signal() == 2 ? "SIGINT" : "SIGTERM", result.steps, shell_quoted(result.run)));
+    if (json) print_result(as_json(result));
     return 128 + stop_signal();
   }
-  if (json) print_result(to_json(result).set("version", version()).dump() + "\n");
+  if (json) print_result(as_json(result));
   else print_result(report(result, trainer));
   return 0;
 }
