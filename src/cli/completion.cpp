@@ -28,26 +28,37 @@ std::string first_words(const Verb& v) {
   return v.positionals.empty() ? "" : v.positionals.front().choices;
 }
 
+/// The words that may follow a verb's first one.
+std::vector<std::pair<const char*, std::string>> second_words(const Verb& v) {
+  if (v.positionals.size() < 2) return {};
+  return v.positionals[1].choices_after;
+}
+
 /// Whether an option's value is a path; the shells offer files for these alone.
 bool takes_path(const Option& o) {
   const std::string_view name = o.metavar;
   return name == "FILE" || name == "DIR" || name == "RUN";
 }
 
+/// Values with commas between: each of the words may stand behind a comma.
+bool is_list(const Option& o) { return o.metavar == std::string_view("LIST"); }
+
 std::string bash() {
-  std::string options, choices, first;
+  std::string options, choices, first, behind;
   for (const Verb& v : verbs()) {
     std::string names = "--help";
     for (const Option& o : v.options) {
       names += fmt::format(" {}", o.name);
-      if (!o.choices.empty()) choices += fmt::format("    {}:{}) words={} ;;\n", v.name, o.name, quoted(o.choices));
+      if (!o.choices.empty())
+        choices += fmt::format("    {}:{}) words={}{} ;;\n", v.name, o.name, quoted(o.choices), is_list(o) ? " list=1" : "");
     }
+    for (const auto& [word, words] : second_words(v)) behind += fmt::format("    {}:{}) words={} ;;\n", v.name, word, quoted(words));
     options += fmt::format("    {}) words={} ;;\n", v.name, quoted(names));
     if (!first_words(v).empty()) first += fmt::format("    {}) words={} ;;\n", v.name, quoted(first_words(v)));
   }
   return fmt::format(R"(# bash completion for suanli; made by `suanli completion bash`
 _suanli() {{
-  local word="${{COMP_WORDS[COMP_CWORD]}}" before="${{COMP_WORDS[COMP_CWORD-1]}}" verb="${{COMP_WORDS[1]}}" words=''
+  local word="${{COMP_WORDS[COMP_CWORD]}}" before="${{COMP_WORDS[COMP_CWORD-1]}}" verb="${{COMP_WORDS[1]}}" words='' list=''
   COMPREPLY=()
   if (( COMP_CWORD == 1 )); then
     COMPREPLY=($(compgen -W {0} -- "$word"))
@@ -61,12 +72,20 @@ _suanli() {{
   elif [[ -z $words ]] && (( COMP_CWORD == 2 )); then
     case "$verb" in
 {3}    esac
+  elif [[ -z $words ]] && (( COMP_CWORD == 3 )); then
+    case "$verb:$before" in
+{4}    esac
+  fi
+  if [[ -n $list && $word == *,* ]]; then
+    local head="${{word%,*}}," each=''
+    for each in $words; do COMPREPLY+=($(compgen -W "$head$each" -- "$word")); done
+    return
   fi
   [[ -n $words ]] && COMPREPLY=($(compgen -W "$words" -- "$word"))
 }}
 complete -o default -F _suanli suanli
 )",
-                     quoted(words_of(verbs())), choices, options, first);
+                     quoted(words_of(verbs())), choices, options, first, behind);
 }
 
 std::string zsh() {
@@ -85,10 +104,15 @@ std::string zsh() {
     for (const Option& o : v.options) {
       std::string spec = fmt::format("{}{}[{}]", o.name, o.takes == Takes::nothing ? "" : "=", plain(in_users_language(o.help)));
       if (o.takes != Takes::nothing)
-        spec += fmt::format(":{}:{}", o.metavar, !o.choices.empty() ? "(" + o.choices + ")" : takes_path(o) ? "_files" : " ");
+        spec += fmt::format(":{}:{}", o.metavar,
+                            !o.choices.empty() ? (is_list(o) ? "_values -s , word " + o.choices : "(" + o.choices + ")")
+                            : takes_path(o)    ? "_files"
+                                               : " ");
       cases += " \\\n        " + quoted(spec);
     }
     if (!first_words(v).empty()) cases += fmt::format(" \\\n        '1:{}:({})'", v.positionals.front().name, first_words(v));
+    for (const auto& [word, words] : second_words(v))
+      cases += fmt::format(" \\\n        '2:{}:{{[[ $words[2] == {} ]] && compadd {} || _files}}'", v.positionals[1].name, word, words);
     cases += " \\\n        '*:file:_files' ;;\n";
   }
   return fmt::format(R"(#compdef suanli
@@ -118,6 +142,11 @@ std::string fish() {
     if (!first_words(v).empty())
       out += fmt::format("complete -c suanli -n '__fish_seen_subcommand_from {}; and test (count (commandline -opc)) -eq 2' -f -a {}\n",
                          v.name, quoted(first_words(v)));
+    for (const auto& [word, words] : second_words(v))
+      out += fmt::format(
+          "complete -c suanli -n '__fish_seen_subcommand_from {}; and __fish_seen_subcommand_from {}; and test (count (commandline -opc)) "
+          "-eq 3' -f -a {}\n",
+          v.name, word, quoted(words));
     for (const Option& o : v.options) {
       out += fmt::format("complete -c suanli -n '__fish_seen_subcommand_from {}' -l {} -d {}", v.name, o.name + 2,
                          quoted(in_users_language(o.help)));

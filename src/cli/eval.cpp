@@ -5,6 +5,7 @@
 #include <limits>
 #include <numeric>
 
+#include "base/file.h"
 #include "base/text.h"
 #include "cli/confusion.h"
 #include "cli/console.h"
@@ -66,8 +67,12 @@ int run(const Arguments& args) {
   const TrainConfig& c = trained.config;
   if (args.has("--tta")) trained.tta = tta_from_text(args.text("--tta"));
   const bool own_data = args.positionals().size() < 2;
-  const std::string source = args.positional(1, c.data);
+  std::string source = args.positional(1, c.data);
+  if (source == "-") source = fmt::format("{}:{}", trained.kind, kStandardInput);
   set_compute_threads(static_cast<int>(args.integer("--threads", c.threads)));
+  if (is_stdout(args.text("--confusion"))) throw UsageError("--confusion writes a picture beside the result. Give it a file.");
+  if (args.has("--confusion") && trained.task == data::Task::regression)
+    throw UsageError(fmt::format("--confusion draws classes, and {} was trained on numbers. Leave it out.", path));
   // The run's own data are split as they were in training; other data count whole.
   data::OpenOptions options{
       .seed = static_cast<uint64_t>(c.seed), .val_fraction = own_data ? c.val : 0, .skip_bad = args.has("--skip-bad")};
@@ -107,8 +112,8 @@ int run(const Arguments& args) {
                        .dump() +
                    "\n");
     else
-      print_result(fmt::format("{} RMSE {:.6g}, mean absolute error {:.6g}, R² {:.4f} on {} samples of {}  (weights of epoch {})\n",
-                               part.name, errors.rmse, errors.mean_absolute, errors.r2, e.samples, source, trained.epoch));
+      print_result(fmt::format("{} RMSE {:.6g}, mean absolute error {:.6g}, R² {:.4f} on {} of {}  (weights of epoch {})\n", part.name,
+                               errors.rmse, errors.mean_absolute, errors.r2, counted(e.samples, "sample"), source, trained.epoch));
     return 0;
   }
   const Confusion confusion{e.confusion, trained.class_names};
@@ -124,8 +129,8 @@ int run(const Arguments& args) {
   }
   const std::string top5 = classes > 5 ? fmt::format(", top-5 {}", percent(e.top5)) : "";
   const std::string views = trained.tta == Tta::none ? "" : fmt::format("; tta {}", to_string(trained.tta));
-  print_result(fmt::format("{} accuracy {}{} on {} samples of {}, loss {:.4f}  (weights of epoch {}{})\n", part.name, percent(e.accuracy),
-                           top5, e.samples, source, e.loss, trained.epoch, views) +
+  print_result(fmt::format("{} accuracy {}{} on {} of {}, loss {:.4f}  (weights of epoch {}{})\n", part.name, percent(e.accuracy), top5,
+                           counted(e.samples, "sample"), source, e.loss, trained.epoch, views) +
                table_of_classes(confusion) + in_words(confusion));
   return 0;
 }
@@ -133,21 +138,22 @@ int run(const Arguments& args) {
 }  // namespace
 
 Verb eval_verb() {
-  return {"eval",
-          "measures a trained model",
-          {{"RUN", "the run folder"}, {"DATA", "other data than the run's own", false}},
-          {
-              {"--split", Takes::text, "NAME", "train, val or test", "test, or val if there is none"},
-              {"--confusion", Takes::text, "FILE", "the confusion matrix as a PNG"},
-              tta_option("the mean of several views of each picture: none, mirror or translate", "the run's"),
-              {"--skip-bad", Takes::nothing, "", "leaves out pictures that cannot be read"},
-              {"--device", Takes::text, "NAME", "cpu, cuda or auto", "auto"},
-              {"--threads", Takes::integer, "N", "that compute", "the run's", 1, 1024},
-              {"--loader-threads", Takes::integer, "N", "that read data", "1", 0, 256},
-              {"--json", Takes::nothing, "", "the result as one JSON object on stdout"},
-          },
-          {"suanli eval runs/2026-01-31-cnn_b-1", "suanli eval runs/2026-01-31-cnn_b-1 mnist:downloads/mnist"},
-          run};
+  return {
+      "eval",
+      "measures a trained model",
+      {{"RUN", "the run folder"}, {"DATA", "other data than the run's own; - reads the standard input", false}},
+      {
+          {"--split", Takes::text, "NAME", "train, val or test", "test, or val if there is none", -kNoLimit, kNoLimit, "train val test"},
+          {"--confusion", Takes::text, "FILE", "the confusion matrix as a PNG"},
+          tta_option("the mean of several views of each picture: none, mirror or translate", "the run's"),
+          {"--skip-bad", Takes::nothing, "", "leaves out pictures that cannot be read"},
+          device_option(),
+          {"--threads", Takes::integer, "N", "that compute", "the run's", 1, 1024},
+          {"--loader-threads", Takes::integer, "N", "that read data", "1", 0, 256},
+          {"--json", Takes::nothing, "", "the result as one JSON object on stdout"},
+      },
+      {"suanli eval runs/2026-01-31-cnn_b-1", "suanli eval runs/2026-01-31-cnn_b-1 mnist:downloads/mnist"},
+      run};
 }
 
 }  // namespace suanli::cli

@@ -78,6 +78,8 @@ ExplainSubject zoo_subject(const Arguments& args) {
 }
 
 int run(const Arguments& args) {
+  if (args.has("--json") && is_stdout(args.text("--html")))
+    throw UsageError("--json and --html - both take the standard output. Give --html a file.");
   const ExplainSubject subject = args.text("--model") == "gpt" ? gpt_subject(args) : zoo_subject(args);
   const bool evaluation = args.has("--evaluation");
   flush();  // the first weights are a program too, and not the one that was asked for
@@ -98,8 +100,10 @@ int run(const Arguments& args) {
                    {"data", subject.data},       {"input_shape", Json::Array(subject.input_shape.begin(), subject.input_shape.end())},
                    {"model", subject.model},     {"batch_size", subject.batch_size},
                    {"threads", subject.threads}, {"programs", programs}};
-  if (args.has("--html")) write_file_atomically(args.text("--html"), explain_page(all));
+  const bool page_to_stdout = is_stdout(args.text("--html"));
+  if (args.has("--html") && !page_to_stdout) write_file_atomically(args.text("--html"), explain_page(all));
   if (args.has("--json")) print_result(all.dump() + "\n");
+  else if (page_to_stdout) print_result(explain_page(all));
   else if (args.has("--html")) print_result(fmt::format("{:<14} {} in {}\n", "drawn", what, args.text("--html")));
   else print_result(str(what, ", input ", subject.input_shape, " of ", subject.data, "\n", words));
   return 0;

@@ -3,8 +3,13 @@
 #include <fmt/format.h>
 
 #include <CLI/CLI.hpp>
+#include <algorithm>
+#include <charconv>
+#include <optional>
+#include <string_view>
 
 #include "base/did_you_mean.h"
+#include "cli/columns.h"
 #include "suanli/base.h"
 
 namespace suanli::cli {
@@ -16,24 +21,36 @@ std::string suggestion(const std::string& word, const std::vector<std::string>& 
   return near.empty() ? "" : fmt::format(" Did you mean {}?", near);
 }
 
+/// Of a word that was given by mistake (a whole file, say) its beginning.
+std::string shortened(const std::string& word) {
+  constexpr size_t kMost = 80;
+  return columns_of(word) <= kMost ? word : cut_to(word, kMost - 1) + "…";
+}
+
 std::string see_help(const Verb& verb) { return fmt::format(" See suanli {} --help.", verb.name); }
 
-/// A whole text as a number of the option's kind and range.
-double number(const Option& option, const std::string& text) {
-  const char* kind = option.takes == Takes::integer ? "a whole number" : "a number";
-  size_t used = 0;
-  double value = 0;
-  try {
-    value = option.takes == Takes::integer ? static_cast<double>(std::stoll(text, &used)) : std::stod(text, &used);
-  } catch (const std::exception&) { used = 0; }
-  if (text.empty() || used != text.size() || std::isspace(static_cast<unsigned char>(text[0])) || !(value - value == 0))
-    throw UsageError(fmt::format("{} takes {}, not '{}'", option.name, kind, text));
-  if (value < option.least || value > option.most) {
+/// A whole text as a number: in any locale with a point, with a sign if there is one. Nothing where it is none, infinite or too large.
+template <class T> std::optional<T> number_from(std::string_view text) {
+  if (text.starts_with('+') && !text.starts_with("+-")) text.remove_prefix(1);  // from_chars knows no plus
+  T value{};
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+  if (error != std::errc() || end != text.data() + text.size() || !(value - value == 0)) return {};
+  return value;
+}
+
+/// Throws UsageError if `text` is no number of the option's kind and range.
+void check_number(const Option& option, const std::string& text) {
+  const bool whole = option.takes == Takes::integer;
+  const std::optional<int64_t> count = whole ? number_from<int64_t>(text) : std::nullopt;
+  const std::optional<double> value = !whole  ? number_from<double>(text)
+                                      : count ? std::optional(static_cast<double>(*count))
+                                              : std::nullopt;
+  if (!value) throw UsageError(fmt::format("{} takes {}, not '{}'", option.name, whole ? "a whole number" : "a number", text));
+  if (*value < option.least || *value > option.most) {
     const bool open_ended = option.most >= 1e9;  // a limit that only keeps the number within its type
     std::string range = open_ended ? fmt::format("at least {:g}", option.least) : fmt::format("{:g} to {:g}", option.least, option.most);
     throw UsageError(fmt::format("{} is {}, expected {}", option.name, text, range));
   }
-  return value;
 }
 
 }  // namespace
@@ -46,8 +63,12 @@ std::vector<std::string> Arguments::texts(const std::string& option) const {
   auto it = options_.find(option);
   return it == options_.end() ? std::vector<std::string>() : it->second;
 }
-int64_t Arguments::integer(const std::string& option, int64_t fallback) const { return has(option) ? std::stoll(text(option)) : fallback; }
-double Arguments::real(const std::string& option, double fallback) const { return has(option) ? std::stod(text(option)) : fallback; }
+int64_t Arguments::integer(const std::string& option, int64_t fallback) const {
+  return has(option) ? *number_from<int64_t>(text(option)) : fallback;
+}
+double Arguments::real(const std::string& option, double fallback) const {
+  return has(option) ? *number_from<double>(text(option)) : fallback;
+}
 std::vector<std::string> Arguments::given() const {
   std::vector<std::string> names;
   for (auto& [name, values] : options_) names.push_back(name);
@@ -65,7 +86,7 @@ const Verb& find_verb(const std::string& name) {
     if (name == v.name) return v;
     names.push_back(v.name);
   }
-  throw UsageError(fmt::format("'{}' is no command.{} See suanli help.", name, suggestion(name, names)));
+  throw UsageError(fmt::format("'{}' is no command.{} See suanli help.", shortened(name), suggestion(name, names)));
 }
 
 /// Lets CLI11 split the words by the verb's table; what it finds is checked and worded here.
@@ -82,6 +103,12 @@ class Parser {
   }
 
   Arguments parse(const std::vector<std::string>& words) {
+    for (const std::string& word : words) {
+      if (word == "--") break;
+      for (const Option& o : verb_.options)
+        if (o.takes == Takes::nothing && word.starts_with(std::string(o.name) + "="))
+          throw UsageError(fmt::format("{} takes no value.{}", o.name, see_help(verb_)));
+    }
     try {
       app_.parse(std::vector<std::string>(words.rbegin(), words.rend()));  // CLI11 takes them from the back
     } catch (const CLI::ArgumentMismatch& e) {
@@ -91,9 +118,12 @@ class Parser {
     for (const Option& o : verb_.options) {
       const CLI::Option* given = app_.get_option(o.name);
       if (given->count() == 0) continue;
-      const std::vector<std::string> values = o.takes == Takes::nothing ? std::vector<std::string>{""} : given->results();
-      for (const std::string& value : values) {
-        if (o.takes == Takes::integer || o.takes == Takes::real) number(o, value);
+      std::vector<std::string> values = o.takes == Takes::nothing ? std::vector<std::string>{""} : given->results();
+      for (std::string& value : values) {
+        if (o.takes == Takes::integer || o.takes == Takes::real) {
+          check_number(o, value);
+          if (value.starts_with('+')) value.erase(0, 1);
+        }
         if (o.takes == Takes::text && value.empty())
           throw UsageError(fmt::format("{} takes a text, not nothing.{}", o.name, see_help(verb_)));
       }
@@ -114,7 +144,7 @@ class Parser {
     std::vector<std::string> names = {"--help"};
     for (const Option& o : verb_.options) names.push_back(o.name);
     std::string name = word.substr(0, word.find('='));
-    throw InputError(fmt::format("{} is no option of {}.{}{}", name, verb_.name, suggestion(name, names), see_help(verb_)));
+    throw UsageError(fmt::format("{} is no option of {}.{}{}", shortened(name), verb_.name, suggestion(name, names), see_help(verb_)));
   }
 
   std::string missing_value(const std::vector<std::string>& words) {
@@ -128,12 +158,14 @@ class Parser {
   }
 
   void check_positionals(const std::vector<std::string>& given) {
+    if (std::find(given.begin(), given.end(), "") != given.end())
+      throw UsageError(fmt::format("a word behind suanli {} is empty (a shell variable that is not set?).{}", verb_.name, see_help(verb_)));
     for (size_t i = 0; i < verb_.positionals.size(); ++i)
       if (verb_.positionals[i].required && i >= given.size())
         throw UsageError(fmt::format("{} is missing: {}.{}", verb_.positionals[i].name, verb_.positionals[i].help, see_help(verb_)));
     const bool many = !verb_.positionals.empty() && verb_.positionals.back().many;
     if (!many && given.size() > verb_.positionals.size())
-      throw UsageError(fmt::format("'{}' is one word too many.{}", given[verb_.positionals.size()], see_help(verb_)));
+      throw UsageError(fmt::format("'{}' is one word too many.{}", shortened(given[verb_.positionals.size()]), see_help(verb_)));
   }
 
   const Verb& verb_;

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <filesystem>
+#include <initializer_list>
 #include <numeric>
 
 #include "base/file.h"
@@ -21,6 +22,9 @@ namespace {
 constexpr size_t kBatch = 64;    // pictures in memory at a time
 constexpr int64_t kRows = 1024;  // rows of a table, or samples of an array, that are answered at a time
 constexpr std::string_view kNpz = "npz:";
+
+/// "-" is the standard input, as elsewhere.
+std::string place_of(const std::string& file) { return file == "-" ? std::string(kStandardInput) : file; }
 
 bool names_npz(const std::string& file) { return file.starts_with(kNpz) || file.substr(0, data::path_length(file)).ends_with(".npz"); }
 
@@ -95,7 +99,7 @@ class Predictor {
 
  private:
   Tensor rows_of(const std::string& file) const {
-    if (!names_npz(file)) return data::read_table(file, trained_.encoding);
+    if (!names_npz(file)) return data::read_table(place_of(file), trained_.encoding);
     const std::string place = file.starts_with(kNpz) ? file.substr(kNpz.size()) : file, key = "?x=";
     const size_t end = data::path_length(place);
     const std::string path = place.substr(0, end), setting = place.substr(end);
@@ -111,7 +115,7 @@ class Predictor {
   void add(const std::string& file, std::vector<std::string>& read, std::vector<Tensor>& pictures) {
     const Shape& s = trained_.input_shape;
     try {
-      pictures.push_back(reshape(data::read_picture(file, {.channels = static_cast<int>(s[0]), .height = s[1], .width = s[2]}),
+      pictures.push_back(reshape(data::read_picture(place_of(file), {.channels = static_cast<int>(s[0]), .height = s[1], .width = s[2]}),
                                  Shape{1, s[0], s[1], s[2]}));
       read.push_back(file);
     } catch (const InputError& e) {
@@ -199,13 +203,39 @@ std::string in_words(const std::vector<Prediction>& all) {
   return text;
 }
 
+/// What a file is, by its name, where that is beyond doubt.
+enum class Named { folder, picture, table, workbook, archive, other };
+Named named(const std::string& file) {
+  std::error_code error;
+  if (std::filesystem::is_directory(file, error)) return Named::folder;
+  if (names_npz(file)) return Named::archive;
+  std::string ending = std::filesystem::path(file).extension().string();
+  for (char& c : ending) c = c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
+  auto is_one_of = [&](std::initializer_list<std::string_view> endings) {
+    return std::find(endings.begin(), endings.end(), ending) != endings.end();
+  };
+  if (is_one_of({".jpg", ".jpeg", ".png", ".webp"})) return Named::picture;
+  if (is_one_of({".csv", ".tsv"})) return Named::table;
+  return is_one_of({".xlsx", ".xls", ".ods", ".parquet"}) ? Named::workbook : Named::other;
+}
+
 /// Whether the files are rows, of tables or arrays, rather than pictures. Throws if the model was not trained on such.
 bool are_rows(const TrainedModel& trained, const std::string& run, const std::vector<std::string>& files) {
   const auto archives = static_cast<size_t>(std::count_if(files.begin(), files.end(), names_npz));
   if (archives > 0 && archives < files.size()) throw UsageError("arrays (.npz) and other files are not answered together. Call twice.");
-  const bool table = trained.kind == "csv";
-  if (table && archives > 0) throw InputError(fmt::format("{}: was trained on a table; {} is none.", run, files.front()));
-  if (archives == 0 && !table && trained.input_shape.rank() != 3)
+  const bool table = trained.kind == "csv", pictures = !table && trained.input_shape.rank() == 3;
+  for (const std::string& file : files) {
+    const Named is = named(file);
+    if (table && (is == Named::folder || is == Named::picture || is == Named::archive))
+      throw InputError(fmt::format("{}: is {}, and {} answers for the rows of tables. Give a table with a header line.", file,
+                                   is == Named::folder    ? "a folder"
+                                   : is == Named::picture ? "a picture"
+                                                          : "an archive of arrays",
+                                   run));
+    if (is == Named::workbook) throw InputError(fmt::format("{}: is no table in text. Save it as CSV, and give that.", file));
+    if (pictures && is == Named::table) throw InputError(fmt::format("{}: is a table, and {} answers for pictures.", file, run));
+  }
+  if (archives == 0 && !table && !pictures)
     throw InputError(str(run, ": was trained on samples of shape ", trained.input_shape,
                          ", which are neither pictures nor rows of a table. Give them as NumPy saves arrays, data.npz."));
   return table || archives > 0;
@@ -213,24 +243,32 @@ bool are_rows(const TrainedModel& trained, const std::string& run, const std::ve
 
 int run(const Arguments& args) {
   const std::string path = args.positional(0);
+  if (args.has("--json") && is_stdout(args.text("--csv")))
+    throw UsageError("--json and --csv - both take the standard output. Give --csv a file.");
   device_from_name(args.text("--device", "auto"));
   TrainedModel trained = load_run(path);
   if (args.has("--tta")) trained.tta = tta_from_text(args.text("--tta"));
   set_compute_threads(static_cast<int>(args.integer("--threads", trained.config.threads)));
   const std::vector<std::string> given(args.positionals().begin() + 1, args.positionals().end());
+  if (args.has("--top") && trained.task == data::Task::regression)
+    throw UsageError(fmt::format("--top lists classes, and {} was trained on numbers. Leave it out.", path));
   const bool rows = are_rows(trained, path, given);
   const std::vector<std::string> files = rows ? given : files_of(given);
   // All pictures are answered before anything is printed or written: an unreadable one leaves no half result.
   Predictor predictor(trained, args);
   const std::vector<Prediction> all = rows ? predictor.predict_rows(files) : predictor.predict(files);
-  if (all.empty()) throw InputError(fmt::format("none of the {} pictures can be read", files.size()));
-  if (args.has("--csv")) write_file_atomically(args.text("--csv"), csv_of(all));
-  if (predictor.skipped() > 0) print_note(fmt::format("{} of {} pictures left out", predictor.skipped(), files.size()));
+  if (all.empty()) throw InputError(fmt::format("none of the {} can be read", counted(static_cast<int64_t>(files.size()), "picture")));
+  const bool to_stdout = is_stdout(args.text("--csv"));
+  if (args.has("--csv") && !to_stdout) write_file_atomically(args.text("--csv"), csv_of(all));
+  if (predictor.skipped() > 0)
+    print_note(fmt::format("{} of {} left out", predictor.skipped(), counted(static_cast<int64_t>(files.size()), "picture")));
   if (args.has("--json")) {
     Json out = Json::Object{{"run", path}, {"skipped", predictor.skipped()}, {"version", version()}};
     print_result(out.set("predictions", json_of(all)).dump() + "\n");
+  } else if (to_stdout) {
+    print_result(csv_of(all));
   } else if (args.has("--csv")) {
-    print_result(fmt::format("{} predictions in {}\n", all.size(), args.text("--csv")));
+    print_result(fmt::format("{} in {}\n", counted(static_cast<int64_t>(all.size()), "prediction"), args.text("--csv")));
   } else {
     print_result(in_words(all));
   }
@@ -246,14 +284,14 @@ Verb predict_verb() {
            {"FILE",
             "JPEG, PNG or WebP files, or folders of them (the middle is scaled to the size of training); or tables with a header line, or "
             "arrays "
-            "(.npz)",
+            "(.npz); - reads the standard input",
             true, true}},
           {
               {"--top", Takes::integer, "K", "classes to list per picture or row", "1", 1, 1e6},
               {"--csv", Takes::text, "FILE", "writes the answers there as a table instead of printing them"},
               tta_option("the mean of several views of each picture: none, mirror or translate", "the run's"),
               {"--skip-bad", Takes::nothing, "", "leaves out pictures that cannot be read"},
-              {"--device", Takes::text, "NAME", "cpu, cuda or auto", "auto"},
+              device_option(),
               {"--threads", Takes::integer, "N", "that compute", "the run's", 1, 1024},
               {"--json", Takes::nothing, "", "the result as one JSON object on stdout"},
           },

@@ -7,7 +7,9 @@
 #include <cmath>
 #include <limits>
 
+#include "base/did_you_mean.h"
 #include "base/text.h"
+#include "cli/console.h"
 #include "cli/texts.h"
 #include "data/spec.h"
 #include "suanli/models.h"
@@ -28,6 +30,13 @@ const char* augment_help() {
 }
 }  // namespace
 
+/// "none crop flip …"
+std::string augment_names() {
+  std::string words = "none";
+  for (const data::AugmentWord& w : data::augment_words()) words += fmt::format(" {}", w.name);
+  return words;
+}
+
 namespace {
 /// The names in the zoo, with blanks or commas between.
 std::string model_names(const char* between) {
@@ -39,27 +48,30 @@ const char* model_help() {
   static const std::string help = in_users_language("a model of the zoo: ") + model_names(", ");
   return help.c_str();
 }
-constexpr double kNone = std::numeric_limits<double>::infinity();  // no limit to a number
 }  // namespace
 
 Option tta_option(const char* help, const char* fallback) {
-  return {"--tta", Takes::text, "NAME", help, fallback, -kNone, kNone, "none mirror translate"};
+  return {"--tta", Takes::text, "NAME", help, fallback, -kNoLimit, kNoLimit, "none mirror translate"};
 }
+
+Option device_option() { return {"--device", Takes::text, "NAME", "cpu, cuda or auto", "auto", -kNoLimit, kNoLimit, "cpu cuda auto"}; }
 
 std::vector<Option> with_training_options(std::vector<Option> own) {
   const char* recipe = "the recipe's";
   const std::vector<Option> groups[] = {
       grouped("Model and data",
               {
-                  {"--model", Takes::text, "NAME", model_help(), "one that fits the data", -kNone, kNone, model_names(" ")},
+                  {"--model", Takes::text, "NAME", model_help(), "one that fits the data", -kNoLimit, kNoLimit, model_names(" ")},
                   {"--weights", Takes::text, "FILE", "begins with: a run, safetensors, or a state dict by PyTorch", "random weights"},
                   {"--freeze", Takes::text, "LIST", "parameters that stay: names with * and ?, or backbone", "none"},
                   {"--freeze-after", Takes::text, "LIST", "parameters that stay after so many epochs, as 0.bias=3, or none", recipe},
                   {"--backbone-lr", Takes::real, "X", "learning rate of all but the last layer, as a factor", "1", 0},
-                  {"--stem", Takes::text, "NAME", "of networks for pictures: small or large", "as the weights or pictures ask"},
-                  {"--task", Takes::text, "NAME", "of a table: regression or classification", "as the target column looks", -kNone, kNone,
-                   "regression classification"},
-                  {"--augment", Takes::text, "LIST", augment_help(), "as usual for the data"},
+                  {"--stem", Takes::text, "NAME", "of networks for pictures: small or large", "as the weights or pictures ask", -kNoLimit,
+                   kNoLimit, "small large"},
+                  {"--target", Takes::text, "COLUMN", "of a table: the column to learn, as ?target=COLUMN behind DATA"},
+                  {"--task", Takes::text, "NAME", "of a table: regression or classification", "as the target column looks", -kNoLimit,
+                   kNoLimit, "regression classification"},
+                  {"--augment", Takes::text, "LIST", augment_help(), "as usual for the data", -kNoLimit, kNoLimit, augment_names()},
                   tta_option("in the test at the end, the mean of several views: none, mirror or translate", recipe),
                   {"--balanced", Takes::nothing, "", "draws all classes equally often, small ones again and again"},
                   {"--val", Takes::real, "SHARE", "of the training samples that validates; 0: none", "0.1", 0, 1},
@@ -67,36 +79,39 @@ std::vector<Option> with_training_options(std::vector<Option> own) {
                   {"--overfit-batches", Takes::integer, "N", "trains and validates on the same N batches: a check", "no", 1, 1e9},
                   {"--skip-bad", Takes::nothing, "", "leaves out pictures that cannot be read"},
               }),
-      grouped("Recipe",
-              {
-                  {"--batch-size", Takes::text, "N", "samples per batch, or auto: fits the memory, fastest in a trial", recipe},
-                  {"--accumulate", Takes::integer, "N", "batches per step of the optimiser", "1", 1, 1e9},
-                  {"--optimizer", Takes::text, "NAME", "sgd, nesterov, adam or adamw", recipe, -kNone, kNone, "sgd nesterov adam adamw"},
-                  {"--lr", Takes::real, "X", "learning rate", recipe, 0},
-                  {"--momentum", Takes::real, "X", "of sgd and nesterov", recipe, 0, 1},
-                  {"--weight-decay", Takes::real, "X", "in the gradient; of adamw apart from it", recipe, 0},
-                  {"--decay", Takes::text, "WHAT", "weights, or all: biases and scales too", recipe, -kNone, kNone, "weights all"},
-                  {"--lr-factors", Takes::text, "LIST", "factors of lr by name, as *.bias=2 with commas between, or none", recipe},
-                  {"--schedule", Takes::text, "NAME", "of lr: constant, cosine, linear, onecycle or step", recipe, -kNone, kNone,
-                   "constant cosine linear onecycle step"},
-                  {"--warmup", Takes::real, "SHARE", "of the run in which lr rises", "the schedule's", 0, 1},
-                  {"--lr-start", Takes::real, "X", "factor of lr where it rises from", "the schedule's", 0},
-                  {"--lr-end", Takes::real, "X", "factor of lr at the end", "the schedule's", 0},
-                  {"--milestones", Takes::text, "LIST", "of schedule step: shares of the run", "0.5,0.75"},
-                  {"--gamma", Takes::real, "X", "of schedule step: factor at each milestone", "0.1", 0, 1},
-                  {"--label-smoothing", Takes::real, "SHARE", "of each target that all classes share", recipe, 0, 1},
-                  {"--class-weights", Takes::text, "LIST", "of the loss: none, auto, or a number per class", "none"},
-                  {"--clip-norm", Takes::real, "X", "longest gradient", "no limit", 0},
-                  {"--clip-value", Takes::real, "X", "largest element of a gradient", "no limit", 0},
-                  {"--ema", Takes::real, "X", "keeps an average of the weights with this decay per step", recipe, 0, 1},
-                  {"--lookahead", Takes::integer, "N", "weights return to their average every N steps", recipe, 0, 1e9},
-                  {"--seed", Takes::integer, "N", "decides weights, order, validation split and dropout", "0", 0, 9.2e18},
-                  {"--config", Takes::text, "FILE", "settings as in a run's config.toml; options go before it"},
-                  {"--set", Takes::text, "KEY=VALUE", "one setting of config.toml; may be repeated"},
-              }),
+      grouped(
+          "Recipe",
+          {
+              {"--batch-size", Takes::text, "N", "samples per batch, or auto: fits the memory, fastest in a trial", recipe, -kNoLimit,
+               kNoLimit, "auto"},
+              {"--accumulate", Takes::integer, "N", "batches per step of the optimiser", "1", 1, 1e9},
+              {"--optimizer", Takes::text, "NAME", "sgd, nesterov, adam or adamw", recipe, -kNoLimit, kNoLimit, "sgd nesterov adam adamw"},
+              {"--lr", Takes::real, "X", "learning rate", recipe, 0},
+              {"--momentum", Takes::real, "X", "of sgd and nesterov", recipe, 0, 1},
+              {"--weight-decay", Takes::real, "X", "in the gradient; of adamw apart from it", recipe, 0},
+              {"--decay", Takes::text, "WHAT", "weights, or all: biases and scales too", recipe, -kNoLimit, kNoLimit, "weights all"},
+              {"--lr-factors", Takes::text, "LIST", "factors of lr by name, as *.bias=2 with commas between, or none", recipe},
+              {"--schedule", Takes::text, "NAME", "of lr: constant, cosine, linear, onecycle or step", recipe, -kNoLimit, kNoLimit,
+               "constant cosine linear onecycle step"},
+              {"--warmup", Takes::real, "SHARE", "of the run in which lr rises", "the schedule's", 0, 1},
+              {"--lr-start", Takes::real, "X", "factor of lr where it rises from", "the schedule's", 0},
+              {"--lr-end", Takes::real, "X", "factor of lr at the end", "the schedule's", 0},
+              {"--milestones", Takes::text, "LIST", "of schedule step: shares of the run", "0.5,0.75"},
+              {"--gamma", Takes::real, "X", "of schedule step: factor at each milestone", "0.1", 0, 1},
+              {"--label-smoothing", Takes::real, "SHARE", "of each target that all classes share", recipe, 0, 1},
+              {"--class-weights", Takes::text, "LIST", "of the loss: none, auto, or a number per class", "none", -kNoLimit, kNoLimit,
+               "none auto"},
+              {"--clip-norm", Takes::real, "X", "longest gradient", "no limit", 0},
+              {"--clip-value", Takes::real, "X", "largest element of a gradient", "no limit", 0},
+              {"--ema", Takes::real, "X", "keeps an average of the weights with this decay per step", recipe, 0, 1},
+              {"--lookahead", Takes::integer, "N", "weights return to their average every N steps", recipe, 0, 1e9},
+              {"--seed", Takes::integer, "N", "decides weights, order, validation split and dropout", "0", 0, 9.2e18},
+              {"--config", Takes::text, "FILE", "settings as in a run's config.toml; options go before it"},
+              {"--set", Takes::text, "KEY=VALUE", "one setting of config.toml; may be repeated"},
+          }),
       grouped("Machine",
               {
-                  {"--device", Takes::text, "NAME", "cpu, cuda or auto", "auto", -kNone, kNone, "cpu cuda auto"},
+                  device_option(),
                   {"--memory-limit", Takes::text, "SIZE", "computes values again rather than keep them until the run fits", "no limit"},
                   {"--threads", Takes::integer, "N", "that compute", "the CPUs of this process", 1, 1024},
                   {"--loader-threads", Takes::integer, "N", "that read data; never changes a result", "1", 0, 256},
@@ -125,6 +140,15 @@ double seconds_from(const std::string& text) {
   if (error != std::errc() || end != text.data() + digits || !(value > 0) || !std::isfinite(value))
     throw UsageError(fmt::format("--time is '{}', expected a time such as 90s, 20m or 1.5h", text));
   return value * (unit == std::string::npos ? 1 : lengths[unit]);
+}
+
+/// A value in a data specification, in which %, &, = and ? have a meaning: written as %26.
+std::string escaped(const std::string& value) {
+  std::string out;
+  for (char c : value)
+    if (std::string_view("%&=?").find(c) != std::string_view::npos) out += fmt::format("%{:02X}", static_cast<unsigned char>(c));
+    else out += c;
+  return out;
 }
 
 int64_t size_from(const std::string& text) {
@@ -157,6 +181,12 @@ TrainConfig config_from(const Arguments& args, size_t data) {
   c.data = args.positional(data, c.data);
   if (args.has("--balanced")) c.sampler = "balanced";
   if (args.has("--skip-bad")) c.data = data::with_setting(c.data, "skip_bad=1");
+  if (args.has("--target")) c.data = data::with_setting(c.data, "target=" + escaped(args.text("--target")));
+  if (const std::string task = args.text("--task", "regression"); task != "regression" && task != "classification") {
+    const std::string near = did_you_mean(task, {"regression", "classification"});
+    throw UsageError(fmt::format("--task is '{}', expected regression or classification.{}", task,
+                                 near.empty() ? "" : fmt::format(" Did you mean {}?", near)));
+  }
   if (args.has("--task")) c.data = data::with_setting(c.data, "task=" + args.text("--task"));
   c.out = args.text("--out", c.out);
   return c;
@@ -171,9 +201,9 @@ std::string description(const Trainer& trainer) {
   return notes + fmt::format(
                      "data {} ({} train, {} val, {} test)\nmodel {}, {} lr {}{}, batch {}, augment {}, seed {}\ndevice {} ({}, {} "
                      "{}), precision {}",
-                     c.data, size(d.train), size(d.val), size(d.test), c.model, c.optimizer, c.lr,
-                     c.momentum > 0 ? fmt::format(" momentum {}", c.momentum) : "", c.batch_size, c.augment, c.seed, c.device, isa(),
-                     c.threads, c.threads == 1 ? "thread" : "threads", c.precision);
+                     c.data, size(d.train), size(d.val), size(d.test), c.model, c.optimizer, rounded(c.lr),
+                     c.momentum > 0 ? fmt::format(" momentum {}", rounded(c.momentum)) : "", c.batch_size, c.augment, c.seed, c.device,
+                     isa(), c.threads, c.threads == 1 ? "thread" : "threads", c.precision);
 }
 
 }  // namespace suanli::cli

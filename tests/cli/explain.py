@@ -177,8 +177,8 @@ def test_every_model_of_the_zoo():
 def test_errors():
     fails(2, "a gpt reads tokens", args=["explain", "glyphs", "--model", "gpt"])
     fails(2, "--lr is not for --model gpt", args=["explain", "--model", "gpt", "--lr", "1"])
-    fails(3, "is no option of explain", args=["explain", "--modle", "mlp"])
-    fails(3, "model 'nothing'", args=["explain", "--model", "nothing"])
+    fails(2, "is no option of explain", args=["explain", "--modle", "mlp"])
+    fails(2, "model 'nothing'", args=["explain", "--model", "nothing"])
     fails(3, "nowhere", args=["explain", TINY, *FAST, "--html", "nowhere/p.html"])
 
 

@@ -31,6 +31,15 @@ def test_overview_fits_a_screen():
     same(ok("--help", env={**os.environ, "LC_ALL": "de_DE.UTF-8"}), english("--help"), "a language that is not there")
 
 
+def test_no_help_repeats_another():
+    """train's options are listed once; the verbs that take them too say where."""
+    listed = {verb: set(re.findall(r"^  (--[\w-]+)", english("help", verb), re.M)) for verb in verbs()}
+    check(len(listed["train"]) > 50, f"{listed['train']}")
+    for verb in ("explain", "profile"):
+        check(len(english("help", verb).splitlines()) < 25 and "suanli train --help" in english("help", verb), english("help", verb))
+        check(len(listed[verb] & listed["train"]) <= 2, f"{verb}: {listed[verb] & listed['train']}")   # --json, --help
+
+
 def test_help_in_chinese():
     untranslated, rows = [], 0
     for text in [chinese("--help")] + [chinese("help", verb) for verb in verbs()]:
@@ -79,6 +88,15 @@ def test_completion():
     same(complete("suanli", "help", "pre"), ["predict"], "help completes verbs")
     same(complete("suanli", "data", ""), ["show", "get", "pack"], "a verb's own words")
     same(complete("suanli", "data", "show", ""), [], "then files, which the shell finds")
+    same(sorted(complete("suanli", "data", "get", "")), ["cifar10", "fashion-mnist", "mnist"], "published sets")
+    same(complete("suanli", "train", "--stem", ""), ["small", "large"], "--stem")
+    same(complete("suanli", "eval", "r", "--split", "t"), ["train", "test"], "--split")
+    same(complete("suanli", "train", "--class-weights", "a"), ["auto"], "--class-weights")
+    same(complete("suanli", "predict", "r", "--device", "c"), ["cpu", "cuda"], "--device")
+    for verb in ("train", "data"):
+        same(complete("suanli", verb, "--augment", "fl"), ["flip"], f"{verb} --augment")
+    same(complete("suanli", "train", "--augment", "crop,fl"), ["crop,flip"], "the next of a list")
+    same(complete("suanli", "explain", "--sched"), ["--schedule"], "options that another verb's help lists")
     for shell in ("zsh", "fish"):
         text = ok("completion", shell)
         for verb in verbs():
@@ -97,15 +115,21 @@ def test_completion():
 
 def test_manual():
     page = ok("man")
+    for text in (page, chinese("man")):   # man guesses how a page is encoded; letters by their numbers need no guess
+        check(text.isascii(), f"{[c for c in text if not c.isascii()]}")
+    for status in (0, 1, 2, 3, 130, 141):
+        check(re.search(rf"^\.B {status}\b", page, re.M), f"exit status {status}")
     options = set(re.findall(r"^  (--[\w-]+)", english("train", "--help"), re.M)) - {"--help"}
     for option in options:
         check(".B " + option.replace("-", "\\-") in page, f"{option} is not in the page")
     try:
-        done = subprocess.run(["groff", "-man", "-Tutf8", "-Kutf8", "-ww"], input=page, capture_output=True, text=True)
+        done = subprocess.run(["groff", "-man", "-Tutf8", "-ww"], input=page, capture_output=True, text=True)
     except FileNotFoundError:
         return print("        groff is not installed: the page was not set")
     same((done.returncode, done.stderr), (0, ""), "groff")
     check("suanli train" in done.stdout, "set")
+    done = subprocess.run(["groff", "-man", "-Tutf8"], input=chinese("man"), capture_output=True, text=True)   # lines without blanks cannot be filled
+    check(done.returncode == 0 and "评测" in done.stdout, f"{done.stderr}")
 
 
 main(globals())
