@@ -1,25 +1,14 @@
 // Nanoseconds and heap allocations per recorded node, forward and vjp, at steady state, without running anything. Prints medians.
 //   build/test/bench_recorder
 #include <algorithm>
-#include <atomic>
 #include <chrono>
 #include <cstdio>
-#include <cstdlib>
-#include <new>
 #include <vector>
 
+#include "bench/allocations.h"
 #include "suanli/autograd.h"
 #include "suanli/nn.h"
 #include "tensor/recorder.h"
-
-static std::atomic<long> allocations{0};
-void* operator new(std::size_t n) {
-  ++allocations;
-  if (void* p = std::malloc(n)) return p;
-  throw std::bad_alloc();
-}
-void operator delete(void* p) noexcept { std::free(p); }
-void operator delete(void* p, std::size_t) noexcept { std::free(p); }
 
 using namespace suanli;
 
@@ -33,11 +22,11 @@ struct Phase {
 template <class F> Phase measure(F&& f) {
   auto& rec = Recorder::current();
   const size_t before = rec.pending().size();
-  const long heap = allocations;
+  const long heap = bench::allocations;
   const auto start = std::chrono::steady_clock::now();
   f();
   const double ns = std::chrono::duration<double, std::nano>(std::chrono::steady_clock::now() - start).count();
-  return {ns, static_cast<long>(rec.pending().size() - before), allocations - heap};
+  return {ns, static_cast<long>(rec.pending().size() - before), bench::allocations - heap};
 }
 
 /// A chain of `length` blocks y = tanh(y·a + b) recorded, walked backward, dropped.

@@ -4,6 +4,7 @@
 #include <string>
 #include <vector>
 
+#include "bench/allocations.h"
 #include "bench/worker.h"
 #include "suanli/suanli.h"
 
@@ -17,7 +18,7 @@ namespace {
 struct Network {
   const char* name;
   nn::AnyModule (*make)();
-  Tensor (*loss)(const Tensor& output, const Tensor& target);
+  Loss loss;
 };
 
 nn::AnyModule mlp1024() {
@@ -67,7 +68,23 @@ template <class Table> const auto& row(const Table& table, auto key, const std::
   throw InputError(str(what, " '", wanted, "' is not known to bench_step"));
 }
 
-const Network& network(const Json& request) { return row(networks, &Network::name, request.at("case").at("network").string(), "network"); }
+/// A network with weights, and its loss. A case with a side above 0 is one of the zoo, for pictures of that side and ten classes.
+struct Loaded {
+  nn::AnyModule model;
+  Loss loss;
+
+  static Loaded from(const Json& request) {
+    const Json& c = request.at("case");
+    const std::string name = c.at("network").string();
+    const Json* side = c.find("side");
+    if (side && side->integer() > 0) {
+      const bool logits = models::entry(name).output == models::Output::logits;
+      return {models::make(name, {.input_shape = {3, side->integer(), side->integer()}}), logits ? cross_entropy : nll_loss};
+    }
+    const Network& network = row(networks, &Network::name, name, "network");
+    return {network.make(), network.loss};
+  }
+};
 
 // ---- the two kinds of work -----------------------------------------------------------------------------------------------------
 
@@ -86,28 +103,39 @@ struct Batches {
   }
 };
 
+/// What one step launches and takes beside its time: the same in every run of one program on one machine.
+Json counts_of(Work& work) {
+  const PlanStats before = plan_stats();
+  const long allocations = bench::allocations;
+  work.step();
+  const PlanStats after = plan_stats();
+  return Json::Object{{"kernels", after.kernels - before.kernels},
+                      {"arena_bytes", after.last_arena_bytes},
+                      {"allocations", int64_t{bench::allocations - allocations}}};
+}
+
 struct Training : Work {
-  const Network& net;
   Batches data;
-  nn::AnyModule model;
+  Loaded net;
   std::unique_ptr<optim::Optimizer> optimizer;
   size_t steps = 0;
 
-  explicit Training(const Json& request) : net(network(request)), data(request.at("data").string()), model(net.make()) {
+  explicit Training(const Json& request) : data(request.at("data").string()), net(Loaded::from(request)) {
     const Json& options = request.at("case").at("optimizer");
     optimizer = row(optimizers, &std::remove_cvref_t<decltype(optimizers[0])>::kind, options.at("kind").string(), "optimizer")
-                    .make(model.parameters(), options);
+                    .make(net.model.parameters(), options);
   }
   double step() override {
     const Tensor &x = data.x[steps % data.x.size()], &target = data.y[steps % data.y.size()];
-    Tensor loss = net.loss(flatten(model(x), 0, -2), flatten(target));  // a handle to the output would keep it until the step's end
+    Tensor loss = net.loss(flatten(net.model(x), 0, -2), flatten(target));  // a handle to the output would keep it until the step's end
     loss.backward();
     optimizer->step();
     ++steps;
     return loss.item();
   }
   int64_t flops() override { return plan_stats().last_flops; }
-  int64_t parameters() override { return model.parameter_count(); }
+  Json counts() override { return counts_of(*this); }
+  int64_t parameters() override { return net.model.parameter_count(); }
 };
 
 struct Inference : Work {
@@ -115,12 +143,13 @@ struct Inference : Work {
   nn::AnyModule model;
   size_t steps = 0;
 
-  explicit Inference(const Json& request) : data(request.at("data").string()), model(network(request).make()) { model.eval(); }
+  explicit Inference(const Json& request) : data(request.at("data").string()), model(Loaded::from(request).model) { model.eval(); }
   double step() override {
     NoGrad no_grad;
     return model(data.x[steps++ % data.x.size()]).data<float>()[0];
   }
   int64_t flops() override { return plan_stats().last_flops; }
+  Json counts() override { return counts_of(*this); }
   int64_t parameters() override { return model.parameter_count(); }
 };
 

@@ -24,6 +24,8 @@ struct Work {
   /// Floating-point operations of the last step.
   virtual int64_t flops() = 0;
   virtual int64_t parameters() { return 0; }
+  /// What a step takes beside time, by name.
+  virtual Json counts() { return Json::Object{}; }
 };
 
 /// Resident memory now and at its highest so far, in kB, as the kernel counts it.
@@ -65,6 +67,7 @@ template <class Load> int serve(Load&& load) {
     if (!work) throw suanli::InputError("nothing is loaded");
     if (what == "run") return run(*work, request.at("steps").integer());
     if (what == "flops") return Json::Object{{"value", work->flops()}};
+    if (what == "counts") return Json::Object{{"value", work->counts()}};
     throw suanli::InputError(suanli::str("request '", what, "' is not known"));
   };
   for (std::string line; std::getline(std::cin, line);) {
