@@ -1,12 +1,15 @@
-"""What is compared: one row per case, read by the driver and by every worker. No torch in here: the driver stays light.
+"""What is compared: one row per case, read by the driver and by every worker. No torch in here: the driver stays light; NumPy only where it
+is used, since scripts/speed_guard reads the table without the peers' environment.
 
 A training case is a network, a batch size and an optimiser; an inference case a network and a batch size. Single products and
 convolutions are not listed: they are taken from the networks (networks.py, products_of).
 """
+import array
 import dataclasses
-
-import numpy as np
-from safetensors.numpy import save_file
+import itertools
+import json
+import math
+import random
 
 
 @dataclasses.dataclass(frozen=True)
@@ -33,6 +36,7 @@ class Case:
     network: str
     batch: int
     optimizer: dict    # kind and PyTorch's names of its options; empty for inference
+    side: int = 0      # 0: a network of NETWORKS; else one of the zoo, for pictures of so many pixels
 
     def as_dict(self):
         return dataclasses.asdict(self)
@@ -46,6 +50,25 @@ CASES = [
     *(Case(f"infer.{network}.b{batch}", "infer", network, batch, {}) for network in ("cnn_b", "resnet18", "gpt") for batch in (1, 32)),
 ]
 
+# The zoo's networks for pictures, in the order of docs/zoo.md, each with a learning rate at which its loss falls on the data below.
+SGD = {"kind": "sgd", "lr": 1e-3, "momentum": 0.9}
+ADAMW = {"kind": "adamw", "lr": 5e-4, "weight_decay": 0.05}
+ZOO = {"linear": {**SGD, "lr": 1e-6}, "mlp": {**SGD, "lr": 1e-5}, "cnn_a": {**SGD, "lr": 1e-4}, "cnn_b": {**SGD, "lr": 1e-3},
+       "cnn_c": {**SGD, "lr": 1e-4}, "vgg11": SGD, "vgg11_bn": SGD, "cnn_bn": {**SGD, "lr": 1e-4}, "resnet18": SGD, "resnet34": SGD,
+       "resnet50": SGD, "mobilenet_v2": SGD, "mobilenet_v3_small": SGD, "convnext_tiny": ADAMW, "vit_tiny": ADAMW, "airbench": SGD}
+ZOO_SIDES = (96, 224)
+ZOO_CLASSES = 10
+ZOO_KINDS = (("infer.b1", "infer", 1), ("infer.b16", "infer", 16), ("train.b16", "train", 16))
+ZOO_CASES = [Case(f"{network}.{side}.{name}", kind, network, batch, optimizer if kind == "train" else {}, side)
+             for (network, optimizer), side, (name, kind, batch) in itertools.product(ZOO.items(), ZOO_SIDES, ZOO_KINDS)]
+
+
+def network_of(case):
+    if case["side"]:
+        return Network(case["network"], (3, case["side"], case["side"]), ZOO_CLASSES, images=True)
+    return NETWORKS[case["network"]]
+
+
 # So many batches of inputs and, coprime to that, of labels: a third of the labels is random, and drawn anew in every round, so no
 # network can learn them by heart, and neither loss nor gradients shrink towards denormal numbers while we measure.
 INPUT_BATCHES, LABEL_BATCHES = 8, 56
@@ -53,7 +76,9 @@ INPUT_BATCHES, LABEL_BATCHES = 8, 56
 
 def write_data(case, path):
     """Inputs x [INPUT_BATCHES, batch, ...] f32 (or i64 tokens) and labels y [LABEL_BATCHES, batch(, T)] i64; step i takes x[i % 8], y[i % 56]."""
-    network = NETWORKS[case["network"]]
+    import numpy as np
+    from safetensors.numpy import save_file
+    network = network_of(case)
     rng = np.random.default_rng(1)
     shape = (INPUT_BATCHES, case["batch"], *network.sample)
     if network.tokens:   # a chain: the next token follows from this one two times out of three
@@ -71,3 +96,22 @@ def write_data(case, path):
         y = np.tile(truth, (LABEL_BATCHES // INPUT_BATCHES, 1))
         y = np.where(rng.random(y.shape) < 1 / 3, rng.integers(0, network.classes, y.shape), y)
     save_file({"x": x, "y": np.ascontiguousarray(y)}, path)
+
+
+def write_noise(case, path):
+    """Data of the same form without NumPy, for scripts/speed_guard: random inputs and labels, so that the loss stays and nothing is learned."""
+    network, generator = network_of(case), random.Random(1)
+    x_shape = (2, case["batch"], *network.sample)   # 2 and, coprime to that, 3: each pair of batches returns after six steps
+    y_shape = (3, case["batch"], *(network.sample if network.tokens else ()))
+    numbers = lambda shape: [generator.randrange(network.classes) for _ in range(math.prod(shape))]
+    x = array.array("q", numbers(x_shape)) if network.tokens else array.array("f", [generator.random() for _ in range(math.prod(x_shape))])
+    tensors = {"x": ("I64" if network.tokens else "F32", x_shape, x.tobytes()),
+               "y": ("I64", y_shape, array.array("q", numbers(y_shape)).tobytes())}
+    header, at = {}, 0
+    for name, (dtype, shape, data) in tensors.items():
+        header[name] = {"dtype": dtype, "shape": shape, "data_offsets": [at, at + len(data)]}
+        at += len(data)
+    text = json.dumps(header).encode()
+    text += b" " * (-len(text) % 8)
+    with open(path, "wb") as f:
+        f.write(len(text).to_bytes(8, "little") + text + b"".join(data for _, _, data in tensors.values()))

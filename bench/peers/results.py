@@ -1,0 +1,81 @@
+"""The files bench/results/*.jsonl: what was measured, when, at which commit and on which machine. A line
+holds one metric of one case on one side:
+
+    {"date": ..., "commit": ..., "cpu": ..., "isa": ..., "cores": 2, "command": ...,
+     "case": "resnet18.96.train.b16", "metric": "step_ms", "side": "pytorch", ..., "values": [...]}
+
+There is a value for each repetition. Values at the same place in the lines of one case and date were
+measured one right after the other: their ratios are what counts.
+"""
+import datetime
+import json
+import os
+import pathlib
+import re
+import shlex
+import subprocess
+import sys
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+RESULTS = ROOT / "bench/results"
+
+
+def cpu():
+    """The processor's name with its family and model, since clouds leave the name vague."""
+    first = {}
+    for line in pathlib.Path("/proc/cpuinfo").read_text().splitlines():
+        key, _, value = line.partition(":")
+        first.setdefault(key.strip(), value.strip())
+    return f"{first.get('model name', 'unknown')}, family {first.get('cpu family', '?')}, model {first.get('model', '?')}"
+
+
+def commit():
+    """The short hash of HEAD, with a + where the sources that are measured differ from it."""
+    def git(*words):
+        done = subprocess.run(["git", "-C", ROOT, *words], capture_output=True, text=True)
+        return done.stdout.strip()
+
+    changed = git("status", "--porcelain", "--", "include", "src", "cmake", "CMakeLists.txt")
+    return git("rev-parse", "--short=10", "HEAD") + ("+" if changed else "")
+
+
+def machine():
+    return {"cpu": cpu(), "cores": os.cpu_count()}
+
+
+def now():
+    return datetime.datetime.now(datetime.timezone.utc).strftime("%Y-%m-%d %H:%M")
+
+
+def command():
+    """What was called, without the folders of this machine."""
+    return " ".join(shlex.quote(re.sub(r"^/.*/", "", word)) for word in sys.argv)
+
+
+def slug(isa):
+    """Of its first word: "AVX3 (own kernels), avx512_core_bf16 (oneDNN)" → "avx3"."""
+    return re.match(r"\w*", isa)[0].lower()
+
+
+def read(path):
+    return [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
+
+
+def append(path, lines):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with open(path, "a") as f:
+        f.writelines(json.dumps(line) + "\n" for line in lines)
+
+
+def keep_case(folder, case):
+    """Puts a case of the zoo into zoo-ISA.jsonl, in the place of what was measured of it before."""
+    isa = next(c["isa"] for c in case["contenders"] if c["side"] == "suanli")
+    path = folder / f"zoo-{slug(isa)}.jsonl"
+    common = {"date": now(), "commit": commit(), **machine(), "isa": isa, "command": command(),
+              "case": case["name"], "metric": "step_ms", "gflop": round(case["flops"]["pytorch"] / 1e9, 4),
+              "elsewhere": round(case["elsewhere"]["share"], 3)}   # the share that other programs took
+    lines = [{**common, **{key: c[key] for key in ("side", "label", "version", "threads")},
+              "values": [round(ms, 4) for ms in c["ms"]]} for c in case["contenders"] if c["side"] != "roof"]
+    kept = [line for line in read(path) if line["case"] != case["name"]]
+    path.unlink(missing_ok=True)
+    append(path, kept + lines)
