@@ -1,6 +1,7 @@
 """Suanli against PyTorch and ONNX Runtime: training steps, inference, memory, and the products and convolutions these are made of.
 
     $(scripts/peers --path) bench/peers/compare.py [--only train.resnet18] [--quick] [--json FILE] [--lock FILE]
+    $(scripts/peers --path) bench/peers/compare.py --zoo [--only resnet18.96]
 
 Every contender is a process that has loaded its case and sleeps until it is told to run steps. First every variant of a peer (layout,
 eager or compiled, waiting threads that spin or sleep) is tried in a few interleaved slots, then the fastest of each peer runs against
@@ -14,6 +15,7 @@ the comparison; a repetition during which others took more than 15% of the machi
 import argparse
 import contextlib
 import fcntl
+import itertools
 import json
 import math
 import os
@@ -25,13 +27,15 @@ import tempfile
 import time
 
 import report
-from cases import CASES, NETWORKS, write_data
+import results
+from cases import CASES, NETWORKS, ZOO_CASES, write_data
 
 HERE = pathlib.Path(__file__).resolve().parent
 PROGRAMS = HERE.parents[1] / "build/test"
 SLOT_MS, SLOT_WARM_UP_MS, SETTLE_S = 100, 60, 0.05   # threads of a worker that has just finished spin for some milliseconds more
-WARM_UP_STEPS, TRIAL_REPETITIONS = 3, 3
-FALL_STEPS = 3                 # the mean of so many last losses must lie below that of so many first ones
+WARM_UP_STEPS, WARM_UP_ENOUGH_MS = (2, 6), 1500   # at least and at most so many, fewer where they take that long
+TRIAL_REPETITIONS = 3
+FALL_STEPS, TELLING_STEPS = 3, 12   # the mean of the last third of the losses, at least so many, lies below that of the first; fewer tell nothing
 IDLE_LIMIT = 0.02              # of the time measured
 ELSEWHERE_LIMIT = 0.15         # of all CPUs
 TICK_MS = 1000 / os.sysconf("SC_CLK_TCK")
@@ -66,8 +70,10 @@ class Worker:
     def load(self, case, threads):
         self.facts = self.ask("load", case=case, threads=threads, **self.request)
         self.slots, self.values = [], []
-        self.run(WARM_UP_STEPS)
-        self.steps = min(1000, math.ceil(SLOT_MS / min(self.run(WARM_UP_STEPS))))
+        ms, (least, most) = [], WARM_UP_STEPS
+        while len(ms) < least or (len(ms) < most and sum(ms) < WARM_UP_ENOUGH_MS):
+            ms += self.run(1)
+        self.steps = min(1000, math.ceil(SLOT_MS / min(ms)))
 
     def run(self, steps):
         answer = self.ask("run", steps=steps)
@@ -174,7 +180,8 @@ def check_values(case, workers):
     for w in workers:
         if not finite(w.values):
             raise Failed(f"{w.side} {w.label}: not finite: {w.values}")
-        if case["kind"] == "train" and not statistics.mean(w.values[-FALL_STEPS:]) < statistics.mean(w.values[:FALL_STEPS]):
+        some = max(FALL_STEPS, len(w.values) // 3)
+        if case["kind"] == "train" and len(w.values) >= TELLING_STEPS and not statistics.mean(w.values[-some:]) < statistics.mean(w.values[:some]):
             raise Failed(f"{w.side} {w.label}: the loss does not fall: {w.values}")
     if case["kind"] == "infer":
         first = [w.values[0] for w in workers if w.side != "suanli"]
@@ -204,7 +211,7 @@ def compare(case, workers, roof, options, turn):
     for w in workers:
         turn.give_way()
         w.load(case, options.threads)
-    interleave(workers, TRIAL_REPETITIONS, turn)
+    interleave(workers, min(TRIAL_REPETITIONS, options.repetitions), turn)
     trials = [{**w.record(), "memory": w.memory()} for w in workers]
     # By the best slot, not the median: with so few, a disturbance of some seconds must not decide against a variant.
     chosen = [min((w for w in workers if w.side == side), key=lambda w: min(w.slots)) for side in dict.fromkeys(w.side for w in workers)]
@@ -265,10 +272,35 @@ def networks(roof, options, turn, folder):
         with turn:
             workers = [suanli(options, data=data), *pytorch(layouts, modes, data=data)]
             if not training:
-                subprocess.run([sys.executable, HERE / "export_onnx.py", case["network"], data, onnx], check=True, capture_output=True)
+                subprocess.run([sys.executable, HERE / "export_onnx.py", json.dumps(case), data, onnx], check=True, capture_output=True)
                 workers += onnxruntime(onnx, data=data)
             with running(workers):
                 yield case["name"], lambda: compare(case, workers, roof, options, turn)
+
+
+def compare_zoo(case, workers, roof, options, turn):
+    """The last worker is ONNX Runtime, which only infers; the second, PyTorch, writes the file for it."""
+    data, onnx = workers[-1].request["data"], workers[-1].request["onnx"]
+    write_data(case, data)
+    if case["kind"] == "train":
+        return compare(case, workers[:-1], roof, options, turn)
+    workers[1].ask("export", case=case, data=data, onnx=onnx)
+    return compare(case, workers, roof, options, turn)
+
+
+def zoo(roof, options, turn, folder):
+    """The zoo's models for pictures, eager PyTorch in both layouts. The processes of one network and size take its cases one after the other: there
+    are many, and memory is not what is measured."""
+    data, onnx = str(folder / "data.safetensors"), str(folder / "model.onnx")
+    cases = [case.as_dict() for case in ZOO_CASES if options.only(case.name)]
+    with turn:
+        for _, group in itertools.groupby(cases, lambda case: (case["network"], case["side"])):
+            pytorches = [Worker("pytorch", [sys.executable, HERE / "torch_worker.py"], layout, layout=layout, mode="eager", data=data)
+                         for layout in ("contiguous", "channels_last")]
+            runtime = Worker("onnxruntime", [sys.executable, HERE / "ort_worker.py"], onnx=onnx, spinning=True, data=data)
+            with running([suanli(options, data=data), *pytorches, runtime]) as workers:
+                for case in group:
+                    yield case["name"], lambda: compare_zoo(case, workers, roof, options, turn)
 
 
 def products(roof, options, turn, folder):
@@ -294,6 +326,8 @@ def main():
     p.add_argument("--json", type=pathlib.Path, metavar="FILE", help="keeps all raw values; cases that are in it already and not measured now stay")
     p.add_argument("--usual-malloc", action="store_true", help="leaves out PyTorch with an allocator that keeps its memory, which nobody has by default")
     p.add_argument("--lock", metavar="FILE", help="is held (flock) while measuring, with pauses")
+    p.add_argument("--zoo", action="store_true", help="the zoo's models for pictures instead; see docs/benchmarks/zoo.md")
+    p.add_argument("--results", type=pathlib.Path, default=results.RESULTS, metavar="FOLDER", help="where --zoo writes zoo-ISA.jsonl")
     options = p.parse_args()
     prefixes = tuple(options.only) or ("",)
     options.only = lambda name: name.startswith(prefixes)
@@ -301,20 +335,23 @@ def main():
         options.repetitions = 5
     if options.usual_malloc:
         del ENVIRONMENTS[" malloc keeps"]
-    results = json.loads(options.json.read_text()) if options.json and options.json.exists() else {}
+    measured = json.loads(options.json.read_text()) if options.json and options.json.exists() else {}
     turn, failed = Turn(options.lock), []
     with tempfile.TemporaryDirectory() as folder, running([Worker("roof", [options.programs / "bench_roof"])]) as (roof,):
-        for kind in (networks, products):
+        for kind in (zoo,) if options.zoo else (networks, products):
             for name, measure in kind(roof, options, turn, pathlib.Path(folder)):
                 try:
-                    results[name] = measure()
-                    print(report.line(results[name]), file=sys.stderr)
+                    measured[name] = measure()
+                    print(report.line(measured[name]), file=sys.stderr, flush=True)
+                    if options.zoo:
+                        results.keep_case(options.results, measured[name])
                 except Failed as e:
                     failed.append(name)
-                    print(f"{name}: {e}", file=sys.stderr)
+                    print(f"{name}: {e}", file=sys.stderr, flush=True)
                 if options.json:
-                    options.json.write_text(json.dumps(results, indent=1))
-    print(report.tables(results))
+                    options.json.write_text(json.dumps(measured, indent=1))
+    if not options.zoo:
+        print(report.tables(measured))
     sys.exit(f"not measured: {', '.join(failed)}" if failed else 0)
 
 

@@ -15,6 +15,7 @@ import time
 import torch
 import torch.nn as nn
 import torch.nn.functional as F
+from networks import AirBench, CnnBn
 from PIL import Image
 from torchvision.datasets import ImageFolder
 from torchvision.transforms import v2
@@ -33,51 +34,6 @@ class CnnB(nn.Module):
         x = F.max_pool2d(F.relu(self.conv1(x)), 2)
         x = F.max_pool2d(F.relu(self.conv2(x)), 2)
         return self.fc2(F.relu(self.fc1(x.flatten(1))))
-
-
-class CnnBn(nn.Module):
-    def __init__(self, size, classes):
-        super().__init__()
-        stages, width = [], 3
-        for out in (32, 64, 128):
-            stages += [nn.Conv2d(width, out, 3, padding=1, bias=False), nn.BatchNorm2d(out), nn.ReLU(), nn.MaxPool2d(2)]
-            width = out
-        self.stages, self.drop, self.fc = nn.Sequential(*stages), nn.Dropout(0.2), nn.Linear(128 * (size // 8) ** 2, classes)
-
-    def forward(self, x):
-        return self.fc(self.drop(self.stages(x).flatten(1)))
-
-
-class Group(nn.Module):
-    def __init__(self, c, out):
-        super().__init__()
-        self.conv1, self.conv2 = (nn.Conv2d(i, out, 3, padding=1, bias=False) for i in (c, out))
-        self.norm1, self.norm2 = (nn.BatchNorm2d(out, eps=1e-12, momentum=0.4) for _ in range(2))
-        for conv in (self.conv1, self.conv2):
-            nn.init.dirac_(conv.weight[:conv.in_channels])
-        for norm in (self.norm1, self.norm2):
-            norm.weight.requires_grad_(False)
-
-    def forward(self, x):
-        return F.gelu(self.norm2(self.conv2(F.gelu(self.norm1(F.max_pool2d(self.conv1(x), 2))))))
-
-
-class AirBench(nn.Module):
-    def __init__(self, size, classes):
-        super().__init__()
-        self.whitening = nn.Conv2d(3, 24, 2)
-        self.whitening.weight.requires_grad_(False)
-        self.groups = nn.Sequential(Group(24, 64), Group(64, 256), Group(256, 256))
-        self.linear = nn.Linear(256, classes, bias=False)
-
-    def whiten(self, pictures):
-        patches = F.unfold(pictures, 2).permute(0, 2, 1).reshape(-1, 12).double()
-        values, vectors = torch.linalg.eigh(patches.T @ patches / len(patches))
-        filters = (vectors / (values + 5e-4).sqrt()).T.flip(0).float().reshape(12, 3, 2, 2)
-        self.whitening.weight.copy_(torch.cat([filters, -filters]))
-
-    def forward(self, x):
-        return self.linear(self.groups(F.gelu(self.whitening(x))).amax((2, 3))) / 9
 
 
 class Adam:

@@ -2,19 +2,65 @@
 import torch
 import torch.nn as nn
 import torch.nn.functional as F
+from cases import ZOO_CLASSES
 
 
 class Cnn(nn.Module):
-    def __init__(self, kernel, c1, c2, hidden):
+    def __init__(self, kernel, c1, c2, hidden, channels=1, side=28):
         super().__init__()
-        self.conv1, self.conv2 = nn.Conv2d(1, c1, kernel), nn.Conv2d(c1, c2, kernel)
-        side = ((28 - kernel + 1) // 2 - kernel + 1) // 2
+        self.conv1, self.conv2 = nn.Conv2d(channels, c1, kernel), nn.Conv2d(c1, c2, kernel)
+        side = ((side - kernel + 1) // 2 - kernel + 1) // 2
         self.fc1, self.fc2 = nn.Linear(c2 * side * side, hidden), nn.Linear(hidden, 10)
 
     def forward(self, x):
         x = F.max_pool2d(F.relu(self.conv1(x)), 2)
         x = F.max_pool2d(F.relu(self.conv2(x)), 2)
         return F.log_softmax(self.fc2(F.relu(self.fc1(x.flatten(1)))), 1)
+
+
+class CnnBn(nn.Module):
+    def __init__(self, size, classes):
+        super().__init__()
+        stages, width = [], 3
+        for out in (32, 64, 128):
+            stages += [nn.Conv2d(width, out, 3, padding=1, bias=False), nn.BatchNorm2d(out), nn.ReLU(), nn.MaxPool2d(2)]
+            width = out
+        self.stages, self.drop, self.fc = nn.Sequential(*stages), nn.Dropout(0.2), nn.Linear(128 * (size // 8) ** 2, classes)
+
+    def forward(self, x):
+        return self.fc(self.drop(self.stages(x).flatten(1)))
+
+
+class Group(nn.Module):
+    def __init__(self, c, out):
+        super().__init__()
+        self.conv1, self.conv2 = (nn.Conv2d(i, out, 3, padding=1, bias=False) for i in (c, out))
+        self.norm1, self.norm2 = (nn.BatchNorm2d(out, eps=1e-12, momentum=0.4) for _ in range(2))
+        for conv in (self.conv1, self.conv2):
+            nn.init.dirac_(conv.weight[:conv.in_channels])
+        for norm in (self.norm1, self.norm2):
+            norm.weight.requires_grad_(False)
+
+    def forward(self, x):
+        return F.gelu(self.norm2(self.conv2(F.gelu(self.norm1(F.max_pool2d(self.conv1(x), 2))))))
+
+
+class AirBench(nn.Module):
+    def __init__(self, size, classes):
+        super().__init__()
+        self.whitening = nn.Conv2d(3, 24, 2)
+        self.whitening.weight.requires_grad_(False)
+        self.groups = nn.Sequential(Group(24, 64), Group(64, 256), Group(256, 256))
+        self.linear = nn.Linear(256, classes, bias=False)
+
+    def whiten(self, pictures):
+        patches = F.unfold(pictures, 2).permute(0, 2, 1).reshape(-1, 12).double()
+        values, vectors = torch.linalg.eigh(patches.T @ patches / len(patches))
+        filters = (vectors / (values + 5e-4).sqrt()).T.flip(0).float().reshape(12, 3, 2, 2)
+        self.whitening.weight.copy_(torch.cat([filters, -filters]))
+
+    def forward(self, x):
+        return self.linear(self.groups(F.gelu(self.whitening(x))).amax((2, 3))) / 9
 
 
 def resnet18():
@@ -66,6 +112,31 @@ class Gpt(nn.Module):
 
 BUILDERS = {"cnn_b": lambda: Cnn(3, 32, 64, 128), "resnet18": resnet18, "mlp1024": mlp1024, "gpt": Gpt}
 LOSSES = {"cnn_b": F.nll_loss}   # it returns log-probabilities; the others logits
+
+
+def zoo(name, side, classes):
+    """A network of docs/zoo.md for pictures of side x side: torchvision's where it has it, as `suanli` builds it for more than 64 pixels."""
+    import torchvision
+    one, two = (side - 2) // 2, ((side - 4) // 2 - 4) // 2   # what cnn_a's and cnn_c's poolings leave of a side
+    own = {
+        "linear": lambda: nn.Sequential(nn.Flatten(), nn.Linear(3 * side * side, classes)),
+        "mlp": lambda: nn.Sequential(nn.Flatten(), nn.Linear(3 * side * side, 256), nn.ReLU(), nn.Linear(256, 128), nn.ReLU(),
+                                     nn.Linear(128, classes)),
+        "cnn_a": lambda: nn.Sequential(nn.Conv2d(3, 32, 3), nn.ReLU(), nn.MaxPool2d(2), nn.Flatten(),
+                                       nn.Linear(32 * one * one, 128), nn.ReLU(), nn.Linear(128, classes)),
+        "cnn_b": lambda: Cnn(3, 32, 64, 128, 3, side),
+        "cnn_c": lambda: nn.Sequential(nn.Conv2d(3, 10, 5), nn.ReLU(), nn.MaxPool2d(2), nn.Conv2d(10, 20, 5), nn.ReLU(), nn.MaxPool2d(2),
+                                       nn.Flatten(), nn.Linear(20 * two * two, 50), nn.ReLU(), nn.Linear(50, classes)),
+        "cnn_bn": lambda: CnnBn(side, classes),
+        "vit_tiny": lambda: torchvision.models.VisionTransformer(image_size=side, patch_size=16, num_layers=12, num_heads=3, hidden_dim=192,
+                                                                 mlp_dim=768, num_classes=classes),
+        "airbench": lambda: AirBench(side, classes),
+    }
+    return own[name]() if name in own else getattr(torchvision.models, name)(num_classes=classes)
+
+
+def build(case):
+    return zoo(case["network"], case["side"], ZOO_CLASSES) if case["side"] else BUILDERS[case["network"]]()
 
 
 def loss_of(network, model, x, y):

@@ -6,7 +6,8 @@ baseline = protocol.memory()   # PyTorch is imported; no network, no data, no ot
 
 import functools
 
-from networks import BUILDERS, loss_of, optimizer_of, products_of
+from export_onnx import export
+from networks import build, loss_of, optimizer_of, products_of
 from safetensors.torch import load_file
 from torch._inductor import config as inductor
 
@@ -83,7 +84,7 @@ class Product:
 def loaded(request):
     """The case's network and its batches, in the layout that is asked for."""
     torch.manual_seed(1)
-    model = BUILDERS[request["case"]["network"]]()
+    model = build(request["case"])
     tensors = load_file(request["data"])
     x, y = tensors["x"].unbind(), tensors["y"].unbind()
     if request["layout"] == "channels_last":
@@ -110,4 +111,8 @@ def products(work, request):
     return products_of(request["network"], load_file(request["data"])["x"][0], request["inference"])
 
 
-protocol.serve(load, baseline, {"flops": flops, "products": products})
+def export_onnx(work, request):
+    export(request["case"], request["data"], request["onnx"])
+
+
+protocol.serve(load, baseline, {"flops": flops, "products": products, "export": export_onnx})

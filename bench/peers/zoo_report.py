@@ -1,0 +1,131 @@
+"""Writes docs/benchmarks/zoo.md from bench/results/zoo-*.jsonl, which compare.py --zoo measures.
+
+    python3 bench/peers/zoo_report.py [--results FOLDER] [--out FILE]
+    python3 bench/peers/zoo_report.py --check
+
+With --check it compares; exit status 1: the page is not what the data say.
+"""
+import argparse
+import pathlib
+import statistics
+import sys
+
+import results
+from cases import ZOO_CASES, ZOO_CLASSES, ZOO_KINDS, ZOO_SIDES
+from report import NAMES, geometric_mean, number, table
+
+# Of Suanli's time over the peer's: the target of the geometric mean, and the limit of each row.
+TARGETS = {"train": ("pytorch", 0.65, 0.9), "infer": ("onnxruntime", 0.85, 1.1)}
+TITLES = {"infer.b1": "Inference, batch 1", "infer.b16": "Inference, batch 16",
+          "train.b16": "Training step, batch 16"}
+MOST_NAMED = 12   # cases that were not measured
+
+HEAD = """# The zoo against PyTorch and ONNX Runtime
+
+Every model of [the zoo](../zoo.md) for pictures, at {sides} pixels with {classes} classes, f32. Peers run the
+same architecture: torchvision's where it has the model, else the one in `bench/peers/networks.py`. Both
+sides must count the same parameters; `ctest -R peer.zoo_torchvision` compares their answers. A training
+step is forward, backward and the optimizer's step.
+
+```sh
+scripts/peers                                                          # once: PyTorch, ONNX Runtime
+$(scripts/peers --path) bench/peers/compare.py --zoo                   # writes bench/results/zoo-ISA.jsonl
+$(scripts/peers --path) bench/peers/compare.py --zoo --only vgg11.96   # some cases again
+python3 bench/peers/zoo_report.py                                      # writes this page from the data
+```
+
+PyTorch runs eagerly, contiguous and in channels_last. The table shows the faster of the two for each case;
+inference is in `inference_mode`. ONNX Runtime runs what `torch.onnx.export` wrote, at its highest level of
+optimization. Each contender is a process. The processes run slots of 100 ms, or of one step, in turn, and
+the order is reversed each time. Times are medians of the slots. A ratio is the median of the ratios within
+one turn; below 1 Suanli is faster. A ratio beyond the limit of a row is bold. "Busy elsewhere" is the share
+of the machine that other programs took.
+[Benchmarks](../benchmarks.md#against-pytorch-and-onnx-runtime) describes the method and its checks.
+"""
+
+
+def median_ratio(ours, theirs):
+    return statistics.median(a / b for a, b in zip(ours["values"], theirs["values"]))
+
+
+def ms(line):
+    return number(statistics.median(line["values"]))
+
+
+def part(name, kind, by_case):
+    """The line of the summary and the table of one kind of case; None if none was measured."""
+    cases = [c for c in ZOO_CASES if c.name.endswith("." + name) and c.name in by_case]
+    if not cases:
+        return None
+    peer, target, limit = TARGETS[kind]
+    peers = [p for p in NAMES if p in by_case[cases[0].name]]
+    rows, found = [], {p: [] for p in peers}
+    for case in cases:
+        sides = by_case[case.name]
+        ours = sides["suanli"]
+        row = [f"`{case.network}`", str(case.side), number(ours["gflop"]), ms(ours)]
+        for p in peers:
+            ratio = median_ratio(ours, sides[p])
+            found[p].append((ratio, f"`{case.network}` {case.side}"))
+            bold = "**" if p == peer and ratio > limit else ""
+            row += [f"{ms(sides[p])} {sides[p]['label']}".strip(), f"{bold}{ratio:.2f}{bold}"]
+        rows.append([*row, f"{ours['elsewhere']:.0%}", f"{ours['commit']}, {ours['date'][:10]}"])
+    means = {p: geometric_mean([ratio for ratio, _ in found[p]]) for p in peers}
+    above = [f"{name} ({r:.2f})" for r, name in sorted(found[peer], reverse=True) if r > limit]
+    summary = (f"* {TITLES[name]}, against {NAMES[peer]}: geometric mean **{means[peer]:.2f}**, the target is "
+               f"{target}. {len(above)} of {len(rows)} are above {limit}, the target is none"
+               f"{': ' + ', '.join(above) if above else ''}.")
+    rows.append([f"geometric mean of {len(rows)}", "", "", "",
+                 *(cell for p in peers for cell in ("", f"**{means[p]:.2f}**")), "", ""])
+    columns = (cell for p in peers for cell in (f"{NAMES[p]}, ms", f"Suanli / {NAMES[p]}"))
+    header = ["model", "pixels", "GFLOP", "Suanli, ms", *columns, "busy elsewhere", "measured at"]
+    return summary, f"### {TITLES[name]}\n\n{table(header, rows)}"
+
+
+def section(path):
+    """What one kind of machine measured."""
+    lines, by_case = results.read(path), {}
+    for line in lines:
+        by_case.setdefault(line["case"], {})[line["side"]] = line
+    machine = lines[0]
+    versions = sorted({f"{NAMES[x['side']]} {x['version']}" for x in lines if x["side"] in NAMES})
+    threads = ", ".join(sorted({str(line["threads"]) for line in lines}))
+    repetitions = sorted({len(line["values"]) for line in lines})
+    repetitions = "–".join(map(str, dict.fromkeys((repetitions[0], repetitions[-1]))))
+    parts = list(filter(None, (part(name, kind, by_case) for name, kind, _ in ZOO_KINDS[::-1])))
+    summary = [line for line, _ in parts]
+    absent = [case.name for case in ZOO_CASES if case.name not in by_case]
+    if absent:
+        names = f": {', '.join(absent)}" if len(absent) <= MOST_NAMED else ""
+        summary.append(f"* {len(absent)} of {len(ZOO_CASES)} cases are not measured{names}.")
+    return "\n\n".join([f"## {machine['cpu']}",
+                        f"{machine['cores']} cores, {threads} threads, {repetitions} repetitions. "
+                        f"Suanli: {machine['isa']}. "
+                        f"{'. '.join(versions)}.", "\n".join(summary), *(text for _, text in parts)])
+
+
+def page(folder):
+    files = [path for path in sorted(folder.glob("zoo-*.jsonl")) if results.read(path)]
+    head = HEAD.format(sides=" and ".join(map(str, ZOO_SIDES)), classes=ZOO_CLASSES)
+    return "\n".join([head, *(section(path) + "\n" for path in files)])
+
+
+def main():
+    p = argparse.ArgumentParser(description=__doc__,
+                                formatter_class=argparse.RawDescriptionHelpFormatter)
+    p.add_argument("--results", type=pathlib.Path, default=results.RESULTS, metavar="FOLDER")
+    p.add_argument("--out", type=pathlib.Path, default=results.ROOT / "docs/benchmarks/zoo.md",
+                   metavar="FILE")
+    p.add_argument("--check", action="store_true")
+    options = p.parse_args()
+    text = page(options.results)
+    if options.check:
+        if not options.out.exists() or options.out.read_text() != text:
+            sys.exit(f"{options.out} is not what the data say: run python3 bench/peers/zoo_report.py")
+        return
+    options.out.parent.mkdir(parents=True, exist_ok=True)
+    options.out.write_text(text)
+
+
+if __name__ == "__main__":
+    main()
