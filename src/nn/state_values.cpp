@@ -3,7 +3,7 @@
 #include <cmath>
 #include <utility>
 
-#include "base/narrow_floats.h"
+#include "base/half.h"
 #include "base/text.h"
 
 namespace suanli::nn {

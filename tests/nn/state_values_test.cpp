@@ -6,7 +6,7 @@
 #include <cmath>
 #include <limits>
 
-#include "base/narrow_floats.h"
+#include "base/half.h"
 
 namespace suanli {
 namespace {

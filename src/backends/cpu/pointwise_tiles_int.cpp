@@ -34,7 +34,6 @@ bool operator>=(Int a, Int b) { return a.v >= b.v; }
 bool operator==(Int a, Int b) { return a.v == b.v; }
 bool operator!=(Int a, Int b) { return a.v != b.v; }
 Int where(bool m, Int a, Int b) { return m ? a : b; }
-Int floor(Int x) { return x; }
 Int abs(Int x) { return x.v < 0 ? -x : x; }
 Int sign(Int x) { return Int(static_cast<int64_t>(x.v > 0) - static_cast<int64_t>(x.v < 0)); }
 Int floor(Int x) { return x; }

@@ -35,7 +35,6 @@ SUANLI_FN bool operator>(Int a, Int b) { return a.v > b.v; }
 SUANLI_FN bool operator>=(Int a, Int b) { return a.v >= b.v; }
 SUANLI_FN bool operator==(Int a, Int b) { return a.v == b.v; }
 SUANLI_FN bool operator!=(Int a, Int b) { return a.v != b.v; }
-SUANLI_FN Int floor(Int x) { return x; }
 SUANLI_FN Int abs(Int x) { return x.v < 0 ? -x : x; }
 SUANLI_FN Int floor(Int x) { return x; }
 SUANLI_FN Int pow(Int x, Int y) {
