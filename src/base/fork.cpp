@@ -3,7 +3,9 @@
 #include <pthread.h>
 
 #include <atomic>
+#include <chrono>
 #include <new>
+#include <thread>
 
 #include "base/thread_pool.h"
 
@@ -29,6 +31,8 @@ constinit std::mutex fork_mutex;  // one fork at a time
 constinit std::atomic<int> running{0};  // threads inside a Running
 constinit std::atomic<bool> forking{false};
 constinit std::atomic<uint32_t> generation{0};
+constinit std::atomic<bool> ending{false};
+constinit thread_local bool ends_the_process = false;
 constinit thread_local int running_here = 0;
 constinit thread_local bool waited = false;  // prepare() of this fork took the locks
 
@@ -81,16 +85,24 @@ Running::Running() {
   if (running_here++ > 0) return;
   for (;;) {
     ++running;
-    if (!forking) return;
+    if (!forking && (!ending || ends_the_process)) return;
     --running;
     running.notify_all();
     forking.wait(true);
+    if (!ends_the_process) ending.wait(true);  // for ever
   }
 }
 Running::~Running() {
   if (--running_here > 0) return;
   --running;
   if (forking) running.notify_all();
+}
+
+void end_programs() {
+  if (detail::inside_pool_region()) return;  // the program that is waited for would wait for this thread
+  ends_the_process = true;
+  ending = true;
+  for (int ms = 0; running > (running_here > 0 ? 1 : 0) && ms < 10000; ++ms) std::this_thread::sleep_for(std::chrono::milliseconds(1));
 }
 
 uint32_t fork_generation() { return generation; }

@@ -16,6 +16,9 @@ class Running {
   Running(const Running&) = delete;
 };
 
+/// When the process ends: waits for the programs of other threads (ten seconds at most), which begin none any more.
+void end_programs();
+
 /// How many forks lie between this process and the one that loaded the library: who keeps threads compares it.
 uint32_t fork_generation();
 

@@ -89,7 +89,7 @@ Tensor permutation(int64_t n, Generator* generator) { return draw(permutation_op
 namespace {
 /// Zeroes what lies under draws below p and scales the rest by 1/(1−p).
 Tensor drop(const char* op, const Tensor& x, const Shape& draws, double p, Generator* generator) {
-  if (p < 0 || p > 1) throw ShapeError(str("[", op, "] p is ", p, "; a probability from 0 to 1 is expected", where_am_i()));
+  if (!(p >= 0 && p <= 1)) throw ShapeError(str("[", op, "] p is ", p, "; a probability from 0 to 1 is expected", where_am_i()));
   if (!is_float(x.dtype())) throw DTypeError(str("[", op, "] input is ", x.dtype(), "; a float dtype is expected", where_am_i()));
   Tensor keep = uniform(draws, 0.0, 1.0, f32, generator) >= p;
   return where(keep, x * (p < 1 ? 1 / (1 - p) : 0.0), 0.0);

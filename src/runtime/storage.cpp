@@ -112,7 +112,7 @@ struct DevicePool {
   /// none, not even of this size.
   bool reserve(Arena::Range& r, int64_t bytes) {
     int64_t size = kArenaReserve;
-    if (const auto left = address_space_left()) size = *left / kArenaShare / kArenaStep * kArenaStep;
+    if (const auto left = address_space_left()) size = std::min(size, *left / kArenaShare / kArenaStep * kArenaStep);
     for (size = std::max(size, bytes);; size = std::max(size / 2 / kArenaStep * kArenaStep, bytes)) {
       r.data = static_cast<char*>(engine().reserve(size));
       if (r.data) {

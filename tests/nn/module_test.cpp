@@ -352,6 +352,20 @@ TEST(Unlisted, NothingIsSaidOfWhatIsMeant) {
   EXPECT_EQ(notes, "");
 }
 
+TEST(Unlisted, NoneIsKeptAlive) {
+  const int64_t before = memory_use().tensors;
+  {
+    nn::Linear unlisted(64, 64);
+    sum(unlisted(ones({2, 64}))).backward();
+    flush();
+    EXPECT_GT(memory_use().tensors, before);
+  }
+  EXPECT_EQ(memory_use().tensors, before);
+  Whole net;
+  optim::SGD opt(net.parameters(), {.lr = 0.1});
+  EXPECT_EQ(notes_of([&] { train_step(net, opt, batch(0)); }), "") << "and of what is gone nothing is said";
+}
+
 TEST(Unlisted, OneThatIsListedBeforeTheStepIsFine) {
   Whole net, other;
   const std::string notes = notes_of([&] {

@@ -389,6 +389,7 @@ TEST(Errors, SayWhatWasGiven) {
        "[cross_entropy] scores have shape [2, 3], targets [3]; [N, C] and [N] are expected"},
       {[&] { mse_loss(x, ones({3, 2})); }, "[mse_loss] shapes [2, 3] and [3, 2] differ"},
       {[&] { dropout(x, 1.5); }, "[dropout] p is 1.5; a probability from 0 to 1 is expected"},
+      {[&] { dropout(x, kNan); }, "[dropout] p is nan; a probability from 0 to 1 is expected"},
       {[&] { conv2d(ones({1, 1, 3, 3}), ones({1, 1, 2, 2}), {}, {.stride = 0}); }, "[conv2d] stride 0, padding 0, dilation 1, groups 1"},
       {[&] { conv2d(ones({1, 4, 3, 3}), ones({3, 2, 2, 2}), {}, {.groups = 2}); }, "not a multiple of 2 groups"},
       {[&] { conv2d(ones({1, 1, 3, 3}), ones({2, 1, 2, 2}), ones({3})); }, "[conv2d] bias has shape [3], [2] is expected"},
