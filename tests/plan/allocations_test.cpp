@@ -5,6 +5,7 @@
 #include <new>
 
 #include "gtest/gtest.h"
+#include "support/op_harness.h"
 #include "tensor/programs.h"
 
 namespace {
@@ -115,6 +116,27 @@ TEST(Allocations, RunningAPlanTakesNone) {
   const int64_t five = run(5), fifty = run(50);
   std::printf("a flush of 5 links: %ld heap allocations, of 50: %ld\n", long{five}, long{fifty});
   EXPECT_EQ(five, fifty);
+}
+
+// Every op's kernel, by its samples. Convolutions are left out, as above.
+TEST(Allocations, RunningAnyOpTakesNone) {
+  const Threads one(1);  // other threads count their own
+  NoGrad off;
+  for (const Op* op : all_ops()) {
+    if (std::string_view(op->def().name).starts_with("conv2d")) continue;
+    const auto samples = op->def().samples();
+    for (size_t i = 0; i < samples.size(); ++i) {
+      if (samples[i].throws) continue;
+      const auto inputs = inputs_of(*op, samples[i], static_cast<int>(i));
+      flush();
+      int64_t count = 0;
+      for (int round = 0; round < 3; ++round) {  // the first one plans
+        const auto results = call(*op, samples[i], inputs);
+        count = allocations_of([&] { flush(); });
+      }
+      EXPECT_EQ(count, 0) << op->def().name << " sample " << i;
+    }
+  }
 }
 
 }  // namespace

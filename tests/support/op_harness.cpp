@@ -119,7 +119,7 @@ Inputs draw_inputs(const OpDef& def, const Sample& s, int number) {
 
 // ---- calls -----------------------------------------------------------------------------------------------------------------
 
-std::vector<Tensor> call(const Op& op, const Sample& s, const std::vector<Tensor>& inputs) {
+std::vector<Tensor> called(const Op& op, const Sample& s, const std::vector<Tensor>& inputs) {
   if (op.def().composite) return {record(op, std::span<const Tensor>(inputs), s.attr, &s.shape)};
   std::vector<const Tensor*> pointers;
   for (const Tensor& t : inputs) pointers.push_back(&t);
@@ -154,7 +154,7 @@ std::vector<Tensor> gradients(const Op& op, const Sample& s, const Inputs& in, b
     xs[i].requires_grad_();
     wanted.push_back(xs[i]);
   }
-  Tensor y = call(op, s, xs)[0];
+  Tensor y = called(op, s, xs)[0];
   if (!is_float(y.dtype()) || !y.requires_grad()) return {};
   auto gs = grad({weighted_sum(y)}, wanted, {}, {.create_graph = create_graph}, true);
   for (size_t i = 0; i < gs.size(); ++i)
@@ -170,7 +170,7 @@ std::string gradient_bits(const Op& op, const Sample& s, const Inputs& in, bool 
     parameters.emplace_back(xs[i]);
     xs[i] = parameters.back();
   }
-  Tensor y = call(op, s, xs)[0];
+  Tensor y = called(op, s, xs)[0];
   Tensor total = weighted_sum(y);
   std::string all;
   if (read_first) {
@@ -186,7 +186,7 @@ std::string gradient_bits(const Op& op, const Sample& s, const Inputs& in, bool 
 /// Results and gradients.
 std::vector<Array> all_values(const Op& op, const Sample& s, const Inputs& in) {
   std::vector<Array> all;
-  for (const Tensor& t : call(op, s, in.tensors)) all.push_back(to_array(t));
+  for (const Tensor& t : called(op, s, in.tensors)) all.push_back(to_array(t));
   if (s.gradient)
     for (const Tensor& g : gradients(op, s, in, false)) all.push_back(to_array(g));
   return all;
@@ -261,7 +261,7 @@ class SampleCheck {
   void error() {
     count(Mode::error);
     try {
-      call(op_, s_, in_.tensors);
+      called(op_, s_, in_.tensors);
       ADD_FAILURE() << "no error was thrown; one with \"" << s_.throws << "\" is expected";
     } catch (const Error& e) {
       EXPECT_NE(std::string(e.what()).find(s_.throws), std::string::npos) << e.what() << "\nexpected: " << s_.throws;
@@ -291,7 +291,7 @@ class SampleCheck {
     }
     std::vector<std::string> before;
     for (const Tensor& t : in_.tensors) before.push_back(bits(t));
-    const auto got = call(op_, s_, in_.tensors);
+    const auto got = called(op_, s_, in_.tensors);
     const auto want = expected();
     count(Mode::shape);
     ASSERT_EQ(got.size(), want.size());
@@ -329,23 +329,28 @@ class SampleCheck {
       EXPECT_TRUE(tiers_agree(by_tier[0], by_tier[1])) << "the planned and the cold tier give different values";
     }
     count(Mode::threads);
-    std::vector<Array> by_threads[2];
-    for (int n : {1, 2}) {
+    std::vector<Array> by_one_thread;
+    for (int n : {1, 2, 3, 5}) {
       Threads threads(n);
-      by_threads[n - 1] = values();
+      clear_plan_cache();  // an equal program may have been planned for as many threads before
+      const PlanStats before = plan_stats();
+      const std::vector<Array> got = values();
+      EXPECT_EQ(plan_stats().plans > before.plans, plan_stats().programs > before.programs)
+          << "the plan for " << n << " threads is another's";
+      if (n == 1) by_one_thread = got;
+      else EXPECT_TRUE(same_bits(by_one_thread, got)) << "one and " << n << " threads give different bits";
     }
-    EXPECT_TRUE(same_bits(by_threads[0], by_threads[1])) << "one and two threads give different bits";
   }
 
   void in_place() {
     const int k = op_.def().overwrites;
     if (k < 0 || !is_float(in_.tensors[static_cast<size_t>(k)].dtype()) || in_.tensors[static_cast<size_t>(k)].numel() == 0) return;
     count(Mode::in_place);
-    const auto once = to_array(call(op_, s_, in_.tensors)[0]);
+    const auto once = to_array(called(op_, s_, in_.tensors)[0]);
     std::vector<Tensor> xs = in_.tensors;
     Tensor& x = xs[static_cast<size_t>(k)];
     x = -(-x);  // in working memory, and nobody else reads it
-    const Tensor y = -call(op_, s_, xs)[0];
+    const Tensor y = -called(op_, s_, xs)[0];
     const auto plan = plan_of_pending();
     const auto step = std::find_if(plan->steps.begin(), plan->steps.end(), [&](const PlannedStep& s) { return s.step.op == op_.id(); });
     ASSERT_NE(step, plan->steps.end());
@@ -356,7 +361,7 @@ class SampleCheck {
   void decomposed() {
     if (!op_.def().decompose || op_.def().composite) return;  // a composite was recorded as its parts already
     count(Mode::decompose);
-    const Array whole = to_array(call(op_, s_, in_.tensors)[0]);
+    const Array whole = to_array(called(op_, s_, in_.tensors)[0]);
     const Tensor parts = op_.def().decompose(in_.tensors, s_.attr);
     Array want = expected()[0];
     EXPECT_LE(worst_error(to_array(parts), want), 4 * tolerance(*reference_, whole.dtype)) << "the decomposition";
@@ -384,7 +389,7 @@ class SampleCheck {
     const auto slots = in_.tensors.end() - static_cast<ptrdiff_t>(in_.slots);
     auto f = [&](std::vector<Tensor> xs) {
       xs.insert(xs.end(), slots, in_.tensors.end());
-      return call(op_, s_, xs)[0];
+      return called(op_, s_, xs)[0];
     };
     EXPECT_LE(gradcheck(f, {in_.tensors.begin(), slots}, true), 1e-6) << "gradcheck, first and second order";
   }
@@ -417,7 +422,7 @@ class SampleCheck {
     {
       std::vector<Tensor> xs = in_.tensors;
       for (size_t i : differentiable(in_)) xs[i].requires_grad_();
-      probe = call(op_, s_, xs)[0];
+      probe = called(op_, s_, xs)[0];
     }
     if (!is_float(probe.dtype()) || !probe.requires_grad()) return;
     count(Mode::saved);
@@ -472,6 +477,9 @@ void check_sample(const Op& op, const Sample& sample, int number) {
   }
 }
 
+std::vector<Tensor> inputs_of(const Op& op, const Sample& sample, int number) { return draw_inputs(op.def(), sample, number).tensors; }
+std::vector<Tensor> call(const Op& op, const Sample& sample, const std::vector<Tensor>& inputs) { return called(op, sample, inputs); }
+
 std::string summary() {
   std::string text = str("op harness: ", ops_seen.size(), " ops, ", samples_seen, " samples:");
   for (size_t m = 0; m < static_cast<size_t>(Mode::count); ++m) text += str(m ? ", " : " ", name(static_cast<Mode>(m)), " ", counted[m]);
@@ -525,14 +533,5 @@ double worst_error(const Array& got, const Array& want) {
   }
   return static_cast<double>(worst);
 }
-
-Eager::Eager() : before_(Recorder::current().eager_) {
-  flush();
-  Recorder::current().eager_ = true;
-}
-Eager::~Eager() { Recorder::current().eager_ = before_; }
-
-Threads::Threads(int n) : before_(compute_threads()) { set_compute_threads(n); }
-Threads::~Threads() { set_compute_threads(before_); }
 
 }  // namespace suanli::test

@@ -5,6 +5,7 @@
 
 #include "ops/op.h"
 #include "support/op_reference.h"
+#include "support/tier.h"
 
 namespace suanli::test {
 
@@ -20,7 +21,7 @@ enum class Mode {
   saved,       // reading the result before backward() changes no bit of the gradients
   eager,       // flushed after every op: the same bits
   planned,     // fused or one kernel per op: the same bits
-  threads,     // one and two threads: the same bits
+  threads,     // planned for one, two, three and five threads: the same bits
   in_place,    // written where an input lay that nobody reads any more, if the op allows it: the same bits
   decompose,   // the composite of simpler ops gives the same
   special,     // NaN of several payloads and infinities among the inputs: see special_values.h
@@ -31,6 +32,10 @@ const char* name(Mode mode);
 
 /// Fails the current test (without ending it) for every mode that does not hold.
 void check_sample(const Op& op, const Sample& sample, int number);
+
+/// Inputs for the number-th sample of an op, and a call on such inputs.
+std::vector<Tensor> inputs_of(const Op& op, const Sample& sample, int number);
+std::vector<Tensor> call(const Op& op, const Sample& sample, const std::vector<Tensor>& inputs);
 
 /// "op harness: 62 ops, 410 samples: shape 390, value 390, … not yet: onnx 390, …" of this process.
 std::string summary();
@@ -55,25 +60,5 @@ Array to_array(const Tensor& t);
 std::string bits(const Tensor& t);
 /// The largest |got − want| / max(scale, tiny); infinite where one is NaN or infinite and the other is not equal to it.
 double worst_error(const Array& got, const Array& want);
-
-/// While it lives, everything pending is flushed after every op.
-class Eager {
- public:
-  Eager();
-  ~Eager();
-  Eager(const Eager&) = delete;
-
- private:
-  bool before_;
-};
-class Threads {
- public:
-  explicit Threads(int n);
-  ~Threads();
-  Threads(const Threads&) = delete;
-
- private:
-  int before_;
-};
 
 }  // namespace suanli::test

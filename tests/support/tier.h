@@ -1,6 +1,7 @@
-// Running tests in one tier or the other.
+// Running tests in one tier or the other, op by op, or on so many threads.
 #pragma once
 #include "suanli/plan.h"
+#include "tensor/recorder.h"
 
 namespace suanli::test {
 
@@ -19,6 +20,31 @@ class InTier {
 
  private:
   Tier before_;
+};
+
+/// While it lives, everything pending is flushed after every op.
+class Eager {
+ public:
+  Eager() : before_(Recorder::current().eager_) {
+    flush();
+    Recorder::current().eager_ = true;
+  }
+  ~Eager() { Recorder::current().eager_ = before_; }
+  Eager(const Eager&) = delete;
+
+ private:
+  bool before_;
+};
+
+/// While it lives, so many threads compute.
+class Threads {
+ public:
+  explicit Threads(int n) : before_(compute_threads()) { set_compute_threads(n); }
+  ~Threads() { set_compute_threads(before_); }
+  Threads(const Threads&) = delete;
+
+ private:
+  int before_;
 };
 
 }  // namespace suanli::test

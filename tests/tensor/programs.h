@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "suanli/suanli.h"
+#include "support/tier.h"
 #include "tensor/recorder.h"
 
 namespace suanli::test {
@@ -93,12 +94,6 @@ struct NodeBudget {
   ~NodeBudget() { Recorder::current().node_budget_ = before; }
   NodeBudget(const NodeBudget&) = delete;
   size_t before;
-};
-struct Eager {
-  Eager() : before(Recorder::current().eager_) { Recorder::current().eager_ = true; }
-  ~Eager() { Recorder::current().eager_ = before; }
-  Eager(const Eager&) = delete;
-  bool before;
 };
 
 }  // namespace suanli::test

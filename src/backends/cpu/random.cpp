@@ -3,7 +3,6 @@
 #include <cmath>
 #include <numbers>
 #include <numeric>
-#include <vector>
 
 #include "backends/cpu/kernels.h"
 #include "base/philox.h"
@@ -79,19 +78,31 @@ const RegisterKernel register_normal("normal", [](const Step& step) -> std::uniq
   });
 });
 
-const RegisterKernel register_permutation("permutation", [](const Step& step) -> std::unique_ptr<Kernel> {
-  const int64_t n = step.out[0].shape.numel();
-  return make_kernel([=](const void* const* in, void* const* out) {
-    std::vector<uint64_t> keys(static_cast<size_t>(n));
-    fill<uint64_t, 2>(keys.data(), n, Seed(step, in), [](const auto& w, uint64_t* v) {
+/// Orders 0 … n-1 by random keys.
+class Permutation final : public Kernel {
+ public:
+  explicit Permutation(const Step& step) : step_(step), n_(step.out[0].shape.numel()) {
+    workspace_bytes = n_ * static_cast<int64_t>(sizeof(uint64_t));
+  }
+  void run(const void* const* in, void* const* out, void* workspace) override {
+    auto* keys = static_cast<uint64_t*>(workspace);
+    fill<uint64_t, 2>(keys, n_, Seed(step_, in), [](const auto& w, uint64_t* v) {
       v[0] = w[0] | uint64_t{w[1]} << 32;
       v[1] = w[2] | uint64_t{w[3]} << 32;
     });
     auto* y = static_cast<int64_t*>(out[0]);
-    std::iota(y, y + n, 0);
-    std::stable_sort(y, y + n, [&](int64_t a, int64_t b) { return keys[static_cast<size_t>(a)] < keys[static_cast<size_t>(b)]; });
-  });
-});
+    std::iota(y, y + n_, 0);
+    // Equal keys keep their order. std::stable_sort would allocate.
+    std::sort(y, y + n_, [&](int64_t a, int64_t b) { return keys[a] != keys[b] ? keys[a] < keys[b] : a < b; });
+  }
+
+ private:
+  Step step_;
+  int64_t n_;
+};
+
+const RegisterKernel register_permutation("permutation",
+                                          [](const Step& step) -> std::unique_ptr<Kernel> { return std::make_unique<Permutation>(step); });
 
 }  // namespace
 
