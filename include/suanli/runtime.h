@@ -30,6 +30,7 @@ SUANLI_API std::string isa();
 /// SUANLI_MEMORY_LIMIT=SIZE sets it).
 struct MemoryUse {
   int64_t tensors = 0, arena = 0, peak = 0, limit = 0;
+  int64_t plans = 0;  ///< Host memory of plans in the plan cache, an estimate. Outside of the peak and the limit.
 };
 SUANLI_API MemoryUse memory_use(Device device = {});
 SUANLI_API void set_memory_limit(int64_t bytes, Device device = {});

@@ -13,6 +13,8 @@ namespace suanli {
 
 namespace {
 
+constexpr size_t kAllocation = 16;  // the allocator's own, for each
+
 void tell(const char* pass, const Program& program) {
   if (plan_listener) plan_listener->passed(pass, program);
 }
@@ -45,9 +47,21 @@ std::unique_ptr<Plan> Plan::build(const Tape& tape, Tier tier) {
 }
 
 int64_t Plan::bytes_held() const {
-  size_t instructions = 0;
-  for (const PlannedStep& s : steps) instructions += s.expr ? s.expr->code.size() : 0;
-  return static_cast<int64_t>(steps.size() * 1024 + instructions * 128 + outputs.size() * 64);
+  size_t bytes = sizeof *this;
+  auto add = [&](const auto& vector) {
+    if (vector.capacity() > 0) bytes += vector.capacity() * sizeof vector[0] + kAllocation;
+  };
+  std::vector<const Kernel*> kernels;
+  add(steps), add(outputs), add(output_bytes), add(output_update), add(arena);
+  for (const PlannedStep& s : steps) {
+    add(s.step.in), add(s.step.out), add(s.in), add(s.out), add(s.out_records);
+    if (s.expr) bytes += sizeof *s.expr + kAllocation, add(s.expr->code), add(s.expr->results);
+    kernels.push_back(s.kernel.get());
+  }
+  std::sort(kernels.begin(), kernels.end());
+  kernels.erase(std::unique(kernels.begin(), kernels.end()), kernels.end());
+  for (const Kernel* k : kernels) bytes += static_cast<size_t>(k->bytes_held) + kAllocation;
+  return static_cast<int64_t>(bytes);
 }
 
 }  // namespace suanli

@@ -1,4 +1,4 @@
-// Plan: steps in execution order with a place for every value. A pure function of tape, kernel table and compute threads.
+// Plan: steps in execution order with a place for every value. A pure function of tape, kernel table and PlanSettings (see cache.h).
 #pragma once
 #include <memory>
 #include <vector>
@@ -54,7 +54,9 @@ struct Plan {
 
   /// Values lie in an arena by their lifetimes. Cold: one precompiled kernel per record. Planned: fused (see fuse.h).
   static std::unique_ptr<Plan> build(const Tape& tape, Tier tier);
-  int64_t bytes_held() const;          // estimate, for the cache
+  /// Host memory that it takes, with its kernels: an estimate, for the cache.
+  int64_t bytes_held() const;
+  int64_t counted_bytes = 0;  // as the cache counts it; 0: not yet
 };
 
 /// By step: bytes of the arena that hold something while it runs. What is written over a dying input counts once; gaps do not count.

@@ -91,6 +91,7 @@ struct Kernel {
   /// `workspace` has workspace_bytes bytes, 64-byte aligned, contents undefined. Allocates nothing.
   virtual void run(const void* const* in, void* const* out, void* workspace) = 0;
   int64_t workspace_bytes = 0;
+  int64_t bytes_held = 0;  // memory of its own, an estimate: set by Backend::prepare, for the plan cache
 
   /// One of the constant inputs may be laid out anew once for many runs: `run` is then given what pack() made of it in its place. A format
   /// says what pack() makes, so that kernels with the same format share it.

@@ -22,6 +22,10 @@ constexpr int64_t kArenaReserve = int64_t{1} << 40;  // address space only; comm
 constexpr int64_t kArenaStep = int64_t{1} << 21;       // what is committed: whole huge pages
 constexpr int64_t kArenaShare = 16;                    // of limited address space: an arena's room to grow takes at most this part
 
+// Freed blocks are kept for requests of their size. Where shapes change all the time some sizes do not come again: more than was ever held at
+// once, and so many bytes, are not kept. A loop that repeats its sizes takes nothing from the system, and so never gives anything back.
+constexpr int64_t kSpareBytes = int64_t{256} << 20;
+
 }  // namespace
 
 // In 1/8 steps of a power of two, so that freed blocks fit later requests of nearly the same size with ≤ 12.5% waste.
@@ -43,7 +47,7 @@ struct DevicePool {
   std::mutex mutex;
   Device device;
   std::unordered_map<int64_t, std::vector<void*>> cache;
-  int64_t cached = 0, held = 0, arena = 0, peak = 0, limit = 0, system = 0;
+  int64_t cached = 0, held = 0, most_held = 0, arena = 0, peak = 0, limit = 0, system = 0;
   std::vector<Arena::Range*> arenas;
 
   Backend& engine() { return backend(device); }
@@ -80,6 +84,7 @@ struct DevicePool {
       free_blocks.pop_back();
       cached -= size;
     } else {
+      if (cached > most_held + kSpareBytes) trim();
       require(size, bytes, who);
       ++system;
       data = engine().allocate(size);
@@ -91,6 +96,7 @@ struct DevicePool {
       }
     }
     held += size;
+    most_held = std::max(most_held, held);
     note_peak();
     return data;
   }
@@ -312,10 +318,15 @@ Arena::~Arena() {
 
 char* Arena::data() const { return range_ ? range_->data : nullptr; }
 
+namespace {
+std::atomic<int64_t> plan_bytes = 0;
+}
+void set_plan_bytes(int64_t bytes) { plan_bytes.store(bytes, std::memory_order_relaxed); }
+
 MemoryUse memory_use(Device device) {
   auto& p = pool(device);
   std::lock_guard lock(p.mutex);
-  return {p.held, p.arena, p.peak, p.limit};
+  return {p.held, p.arena, p.peak, p.limit, device.kind == DeviceKind::cpu ? plan_bytes.load(std::memory_order_relaxed) : 0};
 }
 void set_memory_limit(int64_t bytes, Device device) {
   auto& p = pool(device);

@@ -54,6 +54,9 @@ template <class F> Storage* packed_copy(Storage* source, uint64_t format, int64_
       source, format, bytes, [](void* context, const void* from, void* to) { (*static_cast<G*>(context))(from, to); }, &make);
 }
 
+/// Tells memory_use() what the plan cache holds.
+void set_plan_bytes(int64_t bytes);
+
 /// What a storage of so many bytes takes: blocks come in sizes, so that freed ones fit later requests.
 int64_t block_size(int64_t bytes);
 /// Blocks taken from the system since start (for tests: constant at steady state).

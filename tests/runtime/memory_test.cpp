@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <cstring>
+#include <fstream>
 #include <thread>
 
 #include "gtest/gtest.h"
@@ -29,6 +30,27 @@ TEST(Memory, BlocksAreAlignedAndReused) {
   Storage* empty = allocate_storage(0, {}, "test");
   EXPECT_EQ(empty->bytes, 0);
   release(empty);
+}
+
+// Blocks of ever other sizes, one at a time: address space does not become the sum of all sizes. Nothing is touched.
+TEST(Memory, SizesThatDoNotComeAgainAreNotKeptForever) {
+  auto address_space = [] {
+    std::ifstream file("/proc/self/statm");
+    int64_t pages = 0;
+    file >> pages;
+    return pages * 4096;
+  };
+  release_freed_memory();
+  const int64_t before = address_space();
+  int64_t sum = 0;
+  for (int64_t octave = int64_t{16} << 20; octave < int64_t{1} << 30; octave *= 2)
+    for (int64_t eighths = 8; eighths < 16; ++eighths) {
+      release(allocate_storage(octave / 8 * eighths, {}, "test"));
+      sum += octave / 8 * eighths;
+    }
+  EXPECT_GT(sum, int64_t{10} << 30);
+  EXPECT_LT(address_space() - before, int64_t{3} << 30);
+  release_freed_memory();
 }
 
 TEST(Memory, UseIsCounted) {

@@ -32,6 +32,9 @@ std::unordered_map<std::string_view, bool (*)(const Step&)>& epilogue_table() {
   return *t;
 }
 
+constexpr int64_t kKernelBytes = 1024;  // of a usual kernel: the object, and the shapes that it keeps
+constinit thread_local int64_t held_bytes = 0;
+
 std::unique_ptr<Kernel> pointwise_factory(const Step& step) {
   const auto& attr = *static_cast<const PointwiseAttr*>(step.attr);
   const Compute compute = attr.compute == DType::f64 ? Compute::f64 : attr.compute == DType::f32 ? Compute::f32 : Compute::i64;
@@ -63,8 +66,12 @@ class CpuBackend : public Backend {
   std::unique_ptr<Kernel> prepare(const Step& step) override {
     const char* name = op_def(step.op).name;
     auto it = table().find(name);
+    held_bytes = kKernelBytes;
     if (it != table().end())
-      if (auto kernel = it->second(step)) return kernel;
+      if (auto kernel = it->second(step)) {
+        kernel->bytes_held = held_bytes;
+        return kernel;
+      }
     std::string dtypes;
     for (const auto& v : step.in) dtypes += str(dtypes.empty() ? "" : ", ", v.dtype);
     throw DTypeError(str("[", name, "] the CPU has no kernel for dtypes (", dtypes, ") → ", step.out[0].dtype));
@@ -111,6 +118,8 @@ class CpuBackend : public Backend {
 
 RegisterBlocked::RegisterBlocked(const char* op_name, Blocked blocked) { blocked_table()[op_name] = blocked; }
 RegisterEpilogue::RegisterEpilogue(const char* op_name, bool (*takes)(const Step&)) { epilogue_table()[op_name] = takes; }
+void count_held(int64_t bytes) { held_bytes += bytes; }
+
 RegisterKernel::RegisterKernel(const char* op_name, Factory factory) { table()[op_name] = factory; }
 
 }  // namespace cpu

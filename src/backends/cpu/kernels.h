@@ -23,6 +23,9 @@ struct RegisterEpilogue {
   RegisterEpilogue(const char* op_name, bool (*takes)(const Step& step));
 };
 
+/// Counts memory that the kernel which this thread prepares will keep (Kernel::bytes_held). Whoever makes something large for a kernel calls it.
+void count_held(int64_t bytes);
+
 struct RegisterKernel {
   RegisterKernel(const char* op_name, Factory factory);
 };

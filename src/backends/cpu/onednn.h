@@ -53,6 +53,7 @@ class Primitive {
   void run(std::initializer_list<const void*> addresses, void* scratch) const;
 
  private:
+  Primitive(const dnnl::primitive& primitive, const std::vector<Argument>& arguments, const dnnl::memory::desc& scratchpad, int64_t bytes);
   dnnl::primitive primitive_;
   dnnl::stream stream_;
   std::vector<dnnl::memory> memories_;

@@ -4,6 +4,7 @@
 #include <cstring>
 
 #include "backends/cpu/iteration.h"
+#include "backends/cpu/kernels.h"
 #include "backends/cpu/past_caches.h"
 #include "backends/cpu/reduction_tiles.h"
 
@@ -39,6 +40,8 @@ TileRunner::TileRunner(const std::vector<TileInstruction>& code, const std::vect
     scratch_ += (program_.slots + std::count(streamed_.begin(), streamed_.end(), 1)) * tile_ * program_.width;
     if (scratch_ <= (tile_ > kLeastTile ? kCacheBytes : kScratchBytes)) break;
   }
+  count_held(static_cast<int64_t>(sizeof *this + program_.code.size() * sizeof(TileProgram::Op) + inputs_.size() * sizeof(Input) +
+                                  program_.registers.size() * sizeof(TileProgram::Register)));
 }
 
 int64_t TileRunner::reserve(int64_t elements, int64_t width) {
