@@ -31,7 +31,7 @@ SUANLI_API void set_check_nan(bool on);
 SUANLI_API void set_poison(bool on);
 /// Programs that are planned from now on compute values again, rather than keep them for their gradients, until their working memory
 /// (PlanStats::last_arena_bytes) takes at most so many bytes or nothing helps any more: whoever asks for a limit looks whether it is kept.
-/// Results do not change. 0, the usual: only where that saves much more memory than it takes time. Forgets all plans.
+/// Results do not change. 0, the usual: only where that saves much more memory than it takes time. Plans of another limit stay in the cache.
 SUANLI_API void set_working_memory_limit(int64_t bytes);
 /// Forgets all plans (they are built again at next sight).
 SUANLI_API void clear_plan_cache();

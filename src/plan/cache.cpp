@@ -4,21 +4,23 @@
 #include <unordered_map>
 
 #include "base/fork.h"
+#include "plan/shrink.h"
+#include "runtime/storage.h"
 
 namespace suanli {
 
 struct CachedPlans {
   uint64_t hash;
-  Tier tier;
+  PlanSettings settings;
   std::vector<uint32_t> words, inputs;  // the tape's
   std::vector<std::unique_ptr<Plan>> idle;
   int lent = 0;          // leases; what is lent stays
   bool cleared = false;  // while it was lent
-  int64_t bytes = 0;
-  uint64_t used = 0;
+  int64_t bytes = 0;     // of all its plans, and of itself
+  CachedPlans *older = nullptr, *newer = nullptr;  // by their last use
 
-  bool is_of(const Tape& tape, Tier wanted) const {
-    return tier == wanted && same_words(words, tape.words.all()) && same_words(inputs, tape.inputs.all());
+  bool is_of(const Tape& tape, const PlanSettings& wanted) const {
+    return settings == wanted && same_words(words, tape.words.all()) && same_words(inputs, tape.inputs.all());
   }
 };
 
@@ -29,11 +31,11 @@ constexpr int64_t kMostBytes = int64_t{256} << 20;
 class PlanCache {
  public:
   PlanCache() { hold_across_fork(ForkOrder::plans, &mutex_); }
-  CachedPlans* take(const Tape& tape, Tier tier, std::unique_ptr<Plan>& plan) {
+  CachedPlans* take(const Tape& tape, const PlanSettings& settings, std::unique_ptr<Plan>& plan) {
     std::lock_guard lock(mutex_);
-    CachedPlans& c = find(tape, tier);
-    c.used = ++clock_;
+    CachedPlans& c = find(tape, settings);
     ++c.lent;
+    if (&c != newest_) unlink(c), link(c);
     if (!c.idle.empty()) {
       plan = std::move(c.idle.back());
       c.idle.pop_back();
@@ -43,58 +45,77 @@ class PlanCache {
   void give(CachedPlans* c, std::unique_ptr<Plan> plan) {
     std::lock_guard lock(mutex_);
     --c->lent;
-    if (plan && !c->cleared) {
-      if (c->bytes == 0) bytes_ += c->bytes = plan->bytes_held() + static_cast<int64_t>((c->words.size() + c->inputs.size()) * 4);
+    if (plan && !c->cleared && (plan->counted_bytes || c->settings == PlanSettings::of_now(c->settings.tier))) {
+      if (plan->counted_bytes == 0) count(*c, plan->counted_bytes = plan->bytes_held());
       c->idle.push_back(std::move(plan));
     }
-    if (c->lent == 0 && c->idle.empty()) erase(c);  // cleared, or its plan could not be built
-    for (CachedPlans* oldest; bytes_ > kMostBytes && (oldest = oldest_idle());) erase(oldest);
+    if (c->lent == 0 && c->idle.empty()) erase(c);  // cleared; or its plan could not be built, or is not what others would build
+    for (CachedPlans* at = oldest_; bytes_ > kMostBytes && at && at != newest_;) {
+      CachedPlans* const next = at->newer;
+      if (at->lent == 0) erase(at);
+      at = next;
+    }
+    set_plan_bytes(bytes_);
   }
   void clear() {
     std::lock_guard lock(mutex_);
-    for (auto it = entries_.begin(); it != entries_.end();) {
-      CachedPlans& c = it->second;
-      c.idle.clear();
-      c.cleared = c.lent > 0;
-      if (c.cleared) {
-        ++it;
-        continue;
+    for (CachedPlans* at = oldest_; at;) {
+      CachedPlans* const next = at->newer;
+      if (at->lent == 0) {
+        erase(at);
+      } else {
+        at->idle.clear();
+        at->cleared = true;
+        count(*at, -at->bytes);
       }
-      bytes_ -= c.bytes;
-      it = entries_.erase(it);
+      at = next;
     }
+    set_plan_bytes(bytes_);
   }
 
  private:
-  CachedPlans& find(const Tape& tape, Tier tier) {
+  CachedPlans& find(const Tape& tape, const PlanSettings& settings) {
     auto [from, to] = entries_.equal_range(tape.hash);
     for (auto it = from; it != to; ++it)
-      if (!it->second.cleared && it->second.is_of(tape, tier)) return it->second;
+      if (!it->second.cleared && it->second.is_of(tape, settings)) return it->second;
     const auto words = tape.words.all(), inputs = tape.inputs.all();
-    CachedPlans c{
-        .hash = tape.hash, .tier = tier, .words = {words.begin(), words.end()}, .inputs = {inputs.begin(), inputs.end()}, .idle = {}};
-    return entries_.emplace(tape.hash, std::move(c))->second;
+    CachedPlans& c = entries_
+                         .emplace(tape.hash, CachedPlans{.hash = tape.hash,
+                                                         .settings = settings,
+                                                         .words = {words.begin(), words.end()},
+                                                         .inputs = {inputs.begin(), inputs.end()},
+                                                         .idle = {}})
+                         ->second;
+    link(c);
+    count(c, static_cast<int64_t>(kEntryBytes + (c.words.size() + c.inputs.size()) * sizeof(uint32_t)));
+    return c;
   }
-  CachedPlans* oldest_idle() {
-    CachedPlans* oldest = nullptr;
-    for (auto& [hash, c] : entries_)
-      if (c.lent == 0 && (!oldest || c.used < oldest->used) && entries_.size() > 1) oldest = &c;
-    return oldest;
+  void count(CachedPlans& c, int64_t bytes) { c.bytes += bytes, bytes_ += bytes; }
+  void link(CachedPlans& c) {
+    c.older = newest_, c.newer = nullptr;
+    (newest_ ? newest_->newer : oldest_) = &c;
+    newest_ = &c;
+  }
+  void unlink(CachedPlans& c) {
+    (c.older ? c.older->newer : oldest_) = c.newer;
+    (c.newer ? c.newer->older : newest_) = c.older;
   }
   void erase(CachedPlans* c) {
     auto [from, to] = entries_.equal_range(c->hash);
     for (auto it = from; it != to; ++it)
       if (&it->second == c) {
         bytes_ -= c->bytes;
+        unlink(*c);
         entries_.erase(it);
         return;
       }
   }
 
+  static constexpr size_t kEntryBytes = sizeof(CachedPlans) + 128;  // with what the table and the allocator need for it
   std::mutex mutex_;
   std::unordered_multimap<uint64_t, CachedPlans> entries_;  // its elements stay where they are
+  CachedPlans *oldest_ = nullptr, *newest_ = nullptr;
   int64_t bytes_ = 0;
-  uint64_t clock_ = 0;
 };
 
 PlanCache& cache() {
@@ -104,7 +125,9 @@ PlanCache& cache() {
 
 }  // namespace
 
-PlanLease::PlanLease(const Tape& tape, Tier tier) : of_(cache().take(tape, tier, plan)) {}
+PlanSettings PlanSettings::of_now(Tier tier) { return {tier, compute_threads(), suanli::working_memory_limit()}; }
+
+PlanLease::PlanLease(const Tape& tape, const PlanSettings& settings) : of_(cache().take(tape, settings, plan)) {}
 PlanLease::~PlanLease() { cache().give(of_, std::move(plan)); }
 
 void clear_plan_cache() { cache().clear(); }

@@ -1,8 +1,20 @@
-// All plans of the process, by the program that they are of.
+// All plans of the process, by the program and the settings that they are of. They take some 256 MiB together at most: where there are more,
+// those that were used longest ago go.
 #pragma once
 #include "plan/plan.h"
 
 namespace suanli {
+
+/// What a plan depends on besides its tape: what its passes ask for, and what its kernels freeze when they are prepared. (Instruction sets and
+/// SUANLI_CONV stay as they are for the life of the process; NaN checks and poison are looked at in every run.)
+struct PlanSettings {
+  Tier tier;
+  int threads;  // that compute: kernels divide their work by it
+  int64_t working_memory_limit;  // of set_working_memory_limit()
+
+  static PlanSettings of_now(Tier tier);
+  bool operator==(const PlanSettings&) const = default;
+};
 
 struct CachedPlans;  // of one program
 
@@ -11,7 +23,7 @@ struct CachedPlans;  // of one program
 /// when the lease ends.
 class PlanLease {
  public:
-  PlanLease(const Tape& tape, Tier tier);
+  PlanLease(const Tape& tape, const PlanSettings& settings);
   ~PlanLease();
   PlanLease(const PlanLease&) = delete;
   std::unique_ptr<Plan> plan;

@@ -43,10 +43,8 @@ double saving(const Plan& plan, const Plan& before) {
 
 }  // namespace
 
-void set_working_memory_limit(int64_t bytes) {
-  limit_of_all = bytes;
-  clear_plan_cache();
-}
+void set_working_memory_limit(int64_t bytes) { limit_of_all = bytes; }
+int64_t working_memory_limit() { return limit_of_all; }
 
 void shrink(PlanDraft& draft, KernelTable& kernels) {
   for (int round = 0; round < kMostRounds && draft.plan->arena_bytes > kSmallEnough; ++round) {

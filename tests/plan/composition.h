@@ -32,7 +32,7 @@ struct Composition {
   enum Family : uint8_t {
     exact,  // no f32 convolution: all bits
     close,  // f32 convolutions among smooth ops: up to kClose
-    integer,  // f32 convolutions of small whole numbers, whose sums are exact in any order: all values
+    integer,  // f32 convolutions of small whole numbers, not by Winograd's algorithm: sums are exact in any order, so all values
   };
   enum Mode : uint8_t { forward, gradients, sgd, momentum, adam, adamw };
   uint64_t seed = 0;

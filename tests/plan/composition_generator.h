@@ -245,7 +245,9 @@ class Composer {
   void convolution() {
     const int x = of_rank(4);
     if (x == kNone || !convolves()) return;
-    const int64_t in = shape(x)[1], kernel = d_.below(2) ? 3 : 1, stride = d_.below(4) ? 1 : 2, groups = d_.below(5) ? 1 : in;
+    const int64_t in = shape(x)[1], groups = d_.below(5) ? 1 : in;
+    int64_t kernel = d_.below(2) ? 3 : 1, stride = d_.below(4) ? 1 : 2;
+    if (whole() && kernel == 3) stride = 2;  // Winograd's algorithm, for 3×3 at stride 1, computes with thirds
     static constexpr int64_t outs[] = {1, 3, 8, 16};
     const int64_t out = groups > 1 ? in : outs[d_.below(4)];
     if (groups == 0) return;

@@ -11,12 +11,6 @@ namespace {
 
 using namespace suanli::test;
 
-struct Threads {
-  explicit Threads(int n) : before(compute_threads()) { set_compute_threads(n); }
-  ~Threads() { set_compute_threads(before); }
-  int before;
-};
-
 TEST(Tiers, RandomProgramsHaveTheSameBits) {
   const uint64_t programs = std::getenv("SUANLI_TEST_FULL") ? 20000 : 400;
   int64_t kernels[2] = {};
@@ -37,15 +31,112 @@ TEST(Tiers, RandomProgramsHaveTheSameBits) {
   EXPECT_LT(kernels[0], kernels[1] * 2 / 3);
 }
 
+/// Whether `f`, which returns tensors, gives the same bits however many threads it is planned for. Every count has plans of its own.
+template <class F> void expect_same_bits_by_threads(F&& f) {
+  std::vector<std::string> by_one_thread;
+  for (int n : {1, 2, 3, 5}) {
+    Threads threads(n);
+    clear_plan_cache();
+    const int64_t plans = plan_stats().plans;
+    std::vector<std::string> got;
+    for (const Tensor& o : f()) got.push_back(bits(o));
+    EXPECT_GT(plan_stats().plans, plans) << n << " threads have no plan of their own";
+    if (n == 1) by_one_thread = std::move(got);
+    else
+      for (size_t k = 0; k < got.size(); ++k) EXPECT_EQ(got[k] == by_one_thread[k], true) << "result " << k << ", threads " << n;
+  }
+}
+
 TEST(Tiers, ThreadsDoNotChangeBits) {
   for (uint64_t seed = 0; seed < 160; seed += 16) {
-    std::vector<std::string> got[2];
-    for (int n : {1, 2}) {
-      Threads threads(n);
-      for (const Tensor& o : random_program(seed)) got[n - 1].push_back(bits(o));
-    }
-    ASSERT_EQ(got[0] == got[1], true) << "seed " << seed;
+    SCOPED_TRACE(seed);
+    expect_same_bits_by_threads([&] { return random_program(seed); });
   }
+}
+
+/// Large enough that every kernel divides its work: what an op computes, and its gradients.
+TEST(Tiers, ThreadsDoNotChangeBitsOfLargeOps) {
+  auto check = [](const char* what, const std::vector<Shape>& shapes, auto&& f) {
+    SCOPED_TRACE(what);
+    expect_same_bits_by_threads([&] {
+      std::vector<Parameter> p;
+      std::vector<Tensor> x, out;
+      for (const Shape& s : shapes) p.emplace_back(tensor_f32(s, p.size() + 1));
+      for (const Parameter& q : p) x.push_back(q);
+      const Tensor y = f(x);
+      sum(y * tensor_f32(y.shape(), 9)).backward();
+      out.push_back(y);
+      for (const Parameter& q : p) out.push_back(q.grad());
+      return out;
+    });
+  };
+  using Tensors = const std::vector<Tensor>&;
+  check("matmul", {{300, 400}, {400, 200}}, [](Tensors x) { return matmul(x[0], x[1]); });
+  check("batched matmul", {{12, 70, 80}, {12, 80, 90}}, [](Tensors x) { return matmul(x[0], x[1]); });
+  check("matmul with an epilogue", {{300, 400}, {400, 200}, {200}}, [](Tensors x) { return gelu(matmul(x[0], x[1]) + x[2]); });
+  for (int64_t channels : {int64_t{3}, int64_t{32}, int64_t{64}})
+    for (int stride : {1, 2})
+      check(channels == 3 ? "conv2d of 3 channels" : "conv2d", {{8, channels, 28, 28}, {64, channels, 3, 3}},
+            [&](Tensors x) { return relu(conv2d(x[0], x[1], {}, {.stride = stride, .padding = 1})); });
+  check("conv2d of 256 channels", {{4, 256, 12, 12}, {256, 256, 3, 3}}, [](Tensors x) { return conv2d(x[0], x[1], {}, {.padding = 1}); });
+  check("conv2d 1×1", {{8, 64, 28, 28}, {64, 64, 1, 1}}, [](Tensors x) { return conv2d(x[0], x[1]); });
+  check("depthwise conv2d", {{8, 64, 28, 28}, {64, 1, 3, 3}},
+        [](Tensors x) { return conv2d(x[0], x[1], {}, {.padding = 1, .groups = 64}); });
+  check("max_pool2d", {{16, 32, 40, 40}}, [](Tensors x) { return max_pool2d(x[0]); });
+  check("avg_pool2d", {{16, 32, 40, 40}}, [](Tensors x) { return avg_pool2d(x[0]); });
+  check("batch_norm", {{16, 32, 40, 40}, {32}, {32}}, [](Tensors x) { return batch_norm(x[0], x[1], x[2]); });
+  check("layer_norm", {{3000, 100}, {100}, {100}}, [](Tensors x) { return layer_norm(x[0], x[1], x[2]); });
+  check("softmax", {{3000, 100}}, [](Tensors x) { return softmax(x[0]); });
+  check("log_softmax", {{3000, 100}}, [](Tensors x) { return log_softmax(x[0]); });
+  check("attention", {{4, 4, 100, 32}, {4, 4, 100, 32}, {4, 4, 100, 32}},
+        [](Tensors x) { return scaled_dot_product_attention(x[0], x[1], x[2], {.causal = true}); });
+  check("sum of all", {{700, 900}}, [](Tensors x) { return sum(x[0]); });
+  check("sums of rows", {{700, 900}}, [](Tensors x) { return sum(x[0], {1}); });
+  check("sums of columns", {{700, 900}}, [](Tensors x) { return sum(x[0], {0}); });
+  check("sums of few long rows", {{2, 300000}}, [](Tensors x) { return sum(x[0], {1}); });
+  check("maxima of columns", {{700, 900}}, [](Tensors x) { return max(x[0], {0}); });
+  const Tensor index = tensor(
+      [] {
+        std::vector<int64_t> v(20000);
+        for (size_t i = 0; i < v.size(); ++i) v[i] = static_cast<int64_t>(i * 7919 % 50);
+        return v;
+      }(),
+      Shape{20000});
+  check("embedding", {{50, 32}}, [&](Tensors x) { return embedding(x[0], index); });
+  check("cross_entropy", {{20000, 50}}, [&](Tensors x) { return cross_entropy(x[0], index); });
+  check("transpose and concat", {{300, 400}, {300, 400}}, [](Tensors x) { return concat({transpose(x[0]), transpose(x[1])}, 1); });
+}
+
+TEST(Tiers, AnotherNumberOfThreadsTakesEffectInTheNextStep) {
+  const Tensor x = tensor_f32({300, 400}, 1), w = tensor_f32({400, 200}, 2);
+  flush();
+  auto plans_of = [&](int threads) {
+    set_compute_threads(threads);
+    const int64_t before = plan_stats().plans;
+    EXPECT_GT(sum(abs(matmul(x, w))).item(), 0);
+    return plan_stats().plans - before;
+  };
+  const Threads restored(1);
+  clear_plan_cache();
+  for (int threads : {1, 2, 3}) EXPECT_EQ(plans_of(threads), 1) << threads;
+  for (int threads : {1, 3, 2, 1}) EXPECT_EQ(plans_of(threads), 0) << "back to " << threads << ": the plan is still there";
+}
+
+TEST(Tiers, AnotherLimitOfWorkingMemoryTakesEffectInTheNextStep) {
+  const Tensor x = tensor_f32({30, 40}, 1);
+  flush();
+  auto plans_of = [&](int64_t limit) {
+    set_working_memory_limit(limit);
+    const int64_t before = plan_stats().plans;
+    EXPECT_GT(sum(abs(x)).item(), 0);
+    return plan_stats().plans - before;
+  };
+  clear_plan_cache();
+  EXPECT_EQ(plans_of(0), 1);
+  EXPECT_EQ(plans_of(1 << 20), 1);
+  EXPECT_EQ(plans_of(0), 0);
+  EXPECT_EQ(plans_of(1 << 20), 0);
+  set_working_memory_limit(0);
 }
 
 /// Pointwise ops alone, of one shape, all from three tensors; no op twice, since equal ones become one.
