@@ -57,7 +57,7 @@ class Outliers {
         if (chosen.place == (chosen.operand == 0 ? i : chosen.operand == 1 ? j : k)) chosen.products.push_back({i, j, k});
     });
     for (const Chosen& chosen : chosen_)
-      for (float outlier : {kNan, kInf, -kInf, kHuge}) check(chosen, outlier);
+      for (float outlier : {kNan, -kInf, kHuge}) check(chosen, outlier);
   }
 
  private:

@@ -20,13 +20,6 @@ Case winograd_case(std::mt19937& random, int index) {
   return {"random", n, c, h, w, o, 3, 3, {1, padding, 1, 1}};
 }
 
-std::string geometry(const Case& c) {
-  std::string text;
-  for (int64_t v : {c.n, c.c, c.h, c.w, c.o, c.r, c.s}) text += std::to_string(v) + " ";
-  for (int32_t v : {c.attr.stride, c.attr.padding, c.attr.dilation, c.attr.groups}) text += std::to_string(v) + " ";
-  return text;
-}
-
 TEST(Winograd, BitsDoNotDependOnTheThreads) {
   std::mt19937 random(7);
   for (int i = 0; i < 24; ++i) {

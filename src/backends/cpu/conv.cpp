@@ -107,6 +107,7 @@ class SpreadReorder {
 /// A single sample is split along its output channels instead. One thread at a time may run it.
 class ConvF32 final : public Kernel {
  public:
+  /// May throw ReferenceOnly.
   ConvF32(Direction direction, const Geometry& g, bool bias, bool constant_weights, Epilogue epilogue)
       : direction_(direction), g_(g), bias_(bias), layout_(layout(direction, g)), epilogue_(std::move(epilogue)) {
     OneOmpThread one;
@@ -239,23 +240,19 @@ class ConvF32 final : public Kernel {
       s.x_desc = forward.src_desc(), s.w_desc = forward.weights_desc(), s.y_desc = forward.dst_desc();
       std::vector<Primitive::Argument> arguments{{DNNL_ARG_SRC, s.x_desc}, {DNNL_ARG_WEIGHTS, s.w_desc}, {DNNL_ARG_DST, s.y_desc}};
       if (bias_) arguments.push_back({DNNL_ARG_BIAS, b});
-      s.conv = {dnnl::convolution_forward(forward), arguments, forward.scratchpad_desc()};
+      s.conv = {forward, arguments};
       s.y = Primitive::reorder(s.y_desc, given_y(n, o));
     } else if (direction_ == Direction::grad_input) {
       const dnnl::convolution_backward_data::primitive_desc pd(engine, direct, x, w, y, stride, dilation, padding, padding, forward,
                                                                onednn_attr());
       s.x_desc = pd.diff_src_desc(), s.w_desc = pd.weights_desc(), s.y_desc = pd.diff_dst_desc();
-      s.conv = {dnnl::convolution_backward_data(pd),
-                {{DNNL_ARG_DIFF_SRC, s.x_desc}, {DNNL_ARG_WEIGHTS, s.w_desc}, {DNNL_ARG_DIFF_DST, s.y_desc}},
-                pd.scratchpad_desc()};
+      s.conv = {pd, {{DNNL_ARG_DIFF_SRC, s.x_desc}, {DNNL_ARG_WEIGHTS, s.w_desc}, {DNNL_ARG_DIFF_DST, s.y_desc}}};
       s.x = Primitive::reorder(s.x_desc, given_x(n));
     } else {
       const dnnl::convolution_backward_weights::primitive_desc pd(engine, direct, x, w, y, stride, dilation, padding, padding, forward,
                                                                   onednn_attr());
       s.x_desc = pd.src_desc(), s.w_desc = pd.diff_weights_desc(), s.y_desc = pd.diff_dst_desc();
-      s.conv = {dnnl::convolution_backward_weights(pd),
-                {{DNNL_ARG_SRC, s.x_desc}, {DNNL_ARG_DIFF_WEIGHTS, s.w_desc}, {DNNL_ARG_DIFF_DST, s.y_desc}},
-                pd.scratchpad_desc()};
+      s.conv = {pd, {{DNNL_ARG_SRC, s.x_desc}, {DNNL_ARG_DIFF_WEIGHTS, s.w_desc}, {DNNL_ARG_DIFF_DST, s.y_desc}}};
     }
     if (direction_ != Direction::grad_input && slice_ == 0) s.x = Primitive::reorder(given_x(n), s.x_desc);
     if (direction_ != Direction::forward) s.y = Primitive::reorder(given_y(n, o), s.y_desc);
@@ -384,6 +381,18 @@ class NoProducts final : public Kernel {
   bool bias_;
 };
 
+/// Depthwise convolutions that oneDNN's own kernels do at least as fast as ours. In blocks they read activations where they lie and skip the
+/// padding; results of a stride it makes slower, and large weight gradients not at all.
+bool onednn_has_depthwise(Direction direction, const Geometry& g) {
+  if (g.x_block == 0 || g.y_block == 0 || g.attr.dilation != 1) return false;
+  switch (direction) {
+    case Direction::forward: return true;
+    case Direction::grad_input: return g.attr.stride == 1;
+    case Direction::grad_weight: break;
+  }
+  return std::max(g.r, g.s) <= 3;
+}
+
 std::unique_ptr<Kernel> make(Direction direction, const Step& whole) {
   const Step step = whole.alone();
   const DType dtype = step.out[0].dtype;
@@ -397,12 +406,17 @@ std::unique_ptr<Kernel> make(Direction direction, const Step& whole) {
   const bool bias = direction == Direction::forward && step.in.size() > 2;
   if (x.numel() == 0 || w.numel() == 0 || y.numel() == 0) return std::make_unique<NoProducts>(step.out[0], bias);
   const Geometry g(x, w, y, *static_cast<const ConvAttr*>(step.attr));
-  if (dtype == DType::f64) return make_conv_f64(direction, g, bias);
   const bool constant_weights = step.constant >> 1 & 1;
   Epilogue epilogue(whole);
+  if (is_depthwise(g) && (dtype == DType::f64 || !onednn_has_depthwise(direction, g)))
+    return make_depthwise(direction, dtype, g, bias, constant_weights, std::move(epilogue));
+  if (dtype == DType::f64) return make_conv_products(direction, dtype, g, bias, std::move(epilogue));
   if (auto kernel = make_winograd(direction, g, bias, constant_weights, epilogue)) return kernel;
   try {
-    return std::make_unique<ConvF32>(direction, g, bias, constant_weights, std::move(epilogue));
+    return std::make_unique<ConvF32>(direction, g, bias, constant_weights, epilogue);
+  } catch (const ReferenceOnly&) {
+    if (is_depthwise(g)) return make_depthwise(direction, dtype, g, bias, constant_weights, std::move(epilogue));
+    return make_conv_products(direction, dtype, g, bias, std::move(epilogue));
   } catch (const dnnl::error& e) { throw Error(str("[conv2d] oneDNN has no convolution of ", x, " with ", w, ": ", e.what())); }
 }
 

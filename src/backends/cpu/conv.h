@@ -45,8 +45,13 @@ int64_t conv_lanes(const Geometry& g, int64_t tasks);
 /// another dw.
 int64_t gradient_lanes(const Geometry& g);
 
-/// In f64, plain: products with the matrix of all windows.
-std::unique_ptr<Kernel> make_conv_f64(Direction direction, const Geometry& g, bool bias);
+/// Products with the matrix of all windows. f32 or f64.
+std::unique_ptr<Kernel> make_conv_products(Direction direction, DType dtype, const Geometry& g, bool bias, Epilogue epilogue);
+/// Whether there are as many groups as input channels.
+inline bool is_depthwise(const Geometry& g) { return g.c > 1 && g.attr.groups == g.c; }
+/// Where is_depthwise(). f32 or f64.
+std::unique_ptr<Kernel> make_depthwise(Direction direction, DType dtype, const Geometry& g, bool bias, bool constant_weights,
+                                       Epilogue epilogue);
 /// 3×3 at stride 1 on blocked activations by Winograd's algorithm; null where that does not apply or does not pay.
 std::unique_ptr<Kernel> make_winograd(Direction direction, const Geometry& g, bool bias, bool constant_weights, const Epilogue& epilogue);
 

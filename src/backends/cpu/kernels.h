@@ -34,7 +34,7 @@ struct RegisterKernel {
 std::string onednn_isa();
 /// Whether SUANLI_CONV=direct does without Winograd's algorithm. Read once.
 bool direct_convolutions();
-/// The block of channels that oneDNN's f32 convolutions work in on this machine.
+/// The block of channels that oneDNN's f32 convolutions work in on this machine; 0: none.
 int64_t onednn_channel_block();
 
 /// A kernel from a function object called with (in, out).

@@ -1,5 +1,7 @@
 #include "backends/cpu/onednn.h"
 
+#include <mutex>
+
 #include "backends/cpu/kernels.h"
 #include "base/fork.h"
 #include "base/text.h"
@@ -60,12 +62,36 @@ dnnl::primitive_attr onednn_attr() {
   return attr;
 }
 
-Primitive::Primitive(const dnnl::primitive& primitive, const std::vector<Argument>& arguments, const dnnl::memory::desc& scratchpad)
-    : Primitive(primitive, arguments, scratchpad, kPrimitiveBytes) {}
+namespace {
+struct Implementations {
+  std::mutex mutex;
+  std::set<std::string> names;
+};
+Implementations& implementations() {
+  static auto* all = new Implementations;
+  return *all;
+}
+}  // namespace
 
-Primitive::Primitive(const dnnl::primitive& primitive, const std::vector<Argument>& arguments, const dnnl::memory::desc& scratchpad,
-                     int64_t bytes)
-    : primitive_(primitive), stream_(onednn_engine()), scratch_bytes_(static_cast<int64_t>(scratchpad.get_size())) {
+std::set<std::string> onednn_implementations() {
+  const std::lock_guard lock(implementations().mutex);
+  return implementations().names;
+}
+
+Primitive::Primitive(const dnnl::primitive_desc_base& desc, const std::vector<Argument>& arguments)
+    : Primitive(desc, arguments, kPrimitiveBytes) {}
+
+Primitive::Primitive(const dnnl::primitive_desc_base& desc, const std::vector<Argument>& arguments, int64_t bytes)
+    : stream_(onednn_engine()) {
+  const std::string implementation = desc.impl_info_str();
+  if (is_reference(implementation)) throw ReferenceOnly();
+  {
+    const std::lock_guard lock(implementations().mutex);
+    implementations().names.insert(implementation);
+  }
+  primitive_ = dnnl::primitive(desc.get());
+  const dnnl::memory::desc scratchpad = desc.scratchpad_desc();
+  scratch_bytes_ = static_cast<int64_t>(scratchpad.get_size());
   auto add = [&](int index, const dnnl::memory::desc& desc) {
     memories_.push_back({desc, onednn_engine(), DNNL_MEMORY_NONE});
     arguments_.push_back({index, memories_.back().get()});
@@ -78,7 +104,7 @@ Primitive::Primitive(const dnnl::primitive& primitive, const std::vector<Argumen
 Primitive Primitive::reorder(const dnnl::memory::desc& from, const dnnl::memory::desc& to) {
   if (from == to) return {};
   dnnl::reorder::primitive_desc pd(onednn_engine(), from, onednn_engine(), to, onednn_attr());
-  return {dnnl::reorder(pd), {{DNNL_ARG_FROM, from}, {DNNL_ARG_TO, to}}, pd.scratchpad_desc(), kReorderBytes};
+  return {pd, {{DNNL_ARG_FROM, from}, {DNNL_ARG_TO, to}}, kReorderBytes};
 }
 
 void Primitive::run(std::initializer_list<const void*> addresses, void* scratch) const {

@@ -4,8 +4,12 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <exception>
 #include <initializer_list>
 #include <oneapi/dnnl/dnnl.hpp>
+#include <set>
+#include <string>
+#include <string_view>
 #include <vector>
 
 namespace suanli::cpu {
@@ -35,6 +39,15 @@ uint64_t layout_hash(const dnnl::memory::desc& desc);
 /// Attributes of every primitive here: the scratchpad is given at execution, so nothing is allocated then.
 dnnl::primitive_attr onednn_attr();
 
+/// Whether a primitive's implementation is code for no instruction set in particular.
+inline bool is_reference(std::string_view implementation) { return implementation.starts_with("ref"); }
+/// Thrown instead of making a primitive that oneDNN has only reference code for, which is slower than ours by orders of magnitude.
+struct ReferenceOnly : std::exception {
+  const char* what() const noexcept override { return "oneDNN has reference code only"; }
+};
+/// The implementations that oneDNN chose so far, in this process.
+std::set<std::string> onednn_implementations();
+
 /// A primitive with its arguments made once; an execution only puts in the addresses. For one thread at a time.
 class Primitive {
  public:
@@ -43,7 +56,8 @@ class Primitive {
     dnnl::memory::desc desc;
   };
   Primitive() = default;
-  Primitive(const dnnl::primitive& primitive, const std::vector<Argument>& arguments, const dnnl::memory::desc& scratchpad);
+  /// Throws ReferenceOnly.
+  Primitive(const dnnl::primitive_desc_base& desc, const std::vector<Argument>& arguments);
   /// Copies between two layouts of the same elements; empty if the layouts are the same.
   static Primitive reorder(const dnnl::memory::desc& from, const dnnl::memory::desc& to);
 
@@ -53,7 +67,7 @@ class Primitive {
   void run(std::initializer_list<const void*> addresses, void* scratch) const;
 
  private:
-  Primitive(const dnnl::primitive& primitive, const std::vector<Argument>& arguments, const dnnl::memory::desc& scratchpad, int64_t bytes);
+  Primitive(const dnnl::primitive_desc_base& desc, const std::vector<Argument>& arguments, int64_t bytes_held);
   dnnl::primitive primitive_;
   dnnl::stream stream_;
   std::vector<dnnl::memory> memories_;

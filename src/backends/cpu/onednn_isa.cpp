@@ -26,6 +26,10 @@ std::string onednn_isa() {
   return "unknown";
 }
 
-int64_t onednn_channel_block() { return (dnnl_get_effective_cpu_isa() & dnnl_cpu_isa_avx512_core) == dnnl_cpu_isa_avx512_core ? 16 : 8; }
+int64_t onednn_channel_block() {
+  const auto isa = dnnl_get_effective_cpu_isa();
+  if ((isa & dnnl_cpu_isa_avx512_core) == dnnl_cpu_isa_avx512_core) return 16;
+  return (isa & dnnl_cpu_isa_avx2) == dnnl_cpu_isa_avx2 ? 8 : 0;  // without AVX2, gradients in blocks are reference code
+}
 
 }  // namespace suanli::cpu

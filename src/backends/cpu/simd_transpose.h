@@ -54,9 +54,9 @@ HWY_INLINE void transpose(const Bases<double>& x, int64_t k, int64_t along, doub
   hn::StoreU(hn::InterleaveUpper(d, r0, r1), d, to + width);
 }
 
-/// Element k < depth of row i < width, which lies at x[i * along + k], goes to to[k * width + i]. `valid` rows are there; what is missing may
+/// Element k < depth of row i < width, which lies at x[i * along + k], goes to to[k * pitch + i]. `valid` rows are there; what is missing may
 /// be any of them. Where width is less than a vector, some of what lies behind is written over.
-template <class T> void transpose_rows(const T* x, int64_t along, int64_t valid, int64_t width, int64_t depth, T* to) {
+template <class T> void transpose_rows(const T* x, int64_t along, int64_t valid, int64_t width, int64_t depth, T* to, int64_t pitch) {
   constexpr int64_t lanes = kRowLanes<T>, group = kGroup<T>;
   for (int64_t i = 0; i < width; i += lanes) {
     const int64_t begin = std::max<int64_t>(0, std::min(i, width - lanes));  // the last vector overlaps the one before
@@ -65,13 +65,21 @@ template <class T> void transpose_rows(const T* x, int64_t along, int64_t valid,
     if (whole > begin) {  // groups that are not whole are filled with the last one
       Bases<T> bases;
       for (size_t g = 0; g < bases.size(); ++g) bases[g] = x + std::min(begin + static_cast<int64_t>(g) * group, whole - group) * along;
-      for (; transposed + group <= depth; transposed += group) transpose(bases, transposed, along, to + transposed * width + begin, width);
+      for (; transposed + group <= depth; transposed += group) transpose(bases, transposed, along, to + transposed * pitch + begin, pitch);
+      if (transposed < depth && depth >= group) {  // the last depths overlap those before
+        transpose(bases, depth - group, along, to + (depth - group) * pitch + begin, pitch);
+        transposed = depth;
+      }
     }
     for (int64_t row = begin; row < end; ++row) {
       const T* from = x + std::min(row, valid - 1) * along;
-      for (int64_t k = row < whole ? transposed : 0; k < depth; ++k) to[k * width + row] = from[k];
+      const bool filled = row < whole || (row >= valid && whole > begin);  // a group's last rows repeat others
+      for (int64_t k = filled ? transposed : 0; k < depth; ++k) to[k * pitch + row] = from[k];
     }
   }
+}
+template <class T> void transpose_rows(const T* x, int64_t along, int64_t valid, int64_t width, int64_t depth, T* to) {
+  transpose_rows(x, along, valid, width, depth, to, width);
 }
 
 }  // namespace suanli::cpu::HWY_NAMESPACE
