@@ -1,4 +1,5 @@
-"""bench/peers/compare.py refuses what would make its numbers worthless, and measures a product from end to end. No time decides here."""
+"""bench/peers/compare.py refuses what would make its numbers worthless, and measures a product and a model of the zoo from end to end. No
+time decides here."""
 import json
 import os
 import pathlib
@@ -10,7 +11,9 @@ import time
 SOURCE = pathlib.Path(os.environ["SUANLI_SOURCE"])
 sys.path.insert(0, str(SOURCE / "bench/peers"))
 import compare
+import export_onnx
 import protocol
+import torch
 
 PROGRAMS = pathlib.Path(os.environ["SUANLI_BIN"]).parent
 
@@ -56,6 +59,27 @@ def outcome(kind, *workers):
             return str(e).splitlines()[0]
 
 
+def pooled(size, output):
+    """How the export of an adaptive pooling differs from PyTorch's, at most."""
+    x = torch.randn(2, 3, *size, generator=torch.Generator().manual_seed(1))
+    return (export_onnx.AdaptivePool(size, output)(x) - torch.nn.AdaptiveAvgPool2d(output)(x)).abs().max().item()
+
+
+def zoo():
+    """One model, all kinds of cases: a line for each contender, and the model that is asked for."""
+    run = subprocess.run([sys.executable, SOURCE / "bench/peers/compare.py", "--zoo", "--only", "cnn_c.96", "--repetitions", "2",
+                          "--results", "results", "--programs", PROGRAMS], capture_output=True, text=True)
+    print(run.stderr)
+    lines = [json.loads(line) for path in pathlib.Path("results").glob("zoo-*.jsonl") for line in path.read_text().splitlines()]
+    sides = {(line["case"], line["side"]) for line in lines if len(line["values"]) == 2 and min(line["values"]) > 0}
+    infers = {(f"cnn_c.96.infer.b{batch}", side) for batch in (1, 16) for side in ("suanli", "pytorch", "onnxruntime")}
+    good = check("the zoo's lines", str(sides == infers | {("cnn_c.96.train.b16", "suanli"), ("cnn_c.96.train.b16", "pytorch")}), "True")
+    # Two valid 5x5 convolutions to 10 and 20 channels, pooled to 46 and 21; 50 hidden units, 10 classes; 2 operations per multiply-add.
+    products = 2 * (92 * 92 * 10 * 75 + 42 * 42 * 20 * 250 + 20 * 21 * 21 * 50 + 50 * 10) / 1e9
+    counted = next((line["gflop"] for line in lines if line["case"] == "cnn_c.96.infer.b1"), 0)
+    return good & check("its operations", str(abs(counted - products) < 1e-4), "True")
+
+
 def check(what, said, expected):
     good = expected in said
     print(f"{what}: {said[:160]} {'ok' if good else 'EXPECTED ' + expected}")
@@ -69,6 +93,7 @@ def main():
     good &= check("a loss is NaN", outcome("train", scripted("suanli", falls), scripted("pytorch", broken)), "not finite")
     good &= check("parameters", outcome("train", scripted("suanli", falls, 5), scripted("pytorch", falls, 6)), "different numbers of parameters")
     good &= check("outputs", outcome("infer", scripted("suanli", [1]), scripted("pytorch", [1]), scripted("onnxruntime", [1.1])), "outputs differ")
+    good &= check("a pooling to more pixels", str(pooled((3, 3), (7, 7)) < 1e-6 and pooled((5, 4), (7, 3)) < 1e-6), "True")
     good &= check("an idle worker spins", outcome("train", scripted("suanli", falls), scripted("pytorch", falls, spins=True)), "of CPU time while others")
 
     if not (PROGRAMS / "bench_kernel").exists():
@@ -81,6 +106,7 @@ def main():
     case = json.loads(pathlib.Path("out.json").read_text())[product]
     good &= run.returncode == 0 and {c["side"] for c in case["contenders"]} == {"suanli", "onednn", "pytorch", "roof"}
     good &= check("operations", str(case["flops"]["suanli"]), str(2 * 128 * 512 * 10))
+    good &= zoo()
     sys.exit(0 if good else 1)
 
 
