@@ -8,6 +8,10 @@
 
 namespace suanli::cli {
 
+/// Opens what of stdin, stdout and stderr is closed, as what cannot be read or written: else the next file opened would get its number, and
+/// the notes meant for stderr would stand in a checkpoint.
+void occupy_standard_files();
+
 /// Whoever read stdout went away (`suanli help train | head -1`): the program ends without a word.
 class BrokenPipe : public Error {
  public:

@@ -55,6 +55,7 @@ int run(const std::vector<std::string>& words) {
 int main(int argc, char** argv) {
   using namespace suanli;
   using namespace suanli::cli;
+  occupy_standard_files();
   ignore_write_signals();
   end_on_stop_signals();
   const std::vector<std::string> words(argv + 1, argv + argc);

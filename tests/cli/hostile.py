@@ -135,6 +135,21 @@ def test_a_reader_that_goes_away():
     check(os.path.exists("headless/summary.json") and os.path.exists("headless/model.safetensors"), "the training ended first")
 
 
+def test_closed_standard_files():
+    """None of the run's files gets the number of a closed stderr, and with it the notes."""
+    ok("train", TINY, *FAST, "--epochs", 2, "--out", "open_run", "--quiet")
+    for closed in ("2>&-", "<&- 2>&-", "<&- >&- 2>&-", ">&-"):
+        shutil.rmtree("closed_run", ignore_errors=True)
+        done = subprocess.run(["bash", "-c", f'"$0" train "{TINY}" --model mlp --epochs 2 --out closed_run {closed}', BIN], capture_output=True, text=True)
+        same(done.returncode, 1 if ">&-" in closed.split() else 0, f"{closed}: {done.stderr}")   # a result that cannot be written
+        same(digest("closed_run/model.safetensors"), digest("open_run/model.safetensors"), closed)
+        log = pathlib.Path("closed_run/log.txt").read_text()
+        check(all(re.match(r"\d{4}-\d\d-\d\d ", line) for line in log.splitlines()), f"{closed}: {log}")
+        for name in ("metrics.jsonl", "config.toml"):
+            check("train loss" not in pathlib.Path("closed_run", name).read_text(), f"{closed}: notes in {name}")
+    same(run("version", stdin=subprocess.DEVNULL).returncode, 0, "as usual")
+
+
 def test_interrupted():
     """Ctrl-C while it measures, answers or downloads: 130, no word, nothing half written."""
     os.makedirs("many")
