@@ -49,7 +49,7 @@ Verb bench_verb() {
           {
               {"--again", Takes::nothing, "", "measures anew, although it was measured before"},
               {"--threads", Takes::integer, "N", "that compute", "the CPUs of this process", 1, 1024},
-              {"--json", Takes::nothing, "", "the result as one JSON object on stdout"},
+              {"--json", Takes::nothing, "", "the result, or the error, as one JSON object on stdout"},
           },
           {"suanli bench roofs"},
           run};

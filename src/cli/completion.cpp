@@ -150,7 +150,9 @@ std::string fish() {
     for (const Option& o : v.options) {
       out += fmt::format("complete -c suanli -n '__fish_seen_subcommand_from {}' -l {} -d {}", v.name, o.name + 2,
                          quoted(in_users_language(o.help)));
-      if (o.takes != Takes::nothing) out += !o.choices.empty() ? " -x -a " + quoted(o.choices) : takes_path(o) ? " -r" : " -x";
+      const std::string list = fmt::format("(__fish_complete_list , \"string join \\n {}\")", o.choices);
+      if (o.takes != Takes::nothing)
+        out += !o.choices.empty() ? " -x -a " + quoted(is_list(o) ? list : o.choices) : takes_path(o) ? " -r" : " -x";
       out += "\n";
     }
   }

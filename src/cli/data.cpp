@@ -80,7 +80,7 @@ Verb data_verb() {
               {"--augment", Takes::text, "LIST", "show: these pictures as suanli train --augment LIST would see them", "none", -kNoLimit,
                kNoLimit, augment_names()},
               {"--skip-bad", Takes::nothing, "", "pack: leaves out pictures that cannot be read"},
-              {"--json", Takes::nothing, "", "the result as one JSON object on stdout"},
+              {"--json", Takes::nothing, "", "the result, or the error, as one JSON object on stdout"},
               {"--quiet", Takes::nothing, "", "no progress"},
           },
           {"suanli data show photos", "suanli data show cifar10:downloads/cifar10 --sheet sheet.png --augment crop,flip",

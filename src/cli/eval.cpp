@@ -150,7 +150,7 @@ Verb eval_verb() {
           device_option(),
           {"--threads", Takes::integer, "N", "that compute", "the run's", 1, 1024},
           {"--loader-threads", Takes::integer, "N", "that read data", "1", 0, 256},
-          {"--json", Takes::nothing, "", "the result as one JSON object on stdout"},
+          {"--json", Takes::nothing, "", "the result, or the error, as one JSON object on stdout"},
       },
       {"suanli eval runs/2026-01-31-cnn_b-1", "suanli eval runs/2026-01-31-cnn_b-1 mnist:downloads/mnist"},
       run};

@@ -48,7 +48,9 @@ void check_number(const Option& option, const std::string& text) {
   if (!value) throw UsageError(fmt::format("{} takes {}, not '{}'", option.name, whole ? "a whole number" : "a number", text));
   if (*value < option.least || *value > option.most) {
     const bool open_ended = option.most >= 1e9;  // a limit that only keeps the number within its type
-    std::string range = open_ended ? fmt::format("at least {:g}", option.least) : fmt::format("{:g} to {:g}", option.least, option.most);
+    const std::string range = !open_ended             ? fmt::format("{:g} to {:g}", option.least, option.most)
+                              : *value < option.least ? fmt::format("at least {:g}", option.least)
+                                                      : fmt::format("at most {:g}", option.most);
     throw UsageError(fmt::format("{} is {}, expected {}", option.name, text, range));
   }
 }

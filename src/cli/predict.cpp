@@ -257,7 +257,8 @@ int run(const Arguments& args) {
   // All pictures are answered before anything is printed or written: an unreadable one leaves no half result.
   Predictor predictor(trained, args);
   const std::vector<Prediction> all = rows ? predictor.predict_rows(files) : predictor.predict(files);
-  if (all.empty()) throw InputError(fmt::format("none of the {} can be read", counted(static_cast<int64_t>(files.size()), "picture")));
+  if (all.empty())
+    throw InputError(files.size() == 1 ? "the picture cannot be read" : fmt::format("none of the {} pictures can be read", files.size()));
   const bool to_stdout = is_stdout(args.text("--csv"));
   if (args.has("--csv") && !to_stdout) write_file_atomically(args.text("--csv"), csv_of(all));
   if (predictor.skipped() > 0)
@@ -293,7 +294,7 @@ Verb predict_verb() {
               {"--skip-bad", Takes::nothing, "", "leaves out pictures that cannot be read"},
               device_option(),
               {"--threads", Takes::integer, "N", "that compute", "the run's", 1, 1024},
-              {"--json", Takes::nothing, "", "the result as one JSON object on stdout"},
+              {"--json", Takes::nothing, "", "the result, or the error, as one JSON object on stdout"},
           },
           {"suanli predict runs/2026-01-31-cnn_b-1 seven.png --top 3", "suanli predict runs/2026-01-31-cnn_b-1 holiday/ --csv holiday.csv",
            "suanli predict runs/2026-01-31-mlp-1 new.csv --csv answers.csv"},

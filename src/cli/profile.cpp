@@ -140,7 +140,7 @@ Verb profile_verb() {
               {"--steps", Takes::integer, "N", "that are profiled", "20", 1, 1e6},
               {"--warm-up", Takes::integer, "N", "steps before them", "3", 0, 1e6},
               {"--trace", Takes::text, "FILE", "writes a trace that ui.perfetto.dev and Chrome draw"},
-              {"--json", Takes::nothing, "", "the result as one JSON object on stdout"},
+              {"--json", Takes::nothing, "", "the result, or the error, as one JSON object on stdout"},
           }),
           {"suanli profile train", "suanli profile train mnist:downloads/mnist --model cnn_c --trace trace.json"},
           run};

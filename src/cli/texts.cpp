@@ -121,7 +121,7 @@ const std::unordered_map<std::string_view, const char*>& chinese() {
       {"goes on with a run where it was stopped or killed, bit for bit", "从中断处继续，逐位一致"},
       {"with --resume: also where the result will not be bit-exact", "与 --resume 合用：不能逐位一致时也继续"},
       {"shows data, layers, memory and time, and stops before the first step", "显示数据、各层、内存与时间，第一步之前停止"},
-      {"the result as one JSON object on stdout", "在标准输出给出一个 JSON 对象"},
+      {"the result, or the error, as one JSON object on stdout", "在标准输出以一个 JSON 对象给出结果或错误"},
       {"as one JSON object on stdout", "在标准输出给出一个 JSON 对象"},
       {"everything as one JSON object on stdout", "在标准输出以一个 JSON 对象给出全部内容"},
       {"no progress", "不显示进度"},

@@ -141,7 +141,7 @@ Verb train_verb() {
               {"--resume", Takes::text, "RUN", "goes on with a run where it was stopped or killed, bit for bit"},
               {"--force", Takes::nothing, "", "with --resume: also where the result will not be bit-exact"},
               {"--dry-run", Takes::nothing, "", "shows data, layers, memory and time, and stops before the first step"},
-              {"--json", Takes::nothing, "", "the result as one JSON object on stdout"},
+              {"--json", Takes::nothing, "", "the result, or the error, as one JSON object on stdout"},
               {"--quiet", Takes::nothing, "", "no progress"},
           }),
           {"suanli train", "suanli train photos", "suanli train mnist:downloads/mnist --model cnn_c --epochs 10",

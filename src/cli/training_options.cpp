@@ -105,7 +105,7 @@ std::vector<Option> with_training_options(std::vector<Option> own) {
               {"--clip-value", Takes::real, "X", "largest element of a gradient", "no limit", 0},
               {"--ema", Takes::real, "X", "keeps an average of the weights with this decay per step", recipe, 0, 1},
               {"--lookahead", Takes::integer, "N", "weights return to their average every N steps", recipe, 0, 1e9},
-              {"--seed", Takes::integer, "N", "decides weights, order, validation split and dropout", "0", 0, 9.2e18},
+              {"--seed", Takes::integer, "N", "decides weights, order, validation split and dropout", "0", 0, 9.3e18},
               {"--config", Takes::text, "FILE", "settings as in a run's config.toml; options go before it"},
               {"--set", Takes::text, "KEY=VALUE", "one setting of config.toml; may be repeated"},
           }),
@@ -184,7 +184,7 @@ TrainConfig config_from(const Arguments& args, size_t data) {
   if (args.has("--target")) c.data = data::with_setting(c.data, "target=" + escaped(args.text("--target")));
   if (const std::string task = args.text("--task", "regression"); task != "regression" && task != "classification") {
     const std::string near = did_you_mean(task, {"regression", "classification"});
-    throw UsageError(fmt::format("--task is '{}', expected regression or classification.{}", task,
+    throw UsageError(fmt::format("--task '{}' is neither regression nor classification.{}", task,
                                  near.empty() ? "" : fmt::format(" Did you mean {}?", near)));
   }
   if (args.has("--task")) c.data = data::with_setting(c.data, "task=" + args.text("--task"));

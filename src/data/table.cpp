@@ -119,7 +119,8 @@ Source open_csv(const std::string& path, const TableSettings& settings, const Op
   if (!trained && settings.target.empty()) {
     std::string names;
     for (const std::string& name : table.header) names += (names.empty() ? "" : ", ") + name;
-    throw InputError(str(path, ": which column is to be learned? Write csv:", path, "?target=COLUMN, one of ", names, "."));
+    throw InputError(
+        str(path, ": which column is to be learned? Write --target COLUMN, or ?target=COLUMN behind the path: one of ", names, "."));
   }
   std::vector<ColumnFormat> formats;
   if (trained) {

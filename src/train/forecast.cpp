@@ -78,8 +78,8 @@ std::string forecast_in_words(const RunForecast& f) {
   const char* between = ": ";
   auto add = [&](const char* name, int64_t bytes) { out += str(std::exchange(between, ", "), name, " ", human_bytes(bytes)); };
   for (const auto& [name, bytes] : parts)
-    if (bytes >= f.peak() / 50) add(name, bytes);
-    else other += bytes;  // nobody looks for a fiftieth
+    if (bytes >= f.peak() / 1000) add(name, bytes);
+    else other += bytes;  // nobody looks for a thousandth
   if (other > 0) add("other", other);
   return out;
 }

@@ -29,7 +29,7 @@ USAGE = [
     ["train", "--lr", "1e400"], ["train", "--lr=nan"], ["train", "--val", "1.5"], ["train", "--threads", "0"], ["train", "--threads", "99999"],
     ["train", "--optimizer", "adamm"], ["train", "--schedule", "x"], ["train", "--model", "cnnb"], ["train", "--device", "gpu"],
     ["train", "--device", "cuda0"], ["train", "--stem", "medium"], ["train", "--tta", "flip"], ["train", "--augment", "flipp"],
-    ["train", "--augment", "flip,,crop"], ["train", "--decay", "some"], ["train", "--task", "regresion", "file"],
+    ["train", "--augment", "flip,,crop"], ["train", "--augment", "none,flip"], ["train", "--decay", "some"], ["train", "--task", "regresion", "file"],
     ["train", "--freeze", "nothing.*"], ["train", "--milestones", "a"], ["train", "--lr-factors", "x"], ["train", "--class-weights", "1,x"],
     ["train", "--memory-limit", "much"], ["train", "--memory-limit", "-1"], ["train", "--time", "0"], ["train", "--time", "1y"],
     ["train", "--batch-size", "0"], ["train", "--batch-size", "1.5"], ["train", "--set", "bogus=1"], ["train", "--set", "=1"],
@@ -79,6 +79,9 @@ def test_words_in_every_form():
     for words in (["--epochs=1"], ["--epochs", "1"], ["--epochs", "+1"], ["--epochs", "7", "--epochs", "1"]):
         shutil.rmtree("form", ignore_errors=True)
         same(ok_json("train", TINY, *FAST, *words, "--out=form", "--quiet")["epochs"], 1, str(words))
+    shutil.rmtree("form", ignore_errors=True)
+    ok("train", TINY, *FAST, "--max-steps", 1, "--seed", 2**63 - 1, "--out", "form", "--quiet")
+    fails(2, "at most", args=["train", "--epochs", 2_000_000_000])
     for lr in ("0.01", "1e-2", ".01", "+0.01"):
         shutil.rmtree("form", ignore_errors=True)
         ok("train", TINY, *FAST, "--max-steps", 1, "--lr", lr, "--out", "form", "--quiet")
@@ -150,6 +153,16 @@ def test_closed_standard_files():
     same(run("version", stdin=subprocess.DEVNULL).returncode, 0, "as usual")
 
 
+def catches(child):
+    """Waits until the program has said what becomes of SIGINT and SIGTERM."""
+    wanted = 1 << (signal.SIGINT - 1) | 1 << (signal.SIGTERM - 1)
+    while child.poll() is None:
+        caught = re.search(r"^SigCgt:\s*(\w+)", pathlib.Path(f"/proc/{child.pid}/status").read_text(), re.M)
+        if caught and int(caught.group(1), 16) & wanted == wanted:
+            return
+        time.sleep(0.005)
+
+
 def test_interrupted():
     """Ctrl-C while it measures, answers or downloads: 130, no word, nothing half written."""
     os.makedirs("many")
@@ -160,7 +173,8 @@ def test_interrupted():
                   ["train", "glyphs?train=300000", "--dry-run"]):
         for sent, code in ((signal.SIGINT, 130), (signal.SIGTERM, 143)):
             child = start(*words, env={**os.environ, "XDG_CACHE_HOME": os.getcwd() + "/cache"})
-            time.sleep(0.25)
+            catches(child)
+            time.sleep(0.2)
             child.send_signal(sent)
             out, err = child.communicate(timeout=60)
             same((child.returncode, out), (code, ""), f"{words}: {err}")

@@ -144,7 +144,7 @@ def test_bar_on_a_terminal():
     check(bars, f"no bar in {seen!r}")
     for bar in bars:
         plain = bar.split("\033")[0]
-        check(re.fullmatch(r"epoch 1/1 +\d+%\|[█▏▎▍▌▋▊▉ ]+\| \d+/50 \[[\d:]+<[\d:?]+, [\d.]+it/s, loss=\d+\.\d{4}\]", plain), f"{plain!r}")
+        check(re.fullmatch(r"epoch 1/1 +\d+% \|[█▏▎▍▌▋▊▉ ]+\| \d+/50 \[[\d:]+<[\d:?]+, [\d.]+it/s, loss=\d+\.\d{4}\]", plain), f"{plain!r}")
         check(len(plain) <= 80, f"too wide: {plain!r}")
     check("\033[1m" in seen, "the table's head is bold")
     check("\033[1m" not in on_terminal(*args, "--out", "plain", NO_COLOR="1"), "NO_COLOR")

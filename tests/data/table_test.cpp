@@ -180,7 +180,7 @@ TEST(Table, SaysWhatIsWrong) {
     std::string text, settings, message;
   };
   const Bad cases[] = {
-      {"no target", "a,b\n1,2\n", "", ": which column is to be learned? Write csv:"},
+      {"no target", "a,b\n1,2\n", "", ": which column is to be learned? Write --target COLUMN"},
       {"unknown target", "colour,b\n1,2\n", "?target=color",
        ": line 1, there is no column 'color'. Did you mean 'colour'? There are colour, b."},
       {"odd cell", "a,y\n1,p\n2,q\nx,p\n4,q\n", "?target=y", ": line 4, column 'a': 'x' is no number, 3 of 4 cells are"},
