@@ -306,9 +306,14 @@ void split_validation(Splits& splits, const std::vector<int32_t>& strata, const 
   const std::shared_ptr<const Dataset> all = splits.train;
   const double share = options.val_fraction * static_cast<double>(all->size());
   auto [train, val] = split_strata(strata, all->size(), options.val_fraction, options.seed, Cut::validation);
+  // A class keeps its last sample for the training.
+  if (val.empty() && !strata.empty())
+    throw InputError(str(spec, ": each of the ", all->size(),
+                         " classes has a single training sample, so that none is left to validate. Give more of "
+                         "each class, or train without validation (--val 0)."));
   if (val.empty() || std::llround(share) >= all->size())
     throw InputError(str(spec, ": ", all->size(), " training samples are too few to keep ", std::max(1ll, std::llround(share)),
-                         " of them for validation. Use more, or no validation split."));
+                         " of them for validation. Use more, or train without validation (--val 0)."));
   splits.val = subset(all, std::move(val));
   splits.train = subset(all, std::move(train));
 }
