@@ -263,8 +263,9 @@ struct PictureOptions {
 SUANLI_API Tensor read_picture(const std::string& path, const PictureOptions& options = {});
 
 /// The rows of a table as the numbers that a model of tables takes: `encoding` is Info::encoding of the data that it was trained on. The
-/// target's column may be missing. → [rows, width] f32. Throws InputError naming file, line and column.
-SUANLI_API Tensor read_table(const std::string& path, const std::string& encoding);
+/// target's column may be missing. → [rows, width] f32. Words that training never saw count as missing; a line per column that has any joins
+/// `notes`. Throws InputError naming file, line and column.
+SUANLI_API Tensor read_table(const std::string& path, const std::string& encoding, std::vector<std::string>* notes = nullptr);
 
 /// Inputs that NumPy saved, as a model that was trained on such takes them: array `name` of an archive, or "": one of the usual names, or the
 /// only array. `sample` is the shape of one, `task` the model's, `encoding` the Info::encoding of its data: it says whether training saw

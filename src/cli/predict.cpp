@@ -99,7 +99,12 @@ class Predictor {
 
  private:
   Tensor rows_of(const std::string& file) const {
-    if (!names_npz(file)) return data::read_table(place_of(file), trained_.encoding);
+    if (!names_npz(file)) {
+      std::vector<std::string> notes;
+      Tensor rows = data::read_table(place_of(file), trained_.encoding, &notes);
+      for (const std::string& note : notes) print_note(fmt::format("{}: {}", file, note));
+      return rows;
+    }
     const std::string place = file.starts_with(kNpz) ? file.substr(kNpz.size()) : file, key = "?x=";
     const size_t end = data::path_length(place);
     const std::string path = place.substr(0, end), setting = place.substr(end);

@@ -6,6 +6,7 @@
 
 #include "base/did_you_mean.h"
 #include "base/text.h"
+#include "data/unseen_words.h"
 
 namespace suanli::data {
 namespace {
@@ -96,18 +97,21 @@ std::vector<int64_t> Encoding::rows_without_target(const Table& table) const {
   return rows;
 }
 
-std::vector<float> Encoding::inputs(const Table& table, const std::vector<int64_t>& rows) const {
+std::vector<float> Encoding::inputs(const Table& table, const std::vector<int64_t>& rows, std::vector<std::string>* notes) const {
   const int64_t all = width();
   std::vector<float> out(rows.size() * static_cast<size_t>(all), 0.0f);
   int64_t left = 0;
   for (const ColumnCode& code : columns) {
     const int column = column_of(table, code.name);
+    UnseenWords unseen;
     for (size_t i = 0; i < rows.size(); ++i) {
       const std::string& cell = table.at(column, rows[i]).text;
       float* x = out.data() + static_cast<int64_t>(i) * all + left;
       if (!code.numeric) {
         const auto word = std::lower_bound(code.words.begin(), code.words.end(), cell);
-        if (word != code.words.end() && *word == cell && !is_missing(cell)) x[word - code.words.begin()] = 1;
+        if (is_missing(cell)) continue;
+        if (word != code.words.end() && *word == cell) x[word - code.words.begin()] = 1;
+        else unseen.add(cell);
       } else if (!is_missing(cell)) {
         x[0] = static_cast<float>((number_at(table, rows[i], column, code.format, "training saw numbers") - code.mean) / code.stddev);
       } else if (code.marks_missing) {
@@ -115,6 +119,7 @@ std::vector<float> Encoding::inputs(const Table& table, const std::vector<int64_
       }
     }
     left += code.width();
+    if (notes) unseen.note(code.name, static_cast<int64_t>(rows.size()), *notes);
   }
   return out;
 }

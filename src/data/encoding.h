@@ -54,8 +54,9 @@ struct Encoding {
   bool is_missing(const std::string& cell) const;
   /// Rising places of the rows whose target says nothing. A class that is called None, or like another missing word, says something.
   std::vector<int64_t> rows_without_target(const Table& table) const;
-  /// Values of the rows, [rows, width()]. Throws InputError for a column that is missing and a cell that is no number where numbers are.
-  std::vector<float> inputs(const Table& table, const std::vector<int64_t>& rows) const;
+  /// Values of the rows, [rows, width()]. Throws InputError for a column that is missing and a cell that is no number where numbers are. Words
+  /// that training never saw join `notes`, counted by column.
+  std::vector<float> inputs(const Table& table, const std::vector<int64_t>& rows, std::vector<std::string>* notes = nullptr) const;
   /// Places among `classes`. Throws InputError for a class that training did not see.
   std::vector<int32_t> labels(const Table& table) const;
   /// Standardised.

@@ -16,7 +16,6 @@ class NumberSet final : public Dataset {
   void read(int64_t index, float* x, int64_t* y) const override;
   int64_t label(int64_t index) const override { return labels_.empty() ? Dataset::label(index) : labels_[static_cast<size_t>(index)]; }
   void read_value(int64_t index, float* x, float* y) const override;
-  int64_t label(int64_t index) const override { return labels_[static_cast<size_t>(index)]; }
 
  private:
   void copy_inputs(int64_t index, float* x) const;

@@ -91,14 +91,14 @@ std::string source_of(const std::string& path, const Encoding& encoding, const T
 
 }  // namespace
 
-Tensor read_table(const std::string& path, const std::string& encoding) {
+Tensor read_table(const std::string& path, const std::string& encoding, std::vector<std::string>* notes) {
   Encoding learned = encoding_from_text(encoding);
   Table table = read_csv(path, learned.header);
   skip_target_place(learned, table);
   learned = learned.for_table(table);
   std::vector<int64_t> rows(static_cast<size_t>(table.rows()));
   std::iota(rows.begin(), rows.end(), int64_t{0});
-  return tensor<float>(learned.inputs(table, rows), {table.rows(), learned.width()});
+  return tensor<float>(learned.inputs(table, rows, notes), {table.rows(), learned.width()});
 }
 
 bool looks_like_csv(const std::string& path) {
@@ -154,7 +154,8 @@ Source open_csv(const std::string& path, const TableSettings& settings, const Op
             .encoding = to_text(encoding)};
   auto part = [&](const std::vector<int64_t>& rows) -> std::shared_ptr<const Dataset> {
     if (rows.empty()) return nullptr;
-    return std::make_shared<NumberSet>(info, encoding.inputs(table, rows), chosen(labels, rows), chosen(values, rows));
+    return std::make_shared<NumberSet>(info, encoding.inputs(table, rows, trained ? &source.notes : nullptr), chosen(labels, rows),
+                                       chosen(values, rows));
   };
   source.train = part(train), source.val = part(val_rows), source.test = part(test_rows);
   source.strata = chosen(labels, train);
