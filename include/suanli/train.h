@@ -102,6 +102,7 @@ struct TrainResult {
   double samples_per_s = 0;  ///< Trained samples per second of training (not of evaluating or saving).
   double data_wait = 0;  ///< Share of the training time in which it waited for data.
   double flops_per_s = 0;  ///< While training; NaN where the model's FLOPs are not known.
+  double executed_flops_per_s = 0;  ///< The same without what Winograd's algorithm saves.
   double grad_norm = 0;  ///< Mean over the steps; NaN unless gradients are clipped by norm.
   double clipped = 0;  ///< Share of the steps whose gradient was longer than clip_norm.
   int64_t peak_bytes = 0;  ///< Of tensors, working memory and the data held, at most.
@@ -145,6 +146,7 @@ struct RunForecast {
   int64_t packed = 0;  ///< Weights laid out anew for evaluation.
   int64_t loader = 0, data = 0;  ///< Batches that wait or are in use; data sets decoded in memory.
   int64_t flops_per_step = 0;  ///< Of a training step with a full batch.
+  int64_t saved_flops_per_step = 0;  ///< Of these, what kernels do without: convolutions by Winograd's algorithm.
   int64_t peak() const { return weights + optimizer_state + gradients + activations + workspace + updates + packed + loader + data; }
 };
 

@@ -149,6 +149,7 @@ class Assembler {
     const Cost cost = step_cost(s.step);
     s.flops = cost.flops, s.bytes = cost.bytes;
     plan_->flops += s.flops;
+    plan_->saved_flops += backend(plan_->device).saved_flops(*s.kernel);
     plan_->steps.push_back(std::move(s));
   }
 

@@ -60,7 +60,7 @@ std::vector<int64_t> alive_bytes(const Plan& plan) { return alive_bytes(plan, on
 
 ProgramForecast forecast(const Plan& plan, const Tape& tape, const std::vector<uint8_t>& overwrites) {
   ProgramForecast f;
-  f.flops = plan.flops, f.kernels = static_cast<int64_t>(plan.steps.size());
+  f.flops = plan.flops, f.saved_flops = plan.saved_flops, f.kernels = static_cast<int64_t>(plan.steps.size());
   f.arena_bytes = plan.arena_bytes;
   for (size_t i = 0; i < plan.output_bytes.size(); ++i) {
     if (overwrites[i]) f.overwritten_bytes += plan.output_bytes[i];

@@ -51,6 +51,7 @@ struct Plan {
   std::vector<int64_t> output_update;  // … unless this update of the tape (-1: none) may be written over what it replaces
   std::vector<PlannedBytes> arena;     // who holds what of it, in the order of the first steps
   int64_t arena_bytes = 0, flops = 0;
+  int64_t saved_flops = 0;             // of `flops`, what kernels do without
 
   /// Values lie in an arena by their lifetimes. Cold: one precompiled kernel per record. Planned: fused (see fuse.h).
   static std::unique_ptr<Plan> build(const Tape& tape, Tier tier);

@@ -22,6 +22,9 @@ class Backend {
   /// What of a step (given plain) may be blocked; `prepare` then takes the operand with the shape [N, C/b, H, W, b].
   virtual BlockedOperands blocked_operands(const Step&) const { return {}; }
 
+  /// How many of a step's FLOPs, counted by its op's definition, this kernel of it does without. 0 but for algorithms such as Winograd's.
+  virtual int64_t saved_flops(const Kernel&) const { return 0; }
+
   /// Whether `prepare` takes this step (which has none yet) with an epilogue.
   virtual bool takes_epilogue(const Step&) const { return false; }
 

@@ -155,7 +155,7 @@ RunForecast TrainingLoop::forecast() {
     for (int64_t epoch : epochs_with_other_programs()) {
       const Rehearsed phase = rehearse_training(samples, epoch);
       if (first)
-        for (const ProgramForecast& p : phase.programs) f.flops_per_step += p.flops;
+        for (const ProgramForecast& p : phase.programs) f.flops_per_step += p.flops, f.saved_flops_per_step += p.saved_flops;
       first = false;
       count(phase);
     }

@@ -25,6 +25,7 @@ const Field kFields[] = {
     {"samples_per_s", &R::samples_per_s},
     {"data_wait", &R::data_wait},
     {"flops_per_s", &R::flops_per_s},
+    {"executed_flops_per_s", &R::executed_flops_per_s},
     {"grad_norm", &R::grad_norm},
     {"clipped", &R::clipped},
     {"peak_bytes", &R::peak_bytes},

@@ -69,7 +69,7 @@ def metrics(run_folder, without=("wall", "samples_per_s")):
 def summary(run_folder):
     """summary.json without what depends on time and place."""
     s = json.load(open(f"{run_folder}/summary.json"))
-    return {k: v for k, v in s.items() if k not in ("run", "seconds", "samples_per_s", "data_wait", "flops_per_s", "peak_bytes")}
+    return {k: v for k, v in s.items() if k not in ("run", "seconds", "samples_per_s", "data_wait", "flops_per_s", "executed_flops_per_s", "peak_bytes")}
 
 
 def state(run_folder):

@@ -84,6 +84,10 @@ class CpuBackend : public Backend {
     auto it = blocked_table().find(op_def(step.op).name);
     return it == blocked_table().end() ? BlockedOperands{} : it->second(step, channel_block());
   }
+  int64_t saved_flops(const Kernel& kernel) const override {
+    const auto* saves = dynamic_cast<const SavesFlops*>(&kernel);
+    return saves ? saves->saved_flops() : 0;
+  }
   bool takes_epilogue(const Step& step) const override {
     auto it = epilogue_table().find(op_def(step.op).name);
     return it != epilogue_table().end() && it->second(step);

@@ -37,6 +37,12 @@ bool direct_convolutions();
 /// The block of channels that oneDNN's f32 convolutions work in on this machine; 0: none.
 int64_t onednn_channel_block();
 
+/// A kernel that takes fewer multiplications than its op's definition.
+struct SavesFlops {
+  virtual ~SavesFlops() = default;
+  virtual int64_t saved_flops() const = 0;
+};
+
 /// A kernel from a function object called with (in, out).
 template <class F> std::unique_ptr<Kernel> make_kernel(F f) {
   struct Call : Kernel {

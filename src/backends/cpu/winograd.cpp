@@ -61,11 +61,17 @@ struct Cut {
   WinogradTiles from, to;
 };
 
+/// Products by definition, less those of the transformed tiles. The transforms are no multiply-adds of the roof, and few.
+int64_t saved_flops_of(const Geometry& g, const Cut& cut) {
+  return 2 * cut.in * cut.out * (g.n * g.p * g.q * 9 - cut.tiles * kWinogradPlanes);
+}
+
 /// y and dx.
-class Winograd final : public Kernel {
+class Winograd final : public Kernel, public SavesFlops {
  public:
+  int64_t saved_flops() const override { return saved_; }
   Winograd(const Geometry& g, bool backwards, bool bias, bool constant_weights, const Epilogue& epilogue)
-      : cut_(g, backwards), backwards_(backwards), bias_(bias), epilogue_(epilogue) {
+      : cut_(g, backwards), saved_(saved_flops_of(g, cut_)), backwards_(backwards), bias_(bias), epilogue_(epilogue) {
     lanes_ = conv_lanes(g, (cut_.tiles + kWinogradRows - 1) / kWinogradRows);
     divide(best_group((cut_.tiles + lanes_ - 1) / lanes_, cut_.in + cut_.out, 4 * kWinogradPlanes * cut_.in * cut_.out, lanes_));
     u_plane_ = cut_.in * cut_.out + kShiftedFloats;
@@ -189,6 +195,7 @@ class Winograd final : public Kernel {
   }
 
   Cut cut_;
+  int64_t saved_;
   bool backwards_, bias_;
   int64_t lanes_, u_plane_ = 0, u_ = 0;
   int64_t span_ = 0, unit_ = 0, groups_per_span_ = 0,
@@ -200,9 +207,11 @@ class Winograd final : public Kernel {
 
 /// dw. Where its 36 planes are small every lane sums its own tiles; else all lanes transform a group of tiles, and then
 /// share out the planes.
-class WinogradGradient final : public Kernel {
+class WinogradGradient final : public Kernel, public SavesFlops {
  public:
-  explicit WinogradGradient(const Geometry& g) : cut_(g, false), du_plane_(cut_.in * cut_.out + kShiftedFloats) {
+  int64_t saved_flops() const override { return saved_; }
+  explicit WinogradGradient(const Geometry& g)
+      : cut_(g, false), saved_(saved_flops_of(g, cut_)), du_plane_(cut_.in * cut_.out + kShiftedFloats) {
     const int64_t du = 4 * kWinogradPlanes * du_plane_;
     own_ = du <= 3 * kNearBytes;
     lanes_ = own_ ? gradient_lanes(g) : 1;
@@ -268,7 +277,7 @@ class WinogradGradient final : public Kernel {
   }
 
   Cut cut_;
-  int64_t du_plane_, lanes_ = 1, group_ = 0, du_ = 0;
+  int64_t saved_, du_plane_, lanes_ = 1, group_ = 0, du_ = 0;
   bool own_ = false;
   std::vector<int64_t> places_;  // per lane: v, z
 };
