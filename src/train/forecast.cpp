@@ -127,9 +127,31 @@ void TrainingLoop::rehearse(bool training) {
   else rehearse_evaluation(s_.config.batch_size, evaluation());
 }
 
+void TrainingLoop::judge_last_batch() {
+  const int64_t batch = s_.config.batch_size, samples = s_.splits.train->size();
+  if (s_.judged_batch == batch) return;
+  s_.judged_batch = batch;
+  s_.leaves_one_out = false;
+  if (batch > 1 && samples % batch != 1) return;
+  const int64_t epoch = s_.progress().epoch;
+  try {
+    rehearse_training(1, epoch);
+    return;
+  } catch (const RehearsalError&) {
+    return;  // nothing is known
+  } catch (const ShapeError& e) {
+    if (batch == 1 || samples == 1)
+      throw InputError(str("batches of one sample: the model cannot be trained with them: ", e.what(),
+                           batch == 1 ? ". Take larger batches (--batch-size)." : ". More training samples are needed."));
+  }
+  rehearse_training(std::min(samples - 1, batch), epoch);  // throws where the size of the batch is not to blame
+  s_.leaves_one_out = true;
+}
+
 int64_t TrainingLoop::data_bytes() const { return s_.splits.train->bytes_held() + (s_.splits.test ? s_.splits.test->bytes_held() : 0); }
 
 RunForecast TrainingLoop::forecast() {
+  judge_last_batch();
   RunForecast f;
   const EvaluateOptions eval = evaluation();
   Blocks results, batches, packed;
@@ -151,7 +173,7 @@ RunForecast TrainingLoop::forecast() {
   };
 
   bool first = true;
-  each_size(s_.splits.train->size(), s_.config.batch_size * s_.config.accumulate, [&](int64_t samples) {
+  each_size(s_.samples_per_epoch(), s_.config.batch_size * s_.config.accumulate, [&](int64_t samples) {
     for (int64_t epoch : epochs_with_other_programs()) {
       const Rehearsed phase = rehearse_training(samples, epoch);
       if (first)

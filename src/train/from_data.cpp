@@ -59,12 +59,20 @@ void Trainer::State::make_training_loss() {
     throw UsageError(str("class_weights has ", weights.size(), " numbers, but the data have ", info.classes, " classes"));
   const double smoothing = config.label_smoothing;
   if (weights.empty() && smoothing == 0) return;
+  if (!weights.empty() && std::all_of(weights.begin(), weights.end(), [](double w) { return w == 0; }))
+    throw UsageError("class_weights are all 0, so there is nothing to learn. Give one class more at least.");
   if (!weights.empty() && data::augment_from_text(config.augment).mixes())
     throw UsageError("class_weights need one class per sample, but mixup and cutmix mix them. Leave one of the two out.");
-  const Tensor weight = weights.empty() ? Tensor() : tensor(std::vector<float>(weights.begin(), weights.end()), {info.classes});
+  if (!weights.empty()) {
+    class_weights.values = weights;
+    class_weights.usual = tensor(std::vector<float>(weights.begin(), weights.end()), {info.classes});
+    class_weights.equal = tensor(std::vector<float>(weights.size(), 1), {info.classes});
+    class_weights.used = class_weights.usual;
+    class_weights.some_are_0 = config.class_weights != "auto" && std::find(weights.begin(), weights.end(), 0) != weights.end();
+  }
   // Log-probabilities are logits too: log_softmax() leaves them as they are.
-  training_loss = [weight, smoothing](const Tensor& output, const Tensor& target) {
-    if (target.rank() == 1) return weighted_cross_entropy(output, target, weight, smoothing);
+  training_loss = [this, smoothing](const Tensor& output, const Tensor& target) {
+    if (target.rank() == 1) return weighted_cross_entropy(output, target, class_weights.used, smoothing);
     return cross_entropy(output, target * (1 - smoothing) + smoothing / static_cast<double>(output.size(1)));  // shares of mixed samples
   };
 }

@@ -85,7 +85,7 @@ Tensor TrainingLoop::record_gradients(const data::Batch& batch, double share) {
     loss = s_.training_loss ? s_.training_loss(output, batch.y) : t_.loss(output, batch.y);
   }
   ProfilerSpan span("backward");
-  if (share == 1) loss.backward();
+  if (share == 1 && !s_.class_weights.some_are_0) loss.backward();
   else (loss * share).backward();
   return loss;
 }
@@ -115,10 +115,39 @@ Tensor TrainingLoop::record_update(int64_t index) {
   return norm;
 }
 
+double TrainingLoop::weight_of(const data::Batch& batch) const {
+  double sum = 0;
+  for (int64_t label : batch.y.data<int64_t>()) sum += s_.class_weights.values.at(static_cast<size_t>(label));
+  return sum;
+}
+
+double TrainingLoop::weight_of(const data::Loader& loader, int64_t first, int64_t count) {
+  if (ordered_epoch_ != loader.epoch()) {
+    order_ = loader.options().sampler->order(loader.epoch());
+    ordered_epoch_ = loader.epoch();
+  }
+  double sum = 0;
+  for (int64_t i = first; i < first + count; ++i)
+    sum += s_.class_weights.values.at(static_cast<size_t>(loader.dataset().label(order_[static_cast<size_t>(i)])));
+  return sum;
+}
+
+double TrainingLoop::share_of(const data::Batch& batch, const data::Loader& loader, int64_t first, int64_t wanted) {
+  const int64_t samples = batch.x.size(0);
+  ClassWeights& weights = s_.class_weights;
+  if (!weights.any()) return static_cast<double>(samples) / static_cast<double>(wanted);
+  // The loss of a batch is divided by the batch's weight. Its share makes that the weight of all samples of the step, so that several
+  // batches give the gradients of one.
+  const double weight = weight_of(batch), all = samples == wanted ? weight : weight_of(loader, first, wanted);
+  // A weight of 0 would divide 0 by 0; equal weights give such a batch a loss of which a share of 0 is taken, by the same program.
+  weights.used = weight == 0 ? weights.equal : weights.usual;
+  return weight == 0 ? 0 : weight / all;
+}
+
 /// Ends with an empty recorder: the optimiser flushes.
 std::optional<TrainingLoop::Step> TrainingLoop::step(data::Loader& loader, int64_t batch, int64_t index) {
   const TrainConfig& c = s_.config;
-  const int64_t left = loader.dataset().size() - batch * c.batch_size, wanted = std::min(left, c.accumulate * c.batch_size);
+  const int64_t first = batch * c.batch_size, wanted = std::min(s_.samples_per_epoch() - first, c.accumulate * c.batch_size);
   if (wanted <= 0) return std::nullopt;
   auto read = [&] {
     ProfilerSpan span("data");
@@ -132,7 +161,7 @@ std::optional<TrainingLoop::Step> TrainingLoop::step(data::Loader& loader, int64
   std::vector<std::pair<Tensor, double>> losses;
   while (true) {
     const int64_t samples = next.x.size(0);
-    const double share = static_cast<double>(samples) / static_cast<double>(wanted);
+    const double share = share_of(next, loader, first, wanted);
     losses.emplace_back(record_gradients(next, share), share);
     next = {};  // nothing needs it any more but what was recorded
     made.samples += samples;
@@ -148,6 +177,7 @@ std::optional<TrainingLoop::Step> TrainingLoop::step(data::Loader& loader, int64
 }
 
 void TrainingLoop::take_steps(int64_t steps) {
+  judge_last_batch();
   data::Loader batches = training_loader(s_.config.loader_threads);
   int64_t taken = 0;
   for (int64_t epoch = 0; taken < steps; ++epoch) {
@@ -168,6 +198,7 @@ data::Loader TrainingLoop::training_loader(int64_t threads) const {
                                         .shuffle = true,
                                         .seed = static_cast<uint64_t>(s_.config.seed),
                                         .threads = static_cast<int>(threads),
+                                        .drop_last = s_.leaves_one_out,
                                         .augment = data::augment_from_text(s_.config.augment),
                                         .sampler = s_.sampler});
 }
@@ -330,8 +361,10 @@ TrainResult TrainingLoop::result_so_far() {
   r.test_loss = r.test_accuracy = kNaN;
   r.samples_per_s = p.train_seconds > 0 ? static_cast<double>(p.samples) / p.train_seconds : 0;
   r.data_wait = p.train_seconds > 0 ? p.wait_seconds / p.train_seconds : 0;
-  const auto samples_per_step = static_cast<double>(std::min(s_.config.batch_size * s_.config.accumulate, s_.splits.train->size()));
-  r.flops_per_s = flops_per_step_ > 0 ? static_cast<double>(flops_per_step_) / samples_per_step * r.samples_per_s : kNaN;
+  const auto samples_per_step = static_cast<double>(std::min(s_.config.batch_size * s_.config.accumulate, s_.samples_per_epoch()));
+  auto rate = [&](int64_t flops) { return flops_per_step_ > 0 ? static_cast<double>(flops) / samples_per_step * r.samples_per_s : kNaN; };
+  r.flops_per_s = rate(flops_per_step_);
+  r.executed_flops_per_s = rate(flops_per_step_ - saved_flops_per_step_);
   const bool clips = s_.config.clip_norm > 0 && p.step > 0;
   r.grad_norm = clips ? p.grad_norm / static_cast<double>(p.step) : kNaN;
   r.clipped = clips ? static_cast<double>(p.clipped) / static_cast<double>(p.step) : 0;

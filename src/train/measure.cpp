@@ -57,6 +57,7 @@ double TrainingLoop::time_of_save() {
 }
 
 RunTiming TrainingLoop::measure() {
+  judge_last_batch();
   const NamedTensors weights = values_of(s_.model);
   const uint64_t seed = default_generator().seed(), counter = default_generator().counter();
   RunTiming timing;

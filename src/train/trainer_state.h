@@ -14,6 +14,15 @@
 
 namespace suanli {
 
+/// How much each class counts in the loss.
+struct ClassWeights {
+  std::vector<double> values;  // empty: all count alike
+  Tensor usual, equal;         // [classes]: these values, and ones
+  Tensor used;                 // for the batch at hand; undefined: all count alike
+  bool some_are_0 = false;     // so that a batch may count for nothing
+  bool any() const { return !values.empty(); }
+};
+
 struct Trainer::State {
   TrainConfig config;
   bool own_model = false;
@@ -25,11 +34,16 @@ struct Trainer::State {
   optim::Schedule schedule;
   std::optional<optim::Average> average;  // of ema or lookahead
   Loss training_loss;                     // with smoothed targets and class weights; empty: Trainer::loss
+  ClassWeights class_weights;             // of training_loss
   std::unique_ptr<RunFolder> folder;  // null until run() of a new run
   std::optional<CheckpointFolder> checkpoints;
   Checkpoint checkpoint;      // the last one committed; its `progress` is the live one
   bool resumed = false, finished = false;
   bool batch_open = false, epochs_open = true, lr_open = false;  // left to settle(); lr_open: the recipe's, so that it goes with the batch
+  /// An epoch's last batch would be one sample, which the model cannot take while training: it is left out.
+  bool leaves_one_out = false;
+  int64_t judged_batch = 0;  // the batch size that leaves_one_out was decided for; 0: none
+  std::optional<RunForecast> forecast;  // of this configuration, once settle() knows it
   std::string said_at_start;  // for the log, once it is open
 
   std::chrono::steady_clock::time_point began;  // of run()
@@ -42,7 +56,8 @@ struct Trainer::State {
   }
 
   Progress& progress() { return checkpoint.progress; }
-  int64_t batches() const { return (splits.train->size() + config.batch_size - 1) / config.batch_size; }
+  int64_t samples_per_epoch() const { return splits.train->size() - (leaves_one_out ? 1 : 0); }
+  int64_t batches() const { return (samples_per_epoch() + config.batch_size - 1) / config.batch_size; }
   int64_t steps_per_epoch() const { return (batches() + config.accumulate - 1) / config.accumulate; }
   /// Of the whole run: what schedules are stretched over.
   int64_t steps_in_all() const {
@@ -102,6 +117,11 @@ class TrainingLoop {
   void settle_batch();
   void settle_epochs();
   void settle_memory();
+  /// Decides State::leaves_one_out for this batch size by rehearsal. Throws InputError if every batch is a single sample that the model refuses.
+  void judge_last_batch();
+  /// Throws InputError if the forecast exceeds the memory that is left.
+  void require_memory();
+  int64_t held_bytes() const;  // of what a forecast counts, already there
   RunForecast forecast();
   void rehearse(bool training);
 
@@ -120,6 +140,12 @@ class TrainingLoop {
   Tensor record_update(int64_t index);
   /// Mean loss of a batch that is `share` of a step's samples, with its gradients.
   Tensor record_gradients(const data::Batch& batch, double share);
+  /// The share of a batch of the step that has `wanted` samples from sample `first` of the epoch on: by the weights of their classes. A batch
+  /// of weight 0 counts for nothing.
+  double share_of(const data::Batch& batch, const data::Loader& loader, int64_t first, int64_t wanted);
+  double weight_of(const data::Batch& batch) const;
+  /// Of the samples at these places of the loader's epoch.
+  double weight_of(const data::Loader& loader, int64_t first, int64_t count);
   data::Batch rehearsed_batch(Rehearsal& rehearsal, int64_t samples, bool mixed) const;
   Rehearsed rehearse_training(int64_t samples, int64_t epoch);
   Rehearsed rehearse_evaluation(int64_t samples, const EvaluateOptions& options);
@@ -145,7 +171,9 @@ class TrainingLoop {
   // of this epoch, in this process
   double epoch_train_seconds_ = 0;
   int64_t first_batch_ = 0, epoch_samples_ = 0;
-  int64_t flops_per_step_ = 0;  // 0: not known
+  int64_t flops_per_step_ = 0, saved_flops_per_step_ = 0;  // 0: not known
+  std::vector<int64_t> order_;  // of the samples in epoch ordered_epoch_, where classes have weights
+  int64_t ordered_epoch_ = -1;
 };
 
 }  // namespace suanli

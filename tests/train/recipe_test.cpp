@@ -42,6 +42,8 @@ const Part parts[] = {
     {"lookahead", [](TrainConfig& c) { c.lookahead = 5; }},
     {"smoothing and weights", [](TrainConfig& c) { c.label_smoothing = 0.1, c.class_weights = "auto"; }},
     {"limit", [](TrainConfig& c) { c.limit = 150; }},
+    {"weights and accumulation", [](TrainConfig& c) { c.class_weights = "1,2,1,1,5,1,1,1,1,30", c.batch_size = 7, c.accumulate = 4; }},
+    {"weights of 0", [](TrainConfig& c) { c.class_weights = "1,0,0,0,0,0,0,0,0,0", c.batch_size = 2, c.accumulate = 8; }},
 };
 
 TEST(Recipe, EveryPartResumesWithTheSameBits) {
@@ -106,6 +108,129 @@ TEST(Recipe, AccumulatedBatchesAreOneLargeBatch) {
   EXPECT_EQ(uneven.steps, 3 * 8) << "288 samples in steps of 36";
 }
 
+/// Largest difference between two runs' weights, relative to each tensor's largest element.
+double difference(const std::string& a, const std::string& b) {
+  double most = 0;
+  const NamedTensors left = load_safetensors(a + "/model.safetensors"), right = load_safetensors(b + "/model.safetensors");
+  EXPECT_EQ(left.size(), right.size());
+  for (size_t i = 0; i < left.size(); ++i) {
+    const std::vector<float> x = left[i].second.to_vector<float>(), y = right[i].second.to_vector<float>();
+    float off = 0, largest = 0;
+    for (size_t k = 0; k < x.size(); ++k) off = std::max(off, std::abs(x[k] - y[k])), largest = std::max(largest, std::abs(x[k]));
+    most = std::max(most, static_cast<double>(off / largest));
+  }
+  return most;
+}
+
+/// A weighted mean over a step is one over all its samples, however they are cut into batches.
+TEST(Recipe, AccumulatedBatchesAreOneLargeBatchWithWeightsToo) {
+  struct Row {
+    const char* name;
+    void (*set)(TrainConfig&);
+  };
+  const Row rows[] = {
+      {"weights", [](TrainConfig& c) { c.class_weights = "1,2,1,1,1,1,1,1,1,30"; }},
+      {"weights and smoothing", [](TrainConfig& c) { c.class_weights = "1,2,1,1,1,1,1,1,1,30", c.label_smoothing = 0.1; }},
+      {"weights of 0", [](TrainConfig& c) { c.class_weights = "1,0,0,0,3,0,0,0,0,0"; }},
+      {"auto", [](TrainConfig& c) { c.class_weights = "auto", c.sampler = "balanced"; }},
+      {"smoothing", [](TrainConfig& c) { c.label_smoothing = 0.2; }},
+      {"none", [](TrainConfig&) {}},
+  };
+  for (const Row& row : rows) {
+    TempFolder folder;
+    auto run = [&](const char* name, int64_t batch, int64_t accumulate) {
+      TrainConfig c;
+      c.data = "glyphs?train=100&test=20", c.model = "mlp";  // 100 samples: the last step of an epoch has 4
+      c.optimizer = "sgd", c.lr = 0.05, c.momentum = 0.9, c.val = 0, c.epochs = 3;
+      c.batch_size = batch, c.accumulate = accumulate, c.out = folder / name;
+      row.set(c);
+      Trainer(c).run();
+      return folder / name;
+    };
+    const std::string whole = run("whole", 32, 1);
+    EXPECT_LE(difference(whole, run("parts", 8, 4)), 1e-4) << row.name;
+    EXPECT_LE(difference(whole, run("small", 4, 8)), 1e-4) << row.name << ", batches of 4";
+  }
+}
+
+/// Samples of class 0 alone count; most batches of one sample count for nothing, and leave no NaN.
+TEST(Recipe, BatchesThatCountForNothingAreSkipped) {
+  TempFolder folder;
+  TrainConfig c;
+  c.data = "glyphs?train=60&test=20", c.model = "mlp", c.optimizer = "sgd", c.momentum = 0, c.val = 0, c.epochs = 1, c.batch_size = 1;
+  c.class_weights = "1,0,0,0,0,0,0,0,0,0", c.out = folder / "run";
+  Trainer trainer(c);
+  std::vector<double> losses;
+  std::vector<bool> moved;
+  std::vector<float> before = trainer.model().parameters().back().value().to_vector<float>();
+  trainer.on_step = [&](const StepReport& r) {
+    std::vector<float> now = trainer.model().parameters().back().value().to_vector<float>();
+    losses.push_back(r.batch_loss), moved.push_back(now != before);
+    before = std::move(now);
+  };
+  const TrainResult result = trainer.run();
+  EXPECT_TRUE(std::isfinite(result.train_loss));
+  int64_t counted = 0;
+  for (size_t i = 0; i < losses.size(); ++i) {
+    EXPECT_EQ(losses[i] > 0, moved[i]) << i;
+    counted += losses[i] > 0;
+  }
+  int64_t of_class_0 = 0;
+  for (int64_t i = 0; i < 60; ++i) of_class_0 += trainer.data().train->label(i) == 0;
+  EXPECT_EQ(counted, of_class_0);
+  EXPECT_GT(of_class_0, 0);
+  EXPECT_LT(of_class_0, 60);
+}
+
+/// Batch normalisation of rows: one number per channel is all that a batch of one sample has.
+struct NormalizedRows : nn::Module {
+  nn::Linear fc1{784, 8}, fc2{8, 10};
+  nn::BatchNorm1d norm{8};
+  SUANLI_FIELDS(fc1, norm, fc2)
+  Tensor forward(const Tensor& x) { return fc2(relu(norm(fc1(flatten(x, 1))))); }
+};
+
+TEST(Recipe, ALastBatchOfOneSampleIsLeftOutWhereItHasNoVariance) {
+  TempFolder folder;
+  auto config = [&](const char* name, int64_t batch, int64_t accumulate = 1) {
+    TrainConfig c;
+    c.data = "glyphs?train=65&test=20", c.val = 0, c.epochs = 2, c.batch_size = batch, c.accumulate = accumulate, c.out = folder / name;
+    return c;
+  };
+  for (int64_t accumulate : {1, 3}) {
+    Trainer trainer(NormalizedRows(), config(accumulate == 1 ? "one" : "three", 16, accumulate));
+    int64_t steps = 0;
+    trainer.on_step = [&](const StepReport& r) {
+      EXPECT_EQ(r.batches, 4);
+      ++steps;
+    };
+    const TrainResult r = trainer.run();
+    EXPECT_EQ(r.steps, accumulate == 1 ? 8 : 4);
+    EXPECT_EQ(steps, r.steps);
+    EXPECT_NE(trainer.data().notes.back().find("single sample"), std::string::npos);
+  }
+  // The zoo's networks normalise over pixels, where one sample has several values; so do rows that come in pairs.
+  TrainConfig pixels = config("pixels", 16);
+  pixels.model = "cnn_bn", pixels.epochs = 1;
+  EXPECT_EQ(Trainer(pixels).run().steps, 5);
+  EXPECT_EQ(Trainer(NormalizedRows(), config("pairs", 9)).run().steps, 16) << "65 = 7 · 9 + 2";
+  // It resumes as it was.
+  TrainConfig parts = config("parts", 16);
+  {
+    manual_seed(3);
+    Trainer first(NormalizedRows(), parts);
+    int64_t steps = 0;
+    first.on_step = [&](const StepReport& r) { steps = r.step; };
+    first.should_stop = [&] { return steps >= 3; };
+    EXPECT_TRUE(first.run().stopped);
+  }
+  EXPECT_EQ(Trainer::resume(folder / "parts", NormalizedRows()).run().steps, 8);
+  // Batches of one sample only: said before anything is written.
+  Trainer single(NormalizedRows(), config("single", 1));
+  EXPECT_NE(error_of<InputError>([&] { single.run(); }).find("batches of one sample"), std::string::npos);
+  EXPECT_FALSE(path_exists(folder / "single"));
+}
+
 TEST(Recipe, EarlyStoppingKeepsTheBestEpoch) {
   TempFolder folder;
   TrainConfig c = tiny(folder / "run");
@@ -160,6 +285,23 @@ TEST(Recipe, MistakesAreNamed) {
       {[](TrainConfig& c) { c.schedule = "cosin"; }, "did you mean 'cosine'?"},
       {[](TrainConfig& c) { c.optimizer = "adamw", c.momentum = 0.9; }, "momentum is sgd's; adamw has its own averages"},
       {[](TrainConfig& c) { c.class_weights = "1,2"; }, "class_weights has 2 numbers, but the data have 10 classes"},
+      {[](TrainConfig& c) { c.class_weights = "0,0,0,0,0,0,0,0,0,0"; }, "class_weights are all 0"},
+      {[](TrainConfig& c) { c.batch_size = -7; }, "batch_size is -7, expected at least 1"},
+      {[](TrainConfig& c) { c.batch_size = std::numeric_limits<int64_t>::max(); }, "batch_size is 9223372036854775807, expected"},
+      {[](TrainConfig& c) { c.accumulate = std::numeric_limits<int64_t>::max(); }, "accumulate is 9223372036854775807, expected"},
+      {[](TrainConfig& c) { c.epochs = -1; }, "epochs is -1, expected"},
+      {[](TrainConfig& c) { c.epochs = std::numeric_limits<int64_t>::max(); }, "epochs is 9223372036854775807, expected"},
+      {[](TrainConfig& c) { c.lr = -0.1; }, "lr is -0.1, expected"},
+      {[](TrainConfig& c) { c.lr = NAN; }, "lr is nan, expected"},
+      {[](TrainConfig& c) { c.lr = INFINITY; }, "lr is inf, expected"},
+      {[](TrainConfig& c) { c.lr = 1e39; }, "lr is 1e+39, expected"},
+      {[](TrainConfig& c) { c.weight_decay = NAN; }, "weight_decay is nan, expected"},
+      {[](TrainConfig& c) { c.momentum = NAN; }, "momentum is nan, expected"},
+      {[](TrainConfig& c) { c.clip_norm = -1; }, "clip_norm is -1, expected"},
+      {[](TrainConfig& c) { c.val = NAN; }, "val is nan, expected"},
+      {[](TrainConfig& c) { c.checkpoint_minutes = NAN; }, "checkpoint_minutes is nan, expected"},
+      {[](TrainConfig& c) { c.checkpoint_minutes = -1; }, "checkpoint_minutes is -1, expected"},
+      {[](TrainConfig& c) { c.overfit_batches = std::numeric_limits<int64_t>::max(); }, "overfit_batches is 9223372036854775807, expected"},
       {[](TrainConfig& c) { c.class_weights = "1,x"; }, "class_weights is '1,x', expected numbers"},
       {[](TrainConfig& c) { c.milestones = "0.5,2"; }, "milestones is 0.5,2, expected numbers above 0 and below 1"},
       {[](TrainConfig& c) { c.ema = 0.9, c.lookahead = 5; }, "Give one of them"},
