@@ -82,7 +82,8 @@ struct TrainConfig {
   int64_t seed = 0;  ///< Weights, order of samples, validation split and dropout are functions of it.
   double val = 0.1;  ///< Fraction of the training samples that validates.
   int64_t max_steps = 0;  ///< Ends the run after so many steps; 0: no limit.
-  int64_t checkpoint_every = 500;  ///< Steps between checkpoints; 0: only at the ends of epochs.
+  int64_t checkpoint_every = 500;  ///< Steps between checkpoints; 0: none by steps. Each epoch ends with one.
+  double checkpoint_minutes = 5;  ///< Minutes between checkpoints, besides those by steps; 0: none by time. Never changes a result.
   int64_t memory_limit = 0;  ///< Bytes by forecast: values are computed again, with the same results, until the run fits. 0: none.
   int64_t threads = 0;  ///< That compute. Results may depend on it. 0: compute_threads().
   int64_t loader_threads = 1;  ///< That read data. Results do not depend on it.
@@ -190,6 +191,8 @@ SUANLI_API Evaluation evaluate(nn::AnyModule& model, std::shared_ptr<const data:
 struct ResumeOptions {
   bool force = false;  ///< Goes on although the result will not be bit-equal to the undisturbed run's.
   int64_t epochs = -1, checkpoint_every = -1, threads = -1, loader_threads = -1;
+  double checkpoint_minutes = -1;
+  std::string data;  ///< Where the run's data lie now, a path or a spec; "": where they were. They are compared with what the run recorded.
 };
 
 /// One run. To be used on one thread; its random numbers come from that thread's default generator.
@@ -199,9 +202,9 @@ class SUANLI_API Trainer {
   explicit Trainer(TrainConfig config);
   /// A new run with a module of your own, which has its weights already (manual_seed() before making it repeats them).
   Trainer(nn::AnyModule model, TrainConfig config);
-  /// Goes on with a run where its last checkpoint stands, bit for bit; without a checkpoint from the start. Throws InputError
-  /// "not bit-exact here: …" if data, configuration, instruction set or threads changed, unless options.force. A run of a module of your
-  /// own needs that module.
+  /// Goes on with a run where its last checkpoint stands, bit for bit. A run that was killed before its first checkpoint begins at step 0;
+  /// one whose checkpoints are gone is refused. Throws InputError "not bit-exact here: …" if data, configuration, instruction set or threads
+  /// changed, unless options.force. A run of a module of your own needs that module.
   static Trainer resume(const std::string& run, const ResumeOptions& options = {});
   static Trainer resume(const std::string& run, nn::AnyModule model, const ResumeOptions& options = {});
   Trainer(Trainer&&) noexcept;
@@ -234,6 +237,7 @@ class SUANLI_API Trainer {
   std::function<void(const EpochReport&)> on_epoch;
   std::function<void(const std::string&)> on_message;  ///< Lines for the user, which log.txt holds too.
   std::function<bool()> should_stop;  ///< Asked after each step; true saves a checkpoint and ends run().
+  std::function<double()> clock;  ///< Seconds since any moment, for checkpoint_minutes. Empty: the machine's steady clock.
   Loss loss;  ///< What is minimised; set from the zoo, else cross_entropy. label_smoothing and class_weights need the loss that is set.
 
  private:
@@ -254,14 +258,16 @@ struct TrainedModel {
   data::Task task = data::Task::classification;
   double target_mean = 0, target_stddev = 1;  ///< Of regression, as in data::Info.
   std::string encoding;  ///< Of tables, for data::OpenOptions.
-  int64_t epoch = 0, step = 0;  ///< When these weights were saved.
+  int64_t epoch = 0, step = 0;  ///< When these weights were saved; epoch 0: before the first one was complete.
+  bool finished = false;  ///< The run came to its end.
   Tta tta = Tta::none;  ///< How predict() answers; the run's.
   Loss loss;
 
   /// x [N, …input_shape], pictures in [0, 1] → probabilities [N, classes], or numbers [N] in the target's unit.
   SUANLI_API Tensor predict(const Tensor& x);
 };
-/// Reads a run folder's kept weights: the best epoch's, or the last ones if none was evaluated yet. Throws InputError.
+/// Reads a run folder's kept weights: the best epoch's, or the last ones if none was evaluated yet. Of a finished run config.toml and
+/// model.safetensors are enough. Throws InputError.
 SUANLI_API TrainedModel load_run(const std::string& run);
 /// The same with a module of your own to take the weights.
 SUANLI_API TrainedModel load_run(const std::string& run, nn::AnyModule model);

@@ -1,4 +1,4 @@
-// SIGINT and SIGTERM ask a training run to save and end; a second one ends it at once.
+// SIGINT, SIGTERM and SIGHUP ask a training run to save and end; a second SIGINT or SIGTERM ends it at once.
 #pragma once
 
 namespace suanli::cli {
@@ -6,6 +6,8 @@ namespace suanli::cli {
 void catch_stop_signals();
 /// The signal that came, or 0.
 int stop_signal();
+/// "SIGINT", "SIGTERM" or "SIGHUP".
+const char* stop_signal_name();
 
 /// Until catch_stop_signals(): SIGINT and SIGTERM end the program at once, with 130 or 143 and without a word; a progress bar on the terminal
 /// is wiped away.

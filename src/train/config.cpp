@@ -56,7 +56,8 @@ const std::vector<ConfigField>& config_fields() {
       {"patience", &C::patience, Decides::nothing, "epochs without a better validation that end the run; 0: never"},
       {"max_steps", &C::max_steps, Decides::length, "0: no limit"},
       {"time", &C::time, Decides::nothing, "seconds that decided the epochs; 0: they were said"},
-      {"checkpoint_every", &C::checkpoint_every, Decides::nothing, "steps; 0: only at the ends of epochs"},
+      {"checkpoint_every", &C::checkpoint_every, Decides::nothing, "steps; 0: none by steps"},
+      {"checkpoint_minutes", &C::checkpoint_minutes, Decides::nothing, "minutes; 0: none by time"},
       {"memory_limit", &C::memory_limit, Decides::nothing, "bytes that the run may take; 0: no limit"},
       {"threads", &C::threads, Decides::result, "that compute"},
       {"loader_threads", &C::loader_threads, Decides::nothing, "that read data; results do not depend on them"},
@@ -218,6 +219,7 @@ void resolve(TrainConfig& c, bool own_model) {
   require(c.val >= 0 && c.val < 1, "val", c.val, "0 or more and below 1");
   require(c.max_steps >= 0, "max_steps", c.max_steps, "0 or more");
   require(c.checkpoint_every >= 0, "checkpoint_every", c.checkpoint_every, "0 or more");
+  require(std::isfinite(c.checkpoint_minutes) && c.checkpoint_minutes >= 0, "checkpoint_minutes", c.checkpoint_minutes, "0 or more");
   require(c.memory_limit >= 0, "memory_limit", c.memory_limit, "bytes, or 0");
   require(c.threads >= 0 && c.threads <= 1024, "threads", c.threads, "1 to 1024");
   require(c.loader_threads >= 0 && c.loader_threads <= 256, "loader_threads", c.loader_threads, "0 to 256");

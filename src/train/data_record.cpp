@@ -2,6 +2,7 @@
 
 #include <cstdio>
 #include <filesystem>
+#include <optional>
 
 #include "base/text.h"
 #include "data/spec.h"
@@ -16,13 +17,19 @@ struct NamedSplit {
 constexpr NamedSplit kSplits[] = {{"train", &data::Splits::train}, {"val", &data::Splits::val}, {"test", &data::Splits::test}};
 }  // namespace
 
-Json to_json(const data::Splits& splits) {
-  const data::Info& info = splits.train->info();
-  Json out = Json::Object{{"kind", info.kind}, {"source", info.source}};
+Json to_json(const data::Info& info) {
+  Json out = Json::Object{{"kind", info.kind}};
   out.set("input_shape", Json::Array(info.input_shape.begin(), info.input_shape.end()));
   out.set("class_names", Json::Array(info.class_names.begin(), info.class_names.end()));
   if (info.task == data::Task::regression) out.set("target", Json::Object{{"mean", info.target_mean}, {"stddev", info.target_stddev}});
   if (!info.encoding.empty()) out.set("encoding", info.encoding);
+  return out;
+}
+
+Json to_json(const data::Splits& splits) {
+  const data::Info& info = splits.train->info();
+  Json out = to_json(info);
+  out.set("source", info.source);
   for (auto& [name, split] : kSplits) {
     const auto& dataset = splits.*split;
     if (!dataset) continue;
@@ -33,7 +40,7 @@ Json to_json(const data::Splits& splits) {
   return out;
 }
 
-DataRecord data_record_from_json(const Json& json, const std::string& run) {
+DataRecord data_record_from_json(const Json& json, const std::string& where) {
   try {
     DataRecord record;
     record.kind = json.at("kind").string();
@@ -46,9 +53,7 @@ DataRecord data_record_from_json(const Json& json, const std::string& run) {
     if (const Json* encoding = json.find("encoding")) record.encoding = encoding->string();
     else if (record.kind == "npz") record.encoding = "inputs unknown";  // a run of version 0.1.0
     return record;
-  } catch (const Error& e) {
-    throw InputError(str(run, "/checkpoints/state.json: \"data\": ", e.what(), ". The file was changed or damaged."));
-  }
+  } catch (const Error& e) { throw InputError(str(where, ": \"data\": ", e.what(), ". The file was changed or damaged.")); }
 }
 
 int64_t outputs_of(data::Task task, size_t classes) { return task == data::Task::regression ? 1 : static_cast<int64_t>(classes); }
@@ -79,15 +84,40 @@ std::string data_differences(const Json& recorded, const Json& now) {
   return out;
 }
 
-std::string with_absolute_path(const std::string& source) {
+namespace {
+
+struct SourceParts {
+  std::string kind, path, settings;  // "folder:", "/home/me/photos", "?size=96"
+};
+std::optional<SourceParts> parts_of(const std::string& source) {
   const size_t colon = source.find(':');
-  if (colon == std::string::npos || colon > source.find('?')) return source;
+  if (colon == std::string::npos || colon > source.find('?')) return std::nullopt;
   const std::string place = source.substr(colon + 1);
   const size_t length = data::path_length(place);
+  return SourceParts{source.substr(0, colon + 1), place.substr(0, length), place.substr(length)};
+}
+
+}  // namespace
+
+std::string with_absolute_path(const std::string& source) {
+  const std::optional<SourceParts> parts = parts_of(source);
+  if (!parts) return source;
   std::error_code error;
-  const std::filesystem::path absolute = std::filesystem::absolute(place.substr(0, length), error).lexically_normal();
+  const std::filesystem::path absolute = std::filesystem::absolute(parts->path, error).lexically_normal();
   if (error || !std::filesystem::exists(absolute, error)) return source;
-  return source.substr(0, colon + 1) + absolute.string() + place.substr(length);
+  return parts->kind + absolute.string() + parts->settings;
+}
+
+std::string path_in(const std::string& source) {
+  const std::optional<SourceParts> parts = parts_of(source);
+  return parts && parts->path.find('/') != std::string::npos ? parts->path : "";
+}
+
+std::string moved_to(const std::string& source, const std::string& place) {
+  std::error_code error;
+  const std::optional<SourceParts> parts = parts_of(source);
+  if (!parts || !std::filesystem::exists(place, error)) return place;
+  return with_absolute_path(parts->kind + place + parts->settings);
 }
 
 Tensor normalized(const Tensor& x, const std::vector<double>& mean, const std::vector<double>& stddev) {
@@ -115,11 +145,14 @@ NamedTensors values_of(nn::Module& model) {
   return out;
 }
 
-void load_weights(nn::Module& model, const CheckpointFolder& folder, const SavedFile& file) {
-  NamedTensors tensors = folder.tensors(file);
+void load_weights(nn::Module& model, const NamedTensors& tensors, const std::string& file) {
   try {
     model.load_state_dict(tensors);
-  } catch (const InputError& e) { throw InputError(str(folder.path(), "/", file.name, ": are not this model's weights: ", e.what())); }
+  } catch (const InputError& e) { throw InputError(str(file, ": are not this model's weights: ", e.what())); }
+}
+
+void load_weights(nn::Module& model, const CheckpointFolder& folder, const SavedFile& file) {
+  load_weights(model, folder.tensors(file), folder.path() + "/" + file.name);
 }
 
 }  // namespace suanli

@@ -22,14 +22,21 @@ struct DataRecord {
 int64_t outputs_of(data::Task task, size_t classes);
 /// What is minimised where the user says nothing. Throws InputError if the output of a model of the zoo does not suit the task.
 Loss loss_for(data::Task task, const models::Entry* entry);
-/// Kind, shape, classes, and the size and fingerprint of each split.
+/// Kind, shape, classes: what a DataRecord is made of.
+Json to_json(const data::Info& info);
+/// The same, the source, and the size and fingerprint of each split.
 Json to_json(const data::Splits& splits);
-DataRecord data_record_from_json(const Json& json, const std::string& run);
+/// Throws InputError with `where` in front.
+DataRecord data_record_from_json(const Json& json, const std::string& where);
 /// "the training data changed (12000 samples, fingerprint … → …)", or "".
 std::string data_differences(const Json& recorded, const Json& now);
 
 /// "mnist:data" → "mnist:/home/me/data": a run is also used from other folders than the one it was started in.
 std::string with_absolute_path(const std::string& source);
+/// The path in a source, "/home/me/photos" of "folder:/home/me/photos?size=96"; "" where it has none.
+std::string path_in(const std::string& source);
+/// `source` with its data at another place: a path takes the place of the path in it, anything else is a source itself.
+std::string moved_to(const std::string& source, const std::string& place);
 
 /// (x − mean) / stddev of x [N, C, H, W] or [N, C]; both have one number, or one per channel, or none: then it is x itself.
 Tensor normalized(const Tensor& x, const std::vector<double>& mean, const std::vector<double>& stddev);
@@ -39,7 +46,9 @@ const models::Entry& zoo_entry_of_run(const TrainConfig& config, const std::stri
 
 /// The values of all parameters and buffers, with their names.
 NamedTensors values_of(nn::Module& model);
-/// Reads, verifies and loads a checkpoint's weights; the error says which file.
+/// Loads the tensors of a file; the error says which one.
+void load_weights(nn::Module& model, const NamedTensors& tensors, const std::string& file);
+/// Reads, verifies and loads a checkpoint's weights.
 void load_weights(nn::Module& model, const CheckpointFolder& folder, const SavedFile& file);
 
 }  // namespace suanli

@@ -4,12 +4,12 @@
 #include <filesystem>
 #include <map>
 
+#include "base/file.h"
 #include "base/text.h"
 #include "data/encoding.h"
 #include "nn/state_values.h"
-#include "train/checkpoint.h"
-#include "train/config.h"
 #include "train/run_folder.h"
+#include "train/stored_run.h"
 
 namespace suanli {
 
@@ -111,16 +111,18 @@ namespace {
 
 GivenWeights weights_of_run(const std::string& run) {
   require_run_folder(run);
-  const TrainConfig config = config_from_toml(run + "/config.toml");
-  const CheckpointFolder folder(run + "/checkpoints");
-  const std::optional<Checkpoint> checkpoint = folder.load();
-  if (!checkpoint || checkpoint->best_model.name.empty())
-    throw InputError(str(run, ": has no complete epoch yet. Train it: suanli train --resume ", run));
-  GivenWeights given{.tensors = folder.tensors(checkpoint->best_model), .path = run, .of_run = true, .epoch = checkpoint->best.epoch};
+  StoredRun stored;
+  try {
+    stored = read_stored_run(run);
+  } catch (const InputError&) {
+    if (path_exists(run + "/checkpoints/state.json") || path_exists(run + "/model.safetensors")) throw;
+  }
+  if (stored.epoch == 0) throw InputError(str(run, ": has no complete epoch yet. Train it: suanli train --resume ", run));
+  GivenWeights given{.tensors = std::move(stored.weights), .dicts = {}, .path = run, .left_out = {}, .of_run = true, .epoch = stored.epoch};
   for (const models::Entry& e : models::entries())
-    if (config.model == e.name) given.model = e.name, given.stem = config.stem;
-  given.mean = config.mean, given.stddev = config.stddev;
-  given.data = data_record_from_json(checkpoint->provenance.data, run);
+    if (stored.config.model == e.name) given.model = e.name, given.stem = stored.config.stem;
+  given.mean = stored.config.mean, given.stddev = stored.config.stddev;
+  given.data = stored.data;
   return given;
 }
 

@@ -9,6 +9,7 @@
 #include "train/fine_tune.h"
 #include "train/result.h"
 #include "train/safetensors.h"
+#include "train/stored_run.h"
 #include "train/trainer_state.h"
 
 namespace suanli {
@@ -53,6 +54,7 @@ class AverageInPlace {
 TrainResult TrainingLoop::run() {
   if (!s_.folder) s_.begin();
   else if (s_.checkpoint.model.name.empty()) s_.save(false);
+  s_.saved_at = clock();
   Progress& p = s_.progress();
   if (!s_.said_at_start.empty()) say(s_.said_at_start);
   if (s_.resumed) say(str("continues at step ", p.step, " (epoch ", p.epoch + 1, ", batch ", p.batch, " of ", s_.batches(), ")"));
@@ -66,6 +68,11 @@ TrainResult TrainingLoop::run() {
   if (s_.out_of_patience() && p.epoch < s_.config.epochs)
     say(str("ended after epoch ", p.epoch, ": no better validation since epoch ", s_.checkpoint.best.epoch));
   return finish();
+}
+
+void TrainingLoop::save(bool is_best) {
+  s_.save(is_best);
+  s_.saved_at = clock();
 }
 
 void TrainingLoop::say_forecast() {
@@ -220,9 +227,11 @@ TrainingLoop::Outcome TrainingLoop::train_epoch() {
     account(*made, watch.seconds(), loader.wait_seconds() - waited);
     report_step(made->loss);
     const bool stop = asked_to_stop();
-    if (stop || (s_.config.checkpoint_every > 0 && p.step % s_.config.checkpoint_every == 0)) {
+    const bool by_steps = s_.config.checkpoint_every > 0 && p.step % s_.config.checkpoint_every == 0;
+    const bool by_time = s_.config.checkpoint_minutes > 0 && clock() - s_.saved_at >= 60 * s_.config.checkpoint_minutes;
+    if (stop || by_steps || by_time) {
       try {
-        s_.save(false);
+        save(false);
       } catch (const NumericError& e) { explain_bad_number(p.step, e.what()); }
     }
     if (stop) return Outcome::stopped;
@@ -297,7 +306,7 @@ TrainingLoop::Outcome TrainingLoop::finish_epoch() {
       val = evaluate(s_.model, s_.splits.val, evaluation());
     }
     if (val.samples < s_.splits.val->size()) {  // asked to stop: the evaluation is made again when the run goes on
-      s_.save(false);
+      save(false);
       return Outcome::stopped;
     }
     report.val_loss = val.loss;
@@ -322,7 +331,7 @@ TrainingLoop::Outcome TrainingLoop::finish_epoch() {
   p.epoch_samples = 0;
   if (report.best) best = {report.epoch, p.step, val.loss, val.accuracy};
   try {
-    s_.save(report.best);
+    save(report.best);
   } catch (const NumericError& e) { explain_bad_number(p.step, e.what()); }
   s_.folder->log(str("epoch ", report.epoch, ": train loss ", report.train_loss, ", val loss ", val.loss, ", val accuracy ", val.accuracy));
   if (t_.on_epoch) t_.on_epoch(report);
@@ -391,7 +400,8 @@ TrainResult TrainingLoop::finish() {
   }
   r.seconds = s_.seconds();
   r.peak_bytes = memory_use().peak + data_bytes();
-  write_safetensors(s_.folder->file("model.safetensors"), values_of(s_.model), {{"format", "pt"}});
+  write_safetensors(s_.folder->file("model.safetensors"), values_of(s_.model),
+                    {{"format", "pt"}, {kRunRecord, run_record(s_.splits.train->info(), c.best.epoch, c.best.step)}});
   write_file_atomically(s_.folder->file("summary.json"), to_json(r).dump(1) + "\n");  // last: its presence says that the run is finished
   s_.folder->log(str("finished: test accuracy ", r.test_accuracy, ", test loss ", r.test_loss, " in ", r.seconds, " s"));
   return r;

@@ -8,6 +8,8 @@
 #include "train/data_record.h"
 #include "train/fine_tune.h"
 #include "train/result.h"
+#include "train/sample_notes.h"
+#include "train/stored_run.h"
 #include "train/trainer_state.h"
 #include "train/tta.h"
 
@@ -270,8 +272,13 @@ namespace {
 TrainConfig recorded_config(const RunFolder& folder, const ResumeOptions& options) {
   TrainConfig config = config_from_toml(folder.file("config.toml"));
   config.out = folder.path();
+  if (!options.data.empty()) config.data = moved_to(config.data, options.data);
+  if (const std::string path = path_in(config.data); !path.empty() && !path_exists(path))
+    throw InputError(str(folder.path(), ": its data were at ", path, ", where nothing is now. Say where they are: suanli train --resume ",
+                         folder.path(), " NEW-PLACE"));
   if (options.epochs >= 0) config.epochs = options.epochs;
   if (options.checkpoint_every >= 0) config.checkpoint_every = options.checkpoint_every;
+  if (options.checkpoint_minutes >= 0) config.checkpoint_minutes = options.checkpoint_minutes;
   if (options.threads > 0) config.threads = options.threads;
   if (options.loader_threads >= 0) config.loader_threads = options.loader_threads;
   return config;
@@ -302,6 +309,7 @@ Trainer Trainer::resume(const std::string& run, nn::AnyModule model, const Resum
   auto state = std::make_unique<State>();
   State& s = *state;
   s.began = std::chrono::steady_clock::now();
+  require_resumable(run);
   s.folder = RunFolder::open(run);
   s.config = recorded_config(*s.folder, options);
   s.checkpoints.emplace(s.folder->checkpoints());
@@ -324,6 +332,7 @@ Trainer Trainer::resume(const std::string& run, nn::AnyModule model, const Resum
     s.resumed = true;
     s.finished = s.trained() && path_exists(s.folder->file("summary.json"));
   } else {
+    s.said_at_start = "it was stopped before its first checkpoint, so it begins at step 0";
     manual_seed(static_cast<uint64_t>(s.config.seed), 1);
   }
   s.checkpoint.provenance = {version(), kernels(), s.config.threads, deciding_fields(s.config), to_json(s.splits)};

@@ -48,6 +48,7 @@ struct Trainer::State {
 
   std::chrono::steady_clock::time_point began;  // of run()
   double seconds_before = 0;  // of earlier processes
+  double saved_at = 0;  // by Trainer::clock
 
   State() = default;
   State(const State&) = delete;
@@ -103,6 +104,8 @@ struct Trainer::State {
   void save(bool is_best);
 };
 
+inline double steady_seconds() { return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count(); }
+
 class Rehearsal;
 struct Rehearsed;
 
@@ -151,6 +154,8 @@ class TrainingLoop {
   Rehearsed rehearse_evaluation(int64_t samples, const EvaluateOptions& options);
   std::vector<int64_t> epochs_with_other_programs() const;
   void say_forecast();
+  /// Commits a checkpoint; the next one by time is due checkpoint_minutes later.
+  void save(bool is_best);
   /// What the data sets hold in memory. Training and validation data are parts of one.
   int64_t data_bytes() const;
   void account(const Step& step, double seconds, double waited);
@@ -163,6 +168,7 @@ class TrainingLoop {
   EvaluateOptions evaluation() const;  // after an epoch
   EvaluateOptions final_evaluation() const;  // of the test at the end
   void say(const std::string& line);
+  double clock() const { return t_.clock ? t_.clock() : steady_seconds(); }
   bool asked_to_stop() const { return t_.should_stop && t_.should_stop(); }
   [[noreturn]] void explain_bad_number(int64_t bad_step, const std::string& what);
 

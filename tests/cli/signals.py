@@ -1,10 +1,13 @@
-"""SIGINT and SIGTERM: finish the step, save, exit 130 or 143; a resume ends with the bits of the undisturbed run."""
+"""SIGINT, SIGTERM and SIGHUP: finish the step, save, exit 130, 143 or 129; a resume ends with the bits of the undisturbed run."""
 import os
 import pathlib
+import pty
+import shutil
 import signal
+import subprocess
 import time
 
-from _suanli import FAST, check, digest, main, metrics, ok, run, same, start, state, summary
+from _suanli import BIN, FAST, check, digest, fails, main, metrics, ok, ok_json, run, same, start, state, summary
 
 DATA = "glyphs?train=6400&test=320"
 ARGS = ["train", DATA, *FAST, "--epochs", 6]
@@ -27,7 +30,7 @@ def rows(folder):
 
 def test_stop_and_go_on():
     ok(*ARGS, "--out", "whole", "--quiet")
-    for name, sig, code, after in (("int", signal.SIGINT, 130, 2), ("term", signal.SIGTERM, 143, 7)):
+    for name, sig, code, after in (("int", signal.SIGINT, 130, 2), ("term", signal.SIGTERM, 143, 7), ("hup", signal.SIGHUP, 129, 4)):
         child = start(*ARGS, "--out", name, "--quiet")
         wait_for(lambda: rows(name) >= after, child)
         child.send_signal(sig)
@@ -41,6 +44,57 @@ def test_stop_and_go_on():
         check("continues at step" in done.stderr, done.stderr)
         same(digest(f"{name}/model.safetensors"), digest("whole/model.safetensors"), f"{name}: weights")
         same((metrics(name), summary(name)), (metrics("whole"), summary("whole")), f"{name}: metrics")
+
+
+def test_a_terminal_that_is_closed():
+    """The kernel sends SIGHUP to who runs on it, and what is written there afterwards fails."""
+    terminal, side = pty.openpty()
+    child = subprocess.Popen([BIN, *map(str, ARGS), "--out", "closed"], stdin=side, stdout=side, stderr=side, start_new_session=True,
+                             preexec_fn=lambda: __import__("fcntl").ioctl(0, __import__("termios").TIOCSCTTY, 0))
+    os.close(side)
+    end = time.time() + 60
+    while rows("closed") < 2:
+        check(child.poll() is None and time.time() < end, "it did not begin")
+        time.sleep(0.002)
+    os.close(terminal)
+    same(child.wait(timeout=60), 129, "exit")
+    step = state("closed")["progress"]["step"]
+    check(step > 0, f"saved at step {step}")
+    same(run("train", "--resume", "closed", "--quiet").returncode, 0, "resume")
+    same(digest("closed/model.safetensors"), digest("whole/model.safetensors"), "weights")
+
+
+def test_nohup_keeps_it_running():
+    child = start(*ARGS, "--out", "nohup", "--quiet", preexec_fn=lambda: signal.signal(signal.SIGHUP, signal.SIG_IGN))
+    wait_for(lambda: rows("nohup") >= 2, child)
+    child.send_signal(signal.SIGHUP)
+    child.communicate(timeout=120)
+    same(child.returncode, 0, "it goes on to its end")
+
+
+def test_a_run_whose_checkpoints_are_gone_is_not_overwritten():
+    shutil.copytree("whole", "bereft")
+    shutil.rmtree("bereft/checkpoints")
+    files = lambda: {p: p.read_bytes() for p in pathlib.Path("bereft").rglob("*") if p.is_file()}
+    before = files()
+    fails(3, "bereft: cannot go on, its checkpoints are gone", "model.safetensors", "--weights bereft", args=["train", "--resume", "bereft"])
+    fails(3, "its checkpoints are gone", args=["train", "--resume", "bereft", "--force", "--epochs", 9])
+    same(files(), before, "nothing is touched")
+    same(ok_json("eval", "bereft")["accuracy"], ok_json("eval", "whole")["accuracy"], "its weights are measured")
+
+
+def test_unfinished_runs_say_so():
+    child = start(*ARGS, "--out", "cut", "--quiet", "--checkpoint-every", 1)
+    wait_for(lambda: os.path.exists("cut/checkpoints/state.json") and state("cut")["progress"]["step"] > 0, child)
+    child.kill()
+    child.communicate(timeout=60)
+    step, epoch = state("cut")["progress"]["step"], state("cut")["progress"]["epoch"]
+    e = ok_json("eval", "cut")
+    same((e["finished"], e["epoch"] > 0), (False, epoch > 0), f"{e}")
+    if epoch == 0:
+        same(e["step"], step, "of which step the weights are")
+    check("suanli train --resume cut" in run("eval", "cut").stderr, "how it goes on")
+    same((ok_json("eval", "whole")["finished"], run("eval", "whole").stderr), (True, ""), "a finished run needs no note")
 
 
 def test_stopped_before_the_first_step():

@@ -1,0 +1,109 @@
+#include "train/stored_run.h"
+
+#include <filesystem>
+#include <map>
+#include <optional>
+
+#include "base/file.h"
+#include "base/text.h"
+#include "train/checkpoint.h"
+#include "train/config.h"
+#include "train/run_folder.h"
+
+namespace suanli {
+
+namespace fs = std::filesystem;
+
+namespace {
+
+constexpr const char* kModel = "/model.safetensors";
+
+bool has_content(const std::string& path) {
+  std::error_code error;
+  return fs::is_regular_file(path, error) && fs::file_size(path, error) > 0;
+}
+
+/// Runs of before the record was written: the data themselves say what they are.
+DataRecord record_of_data(const TrainConfig& config, const std::string& file) {
+  try {
+    const data::Splits splits = data::open(config.data, {.seed = static_cast<uint64_t>(config.seed), .val_fraction = config.val});
+    return data_record_from_json(to_json(splits), file);
+  } catch (const Error& e) {
+    throw InputError(str(file, ": does not say which data it was trained on, and these cannot be opened: ", e.what()));
+  }
+}
+
+void read_model_file(const std::string& run, StoredRun& stored) {
+  stored.file = run + kModel;
+  std::map<std::string, std::string> metadata;
+  stored.weights = load_safetensors(stored.file, &metadata);
+  const auto record = metadata.find(kRunRecord);
+  if (record == metadata.end()) {
+    stored.data = record_of_data(stored.config, stored.file);
+    stored.epoch = stored.config.epochs;
+    return;
+  }
+  const std::string where = stored.file + ": metadata";
+  try {
+    const Json json = Json::parse(record->second, where);
+    stored.data = data_record_from_json(json.at("data"), where);
+    stored.epoch = json.at("epoch").integer(), stored.step = json.at("step").integer();
+  } catch (const InputError& e) { throw InputError(str(where, ": ", e.what())); }
+}
+
+/// A run that was made longer has the summary of its first end until it comes to the next one.
+bool ended_at(const std::string& run, int64_t step) {
+  const std::string path = run + "/summary.json";
+  if (!path_exists(path)) return false;
+  const Json* steps = Json::parse(read_file(path), path).find("steps");
+  return steps && steps->is_integer() && steps->integer() == step;
+}
+
+}  // namespace
+
+std::string run_record(const data::Info& info, int64_t epoch, int64_t step) {
+  return Json(Json::Object{{"data", to_json(info)}, {"epoch", epoch}, {"step", step}}).dump();
+}
+
+StoredRun read_stored_run(const std::string& run) {
+  require_run_folder(run);
+  StoredRun stored;
+  stored.config = config_from_toml(run + "/config.toml");
+  const CheckpointFolder folder(run + "/checkpoints");
+  const std::optional<Checkpoint> checkpoint = folder.load();
+  const bool best = checkpoint && !checkpoint->best_model.name.empty();
+  const SavedFile* file = !checkpoint ? nullptr : best ? &checkpoint->best_model : &checkpoint->model;
+  if (path_exists(run + kModel) && (!file || !path_exists(folder.path() + "/" + file->name))) {
+    stored.finished = true;
+    read_model_file(run, stored);
+    return stored;
+  }
+  if (!checkpoint)
+    throw InputError(
+        str(run, ": has neither a checkpoint nor a model.safetensors, so there are no weights yet. Train it: suanli train --resume ", run));
+  stored.finished = ended_at(run, checkpoint->progress.step);
+  stored.data = data_record_from_json(checkpoint->provenance.data, folder.path() + "/state.json");
+  stored.epoch = best ? checkpoint->best.epoch : checkpoint->progress.epoch;
+  stored.step = best ? checkpoint->best.step : checkpoint->progress.step;
+  stored.file = folder.path() + "/" + file->name;
+  stored.weights = folder.tensors(*file);
+  return stored;
+}
+
+void require_resumable(const std::string& run) {
+  require_run_folder(run);
+  if (path_exists(run + "/checkpoints/state.json")) return;
+  // A run writes its first checkpoint before it logs a line, so these files say that there was one.
+  std::string kept;
+  for (const char* name : {"model.safetensors", "summary.json", "metrics.jsonl", "log.txt"})
+    if (has_content(run + "/" + name)) kept += str(kept.empty() ? "" : ", ", name);
+  if (kept.empty()) return;
+  const bool weights = has_content(run + kModel);
+  throw InputError(str(run, ": cannot go on, its checkpoints are gone; it still holds ", kept, ". ",
+                       weights ? str("Its weights are in model.safetensors: suanli eval ", run, " measures them, suanli train --weights ",
+                                     run, " begins a new run with them. ")
+                               : std::string(),
+                       "To train anew, give another folder by --out."));
+}
+
+}  // namespace suanli
