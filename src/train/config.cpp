@@ -177,33 +177,37 @@ void resolve(TrainConfig& c, bool own_model) {
   auto require = [](bool right, const char* key, const auto& value, const char* expected) {
     if (!right) throw UsageError(str(key, " is ", value, ", expected ", expected));
   };
-  require(c.epochs >= 1, "epochs", c.epochs, "at least 1");
-  require(c.batch_size >= 1, "batch_size", c.batch_size, "at least 1");
-  require(c.accumulate >= 1, "accumulate", c.accumulate, "at least 1");
-  require(std::isfinite(c.lr) && c.lr > 0, "lr", c.lr, "a number above 0");
+  // Products of these numbers are counts of samples and steps, which have to fit 64 bits; learning rates multiply floats of 32.
+  constexpr int64_t kMost = 1'000'000'000;
+  constexpr double kLargest = 1e30;
+  require(c.epochs >= 1 && c.epochs <= kMost, "epochs", c.epochs, "at least 1 and at most 1000000000");
+  require(c.batch_size >= 1 && c.batch_size <= kMost, "batch_size", c.batch_size, "at least 1 and at most 1000000000");
+  require(c.accumulate >= 1 && c.accumulate <= kMost, "accumulate", c.accumulate, "at least 1 and at most 1000000000");
+  require(c.lr > 0 && c.lr <= kLargest, "lr", c.lr, "a number above 0 and up to 1e30");
   require(c.momentum >= 0 && c.momentum < 1, "momentum", c.momentum, "0 or more and below 1");
   if (!c.stem.empty()) models::stem_from_text(c.stem);
-  require(std::isfinite(c.backbone_lr) && c.backbone_lr > 0, "backbone_lr", c.backbone_lr, "a number above 0");
+  require(c.backbone_lr > 0 && c.backbone_lr <= kLargest, "backbone_lr", c.backbone_lr, "a number above 0 and up to 1e30");
   require(c.mean.size() == c.stddev.size(), "mean", toml_reals(c.mean), "as many numbers as stddev has");
   for (double v : c.mean) require(std::isfinite(v), "mean", toml_reals(c.mean), "numbers");
   for (double v : c.stddev) require(std::isfinite(v) && v > 0, "stddev", toml_reals(c.stddev), "numbers above 0");
   require(c.optimizer != "nesterov" || c.momentum > 0, "momentum", c.momentum, "above 0, since nesterov needs one");
-  require(std::isfinite(c.weight_decay) && c.weight_decay >= 0, "weight_decay", c.weight_decay, "0 or more");
+  require(c.weight_decay >= 0 && c.weight_decay <= kLargest, "weight_decay", c.weight_decay, "0 or more and up to 1e30");
   require(c.decay == "weights" || c.decay == "all", "decay", c.decay, "weights or all");
   for (auto& [name, factor] : named_numbers_from("lr_factors", c.lr_factors))
-    require(factor > 0, "lr_factors", c.lr_factors, "factors above 0");
+    require(factor > 0 && factor <= kLargest, "lr_factors", c.lr_factors, "factors above 0 and up to 1e30");
   for (auto& [name, epochs] : named_numbers_from("freeze_after", c.freeze_after))
-    require(epochs >= 1 && epochs == std::floor(epochs), "freeze_after", c.freeze_after, "whole numbers of epochs from 1 on");
+    require(epochs >= 1 && epochs <= kMost && epochs == std::floor(epochs), "freeze_after", c.freeze_after,
+            "whole numbers of epochs from 1 on");
   if (!c.tta.empty()) tta_from_text(c.tta);
   require(c.warmup >= 0 && c.warmup < 1, "warmup", c.warmup, "0 or more and below 1");
-  require(std::isfinite(c.lr_start) && c.lr_start >= 0, "lr_start", c.lr_start, "0 or more");
-  require(std::isfinite(c.lr_end) && c.lr_end >= 0, "lr_end", c.lr_end, "0 or more");
+  require(c.lr_start >= 0 && c.lr_start <= kLargest, "lr_start", c.lr_start, "0 or more and up to 1e30");
+  require(c.lr_end >= 0 && c.lr_end <= kLargest, "lr_end", c.lr_end, "0 or more and up to 1e30");
   require(c.gamma > 0 && c.gamma <= 1, "gamma", c.gamma, "above 0 and up to 1");
   for (double m : schedule_of(c).milestones) require(m > 0 && m < 1, "milestones", c.milestones, "numbers above 0 and below 1");
   require(c.label_smoothing >= 0 && c.label_smoothing < 1, "label_smoothing", c.label_smoothing, "0 or more and below 1");
   if (c.class_weights != "none" && c.class_weights != "auto")
     for (double w : numbers_from("class_weights", c.class_weights))
-      require(w >= 0, "class_weights", c.class_weights, "none, auto or numbers of 0 or more");
+      require(w >= 0 && w <= kLargest, "class_weights", c.class_weights, "none, auto or numbers from 0 to 1e30");
   require(std::isfinite(c.clip_norm) && c.clip_norm >= 0, "clip_norm", c.clip_norm, "0 or more");
   require(std::isfinite(c.clip_value) && c.clip_value >= 0, "clip_value", c.clip_value, "0 or more");
   require(c.ema >= 0 && c.ema < 1, "ema", c.ema, "0 or more and below 1");
@@ -211,7 +215,7 @@ void resolve(TrainConfig& c, bool own_model) {
   if (c.ema > 0 && c.lookahead > 0) throw UsageError("ema and lookahead both average the weights. Give one of them.");
   require(c.patience >= 0, "patience", c.patience, "0 or more");
   require(c.limit >= 0, "limit", c.limit, "0 or more");
-  require(c.overfit_batches >= 0, "overfit_batches", c.overfit_batches, "0 or more");
+  require(c.overfit_batches >= 0 && c.overfit_batches <= kMost, "overfit_batches", c.overfit_batches, "0 to 1000000000");
   require(std::isfinite(c.time) && c.time >= 0, "time", c.time, "0 or more");
   if (!c.augment.empty()) data::augment_from_text(c.augment);
   require(c.sampler == "random" || c.sampler == "balanced", "sampler", c.sampler, "random or balanced");
