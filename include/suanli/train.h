@@ -100,6 +100,8 @@ struct TrainResult {
   double train_loss = 0;  ///< Mean over the last epoch, while it was trained.
   double val_loss = 0, val_accuracy = 0;  ///< Of the kept weights (the best epoch's); NaN without validation data.
   double test_loss = 0, test_accuracy = 0;  ///< Of the kept weights; NaN without test data.
+  double val_balanced_accuracy = 0, test_balanced_accuracy = 0;  ///< Evaluation::balanced_accuracy of the kept weights.
+  double val_rmse = 0, test_rmse = 0;  ///< Evaluation::rmse of the kept weights; NaN unless targets are numbers.
   double samples_per_s = 0;  ///< Trained samples per second of training (not of evaluating or saving).
   double data_wait = 0;  ///< Share of the training time in which it waited for data.
   double flops_per_s = 0;  ///< While training; NaN where the model's FLOPs are not known.
@@ -129,9 +131,13 @@ struct EpochReport {
 struct Evaluation {
   double loss = 0, accuracy = 0;  ///< accuracy is NaN for regression; its loss is that of the standardised target.
   int64_t samples = 0;
+  /// Of regression, in the target's own unit: √ of the mean squared error, mean absolute error, and the share of the targets' variance that
+  /// the answers explain. Computed in f64 from standardized answers. NaN for classes.
+  double rmse = 0, mean_absolute_error = 0, r2 = 0;
   // Of EvaluateOptions::classes > 0:
   double top5 = 0;  ///< Share of samples whose class is among the five largest outputs.
   std::vector<int64_t> confusion;  ///< [classes, classes]: how often class (row) was taken for class (column).
+  double balanced_accuracy = 0;  ///< Mean over the classes that occur of the share of their samples that is right.
 };
 
 /// Output of the model and targets → mean loss over the batch, [].
@@ -183,8 +189,8 @@ struct EvaluateOptions {
   Tta tta = Tta::none;  ///< Of pictures with classes.
   std::function<bool()> should_stop = {};  ///< Asked between batches; true ends with fewer samples.
 };
-/// Loss and share of right answers (largest output = target) over a data set, without gradients and in eval mode. The module's mode
-/// is put back.
+/// Loss and share of right answers (largest output = target) over a data set, without gradients and in eval mode. The mode of each module is
+/// put back, also after an exception.
 SUANLI_API Evaluation evaluate(nn::AnyModule& model, std::shared_ptr<const data::Dataset> dataset, const EvaluateOptions& options = {});
 
 /// What may differ from the recorded configuration when a run goes on. Values below 0 keep the recorded one.
@@ -263,7 +269,7 @@ struct TrainedModel {
   Tta tta = Tta::none;  ///< How predict() answers; the run's.
   Loss loss;
 
-  /// x [N, …input_shape], pictures in [0, 1] → probabilities [N, classes], or numbers [N] in the target's unit.
+  /// x [N, …input_shape], pictures in [0, 1] → probabilities [N, classes], or numbers [N] f64 in the target's unit.
   SUANLI_API Tensor predict(const Tensor& x);
 };
 /// Reads a run folder's kept weights: the best epoch's, or the last ones if none was evaluated yet. Of a finished run config.toml and

@@ -1,17 +1,16 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <cmath>
-#include <limits>
-#include <numeric>
 
 #include "base/file.h"
 #include "base/text.h"
 #include "cli/confusion.h"
 #include "cli/console.h"
+#include "cli/in_perspective.h"
 #include "cli/training_options.h"
 #include "cli/verbs.h"
 #include "suanli/train.h"
+#include "train/evaluate.h"
 #include "train/json.h"
 
 namespace suanli::cli {
@@ -22,6 +21,17 @@ struct Part {
   const char* name;
   std::shared_ptr<const data::Dataset> samples;
 };
+
+/// "test accuracy"; of other data than the run's own the split is theirs, so nobody takes it for the one that was trained on.
+std::string measured_on(const Part& part, const char* what, bool own_data) {
+  return own_data ? fmt::format("{} {}", part.name, what) : what;
+}
+
+/// Which samples were measured: "200 samples of new.csv", "40 samples (test) of photos".
+std::string described(const Part& part, int64_t samples, const std::string& source, bool own_data, const data::Splits& splits) {
+  const bool parts = splits.val || splits.test;
+  return fmt::format("{}{} of {}", counted(samples, "sample"), !own_data && parts ? fmt::format(" ({})", part.name) : "", source);
+}
 
 /// The split of that name; by default the test samples, else those that validate, else all there are.
 Part split_of(const data::Splits& splits, const Arguments& args, const std::string& source) {
@@ -34,30 +44,6 @@ Part split_of(const data::Splits& splits, const Arguments& args, const std::stri
     return *part;
   }
   return *std::find_if(std::begin(parts), std::end(parts), [](const Part& p) { return p.samples && p.samples->size() > 0; });
-}
-
-/// Errors in the target's own unit.
-struct NumberErrors {
-  double rmse, mean_absolute, r2;
-};
-
-NumberErrors number_errors(TrainedModel& trained, const data::Dataset& samples) {
-  const data::Info& info = samples.info();
-  const int64_t width = info.input_shape.numel(), n = samples.size();
-  std::vector<float> x(static_cast<size_t>(n * width)), y(static_cast<size_t>(n));
-  for (int64_t i = 0; i < n; ++i) samples.read_value(i, x.data() + i * width, y.data() + i);
-  const std::vector<float> answers = trained.predict(tensor<float>(x, Shape{n, width})).to_vector<float>();
-  double squares = 0, absolute = 0, sum = 0, total = 0;
-  for (size_t i = 0; i < y.size(); ++i) {
-    const double target = static_cast<double>(y[i]) * trained.target_stddev + trained.target_mean;
-    const double error = static_cast<double>(answers[i]) - target;
-    squares += error * error, absolute += std::abs(error);
-    sum += static_cast<double>(y[i]), total += static_cast<double>(y[i]) * static_cast<double>(y[i]);
-  }
-  const auto count = static_cast<double>(n);
-  const double variance = (total / count - sum / count * sum / count) * trained.target_stddev * trained.target_stddev;
-  return {std::sqrt(squares / count), absolute / count,
-          variance > 0 ? 1 - squares / count / variance : std::numeric_limits<double>::quiet_NaN()};
 }
 
 int run(const Arguments& args) {
@@ -90,37 +76,52 @@ int run(const Arguments& args) {
     throw InputError(str(source, ": samples ", info.input_shape, " of ", info.classes,
                          " classes do not fit the model, which was trained on ", trained.input_shape, " of ", classes, " classes"));
   Evaluation e = evaluate(trained.model, part.samples,
-                          {.batch_size = std::max<int64_t>(256, c.batch_size),
+                          {.batch_size = evaluation_batch(c.batch_size, info.input_shape),
                            .loader_threads = args.integer("--loader-threads", 1),
                            .mean = c.mean,
                            .stddev = c.stddev,
                            .loss = trained.loss,
                            .classes = classes,
                            .tta = trained.tta});
+  const bool whole = !own_data && !splits.val && !splits.test;  // other data without splits of their own
+  const std::string split = whole ? "all" : part.name, samples = described(part, e.samples, source, own_data, splits);
+  if (const std::string note = unfinished(trained, path); !note.empty()) print_note(note);
   if (regression) {
-    const NumberErrors errors = number_errors(trained, *part.samples);
     if (args.has("--json"))
       print_result(Json(Json::Object{{"run", path},
                                      {"data", source},
-                                     {"split", part.name},
+                                     {"split", split},
                                      {"samples", e.samples},
                                      {"loss", e.loss},
-                                     {"rmse", errors.rmse},
-                                     {"mae", errors.mean_absolute},
-                                     {"r2", errors.r2},
+                                     {"rmse", e.rmse},
+                                     {"mae", e.mean_absolute_error},
+                                     {"r2", e.r2},
+                                     {"epoch", trained.epoch},
+                                     {"step", trained.step},
+                                     {"finished", trained.finished},
                                      {"version", version()}})
                        .dump() +
                    "\n");
     else
-      print_result(fmt::format("{} RMSE {:.6g}, mean absolute error {:.6g}, R² {:.4f} on {} of {}  (weights of epoch {})\n", part.name,
-                               errors.rmse, errors.mean_absolute, errors.r2, counted(e.samples, "sample"), source, trained.epoch));
+      print_result(fmt::format("{} {:.6g}, mean absolute error {:.6g}, R² {:.4f} on {}  ({})\n", measured_on(part, "RMSE", own_data),
+                               e.rmse, e.mean_absolute_error, e.r2, samples, weights_in_words(trained)));
     return 0;
   }
   const Confusion confusion{e.confusion, trained.class_names};
   if (args.has("--confusion")) draw(confusion, args.text("--confusion"));
   if (args.has("--json")) {
-    Json out = Json::Object{{"run", path},         {"data", source},         {"split", part.name}, {"samples", e.samples},
-                            {"loss", e.loss},      {"accuracy", e.accuracy}, {"top5", e.top5},     {"tta", to_string(trained.tta)},
+    Json out = Json::Object{{"run", path},
+                            {"data", source},
+                            {"split", split},
+                            {"samples", e.samples},
+                            {"loss", e.loss},
+                            {"accuracy", e.accuracy},
+                            {"top5", e.top5},
+                            {"tta", to_string(trained.tta)},
+                            {"balanced_accuracy", e.balanced_accuracy},
+                            {"epoch", trained.epoch},
+                            {"step", trained.step},
+                            {"finished", trained.finished},
                             {"version", version()}};
     const Json details = to_json(confusion);
     for (const auto& [key, value] : details.object()) out.set(key, value);
@@ -129,8 +130,9 @@ int run(const Arguments& args) {
   }
   const std::string top5 = classes > 5 ? fmt::format(", top-5 {}", percent(e.top5)) : "";
   const std::string views = trained.tta == Tta::none ? "" : fmt::format("; tta {}", to_string(trained.tta));
-  print_result(fmt::format("{} accuracy {}{} on {} of {}, loss {:.4f}  (weights of epoch {}{})\n", part.name, percent(e.accuracy), top5,
-                           counted(e.samples, "sample"), source, e.loss, trained.epoch, views) +
+  print_result(fmt::format("{} {}{} on {}, loss {:.4f}  ({}{})\n{}\n", measured_on(part, "accuracy", own_data), percent(e.accuracy), top5,
+                           samples, e.loss, weights_in_words(trained), views,
+                           in_perspective(*part.samples, e.accuracy, e.balanced_accuracy)) +
                table_of_classes(confusion) + in_words(confusion));
   return 0;
 }

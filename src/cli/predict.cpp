@@ -8,11 +8,13 @@
 #include "base/file.h"
 #include "base/text.h"
 #include "cli/console.h"
+#include "cli/in_perspective.h"
 #include "cli/training_options.h"
 #include "cli/verbs.h"
 #include "data/picture_tree.h"
 #include "data/spec.h"
 #include "suanli/train.h"
+#include "train/evaluate.h"
 #include "train/json.h"
 
 namespace suanli::cli {
@@ -74,10 +76,11 @@ class Predictor {
 
   std::vector<Prediction> predict(const std::vector<std::string>& files) {
     std::vector<Prediction> all;
+    const size_t batch = std::min(kBatch, static_cast<size_t>(evaluation_batch(1, trained_.input_shape)));
     for (size_t at = 0; at < files.size();) {
       std::vector<std::string> read;
       std::vector<Tensor> pictures;
-      for (; at < files.size() && read.size() < kBatch; ++at) add(files[at], read, pictures);
+      for (; at < files.size() && read.size() < batch; ++at) add(files[at], read, pictures);
       if (!read.empty()) answer(read, concat(pictures), all);
     }
     return all;
@@ -132,11 +135,12 @@ class Predictor {
 
   void answer(const std::vector<std::string>& read, const Tensor& inputs, std::vector<Prediction>& all) {
     const Tensor answers = trained_.predict(inputs);
-    const auto values = answers.data<float>();
     if (trained_.task == data::Task::regression) {
-      for (size_t i = 0; i < read.size(); ++i) all.push_back({.file = read[i], .top = {}, .number = static_cast<double>(values[i])});
+      const auto numbers = answers.data<double>();
+      for (size_t i = 0; i < read.size(); ++i) all.push_back({.file = read[i], .top = {}, .number = numbers[i]});
       return;
     }
+    const auto values = answers.data<float>();
     const size_t classes = values.size() / read.size();
     for (size_t i = 0; i < read.size(); ++i) {
       const auto p = values.subspan(i * classes, classes);
@@ -266,6 +270,7 @@ int run(const Arguments& args) {
     throw InputError(files.size() == 1 ? "the picture cannot be read" : fmt::format("none of the {} pictures can be read", files.size()));
   const bool to_stdout = is_stdout(args.text("--csv"));
   if (args.has("--csv") && !to_stdout) write_file_atomically(args.text("--csv"), csv_of(all));
+  if (const std::string note = unfinished(trained, path); !note.empty()) print_note(note);
   if (predictor.skipped() > 0)
     print_note(fmt::format("{} of {} left out", predictor.skipped(), counted(static_cast<int64_t>(files.size()), "picture")));
   if (args.has("--json")) {

@@ -6,6 +6,7 @@
 #include "base/shell.h"
 #include "cli/console.h"
 #include "cli/dry_run.h"
+#include "cli/in_perspective.h"
 #include "cli/machine_roofs.h"
 #include "cli/signals.h"
 #include "cli/training_options.h"
@@ -18,12 +19,10 @@ namespace suanli::cli {
 namespace {
 
 /// What may be said again when a run goes on; everything else is in its config.toml.
-constexpr const char* kWithResume[] = {"--resume",           "--force", "--epochs", "--threads", "--loader-threads",
-                                       "--checkpoint-every", "--json",  "--quiet"};
+constexpr const char* kWithResume[] = {
+    "--resume", "--force", "--epochs", "--threads", "--loader-threads", "--checkpoint-every", "--checkpoint-minutes", "--json", "--quiet"};
 
 Trainer resumed_from(const Arguments& args) {
-  if (!args.positionals().empty())
-    throw UsageError(fmt::format("'{}' is one word too many: a run that goes on has its data in its config.toml", args.positional(0)));
   for (const std::string& name : args.given())
     if (std::find(std::begin(kWithResume), std::end(kWithResume), name) == std::end(kWithResume))
       throw UsageError(fmt::format(
@@ -32,6 +31,8 @@ Trainer resumed_from(const Arguments& args) {
   options.force = args.has("--force");
   options.epochs = args.integer("--epochs", options.epochs);
   options.checkpoint_every = args.integer("--checkpoint-every", options.checkpoint_every);
+  options.checkpoint_minutes = args.real("--checkpoint-minutes", options.checkpoint_minutes);
+  options.data = args.positional(0, "");  // where they are now
   options.threads = args.integer("--threads", options.threads);
   options.loader_threads = args.integer("--loader-threads", options.loader_threads);
   return Trainer::resume(args.text("--resume"), options);
@@ -40,20 +41,23 @@ Trainer resumed_from(const Arguments& args) {
 std::string best_line(const TrainResult& r, const data::Info& info, const std::string& tta) {
   const bool regression = info.task == data::Task::regression, validated = !std::isnan(r.val_loss), tested = !std::isnan(r.test_loss);
   if (!validated && !tested) return fmt::format("train loss      {:.4f}  (there is neither a validation nor a test set)", r.train_loss);
-  auto measured = [&](double loss, double accuracy) {
-    return regression ? fmt::format("{:.6g}", std::sqrt(loss) * info.target_stddev) : percent(accuracy);
-  };
-  const std::string val = measured(r.val_loss, r.val_accuracy), name = regression ? "RMSE" : "accuracy";
+  auto measured = [&](double rmse, double accuracy) { return regression ? fmt::format("{:.6g}", rmse) : percent(accuracy); };
+  const std::string val = measured(r.val_rmse, r.val_accuracy), name = regression ? "RMSE" : "accuracy";
   if (!tested) return fmt::format("{:<15} {}  (weights of epoch {}, the best; there is no test set)", "val " + name, val, r.best_epoch);
   std::string how = validated ? fmt::format("weights of epoch {}, the best in validation: {}", r.best_epoch, val) : "";
   if (tta != "none") how += fmt::format("{}tta {}", how.empty() ? "" : "; ", tta);
-  return fmt::format("{:<15} {}{}", "test " + name, measured(r.test_loss, r.test_accuracy), how.empty() ? "" : fmt::format("  ({})", how));
+  return fmt::format("{:<15} {}{}", "test " + name, measured(r.test_rmse, r.test_accuracy), how.empty() ? "" : fmt::format("  ({})", how));
 }
 
 std::string report(const TrainResult& r, const Trainer& trainer) {
   const data::Info& info = trainer.data().train->info();
   std::string out = best_line(r, info, trainer.config().tta) + "\n";
   auto line = [&](const char* name, const std::string& text) { out += fmt::format("{:<15} {}\n", name, text); };
+  const data::Splits& splits = trainer.data();
+  const bool tested = !std::isnan(r.test_loss);
+  if (const auto& samples = tested ? splits.test : splits.val; samples && info.task == data::Task::classification)
+    line("",
+         in_perspective(*samples, tested ? r.test_accuracy : r.val_accuracy, tested ? r.test_balanced_accuracy : r.val_balanced_accuracy));
   line("time", fmt::format("{}, {}, {}", duration(r.seconds), counted(r.epochs, "epoch"), counted(r.steps, "step")));
   std::string speed = fmt::format("{:.0f} {}/s, {:.1f}% of it waiting for data", r.samples_per_s,
                                   info.input_shape.rank() == 3 ? "images" : "samples", 100 * r.data_wait);
@@ -61,15 +65,11 @@ std::string report(const TrainResult& r, const Trainer& trainer) {
   constexpr double kMuchWaiting = 0.3;
   if (r.data_wait > kMuchWaiting && info.kind == "folder")
     line("", "less waiting: suanli data pack decodes the pictures once; --loader-threads reads with more threads");
-  if (!std::isnan(r.flops_per_s)) {
-    const double roof = machine_roofs().f32.all;
-    line("work", fmt::format("{:.1f} GFLOP/s, {:.0f}% of this machine's {:.0f} (suanli bench roofs)", r.flops_per_s / 1e9,
-                             100 * r.flops_per_s / roof, roof / 1e9));
-  }
+  if (!std::isnan(r.flops_per_s)) line("work", share_of_roof(r.flops_per_s, r.executed_flops_per_s));
   if (!std::isnan(r.grad_norm))
     line("gradients", fmt::format("norm {:.3g} in the mean, clipped to {} in {:.1f}% of the steps", r.grad_norm, trainer.config().clip_norm,
                                   100 * r.clipped));
-  line("memory", fmt::format("{} at most", memory_size(r.peak_bytes)));
+  line("memory", memory_in_words(r.peak_bytes));
   line("run folder", r.run);
   const std::string quoted = shell_quoted(r.run);
   line("next", "suanli eval " + quoted);
@@ -116,7 +116,7 @@ int run(const Arguments& args) {
   view.close();
   if (result.stopped) {
     print_note(fmt::format("suanli: stopped by {} at step {}, checkpoint saved. Go on with: suanli train --resume {}",
-                           stop_signal() == 2 ? "SIGINT" : "SIGTERM", result.steps, shell_quoted(result.run)));
+                           stop_signal_name(), result.steps, shell_quoted(result.run)));
     if (json) print_result(as_json(result));
     return 128 + stop_signal();
   }
@@ -136,9 +136,10 @@ Verb train_verb() {
               {"--time", Takes::text, "TIME", "as many epochs as fit, measured first: 90s, 20m, 1.5h", "the recipe's epochs"},
               {"--patience", Takes::integer, "N", "ends after N epochs without a better validation", "never", 1, 1e9},
               {"--out", Takes::text, "DIR", "the run folder", "runs/<date>-<model>-<n>"},
-              {"--checkpoint-every", Takes::integer, "N", "steps between checkpoints; 0: only after epochs", "500", 0, 1e15},
+              {"--checkpoint-every", Takes::integer, "N", "steps between checkpoints; 0: none by steps", "500", 0, 1e15},
+              {"--checkpoint-minutes", Takes::real, "X", "minutes between checkpoints; 0: none by time", "5", 0},
               {"--max-steps", Takes::integer, "N", "ends after so many steps", "no limit", 1, 1e15},
-              {"--resume", Takes::text, "RUN", "goes on with a run where it was stopped or killed, bit for bit"},
+              {"--resume", Takes::text, "RUN", "goes on with a run where it was stopped or killed, bit for bit; DATA: where its data are now"},
               {"--force", Takes::nothing, "", "with --resume: also where the result will not be bit-exact"},
               {"--dry-run", Takes::nothing, "", "shows data, layers, memory and time, and stops before the first step"},
               {"--json", Takes::nothing, "", "the result, or the error, as one JSON object on stdout"},

@@ -3,6 +3,7 @@
 #include <charconv>
 #include <cstdio>
 #include <filesystem>
+#include <limits>
 
 #include "base/text.h"
 #include "train/safetensors.h"
@@ -100,7 +101,12 @@ std::optional<Checkpoint> CheckpointFolder::load() const {
     c.model = file_from_json(json.at("model"));
     c.optimizer = file_from_json(json.at("optimizer"));
     if (const Json& best = json.at("best"); !best.is_null()) {
-      c.best = {best.at("epoch").integer(), best.at("step").integer(), best.at("val_loss").number(), best.at("val_accuracy").number()};
+      auto newer = [&](const char* key) {  // not in runs of the first version 0.1.0
+        const Json* value = best.find(key);
+        return value ? value->number() : std::numeric_limits<double>::quiet_NaN();
+      };
+      c.best = {best.at("epoch").integer(),       best.at("step").integer(),      best.at("val_loss").number(),
+                best.at("val_accuracy").number(), newer("val_balanced_accuracy"), newer("val_rmse")};
       c.best_model = file_from_json(best.at("model"));
     }
     c.provenance = {json.at("version").string(), json.at("isa").string(), json.at("threads").integer(), json.at("config"), json.at("data")};
@@ -142,6 +148,8 @@ void CheckpointFolder::save(Checkpoint& c, const NamedTensors& model, const Name
                         {"step", c.best.step},
                         {"val_loss", c.best.loss},
                         {"val_accuracy", c.best.accuracy},
+                        {"val_balanced_accuracy", c.best.balanced_accuracy},
+                        {"val_rmse", c.best.rmse},
                         {"model", to_json(next.best_model)}};
   const Provenance& p = c.provenance;
   Json state = Json::Object{{"format", kCheckpointFormat},

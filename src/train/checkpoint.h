@@ -43,7 +43,7 @@ Progress progress_from_json(const Json& json);
 /// The epoch whose weights are kept.
 struct Best {
   int64_t epoch = 0, step = 0;  // epoch counted from 1; 0: none yet
-  double loss = 0, accuracy = 0;
+  double loss = 0, accuracy = 0, balanced_accuracy = 0, rmse = 0;  // as Evaluation's
 };
 
 /// What a checkpoint belongs to. All of it must be the same for a bit-exact resume.

@@ -6,6 +6,7 @@
 #include "runtime/profiler.h"
 #include "suanli/plan.h"
 #include "train/data_record.h"
+#include "train/evaluate.h"
 #include "train/fine_tune.h"
 #include "train/result.h"
 #include "train/safetensors.h"
@@ -299,6 +300,7 @@ TrainingLoop::Outcome TrainingLoop::finish_epoch() {
                      .samples_per_s = epoch_train_seconds_ > 0 ? static_cast<double>(epoch_samples_) / epoch_train_seconds_ : 0,
                      .best = true};
   Evaluation val;
+  val.balanced_accuracy = val.rmse = kNaN;
   if (s_.splits.val) {
     Stopwatch watch;
     {
@@ -329,7 +331,7 @@ TrainingLoop::Outcome TrainingLoop::finish_epoch() {
   p.batch = 0;
   p.epoch_loss = 0;
   p.epoch_samples = 0;
-  if (report.best) best = {report.epoch, p.step, val.loss, val.accuracy};
+  if (report.best) best = {report.epoch, p.step, val.loss, val.accuracy, val.balanced_accuracy, val.rmse};
   try {
     save(report.best);
   } catch (const NumericError& e) { explain_bad_number(p.step, e.what()); }
@@ -339,8 +341,8 @@ TrainingLoop::Outcome TrainingLoop::finish_epoch() {
 }
 
 EvaluateOptions TrainingLoop::evaluation() const {
-  // Larger batches than in training: nothing is kept for a backward.
-  return {.batch_size = std::max<int64_t>(s_.config.batch_size, 256),
+  const data::Info& info = s_.splits.train->info();
+  return {.batch_size = evaluation_batch(s_.config.batch_size, info.input_shape),
           .loader_threads = s_.config.loader_threads,
           .mean = s_.config.mean,
           .stddev = s_.config.stddev,
@@ -367,7 +369,9 @@ TrainResult TrainingLoop::result_so_far() {
   r.train_loss = p.epoch > 0 ? p.train_loss : kNaN;
   r.val_loss = s_.splits.val && best.epoch > 0 ? best.loss : kNaN;
   r.val_accuracy = s_.splits.val && best.epoch > 0 ? best.accuracy : kNaN;
-  r.test_loss = r.test_accuracy = kNaN;
+  r.val_balanced_accuracy = s_.splits.val && best.epoch > 0 ? best.balanced_accuracy : kNaN;
+  r.val_rmse = s_.splits.val && best.epoch > 0 ? best.rmse : kNaN;
+  r.test_loss = r.test_accuracy = r.test_balanced_accuracy = r.test_rmse = kNaN;
   r.samples_per_s = p.train_seconds > 0 ? static_cast<double>(p.samples) / p.train_seconds : 0;
   r.data_wait = p.train_seconds > 0 ? p.wait_seconds / p.train_seconds : 0;
   const auto samples_per_step = static_cast<double>(std::min(s_.config.batch_size * s_.config.accumulate, s_.samples_per_epoch()));
@@ -397,6 +401,8 @@ TrainResult TrainingLoop::finish() {
     if (test.samples < s_.splits.test->size()) return stopped();
     r.test_loss = test.loss;
     r.test_accuracy = test.accuracy;
+    r.test_balanced_accuracy = test.balanced_accuracy;
+    r.test_rmse = test.rmse;
   }
   r.seconds = s_.seconds();
   r.peak_bytes = memory_use().peak + data_bytes();

@@ -1,5 +1,6 @@
 #include "train/result.h"
 
+#include <limits>
 #include <variant>
 
 namespace suanli {
@@ -22,6 +23,10 @@ const Field kFields[] = {
     {"val_accuracy", &R::val_accuracy},
     {"test_loss", &R::test_loss},
     {"test_accuracy", &R::test_accuracy},
+    {"val_balanced_accuracy", &R::val_balanced_accuracy},
+    {"test_balanced_accuracy", &R::test_balanced_accuracy},
+    {"val_rmse", &R::val_rmse},
+    {"test_rmse", &R::test_rmse},
     {"samples_per_s", &R::samples_per_s},
     {"data_wait", &R::data_wait},
     {"flops_per_s", &R::flops_per_s},
@@ -41,10 +46,16 @@ Json to_json(const TrainResult& result) {
 TrainResult result_from_json(const Json& json) {
   TrainResult result;
   for (const Field& f : kFields) {
+    const Json* given = json.find(f.key);
+    auto* real = std::get_if<double TrainResult::*>(&f.member);
+    if (!given && real) {  // runs of an earlier version know less
+      result.** real = std::numeric_limits<double>::quiet_NaN();
+      continue;
+    }
     const Json& value = json.at(f.key);
     if (auto* text = std::get_if<std::string TrainResult::*>(&f.member)) result.** text = value.string();
     else if (auto* whole = std::get_if<int64_t TrainResult::*>(&f.member)) result.** whole = value.integer();
-    else result.*std::get<double TrainResult::*>(f.member) = value.number();
+    else result.** real = value.number();
   }
   return result;
 }

@@ -61,6 +61,7 @@ void Trainer::State::prepare(nn::AnyModule* own, Loss& loss, bool fresh) {
         str(config.data, ": ", info.classes == 1 ? "one class" : "no classes", " only; at least two are needed to tell apart."));
   require_views(tta_from_text(config.tta), info.task, sample);
   choose_samples();
+  note_samples(splits, splits.notes);
   if (config.sampler == "balanced") sampler = data::balanced_sampler(*splits.train, static_cast<uint64_t>(config.seed));
   make_training_loss();
   loss = loss_for(info.task, entry);

@@ -26,6 +26,50 @@ def test_train_eval_predict_agree():
     check("accuracy" in ok("eval", "a"), "eval in words")
 
 
+def test_other_data_are_not_called_what_was_trained_on():
+    check(ok("eval", "a", "--split", "train").startswith("train accuracy "), "its own training samples")
+    same(ok_json("eval", "a", "--split", "train")["split"], "train", "their name")
+    words = ok("eval", "a", "glyphs?train=64&test=200&seed=5", "--split", "train")
+    check(words.startswith("accuracy ") and "64 samples (train) of" in words, words)
+    os.makedirs("rows", exist_ok=True)
+    lines = [f"{i},{i * 7 % 11},{'yes' if i % 3 else 'no'}" for i in range(90)]
+    for name, some in (("old", lines), ("new", lines[::2])):
+        pathlib.Path(f"rows/{name}.csv").write_text("\n".join(["a,b,y", *some]) + "\n")
+    ok("train", "rows/old.csv?target=y", "--epochs", 1, "--out", "rows/run", "--quiet")
+    words, e = ok("eval", "rows/run", "rows/new.csv"), ok_json("eval", "rows/run", "rows/new.csv")
+    check(words.startswith("accuracy ") and "45 samples of" in words, words)
+    same((e["split"], e["samples"]), ("all", 45), "all of it")
+
+
+def test_words_that_training_never_saw_are_counted():
+    os.makedirs("words", exist_ok=True)
+    rows = [f"{i},{('red', 'blue')[i % 2]},{('x', 'y')[i % 2]}" for i in range(100)]
+    pathlib.Path("words/t.csv").write_text("\n".join(["a,colour,y", *rows]) + "\n")
+    ok("train", "words/t.csv?target=y", "--epochs", 1, "--out", "words/run", "--quiet")
+    pathlib.Path("words/u.csv").write_text("a,colour\n1,red\n2,green\n3,\n4,pink\n")
+    done = run("predict", "words/run", "words/u.csv")
+    same((done.returncode, done.stdout.count("\n")), (0, 4), done.stderr)
+    check("column 'colour': 2 of 4 cells" in done.stderr and "'green'" in done.stderr, done.stderr)
+    same(run("predict", "words/run", "words/t.csv").stderr, "", "known words need no note")
+
+
+def test_moved_data():
+    os.makedirs("moved/old", exist_ok=True)
+    rows = [f"{i},{i % 7},{('x', 'y')[i % 2]}" for i in range(200)]
+    pathlib.Path("moved/old/t.csv").write_text("\n".join(["a,b,y", *rows]) + "\n")
+    args = ["train", "moved/old/t.csv?target=y", "--epochs", 4, "--quiet"]
+    ok(*args, "--out", "moved/whole")
+    ok(*args, "--out", "moved/run", "--max-steps", 2)
+    config = pathlib.Path("moved/run/config.toml")
+    config.write_text(config.read_text().replace("max_steps = 2", "max_steps = 0"))
+    os.rename("moved/old", "moved/new")
+    lost = run("train", "--resume", "moved/run")
+    same(lost.returncode, 3, lost.stderr)
+    check("moved/old/t.csv" in lost.stderr and "train --resume moved/run NEW-PLACE" in lost.stderr, lost.stderr)
+    ok("train", "--resume", "moved/run", "moved/new/t.csv", "--force", "--quiet")
+    check("moved/new/t.csv?target=y" in config.read_text(), "the new place is kept")
+
+
 def test_run_folder():
     ok("train", TINY, *FAST, "--epochs", 2, "--out", "deep/er/b", "--seed", 3, "--quiet")
     f = pathlib.Path("deep/er/b")
@@ -46,9 +90,15 @@ def test_run_folder():
         same((path.stat().st_size, digest(path)), (part["bytes"], int(part["crc32"], 16)), f"checksum of {part['file']}")
     kept = {s["model"]["file"], s["optimizer"]["file"], s["best"]["model"]["file"], "state.json"}
     same({p.name for p in (f / "checkpoints").iterdir()}, kept, "nothing stale is left")
-    same(digest(f / "model.safetensors"), digest(f / "checkpoints" / s["best"]["model"]["file"]), "model.safetensors is the best one")
-    raw = (f / "model.safetensors").read_bytes()
-    header = json.loads(raw[8:8 + struct.unpack("<Q", raw[:8])[0]])
+    def tensors(path):
+        raw = path.read_bytes()
+        end = 8 + struct.unpack("<Q", raw[:8])[0]
+        header = json.loads(raw[8:end])
+        return header.pop("__metadata__"), header, raw[end:]
+    said, header, values = tensors(f / "model.safetensors")
+    same((header, values), tensors(f / "checkpoints" / s["best"]["model"]["file"])[1:], "model.safetensors is the best one")
+    record = json.loads(said["suanli"])
+    same((record["step"], record["data"]["input_shape"], len(record["data"]["class_names"])), (s["best"]["step"], [1, 28, 28], 10), "what it says of itself")
     same(sorted(k for k in header if k != "__metadata__"),
          ["fc1.bias", "fc1.weight", "fc2.bias", "fc2.weight", "fc3.bias", "fc3.weight"], "names")
     same(header["fc1.weight"]["shape"], [256, 784], "weight [out, in]")

@@ -1,0 +1,27 @@
+// What the samples of a run are, in lines for the user: classes, imbalance, and what so few validation samples can tell.
+#pragma once
+#include <string>
+#include <vector>
+
+#include "suanli/data.h"
+
+namespace suanli {
+
+/// How many samples each class has.
+std::vector<int64_t> class_counts(const data::Dataset& samples);
+
+/// The class with the most samples, and its share: what a model that always answers it is right for.
+struct Baseline {
+  int64_t label = 0;
+  double share = 0;
+};
+/// Of data with classes and at least one sample.
+SUANLI_API Baseline baseline_of(const data::Dataset& samples);
+
+/// Half the width of the 95% interval (Wilson 1927) of a share that was counted on so many samples.
+SUANLI_API double uncertainty_of(double share, int64_t samples);
+
+/// "3 classes: cat, dog, fox (81 train, 9 val)", and what is worth knowing before a training of classes begins. Nothing of regressions.
+void note_samples(const data::Splits& splits, std::vector<std::string>& notes);
+
+}  // namespace suanli
