@@ -225,7 +225,7 @@ class SUANLI_API Trainer {
   /// Rehearses one training step with a full batch, or the evaluation of one: for those who listen, such as Explainer.
   void rehearse(bool training = true);
   /// Measures what the configuration leaves to measurement (batch_size, time) and writes it there; run() does so if nobody did. Throws
-  /// InputError if no batch fits the memory.
+  /// InputError if the run does not fit the memory that is left; TrainConfig::memory_limit says otherwise.
   void settle();
   /// Measures some steps and puts everything back: the run is the same whether this was called or not.
   RunTiming measure();

@@ -18,12 +18,17 @@ bool cifar(const data::Info& info) { return info.content() == "cifar10" || info.
 bool small_photographs(const data::Info& info) { return cifar(info) && std::max(info.input_shape[1], info.input_shape[2]) <= 32; }
 bool photographs(const data::Info& info) { return cifar(info) || (info.content() == "folder" && info.input_shape[0] == 3); }
 
+/// The first fully connected layer of cnn_b has 512 weights per pixel: 26 million at 224×224, and two billion at 2000×2000.
+bool large_pictures(const Shape& sample) { return sample.rank() == 3 && sample[1] * sample[2] > 256 * 256; }
+
 Choice model_for(const data::Info& info, int64_t samples) {
   const Shape& sample = info.input_shape;
   if (sample.rank() == 1) return {"tabular", "the samples are rows of numbers"};
   if (sample.rank() != 3) return {"mlp", "the samples are no pictures"};
   constexpr int64_t kLeastSide = 10;  // of cnn_b: two 3×3 convolutions, each with pooling
   if (std::min(sample[1], sample[2]) < kLeastSide) return {"mlp", "the pictures are too small for convolutions"};
+  if (large_pictures(sample))
+    return {"mobilenet_v3_small", "for large pictures a network whose memory does not grow with a layer over all pixels"};
   if (info.content() == "fashion-mnist") return {"cnn_bn", "clothes need more than digits do: 3 convolutions with batch normalisation"};
   if (small_photographs(info))
     return {"airbench", "made for these pictures, the most accuracy for the time; --model cnn_b takes seconds and gets less far"};
@@ -58,6 +63,13 @@ int64_t batch_for(int64_t samples, int64_t recipe) {
   constexpr int64_t kLeastSteps = 4, kLeastBatch = 16;
   int64_t batch = recipe;
   while (batch > kLeastBatch && samples < kLeastSteps * batch) batch /= 2;
+  return batch;
+}
+
+/// Smaller where pictures are so large that a batch of them would take the memory of several usual ones.
+int64_t batch_for_pixels(const Shape& sample, int64_t batch) {
+  constexpr int64_t kMostPixels = 128 * 224 * 224, kLeastBatch = 4;
+  while (large_pictures(sample) && batch > kLeastBatch && batch * sample[1] * sample[2] > kMostPixels) batch /= 2;
   return batch;
 }
 
@@ -97,9 +109,12 @@ void fit_to_data(TrainConfig& config, bool own_model, bool batch_open, const dat
   if (info.task == data::Task::regression && config.label_smoothing == -1) config.label_smoothing = 0;  // a recipe's is meant for classes
   if (!of_model) return;
   const models::Recipe& recipe = *of_model;
-  if (info.content() == "folder" && config.batch_size == 0 && !batch_open) {
-    config.batch_size = batch_for(train.size(), recipe.batch_size);
-    if (config.batch_size < recipe.batch_size)
+  const bool folder = info.content() == "folder";
+  if ((folder || large_pictures(info.input_shape)) && config.batch_size == 0 && !batch_open) {
+    const int64_t for_samples = folder ? batch_for(train.size(), recipe.batch_size) : recipe.batch_size;
+    config.batch_size = batch_for_pixels(info.input_shape, for_samples);
+    if (config.batch_size < for_samples) notes.push_back(str("batches of ", config.batch_size, ", since the pictures are large"));
+    else if (config.batch_size < recipe.batch_size)
       notes.push_back(str("batches of ", config.batch_size, ", since ", train.size(), " samples are few"));
   }
   if (config.epochs > 0) return;

@@ -78,8 +78,8 @@ void TrainingLoop::save(bool is_best) {
 
 void TrainingLoop::say_forecast() {
   try {
-    const RunForecast f = forecast();
-    flops_per_step_ = f.flops_per_step;
+    const RunForecast f = s_.forecast ? *s_.forecast : forecast();
+    flops_per_step_ = f.flops_per_step, saved_flops_per_step_ = f.saved_flops_per_step;
     say("predicted peak memory " + forecast_in_words(f));
     say(str("a training step takes ", human_flops(f.flops_per_step)));
   } catch (const RehearsalError& e) { say(str("peak memory and FLOPs are not known beforehand: ", e.what())); }
@@ -347,6 +347,7 @@ EvaluateOptions TrainingLoop::evaluation() const {
           .mean = s_.config.mean,
           .stddev = s_.config.stddev,
           .loss = t_.loss,
+          .classes = info.task == data::Task::classification ? info.classes : 0,
           .should_stop = t_.should_stop};
 }
 

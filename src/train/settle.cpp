@@ -1,10 +1,11 @@
 // What a configuration leaves to measurement: the batch size, and the epochs that fit into a time.
+#include <algorithm>
 #include <charconv>
 #include <cmath>
 #include <cstdio>
 #include <limits>
 
-#include "base/proc.h"
+#include "base/machine_memory.h"
 #include "base/text.h"
 #include "suanli/plan.h"
 #include "train/config.h"
@@ -22,31 +23,64 @@ std::string words_for(double seconds) {
   return seconds < 1 ? with(seconds * 1e3, " ms") : seconds < 120 ? with(seconds, " s") : with(seconds / 60, " min");
 }
 
-/// What a run may take: the limit that was set, else what the machine and this process's control group have left.
-int64_t memory_left() {
+/// What a run may take beside what is held: the limit that was set for the process, or less.
+MemoryLeft memory_for_runs() {
+  MemoryLeft left = memory_left();
   const MemoryUse use = memory_use();
-  if (use.limit > 0) return use.limit;  // that was set for the process
-  int64_t left = proc_bytes("/proc/meminfo", "MemAvailable");
-  auto group = [](const char* name) {
-    long long bytes = 0;
-    std::FILE* file = std::fopen((std::string("/sys/fs/cgroup/") + name).c_str(), "r");
-    if (!file) return int64_t{0};
-    const bool known = std::fscanf(file, "%lld", &bytes) == 1;  // "max": no limit
-    std::fclose(file);
-    return known ? int64_t{bytes} : int64_t{0};
-  };
-  if (const int64_t most = group("memory.max"); most > 0) left = std::min(left, most - group("memory.current"));
+  if (use.limit > 0 && use.limit - use.tensors - use.arena < left.bytes)
+    left = {std::max<int64_t>(0, use.limit - use.tensors - use.arena), "the limit that was set for this process"};
   return left;
 }
+
+constexpr const char* kWhatHelps =
+    "Take smaller batches (--batch-size, with --accumulate), smaller samples (?size=) or a smaller model, or say by "
+    "--memory-limit SIZE how much may be used all the same.";
 
 }  // namespace
 
 void Trainer::State::note(const std::string& line) { splits.notes.push_back(line); }
 
+void Trainer::State::require_memory_for_weights() {
+  int64_t weights = 0, trained = 0;
+  if (!own_model)  // whose weights are there already
+    for (auto& [name, p] : model.state_dict()) weights += p.shape().numel() * itemsize(p.dtype());
+  if (config.freeze.empty())  // else who is trained is decided later
+    for (const Parameter& p : model.parameters()) trained += p.requires_grad() ? p.shape().numel() * itemsize(p.dtype()) : 0;
+  const int64_t states = config.optimizer.starts_with("adam") ? 2 : config.momentum > 0 ? 1 : 0;
+  const int64_t state = states * trained + (config.ema > 0 || config.lookahead > 0 ? weights : 0);
+  const MemoryLeft left = memory_for_runs();
+  const int64_t allowed = config.memory_limit > 0 ? config.memory_limit : left.bytes;
+  if (weights + state <= allowed) return;
+  if (!own_model) drop_pending();  // or the next flush would compute them
+  const std::string what = str(config.model, " on samples of shape ", splits.train->info().input_shape, ": the weights take ",
+                               human_bytes(weights), " and the optimizer's state ", human_bytes(state));
+  if (config.memory_limit > 0)
+    throw InputError(str("memory limit ", human_bytes(allowed), ": ", what, ", which is ", human_bytes(weights + state - allowed),
+                         " more. ", kWhatHelps));
+  throw InputError(str(what, ", but ", left.by, " leaves ", human_bytes(allowed), ". ", kWhatHelps));
+}
+
+int64_t TrainingLoop::held_bytes() const {
+  const MemoryUse use = memory_use();
+  return use.tensors + use.arena + data_bytes();
+}
+
+void TrainingLoop::require_memory() {
+  try {
+    s_.forecast = forecast();
+  } catch (const RehearsalError&) { return; }  // nothing is known
+  if (s_.config.memory_limit > 0) return;  // settle_memory() has seen to it
+  const int64_t held = held_bytes(), more = s_.forecast->peak() - held;
+  const MemoryLeft left = memory_for_runs();
+  if (more > left.bytes)
+    throw InputError(str("memory: the run needs ", forecast_in_words(*s_.forecast), "; ", human_bytes(held), " of it are there, but ",
+                         left.by, " leaves ", human_bytes(left.bytes), ". ", kWhatHelps));
+}
+
 void TrainingLoop::settle_batch() {
   TrainConfig& c = s_.config;
-  const int64_t left = c.memory_limit > 0 ? c.memory_limit : memory_left() * 9 / 10, recipe = c.batch_size,
-                samples = s_.splits.train->size();
+  const int64_t all = memory_for_runs().bytes / 10 * 9 + held_bytes(), recipe = c.batch_size,
+                left = c.memory_limit > 0 ? c.memory_limit : all, samples = s_.splits.train->size();
   // A step learns from its batch as a whole, so an epoch of a handful of steps learns little, however fast it is.
   const int64_t largest = std::max<int64_t>(16, std::min<int64_t>(1024, samples / 20));
   struct Trial {
@@ -131,12 +165,20 @@ void TrainingLoop::settle_memory() {
 
 void Trainer::settle() {
   State& s = *state_;
-  if (s.config.memory_limit > 0 && !s.batch_open) TrainingLoop(*this, s).settle_memory();
-  if (s.folder) return;  // the run has begun: its config.toml says what was chosen
+  if (s.finished) return;
   TrainingLoop loop(*this, s);
-  if (s.batch_open) loop.settle_batch();
+  if (s.config.memory_limit > 0 && !s.batch_open) loop.settle_memory();
+  const bool begun = s.folder != nullptr;  // then its config.toml says what was chosen
+  if (!begun && s.batch_open) loop.settle_batch();
   s.batch_open = false;
-  if (s.config.time > 0 && s.epochs_open) loop.settle_epochs();
+  if (!s.forecast) {  // else this was called before
+    loop.judge_last_batch();
+    if (s.leaves_one_out)
+      s.note(
+          "the last batch of an epoch would be a single sample, which has no variance to normalize by: each epoch leaves one sample out");
+    loop.require_memory();
+  }
+  if (!begun && s.config.time > 0 && s.epochs_open) loop.settle_epochs();
   s.epochs_open = false;
 }
 

@@ -71,6 +71,7 @@ void Trainer::State::prepare(nn::AnyModule* own, Loss& loss, bool fresh) {
   } else {
     make_model(given);
   }
+  require_memory_for_weights();
   if (given.any()) {
     if (entry && entry->adapt)
       if (const std::string done = entry->adapt(given.tensors, model_options()); !done.empty()) splits.notes.push_back(done);
@@ -118,6 +119,7 @@ models::ModelOptions Trainer::State::model_options() const {
 void Trainer::State::make_model(GivenWeights& given) {
   const Shape& sample = splits.train->info().input_shape;
   const models::Entry& entry = models::entry(config.model);
+  flush();  // what the caller has pending: initial weights that do not fit the memory are dropped
   if (sample.rank() != 3) {
     model = models::make(config.model, model_options());
     choose_weights(model, given);

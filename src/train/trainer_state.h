@@ -92,6 +92,8 @@ struct Trainer::State {
   void train_mode(int64_t epoch);
   /// Adds a line to what the user is told of the choices made.
   void note(const std::string& line);
+  /// Throws InputError if weights and optimizer state alone do not fit the memory that is left. Nothing is allocated before.
+  void require_memory_for_weights();
   /// As limit and overfit_batches say.
   void choose_samples();
   /// As label_smoothing and class_weights say.
@@ -141,7 +143,7 @@ class TrainingLoop {
   std::optional<Step> step(data::Loader& loader, int64_t batch, int64_t index);
   /// The optimiser's part, after the gradients are there. The norm of the gradients, if they are clipped by it.
   Tensor record_update(int64_t index);
-  /// Mean loss of a batch that is `share` of a step's samples, with its gradients.
+  /// Mean loss of a batch that counts for `share` of a step, with its gradients.
   Tensor record_gradients(const data::Batch& batch, double share);
   /// The share of a batch of the step that has `wanted` samples from sample `first` of the epoch on: by the weights of their classes. A batch
   /// of weight 0 counts for nothing.

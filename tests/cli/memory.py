@@ -2,6 +2,7 @@
 import os
 import pathlib
 import re
+import resource
 import subprocess
 
 from _suanli import BIN, check, fails, main, same
@@ -75,6 +76,28 @@ def test_a_limit():
     fails(2, "--memory-limit is 'much'", "400MiB", args=["train", *run, "--memory-limit", "much"])
     fails(2, "SUANLI_MEMORY_LIMIT", "'1 apple'", "400MiB", args=["train", *run, "--out", "no"],
           env={**os.environ, "SUANLI_MEMORY_LIMIT": "1 apple"})
+
+
+def test_a_run_that_does_not_fit_is_refused():
+    """The numbers and what helps are said, and nothing is written."""
+    address_space = {"preexec_fn": lambda: resource.setrlimit(resource.RLIMIT_AS, (3 << 30, 3 << 30))}
+    process = {"env": {**os.environ, "SUANLI_MEMORY_LIMIT": "1GiB"}}
+    for what, by, limit, args in (
+            ("weights", "ulimit -v", address_space, ["random:1x3000x3000?samples=8", "--model", "cnn_b"]),
+            ("weights", "set for this process", process, ["random:1x3000x3000?samples=8", "--model", "cnn_b"]),
+            ("activations", "set for this process", process, ["random:3x500x500?samples=64", "--model", "resnet18", "--batch-size", 64])):
+        for mode in (["--dry-run"], []):
+            fails(3, what, by, "--batch-size", "--memory-limit", args=["train", *args, *mode, "--out", "large", "--val", 0], **limit)
+    check(not os.path.exists("large"), "nothing is written")
+
+
+def test_the_report_tells_tensors_from_the_process():
+    done = subprocess.run([BIN, "train", "glyphs?train=320&test=64", "--model", "mlp", "--epochs", "1", "--quiet", "--out", "said"],
+                          capture_output=True, text=True, check=True)
+    line = next(l for l in done.stdout.splitlines() if l.startswith("memory"))
+    tensors, process = re.search(r"tensors ([\d.]+ \w+) at most, the process ([\d.]+ \w+)", line).groups()
+    size = lambda text: float(text.split()[0]) * UNITS[text.split()[1]]
+    check(0 < size(tensors) < size(process) < 2 << 30, line)
 
 
 main(globals())

@@ -1,4 +1,6 @@
 // What Trainer says before the first step.
+#include <filesystem>
+
 #include "gtest/gtest.h"
 #include "suanli/suanli.h"
 #include "train/temp_folder.h"
@@ -69,6 +71,68 @@ TEST(Forecast, LeavesThePlansOfTheWholeRunReady) {
     EXPECT_EQ(trainer.run().epochs, 1);
     EXPECT_EQ(plan_stats().plans, plans) << source << ": full and last batches, training and both evaluations";
   }
+}
+
+struct TwoConvolutions : nn::Module {
+  nn::Conv2d first{3, 32, 3, {.padding = 1}}, second{32, 32, 3, {.padding = 1}};
+  nn::Linear fc{32, 10};
+  SUANLI_FIELDS(first, second, fc)
+  Tensor forward(const Tensor& x) { return fc(mean(second(relu(first(x))), {2, 3})); }
+};
+
+/// F(4×4, 3×3) takes 36 products for the 144 of a tile of 16 pixels. Each of the three directions of the second layer either saves that or is a
+/// direct convolution.
+TEST(Forecast, TellsWhatWinogradSaves) {
+  TempFolder folder;
+  TrainConfig c;
+  c.data = "random:3x32x32?classes=10&samples=32&test=0", c.model = "own", c.batch_size = 16, c.epochs = 1, c.val = 0;
+  Trainer trainer(TwoConvolutions(), c);
+  const RunForecast f = trainer.forecast();
+  const int64_t of_one = 2 * 32 * 32 * (16 * 32 * 32 * 9 - 16 * 8 * 8 * 36);
+  EXPECT_EQ(f.saved_flops_per_step % of_one, 0) << f.saved_flops_per_step;
+  EXPECT_LE(f.saved_flops_per_step, 3 * of_one);
+  EXPECT_TRUE(f.saved_flops_per_step > 0 || isa().find("avx3") == std::string::npos);
+  EXPECT_LT(f.saved_flops_per_step, f.flops_per_step);
+}
+
+/// Each of these would take more than any machine that runs this test has: refused before it is allocated.
+TEST(Forecast, ARunThatDoesNotFitIsRefusedBeforeItTakesMemory) {
+  TempFolder folder;
+  TrainConfig wide;  // a first layer of 512 weights per pixel
+  wide.data = "random:1x8192x8192?classes=2&samples=4&test=0", wide.model = "cnn_b", wide.val = 0, wide.batch_size = 2, wide.epochs = 1;
+  wide.out = folder / "wide";
+  const int64_t before = memory_use().peak;
+  std::string text = error_of<InputError>([&] { Trainer{wide}; });
+  EXPECT_NE(text.find("the weights take 12"), std::string::npos) << text;
+  EXPECT_NE(text.find("--memory-limit"), std::string::npos) << text;
+  EXPECT_LT(memory_use().peak - before, 1 << 20);
+
+  TrainConfig deep;  // weights are few, activations are not
+  deep.data = "random:3x1024x1024?classes=2&samples=4096&test=0", deep.model = "resnet18", deep.val = 0, deep.batch_size = 4096,
+  deep.epochs = 1;
+  deep.out = folder / "deep";
+  Trainer trainer(deep);
+  text = error_of<InputError>([&] { trainer.settle(); });
+  EXPECT_NE(text.find("the run needs"), std::string::npos) << text;
+  EXPECT_NE(text.find("activations"), std::string::npos) << text;
+  EXPECT_LT(memory_use().peak - before, 1 << 29) << "weights and optimizer state alone";
+  EXPECT_NE(error_of<InputError>([&] { trainer.run(); }).find("the run needs"), std::string::npos);
+  EXPECT_FALSE(std::filesystem::exists(folder / "deep"));
+}
+
+TEST(Defaults, LargePicturesGetANetworkThatDoesNotGrowWithThem) {
+  for (const char* size : {"1x300x300", "3x600x600", "3x2000x2000"}) {
+    TrainConfig c;
+    c.data = std::string("random:") + size + "?classes=3&samples=8&test=0", c.val = 0;
+    const Trainer trainer(c);
+    EXPECT_EQ(trainer.config().model, "mobilenet_v3_small") << size;
+    int64_t weights = 0;
+    for (const Parameter& p : const_cast<Trainer&>(trainer).model().parameters()) weights += p.numel();
+    EXPECT_LT(weights, 3'000'000) << size;
+  }
+  TrainConfig usual;
+  usual.data = "random:1x96x96?classes=3&samples=8&test=0", usual.val = 0;
+  EXPECT_EQ(Trainer(usual).config().model, "cnn_b");
 }
 
 TEST(Forecast, AStepThatReadsValuesCannotBeRehearsedAndTrainsAllTheSame) {
