@@ -34,7 +34,7 @@ struct KeptUpdate {
 /// What one execution of a program needs, known from its plan alone.
 struct ProgramForecast {
   int64_t flops = 0, kernels = 0;
-  int64_t saved_flops = 0;            ///< Of these, what the kernels do without: convolutions by Winograd's algorithm.
+  int64_t saved_flops = 0;            ///< Part of `flops` that the kernels do without: convolutions by Winograd's algorithm.
   int64_t arena_bytes = 0;            ///< Working memory: values that do not leave the program, and workspaces.
   int64_t gradient_bytes = 0;         ///< Of it, when it is fullest.
   int64_t workspace_bytes = 0;

@@ -131,8 +131,8 @@ struct EpochReport {
 struct Evaluation {
   double loss = 0, accuracy = 0;  ///< accuracy is NaN for regression; its loss is that of the standardised target.
   int64_t samples = 0;
-  /// Of regression, in the target's own unit: √ of the mean squared error, mean absolute error, and the share of the targets' variance that
-  /// the answers explain. Computed in f64 from standardized answers. NaN for classes.
+  /// Errors of a regression in the target's own unit, summed in f64 from standardized answers: √ of the mean squared error, the mean absolute
+  /// error, and R², the share of the targets' variance that the answers explain. NaN for classes.
   double rmse = 0, mean_absolute_error = 0, r2 = 0;
   // Of EvaluateOptions::classes > 0:
   double top5 = 0;  ///< Share of samples whose class is among the five largest outputs.
@@ -153,7 +153,7 @@ struct RunForecast {
   int64_t packed = 0;  ///< Weights laid out anew for evaluation.
   int64_t loader = 0, data = 0;  ///< Batches that wait or are in use; data sets decoded in memory.
   int64_t flops_per_step = 0;  ///< Of a training step with a full batch.
-  int64_t saved_flops_per_step = 0;  ///< Of these, what kernels do without: convolutions by Winograd's algorithm.
+  int64_t saved_flops_per_step = 0;  ///< Part of flops_per_step that kernels do without: convolutions by Winograd's algorithm.
   int64_t peak() const { return weights + optimizer_state + gradients + activations + workspace + updates + packed + loader + data; }
 };
 

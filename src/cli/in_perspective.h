@@ -18,7 +18,7 @@ std::string memory_in_words(int64_t tensors);
 
 /// "weights of epoch 3", "weights of step 12"
 std::string weights_in_words(const TrainedModel& trained);
-/// Of a run that did not come to its end: that it did not, and how it goes on. "" of a finished one.
+/// Says that a run did not come to its end, and how it goes on; "" for a finished one.
 std::string unfinished(const TrainedModel& trained, const std::string& run);
 
 }  // namespace suanli::cli

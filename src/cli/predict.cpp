@@ -1,6 +1,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cmath>
 #include <filesystem>
 #include <initializer_list>
 #include <numeric>
@@ -158,6 +159,13 @@ class Predictor {
   int64_t skipped_ = 0;
 };
 
+/// Significant digits of answers of a regression, `of_spread` of them telling targets apart: those far from 0, such as time stamps, begin with
+/// digits that all have in common.
+int digits_of(const TrainedModel& trained, int of_spread) {
+  const double common = std::min(1e17, std::abs(trained.target_mean) / trained.target_stddev);
+  return std::clamp(of_spread + static_cast<int>(std::ceil(std::log10(std::max(1.0, common)))), of_spread, 17);
+}
+
 /// A field of a CSV file, in quotes where RFC 4180 asks for them.
 std::string csv_field(const std::string& text) {
   if (text.find_first_of(",\"\r\n") == std::string::npos) return text;
@@ -166,7 +174,7 @@ std::string csv_field(const std::string& text) {
   return out + "\"";
 }
 
-std::string csv_of(const std::vector<Prediction>& all) {
+std::string csv_of(const std::vector<Prediction>& all, int digits) {
   const bool rows = all.front().row > 0, numbers = all.front().top.empty();
   size_t columns = 0;
   for (const Prediction& p : all) columns = std::max(columns, p.top.size());
@@ -177,7 +185,7 @@ std::string csv_of(const std::vector<Prediction>& all) {
   for (const Prediction& p : all) {
     out += csv_field(p.file);
     if (rows) out += fmt::format(",{}", p.row);
-    if (numbers) out += fmt::format(",{:.9g}", p.number);
+    if (numbers) out += fmt::format(",{:.{}g}", p.number, digits);
     for (const Guess& g : p.top) out += fmt::format(",{},{:.6f}", csv_field(g.name), g.probability);
     out += "\n";
   }
@@ -201,11 +209,11 @@ Json json_of(const std::vector<Prediction>& all) {
   return out;
 }
 
-std::string in_words(const std::vector<Prediction>& all) {
+std::string in_words(const std::vector<Prediction>& all, int digits) {
   std::string text;
   for (const Prediction& p : all) {
     text += p.row > 0 ? fmt::format("{}, row {}:", p.file, p.row) : p.file + ":";
-    if (p.top.empty()) text += fmt::format("  {:.6g}", p.number);
+    if (p.top.empty()) text += fmt::format("  {:.{}g}", p.number, digits);
     for (const Guess& g : p.top) text += fmt::format("  {} {}", g.name, percent(g.probability));
     text += "\n";
   }
@@ -269,7 +277,7 @@ int run(const Arguments& args) {
   if (all.empty())
     throw InputError(files.size() == 1 ? "the picture cannot be read" : fmt::format("none of the {} pictures can be read", files.size()));
   const bool to_stdout = is_stdout(args.text("--csv"));
-  if (args.has("--csv") && !to_stdout) write_file_atomically(args.text("--csv"), csv_of(all));
+  if (args.has("--csv") && !to_stdout) write_file_atomically(args.text("--csv"), csv_of(all, digits_of(trained, 9)));
   if (const std::string note = unfinished(trained, path); !note.empty()) print_note(note);
   if (predictor.skipped() > 0)
     print_note(fmt::format("{} of {} left out", predictor.skipped(), counted(static_cast<int64_t>(files.size()), "picture")));
@@ -277,11 +285,11 @@ int run(const Arguments& args) {
     Json out = Json::Object{{"run", path}, {"skipped", predictor.skipped()}, {"version", version()}};
     print_result(out.set("predictions", json_of(all)).dump() + "\n");
   } else if (to_stdout) {
-    print_result(csv_of(all));
+    print_result(csv_of(all, digits_of(trained, 9)));
   } else if (args.has("--csv")) {
     print_result(fmt::format("{} in {}\n", counted(static_cast<int64_t>(all.size()), "prediction"), args.text("--csv")));
   } else {
-    print_result(in_words(all));
+    print_result(in_words(all, digits_of(trained, 6)));
   }
   return 0;
 }

@@ -24,7 +24,7 @@ void catch_stop_signals() {
   sigemptyset(&action.sa_mask);
   sigaction(SIGINT, &action, nullptr);
   sigaction(SIGTERM, &action, nullptr);
-  // Of a terminal that is closed the shell and the kernel both send one, so the second must not end the saving. nohup has it ignored.
+  // When a terminal is closed, the shell and the kernel both send one, so the second must not end the saving. nohup ignores it.
   action.sa_flags = SA_RESTART;
   if (struct sigaction before{}; sigaction(SIGHUP, nullptr, &before) == 0 && before.sa_handler != SIG_IGN)
     sigaction(SIGHUP, &action, nullptr);

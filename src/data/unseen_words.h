@@ -8,7 +8,7 @@
 
 namespace suanli::data {
 
-/// Of one column.
+/// Counts those of one column.
 class UnseenWords {
  public:
   void add(const std::string& word) {

@@ -24,10 +24,11 @@ struct GivenWeights {
   DataRecord data;
   bool any() const { return of_run || !dicts.empty(); }
 };
-/// Of a run's folder its best weights; of a file the state dicts in it. Throws InputError if the run has no complete epoch yet.
+/// The best weights of a run's folder, or the state dicts in a file. Throws InputError if the run has no complete epoch yet.
 GivenWeights weights_to_adopt(const std::string& path);
 
-/// Of a file: reads the state dict that has the model's names, and gives its tensors these names. Throws InputError where several have.
+/// Reads the state dict of a file that has the model's names, and gives its tensors these names. Throws InputError where several have. Does
+/// nothing for a run.
 void choose_weights(nn::Module& model, GivenWeights& given);
 
 /// Throws InputError unless samples like `info` mean the same to a model as those of the run that gave the weights did: as many channels, or

@@ -163,7 +163,7 @@ class Machine {
     else if (function == "collections.defaultdict") make(Kind::dict);  // its argument makes what is missing
     else make(Kind::call).items = both;
   }
-  /// Of nothing, as a rule; Python 2 gave it the list of its pairs.
+  /// Usually without arguments; Python 2 gave the list of pairs.
   void make_ordered(const std::vector<Ref>& arguments) {
     std::vector<Ref> items;
     if (arguments.size() > 1 || (arguments.size() == 1 && p_.values_[arguments[0]].kind != Kind::sequence))

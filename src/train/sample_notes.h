@@ -1,4 +1,4 @@
-// What the samples of a run are, in lines for the user: classes, imbalance, and what so few validation samples can tell.
+// Lines for the user about the samples of a run: classes, imbalance, and how much the validation samples can tell.
 #pragma once
 #include <string>
 #include <vector>
@@ -15,7 +15,7 @@ struct Baseline {
   int64_t label = 0;
   double share = 0;
 };
-/// Of data with classes and at least one sample.
+/// Expects classes and at least one sample.
 SUANLI_API Baseline baseline_of(const data::Dataset& samples);
 
 /// Half the width of the 95% interval (Wilson 1927) of a share that was counted on so many samples.

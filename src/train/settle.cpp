@@ -23,7 +23,7 @@ std::string words_for(double seconds) {
   return seconds < 1 ? with(seconds * 1e3, " ms") : seconds < 120 ? with(seconds, " s") : with(seconds / 60, " min");
 }
 
-/// What a run may take beside what is held: the limit that was set for the process, or less.
+/// Memory that a run may take beside what is held: the limit that was set for the process, or less.
 MemoryLeft memory_for_runs() {
   MemoryLeft left = memory_left();
   const MemoryUse use = memory_use();
@@ -66,15 +66,17 @@ int64_t TrainingLoop::held_bytes() const {
 }
 
 void TrainingLoop::require_memory() {
+  RunForecast f;
   try {
-    s_.forecast = forecast();
+    f = forecast();
   } catch (const RehearsalError&) { return; }  // nothing is known
-  if (s_.config.memory_limit > 0) return;  // settle_memory() has seen to it
-  const int64_t held = held_bytes(), more = s_.forecast->peak() - held;
+  // Where the user set a limit, settle_memory() has compared with that.
+  const int64_t held = held_bytes();
   const MemoryLeft left = memory_for_runs();
-  if (more > left.bytes)
-    throw InputError(str("memory: the run needs ", forecast_in_words(*s_.forecast), "; ", human_bytes(held), " of it are there, but ",
-                         left.by, " leaves ", human_bytes(left.bytes), ". ", kWhatHelps));
+  if (s_.config.memory_limit == 0 && f.peak() - held > left.bytes)
+    throw InputError(str("memory: the run needs ", forecast_in_words(f), "; ", human_bytes(held), " of it are there, but ", left.by,
+                         " leaves ", human_bytes(left.bytes), ". ", kWhatHelps));
+  s_.forecast = f;
 }
 
 void TrainingLoop::settle_batch() {

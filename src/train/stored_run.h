@@ -1,4 +1,4 @@
-// What a run folder gives to those who use its weights: evaluation, prediction, fine-tuning.
+// The weights of a run folder, for evaluation, prediction and fine-tuning.
 #pragma once
 #include <string>
 
@@ -23,7 +23,7 @@ StoredRun read_stored_run(const std::string& run);
 
 /// Under which key model.safetensors describes itself in its metadata.
 inline constexpr const char* kRunRecord = "suanli";
-/// What the record says: the data's kind, shape, classes and encoding, and when the weights were saved. Equal runs write equal bytes.
+/// The record: the data's kind, shape, classes and encoding, and when the weights were saved. Equal runs write equal bytes.
 std::string run_record(const data::Info& info, int64_t epoch, int64_t step);
 
 /// Throws InputError where a run cannot go on because its checkpoints are gone although it had some; says what can be done instead.

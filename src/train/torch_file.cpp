@@ -34,7 +34,7 @@ constexpr StorageClass kStorages[] = {
     {"torch.BoolStorage", DType::boolean},
 };
 constexpr std::string_view kTensors[] = {"torch._utils._rebuild_tensor_v2", "torch._utils._rebuild_tensor"};
-/// What is called with a tensor first of all.
+/// Functions whose first argument is a tensor.
 constexpr std::string_view kParameters[] = {"torch._utils._rebuild_parameter", "torch._utils._rebuild_parameter_with_state"};
 
 /// Nothing is executed, so an object that stands beside the weights does no harm: it stays a name. Weights have no reason to name these,
@@ -49,7 +49,7 @@ bool suspicious(std::string_view object) {
   return false;
 }
 
-/// What _rebuild_tensor and its second version are called with.
+/// The arguments of _rebuild_tensor and its second version.
 struct View {
   std::string key;  // of the storage
   DType dtype;

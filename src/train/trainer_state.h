@@ -149,7 +149,7 @@ class TrainingLoop {
   /// of weight 0 counts for nothing.
   double share_of(const data::Batch& batch, const data::Loader& loader, int64_t first, int64_t wanted);
   double weight_of(const data::Batch& batch) const;
-  /// Of the samples at these places of the loader's epoch.
+  /// Sums the weights of the samples at these places of the loader's epoch.
   double weight_of(const data::Loader& loader, int64_t first, int64_t count);
   data::Batch rehearsed_batch(Rehearsal& rehearsal, int64_t samples, bool mixed) const;
   Rehearsed rehearse_training(int64_t samples, int64_t epoch);

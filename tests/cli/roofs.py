@@ -2,6 +2,7 @@
 import json
 import os
 import pathlib
+import re
 
 from _suanli import check, fails, main, run, same
 
@@ -43,6 +44,21 @@ def test_what_is_kept_for_something_else_is_not_believed():
         same(json.loads(CACHE.read_text())["cpu"], result["cpu"], "kept anew")
     one, measured = roofs("--threads", 1)
     same((one["threads"], measured), (1, True), "another number of threads")
+
+
+def test_roofs_of_a_busy_machine_are_measured_again():
+    """No report claims more than 100% of a roof that was measured while others computed."""
+    roofs("--again")
+    kept = json.loads(CACHE.read_text())
+    CACHE.write_text(json.dumps({**kept, "f32": {"one": 1e3, "all": 1e3}}))
+    done = run("train", "glyphs?train=640&test=64", "--model", "cnn_b", "--epochs", 1, "--quiet", "--out", "busy", env=ENV)
+    same((done.returncode, "measuring" in done.stderr), (0, True), done.stderr)
+    line = next(l for l in done.stdout.splitlines() if l.startswith("work"))
+    share = re.search(r"([\d.]+)% of this machine's ([\d.]+)", line)
+    check(share and float(share[1]) <= 100 and float(share[2]) > 1, line)
+    check(json.loads(CACHE.read_text())["f32"]["all"] > 1e6, "kept anew")
+    s = json.loads(pathlib.Path("busy/summary.json").read_text())
+    check(0 < s["executed_flops_per_s"] <= s["flops_per_s"], f"{s}")
 
 
 def test_no_folder_to_keep_it():

@@ -49,6 +49,26 @@ def test_regression():
     fails(3, "regression", args=["data", "show", "t.csv?target=y"])
 
 
+def test_targets_far_from_zero():
+    """Time stamps: train, eval and predict agree, to the digits that tell them apart."""
+    rows = [(i % 20, i * 7 % 11, 1_700_000_000 + 60 * (i % 20)) for i in range(400)]
+    pathlib.Path("stamps.csv").write_text("\n".join(["a,b,y", *(f"{a},{b},{y}" for a, b, y in rows)]) + "\n")
+    s = ok_json("train", "stamps.csv?target=y", "--epochs", 20, "--out", "stamps", "--quiet")
+    e = ok_json("eval", "stamps")
+    check(abs(s["test_rmse"] - e["rmse"]) <= 1e-6 * e["rmse"], f"{s} {e}")
+    words = run("train", "--resume", "stamps").stdout.splitlines()[0].split()
+    check(words[:2] == ["test", "RMSE"] and abs(float(words[2]) - e["rmse"]) <= 1e-5 * e["rmse"], f"{words} {e}")
+    whole = ok_json("eval", "stamps", "stamps.csv")
+    answers = [p["prediction"] for p in ok_json("predict", "stamps", "stamps.csv")["predictions"]]
+    own = math.sqrt(sum((p - y) ** 2 for p, (_, _, y) in zip(answers, rows)) / len(rows))
+    check(abs(own - whole["rmse"]) <= 1e-4 * own, f"{own} {whole}")
+    ok("predict", "stamps", "stamps.csv", "--csv", "stamps-out.csv")
+    written = [float(l.split(",")[2]) for l in pathlib.Path("stamps-out.csv").read_text().splitlines()[1:]]
+    check(max(abs(w - p) for w, p in zip(written, answers)) < 1e-3, "the CSV has their digits")
+    said = [float(l.rsplit(" ", 1)[1]) for l in ok("predict", "stamps", "stamps.csv").splitlines()]
+    check(max(abs(w - p) for w, p in zip(said, answers)) < 1, "so do the words")
+
+
 def test_classification():
     table("c.csv")
     done = run("train", "c.csv?target=kind", "--out", "cls")
