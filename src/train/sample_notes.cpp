@@ -50,13 +50,6 @@ void note_imbalance(const data::Info& info, const std::vector<int64_t>& counts, 
 
 }  // namespace
 
-std::vector<int64_t> class_counts(const data::Dataset& samples) {
-  std::vector<int64_t> counts(static_cast<size_t>(samples.info().classes));
-  for (int64_t i = 0; i < samples.size(); ++i)
-    if (const int64_t label = samples.label(i); label >= 0 && label < samples.info().classes) ++counts[static_cast<size_t>(label)];
-  return counts;
-}
-
 Baseline baseline_of(const data::Dataset& samples) {
   const std::vector<int64_t> counts = class_counts(samples);
   const auto most = std::max_element(counts.begin(), counts.end());

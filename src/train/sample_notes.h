@@ -7,9 +7,6 @@
 
 namespace suanli {
 
-/// How many samples each class has.
-std::vector<int64_t> class_counts(const data::Dataset& samples);
-
 /// The class with the most samples, and its share: what a model that always answers it is right for.
 struct Baseline {
   int64_t label = 0;
