@@ -118,7 +118,7 @@ class Composer {
         case 3: pair(any_of("add", "sub", "maximum", "minimum")); break;
         case 4: add("max_pool2d", {of_rank(4)}, {2}); break;
         case 5: shapes(); break;
-        case 6: add("max", {any()}, {some_axes(any()), 1}); break;
+        case 6: add("sum", {any()}, {some_axes(any()), 1}); break;  // (equal maxima share a gradient: thirds)
         default: pair(any_of("add", "sub"));
       }
       return;
