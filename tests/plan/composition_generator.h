@@ -405,7 +405,9 @@ inline Composition minimized(Composition c, const std::function<bool(const Compo
     auto attempt = [&](auto&& change) {
       Composition smaller = c;
       change(smaller);
-      changed |= take(std::move(smaller));
+      const bool taken = take(std::move(smaller));
+      changed |= taken;
+      return taken;
     };
     if (c.steps > 1) attempt([](Composition& s) { s.steps = 1; });
     if (c.losses.size() > 1) attempt([](Composition& s) { s.losses.pop_back(); });
@@ -419,13 +421,15 @@ inline Composition minimized(Composition c, const std::function<bool(const Compo
       if (k < c.held.size()) attempt([&](Composition& s) { s.held.erase(s.held.begin() + static_cast<ptrdiff_t>(k)); });
     for (size_t i = c.body.size(); i-- > 0;) {
       if (i >= c.body.size() || c.body[i].in.empty()) continue;
-      for (int in : c.body[i].in) {  // the value of an input instead, where it has the same shape
-        if (i >= c.body.size() || static_cast<size_t>(in) >= i || !(c.body[static_cast<size_t>(in)].shape == c.body[i].shape)) continue;
-        attempt([&](Composition& s) {
+      const std::vector<int> inputs = c.body[i].in;
+      for (int in : inputs) {  // the value of an input instead, where it has the same shape
+        if (!(c.body[static_cast<size_t>(in)].shape == c.body[i].shape)) continue;
+        const bool replaced = attempt([&](Composition& s) {
           for (Call& later : s.body) std::replace(later.in.begin(), later.in.end(), static_cast<int>(i), in);
           std::replace(s.held.begin(), s.held.end(), static_cast<int>(i), in);
           std::replace(s.losses.begin(), s.losses.end(), static_cast<int>(i), in);
         });
+        if (replaced) break;  // the lines have other numbers now
       }
       for (const char* leaf : {"data", "parameter"})
         if (i < c.body.size() && !c.body[i].in.empty() && c.body[i].dtype == c.dtype)
