@@ -412,6 +412,7 @@ std::unique_ptr<Kernel> make(Direction direction, const Step& whole) {
     return make_depthwise(direction, dtype, g, bias, constant_weights, std::move(epilogue));
   if (dtype == DType::f64) return make_conv_products(direction, dtype, g, bias, std::move(epilogue));
   if (auto kernel = make_winograd(direction, g, bias, constant_weights, epilogue)) return kernel;
+  if (auto kernel = make_gathered(direction, g, bias, constant_weights, epilogue)) return kernel;
   try {
     return std::make_unique<ConvF32>(direction, g, bias, constant_weights, epilogue);
   } catch (const ReferenceOnly&) {
