@@ -77,8 +77,7 @@ Augment augment_from_text(const std::string& text) {
     if (word != std::end(kWords)) {
       out.*word->value = name == part ? word->word.usual : value_of(*word, part.substr(name.size() + 1), text);
     } else if (text != "none") {
-      if (name == "none") throw UsageError(str("augment '", text, "': none stands alone."));
-      const std::string near = did_you_mean(name, names);
+      const std::string near = name == "none" ? "" : did_you_mean(name, names);  // it stands alone
       throw UsageError(str("augment '", text, "': '", name, "' is not known.", near.empty() ? "" : str(" Did you mean '", near, "'?"),
                            " Give none, or some of ", list, " with commas between."));
     }
