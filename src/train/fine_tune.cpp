@@ -10,6 +10,7 @@
 #include "nn/state_values.h"
 #include "train/run_folder.h"
 #include "train/stored_run.h"
+#include "train/weight_names.h"
 
 namespace suanli {
 

@@ -32,11 +32,4 @@ std::string place_of(const StateDict& dict, const std::string& place);
 /// where that leaves a choice.
 const StateDict& usual_state_dict(const std::vector<StateDict>& dicts, const std::string& place);
 
-/// The one with the most of a model's names. Throws InputError that lists the keys where several have as many.
-const StateDict& state_dict_for(nn::Module& model, const std::vector<StateDict>& dicts, const std::string& place);
-
-/// Weights under the names of a model: the words of wrappers ("module.", "_orig_mod.", "model.", …) that stand before all of them are taken
-/// off, and what averages count beside the weights is left out. The names of further tensors beside the wrapped network join `left_out`.
-NamedTensors under_names_of(nn::Module& model, const NamedTensors& state, const std::string& place, std::vector<std::string>& left_out);
-
 }  // namespace suanli
