@@ -12,6 +12,7 @@
 #include <cstring>
 #include <filesystem>
 #include <map>
+#include <tuple>
 #include <mutex>
 #include <utility>
 
@@ -182,7 +183,7 @@ void copy_to_end(int from, int to, const std::string& path) {
 /// process: formats are told apart by their first bytes, and an archive's list stands at its end.
 struct Kept {
   std::mutex mutex;
-  std::map<std::pair<dev_t, ino_t>, int> files;  // in memory, by what was read
+  std::map<std::tuple<std::string, dev_t, ino_t>, int> files;  // in memory; the path too, for systems use an inode's number again
 };
 Kept& kept() {
   static Kept all;
@@ -192,10 +193,10 @@ Kept& kept() {
 bool gives_its_bytes_once(const struct stat& info) { return S_ISFIFO(info.st_mode) || S_ISSOCK(info.st_mode) || S_ISCHR(info.st_mode); }
 
 /// What was read from there before, or -1.
-int kept_before(const struct stat& info) {
+int kept_before(const struct stat& info, const std::string& path) {
   if (!gives_its_bytes_once(info)) return -1;
   const std::lock_guard lock(kept().mutex);
-  const auto at = kept().files.find({info.st_dev, info.st_ino});
+  const auto at = kept().files.find({path, info.st_dev, info.st_ino});
   return at == kept().files.end() ? -1 : ::fcntl(at->second, F_DUPFD_CLOEXEC, 0);
 }
 
@@ -204,7 +205,7 @@ int keep(int fd, const struct stat& info, const std::string& path) {
   if (copy.get() < 0) fail(path, "cannot be kept in memory", errno);
   copy_to_end(fd, copy.get(), path);
   const std::lock_guard lock(kept().mutex);
-  const auto [at, fresh] = kept().files.try_emplace({info.st_dev, info.st_ino}, copy.get());
+  const auto [at, fresh] = kept().files.try_emplace({path, info.st_dev, info.st_ino}, copy.get());
   if (fresh) copy.release();
   return ::fcntl(at->second, F_DUPFD_CLOEXEC, 0);
 }
@@ -213,7 +214,7 @@ int keep(int fd, const struct stat& info, const std::string& path) {
 
 FileReader::FileReader(std::string path) : path_(std::move(path)) {
   struct stat info;
-  if (::stat(path_.c_str(), &info) == 0 && (fd_ = kept_before(info)) >= 0) {  // a named pipe that nobody fills again cannot be opened
+  if (::stat(path_.c_str(), &info) == 0 && (fd_ = kept_before(info, path_)) >= 0) {  // a named pipe that nobody fills again cannot be opened
     if (::fstat(fd_, &info) == 0) size_ = static_cast<uint64_t>(info.st_size);
     return;
   }
