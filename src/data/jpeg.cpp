@@ -17,51 +17,6 @@ namespace {
 // A progressive file of a few kilobytes may announce thousands of passes over all its pixels; cameras and editors write about ten.
 constexpr int kMostScans = 500;
 
-/// 1 … 8 as EXIF 2.3, section 4.6.4 A, defines it; 1 (upright) where nothing readable is said. `exif`: an APP1 segment.
-int orientation_of(std::string_view exif) {
-  constexpr std::string_view kStart("Exif\0\0", 6);
-  if (!exif.starts_with(kStart)) return 1;
-  const std::string_view tiff = exif.substr(kStart.size());
-  const bool little = tiff.starts_with("II");
-  auto number = [&](uint64_t at, int bytes) -> uint32_t {
-    if (at + static_cast<uint64_t>(bytes) > tiff.size()) return 0;
-    uint32_t v = 0;
-    for (int i = 0; i < bytes; ++i)
-      v = (v << 8) | static_cast<uint8_t>(tiff[static_cast<size_t>(at) + static_cast<size_t>(little ? bytes - 1 - i : i)]);
-    return v;
-  };
-  constexpr uint32_t kOrientation = 0x0112, kEntry = 12;
-  const uint64_t directory = number(4, 4);
-  const uint32_t entries = number(directory, 2);
-  for (uint32_t i = 0; i < entries; ++i) {
-    const uint64_t entry = directory + 2 + uint64_t{kEntry} * i;
-    if (entry + kEntry > tiff.size()) break;
-    if (number(entry, 2) != kOrientation) continue;
-    const uint32_t value = number(entry + 8, 2);
-    return value >= 1 && value <= 8 ? static_cast<int>(value) : 1;
-  }
-  return 1;
-}
-
-Picture turned_upright(Picture p, int orientation) {
-  if (orientation == 1) return p;
-  // 5 … 8 lie on their side in the file; of these and of 2 … 4 some have their rows in reverse, some their columns.
-  const bool swapped = orientation >= 5, rows_reversed = orientation == 3 || orientation == 4 || orientation == 6 || orientation == 7,
-             columns_reversed = orientation == 2 || orientation == 3 || orientation == 7 || orientation == 8;
-  Picture out{.height = swapped ? p.width : p.height, .width = swapped ? p.height : p.width, .channels = p.channels, .pixels = {}};
-  out.pixels.resize(p.pixels.size());
-  uint8_t* to = out.pixels.data();
-  const int64_t c = p.channels;
-  for (int64_t y = 0; y < out.height; ++y)
-    for (int64_t x = 0; x < out.width; ++x, to += c) {
-      int64_t row = swapped ? x : y, column = swapped ? y : x;
-      if (rows_reversed) row = p.height - 1 - row;
-      if (columns_reversed) column = p.width - 1 - column;
-      std::copy_n(p.pixels.data() + (row * p.width + column) * c, c, to);
-    }
-  return out;
-}
-
 // libjpeg reports errors by a call that must not return: we leave by longjmp, which skips destructors. So everything that owns something
 // lives in this struct, made before setjmp, and the functions that libjpeg may jump out of hold plain values only.
 struct Decoder {
@@ -72,7 +27,7 @@ struct Decoder {
   std::string_view file;
   int64_t least_side = 0;
   bool header_only = false;
-  int orientation = 1;
+  int orientation = 0;
   PictureHeader header;
   Picture picture;
   std::string error;
@@ -130,13 +85,15 @@ void read_header(Decoder& d) {
   jpeg_mem_src(&d.jpeg, reinterpret_cast<const unsigned char*>(d.file.data()), d.file.size());
   jpeg_save_markers(&d.jpeg, JPEG_APP0 + 1, 0xFFFF);
   jpeg_read_header(&d.jpeg, TRUE);
-  for (jpeg_saved_marker_ptr m = d.jpeg.marker_list; m != nullptr && d.orientation == 1; m = m->next)
-    d.orientation = orientation_of({reinterpret_cast<const char*>(m->data), m->data_length});
+  // Other APP1 segments hold XMP; of several with EXIF the first that notes an orientation counts.
+  for (jpeg_saved_marker_ptr m = d.jpeg.marker_list; m != nullptr && d.orientation == 0; m = m->next)
+    if (const std::string_view segment(reinterpret_cast<const char*>(m->data), m->data_length); segment.starts_with("Exif"))
+      d.orientation = orientation_of(segment);
   d.header = {.height = d.jpeg.image_height,
               .width = d.jpeg.image_width,
               .grey = d.jpeg.num_components == 1,
               .at = static_cast<int64_t>(d.file.size() - d.jpeg.src->bytes_in_buffer)};
-  if (d.orientation >= 5) std::swap(d.header.height, d.header.width);
+  if (lies_on_its_side(d.orientation)) std::swap(d.header.height, d.header.width);
 }
 
 void read_pixels(Decoder& d) {

@@ -33,10 +33,13 @@ constexpr Lookalike kLookalikes[] = {{"GIF8", "a GIF"},
 const PictureFormat& format_of(std::string_view start) {
   for (const PictureFormat* format : kFormats)
     if (format->recognises(start)) return *format;
-  std::string what = start.empty() ? "the file is empty" : "neither JPEG, PNG nor WebP";
+  if (start.empty()) throw InputError(": byte 0, the file is empty. Remove it, or copy it again.");
+  std::string what = "neither JPEG, PNG nor WebP";
   for (const Lookalike& l : kLookalikes)
     if (start.starts_with(l.start)) what += str(" (it looks like ", l.what, ")");
-  if (start.size() > 12 && (start.substr(4, 8) == "ftypheic" || start.substr(4, 8) == "ftypavif")) what += " (it looks like HEIC or AVIF)";
+  if (start.size() >= 12 && start.substr(4, 4) == "ftyp")
+    for (std::string_view brand : {"heic", "heix", "heim", "heis", "hevc", "mif1", "msf1", "avif", "avis"})
+      if (start.substr(8, 4) == brand) what += " (it looks like HEIC or AVIF)";
   throw InputError(str(": byte 0, ", what, ". Convert it, or remove it."));
 }
 
@@ -45,6 +48,17 @@ void require_size(const PictureHeader& h) {
   if (h.width * h.height > kMostPixels)
     throw InputError(str(": byte ", h.at, ", ", h.width, "×", h.height, " pixels are more than the ", kMostPixels,
                          " that are read. Make the picture smaller."));
+}
+
+ReadAt reader_of(std::string_view bytes) {
+  return [bytes](uint64_t offset, size_t count) { return std::string(bytes.substr(std::min<uint64_t>(offset, bytes.size()), count)); };
+}
+
+/// The header as the picture is to be seen. Throws for sizes that are not read.
+PictureHeader upright(const PictureFormat& format, PictureHeader header, const ReadAt& read) {
+  require_size(header);
+  if (format.orientation && lies_on_its_side(format.orientation(read))) std::swap(header.height, header.width);
+  return header;
 }
 
 void require_file_size(const FileReader& file) {
@@ -60,6 +74,13 @@ PictureHeader read_picture_header(const std::string& path) {
   require_file_size(file);
   std::string bytes(std::min(file.size(), kBeginning), '\0');
   file.read(0, bytes.data(), bytes.size());
+  auto read = [&](uint64_t offset, size_t count) {
+    if (offset >= file.size()) return std::string();
+    if (offset + count <= bytes.size()) return bytes.substr(offset, count);
+    std::string piece(std::min<uint64_t>(count, file.size() - offset), '\0');
+    file.read(offset, piece.data(), piece.size());
+    return piece;
+  };
   try {
     const PictureFormat& format = format_of(bytes);
     PictureHeader header;
@@ -71,8 +92,14 @@ PictureHeader read_picture_header(const std::string& path) {
       file.read(kBeginning, bytes.data() + kBeginning, file.size() - kBeginning);
       header = format.header(bytes);
     }
-    require_size(header);
-    return header;
+    return upright(format, header, read);
+  } catch (const InputError& error) { throw InputError(path + error.what()); }
+}
+
+PictureHeader picture_header(const std::string& path, std::string_view bytes) {
+  try {
+    const PictureFormat& format = format_of(bytes);
+    return upright(format, format.header(bytes), reader_of(bytes));
   } catch (const InputError& error) { throw InputError(path + error.what()); }
 }
 
@@ -88,7 +115,9 @@ Picture decode_picture(const std::string& path, std::string_view bytes, int64_t 
   try {
     const PictureFormat& format = format_of(bytes);
     require_size(format.header(bytes));
-    return format.decode(bytes, least_side);
+    Picture picture = format.decode(bytes, least_side);
+    if (!format.orientation) return picture;
+    return turned_upright(std::move(picture), format.orientation(reader_of(bytes)));
   } catch (const InputError& error) { throw InputError(path + error.what()); }
 }
 

@@ -34,6 +34,8 @@ struct PictureHeader {
 
 /// Reads the beginning of the file only, as far as the size stands there.
 PictureHeader read_picture_header(const std::string& path);
+/// The same of a file that holds `bytes`.
+PictureHeader picture_header(const std::string& path, std::string_view bytes);
 /// The whole file, unless it is too large to be a picture.
 std::string read_picture_file(const std::string& path);
 /// Pixels of a JPEG, PNG or WebP file that holds `bytes`, whatever its name; upright. A JPEG may come out smaller than it is, by 2, 4 or

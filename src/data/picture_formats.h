@@ -1,5 +1,6 @@
 // The formats that decode_picture() knows. A new one: its own file, a declaration here, a row in picture.cpp.
 #pragma once
+#include "data/exif.h"
 #include "data/picture.h"
 
 namespace suanli::data {
@@ -11,6 +12,8 @@ struct PictureFormat {
   /// `start`: the beginning of a file, or all of it.
   PictureHeader (*header)(std::string_view start);
   Picture (*decode)(std::string_view bytes, int64_t least_side);
+  /// How what header() and decode() give is to be turned; null: they have turned it.
+  int (*orientation)(const ReadAt& read) = nullptr;
 };
 
 extern const PictureFormat jpeg_format, png_format, webp_format;

@@ -95,6 +95,7 @@ const PictureFormat png_format = {
           if (!run_decoder(d)) throw InputError(str(": byte ", d.at, " of ", d.file.size(), ", ", d.error, ". ", kSaveAgain));
           return std::move(d.picture);
         },
+    .orientation = png_orientation,
 };
 
 }  // namespace suanli::data

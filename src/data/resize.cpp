@@ -107,13 +107,13 @@ Tensor read_picture(const std::string& path, const PictureOptions& options) {
       options.height * options.width > kMostPixels || (!as_it_is && (options.height == 0 || options.width == 0)))
     throw UsageError(str("[read_picture] size ", options.height, "×", options.width, ", expected both 0 (as in the file) or 1 to ",
                          kMostPixels, " pixels"));
-  const PictureHeader header = read_picture_header(path);
+  const std::string file = read_picture_file(path);  // once: it may be a pipe
+  const PictureHeader header = picture_header(path, file);
   const int64_t height = as_it_is ? header.height : options.height, width = as_it_is ? header.width : options.width;
   const Shape shape{options.channels, height, width};
   return tensor_filled_by(shape, DType::f32, [&](void* data) {
     std::vector<uint8_t> bytes(static_cast<size_t>(shape.numel()));
-    decode_box(path, read_picture_file(path), header.height, header.width, centre_box(header.height, header.width, height, width), shape,
-               bytes.data());
+    decode_box(path, file, header.height, header.width, centre_box(header.height, header.width, height, width), shape, bytes.data());
     fractions(bytes.data(), shape.numel(), static_cast<float*>(data));
   });
 }

@@ -68,6 +68,7 @@ const PictureFormat webp_format = {
           }
           return p;
         },
+    .orientation = webp_orientation,
 };
 
 }  // namespace suanli::data

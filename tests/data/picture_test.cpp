@@ -1,7 +1,11 @@
 // JPEG and WebP; PNG has tests of its own.
 #include "data/picture.h"
 
+#include <sys/stat.h>
+#include <unistd.h>
+
 #include <cmath>
+#include <thread>
 
 #include "data/files.h"
 #include "data/pictures.h"
@@ -69,14 +73,26 @@ TEST(Picture, TurnsJpegUpright) {
         }
         for (int64_t k = 0; k < 3; ++k) file.pixels.push_back(upright.pixels[static_cast<size_t>((y * 40 + x) * 3 + k)]);
       }
-    for (bool little_endian : {false, true}) {
-      const std::string bytes = jpeg_file(file, {.exif = exif(orientation, little_endian)});
-      EXPECT_LE(largest_difference(decode_picture("p", bytes), upright), 4) << first_row_and_column[orientation];
-      TemporaryFolder folder;
-      write_bytes(folder / "p.jpg", bytes);
-      const PictureHeader header = read_picture_header(folder / "p.jpg");
-      EXPECT_EQ((std::vector{header.height, header.width}), (std::vector<int64_t>{24, 40})) << orientation;
-    }
+    for (bool little_endian : {false, true})
+      for (int type : {1, 3, 4}) {
+        const std::string segment = exif(orientation, little_endian, type), xmp = std::string("http://ns.adobe.com/xap/1.0/\0<x/>", 33);
+        const std::pair<std::string, int> files[] = {  // and how far pixels may be off
+                                                     {jpeg_file(file, {.exif = segment}), 4},
+                                                     {jpeg_file(file, {.exif = segment, .before = xmp}), 4},
+                                                     {jpeg_file(file, {.exif = xmp, .before = segment}), 4},
+                                                     {png_with_exif(encode_png(file), segment, false), 0},
+                                                     {png_with_exif(encode_png(file), segment, true), 0},
+                                                     {webp_with_exif(file, segment), 0},
+                                                     {webp_with_exif(file, segment.substr(6)), 0}};
+        for (const auto& [bytes, off] : files) {
+          EXPECT_LE(largest_difference(decode_picture("p", bytes), upright), off) << first_row_and_column[orientation];
+          TemporaryFolder folder;
+          write_bytes(folder / "p.jpg", bytes);
+          const PictureHeader header = read_picture_header(folder / "p.jpg");
+          EXPECT_EQ((std::vector{header.height, header.width}), (std::vector<int64_t>{24, 40})) << orientation;
+          EXPECT_EQ(read_picture(folder / "p.jpg", {.channels = 3}).shape(), (Shape{3, 24, 40})) << orientation;
+        }
+      }
   }
 }
 
@@ -87,7 +103,38 @@ TEST(Picture, DamagedExifIsNoOrientation) {
     for (const std::string& segment : {good.substr(0, i), good.substr(0, i) + '\xFF' + good.substr(i + 1)}) {
       const Picture read = decode_picture("p", jpeg_file(p, {.exif = segment}));  // upright or turned, never outside of the segment
       EXPECT_EQ(read.height + read.width, 24);
+      for (const Picture& other : {decode_picture("p", png_with_exif(encode_png(p), "123456" + segment, false)),
+                                   decode_picture("p", webp_with_exif(slope(8, 16, 3), segment))})
+        EXPECT_EQ(other.height + other.width, 24);
     }
+  }
+}
+
+// The chunk may stand far behind the beginning of the file that a header is read from.
+TEST(Picture, OrientationBehindManyPixels) {
+  Picture noise{.height = 200, .width = 300, .channels = 3, .pixels = {}};
+  uint32_t state = 1;
+  for (int64_t i = 0; i < 200 * 300 * 3; ++i) noise.pixels.push_back(static_cast<uint8_t>((state = state * 1664525u + 1013904223u) >> 24));
+  TemporaryFolder folder;
+  for (const std::string& bytes : {png_with_exif(encode_png(noise), exif(6, true), true), webp_with_exif(noise, exif(8, false))}) {
+    ASSERT_GT(bytes.size(), size_t{100'000});
+    write_bytes(folder / "p", bytes);
+    const PictureHeader header = read_picture_header(folder / "p");
+    EXPECT_EQ((std::vector{header.height, header.width}), (std::vector<int64_t>{300, 200}));
+  }
+}
+
+// A pipe can be read once, and has no size.
+TEST(Picture, FromAPipe) {
+  TemporaryFolder folder;
+  const Picture p = slope(200, 300, 3);
+  for (const std::string& bytes : {jpeg_file(p), encode_png(p), webp_file(p)}) {
+    const std::string pipe = folder / "pipe";
+    ASSERT_EQ(::mkfifo(pipe.c_str(), 0600), 0);
+    std::thread writer([&] { write_bytes(pipe, bytes); });
+    EXPECT_EQ(read_picture(pipe, {.channels = 3}).shape(), (Shape{3, 200, 300}));
+    writer.join();
+    ::unlink(pipe.c_str());
   }
 }
 
@@ -161,12 +208,17 @@ TEST(Picture, SaysWhatIsWrongAndWhere) {
     std::vector<std::string> message;
   };
   const Bad cases[] = {
-      {"empty", "", {"byte 0", "the file is empty"}},
+      {"empty", "", {"byte 0", "the file is empty. Remove it, or copy it again."}},
       {"text", "hello there, this is text", {"byte 0", "neither JPEG, PNG nor WebP"}},
       {"page", "<!DOCTYPE html>", {"looks like a web page"}},
       {"heic",
        std::string("\0\0\0\x18"
                    "ftypheic\0\0\0\0",
+                   16),
+       {"HEIC"}},
+      {"heif",
+       std::string("\0\0\0\x18"
+                   "ftypmif1\0\0\0\0",
                    16),
        {"HEIC"}},
       {"jpeg: only a start", jpeg.substr(0, 3), {"byte 3 of 3", "truncated"}},

@@ -7,6 +7,7 @@
 // needs stdio before it
 #include <jpeglib.h>
 #include <webp/encode.h>
+#include <zlib.h>
 
 #include "data/picture.h"
 #include "data/png.h"
@@ -30,6 +31,7 @@ struct JpegOptions {
   bool two_scans = false;  // grey only: a progressive file whose second and last scan could come again without a contradiction
   bool adobe = false;   // 4 channels: with Adobe's marker
   std::string exif{};   // an APP1 segment
+  std::string before{};  // another one before it
 };
 
 inline std::string jpeg_file(const Picture& p, const JpegOptions& options = {}) {
@@ -50,9 +52,9 @@ inline std::string jpeg_file(const Picture& p, const JpegOptions& options = {}) 
   const jpeg_scan_info scans[] = {{1, {0}, 0, 0, 0, 0}, {1, {0}, 1, 63, 0, 0}};
   if (options.two_scans) jpeg.scan_info = scans, jpeg.num_scans = 2;
   jpeg_start_compress(&jpeg, TRUE);
-  if (!options.exif.empty())
-    jpeg_write_marker(&jpeg, JPEG_APP0 + 1, reinterpret_cast<const JOCTET*>(options.exif.data()),
-                      static_cast<unsigned>(options.exif.size()));
+  for (const std::string& segment : {options.before, options.exif})
+    if (!segment.empty())
+      jpeg_write_marker(&jpeg, JPEG_APP0 + 1, reinterpret_cast<const JOCTET*>(segment.data()), static_cast<unsigned>(segment.size()));
   while (jpeg.next_scanline < jpeg.image_height) {
     auto* row = const_cast<JSAMPROW>(p.pixels.data() + jpeg.next_scanline * p.width * p.channels);
     jpeg_write_scanlines(&jpeg, &row, 1);
@@ -92,17 +94,46 @@ inline std::string animated_webp_file(const Picture& p, int64_t offset) {
   return chunk("RIFF", body);
 }
 
-/// An APP1 segment that says how the camera was held, as EXIF 2.3 lays it out.
-inline std::string exif(int orientation, bool little_endian) {
+/// An APP1 segment that says how the camera was held, as EXIF 2.3 lays it out. `type`: 1 BYTE, 3 SHORT, 4 LONG.
+inline std::string exif(int orientation, bool little_endian, int type = 3) {
   auto number = [&](uint32_t v, int bytes) {
     std::string s;
     for (int i = 0; i < bytes; ++i) s += static_cast<char>(v >> (8 * (little_endian ? i : bytes - 1 - i)));
     return s;
   };
-  const std::string value = number(static_cast<uint32_t>(orientation), 2) + number(0, 2);
+  const int bytes = type == 1 ? 1 : type == 3 ? 2 : 4;
+  const std::string value = number(static_cast<uint32_t>(orientation), bytes) + std::string(static_cast<size_t>(4 - bytes), '\0');
   return std::string("Exif\0\0", 6) + (little_endian ? "II" : "MM") + number(42, 2) + number(8, 4) + number(2, 2) + number(0x0110, 2) +
          number(3, 2) + number(1, 4) + number(7, 4) +  // another entry before it
-         number(0x0112, 2) + number(3, 2) + number(1, 4) + value + number(0, 4);
+         number(0x0112, 2) + number(static_cast<uint32_t>(type), 2) + number(1, 4) + value + number(0, 4);
+}
+
+/// A PNG with the TIFF structure of `exif` in an eXIf chunk, before or behind its pixels.
+inline std::string png_with_exif(std::string png, const std::string& exif, bool behind_pixels) {
+  auto number = [](uint32_t v) {
+    std::string s;
+    for (int i = 3; i >= 0; --i) s += static_cast<char>(v >> (8 * i));
+    return s;
+  };
+  const std::string content = "eXIf" + exif.substr(6);
+  const uLong checksum = crc32(0, reinterpret_cast<const Bytef*>(content.data()), static_cast<uInt>(content.size()));
+  const std::string chunk = number(static_cast<uint32_t>(content.size() - 4)) + content + number(static_cast<uint32_t>(checksum));
+  constexpr size_t kHeader = 33, kEnd = 12;
+  return png.insert(behind_pixels ? png.size() - kEnd : kHeader, chunk);
+}
+
+/// A WebP of one picture with `exif` behind it, in the extended layout.
+inline std::string webp_with_exif(const Picture& p, const std::string& exif) {
+  auto number = [](int64_t v, int bytes) {
+    std::string s;
+    for (int i = 0; i < bytes; ++i) s += static_cast<char>(v >> (8 * i));
+    return s;
+  };
+  auto chunk = [&](const char* name, const std::string& body) {
+    return name + number(static_cast<int64_t>(body.size()), 4) + body + std::string(body.size() % 2, '\0');
+  };
+  const std::string canvas = number(p.channels == 4 ? 0x18 : 0x08, 4) + number(p.width - 1, 3) + number(p.height - 1, 3);
+  return chunk("RIFF", "WEBP" + chunk("VP8X", canvas) + webp_file(p).substr(12) + chunk("EXIF", exif));
 }
 
 }  // namespace suanli::test
