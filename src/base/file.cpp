@@ -12,8 +12,8 @@
 #include <cstring>
 #include <filesystem>
 #include <map>
-#include <tuple>
 #include <mutex>
+#include <tuple>
 #include <utility>
 
 #include "base/text.h"

@@ -59,7 +59,7 @@ class Opening {
 
  private:
   struct Split {
-    const char* name;
+    Part part;
     PictureTree tree;
     std::vector<uint32_t> checksums;  // of the files' content, 0 where it was not read
   };
@@ -70,6 +70,9 @@ class Opening {
   Shape choose_shape();
   void decode_once(Split& split);
   void drop_bad(Split& split, std::vector<std::string>& why);
+  void refuse_bad() const;
+  void note_layout(const SplitFolders& found);
+  void note_others();
   uint64_t fingerprint_of(const Split& split) const;
 
   std::string folder_;
@@ -77,7 +80,9 @@ class Opening {
   std::vector<Split> splits_;  // train first
   Info info_;
   Source source_;
-  std::vector<std::string> bad_;  // names of what skip_bad left out
+  std::vector<std::string> bad_;  // names of what cannot be read
+  std::string first_bad_;         // what is wrong with the first of them
+  int64_t pictures_ = 0;          // of all parts, the bad ones too
 };
 
 void Opening::list() {
@@ -85,14 +90,42 @@ void Opening::list() {
   const fs::file_status status = fs::status(folder_, error);
   if (!fs::exists(status)) throw InputError(str(folder_, ": no such folder. Give a folder with one sub-folder of pictures per class."));
   if (!fs::is_directory(status)) throw InputError(str(folder_, ": a file, where a folder with one sub-folder per class is expected."));
-  auto add = [&](const char* name, const std::string& root) {
-    splits_.push_back({.name = name, .tree = list_pictures(root), .checksums = {}});
-  };
-  const SplitFolders found = split_folders(folder_);
-  if (found.train.empty()) return add("train", folder_);
-  add("train", found.train);
-  if (!found.val.empty()) add("val", found.val);
-  if (!found.test.empty()) add("test", found.test);
+  const SplitFolders found = split_folders(folder_, options_.splits);
+  if (found.train.empty()) {
+    for (PartTree& p : by_part(list_pictures(folder_), options_.splits)) splits_.push_back({p.part, std::move(p.tree), {}});
+  } else {
+    auto add = [&](Part part, const std::string& root) {
+      if (!root.empty()) splits_.push_back({part, list_pictures(root), {}});
+    };
+    add(Part::train, found.train), add(Part::val, found.val), add(Part::test, found.test);
+  }
+  for (const Split& split : splits_) pictures_ += static_cast<int64_t>(split.tree.files.size());
+  note_layout(found);
+}
+
+void Opening::note_layout(const SplitFolders& found) {
+  std::string names;
+  for (const std::string& name : found.unused) names += (names.empty() ? "" : ", ") + name;
+  if (!names.empty())
+    source_.notes.push_back(str("not used: ", names, ", which hold pictures beside ", fs::path(found.train).filename().string(),
+                                " but no class folders of a part"));
+  const size_t depth = found.train.empty() && splits_.size() > 1 ? 2 : 1;  // of pictures below the class, or below its part
+  for (const Split& split : splits_)
+    for (const PictureFile& f : split.tree.files)
+      if (static_cast<size_t>(std::count(f.name.begin(), f.name.end(), '/')) > depth) {
+        source_.notes.push_back(str("pictures in folders below a class belong to the class, such as ", split.tree.root, "/", f.name));
+        return;
+      }
+}
+
+/// "3 .heic, 1 .txt".
+std::string counted(const std::map<std::string, int64_t>& others) {
+  std::string out;
+  for (const auto& [ending, count] : others) out += str(out.empty() ? "" : ", ", count, " ", ending.empty() ? "without ending" : ending);
+  return out;
+}
+bool any_picture_in(const std::map<std::string, int64_t>& others) {
+  return std::any_of(others.begin(), others.end(), [](const auto& o) { return has_other_picture_name("x" + o.first); });
 }
 
 /// Labels are places among the training classes, or among those of the model that the data are for.
@@ -117,10 +150,11 @@ void Opening::match_classes() {
 void Opening::require_pictures() {
   const PictureTree& train = splits_.front().tree;
   const char* wanted = "(.jpg, .jpeg, .png, .webp)";
+  const std::string there = any_picture_in(train.others) ? str(" Others are not read (", counted(train.others), "): convert them.") : "";
   if (train.classes.empty())
     throw InputError(str(train.root, ": no class folders in it. Make one sub-folder of pictures ", wanted, " per class."));
   if (!options_.class_names.empty()) {
-    if (train.files.empty()) throw InputError(str(train.root, ": no pictures ", wanted, " in it."));
+    if (train.files.empty()) throw InputError(str(train.root, ": no pictures ", wanted, " in it.", there));
     return;
   }
   std::vector<int64_t> count(train.classes.size());
@@ -129,23 +163,21 @@ void Opening::require_pictures() {
     if (count[c] == 0)
       throw InputError(str(train.root, "/", train.classes[c], ": no pictures ", wanted,
                            bad_.empty() ? " in this class folder." : " that can be read are left in this class folder.",
-                           " Put some there, or remove the folder."));
-  if (train.classes.size() == 1)
-    throw InputError(
-        str(train.root, ": one class only, '", train.classes[0], "'; at least two are needed to tell apart. Add a sub-folder."));
+                           " Put some there, or remove the folder.", there));
+  if (train.classes.size() > 1) return;
+  const std::string only = train.root + "/" + train.classes[0];
+  const bool wraps = std::any_of(train.files.begin(), train.files.end(),
+                                 [](const PictureFile& f) { return std::count(f.name.begin(), f.name.end(), '/') > 1; });
+  throw InputError(str(train.root, ": one class only, '", train.classes[0], "'; at least two are needed to tell apart. ",
+                       wraps ? str("Perhaps ", only, " is meant; give that folder.") : "Add a sub-folder."));
 }
 
-/// Throws for the first of `why` that is not empty, or takes these files out.
+/// Takes the files out that cannot be read. Without skip_bad refuse_bad() throws later: all are to be named at once.
 void Opening::drop_bad(Split& split, std::vector<std::string>& why) {
   std::vector<PictureFile>& files = split.tree.files;
-  int64_t count = 0;
-  for (const std::string& w : why) count += !w.empty();
-  if (count == 0) return;
-  if (!options_.skip_bad) {
-    const std::string& first = *std::find_if(why.begin(), why.end(), [](const std::string& w) { return !w.empty(); });
-    throw InputError(str(first, count > 1 ? str(" At least ", count, " of ", files.size(), " pictures are bad.") : "",
-                         " Or leave such files out: --skip-bad."));
-  }
+  const auto first = std::find_if(why.begin(), why.end(), [](const std::string& w) { return !w.empty(); });
+  if (first == why.end()) return;
+  if (first_bad_.empty()) first_bad_ = *first;
   size_t kept = 0;
   for (size_t i = 0; i < files.size(); ++i) {
     if (!why[i].empty()) {
@@ -158,6 +190,26 @@ void Opening::drop_bad(Split& split, std::vector<std::string>& why) {
   }
   files.resize(kept);
   if (!split.checksums.empty()) split.checksums.resize(kept);
+}
+
+void Opening::refuse_bad() const {
+  if (options_.skip_bad || bad_.empty()) return;
+  constexpr size_t kMostNamed = 10;
+  std::string others;
+  for (size_t i = 1; i < bad_.size() && i < kMostNamed; ++i) others += (i > 1 ? ", " : "") + bad_[i];
+  if (bad_.size() > kMostNamed) others += ", …";
+  throw InputError(str(first_bad_, bad_.size() > 1 ? str(" ", bad_.size(), " of ", pictures_, " pictures are bad, also ", others, ".") : "",
+                       " Or leave such files out: --skip-bad."));
+}
+
+void Opening::note_others() {
+  std::map<std::string, int64_t> others;
+  int64_t count = 0;
+  for (const Split& split : splits_)
+    for (const auto& [ending, n] : split.tree.others) others[ending] += n, count += n;
+  if (count == 0) return;
+  source_.notes.push_back(str(count, " file(s) that are no .jpg, .jpeg, .png or .webp were left out: ", counted(others),
+                              any_picture_in(others) ? "; convert such pictures to JPEG or PNG to use them" : ""));
 }
 
 void Opening::read_headers(Split& split) {
@@ -250,25 +302,28 @@ Source Opening::open() {
   require_pictures();
   match_classes();
   for (Split& split : splits_) read_headers(split);
-  require_pictures();
+  if (splits_.front().tree.files.empty()) refuse_bad();
+  if (options_.skip_bad) require_pictures();
   info_.kind = "folder";
   info_.input_shape = choose_shape();
   const int64_t height = info_.input_shape[1], width = info_.input_shape[2];
-  info_.source = str("folder:", folder_, "?size=", height, height == width ? "" : str("x", width), options_.skip_bad ? "&skip_bad=1" : "");
+  info_.source = str("folder:", folder_, "?size=", height, height == width ? "" : str("x", width), options_.skip_bad ? "&skip_bad=1" : "",
+                     !options_.splits   ? ""
+                     : *options_.splits ? "&splits=yes"
+                                        : "&splits=no");
   for (Split& split : splits_) decode_once(split);
+  refuse_bad();
   require_pictures();
 
-  int64_t others = 0;
+  note_others();
   for (Split& split : splits_) {
-    others += split.tree.others;
     info_.fingerprint = fingerprint_of(split);
     for (const PictureFile& f : split.tree.files)
       if (&split == &splits_.front()) source_.strata.push_back(f.label);
     if (split.tree.files.empty()) continue;
     auto set = std::make_shared<FolderSet>(info_, split.tree.root, std::move(split.tree.files));
-    (split.name == std::string("train") ? source_.train : split.name == std::string("val") ? source_.val : source_.test) = set;
+    (split.part == Part::train ? source_.train : split.part == Part::val ? source_.val : source_.test) = set;
   }
-  if (others > 0) source_.notes.push_back(str(others, " file(s) that are no .jpg, .jpeg, .png or .webp were left out"));
   if (!bad_.empty()) {
     std::string names;
     for (size_t i = 0; i < bad_.size() && i < 3; ++i) names += (i > 0 ? ", " : "") + bad_[i];
@@ -282,13 +337,8 @@ Source Opening::open() {
 Source open_folder(const std::string& folder, const FolderOptions& options) { return Opening(folder, options).open(); }
 
 bool looks_like_picture_folder(const std::string& folder) {
-  const SplitFolders found = split_folders(folder);
-  const fs::path root = found.train.empty() ? folder : found.train;
   std::error_code error;
-  for (fs::recursive_directory_iterator at(root, fs::directory_options::skip_permission_denied, error), end; !error && at != end;
-       at.increment(error))
-    if (has_picture_name(at->path().filename().string())) return true;
-  return false;
+  return fs::is_directory(folder, error) && holds_pictures(folder);
 }
 
 }  // namespace suanli::data

@@ -5,6 +5,7 @@
 #include <filesystem>
 
 #include "base/text.h"
+#include "data/byte_source.h"
 #include "data/idx.h"
 #include "data/sources.h"
 
@@ -99,6 +100,24 @@ bool looks_like_mnist(const std::string& folder) {
                      [&](const std::string& name) { return fs::exists(fs::path(folder) / name, error); });
 }
 
+IdxSet idx_set_in(const std::string& folder) {
+  constexpr size_t kHeader = 8, kLabels = 10;
+  constexpr std::array<uint8_t, kLabels> kMnist = {5, 0, 4, 1, 9, 2, 1, 3, 1, 4}, kFashion = {9, 0, 0, 3, 0, 2, 7, 2, 5, 5};
+  std::error_code error;
+  for (const std::string& name : spellings_of("train-labels-idx1-ubyte")) {
+    const std::string path = (fs::path(folder) / name).string();
+    if (!fs::is_regular_file(path, error)) continue;
+    std::array<uint8_t, kHeader + kLabels> start{};
+    try {
+      if (ByteSource(path).read(start.data(), start.size()) < start.size()) return IdxSet::unknown;
+    } catch (const InputError&) { return IdxSet::unknown; }  // said when the file is read
+    if (std::equal(kMnist.begin(), kMnist.end(), start.begin() + kHeader)) return IdxSet::mnist;
+    if (std::equal(kFashion.begin(), kFashion.end(), start.begin() + kHeader)) return IdxSet::fashion_mnist;
+    return IdxSet::unknown;
+  }
+  return IdxSet::unknown;
+}
+
 Source open_mnist(const std::string& kind, const std::string& folder, const std::vector<std::string>& class_names) {
   std::error_code error;
   const fs::file_status status = fs::status(folder, error);
@@ -130,6 +149,8 @@ Source open_mnist(const std::string& kind, const std::string& folder, const std:
                          train.sizes[1], "×", train.sizes[2], ". The two files do not belong together; get both from one place."));
   labels = read_labels(test_labels, test, test_images, info.classes);
   source.test = std::make_shared<PixelSet>(info, std::move(test.bytes), std::move(labels));
+  if (kind == "mnist" && idx_set_in(folder) == IdxSet::fashion_mnist)
+    source.notes.push_back(str("the labels are those of Fashion-MNIST; write fashion-mnist:", folder, " to have its classes named"));
   return source;
 }
 

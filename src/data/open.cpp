@@ -196,7 +196,16 @@ TableSettings table_settings(const Spec& spec) {
   return t;
 }
 
-bool is_about_clothes(const std::string& place) { return fs::path(place).lexically_normal().string().find("ashion") != std::string::npos; }
+/// By the labels; by the names of the folder and the one above (FashionMNIST/raw) where these are of neither published set.
+bool is_about_clothes(const std::string& place) {
+  if (const IdxSet set = idx_set_in(place); set != IdxSet::unknown) return set == IdxSet::fashion_mnist;
+  std::error_code error;
+  fs::path path = fs::absolute(place, error).lexically_normal();
+  if (!path.has_filename()) path = path.parent_path();
+  for (const std::string& name : {path.filename().string(), path.parent_path().filename().string()})
+    if (name.find("ashion") != std::string::npos || name.find("FASHION") != std::string::npos) return true;
+  return false;
+}
 
 // In the order in which they are tried for a path without a kind.
 const Kind kKinds[] = {
@@ -241,15 +250,17 @@ const Kind kKinds[] = {
        return open_packed(place_of(spec));
      },
      looks_like_packed},
-    {"folder", "folder:DIR[?size=N&skip_bad=1]",
+    {"folder", "folder:DIR[?size=N&skip_bad=1&splits=no]",
      [](const Spec& spec, const OpenOptions& options) {
-       const Settings settings(spec, {"size", "skip_bad"});
+       const Settings settings(spec, {"size", "skip_bad", "splits"});
+       const auto splits = settings.choice("splits", {"yes", "no"});
        const auto [height, width] = settings.size("size");
        return open_folder(place_of(spec), {.height = height,
                                            .width = width,
                                            .skip_bad = options.skip_bad || settings.flag("skip_bad"),
                                            .input_shape = options.input_shape,
-                                           .class_names = options.class_names});
+                                           .class_names = options.class_names,
+                                           .splits = splits ? std::optional(*splits == "yes") : std::nullopt});
      },
      looks_like_picture_folder},
 };
@@ -306,14 +317,19 @@ void split_validation(Splits& splits, const std::vector<int32_t>& strata, const 
   const std::shared_ptr<const Dataset> all = splits.train;
   const double share = options.val_fraction * static_cast<double>(all->size());
   auto [train, val] = split_strata(strata, all->size(), options.val_fraction, options.seed, Cut::validation);
-  // A class keeps its last sample for the training.
-  if (val.empty() && !strata.empty())
-    throw InputError(str(spec, ": each of the ", all->size(),
-                         " classes has a single training sample, so that none is left to validate. Give more of "
-                         "each class, or train without validation (--val 0)."));
-  if (val.empty() || std::llround(share) >= all->size())
-    throw InputError(str(spec, ": ", all->size(), " training samples are too few to keep ", std::max(1ll, std::llround(share)),
-                         " of them for validation. Use more, or train without validation (--val 0)."));
+  if (val.empty() || std::llround(share) >= all->size()) {
+    std::vector<int64_t> counts;
+    for (int32_t stratum : strata) {
+      if (static_cast<size_t>(stratum) >= counts.size()) counts.resize(static_cast<size_t>(stratum) + 1);
+      ++counts[static_cast<size_t>(stratum)];
+    }
+    const bool single = counts.size() > 1 && std::all_of(counts.begin(), counts.end(), [](int64_t n) { return n <= 1; });
+    throw InputError(str(spec, ": ",
+                         single
+                             ? str("each of the ", all->size(), " classes has one training sample only, so that none is left")
+                             : str(all->size(), " training samples are too few to keep ", std::max(1ll, std::llround(share)), " of them"),
+                         " for validation. Use more, or no validation split (--val 0)."));
+  }
   splits.val = subset(all, std::move(val));
   splits.train = subset(all, std::move(train));
 }
@@ -330,6 +346,9 @@ Splits open(const std::string& spec, const OpenOptions& options) {
   Splits splits{.train = source.train, .val = source.val, .test = source.test, .notes = std::move(source.notes)};
   if (!spec.starts_with(kind.name))
     splits.notes.insert(splits.notes.begin(), str(parsed.place, " looks like ", splits.train->info().source));
+  if (!spec.starts_with(kind.name) && kind.name == std::string_view("mnist") && idx_set_in(parsed.place) == IdxSet::unknown)
+    splits.notes.push_back(
+        str("the files do not say what their classes are called: 0 to 9 here; write fashion-mnist:", parsed.place, " for clothes"));
   if (options.val_fraction > 0 && !splits.val) split_validation(splits, source.strata, options, spec);
   return splits;
 }

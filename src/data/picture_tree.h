@@ -1,6 +1,8 @@
 // Which pictures lie in a folder with one sub-folder per class. Looks at names only.
 #pragma once
 #include <cstdint>
+#include <map>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -21,17 +23,30 @@ struct PictureTree {
   std::string root;
   std::vector<std::string> classes;  ///< Sorted by bytes.
   std::vector<PictureFile> files;    ///< By class, then by name; at any depth below the class.
-  int64_t others = 0;                ///< Files that are no pictures by their names.
+  std::map<std::string, int64_t> others;  ///< Files that are no pictures by their names: how many have which ending.
 };
 
 /// Whether a file's name ends like a picture that is read here: .jpg, .jpeg, .png, .webp, in either case.
 bool has_picture_name(const std::string& name);
 
-/// The folders train, val (or valid, validation) and test in `folder`, "" for one that is missing; all "" if there is no train.
+/// Whether the name is that of a picture which is not read here, such as .heic.
+bool has_other_picture_name(const std::string& name);
+/// Whether pictures lie in `folder`, at any depth.
+bool holds_pictures(const std::string& folder);
+
+/// The parts of a data set that have a folder each.
+enum class Part : uint8_t { none, train, val, test };
+/// What a folder of this name is: train, training, Train, training_set, …; val, valid, validation, dev, eval, …; test, testing, …
+Part part_named(const std::string& name);
+
+/// The folders of the parts, "" for one that is missing; all "" if the sub-folders of `folder` are classes.
 struct SplitFolders {
   std::string train, val, test;
+  std::vector<std::string> unused;  ///< Other folders with pictures.
 };
-SplitFolders split_folders(const std::string& folder);
+/// A folder is a part if it has such a name and pictures in sub-folders. `splits`: what the user says. Throws InputError for two folders of
+/// one part, and where classes and parts cannot be told apart.
+SplitFolders split_folders(const std::string& folder, std::optional<bool> splits);
 
 /// Paths of all pictures at any depth below `folder`, sorted. Throws as list_pictures().
 SUANLI_API std::vector<std::string> pictures_below(const std::string& folder);
@@ -39,5 +54,13 @@ SUANLI_API std::vector<std::string> pictures_below(const std::string& folder);
 /// Hidden files and folders are left out. Throws InputError for a folder that cannot be read, for links that lead back to a folder
 /// above them, for pictures beside the class folders instead of in them, and for names that are no UTF-8.
 PictureTree list_pictures(const std::string& root);
+
+/// The trees of a folder whose class folders have a folder for each part: CLASS/train, CLASS/test; just `tree` if it is none. Throws
+/// InputError where all class folders hold folders of equal names that are no parts: these may be the classes. `splits`: what the user says.
+struct PartTree {
+  Part part;
+  PictureTree tree;
+};
+std::vector<PartTree> by_part(PictureTree tree, std::optional<bool> splits);
 
 }  // namespace suanli::data

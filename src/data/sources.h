@@ -22,6 +22,9 @@ Source open_glyphs(int64_t train, int64_t test, uint64_t seed);
 /// spelt train-images.idx3-ubyte. Ten classes.
 Source open_mnist(const std::string& kind, const std::string& folder, const std::vector<std::string>& class_names);
 bool looks_like_mnist(const std::string& folder);
+/// Which published set the first training labels are those of: their files look alike.
+enum class IdxSet : uint8_t { unknown, mnist, fashion_mnist };
+IdxSet idx_set_in(const std::string& folder);
 
 /// The binary versions of CIFAR-10 and CIFAR-100: the folder with the published archive, the archive, or the folder with what was in it,
 /// each file plain, .gz or .xz.
@@ -51,6 +54,7 @@ struct FolderOptions {
   bool skip_bad = false;  ///< Leaves out what cannot be read, instead of throwing.
   Shape input_shape{};  ///< As in OpenOptions.
   std::vector<std::string> class_names{};
+  std::optional<bool> splits{};  ///< Whether folders that are called train, val or test are parts; null: as they look.
 };
 /// Pictures, one sub-folder per class.
 Source open_folder(const std::string& folder, const FolderOptions& options);

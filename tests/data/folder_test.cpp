@@ -85,8 +85,9 @@ TEST(Folder, ReadsPicturesOfAnySize) {
     EXPECT_NEAR(info.mean[c], sum / n, 1e-6);
     EXPECT_NEAR(info.stddev[c], std::sqrt(squares / n - sum / n * sum / n), 1e-6);
   }
-  ASSERT_EQ(s.notes.size(), 1u);
-  EXPECT_EQ(s.notes[0], "1 file(s) that are no .jpg, .jpeg, .png or .webp were left out");
+  ASSERT_EQ(s.notes.size(), 2u);
+  EXPECT_EQ(s.notes[0], "pictures in folders below a class belong to the class, such as " + folder.path() + "/dogs/deep/er/0.webp");
+  EXPECT_EQ(s.notes[1], "1 file(s) that are no .jpg, .jpeg, .png or .webp were left out: 1 .txt");
 }
 
 TEST(Folder, SaysHowFarItIs) {
@@ -160,6 +161,156 @@ TEST(Folder, SplitsThatAreThereAreKept) {
   EXPECT_EQ(s.val->info().mean, s.train->info().mean);
   write(folder / "test/cats/1.png", encode_png(plain(40, 40, 1, 7)));
   EXPECT_EQ(open("folder:" + folder.path() + "?size=8").test->size(), 1);
+}
+
+using Tree = std::map<std::string, int>;  // folders, and how many pictures they hold
+
+void write_tree(const TemporaryFolder& folder, const Tree& tree) {
+  int value = 0;
+  for (const auto& [path, count] : tree)
+    for (int i = 0; i < count; ++i)
+      write(folder / (path + "/" + std::to_string(i) + ".png"), encode_png(plain(8, 8, 1, static_cast<uint8_t>(++value))));
+}
+
+TEST(Folder, PartsAreFoundByTheirUsualNames) {
+  struct Case {
+    const char *train, *val, *test;
+  };
+  const Case cases[] = {{"train", "val", "test"},
+                        {"Train", "Val", "Test"},
+                        {"TRAIN", "VALID", "TEST"},
+                        {"training", "validation", "testing"},
+                        {"Training", "Validation", "Testing"},
+                        {"trn", "dev", "tst"},
+                        {"training_set", "valid_set", "test_set"},
+                        {"Train Set", "eval", "Test Set"},
+                        {"trainset", "Dev-Set", "testset"}};
+  for (const Case& c : cases) {
+    TemporaryFolder folder;
+    Tree tree;
+    for (auto [part, count] : {std::pair{c.train, 4}, {c.val, 2}, {c.test, 3}})
+      for (const char* name : {"/cat", "/dog"}) tree[std::string(part) + name] = count;
+    write_tree(folder, tree);
+    const Splits s = open(folder.path());
+    EXPECT_EQ(s.train->info().class_names, (std::vector<std::string>{"cat", "dog"})) << c.train;
+    EXPECT_EQ((std::vector{s.train->size(), s.val->size(), s.test->size()}), (std::vector<int64_t>{8, 4, 6})) << c.train;
+    // The same the other way round: a folder of the parts in each class.
+    TemporaryFolder turned;
+    tree.clear();
+    for (auto [part, count] : {std::pair{c.train, 4}, {c.val, 2}, {c.test, 3}})
+      for (const char* name : {"cat/", "dog/"}) tree[name + std::string(part)] = count;
+    write_tree(turned, tree);
+    const Splits t = open(turned.path());
+    EXPECT_EQ(t.train->info().class_names, (std::vector<std::string>{"cat", "dog"})) << c.train;
+    EXPECT_EQ((std::vector{t.train->size(), t.val->size(), t.test->size()}), (std::vector<int64_t>{8, 4, 6})) << c.train;
+    EXPECT_EQ(labels_of(t)["test"], (std::vector<int64_t>{0, 0, 0, 1, 1, 1})) << c.train;
+    EXPECT_TRUE(t.notes.size() == 1 && contains(t.notes[0], "looks like")) << t.notes.back();
+  }
+}
+
+TEST(Folder, ClassesAndPartsAreToldApart) {
+  struct Case {
+    const char* what;
+    Tree tree;
+    const char* settings;
+    std::vector<std::string> classes;  // or
+    std::vector<std::string> message;  // of an error, or else of the notes
+    std::vector<int64_t> sizes;        // of train and test
+  };
+  const Case cases[] = {
+      {"classes called bus, car, train", {{"bus", 4}, {"car", 4}, {"train", 4}}, "", {"bus", "car", "train"}, {}, {12, 0}},
+      {"classes called train and test", {{"test", 4}, {"train", 4}}, "", {"test", "train"}, {}, {8, 0}},
+      {"a class with folders, asked for",
+       {{"bus/a", 4}, {"train/a", 4}, {"train/b", 4}},
+       "splits=no",
+       {"bus", "train"},
+       {"belong to the class"},
+       {12, 0}},
+      {"a class with folders",
+       {{"bus/x", 4}, {"train/a", 4}, {"train/b", 4}},
+       "",
+       {},
+       {"'train' holds folders of pictures", "'bus' beside it", "?splits=no", "?splits=yes"},
+       {}},
+      {"only one part, asked for", {{"bus/x", 4}, {"train/a", 4}, {"train/b", 4}}, "splits=yes", {"a", "b"}, {"not used: bus"}, {8, 0}},
+      {"a test part without labels, not asked for",
+       {{"train/a", 4}, {"train/b", 4}, {"test", 3}},
+       "",
+       {"a", "b"},
+       {"not used: test"},
+       {8, 0}},
+      {"a test part without labels",
+       {{"train/a", 4}, {"train/b", 4}, {"test", 3}},
+       "splits=yes",
+       {},
+       {"a picture beside the class folders"},
+       {}},
+      {"a part and other pictures",
+       {{"train/a", 4}, {"train/b", 4}, {"test/a", 3}, {"extra", 3}},
+       "",
+       {"a", "b"},
+       {"not used: extra"},
+       {8, 3}},
+      {"parts by two names", {{"train/a", 4}, {"Training/a", 4}}, "", {}, {"'Training' and 'train' both look like one part"}, {}},
+      {"parts by unusual names",
+       {{"set1/cat", 4}, {"set1/dog", 4}, {"set2/cat", 4}, {"set2/dog", 4}},
+       "",
+       {},
+       {"'set1', 'set2' all hold folders that are called 'cat', 'dog'", "?splits=no"},
+       {}},
+      {"no training part",
+       {{"val/cat", 4}, {"val/dog", 4}, {"test/cat", 4}, {"test/dog", 4}},
+       "",
+       {},
+       {"call the folders above them train, val and test"},
+       {}},
+      {"the same, classes",
+       {{"set1/cat", 4}, {"set1/dog", 4}, {"set2/cat", 4}, {"set2/dog", 4}},
+       "splits=no",
+       {"set1", "set2"},
+       {"belong to the class"},
+       {16, 0}},
+      {"one folder in each class", {{"n01/images", 4}, {"n02/images", 4}}, "", {"n01", "n02"}, {"belong to the class"}, {8, 0}},
+      {"folders of the classes' own", {{"cat/a", 4}, {"cat/b", 4}, {"dog/c", 4}}, "", {"cat", "dog"}, {"belong to the class"}, {12, 0}},
+      {"no training part, asked for", {{"a", 4}, {"b", 4}}, "splits=yes", {}, {"has no folder that is called train"}, {}},
+  };
+  for (const Case& c : cases) {
+    TemporaryFolder folder;
+    write_tree(folder, c.tree);
+    const std::string spec = "folder:" + folder.path() + (*c.settings ? std::string("?") + c.settings : "");
+    Splits s;
+    std::string told = error_of([&] { s = open(spec, {.val_fraction = 0}); });
+    EXPECT_EQ(told.empty(), !c.classes.empty()) << c.what << "\n" << told;
+    if (s.train) {
+      for (const std::string& note : s.notes) told += note + "\n";
+      EXPECT_EQ(s.train->info().class_names, c.classes) << c.what;
+      EXPECT_EQ((std::vector{s.train->size(), s.test ? s.test->size() : 0}), c.sizes) << c.what;
+      EXPECT_EQ(open(s.train->info().source, {.val_fraction = 0}).train->info().fingerprint, s.train->info().fingerprint) << c.what;
+    }
+    for (const std::string& part : c.message) EXPECT_TRUE(contains(told, part)) << c.what << ": no `" << part << "` in\n" << told;
+    if (c.message.empty()) { EXPECT_EQ(told, "") << c.what; }
+  }
+}
+
+TEST(Folder, OtherKindsOfPicturesAreNamed) {
+  TemporaryFolder folder;
+  write_pets(folder);
+  for (const char* name : {"cats/a.HEIC", "cats/b.heic", "dogs/c.tiff", "dogs/d.gif", "dogs/e.txt", "dogs/README"})
+    write(folder / name, "x");
+  const Splits s = open("folder:" + folder.path() + "?size=8", {.val_fraction = 0});
+  EXPECT_EQ(s.notes.back(),
+            "6 file(s) that are no .jpg, .jpeg, .png or .webp were left out: 1 without ending, 1 .gif, 2 .heic, 1 .tiff, 1 .txt; "
+            "convert such pictures to JPEG or PNG to use them");
+}
+
+TEST(Folder, ClassesOfOnePictureCannotValidate) {
+  TemporaryFolder folder;
+  Tree tree;
+  for (int i = 0; i < 12; ++i) tree["c" + std::to_string(i)] = 1;
+  write_tree(folder, tree);
+  const std::string error = error_of([&] { open("folder:" + folder.path()); });
+  EXPECT_TRUE(contains(error, "each of the 12 classes has one training sample only") && contains(error, "--val 0")) << error;
+  EXPECT_EQ(open("folder:" + folder.path(), {.val_fraction = 0}).train->size(), 12);
 }
 
 TEST(Folder, SplitsEachClass) {
@@ -240,7 +391,15 @@ TEST(Folder, SaysWhatIsWrong) {
       {"two of them",
        [](auto& f) { write(f / "cats/x.png", "text"), write(f / "cats/y.png", "text"); },
        "cats/x.png",
-       {"2 of 22 pictures are bad"},
+       {"2 of 22 pictures are bad, also "},
+       true},
+      {"twelve of them, in two ways",
+       [&](auto& f) {
+         for (int i = 10; i < 16; ++i) write(f / ("cats/" + std::to_string(i) + ".png"), "text");
+         for (int i = 10; i < 16; ++i) write(f / ("dogs/" + std::to_string(i) + ".jpg"), good.substr(0, good.size() / 2));
+       },
+       "cats/10.png",
+       {"12 of 32 pictures are bad, also ", "/cats/15.png, ", "/dogs/10.jpg, ", "/dogs/13.jpg, …. Or leave"},
        true},
       {"empty file", [](auto& f) { write(f / "cats/x.png", ""); }, "cats/x.png", {"the file is empty"}, true},
       {"link to nowhere", [](auto& f) { fs::create_symlink("nowhere", f / "cats/x.png"); }, "cats/x.png", {"cannot be opened"}, true},
@@ -251,6 +410,17 @@ TEST(Folder, SaysWhatIsWrong) {
        {"no pictures (.jpg, .jpeg, .png, .webp) in this class folder"}},
       {"all of a class bad", [](auto& f) { write(f / "birds/1.png", "text"); }, "birds/1.png", {"byte 0"}},
       {"one class", [](auto& f) { fs::remove_all(f / "dogs"); }, "", {"one class only, 'cats'"}},
+      {"a folder around it",
+       [](auto& f) {
+         fs::create_directories(f / "pets");
+         fs::rename(f / "cats", f / "pets/cats"), fs::rename(f / "dogs", f / "pets/dogs");
+       },
+       "",
+       {"one class only, 'pets'", "Perhaps ", "/pets is meant; give that folder."}},
+      {"pictures of other kinds",
+       [](auto& f) { write(f / "birds/1.HEIC", "x"), write(f / "birds/2.heic", "x"), write(f / "birds/3.bmp", "x"); },
+       "birds",
+       {"no pictures", "Others are not read (1 .bmp, 2 .heic): convert them."}},
       {"no class", [](auto& f) { fs::remove_all(f / "dogs"), fs::remove_all(f / "cats"); }, "", {"no class folders"}},
       {"loose picture", [&](auto& f) { write(f / "x.jpg", good); }, "x.jpg", {"beside the class folders", "/CLASS/x.jpg"}},
       {"loop",

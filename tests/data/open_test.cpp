@@ -84,6 +84,40 @@ TEST(Open, PlainGzipAndOtherSpellingsAgree) {
   EXPECT_EQ(c.train->info().class_names[9], "Ankle boot");
 }
 
+TEST(Open, ClothesAreKnownByLabelsOrName) {
+  struct Case {
+    const char *what, *folder;
+    std::string labels;
+    const char* kind;
+    const char* note;
+  };
+  const Case cases[] = {{"labels of Fashion-MNIST", "data", std::string("\x9\0\0\x3\0\x2\x7\x2\x5\x5\0\0", 12), "fashion-mnist", ""},
+                        {"labels of MNIST", "fashion", std::string("\x5\0\x4\x1\x9\x2\x1\x3\x1\x4\0\0", 12), "mnist", ""},
+                        {"others, by name", "FashionMNIST/raw", std::string(12, '\1'), "fashion-mnist", ""},
+                        {"others", "fashionable/data/mine", std::string(12, '\1'), "mnist", "write fashion-mnist:"}};
+  for (const Case& c : cases) {
+    TemporaryFolder folder;
+    auto files = small_files();
+    files["train-labels-idx1-ubyte"] = idx(0x08, {12}, c.labels);
+    std::filesystem::create_directories(folder / c.folder);
+    for (const auto& [name, bytes] : files) write_bytes(folder / (std::string(c.folder) + "/" + name + ".gz"), gzip(bytes));
+    const Splits s = open(folder / c.folder, {.val_fraction = 0});
+    EXPECT_EQ(s.train->info().kind, c.kind) << c.what;
+    std::string notes;
+    for (const std::string& n : s.notes) notes += n + "\n";
+    EXPECT_TRUE(contains(notes, c.note)) << c.what << "\n" << notes;
+    EXPECT_EQ(contains(notes, "write fashion-mnist:"), *c.note != 0) << c.what << "\n" << notes;
+  }
+  TemporaryFolder folder;
+  auto files = small_files();
+  files["train-labels-idx1-ubyte"] = idx(0x08, {12}, cases[0].labels);
+  write_all(folder, files);
+  const Splits said = open("mnist:" + folder.path(), {.val_fraction = 0});
+  EXPECT_EQ(said.train->info().kind, "mnist");
+  ASSERT_EQ(said.notes.size(), 1u);
+  EXPECT_TRUE(contains(said.notes[0], "the labels are those of Fashion-MNIST")) << said.notes[0];
+}
+
 TEST(Open, FingerprintSeesEveryByte) {
   std::set<uint64_t> seen;
   auto fingerprint = [](const std::map<std::string, std::string>& files) {
