@@ -11,6 +11,7 @@
 #include "cli/canvas.h"
 #include "cli/console.h"
 #include "cli/data_verbs.h"
+#include "data/encoding.h"
 #include "suanli/data.h"
 #include "train/json.h"
 
@@ -21,7 +22,8 @@ namespace {
 struct Part {
   const char* name;
   std::shared_ptr<const data::Dataset> samples;
-  std::vector<int64_t> count;                   // per class
+  std::vector<int64_t> count;                   // per class; of a regression none
+  std::vector<double> targets;                  // of a regression, in their own unit
   std::vector<double> sum, squares;             // per channel
   std::vector<std::vector<int64_t>> pictures;   // per class, the first few
   int64_t repeated = 0;                         // samples that equal an earlier one of this part
@@ -46,11 +48,18 @@ void look_through(Part& part, std::unordered_map<uint64_t, const char*>& seen) {
   part.pictures.resize(static_cast<size_t>(info.classes));
   part.sum.resize(static_cast<size_t>(channels)), part.squares.resize(static_cast<size_t>(channels));
   std::vector<float> x(static_cast<size_t>(values));
-  for (int64_t i = 0, y = 0; i < part.samples->size(); ++i) {
-    part.samples->read(i, x.data(), &y);
-    const auto label = static_cast<size_t>(y);
-    ++part.count[label];
-    if (part.pictures[label].size() < kSheetColumns) part.pictures[label].push_back(i);
+  for (int64_t i = 0; i < part.samples->size(); ++i) {
+    if (info.task == data::Task::regression) {
+      float target = 0;
+      part.samples->read_value(i, x.data(), &target);
+      part.targets.push_back(static_cast<double>(target) * info.target_stddev + info.target_mean);
+    } else {
+      int64_t y = 0;
+      part.samples->read(i, x.data(), &y);
+      const auto label = static_cast<size_t>(y);
+      ++part.count[label];
+      if (part.pictures[label].size() < kSheetColumns) part.pictures[label].push_back(i);
+    }
     for (int64_t k = 0; k < values; ++k) {
       const auto c = static_cast<size_t>(k * channels / values);
       const double v = double{x[static_cast<size_t>(k)]};
@@ -90,7 +99,7 @@ std::string picture_sizes(const data::Dataset& samples) {
 /// The first pictures of each class, one row per class, as the first epoch of a training would see them.
 void write_sheet(const std::string& path, const Part& part, const data::Augment& augment) {
   const Shape& s = part.samples->info().input_shape;
-  if (s.rank() != 3 || (s[0] != 1 && s[0] != 3))
+  if (s.rank() != 3 || (s[0] != 1 && s[0] != 3) || part.samples->info().task == data::Task::regression)
     throw InputError(str(part.samples->info().source, ": samples of shape ", s, " are no pictures"));
   constexpr size_t kMostRows = 50;
   constexpr int64_t kGap = 2, kMargin = 10;  // between pictures; around a name
@@ -127,26 +136,72 @@ std::string bar(int64_t count, int64_t most) {
   return out;
 }
 
+std::vector<std::string> first_of(std::vector<std::string> words, size_t most) {
+  if (words.size() <= most) return words;
+  words.resize(most);
+  words.emplace_back("…");
+  return words;
+}
+
+/// What became of the columns of a table: one line each.
+std::string table_columns(const data::Encoding& encoding) {
+  std::vector<std::string> names;
+  for (const data::ColumnCode& c : encoding.columns) names.push_back(c.name);
+  const size_t width = widest(names, 6, 28);
+  std::string out = "\n" + padded("column", width) + "\n";
+  for (const data::ColumnCode& c : encoding.columns) {
+    if (c.numeric)
+      out += fmt::format("{}  numbers, mean {:.6g}, deviation {:.6g}{}\n", padded(c.name, width), c.mean, c.stddev,
+                         c.marks_missing ? ", some missing" : "");
+    else out += fmt::format("{}  {} categories: {}\n", padded(c.name, width), c.words.size(), fmt::join(first_of(c.words, 8), ", "));
+  }
+  return out;
+}
+
+/// Of the numbers that a regression learns.
+struct Range {
+  double mean = 0, deviation = 0, least = 0, most = 0;
+};
+Range range_of(const std::vector<double>& values) {
+  Range r{.least = values.front(), .most = values.front()};
+  const auto n = static_cast<double>(values.size());
+  for (double v : values) r.mean += v / n, r.least = std::min(r.least, v), r.most = std::max(r.most, v);
+  for (double v : values) r.deviation += (v - r.mean) * (v - r.mean) / n;
+  r.deviation = std::sqrt(r.deviation);
+  return r;
+}
+
 std::string report(const std::vector<Part>& parts, const data::Splits& splits) {
   const data::Info& info = splits.train->info();
-  std::string out =
-      fmt::format("{}\nsamples {} of {} classes, kind {}\n", info.source, to_string(info.input_shape), info.classes, info.kind);
+  const bool regression = info.task == data::Task::regression, table = info.kind == "csv";
+  std::string out = fmt::format("{}\nsamples {} {}, kind {}\n", info.source, to_string(info.input_shape),
+                                regression ? "with a number to learn" : fmt::format("of {} classes", info.classes), info.kind);
   for (const std::string& note : splits.notes) out += "note    " + note + "\n";
   for (const Part& p : parts) {
     out += fmt::format("\n{:<6} {}", p.name, counted(p.samples->size(), "sample"));
     const std::string sizes = picture_sizes(*p.samples);
     if (!sizes.empty()) out += ", pictures " + sizes;
-    out += "\n       mean";
-    for (size_t c = 0; c < p.sum.size(); ++c) out += fmt::format(" {:.4f}", mean_of(p, c));
-    out += ", deviation";
-    for (size_t c = 0; c < p.sum.size(); ++c) out += fmt::format(" {:.4f}", deviation_of(p, c));
     out += "\n";
+    if (regression) {
+      const Range r = range_of(p.targets);
+      out += fmt::format("       target mean {:.6g}, deviation {:.6g}, from {:.6g} to {:.6g}\n", r.mean, r.deviation, r.least, r.most);
+    }
+    // Those of a table's columns are listed below; its inputs are standardized.
+    if (!table) {
+      out += "       mean";
+      for (size_t c = 0; c < p.sum.size(); ++c) out += fmt::format(" {:.4f}", mean_of(p, c));
+      out += ", deviation";
+      for (size_t c = 0; c < p.sum.size(); ++c) out += fmt::format(" {:.4f}", deviation_of(p, c));
+      out += "\n";
+    }
     if (p.repeated > 0)
       out +=
           fmt::format("       {} {} an earlier one of {}\n", counted(p.repeated, "sample"), p.repeated == 1 ? "equals" : "equal", p.name);
     for (const auto& [other, count] : p.also_in)
       out += fmt::format("       {} {} also in {}\n", counted(count, "sample"), count == 1 ? "is" : "are", other);
   }
+  if (table) out += table_columns(data::encoding_from_text(info.encoding));
+  if (regression) return out;
   const Part& train = parts.front();
   const int64_t most = *std::max_element(train.count.begin(), train.count.end());
   const size_t width = widest(info.class_names, 5, 28);
@@ -171,18 +226,28 @@ Json json_of(const std::vector<Part>& parts, const data::Splits& splits) {
     Json::Array mean, deviation;
     for (size_t c = 0; c < p.sum.size(); ++c) mean.emplace_back(mean_of(p, c)), deviation.emplace_back(deviation_of(p, c));
     Json part = Json::Object{{"samples", p.samples->size()}, {"repeated", p.repeated}};
-    part.set("mean", mean).set("stddev", deviation).set("per_class", Json::Array(p.count.begin(), p.count.end()));
+    part.set("mean", mean).set("stddev", deviation);
+    if (info.task == data::Task::regression) {
+      const Range r = range_of(p.targets);
+      part.set("target", Json::Object{{"mean", r.mean}, {"stddev", r.deviation}, {"min", r.least}, {"max", r.most}});
+    } else {
+      part.set("per_class", Json::Array(p.count.begin(), p.count.end()));
+    }
     Json also = Json::Object();
     for (const auto& [other, count] : p.also_in) also.set(other, count);
     out.set(p.name, part.set("also_in", also));
   }
+  if (info.kind == "csv") {
+    Json::Array columns;
+    for (const data::ColumnCode& c : data::encoding_from_text(info.encoding).columns) {
+      Json column = Json::Object{{"name", c.name}};
+      if (c.numeric) column.set("mean", c.mean).set("stddev", c.stddev);
+      else column.set("categories", Json::Array(c.words.begin(), c.words.end()));
+      columns.push_back(std::move(column));
+    }
+    out.set("columns", columns);
+  }
   return out.set("version", version());
-}
-
-/// Of a table with a number to learn there are no classes to count.
-void require_classes(const data::Info& info) {
-  if (info.task == data::Task::regression)
-    throw InputError(fmt::format("{}: a regression; data show counts classes. Its columns are listed when it is trained.", info.source));
 }
 
 }  // namespace
@@ -194,7 +259,6 @@ int run_data_show(const Arguments& args) {
   OpenView view(args.has("--quiet"));
   const data::Splits splits = data::open(source, {.val_fraction = 0, .skip_bad = true});
   view.close();
-  require_classes(splits.train->info());
   std::vector<Part> parts;
   for (auto& [name, samples] : {std::pair{"train", splits.train}, {"val", splits.val}, {"test", splits.test}})
     if (samples) parts.push_back({.name = name, .samples = samples});

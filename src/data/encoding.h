@@ -87,6 +87,6 @@ double number_at(const Table& table, int64_t row, int column, const NumberFormat
 
 /// One line per column, and back: what Info::encoding and OpenOptions::encoding hold.
 std::string to_text(const Encoding& encoding);
-Encoding encoding_from_text(const std::string& text);
+SUANLI_API Encoding encoding_from_text(const std::string& text);
 
 }  // namespace suanli::data

@@ -116,6 +116,20 @@ def test_packed_photographs_are_photographs():
         check("model airbench: photographs" in note and "augment resized_crop,flip" in note, note)
 
 
+def test_a_picture_from_a_pipe():
+    pictures("same_pets")
+    ok("train", "same_pets", *FAST, "--out", "piped")
+    path = "same_pets/cats/00.png"
+    with open(path, "rb") as picture:
+        file = ok_json("predict", "piped", path)["predictions"][0]
+        pipe = os.pipe()
+        os.write(pipe[1], picture.read())
+        os.close(pipe[1])
+        piped = ok_json("predict", "piped", "/dev/stdin", stdin=pipe[0])["predictions"][0]
+        os.close(pipe[0])
+    same((piped["class"], piped["probability"]), (file["class"], file["probability"]), "the same picture")
+
+
 def test_loader_threads_change_nothing():
     pictures("same")
     runs = [ok_json("train", "same", *FAST, "--loader-threads", n, "--out", f"same{n}") for n in (0, 1, 3)]

@@ -3,7 +3,7 @@ import math
 import pathlib
 import random
 
-from _suanli import check, fails, main, ok, ok_json, run
+from _suanli import check, fails, main, ok, ok_json, run, same
 
 
 def table(path, rows=300, shift=0.0):
@@ -46,7 +46,16 @@ def test_regression():
     fails(3, "short.csv", "colour", args=["predict", "reg", "short.csv"])
     ok("train", "--resume", "reg")   # finished: shows its report again
     fails(3, "gives probabilities of classes", "--model mlp", args=["train", "t.csv?target=y", "--model", "cnn_b"])
-    fails(3, "regression", args=["data", "show", "t.csv?target=y"])
+    shown = ok_json("data", "show", "t.csv?target=y")
+    same([c["name"] for c in shown["columns"]], ["a", "b", "colour", "kind"], "columns")
+    same(shown["columns"][2]["categories"], ["blue", "red"], "categories")
+    values = [float(r[3]) for r in rows[1:]]
+    total = [shown[p]["target"]["mean"] * shown[p]["samples"] for p in ("train", "test")]
+    check(abs(sum(total) / len(values) - sum(values) / len(values)) < 1e-2, f"{shown}")
+    text = ok("data", "show", "t.csv?target=y")
+    for part in ("with a number to learn", "target mean", "a       numbers, mean", "colour  2 categories: blue, red", "some missing"):
+        check(part in text, f"{part!r} is not in {text}")
+    fails(3, "are no pictures", args=["data", "show", "t.csv?target=y", "--sheet", "s.png"])
 
 
 def test_targets_far_from_zero():
@@ -80,6 +89,47 @@ def test_classification():
     pathlib.Path("other.csv").write_text("a,b,colour,y,kind\n1,2,red,3,middle\n")
     fails(3, "other.csv: line 2, column 'kind': the class 'middle' was not among those trained", args=["eval", "cls", "other.csv"])
     ok("train", "c.csv?target=y", "--task", "regression", "--epochs", 1, "--quiet", "--out", "asked")
+
+
+def test_tables_as_people_have_them():
+    draw = random.Random(5)
+    values = [draw.uniform(0, 10) for _ in range(200)]
+
+    def write(path, rows, separator=";"):
+        pathlib.Path(path).write_text("\n".join(separator.join(r) for r in rows) + "\n")
+
+    def german(v):
+        return f"{v:.3f}".replace(".", ",")
+    write("comma.csv", [["Größe", "R&D", "Preis €"]] + [[german(v), str(i % 9), german(100 * v + 1) + " €"] for i, v in enumerate(values)])
+    done = run("train", "comma.csv?target=Preis €", "--out", "comma", "--quiet")
+    same(done.returncode, 0, done.stderr)
+    check(ok_json("eval", "comma")["r2"] > 0.9, "learned")
+    write("new.csv", [["Größe", "R&D"]] + [[german(v), str(i % 9)] for i, v in enumerate(values)])
+    first = [a["prediction"] for a in ok_json("predict", "comma", "new.csv")["predictions"]]
+    write("point.csv", [["R&D", "Größe"]] + [[str(i % 9), f"{v:.3f}"] for i, v in enumerate(values)], ",")
+    same([a["prediction"] for a in ok_json("predict", "comma", "point.csv")["predictions"]], first, "written otherwise")
+    note = run("train", "comma.csv?target=R%26D&drop=Preis €", "--dry-run").stderr
+    check("left out as asked: 'Preis €'" in note and "'Größe': numbers with a decimal comma" in note, note)
+    # A run that is stopped opens the same data again.
+    ok("train", "comma.csv?target=R&D&drop=Größe&decimal=comma", "--max-steps", 2, "--quiet", "--out", "stopped")
+    ok("train", "--resume", "stopped", "--quiet")
+
+    write("half.csv", [["a", "y"]] + [[f"{v:.3f}", "" if i % 4 == 0 else "yes" if v > 5 else "no"] for i, v in enumerate(values)], ",")
+    fails(3, "50 of 200 rows have no target in column 'y' (line 2, 6, 10,", "?skip_missing_target=1", args=["train", "half.csv?target=y"])
+    done = run("train", "half.csv?target=y&skip_missing_target=1", "--epochs", 1, "--out", "half")
+    check(done.returncode == 0 and "left out: 50 of 200 rows" in done.stderr, done.stderr)
+    write("odd.csv", [["a", "y"]] + [[f"{v:.3f}", "on request" if i == 9 else str(2000 + 7 * i)] for i, v in enumerate(values)], ",")
+    fails(3, "odd.csv: line 11, column 'y': 'on request' is no number, 199 of 200 cells are", args=["train", "odd.csv?target=y"])
+    write("bare.csv", [[f"{v:.3f}", "yes" if v > 5 else "no"] for v in values], ",")
+    fails(3, "looks like values, not like names", "?header=no", args=["train", "bare.csv?target=yes"])
+    ok("train", "bare.csv?target=2&header=no", "--epochs", 1, "--quiet", "--out", "bare")
+    same(len(ok_json("predict", "bare", "bare.csv")["predictions"]), 200, "all rows")
+    done = run("predict", "bare", "/dev/stdin", "--json", input="7.5\n2.5\n")
+    check(done.returncode == 0 and done.stdout.count('"row"') == 2, done.stderr)
+    pathlib.Path("t.xlsx").write_bytes(b"PK\x03\x04and so on")
+    fails(3, "t.xlsx: byte 0, an Excel workbook (.xlsx)", "Save it as CSV", args=["predict", "bare", "t.xlsx"])
+    pathlib.Path("folder").mkdir()
+    fails(3, "folder: a folder, where a table is expected", args=["predict", "bare", "folder"])
 
 
 def test_bad_tables():
