@@ -183,7 +183,7 @@ char find_separator(const std::string& path, const std::string& text) {
 }
 
 /// A first line of values: all names are numbers (but not a count, as pandas names its columns), or names are numbers
-/// above every column of numbers, and one of them has a fraction or a word comes again below.
+/// above every column of numbers, and one of them has a fraction or some name comes again below.
 bool looks_like_values(const Table& t) {
   size_t numbers = 0;
   bool counting = true, fraction = false, above_numbers = true;
@@ -202,8 +202,8 @@ bool looks_like_values(const Table& t) {
   if (!above_numbers || fraction) return above_numbers;
   for (size_t c = 0; c < t.header.size(); ++c) {
     const std::string& name = t.header[c];
-    if (name.empty() || read_number(name, {}, &v)) continue;
-    if (std::any_of(t.columns[c].begin(), t.columns[c].end(), [&](const Cell& cell) { return cell.text == name; })) return true;
+    if (!name.empty() && std::any_of(t.columns[c].begin(), t.columns[c].end(), [&](const Cell& cell) { return cell.text == name; }))
+      return true;
   }
   return false;
 }

@@ -6,6 +6,7 @@
 #include <map>
 #include <numeric>
 #include <set>
+#include <unordered_set>
 
 #include "base/text.h"
 #include "data/encoding.h"
@@ -169,7 +170,7 @@ struct Judgement {
 Judgement judge(const Encoding& encoding, const Table& table, int column, const NumberFormat& format) {
   Judgement j;
   j.numeric = is_numeric(encoding, table, column, format);
-  std::set<std::string> words;
+  std::unordered_set<std::string_view> words;
   std::vector<double> numbers;
   for (int64_t i = 0; i < table.rows(); ++i) {
     const std::string& cell = table.at(column, i).text;

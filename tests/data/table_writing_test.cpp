@@ -315,12 +315,13 @@ TEST(TableWriting, EveryNameCanBeWritten) {
 }
 
 TEST(TableWriting, TablesWithoutHeader) {
-  std::string flowers, numbers;
+  std::string flowers, numbers, news;
   for (int i = 0; i < 20; ++i) {
     flowers += std::to_string(i) + ".1,3.5," + (i % 2 ? "setosa" : "virginica") + "\n";
     numbers += std::to_string(5 * i % 7) + "," + std::to_string(i) + ".5," + std::to_string(i % 2) + "\n";
   }
-  for (const std::string& text : {flowers, numbers}) {
+  for (int i = 0; i < 20; ++i) news += std::to_string(3 + i % 4) + ",title " + std::to_string(i) + "\n";
+  for (const std::string& text : {flowers, numbers, news}) {
     const std::string error = error_in(text, "?target=setosa");
     EXPECT_TRUE(contains(error, "t.csv: line 1 looks like values, not like names") && contains(error, "?header=no") &&
                 contains(error, "?header=yes"))
