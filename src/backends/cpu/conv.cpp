@@ -393,6 +393,15 @@ bool onednn_has_depthwise(Direction direction, const Geometry& g) {
   return std::max(g.r, g.s) <= 3;
 }
 
+/// 1×1 convolutions of which the larger side, at least, is plain: a sample is a factor of a product as it lies, where oneDNN works in blocks that
+/// are made before and unmade behind it. Few pixels are too narrow for our products.
+bool is_product_of_samples(const Geometry& g) {
+  constexpr int64_t kPixels = 128;
+  if (g.r * g.s != 1 || g.attr.stride != 1 || g.attr.padding != 0 || g.attr.groups != 1 || g.p * g.q < kPixels) return false;
+  if (g.x_block && g.y_block) return false;
+  return g.x_block ? g.c < g.o : g.y_block ? g.o < g.c : true;
+}
+
 std::unique_ptr<Kernel> make(Direction direction, const Step& whole) {
   const Step step = whole.alone();
   const DType dtype = step.out[0].dtype;
@@ -413,6 +422,7 @@ std::unique_ptr<Kernel> make(Direction direction, const Step& whole) {
   if (dtype == DType::f64) return make_conv_products(direction, dtype, g, bias, std::move(epilogue));
   if (auto kernel = make_winograd(direction, g, bias, constant_weights, epilogue)) return kernel;
   if (auto kernel = make_gathered(direction, g, bias, constant_weights, epilogue)) return kernel;
+  if (is_product_of_samples(g)) return make_conv_products(direction, dtype, g, bias, std::move(epilogue));
   try {
     return std::make_unique<ConvF32>(direction, g, bias, constant_weights, epilogue);
   } catch (const ReferenceOnly&) {

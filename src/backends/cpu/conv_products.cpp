@@ -1,8 +1,9 @@
-// Convolutions as matrix products: in f64, and in f32 where oneDNN has reference code only.
+// Convolutions as matrix products: in f64, and in f32 where oneDNN has reference code only, or would lay a plain picture out anew for 1×1.
 #include <algorithm>
 #include <vector>
 
 #include "backends/cpu/conv.h"
+#include "backends/cpu/depthwise_simd.h"
 #include "backends/cpu/gemm.h"
 #include "backends/cpu/onednn.h"
 #include "base/thread_pool.h"
@@ -12,6 +13,12 @@ namespace {
 
 /// Between the layouts of a sample: [C, pixels] and blocks of channels [C/b, pixels, b].
 template <class T> void relay(const T* from, T* to, int64_t channels, int64_t pixels, int64_t block, bool into) {
+  if (block == depthwise_lanes<T>()) {
+    for (int64_t at = 0; at < channels * pixels; at += block * pixels)
+      if (into) depthwise_gather<T>({from + at, block, 1, pixels}, {1, pixels, 0, 1, 0, pixels}, to + at);
+      else depthwise_scatter<T>(from + at, pixels, {to + at, block, 1, pixels});
+    return;
+  }
   for (int64_t c = 0; c < channels; ++c)
     for (int64_t i = 0; i < pixels; ++i) {
       const int64_t plain = c * pixels + i, blocked = (c / block * pixels + i) * block + c % block;
@@ -28,8 +35,8 @@ template <class T> class ConvProducts final : public Kernel {
         g_(g),
         bias_(bias),
         epilogue_(std::move(epilogue)),
-        product_(product(direction, g), {.add = direction == Direction::forward && bias, .threads = 1}),
-        adding_product_(product(direction, g), {.add = true, .threads = 1}) {
+        product_(product(direction, g), {.add = direction == Direction::forward && bias, .threads = threads(g)}),
+        adding_product_(product(direction, g), {.add = true, .threads = threads(g)}) {
     const bool gradient = direction == Direction::grad_weight;
     const int64_t lanes = gradient ? gradient_lanes(g) : conv_lanes(g, g.n), pixels = g.p * g.q;
     pointwise_ = g.r == 1 && g.s == 1 && g.attr.stride == 1 && g.attr.padding == 0;
@@ -85,6 +92,9 @@ template <class T> class ConvProducts final : public Kernel {
  private:
   static constexpr int64_t kSize = sizeof(T);
   int64_t result_size() const { return direction_ == Direction::grad_input ? g_.x_size() : g_.y_size(); }
+
+  /// A thread takes a sample; the only one takes all threads.
+  static int threads(const Geometry& g) { return g.n == 1 ? 0 : 1; }
 
   /// Of one group: w · columns, wᵀ · g or g · columnsᵀ.
   static GemmShape product(Direction direction, const Geometry& g) {
