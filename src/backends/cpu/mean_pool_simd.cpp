@@ -50,14 +50,18 @@ template <class T> void gradients(const T* g, const MeanWindows& w, T* x, int64_
   for (int64_t plane = 0; plane < planes; ++plane, x += w.height * w.width) {
     std::fill_n(x, w.height * w.width, T(0));
     for (int64_t i = 0; i < w.rows(); ++i, g += w.columns()) {
-      for (int64_t j = 0; j < w.columns(); ++j)
-        shares[j] = g[j] / static_cast<T>(w.row_divisor[static_cast<size_t>(i)] * w.column_divisor[static_cast<size_t>(j)]);
       std::fill_n(sums, w.padded, T(0));
-      if (w.kernel)
+      if (w.kernel) {
+        const RowVec<T> divisor(w.row_divisor[static_cast<size_t>(i)] * w.column_divisor[0]);
+        along_row<T>(w.columns(),
+                     [&](int64_t j, int64_t left) HWY_ATTR { store_row(load_row(g + j, left, T(0)) / divisor, shares + j, left); });
         for (int64_t k = 0; k < w.kernel; ++k) add(shares, sums + k, w.columns());
-      else
-        for (int64_t j = 0; j < w.columns(); ++j)
-          for (int64_t k = 0; k < at(w.column_length, j); ++k) sums[at(w.column_begin, j) + k] += shares[j];
+      } else {
+        for (int64_t j = 0; j < w.columns(); ++j) {
+          const T share = g[j] / static_cast<T>(w.row_divisor[static_cast<size_t>(i)] * w.column_divisor[static_cast<size_t>(j)]);
+          for (int64_t k = 0; k < at(w.column_length, j); ++k) sums[at(w.column_begin, j) + k] += share;
+        }
+      }
       for (int64_t r = at(w.row_begin, i); r < at(w.row_end, i); ++r) add(sums + w.left, x + r * w.width, w.width);
     }
   }
