@@ -1,10 +1,14 @@
-// Attributes of the normalisations, shared by their definitions and the backends' kernels.
+// Attributes of the normalisations, shared by their definitions and the backends' kernels; and the 2-norm.
 #pragma once
+#include "suanli/tensor.h"
 
 namespace suanli {
 
 struct NormAttr {
   double eps;
 };
+
+/// √Σ x² over all elements, [] f64, where no square over- or underflows.
+Tensor vector_norm(const Tensor& x);
 
 }  // namespace suanli

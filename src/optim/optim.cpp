@@ -9,6 +9,7 @@
 #include <set>
 
 #include "base/text.h"
+#include "ops/norm.h"
 #include "tensor/recorder.h"
 
 namespace suanli::optim {
@@ -259,29 +260,22 @@ AdamW::AdamW(std::vector<Parameter> parameters, AdamWOptions o)
 
 Tensor clip_grad_norm_(const std::vector<Parameter>& parameters, double max_norm) {
   GradMode off(false);
-  std::vector<Tensor> gradients;
-  DType dtype = f32;
-  for (const auto& p : parameters)
-    if (p.grad().defined()) {
-      gradients.push_back(p.grad());
-      dtype = promote(dtype, p.grad().dtype());
-    }
-  if (gradients.empty()) return zeros({});
-  // Squares in f64 hold those of every f32. Squares of f64 are taken in units of the largest magnitude, if that is a number and not 0.
+  // Norms, not their squares, are what f64 holds: they are squared in units of the largest.
+  std::vector<Tensor> norms;
   Tensor unit;
-  if (dtype == f64) {
-    for (const Tensor& g : gradients) {
-      const Tensor largest = g.numel() > 0 ? max(cast(abs(g), f64)) : zeros({}, f64);
-      unit = unit.defined() ? maximum(unit, largest) : largest;
-    }
-    unit = where(logical_and(unit > 0.0, isfinite(unit)), unit, 1.0);
+  for (const auto& p : parameters) {
+    if (!p.grad().defined()) continue;
+    norms.push_back(vector_norm(p.grad()));
+    unit = unit.defined() ? maximum(unit, norms.back()) : norms.back();
   }
+  if (norms.empty()) return zeros({});
+  unit = where(isfinite(unit), where(unit > 0.0, unit, 1.0), 1.0);
   Tensor total;
-  for (const Tensor& g : gradients) {
-    const Tensor wide = cast(g, f64), part = sum(square(unit.defined() ? wide / unit : wide));
+  for (const Tensor& n : norms) {
+    const Tensor part = square(n / unit);
     total = total.defined() ? total + part : part;
   }
-  const Tensor norm = unit.defined() ? sqrt(total) * unit : sqrt(total), scale = minimum(max_norm / (norm + 1e-6), 1.0);
+  const Tensor norm = sqrt(total) * unit, scale = minimum(max_norm / (norm + 1e-6), 1.0);
   for (auto p : parameters)
     if (p.grad().defined()) p.set_grad(p.grad() * cast(scale, p.dtype()));
   return cast(norm, f32);

@@ -77,6 +77,7 @@ const Row rows[] = {
     ROW2(add, x + y, Gives::same),
     ROW2(sub, x - y, Gives::number),
     ROW2(mul, x* y, Gives::same),
+    ROW2(multiply_no_nan, y == 0 ? 0 : x * y, Gives::real),
     ROW2(div, x / y, Gives::real),
     ROW2(div_trunc, std::trunc(x / y), Gives::number, [](int64_t x, int64_t y) { return y == 0 ? int64_t{0} : x / y; }),
     ROW2(div_floor, std::floor(x / y), Gives::number,
@@ -196,6 +197,13 @@ std::vector<Array> mean(const Call& c) {
   const Real count = static_cast<Real>(c.in[0].v.size()) / static_cast<Real>(y.v.size());
   for (Real& v : y.v) v /= count;
   for (Real& v : y.scale) v /= count;
+  return {y};
+}
+std::vector<Array> vector_norm(const Call& c) {
+  Array y = filled({}, DType::f64);
+  for (Real v : c.in[0].v) y.v[0] = std::hypot(y.v[0], v);
+  if (std::any_of(c.in[0].v.begin(), c.in[0].v.end(), [](Real v) { return std::isnan(v); }))
+    y.v[0] = std::numeric_limits<Real>::quiet_NaN();
   return {y};
 }
 std::vector<Array> max(const Call& c) {
@@ -476,6 +484,7 @@ const Named named[] = {
     {"arange", {arange, 0, 0}},
     {"sum", {sum, 1e-6}},
     {"mean", {mean, 1e-6}},
+    {"vector_norm", {vector_norm, 1e-12}},
     {"max", {max, 0, 0}},
     {"argmax", {argmax, 0, 0}},
     {"softmax", {softmax, 1e-6}},

@@ -86,6 +86,24 @@ template <class Op, class T> HWY_INLINE double row_of(const T* x, int64_t n, dou
   return acc;
 }
 
+HWY_INLINE void add_square(Vec<D> v, Vec<D>* sum) { sum[0] = multiply_add(v, v, sum[0]); }
+HWY_INLINE void add_square(Vec<F> v, Vec<D>* sum) {
+  add_square(Vec<D>(hn::PromoteTo(D(), hn::LowerHalf(Half(), v.v))), sum);
+  add_square(Vec<D>(hn::PromoteTo(D(), hn::UpperHalf(Half(), v.v))), sum + 1);
+}
+template <class T> double squares(const T* x, int64_t n) {
+  constexpr hn::ScalableTag<T> d;
+  constexpr int64_t lanes = kRowLanes<T>;
+  const Vec<D> zero(0.0);
+  Vec<D> sum[8] = {zero, zero, zero, zero, zero, zero, zero, zero};
+  int64_t i = 0;
+  for (; i + 4 * lanes <= n; i += 4 * lanes)
+#pragma GCC unroll 4  // or the sums would lie in memory
+    for (int k = 0; k < 4; ++k) add_square(RowVec<T>(hn::LoadU(d, x + i + k * lanes)), sum + 2 * k);
+  for (; i < n; i += lanes) add_square(load_row(x + i, n - i, T(0)), sum);
+  return lanes_of(Sum(), ((sum[0] + sum[1]) + (sum[2] + sum[3])) + ((sum[4] + sum[5]) + (sum[6] + sum[7])));
+}
+
 /// Short rows are stored in whole vectors: what is too much the next row writes over, but for the last ones.
 template <class T> void repeat(const T* from, int64_t rows, int64_t n, T* to) {
   constexpr hn::ScalableTag<T> d;
@@ -115,6 +133,8 @@ void columns_f32(Reduction k, const float* x, int64_t rows, int64_t n, double* a
 void columns_f64(Reduction k, const double* x, int64_t rows, int64_t n, double* acc) { columns(k, x, rows, n, acc); }
 void rows_f32(Reduction k, const float* x, int64_t count, int64_t n, double* acc) { rows(k, x, count, n, acc); }
 void rows_f64(Reduction k, const double* x, int64_t count, int64_t n, double* acc) { rows(k, x, count, n, acc); }
+double squares_f32(const float* x, int64_t n) { return squares(x, n); }
+double squares_f64(const double* x, int64_t n) { return squares(x, n); }
 void repeat_32(const float* from, int64_t rows, int64_t n, float* to) { repeat(from, rows, n, to); }
 void repeat_64(const double* from, int64_t rows, int64_t n, double* to) { repeat(from, rows, n, to); }
 double start(Reduction kind) { return kind == Reduction::sum ? Sum::start() : Max::start(); }
@@ -129,6 +149,8 @@ HWY_EXPORT(columns_f32);
 HWY_EXPORT(columns_f64);
 HWY_EXPORT(rows_f32);
 HWY_EXPORT(rows_f64);
+HWY_EXPORT(squares_f32);
+HWY_EXPORT(squares_f64);
 HWY_EXPORT(repeat_32);
 HWY_EXPORT(repeat_64);
 void reduce_columns(Reduction kind, const float* x, int64_t rows, int64_t columns, double* acc) {
@@ -143,6 +165,8 @@ void reduce_rows(Reduction kind, const float* x, int64_t rows, int64_t n, double
 void reduce_rows(Reduction kind, const double* x, int64_t rows, int64_t n, double* acc) {
   HWY_DYNAMIC_DISPATCH(rows_f64)(kind, x, rows, n, acc);
 }
+double sum_of_squares(const float* x, int64_t n) { return HWY_DYNAMIC_DISPATCH(squares_f32)(x, n); }
+double sum_of_squares(const double* x, int64_t n) { return HWY_DYNAMIC_DISPATCH(squares_f64)(x, n); }
 void repeat_rows(const float* from, int64_t rows, int64_t n, float* to) { HWY_DYNAMIC_DISPATCH(repeat_32)(from, rows, n, to); }
 void repeat_rows(const double* from, int64_t rows, int64_t n, double* to) { HWY_DYNAMIC_DISPATCH(repeat_64)(from, rows, n, to); }
 double start_of(Reduction kind) { return HWY_STATIC_DISPATCH(start)(kind); }

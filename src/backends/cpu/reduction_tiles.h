@@ -18,6 +18,10 @@ void reduce_columns(Reduction kind, const double* x, int64_t rows, int64_t colum
 void reduce_rows(Reduction kind, const float* x, int64_t rows, int64_t n, double* acc);
 void reduce_rows(Reduction kind, const double* x, int64_t rows, int64_t n, double* acc);
 
+/// Σ x² of n elements, squared and added in f64.
+double sum_of_squares(const float* x, int64_t n);
+double sum_of_squares(const double* x, int64_t n);
+
 /// The reverse: number r, n times, for every row; bits are copied.
 void repeat_rows(const float* from, int64_t rows, int64_t n, float* to);
 void repeat_rows(const double* from, int64_t rows, int64_t n, double* to);

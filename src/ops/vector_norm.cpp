@@ -1,0 +1,46 @@
+// The 2-norm of all elements.
+#include "ops/norm.h"
+#include "ops/op.h"
+
+namespace suanli {
+
+namespace {
+
+const Op vector_norm_op{OpDef{
+    .name = "vector_norm",
+    .doc = "√Σ x² over all elements, in f64; no square over- or underflows. x: f32 or f64 → [] f64.",
+    .infer =
+        [](Infer& c) {
+          c.require_float(0);
+          c.out(0, {}, DType::f64);
+        },
+    .vjp =
+        [](Vjp& v) {
+          const Tensor norm = v.result();
+          v.give(0, cast(v.in(0), DType::f64) * (v.grad() / where(norm == 0, 1.0, norm)));  // 0 at 0, as PyTorch has it
+        },
+    .saves = saves_in(0) | saves_result(0),
+    .cost =
+        [](const Step& s) {
+          auto c = element_cost(s, 0);
+          c.flops = 2 * s.in[0].shape.numel();
+          return c;
+        },
+    .decompose = [](std::span<const Tensor> in, const Attr&) { return sqrt(sum(square(cast(in[0], DType::f64)))); },
+    .samples =
+        [] {
+          return std::vector<Sample>{{.inputs = {{{4, 7}}}},
+                                     {.inputs = {{{2, 3, 5}, f32}}},
+                                     {.inputs = {{{}}}},
+                                     {.inputs = {{{0, 3}}}, .gradient = false},
+                                     {.inputs = {{{200'000}, f32}}, .gradient = false},
+                                     {.inputs = {{{70'001}}}, .gradient = false},
+                                     {.inputs = {{{3}, i64}}, .throws = "a float dtype is expected"}};
+        },
+}};
+
+}  // namespace
+
+Tensor vector_norm(const Tensor& x) { return record(vector_norm_op, {&x}); }
+
+}  // namespace suanli
