@@ -79,13 +79,13 @@ const Op max_op{OpDef{
     .vjp =
         [](Vjp& v) {
           const auto& a = v.attr<ReduceAttr>();
-          // Chosen, not multiplied: an infinite gradient times 0 would reach the others as NaN. A NaN is its own maximum.
-          const Tensor x = v.in(0), is_max = logical_or(x == spread(v.result(), v.in_shape(0), a), x != x);
+          const Tensor is_max = cast(v.in(0) == spread(v.result(), v.in_shape(0), a), v.in_dtype(0));
           Axes axes;
           for (int i = 0; i < v.in_shape(0).rank(); ++i)
             if (a.axes >> i & 1) axes.push_back(i);
-          const Tensor ones_there = cast(is_max, v.in_dtype(0)), count = axes.empty() ? ones_there : sum(ones_there, axes, true);
-          v.give(0, where(is_max, spread(v.grad(), v.in_shape(0), a) / count, 0.0));
+          const Tensor count = axes.empty() ? is_max : sum(is_max, axes, true);
+          // An infinite gradient leaves the others at 0. A NaN is equal to nothing, so that 0/0 gives NaN to all that it was compared with.
+          v.give(0, multiply_no_nan(spread(v.grad(), v.in_shape(0), a), is_max) / count);
         },
     .saves = saves_in(0) | saves_result(0),
     .cost =

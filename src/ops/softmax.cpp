@@ -1,6 +1,4 @@
 // softmax and log_softmax along one axis, and the losses written with them.
-#include <limits>
-
 #include "ops/op.h"
 
 namespace suanli {
@@ -182,9 +180,8 @@ const Op soft_cross_entropy_op{OpDef{
         },
     .decompose =
         [](std::span<const Tensor> in, const Attr&) {
-          // A share of 0 of an impossible class is nothing: 0 · ln 0 = 0. Elsewhere the shares keep their gradient.
-          const Tensor log_p = log_softmax(in[0], 1), impossible = log_p == -std::numeric_limits<double>::infinity();
-          return -mean(sum(where(logical_and(in[1] == 0, impossible), 0.0, log_p) * in[1], {1}));
+          // A share of 0 of an impossible class is nothing: 0 · ln 0 = 0.
+          return -mean(sum(multiply_no_nan(log_softmax(in[0], 1), in[1]), {1}));
         },
     .composite = true,
     .samples =

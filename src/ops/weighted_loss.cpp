@@ -37,7 +37,7 @@ const Op weighted_cross_entropy_op{OpDef{
           if (in.size() == 2) return both([&] { return cross_entropy(in[0], in[1]); }, [&] { return -mean(log_softmax(in[0], 1)); });
           const Tensor log_p = log_softmax(in[0], 1), column = reshape(in[1], {-1, 1});
           const Tensor weight = cast(in[2], in[0].dtype()), of_target = gather(weight, 0, in[1]);
-          const auto weighted = [](const Tensor& x, const Tensor& w) { return sum(where(w == 0, 0.0, x) * w); };
+          const auto weighted = [](const Tensor& x, const Tensor& w) { return sum(multiply_no_nan(x, w)); };
           return -both([&] { return weighted(flatten(gather(log_p, 1, column)), of_target); },
                        [&] { return weighted(log_p, weight) / static_cast<double>(in[0].size(1)); }) /
                  sum(of_target);

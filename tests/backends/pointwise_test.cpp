@@ -73,6 +73,7 @@ const std::map<std::string, Reference> references = {
     {"add", {F(x + y), 0.5, {F(1), F(1)}, {}}},
     {"sub", {F(x - y), 0.5, {F(1), F(-1)}, {}}},
     {"mul", {F(x * y), 0.5, {F(y), F(x)}, {}}},
+    {"multiply_no_nan", {F(y == 0 ? 0 : x * y), 0.5, {F(y), F(x)}, {}}},
     {"div", {F(x / y), 0.5, {F(1 / y), F(-x / (y * y))}, {}}},
     {"pow", {F(powl(x, y)), 1, {F(y == 0 ? 0 : y * powl(x, y - 1)), F(x == 0 ? 0 : powl(x, y) * logl(x))}, {}}},
     {"maximum", {F(by_order(x, y, y, x, x)), 0, {F(by_order(x, y, 0, 0.5L, 1)), F(by_order(x, y, 1, 0.5L, 0))}, {}}},
