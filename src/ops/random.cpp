@@ -6,14 +6,15 @@ namespace suanli {
 
 namespace {
 
-void infer_draw(Infer& c) {
+void infer_drawn(Infer& c, DTypes drawn, const char* which) {
   for (int64_t d : c.wanted_shape())
     if (d < 0) c.fail(str("shape ", c.wanted_shape(), " has a negative size"));
   const DType dtype = c.attr<DTypeAttr>().dtype;
-  if (dtype != DType::f32 && dtype != DType::f64 && dtype != DType::i64)
-    c.fail_dtype(str("dtype ", dtype, " is not drawn; f32 and f64 are"));
+  if (!contains(drawn, dtype)) c.fail_dtype(str("dtype ", dtype, " is not drawn; ", which));
   c.out(0, c.wanted_shape(), dtype);
 }
+void infer_draw(Infer& c) { infer_drawn(c, dtypes_of({DType::f32, DType::f64}), "f32 and f64 are"); }
+void infer_permutation(Infer& c) { infer_drawn(c, dtypes_of({DType::i64}), "i64 is"); }
 
 std::vector<Sample> samples_draw() {
   std::vector<Sample> out;
@@ -42,7 +43,7 @@ const Op normal_op{OpDef{.name = "normal",
                          .samples = samples_draw}};
 const Op permutation_op{OpDef{.name = "permutation",
                               .doc = "0 … n−1 in the order of n random 64-bit keys. [n] i64.",
-                              .infer = infer_draw,
+                              .infer = infer_permutation,
                               .cost = [](const Step& s) { return element_cost(s, 30); },
                               .slots = 3,
                               .random = true,
