@@ -49,8 +49,8 @@ def run(*command, **options):
 run("cmake", "-S", copy, "-B", "build", "-G", "Ninja", "-Wno-dev", "-DCMAKE_BUILD_TYPE=Release", "-DCMAKE_CXX_FLAGS_RELEASE=-O1", "-DSUANLI_BUILD_CLI=OFF",
     f"-DSUANLI_DNNL_ROOT={os.environ.get('SUANLI_DNNL_ROOT') or os.path.join(source, '.deps/onednn')}", stdout=subprocess.DEVNULL)
 run("cmake", "--build", "build", "--target", "test_ops", stdout=subprocess.DEVNULL)
-tests = "*hypot*:*logsumexp*"
+tests = "*log2*:*logsumexp*"
 listed = subprocess.run(["build/tests/test_ops", "--gtest_list_tests", f"--gtest_filter={tests}"], capture_output=True, text=True, check=True).stdout
-if "hypot" not in listed or "logsumexp" not in listed:
+if "log2" not in listed or "logsumexp" not in listed:
     sys.exit("the generic tests did not pick up the new ops:\n" + listed)
 run("build/tests/test_ops", f"--gtest_filter={tests}")
