@@ -101,7 +101,7 @@ void Vjp::give(int i, Tensor gradient) {
 }
 
 namespace {
-/// Throws where an input or a result of a call has a dtype that the op has no kernel for.
+/// Throws for the first input or result of a call whose dtype the op has no kernel for, if there is one.
 void check_dtypes(const OpDef& def, Node* node) {
   const auto refuse = [&](const std::string& what, DType d) {
     std::string hint = contains(kConvertedDTypes, d) ? str("; convert it with cast(x, ", is_float(d) ? "f32" : "i64", ")")
@@ -130,6 +130,7 @@ Node* record_node(const Op& op, const Tensor* const* inputs, int n, const Attr& 
   Node* node = new_node(op.id(), n, def.n_results);
   node->attr = attr;
   bool grad = false;
+  DTypes seen = 0;
   try {
     for (int i = 0; i < n; ++i) {
       Node* in = inputs[i]->node();
@@ -141,11 +142,13 @@ Node* record_node(const Op& op, const Tensor* const* inputs, int n, const Attr& 
       }
       node->in()[i] = {in, inputs[i]->index()};
       grad |= in->requires_grad();
+      seen |= 1u << static_cast<int>(in->out(node->in()[i].index).dtype);
       if (!in->is(kWeak)) node->device = in->device;
     }
     Infer infer(def, node, shape);
     def.infer(infer);
-    check_dtypes(def, node);
+    for (int i = 0; i < def.n_results; ++i) seen |= 1u << static_cast<int>(node->out(i).dtype);
+    if (seen & ~def.dtypes) check_dtypes(def, node);
   } catch (...) {
     release_node(node);
     throw;
