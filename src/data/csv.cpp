@@ -78,6 +78,8 @@ size_t blank(std::string_view text, bool at_end) {
 }
 
 std::string trimmed(std::string cell) {
+  auto ordinary = [](char c) { return c > ' ' && c <= '~'; };
+  if (!cell.empty() && ordinary(cell.front()) && ordinary(cell.back())) return cell;
   for (size_t n = blank(cell, true); n > 0; n = blank(cell, true)) cell.resize(cell.size() - n);
   size_t begin = 0;
   for (size_t n = blank(cell, false); n > 0; n = blank(std::string_view(cell).substr(begin), false)) begin += n;

@@ -184,6 +184,14 @@ std::string interpreted(std::string_view mantissa, char decimal) {
   return end == mantissa.size() ? out : out + "." + std::string(fraction);
 }
 
+/// Whether a plain number may also be one with thousands, such as 1.234.
+bool is_group_of_three(std::string_view cell) {
+  cell.remove_prefix(std::min(cell.find_first_not_of("+-"), cell.size()));
+  const size_t point = cell.find('.');
+  return point >= 1 && point <= 3 && cell.size() == point + 4 && cell[0] != '0' &&
+         std::all_of(cell.begin() + static_cast<std::ptrdiff_t>(point) + 1, cell.end(), is_digit);
+}
+
 /// from_chars, but 0 and infinity for what is too small and too large.
 bool parse(const std::string& text, double* value) {
   const char *begin = text.data(), *end = begin + text.size();
@@ -265,8 +273,9 @@ FormatEvidence format_evidence(const std::vector<std::string_view>& cells) {
     double value = 0;
     const bool has_point = cell.find('.') != std::string_view::npos;
     Parts parts;
-    if (!has_point && cell.find(',') == std::string_view::npos && is_plain_number(cell, &value)) {
-      ++bare;
+    if (cell.find(',') == std::string_view::npos && is_plain_number(cell, &value)) {
+      ++bare;  // most cells of most tables: nothing to take apart
+      if (has_point) ++(is_group_of_three(cell) ? out.open_point : out.point);
       continue;
     }
     if (!Cutter(cell).cut(parts)) continue;
