@@ -264,7 +264,7 @@ TEST(FineTuning, WhatAnEarlierRunDidNotNormaliseStaysSoAfterAResume) {
 TEST(FineTuning, ATableHasTheSameColumnsAndPerhapsAnotherTarget) {
   TempFolder folder;
   std::string rows;
-  for (int i = 0; i < 40; ++i) rows += str(i, ",", i * i % 7, ",", 2 * i + 0.5, ",", 3 * i + 0.25, "\n");
+  for (int i = 0; i < 40; ++i) rows += str(5 * i, ",", i * i % 7, ",", 2 * i + 0.5, ",", 3 * i + 0.25, "\n");
   folder.file("t.csv", "a,b,y,z\n" + rows), folder.file("u.csv", "a,c,y,z\n" + rows), folder.file("w.csv", "a,b,z,t\n" + rows);
   TrainConfig c;
   c.data = "csv:" + (folder / "t.csv") + "?target=y&task=regression", c.epochs = 1, c.out = folder / "first";
