@@ -214,7 +214,8 @@ int keep(int fd, const struct stat& info, const std::string& path) {
 
 FileReader::FileReader(std::string path) : path_(std::move(path)) {
   struct stat info;
-  if (::stat(path_.c_str(), &info) == 0 && (fd_ = kept_before(info, path_)) >= 0) {  // a named pipe that nobody fills again cannot be opened
+  if (::stat(path_.c_str(), &info) == 0 &&
+      (fd_ = kept_before(info, path_)) >= 0) {  // a named pipe that nobody fills again cannot be opened
     if (::fstat(fd_, &info) == 0) size_ = static_cast<uint64_t>(info.st_size);
     return;
   }

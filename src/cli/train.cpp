@@ -115,8 +115,8 @@ int run(const Arguments& args) {
   }
   view.close();
   if (result.stopped) {
-    print_note(fmt::format("suanli: stopped by {} at step {}, checkpoint saved. Go on with: suanli train --resume {}",
-                           stop_signal_name(), result.steps, shell_quoted(result.run)));
+    print_note(fmt::format("suanli: stopped by {} at step {}, checkpoint saved. Go on with: suanli train --resume {}", stop_signal_name(),
+                           result.steps, shell_quoted(result.run)));
     if (json) print_result(as_json(result));
     return 128 + stop_signal();
   }
@@ -128,26 +128,27 @@ int run(const Arguments& args) {
 }  // namespace
 
 Verb train_verb() {
-  return {"train",
-          "trains a model on data and keeps everything in a run folder",
-          {{"DATA", "a folder of pictures, a sub-folder per class; table.csv?target=COLUMN; glyphs; KIND:PATH; default glyphs", false}},
-          with_training_options({
-              {"--epochs", Takes::integer, "N", "passes over the training data", "the recipe's", 1, 1e9},
-              {"--time", Takes::text, "TIME", "as many epochs as fit, measured first: 90s, 20m, 1.5h", "the recipe's epochs"},
-              {"--patience", Takes::integer, "N", "ends after N epochs without a better validation", "never", 1, 1e9},
-              {"--out", Takes::text, "DIR", "the run folder", "runs/<date>-<model>-<n>"},
-              {"--checkpoint-every", Takes::integer, "N", "steps between checkpoints; 0: none by steps", "500", 0, 1e15},
-              {"--checkpoint-minutes", Takes::real, "X", "minutes between checkpoints; 0: none by time", "5", 0},
-              {"--max-steps", Takes::integer, "N", "ends after so many steps", "no limit", 1, 1e15},
-              {"--resume", Takes::text, "RUN", "goes on with a run where it was stopped or killed, bit for bit; DATA: where its data are now"},
-              {"--force", Takes::nothing, "", "with --resume: also where the result will not be bit-exact"},
-              {"--dry-run", Takes::nothing, "", "shows data, layers, memory and time, and stops before the first step"},
-              {"--json", Takes::nothing, "", "the result, or the error, as one JSON object on stdout"},
-              {"--quiet", Takes::nothing, "", "no progress"},
-          }),
-          {"suanli train", "suanli train photos", "suanli train mnist:downloads/mnist --model cnn_c --epochs 10",
-           "suanli train --resume runs/2026-01-31-cnn_b-1"},
-          run};
+  return {
+      "train",
+      "trains a model on data and keeps everything in a run folder",
+      {{"DATA", "a folder of pictures, a sub-folder per class; table.csv?target=COLUMN; glyphs; KIND:PATH; default glyphs", false}},
+      with_training_options({
+          {"--epochs", Takes::integer, "N", "passes over the training data", "the recipe's", 1, 1e9},
+          {"--time", Takes::text, "TIME", "as many epochs as fit, measured first: 90s, 20m, 1.5h", "the recipe's epochs"},
+          {"--patience", Takes::integer, "N", "ends after N epochs without a better validation", "never", 1, 1e9},
+          {"--out", Takes::text, "DIR", "the run folder", "runs/<date>-<model>-<n>"},
+          {"--checkpoint-every", Takes::integer, "N", "steps between checkpoints; 0: none by steps", "500", 0, 1e15},
+          {"--checkpoint-minutes", Takes::real, "X", "minutes between checkpoints; 0: none by time", "5", 0},
+          {"--max-steps", Takes::integer, "N", "ends after so many steps", "no limit", 1, 1e15},
+          {"--resume", Takes::text, "RUN", "goes on with a run where it was stopped or killed, bit for bit; DATA: where its data are now"},
+          {"--force", Takes::nothing, "", "with --resume: also where the result will not be bit-exact"},
+          {"--dry-run", Takes::nothing, "", "shows data, layers, memory and time, and stops before the first step"},
+          {"--json", Takes::nothing, "", "the result, or the error, as one JSON object on stdout"},
+          {"--quiet", Takes::nothing, "", "no progress"},
+      }),
+      {"suanli train", "suanli train photos", "suanli train mnist:downloads/mnist --model cnn_c --epochs 10",
+       "suanli train --resume runs/2026-01-31-cnn_b-1"},
+      run};
 }
 
 }  // namespace suanli::cli
