@@ -1,6 +1,7 @@
 #include "base/file.h"
 
 #include <fcntl.h>
+#include <poll.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -183,30 +184,41 @@ void copy_to_end(int from, int to, const std::string& path) {
 /// process: formats are told apart by their first bytes, and an archive's list stands at its end.
 struct Kept {
   std::mutex mutex;
-  std::map<std::tuple<std::string, dev_t, ino_t>, int> files;  // in memory; the path too, for systems use an inode's number again
+  std::map<std::tuple<std::string, dev_t, ino_t>, int> files;  // descriptors of memory, by what was read
 };
 Kept& kept() {
-  static Kept all;
-  return all;
+  static auto* all = new Kept;  // exit handlers may still read
+  return *all;
 }
 
 bool gives_its_bytes_once(const struct stat& info) { return S_ISFIFO(info.st_mode) || S_ISSOCK(info.st_mode) || S_ISCHR(info.st_mode); }
 
-/// What was read from there before, or -1.
+/// A descriptor of the bytes that came from there before, or -1.
 int kept_before(const struct stat& info, const std::string& path) {
-  if (!gives_its_bytes_once(info)) return -1;
   const std::lock_guard lock(kept().mutex);
   const auto at = kept().files.find({path, info.st_dev, info.st_ino});
   return at == kept().files.end() ? -1 : ::fcntl(at->second, F_DUPFD_CLOEXEC, 0);
 }
 
+/// A pipe that a writer fills anew, opened; -1 if none does within a moment. Systems use an inode's number again, so it may be another pipe.
+int open_filled_again(const std::string& path) {
+  constexpr int kMilliseconds = 100;
+  Descriptor fd(::open(path.c_str(), O_RDONLY | O_NONBLOCK | O_CLOEXEC));
+  pollfd asked{fd.get(), POLLIN, 0};
+  if (fd.get() < 0 || ::poll(&asked, 1, kMilliseconds) <= 0 || !(asked.revents & POLLIN)) return -1;
+  ::fcntl(fd.get(), F_SETFL, ::fcntl(fd.get(), F_GETFL) & ~O_NONBLOCK);
+  return fd.release();
+}
+
+/// Reads a stream to its end. Returns a descriptor of the bytes in memory.
 int keep(int fd, const struct stat& info, const std::string& path) {
   Descriptor copy(::memfd_create("suanli", MFD_CLOEXEC));
   if (copy.get() < 0) fail(path, "cannot be kept in memory", errno);
+  const std::lock_guard lock(kept().mutex);  // two threads do not share the bytes of one pipe
   copy_to_end(fd, copy.get(), path);
-  const std::lock_guard lock(kept().mutex);
-  const auto [at, fresh] = kept().files.try_emplace({path, info.st_dev, info.st_ino}, copy.get());
-  if (fresh) copy.release();
+  const auto at = kept().files.try_emplace({path, info.st_dev, info.st_ino}, -1).first;
+  if (at->second >= 0) ::close(at->second);
+  at->second = copy.release();
   return ::fcntl(at->second, F_DUPFD_CLOEXEC, 0);
 }
 
@@ -214,12 +226,19 @@ int keep(int fd, const struct stat& info, const std::string& path) {
 
 FileReader::FileReader(std::string path) : path_(std::move(path)) {
   struct stat info;
-  if (::stat(path_.c_str(), &info) == 0 &&
-      (fd_ = kept_before(info, path_)) >= 0) {  // a named pipe that nobody fills again cannot be opened
-    if (::fstat(fd_, &info) == 0) size_ = static_cast<uint64_t>(info.st_size);
-    return;
+  Descriptor fd(-1);
+  if (::stat(path_.c_str(), &info) == 0 && gives_its_bytes_once(info)) {
+    if (Descriptor before(kept_before(info, path_)); before.get() >= 0) {
+      if (S_ISFIFO(info.st_mode)) fd.reset(open_filled_again(path_));
+      if (fd.get() < 0) {
+        if (::fstat(before.get(), &info) != 0) fail(path_, "cannot be read", errno);
+        size_ = static_cast<uint64_t>(info.st_size);
+        fd_ = before.release();
+        return;
+      }
+    }
   }
-  Descriptor fd(::open(path_.c_str(), O_RDONLY | O_CLOEXEC));
+  if (fd.get() < 0) fd.reset(::open(path_.c_str(), O_RDONLY | O_CLOEXEC));
   if (fd.get() < 0 && errno == ENXIO && path_ == kStandardInput) fd.reset(::dup(STDIN_FILENO));  // a socket
   if (fd.get() < 0) fail(path_, "cannot be opened", errno);
   if (::fstat(fd.get(), &info) != 0) fail(path_, "cannot be read", errno);

@@ -45,7 +45,7 @@ class PlanCache {
   void give(CachedPlans* c, std::unique_ptr<Plan> plan) {
     std::lock_guard lock(mutex_);
     --c->lent;
-    if (plan && !c->cleared && (plan->counted_bytes || c->settings == PlanSettings::of_now(c->settings.tier))) {
+    if (plan && !c->cleared && (plan->counted_bytes || c->settings == PlanSettings::of_now(c->settings.tier, c->settings.device))) {
       if (plan->counted_bytes == 0) count(*c, plan->counted_bytes = plan->bytes_held());
       c->idle.push_back(std::move(plan));
     }
@@ -125,7 +125,9 @@ PlanCache& cache() {
 
 }  // namespace
 
-PlanSettings PlanSettings::of_now(Tier tier) { return {tier, compute_threads(), suanli::working_memory_limit()}; }
+PlanSettings PlanSettings::of_now(Tier tier, Device device) {
+  return {tier, device, compute_threads(), suanli::working_memory_limit(), backend(device).instruction_set()};
+}
 
 PlanLease::PlanLease(const Tape& tape, const PlanSettings& settings) : of_(cache().take(tape, settings, plan)) {}
 PlanLease::~PlanLease() { cache().give(of_, std::move(plan)); }

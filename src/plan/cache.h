@@ -5,14 +5,17 @@
 
 namespace suanli {
 
-/// What a plan depends on besides its tape: what its passes ask for, and what its kernels freeze when they are prepared. (Instruction sets and
-/// SUANLI_CONV stay as they are for the life of the process; NaN checks and poison are looked at in every run.)
+/// What a plan depends on besides its tape: what its passes ask for, and what its kernels freeze when they are prepared. (SUANLI_CONV stays
+/// as it is for the life of the process; NaN checks and poison are looked at in every run.)
 struct PlanSettings {
   Tier tier;
+  Device device;
   int threads;  // that compute: kernels divide their work by it
   int64_t working_memory_limit;  // of set_working_memory_limit()
 
-  static PlanSettings of_now(Tier tier);
+  int64_t instruction_set;  // for which kernels lay out what they keep
+
+  static PlanSettings of_now(Tier tier, Device device);
   bool operator==(const PlanSettings&) const = default;
 };
 

@@ -160,7 +160,7 @@ void execute_pending(Recorder& recorder, size_t count) {
   t.tape.build(recorder.pending(), count, recorder.touched());
   if (t.tape.records.empty()) return;
   const Tier tier = check_nan ? Tier::cold : chosen_tier.load();  // inside a fused kernel no op could be named
-  PlanLease lease(t.tape, PlanSettings::of_now(tier));
+  PlanLease lease(t.tape, PlanSettings::of_now(tier, t.tape.records[0]->device));
   std::unique_ptr<Plan>& plan = lease.plan;
   if (profiler_hooks) profiler_hooks->plan_found(!plan);
   if (!plan) {

@@ -39,6 +39,8 @@ class Backend {
   virtual void copy_to_host(void* host, const void* device, int64_t bytes) = 0;
   virtual void copy_from_host(void* device, const void* host, int64_t bytes) = 0;
   virtual std::string isa() const = 0;
+  /// A number for the instruction set that kernels are prepared for. Plans of another one are not used.
+  virtual int64_t instruction_set() const { return 0; }
 };
 
 /// The backend of a device; throws DeviceError saying what is missing.

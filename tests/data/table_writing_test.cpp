@@ -305,7 +305,7 @@ TEST(TableWriting, EveryNameCanBeWritten) {
   EXPECT_EQ(dropped.info().input_shape, Shape{1});
   EXPECT_TRUE(contains(dropped.notes, "left out as asked: 'p,q', 'R&D'")) << dropped.notes;
   EXPECT_EQ(open(dropped.info().source, {.val_fraction = 0}).train->info().fingerprint, dropped.info().fingerprint);
-  EXPECT_TRUE(contains(error_in("xx,y\n1.5,p\n2.5,q\n", "?target=y&drop=xy"), "there is no column 'xy'. Did you mean 'xx'?"));
+  EXPECT_TRUE(contains(error_in("size,y\n1.5,p\n2.5,q\n", "?target=y&drop=sise"), "there is no column 'sise'. Did you mean 'size'?"));
   EXPECT_TRUE(contains(error_in("xx,y\n1.5,p\n2.5,q\n", "?target=y&drop=y"), "UsageError: "));
   // Paths with question marks.
   TemporaryFolder folder;

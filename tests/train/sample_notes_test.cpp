@@ -58,7 +58,7 @@ TEST(SampleNotes, ClassesWithASampleEachAreTheCauseAndAreNamed) {
   folder.file("t.csv", table({{"a", 1}, {"b", 1}, {"c", 1}, {"d", 1}}));
   const std::string spec = "csv:" + (folder / "t.csv") + "?target=y&test=0";
   const std::string text = error_of<InputError>([&] { data::open(spec, {}); });
-  EXPECT_TRUE(has(text, "each of the 4 classes has a single training sample")) << text;
+  EXPECT_TRUE(has(text, "each of the 4 classes has one training sample only")) << text;
   EXPECT_TRUE(has(text, "--val 0")) << text;
   EXPECT_EQ(data::open(spec, {.val_fraction = 0}).train->size(), 4);
 }
