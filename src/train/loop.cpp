@@ -116,7 +116,8 @@ Tensor TrainingLoop::record_update(int64_t index) {
   if (c.lookahead > 0) {
     // Jordan 2024 (airbench): the average hardly remembers at first, so that its weights never lag behind far; at the end it is the result.
     const int64_t done = index + 1;
-    const double passed = static_cast<double>(done) / static_cast<double>(steps);
+    // A rehearsal records a step that a short run does not reach.
+    const double passed = std::min(1.0, static_cast<double>(done) / static_cast<double>(steps));
     if (done % c.lookahead == 0) s_.average->update(std::pow(0.95, c.lookahead) * std::pow(passed, 3));
     if (done % c.lookahead == 0 || done == steps) s_.average->copy_to_module();
   }

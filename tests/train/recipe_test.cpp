@@ -95,6 +95,16 @@ TEST(Recipe, ForecastLeavesItsPlansReady) {
   }
 }
 
+// The rehearsal before step 0 records the fifth step, which such a run never makes.
+TEST(Recipe, ARunMayBeShorterThanLookahead) {
+  for (int64_t steps : {1, 2, 4}) {
+    TempFolder folder;
+    TrainConfig c = tiny(folder / "run");
+    c.lookahead = 5, c.max_steps = steps;
+    EXPECT_EQ(Trainer(c).run().steps, steps);
+  }
+}
+
 TEST(Recipe, AccumulatedBatchesAreOneLargeBatch) {
   TempFolder folder;
   auto run = [&](const char* name, int64_t batch, int64_t accumulate) {
