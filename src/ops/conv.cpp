@@ -10,13 +10,19 @@ Tensor conv2d_grad_input(const Tensor& g, const Tensor& w, const ConvAttr& a, co
 Tensor conv2d_grad_weight(const Tensor& x, const Tensor& g, const ConvAttr& a, const Shape& weight);
 Tensor conv2d_with(const Tensor& x, const Tensor& w, const Tensor& b, const ConvAttr& a);
 
+/// Of numbers that are not negative; the largest int64_t where it is beyond.
+int64_t product(int64_t a, int64_t b) {
+  int64_t result;
+  return __builtin_mul_overflow(a, b, &result) ? INT64_MAX : result;
+}
+
 /// Output size along one axis; throws if the window does not fit.
 int64_t window_count(const Infer& c, int64_t size, int64_t kernel, const ConvAttr& a) {
-  const int64_t span = a.dilation * (kernel - 1) + 1, padded = size + 2 * a.padding;
-  if (span > padded)
-    c.fail(str("kernel ", kernel, a.dilation > 1 ? str(" at dilation ", a.dilation) : std::string(), " spans ", span, " but input ", size,
-               " with padding ", a.padding, " has ", padded));
-  return (padded - span) / a.stride + 1;
+  const int64_t span = product(a.dilation, kernel - 1), padded = size + int64_t{2} * a.padding;  // span: from the first to the last
+  if (span >= padded)
+    c.fail(str("kernel ", kernel, a.dilation > 1 ? str(" at dilation ", a.dilation) : std::string(), " spans ",
+               span < INT64_MAX ? span + 1 : span, " but input ", size, " with padding ", a.padding, " has ", padded));
+  return (padded - span - 1) / a.stride + 1;
 }
 
 Shape conv_shape(const Infer& c, const Shape& x, const Shape& w, const ConvAttr& a) {
@@ -26,9 +32,9 @@ Shape conv_shape(const Infer& c, const Shape& x, const Shape& w, const ConvAttr&
     c.fail(str("stride ", a.stride, ", padding ", a.padding, ", dilation ", a.dilation, ", groups ", a.groups,
                ": stride, dilation and groups start at 1, padding at 0"));
   if (w[2] < 1 || w[3] < 1) c.fail(str("weight ", w, " has an empty kernel"));
-  if (x[1] != w[1] * a.groups)
+  if (x[1] != product(w[1], a.groups))
     c.fail(str("input has ", x[1], " channels but weight ", w, a.groups > 1 ? str(" with ", a.groups, " groups") : std::string(),
-               " expects ", w[1] * a.groups));
+               " expects ", product(w[1], a.groups)));
   if (w[0] % a.groups != 0) c.fail(str("weight ", w, " has ", w[0], " output channels, not a multiple of ", a.groups, " groups"));
   return {x[0], w[0], window_count(c, x[2], w[2], a), window_count(c, x[3], w[3], a)};
 }

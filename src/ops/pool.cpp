@@ -7,11 +7,13 @@ namespace suanli {
 namespace {
 
 int64_t windows(const Infer& c, int64_t size, const PoolAttr& a) {
-  if (a.kernel < 1 || a.stride < 1 || a.padding < 0 || 2 * a.padding > a.kernel)
+  const int64_t padding = int64_t{2} * a.padding;  // at both ends
+  if (a.kernel < 1 || a.stride < 1 || a.padding < 0 || padding > a.kernel)
     c.fail(str("kernel ", a.kernel, ", stride ", a.stride, ", padding ", a.padding,
                ": kernel and stride start at 1, padding is at most half of the kernel"));
-  if (a.kernel > size + 2 * a.padding) c.fail(str("kernel ", a.kernel, " does not fit input ", size, " with padding ", a.padding));
-  return (size + 2 * a.padding - a.kernel) / a.stride + 1;
+  if (size < 1) c.fail(str("input has shape ", c.shape(0), "; pictures without pixels have no windows"));
+  if (a.kernel > size + padding) c.fail(str("kernel ", a.kernel, " does not fit input ", size, " with padding ", a.padding));
+  return (size + padding - a.kernel) / a.stride + 1;
 }
 
 /// y, and the flat position of each maximum in its H×W plane (i32; the first one, or the first NaN).
@@ -40,7 +42,7 @@ const Op pool_op{OpDef{
     .saves = saves_result(1),
     .cost =
         [](const Step& s) {
-          const int k = static_cast<const PoolAttr*>(s.attr)->kernel;
+          const int64_t k = static_cast<const PoolAttr*>(s.attr)->kernel;
           return element_cost(s, k * k / 2);
         },
     .onnx = {"MaxPool", 12},
@@ -54,6 +56,9 @@ const Op pool_op{OpDef{
               {.inputs = {{{2, 3, 26, 26}, f32, Domain::distinct}}, .attr = PoolAttr{2, 2, 0}},
               {.inputs = {{{0, 3, 4, 4}}}, .attr = PoolAttr{2, 2, 0}},
               {.inputs = {{{3, 4, 4}}}, .attr = PoolAttr{2, 2, 0}, .throws = "[max_pool2d] input 0 has shape [3, 4, 4]"},
+              {.inputs = {{{1, 1, 0, 4}}}, .attr = PoolAttr{2, 1, 1}, .throws = "pictures without pixels have no windows"},
+              {.inputs = {{{1, 1, 4, 0}}}, .attr = PoolAttr{2, 1, 1}, .throws = "pictures without pixels have no windows"},
+              {.inputs = {{{1, 1, 4, 4}}}, .attr = PoolAttr{2, 1, INT32_MAX}, .throws = "padding is at most half of the kernel"},
               {.inputs = {{{1, 1, 2, 2}}}, .attr = PoolAttr{3, 1, 0}, .throws = "kernel 3 does not fit input 2"}};
         },
 }};
@@ -167,7 +172,8 @@ const Op avg_pool_op{OpDef{
         [](std::span<const Tensor> in, const Attr& attr) {
           const auto& a = attr.as<PoolAttr>();
           const Shape& s = in[0].shape();
-          const int64_t rows = (s[2] + 2 * a.padding - a.kernel) / a.stride + 1, columns = (s[3] + 2 * a.padding - a.kernel) / a.stride + 1;
+          const int64_t padding = int64_t{2} * a.padding;
+          const int64_t rows = (s[2] + padding - a.kernel) / a.stride + 1, columns = (s[3] + padding - a.kernel) / a.stride + 1;
           if (a.padding == 0 && a.stride == a.kernel && s[2] % a.kernel == 0 && s[3] % a.kernel == 0)
             return tiled_average(in[0], rows, columns);
           return record(mean_pool_op, {&in[0]},
@@ -184,6 +190,9 @@ const Op avg_pool_op{OpDef{
               {.inputs = {{{2, 32, 8, 8}, f32}}, .attr = PoolAttr{4, 4, 0}},
               {.inputs = {{{0, 3, 4, 4}}}, .attr = PoolAttr{2, 2, 0}},
               {.inputs = {{{3, 4, 4}}}, .attr = PoolAttr{2, 2, 0}, .throws = "[avg_pool2d] input 0 has shape [3, 4, 4]"},
+              {.inputs = {{{1, 1, 0, 4}}}, .attr = PoolAttr{2, 1, 1}, .throws = "pictures without pixels have no windows"},
+              {.inputs = {{{1, 1, 4, 0}}}, .attr = PoolAttr{2, 1, 1}, .throws = "pictures without pixels have no windows"},
+              {.inputs = {{{1, 1, 4, 4}}}, .attr = PoolAttr{2, 1, INT32_MAX}, .throws = "padding is at most half of the kernel"},
               {.inputs = {{{1, 1, 2, 2}}}, .attr = PoolAttr{3, 1, 0}, .throws = "kernel 3 does not fit input 2"}};
         },
 }};

@@ -45,6 +45,13 @@ Pooled run(const std::vector<float>& x, const std::vector<float>& g, const Shape
   return p;
 }
 
+// No op asks for it; a window without rows is still no reason to read in front of a plane.
+TEST(MeanPool, WindowsOfPaddingAloneAreZeros) {
+  const MeanPoolAttr attr{2, 1, 1, 1, 5};
+  const Buffer<float> x{{1, 1, 0, 4}, {}};
+  EXPECT_EQ(run_kernel<float>("mean_pool2d", &attr, {&x}, {1, 1, 1, 5}), std::vector<float>(5, 0.0f));
+}
+
 TEST(Pool, BlocksGiveTheBitsOfPlanes) {
   struct Case {
     int64_t n, c, h, w;

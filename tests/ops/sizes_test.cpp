@@ -1,6 +1,8 @@
 // Shapes that no memory can hold are errors at the call, wherever a shape is made; sizes of -1.
 #include <gtest/gtest.h>
 
+#include <climits>
+
 #include "suanli/suanli.h"
 
 namespace suanli {
@@ -48,8 +50,8 @@ TEST(Sizes, TooLargeIsAShapeErrorAtTheCall) {
        }},
       {"one_hot", [&] { one_hot(zeros({1 << 10}, i64), int64_t{1} << 60); }},
       {"embedding", [&] { embedding(ones({1, 1 << 20}), zeros({1 << 20, 1 << 8}, i64)); }},
-      {"max_pool2d", [&] { max_pool2d(ones({1, 1, 1 << 12, 1 << 12}), {.kernel = 1, .stride = 1, .padding = 1 << 30}); }},
       {"conv2d", [&] { conv2d(ones({1, 1, 4, 4}), ones({1, 1, 1, 1}), {}, {.padding = 1 << 30}); }},
+      {"conv2d", [&] { conv2d(ones({1, 1, 4, 4}), ones({1, 1, 1, 1}), {}, {.padding = INT_MAX}); }},
       {"uniform", [&] { nn::Linear(kBig, kBig); }},
   };
   for (const Case& c : cases) {
@@ -57,6 +59,32 @@ TEST(Sizes, TooLargeIsAShapeErrorAtTheCall) {
     EXPECT_EQ(text.find(std::string("[") + c.op + "]"), 0u) << text;
   }
   EXPECT_EQ(plan_stats().programs, programs) << "nothing was computed";
+}
+
+// Sums and products of sizes and options are those of int64_t.
+TEST(Sizes, LargeOptionsOfWindowsAreUnderstood) {
+  const Tensor x = ones({1, 1, 4, 4}), kernel = ones({1, 1, 2, 2});
+  for (int padding : {1 << 30, INT_MAX}) {
+    const std::string half = "padding " + std::to_string(padding) + ": kernel and stride start at 1, padding is at most half of the kernel";
+    EXPECT_NE(error_of([&] { max_pool2d(x, {.kernel = 1, .stride = 1, .padding = padding}); }).find(half), std::string::npos);
+    EXPECT_NE(error_of([&] { avg_pool2d(x, {.kernel = 2, .stride = 1, .padding = padding}); }).find(half), std::string::npos);
+    const std::string large = error_of([&] { conv2d(x, kernel, {}, {.padding = padding}); });
+    EXPECT_NE(large.find(std::to_string(int64_t{2} * padding + 3)), std::string::npos) << large;
+  }
+  EXPECT_NE(error_of([&] { max_pool2d(x, {.kernel = INT_MAX, .stride = INT_MAX}); }).find("kernel 2147483647 does not fit input 4"),
+            std::string::npos);
+  EXPECT_NE(error_of([&] { conv2d(x, kernel, {}, {.dilation = INT_MAX}); }).find("spans 2147483648 but input 4"), std::string::npos);
+  EXPECT_NE(error_of([&] { conv2d(x, zeros({0, 1, int64_t{1} << 40, 1}), {}, {.dilation = INT_MAX}); }).find("[conv2d] kernel"),
+            std::string::npos);
+}
+
+TEST(Sizes, PicturesWithoutPixelsAreNotPooled) {
+  for (const Shape& shape : {Shape{1, 1, 0, 4}, Shape{1, 1, 4, 0}}) {
+    const PoolOptions options{.kernel = 2, .stride = 1, .padding = 1};
+    EXPECT_EQ(error_of([&] { avg_pool2d(zeros(shape), options); }).find("[avg_pool2d] input has shape"), 0u);
+    EXPECT_EQ(error_of([&] { max_pool2d(zeros(shape), options); }).find("[max_pool2d] input has shape"), 0u);
+  }
+  EXPECT_EQ(avg_pool2d(zeros({0, 1, 4, 4})).shape(), (Shape{0, 1, 2, 2}));
 }
 
 TEST(Sizes, NegativeOnesAreErrors) {

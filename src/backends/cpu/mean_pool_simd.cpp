@@ -24,7 +24,8 @@ template <class T> void means(const T* x, const MeanWindows& w, T* y, int64_t pl
   for (int64_t plane = 0; plane < planes; ++plane, x += w.height * w.width)
     for (int64_t i = 0; i < w.rows(); ++i, y += w.columns()) {
       const int64_t begin = at(w.row_begin, i), end = at(w.row_end, i);
-      std::copy_n(x + begin * w.width, w.width, sums + w.left);
+      if (begin < end) std::copy_n(x + begin * w.width, w.width, sums + w.left);
+      else std::fill_n(sums + w.left, w.width, T(0));  // padding only
       for (int64_t r = begin + 1; r < end; ++r) add(x + r * w.width, sums + w.left, w.width);
       if (w.kernel) {
         const RowVec<T> divisor(w.row_divisor[static_cast<size_t>(i)] * w.column_divisor[0]);
