@@ -294,6 +294,8 @@ TEST(Squares, ClippedGradientsOfAnySizeHaveTheirNorm) {
                         {f32, {3e-30, 4e-30}, 1, {3e-30, 4e-30}, 5e-30},
                         {f32, {0, 0}, 1, {0, 0}, 0},
                         {f64, {0, 0}, 1, {0, 0}, 0},
+                        {f64, {0, kNan}, 1, {kNan, kNan}, kNan},
+                        {f64, {kNan, -0.0}, 1, {kNan, kNan}, kNan},
                         {f64, {kInf, 1}, 1, {kNan, 0}, kInf},
                         {f32, {kInf, 1}, 1, {kNan, 0}, kInf},
                         {f64, {kNan, 1}, 1, {kNan, kNan}, kNan},

@@ -14,10 +14,11 @@ namespace {
 
 constexpr int64_t kBlock = 1 << 16;
 
-/// In units of the largest magnitude, for f64 whose squares over- or underflow.
-double norm_in_units(const double* x, int64_t n) {
+/// In units of the largest magnitude, for f64 whose squares, of which the sum is given, over- or underflow.
+double norm_in_units(const double* x, int64_t n, double squares) {
   double unit = 0, total = 0;
   for (int64_t i = 0; i < n; ++i) unit = std::max(unit, std::fabs(x[i]));  // a NaN is added below
+  if (unit == 0 && squares == 0) return 0;  // zeros alone; with a NaN, `squares` is one
   if (!(unit > 0) || std::isinf(unit)) unit = 1;
   for (int64_t i = 0; i < n; ++i) total += x[i] / unit * (x[i] / unit);
   return std::sqrt(total) * unit;
@@ -35,7 +36,7 @@ template <class T> struct VectorNorm final : Kernel {
     for (int64_t b = 0; b < blocks; ++b) total += partial[b];
     double norm = std::sqrt(total);
     if constexpr (sizeof(T) == 8)
-      if (!(total >= 1e-280 && total <= std::numeric_limits<double>::max())) norm = norm_in_units(x, n);
+      if (!(total >= 1e-280 && total <= std::numeric_limits<double>::max())) norm = norm_in_units(x, n, total);
     *static_cast<double*>(out[0]) = norm;
   }
   int64_t n, blocks;
