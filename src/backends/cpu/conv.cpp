@@ -50,8 +50,7 @@ int64_t gradient_chunk(const Geometry& g) {
 }
 
 /// How plain activations lie while oneDNN works. Its blocked layouts (any) pay although plain buffers have to be reordered into and out
-/// of them. Not where few products meet every reordered element, and not for dx of a picture: blocks pad its channels to 16. (Depthwise
-/// convolutions have kernels of their own in blocked layouts only.)
+/// of them. Not where few products meet every reordered element, and not for dx of a picture: blocks pad its channels to 16.
 Tag layout(Direction direction, const Geometry& g) {
   if (g.x_block || g.y_block) return Tag::any;
   const int64_t c = g.c / g.attr.groups, o = g.o / g.attr.groups;
