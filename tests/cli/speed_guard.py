@@ -34,19 +34,19 @@ print('bare mul   forward  401 nodes   {0:.1f} ns/node (best 20.0) 0.000 heap/no
       '   vjp  1202 nodes   {0:.1f} ns/node (best 30.0) 0.000 heap/node')
 """
 PLAN_HIT = """#!/usr/bin/env python3
-print('mlp  100 nodes   13 kernels   to the first kernel   {0:.1f} ns/node (7 us)'
+print('{1}  100 nodes   13 kernels   to the first kernel   {0:.1f} ns/node (7 us)'
       '   between kernels   {0:.1f}   after the last   {0:.1f}')
 """
 COUNTS = {"kernels": 7, "arena_bytes": 4096, "allocations": 0}
 
 
-def programs(name, factors={}, counts=COUNTS, host=50.0):
+def programs(name, factors={}, counts=COUNTS, host=50.0, network="mlp"):
     """A folder of stand-ins: steps take 50 ms times the network's factor."""
     folder = pathlib.Path(name)
     folder.mkdir()
     step = STEP.format(factors=json.dumps(factors), counts=json.dumps(counts))
     for program, text in (("bench_step", step), ("bench_recorder", RECORDER.format(host)),
-                          ("bench_plan_hit", PLAN_HIT.format(host))):
+                          ("bench_plan_hit", PLAN_HIT.format(host, network))):
         (folder / program).write_text(text)
         (folder / program).chmod(0o755)
     return folder
@@ -117,6 +117,12 @@ def main():
     missing = guard(base, pathlib.Path("nowhere"))
     good &= check("no programs", missing.returncode == 2 and
                   "nowhere has no bench_step" in missing.stderr, missing)
+    written = len(pathlib.Path("speed.jsonl").read_text().splitlines())
+    renamed = guard(base, programs("renamed", network="cnn_b"))
+    good &= check("no row in common", renamed.returncode == 2 and
+                  "bench_plan_hit: base and renamed print no row of the same name" in renamed.stderr, renamed)
+    good &= check("what was measured is kept",
+                  len(pathlib.Path("speed.jsonl").read_text().splitlines()) > written, renamed)
     sys.exit(0 if good & formats() else 1)
 
 
