@@ -82,8 +82,8 @@ wrong usage: an option or a command that is not known, a value that an option do
 .B 3
 wrong data, files or configuration: missing, damaged, not fitting
 .TP
-.B 130, 143
-after SIGINT or SIGTERM; a run is saved first
+.B 129, 130, 143
+after SIGHUP, SIGINT or SIGTERM; a training saves its run first
 .TP
 .B 141
 nobody reads the standard output any more

@@ -6,8 +6,8 @@
 namespace suanli::models {
 
 const std::vector<Entry>& entries() {
+  // Static objects may use it when the process ends.
   static const auto& table = *new std::vector<Entry>{
-                                                       // static objects may use it when the process ends
       // name, what it is, source, output, {optimizer, lr, momentum, batch size, epochs, normalize}, builder, what is made from data, what is
       // made of weights for pictures of another size
       {"linear",

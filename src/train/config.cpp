@@ -14,8 +14,8 @@ namespace suanli {
 
 const std::vector<ConfigField>& config_fields() {
   using C = TrainConfig;
+  // Static objects may use it when the process ends.
   static const auto& fields = *new std::vector<ConfigField>{
-                                                              // static objects may use it when the process ends
       {"data", &C::data, Decides::nothing, "what data::open() opens; its content is fingerprinted"},
       {"model", &C::model, Decides::result, "name in the model zoo, or of a model of your own"},
       {"stem", &C::stem, Decides::result, "small or large: how a network for pictures begins"},

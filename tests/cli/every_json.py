@@ -101,9 +101,8 @@ def test_what_a_dry_run_says():
     check(not os.path.exists("runs") or len(os.listdir("runs")) == 1, "a dry run leaves no run folder")
 
 
-def test_got():
-    """data get, where all is there already: no network is needed."""
-    import hashlib, http.server, threading
+def test_get_without_a_server():
+    """data get from a mirror where nobody listens."""
     done = run("data", "get", "mnist", "nowhere", "--json", env={**os.environ, "SUANLI_MIRROR": "http://127.0.0.1:9"})
     same((done.returncode, object_of(done, "data get")["exit"]), (3, 3), "a mirror that does not answer")
 
