@@ -53,7 +53,6 @@ void prepare() {
 void release_locks() {
   for (const Taken& t : taken)
     for (size_t i = 0; i < t.count; ++i) t.first[i].unlock();
-  fork_mutex.unlock();
 }
 
 void in_parent() {
@@ -61,6 +60,7 @@ void in_parent() {
   release_locks();
   forking = false;
   forking.notify_all();
+  fork_mutex.unlock();  // last: the next fork sets `forking`
 }
 
 void in_child() {
@@ -75,6 +75,7 @@ void in_child() {
   forking = false;
   ++generation;
   detail::forget_pool();
+  if (waited) fork_mutex.unlock();
 }
 
 const int registered = pthread_atfork(prepare, in_parent, in_child);

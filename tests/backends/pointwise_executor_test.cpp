@@ -8,9 +8,11 @@
 #include "backends/cpu/pointwise.h"
 #include "base/thread_pool.h"
 #include "ops/pointwise.h"
+#include "support/tier.h"
 
 using namespace suanli;
 using namespace suanli::cpu;
+using suanli::test::Threads;
 
 namespace {
 
@@ -40,12 +42,6 @@ int64_t source(const Shape& in, const Shape& out, int64_t flat) {
   }
   return index;
 }
-
-struct Threads {
-  explicit Threads(int n) : before(pool_threads()) { set_pool_threads(n); }
-  ~Threads() { set_pool_threads(before); }
-  int before;
-};
 
 const Shape big{140, 1100};  // two threads' worth, tile borders inside rows
 struct Mix {

@@ -6,18 +6,13 @@
 #include "gtest/gtest.h"
 #include "suanli/data.h"
 #include "support/child.h"
+#include "support/tier.h"
 #include "tensor/programs.h"
 
 namespace suanli {
 namespace {
 
 using namespace suanli::test;
-
-struct Threads {
-  explicit Threads(int n) : before(compute_threads()) { set_compute_threads(n); }
-  ~Threads() { set_compute_threads(before); }
-  int before;
-};
 
 /// A product large enough for all threads, with the right sum.
 bool computes() {
@@ -104,6 +99,27 @@ TEST(Fork, WhileOtherThreadsWork) {
       ASSERT_EQ(code, 0) << "fork " << i;
     }
   });
+}
+
+TEST(Fork, FromTwoThreadsAtOnce) {
+  // The gate that one fork closes must not be opened by the end of the other.
+  Threads of(2);
+  const Bits bits = train();
+  std::atomic<bool> stop{false};
+  std::atomic<int> wrong{0}, forks{0};
+  std::thread trains([&] {
+    while (!stop) wrong += train() != bits;
+  });
+  std::vector<std::thread> forking;
+  for (int t = 0; t < 2; ++t)
+    forking.emplace_back([&] {
+      for (int i = 0; i < 20; ++i, ++forks) wrong += in_child([&] { return computes() ? 0 : 1; }) != 0;
+    });
+  for (std::thread& t : forking) t.join();
+  stop = true;
+  trains.join();
+  EXPECT_EQ(forks, 40);
+  EXPECT_EQ(wrong, 0);
 }
 
 TEST(Fork, FromAThreadThatIsNotTheFirst) {
