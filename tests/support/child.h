@@ -11,9 +11,11 @@
 #include <string>
 #include <thread>
 
+#include "gtest/gtest.h"
+
 namespace suanli::test {
 
-constexpr int kHangs = 1000, kThrew = 99;  // beside exit codes; a signal n gives −n
+constexpr int kHangs = 1000, kNoSuchTest = 1001, kThrew = 99;  // beside exit codes; a signal n gives −n
 
 /// How the child ends, or kHangs after `seconds`.
 inline int wait_for(pid_t child, double seconds) {
@@ -40,10 +42,24 @@ template <class F> pid_t fork_child(F&& f) {
 }
 template <class F> int in_child(F&& f, double seconds = 30) { return wait_for(fork_child(f), seconds); }
 
+/// Whether this program has the test `name` (suite.test).
+inline bool has_test(const std::string& name) {
+  const auto& program = *testing::UnitTest::GetInstance();
+  for (int s = 0; s < program.total_test_suite_count(); ++s) {
+    const testing::TestSuite& suite = *program.GetTestSuite(s);
+    for (int t = 0; t < suite.total_test_count(); ++t)
+      if (std::string(suite.name()) + "." + suite.GetTestInfo(t)->name() == name) return true;
+  }
+  return false;
+}
+
 /// Runs the disabled test `name` of this program in a process of its own, with at most so many bytes of address space (0: no limit).
+/// Returns how it ends, or kNoSuchTest.
 inline int run_self(const std::string& name, rlim_t address_space = 0, double seconds = 60) {
+  if (!has_test(name)) return kNoSuchTest;  // else a run of no test would count as passed
   const pid_t child = fork();
   if (child == 0) {
+    for (const char* of_parent : {"GTEST_TOTAL_SHARDS", "GTEST_SHARD_INDEX", "GTEST_OUTPUT"}) unsetenv(of_parent);
     if (address_space) {
       const rlimit limit{address_space, address_space};
       setrlimit(RLIMIT_AS, &limit);

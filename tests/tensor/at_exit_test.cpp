@@ -100,6 +100,8 @@ TEST(AtExit, ComputesOrSaysWhyNot) {
     for (int again = 0; again < 3; ++again) EXPECT_EQ(run_self(std::string("AtExitCase.DISABLED_") + name), 0) << name;
 }
 
+TEST(AtExit, ACaseThatDoesNotExistFails) { EXPECT_EQ(run_self("AtExitCase.DISABLED_Absent"), kNoSuchTest); }
+
 TEST(ThreadEnd, DestructorsOfThreadLocalsCompute) {
   // The object is older than all that the library keeps for the thread, so its destructor comes last.
   static std::atomic<int> right;
