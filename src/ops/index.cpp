@@ -191,6 +191,10 @@ Tensor scatter_add(const Tensor& x, int axis, const Tensor& index, const Tensor&
 }
 Tensor embedding(const Tensor& table, const Tensor& index) { return record(embedding_op, {&table, &index}); }
 
-Tensor one_hot(const Tensor& index, int64_t classes, DType dtype) { return record(one_hot_op, {&index}, OneHotAttr{classes, dtype}); }
+Tensor one_hot(const Tensor& index, int64_t classes, DType dtype) {
+  if (!is_float(index.dtype()) && !contains(kComputedDTypes, index.dtype())) return one_hot(cast(index, i64), classes, dtype);
+  if (!contains(kComputedDTypes, dtype)) return cast(one_hot(index, classes, u8), dtype);
+  return record(one_hot_op, {&index}, OneHotAttr{classes, dtype});
+}
 
 }  // namespace suanli

@@ -339,6 +339,13 @@ TEST(Dtypes, TensorsOfAnyDtypeServeAsTheNumberOfAFill) {
   }
 }
 
+TEST(Dtypes, OneHotOfNarrowIntegers) {
+  for (DType d : {DType::i8, DType::i16, DType::i32, i64, u8})
+    for (DType to : {DType::i8, DType::i16, u8, i64, f32, DType::f16})
+      EXPECT_EQ(read(one_hot(in_dtype({2, 0}, {2}, d), 3, to)), (F64s{0, 0, 1, 1, 0, 0})) << name(d) << " " << name(to);
+  EXPECT_EQ(one_hot(integers({0}), 2, DType::i16).dtype(), DType::i16);
+}
+
 // ---- nothing, and what is not there ----------------------------------------------------------------------------------------
 
 TEST(Empty, ReductionsOfNothing) {
