@@ -26,6 +26,7 @@ struct Cell {
   Tensor pending;                           // not flushed yet
   Tensor grad;
   Tensor grad_committed;        // what a dropped program gives back: the gradient as the last successful flush left it
+  uint64_t grad_version = 0;    // how many commits `grad` had
 
   // Numbers that the host keeps (a generator's seed and counter, an optimiser's step count): they commit and roll back with the program.
   uint64_t host[2] = {0, 0}, host_pending[2] = {0, 0};
@@ -36,13 +37,16 @@ struct Cell {
   /// Who knows of a parameter: nobody, a module's fields or an optimizer, or a backward() that found it unknown.
   enum Known : uint8_t { unknown, listed, reported };
   std::atomic<Known> known{unknown};
+  std::atomic<bool> noted{false};     // Recorder::note_unknown() holds its address until the next report
   std::atomic<bool> replaced{false};  // Module::to() put another cell in its place
   std::atomic<uint32_t> name{0};      // as scope_id(); of parameters that no root module names
 
   Cell(const Shape& shape, DType dtype, bool of_tensor) : shape(shape), dtype(dtype), of_tensor(of_tensor) {}
 };
 
-/// Of a cell that goes while it is `reported`.
+/// The cell of a leaf, if it has one: another thread's backward() may be making it.
+inline Cell* cell_of(Node* n) { return std::atomic_ref(n->cell).load(std::memory_order_acquire); }
+/// Of a cell that goes while it is `noted`.
 void forget_unknown(Cell* cell);
 /// Sets or (undefined) drops the gradient of a cell.
 void set_gradient(Cell* cell, const Tensor& grad);

@@ -9,7 +9,7 @@ namespace suanli {
 void detail::retain(Cell* c) { c->refs.fetch_add(1, std::memory_order_relaxed); }
 void detail::release(Cell* c) {
   if (c->refs.fetch_sub(1, std::memory_order_acq_rel) != 1) return;
-  if (c->known == Cell::reported) forget_unknown(c);
+  if (c->noted.load(std::memory_order_acquire)) forget_unknown(c);
   c->~Cell();
   slab_free(c, sizeof(Cell));
 }
@@ -29,7 +29,7 @@ void set_gradient(Cell* c, const Tensor& grad) {
   const bool in_memory = (!grad.defined() || !grad.node()->pending()) && !rec.rehearsing();
   if (!in_memory) rec.touch(c);
   c->grad = grad;
-  if (in_memory) c->grad_committed = grad;  // holds whatever becomes of the pending program
+  if (in_memory) c->grad_committed = grad, ++c->grad_version;  // holds whatever becomes of the pending program
 }
 
 namespace {

@@ -55,6 +55,11 @@ const std::string& scope_path(uint32_t id) {
   return s.paths[id];
 }
 
+uint32_t optimizer_scope() {
+  static const uint32_t scope = scope_id("optimizer");
+  return scope;
+}
+
 Recorder& Recorder::current() { return PerThread<Recorder>::get(); }
 
 namespace {
@@ -78,6 +83,31 @@ Recorder::Recorder() : node_budget_(kNodeBudget), byte_budget_(kByteBudget) {
   eager_ = eager && *eager && std::string_view(eager) != "0";
 }
 
+namespace {
+/// Parameters that nobody names, until a step() reports them. None is kept alive by it.
+struct Unknowns {
+  struct One {
+    Cell* cell;
+    const Recorder* recorder;
+    uint32_t scope;
+  };
+  Unknowns() { hold_across_fork(ForkOrder::unknown_parameters, &mutex); }
+  /// `noted` ends last: release() frees a cell without it and without the lock.
+  void forget(const Recorder* recorder) {
+    std::erase_if(all, [&](const One& one) {
+      if (one.recorder == recorder) one.cell->noted.store(false, std::memory_order_release);
+      return one.recorder == recorder;
+    });
+  }
+  std::mutex mutex;
+  std::vector<One> all;
+};
+Unknowns& unknowns() {
+  static auto* u = new Unknowns;
+  return *u;
+}
+}  // namespace
+
 Recorder::~Recorder() {
   try {
     flush();  // thread exit is a flush point: what others hold of this thread becomes usable
@@ -85,6 +115,9 @@ Recorder::~Recorder() {
     // The program was dropped; handles into it say so when they are used.
   }
   forget_saved();
+  auto& u = unknowns();
+  std::lock_guard lock(u.mutex);
+  u.forget(this);
 }
 
 void Recorder::touch_first(Cell* cell) {
@@ -97,7 +130,8 @@ void Recorder::touch_first(Cell* cell) {
                       cell->pending,
                       cell->grad,
                       cell->version,
-                      cell->grad_committed.node(),
+                      cell->grad_version,
+                      {cell->host[0], cell->host[1]},
                       {cell->host_pending[0], cell->host_pending[1]},
                       cell->host_changed});
     detail::retain(cell);
@@ -122,50 +156,38 @@ void Recorder::module_failed() {
   candidate_ = std::min(candidate_, kept);
   backward_end_ = std::min(backward_end_, kept);
   fresh_ = false;  // what was fresh before was flushed when the call began
-  auto lost = [](const Tensor& t) { return t.defined() && t.node()->is(kFailed); };
   for (Saved& s : saved_) {
     Cell* c = s.cell;
-    // What a flush within the call committed stays.
-    if (lost(c->pending)) c->pending = c->version == s.version ? s.pending : Tensor();
-    if (lost(c->grad)) c->grad = c->grad_committed.node() == s.grad_committed ? s.grad : c->grad_committed;
-    if (c->host_changed) {
-      std::copy_n(s.host_pending, 2, c->host_pending);
-      c->host_changed = s.host_changed;
-    }
-    if (!s.touched && c->writer == this) {
-      c->writer = nullptr;
-      std::erase(touched_, c);
-      detail::release(c);
+    // What was committed within the call stays. All else goes back, also what the call set to a value from before it. A cell that is not
+    // this thread's any more was committed whole.
+    if (c->writer == this) {
+      c->pending = c->version == s.version ? s.pending : Tensor();
+      c->grad = c->grad_version == s.grad_version ? s.grad : c->grad_committed;
+      if (!std::equal(c->host, c->host + 2, s.host)) {
+        std::copy_n(c->host, 2, c->host_pending);
+        c->host_changed = false;
+      } else if (c->host_changed) {
+        std::copy_n(s.host_pending, 2, c->host_pending);
+        c->host_changed = s.host_changed;
+      }
+      if (!s.touched) {
+        c->writer = nullptr;
+        std::erase(touched_, c);
+        detail::release(c);
+      }
     }
     detail::release(c);
   }
   saved_.clear();
 }
 
-namespace {
-/// Parameters that nobody names, until a step() reports them. None is kept alive by it.
-struct Unknowns {
-  struct One {
-    Cell* cell;
-    const Recorder* recorder;
-    uint32_t scope;
-  };
-  Unknowns() { hold_across_fork(ForkOrder::unknown_parameters, &mutex); }
-  std::mutex mutex;
-  std::vector<One> all;
-};
-Unknowns& unknowns() {
-  static auto* u = new Unknowns;
-  return *u;
-}
-}  // namespace
-
 void Recorder::note_unknown(Cell* cell, uint32_t scope) {
   constexpr size_t kMost = 8;  // named at a time
   auto& u = unknowns();
   std::lock_guard lock(u.mutex);
-  if (u.all.size() >= kMost) return;
-  cell->known = Cell::reported;
+  auto known = Cell::unknown;
+  if (u.all.size() >= kMost || !cell->known.compare_exchange_strong(known, Cell::reported)) return;
+  cell->noted = true;
   u.all.push_back({cell, this, scope});
 }
 
@@ -179,15 +201,14 @@ std::vector<std::string> Recorder::take_unknown() {
   std::vector<std::string> lines;
   auto& u = unknowns();
   std::lock_guard lock(u.mutex);
-  std::erase_if(u.all, [&](const Unknowns::One& one) {
-    if (one.recorder != this) return false;
+  for (const Unknowns::One& one : u.all) {
     const Cell* c = one.cell;
-    if (c->known != Cell::reported || !c->requires_grad || !c->grad.defined()) return true;
+    if (one.recorder != this || c->known != Cell::reported || !c->requires_grad || !c->grad.defined()) continue;
     const std::string path = one.scope ? " read by " + scope_path(one.scope) : "";
     lines.push_back(str(c->name ? scope_path(c->name) : "a parameter" + path, " ", c->shape,
                         " got a gradient, but no module's SUANLI_FIELDS names it and no optimizer updates it"));
-    return true;
-  });
+  }
+  u.forget(this);
   return lines;
 }
 
@@ -207,7 +228,7 @@ void Recorder::commit_cells() {
       }
     }
     if (c->grad.defined() && c->grad.node()->pending()) waiting = true;
-    else c->grad_committed = c->grad;
+    else c->grad_committed = c->grad, ++c->grad_version;
     if (c->host_changed) {
       if (pending_.empty()) {
         c->host[0] = c->host_pending[0];

@@ -106,8 +106,8 @@ class Recorder {
     bool touched;
     Tensor pending, grad;
     uint64_t version;
-    const Node* grad_committed;
-    uint64_t host_pending[2];
+    uint64_t grad_version;
+    uint64_t host[2], host_pending[2];
     bool host_changed;
   };
   std::vector<Node*> pending_;
@@ -134,6 +134,8 @@ uint64_t node_fingerprint(Node* node, uint64_t first_seq);
 // Module paths: 0 is "no module". Interned for the life of the process.
 uint32_t scope_id(const std::string& path);
 const std::string& scope_path(uint32_t id);
+/// What an optimizer or an average records: explanations and profiles count it as the update.
+uint32_t optimizer_scope();
 
 /// Why a program was dropped: shared by its nodes.
 struct Dropped;

@@ -1,6 +1,7 @@
 // Modules: names, state, modes, paths, tying, freezing.
 #include <cmath>
 #include <set>
+#include <thread>
 
 #include "gtest/gtest.h"
 #include "tensor/programs.h"
@@ -328,6 +329,49 @@ TEST(Unlisted, AModuleBesideIsNamed) {
     opt.step();
   });
   EXPECT_NE(notes.find("suanli: [step] Linear.weight [3, 3] got a gradient"), std::string::npos) << notes;
+}
+
+TEST(Unlisted, WhatIsListedAndGoneLeavesNothingBehind) {
+  // Noted by backward(), then listed, then destroyed: so many that stale notes would leave no room for the last one.
+  const auto come_and_go = [] {
+    for (int i = 0; i < 3; ++i) {
+      {
+        Whole a;
+        cross_entropy(a(batch(i).x), batch(i).y).backward();
+        a.parameters();
+      }
+      flush();  // lets go of the cells
+    }
+  };
+  Whole net;
+  optim::SGD opt(net.parameters(), {.lr = 0.1});
+  come_and_go();
+  EXPECT_EQ(notes_of([&] { train_step(net, opt, batch(0)); }), "");
+  come_and_go();
+  nn::Linear head(3, 3);
+  const std::string notes = notes_of([&] {
+    cross_entropy(head(net(batch(0).x)), batch(0).y).backward();
+    opt.step();
+  });
+  EXPECT_EQ(std::count(notes.begin(), notes.end(), '\n'), 2) << notes;
+}
+
+TEST(Unlisted, NotesEndWithTheirThread) {
+  // Eight parameters, as many as are noted at a time.
+  Whole a, b;
+  flush();
+  std::thread([&] {
+    cross_entropy(a(batch(0).x), batch(0).y).backward();
+    cross_entropy(b(batch(0).x), batch(0).y).backward();
+  }).join();
+  Whole net;
+  nn::Linear head(3, 3);
+  optim::SGD opt(net.parameters(), {.lr = 0.1});
+  const std::string notes = notes_of([&] {
+    cross_entropy(head(net(batch(0).x)), batch(0).y).backward();
+    opt.step();
+  });
+  EXPECT_EQ(std::count(notes.begin(), notes.end(), '\n'), 2) << notes;
 }
 
 TEST(Unlisted, NothingIsSaidOfWhatIsMeant) {

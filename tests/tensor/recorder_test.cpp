@@ -391,10 +391,15 @@ TEST(Failure, AFlushWithinACallStays) {
   // What was computed before the failure cannot be taken back; what came after it is.
   struct Reads : nn::Module {
     Parameter p{scalar(1)};
+    Generator draws{7};
+    uint64_t committed = 0;
     void run() {
       nn::Scope scope(*this);
       p.set(p + 1.0);
+      Tensor once = dropout(ones({8}), 0.5, true, &draws);
       (p * 1.0).item<double>();
+      committed = draws.counter();
+      Tensor twice = dropout(ones({8}), 0.5, true, &draws);
       p.set(p + 10.0);
       throw std::runtime_error("midway");
     }
@@ -404,6 +409,51 @@ TEST(Failure, AFlushWithinACallStays) {
   EXPECT_THROW(reads.run(), std::runtime_error);
   EXPECT_EQ(reads.p.value().item<double>(), 2);
   EXPECT_EQ(before.to_vector<float>()[0], 2);
+  Generator once(7);
+  dropout(ones({8}), 0.5, true, &once).to_vector<float>();
+  EXPECT_GT(reads.committed, 0u);
+  EXPECT_EQ(reads.draws.counter(), reads.committed) << "no number is drawn twice";
+  EXPECT_EQ(reads.draws.counter(), once.counter());
+}
+
+/// A call that does something and fails.
+template <class F> struct Does : nn::Module {
+  explicit Does(F f) : f(std::move(f)) {}
+  F f;
+  void run() {
+    nn::Scope scope(*this);
+    f();
+    throw std::runtime_error("midway");
+  }
+};
+
+TEST(Failure, ACallTakesBackWhatItSetToAnEarlierValue) {
+  // The value was recorded before the call and is not lost with it; that a cell got it is.
+  Parameter p(scalar(1)), q(scalar(2));
+  flush();
+  q.set(q + 1.0);
+  Tensor early = p * 5.0;
+  Does call([&] {
+    p.set(early);
+    q.set(early);
+    p.set_grad(early);
+  });
+  EXPECT_THROW(call.run(), std::runtime_error);
+  EXPECT_FALSE(p.grad().defined());
+  EXPECT_EQ(p.value().item<double>(), 1);
+  EXPECT_EQ(q.value().item<double>(), 3);
+  EXPECT_EQ(early.item<double>(), 5);
+}
+
+TEST(Failure, AGradientThatACallConsumedStaysConsumed) {
+  // The step within the call was committed, although no gradient was in memory before it or after.
+  Parameter p(scalar(1));
+  optim::SGD opt({p}, {.lr = 0.5});
+  (p * 3.0).backward();
+  Does call([&] { opt.step(); });
+  EXPECT_THROW(call.run(), std::runtime_error);
+  EXPECT_FALSE(p.grad().defined());
+  EXPECT_EQ(p.value().item<double>(), -0.5);
 }
 
 TEST(Failure, AFlushOfAPartWithinACallKeepsEarlierValues) {
