@@ -9,19 +9,12 @@
 
 namespace suanli::optim {
 
-namespace {
-/// Whoever explains or profiles a step counts its averages as the optimizer's.
-uint32_t optimizer_scope() {
-  static const uint32_t scope = scope_id("optimizer");
-  return scope;
-}
-}  // namespace
-
 Average::Average(nn::Module& module) {
   NoGrad no_grad;
   std::set<Cell*> seen;  // a tied parameter is averaged once
   for (auto& [name, parameter] : module.state_dict()) {
     if (!seen.insert(parameter.cell()).second) continue;
+    parameter.cell()->replaced = false;  // in one module; this one still has it
     // A copy of its own: an average that shared the weight's storage would keep the first step from updating that in place.
     const Tensor value = parameter.value();
     const void* bytes = detail::host_data(value, value.dtype());

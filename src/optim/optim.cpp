@@ -57,6 +57,7 @@ Optimizer::Optimizer(std::vector<Parameter> parameters, LrOption option) : lr(op
   for (auto& p : parameters) {
     if (!p.defined()) throw UsageError(str("[optim] parameter ", &p - parameters.data(), " is undefined (default-constructed)"));
     p.cell()->known = Cell::listed;
+    p.cell()->replaced = false;  // in one module; whoever gives it here has it from another
     if (seen.insert(p.cell()).second) parameters_.push_back(p);
   }
   if (parameters_.empty())
@@ -67,7 +68,7 @@ Optimizer::Optimizer(std::vector<Parameter> parameters, LrOption option) : lr(op
 /// Module::to() puts others in the places of a module's parameters. One that still gets gradients lives on elsewhere.
 void Optimizer::require_own_parameters() const {
   for (size_t i = 0; i < parameters_.size(); ++i)
-    if (const Parameter& p = parameters_[i]; p.cell()->replaced && !p.grad().defined())
+    if (const Parameter& p = parameters_[i]; p.requires_grad() && p.cell()->replaced && !p.grad().defined())
       throw UsageError(str("[step] parameter ", i, " (", p.dtype(), " ", p.shape(),
                            ") was replaced by Module::to() after this optimizer was made; make the optimizer after to()"));
 }
@@ -92,8 +93,7 @@ void Optimizer::step() {
   require_own_parameters();
   for (const std::string& line : rec.take_unknown()) std::fprintf(stderr, "suanli: [step] %s\n", line.c_str());
   GradMode off(false);
-  static const uint32_t optimizer = scope_id("optimizer");
-  ScopeOf scope(optimizer);
+  ScopeOf scope(optimizer_scope());
   make_state();
   std::vector<Slot*> stepped;
   stepped.reserve(slots_.size());

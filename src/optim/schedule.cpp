@@ -28,8 +28,8 @@ struct Named {
 };
 const std::vector<Named>& named_schedules() {
   using enum Schedule::Shape;
+  // Never destroyed: static objects may use it when the process ends.
   static const auto& all = *new std::vector<Named>{
-                                                     // static objects may use it when the process ends
       {"constant", {.shape = constant}},
       {"cosine", {.shape = cosine}},
       {"linear", {.shape = linear}},

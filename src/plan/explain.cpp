@@ -185,7 +185,7 @@ std::vector<ExplainedKernel> kernels_of(const Plan& plan, const Tape& tape) {
     ExplainedKernel k;
     k.name = step_name(s.step), k.module = scope_path(tape.records[s.record]->scope);
     k.record = s.record;
-    const auto of_optimizer = [&](uint32_t record) { return scope_path(tape.records[record]->scope) == "optimizer"; };
+    const auto of_optimizer = [&](uint32_t record) { return tape.records[record]->scope == optimizer_scope(); };
     const auto updates = std::count_if(s.out_records.begin(), s.out_records.end(), of_optimizer);
     k.updates = updates > 0;
     // A fused kernel is named after its first record, which may be the last of the gradient (a clip, a sum over batches).

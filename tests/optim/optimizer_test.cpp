@@ -410,6 +410,25 @@ TEST(Optimizer, PlacesThatToReplacedAreNamed) {
   EXPECT_EQ(shared.value().item<double>(), 0.5);
 }
 
+TEST(Optimizer, WhatToReplacedInAnotherModuleMayBeUpdated) {
+  // The weights are tied. One module was converted before; the other keeps its own and gets an optimizer and an average.
+  Net kept, converted;
+  nn::tie(kept.fc1.weight, converted.fc1.weight);
+  converted.to(f64);
+  optim::Average average(kept);
+  EXPECT_NO_THROW(average.update(0.5));
+  optim::SGD opt(kept.parameters(), {.lr = 0.1});
+  sum(kept.fc2.weight.value()).backward();
+  EXPECT_NO_THROW(opt.step());
+  // A frozen parameter is not updated wherever it is.
+  Net frozen;
+  optim::SGD of_frozen(frozen.parameters(), {.lr = 0.1});
+  frozen.fc1.requires_grad_(false);
+  frozen.fc1.to(f64);
+  sum(frozen.fc2.weight.value()).backward();
+  EXPECT_NO_THROW(of_frozen.step());
+}
+
 TEST(Optimizer, MomentumMayBeTurnedOnLater) {
   Parameter w(scalar(1));
   optim::SGD opt({w}, {.lr = 0.25});
