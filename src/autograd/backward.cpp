@@ -106,22 +106,26 @@ class Walk {
     else into = std::move(g);
   }
 
+  static bool is_parameter(Node* n) {
+    const Cell* cell = cell_of(n);
+    return cell && !cell->of_tensor;
+  }
   uint64_t lowest_wanted_seq() const {
     if (wanted_.empty()) return 0;
     uint64_t lowest = ~uint64_t{0};
-    for (auto& w : wanted_)
-      lowest = std::min(lowest, w.node->cell && !w.node->cell->of_tensor ? 0 : w.node->seq);  // a parameter may have been read anywhere
+    for (auto& w : wanted_) lowest = std::min(lowest, is_parameter(w.node) ? 0 : w.node->seq);  // a parameter may have been read anywhere
     return lowest;
   }
 
   void reach(Node* n, int index, Tensor g) {
-    if (into_leaves_ && !n->cell && is_leaf(n)) cell_of_leaf(n);
-    if (n->cell) {
+    Cell* cell = cell_of(n);
+    if (!cell && into_leaves_ && is_leaf(n)) cell = cell_of_leaf(n);
+    if (cell) {
       for (auto& w : wanted_)
-        if (w.node->cell == n->cell) accumulate(w.grad, g);
+        if (cell_of(w.node) == cell) accumulate(w.grad, g);
       for (auto& c : buffers_->cells)
-        if (c.cell == n->cell) return accumulate(c.grad, g);
-      buffers_->cells.push_back({n->cell, std::move(g), reader_scope_});
+        if (c.cell == cell) return accumulate(c.grad, g);
+      buffers_->cells.push_back({cell, std::move(g), reader_scope_});
       return;
     }
     if (n->n_in == 0 || !leads_on(n)) {

@@ -84,7 +84,8 @@ void Tape::grow_table() {
 Leaf& Tape::leaf_of(const Edge& e) {
   const Result& r = e.node->out(e.index);
   if (!r.storage) throw Error("[flush] internal: an executed value that is still read has no storage");
-  const bool of_cell = (e.node->cell && !e.node->cell->of_tensor) || e.node->is(kOfCell);
+  const Cell* cell = cell_of(e.node);
+  const bool of_cell = (cell && !cell->of_tensor) || e.node->is(kOfCell);
   if ((leaves.size() + 1) * 2 > table_.size()) grow_table();
   size_t at = slot_in_table(r.storage);
   bool known = false;

@@ -1,7 +1,9 @@
 #include "suanli/tensor.h"
 
 #include <cstring>
+#include <limits>
 
+#include "base/half.h"
 #include "base/slab.h"
 #include "base/text.h"
 #include "runtime/backend.h"
@@ -222,7 +224,7 @@ Tensor Tensor::detach() const {
 
 Tensor& Tensor::requires_grad_() {
   require_usable(*this, "requires_grad_");
-  if (is_leaf(node_) && (!node_->cell || node_->cell->of_tensor)) return *this;
+  if (const Cell* c = cell_of(node_); is_leaf(node_) && (!c || c->of_tensor)) return *this;
   if (!is_float(dtype())) throw DTypeError(str("[requires_grad_] ", dtype(), " has no gradient; only float dtypes have"));
   if (node_->op == kOpScalar) *this = tensor_from_bytes(detail::host_data(*this, dtype()), itemsize(dtype()), Shape{}, dtype());
   return *this = alias(detach(), kRequiresGrad);
@@ -230,7 +232,7 @@ Tensor& Tensor::requires_grad_() {
 
 Tensor Tensor::grad() const {
   require_usable(*this, "grad");
-  if (node_->cell) return node_->cell->grad;
+  if (Cell* c = cell_of(node_)) return c->grad;
   if (!requires_grad()) throw GraphError("[grad] the tensor does not require grad; call requires_grad_() on it before it is used");
   if (!is_leaf(node_))
     throw GraphError(
@@ -240,7 +242,7 @@ Tensor Tensor::grad() const {
 
 void Tensor::zero_grad() {
   require_usable(*this, "zero_grad");
-  if (node_->cell) set_gradient(node_->cell, {});
+  if (Cell* c = cell_of(node_)) set_gradient(c, {});
 }
 
 detail::Number detail::number_at(const void* data, DType dtype, size_t i) {
@@ -249,10 +251,18 @@ detail::Number detail::number_at(const void* data, DType dtype, size_t i) {
   switch (dtype) {
     case DType::f64: return real(static_cast<const double*>(data)[i]);
     case DType::f32: return real(static_cast<double>(static_cast<const float*>(data)[i]));
+    case DType::f16: return real(static_cast<double>(float_from_f16(static_cast<const uint16_t*>(data)[i])));
+    case DType::bf16: return real(static_cast<double>(float_from_bf16(static_cast<const uint16_t*>(data)[i])));
     case DType::i64: return integer(static_cast<const int64_t*>(data)[i]);
     case DType::i32: return integer(static_cast<const int32_t*>(data)[i]);
     case DType::i16: return integer(static_cast<const int16_t*>(data)[i]);
     case DType::i8: return integer(static_cast<const int8_t*>(data)[i]);
+    case DType::u64: {
+      const uint64_t v = static_cast<const uint64_t*>(data)[i];
+      if (v > static_cast<uint64_t>(std::numeric_limits<int64_t>::max()))
+        throw DTypeError(str("[read] ", v, " at position ", i, " is larger than the largest i64 and cannot be read"));
+      return integer(static_cast<int64_t>(v));
+    }
     case DType::u32: return integer(static_cast<const uint32_t*>(data)[i]);
     case DType::u16: return integer(static_cast<const uint16_t*>(data)[i]);
     case DType::u8:

@@ -226,6 +226,22 @@ TEST(Tensor, PrintsTheSameInEveryLocale) {
   EXPECT_NE(error.find("[1234567] and [2345678]"), std::string::npos) << error;
 }
 
+TEST(Tensor, ReadsHalvesAndUnsigned64) {
+  const uint16_t f16s[] = {0x3c00, 0xc100, 0x0001, 0x7c00}, bf16s[] = {0x3f80, 0xc020, 0x7f80};
+  const Tensor half = tensor_from_bytes(f16s, sizeof f16s, {4}, DType::f16),
+               brain = tensor_from_bytes(bf16s, sizeof bf16s, {3}, DType::bf16);
+  const double infinity = std::numeric_limits<double>::infinity();
+  EXPECT_EQ(half.to_vector<double>(), (std::vector<double>{1, -2.5, 0x1p-24, infinity}));
+  EXPECT_EQ(brain.to_vector<float>(), (std::vector<float>{1, -2.5f, std::numeric_limits<float>::infinity()}));
+  EXPECT_EQ(tensor_from_bytes(f16s + 1, 2, {}, DType::f16).item<double>(), -2.5);
+  const uint64_t most = uint64_t{1} << 63, u64s[] = {0, most - 1, most};
+  const Tensor fits = tensor_from_bytes(u64s, 16, {2}, DType::u64), large = tensor_from_bytes(u64s, 24, {3}, DType::u64);
+  EXPECT_EQ(fits.to_vector<int64_t>(), (std::vector<int64_t>{0, std::numeric_limits<int64_t>::max()}));
+  EXPECT_EQ(tensor_from_bytes(u64s + 1, 8, {}, DType::u64).item<int64_t>(), std::numeric_limits<int64_t>::max());
+  EXPECT_EQ(thrown<DTypeError>([&] { large.to_vector<int64_t>(); }),
+            "[read] 9223372036854775808 at position 2 is larger than the largest i64 and cannot be read");
+}
+
 TEST(Tensor, PrintsLikePrintf) {
   for (double v : {0.0, -0.0, 1.0, 123456.0, 1234567.0, 1e-5, 0.0001, 3.14159265358979, 1e300, -2.5e-310,
                    std::numeric_limits<double>::infinity(), -std::numeric_limits<double>::infinity()}) {
