@@ -127,8 +127,9 @@ std::vector<float> Encoding::inputs(const Table& table, const std::vector<int64_
 std::vector<int32_t> Encoding::labels(const Table& table) const {
   const int column = column_of(table, target);
   std::map<std::string, int32_t> places;
-  for (size_t i = 0; i < classes.size(); ++i) {
-    places.emplace(classes[i], static_cast<int32_t>(i));
+  for (size_t i = 0; i < classes.size(); ++i) places.emplace(classes[i], static_cast<int32_t>(i));
+  // A class's own name goes before another spelling of an earlier one.
+  for (size_t i = 0; i < classes.size(); ++i)
     for (const NumberFormat& format : {NumberFormat{}, target_format})
       places.emplace(canonical_name(classes[i], format), static_cast<int32_t>(i));
   }

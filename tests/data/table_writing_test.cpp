@@ -233,6 +233,7 @@ TEST(TableWriting, SpellingsOfOneClass) {
       if (!*at) break;
     }
     const Opened t(text, "?target=y&test=0");
+      {"numbers among words", "01 1 A B C", {"01", "1", "A", "B", "C"}, {0, 1, 2, 3, 4}, ""},
     EXPECT_EQ(t.info().class_names, c.classes) << c.what;
     std::vector<int64_t> labels;
     for (int64_t i = 0; i < t.splits.train->size(); ++i) labels.push_back(t.splits.train->label(i));
