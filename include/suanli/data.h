@@ -196,9 +196,6 @@ struct LoaderOptions {
   int threads = 1;  ///< Threads that read; 0 reads in the calling thread. Never changes a batch.
   int64_t queue = 0;  ///< Batches that may wait or be in the making: the loader holds no more memory than these. 0: usual_queue().
   bool drop_last = false;  ///< Leaves out a last batch that is not full.
-  /// A last batch of fewer samples joins the one before it, which then holds more than batch_size. 2: batch
-  /// normalization never trains on a single sample, unless the whole epoch is one.
-  int64_t min_last = 1;
   Augment augment{};  ///< Pictures only.
   std::shared_ptr<const Sampler> sampler{};  ///< Which samples, in which order; null: all, as `shuffle` says.
 };
@@ -206,7 +203,7 @@ struct LoaderOptions {
 /// As many batches as 128 MiB hold, 2 to 4.
 SUANLI_API int64_t usual_queue(const Info& info, int64_t batch_size);
 
-/// Reads batches ahead on threads of its own and hands them out in order. Batches are a pure function of (data set, batch_size, min_last,
+/// Reads batches ahead on threads of its own and hands them out in order. Batches are a pure function of (data set, batch_size,
 /// shuffle or sampler, augment, seed, epoch, index): threads, queue and timing never show. A label outside of 0 … Info::classes-1 throws
 /// InputError when its batch is due. To be used from one thread at a time.
 class SUANLI_API Loader {

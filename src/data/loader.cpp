@@ -64,7 +64,6 @@ struct Loader::State {
   std::shared_ptr<const Dataset> dataset;
   LoaderOptions options;
   int64_t samples = 0, batches = 0, epoch = -1;  // the first two: per epoch
-  int64_t joined = 0;                            // samples that the last batch holds besides batch_size
   bool fresh = false;  // start() was called and nothing was taken since
   double waited = 0;
   Batch current;       // what the iterator shows
@@ -108,8 +107,7 @@ struct Loader::State {
   }
 
   Batch make(const Pass& from, int64_t index) const {
-    const int64_t first = index * options.batch_size,
-                  count = std::min(options.batch_size + (index + 1 == batches ? joined : 0), samples - first);
+    const int64_t first = index * options.batch_size, count = std::min(options.batch_size, samples - first);
     const Shape& sample = dataset->info().input_shape;
     const int64_t values = sample.numel();
     Shape shape{count};
@@ -203,14 +201,11 @@ Loader::Loader(std::shared_ptr<const Dataset> dataset, LoaderOptions options) : 
   require(options.threads >= 0 && options.threads <= 256, "threads", options.threads, "0 to 256");
   require(options.queue >= 0 && options.queue <= 4096, "queue", options.queue, "0 to 4096");
   if (options.queue == 0) options.queue = usual_queue(dataset->info(), options.batch_size);
-  require(options.min_last >= 1, "min_last", options.min_last, "at least 1");
   if (options.augment.any()) require_pictures(dataset->info());
   if (!options.sampler && options.shuffle) options.sampler = random_sampler(dataset->size(), options.seed);
   state_->samples = options.sampler ? options.sampler->size() : dataset->size();
   const int64_t full = state_->samples / options.batch_size, rest = state_->samples % options.batch_size;
-  const bool joins = rest > 0 && rest < options.min_last && full > 0 && !options.drop_last;
-  state_->joined = joins ? rest : 0;
-  state_->batches = full + (rest > 0 && !joins && !options.drop_last ? 1 : 0);
+  state_->batches = full + (rest > 0 && !options.drop_last ? 1 : 0);
   state_->dataset = std::move(dataset);
   state_->options = options;
 }
