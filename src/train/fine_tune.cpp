@@ -5,6 +5,7 @@
 #include <map>
 
 #include "base/file.h"
+#include "base/shell.h"
 #include "base/text.h"
 #include "data/encoding.h"
 #include "nn/state_values.h"
@@ -118,7 +119,7 @@ GivenWeights weights_of_run(const std::string& run) {
   } catch (const InputError&) {
     if (path_exists(run + "/checkpoints/state.json") || path_exists(run + "/model.safetensors")) throw;
   }
-  if (stored.epoch == 0) throw InputError(str(run, ": has no complete epoch yet. Train it: suanli train --resume ", run));
+  if (stored.epoch == 0) throw InputError(str(run, ": has no complete epoch yet. Train it: suanli train --resume ", shell_quoted(run)));
   GivenWeights given{.tensors = std::move(stored.weights), .dicts = {}, .path = run, .left_out = {}, .of_run = true, .epoch = stored.epoch};
   for (const models::Entry& e : models::entries())
     if (stored.config.model == e.name) given.model = e.name, given.stem = stored.config.stem;

@@ -144,7 +144,9 @@ void TrainingLoop::judge_last_batch() {
       throw InputError(str("batches of one sample: the model cannot be trained with them: ", e.what(),
                            batch == 1 ? ". Take larger batches (--batch-size)." : ". More training samples are needed."));
   }
-  rehearse_training(std::min(samples - 1, batch), epoch);  // throws where the size of the batch is not to blame
+  try {
+    rehearse_training(std::min(samples - 1, batch), epoch);  // throws where the size of the batch is not to blame
+  } catch (const RehearsalError&) {}  // nothing more is known
   s_.leaves_one_out = true;
 }
 

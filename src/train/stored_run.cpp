@@ -5,6 +5,7 @@
 #include <optional>
 
 #include "base/file.h"
+#include "base/shell.h"
 #include "base/text.h"
 #include "train/checkpoint.h"
 #include "train/config.h"
@@ -80,7 +81,8 @@ StoredRun read_stored_run(const std::string& run) {
   }
   if (!checkpoint)
     throw InputError(
-        str(run, ": has neither a checkpoint nor a model.safetensors, so there are no weights yet. Train it: suanli train --resume ", run));
+        str(run, ": has neither a checkpoint nor a model.safetensors, so there are no weights yet. Train it: suanli train --resume ",
+            shell_quoted(run)));
   stored.finished = ended_at(run, checkpoint->progress.step);
   stored.data = data_record_from_json(checkpoint->provenance.data, folder.path() + "/state.json");
   stored.epoch = best ? checkpoint->best.epoch : checkpoint->progress.epoch;
@@ -100,8 +102,8 @@ void require_resumable(const std::string& run) {
   if (kept.empty()) return;
   const bool weights = has_content(run + kModel);
   throw InputError(str(run, ": cannot go on, its checkpoints are gone; it still holds ", kept, ". ",
-                       weights ? str("Its weights are in model.safetensors: suanli eval ", run, " measures them, suanli train --weights ",
-                                     run, " begins a new run with them. ")
+                       weights ? str("Its weights are in model.safetensors: suanli eval ", shell_quoted(run),
+                                     " measures them, suanli train --weights ", shell_quoted(run), " begins a new run with them. ")
                                : std::string(),
                        "To train anew, give another folder by --out."));
 }

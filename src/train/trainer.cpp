@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <filesystem>
 
+#include "base/shell.h"
 #include "base/text.h"
 #include "suanli/plan.h"
 #include "train/config.h"
@@ -278,7 +279,7 @@ TrainConfig recorded_config(const RunFolder& folder, const ResumeOptions& option
   if (!options.data.empty()) config.data = moved_to(config.data, options.data);
   if (const std::string path = path_in(config.data); !path.empty() && !path_exists(path))
     throw InputError(str(folder.path(), ": its data were at ", path, ", where nothing is now. Say where they are: suanli train --resume ",
-                         folder.path(), " NEW-PLACE"));
+                         shell_quoted(folder.path()), " NEW-PLACE"));
   if (options.epochs >= 0) config.epochs = options.epochs;
   if (options.checkpoint_every >= 0) config.checkpoint_every = options.checkpoint_every;
   if (options.checkpoint_minutes >= 0) config.checkpoint_minutes = options.checkpoint_minutes;

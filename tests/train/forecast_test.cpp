@@ -145,5 +145,24 @@ TEST(Forecast, AStepThatReadsValuesCannotBeRehearsedAndTrainsAllTheSame) {
   EXPECT_NE(said.find("not known beforehand: [read] a value of shape [] is read while the program is recorded"), std::string::npos) << said;
 }
 
+/// Refuses a batch of one sample, and decides by values for all others.
+struct PairReader : nn::Module {
+  nn::Linear fc{784, 10};
+  SUANLI_FIELDS(fc)
+  Tensor forward(const Tensor& x) {
+    if (x.size(0) == 1) throw ShapeError("[pair] one sample, expected two at least");
+    Tensor y = fc(flatten(x, 1));
+    return mean(y).item() > 0 ? y : y * 2.0;
+  }
+};
+
+TEST(Forecast, ALastBatchOfOneIsLeftOutThoughTheOthersCannotBeRehearsed) {
+  TempFolder folder;
+  TrainConfig config = small(folder);
+  config.data = "glyphs?train=97&test=20";  // 3 batches of 32, and one sample
+  Trainer trainer(PairReader(), config);
+  EXPECT_EQ(trainer.run().steps, 3);
+}
+
 }  // namespace
 }  // namespace suanli
