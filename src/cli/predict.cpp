@@ -30,6 +30,10 @@ constexpr std::string_view kNpz = "npz:";
 std::string place_of(const std::string& file) { return file == "-" ? std::string(kStandardInput) : file; }
 
 bool names_npz(const std::string& file) { return file.starts_with(kNpz) || file.substr(0, data::path_length(file)).ends_with(".npz"); }
+/// The standard input has no name that tells: it is an archive for a model that was trained on one.
+bool is_npz(const TrainedModel& trained, const std::string& file) {
+  return names_npz(file) || (trained.kind == "npz" && place_of(file) == kStandardInput);
+}
 
 /// Indices of the `k` largest probabilities, largest first; of equal ones the lower class.
 std::vector<size_t> best_of(std::span<const float> probabilities, size_t k) {
@@ -103,7 +107,7 @@ class Predictor {
 
  private:
   Tensor rows_of(const std::string& file) const {
-    if (!names_npz(file)) {
+    if (!is_npz(trained_, file)) {
       std::vector<std::string> notes;
       Tensor rows = data::read_table(place_of(file), trained_.encoding, &notes);
       for (const std::string& note : notes) print_note(fmt::format("{}: {}", file, note));
@@ -115,7 +119,7 @@ class Predictor {
     if (!setting.empty() && !setting.starts_with(key))
       throw UsageError(fmt::format("'{}': of an archive only the inputs are read, npz:{}{}NAME", file, path, key));
     std::vector<std::string> notes;
-    Tensor rows = data::read_npz(path, trained_.input_shape, trained_.task, setting.empty() ? "" : setting.substr(key.size()),
+    Tensor rows = data::read_npz(place_of(path), trained_.input_shape, trained_.task, setting.empty() ? "" : setting.substr(key.size()),
                                  trained_.encoding, &notes);
     for (const std::string& note : notes) print_note(note);
     return rows;
@@ -238,7 +242,8 @@ Named named(const std::string& file) {
 
 /// Whether the files are rows, of tables or arrays, rather than pictures. Throws if the model was not trained on such.
 bool are_rows(const TrainedModel& trained, const std::string& run, const std::vector<std::string>& files) {
-  const auto archives = static_cast<size_t>(std::count_if(files.begin(), files.end(), names_npz));
+  const auto archives =
+      static_cast<size_t>(std::count_if(files.begin(), files.end(), [&](const std::string& f) { return is_npz(trained, f); }));
   if (archives > 0 && archives < files.size()) throw UsageError("arrays (.npz) and other files are not answered together. Call twice.");
   const bool table = trained.kind == "csv", pictures = !table && trained.input_shape.rank() == 3;
   for (const std::string& file : files) {

@@ -95,15 +95,17 @@ constexpr float kByte = 1.0f / 255;
 struct Inputs {
   enum class Kind : uint8_t { bytes, range, unknown } kind = Kind::bytes;
   double low = 0, high = 0;  // of a range
+  bool of_u8 = false;        // a range of an array of bytes, such as flattened pictures
 };
 
 Inputs range_of(const NpyArray& x) {
-  Inputs in{.kind = Inputs::Kind::range, .low = x.at(0), .high = x.at(0)};
+  Inputs in{.kind = Inputs::Kind::range, .low = x.at(0), .high = x.at(0), .of_u8 = x.dtype == DType::u8};
   for (int64_t i = 1; i < x.shape.numel(); ++i) in.low = std::min(in.low, x.at(i)), in.high = std::max(in.high, x.at(i));
   return in;
 }
 
-/// What Info::encoding holds: "MEAN STDDEV " of a regression's target, then "inputs bytes" or "inputs LOW HIGH".
+/// What Info::encoding holds: "MEAN STDDEV " of a regression's target, then "inputs bytes" or "inputs LOW HIGH", the
+/// latter with " u8" behind it for an array of bytes.
 struct ArrayEncoding {
   double mean = 0, stddev = 1;
   Inputs inputs{.kind = Inputs::Kind::unknown};
@@ -131,6 +133,7 @@ ArrayEncoding array_encoding_from(const std::string& text, Task task) {
   if (words[next++] != "inputs" || next == words.size()) fail();
   if (words[next] == "bytes") e.inputs.kind = Inputs::Kind::bytes;
   else if (words[next] != "unknown") e.inputs = {.kind = Inputs::Kind::range, .low = number(), .high = number()};
+  e.inputs.of_u8 = next < words.size() && words[next] == "u8";
   return e;
 }
 
@@ -138,7 +141,8 @@ ArrayEncoding array_encoding_from(const std::string& text, Task task) {
 float scale_for(const NpyArray& x, const Layout& layout, Task task, const Inputs& seen, const std::string& where,
                 std::vector<std::string>* notes) {
   if (seen.kind == Inputs::Kind::unknown || x.shape.numel() == 0) return is_pictures(x, layout, task) ? kByte : 1;
-  const auto [kind, low, high] = range_of(x);
+  const Inputs own = range_of(x);
+  const double low = own.low, high = own.high;
   const std::string from = str(where, " holds numbers from ", low, " to ", high, ", training saw ");
   auto say = [&](const std::string& text) {
     if (notes) notes->push_back(from + text);
@@ -151,21 +155,24 @@ float scale_for(const NpyArray& x, const Layout& layout, Task task, const Inputs
     if (is_float(x.dtype)) say("bytes: 255 is taken for 1");
     return kByte;
   }
-  if (may_be_pictures(layout, task)) {
-    constexpr double kHalfOfBytes = 128;
-    if (seen.low >= 0 && seen.high <= 1 && bytes && !fractions) {
-      say("fractions from 0 to 1: 255 is taken for 1");
-      return kByte;
-    }
+  const bool pictures = layout.sample.rank() == 3;  // whatever is learned of them
+  constexpr double kHalfOfBytes = 128;
+  if (pictures && seen.low >= 0 && seen.high <= 1 && bytes && !fractions) {
+    say("fractions from 0 to 1: 255 is taken for 1");
+    return kByte;
+  }
+  bool smaller = seen.low >= 0 && seen.high > kHalfOfBytes && seen.high <= 255 && fractions;
+  if (smaller) {
     bool whole = true;
     for (int64_t i = 0; i < x.shape.numel() && whole; ++i) whole = x.at(i) == std::floor(x.at(i));
-    if (seen.low >= 0 && seen.high > kHalfOfBytes && seen.high <= 255 && fractions && !whole) {
-      say("numbers up to 255: 1 is taken for 255");
-      return 255;
-    }
+    smaller = !whole;
+  }
+  if (smaller && (pictures || seen.of_u8)) {
+    say("numbers up to 255: 1 is taken for 255");
+    return 255;
   }
   const double width = seen.high - seen.low;
-  if (low < seen.low - width || high > seen.high + width)
+  if (smaller || low < seen.low - width || high > seen.high + width)
     say(str("numbers from ", seen.low, " to ", seen.high, ": are they in the same unit?"));
   return 1;
 }
@@ -301,6 +308,7 @@ Tensor read_npz(const std::string& path, const Shape& sample, Task task, const s
   if (!(layout.sample == sample))
     throw InputError(
         str(where, " has shape ", x.shape, ": samples of shape ", layout.sample, " do not fit the model, which takes ", sample, "."));
+  if (x.shape[0] == 0) throw InputError(str(where, " has shape ", x.shape, ": it holds no samples. Give at least one."));
   const Inputs seen = encoding.empty() ? seen_by_default(layout, task) : array_encoding_from(encoding, task).inputs;
   const std::vector<float> values = floats_of(x, layout, scale_for(x, layout, task, seen, where, notes), where);
   Shape shape{x.shape[0]};
@@ -359,7 +367,7 @@ Source open_npz(const std::string& path, const std::string& x, const std::string
   const bool bytes = seen.kind == Inputs::Kind::bytes || (seen.kind == Inputs::Kind::unknown && is_pictures(train.x, layout, info.task));
   info.encoding += bytes                                ? "inputs bytes"
                    : seen.kind == Inputs::Kind::unknown ? "inputs unknown"
-                                                        : str("inputs ", seen.low, " ", seen.high);
+                                                        : str("inputs ", seen.low, " ", seen.high, seen.of_u8 ? " u8" : "");
   info.any_range = !bytes;
   const float scale = scale_for(train.x, layout, info.task, seen, x_name, &source.notes);
   const bool pictures = bytes && is_pictures(train.x, layout, info.task);

@@ -160,6 +160,14 @@ def test_npz():
     same(ok_json("predict", "npz_run", "npz:a.npz?x=x", "--top", 2)["predictions"][0]["probability"], answers[0]["probability"], "by name")
     ok("predict", "npz_run", "a.npz", "--csv", "a.csv")
     same(len(open("a.csv").readlines()), 201, "and as a table")
+    for piped in ("-", "/dev/stdin", "npz:-", "npz:-?x=x"):
+        with open("a.npz", "rb") as archive:
+            done = run("predict", "npz_run", piped, "--top", 2, "--json", stdin=archive)
+        same(done.returncode, 0, done.stderr)
+        same([p["class"] for p in json.loads(done.stdout)["predictions"]], [p["class"] for p in answers], piped)
+    with zipfile.ZipFile("empty.npz", "w") as archive:
+        archive.writestr("x.npy", npy("<f4", (0, 3), b""))
+    fails(3, "empty.npz: x has shape [0, 3]: it holds no samples", args=["predict", "npz_run", "empty.npz"])
     fails(3, "holds x, y", "npz:a.npz?x=NAME", args=["predict", "npz_run", "npz:a.npz?x=images"])
     fails(2, "only the inputs are read", args=["predict", "npz_run", "npz:a.npz?y=y"])
     fails(2, "Call twice", args=["predict", "npz_run", "a.npz", "a.csv"])

@@ -284,6 +284,57 @@ TEST(Npz, PredictionScalesAsTrainingDid) {
       contains(error_of([&] { open("csv:" + (folder / "t.csv"), {.encoding = rows}); }), "a table, but the model was trained on arrays"));
 }
 
+// Pictures of a regression, and pictures whose values stand in a row.
+TEST(Npz, FractionsOfBytesWhateverIsLearned) {
+  TemporaryFolder folder;
+  std::vector<uint8_t> bytes;
+  std::vector<float> fractions, floats;
+  for (int i = 0; i < 32; ++i) {
+    bytes.push_back(static_cast<uint8_t>(i * 255 / 31));
+    floats.push_back(static_cast<float>(bytes.back()));
+    fractions.push_back(floats.back() / 255);
+  }
+  const std::string numbers = npy("<f4", "2,", values(std::vector<float>{0.5f, 1.5f})), classes = npy("|u1", "2,", values(counting(2)));
+  struct Case {
+    const char *what, *shape;
+    bool regression, of_floats;  // the training
+    bool scaled;                 // fractions, when they are asked for
+  };
+  for (const Case& c : {Case{"a regression on bytes", "2, 4, 4", true, false, true},
+                        {"a regression on floats", "2, 4, 4", true, true, true},
+                        {"rows of bytes", "2, 16", false, false, true},
+                        {"rows of bytes, a regression", "2, 16", true, false, true},
+                        {"rows of floats", "2, 16", false, true, false}}) {
+    const std::string x = c.of_floats ? npy("<f4", c.shape, values(floats)) : npy("|u1", c.shape, values(bytes));
+    write_bytes(folder / "a.npz", zip({{"x", x}, {"y", c.regression ? numbers : classes}}));
+    write_bytes(folder / "b.npz", zip({{"x", npy("<f4", c.shape, values(fractions))}, {"y", c.regression ? numbers : classes}}));
+    const Info info = open("npz:" + (folder / "a.npz"), {.val_fraction = 0}).train->info();
+    std::vector<std::string> notes;
+    auto ask = [&](const char* file) {
+      return read_npz(folder / file, info.input_shape, info.task, "", info.encoding, &notes).to_vector<float>();
+    };
+    EXPECT_EQ(ask("a.npz"), floats) << c.what;
+    EXPECT_TRUE(notes.empty()) << c.what;
+    const std::vector<float> asked = ask("b.npz");
+    for (size_t i = 0; i < 32; ++i) EXPECT_NEAR(asked[i], c.scaled ? floats[i] : fractions[i], 1e-4) << c.what;
+    ASSERT_EQ(notes.size(), 1u) << c.what;
+    EXPECT_TRUE(contains(notes[0], c.scaled ? "training saw numbers up to 255: 1 is taken for 255" : "are they in the same unit?"))
+        << notes[0];
+    // What is opened beside a model keeps what training saw.
+    const Splits again = open("npz:" + (folder / "b.npz"), {.val_fraction = 0, .encoding = info.encoding});
+    EXPECT_EQ(again.train->info().encoding, info.encoding) << c.what;
+  }
+  // The other way round: fractions were learned, bytes come.
+  write_bytes(folder / "a.npz", zip({{"x", npy("<f4", "2, 4, 4", values(fractions))}, {"y", numbers}}));
+  write_bytes(folder / "b.npz", zip({{"x", npy("|u1", "2, 4, 4", values(bytes))}}));
+  const Info info = open("npz:" + (folder / "a.npz"), {.val_fraction = 0}).train->info();
+  const std::vector<float> asked = read_npz(folder / "b.npz", {1, 4, 4}, Task::regression, "", info.encoding).to_vector<float>();
+  for (size_t i = 0; i < 32; ++i) EXPECT_NEAR(asked[i], fractions[i], 1e-6);
+  write_bytes(folder / "none.npz", zip({{"x", npy("<f4", "0, 4, 4", values(std::vector<float>()))}}));
+  EXPECT_TRUE(contains(error_of([&] { read_npz(folder / "none.npz", {1, 4, 4}, Task::regression, "", info.encoding); }),
+                       "InputError: " + (folder / "none.npz") + ": x has shape [0, 4, 4]: it holds no samples"));
+}
+
 TEST(Npz, TheTargetOfARegressionDoesNotDependOnTheLocale) {
   struct DecimalComma : std::numpunct<char> {
     char do_decimal_point() const override { return ','; }
