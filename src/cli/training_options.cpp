@@ -142,15 +142,6 @@ double seconds_from(const std::string& text) {
   return value * (unit == std::string::npos ? 1 : lengths[unit]);
 }
 
-/// A value in a data specification, in which %, &, = and ? have a meaning: written as %26.
-std::string escaped(const std::string& value) {
-  std::string out;
-  for (char c : value)
-    if (std::string_view("%&=?").find(c) != std::string_view::npos) out += fmt::format("%{:02X}", static_cast<unsigned char>(c));
-    else out += c;
-  return out;
-}
-
 int64_t size_from(const std::string& text) {
   if (const auto bytes = bytes_from(text)) return *bytes;
   throw UsageError(fmt::format("--memory-limit is '{}', expected a size such as 400MiB or 2GB", text));
@@ -181,7 +172,7 @@ TrainConfig config_from(const Arguments& args, size_t data) {
   c.data = args.positional(data, c.data);
   if (args.has("--balanced")) c.sampler = "balanced";
   if (args.has("--skip-bad")) c.data = data::with_setting(c.data, "skip_bad=1");
-  if (args.has("--target")) c.data = data::with_setting(c.data, "target=" + escaped(args.text("--target")));
+  if (args.has("--target")) c.data = data::with_setting(c.data, "target=" + data::escaped_setting(args.text("--target")));
   if (const std::string task = args.text("--task", "regression"); task != "regression" && task != "classification") {
     const std::string near = did_you_mean(task, {"regression", "classification"});
     throw UsageError(fmt::format("--task '{}' is neither regression nor classification.{}", task,

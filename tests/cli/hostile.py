@@ -116,12 +116,28 @@ def test_targets_by_option():
     by_word = ok_json("train", "t.csv?target=the answer", "--epochs", 1, "--out", "by_word", "--quiet")
     same(by_option["val_loss"], by_word["val_loss"], "the same run")
     same(digest("by_option/model.safetensors"), digest("by_word/model.safetensors"), "the same weights")
+    for name in ("a&b", "R&D=%", "50%,a?b=c", "%26"):
+        cells = "".join(f"{i % 7},{i % 5},{'yes' if i % 2 else 'no'}\n" for i in range(120))
+        pathlib.Path("odd.csv").write_text(f'a,b,"{name}"\n' + cells)
+        shutil.rmtree("odd", ignore_errors=True)
+        done = run("train", "odd.csv", "--target", name, "--epochs", 1, "--out", "odd", "--quiet", "--json")
+        same((done.returncode, json.loads(done.stdout)["val_loss"]), (0, by_word["val_loss"]), f"{name}: {done.stderr}")
+        ok("eval", "odd")
+        ok("eval", "odd", "odd.csv")
+        ok("train", "--resume", "odd", "--quiet")
     fails(2, "target", args=["train", "t.csv?target=a", "--target", "b"])
     for given, said in (("pictures", "a folder"), ("p.png", "a picture"), ("x.XLSX", "CSV"), ("x.npz", "an archive")):
         os.makedirs("pictures", exist_ok=True)
         pathlib.Path("x.XLSX").write_bytes(b"PK\x03\x04\xff")
         fails(3, given, said, args=["predict", "by_word", given])
     fails(3, "t.csv", "answers for pictures", args=["predict", "r", "t.csv"])
+    # Hints name a run as a shell reads it.
+    os.makedirs("it's gone", exist_ok=True)
+    shutil.copytree("by_word", "it's gone", dirs_exist_ok=True)
+    os.rename("t.csv", "moved.csv")
+    shutil.rmtree("it's gone/checkpoints/", ignore_errors=True)
+    fails(3, "suanli eval 'it'\\''s gone' measures", "--weights 'it'\\''s gone' begins", args=["train", "--resume", "it's gone"])
+    os.rename("moved.csv", "t.csv")
     fails(2, "--target cannot change with --resume", args=["train", "--resume", "by_word", "--target", "b"])
 
 
