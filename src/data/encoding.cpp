@@ -1,6 +1,7 @@
 #include "data/encoding.h"
 
 #include <algorithm>
+#include <cmath>
 #include <map>
 #include <numeric>
 
@@ -64,6 +65,20 @@ double number_at(const Table& table, int64_t row, int column, const NumberFormat
   return v;
 }
 
+namespace {
+
+/// (value - mean) / stddev of a cell. Throws InputError where a float cannot hold it.
+float standardized(const Table& table, int64_t row, int column, const NumberFormat& format, double mean, double stddev,
+                   const char* expected) {
+  const auto v = static_cast<float>((number_at(table, row, column, format, expected) - mean) / stddev);
+  if (!std::isfinite(v))
+    throw InputError(str(table.where(row, column), ": '", table.at(column, row).text,
+                         "' is too large beside the numbers that training saw. Correct it, or leave it empty."));
+  return v;
+}
+
+}  // namespace
+
 int64_t Encoding::width() const {
   int64_t sum = 0;
   for (const ColumnCode& c : columns) sum += c.width();
@@ -75,11 +90,15 @@ bool Encoding::is_missing(const std::string& cell) const {
   return cell.empty() || std::find(missing->begin(), missing->end(), cell) != missing->end();
 }
 
-Encoding Encoding::for_table(const Table& table) const {
+Encoding Encoding::for_table(const Table& table, std::optional<char> decimal) const {
   Encoding out = *this;
-  const std::vector<ColumnFormat> formats = column_formats(table, {});
+  const std::vector<ColumnFormat> formats = column_formats(table, decimal);
   auto adapt = [&](const std::string& name, NumberFormat& format) {
-    if (const int c = table.find(name); c >= 0) format = format_like(formats[static_cast<size_t>(c)].evidence, format);
+    const int c = table.find(name);
+    if (c < 0) return;
+    const ColumnFormat& own = formats[static_cast<size_t>(c)];
+    format = format_like(own.evidence, format, own.format.decimal);
+    if (decimal) format.decimal = *decimal;
   };
   adapt(target, out.target_format);
   for (ColumnCode& code : out.columns)
@@ -113,7 +132,7 @@ std::vector<float> Encoding::inputs(const Table& table, const std::vector<int64_
         if (word != code.words.end() && *word == cell) x[word - code.words.begin()] = 1;
         else unseen.add(cell);
       } else if (!is_missing(cell)) {
-        x[0] = static_cast<float>((number_at(table, rows[i], column, code.format, "training saw numbers") - code.mean) / code.stddev);
+        x[0] = standardized(table, rows[i], column, code.format, code.mean, code.stddev, "training saw numbers");
       } else if (code.marks_missing) {
         x[1] = 1;
       }
@@ -132,7 +151,6 @@ std::vector<int32_t> Encoding::labels(const Table& table) const {
   for (size_t i = 0; i < classes.size(); ++i)
     for (const NumberFormat& format : {NumberFormat{}, target_format})
       places.emplace(canonical_name(classes[i], format), static_cast<int32_t>(i));
-  }
   std::vector<int32_t> out;
   for (int64_t i = 0; i < table.rows(); ++i) {
     const std::string& cell = table.at(column, i).text;
@@ -149,21 +167,24 @@ std::vector<float> Encoding::values(const Table& table) const {
   const int column = column_of(table, target);
   std::vector<float> out;
   for (int64_t i = 0; i < table.rows(); ++i)
-    out.push_back(
-        static_cast<float>((number_at(table, i, column, target_format, "a regression needs numbers") - target_mean) / target_stddev));
+    out.push_back(standardized(table, i, column, target_format, target_mean, target_stddev, "a regression needs numbers"));
   return out;
 }
 
 std::string to_text(const Encoding& e) {
   std::vector<std::string> first = {"target", e.target, e.task == Task::regression ? "regression" : "classification", str(e.target_mean),
                                     str(e.target_stddev)};
-  // Formats are written where they are not plain, and lines where they say something.
-  if (!e.target_format.plain()) first.push_back(to_text(e.target_format));
+  // Formats and lines are written where they say something.
+  if (const std::string format = to_text(e.target_format); !format.empty()) first.push_back(format);
   std::string out = line_of(first);
   std::vector<std::string> classes = {"classes"};
   classes.insert(classes.end(), e.classes.begin(), e.classes.end());
   out += line_of(classes);
-  if (!e.header) out += line_of({"header", "no"});
+  if (!e.header) {
+    std::vector<std::string> header = {"header", "no"};
+    if (e.table_columns > 0) header.push_back(str(e.table_columns));
+    out += line_of(header);
+  }
   if (e.missing) {
     std::vector<std::string> words = {"missing"};
     words.insert(words.end(), e.missing->begin(), e.missing->end());
@@ -173,7 +194,7 @@ std::string to_text(const Encoding& e) {
     std::vector<std::string> line =
         c.numeric ? std::vector<std::string>{"numbers", c.name, str(c.mean), str(c.stddev), c.marks_missing ? "1" : "0"}
                   : std::vector<std::string>{"words", c.name};
-    if (c.numeric && !c.format.plain()) line.push_back(to_text(c.format));
+    if (const std::string format = to_text(c.format); c.numeric && !format.empty()) line.push_back(format);
     line.insert(line.end(), c.words.begin(), c.words.end());
     out += line_of(line);
   }
@@ -198,8 +219,9 @@ Encoding encoding_from_text(const std::string& text) {
       e.target_format = format(line);
     } else if (line[0] == "classes") {
       e.classes.assign(line.begin() + 1, line.end());
-    } else if (line[0] == "header" && line.size() == 2) {
+    } else if (line[0] == "header" && (line.size() == 2 || line.size() == 3)) {
       e.header = line[1] != "no";
+      if (line.size() == 3) e.table_columns = static_cast<int64_t>(std::clamp(number(line[2]), 0.0, 1e9));
     } else if (line[0] == "missing") {
       e.missing.emplace(line.begin() + 1, line.end());
     } else if (line[0] == "numbers" && sized) {

@@ -47,10 +47,11 @@ struct Encoding {
   std::vector<ColumnCode> columns;
   std::optional<std::vector<std::string>> missing = {};  // as TableSettings
   bool header = true;
+  int64_t table_columns = 0;  // of a table without header, the target and unused ones included; 0: not known
 
   int64_t width() const;
-  /// This encoding for the number formats of another table.
-  Encoding for_table(const Table& table) const;
+  /// This encoding for the number formats of another table. `decimal` as TableSettings has it.
+  Encoding for_table(const Table& table, std::optional<char> decimal) const;
   bool is_missing(const std::string& cell) const;
   /// Rising places of the rows whose target says nothing. A class that is called None, or like another missing word, says something.
   std::vector<int64_t> rows_without_target(const Table& table) const;

@@ -25,11 +25,14 @@ constexpr int64_t kLeastCounted = 10;   // rows of a table in which 1, 2, 3, …
 struct Moments {
   double mean = 0, stddev = 1;
 };
-Moments moments_of(const std::vector<double>& values) {
+/// Throws InputError where the numbers of a column are too large for their squares to be summed.
+Moments moments_of(const std::vector<double>& values, const Table& table, const std::string& column, const std::string& advice) {
   if (values.empty()) return {};
   const double n = static_cast<double>(values.size()), mean = std::accumulate(values.begin(), values.end(), 0.0) / n;
   double squares = 0;
   for (double v : values) squares += (v - mean) * (v - mean);
+  if (!std::isfinite(mean) || !std::isfinite(squares))
+    throw InputError(str(table.path, ": column '", column, "': the values are too large. Correct them", advice, "."));
   return {mean, squares > 0 ? std::sqrt(squares / n) : 1};
 }
 
@@ -209,6 +212,7 @@ std::vector<ColumnFormat> column_formats(const Table& table, std::optional<char>
   for (ColumnFormat& f : out) {
     f.format = format_from(f.evidence, comma_usual, comma_columns > point_columns);
     if (decimal) f.format.decimal = *decimal;
+    f.format.any_decimal = !decimal && !f.evidence.shows_separators();
   }
   return out;
 }
@@ -311,7 +315,7 @@ void learn_columns(Encoding& encoding, const Table& table, const std::vector<Col
     std::vector<double> targets;
     const int column = column_of(table, encoding.target);
     for (int64_t row : rows) targets.push_back(number_at(table, row, column, encoding.target_format, "a regression needs numbers"));
-    const Moments m = moments_of(targets);
+    const Moments m = moments_of(targets, table, encoding.target, ", or give another target");
     encoding.target_mean = m.mean, encoding.target_stddev = m.stddev;
   }
   for (const auto* list : {&settings.drop, &settings.keep})
@@ -369,7 +373,7 @@ void learn_columns(Encoding& encoding, const Table& table, const std::vector<Col
       notes.push_back(str("column '", code.name, "': ", missing, " of ", rows.size(), " cells are missing; ",
                           code.numeric ? "the mean stands for them, and an input says so" : "they belong to no category"));
     if (code.numeric) {
-      const Moments m = moments_of(numbers);
+      const Moments m = moments_of(numbers, table, code.name, ", or leave the column out: drop=" + code.name);
       code.mean = m.mean, code.stddev = m.stddev;
       code.marks_missing = missing > 0;
     } else {

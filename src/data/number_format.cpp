@@ -306,15 +306,17 @@ NumberFormat format_from(const FormatEvidence& e, bool comma_usual, bool points_
   return format;
 }
 
-NumberFormat format_like(const FormatEvidence& e, const NumberFormat& learned) {
+NumberFormat format_like(const FormatEvidence& e, const NumberFormat& learned, char usual) {
   NumberFormat format = learned;
+  if (learned.any_decimal) format.decimal = usual;
   if (e.point != e.comma) format.decimal = e.comma > e.point ? ',' : '.';
   if (format.unit.empty() && !is_share(e.unit)) format.unit = e.unit;
   return format;
 }
 
 std::string to_text(const NumberFormat& format) {
-  return format.plain() ? "" : str("decimal=", format.decimal, format.unit.empty() ? "" : " unit=" + format.unit);
+  if (format.plain() && !format.any_decimal) return "";
+  return str("decimal=", format.any_decimal ? "any" : std::string(1, format.decimal), format.unit.empty() ? "" : " unit=" + format.unit);
 }
 
 NumberFormat number_format_from_text(std::string_view text) {
@@ -322,6 +324,7 @@ NumberFormat number_format_from_text(std::string_view text) {
   constexpr std::string_view kDecimal = "decimal=", kUnit = " unit=";
   if (!text.starts_with(kDecimal) || text.size() == kDecimal.size()) return format;
   format.decimal = text[kDecimal.size()] == ',' ? ',' : '.';
+  format.any_decimal = text.substr(kDecimal.size()).starts_with("any");
   if (const size_t at = text.find(kUnit); at != std::string_view::npos) format.unit = text.substr(at + kUnit.size());
   return format;
 }

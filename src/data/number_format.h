@@ -11,6 +11,7 @@ namespace suanli::data {
 struct NumberFormat {
   char decimal = '.';     ///< '.' or ','. The other one separates thousands.
   std::string unit = {};  ///< "%", "$", "EUR", …; "" for bare numbers.
+  bool any_decimal = false;  ///< No cell showed the separator: another table's columns decide theirs.
 
   bool plain() const { return decimal == '.' && unit.empty(); }
   bool operator==(const NumberFormat&) const = default;
@@ -31,17 +32,20 @@ struct FormatEvidence {
   bool grouped = false, brackets = false;  ///< Some cell surely has thousands separators; some is in brackets.
   std::string unit = {};                   ///< The most frequent one.
   std::string example = {};                ///< A cell that is not plain; "" if all are.
+
+  bool shows_separators() const { return point + comma + open_point + open_comma > 0; }
 };
 FormatEvidence format_evidence(const std::vector<std::string_view>& cells);
 
 /// The format of a column. `comma_usual` decides what cells like 1,234 leave open; 1.234 is only a thousand
 /// where the column or (`points_group`) the rest of its table has decimal commas.
 NumberFormat format_from(const FormatEvidence& evidence, bool comma_usual, bool points_group);
-/// The format of a column in another table than the one that `learned` comes from: its own decimal separator
-/// where its cells show it. The unit stays, since it scales the numbers; money may come without.
-NumberFormat format_like(const FormatEvidence& evidence, const NumberFormat& learned);
+/// The format of a column in another table than the one that `learned` comes from: its own decimal separator where
+/// its cells show it, and the one that suits its table, `usual`, where neither table's cells do. The unit stays,
+/// since it scales the numbers; money may come without.
+NumberFormat format_like(const FormatEvidence& evidence, const NumberFormat& learned, char usual);
 
-/// "decimal=, unit=%" and back, for what a run stores; "" for plain ones.
+/// "decimal=, unit=%" or "decimal=any" and back, for what a run stores; "" for plain ones.
 std::string to_text(const NumberFormat& format);
 NumberFormat number_format_from_text(std::string_view text);
 

@@ -32,24 +32,52 @@ std::vector<int64_t> cut_off(std::vector<int64_t>& rows, const std::vector<int32
   return taken;
 }
 
-/// Without a header columns are known by their places: where the target's is missing, those behind it have moved up.
-void skip_target_place(const Encoding& learned, Table& table) {
-  if (learned.header) return;
-  size_t target = 0, last = 0;
+/// Without a header, columns are known by their places. Where the target's is missing, those behind it have moved up.
+/// Throws where the number of columns tells that the table is another one.
+void place_columns(const Encoding& learned, Table& table, bool target_needed) {
   auto place = [](const std::string& name) {
     size_t n = 0;
     std::from_chars(name.data(), name.data() + name.size(), n);
     return n;
   };
-  target = place(learned.target);
-  for (const ColumnCode& c : learned.columns) last = std::max(last, place(c.name));
-  const size_t columns = table.header.size();
-  if (target > columns || std::max(last, target) != columns + 1) return;
+  const size_t target = place(learned.target), columns = table.header.size();
+  size_t trained = static_cast<size_t>(learned.table_columns);
+  const bool known = trained > 0;
+  if (!known) {  // a run of an older version: the last column that is used
+    trained = target;
+    for (const ColumnCode& c : learned.columns) trained = std::max(trained, place(c.name));
+  }
+  const bool without_target = columns + 1 == trained && !target_needed;
+  if (known && columns != trained && !without_target)
+    throw InputError(str(table.path, ": has ", columns, " columns, expected ", trained, ", as the table that was trained on",
+                         target_needed ? "" : str(", or ", trained - 1, " without the target"), ". It has no header, the target is column ",
+                         target, "."));
+  if (!without_target || target < 1 || target > columns) return;
   for (size_t c = target - 1; c < columns; ++c) table.header[c] = str(c + 2);
 }
 
+/// Throws for settings that would need another training than the one that `encoding` comes from.
+void require_as_trained(const Encoding& encoding, const std::string& path, const TableSettings& settings) {
+  auto refuse = [&](const std::string& setting, const std::string& trained) {
+    throw UsageError(str(path, ": ", setting, ", but the model was trained ", trained, ". Leave the setting out."));
+  };
+  auto is_used = [&](const std::string& name) {
+    return std::any_of(encoding.columns.begin(), encoding.columns.end(), [&](const ColumnCode& c) { return c.name == name; });
+  };
+  const bool same_target = settings.target == encoding.target || (!encoding.header && settings.target == "column " + encoding.target);
+  if (!settings.target.empty() && !same_target) refuse("target=" + settings.target, str("on the target '", encoding.target, "'"));
+  const bool regression = encoding.task == Task::regression;
+  if (settings.task != TaskAsked::by_column && (settings.task == TaskAsked::regression) != regression)
+    refuse(regression ? "task=classification" : "task=regression", regression ? "for regression" : "for classification");
+  for (const std::string& name : settings.drop)
+    if (is_used(name)) refuse("drop=" + name, "with this column");
+  for (const std::string& name : settings.keep)
+    if (!is_used(name)) refuse("keep=" + name, "without this column");
+  if (settings.missing && settings.missing != encoding.missing) refuse("missing=", "with other words for missing cells");
+}
+
 /// Leaves out the rows that have no target, or throws naming the first of them.
-void require_targets(const Encoding& encoding, Table& table, const TableSettings& settings, std::vector<std::string>& notes) {
+void require_targets(const Encoding& encoding, Table& table, const TableSettings& settings, bool trained, std::vector<std::string>& notes) {
   const std::vector<int64_t> rows = encoding.rows_without_target(table);
   if (rows.empty()) return;
   constexpr size_t kMostNamed = 10;
@@ -63,10 +91,11 @@ void require_targets(const Encoding& encoding, Table& table, const TableSettings
   const std::string what =
       str(rows.size(), " of ", table.rows(), " rows have no target in column '", encoding.target, "' (line ", lines, ")");
   if (!settings.skip_missing_target)
-    throw InputError(
-        str(table.where(rows.front(), column), ": the target is missing. ", what,
-            ". Fill it in, or leave such rows out: ?skip_missing_target=1.",
-            word.empty() || settings.missing ? "" : str(" If '", word, "' is a class: ?missing= takes empty cells alone for missing.")));
+    throw InputError(str(table.where(rows.front(), column), ": the target is missing. ", what,
+                         ". Fill it in, or leave such rows out: ?skip_missing_target=1.",
+                         word.empty() || settings.missing || trained
+                             ? ""
+                             : str(" If '", word, "' is a class: ?missing= takes empty cells alone for missing.")));
   if (static_cast<int64_t>(rows.size()) == table.rows()) throw InputError(str(table.path, ": ", what, ", no row is left."));
   table.remove(rows);
   notes.push_back(str("left out: ", what));
@@ -94,8 +123,8 @@ std::string source_of(const std::string& path, const Encoding& encoding, const T
 Tensor read_table(const std::string& path, const std::string& encoding, std::vector<std::string>* notes) {
   Encoding learned = encoding_from_text(encoding);
   Table table = read_csv(path, learned.header);
-  skip_target_place(learned, table);
-  learned = learned.for_table(table);
+  if (!learned.header) place_columns(learned, table, false);
+  learned = learned.for_table(table, {});
   std::vector<int64_t> rows(static_cast<size_t>(table.rows()));
   std::iota(rows.begin(), rows.end(), int64_t{0});
   return tensor<float>(learned.inputs(table, rows, notes), {table.rows(), learned.width()});
@@ -115,6 +144,7 @@ Source open_csv(const std::string& path, const TableSettings& settings, const Op
   if (trained && !options.encoding.starts_with("target\t"))
     throw InputError(str(path, ": a table, but the model was trained on arrays. Give it such."));
   Encoding encoding = trained ? encoding_from_text(options.encoding) : Encoding{};
+  if (trained) require_as_trained(encoding, path, settings);
   Table table = read_csv(path, trained && !settings.header ? encoding.header : settings.header);
   if (!trained && settings.target.empty()) {
     std::string names;
@@ -124,13 +154,15 @@ Source open_csv(const std::string& path, const TableSettings& settings, const Op
   }
   std::vector<ColumnFormat> formats;
   if (trained) {
-    encoding = encoding.for_table(table);
+    if (!encoding.header && settings.header != true) place_columns(encoding, table, true);
+    encoding = encoding.for_table(table, settings.decimal);
   } else {
     formats = column_formats(table, settings.decimal);
     encoding = encode_target(table, formats, settings, source.notes);
     encoding.header = settings.header != false;
+    if (!encoding.header) encoding.table_columns = static_cast<int64_t>(table.header.size());
   }
-  require_targets(encoding, table, settings, source.notes);
+  require_targets(encoding, table, settings, trained, source.notes);
   const bool regression = encoding.task == Task::regression;
   const std::vector<int32_t> labels = regression ? std::vector<int32_t>() : encoding.labels(table);
 

@@ -177,18 +177,23 @@ TEST(NumberFormat, AColumnShowsItsFormat) {
 
 TEST(NumberFormat, AnotherTableMayBeWrittenOtherwise) {
   const NumberFormat comma{.decimal = ','}, share{.unit = "%"}, dollars{.unit = "$"};
-  EXPECT_EQ(format_like(format_evidence({"1,234"}), {}), NumberFormat{});
-  EXPECT_EQ(format_like(format_evidence({"1,234"}), comma), comma);
-  EXPECT_EQ(format_like(format_evidence({"0.5"}), comma), NumberFormat{});
-  EXPECT_EQ(format_like(format_evidence({"0,5"}), {}), comma);
-  EXPECT_EQ(format_like(format_evidence({"$5"}), {}), dollars);
-  EXPECT_EQ(format_like(format_evidence({"5"}), dollars), dollars);
-  EXPECT_EQ(format_like(format_evidence({"5%"}), {}), NumberFormat{});  // a share is another number: its cells are refused
-  EXPECT_EQ(format_like(format_evidence({"5"}), share), share);
+  EXPECT_EQ(format_like(format_evidence({"1,234"}), {}, '.'), NumberFormat{});
+  EXPECT_EQ(format_like(format_evidence({"1,234"}), comma, '.'), comma);
+  EXPECT_EQ(format_like(format_evidence({"0.5"}), comma, '.'), NumberFormat{});
+  EXPECT_EQ(format_like(format_evidence({"0,5"}), {}, '.'), comma);
+  EXPECT_EQ(format_like(format_evidence({"$5"}), {}, '.'), dollars);
+  EXPECT_EQ(format_like(format_evidence({"5"}), dollars, '.'), dollars);
+  EXPECT_EQ(format_like(format_evidence({"5%"}), {}, '.'), NumberFormat{});  // a share is another number: its cells are refused
+  EXPECT_EQ(format_like(format_evidence({"5"}), share, '.'), share);
+  // Where training's cells showed no separator, the new table decides.
+  EXPECT_EQ(format_like(format_evidence({"12,125"}), {.any_decimal = true}, ',').decimal, ',');
+  EXPECT_EQ(format_like(format_evidence({"12,125"}), {.any_decimal = true}, '.').decimal, '.');
+  EXPECT_EQ(format_like(format_evidence({"0.5"}), {.any_decimal = true}, ',').decimal, '.');
 }
 
 TEST(NumberFormat, TextKeepsIt) {
-  for (const NumberFormat& f : {NumberFormat{}, NumberFormat{.decimal = ','}, NumberFormat{.unit = "US$"}, NumberFormat{',', "%"}})
+  for (const NumberFormat& f : {NumberFormat{}, NumberFormat{.decimal = ','}, NumberFormat{.unit = "US$"}, NumberFormat{',', "%"},
+                                NumberFormat{.any_decimal = true}})
     EXPECT_EQ(number_format_from_text(to_text(f)), f) << to_text(f);
 }
 

@@ -168,6 +168,20 @@ TEST(TableWriting, PredictionReadsAsTrainingDid) {
   EXPECT_TRUE(contains(error_of([&] { read_table(folder / "new.csv", t.info().encoding); }), "line 2, column 'a': '5%' has a unit"));
 }
 
+TEST(TableWriting, WholeNumbersOfTrainingLeaveTheSeparatorToTheNewTable) {
+  const Opened t("a,b,y\n12,1.5,p\n15,2.5,q\n19,3.5,p\n", "?target=y&test=0");
+  const ColumnCode code = t.encoding().columns[0];
+  TemporaryFolder folder;
+  for (const auto& [text, a] : {std::pair("a;b\n12,125;1,5\n", 12.125),
+                                {"a,b\n\"12,125\",1.5\n", 12125.0},
+                                {"a;b\n12.125;1,5\n", 12125.0},
+                                {"a,b\n12.125,1.5\n", 12.125}}) {
+    write_bytes(folder / "new.csv", text);
+    const std::vector<float> x = read_table(folder / "new.csv", t.info().encoding).to_vector<float>();
+    EXPECT_FLOAT_EQ(x[0], static_cast<float>((a - code.mean) / code.stddev)) << text;
+  }
+}
+
 TEST(TableWriting, ATargetOfNumbersWithOddCells) {
   std::string rows, thousands, dollars, shares, unique;
   for (int i = 0; i < 60; ++i) {
@@ -219,6 +233,7 @@ TEST(TableWriting, SpellingsOfOneClass) {
        {"YES", "Yes", "no", "yes"},
        {3, 1, 0, 2, 2},
        "'YES', 'Yes', 'yes' differ in case only and count as different"},
+      {"numbers among words", "01 1 A B C", {"01", "1", "A", "B", "C"}, {0, 1, 2, 3, 4}, ""},
       {"words beside numbers", "1.10 1.1 1.2b 1.2c 1.2d", {"1.1", "1.10", "1.2b", "1.2c", "1.2d"}, {1, 0, 2, 3, 4}, ""},
   };
   for (const Case& c : cases) {
@@ -233,7 +248,6 @@ TEST(TableWriting, SpellingsOfOneClass) {
       if (!*at) break;
     }
     const Opened t(text, "?target=y&test=0");
-      {"numbers among words", "01 1 A B C", {"01", "1", "A", "B", "C"}, {0, 1, 2, 3, 4}, ""},
     EXPECT_EQ(t.info().class_names, c.classes) << c.what;
     std::vector<int64_t> labels;
     for (int64_t i = 0; i < t.splits.train->size(); ++i) labels.push_back(t.splits.train->label(i));
@@ -348,6 +362,93 @@ TEST(TableWriting, TablesWithoutHeader) {
   EXPECT_EQ(Opened("0,1,2\n1.5,7,p\n2.5,9,q\n", "?target=2&test=0").splits.train->size(), 2);
   EXPECT_EQ(Opened("2019,2020\n1.5,p\n2.5,q\n", "?target=2020&test=0&header=yes").splits.train->size(), 2);
   EXPECT_EQ(Opened("country,2019\nA,1\nB,2\nA,5\n", "?target=country&test=0").splits.train->size(), 3);
+}
+
+TEST(TableWriting, WithoutHeaderTheNumberOfColumnsTellsThePlaces) {
+  // The last column is constant, so no used one shows how many there are.
+  std::string constant, dropped;
+  for (int i = 0; i < 12; ++i) {
+    const std::string row = std::string(i % 2 ? "p" : "q") + "," + std::to_string(i % 5) + ".5," + std::to_string(i * i) + ",";
+    constant += row + "7\n", dropped += row + std::to_string(i % 4) + "\n";
+  }
+  TemporaryFolder folder;
+  auto ask = [&](const std::string& text, const std::string& encoding) {
+    write_bytes(folder / "new.csv", text);
+    return read_table(folder / "new.csv", encoding).to_vector<float>();
+  };
+  for (const auto& [text, settings] : {std::pair(constant, "?target=1&header=no&test=0"), {dropped, "?target=1&header=no&drop=4&test=0"}}) {
+    const Opened t(text, settings);
+    const std::string encoding = t.info().encoding;
+    EXPECT_EQ(t.encoding().table_columns, 4);
+    EXPECT_TRUE(contains(encoding, "header\tno\t4\n")) << encoding;
+    EXPECT_EQ(ask("2.5,9,7\n", encoding), ask("p,2.5,9,7\n", encoding)) << settings;
+    for (const char* odd : {"2.5,9\n", "p,2.5,9,7,7\n"}) {
+      const std::string error = error_of([&] { ask(odd, encoding); });
+      EXPECT_TRUE(error.starts_with("InputError: ") && contains(error, "expected 4") && contains(error, "or 3 without the target"))
+          << error;
+    }
+    // A measurement needs the target.
+    const std::string error = error_of([&] { Opened("2.5,9,7\n", "", {.val_fraction = 0, .encoding = encoding}); });
+    EXPECT_TRUE(contains(error, "has 3 columns, expected 4")) << error;
+    EXPECT_EQ(Opened("p,2.5,9,7\n", "", {.val_fraction = 0, .encoding = encoding}).splits.train->size(), 1);
+  }
+  // A run of an older version does not say the number.
+  const std::string older = "target\t1\tclassification\t0\t1\nclasses\tp\tq\nheader\tno\nnumbers\t2\t2\t1\t0\nnumbers\t3\t8\t1\t0\n";
+  EXPECT_EQ(ask("2.5,9\n", older), (std::vector<float>{0.5f, 1}));
+  EXPECT_EQ(ask("p,2.5,9\n", older), (std::vector<float>{0.5f, 1}));
+  EXPECT_EQ(to_text(encoding_from_text(older)), older);
+}
+
+TEST(TableWriting, NumbersThatAreTooLargeToScale) {
+  const std::string column = error_in("a,b,y\n1e200,1,p\n-1e200,2,q\n2,5,p\n", "?target=y&test=0");
+  EXPECT_TRUE(column.starts_with("InputError: ") && contains(column, "column 'a': the values are too large") && contains(column, "drop=a"))
+      << column;
+  const std::string sum = error_in("a,b,y\n1.7e308,1,p\n1.6e308,2,q\n1.7e308,5,p\n", "?target=y&test=0");
+  EXPECT_TRUE(contains(sum, "column 'a': the values are too large")) << sum;
+  EXPECT_EQ(Opened("a,b,y\n1e200,1,p\n-1e200,2,q\n2,5,p\n", "?target=y&test=0&drop=a").splits.train->size(), 3);
+  const std::string target = error_in("b,y\n1,1e200\n2,-1e200\n5,2\n", "?target=y&test=0&task=regression");
+  EXPECT_TRUE(contains(target, "column 'y': the values are too large")) << target;
+  // Cells that come later.
+  const Opened t("a,y\n1,1.5\n2,2.5\n5,3.5\n", "?target=y&test=0&task=regression");
+  TemporaryFolder folder;
+  write_bytes(folder / "new.csv", "a\n1\n1e60\n");
+  const std::string later = error_of([&] { read_table(folder / "new.csv", t.info().encoding); });
+  EXPECT_TRUE(contains(later, "new.csv: line 3, column 'a': '1e60' is too large beside the numbers that training saw")) << later;
+  const std::string answer = error_of([&] { Opened("a,y\n1,1e60\n", "", {.val_fraction = 0, .encoding = t.info().encoding}); });
+  EXPECT_TRUE(contains(answer, "line 2, column 'y': '1e60' is too large")) << answer;
+}
+
+TEST(TableWriting, SettingsBesideATrainedModel) {
+  const Opened t("a;b;y\n1;7;p\n3;8;q\n5;9;p\n", "?target=y&test=0&drop=b");
+  const OpenOptions trained{.val_fraction = 0, .encoding = t.info().encoding};
+  const ColumnCode code = t.encoding().columns[0];
+  struct Case {
+    const char *settings, *cell;
+    double value;
+  };
+  for (const Case& c : {Case{"?decimal=comma", "1,250", 1.25},
+                        {"?decimal=point", "\"1,250\"", 1250},
+                        {"?thousands=point", "1.250", 1250},
+                        {"?thousands=comma", "1.250", 1.25}}) {
+    const Opened other(std::string("a;b;y\n") + c.cell + ";7;p\n", c.settings, trained);
+    float x = 0;
+    int64_t y = 0;
+    other.splits.train->read(0, &x, &y);
+    EXPECT_FLOAT_EQ(x, static_cast<float>((c.value - code.mean) / code.stddev)) << c.settings;
+  }
+  for (const auto& [settings, message] : {std::pair("?drop=a", "drop=a, but the model was trained with this column"),
+                                          {"?keep=b", "keep=b, but the model was trained without this column"},
+                                          {"?missing=-", "missing=, but the model was trained with other words"},
+                                          {"?task=regression", "task=regression, but the model was trained for classification"},
+                                          {"?target=b", "target=b, but the model was trained on the target 'y'"}}) {
+    const std::string error = error_of([&] { Opened("a;b;y\n1;7;p\n", settings, trained); });
+    EXPECT_TRUE(error.starts_with("UsageError: ") && contains(error, message)) << settings << "\n" << error;
+  }
+  // The settings of the training itself change nothing.
+  EXPECT_EQ(Opened("a;b;y\n1;7;p\n", "?target=y&task=classification&drop=b&keep=a", trained).splits.train->size(), 1);
+  const std::string missing = error_of([&] { Opened("a;b;y\n1;7;NA\n", "", trained); });
+  EXPECT_TRUE(contains(missing, "the target is missing") && contains(missing, "?skip_missing_target=1") && !contains(missing, "?missing="))
+      << missing;
 }
 
 TEST(TableWriting, CountsOfTheRows) {
