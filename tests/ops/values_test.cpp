@@ -248,6 +248,9 @@ TEST(Integers, RoundedDivisionNeverTraps) {
     EXPECT_EQ(read(div(a, b, Rounding::trunc)), (F64s{3, -3, -3, 3, 0, 0, kInf})) << d;
     EXPECT_EQ(read(div(a, b, Rounding::floor)), (F64s{3, -4, -4, 3, 0, -1, kInf})) << d;
   }
+  // The rounded quotient counts, though 3 · y is above the first x.
+  const Tensor a = in_dtype({3.2815787603227045, 1, 0.7}, {3}, f64), b = in_dtype({1.093859586774235, 0.1, 0.01}, {3}, f64);
+  EXPECT_EQ(read(div(a, b, Rounding::floor)), (F64s{3, 10, 70}));
 }
 
 TEST(Integers, PowersBelowZero) {
