@@ -3,6 +3,7 @@
 
 #include <cmath>
 #include <limits>
+#include <random>
 
 #include "base/half.h"
 #include "suanli/autograd.h"
@@ -79,6 +80,65 @@ TEST(Half, RoundsToTheNearestAndTiesToEven) {
     const auto got = bits_of(cast(tensor(x, {static_cast<int64_t>(x.size())}), kind.dtype));
     for (size_t i = 0; i < x.size(); ++i) ASSERT_EQ(got[i], want[i]) << name(kind.dtype) << " of " << x[i];
   }
+}
+
+/// The bits of the nearest value, ties to even, by halving the range of all values; long double makes the comparisons exact.
+template <class T> uint16_t nearest_bits(T x, int exponent_bits, uint16_t infinity) {
+  using Wide = long double;  // holds every double and int64_t
+  static_assert(std::numeric_limits<Wide>::digits >= 64);
+  const Wide magnitude = std::fabs(static_cast<Wide>(x));
+  uint16_t low = 0, high = infinity;  // low ≤ |x|; ∞ stands for the next power of two
+  auto value = [&](uint16_t bits) {
+    return bits < infinity ? static_cast<Wide>(value_of(bits, exponent_bits)) : std::ldexp(static_cast<Wide>(1), 1 << (exponent_bits - 1));
+  };
+  const auto sign = static_cast<uint16_t>(std::signbit(static_cast<Wide>(x)) ? 0x8000 : 0);
+  if (magnitude >= value(infinity)) return sign | infinity;
+  while (high - low > 1) {
+    const auto middle = static_cast<uint16_t>((low + high) / 2);
+    (value(middle) <= magnitude ? low : high) = middle;
+  }
+  const Wide middle = (value(low) + value(high)) / 2;  // exact
+  return static_cast<uint16_t>(sign | (magnitude < middle || (magnitude == middle && low % 2 == 0) ? low : high));
+}
+
+template <class T> void expect_nearest(const std::vector<T>& x) {
+  for (const Kind& kind : kinds) {
+    const auto got = bits_of(cast(tensor(x, {static_cast<int64_t>(x.size())}), kind.dtype));
+    for (size_t i = 0; i < x.size(); ++i)
+      ASSERT_EQ(got[i], nearest_bits(x[i], kind.exponent_bits, kind.dtype == DType::f16 ? 0x7c00 : 0x7f80))
+          << name(kind.dtype) << " of " << x[i];
+  }
+}
+
+// Rounded to f32 first, these would lie in the middle between two values, or beyond it.
+TEST(Half, WideNumbersAreRoundedOnce) {
+  EXPECT_EQ(cast(cast(tensor<double>({1 + 0x1p-11 + 0x1p-40}, {1}), DType::f16), f64).item(), 1 + 0x1p-10);
+  EXPECT_EQ(cast(cast(tensor<int32_t>({16842753}, {1}), DType::bf16), f64).item(), 0x1p24 + 0x1p17);
+  EXPECT_EQ(cast(cast(tensor<int64_t>({(int64_t{1} << 62) + (int64_t{1} << 54) + 1}, {1}), DType::bf16), f64).item(), 0x1p62 + 0x1p55);
+  std::mt19937_64 random(5);
+  std::vector<double> reals{0.0, 0x1p-1074, 0x1p-149, 65519.99999999999, 65520, 3.4e38, 0x1.fep127 + 0x1p119, 0x1.fefffffffffffp127, 1e300};
+  std::vector<int64_t> longs{0, INT64_MAX, INT64_MIN, INT64_MIN + 1, (int64_t{1} << 53) - 1, (int64_t{1} << 53) + 1};
+  std::vector<int32_t> ints{0, INT32_MAX, INT32_MIN, -16842753};
+  for (int i = 0; i < 100000; ++i) {
+    // A value of few bits, the middle to the next, and little or nothing beside it.
+    const int kept = static_cast<int>(random() % 12) + 1;
+    const double head = 1 + std::ldexp(static_cast<double>(random() % (uint64_t{1} << kept)), -kept);
+    const double beside = random() % 3 == 0 ? 0 : std::ldexp(random() % 2 ? 1.0 : -1.0, -static_cast<int>(random() % 52));
+    const int exponent = i % 2 ? static_cast<int>(random() % 44) - 26 : static_cast<int>(random() % 280) - 150;
+    reals.push_back(std::ldexp(head + beside, exponent) * (random() % 2 ? 1 : -1));
+    const int shift = static_cast<int>(random() % 62) + 1;
+    const auto at = static_cast<int64_t>(head * std::ldexp(1.0, shift));
+    longs.push_back((at + static_cast<int64_t>(random() % 3) - 1) * (random() % 2 ? 1 : -1));
+    longs.push_back(static_cast<int64_t>(random() >> random() % 64));
+    ints.push_back(static_cast<int32_t>(longs[longs.size() - 2] >> (shift > 30 ? shift - 30 : 0)));
+    ints.push_back(static_cast<int32_t>(random() >> (32 + random() % 32)));
+  }
+  expect_nearest(reals);
+  expect_nearest(longs);
+  expect_nearest(ints);
+  EXPECT_TRUE(std::isnan(cast(cast(tensor<double>({std::nan("")}, {1}), DType::f16), f64).item()));
+  EXPECT_EQ(cast(cast(tensor<double>({-std::numeric_limits<double>::infinity()}, {1}), DType::bf16), f64).item(),
+            -std::numeric_limits<double>::infinity());
 }
 
 TEST(Half, WhatIsTooLargeIsInfinite) {

@@ -1,5 +1,6 @@
 // Conversions between dtypes and strided copies: the kernels that move elements and compute nothing.
 #include <algorithm>
+#include <bit>
 #include <cmath>
 #include <cstring>
 #include <limits>
@@ -32,8 +33,26 @@ struct BF16 {
 };
 template <class T> constexpr bool is_half = std::is_same_v<T, F16> || std::is_same_v<T, BF16>;
 
+/// Rounded to odd: of the two floats around an x between them, the one whose last bit is set. What is rounded to fewer bits afterwards is then
+/// what x itself rounds to (Boldo & Melquiond 2008).
+float rounded_to_odd(double x) {
+  const float nearest = static_cast<float>(x);
+  const double back = static_cast<double>(nearest);
+  const uint32_t bits = std::bit_cast<uint32_t>(nearest), toward_x = std::fabs(back) < std::fabs(x) ? 1u : ~0u;
+  return std::bit_cast<float>(back == x || x != x || (bits & 1) ? bits : bits + toward_x);
+}
+float rounded_to_odd(int32_t x) { return rounded_to_odd(static_cast<double>(x)); }
+float rounded_to_odd(int64_t x) {
+  const uint64_t magnitude = x < 0 ? 0 - static_cast<uint64_t>(x) : static_cast<uint64_t>(x);
+  if (magnitude < uint64_t{1} << 53) return rounded_to_odd(static_cast<double>(x));
+  const auto exact = static_cast<double>(static_cast<int64_t>(magnitude >> 11 | static_cast<uint64_t>((magnitude & 2047) != 0))) * 2048;
+  return rounded_to_odd(x < 0 ? -exact : exact);
+}
+
 template <class To, class From> To convert_one(From x) {
   if constexpr (is_half<From>) return convert_one<To>(static_cast<float>(x));
+  else if constexpr (is_half<To> && !std::is_same_v<From, Bool> && sizeof(From) >= 4 && !std::is_same_v<From, float>)
+    return To::from(rounded_to_odd(x));
   else if constexpr (is_half<To>) return To::from(convert_one<float>(x));
   else if constexpr (std::is_same_v<From, Bool>) return convert_one<To>(static_cast<uint8_t>(x.v != 0));
   else if constexpr (std::is_same_v<To, Bool>) return {static_cast<uint8_t>(x != From{})};
