@@ -68,7 +68,7 @@ uint64_t advance(Generator* generator, const Shape& shape, DType dtype, uint64_t
 }
 
 Tensor draw(const Op& op, const Shape& shape, DType dtype, Generator* generator, const double* a, const double* b) {
-  tensor_bytes(op.def().name, shape, dtype);  // a draw that cannot be recorded takes no numbers
+  check(op, {}, DTypeAttr{dtype}, &shape);  // a draw that cannot be recorded takes no numbers
   uint64_t seed;
   const uint64_t counter = advance(generator, shape, dtype, &seed);
   Tensor s(static_cast<int64_t>(seed)), c(static_cast<int64_t>(counter));
@@ -92,8 +92,8 @@ namespace {
 Tensor drop(const char* op, const Tensor& x, const Shape& draws, double p, Generator* generator) {
   if (!(p >= 0 && p <= 1)) throw ShapeError(str("[", op, "] p is ", p, "; a probability from 0 to 1 is expected", where_am_i()));
   if (!is_float(x.dtype())) throw DTypeError(str("[", op, "] input is ", x.dtype(), "; a float dtype is expected", where_am_i()));
-  Tensor keep = uniform(draws, 0.0, 1.0, f32, generator) >= p;
-  return where(keep, x * (p < 1 ? 1 / (1 - p) : 0.0), 0.0);
+  const Tensor scaled = x * (p < 1 ? 1 / (1 - p) : 0.0);  // first: it throws for dtypes that are not computed in
+  return where(uniform(draws, 0.0, 1.0, f32, generator) >= p, scaled, 0.0);
 }
 }  // namespace
 

@@ -104,6 +104,15 @@ TEST(Sizes, ADrawThatCannotBeRecordedTakesNoNumbers) {
   const uint64_t before = default_generator().counter();
   EXPECT_THROW(uniform({kBig, kBig}), ShapeError);
   EXPECT_THROW(normal({-1}), ShapeError);
+  EXPECT_THROW(permutation(-1), ShapeError);
+  for (DType dtype : {i64, u8, boolean, DType::f16, DType::bf16}) {
+    EXPECT_THROW(uniform({4}, 0, 1, dtype), DTypeError);
+    EXPECT_THROW(normal({4}, 0, 1, dtype), DTypeError);
+  }
+  for (DType dtype : {DType::f16, DType::bf16, i64}) {
+    EXPECT_THROW(dropout(cast(ones({4, 2}), dtype), 0.5, true), DTypeError);
+    EXPECT_THROW(stochastic_depth(cast(ones({4, 2}), dtype), 0.5, true), DTypeError);
+  }
   EXPECT_EQ(default_generator().counter(), before);
 }
 
