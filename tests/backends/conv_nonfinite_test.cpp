@@ -87,17 +87,40 @@ class Outliers {
 
     // The effect of a finite outlier on other results of its Winograd tile is bounded by another test (winograd_test.cpp).
     const double loose = std::isfinite(outlier) ? kHuge * 1e-3 : 0, pixels = static_cast<double>(c_.n * c_.p() * c_.q());
-    // A weight that is not finite meets zeros in the padding, and a gradient does where the weight's is summed.
+    // A weight that is not finite meets zeros where its tap falls into the padding, and a gradient does in the sums of the taps that meet
+    // padding at its pixel.
     const auto at = static_cast<int64_t>(chosen.place);
     const bool weight = chosen.operand == 1, gradient = chosen.operand == 2;
     const int64_t channels = c_.c / c_.attr.groups, taps = c_.r * c_.s, out = at / (channels * taps);
+    const bool finite = std::isfinite(outlier);
+    const int64_t row = at / c_.s % c_.r, column = at % c_.s;  // of the weight's tap
+    // Where a tap of the kernel meets the picture, or the padding, for pixel (p, q) of the results.
+    auto in_padding = [&](int64_t p, int64_t q, int64_t r, int64_t s) {
+      const int64_t h = p * c_.attr.stride + r * c_.attr.dilation - c_.attr.padding;
+      const int64_t w = q * c_.attr.stride + s * c_.attr.dilation - c_.attr.padding;
+      return h < 0 || h >= c_.h || w < 0 || w >= c_.w;
+    };
     const int64_t channel = out / (c_.o / c_.attr.groups) * channels + at / taps % channels;
+    // Where the tap meets no result's gradient for pixel (h, w) of the picture: zeros stand there for a kernel that transposes the convolution.
+    auto beside_results = [&](int64_t h, int64_t w) {
+      const int64_t p = h + c_.attr.padding - row * c_.attr.dilation, q = w + c_.attr.padding - column * c_.attr.dilation;
+      return p < 0 || p >= c_.p() * c_.attr.stride || p % c_.attr.stride != 0 || q < 0 || q >= c_.q() * c_.attr.stride ||
+             q % c_.attr.stride != 0;
+    };
     expect_classes(got[0], want.y, clean_.y, loose + 1e-5 * (c_.depth() + 10), "y",
-                   [&](int64_t i) { return weight && i / (c_.p() * c_.q()) % c_.o == out; });
+                   [&](int64_t i) {
+                     return weight && !finite && i / (c_.p() * c_.q()) % c_.o == out &&
+                            in_padding(i / c_.q() % c_.p(), i % c_.q(), row, column);
+                   });
     expect_classes(got[1], want.dx, clean_.dx, loose + 1e-5 * static_cast<double>(c_.o * c_.r * c_.s + 10), "dx",
-                   [&](int64_t i) { return weight && i / (c_.h * c_.w) % c_.c == channel; });
+                   [&](int64_t i) {
+                     return weight && !finite && i / (c_.h * c_.w) % c_.c == channel && beside_results(i / c_.w % c_.h, i % c_.w);
+                   });
     expect_classes(got[2], want.dw, clean_.dw, loose + 1e-5 * (pixels + 10), "dw",
-                   [&](int64_t i) { return gradient && i / (channels * taps) == at / (c_.p() * c_.q()) % c_.o; });
+                   [&](int64_t i) {
+                     return gradient && !finite && i / (channels * taps) == at / (c_.p() * c_.q()) % c_.o &&
+                            in_padding(at / c_.q() % c_.p(), at % c_.q(), i / c_.s % c_.r, i % c_.s);
+                   });
   }
 
   Case c_;
