@@ -111,6 +111,11 @@ class Parser {
         if (o.takes == Takes::nothing && word.starts_with(std::string(o.name) + "="))
           throw UsageError(fmt::format("{} takes no value.{}", o.name, see_help(verb_)));
     }
+    // CLI11 takes any word for the value: --out --dry-run would train into a folder of that name.
+    for (size_t i = 0; i + 1 < words.size() && words[i] != "--"; ++i)
+      if (takes_value(words[i]) && is_option(words[i + 1].substr(0, words[i + 1].find('='))))
+        throw UsageError(fmt::format("{} needs a value, and {} is an option. Write {}={} if it is the value.{}", words[i], words[i + 1],
+                                     words[i], words[i + 1], see_help(verb_)));
     try {
       app_.parse(std::vector<std::string>(words.rbegin(), words.rend()));  // CLI11 takes them from the back
     } catch (const CLI::ArgumentMismatch& e) {
@@ -142,6 +147,13 @@ class Parser {
   }
 
  private:
+  bool is_option(const std::string& word) const {
+    return word == "--help" || std::any_of(verb_.options.begin(), verb_.options.end(), [&](const Option& o) { return word == o.name; });
+  }
+  bool takes_value(const std::string& word) const {
+    return std::any_of(verb_.options.begin(), verb_.options.end(),
+                       [&](const Option& o) { return o.takes != Takes::nothing && word == o.name; });
+  }
   [[noreturn]] void unknown_option(const std::string& word) {
     std::vector<std::string> names = {"--help"};
     for (const Option& o : verb_.options) names.push_back(o.name);

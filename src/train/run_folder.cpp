@@ -146,8 +146,8 @@ void require_free(const std::string& path) {
     if (entry.path().filename().string() == str("config.toml", kTemporarySuffix)) continue;
     const bool is_run = path_exists(path + "/config.toml");
     throw InputError(str(path, ": exists and is not empty",
-                         is_run ? str(". Go on with this run: suanli train --resume ", shell_quoted(path)) : ", and it is no run",
-                         ". Or give another --out."));
+                         is_run ? str(". Go on with this run: suanli train --resume ", shell_quoted(path), ". Or give another --out.")
+                                : ", and it is no run. Give another --out."));
   }
 }
 

@@ -107,20 +107,16 @@ class Outliers {
       return p < 0 || p >= c_.p() * c_.attr.stride || p % c_.attr.stride != 0 || q < 0 || q >= c_.q() * c_.attr.stride ||
              q % c_.attr.stride != 0;
     };
-    expect_classes(got[0], want.y, clean_.y, loose + 1e-5 * (c_.depth() + 10), "y",
-                   [&](int64_t i) {
-                     return weight && !finite && i / (c_.p() * c_.q()) % c_.o == out &&
-                            in_padding(i / c_.q() % c_.p(), i % c_.q(), row, column);
-                   });
-    expect_classes(got[1], want.dx, clean_.dx, loose + 1e-5 * static_cast<double>(c_.o * c_.r * c_.s + 10), "dx",
-                   [&](int64_t i) {
-                     return weight && !finite && i / (c_.h * c_.w) % c_.c == channel && beside_results(i / c_.w % c_.h, i % c_.w);
-                   });
-    expect_classes(got[2], want.dw, clean_.dw, loose + 1e-5 * (pixels + 10), "dw",
-                   [&](int64_t i) {
-                     return gradient && !finite && i / (channels * taps) == at / (c_.p() * c_.q()) % c_.o &&
-                            in_padding(at / c_.q() % c_.p(), at % c_.q(), i / c_.s % c_.r, i % c_.s);
-                   });
+    expect_classes(got[0], want.y, clean_.y, loose + 1e-5 * (c_.depth() + 10), "y", [&](int64_t i) {
+      return weight && !finite && i / (c_.p() * c_.q()) % c_.o == out && in_padding(i / c_.q() % c_.p(), i % c_.q(), row, column);
+    });
+    expect_classes(got[1], want.dx, clean_.dx, loose + 1e-5 * static_cast<double>(c_.o * c_.r * c_.s + 10), "dx", [&](int64_t i) {
+      return weight && !finite && i / (c_.h * c_.w) % c_.c == channel && beside_results(i / c_.w % c_.h, i % c_.w);
+    });
+    expect_classes(got[2], want.dw, clean_.dw, loose + 1e-5 * (pixels + 10), "dw", [&](int64_t i) {
+      return gradient && !finite && i / (channels * taps) == at / (c_.p() * c_.q()) % c_.o &&
+             in_padding(at / c_.q() % c_.p(), at % c_.q(), i / c_.s % c_.r, i % c_.s);
+    });
   }
 
   Case c_;
