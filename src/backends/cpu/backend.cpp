@@ -130,6 +130,7 @@ class CpuBackend : public Backend {
 RegisterBlocked::RegisterBlocked(const char* op_name, Blocked blocked) { blocked_table()[op_name] = blocked; }
 RegisterEpilogue::RegisterEpilogue(const char* op_name, bool (*takes)(const Step&)) { epilogue_table()[op_name] = takes; }
 void count_held(int64_t bytes) { held_bytes += bytes; }
+int64_t counted_held() { return held_bytes; }
 
 RegisterKernel::RegisterKernel(const char* op_name, Factory factory) { table()[op_name] = factory; }
 

@@ -422,9 +422,11 @@ std::unique_ptr<Kernel> make(Direction direction, const Step& whole) {
   if (auto kernel = make_winograd(direction, g, bias, constant_weights, epilogue)) return kernel;
   if (auto kernel = make_gathered(direction, g, bias, constant_weights, epilogue)) return kernel;
   if (is_product_of_samples(g)) return make_conv_products(direction, dtype, g, bias, std::move(epilogue));
+  const int64_t held = counted_held();
   try {
     return std::make_unique<ConvF32>(direction, g, bias, constant_weights, epilogue);
   } catch (const ReferenceOnly&) {
+    count_held(held - counted_held());  // primitives that were made before are gone
     if (is_depthwise(g)) return make_depthwise(direction, dtype, g, bias, constant_weights, std::move(epilogue));
     return make_conv_products(direction, dtype, g, bias, std::move(epilogue));
   } catch (const dnnl::error& e) { throw Error(str("[conv2d] oneDNN has no convolution of ", x, " with ", w, ": ", e.what())); }

@@ -25,6 +25,8 @@ struct RegisterEpilogue {
 
 /// Counts memory that the kernel which this thread prepares will keep (Kernel::bytes_held). Whoever makes something large for a kernel calls it.
 void count_held(int64_t bytes);
+/// Sum of what was counted, for a caller that gives up what it made: count_held() of the difference takes it back.
+int64_t counted_held();
 
 struct RegisterKernel {
   RegisterKernel(const char* op_name, Factory factory);
