@@ -76,6 +76,7 @@ namespace {
 struct Implementations {
   std::mutex mutex;
   std::set<std::string> names;
+  int64_t refusals = 0;
 };
 Implementations& implementations() {
   static auto* all = new Implementations;
@@ -88,15 +89,23 @@ std::set<std::string> onednn_implementations() {
   return implementations().names;
 }
 
+int64_t onednn_refusals() {
+  const std::lock_guard lock(implementations().mutex);
+  return implementations().refusals;
+}
+
 Primitive::Primitive(const dnnl::primitive_desc_base& desc, const std::vector<Argument>& arguments)
     : Primitive(desc, arguments, kPrimitiveBytes) {}
 
 Primitive::Primitive(const dnnl::primitive_desc_base& desc, const std::vector<Argument>& arguments, int64_t bytes)
     : stream_(onednn_engine()) {
   const std::string implementation = desc.impl_info_str();
-  if (is_reference(implementation)) throw ReferenceOnly();
   {
     const std::lock_guard lock(implementations().mutex);
+    if (is_reference(implementation)) {
+      ++implementations().refusals;
+      throw ReferenceOnly();
+    }
     implementations().names.insert(implementation);
   }
   primitive_ = dnnl::primitive(desc.get());

@@ -47,6 +47,8 @@ struct ReferenceOnly : std::exception {
 };
 /// The implementations that oneDNN chose so far, in this process.
 std::set<std::string> onednn_implementations();
+/// How often ReferenceOnly was thrown so far, in this process.
+int64_t onednn_refusals();
 
 /// A primitive with its arguments made once; an execution only puts in the addresses. For one thread at a time.
 class Primitive {
