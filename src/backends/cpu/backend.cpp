@@ -10,8 +10,6 @@
 
 #include "backends/cpu/kernels.h"
 #include "backends/cpu/pointwise.h"
-#include "base/simd_targets.h"
-#include "hwy/targets.h"
 #include "ops/pointwise.h"
 
 namespace suanli {
@@ -115,11 +113,7 @@ class CpuBackend : public Backend {
   void unreserve(void* range, int64_t bytes) override { munmap(range, static_cast<size_t>(bytes)); }
   void copy_to_host(void* host, const void* device, int64_t bytes) override { std::memcpy(host, device, static_cast<size_t>(bytes)); }
   void copy_from_host(void* device, const void* host, int64_t bytes) override { std::memcpy(device, host, static_cast<size_t>(bytes)); }
-  int64_t instruction_set() const override {
-    hwy::ChosenTarget& chosen = hwy::GetChosenTarget();
-    if (!chosen.IsInitialized()) chosen.Update(hwy::SupportedTargets());  // asks the CPU: some microseconds
-    return static_cast<int64_t>(chosen.GetIndex());
-  }
+  int64_t instruction_set() const override { return chosen_target(); }
   std::string isa() const override {
     return str(simd_target(), " (own kernels), ", onednn_isa(), " (oneDNN)", direct_convolutions() ? ", direct convolutions" : "");
   }

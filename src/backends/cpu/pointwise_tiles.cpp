@@ -1,6 +1,7 @@
 // The tile functions of pointwise.def in f32 and f64, compiled once per instruction set, and the choice among them.
 #include "backends/cpu/pointwise_tiles.h"
 
+#include <atomic>
 #include <cstdlib>
 #include <cstring>
 #include <string_view>
@@ -128,15 +129,25 @@ bool isa_available(Isa isa) {
   return false;
 }
 
+int64_t chosen_target() {
+  hwy::ChosenTarget& chosen = hwy::GetChosenTarget();
+  if (!chosen.IsInitialized()) chosen.Update(hwy::SupportedTargets());  // asks the CPU: some microseconds
+  return static_cast<int64_t>(chosen.GetIndex());
+}
+
 Isa simd_isa() {
-  static const Isa chosen = [] {
+  static const Isa most = [] {
     const char* asked = std::getenv("SUANLI_ISA");
-    std::string_view most = asked ? asked : "";
-    Isa isa = most == "sse4" ? Isa::sse4 : most == "avx2" ? Isa::avx2 : Isa::avx3;
-    while (isa != Isa::base && !isa_available(isa)) isa = static_cast<Isa>(static_cast<int>(isa) - 1);
-    return isa;
+    const std::string_view word = asked ? asked : "";
+    return word == "sse4" ? Isa::sse4 : word == "avx2" ? Isa::avx2 : Isa::avx3;
   }();
-  return chosen;
+  static std::atomic<int64_t> known{-1};  // the target, and in the lowest two bits what follows from it
+  const int64_t target = chosen_target(), before = known.load(std::memory_order_relaxed);
+  if (before >= 0 && before >> 2 == target) return static_cast<Isa>(before & 3);
+  Isa isa = most;
+  while (isa != Isa::base && !isa_available(isa)) isa = static_cast<Isa>(static_cast<int>(isa) - 1);
+  known.store(target << 2 | static_cast<int64_t>(isa), std::memory_order_relaxed);
+  return isa;
 }
 
 const char* simd_target() {

@@ -18,7 +18,9 @@ using TileFn = void (*)(const void* const* in, void* out, size_t n);
 /// The instruction sets that tiles exist for, on x86 in this order; `base` is what there is on other machines.
 enum class Isa : uint8_t { base, sse4, avx2, avx3 };
 bool isa_available(Isa isa);
-/// The best one available, or a lower one that SUANLI_ISA=avx3|avx2|sse4 asks for. Read once.
+/// A number for the instruction set that Highway dispatches to. Tests restrict it.
+int64_t chosen_target();
+/// The best one available, or a lower one that SUANLI_ISA=avx3|avx2|sse4 asks for (read once).
 Isa simd_isa();
 const char* simd_target();  ///< "AVX3", "AVX2", "SSE4" or "BASE".
 
