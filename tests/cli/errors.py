@@ -26,7 +26,7 @@ def test_usage():
         (2, ["device 'gpu'"], ["train", "--device", "gpu"]),
         (2, ["--lr needs a value"], ["train", "--lr"]),
         (2, ["--out needs a value", "--dry-run"], ["train", "--out", "--dry-run"]),
-        (2, ["--csv needs a value"], ["predict", "run", "t.csv", "--csv", "--json"]),
+        (2, ["--csv needs a value"], ["predict", "run", "t.csv", "--csv", "--top"]),
         (2, ["--lr takes a number, not 'abc'"], ["train", "--lr", "abc"]),
         (2, ["--lr takes a number, not 'nan'"], ["train", "--lr", "nan"]),
         (2, ["--lr is 0"], ["train", "--lr", "0"]),
