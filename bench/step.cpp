@@ -103,7 +103,7 @@ struct Batches {
   }
 };
 
-/// What one step launches and takes beside its time: the same in every run of one program on one machine.
+/// Counts of one step: kernels, arena bytes, allocations. Every run of one program on one machine gives the same.
 Json counts_of(Work& work) {
   const PlanStats before = plan_stats();
   const long allocations = bench::allocations;

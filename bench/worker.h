@@ -24,7 +24,7 @@ struct Work {
   /// Floating-point operations of the last step.
   virtual int64_t flops() = 0;
   virtual int64_t parameters() { return 0; }
-  /// What a step takes beside time, by name.
+  /// Counts of one step, by name.
   virtual Json counts() { return Json::Object{}; }
 };
 

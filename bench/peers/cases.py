@@ -1,4 +1,4 @@
-"""What is compared: one row per case, read by the driver and by every worker. No torch in here: the driver stays light; NumPy only where it
+"""The cases of the comparison: one row each, read by the driver and by every worker. No torch in here: the driver stays light; NumPy only where it
 is used, since scripts/speed_guard reads the table without the peers' environment.
 
 A training case is a network, a batch size and an optimiser; an inference case a network and a batch size. Single products and

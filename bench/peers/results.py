@@ -48,12 +48,12 @@ def now():
 
 
 def command():
-    """What was called, without the folders of this machine."""
+    """The command line, without folders outside of the checkout."""
     return " ".join(shlex.quote(re.sub(r"^/.*/", "", word)) for word in sys.argv)
 
 
 def slug(isa):
-    """Of its first word: "AVX3 (own kernels), avx512_core_bf16 (oneDNN)" → "avx3"."""
+    """The first word in small letters: "AVX3 (own kernels), avx512_core_bf16 (oneDNN)" → "avx3"."""
     return re.match(r"\w*", isa)[0].lower()
 
 

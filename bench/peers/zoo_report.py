@@ -14,7 +14,7 @@ import results
 from cases import ZOO_CASES, ZOO_CLASSES, ZOO_KINDS, ZOO_SIDES
 from report import NAMES, geometric_mean, number, table
 
-# Of Suanli's time over the peer's: the target of the geometric mean, and the limit of each row.
+# Bounds of Suanli's time over the peer's: the target of the geometric mean, and the limit of each row.
 TARGETS = {"train": ("pytorch", 0.65, 0.9), "infer": ("onnxruntime", 0.85, 1.1)}
 TITLES = {"infer.b1": "Inference, batch 1", "infer.b16": "Inference, batch 16",
           "train.b16": "Training step, batch 16"}
@@ -83,7 +83,7 @@ def part(name, kind, by_case):
 
 
 def section(path):
-    """What one kind of machine measured."""
+    """The measurements of one kind of machine."""
     lines, by_case = results.read(path), {}
     for line in lines:
         by_case.setdefault(line["case"], {})[line["side"]] = line

@@ -116,7 +116,7 @@ void FileWriter::write_through(const char* data, size_t bytes) {
 
 namespace {
 
-/// What is no file that could be replaced, opened for writing: a device, a pipe, this process's output. Else -1.
+/// Opens a path for writing that is no replaceable file: a device, a pipe, this process's output. Returns -1 for others.
 int open_stream(const std::string& path) {
   if (path == "/dev/stdout") return ::dup(STDOUT_FILENO);
   if (path == "/dev/stderr") return ::dup(STDERR_FILENO);

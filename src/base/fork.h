@@ -1,4 +1,4 @@
-// What makes the library usable in the child of a fork(). The child has the forking thread alone: locks that other threads held would
+// Support for fork(): the library works in the child. The child has the forking thread alone: locks that other threads held would
 // stay locked, programs that they ran would stay half done, and their work would never be finished.
 #pragma once
 #include <cstddef>

@@ -34,7 +34,7 @@ template <class... A> std::string str(const A&... a) {
   return out;
 }
 
-/// Of A to Z; other characters stay. Unlike std::tolower it does not depend on the locale.
+/// Converts A to Z to small letters; other characters stay. Unlike std::tolower it does not depend on the locale.
 constexpr char ascii_lower(char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; }
 
 /// "1.5 MiB", "12 B".

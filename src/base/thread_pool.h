@@ -19,7 +19,7 @@ class Pieces;
 
 namespace detail {
 void pool_run(int parts, void (*call)(void* context, int part), void* context);
-/// Whether this thread does a part of a region now.
+/// True while this thread does a part of a region.
 bool inside_pool_region();
 /// In the child of a fork(): the workers are gone, the next region makes others.
 void forget_pool();

@@ -27,7 +27,7 @@ void print_note(const std::string& line);
 std::string harmless(const std::string& text);
 
 bool is_terminal(int fd);
-/// Whether a file to write is the standard output: "-" or /dev/stdout.
+/// True if a file to write is the standard output: "-" or /dev/stdout.
 bool is_stdout(const std::string& path);
 /// Columns of the terminal; 80 where there is none.
 int terminal_width();

@@ -143,7 +143,7 @@ std::vector<std::string> first_of(std::vector<std::string> words, size_t most) {
   return words;
 }
 
-/// What became of the columns of a table: one line each.
+/// Describes how each column of a table is used, one line each.
 std::string table_columns(const data::Encoding& encoding) {
   std::vector<std::string> names;
   for (const data::ColumnCode& c : encoding.columns) names.push_back(c.name);
@@ -158,7 +158,7 @@ std::string table_columns(const data::Encoding& encoding) {
   return out;
 }
 
-/// Of the numbers that a regression learns.
+/// Statistics of the numbers that a regression learns.
 struct Range {
   double mean = 0, deviation = 0, least = 0, most = 0;
 };

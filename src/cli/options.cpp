@@ -21,7 +21,7 @@ std::string suggestion(const std::string& word, const std::vector<std::string>& 
   return near.empty() ? "" : fmt::format(" Did you mean {}?", near);
 }
 
-/// Of a word that was given by mistake (a whole file, say) its beginning.
+/// Shortens a word that was given by mistake, such as the text of a file, to its beginning.
 std::string shortened(const std::string& word) {
   constexpr size_t kMost = 80;
   return columns_of(word) <= kMost ? word : cut_to(word, kMost - 1) + "…";

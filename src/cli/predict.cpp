@@ -224,7 +224,7 @@ std::string in_words(const std::vector<Prediction>& all, int digits) {
   return text;
 }
 
-/// What a file is, by its name, where that is beyond doubt.
+/// The kind of a file whose name leaves no doubt.
 enum class Named { folder, picture, table, workbook, archive, other };
 Named named(const std::string& file) {
   std::error_code error;

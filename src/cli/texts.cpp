@@ -170,7 +170,7 @@ bool chinese_is_asked_for() {
   return false;
 }
 
-/// What may not begin a line: closing brackets and stops.
+/// Characters that may not begin a line: closing brackets and stops.
 bool belongs_to_the_left(std::string_view character) {
   static constexpr std::string_view marks[] = {"：", "；", "，", "。", "、", "！", "？", "）", "》", "」",
                                                "』", "】", "”",  "’",  ":",  ";",  ",",  ".",  ")"};

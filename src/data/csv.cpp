@@ -16,7 +16,7 @@ namespace {
 constexpr size_t kMostBytes = size_t{1} << 30;
 constexpr size_t kLinesLookedAt = 100;  // for the separator
 
-/// What people give where a table is meant.
+/// Files of other kinds that people give as tables, by their first bytes.
 struct Lookalike {
   std::string_view start;
   const char* what;
@@ -156,7 +156,7 @@ class Reader {
   int64_t line_ = 1, begin_ = 1;
 };
 
-/// What a line `sep=;` says, as spreadsheets write it above the header; 0 where there is none.
+/// The separator of a line `sep=;`, which spreadsheets write above the header; 0 if there is none.
 char stated_separator(const std::string& text) {
   std::string line = text.substr(0, text.find_first_of("\r\n"));
   std::erase(line, '"');

@@ -12,7 +12,7 @@ namespace suanli::data {
 
 enum class TaskAsked : uint8_t { by_column, classification, regression };
 
-/// What a specification of a table may say.
+/// Settings that the specification of a table may have.
 struct TableSettings {
   std::string target = {};
   TaskAsked task = TaskAsked::by_column;
@@ -69,7 +69,7 @@ struct ColumnFormat {
   FormatEvidence evidence;
   NumberFormat format;
 };
-/// Of each column. Where a column leaves open what its commas and points mean, the other columns and the separator of cells decide.
+/// The format of each column. Where a column leaves open what its commas and points mean, the other columns and the separator of cells decide.
 std::vector<ColumnFormat> column_formats(const Table& table, std::optional<char> decimal);
 
 /// What the target column says: numbers with fractions or more than 20 different ones are a regression. Throws InputError for a target

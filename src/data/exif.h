@@ -16,7 +16,7 @@ int orientation_of(std::string_view exif);
 /// The picture as it is to be seen; 0 and 1 leave it as it is.
 Picture turned_upright(Picture picture, int orientation);
 
-/// Whether the sides of the picture change places.
+/// True if width and height change places.
 inline bool lies_on_its_side(int orientation) { return orientation >= 5; }
 
 /// Bytes of a file: up to `count` from `offset` on, fewer at its end.

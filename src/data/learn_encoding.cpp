@@ -1,4 +1,4 @@
-// What the columns of a table are: numbers or words, a target of classes or of numbers, of use or not.
+// Learns the encoding of a table: which columns are numbers, words or of no use, and the kind of the target.
 #include <algorithm>
 #include <array>
 #include <cctype>
@@ -76,7 +76,7 @@ template <class Missing> Count count_numbers(const Table& table, int column, con
   return count;
 }
 
-/// Whether a column holds numbers. Throws for the odd cell that is none among many that are.
+/// True if a column holds numbers. Throws for the odd cell that is none among many that are.
 bool is_numeric(const Encoding& encoding, const Table& table, int column, const NumberFormat& format) {
   const Count count = count_numbers(table, column, format, [&](const Cell& c) { return encoding.is_missing(c.text); });
   if (count.words == 0) return count.numbers > 0;
@@ -93,7 +93,7 @@ void note_case_variants(const std::string& what, const std::vector<std::string>&
       notes.push_back(str(what, ": ", quoted_list(group, 10), " differ in case only and count as different; are they one?"));
 }
 
-/// What tells a user how unusual numbers are read, per kind of writing.
+/// Notes that tell a user how unusual numbers are read, one per kind of writing.
 class FormatNotes {
  public:
   void add(const Table& table, int column, const ColumnFormat& f, bool forced) {
@@ -154,7 +154,7 @@ bool named_like_time(const std::string& name) {
   return kNames.contains(lower(name));
 }
 
-/// Whether a column of numbers only counts the rows: 0, 1, 2, … or 1, 2, 3, … in any order; or different whole numbers under a name for that.
+/// True if a column of numbers only counts the rows: 0, 1, 2, … or 1, 2, 3, … in any order; or different whole numbers under a name for that.
 bool numbers_the_rows(const std::string& name, std::vector<double> values, int64_t rows) {
   if (static_cast<int64_t>(values.size()) < rows || rows < kLeastCounted || named_like_time(name)) return false;
   std::sort(values.begin(), values.end());
@@ -164,7 +164,7 @@ bool numbers_the_rows(const std::string& name, std::vector<double> values, int64
   return counts || named_like_id(name);
 }
 
-/// What all rows of a column say about its use.
+/// Facts about a column, from all of its rows.
 struct Judgement {
   bool numeric = false, counter = false;
   std::string reason;  // why it is left out; "" if it is used

@@ -91,7 +91,7 @@ bool is_pictures(const NpyArray& x, const Layout& layout, Task task) { return x.
 
 constexpr float kByte = 1.0f / 255;
 
-/// What the values of an array are, for the data that come later: a model must get numbers of the size that it learned from.
+/// The range of an array's values, for the data that come later: a model must get numbers of the size that it learned from.
 struct Inputs {
   enum class Kind : uint8_t { bytes, range, unknown } kind = Kind::bytes;
   double low = 0, high = 0;  // of a range
@@ -104,7 +104,7 @@ Inputs range_of(const NpyArray& x) {
   return in;
 }
 
-/// What Info::encoding holds: "MEAN STDDEV " of a regression's target, then "inputs bytes" or "inputs LOW HIGH", the
+/// The text in Info::encoding: "MEAN STDDEV " of a regression's target, then "inputs bytes" or "inputs LOW HIGH", the
 /// latter with " u8" behind it for an array of bytes.
 struct ArrayEncoding {
   double mean = 0, stddev = 1;
@@ -137,7 +137,7 @@ ArrayEncoding array_encoding_from(const std::string& text, Task task) {
   return e;
 }
 
-/// What the values of `x` are multiplied by to be what training saw. Tells `notes` where their size contradicts it.
+/// The factor that brings the values of `x` to the scale of training. Tells `notes` where their size contradicts it.
 float scale_for(const NpyArray& x, const Layout& layout, Task task, const Inputs& seen, const std::string& where,
                 std::vector<std::string>* notes) {
   if (seen.kind == Inputs::Kind::unknown || x.shape.numel() == 0) return is_pictures(x, layout, task) ? kByte : 1;

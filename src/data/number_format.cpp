@@ -13,7 +13,7 @@ namespace {
 
 bool is_digit(char c) { return c >= '0' && c <= '9'; }
 
-/// What one character of a cell means, and how it is spelled in UTF-8.
+/// The meaning of one character of a cell, and its spelling in UTF-8.
 struct Symbol {
   std::string_view spelling, meaning;
 };
@@ -184,7 +184,7 @@ std::string interpreted(std::string_view mantissa, char decimal) {
   return end == mantissa.size() ? out : out + "." + std::string(fraction);
 }
 
-/// Whether a plain number may also be one with thousands, such as 1.234.
+/// True if a plain number may also be one with thousands, such as 1.234.
 bool is_group_of_three(std::string_view cell) {
   cell.remove_prefix(std::min(cell.find_first_not_of("+-"), cell.size()));
   const size_t point = cell.find('.');

@@ -25,7 +25,7 @@ bool read_number(std::string_view cell, const NumberFormat& format, double* valu
 /// Why read_number() refused `cell`: "is no number", "is too large for a number", …
 std::string why_no_number(std::string_view cell, const NumberFormat& format);
 
-/// What the cells of one column say about their format.
+/// Evidence on the number format of one column, from its cells.
 struct FormatEvidence {
   int64_t point = 0, comma = 0;            ///< Cells that can be read with this decimal separator only.
   int64_t open_point = 0, open_comma = 0;  ///< 1.234 and 1,234: three digits behind one separator.

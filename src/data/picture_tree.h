@@ -29,14 +29,14 @@ struct PictureTree {
 /// Whether a file's name ends like a picture that is read here: .jpg, .jpeg, .png, .webp, in either case.
 bool has_picture_name(const std::string& name);
 
-/// Whether the name is that of a picture which is not read here, such as .heic.
+/// True for the name of a picture in a format that is not read, such as .heic.
 bool has_other_picture_name(const std::string& name);
-/// Whether pictures lie in `folder`, at any depth.
+/// True if pictures lie in `folder`, at any depth.
 bool holds_pictures(const std::string& folder);
 
 /// The parts of a data set that have a folder each.
 enum class Part : uint8_t { none, train, val, test };
-/// What a folder of this name is: train, training, Train, training_set, …; val, valid, validation, dev, eval, …; test, testing, …
+/// The part that a folder's name stands for: train, training, Train, training_set, …; val, valid, validation, dev, eval, …; test, testing, …
 Part part_named(const std::string& name);
 
 /// The folders of the parts, "" for one that is missing; all "" if the sub-folders of `folder` are classes.

@@ -84,7 +84,7 @@ struct PathLearner : FieldVisitor {
     set(root, scope_id(root.type_name()));
     root.fields(l);
   }
-  /// Of a module that is called before any parameters() met it. Its parameters get names, for the report that nobody updates them; under
+  /// Handles a module that is called before any parameters() met it. Its parameters get names, for the report that nobody updates them; under
   /// another module (0: none), so do the modules below it.
   static void learn_called(Module& root, uint32_t caller) {
     PathLearner l;

@@ -25,7 +25,7 @@ void require_heads(const Infer& c, const Shape& q, const Shape& k, const Shape& 
   if (!fits) c.fail(str("q has shape ", q, ", k ", k, ", v ", v, "; [.., T, D], [.., S, D] and [.., S, D] are expected"));
   if (k.at(-2) == 0 || k.at(-1) == 0) c.fail(str("k has shape ", k, "; at least one key of at least one element is expected"));
 }
-/// What the forward pass keeps of every query: m = max of its scores, and ln Σ exp(score − m). Their sum, rounded, would lose the logarithm
+/// Values that the forward pass keeps of every query: m = max of its scores, and ln Σ exp(score − m). Their sum, rounded, would lose the logarithm
 /// beside a large m. q [.., T, D] → [2, .., T].
 Shape sums_of(const Shape& q) {
   Shape s{2};

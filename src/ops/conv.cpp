@@ -10,7 +10,7 @@ Tensor conv2d_grad_input(const Tensor& g, const Tensor& w, const ConvAttr& a, co
 Tensor conv2d_grad_weight(const Tensor& x, const Tensor& g, const ConvAttr& a, const Shape& weight);
 Tensor conv2d_with(const Tensor& x, const Tensor& w, const Tensor& b, const ConvAttr& a);
 
-/// Of numbers that are not negative; the largest int64_t where it is beyond.
+/// The product of numbers that are not negative, at most the largest int64_t.
 int64_t product(int64_t a, int64_t b) {
   int64_t result;
   return __builtin_mul_overflow(a, b, &result) ? INT64_MAX : result;

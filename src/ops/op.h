@@ -131,11 +131,11 @@ constexpr DTypes dtypes_of(std::initializer_list<DType> list) {
   return set;
 }
 constexpr bool contains(DTypes set, DType d) { return set >> static_cast<int>(d) & 1; }
-/// What kernels compute in memory.
+/// Dtypes that kernels compute in memory.
 inline constexpr DTypes kComputedDTypes = dtypes_of({DType::f64, DType::f32, DType::i64, DType::i32, DType::u8, DType::boolean});
-/// What pointwise kernels convert on loading and storing.
+/// Dtypes that pointwise kernels convert on loading and storing.
 inline constexpr DTypes kPointwiseDTypes = kComputedDTypes | dtypes_of({DType::i16, DType::i8});
-/// What cast converts.
+/// Dtypes that cast converts.
 inline constexpr DTypes kConvertedDTypes = kPointwiseDTypes | dtypes_of({DType::f16, DType::bf16});
 /// Enough for ops that move bytes.
 inline constexpr DTypes kEveryDType = ~DTypes{0};

@@ -6,7 +6,7 @@ namespace suanli {
 namespace {
 
 Cost moves(const Step& s) { return element_cost(s, 0); }
-/// Whether kernels read a computed start of this dtype.
+/// True if kernels read a computed start of this dtype.
 bool is_start(DType d) { return !is_float(d) && contains(kComputedDTypes, d); }
 
 const Op reshape_op{OpDef{

@@ -5,7 +5,7 @@
 
 namespace suanli {
 
-/// What a plan depends on besides its tape: what its passes ask for, and what its kernels freeze when they are prepared. (SUANLI_CONV stays
+/// Dependencies of a plan besides its tape: all that its passes ask for and that its kernels freeze when prepared. (SUANLI_CONV stays
 /// as it is for the life of the process; NaN checks and poison are looked at in every run.)
 struct PlanSettings {
   Tier tier;

@@ -97,7 +97,7 @@ class FusedCheck {
 
   size_t inputs() const { return f_.op >= 0 ? f_.in.size() - own_ + 1 : f_.in.size(); }
   bool is_epilogue_value(size_t value) const { return f_.op >= 0 && value == 0; }
-  /// Whether a value has one number for each row.
+  /// True if a value has one number for each row.
   bool is_per_row(size_t value) const {
     if (value >= inputs()) return e_.code[value - inputs()].per == Expr::Per::row;
     return !is_epilogue_value(value) && broadcasts(f_.in_desc[f_.op >= 0 ? own_ + value - 1 : value].shape, rows());
@@ -142,7 +142,7 @@ class FusedCheck {
   const size_t own_;
 };
 
-/// What lies in the arena while the steps run.
+/// Simulates the arena's contents while the steps run.
 class ArenaCheck {
  public:
   ArenaCheck(const Program& p, const Plan& plan) : p_(p), plan_(plan) {}

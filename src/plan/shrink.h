@@ -13,7 +13,7 @@ struct PlanDraft {
   std::unique_ptr<Plan> plan;
 };
 
-/// Of set_working_memory_limit(); 0: none.
+/// The value of set_working_memory_limit(); 0: no limit.
 int64_t working_memory_limit();
 
 /// Looks at who holds memory where it is fullest, computes some of that again instead, and keeps the plan that follows if it takes less memory

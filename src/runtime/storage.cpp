@@ -68,7 +68,7 @@ struct DevicePool {
     throw OutOfMemory(str("[", who, "] cannot reserve ", human_bytes(bytes), " on ", device, ": tensors hold ", human_bytes(held),
                           ", working memory ", human_bytes(arena), why, ". A smaller batch needs less."));
   }
-  /// Of `asked`, which take `bytes`.
+  /// Throws if the limit does not allow a block of `bytes` for the `asked` bytes.
   void require(int64_t bytes, int64_t asked, const char* who) {
     if (limit && held + arena + bytes > limit) fail(asked, who);
     if (limit && held + arena + cached + bytes > limit) trim();

@@ -34,7 +34,7 @@ struct Cell {
 
   uint64_t saved_in = 0;  // the module call (Recorder::module_begins) that saved what the cell held before it
   const bool of_tensor;  // of a tensor after requires_grad_(): it holds a gradient and no value
-  /// Who knows of a parameter: nobody, a module's fields or an optimizer, or a backward() that found it unknown.
+  /// The owner that knows a parameter: nobody, a module's fields or an optimizer, or a backward() that found it unknown.
   enum Known : uint8_t { unknown, listed, reported };
   std::atomic<Known> known{unknown};
   std::atomic<bool> noted{false};     // Recorder::note_unknown() holds its address until the next report
@@ -46,7 +46,7 @@ struct Cell {
 
 /// The cell of a leaf, if it has one: another thread's backward() may be making it.
 inline Cell* cell_of(Node* n) { return std::atomic_ref(n->cell).load(std::memory_order_acquire); }
-/// Of a cell that goes while it is `noted`.
+/// Drops the note of a cell that is freed while it is `noted`.
 void forget_unknown(Cell* cell);
 /// Sets or (undefined) drops the gradient of a cell.
 void set_gradient(Cell* cell, const Tensor& grad);

@@ -158,7 +158,7 @@ void Recorder::module_failed() {
   fresh_ = false;  // what was fresh before was flushed when the call began
   for (Saved& s : saved_) {
     Cell* c = s.cell;
-    // What was committed within the call stays. All else goes back, also what the call set to a value from before it. A cell that is not
+    // Values committed within the call stay. All others go back, also those that the call set to an earlier value. A cell that is not
     // this thread's any more was committed whole.
     if (c->writer == this) {
       c->pending = c->version == s.version ? s.pending : Tensor();

@@ -55,7 +55,7 @@ class Recorder {
   }
   /// A backward() reached a parameter that neither a module's fields nor an optimizer names; `scope` read it.
   void note_unknown(Cell* cell, uint32_t scope);
-  /// What was noted on this thread, is still there, unknown and with a gradient: one line for each. Forgets them.
+  /// One line for each noted cell of this thread that still exists, is unknown and has a gradient. Forgets the notes.
   std::vector<std::string> take_unknown();
   /// Host tensors made since the last flush: what pending programs may pin.
   void count_leaf_bytes(int64_t bytes) { leaf_bytes_ += static_cast<size_t>(bytes); }
@@ -100,7 +100,7 @@ class Recorder {
   /// Lets go of what a rehearsal flushed and nobody can reach any more, as a flush does at once otherwise: it counts as memory.
   void release_rehearsed();
 
-  /// What a cell held when a module call began.
+  /// The contents of a cell when a module call began.
   struct Saved {
     Cell* cell;
     bool touched;
@@ -134,7 +134,7 @@ uint64_t node_fingerprint(Node* node, uint64_t first_seq);
 // Module paths: 0 is "no module". Interned for the life of the process.
 uint32_t scope_id(const std::string& path);
 const std::string& scope_path(uint32_t id);
-/// What an optimizer or an average records: explanations and profiles count it as the update.
+/// The scope of the nodes that optimizers and averages record: explanations and profiles count it as the update.
 uint32_t optimizer_scope();
 
 /// Why a program was dropped: shared by its nodes.
@@ -144,7 +144,7 @@ void fail_node(Node* n, Dropped* why);
 Dropped* new_dropped(std::string why);  // with one reference
 void release(Dropped* why);
 
-/// Whether backward() leaves a gradient at n: a parameter's value, or a tensor after requires_grad_() (whose edges may be gone).
+/// True if backward() leaves a gradient at n: a parameter's value, or a tensor after requires_grad_() (whose edges may be gone).
 bool is_leaf(Node* n);
 
 /// Throws unless the calling thread may use t in `op`: pending elsewhere, dropped.

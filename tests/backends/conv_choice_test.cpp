@@ -23,7 +23,7 @@ void expect_no_reference() {
 /// Geometries, in blocks, of which oneDNN may have reference code only; kernels of our own compute them. In the zoo's networks none does.
 bool may_fall_back(const ConvAttr& a, int64_t kernel) { return kernel > 3 || a.stride > 2 || a.padding > 1 || a.dilation > 1; }
 
-/// Whether there is such a network.
+/// Returns false if there is no such network.
 bool plan_training_step(const char* name, int64_t size) {
   SCOPED_TRACE(std::string(name) + " at " + std::to_string(size));
   nn::AnyModule model;

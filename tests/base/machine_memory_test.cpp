@@ -45,17 +45,17 @@ TEST(MemoryLeft, IsTheMachinesWhereNothingElseLimits) {
 
 TEST(MemoryLeft, OfControlGroupsOfVersion2TheFullestCounts) {
   Machine m(1 << 30);
-  m.file("/proc/self/cgroup", "0::/work/job\n");
-  m.file("/sys/fs/cgroup/work/job/memory.max", "max\n");
-  m.file("/sys/fs/cgroup/work/job/memory.current", "0\n");
-  m.file("/sys/fs/cgroup/work/memory.max", std::to_string(100 * kMiB));
-  m.file("/sys/fs/cgroup/work/memory.current", std::to_string(70 * kMiB));
+  m.file("/proc/self/cgroup", "0::/batch/job\n");
+  m.file("/sys/fs/cgroup/batch/job/memory.max", "max\n");
+  m.file("/sys/fs/cgroup/batch/job/memory.current", "0\n");
+  m.file("/sys/fs/cgroup/batch/memory.max", std::to_string(100 * kMiB));
+  m.file("/sys/fs/cgroup/batch/memory.current", std::to_string(70 * kMiB));
   EXPECT_EQ(m.left().bytes, 30 * kMiB);
   EXPECT_EQ(m.left().by, "the control group /work");
   // Cached files are given back where memory is short.
-  m.file("/sys/fs/cgroup/work/memory.stat", "anon 1\nfile 2\ninactive_file " + std::to_string(20 * kMiB) + "\n");
+  m.file("/sys/fs/cgroup/batch/memory.stat", "anon 1\nfile 2\ninactive_file " + std::to_string(20 * kMiB) + "\n");
   EXPECT_EQ(m.left().bytes, 50 * kMiB);
-  m.file("/sys/fs/cgroup/work/memory.current", std::to_string(130 * kMiB));
+  m.file("/sys/fs/cgroup/batch/memory.current", std::to_string(130 * kMiB));
   EXPECT_EQ(m.left().bytes, 0) << "never below nothing";
 }
 

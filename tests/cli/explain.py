@@ -111,7 +111,7 @@ def test_boxes_stand_below_their_headings():
 
 
 def test_phases():
-    """Who updates: exactly the kernels whose results replace parameters or state, whatever was fused in front of them."""
+    """Kernels that update: exactly the kernels whose results replace parameters or state, whatever was fused in front of them."""
     weights = 8   # of cnn_b: tensors
     for options, per_weight in (([], 3), (["--clip-norm", 1], 3), (["--clip-value", 1], 3), (["--optimizer", "sgd", "--momentum", 0], 1)):
         kernels = ok_json("explain", TINY, "--model", "cnn_b", *options)["programs"][0]["kernels"]

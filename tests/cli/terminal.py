@@ -1,4 +1,4 @@
-"""What a person sees on terminals of any width: one bar that stays on its line, tables in columns, help that breaks between words."""
+"""The view on terminals of any width: one bar that stays on its line, tables in columns, help that breaks between words."""
 import fcntl
 import os
 import pathlib

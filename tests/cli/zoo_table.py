@@ -34,7 +34,7 @@ def main():
     page = subprocess.run([sys.executable, GENERATOR, "--check"], capture_output=True, text=True)
     good = check(f"the page is what the data say {page.stderr}", page.returncode == 0)
 
-    # What takes pictures: all of the generated page of the zoo but the model of tables.
+    # Models that take pictures: all of the generated page of the zoo but the model of tables.
     zoo = re.findall(r"^\| `(\w+)` \|", (SOURCE / "docs/zoo.md").read_text(), re.M)
     sys.path.insert(0, str(GENERATOR.parent))
     import cases

@@ -276,7 +276,7 @@ TEST(Npz, PredictionScalesAsTrainingDid) {
   write_bytes(folder / "mixed.npz", zip({{"x_train", all[0].array}, {"y_train", labels}, {"x_test", all[2].array}, {"y_test", labels}}));
   const Splits mixed = open("npz:" + (folder / "mixed.npz"), {.val_fraction = 0});
   EXPECT_EQ(sample(*mixed.test, 1), sample(*mixed.train, 1));
-  // What a model of a table says is no encoding of arrays, and the other way round.
+  // The encoding of a table is none of arrays, and the other way round.
   EXPECT_TRUE(
       contains(error_of([&] { open("npz:" + (folder / "rows.npz"), {.encoding = "target\ty\n"}); }), "was not trained on NumPy arrays"));
   write_bytes(folder / "t.csv", "a,y\n1,p\n");
@@ -320,7 +320,7 @@ TEST(Npz, FractionsOfBytesWhateverIsLearned) {
     ASSERT_EQ(notes.size(), 1u) << c.what;
     EXPECT_TRUE(contains(notes[0], c.scaled ? "training saw numbers up to 255: 1 is taken for 255" : "are they in the same unit?"))
         << notes[0];
-    // What is opened beside a model keeps what training saw.
+    // Data opened beside a model keep the range that training saw.
     const Splits again = open("npz:" + (folder / "b.npz"), {.val_fraction = 0, .encoding = info.encoding});
     EXPECT_EQ(again.train->info().encoding, info.encoding) << c.what;
   }

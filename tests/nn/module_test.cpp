@@ -301,7 +301,7 @@ struct Whole : nn::Module {
   Tensor forward(const Tensor& x) { return fc2(relu(fc1(x))); }
 };
 
-/// What a step writes to stderr.
+/// The text that a step writes to stderr.
 template <class F> std::string notes_of(F&& f) {
   testing::internal::CaptureStderr();
   f();

@@ -346,7 +346,7 @@ TEST(Squares, NormalizationsOfLargeNumbers) {
     for (double v : rows) want.push_back(v > 0 ? expected : -expected);
     const Tensor w = ones({4}, c.dtype), b = zeros({4}, c.dtype);
     expect_near(read(layer_norm(x, w, b, c.eps)), want, 1e-6, "layer_norm");
-    // Of g = (1, 0, 0, 0) along ±1: (g − mean g − x̂·mean(g·x̂))/σ = (½, 0, −½, 0)/σ.
+    // The gradient for g = (1, 0, 0, 0) along ±1: (g − mean g − x̂·mean(g·x̂))/σ = (½, 0, −½, 0)/σ.
     const auto g = read(grad({layer_norm(x, w, b, c.eps)}, {x}, {in_dtype({1, 0, 0, 0, 0, 0, 0, 0}, {2, 4}, c.dtype)})[0]);
     for (size_t i = 0; i < 4; ++i) EXPECT_NEAR(g[i] * c.size, (i == 0 ? 0.5 : i == 2 ? -0.5 : 0), 2e-5) << i;
     if (c.size > 1e24 && c.dtype == f32) continue;

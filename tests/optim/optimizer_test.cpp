@@ -280,7 +280,7 @@ TEST(Optimizer, ClipGradNorm) {
   EXPECT_EQ(optim::clip_grad_norm_({c}, 1).item(), 0);
 }
 
-/// Whether making `make(v)` throws for each value out of the range, and only for these.
+/// True if `make(v)` throws for each value out of the range, and only for these.
 template <class F> void expect_range(const char* what, F&& make, bool below_one = false) {
   const double inf = std::numeric_limits<double>::infinity(), nan = std::numeric_limits<double>::quiet_NaN();
   for (double bad : {-1.0, -1e-9, nan, inf, -inf}) EXPECT_THROW(make(bad), UsageError) << what << " " << bad;

@@ -77,7 +77,7 @@ TEST(PlanCache, HoldsAsMuchAsItCounts) {
   expect_bounded("pictures", 4000, [&](int i) { sum(net(zeros(picture(i)))).item(); });
 }
 
-/// Whether the program of a size is still planned.
+/// True if the plan of a size is still cached.
 bool is_planned(int64_t n) {
   const int64_t before = plan_stats().plans;
   chain(n).item();

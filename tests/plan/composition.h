@@ -46,7 +46,7 @@ struct Composition {
 };
 inline constexpr double kClose = 1e-3;  // of the largest value of a tensor, or of 1
 
-/// What a call is applied to.
+/// The operands of a call.
 struct Arguments {
   std::span<const Tensor> x;
   const Call& call;

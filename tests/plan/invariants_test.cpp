@@ -11,7 +11,7 @@ namespace {
 
 using namespace suanli::test;
 
-/// What is pending, as a program. It holds on to the tape.
+/// The pending nodes, as a program. It holds on to the tape.
 struct Pending {
   Pending() {
     const auto& pending = Recorder::current().pending();

@@ -31,7 +31,7 @@ TEST(Tiers, RandomProgramsHaveTheSameBits) {
   EXPECT_LT(kernels[0], kernels[1] * 2 / 3);
 }
 
-/// Whether `f`, which returns tensors, gives the same bits however many threads it is planned for. Every count has plans of its own.
+/// True if `f`, which returns tensors, gives the same bits however many threads it is planned for. Every count has plans of its own.
 template <class F> void expect_same_bits_by_threads(F&& f) {
   std::vector<std::string> by_one_thread;
   for (int n : {1, 2, 3, 5}) {

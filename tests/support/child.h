@@ -42,7 +42,7 @@ template <class F> pid_t fork_child(F&& f) {
 }
 template <class F> int in_child(F&& f, double seconds = 30) { return wait_for(fork_child(f), seconds); }
 
-/// Whether this program has the test `name` (suite.test).
+/// True if this program has the test `name` (suite.test).
 inline bool has_test(const std::string& name) {
   const auto& program = *testing::UnitTest::GetInstance();
   for (int s = 0; s < program.total_test_suite_count(); ++s) {

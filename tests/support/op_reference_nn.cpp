@@ -58,7 +58,7 @@ struct LogSum {
   Real top, log;  // the largest of some numbers, and ln Σ exp of their distances from it
   Real log_p(Real x) const { return (x - top) - log; }
 };
-/// Of row n of x [N, C].
+/// Statistics of row n of x [N, C].
 LogSum log_sum_of_row(const Array& x, int64_t n) {
   const Real* row = x.v.data() + n * x.shape[1];
   LogSum s{-std::numeric_limits<Real>::infinity(), 0};

@@ -35,7 +35,7 @@ Tensor with_special(const Array& a, size_t place, const Special& s) {
   return tensor_from_bytes(bytes.data(), static_cast<int64_t>(bytes.size()), a.shape, a.dtype);
 }
 
-/// What is wrong with result `got`, or nothing.
+/// Describes the first error of the result `got`; empty if there is none.
 std::string difference(const Array& got, const Array& want, double tolerance, Reference::Wild wild) {
   for (size_t i = 0; i < want.v.size(); ++i) {
     const Real g = got.v[i], w = want.v[i];

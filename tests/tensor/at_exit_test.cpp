@@ -25,7 +25,7 @@ bool convolves() {
   sum(conv2d(ones({2, 4, 8, 8}), w)).backward();
   return sum(w.grad()).item<double>() == 2.0 * 6 * 6 * 8 * 4 * 9;
 }
-/// What is wrong shows in how the process ends: whoever fails leaves at once.
+/// A failed check ends the process at once with its own exit status.
 void require(bool right) {
   if (!right) _exit(41);
 }

@@ -388,7 +388,7 @@ TEST(Failure, ACallThatFailsDropsOnlyItself) {
 }
 
 TEST(Failure, AFlushWithinACallStays) {
-  // What was computed before the failure cannot be taken back; what came after it is.
+  // Nodes before the failure cannot be taken back; nodes after it are.
   struct Reads : nn::Module {
     Parameter p{scalar(1)};
     Generator draws{7};

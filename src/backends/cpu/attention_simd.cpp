@@ -101,7 +101,7 @@ HWY_INLINE void product(int64_t m, int64_t n, Factor<T> a, const T* b, int64_t b
   while (i < m) band(std::integral_constant<int, 1>());
 }
 
-/// Whether n elements, whole vectors of them, are neither infinite nor NaN.
+/// True if all n elements (whole vectors) are finite.
 template <class T> bool all_finite(const T* x, int64_t n) {
   constexpr hn::ScalableTag<T> d;
   constexpr int64_t lanes = kRowLanes<T>;
@@ -150,7 +150,7 @@ struct Tile {
   auto over_keys() const {
     return [this](int64_t i, int64_t n) { return Part{0, 0, keys_of(i + n - 1)}; };
   }
-  /// Whether some query does not see some key.
+  /// True if the mask hides a key from a query.
   bool hides() const { return keys_of(0) < rows; }
   /// Writes `value` where something was computed of what is hidden.
   template <class T> void hide(T* scores, T value) const {

@@ -23,7 +23,7 @@ inline int64_t attention_tiles(int64_t block, int64_t queries, int64_t keys, int
   return (std::min(keys, seen + last) + kAttentionBlock - 1) / kAttentionBlock;
 }
 
-/// Of each query's scores: the largest, and ln Σ exp(score − largest). T may be const.
+/// The statistics of each query's scores: the largest, and ln Σ exp(score − largest). T may be const.
 template <class T> struct AttentionSums {
   T *top, *log_sum;
   /// Those of head `h`, where the sums of `heads` heads of `queries` queries lie in one array [2, heads, queries].

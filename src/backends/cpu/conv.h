@@ -49,7 +49,7 @@ int64_t gradient_lanes(const Geometry& g);
 std::unique_ptr<Kernel> make_conv_products(Direction direction, DType dtype, const Geometry& g, bool bias, Epilogue epilogue);
 /// One product of all samples: pictures of one pixel, and dw of more weights than pixels; null where that does not pay. f32.
 std::unique_ptr<Kernel> make_gathered(Direction direction, const Geometry& g, bool bias, bool constant_weights, const Epilogue& epilogue);
-/// Whether there are as many groups as input channels.
+/// True if every input channel is a group.
 inline bool is_depthwise(const Geometry& g) { return g.c > 1 && g.attr.groups == g.c; }
 /// Where is_depthwise(). f32 or f64.
 std::unique_ptr<Kernel> make_depthwise(Direction direction, DType dtype, const Geometry& g, bool bias, bool constant_weights,

@@ -1,6 +1,6 @@
 // Convolutions that are one product of all samples.
 //
-// Of pictures of one pixel, as squeeze-and-excitation has: there [N, C, 1, 1] is a matrix in every layout. And weight gradients of convolutions whose
+// Convolutions of one-pixel pictures, as in squeeze-and-excitation: there [N, C, 1, 1] is a matrix in every layout. And weight gradients of convolutions whose
 // weights outweigh their pixels: dw [O, C·R·S] = gᵀ · windows, where both have a row for every
 // result pixel of all samples. oneDNN computes samples one by one, and every lane adds to a dw of its own; here dw is written once.
 #include <algorithm>

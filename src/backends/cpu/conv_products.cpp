@@ -96,7 +96,7 @@ template <class T> class ConvProducts final : public Kernel {
   /// A thread takes a sample; the only one takes all threads.
   static int threads(const Geometry& g) { return g.n == 1 ? 0 : 1; }
 
-  /// Of one group: w · columns, wᵀ · g or g · columnsᵀ.
+  /// The product of one group: w · columns, wᵀ · g or g · columnsᵀ.
   static GemmShape product(Direction direction, const Geometry& g) {
     const int64_t o = g.o / g.attr.groups, pixels = g.p * g.q, depth = g.depth();
     switch (direction) {

@@ -17,7 +17,7 @@
 namespace suanli::cpu {
 namespace {
 
-/// Of a gathered window: what stays in most of an L2.
+/// The size of a gathered window that stays in most L2 caches.
 constexpr int64_t kWindowBytes = 192 << 10;
 /// Results of small pictures that are given to the epilogue at once.
 constexpr int64_t kFewResults = 8192;
@@ -194,7 +194,7 @@ template <class T> class Depthwise final : public Kernel {
       for (const Phase& b : columns_.phases) taps += a.taps * b.taps;
     return passes() * taps * result().lanes;
   }
-  /// Whether a vector's results lie so in their block.
+  /// True if a vector's results lie so in their block.
   bool in_place() const { return result().block % result().lanes == 0; }
   uint64_t packed_format() const {
     uint64_t hash = 0x64657074u;
@@ -369,7 +369,7 @@ template <class T> class DepthwiseGradient final : public Kernel {
     int64_t window = 0, gradient = 0;  // places of what is gathered
   };
   int64_t of_vector() const { return g_.r * g_.s * sides_.lanes; }
-  /// Whether a vector of gradients lies so in its block.
+  /// True if a vector of gradients lies so in its block.
   bool in_place() const { return sides_.y.block % sides_.lanes == 0; }
 
   void add(const T* x, const T* g, int64_t sample, int64_t first, int64_t row, int64_t last_row, T* window, T* gradient, T* sum) const {

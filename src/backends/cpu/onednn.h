@@ -39,7 +39,7 @@ uint64_t layout_hash(const dnnl::memory::desc& desc);
 /// Attributes of every primitive here: the scratchpad is given at execution, so nothing is allocated then.
 dnnl::primitive_attr onednn_attr();
 
-/// Whether a primitive's implementation is code for no instruction set in particular.
+/// True if a primitive's implementation is oneDNN's reference code.
 inline bool is_reference(std::string_view implementation) { return implementation.starts_with("ref"); }
 /// Thrown instead of making a primitive that oneDNN has only reference code for, which is slower than ours by orders of magnitude.
 struct ReferenceOnly : std::exception {

@@ -123,7 +123,7 @@ class Winograd final : public Kernel, public SavesFlops {
   struct Group {
     int64_t first, count;  // tiles
   };
-  /// What results are made of, besides their planes `m` by the definition. `v`: the planes of x, which are not needed any more.
+  /// Inputs of a group's results: the planes `m`, and x, w and bias for the definition. `v` has the planes of x, free for reuse.
   struct Output {
     const float *x, *w, *bias;
     float* v;

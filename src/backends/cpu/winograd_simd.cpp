@@ -135,7 +135,7 @@ void gradient_dispatched(const float* g, const WinogradTiles& tiles, int64_t fir
   });
 }
 
-/// Whether all numbers were finite that `zeros` is the sum of, each times 0.
+/// True if all numbers were finite whose products with 0 make the sum `zeros`.
 HWY_INLINE bool all_zero(V zeros) { return hn::AllTrue(D(), hn::Eq(zeros, hn::Zero(D()))); }
 
 bool output_dispatched(const float* planes, int64_t plane, const WinogradTiles& t, int64_t first, int64_t count, const float* bias,
