@@ -24,7 +24,7 @@ struct Roofs {
 /// "Intel(R) Xeon(R) Processor", as the kernel says; "unknown" where it does not.
 SUANLI_API std::string cpu_model();
 
-/// Measures for about two seconds with 512 MiB of memory, which is given back. Every rate is the median of several runs, each long
+/// Measures for about two seconds with 512 MiB of memory, which is given back. Every rate is that of the fastest of several runs, each long
 /// enough for the clock; on a busy machine the rates are those of what was left of it.
 SUANLI_API Roofs measure_roofs();
 

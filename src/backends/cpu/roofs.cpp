@@ -8,7 +8,6 @@
 #include <chrono>
 #include <cstdint>
 #include <functional>
-#include <vector>
 
 #include "base/simd_targets.h"
 #define HWY_TARGET_INCLUDE "backends/cpu/roofs.cpp"
@@ -97,24 +96,27 @@ template <class F> double seconds_of(F&& work) {
   return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
 }
 
-/// The median of `amount` per second.
-template <class F> double rate(double amount, F&& work) {
-  std::vector<double> seconds;
-  for (int i = 0; i < kRuns; ++i) seconds.push_back(seconds_of(work));
-  std::nth_element(seconds.begin(), seconds.begin() + kRuns / 2, seconds.end());
-  return amount / seconds[kRuns / 2];
+/// The fastest run, for other programs only slow runs down.
+template <class F> double best_seconds(int runs, F&& work) {
+  double best = seconds_of(work);
+  for (int i = 1; i < runs; ++i) best = std::min(best, seconds_of(work));
+  return best;
 }
+
+/// `amount` per second of the fastest run.
+template <class F> double rate(double amount, F&& work) { return amount / best_seconds(kRuns, work); }
 
 /// `loop(iterations)` does `operations` of work per iteration; run on `threads` threads at once.
 double loop_rate(const std::function<void(int64_t)>& loop, double operations, int threads) {
   int64_t iterations = 1;
   auto run = [&] { parallel_parts(threads, [&](int) { loop(iterations); }); };
-  while (seconds_of(run) < kShortestRun) iterations *= 2;
+  while (best_seconds(3, run) < kShortestRun) iterations *= 2;  // one disturbed run does not end it
   return rate(static_cast<double>(iterations) * operations * threads, run);
 }
 
 Roof loop_roof(const std::function<void(int64_t)>& loop, double operations, int threads) {
-  return {loop_rate(loop, operations, 1), loop_rate(loop, operations, threads)};
+  const double one = loop_rate(loop, operations, 1);
+  return {one, threads == 1 ? one : std::max(one, loop_rate(loop, operations, threads))};
 }
 
 Roof faster(const Roof& a, const Roof& b) { return {std::max(a.one, b.one), std::max(a.all, b.all)}; }
