@@ -88,7 +88,7 @@ after SIGHUP, SIGINT or SIGTERM; a training saves its run first
 .B 141
 nobody reads the standard output any more
 .SH JSON
-With \-\-json the standard output is one line, a JSON object, whatever happens.
+With \-\-json the standard output is one line, a JSON object. A verb other than train that a signal ends prints nothing.
 Of an error it holds "error", the text, and "exit", the exit status; the text is on the standard error too.
 .SH ENVIRONMENT
 .TP
