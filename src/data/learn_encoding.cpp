@@ -3,6 +3,7 @@
 #include <array>
 #include <cctype>
 #include <cmath>
+#include <functional>
 #include <map>
 #include <numeric>
 #include <set>
@@ -33,6 +34,8 @@ Moments moments_of(const std::vector<double>& values, const Table& table, const 
   for (double v : values) squares += (v - mean) * (v - mean);
   if (!std::isfinite(mean) || !std::isfinite(squares))
     throw InputError(str(table.path, ": column '", column, "': the values are too large. Correct them", advice, "."));
+  // The rounding of a mean must not become the deviation of equal values.
+  if (std::adjacent_find(values.begin(), values.end(), std::not_equal_to<>()) == values.end()) return {values.front(), 1};
   return {mean, squares > 0 ? std::sqrt(squares / n) : 1};
 }
 
@@ -167,6 +170,7 @@ bool numbers_the_rows(const std::string& name, std::vector<double> values, int64
 /// Facts about a column, from all of its rows.
 struct Judgement {
   bool numeric = false, counter = false;
+  int64_t missing = 0;  // cells
   std::string reason;  // why it is left out; "" if it is used
 };
 
@@ -177,12 +181,13 @@ Judgement judge(const Encoding& encoding, const Table& table, int column, const 
   std::vector<double> numbers;
   for (int64_t i = 0; i < table.rows(); ++i) {
     const std::string& cell = table.at(column, i).text;
-    if (encoding.is_missing(cell)) continue;
-    if (j.numeric) numbers.push_back(number_at(table, i, column, format, "numbers are"));
+    if (encoding.is_missing(cell)) ++j.missing;
+    else if (j.numeric) numbers.push_back(number_at(table, i, column, format, "numbers are"));
     else words.insert(cell);
   }
   const auto [least, most] = std::minmax_element(numbers.begin(), numbers.end());
-  if (j.numeric ? *least == *most : words.size() == 1) j.reason = "one value only";
+  const bool one_value = j.numeric ? *least == *most : words.size() == 1;
+  if (one_value && j.missing == 0) j.reason = "one value only";  // beside missing cells it tells rows apart
   else if (!j.numeric && words.empty()) j.reason = "no values";
   else if (words.size() > kMostWords) j.reason = str(words.size(), " different words, names rather than categories");
   else j.counter = j.numeric && numbers_the_rows(table.header[static_cast<size_t>(column)], std::move(numbers), table.rows());
@@ -348,7 +353,7 @@ void learn_columns(Encoding& encoding, const Table& table, const std::vector<Col
         .name = table.header[static_cast<size_t>(c)], .numeric = j.numeric, .words = {}, .format = j.numeric ? f.format : NumberFormat{}};
     if (code.name == encoding.target || contains(settings.drop, code.name)) continue;
     if (!j.reason.empty()) {
-      leave_out(code.name, j.reason);
+      leave_out(code.name, j.missing > 0 ? str(j.reason, ", ", j.missing, " of ", table.rows(), " cells are missing") : j.reason);
       continue;
     }
     if (j.counter && without_counters) {
@@ -365,7 +370,7 @@ void learn_columns(Encoding& encoding, const Table& table, const std::vector<Col
       else words.insert(cell);
     }
     if (!code.numeric && words.empty()) {
-      leave_out(code.name, "no values in the training rows");
+      leave_out(code.name, str("no values in the training rows, ", missing, " of ", rows.size(), " cells are missing"));
       continue;
     }
     if (code.numeric) written.add(table, c, f, settings.decimal.has_value());
@@ -378,7 +383,8 @@ void learn_columns(Encoding& encoding, const Table& table, const std::vector<Col
       code.marks_missing = missing > 0;
     } else {
       code.words.assign(words.begin(), words.end());
-      notes.push_back(str("column '", code.name, "': ", code.words.size(), " categories, an input each"));
+      notes.push_back(str("column '", code.name, "': ", code.words.size(),
+                          code.words.size() == 1 ? " category, an input" : " categories, an input each"));
       note_case_variants(str("column '", code.name, "'"), code.words, notes);
     }
     encoding.columns.push_back(std::move(code));

@@ -488,6 +488,48 @@ TEST(TableWriting, CountsOfTheRows) {
   EXPECT_EQ(Opened(only, "?target=y&test=0").info().input_shape, Shape{1}) << "the only column is used";
 }
 
+TEST(TableWriting, OneValueBesideMissingCellsIsUsed) {
+  auto table = [](const std::string& value, int missing) {
+    std::string text = "a,b,y\n";
+    for (int i = 0; i < 20; ++i)
+      text += (i < missing ? std::string() : value) + "," + std::to_string(i * 7 % 5) + ".5," + (i % 2 ? "p" : "q") + "\n";
+    return text;
+  };
+  auto inputs = [](const Opened& t, int64_t row) {
+    std::vector<float> x(static_cast<size_t>(t.encoding().width()));
+    int64_t y = 0;
+    t.splits.train->read(row, x.data(), &y);
+    x.pop_back();  // column b
+    return x;
+  };
+  const Opened words(table("yes", 8), "?target=y&test=0");
+  EXPECT_EQ(words.encoding().columns[0].words, std::vector<std::string>{"yes"}) << words.notes;
+  EXPECT_EQ(inputs(words, 0), std::vector<float>{0});
+  EXPECT_EQ(inputs(words, 19), std::vector<float>{1});
+  EXPECT_TRUE(contains(words.notes, "column 'a': 1 category, an input")) << words.notes;
+  for (const char* value : {"5.0", "0.1", "-3"}) {
+    const Opened numbers(table(value, 8), "?target=y&test=0");
+    const ColumnCode a = numbers.encoding().columns[0];
+    EXPECT_EQ(a.name, "a") << numbers.notes;
+    EXPECT_TRUE(a.marks_missing) << value;
+    EXPECT_EQ(a.mean, std::stod(value));
+    EXPECT_EQ(a.stddev, 1) << value << ": the mean's rounding is no deviation";
+    EXPECT_EQ(inputs(numbers, 0), (std::vector<float>{0, 1})) << value;
+    EXPECT_EQ(inputs(numbers, 19), (std::vector<float>{0, 0})) << value;
+  }
+  for (const char* value : {"yes", "5.0"}) {
+    const Opened full(table(value, 0), "?target=y&test=0");
+    EXPECT_EQ(full.info().input_shape, Shape{1}) << value;
+    EXPECT_TRUE(contains(full.notes, "column 'a' left out: one value only\n")) << full.notes;
+  }
+  EXPECT_TRUE(contains(Opened(table("", 0), "?target=y&test=0").notes, "column 'a' left out: no values, 20 of 20 cells are missing\n"));
+  std::string names = "a,b,y\n";
+  for (int i = 0; i < 130; ++i)
+    names += (i < 10 ? "" : "n" + std::to_string(i)) + "," + std::to_string(i * 7 % 5) + ".5," + (i % 2 ? "p" : "q") + "\n";
+  EXPECT_TRUE(contains(Opened(names, "?target=y&test=0").notes,
+                       "left out: 120 different words, names rather than categories, 10 of 130 cells are missing\n"));
+}
+
 TEST(TableWriting, ColumnsAreJudgedByAllRows) {
   // 104 words in 120 rows: fewer than 100 in any 80% of them.
   std::string text = "cabin,b,y\n";
