@@ -157,14 +157,17 @@ bool named_like_time(const std::string& name) {
   return kNames.contains(lower(name));
 }
 
-/// True if a column of numbers only counts the rows: 0, 1, 2, … or 1, 2, 3, … in any order; or different whole numbers under a name for that.
+/// A column of numbers only tells rows apart if it counts them as they stand, 0, 1, 2, … or 1, 2, 3, …, or if it holds different whole
+/// numbers under a name for that. Under another name numbers in another order are ranks or measurements.
 bool numbers_the_rows(const std::string& name, std::vector<double> values, int64_t rows) {
   if (static_cast<int64_t>(values.size()) < rows || rows < kLeastCounted || named_like_time(name)) return false;
+  bool counts = values.front() == 0 || values.front() == 1;
+  for (size_t i = 1; i < values.size() && counts; ++i) counts = values[i] == values[i - 1] + 1;
+  if (counts || !named_like_id(name)) return counts;
   std::sort(values.begin(), values.end());
   for (size_t i = 0; i < values.size(); ++i)
     if (values[i] != std::floor(values[i]) || (i > 0 && values[i] == values[i - 1])) return false;
-  const bool counts = (values.front() == 0 || values.front() == 1) && values.back() - values.front() == static_cast<double>(rows - 1);
-  return counts || named_like_id(name);
+  return true;
 }
 
 /// Facts about a column, from all of its rows.
