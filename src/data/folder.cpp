@@ -109,6 +109,13 @@ void Opening::note_layout(const SplitFolders& found) {
   if (!names.empty())
     source_.notes.push_back(str("not used: ", names, ", which hold pictures beside ", fs::path(found.train).filename().string(),
                                 " but no class folders of a part"));
+  names.clear();
+  for (size_t i = 0; i < found.part_like.size(); ++i)
+    names += str(i == 0 ? "" : i + 1 < found.part_like.size() ? ", " : " and ", "'", found.part_like[i], "'");
+  if (!names.empty())
+    source_.notes.push_back(str(names,
+                                " hold pictures and no class folders: they are taken for classes. Parts need a folder per class; "
+                                "?splits=no says that these are classes"));
   const size_t depth = found.train.empty() && splits_.size() > 1 ? 2 : 1;  // of pictures below the class, or below its part
   for (const Split& split : splits_)
     for (const PictureFile& f : split.tree.files)

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cctype>
 #include <filesystem>
+#include <set>
 
 #include "base/file.h"
 #include "base/text.h"
@@ -60,6 +61,13 @@ std::vector<std::string> class_folders_in(const std::string& folder) {
   for (const Entry& e : entries_of(folder))
     if (e.folder && holds_pictures(folder + "/" + e.name)) names.push_back(e.name);
   return names;
+}
+
+/// The part that a name means, numbered or not: test1, as published sets have it, is called like a test part.
+Part part_meant(std::string name) {
+  while (!name.empty() && (std::isdigit(static_cast<unsigned char>(name.back())) || name.back() == '_' || name.back() == '-'))
+    name.pop_back();
+  return part_named(name);
 }
 
 std::string quoted_list(const std::vector<std::string>& names, size_t most) {
@@ -150,9 +158,12 @@ Part part_named(const std::string& name) {
 SplitFolders split_folders(const std::string& folder, std::optional<bool> splits) {
   SplitFolders found;
   if (splits == false) return found;
-  std::vector<std::string> parts;
+  std::vector<std::string> parts, part_like;
+  std::set<Part> meant;
   for (const Entry& e : entries_of(folder)) {
     const std::string path = (fs::path(folder) / e.name).string();
+    if (e.folder && part_meant(e.name) != Part::none && holds_pictures(path) && class_folders_in(path).empty())
+      meant.insert(part_meant(e.name)), part_like.push_back(e.name);
     const Part part = e.folder ? part_named(e.name) : Part::none;
     if (part == Part::none || (splits != true && class_folders_in(path).empty())) {
       if (e.folder && holds_pictures(path)) found.unused.push_back(e.name);
@@ -167,7 +178,11 @@ SplitFolders split_folders(const std::string& folder, std::optional<bool> splits
   }
   if (found.train.empty() && splits == true)
     throw InputError(str(folder, ": has no folder that is called train. Rename the one with the training pictures."));
-  if (found.train.empty()) return {};
+  if (found.train.empty()) {
+    SplitFolders classes;
+    if (meant.size() > 1) classes.part_like = std::move(part_like);
+    return classes;
+  }
   const bool classes_beside =
       std::any_of(found.unused.begin(), found.unused.end(), [](const std::string& name) { return part_named(name) == Part::none; });
   if (splits != true && parts.size() == 1 && classes_beside)

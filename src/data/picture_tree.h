@@ -43,6 +43,8 @@ Part part_named(const std::string& name);
 struct SplitFolders {
   std::string train, val, test;
   std::vector<std::string> unused;  ///< Other folders with pictures.
+  /// Where the sub-folders are classes: those that are called like different parts and hold pictures but no class folders.
+  std::vector<std::string> part_like;
 };
 /// A folder is a part if it has such a name and pictures in sub-folders. `splits`: what the user says. Throws InputError for two folders of
 /// one part, and where classes and parts cannot be told apart.

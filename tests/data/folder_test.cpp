@@ -219,7 +219,22 @@ TEST(Folder, ClassesAndPartsAreToldApart) {
   };
   const Case cases[] = {
       {"classes called bus, car, train", {{"bus", 4}, {"car", 4}, {"train", 4}}, "", {"bus", "car", "train"}, {}, {12, 0}},
-      {"classes called train and test", {{"test", 4}, {"train", 4}}, "", {"test", "train"}, {}, {8, 0}},
+      {"classes called train and test",
+       {{"test", 4}, {"train", 4}},
+       "",
+       {"test", "train"},
+       {"'test' and 'train' hold pictures and no class folders: they are taken for classes. Parts need a folder per class; ?splits=no says "
+        "that these are classes"},
+       {8, 0}},
+      {"classes called train and test, asked for", {{"test", 4}, {"train", 4}}, "splits=no", {"test", "train"}, {}, {8, 0}},
+      {"parts with a number", {{"test1", 4}, {"train", 4}}, "", {"test1", "train"}, {"'test1' and 'train' hold pictures"}, {8, 0}},
+      {"three parts",
+       {{"Test_2", 4}, {"Train", 4}, {"Validation", 4}},
+       "",
+       {"Test_2", "Train", "Validation"},
+       {"'Test_2', 'Train' and 'Validation' hold pictures and no class folders"},
+       {12, 0}},
+      {"numbers of one part", {{"train1", 4}, {"train2", 4}}, "", {"train1", "train2"}, {}, {8, 0}},
       {"a class with folders, asked for",
        {{"bus/a", 4}, {"train/a", 4}, {"train/b", 4}},
        "splits=no",
