@@ -94,18 +94,33 @@ constexpr float kByte = 1.0f / 255;
 /// The range of an array's values, for the data that come later: a model must get numbers of the size that it learned from.
 struct Inputs {
   enum class Kind : uint8_t { bytes, range, unknown } kind = Kind::bytes;
-  double low = 0, high = 0;  // of a range
+  double low = 0, high = 255;
   bool of_u8 = false;        // a range of an array of bytes, such as flattened pictures
 };
 
 Inputs range_of(const NpyArray& x) {
   Inputs in{.kind = Inputs::Kind::range, .low = x.at(0), .high = x.at(0), .of_u8 = x.dtype == DType::u8};
+  if (in.of_u8) {
+    const auto [low, high] = std::minmax_element(x.bytes.begin(), x.bytes.end());
+    in.low = *low, in.high = *high;
+    return in;
+  }
   for (int64_t i = 1; i < x.shape.numel(); ++i) in.low = std::min(in.low, x.at(i)), in.high = std::max(in.high, x.at(i));
   return in;
 }
 
-/// The text in Info::encoding: "MEAN STDDEV " of a regression's target, then "inputs bytes" or "inputs LOW HIGH", the
-/// latter with " u8" behind it for an array of bytes.
+/// Numbers that reach less far than this part of what training saw are in another unit.
+constexpr double kLeastReach = 1.0 / 50;
+/// The distance that numbers reach, 0 included: one sample may hold large numbers that lie close together.
+double reach(double low, double high) { return std::max(high, 0.0) - std::min(low, 0.0); }
+/// Zeros have no unit.
+bool reaches_less(double low, double high, const Inputs& seen) {
+  const double own = reach(low, high);
+  return own > 0 && own < kLeastReach * reach(seen.low, seen.high);
+}
+
+/// Info::encoding holds "MEAN STDDEV " of a regression's target, then "inputs bytes LOW HIGH" or "inputs LOW HIGH", the
+/// latter with " u8" behind it for an array of bytes. Older runs have "inputs bytes" alone.
 struct ArrayEncoding {
   double mean = 0, stddev = 1;
   Inputs inputs{.kind = Inputs::Kind::unknown};
@@ -131,8 +146,10 @@ ArrayEncoding array_encoding_from(const std::string& text, Task task) {
   if (task == Task::regression) e.mean = number(), e.stddev = number();
   if (next == words.size()) return e;  // written by version 0.1.0
   if (words[next++] != "inputs" || next == words.size()) fail();
-  if (words[next] == "bytes") e.inputs.kind = Inputs::Kind::bytes;
-  else if (words[next] != "unknown") e.inputs = {.kind = Inputs::Kind::range, .low = number(), .high = number()};
+  if (words[next] == "bytes") {
+    e.inputs.kind = Inputs::Kind::bytes;
+    if (++next < words.size()) e.inputs.low = number(), e.inputs.high = number();
+  } else if (words[next] != "unknown") e.inputs = {.kind = Inputs::Kind::range, .low = number(), .high = number()};
   e.inputs.of_u8 = next < words.size() && words[next] == "u8";
   return e;
 }
@@ -149,8 +166,14 @@ float scale_for(const NpyArray& x, const Layout& layout, Task task, const Inputs
   };
   const bool bytes = low >= 0 && high <= 255, fractions = low >= 0 && high <= 1;
   if (seen.kind == Inputs::Kind::bytes) {
+    const bool of_one = fractions && (is_float(x.dtype) || x.dtype == DType::boolean);
+    const double unit = of_one ? 255 : 1;
+    if (bytes && reaches_less(unit * low, unit * high, seen)) {
+      say(str("bytes from ", seen.low, " to ", seen.high, ": are they in the same unit?"));
+      return of_one ? 1 : kByte;
+    }
+    if (of_one) return 1;
     if (x.dtype == DType::u8) return kByte;
-    if (fractions && (is_float(x.dtype) || x.dtype == DType::boolean)) return 1;
     if (!bytes) throw InputError(from + "bytes from 0 to 255. Give bytes, numbers from 0 to 255, or fractions of them.");
     if (is_float(x.dtype)) say("bytes: 255 is taken for 1");
     return kByte;
@@ -172,7 +195,8 @@ float scale_for(const NpyArray& x, const Layout& layout, Task task, const Inputs
     return 255;
   }
   const double width = seen.high - seen.low;
-  if (smaller || low < seen.low - width || high > seen.high + width)
+  const bool below = low < 0 && seen.low >= 0;
+  if (smaller || below || reaches_less(low, high, seen) || low < seen.low - width || high > seen.high + width)
     say(str("numbers from ", seen.low, " to ", seen.high, ": are they in the same unit?"));
   return 1;
 }
@@ -350,7 +374,9 @@ Source open_npz(const std::string& path, const std::string& x, const std::string
   ArrayEncoding encoding;
   if (!options.encoding.empty()) encoding = array_encoding_from(options.encoding, info.task);
   else if (trained) encoding.inputs = seen_by_default(layout, info.task);
-  else encoding.inputs = is_pictures(train.x, layout, info.task) ? Inputs{} : range_of(train.x);
+  else encoding.inputs = range_of(train.x);
+  if (!trained && is_pictures(train.x, layout, info.task))
+    encoding.inputs = {.kind = Inputs::Kind::bytes, .low = encoding.inputs.low, .high = encoding.inputs.high};
   if (regression) {
     if (trained) info.target_mean = encoding.mean, info.target_stddev = encoding.stddev;
     else measure_target(info, train.y);
@@ -365,7 +391,7 @@ Source open_npz(const std::string& path, const std::string& x, const std::string
   }
   const Inputs& seen = encoding.inputs;
   const bool bytes = seen.kind == Inputs::Kind::bytes || (seen.kind == Inputs::Kind::unknown && is_pictures(train.x, layout, info.task));
-  info.encoding += bytes                                ? "inputs bytes"
+  info.encoding += bytes                                ? str("inputs bytes ", seen.low, " ", seen.high)
                    : seen.kind == Inputs::Kind::unknown ? "inputs unknown"
                                                         : str("inputs ", seen.low, " ", seen.high, seen.of_u8 ? " u8" : "");
   info.any_range = !bytes;

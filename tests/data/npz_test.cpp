@@ -335,6 +335,68 @@ TEST(Npz, FractionsOfBytesWhateverIsLearned) {
                        "InputError: " + (folder / "none.npz") + ": x has shape [0, 4, 4]: it holds no samples"));
 }
 
+// Numbers that training cannot have meant are taken as they are, and said.
+TEST(Npz, ContradictionsOfRangeAreSaid) {
+  TemporaryFolder folder;
+  const std::string labels = npy("|u1", "2,", values(counting(2)));
+  auto spread = [](float low, float high) {
+    std::vector<float> out;
+    for (int i = 0; i < 32; ++i) out.push_back(low + (high - low) * static_cast<float>(i) / 31);
+    return out;
+  };
+  auto floats = [&](const char* shape, float low, float high) { return npy("<f4", shape, values(spread(low, high))); };
+  auto bytes = [&](const char* shape, float low, float high) {
+    const std::vector<float> all = spread(low, high);
+    return npy("|u1", shape, values(std::vector<uint8_t>(all.begin(), all.end())));
+  };
+  const char *pictures = "2, 4, 4", *rows = "2, 16";
+  struct Case {
+    const char* what;
+    std::string trained, asked;
+    const char* note;  // "" for none
+  };
+  const Case cases[] = {
+      {"bytes, then bits", bytes(pictures, 0, 255), bytes(pictures, 0, 1.5f),
+       "numbers from 0 to 1, training saw bytes from 0 to 255: are they"},
+      {"bytes, then dark bytes", bytes(pictures, 0, 255), bytes(pictures, 0, 40), ""},
+      {"bytes, then bright bytes", bytes(pictures, 0, 255), bytes(pictures, 250, 255), ""},
+      {"bytes, then black", bytes(pictures, 0, 255), bytes(pictures, 0, 0), ""},
+      {"bytes, then fractions", bytes(pictures, 0, 255), floats(pictures, 0, 1), ""},
+      {"bytes, then fractions of bits", bytes(pictures, 0, 255), floats(pictures, 0, 1.0f / 255), "are they in the same unit?"},
+      {"dark bytes, then dark bytes", bytes(pictures, 0, 30), bytes(pictures, 0, 4), ""},
+      {"floats, then scores", floats(pictures, 0, 219), floats(pictures, -1, 0.72f), "training saw numbers from 0 to 219: are they"},
+      {"floats, then z-scores", floats(rows, 0, 219), floats(rows, -2.5f, 3), "training saw numbers from 0 to 219: are they"},
+      {"floats, then negative ones", floats(rows, 0, 219), floats(rows, -100, 200), "training saw numbers from 0 to 219: are they"},
+      {"wide floats, then fractions", floats(rows, 0, 90), floats(rows, 0, 1), "training saw numbers from 0 to 90: are they"},
+      {"rows of bytes, then bits", bytes(rows, 0, 255), bytes(rows, 0, 1.5f), "training saw numbers from 0 to 255: are they"},
+      {"floats, then some of them", floats(rows, 0, 90), floats(rows, 3, 20), ""},
+      {"floats, then one of them", floats(rows, 0, 90), floats(rows, 50, 50), ""},
+      {"floats, then zeros", floats(rows, 0, 90), floats(rows, 0, 0), ""},
+      {"negative floats, then smaller ones", floats(rows, -3, 3), floats(rows, -2, 1), ""},
+      {"far floats, then close ones", floats(rows, 1000, 1010), floats(rows, 1004, 1004.1f), ""},
+  };
+  for (const Case& c : cases) {
+    write_bytes(folder / "a.npz", zip({{"x", c.trained}, {"y", labels}}));
+    write_bytes(folder / "b.npz", zip({{"x", c.asked}, {"y", labels}}));
+    const Splits trained = open("npz:" + (folder / "a.npz"), {.val_fraction = 0});
+    const Info& info = trained.train->info();
+    for (const std::string& note : trained.notes) EXPECT_FALSE(contains(note, "training saw")) << c.what << ": " << note;
+    std::vector<std::string> notes;
+    read_npz(folder / "b.npz", info.input_shape, info.task, "", info.encoding, &notes);
+    EXPECT_EQ(notes.size(), *c.note ? 1u : 0u) << c.what;
+    for (const std::string& note : notes) EXPECT_TRUE(contains(note, c.note)) << c.what << ": " << note;
+    const Splits again = open("npz:" + (folder / "b.npz"), {.val_fraction = 0, .encoding = info.encoding});
+    EXPECT_EQ(again.train->info().encoding, info.encoding) << c.what;
+    EXPECT_EQ(again.notes, notes) << c.what;
+  }
+  // Runs of earlier versions do not say which bytes they saw.
+  write_bytes(folder / "b.npz", zip({{"x", bytes(pictures, 0, 200)}, {"y", labels}}));
+  std::vector<std::string> notes;
+  const auto x = read_npz(folder / "b.npz", {1, 4, 4}, Task::classification, "", "inputs bytes", &notes).to_vector<float>();
+  EXPECT_EQ(x.back(), 200.0f / 255);
+  EXPECT_TRUE(notes.empty());
+}
+
 TEST(Npz, TheTargetOfARegressionDoesNotDependOnTheLocale) {
   struct DecimalComma : std::numpunct<char> {
     char do_decimal_point() const override { return ','; }
