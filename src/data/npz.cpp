@@ -109,6 +109,9 @@ Inputs range_of(const NpyArray& x) {
   return in;
 }
 
+/// Bytes up to here in all of training are bits, counts or classes rather than brightness: as fractions of 255 they were too small to learn from.
+constexpr double kMostCount = 25;
+
 /// Numbers that reach less far than this part of what training saw are in another unit.
 constexpr double kLeastReach = 1.0 / 50;
 /// The distance that numbers reach, 0 included: one sample may hold large numbers that lie close together.
@@ -375,7 +378,7 @@ Source open_npz(const std::string& path, const std::string& x, const std::string
   if (!options.encoding.empty()) encoding = array_encoding_from(options.encoding, info.task);
   else if (trained) encoding.inputs = seen_by_default(layout, info.task);
   else encoding.inputs = range_of(train.x);
-  if (!trained && is_pictures(train.x, layout, info.task))
+  if (!trained && is_pictures(train.x, layout, info.task) && encoding.inputs.high > kMostCount)
     encoding.inputs = {.kind = Inputs::Kind::bytes, .low = encoding.inputs.low, .high = encoding.inputs.high};
   if (regression) {
     if (trained) info.target_mean = encoding.mean, info.target_stddev = encoding.stddev;

@@ -335,6 +335,43 @@ TEST(Npz, FractionsOfBytesWhateverIsLearned) {
                        "InputError: " + (folder / "none.npz") + ": x has shape [0, 4, 4]: it holds no samples"));
 }
 
+// Bytes that are bits or counts are numbers, as the same floats are; 255 is 1 only for brightness.
+TEST(Npz, BytesOfSmallNumbersAreNumbers) {
+  TemporaryFolder folder;
+  const std::string labels = npy("|u1", "2,", values(counting(2)));
+  struct Case {
+    int most;
+    bool numbers;
+  };
+  for (const Case& c : {Case{1, true}, {16, true}, {25, true}, {26, false}, {255, false}}) {
+    std::vector<uint8_t> bytes;
+    for (int i = 0; i < 32; ++i) bytes.push_back(static_cast<uint8_t>(i % 3 == 0 ? c.most : 0));
+    const std::vector<float> floats(bytes.begin(), bytes.end());
+    write_bytes(folder / "a.npz", zip({{"x", npy("|u1", "2, 4, 4", values(bytes))}, {"y", labels}}));
+    write_bytes(folder / "f.npz", zip({{"x", npy("<f4", "2, 4, 4", values(floats))}, {"y", labels}}));
+    const auto train = open("npz:" + (folder / "a.npz"), {.val_fraction = 0}).train,
+               same = open("npz:" + (folder / "f.npz"), {.val_fraction = 0}).train;
+    const Info& info = train->info();
+    EXPECT_EQ(info.any_range, c.numbers) << c.most;
+    if (c.numbers) {
+      EXPECT_EQ(info.mean, same->info().mean) << c.most;
+      EXPECT_EQ(info.stddev, same->info().stddev) << c.most;
+    }
+    // A model gets the same numbers from bytes and floats, beside it and in answers.
+    for (const char* file : {"a.npz", "f.npz"}) {
+      std::vector<std::string> notes;
+      const std::vector<float> x = read_npz(folder / file, info.input_shape, info.task, "", info.encoding, &notes).to_vector<float>();
+      const Splits again = open("npz:" + (folder / file), {.val_fraction = 0, .encoding = info.encoding});
+      for (size_t i = 0; i < 32; ++i) {
+        EXPECT_EQ(x[i], c.numbers ? floats[i] : floats[i] / 255) << c.most << file;
+        EXPECT_EQ(sample(*again.train, static_cast<int64_t>(i / 16))[i % 16], x[i]) << c.most << file;
+        EXPECT_EQ(sample(*train, static_cast<int64_t>(i / 16))[i % 16], x[i]) << c.most << file;
+      }
+      if (c.numbers) { EXPECT_TRUE(notes.empty()) << c.most << file; }
+    }
+  }
+}
+
 // Numbers that training cannot have meant are taken as they are, and said.
 TEST(Npz, ContradictionsOfRangeAreSaid) {
   TemporaryFolder folder;
