@@ -13,6 +13,7 @@
 #include <cstdlib>
 #include <cstring>
 
+#include "base/visible.h"
 #include "cli/texts.h"
 
 namespace suanli::cli {
@@ -58,15 +59,12 @@ std::string number(double v) { return std::isnan(v) ? "-" : fmt::format("{:.4f}"
 std::string harmless(const std::string& text) {
   std::string out;
   for (size_t i = 0; i < text.size(); ++i) {
-    const auto byte = static_cast<unsigned char>(text[i]);
-    const auto next = i + 1 < text.size() ? static_cast<unsigned char>(text[i + 1]) : 0;
-    const bool second_set = byte == 0xC2 && next >= 0x80 && next <= 0x9F;  // U+0080 … U+009F
     const char* kept = nullptr;
     for (const char* ours : {kBold, kPlain})
       if (text.compare(i, std::strlen(ours), ours) == 0) kept = ours;
+    const size_t control = text[i] == '\n' || text[i] == '\t' ? 0 : control_at(text, i);
     if (kept) out += kept, i += std::strlen(kept) - 1;
-    else if (second_set) out += fmt::format("\\x{:02x}", next), ++i;
-    else if ((byte < 0x20 && byte != '\n' && byte != '\t') || byte == 0x7F) out += fmt::format("\\x{:02x}", byte);
+    else if (control > 0) i += control - 1, out += byte_code(text[i]);
     else out += text[i];
   }
   return out;

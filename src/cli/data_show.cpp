@@ -8,6 +8,7 @@
 #include <unordered_map>
 
 #include "base/text.h"
+#include "base/visible.h"
 #include "cli/canvas.h"
 #include "cli/console.h"
 #include "cli/data_verbs.h"
@@ -136,6 +137,11 @@ std::string bar(int64_t count, int64_t most) {
   return out;
 }
 
+std::vector<std::string> visible_all(std::vector<std::string> names) {
+  for (std::string& name : names) name = visible(name);
+  return names;
+}
+
 std::vector<std::string> first_of(std::vector<std::string> words, size_t most) {
   if (words.size() <= most) return words;
   words.resize(most);
@@ -146,14 +152,17 @@ std::vector<std::string> first_of(std::vector<std::string> words, size_t most) {
 /// Describes how each column of a table is used, one line each.
 std::string table_columns(const data::Encoding& encoding) {
   std::vector<std::string> names;
-  for (const data::ColumnCode& c : encoding.columns) names.push_back(c.name);
+  for (const data::ColumnCode& c : encoding.columns) names.push_back(visible(c.name));
   const size_t width = widest(names, 6, 28);
   std::string out = "\n" + padded("column", width) + "\n";
-  for (const data::ColumnCode& c : encoding.columns) {
+  for (size_t i = 0; i < names.size(); ++i) {
+    const data::ColumnCode& c = encoding.columns[i];
+    out += padded(names[i], width);
     if (c.numeric)
-      out += fmt::format("{}  numbers, mean {:.6g}, deviation {:.6g}{}\n", padded(c.name, width), c.mean, c.stddev,
-                         c.marks_missing ? ", some missing" : "");
-    else out += fmt::format("{}  {} categories: {}\n", padded(c.name, width), c.words.size(), fmt::join(first_of(c.words, 8), ", "));
+      out += fmt::format("  numbers, mean {:.6g}, deviation {:.6g}{}\n", c.mean, c.stddev, c.marks_missing ? ", some missing" : "");
+    else
+      out += fmt::format("  {}: {}\n", counted(static_cast<int64_t>(c.words.size()), "category", "categories"),
+                         fmt::join(first_of(visible_all(c.words), 8), ", "));
   }
   return out;
 }
@@ -204,12 +213,13 @@ std::string report(const std::vector<Part>& parts, const data::Splits& splits) {
   if (regression) return out;
   const Part& train = parts.front();
   const int64_t most = *std::max_element(train.count.begin(), train.count.end());
-  const size_t width = widest(info.class_names, 5, 28);
+  const std::vector<std::string> names = visible_all(info.class_names);
+  const size_t width = widest(names, 5, 28);
   out += "\n" + padded("class", width);
   for (const Part& p : parts) out += fmt::format("  {:>7}", p.name);
   out += "\n";
   for (size_t c = 0; c < train.count.size(); ++c) {
-    out += padded(info.class_names[c], width);
+    out += padded(names[c], width);
     for (const Part& p : parts) out += fmt::format("  {:>7}", p.count[c]);
     out += "  " + bar(train.count[c], most) + "\n";
   }

@@ -1,4 +1,5 @@
 #include "cli/in_perspective.h"
+#include "base/visible.h"
 
 #include <fmt/format.h>
 
@@ -16,7 +17,7 @@ std::string in_perspective(const data::Dataset& samples, double accuracy, double
   const data::Info& info = samples.info();
   const Baseline baseline = baseline_of(samples);
   const auto label = static_cast<size_t>(baseline.label);
-  const std::string name = label < info.class_names.size() ? info.class_names[label] : std::to_string(label);
+  const std::string name = label < info.class_names.size() ? visible(info.class_names[label]) : std::to_string(label);
   std::string out = fmt::format("always '{}' gives {}", name, percent(baseline.share));
   if (!std::isnan(balanced)) out += fmt::format("; balanced accuracy {}", percent(balanced));
   const double points = 100 * uncertainty_of(accuracy, samples.size());

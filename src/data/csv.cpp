@@ -7,6 +7,7 @@
 #include <cmath>
 
 #include "base/text.h"
+#include "base/visible.h"
 #include "data/byte_source.h"
 #include "data/number_format.h"
 
@@ -218,7 +219,7 @@ int Table::find(std::string_view name) const {
 }
 
 std::string Table::where(int64_t row, int column) const {
-  return str(path, ": line ", lines[static_cast<size_t>(row)], ", column '", header[static_cast<size_t>(column)], "'");
+  return str(path, ": line ", lines[static_cast<size_t>(row)], ", column '", visible(header[static_cast<size_t>(column)]), "'");
 }
 
 void Table::remove(const std::vector<int64_t>& rows) {
@@ -262,7 +263,7 @@ Table read_csv(const std::string& path, std::optional<bool> header) {
     add();
   }
   if (!header && looks_like_values(table))
-    throw InputError(str(path, ": line ", first_line, " looks like values, not like names (", table.header.front(),
+    throw InputError(str(path, ": line ", first_line, " looks like values, not like names (", visible(table.header.front()),
                          ", …). Write ?header=no if there "
                          "are no names: the columns then are 1 to ",
                          table.header.size(), ". Write ?header=yes if these are the names."));
@@ -271,7 +272,7 @@ Table read_csv(const std::string& path, std::optional<bool> header) {
     for (size_t before = 0; before < c; ++before)
       if (table.header[before] == table.header[c])
         throw InputError(str(path, ": line ", first_line, ", the columns ", before + 1, " and ", c + 1, " are both named '",
-                             table.header[c], "'. Rename one."));
+                             visible(table.header[c]), "'. Rename one."));
   }
   if (table.lines.empty()) throw InputError(str(path, ": line 1, there is nothing below the header. Give a table with rows."));
   return table;

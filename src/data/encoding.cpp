@@ -7,6 +7,7 @@
 
 #include "base/did_you_mean.h"
 #include "base/text.h"
+#include "base/visible.h"
 #include "data/unseen_words.h"
 
 namespace suanli::data {
@@ -51,16 +52,16 @@ int column_of(const Table& table, const std::string& name) {
   if (column >= 0) return column;
   const std::string near = did_you_mean(name, table.header);
   std::string names;
-  for (const std::string& n : table.header) names += (names.empty() ? "" : ", ") + n;
-  throw InputError(str(table.path, ": line 1, there is no column '", name, "'.", near.empty() ? "" : str(" Did you mean '", near, "'?"),
-                       " There are ", names, "."));
+  for (const std::string& n : table.header) names += (names.empty() ? "" : ", ") + visible(n);
+  throw InputError(str(table.path, ": line 1, there is no column '", visible(name), "'.",
+                       near.empty() ? "" : str(" Did you mean '", visible(near), "'?"), " There are ", names, "."));
 }
 
 double number_at(const Table& table, int64_t row, int column, const NumberFormat& format, const char* expected) {
   double v = 0;
   const std::string& cell = table.at(column, row).text;
   if (!read_number(cell, format, &v))
-    throw InputError(str(table.where(row, column), ": '", cell, "' ", why_no_number(cell, format), ", where ", expected,
+    throw InputError(str(table.where(row, column), ": '", visible(cell), "' ", why_no_number(cell, format), ", where ", expected,
                          ". Correct it, or leave it empty."));
   return v;
 }
@@ -72,7 +73,7 @@ float standardized(const Table& table, int64_t row, int column, const NumberForm
                    const char* expected) {
   const auto v = static_cast<float>((number_at(table, row, column, format, expected) - mean) / stddev);
   if (!std::isfinite(v))
-    throw InputError(str(table.where(row, column), ": '", table.at(column, row).text,
+    throw InputError(str(table.where(row, column), ": '", visible(table.at(column, row).text),
                          "' is too large beside the numbers that training saw. Correct it, or leave it empty."));
   return v;
 }
@@ -157,7 +158,8 @@ std::vector<int32_t> Encoding::labels(const Table& table) const {
     auto place = places.find(cell);
     if (place == places.end()) place = places.find(canonical_name(cell, target_format));
     if (place == places.end())
-      throw InputError(str(table.where(i, column), ": the class '", cell, "' was not among those trained (", classes.size(), " classes)."));
+      throw InputError(
+          str(table.where(i, column), ": the class '", visible(cell), "' was not among those trained (", classes.size(), " classes)."));
     out.push_back(place->second);
   }
   return out;

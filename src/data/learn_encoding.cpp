@@ -10,6 +10,7 @@
 #include <unordered_set>
 
 #include "base/text.h"
+#include "base/visible.h"
 #include "data/encoding.h"
 
 namespace suanli::data {
@@ -33,7 +34,7 @@ Moments moments_of(const std::vector<double>& values, const Table& table, const 
   double squares = 0;
   for (double v : values) squares += (v - mean) * (v - mean);
   if (!std::isfinite(mean) || !std::isfinite(squares))
-    throw InputError(str(table.path, ": column '", column, "': the values are too large. Correct them", advice, "."));
+    throw InputError(str(table.path, ": column '", visible(column), "': the values are too large. Correct them", advice, "."));
   // The rounding of a mean must not become the deviation of equal values.
   if (std::adjacent_find(values.begin(), values.end(), std::not_equal_to<>()) == values.end()) return {values.front(), 1};
   return {mean, squares > 0 ? std::sqrt(squares / n) : 1};
@@ -46,7 +47,7 @@ std::string lower(std::string text) {
 
 std::string quoted_list(const std::vector<std::string>& names, size_t most) {
   std::string out;
-  for (size_t i = 0; i < names.size() && i < most; ++i) out += str(i > 0 ? ", '" : "'", names[i], "'");
+  for (size_t i = 0; i < names.size() && i < most; ++i) out += str(i > 0 ? ", '" : "'", visible(names[i]), "'");
   if (names.size() > most) out += str(", … (", names.size(), " in all)");
   return out;
 }
@@ -63,7 +64,7 @@ struct Count {
 
 std::string odd_cell(const Table& table, int column, const NumberFormat& format, const Count& count, const std::string& advice) {
   const std::string& cell = table.at(column, count.odd).text;
-  return str(table.where(count.odd, column), ": '", cell, "' ", why_no_number(cell, format), ", ", count.numbers, " of ",
+  return str(table.where(count.odd, column), ": '", visible(cell), "' ", why_no_number(cell, format), ", ", count.numbers, " of ",
              count.numbers + count.words, " cells are. ", advice);
 }
 
@@ -119,8 +120,8 @@ class FormatNotes {
       const std::string& cell = table.at(column, i).text;
       double plain = 0, value = 0;
       if (read_number(cell, f.format, &value) && (!is_plain_number(cell, &plain) || plain != value))
-        group.example =
-            str("'", cell, "' is ", value == std::trunc(value) && std::abs(value) < 1e15 ? str(static_cast<int64_t>(value)) : str(value));
+        group.example = str("'", visible(cell), "' is ",
+                            value == std::trunc(value) && std::abs(value) < 1e15 ? str(static_cast<int64_t>(value)) : str(value));
     }
   }
   void write_to(std::vector<std::string>& notes) const {
@@ -259,7 +260,8 @@ Encoding encode_target(const Table& table, const std::vector<ColumnFormat>& form
     cells.whole = cells.whole && v == std::floor(v);
   }
   if (cells.classes.empty())
-    throw InputError(str(table.path, ": the target '", target, "' is missing in all ", table.rows(), " rows. Give another target."));
+    throw InputError(
+        str(table.path, ": the target '", visible(target), "' is missing in all ", table.rows(), " rows. Give another target."));
   const bool many_numbers = cells.numbers.size() > kMostWholeNumbers || !cells.whole;
   if (settings.task == TaskAsked::by_column) {
     const bool meant = words ? cells.numbers.size() > kMostWholeNumbers && count.share() >= kSomeNumbers : many_numbers;
@@ -269,8 +271,8 @@ Encoding encode_target(const Table& table, const std::vector<ColumnFormat>& form
                                 "task=classification to take all for classes."));
     encoding.task = count.words == 0 && many_numbers ? Task::regression : Task::classification;
     notes.push_back(encoding.task == Task::regression
-                        ? str("regression: the target '", target, "' holds numbers (task=classification takes them for classes)")
-                        : str("classification: the target '", target, "' holds ", cells.classes.size(),
+                        ? str("regression: the target '", visible(target), "' holds numbers (task=classification takes them for classes)")
+                        : str("classification: the target '", visible(target), "' holds ", cells.classes.size(),
                               count.words == 0 ? " different whole numbers (task=regression takes them for numbers)" : " different words"));
   } else {
     encoding.task = settings.task == TaskAsked::regression ? Task::regression : Task::classification;
@@ -287,13 +289,13 @@ Encoding encode_target(const Table& table, const std::vector<ColumnFormat>& form
 
   const bool missing_is_said = !settings.skip_missing_target && count.numbers + count.words < table.rows();  // by the caller
   if (cells.classes.size() < 2 && !missing_is_said)
-    throw InputError(str(table.path, ": the target '", target, "' holds one class only, '", cells.classes.begin()->second.begin()->first,
-                         "'; at least two are needed to tell apart."));
+    throw InputError(str(table.path, ": the target '", visible(target), "' holds one class only, '",
+                         visible(cells.classes.begin()->second.begin()->first), "'; at least two are needed to tell apart."));
   const bool own = settings.task == TaskAsked::by_column && cells.classes.size() > kMostWholeNumbers &&
                    2 * static_cast<int64_t>(cells.classes.size()) > table.rows();
   if (own || cells.classes.size() > kMostClasses)
-    throw InputError(str(table.path, ": the target '", target, "' holds ", cells.classes.size(), " different words in ", table.rows(),
-                         " rows, names or texts rather than classes. Give another target."));
+    throw InputError(str(table.path, ": the target '", visible(target), "' holds ", cells.classes.size(), " different words in ",
+                         table.rows(), " rows, names or texts rather than classes. Give another target."));
   // The shortest spelling names a class.
   std::vector<std::pair<double, std::string>> named;
   for (const auto& [key, spellings] : cells.classes) {
@@ -305,15 +307,15 @@ Encoding encode_target(const Table& table, const std::vector<ColumnFormat>& form
     if (spellings.size() < 2) continue;
     std::vector<std::string> all;
     for (const auto& [spelling, rows] : spellings) all.push_back(spelling);
-    notes.push_back(str("the target '", target, "': ", quoted_list(all, 5), " are one class, '", shortest->first, "'"));
+    notes.push_back(str("the target '", visible(target), "': ", quoted_list(all, 5), " are one class, '", visible(shortest->first), "'"));
   }
   std::sort(named.begin(), named.end());
   for (auto& [value, name] : named) encoding.classes.push_back(std::move(name));
   for (const auto& [word, rows] : missing_words)
     if (contains(encoding.classes, word))
-      notes.push_back(str("the target '", target, "': '", word, "' (", rows, " of ", table.rows(), " rows) is a class; missing=", word,
-                          " takes it for a missing one"));
-  if (count.words > 0) note_case_variants(str("the target '", target, "'"), encoding.classes, notes);
+      notes.push_back(str("the target '", visible(target), "': '", visible(word), "' (", rows, " of ", table.rows(),
+                          " rows) is a class; missing=", visible(word), " takes it for a missing one"));
+  if (count.words > 0) note_case_variants(str("the target '", visible(target), "'"), encoding.classes, notes);
   return encoding;
 }
 
@@ -329,7 +331,7 @@ void learn_columns(Encoding& encoding, const Table& table, const std::vector<Col
   for (const auto* list : {&settings.drop, &settings.keep})
     for (const std::string& name : *list)
       if (column_of(table, name); name == encoding.target)
-        throw UsageError(str(table.path, ": '", name, "' is the target; it cannot be dropped or kept as an input."));
+        throw UsageError(str(table.path, ": '", visible(name), "' is the target; it cannot be dropped or kept as an input."));
   const auto columns = static_cast<int>(table.header.size());
   std::vector<Judgement> judged(static_cast<size_t>(columns));
   bool without_counters = false;  // something is left when columns that number the rows go
@@ -346,8 +348,8 @@ void learn_columns(Encoding& encoding, const Table& table, const std::vector<Col
   FormatNotes written;
   std::string reasons;
   auto leave_out = [&](const std::string& name, const std::string& reason) {
-    notes.push_back(str("column '", name, "' left out: ", reason));
-    reasons += str(reasons.empty() ? "" : "; ", "'", name, "': ", reason);
+    notes.push_back(str("column '", visible(name), "' left out: ", reason));
+    reasons += str(reasons.empty() ? "" : "; ", "'", visible(name), "': ", reason);
   };
   for (int c = 0; c < columns; ++c) {
     const Judgement& j = judged[static_cast<size_t>(c)];
@@ -360,7 +362,7 @@ void learn_columns(Encoding& encoding, const Table& table, const std::vector<Col
       continue;
     }
     if (j.counter && without_counters) {
-      leave_out(code.name, str("it numbers the rows (keep=", code.name, " uses it)"));
+      leave_out(code.name, str("it numbers the rows (keep=", visible(code.name), " uses it)"));
       continue;
     }
     std::vector<double> numbers;
@@ -378,17 +380,17 @@ void learn_columns(Encoding& encoding, const Table& table, const std::vector<Col
     }
     if (code.numeric) written.add(table, c, f, settings.decimal.has_value());
     if (missing > 0)
-      notes.push_back(str("column '", code.name, "': ", missing, " of ", rows.size(), " cells are missing; ",
+      notes.push_back(str("column '", visible(code.name), "': ", missing, " of ", rows.size(), " cells are missing; ",
                           code.numeric ? "the mean stands for them, and an input says so" : "they belong to no category"));
     if (code.numeric) {
-      const Moments m = moments_of(numbers, table, code.name, ", or leave the column out: drop=" + code.name);
+      const Moments m = moments_of(numbers, table, code.name, ", or leave the column out: drop=" + visible(code.name));
       code.mean = m.mean, code.stddev = m.stddev;
       code.marks_missing = missing > 0;
     } else {
       code.words.assign(words.begin(), words.end());
-      notes.push_back(str("column '", code.name, "': ", code.words.size(),
+      notes.push_back(str("column '", visible(code.name), "': ", code.words.size(),
                           code.words.size() == 1 ? " category, an input" : " categories, an input each"));
-      note_case_variants(str("column '", code.name, "'"), code.words, notes);
+      note_case_variants(str("column '", visible(code.name), "'"), code.words, notes);
     }
     encoding.columns.push_back(std::move(code));
   }

@@ -5,6 +5,7 @@
 #include <numeric>
 
 #include "base/text.h"
+#include "base/visible.h"
 #include "data/encoding.h"
 #include "data/number_set.h"
 #include "data/sources.h"
@@ -65,7 +66,7 @@ void require_as_trained(const Encoding& encoding, const std::string& path, const
     return std::any_of(encoding.columns.begin(), encoding.columns.end(), [&](const ColumnCode& c) { return c.name == name; });
   };
   const bool same_target = settings.target == encoding.target || (!encoding.header && settings.target == "column " + encoding.target);
-  if (!settings.target.empty() && !same_target) refuse("target=" + settings.target, str("on the target '", encoding.target, "'"));
+  if (!settings.target.empty() && !same_target) refuse("target=" + settings.target, str("on the target '", visible(encoding.target), "'"));
   const bool regression = encoding.task == Task::regression;
   if (settings.task != TaskAsked::by_column && (settings.task == TaskAsked::regression) != regression)
     refuse(regression ? "task=classification" : "task=regression", regression ? "for regression" : "for classification");
@@ -89,13 +90,13 @@ void require_targets(const Encoding& encoding, Table& table, const TableSettings
   }
   if (rows.size() > kMostNamed) lines += ", …";
   const std::string what =
-      str(rows.size(), " of ", table.rows(), " rows have no target in column '", encoding.target, "' (line ", lines, ")");
+      str(rows.size(), " of ", table.rows(), " rows have no target in column '", visible(encoding.target), "' (line ", lines, ")");
   if (!settings.skip_missing_target)
     throw InputError(str(table.where(rows.front(), column), ": the target is missing. ", what,
                          ". Fill it in, or leave such rows out: ?skip_missing_target=1.",
                          word.empty() || settings.missing || trained
                              ? ""
-                             : str(" If '", word, "' is a class: ?missing= takes empty cells alone for missing.")));
+                             : str(" If '", visible(word), "' is a class: ?missing= takes empty cells alone for missing.")));
   if (static_cast<int64_t>(rows.size()) == table.rows()) throw InputError(str(table.path, ": ", what, ", no row is left."));
   table.remove(rows);
   notes.push_back(str("left out: ", what));
@@ -148,7 +149,7 @@ Source open_csv(const std::string& path, const TableSettings& settings, const Op
   Table table = read_csv(path, trained && !settings.header ? encoding.header : settings.header);
   if (!trained && settings.target.empty()) {
     std::string names;
-    for (const std::string& name : table.header) names += (names.empty() ? "" : ", ") + name;
+    for (const std::string& name : table.header) names += (names.empty() ? "" : ", ") + visible(name);
     throw InputError(
         str(path, ": which column is to be learned? Write --target COLUMN, or ?target=COLUMN behind the path: one of ", names, "."));
   }

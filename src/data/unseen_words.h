@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "base/text.h"
+#include "base/visible.h"
 
 namespace suanli::data {
 
@@ -17,8 +18,8 @@ class UnseenWords {
   /// Adds a line, if there are any.
   void note(const std::string& column, int64_t rows, std::vector<std::string>& notes) const {
     if (cells_ > 0)
-      notes.push_back(str("column '", column, "': ", cells_, " of ", rows, " cells hold words that training never saw, such as '", first_,
-                          "'; they count as missing"));
+      notes.push_back(str("column '", visible(column), "': ", cells_, " of ", rows, " cells hold words that training never saw, such as '",
+                          visible(first_), "'; they count as missing"));
   }
 
  private:

@@ -5,6 +5,7 @@
 #include <numeric>
 
 #include "base/text.h"
+#include "base/visible.h"
 
 namespace suanli {
 
@@ -20,7 +21,7 @@ std::string percent(double share) {
 }
 
 std::string name_of(const data::Info& info, size_t label) {
-  return label < info.class_names.size() ? info.class_names[label] : std::to_string(label);
+  return label < info.class_names.size() ? visible(info.class_names[label]) : std::to_string(label);
 }
 
 /// The names at these places, at most so many that a line stays readable.

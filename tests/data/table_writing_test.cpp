@@ -546,6 +546,45 @@ TEST(TableWriting, ColumnsAreJudgedByAllRows) {
   }
 }
 
+TEST(TableWriting, ControlCharactersAreShownAsCodes) {
+  const std::string nul(1, '\0'),
+      odd = "w" + nul +
+            "\x1b[31m\xC2\x9B"
+            "1\x7f",
+      shown = "w\\x00\\x1b[31m\\x9b1\\x7f";
+  auto rows = [](const std::string& first, const std::string& header) {
+    std::string text = header + "\n" + first + "\n";
+    for (int i = 0; i < 30; ++i) text += std::to_string(i % 7) + ".5," + (i % 3 ? "p" : "q") + "\n";
+    return text;
+  };
+  struct Case {
+    const char* what;
+    std::string text, settings;
+  };
+  const Case cases[] = {
+      {"a cell among numbers", rows(odd + ",p", "a,y"), "?target=y"},
+      {"a header", rows("word,p", odd + ",y"), "?target=y"},
+      {"columns to choose from", rows("1.5,p", odd + ",y"), "?target=z"},
+      {"columns without a target", rows("1.5,p", odd + ",y"), ""},
+      {"a name twice", rows("1.5,p", odd + "," + odd), "?target=y"},
+      {"one class only", "a,y\n1.5," + odd + "\n2.5," + odd + "\n", "?target=y"},
+      {"a target of numbers", rows("p," + odd, "y,a") + "1,2\n", "?target=y&task=regression"},
+  };
+  for (const Case& c : cases) {
+    const std::string error = error_in(c.text, c.settings);
+    EXPECT_TRUE(contains(error, c.what == std::string("a target of numbers") ? "'p' is no number" : shown)) << c.what << ": " << error;
+    EXPECT_EQ(error.find_first_of(nul + "\x1b\x7f"), std::string::npos) << c.what;
+    EXPECT_EQ(error.back(), '.') << c.what << ": a NUL ends no message: " << error;
+  }
+  std::string text = "a," + odd + ",y\n";
+  for (int i = 0; i < 40; ++i)
+    text += std::to_string(i % 7) + ".5," + (i % 3 ? odd : "W" + odd.substr(1)) + "," + (i % 2 ? "1" : "1.0" + nul) + "\n";
+  const Opened t(text, "?target=y&test=0&task=classification");
+  EXPECT_TRUE(contains(t.notes, "column '" + shown + "': 'W" + shown.substr(1) + "', '" + shown + "' differ in case only")) << t.notes;
+  EXPECT_EQ(t.notes.find_first_of(nul + "\x1b\x7f"), std::string::npos) << t.notes;
+  EXPECT_EQ(t.encoding().columns[1].words[1], odd) << "what is kept is what the table holds";
+}
+
 TEST(TableWriting, FilesThatAreNoTables) {
   struct Case {
     const char *name, *bytes, *message;
