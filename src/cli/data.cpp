@@ -47,8 +47,9 @@ struct Word {
   int (*run)(const Arguments& args);
   std::vector<std::string> options;  // besides --json and --quiet
 };
-const Word kWords[] = {
-    {"show", run_data_show, {"--sheet", "--augment", "--skip-bad"}}, {"get", run_data_get, {}}, {"pack", run_data_pack, {"--skip-bad"}}};
+const Word kWords[] = {{"show", run_data_show, {"--target", "--sheet", "--augment", "--skip-bad"}},
+                       {"get", run_data_get, {}},
+                       {"pack", run_data_pack, {"--skip-bad"}}};
 
 int run(const Arguments& args) {
   for (const Word& word : kWords) {
@@ -76,6 +77,7 @@ Verb data_verb() {
             {{"get", published_sets()}}},
            {"WHERE", "get: the folder, default downloads/DATA; pack: the file to write", false}},
           {
+              {"--target", Takes::text, "COLUMN", "show: of a table: the column to learn, as ?target=COLUMN behind DATA"},
               {"--sheet", Takes::text, "FILE", "show: the first ten training pictures of each class as one PNG"},
               {"--augment", Takes::text, "LIST", "show: these pictures as suanli train --augment LIST would see them", "none", -kNoLimit,
                kNoLimit, augment_names()},

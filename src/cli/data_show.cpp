@@ -13,6 +13,7 @@
 #include "cli/console.h"
 #include "cli/data_verbs.h"
 #include "data/encoding.h"
+#include "data/spec.h"
 #include "suanli/data.h"
 #include "train/json.h"
 
@@ -83,7 +84,7 @@ double deviation_of(const Part& p, size_t channel) {
   return std::sqrt(std::max(0.0, p.squares[channel] / n - mean * mean));
 }
 
-/// "smallest 180×240, median 240×240, largest 240×320", by area.
+/// "smallest 240×180, median 240×240, largest 320×240", width×height, by area.
 std::string picture_sizes(const data::Dataset& samples) {
   if (samples.info().input_shape.rank() != 3) return "";
   std::vector<std::array<int64_t, 3>> sizes;
@@ -92,7 +93,7 @@ std::string picture_sizes(const data::Dataset& samples) {
     sizes.push_back({s.numel(), s[0], s[1]});
   }
   std::sort(sizes.begin(), sizes.end());
-  auto text = [](const std::array<int64_t, 3>& s) { return fmt::format("{}×{}", s[1], s[2]); };
+  auto text = [](const std::array<int64_t, 3>& s) { return fmt::format("{}×{}", s[2], s[1]); };
   if (sizes.front() == sizes.back()) return "all " + text(sizes.front());
   return fmt::format("smallest {}, median {}, largest {}", text(sizes.front()), text(sizes[sizes.size() / 2]), text(sizes.back()));
 }
@@ -264,8 +265,9 @@ Json json_of(const std::vector<Part>& parts, const data::Splits& splits) {
 
 int run_data_show(const Arguments& args) {
   // As it lies there: nothing is split off, and broken files are counted, not refused.
-  const std::string source = args.positional(1, "glyphs");
+  std::string source = args.positional(1, "glyphs");
   if (args.positionals().size() > 2) throw UsageError(fmt::format("'{}' is one word too many.", args.positional(2)));
+  if (args.has("--target")) source = data::with_setting(source, "target=" + data::escaped_setting(args.text("--target")));
   OpenView view(args.has("--quiet"));
   const data::Splits splits = data::open(source, {.val_fraction = 0, .skip_bad = true});
   view.close();

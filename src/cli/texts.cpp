@@ -132,6 +132,7 @@ const std::unordered_map<std::string_view, const char*>& chinese() {
       {"the confusion matrix as a PNG", "把混淆矩阵存为 PNG"},
       {"classes to list per picture or row", "每张图片或每行列出的类别数"},
       {"writes the answers there as a table instead of printing them", "把预测写成表格文件，不打印"},
+      {"show: of a table: the column to learn, as ?target=COLUMN behind DATA", "show：表格中要学习的列，等同于在 DATA 后写 ?target=列名"},
       {"show: the first ten training pictures of each class as one PNG", "show：每类前十张训练图片拼成一张 PNG"},
       {"show: these pictures as suanli train --augment LIST would see them", "show：这些图片在 suanli train --augment LIST 下的样子"},
       {"pack: leaves out pictures that cannot be read", "pack：跳过无法读取的图片"},

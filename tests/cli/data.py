@@ -258,6 +258,15 @@ def test_sheet_of_views():
     fails(2, "'rotate' is not known", args=["data", "show", "glyphs?train=60&test=10", "--sheet", "v.png", "--augment", "rotate"])
 
 
+def test_show_gives_width_before_height():
+    for name, shade in (("dark", 20), ("light", 200)):
+        pathlib.Path("wide", name).mkdir(parents=True)
+        for i in range(2):
+            write_png(pathlib.Path("wide", name, f"{i}.png"), [[shade] * 24] * (12 + (name == "light")))
+    text = ok("data", "show", "wide")
+    check("pictures smallest 24×12, median 24×13, largest 24×13" in text, text)
+
+
 def test_memory_does_not_grow_with_the_data():
     program = pathlib.Path(BIN).parent / "bench_loader"
     if not program.exists():

@@ -56,6 +56,22 @@ def test_regression():
     for part in ("with a number to learn", "target mean", "a       numbers, mean", "colour  2 categories: blue, red", "some missing"):
         check(part in text, f"{part!r} is not in {text}")
     fails(3, "are no pictures", args=["data", "show", "t.csv?target=y", "--sheet", "s.png"])
+    same(ok("data", "show", "t.csv", "--target", "y"), text, "the target as an option")
+    same(ok("data", "show", "csv:t.csv?test=20", "--target", "y").split("note", 1)[0], text.split("note", 1)[0], "beside a setting")
+    fails(2, "`target` is given twice", args=["data", "show", "t.csv?target=y", "--target", "y"])
+    fails(2, "--target is not for data pack", args=["data", "pack", "t.csv", "t.packed", "--target", "y"])
+    pathlib.Path("comma.csv").write_text('a,"y, 50% & more"\n' + "".join(f"{i},{'pq'[i % 3 == 0]}\n" for i in range(40)))
+    check("of 2 classes" in ok("data", "show", "comma.csv", "--target", "y, 50% & more"), "any name")
+
+
+def test_control_characters_are_shown_as_codes():
+    red = "r\x1b[31m\0"
+    pathlib.Path("odd.csv").write_text(f"a\x1b,b,{red}\n" + "".join(f"{i % 7}.5,{red if i % 3 else 'w'},{red if i % 2 else 'p'}\n" for i in range(60)))
+    text = ok("data", "show", "csv:odd.csv?target=r%1B%5B31m%00")
+    for part in ("a\\x1b", "2 categories: r\\x1b[31m\\x00, w", "\nr\\x1b[31m\\x00 "):
+        check(part in text, f"{part!r} is not in {text!r}")
+    check("\x1b" not in text and "\0" not in text, f"{text!r}")
+    fails(3, "there is no column 'z'", "There are a\\x1b, b, r\\x1b[31m\\x00.", args=["data", "show", "odd.csv", "--target", "z"])
 
 
 def test_targets_far_from_zero():
