@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "base/visible.h"
 #include "cli/canvas.h"
 #include "cli/console.h"
 
@@ -25,26 +26,34 @@ Colour colour_of(double share, bool right) {
   return {1 + s * (full.red - 1), 1 + s * (full.green - 1), 1 + s * (full.blue - 1)};
 }
 
+std::vector<std::string> shown_names(const Confusion& m) {
+  std::vector<std::string> names;
+  for (const std::string& name : m.names) names.push_back(visible(name));
+  return names;
+}
+
 }  // namespace
 
 std::string table_of_classes(const Confusion& m) {
-  const size_t width = widest(m.names, 5, 28);
+  const std::vector<std::string> names = shown_names(m);
+  const size_t width = widest(names, 5, 28);
   std::string out =
       fmt::format("\n{}  {:>8}  {:>8}  {:>9}  {}\n", padded("class", width), "samples", "accuracy", "precision", "most often taken for");
   for (size_t c = 0; c < m.classes(); ++c) {
     const size_t other = m.most_often_taken_for(c);
-    out += fmt::format("{}  {:>8}  {:>8}  {:>9}  {}\n", padded(m.names[c], width), m.samples_of(c), percent(m.recall(c)),
-                       percent(m.precision(c)), other == c ? "-" : fmt::format("{} ({})", m.names[other], m.at(c, other)));
+    out += fmt::format("{}  {:>8}  {:>8}  {:>9}  {}\n", padded(names[c], width), m.samples_of(c), percent(m.recall(c)),
+                       percent(m.precision(c)), other == c ? "-" : fmt::format("{} ({})", names[other], m.at(c, other)));
   }
   return out;
 }
 
 std::string in_words(const Confusion& m) {
   if (m.classes() > kMostColumns) return "";
+  const std::vector<std::string> names = shown_names(m);
   const size_t room = is_terminal(STDOUT_FILENO) ? static_cast<size_t>(terminal_width()) : 100;
   const int64_t largest = *std::max_element(m.counts.begin(), m.counts.end());
-  const size_t least_cell = std::max<size_t>(4, std::to_string(largest).size() + 1), longest = widest(m.names, 1, 100);
-  size_t width = widest(m.names, 5, 20);
+  const size_t least_cell = std::max<size_t>(4, std::to_string(largest).size() + 1), longest = widest(names, 1, 100);
+  size_t width = widest(names, 5, 20);
   // Columns have names where these fit; else the numbers that stand before the rows' names.
   const bool named = longest <= 12 && width + 3 + m.classes() * std::max(least_cell, longest + 2) <= room;
   const size_t cell = named ? std::max(least_cell, longest + 2) : least_cell;
@@ -52,10 +61,10 @@ std::string in_words(const Confusion& m) {
   if (width + 3 + m.classes() * cell > room) return "";
   auto right_aligned = [&](const std::string& text) { return std::string(cell - std::min(cell, columns_of(text)), ' ') + text; };
   std::string out = fmt::format("\nconfusion ({})\n{}", kAxes, padded("", width + 3));
-  for (size_t c = 0; c < m.classes(); ++c) out += right_aligned(named ? m.names[c] : std::to_string(c));
+  for (size_t c = 0; c < m.classes(); ++c) out += right_aligned(named ? names[c] : std::to_string(c));
   out += "\n";
   for (size_t r = 0; r < m.classes(); ++r) {
-    out += padded(fmt::format("{:>2} {}", r, m.names[r]), width + 3);
+    out += padded(fmt::format("{:>2} {}", r, names[r]), width + 3);
     for (size_t c = 0; c < m.classes(); ++c) out += right_aligned(m.at(r, c) ? std::to_string(m.at(r, c)) : "·");
     out += "\n";
   }

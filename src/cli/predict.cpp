@@ -8,6 +8,7 @@
 
 #include "base/file.h"
 #include "base/text.h"
+#include "base/visible.h"
 #include "cli/console.h"
 #include "cli/in_perspective.h"
 #include "cli/training_options.h"
@@ -218,7 +219,7 @@ std::string in_words(const std::vector<Prediction>& all, int digits) {
   for (const Prediction& p : all) {
     text += p.row > 0 ? fmt::format("{}, row {}:", p.file, p.row) : p.file + ":";
     if (p.top.empty()) text += fmt::format("  {:.{}g}", p.number, digits);
-    for (const Guess& g : p.top) text += fmt::format("  {} {}", g.name, percent(g.probability));
+    for (const Guess& g : p.top) text += fmt::format("  {} {}", visible(g.name), percent(g.probability));
     text += "\n";
   }
   return text;

@@ -71,6 +71,10 @@ def test_control_characters_are_shown_as_codes():
     for part in ("a\\x1b", "2 categories: r\\x1b[31m\\x00, w", "\nr\\x1b[31m\\x00 "):
         check(part in text, f"{part!r} is not in {text!r}")
     check("\x1b" not in text and "\0" not in text, f"{text!r}")
+    ok("train", "csv:odd.csv?target=r%1B%5B31m%00", "--epochs", 1, "--out", "odd_run", "--quiet")
+    for words in (["eval", "odd_run"], ["predict", "odd_run", "odd.csv", "--top", 2]):
+        text = ok(*words)
+        check("r\\x1b[31m\\x00" in text and "\x1b" not in text and "\0" not in text, f"{words}: {text!r}")
     fails(3, "there is no column 'z'", "There are a\\x1b, b, r\\x1b[31m\\x00.", args=["data", "show", "odd.csv", "--target", "z"])
 
 
