@@ -76,8 +76,8 @@ std::vector<ColumnFormat> column_formats(const Table& table, std::optional<char>
 /// that has one class only, for numbers with some words among them, and for words of which nearly every row has its own.
 Encoding encode_target(const Table& table, const std::vector<ColumnFormat>& formats, const TableSettings& settings,
                        std::vector<std::string>& notes);
-/// Learns every other column from `rows`. Which columns are used depends on all rows of the table: those of one value without a missing cell, of more than 100
-/// different words, and those that number the rows are left out and noted.
+/// Learns every other column from `rows`. Which columns are used depends on all rows of the table: those of one value
+/// without a missing cell, of more than 100 different words, and those that number the rows are left out and noted.
 void learn_columns(Encoding& encoding, const Table& table, const std::vector<ColumnFormat>& formats, const TableSettings& settings,
                    const std::vector<int64_t>& rows, std::vector<std::string>& notes);
 

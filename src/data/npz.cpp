@@ -109,12 +109,13 @@ Inputs range_of(const NpyArray& x) {
   return in;
 }
 
-/// Bytes up to here in all of training are bits, counts or classes rather than brightness: as fractions of 255 they were too small to learn from.
+/// Bytes up to here in all of training are bits, counts or classes rather than brightness. As fractions of 255 they
+/// were too small to learn from.
 constexpr double kMostCount = 25;
 
 /// Numbers that reach less far than this part of what training saw are in another unit.
 constexpr double kLeastReach = 1.0 / 50;
-/// The distance that numbers reach, 0 included: one sample may hold large numbers that lie close together.
+/// The distance that numbers reach, 0 included: one sample may hold large numbers close together.
 double reach(double low, double high) { return std::max(high, 0.0) - std::min(low, 0.0); }
 /// Zeros have no unit.
 bool reaches_less(double low, double high, const Inputs& seen) {
