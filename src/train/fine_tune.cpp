@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <filesystem>
 #include <map>
+#include <set>
 
 #include "base/file.h"
 #include "base/shell.h"
@@ -120,7 +121,8 @@ GivenWeights weights_of_run(const std::string& run) {
     if (path_exists(run + "/checkpoints/state.json") || path_exists(run + "/model.safetensors")) throw;
   }
   if (stored.epoch == 0) throw InputError(str(run, ": has no complete epoch yet. Train it: suanli train --resume ", shell_quoted(run)));
-  GivenWeights given{.tensors = std::move(stored.weights), .dicts = {}, .path = run, .left_out = {}, .of_run = true, .epoch = stored.epoch};
+  GivenWeights given{
+      .tensors = std::move(stored.weights), .dicts = {}, .path = run, .left_out = {}, .advice = {}, .of_run = true, .epoch = stored.epoch};
   for (const models::Entry& e : models::entries())
     if (stored.config.model == e.name) given.model = e.name, given.stem = stored.config.stem;
   given.mean = stored.config.mean, given.stddev = stored.config.stddev;
@@ -160,6 +162,7 @@ GivenWeights weights_to_adopt(const std::string& path) {
           .dicts = state_dicts_of(path),
           .path = path,
           .left_out = {},
+          .advice = {},
           .model = {},
           .stem = {},
           .mean = {},
@@ -172,6 +175,7 @@ void choose_weights(nn::Module& model, GivenWeights& given) {
   const StateDict chosen = state_dict_for(model, given.dicts, given.path);
   given.left_out.clear();
   given.tensors = under_names_of(model, chosen.read(), given.path, given.left_out);
+  given.advice = advice_to_take_part({chosen}, words_before_names(model, chosen.names), given.path);
   if (given.dicts.size() > 1) given.path = place_of(chosen, given.path);
 }
 
@@ -220,6 +224,30 @@ std::string model_of(GivenWeights& given, const models::ModelOptions& options) {
   return model;
 }
 
+std::string advice_on_parts(const GivenWeights& given, const models::ModelOptions& options) {
+  constexpr size_t kMostWords = 8;
+  for (const StateDict& dict : given.dicts) {
+    std::set<std::string> words;  // the first ones in which names differ
+    for (std::string common; words.size() < 2;) {
+      words.clear();
+      for (const std::string& name : dict.names)
+        if (const size_t dot = name.find('.', common.size()); name.starts_with(common) && dot != std::string::npos)
+          words.insert(name.substr(0, dot));
+      if (words.size() == 1) common = *words.begin() + ".";
+      else if (words.empty()) break;
+    }
+    if (words.size() > kMostWords) continue;
+    for (const std::string& w : words) {
+      const std::string advice = advice_to_take_part({dict}, w, given.path);
+      if (advice.empty()) continue;
+      NamedTensors part = dict.read();
+      std::erase_if(part, [&](auto& e) { return !e.first.starts_with(w + "."); });
+      if (!model_of(part, options).empty()) return advice;
+    }
+  }
+  return "";
+}
+
 bool weights_fit(nn::Module& model, const NamedTensors& state) { return compare(model, state).fits(); }
 
 void adopt_weights(nn::Module& model, const GivenWeights& given, const data::Info& info, std::vector<std::string>& notes) {
@@ -231,6 +259,7 @@ void adopt_weights(nn::Module& model, const GivenWeights& given, const data::Inf
          {std::pair("missing", &c.missing), std::pair("unexpected", &c.unexpected), std::pair("misshapen", &c.misshapen)})
       if (!names->empty()) text += str(" ", what, " ", listed(*names), ";");
     text.back() = '.';
+    if (!c.unexpected.empty()) text += given.advice;
     if (given.of_run && !(given.data.input_shape == info.input_shape))
       text += str(" That run saw samples of shape ", given.data.input_shape, ", these are of shape ", info.input_shape, ".");
     throw InputError(text);

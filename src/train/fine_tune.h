@@ -17,6 +17,7 @@ struct GivenWeights {
   std::vector<StateDict> dicts;  // of a file
   std::string path;
   std::vector<std::string> left_out;  // names of tensors beside the network's
+  std::string advice;                 // " To take …", how to choose one of several networks in one dict
   bool of_run = false;  // then these say what that run did:
   int64_t epoch = 0;  // the best one, counted from 1
   std::string model, stem;  // the zoo's name and the stem, or ""
@@ -40,6 +41,9 @@ void require_like_samples(const GivenWeights& given, const data::Info& info);
 std::string model_of(const NamedTensors& state, const models::ModelOptions& options);
 /// The same for all state dicts in a file. Of several only the one stays whose model was found; InputError if that leaves a choice.
 std::string model_of(GivenWeights& given, const models::ModelOptions& options);
+
+/// How to take one of several networks that lie in one dict under words of their own, where it is of a model of the zoo; else "".
+std::string advice_on_parts(const GivenWeights& given, const models::ModelOptions& options);
 
 /// Name of the layer that the last parameter belongs to, which has an output per class: "fc". Everything else is the backbone.
 std::string head_of(nn::Module& model);

@@ -74,25 +74,25 @@ class TorchFile {
     pickle::Ref value;
   };
 
-  /// The root and what lies one or two levels below it, as far as it names tensors; each once, under its shortest key.
+  /// Dicts that name tensors: the root and dicts up to five levels below it, also in lists and tuples; each once, under its shortest key.
   std::vector<Dict> dicts() const {
     const Value& root = pickle_[pickle_.root()];
-    if (root.kind != Kind::dict) refuse(str("is ", described(root), ", no dict of tensors"));
-    constexpr int kDeepest = 2;
+    if (!is_container(root)) refuse(str("is ", described(root), ", no dict of tensors"));
+    constexpr int kDeepest = 5;
     std::vector<Dict> found, level{{"", pickle_.root()}};
     std::set<pickle::Ref> seen{pickle_.root()};
     for (int depth = 0; depth <= kDeepest; ++depth) {
       std::vector<Dict> below;
       for (const Dict& d : level) {
         if (!tensors_in(pickle_[d.value]).empty()) found.push_back(d);
-        const std::vector<pickle::Ref>& items = pickle_[d.value].items;
-        for (size_t i = 0; i + 1 < items.size(); i += 2)
-          if (pickle_[items[i]].kind == Kind::text && pickle_[items[i + 1]].kind == Kind::dict && seen.insert(items[i + 1]).second)
-            below.push_back({d.key.empty() ? pickle_[items[i]].text : str(d.key, ".", pickle_[items[i]].text), items[i + 1]});
+        for (auto& [key, value] : entries_of(pickle_[d.value]))
+          if (is_container(pickle_[value]) && seen.insert(value).second)
+            below.push_back({d.key.empty() ? key : str(d.key, ".", key), value});
       }
       level = std::move(below);
     }
     if (!found.empty()) return found;
+    if (root.kind == Kind::sequence) refuse("is a list, no dict of tensors");
     std::string keys, objects;
     for (size_t i = 0; i + 1 < root.items.size() && i < 32; i += 2) {
       const Value &key = pickle_[root.items[i]], &value = pickle_[root.items[i + 1]];
@@ -176,9 +176,26 @@ class TorchFile {
     return function.starts_with("torch._utils._rebuild") || function.starts_with("torch._tensor._rebuild");
   }
 
+  static bool is_container(const Value& v) { return v.kind == Kind::dict || v.kind == Kind::sequence; }
+
+  /// Entries of a dict under their names, those of a list or tuple under 0, 1, …
+  std::vector<std::pair<std::string, pickle::Ref>> entries_of(const Value& container) const {
+    const std::vector<pickle::Ref>& items = container.items;
+    std::vector<std::pair<std::string, pickle::Ref>> out;
+    if (container.kind == Kind::sequence) {
+      for (size_t i = 0; i < items.size(); ++i)
+        if (is_container(pickle_[items[i]])) out.emplace_back(std::to_string(i), items[i]);
+      return out;
+    }
+    for (size_t i = 0; i + 1 < items.size(); i += 2)
+      if (pickle_[items[i]].kind == Kind::text) out.emplace_back(pickle_[items[i]].text, items[i + 1]);
+    return out;
+  }
+
   /// The entries of a dict that are tensors; epochs, rates and other things stand beside them.
   std::vector<std::pair<const std::string*, const Value*>> tensors_in(const Value& dict) const {
     std::vector<std::pair<const std::string*, const Value*>> out;
+    if (dict.kind != Kind::dict) return out;
     for (size_t i = 0; i + 1 < dict.items.size(); i += 2)
       if (pickle_[dict.items[i]].kind == Kind::text && is_tensor(pickle_[dict.items[i + 1]]))
         out.emplace_back(&pickle_[dict.items[i]].text, &pickle_[dict.items[i + 1]]);

@@ -89,7 +89,8 @@ void Trainer::State::choose_model_of(GivenWeights& given) {
   if (config.model.empty())
     throw InputError(
         str(given.path, ": these weights are of no model of the zoo for samples of shape ", splits.train->info().input_shape,
-            ". Say by --model which one they are meant for, to see what does not fit; without --weights training begins from nothing."));
+            ". Say by --model which one they are meant for, to see what does not fit; without --weights training begins from nothing.",
+            advice_on_parts(given, model_options())));
   splits.notes.push_back(str("model ", config.model, ": the one of the weights"));
 }
 

@@ -59,6 +59,16 @@ void ask_for_key(const std::vector<StateDict>& equal, const std::string& place) 
                        place_of(equal.back(), place), "'."));
 }
 
+std::string advice_to_take_part(const std::vector<StateDict>& dicts, const std::string& words, const std::string& place) {
+  const size_t end = path_end(place);
+  if (words.empty()) return "";
+  for (const StateDict& d : dicts)
+    if (const size_t n = part_of(d, words + ".").names.size(); n > 0 && n < d.names.size())
+      return str(" To take the tensors below '", words, "' alone, give '", place.substr(0, end), kKey, d.key, d.key.empty() ? "" : ".",
+                 words, "'.");
+  return "";
+}
+
 std::vector<StateDict> state_dicts_of(const std::string& place) {
   const size_t end = path_end(place);
   const std::string path = place.substr(0, end);
@@ -70,8 +80,11 @@ std::vector<StateDict> state_dicts_of(const std::string& place) {
   const std::string key = place.substr(end + kKey.size());
   const auto chosen = std::find_if(dicts.begin(), dicts.end(), [&](const StateDict& d) { return d.key == key; });
   if (chosen != dicts.end()) return {*chosen};
-  for (const StateDict& d : dicts)
+  for (const StateDict& d : dicts) {
     if (StateDict part = part_of(d, key + "."); !part.names.empty()) return {part};
+    if (d.key.empty() || !key.starts_with(d.key + ".")) continue;
+    if (StateDict part = part_of(d, key.substr(d.key.size() + 1) + "."); !part.names.empty()) return {part};
+  }
   throw InputError(str(path, ": has no state dict at '", key, "'. There are: ", keys_of(dicts), "."));
 }
 

@@ -15,15 +15,18 @@ struct StateDict {
   std::function<NamedTensors()> read;
 };
 
-/// Those of a PyTorch file: its root and what lies one or two levels below. Throws InputError if there is none.
+/// Those of a PyTorch file: its root and dicts up to five levels below, also in lists and tuples. Throws InputError if there is none.
 std::vector<StateDict> torch_state_dicts(const std::string& path);
 
-/// Those of a file of either kind. "FILE?key=KEY" takes the one at KEY alone, or the tensors whose names begin with "KEY.". Never empty;
-/// throws InputError.
+/// Those of a file of either kind. "FILE?key=KEY" takes the one at KEY alone, or the tensors whose names begin with "KEY.", where KEY may
+/// begin with the key of their dict. Never empty; throws InputError.
 std::vector<StateDict> state_dicts_of(const std::string& place);
 
 /// "FILE?key=KEY" of a state dict in the file at `place`.
 std::string place_of(const StateDict& dict, const std::string& place);
+
+/// " To take the tensors below 'WORDS' alone, give 'FILE?key=WORDS'.", or "" where no other tensors stand beside them.
+std::string advice_to_take_part(const std::vector<StateDict>& dicts, const std::string& words, const std::string& place);
 
 /// Throws InputError that lists the keys of state dicts that a user has to choose from.
 [[noreturn]] void ask_for_key(const std::vector<StateDict>& equal, const std::string& place);

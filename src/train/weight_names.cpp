@@ -63,6 +63,12 @@ const StateDict& state_dict_for(nn::Module& model, const std::vector<StateDict>&
   ask_for_key(equal, place);
 }
 
+std::string words_before_names(nn::Module& model, const std::vector<std::string>& names) {
+  std::string prefix = prefix_for(names_of(model), names).first;
+  if (!prefix.empty()) prefix.pop_back();
+  return prefix;
+}
+
 NamedTensors under_names_of(nn::Module& model, const NamedTensors& state, const std::string& place, std::vector<std::string>& left_out) {
   const Names of_model = names_of(model);
   std::vector<std::string> names;

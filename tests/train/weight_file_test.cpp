@@ -69,6 +69,13 @@ TEST(StateDicts, ACheckpointHoldsOtherThingsBesideTheWeights) {
       {"before it", pairs({{"loss", one(0)}, {"rng", one(2)}, {"model_state_dict", weights(1)}})},
       {"arguments", pairs({{"args", kNamespace}, {"model", weights(1)}, {"best", one(3)}})},
       {"an optimiser", pairs({{"optimizer", kOptimizer}, {"net", weights(1)}})},
+      {"three levels", pairs({{"model", pairs({{"net", pairs({{"state_dict", weights(1)}})}})}})},
+      {"five levels", pairs({{"a", pairs({{"b", pairs({{"c", pairs({{"d", pairs({{"e", weights(1)}})}})}})}})}})},
+      {"a list", pairs({{"models", "](" + weights(1) + "e"}})},
+      {"a tuple in a list", pairs({{"models", "](" + tuple({"K\x03", weights(1)}) + "e"}})},
+      {"a list at the root", "](" + weights(1) + "e"},
+      {"a tuple at the root", tuple({"K\x03", weights(1)})},
+      {"tensors on the way", pairs({{"x", pairs({{"model", pairs({{"state_dict", weights(1)}})}, {"t", one(0)}})}, {"t", one(0)}})},
       {"any key", pairs({{"params_of_mine", weights(1)}, {"x", one(0)}})},
       {"two levels", pairs({{"checkpoint", pairs({{"model", weights(1)}, {"loss", one(0)}})}, {"x", one(0)}})},
       {"other networks", pairs({{"disc", pairs({{"d.weight", one(0)}, {"d.bias", one(0)}, {"e.bias", one(0)}})}, {"gen", weights(1)}})},
@@ -99,6 +106,51 @@ TEST(StateDicts, WhereSeveralFitTheUserChooses) {
               state_dicts_of(folder.file("c.pt", file) + "?key=x");
             }).find("no state dict at 'x'. There are: model, ema.module."),
             std::string::npos);
+}
+
+TEST(StateDicts, DictsThatHoldThemselvesEnd) {
+  const std::string file = torch_file(program("}q\x05(" + text("self") + "h\x05" + text("model") + weights(1) + text("list") +
+                                              "]q\x06(h\x06h\x05"
+                                              "eu"));
+  EXPECT_EQ(loaded(file), "2 2");
+}
+
+TEST(StateDicts, AKeyReachesEveryDictAndPart) {
+  const std::string deep = torch_file(
+      program(pairs({{"model", pairs({{"net", pairs({{"state_dict", weights(1)}})}})}, {"ema", "](" + weights(2) + weights(3) + "e"}})));
+  EXPECT_EQ(loaded(deep, "?key=model.net.state_dict"), "2 2");
+  EXPECT_EQ(loaded(deep, "?key=ema.0"), "3 3");
+  EXPECT_EQ(loaded(deep, "?key=ema.1"), "4 4");
+  EXPECT_NE(loaded(deep).find("fit equally well: ema.0, ema.1, model.net.state_dict."), std::string::npos) << loaded(deep);
+  const std::string both =
+      pairs({{"student.fc.weight", one(1)}, {"student.fc.bias", one(1)}, {"teacher.fc.weight", one(2)}, {"teacher.fc.bias", one(2)}});
+  EXPECT_EQ(loaded(torch_file(program(both)), "?key=student"), "2 2");
+  EXPECT_EQ(loaded(torch_file(program(both)), "?key=teacher"), "3 3");
+  EXPECT_EQ(loaded(torch_file(program(pairs({{"sd", both}}))), "?key=teacher"), "3 3");
+  EXPECT_EQ(loaded(torch_file(program(pairs({{"sd", both}}))), "?key=sd.teacher"), "3 3");
+}
+
+TEST(StateDicts, TheRefusalOfSeveralNetworksSaysHowToTakeOne) {
+  TempFolder folder;
+  nn::AnyModule model = models::make("linear", {.seed = 3});
+  NamedTensors both;
+  for (const char* word : {"student.", "teacher."})
+    for (auto& [name, t] : values_of(model)) both.emplace_back(word + name, t);
+  TrainConfig c;
+  c.data = "glyphs?train=64&test=32", c.out = folder / "run";
+  for (const char* words : {"", "module."}) {
+    NamedTensors state;
+    for (auto& [name, t] : both) state.emplace_back(words + name, t);
+    const std::string file = folder / "two.safetensors";
+    save_safetensors(file, state);
+    for (const char* name : {"", "linear"}) {
+      c.model = name, c.weights = file;
+      const std::string text = error_of<InputError>([&] { Trainer{c}; });
+      EXPECT_NE(text.find(str("give '", file, "?key=", words, "student'.")), std::string::npos) << text;
+      c.weights = str(file, "?key=", words, "student");
+      EXPECT_EQ(Trainer(c).config().model, "linear");
+    }
+  }
 }
 
 TEST(StateDicts, WithoutAModelTheUsualKeyOrTheMostTensorsCount) {
