@@ -121,6 +121,7 @@ Json as_json(const Profiled& p, const TrainConfig& config) {
 int run(const Arguments& args) {
   if (args.positional(0) != "train") throw UsageError(fmt::format("'{}' cannot be profiled; expected train", args.positional(0)));
   Trainer trainer(config_from(args, 1));
+  trainer.settle();
   print_note(description(trainer));
   Roofs roofs = machine_roofs();
   const int64_t steps = args.integer("--steps", 20);

@@ -60,6 +60,12 @@ void Trainer::State::require_memory_for_weights() {
   throw InputError(str(what, ", but ", left.by, " leaves ", human_bytes(allowed), ". ", kWhatHelps));
 }
 
+void Trainer::State::refuse_for_memory(const OutOfMemory& e) {
+  if (!own_model) drop_pending();  // or the next flush would compute it
+  throw InputError(str("memory: the run does not fit: ", config.model, " on samples of shape ", splits.train->info().input_shape, ": ",
+                       e.what(), " ", kWhatHelps));
+}
+
 int64_t TrainingLoop::held_bytes() const {
   const MemoryUse use = memory_use();
   return use.tensors + use.arena + data_bytes();
@@ -165,23 +171,29 @@ void TrainingLoop::settle_memory() {
               human_flops(f.flops_per_step), " per step instead of ", human_flops(usual.flops_per_step)));
 }
 
-void Trainer::settle() {
-  State& s = *state_;
-  if (s.finished) return;
-  TrainingLoop loop(*this, s);
-  if (s.config.memory_limit > 0 && !s.batch_open) loop.settle_memory();
+void TrainingLoop::settle() {
+  Trainer::State& s = s_;
+  if (s.config.memory_limit > 0 && !s.batch_open) settle_memory();
   const bool begun = s.folder != nullptr;  // then its config.toml says what was chosen
-  if (!begun && s.batch_open) loop.settle_batch();
+  if (!begun && s.batch_open) settle_batch();
   s.batch_open = false;
   if (!s.forecast) {  // else this was called before
-    loop.judge_last_batch();
+    judge_last_batch();
     if (s.leaves_one_out)
       s.note(
           "the last batch of an epoch would be a single sample, which has no variance to normalize by: each epoch leaves one sample out");
-    loop.require_memory();
+    require_memory();
   }
-  if (!begun && s.config.time > 0 && s.epochs_open) loop.settle_epochs();
+  if (!begun && s.config.time > 0 && s.epochs_open) settle_epochs();
   s.epochs_open = false;
+}
+
+void Trainer::settle() {
+  State& s = *state_;
+  if (s.finished) return;
+  try {
+    TrainingLoop(*this, s).settle();
+  } catch (const OutOfMemory& e) { s.refuse_for_memory(e); }
 }
 
 }  // namespace suanli

@@ -73,14 +73,16 @@ void Trainer::State::prepare(nn::AnyModule* own, Loss& loss, bool fresh) {
     make_model(given);
   }
   require_memory_for_weights();
-  if (given.any()) {
-    if (entry && entry->adapt)
-      if (const std::string done = entry->adapt(given.tensors, model_options()); !done.empty()) splits.notes.push_back(done);
-    adopt_weights(model, given, info, splits.notes);
-  } else if (fresh && entry && entry->fit) fit_model(*entry);
-  if (!config.freeze.empty()) freeze(model, config.freeze);
-  choose_epochs_of_parameters();
-  make_optimizer();
+  try {
+    if (given.any()) {
+      if (entry && entry->adapt)
+        if (const std::string done = entry->adapt(given.tensors, model_options()); !done.empty()) splits.notes.push_back(done);
+      adopt_weights(model, given, info, splits.notes);
+    } else if (fresh && entry && entry->fit) fit_model(*entry);
+    if (!config.freeze.empty()) freeze(model, config.freeze);
+    choose_epochs_of_parameters();
+    make_optimizer();
+  } catch (const OutOfMemory& e) { refuse_for_memory(e); }
 }
 
 void Trainer::State::choose_model_of(GivenWeights& given) {

@@ -94,6 +94,8 @@ struct Trainer::State {
   void note(const std::string& line);
   /// Throws InputError if weights and optimizer state alone do not fit the memory that is left. Nothing is allocated before.
   void require_memory_for_weights();
+  /// Throws InputError that says the same as the checks of memory. For an OutOfMemory where a run is built that they let pass.
+  [[noreturn]] void refuse_for_memory(const OutOfMemory& e);
   /// As limit and overfit_batches say.
   void choose_samples();
   /// As label_smoothing and class_weights say.
@@ -119,6 +121,7 @@ class TrainingLoop {
   void take_steps(int64_t steps);
   RunTiming measure();
   double time_of_save();
+  void settle();  // all of the following
   void settle_batch();
   void settle_epochs();
   void settle_memory();

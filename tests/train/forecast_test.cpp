@@ -120,6 +120,30 @@ TEST(Forecast, ARunThatDoesNotFitIsRefusedBeforeItTakesMemory) {
   EXPECT_FALSE(std::filesystem::exists(folder / "deep"));
 }
 
+/// No limit lets a run through the checks that then runs out of memory where it is built.
+TEST(Forecast, EveryLimitBelowTheNeedIsRefusedInWords) {
+  TempFolder folder;
+  TrainConfig c;
+  c.data = "random:1x512x512?classes=2&samples=8&test=0", c.model = "mlp", c.val = 0, c.batch_size = 2, c.epochs = 1;
+  c.out = folder / "run";
+  int64_t refused = 0, settled = 0;
+  for (int64_t mib = 200; mib <= 1400; mib += 100) {
+    const int64_t held = memory_use().tensors + memory_use().arena, limit = memory_use().limit;
+    set_memory_limit(held + (mib << 20));
+    try {
+      Trainer trainer(c);
+      trainer.settle();
+      ++settled;
+    } catch (const InputError& e) {
+      EXPECT_NE(std::string(e.what()).find("--memory-limit"), std::string::npos) << e.what();
+      ++refused;
+    } catch (const std::exception& e) { ADD_FAILURE() << mib << " MiB: " << e.what(); }
+    set_memory_limit(limit);
+  }
+  EXPECT_GE(refused, 6) << "weights, their state and gradients take 1 GiB";
+  EXPECT_GE(settled, 1);
+}
+
 TEST(Defaults, LargePicturesGetANetworkThatDoesNotGrowWithThem) {
   for (const char* size : {"1x300x300", "3x600x600", "3x2000x2000"}) {
     TrainConfig c;
