@@ -8,6 +8,7 @@
 #include "data/spec.h"
 
 namespace suanli {
+#include "train/finite.h"
 
 namespace {
 struct NamedSplit {
@@ -156,3 +157,9 @@ void load_weights(nn::Module& model, const CheckpointFolder& folder, const Saved
 }
 
 }  // namespace suanli
+  std::map<std::string, DType> dtypes;
+  for (auto& [name, parameter] : model.state_dict()) dtypes.emplace(name, parameter.dtype());
+  for (auto& [name, tensor] : tensors)
+    if (const auto own = dtypes.find(name); own != dtypes.end())
+      if (const std::string why = not_finite(tensor, own->second); !why.empty())
+        throw InputError(str(file, ": ", name, " ", why, ". Take weights of before that, or train anew."));

@@ -10,6 +10,8 @@
 #include "base/text.h"
 #include "data/encoding.h"
 #include "nn/state_values.h"
+#include "train/checkpoint.h"
+#include "train/finite.h"
 #include "train/run_folder.h"
 #include "train/stored_run.h"
 #include "train/weight_names.h"
@@ -56,7 +58,7 @@ std::string listed(const std::vector<std::string>& names) {
 struct Taken {
   std::string name;
   Parameter parameter;
-  Tensor value;
+  Tensor value, given;
 };
 
 /// What a file and a model have to do with each other.
@@ -89,7 +91,7 @@ Comparison compare(nn::Module& model, const NamedTensors& state) {
     given.erase(it);
     const bool other_size = !(t.shape() == parameter.shape());
     std::string why;
-    if (Tensor value = nn::state_value(name, parameter, t, why); value.defined()) c.taken.push_back({name, parameter, value});
+    if (Tensor value = nn::state_value(name, parameter, t, why); value.defined()) c.taken.push_back({name, parameter, value, t});
     else if (head_part && other_size) c.new_head = true;
     else c.misshapen.push_back(why);
   }
@@ -269,6 +271,9 @@ void adopt_weights(nn::Module& model, const GivenWeights& given, const data::Inf
   if (c.taken.empty())
     throw InputError(str(given.path, ": these weights are for other answers or samples, and there is nothing else in them."));
   NoGrad no_grad;
+  for (const Taken& t : c.taken)
+    if (const std::string why = not_finite(t.given, t.parameter.dtype()); !why.empty())
+      throw InputError(str(given.path, ": ", t.name, " ", why, ". Give weights that are finite, or none."));
   for (Taken& t : c.taken) t.parameter.set(t.value);
   flush();
   notes.push_back(str("weights: ", c.taken.size(), " tensors of ", given.path, given.of_run ? str(", epoch ", given.epoch) : "",

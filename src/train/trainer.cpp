@@ -8,6 +8,7 @@
 #include "train/config.h"
 #include "train/data_record.h"
 #include "train/fine_tune.h"
+#include "train/finite.h"
 #include "train/result.h"
 #include "train/sample_notes.h"
 #include "train/stored_run.h"
@@ -222,21 +223,11 @@ void Trainer::State::begin() {
   }
 }
 
-namespace {
-/// The largest |x| is enough to see a NaN or infinity, but a plain loop is as fast as the disk.
-template <class T> bool all_finite(const Tensor& t) {
-  for (T v : t.data<T>())
-    if (!(v - v == 0)) return false;
-  return true;
-}
-}  // namespace
-
 void Trainer::State::save(bool is_best) {
   NoGrad no_grad;
   NamedTensors weights = values_of(model);
   for (auto& [name, value] : weights)
-    if ((value.dtype() == f32 && !all_finite<float>(value)) || (value.dtype() == f64 && !all_finite<double>(value)))
-      throw NumericError(str("weight ", name, " became nan or infinite"));
+    if (!not_finite(value, value.dtype()).empty()) throw NumericError(str("weight ", name, " became nan or infinite"));
   Progress& p = progress();
   p.seconds = seconds();
   p.metrics_bytes = folder->sync_metrics();

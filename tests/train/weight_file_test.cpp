@@ -2,6 +2,11 @@
 
 #include <gtest/gtest.h>
 
+#include <cmath>
+#include <filesystem>
+#include <limits>
+#include <map>
+
 #include "base/text.h"
 #include "temp_folder.h"
 #include "torch_bytes.h"
@@ -247,6 +252,67 @@ TEST(HalfPrecision, DtypesWithoutAConversionNameFileAndTensor) {
   const std::string text = error_of<InputError>([&] { Trainer{c}; });
   EXPECT_EQ(text.find(c.weights), 0u) << text;
   EXPECT_NE(text.find("fc1.weight is f8e4m3 [256, 784], f32 [256, 784] is expected"), std::string::npos) << text;
+}
+
+TEST(NotFinite, WeightsOfAFileAreRefusedBeforeTheFirstStep) {
+  TempFolder folder;
+  nn::AnyModule model = models::make("mlp", {.seed = 3});
+  const double nan = std::numeric_limits<double>::quiet_NaN(), inf = std::numeric_limits<double>::infinity();
+  struct Row {
+    double value;
+    DType dtype;
+    const char* expected;  // "" where the file is taken
+  };
+  const Row rows[] = {{nan, f32, "holds nan."},
+                      {inf, f32, "holds inf."},
+                      {-inf, f32, "holds -inf."},
+                      {nan, f64, "holds nan."},
+                      {1e39, f64, "holds 1e39, which does not fit f32."},
+                      {-1e300, f64, "holds -1e300, which does not fit f32."},
+                      {3.4028235e38, f64, ""},
+                      {1e-300, f64, ""}};
+  for (const Row& r : rows) {
+    NamedTensors state;
+    for (auto& [name, t] : values_of(model)) {
+      std::vector<double> values;
+      for (float v : t.to_vector<float>()) values.push_back(v);
+      if (name == "fc2.bias") values.back() = r.value;
+      std::vector<float> narrow(values.begin(), values.end());
+      state.emplace_back(name, r.dtype == f64 ? tensor<double>(values, t.shape()) : tensor<float>(narrow, t.shape()));
+    }
+    TrainConfig c;
+    c.data = "glyphs?train=64&test=32", c.weights = folder / "w.safetensors", c.out = folder / "run";
+    save_safetensors(c.weights, state);
+    for (const char* name : {"", "mlp"}) {
+      c.model = name;
+      const std::string text = error_of<InputError>([&] { Trainer{c}; });
+      const std::string expected = *r.expected ? str(c.weights, ": fc2.bias ", r.expected) : std::string("nothing was thrown");
+      EXPECT_EQ(text.find(expected), 0u) << text;
+    }
+  }
+  // A half that is nan: 0x7e00.
+  const std::string half = tensor_call({.storage = "HalfStorage", .offset = 2, .shape = {1}, .strides = {1}});
+  const std::string words = bytes_of(uint16_t{0x3c00}) + bytes_of(uint16_t{0x4000}) + bytes_of(uint16_t{0x7e00}) + bytes_of(uint16_t{0});
+  const std::string path =
+      folder.file("half.pt", zip_of({{"m/data.pkl", program(pairs({{"fc.weight", half}, {"fc.bias", half}}))}, {"m/data/0", words}}));
+  Net net;
+  const std::string text = error_of<InputError>([&] { load_weights(net, suanli::load_weights(path), path); });
+  EXPECT_EQ(text.find(path + ": fc.weight holds nan."), 0u) << text;
+}
+
+TEST(NotFinite, ARunsModelFileIsRefusedToo) {
+  TempFolder folder;
+  TrainConfig c;
+  c.data = "glyphs?train=64&test=32", c.model = "mlp", c.epochs = 1, c.out = folder / "run";
+  Trainer(c).run();
+  std::filesystem::remove_all(folder / "run/checkpoints");
+  std::map<std::string, std::string> metadata;
+  const std::string file = folder / "run/model.safetensors";
+  NamedTensors state = load_safetensors(file, &metadata);
+  state.back().second = state.back().second * std::numeric_limits<float>::quiet_NaN();
+  save_safetensors(file, state, metadata);
+  const std::string text = error_of<InputError>([&] { load_run(folder / "run"); });
+  EXPECT_EQ(text.find(file + ": " + state.back().first + " holds nan."), 0u) << text;
 }
 
 }  // namespace

@@ -1,0 +1,45 @@
+#include "train/finite.h"
+
+#include <algorithm>
+#include <cmath>
+
+#include "base/half.h"
+#include "base/text.h"
+
+namespace suanli {
+
+namespace {
+
+/// The first value that is not finite as a To; 0 if there is none. A plain loop is as fast as the disk.
+template <class To, class T, class F> double first_unfit(const Tensor& t, F&& number) {
+  const T* values = static_cast<const T*>(suanli::detail::host_data(t, t.dtype()));
+  for (int64_t i = 0, n = t.numel(); i < n; ++i) {
+    const auto v = number(values[i]);
+    const To to = static_cast<To>(v);
+    if (!(to - to == 0)) return static_cast<double>(v);
+  }
+  return 0;
+}
+
+template <class To> double first_unfit(const Tensor& t) {
+  switch (t.dtype()) {
+    case DType::f32: return first_unfit<To, float>(t, [](float v) { return v; });
+    case DType::f64: return first_unfit<To, double>(t, [](double v) { return v; });
+    case DType::f16: return first_unfit<To, uint16_t>(t, float_from_f16);
+    case DType::bf16: return first_unfit<To, uint16_t>(t, float_from_bf16);
+    default: return 0;
+  }
+}
+
+}  // namespace
+
+std::string not_finite(const Tensor& values, DType as) {
+  const double v = as == DType::f32 ? first_unfit<float>(values) : first_unfit<double>(values);
+  if (v == 0) return "";
+  if (std::isnan(v)) return "holds nan";
+  std::string number = str(v);
+  std::erase(number, '+');  // of an exponent
+  return std::isinf(v) ? "holds " + number : str("holds ", number, ", which does not fit ", as);
+}
+
+}  // namespace suanli
