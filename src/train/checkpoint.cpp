@@ -5,6 +5,7 @@
 #include <filesystem>
 #include <limits>
 
+#include "base/shell.h"
 #include "base/text.h"
 #include "train/safetensors.h"
 
@@ -90,7 +91,17 @@ Progress progress_from_json(const Json& j) {
 std::optional<Checkpoint> CheckpointFolder::load() const {
   const std::string path = path_ + "/" + kState;
   if (!path_exists(path)) return std::nullopt;
-  const Json json = Json::parse(read_file(path), path);
+  const Json json = [&] {
+    try {
+      return Json::parse(read_file(path), path);
+    } catch (const InputError& e) {
+      const std::string weights = newest_weights();
+      throw InputError(str(
+          e.what(), ". The file was cut off or damaged. Restore it from a copy",
+          weights.empty() ? ", or start the run anew."
+                          : str(", or begin a new run with its weights: suanli train --weights ", shell_quoted(path_ + "/" + weights))));
+    }
+  }();
   if (const Json* format = json.find("format"); format && format->is_integer() && format->integer() > kCheckpointFormat)
     throw InputError(str(path, ": checkpoint format ", format->integer(), " is newer than this program (", version(), "), which reads ",
                          kCheckpointFormat, ". Use the program that wrote it."));
@@ -115,6 +126,17 @@ std::optional<Checkpoint> CheckpointFolder::load() const {
     throw InputError(
         str(path, ": not a checkpoint state: ", e.what(), ". The file was changed or damaged; restore it, or start the run anew."));
   }
+}
+
+std::string CheckpointFolder::newest_weights() const {
+  std::error_code error;  // a folder that is not there has none
+  std::string newest;
+  for (auto& entry : std::filesystem::directory_iterator(path_, error)) {
+    const std::string name = entry.path().filename().string();
+    const bool of_model = name.starts_with("step-") && name.find('.') == name.rfind(".safetensors") && name.ends_with(".safetensors");
+    if (of_model && name > newest) newest = name;
+  }
+  return newest;
 }
 
 NamedTensors CheckpointFolder::tensors(const SavedFile& file) const {

@@ -120,7 +120,8 @@ GivenWeights weights_of_run(const std::string& run) {
   try {
     stored = read_stored_run(run);
   } catch (const InputError&) {
-    if (path_exists(run + "/checkpoints/state.json") || path_exists(run + "/model.safetensors")) throw;
+    const CheckpointFolder folder(run + "/checkpoints");
+    if (path_exists(folder.path() + "/state.json") || path_exists(run + "/model.safetensors") || !folder.newest_weights().empty()) throw;
   }
   if (stored.epoch == 0) throw InputError(str(run, ": has no complete epoch yet. Train it: suanli train --resume ", shell_quoted(run)));
   GivenWeights given{
@@ -270,10 +271,10 @@ void adopt_weights(nn::Module& model, const GivenWeights& given, const data::Inf
   c.drop_half_a_head(head);
   if (c.taken.empty())
     throw InputError(str(given.path, ": these weights are for other answers or samples, and there is nothing else in them."));
-  NoGrad no_grad;
   for (const Taken& t : c.taken)
     if (const std::string why = not_finite(t.given, t.parameter.dtype()); !why.empty())
       throw InputError(str(given.path, ": ", t.name, " ", why, ". Give weights that are finite, or none."));
+  NoGrad no_grad;
   for (Taken& t : c.taken) t.parameter.set(t.value);
   flush();
   notes.push_back(str("weights: ", c.taken.size(), " tensors of ", given.path, given.of_run ? str(", epoch ", given.epoch) : "",

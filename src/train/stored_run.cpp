@@ -60,6 +60,17 @@ bool ended_at(const std::string& run, int64_t step) {
   return steps && steps->is_integer() && steps->integer() == step;
 }
 
+/// Throws InputError where weights of checkpoints are left, but not the file that says which ones count.
+void require_state_of(const std::string& run) {
+  const CheckpointFolder folder(run + "/checkpoints");
+  const std::string weights = folder.newest_weights();
+  if (weights.empty() || path_exists(folder.path() + "/state.json")) return;
+  throw InputError(
+      str(run, ": checkpoints/state.json is missing; ", weights,
+          " beside it is there. Restore state.json from a copy, or begin a new run with these weights: suanli train --weights ",
+          shell_quoted(folder.path() + "/" + weights)));
+}
+
 }  // namespace
 
 std::string run_record(const data::Info& info, int64_t epoch, int64_t step) {
@@ -79,6 +90,7 @@ StoredRun read_stored_run(const std::string& run) {
     read_model_file(run, stored);
     return stored;
   }
+  require_state_of(run);
   if (!checkpoint)
     throw InputError(
         str(run, ": has neither a checkpoint nor a model.safetensors, so there are no weights yet. Train it: suanli train --resume ",
@@ -95,6 +107,7 @@ StoredRun read_stored_run(const std::string& run) {
 void require_resumable(const std::string& run) {
   require_run_folder(run);
   if (path_exists(run + "/checkpoints/state.json")) return;
+  require_state_of(run);
   // A run writes its first checkpoint before it logs a line, so these files say that there was one.
   std::string kept;
   for (const char* name : {"model.safetensors", "summary.json", "metrics.jsonl", "log.txt"})

@@ -3,6 +3,7 @@ import json
 import os
 import pathlib
 import resource
+import shutil
 
 from _suanli import FAST, TINY, check, digest, fails, idx_files, main, ok, ok_json, same, state, write_png
 
@@ -149,7 +150,12 @@ def test_damaged_runs():
     damaged("d4", lambda f: (f / "checkpoints/state.json").write_text("{"), 3, "state.json", "byte")
     damaged("d5", edit("progress", {}), 3, "state.json", '"epoch" is missing')
     damaged("d6", edit("format", 99), 3, "format 99 is newer")
-    damaged("d7", without("checkpoints/state.json", "model.safetensors"), 3, "neither a checkpoint nor a model.safetensors", "--resume d7")
+    damaged("d14", without("checkpoints/state.json", "model.safetensors"), 3, "checkpoints/state.json is missing", "--weights d14/checkpoints/step-")
+    damaged("d15", without("checkpoints/state.json"), 3, "checkpoints/state.json is missing", "--weights d15/checkpoints/step-",
+            args=("train", "--resume"))
+    damaged("d16", lambda f: (f / "checkpoints/state.json").write_text("{"), 3, "was cut off or damaged", "--weights d16/checkpoints/step-",
+            args=("train", "--resume"))
+    damaged("d7", lambda f: [(f / "model.safetensors").unlink(), shutil.rmtree(f / "checkpoints")], 3, "neither a checkpoint nor a model.safetensors", "--resume d7")
     for name, gone in (("g1", weights), ("g2", "checkpoints/state.json")):   # either of the two is enough
         os.system(f"cp -r whole {name}")
         without(gone)(pathlib.Path(name))

@@ -121,6 +121,31 @@ TEST(WithoutCheckpoints, GoingOnIsRefusedAndTouchesNothing) {
   }
 }
 
+TEST(WithoutCheckpoints, OnlyTheStateIsMissingOrCutOff) {
+  TempFolder folder;
+  run_to(Trainer(tiny(folder / "run")), 12);
+  const std::string state = folder / "run/checkpoints/state.json", whole = read_file(state),
+                    weights = "run/checkpoints/step-00000012.safetensors";
+  auto refused = [&](const char* part) {
+    for (auto& text :
+         {error_of<InputError>([&] { Trainer::resume(folder / "run"); }), error_of<InputError>([&] { load_run(folder / "run"); })}) {
+      EXPECT_NE(text.find(part), std::string::npos) << text;
+      EXPECT_NE(text.find("suanli train --weights " + (folder / weights)), std::string::npos) << text;
+    }
+  };
+  for (size_t bytes : {size_t{0}, whole.size() / 2, whole.size() - 3}) {
+    folder.file("run/checkpoints/state.json", whole.substr(0, bytes));
+    refused("The file was cut off or damaged");
+  }
+  fs::remove(state);
+  refused("checkpoints/state.json is missing");
+  TrainConfig next = tiny(folder / "next");
+  next.weights = folder / "run";
+  EXPECT_NE(error_of<InputError>([&] { Trainer{next}; }).find("state.json is missing"), std::string::npos);
+  next.weights = folder / weights;  // as the text advises
+  EXPECT_FALSE(Trainer(next).run().stopped);
+}
+
 TEST(WithoutCheckpoints, ARunThatNeverHadOneBeginsAndSaysSo) {
   TempFolder folder;
   Trainer(tiny(folder / "whole")).run();
