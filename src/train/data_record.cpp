@@ -2,13 +2,15 @@
 
 #include <cstdio>
 #include <filesystem>
+#include <map>
 #include <optional>
 
+#include "base/shell.h"
 #include "base/text.h"
 #include "data/spec.h"
+#include "train/finite.h"
 
 namespace suanli {
-#include "train/finite.h"
 
 namespace {
 struct NamedSplit {
@@ -85,6 +87,40 @@ std::string data_differences(const Json& recorded, const Json& now) {
   return out;
 }
 
+void require_data_of_run(const Json& recorded, const data::Splits& splits, const std::string& run) {
+  const data::Info& info = splits.train->info();
+  const DataRecord was = data_record_from_json(recorded, run + "/checkpoints/state.json");
+  auto refuse = [&](const std::string& is, const std::string& before) {
+    const std::string changes = was.kind == info.kind ? data_differences(recorded, to_json(splits)) : "";
+    throw InputError(str(run, ": these are not the data of this run (", is, ", trained on ", before, changes.empty() ? ")" : "): ", changes,
+                         ". Give the place of the data that it was trained on: suanli train --resume ", shell_quoted(run), " PLACE"));
+  };
+  auto sizes = [](const Shape& shape) {
+    std::string out;
+    for (int64_t d : shape) out += str(out.empty() ? "" : "×", d);
+    return shape.rank() == 1 ? out + (shape[0] == 1 ? " column" : " columns") : out;
+  };
+  auto answers = [](data::Task task, size_t classes) {
+    return task == data::Task::regression ? std::string("numbers") : str(classes, classes == 1 ? " class" : " classes");
+  };
+  if (!(was.input_shape == info.input_shape)) refuse(sizes(info.input_shape), sizes(was.input_shape));
+  const std::string is = answers(info.task, info.class_names.size()), before = answers(was.task, was.class_names.size());
+  if (is != before) refuse(is, before);
+}
+
+void require_different_targets(const data::Dataset& train, const std::string& source) {
+  std::vector<float> x(static_cast<size_t>(train.info().input_shape.numel()));
+  float first = 0, y = 0;
+  for (int64_t i = 0; i < train.size(); ++i) {
+    train.read_value(i, x.data(), i == 0 ? &first : &y);
+    if (i > 0 && y != first) return;
+  }
+  const data::Info& info = train.info();
+  if (train.size() > 1)
+    throw InputError(str(source, ": the target is ", static_cast<double>(first) * info.target_stddev + info.target_mean, " in all ",
+                         train.size(), " training samples; at least two different numbers are needed to learn from."));
+}
+
 namespace {
 
 struct SourceParts {
@@ -147,6 +183,12 @@ NamedTensors values_of(nn::Module& model) {
 }
 
 void load_weights(nn::Module& model, const NamedTensors& tensors, const std::string& file) {
+  std::map<std::string, DType> dtypes;
+  for (auto& [name, parameter] : model.state_dict()) dtypes.emplace(name, parameter.dtype());
+  for (auto& [name, tensor] : tensors)
+    if (const auto own = dtypes.find(name); own != dtypes.end())
+      if (const std::string why = not_finite(tensor, own->second); !why.empty())
+        throw InputError(str(file, ": ", name, " ", why, ". Take weights of before that, or train anew."));
   try {
     model.load_state_dict(tensors);
   } catch (const InputError& e) { throw InputError(str(file, ": are not this model's weights: ", e.what())); }
@@ -157,9 +199,3 @@ void load_weights(nn::Module& model, const CheckpointFolder& folder, const Saved
 }
 
 }  // namespace suanli
-  std::map<std::string, DType> dtypes;
-  for (auto& [name, parameter] : model.state_dict()) dtypes.emplace(name, parameter.dtype());
-  for (auto& [name, tensor] : tensors)
-    if (const auto own = dtypes.find(name); own != dtypes.end())
-      if (const std::string why = not_finite(tensor, own->second); !why.empty())
-        throw InputError(str(file, ": ", name, " ", why, ". Take weights of before that, or train anew."));

@@ -28,13 +28,19 @@ Json to_json(const data::Info& info);
 Json to_json(const data::Splits& splits);
 /// Throws InputError with `where` in front.
 DataRecord data_record_from_json(const Json& json, const std::string& where);
+/// Throws InputError that names both shapes or numbers of classes where data are not like those that the run recorded.
+void require_data_of_run(const Json& recorded, const data::Splits& splits, const std::string& run);
+
+/// Throws InputError where all targets of a regression are one number.
+void require_different_targets(const data::Dataset& train, const std::string& source);
+
 /// "the training data changed (12000 samples, fingerprint … → …)", or "".
 std::string data_differences(const Json& recorded, const Json& now);
 
 /// "mnist:data" → "mnist:/home/me/data": a run is also used from other folders than the one it was started in.
 std::string with_absolute_path(const std::string& source);
 /// The path in a source, "/home/me/photos" of "folder:/home/me/photos?size=96"; "" where it has none.
-std::string path_in(const std::string& source);
+SUANLI_API std::string path_in(const std::string& source);
 /// `source` with its data at another place: a path takes the place of the path in it, anything else is a source itself.
 std::string moved_to(const std::string& source, const std::string& place);
 

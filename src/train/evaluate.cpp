@@ -106,7 +106,9 @@ class NumberErrors {
     for (size_t i = 0; i < out.size(); ++i) {
       const double error = out[i] - target[i];
       squares_ += error * error, absolute_ += std::abs(error);
-      sum_ += target[i], total_ += target[i] * target[i];
+      if (n_ == 0 && i == 0) first_ = target[i];  // sums of differences stay 0 where all targets are one number
+      const double difference = target[i] - first_;
+      sum_ += difference, total_ += difference * difference;
     }
     n_ += static_cast<double>(out.size());
   }
@@ -120,7 +122,7 @@ class NumberErrors {
   }
 
  private:
-  double squares_ = 0, absolute_ = 0, sum_ = 0, total_ = 0, n_ = 0;
+  double squares_ = 0, absolute_ = 0, first_ = 0, sum_ = 0, total_ = 0, n_ = 0;
   bool other_answers_ = false;
 };
 

@@ -22,7 +22,8 @@ namespace {
 std::string kernels() { return isa() + (tier() == Tier::cold ? ", one kernel per op" : ""); }
 }  // namespace
 
-void Trainer::State::prepare(nn::AnyModule* own, Loss& loss, bool fresh) {
+void Trainer::State::prepare(nn::AnyModule* own, Loss& loss, const std::optional<Checkpoint>& from) {
+  const bool fresh = !from;
   own_model = own != nullptr;
   batch_open = config.batch_size == TrainConfig::kAutoBatch;
   lr_open = config.lr == 0;
@@ -39,6 +40,7 @@ void Trainer::State::prepare(nn::AnyModule* own, Loss& loss, bool fresh) {
   }
   splits = data::open(config.data, {.seed = static_cast<uint64_t>(config.seed), .val_fraction = config.val});
   const data::Info& info = splits.train->info();
+  if (from) require_data_of_run(from->provenance.data, splits, config.out);
   const bool batch_given = batch_open || config.batch_size > 0;
   require_like_samples(given, info);
   if (config.model.empty() && given.any()) choose_model_of(given);
@@ -61,6 +63,7 @@ void Trainer::State::prepare(nn::AnyModule* own, Loss& loss, bool fresh) {
   if (info.task == data::Task::classification && info.classes < 2)
     throw InputError(
         str(config.data, ": ", info.classes == 1 ? "one class" : "no classes", " only; at least two are needed to tell apart."));
+  if (info.task == data::Task::regression) require_different_targets(*splits.train, config.data);
   require_views(tta_from_text(config.tta), info.task, sample);
   choose_samples();
   note_samples(splits, splits.notes);
@@ -254,7 +257,7 @@ Trainer::Trainer(TrainConfig config) : state_(std::make_unique<State>()) {
   state_->began = std::chrono::steady_clock::now();
   state_->config = std::move(config);
   require_free(state_->config.out);
-  state_->prepare(nullptr, loss, true);
+  state_->prepare(nullptr, loss, std::nullopt);
 }
 
 Trainer::Trainer(nn::AnyModule model, TrainConfig config) : state_(std::make_unique<State>()) {
@@ -262,7 +265,7 @@ Trainer::Trainer(nn::AnyModule model, TrainConfig config) : state_(std::make_uni
   state_->began = std::chrono::steady_clock::now();
   state_->config = std::move(config);
   require_free(state_->config.out);
-  state_->prepare(&model, loss, true);
+  state_->prepare(&model, loss, std::nullopt);
 }
 
 namespace {
@@ -316,7 +319,7 @@ Trainer Trainer::resume(const std::string& run, nn::AnyModule model, const Resum
   const bool own = std::string(model.type_name()) != "AnyModule";
   if (!own) zoo_entry_of_run(s.config, run);
   Loss loss;
-  s.prepare(own ? &model : nullptr, loss, !checkpoint);
+  s.prepare(own ? &model : nullptr, loss, checkpoint);
   if (checkpoint) {
     if (std::string why = not_bit_exact(checkpoint->provenance, s.config, to_json(s.splits)); !why.empty()) {
       if (!options.force) throw InputError(str(run, ": not bit-exact here: ", why, ". Go on all the same with --force."));

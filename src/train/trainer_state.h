@@ -75,9 +75,9 @@ struct Trainer::State {
   }
   double seconds() const { return seconds_before + std::chrono::duration<double>(std::chrono::steady_clock::now() - began).count(); }
 
-  /// Device, threads, recipe, data, model: everything that can be wrong before anything is written. `fresh`: no checkpoint follows, so the
+  /// Device, threads, recipe, data, model: everything that can be wrong before anything is written. Without a checkpoint to go on `from` the
   /// configuration's weights are read.
-  void prepare(nn::AnyModule* own, Loss& loss, bool fresh);
+  void prepare(nn::AnyModule* own, Loss& loss, const std::optional<Checkpoint>& from);
   /// Where the user said none: the zoo's model that the weights are of.
   void choose_model_of(GivenWeights& given);
   /// The zoo's model for the data; where `weights` are given, with the stem that they fit.

@@ -216,6 +216,21 @@ TEST(MovedData, AreFoundWhereTheUserSaysAndCompared) {
   fs::rename(old, folder / "new/t.csv");
   const std::string lost = error_of<InputError>([&] { Trainer::resume(folder / "run"); });
   EXPECT_NE(lost.find(old), std::string::npos) << lost;
+  std::string wide = "a,b,c,y\n";
+  for (int i = 0; i < 60; ++i)
+    wide += std::to_string(i % 5) + "," + std::to_string(i % 7) + ",1." + std::to_string(i % 3) + (i % 2 ? ",yes\n" : ",no\n");
+  folder.file("wide.csv", wide);
+  for (bool force : {false, true}) {
+    auto given = [&](const std::string& data) {
+      return error_of<InputError>([&] { Trainer::resume(folder / "run", {.force = force, .data = data}); });
+    };
+    EXPECT_NE(given("glyphs?train=64&test=32").find("these are not the data of this run (1×28×28, trained on 1 column)"), std::string::npos)
+        << given("glyphs?train=64&test=32");
+    EXPECT_NE(
+        given(folder / "wide.csv").find("these are not the data of this run (3 columns, trained on 1 column): the train data changed"),
+        std::string::npos)
+        << given(folder / "wide.csv");
+  }
   folder.file("other.csv", rows + "1,2,yes\n");
   const std::string other = error_of<InputError>([&] { Trainer::resume(folder / "run", {.data = folder / "other.csv"}); });
   EXPECT_NE(other.find("the train data changed"), std::string::npos) << other;
