@@ -1,8 +1,10 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cmath>
 
 #include "base/file.h"
+#include "base/shell.h"
 #include "base/text.h"
 #include "cli/confusion.h"
 #include "cli/console.h"
@@ -10,6 +12,7 @@
 #include "cli/training_options.h"
 #include "cli/verbs.h"
 #include "suanli/train.h"
+#include "train/data_record.h"
 #include "train/evaluate.h"
 #include "train/json.h"
 
@@ -59,6 +62,9 @@ int run(const Arguments& args) {
   if (is_stdout(args.text("--confusion"))) throw UsageError("--confusion writes a picture beside the result. Give it a file.");
   if (args.has("--confusion") && trained.task == data::Task::regression)
     throw UsageError(fmt::format("--confusion draws classes, and {} was trained on numbers. Leave it out.", path));
+  if (const std::string place = path_in(c.data); own_data && !place.empty() && !path_exists(place))
+    throw InputError(fmt::format("{}: its data were at {}, where nothing is now. Say where they are: suanli eval {} NEW-PLACE", path, place,
+                                 shell_quoted(path)));
   // The run's own data are split as they were in training; other data count whole.
   data::OpenOptions options{
       .seed = static_cast<uint64_t>(c.seed), .val_fraction = own_data ? c.val : 0, .skip_bad = args.has("--skip-bad")};
@@ -103,8 +109,9 @@ int run(const Arguments& args) {
                        .dump() +
                    "\n");
     else
-      print_result(fmt::format("{} {:.6g}, mean absolute error {:.6g}, R² {:.4f} on {}  ({})\n", measured_on(part, "RMSE", own_data),
-                               e.rmse, e.mean_absolute_error, e.r2, samples, weights_in_words(trained)));
+      print_result(fmt::format("{} {:.6g}, mean absolute error {:.6g}, R² {} on {}  ({})\n", measured_on(part, "RMSE", own_data), e.rmse,
+                               e.mean_absolute_error, std::isnan(e.r2) ? "-" : fmt::format("{:.4f}", e.r2), samples,
+                               weights_in_words(trained)));
     return 0;
   }
   const Confusion confusion{e.confusion, trained.class_names};

@@ -70,6 +70,9 @@ Json as_json(const ProgramExplanation& p) {
 
 ExplainSubject zoo_subject(const Arguments& args) {
   TrainConfig config = config_from(args, 0);
+  if (config.model == "tabular" && args.positionals().empty() && config.data.starts_with(TrainConfig().data))
+    throw InputError(
+        "model tabular takes the rows of a table, and no data are given. Give them: suanli explain table.csv --target y --model tabular");
   config.batch_size = args.integer("--batch", config.batch_size);
   auto trainer = std::make_shared<Trainer>(config);
   const TrainConfig& chosen = trainer->config();

@@ -179,6 +179,8 @@ def test_errors():
     fails(2, "--lr is not for --model gpt", args=["explain", "--model", "gpt", "--lr", "1"])
     fails(2, "is no option of explain", args=["explain", "--modle", "mlp"])
     fails(2, "model 'nothing'", args=["explain", "--model", "nothing"])
+    fails(3, "no data are given", "suanli explain table.csv --target y --model tabular", args=["explain", "--model", "tabular"])
+    fails(3, "sample has shape [1, 28, 28]", args=["explain", TINY, "--model", "tabular"])
     fails(3, "nowhere", args=["explain", TINY, *FAST, "--html", "nowhere/p.html"])
 
 

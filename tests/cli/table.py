@@ -78,6 +78,25 @@ def test_control_characters_are_shown_as_codes():
     fails(3, "there is no column 'z'", "There are a\\x1b, b, r\\x1b[31m\\x00.", args=["data", "show", "odd.csv", "--target", "z"])
 
 
+def test_a_constant_target():
+    """There is nothing to learn from one, and no share of its variance to explain."""
+    rows = [f"{i % 7},{i % 5}" for i in range(60)]
+    varied, constant = (",".join(("a", "b", "y")) + "\n" + "\n".join(f"{r},{y(i)}" for i, r in enumerate(rows)) + "\n"
+                        for y in (lambda i: i % 9 + 0.5, lambda i: 2.3))
+    pathlib.Path("varied.csv").write_text(varied)
+    pathlib.Path("constant.csv").write_text(constant)
+    fails(3, "the target is 2.3 in all", "at least two different numbers", args=["train", "constant.csv?target=y&task=regression", "--out", "no"])
+    check(not pathlib.Path("no").exists(), "a refused run leaves nothing")
+    ok("train", "varied.csv?target=y&task=regression", "--out", "varied", "--epochs", 1, "--quiet")
+    words = ok("eval", "varied", "constant.csv")
+    check("R² - on 60 samples" in words, words)
+    same(ok_json("eval", "varied", "constant.csv")["r2"], None, "not a number")
+    check("R² - on" not in ok("eval", "varied"), "the run's own data have a variance")
+    pathlib.Path("varied.csv").rename("moved.csv")
+    fails(3, "varied: its data were at", "varied.csv, where nothing is now", "suanli eval varied NEW-PLACE", args=["eval", "varied"])
+    ok("eval", "varied", "moved.csv")
+
+
 def test_targets_far_from_zero():
     """Time stamps: train, eval and predict agree, to the digits that tell them apart."""
     rows = [(i % 40, i * 7 % 11, 1_700_000_000 + 60 * (i % 40)) for i in range(400)]
