@@ -134,7 +134,8 @@ std::string CheckpointFolder::newest_weights() const {
   for (auto& entry : std::filesystem::directory_iterator(path_, error)) {
     const std::string name = entry.path().filename().string();
     const bool of_model = name.starts_with("step-") && name.find('.') == name.rfind(".safetensors") && name.ends_with(".safetensors");
-    if (of_model && name > newest) newest = name;
+    // A process that is killed inside its first save leaves weights of step 0 without a state.
+    if (of_model && name != "step-00000000.safetensors" && name > newest) newest = name;
   }
   return newest;
 }

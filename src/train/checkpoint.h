@@ -73,7 +73,7 @@ class CheckpointFolder {
 
   /// Nothing if no checkpoint was committed. Reads the state only; throws InputError if it is damaged.
   std::optional<Checkpoint> load() const;
-  /// Name of the file with the weights of the latest step, whatever the state says of it; "" if there is none.
+  /// Name of the file with the weights of the latest step, whatever the state says of it; "" if none was trained.
   std::string newest_weights() const;
   /// Reads the tensors of one of its files; verifies length and checksum first.
   NamedTensors tensors(const SavedFile& file) const;
