@@ -53,9 +53,9 @@ CASES = [
 # The zoo's networks for pictures, in the order of docs/zoo.md, each with a learning rate at which its loss falls on the data below.
 SGD = {"kind": "sgd", "lr": 1e-3, "momentum": 0.9}
 ADAMW = {"kind": "adamw", "lr": 5e-4, "weight_decay": 0.05}
-ZOO = {"linear": {**SGD, "lr": 1e-6}, "mlp": {**SGD, "lr": 1e-5}, "cnn_a": {**SGD, "lr": 1e-4}, "cnn_b": {**SGD, "lr": 1e-3},
+ZOO = {"linear": {**SGD, "lr": 1e-6}, "mlp": {**SGD, "lr": 1e-5}, "cnn_a": {**SGD, "lr": 1e-4}, "cnn_b": {**SGD, "lr": 1e-2},
        "cnn_c": {**SGD, "lr": 1e-4}, "vgg11": SGD, "vgg11_bn": SGD, "cnn_bn": {**SGD, "lr": 1e-4}, "resnet18": SGD, "resnet34": SGD,
-       "resnet50": SGD, "mobilenet_v2": SGD, "mobilenet_v3_small": SGD, "convnext_tiny": ADAMW, "vit_tiny": ADAMW, "airbench": SGD}
+       "resnet50": {**SGD, "lr": 1e-2}, "mobilenet_v2": SGD, "mobilenet_v3_small": SGD, "convnext_tiny": ADAMW, "vit_tiny": ADAMW, "airbench": SGD}
 ZOO_SIDES = (96, 224)
 ZOO_CLASSES = 10
 ZOO_KINDS = (("infer.b1", "infer", 1), ("infer.b16", "infer", 16), ("train.b16", "train", 16))
