@@ -58,6 +58,8 @@ bool run_decoder(Decoder& d) {
   if (setjmp(png_jmpbuf(d.png))) return false;
   png_set_read_fn(d.png, &d, take);
   png_set_user_limits(d.png, 1'000'000, 1'000'000);
+  // Texts, profiles and EXIF do not change pixels. libpng would allocate the length that such a chunk claims before it is read.
+  png_set_keep_unknown_chunks(d.png, PNG_HANDLE_CHUNK_NEVER, nullptr, -1);
   png_read_info(d.png, d.info);
   png_set_expand(d.png);
   png_set_scale_16(d.png);
