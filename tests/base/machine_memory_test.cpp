@@ -51,7 +51,7 @@ TEST(MemoryLeft, OfControlGroupsOfVersion2TheFullestCounts) {
   m.file("/sys/fs/cgroup/batch/memory.max", std::to_string(100 * kMiB));
   m.file("/sys/fs/cgroup/batch/memory.current", std::to_string(70 * kMiB));
   EXPECT_EQ(m.left().bytes, 30 * kMiB);
-  EXPECT_EQ(m.left().by, "the control group /work");
+  EXPECT_EQ(m.left().by, "the control group /batch");
   // Cached files are given back where memory is short.
   m.file("/sys/fs/cgroup/batch/memory.stat", "anon 1\nfile 2\ninactive_file " + std::to_string(20 * kMiB) + "\n");
   EXPECT_EQ(m.left().bytes, 50 * kMiB);
