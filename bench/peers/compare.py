@@ -35,7 +35,7 @@ PROGRAMS = HERE.parents[1] / "build/test"
 SLOT_MS, SLOT_WARM_UP_MS, SETTLE_S = 100, 60, 0.05   # threads of a worker that has just finished spin for some milliseconds more
 WARM_UP_STEPS, WARM_UP_ENOUGH_MS = (2, 6), 1500   # at least and at most so many, fewer where they take that long
 TRIAL_REPETITIONS = 3
-FALL_STEPS, TELLING_STEPS = 3, 12   # the mean of the last third of the losses, at least so many, lies below that of the first; fewer tell nothing
+FALL_STEPS = 3   # the mean of the last third of the losses, at least so many, lies below that of the first
 IDLE_LIMIT = 0.02              # of the time measured
 ELSEWHERE_LIMIT = 0.15         # of all CPUs
 TICK_MS = 1000 / os.sysconf("SC_CLK_TCK")
@@ -181,7 +181,7 @@ def check_values(case, workers):
         if not finite(w.values):
             raise Failed(f"{w.side} {w.label}: not finite: {w.values}")
         some = max(FALL_STEPS, len(w.values) // 3)
-        if case["kind"] == "train" and len(w.values) >= TELLING_STEPS and not statistics.mean(w.values[-some:]) < statistics.mean(w.values[:some]):
+        if case["kind"] == "train" and len(w.values) >= case["telling_steps"] and not statistics.mean(w.values[-some:]) < statistics.mean(w.values[:some]):
             raise Failed(f"{w.side} {w.label}: the loss does not fall: {w.values}")
     if case["kind"] == "infer":
         first = [w.values[0] for w in workers if w.side != "suanli"]
