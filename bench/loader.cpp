@@ -6,7 +6,8 @@
 #include <string>
 
 #include "base/proc.h"
-#include "suanli/data.h"
+#include "suanli/dataset.h"
+#include "suanli/loader.h"
 
 int main(int argc, char** argv) {
   using namespace suanli;

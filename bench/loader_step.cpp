@@ -7,7 +7,8 @@
 #include <string>
 #include <vector>
 
-#include "suanli/data.h"
+#include "suanli/dataset.h"
+#include "suanli/loader.h"
 #include "suanli/models.h"
 #include "suanli/optim.h"
 

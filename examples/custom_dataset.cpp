@@ -3,7 +3,8 @@
 #include <cmath>
 #include <cstdio>
 
-#include "suanli/data.h"
+#include "suanli/dataset.h"
+#include "suanli/loader.h"
 #include "suanli/nn.h"
 #include "suanli/optim.h"
 

@@ -4,7 +4,9 @@
 #include <cstdio>
 #include <cstdlib>
 
-#include "suanli/data.h"
+#include "suanli/dataset.h"
+#include "suanli/image.h"
+#include "suanli/loader.h"
 #include "suanli/nn.h"
 #include "suanli/optim.h"
 

@@ -1,7 +1,8 @@
 // A network of your own in a plain loop: trains on drawn glyphs, prints the test accuracy.
 #include <cstdio>
 
-#include "suanli/data.h"
+#include "suanli/dataset.h"
+#include "suanli/loader.h"
 #include "suanli/nn.h"
 #include "suanli/optim.h"
 

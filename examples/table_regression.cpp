@@ -5,7 +5,8 @@
 #include <cstdio>
 #include <cstdlib>
 
-#include "suanli/data.h"
+#include "suanli/dataset.h"
+#include "suanli/loader.h"
 #include "suanli/nn.h"
 #include "suanli/optim.h"
 

@@ -2,7 +2,11 @@
 #pragma once
 #include "suanli/autograd.h"
 #include "suanli/base.h"
-#include "suanli/data.h"
+#include "suanli/dataset.h"
+#include "suanli/evaluate.h"
+#include "suanli/image.h"
+#include "suanli/io.h"
+#include "suanli/loader.h"
 #include "suanli/models.h"
 #include "suanli/nn.h"
 #include "suanli/ops.h"

@@ -6,33 +6,16 @@
 //   TrainResult result = trainer.run();
 #pragma once
 #include <functional>
-#include <map>
 #include <memory>
 #include <string>
-#include <string_view>
-#include <utility>
 #include <vector>
 
-#include "suanli/data.h"
+#include "suanli/dataset.h"
+#include "suanli/evaluate.h"
 #include "suanli/models.h"
 #include "suanli/optim.h"
 
 namespace suanli {
-
-using NamedTensors = std::vector<std::pair<std::string, Tensor>>;
-
-/// Writes a safetensors file (atomically: the old one stays until the new one is complete). Names must be unique.
-SUANLI_API void save_safetensors(const std::string& path, const NamedTensors& tensors,
-                                 const std::map<std::string, std::string>& metadata = {});
-/// Reads one, in the order of the file. Everything is checked; InputError names file, offset and what to do.
-SUANLI_API NamedTensors load_safetensors(const std::string& path, std::map<std::string, std::string>* metadata = nullptr);
-
-/// Reads a PyTorch state dict, .pt or .pth as torch.save writes them since PyTorch 1.6, without executing anything. Of a checkpoint the
-/// state dict under one of the usual keys ("state_dict", "model_state_dict", "model", …) is taken, else the one with the most tensors.
-/// Throws InputError naming file and place.
-SUANLI_API NamedTensors load_torch(const std::string& path);
-/// load_torch() or load_safetensors(), as the file's first bytes say. "FILE?key=KEY" takes the state dict at KEY of a checkpoint.
-SUANLI_API NamedTensors load_weights(const std::string& path);
 
 /// What a run is told. Values of 0, "" and -1 where said so are replaced by the model's recipe (models.h); a run folder's config.toml
 /// holds the resolved numbers.
@@ -128,21 +111,6 @@ struct EpochReport {
   bool best;
 };
 
-struct Evaluation {
-  double loss = 0, accuracy = 0;  ///< accuracy is NaN for regression; its loss is that of the standardised target.
-  int64_t samples = 0;
-  /// Errors of a regression in the target's own unit, summed in f64 from standardized answers: √ of the mean squared error, the mean absolute
-  /// error, and R², the share of the targets' variance that the answers explain. NaN for classes.
-  double rmse = 0, mean_absolute_error = 0, r2 = 0;
-  // Of EvaluateOptions::classes > 0:
-  double top5 = 0;  ///< Share of samples whose class is among the five largest outputs.
-  std::vector<int64_t> confusion;  ///< [classes, classes]: how often class (row) was taken for class (column).
-  double balanced_accuracy = 0;  ///< Mean over the classes that occur of the share of their samples that is right.
-};
-
-/// Output of the model and targets → mean loss over the batch, [].
-using Loss = std::function<Tensor(const Tensor& output, const Tensor& target)>;
-
 /// What a run will hold at its fullest, in bytes, known before its first step. Not counted: the program itself and its libraries
 /// (code that oneDNN generates included).
 struct RunForecast {
@@ -169,29 +137,6 @@ struct RunTiming {
   int64_t steps_per_epoch = 0;
   double of_run(int64_t epochs) const { return epoch * static_cast<double>(epochs) + test; }
 };
-
-/// Test-time augmentation: answers to several views of a picture, averaged (logits, or log-probabilities).
-enum class Tta : uint8_t {
-  none,
-  mirror,  ///< As it is and mirrored, left to right.
-  translate,  ///< Both, with half the weight; with the other half also moved by a pixel up and left, and down and right: 6 views. What comes
-  ///< in is mirrored at the border (Jordan 2024, section 3.5).
-};
-SUANLI_API const char* to_string(Tta tta);
-/// "none", "mirror" or "translate"; UsageError for another.
-SUANLI_API Tta tta_from_text(std::string_view text);
-
-struct EvaluateOptions {
-  int64_t batch_size = 64, loader_threads = 1;
-  std::vector<double> mean{}, stddev{};  ///< As TrainConfig's; empty: inputs as they are.
-  Loss loss = {};  ///< cross_entropy if empty.
-  int64_t classes = 0;  ///< The number of classes, if Evaluation's details are wanted.
-  Tta tta = Tta::none;  ///< Of pictures with classes.
-  std::function<bool()> should_stop = {};  ///< Asked between batches; true ends with fewer samples.
-};
-/// Loss and share of right answers (largest output = target) over a data set, without gradients and in eval mode. The mode of each module is
-/// put back, also after an exception.
-SUANLI_API Evaluation evaluate(nn::AnyModule& model, std::shared_ptr<const data::Dataset> dataset, const EvaluateOptions& options = {});
 
 /// What may differ from the recorded configuration when a run goes on. Values below 0 keep the recorded one.
 struct ResumeOptions {

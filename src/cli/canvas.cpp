@@ -5,7 +5,7 @@
 #include <algorithm>
 
 #include "cli/console.h"
-#include "suanli/data.h"
+#include "suanli/image.h"
 #include "suanli/ops.h"
 
 namespace suanli::cli {

@@ -9,7 +9,8 @@
 #include "cli/data_verbs.h"
 #include "cli/training_options.h"
 #include "cli/verbs.h"
-#include "suanli/data.h"
+#include "suanli/dataset.h"
+#include "suanli/loader.h"
 #include "train/json.h"
 
 namespace suanli::cli {

@@ -14,7 +14,8 @@
 #include "cli/data_verbs.h"
 #include "data/encoding.h"
 #include "data/spec.h"
-#include "suanli/data.h"
+#include "suanli/dataset.h"
+#include "suanli/loader.h"
 #include "train/json.h"
 
 namespace suanli::cli {

@@ -15,6 +15,7 @@
 #include "cli/verbs.h"
 #include "data/picture_tree.h"
 #include "data/spec.h"
+#include "suanli/image.h"
 #include "suanli/train.h"
 #include "train/evaluate.h"
 #include "train/json.h"

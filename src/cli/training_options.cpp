@@ -12,6 +12,7 @@
 #include "cli/console.h"
 #include "cli/texts.h"
 #include "data/spec.h"
+#include "suanli/loader.h"
 #include "suanli/models.h"
 #include "suanli/runtime.h"
 #include "train/config.h"

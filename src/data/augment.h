@@ -2,7 +2,8 @@
 // in mixing.h.
 #pragma once
 #include "base/philox.h"
-#include "suanli/data.h"
+#include "suanli/dataset.h"
+#include "suanli/loader.h"
 
 namespace suanli::data {
 

@@ -6,7 +6,7 @@
 
 #include "data/csv.h"
 #include "data/number_format.h"
-#include "suanli/data.h"
+#include "suanli/dataset.h"
 
 namespace suanli::data {
 

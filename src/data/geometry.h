@@ -5,7 +5,7 @@
 #include <vector>
 
 #include "base/philox.h"
-#include "suanli/data.h"
+#include "suanli/dataset.h"
 
 namespace suanli::data {
 

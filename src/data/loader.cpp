@@ -14,7 +14,8 @@
 #include "data/augment.h"
 #include "data/labels.h"
 #include "data/mixing.h"
-#include "suanli/data.h"
+#include "suanli/dataset.h"
+#include "suanli/loader.h"
 
 namespace suanli::data {
 namespace {

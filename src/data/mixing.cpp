@@ -1,5 +1,6 @@
 #include "data/mixing.h"
 
+#include <suanli/loader.h>
 #include <algorithm>
 #include <cmath>
 #include <numbers>

@@ -4,6 +4,7 @@
 
 #include "base/philox.h"
 #include "data/geometry.h"
+#include "suanli/loader.h"
 
 namespace suanli::data {
 

@@ -2,7 +2,7 @@
 #pragma once
 #include <algorithm>
 
-#include "suanli/data.h"
+#include "suanli/dataset.h"
 
 namespace suanli::data {
 

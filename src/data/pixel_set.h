@@ -1,6 +1,6 @@
 // A data set of pictures that lie decoded in memory, one byte per value: what every source of small pictures becomes.
 #pragma once
-#include "suanli/data.h"
+#include "suanli/dataset.h"
 
 namespace suanli::data {
 

@@ -3,7 +3,7 @@
 #include <atomic>
 #include <mutex>
 
-#include "suanli/data.h"
+#include "suanli/dataset.h"
 
 namespace suanli::data {
 

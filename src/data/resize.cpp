@@ -6,6 +6,7 @@
 
 #include "base/text.h"
 #include "data/pixel_simd.h"
+#include "suanli/image.h"
 
 namespace suanli::data {
 namespace {

@@ -1,7 +1,8 @@
 // Parts of pictures at another size.
 #pragma once
 #include "data/picture.h"
-#include "suanli/data.h"
+#include "suanli/dataset.h"
+#include "suanli/image.h"
 
 namespace suanli::data {
 

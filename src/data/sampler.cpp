@@ -6,7 +6,8 @@
 #include "base/philox.h"
 #include "base/text.h"
 #include "data/labels.h"
-#include "suanli/data.h"
+#include "suanli/dataset.h"
+#include "suanli/loader.h"
 
 namespace suanli::data {
 

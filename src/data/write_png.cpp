@@ -3,7 +3,7 @@
 #include "base/file.h"
 #include "base/text.h"
 #include "data/png.h"
-#include "suanli/data.h"
+#include "suanli/image.h"
 
 namespace suanli::data {
 

@@ -13,7 +13,8 @@
 #include <string>
 
 #include "base/file.h"
-#include "suanli/train.h"
+#include "suanli/evaluate.h"
+#include "suanli/io.h"
 #include "train/json.h"
 
 namespace suanli {

@@ -8,6 +8,7 @@
 #include "base/did_you_mean.h"
 #include "base/file.h"
 #include "base/text.h"
+#include "suanli/loader.h"
 #include "suanli/runtime.h"
 
 namespace suanli {

@@ -3,6 +3,7 @@
 #include <string>
 #include <vector>
 
+#include "suanli/io.h"
 #include "suanli/train.h"
 #include "train/checkpoint.h"
 #include "train/json.h"

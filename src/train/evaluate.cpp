@@ -7,6 +7,7 @@
 #include <numeric>
 
 #include "base/text.h"
+#include "suanli/loader.h"
 #include "train/config.h"
 #include "train/data_record.h"
 #include "train/stored_run.h"

@@ -1,6 +1,7 @@
 // One batch of an evaluation, as it is measured and as it is rehearsed.
 #pragma once
-#include "suanli/train.h"
+#include "suanli/evaluate.h"
+#include "suanli/loader.h"
 
 namespace suanli {
 

@@ -4,6 +4,7 @@
 #include <string_view>
 #include <vector>
 
+#include "suanli/io.h"
 #include "suanli/models.h"
 #include "suanli/train.h"
 #include "train/data_record.h"

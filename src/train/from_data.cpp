@@ -2,6 +2,7 @@
 #include <algorithm>
 
 #include "base/text.h"
+#include "suanli/loader.h"
 #include "train/config.h"
 #include "train/trainer_state.h"
 

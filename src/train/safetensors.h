@@ -2,7 +2,7 @@
 // format's own library writes for the same tensors.
 #pragma once
 #include "base/file.h"
-#include "suanli/train.h"
+#include "suanli/io.h"
 
 namespace suanli {
 

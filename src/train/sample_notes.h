@@ -3,7 +3,7 @@
 #include <string>
 #include <vector>
 
-#include "suanli/data.h"
+#include "suanli/dataset.h"
 
 namespace suanli {
 

@@ -2,6 +2,7 @@
 #pragma once
 #include <string>
 
+#include "suanli/io.h"
 #include "suanli/train.h"
 #include "train/data_record.h"
 #include "train/json.h"

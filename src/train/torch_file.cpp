@@ -9,7 +9,7 @@
 
 #include "base/text.h"
 #include "data/zip.h"
-#include "suanli/train.h"
+#include "suanli/io.h"
 #include "train/pickle.h"
 #include "train/weight_file.h"
 

@@ -4,6 +4,7 @@
 
 #include "base/shell.h"
 #include "base/text.h"
+#include "suanli/loader.h"
 #include "suanli/plan.h"
 #include "train/config.h"
 #include "train/data_record.h"

@@ -6,6 +6,7 @@
 #include <optional>
 #include <string>
 
+#include "suanli/loader.h"
 #include "suanli/plan.h"
 #include "suanli/train.h"
 #include "train/checkpoint.h"

@@ -1,6 +1,6 @@
 // Test-time augmentation: the views, and what a model makes of them.
 #pragma once
-#include "suanli/train.h"
+#include "suanli/evaluate.h"
 
 namespace suanli {
 

@@ -4,7 +4,7 @@
 #include <string>
 #include <vector>
 
-#include "suanli/train.h"
+#include "suanli/io.h"
 
 namespace suanli {
 

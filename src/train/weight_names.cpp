@@ -4,6 +4,7 @@
 #include <set>
 
 #include "base/text.h"
+#include "suanli/io.h"
 
 namespace suanli {
 

@@ -3,6 +3,7 @@
 #include <string>
 #include <vector>
 
+#include "suanli/nn.h"
 #include "train/weight_file.h"
 
 namespace suanli {

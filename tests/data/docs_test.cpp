@@ -5,7 +5,7 @@
 #include <iterator>
 #include <sstream>
 
-#include "suanli/data.h"
+#include "suanli/loader.h"
 #include "support/checkout.h"
 
 namespace suanli::data {

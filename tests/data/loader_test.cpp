@@ -8,7 +8,8 @@
 
 #include "data/files.h"
 #include "gtest/gtest.h"
-#include "suanli/data.h"
+#include "suanli/dataset.h"
+#include "suanli/loader.h"
 
 namespace suanli::data {
 namespace {

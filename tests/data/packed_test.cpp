@@ -1,6 +1,6 @@
 #include "data/files.h"
 #include "gtest/gtest.h"
-#include "suanli/data.h"
+#include "suanli/dataset.h"
 
 namespace suanli::data {
 namespace {

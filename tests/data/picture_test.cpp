@@ -10,7 +10,7 @@
 #include "data/files.h"
 #include "data/pictures.h"
 #include "gtest/gtest.h"
-#include "suanli/data.h"
+#include "suanli/image.h"
 
 namespace suanli::data {
 namespace {

@@ -5,7 +5,7 @@
 
 #include "data/files.h"
 #include "gtest/gtest.h"
-#include "suanli/data.h"
+#include "suanli/image.h"
 
 namespace suanli::data {
 namespace {

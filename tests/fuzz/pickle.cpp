@@ -1,7 +1,7 @@
 // The program within a PyTorch file, put into an archive with right checksums, which chance would never find.
 #include "../train/torch_bytes.h"
 #include "input.h"
-#include "suanli/train.h"
+#include "suanli/io.h"
 #include "tensors.h"
 
 using namespace suanli;

@@ -1,5 +1,5 @@
 #include "input.h"
-#include "suanli/train.h"
+#include "suanli/io.h"
 #include "tensors.h"
 
 using namespace suanli;

@@ -3,7 +3,7 @@
 #include <string>
 
 #include "base/file.h"
-#include "suanli/data.h"
+#include "suanli/dataset.h"
 
 int main(int argc, char** argv) try {  // dataset SPEC OUT
   using namespace suanli;

@@ -5,8 +5,8 @@
 #include <cstdlib>
 
 #include "plan/rehearsal.h"
+#include "suanli/io.h"
 #include "suanli/models.h"
-#include "suanli/train.h"
 
 using namespace suanli;
 

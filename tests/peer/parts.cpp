@@ -5,6 +5,7 @@
 #include <cstdio>
 #include <sstream>
 
+#include "suanli/io.h"
 #include "suanli/nn.h"
 #include "suanli/optim.h"
 #include "suanli/train.h"

@@ -3,7 +3,7 @@
 #include <cstdlib>
 
 #include "base/file.h"
-#include "suanli/data.h"
+#include "suanli/image.h"
 
 int main(int argc, char** argv) {  // picture FILE CHANNELS HEIGHT WIDTH OUT, again and again
   using namespace suanli;

@@ -5,6 +5,8 @@
 #include <cstdio>
 #include <cstring>
 
+#include "suanli/io.h"
+#include "suanli/loader.h"
 #include "suanli/train.h"
 #include "train/config.h"
 

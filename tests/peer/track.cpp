@@ -4,6 +4,7 @@
 #include <cstdio>
 #include <cstdlib>
 
+#include "suanli/io.h"
 #include "suanli/models.h"
 #include "suanli/optim.h"
 #include "suanli/train.h"

@@ -2,7 +2,7 @@
 //   peer_weights IN OUT.safetensors
 #include <cstdio>
 
-#include "suanli/train.h"
+#include "suanli/io.h"
 
 int main(int argc, char** argv) try {
   if (argc != 3) return std::fprintf(stderr, "usage: peer_weights IN OUT.safetensors\n"), 2;

@@ -5,6 +5,7 @@
 #include <new>
 
 #include "gtest/gtest.h"
+#include "suanli/loader.h"
 #include "support/op_harness.h"
 #include "tensor/programs.h"
 

@@ -5,6 +5,7 @@
 
 #include "gtest/gtest.h"
 #include "plan/planned.h"
+#include "suanli/loader.h"
 
 namespace suanli {
 namespace {

@@ -1,5 +1,6 @@
 // What an explanation says, as text that needs no timing, and reasons that hold by construction.
 #include "suanli/explain.h"
+#include "suanli/loader.h"
 
 #include "gtest/gtest.h"
 #include "support/tier.h"

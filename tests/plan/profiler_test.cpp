@@ -1,3 +1,4 @@
+#include "suanli/loader.h"
 #include "suanli/profile.h"
 
 #include <thread>

@@ -4,6 +4,7 @@
 #include "base/slab.h"
 #include "gtest/gtest.h"
 #include "runtime/storage.h"
+#include "suanli/loader.h"
 #include "tensor/programs.h"
 
 namespace suanli {

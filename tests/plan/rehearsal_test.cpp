@@ -2,6 +2,7 @@
 #include "plan/rehearsal.h"
 
 #include "gtest/gtest.h"
+#include "suanli/loader.h"
 #include "tensor/programs.h"
 
 namespace suanli {

@@ -4,7 +4,8 @@
 
 #include "base/thread_pool.h"
 #include "gtest/gtest.h"
-#include "suanli/data.h"
+#include "suanli/dataset.h"
+#include "suanli/loader.h"
 #include "support/child.h"
 #include "support/tier.h"
 #include "tensor/programs.h"

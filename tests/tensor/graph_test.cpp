@@ -3,6 +3,7 @@
 
 #include "base/slab.h"
 #include "gtest/gtest.h"
+#include "suanli/loader.h"
 #include "tensor/node.h"
 #include "tensor/programs.h"
 

@@ -8,6 +8,7 @@
 
 #include "base/slab.h"
 #include "gtest/gtest.h"
+#include "suanli/loader.h"
 #include "tensor/programs.h"
 
 namespace suanli {

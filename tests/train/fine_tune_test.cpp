@@ -7,6 +7,7 @@
 #include <set>
 
 #include "base/text.h"
+#include "suanli/io.h"
 #include "suanli/train.h"
 #include "temp_folder.h"
 #include "train/checkpoint.h"

@@ -4,6 +4,7 @@
 #include <set>
 
 #include "base/file.h"
+#include "suanli/io.h"
 #include "suanli/train.h"
 #include "temp_folder.h"
 #include "train/checkpoint.h"

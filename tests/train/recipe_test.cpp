@@ -5,6 +5,7 @@
 #include <limits>
 
 #include "base/file.h"
+#include "suanli/io.h"
 #include "suanli/plan.h"
 #include "suanli/train.h"
 #include "temp_folder.h"

@@ -3,7 +3,7 @@
 #include <cstring>
 
 #include "base/file.h"
-#include "suanli/train.h"
+#include "suanli/io.h"
 #include "temp_folder.h"
 
 namespace suanli {

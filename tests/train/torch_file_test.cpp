@@ -1,6 +1,6 @@
 #include <gtest/gtest.h>
 
-#include "suanli/train.h"
+#include "suanli/io.h"
 #include "temp_folder.h"
 #include "torch_bytes.h"
 
