@@ -6,6 +6,7 @@
 #include "plan/in_place.h"
 #include "plan/invariants.h"
 #include "plan/memory.h"
+#include "plan/step_info.h"
 
 namespace suanli {
 

@@ -5,14 +5,14 @@
 #include <map>
 #include <set>
 
+#include "plan/arena_use.h"
 #include "plan/forecast.h"
 #include "plan/fuse.h"
 #include "plan/listener.h"
 #include "plan/rows.h"
+#include "plan/step_info.h"
 
 namespace suanli {
-
-constinit thread_local PlanListener* plan_listener = nullptr;
 
 namespace {
 

@@ -2,8 +2,9 @@
 #include "plan/forecast.h"
 
 #include <algorithm>
-#include <map>
 
+#include "plan/arena_use.h"
+#include "plan/step_info.h"
 #include "tensor/recorder.h"
 
 namespace suanli {
@@ -26,27 +27,6 @@ std::vector<uint8_t> gradients(const Tape& tape) {
   return is;
 }
 
-/// A value that is written over a dying input takes its bytes from the start of that step on: the input's end there.
-std::vector<PlannedBytes> one_at_a_time(std::vector<PlannedBytes> arena) {
-  std::map<int64_t, size_t> latest;  // by offset
-  for (size_t i = 0; i < arena.size(); ++i) {
-    const auto [before, fresh] = latest.try_emplace(arena[i].at, i);
-    if (fresh) continue;
-    if (PlannedBytes& b = arena[before->second]; b.last == arena[i].first && b.first < b.last) --b.last;
-    before->second = i;
-  }
-  return arena;
-}
-
-/// What is alive while each step runs.
-std::vector<int64_t> alive_bytes(const Plan& plan, const std::vector<PlannedBytes>& arena) {
-  std::vector<int64_t> alive(plan.steps.size() + 1, 0);
-  for (const PlannedBytes& b : arena) alive[b.first] += b.bytes, alive[b.last + 1] -= b.bytes;
-  for (size_t u = 1; u < alive.size(); ++u) alive[u] += alive[u - 1];
-  alive.pop_back();
-  return alive;
-}
-
 /// The shape of the result that a step writes at an arena offset.
 Shape result_at(const PlannedStep& s, int64_t at) {
   for (size_t r = 0; r < s.out.size(); ++r)
@@ -55,8 +35,6 @@ Shape result_at(const PlannedStep& s, int64_t at) {
 }
 
 }  // namespace
-
-std::vector<int64_t> alive_bytes(const Plan& plan) { return alive_bytes(plan, one_at_a_time(plan.arena)); }
 
 ProgramForecast forecast(const Plan& plan, const Tape& tape, const std::vector<uint8_t>& overwrites) {
   ProgramForecast f;

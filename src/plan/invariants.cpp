@@ -5,6 +5,7 @@
 
 #include "plan/memory.h"
 #include "plan/rows.h"
+#include "plan/step_info.h"
 
 namespace suanli {
 

@@ -17,6 +17,6 @@ class PlanListener {
   virtual void forecast(const ProgramForecast& forecast) = 0;
 };
 /// Of this thread; null while nobody listens.
-extern constinit thread_local PlanListener* plan_listener;
+inline constinit thread_local PlanListener* plan_listener = nullptr;
 
 }  // namespace suanli

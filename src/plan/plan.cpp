@@ -8,6 +8,7 @@
 #include "plan/passes.h"
 #include "plan/schedule.h"
 #include "plan/shrink.h"
+#include "plan/step_info.h"
 
 namespace suanli {
 
@@ -62,6 +63,15 @@ int64_t Plan::bytes_held() const {
   kernels.erase(std::unique(kernels.begin(), kernels.end()), kernels.end());
   for (const Kernel* k : kernels) bytes += static_cast<size_t>(k->bytes_held) + kAllocation;
   return static_cast<int64_t>(bytes);
+}
+
+std::string describe(const Plan& plan) {
+  std::string text;
+  for (const PlannedStep& s : plan.steps) {
+    const ValueDesc& out = s.step.out[0];
+    text += str(step_name(s.step), " ", out.dtype, out.shape, " ", s.in.size(), " in ", s.out.size(), " out\n");
+  }
+  return text;
 }
 
 }  // namespace suanli

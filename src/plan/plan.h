@@ -60,12 +60,6 @@ struct Plan {
   int64_t counted_bytes = 0;  // as the cache counts it; 0: not yet
 };
 
-/// By step: bytes of the arena that hold something while it runs. What is written over a dying input counts once; gaps do not count.
-std::vector<int64_t> alive_bytes(const Plan& plan);
-/// "conv2d", "fused(add, relu)"; a gradient of a pointwise op is named after its row and input: "relu.gx".
-std::string step_name(const Step& step);
-/// A fused step counts the FLOPs that its ops would take alone, and the bytes that it moves itself.
-Cost step_cost(const Step& step);
 /// One line per step: "fused(add, relu) f32[64, 32, 26, 26] 3 in 1 out".
 std::string describe(const Plan& plan);
 

@@ -5,6 +5,7 @@
 #include <unordered_map>
 
 #include "plan/plan.h"
+#include "plan/step_info.h"
 #include "runtime/profiler.h"
 
 namespace suanli {

@@ -7,7 +7,7 @@
 #include "plan/fuse.h"
 #include "plan/insertions.h"
 #include "plan/memory.h"
-#include "plan/plan.h"
+#include "plan/step_info.h"
 
 namespace suanli {
 

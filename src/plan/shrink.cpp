@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <atomic>
 
+#include "plan/arena_use.h"
 #include "plan/assemble.h"
 #include "plan/fuse.h"
 #include "plan/recompute_at_peak.h"

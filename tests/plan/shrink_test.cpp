@@ -4,6 +4,7 @@
 #include "gtest/gtest.h"
 #include "plan/planned.h"
 #include "plan/random_programs.h"
+#include "plan/step_info.h"
 
 namespace suanli {
 namespace {

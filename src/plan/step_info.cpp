@@ -1,6 +1,6 @@
-// What a step is called and what it costs, for everything that is told to people.
+#include "plan/step_info.h"
+
 #include "ops/pointwise.h"
-#include "plan/plan.h"
 
 namespace suanli {
 
@@ -30,15 +30,6 @@ std::string step_name(const Step& step) {
   if (!is_pointwise(def)) return def.name;
   const auto& attr = *static_cast<const PointwiseAttr*>(step.attr);
   return attr.gradient < 0 ? def.name : named(attr.row, attr.gradient);
-}
-
-std::string describe(const Plan& plan) {
-  std::string text;
-  for (const PlannedStep& s : plan.steps) {
-    const ValueDesc& out = s.step.out[0];
-    text += str(step_name(s.step), " ", out.dtype, out.shape, " ", s.in.size(), " in ", s.out.size(), " out\n");
-  }
-  return text;
 }
 
 }  // namespace suanli
