@@ -13,7 +13,7 @@
 #include <vector>
 
 #include "backends/cpu/gemm.h"
-#include "base/thread_pool.h"
+#include "base/threads/thread_pool.h"
 
 namespace {
 

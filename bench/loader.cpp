@@ -5,7 +5,7 @@
 #include <cstdio>
 #include <string>
 
-#include "base/proc.h"
+#include "base/system/proc.h"
 #include "suanli/dataset.h"
 #include "suanli/loader.h"
 

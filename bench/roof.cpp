@@ -4,7 +4,7 @@
 #include <memory>
 
 #include "backends/cpu/roof_loops.h"
-#include "base/thread_pool.h"
+#include "base/threads/thread_pool.h"
 #include "bench/worker.h"
 
 namespace {

@@ -12,7 +12,7 @@
 #include <string>
 #include <vector>
 
-#include "base/thread_pool.h"
+#include "base/threads/thread_pool.h"
 #include "runtime/profiler.h"
 #include "suanli/suanli.h"
 

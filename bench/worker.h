@@ -8,9 +8,9 @@
 #include <string>
 #include <utility>
 
-#include "base/text.h"
+#include "base/text/json.h"
+#include "base/text/text.h"
 #include "suanli/runtime.h"
-#include "train/json.h"
 
 namespace bench {
 

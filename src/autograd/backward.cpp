@@ -3,7 +3,7 @@
 #include <atomic>
 #include <memory>
 
-#include "base/per_thread.h"
+#include "base/threads/per_thread.h"
 #include "ops/op.h"
 #include "suanli/autograd.h"
 

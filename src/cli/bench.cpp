@@ -1,10 +1,10 @@
 #include <fmt/format.h>
 
+#include "base/text/json.h"
 #include "cli/console.h"
 #include "cli/machine_roofs.h"
 #include "cli/verbs.h"
 #include "suanli/runtime.h"
-#include "train/json.h"
 
 namespace suanli::cli {
 

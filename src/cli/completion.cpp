@@ -1,7 +1,7 @@
 // Completion for bash, zsh and fish, from the tables of verbs and options.
 #include <fmt/format.h>
 
-#include "base/did_you_mean.h"
+#include "base/text/did_you_mean.h"
 #include "cli/console.h"
 #include "cli/texts.h"
 #include "cli/verbs.h"

@@ -6,7 +6,7 @@
 #include <algorithm>
 #include <cmath>
 
-#include "base/visible.h"
+#include "base/text/visible.h"
 #include "cli/canvas.h"
 #include "cli/console.h"
 

@@ -4,7 +4,7 @@
 #include <string>
 #include <vector>
 
-#include "train/json.h"
+#include "base/text/json.h"
 
 namespace suanli::cli {
 

@@ -13,7 +13,7 @@
 #include <cstdlib>
 #include <cstring>
 
-#include "base/visible.h"
+#include "base/text/visible.h"
 #include "cli/texts.h"
 
 namespace suanli::cli {

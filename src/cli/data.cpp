@@ -4,14 +4,14 @@
 #include <algorithm>
 #include <filesystem>
 
-#include "base/shell.h"
+#include "base/text/json.h"
+#include "base/text/shell.h"
 #include "cli/console.h"
 #include "cli/data_verbs.h"
 #include "cli/training_options.h"
 #include "cli/verbs.h"
 #include "suanli/dataset.h"
 #include "suanli/loader.h"
-#include "train/json.h"
 
 namespace suanli::cli {
 

@@ -4,13 +4,13 @@
 #include <algorithm>
 #include <cstdlib>
 
-#include "base/did_you_mean.h"
-#include "base/file.h"
-#include "base/shell.h"
+#include "base/files/file.h"
+#include "base/text/did_you_mean.h"
+#include "base/text/json.h"
+#include "base/text/shell.h"
 #include "cli/console.h"
 #include "cli/data_verbs.h"
 #include "cli/download.h"
-#include "train/json.h"
 
 namespace suanli::cli {
 

@@ -7,8 +7,9 @@
 #include <map>
 #include <unordered_map>
 
-#include "base/text.h"
-#include "base/visible.h"
+#include "base/text/json.h"
+#include "base/text/text.h"
+#include "base/text/visible.h"
 #include "cli/canvas.h"
 #include "cli/console.h"
 #include "cli/data_verbs.h"
@@ -16,7 +17,6 @@
 #include "data/spec.h"
 #include "suanli/dataset.h"
 #include "suanli/loader.h"
-#include "train/json.h"
 
 namespace suanli::cli {
 

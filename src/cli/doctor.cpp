@@ -4,13 +4,13 @@
 
 #include <thread>
 
-#include "base/proc.h"
-#include "base/text.h"
+#include "base/system/proc.h"
+#include "base/text/json.h"
+#include "base/text/text.h"
 #include "cli/console.h"
 #include "cli/verbs.h"
 #include "suanli/roofs.h"
 #include "suanli/runtime.h"
-#include "train/json.h"
 
 namespace suanli::cli {
 

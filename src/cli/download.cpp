@@ -11,7 +11,7 @@
 #include <cstdio>
 #include <filesystem>
 
-#include "base/file.h"
+#include "base/files/file.h"
 #include "cli/sha256.h"
 
 namespace suanli::cli {

@@ -3,9 +3,10 @@
 #include <algorithm>
 #include <cmath>
 
-#include "base/file.h"
-#include "base/shell.h"
-#include "base/text.h"
+#include "base/files/file.h"
+#include "base/text/json.h"
+#include "base/text/shell.h"
+#include "base/text/text.h"
 #include "cli/confusion.h"
 #include "cli/console.h"
 #include "cli/in_perspective.h"
@@ -14,7 +15,6 @@
 #include "suanli/train.h"
 #include "train/data_record.h"
 #include "train/evaluate.h"
-#include "train/json.h"
 
 namespace suanli::cli {
 

@@ -2,14 +2,14 @@
 
 #include <fmt/format.h>
 
-#include "base/file.h"
-#include "base/text.h"
+#include "base/files/file.h"
+#include "base/text/json.h"
+#include "base/text/text.h"
 #include "cli/console.h"
 #include "cli/explain_gpt.h"
 #include "cli/explain_page.h"
 #include "cli/training_options.h"
 #include "cli/verbs.h"
-#include "train/json.h"
 
 namespace suanli::cli {
 

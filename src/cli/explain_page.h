@@ -2,7 +2,7 @@
 #pragma once
 #include <string>
 
-#include "train/json.h"
+#include "base/text/json.h"
 
 namespace suanli::cli {
 

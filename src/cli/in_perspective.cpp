@@ -1,12 +1,12 @@
 #include "cli/in_perspective.h"
-#include "base/visible.h"
+#include "base/text/visible.h"
 
 #include <fmt/format.h>
 
 #include <cmath>
 
-#include "base/proc.h"
-#include "base/shell.h"
+#include "base/system/proc.h"
+#include "base/text/shell.h"
 #include "cli/console.h"
 #include "cli/machine_roofs.h"
 #include "train/sample_notes.h"

@@ -4,10 +4,10 @@
 
 #include <cstdlib>
 
-#include "base/file.h"
+#include "base/files/file.h"
+#include "base/text/json.h"
 #include "cli/console.h"
 #include "suanli/runtime.h"
-#include "train/json.h"
 
 namespace suanli::cli {
 

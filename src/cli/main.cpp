@@ -6,11 +6,11 @@
 #include <string>
 #include <vector>
 
+#include "base/text/json.h"
 #include "cli/console.h"
 #include "cli/options.h"
 #include "cli/signals.h"
 #include "cli/verbs.h"
-#include "train/json.h"
 
 namespace suanli::cli {
 namespace {

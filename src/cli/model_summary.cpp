@@ -4,7 +4,7 @@
 
 #include <map>
 
-#include "base/text.h"
+#include "base/text/text.h"
 #include "cli/console.h"
 #include "suanli/explain.h"
 #include "suanli/plan.h"

@@ -5,8 +5,8 @@
 #include <string>
 #include <vector>
 
+#include "base/text/json.h"
 #include "suanli/train.h"
-#include "train/json.h"
 
 namespace suanli::cli {
 

@@ -8,7 +8,7 @@
 #include <optional>
 #include <string_view>
 
-#include "base/did_you_mean.h"
+#include "base/text/did_you_mean.h"
 #include "cli/columns.h"
 #include "suanli/base.h"
 

@@ -6,9 +6,10 @@
 #include <initializer_list>
 #include <numeric>
 
-#include "base/file.h"
-#include "base/text.h"
-#include "base/visible.h"
+#include "base/files/file.h"
+#include "base/text/json.h"
+#include "base/text/text.h"
+#include "base/text/visible.h"
 #include "cli/console.h"
 #include "cli/in_perspective.h"
 #include "cli/training_options.h"
@@ -18,7 +19,6 @@
 #include "suanli/image.h"
 #include "suanli/train.h"
 #include "train/evaluate.h"
-#include "train/json.h"
 
 namespace suanli::cli {
 

@@ -4,12 +4,12 @@
 
 #include <algorithm>
 
+#include "base/text/json.h"
 #include "cli/console.h"
 #include "cli/machine_roofs.h"
 #include "cli/trace.h"
 #include "cli/training_options.h"
 #include "cli/verbs.h"
-#include "train/json.h"
 
 namespace suanli::cli {
 

@@ -2,8 +2,8 @@
 
 #include <unistd.h>
 
-#include "base/file.h"
-#include "train/json.h"
+#include "base/files/file.h"
+#include "base/text/json.h"
 
 namespace suanli::cli {
 

@@ -2,8 +2,8 @@
 
 #include <cmath>
 
-#include "base/file.h"
-#include "base/shell.h"
+#include "base/files/file.h"
+#include "base/text/shell.h"
 #include "cli/console.h"
 #include "cli/dry_run.h"
 #include "cli/in_perspective.h"

@@ -7,8 +7,8 @@
 #include <cmath>
 #include <limits>
 
-#include "base/did_you_mean.h"
-#include "base/text.h"
+#include "base/text/did_you_mean.h"
+#include "base/text/text.h"
 #include "cli/console.h"
 #include "cli/texts.h"
 #include "data/spec.h"

@@ -4,8 +4,8 @@
 #include <charconv>
 #include <cmath>
 
-#include "base/did_you_mean.h"
-#include "base/text.h"
+#include "base/text/did_you_mean.h"
+#include "base/text/text.h"
 #include "data/colour.h"
 #include "data/geometry.h"
 #include "data/pixel_simd.h"

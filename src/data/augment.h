@@ -1,7 +1,7 @@
 // Training samples in other views. What each part does to the pixels is in geometry.h, colour.h and policies.h; what acts on whole batches
 // in mixing.h.
 #pragma once
-#include "base/philox.h"
+#include "base/core/philox.h"
 #include "suanli/dataset.h"
 #include "suanli/loader.h"
 

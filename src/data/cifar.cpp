@@ -3,9 +3,9 @@
 #include <algorithm>
 #include <filesystem>
 
-#include "base/file.h"
-#include "base/text.h"
-#include "base/thread_pool.h"
+#include "base/files/file.h"
+#include "base/text/text.h"
+#include "base/threads/thread_pool.h"
 #include "data/sources.h"
 #include "data/tar.h"
 

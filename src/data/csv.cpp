@@ -6,9 +6,9 @@
 #include <cctype>
 #include <cmath>
 
-#include "base/text.h"
-#include "base/visible.h"
-#include "data/byte_source.h"
+#include "base/files/byte_source.h"
+#include "base/text/text.h"
+#include "base/text/visible.h"
 #include "data/number_format.h"
 
 namespace suanli::data {

@@ -5,9 +5,9 @@
 #include <map>
 #include <numeric>
 
-#include "base/did_you_mean.h"
-#include "base/text.h"
-#include "base/visible.h"
+#include "base/text/did_you_mean.h"
+#include "base/text/text.h"
+#include "base/text/visible.h"
 #include "data/unseen_words.h"
 
 namespace suanli::data {

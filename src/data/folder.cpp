@@ -6,11 +6,11 @@
 #include <filesystem>
 #include <mutex>
 
-#include "base/did_you_mean.h"
-#include "base/file.h"
-#include "base/philox.h"
-#include "base/text.h"
-#include "base/thread_pool.h"
+#include "base/core/philox.h"
+#include "base/files/file.h"
+#include "base/text/did_you_mean.h"
+#include "base/text/text.h"
+#include "base/threads/thread_pool.h"
 #include "data/picture_tree.h"
 #include "data/progress.h"
 #include "data/resize.h"

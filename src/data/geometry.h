@@ -4,7 +4,7 @@
 #include <cstdint>
 #include <vector>
 
-#include "base/philox.h"
+#include "base/core/philox.h"
 #include "suanli/dataset.h"
 
 namespace suanli::data {

@@ -7,9 +7,9 @@
 #include <numbers>
 #include <vector>
 
-#include "base/philox.h"
-#include "base/text.h"
-#include "base/thread_pool.h"
+#include "base/core/philox.h"
+#include "base/text/text.h"
+#include "base/threads/thread_pool.h"
 #include "data/sources.h"
 
 namespace suanli::data {

@@ -4,8 +4,8 @@
 #include <bit>
 #include <string_view>
 
-#include "base/text.h"
-#include "data/byte_source.h"
+#include "base/files/byte_source.h"
+#include "base/text/text.h"
 
 namespace suanli::data {
 namespace {

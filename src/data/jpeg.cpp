@@ -8,7 +8,7 @@
 #include <jerror.h>
 #include <jpeglib.h>
 
-#include "base/text.h"
+#include "base/text/text.h"
 #include "data/picture_formats.h"
 
 namespace suanli::data {

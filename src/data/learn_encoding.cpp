@@ -9,8 +9,8 @@
 #include <set>
 #include <unordered_set>
 
-#include "base/text.h"
-#include "base/visible.h"
+#include "base/text/text.h"
+#include "base/text/visible.h"
 #include "data/encoding.h"
 
 namespace suanli::data {

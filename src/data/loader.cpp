@@ -8,9 +8,9 @@
 #include <optional>
 #include <thread>
 
-#include "base/fork.h"
-#include "base/philox.h"
-#include "base/text.h"
+#include "base/core/philox.h"
+#include "base/text/text.h"
+#include "base/threads/fork.h"
 #include "data/augment.h"
 #include "data/labels.h"
 #include "data/mixing.h"

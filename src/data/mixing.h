@@ -2,7 +2,7 @@
 #pragma once
 #include <cstdint>
 
-#include "base/philox.h"
+#include "base/core/philox.h"
 #include "data/geometry.h"
 #include "suanli/loader.h"
 

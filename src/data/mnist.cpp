@@ -4,8 +4,8 @@
 #include <cstring>
 #include <filesystem>
 
-#include "base/text.h"
-#include "data/byte_source.h"
+#include "base/files/byte_source.h"
+#include "base/text/text.h"
 #include "data/idx.h"
 #include "data/sources.h"
 

@@ -1,8 +1,8 @@
 // `random`: noise of any shape with labels that mean nothing, for measuring speed.
 #include <cmath>
 
-#include "base/philox.h"
-#include "base/text.h"
+#include "base/core/philox.h"
+#include "base/text/text.h"
 #include "data/sources.h"
 
 namespace suanli::data {

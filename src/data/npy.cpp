@@ -7,7 +7,7 @@
 #include <cstring>
 #include <limits>
 
-#include "base/text.h"
+#include "base/text/text.h"
 
 namespace suanli::data {
 namespace {

@@ -3,12 +3,12 @@
 #include <cmath>
 #include <filesystem>
 
-#include "base/text.h"
+#include "base/files/zip.h"
+#include "base/text/text.h"
 #include "data/npy.h"
 #include "data/number_format.h"
 #include "data/number_set.h"
 #include "data/sources.h"
-#include "data/zip.h"
 
 namespace suanli::data {
 namespace {

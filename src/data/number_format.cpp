@@ -6,7 +6,7 @@
 #include <limits>
 #include <map>
 
-#include "base/text.h"
+#include "base/text/text.h"
 
 namespace suanli::data {
 namespace {

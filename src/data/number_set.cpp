@@ -1,6 +1,6 @@
 #include "data/number_set.h"
 
-#include "base/text.h"
+#include "base/text/text.h"
 #include "data/pixel_set.h"
 
 namespace suanli::data {

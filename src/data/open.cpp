@@ -5,8 +5,8 @@
 #include <filesystem>
 #include <optional>
 
-#include "base/did_you_mean.h"
-#include "base/text.h"
+#include "base/text/did_you_mean.h"
+#include "base/text/text.h"
 #include "data/picture_tree.h"
 #include "data/sources.h"
 #include "data/spec.h"

@@ -2,8 +2,8 @@
 #include <algorithm>
 #include <cmath>
 
-#include "base/philox.h"
-#include "base/text.h"
+#include "base/core/philox.h"
+#include "base/text/text.h"
 #include "data/labels.h"
 #include "data/pixel_set.h"
 #include "data/resize.h"

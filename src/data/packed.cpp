@@ -14,8 +14,8 @@
 #include <bit>
 #include <cstring>
 
-#include "base/file.h"
-#include "base/text.h"
+#include "base/files/file.h"
+#include "base/text/text.h"
 #include "data/labels.h"
 #include "data/resize.h"
 #include "data/sources.h"

@@ -2,8 +2,8 @@
 
 #include <algorithm>
 
-#include "base/file.h"
-#include "base/text.h"
+#include "base/files/file.h"
+#include "base/text/text.h"
 #include "data/picture_formats.h"
 
 namespace suanli::data {

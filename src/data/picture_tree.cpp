@@ -5,8 +5,8 @@
 #include <filesystem>
 #include <set>
 
-#include "base/file.h"
-#include "base/text.h"
+#include "base/files/file.h"
+#include "base/text/text.h"
 
 namespace suanli::data {
 namespace {

@@ -5,7 +5,7 @@
 #include <cmath>
 #include <cstring>
 
-#include "base/text.h"
+#include "base/text/text.h"
 #include "data/pixel_simd.h"
 #include "data/resize.h"
 

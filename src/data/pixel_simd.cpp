@@ -5,7 +5,7 @@
 #include <cmath>
 #include <cstring>
 
-#include "base/simd_targets.h"
+#include "base/system/simd_targets.h"
 #define HWY_TARGET_INCLUDE "data/pixel_simd.cpp"
 #include "hwy/foreach_target.h"
 

@@ -6,7 +6,7 @@
 #include <csetjmp>
 #include <cstring>
 
-#include "base/text.h"
+#include "base/text/text.h"
 #include "data/picture_formats.h"
 
 namespace suanli::data {

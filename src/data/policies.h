@@ -3,7 +3,7 @@
 #include <cstdint>
 #include <span>
 
-#include "base/philox.h"
+#include "base/core/philox.h"
 #include "suanli/base.h"
 
 namespace suanli::data {

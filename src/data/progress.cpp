@@ -1,6 +1,6 @@
 #include "data/progress.h"
 
-#include "base/per_thread.h"
+#include "base/threads/per_thread.h"
 
 namespace suanli::data {
 

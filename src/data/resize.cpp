@@ -4,7 +4,7 @@
 #include <array>
 #include <cmath>
 
-#include "base/text.h"
+#include "base/text/text.h"
 #include "data/pixel_simd.h"
 #include "suanli/image.h"
 

@@ -3,8 +3,8 @@
 #include <cmath>
 #include <numeric>
 
-#include "base/philox.h"
-#include "base/text.h"
+#include "base/core/philox.h"
+#include "base/text/text.h"
 #include "data/labels.h"
 #include "suanli/dataset.h"
 #include "suanli/loader.h"

@@ -4,8 +4,8 @@
 #include <filesystem>
 #include <numeric>
 
-#include "base/text.h"
-#include "base/visible.h"
+#include "base/text/text.h"
+#include "base/text/visible.h"
 #include "data/encoding.h"
 #include "data/number_set.h"
 #include "data/sources.h"

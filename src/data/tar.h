@@ -3,7 +3,7 @@
 #include <functional>
 #include <string>
 
-#include "data/byte_source.h"
+#include "base/files/byte_source.h"
 
 namespace suanli::data {
 

@@ -4,8 +4,8 @@
 #include <string>
 #include <vector>
 
-#include "base/text.h"
-#include "base/visible.h"
+#include "base/text/text.h"
+#include "base/text/visible.h"
 
 namespace suanli::data {
 

@@ -4,7 +4,7 @@
 
 #include <memory>
 
-#include "base/text.h"
+#include "base/text/text.h"
 #include "data/picture_formats.h"
 
 namespace suanli::data {

@@ -1,7 +1,7 @@
 #include <png.h>
 
-#include "base/file.h"
-#include "base/text.h"
+#include "base/files/file.h"
+#include "base/text/text.h"
 #include "data/png.h"
 #include "suanli/image.h"
 

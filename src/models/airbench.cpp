@@ -5,7 +5,7 @@
 #include <numeric>
 #include <vector>
 
-#include "base/text.h"
+#include "base/text/text.h"
 #include "models/zoo.h"
 
 namespace suanli::models {

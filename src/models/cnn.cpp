@@ -1,5 +1,5 @@
 // Small convolutional networks for small pictures: convolution, ReLU, pooling, once or twice; then two fully connected layers.
-#include "base/text.h"
+#include "base/text/text.h"
 #include "models/zoo.h"
 
 namespace suanli::models {

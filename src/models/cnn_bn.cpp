@@ -1,7 +1,7 @@
 // A convolutional network for small pictures that batch normalisation lets train fast.
 #include <algorithm>
 
-#include "base/text.h"
+#include "base/text/text.h"
 #include "models/zoo.h"
 
 namespace suanli::models {

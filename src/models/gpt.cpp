@@ -2,7 +2,7 @@
 #include <bit>
 #include <cmath>
 
-#include "base/text.h"
+#include "base/text/text.h"
 #include "models/initialize.h"
 #include "ops/op.h"
 #include "suanli/models.h"

@@ -1,6 +1,6 @@
 // The table of models. A model is one row here and one builder in a file of its family.
-#include "base/did_you_mean.h"
-#include "base/text.h"
+#include "base/text/did_you_mean.h"
+#include "base/text/text.h"
 #include "models/zoo.h"
 
 namespace suanli::models {

@@ -10,7 +10,7 @@
 #include <set>
 #include <typeinfo>
 
-#include "base/text.h"
+#include "base/text/text.h"
 #include "nn/state_values.h"
 #include "suanli/nn.h"
 #include "tensor/recorder.h"

@@ -6,7 +6,7 @@
 #include <string>
 #include <vector>
 
-#include "base/text.h"
+#include "base/text/text.h"
 #include "runtime/step.h"
 #include "suanli/ops.h"
 #include "tensor/recorder.h"

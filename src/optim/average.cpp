@@ -2,7 +2,7 @@
 #include <map>
 #include <set>
 
-#include "base/text.h"
+#include "base/text/text.h"
 #include "suanli/optim.h"
 #include "tensor/cell.h"
 #include "tensor/recorder.h"

@@ -8,7 +8,7 @@
 #include <cstring>
 #include <set>
 
-#include "base/text.h"
+#include "base/text/text.h"
 #include "ops/norm.h"
 #include "tensor/recorder.h"
 

@@ -3,8 +3,8 @@
 #include <cmath>
 #include <numbers>
 
-#include "base/did_you_mean.h"
-#include "base/text.h"
+#include "base/text/did_you_mean.h"
+#include "base/text/text.h"
 #include "suanli/optim.h"
 
 namespace suanli::optim {

@@ -3,7 +3,7 @@
 #include <mutex>
 #include <unordered_map>
 
-#include "base/fork.h"
+#include "base/threads/fork.h"
 #include "plan/shrink.h"
 #include "runtime/storage.h"
 

@@ -4,7 +4,7 @@
 #include <cmath>
 #include <cstdlib>
 
-#include "base/per_thread.h"
+#include "base/threads/per_thread.h"
 #include "plan/cache.h"
 #include "plan/forecast.h"
 #include "plan/listener.h"

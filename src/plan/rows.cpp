@@ -2,7 +2,7 @@
 
 #include <span>
 
-#include "base/text.h"
+#include "base/text/text.h"
 
 namespace suanli {
 

@@ -2,9 +2,9 @@
 
 #include <ostream>
 
-#include "base/proc.h"
-#include "base/text.h"
-#include "base/thread_pool.h"
+#include "base/system/proc.h"
+#include "base/text/text.h"
+#include "base/threads/thread_pool.h"
 #include "runtime/backend.h"
 #include "runtime/profiler.h"
 #include "suanli/roofs.h"

@@ -9,10 +9,10 @@
 #include <unordered_map>
 #include <vector>
 
-#include "base/fork.h"
-#include "base/proc.h"
-#include "base/slab.h"
-#include "base/text.h"
+#include "base/system/proc.h"
+#include "base/text/text.h"
+#include "base/threads/fork.h"
+#include "base/threads/slab.h"
 #include "runtime/backend.h"
 
 namespace suanli {

@@ -1,7 +1,7 @@
 // Parameters and generators: handles to cells.
-#include "base/fork.h"
-#include "base/slab.h"
-#include "base/text.h"
+#include "base/text/text.h"
+#include "base/threads/fork.h"
+#include "base/threads/slab.h"
 #include "tensor/recorder.h"
 
 namespace suanli {

@@ -2,8 +2,8 @@
 #include <charconv>
 #include <ostream>
 
-#include "base/half.h"
-#include "base/text.h"
+#include "base/core/half.h"
+#include "base/text/text.h"
 #include "suanli/tensor.h"
 
 namespace suanli {

@@ -5,9 +5,9 @@
 #include <deque>
 #include <unordered_map>
 
-#include "base/fork.h"
-#include "base/slab.h"
-#include "base/text.h"
+#include "base/text/text.h"
+#include "base/threads/fork.h"
+#include "base/threads/slab.h"
 
 namespace suanli {
 

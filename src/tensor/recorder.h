@@ -3,7 +3,7 @@
 #include <string>
 #include <vector>
 
-#include "base/per_thread.h"
+#include "base/threads/per_thread.h"
 #include "tensor/cell.h"
 #include "tensor/node.h"
 

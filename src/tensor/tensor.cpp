@@ -3,9 +3,9 @@
 #include <cstring>
 #include <limits>
 
-#include "base/half.h"
-#include "base/slab.h"
-#include "base/text.h"
+#include "base/core/half.h"
+#include "base/text/text.h"
+#include "base/threads/slab.h"
 #include "runtime/backend.h"
 #include "tensor/recorder.h"
 

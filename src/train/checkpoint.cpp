@@ -5,8 +5,8 @@
 #include <filesystem>
 #include <limits>
 
-#include "base/shell.h"
-#include "base/text.h"
+#include "base/text/shell.h"
+#include "base/text/text.h"
 #include "train/safetensors.h"
 
 namespace suanli {

@@ -12,10 +12,10 @@
 #include <optional>
 #include <string>
 
-#include "base/file.h"
+#include "base/files/file.h"
+#include "base/text/json.h"
 #include "suanli/evaluate.h"
 #include "suanli/io.h"
-#include "train/json.h"
 
 namespace suanli {
 

@@ -5,9 +5,9 @@
 #include <charconv>
 #include <cmath>
 
-#include "base/did_you_mean.h"
-#include "base/file.h"
-#include "base/text.h"
+#include "base/files/file.h"
+#include "base/text/did_you_mean.h"
+#include "base/text/text.h"
 #include "suanli/loader.h"
 #include "suanli/runtime.h"
 

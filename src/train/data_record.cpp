@@ -5,8 +5,8 @@
 #include <map>
 #include <optional>
 
-#include "base/shell.h"
-#include "base/text.h"
+#include "base/text/shell.h"
+#include "base/text/text.h"
 #include "data/spec.h"
 #include "train/finite.h"
 

@@ -3,10 +3,10 @@
 #include <string>
 #include <vector>
 
+#include "base/text/json.h"
 #include "suanli/io.h"
 #include "suanli/train.h"
 #include "train/checkpoint.h"
-#include "train/json.h"
 
 namespace suanli {
 

@@ -3,7 +3,7 @@
 #include <charconv>
 #include <cmath>
 
-#include "base/text.h"
+#include "base/text/text.h"
 #include "train/config.h"
 
 namespace suanli {

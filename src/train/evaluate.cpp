@@ -6,7 +6,7 @@
 #include <limits>
 #include <numeric>
 
-#include "base/text.h"
+#include "base/text/text.h"
 #include "suanli/loader.h"
 #include "train/config.h"
 #include "train/data_record.h"

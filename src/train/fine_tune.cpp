@@ -5,9 +5,9 @@
 #include <map>
 #include <set>
 
-#include "base/file.h"
-#include "base/shell.h"
-#include "base/text.h"
+#include "base/files/file.h"
+#include "base/text/shell.h"
+#include "base/text/text.h"
 #include "data/encoding.h"
 #include "nn/state_values.h"
 #include "train/checkpoint.h"

@@ -3,8 +3,8 @@
 #include <algorithm>
 #include <cmath>
 
-#include "base/half.h"
-#include "base/text.h"
+#include "base/core/half.h"
+#include "base/text/text.h"
 
 namespace suanli {
 

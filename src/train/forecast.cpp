@@ -3,7 +3,7 @@
 #include <set>
 #include <utility>
 
-#include "base/text.h"
+#include "base/text/text.h"
 #include "plan/rehearsal.h"
 #include "runtime/storage.h"
 #include "train/data_record.h"

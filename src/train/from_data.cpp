@@ -1,7 +1,7 @@
 // What a recipe takes from the data: which samples it uses, and how much each class counts.
 #include <algorithm>
 
-#include "base/text.h"
+#include "base/text/text.h"
 #include "suanli/loader.h"
 #include "train/config.h"
 #include "train/trainer_state.h"

@@ -2,7 +2,7 @@
 #include <cmath>
 #include <limits>
 
-#include "base/text.h"
+#include "base/text/text.h"
 #include "runtime/profiler.h"
 #include "suanli/plan.h"
 #include "train/data_record.h"

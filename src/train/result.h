@@ -1,7 +1,7 @@
 // What a run gave, as JSON: summary.json and the command line's --json share it.
 #pragma once
+#include "base/text/json.h"
 #include "suanli/train.h"
-#include "train/json.h"
 
 namespace suanli {
 

@@ -9,9 +9,9 @@
 #include <ctime>
 #include <filesystem>
 
-#include "base/file.h"
-#include "base/shell.h"
-#include "base/text.h"
+#include "base/files/file.h"
+#include "base/text/shell.h"
+#include "base/text/text.h"
 #include "train/config.h"
 
 namespace suanli {

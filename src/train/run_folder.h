@@ -3,8 +3,8 @@
 #include <memory>
 #include <string>
 
+#include "base/text/json.h"
 #include "suanli/train.h"
-#include "train/json.h"
 
 namespace suanli {
 

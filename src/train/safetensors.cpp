@@ -4,8 +4,8 @@
 #include <bit>
 #include <cstring>
 
-#include "base/text.h"
-#include "train/json.h"
+#include "base/text/json.h"
+#include "base/text/text.h"
 
 namespace suanli {
 

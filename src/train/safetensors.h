@@ -1,7 +1,7 @@
 // The safetensors format: u64 header length, a JSON header, then the tensors' bytes without gaps. Files are byte for byte what the
 // format's own library writes for the same tensors.
 #pragma once
-#include "base/file.h"
+#include "base/files/file.h"
 #include "suanli/io.h"
 
 namespace suanli {

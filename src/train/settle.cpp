@@ -5,8 +5,8 @@
 #include <cstdio>
 #include <limits>
 
-#include "base/machine_memory.h"
-#include "base/text.h"
+#include "base/system/machine_memory.h"
+#include "base/text/text.h"
 #include "suanli/plan.h"
 #include "train/config.h"
 #include "train/trainer_state.h"

@@ -4,9 +4,9 @@
 #include <map>
 #include <optional>
 
-#include "base/file.h"
-#include "base/shell.h"
-#include "base/text.h"
+#include "base/files/file.h"
+#include "base/text/shell.h"
+#include "base/text/text.h"
 #include "train/checkpoint.h"
 #include "train/config.h"
 #include "train/run_folder.h"

@@ -2,10 +2,10 @@
 #pragma once
 #include <string>
 
+#include "base/text/json.h"
 #include "suanli/io.h"
 #include "suanli/train.h"
 #include "train/data_record.h"
-#include "train/json.h"
 
 namespace suanli {
 

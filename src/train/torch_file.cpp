@@ -7,8 +7,8 @@
 #include <span>
 #include <tuple>
 
-#include "base/text.h"
-#include "data/zip.h"
+#include "base/files/zip.h"
+#include "base/text/text.h"
 #include "suanli/io.h"
 #include "train/pickle.h"
 #include "train/weight_file.h"

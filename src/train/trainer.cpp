@@ -2,8 +2,8 @@
 #include <algorithm>
 #include <filesystem>
 
-#include "base/shell.h"
-#include "base/text.h"
+#include "base/text/shell.h"
+#include "base/text/text.h"
 #include "suanli/loader.h"
 #include "suanli/plan.h"
 #include "train/config.h"

@@ -1,7 +1,7 @@
 // Answers to several views of a picture, averaged.
 #include "train/tta.h"
 
-#include "base/text.h"
+#include "base/text/text.h"
 #include "train/data_record.h"
 
 namespace suanli {

@@ -5,7 +5,7 @@
 #include <limits>
 #include <random>
 
-#include "base/half.h"
+#include "base/core/half.h"
 #include "suanli/autograd.h"
 #include "support/op_harness.h"
 

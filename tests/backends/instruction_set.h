@@ -1,5 +1,5 @@
 #pragma once
-#include "base/simd_targets.h"
+#include "base/system/simd_targets.h"
 #include "hwy/highway.h"
 
 namespace suanli::test {

@@ -8,7 +8,7 @@
 #include <limits>
 #include <vector>
 
-#include "base/thread_pool.h"
+#include "base/threads/thread_pool.h"
 #include "ops/op.h"
 #include "ops/pointwise.h"
 #include "runtime/backend.h"

@@ -6,7 +6,7 @@
 #include <random>
 
 #include "backends/cpu/pointwise.h"
-#include "base/thread_pool.h"
+#include "base/threads/thread_pool.h"
 #include "ops/pointwise.h"
 #include "support/tier.h"
 

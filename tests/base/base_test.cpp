@@ -5,7 +5,7 @@
 #include <locale>
 #include <sstream>
 
-#include "base/text.h"
+#include "base/text/text.h"
 #include "gtest/gtest.h"
 #include "suanli/runtime.h"
 

@@ -1,5 +1,5 @@
 // Files that are no plain files.
-#include "base/file.h"
+#include "base/files/file.h"
 
 #include <sys/stat.h>
 #include <unistd.h>

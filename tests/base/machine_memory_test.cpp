@@ -1,4 +1,4 @@
-#include "base/machine_memory.h"
+#include "base/system/machine_memory.h"
 
 #include <gtest/gtest.h>
 #include <sys/resource.h>
@@ -8,7 +8,7 @@
 #include <filesystem>
 #include <fstream>
 
-#include "train/temp_folder.h"
+#include "support/temp_folder.h"
 
 namespace suanli {
 namespace {

@@ -1,4 +1,4 @@
-#include "base/philox.h"
+#include "base/core/philox.h"
 
 #include <algorithm>
 #include <cmath>

@@ -1,5 +1,5 @@
 // Small blocks: sizes, reuse, blocks freed by other threads.
-#include "base/slab.h"
+#include "base/threads/slab.h"
 
 #include <atomic>
 #include <cstdint>

@@ -1,5 +1,5 @@
 // The pool that computes: who runs what, exceptions, nesting, several callers.
-#include "base/thread_pool.h"
+#include "base/threads/thread_pool.h"
 
 #include <atomic>
 #include <map>

@@ -5,7 +5,7 @@
 #include <map>
 #include <set>
 
-#include "base/thread_pool.h"
+#include "base/threads/thread_pool.h"
 #include "data/files.h"
 #include "data/pictures.h"
 #include "gtest/gtest.h"

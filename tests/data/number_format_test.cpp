@@ -4,7 +4,7 @@
 #include <cmath>
 #include <locale>
 
-#include "base/text.h"
+#include "base/text/text.h"
 #include "gtest/gtest.h"
 
 namespace suanli::data {

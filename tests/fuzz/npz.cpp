@@ -1,5 +1,5 @@
+#include "base/files/zip.h"
 #include "data/npy.h"
-#include "data/zip.h"
 #include "input.h"
 
 using namespace suanli;

@@ -6,7 +6,7 @@
 #include <cmath>
 #include <limits>
 
-#include "base/half.h"
+#include "base/core/half.h"
 
 namespace suanli {
 namespace {

@@ -2,7 +2,7 @@
 #include <algorithm>
 #include <cmath>
 
-#include "base/slab.h"
+#include "base/threads/slab.h"
 #include "gtest/gtest.h"
 #include "suanli/loader.h"
 #include "tensor/programs.h"

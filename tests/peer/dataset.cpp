@@ -2,7 +2,7 @@
 #include <cstdio>
 #include <string>
 
-#include "base/file.h"
+#include "base/files/file.h"
 #include "suanli/dataset.h"
 
 int main(int argc, char** argv) try {  // dataset SPEC OUT

@@ -2,7 +2,7 @@
 #include <cstdio>
 #include <cstdlib>
 
-#include "base/file.h"
+#include "base/files/file.h"
 #include "suanli/image.h"
 
 int main(int argc, char** argv) {  // picture FILE CHANNELS HEIGHT WIDTH OUT, again and again

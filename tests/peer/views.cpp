@@ -3,7 +3,7 @@
 #include <map>
 #include <string>
 
-#include "base/file.h"
+#include "base/files/file.h"
 #include "data/colour.h"
 #include "data/geometry.h"
 #include "data/mixing.h"

@@ -10,7 +10,7 @@
 #include <string>
 #include <vector>
 
-#include "base/text.h"
+#include "base/text/text.h"
 #include "plan/random_programs.h"
 #include "runtime/step.h"
 #include "support/tier.h"

@@ -1,7 +1,7 @@
 // The memory plan, checked by what it does: every read must meet one whole, untouched write.
 #include <cmath>
 
-#include "base/philox.h"
+#include "base/core/philox.h"
 #include "gtest/gtest.h"
 #include "plan/memory.h"
 #include "plan/planned.h"

@@ -1,7 +1,7 @@
 // Which programs ordinary loops make: few, and the same ones over and over.
 #include <cmath>
 
-#include "base/slab.h"
+#include "base/threads/slab.h"
 #include "gtest/gtest.h"
 #include "runtime/storage.h"
 #include "suanli/loader.h"

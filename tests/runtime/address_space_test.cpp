@@ -3,7 +3,7 @@
 #include <cstring>
 #include <thread>
 
-#include "base/proc.h"
+#include "base/system/proc.h"
 #include "gtest/gtest.h"
 #include "runtime/storage.h"
 #include "support/child.h"

@@ -6,7 +6,7 @@
 #include <cmath>
 #include <limits>
 
-#include "base/text.h"
+#include "base/text/text.h"
 #include "suanli/autograd.h"
 #include "support/op_harness.h"
 

@@ -8,7 +8,7 @@
 #include <numeric>
 #include <set>
 
-#include "base/text.h"
+#include "base/text/text.h"
 #include "ops/pointwise.h"
 #include "suanli/autograd.h"
 #include "support/pending_plan.h"

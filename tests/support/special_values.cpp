@@ -7,7 +7,7 @@
 #include <limits>
 
 #include "backends/instruction_set.h"
-#include "base/text.h"
+#include "base/text/text.h"
 
 namespace suanli::test {
 

@@ -2,7 +2,7 @@
 #include <atomic>
 #include <thread>
 
-#include "base/thread_pool.h"
+#include "base/threads/thread_pool.h"
 #include "gtest/gtest.h"
 #include "suanli/dataset.h"
 #include "suanli/loader.h"

@@ -1,7 +1,7 @@
 // The graph that backward() walks: when it is consumed, what it keeps, and that nothing grows over a long run.
 #include <cmath>
 
-#include "base/slab.h"
+#include "base/threads/slab.h"
 #include "gtest/gtest.h"
 #include "suanli/loader.h"
 #include "tensor/node.h"

@@ -6,7 +6,7 @@
 #include <stdexcept>
 #include <thread>
 
-#include "base/slab.h"
+#include "base/threads/slab.h"
 #include "gtest/gtest.h"
 #include "suanli/loader.h"
 #include "tensor/programs.h"

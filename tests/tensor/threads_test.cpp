@@ -2,7 +2,7 @@
 #include <atomic>
 #include <thread>
 
-#include "base/slab.h"
+#include "base/threads/slab.h"
 #include "gtest/gtest.h"
 #include "tensor/programs.h"
 

@@ -4,9 +4,9 @@
 
 #include <cstdlib>
 
-#include "base/file.h"
+#include "base/files/file.h"
 #include "suanli/train.h"
-#include "temp_folder.h"
+#include "support/temp_folder.h"
 
 namespace suanli {
 namespace {

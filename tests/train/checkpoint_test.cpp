@@ -5,7 +5,7 @@
 #include <filesystem>
 #include <set>
 
-#include "temp_folder.h"
+#include "support/temp_folder.h"
 #include "train/data_record.h"
 
 namespace suanli {

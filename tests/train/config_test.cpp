@@ -2,8 +2,8 @@
 
 #include <gtest/gtest.h>
 
-#include "base/file.h"
-#include "temp_folder.h"
+#include "base/files/file.h"
+#include "support/temp_folder.h"
 
 namespace suanli {
 namespace {

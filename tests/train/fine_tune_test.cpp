@@ -6,10 +6,10 @@
 #include <filesystem>
 #include <set>
 
-#include "base/text.h"
+#include "base/text/text.h"
 #include "suanli/io.h"
 #include "suanli/train.h"
-#include "temp_folder.h"
+#include "support/temp_folder.h"
 #include "train/checkpoint.h"
 #include "train/data_record.h"
 

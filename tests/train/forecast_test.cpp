@@ -3,7 +3,7 @@
 
 #include "gtest/gtest.h"
 #include "suanli/suanli.h"
-#include "train/temp_folder.h"
+#include "support/temp_folder.h"
 
 namespace suanli {
 namespace {

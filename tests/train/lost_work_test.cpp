@@ -3,10 +3,10 @@
 #include <filesystem>
 #include <set>
 
-#include "base/file.h"
+#include "base/files/file.h"
 #include "suanli/io.h"
 #include "suanli/train.h"
-#include "temp_folder.h"
+#include "support/temp_folder.h"
 #include "train/checkpoint.h"
 #include "train/data_record.h"
 #include "train/run_folder.h"

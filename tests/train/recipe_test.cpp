@@ -4,12 +4,12 @@
 #include <cmath>
 #include <limits>
 
-#include "base/file.h"
+#include "base/files/file.h"
+#include "base/text/json.h"
 #include "suanli/io.h"
 #include "suanli/plan.h"
 #include "suanli/train.h"
-#include "temp_folder.h"
-#include "train/json.h"
+#include "support/temp_folder.h"
 #include "train/run_folder.h"
 
 namespace suanli {

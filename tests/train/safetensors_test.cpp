@@ -2,9 +2,9 @@
 
 #include <cstring>
 
-#include "base/file.h"
+#include "base/files/file.h"
 #include "suanli/io.h"
-#include "temp_folder.h"
+#include "support/temp_folder.h"
 
 namespace suanli {
 namespace {

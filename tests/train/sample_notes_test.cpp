@@ -4,9 +4,9 @@
 
 #include <cmath>
 
-#include "base/text.h"
+#include "base/text/text.h"
 #include "suanli/train.h"
-#include "temp_folder.h"
+#include "support/temp_folder.h"
 
 namespace suanli {
 namespace {

@@ -1,7 +1,7 @@
 #include <gtest/gtest.h>
 
 #include "suanli/io.h"
-#include "temp_folder.h"
+#include "support/temp_folder.h"
 #include "torch_bytes.h"
 
 namespace suanli {

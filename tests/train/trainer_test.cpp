@@ -2,11 +2,11 @@
 
 #include <cmath>
 
-#include "base/file.h"
+#include "base/files/file.h"
+#include "base/text/json.h"
 #include "suanli/train.h"
-#include "temp_folder.h"
+#include "support/temp_folder.h"
 #include "train/checkpoint.h"
-#include "train/json.h"
 #include "train/run_folder.h"
 
 namespace suanli {

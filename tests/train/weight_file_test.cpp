@@ -7,8 +7,8 @@
 #include <limits>
 #include <map>
 
-#include "base/text.h"
-#include "temp_folder.h"
+#include "base/text/text.h"
+#include "support/temp_folder.h"
 #include "torch_bytes.h"
 #include "train/data_record.h"
 #include "train/fine_tune.h"

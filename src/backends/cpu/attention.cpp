@@ -3,7 +3,7 @@
 
 #include "backends/cpu/attention_simd.h"
 #include "backends/cpu/kernels.h"
-#include "base/thread_pool.h"
+#include "base/threads/thread_pool.h"
 #include "ops/attention.h"
 
 namespace suanli::cpu {

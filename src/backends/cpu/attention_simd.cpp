@@ -4,7 +4,7 @@
 
 #include <cmath>
 
-#include "base/simd_targets.h"
+#include "base/system/simd_targets.h"
 #define HWY_TARGET_INCLUDE "backends/cpu/attention_simd.cpp"
 #include "hwy/foreach_target.h"
 

@@ -7,8 +7,8 @@
 #include "backends/cpu/conv.h"
 #include "backends/cpu/kernels.h"
 #include "backends/cpu/onednn.h"
-#include "base/text.h"
-#include "base/thread_pool.h"
+#include "base/text/text.h"
+#include "base/threads/thread_pool.h"
 
 namespace suanli::cpu {
 

@@ -8,7 +8,7 @@
 #include "backends/cpu/conv.h"
 #include "backends/cpu/gemm.h"
 #include "backends/cpu/onednn.h"
-#include "base/thread_pool.h"
+#include "base/threads/thread_pool.h"
 
 namespace suanli::cpu {
 namespace {

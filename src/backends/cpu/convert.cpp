@@ -8,8 +8,8 @@
 
 #include "backends/cpu/iteration.h"
 #include "backends/cpu/pointwise.h"
-#include "base/half.h"
-#include "base/thread_pool.h"
+#include "base/core/half.h"
+#include "base/threads/thread_pool.h"
 
 namespace suanli::cpu {
 namespace {

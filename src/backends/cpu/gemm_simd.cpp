@@ -3,7 +3,7 @@
 #include <array>
 #include <utility>
 
-#include "base/simd_targets.h"
+#include "base/system/simd_targets.h"
 #define HWY_TARGET_INCLUDE "backends/cpu/gemm_simd.cpp"
 #include "hwy/foreach_target.h"
 

@@ -2,7 +2,7 @@
 #include <algorithm>
 
 #include "backends/cpu/kernels.h"
-#include "base/thread_pool.h"
+#include "base/threads/thread_pool.h"
 #include "ops/index.h"
 #include "ops/op.h"
 

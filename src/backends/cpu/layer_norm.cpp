@@ -4,7 +4,7 @@
 #include "backends/cpu/kernels.h"
 #include "backends/cpu/layer_norm_simd.h"
 #include "backends/cpu/past_caches.h"
-#include "base/thread_pool.h"
+#include "base/threads/thread_pool.h"
 #include "ops/norm.h"
 
 namespace suanli::cpu {

@@ -4,7 +4,7 @@
 #include <cmath>
 #include <limits>
 
-#include "base/simd_targets.h"
+#include "base/system/simd_targets.h"
 #define HWY_TARGET_INCLUDE "backends/cpu/layer_norm_simd.cpp"
 #include "hwy/foreach_target.h"
 

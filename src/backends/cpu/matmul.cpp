@@ -5,8 +5,8 @@
 #include "backends/cpu/epilogue.h"
 #include "backends/cpu/gemm.h"
 #include "backends/cpu/kernels.h"
-#include "base/text.h"
-#include "base/thread_pool.h"
+#include "base/text/text.h"
+#include "base/threads/thread_pool.h"
 #include "ops/products.h"
 
 namespace suanli::cpu {

@@ -3,7 +3,7 @@
 
 #include "backends/cpu/kernels.h"
 #include "backends/cpu/mean_pool_simd.h"
-#include "base/thread_pool.h"
+#include "base/threads/thread_pool.h"
 #include "ops/products.h"
 
 namespace suanli::cpu {

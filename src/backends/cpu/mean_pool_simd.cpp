@@ -2,7 +2,7 @@
 // infinite one leaves the others as they are.
 #include "backends/cpu/mean_pool_simd.h"
 
-#include "base/simd_targets.h"
+#include "base/system/simd_targets.h"
 #define HWY_TARGET_INCLUDE "backends/cpu/mean_pool_simd.cpp"
 #include "hwy/foreach_target.h"
 

@@ -3,8 +3,8 @@
 #include <mutex>
 
 #include "backends/cpu/kernels.h"
-#include "base/fork.h"
-#include "base/text.h"
+#include "base/text/text.h"
+#include "base/threads/fork.h"
 
 namespace suanli::cpu {
 namespace {

@@ -5,7 +5,7 @@
 #include <algorithm>
 #include <cstring>
 
-#include "base/simd_targets.h"
+#include "base/system/simd_targets.h"
 #define HWY_TARGET_INCLUDE "backends/cpu/past_caches.cpp"
 #include "hwy/cache_control.h"
 #include "hwy/foreach_target.h"

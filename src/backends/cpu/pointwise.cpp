@@ -7,7 +7,7 @@
 #include "backends/cpu/past_caches.h"
 #include "backends/cpu/reductions.h"
 #include "backends/cpu/tile_runner.h"
-#include "base/thread_pool.h"
+#include "base/threads/thread_pool.h"
 #include "ops/pointwise.h"
 
 namespace suanli::cpu {

@@ -6,7 +6,7 @@
 #include <cstring>
 #include <string_view>
 
-#include "base/simd_targets.h"
+#include "base/system/simd_targets.h"
 #define HWY_TARGET_INCLUDE "backends/cpu/pointwise_tiles.cpp"
 #include "hwy/foreach_target.h"
 

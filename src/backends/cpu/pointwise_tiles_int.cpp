@@ -3,7 +3,7 @@
 #include <string_view>
 
 #include "backends/cpu/pointwise_tiles.h"
-#include "base/simd_targets.h"
+#include "base/system/simd_targets.h"
 #include "hwy/base.h"
 
 namespace suanli::cpu {

@@ -6,7 +6,7 @@
 
 #include "backends/cpu/kernels.h"
 #include "backends/cpu/pool_simd.h"
-#include "base/thread_pool.h"
+#include "base/threads/thread_pool.h"
 #include "ops/products.h"
 
 namespace suanli::cpu {

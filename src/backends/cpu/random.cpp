@@ -5,8 +5,8 @@
 #include <numeric>
 
 #include "backends/cpu/kernels.h"
-#include "base/philox.h"
-#include "base/thread_pool.h"
+#include "base/core/philox.h"
+#include "base/threads/thread_pool.h"
 #include "ops/op.h"
 
 namespace suanli::cpu {

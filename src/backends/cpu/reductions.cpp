@@ -11,7 +11,7 @@
 #include "backends/cpu/kernels.h"
 #include "backends/cpu/past_caches.h"
 #include "backends/cpu/staged_runner.h"
-#include "base/thread_pool.h"
+#include "base/threads/thread_pool.h"
 #include "ops/op.h"
 
 namespace suanli::cpu {

@@ -9,7 +9,7 @@
 #include <cstdint>
 #include <functional>
 
-#include "base/simd_targets.h"
+#include "base/system/simd_targets.h"
 #define HWY_TARGET_INCLUDE "backends/cpu/roofs.cpp"
 #include "hwy/foreach_target.h"
 
@@ -70,7 +70,7 @@ HWY_AFTER_NAMESPACE();
 
 #if HWY_ONCE
 #include "backends/cpu/roof_loops.h"
-#include "base/thread_pool.h"
+#include "base/threads/thread_pool.h"
 #include "suanli/runtime.h"
 
 namespace suanli {

@@ -5,7 +5,7 @@
 #include "backends/cpu/iteration.h"
 #include "backends/cpu/kernels.h"
 #include "backends/cpu/pointwise.h"
-#include "base/thread_pool.h"
+#include "base/threads/thread_pool.h"
 #include "ops/op.h"
 
 namespace suanli::cpu {

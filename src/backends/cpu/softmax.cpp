@@ -4,7 +4,7 @@
 #include "backends/cpu/kernels.h"
 #include "backends/cpu/past_caches.h"
 #include "backends/cpu/softmax_simd.h"
-#include "base/thread_pool.h"
+#include "base/threads/thread_pool.h"
 #include "ops/op.h"
 
 namespace suanli::cpu {

@@ -3,7 +3,7 @@
 
 #include <cmath>
 
-#include "base/simd_targets.h"
+#include "base/system/simd_targets.h"
 #define HWY_TARGET_INCLUDE "backends/cpu/softmax_simd.cpp"
 #include "hwy/foreach_target.h"
 

@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-#include "base/text.h"
+#include "base/text/text.h"
 #include "ops/pointwise.h"
 
 namespace suanli::cpu {

@@ -15,7 +15,7 @@
 #include "backends/cpu/kernels.h"
 #include "backends/cpu/onednn.h"
 #include "backends/cpu/winograd_simd.h"
-#include "base/thread_pool.h"
+#include "base/threads/thread_pool.h"
 
 namespace suanli::cpu {
 namespace {

@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-#include "base/simd_targets.h"
+#include "base/system/simd_targets.h"
 #define HWY_TARGET_INCLUDE "backends/cpu/winograd_simd.cpp"
 #include "hwy/foreach_target.h"
 

@@ -1,4 +1,4 @@
-#include "base/file.h"
+#include "base/files/file.h"
 
 #include <fcntl.h>
 #include <gtest/gtest.h>
@@ -9,7 +9,7 @@
 #include <csignal>
 #include <thread>
 
-#include "temp_folder.h"
+#include "support/temp_folder.h"
 
 namespace suanli {
 namespace {

@@ -5,7 +5,7 @@
 #include <cmath>
 #include <ostream>
 
-#include "base/text.h"
+#include "base/text/text.h"
 #include "suanli/version.h"
 
 namespace suanli {

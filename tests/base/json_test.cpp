@@ -1,11 +1,11 @@
-#include "train/json.h"
+#include "base/text/json.h"
 
 #include <gtest/gtest.h>
 
 #include <cmath>
 #include <limits>
 
-#include "temp_folder.h"
+#include "support/temp_folder.h"
 
 namespace suanli {
 namespace {

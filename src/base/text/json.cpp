@@ -1,10 +1,10 @@
-#include "train/json.h"
+#include "base/text/json.h"
 
 #include <limits>
 #include <nlohmann/json.hpp>
 #include <unordered_set>
 
-#include "base/text.h"
+#include "base/text/text.h"
 
 namespace suanli {
 

@@ -1,4 +1,4 @@
-#include "base/thread_pool.h"
+#include "base/threads/thread_pool.h"
 
 #include <pthread.h>
 #include <sched.h>
@@ -17,8 +17,8 @@
 #include <utility>
 #include <vector>
 
-#include "base/fork.h"
-#include "base/text.h"
+#include "base/text/text.h"
+#include "base/threads/fork.h"
 
 namespace suanli {
 namespace {

@@ -1,4 +1,4 @@
-#include "data/zip.h"
+#include "base/files/zip.h"
 
 #include <zlib.h>
 
@@ -7,7 +7,7 @@
 #include <cstring>
 #include <unordered_map>
 
-#include "base/text.h"
+#include "base/text/text.h"
 
 namespace suanli::data {
 namespace {

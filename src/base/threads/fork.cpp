@@ -1,4 +1,4 @@
-#include "base/fork.h"
+#include "base/threads/fork.h"
 
 #include <pthread.h>
 
@@ -7,7 +7,7 @@
 #include <new>
 #include <thread>
 
-#include "base/thread_pool.h"
+#include "base/threads/thread_pool.h"
 
 namespace suanli {
 namespace {

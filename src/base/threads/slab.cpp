@@ -1,4 +1,4 @@
-#include "base/slab.h"
+#include "base/threads/slab.h"
 
 #include <atomic>
 #include <cstdint>
@@ -7,8 +7,8 @@
 #include <new>
 #include <vector>
 
-#include "base/fork.h"
-#include "base/per_thread.h"
+#include "base/threads/fork.h"
+#include "base/threads/per_thread.h"
 
 namespace suanli {
 namespace {

@@ -1,4 +1,4 @@
-#include "data/byte_source.h"
+#include "base/files/byte_source.h"
 
 #include <lzma.h>
 #include <zlib.h>
@@ -6,7 +6,7 @@
 #include <algorithm>
 #include <cstring>
 
-#include "base/text.h"
+#include "base/text/text.h"
 
 namespace suanli::data {
 namespace {

@@ -1,4 +1,4 @@
-#include "base/machine_memory.h"
+#include "base/system/machine_memory.h"
 
 #include <sys/resource.h>
 
@@ -7,8 +7,8 @@
 #include <limits>
 #include <optional>
 
-#include "base/proc.h"
-#include "base/text.h"
+#include "base/system/proc.h"
+#include "base/text/text.h"
 
 namespace suanli {
 
