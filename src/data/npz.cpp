@@ -5,10 +5,10 @@
 
 #include "base/files/zip.h"
 #include "base/text/text.h"
-#include "data/npy.h"
 #include "data/number_format.h"
 #include "data/number_set.h"
 #include "data/sources.h"
+#include "io/npy.h"
 
 namespace suanli::data {
 namespace {

@@ -7,7 +7,7 @@
 
 #include "base/text/shell.h"
 #include "base/text/text.h"
-#include "train/safetensors.h"
+#include "io/safetensors.h"
 
 namespace suanli {
 

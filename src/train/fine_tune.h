@@ -4,11 +4,11 @@
 #include <string_view>
 #include <vector>
 
+#include "io/weight_file.h"
 #include "suanli/io.h"
 #include "suanli/models.h"
 #include "suanli/train.h"
 #include "train/data_record.h"
-#include "train/weight_file.h"
 
 namespace suanli {
 

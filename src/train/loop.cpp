@@ -3,13 +3,13 @@
 #include <limits>
 
 #include "base/text/text.h"
+#include "io/safetensors.h"
 #include "runtime/profiler.h"
 #include "suanli/plan.h"
 #include "train/data_record.h"
 #include "train/evaluate.h"
 #include "train/fine_tune.h"
 #include "train/result.h"
-#include "train/safetensors.h"
 #include "train/stored_run.h"
 #include "train/trainer_state.h"
 

@@ -3,8 +3,8 @@
 #include <string>
 #include <vector>
 
+#include "io/weight_file.h"
 #include "suanli/nn.h"
-#include "train/weight_file.h"
 
 namespace suanli {
 

@@ -1,6 +1,6 @@
 #include "base/files/zip.h"
-#include "data/npy.h"
 #include "input.h"
+#include "io/npy.h"
 
 using namespace suanli;
 using namespace suanli::data;

@@ -1,5 +1,5 @@
 // The program within a PyTorch file, put into an archive with right checksums, which chance would never find.
-#include "../train/torch_bytes.h"
+#include "../io/torch_bytes.h"
 #include "input.h"
 #include "suanli/io.h"
 #include "tensors.h"

@@ -1,4 +1,4 @@
-#include "data/npy.h"
+#include "io/npy.h"
 
 #include <algorithm>
 #include <bit>

@@ -1,8 +1,8 @@
 #include <gtest/gtest.h>
 
+#include "io/torch_bytes.h"
 #include "suanli/io.h"
 #include "support/temp_folder.h"
-#include "torch_bytes.h"
 
 namespace suanli {
 namespace {

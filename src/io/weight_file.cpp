@@ -1,11 +1,11 @@
-#include "train/weight_file.h"
+#include "io/weight_file.h"
 
 #include <algorithm>
 #include <filesystem>
 
 #include "base/files/file.h"
 #include "base/text/text.h"
-#include "train/safetensors.h"
+#include "io/safetensors.h"
 
 namespace suanli {
 

@@ -9,9 +9,9 @@
 
 #include "base/files/zip.h"
 #include "base/text/text.h"
+#include "io/pickle.h"
+#include "io/weight_file.h"
 #include "suanli/io.h"
-#include "train/pickle.h"
-#include "train/weight_file.h"
 
 namespace suanli {
 

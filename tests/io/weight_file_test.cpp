@@ -1,4 +1,4 @@
-#include "train/weight_file.h"
+#include "io/weight_file.h"
 
 #include <gtest/gtest.h>
 
@@ -8,8 +8,8 @@
 #include <map>
 
 #include "base/text/text.h"
+#include "io/torch_bytes.h"
 #include "support/temp_folder.h"
-#include "torch_bytes.h"
 #include "train/data_record.h"
 #include "train/fine_tune.h"
 
