@@ -11,8 +11,8 @@
 #include <vector>
 
 #include "bench/worker.h"
+#include "ops/linalg/products.h"
 #include "ops/op.h"
-#include "ops/products.h"
 #include "runtime/backend.h"
 #include "suanli/suanli.h"
 

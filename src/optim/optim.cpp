@@ -9,7 +9,7 @@
 #include <set>
 
 #include "base/text/text.h"
-#include "ops/norm.h"
+#include "ops/norm/norm.h"
 #include "tensor/recorder.h"
 
 namespace suanli::optim {

@@ -8,7 +8,7 @@
 
 #include <algorithm>
 
-#include "ops/pointwise.h"
+#include "ops/pointwise/pointwise.h"
 #include "plan/rows.h"
 
 namespace suanli {

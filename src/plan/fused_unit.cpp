@@ -1,7 +1,7 @@
 // From records to code: the values of a unit get numbers, and what has one number per row is told from what has one per element.
 #include <algorithm>
 
-#include "ops/pointwise.h"
+#include "ops/pointwise/pointwise.h"
 #include "plan/fuse.h"
 #include "plan/rows.h"
 

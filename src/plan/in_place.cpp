@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-#include "ops/pointwise.h"
+#include "ops/pointwise/pointwise.h"
 
 namespace suanli {
 

@@ -1,7 +1,7 @@
 #include <numeric>
 #include <optional>
 
-#include "ops/pointwise.h"
+#include "ops/pointwise/pointwise.h"
 #include "plan/passes.h"
 
 namespace suanli {

@@ -1,7 +1,7 @@
 // Values that are cheaper to compute again than to keep.
 #include <algorithm>
 
-#include "ops/pointwise.h"
+#include "ops/pointwise/pointwise.h"
 #include "plan/insertions.h"
 #include "plan/memory.h"
 #include "plan/passes.h"

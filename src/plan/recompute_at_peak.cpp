@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <cmath>
 
-#include "ops/pointwise.h"
+#include "ops/pointwise/pointwise.h"
 #include "plan/fuse.h"
 #include "plan/insertions.h"
 #include "plan/memory.h"

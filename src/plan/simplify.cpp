@@ -1,7 +1,7 @@
 // Records that say the same thing twice, or nothing.
 #include <unordered_map>
 
-#include "ops/pointwise.h"
+#include "ops/pointwise/pointwise.h"
 #include "plan/passes.h"
 
 namespace suanli {

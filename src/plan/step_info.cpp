@@ -1,6 +1,6 @@
 #include "plan/step_info.h"
 
-#include "ops/pointwise.h"
+#include "ops/pointwise/pointwise.h"
 
 namespace suanli {
 

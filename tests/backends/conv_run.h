@@ -4,7 +4,7 @@
 #include <vector>
 
 #include "backends/kernel_run.h"
-#include "ops/products.h"
+#include "ops/linalg/products.h"
 
 namespace suanli::test {
 

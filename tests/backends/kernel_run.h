@@ -10,7 +10,7 @@
 
 #include "base/threads/thread_pool.h"
 #include "ops/op.h"
-#include "ops/pointwise.h"
+#include "ops/pointwise/pointwise.h"
 #include "runtime/backend.h"
 
 namespace suanli::test {

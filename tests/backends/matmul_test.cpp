@@ -1,7 +1,7 @@
 #include <string>
 
 #include "backends/kernel_run.h"
-#include "ops/products.h"
+#include "ops/linalg/products.h"
 
 namespace suanli::test {
 namespace {

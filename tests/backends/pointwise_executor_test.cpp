@@ -7,7 +7,7 @@
 
 #include "backends/cpu/pointwise.h"
 #include "base/threads/thread_pool.h"
-#include "ops/pointwise.h"
+#include "ops/pointwise/pointwise.h"
 #include "support/tier.h"
 
 using namespace suanli;

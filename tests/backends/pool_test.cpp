@@ -2,7 +2,7 @@
 #include <limits>
 
 #include "backends/kernel_run.h"
-#include "ops/products.h"
+#include "ops/linalg/products.h"
 
 namespace suanli::test {
 namespace {

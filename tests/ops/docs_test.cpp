@@ -5,7 +5,7 @@
 #include <fstream>
 #include <sstream>
 
-#include "ops/pointwise.h"
+#include "ops/pointwise/pointwise.h"
 #include "support/checkout.h"
 
 namespace suanli::test {

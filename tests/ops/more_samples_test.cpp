@@ -4,10 +4,10 @@
 
 #include <gtest/gtest.h>
 
-#include "ops/attention.h"
-#include "ops/norm.h"
-#include "ops/pointwise.h"
-#include "ops/products.h"
+#include "ops/linalg/products.h"
+#include "ops/norm/norm.h"
+#include "ops/pointwise/pointwise.h"
+#include "ops/sequence/attention.h"
 
 namespace suanli::test {
 namespace {

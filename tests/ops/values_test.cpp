@@ -4,7 +4,7 @@
 #include <cmath>
 #include <limits>
 
-#include "ops/pointwise.h"
+#include "ops/pointwise/pointwise.h"
 #include "suanli/autograd.h"
 #include "support/op_harness.h"
 

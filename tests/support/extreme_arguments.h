@@ -1,6 +1,6 @@
 // The rows of pointwise.def at large and small arguments: value, first and second derivative, against the row's reference.
 #pragma once
-#include "ops/pointwise.h"
+#include "ops/pointwise/pointwise.h"
 
 namespace suanli::test {
 

@@ -9,7 +9,7 @@
 #include <set>
 
 #include "base/text/text.h"
-#include "ops/pointwise.h"
+#include "ops/pointwise/pointwise.h"
 #include "suanli/autograd.h"
 #include "support/pending_plan.h"
 #include "support/tier.h"

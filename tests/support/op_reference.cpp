@@ -8,8 +8,8 @@
 #include <numeric>
 #include <optional>
 
-#include "ops/pointwise.h"
-#include "ops/products.h"
+#include "ops/linalg/products.h"
+#include "ops/pointwise/pointwise.h"
 #include "support/op_reference_arrays.h"
 #include "support/op_reference_nn.h"
 

@@ -3,9 +3,9 @@
 #include <cmath>
 #include <limits>
 
-#include "ops/attention.h"
-#include "ops/norm.h"
-#include "ops/smoothing.h"
+#include "ops/loss/smoothing.h"
+#include "ops/norm/norm.h"
+#include "ops/sequence/attention.h"
 #include "support/op_reference_arrays.h"
 
 namespace suanli::test {

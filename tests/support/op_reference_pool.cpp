@@ -1,7 +1,7 @@
 // References of pooling.
 #include <cmath>
 
-#include "ops/products.h"
+#include "ops/linalg/products.h"
 #include "support/op_reference_arrays.h"
 #include "support/op_reference_nn.h"
 

@@ -4,7 +4,7 @@
 #include "backends/cpu/attention_simd.h"
 #include "backends/cpu/kernels.h"
 #include "base/threads/thread_pool.h"
-#include "ops/attention.h"
+#include "ops/sequence/attention.h"
 
 namespace suanli::cpu {
 

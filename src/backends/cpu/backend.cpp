@@ -10,7 +10,7 @@
 
 #include "backends/cpu/kernels.h"
 #include "backends/cpu/pointwise.h"
-#include "ops/pointwise.h"
+#include "ops/pointwise/pointwise.h"
 
 namespace suanli {
 namespace cpu {

@@ -4,7 +4,7 @@
 #include <memory>
 
 #include "backends/cpu/epilogue.h"
-#include "ops/products.h"
+#include "ops/linalg/products.h"
 #include "runtime/step.h"
 
 namespace suanli::cpu {

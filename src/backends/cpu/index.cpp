@@ -3,7 +3,7 @@
 
 #include "backends/cpu/kernels.h"
 #include "base/threads/thread_pool.h"
-#include "ops/index.h"
+#include "ops/index/index.h"
 #include "ops/op.h"
 
 namespace suanli::cpu {

@@ -5,7 +5,7 @@
 #include "backends/cpu/layer_norm_simd.h"
 #include "backends/cpu/past_caches.h"
 #include "base/threads/thread_pool.h"
-#include "ops/norm.h"
+#include "ops/norm/norm.h"
 
 namespace suanli::cpu {
 

@@ -7,7 +7,7 @@
 #include "backends/cpu/kernels.h"
 #include "base/text/text.h"
 #include "base/threads/thread_pool.h"
-#include "ops/products.h"
+#include "ops/linalg/products.h"
 
 namespace suanli::cpu {
 namespace {

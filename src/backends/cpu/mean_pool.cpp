@@ -4,7 +4,7 @@
 #include "backends/cpu/kernels.h"
 #include "backends/cpu/mean_pool_simd.h"
 #include "base/threads/thread_pool.h"
-#include "ops/products.h"
+#include "ops/linalg/products.h"
 
 namespace suanli::cpu {
 

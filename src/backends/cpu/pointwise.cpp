@@ -8,7 +8,7 @@
 #include "backends/cpu/reductions.h"
 #include "backends/cpu/tile_runner.h"
 #include "base/threads/thread_pool.h"
-#include "ops/pointwise.h"
+#include "ops/pointwise/pointwise.h"
 
 namespace suanli::cpu {
 namespace {

@@ -3,7 +3,7 @@
 #include <cstddef>
 #include <cstdint>
 
-#include "ops/pointwise_math.h"
+#include "ops/pointwise/pointwise_math.h"
 
 namespace suanli::cpu {
 

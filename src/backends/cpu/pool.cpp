@@ -7,7 +7,7 @@
 #include "backends/cpu/kernels.h"
 #include "backends/cpu/pool_simd.h"
 #include "base/threads/thread_pool.h"
-#include "ops/products.h"
+#include "ops/linalg/products.h"
 
 namespace suanli::cpu {
 

@@ -3,7 +3,7 @@
 #pragma once
 #include <string>
 
-#include "ops/pointwise_math.h"
+#include "ops/pointwise/pointwise_math.h"
 
 namespace suanli::cuda {
 

@@ -1,6 +1,6 @@
 // 2-D convolution with explicit data-gradient and weight-gradient ops, so that all orders of gradients are convolutions again.
+#include "ops/linalg/products.h"
 #include "ops/op.h"
-#include "ops/products.h"
 
 namespace suanli {
 

@@ -1,5 +1,5 @@
 // Every op of pointwise.def: public function, shape and dtype rule, gradient. The kernels are the backends'.
-#include "ops/pointwise.h"
+#include "ops/pointwise/pointwise.h"
 
 #include <array>
 

@@ -1,5 +1,5 @@
 // Normalisations over the last axes.
-#include "ops/norm.h"
+#include "ops/norm/norm.h"
 
 #include "ops/op.h"
 

@@ -1,5 +1,5 @@
 // The 2-norm of all elements.
-#include "ops/norm.h"
+#include "ops/norm/norm.h"
 #include "ops/op.h"
 
 namespace suanli {

@@ -1,6 +1,6 @@
 // Max pooling, whose forward op also gives where each maximum lay, so that the gradient scatters there; and averages.
+#include "ops/linalg/products.h"
 #include "ops/op.h"
-#include "ops/products.h"
 
 namespace suanli {
 

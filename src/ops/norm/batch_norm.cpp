@@ -1,6 +1,6 @@
 // Batch normalisation. Recorded as sums and pointwise ops, which fuse with what stands around them; its gradient is the closed form,
 // not that of each part.
-#include "ops/norm.h"
+#include "ops/norm/norm.h"
 #include "ops/op.h"
 
 namespace suanli {

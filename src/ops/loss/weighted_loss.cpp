@@ -1,6 +1,6 @@
 // Cross-entropy where classes count differently, and where the target is not believed entirely.
+#include "ops/loss/smoothing.h"
 #include "ops/op.h"
-#include "ops/smoothing.h"
 
 namespace suanli {
 

@@ -1,5 +1,5 @@
 // Scaled dot-product attention, on separate queries, keys and values and on those of one fused product.
-#include "ops/attention.h"
+#include "ops/sequence/attention.h"
 
 #include <cmath>
 #include <limits>

@@ -1,7 +1,7 @@
 // How a pointwise record says which row of pointwise.def it is.
 #pragma once
 #include "ops/op.h"
-#include "ops/pointwise_math.h"
+#include "ops/pointwise/pointwise_math.h"
 
 namespace suanli {
 

@@ -1,5 +1,5 @@
 // Indexing: gather, scatter_add, embedding, one_hot.
-#include "ops/index.h"
+#include "ops/index/index.h"
 
 #include "ops/op.h"
 

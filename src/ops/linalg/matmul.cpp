@@ -1,6 +1,6 @@
 // Matrix product with NumPy-broadcast leading axes.
+#include "ops/linalg/products.h"
 #include "ops/op.h"
-#include "ops/products.h"
 
 namespace suanli {
 
