@@ -8,7 +8,7 @@
 #include <optional>
 #include <string_view>
 
-#include "plan/rehearsal.h"
+#include "plan/explain/rehearsal.h"
 #include "suanli/suanli.h"
 
 namespace suanli::cli {

@@ -5,10 +5,10 @@
 #include <cstdlib>
 
 #include "base/threads/per_thread.h"
-#include "plan/cache.h"
-#include "plan/forecast.h"
-#include "plan/listener.h"
-#include "plan/print_explanation.h"
+#include "plan/build/cache.h"
+#include "plan/build/listener.h"
+#include "plan/explain/forecast.h"
+#include "plan/explain/print_explanation.h"
 #include "runtime/profiler.h"
 #include "suanli/plan.h"
 

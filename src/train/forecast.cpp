@@ -4,7 +4,7 @@
 #include <utility>
 
 #include "base/text/text.h"
-#include "plan/rehearsal.h"
+#include "plan/explain/rehearsal.h"
 #include "runtime/storage.h"
 #include "train/data_record.h"
 #include "train/evaluate.h"

@@ -5,7 +5,7 @@
 #include <fstream>
 #include <sstream>
 
-#include "plan/rehearsal.h"
+#include "plan/explain/rehearsal.h"
 #include "suanli/models.h"
 #include "support/checkout.h"
 

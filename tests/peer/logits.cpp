@@ -4,7 +4,7 @@
 #include <cstdio>
 #include <cstdlib>
 
-#include "plan/rehearsal.h"
+#include "plan/explain/rehearsal.h"
 #include "suanli/io.h"
 #include "suanli/models.h"
 

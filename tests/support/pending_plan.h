@@ -1,6 +1,6 @@
 // The plan of what is pending, without running it.
 #pragma once
-#include "plan/plan.h"
+#include "plan/build/plan.h"
 #include "tensor/recorder.h"
 
 namespace suanli::test {

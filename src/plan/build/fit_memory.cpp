@@ -1,0 +1,68 @@
+#include "plan/build/fit_memory.h"
+
+#include <algorithm>
+#include <atomic>
+
+#include "plan/build/arena_use.h"
+#include "plan/build/assemble.h"
+#include "plan/passes/fuse.h"
+#include "plan/passes/rematerialize_at_peak.h"
+#include "plan/passes/schedule.h"
+
+namespace suanli {
+
+namespace {
+
+constexpr int64_t kSmallEnough = int64_t{64} << 20;  // bytes of working memory that are not worth any work
+constexpr double kExchange = 10;      // a hundredth more work has to save so many hundredths of the memory
+constexpr double kLeastSaving = 0.01;
+constexpr int kMostRounds = 4;        // the fullest moment is another one after each
+constexpr double kLeastExchange = 0.01;  // where there is a limit: more work than that is no use to anybody
+
+std::atomic<int64_t> limit_of_all = 0;
+
+/// What running a plan takes.
+double work_of(const Plan& plan) {
+  double total = 0;
+  for (const PlannedStep& s : plan.steps) total += work({s.flops, s.bytes});
+  return total;
+}
+
+/// A draft that computes again what is worth it at that rate of exchange; without a plan if there is nothing.
+PlanDraft computed_again(const PlanDraft& draft, double exchange, int64_t enough, KernelTable& kernels) {
+  PlanDraft next{draft.program, {}, nullptr};
+  if (!recompute_at_peak(next.program, draft.units, alive_bytes(*draft.plan), exchange / work_of(*draft.plan), enough)) return next;
+  next.units = schedule(next.program, fuse(next.program, backend(draft.plan->device)));
+  next.plan = assemble(next.program, next.units, Tier::planned, kernels);
+  return next;
+}
+
+/// The share of the memory that a plan takes less than another one.
+double saving(const Plan& plan, const Plan& before) {
+  return 1 - static_cast<double>(plan.arena_bytes) / static_cast<double>(before.arena_bytes);
+}
+
+}  // namespace
+
+void set_working_memory_limit(int64_t bytes) { limit_of_all = bytes; }
+int64_t working_memory_limit() { return limit_of_all; }
+
+void shrink(PlanDraft& draft, KernelTable& kernels) {
+  for (int round = 0; round < kMostRounds && draft.plan->arena_bytes > kSmallEnough; ++round) {
+    PlanDraft next = computed_again(draft, kExchange, 0, kernels);
+    if (!next.plan) break;
+    const double more = work_of(*next.plan) / work_of(*draft.plan) - 1;
+    if (saving(*next.plan, *draft.plan) < std::max(kLeastSaving, kExchange * more)) break;
+    draft = std::move(next);
+  }
+  // Dearer and dearer, until it fits.
+  const int64_t limit = limit_of_all;
+  for (double exchange = kExchange / 2; limit > 0 && draft.plan->arena_bytes > limit && exchange > kLeastExchange; exchange /= 2)
+    for (int round = 0; round < kMostRounds && draft.plan->arena_bytes > limit; ++round) {
+      PlanDraft next = computed_again(draft, exchange, limit, kernels);
+      if (!next.plan || saving(*next.plan, *draft.plan) <= 0) break;
+      draft = std::move(next);
+    }
+}
+
+}  // namespace suanli

@@ -1,0 +1,77 @@
+#include "plan/build/plan.h"
+
+#include <algorithm>
+
+#include "plan/build/assemble.h"
+#include "plan/build/fit_memory.h"
+#include "plan/build/listener.h"
+#include "plan/ir/step_info.h"
+#include "plan/passes/fuse.h"
+#include "plan/passes/passes.h"
+#include "plan/passes/schedule.h"
+
+namespace suanli {
+
+namespace {
+
+constexpr size_t kAllocation = 16;  // the allocator's own, for each
+
+void tell(const char* pass, const Program& program) {
+  if (plan_listener) plan_listener->passed(pass, program);
+}
+
+/// The tape's program, rewritten and divided into units.
+PlanDraft first_draft(const Tape& tape, Tier tier, KernelTable& kernels) {
+  PlanDraft draft{Program(tape), {}, nullptr};
+  tell("recorded", draft.program);
+  if (tier == Tier::planned) {
+    const Backend& engine = backend(draft.program.device());
+    simplify(draft.program), tell("simplify", draft.program);
+    choose_layouts(draft.program, engine), tell("layout", draft.program);
+    recompute(draft.program), tell("recompute", draft.program);
+    draft.units = schedule(draft.program, fuse(draft.program, engine));
+  } else {
+    draft.units = one_by_one(draft.program);
+  }
+  draft.plan = assemble(draft.program, draft.units, tier, kernels);
+  return draft;
+}
+
+}  // namespace
+
+std::unique_ptr<Plan> Plan::build(const Tape& tape, Tier tier) {
+  KernelTable kernels(backend(tape.records.empty() ? Device{} : tape.records[0]->device));
+  PlanDraft draft = first_draft(tape, tier, kernels);
+  if (tier == Tier::planned) shrink(draft, kernels), tell("shrink", draft.program);
+  if (plan_listener) plan_listener->divided(draft.program, draft.units), plan_listener->planned(*draft.plan, tape);
+  return std::move(draft.plan);
+}
+
+int64_t Plan::bytes_held() const {
+  size_t bytes = sizeof *this;
+  auto add = [&](const auto& vector) {
+    if (vector.capacity() > 0) bytes += vector.capacity() * sizeof vector[0] + kAllocation;
+  };
+  std::vector<const Kernel*> kernels;
+  add(steps), add(outputs), add(output_bytes), add(output_update), add(arena);
+  for (const PlannedStep& s : steps) {
+    add(s.step.in), add(s.step.out), add(s.in), add(s.out), add(s.out_records);
+    if (s.expr) bytes += sizeof *s.expr + kAllocation, add(s.expr->code), add(s.expr->results);
+    kernels.push_back(s.kernel.get());
+  }
+  std::sort(kernels.begin(), kernels.end());
+  kernels.erase(std::unique(kernels.begin(), kernels.end()), kernels.end());
+  for (const Kernel* k : kernels) bytes += static_cast<size_t>(k->bytes_held) + kAllocation;
+  return static_cast<int64_t>(bytes);
+}
+
+std::string describe(const Plan& plan) {
+  std::string text;
+  for (const PlannedStep& s : plan.steps) {
+    const ValueDesc& out = s.step.out[0];
+    text += str(step_name(s.step), " ", out.dtype, out.shape, " ", s.in.size(), " in ", s.out.size(), " out\n");
+  }
+  return text;
+}
+
+}  // namespace suanli

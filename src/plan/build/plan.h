@@ -1,0 +1,66 @@
+// Plan: steps in execution order with a place for every value. A pure function of tape, kernel table and PlanSettings (see cache.h).
+#pragma once
+#include <memory>
+#include <vector>
+
+#include "plan/tape/tape.h"
+#include "runtime/backend.h"
+#include "suanli/plan.h"
+
+namespace suanli {
+
+/// Where a value lies while the plan runs.
+struct Place {
+  enum Kind : uint8_t { arena, leaf, slot, output, none };
+  Kind kind;
+  int64_t at;  // arena: byte offset; none: an optional result that nobody reads; else: index
+};
+
+struct PlannedStep {
+  Step step;                       // op, attributes, shapes
+  Attr attr;
+  std::unique_ptr<Expr> expr;      // of a fused step
+  uint32_t record;                 // the first of its records: for the module path, which is not part of the tape
+  std::shared_ptr<Kernel> kernel;  // of all equal steps
+  std::vector<Place> in, out;
+  std::vector<uint32_t> out_records;  // of the tape, that the results stem from
+  int64_t workspace_at = 0;
+  int64_t flops = 0, bytes = 0;
+};
+
+/// Bytes of the arena that hold a value, or a kernel's workspace, from one step to another.
+struct PlannedBytes {
+  int64_t at, bytes;
+  uint32_t first, last;   // steps; what is written over a dying input has an entry of its own
+  uint32_t record;        // of the tape: where the value stems from
+  bool workspace;
+};
+
+/// A result that leaves the program.
+struct PlannedOutput {
+  uint32_t record;
+  uint8_t result;
+  Place place;   // output: storage of its own; leaf: an alias of a leaf, shared
+};
+
+struct Plan {
+  Device device;
+  std::vector<PlannedStep> steps;
+  std::vector<PlannedOutput> outputs;
+  std::vector<int64_t> output_bytes;   // storages to allocate …
+  std::vector<int64_t> output_update;  // … unless this update of the tape (-1: none) may be written over what it replaces
+  std::vector<PlannedBytes> arena;     // who holds what of it, in the order of the first steps
+  int64_t arena_bytes = 0, flops = 0;
+  int64_t saved_flops = 0;             // of `flops`, what kernels do without
+
+  /// Values lie in an arena by their lifetimes. Cold: one precompiled kernel per record. Planned: fused (see fuse.h).
+  static std::unique_ptr<Plan> build(const Tape& tape, Tier tier);
+  /// Host memory that it takes, with its kernels: an estimate, for the cache.
+  int64_t bytes_held() const;
+  int64_t counted_bytes = 0;  // as the cache counts it; 0: not yet
+};
+
+/// One line per step: "fused(add, relu) f32[64, 32, 26, 26] 3 in 1 out".
+std::string describe(const Plan& plan);
+
+}  // namespace suanli

@@ -1,0 +1,106 @@
+// What a finished plan says about memory; and rehearsals, which make plans for its sake.
+#include "plan/explain/forecast.h"
+
+#include <algorithm>
+
+#include "plan/build/arena_use.h"
+#include "plan/ir/step_info.h"
+#include "tensor/recorder.h"
+
+namespace suanli {
+
+constinit thread_local std::vector<ProgramForecast>* rehearsed_programs = nullptr;
+
+namespace {
+
+/// Whether a record's result is a parameter's gradient, or becomes one under another name.
+std::vector<uint8_t> gradients(const Tape& tape) {
+  std::vector<uint8_t> is(tape.records.size(), 0);
+  const std::vector<Ref> refs = tape.refs();
+  std::vector<size_t> first_ref(tape.records.size() + 1, 0);
+  for (size_t i = 0; i < tape.records.size(); ++i) first_ref[i + 1] = first_ref[i] + tape.records[i]->n_in;
+  for (size_t i = tape.records.size(); i-- > 0;) {
+    is[i] |= tape.records[i]->is(kGradient);
+    const Ref* in = refs.data() + first_ref[i];
+    if (is[i] && op_def(tape.records[i]->op).alias && in->kind == Ref::record) is[in->index] = 1;
+  }
+  return is;
+}
+
+/// The shape of the result that a step writes at an arena offset.
+Shape result_at(const PlannedStep& s, int64_t at) {
+  for (size_t r = 0; r < s.out.size(); ++r)
+    if (s.out[r].kind == Place::arena && s.out[r].at == at) return s.step.out[r].shape;
+  return {};
+}
+
+}  // namespace
+
+ProgramForecast forecast(const Plan& plan, const Tape& tape, const std::vector<uint8_t>& overwrites) {
+  ProgramForecast f;
+  f.flops = plan.flops, f.saved_flops = plan.saved_flops, f.kernels = static_cast<int64_t>(plan.steps.size());
+  f.arena_bytes = plan.arena_bytes;
+  for (size_t i = 0; i < plan.output_bytes.size(); ++i) {
+    if (overwrites[i]) f.overwritten_bytes += plan.output_bytes[i];
+    else f.output_bytes.push_back(plan.output_bytes[i]);
+  }
+  if (plan.steps.empty()) return f;
+  for (const PlannedStep& s : plan.steps)
+    if (const auto& p = s.kernel->packing; p.input >= 0)
+      f.packed[{tape.leaves[static_cast<size_t>(s.in[static_cast<size_t>(p.input)].at)].storage, p.format}] = p.bytes;
+  auto module_of = [&](uint32_t record) { return scope_path(tape.records[record]->scope); };
+  for (size_t u = 0; u < tape.updates.size(); ++u) {
+    const Update& update = tape.updates[u];
+    const auto planned = std::find(plan.output_update.begin(), plan.output_update.end(), static_cast<int64_t>(u));
+    const char* why = nullptr;
+    if (planned == plan.output_update.end()) why = "its former value is still read by this or a later kernel";
+    else if (!overwrites[static_cast<size_t>(planned - plan.output_update.begin())])
+      why = "something outside of the program holds its former value";
+    if (!why) continue;
+    const ValueDesc& d = tape.leaves[update.leaf].desc();
+    f.kept.push_back({op_def(tape.records[update.record]->op).name, module_of(update.record), why, d.shape.numel() * itemsize(d.dtype)});
+  }
+
+  // "Fullest" counts what is alive, not how far the offsets reach: gaps between values have no holder.
+  const std::vector<PlannedBytes> arena = one_at_a_time(plan.arena);
+  const std::vector<int64_t> alive = alive_bytes(plan, arena);
+  const auto peak = static_cast<size_t>(std::max_element(alive.begin(), alive.end()) - alive.begin());
+  f.peak_step = step_name(plan.steps[peak].step);
+
+  const std::vector<uint8_t> is_gradient = gradients(tape);
+  for (const PlannedBytes& b : arena) {
+    if (b.first > peak || b.last < peak) continue;
+    const PlannedStep& s = plan.steps[b.first];
+    const auto kind = b.workspace ? MemoryHolder::workspace : is_gradient[b.record] ? MemoryHolder::gradient : MemoryHolder::activation;
+    if (kind == MemoryHolder::workspace) f.workspace_bytes += b.bytes;
+    if (kind == MemoryHolder::gradient) f.gradient_bytes += b.bytes;
+    f.holders.push_back({kind, step_name(s.step), module_of(b.record), b.workspace ? Shape() : result_at(s, b.at), b.bytes});
+  }
+  std::stable_sort(f.holders.begin(), f.holders.end(), [](const MemoryHolder& a, const MemoryHolder& b) { return a.bytes > b.bytes; });
+  return f;
+}
+
+Rehearsal::Rehearsal() {
+  Recorder::current().begin_rehearsal();
+  rehearsed_programs = &programs_;
+  rehearsed_results = &results_;
+}
+
+Rehearsal::~Rehearsal() {
+  rehearsed_programs = nullptr;
+  Recorder::current().end_rehearsal();
+  rehearsed_results = nullptr;
+}
+
+Tensor Rehearsal::leaf(const Shape& shape, DType dtype) {
+  Node* n = new_node(kOpLeaf, 0, 1);
+  n->flags = kExecuted;
+  n->out(0).shape = shape;
+  n->out(0).dtype = dtype;
+  n->out(0).storage = storage_without_bytes(shape.numel() * itemsize(dtype), Device{});
+  Tensor t = handle(n, 0);
+  Recorder::current().rehearse_leaf(n);
+  return t;
+}
+
+}  // namespace suanli

@@ -1,0 +1,35 @@
+#include "plan/ir/step_info.h"
+
+#include "ops/pointwise/pointwise.h"
+
+namespace suanli {
+
+Cost step_cost(const Step& s) {
+  auto cost_alone = [](const Step& step) { return op_def(step.op).cost ? op_def(step.op).cost(step) : element_cost(step, 1); };
+  if (!s.expr) return cost_alone(s);
+  const Expr& e = *s.expr;
+  int64_t flops = s.has_epilogue() ? cost_alone(s.alone()).flops : 0;
+  for (const Expr::Instruction& i : e.code) {
+    const bool of_rows = i.per == Expr::Per::row && !i.reduces();
+    if (i.row != Expr::kCast) flops += of_rows ? e.space.numel() / e.row : e.space.numel();
+  }
+  return {flops, element_cost(s, 0).bytes};
+}
+
+std::string step_name(const Step& step) {
+  const OpDef& def = op_def(step.op);
+  auto named = [](int row, int gradient) {
+    std::string name = row == Expr::kCast ? "cast" : row == Expr::kSum ? "sum" : row == Expr::kMax ? "max" : pointwise_rows[row].name;
+    return gradient < 0 ? name : str(name, ".g", "xyz"[gradient]);
+  };
+  if (step.expr) {
+    std::string ops = step.has_epilogue() ? "then" : "";
+    for (const Expr::Instruction& i : step.expr->code) ops += (ops.empty() ? "" : ops == "then" ? " " : ", ") + named(i.row, i.gradient);
+    return str(def.name, "(", ops, ")");
+  }
+  if (!is_pointwise(def)) return def.name;
+  const auto& attr = *static_cast<const PointwiseAttr*>(step.attr);
+  return attr.gradient < 0 ? def.name : named(attr.row, attr.gradient);
+}
+
+}  // namespace suanli
