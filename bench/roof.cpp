@@ -3,7 +3,7 @@
 
 #include <memory>
 
-#include "backends/cpu/roof_loops.h"
+#include "backends/cpu/roofs/roof_loops.h"
 #include "base/threads/thread_pool.h"
 #include "bench/worker.h"
 

@@ -10,7 +10,7 @@
 #include <string>
 #include <vector>
 
-#include "backends/cpu/attention_simd.h"
+#include "backends/cpu/attention/attention_simd.h"
 #include "backends/instruction_set.h"
 
 namespace suanli::test {

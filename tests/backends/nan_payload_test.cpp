@@ -9,7 +9,7 @@
 #include <string>
 #include <vector>
 
-#include "backends/cpu/pointwise_tiles.h"
+#include "backends/cpu/fused/pointwise_tiles.h"
 #include "hwy/base.h"
 
 namespace suanli::cpu {
@@ -55,7 +55,7 @@ S pow(S x, S y) { return S(std::pow(x.v, y.v)); }
 S maximum(S a, S b) { return std::isnan(a.v) || std::isnan(b.v) ? S(a.v + b.v) : S(std::fmax(a.v, b.v)); }
 S minimum(S a, S b) { return std::isnan(a.v) || std::isnan(b.v) ? S(a.v + b.v) : S(std::fmin(a.v, b.v)); }
 
-#include "backends/cpu/pointwise_expressions.h"
+#include "backends/cpu/fused/pointwise_expressions.h"
 
 long double number(S s) { return s.v; }
 long double number(bool m) { return m ? 1 : 0; }

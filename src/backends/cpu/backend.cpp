@@ -8,8 +8,8 @@
 #include <mutex>
 #include <unordered_map>
 
+#include "backends/cpu/fused/fused_kernel.h"
 #include "backends/cpu/kernels.h"
-#include "backends/cpu/pointwise.h"
 #include "ops/pointwise/pointwise.h"
 
 namespace suanli {

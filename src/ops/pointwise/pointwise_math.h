@@ -1,6 +1,6 @@
 // What pointwise.def is made of: the classes, the vocabulary of the texts, and the rows as a table.
 //
-// One text is compiled several times: for the CPU's vectors (backends/cpu/simd.h), for 64-bit integers, for NVRTC
+// One text is compiled several times: for the CPU's vectors (backends/cpu/simd/simd.h), for 64-bit integers, for NVRTC
 // (backends/cuda/pointwise_prelude.h) and, the gradients, for Tensor. So it may use only
 //   x y z        the inputs                        out   the result, g  the incoming gradient (both in gradient texts only)
 //   zero one two half   rsqrt2 = 1/√2   rsqrt2pi = 1/√(2π)   twobysqrtpi = 2/√π   lit(1.5) = any other number

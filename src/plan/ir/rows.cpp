@@ -9,7 +9,7 @@ namespace suanli {
 namespace {
 
 // 128 KB of f32: a few values of that size fit into the second cache. Sums of rows of up to twice this length are not cut into pieces
-// (backends/cpu/reductions.cpp), so that rows are added up alike alone and together.
+// (backends/cpu/fused/reduction_kernel.cpp), so that rows are added up alike alone and together.
 constexpr int64_t kLongestRow = 1 << 15;
 constexpr int64_t kWorth = 1 << 15;  // elements worth several threads …
 constexpr int64_t kFewRows = 8;      // … which take whole rows

@@ -1,0 +1,140 @@
+// Convolutions that are one product of all samples.
+//
+// Convolutions of one-pixel pictures, as in squeeze-and-excitation: there [N, C, 1, 1] is a matrix in every layout. And weight gradients of convolutions whose
+// weights outweigh their pixels: dw [O, C·R·S] = gᵀ · windows, where both have a row for every
+// result pixel of all samples. oneDNN computes samples one by one, and every lane adds to a dw of its own; here dw is written once.
+#include <algorithm>
+
+#include "backends/cpu/conv/conv.h"
+#include "backends/cpu/gemm/gemm.h"
+#include "backends/cpu/onednn/onednn.h"
+#include "base/threads/thread_pool.h"
+
+namespace suanli::cpu {
+namespace {
+
+/// Weights from which on a dw of each lane's own costs more than gathering windows.
+constexpr int64_t kLargeWeights = 1 << 16;
+
+/// y = x · wᵀ and dx = dy · w of pictures of one pixel.
+class OnePixel final : public Kernel {
+ public:
+  OnePixel(const Geometry& g, bool backwards, bool bias, bool constant_weights, Epilogue epilogue)
+      : g_(g),
+        columns_(backwards ? g.c : g.o),
+        bias_(bias),
+        epilogue_(std::move(epilogue)),
+        product_(shape(g, backwards), {.parts_done = static_cast<bool>(epilogue_),
+                                       .b_packed = constant_weights && Gemm<float>(shape(g, backwards)).packs_b(),
+                                       .add = bias}) {
+    if (constant_weights && Gemm<float>(shape(g, backwards)).packs_b()) packing = {1, product_.packed_bytes(), product_.packed_format()};
+    Places places;
+    scratch_ = places.add(product_.scratch_bytes());
+    if (!epilogue_.has_place()) result_ = places.add(4 * g.n * columns_);
+    workspace_bytes = places.total();
+  }
+
+  void pack(const void* weights, void* packed) override { product_.pack(static_cast<const float*>(weights), packed); }
+
+  void run(const void* const* in, void* const* out, void* workspace) override {
+    float* const place = epilogue_.place(out);
+    float* const y = place ? place : static_cast<float*>(at(workspace, result_));
+    if (bias_)
+      for (int64_t n = 0; n < g_.n; ++n) std::copy_n(static_cast<const float*>(in[2]), columns_, y + n * columns_);
+    const auto parts_done = [&](const GemmPart<float>& part) {
+      const int64_t rows = part.row_end - part.row_begin, columns = part.column_end - part.column_begin;
+      epilogue_.apply(in, out, {part.row_begin * columns_ + part.column_begin, columns, part.values, rows, columns_, part.row});
+    };
+    product_.run(static_cast<const float*>(in[0]), static_cast<const float*>(in[1]), y, at(workspace, scratch_),
+                 epilogue_ ? PartsDone<float>(parts_done) : PartsDone<float>());
+  }
+
+ private:
+  static GemmShape shape(const Geometry& g, bool backwards) {
+    if (backwards) return {.m = g.n, .n = g.c, .k = g.o};
+    return {.m = g.n, .n = g.o, .k = g.c, .b_transposed = true};
+  }
+
+  Geometry g_;
+  int64_t columns_;
+  bool bias_;
+  Epilogue epilogue_;
+  Gemm<float> product_;
+  int64_t scratch_ = 0, result_ = 0;
+};
+
+class GatheredGradient final : public Kernel {
+ public:
+  explicit GatheredGradient(const Geometry& g)
+      : g_(g), pixels_(g.n * g.p * g.q), product_({.m = g.o, .n = g.depth(), .k = pixels_, .a_transposed = true}) {
+    Places places;
+    windows_ = places.add(4 * pixels_ * g.depth());
+    gradient_ = places.add(4 * pixels_ * g.o);
+    scratch_ = places.add(product_.scratch_bytes());
+    workspace_bytes = places.total();
+  }
+
+  void run(const void* const* in, void* const* out, void* workspace) override {
+    const float* x = static_cast<const float*>(in[0]);
+    const float* g = static_cast<const float*>(in[1]);
+    float* windows = static_cast<float*>(at(workspace, windows_));
+    float* gradient = static_cast<float*>(at(workspace, gradient_));
+    parallel_chunks(pixels_, std::max<int64_t>(1, 32768 / g_.depth()), [&](int64_t begin, int64_t end) {
+      for (int64_t i = begin; i < end; ++i) {
+        const int64_t sample = i / (g_.p * g_.q), p = i / g_.q % g_.p, q = i % g_.q;
+        channels(g + sample * g_.y_size(), g_.o, g_.p * g_.q, g_.y_block, p * g_.q + q, gradient + i * g_.o, 1);
+        window(x + sample * g_.x_size(), p * g_.attr.stride - g_.attr.padding, q * g_.attr.stride - g_.attr.padding,
+               windows + i * g_.depth());
+      }
+    });
+    product_.run(gradient, windows, static_cast<float*>(out[0]), at(workspace, scratch_));
+  }
+
+ private:
+  /// All channels of one pixel, `step` elements apart.
+  static void channels(const float* sample, int64_t count, int64_t pixels, int64_t block, int64_t pixel, float* to, int64_t step) {
+    if (block == 0) {
+      for (int64_t c = 0; c < count; ++c) to[c * step] = sample[c * pixels + pixel];
+      return;
+    }
+    for (int64_t c = 0; c < count; c += block) {
+      const float* from = sample + (c / block * pixels + pixel) * block;
+      if (step == 1) std::copy_n(from, block, to + c);
+      else
+        for (int64_t k = 0; k < block; ++k) to[(c + k) * step] = from[k];
+    }
+  }
+
+  void window(const float* sample, int64_t top, int64_t left, float* to) const {
+    const int64_t taps = g_.r * g_.s;
+    for (int64_t r = 0; r < g_.r; ++r)
+      for (int64_t s = 0; s < g_.s; ++s, ++to) {
+        const int64_t row = top + r * g_.attr.dilation, column = left + s * g_.attr.dilation;
+        if (row >= 0 && row < g_.h && column >= 0 && column < g_.w)
+          channels(sample, g_.c, g_.h * g_.w, g_.x_block, row * g_.w + column, to, taps);
+        else
+          for (int64_t c = 0; c < g_.c; ++c) to[c * taps] = 0;
+      }
+  }
+
+  Geometry g_;
+  int64_t pixels_;
+  Gemm<float> product_;
+  int64_t windows_ = 0, gradient_ = 0, scratch_ = 0;
+};
+
+}  // namespace
+
+std::unique_ptr<Kernel> make_gathered(Direction direction, const Geometry& g, bool bias, bool constant_weights, const Epilogue& epilogue) {
+  if (g.attr.groups != 1) return nullptr;
+  if (direction != Direction::grad_weight) {
+    if (g.h * g.w * g.p * g.q * g.r * g.s != 1 || g.attr.padding != 0) return nullptr;
+    return std::make_unique<OnePixel>(g, direction == Direction::grad_input, bias, constant_weights, epilogue);
+  }
+  const int64_t pixels = g.n * g.p * g.q;
+  const bool pays =
+      (g.h * g.w * g.r * g.s == 1 && g.attr.padding == 0) || (g.w_size() >= kLargeWeights && pixels * (g.depth() + g.o) <= 4 * g.w_size());
+  return pays ? std::make_unique<GatheredGradient>(g) : nullptr;
+}
+
+}  // namespace suanli::cpu

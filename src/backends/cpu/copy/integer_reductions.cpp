@@ -1,0 +1,193 @@
+// Sums and maxima of integers, and argmax. Those of floats: reductions.cpp.
+#include <cmath>
+#include <limits>
+#include <vector>
+
+#include "backends/cpu/fused/reduction_kernel.h"
+#include "backends/cpu/kernels.h"
+#include "base/threads/thread_pool.h"
+#include "ops/op.h"
+
+namespace suanli::cpu {
+
+namespace {
+
+constexpr int64_t kGrain = 1 << 14;   // elements worth a thread
+constexpr int64_t kBlock = 1 << 16;   // a full reduction is cut into blocks of this size, added in order
+constexpr int kTile = 256;            // columns accumulated together
+
+/// Wraps around.
+struct Sum {
+  template <class T> using Acc = uint64_t;
+  template <class T> static uint64_t start() { return 0; }
+  template <class A> static A join(A a, A b) { return a + b; }
+  template <class T> static uint64_t row(const T* x, int64_t n) {
+    uint64_t total = 0;
+    for (int64_t i = 0; i < n; ++i) total += static_cast<uint64_t>(x[i]);
+    return total;
+  }
+};
+
+struct Max {
+  template <class T> using Acc = T;
+  template <class T> static T start() { return std::numeric_limits<T>::lowest(); }
+  template <class T> static T join(T a, T b) { return std::max(a, b); }
+  template <class T> static T row(const T* x, int64_t n) {
+    T m = start<T>();
+    for (int64_t i = 0; i < n; ++i) m = join(m, x[i]);
+    return m;
+  }
+};
+
+/// Neighbouring axes of the same kind merged: sizes, strides (elements) and whether they are reduced.
+struct Walk {
+  std::vector<int64_t> kept, kept_stride, reduced, reduced_stride;
+  bool inner_reduced = true;  // the innermost axis
+  int64_t inner = 1;
+  int64_t outer_reduced = 1;  // product of `reduced`
+};
+
+Walk walk_of(const Shape& s, uint32_t axes) {
+  std::vector<std::pair<int64_t, bool>> groups;  // outermost first
+  for (int i = 0; i < s.rank(); ++i) {
+    if (s[i] == 1) continue;
+    const bool r = axes >> i & 1;
+    if (!groups.empty() && groups.back().second == r) groups.back().first *= s[i];
+    else groups.push_back({s[i], r});
+  }
+  Walk w;
+  if (groups.empty()) return w;
+  w.inner = groups.back().first;
+  w.inner_reduced = groups.back().second;
+  int64_t stride = w.inner;
+  for (size_t g = groups.size() - 1; g-- > 0;) {
+    auto [size, r] = groups[g];
+    (r ? w.reduced : w.kept).push_back(size);
+    (r ? w.reduced_stride : w.kept_stride).push_back(stride);
+    if (r) w.outer_reduced *= size;
+    stride *= size;
+  }
+  return w;
+}
+
+/// Offset of the i-th combination of some axes (innermost first in the vectors).
+int64_t offset_of(int64_t i, const std::vector<int64_t>& sizes, const std::vector<int64_t>& strides) {
+  int64_t at = 0;
+  for (size_t a = 0; a < sizes.size(); ++a) {
+    at += i % sizes[a] * strides[a];
+    i /= sizes[a];
+  }
+  return at;
+}
+
+/// Whether everything becomes one number out of one contiguous run: then blocks are reduced in parallel, and joined in order.
+bool is_total(const Walk& w, int64_t n_out) { return w.inner_reduced && n_out == 1 && w.reduced.empty(); }
+
+template <class R, class T, class O> void reduce(const T* x, O* y, int64_t n_out, int64_t n_in, const Walk& w, void* workspace) {
+  using A = typename R::template Acc<T>;
+  if (n_out == 0) return;
+  if (n_in == 0) {
+    for (int64_t i = 0; i < n_out; ++i) y[i] = static_cast<O>(R::template start<T>());
+    return;
+  }
+  const int64_t per_out = n_in / n_out;
+  if (is_total(w, n_out)) {
+    const int64_t blocks = (n_in + kBlock - 1) / kBlock;
+    A* partial = static_cast<A*>(workspace);
+    parallel_chunks(blocks, 1, [&](int64_t from, int64_t to) {
+      for (int64_t b = from; b < to; ++b) partial[b] = R::row(x + b * kBlock, std::min(kBlock, n_in - b * kBlock));
+    });
+    A total = R::template start<T>();
+    for (int64_t b = 0; b < blocks; ++b) total = R::join(total, partial[b]);
+    y[0] = static_cast<O>(total);
+  } else if (w.inner_reduced) {
+    parallel_chunks(n_out, std::max<int64_t>(1, kGrain / per_out), [&](int64_t from, int64_t to) {
+      for (int64_t o = from; o < to; ++o) {
+        const T* base = x + offset_of(o, w.kept, w.kept_stride);
+        A total = R::template start<T>();
+        for (int64_t r = 0; r < w.outer_reduced; ++r)
+          total = R::join(total, R::row(base + offset_of(r, w.reduced, w.reduced_stride), w.inner));
+        y[o] = static_cast<O>(total);
+      }
+    });
+  } else {
+    const int64_t tiles = (w.inner + kTile - 1) / kTile, outer = n_out / w.inner;
+    parallel_chunks(outer * tiles, std::max<int64_t>(1, kGrain / (per_out * std::min<int64_t>(kTile, w.inner))),
+                    [&](int64_t from, int64_t to) {
+                      for (int64_t t = from; t < to; ++t) {
+                        const int64_t o = t / tiles, c = t % tiles * kTile, m = std::min<int64_t>(kTile, w.inner - c);
+                        const T* base = x + offset_of(o, w.kept, w.kept_stride) + c;
+                        A acc[kTile];
+                        for (int64_t k = 0; k < m; ++k) acc[k] = R::template start<T>();
+                        for (int64_t r = 0; r < w.outer_reduced; ++r) {
+                          const T* row = base + offset_of(r, w.reduced, w.reduced_stride);
+                          for (int64_t k = 0; k < m; ++k) acc[k] = R::join(acc[k], static_cast<A>(row[k]));
+                        }
+                        for (int64_t k = 0; k < m; ++k) y[o * w.inner + c + k] = static_cast<O>(acc[k]);
+                      }
+                    });
+  }
+}
+
+template <class R, class T, class O> struct IntegerReduction : Kernel {
+  IntegerReduction(Walk walk, int64_t n_out, int64_t n_in) : walk(std::move(walk)), n_out(n_out), n_in(n_in) {
+    if (is_total(this->walk, n_out))
+      workspace_bytes = (n_in + kBlock - 1) / kBlock * static_cast<int64_t>(sizeof(typename R::template Acc<T>));
+  }
+  void run(const void* const* in, void* const* out, void* workspace) override {
+    reduce<R>(static_cast<const T*>(in[0]), static_cast<O*>(out[0]), n_out, n_in, walk, workspace);
+  }
+  Walk walk;
+  int64_t n_out, n_in;
+};
+
+template <class R> std::unique_ptr<Kernel> integer_reduction(const Step& step) {
+  const Walk w = walk_of(step.in[0].shape, static_cast<const ReduceAttr*>(step.attr)->axes);
+  const int64_t n_out = step.out[0].shape.numel(), n_in = step.in[0].shape.numel();
+  std::unique_ptr<Kernel> kernel;
+  with_type(step.in[0].dtype, [&](auto t) {
+    using T = decltype(t);
+    using O = std::conditional_t<std::is_same_v<R, Sum>, int64_t, T>;
+    if constexpr (!std::is_floating_point_v<T>) kernel = std::make_unique<IntegerReduction<R, T, O>>(w, n_out, n_in);
+  });
+  return kernel;
+}
+
+template <class R, int16_t kReduction> std::unique_ptr<Kernel> make(const Step& step) {
+  return is_float(step.in[0].dtype) ? make_reduction(kReduction, step) : integer_reduction<R>(step);
+}
+const RegisterKernel register_sum("sum", make<Sum, Expr::kSum>);
+const RegisterKernel register_max("max", make<Max, Expr::kMax>);
+
+const RegisterKernel register_argmax("argmax", [](const Step& step) {
+  const int axis = static_cast<const AxisAttr*>(step.attr)->axis;
+  const Shape& s = step.in[0].shape;
+  int64_t outer = 1, n = s[axis], inner = 1;
+  for (int i = 0; i < s.rank(); ++i) (i < axis ? outer : inner) *= i == axis ? 1 : s[i];
+  std::unique_ptr<Kernel> kernel;
+  with_type(step.in[0].dtype, [&](auto t) {
+    using T = decltype(t);
+    kernel = make_kernel([=](const void* const* in, void* const* out) {
+      const T* x = static_cast<const T*>(in[0]);
+      auto* y = static_cast<int64_t*>(out[0]);
+      parallel_chunks(outer * inner, std::max<int64_t>(1, kGrain / n), [&](int64_t from, int64_t to) {
+        for (int64_t i = from; i < to; ++i) {
+          const T* p = x + i / inner * n * inner + i % inner;
+          int64_t best = 0;
+          for (int64_t k = 1; k < n; ++k) {
+            const T a = p[best * inner], b = p[k * inner];
+            bool better = b > a;
+            if constexpr (std::is_floating_point_v<T>) better = !std::isnan(a) && (b > a || std::isnan(b));
+            if (better) best = k;
+          }
+          y[i] = best;
+        }
+      });
+    });
+  });
+  return kernel;
+});
+
+}  // namespace
+
+}  // namespace suanli::cpu

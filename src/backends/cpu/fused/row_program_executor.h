@@ -1,0 +1,121 @@
+// Runs an expression that reduces. What stands between two reductions along rows is a stage: it runs tile by tile over a block of whole rows,
+// which stays in a cache, then the next stage does. In between, what has one number per row is computed. Without rows there is one stage.
+#pragma once
+#include <memory>
+#include <optional>
+#include <vector>
+
+#include "backends/cpu/fused/reduction_tiles.h"
+#include "backends/cpu/fused/tile_executor.h"
+#include "runtime/step.h"
+
+namespace suanli::cpu {
+
+class StagedRunner {
+ public:
+  /// `whole`: how many elements blocks have to be multiples of. Without rows the caller sees to that itself.
+  StagedRunner(const Expr& expr, const std::vector<ValueDesc>& in, const std::vector<ValueDesc>& out, int64_t whole);
+
+  int64_t total() const { return total_; }
+  /// Elements that compute() takes at most.
+  int64_t block() const { return block_; }
+  /// Ops per element.
+  int64_t work() const { return work_; }
+  /// Bytes of memory that a Run takes.
+  int64_t run_bytes() const { return run_bytes_; }
+
+  /// A reduction that does not go along rows, whose value the caller finds.
+  struct Across {
+    size_t result;  // of Step::out
+    Reduction kind;
+    DType dtype;
+  };
+  const std::vector<Across>& across() const { return across_; }
+
+ private:
+  /// Where a value lies: in Step::in, in Step::out, or in a buffer that holds a block's elements or rows.
+  struct Home {
+    enum Kind : uint8_t { input, output, buffer } kind;
+    size_t index;
+  };
+  struct Buffer {
+    int64_t at, itemsize;
+    bool per_row;
+  };
+  /// A reduction of the i-th kept value of a stage.
+  struct Along {
+    size_t kept;
+    Reduction kind;
+    DType dtype;
+    int64_t accumulators;
+    Home home;
+  };
+  struct Stage {
+    bool per_row = false;
+    std::unique_ptr<TileRunner> tiles;
+    std::vector<Home> in, out;
+    std::vector<Along> along;
+    std::vector<std::pair<size_t, size_t>> across;  // kept value, index in across_
+    int64_t inputs_at = 0;
+  };
+  class Compiler;
+
+ public:
+  /// One thread's walk over blocks. Needs no destructor.
+  class Run {
+   public:
+    /// `memory`: run_bytes(), 64-byte aligned.
+    Run(const StagedRunner& runner, const void* const* in, void* const* out, std::byte* memory);
+    Run(const Run&) = delete;
+    /// Elements at … at+n−1, n ≤ block(), whole rows. Calls across(k, values, at', n') with the tiles of what the k-th reduction that does not
+    /// go along rows takes in.
+    template <class F> void compute(int64_t at, int64_t n, F&& across) {
+      begin(at, n);
+      Ahead ahead;
+      look_ahead(at + n, std::min(n, runner_.total_ - at - n), ahead);
+      for (size_t s = 0; s < runner_.stages_.size(); ++s) {
+        const Stage& stage = runner_.stages_[s];
+        const int64_t length = stage.per_row ? n / runner_.row_ : n, step = stage.per_row ? stage.tiles->tile() : runner_.step_;
+        for (int64_t done = 0; done < length; done += step) {
+          const int64_t count = std::min(step, length - done);
+          tile(s, (stage.per_row ? at / runner_.row_ : at) + done, done, count, ahead);
+          for (const auto& [kept, k] : stage.across) across(k, states_[s].tiles->kept(kept), at + done, count);
+        }
+        finish(stage, at, n);
+      }
+    }
+
+   private:
+    struct State {
+      const void* in[Expr::kMaxPointers + Expr::kMaxInstructions];
+      void* out[Expr::kMaxPointers + Expr::kMaxInstructions];
+      std::optional<TileRunner::Run> tiles;
+    };
+    friend class StagedRunner;
+
+    void* address(const Home& home, int64_t at) const;
+    void begin(int64_t at, int64_t n);
+    void look_ahead(int64_t at, int64_t n, Ahead& ahead) const;
+    void tile(size_t stage, int64_t at, int64_t done, int64_t n, Ahead& ahead);
+    void finish(const Stage& stage, int64_t at, int64_t n);
+
+    const StagedRunner& runner_;
+    const void* const* in_;
+    void* const* out_;
+    std::byte* memory_;
+    State* states_;
+  };
+
+ private:
+  std::vector<Stage> stages_;
+  std::vector<Buffer> buffers_;
+  std::vector<Across> across_;
+  struct Whole {
+    size_t input;
+    int64_t itemsize;
+  };
+  std::vector<Whole> whole_;  // inputs with an element each, those that no near cache holds
+  int64_t total_, row_, block_ = 0, step_ = 0, work_ = 0, run_bytes_ = 0;
+};
+
+}  // namespace suanli::cpu

@@ -1,0 +1,123 @@
+// softmax and log_softmax along one axis, and cross_entropy with its gradient.
+#include <cmath>
+
+#include "backends/cpu/kernels.h"
+#include "backends/cpu/rowwise/softmax_simd.h"
+#include "backends/cpu/simd/streaming_store.h"
+#include "base/threads/thread_pool.h"
+#include "ops/op.h"
+
+namespace suanli::cpu {
+
+namespace {
+
+/// Rows of n elements that are worth a thread.
+int64_t grain(int64_t n) { return std::max<int64_t>(1, 8192 / std::max<int64_t>(1, n)); }
+
+/// A row whose elements lie `stride` apart.
+template <class T, bool log_form> void strided_row(const T* x, T* y, int64_t n, int64_t stride) {
+  T m = x[0];
+  for (int64_t i = 1; i < n; ++i) {
+    const T v = x[i * stride];
+    if (v > m || std::isnan(v)) m = v;
+  }
+  T total = 0;
+  for (int64_t i = 0; i < n; ++i) {
+    const T e = std::exp(x[i * stride] - m);
+    total += e;
+    if (!log_form) y[i * stride] = e;
+  }
+  if (log_form) {
+    const T shift = std::log(total);
+    for (int64_t i = 0; i < n; ++i) y[i * stride] = x[i * stride] - m - shift;
+  } else {
+    const T scale = 1 / total;
+    for (int64_t i = 0; i < n; ++i) y[i * stride] *= scale;
+  }
+}
+
+template <class T, bool log_form> std::unique_ptr<Kernel> make(const Step& step) {
+  const int axis = static_cast<const AxisAttr*>(step.attr)->axis;
+  const Shape& s = step.in[0].shape;
+  int64_t outer = 1, n = s[axis], inner = 1;
+  for (int i = 0; i < s.rank(); ++i) (i < axis ? outer : inner) *= i == axis ? 1 : s[i];
+  const bool large = past_caches(step.in, step.out);
+  return make_kernel([=](const void* const* in, void* const* out) {
+    if (n == 0) return;
+    const T* x = static_cast<const T*>(in[0]);
+    T* y = static_cast<T*>(out[0]);
+    parallel_chunks(outer * inner, grain(n), [&](int64_t a, int64_t b) {
+      if (inner == 1) {
+        write_rows(a, b, n, y, large && x != y, [&](int64_t row, int64_t count, T* to) {
+          (log_form ? log_softmax_rows<T> : softmax_rows<T>)(x + row * n, to, count, n);
+        });
+        return;
+      }
+      for (int64_t i = a; i < b; ++i) {
+        const int64_t at = i / inner * n * inner + i % inner;
+        strided_row<T, log_form>(x + at, y + at, n, inner);
+      }
+    });
+  });
+}
+
+template <bool log_form> std::unique_ptr<Kernel> softmax(const Step& s) {
+  return s.in[0].dtype == DType::f32 ? make<float, log_form>(s) : s.in[0].dtype == DType::f64 ? make<double, log_form>(s) : nullptr;
+}
+
+const RegisterKernel register_softmax("softmax", softmax<false>);
+const RegisterKernel register_log_softmax("log_softmax", softmax<true>);
+
+void check_targets(const char* op, const int64_t* target, int64_t rows, int64_t classes) {
+  for (int64_t i = 0; i < rows; ++i)
+    if (target[i] < 0 || target[i] >= classes)
+      throw InputError(str("[", op, "] target ", target[i], " at position ", i, " is out of range: there are ", classes, " classes"));
+}
+
+/// In: x [N, C], target [N]. Out: the loss, and the largest element m and ln Σ exp(x − m) of every row.
+template <class T> std::unique_ptr<Kernel> make_cross_entropy(const Step& step) {
+  const int64_t rows = step.in[0].shape[0], n = step.in[0].shape[1];
+  return make_kernel([=](const void* const* in, void* const* out) {
+    const T* x = static_cast<const T*>(in[0]);
+    const auto* target = static_cast<const int64_t*>(in[1]);
+    T *top = static_cast<T*>(out[1]), *log_sum = top + rows;
+    check_targets("cross_entropy", target, rows, n);
+    parallel_chunks(rows, grain(n), [&](int64_t a, int64_t b) { log_sum_exp_rows(x + a * n, top + a, log_sum + a, b - a, n); });
+    double total = 0;
+    for (int64_t i = 0; i < rows; ++i)
+      total += static_cast<double>(log_sum[i]) - (static_cast<double>(x[i * n + target[i]]) - static_cast<double>(top[i]));
+    *static_cast<T*>(out[0]) = static_cast<T>(total / static_cast<double>(rows));
+  });
+}
+
+/// In: g [], x [N, C], target [N], m and ln Σ exp(x − m) of every row [2, N]. Out: (softmax(x) − one_hot(target)) · g/N, in one pass over x.
+template <class T> std::unique_ptr<Kernel> make_cross_entropy_grad(const Step& step) {
+  const int64_t rows = step.in[1].shape[0], n = step.in[1].shape[1];
+  const bool large = past_caches(step.in, step.out);
+  return make_kernel([=](const void* const* in, void* const* out) {
+    const T *x = static_cast<const T*>(in[1]), *top = static_cast<const T*>(in[3]), *log_sum = top + rows;
+    const auto* target = static_cast<const int64_t*>(in[2]);
+    T* dx = static_cast<T*>(out[0]);
+    check_targets("cross_entropy_grad", target, rows, n);
+    const T scale = *static_cast<const T*>(in[0]) / static_cast<T>(rows);
+    parallel_chunks(rows, grain(n), [&](int64_t a, int64_t b) {
+      write_rows(a, b, n, dx, large && x != dx, [&](int64_t row, int64_t count, T* to) {
+        scaled_softmax_rows(x + row * n, top + row, log_sum + row, scale, to, count, n);
+        for (int64_t i = 0; i < count; ++i) to[i * n + target[row + i]] -= scale;
+      });
+    });
+  });
+}
+
+const RegisterKernel register_cross_entropy("cross_entropy", [](const Step& s) -> std::unique_ptr<Kernel> {
+  return s.in[0].dtype == DType::f32 ? make_cross_entropy<float>(s) : s.in[0].dtype == DType::f64 ? make_cross_entropy<double>(s) : nullptr;
+});
+const RegisterKernel register_cross_entropy_grad("cross_entropy_grad", [](const Step& s) -> std::unique_ptr<Kernel> {
+  return s.in[1].dtype == DType::f32   ? make_cross_entropy_grad<float>(s)
+         : s.in[1].dtype == DType::f64 ? make_cross_entropy_grad<double>(s)
+                                       : nullptr;
+});
+
+}  // namespace
+
+}  // namespace suanli::cpu

@@ -1,0 +1,69 @@
+// Results that are written past the caches are the ones that ordinary stores give.
+#include "backends/cpu/simd/streaming_store.h"
+
+#include <cstring>
+#include <functional>
+
+#include "gtest/gtest.h"
+#include "suanli/suanli.h"
+
+namespace suanli::cpu {
+namespace {
+
+std::vector<std::vector<double>> computed(int64_t cache, const std::function<std::vector<Tensor>()>& record) {
+  const int64_t before = std::exchange(last_cache(), cache);
+  clear_plan_cache();
+  release_freed_memory();  // or what an earlier run left there would do
+  std::vector<std::vector<double>> values;
+  for (const Tensor& t : record()) values.push_back(cast(t, f64).to_vector<double>());
+  last_cache() = before;
+  clear_plan_cache();
+  return values;
+}
+
+TEST(PastCaches, GivesTheSameResults) {
+  manual_seed(3);
+  const Tensor x = normal({37, 1003}), y = normal({37, 1003}), bias = normal({1003});
+  const std::vector<std::function<std::vector<Tensor>()>> programs = {
+      [&] { return std::vector{x * 2.0 + y}; },
+      [&] { return std::vector{tanh(x) * y + bias, x > y, cast(x, f64) * 3.0}; },  // several results, of several types
+      [&] {
+        const Tensor e = exp(x - max(x, {-1}, true));
+        return std::vector{e, e / sum(e, {-1}, true)};  // one of them is read again by a later stage
+      },
+      [&] { return std::vector{relu(x + y), sum(relu(x + y), {0})}; },
+      [&] { return std::vector{softmax(x), log_softmax(y), softmax(x, 0), softmax(reshape(x, {1003 * 37, 1}))}; },
+      [&] {
+        Parameter p(x), weight(bias), shift(y);
+        const Tensor target = tensor(std::vector<int64_t>(37, 5), {37});
+        (cross_entropy(p, target) + sum(layer_norm(shift, weight, bias) * x)).backward();
+        return std::vector{p.grad(), layer_norm(x, bias, bias), weight.grad(), shift.grad()};
+      },
+      [&] {
+        Parameter p(x);
+        p.set(p * 0.5 + y);  // over its former value
+        flush();
+        return std::vector<Tensor>{p};
+      },
+  };
+  for (size_t i = 0; i < programs.size(); ++i)
+    EXPECT_EQ(computed(0, programs[i]), computed(int64_t{1} << 40, programs[i])) << "program " << i;
+}
+
+TEST(PastCaches, CopiesFromAnywhereToAnywhere) {
+  std::vector<char> from(500), to(500);
+  for (size_t i = 0; i < from.size(); ++i) from[i] = static_cast<char>(i * 7);
+  for (int64_t begin : {0, 1, 15, 16, 63})
+    for (int64_t n : {0, 1, 16, 63, 64, 65, 129, 300}) {
+      std::fill(to.begin(), to.end(), 'x');
+      char* const there = to.data() + 64 - begin;
+      copy_past_caches(from.data() + begin, there, n);
+      finish_past_caches();
+      EXPECT_EQ(std::memcmp(there, from.data() + begin, static_cast<size_t>(n)), 0) << begin << " " << n;
+      EXPECT_EQ(there[-1], 'x');
+      EXPECT_EQ(there[n], 'x') << begin << " " << n;
+    }
+}
+
+}  // namespace
+}  // namespace suanli::cpu
