@@ -13,8 +13,8 @@
 #include "cli/canvas.h"
 #include "cli/console.h"
 #include "cli/data_verbs.h"
-#include "data/encoding.h"
-#include "data/spec.h"
+#include "data/datasets/encoding.h"
+#include "data/sources/spec.h"
 #include "suanli/dataset.h"
 #include "suanli/loader.h"
 

@@ -11,7 +11,7 @@
 #include "base/text/text.h"
 #include "cli/console.h"
 #include "cli/texts.h"
-#include "data/spec.h"
+#include "data/sources/spec.h"
 #include "suanli/loader.h"
 #include "suanli/models.h"
 #include "suanli/runtime.h"

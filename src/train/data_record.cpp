@@ -7,7 +7,7 @@
 
 #include "base/text/shell.h"
 #include "base/text/text.h"
-#include "data/spec.h"
+#include "data/sources/spec.h"
 #include "train/finite.h"
 
 namespace suanli {

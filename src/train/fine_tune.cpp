@@ -8,7 +8,7 @@
 #include "base/files/file.h"
 #include "base/text/shell.h"
 #include "base/text/text.h"
-#include "data/encoding.h"
+#include "data/datasets/encoding.h"
 #include "nn/state_values.h"
 #include "train/checkpoint.h"
 #include "train/finite.h"

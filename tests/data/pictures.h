@@ -9,8 +9,8 @@
 #include <webp/encode.h>
 #include <zlib.h>
 
-#include "data/picture.h"
-#include "data/png.h"
+#include "data/image/picture.h"
+#include "data/image/png.h"
 
 namespace suanli::test {
 

@@ -1,4 +1,4 @@
-#include "data/tar.h"
+#include "data/formats/tar.h"
 #include "input.h"
 
 using namespace suanli;

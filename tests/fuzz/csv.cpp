@@ -1,6 +1,6 @@
-#include "data/csv.h"
+#include "data/formats/csv.h"
 
-#include "data/number_format.h"
+#include "data/formats/number_format.h"
 #include "input.h"
 
 using namespace suanli;

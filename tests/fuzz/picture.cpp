@@ -1,6 +1,6 @@
-#include "data/picture.h"
+#include "data/image/picture.h"
 
-#include "data/picture_formats.h"
+#include "data/image/picture_formats.h"
 #include "input.h"
 
 using namespace suanli;

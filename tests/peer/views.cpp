@@ -4,11 +4,11 @@
 #include <string>
 
 #include "base/files/file.h"
-#include "data/colour.h"
-#include "data/geometry.h"
-#include "data/mixing.h"
-#include "data/policies.h"
-#include "data/resize.h"
+#include "data/augment/auto_augment.h"
+#include "data/augment/color.h"
+#include "data/augment/geometry.h"
+#include "data/augment/mixing.h"
+#include "data/image/resize.h"
 
 namespace {
 using namespace suanli;

@@ -1,0 +1,144 @@
+#include "data/formats/idx.h"
+
+#include <cstring>
+
+#include "data/files.h"
+#include "gtest/gtest.h"
+
+namespace suanli::data {
+namespace {
+
+using namespace suanli::test;
+
+TEST(Idx, ReadsEveryTypeInThisMachinesOrder) {
+  TemporaryFolder folder;
+  struct Case {
+    uint8_t code;
+    DType dtype;
+    std::string bytes;
+    double value;
+  };
+  const Case cases[] = {
+      {0x08, DType::u8, "\xC8", 200},
+      {0x09, DType::i8, "\xC8", -56},
+      {0x0B, DType::i16, "\xFE\x0C", -500},
+      {0x0C, DType::i32, std::string("\x00\x01\x86\xA0", 4), 100000},
+      {0x0D, DType::f32, std::string("\xC0\x20\x00\x00", 4), -2.5},
+      {0x0E, DType::f64, std::string("\x3F\xF4\x00\x00\x00\x00\x00\x00", 8), 1.25},
+  };
+  auto as = []<class T>(const IdxArray& a, T) {
+    T v;
+    std::memcpy(&v, a.bytes.data(), sizeof v);
+    return static_cast<double>(v);
+  };
+  for (const Case& c : cases) {
+    write_bytes(folder / "x", idx(c.code, {1}, c.bytes));
+    const IdxArray a = read_idx(folder / "x");
+    EXPECT_EQ(a.dtype, c.dtype);
+    EXPECT_EQ(a.sizes, std::vector<int64_t>{1});
+    const double value = c.dtype == DType::u8    ? as(a, uint8_t{})
+                         : c.dtype == DType::i8  ? as(a, int8_t{})
+                         : c.dtype == DType::i16 ? as(a, int16_t{})
+                         : c.dtype == DType::i32 ? as(a, int32_t{})
+                         : c.dtype == DType::f32 ? as(a, float{})
+                                                 : as(a, double{});
+    EXPECT_EQ(value, c.value) << name(c.dtype);
+  }
+}
+
+TEST(Idx, GzipIsRecognisedByContentNotByName) {
+  TemporaryFolder folder;
+  std::string values;
+  for (int i = 0; i < 6'000'000; ++i) values += static_cast<char>(i * 7 % 251);  // more than one piece and one buffer
+  const std::string plain = idx(0x08, {2, 3000, 1000}, values), packed = gzip(plain);
+  write_bytes(folder / "plain", plain);
+  write_bytes(folder / "packed.gz", packed);
+  write_bytes(folder / "packed-without-suffix", packed);
+  write_bytes(folder / "padded.gz", packed + std::string(512, '\0'));
+  write_bytes(folder / "two-streams.gz", gzip(plain.substr(0, 1000)) + gzip(plain.substr(1000)));
+  const IdxArray expected = read_idx(folder / "plain");
+  EXPECT_EQ(std::string(expected.bytes.begin(), expected.bytes.end()), values);
+  for (const char* name : {"packed.gz", "packed-without-suffix", "padded.gz", "two-streams.gz"}) {
+    const IdxArray a = read_idx(folder / name);
+    EXPECT_EQ(a.sizes, expected.sizes) << name;
+    EXPECT_TRUE(a.bytes == expected.bytes) << name;
+  }
+}
+
+struct Bad {
+  const char* what;
+  std::string bytes;
+  std::vector<std::string> message;
+};
+
+std::string flipped(std::string bytes, size_t from_end) {
+  bytes[bytes.size() - from_end] ^= 0x55;
+  return bytes;
+}
+
+TEST(Idx, SaysWhatIsWrongAndWhere) {
+  const std::string values(60, 'v'), good = idx(0x08, {3, 4, 5}, values), packed = gzip(good);
+  const std::string huge = idx(0x08, {0xFFFFFFFF, 0xFFFFFFFF, 0xFFFFFFFF}, values), large = idx(0x08, {60000, 28, 28}, values);
+  const Bad cases[] = {
+      {"empty", "", {"byte 0", "empty", "again"}},
+      {"ends in magic", good.substr(0, 3), {"byte 3", "header"}},
+      {"ends in sizes", good.substr(0, 10), {"byte 10", "header"}},
+      {"truncated", good.substr(0, 70), {"byte 70", "truncated", "[3, 4, 5] u8", "60 bytes", "54 are there"}},
+      {"longer", good + "x", {"byte 76", "1 bytes more", "[3, 4, 5]"}},
+      {"wrong magic", "\x01\x02\x03\x04" + values, {"byte 0", "not an IDX file", "01 02 03 04", "authors"}},
+      {"unknown type", idx(0x0A, {3}, "abc"), {"byte 0", "00 00 0a 01"}},
+      {"no axes", idx(0x08, {}, "abc"), {"byte 3", "0 axes"}},
+      {"many axes", idx(0x08, std::vector<uint32_t>(9, 1), "a"), {"byte 3", "9 axes"}},
+      {"web page", "<!DOCTYPE html><html>", {"web page"}},
+      {"lfs pointer", "version https://git-lfs", {"git lfs pull"}},
+      {"zip", "PK\x03\x04zzzz", {"zip"}},
+      {"png", "\x89PNG\r\n\x1a\n", {"PNG picture"}},
+      {"sizes overflow", huge, {"byte 4", "[4294967295, 4294967295, 4294967295]", "more than a file of 76 bytes"}},
+      {"sizes too large", large, {"truncated", "47040000 bytes", "60 are there"}},
+      {"gzip: cut in header", packed.substr(0, 5), {"byte 5", "gzip", "cut off"}},
+      {"gzip: cut in data", packed.substr(0, packed.size() / 2), {"byte ", "gzip", "cut off"}},
+      {"gzip: cut in checksum", packed.substr(0, packed.size() - 3), {"gzip", "cut off after 76 decompressed"}},
+      {"gzip: checksum", flipped(packed, 8), {"gzip", "damaged", "incorrect data check"}},
+      {"gzip: length", flipped(packed, 4), {"gzip", "damaged", "incorrect length check"}},
+      {"gzip: data",
+       flipped(gzip(idx(0x08, {3, 4, 5}, "abcdefghijklmnopqrstuvwxyz01234567890123456789012345678901234")), 30),
+       {"gzip", "damaged"}},
+      {"gzip: junk behind", packed + "junk", {"gzip", "damaged"}},
+      {"gzip: data truncated", gzip(good.substr(0, 70)), {"decompressed byte 70", "truncated", "54 are there"}},
+      {"gzip: longer", gzip(good + "x"), {"decompressed byte 76", "1 bytes more"}},
+      {"gzip: sizes overflow", gzip(huge), {"decompressed byte 4", "more than a file of"}},
+      {"gzip: sizes too large", gzip(large), {"decompressed byte 4", "[60000, 28, 28]"}},
+      {"gzip: not IDX", gzip("hello world"), {"decompressed byte 0", "68 65 6c 6c"}},
+      {"gzip: empty", gzip(""), {"byte 0", "empty"}},
+  };
+  TemporaryFolder folder;
+  for (const Bad& c : cases) {
+    write_bytes(folder / "file", c.bytes);
+    const std::string error = error_of([&] { read_idx(folder / "file"); });
+    EXPECT_TRUE(contains(error, "InputError: " + (folder / "file"))) << c.what << "\n" << error;
+    for (const std::string& part : c.message) EXPECT_TRUE(contains(error, part)) << c.what << ": no `" << part << "` in\n" << error;
+  }
+}
+
+TEST(Idx, MissingFileAndFolder) {
+  TemporaryFolder folder;
+  EXPECT_TRUE(contains(error_of([&] { read_idx(folder / "none"); }), "InputError: " + (folder / "none")));
+  EXPECT_TRUE(contains(error_of([&] { read_idx(folder.path()); }), "InputError: " + folder.path()));
+}
+
+// Every cut and every damaged byte of a small file either reads or throws InputError: never anything else.
+TEST(Idx, NoDamageEscapes) {
+  TemporaryFolder folder;
+  const std::string good = gzip(idx(0x08, {3, 4, 5}, std::string(60, 'v')));
+  for (size_t i = 0; i < good.size(); ++i) {
+    for (std::string bytes : {good.substr(0, i), flipped(good, i + 1)}) {
+      write_bytes(folder / "file", bytes);
+      const std::string error = error_of([&] { read_idx(folder / "file"); });
+      EXPECT_TRUE(error.empty() || error.starts_with("InputError: ")) << i << ": " << error;
+      if (bytes.size() < good.size()) { EXPECT_FALSE(error.empty()) << i; }
+    }
+  }
+}
+
+}  // namespace
+}  // namespace suanli::data
