@@ -13,8 +13,8 @@
 #include "cli/training_options.h"
 #include "cli/verbs.h"
 #include "suanli/train.h"
-#include "train/data_record.h"
-#include "train/evaluate.h"
+#include "train/run/evaluate.h"
+#include "train/stored/dataset_summary.h"
 
 namespace suanli::cli {
 

@@ -9,7 +9,7 @@
 #include "base/text/shell.h"
 #include "cli/console.h"
 #include "cli/machine_roofs.h"
-#include "train/sample_notes.h"
+#include "train/settings/sample_notes.h"
 
 namespace suanli::cli {
 

@@ -18,7 +18,7 @@
 #include "data/sources/spec.h"
 #include "suanli/image.h"
 #include "suanli/train.h"
-#include "train/evaluate.h"
+#include "train/run/evaluate.h"
 
 namespace suanli::cli {
 

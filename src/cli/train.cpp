@@ -12,7 +12,7 @@
 #include "cli/training_options.h"
 #include "cli/verbs.h"
 #include "suanli/train.h"
-#include "train/result.h"
+#include "train/stored/result.h"
 
 namespace suanli::cli {
 

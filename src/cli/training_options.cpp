@@ -15,7 +15,7 @@
 #include "suanli/loader.h"
 #include "suanli/models.h"
 #include "suanli/runtime.h"
-#include "train/config.h"
+#include "train/settings/config.h"
 
 namespace suanli::cli {
 

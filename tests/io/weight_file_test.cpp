@@ -10,8 +10,8 @@
 #include "base/text/text.h"
 #include "io/torch_bytes.h"
 #include "support/temp_folder.h"
-#include "train/data_record.h"
-#include "train/fine_tune.h"
+#include "train/stored/dataset_summary.h"
+#include "train/stored/fine_tune.h"
 
 namespace suanli {
 namespace {

@@ -8,7 +8,7 @@
 #include "suanli/io.h"
 #include "suanli/loader.h"
 #include "suanli/train.h"
-#include "train/config.h"
+#include "train/settings/config.h"
 
 using namespace suanli;
 

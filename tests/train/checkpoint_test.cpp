@@ -1,4 +1,4 @@
-#include "train/checkpoint.h"
+#include "train/stored/checkpoint.h"
 
 #include <gtest/gtest.h>
 
@@ -6,7 +6,7 @@
 #include <set>
 
 #include "support/temp_folder.h"
-#include "train/data_record.h"
+#include "train/stored/dataset_summary.h"
 
 namespace suanli {
 namespace {

@@ -1,7 +1,7 @@
 // What a run does where the user said nothing: decided by what the data show, however they are stored.
 #include <gtest/gtest.h>
 
-#include "train/config.h"
+#include "train/settings/config.h"
 
 namespace suanli {
 namespace {

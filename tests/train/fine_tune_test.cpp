@@ -1,4 +1,4 @@
-#include "train/fine_tune.h"
+#include "train/stored/fine_tune.h"
 
 #include <gtest/gtest.h>
 
@@ -10,8 +10,8 @@
 #include "suanli/io.h"
 #include "suanli/train.h"
 #include "support/temp_folder.h"
-#include "train/checkpoint.h"
-#include "train/data_record.h"
+#include "train/stored/checkpoint.h"
+#include "train/stored/dataset_summary.h"
 
 namespace suanli {
 namespace {

@@ -7,9 +7,9 @@
 #include "suanli/io.h"
 #include "suanli/train.h"
 #include "support/temp_folder.h"
-#include "train/checkpoint.h"
-#include "train/data_record.h"
-#include "train/run_folder.h"
+#include "train/stored/checkpoint.h"
+#include "train/stored/dataset_summary.h"
+#include "train/stored/run_folder.h"
 
 namespace suanli {
 namespace {

@@ -10,7 +10,7 @@
 #include "suanli/plan.h"
 #include "suanli/train.h"
 #include "support/temp_folder.h"
-#include "train/run_folder.h"
+#include "train/stored/run_folder.h"
 
 namespace suanli {
 namespace {

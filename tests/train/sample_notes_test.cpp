@@ -1,4 +1,4 @@
-#include "train/sample_notes.h"
+#include "train/settings/sample_notes.h"
 
 #include <gtest/gtest.h>
 

@@ -6,8 +6,8 @@
 #include "base/text/json.h"
 #include "suanli/train.h"
 #include "support/temp_folder.h"
-#include "train/checkpoint.h"
-#include "train/run_folder.h"
+#include "train/stored/checkpoint.h"
+#include "train/stored/run_folder.h"
 
 namespace suanli {
 namespace {

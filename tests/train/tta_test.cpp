@@ -1,4 +1,4 @@
-#include "train/tta.h"
+#include "train/run/tta.h"
 
 #include <gtest/gtest.h>
 

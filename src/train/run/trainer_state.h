@@ -9,9 +9,9 @@
 #include "suanli/loader.h"
 #include "suanli/plan.h"
 #include "suanli/train.h"
-#include "train/checkpoint.h"
-#include "train/fine_tune.h"
-#include "train/run_folder.h"
+#include "train/stored/checkpoint.h"
+#include "train/stored/fine_tune.h"
+#include "train/stored/run_folder.h"
 
 namespace suanli {
 

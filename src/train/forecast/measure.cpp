@@ -4,11 +4,12 @@
 #include <cstdlib>
 #include <filesystem>
 
-#include "train/data_record.h"
-#include "train/evaluate.h"
-#include "train/fine_tune.h"
-#include "train/trainer_state.h"
-#include "train/tta.h"
+#include "suanli/loader.h"
+#include "train/run/evaluate.h"
+#include "train/run/trainer_state.h"
+#include "train/run/tta.h"
+#include "train/stored/dataset_summary.h"
+#include "train/stored/fine_tune.h"
 
 namespace suanli {
 

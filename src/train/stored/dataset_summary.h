@@ -6,7 +6,7 @@
 #include "base/text/json.h"
 #include "suanli/io.h"
 #include "suanli/train.h"
-#include "train/checkpoint.h"
+#include "train/stored/checkpoint.h"
 
 namespace suanli {
 

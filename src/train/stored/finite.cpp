@@ -1,4 +1,4 @@
-#include "train/finite.h"
+#include "train/stored/finite.h"
 
 #include <algorithm>
 #include <cmath>

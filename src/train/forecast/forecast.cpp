@@ -6,10 +6,11 @@
 #include "base/text/text.h"
 #include "plan/explain/rehearsal.h"
 #include "runtime/storage.h"
-#include "train/data_record.h"
-#include "train/evaluate.h"
-#include "train/fine_tune.h"
-#include "train/trainer_state.h"
+#include "suanli/loader.h"
+#include "train/run/evaluate.h"
+#include "train/run/trainer_state.h"
+#include "train/stored/dataset_summary.h"
+#include "train/stored/fine_tune.h"
 
 namespace suanli {
 

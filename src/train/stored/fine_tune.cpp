@@ -1,4 +1,4 @@
-#include "train/fine_tune.h"
+#include "train/stored/fine_tune.h"
 
 #include <algorithm>
 #include <filesystem>
@@ -10,11 +10,11 @@
 #include "base/text/text.h"
 #include "data/datasets/encoding.h"
 #include "nn/state_values.h"
-#include "train/checkpoint.h"
-#include "train/finite.h"
-#include "train/run_folder.h"
-#include "train/stored_run.h"
-#include "train/weight_names.h"
+#include "train/stored/checkpoint.h"
+#include "train/stored/finite.h"
+#include "train/stored/run_folder.h"
+#include "train/stored/stored_run.h"
+#include "train/stored/weight_names.h"
 
 namespace suanli {
 

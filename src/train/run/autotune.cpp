@@ -8,8 +8,8 @@
 #include "base/system/machine_memory.h"
 #include "base/text/text.h"
 #include "suanli/plan.h"
-#include "train/config.h"
-#include "train/trainer_state.h"
+#include "train/run/trainer_state.h"
+#include "train/settings/config.h"
 
 namespace suanli {
 

@@ -1,4 +1,4 @@
-#include "train/stored_run.h"
+#include "train/stored/stored_run.h"
 
 #include <filesystem>
 #include <map>
@@ -7,9 +7,9 @@
 #include "base/files/file.h"
 #include "base/text/shell.h"
 #include "base/text/text.h"
-#include "train/checkpoint.h"
-#include "train/config.h"
-#include "train/run_folder.h"
+#include "train/settings/config.h"
+#include "train/stored/checkpoint.h"
+#include "train/stored/run_folder.h"
 
 namespace suanli {
 

@@ -8,7 +8,7 @@
 #include "suanli/io.h"
 #include "suanli/models.h"
 #include "suanli/train.h"
-#include "train/data_record.h"
+#include "train/stored/dataset_summary.h"
 
 namespace suanli {
 

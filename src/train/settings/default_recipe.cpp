@@ -4,7 +4,7 @@
 #include <cmath>
 
 #include "base/text/text.h"
-#include "train/config.h"
+#include "train/settings/config.h"
 
 namespace suanli {
 namespace {

@@ -1,4 +1,4 @@
-#include "train/run_folder.h"
+#include "train/stored/run_folder.h"
 
 #include <fcntl.h>
 #include <sys/file.h>
@@ -12,7 +12,7 @@
 #include "base/files/file.h"
 #include "base/text/shell.h"
 #include "base/text/text.h"
-#include "train/config.h"
+#include "train/settings/config.h"
 
 namespace suanli {
 

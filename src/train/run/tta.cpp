@@ -1,8 +1,8 @@
 // Answers to several views of a picture, averaged.
-#include "train/tta.h"
+#include "train/run/tta.h"
 
 #include "base/text/text.h"
-#include "train/data_record.h"
+#include "train/stored/dataset_summary.h"
 
 namespace suanli {
 

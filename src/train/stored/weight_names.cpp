@@ -1,4 +1,4 @@
-#include "train/weight_names.h"
+#include "train/stored/weight_names.h"
 
 #include <map>
 #include <set>

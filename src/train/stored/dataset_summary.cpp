@@ -1,4 +1,4 @@
-#include "train/data_record.h"
+#include "train/stored/dataset_summary.h"
 
 #include <cstdio>
 #include <filesystem>
@@ -8,7 +8,7 @@
 #include "base/text/shell.h"
 #include "base/text/text.h"
 #include "data/sources/spec.h"
-#include "train/finite.h"
+#include "train/stored/finite.h"
 
 namespace suanli {
 

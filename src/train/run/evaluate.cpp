@@ -1,5 +1,5 @@
 // Measuring a model, and reading a trained one back from its run folder.
-#include "train/evaluate.h"
+#include "train/run/evaluate.h"
 
 #include <algorithm>
 #include <cmath>
@@ -8,10 +8,10 @@
 
 #include "base/text/text.h"
 #include "suanli/loader.h"
-#include "train/config.h"
-#include "train/data_record.h"
-#include "train/stored_run.h"
-#include "train/tta.h"
+#include "train/run/tta.h"
+#include "train/settings/config.h"
+#include "train/stored/dataset_summary.h"
+#include "train/stored/stored_run.h"
 
 namespace suanli {
 

@@ -3,8 +3,8 @@
 
 #include "base/text/text.h"
 #include "suanli/loader.h"
-#include "train/config.h"
-#include "train/trainer_state.h"
+#include "train/run/trainer_state.h"
+#include "train/settings/config.h"
 
 namespace suanli {
 

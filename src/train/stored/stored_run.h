@@ -5,7 +5,7 @@
 #include "base/text/json.h"
 #include "suanli/io.h"
 #include "suanli/train.h"
-#include "train/data_record.h"
+#include "train/stored/dataset_summary.h"
 
 namespace suanli {
 

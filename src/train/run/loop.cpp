@@ -6,12 +6,12 @@
 #include "io/safetensors.h"
 #include "runtime/profiler.h"
 #include "suanli/plan.h"
-#include "train/data_record.h"
-#include "train/evaluate.h"
-#include "train/fine_tune.h"
-#include "train/result.h"
-#include "train/stored_run.h"
-#include "train/trainer_state.h"
+#include "train/run/evaluate.h"
+#include "train/run/trainer_state.h"
+#include "train/stored/dataset_summary.h"
+#include "train/stored/fine_tune.h"
+#include "train/stored/result.h"
+#include "train/stored/stored_run.h"
 
 namespace suanli {
 

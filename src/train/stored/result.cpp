@@ -1,4 +1,4 @@
-#include "train/result.h"
+#include "train/stored/result.h"
 
 #include <limits>
 #include <variant>

@@ -1,4 +1,4 @@
-#include "train/checkpoint.h"
+#include "train/stored/checkpoint.h"
 
 #include <charconv>
 #include <cstdio>
