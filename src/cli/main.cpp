@@ -7,10 +7,10 @@
 #include <vector>
 
 #include "base/text/json.h"
-#include "cli/console.h"
-#include "cli/options.h"
-#include "cli/signals.h"
-#include "cli/verbs.h"
+#include "cli/framework/console.h"
+#include "cli/framework/options.h"
+#include "cli/framework/signals.h"
+#include "cli/framework/verbs.h"
 
 namespace suanli::cli {
 namespace {

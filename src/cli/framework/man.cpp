@@ -1,0 +1,117 @@
+// The manual page, from the tables of verbs and options.
+#include <fmt/format.h>
+
+#include <cstdint>
+#include <string_view>
+
+#include "cli/framework/console.h"
+#include "cli/framework/translations_zh.h"
+#include "cli/framework/verbs.h"
+#include "suanli/base.h"
+
+namespace suanli::cli {
+
+namespace {
+
+/// A letter that is not ASCII, by its number: how man reads a page's bytes depends on the locale and on who calls it.
+std::string roff_letter(std::string_view bytes) {
+  uint32_t code = static_cast<unsigned char>(bytes[0]) & (0xFFu >> (bytes.size() + 1));
+  for (char c : bytes.substr(1)) code = code << 6 | (static_cast<unsigned char>(c) & 0x3Fu);
+  return fmt::format("\\[u{:04X}]", code);
+}
+
+/// What roff would read as its own: backslashes, hyphens that are minus signs, and dots or quotes at the beginning of a line.
+std::string roff(const std::string& text) {
+  std::string out;
+  for (size_t at = 0; at < text.size();) {
+    const size_t bytes = character_at(text, at).bytes;
+    const char c = text[at];
+    if (bytes > 1) out += roff_letter(std::string_view(text).substr(at, bytes));
+    else if (c == '\\') out += "\\e";
+    else if (c == '-') out += "\\-";
+    else if ((c == '.' || c == '\'') && (out.empty() || out.back() == '\n')) out += fmt::format("\\&{}", c);
+    else out += c;
+    at += bytes;
+  }
+  return out;
+}
+
+std::string section(const Verb& v) {
+  auto say = in_users_language;
+  std::string out = fmt::format(".SS suanli {}", v.name);
+  for (const Positional& p : v.positionals) {
+    const std::string word = roff(fmt::format("{}{}", p.name, p.many ? "…" : ""));
+    out += p.required ? " " + word : " [" + word + "]";
+  }
+  out += "\n" + roff(say(v.line)) + ".\n";
+  for (const Positional& p : v.positionals) out += fmt::format(".TP\n.I {}\n{}\n", roff(p.name), roff(say(p.help)));
+  const char* group = "";
+  bool left_out = false;
+  for (const Option& o : v.options) {
+    if (*o.group && !shows_training_options(v)) {
+      left_out = true;
+      continue;
+    }
+    if (std::string(group) != o.group) out += fmt::format(".PP\n{}:\n", roff(say(group = o.group)));
+    out += fmt::format(".TP\n.B {}{}\n{}{}\n", roff(o.name), *o.metavar ? fmt::format(" \\fI{}\\fR", roff(o.metavar)) : "",
+                       roff(say(o.help)), *o.fallback ? roff(fmt::format(" ({} {})", say("default:"), say(o.fallback))) : "");
+  }
+  if (left_out) out += fmt::format(".PP\n{}\n", roff(say(kSharedOptions)));
+  if (v.examples.empty()) return out;
+  out += fmt::format(".PP\n{}\n.nf\n", roff(say("Examples:")));
+  for (const char* e : v.examples) out += "    " + roff(e) + "\n";
+  return out + ".fi\n";
+}
+
+int run(const Arguments&) {
+  std::string out =
+      fmt::format(".TH SUANLI 1 \"\" \"suanli {}\"\n.SH NAME\nsuanli \\- trains, measures and uses neural networks\n", version());
+  out += ".SH SYNOPSIS\n.B suanli\n.I COMMAND\n[\\fIoption\\fR \\[u2026]]\n.SH COMMANDS\n";
+  for (const Verb& v : verbs()) out += section(v);
+  out += R"(.SH EXIT STATUS
+.TP
+.B 0
+good
+.TP
+.B 1
+failure: out of memory, a loss that became infinite, a result that cannot be written
+.TP
+.B 2
+wrong usage: an option or a command that is not known, a value that an option does not take
+.TP
+.B 3
+wrong data, files or configuration: missing, damaged, not fitting
+.TP
+.B 129, 130, 143
+after SIGHUP, SIGINT or SIGTERM; a training saves its run first
+.TP
+.B 141
+nobody reads the standard output any more
+.SH JSON
+With \-\-json the standard output is one line, a JSON object. A verb other than train that a signal ends prints nothing.
+Of an error it holds "error", the text, and "exit", the exit status; the text is on the standard error too.
+.SH ENVIRONMENT
+.TP
+.B NO_COLOR
+no bold text
+.TP
+.B SUANLI_THREADS
+threads that compute, where \-\-threads does not say
+.TP
+.B SUANLI_MEMORY_LIMIT
+what tensors may take, 400MiB or bytes; more is an error
+.TP
+.B LC_ALL, LC_MESSAGES, LANG
+zh\[u2026]: help in Chinese
+.SH FILES
+A run folder holds config.toml, metrics.jsonl, log.txt, checkpoints/, model.safetensors and summary.json.
+)";
+  print_result(out);
+  return 0;
+}
+
+}  // namespace
+
+Verb man_verb() { return {"man", "writes the manual page", {}, {}, {"suanli man | man -l -"}, run}; }
+
+}  // namespace suanli::cli

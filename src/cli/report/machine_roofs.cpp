@@ -1,0 +1,74 @@
+#include "cli/report/machine_roofs.h"
+
+#include <fmt/format.h>
+
+#include <cstdlib>
+
+#include "base/files/file.h"
+#include "base/text/json.h"
+#include "cli/framework/console.h"
+#include "suanli/runtime.h"
+
+namespace suanli::cli {
+
+namespace {
+
+struct Rate {
+  const char* name;
+  Roof Roofs::* roof;
+};
+constexpr Rate kRates[] = {{"f32", &Roofs::f32},   {"f64", &Roofs::f64},   {"bf16", &Roofs::bf16},
+                           {"int8", &Roofs::int8}, {"copy", &Roofs::copy}, {"read", &Roofs::read}};
+
+/// "" where there is no home.
+std::string cache_folder() {
+  if (const char* cache = std::getenv("XDG_CACHE_HOME"); cache && *cache == '/') return std::string(cache) + "/suanli";
+  if (const char* home = std::getenv("HOME"); home && *home) return std::string(home) + "/.cache/suanli";
+  return "";
+}
+
+/// What a measurement holds for.
+Json::Object key_of_this_machine() {
+  return {{"version", version()}, {"cpu", cpu_model()}, {"isa", isa()}, {"threads", int64_t{compute_threads()}}};
+}
+
+Json to_json(const Roofs& roofs) {
+  Json out = key_of_this_machine();
+  for (const Rate& r : kRates) out.set(r.name, Json::Object{{"one", (roofs.*r.roof).one}, {"all", (roofs.*r.roof).all}});
+  return out;
+}
+
+/// Throws InputError for anything that to_json() did not write on this machine.
+Roofs from_json(const Json& json) {
+  for (auto& [name, value] : key_of_this_machine())
+    if (!(json.at(name) == value)) throw InputError("of another machine");
+  Roofs roofs;
+  roofs.cpu = json.at("cpu").string(), roofs.isa = json.at("isa").string(), roofs.threads = compute_threads();
+  for (const Rate& r : kRates) {
+    const Json& given = json.at(r.name);
+    roofs.*r.roof = {given.at("one").number(), given.at("all").number()};
+    if (!((roofs.*r.roof).one >= 0 && (roofs.*r.roof).all >= 0)) throw InputError("no rate");
+  }
+  return roofs;
+}
+
+}  // namespace
+
+Roofs machine_roofs(bool measure_again) {
+  const std::string folder = cache_folder(), path = folder + "/roofs.json";
+  if (!measure_again && !folder.empty()) {
+    try {
+      return from_json(Json::parse(read_file(path), path));
+    } catch (const InputError&) {}  // missing, of another machine, or damaged: measured again
+  }
+  print_note("measuring this machine's roofs (once, about two seconds)");
+  const Roofs roofs = measure_roofs();
+  try {
+    if (folder.empty()) throw InputError("there is neither XDG_CACHE_HOME nor HOME");
+    make_folders(folder);
+    write_file_atomically(path, to_json(roofs).dump(1) + "\n");
+  } catch (const InputError& e) { print_note(fmt::format("the roofs are not kept for the next time: {}", e.what())); }
+  return roofs;
+}
+
+}  // namespace suanli::cli

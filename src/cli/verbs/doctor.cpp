@@ -1,0 +1,82 @@
+#include <dlfcn.h>
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <thread>
+
+#include "base/system/proc.h"
+#include "base/text/json.h"
+#include "base/text/text.h"
+#include "cli/framework/console.h"
+#include "cli/framework/verbs.h"
+#include "suanli/roofs.h"
+#include "suanli/runtime.h"
+
+namespace suanli::cli {
+
+namespace {
+
+/// Asked of the library that this process really loaded, which may be another one than it was built with.
+std::string onednn_version() {
+  struct Version {
+    int major, minor, patch;
+  };
+  using Ask = const Version* (*)();
+  auto ask = reinterpret_cast<Ask>(dlsym(RTLD_DEFAULT, "dnnl_version"));
+  if (!ask) return "unknown";
+  return fmt::format("{}.{}.{}", ask()->major, ask()->minor, ask()->patch);
+}
+
+std::string gpu() {
+  try {
+    device_from_name("cuda");
+    return "available";
+  } catch (const Error& e) {
+    std::string text = e.what();  // "device cuda is not available: what is missing. Use …"
+    size_t from = text.find(": "), to = text.rfind(". Use ");
+    return "none: " + text.substr(from == std::string::npos ? 0 : from + 2, to == std::string::npos ? to : to - from - 2);
+  }
+}
+
+std::string runs_folder() {
+  if (access("runs", F_OK) == 0) return access("runs", W_OK) == 0 ? "runs/ can be written" : "runs/ cannot be written: give --out";
+  return access(".", W_OK) == 0 ? "runs/ can be made here" : "this folder cannot be written: give --out";
+}
+
+int run(const Arguments& args) {
+  const int64_t total = proc_bytes("/proc/meminfo", "MemTotal"), free = proc_bytes("/proc/meminfo", "MemAvailable");
+  Json::Object facts{
+      {"version", version()},
+      {"cpu", cpu_model()},
+      {"isa", isa()},
+      {"cpus", static_cast<int64_t>(std::thread::hardware_concurrency())},
+      {"threads", compute_threads()},
+      {"memory_bytes", total},
+      {"free_bytes", free},
+      {"onednn", onednn_version()},
+      {"gpu", gpu()},
+      {"runs", runs_folder()},
+  };
+  if (args.has("--json")) return print_result(Json(facts).dump() + "\n"), 0;
+  std::string out;
+  for (auto& [key, value] : facts) {
+    std::string name = key, text = value.is_string() ? value.string() : value.dump();
+    if (size_t at = name.find("_bytes"); at != std::string::npos) {
+      name = name.substr(0, at) == "memory" ? "memory" : "free memory";
+      text = memory_size(value.integer());
+    }
+    out += fmt::format("{:<12} {}\n", name, text);
+  }
+  print_result(out);
+  return 0;
+}
+
+}  // namespace
+
+Verb doctor_verb() {
+  return {"doctor", "says what this machine offers and what is missing",
+          {},       {{"--json", Takes::nothing, "", "as one JSON object on stdout"}},
+          {},       run};
+}
+
+}  // namespace suanli::cli
