@@ -1,6 +1,6 @@
 // The program within a PyTorch file, put into an archive with right checksums, which chance would never find.
-#include "../io/torch_bytes.h"
 #include "input.h"
+#include "io/torch_bytes.h"
 #include "suanli/io.h"
 #include "tensors.h"
 

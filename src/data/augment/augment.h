@@ -1,4 +1,4 @@
-// Training samples in other views. What each part does to the pixels is in geometry.h, colour.h and policies.h; what acts on whole batches
+// Training samples in other views. What each part does to the pixels is in geometry.h, color.h and auto_augment.h; what acts on whole batches
 // in mixing.h.
 #pragma once
 #include "base/core/philox.h"

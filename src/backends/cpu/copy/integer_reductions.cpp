@@ -1,4 +1,4 @@
-// Sums and maxima of integers, and argmax. Those of floats: reductions.cpp.
+// Sums and maxima of integers, and argmax. Those of floats: reduction_kernel.cpp.
 #include <cmath>
 #include <limits>
 #include <vector>

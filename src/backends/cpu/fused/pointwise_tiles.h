@@ -1,4 +1,4 @@
-// Kernels of pointwise.def over contiguous arrays of one compute type: what the blocked executor (pointwise.h) runs on its tiles.
+// Kernels of pointwise.def over contiguous arrays of one compute type: what the blocked executor (fused_kernel.h) runs on its tiles.
 #pragma once
 #include <cstddef>
 #include <cstdint>

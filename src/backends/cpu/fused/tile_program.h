@@ -1,4 +1,4 @@
-// What the blocked executor (pointwise.cpp) runs on every tile: an expression brought down to tile functions and conversions over
+// What the blocked executor (fused_kernel.cpp) runs on every tile: an expression brought down to tile functions and conversions over
 // registers.
 #pragma once
 #include <array>
