@@ -1,4 +1,5 @@
-// Counts heap allocations: replaces operator new for the program whose one source file includes this.
+// Counts heap allocations: replaces operator new for the program whose one source file includes
+// this.
 #pragma once
 #include <atomic>
 #include <cstdlib>

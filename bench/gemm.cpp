@@ -1,5 +1,6 @@
-// Our matrix product beside oneDNN's sgemm, shape by shape, in interleaved runs: operands warm (one set of buffers) and cold (so many sets
-// that each comes from beyond L2). Prints GFLOP/s, medians. Usage: bench_gemm [rounds [M N K [t]]]
+// Our matrix product beside oneDNN's sgemm, shape by shape, in interleaved runs: operands warm (one
+// set of buffers) and cold (so many sets that each comes from beyond L2). Prints GFLOP/s, medians.
+// Usage: bench_gemm [rounds [M N K [t]]]
 #include <omp.h>
 
 #include <algorithm>
@@ -89,13 +90,17 @@ void sgemm(const GemmShape& s, const float* a, const float* b, float* c) {
   const int64_t lda = s.a_transposed ? s.m : s.k, ldb = s.b_transposed ? s.k : s.n;
   const bool by_rows = s.m >= s.n;
   const int64_t side = by_rows ? s.m : s.n, all = (side + 15) / 16;
-  const double flops = 2.0 * static_cast<double>(s.m) * static_cast<double>(s.n) * static_cast<double>(s.k);
-  const int64_t parts = std::min<int64_t>({all, pool_threads(), std::max<int64_t>(1, static_cast<int64_t>(flops / 8e6))});
+  const double flops =
+      2.0 * static_cast<double>(s.m) * static_cast<double>(s.n) * static_cast<double>(s.k);
+  const int64_t parts = std::min<int64_t>(
+      {all, pool_threads(), std::max<int64_t>(1, static_cast<int64_t>(flops / 8e6))});
   parallel_parts(static_cast<int>(parts), [&](int part) {
     omp_set_num_threads(1);
-    const int64_t from = all * part / parts * 16, to = std::min(side, all * (part + 1) / parts * 16), n = to - from;
-    dnnl_sgemm(s.a_transposed ? 'T' : 'N', s.b_transposed ? 'T' : 'N', by_rows ? n : s.m, by_rows ? s.n : n, s.k, 1,
-               a + (by_rows ? from * (s.a_transposed ? 1 : lda) : 0), lda, b + (by_rows ? 0 : from * (s.b_transposed ? ldb : 1)), ldb, 0,
+    const int64_t from = all * part / parts * 16,
+                  to = std::min(side, all * (part + 1) / parts * 16), n = to - from;
+    dnnl_sgemm(s.a_transposed ? 'T' : 'N', s.b_transposed ? 'T' : 'N', by_rows ? n : s.m,
+               by_rows ? s.n : n, s.k, 1, a + (by_rows ? from * (s.a_transposed ? 1 : lda) : 0),
+               lda, b + (by_rows ? 0 : from * (s.b_transposed ? ldb : 1)), ldb, 0,
                c + from * (by_rows ? s.n : 1), s.n);
   });
 }
@@ -104,7 +109,8 @@ void measure(const GemmShape& s, int rounds, double* product) {
   const Gemm<float> gemm(s);
   const auto count = [](int64_t n) { return static_cast<size_t>(n); };
   const int64_t floats = s.m * s.k + s.k * s.n + s.m * s.n;
-  const double flops = 2.0 * static_cast<double>(s.m) * static_cast<double>(s.n) * static_cast<double>(s.k);
+  const double flops =
+      2.0 * static_cast<double>(s.m) * static_cast<double>(s.n) * static_cast<double>(s.k);
   const size_t sets = count(std::clamp<int64_t>((24 << 20) / floats, 3, 256));
   std::vector<Buffers> all(sets);
   uint32_t state = 1;
@@ -130,7 +136,8 @@ void measure(const GemmShape& s, int rounds, double* product) {
   };
   std::vector<double> times[2][2];
   size_t at = 0;
-  const int repeats = std::max(1, static_cast<int>(1e-3 / (flops / 2e11 + 4.0 * static_cast<double>(floats) / 2e10)));
+  const int repeats = std::max(
+      1, static_cast<int>(1e-3 / (flops / 2e11 + 4.0 * static_cast<double>(floats) / 2e10)));
   for (int cold = 0; cold < 2; ++cold)
     for (int i = -1; i < rounds; ++i)
       for (int our = 0; our < 2; ++our) {
@@ -142,18 +149,21 @@ void measure(const GemmShape& s, int rounds, double* product) {
     std::vector<float> expected(all[0].c.size());
     sgemm(s, all[0].a.data(), all[0].b.data(), expected.data());
     ours(all[0]);
-    for (size_t i = 0; i < expected.size(); ++i) worst = std::max<double>(worst, std::abs(expected[i] - all[0].c[i]));
+    for (size_t i = 0; i < expected.size(); ++i)
+      worst = std::max<double>(worst, std::abs(expected[i] - all[0].c[i]));
   }
-  std::printf("%5ld x%5ld x%5ld %c%c ", s.m, s.n, s.k, s.a_transposed ? 'T' : 'N', s.b_transposed ? 'T' : 'N');
+  std::printf("%5ld x%5ld x%5ld %c%c ", s.m, s.n, s.k, s.a_transposed ? 'T' : 'N',
+              s.b_transposed ? 'T' : 'N');
   for (int cold = 0; cold < 2; ++cold) {
     std::vector<double> ratios;  // of neighbours in time: the clock changes
-    for (size_t i = 0; i < times[cold][0].size(); ++i) ratios.push_back(times[cold][0][i] / times[cold][1][i]);
+    for (size_t i = 0; i < times[cold][0].size(); ++i)
+      ratios.push_back(times[cold][0][i] / times[cold][1][i]);
     const double ratio = median(ratios);
     product[cold] += std::log(ratio);
     auto rate = [&](int our, auto of) { return flops / of(times[cold][our]) * 1e-9; };
     auto best = [](const std::vector<double>& v) { return *std::min_element(v.begin(), v.end()); };
-    std::printf(" | %s %6.1f %6.1f, best %6.1f %6.1f, ratio %.3f", cold ? "cold" : "warm", rate(0, median), rate(1, median), rate(0, best),
-                rate(1, best), ratio);
+    std::printf(" | %s %6.1f %6.1f, best %6.1f %6.1f, ratio %.3f", cold ? "cold" : "warm",
+                rate(0, median), rate(1, median), rate(0, best), rate(1, best), ratio);
   }
   std::printf(" diff %.1e\n", worst);
   std::fflush(stdout);
@@ -167,10 +177,13 @@ int main(int argc, char** argv) {
   int n = 0;
   if (argc > 4) {
     const char* form = argc > 5 ? argv[5] : "NN";
-    measure({std::atol(argv[2]), std::atol(argv[3]), std::atol(argv[4]), form[0] == 'T', form[1] == 'T'}, rounds, product);
+    measure({std::atol(argv[2]), std::atol(argv[3]), std::atol(argv[4]), form[0] == 'T',
+             form[1] == 'T'},
+            rounds, product);
     n = 1;
   } else {
     for (const GemmShape& s : shapes) measure(s, rounds, product), ++n;
   }
-  std::printf("geometric mean of the ratios: warm %.3f, cold %.3f\n", std::exp(product[0] / n), std::exp(product[1] / n));
+  std::printf("geometric mean of the ratios: warm %.3f, cold %.3f\n", std::exp(product[0] / n),
+              std::exp(product[1] / n));
 }

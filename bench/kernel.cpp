@@ -1,7 +1,8 @@
-// One product or convolution by itself, in one direction, for bench/peers/compare.py (protocol in bench/peers/protocol.py). A request says
-// whose: "suanli", the kernel that Backend::prepare gives, or "onednn", its primitive. Operands lie as each side wants them and are laid
-// out before the clock starts, with one exception to our disadvantage: weights that a training step would change lie plain here and come as oneDNN
-// likes them there.
+// One product or convolution by itself, in one direction, for bench/peers/compare.py (protocol in
+// bench/peers/protocol.py). A request says whose: "suanli", the kernel that Backend::prepare gives,
+// or "onednn", its primitive. Operands lie as each side wants them and are laid out before the
+// clock starts, with one exception to our disadvantage: weights that a training step would change
+// lie plain here and come as oneDNN likes them there.
 #include <omp.h>
 
 #include <memory>
@@ -24,7 +25,10 @@ namespace {
 /// What a request asks for.
 struct Product {
   explicit Product(const Json& c)
-      : convolution(c.at("op").string() == "conv2d"), direction(c.at("direction").string()), x(shape(c.at("x"))), w(shape(c.at("w"))) {
+      : convolution(c.at("op").string() == "conv2d"),
+        direction(c.at("direction").string()),
+        x(shape(c.at("x"))),
+        w(shape(c.at("w"))) {
     if (const Json* inference = c.find("inference")) constant_weights = inference->boolean();
     if (convolution) {
       stride = c.at("stride").integer(), padding = c.at("padding").integer();
@@ -39,9 +43,12 @@ struct Product {
     for (const Json& size : sizes.array()) s.push_back(size.integer());
     return s;
   }
-  /// Two for each product of numbers that the definition has, those with padding too, as PyTorch counts.
+  /// Two for each product of numbers that the definition has, those with padding too, as PyTorch
+  /// counts.
   int64_t flops() const { return 2 * y.numel() * w.numel() / w[0]; }
-  [[noreturn]] void unknown() const { throw InputError(str("direction '", direction, "' is not known to bench_kernel")); }
+  [[noreturn]] void unknown() const {
+    throw InputError(str("direction '", direction, "' is not known to bench_kernel"));
+  }
 
   bool convolution, constant_weights = false;
   std::string direction;
@@ -51,15 +58,19 @@ struct Product {
 
 void fill(float* to, int64_t n) {
   uint32_t state = 1;
-  for (int64_t i = 0; i < n; ++i) to[i] = static_cast<float>(state = state * 1664525 + 1013904223) * 0x1p-31f - 1;
+  for (int64_t i = 0; i < n; ++i)
+    to[i] = static_cast<float>(state = state * 1664525 + 1013904223) * 0x1p-31f - 1;
 }
 
-// ---- ours ----------------------------------------------------------------------------------------------------------------------
+// ---- ours ---------------------------------------------------------------------------------------
 
 class Memory {
  public:
-  explicit Memory(int64_t bytes) : bytes_(bytes), data_(cpu_backend().allocate(bytes)) { fill(static_cast<float*>(data_), bytes / 4); }
-  Memory(Memory&& other) noexcept : bytes_(other.bytes_), data_(std::exchange(other.data_, nullptr)) {}
+  explicit Memory(int64_t bytes) : bytes_(bytes), data_(cpu_backend().allocate(bytes)) {
+    fill(static_cast<float*>(data_), bytes / 4);
+  }
+  Memory(Memory&& other) noexcept
+      : bytes_(other.bytes_), data_(std::exchange(other.data_, nullptr)) {}
   ~Memory() {
     if (data_) cpu_backend().free(data_, bytes_);
   }
@@ -85,7 +96,8 @@ class Ours : public Work {
       step.in = {f32(p.y), f32(p.w)}, step.out = {f32(p.x)};
       if (p.convolution) op = "conv2d_grad_input";
     } else if (p.direction == "grad_weight") {
-      step.in = {f32(p.convolution ? p.x : p.y), f32(p.convolution ? p.y : p.x)}, step.out = {f32(p.w)};
+      step.in = {f32(p.convolution ? p.x : p.y), f32(p.convolution ? p.y : p.x)},
+      step.out = {f32(p.w)};
       if (p.convolution) op = "conv2d_grad_weight";
     } else {
       p.unknown();
@@ -125,7 +137,7 @@ class Ours : public Work {
   void *out_, *workspace_;
 };
 
-// ---- oneDNN's ------------------------------------------------------------------------------------------------------------------
+// ---- oneDNN's -----------------------------------------------------------------------------------
 
 class OneDnn : public Work {
  public:
@@ -161,26 +173,31 @@ class OneDnn : public Work {
     else if (p.direction != "forward") p.unknown();
     const dnnl::matmul::primitive_desc pd(engine_, any(a), any(b), any(c));
     primitive_ = dnnl::matmul(pd);
-    add(DNNL_ARG_SRC, pd.src_desc()), add(DNNL_ARG_WEIGHTS, pd.weights_desc()), add(DNNL_ARG_DST, pd.dst_desc());
+    add(DNNL_ARG_SRC, pd.src_desc()), add(DNNL_ARG_WEIGHTS, pd.weights_desc()),
+        add(DNNL_ARG_DST, pd.dst_desc());
   }
   void convolution(const Product& p) {
     constexpr auto direct = dnnl::algorithm::convolution_direct;
     const dnnl::memory::dims stride(2, p.stride), padding(2, p.padding);
-    const dnnl::convolution_forward::primitive_desc forward(engine_, dnnl::prop_kind::forward_training, direct, any(p.x), any(p.w),
-                                                            any(p.y), stride, padding, padding);
+    const dnnl::convolution_forward::primitive_desc forward(
+        engine_, dnnl::prop_kind::forward_training, direct, any(p.x), any(p.w), any(p.y), stride,
+        padding, padding);
     if (p.direction == "forward") {
       primitive_ = dnnl::convolution_forward(forward);
-      add(DNNL_ARG_SRC, forward.src_desc()), add(DNNL_ARG_WEIGHTS, forward.weights_desc()), add(DNNL_ARG_DST, forward.dst_desc());
+      add(DNNL_ARG_SRC, forward.src_desc()), add(DNNL_ARG_WEIGHTS, forward.weights_desc()),
+          add(DNNL_ARG_DST, forward.dst_desc());
     } else if (p.direction == "grad_input") {
-      const dnnl::convolution_backward_data::primitive_desc pd(engine_, direct, any(p.x), any(p.w), any(p.y), stride, padding, padding,
-                                                               forward);
+      const dnnl::convolution_backward_data::primitive_desc pd(
+          engine_, direct, any(p.x), any(p.w), any(p.y), stride, padding, padding, forward);
       primitive_ = dnnl::convolution_backward_data(pd);
-      add(DNNL_ARG_DIFF_DST, pd.diff_dst_desc()), add(DNNL_ARG_WEIGHTS, pd.weights_desc()), add(DNNL_ARG_DIFF_SRC, pd.diff_src_desc());
+      add(DNNL_ARG_DIFF_DST, pd.diff_dst_desc()), add(DNNL_ARG_WEIGHTS, pd.weights_desc()),
+          add(DNNL_ARG_DIFF_SRC, pd.diff_src_desc());
     } else if (p.direction == "grad_weight") {
-      const dnnl::convolution_backward_weights::primitive_desc pd(engine_, direct, any(p.x), any(p.w), any(p.y), stride, padding, padding,
-                                                                  forward);
+      const dnnl::convolution_backward_weights::primitive_desc pd(
+          engine_, direct, any(p.x), any(p.w), any(p.y), stride, padding, padding, forward);
       primitive_ = dnnl::convolution_backward_weights(pd);
-      add(DNNL_ARG_SRC, pd.src_desc()), add(DNNL_ARG_DIFF_DST, pd.diff_dst_desc()), add(DNNL_ARG_DIFF_WEIGHTS, pd.diff_weights_desc());
+      add(DNNL_ARG_SRC, pd.src_desc()), add(DNNL_ARG_DIFF_DST, pd.diff_dst_desc()),
+          add(DNNL_ARG_DIFF_WEIGHTS, pd.diff_weights_desc());
     } else {
       p.unknown();
     }

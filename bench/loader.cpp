@@ -1,6 +1,9 @@
-// Pictures per second that a loader gives, and the most memory it takes: what bench/peers/loader.py compares with PyTorch's.
-//   build/test/bench_loader folder:photos?size=224 resized_crop,flip,randaugment [BATCH [THREADS [SAMPLES]]]
-// One pass warms up; then about SAMPLES samples are timed. Prints one JSON object; memory without what the process had at its start.
+// Pictures per second that a loader gives, and the most memory it takes: what bench/peers/loader.py
+// compares with PyTorch's.
+//   build/test/bench_loader DATA AUGMENT [BATCH [THREADS [SAMPLES]]]
+//   build/test/bench_loader folder:photos?size=224 resized_crop,flip,randaugment 64 2
+// One pass warms up; then about SAMPLES samples are timed. Prints one JSON object; memory without
+// what the process had at its start.
 #include <chrono>
 #include <cstdio>
 #include <string>
@@ -26,6 +29,7 @@ int main(int argc, char** argv) {
   while (samples < wanted)
     for (auto& [x, y] : loader) samples += x.size(0);
   const double seconds = std::chrono::duration<double>(Clock::now() - begin).count();
-  std::printf("{\"samples_per_s\": %.1f, \"peak_mb\": %.1f}\n", static_cast<double>(samples) / seconds,
+  std::printf("{\"samples_per_s\": %.1f, \"peak_mb\": %.1f}\n",
+              static_cast<double>(samples) / seconds,
               static_cast<double>(proc_bytes("/proc/self/status", "VmHWM") - baseline) / 1e6);
 }

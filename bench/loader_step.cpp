@@ -1,4 +1,5 @@
-// What the loader costs a training step: steps on fresh batches against steps on one batch that stays, in turns.
+// What the loader costs a training step: steps on fresh batches against steps on one batch that
+// stays, in turns.
 //   build/test/bench_loader_step [MODEL [SPEC [AUGMENT [BATCH [ROUNDS]]]]]
 // Prints the medians of both and their ratio.
 #include <algorithm>
@@ -16,13 +17,15 @@ int main(int argc, char** argv) {
   using namespace suanli;
   using Clock = std::chrono::steady_clock;
   auto argument = [&](int i, const char* usual) { return std::string(i < argc ? argv[i] : usual); };
-  const auto train = data::open(argument(2, "random:3x32x32?samples=20000"), {.val_fraction = 0}).train;
+  const auto train =
+      data::open(argument(2, "random:3x32x32?samples=20000"), {.val_fraction = 0}).train;
   data::Loader loader(train, {.batch_size = std::stoll(argument(4, "128")),
                               .shuffle = true,
                               .threads = 1,
                               .drop_last = true,
                               .augment = data::augment_from_text(argument(3, "crop,flip"))});
-  auto model = models::make(argument(1, "cnn_b"), {train->info().input_shape, train->info().classes, 0});
+  auto model =
+      models::make(argument(1, "cnn_b"), {train->info().input_shape, train->info().classes, 0});
   optim::SGD optimizer(model.parameters(), {.lr = 1e-3, .momentum = 0.9});
   int64_t epoch = 0;
   loader.start(epoch);
@@ -45,12 +48,14 @@ int main(int argc, char** argv) {
     for (bool fresh : {false, true})
       for (int i = 0; i < 12; ++i) {
         const double ms = step(fresh);
-        if (i >= 4) times[fresh].push_back(ms);  // what was read ahead during the other turn is used up, or fills up again
+        // what was read ahead during the other turn is used up, or fills up again
+        if (i >= 4) times[fresh].push_back(ms);
       }
   auto median = [](std::vector<double>& v) {
     std::nth_element(v.begin(), v.begin() + static_cast<std::ptrdiff_t>(v.size() / 2), v.end());
     return v[v.size() / 2];
   };
   const double kept_ms = median(times[0]), fresh_ms = median(times[1]);
-  std::printf("one batch %.2f ms, with the loader %.2f ms, ratio %.3f\n", kept_ms, fresh_ms, fresh_ms / kept_ms);
+  std::printf("one batch %.2f ms, with the loader %.2f ms, ratio %.3f\n", kept_ms, fresh_ms,
+              fresh_ms / kept_ms);
 }

@@ -1,5 +1,6 @@
-// What a step costs beside its kernels once its program is known: from the flush to the first kernel, between kernels, and until the optimiser's
-// step() returns. Kernels do run, and throw out of the caches what they throw out in a training. Prints medians, in ns per recorded node.
+// What a step costs beside its kernels once its program is known: from the flush to the first
+// kernel, between kernels, and until the optimiser's step() returns. Kernels do run, and throw out
+// of the caches what they throw out in a training. Prints medians, in ns per recorded node.
 //   build/test/bench_plan_hit [rounds]
 #include <algorithm>
 #include <chrono>
@@ -61,13 +62,16 @@ template <class F> void report(const char* what, int rounds, F&& record) {
   profiler_hooks = nullptr;
   const auto nodes = static_cast<double>(watch.nodes);
   std::printf(
-      "%-22s %5zu nodes %4zu kernels   to the first kernel %6.1f ns/node (%.0f µs)   between kernels %6.1f   after the last %6.1f%s\n",
-      what, watch.nodes, watch.steps, median(before) / nodes, median(before) / 1000, median(between) / nodes, median(after) / nodes,
+      "%-22s %5zu nodes %4zu kernels   to the first kernel %6.1f ns/node (%.0f µs)   between "
+      "kernels %6.1f   after the last %6.1f%s\n",
+      what, watch.nodes, watch.steps, median(before) / nodes, median(before) / 1000,
+      median(between) / nodes, median(after) / nodes,
       plan_stats().plans == plans ? "" : "   NOT A HIT");
 }
 
 /// A training step on random data.
-void training(const char* name, const models::ModelOptions& options, int64_t batch, bool adam, int rounds) {
+void training(const char* name, const models::ModelOptions& options, int64_t batch, bool adam,
+              int rounds) {
   nn::AnyModule model = models::make(name, options);
   std::vector<Parameter> parameters = model.parameters();
   optim::Adam adam_step(parameters);
@@ -75,7 +79,8 @@ void training(const char* name, const models::ModelOptions& options, int64_t bat
   optim::Optimizer& optimizer = adam ? static_cast<optim::Optimizer&>(adam_step) : sgd_step;
   Shape shape{batch};
   for (int64_t size : options.input_shape) shape.push_back(size);
-  Tensor x = normal(shape), y = tensor(std::vector<int64_t>(static_cast<size_t>(batch), 1), {batch});
+  Tensor x = normal(shape),
+         y = tensor(std::vector<int64_t>(static_cast<size_t>(batch), 1), {batch});
   flush();
   report(name, rounds, [&] {
     Tensor loss = cross_entropy(model(x), y);

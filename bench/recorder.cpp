@@ -1,4 +1,5 @@
-// Nanoseconds and heap allocations per recorded node, forward and vjp, at steady state, without running anything. Prints medians.
+// Nanoseconds and heap allocations per recorded node, forward and vjp, at steady state, without
+// running anything. Prints medians.
 //   build/test/bench_recorder
 #include <algorithm>
 #include <chrono>
@@ -25,12 +26,14 @@ template <class F> Phase measure(F&& f) {
   const long heap = bench::allocations;
   const auto start = std::chrono::steady_clock::now();
   f();
-  const double ns = std::chrono::duration<double, std::nano>(std::chrono::steady_clock::now() - start).count();
+  const double ns =
+      std::chrono::duration<double, std::nano>(std::chrono::steady_clock::now() - start).count();
   return {ns, static_cast<long>(rec.pending().size() - before), bench::allocations - heap};
 }
 
 /// A chain of `length` blocks y = tanh(y·a + b) recorded, walked backward, dropped.
-void report(const char* what, int rounds, Tensor (*forward)(const std::vector<Parameter>&, const Tensor&),
+void report(const char* what, int rounds,
+            Tensor (*forward)(const std::vector<Parameter>&, const Tensor&),
             const std::vector<Parameter>& parameters, const Tensor& x) {
   std::vector<double> f, b;
   Phase pf, pb;
@@ -47,8 +50,10 @@ void report(const char* what, int rounds, Tensor (*forward)(const std::vector<Pa
   std::sort(f.begin(), f.end());
   std::sort(b.begin(), b.end());
   std::printf(
-      "%-10s forward %4ld nodes %6.1f ns/node (best %.1f) %.3f heap/node   vjp %4ld nodes %6.1f ns/node (best %.1f) %.3f heap/node\n", what,
-      pf.nodes, f[f.size() / 2], f[0], static_cast<double>(pf.heap) / static_cast<double>(pf.nodes), pb.nodes, b[b.size() / 2], b[0],
+      "%-10s forward %4ld nodes %6.1f ns/node (best %.1f) %.3f heap/node   vjp %4ld nodes %6.1f "
+      "ns/node (best %.1f) %.3f heap/node\n",
+      what, pf.nodes, f[f.size() / 2], f[0],
+      static_cast<double>(pf.heap) / static_cast<double>(pf.nodes), pb.nodes, b[b.size() / 2], b[0],
       static_cast<double>(pb.heap) / static_cast<double>(pb.nodes));
 }
 

@@ -1,5 +1,6 @@
-// Suanli's side of bench/peers/compare.py: a process that loads a case and runs steps of it when told to. The line protocol stands in
-// bench/peers/protocol.py; `bench/peers/compare.py` starts this program.
+// Suanli's side of bench/peers/compare.py: a process that loads a case and runs steps of it when
+// told to. The line protocol stands in bench/peers/protocol.py; `bench/peers/compare.py` starts
+// this program.
 #include <memory>
 #include <string>
 #include <vector>
@@ -13,7 +14,7 @@ using bench::Work;
 
 namespace {
 
-// ---- what can be loaded: one row per network, one per optimiser ----------------------------------------------------------------
+// ---- what can be loaded: one row per network, one per optimiser ---------------------------------
 
 struct Network {
   const char* name;
@@ -22,18 +23,25 @@ struct Network {
 };
 
 nn::AnyModule mlp1024() {
-  return nn::Sequential(nn::Linear(784, 1024), nn::ReLU(), nn::Linear(1024, 1024), nn::ReLU(), nn::Linear(1024, 10));
+  return nn::Sequential(nn::Linear(784, 1024), nn::ReLU(), nn::Linear(1024, 1024), nn::ReLU(),
+                        nn::Linear(1024, 10));
 }
 
 const Network networks[] = {
     {"cnn_b", [] { return models::make("cnn_b"); }, nll_loss},
-    {"resnet18", [] { return models::make("resnet18", {.input_shape = {3, 32, 32}}); }, cross_entropy},
+    {"resnet18", [] { return models::make("resnet18", {.input_shape = {3, 32, 32}}); },
+     cross_entropy},
     {"mlp1024", mlp1024, cross_entropy},
-    {"gpt", [] { return nn::AnyModule(models::Gpt({.vocab = 5000, .context = 256, .layers = 4, .width = 256, .heads = 8})); },
+    {"gpt",
+     [] {
+       return nn::AnyModule(
+           models::Gpt({.vocab = 5000, .context = 256, .layers = 4, .width = 256, .heads = 8}));
+     },
      cross_entropy},
 };
 
-using MakeOptimizer = std::unique_ptr<optim::Optimizer> (*)(std::vector<Parameter> parameters, const Json& options);
+using MakeOptimizer = std::unique_ptr<optim::Optimizer> (*)(std::vector<Parameter> parameters,
+                                                            const Json& options);
 
 double option(const Json& options, const char* name) {
   const Json* value = options.find(name);
@@ -47,28 +55,33 @@ const struct {
     {"sgd",
      [](std::vector<Parameter> p, const Json& o) -> std::unique_ptr<optim::Optimizer> {
        return std::make_unique<optim::SGD>(
-           std::move(p),
-           optim::SGDOptions{.lr = option(o, "lr"), .momentum = option(o, "momentum"), .weight_decay = option(o, "weight_decay")});
+           std::move(p), optim::SGDOptions{.lr = option(o, "lr"),
+                                           .momentum = option(o, "momentum"),
+                                           .weight_decay = option(o, "weight_decay")});
      }},
     {"adam",
      [](std::vector<Parameter> p, const Json& o) -> std::unique_ptr<optim::Optimizer> {
-       return std::make_unique<optim::Adam>(std::move(p),
-                                            optim::AdamOptions{.lr = option(o, "lr"), .weight_decay = option(o, "weight_decay")});
+       return std::make_unique<optim::Adam>(
+           std::move(p),
+           optim::AdamOptions{.lr = option(o, "lr"), .weight_decay = option(o, "weight_decay")});
      }},
     {"adamw",
      [](std::vector<Parameter> p, const Json& o) -> std::unique_ptr<optim::Optimizer> {
-       return std::make_unique<optim::AdamW>(std::move(p),
-                                             optim::AdamWOptions{.lr = option(o, "lr"), .weight_decay = option(o, "weight_decay")});
+       return std::make_unique<optim::AdamW>(
+           std::move(p),
+           optim::AdamWOptions{.lr = option(o, "lr"), .weight_decay = option(o, "weight_decay")});
      }},
 };
 
-template <class Table> const auto& row(const Table& table, auto key, const std::string& wanted, const char* what) {
+template <class Table> const auto& row(const Table& table, auto key, const std::string& wanted,
+                                       const char* what) {
   for (const auto& r : table)
     if (wanted == r.*key) return r;
   throw InputError(str(what, " '", wanted, "' is not known to bench_step"));
 }
 
-/// A network with weights, and its loss. A case with a side above 0 is one of the zoo, for pictures of that side and ten classes.
+/// A network with weights, and its loss. A case with a side above 0 is one of the zoo, for pictures
+/// of that side and ten classes.
 struct Loaded {
   nn::AnyModule model;
   Loss loss;
@@ -79,14 +92,15 @@ struct Loaded {
     const Json* side = c.find("side");
     if (side && side->integer() > 0) {
       const bool logits = models::entry(name).output == models::Output::logits;
-      return {models::make(name, {.input_shape = {3, side->integer(), side->integer()}}), logits ? cross_entropy : nll_loss};
+      return {models::make(name, {.input_shape = {3, side->integer(), side->integer()}}),
+              logits ? cross_entropy : nll_loss};
     }
     const Network& network = row(networks, &Network::name, name, "network");
     return {network.make(), network.loss};
   }
 };
 
-// ---- the two kinds of work -----------------------------------------------------------------------------------------------------
+// ---- the two kinds of work ----------------------------------------------------------------------
 
 /// Row i of every tensor along the first axis, as tensors of their own that lie in memory.
 std::vector<Tensor> rows(const Tensor& all) {
@@ -103,7 +117,8 @@ struct Batches {
   }
 };
 
-/// Counts of one step: kernels, arena bytes, allocations. Every run of one program on one machine gives the same.
+/// Counts of one step: kernels, arena bytes, allocations. Every run of one program on one machine
+/// gives the same.
 Json counts_of(Work& work) {
   const PlanStats before = plan_stats();
   const long allocations = bench::allocations;
@@ -120,14 +135,17 @@ struct Training : Work {
   std::unique_ptr<optim::Optimizer> optimizer;
   size_t steps = 0;
 
-  explicit Training(const Json& request) : data(request.at("data").string()), net(Loaded::from(request)) {
+  explicit Training(const Json& request)
+      : data(request.at("data").string()), net(Loaded::from(request)) {
     const Json& options = request.at("case").at("optimizer");
-    optimizer = row(optimizers, &std::remove_cvref_t<decltype(optimizers[0])>::kind, options.at("kind").string(), "optimizer")
+    optimizer = row(optimizers, &std::remove_cvref_t<decltype(optimizers[0])>::kind,
+                    options.at("kind").string(), "optimizer")
                     .make(net.model.parameters(), options);
   }
   double step() override {
     const Tensor &x = data.x[steps % data.x.size()], &target = data.y[steps % data.y.size()];
-    Tensor loss = net.loss(flatten(net.model(x), 0, -2), flatten(target));  // a handle to the output would keep it until the step's end
+    // a handle to the output would keep it until the step's end
+    Tensor loss = net.loss(flatten(net.model(x), 0, -2), flatten(target));
     loss.backward();
     optimizer->step();
     ++steps;
@@ -143,7 +161,10 @@ struct Inference : Work {
   nn::AnyModule model;
   size_t steps = 0;
 
-  explicit Inference(const Json& request) : data(request.at("data").string()), model(Loaded::from(request).model) { model.eval(); }
+  explicit Inference(const Json& request)
+      : data(request.at("data").string()), model(Loaded::from(request).model) {
+    model.eval();
+  }
   double step() override {
     NoGrad no_grad;
     return model(data.x[steps++ % data.x.size()]).data<float>()[0];

@@ -1,4 +1,5 @@
-// A worker of bench/peers/compare.py in C++: the line protocol of bench/peers/protocol.py over stdin and stdout.
+// A worker of bench/peers/compare.py in C++: the line protocol of bench/peers/protocol.py over
+// stdin and stdout.
 #pragma once
 #include <chrono>
 #include <cstdlib>
@@ -34,7 +35,8 @@ inline Json memory() {
   std::ifstream file("/proc/self/status");
   for (std::string line; std::getline(file, line);)
     for (const char* key : {"VmRSS", "VmHWM"})
-      if (line.rfind(suanli::str(key, ":"), 0) == 0) out.emplace_back(key, int64_t{std::strtoll(line.c_str() + 6, nullptr, 10)});
+      if (line.rfind(suanli::str(key, ":"), 0) == 0)
+        out.emplace_back(key, int64_t{std::strtoll(line.c_str() + 6, nullptr, 10)});
   return out;
 }
 
@@ -43,12 +45,15 @@ inline Json run(Work& work, int64_t steps) {
   for (int64_t i = 0; i < steps; ++i) {
     const auto begin = std::chrono::steady_clock::now();
     values.emplace_back(work.step());
-    ms.emplace_back(std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - begin).count());
+    ms.emplace_back(
+        std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - begin)
+            .count());
   }
   return Json::Object{{"ms", std::move(ms)}, {"values", std::move(values)}};
 }
 
-/// Answers requests until end of file; load(request) makes the work. Returns the exit status of main().
+/// Answers requests until end of file; load(request) makes the work. Returns the exit status of
+/// main().
 template <class Load> int serve(Load&& load) {
   const Json baseline = memory();  // the libraries are loaded; no network, no data
   std::unique_ptr<Work> work;

@@ -1,5 +1,6 @@
 // The three networks of the articles side by side, trained alike on the same data.
-//   articles [DATA [SAMPLES]]     what data::open() takes, all or so many of its training samples; drawn glyphs if nothing is given
+//   articles [DATA [SAMPLES]]     DATA as data::open() takes it, by default drawn glyphs;
+//                                 SAMPLES training samples, by default all
 #include <cstdio>
 #include <cstdlib>
 
@@ -18,8 +19,9 @@ int main(int argc, char** argv) try {
     config.optimizer = "adam", config.lr = 1e-3, config.batch_size = 64;  // the same for all
     Trainer trainer(config);
     const TrainResult result = trainer.run();
-    std::printf("%-7s %11lld %13.2f%% %9.1f\n", name, static_cast<long long>(trainer.model().parameter_count()), 100 * result.test_accuracy,
-                result.seconds);
+    std::printf("%-7s %11lld %13.2f%% %9.1f\n", name,
+                static_cast<long long>(trainer.model().parameter_count()),
+                100 * result.test_accuracy, result.seconds);
     if (result.test_accuracy < 0.5) return 1;
   }
 } catch (const Error& e) {

@@ -1,5 +1,6 @@
-// A data set of your own: anything that can fill a picture and name its class. Here rings and crosses are drawn; a camera, a database or a
-// simulator would do as well. The loader reads it on threads, mirrors and turns the pictures, and mixes them in pairs.
+// A data set of your own: anything that can fill a picture and name its class. Here rings and
+// crosses are drawn; a camera, a database or a simulator would do as well. The loader reads it on
+// threads, mirrors and turns the pictures, and mixes them in pairs.
 #include <cmath>
 #include <cstdio>
 
@@ -29,12 +30,14 @@ class Shapes final : public data::Dataset {
     const int64_t number = first_ + index;
     *y = number % 2;
     const auto phase = static_cast<double>(number);
-    const double row = 12 + 4 * std::sin(phase * 1.7), column = 12 + 4 * std::sin(phase * 2.9), size = 5 + 2 * std::sin(phase * 0.7);
+    const double row = 12 + 4 * std::sin(phase * 1.7), column = 12 + 4 * std::sin(phase * 2.9),
+                 size = 5 + 2 * std::sin(phase * 0.7);
     for (int64_t r = 0; r < kSide; ++r)
       for (int64_t c = 0; c < kSide; ++c) {
         const double down = static_cast<double>(r) - row, right = static_cast<double>(c) - column;
         const double far = *y == 0 ? std::abs(std::hypot(down, right) - size)
-                                   : std::max(std::min(std::abs(down), std::abs(right)), std::max(std::abs(down), std::abs(right)) - size);
+                                   : std::max(std::min(std::abs(down), std::abs(right)),
+                                              std::max(std::abs(down), std::abs(right)) - size);
         *x++ = static_cast<float>(std::exp(-far * far));
       }
   }
@@ -49,7 +52,9 @@ struct Net : nn::Module {
   nn::Linear fc{16 * 4 * 4, 2};
   SUANLI_FIELDS(conv1, conv2, fc)
 
-  Tensor forward(const Tensor& x) { return fc(flatten(max_pool2d(relu(conv2(max_pool2d(relu(conv1(x)))))), 1)); }
+  Tensor forward(const Tensor& x) {
+    return fc(flatten(max_pool2d(relu(conv2(max_pool2d(relu(conv1(x)))))), 1));
+  }
 };
 
 int main() try {
@@ -58,7 +63,10 @@ int main() try {
   Net net;
   optim::Adam opt(net.parameters(), {.lr = 2e-3});
 
-  data::Loader loader(train, {.batch_size = 50, .shuffle = true, .threads = 1, .augment = {.flip = 0.5, .rotation = 20, .mixup = 0.2}});
+  data::Loader loader(train, {.batch_size = 50,
+                              .shuffle = true,
+                              .threads = 1,
+                              .augment = {.flip = 0.5, .rotation = 20, .mixup = 0.2}});
   for (int epoch = 0; epoch < 3; ++epoch)
     for (auto& [x, y] : loader) {  // y [N, 2]: how much of each class is in the mixed picture
       cross_entropy(net(x), y).backward();
@@ -68,8 +76,10 @@ int main() try {
   NoGrad off;
   net.eval();
   int64_t right = 0;
-  for (auto& [x, y] : data::Loader(test, {.batch_size = 500})) right += sum(argmax(net(x)) == y).item<int64_t>();
-  std::printf("test accuracy %.1f%%\n", 100.0 * static_cast<double>(right) / static_cast<double>(test->size()));
+  for (auto& [x, y] : data::Loader(test, {.batch_size = 500}))
+    right += sum(argmax(net(x)) == y).item<int64_t>();
+  std::printf("test accuracy %.1f%%\n",
+              100.0 * static_cast<double>(right) / static_cast<double>(test->size()));
   return right * 10 > test->size() * 9 ? 0 : 1;
 } catch (const Error& e) {
   std::fprintf(stderr, "custom_dataset: %s\n", e.what());

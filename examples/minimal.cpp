@@ -47,7 +47,8 @@ int main() try {
     right += sum(argmax(net(x)) == y).item<int64_t>();
     seen += y.size(0);
   }
-  std::printf("test accuracy %.2f%%\n", 100.0 * static_cast<double>(right) / static_cast<double>(seen));
+  std::printf("test accuracy %.2f%%\n",
+              100.0 * static_cast<double>(right) / static_cast<double>(seen));
   return right * 10 > seen * 8 ? 0 : 1;
 } catch (const Error& e) {
   std::fprintf(stderr, "minimal: %s\n", e.what());

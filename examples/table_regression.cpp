@@ -1,5 +1,5 @@
-// Learns a number from the columns of a table: prices of houses, yields, times. What `suanli train 'TABLE?target=COLUMN'` does with a Trainer,
-// spelled out, with a network of your own.
+// Learns a number from the columns of a table: prices of houses, yields, times. What `suanli train
+// 'TABLE?target=COLUMN'` does with a Trainer, spelled out, with a network of your own.
 //   table_regression TABLE.csv COLUMN [EPOCHS]
 #include <cmath>
 #include <cstdio>
@@ -29,15 +29,19 @@ double rmse(Net& net, const std::shared_ptr<const data::Dataset>& of) {
   NoGrad off;
   net.eval();
   double squares = 0;
-  for (auto& [x, y] : data::Loader(of, {.batch_size = 256})) squares += sum(square(net(x) - y)).item<float>();
+  for (auto& [x, y] : data::Loader(of, {.batch_size = 256}))
+    squares += sum(square(net(x) - y)).item<float>();
   return std::sqrt(squares / static_cast<double>(of->size())) * of->info().target_stddev;
 }
 
 int main(int argc, char** argv) try {
-  if (argc < 3) return std::fprintf(stderr, "usage: table_regression TABLE.csv COLUMN [EPOCHS]\n"), 2;
+  if (argc < 3)
+    return std::fprintf(stderr, "usage: table_regression TABLE.csv COLUMN [EPOCHS]\n"), 2;
   manual_seed(1);
-  // Numbers come standardised, words as one column each, missing cells as the mean and a column that says so; a fifth of the rows tests.
-  const data::Splits splits = data::open("csv:" + std::string(argv[1]) + "?target=" + argv[2] + "&task=regression&test=20");
+  // Numbers come standardised, words as one column each, missing cells as the mean and a column
+  // that says so; a fifth of the rows tests.
+  const data::Splits splits =
+      data::open("csv:" + std::string(argv[1]) + "?target=" + argv[2] + "&task=regression&test=20");
   for (const std::string& note : splits.notes) std::printf("%s\n", note.c_str());
   const data::Info& info = splits.train->info();
 
@@ -57,7 +61,8 @@ int main(int argc, char** argv) try {
     }
     std::printf("epoch %d: off by %.4g in validation\n", epoch, rmse(net, splits.val));
   }
-  std::printf("off by %.4g on rows never seen; always saying the mean would be off by %.4g\n", rmse(net, splits.test), info.target_stddev);
+  std::printf("off by %.4g on rows never seen; always saying the mean would be off by %.4g\n",
+              rmse(net, splits.test), info.target_stddev);
   return 0;
 } catch (const Error& e) {
   std::fprintf(stderr, "table_regression: %s\n", e.what());

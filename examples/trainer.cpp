@@ -1,4 +1,5 @@
-// Trains a network of your own on drawn digits, with everything a run needs: progress, checkpoints, a run folder that can be resumed.
+// Trains a network of your own on drawn digits, with everything a run needs: progress, checkpoints,
+// a run folder that can be resumed.
 //   trainer              starts runs/<date>-my_net-<n>
 //   trainer RUN          goes on with that run where it was stopped or killed
 #include <cstdio>
@@ -31,11 +32,12 @@ int main(int argc, char** argv) try {
   manual_seed(1);
   Trainer trainer = argc > 1 ? Trainer::resume(argv[1], Net()) : Trainer(Net(), config);
   trainer.on_epoch = [](const EpochReport& r) {
-    std::printf("epoch %d/%d  train loss %.4f  val accuracy %.2f%%\n", static_cast<int>(r.epoch), static_cast<int>(r.epochs), r.train_loss,
-                100 * r.val_accuracy);
+    std::printf("epoch %d/%d  train loss %.4f  val accuracy %.2f%%\n", static_cast<int>(r.epoch),
+                static_cast<int>(r.epochs), r.train_loss, 100 * r.val_accuracy);
   };
   TrainResult result = trainer.run();
-  std::printf("test accuracy %.2f%%, everything is in %s\n", 100 * result.test_accuracy, result.run.c_str());
+  std::printf("test accuracy %.2f%%, everything is in %s\n", 100 * result.test_accuracy,
+              result.run.c_str());
 } catch (const Error& e) {
   std::fprintf(stderr, "%s\n", e.what());
   return 1;

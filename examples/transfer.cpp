@@ -1,7 +1,9 @@
-// Transfer learning: a network that knows many pictures learns from few new ones, and is compared with one that begins from nothing.
+// Transfer learning: a network that knows many pictures learns from few new ones, and is compared
+// with one that begins from nothing.
 //   transfer                          drawn digits, then 100 others; nothing is needed
 //   transfer DATA                     drawn digits, then 100 samples of DATA: mnist:DIR
-//   transfer DATA WEIGHTS MODEL       all of DATA, with weights of that model: safetensors, or a state dict by PyTorch
+//   transfer DATA WEIGHTS MODEL       all of DATA, with weights of that model: safetensors,
+//                                     or a state dict by PyTorch
 #include <cstdio>
 #include <string>
 
@@ -16,10 +18,13 @@ TrainResult train(const TrainConfig& config) {
   return trainer.run();
 }
 
-double accuracy(const TrainResult& r) { return r.test_accuracy == r.test_accuracy ? r.test_accuracy : r.val_accuracy; }
+double accuracy(const TrainResult& r) {
+  return r.test_accuracy == r.test_accuracy ? r.test_accuracy : r.val_accuracy;
+}
 
 int main(int argc, char** argv) try {
-  if (argc == 3 || argc > 4) return std::fprintf(stderr, "usage: transfer [DATA [WEIGHTS MODEL]]\n"), 2;
+  if (argc == 3 || argc > 4)
+    return std::fprintf(stderr, "usage: transfer [DATA [WEIGHTS MODEL]]\n"), 2;
   TrainConfig config;
   config.epochs = 12;
   config.data = argc > 1 ? argv[1] : "glyphs?train=1000&test=500&seed=7";
@@ -35,7 +40,9 @@ int main(int argc, char** argv) try {
     config.weights = first.run + "/model.safetensors";
   }
 
-  std::printf("the new pictures, with the weights of before; all but the last layer at a tenth of the learning rate\n");
+  std::printf(
+      "the new pictures, with the weights of before; all but the last layer at a tenth of the "
+      "learning rate\n");
   config.backbone_lr = 0.1;
   const double with = accuracy(train(config));
   std::printf("  accuracy %.1f%%\nthe same pictures, from nothing\n", 100 * with);

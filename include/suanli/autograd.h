@@ -1,4 +1,5 @@
-// Gradients. Every op has a vjp (vector-Jacobian product) that records more ops, so gradients of any order are programs like others.
+// Gradients. Every op has a vjp (vector-Jacobian product) that records more ops, so gradients of
+// any order are programs like others.
 #pragma once
 #include <functional>
 
@@ -8,18 +9,24 @@ namespace suanli {
 
 struct BackwardOptions {
   bool retain_graph = false;  ///< Keep the graph for another backward.
-  bool create_graph = false;  ///< Record the gradients differentiably (implies retain_graph), for gradients of gradients.
+  /// Record the gradients differentiably (implies retain_graph), for gradients of gradients.
+  bool create_graph = false;
 };
 
-/// Adds d(output)/d(leaf) into the gradient of every leaf: parameters that require one, and tensors after requires_grad_(). `output` has one element, unless `seed`
-/// (of its shape) says with what to start. Throws GraphError if the output does not require grad, or if the graph was consumed.
-SUANLI_API void backward(const Tensor& output, const Tensor& seed = {}, BackwardOptions options = {});
+/// Adds d(output)/d(leaf) into the gradient of every leaf: parameters that require one, and tensors
+/// after requires_grad_(). `output` has one element, unless `seed` (of its shape) says with what to
+/// start. Throws GraphError if the output does not require grad, or if the graph was consumed.
+SUANLI_API void backward(const Tensor& output, const Tensor& seed = {},
+                         BackwardOptions options = {});
 
-/// Gradients of Σ outputs (or of Σ outputs·seeds) with respect to `inputs`: parameters' values read by the program
-/// (Tensor(parameter)) or any tensor of the graph. Touches no parameter's gradient. An input that does not lead to the outputs
-/// throws GraphError, unless allow_unused: then its gradient is undefined.
-SUANLI_API std::vector<Tensor> grad(const std::vector<Tensor>& outputs, const std::vector<Tensor>& inputs,
-                                    const std::vector<Tensor>& seeds = {}, BackwardOptions options = {}, bool allow_unused = false);
+/// Gradients of Σ outputs (or of Σ outputs·seeds) with respect to `inputs`: parameters' values read
+/// by the program (Tensor(parameter)) or any tensor of the graph. Touches no parameter's gradient.
+/// An input that does not lead to the outputs throws GraphError, unless allow_unused: then its
+/// gradient is undefined.
+SUANLI_API std::vector<Tensor> grad(const std::vector<Tensor>& outputs,
+                                    const std::vector<Tensor>& inputs,
+                                    const std::vector<Tensor>& seeds = {},
+                                    BackwardOptions options = {}, bool allow_unused = false);
 
 /// While it lives, nothing recorded on this thread requires grad.
 class SUANLI_API NoGrad {
@@ -32,9 +39,12 @@ class SUANLI_API NoGrad {
   int before_;
 };
 
-/// Compares the analytic gradient of f at `inputs` (f64) with central differences. Returns the largest
-/// |analytic − numeric| / max(1, |numeric|) over all elements; `second` also checks the gradient of the gradient.
-SUANLI_API double gradcheck(const std::function<Tensor(const std::vector<Tensor>&)>& f, const std::vector<Tensor>& inputs,
-                            bool second = false, double step = 1e-6);
+/// Compares the analytic gradient of f at `inputs` (f64) with central differences. Returns the
+/// largest
+/// |analytic − numeric| / max(1, |numeric|) over all elements; `second` also checks the gradient of
+/// the gradient.
+SUANLI_API double gradcheck(const std::function<Tensor(const std::vector<Tensor>&)>& f,
+                            const std::vector<Tensor>& inputs, bool second = false,
+                            double step = 1e-6);
 
 }  // namespace suanli

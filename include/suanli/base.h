@@ -12,8 +12,8 @@
 
 namespace suanli {
 
-/// Root of everything Suanli throws. The text has one shape: `[op] what was given, what was expected (in module.path)`;
-/// for the user's files: `path: position, what is wrong. What to do.`
+/// Root of everything Suanli throws. The text has one shape: `[op] what was given, what was
+/// expected (in module.path)`; for the user's files: `path: position, what is wrong. What to do.`
 class SUANLI_API Error : public std::runtime_error {
  public:
   using std::runtime_error::runtime_error;
@@ -64,16 +64,41 @@ class SUANLI_API NumericError : public Error {
   using Error::Error;
 };
 
-/// Element types. Complex, 8-bit float and 4-bit types are named from the start; no op takes them yet.
-enum class DType : uint8_t { f64, f32, f16, bf16, i64, i32, i16, i8, u64, u32, u16, u8, boolean, c64, c128, f8e4m3, f8e5m2, i4 };
-inline constexpr DType f64 = DType::f64, f32 = DType::f32, i64 = DType::i64, i32 = DType::i32, u8 = DType::u8, boolean = DType::boolean;
+/// Element types. Complex, 8-bit float and 4-bit types are named from the start; no op takes them
+/// yet.
+enum class DType : uint8_t {
+  f64,
+  f32,
+  f16,
+  bf16,
+  i64,
+  i32,
+  i16,
+  i8,
+  u64,
+  u32,
+  u16,
+  u8,
+  boolean,
+  c64,
+  c128,
+  f8e4m3,
+  f8e5m2,
+  i4
+};
+inline constexpr DType f64 = DType::f64, f32 = DType::f32, i64 = DType::i64, i32 = DType::i32,
+                       u8 = DType::u8, boolean = DType::boolean;
 
 SUANLI_API const char* name(DType dtype);                 ///< "f32", "i64", "bool", …
 SUANLI_API DType dtype_from_name(std::string_view name);  ///< Throws InputError on an unknown name.
-SUANLI_API int64_t itemsize(DType dtype);                 ///< Bytes per element (4-bit types: 1, stored unpacked).
-constexpr bool is_float(DType d) { return d == DType::f64 || d == DType::f32 || d == DType::f16 || d == DType::bf16; }
+/// Bytes per element (4-bit types: 1, stored unpacked).
+SUANLI_API int64_t itemsize(DType dtype);
+constexpr bool is_float(DType d) {
+  return d == DType::f64 || d == DType::f32 || d == DType::f16 || d == DType::bf16;
+}
 constexpr bool is_integer(DType d) { return d >= DType::i64 && d <= DType::u8; }
-/// The dtype that holds both: float beats integer beats bool, then the wider one; u8 with i8 → i16, as in PyTorch.
+/// The dtype that holds both: float beats integer beats bool, then the wider one; u8 with i8 → i16,
+/// as in PyTorch.
 SUANLI_API DType promote(DType a, DType b);
 
 template <class T> struct DTypeOf;
@@ -147,8 +172,9 @@ class Shape {
   int8_t rank_ = 0;
 };
 
-/// The bytes of a tensor of this shape and dtype. Throws ShapeError `[op] …` if a size is negative, or if the sizes that are not 0
-/// make more than kMaxTensorBytes: sums over the values of a program then never overflow.
+/// The bytes of a tensor of this shape and dtype. Throws ShapeError `[op] …` if a size is negative,
+/// or if the sizes that are not 0 make more than kMaxTensorBytes: sums over the values of a program
+/// then never overflow.
 SUANLI_API int64_t tensor_bytes(const char* op, const Shape& shape, DType dtype);
 inline constexpr int64_t kMaxTensorBytes = int64_t{1} << 48;
 

@@ -15,23 +15,29 @@ namespace suanli {
 using Loss = std::function<Tensor(const Tensor& output, const Tensor& target)>;
 
 struct Evaluation {
-  double loss = 0, accuracy = 0;  ///< accuracy is NaN for regression; its loss is that of the standardised target.
+  /// accuracy is NaN for regression; its loss is that of the standardised target.
+  double loss = 0, accuracy = 0;
   int64_t samples = 0;
-  /// Errors of a regression in the target's own unit, summed in f64 from standardized answers: √ of the mean squared error, the mean absolute
-  /// error, and R², the share of the targets' variance that the answers explain. NaN for classes.
+  /// Errors of a regression in the target's own unit, summed in f64 from standardized answers: √ of
+  /// the mean squared error, the mean absolute error, and R², the share of the targets' variance
+  /// that the answers explain. NaN for classes.
   double rmse = 0, mean_absolute_error = 0, r2 = 0;
   // Of EvaluateOptions::classes > 0:
   double top5 = 0;  ///< Share of samples whose class is among the five largest outputs.
-  std::vector<int64_t> confusion;  ///< [classes, classes]: how often class (row) was taken for class (column).
-  double balanced_accuracy = 0;  ///< Mean over the classes that occur of the share of their samples that is right.
+  /// [classes, classes]: how often class (row) was taken for class (column).
+  std::vector<int64_t> confusion;
+  /// Mean over the classes that occur of the share of their samples that is right.
+  double balanced_accuracy = 0;
 };
 
-/// Test-time augmentation: answers to several views of a picture, averaged (logits, or log-probabilities).
+/// Test-time augmentation: answers to several views of a picture, averaged (logits, or
+/// log-probabilities).
 enum class Tta : uint8_t {
   none,
   mirror,  ///< As it is and mirrored, left to right.
-  translate,  ///< Both, with half the weight; with the other half also moved by a pixel up and left, and down and right: 6 views. What comes
-  ///< in is mirrored at the border (Jordan 2024, section 3.5).
+  /// Both, with half the weight; with the other half also moved by a pixel up and left, and down
+  /// and right: 6 views. What comes in is mirrored at the border (Jordan 2024, section 3.5).
+  translate,
 };
 SUANLI_API const char* to_string(Tta tta);
 /// "none", "mirror" or "translate"; UsageError for another.
@@ -45,8 +51,9 @@ struct EvaluateOptions {
   Tta tta = Tta::none;  ///< Of pictures with classes.
   std::function<bool()> should_stop = {};  ///< Asked between batches; true ends with fewer samples.
 };
-/// Loss and share of right answers (largest output = target) over a data set, without gradients and in eval mode. The mode of each module is
-/// put back, also after an exception.
-SUANLI_API Evaluation evaluate(nn::AnyModule& model, std::shared_ptr<const data::Dataset> dataset, const EvaluateOptions& options = {});
+/// Loss and share of right answers (largest output = target) over a data set, without gradients and
+/// in eval mode. The mode of each module is put back, also after an exception.
+SUANLI_API Evaluation evaluate(nn::AnyModule& model, std::shared_ptr<const data::Dataset> dataset,
+                               const EvaluateOptions& options = {});
 
 }  // namespace suanli

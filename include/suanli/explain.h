@@ -4,7 +4,8 @@
 //   step();                                    // whatever is planned on this thread meanwhile
 //   puts(in_words(explainer.programs()[0]).c_str());
 //
-// SUANLI_EXPLAIN=1 prints every program of a process to stderr when it is planned; SUANLI_EXPLAIN=tape its records after each pass too.
+// SUANLI_EXPLAIN=1 prints every program of a process to stderr when it is planned;
+// SUANLI_EXPLAIN=tape its records after each pass too.
 #pragma once
 #include <map>
 #include <memory>
@@ -34,14 +35,19 @@ struct KeptUpdate {
 /// What one execution of a program needs, known from its plan alone.
 struct ProgramForecast {
   int64_t flops = 0, kernels = 0;
-  int64_t saved_flops = 0;            ///< Part of `flops` that the kernels do without: convolutions by Winograd's algorithm.
-  int64_t arena_bytes = 0;            ///< Working memory: values that do not leave the program, and workspaces.
+  /// Part of `flops` that the kernels do without: convolutions by Winograd's algorithm.
+  int64_t saved_flops = 0;
+  /// Working memory: values that do not leave the program, and workspaces.
+  int64_t arena_bytes = 0;
   int64_t gradient_bytes = 0;         ///< Of it, when it is fullest.
   int64_t workspace_bytes = 0;
-  std::vector<int64_t> output_bytes;  ///< Fresh storages for what leaves it; what it replaces is held until it ends.
-  int64_t overwritten_bytes = 0;      ///< Results that need none: they are written over what they replace.
+  /// Fresh storages for what leaves it; what it replaces is held until it ends.
+  std::vector<int64_t> output_bytes;
+  /// Results that need none: they are written over what they replace.
+  int64_t overwritten_bytes = 0;
   std::vector<KeptUpdate> kept;
-  /// Constant weights that kernels have laid out anew, once for all programs: which of them in which layout, and its bytes.
+  /// Constant weights that kernels have laid out anew, once for all programs: which of them in
+  /// which layout, and its bytes.
   std::map<std::pair<const void*, uint64_t>, int64_t> packed;
   std::string peak_step;              ///< The kernel that runs when it is fullest.
   std::vector<MemoryHolder> holders;  ///< Then, largest first.
@@ -58,7 +64,8 @@ struct ExplainedKernel {
   enum Phase : uint8_t { forward, backward, update };
   Phase phase;           ///< Of a kernel that computes a gradient and then an update: backward.
   bool updates = false;  ///< A result is a new value of a parameter or of the optimizer's state.
-  int64_t record = 0;                ///< The first of the records that it computes, in the order of recording.
+  /// The first of the records that it computes, in the order of recording.
+  int64_t record = 0;
   std::vector<std::string> results;  ///< "f32[64, 32]"
   std::vector<size_t> reads;         ///< Kernels whose results it reads.
   int64_t ops = 1;                   ///< Records that it computes.
@@ -83,8 +90,8 @@ struct ProgramExplanation {
 /// Several paragraphs; `records` adds the listings of all passes.
 SUANLI_API std::string in_words(const ProgramExplanation& program, bool records = false);
 
-/// Explains what is planned on the thread that makes it, while it lives; programs that are planned already are not seen (see
-/// clear_plan_cache()). One at a time per thread: throws UsageError.
+/// Explains what is planned on the thread that makes it, while it lives; programs that are planned
+/// already are not seen (see clear_plan_cache()). One at a time per thread: throws UsageError.
 class SUANLI_API Explainer {
  public:
   Explainer();

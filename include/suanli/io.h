@@ -11,17 +11,22 @@ namespace suanli {
 
 using NamedTensors = std::vector<std::pair<std::string, Tensor>>;
 
-/// Writes a safetensors file (atomically: the old one stays until the new one is complete). Names must be unique.
+/// Writes a safetensors file (atomically: the old one stays until the new one is complete). Names
+/// must be unique.
 SUANLI_API void save_safetensors(const std::string& path, const NamedTensors& tensors,
                                  const std::map<std::string, std::string>& metadata = {});
-/// Reads one, in the order of the file. Everything is checked; InputError names file, offset and what to do.
-SUANLI_API NamedTensors load_safetensors(const std::string& path, std::map<std::string, std::string>* metadata = nullptr);
+/// Reads one, in the order of the file. Everything is checked; InputError names file, offset and
+/// what to do.
+SUANLI_API NamedTensors load_safetensors(const std::string& path,
+                                         std::map<std::string, std::string>* metadata = nullptr);
 
-/// Reads a PyTorch state dict, .pt or .pth as torch.save writes them since PyTorch 1.6, without executing anything. Of a checkpoint the
-/// state dict under one of the usual keys ("state_dict", "model_state_dict", "model", …) is taken, else the one with the most tensors.
-/// Throws InputError naming file and place.
+/// Reads a PyTorch state dict, .pt or .pth as torch.save writes them since PyTorch 1.6, without
+/// executing anything. Of a checkpoint the state dict under one of the usual keys ("state_dict",
+/// "model_state_dict", "model", …) is taken, else the one with the most tensors. Throws InputError
+/// naming file and place.
 SUANLI_API NamedTensors load_torch(const std::string& path);
-/// load_torch() or load_safetensors(), as the file's first bytes say. "FILE?key=KEY" takes the state dict at KEY of a checkpoint.
+/// load_torch() or load_safetensors(), as the file's first bytes say. "FILE?key=KEY" takes the
+/// state dict at KEY of a checkpoint.
 SUANLI_API NamedTensors load_weights(const std::string& path);
 
 }  // namespace suanli

@@ -1,4 +1,5 @@
-// The loader turns a data set into batches: order, augmentation and collation on threads of its own.
+// The loader turns a data set into batches: order, augmentation and collation on threads of its
+// own.
 //
 //   data::Loader loader(splits.train, {.batch_size = 64, .shuffle = true, .seed = 1});
 //   for (int64_t epoch = 0; epoch < 3; ++epoch)
@@ -16,10 +17,12 @@
 
 namespace suanli::data {
 
-/// 0 … n-1 in the order of `epoch`: a Fisher–Yates shuffle drawn from Philox(seed, epoch), the same on every machine.
+/// 0 … n-1 in the order of `epoch`: a Fisher–Yates shuffle drawn from Philox(seed, epoch), the same
+/// on every machine.
 SUANLI_API std::vector<int64_t> epoch_order(int64_t n, uint64_t seed, int64_t epoch);
 
-/// Which samples an epoch has, in which order: a pure function of the epoch and of what it was made with.
+/// Which samples an epoch has, in which order: a pure function of the epoch and of what it was made
+/// with.
 class SUANLI_API Sampler {
  public:
   Sampler() = default;
@@ -32,15 +35,21 @@ class SUANLI_API Sampler {
 /// 0 … n-1 as they are, or as epoch_order() has them.
 SUANLI_API std::shared_ptr<const Sampler> sequential_sampler(int64_t n);
 SUANLI_API std::shared_ptr<const Sampler> random_sampler(int64_t n, uint64_t seed = 0);
-/// `count` samples per epoch drawn with replacement, sample i with a probability of weights[i] / Σ weights. Throws UsageError for weights
-/// that are negative, not finite or all 0.
-SUANLI_API std::shared_ptr<const Sampler> weighted_sampler(std::vector<double> weights, int64_t count, uint64_t seed = 0);
-/// As many samples per epoch as the data set has, drawn with replacement so that each class is as likely as another.
-SUANLI_API std::shared_ptr<const Sampler> balanced_sampler(const Dataset& dataset, uint64_t seed = 0);
-/// The share of process `rank` of `ranks`: every ranks-th of `all` from the rank-th on. All get as many: the first ones come once more.
-SUANLI_API std::shared_ptr<const Sampler> sharded_sampler(std::shared_ptr<const Sampler> all, int64_t rank, int64_t ranks);
+/// `count` samples per epoch drawn with replacement, sample i with a probability of weights[i] / Σ
+/// weights. Throws UsageError for weights that are negative, not finite or all 0.
+SUANLI_API std::shared_ptr<const Sampler> weighted_sampler(std::vector<double> weights,
+                                                           int64_t count, uint64_t seed = 0);
+/// As many samples per epoch as the data set has, drawn with replacement so that each class is as
+/// likely as another.
+SUANLI_API std::shared_ptr<const Sampler> balanced_sampler(const Dataset& dataset,
+                                                           uint64_t seed = 0);
+/// The share of process `rank` of `ranks`: every ranks-th of `all` from the rank-th on. All get as
+/// many: the first ones come once more.
+SUANLI_API std::shared_ptr<const Sampler> sharded_sampler(std::shared_ptr<const Sampler> all,
+                                                          int64_t rank, int64_t ranks);
 
-/// Some samples: x [N, …input_shape] f32, y [N] i64, or f32 for regression; [N, classes] f32 where samples are mixed. Unpacks as `auto& [x, y] = batch`.
+/// Some samples: x [N, …input_shape] f32, y [N] i64, or f32 for regression; [N, classes] f32 where
+/// samples are mixed. Unpacks as `auto& [x, y] = batch`.
 struct Batch {
   Tensor x, y;
   int64_t index = 0;  ///< Its number within the epoch.
@@ -50,8 +59,9 @@ struct Batch {
   template <size_t I> Tensor&& get() && { return std::move(I == 0 ? x : y); }
 };
 
-/// Other views of pictures while training, done in this order. What becomes of a sample is a function of (seed, epoch, sample) alone, and of
-/// how often the epoch had it before where a sampler draws one again; what is mixed of (seed, epoch, batch). 0: not done; else the number
+/// Other views of pictures while training, done in this order. What becomes of a sample is a
+/// function of (seed, epoch, sample) alone, and of how often the epoch had it before where a
+/// sampler draws one again; what is mixed of (seed, epoch, batch). 0: not done; else the number
 /// that augment_words() explains, with its usual value.
 struct Augment {
   double resized_crop = 0, crop = 0, reflect_crop = 0, flip = 0, alternating_flip = 0;
@@ -59,7 +69,9 @@ struct Augment {
   double rotation = 0, affine = 0;
   double color_jitter = 0, grayscale = 0, blur = 0;
   double erasing = 0, cutout = 0;
-  double mixup = 0, cutmix = 0;  ///< These give targets [N, classes] f32, the share of each class; with both, each batch has one of them.
+  /// These give targets [N, classes] f32, the share of each class; with both, each batch has one of
+  /// them.
+  double mixup = 0, cutmix = 0;
 
   SUANLI_API bool any() const;
   bool mixes() const { return mixup > 0 || cutmix > 0; }
@@ -70,26 +82,32 @@ struct AugmentWord {
   const char* doc;
 };
 SUANLI_API std::vector<AugmentWord> augment_words();
-/// "none", or some of augment_words() with commas between, as flip,rotation=30; without a number the usual one. Throws UsageError.
+/// "none", or some of augment_words() with commas between, as flip,rotation=30; without a number
+/// the usual one. Throws UsageError.
 SUANLI_API Augment augment_from_text(const std::string& text);
 
 struct LoaderOptions {
   int64_t batch_size = 64;
-  bool shuffle = false;  ///< A new order each epoch, see epoch_order(); false: the order of the data set.
+  /// A new order each epoch, see epoch_order(); false: the order of the data set.
+  bool shuffle = false;
   uint64_t seed = 0;
   int threads = 1;  ///< Threads that read; 0 reads in the calling thread. Never changes a batch.
-  int64_t queue = 0;  ///< Batches that may wait or be in the making: the loader holds no more memory than these. 0: usual_queue().
+  /// Batches that may wait or be in the making: the loader holds no more memory than these. 0:
+  /// usual_queue().
+  int64_t queue = 0;
   bool drop_last = false;  ///< Leaves out a last batch that is not full.
   Augment augment{};  ///< Pictures only.
-  std::shared_ptr<const Sampler> sampler{};  ///< Which samples, in which order; null: all, as `shuffle` says.
+  /// Which samples, in which order; null: all, as `shuffle` says.
+  std::shared_ptr<const Sampler> sampler{};
 };
 
 /// As many batches as 128 MiB hold, 2 to 4.
 SUANLI_API int64_t usual_queue(const Info& info, int64_t batch_size);
 
-/// Reads batches ahead on threads of its own and hands them out in order. Batches are a pure function of (data set, batch_size,
-/// shuffle or sampler, augment, seed, epoch, index): threads, queue and timing never show. A label outside of 0 … Info::classes-1 throws
-/// InputError when its batch is due. To be used from one thread at a time.
+/// Reads batches ahead on threads of its own and hands them out in order. Batches are a pure
+/// function of (data set, batch_size, shuffle or sampler, augment, seed, epoch, index): threads,
+/// queue and timing never show. A label outside of 0 … Info::classes-1 throws InputError when its
+/// batch is due. To be used from one thread at a time.
 class SUANLI_API Loader {
  public:
   /// Throws UsageError if an option is out of range.
@@ -103,10 +121,11 @@ class SUANLI_API Loader {
   const Dataset& dataset() const;
   const LoaderOptions& options() const;
 
-  /// Goes to batch `first_batch` of `epoch`, from wherever it stands. Throws UsageError if there is no such place.
+  /// Goes to batch `first_batch` of `epoch`, from wherever it stands. Throws UsageError if there is
+  /// no such place.
   void start(int64_t epoch, int64_t first_batch = 0);
-  /// Flushes this thread's pending work, then takes the next batch; false at the end of the epoch. What a data set threw is
-  /// thrown here, when its batch is due, and again until start() moves on.
+  /// Flushes this thread's pending work, then takes the next batch; false at the end of the epoch.
+  /// What a data set threw is thrown here, when its batch is due, and again until start() moves on.
   bool next(Batch& batch);
   /// Seconds that next() waited for data since construction (with threads = 0: read it).
   double wait_seconds() const;
@@ -123,7 +142,8 @@ class SUANLI_API Loader {
     explicit Iterator(Loader* loader) : loader_(loader) {}
     Loader* loader_;
   };
-  /// Starts the epoch after the current one (at first: 0), or goes on from a start() that nothing was taken from yet.
+  /// Starts the epoch after the current one (at first: 0), or goes on from a start() that nothing
+  /// was taken from yet.
   Iterator begin();
   End end() const { return {}; }
 

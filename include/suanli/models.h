@@ -9,8 +9,8 @@
 
 namespace suanli::models {
 
-/// How a network for photographs meets pictures: `small` keeps CIFAR's 32 pixels at full resolution in the first layers, `large` begins with
-/// strides, as on ImageNet.
+/// How a network for photographs meets pictures: `small` keeps CIFAR's 32 pixels at full resolution
+/// in the first layers, `large` begins with strides, as on ImageNet.
 enum class Stem : uint8_t { by_size /* small for pictures of up to 64 pixels */, small, large };
 
 struct ModelOptions {
@@ -26,16 +26,21 @@ struct Recipe {
   double lr, momentum;  ///< momentum is sgd's
   int64_t batch_size, epochs;
   bool
-      normalize;  ///< Inputs are shifted and scaled to mean 0 and deviation 1 of the training data; else they stay in [0, 1], but for photographs.
+      /// Inputs are shifted and scaled to mean 0 and deviation 1 of the training data; else they
+      /// stay in [0, 1], but for photographs.
+      normalize;
   const char* schedule = "constant";  ///< Of the learning rate, optim::schedule_from_name().
   double warmup = -1, lr_start = -1, lr_end = -1;  ///< Of the schedule; -1: as usual for it.
   double weight_decay = 0, label_smoothing = 0;
   double ema = 0;  ///< Decay per step of an average of the weights; 0: none.
-  int64_t lookahead = 0;  ///< Steps after which weights return to their average, of decay 0.95^lookahead · (step/steps)³; 0: never.
+  /// Steps after which weights return to their average, of decay 0.95^lookahead · (step/steps)³; 0:
+  /// never.
+  int64_t lookahead = 0;
   const char* decay = "weights";  ///< TrainConfig::decay
   const char* lr_factors = "none";  ///< TrainConfig::lr_factors
   const char* freeze_after = "none";  ///< TrainConfig::freeze_after
-  const char* augment = nullptr;  ///< TrainConfig::augment, of photographs as small as CIFAR's; null: as usual for the data.
+  /// TrainConfig::augment, of photographs as small as CIFAR's; null: as usual for the data.
+  const char* augment = nullptr;
   const char* tta = "none";  ///< TrainConfig::tta, of photographs.
 };
 
@@ -53,11 +58,13 @@ struct Entry {
   Output output;
   Recipe recipe;
   nn::AnyModule (*build)(const ModelOptions& options);
-  /// Sets what is computed from data before training: some thousand pictures [N, C, H, W], normalised. Null: nothing.
+  /// Sets what is computed from data before training: some thousand pictures [N, C, H, W],
+  /// normalised. Null: nothing.
   void (*fit)(nn::Module& model, const Tensor& pictures) = nullptr;
-  /// Makes weights that were trained on pictures of another size fit `options`, whose stem is small or large; says what it did, "": nothing.
-  /// Null: nothing depends on the size.
-  std::string (*adapt)(std::vector<std::pair<std::string, Tensor>>& weights, const ModelOptions& options) = nullptr;
+  /// Makes weights that were trained on pictures of another size fit `options`, whose stem is small
+  /// or large; says what it did, "": nothing. Null: nothing depends on the size.
+  std::string (*adapt)(std::vector<std::pair<std::string, Tensor>>& weights,
+                       const ModelOptions& options) = nullptr;
 };
 
 SUANLI_API const std::vector<Entry>& entries();
@@ -66,9 +73,11 @@ SUANLI_API const Entry& entry(std::string_view name);
 /// `small` or `large`: what by_size means for samples of this shape.
 SUANLI_API Stem stem_for(const Shape& input_shape);
 SUANLI_API const char* to_string(Stem stem);  ///< "small", "large", "by_size"
-SUANLI_API Stem stem_from_text(std::string_view text);  ///< "small" or "large"; UsageError for another.
-/// Seeds this thread's default generator with options.seed and builds the model. Throws UsageError for a name that is not known, InputError
-/// if the input is too small for the model or not an image.
+/// "small" or "large"; UsageError for another.
+SUANLI_API Stem stem_from_text(std::string_view text);
+/// Seeds this thread's default generator with options.seed and builds the model. Throws UsageError
+/// for a name that is not known, InputError if the input is too small for the model or not an
+/// image.
 SUANLI_API nn::AnyModule make(std::string_view name, const ModelOptions& options = {});
 
 struct GptOptions {
@@ -76,15 +85,17 @@ struct GptOptions {
   int64_t layers = 12, width = 768, heads = 12;  ///< width: a multiple of heads.
 };
 
-/// What attention keeps of the tokens that a decoder was given: keys and values of every block, [B, heads, capacity, width/heads]. They lie in
-/// cells that are written in place, and how many of their rows are valid is a number, not a shape: each further token is the same program.
+/// What attention keeps of the tokens that a decoder was given: keys and values of every block, [B,
+/// heads, capacity, width/heads]. They lie in cells that are written in place, and how many of
+/// their rows are valid is a number, not a shape: each further token is the same program.
 class SUANLI_API KvCache {
  public:
   struct Block {
     Parameter keys, values;
   };
   /// Throws ShapeError if the batch or the capacity is below 1.
-  KvCache(int64_t blocks, int64_t batch, int64_t heads, int64_t capacity, int64_t size, DType dtype);
+  KvCache(int64_t blocks, int64_t batch, int64_t heads, int64_t capacity, int64_t size,
+          DType dtype);
   int64_t length() const { return length_; }  ///< Tokens so far.
   int64_t capacity() const { return capacity_; }
   int64_t bytes() const;
@@ -101,7 +112,9 @@ class SUANLI_API KvCache {
 class SUANLI_API CausalSelfAttention : public nn::Module {
  public:
   CausalSelfAttention(int64_t width, int64_t heads);
-  Tensor forward(const Tensor& x) { return c_proj(self_attention(c_attn(x), heads_, {.causal = true})); }
+  Tensor forward(const Tensor& x) {
+    return c_proj(self_attention(c_attn(x), heads_, {.causal = true}));
+  }
   /// x follows `position` tokens whose keys and values are in the cache, and adds its own.
   Tensor forward(const Tensor& x, KvCache::Block& cache, const Tensor& position);
   const char* type_name() const override { return "CausalSelfAttention"; }
@@ -125,7 +138,8 @@ class SUANLI_API GptMlp : public nn::Module {
 /// Both halves normalise first and add to what they were given.
 class SUANLI_API GptBlock : public nn::Module {
  public:
-  explicit GptBlock(const GptOptions& o) : ln_1(o.width), attn(o.width, o.heads), ln_2(o.width), mlp(o.width) {}
+  explicit GptBlock(const GptOptions& o)
+      : ln_1(o.width), attn(o.width, o.heads), ln_2(o.width), mlp(o.width) {}
   Tensor forward(const Tensor& x) {
     Tensor y = x + attn(ln_1(x));
     return y + mlp(ln_2(y));
@@ -155,22 +169,26 @@ class SUANLI_API GptTrunk : public nn::Module {
   SUANLI_FIELDS(wte, wpe, h, ln_f)
 };
 
-/// A decoder as GPT-2 (Radford et al. 2019): learned positions, pre-norm blocks, an output head of its own without bias, no dropout. State
-/// names as nanoGPT's: transformer.wte.weight, transformer.h.0.attn.c_attn.weight, …, lm_head.weight. Weights N(0, 0.02), those of the
+/// A decoder as GPT-2 (Radford et al. 2019): learned positions, pre-norm blocks, an output head of
+/// its own without bias, no dropout. State names as nanoGPT's: transformer.wte.weight,
+/// transformer.h.0.attn.c_attn.weight, …, lm_head.weight. Weights N(0, 0.02), those of the
 /// projections that add to the trunk N(0, 0.02/√(2·layers)), biases 0.
 class SUANLI_API Gpt : public nn::Module {
  public:
   /// Throws InputError if an option is below 1 or the width is no multiple of the heads.
   explicit Gpt(const GptOptions& options);
-  /// tokens [B, T] i64, 0 … vocab−1, T ≤ context → logits [B, T, vocab]; a position's logits are about the token after it.
+  /// tokens [B, T] i64, 0 … vocab−1, T ≤ context → logits [B, T, vocab]; a position's logits are
+  /// about the token after it.
   Tensor forward(const Tensor& tokens) { return lm_head(transformer(tokens)); }
-  /// The logits [B, vocab] about the token after `tokens` [B, T], which themselves follow what the cache holds; the cache takes them in.
-  /// Throws ShapeError if there is no room, in the cache or in the context.
+  /// The logits [B, vocab] about the token after `tokens` [B, T], which themselves follow what the
+  /// cache holds; the cache takes them in. Throws ShapeError if there is no room, in the cache or
+  /// in the context.
   Tensor forward(const Tensor& tokens, KvCache& cache);
   /// An empty cache with room for `capacity` tokens.
   KvCache cache(int64_t batch, int64_t capacity) const;
-  /// tokens [B, T], T ≥ 1, and `max_new_tokens` more, each the most likely one (greedy decoding) → [B, T + max_new_tokens] i64. Flushes after each.
-  /// The sum is at most the context, else ShapeError.
+  /// tokens [B, T], T ≥ 1, and `max_new_tokens` more, each the most likely one (greedy decoding) →
+  /// [B, T + max_new_tokens] i64. Flushes after each. The sum is at most the context, else
+  /// ShapeError.
   Tensor generate(const Tensor& tokens, int64_t max_new_tokens);
   const char* type_name() const override { return "Gpt"; }
   GptTrunk transformer;

@@ -26,12 +26,14 @@ class Buffer : public Parameter {
   explicit Buffer(const Tensor& initial) : Parameter(initial, false) {}
 };
 
-/// What a module's fields are visited with. Names are the fields' own, so that state names follow PyTorch.
+/// What a module's fields are visited with. Names are the fields' own, so that state names follow
+/// PyTorch.
 class SUANLI_API FieldVisitor {
  public:
   virtual ~FieldVisitor() = default;
   virtual void parameter(const std::string& name, Parameter& p) = 0;
-  /// State that is not trained (running statistics). A visitor that does not care gets it as a parameter.
+  /// State that is not trained (running statistics). A visitor that does not care gets it as a
+  /// parameter.
   virtual void buffer(const std::string& name, Parameter& p) { parameter(name, p); }
   virtual void module(const std::string& name, Module& m) = 0;
 };
@@ -47,7 +49,8 @@ inline void visit_field(FieldVisitor& v, const std::string& name, Module& m) { v
 template <class T> void visit_field(FieldVisitor& v, const std::string& name, std::optional<T>& f) {
   if (f) visit_field(v, name, *f);
 }
-template <class T> void visit_field(FieldVisitor& v, const std::string& name, std::unique_ptr<T>& f) {
+template <class T> void visit_field(FieldVisitor& v, const std::string& name,
+                                    std::unique_ptr<T>& f) {
   if (f) visit_field(v, name, *f);
 }
 template <class T> void visit_field(FieldVisitor& v, const std::string& name, std::vector<T>& f) {
@@ -63,7 +66,8 @@ template <class... F> void visit_fields(FieldVisitor& v, const char* names, F&..
 
 using NamedParameters = std::vector<std::pair<std::string, Parameter>>;
 
-/// Base of every module. Move-only; clone a module by constructing another one and load_state_dict().
+/// Base of every module. Move-only; clone a module by constructing another one and
+/// load_state_dict().
 class SUANLI_API Module {
  public:
   Module() = default;
@@ -78,7 +82,8 @@ class SUANLI_API Module {
   /// Hidden by the call operator that SUANLI_FIELDS gives a module.
   template <class... Args> Tensor operator()(Args&&...) {
     static_assert(sizeof...(Args) == static_cast<size_t>(-1),
-                  "this module has no call operator: add SUANLI_FIELDS(its parameters and modules) to it, or SUANLI_CALL if it has none");
+                  "this module has no call operator: add SUANLI_FIELDS(its parameters and modules) "
+                  "to it, or SUANLI_CALL if it has none");
     return {};
   }
   /// What errors and summaries call it: "Linear", "Module" for a struct that does not say.
@@ -86,12 +91,14 @@ class SUANLI_API Module {
   /// The module meant: this one, or the one that a holder holds.
   virtual Module& self() { return *this; }
 
-  /// Everything that is trained, each place once (tied ones under their first name), in the order of the fields.
+  /// Everything that is trained, each place once (tied ones under their first name), in the order
+  /// of the fields.
   std::vector<Parameter> parameters();
   NamedParameters named_parameters();
   /// All parameters and buffers under their full names; tied ones under each of their names.
   NamedParameters state_dict();
-  /// Copies values in. Throws InputError listing missing, unexpected and misshapen names; nothing is changed then.
+  /// Copies values in. Throws InputError listing missing, unexpected and misshapen names; nothing
+  /// is changed then.
   void load_state_dict(const std::vector<std::pair<std::string, Tensor>>& state);
   int64_t parameter_count();
 
@@ -100,8 +107,9 @@ class SUANLI_API Module {
   bool training() const { return training_; }
   /// Freezes (false) or thaws every parameter below.
   void requires_grad_(bool on);
-  /// Replaces every float parameter and buffer by one of another float dtype (tied ones stay tied). To be called before an optimizer or an
-  /// average is made of them: those hold the former places, and say so when they are used.
+  /// Replaces every float parameter and buffer by one of another float dtype (tied ones stay tied).
+  /// To be called before an optimizer or an average is made of them: those hold the former places,
+  /// and say so when they are used.
   void to(DType dtype);
 
  private:
@@ -111,7 +119,8 @@ class SUANLI_API Module {
   uint32_t scope_ = 0;  // interned full path; learnt when the root is first visited
 };
 
-/// Open while a module's forward runs: gives errors and profiles their path, and tells the recorder where modules end.
+/// Open while a module's forward runs: gives errors and profiles their path, and tells the recorder
+/// where modules end.
 class SUANLI_API Scope {
  public:
   explicit Scope(Module& module);
@@ -123,10 +132,13 @@ class SUANLI_API Scope {
   int exceptions_;
 };
 
-/// Gives a module its call operator, and names to its fields (parameters, modules, optionals, vectors and unique_ptrs of them). The
-/// operator is a template, which C++ forbids in structs declared inside a function: declare modules outside.
-#define SUANLI_FIELDS(...)                                                                                                              \
-  void fields(::suanli::nn::FieldVisitor& visitor) override { ::suanli::nn::detail::visit_fields(visitor, #__VA_ARGS__, __VA_ARGS__); } \
+/// Gives a module its call operator, and names to its fields (parameters, modules, optionals,
+/// vectors and unique_ptrs of them). The operator is a template, which C++ forbids in structs
+/// declared inside a function: declare modules outside.
+#define SUANLI_FIELDS(...)                                                  \
+  void fields(::suanli::nn::FieldVisitor& visitor) override {               \
+    ::suanli::nn::detail::visit_fields(visitor, #__VA_ARGS__, __VA_ARGS__); \
+  }                                                                         \
   SUANLI_CALL
 /// The call operator alone, for modules without fields.
 #define SUANLI_CALL                                          \
@@ -135,7 +147,8 @@ class SUANLI_API Scope {
     return this->forward(std::forward<Args>(args)...);       \
   }
 
-/// y = x Wᵀ + b. x [.., in], weight [out, in], bias [out]. Initialised as PyTorch does: uniform in ±1/√in.
+/// y = x Wᵀ + b. x [.., in], weight [out, in], bias [out]. Initialised as PyTorch does: uniform in
+/// ±1/√in.
 class SUANLI_API Linear : public Module {
  public:
   struct Options {
@@ -167,9 +180,10 @@ class SUANLI_API Conv2d : public Module {
   ConvOptions conv_;
 };
 
-/// What BatchNorm1d and BatchNorm2d share: batch_norm() over the channels. While training with the batch's statistics, which also move the
-/// running ones: running ← (1 − momentum) · running + momentum · batch (the variance unbiased, n/(n−1)); in eval mode with the running ones.
-/// As PyTorch's.
+/// What BatchNorm1d and BatchNorm2d share: batch_norm() over the channels. While training with the
+/// batch's statistics, which also move the running ones: running ← (1 − momentum) · running +
+/// momentum · batch (the variance unbiased, n/(n−1)); in eval mode with the running ones. As
+/// PyTorch's.
 class SUANLI_API BatchNorm : public Module {
  public:
   struct Options {
@@ -192,14 +206,16 @@ class SUANLI_API BatchNorm : public Module {
 /// Of x [N, C] or [N, C, L].
 class SUANLI_API BatchNorm1d : public BatchNorm {
  public:
-  BatchNorm1d(int64_t channels, Options options) : BatchNorm("BatchNorm1d", channels, options, 2, 3) {}
+  BatchNorm1d(int64_t channels, Options options)
+      : BatchNorm("BatchNorm1d", channels, options, 2, 3) {}
   explicit BatchNorm1d(int64_t channels) : BatchNorm1d(channels, Options{}) {}
   const char* type_name() const override { return "BatchNorm1d"; }
 };
 /// Of x [N, C, H, W].
 class SUANLI_API BatchNorm2d : public BatchNorm {
  public:
-  BatchNorm2d(int64_t channels, Options options) : BatchNorm("BatchNorm2d", channels, options, 4, 4) {}
+  BatchNorm2d(int64_t channels, Options options)
+      : BatchNorm("BatchNorm2d", channels, options, 4, 4) {}
   explicit BatchNorm2d(int64_t channels) : BatchNorm2d(channels, Options{}) {}
   const char* type_name() const override { return "BatchNorm2d"; }
 };
@@ -214,7 +230,8 @@ class SUANLI_API Embedding : public Module {
   SUANLI_FIELDS(weight)
 };
 
-/// See layer_norm(). weight and bias in `normalized_shape`, the sizes of the last axes; ones and zeros.
+/// See layer_norm(). weight and bias in `normalized_shape`, the sizes of the last axes; ones and
+/// zeros.
 class SUANLI_API LayerNorm : public Module {
  public:
   struct Options {
@@ -224,7 +241,9 @@ class SUANLI_API LayerNorm : public Module {
   LayerNorm(const Shape& normalized_shape, Options options);
   explicit LayerNorm(const Shape& normalized_shape) : LayerNorm(normalized_shape, Options{}) {}
   explicit LayerNorm(int64_t size) : LayerNorm(Shape{size}) {}
-  Tensor forward(const Tensor& x) { return layer_norm(x, weight, bias.defined() ? Tensor(bias) : Tensor(), eps_); }
+  Tensor forward(const Tensor& x) {
+    return layer_norm(x, weight, bias.defined() ? Tensor(bias) : Tensor(), eps_);
+  }
   const char* type_name() const override { return "LayerNorm"; }
   Parameter weight, bias;
   SUANLI_FIELDS(weight, bias)
@@ -233,8 +252,9 @@ class SUANLI_API LayerNorm : public Module {
   double eps_;
 };
 
-/// Self-attention with `num_heads` heads (Vaswani et al. 2017): x [B, T, embed_dim] → the same. State as PyTorch's nn.MultiheadAttention with
-/// batch_first: in_proj_weight [3·embed_dim, embed_dim], queries, keys and values one after the other, in_proj_bias, out_proj.
+/// Self-attention with `num_heads` heads (Vaswani et al. 2017): x [B, T, embed_dim] → the same.
+/// State as PyTorch's nn.MultiheadAttention with batch_first: in_proj_weight [3·embed_dim,
+/// embed_dim], queries, keys and values one after the other, in_proj_bias, out_proj.
 class SUANLI_API MultiheadAttention : public Module {
  public:
   MultiheadAttention(int64_t embed_dim, int64_t num_heads);
@@ -250,7 +270,8 @@ class SUANLI_API MultiheadAttention : public Module {
 
 class SUANLI_API MaxPool2d : public Module {
  public:
-  explicit MaxPool2d(int kernel, int stride = 0, int padding = 0) : options_{kernel, stride, padding} {}
+  explicit MaxPool2d(int kernel, int stride = 0, int padding = 0)
+      : options_{kernel, stride, padding} {}
   Tensor forward(const Tensor& x) { return max_pool2d(x, options_); }
   const char* type_name() const override { return "MaxPool2d"; }
   SUANLI_CALL
@@ -349,11 +370,13 @@ class SUANLI_API Flatten : public Module {
   int first_;
 };
 
-/// Any module that maps one tensor to one tensor, behind one interface. What Sequential, the model zoo and Trainer hold.
+/// Any module that maps one tensor to one tensor, behind one interface. What Sequential, the model
+/// zoo and Trainer hold.
 class SUANLI_API AnyModule : public Module {
  public:
   AnyModule() = default;
-  template <class M> requires(std::is_base_of_v<Module, std::decay_t<M>> && !std::is_same_v<std::decay_t<M>, AnyModule>)
+  template <class M> requires(std::is_base_of_v<Module, std::decay_t<M>> &&
+                              !std::is_same_v<std::decay_t<M>, AnyModule>)
   AnyModule(M&& module) : held_(std::make_unique<Held<std::decay_t<M>>>(std::forward<M>(module))) {}
   Tensor operator()(const Tensor& x) { return held_->call(x); }
   Module& get() { return held_->module(); }
@@ -384,7 +407,8 @@ class SUANLI_API AnyModule : public Module {
 class SUANLI_API Sequential : public Module {
  public:
   Sequential() = default;
-  template <class... M> requires(sizeof...(M) > 0 && (std::is_base_of_v<Module, std::decay_t<M>> && ...))
+  template <class... M>
+  requires(sizeof...(M) > 0 && (std::is_base_of_v<Module, std::decay_t<M>> && ...))
   explicit Sequential(M&&... modules) {
     (add(std::forward<M>(modules)), ...);
   }

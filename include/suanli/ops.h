@@ -1,5 +1,5 @@
-// Ops on tensors. Pointwise ones (add, exp, relu, gelu, where, …) are declared from the table that also makes their kernels,
-// gradients and tests: pointwise.def; docs/ops.md lists them all.
+// Ops on tensors. Pointwise ones (add, exp, relu, gelu, where, …) are declared from the table that
+// also makes their kernels, gradients and tests: pointwise.def; docs/ops.md lists them all.
 #pragma once
 #include <optional>
 
@@ -7,9 +7,11 @@
 
 namespace suanli {
 
-// ---- pointwise: inputs broadcast as in NumPy, dtypes are promoted as in PyTorch --------------------------------------------
+// ---- pointwise: inputs broadcast as in NumPy, dtypes are promoted as in PyTorch
+// --------------------------------------------
 #define UNARY(name, klass, domain, value, gx, onnx, doc) SUANLI_API Tensor name(const Tensor& x);
-#define BINARY(name, klass, domain, value, gx, gy, onnx, doc) SUANLI_API Tensor name(const Tensor& x, const Tensor& y);
+#define BINARY(name, klass, domain, value, gx, gy, onnx, doc) \
+  SUANLI_API Tensor name(const Tensor& x, const Tensor& y);
 #define TERNARY(name, klass, domain, value, gx, gy, gz, onnx, doc) \
   SUANLI_API Tensor name(const Tensor& x, const Tensor& y, const Tensor& z);
 #include "suanli/pointwise.def"
@@ -33,18 +35,19 @@ inline Tensor& operator-=(Tensor& x, const Tensor& y) { return x = sub(x, y); }
 inline Tensor& operator*=(Tensor& x, const Tensor& y) { return x = mul(x, y); }
 inline Tensor& operator/=(Tensor& x, const Tensor& y) { return x = div(x, y); }
 
-/// x / y rounded to an integer: toward zero (trunc), or down (floor). Integers stay integers, and n/0 is 0; of floats it is the quotient
-/// as rounded that counts. No gradient flows.
+/// x / y rounded to an integer: toward zero (trunc), or down (floor). Integers stay integers, and
+/// n/0 is 0; of floats it is the quotient as rounded that counts. No gradient flows.
 enum class Rounding : uint8_t { trunc, floor };
 inline Tensor div(const Tensor& x, const Tensor& y, Rounding rounding) {
   return rounding == Rounding::trunc ? div_trunc(x, y) : div_floor(x, y);
 }
 
-/// x converted to `dtype`: float → integer truncates, anything → bool is x ≠ 0, f16 and bf16 are rounded to nearest even. Other ops take
-/// f64 and f32 (and integers where they make sense), and throw DTypeError when called with another dtype.
+/// x converted to `dtype`: float → integer truncates, anything → bool is x ≠ 0, f16 and bf16 are
+/// rounded to nearest even. Other ops take f64 and f32 (and integers where they make sense), and
+/// throw DTypeError when called with another dtype.
 SUANLI_API Tensor cast(const Tensor& x, DType dtype);
 
-// ---- creation --------------------------------------------------------------------------------------------------------------
+// ---- creation -----------------------------------------------------------------------------------
 /// A tensor of `shape` filled with `value` (a scalar slot: another value is the same program).
 SUANLI_API Tensor full(const Shape& shape, const Tensor& value, DType dtype = f32);
 inline Tensor zeros(const Shape& shape, DType dtype = f32) { return full(shape, 0.0, dtype); }
@@ -52,56 +55,64 @@ inline Tensor ones(const Shape& shape, DType dtype = f32) { return full(shape, 1
 /// [n] i64 or float: start, start+1, …
 SUANLI_API Tensor arange(int64_t n, const Tensor& start = 0, DType dtype = i64);
 
-// ---- reductions ------------------------------------------------------------------------------------------------------------
+// ---- reductions ---------------------------------------------------------------------------------
 using Axes = std::vector<int>;
-/// Σ over `axes` (all if empty). Integers and bool sum in i64; f32 accumulates in f32 pairwise blocks.
+/// Σ over `axes` (all if empty). Integers and bool sum in i64; f32 accumulates in f32 pairwise
+/// blocks.
 SUANLI_API Tensor sum(const Tensor& x, const Axes& axes = {}, bool keepdims = false);
 /// sum / count. Float dtypes; the mean of nothing is NaN.
 SUANLI_API Tensor mean(const Tensor& x, const Axes& axes = {}, bool keepdims = false);
-/// Largest element over `axes` (all if empty); NaN if one is among them. The gradient is shared equally among equal maxima.
-/// Throws ShapeError if a reduced axis has size 0.
+/// Largest element over `axes` (all if empty); NaN if one is among them. The gradient is shared
+/// equally among equal maxima. Throws ShapeError if a reduced axis has size 0.
 SUANLI_API Tensor max(const Tensor& x, const Axes& axes = {}, bool keepdims = false);
 /// Index of the first largest element along `axis`, i64, without that axis.
 SUANLI_API Tensor argmax(const Tensor& x, int axis = -1);
 /// x summed down to `shape`, the inverse of broadcasting (what the gradient of a broadcast needs).
 SUANLI_API Tensor sum_to(const Tensor& x, const Shape& shape);
 
-// ---- products and convolution ----------------------------------------------------------------------------------------------
-/// Matrix product. [.., M, K] × [.., K, N] → [.., M, N]; leading axes broadcast; transpose_a / transpose_b read the last two axes
-/// swapped. f32, f64; f32 accumulation in f32.
-SUANLI_API Tensor matmul(const Tensor& a, const Tensor& b, bool transpose_a = false, bool transpose_b = false);
+// ---- products and convolution -------------------------------------------------------------------
+/// Matrix product. [.., M, K] × [.., K, N] → [.., M, N]; leading axes broadcast; transpose_a /
+/// transpose_b read the last two axes swapped. f32, f64; f32 accumulation in f32.
+SUANLI_API Tensor matmul(const Tensor& a, const Tensor& b, bool transpose_a = false,
+                         bool transpose_b = false);
 
 struct ConvOptions {
   int stride = 1, padding = 0, dilation = 1, groups = 1;
 };
-/// 2-D convolution (cross-correlation, as in every framework):
-/// y[n,o,p,q] = Σ_{c,r,s} x[n,c,p·stride+r·dilation−pad, q·stride+s·dilation−pad] · w[o,c,r,s] + b[o].
-/// x [N, C, H, W], w [O, C/groups, R, S], b [O] or undefined → [N, O, P, Q], P = ⌊(H + 2·pad − dilation·(R−1) − 1)/stride⌋ + 1.
-/// f32, f64. Throws ShapeError if channels, groups or kernel do not fit.
-SUANLI_API Tensor conv2d(const Tensor& x, const Tensor& w, const Tensor& b = {}, const ConvOptions& options = {});
+/// 2-D convolution (cross-correlation, as in every framework): y[n,o,p,q] = Σ_{c,r,s}
+/// x[n,c,p·stride+r·dilation−pad, q·stride+s·dilation−pad] · w[o,c,r,s] + b[o]. x [N, C, H, W], w
+/// [O, C/groups, R, S], b [O] or undefined → [N, O, P, Q], P = ⌊(H + 2·pad − dilation·(R−1) −
+/// 1)/stride⌋ + 1. f32, f64. Throws ShapeError if channels, groups or kernel do not fit.
+SUANLI_API Tensor conv2d(const Tensor& x, const Tensor& w, const Tensor& b = {},
+                         const ConvOptions& options = {});
 
 struct PoolOptions {
   int kernel = 2, stride = 0 /* 0: kernel */, padding = 0;
 };
-/// Largest element of each window; padding counts as −∞. x [N, C, H, W] → [N, C, P, Q], P = ⌊(H + 2·pad − kernel)/stride⌋ + 1.
+/// Largest element of each window; padding counts as −∞. x [N, C, H, W] → [N, C, P, Q], P = ⌊(H +
+/// 2·pad − kernel)/stride⌋ + 1.
 SUANLI_API Tensor max_pool2d(const Tensor& x, const PoolOptions& options = {});
-/// Mean of each window; the zeros of the padding count. x [N, C, H, W] → [N, C, P, Q] as max_pool2d().
+/// Mean of each window; the zeros of the padding count. x [N, C, H, W] → [N, C, P, Q] as
+/// max_pool2d().
 SUANLI_API Tensor avg_pool2d(const Tensor& x, const PoolOptions& options = {});
-/// x [N, C, H, W] → [N, C, height, width]: element i is the mean of rows ⌊i·H/height⌋ to ⌈(i+1)·H/height⌉ − 1, and columns alike.
+/// x [N, C, H, W] → [N, C, height, width]: element i is the mean of rows ⌊i·H/height⌋ to
+/// ⌈(i+1)·H/height⌉ − 1, and columns alike.
 SUANLI_API Tensor adaptive_avg_pool2d(const Tensor& x, int height, int width);
 
 /// Mean and (biased) variance of each channel, [C].
 struct BatchStatistics {
   Tensor mean, variance;
 };
-/// (x − mean) / √(variance + eps) · weight + bias with the statistics of each channel of x [N, C, …] over all its other axes (Ioffe &
-/// Szegedy 2015). weight, bias [C], of x's dtype. `statistics` receives them, without gradient.
-SUANLI_API Tensor batch_norm(const Tensor& x, const Tensor& weight, const Tensor& bias, double eps = 1e-5,
-                             BatchStatistics* statistics = nullptr);
+/// (x − mean) / √(variance + eps) · weight + bias with the statistics of each channel of x [N, C,
+/// …] over all its other axes (Ioffe & Szegedy 2015). weight, bias [C], of x's dtype. `statistics`
+/// receives them, without gradient.
+SUANLI_API Tensor batch_norm(const Tensor& x, const Tensor& weight, const Tensor& bias,
+                             double eps = 1e-5, BatchStatistics* statistics = nullptr);
 /// The same with given statistics, as in evaluation.
-SUANLI_API Tensor batch_norm(const Tensor& x, const Tensor& weight, const Tensor& bias, const BatchStatistics& fixed, double eps = 1e-5);
+SUANLI_API Tensor batch_norm(const Tensor& x, const Tensor& weight, const Tensor& bias,
+                             const BatchStatistics& fixed, double eps = 1e-5);
 
-// ---- shape -----------------------------------------------------------------------------------------------------------------
+// ---- shape --------------------------------------------------------------------------------------
 /// Same elements in row-major order under another shape; one size may be -1 (what is left).
 SUANLI_API Tensor reshape(const Tensor& x, const Shape& shape);
 /// Axes from `first` to `last` as one.
@@ -110,76 +121,96 @@ SUANLI_API Tensor flatten(const Tensor& x, int first = 0, int last = -1);
 SUANLI_API Tensor transpose(const Tensor& x, const Axes& axes = {});
 /// Broadcast to `shape`; a size of -1 keeps x's.
 SUANLI_API Tensor expand(const Tensor& x, const Shape& shape);
-/// `length` elements along `axis` from `start` on, `step` apart (step ≥ 1). `start` may be a tensor (a scalar slot: another start is
-/// the same program); a constant start is checked here, a computed one is clamped into range.
-SUANLI_API Tensor slice(const Tensor& x, int axis, const Tensor& start, int64_t length, int64_t step = 1);
+/// `length` elements along `axis` from `start` on, `step` apart (step ≥ 1). `start` may be a tensor
+/// (a scalar slot: another start is the same program); a constant start is checked here, a computed
+/// one is clamped into range.
+SUANLI_API Tensor slice(const Tensor& x, int axis, const Tensor& start, int64_t length,
+                        int64_t step = 1);
 /// x with `update` written over slice(x, axis, start, update.size(axis), step).
-SUANLI_API Tensor slice_update(const Tensor& x, const Tensor& update, int axis, const Tensor& start, int64_t step = 1);
+SUANLI_API Tensor slice_update(const Tensor& x, const Tensor& update, int axis, const Tensor& start,
+                               int64_t step = 1);
 /// Joined along `axis`; all other sizes equal.
 SUANLI_API Tensor concat(const std::vector<Tensor>& xs, int axis = 0);
 /// The elements along `axis` in the opposite order.
 SUANLI_API Tensor flip(const Tensor& x, int axis);
 
-// ---- indexing --------------------------------------------------------------------------------------------------------------
-/// y[.., i, ..] = x[.., index[.., i, ..], ..] along `axis`; index has x's rank, other sizes not larger than x's. i64 indices in range
-/// (checked when run: throws InputError).
+// ---- indexing -----------------------------------------------------------------------------------
+/// y[.., i, ..] = x[.., index[.., i, ..], ..] along `axis`; index has x's rank, other sizes not
+/// larger than x's. i64 indices in range (checked when run: throws InputError).
 SUANLI_API Tensor gather(const Tensor& x, int axis, const Tensor& index);
-/// x with src added at index along `axis`: y[.., index[.., i, ..], ..] += src[.., i, ..] (the transpose of gather). Equal indices
-/// add up in order.
+/// x with src added at index along `axis`: y[.., index[.., i, ..], ..] += src[.., i, ..] (the
+/// transpose of gather). Equal indices add up in order.
 SUANLI_API Tensor scatter_add(const Tensor& x, int axis, const Tensor& index, const Tensor& src);
-/// Rows of `table` [V, D] named by index [..] i64 → [.., D]. Indices in range (checked when run: throws InputError).
+/// Rows of `table` [V, D] named by index [..] i64 → [.., D]. Indices in range (checked when run:
+/// throws InputError).
 SUANLI_API Tensor embedding(const Tensor& table, const Tensor& index);
-/// index [..] i64 → [.., classes], 1 at the index. Indices in range (checked when run: throws InputError).
+/// index [..] i64 → [.., classes], 1 at the index. Indices in range (checked when run: throws
+/// InputError).
 SUANLI_API Tensor one_hot(const Tensor& index, int64_t classes, DType dtype = f32);
 
-// ---- normalisation ---------------------------------------------------------------------------------------------------------
-/// (x − mean)/√(variance + eps) · weight + bias, mean and variance (divided by n) over x's last axes, as many as weight has (Ba et al.
-/// 2016). weight and bias in the shape of these axes; bias may be undefined. f32, f64, one dtype for all.
-SUANLI_API Tensor layer_norm(const Tensor& x, const Tensor& weight, const Tensor& bias = {}, double eps = 1e-5);
+// ---- normalisation ------------------------------------------------------------------------------
+/// (x − mean)/√(variance + eps) · weight + bias, mean and variance (divided by n) over x's last
+/// axes, as many as weight has (Ba et al. 2016). weight and bias in the shape of these axes; bias
+/// may be undefined. f32, f64, one dtype for all.
+SUANLI_API Tensor layer_norm(const Tensor& x, const Tensor& weight, const Tensor& bias = {},
+                             double eps = 1e-5);
 
-// ---- attention -------------------------------------------------------------------------------------------------------------
+// ---- attention ----------------------------------------------------------------------------------
 struct AttentionOptions {
-  bool causal = false;               ///< Query i sees keys 0 … i only.
+  bool causal = false;  ///< Query i sees keys 0 … i only.
   std::optional<double> scale = {};  ///< 1/√D if it is not given.
-  /// One integer, with `causal`: query i sees keys 0 … offset + i, as behind earlier tokens whose keys are kept. A scalar slot: another
-  /// number is the same program. Not of self_attention.
+  /// One integer, with `causal`: query i sees keys 0 … offset + i, as behind earlier tokens whose
+  /// keys are kept. A scalar slot: another number is the same program. Not of self_attention.
   Tensor offset = {};
 };
-/// softmax(q kᵀ · scale) v (Vaswani et al. 2017). q [.., T, D], k and v [.., S, D], the same leading axes → [.., T, D]. f32, f64. No T × S
-/// matrix is ever in memory: the gradient computes the probabilities again, tile by tile.
-SUANLI_API Tensor scaled_dot_product_attention(const Tensor& q, const Tensor& k, const Tensor& v, const AttentionOptions& options = {});
-/// The same for `heads` heads that lie beside each other, as one Linear gives them: qkv [B, T, 3·H·D], queries first, then keys, then
-/// values → [B, T, H·D]. No head is moved in memory.
-SUANLI_API Tensor self_attention(const Tensor& qkv, int64_t heads, const AttentionOptions& options = {});
+/// softmax(q kᵀ · scale) v (Vaswani et al. 2017). q [.., T, D], k and v [.., S, D], the same
+/// leading axes → [.., T, D]. f32, f64. No T × S matrix is ever in memory: the gradient computes
+/// the probabilities again, tile by tile.
+SUANLI_API Tensor scaled_dot_product_attention(const Tensor& q, const Tensor& k, const Tensor& v,
+                                               const AttentionOptions& options = {});
+/// The same for `heads` heads that lie beside each other, as one Linear gives them: qkv [B, T,
+/// 3·H·D], queries first, then keys, then values → [B, T, H·D]. No head is moved in memory.
+SUANLI_API Tensor self_attention(const Tensor& qkv, int64_t heads,
+                                 const AttentionOptions& options = {});
 
-// ---- softmax and losses ----------------------------------------------------------------------------------------------------
+// ---- softmax and losses -------------------------------------------------------------------------
 /// exp(x − max x) / Σ exp(x − max x) along `axis`.
 SUANLI_API Tensor softmax(const Tensor& x, int axis = -1);
 /// x − max x − log Σ exp(x − max x) along `axis`.
 SUANLI_API Tensor log_softmax(const Tensor& x, int axis = -1);
 /// Mean of −log_probabilities[n, target[n]]. log_probabilities [N, C], target [N] i64 → [].
 SUANLI_API Tensor nll_loss(const Tensor& log_probabilities, const Tensor& target);
-/// nll_loss(log_softmax(logits), target) in one pass. logits [N, C], target [N] of any integer dtype, 0 … C−1 (checked when run: throws
-/// InputError) → []. Or target [N, C] of a float dtype, the share that each class has in a sample (mixed pictures, smoothed labels): mean
-/// over n of −Σ target[n, c] · log_softmax(logits)[n, c], as PyTorch has it; 0 · ln 0 is 0.
+/// nll_loss(log_softmax(logits), target) in one pass. logits [N, C], target [N] of any integer
+/// dtype, 0 … C−1 (checked when run: throws InputError) → []. Or target [N, C] of a float dtype,
+/// the share that each class has in a sample (mixed pictures, smoothed labels): mean over n of −Σ
+/// target[n, c] · log_softmax(logits)[n, c], as PyTorch has it; 0 · ln 0 is 0.
 SUANLI_API Tensor cross_entropy(const Tensor& logits, const Tensor& target);
-/// cross_entropy() where classes count differently and `label_smoothing` ε of each target is spread over all classes (Szegedy et al. 2016,
-/// section 7), as PyTorch's of these arguments: Σ_n ((1−ε) w[t_n]·l[n, t_n] + ε/C Σ_c w[c]·l[n, c]) / Σ_n w[t_n] with l = −log_softmax(logits).
-/// logits [N, C], target [N] of any integer dtype, weight [C] of a float dtype or undefined (all 1) → []. Terms whose factor
-/// (a weight, ε, 1−ε) is 0 are left out, even if the logarithm is infinite. A name of its own, so that
-/// cross_entropy stays a plain function that a Loss can hold.
-SUANLI_API Tensor weighted_cross_entropy(const Tensor& logits, const Tensor& target, const Tensor& weight, double label_smoothing = 0);
+/// cross_entropy() where classes count differently and `label_smoothing` ε of each target is spread
+/// over all classes (Szegedy et al. 2016, section 7), as PyTorch's of these arguments: Σ_n ((1−ε)
+/// w[t_n]·l[n, t_n] + ε/C Σ_c w[c]·l[n, c]) / Σ_n w[t_n] with l = −log_softmax(logits). logits [N,
+/// C], target [N] of any integer dtype, weight [C] of a float dtype or undefined (all 1) → [].
+/// Terms whose factor (a weight, ε, 1−ε) is 0 are left out, even if the logarithm is infinite. A
+/// name of its own, so that cross_entropy stays a plain function that a Loss can hold.
+SUANLI_API Tensor weighted_cross_entropy(const Tensor& logits, const Tensor& target,
+                                         const Tensor& weight, double label_smoothing = 0);
 /// Mean of (x − y)².
 SUANLI_API Tensor mse_loss(const Tensor& x, const Tensor& y);
 
-// ---- random (from this thread's default generator unless one is given) -------------------------------------------------------
-SUANLI_API Tensor uniform(const Shape& shape, double low = 0.0, double high = 1.0, DType dtype = f32,
+// ---- random (from this thread's default generator unless one is given)
+// -------------------------------------------------------
+SUANLI_API Tensor uniform(const Shape& shape, double low = 0.0, double high = 1.0,
+                          DType dtype = f32,
                           Generator* generator = nullptr);  ///< [low, high)
-SUANLI_API Tensor normal(const Shape& shape, double mean = 0.0, double std = 1.0, DType dtype = f32, Generator* generator = nullptr);
-SUANLI_API Tensor permutation(int64_t n, Generator* generator = nullptr);  ///< [n] i64: 0 … n-1 in random order.
+SUANLI_API Tensor normal(const Shape& shape, double mean = 0.0, double std = 1.0, DType dtype = f32,
+                         Generator* generator = nullptr);
+/// [n] i64: 0 … n-1 in random order.
+SUANLI_API Tensor permutation(int64_t n, Generator* generator = nullptr);
 /// Zeroes elements with probability p and scales the others by 1/(1−p); `training` false: x itself.
-SUANLI_API Tensor dropout(const Tensor& x, double p = 0.5, bool training = true, Generator* generator = nullptr);
-/// The same for whole samples x [N, …], each dropped or kept as one (torchvision's mode "row"; Huang et al. 2016).
-SUANLI_API Tensor stochastic_depth(const Tensor& x, double p, bool training = true, Generator* generator = nullptr);
+SUANLI_API Tensor dropout(const Tensor& x, double p = 0.5, bool training = true,
+                          Generator* generator = nullptr);
+/// The same for whole samples x [N, …], each dropped or kept as one (torchvision's mode "row";
+/// Huang et al. 2016).
+SUANLI_API Tensor stochastic_depth(const Tensor& x, double p, bool training = true,
+                                   Generator* generator = nullptr);
 
 }  // namespace suanli

@@ -1,4 +1,5 @@
-// Optimisers. step() records the updates of all parameters that have a gradient as one program, and runs it.
+// Optimisers. step() records the updates of all parameters that have a gradient as one program, and
+// runs it.
 #pragma once
 #include <map>
 #include <memory>
@@ -10,29 +11,32 @@
 
 namespace suanli::optim {
 
-/// Base of the optimisers. `lr` and the options may be changed between steps; they are scalar slots, so no new program results. Values out
-/// of range (negative, not finite, a beta of 1 or more) throw UsageError: when the optimizer is made, and at the step that
-/// would use them.
+/// Base of the optimisers. `lr` and the options may be changed between steps; they are scalar
+/// slots, so no new program results. Values out of range (negative, not finite, a beta of 1 or
+/// more) throw UsageError: when the optimizer is made, and at the step that would use them.
 class SUANLI_API Optimizer {
  public:
   explicit Optimizer(std::vector<Parameter> parameters, double lr);
   virtual ~Optimizer() = default;
   Optimizer(const Optimizer&) = delete;
 
-  /// Updates every parameter that has a gradient and requires one, consumes these gradients, and flushes. A parameter without a
-  /// gradient is skipped, its step count too. With no gradient at all it flushes and warns once.
+  /// Updates every parameter that has a gradient and requires one, consumes these gradients, and
+  /// flushes. A parameter without a gradient is skipped, its step count too. With no gradient at
+  /// all it flushes and warns once.
   void step();
   /// Drops all gradients of its parameters.
   void zero_grad();
 
-  /// Multiplies the shares of lr and of weight_decay that these parameters take (1 at first): what PyTorch's parameter groups are for. Throws
-  /// UsageError for one that is not this optimiser's.
-  void scale(const std::vector<Parameter>& parameters, double lr_factor, double weight_decay_factor);
+  /// Multiplies the shares of lr and of weight_decay that these parameters take (1 at first): what
+  /// PyTorch's parameter groups are for. Throws UsageError for one that is not this optimiser's.
+  void scale(const std::vector<Parameter>& parameters, double lr_factor,
+             double weight_decay_factor);
 
   double& lr;  ///< The learning rate: options.lr of the optimizers below.
   bool keep_grads = false;  ///< Leaves gradients in place after step().
 
-  /// State under "name.key" for checkpoints, in the order of the parameters ("0.exp_avg", "0.step"); scalars as i64 0-d tensors.
+  /// State under "name.key" for checkpoints, in the order of the parameters ("0.exp_avg",
+  /// "0.step"); scalars as i64 0-d tensors.
   std::vector<std::pair<std::string, Tensor>> state_dict();
   /// Throws InputError listing missing, unexpected and misshapen entries; nothing is changed then.
   void load_state_dict(const std::vector<std::pair<std::string, Tensor>>& state);
@@ -41,28 +45,35 @@ class SUANLI_API Optimizer {
   int64_t state_bytes() const;
 
  protected:
-  /// For an optimizer that keeps its learning rate among its options, which live as long as the optimizer.
+  /// For an optimizer that keeps its learning rate among its options, which live as long as the
+  /// optimizer.
   struct LrOption {
     double& lr;
   };
   Optimizer(std::vector<Parameter> parameters, LrOption lr);
-  /// Throws UsageError if an option is out of range. Called before each step; constructors call it too.
+  /// Throws UsageError if an option is out of range. Called before each step; constructors call it
+  /// too.
   virtual void check_options() const {}
 
   struct Slot {
     Parameter parameter;
-    std::vector<Parameter> state;  // one per state_names(), made at the first step of this parameter
+    // one per state_names(), made at the first step of this parameter
+    std::vector<Parameter> state;
     Parameter count;  // host counter of steps
     double lr_factor = 1, weight_decay_factor = 1;
     int64_t steps() const;
     void set_steps(int64_t n);
   };
   virtual std::vector<std::string> state_names() const = 0;
-  /// Records the update of one parameter at its step-th step (from 1 on) and write()s what becomes of it and its state.
+  /// Records the update of one parameter at its step-th step (from 1 on) and write()s what becomes
+  /// of it and its state.
   virtual void update(Slot& slot, const Tensor& gradient, int64_t step) = 0;
   double lr_of(const Slot& slot) const { return lr * slot.lr_factor; }
-  /// Notes a new value. All are set together once every update is recorded, so that a step is all or nothing however long it is.
-  void write(const Parameter& place, Tensor value) { writes_.emplace_back(place, std::move(value)); }
+  /// Notes a new value. All are set together once every update is recorded, so that a step is all
+  /// or nothing however long it is.
+  void write(const Parameter& place, Tensor value) {
+    writes_.emplace_back(place, std::move(value));
+  }
 
  private:
   void make_state();
@@ -77,7 +88,8 @@ struct SGDOptions {
   double lr = 0.01, momentum = 0, dampening = 0, weight_decay = 0;
   bool nesterov = false;
 };
-/// Stochastic gradient descent as in PyTorch: v ← μ v + (1−τ) g (v ← g the first time), w ← w − lr v; g includes weight_decay·w.
+/// Stochastic gradient descent as in PyTorch: v ← μ v + (1−τ) g (v ← g the first time), w ← w − lr
+/// v; g includes weight_decay·w.
 class SUANLI_API SGD : public Optimizer {
  public:
   SGD(std::vector<Parameter> parameters, SGDOptions options);
@@ -92,7 +104,8 @@ class SUANLI_API SGD : public Optimizer {
 struct AdamOptions {
   double lr = 1e-3, beta1 = 0.9, beta2 = 0.999, eps = 1e-8, weight_decay = 0;
 };
-/// Adam (Kingma & Ba 2015), bias-corrected, in PyTorch's form: w ← w − lr/(1−β₁ᵗ) · m / (√v/√(1−β₂ᵗ) + eps).
+/// Adam (Kingma & Ba 2015), bias-corrected, in PyTorch's form: w ← w − lr/(1−β₁ᵗ) · m /
+/// (√v/√(1−β₂ᵗ) + eps).
 class SUANLI_API Adam : public Optimizer {
  public:
   Adam(std::vector<Parameter> parameters, AdamOptions options = {});
@@ -112,40 +125,46 @@ class SUANLI_API Adam : public Optimizer {
 struct AdamWOptions {
   double lr = 1e-3, beta1 = 0.9, beta2 = 0.999, eps = 1e-8, weight_decay = 0.01;
 };
-/// Adam with decoupled weight decay (Loshchilov & Hutter 2019) in PyTorch's form: w ← w·(1 − lr·weight_decay), then Adam's step without
-/// weight decay in the gradient.
+/// Adam with decoupled weight decay (Loshchilov & Hutter 2019) in PyTorch's form: w ← w·(1 −
+/// lr·weight_decay), then Adam's step without weight decay in the gradient.
 class SUANLI_API AdamW : public Adam {
  public:
   AdamW(std::vector<Parameter> parameters, AdamWOptions options = {});
 };
 
-/// Scales all gradients so that their joint 2-norm is at most max_norm; returns the norm before, [] f32, without reading it.
+/// Scales all gradients so that their joint 2-norm is at most max_norm; returns the norm before, []
+/// f32, without reading it.
 SUANLI_API Tensor clip_grad_norm_(const std::vector<Parameter>& parameters, double max_norm);
 /// Brings every element of every gradient into −limit … limit.
 SUANLI_API void clip_grad_value_(const std::vector<Parameter>& parameters, double limit);
 
-/// How the learning rate goes over a run of known length, as a factor of the optimiser's. A pure function of step and length, so that a
-/// resumed run needs no state for it.
+/// How the learning rate goes over a run of known length, as a factor of the optimiser's. A pure
+/// function of step and length, so that a resumed run needs no state for it.
 struct SUANLI_API Schedule {
   enum class Shape : uint8_t { constant, cosine, linear, onecycle, step };
   Shape shape = Shape::constant;
   double warmup = 0;  ///< Share of the steps over which it rises to 1, in [0, 1).
   double start = 0.01;  ///< Where the rise begins.
   double end = 0;  ///< What cosine, linear and onecycle fall to.
-  std::vector<double> milestones = {};  ///< Of step: shares of the run after which it is multiplied by gamma.
+  /// Of step: shares of the run after which it is multiplied by gamma.
+  std::vector<double> milestones = {};
   double gamma = 0.1;
 
-  /// The factor of step 0 … steps−1. With W = ⌊warmup · steps⌋: start + (1 − start)·t/W while t < W (PyTorch's LinearLR), then over the rest,
-  /// with u = (t − W)/(steps − W): cosine end + (1 − end)(1 + cos πu)/2 (CosineAnnealingLR), linear 1 + (end − 1)u, step γ^(milestones passed)
-  /// (MultiStepLR). onecycle (Smith & Topin 2019) as PyTorch's OneCycleLR: cosines up from start until step warmup · steps − 1 and down to
-  /// end at the last step. Throws UsageError if a number is negative or not finite, or warmup is not in [0, 1).
+  /// The factor of step 0 … steps−1. With W = ⌊warmup · steps⌋: start + (1 − start)·t/W while t < W
+  /// (PyTorch's LinearLR), then over the rest, with u = (t − W)/(steps − W): cosine end + (1 −
+  /// end)(1 + cos πu)/2 (CosineAnnealingLR), linear 1 + (end − 1)u, step γ^(milestones passed)
+  /// (MultiStepLR). onecycle (Smith & Topin 2019) as PyTorch's OneCycleLR: cosines up from start
+  /// until step warmup · steps − 1 and down to end at the last step. Throws UsageError if a number
+  /// is negative or not finite, or warmup is not in [0, 1).
   double factor(int64_t step, int64_t steps) const;
 };
-/// By name: constant, cosine, linear, onecycle or step, with the numbers usual for it. Throws UsageError with the nearest name.
+/// By name: constant, cosine, linear, onecycle or step, with the numbers usual for it. Throws
+/// UsageError with the nearest name.
 SUANLI_API Schedule schedule_from_name(const std::string& name);
 
-/// Exponential moving average of a module's state (Polyak & Juditsky 1992): float entries avg ← decay·avg + (1 − decay)·value, others are
-/// copied. The average begins as what the state is when this is made.
+/// Exponential moving average of a module's state (Polyak & Juditsky 1992): float entries avg ←
+/// decay·avg + (1 − decay)·value, others are copied. The average begins as what the state is when
+/// this is made.
 class SUANLI_API Average {
  public:
   explicit Average(nn::Module& module);

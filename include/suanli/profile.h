@@ -17,7 +17,8 @@ struct ProfileRow {
   std::string name;
   int64_t calls = 0;
   double seconds = 0;
-  int64_t flops = 0, bytes = 0;  ///< Counted from shapes: every operand once, whatever the caches made of it.
+  /// Counted from shapes: every operand once, whatever the caches made of it.
+  int64_t flops = 0, bytes = 0;
 };
 
 /// A span of the host's work or a kernel, in the order of their beginnings.
@@ -31,15 +32,18 @@ struct ProfileEvent {
 struct ProfileReport {
   double seconds = 0;          ///< Since the profiler began.
   double kernel_seconds = 0;   ///< In kernels.
-  double own_seconds = 0;      ///< That the profiler itself took: not part of the machine's other work.
+  /// That the profiler itself took: not part of the machine's other work.
+  double own_seconds = 0;
   int64_t kernels = 0, flops = 0, bytes = 0;
   int64_t plan_hits = 0, plans_built = 0;
-  std::vector<ProfileRow> by_op, by_module;  ///< Of the kernels, longest first. Module "": outside of all modules.
-  std::vector<ProfileRow> spans;             ///< Each without the spans and kernels inside it, longest first.
+  /// Of the kernels, longest first. Module "": outside of all modules.
+  std::vector<ProfileRow> by_op, by_module;
+  /// Each without the spans and kernels inside it, longest first.
+  std::vector<ProfileRow> spans;
 };
 
-/// Listens to the programs of the thread that makes it, while it lives. One at a time per thread: throws UsageError. Everything is kept,
-/// some 150 bytes per kernel.
+/// Listens to the programs of the thread that makes it, while it lives. One at a time per thread:
+/// throws UsageError. Everything is kept, some 150 bytes per kernel.
 class SUANLI_API Profiler {
  public:
   Profiler();

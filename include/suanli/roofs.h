@@ -12,20 +12,24 @@ struct Roof {
   double all = 0;  ///< On all compute threads together.
 };
 
-/// Floating-point rates in FLOP/s (int8: operations/s) count a multiply-add as two; memory rates in bytes/s.
+/// Floating-point rates in FLOP/s (int8: operations/s) count a multiply-add as two; memory rates in
+/// bytes/s.
 struct Roofs {
   std::string cpu, isa;  ///< Of the machine they hold for: cpu_model(), isa().
-  int threads = 0;       ///< Of `all`.
-  Roof f32, f64;         ///< Multiply-adds on registers alone.
-  Roof bf16, int8;       ///< Products of bf16 pairs summed in f32, and of u8·s8 quadruples summed in i32.
-  Roof copy, read;       ///< Of arrays far larger than the caches; a copied byte counts twice, as it is read and written.
+  int threads = 0;  ///< Of `all`.
+  Roof f32, f64;  ///< Multiply-adds on registers alone.
+  /// Products of bf16 pairs summed in f32, and of u8·s8 quadruples summed in i32.
+  Roof bf16, int8;
+  /// Of arrays far larger than the caches; a copied byte counts twice, as it is read and written.
+  Roof copy, read;
 };
 
 /// "Intel(R) Xeon(R) Processor", as the kernel says; "unknown" where it does not.
 SUANLI_API std::string cpu_model();
 
-/// Measures for about two seconds with 512 MiB of memory, which is given back. Every rate is that of the fastest of several runs, each long
-/// enough for the clock; on a busy machine the rates are those of what was left of it.
+/// Measures for about two seconds with 512 MiB of memory, which is given back. Every rate is that
+/// of the fastest of several runs, each long enough for the clock; on a busy machine the rates are
+/// those of what was left of it.
 SUANLI_API Roofs measure_roofs();
 
 }  // namespace suanli

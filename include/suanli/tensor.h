@@ -24,15 +24,17 @@ SUANLI_API void retain(Cell* cell);
 SUANLI_API void release(Cell* cell);
 }  // namespace detail
 
-/// A counted handle to one result of a recorded op. Copying copies the handle; the value behind it never changes (`x += y`
-/// rebinds x). Nothing is computed until a value is read or the program ends (see plan.h, flush()).
+/// A counted handle to one result of a recorded op. Copying copies the handle; the value behind it
+/// never changes (`x += y` rebinds x). Nothing is computed until a value is read or the program
+/// ends (see plan.h, flush()).
 ///
-/// A tensor whose value is still pending belongs to the thread that recorded it; using it on another thread throws DeviceError.
+/// A tensor whose value is still pending belongs to the thread that recorded it; using it on
+/// another thread throws DeviceError.
 class SUANLI_API Tensor {
  public:
   Tensor() = default;
-  /// A 0-d scalar slot: it takes the dtype of the tensor that it meets (f32 or i64 alone), and a program with another number in
-  /// its place is the same program.
+  /// A 0-d scalar slot: it takes the dtype of the tensor that it meets (f32 or i64 alone), and a
+  /// program with another number in its place is the same program.
   template <class S> requires std::is_arithmetic_v<S>
   Tensor(S value) {
     init_scalar(static_cast<double>(value), static_cast<int64_t>(value),
@@ -41,7 +43,8 @@ class SUANLI_API Tensor {
                                             : DType::i64,
                 !std::is_same_v<S, bool>);
   }
-  Tensor(const Parameter& parameter);                       ///< The parameter's current value, differentiable.
+  /// The parameter's current value, differentiable.
+  Tensor(const Parameter& parameter);
   Tensor(std::initializer_list<float> values);              ///< 1-d f32.
   Tensor(const Tensor& o) : node_(o.node_), index_(o.index_) {
     if (node_) detail::retain(node_, index_);
@@ -65,7 +68,8 @@ class SUANLI_API Tensor {
   }
 
   bool defined() const { return node_ != nullptr; }
-  explicit operator bool() const = delete;  // a tensor is not a condition; read it with item<bool>()
+  // a tensor is not a condition; read it with item<bool>()
+  explicit operator bool() const = delete;
 
   const Shape& shape() const;
   int64_t size(int axis) const { return shape().at(axis); }
@@ -75,26 +79,29 @@ class SUANLI_API Tensor {
   Device device() const;
   bool requires_grad() const;
 
-  /// Adds d(this)/d(leaf) into the gradient of every leaf that this value came from (parameters, and tensors after
-  /// requires_grad_()), and consumes the graph. `this` must have one element. See autograd.h.
+  /// Adds d(this)/d(leaf) into the gradient of every leaf that this value came from (parameters,
+  /// and tensors after requires_grad_()), and consumes the graph. `this` must have one element. See
+  /// autograd.h.
   void backward() const;
   /// The same value, cut off from the graph.
   Tensor detach() const;
-  /// Rebinds this handle to the same value as a leaf whose gradient backward() adds up in grad(), and grad(outputs, inputs)
-  /// gives. A leaf stays the leaf that it is. Float dtypes.
+  /// Rebinds this handle to the same value as a leaf whose gradient backward() adds up in grad(),
+  /// and grad(outputs, inputs) gives. A leaf stays the leaf that it is. Float dtypes.
   Tensor& requires_grad_();
-  /// The gradient that backward() left in this leaf (or in the parameter that it reads); undefined if none reached it yet.
-  /// Throws GraphError for a tensor that is no leaf: grad(outputs, inputs) gives gradients of computed values.
+  /// The gradient that backward() left in this leaf (or in the parameter that it reads); undefined
+  /// if none reached it yet. Throws GraphError for a tensor that is no leaf: grad(outputs, inputs)
+  /// gives gradients of computed values.
   Tensor grad() const;
   /// Drops the gradient of this leaf.
   void zero_grad();
 
-  /// Reads the value: flushes what this thread has pending, waits for this value alone. item() and to_vector() convert to T,
-  /// float to integer toward zero, as LibTorch does; they throw DTypeError if T does not hold the number. data() needs the
-  /// tensor's own dtype.
-  template <class T> T item() const;                 ///< One element.
+  /// Reads the value: flushes what this thread has pending, waits for this value alone. item() and
+  /// to_vector() convert to T, float to integer toward zero, as LibTorch does; they throw
+  /// DTypeError if T does not hold the number. data() needs the tensor's own dtype.
+  template <class T> T item() const;  ///< One element.
   template <class T> std::vector<T> to_vector() const;  ///< All elements, row-major.
-  template <class T> std::span<const T> data() const;   ///< A view of the bytes, valid while this handle lives. CPU only.
+  /// A view of the bytes, valid while this handle lives. CPU only.
+  template <class T> std::span<const T> data() const;
   float item() const { return item<float>(); }
   /// True once the value lies in memory (a flush has computed it).
   bool materialised() const;
@@ -121,8 +128,10 @@ template <class T> Tensor tensor(std::initializer_list<T> values) {
   return tensor<T>(std::vector<T>(values), Shape{static_cast<int64_t>(values.size())});
 }
 /// From raw bytes in row-major order, copied: nbytes must be shape.numel() * itemsize(dtype).
-SUANLI_API Tensor tensor_from_bytes(const void* data, int64_t nbytes, const Shape& shape, DType dtype);
-/// Uninitialised host memory that `fill(void*)` writes before the tensor is first used: no second copy.
+SUANLI_API Tensor tensor_from_bytes(const void* data, int64_t nbytes, const Shape& shape,
+                                    DType dtype);
+/// Uninitialised host memory that `fill(void*)` writes before the tensor is first used: no second
+/// copy.
 template <class F> Tensor tensor_filled_by(const Shape& shape, DType dtype, F&& fill);
 
 namespace detail {
@@ -142,7 +151,8 @@ template <class T> constexpr bool holds(double v) {
   using Limits = std::numeric_limits<T>;
   if constexpr (std::is_floating_point_v<T>) {
     const bool infinite = v - v != 0;  // or NaN
-    return infinite || (v >= static_cast<double>(Limits::lowest()) && v <= static_cast<double>(Limits::max()));
+    return infinite ||
+           (v >= static_cast<double>(Limits::lowest()) && v <= static_cast<double>(Limits::max()));
   } else {
     const double end = static_cast<double>(Limits::max() / 2 + 1) * 2;  // max() + 1, exactly
     return v < end && (v > -1 || (std::is_signed_v<T> && (v >= -end || v > -end - 1)));
@@ -175,9 +185,10 @@ template <class F> Tensor tensor_filled_by(const Shape& shape, DType dtype, F&& 
   return t;
 }
 
-/// A named place whose value changes: weights, optimiser state, running statistics. Copying the handle shares the place.
-/// The only mutable thing in a program, and (alone) a holder of a gradient. Every write rebinds; the last one counts.
-/// A write becomes visible to other threads and to checkpoints when the flush that computes it succeeds, or not at all.
+/// A named place whose value changes: weights, optimiser state, running statistics. Copying the
+/// handle shares the place. The only mutable thing in a program, and (alone) a holder of a
+/// gradient. Every write rebinds; the last one counts. A write becomes visible to other threads and
+/// to checkpoints when the flush that computes it succeeds, or not at all.
 class SUANLI_API Parameter {
  public:
   Parameter() = default;
@@ -196,11 +207,14 @@ class SUANLI_API Parameter {
 
   bool defined() const { return cell_ != nullptr; }
   Tensor value() const { return Tensor(*this); }
-  void set(const Tensor& value);       ///< Same shape and dtype as before, else ShapeError/DTypeError.
-  Tensor grad() const;                 ///< Undefined if no backward() reached it since the last step.
-  void set_grad(const Tensor& grad);   ///< Undefined tensor: drops it.
+  /// Same shape and dtype as before, else ShapeError/DTypeError.
+  void set(const Tensor& value);
+  /// Undefined if no backward() reached it since the last step.
+  Tensor grad() const;
+  void set_grad(const Tensor& grad);  ///< Undefined tensor: drops it.
   bool requires_grad() const;
-  void set_requires_grad(bool on);     ///< false freezes: no gradient is computed for it, optimisers skip it.
+  /// false freezes: no gradient is computed for it, optimisers skip it.
+  void set_requires_grad(bool on);
   const Shape& shape() const;
   DType dtype() const;
   int64_t numel() const { return shape().numel(); }
@@ -212,27 +226,30 @@ class SUANLI_API Parameter {
   Cell* cell_ = nullptr;
 };
 
-/// A stream of Philox-4x32-10 random bits: (seed, counter). A draw advances the counter by a function of its shape when it is
-/// recorded, even if its result is never used; a dropped program (exception, out of memory) takes the draws back.
+/// A stream of Philox-4x32-10 random bits: (seed, counter). A draw advances the counter by a
+/// function of its shape when it is recorded, even if its result is never used; a dropped program
+/// (exception, out of memory) takes the draws back.
 class SUANLI_API Generator {
  public:
   explicit Generator(uint64_t seed);
   uint64_t seed() const;
-  uint64_t counter() const;                      ///< As the recording thread sees it.
+  uint64_t counter() const;  ///< As the recording thread sees it.
   void set_state(uint64_t seed, uint64_t counter);
   Cell* cell() const { return cell_.cell(); }
 
  private:
   Parameter cell_;
 };
-/// This thread's default generator. Seeded by manual_seed(); threads other than the first derive theirs from (seed, stream).
+/// This thread's default generator. Seeded by manual_seed(); threads other than the first derive
+/// theirs from (seed, stream).
 SUANLI_API Generator& default_generator();
 SUANLI_API void manual_seed(uint64_t seed, uint64_t stream = 0);
 
-/// Computes everything this thread has pending. Ordinary programs need not call it: reading a value, an optimiser step and a
-/// data loader's next() do.
+/// Computes everything this thread has pending. Ordinary programs need not call it: reading a
+/// value, an optimiser step and a data loader's next() do.
 SUANLI_API void flush();
-/// Forgets everything pending on this thread, pending parameter values included; handles into it throw when used.
+/// Forgets everything pending on this thread, pending parameter values included; handles into it
+/// throw when used.
 SUANLI_API void drop_pending();
 
 /// Prints like NumPy: shape, dtype and the (abbreviated) elements. Reads the value.
@@ -242,13 +259,16 @@ SUANLI_API std::ostream& operator<<(std::ostream& out, const Tensor& t);
 template <class T> Tensor tensor(const std::vector<T>& values, const Shape& shape) {
   if constexpr (std::is_same_v<T, bool>) {
     std::vector<uint8_t> bytes(values.begin(), values.end());
-    return tensor_from_bytes(bytes.data(), static_cast<int64_t>(bytes.size()), shape, DType::boolean);
+    return tensor_from_bytes(bytes.data(), static_cast<int64_t>(bytes.size()), shape,
+                             DType::boolean);
   } else {
-    return tensor_from_bytes(values.data(), static_cast<int64_t>(values.size() * sizeof(T)), shape, dtype_of<T>);
+    return tensor_from_bytes(values.data(), static_cast<int64_t>(values.size() * sizeof(T)), shape,
+                             dtype_of<T>);
   }
 }
 template <class T> std::span<const T> Tensor::data() const {
-  return {static_cast<const T*>(detail::host_data(*this, dtype_of<T>)), static_cast<size_t>(numel())};
+  return {static_cast<const T*>(detail::host_data(*this, dtype_of<T>)),
+          static_cast<size_t>(numel())};
 }
 template <class T> std::vector<T> Tensor::to_vector() const {
   if constexpr (detail::HasDType<T>) {
@@ -259,7 +279,8 @@ template <class T> std::vector<T> Tensor::to_vector() const {
   }
   const void* from = detail::host_data(*this, dtype());
   std::vector<T> out(static_cast<size_t>(numel()));
-  for (size_t i = 0; i < out.size(); ++i) out[i] = detail::converted<T>(detail::number_at(from, dtype(), i));
+  for (size_t i = 0; i < out.size(); ++i)
+    out[i] = detail::converted<T>(detail::number_at(from, dtype(), i));
   return out;
 }
 SUANLI_API void require_one_element(const Tensor& t);

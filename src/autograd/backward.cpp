@@ -27,13 +27,16 @@ struct Buffers {
   std::vector<std::pair<uint64_t, uint32_t>> heap;
   std::vector<CellGrad> cells;
 };
-std::vector<std::unique_ptr<Buffers>>& spare_buffers() { return PerThread<std::vector<std::unique_ptr<Buffers>>>::get(); }
+std::vector<std::unique_ptr<Buffers>>& spare_buffers() {
+  return PerThread<std::vector<std::unique_ptr<Buffers>>>::get();
+}
 
 /// Where a tensor after requires_grad_() keeps its gradient: made when the first one comes.
 Cell* cell_of_leaf(Node* n) {
   Cell* made = Cell::make(n->out(0).shape, n->out(0).dtype, true);
   Cell* there = nullptr;
-  if (std::atomic_ref(n->cell).compare_exchange_strong(there, made, std::memory_order_acq_rel)) return made;
+  if (std::atomic_ref(n->cell).compare_exchange_strong(there, made, std::memory_order_acq_rel))
+    return made;
   detail::release(made);  // another thread was first
   return there;
 }
@@ -42,7 +45,10 @@ class Walk {
  public:
   /// `into_leaves`: gradients are for the cells of all leaves, not for those that capture() names.
   Walk(const char* who, BackwardOptions options, bool into_leaves)
-      : who_(who), keep_(options.retain_graph || options.create_graph), create_graph_(options.create_graph), into_leaves_(into_leaves) {
+      : who_(who),
+        keep_(options.retain_graph || options.create_graph),
+        create_graph_(options.create_graph),
+        into_leaves_(into_leaves) {
     auto& spare = spare_buffers();
     if (spare.empty()) {
       buffers_ = std::make_unique<Buffers>();
@@ -52,7 +58,8 @@ class Walk {
     }
   }
   ~Walk() {
-    for (auto& v : buffers_->visits) v.hold.node()->visit = 0;  // an exception may leave unvisited ones
+    // an exception may leave unvisited ones
+    for (auto& v : buffers_->visits) v.hold.node()->visit = 0;
     buffers_->visits.clear();
     buffers_->heap.clear();
     buffers_->cells.clear();
@@ -62,10 +69,13 @@ class Walk {
   void start(const Tensor& output, const Tensor& seed) {
     require_usable(output, who_);
     if (!output.requires_grad())
-      throw GraphError(
-          str("[", who_, "] the output does not require grad: no parameter or requires_grad_() tensor leads to it", where_am_i()));
+      throw GraphError(str(
+          "[", who_,
+          "] the output does not require grad: no parameter or requires_grad_() tensor leads to it",
+          where_am_i()));
     if (seed.defined() && !(seed.shape() == output.shape()))
-      throw ShapeError(str("[", who_, "] seed has shape ", seed.shape(), ", the output ", output.shape()));
+      throw ShapeError(
+          str("[", who_, "] seed has shape ", seed.shape(), ", the output ", output.shape()));
     Node* n = output.node();
     reach(n, output.index(), seed.defined() ? seed : full(output.shape(), 1.0, output.dtype()));
   }
@@ -113,7 +123,8 @@ class Walk {
   uint64_t lowest_wanted_seq() const {
     if (wanted_.empty()) return 0;
     uint64_t lowest = ~uint64_t{0};
-    for (auto& w : wanted_) lowest = std::min(lowest, is_parameter(w.node) ? 0 : w.node->seq);  // a parameter may have been read anywhere
+    // a parameter may have been read anywhere
+    for (auto& w : wanted_) lowest = std::min(lowest, is_parameter(w.node) ? 0 : w.node->seq);
     return lowest;
   }
 
@@ -144,7 +155,8 @@ class Walk {
     accumulate(buffers_->visits[n->visit - 1].grads[index], std::move(g));
   }
 
-  /// False for leaves of requires_grad_(): aliases of values that need no gradient, whose edges may be gone.
+  /// False for leaves of requires_grad_(): aliases of values that need no gradient, whose edges may
+  /// be gone.
   static bool leads_on(Node* n) {
     for (int i = 0; i < n->n_in; ++i)
       if (n->in()[i].node && n->in()[i].node->requires_grad()) return true;
@@ -152,18 +164,22 @@ class Walk {
   }
 
   [[noreturn]] void consumed(Node* n) {
-    throw GraphError(str("[", who_, "] graph of ", op_def(n->op).name,
-                         " was consumed by an earlier backward; use retain_graph, or detach() what is carried on", in_scope(n->scope)));
+    throw GraphError(str(
+        "[", who_, "] graph of ", op_def(n->op).name,
+        " was consumed by an earlier backward; use retain_graph, or detach() what is carried on",
+        in_scope(n->scope)));
   }
 
   void step(uint32_t slot) {
     Node* n = buffers_->visits[slot].hold.node();
-    Tensor grads[kMaxResults];  // moved out: the vector grows while the vjp's gradients are handed on
+    // moved out: the vector grows while the vjp's gradients are handed on
+    Tensor grads[kMaxResults];
     for (int r = 0; r < n->n_out; ++r) grads[r] = std::move(buffers_->visits[slot].grads[r]);
     bool asked = false;
     for (auto& w : wanted_)
       if (w.node == n) w.grad = grads[w.index], asked = true;
-    if (asked && n->seq == floor_) return;  // nothing wanted lies below: its own graph stays as it is
+    // nothing wanted lies below: its own graph stays as it is
+    if (asked && n->seq == floor_) return;
     Tensor few[8];
     std::vector<Tensor> many;
     Tensor* given = few;
@@ -179,7 +195,8 @@ class Walk {
     reader_scope_ = n->scope;
     for (int i = 0; i < n->n_in; ++i) {
       Node* in = n->in()[i].node;
-      if (in && given[i].defined() && in->requires_grad()) reach(in, n->in()[i].index, std::move(given[i]));
+      if (in && given[i].defined() && in->requires_grad())
+        reach(in, n->in()[i].index, std::move(given[i]));
     }
     if (!keep_) {
       n->flags |= kConsumed;
@@ -201,8 +218,8 @@ void Tensor::backward() const { suanli::backward(*this); }
 
 void backward(const Tensor& output, const Tensor& seed, BackwardOptions options) {
   if (!seed.defined() && output.numel() != 1)
-    throw ShapeError(
-        str("[backward] the output has shape ", output.shape(), "; one element is expected, or a seed of that shape", where_am_i()));
+    throw ShapeError(str("[backward] the output has shape ", output.shape(),
+                         "; one element is expected, or a seed of that shape", where_am_i()));
   Recorder& rec = Recorder::current();
   rec.backward_begins();
   Walk walk("backward", options, true);
@@ -218,23 +235,29 @@ void backward(const Tensor& output, const Tensor& seed, BackwardOptions options)
   rec.backward_ended();
 }
 
-std::vector<Tensor> grad(const std::vector<Tensor>& outputs, const std::vector<Tensor>& inputs, const std::vector<Tensor>& seeds,
-                         BackwardOptions options, bool allow_unused) {
+std::vector<Tensor> grad(const std::vector<Tensor>& outputs, const std::vector<Tensor>& inputs,
+                         const std::vector<Tensor>& seeds, BackwardOptions options,
+                         bool allow_unused) {
   if (!seeds.empty() && seeds.size() != outputs.size())
     throw ShapeError(str("[grad] ", seeds.size(), " seeds for ", outputs.size(), " outputs"));
   Walk walk("grad", options, false);
   for (size_t i = 0; i < inputs.size(); ++i) {
     require_usable(inputs[i], "grad");
     if (!inputs[i].requires_grad())
-      throw GraphError(str("[grad] input ", i, " does not require grad; call requires_grad_() on it before it is used", where_am_i()));
+      throw GraphError(str("[grad] input ", i,
+                           " does not require grad; call requires_grad_() on it before it is used",
+                           where_am_i()));
     walk.capture(inputs[i]);
   }
-  for (size_t i = 0; i < outputs.size(); ++i) walk.start(outputs[i], seeds.empty() ? Tensor() : seeds[i]);
+  for (size_t i = 0; i < outputs.size(); ++i)
+    walk.start(outputs[i], seeds.empty() ? Tensor() : seeds[i]);
   walk.run();
   auto result = walk.captured();
   for (size_t i = 0; i < result.size(); ++i)
     if (!result[i].defined() && !allow_unused)
-      throw GraphError(str("[grad] input ", i, " does not lead to the outputs; pass allow_unused if that is meant", where_am_i()));
+      throw GraphError(str("[grad] input ", i,
+                           " does not lead to the outputs; pass allow_unused if that is meant",
+                           where_am_i()));
   return result;
 }
 

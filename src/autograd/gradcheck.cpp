@@ -11,7 +11,8 @@ namespace {
 /// Fixed weights that make one number of all outputs; irregular, so that errors do not cancel.
 Tensor weights_like(const Tensor& t) {
   std::vector<double> w(static_cast<size_t>(t.numel()));
-  for (size_t i = 0; i < w.size(); ++i) w[i] = 0.5 + std::fmod(0.61803398875 * static_cast<double>(i + 1), 1.0);
+  for (size_t i = 0; i < w.size(); ++i)
+    w[i] = 0.5 + std::fmod(0.61803398875 * static_cast<double>(i + 1), 1.0);
   return tensor(w, t.shape());
 }
 
@@ -34,12 +35,15 @@ double check(const Function& weighted, const std::vector<Tensor>& inputs, double
   std::vector<size_t> which;
   for (size_t i = 0; i < xs.size(); ++i)
     if (xs[i].requires_grad()) wanted.push_back(xs[i]), which.push_back(i);
-  // Where nothing flows the gradient is zero, and is compared like any other: a vjp that forgets an input is wrong.
-  auto analytic = total.requires_grad() ? grad({total}, wanted, {}, {}, true) : std::vector<Tensor>(wanted.size());
+  // Where nothing flows the gradient is zero, and is compared like any other: a vjp that forgets an
+  // input is wrong.
+  auto analytic = total.requires_grad() ? grad({total}, wanted, {}, {}, true)
+                                        : std::vector<Tensor>(wanted.size());
   double worst = 0;
   for (size_t k = 0; k < which.size(); ++k) {
     auto values = inputs[which[k]].to_vector<double>();
-    auto exact = analytic[k].defined() ? analytic[k].to_vector<double>() : std::vector<double>(values.size(), 0.0);
+    auto exact = analytic[k].defined() ? analytic[k].to_vector<double>()
+                                       : std::vector<double>(values.size(), 0.0);
     for (size_t e = 0; e < values.size(); ++e) {
       const double h = step * std::max(1.0, std::fabs(values[e])), at = values[e];
       double side[2];
@@ -51,7 +55,8 @@ double check(const Function& weighted, const std::vector<Tensor>& inputs, double
         side[s] = weighted(moved).item<double>();
       }
       values[e] = at;
-      const double numeric = (side[0] - side[1]) / (2 * h), error = std::fabs(numeric - exact[e]) / std::max(1.0, std::fabs(numeric));
+      const double numeric = (side[0] - side[1]) / (2 * h),
+                   error = std::fabs(numeric - exact[e]) / std::max(1.0, std::fabs(numeric));
       worst = std::isfinite(error) ? std::max(worst, error) : HUGE_VAL;
     }
   }
@@ -68,7 +73,8 @@ double gradcheck(const Function& f, const std::vector<Tensor>& inputs, bool seco
   double worst = check(weighted, inputs, step);
   if (!second) return worst;
   Function gradient = [&](const std::vector<Tensor>& xs) {
-    // Numeric evaluations pass plain tensors and switch recording off; the inner gradient needs both.
+    // Numeric evaluations pass plain tensors and switch recording off; the inner gradient needs
+    // both.
     GradMode on(true);
     std::vector<Tensor> ys = xs;
     for (Tensor& y : ys)
@@ -80,7 +86,8 @@ double gradcheck(const Function& f, const std::vector<Tensor>& inputs, bool seco
     auto gs = grad({total}, wanted, {}, {.create_graph = true}, true);
     Tensor out = full({}, 0.0, DType::f64);
     for (auto& g : gs)
-      if (g.defined()) out = out + sum(g * weights_like(g) * g);  // quadratic: a constant gradient must not hide a wrong second one
+      // quadratic: a constant gradient must not hide a wrong second one
+      if (g.defined()) out = out + sum(g * weights_like(g) * g);
     return out;
   };
   return std::max(worst, check(gradient, inputs, std::max(step, 1e-5)));

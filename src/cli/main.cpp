@@ -63,9 +63,11 @@ int main(int argc, char** argv) {
     return run(words);
   } catch (const BrokenPipe&) { return kBrokenPipe; } catch (const UsageError& e) {
     return fail(e.what(), kUsage, words);
-  } catch (const InputError& e) { return fail(e.what(), kInvalidInput, words); } catch (const DeviceError& e) {
+  } catch (const InputError& e) {
     return fail(e.what(), kInvalidInput, words);
-  } catch (const std::bad_alloc&) { return fail("out of memory", kFailure, words); } catch (const std::exception& e) {
-    return fail(e.what(), kFailure, words);
-  }
+  } catch (const DeviceError& e) {
+    return fail(e.what(), kInvalidInput, words);
+  } catch (const std::bad_alloc&) {
+    return fail("out of memory", kFailure, words);
+  } catch (const std::exception& e) { return fail(e.what(), kFailure, words); }
 }

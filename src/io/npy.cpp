@@ -21,11 +21,13 @@ struct Type {
   DType dtype;   // what it becomes
   size_t width;  // of a value in the file
 };
-constexpr Type kTypes[] = {{"u1", DType::u8, 1},  {"i1", DType::i8, 1},  {"i2", DType::i16, 2}, {"i4", DType::i32, 4},
-                           {"i8", DType::i64, 8}, {"f4", DType::f32, 4}, {"f8", DType::f64, 8}, {"b1", DType::boolean, 1},
-                           {"u2", DType::i32, 2}, {"u4", DType::i64, 4}, {"u8", DType::i64, 8}, {"f2", DType::f32, 2}};
+constexpr Type kTypes[] = {{"u1", DType::u8, 1},  {"i1", DType::i8, 1},      {"i2", DType::i16, 2},
+                           {"i4", DType::i32, 4}, {"i8", DType::i64, 8},     {"f4", DType::f32, 4},
+                           {"f8", DType::f64, 8}, {"b1", DType::boolean, 1}, {"u2", DType::i32, 2},
+                           {"u4", DType::i64, 4}, {"u8", DType::i64, 8},     {"f2", DType::f32, 2}};
 
-/// The header is a Python dictionary: {'descr': '<f4', 'fortran_order': False, 'shape': (3, 4), }. What stands behind a key.
+/// The header is a Python dictionary: {'descr': '<f4', 'fortran_order': False, 'shape': (3, 4), }.
+/// What stands behind a key.
 std::string_view value_of(std::string_view header, std::string_view key) {
   const size_t at = header.find(key);
   if (at == std::string_view::npos) return {};
@@ -41,16 +43,21 @@ struct Header {
 };
 
 Header parse(std::string_view text, const std::string& where) {
-  auto fail = [&](const std::string& what) { throw InputError(str(where, ", ", what, ". ", kSaveAgain)); };
+  auto fail = [&](const std::string& what) {
+    throw InputError(str(where, ", ", what, ". ", kSaveAgain));
+  };
   Header h;
   const std::string_view descr = value_of(text, "'descr'");
   const size_t end = descr.find('\'', 1);
-  if (!descr.starts_with('\'') || end == std::string_view::npos || end < 3) fail("the values are no plain numbers (objects or records)");
+  if (!descr.starts_with('\'') || end == std::string_view::npos || end < 3)
+    fail("the values are no plain numbers (objects or records)");
   const char order = descr[1];
   const std::string_view name = descr.substr(2, end - 2);
-  const auto* type = std::find_if(std::begin(kTypes), std::end(kTypes), [&](const Type& t) { return t.name == name; });
+  const auto* type = std::find_if(std::begin(kTypes), std::end(kTypes),
+                                  [&](const Type& t) { return t.name == name; });
   if (type == std::end(kTypes) || (order != '<' && order != '>' && order != '|' && order != '='))
-    fail(str("values of type ", descr.substr(0, end + 1), " are not read; whole numbers, floats of 2 to 8 bytes and bool are"));
+    fail(str("values of type ", descr.substr(0, end + 1),
+             " are not read; whole numbers, floats of 2 to 8 bytes and bool are"));
   h.type = *type;
   h.swapped = order == '>' && std::endian::native == std::endian::little;
   h.fortran = value_of(text, "'fortran_order'").starts_with("True");
@@ -70,21 +77,25 @@ Header parse(std::string_view text, const std::string& where) {
 }
 
 /// Columns first → rows first.
-std::vector<uint8_t> row_major(const std::vector<uint8_t>& bytes, const Shape& shape, size_t width) {
+std::vector<uint8_t> row_major(const std::vector<uint8_t>& bytes, const Shape& shape,
+                               size_t width) {
   std::vector<uint8_t> out(bytes.size());
   std::vector<int64_t> index(static_cast<size_t>(shape.rank()));
   for (size_t i = 0; i < bytes.size(); i += width) {
     int64_t at = 0;
-    for (int axis = shape.rank() - 1; axis >= 0; --axis) at = at * shape[axis] + index[static_cast<size_t>(axis)];
+    for (int axis = shape.rank() - 1; axis >= 0; --axis)
+      at = at * shape[axis] + index[static_cast<size_t>(axis)];
     std::memcpy(out.data() + i, bytes.data() + static_cast<size_t>(at) * width, width);
-    for (int axis = shape.rank() - 1; axis >= 0 && ++index[static_cast<size_t>(axis)] == shape[axis]; --axis)
+    for (int axis = shape.rank() - 1;
+         axis >= 0 && ++index[static_cast<size_t>(axis)] == shape[axis]; --axis)
       index[static_cast<size_t>(axis)] = 0;
   }
   return out;
 }
 
 /// Values of a type that DType lacks as those of the next larger one.
-template <class From, class To, class F> std::vector<uint8_t> converted(const std::vector<uint8_t>& bytes, F&& convert) {
+template <class From, class To, class F> std::vector<uint8_t> converted(
+    const std::vector<uint8_t>& bytes, F&& convert) {
   std::vector<uint8_t> out(bytes.size() / sizeof(From) * sizeof(To));
   for (size_t i = 0; i < bytes.size() / sizeof(From); ++i) {
     From v;
@@ -97,9 +108,11 @@ template <class From, class To, class F> std::vector<uint8_t> converted(const st
 
 float float_of_half(uint16_t half) {
   const int exponent = half >> 10 & 31, fraction = half & 1023;
-  const float size = exponent == 31  ? (fraction == 0 ? std::numeric_limits<float>::infinity() : std::numeric_limits<float>::quiet_NaN())
-                     : exponent == 0 ? std::ldexp(static_cast<float>(fraction), -24)
-                                     : std::ldexp(static_cast<float>(1024 + fraction), exponent - 25);
+  const float size = exponent == 31 ? (fraction == 0 ? std::numeric_limits<float>::infinity()
+                                                     : std::numeric_limits<float>::quiet_NaN())
+                     : exponent == 0
+                         ? std::ldexp(static_cast<float>(fraction), -24)
+                         : std::ldexp(static_cast<float>(1024 + fraction), exponent - 25);
   return half & 0x8000 ? -size : size;
 }
 
@@ -124,7 +137,8 @@ double NpyArray::at(int64_t i) const {
   }
 }
 
-NpyArray read_npy(uint64_t size, const std::function<void(void*, size_t)>& read, const std::function<std::string()>& here) {
+NpyArray read_npy(uint64_t size, const std::function<void(void*, size_t)>& read,
+                  const std::function<std::string()>& here) {
   uint8_t start[12] = {};
   const bool long_enough = size >= 10;
   if (long_enough) read(start, 10);
@@ -137,7 +151,8 @@ NpyArray read_npy(uint64_t size, const std::function<void(void*, size_t)>& read,
     before = 12;
   }
   if (header_bytes > kMostHeader || header_bytes > size - before)
-    throw InputError(str(here(), ", a header of ", header_bytes, " bytes, more than there can be. ", kSaveAgain));
+    throw InputError(str(here(), ", a header of ", header_bytes, " bytes, more than there can be. ",
+                         kSaveAgain));
   std::string text(header_bytes, '\0');
   read(text.data(), header_bytes);
   const Header header = parse(text, here());
@@ -149,8 +164,8 @@ NpyArray read_npy(uint64_t size, const std::function<void(void*, size_t)>& read,
   for (int64_t d : header.shape) overflow = overflow || __builtin_mul_overflow(bytes, d, &bytes);
   const uint64_t there = size - before - header_bytes;
   if (overflow || static_cast<uint64_t>(bytes) != there)
-    throw InputError(
-        str(here(), ", ", header.shape, " values of ", width, " bytes are announced, ", there, " bytes are there. ", kSaveAgain));
+    throw InputError(str(here(), ", ", header.shape, " values of ", width, " bytes are announced, ",
+                         there, " bytes are there. ", kSaveAgain));
   // In pieces: memory is taken only for what is really there.
   while (array.bytes.size() < there) {
     const size_t at = array.bytes.size(), piece = std::min<size_t>(kPiece, there - at);
@@ -158,16 +173,21 @@ NpyArray read_npy(uint64_t size, const std::function<void(void*, size_t)>& read,
     read(array.bytes.data() + at, piece);
   }
   if (header.swapped && width > 1)
-    for (size_t i = 0; i < array.bytes.size(); i += width) std::reverse(array.bytes.data() + i, array.bytes.data() + i + width);
-  if (header.fortran && header.shape.rank() > 1) array.bytes = row_major(array.bytes, header.shape, width);
+    for (size_t i = 0; i < array.bytes.size(); i += width)
+      std::reverse(array.bytes.data() + i, array.bytes.data() + i + width);
+  if (header.fortran && header.shape.rank() > 1)
+    array.bytes = row_major(array.bytes, header.shape, width);
   const std::string_view name = header.type.name;
-  if (name == "u2") array.bytes = converted<uint16_t, int32_t>(array.bytes, [](uint16_t v) { return int32_t{v}; });
-  if (name == "u4") array.bytes = converted<uint32_t, int64_t>(array.bytes, [](uint32_t v) { return int64_t{v}; });
+  if (name == "u2")
+    array.bytes = converted<uint16_t, int32_t>(array.bytes, [](uint16_t v) { return int32_t{v}; });
+  if (name == "u4")
+    array.bytes = converted<uint32_t, int64_t>(array.bytes, [](uint32_t v) { return int64_t{v}; });
   if (name == "f2") array.bytes = converted<uint16_t, float>(array.bytes, float_of_half);
   if (name == "u8")
     array.bytes = converted<uint64_t, int64_t>(array.bytes, [&](uint64_t v) {
       if (v > static_cast<uint64_t>(INT64_MAX))
-        throw InputError(str(here(), ", holds ", v, ", more than a 64-bit whole number with sign. ", kSaveAgain));
+        throw InputError(str(here(), ", holds ", v, ", more than a 64-bit whole number with sign. ",
+                             kSaveAgain));
       return static_cast<int64_t>(v);
     });
   return array;

@@ -9,14 +9,17 @@
 namespace suanli::data {
 
 struct NpyArray {
-  DType dtype = DType::u8;      ///< u8, i8, i16, i32, i64, f32, f64 or boolean; others as the next larger one.
+  /// u8, i8, i16, i32, i64, f32, f64 or boolean; others as the next larger one.
+  DType dtype = DType::u8;
   Shape shape;
-  std::vector<uint8_t> bytes;   ///< Row-major, in this machine's byte order, whatever the file has.
-  double at(int64_t i) const;   ///< Value i of them as a number.
+  std::vector<uint8_t> bytes;  ///< Row-major, in this machine's byte order, whatever the file has.
+  double at(int64_t i) const;  ///< Value i of them as a number.
 };
 
-/// read(out, count) gives the next `count` bytes, exactly, or throws; `size` of them there are; here() names the place reached, "x.npy,
-/// byte 12". Throws InputError: no .npy, objects and other types that are no numbers, another number of bytes than the header announces.
-NpyArray read_npy(uint64_t size, const std::function<void(void*, size_t)>& read, const std::function<std::string()>& here);
+/// read(out, count) gives the next `count` bytes, exactly, or throws; `size` of them there are;
+/// here() names the place reached, "x.npy, byte 12". Throws InputError: no .npy, objects and other
+/// types that are no numbers, another number of bytes than the header announces.
+NpyArray read_npy(uint64_t size, const std::function<void(void*, size_t)>& read,
+                  const std::function<std::string()>& here);
 
 }  // namespace suanli::data

@@ -66,17 +66,21 @@ class Machine {
 
   void run() {
     while (step()) {}
-    if (stack_.size() != 1 || !marks_.empty()) fail(str("ends with ", stack_.size(), " values, one is expected"));
+    if (stack_.size() != 1 || !marks_.empty())
+      fail(str("ends with ", stack_.size(), " values, one is expected"));
     p_.root_ = stack_[0];
   }
 
  private:
   [[noreturn]] void fail(const std::string& what) const {
-    throw InputError(str(where_, ": byte ", opcode_at_, ": ", what, ". Save model.state_dict() with torch.save, or use safetensors."));
+    throw InputError(str(where_, ": byte ", opcode_at_, ": ", what,
+                         ". Save model.state_dict() with torch.save, or use safetensors."));
   }
 
   std::string_view take(uint64_t bytes) {
-    if (bytes > program_.size() - at_) fail(str("is cut off: ", bytes, " bytes are announced, ", program_.size() - at_, " are left"));
+    if (bytes > program_.size() - at_)
+      fail(
+          str("is cut off: ", bytes, " bytes are announced, ", program_.size() - at_, " are left"));
     const std::string_view taken = program_.substr(at_, bytes);
     at_ += bytes;
     return taken;
@@ -108,7 +112,8 @@ class Machine {
 
   /// What lies above the last mark is not reached by opcodes that take single values.
   Ref pop() {
-    if (stack_.size() <= (marks_.empty() ? 0 : marks_.back())) fail("takes a value where there is none");
+    if (stack_.size() <= (marks_.empty() ? 0 : marks_.back()))
+      fail("takes a value where there is none");
     const Ref r = stack_.back();
     stack_.pop_back();
     return r;
@@ -152,31 +157,38 @@ class Machine {
   void name_object() {
     const std::string_view module = take_line(), name = take_line();
     std::string object = str(module, ".", name);
-    if (refused_(object)) fail(str("names the Python object ", object, ", which is not executed here. Do not trust this file"));
+    if (refused_(object))
+      fail(str("names the Python object ", object,
+               ", which is not executed here. Do not trust this file"));
     make(Kind::object).text = std::move(object);
   }
   void call() {
     const std::vector<Ref> both = pop_some(2);
-    if (p_.values_[both[0]].kind != Kind::object || p_.values_[both[1]].kind != Kind::sequence) fail("calls something that is no function");
+    if (p_.values_[both[0]].kind != Kind::object || p_.values_[both[1]].kind != Kind::sequence)
+      fail("calls something that is no function");
     const std::string& function = p_.values_[both[0]].text;
     if (function == "collections.OrderedDict") make_ordered(p_.values_[both[1]].items);
-    else if (function == "collections.defaultdict") make(Kind::dict);  // its argument makes what is missing
+    else if (function == "collections.defaultdict")
+      make(Kind::dict);  // its argument makes what is missing
     else make(Kind::call).items = both;
   }
   /// Usually without arguments; Python 2 gave the list of pairs.
   void make_ordered(const std::vector<Ref>& arguments) {
     std::vector<Ref> items;
-    if (arguments.size() > 1 || (arguments.size() == 1 && p_.values_[arguments[0]].kind != Kind::sequence))
+    if (arguments.size() > 1 ||
+        (arguments.size() == 1 && p_.values_[arguments[0]].kind != Kind::sequence))
       fail("makes an OrderedDict of other things than pairs");
     for (Ref list : arguments)
       for (Ref pair : p_.values_[list].items) {
         const Value& v = p_.values_[pair];
-        if (v.kind != Kind::sequence || v.items.size() != 2) fail("makes an OrderedDict of other things than pairs");
+        if (v.kind != Kind::sequence || v.items.size() != 2)
+          fail("makes an OrderedDict of other things than pairs");
         items.insert(items.end(), v.items.begin(), v.items.end());
       }
     make(Kind::dict).items = std::move(items);
   }
-  /// Little-endian two's complement of any length. Only what fits 64 bits is a size or an offset; the state of a random generator is longer.
+  /// Little-endian two's complement of any length. Only what fits 64 bits is a size or an offset;
+  /// the state of a random generator is longer.
   void make_long(uint64_t length) {
     const std::string_view bytes = take(length);
     if (bytes.size() > 8) {
@@ -184,7 +196,8 @@ class Machine {
       return;
     }
     uint64_t value = 0;
-    for (size_t i = 0; i < bytes.size(); ++i) value |= static_cast<uint64_t>(static_cast<uint8_t>(bytes[i])) << (8 * i);
+    for (size_t i = 0; i < bytes.size(); ++i)
+      value |= static_cast<uint64_t>(static_cast<uint8_t>(bytes[i])) << (8 * i);
     const size_t unused = 64 - 8 * bytes.size();
     make_integer(bytes.empty() ? 0 : static_cast<int64_t>(value << unused) >> unused);
   }
@@ -214,7 +227,9 @@ class Machine {
       case kBinInt2: make_integer(take_number<uint16_t>()); break;
       case kLong1: make_long(take_number<uint8_t>()); break;
       case kLong4: make_long(take_number<uint32_t>()); break;
-      case kBinFloat: make(Kind::real).real = std::bit_cast<double>(__builtin_bswap64(take_number<uint64_t>())); break;
+      case kBinFloat:
+        make(Kind::real).real = std::bit_cast<double>(__builtin_bswap64(take_number<uint64_t>()));
+        break;
       case kBinUnicode:
       case kBinString: make_text(take_number<uint32_t>()); break;
       case kShortBinString: make_text(take_number<uint8_t>()); break;
@@ -239,7 +254,8 @@ class Machine {
       case kGlobal: name_object(); break;
       case kReduce:
       case kNewObj: call(); break;
-      case kBuild: pop(); break;  // attributes, such as a state dict's _metadata or a Namespace's fields: weights need none
+      // attributes, such as a state dict's _metadata or a Namespace's fields: weights need none
+      case kBuild: pop(); break;
       case kBinPersId: {
         const Ref id = pop();
         make(Kind::persistent).items = {id};

@@ -1,5 +1,6 @@
-// Pickle programs, read and never executed: a machine for the few opcodes that PyTorch's state dicts are written with. It makes values of
-// plain kinds; a call of a Python object stays a note of what would be called with what, for the reader to understand or to refuse.
+// Pickle programs, read and never executed: a machine for the few opcodes that PyTorch's state
+// dicts are written with. It makes values of plain kinds; a call of a Python object stays a note of
+// what would be called with what, for the reader to understand or to refuse.
 #pragma once
 #include <cstdint>
 #include <string>
@@ -8,7 +9,8 @@
 
 namespace suanli::pickle {
 
-/// Index of a value. Containers hold indices, so a container that holds itself is no danger to those who do not follow it.
+/// Index of a value. Containers hold indices, so a container that holds itself is no danger to
+/// those who do not follow it.
 using Ref = uint32_t;
 
 enum class Kind : uint8_t {
@@ -17,10 +19,10 @@ enum class Kind : uint8_t {
   integer,
   real,
   text,
-  sequence,    // list, tuple or set: items
-  dict,        // items: key, value, key, value, …
-  object,      // a Python object by its name, "module.name"
-  call,        // items: object, arguments
+  sequence,  // list, tuple or set: items
+  dict,  // items: key, value, key, value, …
+  object,  // a Python object by its name, "module.name"
+  call,  // items: object, arguments
   persistent,  // items: the one value that names it
 };
 
@@ -34,9 +36,10 @@ struct Value {
 
 class Pickle {
  public:
-  /// Runs a program of protocol 2. `where` begins every error ("file.pt: archive/data.pkl"); `refused` says which Python objects it may not
-  /// name. Throws InputError for these, for opcodes that are not known and for programs that are wrong; memory is bounded by the program's
-  /// length and, for short opcodes, by a limit on the number of values.
+  /// Runs a program of protocol 2. `where` begins every error ("file.pt: archive/data.pkl");
+  /// `refused` says which Python objects it may not name. Throws InputError for these, for opcodes
+  /// that are not known and for programs that are wrong; memory is bounded by the program's length
+  /// and, for short opcodes, by a limit on the number of values.
   Pickle(std::string_view program, std::string where, bool (*refused)(std::string_view object));
   Ref root() const { return root_; }
   const Value& operator[](Ref r) const { return values_[r]; }

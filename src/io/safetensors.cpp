@@ -9,28 +9,33 @@
 
 namespace suanli {
 
-static_assert(std::endian::native == std::endian::little, "safetensors are little-endian and are copied as they are");
+static_assert(std::endian::native == std::endian::little,
+              "safetensors are little-endian and are copied as they are");
 
 namespace {
 
 constexpr uint64_t kLongestHeader = 100'000'000;  // the format's own library refuses more
 
-/// In the order that files are sorted by, largest alignment last. bf16 follows f16 although they are equally wide.
+/// In the order that files are sorted by, largest alignment last. bf16 follows f16 although they
+/// are equally wide.
 struct FormatDType {
   const char* name;
   DType dtype;
 };
 constexpr FormatDType kDTypes[] = {
-    {"BOOL", DType::boolean},   {"U8", DType::u8},   {"I8", DType::i8},   {"F8_E5M2", DType::f8e5m2},
-    {"F8_E4M3", DType::f8e4m3}, {"I16", DType::i16}, {"U16", DType::u16}, {"F16", DType::f16},
-    {"BF16", DType::bf16},      {"I32", DType::i32}, {"U32", DType::u32}, {"F32", DType::f32},
-    {"C64", DType::c64},        {"F64", DType::f64}, {"I64", DType::i64}, {"U64", DType::u64},
+    {"BOOL", DType::boolean},   {"U8", DType::u8},          {"I8", DType::i8},
+    {"F8_E5M2", DType::f8e5m2}, {"F8_E4M3", DType::f8e4m3}, {"I16", DType::i16},
+    {"U16", DType::u16},        {"F16", DType::f16},        {"BF16", DType::bf16},
+    {"I32", DType::i32},        {"U32", DType::u32},        {"F32", DType::f32},
+    {"C64", DType::c64},        {"F64", DType::f64},        {"I64", DType::i64},
+    {"U64", DType::u64},
 };
 
 int rank_of(DType dtype, const std::string& path, const std::string& tensor) {
   for (size_t i = 0; i < std::size(kDTypes); ++i)
     if (kDTypes[i].dtype == dtype) return static_cast<int>(i);
-  throw InputError(str(path, ": tensor ", tensor, " is ", dtype, ", which safetensors cannot hold. cast() it first."));
+  throw InputError(str(path, ": tensor ", tensor, " is ", dtype,
+                       ", which safetensors cannot hold. cast() it first."));
 }
 
 struct Entry {
@@ -43,39 +48,49 @@ struct Entry {
 /// Everything about one entry that can be checked without its neighbours.
 Entry parse_entry(const std::string& path, const std::string& name, const Json& json) {
   auto wrong = [&](const auto&... what) {
-    return InputError(str(path, ": tensor ", name, ": ", what..., ". The file is damaged; get it again."));
+    return InputError(
+        str(path, ": tensor ", name, ": ", what..., ". The file is damaged; get it again."));
   };
-  const Json *dtype = json.find("dtype"), *shape = json.find("shape"), *offsets = json.find("data_offsets");
+  const Json *dtype = json.find("dtype"), *shape = json.find("shape"),
+             *offsets = json.find("data_offsets");
   if (!dtype || !dtype->is_string()) throw wrong("no \"dtype\"");
   if (!shape || !shape->is_array()) throw wrong("no \"shape\"");
-  if (!offsets || !offsets->is_array() || offsets->array().size() != 2) throw wrong("no \"data_offsets\" of two numbers");
+  if (!offsets || !offsets->is_array() || offsets->array().size() != 2)
+    throw wrong("no \"data_offsets\" of two numbers");
   Entry e{.name = name, .dtype = DType::f32, .shape = {}};
-  auto known = std::find_if(std::begin(kDTypes), std::end(kDTypes), [&](auto& d) { return dtype->string() == d.name; });
+  auto known = std::find_if(std::begin(kDTypes), std::end(kDTypes),
+                            [&](auto& d) { return dtype->string() == d.name; });
   if (known == std::end(kDTypes))
-    throw InputError(str(path, ": tensor ", name, ": dtype ", dtype->string(), " is not supported. Convert it to F32."));
+    throw InputError(str(path, ": tensor ", name, ": dtype ", dtype->string(),
+                         " is not supported. Convert it to F32."));
   e.dtype = known->dtype;
   if (shape->array().size() > Shape::kMaxRank)
-    throw InputError(
-        str(path, ": tensor ", name, " has ", shape->array().size(), " axes, at most ", Shape::kMaxRank, " are supported. Reshape it."));
+    throw InputError(str(path, ": tensor ", name, " has ", shape->array().size(), " axes, at most ",
+                         Shape::kMaxRank, " are supported. Reshape it."));
   uint64_t bytes = static_cast<uint64_t>(itemsize(e.dtype));
   for (const Json& d : shape->array()) {
-    if (!d.is_integer() || d.integer() < 0) throw wrong("\"shape\" holds ", d.dump(), ", not a size");
-    if (__builtin_mul_overflow(bytes, static_cast<uint64_t>(d.integer()), &bytes) || bytes > uint64_t{1} << 62)
+    if (!d.is_integer() || d.integer() < 0)
+      throw wrong("\"shape\" holds ", d.dump(), ", not a size");
+    if (__builtin_mul_overflow(bytes, static_cast<uint64_t>(d.integer()), &bytes) ||
+        bytes > uint64_t{1} << 62)
       throw wrong("\"shape\" overflows");
     e.shape.push_back(d.integer());
   }
   for (const Json& o : offsets->array())
-    if (!o.is_integer() || o.integer() < 0) throw wrong("\"data_offsets\" holds ", o.dump(), ", not an offset");
+    if (!o.is_integer() || o.integer() < 0)
+      throw wrong("\"data_offsets\" holds ", o.dump(), ", not an offset");
   e.begin = static_cast<uint64_t>(offsets->array()[0].integer());
   e.end = static_cast<uint64_t>(offsets->array()[1].integer());
   if (e.end < e.begin || e.end - e.begin != bytes)
-    throw wrong("data_offsets [", e.begin, ", ", e.end, "] are not ", bytes, " bytes, which ", dtype->string(), " ", e.shape, " takes");
+    throw wrong("data_offsets [", e.begin, ", ", e.end, "] are not ", bytes, " bytes, which ",
+                dtype->string(), " ", e.shape, " takes");
   return e;
 }
 
 }  // namespace
 
-FileDigest write_safetensors(const std::string& path, const NamedTensors& tensors, const std::map<std::string, std::string>& metadata) {
+FileDigest write_safetensors(const std::string& path, const NamedTensors& tensors,
+                             const std::map<std::string, std::string>& metadata) {
   NamedTensors sorted = tensors;
   for (auto& [name, t] : sorted) rank_of(t.dtype(), path, name);
   std::stable_sort(sorted.begin(), sorted.end(), [&](auto& a, auto& b) {
@@ -105,17 +120,21 @@ FileDigest write_safetensors(const std::string& path, const NamedTensors& tensor
   std::string text = Json(std::move(header)).dump();
   text.append((8 - text.size() % 8) % 8, ' ');
   if (text.size() > kLongestHeader)
-    throw InputError(str(path, ": the header would be ", text.size(), " bytes, the format allows ", kLongestHeader));
+    throw InputError(str(path, ": the header would be ", text.size(), " bytes, the format allows ",
+                         kLongestHeader));
 
   return write_file_atomically(path, [&](FileWriter& file) {
     uint64_t length = text.size();
     file.write(&length, sizeof length);
     file.write(text);
-    for (auto& [name, t] : sorted) file.write(detail::host_data(t, t.dtype()), static_cast<size_t>(t.numel() * itemsize(t.dtype())));
+    for (auto& [name, t] : sorted)
+      file.write(detail::host_data(t, t.dtype()),
+                 static_cast<size_t>(t.numel() * itemsize(t.dtype())));
   });
 }
 
-void save_safetensors(const std::string& path, const NamedTensors& tensors, const std::map<std::string, std::string>& metadata) {
+void save_safetensors(const std::string& path, const NamedTensors& tensors,
+                      const std::map<std::string, std::string>& metadata) {
   write_safetensors(path, tensors, metadata);
 }
 
@@ -126,17 +145,22 @@ struct Header {
   uint64_t data = 0;  // where the first tensor's bytes are
 };
 
-Header read_header(FileReader& file, const std::string& path, std::map<std::string, std::string>* metadata) {
+Header read_header(FileReader& file, const std::string& path,
+                   std::map<std::string, std::string>* metadata) {
   auto damaged = [&](const auto&... what) {
-    return InputError(str(path, ": ", what..., ". The file is damaged or no safetensors file; get it again."));
+    return InputError(
+        str(path, ": ", what..., ". The file is damaged or no safetensors file; get it again."));
   };
-  if (file.size() < 8) throw damaged("has ", file.size(), " bytes, the header's length alone takes 8");
+  if (file.size() < 8)
+    throw damaged("has ", file.size(), " bytes, the header's length alone takes 8");
   uint64_t length = 0;
   file.read(0, &length, 8);
   if (length > kLongestHeader)
-    throw damaged("byte 0: a header of ", length, " bytes is announced, at most ", kLongestHeader, " are allowed");
+    throw damaged("byte 0: a header of ", length, " bytes is announced, at most ", kLongestHeader,
+                  " are allowed");
   if (length > file.size() - 8)
-    throw damaged("byte 0: a header of ", length, " bytes is announced, the file has only ", file.size() - 8, " more");
+    throw damaged("byte 0: a header of ", length, " bytes is announced, the file has only ",
+                  file.size() - 8, " more");
   std::string text(length, '\0');
   file.read(8, text.data(), length);
   if (text.empty() || text[0] != '{') throw damaged("byte 8: the header does not begin with {");
@@ -155,14 +179,17 @@ Header read_header(FileReader& file, const std::string& path, std::map<std::stri
       }
     }
   }
-  // Offsets must tile the rest of the file: a gap could hide content that other readers see differently.
-  std::stable_sort(entries.begin(), entries.end(), [](auto& a, auto& b) { return std::pair(a.begin, a.end) < std::pair(b.begin, b.end); });
+  // Offsets must tile the rest of the file: a gap could hide content that other readers see
+  // differently.
+  std::stable_sort(entries.begin(), entries.end(), [](auto& a, auto& b) {
+    return std::pair(a.begin, a.end) < std::pair(b.begin, b.end);
+  });
   const uint64_t data = out.data;
   uint64_t at = 0;
   for (const Entry& e : entries) {
     if (e.begin != at)
-      throw damaged("tensor ", e.name, " begins at byte ", data + e.begin, ", expected ", data + at, " (",
-                    e.begin > at ? "a gap" : "an overlap", ")");
+      throw damaged("tensor ", e.name, " begins at byte ", data + e.begin, ", expected ", data + at,
+                    " (", e.begin > at ? "a gap" : "an overlap", ")");
     at = e.end;
   }
   if (data + at != file.size())
@@ -173,17 +200,20 @@ Header read_header(FileReader& file, const std::string& path, std::map<std::stri
 
 }  // namespace
 
-NamedTensors load_safetensors(const std::string& path, std::map<std::string, std::string>* metadata) {
+NamedTensors load_safetensors(const std::string& path,
+                              std::map<std::string, std::string>* metadata) {
   FileReader file(path);
   const Header header = read_header(file, path, metadata);
   NamedTensors tensors;
   for (const Entry& e : header.entries)
-    tensors.emplace_back(e.name,
-                         tensor_filled_by(e.shape, e.dtype, [&](void* to) { file.read(header.data + e.begin, to, e.end - e.begin); }));
+    tensors.emplace_back(e.name, tensor_filled_by(e.shape, e.dtype, [&](void* to) {
+                           file.read(header.data + e.begin, to, e.end - e.begin);
+                         }));
   return tensors;
 }
 
-std::vector<std::string> safetensors_names(const std::string& path, std::map<std::string, std::string>* metadata) {
+std::vector<std::string> safetensors_names(const std::string& path,
+                                           std::map<std::string, std::string>* metadata) {
   FileReader file(path);
   std::vector<std::string> names;
   for (const Entry& e : read_header(file, path, metadata).entries) names.push_back(e.name);

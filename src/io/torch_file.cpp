@@ -1,4 +1,5 @@
-// PyTorch's .pt and .pth files: a ZIP archive of a pickle, which says what the tensors are, and their bytes.
+// PyTorch's .pt and .pth files: a ZIP archive of a pickle, which says what the tensors are, and
+// their bytes.
 #include <algorithm>
 #include <cstring>
 #include <map>
@@ -21,30 +22,36 @@ using pickle::Kind;
 using pickle::Value;
 
 constexpr uint64_t kLongestPickle = 64 << 20;
-constexpr uint64_t kMostShares = 4;  // tensors may show one storage from several sides, but not grow without bound
+// tensors may show one storage from several sides, but not grow without bound
+constexpr uint64_t kMostShares = 4;
 
 struct StorageClass {
   const char* name;
   DType dtype;
 };
 constexpr StorageClass kStorages[] = {
-    {"torch.FloatStorage", DType::f32},     {"torch.DoubleStorage", DType::f64}, {"torch.HalfStorage", DType::f16},
-    {"torch.BFloat16Storage", DType::bf16}, {"torch.LongStorage", DType::i64},   {"torch.IntStorage", DType::i32},
-    {"torch.ShortStorage", DType::i16},     {"torch.CharStorage", DType::i8},    {"torch.ByteStorage", DType::u8},
-    {"torch.BoolStorage", DType::boolean},
+    {"torch.FloatStorage", DType::f32}, {"torch.DoubleStorage", DType::f64},
+    {"torch.HalfStorage", DType::f16},  {"torch.BFloat16Storage", DType::bf16},
+    {"torch.LongStorage", DType::i64},  {"torch.IntStorage", DType::i32},
+    {"torch.ShortStorage", DType::i16}, {"torch.CharStorage", DType::i8},
+    {"torch.ByteStorage", DType::u8},   {"torch.BoolStorage", DType::boolean},
 };
-constexpr std::string_view kTensors[] = {"torch._utils._rebuild_tensor_v2", "torch._utils._rebuild_tensor"};
+constexpr std::string_view kTensors[] = {"torch._utils._rebuild_tensor_v2",
+                                         "torch._utils._rebuild_tensor"};
 /// Functions whose first argument is a tensor.
-constexpr std::string_view kParameters[] = {"torch._utils._rebuild_parameter", "torch._utils._rebuild_parameter_with_state"};
+constexpr std::string_view kParameters[] = {"torch._utils._rebuild_parameter",
+                                            "torch._utils._rebuild_parameter_with_state"};
 
-/// Nothing is executed, so an object that stands beside the weights does no harm: it stays a name. Weights have no reason to name these,
-/// which attacks on readers that do execute consist of.
+/// Nothing is executed, so an object that stands beside the weights does no harm: it stays a name.
+/// Weights have no reason to name these, which attacks on readers that do execute consist of.
 bool suspicious(std::string_view object) {
-  for (std::string_view module : {"os.", "posix.", "nt.", "subprocess.", "sys.", "shutil.", "socket.", "runpy.", "importlib.", "ctypes.",
-                                  "pty.", "webbrowser.", "commands.", "code."})
+  for (std::string_view module :
+       {"os.", "posix.", "nt.", "subprocess.", "sys.", "shutil.", "socket.", "runpy.", "importlib.",
+        "ctypes.", "pty.", "webbrowser.", "commands.", "code."})
     if (object.starts_with(module)) return true;
   for (std::string_view module : {"builtins.", "__builtin__."})
-    for (std::string_view name : {"eval", "exec", "execfile", "compile", "open", "getattr", "__import__", "input", "apply"})
+    for (std::string_view name :
+         {"eval", "exec", "execfile", "compile", "open", "getattr", "__import__", "input", "apply"})
       if (object.starts_with(module) && object.substr(module.size()) == name) return true;
   return false;
 }
@@ -56,7 +63,10 @@ struct View {
   int64_t storage_elements, offset;
   Shape shape;
   std::vector<int64_t> strides;
-  auto identity() const { return std::tuple(key, dtype, offset, std::vector<int64_t>(shape.begin(), shape.end()), strides); }
+  auto identity() const {
+    return std::tuple(key, dtype, offset, std::vector<int64_t>(shape.begin(), shape.end()),
+                      strides);
+  }
 };
 
 class TorchFile {
@@ -74,7 +84,8 @@ class TorchFile {
     pickle::Ref value;
   };
 
-  /// Dicts that name tensors: the root and dicts up to five levels below it, also in lists and tuples; each once, under its shortest key.
+  /// Dicts that name tensors: the root and dicts up to five levels below it, also in lists and
+  /// tuples; each once, under its shortest key.
   std::vector<Dict> dicts() const {
     const Value& root = pickle_[pickle_.root()];
     if (!is_container(root)) refuse(str("is ", described(root), ", no dict of tensors"));
@@ -98,9 +109,11 @@ class TorchFile {
       const Value &key = pickle_[root.items[i]], &value = pickle_[root.items[i + 1]];
       if (key.kind != Kind::text) continue;
       keys += (keys.empty() ? "" : ", ") + key.text;
-      if (value.kind == Kind::call && objects.empty()) objects = str("; '", key.text, "' is ", described(value));
+      if (value.kind == Kind::call && objects.empty())
+        objects = str("; '", key.text, "' is ", described(value));
     }
-    refuse(str("is a dict without tensors", keys.empty() ? "" : str("; its keys are ", keys), objects));
+    refuse(str("is a dict without tensors", keys.empty() ? "" : str("; its keys are ", keys),
+               objects));
   }
 
   std::vector<std::string> names_in(const Dict& dict) const {
@@ -111,14 +124,16 @@ class TorchFile {
 
   NamedTensors read(const Dict& dict) {
     NamedTensors out;
-    for (const auto& [name, value] : tensors_in(pickle_[dict.value])) out.emplace_back(*name, tensor(*name, *value));
+    for (const auto& [name, value] : tensors_in(pickle_[dict.value]))
+      out.emplace_back(*name, tensor(*name, *value));
     return out;
   }
 
  private:
   std::string where() const { return str(zip_.path(), ": ", root_, "data.pkl"); }
   [[noreturn]] void refuse(const std::string& what) const {
-    throw InputError(str(where(), " ", what, ". Save model.state_dict() with torch.save, or use safetensors."));
+    throw InputError(
+        str(where(), " ", what, ". Save model.state_dict() with torch.save, or use safetensors."));
   }
 
   /// All members lie in one folder, named as the file was when it was saved.
@@ -128,13 +143,18 @@ class TorchFile {
       if (slash == std::string::npos || m.name.substr(slash) != "/data.pkl") continue;
       const std::string root = m.name.substr(0, slash + 1);
       if (zip_.find(root + "constants.pkl"))
-        throw InputError(str(zip_.path(), ": is a TorchScript program. Save its state_dict() with torch.save, or use safetensors."));
+        throw InputError(str(zip_.path(),
+                             ": is a TorchScript program. Save its state_dict() with torch.save, "
+                             "or use safetensors."));
       for (const data::ZipMember& other : zip_.members())
         if (!other.name.starts_with(root) || other.name.find("..") != std::string::npos)
-          throw InputError(str(zip_.path(), ": member '", other.name, "' lies outside of ", root, ". Do not trust this file."));
+          throw InputError(str(zip_.path(), ": member '", other.name, "' lies outside of ", root,
+                               ". Do not trust this file."));
       return root;
     }
-    throw InputError(str(zip_.path(), ": is a ZIP archive without data.pkl, no PyTorch file. Save model.state_dict() with torch.save."));
+    throw InputError(str(zip_.path(),
+                         ": is a ZIP archive without data.pkl, no PyTorch file. Save "
+                         "model.state_dict() with torch.save."));
   }
 
   /// torch.save compresses nothing, so what a member claims is bounded by the file.
@@ -142,7 +162,8 @@ class TorchFile {
     const data::ZipMember* m = zip_.find(root_ + name);
     if (!m) refuse(str("needs '", root_, name, "', which is not in the archive"));
     if (m->deflated)
-      throw InputError(str(zip_.path(), ": member '", m->name, "' is compressed, which torch.save never does. Save it again."));
+      throw InputError(str(zip_.path(), ": member '", m->name,
+                           "' is compressed, which torch.save never does. Save it again."));
     return *m;
   }
   void read_member(const data::ZipMember& m, void* to) {
@@ -156,27 +177,34 @@ class TorchFile {
       std::string text(std::min<uint64_t>(order.size, 16), '\0');
       if (order.size == text.size()) read_member(order, text.data());
       if (text != "little")
-        throw InputError(str(zip_.path(), ": its byte order is '", text, "', little is expected. Save it again on another machine."));
+        throw InputError(str(zip_.path(), ": its byte order is '", text,
+                             "', little is expected. Save it again on another machine."));
     }
     const data::ZipMember& m = member("data.pkl");
-    if (m.size > kLongestPickle) refuse(str("announces ", m.size, " bytes, at most ", kLongestPickle, " are read"));
+    if (m.size > kLongestPickle)
+      refuse(str("announces ", m.size, " bytes, at most ", kLongestPickle, " are read"));
     std::string program(m.size, '\0');
     read_member(m, program.data());
     return program;
   }
 
   bool is_call(const Value& v, std::span<const std::string_view> functions) const {
-    return v.kind == Kind::call && std::find(functions.begin(), functions.end(), pickle_[v.items[0]].text) != functions.end();
+    return v.kind == Kind::call && std::find(functions.begin(), functions.end(),
+                                             pickle_[v.items[0]].text) != functions.end();
   }
 
-  /// Any of the functions that PyTorch makes tensors with, the ones that are refused when they are read included.
+  /// Any of the functions that PyTorch makes tensors with, the ones that are refused when they are
+  /// read included.
   bool is_tensor(const Value& v) const {
     if (v.kind != Kind::call) return false;
     const std::string& function = pickle_[v.items[0]].text;
-    return function.starts_with("torch._utils._rebuild") || function.starts_with("torch._tensor._rebuild");
+    return function.starts_with("torch._utils._rebuild") ||
+           function.starts_with("torch._tensor._rebuild");
   }
 
-  static bool is_container(const Value& v) { return v.kind == Kind::dict || v.kind == Kind::sequence; }
+  static bool is_container(const Value& v) {
+    return v.kind == Kind::dict || v.kind == Kind::sequence;
+  }
 
   /// Entries of a dict under their names, those of a list or tuple under 0, 1, …
   std::vector<std::pair<std::string, pickle::Ref>> entries_of(const Value& container) const {
@@ -188,7 +216,8 @@ class TorchFile {
       return out;
     }
     for (size_t i = 0; i + 1 < items.size(); i += 2)
-      if (pickle_[items[i]].kind == Kind::text) out.emplace_back(pickle_[items[i]].text, items[i + 1]);
+      if (pickle_[items[i]].kind == Kind::text)
+        out.emplace_back(pickle_[items[i]].text, items[i + 1]);
     return out;
   }
 
@@ -220,7 +249,8 @@ class TorchFile {
       call = &pickle_[arguments.items[0]];
     }
     if (!is_call(*call, kTensors))
-      refuse(str("holds '", name, "', which is ", described(*call), "; plain tensors of float, integer and bool dtypes are read"));
+      refuse(str("holds '", name, "', which is ", described(*call),
+                 "; plain tensors of float, integer and bool dtypes are read"));
     const View view = view_of(name, pickle_[call->items[1]]);
     const auto [it, fresh] = made_.try_emplace(view.identity());
     if (fresh) it->second = read(name, view);
@@ -228,27 +258,34 @@ class TorchFile {
   }
 
   View view_of(const std::string& name, const Value& arguments) const {
-    auto wrong = [&](const std::string& what) { refuse(str("describes '", name, "' wrongly: ", what)); };
+    auto wrong = [&](const std::string& what) {
+      refuse(str("describes '", name, "' wrongly: ", what));
+    };
     auto integers = [&](const Value& v) {
       std::vector<int64_t> out;
       if (v.kind != Kind::sequence || v.items.size() > Shape::kMaxRank)
         wrong(str("a size of up to ", int{Shape::kMaxRank}, " numbers is expected"));
       for (pickle::Ref r : v.items) {
-        if (pickle_[r].kind != Kind::integer || pickle_[r].integer < 0) wrong("a size or stride is no whole number from 0 on");
+        if (pickle_[r].kind != Kind::integer || pickle_[r].integer < 0)
+          wrong("a size or stride is no whole number from 0 on");
         out.push_back(pickle_[r].integer);
       }
       return out;
     };
     if (arguments.items.size() < 4) wrong("storage, offset, size and stride are expected");
     const Value &storage = pickle_[arguments.items[0]], &offset = pickle_[arguments.items[1]];
-    if (storage.kind != Kind::persistent || offset.kind != Kind::integer) wrong("a storage and an offset are expected");
+    if (storage.kind != Kind::persistent || offset.kind != Kind::integer)
+      wrong("a storage and an offset are expected");
     const Value& id = pickle_[storage.items[0]];
     if (id.kind != Kind::sequence || id.items.size() != 5) wrong("a storage has five parts");
-    const Value &tag = pickle_[id.items[0]], &type = pickle_[id.items[1]], &key = pickle_[id.items[2]], &elements = pickle_[id.items[4]];
+    const Value &tag = pickle_[id.items[0]], &type = pickle_[id.items[1]],
+                &key = pickle_[id.items[2]], &elements = pickle_[id.items[4]];
     if (tag.text != "storage" || key.kind != Kind::text || elements.kind != Kind::integer)
       wrong("a storage has a class, a key and a length");
-    const auto known = std::find_if(std::begin(kStorages), std::end(kStorages), [&](auto& s) { return type.text == s.name; });
-    if (known == std::end(kStorages)) wrong(str("its storage is a ", type.text, "; float, integer and bool storages are read"));
+    const auto known = std::find_if(std::begin(kStorages), std::end(kStorages),
+                                    [&](auto& s) { return type.text == s.name; });
+    if (known == std::end(kStorages))
+      wrong(str("its storage is a ", type.text, "; float, integer and bool storages are read"));
     return {key.text,
             known->dtype,
             elements.integer,
@@ -257,20 +294,26 @@ class TorchFile {
             integers(pickle_[arguments.items[3]])};
   }
 
-  /// Number of elements, checked against the storage: every element that the strides reach lies in it.
+  /// Number of elements, checked against the storage: every element that the strides reach lies in
+  /// it.
   int64_t checked_elements(const std::string& name, const View& v) const {
-    auto wrong = [&](const std::string& what) { refuse(str("describes '", name, "' wrongly: ", what)); };
-    if (v.strides.size() != static_cast<size_t>(v.shape.rank())) wrong("size and stride differ in length");
+    auto wrong = [&](const std::string& what) {
+      refuse(str("describes '", name, "' wrongly: ", what));
+    };
+    if (v.strides.size() != static_cast<size_t>(v.shape.rank()))
+      wrong("size and stride differ in length");
     int64_t elements = 1, last = v.offset;
     bool overflow = v.offset < 0;
     for (int i = 0; i < v.shape.rank(); ++i) {
       int64_t reach = 0;
       overflow |= __builtin_mul_overflow(elements, v.shape[i], &elements);
-      overflow |= __builtin_mul_overflow(std::max<int64_t>(0, v.shape[i] - 1), v.strides[static_cast<size_t>(i)], &reach);
+      overflow |= __builtin_mul_overflow(std::max<int64_t>(0, v.shape[i] - 1),
+                                         v.strides[static_cast<size_t>(i)], &reach);
       overflow |= __builtin_add_overflow(last, reach, &last);
     }
     if (overflow || (elements > 0 && last >= v.storage_elements) || elements > v.storage_elements)
-      wrong(str("shape ", v.shape, " does not fit its storage of ", v.storage_elements, " elements"));
+      wrong(
+          str("shape ", v.shape, " does not fit its storage of ", v.storage_elements, " elements"));
     return elements;
   }
 
@@ -278,10 +321,11 @@ class TorchFile {
     const int64_t elements = checked_elements(name, v), size = itemsize(v.dtype);
     const data::ZipMember& storage = member("data/" + v.key);
     if (storage.size != static_cast<uint64_t>(v.storage_elements) * static_cast<uint64_t>(size))
-      refuse(str("says that '", name, "' lies in ", v.storage_elements, " elements of ", v.dtype, "; '", storage.name, "' has ",
-                 storage.size, " bytes"));
+      refuse(str("says that '", name, "' lies in ", v.storage_elements, " elements of ", v.dtype,
+                 "; '", storage.name, "' has ", storage.size, " bytes"));
     made_bytes_ += static_cast<uint64_t>(elements * size);
-    if (made_bytes_ > kMostShares * file_bytes_) refuse(str("makes tensors of more than ", kMostShares, " times the file's size"));
+    if (made_bytes_ > kMostShares * file_bytes_)
+      refuse(str("makes tensors of more than ", kMostShares, " times the file's size"));
     return tensor_filled_by(v.shape, v.dtype, [&](void* to) {
       if (elements == v.storage_elements && contiguous(v)) return read_member(storage, to);
       if (!storage_ || storage_key_ != v.key) {
@@ -300,14 +344,16 @@ class TorchFile {
     return v.offset == 0;
   }
 
-  /// Copies what lies at `from` along axes `axis` and after, row-major; returns the end of what was written.
+  /// Copies what lies at `from` along axes `axis` and after, row-major; returns the end of what was
+  /// written.
   static char* gather(const View& v, int axis, const char* from, char* to) {
     const int64_t size = itemsize(v.dtype);
     if (axis == v.shape.rank()) {
       std::memcpy(to, from, static_cast<size_t>(size));
       return to + size;
     }
-    for (int64_t i = 0; i < v.shape[axis]; ++i) to = gather(v, axis + 1, from + i * v.strides[static_cast<size_t>(axis)] * size, to);
+    for (int64_t i = 0; i < v.shape[axis]; ++i)
+      to = gather(v, axis + 1, from + i * v.strides[static_cast<size_t>(axis)] * size, to);
     return to;
   }
 
@@ -317,13 +363,15 @@ class TorchFile {
   pickle::Pickle pickle_;
   std::map<decltype(std::declval<View>().identity()), Tensor> made_;  // tied weights are one tensor
   uint64_t made_bytes_ = 0;
-  std::unique_ptr<char[]> storage_;  // the last one that was read whole: a storage's views mostly follow one another
+  // the last one that was read whole: a storage's views mostly follow one another
+  std::unique_ptr<char[]> storage_;
   std::string storage_key_;
 };
 
 bool written_before_zip_files(const std::string& path) {
   using namespace std::string_view_literals;
-  constexpr std::string_view kMagic = "\x80\x02\x8a\x0al\xfc\x9c\x46\xf9 j\xa8P\x19."sv, kTar = "ustar";
+  constexpr std::string_view kMagic = "\x80\x02\x8a\x0al\xfc\x9c\x46\xf9 j\xa8P\x19."sv,
+                             kTar = "ustar";
   constexpr uint64_t kTarAt = 257;
   FileReader file(path);
   auto has = [&](uint64_t at, std::string_view bytes) {
@@ -339,12 +387,14 @@ bool written_before_zip_files(const std::string& path) {
 
 std::vector<StateDict> torch_state_dicts(const std::string& path) {
   if (written_before_zip_files(path))
-    throw InputError(
-        str(path, ": is written as before PyTorch 1.6. Load it with torch.load and save it again with torch.save, or use safetensors."));
+    throw InputError(str(path,
+                         ": is written as before PyTorch 1.6. Load it with torch.load and save it "
+                         "again with torch.save, or use safetensors."));
   const auto file = std::make_shared<TorchFile>(path);
   std::vector<StateDict> out;
   for (const TorchFile::Dict& d : file->dicts())
-    out.push_back({.key = d.key, .names = file->names_in(d), .read = [file, d] { return file->read(d); }});
+    out.push_back(
+        {.key = d.key, .names = file->names_in(d), .read = [file, d] { return file->read(d); }});
   return out;
 }
 

@@ -55,41 +55,50 @@ std::string place_of(const StateDict& dict, const std::string& place) {
 }
 
 void ask_for_key(const std::vector<StateDict>& equal, const std::string& place) {
-  throw InputError(str(place, ": holds several state dicts that fit equally well: ", keys_of(equal), ". Choose one, such as '",
-                       place_of(equal.back(), place), "'."));
+  throw InputError(str(place, ": holds several state dicts that fit equally well: ", keys_of(equal),
+                       ". Choose one, such as '", place_of(equal.back(), place), "'."));
 }
 
-std::string advice_to_take_part(const std::vector<StateDict>& dicts, const std::string& words, const std::string& place) {
+std::string advice_to_take_part(const std::vector<StateDict>& dicts, const std::string& words,
+                                const std::string& place) {
   const size_t end = path_end(place);
   if (words.empty()) return "";
   for (const StateDict& d : dicts)
     if (const size_t n = part_of(d, words + ".").names.size(); n > 0 && n < d.names.size())
-      return str(" To take the tensors below '", words, "' alone, give '", place.substr(0, end), kKey, d.key, d.key.empty() ? "" : ".",
-                 words, "'.");
+      return str(" To take the tensors below '", words, "' alone, give '", place.substr(0, end),
+                 kKey, d.key, d.key.empty() ? "" : ".", words, "'.");
   return "";
 }
 
 std::vector<StateDict> state_dicts_of(const std::string& place) {
   const size_t end = path_end(place);
   const std::string path = place.substr(0, end);
-  const bool torch = begins_with(path, 0, "PK") || begins_with(path, 0, "\x80\x02") || begins_with(path, 257, "ustar");
+  const bool torch = begins_with(path, 0, "PK") || begins_with(path, 0, "\x80\x02") ||
+                     begins_with(path, 257, "ustar");
   std::vector<StateDict> dicts;
   if (torch) dicts = torch_state_dicts(path);
-  else dicts.push_back({.key = "", .names = safetensors_names(path), .read = [path] { return load_safetensors(path); }});
+  else
+    dicts.push_back({.key = "", .names = safetensors_names(path), .read = [path] {
+                       return load_safetensors(path);
+                     }});
   if (end == place.size()) return dicts;
   const std::string key = place.substr(end + kKey.size());
-  const auto chosen = std::find_if(dicts.begin(), dicts.end(), [&](const StateDict& d) { return d.key == key; });
+  const auto chosen =
+      std::find_if(dicts.begin(), dicts.end(), [&](const StateDict& d) { return d.key == key; });
   if (chosen != dicts.end()) return {*chosen};
   for (const StateDict& d : dicts) {
     if (StateDict part = part_of(d, key + "."); !part.names.empty()) return {part};
     if (d.key.empty() || !key.starts_with(d.key + ".")) continue;
-    if (StateDict part = part_of(d, key.substr(d.key.size() + 1) + "."); !part.names.empty()) return {part};
+    if (StateDict part = part_of(d, key.substr(d.key.size() + 1) + "."); !part.names.empty())
+      return {part};
   }
-  throw InputError(str(path, ": has no state dict at '", key, "'. There are: ", keys_of(dicts), "."));
+  throw InputError(
+      str(path, ": has no state dict at '", key, "'. There are: ", keys_of(dicts), "."));
 }
 
 const StateDict& usual_state_dict(const std::vector<StateDict>& dicts, const std::string& place) {
-  for (const char* usual : {"state_dict", "model_state_dict", "model", "net", "network", "module", "weights"})
+  for (const char* usual :
+       {"state_dict", "model_state_dict", "model", "net", "network", "module", "weights"})
     for (const StateDict& d : dicts)
       if (d.key == usual) return d;
   std::vector<StateDict> most;
@@ -98,7 +107,8 @@ const StateDict& usual_state_dict(const std::vector<StateDict>& dicts, const std
     if (most.empty() || d.names.size() == most.front().names.size()) most.push_back(d);
   }
   if (most.size() > 1) ask_for_key(most, place);
-  return *std::find_if(dicts.begin(), dicts.end(), [&](const StateDict& d) { return d.key == most.front().key; });
+  return *std::find_if(dicts.begin(), dicts.end(),
+                       [&](const StateDict& d) { return d.key == most.front().key; });
 }
 
 NamedTensors load_weights(const std::string& path) {

@@ -1,5 +1,5 @@
-// The network that reaches 94% on CIFAR-10 in the fewest operations known (Jordan 2024, "94% on CIFAR-10 in 3.29 seconds on a single GPU",
-// arXiv 2404.00498), with the state names of its code.
+// The network that reaches 94% on CIFAR-10 in the fewest operations known (Jordan 2024, "94% on
+// CIFAR-10 in 3.29 seconds on a single GPU", arXiv 2404.00498), with the state names of its code.
 #include <array>
 #include <cmath>
 #include <numeric>
@@ -15,12 +15,14 @@ namespace {
 constexpr int kPatch = 2;  // of the whitening convolution
 constexpr int64_t kWidths[] = {64, 256, 256};
 
-/// A convolution whose first outputs are its inputs: the identity where there are as many, and 0 beside it (section 3.1).
+/// A convolution whose first outputs are its inputs: the identity where there are as many, and 0
+/// beside it (section 3.1).
 nn::Conv2d identity_conv(int64_t in, int64_t out) {
   nn::Conv2d conv(in, out, 3, {.padding = 1, .bias = false});
   std::vector<float> w = conv.weight.value().to_vector<float>();
   for (int64_t o = 0; o < std::min(in, out); ++o)
-    for (int64_t k = 0; k < in * 9; ++k) w[static_cast<size_t>(o * in * 9 + k)] = k == o * 9 + 4 ? 1.0f : 0.0f;
+    for (int64_t k = 0; k < in * 9; ++k)
+      w[static_cast<size_t>(o * in * 9 + k)] = k == o * 9 + 4 ? 1.0f : 0.0f;
   conv.weight.set(tensor<float>(w, conv.weight.shape()));
   return conv;
 }
@@ -38,30 +40,36 @@ struct ConvGroup : nn::Module {
   nn::BatchNorm2d norm2;
   SUANLI_FIELDS(conv1, norm1, conv2, norm2)
   ConvGroup(int64_t in, int64_t out)
-      : conv1(identity_conv(in, out)), norm1(shift_norm(out)), conv2(identity_conv(out, out)), norm2(shift_norm(out)) {}
+      : conv1(identity_conv(in, out)),
+        norm1(shift_norm(out)),
+        conv2(identity_conv(out, out)),
+        norm2(shift_norm(out)) {}
   Tensor forward(const Tensor& x) { return gelu(norm2(conv2(gelu(norm1(max_pool2d(conv1(x))))))); }
   const char* type_name() const override { return "ConvGroup"; }
 };
 
-/// Twelve filters that whiten 2×2 patches and their negatives, which never learn; three groups; the largest value of each channel; logits
-/// scaled by 1/9.
+/// Twelve filters that whiten 2×2 patches and their negatives, which never learn; three groups; the
+/// largest value of each channel; logits scaled by 1/9.
 struct Airbench : nn::Module {
   nn::Conv2d whitening;
   std::vector<ConvGroup> groups;
   nn::Linear linear;
-  void fields(nn::FieldVisitor& v) override {  // numbered as in its code, where activations and pooling are modules too
+  // numbered as in its code, where activations and pooling are modules too
+  void fields(nn::FieldVisitor& v) override {
     v.module("0", whitening);
     for (size_t i = 0; i < groups.size(); ++i) v.module(std::to_string(2 + i), groups[i]);
     v.module("7", linear);
   }
   SUANLI_CALL
   explicit Airbench(const ModelOptions& o)
-      : whitening(channels_of_pictures("airbench", o.input_shape), 2 * o.input_shape[0] * kPatch * kPatch, kPatch),
+      : whitening(channels_of_pictures("airbench", o.input_shape),
+                  2 * o.input_shape[0] * kPatch * kPatch, kPatch),
         linear(kWidths[2], o.classes, {.bias = false}) {
     constexpr int64_t kLeast = kPatch - 1 + 8;  // three poolings by 2
     if (std::min(o.input_shape[1], o.input_shape[2]) < kLeast)
-      throw InputError(str("model airbench: pictures of ", o.input_shape[1], "x", o.input_shape[2], " are too small, at least ", kLeast,
-                           "x", kLeast, " is needed. Use --model mlp."));
+      throw InputError(str("model airbench: pictures of ", o.input_shape[1], "x", o.input_shape[2],
+                           " are too small, at least ", kLeast, "x", kLeast,
+                           " is needed. Use --model mlp."));
     whitening.weight.set_requires_grad(false);
     int64_t in = whitening.weight.shape()[0];
     for (int64_t out : kWidths) groups.emplace_back(in, out), in = out;
@@ -75,10 +83,11 @@ struct Airbench : nn::Module {
 };
 
 struct Eigen {
-  std::vector<double> values;                // one per column
+  std::vector<double> values;  // one per column
   std::vector<std::vector<double>> vectors;  // [i][k]: element i of vector k
 };
-/// Of a symmetric matrix, by Jacobi's rotations (1846): each makes one pair of elements 0, until all are.
+/// Of a symmetric matrix, by Jacobi's rotations (1846): each makes one pair of elements 0, until
+/// all are.
 Eigen eigen_of(std::vector<std::vector<double>> a) {
   const size_t n = a.size();
   Eigen e{std::vector<double>(n), std::vector<std::vector<double>>(n, std::vector<double>(n))};
@@ -93,7 +102,8 @@ Eigen eigen_of(std::vector<std::vector<double>> a) {
       for (size_t q = p + 1; q < n; ++q) {
         if (a[p][q] == 0) continue;
         const double theta = (a[q][q] - a[p][p]) / (2 * a[p][q]);
-        const double t = (theta < 0 ? -1 : 1) / (std::fabs(theta) + std::sqrt(theta * theta + 1)), c = 1 / std::sqrt(t * t + 1), s = t * c;
+        const double t = (theta < 0 ? -1 : 1) / (std::fabs(theta) + std::sqrt(theta * theta + 1)),
+                     c = 1 / std::sqrt(t * t + 1), s = t * c;
         auto rotate = [&](double& x, double& y) {
           const double old = x;
           x = c * old - s * y, y = s * old + c * y;
@@ -107,14 +117,17 @@ Eigen eigen_of(std::vector<std::vector<double>> a) {
   return e;
 }
 
-/// Σ patch patchᵀ over all kPatch × kPatch patches of x [N, C, H, W]: products of x with itself, shifted.
+/// Σ patch patchᵀ over all kPatch × kPatch patches of x [N, C, H, W]: products of x with itself,
+/// shifted.
 std::vector<float> patch_products(const Tensor& x) {
   const int64_t rows = x.size(2) - kPatch + 1, columns = x.size(3) - kPatch + 1;
   std::vector<Tensor> elements;  // of a patch, in the order of a filter's: channel, row, column
   for (int64_t c = 0; c < x.size(1); ++c)
     for (int64_t r = 0; r < kPatch; ++r)
-      for (int64_t s = 0; s < kPatch; ++s) elements.push_back(slice(slice(slice(x, 1, c, 1), 2, r, rows), 3, s, columns));
-  const Tensor patches = reshape(concat(elements, 1), {x.size(0), static_cast<int64_t>(elements.size()), rows * columns});
+      for (int64_t s = 0; s < kPatch; ++s)
+        elements.push_back(slice(slice(slice(x, 1, c, 1), 2, r, rows), 3, s, columns));
+  const Tensor patches = reshape(
+      concat(elements, 1), {x.size(0), static_cast<int64_t>(elements.size()), rows * columns});
   return sum(matmul(patches, patches, false, true), {0}).to_vector<float>();
 }
 
@@ -127,10 +140,13 @@ std::vector<std::vector<double>> patch_covariance(const Tensor& x) {
   std::vector<std::vector<double>> out(n, std::vector<double>(n));
   const double all = static_cast<double>(x.size(0)) * static_cast<double>(patches);
   for (int64_t at = 0; at < x.size(0); at += step) {
-    const std::vector<float> products = patch_products(slice(x, 0, at, std::min(step, x.size(0) - at)));
+    const std::vector<float> products =
+        patch_products(slice(x, 0, at, std::min(step, x.size(0) - at)));
     for (size_t i = 0; i < n; ++i)
       for (size_t j = 0; j < n; ++j)
-        out[i][j] += (static_cast<double>(products[i * n + j]) + static_cast<double>(products[j * n + i])) / (2 * all);
+        out[i][j] +=
+            (static_cast<double>(products[i * n + j]) + static_cast<double>(products[j * n + i])) /
+            (2 * all);
   }
   return out;
 }
@@ -146,7 +162,8 @@ void whiten_airbench(nn::Module& model, const Tensor& pictures) {
   const size_t n = e.values.size();
   std::vector<size_t> order(n);
   std::iota(order.begin(), order.end(), size_t{0});
-  std::sort(order.begin(), order.end(), [&](size_t i, size_t j) { return e.values[i] > e.values[j]; });
+  std::sort(order.begin(), order.end(),
+            [&](size_t i, size_t j) { return e.values[i] > e.values[j]; });
   std::vector<float> filters(2 * n * n);
   constexpr double kEps = 5e-4;  // directions that hardly vary are not blown up
   for (size_t k = 0; k < n; ++k)

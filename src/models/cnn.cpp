@@ -1,4 +1,5 @@
-// Small convolutional networks for small pictures: convolution, ReLU, pooling, once or twice; then two fully connected layers.
+// Small convolutional networks for small pictures: convolution, ReLU, pooling, once or twice; then
+// two fully connected layers.
 #include "base/text/text.h"
 #include "models/zoo.h"
 
@@ -13,12 +14,14 @@ struct Trunk {
 
 Trunk trunk(const char* model, const Shape& input, int kernel, int stages, int64_t width) {
   const int64_t channels = channels_of_pictures(model, input);
-  int64_t least = 1;  // backwards from one pixel: pooling takes twice as many, the convolution k − 1 more
+  // backwards from one pixel: pooling takes twice as many, the convolution k − 1 more
+  int64_t least = 1;
   for (int stage = 0; stage < stages; ++stage) least = 2 * least + kernel - 1;
   int64_t left[2] = {input[1], input[2]};
   for (int64_t& side : left) {
     if (side < least)
-      throw InputError(str("model ", model, ": pictures of ", input[1], "x", input[2], " are too small, at least ", least, "x", least,
+      throw InputError(str("model ", model, ": pictures of ", input[1], "x", input[2],
+                           " are too small, at least ", least, "x", least,
                            " is needed. Use --model mlp."));
     for (int stage = 0; stage < stages; ++stage) side = (side - kernel + 1) / 2;
   }
@@ -30,8 +33,11 @@ struct CnnA : nn::Module {
   nn::Conv2d conv1;
   nn::Linear fc1, fc2;
   SUANLI_FIELDS(conv1, fc1, fc2)
-  CnnA(Trunk t, int64_t classes) : conv1(t.channels, 32, 3), fc1(t.features, 128), fc2(128, classes) {}
-  Tensor forward(const Tensor& x) { return fc2(relu(fc1(flatten(max_pool2d(relu(conv1(x)), {2}), 1)))); }
+  CnnA(Trunk t, int64_t classes)
+      : conv1(t.channels, 32, 3), fc1(t.features, 128), fc2(128, classes) {}
+  Tensor forward(const Tensor& x) {
+    return fc2(relu(fc1(flatten(max_pool2d(relu(conv1(x)), {2}), 1))));
+  }
   const char* type_name() const override { return "cnn_a"; }
 };
 
@@ -40,7 +46,8 @@ struct CnnB : nn::Module {
   nn::Conv2d conv1, conv2;
   nn::Linear fc1, fc2;
   SUANLI_FIELDS(conv1, conv2, fc1, fc2)
-  CnnB(Trunk t, int64_t classes) : conv1(t.channels, 32, 3), conv2(32, 64, 3), fc1(t.features, 128), fc2(128, classes) {}
+  CnnB(Trunk t, int64_t classes)
+      : conv1(t.channels, 32, 3), conv2(32, 64, 3), fc1(t.features, 128), fc2(128, classes) {}
   Tensor forward(const Tensor& x) {
     Tensor y = max_pool2d(relu(conv1(x)), {2});
     y = max_pool2d(relu(conv2(y)), {2});
@@ -54,7 +61,8 @@ struct CnnC : nn::Module {
   nn::Conv2d conv1, conv2;
   nn::Linear fc1, fc2;
   SUANLI_FIELDS(conv1, conv2, fc1, fc2)
-  CnnC(Trunk t, int64_t classes) : conv1(t.channels, 10, 5), conv2(10, 20, 5), fc1(t.features, 50), fc2(50, classes) {}
+  CnnC(Trunk t, int64_t classes)
+      : conv1(t.channels, 10, 5), conv2(10, 20, 5), fc1(t.features, 50), fc2(50, classes) {}
   Tensor forward(const Tensor& x) {
     Tensor y = max_pool2d(relu(conv1(x)), {2});
     y = max_pool2d(relu(conv2(y)), {2});
@@ -65,8 +73,14 @@ struct CnnC : nn::Module {
 
 }  // namespace
 
-nn::AnyModule build_cnn_a(const ModelOptions& o) { return CnnA(trunk("cnn_a", o.input_shape, 3, 1, 32), o.classes); }
-nn::AnyModule build_cnn_b(const ModelOptions& o) { return CnnB(trunk("cnn_b", o.input_shape, 3, 2, 64), o.classes); }
-nn::AnyModule build_cnn_c(const ModelOptions& o) { return CnnC(trunk("cnn_c", o.input_shape, 5, 2, 20), o.classes); }
+nn::AnyModule build_cnn_a(const ModelOptions& o) {
+  return CnnA(trunk("cnn_a", o.input_shape, 3, 1, 32), o.classes);
+}
+nn::AnyModule build_cnn_b(const ModelOptions& o) {
+  return CnnB(trunk("cnn_b", o.input_shape, 3, 2, 64), o.classes);
+}
+nn::AnyModule build_cnn_c(const ModelOptions& o) {
+  return CnnC(trunk("cnn_c", o.input_shape, 5, 2, 20), o.classes);
+}
 
 }  // namespace suanli::models

@@ -24,7 +24,10 @@ struct CnnBn : nn::Module {
   nn::Linear fc;
   SUANLI_FIELDS(stage1, stage2, stage3, drop, fc)
   CnnBn(const Shape& input, int64_t classes)
-      : stage1(input[0], 32), stage2(32, 64), stage3(64, 128), fc(128 * (input[1] / 8) * (input[2] / 8), classes) {}
+      : stage1(input[0], 32),
+        stage2(32, 64),
+        stage3(64, 128),
+        fc(128 * (input[1] / 8) * (input[2] / 8), classes) {}
   Tensor forward(const Tensor& x) { return fc(drop(flatten(stage3(stage2(stage1(x))), 1))); }
   const char* type_name() const override { return "cnn_bn"; }
 };
@@ -34,8 +37,9 @@ struct CnnBn : nn::Module {
 nn::AnyModule build_cnn_bn(const ModelOptions& o) {
   constexpr int64_t kLeastSide = 8;  // three poolings
   if (o.input_shape.rank() != 3)
-    throw InputError(str("model cnn_bn: a sample has shape ", o.input_shape,
-                         ", expected [channels, height, width]. Use --model mlp for data that are not images."));
+    throw InputError(
+        str("model cnn_bn: a sample has shape ", o.input_shape,
+            ", expected [channels, height, width]. Use --model mlp for data that are not images."));
   if (std::min(o.input_shape[1], o.input_shape[2]) < kLeastSide)
     throw InputError(str("model cnn_bn: pictures of ", o.input_shape[1], "x", o.input_shape[2],
                          " are too small, at least 8x8 is needed. Use --model mlp."));

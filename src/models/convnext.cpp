@@ -14,7 +14,9 @@ Tensor channels_first(const Tensor& x) { return transpose(x, {0, 3, 1, 2}); }
 /// Over the channels of [N, C, H, W].
 struct LayerNorm2d : nn::LayerNorm {
   explicit LayerNorm2d(int64_t channels) : nn::LayerNorm(Shape{channels}, Options{.eps = kEps}) {}
-  Tensor forward(const Tensor& x) { return channels_first(nn::LayerNorm::forward(channels_last(x))); }
+  Tensor forward(const Tensor& x) {
+    return channels_first(nn::LayerNorm::forward(channels_last(x)));
+  }
   const char* type_name() const override { return "LayerNorm2d"; }
   SUANLI_CALL
 };
@@ -30,14 +32,16 @@ nn::Linear linear(int64_t in, int64_t out) {
   return layer;
 }
 
-/// 7×7 on each channel by itself, then a two-layer network on each pixel's channels, scaled per channel and added.
+/// 7×7 on each channel by itself, then a two-layer network on each pixel's channels, scaled per
+/// channel and added.
 struct CnBlock : nn::Module {
   nn::Conv2d depthwise;
   nn::LayerNorm norm;
   nn::Linear expand, reduce;
   nn::StochasticDepth stochastic_depth;
   Parameter layer_scale;
-  void fields(nn::FieldVisitor& v) override {  // torchvision's is a Sequential with permutations and activations in between
+  // torchvision's is a Sequential with permutations and activations in between
+  void fields(nn::FieldVisitor& v) override {
     v.parameter("layer_scale", layer_scale);
     v.module("block.0", depthwise);
     v.module("block.2", norm);
@@ -60,7 +64,8 @@ struct CnBlock : nn::Module {
   const char* type_name() const override { return "CNBlock"; }
 };
 
-/// The large stem reads patches of 4×4 pixels, the small one of 2×2. Blocks are dropped with a probability that grows to 0.1 with depth.
+/// The large stem reads patches of 4×4 pixels, the small one of 2×2. Blocks are dropped with a
+/// probability that grows to 0.1 with depth.
 struct ConvNeXt : nn::Module {
   nn::Sequential features, classifier;
   SUANLI_FIELDS(features, classifier)
@@ -74,14 +79,17 @@ struct ConvNeXt : nn::Module {
     constexpr int kBlocks = 3 + 3 + 9 + 3;
     const int patch = o.stem == Stem::small ? 2 : 4;
     int64_t in = kStages[0].width;
-    features.add(
-        nn::Sequential(convolution(channels_of_pictures("convnext_tiny", o.input_shape), in, patch, {.stride = patch}), LayerNorm2d(in)));
+    features.add(nn::Sequential(convolution(channels_of_pictures("convnext_tiny", o.input_shape),
+                                            in, patch, {.stride = patch}),
+                                LayerNorm2d(in)));
     int block = 0;
     for (const Stage& s : kStages) {
-      if (s.width != in) features.add(nn::Sequential(LayerNorm2d(in), convolution(in, s.width, 2, {.stride = 2})));
+      if (s.width != in)
+        features.add(nn::Sequential(LayerNorm2d(in), convolution(in, s.width, 2, {.stride = 2})));
       in = s.width;
       nn::Sequential stage;
-      for (int i = 0; i < s.blocks; ++i, ++block) stage.add(CnBlock(in, kDrop * block / (kBlocks - 1.0)));
+      for (int i = 0; i < s.blocks; ++i, ++block)
+        stage.add(CnBlock(in, kDrop * block / (kBlocks - 1.0)));
       features.add(std::move(stage));
     }
     classifier.add(LayerNorm2d(in)).add(nn::Flatten()).add(linear(in, o.classes));

@@ -14,45 +14,62 @@ namespace {
 GptOptions checked(const GptOptions& o) {
   for (int64_t n : {o.vocab, o.context, o.layers, o.width, o.heads})
     if (n < 1 || o.width % o.heads != 0)
-      throw InputError(str("model gpt: vocab ", o.vocab, ", context ", o.context, ", layers ", o.layers, ", width ", o.width, ", heads ",
-                           o.heads, ": at least 1 each and a width that is a multiple of the heads are expected"));
+      throw InputError(
+          str("model gpt: vocab ", o.vocab, ", context ", o.context, ", layers ", o.layers,
+              ", width ", o.width, ", heads ", o.heads,
+              ": at least 1 each and a width that is a multiple of the heads are expected"));
   return o;
 }
 
 }  // namespace
 
-KvCache::KvCache(int64_t blocks, int64_t batch, int64_t heads, int64_t capacity, int64_t size, DType dtype) : capacity_(capacity) {
-  if (batch < 1 || capacity < 1) throw ShapeError(str("[KvCache] batch ", batch, ", capacity ", capacity, "; at least 1 each is expected"));
+KvCache::KvCache(int64_t blocks, int64_t batch, int64_t heads, int64_t capacity, int64_t size,
+                 DType dtype)
+    : capacity_(capacity) {
+  if (batch < 1 || capacity < 1)
+    throw ShapeError(
+        str("[KvCache] batch ", batch, ", capacity ", capacity, "; at least 1 each is expected"));
   const Tensor nothing = zeros({batch, heads, capacity, size}, dtype);
-  for (int64_t i = 0; i < blocks; ++i) blocks_.push_back({Parameter(nothing, false), Parameter(nothing + 0, false)});
+  for (int64_t i = 0; i < blocks; ++i)
+    blocks_.push_back({Parameter(nothing, false), Parameter(nothing + 0, false)});
 }
 
 int64_t KvCache::bytes() const {
   int64_t bytes = 0;
-  for (const Block& b : blocks_) bytes += (b.keys.numel() + b.values.numel()) * itemsize(b.keys.dtype());
+  for (const Block& b : blocks_)
+    bytes += (b.keys.numel() + b.values.numel()) * itemsize(b.keys.dtype());
   return bytes;
 }
 
-CausalSelfAttention::CausalSelfAttention(int64_t width, int64_t heads) : c_attn(width, 3 * width), c_proj(width, width), heads_(heads) {}
+CausalSelfAttention::CausalSelfAttention(int64_t width, int64_t heads)
+    : c_attn(width, 3 * width), c_proj(width, width), heads_(heads) {}
 
-Tensor CausalSelfAttention::forward(const Tensor& x, KvCache::Block& cache, const Tensor& position) {
+Tensor CausalSelfAttention::forward(const Tensor& x, KvCache::Block& cache,
+                                    const Tensor& position) {
   const int64_t b = x.shape()[0], t = x.shape()[1], width = x.shape()[2];
-  const Tensor qkv = transpose(reshape(c_attn(x), {b, t, 3, heads_, width / heads_}), {2, 0, 3, 1, 4});  // [3, B, H, T, D]
-  auto part = [&](int64_t which) { return reshape(slice(qkv, 0, which, 1), {b, heads_, t, width / heads_}); };
+  // [3, B, H, T, D]
+  const Tensor qkv =
+      transpose(reshape(c_attn(x), {b, t, 3, heads_, width / heads_}), {2, 0, 3, 1, 4});
+  auto part = [&](int64_t which) {
+    return reshape(slice(qkv, 0, which, 1), {b, heads_, t, width / heads_});
+  };
   cache.keys.set(slice_update(cache.keys, part(1), 2, position));
   cache.values.set(slice_update(cache.values, part(2), 2, position));
-  const Tensor y = scaled_dot_product_attention(part(0), cache.keys, cache.values, {.causal = true, .offset = position});
+  const Tensor y = scaled_dot_product_attention(part(0), cache.keys, cache.values,
+                                                {.causal = true, .offset = position});
   return c_proj(reshape(transpose(y, {0, 2, 1, 3}), {b, t, width}));
 }
 
-GptTrunk::GptTrunk(const GptOptions& o) : wte(o.vocab, o.width), wpe(o.context, o.width), ln_f(o.width) {
+GptTrunk::GptTrunk(const GptOptions& o)
+    : wte(o.vocab, o.width), wpe(o.context, o.width), ln_f(o.width) {
   for (int64_t i = 0; i < o.layers; ++i) h.emplace_back(o);
 }
 
 Tensor GptTrunk::forward(const Tensor& tokens) {
   const int64_t context = wpe.weight.shape()[0];
   if (tokens.rank() != 2 || tokens.shape()[1] > context)
-    throw ShapeError(str("[GptTrunk] tokens have shape ", tokens.shape(), "; [B, T] with T up to the context, ", context, ", is expected",
+    throw ShapeError(str("[GptTrunk] tokens have shape ", tokens.shape(),
+                         "; [B, T] with T up to the context, ", context, ", is expected",
                          where_am_i()));
   Tensor x = wte(tokens) + wpe(arange(tokens.shape()[1]));
   for (GptBlock& block : h) x = block(x);
@@ -62,9 +79,10 @@ Tensor GptTrunk::forward(const Tensor& tokens) {
 Tensor GptTrunk::forward(const Tensor& tokens, KvCache& cache) {
   const int64_t room = std::min(cache.capacity(), wpe.weight.shape()[0]) - cache.length();
   if (tokens.rank() != 2 || tokens.shape()[1] > room || cache.blocks().size() != h.size())
-    throw ShapeError(str("[GptTrunk] tokens have shape ", tokens.shape(), "; [B, T] with T up to ", room, " is expected: the cache holds ",
-                         cache.length(), " of ", cache.capacity(), " tokens for ", cache.blocks().size(), " blocks, the context is ",
-                         wpe.weight.shape()[0], where_am_i()));
+    throw ShapeError(str("[GptTrunk] tokens have shape ", tokens.shape(), "; [B, T] with T up to ",
+                         room, " is expected: the cache holds ", cache.length(), " of ",
+                         cache.capacity(), " tokens for ", cache.blocks().size(),
+                         " blocks, the context is ", wpe.weight.shape()[0], where_am_i()));
   const Tensor position = cache.length();
   Tensor x = wte(tokens) + wpe(arange(tokens.shape()[1], position));
   for (size_t i = 0; i < h.size(); ++i) x = h[i](x, cache.blocks()[i], position);
@@ -78,18 +96,23 @@ Tensor Gpt::forward(const Tensor& tokens, KvCache& cache) {
 }
 
 KvCache Gpt::cache(int64_t batch, int64_t capacity) const {
-  return KvCache(options_.layers, batch, options_.heads, capacity, options_.width / options_.heads, lm_head.weight.dtype());
+  return KvCache(options_.layers, batch, options_.heads, capacity, options_.width / options_.heads,
+                 lm_head.weight.dtype());
 }
 
 Tensor Gpt::generate(const Tensor& tokens, int64_t max_new_tokens) {
-  if (tokens.rank() != 2 || tokens.numel() == 0 || max_new_tokens < 0 || tokens.shape()[1] + max_new_tokens > options_.context)
-    throw ShapeError(str("[Gpt.generate] tokens have shape ", tokens.shape(), " and ", max_new_tokens,
-                         " more are asked for; [B, T] with T ≥ 1 and no more than the context, ", options_.context,
-                         ", together are expected"));
+  if (tokens.rank() != 2 || tokens.numel() == 0 || max_new_tokens < 0 ||
+      tokens.shape()[1] + max_new_tokens > options_.context)
+    throw ShapeError(str("[Gpt.generate] tokens have shape ", tokens.shape(), " and ",
+                         max_new_tokens,
+                         " more are asked for; [B, T] with T ≥ 1 and no more than the context, ",
+                         options_.context, ", together are expected"));
   NoGrad no_grad;
   // Capacities are powers of two, so that texts of many lengths share their programs.
   const int64_t most = tokens.shape()[1] + max_new_tokens;
-  KvCache kept = cache(tokens.shape()[0], std::min(options_.context, static_cast<int64_t>(std::bit_ceil(static_cast<uint64_t>(most)))));
+  KvCache kept = cache(
+      tokens.shape()[0],
+      std::min(options_.context, static_cast<int64_t>(std::bit_ceil(static_cast<uint64_t>(most)))));
   std::vector<Tensor> all{tokens};
   for (int64_t i = 0; i < max_new_tokens; ++i) {
     all.push_back(reshape(argmax((*this)(all.back(), kept), -1), {tokens.shape()[0], 1}));
@@ -99,10 +122,14 @@ Tensor Gpt::generate(const Tensor& tokens, int64_t max_new_tokens) {
 }
 
 Gpt::Gpt(const GptOptions& options)
-    : transformer(checked(options)), lm_head(options.width, options.vocab, {.bias = false}), options_(options) {
+    : transformer(checked(options)),
+      lm_head(options.width, options.vocab, {.bias = false}),
+      options_(options) {
   constexpr double kDeviation = 0.02;
-  const double into_trunk = kDeviation / std::sqrt(2.0 * static_cast<double>(options.layers));  // it is added to 2·layers times
-  for (nn::Embedding* table : {&transformer.wte, &transformer.wpe}) table->weight.set(normal(table->weight.shape(), 0, kDeviation));
+  // it is added to 2·layers times
+  const double into_trunk = kDeviation / std::sqrt(2.0 * static_cast<double>(options.layers));
+  for (nn::Embedding* table : {&transformer.wte, &transformer.wpe})
+    table->weight.set(normal(table->weight.shape(), 0, kDeviation));
   for (GptBlock& block : transformer.h) {
     initialize(block.attn.c_attn, kDeviation);
     initialize(block.attn.c_proj, into_trunk);

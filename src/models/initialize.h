@@ -12,7 +12,8 @@ template <class Layer> void initialize(Layer& layer, double deviation) {
   if (layer.bias.defined()) layer.bias.set(zeros(layer.bias.shape()));
 }
 
-/// The deviation that keeps a signal's size backwards through a convolution and a ReLU: √(2/fan_out) (He et al. 2015).
+/// The deviation that keeps a signal's size backwards through a convolution and a ReLU:
+/// √(2/fan_out) (He et al. 2015).
 inline double he_deviation(const nn::Conv2d& layer) {
   const Shape& w = layer.weight.shape();
   return std::sqrt(2.0 / static_cast<double>(w[0] * w[2] * w[3]));

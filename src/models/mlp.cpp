@@ -16,7 +16,8 @@ struct Linear : nn::Module {
 struct Mlp : nn::Module {
   nn::Linear fc1, fc2, fc3;
   SUANLI_FIELDS(fc1, fc2, fc3)
-  explicit Mlp(const ModelOptions& o) : fc1(o.input_shape.numel(), 256), fc2(256, 128), fc3(128, o.classes) {}
+  explicit Mlp(const ModelOptions& o)
+      : fc1(o.input_shape.numel(), 256), fc2(256, 128), fc3(128, o.classes) {}
   Tensor forward(const Tensor& x) { return fc3(relu(fc2(relu(fc1(flatten(x, 1)))))); }
   const char* type_name() const override { return "mlp"; }
 };

@@ -9,14 +9,17 @@ enum class Act : uint8_t { none, relu, hardswish };
 
 /// Convolution, normalisation with the paper's constants, activation.
 nn::Sequential conv_bn(int64_t in, int64_t out, int kernel, int stride, int groups, Act act) {
-  nn::Sequential layers(nn::Conv2d(in, out, kernel, {.stride = stride, .padding = kernel / 2, .groups = groups, .bias = false}),
-                        nn::BatchNorm2d(out, {.eps = 1e-3, .momentum = 0.01}));
+  nn::Sequential layers(
+      nn::Conv2d(in, out, kernel,
+                 {.stride = stride, .padding = kernel / 2, .groups = groups, .bias = false}),
+      nn::BatchNorm2d(out, {.eps = 1e-3, .momentum = 0.01}));
   if (act == Act::relu) layers.add(nn::ReLU());
   if (act == Act::hardswish) layers.add(nn::Hardswish());
   return layers;
 }
 
-/// The nearest multiple of 8 that is not more than a tenth smaller: what the paper's code rounds widths to.
+/// The nearest multiple of 8 that is not more than a tenth smaller: what the paper's code rounds
+/// widths to.
 int64_t multiple_of_8(int64_t channels) {
   const int64_t near = std::max<int64_t>(8, (channels + 4) / 8 * 8);
   return 10 * near < 9 * channels ? near + 8 : near;
@@ -27,7 +30,8 @@ struct SqueezeExcitation : nn::Module {
   nn::Conv2d fc1, fc2;
   SUANLI_FIELDS(fc1, fc2)
   explicit SqueezeExcitation(int64_t channels)
-      : fc1(channels, multiple_of_8(channels / 4), 1), fc2(multiple_of_8(channels / 4), channels, 1) {}
+      : fc1(channels, multiple_of_8(channels / 4), 1),
+        fc2(multiple_of_8(channels / 4), channels, 1) {}
   Tensor forward(const Tensor& x) { return x * hardsigmoid(fc2(relu(fc1(mean(x, {2, 3}, true))))); }
   const char* type_name() const override { return "SqueezeExcitation"; }
 };
@@ -40,13 +44,15 @@ struct Row {  // of the paper's table
   int stride;
 };
 
-/// 1×1 to the expanded channels, kernel × kernel on each channel by itself, perhaps scaled, 1×1 to the result, without activation.
+/// 1×1 to the expanded channels, kernel × kernel on each channel by itself, perhaps scaled, 1×1 to
+/// the result, without activation.
 struct InvertedResidual : nn::Module {
   nn::Sequential block;
   SUANLI_FIELDS(block)
   InvertedResidual(int64_t in, const Row& row) : adds_(row.stride == 1 && in == row.out) {
     if (row.expanded != in) block.add(conv_bn(in, row.expanded, 1, 1, 1, row.act));
-    block.add(conv_bn(row.expanded, row.expanded, row.kernel, row.stride, static_cast<int>(row.expanded), row.act));
+    block.add(conv_bn(row.expanded, row.expanded, row.kernel, row.stride,
+                      static_cast<int>(row.expanded), row.act));
     if (row.squeeze) block.add(SqueezeExcitation(row.expanded));
     block.add(conv_bn(row.expanded, row.out, 1, 1, 1, Act::none));
   }
@@ -67,15 +73,21 @@ struct MobileNetV3 : nn::Module {
   explicit MobileNetV3(const ModelOptions& o) {
     const int early = o.stem == Stem::small ? 1 : 2;
     constexpr Act re = Act::relu, hs = Act::hardswish;
-    const Row rows[] = {{3, 16, 16, true, re, early}, {3, 72, 24, false, re, 2}, {3, 88, 24, false, re, 1}, {5, 96, 40, true, hs, 2},
-                        {5, 240, 40, true, hs, 1},    {5, 240, 40, true, hs, 1}, {5, 120, 48, true, hs, 1}, {5, 144, 48, true, hs, 1},
-                        {5, 288, 96, true, hs, 2},    {5, 576, 96, true, hs, 1}, {5, 576, 96, true, hs, 1}};
+    const Row rows[] = {
+        {3, 16, 16, true, re, early}, {3, 72, 24, false, re, 2}, {3, 88, 24, false, re, 1},
+        {5, 96, 40, true, hs, 2},     {5, 240, 40, true, hs, 1}, {5, 240, 40, true, hs, 1},
+        {5, 120, 48, true, hs, 1},    {5, 144, 48, true, hs, 1}, {5, 288, 96, true, hs, 2},
+        {5, 576, 96, true, hs, 1},    {5, 576, 96, true, hs, 1}};
     int64_t in = 16;
-    features.add(conv_bn(channels_of_pictures("mobilenet_v3_small", o.input_shape), in, 3, early, 1, hs));
+    features.add(
+        conv_bn(channels_of_pictures("mobilenet_v3_small", o.input_shape), in, 3, early, 1, hs));
     for (const Row& row : rows) features.add(InvertedResidual(in, row)), in = row.out;
     const int64_t last = 6 * in, wide = 1024;
     features.add(conv_bn(in, last, 1, 1, 1, hs));
-    classifier.add(nn::Linear(last, wide)).add(nn::Hardswish()).add(nn::Dropout(0.2)).add(nn::Linear(wide, o.classes));
+    classifier.add(nn::Linear(last, wide))
+        .add(nn::Hardswish())
+        .add(nn::Dropout(0.2))
+        .add(nn::Linear(wide, o.classes));
   }
   Tensor forward(const Tensor& x) { return classifier(mean(features(x), {2, 3})); }
   const char* type_name() const override { return "mobilenet_v3_small"; }

@@ -8,8 +8,8 @@ namespace suanli::models {
 const std::vector<Entry>& entries() {
   // Static objects may use it when the process ends.
   static const auto& table = *new std::vector<Entry>{
-      // name, what it is, source, output, {optimizer, lr, momentum, batch size, epochs, normalize}, builder, what is made from data, what is
-      // made of weights for pictures of another size
+      // name, what it is, source, output, {optimizer, lr, momentum, batch size, epochs, normalize},
+      // builder, what is made from data, what is made of weights for pictures of another size
       {"linear",
        "one fully connected layer: multinomial logistic regression",
        "Cox 1958",
@@ -47,7 +47,8 @@ const std::vector<Entry>& entries() {
        {"sgd", 0.01, 0.5, 64, 10, false},
        build_cnn_c},
       {"vgg11",
-       "eleven layers of 3x3 convolutions and products; one classifying layer for pictures of up to 64 pixels",
+       "eleven layers of 3x3 convolutions and products; one classifying layer for pictures of up "
+       "to 64 pixels",
        "Simonyan & Zisserman 2015, configuration A",
        Output::logits,
        {"sgd", 0.01, 0.9, 128, 30, true},
@@ -59,7 +60,8 @@ const std::vector<Entry>& entries() {
        {"sgd", 0.05, 0.9, 128, 30, true},
        build_vgg11_bn},
       {"cnn_bn",
-       "three 3x3 convolutions (32, 64, 128), each with batch normalisation and pooling, then dropout and one layer",
+       "three 3x3 convolutions (32, 64, 128), each with batch normalisation and pooling, then "
+       "dropout and one layer",
        "Ioffe & Szegedy 2015",
        Output::logits,
        {.optimizer = "adamw",
@@ -91,25 +93,29 @@ const std::vector<Entry>& entries() {
        {"sgd", 0.05, 0.9, 128, 30, true},
        build_resnet50},
       {"mobilenet_v2",
-       "inverted residuals with depthwise convolutions; two strides fewer for pictures of up to 64 pixels",
+       "inverted residuals with depthwise convolutions; two strides fewer for pictures of up to 64 "
+       "pixels",
        "Sandler et al. 2018",
        Output::logits,
        {"sgd", 0.05, 0.9, 128, 30, true},
        build_mobilenet_v2},
       {"mobilenet_v3_small",
-       "inverted residuals with squeeze-and-excitation and hard-swish; two strides fewer for pictures of up to 64 pixels",
+       "inverted residuals with squeeze-and-excitation and hard-swish; two strides fewer for "
+       "pictures of up to 64 pixels",
        "Howard et al. 2019",
        Output::logits,
        {"sgd", 0.05, 0.9, 128, 30, true},
        build_mobilenet_v3_small},
       {"convnext_tiny",
-       "7x7 depthwise convolutions, layer norm, gelu; patches of 2x2 for pictures of up to 64 pixels, else 4x4",
+       "7x7 depthwise convolutions, layer norm, gelu; patches of 2x2 for pictures of up to 64 "
+       "pixels, else 4x4",
        "Liu et al. 2022",
        Output::logits,
        {"adam", 5e-4, 0, 64, 30, true},
        build_convnext_tiny},
       {"vit_tiny",
-       "transformer on patches of 4x4 for pictures of up to 64 pixels, else 16x16; width 192, 12 layers, 3 heads",
+       "transformer on patches of 4x4 for pictures of up to 64 pixels, else 16x16; width 192, 12 "
+       "layers, 3 heads",
        "Dosovitskiy et al. 2021, Touvron et al. 2021",
        Output::logits,
        {"adam", 5e-4, 0, 64, 30, true},
@@ -117,10 +123,12 @@ const std::vector<Entry>& entries() {
        nullptr,
        interpolate_positions},
       {"airbench",
-       "three groups of two 3x3 convolutions behind filters that whiten 2x2 patches; the most accuracy for the time on CIFAR-10",
+       "three groups of two 3x3 convolutions behind filters that whiten 2x2 patches; the most "
+       "accuracy for the time on CIFAR-10",
        "Jordan 2024",
        Output::logits,
-       {.optimizer = "nesterov",  // its code's numbers, for the mean of a batch's losses where that takes their sum
+       // its code's numbers, for the mean of a batch's losses where that takes their sum
+       {.optimizer = "nesterov",
         .lr = 1.5,
         .momentum = 0.85,
         .batch_size = 1024,
@@ -152,22 +160,27 @@ const Entry& entry(std::string_view name) {
   }
   std::string near = did_you_mean(name, names), known;
   for (const std::string& n : names) known += (known.empty() ? "" : ", ") + n;
-  throw UsageError(
-      str("model '", name, "' is not known", near.empty() ? ". " : str(": did you mean '", near, "'? "), "There are ", known, "."));
+  throw UsageError(str("model '", name, "' is not known",
+                       near.empty() ? ". " : str(": did you mean '", near, "'? "), "There are ",
+                       known, "."));
 }
 
 int64_t channels_of_pictures(const char* model, const Shape& input) {
   if (input.rank() != 3)
-    throw InputError(str("model ", model, ": a sample has shape ", input,
-                         ", expected [channels, height, width]. Use --model mlp for data that are not images."));
+    throw InputError(
+        str("model ", model, ": a sample has shape ", input,
+            ", expected [channels, height, width]. Use --model mlp for data that are not images."));
   return input[0];
 }
 
 Stem stem_for(const Shape& input) {
   constexpr int64_t kLargestSmall = 64;
-  return input.rank() == 3 && std::max(input[1], input[2]) > kLargestSmall ? Stem::large : Stem::small;
+  return input.rank() == 3 && std::max(input[1], input[2]) > kLargestSmall ? Stem::large
+                                                                           : Stem::small;
 }
-const char* to_string(Stem stem) { return stem == Stem::small ? "small" : stem == Stem::large ? "large" : "by_size"; }
+const char* to_string(Stem stem) {
+  return stem == Stem::small ? "small" : stem == Stem::large ? "large" : "by_size";
+}
 Stem stem_from_text(std::string_view text) {
   for (Stem stem : {Stem::small, Stem::large})
     if (text == to_string(stem)) return stem;
@@ -176,9 +189,12 @@ Stem stem_from_text(std::string_view text) {
 
 nn::AnyModule make(std::string_view name, const ModelOptions& options) {
   const Entry& e = entry(name);
-  if (options.classes < 1) throw InputError(str("model ", name, ": ", options.classes, " outputs, at least 1 is needed"));
+  if (options.classes < 1)
+    throw InputError(str("model ", name, ": ", options.classes, " outputs, at least 1 is needed"));
   for (int64_t size : options.input_shape)
-    if (size < 1) throw InputError(str("model ", name, ": the input shape ", options.input_shape, " has an empty axis"));
+    if (size < 1)
+      throw InputError(
+          str("model ", name, ": the input shape ", options.input_shape, " has an empty axis"));
   manual_seed(options.seed);
   ModelOptions o = options;
   if (o.stem == Stem::by_size) o.stem = stem_for(o.input_shape);

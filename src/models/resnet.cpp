@@ -16,7 +16,8 @@ struct Downsample : nn::Module {
     v.module("1", bn);
   }
   SUANLI_CALL
-  Downsample(int64_t in, int64_t out, int stride) : conv(in, out, 1, {.stride = stride, .bias = false}), bn(out) {}
+  Downsample(int64_t in, int64_t out, int stride)
+      : conv(in, out, 1, {.stride = stride, .bias = false}), bn(out) {}
   Tensor forward(const Tensor& x) { return bn(conv(x)); }
   const char* type_name() const override { return "Downsample"; }
 };
@@ -42,7 +43,8 @@ struct BasicBlock : nn::Module {
   const char* type_name() const override { return "BasicBlock"; }
 };
 
-/// 1×1 to a quarter of the channels, 3×3, and back. The 3×3 has the stride, as in torchvision and not as in the paper.
+/// 1×1 to a quarter of the channels, 3×3, and back. The 3×3 has the stride, as in torchvision and
+/// not as in the paper.
 struct Bottleneck : nn::Module {
   static constexpr int64_t kExpansion = 4;
   nn::Conv2d conv1, conv2, conv3;
@@ -65,7 +67,8 @@ struct Bottleneck : nn::Module {
   const char* type_name() const override { return "Bottleneck"; }
 };
 
-/// The small stem is that of section 4.2: one 3×3 convolution at full resolution; the large one 7×7 at stride 2 and pooling.
+/// The small stem is that of section 4.2: one 3×3 convolution at full resolution; the large one 7×7
+/// at stride 2 and pooling.
 template <class Block> struct ResNet : nn::Module {
   const char* name;
   bool small;
@@ -84,7 +87,8 @@ template <class Block> struct ResNet : nn::Module {
     int64_t in = 64, width = 64;
     size_t stage = 0;
     for (auto* layer : {&layer1, &layer2, &layer3, &layer4}) {
-      for (int i = 0; i < blocks[stage]; ++i, in = Block::kExpansion * width) layer->emplace_back(in, width, i == 0 && stage > 0 ? 2 : 1);
+      for (int i = 0; i < blocks[stage]; ++i, in = Block::kExpansion * width)
+        layer->emplace_back(in, width, i == 0 && stage > 0 ? 2 : 1);
       width *= 2, ++stage;
     }
   }
@@ -100,8 +104,14 @@ template <class Block> struct ResNet : nn::Module {
 
 }  // namespace
 
-nn::AnyModule build_resnet18(const ModelOptions& o) { return ResNet<BasicBlock>("resnet18", o, {2, 2, 2, 2}); }
-nn::AnyModule build_resnet34(const ModelOptions& o) { return ResNet<BasicBlock>("resnet34", o, {3, 4, 6, 3}); }
-nn::AnyModule build_resnet50(const ModelOptions& o) { return ResNet<Bottleneck>("resnet50", o, {3, 4, 6, 3}); }
+nn::AnyModule build_resnet18(const ModelOptions& o) {
+  return ResNet<BasicBlock>("resnet18", o, {2, 2, 2, 2});
+}
+nn::AnyModule build_resnet34(const ModelOptions& o) {
+  return ResNet<BasicBlock>("resnet34", o, {3, 4, 6, 3});
+}
+nn::AnyModule build_resnet50(const ModelOptions& o) {
+  return ResNet<Bottleneck>("resnet50", o, {3, 4, 6, 3});
+}
 
 }  // namespace suanli::models

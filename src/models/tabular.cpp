@@ -1,6 +1,7 @@
-// A residual network for tables (Gorishniy et al. 2021, "Revisiting deep learning models for tabular data"), each column first spread over
-// periodic functions (Gorishniy et al. 2022, "On embeddings for numerical features"): a number that works by where it lies, such as a
-// longitude, then needs no deep network to be told apart from its neighbours.
+// A residual network for tables (Gorishniy et al. 2021, "Revisiting deep learning models for
+// tabular data"), each column first spread over periodic functions (Gorishniy et al. 2022, "On
+// embeddings for numerical features"): a number that works by where it lies, such as a longitude,
+// then needs no deep network to be told apart from its neighbours.
 #include <cmath>
 #include <numbers>
 #include <vector>
@@ -13,16 +14,20 @@ namespace suanli::models {
 namespace {
 
 constexpr int64_t kFrequencies = 16, kEmbedding = 16, kWidth = 256;
-constexpr double kSpread = 1;  // of the first frequencies, in periods per standard deviation of the column
+// of the first frequencies, in periods per standard deviation of the column
+constexpr double kSpread = 1;
 constexpr double kDropout = 0.1;
 constexpr int kBlocks = 2;
 
-/// x [N, D] → [N, D·kEmbedding]: ReLU of a linear map, one per column, of sin 2πfx and cos 2πfx; the frequencies f learn too.
+/// x [N, D] → [N, D·kEmbedding]: ReLU of a linear map, one per column, of sin 2πfx and cos 2πfx;
+/// the frequencies f learn too.
 struct PeriodicEmbedding : nn::Module {
-  Parameter frequencies, weight, bias;  // [D, kFrequencies], [D, 2·kFrequencies, kEmbedding], [D, 1, kEmbedding]
+  // [D, kFrequencies], [D, 2·kFrequencies, kEmbedding], [D, 1, kEmbedding]
+  Parameter frequencies, weight, bias;
   SUANLI_FIELDS(frequencies, weight, bias)
   explicit PeriodicEmbedding(int64_t columns)
-      : frequencies(normal({columns, kFrequencies}, 0, kSpread)), bias(zeros({columns, 1, kEmbedding})) {
+      : frequencies(normal({columns, kFrequencies}, 0, kSpread)),
+        bias(zeros({columns, 1, kEmbedding})) {
     const double bound = 1 / std::sqrt(2.0 * kFrequencies);
     weight = Parameter(uniform({columns, 2 * kFrequencies, kEmbedding}, -bound, bound));
   }
@@ -52,7 +57,9 @@ struct Tabular : nn::Module {
   nn::Linear head;
   SUANLI_FIELDS(embedding, first, blocks, norm, head)
   explicit Tabular(const ModelOptions& o)
-      : embedding(columns(o.input_shape)), first(o.input_shape[0] * (1 + kEmbedding), kWidth), head(kWidth, o.classes) {}
+      : embedding(columns(o.input_shape)),
+        first(o.input_shape[0] * (1 + kEmbedding), kWidth),
+        head(kWidth, o.classes) {}
   Tensor forward(const Tensor& x) {
     Tensor y = first(concat({x, embedding(x)}, 1));
     for (ResidualBlock& block : blocks) y = block(y);
@@ -63,8 +70,8 @@ struct Tabular : nn::Module {
  private:
   static int64_t columns(const Shape& input) {
     if (input.rank() != 1)
-      throw InputError(
-          str("model tabular: a sample has shape ", input, ", expected [columns]. Use --model mlp for data that are no table."));
+      throw InputError(str("model tabular: a sample has shape ", input,
+                           ", expected [columns]. Use --model mlp for data that are no table."));
     return input[0];
   }
 };

@@ -1,4 +1,5 @@
-// VGG-11 (Simonyan & Zisserman 2015, configuration A), also with batch normalisation (Ioffe & Szegedy 2015), with torchvision's names.
+// VGG-11 (Simonyan & Zisserman 2015, configuration A), also with batch normalisation (Ioffe &
+// Szegedy 2015), with torchvision's names.
 #include "models/initialize.h"
 #include "models/zoo.h"
 
@@ -6,14 +7,17 @@ namespace suanli::models {
 
 namespace {
 
-/// The large one as in the paper, its features averaged to 7×7 for any size of picture. Small pictures leave one pixel after five poolings,
-/// or less: they are pooled as long as there is something to pool, and one layer classifies what is left.
+/// The large one as in the paper, its features averaged to 7×7 for any size of picture. Small
+/// pictures leave one pixel after five poolings, or less: they are pooled as long as there is
+/// something to pool, and one layer classifies what is left.
 struct Vgg : nn::Module {
   nn::Sequential features, classifier;
   SUANLI_FIELDS(features, classifier)
 
-  Vgg(const char* name, const ModelOptions& o, bool normalised) : name_(name), small_(o.stem == Stem::small) {
-    int64_t channels = channels_of_pictures(name, o.input_shape), side = std::min(o.input_shape[1], o.input_shape[2]);
+  Vgg(const char* name, const ModelOptions& o, bool normalised)
+      : name_(name), small_(o.stem == Stem::small) {
+    int64_t channels = channels_of_pictures(name, o.input_shape),
+            side = std::min(o.input_shape[1], o.input_shape[2]);
     constexpr int kPool = 0;
     for (int width : {64, kPool, 128, kPool, 256, 256, kPool, 512, 512, kPool, 512, 512, kPool}) {
       if (width == kPool) {

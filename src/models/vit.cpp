@@ -1,4 +1,5 @@
-// Vision transformer (Dosovitskiy et al. 2021) in the tiny size of Touvron et al. 2021, with the names of torchvision's VisionTransformer.
+// Vision transformer (Dosovitskiy et al. 2021) in the tiny size of Touvron et al. 2021, with the
+// names of torchvision's VisionTransformer.
 #include <algorithm>
 #include <array>
 #include <cmath>
@@ -23,7 +24,8 @@ struct EncoderBlock : nn::Module {
   nn::MultiheadAttention self_attention{kWidth, kHeads};
   nn::LayerNorm ln_2 = norm();
   nn::Linear expand{kWidth, kHidden}, reduce{kHidden, kWidth};
-  void fields(nn::FieldVisitor& v) override {  // between the two products of torchvision's lie an activation and dropout
+  // between the two products of torchvision's lie an activation and dropout
+  void fields(nn::FieldVisitor& v) override {
     v.module("ln_1", ln_1);
     v.module("self_attention", self_attention);
     v.module("ln_2", ln_2);
@@ -74,12 +76,14 @@ Grid grid_of(const ModelOptions& o) {
   const int patch = patch_size(o);
   const Grid grid{o.input_shape[1] / patch, o.input_shape[2] / patch};
   if (grid.patches() < 1)
-    throw InputError(str("model vit_tiny: pictures of ", o.input_shape[1], "x", o.input_shape[2], " are too small for patches of ", patch,
-                         "x", patch, ". Use --model mlp."));
+    throw InputError(str("model vit_tiny: pictures of ", o.input_shape[1], "x", o.input_shape[2],
+                         " are too small for patches of ", patch, "x", patch,
+                         ". Use --model mlp."));
   return grid;
 }
 
-/// Patches of 16×16 pixels; with the small stem 4×4. What is left at the right and bottom edge belongs to no patch.
+/// Patches of 16×16 pixels; with the small stem 4×4. What is left at the right and bottom edge
+/// belongs to no patch.
 struct VisionTransformer : nn::Module {
   Parameter class_token;
   nn::Conv2d conv_proj;
@@ -94,7 +98,8 @@ struct VisionTransformer : nn::Module {
   SUANLI_CALL
   explicit VisionTransformer(const ModelOptions& o)
       : class_token(zeros({1, 1, kWidth})),
-        conv_proj(channels_of_pictures("vit_tiny", o.input_shape), kWidth, patch_size(o), {.stride = patch_size(o)}),
+        conv_proj(channels_of_pictures("vit_tiny", o.input_shape), kWidth, patch_size(o),
+                  {.stride = patch_size(o)}),
         encoder(1 + grid_of(o).patches()),
         head(kWidth, o.classes) {
     const Shape& w = conv_proj.weight.shape();
@@ -110,7 +115,8 @@ struct VisionTransformer : nn::Module {
   const char* type_name() const override { return "vit_tiny"; }
 };
 
-/// Four weights of the values around a place that lies `t` behind the second of them: Keys 1981 with a = -0.75, as PyTorch and OpenCV have it.
+/// Four weights of the values around a place that lies `t` behind the second of them: Keys 1981
+/// with a = -0.75, as PyTorch and OpenCV have it.
 std::array<double, 4> cubic(double t) {
   constexpr double a = -0.75;
   auto near = [](double d) { return ((a + 2) * d - (a + 3)) * d * d + 1; };
@@ -118,11 +124,13 @@ std::array<double, 4> cubic(double t) {
   return {far(1 + t), near(t), near(1 - t), far(2 - t)};
 }
 
-/// [from, to], each column the weights of one place: the first and last places of both lie on each other.
+/// [from, to], each column the weights of one place: the first and last places of both lie on each
+/// other.
 std::vector<float> cubic_weights(int64_t from, int64_t to) {
   std::vector<float> weights(static_cast<size_t>(from * to));
   for (int64_t k = 0; k < to; ++k) {
-    const double place = to > 1 ? static_cast<double>(k * (from - 1)) / static_cast<double>(to - 1) : 0;
+    const double place =
+        to > 1 ? static_cast<double>(k * (from - 1)) / static_cast<double>(to - 1) : 0;
     const auto second = static_cast<int64_t>(place);
     const std::array<double, 4> w = cubic(place - static_cast<double>(second));
     for (int64_t i = 0; i < 4; ++i) {
@@ -137,24 +145,32 @@ std::vector<float> cubic_weights(int64_t from, int64_t to) {
 
 nn::AnyModule build_vit_tiny(const ModelOptions& o) { return VisionTransformer(o); }
 
-std::string interpolate_positions(std::vector<std::pair<std::string, Tensor>>& weights, const ModelOptions& options) {
+std::string interpolate_positions(std::vector<std::pair<std::string, Tensor>>& weights,
+                                  const ModelOptions& options) {
   NoGrad no_grad;
-  const auto found = std::find_if(weights.begin(), weights.end(), [](const auto& w) { return w.first == kPositions; });
+  const auto found = std::find_if(weights.begin(), weights.end(),
+                                  [](const auto& w) { return w.first == kPositions; });
   if (found == weights.end() || found->second.rank() != 3 || found->second.size(0) != 1) return "";
   Tensor& positions = found->second;
   const Grid grid = grid_of(options);
-  const int64_t tokens = positions.size(1) - 1, width = positions.size(2), side = std::llround(std::sqrt(std::max<int64_t>(0, tokens)));
-  if (tokens == grid.patches() || tokens < 1 || side * side != tokens) return "";  // what is no square is left to be refused
+  const int64_t tokens = positions.size(1) - 1, width = positions.size(2),
+                side = std::llround(std::sqrt(std::max<int64_t>(0, tokens)));
+  // what is no square is left to be refused
+  if (tokens == grid.patches() || tokens < 1 || side * side != tokens) return "";
   const Tensor down = tensor<float>(cubic_weights(side, grid.rows), {side, grid.rows}),
                across = tensor<float>(cubic_weights(side, grid.columns), {side, grid.columns});
   // [side, side, width]: rows first, then columns
   const Tensor squares = reshape(cast(slice(positions, 1, 1, tokens), f32), {side, side * width});
   const Tensor rows = reshape(matmul(down, squares, true, false), {grid.rows, side, width});
-  const Tensor both = matmul(reshape(transpose(rows, {0, 2, 1}), {grid.rows * width, side}), across);
-  const Tensor patches = reshape(transpose(reshape(both, {grid.rows, width, grid.columns}), {0, 2, 1}), {1, grid.patches(), width});
+  const Tensor both =
+      matmul(reshape(transpose(rows, {0, 2, 1}), {grid.rows * width, side}), across);
+  const Tensor patches =
+      reshape(transpose(reshape(both, {grid.rows, width, grid.columns}), {0, 2, 1}),
+              {1, grid.patches(), width});
   positions = concat({cast(slice(positions, 1, 0, 1), f32), patches}, 1);
   flush();
-  return str("position embeddings interpolated from ", side, "x", side, " patches to ", grid.rows, "x", grid.columns);
+  return str("position embeddings interpolated from ", side, "x", side, " patches to ", grid.rows,
+             "x", grid.columns);
 }
 
 }  // namespace suanli::models

@@ -1,4 +1,5 @@
-// The builders that the registry names. One declaration per architecture; sizes come from the options.
+// The builders that the registry names. One declaration per architecture; sizes come from the
+// options.
 #pragma once
 #include "suanli/models.h"
 
@@ -24,11 +25,14 @@ nn::AnyModule build_convnext_tiny(const ModelOptions& options);
 nn::AnyModule build_vit_tiny(const ModelOptions& options);
 nn::AnyModule build_airbench(const ModelOptions& options);
 nn::AnyModule build_tabular(const ModelOptions& options);
-/// Sets the first layer's filters from pictures [N, C, H, W], normalised as in training: eigenvectors of the covariance of their 2×2 patches
-/// over √(eigenvalue + 5·10⁻⁴), and their negatives.
+/// Sets the first layer's filters from pictures [N, C, H, W], normalised as in training:
+/// eigenvectors of the covariance of their 2×2 patches over √(eigenvalue + 5·10⁻⁴), and their
+/// negatives.
 void whiten_airbench(nn::Module& model, const Tensor& pictures);
 
-/// Position embeddings of another grid of patches are interpolated: bicubic, the corners in place, as torchvision's interpolate_embeddings().
-std::string interpolate_positions(std::vector<std::pair<std::string, Tensor>>& weights, const ModelOptions& options);
+/// Position embeddings of another grid of patches are interpolated: bicubic, the corners in place,
+/// as torchvision's interpolate_embeddings().
+std::string interpolate_positions(std::vector<std::pair<std::string, Tensor>>& weights,
+                                  const ModelOptions& options);
 
 }  // namespace suanli::models

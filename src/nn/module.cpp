@@ -28,7 +28,9 @@ std::vector<std::string> detail::split_names(const char* names) {
 
 namespace {
 
-std::string join(const std::string& path, const std::string& name) { return path.empty() ? name : path + "." + name; }
+std::string join(const std::string& path, const std::string& name) {
+  return path.empty() ? name : path + "." + name;
+}
 
 /// Every parameter, and buffer if asked, below a module with its full name, in field order.
 struct Collector : FieldVisitor {
@@ -74,7 +76,9 @@ NamedParameters collect(Module& m, bool buffers) {
 /// Threads that share a model may learn it at the same time: they write the same numbers.
 struct PathLearner : FieldVisitor {
   std::string path;
-  static uint32_t scope(Module& m) { return std::atomic_ref(m.scope_).load(std::memory_order_relaxed); }
+  static uint32_t scope(Module& m) {
+    return std::atomic_ref(m.scope_).load(std::memory_order_relaxed);
+  }
   static void set(Module& m, uint32_t id) {
     std::atomic_ref(m.scope_).store(id, std::memory_order_relaxed);
     std::atomic_ref(m.self().scope_).store(id, std::memory_order_relaxed);
@@ -84,8 +88,9 @@ struct PathLearner : FieldVisitor {
     set(root, scope_id(root.type_name()));
     root.fields(l);
   }
-  /// Handles a module that is called before any parameters() met it. Its parameters get names, for the report that nobody updates them; under
-  /// another module (0: none), so do the modules below it.
+  /// Handles a module that is called before any parameters() met it. Its parameters get names, for
+  /// the report that nobody updates them; under another module (0: none), so do the modules below
+  /// it.
   static void learn_called(Module& root, uint32_t caller) {
     PathLearner l;
     l.prefix = join(caller ? scope_path(caller) : "", class_name(root.self()));
@@ -111,7 +116,8 @@ struct PathLearner : FieldVisitor {
     const std::string said = m.type_name();
     if (said != "Module") return said;
     int status = 0;
-    const std::unique_ptr<char, void (*)(void*)> name(abi::__cxa_demangle(typeid(m).name(), nullptr, nullptr, &status), std::free);
+    const std::unique_ptr<char, void (*)(void*)> name(
+        abi::__cxa_demangle(typeid(m).name(), nullptr, nullptr, &status), std::free);
     const std::string full = status == 0 ? name.get() : said;
     const size_t at = full.rfind("::");
     return at == std::string::npos ? full : full.substr(at + 2);
@@ -147,7 +153,9 @@ int64_t Module::parameter_count() {
 void Module::load_state_dict(const std::vector<std::pair<std::string, Tensor>>& state) {
   auto mine = state_dict();
   std::string missing, unexpected, misshapen, why;
-  auto add = [](std::string& list, const std::string& what) { list += (list.empty() ? "" : ", ") + what; };
+  auto add = [](std::string& list, const std::string& what) {
+    list += (list.empty() ? "" : ", ") + what;
+  };
   std::map<std::string_view, const Tensor*> given;  // of two tensors with one name the first counts
   for (auto& [name, tensor] : state) given.emplace(name, &tensor);
   std::vector<std::pair<Parameter, Tensor>> values;
@@ -159,7 +167,8 @@ void Module::load_state_dict(const std::vector<std::pair<std::string, Tensor>>& 
       if (!is_batch_counter(name)) add(missing, name);
       continue;
     }
-    if (Tensor value = state_value(name, p, *it->second, why); value.defined()) values.emplace_back(p, std::move(value));
+    if (Tensor value = state_value(name, p, *it->second, why); value.defined())
+      values.emplace_back(p, std::move(value));
     else add(misshapen, why);
   }
   for (auto& [name, t] : state)
@@ -185,7 +194,8 @@ void Module::requires_grad_(bool on) {
 }
 
 void Module::to(DType dtype) {
-  if (!is_float(dtype)) throw DTypeError(str("[to] ", dtype, " is no float dtype; parameters have gradients"));
+  if (!is_float(dtype))
+    throw DTypeError(str("[to] ", dtype, " is no float dtype; parameters have gradients"));
   struct Converter : FieldVisitor {
     DType dtype;
     std::map<Cell*, Parameter> done;
@@ -207,7 +217,8 @@ Scope::Scope(Module& module) : exceptions_(std::uncaught_exceptions()) {
   Recorder& rec = Recorder::current();
   if (rec.module_depth_ == 0 && rec.fresh_) rec.flush();
   if (rec.module_depth_ == 0) rec.module_begins();
-  if (PathLearner::scope(module) == 0) PathLearner::learn_called(module, rec.module_depth_ > 0 ? rec.scope_ : 0);
+  if (PathLearner::scope(module) == 0)
+    PathLearner::learn_called(module, rec.module_depth_ > 0 ? rec.scope_ : 0);
   outer_ = rec.scope_;
   rec.scope_ = PathLearner::scope(module);
   ++rec.module_depth_;
@@ -218,7 +229,8 @@ Scope::~Scope() {
   rec.scope_ = outer_;
   --rec.module_depth_;
   if (std::uncaught_exceptions() > exceptions_) {
-    // A forward that failed midway must not leave half of itself (draws, statistics) to the next program.
+    // A forward that failed midway must not leave half of itself (draws, statistics) to the next
+    // program.
     if (rec.module_depth_ == 0) rec.module_failed();
   } else {
     rec.module_returned();
@@ -226,7 +238,8 @@ Scope::~Scope() {
 }
 
 void tie(const Parameter& a, Parameter& b) {
-  if (!(a.shape() == b.shape())) throw ShapeError(str("[tie] shapes ", a.shape(), " and ", b.shape(), " differ"));
+  if (!(a.shape() == b.shape()))
+    throw ShapeError(str("[tie] shapes ", a.shape(), " and ", b.shape(), " differ"));
   b = a;
 }
 

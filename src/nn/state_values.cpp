@@ -21,14 +21,18 @@ template <class T> T number(T value) { return value; }
 float number(F16 value) { return float_from_f16(value.bits); }
 float number(BF16 value) { return float_from_bf16(value.bits); }
 
-/// Writes one value as To; false where To cannot hold it. Floats are rounded, whole numbers have to be exact.
+/// Writes one value as To; false where To cannot hold it. Floats are rounded, whole numbers have to
+/// be exact.
 template <class To, class From> bool store(From from, To& to) {
   if constexpr (std::is_floating_point_v<To>) {
     to = static_cast<To>(from);
     return true;
   } else if constexpr (std::is_floating_point_v<From>) {
-    constexpr From kExact = static_cast<From>(1 << 24) * static_cast<From>(1 << 24);  // far more batches than anybody counts
-    if (!(std::abs(from) < kExact) || from != std::floor(from) || !std::in_range<To>(static_cast<int64_t>(from))) return false;
+    // far more batches than anybody counts
+    constexpr From kExact = static_cast<From>(1 << 24) * static_cast<From>(1 << 24);
+    if (!(std::abs(from) < kExact) || from != std::floor(from) ||
+        !std::in_range<To>(static_cast<int64_t>(from)))
+      return false;
     to = static_cast<To>(from);
     return true;
   } else {
@@ -76,13 +80,16 @@ Convert converter(bool counter, DType from, DType to) {
 
 }  // namespace
 
-Tensor state_value(const std::string& name, const Parameter& own, const Tensor& given, std::string& why) {
+Tensor state_value(const std::string& name, const Parameter& own, const Tensor& given,
+                   std::string& why) {
   const bool same_shape = given.shape() == own.shape(), counter = is_batch_counter(name);
   if (same_shape && given.dtype() == own.dtype()) return given;
   const Convert convert = converter(counter, given.dtype(), own.dtype());
-  const bool one_number = counter && given.numel() == 1 && own.shape().numel() == 1;  // [] and [1] say the same
+  // [] and [1] say the same
+  const bool one_number = counter && given.numel() == 1 && own.shape().numel() == 1;
   if (!convert || !(same_shape || one_number)) {
-    why = str(name, " is ", given.dtype(), " ", given.shape(), ", ", own.dtype(), " ", own.shape(), " is expected");
+    why = str(name, " is ", given.dtype(), " ", given.shape(), ", ", own.dtype(), " ", own.shape(),
+              " is expected");
     return {};
   }
   bool exact = true;
@@ -90,7 +97,8 @@ Tensor state_value(const std::string& name, const Parameter& own, const Tensor& 
     exact = convert(suanli::detail::host_data(given, given.dtype()), to, own.shape().numel());
   });
   if (exact) return value;
-  why = str(name, " is ", given.dtype(), " and holds no whole number, ", own.dtype(), " is expected");
+  why =
+      str(name, " is ", given.dtype(), " and holds no whole number, ", own.dtype(), " is expected");
   return {};
 }
 

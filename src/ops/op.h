@@ -15,10 +15,12 @@ namespace suanli {
 
 struct OpDef;
 
-/// Shape and dtype rule of one call: reads inputs and attributes, fills in results, throws where they do not fit.
+/// Shape and dtype rule of one call: reads inputs and attributes, fills in results, throws where
+/// they do not fit.
 class Infer {
  public:
-  Infer(const OpDef& def, Node* node, const Shape* wanted) : def_(def), node_(node), wanted_(wanted) {}
+  Infer(const OpDef& def, Node* node, const Shape* wanted)
+      : def_(def), node_(node), wanted_(wanted) {}
   /// The result's shape where the caller gives it (reshape, expand, full, random draws, …).
   const Shape& wanted_shape() const { return *wanted_; }
   int inputs() const { return node_->n_in; }
@@ -36,8 +38,9 @@ class Infer {
     node_->out(i).shape = shape;
     node_->out(i).dtype = dtype;
   }
-  /// The dtype of all inputs from `first` on together, as PyTorch's result_type(): tensors with axes decide, then 0-d ones, then weak
-  /// scalars; a later kind counts only if it is of a higher category (bool, integer, float).
+  /// The dtype of all inputs from `first` on together, as PyTorch's result_type(): tensors with
+  /// axes decide, then 0-d ones, then weak scalars; a later kind counts only if it is of a higher
+  /// category (bool, integer, float).
   DType common_dtype(int first = 0) const;
   void require_float(int i) const;
   void require_rank(int i, int rank) const;
@@ -61,7 +64,8 @@ class Vjp {
  public:
   Vjp(Node* node, Tensor* grads, Tensor* given, bool create_graph)
       : node_(node), grads_(grads), given_(given), create_graph_(create_graph) {}
-  /// Forward values; only those that OpDef::saves names (anything else has no storage by then, and throws).
+  /// Forward values; only those that OpDef::saves names (anything else has no storage by then, and
+  /// throws).
   Tensor in(int i) const;
   Tensor result(int i = 0) const;
   /// Gradient of result i; zeros if nothing reached it.
@@ -107,15 +111,16 @@ struct Input {
   int64_t below = 0; /* index: 0 … below-1 */
 };
 
-/// One call for the generic tests: inputs, attributes, and the text of the error if it must fail. A scalar slot is given by `slots`
-/// (appended after the inputs).
+/// One call for the generic tests: inputs, attributes, and the text of the error if it must fail. A
+/// scalar slot is given by `slots` (appended after the inputs).
 struct Sample {
   std::vector<Input> inputs;
   Attr attr = {};
   std::vector<double> slots = {};
-  Shape shape = {};                // Infer::wanted_shape
+  Shape shape = {};  // Infer::wanted_shape
   const char* throws = nullptr;
-  bool gradient = true;  // false where the point is not differentiable or the op is piecewise constant
+  // false where the point is not differentiable or the op is piecewise constant
+  bool gradient = true;
 };
 
 struct OnnxOp {
@@ -132,7 +137,8 @@ constexpr DTypes dtypes_of(std::initializer_list<DType> list) {
 }
 constexpr bool contains(DTypes set, DType d) { return set >> static_cast<int>(d) & 1; }
 /// Dtypes that kernels compute in memory.
-inline constexpr DTypes kComputedDTypes = dtypes_of({DType::f64, DType::f32, DType::i64, DType::i32, DType::u8, DType::boolean});
+inline constexpr DTypes kComputedDTypes =
+    dtypes_of({DType::f64, DType::f32, DType::i64, DType::i32, DType::u8, DType::boolean});
 /// Dtypes that pointwise kernels convert on loading and storing.
 inline constexpr DTypes kPointwiseDTypes = kComputedDTypes | dtypes_of({DType::i16, DType::i8});
 /// Dtypes that cast converts.
@@ -144,21 +150,27 @@ inline constexpr DTypes kUpTo8Bytes = kEveryDType & ~dtypes_of({DType::c128});
 
 struct OpDef {
   const char* name;
-  const char* doc;                                      // one line: formula, shapes, dtypes, source
+  const char* doc;  // one line: formula, shapes, dtypes, source
   int n_results = 1;
   void (*infer)(Infer&);
-  void (*vjp)(Vjp&) = nullptr;                          // null: no input has a gradient
+  void (*vjp)(Vjp&) = nullptr;  // null: no input has a gradient
   Saves saves = 0;
-  Cost (*cost)(const Step&) = nullptr;                  // null: one FLOP per element, every byte once
-  Tensor (*decompose)(std::span<const Tensor> inputs, const Attr&) = nullptr;  // the same value by simpler ops
-  bool composite = false;                               // always recorded as its decomposition: no kernel, gradients follow from it
+  // null: one FLOP per element, every byte once
+  Cost (*cost)(const Step&) = nullptr;
+  // the same value by simpler ops
+  Tensor (*decompose)(std::span<const Tensor> inputs, const Attr&) = nullptr;
+  // always recorded as its decomposition: no kernel, gradients follow from it
+  bool composite = false;
   OnnxOp onnx = {};
-  uint8_t slots = 0;  // inputs that kernels take as scalar slots, as bits; elsewhere a scalar becomes a tensor first
+  // inputs that kernels take as scalar slots, as bits; elsewhere a scalar becomes a tensor first
+  uint8_t slots = 0;
   bool random = false;  // never merged with an equal record
-  uint8_t optional = 0;  // results, as bits, that kernels leave out (out[k] is null) where nobody reads them
+  // results, as bits, that kernels leave out (out[k] is null) where nobody reads them
+  uint8_t optional = 0;
   bool alias = false;  // the result is the first input's bytes under another shape
   DTypes dtypes = kComputedDTypes;  // of inputs and results; a call with another dtype throws
-  int8_t overwrites = -1;  // this input's bytes may become the first result: kernels then find both at one address
+  // this input's bytes may become the first result: kernels then find both at one address
+  int8_t overwrites = -1;
   std::vector<Sample> (*samples)() = nullptr;  // an op without samples does not register
 };
 
@@ -183,13 +195,18 @@ std::vector<const Op*> all_ops();
 
 /// Records a call: infers shapes (throws here), appends a node. Nothing runs.
 /// `shape` is what Infer::wanted_shape gives, for ops whose result's shape the caller chooses.
-Node* record_node(const Op& op, const Tensor* const* inputs, int n, const Attr& attr, const Shape* shape = nullptr);
-Tensor record(const Op& op, std::initializer_list<const Tensor*> inputs, const Attr& attr = {}, const Shape* shape = nullptr);
-Tensor record(const Op& op, std::span<const Tensor> inputs, const Attr& attr = {}, const Shape* shape = nullptr);
+Node* record_node(const Op& op, const Tensor* const* inputs, int n, const Attr& attr,
+                  const Shape* shape = nullptr);
+Tensor record(const Op& op, std::initializer_list<const Tensor*> inputs, const Attr& attr = {},
+              const Shape* shape = nullptr);
+Tensor record(const Op& op, std::span<const Tensor> inputs, const Attr& attr = {},
+              const Shape* shape = nullptr);
 /// The shape rule alone: throws what record() would throw.
-void check(const Op& op, std::initializer_list<const Tensor*> inputs, const Attr& attr = {}, const Shape* shape = nullptr);
+void check(const Op& op, std::initializer_list<const Tensor*> inputs, const Attr& attr = {},
+           const Shape* shape = nullptr);
 /// For ops with several results.
-std::vector<Tensor> record_all(const Op& op, std::initializer_list<const Tensor*> inputs, const Attr& attr = {});
+std::vector<Tensor> record_all(const Op& op, std::initializer_list<const Tensor*> inputs,
+                               const Attr& attr = {});
 
 /// " (in module.path)" or "".
 std::string where_am_i();
@@ -199,7 +216,8 @@ std::string in_scope(uint32_t scope);
 inline Cost element_cost(const Step& s, int64_t flops_per_element) {
   Cost c;
   for (auto& v : s.in) c.bytes += v.shape.numel() * itemsize(v.dtype);
-  for (auto& v : s.out) c.bytes += v.shape.numel() * itemsize(v.dtype), c.flops += flops_per_element * v.shape.numel();
+  for (auto& v : s.out)
+    c.bytes += v.shape.numel() * itemsize(v.dtype), c.flops += flops_per_element * v.shape.numel();
   return c;
 }
 

@@ -15,11 +15,14 @@ Average::Average(nn::Module& module) {
   for (auto& [name, parameter] : module.state_dict()) {
     if (!seen.insert(parameter.cell()).second) continue;
     parameter.cell()->replaced = false;  // in one module; this one still has it
-    // A copy of its own: an average that shared the weight's storage would keep the first step from updating that in place.
+    // A copy of its own: an average that shared the weight's storage would keep the first step from
+    // updating that in place.
     const Tensor value = parameter.value();
     const void* bytes = detail::host_data(value, value.dtype());
     entries_.push_back({name, parameter,
-                        Parameter(tensor_from_bytes(bytes, value.numel() * itemsize(value.dtype()), value.shape(), value.dtype()), false)});
+                        Parameter(tensor_from_bytes(bytes, value.numel() * itemsize(value.dtype()),
+                                                    value.shape(), value.dtype()),
+                                  false)});
   }
 }
 
@@ -27,17 +30,21 @@ Average::Average(nn::Module& module) {
 void Average::require_own_parameters() const {
   for (const Entry& e : entries_)
     if (e.value.cell()->replaced)
-      throw UsageError(str("[Average] ", e.name, " was replaced by Module::to() after this average was made; make it after to()"));
+      throw UsageError(
+          str("[Average] ", e.name,
+              " was replaced by Module::to() after this average was made; make it after to()"));
 }
 
 void Average::update(double decay) {
-  if (!(decay >= 0 && decay <= 1)) throw UsageError(str("[Average] decay is ", decay, "; a number from 0 to 1 is expected"));
+  if (!(decay >= 0 && decay <= 1))
+    throw UsageError(str("[Average] decay is ", decay, "; a number from 0 to 1 is expected"));
   require_own_parameters();
   NoGrad no_grad;
   ScopeOf scope(optimizer_scope());
   for (Entry& e : entries_) {
     const Tensor value = e.value.value();
-    e.average.set(is_float(value.dtype()) ? e.average.value() * decay + value * (1 - decay) : value);
+    e.average.set(is_float(value.dtype()) ? e.average.value() * decay + value * (1 - decay)
+                                          : value);
   }
   flush();
 }
@@ -71,7 +78,9 @@ std::vector<std::pair<std::string, Tensor>> Average::state_dict() {
 
 void Average::load_state_dict(const std::vector<std::pair<std::string, Tensor>>& state) {
   std::string problems;
-  auto problem = [&](const std::string& what) { problems += (problems.empty() ? " " : "; ") + what; };
+  auto problem = [&](const std::string& what) {
+    problems += (problems.empty() ? " " : "; ") + what;
+  };
   std::map<std::string, Tensor> given(state.begin(), state.end());
   for (const Entry& e : entries_) {
     auto at = given.find(e.name);
@@ -81,10 +90,13 @@ void Average::load_state_dict(const std::vector<std::pair<std::string, Tensor>>&
     }
     const Tensor& value = at->second;
     if (!(value.shape() == e.average.shape()) || value.dtype() != e.average.dtype())
-      problem(str(e.name, " is ", value.dtype(), " ", value.shape(), ", ", e.average.dtype(), " ", e.average.shape(), " is expected"));
+      problem(str(e.name, " is ", value.dtype(), " ", value.shape(), ", ", e.average.dtype(), " ",
+                  e.average.shape(), " is expected"));
   }
-  if (given.size() > entries_.size()) problem(str(given.size() - entries_.size(), " entries too many"));
-  if (!problems.empty()) throw InputError("[load_state_dict] the average is not of this model:" + problems);
+  if (given.size() > entries_.size())
+    problem(str(given.size() - entries_.size(), " entries too many"));
+  if (!problems.empty())
+    throw InputError("[load_state_dict] the average is not of this model:" + problems);
   for (Entry& e : entries_) e.average.set(given.at(e.name));
   flush();
 }

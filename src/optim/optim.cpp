@@ -1,4 +1,5 @@
-// SGD, Adam and AdamW. Learning rates and bias corrections are scalar slots, so all steps are one program.
+// SGD, Adam and AdamW. Learning rates and bias corrections are scalar slots, so all steps are one
+// program.
 #include "suanli/optim.h"
 
 #include <algorithm>
@@ -24,8 +25,12 @@ Parameter make_counter() {
 /// State as it is before the first step.
 Parameter zero_state(const Parameter& like) {
   const int64_t bytes = like.shape().numel() * itemsize(like.dtype());
-  Parameter state(tensor_filled_by(like.shape(), like.dtype(), [&](void* to) { std::memset(to, 0, static_cast<size_t>(bytes)); }), false);
-  Recorder::current().count_leaf_bytes(-bytes);  // it stays: that it is there is no reason to end the program
+  Parameter state(
+      tensor_filled_by(like.shape(), like.dtype(),
+                       [&](void* to) { std::memset(to, 0, static_cast<size_t>(bytes)); }),
+      false);
+  // it stays: that it is there is no reason to end the program
+  Recorder::current().count_leaf_bytes(-bytes);
   return state;
 }
 void refuse(const char* who, const char* name, double value, const char* expected) {
@@ -39,7 +44,9 @@ void require_share(const char* who, const char* name, double value) {
 }
 }  // namespace
 
-int64_t Optimizer::Slot::steps() const { return static_cast<int64_t>(count.cell()->host_pending[0]); }
+int64_t Optimizer::Slot::steps() const {
+  return static_cast<int64_t>(count.cell()->host_pending[0]);
+}
 void Optimizer::Slot::set_steps(int64_t n) {
   Cell* c = count.cell();
   Recorder::current().touch(c);
@@ -47,7 +54,8 @@ void Optimizer::Slot::set_steps(int64_t n) {
   c->host_changed = true;
 }
 
-Optimizer::Optimizer(std::vector<Parameter> parameters, double given_lr) : Optimizer(std::move(parameters), LrOption{own_lr_}) {
+Optimizer::Optimizer(std::vector<Parameter> parameters, double given_lr)
+    : Optimizer(std::move(parameters), LrOption{own_lr_}) {
   lr = given_lr;
   require_number("optim", "lr", lr);
 }
@@ -55,22 +63,29 @@ Optimizer::Optimizer(std::vector<Parameter> parameters, double given_lr) : Optim
 Optimizer::Optimizer(std::vector<Parameter> parameters, LrOption option) : lr(option.lr) {
   std::set<Cell*> seen;
   for (auto& p : parameters) {
-    if (!p.defined()) throw UsageError(str("[optim] parameter ", &p - parameters.data(), " is undefined (default-constructed)"));
+    if (!p.defined())
+      throw UsageError(
+          str("[optim] parameter ", &p - parameters.data(), " is undefined (default-constructed)"));
     p.cell()->known = Cell::listed;
     p.cell()->replaced = false;  // in one module; whoever gives it here has it from another
     if (seen.insert(p.cell()).second) parameters_.push_back(p);
   }
   if (parameters_.empty())
-    throw UsageError("[optim] no parameters were given; pass model.parameters(), which are those that its SUANLI_FIELDS names");
+    throw UsageError(
+        "[optim] no parameters were given; pass model.parameters(), which are those that its "
+        "SUANLI_FIELDS names");
   for (auto& p : parameters_) slots_.push_back({p, {}, make_counter()});
 }
 
-/// Module::to() puts others in the places of a module's parameters. One that still gets gradients lives on elsewhere.
+/// Module::to() puts others in the places of a module's parameters. One that still gets gradients
+/// lives on elsewhere.
 void Optimizer::require_own_parameters() const {
   for (size_t i = 0; i < parameters_.size(); ++i)
-    if (const Parameter& p = parameters_[i]; p.requires_grad() && p.cell()->replaced && !p.grad().defined())
+    if (const Parameter& p = parameters_[i];
+        p.requires_grad() && p.cell()->replaced && !p.grad().defined())
       throw UsageError(str("[step] parameter ", i, " (", p.dtype(), " ", p.shape(),
-                           ") was replaced by Module::to() after this optimizer was made; make the optimizer after to()"));
+                           ") was replaced by Module::to() after this optimizer was made; make the "
+                           "optimizer after to()"));
 }
 
 /// In memory rather than recorded, so that the first step is the same program as all later ones.
@@ -81,7 +96,8 @@ void Optimizer::make_state() {
       while (s.state.size() < wanted && s.parameter.grad().defined() && s.parameter.requires_grad())
         s.state.push_back(zero_state(s.parameter));
   } catch (const OutOfMemory&) {
-    Recorder::current().drop("there was no memory for the optimiser's state");  // as if its program had failed
+    // as if its program had failed
+    Recorder::current().drop("there was no memory for the optimiser's state");
     throw;
   }
 }
@@ -91,7 +107,8 @@ void Optimizer::step() {
   require_number("step", "lr", lr);
   check_options();
   require_own_parameters();
-  for (const std::string& line : rec.take_unknown()) std::fprintf(stderr, "suanli: [step] %s\n", line.c_str());
+  for (const std::string& line : rec.take_unknown())
+    std::fprintf(stderr, "suanli: [step] %s\n", line.c_str());
   GradMode off(false);
   ScopeOf scope(optimizer_scope());
   make_state();
@@ -106,25 +123,30 @@ void Optimizer::step() {
   }
   if (stepped.empty()) {
     static std::atomic<bool> warned{false};
-    if (!warned.exchange(true)) std::fprintf(stderr, "suanli: [step] no parameter has a gradient; call backward() first\n");
+    if (!warned.exchange(true))
+      std::fprintf(stderr, "suanli: [step] no parameter has a gradient; call backward() first\n");
   }
   for (auto& [place, value] : writes_) place.set(value);
   for (Slot* s : stepped) {
     s->set_steps(s->steps() + 1);
     if (keep_grads) continue;
-    rec.touch(s->parameter.cell());  // the gradient is consumed if the program succeeds, and only then
+    // the gradient is consumed if the program succeeds, and only then
+    rec.touch(s->parameter.cell());
     s->parameter.cell()->grad = Tensor();
   }
   writes_.clear();
   rec.flush();
 }
 
-void Optimizer::scale(const std::vector<Parameter>& parameters, double lr_factor, double weight_decay_factor) {
+void Optimizer::scale(const std::vector<Parameter>& parameters, double lr_factor,
+                      double weight_decay_factor) {
   require_number("scale", "lr_factor", lr_factor);
   require_number("scale", "weight_decay_factor", weight_decay_factor);
   for (const Parameter& p : parameters) {
-    auto slot = std::find_if(slots_.begin(), slots_.end(), [&](const Slot& s) { return s.parameter.cell() == p.cell(); });
-    if (slot == slots_.end()) throw UsageError(str("[scale] a parameter of shape ", p.shape(), " is not this optimiser's"));
+    auto slot = std::find_if(slots_.begin(), slots_.end(),
+                             [&](const Slot& s) { return s.parameter.cell() == p.cell(); });
+    if (slot == slots_.end())
+      throw UsageError(str("[scale] a parameter of shape ", p.shape(), " is not this optimiser's"));
     slot->lr_factor *= lr_factor;
     slot->weight_decay_factor *= weight_decay_factor;
   }
@@ -158,7 +180,9 @@ std::vector<std::pair<std::string, Tensor>> Optimizer::state_dict() {
 void Optimizer::load_state_dict(const std::vector<std::pair<std::string, Tensor>>& state) {
   const auto names = state_names();
   std::string problems;
-  auto problem = [&](const std::string& what) { problems += (problems.empty() ? " " : "; ") + what; };
+  auto problem = [&](const std::string& what) {
+    problems += (problems.empty() ? " " : "; ") + what;
+  };
   struct Loaded {
     int64_t steps = 0;
     std::vector<Tensor> values;
@@ -168,17 +192,20 @@ void Optimizer::load_state_dict(const std::vector<std::pair<std::string, Tensor>
   for (auto& [name, t] : state) {
     const size_t dot = name.find('.');
     size_t i = slots_.size(), k = 0;
-    if (dot != std::string::npos && dot > 0 && name.find_first_not_of("0123456789") == dot && dot < 10)
+    if (dot != std::string::npos && dot > 0 && name.find_first_not_of("0123456789") == dot &&
+        dot < 10)
       i = static_cast<size_t>(std::stoul(name.substr(0, dot)));
     const std::string key = dot == std::string::npos ? name : name.substr(dot + 1);
     while (k < names.size() && names[k] != key) ++k;
     if (i >= slots_.size() || (key != "step" && k == names.size())) problem("unexpected " + name);
     else if (key == "step") {
-      if (t.dtype() != i64 || t.numel() != 1) problem(str(name, " is ", t.dtype(), " ", t.shape(), ", one i64 is expected"));
+      if (t.dtype() != i64 || t.numel() != 1)
+        problem(str(name, " is ", t.dtype(), " ", t.shape(), ", one i64 is expected"));
       else loaded[i].steps = t.item<int64_t>();
-    } else if (!(t.shape() == slots_[i].parameter.shape()) || t.dtype() != slots_[i].parameter.dtype()) {
-      problem(str(name, " is ", t.dtype(), " ", t.shape(), ", ", slots_[i].parameter.dtype(), " ", slots_[i].parameter.shape(),
-                  " is expected"));
+    } else if (!(t.shape() == slots_[i].parameter.shape()) ||
+               t.dtype() != slots_[i].parameter.dtype()) {
+      problem(str(name, " is ", t.dtype(), " ", t.shape(), ", ", slots_[i].parameter.dtype(), " ",
+                  slots_[i].parameter.shape(), " is expected"));
     } else {
       loaded[i].values[k] = t;
     }
@@ -188,9 +215,11 @@ void Optimizer::load_state_dict(const std::vector<std::pair<std::string, Tensor>
     for (auto& v : loaded[i].values) given += v.defined();
     if (loaded[i].steps <= 0 && given > 0) problem(str("missing ", i, ".step"));
     for (size_t k = 0; k < names.size(); ++k)
-      if (loaded[i].steps > 0 && !loaded[i].values[k].defined()) problem(str("missing ", i, ".", names[k]));
+      if (loaded[i].steps > 0 && !loaded[i].values[k].defined())
+        problem(str("missing ", i, ".", names[k]));
   }
-  if (!problems.empty()) throw InputError("[load_state_dict] the state is not of this optimiser:" + problems);
+  if (!problems.empty())
+    throw InputError("[load_state_dict] the state is not of this optimiser:" + problems);
   for (size_t i = 0; i < loaded.size(); ++i) {
     slots_[i].state.clear();
     slots_[i].set_steps(loaded[i].steps);
@@ -200,7 +229,8 @@ void Optimizer::load_state_dict(const std::vector<std::pair<std::string, Tensor>
   flush();
 }
 
-SGD::SGD(std::vector<Parameter> parameters, SGDOptions o) : Optimizer(std::move(parameters), LrOption{options.lr}), options(o) {
+SGD::SGD(std::vector<Parameter> parameters, SGDOptions o)
+    : Optimizer(std::move(parameters), LrOption{options.lr}), options(o) {
   check_options();
 }
 void SGD::check_options() const {
@@ -212,12 +242,14 @@ void SGD::check_options() const {
     throw UsageError("[SGD] nesterov needs momentum > 0 and dampening 0");
 }
 std::vector<std::string> SGD::state_names() const {
-  return options.momentum != 0 ? std::vector<std::string>{"momentum_buffer"} : std::vector<std::string>{};
+  return options.momentum != 0 ? std::vector<std::string>{"momentum_buffer"}
+                               : std::vector<std::string>{};
 }
 
 void SGD::update(Slot& s, const Tensor& gradient, int64_t step) {
   Tensor w = s.parameter, g = gradient;
-  if (const double decay = options.weight_decay * s.weight_decay_factor; decay != 0) g = g + w * decay;
+  if (const double decay = options.weight_decay * s.weight_decay_factor; decay != 0)
+    g = g + w * decay;
   if (options.momentum != 0) {
     // The first time v becomes g itself: the state is 0, and dampening does not count.
     Tensor v = s.state[0].value() * options.momentum + g * (step == 1 ? 1 : 1 - options.dampening);
@@ -227,7 +259,8 @@ void SGD::update(Slot& s, const Tensor& gradient, int64_t step) {
   write(s.parameter, w - g * lr_of(s));
 }
 
-Adam::Adam(std::vector<Parameter> parameters, AdamOptions o) : Adam(std::move(parameters), o, false) {}
+Adam::Adam(std::vector<Parameter> parameters, AdamOptions o)
+    : Adam(std::move(parameters), o, false) {}
 Adam::Adam(std::vector<Parameter> parameters, AdamOptions o, bool decoupled)
     : Optimizer(std::move(parameters), LrOption{options.lr}), options(o), decoupled_(decoupled) {
   check_options();
@@ -243,7 +276,8 @@ void Adam::check_options() const {
 std::vector<std::string> Adam::state_names() const { return {"exp_avg", "exp_avg_sq"}; }
 
 void Adam::update(Slot& s, const Tensor& gradient, int64_t step) {
-  const double t = static_cast<double>(step), c1 = 1 - std::pow(options.beta1, t), c2 = 1 - std::pow(options.beta2, t);
+  const double t = static_cast<double>(step), c1 = 1 - std::pow(options.beta1, t),
+               c2 = 1 - std::pow(options.beta2, t);
   const double decay = options.weight_decay * s.weight_decay_factor;
   Tensor w = s.parameter, g = gradient;
   if (decay != 0 && !decoupled_) g = g + w * decay;
@@ -256,7 +290,13 @@ void Adam::update(Slot& s, const Tensor& gradient, int64_t step) {
 }
 
 AdamW::AdamW(std::vector<Parameter> parameters, AdamWOptions o)
-    : Adam(std::move(parameters), {.lr = o.lr, .beta1 = o.beta1, .beta2 = o.beta2, .eps = o.eps, .weight_decay = o.weight_decay}, true) {}
+    : Adam(std::move(parameters),
+           {.lr = o.lr,
+            .beta1 = o.beta1,
+            .beta2 = o.beta2,
+            .eps = o.eps,
+            .weight_decay = o.weight_decay},
+           true) {}
 
 Tensor clip_grad_norm_(const std::vector<Parameter>& parameters, double max_norm) {
   GradMode off(false);

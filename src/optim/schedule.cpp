@@ -12,9 +12,12 @@ namespace suanli::optim {
 namespace {
 
 /// From 1 at u = 0 to `end` at u = 1 along half a cosine.
-double cosine_to(double end, double u) { return end + (1 - end) * (1 + std::cos(std::numbers::pi * u)) / 2; }
+double cosine_to(double end, double u) {
+  return end + (1 - end) * (1 + std::cos(std::numbers::pi * u)) / 2;
+}
 
-/// Both phases end on a step of their own: the peak lies on step peak · steps − 1, the end on the last one.
+/// Both phases end on a step of their own: the peak lies on step peak · steps − 1, the end on the
+/// last one.
 double onecycle(const Schedule& s, double step, double steps) {
   const double peak = s.warmup * steps - 1;
   if (step <= peak) return cosine_to(s.start, 1 - (peak > 0 ? step / peak : 1));
@@ -33,7 +36,8 @@ const std::vector<Named>& named_schedules() {
       {"constant", {.shape = constant}},
       {"cosine", {.shape = cosine}},
       {"linear", {.shape = linear}},
-      {"onecycle", {.shape = onecycle, .warmup = 0.3, .start = 1.0 / 25, .end = 1.0 / 25 / 1e4}},  // PyTorch's defaults
+      // PyTorch's defaults
+      {"onecycle", {.shape = onecycle, .warmup = 0.3, .start = 1.0 / 25, .end = 1.0 / 25 / 1e4}},
       {"step", {.shape = step, .milestones = {0.5, 0.75}}},
   };
   return all;
@@ -43,7 +47,8 @@ const std::vector<Named>& named_schedules() {
 
 double Schedule::factor(int64_t step, int64_t steps) const {
   auto require = [](bool ok, const char* what, double value, const char* expected) {
-    if (!ok) throw UsageError(str("[Schedule] ", what, " is ", value, "; ", expected, " is expected"));
+    if (!ok)
+      throw UsageError(str("[Schedule] ", what, " is ", value, "; ", expected, " is expected"));
   };
   auto number = [](double v) { return v >= 0 && std::isfinite(v); };
   require(warmup >= 0 && warmup < 1, "warmup", warmup, "a share from 0 to less than 1");
@@ -59,7 +64,8 @@ double Schedule::factor(int64_t step, int64_t steps) const {
   if (shape == Shape::cosine) return cosine_to(end, u);
   if (shape == Shape::linear) return 1 + (end - 1) * u;
   if (shape == Shape::step)
-    return std::pow(gamma, std::count_if(milestones.begin(), milestones.end(), [&](double m) { return t >= std::floor(m * length); }));
+    return std::pow(gamma, std::count_if(milestones.begin(), milestones.end(),
+                                         [&](double m) { return t >= std::floor(m * length); }));
   return 1;
 }
 
@@ -72,8 +78,9 @@ Schedule schedule_from_name(const std::string& name) {
     known += (known.empty() ? "" : ", ") + std::string(n.name);
   }
   const std::string near = did_you_mean(name, names);
-  throw UsageError(
-      str("schedule '", name, "' is not known: ", near.empty() ? "" : str("did you mean '", near, "'? "), "There are ", known, "."));
+  throw UsageError(str("schedule '", name,
+                       "' is not known: ", near.empty() ? "" : str("did you mean '", near, "'? "),
+                       "There are ", known, "."));
 }
 
 }  // namespace suanli::optim

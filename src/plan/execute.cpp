@@ -1,4 +1,5 @@
-// Flush: pending nodes → tape → plan (from the cache, or built) → run → results attached. This is what the recorder calls.
+// Flush: pending nodes → tape → plan (from the cache, or built) → run → results attached. This is
+// what the recorder calls.
 #include <algorithm>
 #include <atomic>
 #include <cmath>
@@ -61,24 +62,29 @@ void require_finite(const PlannedStep& s, const Tape& tape, void* const* out) {
                        : d.dtype == DType::f64 ? first_not_finite<double>(out[r], n)
                                                : -1;
     if (at < 0) continue;
-    const double v = d.dtype == DType::f32 ? static_cast<const float*>(out[r])[at] : static_cast<const double*>(out[r])[at];
+    const double v = d.dtype == DType::f32 ? static_cast<const float*>(out[r])[at]
+                                           : static_cast<const double*>(out[r])[at];
     const int64_t samples = d.shape.rank() ? d.shape[0] : 1, row = samples ? n / samples : 1;
-    std::string text = str("[", op_def(s.step.op).name, "] the first ", std::isnan(v) ? "NaN" : "infinity",
-                           " arises here, in a result of shape ", d.shape);
+    std::string text =
+        str("[", op_def(s.step.op).name, "] the first ", std::isnan(v) ? "NaN" : "infinity",
+            " arises here, in a result of shape ", d.shape);
     if (d.shape.rank()) text += str(", sample ", at / std::max<int64_t>(row, 1));
     throw NumericError(text + in_scope(tape.records[s.record]->scope));
   }
 }
 
-/// Fills what begins with a step (before it) or ends with it (after) with NaNs, so that whoever reads it where it does not live shows.
+/// Fills what begins with a step (before it) or ends with it (after) with NaNs, so that whoever
+/// reads it where it does not live shows.
 void poison_arena(const Plan& plan, char* arena, uint32_t step, bool after) {
   for (const PlannedBytes& b : plan.arena) {
     if ((after ? b.last : b.first) != step) continue;
     // Not what others hold meanwhile: a result in the place of a dying input.
-    const bool shared = std::any_of(plan.arena.begin(), plan.arena.end(), [&](const PlannedBytes& o) {
-      const bool lives = after ? o.first <= step && o.last > step : o.first < step && o.last >= step;
-      return lives && o.at < b.at + b.bytes && b.at < o.at + o.bytes;
-    });
+    const bool shared =
+        std::any_of(plan.arena.begin(), plan.arena.end(), [&](const PlannedBytes& o) {
+          const bool lives =
+              after ? o.first <= step && o.last > step : o.first < step && o.last >= step;
+          return lives && o.at < b.at + b.bytes && b.at < o.at + o.bytes;
+        });
     if (!shared) std::memset(arena + b.at, 0xFF, static_cast<size_t>(b.bytes));
   }
 }
@@ -104,8 +110,11 @@ void run(Plan& plan, ThreadState& t, const Arena& arena) {
     for (size_t k = 0; k < s.in.size(); ++k) t.in.push_back(address(s.in[k], s.step.in[k]));
     for (size_t k = 0; k < s.out.size(); ++k) t.out.push_back(address(s.out[k], s.step.out[k]));
     if (const auto& p = s.kernel->packing; p.input >= 0) {
-      Storage* weights = tape.leaves[static_cast<size_t>(s.in[static_cast<size_t>(p.input)].at)].storage;
-      t.packed.push_back(packed_copy(weights, p.format, p.bytes, [&](const void* from, void* to) { s.kernel->pack(from, to); }));
+      Storage* weights =
+          tape.leaves[static_cast<size_t>(s.in[static_cast<size_t>(p.input)].at)].storage;
+      t.packed.push_back(packed_copy(weights, p.format, p.bytes, [&](const void* from, void* to) {
+        s.kernel->pack(from, to);
+      }));
       t.in[static_cast<size_t>(p.input)] = t.packed.back()->data;
     }
     const auto number = static_cast<uint32_t>(&s - plan.steps.data());
@@ -121,8 +130,9 @@ void run(Plan& plan, ThreadState& t, const Arena& arena) {
 /// Gives every result of the program the storage that it now has.
 void attach_outputs(const Plan& plan, ThreadState& t) {
   for (const PlannedOutput& o : plan.outputs) {
-    Storage* s =
-        o.place.kind == Place::leaf ? t.tape.leaves[static_cast<size_t>(o.place.at)].storage : t.outputs[static_cast<size_t>(o.place.at)];
+    Storage* s = o.place.kind == Place::leaf
+                     ? t.tape.leaves[static_cast<size_t>(o.place.at)].storage
+                     : t.outputs[static_cast<size_t>(o.place.at)];
     retain(s);
     t.tape.records[o.record]->out(o.result).storage = s;
   }
@@ -134,7 +144,8 @@ void rehearse(const Plan& plan, ThreadState& t) {
   t.outputs.clear();
   std::vector<uint8_t> overwrites;
   for (size_t i = 0; i < plan.output_bytes.size(); ++i) {
-    overwrites.push_back(plan.output_update[i] >= 0 && t.tape.claim(static_cast<size_t>(plan.output_update[i])));
+    overwrites.push_back(plan.output_update[i] >= 0 &&
+                         t.tape.claim(static_cast<size_t>(plan.output_update[i])));
     t.outputs.push_back(overwrites.back() ? storage_without_bytes(plan.output_bytes[i], plan.device)
                                           : rehearsed_result(plan.output_bytes[i], plan.device));
   }
@@ -159,7 +170,8 @@ void execute_pending(Recorder& recorder, size_t count) {
   ThreadState& t = this_thread();
   t.tape.build(recorder.pending(), count, recorder.touched());
   if (t.tape.records.empty()) return;
-  const Tier tier = check_nan ? Tier::cold : chosen_tier.load();  // inside a fused kernel no op could be named
+  // inside a fused kernel no op could be named
+  const Tier tier = check_nan ? Tier::cold : chosen_tier.load();
   PlanLease lease(t.tape, PlanSettings::of_now(tier, t.tape.records[0]->device));
   std::unique_ptr<Plan>& plan = lease.plan;
   if (profiler_hooks) profiler_hooks->plan_found(!plan);
@@ -184,7 +196,8 @@ void execute_pending(Recorder& recorder, size_t count) {
       const int64_t update = plan->output_update[i];
       if (update >= 0 && t.tape.claim(static_cast<size_t>(update))) {
         overwritten.push_back(static_cast<size_t>(update));
-        t.outputs.push_back(t.tape.leaves[t.tape.updates[static_cast<size_t>(update)].leaf].storage);
+        t.outputs.push_back(
+            t.tape.leaves[t.tape.updates[static_cast<size_t>(update)].leaf].storage);
         retain(t.outputs.back());
       } else {
         t.outputs.push_back(allocate_storage(plan->output_bytes[i], plan->device, "flush"));
@@ -194,7 +207,8 @@ void execute_pending(Recorder& recorder, size_t count) {
     begun = true;
     run(*plan, t, arena);
   } catch (...) {
-    // What was to be overwritten may be half written: those values are lost until they are set anew.
+    // What was to be overwritten may be half written: those values are lost until they are set
+    // anew.
     if (begun && !overwritten.empty()) {
       Dropped* why = new_dropped("a program that was overwriting it failed");
       for (size_t u : overwritten) fail_node(t.tape.updates[u].cell->committed.node(), why);

@@ -1,4 +1,5 @@
-// The boundary between the core and a device. Core code includes this header and never one of src/backends/.
+// The boundary between the core and a device. Core code includes this header and never one of
+// src/backends/.
 #pragma once
 #include <cstddef>
 #include <memory>
@@ -17,12 +18,15 @@ class Backend {
   /// Throws Error naming op and dtypes when there is no kernel.
   virtual std::unique_ptr<Kernel> prepare(const Step& step) = 0;
 
-  /// How many channels make a block where activations lie as convolutions want them; 0: this backend wants them plain.
+  /// How many channels make a block where activations lie as convolutions want them; 0: this
+  /// backend wants them plain.
   virtual int64_t channel_block() const { return 0; }
-  /// What of a step (given plain) may be blocked; `prepare` then takes the operand with the shape [N, C/b, H, W, b].
+  /// What of a step (given plain) may be blocked; `prepare` then takes the operand with the shape
+  /// [N, C/b, H, W, b].
   virtual BlockedOperands blocked_operands(const Step&) const { return {}; }
 
-  /// How many of a step's FLOPs, counted by its op's definition, this kernel of it does without. 0 but for algorithms such as Winograd's.
+  /// How many of a step's FLOPs, counted by its op's definition, this kernel of it does without. 0
+  /// but for algorithms such as Winograd's.
   virtual int64_t saved_flops(const Kernel&) const { return 0; }
 
   /// Whether `prepare` takes this step (which has none yet) with an epilogue.
@@ -31,7 +35,8 @@ class Backend {
   /// 64-byte aligned, contents undefined. Null when the device has no more.
   virtual void* allocate(int64_t bytes) = 0;
   virtual void free(void* data, int64_t bytes) = 0;
-  /// An address range that never moves; `commit` makes the first `bytes` usable. Null where there is no such range.
+  /// An address range that never moves; `commit` makes the first `bytes` usable. Null where there
+  /// is no such range.
   virtual void* reserve(int64_t bytes) = 0;
   virtual bool commit(void* range, int64_t bytes) = 0;
   virtual void unreserve(void* range, int64_t bytes) = 0;
@@ -39,14 +44,16 @@ class Backend {
   virtual void copy_to_host(void* host, const void* device, int64_t bytes) = 0;
   virtual void copy_from_host(void* device, const void* host, int64_t bytes) = 0;
   virtual std::string isa() const = 0;
-  /// A number for the instruction set that kernels are prepared for. Plans of another one are not used.
+  /// A number for the instruction set that kernels are prepared for. Plans of another one are not
+  /// used.
   virtual int64_t instruction_set() const { return 0; }
 };
 
 /// The backend of a device; throws DeviceError saying what is missing.
 Backend& backend(Device device);
 
-/// Defined by src/backends/cpu. A function rather than a static registration: the linker may not drop it.
+/// Defined by src/backends/cpu. A function rather than a static registration: the linker may not
+/// drop it.
 Backend& cpu_backend();
 
 }  // namespace suanli

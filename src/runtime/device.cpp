@@ -13,7 +13,9 @@ namespace suanli {
 
 constinit thread_local ProfilerHooks* profiler_hooks = nullptr;
 
-std::string to_string(Device device) { return device.kind == DeviceKind::cpu ? "cpu" : str("cuda:", static_cast<int>(device.index)); }
+std::string to_string(Device device) {
+  return device.kind == DeviceKind::cpu ? "cpu" : str("cuda:", static_cast<int>(device.index));
+}
 
 std::ostream& operator<<(std::ostream& out, Device device) { return out << to_string(device); }
 
@@ -21,12 +23,12 @@ namespace {
 
 [[noreturn]] void no_cuda(std::string_view asked) {
   void* driver = dlopen("libcuda.so.1", RTLD_LAZY | RTLD_LOCAL);
-  std::string missing =
-      driver ? "this build has no CUDA backend (libsuanli_cuda.so)"
-             : "no NVIDIA driver answers (libcuda.so.1 is not on this machine), and this build has no CUDA backend (libsuanli_cuda.so)";
+  std::string missing = driver ? "this build has no CUDA backend (libsuanli_cuda.so)"
+                               : "no NVIDIA driver answers (libcuda.so.1 is not on this machine), "
+                                 "and this build has no CUDA backend (libsuanli_cuda.so)";
   if (driver) dlclose(driver);
-  throw DeviceError(
-      str("device ", asked, " is not available: ", missing, ". Use --device cpu, or --device auto to take the best that is there."));
+  throw DeviceError(str("device ", asked, " is not available: ", missing,
+                        ". Use --device cpu, or --device auto to take the best that is there."));
 }
 
 }  // namespace

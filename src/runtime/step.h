@@ -19,28 +19,36 @@ inline int64_t bytes_of(const ValueDesc& v) { return v.shape.numel() * itemsize(
 /// The shape of what has one number for each row of `row` elements.
 inline Shape rows_of(const Shape& space, int64_t row) {
   Shape rows = space;
-  for (int axis = space.rank() - 1; axis >= 0 && row > 1; --axis) row /= space[axis], rows[axis] = 1;
+  for (int axis = space.rank() - 1; axis >= 0 && row > 1; --axis)
+    row /= space[axis], rows[axis] = 1;
   return rows;
 }
 
-/// The straight-line code of a fused step. Values are numbered: first Step::in, then one per instruction.
+/// The straight-line code of a fused step. Values are numbered: first Step::in, then one per
+/// instruction.
 ///
-/// Most have one number for each element of `space`, or broadcast to it. Reductions make fewer of them. Where they go along the innermost
-/// axes, of `row` elements together, their value has one number for each row, which the code behind may read, and compute with: a row
-/// program, whose rows stay in a cache from one reduction to the next. A reduction over other axes is complete only when the step has ended,
-/// so that nothing in it reads its value.
+/// Most have one number for each element of `space`, or broadcast to it. Reductions make fewer of
+/// them. Where they go along the innermost axes, of `row` elements together, their value has one
+/// number for each row, which the code behind may read, and compute with: a row program, whose rows
+/// stay in a cache from one reduction to the next. A reduction over other axes is complete only
+/// when the step has ended, so that nothing in it reads its value.
 ///
-/// Or an epilogue: what is done with the result of a product or a convolution (Step::op) while that is still in a cache. Then value 0 is
-/// the op's result, values from 1 on are the inputs behind the op's own.
+/// Or an epilogue: what is done with the result of a product or a convolution (Step::op) while that
+/// is still in a cache. Then value 0 is the op's result, values from 1 on are the inputs behind the
+/// op's own.
 struct Expr {
-  /// What a value has one number for: an element of the space, a row, or what a reduction over `axes` leaves.
+  /// What a value has one number for: an element of the space, a row, or what a reduction over
+  /// `axes` leaves.
   enum class Per : uint8_t { element, row, kept };
   struct Instruction {
-    int16_t row;  // of the table of pointwise ops; kCast: only the dtype changes; kSum, kMax: a reduction of a float dtype
+    // of the table of pointwise ops; kCast: only the dtype changes; kSum, kMax: a reduction of a
+    // float dtype
+    int16_t row;
     int8_t gradient;  // -1: the row's value; i: the gradient of its input i
     uint8_t operands;  // how many there are, in the order in which the op alone would take them
     DType compute;  // what it computes in
-    DType type;  // of its value: what the op alone would write, so that a fused value is rounded alike
+    // of its value: what the op alone would write, so that a fused value is rounded alike
+    DType type;
     uint8_t operand[5];
     Per per = Per::element;
     bool operator==(const Instruction&) const = default;
@@ -54,7 +62,8 @@ struct Expr {
   int64_t row = 0;  // elements of a row; 0: nothing is computed per row
   uint32_t axes = 0;  // as bits: of the reductions that do not go along rows
   int own_inputs = -1;  // of an epilogue: how many inputs are the op's own; -1: it is none
-  bool keeps = false;  // of an epilogue: the op's result becomes Step::out[0] too, in front of the others
+  // of an epilogue: the op's result becomes Step::out[0] too, in front of the others
+  bool keeps = false;
   ValueDesc own_result{};  // of an epilogue: the op's, which has as many elements as `space`
 
   bool operator==(const Expr&) const = default;
@@ -63,38 +72,47 @@ struct Expr {
   }
 };
 
-/// One op on known shapes. `attr` points to the op's attribute struct (48 bytes, see ops/op.h); a kernel copies what it needs of it.
+/// One op on known shapes. `attr` points to the op's attribute struct (48 bytes, see ops/op.h); a
+/// kernel copies what it needs of it.
 struct Step {
   uint16_t op;
   const void* attr;
   std::vector<ValueDesc> in, out;
-  const Expr* expr = nullptr;  // of a fused step, which has no attributes, or of one with an epilogue
-  uint32_t constant = 0;  // inputs that stay as they are over many runs (weights of a network that is not trained here), as bits
+  // of a fused step, which has no attributes, or of one with an epilogue
+  const Expr* expr = nullptr;
+  // inputs that stay as they are over many runs (weights of a network that is not trained here), as
+  // bits
+  uint32_t constant = 0;
 
   bool has_epilogue() const { return expr && expr->own_inputs >= 0; }
   /// The op by itself, without its epilogue.
   Step alone() const {
     if (!has_epilogue()) return *this;
-    return {op, attr, {in.begin(), in.begin() + expr->own_inputs}, {expr->own_result}, nullptr, constant};
+    return {op,      attr,    {in.begin(), in.begin() + expr->own_inputs}, {expr->own_result},
+            nullptr, constant};
   }
 };
 
-/// Which operands of an op on pictures may lie in blocks of channels: [N, C/b, H, W, b] for [N, C, H, W].
+/// Which operands of an op on pictures may lie in blocks of channels: [N, C/b, H, W, b] for [N, C,
+/// H, W].
 struct BlockedOperands {
   uint32_t in = 0, out = 0;  // as bits
   bool together = false;  // all of them or none; else each as it comes
 };
 
-/// A prepared step. `in` and `out` follow Step::in/out; an input that is a scalar slot points to one element of its dtype.
+/// A prepared step. `in` and `out` follow Step::in/out; an input that is a scalar slot points to
+/// one element of its dtype.
 struct Kernel {
   virtual ~Kernel() = default;
   /// `workspace` has workspace_bytes bytes, 64-byte aligned, contents undefined. Allocates nothing.
   virtual void run(const void* const* in, void* const* out, void* workspace) = 0;
   int64_t workspace_bytes = 0;
-  int64_t bytes_held = 0;  // memory of its own, an estimate: set by Backend::prepare, for the plan cache
+  // memory of its own, an estimate: set by Backend::prepare, for the plan cache
+  int64_t bytes_held = 0;
 
-  /// One of the constant inputs may be laid out anew once for many runs: `run` is then given what pack() made of it in its place. A format
-  /// says what pack() makes, so that kernels with the same format share it.
+  /// One of the constant inputs may be laid out anew once for many runs: `run` is then given what
+  /// pack() made of it in its place. A format says what pack() makes, so that kernels with the same
+  /// format share it.
   struct Packing {
     int input = -1;  // none
     int64_t bytes = 0;

@@ -18,17 +18,21 @@
 namespace suanli {
 namespace {
 
-constexpr int64_t kArenaReserve = int64_t{1} << 40;  // address space only; commit() makes pages usable
+// address space only; commit() makes pages usable
+constexpr int64_t kArenaReserve = int64_t{1} << 40;
 constexpr int64_t kArenaStep = int64_t{1} << 21;       // what is committed: whole huge pages
-constexpr int64_t kArenaShare = 16;                    // of limited address space: an arena's room to grow takes at most this part
+// of limited address space: an arena's room to grow takes at most this part
+constexpr int64_t kArenaShare = 16;
 
-// Freed blocks are kept for requests of their size. Where shapes change all the time some sizes do not come again: more than was ever held at
-// once, and so many bytes, are not kept. A loop that repeats its sizes takes nothing from the system, and so never gives anything back.
+// Freed blocks are kept for requests of their size. Where shapes change all the time some sizes do
+// not come again: more than was ever held at once, and so many bytes, are not kept. A loop that
+// repeats its sizes takes nothing from the system, and so never gives anything back.
 constexpr int64_t kSpareBytes = int64_t{256} << 20;
 
 }  // namespace
 
-// In 1/8 steps of a power of two, so that freed blocks fit later requests of nearly the same size with ≤ 12.5% waste.
+// In 1/8 steps of a power of two, so that freed blocks fit later requests of nearly the same size
+// with ≤ 12.5% waste.
 int64_t block_size(int64_t bytes) {
   if (bytes <= 512) return std::max<int64_t>(64, (bytes + 63) & ~int64_t{63});
   int64_t step = int64_t{1} << (63 - std::countl_zero(static_cast<uint64_t>(bytes)) - 3);
@@ -41,8 +45,8 @@ struct Arena::Range {
   bool busy = false;
 };
 
-/// All memory of one device that is ours. Pages are kept, not returned: the first touch of fresh memory runs at 1.5 GB/s,
-/// ten times slower than a copy.
+/// All memory of one device that is ours. Pages are kept, not returned: the first touch of fresh
+/// memory runs at 1.5 GB/s, ten times slower than a copy.
 struct DevicePool {
   std::mutex mutex;
   Device device;
@@ -64,9 +68,11 @@ struct DevicePool {
     std::string why = ", the device has no more";
     if (limit) why = str(", the limit is ", human_bytes(limit));
     else if (const auto left = address_space_left(); left && device.kind == DeviceKind::cpu)
-      why = str(", ", human_bytes(*left), " are left of the address space that the process may take (ulimit -v)");
-    throw OutOfMemory(str("[", who, "] cannot reserve ", human_bytes(bytes), " on ", device, ": tensors hold ", human_bytes(held),
-                          ", working memory ", human_bytes(arena), why, ". A smaller batch needs less."));
+      why = str(", ", human_bytes(*left),
+                " are left of the address space that the process may take (ulimit -v)");
+    throw OutOfMemory(str("[", who, "] cannot reserve ", human_bytes(bytes), " on ", device,
+                          ": tensors hold ", human_bytes(held), ", working memory ",
+                          human_bytes(arena), why, ". A smaller batch needs less."));
   }
   /// Throws if the limit does not allow a block of `bytes` for the `asked` bytes.
   void require(int64_t bytes, int64_t asked, const char* who) {
@@ -114,12 +120,14 @@ struct DevicePool {
     arena -= r.committed;
     r = {};
   }
-  /// A range of at least so many bytes with room to grow: 1 TiB, or what is fitting where the address space is limited. False if there is
-  /// none, not even of this size.
+  /// A range of at least so many bytes with room to grow: 1 TiB, or what is fitting where the
+  /// address space is limited. False if there is none, not even of this size.
   bool reserve(Arena::Range& r, int64_t bytes) {
     int64_t size = kArenaReserve;
-    if (const auto left = address_space_left()) size = std::min(size, *left / kArenaShare / kArenaStep * kArenaStep);
-    for (size = std::max(size, bytes);; size = std::max(size / 2 / kArenaStep * kArenaStep, bytes)) {
+    if (const auto left = address_space_left())
+      size = std::min(size, *left / kArenaShare / kArenaStep * kArenaStep);
+    for (size = std::max(size, bytes);;
+         size = std::max(size / 2 / kArenaStep * kArenaStep, bytes)) {
       r.data = static_cast<char*>(engine().reserve(size));
       if (r.data) {
         r.reserved = size;
@@ -128,7 +136,8 @@ struct DevicePool {
       if (size == bytes) return false;
     }
   }
-  /// The smallest idle range that has so many bytes committed, or else the largest idle one, or a new one.
+  /// The smallest idle range that has so many bytes committed, or else the largest idle one, or a
+  /// new one.
   Arena::Range* take_range(int64_t bytes) {
     Arena::Range* best = nullptr;
     auto fits_better = [bytes](const Arena::Range& a, const Arena::Range& b) {
@@ -181,7 +190,9 @@ DevicePool& pool(Device device) {
     if (const char* text = std::getenv("SUANLI_MEMORY_LIMIT"); text && *text) {
       const auto limit = bytes_from(text);
       if (!limit)
-        throw UsageError(str("[SUANLI_MEMORY_LIMIT] '", text, "' is no size: something like 400MiB, 2GB or a number of bytes is expected"));
+        throw UsageError(
+            str("[SUANLI_MEMORY_LIMIT] '", text,
+                "' is no size: something like 400MiB, 2GB or a number of bytes is expected"));
       (*p)[0].limit = *limit;
     }
     return p.release();
@@ -227,7 +238,8 @@ void release(Storage* s) {
   if (s->refs.fetch_sub(1, std::memory_order_acq_rel) != 1) return;
   if (s->packed.load(std::memory_order_relaxed)) forget_packed(s);
   if (s->data) pool(s->device).give_back(s->data, s->bytes);
-  if (s->rehearsed_in && s->rehearsed_in == rehearsed_results) --rehearsed_results->alive[block_size(s->bytes)];
+  if (s->rehearsed_in && s->rehearsed_in == rehearsed_results)
+    --rehearsed_results->alive[block_size(s->bytes)];
   slab_free(s, sizeof(Storage));
 }
 
@@ -249,9 +261,11 @@ PackedCopies& packed_copies() {
 
 }  // namespace
 
-Storage* detail::packed_copy(Storage* source, uint64_t format, int64_t bytes, PackFn make, void* context) {
+Storage* detail::packed_copy(Storage* source, uint64_t format, int64_t bytes, PackFn make,
+                             void* context) {
   auto& p = packed_copies();
-  std::lock_guard lock(p.mutex);  // also while it is made: a second thread that wants it waits instead of making it too
+  // also while it is made: a second thread that wants it waits instead of making it too
+  std::lock_guard lock(p.mutex);
   auto& copies = p.of[source];
   for (const auto& c : copies)
     if (c.format == format && c.storage->bytes == bytes) {
@@ -305,7 +319,8 @@ Arena::Arena(int64_t bytes, Device device, const char* who) : device_(device) {
   auto& p = pool(device);
   std::lock_guard lock(p.mutex);
   Range* range = p.take_range(bytes);
-  if (bytes > range->committed) p.grow(*range, (bytes + kArenaStep - 1) / kArenaStep * kArenaStep, who);
+  if (bytes > range->committed)
+    p.grow(*range, (bytes + kArenaStep - 1) / kArenaStep * kArenaStep, who);
   range->busy = true;
   range_ = range;
 }
@@ -326,7 +341,8 @@ void set_plan_bytes(int64_t bytes) { plan_bytes.store(bytes, std::memory_order_r
 MemoryUse memory_use(Device device) {
   auto& p = pool(device);
   std::lock_guard lock(p.mutex);
-  return {p.held, p.arena, p.peak, p.limit, device.kind == DeviceKind::cpu ? plan_bytes.load(std::memory_order_relaxed) : 0};
+  return {p.held, p.arena, p.peak, p.limit,
+          device.kind == DeviceKind::cpu ? plan_bytes.load(std::memory_order_relaxed) : 0};
 }
 void set_memory_limit(int64_t bytes, Device device) {
   auto& p = pool(device);

@@ -1,4 +1,5 @@
-// Storage: counted bytes on a device, taken from a caching allocator that counts against the memory limit.
+// Storage: counted bytes on a device, taken from a caching allocator that counts against the memory
+// limit.
 #pragma once
 #include <atomic>
 #include <map>
@@ -17,7 +18,8 @@ struct Storage {
   const void* rehearsed_in = nullptr;  // whose results it counts among
 };
 
-/// Takes `bytes` (may be 0) with one reference. Throws OutOfMemory with `who` and what is held when limit or device are exhausted.
+/// Takes `bytes` (may be 0) with one reference. Throws OutOfMemory with `who` and what is held when
+/// limit or device are exhausted.
 Storage* allocate_storage(int64_t bytes, Device device, const char* who);
 /// Stands for so many bytes in a rehearsal: it has none.
 Storage* storage_without_bytes(int64_t bytes, Device device);
@@ -36,8 +38,9 @@ Storage* rehearsed_result(int64_t bytes, Device device);
 inline void retain(Storage* s) { s->refs.fetch_add(1, std::memory_order_relaxed); }
 void release(Storage* s);
 
-/// A copy of a storage in another layout, with a reference for the caller: what `make(source, copy)` writes the first time a format is asked
-/// for. It is kept until its source goes, or forget_packed().
+/// A copy of a storage in another layout, with a reference for the caller: what `make(source,
+/// copy)` writes the first time a format is asked for. It is kept until its source goes, or
+/// forget_packed().
 template <class F> Storage* packed_copy(Storage* source, uint64_t format, int64_t bytes, F&& make);
 /// Drops the copies of a storage that is about to change.
 void forget_packed(Storage* s);
@@ -51,19 +54,22 @@ Storage* packed_copy(Storage* source, uint64_t format, int64_t bytes, PackFn mak
 template <class F> Storage* packed_copy(Storage* source, uint64_t format, int64_t bytes, F&& make) {
   using G = std::remove_reference_t<F>;
   return detail::packed_copy(
-      source, format, bytes, [](void* context, const void* from, void* to) { (*static_cast<G*>(context))(from, to); }, &make);
+      source, format, bytes,
+      [](void* context, const void* from, void* to) { (*static_cast<G*>(context))(from, to); },
+      &make);
 }
 
 /// Tells memory_use() what the plan cache holds.
 void set_plan_bytes(int64_t bytes);
 
-/// What a storage of so many bytes takes: blocks come in sizes, so that freed ones fit later requests.
+/// What a storage of so many bytes takes: blocks come in sizes, so that freed ones fit later
+/// requests.
 int64_t block_size(int64_t bytes);
 /// Blocks taken from the system since start (for tests: constant at steady state).
 int64_t system_allocations();
 
-/// Working memory of one executing plan: a reserved address range per device, committed on demand, which stays where it is while the plan
-/// executes. A concurrent execution takes a second one.
+/// Working memory of one executing plan: a reserved address range per device, committed on demand,
+/// which stays where it is while the plan executes. A concurrent execution takes a second one.
 class Arena {
  public:
   Arena(int64_t bytes, Device device, const char* who);

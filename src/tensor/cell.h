@@ -1,5 +1,5 @@
-// Cell: the place behind a Parameter or Generator. Its committed value is what other threads and checkpoints see; the recording
-// thread sees the pending one.
+// Cell: the place behind a Parameter or Generator. Its committed value is what other threads and
+// checkpoints see; the recording thread sees the pending one.
 #pragma once
 #include <atomic>
 #include <mutex>
@@ -16,32 +16,42 @@ struct Cell {
   const Shape shape;
   const DType dtype;
   std::atomic<bool> requires_grad{true};
-  /// Guards `committed` against readers on other threads. Cells share a few, so that fork() can hold them all.
+  /// Guards `committed` against readers on other threads. Cells share a few, so that fork() can
+  /// hold them all.
   std::mutex& mutex() const;
   Tensor committed;                         // materialised
-  std::atomic<bool> overwritten{false};     // a running program writes the next value over it: readers wait
+  // a running program writes the next value over it: readers wait
+  std::atomic<bool> overwritten{false};
   std::atomic<uint64_t> version{0};
   std::atomic<Recorder*> writer{
-      nullptr};   // whose program holds a write, a gradient or counters of this cell; what follows is that thread's
-  Tensor pending;                           // not flushed yet
+      // whose program holds a write, a gradient or counters of this cell; what follows is that
+      // thread's
+      nullptr};
+  Tensor pending;  // not flushed yet
   Tensor grad;
-  Tensor grad_committed;        // what a dropped program gives back: the gradient as the last successful flush left it
-  uint64_t grad_version = 0;    // how many commits `grad` had
+  // what a dropped program gives back: the gradient as the last successful flush left it
+  Tensor grad_committed;
+  uint64_t grad_version = 0;  // how many commits `grad` had
 
-  // Numbers that the host keeps (a generator's seed and counter, an optimiser's step count): they commit and roll back with the program.
+  // Numbers that the host keeps (a generator's seed and counter, an optimiser's step count): they
+  // commit and roll back with the program.
   uint64_t host[2] = {0, 0}, host_pending[2] = {0, 0};
   bool host_changed = false;
 
-  uint64_t saved_in = 0;  // the module call (Recorder::module_begins) that saved what the cell held before it
+  // the module call (Recorder::module_begins) that saved what the cell held before it
+  uint64_t saved_in = 0;
   const bool of_tensor;  // of a tensor after requires_grad_(): it holds a gradient and no value
-  /// The owner that knows a parameter: nobody, a module's fields or an optimizer, or a backward() that found it unknown.
+  /// The owner that knows a parameter: nobody, a module's fields or an optimizer, or a backward()
+  /// that found it unknown.
   enum Known : uint8_t { unknown, listed, reported };
   std::atomic<Known> known{unknown};
-  std::atomic<bool> noted{false};     // Recorder::note_unknown() holds its address until the next report
+  // Recorder::note_unknown() holds its address until the next report
+  std::atomic<bool> noted{false};
   std::atomic<bool> replaced{false};  // Module::to() put another cell in its place
-  std::atomic<uint32_t> name{0};      // as scope_id(); of parameters that no root module names
+  std::atomic<uint32_t> name{0};  // as scope_id(); of parameters that no root module names
 
-  Cell(const Shape& shape, DType dtype, bool of_tensor) : shape(shape), dtype(dtype), of_tensor(of_tensor) {}
+  Cell(const Shape& shape, DType dtype, bool of_tensor)
+      : shape(shape), dtype(dtype), of_tensor(of_tensor) {}
 };
 
 /// The cell of a leaf, if it has one: another thread's backward() may be making it.

@@ -1,4 +1,5 @@
-// Node: one recorded op with its results. The unit of recording, of the autograd graph and of storage ownership.
+// Node: one recorded op with its results. The unit of recording, of the autograd graph and of
+// storage ownership.
 #pragma once
 #include <array>
 #include <atomic>
@@ -13,18 +14,24 @@ namespace suanli {
 
 class Recorder;
 
-/// Whether every byte of a T belongs to a member: those between members may hold anything, so that equal values would differ as bytes.
+/// Whether every byte of a T belongs to a member: those between members may hold anything, so that
+/// equal values would differ as bytes.
 template <class T>
-concept Padless = requires { typename std::bool_constant<(std::bit_cast<std::array<signed char, sizeof(T)>>(T{})[0], true)>; };
+concept Padless = requires {
+  typename std::bool_constant<(std::bit_cast<std::array<signed char, sizeof(T)>>(T{})[0], true)>;
+};
 
-/// Attributes of an op: a trivially copyable struct of at most 48 bytes without padding, kept inline and compared as bytes.
+/// Attributes of an op: a trivially copyable struct of at most 48 bytes without padding, kept
+/// inline and compared as bytes.
 struct Attr {
   alignas(8) unsigned char bytes[48] = {};
   Attr() = default;
   template <class T> requires(std::is_trivially_copyable_v<T> && !std::is_same_v<T, Attr>)
   Attr(const T& value) {
-    static_assert(sizeof(T) <= sizeof bytes && alignof(T) <= 8, "attributes are at most 48 bytes; intern longer ones");
-    static_assert(Padless<T>, "attributes are compared as bytes; let a wider member fill the padding");
+    static_assert(sizeof(T) <= sizeof bytes && alignof(T) <= 8,
+                  "attributes are at most 48 bytes; intern longer ones");
+    static_assert(Padless<T>,
+                  "attributes are compared as bytes; let a wider member fill the padding");
     std::memcpy(bytes, &value, sizeof(T));
   }
   template <class T> const T& as() const { return *reinterpret_cast<const T*>(bytes); }
@@ -42,12 +49,20 @@ inline constexpr int kMaxResults = 4;
 struct Result {
   Shape shape;
   DType dtype;
-  std::atomic<uint32_t> handles{0};  // kept only by nodes with several results; a single result counts in Node::refs
+  // kept only by nodes with several results; a single result counts in Node::refs
+  std::atomic<uint32_t> handles{0};
   Storage* storage = nullptr;
 };
 
 /// Built-in op ids; all others are given out by the registry (ops/op.h).
-enum : uint16_t { kOpLeaf = 0, kOpScalar = 1, kOpAlias = 2, kOpFused = 3, kOpReorder = 4, kFirstRegisteredOp = 5 };
+enum : uint16_t {
+  kOpLeaf = 0,
+  kOpScalar = 1,
+  kOpAlias = 2,
+  kOpFused = 3,
+  kOpReorder = 4,
+  kFirstRegisteredOp = 5
+};
 
 /// A scalar slot: a number that may change from step to step without making a new program.
 struct ScalarAttr {
@@ -63,24 +78,26 @@ enum NodeFlags : uint8_t {
   kExecuted = 4,      // its flush succeeded; results that were needed have storage
   kFailed = 8,        // its program was dropped; using it throws
   kWeak = 16,         // scalar slot: takes the dtype of what it meets
-  kGradient = 32,     // what a backward() left as a parameter's gradient: for telling who holds memory
+  // what a backward() left as a parameter's gradient: for telling who holds memory
+  kGradient = 32,
   kOfCell = 64,       // a parameter's committed value
 };
 
 struct Node {
-  /// Low 32 bits: all references. High 32 bits: those held by Tensor handles (what makes a result an output).
+  /// Low 32 bits: all references. High 32 bits: those held by Tensor handles (what makes a result
+  /// an output).
   std::atomic<uint64_t> refs;
   uint16_t op;
   uint8_t flags;
   uint8_t n_out;
   uint16_t n_in;
   Device device;
-  uint32_t scope;      // module path, see Recorder::scope
-  uint32_t position;   // while pending: index among the pending nodes + 1
-  uint32_t visit;      // scratch of a backward walk (which may flush): index of the visit + 1
-  uint64_t seq;        // order of recording on its thread
+  uint32_t scope;  // module path, see Recorder::scope
+  uint32_t position;  // while pending: index among the pending nodes + 1
+  uint32_t visit;  // scratch of a backward walk (which may flush): index of the visit + 1
+  uint64_t seq;  // order of recording on its thread
   Recorder* recorder;  // non-null while pending
-  Cell* cell;          // the parameter whose value this is (its gradient goes there); counted
+  Cell* cell;  // the parameter whose value this is (its gradient goes there); counted
   Attr attr;
 
   Edge* in() { return reinterpret_cast<Edge*>(this + 1); }
@@ -90,13 +107,15 @@ struct Node {
   bool requires_grad() const { return flags & kRequiresGrad; }
   bool pending() const { return recorder != nullptr; }
   bool has_handle(int i) {
-    return n_out == 1 ? (refs.load(std::memory_order_acquire) >> 32) != 0 : out(i).handles.load(std::memory_order_acquire) != 0;
+    return n_out == 1 ? (refs.load(std::memory_order_acquire) >> 32) != 0
+                      : out(i).handles.load(std::memory_order_acquire) != 0;
   }
 };
 
 inline constexpr uint64_t kHandle = (uint64_t{1} << 32) + 1;
 
-/// A node with zeroed results and one plain reference; edges are filled by the caller, who counts them with retain_edge().
+/// A node with zeroed results and one plain reference; edges are filled by the caller, who counts
+/// them with retain_edge().
 Node* new_node(uint16_t op, int n_in, int n_out);
 void retain_node(Node* n);
 void release_node(Node* n);

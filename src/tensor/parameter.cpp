@@ -22,21 +22,25 @@ constexpr size_t kCellMutexes = 64;
 constinit std::mutex cell_mutexes[kCellMutexes];
 const bool held = (hold_across_fork(ForkOrder::cells, cell_mutexes, kCellMutexes), true);
 }  // namespace
-std::mutex& Cell::mutex() const { return cell_mutexes[reinterpret_cast<uintptr_t>(this) / 64 % kCellMutexes]; }
+std::mutex& Cell::mutex() const {
+  return cell_mutexes[reinterpret_cast<uintptr_t>(this) / 64 % kCellMutexes];
+}
 
 void set_gradient(Cell* c, const Tensor& grad) {
   Recorder& rec = Recorder::current();
   const bool in_memory = (!grad.defined() || !grad.node()->pending()) && !rec.rehearsing();
   if (!in_memory) rec.touch(c);
   c->grad = grad;
-  if (in_memory) c->grad_committed = grad, ++c->grad_version;  // holds whatever becomes of the pending program
+  // holds whatever becomes of the pending program
+  if (in_memory) c->grad_committed = grad, ++c->grad_version;
 }
 
 namespace {
 /// A scalar slot has no storage; a cell needs one.
 Tensor in_memory(const Tensor& t) {
   if (t.node()->op != kOpScalar) return t.detach();
-  return tensor_from_bytes(detail::host_data(t, t.dtype()), itemsize(t.dtype()), Shape{}, t.dtype());
+  return tensor_from_bytes(detail::host_data(t, t.dtype()), itemsize(t.dtype()), Shape{},
+                           t.dtype());
 }
 }  // namespace
 
@@ -72,12 +76,16 @@ Tensor::Tensor(const Parameter& parameter) {
     }
     value = c->committed;
     if (!value.defined())
-      throw DeviceError(c->writer ? "[Parameter] its first value is pending on another thread; flush() it there first"
-                                  : "[Parameter] its first value was dropped with its program; make it again");
+      throw DeviceError(
+          c->writer
+              ? "[Parameter] its first value is pending on another thread; flush() it there first"
+              : "[Parameter] its first value was dropped with its program; make it again");
   }
   Node* v = value.node();
   if (v->is(kFailed))
-    throw GraphError("[Parameter] its value was lost when a program that was overwriting it failed; set it anew, or load a checkpoint");
+    throw GraphError(
+        "[Parameter] its value was lost when a program that was overwriting it failed; set it "
+        "anew, or load a checkpoint");
   if (!c->requires_grad || !rec.grad_enabled()) {
     swap(value);
     return;
@@ -110,13 +118,19 @@ Tensor::Tensor(const Parameter& parameter) {
 
 void Parameter::set(const Tensor& value) {
   require_usable(value, "Parameter.set");
-  if (!(value.shape() == shape())) throw ShapeError(str("[Parameter.set] value has shape ", value.shape(), ", the parameter ", shape()));
-  if (value.dtype() != dtype()) throw DTypeError(str("[Parameter.set] value is ", value.dtype(), ", the parameter ", dtype()));
+  if (!(value.shape() == shape()))
+    throw ShapeError(
+        str("[Parameter.set] value has shape ", value.shape(), ", the parameter ", shape()));
+  if (value.dtype() != dtype())
+    throw DTypeError(str("[Parameter.set] value is ", value.dtype(), ", the parameter ", dtype()));
   Recorder& rec = Recorder::current();
   if (cell_->writer && cell_->writer != &rec)
-    throw DeviceError("[Parameter.set] another thread has a pending write to this parameter; flush() there first");
+    throw DeviceError(
+        "[Parameter.set] another thread has a pending write to this parameter; flush() there "
+        "first");
   Tensor plain = in_memory(value);
-  if (!plain.node()->pending() && !rec.rehearsing()) {  // a value that lies in memory commits at once
+  // a value that lies in memory commits at once
+  if (!plain.node()->pending() && !rec.rehearsing()) {
     cell_->pending = Tensor();
     plain.node()->flags |= kOfCell;
     std::lock_guard lock(cell_->mutex());
@@ -138,18 +152,21 @@ Cell& checked(Cell* c) {
 const Shape& Parameter::shape() const { return checked(cell_).shape; }
 DType Parameter::dtype() const { return checked(cell_).dtype; }
 bool Parameter::requires_grad() const { return cell_ && cell_->requires_grad; }
-void Parameter::set_requires_grad(bool on) { checked(cell_).requires_grad = on && is_float(dtype()); }
+void Parameter::set_requires_grad(bool on) {
+  checked(cell_).requires_grad = on && is_float(dtype());
+}
 uint64_t Parameter::version() const { return checked(cell_).version; }
 Tensor Parameter::grad() const { return checked(cell_).grad; }
 void Parameter::set_grad(const Tensor& grad) {
   checked(cell_);
   if (grad.defined() && !(grad.shape() == shape()))
-    throw ShapeError(str("[Parameter.set_grad] gradient has shape ", grad.shape(), ", the parameter ", shape()));
+    throw ShapeError(
+        str("[Parameter.set_grad] gradient has shape ", grad.shape(), ", the parameter ", shape()));
   cell_->known = Cell::listed;  // whoever sets gradients knows of it
   set_gradient(cell_, grad);
 }
 
-// ---- generators -------------------------------------------------------------------------------------------------------------
+// ---- generators ---------------------------------------------------------------------------------
 
 Generator::Generator(uint64_t seed) {
   uint8_t nothing = 0;
@@ -165,7 +182,8 @@ void Generator::set_state(uint64_t seed, uint64_t counter) {
 }
 
 namespace {
-uint64_t stream_seed(uint64_t seed, uint64_t stream) {  // splitmix64 finaliser: neighbouring streams share no bits
+// splitmix64 finaliser: neighbouring streams share no bits
+uint64_t stream_seed(uint64_t seed, uint64_t stream) {
   uint64_t z = seed + 0x9E3779B97F4A7C15ull * (stream + 1) * (stream != 0);
   if (stream == 0) return seed;
   z = (z ^ (z >> 30)) * 0xBF58476D1CE4E5B9ull;
@@ -181,6 +199,8 @@ Generator& default_generator() {
   };
   return PerThread<Own>::get().generator;
 }
-void manual_seed(uint64_t seed, uint64_t stream) { default_generator().set_state(stream_seed(seed, stream), 0); }
+void manual_seed(uint64_t seed, uint64_t stream) {
+  default_generator().set_state(stream_seed(seed, stream), 0);
+}
 
 }  // namespace suanli

@@ -15,7 +15,8 @@ constexpr int64_t kEdge = 3, kWhole = 8;  // of a longer axis the first and last
 /// As printf's %g, but with a point in every locale.
 std::string general(double v, int digits) {
   char buffer[40];
-  return {buffer, std::to_chars(buffer, buffer + sizeof buffer, v, std::chars_format::general, digits).ptr};
+  return {buffer,
+          std::to_chars(buffer, buffer + sizeof buffer, v, std::chars_format::general, digits).ptr};
 }
 
 /// The i-th of the elements at `data`.
@@ -35,7 +36,8 @@ std::string element(const void* data, DType dtype, int64_t i) {
     case DType::u16: return str(static_cast<int>(at(uint16_t{})));
     case DType::u8: return str(static_cast<int>(at(uint8_t{})));
     case DType::boolean: return at(uint8_t{}) ? "true" : "false";
-    default: throw DTypeError(str("[print] the tensor is ", dtype, ", whose elements are not printed"));
+    default:
+      throw DTypeError(str("[print] the tensor is ", dtype, ", whose elements are not printed"));
   }
 }
 
@@ -50,10 +52,12 @@ void print(std::string& out, const Tensor& t, const void* data, int axis, int64_
   out += '[';
   for (int64_t i = 0; i < n; ++i) {
     if (n > kWhole && i == kEdge) {
-      out += axis + 1 < t.rank() ? ",\n" + std::string(static_cast<size_t>(axis) + 1, ' ') + "…" : ", …";
+      out += axis + 1 < t.rank() ? ",\n" + std::string(static_cast<size_t>(axis) + 1, ' ') + "…"
+                                 : ", …";
       i = n - kEdge;
     }
-    if (i) out += axis + 1 < t.rank() ? ",\n" + std::string(static_cast<size_t>(axis) + 1, ' ') : ", ";
+    if (i)
+      out += axis + 1 < t.rank() ? ",\n" + std::string(static_cast<size_t>(axis) + 1, ' ') : ", ";
     print(out, t, data, axis + 1, offset + i * stride);
   }
   out += ']';

@@ -13,7 +13,8 @@ namespace suanli {
 
 namespace {
 
-// Enough for one step of a deep network; a loop without any flush point is cut into programs of about this many nodes.
+// Enough for one step of a deep network; a loop without any flush point is cut into programs of
+// about this many nodes.
 constexpr size_t kNodeBudget = 16384;
 // Leaves (batches, constants) that pending programs may pin before they are run.
 constexpr size_t kByteBudget = size_t{1} << 30;
@@ -29,10 +30,12 @@ Scopes& scopes() {
   return *s;
 }
 
-// The kernels have thrown the nodes out of the caches; waiting for each of their lines in turn would take longer than all the rest of a flush.
+// The kernels have thrown the nodes out of the caches; waiting for each of their lines in turn
+// would take longer than all the rest of a flush.
 constexpr size_t kAhead = 8;
 void prefetch(const Node* n) {
-  for (size_t line = 0; line < 256; line += 64) __builtin_prefetch(reinterpret_cast<const char*>(n) + line, 1);
+  for (size_t line = 0; line < 256; line += 64)
+    __builtin_prefetch(reinterpret_cast<const char*>(n) + line, 1);
 }
 
 uint64_t mix(uint64_t h, uint64_t v) {
@@ -63,7 +66,8 @@ uint32_t optimizer_scope() {
 Recorder& Recorder::current() { return PerThread<Recorder>::get(); }
 
 namespace {
-/// The end of a thread is a flush point, while all that programs use is still there. What destructors record later ends with the recorder.
+/// The end of a thread is a flush point, while all that programs use is still there. What
+/// destructors record later ends with the recorder.
 struct FlushAtEnd {
   ~FlushAtEnd() {
     try {
@@ -123,7 +127,9 @@ Recorder::~Recorder() {
 void Recorder::touch_first(Cell* cell) {
   const bool touched = cell->writer == this;
   if (!touched && cell->writer)
-    throw DeviceError("[Parameter] another thread has a pending write or gradient for this parameter; flush() there first");
+    throw DeviceError(
+        "[Parameter] another thread has a pending write or gradient for this parameter; flush() "
+        "there first");
   if (module_depth_ > 0 && cell->saved_in != module_call_) {
     saved_.push_back({cell,
                       touched,
@@ -158,8 +164,8 @@ void Recorder::module_failed() {
   fresh_ = false;  // what was fresh before was flushed when the call began
   for (Saved& s : saved_) {
     Cell* c = s.cell;
-    // Values committed within the call stay. All others go back, also those that the call set to an earlier value. A cell that is not
-    // this thread's any more was committed whole.
+    // Values committed within the call stay. All others go back, also those that the call set to an
+    // earlier value. A cell that is not this thread's any more was committed whole.
     if (c->writer == this) {
       c->pending = c->version == s.version ? s.pending : Tensor();
       c->grad = c->grad_version == s.grad_version ? s.grad : c->grad_committed;
@@ -203,10 +209,13 @@ std::vector<std::string> Recorder::take_unknown() {
   std::lock_guard lock(u.mutex);
   for (const Unknowns::One& one : u.all) {
     const Cell* c = one.cell;
-    if (one.recorder != this || c->known != Cell::reported || !c->requires_grad || !c->grad.defined()) continue;
+    if (one.recorder != this || c->known != Cell::reported || !c->requires_grad ||
+        !c->grad.defined())
+      continue;
     const std::string path = one.scope ? " read by " + scope_path(one.scope) : "";
-    lines.push_back(str(c->name ? scope_path(c->name) : "a parameter" + path, " ", c->shape,
-                        " got a gradient, but no module's SUANLI_FIELDS names it and no optimizer updates it"));
+    lines.push_back(
+        str(c->name ? scope_path(c->name) : "a parameter" + path, " ", c->shape,
+            " got a gradient, but no module's SUANLI_FIELDS names it and no optimizer updates it"));
   }
   u.forget(this);
   return lines;
@@ -271,8 +280,8 @@ void Recorder::flush(size_t count) {
       Node* n = pending_[i];
       n->recorder = nullptr;
       n->flags |= kExecuted;
-      // A value whose differentiable inputs are all consumed can never be walked again: it becomes consumed too, so that
-      // `running += loss` grows no chain over the steps.
+      // A value whose differentiable inputs are all consumed can never be walked again: it becomes
+      // consumed too, so that `running += loss` grows no chain over the steps.
       bool any = false;
       if (n->requires_grad() && !n->is(kConsumed) && !n->cell) {
         bool all = true;
@@ -282,12 +291,14 @@ void Recorder::flush(size_t count) {
         }
         if (any && all) n->flags |= kConsumed;
       }
-      if (!any || n->is(kConsumed)) drop_edges(n);  // plain values, parameters and requires_grad_() leaves lead nowhere
+      // plain values, parameters and requires_grad_() leaves lead nowhere
+      if (!any || n->is(kConsumed)) drop_edges(n);
       if (rehearsing_) rehearsed_.push_back(n);
       else release_node(n);
     }
     pending_.erase(pending_.begin(), pending_.begin() + static_cast<ptrdiff_t>(count));
-    for (size_t i = 0; i < pending_.size(); ++i) pending_[i]->position = static_cast<uint32_t>(i + 1);
+    for (size_t i = 0; i < pending_.size(); ++i)
+      pending_[i]->position = static_cast<uint32_t>(i + 1);
     candidate_ = candidate_ > count ? candidate_ - count : 0;
     backward_end_ = backward_end_ > count ? backward_end_ - count : 0;
     module_begin_ = module_begin_ > count ? module_begin_ - count : 0;
@@ -341,8 +352,11 @@ void Recorder::fail_pending(size_t first, const std::string& why) {
 }
 
 void Recorder::drop(const std::string& why) {
-  const auto updates = std::count_if(touched_.begin(), touched_.end(), [](const Cell* c) { return c->pending.defined(); });
-  const std::string with = updates ? str(" (", updates, updates == 1 ? " new value" : " new values", " of parameters went with it)") : "";
+  const auto updates = std::count_if(touched_.begin(), touched_.end(),
+                                     [](const Cell* c) { return c->pending.defined(); });
+  const std::string with = updates ? str(" (", updates, updates == 1 ? " new value" : " new values",
+                                         " of parameters went with it)")
+                                   : "";
   for (Cell* c : touched_) {
     c->pending = Tensor();
     c->grad = c->grad_committed;
@@ -360,7 +374,8 @@ void Recorder::drop(const std::string& why) {
 }
 
 void Recorder::backward_begins() {
-  if (backward_end_ > 0) flush(backward_end_);  // one program per micro-batch when gradients are accumulated
+  // one program per micro-batch when gradients are accumulated
+  if (backward_end_ > 0) flush(backward_end_);
 }
 
 void Recorder::over_budget() {
@@ -380,7 +395,8 @@ uint64_t node_fingerprint(Node* n, uint64_t first_seq) {
     }
   for (int i = 0; i < n->n_in; ++i) {
     Node* in = n->in()[i].node;
-    uint64_t distance = in && in->seq >= first_seq && in->pending() ? n->seq - in->seq : ~uint64_t{0};
+    uint64_t distance =
+        in && in->seq >= first_seq && in->pending() ? n->seq - in->seq : ~uint64_t{0};
     h = mix(h, distance * 8 + static_cast<uint64_t>(n->in()[i].index));
   }
   for (int i = 0; i < n->n_out; ++i) {
@@ -391,22 +407,25 @@ uint64_t node_fingerprint(Node* n, uint64_t first_seq) {
 }
 
 size_t Recorder::end_of_last_repetition() const {
-  // Newest first, so that repetitions of the tail are repetitions of the start: z[p] is how far the sequence equals itself p nodes
-  // older (the Z-function: Gusfield 1997, section 1.4).
+  // Newest first, so that repetitions of the tail are repetitions of the start: z[p] is how far the
+  // sequence equals itself p nodes older (the Z-function: Gusfield 1997, section 1.4).
   const size_t n = pending_.size();
   std::vector<uint64_t> prints(n);
-  for (size_t i = 0; i < n; ++i) prints[i] = node_fingerprint(pending_[n - 1 - i], pending_[0]->seq);
+  for (size_t i = 0; i < n; ++i)
+    prints[i] = node_fingerprint(pending_[n - 1 - i], pending_[0]->seq);
   std::vector<size_t> z(n, 0);
   for (size_t i = 1, left = 0, right = 0; i < n; ++i) {
     if (i < right) z[i] = std::min(right - i, z[i - left]);
     while (i + z[i] < n && prints[z[i]] == prints[i + z[i]]) ++z[i];
     if (i + z[i] > right) left = i, right = i + z[i];
   }
-  // Of the periods that repeat at least once the one that reaches furthest back: a loop rather than the loop inside its last turn.
+  // Of the periods that repeat at least once the one that reaches furthest back: a loop rather than
+  // the loop inside its last turn.
   size_t best = 0;
   for (size_t p = 1; p <= n / 2; ++p)
     if (z[p] >= p && (best == 0 || p + z[p] > best + z[best])) best = p;
-  // A multiple of the period, counted from the start of this program: the next program then starts and ends in the same phase.
+  // A multiple of the period, counted from the start of this program: the next program then starts
+  // and ends in the same phase.
   return best ? n / best * best : 0;
 }
 

@@ -13,8 +13,9 @@ class Recorder {
  public:
   static Recorder& current();
 
-  /// Appends a node whose edges and results are filled in; takes over the caller's reference. May flush (budget, SUANLI_EAGER=1),
-  /// so the caller must hold a handle to every result it goes on using.
+  /// Appends a node whose edges and results are filled in; takes over the caller's reference. May
+  /// flush (budget, SUANLI_EAGER=1), so the caller must hold a handle to every result it goes on
+  /// using.
   void append(Node* node) {
     node->recorder = this;
     node->seq = ++seq_;
@@ -30,10 +31,12 @@ class Recorder {
   bool grad_enabled() const { return no_grad_ == 0; }
   uint64_t next_seq() { return ++seq_; }
 
-  /// Flushes everything, or the first `count` nodes. On failure drops the whole pending program and rethrows.
+  /// Flushes everything, or the first `count` nodes. On failure drops the whole pending program and
+  /// rethrows.
   void flush() { flush(pending_.size()); }
   void flush(size_t count);
-  /// Drops everything pending, values of cells and draws included; `why` is what using a dropped value says.
+  /// Drops everything pending, values of cells and draws included; `why` is what using a dropped
+  /// value says.
   void drop(const std::string& why);
 
   // Candidates for the end of a program (see docs/architecture.md, "Where a program ends").
@@ -42,26 +45,34 @@ class Recorder {
     candidate_ = pending_.size();
     forget_saved();
   }
-  /// An outermost module call begins, which may fail: from here on cells are saved before they change.
+  /// An outermost module call begins, which may fail: from here on cells are saved before they
+  /// change.
   void module_begins();
-  /// An exception left it: drops what it recorded and no flush computed, and gives cells back what they held before.
+  /// An exception left it: drops what it recorded and no flush computed, and gives cells back what
+  /// they held before.
   void module_failed();
   void backward_begins();
   void backward_ended() { backward_end_ = candidate_ = pending_.size(); }
 
-  /// To be called before a cell gets a pending value, gradient or counter: they are committed or rolled back with the program.
+  /// To be called before a cell gets a pending value, gradient or counter: they are committed or
+  /// rolled back with the program.
   void touch(Cell* cell) {
-    if (cell->writer.load(std::memory_order_relaxed) != this || (module_depth_ > 0 && cell->saved_in != module_call_)) touch_first(cell);
+    if (cell->writer.load(std::memory_order_relaxed) != this ||
+        (module_depth_ > 0 && cell->saved_in != module_call_))
+      touch_first(cell);
   }
-  /// A backward() reached a parameter that neither a module's fields nor an optimizer names; `scope` read it.
+  /// A backward() reached a parameter that neither a module's fields nor an optimizer names;
+  /// `scope` read it.
   void note_unknown(Cell* cell, uint32_t scope);
-  /// One line for each noted cell of this thread that still exists, is unknown and has a gradient. Forgets the notes.
+  /// One line for each noted cell of this thread that still exists, is unknown and has a gradient.
+  /// Forgets the notes.
   std::vector<std::string> take_unknown();
   /// Host tensors made since the last flush: what pending programs may pin.
   void count_leaf_bytes(int64_t bytes) { leaf_bytes_ += static_cast<size_t>(bytes); }
 
-  /// Until it ends, flushes plan and run nothing: results get storages without bytes, cells keep their pending values. Its end drops
-  /// everything that was recorded since; using a handle into it throws.
+  /// Until it ends, flushes plan and run nothing: results get storages without bytes, cells keep
+  /// their pending values. Its end drops everything that was recorded since; using a handle into it
+  /// throws.
   void begin_rehearsal();
   void end_rehearsal();
   bool rehearsing() const { return rehearsing_; }
@@ -71,8 +82,8 @@ class Recorder {
   const std::vector<Node*>& pending() const { return pending_; }
   const std::vector<Cell*>& touched() const { return touched_; }
 
-  /// A parameter got its first value in the pending program. It must not be lost with what a later call does: the next outermost
-  /// module call flushes first.
+  /// A parameter got its first value in the pending program. It must not be lost with what a later
+  /// call does: the next outermost module call flushes first.
   bool fresh_ = false;
 
   uint32_t scope_ = 0;
@@ -94,10 +105,12 @@ class Recorder {
   }
   void fail_pending(size_t first, const std::string& why);
   void over_budget();
-  /// The largest multiple of the period in which the tail of the pending sequence repeats; 0 if it does not.
+  /// The largest multiple of the period in which the tail of the pending sequence repeats; 0 if it
+  /// does not.
   size_t end_of_last_repetition() const;
   void commit_cells();
-  /// Lets go of what a rehearsal flushed and nobody can reach any more, as a flush does at once otherwise: it counts as memory.
+  /// Lets go of what a rehearsal flushed and nobody can reach any more, as a flush does at once
+  /// otherwise: it counts as memory.
   void release_rehearsed();
 
   /// The contents of a cell when a module call began.
@@ -113,8 +126,8 @@ class Recorder {
   std::vector<Node*> pending_;
   std::vector<Cell*> touched_;
   std::vector<Saved> saved_;
-  uint64_t module_call_ = 0;   // the outermost module call, of all threads
-  size_t module_begin_ = 0;    // how many nodes were pending when it began
+  uint64_t module_call_ = 0;  // the outermost module call, of all threads
+  size_t module_begin_ = 0;  // how many nodes were pending when it began
   std::vector<Node*> rehearsed_;  // flushed by a rehearsal
   bool rehearsing_ = false;
   uint64_t seq_ = 0;
@@ -122,19 +135,23 @@ class Recorder {
   size_t leaf_bytes_ = 0;
 };
 
-/// Executes (in a rehearsal: plans) the first `count` pending nodes: afterwards results with handles, values that retained graphs read and pending cell
-/// values have storage. Defined by the plan room (src/plan/execute.cpp), which registers itself by being linked.
+/// Executes (in a rehearsal: plans) the first `count` pending nodes: afterwards results with
+/// handles, values that retained graphs read and pending cell values have storage. Defined by the
+/// plan room (src/plan/execute.cpp), which registers itself by being linked.
 void execute_pending(Recorder& recorder, size_t count);
-/// Makes what execute_pending keeps per thread; called by the recorder's constructor, so that it outlives the recorder.
+/// Makes what execute_pending keeps per thread; called by the recorder's constructor, so that it
+/// outlives the recorder.
 void prepare_executing_thread();
 
-/// Number of nodes and edges' hash that identify a node within its program, ignoring addresses. Used to find repetitions.
+/// Number of nodes and edges' hash that identify a node within its program, ignoring addresses.
+/// Used to find repetitions.
 uint64_t node_fingerprint(Node* node, uint64_t first_seq);
 
 // Module paths: 0 is "no module". Interned for the life of the process.
 uint32_t scope_id(const std::string& path);
 const std::string& scope_path(uint32_t id);
-/// The scope of the nodes that optimizers and averages record: explanations and profiles count it as the update.
+/// The scope of the nodes that optimizers and averages record: explanations and profiles count it
+/// as the update.
 uint32_t optimizer_scope();
 
 /// Why a program was dropped: shared by its nodes.
@@ -144,7 +161,8 @@ void fail_node(Node* n, Dropped* why);
 Dropped* new_dropped(std::string why);  // with one reference
 void release(Dropped* why);
 
-/// True if backward() leaves a gradient at n: a parameter's value, or a tensor after requires_grad_() (whose edges may be gone).
+/// True if backward() leaves a gradient at n: a parameter's value, or a tensor after
+/// requires_grad_() (whose edges may be gone).
 bool is_leaf(Node* n);
 
 /// Throws unless the calling thread may use t in `op`: pending elsewhere, dropped.
@@ -159,7 +177,9 @@ struct ScopeOf {
 
 /// Recording without gradients while it lives (also: include/suanli/autograd.h, NoGrad).
 struct GradMode {
-  explicit GradMode(bool on) : recorder(Recorder::current()), before(recorder.no_grad_) { recorder.no_grad_ = on ? 0 : 1; }
+  explicit GradMode(bool on) : recorder(Recorder::current()), before(recorder.no_grad_) {
+    recorder.no_grad_ = on ? 0 : 1;
+  }
   ~GradMode() { recorder.no_grad_ = before; }
   Recorder& recorder;
   int before;

@@ -21,7 +21,9 @@ Dropped* new_dropped(std::string why) { return new Dropped{.why = std::move(why)
 void release(Dropped* d) {
   if (d->refs.fetch_sub(1, std::memory_order_acq_rel) == 1) delete d;
 }
-static Dropped* reason_of(const Node* n) { return reinterpret_cast<Dropped*>(n->attr.as<uintptr_t>()); }
+static Dropped* reason_of(const Node* n) {
+  return reinterpret_cast<Dropped*>(n->attr.as<uintptr_t>());
+}
 /// The reason takes the place of the attributes, which nobody reads any more.
 void fail_node(Node* n, Dropped* why) {
   if (n->is(kFailed)) return;
@@ -38,10 +40,13 @@ bool is_leaf(Node* n) {
 }
 
 namespace {
-size_t node_bytes(int n_in, int n_out) { return sizeof(Node) + sizeof(Edge) * n_in + sizeof(Result) * n_out; }
+size_t node_bytes(int n_in, int n_out) {
+  return sizeof(Node) + sizeof(Edge) * n_in + sizeof(Result) * n_out;
+}
 
-/// Nodes that await destruction on this thread, chained through `seq`: a chain of thousands (a loop whose graph was kept) must not
-/// recurse once per node, and the end of a thread must find no vector gone already.
+/// Nodes that await destruction on this thread, chained through `seq`: a chain of thousands (a loop
+/// whose graph was kept) must not recurse once per node, and the end of a thread must find no
+/// vector gone already.
 thread_local Node* dying = nullptr;
 thread_local bool destroying = false;
 
@@ -105,7 +110,9 @@ DType Tensor::dtype() const {
 Device Tensor::device() const { return node_ ? node_->device : Device{}; }
 bool Tensor::requires_grad() const { return node_ && node_->requires_grad(); }
 /// A scalar's storage appears when it is first read, on any thread.
-static Storage* storage_of(Result& r) { return std::atomic_ref(r.storage).load(std::memory_order_acquire); }
+static Storage* storage_of(Result& r) {
+  return std::atomic_ref(r.storage).load(std::memory_order_acquire);
+}
 bool Tensor::materialised() const { return node_ && storage_of(node_->out(index_)) != nullptr; }
 
 void Tensor::init_scalar(double real, int64_t integer, DType dtype, bool weak) {
@@ -133,8 +140,8 @@ Tensor detail::allocate_host(const Shape& shape, DType dtype, void** data) {
 
 Tensor tensor_from_bytes(const void* data, int64_t nbytes, const Shape& shape, DType dtype) {
   if (nbytes != tensor_bytes("tensor", shape, dtype))
-    throw ShapeError(
-        str("[tensor] ", nbytes / itemsize(dtype), " values of ", dtype, " given for shape ", shape, ", which has ", shape.numel()));
+    throw ShapeError(str("[tensor] ", nbytes / itemsize(dtype), " values of ", dtype,
+                         " given for shape ", shape, ", which has ", shape.numel()));
   void* to = nullptr;
   Tensor t = detail::allocate_host(shape, dtype, &to);
   if (nbytes) std::memcpy(to, data, static_cast<size_t>(nbytes));
@@ -148,13 +155,16 @@ Tensor::Tensor(std::initializer_list<float> values)
 void require_usable(const Tensor& t, const char* op) {
   Node* n = t.node();
   if (!n) throw ShapeError(str("[", op, "] an input is undefined (a default-constructed tensor)"));
-  if (n->is(kFailed)) throw Error(str("[", op, "] this value was dropped with its program: ", reason_of(n)->why));
+  if (n->is(kFailed))
+    throw Error(str("[", op, "] this value was dropped with its program: ", reason_of(n)->why));
   if (n->recorder && n->recorder != &Recorder::current())
-    throw DeviceError(str("[", op, "] tensor is pending on another thread; flush() it there first"));
+    throw DeviceError(
+        str("[", op, "] tensor is pending on another thread; flush() it there first"));
 }
 
 namespace {
-/// Bytes of a scalar slot for the host. Threads may read one at the same time: the first that is done gives them to all.
+/// Bytes of a scalar slot for the host. Threads may read one at the same time: the first that is
+/// done gives them to all.
 Storage* scalar_bytes(Node* n) {
   const auto& s = n->attr.as<ScalarAttr>();
   Result& r = n->out(0);
@@ -162,9 +172,12 @@ Storage* scalar_bytes(Node* n) {
   if (r.dtype == DType::f32) *static_cast<float*>(made->data) = static_cast<float>(s.real);
   else if (r.dtype == DType::f64) *static_cast<double*>(made->data) = s.real;
   else if (r.dtype == DType::boolean) *static_cast<uint8_t*>(made->data) = s.integer != 0;
-  else std::memcpy(made->data, &s.integer, static_cast<size_t>(itemsize(r.dtype)));  // little-endian: the low bytes
+  else
+    std::memcpy(made->data, &s.integer,
+                static_cast<size_t>(itemsize(r.dtype)));  // little-endian: the low bytes
   Storage* there = nullptr;
-  if (std::atomic_ref(r.storage).compare_exchange_strong(there, made, std::memory_order_acq_rel)) return made;
+  if (std::atomic_ref(r.storage).compare_exchange_strong(there, made, std::memory_order_acq_rel))
+    return made;
   release(made);
   return there;
 }
@@ -173,16 +186,20 @@ Storage* scalar_bytes(Node* n) {
 const void* detail::host_data(const Tensor& t, DType expected) {
   require_usable(t, "read");
   if (t.dtype() != expected)
-    throw DTypeError(str("[read] the tensor is ", t.dtype(), ", not ", expected, "; convert it with cast(t, ", expected, ")"));
+    throw DTypeError(str("[read] the tensor is ", t.dtype(), ", not ", expected,
+                         "; convert it with cast(t, ", expected, ")"));
   Node* n = t.node();
   if (n->op == kOpScalar) {
     const Storage* s = storage_of(n->out(0));
     return (s ? s : scalar_bytes(n))->data;
   }
   Result& r = n->out(t.index());
-  if (Recorder::current().rehearsing() && (n->pending() || (r.storage && !r.storage->data && r.storage->bytes > 0)))
-    throw RehearsalError(str("[read] a value of shape ", t.shape(), " is read while the program is recorded",
-                             Recorder::current().scope_ ? str(" (in ", scope_path(Recorder::current().scope_), ")") : std::string()));
+  if (Recorder::current().rehearsing() &&
+      (n->pending() || (r.storage && !r.storage->data && r.storage->bytes > 0)))
+    throw RehearsalError(
+        str("[read] a value of shape ", t.shape(), " is read while the program is recorded",
+            Recorder::current().scope_ ? str(" (in ", scope_path(Recorder::current().scope_), ")")
+                                       : std::string()));
   if (n->pending()) Recorder::current().flush();
   if (n->is(kFailed)) require_usable(t, "read");
   if (!r.storage) throw Error("[read] internal: an executed value has no storage");
@@ -190,7 +207,8 @@ const void* detail::host_data(const Tensor& t, DType expected) {
 }
 
 namespace {
-/// A new name for t's value: pending values get an alias record, values in memory share their storage.
+/// A new name for t's value: pending values get an alias record, values in memory share their
+/// storage.
 Tensor alias(const Tensor& t, uint8_t flags) {
   Node* v = t.node();
   Recorder& rec = Recorder::current();
@@ -225,18 +243,24 @@ Tensor Tensor::detach() const {
 Tensor& Tensor::requires_grad_() {
   require_usable(*this, "requires_grad_");
   if (const Cell* c = cell_of(node_); is_leaf(node_) && (!c || c->of_tensor)) return *this;
-  if (!is_float(dtype())) throw DTypeError(str("[requires_grad_] ", dtype(), " has no gradient; only float dtypes have"));
-  if (node_->op == kOpScalar) *this = tensor_from_bytes(detail::host_data(*this, dtype()), itemsize(dtype()), Shape{}, dtype());
+  if (!is_float(dtype()))
+    throw DTypeError(str("[requires_grad_] ", dtype(), " has no gradient; only float dtypes have"));
+  if (node_->op == kOpScalar)
+    *this =
+        tensor_from_bytes(detail::host_data(*this, dtype()), itemsize(dtype()), Shape{}, dtype());
   return *this = alias(detach(), kRequiresGrad);
 }
 
 Tensor Tensor::grad() const {
   require_usable(*this, "grad");
   if (Cell* c = cell_of(node_)) return c->grad;
-  if (!requires_grad()) throw GraphError("[grad] the tensor does not require grad; call requires_grad_() on it before it is used");
+  if (!requires_grad())
+    throw GraphError(
+        "[grad] the tensor does not require grad; call requires_grad_() on it before it is used");
   if (!is_leaf(node_))
     throw GraphError(
-        "[grad] the tensor was computed from others, and only leaves keep a gradient; use grad({output}, {tensor}) before backward()");
+        "[grad] the tensor was computed from others, and only leaves keep a gradient; use "
+        "grad({output}, {tensor}) before backward()");
   return {};
 }
 
@@ -251,8 +275,10 @@ detail::Number detail::number_at(const void* data, DType dtype, size_t i) {
   switch (dtype) {
     case DType::f64: return real(static_cast<const double*>(data)[i]);
     case DType::f32: return real(static_cast<double>(static_cast<const float*>(data)[i]));
-    case DType::f16: return real(static_cast<double>(float_from_f16(static_cast<const uint16_t*>(data)[i])));
-    case DType::bf16: return real(static_cast<double>(float_from_bf16(static_cast<const uint16_t*>(data)[i])));
+    case DType::f16:
+      return real(static_cast<double>(float_from_f16(static_cast<const uint16_t*>(data)[i])));
+    case DType::bf16:
+      return real(static_cast<double>(float_from_bf16(static_cast<const uint16_t*>(data)[i])));
     case DType::i64: return integer(static_cast<const int64_t*>(data)[i]);
     case DType::i32: return integer(static_cast<const int32_t*>(data)[i]);
     case DType::i16: return integer(static_cast<const int16_t*>(data)[i]);
@@ -260,24 +286,29 @@ detail::Number detail::number_at(const void* data, DType dtype, size_t i) {
     case DType::u64: {
       const uint64_t v = static_cast<const uint64_t*>(data)[i];
       if (v > static_cast<uint64_t>(std::numeric_limits<int64_t>::max()))
-        throw DTypeError(str("[read] ", v, " at position ", i, " is larger than the largest i64 and cannot be read"));
+        throw DTypeError(str("[read] ", v, " at position ", i,
+                             " is larger than the largest i64 and cannot be read"));
       return integer(static_cast<int64_t>(v));
     }
     case DType::u32: return integer(static_cast<const uint32_t*>(data)[i]);
     case DType::u16: return integer(static_cast<const uint16_t*>(data)[i]);
     case DType::u8:
     case DType::boolean: return integer(static_cast<const uint8_t*>(data)[i]);
-    default: throw DTypeError(str("[read] numbers of dtype ", dtype, " cannot be read; convert the tensor with cast(t, f32)"));
+    default:
+      throw DTypeError(str("[read] numbers of dtype ", dtype,
+                           " cannot be read; convert the tensor with cast(t, f32)"));
   }
 }
 
 void detail::throw_not_held(const Number& n) {
-  throw DTypeError(
-      str("[read] the C++ type that is asked for does not hold ", n.is_float ? str(n.real) : str(n.integer), "; read a wider one"));
+  throw DTypeError(str("[read] the C++ type that is asked for does not hold ",
+                       n.is_float ? str(n.real) : str(n.integer), "; read a wider one"));
 }
 
 void require_one_element(const Tensor& t) {
-  if (t.numel() != 1) throw ShapeError(str("[item] the tensor has shape ", t.shape(), "; item() reads one element, to_vector() reads all"));
+  if (t.numel() != 1)
+    throw ShapeError(str("[item] the tensor has shape ", t.shape(),
+                         "; item() reads one element, to_vector() reads all"));
 }
 
 void flush() { Recorder::current().flush(); }

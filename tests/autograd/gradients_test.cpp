@@ -27,9 +27,10 @@ template <class E = GraphError, class F> std::string error_of(F&& f) {
   } catch (const E& e) { return e.what(); }
   return "nothing was thrown";
 }
-const char* const kConsumedAdvice = " was consumed by an earlier backward; use retain_graph, or detach() what is carried on";
+const char* const kConsumedAdvice =
+    " was consumed by an earlier backward; use retain_graph, or detach() what is carried on";
 
-// ---- values ----------------------------------------------------------------------------------------------------------------
+// ---- values -------------------------------------------------------------------------------------
 
 TEST(Grad, HigherDerivativesOfSin) {
   const F64s at = {-1.2, 0.0, 0.7, 2.5};
@@ -83,7 +84,8 @@ TEST(Grad, GradientPenaltyReachesTheParameters) {  // L = (dy/dx)², y = w x²: 
 
 TEST(Grad, EqualsBackward) {
   auto f = [](const Tensor& a, const Tensor& b) { return sum(tanh(matmul(a, b)) * sigmoid(b)); };
-  const Tensor a0 = tensor<double>({0.1, 0.2, -0.3, 0.4}, {2, 2}), b0 = tensor<double>({0.5, -0.6, 0.7, 0.8}, {2, 2});
+  const Tensor a0 = tensor<double>({0.1, 0.2, -0.3, 0.4}, {2, 2}),
+               b0 = tensor<double>({0.5, -0.6, 0.7, 0.8}, {2, 2});
   Parameter a(a0), b(b0);
   f(a, b).backward();
   Tensor x = a0, y = b0;
@@ -103,8 +105,8 @@ TEST(Grad, OfAParameterIsThatOfAllItsReadsAndLeavesItsGradientAlone) {
 TEST(Grad, OfValuesInBetween) {
   Tensor x = leaf({2}), h = x * x, y = h * h * x;
   const auto g = grad({y}, {h, x, y});
-  EXPECT_EQ(one(g[0]), 2 * 4 * 2);       // 2hx
-  EXPECT_EQ(one(g[1]), 5 * 16);          // x⁵
+  EXPECT_EQ(one(g[0]), 2 * 4 * 2);  // 2hx
+  EXPECT_EQ(one(g[1]), 5 * 16);  // x⁵
   EXPECT_EQ(one(g[2]), 1);
 }
 
@@ -128,7 +130,8 @@ TEST(Grad, SeedsWeighTheOutputs) {
 }
 
 TEST(Grad, OfBroadcastInputsAreSummedDown) {
-  Tensor column = tensor<double>({1, 2, 3}, {3, 1}), row = tensor<double>({10, 20}, {1, 2}), number = tensor<double>({5}, {});
+  Tensor column = tensor<double>({1, 2, 3}, {3, 1}), row = tensor<double>({10, 20}, {1, 2}),
+         number = tensor<double>({5}, {});
   column.requires_grad_(), row.requires_grad_(), number.requires_grad_();
   const auto g = grad({sum(column * row + number)}, {column, row, number});
   EXPECT_EQ(g[0].shape(), (Shape{3, 1}));
@@ -164,7 +167,7 @@ TEST(Grad, FlowsThroughAChainOfThousands) {
   EXPECT_EQ(one(grad({y}, {x})[0]), 30'001);
 }
 
-// ---- parameters ------------------------------------------------------------------------------------------------------------
+// ---- parameters ---------------------------------------------------------------------------------
 
 TEST(Backward, AddsUp) {
   Parameter w(reals({3}));
@@ -227,7 +230,7 @@ TEST(Backward, StopsAtIntegersAndMasks) {
   EXPECT_FALSE(argmax(w).requires_grad());
 }
 
-// ---- recording off ---------------------------------------------------------------------------------------------------------
+// ---- recording off ------------------------------------------------------------------------------
 
 TEST(NoGrad, RecordsNothing) {
   Parameter w(reals({2}));
@@ -255,7 +258,7 @@ TEST(NoGrad, GradientsAreNotDifferentiableUnlessAskedFor) {
   EXPECT_EQ(one(grad({w.grad()}, {Tensor(w)})[0]), 2);
 }
 
-// ---- leaves ----------------------------------------------------------------------------------------------------------------
+// ---- leaves -------------------------------------------------------------------------------------
 
 TEST(RequiresGrad, RebindsTheHandle) {
   Tensor x = reals({2}), before = x;
@@ -278,16 +281,18 @@ TEST(RequiresGrad, MakesALeafWhetherTheValueIsPendingOrNot) {
     Tensor y = h * h;
     const auto g = grad({y}, {h, x}, {}, {.retain_graph = true}, true);
     EXPECT_EQ(one(g[0]), 12) << flushed;
-    EXPECT_FALSE(g[1].defined()) << (flushed ? "in memory" : "pending") << ": h is a new leaf, nothing leads on to x";
+    EXPECT_FALSE(g[1].defined()) << (flushed ? "in memory" : "pending")
+                                 << ": h is a new leaf, nothing leads on to x";
   }
 }
 
 TEST(RequiresGrad, OnlyOfFloats) {
   Tensor i = tensor<int64_t>({1}, {1});
-  EXPECT_EQ(error_of<DTypeError>([&] { i.requires_grad_(); }), "[requires_grad_] i64 has no gradient; only float dtypes have");
+  EXPECT_EQ(error_of<DTypeError>([&] { i.requires_grad_(); }),
+            "[requires_grad_] i64 has no gradient; only float dtypes have");
 }
 
-// ---- consumed graphs -------------------------------------------------------------------------------------------------------
+// ---- consumed graphs ----------------------------------------------------------------------------
 
 TEST(Consumed, ASecondBackwardSaysSo) {
   for (bool flushed : {false, true}) {
@@ -296,8 +301,10 @@ TEST(Consumed, ASecondBackwardSaysSo) {
     if (flushed) flush();
     y.backward();
     if (flushed) flush();
-    EXPECT_EQ(error_of([&] { y.backward(); }), std::string("[backward] graph of sum") + kConsumedAdvice);
-    EXPECT_EQ(error_of([&] { grad({y}, {Tensor(w)}); }), std::string("[grad] graph of sum") + kConsumedAdvice);
+    EXPECT_EQ(error_of([&] { y.backward(); }),
+              std::string("[backward] graph of sum") + kConsumedAdvice);
+    EXPECT_EQ(error_of([&] { grad({y}, {Tensor(w)}); }),
+              std::string("[grad] graph of sum") + kConsumedAdvice);
     flush();
     EXPECT_EQ(one(w.grad()), 4) << "the failed walk added nothing";
   }
@@ -308,7 +315,8 @@ TEST(Consumed, TwoLossesOverOneTrunkNeedRetainGraph) {
   Tensor trunk = tanh(w), a = sum(trunk), b = sum(trunk * trunk);
   a.backward();
   // The first backward ended a program; in it b became consumed with all that it came from.
-  EXPECT_EQ(error_of([&] { b.backward(); }), std::string("[backward] graph of sum") + kConsumedAdvice);
+  EXPECT_EQ(error_of([&] { b.backward(); }),
+            std::string("[backward] graph of sum") + kConsumedAdvice);
   w.set_grad({});
   trunk = tanh(w), a = sum(trunk), b = sum(trunk * trunk);
   backward(a, {}, {.retain_graph = true});
@@ -323,7 +331,8 @@ TEST(Consumed, RetainedGraphsGiveTheSameAgain) {
     const Tensor first = grad({y}, {x}, {}, {.retain_graph = true})[0];
     if (flushed) flush();
     EXPECT_EQ(bits(grad({y}, {x})[0]), bits(first));
-    EXPECT_EQ(error_of([&] { grad({y}, {x}); }), std::string("[grad] graph of sum") + kConsumedAdvice);
+    EXPECT_EQ(error_of([&] { grad({y}, {x}); }),
+              std::string("[grad] graph of sum") + kConsumedAdvice);
   }
 }
 
@@ -354,7 +363,8 @@ TEST(Consumed, ARunningSumOfLossesGrowsNoChain) {
     flush();
   }
   EXPECT_EQ(one(running), 20);
-  EXPECT_EQ(error_of([&] { running.backward(); }), std::string("[backward] graph of add") + kConsumedAdvice);
+  EXPECT_EQ(error_of([&] { running.backward(); }),
+            std::string("[backward] graph of add") + kConsumedAdvice);
 }
 
 TEST(Consumed, NamesTheModuleOfTheNode) {
@@ -363,32 +373,39 @@ TEST(Consumed, NamesTheModuleOfTheNode) {
   Tensor h = exp(w);
   Recorder::current().scope_ = 0;
   h.backward();
-  EXPECT_EQ(error_of([&] { h.backward(); }), std::string("[backward] graph of exp") + kConsumedAdvice + " (in net.fc1)");
+  EXPECT_EQ(error_of([&] { h.backward(); }),
+            std::string("[backward] graph of exp") + kConsumedAdvice + " (in net.fc1)");
 }
 
 TEST(Consumed, AFailedWalkLeavesTheRestUsable) {
   Tensor x = leaf({2}), used = exp(x), fresh = sin(x), both = fresh * used;
   grad({used}, {x});
-  EXPECT_EQ(error_of([&] { grad({both}, {x}); }), std::string("[grad] graph of exp") + kConsumedAdvice);
+  EXPECT_EQ(error_of([&] { grad({both}, {x}); }),
+            std::string("[grad] graph of exp") + kConsumedAdvice);
   Tensor again = leaf({1});
   EXPECT_EQ(one(grad({again * again}, {again})[0]), 2);
 }
 
-// ---- what is refused -------------------------------------------------------------------------------------------------------
+// ---- what is refused ----------------------------------------------------------------------------
 
 TEST(Refused, WithTheReason) {
   Tensor x = leaf({1, 2}), other = leaf({1}), plain = reals({1});
   EXPECT_EQ(error_of([&] { plain.backward(); }),
-            "[backward] the output does not require grad: no parameter or requires_grad_() tensor leads to it");
-  EXPECT_EQ(error_of<ShapeError>([&] { x.backward(); }),
-            "[backward] the output has shape [2]; one element is expected, or a seed of that shape");
-  EXPECT_EQ(error_of<ShapeError>([&] { backward(exp(x), reals({1})); }), "[backward] seed has shape [1], the output [2]");
-  EXPECT_EQ(error_of<ShapeError>([&] { grad({x, x}, {x}, {reals({1, 1})}); }), "[grad] 1 seeds for 2 outputs");
+            "[backward] the output does not require grad: no parameter or requires_grad_() tensor "
+            "leads to it");
+  EXPECT_EQ(
+      error_of<ShapeError>([&] { x.backward(); }),
+      "[backward] the output has shape [2]; one element is expected, or a seed of that shape");
+  EXPECT_EQ(error_of<ShapeError>([&] { backward(exp(x), reals({1})); }),
+            "[backward] seed has shape [1], the output [2]");
+  EXPECT_EQ(error_of<ShapeError>([&] { grad({x, x}, {x}, {reals({1, 1})}); }),
+            "[grad] 1 seeds for 2 outputs");
   EXPECT_EQ(error_of([&] { grad({exp(x)}, {plain}); }),
             "[grad] input 0 does not require grad; call requires_grad_() on it before it is used");
   EXPECT_EQ(error_of([&] { grad({exp(x)}, {x, other}); }),
             "[grad] input 1 does not lead to the outputs; pass allow_unused if that is meant");
-  EXPECT_EQ(error_of<ShapeError>([] { grad({Tensor()}, {}); }), "[grad] an input is undefined (a default-constructed tensor)");
+  EXPECT_EQ(error_of<ShapeError>([] { grad({Tensor()}, {}); }),
+            "[grad] an input is undefined (a default-constructed tensor)");
 }
 
 TEST(Refused, UnlessUnusedInputsAreAllowed) {
@@ -398,21 +415,26 @@ TEST(Refused, UnlessUnusedInputsAreAllowed) {
   EXPECT_TRUE(g[1].defined());
 }
 
-// ---- gradcheck -------------------------------------------------------------------------------------------------------------
+// ---- gradcheck ----------------------------------------------------------------------------------
 
 TEST(Gradcheck, FindsAWrongGradient) {
   using V = const std::vector<Tensor>&;
   const Tensor x = reals({0.3, 1.1, -0.8});
   EXPECT_LE(gradcheck([](V v) { return v[0] * v[0]; }, {x}), 1e-9);
   EXPECT_GT(gradcheck([](V v) { return v[0] * v[0].detach(); }, {x}), 0.1);
-  EXPECT_GT(gradcheck([](V v) { return v[0].detach() * v[0].detach(); }, {x}), 0.1) << "none at all";
+  EXPECT_GT(gradcheck([](V v) { return v[0].detach() * v[0].detach(); }, {x}), 0.1)
+      << "none at all";
   EXPECT_GT(gradcheck([](V v) { return v[0].detach() * 2.0 + v[0] * 1e-3; }, {x}), 0.1);
-  EXPECT_GT(gradcheck([](V v) { return v[0] * 1.00001 - v[0].detach() * 0.00001; }, {x}), 5e-6) << "one part in 100,000";
+  EXPECT_GT(gradcheck([](V v) { return v[0] * 1.00001 - v[0].detach() * 0.00001; }, {x}), 5e-6)
+      << "one part in 100,000";
 }
 
 TEST(Gradcheck, FindsAWrongSecondGradient) {
-  // The value is sin x and its gradient cos x, but as a constant: only the second derivative is wrong.
-  auto f = [](const std::vector<Tensor>& v) { return sin(v[0].detach()) + cos(v[0].detach()) * (v[0] - v[0].detach()); };
+  // The value is sin x and its gradient cos x, but as a constant: only the second derivative is
+  // wrong.
+  auto f = [](const std::vector<Tensor>& v) {
+    return sin(v[0].detach()) + cos(v[0].detach()) * (v[0] - v[0].detach());
+  };
   const Tensor x = reals({0.3, 1.1, -0.8});
   EXPECT_LE(gradcheck(f, {x}), 1e-8);
   EXPECT_GT(gradcheck(f, {x}, true), 0.1);

@@ -29,7 +29,8 @@ TEST(LeafGradients, BackwardLeavesThemAndAddsUp) {
 
 TEST(LeafGradients, OfLeavesOfEveryKind) {
   // In memory, pending, a number, 0-d, used twice, of two outputs, beside a parameter.
-  Tensor memory = tensor<double>({2}), pending = tensor<double>({1}) + 2.0, number = 4.0, point = sum(tensor<double>({5}));
+  Tensor memory = tensor<double>({2}), pending = tensor<double>({1}) + 2.0, number = 4.0,
+         point = sum(tensor<double>({5}));
   for (Tensor* t : {&memory, &pending, &number, &point}) t->requires_grad_();
   Parameter w(scalar(7));
   Tensor loss = sum(memory * pending * point * w + memory * memory) + number * number;
@@ -39,7 +40,8 @@ TEST(LeafGradients, OfLeavesOfEveryKind) {
   EXPECT_EQ(point.grad().item<double>(), 2 * 3 * 7);
   EXPECT_EQ(number.grad().item<double>(), 8);
   EXPECT_EQ(w.grad().item<double>(), 2 * 3 * 5);
-  EXPECT_EQ(Tensor(w).grad().item<double>(), 2 * 3 * 5) << "a handle to a parameter's value gives the parameter's gradient";
+  EXPECT_EQ(Tensor(w).grad().item<double>(), 2 * 3 * 5)
+      << "a handle to a parameter's value gives the parameter's gradient";
 }
 
 TEST(LeafGradients, HandlesShareThem) {
@@ -59,10 +61,12 @@ TEST(LeafGradients, WithoutOneItSaysWhy) {
   Tensor plain = tensor<double>({1}), a = tensor<double>({1});
   a.requires_grad_();
   Tensor computed = a * 2;
-  EXPECT_EQ(thrown<GraphError>([&] { plain.grad(); }),
-            "[grad] the tensor does not require grad; call requires_grad_() on it before it is used");
+  EXPECT_EQ(
+      thrown<GraphError>([&] { plain.grad(); }),
+      "[grad] the tensor does not require grad; call requires_grad_() on it before it is used");
   const std::string text =
-      "[grad] the tensor was computed from others, and only leaves keep a gradient; use grad({output}, {tensor}) before "
+      "[grad] the tensor was computed from others, and only leaves keep a gradient; use "
+      "grad({output}, {tensor}) before "
       "backward()";
   EXPECT_EQ(thrown<GraphError>([&] { computed.grad(); }), text);
   sum(computed).backward();
@@ -78,7 +82,8 @@ TEST(LeafGradients, GradLeavesThemAlone) {
   EXPECT_FALSE(a.grad().defined());
   sum(a * a * a).backward();
   EXPECT_EQ(read(a.grad()), (std::vector<double>{27}));
-  EXPECT_EQ(read(grad({sum(a * a)}, {a})[0]), (std::vector<double>{6})) << "and it gives what it gave before";
+  EXPECT_EQ(read(grad({sum(a * a)}, {a})[0]), (std::vector<double>{6}))
+      << "and it gives what it gave before";
   EXPECT_EQ(read(a.grad()), (std::vector<double>{27}));
 }
 
@@ -113,7 +118,8 @@ TEST(LeafGradients, ALoopOfDescent) {
 }
 
 TEST(LeafGradients, TheyTakeNoPartInPlansOfParameters) {
-  // That a leaf has a gradient makes no other program of what reads it, and each step takes the same allocations.
+  // That a leaf has a gradient makes no other program of what reads it, and each step takes the
+  // same allocations.
   Tensor a = tensor_f32({8, 8}, 1);
   a.requires_grad_();
   auto step = [&] {

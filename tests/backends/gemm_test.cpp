@@ -18,8 +18,8 @@ using cpu::GemmUse;
 using cpu::PartsDone;
 
 std::string text(const GemmShape& s) {
-  return str(s.m, "×", s.n, "×", s.k, s.a_transposed ? " T" : " N", s.b_transposed ? "T" : "N", ", rows ", s.a_row, " ", s.b_row, " ",
-             s.c_row);
+  return str(s.m, "×", s.n, "×", s.k, s.a_transposed ? " T" : " N", s.b_transposed ? "T" : "N",
+             ", rows ", s.a_row, " ", s.b_row, " ", s.c_row);
 }
 
 /// A product's operands; rows of `a_row` … elements, where those are set, have NaNs between them.
@@ -34,14 +34,17 @@ template <class T> struct Problem {
   static std::vector<T> matrix(int64_t rows, int64_t columns, int64_t row, uint64_t seed) {
     const Buffer<T> values = random_buffer<T>({rows, columns}, seed);
     std::vector<T> out(static_cast<size_t>(rows * row), std::numeric_limits<T>::quiet_NaN());
-    for (int64_t i = 0; i < rows; ++i) std::copy_n(values.values.data() + i * columns, columns, out.data() + i * row);
+    for (int64_t i = 0; i < rows; ++i)
+      std::copy_n(values.values.data() + i * columns, columns, out.data() + i * row);
     return out;
   }
   double element(int64_t i, int64_t j) const {
     double sum = 0;
     for (int64_t k = 0; k < s.k; ++k)
-      sum += static_cast<double>(a[static_cast<size_t>(s.a_transposed ? k * a_row + i : i * a_row + k)]) *
-             static_cast<double>(b[static_cast<size_t>(s.b_transposed ? j * b_row + k : k * b_row + j)]);
+      sum += static_cast<double>(
+                 a[static_cast<size_t>(s.a_transposed ? k * a_row + i : i * a_row + k)]) *
+             static_cast<double>(
+                 b[static_cast<size_t>(s.b_transposed ? j * b_row + k : k * b_row + j)]);
     return sum;
   }
   GemmShape s;
@@ -52,15 +55,18 @@ template <class T> struct Problem {
 /// Scratch between guards, all NaN; the test fails if something is written outside.
 class Scratch {
  public:
-  explicit Scratch(int64_t bytes) : bytes_(static_cast<size_t>(bytes)), memory_(bytes_ + 2 * kGuard + 64, 0xFF) {
+  explicit Scratch(int64_t bytes)
+      : bytes_(static_cast<size_t>(bytes)), memory_(bytes_ + 2 * kGuard + 64, 0xFF) {
     void* p = memory_.data() + kGuard;
     size_t space = bytes_ + 64;
     begin_ = static_cast<unsigned char*>(std::align(64, bytes_, p, space));
   }
   ~Scratch() {
     auto untouched = [](unsigned char c) { return c == 0xFF; };
-    EXPECT_TRUE(std::all_of(memory_.data(), begin_, untouched)) << "written in front of the scratch";
-    EXPECT_TRUE(std::all_of(begin_ + bytes_, memory_.data() + memory_.size(), untouched)) << "written behind the scratch";
+    EXPECT_TRUE(std::all_of(memory_.data(), begin_, untouched))
+        << "written in front of the scratch";
+    EXPECT_TRUE(std::all_of(begin_ + bytes_, memory_.data() + memory_.size(), untouched))
+        << "written behind the scratch";
   }
   void* data() { return begin_; }
 
@@ -72,7 +78,8 @@ class Scratch {
 };
 
 template <class T> bool same(const std::vector<T>& a, const std::vector<T>& b) {
-  return a.size() == b.size() && (a.empty() || std::memcmp(a.data(), b.data(), a.size() * sizeof(T)) == 0);
+  return a.size() == b.size() &&
+         (a.empty() || std::memcmp(a.data(), b.data(), a.size() * sizeof(T)) == 0);
 }
 
 /// c [m, n] as the product makes it in the way that `use` says, with every check of that way.
@@ -83,7 +90,8 @@ template <class T> std::vector<T> run(const Problem<T>& p, GemmUse use) {
   std::vector<T> packed(static_cast<size_t>(gemm.packed_bytes()) / sizeof(T));
   if (use.b_packed) gemm.pack(p.b.data(), packed.data());
   constexpr T kBefore = 3;
-  std::vector<T> c(static_cast<size_t>(s.m * p.c_row), use.add ? kBefore : std::numeric_limits<T>::quiet_NaN());
+  std::vector<T> c(static_cast<size_t>(s.m * p.c_row),
+                   use.add ? kBefore : std::numeric_limits<T>::quiet_NaN());
   std::vector<T> seen(static_cast<size_t>(s.m * s.n), std::numeric_limits<T>::quiet_NaN());
   std::vector<std::atomic<int>> times(seen.size());
   auto take = [&](const GemmPart<T>& part) {
@@ -95,16 +103,18 @@ template <class T> std::vector<T> run(const Problem<T>& p, GemmUse use) {
       }
   };
   Scratch scratch(gemm.scratch_bytes());
-  const cpu::Beside beside[] = {{seen.data(), sizeof(T)}, {nullptr, sizeof(T)}};  // only fetched: any address will do
-  gemm.run(p.a.data(), use.b_packed ? packed.data() : p.b.data(), use.no_c ? nullptr : c.data(), scratch.data(),
-           use.parts_done ? PartsDone<T>(take) : PartsDone<T>(), beside);
+  // only fetched: any address will do
+  const cpu::Beside beside[] = {{seen.data(), sizeof(T)}, {nullptr, sizeof(T)}};
+  gemm.run(p.a.data(), use.b_packed ? packed.data() : p.b.data(), use.no_c ? nullptr : c.data(),
+           scratch.data(), use.parts_done ? PartsDone<T>(take) : PartsDone<T>(), beside);
   for (const auto& t : times) EXPECT_EQ(t, use.parts_done ? 1 : 0);
   if (use.no_c) return seen;
   std::vector<T> out(static_cast<size_t>(s.m * s.n));
   for (int64_t i = 0; i < s.m; ++i) {
     std::copy_n(c.data() + i * p.c_row, s.n, out.data() + i * s.n);
     for (int64_t j = s.n; j < p.c_row; ++j)
-      EXPECT_TRUE(use.add || std::isnan(c[static_cast<size_t>(i * p.c_row + j)])) << "written between rows";
+      EXPECT_TRUE(use.add || std::isnan(c[static_cast<size_t>(i * p.c_row + j)]))
+          << "written between rows";
   }
   EXPECT_TRUE(!use.parts_done || same(seen, out)) << "others than in c";
   if (use.add)
@@ -112,10 +122,12 @@ template <class T> std::vector<T> run(const Problem<T>& p, GemmUse use) {
   return out;
 }
 
-const GemmShape shapes[] = {{1, 1, 1},      {1, 1, 700},    {3, 5, 7},      {13, 17, 19},  {14, 32, 256}, {15, 33, 257},   {16, 16, 16},
-                            {1, 300, 513},  {2, 67, 300},   {7, 1, 100},    {300, 1, 41},  {5, 200, 600}, {16, 257, 64},   {17, 129, 530},
-                            {33, 31, 1031}, {97, 101, 103}, {128, 10, 64},  {10, 128, 40}, {131, 67, 11}, {257, 241, 300}, {530, 37, 260},
-                            {1100, 70, 20}, {70, 1100, 20}, {600, 600, 70}, {0, 5, 4},     {5, 0, 4},     {6, 7, 0},       {300, 40, 0}};
+const GemmShape shapes[] = {
+    {1, 1, 1},     {1, 1, 700},     {3, 5, 7},      {13, 17, 19},   {14, 32, 256},  {15, 33, 257},
+    {16, 16, 16},  {1, 300, 513},   {2, 67, 300},   {7, 1, 100},    {300, 1, 41},   {5, 200, 600},
+    {16, 257, 64}, {17, 129, 530},  {33, 31, 1031}, {97, 101, 103}, {128, 10, 64},  {10, 128, 40},
+    {131, 67, 11}, {257, 241, 300}, {530, 37, 260}, {1100, 70, 20}, {70, 1100, 20}, {600, 600, 70},
+    {0, 5, 4},     {5, 0, 4},       {6, 7, 0},      {300, 40, 0}};
 
 std::vector<GemmShape> forms(GemmShape s) {
   std::vector<GemmShape> out;
@@ -167,17 +179,23 @@ TEST(Gemm, TakesRowsThatLieApart) {
   }
 }
 
-/// All ways of running a product give the bits of the plain one on one thread; packed operands those of one that packs.
+/// All ways of running a product give the bits of the plain one on one thread; packed operands
+/// those of one that packs.
 template <class T> void check_bits(const GemmShape& s) {
   SCOPED_TRACE(text(s));
   const Problem<T> p(s);
-  const std::vector<T> plain = run<T>(p, {.threads = 1}), packed = run<T>(p, {.b_packed = true, .threads = 1});
+  const std::vector<T> plain = run<T>(p, {.threads = 1}),
+                       packed = run<T>(p, {.b_packed = true, .threads = 1});
   for (int threads : {1, 2, 3, 7}) {
     PoolThreads pool(threads);
     for (int way = 0; way < 8; ++way) {
-      const GemmUse use{.parts_done = way % 4 >= 1, .no_c = way % 4 == 2, .b_packed = way >= 4, .threads = way % 4 == 3 ? threads : 0};
+      const GemmUse use{.parts_done = way % 4 >= 1,
+                        .no_c = way % 4 == 2,
+                        .b_packed = way >= 4,
+                        .threads = way % 4 == 3 ? threads : 0};
       if (use.no_c && s.n == 0) continue;
-      EXPECT_TRUE(same(run<T>(p, use), use.b_packed ? packed : plain)) << threads << " threads, way " << way;
+      EXPECT_TRUE(same(run<T>(p, use), use.b_packed ? packed : plain))
+          << threads << " threads, way " << way;
     }
   }
 }
@@ -192,7 +210,8 @@ TEST(Gemm, BitsDependOnNeitherThreadsNorUse) {
 
 TEST(Gemm, HandsOutPartsWhileTheyAreInTheCache) {
   PoolThreads two(2);
-  for (const GemmShape& s : {GemmShape{2048, 1024, 64}, GemmShape{3000, 5000, 3}, GemmShape{4096, 30, 256}}) {
+  for (const GemmShape& s :
+       {GemmShape{2048, 1024, 64}, GemmShape{3000, 5000, 3}, GemmShape{4096, 30, 256}}) {
     SCOPED_TRACE(text(s));
     const Problem<float> p(s);
     const Gemm<float> gemm(s, {.parts_done = true, .no_c = true});
@@ -216,11 +235,12 @@ TEST(Gemm, HandsOutPartsWhileTheyAreInTheCache) {
 }
 
 TEST(Gemm, FormatsTellPackedOperandsApart) {
-  const Gemm<float> a({10, 20, 30}), taller({999, 20, 30}), transposed({10, 20, 30, false, true}), wider({10, 21, 30}),
-      deeper({10, 20, 31});
+  const Gemm<float> a({10, 20, 30}), taller({999, 20, 30}), transposed({10, 20, 30, false, true}),
+      wider({10, 21, 30}), deeper({10, 20, 31});
   const Gemm<double> f64({10, 20, 30});
   EXPECT_EQ(a.packed_format(), taller.packed_format());
-  for (uint64_t other : {transposed.packed_format(), wider.packed_format(), deeper.packed_format(), f64.packed_format()})
+  for (uint64_t other : {transposed.packed_format(), wider.packed_format(), deeper.packed_format(),
+                         f64.packed_format()})
     EXPECT_NE(a.packed_format(), other);
 }
 

@@ -1,4 +1,5 @@
-// 16-bit floats: every one of their values, and what is rounded to them, against conversions by powers of two.
+// 16-bit floats: every one of their values, and what is rounded to them, against conversions by
+// powers of two.
 #include <gtest/gtest.h>
 
 #include <cmath>
@@ -16,15 +17,18 @@ namespace {
 double value_of(uint16_t bits, int exponent_bits) {
   const int fraction_bits = 15 - exponent_bits, bias = (1 << (exponent_bits - 1)) - 1,
             exponent = bits >> fraction_bits & ((1 << exponent_bits) - 1);
-  const double fraction = (bits & ((1 << fraction_bits) - 1)) / std::ldexp(1, fraction_bits), sign = bits >> 15 ? -1 : 1;
+  const double fraction = (bits & ((1 << fraction_bits) - 1)) / std::ldexp(1, fraction_bits),
+               sign = bits >> 15 ? -1 : 1;
   if (exponent == 2 * bias + 1)
-    return fraction != 0 ? std::numeric_limits<double>::quiet_NaN() : sign * std::numeric_limits<double>::infinity();
+    return fraction != 0 ? std::numeric_limits<double>::quiet_NaN()
+                         : sign * std::numeric_limits<double>::infinity();
   if (exponent == 0) return sign * std::ldexp(fraction, 1 - bias);
   return sign * std::ldexp(1 + fraction, exponent - bias);
 }
 
 Tensor of_bits(const std::vector<uint16_t>& bits, DType dtype) {
-  return tensor_from_bytes(bits.data(), static_cast<int64_t>(bits.size() * 2), {static_cast<int64_t>(bits.size())}, dtype);
+  return tensor_from_bytes(bits.data(), static_cast<int64_t>(bits.size() * 2),
+                           {static_cast<int64_t>(bits.size())}, dtype);
 }
 std::vector<uint16_t> bits_of(const Tensor& t) {
   const auto* p = static_cast<const uint16_t*>(detail::host_data(t, t.dtype()));
@@ -67,29 +71,34 @@ TEST(Half, RoundsToTheNearestAndTiesToEven) {
     std::vector<uint16_t> want;
     const uint16_t infinity = kind.dtype == DType::f16 ? 0x7c00 : 0x7f80;
     for (uint16_t h = 0; h + 1 < infinity; ++h) {
-      const double low = value_of(h, kind.exponent_bits), high = value_of(static_cast<uint16_t>(h + 1), kind.exponent_bits);
+      const double low = value_of(h, kind.exponent_bits),
+                   high = value_of(static_cast<uint16_t>(h + 1), kind.exponent_bits);
       const float middle = static_cast<float>((low + high) / 2);
       for (uint16_t sign : {uint16_t{0}, uint16_t{0x8000}}) {
         const float s = sign ? -1.0f : 1.0f;
         x.push_back(s * middle), want.push_back(static_cast<uint16_t>(sign | (h % 2 ? h + 1 : h)));
-        x.push_back(s * std::nextafter(middle, 0.0f)), want.push_back(static_cast<uint16_t>(sign | h));
+        x.push_back(s * std::nextafter(middle, 0.0f)),
+            want.push_back(static_cast<uint16_t>(sign | h));
         x.push_back(s * std::nextafter(middle, std::numeric_limits<float>::infinity()));
         want.push_back(static_cast<uint16_t>(sign | (h + 1)));
       }
     }
     const auto got = bits_of(cast(tensor(x, {static_cast<int64_t>(x.size())}), kind.dtype));
-    for (size_t i = 0; i < x.size(); ++i) ASSERT_EQ(got[i], want[i]) << name(kind.dtype) << " of " << x[i];
+    for (size_t i = 0; i < x.size(); ++i)
+      ASSERT_EQ(got[i], want[i]) << name(kind.dtype) << " of " << x[i];
   }
 }
 
-/// The bits of the nearest value, ties to even, by halving the range of all values; long double makes the comparisons exact.
+/// The bits of the nearest value, ties to even, by halving the range of all values; long double
+/// makes the comparisons exact.
 template <class T> uint16_t nearest_bits(T x, int exponent_bits, uint16_t infinity) {
   using Wide = long double;  // holds every double and int64_t
   static_assert(std::numeric_limits<Wide>::digits >= 64);
   const Wide magnitude = std::fabs(static_cast<Wide>(x));
   uint16_t low = 0, high = infinity;  // low ≤ |x|; ∞ stands for the next power of two
   auto value = [&](uint16_t bits) {
-    return bits < infinity ? static_cast<Wide>(value_of(bits, exponent_bits)) : std::ldexp(static_cast<Wide>(1), 1 << (exponent_bits - 1));
+    return bits < infinity ? static_cast<Wide>(value_of(bits, exponent_bits))
+                           : std::ldexp(static_cast<Wide>(1), 1 << (exponent_bits - 1));
   };
   const auto sign = static_cast<uint16_t>(std::signbit(static_cast<Wide>(x)) ? 0x8000 : 0);
   if (magnitude >= value(infinity)) return sign | infinity;
@@ -98,33 +107,53 @@ template <class T> uint16_t nearest_bits(T x, int exponent_bits, uint16_t infini
     (value(middle) <= magnitude ? low : high) = middle;
   }
   const Wide middle = (value(low) + value(high)) / 2;  // exact
-  return static_cast<uint16_t>(sign | (magnitude < middle || (magnitude == middle && low % 2 == 0) ? low : high));
+  return static_cast<uint16_t>(
+      sign | (magnitude < middle || (magnitude == middle && low % 2 == 0) ? low : high));
 }
 
 template <class T> void expect_nearest(const std::vector<T>& x) {
   for (const Kind& kind : kinds) {
     const auto got = bits_of(cast(tensor(x, {static_cast<int64_t>(x.size())}), kind.dtype));
     for (size_t i = 0; i < x.size(); ++i)
-      ASSERT_EQ(got[i], nearest_bits(x[i], kind.exponent_bits, kind.dtype == DType::f16 ? 0x7c00 : 0x7f80))
+      ASSERT_EQ(got[i],
+                nearest_bits(x[i], kind.exponent_bits, kind.dtype == DType::f16 ? 0x7c00 : 0x7f80))
           << name(kind.dtype) << " of " << x[i];
   }
 }
 
 // Rounded to f32 first, these would lie in the middle between two values, or beyond it.
 TEST(Half, WideNumbersAreRoundedOnce) {
-  EXPECT_EQ(cast(cast(tensor<double>({1 + 0x1p-11 + 0x1p-40}, {1}), DType::f16), f64).item(), 1 + 0x1p-10);
+  EXPECT_EQ(cast(cast(tensor<double>({1 + 0x1p-11 + 0x1p-40}, {1}), DType::f16), f64).item(),
+            1 + 0x1p-10);
   EXPECT_EQ(cast(cast(tensor<int32_t>({16842753}, {1}), DType::bf16), f64).item(), 0x1p24 + 0x1p17);
-  EXPECT_EQ(cast(cast(tensor<int64_t>({(int64_t{1} << 62) + (int64_t{1} << 54) + 1}, {1}), DType::bf16), f64).item(), 0x1p62 + 0x1p55);
+  EXPECT_EQ(
+      cast(cast(tensor<int64_t>({(int64_t{1} << 62) + (int64_t{1} << 54) + 1}, {1}), DType::bf16),
+           f64)
+          .item(),
+      0x1p62 + 0x1p55);
   std::mt19937_64 random(5);
-  std::vector<double> reals{0.0, 0x1p-1074, 0x1p-149, 65519.99999999999, 65520, 3.4e38, 0x1.fep127 + 0x1p119, 0x1.fefffffffffffp127, 1e300};
-  std::vector<int64_t> longs{0, INT64_MAX, INT64_MIN, INT64_MIN + 1, (int64_t{1} << 53) - 1, (int64_t{1} << 53) + 1};
+  std::vector<double> reals{0.0,
+                            0x1p-1074,
+                            0x1p-149,
+                            65519.99999999999,
+                            65520,
+                            3.4e38,
+                            0x1.fep127 + 0x1p119,
+                            0x1.fefffffffffffp127,
+                            1e300};
+  std::vector<int64_t> longs{
+      0, INT64_MAX, INT64_MIN, INT64_MIN + 1, (int64_t{1} << 53) - 1, (int64_t{1} << 53) + 1};
   std::vector<int32_t> ints{0, INT32_MAX, INT32_MIN, -16842753};
   for (int i = 0; i < 100000; ++i) {
     // A value of few bits, the middle to the next, and little or nothing beside it.
     const int kept = static_cast<int>(random() % 12) + 1;
-    const double head = 1 + std::ldexp(static_cast<double>(random() % (uint64_t{1} << kept)), -kept);
-    const double beside = random() % 3 == 0 ? 0 : std::ldexp(random() % 2 ? 1.0 : -1.0, -static_cast<int>(random() % 52));
-    const int exponent = i % 2 ? static_cast<int>(random() % 44) - 26 : static_cast<int>(random() % 280) - 150;
+    const double head =
+        1 + std::ldexp(static_cast<double>(random() % (uint64_t{1} << kept)), -kept);
+    const double beside =
+        random() % 3 == 0 ? 0
+                          : std::ldexp(random() % 2 ? 1.0 : -1.0, -static_cast<int>(random() % 52));
+    const int exponent =
+        i % 2 ? static_cast<int>(random() % 44) - 26 : static_cast<int>(random() % 280) - 150;
     reals.push_back(std::ldexp(head + beside, exponent) * (random() % 2 ? 1 : -1));
     const int shift = static_cast<int>(random() % 62) + 1;
     const auto at = static_cast<int64_t>(head * std::ldexp(1.0, shift));
@@ -137,8 +166,10 @@ TEST(Half, WideNumbersAreRoundedOnce) {
   expect_nearest(longs);
   expect_nearest(ints);
   EXPECT_TRUE(std::isnan(cast(cast(tensor<double>({std::nan("")}, {1}), DType::f16), f64).item()));
-  EXPECT_EQ(cast(cast(tensor<double>({-std::numeric_limits<double>::infinity()}, {1}), DType::bf16), f64).item(),
-            -std::numeric_limits<double>::infinity());
+  EXPECT_EQ(
+      cast(cast(tensor<double>({-std::numeric_limits<double>::infinity()}, {1}), DType::bf16), f64)
+          .item(),
+      -std::numeric_limits<double>::infinity());
 }
 
 TEST(Half, WhatIsTooLargeIsInfinite) {
@@ -151,12 +182,16 @@ TEST(Half, WhatIsTooLargeIsInfinite) {
 
 TEST(Half, ConvertsFromAndToEveryOtherDType) {
   for (const Kind& kind : kinds) {
-    for (DType other : {f64, f32, i64, DType::i32, DType::i16, DType::i8, u8, boolean, DType::f16, DType::bf16}) {
+    for (DType other :
+         {f64, f32, i64, DType::i32, DType::i16, DType::i8, u8, boolean, DType::f16, DType::bf16}) {
       const Tensor one = cast(cast(tensor<double>({0, 1, 1}, {3}), other), kind.dtype);
       EXPECT_EQ(one.dtype(), kind.dtype);
-      EXPECT_EQ(cast(cast(one, other), f64).to_vector<double>(), (std::vector<double>{0, 1, 1})) << name(other);
+      EXPECT_EQ(cast(cast(one, other), f64).to_vector<double>(), (std::vector<double>{0, 1, 1}))
+          << name(other);
     }
-    EXPECT_EQ(cast(cast(tensor<double>({-2.75, 1e30}, {2}), kind.dtype), i64).to_vector<int64_t>()[0], -2);
+    EXPECT_EQ(
+        cast(cast(tensor<double>({-2.75, 1e30}, {2}), kind.dtype), i64).to_vector<int64_t>()[0],
+        -2);
   }
 }
 
@@ -169,7 +204,9 @@ TEST(Half, IsPrintedMovedAndRefused) {
     matmul(x, x);
     FAIL();
   } catch (const DTypeError& e) {
-    EXPECT_STREQ(e.what(), "[matmul] input 0 is f16, which is not computed here; convert it with cast(x, f32)");
+    EXPECT_STREQ(
+        e.what(),
+        "[matmul] input 0 is f16, which is not computed here; convert it with cast(x, f32)");
   }
 }
 

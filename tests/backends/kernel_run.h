@@ -40,9 +40,11 @@ class PoolThreads {
   int before_;
 };
 
-/// The results of a step that computes in T. Fails the test if the kernel writes beyond its workspace or results, reads what nobody wrote
-/// (both are NaN before), gives other bits the second time, or leaves the caller another OpenMP setting.
-template <class T> std::vector<std::vector<T>> run_step(const Step& step, const std::vector<const void*>& inputs) {
+/// The results of a step that computes in T. Fails the test if the kernel writes beyond its
+/// workspace or results, reads what nobody wrote (both are NaN before), gives other bits the second
+/// time, or leaves the caller another OpenMP setting.
+template <class T> std::vector<std::vector<T>> run_step(const Step& step,
+                                                        const std::vector<const void*>& inputs) {
   constexpr int kOmpThreads = 3;
   omp_set_num_threads(kOmpThreads);
   std::unique_ptr<Kernel> kernel = cpu_backend().prepare(step);
@@ -59,12 +61,15 @@ template <class T> std::vector<std::vector<T>> run_step(const Step& step, const 
     results.clear();
     std::vector<void*> outputs;
     for (const ValueDesc& d : step.out) {
-      results.emplace_back(static_cast<size_t>(d.shape.numel()) + 64, std::numeric_limits<T>::quiet_NaN());
+      results.emplace_back(static_cast<size_t>(d.shape.numel()) + 64,
+                           std::numeric_limits<T>::quiet_NaN());
       outputs.push_back(results.back().data() + 32);
     }
     kernel->run(inputs.data(), outputs.data(), aligned);
     for (std::vector<T>& r : results) {
-      for (size_t i = 0; i < 32; ++i) EXPECT_TRUE(std::isnan(r[i]) && std::isnan(r[r.size() - 1 - i])) << "written outside of the result";
+      for (size_t i = 0; i < 32; ++i)
+        EXPECT_TRUE(std::isnan(r[i]) && std::isnan(r[r.size() - 1 - i]))
+            << "written outside of the result";
       r = std::vector<T>(r.begin() + 32, r.end() - 32);
     }
     if (run == 0) first = results;
@@ -73,16 +78,20 @@ template <class T> std::vector<std::vector<T>> run_step(const Step& step, const 
   const unsigned char* begin = static_cast<const unsigned char*>(aligned);
   bool kept = true;
   for (const unsigned char* p = memory.data(); p < begin; ++p) kept = kept && *p == 0xFF;
-  for (const unsigned char* p = begin + bytes; p < memory.data() + memory.size(); ++p) kept = kept && *p == 0xFF;
+  for (const unsigned char* p = begin + bytes; p < memory.data() + memory.size(); ++p)
+    kept = kept && *p == 0xFF;
   EXPECT_TRUE(kept) << "written outside of the workspace";
   for (size_t k = 0; k < first.size(); ++k)
-    EXPECT_TRUE(first[k].empty() || std::memcmp(first[k].data(), results[k].data(), first[k].size() * sizeof(T)) == 0)
+    EXPECT_TRUE(first[k].empty() ||
+                std::memcmp(first[k].data(), results[k].data(), first[k].size() * sizeof(T)) == 0)
         << "another result the second time";
   return results;
 }
 
 /// The result of `op` on operands that are all of its dtype.
-template <class T> std::vector<T> run_kernel(const char* op, const void* attr, const std::vector<const Buffer<T>*>& in, const Shape& out) {
+template <class T> std::vector<T> run_kernel(const char* op, const void* attr,
+                                             const std::vector<const Buffer<T>*>& in,
+                                             const Shape& out) {
   Step step{op_id(op), attr, {}, {{dtype_of<T>, out}}};
   std::vector<const void*> inputs;
   for (const Buffer<T>* b : in) {
@@ -92,17 +101,24 @@ template <class T> std::vector<T> run_kernel(const char* op, const void* attr, c
   return run_step<T>(step, inputs)[0];
 }
 
-/// Runs `op` (in f32) with an epilogue, its result kept or not, on this many threads, and compares with what the op alone gives: every bit.
-inline void check_epilogue(const char* op, const void* attr, const std::vector<const Buffer<float>*>& in, const Shape& out, int threads) {
+/// Runs `op` (in f32) with an epilogue, its result kept or not, on this many threads, and compares
+/// with what the op alone gives: every bit.
+inline void check_epilogue(const char* op, const void* attr,
+                           const std::vector<const Buffer<float>*>& in, const Shape& out,
+                           int threads) {
   const auto row = [](PointwiseOp op) { return static_cast<int16_t>(op); };
-  const Buffer<float> residual = random_buffer<float>(out, 8), number = random_buffer<float>({1}, 9), scale = random_buffer<float>({1}, 7);
+  const Buffer<float> residual = random_buffer<float>(out, 8),
+                      number = random_buffer<float>({1}, 9), scale = random_buffer<float>({1}, 7);
   const std::vector<float> alone = run_kernel<float>(op, attr, in, out);
   PoolThreads pool(threads);
-  // With a residual of its size no result may lie over the op's own; else the last one may, which reads that as it is written.
-  for (const auto& [keeps, other] : {std::pair(false, &residual), std::pair(true, &residual), std::pair(false, &number)}) {
+  // With a residual of its size no result may lie over the op's own; else the last one may, which
+  // reads that as it is written.
+  for (const auto& [keeps, other] :
+       {std::pair(false, &residual), std::pair(true, &residual), std::pair(false, &number)}) {
     Step step{op_id(op), attr, {}, {}};
     std::vector<const void*> inputs;
-    for (const Buffer<float>* b : in) step.in.push_back({DType::f32, b->shape}), inputs.push_back(b->values.data());
+    for (const Buffer<float>* b : in)
+      step.in.push_back({DType::f32, b->shape}), inputs.push_back(b->values.data());
     ASSERT_TRUE(cpu_backend().takes_epilogue({step.op, attr, step.in, {{DType::f32, out}}}));
     Expr expr;  // 0: the op's result, 1: other, 2: scale
     expr.code = {{row(PointwiseOp::mul), -1, 2, DType::f32, DType::f32, {0, 2}},
@@ -110,14 +126,17 @@ inline void check_epilogue(const char* op, const void* attr, const std::vector<c
                  {row(PointwiseOp::relu), -1, 1, DType::f32, DType::f32, {4}},
                  {row(PointwiseOp::sub), -1, 2, DType::f32, DType::f32, {5, 0}}};
     expr.results = {4, 6};
-    expr.space = out, expr.own_inputs = static_cast<int>(in.size()), expr.keeps = keeps, expr.own_result = {DType::f32, out};
-    for (const Buffer<float>* b : {other, &scale}) step.in.push_back({DType::f32, b->shape}), inputs.push_back(b->values.data());
+    expr.space = out, expr.own_inputs = static_cast<int>(in.size()), expr.keeps = keeps,
+    expr.own_result = {DType::f32, out};
+    for (const Buffer<float>* b : {other, &scale})
+      step.in.push_back({DType::f32, b->shape}), inputs.push_back(b->values.data());
     step.out.assign(keeps ? 3 : 2, {DType::f32, out});
     step.expr = &expr;
     const auto results = run_step<float>(step, inputs);
     if (keeps) { ASSERT_EQ(results[0], alone); }
     for (size_t i = 0; i < alone.size(); ++i) {
-      const float scaled = alone[i] * scale.values[0], sum = scaled + other->values[other == &residual ? i : 0];
+      const float scaled = alone[i] * scale.values[0],
+                  sum = scaled + other->values[other == &residual ? i : 0];
       ASSERT_EQ(results[keeps + 0][i], sum) << "element " << i;
       ASSERT_EQ(results[keeps + 1][i], (sum > 0 ? sum : 0) - alone[i]) << "element " << i;
     }
@@ -125,10 +144,12 @@ inline void check_epilogue(const char* op, const void* attr, const std::vector<c
 }
 
 /// `scale` is how large the sum of the absolute values of one element's products may be.
-template <class T> void expect_near(const std::vector<T>& result, const std::vector<double>& expected, double scale) {
+template <class T> void expect_near(const std::vector<T>& result,
+                                    const std::vector<double>& expected, double scale) {
   const double tolerance = (sizeof(T) == 8 ? 1e-14 : 1e-6) * std::max(1.0, scale);
   ASSERT_EQ(result.size(), expected.size());
-  for (size_t i = 0; i < result.size(); ++i) ASSERT_NEAR(static_cast<double>(result[i]), expected[i], tolerance) << "element " << i;
+  for (size_t i = 0; i < result.size(); ++i)
+    ASSERT_NEAR(static_cast<double>(result[i]), expected[i], tolerance) << "element " << i;
 }
 
 }  // namespace suanli::test

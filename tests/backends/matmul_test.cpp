@@ -65,10 +65,12 @@ template <class T> std::vector<T> run(const Case& c, const Buffer<T>& a, const B
 }
 
 template <class T> void check(const Case& c) {
-  const auto a = random_buffer<T>(transposed(c.a, c.transpose_a), 1), b = random_buffer<T>(transposed(c.b, c.transpose_b), 2);
+  const auto a = random_buffer<T>(transposed(c.a, c.transpose_a), 1),
+             b = random_buffer<T>(transposed(c.b, c.transpose_b), 2);
   const Shape out = result_shape(c), lead = leading(out);
   const int64_t m = out[out.rank() - 2], n = out[out.rank() - 1], k = c.a[c.a.rank() - 1];
-  SCOPED_TRACE(str(a.shape, c.transpose_a ? "T × " : " × ", b.shape, c.transpose_b ? "T " : " ", dtype_of<T>));
+  SCOPED_TRACE(str(a.shape, c.transpose_a ? "T × " : " × ", b.shape, c.transpose_b ? "T " : " ",
+                   dtype_of<T>));
   /// Index of the matrix of `s` that meets matrix `index` of the result.
   auto matrix = [&](const Shape& s, int64_t index) {
     int64_t at = 0, stride = 1;
@@ -86,7 +88,8 @@ template <class T> void check(const Case& c) {
       for (int64_t p = 0; p < k; ++p) {
         const double x = at[c.transpose_a ? p * m + i : i * k + p];
         for (int64_t j = 0; j < n; ++j)
-          expected[static_cast<size_t>((batch * m + i) * n + j)] += x * static_cast<double>(bt[c.transpose_b ? j * k + p : p * n + j]);
+          expected[static_cast<size_t>((batch * m + i) * n + j)] +=
+              x * static_cast<double>(bt[c.transpose_b ? j * k + p : p * n + j]);
       }
   }
   expect_near(run(c, a, b), expected, static_cast<double>(k));
@@ -103,14 +106,16 @@ TEST(Matmul, EqualsTheSum) {
 }
 
 template <class T> void check_bits(const Case& c) {
-  const auto a = random_buffer<T>(transposed(c.a, c.transpose_a), 1), b = random_buffer<T>(transposed(c.b, c.transpose_b), 2);
+  const auto a = random_buffer<T>(transposed(c.a, c.transpose_a), 1),
+             b = random_buffer<T>(transposed(c.b, c.transpose_b), 2);
   std::vector<T> one;
   for (int threads : {1, 2, 3, 4, 7}) {
     PoolThreads pool(threads);
     const std::vector<T> now = run(c, a, b);
     if (threads == 1) one = now;
     EXPECT_TRUE(one.empty() || std::memcmp(one.data(), now.data(), now.size() * sizeof(T)) == 0)
-        << str(a.shape, c.transpose_a ? "T × " : " × ", b.shape, c.transpose_b ? "T " : " ", dtype_of<T>, ": ", threads, " threads");
+        << str(a.shape, c.transpose_a ? "T × " : " × ", b.shape, c.transpose_b ? "T " : " ",
+               dtype_of<T>, ": ", threads, " threads");
   }
 }
 
@@ -121,9 +126,10 @@ TEST(Matmul, BitsDoNotDependOnTheThreads) {
       check_bits<float>(c);
       check_bits<double>(c);
     }
-  const Case larger[] = {{{512, 512}, {512, 512}},  {{128, 1024}, {1024, 1024}},   {{1024, 2000}, {2000, 72}},
-                         {{16, 4096}, {4096, 600}}, {{1, 4096}, {4096, 2048}},     {{2048, 3000}, {3000, 1}},
-                         {{1030, 777}, {777, 519}}, {{24, 128, 64}, {24, 64, 128}}};
+  const Case larger[] = {{{512, 512}, {512, 512}},   {{128, 1024}, {1024, 1024}},
+                         {{1024, 2000}, {2000, 72}}, {{16, 4096}, {4096, 600}},
+                         {{1, 4096}, {4096, 2048}},  {{2048, 3000}, {3000, 1}},
+                         {{1030, 777}, {777, 519}},  {{24, 128, 64}, {24, 64, 128}}};
   for (Case c : larger)
     for (int transpose = 0; transpose < 4; ++transpose) {
       c.transpose_a = (transpose & 1) != 0, c.transpose_b = (transpose & 2) != 0;
@@ -138,7 +144,8 @@ TEST(Matmul, EpiloguesAddNoError) {
       const MatmulAttr attr{(transpose & 1) != 0, (transpose & 2) != 0};
       const auto a = random_buffer<float>(transposed(c.a, attr.transpose_a), 1),
                  b = random_buffer<float>(transposed(c.b, attr.transpose_b), 2);
-      SCOPED_TRACE(str(a.shape, attr.transpose_a ? "T × " : " × ", b.shape, attr.transpose_b ? "T" : ""));
+      SCOPED_TRACE(
+          str(a.shape, attr.transpose_a ? "T × " : " × ", b.shape, attr.transpose_b ? "T" : ""));
       check_epilogue("matmul", &attr, {&a, &b}, result_shape(c), 1 + transpose);
     }
   }

@@ -1,5 +1,5 @@
-// NaN of every payload in every tile function of pointwise.def, with every instruction set: a result is NaN where the text, computed in
-// scalars of long double, gives NaN, and nowhere else.
+// NaN of every payload in every tile function of pointwise.def, with every instruction set: a
+// result is NaN where the text, computed in scalars of long double, gives NaN, and nowhere else.
 #include <gtest/gtest.h>
 
 #include <bit>
@@ -52,25 +52,37 @@ S abs(S x) { return S(std::fabs(x.v)); }
 S floor(S x) { return S(std::floor(x.v)); }
 S sign(S x) { return std::isnan(x.v) ? x : S(static_cast<long double>((x.v > 0) - (x.v < 0))); }
 S pow(S x, S y) { return S(std::pow(x.v, y.v)); }
-S maximum(S a, S b) { return std::isnan(a.v) || std::isnan(b.v) ? S(a.v + b.v) : S(std::fmax(a.v, b.v)); }
-S minimum(S a, S b) { return std::isnan(a.v) || std::isnan(b.v) ? S(a.v + b.v) : S(std::fmin(a.v, b.v)); }
+S maximum(S a, S b) {
+  return std::isnan(a.v) || std::isnan(b.v) ? S(a.v + b.v) : S(std::fmax(a.v, b.v));
+}
+S minimum(S a, S b) {
+  return std::isnan(a.v) || std::isnan(b.v) ? S(a.v + b.v) : S(std::fmin(a.v, b.v));
+}
 
 #include "backends/cpu/fused/pointwise_expressions.h"
 
 long double number(S s) { return s.v; }
 long double number(bool m) { return m ? 1 : 0; }
 using Text = long double (*)(const S* operands);  // x, y, z, out, g
-template <class Expr> long double text(const S* o) { return number(Expr::template eval<S>(o[0], o[1], o[2], o[3], o[4])); }
+template <class Expr> long double text(const S* o) {
+  return number(Expr::template eval<S>(o[0], o[1], o[2], o[3], o[4]));
+}
 
 struct Texts {
   Text value, gradient[3];
   std::string_view gradient_text[3];
 };
 const Texts texts[] = {
-#define UNARY(name, ...) {text<name##_value>, {text<name##_gx>, nullptr, nullptr}, {name##_gx::text, "none", "none"}},
-#define BINARY(name, ...) {text<name##_value>, {text<name##_gx>, text<name##_gy>, nullptr}, {name##_gx::text, name##_gy::text, "none"}},
-#define TERNARY(name, ...) \
-  {text<name##_value>, {text<name##_gx>, text<name##_gy>, text<name##_gz>}, {name##_gx::text, name##_gy::text, name##_gz::text}},
+#define UNARY(name, ...) \
+  {text<name##_value>, {text<name##_gx>, nullptr, nullptr}, {name##_gx::text, "none", "none"}},
+#define BINARY(name, ...)                       \
+  {text<name##_value>,                          \
+   {text<name##_gx>, text<name##_gy>, nullptr}, \
+   {name##_gx::text, name##_gy::text, "none"}},
+#define TERNARY(name, ...)                              \
+  {text<name##_value>,                                  \
+   {text<name##_gx>, text<name##_gy>, text<name##_gz>}, \
+   {name##_gx::text, name##_gy::text, name##_gz::text}},
 #include "suanli/pointwise.def"
 };
 
@@ -79,11 +91,13 @@ const Texts texts[] = {
 template <class T> std::vector<T> specials() {
   std::vector<T> v;
   if constexpr (sizeof(T) == 4)
-    for (uint32_t bits : {0x7fc00000u, 0xffc00000u, 0x7fffffffu, 0xffffffffu, 0x7f800001u, 0x7fc01234u, 0x7f800000u, 0xff800000u})
+    for (uint32_t bits : {0x7fc00000u, 0xffc00000u, 0x7fffffffu, 0xffffffffu, 0x7f800001u,
+                          0x7fc01234u, 0x7f800000u, 0xff800000u})
       v.push_back(std::bit_cast<float>(bits));
   else
-    for (uint64_t bits : {0x7ff8000000000000u, 0xfff8000000000000u, 0x7fffffffffffffffu, 0xffffffffffffffffu, 0x7ff0000000000001u,
-                          0x7ff8000012345678u, 0x7ff0000000000000u, 0xfff0000000000000u})
+    for (uint64_t bits :
+         {0x7ff8000000000000u, 0xfff8000000000000u, 0x7fffffffffffffffu, 0xffffffffffffffffu,
+          0x7ff0000000000001u, 0x7ff8000012345678u, 0x7ff0000000000000u, 0xfff0000000000000u})
       v.push_back(std::bit_cast<double>(bits));
   return v;
 }
@@ -101,7 +115,8 @@ TYPED_TEST(NanPayload, IsNanAfterEveryTile) {
     const PointwiseRow& def = pointwise_rows[row];
     for (int input = -1; input < def.arity; ++input) {
       if (input >= 0 && scalar::texts[row].gradient_text[input] == "none") continue;
-      const scalar::Text text = input < 0 ? scalar::texts[row].value : scalar::texts[row].gradient[input];
+      const scalar::Text text =
+          input < 0 ? scalar::texts[row].value : scalar::texts[row].gradient[input];
       const int operands = input < 0 ? def.arity : 5;
       for (int bad = 0; bad < operands; ++bad) {
         if (bad >= def.arity && bad < 3) continue;
@@ -116,14 +131,16 @@ TYPED_TEST(NanPayload, IsNanAfterEveryTile) {
             for (Isa isa : {Isa::base, Isa::sse4, Isa::avx2, Isa::avx3}) {
               if (!isa_available(isa)) continue;
               std::vector<T> out(n);
-              (input < 0 ? value_tile(row, compute, isa) : gradient_tile(row, input, compute, isa))(in, out.data(), n);
+              (input < 0 ? value_tile(row, compute, isa) : gradient_tile(row, input, compute, isa))(
+                  in, out.data(), n);
               ++checked;
               for (size_t i : {size_t{0}, size_t{9}, size_t{20}, n - 1}) {
                 scalar::S s[5];
                 for (int k = 0; k < 5; ++k) s[k] = scalar::S(static_cast<long double>(v[k][i]));
                 ASSERT_EQ(std::isnan(out[i]), std::isnan(text(s)))
-                    << def.name << ", text " << input << ", operand " << bad << ", instruction set " << static_cast<int>(isa) << ", place "
-                    << i << " where " << at << " is special: " << out[i] << ", the text gives " << text(s);
+                    << def.name << ", text " << input << ", operand " << bad << ", instruction set "
+                    << static_cast<int>(isa) << ", place " << i << " where " << at
+                    << " is special: " << out[i] << ", the text gives " << text(s);
               }
             }
           }

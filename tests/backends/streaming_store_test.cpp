@@ -10,7 +10,8 @@
 namespace suanli::cpu {
 namespace {
 
-std::vector<std::vector<double>> computed(int64_t cache, const std::function<std::vector<Tensor>()>& record) {
+std::vector<std::vector<double>> computed(int64_t cache,
+                                          const std::function<std::vector<Tensor>()>& record) {
   const int64_t before = std::exchange(last_cache(), cache);
   clear_plan_cache();
   release_freed_memory();  // or what an earlier run left there would do
@@ -26,13 +27,18 @@ TEST(PastCaches, GivesTheSameResults) {
   const Tensor x = normal({37, 1003}), y = normal({37, 1003}), bias = normal({1003});
   const std::vector<std::function<std::vector<Tensor>()>> programs = {
       [&] { return std::vector{x * 2.0 + y}; },
-      [&] { return std::vector{tanh(x) * y + bias, x > y, cast(x, f64) * 3.0}; },  // several results, of several types
+      // several results, of several types
+      [&] { return std::vector{tanh(x) * y + bias, x > y, cast(x, f64) * 3.0}; },
       [&] {
         const Tensor e = exp(x - max(x, {-1}, true));
-        return std::vector{e, e / sum(e, {-1}, true)};  // one of them is read again by a later stage
+        // one of them is read again by a later stage
+        return std::vector{e, e / sum(e, {-1}, true)};
       },
       [&] { return std::vector{relu(x + y), sum(relu(x + y), {0})}; },
-      [&] { return std::vector{softmax(x), log_softmax(y), softmax(x, 0), softmax(reshape(x, {1003 * 37, 1}))}; },
+      [&] {
+        return std::vector{softmax(x), log_softmax(y), softmax(x, 0),
+                           softmax(reshape(x, {1003 * 37, 1}))};
+      },
       [&] {
         Parameter p(x), weight(bias), shift(y);
         const Tensor target = tensor(std::vector<int64_t>(37, 5), {37});
@@ -59,7 +65,8 @@ TEST(PastCaches, CopiesFromAnywhereToAnywhere) {
       char* const there = to.data() + 64 - begin;
       copy_past_caches(from.data() + begin, there, n);
       finish_past_caches();
-      EXPECT_EQ(std::memcmp(there, from.data() + begin, static_cast<size_t>(n)), 0) << begin << " " << n;
+      EXPECT_EQ(std::memcmp(there, from.data() + begin, static_cast<size_t>(n)), 0)
+          << begin << " " << n;
       EXPECT_EQ(there[-1], 'x');
       EXPECT_EQ(there[n], 'x') << begin << " " << n;
     }

@@ -36,12 +36,16 @@ TEST(Shape, Basics) {
 }
 
 TEST(Shape, Errors) {
-  EXPECT_EQ(text_of<ShapeError>([] { (void)Shape{1, 2}.at(2); }), "[shape] axis 2 is out of range for rank 2 (-2…1)");
-  EXPECT_EQ(text_of<ShapeError>([] { (void)Shape{}.at(0); }), "[shape] axis 0 is out of range for a 0-d tensor");
-  EXPECT_NE(text_of<ShapeError>([] { Shape{1, 1, 1, 1, 1, 1, 1, 1, 1}; }).find("at most 8 axes"), std::string::npos);
+  EXPECT_EQ(text_of<ShapeError>([] { (void)Shape{1, 2}.at(2); }),
+            "[shape] axis 2 is out of range for rank 2 (-2…1)");
+  EXPECT_EQ(text_of<ShapeError>([] { (void)Shape{}.at(0); }),
+            "[shape] axis 0 is out of range for a 0-d tensor");
+  EXPECT_NE(text_of<ShapeError>([] { Shape{1, 1, 1, 1, 1, 1, 1, 1, 1}; }).find("at most 8 axes"),
+            std::string::npos);
   Shape full = {1, 1, 1, 1, 1, 1, 1, 1};
   EXPECT_THROW(full.push_back(1), ShapeError);
-  EXPECT_EQ(text_of<ShapeError>([] { broadcast({4, 3}, {2, 4, 2}); }), "shapes [4, 3] and [2, 4, 2] do not broadcast: sizes 3 and 2");
+  EXPECT_EQ(text_of<ShapeError>([] { broadcast({4, 3}, {2, 4, 2}); }),
+            "shapes [4, 3] and [2, 4, 2] do not broadcast: sizes 3 and 2");
 }
 
 TEST(DTypes, NamesAndSizes) {
@@ -112,7 +116,8 @@ TEST(Text, Sizes) {
                                                    {"12 B", 12},
                                                    {"1e6", 1'000'000}};
   for (auto [text, bytes] : sizes) EXPECT_EQ(bytes_from(text), bytes) << text;
-  for (const char* text : {"", "0", "-1", "0.5", "MiB", "400 Mib", "400MiBs", "12 apples", "1e30", "nan", "0x10", "4 00"})
+  for (const char* text : {"", "0", "-1", "0.5", "MiB", "400 Mib", "400MiBs", "12 apples", "1e30",
+                           "nan", "0x10", "4 00"})
     EXPECT_EQ(bytes_from(text), std::nullopt) << text;
 }
 
@@ -134,13 +139,16 @@ TEST(Shapes, BytesOfATensorAreBounded) {
   EXPECT_THROW(tensor_bytes("op", {kMaxTensorBytes + 1}, u8), ShapeError);
   EXPECT_THROW(tensor_bytes("op", {kMaxTensorBytes / 4}, f64), ShapeError);
   EXPECT_THROW(tensor_bytes("op", {INT64_MAX, INT64_MAX}, f32), ShapeError);
-  EXPECT_THROW(tensor_bytes("op", {0, INT64_MAX, INT64_MAX}, f32), ShapeError) << "as NumPy and PyTorch";
+  EXPECT_THROW(tensor_bytes("op", {0, INT64_MAX, INT64_MAX}, f32), ShapeError)
+      << "as NumPy and PyTorch";
   EXPECT_THROW(tensor_bytes("op", {-2, -3}, f32), ShapeError);
   try {
     tensor_bytes("zeros", {int64_t{1} << 32, int64_t{1} << 32}, f32);
     FAIL();
   } catch (const ShapeError& e) {
-    EXPECT_STREQ(e.what(), "[zeros] shape [4294967296, 4294967296] of f32 is too large: a tensor has at most 2^48 bytes");
+    EXPECT_STREQ(e.what(),
+                 "[zeros] shape [4294967296, 4294967296] of f32 is too large: a tensor has at most "
+                 "2^48 bytes");
   }
 }
 
@@ -161,8 +169,10 @@ TEST(Locale, ChangesNoNumber) {
   const std::locale before = std::locale::global(std::locale(std::locale::classic(), new Comma));
   const char* named = nullptr;
   for (const char* name : {"de_DE.utf8", "de_DE.UTF-8", "fr_FR.utf8", "tr_TR.utf8"})
-    if (!named) named = std::setlocale(LC_ALL, name);  // where there is one: what printf and strtod follow
-  const std::string sizes = human_bytes(1536 * 1024) + " " + human_bytes(12) + " " + human_flops(1'500'000'000) + " " + str(1234567.25);
+    // where there is one: what printf and strtod follow
+    if (!named) named = std::setlocale(LC_ALL, name);
+  const std::string sizes = human_bytes(1536 * 1024) + " " + human_bytes(12) + " " +
+                            human_flops(1'500'000'000) + " " + str(1234567.25);
   const auto parsed = bytes_from("1.5MiB");
   std::ostringstream out;
   out << Shape{1234567, 2};

@@ -11,7 +11,8 @@ struct Case {
 };
 
 TEST(DidYouMean, FindsTheNearest) {
-  const std::vector<std::string> words = {"glyphs", "mnist", "fashion-mnist", "train", "predict", "lr", "Adam"};
+  const std::vector<std::string> words = {"glyphs",  "mnist", "fashion-mnist", "train",
+                                          "predict", "lr",    "Adam"};
   const Case cases[] = {
       {"mnist", "mnist"},
       {"mnsit", "mnist"},

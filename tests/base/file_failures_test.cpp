@@ -64,7 +64,8 @@ TEST(WriteFileAtomically, AFullDiskKeepsTheOldFile) {
   std::string text;
   {
     FileSizeLimit limit(100'000);
-    text = error_of<InputError>([&] { write_file_atomically(folder / "x", std::string(1'000'000, 'n')); });
+    text = error_of<InputError>(
+        [&] { write_file_atomically(folder / "x", std::string(1'000'000, 'n')); });
   }
   EXPECT_NE(text.find("/x: cannot be written"), std::string::npos) << text;
   EXPECT_NE(text.find("File too large"), std::string::npos) << text;
@@ -88,11 +89,16 @@ TEST(WriteFileAtomically, AWriterThatThrowsKeepsTheOldFile) {
 
 TEST(WriteFileAtomically, ErrorsNameThePlace) {
   TempFolder folder;
-  EXPECT_NE(error_of<InputError>([&] { write_file_atomically(folder / "no/x", "a"); }).find("/no/x: cannot be created: No such file"),
+  EXPECT_NE(error_of<InputError>([&] {
+              write_file_atomically(folder / "no/x", "a");
+            }).find("/no/x: cannot be created: No such file"),
             std::string::npos);
-  EXPECT_NE(error_of<InputError>([&] { read_file(folder / ""); }).find("Is a directory"), std::string::npos);
+  EXPECT_NE(error_of<InputError>([&] { read_file(folder / ""); }).find("Is a directory"),
+            std::string::npos);
   folder.file("plain", "a");
-  EXPECT_NE(error_of<InputError>([&] { make_folders(folder / "plain/below"); }).find("not a folder"), std::string::npos);
+  EXPECT_NE(
+      error_of<InputError>([&] { make_folders(folder / "plain/below"); }).find("not a folder"),
+      std::string::npos);
 }
 
 TEST(WriteFileAtomically, ALinkStaysAndWhatItNamesIsReplaced) {
@@ -129,10 +135,12 @@ TEST(FileReader, APipeIsReadToItsEndAndAsOftenAsAsked) {
   int ends[2];
   ASSERT_EQ(pipe(ends), 0);
   std::string sent;
-  for (int i = 0; sent.size() < 1'000'000; ++i) sent += std::to_string(i);  // more than a pipe holds at a time
+  // more than a pipe holds at a time
+  for (int i = 0; sent.size() < 1'000'000; ++i) sent += std::to_string(i);
   std::thread writer([&] {
     for (size_t at = 0; at < sent.size();)
-      at += static_cast<size_t>(std::max<ssize_t>(0, write(ends[1], sent.data() + at, sent.size() - at)));
+      at += static_cast<size_t>(
+          std::max<ssize_t>(0, write(ends[1], sent.data() + at, sent.size() - at)));
     close(ends[1]);
   });
   const std::string path = "/dev/fd/" + std::to_string(ends[0]);
@@ -166,7 +174,10 @@ TEST(FileReader, AShorterFileSaysWhere) {
   char buffer[20];
   file.read(4, buffer, 6);
   EXPECT_EQ(std::string(buffer, 6), "456789");
-  EXPECT_NE(error_of<InputError>([&] { file.read(4, buffer, 7); }).find("ends after 10 bytes, 1 more were expected"), std::string::npos);
+  EXPECT_NE(error_of<InputError>([&] {
+              file.read(4, buffer, 7);
+            }).find("ends after 10 bytes, 1 more were expected"),
+            std::string::npos);
 }
 
 }  // namespace

@@ -11,15 +11,20 @@ namespace suanli {
 namespace {
 
 TEST(Json, ReadsBackWhatItWrites) {
-  Json value = Json::Object{
-      {"z", 1}, {"a", Json::Array{Json(), true, -1.5, "t\"\n\x01ü"}}, {"o", Json::Object{}}, {"big", std::numeric_limits<int64_t>::min()}};
-  EXPECT_EQ(value.dump(), "{\"z\":1,\"a\":[null,true,-1.5,\"t\\\"\\n\\u0001ü\"],\"o\":{},\"big\":-9223372036854775808}");
+  Json value = Json::Object{{"z", 1},
+                            {"a", Json::Array{Json(), true, -1.5, "t\"\n\x01ü"}},
+                            {"o", Json::Object{}},
+                            {"big", std::numeric_limits<int64_t>::min()}};
+  EXPECT_EQ(value.dump(),
+            "{\"z\":1,\"a\":[null,true,-1.5,\"t\\\"\\n\\u0001ü\"],\"o\":{},\"big\":-"
+            "9223372036854775808}");
   EXPECT_EQ(Json::parse(value.dump(), "x"), value);
   EXPECT_EQ(Json::parse(value.dump(2), "x"), value);
 }
 
 TEST(Json, DoublesKeepTheirBits) {
-  for (double v : {0.1, 1.0 / 3, 5e-324, 1.7976931348623157e308, -0.0, 1e22, 123456789.125, std::nextafter(1.0, 2.0)}) {
+  for (double v : {0.1, 1.0 / 3, 5e-324, 1.7976931348623157e308, -0.0, 1e22, 123456789.125,
+                   std::nextafter(1.0, 2.0)}) {
     double back = Json::parse(Json(v).dump(), "x").number();
     EXPECT_EQ(std::signbit(back), std::signbit(v));
     EXPECT_EQ(back, v) << Json(v).dump();
@@ -29,11 +34,16 @@ TEST(Json, DoublesKeepTheirBits) {
 }
 
 TEST(Json, WrongTextsAndKindsAreErrors) {
-  EXPECT_NE(error_of<InputError>([] { Json::parse("{\"a\":1,\"a\":2}", "f.json"); }).find("f.json: JSON: the key \"a\" occurs twice"),
+  EXPECT_NE(error_of<InputError>([] {
+              Json::parse("{\"a\":1,\"a\":2}", "f.json");
+            }).find("f.json: JSON: the key \"a\" occurs twice"),
             std::string::npos);
-  EXPECT_NE(error_of<InputError>([] { Json::parse("[1,", "f.json"); }).find("f.json: byte 4: not valid JSON: syntax error"),
+  EXPECT_NE(error_of<InputError>([] {
+              Json::parse("[1,", "f.json");
+            }).find("f.json: byte 4: not valid JSON: syntax error"),
             std::string::npos);
-  EXPECT_NE(error_of<InputError>([] { Json::parse("{}").at("a"); }).find("\"a\" is missing"), std::string::npos);
+  EXPECT_NE(error_of<InputError>([] { Json::parse("{}").at("a"); }).find("\"a\" is missing"),
+            std::string::npos);
   EXPECT_THROW(Json::parse("1").string(), InputError);
   EXPECT_THROW(Json::parse("\"1\"").integer(), InputError);
   EXPECT_THROW(Json::parse("18446744073709551615").integer(), InputError);

@@ -19,7 +19,8 @@ constexpr int64_t kMiB = 1 << 20;
 class Machine {
  public:
   explicit Machine(int64_t available_kib) {
-    file("/proc/meminfo", "MemTotal: 99999999 kB\nMemAvailable: " + std::to_string(available_kib) + " kB\n");
+    file("/proc/meminfo",
+         "MemTotal: 99999999 kB\nMemAvailable: " + std::to_string(available_kib) + " kB\n");
   }
   void file(const std::string& path, const std::string& content) {
     const std::filesystem::path full = root() + path;
@@ -53,7 +54,8 @@ TEST(MemoryLeft, OfControlGroupsOfVersion2TheFullestCounts) {
   EXPECT_EQ(m.left().bytes, 30 * kMiB);
   EXPECT_EQ(m.left().by, "the control group /batch");
   // Cached files are given back where memory is short.
-  m.file("/sys/fs/cgroup/batch/memory.stat", "anon 1\nfile 2\ninactive_file " + std::to_string(20 * kMiB) + "\n");
+  m.file("/sys/fs/cgroup/batch/memory.stat",
+         "anon 1\nfile 2\ninactive_file " + std::to_string(20 * kMiB) + "\n");
   EXPECT_EQ(m.left().bytes, 50 * kMiB);
   m.file("/sys/fs/cgroup/batch/memory.current", std::to_string(130 * kMiB));
   EXPECT_EQ(m.left().bytes, 0) << "never below nothing";
@@ -61,7 +63,8 @@ TEST(MemoryLeft, OfControlGroupsOfVersion2TheFullestCounts) {
 
 TEST(MemoryLeft, AContainerSeesItsOwnGroupAsTheRoot) {
   Machine m(1 << 30);
-  m.file("/proc/self/cgroup", "0::/docker/0123456789abcdef\n");  // the host's path, which is not there
+  // the host's path, which is not there
+  m.file("/proc/self/cgroup", "0::/docker/0123456789abcdef\n");
   m.file("/sys/fs/cgroup/memory.max", std::to_string(64 * kMiB));
   m.file("/sys/fs/cgroup/memory.current", std::to_string(4 * kMiB));
   EXPECT_EQ(m.left().bytes, 60 * kMiB);
@@ -74,7 +77,8 @@ TEST(MemoryLeft, OfControlGroupsOfVersion1) {
   m.file("/sys/fs/cgroup/memory/memory.usage_in_bytes", std::to_string(900 * kMiB));
   m.file("/sys/fs/cgroup/memory/docker/x/memory.limit_in_bytes", std::to_string(200 * kMiB));
   m.file("/sys/fs/cgroup/memory/docker/x/memory.usage_in_bytes", std::to_string(150 * kMiB));
-  m.file("/sys/fs/cgroup/memory/docker/x/memory.stat", "cache 1\ntotal_inactive_file " + std::to_string(10 * kMiB) + "\n");
+  m.file("/sys/fs/cgroup/memory/docker/x/memory.stat",
+         "cache 1\ntotal_inactive_file " + std::to_string(10 * kMiB) + "\n");
   EXPECT_EQ(m.left().bytes, 60 * kMiB);
 }
 
@@ -86,7 +90,10 @@ TEST(MemoryLeft, TheLimitOfTheAddressSpaceCounts) {
     if (setrlimit(RLIMIT_AS, &limit) != 0) _exit(2);
     Machine m(1 << 30);
     const MemoryLeft left = m.left();
-    _exit(left.bytes < (int64_t{3} << 30) && left.bytes > (int64_t{2} << 30) && left.by.find("ulimit -v") != std::string::npos ? 0 : 1);
+    _exit(left.bytes < (int64_t{3} << 30) && left.bytes > (int64_t{2} << 30) &&
+                  left.by.find("ulimit -v") != std::string::npos
+              ? 0
+              : 1);
   }
   int status = 0;
   ASSERT_EQ(waitpid(child, &status, 0), child);

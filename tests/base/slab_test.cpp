@@ -14,7 +14,8 @@ namespace suanli {
 namespace {
 
 TEST(Slab, BlocksAreApart) {
-  for (size_t bytes : {size_t{1}, size_t{64}, size_t{65}, size_t{200}, kSlabMax, kSlabMax + 1, size_t{100000}}) {
+  for (size_t bytes :
+       {size_t{1}, size_t{64}, size_t{65}, size_t{200}, kSlabMax, kSlabMax + 1, size_t{100000}}) {
     std::vector<unsigned char*> blocks;
     for (int i = 0; i < 300; ++i) {
       auto* p = static_cast<unsigned char*>(slab_allocate(bytes));
@@ -23,7 +24,8 @@ TEST(Slab, BlocksAreApart) {
       blocks.push_back(p);
     }
     for (int i = 0; i < 300; ++i)
-      for (size_t k : {size_t{0}, bytes / 2, bytes - 1}) ASSERT_EQ(blocks[static_cast<size_t>(i)][k], i & 255) << bytes;
+      for (size_t k : {size_t{0}, bytes / 2, bytes - 1})
+        ASSERT_EQ(blocks[static_cast<size_t>(i)][k], i & 255) << bytes;
     for (auto* p : blocks) slab_free(p, bytes);
   }
 }

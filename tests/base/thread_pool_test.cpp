@@ -39,8 +39,11 @@ TEST(ThreadPool, PartsAreAssignedStatically) {
         for (int p = 0; p < parts; ++p) {
           ASSERT_EQ(times[static_cast<size_t>(p)], 1);
           if (parts == 1) continue;
-          ASSERT_EQ(ran[static_cast<size_t>(p)], ran[static_cast<size_t>(p % threads)]) << "part p runs on thread p mod n";
-          if (p % threads == 0) { ASSERT_EQ(ran[static_cast<size_t>(p)], std::this_thread::get_id()); }
+          ASSERT_EQ(ran[static_cast<size_t>(p)], ran[static_cast<size_t>(p % threads)])
+              << "part p runs on thread p mod n";
+          if (p % threads == 0) {
+            ASSERT_EQ(ran[static_cast<size_t>(p)], std::this_thread::get_id());
+          }
         }
         if (parts > 1) {
           std::set<std::thread::id> all(ran.begin(), ran.end());
@@ -106,8 +109,15 @@ TEST(ThreadPool, ChunksCoverTheRangeOnce) {
     int64_t n, grain;
     size_t parts;
   };
-  for (const Case& c :
-       {Case{1, 1, 1}, {3, 1, 3}, {4, 1, 4}, {1000, 1, 32}, {1000, 100, 10}, {1000, 400, 2}, {1000, 5000, 1}, {7, 2, 3}, {10, 0, 10}}) {
+  for (const Case& c : {Case{1, 1, 1},
+                        {3, 1, 3},
+                        {4, 1, 4},
+                        {1000, 1, 32},
+                        {1000, 100, 10},
+                        {1000, 400, 2},
+                        {1000, 5000, 1},
+                        {7, 2, 3},
+                        {10, 0, 10}}) {
     std::mutex mutex;
     std::map<int64_t, int64_t> ranges;
     parallel_chunks(c.n, c.grain, [&](int64_t begin, int64_t end) {
@@ -156,7 +166,8 @@ TEST(ThreadPool, NestedRegionsRunInline) {
     parallel_parts(4, [&](int) {
       ++total;
       if (std::this_thread::get_id() != outer) ++elsewhere;
-      parallel_chunks(100, 1, [&](int64_t begin, int64_t end) { total += static_cast<int>(end - begin); });
+      parallel_chunks(100, 1,
+                      [&](int64_t begin, int64_t end) { total += static_cast<int>(end - begin); });
     });
   });
   EXPECT_EQ(total, 6 * 4 * 101);

@@ -17,8 +17,10 @@ TEST(Docs, ListEveryAugmentation) {
   std::ifstream file(root / "docs" / "data.md");
   const std::string page{std::istreambuf_iterator<char>(file), {}};
   std::ostringstream rows;
-  for (const AugmentWord& w : augment_words()) rows << "| `" << w.name << "` | " << w.usual << " | " << w.doc << " |\n";
-  EXPECT_NE(page.find(rows.str()), std::string::npos) << "the table of docs/data.md is to be:\n" << rows.str();
+  for (const AugmentWord& w : augment_words())
+    rows << "| `" << w.name << "` | " << w.usual << " | " << w.doc << " |\n";
+  EXPECT_NE(page.find(rows.str()), std::string::npos) << "the table of docs/data.md is to be:\n"
+                                                      << rows.str();
 }
 
 }  // namespace

@@ -1,4 +1,5 @@
-// Files for the tests of the data room: a folder of its own per test, IDX and gzip bytes, errors as text.
+// Files for the tests of the data room: a folder of its own per test, IDX and gzip bytes, errors as
+// text.
 #pragma once
 #include <lzma.h>
 #include <unistd.h>
@@ -32,7 +33,8 @@ class TemporaryFolder {
 };
 
 inline void write_bytes(const std::string& path, const std::string& bytes) {
-  std::ofstream(path, std::ios::binary).write(bytes.data(), static_cast<std::streamsize>(bytes.size()));
+  std::ofstream(path, std::ios::binary)
+      .write(bytes.data(), static_cast<std::streamsize>(bytes.size()));
 }
 
 inline std::string read_bytes(const std::string& path) {
@@ -41,10 +43,12 @@ inline std::string read_bytes(const std::string& path) {
 }
 
 inline std::string big_endian(uint32_t v) {
-  return {static_cast<char>(v >> 24), static_cast<char>(v >> 16), static_cast<char>(v >> 8), static_cast<char>(v)};
+  return {static_cast<char>(v >> 24), static_cast<char>(v >> 16), static_cast<char>(v >> 8),
+          static_cast<char>(v)};
 }
 
-inline std::string idx(uint8_t type, const std::vector<uint32_t>& sizes, const std::string& values) {
+inline std::string idx(uint8_t type, const std::vector<uint32_t>& sizes,
+                       const std::string& values) {
   std::string out = {0, 0, static_cast<char>(type), static_cast<char>(sizes.size())};
   for (uint32_t size : sizes) out += big_endian(size);
   return out + values;
@@ -67,7 +71,8 @@ inline std::string gzip(const std::string& bytes) {
 inline std::string xz(const std::string& bytes) {
   std::string out(lzma_stream_buffer_bound(bytes.size()), '\0');
   size_t size = 0;
-  lzma_easy_buffer_encode(6, LZMA_CHECK_CRC64, nullptr, reinterpret_cast<const uint8_t*>(bytes.data()), bytes.size(),
+  lzma_easy_buffer_encode(6, LZMA_CHECK_CRC64, nullptr,
+                          reinterpret_cast<const uint8_t*>(bytes.data()), bytes.size(),
                           reinterpret_cast<uint8_t*>(out.data()), &size, out.size());
   out.resize(size);
   return out;
@@ -106,13 +111,17 @@ inline std::string tar(const std::vector<Member>& members) {
 inline std::string error_of(const std::function<void()>& call) {
   try {
     call();
-  } catch (const InputError& e) { return std::string("InputError: ") + e.what(); } catch (const UsageError& e) {
+  } catch (const InputError& e) {
+    return std::string("InputError: ") + e.what();
+  } catch (const UsageError& e) {
     return std::string("UsageError: ") + e.what();
   } catch (const std::exception& e) { return std::string("another error: ") + e.what(); }
   return "";
 }
 
-inline bool contains(const std::string& text, const std::string& part) { return text.find(part) != std::string::npos; }
+inline bool contains(const std::string& text, const std::string& part) {
+  return text.find(part) != std::string::npos;
+}
 
 /// The folder of real data sets, or "": then the test is to skip.
 inline std::string real_data() {

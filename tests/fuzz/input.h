@@ -14,7 +14,8 @@ namespace suanli::fuzz {
 /// A file in memory, for readers that take a path.
 class InputFile {
  public:
-  InputFile(const uint8_t* data, size_t size) : fd_(memfd_create("input", MFD_CLOEXEC)), path_("/proc/self/fd/" + std::to_string(fd_)) {
+  InputFile(const uint8_t* data, size_t size)
+      : fd_(memfd_create("input", MFD_CLOEXEC)), path_("/proc/self/fd/" + std::to_string(fd_)) {
     if (fd_ < 0 || ::write(fd_, data, size) != static_cast<ssize_t>(size)) std::abort();
   }
   ~InputFile() { ::close(fd_); }

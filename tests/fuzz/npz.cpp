@@ -11,8 +11,11 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
     ZipFile zip(file.path());
     for (const ZipMember& member : zip.members()) {
       zip.start(member);
-      const NpyArray array = read_npy(member.size, [&](void* out, size_t count) { zip.read(out, count); }, [&] { return zip.here(); });
-      if (static_cast<int64_t>(array.bytes.size()) != array.shape.numel() * itemsize(array.dtype)) std::abort();
+      const NpyArray array = read_npy(
+          member.size, [&](void* out, size_t count) { zip.read(out, count); },
+          [&] { return zip.here(); });
+      if (static_cast<int64_t>(array.bytes.size()) != array.shape.numel() * itemsize(array.dtype))
+        std::abort();
       for (int64_t i = 0; i < array.shape.numel() && i < 100; ++i) array.at(i);
     }
   });

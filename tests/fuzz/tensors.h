@@ -1,4 +1,5 @@
-// Tensors as far as readers need them: memory to fill, without nodes, recorder or kernels. One target program each may include this.
+// Tensors as far as readers need them: memory to fill, without nodes, recorder or kernels. One
+// target program each may include this.
 #pragma once
 #include <cstdlib>
 #include <memory>

@@ -16,8 +16,9 @@ std::string container(const std::string& header, const std::string& data) {
 
 TEST(Safetensors, WritesTheBytesOfTheFormatsOwnLibrary) {
   TempFolder folder;
-  NamedTensors tensors = {
-      {"b", tensor<uint8_t>({7, 8, 9})}, {"a", tensor<float>({1.0f, -2.0f})}, {"n", tensor(std::vector<int64_t>{5}, Shape{})}};
+  NamedTensors tensors = {{"b", tensor<uint8_t>({7, 8, 9})},
+                          {"a", tensor<float>({1.0f, -2.0f})},
+                          {"n", tensor(std::vector<int64_t>{5}, Shape{})}};
   save_safetensors(folder / "x", tensors, {{"format", "pt"}});
   // Written down from the format: widest first, then names; 8 + header is a multiple of 8.
   std::string header =
@@ -30,14 +31,17 @@ TEST(Safetensors, WritesTheBytesOfTheFormatsOwnLibrary) {
 
 TEST(Safetensors, ReadsBackEveryDtypeShapeAndNote) {
   TempFolder folder;
-  const DType all[] = {DType::f64, DType::f32, DType::f16, DType::bf16, DType::i64, DType::i32,     DType::i16,    DType::i8,
-                       DType::u64, DType::u32, DType::u16, DType::u8,   DType::c64, DType::boolean, DType::f8e4m3, DType::f8e5m2};
+  const DType all[] = {DType::f64, DType::f32,     DType::f16,    DType::bf16,
+                       DType::i64, DType::i32,     DType::i16,    DType::i8,
+                       DType::u64, DType::u32,     DType::u16,    DType::u8,
+                       DType::c64, DType::boolean, DType::f8e4m3, DType::f8e5m2};
   NamedTensors tensors;
   for (DType d : all) {
     std::string bytes(static_cast<size_t>(6 * itemsize(d)), '\0');
     for (size_t i = 0; i < bytes.size(); ++i) bytes[i] = static_cast<char>(i * 37 + 11);
-    tensors.emplace_back(std::string("weird \"name\"/\n") + name(d),
-                         tensor_from_bytes(bytes.data(), static_cast<int64_t>(bytes.size()), Shape{2, 3}, d));
+    tensors.emplace_back(
+        std::string("weird \"name\"/\n") + name(d),
+        tensor_from_bytes(bytes.data(), static_cast<int64_t>(bytes.size()), Shape{2, 3}, d));
   }
   tensors.emplace_back("empty", tensor(std::vector<float>{}, Shape{0, 4}));
   save_safetensors(folder / "x", tensors, {{"a", "b"}, {"ü", ""}});
@@ -51,8 +55,9 @@ TEST(Safetensors, ReadsBackEveryDtypeShapeAndNote) {
     EXPECT_EQ(it->second.dtype(), t.dtype());
     EXPECT_EQ(it->second.shape(), t.shape());
     if (t.numel() == 0) continue;  // no bytes, and memcmp takes no null
-    EXPECT_EQ(0, std::memcmp(detail::host_data(it->second, t.dtype()), detail::host_data(t, t.dtype()),
-                             static_cast<size_t>(t.numel() * itemsize(t.dtype()))))
+    EXPECT_EQ(0,
+              std::memcmp(detail::host_data(it->second, t.dtype()), detail::host_data(t, t.dtype()),
+                          static_cast<size_t>(t.numel() * itemsize(t.dtype()))))
         << key;
   }
   save_safetensors(folder / "none", {});
@@ -71,36 +76,65 @@ TEST(Safetensors, DamagedFilesAreRefusedWithTheReason) {
   const Damage cases[] = {
       {"empty", "", "has 0 bytes"},
       {"seven bytes", "1234567", "has 7 bytes"},
-      {"length beyond the file", std::string("\xff\0\0\0\0\0\0\0{}", 10), "a header of 255 bytes is announced, the file has only 2 more"},
-      {"length beyond the format", std::string(reinterpret_cast<const char*>(&huge), 8) + "{}", "at most 100000000 are allowed"},
+      {"length beyond the file", std::string("\xff\0\0\0\0\0\0\0{}", 10),
+       "a header of 255 bytes is announced, the file has only 2 more"},
+      {"length beyond the format", std::string(reinterpret_cast<const char*>(&huge), 8) + "{}",
+       "at most 100000000 are allowed"},
       {"all ones", std::string(8, '\xff') + "{}", "at most 100000000 are allowed"},
       {"no brace", container(" {}", ""), "does not begin with {"},
       {"no header", container("", ""), "does not begin with {"},
       {"not JSON", container("{\"a\":", ""), "not valid JSON"},
       {"text after JSON", container("{}x", ""), "not valid JSON"},
       {"duplicate name", container("{" + a + "," + a + "}", eight), "\"a\" occurs twice"},
-      {"nested", container("{\"a\":" + std::string(100, '[') + std::string(100, ']') + "}", ""), "nested deeper"},
-      {"no dtype", container(R"({"a":{"shape":[2],"data_offsets":[0,8]}})", eight), "tensor a: no \"dtype\""},
-      {"unknown dtype", container(R"({"a":{"dtype":"F31","shape":[2],"data_offsets":[0,8]}})", eight), "dtype F31 is not supported"},
-      {"no shape", container(R"({"a":{"dtype":"F32","data_offsets":[0,8]}})", eight), "no \"shape\""},
-      {"negative size", container(R"({"a":{"dtype":"F32","shape":[-2],"data_offsets":[0,8]}})", eight), "holds -2, not a size"},
-      {"fractional size", container(R"({"a":{"dtype":"F32","shape":[2.0],"data_offsets":[0,8]}})", eight), "holds 2.0, not a size"},
-      {"overflow", container(R"({"a":{"dtype":"F32","shape":[4294967296,4294967296],"data_offsets":[0,8]}})", eight), "overflows"},
-      {"wrap to eight", container(R"({"a":{"dtype":"F32","shape":[4611686018427387906],"data_offsets":[0,8]}})", eight), "overflows"},
-      {"nine axes", container(R"({"a":{"dtype":"F32","shape":[1,1,1,1,1,1,1,1,1],"data_offsets":[0,4]}})", "1234"), "9 axes, at most 8"},
-      {"one offset", container(R"({"a":{"dtype":"F32","shape":[2],"data_offsets":[0]}})", eight), "two numbers"},
-      {"negative offset", container(R"({"a":{"dtype":"F32","shape":[2],"data_offsets":[-8,0]}})", eight), "holds -8, not an offset"},
-      {"backwards", container(R"({"a":{"dtype":"F32","shape":[2],"data_offsets":[8,0]}})", eight), "are not 8 bytes"},
+      {"nested", container("{\"a\":" + std::string(100, '[') + std::string(100, ']') + "}", ""),
+       "nested deeper"},
+      {"no dtype", container(R"({"a":{"shape":[2],"data_offsets":[0,8]}})", eight),
+       "tensor a: no \"dtype\""},
+      {"unknown dtype",
+       container(R"({"a":{"dtype":"F31","shape":[2],"data_offsets":[0,8]}})", eight),
+       "dtype F31 is not supported"},
+      {"no shape", container(R"({"a":{"dtype":"F32","data_offsets":[0,8]}})", eight),
+       "no \"shape\""},
+      {"negative size",
+       container(R"({"a":{"dtype":"F32","shape":[-2],"data_offsets":[0,8]}})", eight),
+       "holds -2, not a size"},
+      {"fractional size",
+       container(R"({"a":{"dtype":"F32","shape":[2.0],"data_offsets":[0,8]}})", eight),
+       "holds 2.0, not a size"},
+      {"overflow",
+       container(R"({"a":{"dtype":"F32","shape":[4294967296,4294967296],"data_offsets":[0,8]}})",
+                 eight),
+       "overflows"},
+      {"wrap to eight",
+       container(R"({"a":{"dtype":"F32","shape":[4611686018427387906],"data_offsets":[0,8]}})",
+                 eight),
+       "overflows"},
+      {"nine axes",
+       container(R"({"a":{"dtype":"F32","shape":[1,1,1,1,1,1,1,1,1],"data_offsets":[0,4]}})",
+                 "1234"),
+       "9 axes, at most 8"},
+      {"one offset", container(R"({"a":{"dtype":"F32","shape":[2],"data_offsets":[0]}})", eight),
+       "two numbers"},
+      {"negative offset",
+       container(R"({"a":{"dtype":"F32","shape":[2],"data_offsets":[-8,0]}})", eight),
+       "holds -8, not an offset"},
+      {"backwards", container(R"({"a":{"dtype":"F32","shape":[2],"data_offsets":[8,0]}})", eight),
+       "are not 8 bytes"},
       {"wrong count", container(R"({"a":{"dtype":"F32","shape":[3],"data_offsets":[0,8]}})", eight),
        "are not 12 bytes, which F32 [3] takes"},
-      {"gap at the start", container(R"({"a":{"dtype":"U8","shape":[4],"data_offsets":[4,8]}})", eight), "(a gap)"},
+      {"gap at the start",
+       container(R"({"a":{"dtype":"U8","shape":[4],"data_offsets":[4,8]}})", eight), "(a gap)"},
       {"overlap",
-       container(R"({"a":{"dtype":"U8","shape":[8],"data_offsets":[0,8]},"b":{"dtype":"U8","shape":[4],"data_offsets":[4,8]}})", eight),
+       container(
+           R"({"a":{"dtype":"U8","shape":[8],"data_offsets":[0,8]},"b":{"dtype":"U8","shape":[4],"data_offsets":[4,8]}})",
+           eight),
        "(an overlap)"},
       {"truncated", container("{" + a + "}", "1234567"), "(truncated)"},
       {"something follows", container("{" + a + "}", "123456789"), "(something follows)"},
-      {"metadata is a list", container(R"({"__metadata__":[]})", ""), "__metadata__ is not an object"},
-      {"metadata holds a number", container(R"({"__metadata__":{"a":1}})", ""), "\"a\" is not a string"},
+      {"metadata is a list", container(R"({"__metadata__":[]})", ""),
+       "__metadata__ is not an object"},
+      {"metadata holds a number", container(R"({"__metadata__":{"a":1}})", ""),
+       "\"a\" is not a string"},
       {"an entry is no object", container(R"({"a":1})", ""), "no \"dtype\""},
   };
   TempFolder folder;
@@ -110,17 +144,23 @@ TEST(Safetensors, DamagedFilesAreRefusedWithTheReason) {
     EXPECT_NE(text.find(c.error), std::string::npos) << c.what << ": " << text;
     EXPECT_EQ(text.find(path), 0u) << c.what << ": the file is named first: " << text;
   }
-  EXPECT_NE(error_of<InputError>([&] { load_safetensors(folder / "none"); }).find("No such file"), std::string::npos);
+  EXPECT_NE(error_of<InputError>([&] { load_safetensors(folder / "none"); }).find("No such file"),
+            std::string::npos);
 }
 
 TEST(Safetensors, RefusesToWriteWhatTheFormatCannotHold) {
   TempFolder folder;
   Tensor one = tensor<float>({1});
-  EXPECT_NE(error_of<InputError>([&] { save_safetensors(folder / "x", {{"a", one}, {"a", one}}); }).find("two tensors are named a"),
+  EXPECT_NE(error_of<InputError>([&] {
+              save_safetensors(folder / "x", {{"a", one}, {"a", one}});
+            }).find("two tensors are named a"),
             std::string::npos);
   std::string bytes(16, '\0');
   Tensor c128 = tensor_from_bytes(bytes.data(), 16, Shape{1}, DType::c128);
-  EXPECT_NE(error_of<InputError>([&] { save_safetensors(folder / "x", {{"a", c128}}); }).find("cannot hold"), std::string::npos);
+  EXPECT_NE(error_of<InputError>([&] {
+              save_safetensors(folder / "x", {{"a", c128}});
+            }).find("cannot hold"),
+            std::string::npos);
   EXPECT_FALSE(path_exists(folder / "x"));
 }
 

@@ -14,7 +14,8 @@
 namespace suanli {
 namespace {
 
-constexpr models::GptOptions kSmall{.vocab = 11, .context = 8, .layers = 2, .width = 12, .heads = 3};
+constexpr models::GptOptions kSmall{
+    .vocab = 11, .context = 8, .layers = 2, .width = 12, .heads = 3};
 
 /// Tokens (7 i + 3 j²) mod 11.
 Tensor tokens(int64_t b, int64_t t) {
@@ -33,9 +34,12 @@ TEST(Gpt, NamesShapesAndInitialValues) {
                                            {"transformer.ln_f.bias", {12}},
                                            {"lm_head.weight", {11, 12}}};
   for (const std::string block : {"transformer.h.0.", "transformer.h.1."}) {
-    for (const char* norm : {"ln_1", "ln_2"}) expected[block + norm + ".weight"] = expected[block + norm + ".bias"] = {12};
-    const std::pair<const char*, std::pair<int64_t, int64_t>> layers[] = {
-        {"attn.c_attn", {12, 36}}, {"attn.c_proj", {12, 12}}, {"mlp.c_fc", {12, 48}}, {"mlp.c_proj", {48, 12}}};
+    for (const char* norm : {"ln_1", "ln_2"})
+      expected[block + norm + ".weight"] = expected[block + norm + ".bias"] = {12};
+    const std::pair<const char*, std::pair<int64_t, int64_t>> layers[] = {{"attn.c_attn", {12, 36}},
+                                                                          {"attn.c_proj", {12, 12}},
+                                                                          {"mlp.c_fc", {12, 48}},
+                                                                          {"mlp.c_proj", {48, 12}}};
     for (auto& [name, size] : layers) {
       expected[block + name + ".weight"] = {size.second, size.first};
       expected[block + name + ".bias"] = {size.second};
@@ -51,7 +55,8 @@ TEST(Gpt, NamesShapesAndInitialValues) {
     double squares = 0;
     for (float x : v) squares += static_cast<double>(x) * x;
     const double deviation = std::sqrt(squares / static_cast<double>(v.size()));
-    const bool bias = name.ends_with("bias"), norm = name.find("ln_") != std::string::npos, into = name.find("c_proj") != std::string::npos;
+    const bool bias = name.ends_with("bias"), norm = name.find("ln_") != std::string::npos,
+               into = name.find("c_proj") != std::string::npos;
     const double want = bias ? 0 : norm ? 1 : into ? 0.01 : 0.02;  // 0.02/√4 in the projections
     EXPECT_NEAR(deviation, want, 0.1 * want) << name;
   }
@@ -61,21 +66,26 @@ TEST(Gpt, LaterTokensChangeNothingBefore) {
   manual_seed(2);
   models::Gpt gpt(kSmall);
   NoGrad no_grad;
-  Tensor a = tokens(1, 8), b = concat({slice(a, 1, 0, 5), tensor<int64_t>({10, 10, 10}, {1, 3})}, 1);
-  const auto whole = gpt(a).to_vector<float>(), changed = gpt(b).to_vector<float>(), alone = gpt(slice(a, 1, 0, 5)).to_vector<float>();
+  Tensor a = tokens(1, 8),
+         b = concat({slice(a, 1, 0, 5), tensor<int64_t>({10, 10, 10}, {1, 3})}, 1);
+  const auto whole = gpt(a).to_vector<float>(), changed = gpt(b).to_vector<float>(),
+             alone = gpt(slice(a, 1, 0, 5)).to_vector<float>();
   EXPECT_EQ(gpt(a).shape(), (Shape{1, 8, 11}));
   for (size_t i = 0; i < 55; ++i) {
     EXPECT_EQ(whole[i], changed[i]) << i;
     EXPECT_NEAR(whole[i], alone[i], 1e-6) << i;
   }
-  EXPECT_NE(std::vector<float>(whole.begin() + 55, whole.end()), std::vector<float>(changed.begin() + 55, changed.end()));
+  EXPECT_NE(std::vector<float>(whole.begin() + 55, whole.end()),
+            std::vector<float>(changed.begin() + 55, changed.end()));
 }
 
 TEST(Gpt, GradientsOfEveryParameter) {
   manual_seed(3);
   models::Gpt gpt(kSmall);
   gpt.to(f64);
-  for (auto& [name, p] : gpt.state_dict()) p.set(p.value().detach() + 0.3 * normal(p.shape(), 0, 1, f64));  // far from the flat start
+  // far from the flat start
+  for (auto& [name, p] : gpt.state_dict())
+    p.set(p.value().detach() + 0.3 * normal(p.shape(), 0, 1, f64));
   const Tensor x = tokens(2, 5), y = flatten(tokens(2, 5) + 0);
   auto loss = [&] { return cross_entropy(reshape(gpt(x), {-1, 11}), y); };
   loss().backward();
@@ -117,7 +127,8 @@ TEST(Gpt, LearnsASequenceByHeart) {
 }
 
 /// Greedy decoding by the definition: the whole text again for every token.
-std::vector<int64_t> decoded_without_cache(models::Gpt& gpt, std::vector<int64_t> text, int64_t more) {
+std::vector<int64_t> decoded_without_cache(models::Gpt& gpt, std::vector<int64_t> text,
+                                           int64_t more) {
   NoGrad no_grad;
   for (int64_t i = 0; i < more; ++i) {
     const auto t = static_cast<int64_t>(text.size());
@@ -126,7 +137,8 @@ std::vector<int64_t> decoded_without_cache(models::Gpt& gpt, std::vector<int64_t
   }
   return text;
 }
-constexpr models::GptOptions kLong{.vocab = 11, .context = 256, .layers = 2, .width = 12, .heads = 3};
+constexpr models::GptOptions kLong{
+    .vocab = 11, .context = 256, .layers = 2, .width = 12, .heads = 3};
 
 /// Large weights, so that the most likely token depends on what was said.
 models::Gpt talkative(const models::GptOptions& options) {
@@ -143,7 +155,8 @@ TEST(Gpt, DecodesWithACacheWhatItDecodesWithout) {
     const Tensor text = tokens(1, prompt);
     const auto expected = decoded_without_cache(gpt, text.to_vector<int64_t>(), 40);
     EXPECT_EQ(gpt.generate(text, 40).to_vector<int64_t>(), expected) << prompt;
-    EXPECT_GT(std::set<int64_t>(expected.begin() + prompt, expected.end()).size(), 2u) << "says too little to tell anything";
+    EXPECT_GT(std::set<int64_t>(expected.begin() + prompt, expected.end()).size(), 2u)
+        << "says too little to tell anything";
   }
 }
 
@@ -154,7 +167,9 @@ TEST(Gpt, EachTextOfABatchIsDecodedForItself) {
   const auto together = gpt.generate(texts, 12).to_vector<int64_t>();
   for (int64_t b = 0; b < 3; ++b) {
     const auto alone = gpt.generate(slice(texts, 0, b, 1), 12).to_vector<int64_t>();
-    EXPECT_EQ(std::vector<int64_t>(together.begin() + b * 18, together.begin() + (b + 1) * 18), alone) << b;
+    EXPECT_EQ(std::vector<int64_t>(together.begin() + b * 18, together.begin() + (b + 1) * 18),
+              alone)
+        << b;
   }
 }
 
@@ -173,17 +188,21 @@ TEST(Gpt, LogitsWithACacheAreThoseOfTheWholeText) {
     for (int64_t b = 0; b < 2; ++b)
       for (int64_t v = 0; v < 11; ++v) {
         const float expected = whole[static_cast<size_t>((b * 90 + at - 1) * 11 + v)];
-        EXPECT_NEAR(logits[static_cast<size_t>(b * 11 + v)], expected, 2e-5 * (1 + std::fabs(expected))) << b << " " << at;
+        EXPECT_NEAR(logits[static_cast<size_t>(b * 11 + v)], expected,
+                    2e-5 * (1 + std::fabs(expected)))
+            << b << " " << at;
       }
   }
   cache.clear();
   EXPECT_EQ(gpt(slice(text, 1, 0, 70), cache).shape(), (Shape{2, 11}));
 }
 
-// The promise of a cache cell: a token is the same program as the one before, and what is kept is written where it lies.
+// The promise of a cache cell: a token is the same program as the one before, and what is kept is
+// written where it lies.
 TEST(Gpt, TwoHundredTokensBuildFewPlansAndCopyNoCache) {
   manual_seed(8);
-  constexpr models::GptOptions kLonger{.vocab = 11, .context = 4096, .layers = 2, .width = 32, .heads = 2};
+  constexpr models::GptOptions kLonger{
+      .vocab = 11, .context = 4096, .layers = 2, .width = 32, .heads = 2};
   models::Gpt gpt(kLonger);
   const int64_t plans = plan_stats().plans;
   gpt.generate(tokens(1, 7), 200).to_vector<int64_t>();
@@ -197,14 +216,17 @@ TEST(Gpt, TwoHundredTokensBuildFewPlansAndCopyNoCache) {
     flush();
   };
   for (int i = 0; i < 3; ++i) token();
-  const int64_t blocks = kLonger.layers, in_place = plan_stats().overwritten, before = memory_use().tensors;
+  const int64_t blocks = kLonger.layers, in_place = plan_stats().overwritten,
+                before = memory_use().tensors;
   reset_peak_memory();
   const int64_t peak = memory_use().peak;
   for (int i = 0; i < 50; ++i) token();
   EXPECT_EQ(plan_stats().overwritten - in_place, 50 * 2 * blocks);
   EXPECT_EQ(memory_use().tensors, before);
-  EXPECT_LT(memory_use().peak - peak, cache.bytes() / (2 * blocks) / 8) << "room for keys or values of a block was taken";
-  EXPECT_LT(plan_stats().last_arena_bytes, cache.bytes() / (2 * blocks) / 4) << "keys or values of a block were copied";
+  EXPECT_LT(memory_use().peak - peak, cache.bytes() / (2 * blocks) / 8)
+      << "room for keys or values of a block was taken";
+  EXPECT_LT(plan_stats().last_arena_bytes, cache.bytes() / (2 * blocks) / 4)
+      << "keys or values of a block were copied";
 }
 
 TEST(Gpt, Errors) {
@@ -214,21 +236,31 @@ TEST(Gpt, Errors) {
     } catch (const Error& e) { return e.what(); }
     return "nothing was thrown";
   };
-  EXPECT_NE(error_of([] { models::Gpt({.width = 10, .heads = 3}); }).find("a multiple of the heads"), std::string::npos);
-  EXPECT_NE(error_of([] { models::Gpt({.vocab = 0}); }).find("model gpt: vocab 0"), std::string::npos);
+  EXPECT_NE(
+      error_of([] { models::Gpt({.width = 10, .heads = 3}); }).find("a multiple of the heads"),
+      std::string::npos);
+  EXPECT_NE(error_of([] { models::Gpt({.vocab = 0}); }).find("model gpt: vocab 0"),
+            std::string::npos);
   models::Gpt gpt(kSmall);
   EXPECT_EQ(error_of([&] { gpt(tokens(1, 9)); }),
-            "[GptTrunk] tokens have shape [1, 9]; [B, T] with T up to the context, 8, is expected (in transformer)");
+            "[GptTrunk] tokens have shape [1, 9]; [B, T] with T up to the context, 8, is expected "
+            "(in transformer)");
   EXPECT_EQ(error_of([&] { gpt(tensor<int64_t>({11}, {1, 1})).to_vector<float>(); }),
             "[embedding] index 11 at position 0 is out of range: 11 entries (0…10) exist");
-  EXPECT_NE(error_of([&] { gpt.generate(tokens(1, 5), 4); }).find("[Gpt.generate] tokens have shape [1, 5] and 4 more"), std::string::npos);
-  EXPECT_NE(error_of([&] { gpt.generate(tensor<int64_t>({}, {1, 0}), 4); }).find("T ≥ 1"), std::string::npos);
+  EXPECT_NE(error_of([&] {
+              gpt.generate(tokens(1, 5), 4);
+            }).find("[Gpt.generate] tokens have shape [1, 5] and 4 more"),
+            std::string::npos);
+  EXPECT_NE(error_of([&] { gpt.generate(tensor<int64_t>({}, {1, 0}), 4); }).find("T ≥ 1"),
+            std::string::npos);
   models::KvCache cache = gpt.cache(1, 4);
   EXPECT_EQ(error_of([&] { gpt(tokens(1, 5), cache); }),
-            "[GptTrunk] tokens have shape [1, 5]; [B, T] with T up to 4 is expected: the cache holds 0 of 4 tokens for 2 blocks, the "
+            "[GptTrunk] tokens have shape [1, 5]; [B, T] with T up to 4 is expected: the cache "
+            "holds 0 of 4 tokens for 2 blocks, the "
             "context is 8 (in transformer)");
   EXPECT_EQ(cache.length(), 0);
-  EXPECT_NE(error_of([&] { gpt.cache(1, 0); }).find("[KvCache] batch 1, capacity 0"), std::string::npos);
+  EXPECT_NE(error_of([&] { gpt.cache(1, 0); }).find("[KvCache] batch 1, capacity 0"),
+            std::string::npos);
 }
 
 }  // namespace

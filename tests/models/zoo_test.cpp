@@ -14,13 +14,16 @@ using models::ModelOptions;
 struct Case {
   const char* name;
   std::map<std::string, Shape> state;  // names and shapes as PyTorch has them for the same network
-  int64_t parameters;                  // counted by hand
+  int64_t parameters;  // counted by hand
 };
 /// torchvision's resnet18 with the 3×3 stem.
 std::map<std::string, Shape> resnet18_state(int64_t channels, int64_t classes) {
-  std::map<std::string, Shape> s{{"conv1.weight", {64, channels, 3, 3}}, {"fc.weight", {classes, 512}}, {"fc.bias", {classes}}};
+  std::map<std::string, Shape> s{{"conv1.weight", {64, channels, 3, 3}},
+                                 {"fc.weight", {classes, 512}},
+                                 {"fc.bias", {classes}}};
   auto norm = [&](const std::string& name, int64_t n) {
-    for (const char* part : {"weight", "bias", "running_mean", "running_var"}) s[name + "." + part] = {n};
+    for (const char* part : {"weight", "bias", "running_mean", "running_var"})
+      s[name + "." + part] = {n};
     s[name + ".num_batches_tracked"] = {};
   };
   norm("bn1", 64);
@@ -30,7 +33,8 @@ std::map<std::string, Shape> resnet18_state(int64_t channels, int64_t classes) {
       const std::string at = "layer" + std::to_string(stage) + "." + block + ".";
       s[at + "conv1.weight"] = {out, in, 3, 3}, s[at + "conv2.weight"] = {out, out, 3, 3};
       norm(at + "bn1", out), norm(at + "bn2", out);
-      if (in != out) s[at + "downsample.0.weight"] = {out, in, 1, 1}, norm(at + "downsample.1", out);
+      if (in != out)
+        s[at + "downsample.0.weight"] = {out, in, 1, 1}, norm(at + "downsample.1", out);
       in = out;
     }
   }
@@ -79,14 +83,17 @@ const Case cases[] = {
 };
 
 /// Of a sample that an entry takes.
-Shape sample(const models::Entry& e, const Shape& picture) { return e.name == std::string("tabular") ? Shape{13} : picture; }
+Shape sample(const models::Entry& e, const Shape& picture) {
+  return e.name == std::string("tabular") ? Shape{13} : picture;
+}
 Shape batch(int64_t n, const Shape& sample) {
   Shape shape{n};
   for (int64_t d : sample) shape.push_back(d);
   return shape;
 }
 
-TEST(Zoo, NamesShapesAndCounts) {  // those of the rest are torchvision's (tests/peer/zoo_torchvision.py)
+// those of the rest are torchvision's (tests/peer/zoo_torchvision.py)
+TEST(Zoo, NamesShapesAndCounts) {
   for (const Case& c : cases) {
     nn::AnyModule model = make(c.name);
     std::map<std::string, Shape> state;
@@ -96,8 +103,9 @@ TEST(Zoo, NamesShapesAndCounts) {  // those of the rest are torchvision's (tests
   }
 }
 
-/// As published: torchvision's documentation of its models for ImageNet, Touvron et al. 2021 for the transformer (5.7 M; the exact number is
-/// 12·(4·192² + 8·192² + 13·192) + (16²·3 + 1 + 1 + 197 + 2 + 1000)·192 + 1000), Jordan 2024 for airbench without its frozen scales.
+/// As published: torchvision's documentation of its models for ImageNet, Touvron et al. 2021 for
+/// the transformer (5.7 M; the exact number is 12·(4·192² + 8·192² + 13·192) + (16²·3 + 1 + 1 + 197
+/// + 2 + 1000)·192 + 1000), Jordan 2024 for airbench without its frozen scales.
 TEST(Zoo, PublishedNumbersOfParameters) {
   const std::pair<const char*, int64_t> published[] = {
       {"vgg11", 132'863'336},    {"resnet18", 11'689'512},      {"resnet34", 21'797'672},
@@ -105,7 +113,9 @@ TEST(Zoo, PublishedNumbersOfParameters) {
       {"vgg11_bn", 132'868'840}, {"convnext_tiny", 28'589'128}, {"vit_tiny", 5'717'416},
   };
   for (auto [name, parameters] : published)
-    EXPECT_EQ(make(name, {.input_shape = {3, 224, 224}, .classes = 1000}).parameter_count(), parameters) << name;
+    EXPECT_EQ(make(name, {.input_shape = {3, 224, 224}, .classes = 1000}).parameter_count(),
+              parameters)
+        << name;
 }
 
 TEST(Zoo, AirbenchIsItsPapersNetwork) {
@@ -124,13 +134,15 @@ TEST(Zoo, AirbenchIsItsPapersNetwork) {
   EXPECT_EQ(trained, 1'971'352);
 }
 
-/// The filters' answers to the pictures that they were made from have the unit matrix as covariance, where the spread exceeds eps.
+/// The filters' answers to the pictures that they were made from have the unit matrix as
+/// covariance, where the spread exceeds eps.
 TEST(Zoo, AirbenchsFirstLayerWhitens) {
   nn::AnyModule model = make("airbench", {.input_shape = {3, 32, 32}});
   NoGrad no_grad;
   manual_seed(5);
   Tensor x = normal({40, 3, 32, 32}, 0, 3);
-  x = x + slice(concat({x, x}, 3), 3, 1, 32) * 0.5 + mean(x, {1}, true);  // neighbours and channels have to do with each other
+  // neighbours and channels have to do with each other
+  x = x + slice(concat({x, x}, 3), 3, 1, 32) * 0.5 + mean(x, {1}, true);
   models::entry("airbench").fit(model, x);
   Tensor filters;
   for (auto& [name, p] : model.state_dict())
@@ -138,13 +150,17 @@ TEST(Zoo, AirbenchsFirstLayerWhitens) {
   Tensor y = flatten(transpose(conv2d(x, filters), {1, 0, 2, 3}), 1);
   const auto c = (matmul(y, y, false, true) / static_cast<double>(y.size(1))).to_vector<float>();
   for (size_t i = 0; i < 24; ++i)
-    for (size_t j = 0; j < 24; ++j) EXPECT_NEAR(c[i * 24 + j], i == j ? 1 : i % 12 == j % 12 ? -1 : 0, 2e-3) << i << " " << j;
+    for (size_t j = 0; j < 24; ++j)
+      EXPECT_NEAR(c[i * 24 + j], i == j ? 1 : i % 12 == j % 12 ? -1 : 0, 2e-3) << i << " " << j;
 }
 
 TEST(Zoo, StemsFollowTheSizeOfThePictures) {
-  for (auto [side, stem] : {std::pair(32, models::Stem::small), std::pair(64, models::Stem::small), std::pair(65, models::Stem::large)})
+  for (auto [side, stem] : {std::pair(32, models::Stem::small), std::pair(64, models::Stem::small),
+                            std::pair(65, models::Stem::large)})
     EXPECT_EQ(models::stem_for({3, side, 20}), stem);
-  auto kernel = [](models::Stem stem) { return make("resnet18", {.stem = stem}).state_dict()[0].second.shape()[2]; };
+  auto kernel = [](models::Stem stem) {
+    return make("resnet18", {.stem = stem}).state_dict()[0].second.shape()[2];
+  };
   EXPECT_EQ(kernel(models::Stem::by_size), 3);
   EXPECT_EQ(kernel(models::Stem::large), 7);
 }
@@ -154,7 +170,8 @@ TEST(Zoo, EveryEntryDoesWhatItSays) {
     EXPECT_STRNE(e.line, "");
     EXPECT_STRNE(e.source, "");
     const std::vector<std::string> optimizers{"sgd", "nesterov", "adam", "adamw"};
-    EXPECT_EQ(std::count(optimizers.begin(), optimizers.end(), e.recipe.optimizer), 1) << e.name << " with " << e.recipe.optimizer;
+    EXPECT_EQ(std::count(optimizers.begin(), optimizers.end(), e.recipe.optimizer), 1)
+        << e.name << " with " << e.recipe.optimizer;
     const Shape shape = sample(e, {1, 28, 28});
     nn::AnyModule model = make(e.name, {.input_shape = shape});
     NoGrad no_grad;
@@ -175,13 +192,17 @@ TEST(Zoo, OtherPicturesAndClasses) {
     nn::AnyModule model = make(e.name, {.input_shape = shape, .classes = 7});
     EXPECT_EQ(model(zeros(batch(2, shape))).shape(), Shape({2, 7})) << e.name;
   }
-  EXPECT_EQ(make("cnn_b", {.input_shape = {1, 10, 10}})(zeros({1, 1, 10, 10})).shape(), Shape({1, 10}));
-  EXPECT_EQ(make("cnn_c", {.input_shape = {1, 16, 16}})(zeros({1, 1, 16, 16})).shape(), Shape({1, 10}));
+  EXPECT_EQ(make("cnn_b", {.input_shape = {1, 10, 10}})(zeros({1, 1, 10, 10})).shape(),
+            Shape({1, 10}));
+  EXPECT_EQ(make("cnn_c", {.input_shape = {1, 16, 16}})(zeros({1, 1, 16, 16})).shape(),
+            Shape({1, 10}));
   EXPECT_EQ(make("mlp", {.input_shape = {5}})(zeros({1, 5})).shape(), Shape({1, 10}));
 }
 
 TEST(Zoo, WeightsAreAFunctionOfTheSeed) {
-  auto weights = [](uint64_t seed) { return make("mlp", {.seed = seed}).state_dict()[0].second.value().to_vector<float>(); };
+  auto weights = [](uint64_t seed) {
+    return make("mlp", {.seed = seed}).state_dict()[0].second.value().to_vector<float>();
+  };
   EXPECT_EQ(weights(3), weights(3));
   EXPECT_NE(weights(3), weights(4));
 }
@@ -215,9 +236,12 @@ TEST(Zoo, Errors) {
     EXPECT_NE(text.find(r.error), std::string::npos) << text;
   }
   std::string names;
-  for (const models::Entry& e : models::entries()) names += (names.empty() ? "" : ", ") + std::string(e.name);
-  EXPECT_EQ(error_of<UsageError>([] { make("cnn-b"); }), "model 'cnn-b' is not known: did you mean 'cnn_b'? There are " + names + ".");
-  EXPECT_EQ(error_of<UsageError>([] { make("transformer"); }), "model 'transformer' is not known. There are " + names + ".");
+  for (const models::Entry& e : models::entries())
+    names += (names.empty() ? "" : ", ") + std::string(e.name);
+  EXPECT_EQ(error_of<UsageError>([] { make("cnn-b"); }),
+            "model 'cnn-b' is not known: did you mean 'cnn_b'? There are " + names + ".");
+  EXPECT_EQ(error_of<UsageError>([] { make("transformer"); }),
+            "model 'transformer' is not known. There are " + names + ".");
 }
 
 }  // namespace

@@ -52,23 +52,28 @@ TEST(Layers, InitialValues) {
 }
 
 TEST(Layers, LayerNormFarFromZero) {
-  // Rows 1000 + i/64: mean and variance in closed form. A variance from Σx² − (Σx)² would have no digit left in f32.
+  // Rows 1000 + i/64: mean and variance in closed form. A variance from Σx² − (Σx)² would have no
+  // digit left in f32.
   constexpr int64_t n = 96;
   std::vector<float> x(2 * n);
   for (size_t i = 0; i < x.size(); ++i) x[i] = 1000 + static_cast<float>(i % n) / 64;
   nn::LayerNorm norm(n);
   const auto y = norm(tensor<float>(x, {2, n})).to_vector<float>();
   const double deviation = std::sqrt((n * n - 1) / 12.0 / (64 * 64) + 1e-5);
-  for (size_t i = 0; i < y.size(); ++i) EXPECT_NEAR(y[i], (static_cast<double>(i % n) - (n - 1) / 2.0) / 64 / deviation, 2e-4) << i;
+  for (size_t i = 0; i < y.size(); ++i)
+    EXPECT_NEAR(y[i], (static_cast<double>(i % n) - (n - 1) / 2.0) / 64 / deviation, 2e-4) << i;
 }
 
 TEST(Layers, Errors) {
-  EXPECT_EQ(error_of([] { nn::Embedding(0, 3); }), "[Embedding] 0 rows of 3: at least 1 each is expected");
-  EXPECT_EQ(error_of([] { nn::LayerNorm(Shape{}); }),
-            "[LayerNorm] the normalized shape is []; at least one axis and one element are expected");
+  EXPECT_EQ(error_of([] { nn::Embedding(0, 3); }),
+            "[Embedding] 0 rows of 3: at least 1 each is expected");
+  EXPECT_EQ(
+      error_of([] { nn::LayerNorm(Shape{}); }),
+      "[LayerNorm] the normalized shape is []; at least one axis and one element are expected");
   nn::LayerNorm norm(4);
   EXPECT_EQ(error_of([&] { norm(ones({2, 3})); }),
-            "[layer_norm] weight has shape [4]; the last axes of the input's [2, 3] are expected (in LayerNorm)");
+            "[layer_norm] weight has shape [4]; the last axes of the input's [2, 3] are expected "
+            "(in LayerNorm)");
   nn::Embedding table(3, 2);
   EXPECT_EQ(error_of([&] { table(tensor<int64_t>({0, 3}, {2})).to_vector<float>(); }),
             "[embedding] index 3 at position 1 is out of range: 3 entries (0…2) exist");
@@ -81,10 +86,12 @@ TEST(Layers, BatchNorm1dNormalisesColumns) {
   const double a = 2 / std::sqrt(8.0 / 3 + 1e-5), b = 10 / std::sqrt(200 + 1e-5);
   const double expected[] = {-a, -b, 0, -b, a, 2 * b};
   for (size_t i = 0; i < 6; ++i) EXPECT_NEAR(y[i], expected[i], 1e-5) << i;
-  EXPECT_NEAR(norm.running_var.value().to_vector<float>()[0], 0.9 + 0.1 * 4, 1e-6);  // the unbiased variance is 4
+  // the unbiased variance is 4
+  EXPECT_NEAR(norm.running_var.value().to_vector<float>()[0], 0.9 + 0.1 * 4, 1e-6);
   EXPECT_EQ(norm(zeros({4, 2, 5})).shape(), Shape({4, 2, 5}));
   EXPECT_EQ(error_of([&] { norm(zeros({4, 2, 5, 5})); }),
-            "[BatchNorm1d] input has shape [4, 2, 5, 5], [N, 2] or [N, C, L] is expected (in BatchNorm1d)");
+            "[BatchNorm1d] input has shape [4, 2, 5, 5], [N, 2] or [N, C, L] is expected (in "
+            "BatchNorm1d)");
 }
 
 TEST(Layers, StochasticDepthDropsWholeSamples) {
@@ -115,11 +122,15 @@ TEST(Layers, MultiheadAttentionIsItsDefinition) {
   std::vector<Tensor> heads;
   for (int64_t h = 0; h < 2; ++h) {
     auto part = [&](const Tensor& t) { return slice(t, 2, 2 * h, 2); };
-    heads.push_back(matmul(softmax(matmul(part(q), part(k), false, true) / std::sqrt(2.0)), part(v)));
+    heads.push_back(
+        matmul(softmax(matmul(part(q), part(k), false, true) / std::sqrt(2.0)), part(v)));
   }
-  const auto expected = matmul(concat(heads, 2), attention.out_proj.weight, false, true).to_vector<float>();
+  const auto expected =
+      matmul(concat(heads, 2), attention.out_proj.weight, false, true).to_vector<float>();
   for (size_t i = 0; i < y.size(); ++i) EXPECT_NEAR(y[i], expected[i], 1e-5) << i;
-  EXPECT_NE(error_of([] { nn::MultiheadAttention(5, 2); }).find("a multiple of the heads is expected"), std::string::npos);
+  EXPECT_NE(
+      error_of([] { nn::MultiheadAttention(5, 2); }).find("a multiple of the heads is expected"),
+      std::string::npos);
 }
 
 }  // namespace

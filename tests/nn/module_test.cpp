@@ -146,7 +146,8 @@ TEST(Module, LoadStateDictSaysWhatIsWrongAndChangesNothing) {
   state[4].second = zeros({2, 4}, i64);           // head.weight is f32
   state.emplace_back("head.gain", zeros({2}));
   const std::string text = thrown<InputError>([&] { m.load_state_dict(state); });
-  for (const char* part : {"missing layers.1.fc.bias", "unexpected head.gain", "layers.0.fc.weight is f32 [3, 4], f32 [4, 3] is expected",
+  for (const char* part : {"missing layers.1.fc.bias", "unexpected head.gain",
+                           "layers.0.fc.weight is f32 [3, 4], f32 [4, 3] is expected",
                            "head.weight is i64 [2, 4], f32 [2, 4] is expected"})
     EXPECT_NE(text.find(part), std::string::npos) << text;
   EXPECT_EQ(values(m), before);
@@ -168,7 +169,8 @@ TEST(Module, TrainAndEvalReachEveryModule) {
     return nn::AnyModule(std::move(inner));
   }();
   any.eval();
-  EXPECT_EQ(any(x).to_vector<float>(), x.to_vector<float>()) << "eval() of the holder does not reach what it holds";
+  EXPECT_EQ(any(x).to_vector<float>(), x.to_vector<float>())
+      << "eval() of the holder does not reach what it holds";
   Holder holder;
   holder.body = nn::AnyModule(nn::Dropout(0.5));
   holder.eval();
@@ -178,13 +180,15 @@ TEST(Module, TrainAndEvalReachEveryModule) {
 TEST(Module, HeldModulesHavePaths) {
   Holder holder;
   holder.body = nn::AnyModule(nn::Sequential(nn::Linear(2, 3), nn::Linear(4, 5)));
-  EXPECT_EQ(names(holder.state_dict()), (std::vector<std::string>{"body.0.weight", "body.0.bias", "body.1.weight", "body.1.bias"}));
+  EXPECT_EQ(names(holder.state_dict()), (std::vector<std::string>{"body.0.weight", "body.0.bias",
+                                                                  "body.1.weight", "body.1.bias"}));
   const std::string text = thrown<ShapeError>([&] { holder(zeros({1, 2})); });
   EXPECT_NE(text.find("(in body.1)"), std::string::npos) << text;
 }
 
 TEST(Module, TyingSharesOnePlace) {
-  // A language model's: the embedding and the output share their weight. Gradients of both uses add up.
+  // A language model's: the embedding and the output share their weight. Gradients of both uses add
+  // up.
   Tied m;
   nn::tie(m.table, m.out);
   EXPECT_EQ(names(m.named_parameters()), (std::vector<std::string>{"table"}));
@@ -203,7 +207,8 @@ TEST(Module, TyingSharesOnePlace) {
     }
   optim::SGD opt(m.parameters(), {.lr = 0.1});
   opt.step();
-  for (size_t i = 0; i < t.size(); ++i) EXPECT_NEAR(m.out.value().to_vector<double>()[i], t[i] - 0.1 * g[i], 1e-15);
+  for (size_t i = 0; i < t.size(); ++i)
+    EXPECT_NEAR(m.out.value().to_vector<double>()[i], t[i] - 0.1 * g[i], 1e-15);
   Parameter other(zeros({2}));
   EXPECT_THROW(nn::tie(m.table, other), ShapeError);
 }
@@ -213,7 +218,8 @@ TEST(Module, FrozenPartsStay) {
   Net net;
   net.fc1.requires_grad_(false);
   optim::Adam opt(net.parameters(), {.lr = 0.01});
-  const auto frozen = net.fc1.weight.value().to_vector<float>(), moving = net.fc2.weight.value().to_vector<float>();
+  const auto frozen = net.fc1.weight.value().to_vector<float>(),
+             moving = net.fc2.weight.value().to_vector<float>();
   for (int i = 0; i < 3; ++i) train_step(net, opt, batch(i));
   EXPECT_FALSE(net.fc1.weight.grad().defined());
   EXPECT_EQ(net.fc1.weight.value().to_vector<float>(), frozen);
@@ -248,13 +254,16 @@ TEST(Module, InitialValues) {
   for (const Case& c : cases) {
     const auto v = c.p.value().to_vector<float>();
     double lowest = 1, highest = -1, mean = 0, square = 0;
-    for (float x : v) lowest = std::min<double>(lowest, x), highest = std::max<double>(highest, x), mean += x, square += double{x} * x;
+    for (float x : v)
+      lowest = std::min<double>(lowest, x), highest = std::max<double>(highest, x), mean += x,
+      square += double{x} * x;
     const auto n = static_cast<double>(v.size());
     EXPECT_GE(lowest, -c.bound);
     EXPECT_LE(highest, c.bound);
     EXPECT_GT(highest - lowest, 2 * c.bound * (1 - 8 / n)) << "the whole range is used";
     EXPECT_NEAR(mean / n, 0, 5 * c.bound / std::sqrt(3 * n));
-    EXPECT_NEAR(square / n / (c.bound * c.bound / 3), 1, 5 / std::sqrt(n));  // variance of a uniform distribution
+    // variance of a uniform distribution
+    EXPECT_NEAR(square / n / (c.bound * c.bound / 3), 1, 5 / std::sqrt(n));
   }
   EXPECT_EQ(conv.weight.shape(), (Shape{16, 4, 3, 3}));
   manual_seed(4);
@@ -287,7 +296,7 @@ TEST(Module, LinearIsAProductPlusABias) {
   }
 }
 
-// ---- parameters that nobody updates --------------------------------------------------------------------------------------------
+// ---- parameters that nobody updates -------------------------------------------------------------
 
 struct Forgets : nn::Module {
   nn::Linear fc1{6, 4}, fc2{4, 3};
@@ -312,10 +321,13 @@ TEST(Unlisted, ParametersAreNamedAtTheFirstStep) {
   Forgets net;
   optim::SGD opt(net.parameters(), {.lr = 0.1});
   const std::string notes = notes_of([&] { train_step(net, opt, batch(0)); });
-  const std::string end = " got a gradient, but no module's SUANLI_FIELDS names it and no optimizer updates it\n";
-  EXPECT_NE(notes.find("suanli: [step] Module.Linear.weight [3, 4]" + end), std::string::npos) << notes;
+  const std::string end =
+      " got a gradient, but no module's SUANLI_FIELDS names it and no optimizer updates it\n";
+  EXPECT_NE(notes.find("suanli: [step] Module.Linear.weight [3, 4]" + end), std::string::npos)
+      << notes;
   EXPECT_NE(notes.find("suanli: [step] Module.Linear.bias [3]" + end), std::string::npos) << notes;
-  EXPECT_NE(notes.find("suanli: [step] a parameter read by Module [3]" + end), std::string::npos) << notes;
+  EXPECT_NE(notes.find("suanli: [step] a parameter read by Module [3]" + end), std::string::npos)
+      << notes;
   EXPECT_EQ(std::count(notes.begin(), notes.end(), '\n'), 3) << notes;
   EXPECT_EQ(notes_of([&] { train_step(net, opt, batch(1)); }), "") << "once";
 }
@@ -328,11 +340,13 @@ TEST(Unlisted, AModuleBesideIsNamed) {
     cross_entropy(head(net(batch(0).x)), batch(0).y).backward();
     opt.step();
   });
-  EXPECT_NE(notes.find("suanli: [step] Linear.weight [3, 3] got a gradient"), std::string::npos) << notes;
+  EXPECT_NE(notes.find("suanli: [step] Linear.weight [3, 3] got a gradient"), std::string::npos)
+      << notes;
 }
 
 TEST(Unlisted, WhatIsListedAndGoneLeavesNothingBehind) {
-  // Noted by backward(), then listed, then destroyed: so many that stale notes would leave no room for the last one.
+  // Noted by backward(), then listed, then destroyed: so many that stale notes would leave no room
+  // for the last one.
   const auto come_and_go = [] {
     for (int i = 0; i < 3; ++i) {
       {
@@ -375,16 +389,19 @@ TEST(Unlisted, NotesEndWithTheirThread) {
 }
 
 TEST(Unlisted, NothingIsSaidOfWhatIsMeant) {
-  // All listed; two networks with an optimizer each; frozen ones; a parameter of an optimizer alone; gradients set by hand; a read of the
-  // loss between backward() and step().
+  // All listed; two networks with an optimizer each; frozen ones; a parameter of an optimizer
+  // alone; gradients set by hand; a read of the loss between backward() and step().
   const std::string notes = notes_of([] {
     Whole g, d, frozen;
     frozen.requires_grad_(false);
     Parameter alone(ones({3})), by_hand(ones({3}));
     by_hand.set_grad({});
-    optim::SGD g_opt(g.parameters(), {.lr = 0.1}), d_opt(d.parameters(), {.lr = 0.1}), a_opt({alone}, {.lr = 0.1});
+    optim::SGD g_opt(g.parameters(), {.lr = 0.1}), d_opt(d.parameters(), {.lr = 0.1}),
+        a_opt({alone}, {.lr = 0.1});
     for (int i = 0; i < 3; ++i) {
-      Tensor loss = cross_entropy(d(concat({g(batch(i).x), g(batch(i).x)}, 1)) * alone * by_hand + frozen(batch(i).x), batch(i).y);
+      Tensor loss = cross_entropy(
+          d(concat({g(batch(i).x), g(batch(i).x)}, 1)) * alone * by_hand + frozen(batch(i).x),
+          batch(i).y);
       loss.backward();
       loss.item();
       g_opt.step();
@@ -409,7 +426,8 @@ TEST(Unlisted, NoneIsKeptAlive) {
   EXPECT_EQ(memory_use().tensors, before);
   Whole net;
   optim::SGD opt(net.parameters(), {.lr = 0.1});
-  EXPECT_EQ(notes_of([&] { train_step(net, opt, batch(0)); }), "") << "and of what is gone nothing is said";
+  EXPECT_EQ(notes_of([&] { train_step(net, opt, batch(0)); }), "")
+      << "and of what is gone nothing is said";
 }
 
 TEST(Unlisted, OneThatIsListedBeforeTheStepIsFine) {

@@ -17,15 +17,17 @@ double by_definition(uint32_t bits, int exponent_bits, int fraction_bits) {
   const int exponent = static_cast<int>(bits >> fraction_bits) & all_ones;
   const double fraction = std::ldexp(bits & ((1u << fraction_bits) - 1), -fraction_bits);
   const double sign = bits >> (exponent_bits + fraction_bits) & 1 ? -1 : 1;
-  if (exponent == all_ones) return fraction == 0 ? sign * std::numeric_limits<double>::infinity() : std::nan("");
-  return sign * (exponent == 0 ? std::ldexp(fraction, 1 - bias) : std::ldexp(1 + fraction, exponent - bias));
+  if (exponent == all_ones)
+    return fraction == 0 ? sign * std::numeric_limits<double>::infinity() : std::nan("");
+  return sign * (exponent == 0 ? std::ldexp(fraction, 1 - bias)
+                               : std::ldexp(1 + fraction, exponent - bias));
 }
 
 TEST(NarrowFloats, EveryValueIsItsDefinitions) {
   for (uint32_t bits = 0; bits < 65536; ++bits) {
     const auto word = static_cast<uint16_t>(bits);
-    for (auto [value, expected] :
-         {std::pair(float_from_f16(word), by_definition(bits, 5, 10)), std::pair(float_from_bf16(word), by_definition(bits, 8, 7))}) {
+    for (auto [value, expected] : {std::pair(float_from_f16(word), by_definition(bits, 5, 10)),
+                                   std::pair(float_from_bf16(word), by_definition(bits, 8, 7))}) {
       if (std::isnan(expected)) ASSERT_TRUE(std::isnan(value)) << bits;
       else ASSERT_EQ(static_cast<double>(value), expected) << bits;
       ASSERT_EQ(std::signbit(value), bits >= 32768) << bits;
@@ -37,8 +39,8 @@ TEST(NarrowFloats, EveryValueIsItsDefinitions) {
 }
 
 Tensor of_words(const std::vector<uint16_t>& words, DType dtype) {
-  return tensor_from_bytes(words.data(), static_cast<int64_t>(words.size() * sizeof words[0]), Shape{static_cast<int64_t>(words.size())},
-                           dtype);
+  return tensor_from_bytes(words.data(), static_cast<int64_t>(words.size() * sizeof words[0]),
+                           Shape{static_cast<int64_t>(words.size())}, dtype);
 }
 
 struct Net : nn::Module {
@@ -65,11 +67,14 @@ TEST(LoadStateDict, FloatsTakeTheDtypeOfTheModel) {
   Net net;
   auto state = state_of(net);
   auto at = [&](const std::string& name) -> Tensor& {
-    return std::find_if(state.begin(), state.end(), [&](auto& e) { return e.first == name; })->second;
+    return std::find_if(state.begin(), state.end(), [&](auto& e) { return e.first == name; })
+        ->second;
   };
-  at("fc.bias") = of_words({0x3c00, 0x8001}, DType::f16);           // 1 and the smallest subnormal, negative
+  // 1 and the smallest subnormal, negative
+  at("fc.bias") = of_words({0x3c00, 0x8001}, DType::f16);
   at("bn.weight") = of_words({0x3f80, 0xc040}, DType::bf16);        // 1 and -3
-  at("bn.bias") = tensor<double>({1 + 0x1p-30, 0x1p-150}, Shape{2});  // rounded to even, and to zero
+  // rounded to even, and to zero
+  at("bn.bias") = tensor<double>({1 + 0x1p-30, 0x1p-150}, Shape{2});
   net.load_state_dict(state);
   EXPECT_EQ(net.fc.bias.value().to_vector<float>(), (std::vector<float>{1, -0x1p-24f}));
   EXPECT_EQ(net.bn.weight.value().to_vector<float>(), (std::vector<float>{1, -3}));
@@ -97,8 +102,12 @@ TEST(LoadStateDict, CountersOfBatchesHaveAnyDtypeOrAreMissing) {
   EXPECT_EQ(loaded(tensor<uint8_t>({7}, Shape{})), 7);
   EXPECT_EQ(loaded(tensor<float>({7}, Shape{})), 7);
   EXPECT_EQ(loaded(tensor<double>({7}, Shape{1})), 7) << "[1] and [] are one number";
-  EXPECT_NE(refused([&] { loaded(tensor<float>({7.5f}, Shape{})); }).find(counter), std::string::npos);
-  EXPECT_NE(refused([&] { loaded(tensor<int64_t>({1, 2}, Shape{2})); }).find("is i64 [2], i64 [] is expected"), std::string::npos);
+  EXPECT_NE(refused([&] { loaded(tensor<float>({7.5f}, Shape{})); }).find(counter),
+            std::string::npos);
+  EXPECT_NE(refused([&] {
+              loaded(tensor<int64_t>({1, 2}, Shape{2}));
+            }).find("is i64 [2], i64 [] is expected"),
+            std::string::npos);
 
   Net net;
   auto state = state_of(net);

@@ -37,23 +37,27 @@ std::string page() {
   std::vector<const OpDef*> pointwise, others;
   for (const Op* op : all_ops()) {
     const std::string name = op->def().name;
-    const bool row = std::any_of(std::begin(pointwise_rows), std::end(pointwise_rows), [&](const auto& r) { return name == r.name; });
+    const bool row = std::any_of(std::begin(pointwise_rows), std::end(pointwise_rows),
+                                 [&](const auto& r) { return name == r.name; });
     (row ? pointwise : others).push_back(&op->def());
   }
   auto by_name = [](const OpDef* a, const OpDef* b) { return std::string_view(a->name) < b->name; };
   std::sort(pointwise.begin(), pointwise.end(), by_name);
   std::sort(others.begin(), others.end(), by_name);
   std::ostringstream out;
-  out << "# Ops\n\nEvery op that a program can hold, as its definition describes it. The functions, with their arguments, are in\n"
-         "`include/suanli/ops.h`; a few more there (`flatten`, `sum_to`, `dropout`) are written with these. This page is generated from "
+  out << "# Ops\n\nEvery op that a program can hold, as its definition describes it. The "
+         "functions, with their arguments, are in\n"
+         "`include/suanli/ops.h`; a few more there (`flatten`, `sum_to`, `dropout`) are written "
+         "with these. This page is generated from "
          "the\n"
-         "definitions by `SUANLI_UPDATE=1 test_ops --gtest_filter=Docs.*`; a test compares the two.\n";
+         "definitions by `SUANLI_UPDATE=1 test_ops --gtest_filter=Docs.*`; a test compares the "
+         "two.\n";
   auto table = [&](const char* title, const std::vector<const OpDef*>& ops, bool rows) {
     out << "\n## " << title << "\n\n| op | what it gives | gradient | ONNX |\n|---|---|---|---|\n";
     for (const OpDef* d : ops) {
       const bool gradient = rows ? pointwise_gradient_exists(d->name) : has_gradient(*d);
-      out << "| `" << d->name << "` | " << cell(d->doc) << " | " << (gradient ? "yes" : "no") << " | "
-          << (d->onnx.name ? d->onnx.name : "—") << " |\n";
+      out << "| `" << d->name << "` | " << cell(d->doc) << " | " << (gradient ? "yes" : "no")
+          << " | " << (d->onnx.name ? d->onnx.name : "—") << " |\n";
     }
   };
   table("Pointwise", pointwise, true);
@@ -66,11 +70,13 @@ TEST(Docs, ListEveryOp) {
   if (root.empty()) GTEST_SKIP() << "the checkout was not found; set SUANLI_SOURCE";
   const auto path = root / "docs" / "ops.md";
   const std::string expected = page();
-  if (const char* update = std::getenv("SUANLI_UPDATE"); update && std::string_view(update) == "1") std::ofstream(path) << expected;
+  if (const char* update = std::getenv("SUANLI_UPDATE"); update && std::string_view(update) == "1")
+    std::ofstream(path) << expected;
   std::ifstream file(path);
   std::stringstream found;
   found << file.rdbuf();
-  EXPECT_TRUE(found.str() == expected) << path << " is not what the ops say; run SUANLI_UPDATE=1 test_ops --gtest_filter=Docs.*";
+  EXPECT_TRUE(found.str() == expected)
+      << path << " is not what the ops say; run SUANLI_UPDATE=1 test_ops --gtest_filter=Docs.*";
 }
 
 }  // namespace

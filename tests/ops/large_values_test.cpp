@@ -1,4 +1,5 @@
-// Large numbers, infinities where a factor is 0, and squares beyond a dtype's range: what is right by a closed form.
+// Large numbers, infinities where a factor is 0, and squares beyond a dtype's range: what is right
+// by a closed form.
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -13,17 +14,21 @@
 namespace suanli::test {
 namespace {
 
-constexpr double kInf = std::numeric_limits<double>::infinity(), kNan = std::numeric_limits<double>::quiet_NaN();
+constexpr double kInf = std::numeric_limits<double>::infinity(),
+                 kNan = std::numeric_limits<double>::quiet_NaN();
 using F64s = std::vector<double>;
 
 Tensor in_dtype(const F64s& v, const Shape& shape, DType d) { return cast(tensor(v, shape), d); }
 F64s read(const Tensor& t) { return cast(t, f64).to_vector<double>(); }
-Tensor integers(const std::vector<int64_t>& v) { return tensor(v, {static_cast<int64_t>(v.size())}); }
+Tensor integers(const std::vector<int64_t>& v) {
+  return tensor(v, {static_cast<int64_t>(v.size())});
+}
 void expect_near(const F64s& got, const F64s& want, double tolerance, const std::string& what) {
   ASSERT_EQ(got.size(), want.size()) << what;
   for (size_t i = 0; i < got.size(); ++i)
     if (std::isnan(want[i]) || std::isinf(want[i]))
-      EXPECT_TRUE(got[i] == want[i] || (std::isnan(got[i]) && std::isnan(want[i]))) << what << " at " << i << ": " << got[i];
+      EXPECT_TRUE(got[i] == want[i] || (std::isnan(got[i]) && std::isnan(want[i])))
+          << what << " at " << i << ": " << got[i];
     else EXPECT_NEAR(got[i], want[i], tolerance) << what << " at " << i;
 }
 
@@ -31,13 +36,16 @@ struct Offset {
   DType dtype;
   double offset, spacing;  // multiples of `spacing` are exact beside the offset
 };
-constexpr Offset offsets[] = {{f32, 0, 1},       {f32, 1e5, 1},      {f32, -1e5, 1},    {f32, 100000000, 8}, {f32, -100000000, 8},
-                              {f32, 0x1p100, 0}, {f32, -0x1p100, 0}, {f32, 0x1p126, 0}, {f64, 0, 1},         {f64, 0x1p40, 1},
-                              {f64, -0x1p40, 1}, {f64, 0x1p52, 1},   {f64, -0x1p52, 1}, {f64, 0x1p500, 0},   {f64, -0x1p1000, 0}};
+constexpr Offset offsets[] = {{f32, 0, 1},         {f32, 1e5, 1},        {f32, -1e5, 1},
+                              {f32, 100000000, 8}, {f32, -100000000, 8}, {f32, 0x1p100, 0},
+                              {f32, -0x1p100, 0},  {f32, 0x1p126, 0},    {f64, 0, 1},
+                              {f64, 0x1p40, 1},    {f64, -0x1p40, 1},    {f64, 0x1p52, 1},
+                              {f64, -0x1p52, 1},   {f64, 0x1p500, 0},    {f64, -0x1p1000, 0}};
 
-// ---- one number added to all logits ----------------------------------------------------------------------------------------
+// ---- one number added to all logits -------------------------------------------------------------
 
-/// Logits (offset + spacing·k) for k = 0 … 3 in some order: their probabilities are those without the offset.
+/// Logits (offset + spacing·k) for k = 0 … 3 in some order: their probabilities are those without
+/// the offset.
 TEST(CommonOffset, ChangesNoLossAndNoGradient) {
   const int64_t order[2][4] = {{2, 0, 3, 1}, {0, 0, 1, 0}};
   const std::vector<int64_t> target{0, 2};
@@ -56,14 +64,19 @@ TEST(CommonOffset, ChangesNoLossAndNoGradient) {
     }
     Tensor x = in_dtype(logits, {2, 4}, o.dtype);
     x.requires_grad_();
-    const Tensor t = integers(target), weight = in_dtype({1, 2, 3, 0}, {4}, o.dtype), share = one_hot(t, 4, o.dtype) * 0.75 + 0.0625;
+    const Tensor t = integers(target), weight = in_dtype({1, 2, 3, 0}, {4}, o.dtype),
+                 share = one_hot(t, 4, o.dtype) * 0.75 + 0.0625;
     expect_near(read(softmax(x)), p, tolerance, "softmax");
     expect_near(read(log_softmax(x)), log_p, tolerance * 10, "log_softmax");
     const double hard = -(log_p[0] + log_p[6]) / 2,
-                 all = -(log_p[0] + log_p[1] + log_p[2] + log_p[3] + log_p[4] + log_p[5] + log_p[6] + log_p[7]) / 8;
-    const auto check = [&](const char* what, const Tensor& loss, double want, const F64s& gradient) {
+                 all = -(log_p[0] + log_p[1] + log_p[2] + log_p[3] + log_p[4] + log_p[5] +
+                         log_p[6] + log_p[7]) /
+                       8;
+    const auto check = [&](const char* what, const Tensor& loss, double want,
+                           const F64s& gradient) {
       expect_near(read(loss), {want}, tolerance * 10, what);
-      expect_near(read(grad({loss}, {x})[0]), gradient, tolerance, std::string(what) + ", gradient");
+      expect_near(read(grad({loss}, {x})[0]), gradient, tolerance,
+                  std::string(what) + ", gradient");
     };
     F64s d(8), smooth(8), weighted(8);
     for (size_t i = 0; i < 8; ++i) {
@@ -75,7 +88,8 @@ TEST(CommonOffset, ChangesNoLossAndNoGradient) {
     check("cross_entropy", cross_entropy(x, t), hard, d);
     check("soft cross_entropy", cross_entropy(x, share), 0.75 * hard + 0.25 * all, smooth);
     check("smoothed", weighted_cross_entropy(x, t, {}, 0.25), 0.75 * hard + 0.25 * all, smooth);
-    check("weighted", weighted_cross_entropy(x, t, weight, 0), -(log_p[0] + 3 * log_p[6]) / 4, weighted);
+    check("weighted", weighted_cross_entropy(x, t, weight, 0), -(log_p[0] + 3 * log_p[6]) / 4,
+          weighted);
     check("nll_loss", nll_loss(log_softmax(x), t), hard, d);
     // Hessian of the loss: (diag p − p pᵀ)/N. Its first row through a second backward.
     const Tensor first = grad({cross_entropy(x, t)}, {x}, {}, {.create_graph = true})[0];
@@ -93,9 +107,11 @@ TEST(CommonOffset, ChangesNoAttention) {
     const double tolerance = o.dtype == f32 ? 1e-5 : 1e-13;
     constexpr int64_t keys = 5;
     F64s k, v;
-    for (int64_t j = 0; j < keys; ++j) k.push_back(o.offset + o.spacing * static_cast<double>(j % 3)), v.push_back(static_cast<double>(j));
-    Tensor q = in_dtype(F64s(keys, 1), {1, keys, 1}, o.dtype), key = in_dtype(k, {1, keys, 1}, o.dtype),
-           value = in_dtype(v, {1, keys, 1}, o.dtype);
+    for (int64_t j = 0; j < keys; ++j)
+      k.push_back(o.offset + o.spacing * static_cast<double>(j % 3)),
+          v.push_back(static_cast<double>(j));
+    Tensor q = in_dtype(F64s(keys, 1), {1, keys, 1}, o.dtype),
+           key = in_dtype(k, {1, keys, 1}, o.dtype), value = in_dtype(v, {1, keys, 1}, o.dtype);
     for (Tensor* t : {&q, &key, &value}) t->requires_grad_();
     for (bool causal : {false, true}) {
       F64s y(keys, 0.0), dv(keys, 0.0), dk(keys, 0.0);
@@ -103,7 +119,8 @@ TEST(CommonOffset, ChangesNoAttention) {
         const size_t seen = causal ? i + 1 : keys;
         double total = 0;
         F64s p(seen);
-        for (size_t j = 0; j < seen; ++j) total += p[j] = std::exp(o.spacing * static_cast<double>(j % 3));
+        for (size_t j = 0; j < seen; ++j)
+          total += p[j] = std::exp(o.spacing * static_cast<double>(j % 3));
         for (size_t j = 0; j < seen; ++j) p[j] /= total, y[i] += p[j] * v[j], dv[j] += p[j];
         for (size_t j = 0; j < seen; ++j) dk[j] += p[j] * (v[j] - y[i]);
       }
@@ -124,21 +141,24 @@ TEST(CommonOffset, SpreadsOfAnySizeStayRight) {
     Tensor x = in_dtype({wide, -wide, 0, wide, 0, 0}, {2, 3}, d);
     x.requires_grad_();
     expect_near(read(cross_entropy(x, integers({0, 0}))), {0}, 0, "the certain class");
-    expect_near(read(grad({cross_entropy(x, integers({0, 0}))}, {x})[0]), F64s(6, 0.0), 0, "its gradient");
+    expect_near(read(grad({cross_entropy(x, integers({0, 0}))}, {x})[0]), F64s(6, 0.0), 0,
+                "its gradient");
     const double loss = read(cross_entropy(x, integers({1, 0})))[0];
     EXPECT_NEAR(loss / wide, 1, 1e-6) << "the mean of 2·wide and 0";
-    expect_near(read(grad({cross_entropy(x, integers({1, 0}))}, {x})[0]), {0.5, -0.5, 0, 0, 0, 0}, 0, "gradient");
+    expect_near(read(grad({cross_entropy(x, integers({1, 0}))}, {x})[0]), {0.5, -0.5, 0, 0, 0, 0},
+                0, "gradient");
   }
 }
 
-// ---- 0 · ∞ -----------------------------------------------------------------------------------------------------------------
+// ---- 0 · ∞ --------------------------------------------------------------------------------------
 
 TEST(ZeroTimesInfinity, ImpossibleClassesThatNobodyWantsAreNothing) {
   for (DType d : {f64, f32}) {
     Tensor x = in_dtype({1, 2, -kInf, 0.5, 1, -kInf}, {2, 3}, d);
     x.requires_grad_();
     const Tensor t = integers({0, 1});
-    const double l0 = std::log(std::exp(1) + std::exp(2)) - 1, l1 = std::log(std::exp(0.5) + std::exp(1)) - 1;
+    const double l0 = std::log(std::exp(1) + std::exp(2)) - 1,
+                 l1 = std::log(std::exp(0.5) + std::exp(1)) - 1;
     const double p0 = std::exp(-l0), p1 = std::exp(-l1);
     struct Case {
       const char* what;
@@ -147,30 +167,33 @@ TEST(ZeroTimesInfinity, ImpossibleClassesThatNobodyWantsAreNothing) {
       F64s gradient;
     };
     const F64s plain{(p0 - 1) / 2, (1 - p0) / 2, 0, (1 - p1) / 2, (p1 - 1) / 2, 0};
-    const Case cases[] = {{"hard", cross_entropy(x, t), (l0 + l1) / 2, plain},
-                          {"no weights", weighted_cross_entropy(x, t, {}, 0), (l0 + l1) / 2, plain},
-                          {"weights",
-                           weighted_cross_entropy(x, t, in_dtype({1, 2, 3}, {3}, d), 0),
-                           (l0 + 2 * l1) / 3,
-                           {(p0 - 1) / 3, (1 - p0) / 3, 0, (1 - p1) * 2 / 3, (p1 - 1) * 2 / 3, 0}},
-                          {"a class of weight 0",
-                           weighted_cross_entropy(x, integers({0, 2}), in_dtype({1, 1, 0}, {3}, d), 0),
-                           l0,
-                           {p0 - 1, 1 - p0, 0, 0, 0, 0}},
-                          {"smoothing over classes of weight 0",
-                           weighted_cross_entropy(x, integers({0, 0}), in_dtype({1, 0, 0}, {3}, d), 0.3),
-                           ((l0 + std::log(std::exp(0.5) + std::exp(1)) - 0.5) / 2) * (0.7 + 0.1),
-                           {}},
-                          {"shares", cross_entropy(x, in_dtype({1, 0, 0, 0, 1, 0}, {2, 3}, d)), (l0 + l1) / 2, plain},
-                          {"nll_loss", nll_loss(log_softmax(x), t), (l0 + l1) / 2, plain}};
+    const Case cases[] = {
+        {"hard", cross_entropy(x, t), (l0 + l1) / 2, plain},
+        {"no weights", weighted_cross_entropy(x, t, {}, 0), (l0 + l1) / 2, plain},
+        {"weights",
+         weighted_cross_entropy(x, t, in_dtype({1, 2, 3}, {3}, d), 0),
+         (l0 + 2 * l1) / 3,
+         {(p0 - 1) / 3, (1 - p0) / 3, 0, (1 - p1) * 2 / 3, (p1 - 1) * 2 / 3, 0}},
+        {"a class of weight 0",
+         weighted_cross_entropy(x, integers({0, 2}), in_dtype({1, 1, 0}, {3}, d), 0),
+         l0,
+         {p0 - 1, 1 - p0, 0, 0, 0, 0}},
+        {"smoothing over classes of weight 0",
+         weighted_cross_entropy(x, integers({0, 0}), in_dtype({1, 0, 0}, {3}, d), 0.3),
+         ((l0 + std::log(std::exp(0.5) + std::exp(1)) - 0.5) / 2) * (0.7 + 0.1),
+         {}},
+        {"shares", cross_entropy(x, in_dtype({1, 0, 0, 0, 1, 0}, {2, 3}, d)), (l0 + l1) / 2, plain},
+        {"nll_loss", nll_loss(log_softmax(x), t), (l0 + l1) / 2, plain}};
     for (const Case& c : cases) {
       expect_near(read(c.loss), {c.want}, 1e-6, c.what);
       const auto g = read(grad({c.loss}, {x})[0]);
       if (!c.gradient.empty()) expect_near(g, c.gradient, 1e-6, std::string(c.what) + ", gradient");
       for (double v : g) EXPECT_TRUE(std::isfinite(v)) << c.what;
     }
-    EXPECT_EQ(read(cross_entropy(x, integers({2, 1})))[0], kInf) << "the impossible class is the target";
-    EXPECT_EQ(read(weighted_cross_entropy(x, t, {}, 0.1))[0], kInf) << "smoothing wants the impossible class";
+    EXPECT_EQ(read(cross_entropy(x, integers({2, 1})))[0], kInf)
+        << "the impossible class is the target";
+    EXPECT_EQ(read(weighted_cross_entropy(x, t, {}, 0.1))[0], kInf)
+        << "smoothing wants the impossible class";
   }
 }
 
@@ -178,7 +201,8 @@ TEST(ZeroTimesInfinity, SharesOfZeroKeepTheirGradient) {
   const Tensor x = tensor<double>({1, 2, 3}, {1, 3});
   Tensor share = tensor<double>({1, 0, 0}, {1, 3});
   share.requires_grad_();
-  expect_near(read(grad({cross_entropy(x, share)}, {share})[0]), read(-log_softmax(x)), 1e-15, "-ln p, also where the share is 0");
+  expect_near(read(grad({cross_entropy(x, share)}, {share})[0]), read(-log_softmax(x)), 1e-15,
+              "-ln p, also where the share is 0");
 }
 
 TEST(ZeroTimesInfinity, AveragesReachTheirOwnWindowsOnly) {
@@ -187,21 +211,24 @@ TEST(ZeroTimesInfinity, AveragesReachTheirOwnWindowsOnly) {
     std::function<Tensor(const Tensor&)> pool;
     int64_t affected;  // results whose window holds the first pixel
   };
-  const Case cases[] = {{"3, 1, 1", [](const Tensor& x) { return avg_pool2d(x, {3, 1, 1}); }, 4},
-                        {"3, 2, 1", [](const Tensor& x) { return avg_pool2d(x, {3, 2, 1}); }, 1},
-                        {"2, 1, 0", [](const Tensor& x) { return avg_pool2d(x, {2, 1, 0}); }, 1},
-                        {"2, 1, 1", [](const Tensor& x) { return avg_pool2d(x, {2, 1, 1}); }, 4},
-                        {"5, 5, 0", [](const Tensor& x) { return avg_pool2d(x, {5, 5, 0}); }, 1},
-                        {"adaptive 3×3", [](const Tensor& x) { return adaptive_avg_pool2d(x, 3, 3); }, 1},
-                        {"adaptive 7×5", [](const Tensor& x) { return adaptive_avg_pool2d(x, 7, 5); }, 2},
-                        {"adaptive 1×1", [](const Tensor& x) { return adaptive_avg_pool2d(x, 1, 1); }, 1}};
+  const Case cases[] = {
+      {"3, 1, 1", [](const Tensor& x) { return avg_pool2d(x, {3, 1, 1}); }, 4},
+      {"3, 2, 1", [](const Tensor& x) { return avg_pool2d(x, {3, 2, 1}); }, 1},
+      {"2, 1, 0", [](const Tensor& x) { return avg_pool2d(x, {2, 1, 0}); }, 1},
+      {"2, 1, 1", [](const Tensor& x) { return avg_pool2d(x, {2, 1, 1}); }, 4},
+      {"5, 5, 0", [](const Tensor& x) { return avg_pool2d(x, {5, 5, 0}); }, 1},
+      {"adaptive 3×3", [](const Tensor& x) { return adaptive_avg_pool2d(x, 3, 3); }, 1},
+      {"adaptive 7×5", [](const Tensor& x) { return adaptive_avg_pool2d(x, 7, 5); }, 2},
+      {"adaptive 1×1", [](const Tensor& x) { return adaptive_avg_pool2d(x, 1, 1); }, 1}};
   for (DType d : {f32, f64})
     for (double bad : {kInf, -kInf, kNan})
       for (const Case& c : cases) {
         F64s v(25, 1.0);
         v[0] = bad;
         const auto y = read(c.pool(in_dtype(v, {1, 1, 5, 5}, d)));
-        EXPECT_EQ(std::count_if(y.begin(), y.end(), [](double e) { return !std::isfinite(e); }), c.affected) << c.what;
+        EXPECT_EQ(std::count_if(y.begin(), y.end(), [](double e) { return !std::isfinite(e); }),
+                  c.affected)
+            << c.what;
         // The transpose: an infinite gradient reaches the pixels of its own window.
         Tensor x = ones({1, 1, 5, 5}, d);
         x.requires_grad_();
@@ -228,23 +255,28 @@ TEST(ZeroTimesInfinity, GradientsReachWhatWasChosen) {
     const Tensor keep = tensor(std::vector<bool>{true, false, true, false, true, false}, {2, 3});
     const Tensor all = in_dtype(F64s(6, kInf), {2, 3}, d);
     EXPECT_EQ(read(grad({where(keep, x, 0.0)}, {x}, {all})[0]), (F64s{kInf, 0, kInf, 0, kInf, 0}));
-    EXPECT_EQ(read(where(keep, 0.0, in_dtype({kNan, 1, kInf, 2, kInf, 3}, {2, 3}, d))), (F64s{0, 1, 0, 2, 0, 3}));
+    EXPECT_EQ(read(where(keep, 0.0, in_dtype({kNan, 1, kInf, 2, kInf, 3}, {2, 3}, d))),
+              (F64s{0, 1, 0, 2, 0, 3}));
     EXPECT_EQ(read(grad({maximum(x, 3.5)}, {x}, {all})[0]), (F64s{0, 0, 0, kInf, kInf, kInf}));
     EXPECT_EQ(read(grad({relu(x - 3.5)}, {x}, {all})[0]), (F64s{0, 0, 0, kInf, kInf, kInf}));
     EXPECT_EQ(read(dropout(in_dtype(F64s(6, kInf), {6}, d), 1.0)), F64s(6, 0.0));
     Tensor picture = in_dtype({1, 2, 3, 4}, {1, 1, 2, 2}, d);
     picture.requires_grad_();
-    EXPECT_EQ(read(grad({max_pool2d(picture)}, {picture}, {in_dtype({kInf}, {1, 1, 1, 1}, d)})[0]), (F64s{0, 0, 0, kInf}));
+    EXPECT_EQ(read(grad({max_pool2d(picture)}, {picture}, {in_dtype({kInf}, {1, 1, 1, 1}, d)})[0]),
+              (F64s{0, 0, 0, kInf}));
     Tensor table = in_dtype({1, 2, 3, 4}, {2, 2}, d);
     table.requires_grad_();
-    EXPECT_EQ(read(grad({embedding(table, integers({1}))}, {table}, {in_dtype({kInf, 1}, {1, 2}, d)})[0]), (F64s{0, 0, kInf, 1}));
+    EXPECT_EQ(
+        read(grad({embedding(table, integers({1}))}, {table}, {in_dtype({kInf, 1}, {1, 2}, d)})[0]),
+        (F64s{0, 0, kInf, 1}));
   }
 }
 
 TEST(ZeroTimesInfinity, TheGradientOfAMaximumThatIsNanIsNan) {
   Tensor x = tensor<double>({1, kNan, 3, 4, 5, 6}, {2, 3});
   x.requires_grad_();
-  expect_near(read(grad({max(x, {1})}, {x}, {ones({2}, f64)})[0]), {kNan, kNan, kNan, 0, 0, 1}, 0, "as PyTorch's amax");
+  expect_near(read(grad({max(x, {1})}, {x}, {ones({2}, f64)})[0]), {kNan, kNan, kNan, 0, 0, 1}, 0,
+              "as PyTorch's amax");
 }
 
 /// A causal query does not see later keys, whatever they are.
@@ -258,23 +290,31 @@ TEST(ZeroTimesInfinity, HiddenKeysStayHidden) {
         AttentionOptions options;
         options.causal = true;
         v[static_cast<size_t>(at * 2)] = bad;
-        const auto by_value = read(scaled_dot_product_attention(q, in_dtype(k, {1, n, 2}, d), in_dtype(v, {1, n, 2}, d), options));
-        for (int64_t i = 0; i < n; ++i) EXPECT_EQ(std::isfinite(by_value[static_cast<size_t>(i * 2)]), i < at) << n << " query " << i;
+        const auto by_value = read(scaled_dot_product_attention(
+            q, in_dtype(k, {1, n, 2}, d), in_dtype(v, {1, n, 2}, d), options));
+        for (int64_t i = 0; i < n; ++i)
+          EXPECT_EQ(std::isfinite(by_value[static_cast<size_t>(i * 2)]), i < at)
+              << n << " query " << i;
         v[static_cast<size_t>(at * 2)] = 0.5, k[static_cast<size_t>(at * 2)] = bad;
-        const auto by_key = read(scaled_dot_product_attention(q, in_dtype(k, {1, n, 2}, d), in_dtype(v, {1, n, 2}, d), options));
-        for (int64_t i = 0; i < n; ++i) EXPECT_EQ(std::isfinite(by_key[static_cast<size_t>(i * 2)]), i < at) << n << " query " << i;
+        const auto by_key = read(scaled_dot_product_attention(q, in_dtype(k, {1, n, 2}, d),
+                                                              in_dtype(v, {1, n, 2}, d), options));
+        for (int64_t i = 0; i < n; ++i)
+          EXPECT_EQ(std::isfinite(by_key[static_cast<size_t>(i * 2)]), i < at)
+              << n << " query " << i;
         // The gradient of an early query, infinite, reaches the keys that it sees.
         Tensor values = in_dtype(F64s(static_cast<size_t>(n * 2), 0.5), {1, n, 2}, d);
         values.requires_grad_();
         F64s seed(static_cast<size_t>(n * 2), 1.0);
         seed[0] = bad;
-        const Tensor y = scaled_dot_product_attention(q, in_dtype(F64s(static_cast<size_t>(n * 2), 0.25), {1, n, 2}, d), values, options);
+        const Tensor y = scaled_dot_product_attention(
+            q, in_dtype(F64s(static_cast<size_t>(n * 2), 0.25), {1, n, 2}, d), values, options);
         const auto g = read(grad({y}, {values}, {in_dtype(seed, {1, n, 2}, d)})[0]);
-        for (int64_t j = 0; j < n; ++j) EXPECT_EQ(std::isfinite(g[static_cast<size_t>(j * 2)]), j > 0) << n << " key " << j;
+        for (int64_t j = 0; j < n; ++j)
+          EXPECT_EQ(std::isfinite(g[static_cast<size_t>(j * 2)]), j > 0) << n << " key " << j;
       }
 }
 
-// ---- squares that the dtype does not hold ----------------------------------------------------------------------------------
+// ---- squares that the dtype does not hold -------------------------------------------------------
 
 TEST(Squares, ClippedGradientsOfAnySizeHaveTheirNorm) {
   struct Case {
@@ -335,11 +375,13 @@ TEST(Squares, NormalizationsOfLargeNumbers) {
     DType dtype;
     double size, eps;
   };
-  for (const Case& c : {Case{f32, 1, 1e-5}, Case{f32, 1e20, 1e-5}, Case{f32, 1e25, 1e-5}, Case{f64, 1e170, 1e-5}, Case{f64, 1e200, 1e-5}}) {
+  for (const Case& c : {Case{f32, 1, 1e-5}, Case{f32, 1e20, 1e-5}, Case{f32, 1e25, 1e-5},
+                        Case{f64, 1e170, 1e-5}, Case{f64, 1e200, 1e-5}}) {
     SCOPED_TRACE(c.size);
     // ±size: mean 0, variance size².
     const F64s rows{c.size, -c.size, c.size, -c.size, -c.size, c.size, -c.size, c.size};
-    const double unit = c.size / std::sqrt(c.size * c.size + c.eps), expected = std::isfinite(c.size * c.size) ? unit : 1;
+    const double unit = c.size / std::sqrt(c.size * c.size + c.eps),
+                 expected = std::isfinite(c.size * c.size) ? unit : 1;
     Tensor x = in_dtype(rows, {2, 4}, c.dtype);
     x.requires_grad_();
     F64s want;
@@ -347,14 +389,19 @@ TEST(Squares, NormalizationsOfLargeNumbers) {
     const Tensor w = ones({4}, c.dtype), b = zeros({4}, c.dtype);
     expect_near(read(layer_norm(x, w, b, c.eps)), want, 1e-6, "layer_norm");
     // The gradient for g = (1, 0, 0, 0) along ±1: (g − mean g − x̂·mean(g·x̂))/σ = (½, 0, −½, 0)/σ.
-    const auto g = read(grad({layer_norm(x, w, b, c.eps)}, {x}, {in_dtype({1, 0, 0, 0, 0, 0, 0, 0}, {2, 4}, c.dtype)})[0]);
-    for (size_t i = 0; i < 4; ++i) EXPECT_NEAR(g[i] * c.size, (i == 0 ? 0.5 : i == 2 ? -0.5 : 0), 2e-5) << i;
+    const auto g = read(grad({layer_norm(x, w, b, c.eps)}, {x},
+                             {in_dtype({1, 0, 0, 0, 0, 0, 0, 0}, {2, 4}, c.dtype)})[0]);
+    for (size_t i = 0; i < 4; ++i)
+      EXPECT_NEAR(g[i] * c.size, (i == 0 ? 0.5 : i == 2 ? -0.5 : 0), 2e-5) << i;
     if (c.size > 1e24 && c.dtype == f32) continue;
     BatchStatistics statistics;
     expect_near(read(batch_norm(x, w, b, c.eps, &statistics)), want, 1e-6, "batch_norm");
     expect_near(read(batch_norm(x, w, b, c.eps)), want, 1e-6, "batch_norm");
   }
-  EXPECT_EQ(read(layer_norm(in_dtype({3e38, 3e38, 3e38, 3e38}, {1, 4}, f32), ones({4}), zeros({4}))), F64s(4, 0.0)) << "a constant row";
+  EXPECT_EQ(
+      read(layer_norm(in_dtype({3e38, 3e38, 3e38, 3e38}, {1, 4}, f32), ones({4}), zeros({4}))),
+      F64s(4, 0.0))
+      << "a constant row";
 }
 
 }  // namespace

@@ -1,4 +1,5 @@
-// Every registered op, every sample (its own and those of more_samples_test.cpp), every mode: see support/op_harness.h. One test per op.
+// Every registered op, every sample (its own and those of more_samples_test.cpp), every mode: see
+// support/op_harness.h. One test per op.
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -53,7 +54,8 @@ TEST_P(OpSamples, EveryDType) {
   }
 }
 
-INSTANTIATE_TEST_SUITE_P(Op, OpSamples, testing::ValuesIn(names()), [](const auto& info) { return info.param; });
+INSTANTIATE_TEST_SUITE_P(Op, OpSamples, testing::ValuesIn(names()),
+                         [](const auto& info) { return info.param; });
 
 class PointwiseRows : public testing::TestWithParam<int> {};
 
@@ -61,7 +63,9 @@ TEST_P(PointwiseRows, ExtremeArguments) {
   const PointwiseRow& row = pointwise_rows[GetParam()];
   for (DType d : {DType::f32, DType::f64}) {
     const int compared = check_extreme_arguments(row, d);
-    if (row.arity == 1 && std::string_view(row.gradient[0]) != "none") { EXPECT_GE(compared, 40) << "derivatives were compared"; }
+    if (row.arity == 1 && std::string_view(row.gradient[0]) != "none") {
+      EXPECT_GE(compared, 40) << "derivatives were compared";
+    }
   }
 }
 
@@ -75,16 +79,22 @@ TEST(OpRegistry, NamesAreUnique) {
 
 TEST(OpReference, PhiloxOfThePaper) {  // Random123's kat_vectors
   using W = std::array<uint32_t, 4>;
-  EXPECT_EQ(reference_philox({0, 0, 0, 0}, {0, 0}), (W{0x6627e8d5, 0xe169c58d, 0xbc57ac4c, 0x9b00dbd8}));
-  EXPECT_EQ(reference_philox({~0u, ~0u, ~0u, ~0u}, {~0u, ~0u}), (W{0x408f276d, 0x41c83b0e, 0xa20bc7c6, 0x6d5451fd}));
-  EXPECT_EQ(reference_philox({0x243f6a88, 0x85a308d3, 0x13198a2e, 0x03707344}, {0xa4093822, 0x299f31d0}),
-            (W{0xd16cfe09, 0x94fdcceb, 0x5001e420, 0x24126ea1}));
+  EXPECT_EQ(reference_philox({0, 0, 0, 0}, {0, 0}),
+            (W{0x6627e8d5, 0xe169c58d, 0xbc57ac4c, 0x9b00dbd8}));
+  EXPECT_EQ(reference_philox({~0u, ~0u, ~0u, ~0u}, {~0u, ~0u}),
+            (W{0x408f276d, 0x41c83b0e, 0xa20bc7c6, 0x6d5451fd}));
+  EXPECT_EQ(
+      reference_philox({0x243f6a88, 0x85a308d3, 0x13198a2e, 0x03707344}, {0xa4093822, 0x299f31d0}),
+      (W{0xd16cfe09, 0x94fdcceb, 0x5001e420, 0x24126ea1}));
 }
 
 TEST(OpReference, DerivativesAreThoseOfTheTables) {
-  EXPECT_NEAR(static_cast<double>(pointwise_derivative(*pointwise_reference("sin"), 0, 0.5L, 0, 0)), 0.87758256189037271612, 1e-12);
-  EXPECT_NEAR(static_cast<double>(pointwise_derivative(*pointwise_reference("div"), 1, 3, 2, 0)), -0.75, 1e-12);
-  EXPECT_NEAR(static_cast<double>(pointwise_derivative(*pointwise_reference("where"), 2, 0, 2, 5)), 1, 1e-12);
+  EXPECT_NEAR(static_cast<double>(pointwise_derivative(*pointwise_reference("sin"), 0, 0.5L, 0, 0)),
+              0.87758256189037271612, 1e-12);
+  EXPECT_NEAR(static_cast<double>(pointwise_derivative(*pointwise_reference("div"), 1, 3, 2, 0)),
+              -0.75, 1e-12);
+  EXPECT_NEAR(static_cast<double>(pointwise_derivative(*pointwise_reference("where"), 2, 0, 2, 5)),
+              1, 1e-12);
 }
 
 class Summary : public testing::Environment {

@@ -1,4 +1,5 @@
-// Dtypes of results: tensors with axes decide, then 0-d tensors, then numbers, each kind by its category.
+// Dtypes of results: tensors with axes decide, then 0-d tensors, then numbers, each kind by its
+// category.
 #include <gtest/gtest.h>
 
 #include "suanli/suanli.h"
@@ -23,9 +24,12 @@ TEST(Promotion, OfATensorWithAxesAndAPoint) {
   for (int a = 0; a < 6; ++a)
     for (int b = 0; b < 6; ++b) {
       if (expected[a][b] == boolean) continue;  // bool · bool: the rule of each op
-      EXPECT_EQ((axes(kAll[a]) * point(kAll[b])).dtype(), expected[a][b]) << kAll[a] << "[3] · " << kAll[b] << "[]";
-      EXPECT_EQ((point(kAll[b]) * axes(kAll[a])).dtype(), expected[a][b]) << kAll[b] << "[] · " << kAll[a] << "[3]";
-      EXPECT_EQ(where(ones({3}, boolean), axes(kAll[a]), point(kAll[b])).dtype(), expected[a][b]) << kAll[a] << " " << kAll[b];
+      EXPECT_EQ((axes(kAll[a]) * point(kAll[b])).dtype(), expected[a][b])
+          << kAll[a] << "[3] · " << kAll[b] << "[]";
+      EXPECT_EQ((point(kAll[b]) * axes(kAll[a])).dtype(), expected[a][b])
+          << kAll[b] << "[] · " << kAll[a] << "[3]";
+      EXPECT_EQ(where(ones({3}, boolean), axes(kAll[a]), point(kAll[b])).dtype(), expected[a][b])
+          << kAll[a] << " " << kAll[b];
     }
 }
 

@@ -65,24 +65,41 @@ TEST(Sizes, TooLargeIsAShapeErrorAtTheCall) {
 TEST(Sizes, LargeOptionsOfWindowsAreUnderstood) {
   const Tensor x = ones({1, 1, 4, 4}), kernel = ones({1, 1, 2, 2});
   for (int padding : {1 << 30, INT_MAX}) {
-    const std::string half = "padding " + std::to_string(padding) + ": kernel and stride start at 1, padding is at most half of the kernel";
-    EXPECT_NE(error_of([&] { max_pool2d(x, {.kernel = 1, .stride = 1, .padding = padding}); }).find(half), std::string::npos);
-    EXPECT_NE(error_of([&] { avg_pool2d(x, {.kernel = 2, .stride = 1, .padding = padding}); }).find(half), std::string::npos);
+    const std::string half =
+        "padding " + std::to_string(padding) +
+        ": kernel and stride start at 1, padding is at most half of the kernel";
+    EXPECT_NE(
+        error_of([&] { max_pool2d(x, {.kernel = 1, .stride = 1, .padding = padding}); }).find(half),
+        std::string::npos);
+    EXPECT_NE(
+        error_of([&] { avg_pool2d(x, {.kernel = 2, .stride = 1, .padding = padding}); }).find(half),
+        std::string::npos);
     const std::string large = error_of([&] { conv2d(x, kernel, {}, {.padding = padding}); });
     EXPECT_NE(large.find(std::to_string(int64_t{2} * padding + 3)), std::string::npos) << large;
   }
-  EXPECT_NE(error_of([&] { max_pool2d(x, {.kernel = INT_MAX, .stride = INT_MAX}); }).find("kernel 2147483647 does not fit input 4"),
+  EXPECT_NE(error_of([&] {
+              max_pool2d(x, {.kernel = INT_MAX, .stride = INT_MAX});
+            }).find("kernel 2147483647 does not fit input 4"),
             std::string::npos);
-  EXPECT_NE(error_of([&] { conv2d(x, kernel, {}, {.dilation = INT_MAX}); }).find("spans 2147483648 but input 4"), std::string::npos);
-  EXPECT_NE(error_of([&] { conv2d(x, zeros({0, 1, int64_t{1} << 40, 1}), {}, {.dilation = INT_MAX}); }).find("[conv2d] kernel"),
+  EXPECT_NE(error_of([&] {
+              conv2d(x, kernel, {}, {.dilation = INT_MAX});
+            }).find("spans 2147483648 but input 4"),
+            std::string::npos);
+  EXPECT_NE(error_of([&] {
+              conv2d(x, zeros({0, 1, int64_t{1} << 40, 1}), {}, {.dilation = INT_MAX});
+            }).find("[conv2d] kernel"),
             std::string::npos);
 }
 
 TEST(Sizes, PicturesWithoutPixelsAreNotPooled) {
   for (const Shape& shape : {Shape{1, 1, 0, 4}, Shape{1, 1, 4, 0}}) {
     const PoolOptions options{.kernel = 2, .stride = 1, .padding = 1};
-    EXPECT_EQ(error_of([&] { avg_pool2d(zeros(shape), options); }).find("[avg_pool2d] input has shape"), 0u);
-    EXPECT_EQ(error_of([&] { max_pool2d(zeros(shape), options); }).find("[max_pool2d] input has shape"), 0u);
+    EXPECT_EQ(
+        error_of([&] { avg_pool2d(zeros(shape), options); }).find("[avg_pool2d] input has shape"),
+        0u);
+    EXPECT_EQ(
+        error_of([&] { max_pool2d(zeros(shape), options); }).find("[max_pool2d] input has shape"),
+        0u);
   }
   EXPECT_EQ(avg_pool2d(zeros({0, 1, 4, 4})).shape(), (Shape{0, 1, 2, 2}));
 }
@@ -124,7 +141,9 @@ TEST(Sizes, ExpandKeepsAxesOfMinusOne) {
   EXPECT_EQ(expand(x, {2, -1, -1}).shape(), (Shape{2, 3, 1}));
   EXPECT_EQ(expand(x, {-1, -1}).node(), x.node()) << "the same shape is the same value";
   EXPECT_EQ(expand(x, {-1, 2}).to_vector<float>(), (std::vector<float>{1, 1, 2, 2, 3, 3}));
-  EXPECT_NE(error_of([&] { expand(x, {-1, 3, 4}); }).find("[expand] shape [-1, 3, 4] has -1 at axis 0"), std::string::npos);
+  EXPECT_NE(
+      error_of([&] { expand(x, {-1, 3, 4}); }).find("[expand] shape [-1, 3, 4] has -1 at axis 0"),
+      std::string::npos);
   EXPECT_NE(error_of([&] { expand(x, {-1}); }).find("[expand]"), std::string::npos);
   EXPECT_NE(error_of([&] { expand(x, {-2, 4}); }).find("[expand]"), std::string::npos);
 }

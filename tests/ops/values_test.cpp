@@ -1,4 +1,5 @@
-// Values at the edges: NaN, infinities, ties, wrap-around, empty tensors, large numbers, wrong indices.
+// Values at the edges: NaN, infinities, ties, wrap-around, empty tensors, large numbers, wrong
+// indices.
 #include <gtest/gtest.h>
 
 #include <cmath>
@@ -11,8 +12,10 @@
 namespace suanli::test {
 namespace {
 
-constexpr double kInf = std::numeric_limits<double>::infinity(), kNan = std::numeric_limits<double>::quiet_NaN();
-constexpr int64_t kLeast = std::numeric_limits<int64_t>::min(), kMost = std::numeric_limits<int64_t>::max();
+constexpr double kInf = std::numeric_limits<double>::infinity(),
+                 kNan = std::numeric_limits<double>::quiet_NaN();
+constexpr int64_t kLeast = std::numeric_limits<int64_t>::min(),
+                  kMost = std::numeric_limits<int64_t>::max();
 
 using I64s = std::vector<int64_t>;
 using F64s = std::vector<double>;
@@ -29,7 +32,7 @@ template <class F> std::string error_of(F&& f) {
   return "nothing was thrown";
 }
 
-// ---- NaN -------------------------------------------------------------------------------------------------------------------
+// ---- NaN ----------------------------------------------------------------------------------------
 
 /// A row of pointwise.def by name.
 Tensor call_row(const PointwiseRow& row, const Tensor& x, const Tensor& y, const Tensor& z) {
@@ -46,13 +49,17 @@ Tensor call_row(const PointwiseRow& row, const Tensor& x, const Tensor& y, const
 TEST(NotANumber, PassesThroughEveryPointwiseOp) {
   constexpr size_t n = 37;  // whole vectors and a tail
   for (const PointwiseRow& row : pointwise_rows) {
-    if (row.cls == PointwiseClass::Compare || row.cls == PointwiseClass::Logic || row.cls == PointwiseClass::Select) continue;
+    if (row.cls == PointwiseClass::Compare || row.cls == PointwiseClass::Logic ||
+        row.cls == PointwiseClass::Select)
+      continue;
     for (DType d : {f64, f32})
       for (int bad = 0; bad < row.arity; ++bad) {
         F64s v[2] = {F64s(n, 1.5), F64s(n, 2.5)};
         for (size_t at : {size_t{0}, size_t{9}, n - 1}) v[bad][at] = kNan;
         const auto y = read(call_row(row, in_dtype(v[0], {n}, d), in_dtype(v[1], {n}, d), {}));
-        for (size_t i = 0; i < n; ++i) EXPECT_EQ(std::isnan(y[i]), std::isnan(v[bad][i])) << row.name << " " << name(d) << " at " << i;
+        for (size_t i = 0; i < n; ++i)
+          EXPECT_EQ(std::isnan(y[i]), std::isnan(v[bad][i]))
+              << row.name << " " << name(d) << " at " << i;
       }
   }
 }
@@ -65,11 +72,14 @@ TEST(NotANumber, IsNotEqualToAnything) {
   EXPECT_EQ(read(isfinite(reals({kNan, kInf, -kInf, 0, 1e308}))), (F64s{0, 0, 0, 1, 1}));
 }
 
-TEST(NotANumber, PowFollowsC) { EXPECT_EQ(read(pow(reals({1, kNan}), reals({kNan, 0}))), (F64s{1, 1})); }
+TEST(NotANumber, PowFollowsC) {
+  EXPECT_EQ(read(pow(reals({1, kNan}), reals({kNan, 0}))), (F64s{1, 1}));
+}
 
 TEST(NotANumber, WhereTakesOnlyTheSideItChooses) {
   Tensor bad = reals({kNan, kNan});
-  EXPECT_EQ(read(where(tensor(std::vector<bool>{true, true}, {2}), reals({1, 2}), bad)), (F64s{1, 2}));
+  EXPECT_EQ(read(where(tensor(std::vector<bool>{true, true}, {2}), reals({1, 2}), bad)),
+            (F64s{1, 2}));
 }
 
 TEST(NotANumber, WinsInReductionsWhereverItStands) {
@@ -109,24 +119,28 @@ TEST(NotANumber, WinsInPoolsAndItsPlaceGetsTheGradient) {
 }
 
 TEST(NotANumber, StaysInItsRowOfAProduct) {
-  const auto y = read(matmul(tensor<double>({1, kNan, 3, 4}, {2, 2}), tensor<double>({1, 0, 0, 1}, {2, 2})));
+  const auto y =
+      read(matmul(tensor<double>({1, kNan, 3, 4}, {2, 2}), tensor<double>({1, 0, 0, 1}, {2, 2})));
   EXPECT_TRUE(std::isnan(y[0]) && std::isnan(y[1]));
   EXPECT_EQ(y[2], 3);
   EXPECT_EQ(y[3], 4);
 }
 
-// ---- large numbers and infinities ------------------------------------------------------------------------------------------
+// ---- large numbers and infinities ---------------------------------------------------------------
 
 TEST(Large, SoftmaxOfTenThousands) {
   for (DType d : {f64, f32}) {
     Tensor x = in_dtype({1e4, 0, -1e4, 1e4, 1e4, 1e4, -1e4, -1e4, -1e4}, {3, 3}, d);
-    EXPECT_EQ(read(softmax(x)), read(in_dtype({1, 0, 0, 1 / 3.0, 1 / 3.0, 1 / 3.0, 1 / 3.0, 1 / 3.0, 1 / 3.0}, {9}, d)));
+    EXPECT_EQ(
+        read(softmax(x)),
+        read(in_dtype({1, 0, 0, 1 / 3.0, 1 / 3.0, 1 / 3.0, 1 / 3.0, 1 / 3.0, 1 / 3.0}, {9}, d)));
     const auto l = read(log_softmax(x));
     EXPECT_EQ(F64s(l.begin(), l.begin() + 3), (F64s{0, -1e4, -2e4}));
     for (size_t i = 3; i < 9; ++i) EXPECT_NEAR(l[i], -std::log(3.0), 1e-3);
     x.requires_grad_();
     for (const Tensor& y : {softmax(x), softmax(transpose(x), 0)})
-      for (double g : read(grad({y}, {x}, {ones({3, 3}, d)})[0])) EXPECT_LT(std::fabs(g), 1e-6);  // rows sum to 1 whatever x is
+      // rows sum to 1 whatever x is
+      for (double g : read(grad({y}, {x}, {ones({3, 3}, d)})[0])) EXPECT_LT(std::fabs(g), 1e-6);
     const auto g = read(grad({log_softmax(x)}, {x}, {ones({3, 3}, d)})[0]);  // 1 − 3 softmax
     EXPECT_EQ(F64s(g.begin(), g.begin() + 3), (F64s{-2, 1, 1}));
     for (size_t i = 3; i < 9; ++i) EXPECT_NEAR(g[i], 0, 1e-6);
@@ -141,36 +155,38 @@ TEST(Large, PointwiseLimits) {
     F64s want;
   };
   const Tensor ends = reals({-kInf, -1e4, 1e4, kInf});
-  const Case cases[] = {{"exp", exp(ends), {0, 0, kInf, kInf}},
-                        {"sigmoid", sigmoid(ends), {0, 0, 1, 1}},
-                        {"tanh", tanh(ends), {-1, -1, 1, 1}},
-                        {"erf", erf(ends), {-1, -1, 1, 1}},
-                        {"softplus", softplus(ends), {0, 0, 1e4, kInf}},
-                        {"relu", relu(ends), {0, 0, 1e4, kInf}},
-                        {"sign", sign(ends), {-1, -1, 1, 1}},
-                        {"floor", floor(ends), {-kInf, -1e4, 1e4, kInf}},
-                        {"abs", abs(ends), {kInf, 1e4, 1e4, kInf}},
-                        {"reciprocal", reciprocal(reals({-kInf, kInf, 0.5})), {0, 0, 2}},
-                        {"log", log(reals({0, 1, kInf})), {-kInf, 0, kInf}},
-                        {"log1p", log1p(reals({-1, 1e-20, kInf})), {-kInf, 1e-20, kInf}},
-                        {"sqrt", sqrt(reals({0, 4, kInf})), {0, 2, kInf}},
-                        {"rsqrt", rsqrt(reals({0, 4, kInf})), {kInf, 0.5, 0}},
-                        {"pow", pow(reals({0, 2, kInf, 2}), reals({0, -kInf, 1, 10})), {1, 0, kInf, 1024}},
-                        {"div", reals({1, -1, 0}) / reals({0, 0, 1}), {kInf, -kInf, 0}},
-                        {"maximum", maximum(ends, 5.0), {5, 5, 1e4, kInf}},
-                        {"max", max(reals({-kInf, -kInf})), {-kInf}},
-                        {"sigmoid's gradient far out stays finite",
-                         [] {
-                           Tensor x = reals({-800, 800}).requires_grad_();
-                           return grad({sigmoid(x) + softplus(x)}, {x}, {ones({2}, f64)})[0];
-                         }(),
-                         {0, 1}}};
+  const Case cases[] = {
+      {"exp", exp(ends), {0, 0, kInf, kInf}},
+      {"sigmoid", sigmoid(ends), {0, 0, 1, 1}},
+      {"tanh", tanh(ends), {-1, -1, 1, 1}},
+      {"erf", erf(ends), {-1, -1, 1, 1}},
+      {"softplus", softplus(ends), {0, 0, 1e4, kInf}},
+      {"relu", relu(ends), {0, 0, 1e4, kInf}},
+      {"sign", sign(ends), {-1, -1, 1, 1}},
+      {"floor", floor(ends), {-kInf, -1e4, 1e4, kInf}},
+      {"abs", abs(ends), {kInf, 1e4, 1e4, kInf}},
+      {"reciprocal", reciprocal(reals({-kInf, kInf, 0.5})), {0, 0, 2}},
+      {"log", log(reals({0, 1, kInf})), {-kInf, 0, kInf}},
+      {"log1p", log1p(reals({-1, 1e-20, kInf})), {-kInf, 1e-20, kInf}},
+      {"sqrt", sqrt(reals({0, 4, kInf})), {0, 2, kInf}},
+      {"rsqrt", rsqrt(reals({0, 4, kInf})), {kInf, 0.5, 0}},
+      {"pow", pow(reals({0, 2, kInf, 2}), reals({0, -kInf, 1, 10})), {1, 0, kInf, 1024}},
+      {"div", reals({1, -1, 0}) / reals({0, 0, 1}), {kInf, -kInf, 0}},
+      {"maximum", maximum(ends, 5.0), {5, 5, 1e4, kInf}},
+      {"max", max(reals({-kInf, -kInf})), {-kInf}},
+      {"sigmoid's gradient far out stays finite",
+       [] {
+         Tensor x = reals({-800, 800}).requires_grad_();
+         return grad({sigmoid(x) + softplus(x)}, {x}, {ones({2}, f64)})[0];
+       }(),
+       {0, 1}}};
   for (const Case& c : cases) EXPECT_EQ(read(c.got), c.want) << c.what;
 }
 
-// ---- conventions of gradients at kinks and ties ----------------------------------------------------------------------------
+// ---- conventions of gradients at kinks and ties -------------------------------------------------
 
-F64s gradient_at(const std::function<Tensor(const Tensor&)>& f, const F64s& at, bool create_graph = false) {
+F64s gradient_at(const std::function<Tensor(const Tensor&)>& f, const F64s& at,
+                 bool create_graph = false) {
   Tensor x = reals(at);
   x.requires_grad_();
   return read(grad({sum(f(x))}, {x}, {}, {.create_graph = create_graph})[0]);
@@ -178,15 +194,29 @@ F64s gradient_at(const std::function<Tensor(const Tensor&)>& f, const F64s& at, 
 
 TEST(Kinks, HaveTheGradientsOfPyTorch) {
   for (bool create_graph : {false, true}) {
-    EXPECT_EQ(gradient_at([](const Tensor& x) { return relu(x); }, {-1, 0, 2}, create_graph), (F64s{0, 0, 1}));
-    EXPECT_EQ(gradient_at([](const Tensor& x) { return abs(x); }, {-3, 0, 2}, create_graph), (F64s{-1, 0, 1}));
-    EXPECT_EQ(gradient_at([](const Tensor& x) { return max(x); }, {1, 3, 3, 3}, create_graph), (F64s{0, 1 / 3.0, 1 / 3.0, 1 / 3.0}));
-    EXPECT_EQ(gradient_at([](const Tensor& x) { return maximum(x, reals({0, 2, 2})); }, {1, 2, 1}, create_graph), (F64s{1, 0.5, 0}));
-    EXPECT_EQ(gradient_at([](const Tensor& x) { return maximum(reals({0, 2, 2}), x); }, {1, 2, 1}, create_graph), (F64s{1, 0.5, 0}));
-    EXPECT_EQ(gradient_at([](const Tensor& x) { return minimum(x, reals({0, 2, 2})); }, {1, 2, 1}, create_graph), (F64s{0, 0.5, 1}));
-    EXPECT_EQ(gradient_at([](const Tensor& x) { return minimum(reals({0, 2, 2}), x); }, {1, 2, 1}, create_graph), (F64s{0, 0.5, 1}));
-    EXPECT_EQ(gradient_at([](const Tensor& x) { return pow(x, 0.0); }, {0, 2}, create_graph), (F64s{0, 0}));
-    EXPECT_EQ(gradient_at([](const Tensor& x) { return pow(reals({0, 1}), x); }, {2, 2}, create_graph), (F64s{0, 0}));
+    EXPECT_EQ(gradient_at([](const Tensor& x) { return relu(x); }, {-1, 0, 2}, create_graph),
+              (F64s{0, 0, 1}));
+    EXPECT_EQ(gradient_at([](const Tensor& x) { return abs(x); }, {-3, 0, 2}, create_graph),
+              (F64s{-1, 0, 1}));
+    EXPECT_EQ(gradient_at([](const Tensor& x) { return max(x); }, {1, 3, 3, 3}, create_graph),
+              (F64s{0, 1 / 3.0, 1 / 3.0, 1 / 3.0}));
+    EXPECT_EQ(gradient_at([](const Tensor& x) { return maximum(x, reals({0, 2, 2})); }, {1, 2, 1},
+                          create_graph),
+              (F64s{1, 0.5, 0}));
+    EXPECT_EQ(gradient_at([](const Tensor& x) { return maximum(reals({0, 2, 2}), x); }, {1, 2, 1},
+                          create_graph),
+              (F64s{1, 0.5, 0}));
+    EXPECT_EQ(gradient_at([](const Tensor& x) { return minimum(x, reals({0, 2, 2})); }, {1, 2, 1},
+                          create_graph),
+              (F64s{0, 0.5, 1}));
+    EXPECT_EQ(gradient_at([](const Tensor& x) { return minimum(reals({0, 2, 2}), x); }, {1, 2, 1},
+                          create_graph),
+              (F64s{0, 0.5, 1}));
+    EXPECT_EQ(gradient_at([](const Tensor& x) { return pow(x, 0.0); }, {0, 2}, create_graph),
+              (F64s{0, 0}));
+    EXPECT_EQ(
+        gradient_at([](const Tensor& x) { return pow(reals({0, 1}), x); }, {2, 2}, create_graph),
+        (F64s{0, 0}));
   }
 }
 
@@ -199,25 +229,32 @@ TEST(Kinks, EqualMaximaOfAPoolGoToTheFirst) {
 TEST(Kinks, OverlappingWindowsAddUp) {
   Tensor x = tensor<double>({0, 0, 0, 0, 9, 0, 0, 0, 0}, {1, 1, 3, 3});
   x.requires_grad_();
-  EXPECT_EQ(read(grad({sum(max_pool2d(x, {.kernel = 2, .stride = 1}))}, {x})[0]), (F64s{0, 0, 0, 0, 4, 0, 0, 0, 0}));
+  EXPECT_EQ(read(grad({sum(max_pool2d(x, {.kernel = 2, .stride = 1}))}, {x})[0]),
+            (F64s{0, 0, 0, 0, 4, 0, 0, 0, 0}));
 }
 
-// ---- integers --------------------------------------------------------------------------------------------------------------
+// ---- integers -----------------------------------------------------------------------------------
 
 TEST(Integers, WrapAround) {
   EXPECT_EQ(read_integers(integers({kMost, kLeast}) + integers({1, -1})), (I64s{kLeast, kMost}));
   EXPECT_EQ(read_integers(integers({kLeast}) - integers({1})), (I64s{kMost}));
-  EXPECT_EQ(read_integers(integers({kMost, int64_t{1} << 32}) * integers({2, int64_t{1} << 32})), (I64s{-2, 0}));
+  EXPECT_EQ(read_integers(integers({kMost, int64_t{1} << 32}) * integers({2, int64_t{1} << 32})),
+            (I64s{-2, 0}));
   EXPECT_EQ(read_integers(-integers({kLeast, 5})), (I64s{kLeast, -5}));
   EXPECT_EQ(read_integers(abs(integers({kLeast, -5}))), (I64s{kLeast, 5}));
   EXPECT_EQ(read_integers(square(integers({int64_t{1} << 32, -3}))), (I64s{0, 9}));
   EXPECT_EQ(read_integers(sum(integers({kMost, 1}))), (I64s{kLeast}));
-  EXPECT_EQ(read_integers(sum(tensor<int64_t>({kMost, kLeast, 1, -1}, {2, 2}), {0})), (I64s{kLeast, kMost}));
-  EXPECT_EQ(read_integers(sum(tensor<int64_t>({kMost, 1, kLeast, -1}, {2, 2}), {1})), (I64s{kLeast, kMost}));
-  EXPECT_EQ(read_integers(scatter_add(integers({kMost}), 0, integers({0, 0}), integers({1, 1}))), (I64s{kLeast + 1}));
+  EXPECT_EQ(read_integers(sum(tensor<int64_t>({kMost, kLeast, 1, -1}, {2, 2}), {0})),
+            (I64s{kLeast, kMost}));
+  EXPECT_EQ(read_integers(sum(tensor<int64_t>({kMost, 1, kLeast, -1}, {2, 2}), {1})),
+            (I64s{kLeast, kMost}));
+  EXPECT_EQ(read_integers(scatter_add(integers({kMost}), 0, integers({0, 0}), integers({1, 1}))),
+            (I64s{kLeast + 1}));
   EXPECT_EQ(read_integers(arange(2, kMost)), (I64s{kMost, kLeast}));
-  EXPECT_EQ(read_integers(pow(integers({2, 2, 3, -2}), integers({63, 64, 41, 3}))), (I64s{kLeast, 0, -420491770248316829, -8}));
-  EXPECT_EQ(read_integers(cast(in_dtype({200, 255}, {2}, u8) + in_dtype({100, 1}, {2}, u8), i64)), (I64s{44, 0}));
+  EXPECT_EQ(read_integers(pow(integers({2, 2, 3, -2}), integers({63, 64, 41, 3}))),
+            (I64s{kLeast, 0, -420491770248316829, -8}));
+  EXPECT_EQ(read_integers(cast(in_dtype({200, 255}, {2}, u8) + in_dtype({100, 1}, {2}, u8), i64)),
+            (I64s{44, 0}));
 }
 
 TEST(Integers, DivisionIsTrueDivision) {
@@ -227,8 +264,10 @@ TEST(Integers, DivisionIsTrueDivision) {
   EXPECT_EQ(read(q), (F64s{3.5, -3.5, static_cast<double>(1.0f / 3.0f), 0, kInf}));
   EXPECT_EQ(read(sum(arange(10) < 7) / 10), (F64s{static_cast<double>(0.7f)})) << "an accuracy";
   EXPECT_EQ(read(1 / integers({4})), (F64s{0.25}));
-  EXPECT_EQ(read(tensor(std::vector<bool>{true}, {1}) / tensor(std::vector<bool>{true}, {1})), (F64s{1}));
-  for (DType d : {u8, i32, i64, boolean}) EXPECT_EQ((in_dtype({1}, {1}, d) / in_dtype({1}, {1}, d)).dtype(), f32) << d;
+  EXPECT_EQ(read(tensor(std::vector<bool>{true}, {1}) / tensor(std::vector<bool>{true}, {1})),
+            (F64s{1}));
+  for (DType d : {u8, i32, i64, boolean})
+    EXPECT_EQ((in_dtype({1}, {1}, d) / in_dtype({1}, {1}, d)).dtype(), f32) << d;
   EXPECT_EQ((integers({1}) / reals({2})).dtype(), f64);
   Tensor x = integers({3});
   x /= 2;
@@ -236,7 +275,8 @@ TEST(Integers, DivisionIsTrueDivision) {
 }
 
 TEST(Integers, RoundedDivisionNeverTraps) {
-  const Tensor x = integers({7, -7, 7, -7, 0, 5, kLeast, kLeast, 6, -6}), y = integers({2, 2, -2, -2, 3, 0, -1, 0, -3, 3});
+  const Tensor x = integers({7, -7, 7, -7, 0, 5, kLeast, kLeast, 6, -6}),
+               y = integers({2, 2, -2, -2, 3, 0, -1, 0, -3, 3});
   const Tensor trunc = div(x, y, Rounding::trunc), floor = div(x, y, Rounding::floor);
   EXPECT_EQ(trunc.dtype(), i64);
   EXPECT_EQ(read_integers(trunc), (I64s{3, -3, -3, 3, 0, 0, kLeast, 0, -2, -2}));
@@ -244,17 +284,20 @@ TEST(Integers, RoundedDivisionNeverTraps) {
   EXPECT_EQ(div(in_dtype({9}, {1}, u8), 2, Rounding::floor).dtype(), u8);
   EXPECT_EQ(div(integers({9}), 2.0, Rounding::floor).dtype(), f32);
   for (DType d : {f32, f64}) {
-    const Tensor a = in_dtype({7, -7, 7, -7, 0.5, -0.5, 1}, {7}, d), b = in_dtype({2, 2, -2, -2, 1, 1, 0}, {7}, d);
+    const Tensor a = in_dtype({7, -7, 7, -7, 0.5, -0.5, 1}, {7}, d),
+                 b = in_dtype({2, 2, -2, -2, 1, 1, 0}, {7}, d);
     EXPECT_EQ(read(div(a, b, Rounding::trunc)), (F64s{3, -3, -3, 3, 0, 0, kInf})) << d;
     EXPECT_EQ(read(div(a, b, Rounding::floor)), (F64s{3, -4, -4, 3, 0, -1, kInf})) << d;
   }
   // The rounded quotient counts, though 3 · y is above the first x.
-  const Tensor a = in_dtype({3.2815787603227045, 1, 0.7}, {3}, f64), b = in_dtype({1.093859586774235, 0.1, 0.01}, {3}, f64);
+  const Tensor a = in_dtype({3.2815787603227045, 1, 0.7}, {3}, f64),
+               b = in_dtype({1.093859586774235, 0.1, 0.01}, {3}, f64);
   EXPECT_EQ(read(div(a, b, Rounding::floor)), (F64s{3, 10, 70}));
 }
 
 TEST(Integers, PowersBelowZero) {
-  EXPECT_EQ(read_integers(pow(integers({0, 1, -1, -1, 2}), integers({-1, -5, -3, -2, -1}))), (I64s{0, 1, -1, 1, 0}));
+  EXPECT_EQ(read_integers(pow(integers({0, 1, -1, -1, 2}), integers({-1, -5, -3, -2, -1}))),
+            (I64s{0, 1, -1, 1, 0}));
 }
 
 TEST(Integers, KeepAll64Bits) {
@@ -270,7 +313,8 @@ TEST(Integers, KeepAll64Bits) {
 }
 
 TEST(Dtypes, ArePromoted) {
-  const Tensor b = tensor(std::vector<bool>{true}, {1}), u = in_dtype({1}, {1}, u8), i = integers({1}), s = Tensor{1.0f}, d = reals({1});
+  const Tensor b = tensor(std::vector<bool>{true}, {1}), u = in_dtype({1}, {1}, u8),
+               i = integers({1}), s = Tensor{1.0f}, d = reals({1});
   struct Case {
     Tensor got;
     DType want;
@@ -309,7 +353,8 @@ TEST(Dtypes, ArePromoted) {
 }
 
 TEST(Dtypes, BoolsAreAddedAsOr) {
-  const Tensor a = tensor(std::vector<bool>{false, false, true, true}, {4}), b = tensor(std::vector<bool>{false, true, false, true}, {4});
+  const Tensor a = tensor(std::vector<bool>{false, false, true, true}, {4}),
+               b = tensor(std::vector<bool>{false, true, false, true}, {4});
   EXPECT_EQ(read(a + b), (F64s{0, 1, 1, 1}));
   EXPECT_EQ(read(maximum(a, b)), (F64s{0, 1, 1, 1}));
   EXPECT_EQ(read(a * b), (F64s{0, 0, 0, 1}));
@@ -318,14 +363,19 @@ TEST(Dtypes, BoolsAreAddedAsOr) {
 }
 
 TEST(Dtypes, NumbersAreTrueUnlessTheyAreZero) {
-  const Tensor a = reals({0, -0.0, 1e-200, kNan, kNan, 2, 0.5}), b = reals({0, kNan, 1e-200, kNan, 0, -2, 0});
+  const Tensor a = reals({0, -0.0, 1e-200, kNan, kNan, 2, 0.5}),
+               b = reals({0, kNan, 1e-200, kNan, 0, -2, 0});
   EXPECT_EQ(read(logical_and(a, b)), (F64s{0, 0, 1, 1, 0, 1, 0}));
   EXPECT_EQ(read(logical_or(a, b)), (F64s{0, 1, 1, 1, 1, 1, 1}));
   EXPECT_EQ(read(logical_not(a)), (F64s{1, 1, 0, 0, 0, 0, 0}));
-  EXPECT_EQ(read(logical_and(integers({int64_t{1} << 32, 0}), integers({int64_t{1} << 32, 1}))), (F64s{1, 0})) << "no product overflows";
+  EXPECT_EQ(read(logical_and(integers({int64_t{1} << 32, 0}), integers({int64_t{1} << 32, 1}))),
+            (F64s{1, 0}))
+      << "no product overflows";
 }
 
-TEST(Dtypes, FloorOfIntegersIsTheIntegers) { EXPECT_EQ(read_integers(floor(integers({-3, 0, kMost}))), (I64s{-3, 0, kMost})); }
+TEST(Dtypes, FloorOfIntegersIsTheIntegers) {
+  EXPECT_EQ(read_integers(floor(integers({-3, 0, kMost}))), (I64s{-3, 0, kMost}));
+}
 
 TEST(Dtypes, CastTruncates) {
   EXPECT_EQ(read_integers(cast(reals({-1.9, 1.9, kNan, -0.0}), i64)), (I64s{-1, 1, 0, 0}));
@@ -337,19 +387,22 @@ TEST(Dtypes, TensorsOfAnyDtypeServeAsTheNumberOfAFill) {
   for (DType d : {f64, f32, i64, DType::i32, u8, boolean})
     EXPECT_EQ(read(full({2}, reshape(in_dtype({1}, {1}, d), {}), f64)), (F64s{1, 1})) << name(d);
   for (DType d : {i64, DType::i32, u8}) {
-    EXPECT_EQ(read_integers(arange(2, reshape(in_dtype({1}, {1}, d), {}))), (I64s{1, 2})) << name(d);
-    EXPECT_EQ(read(slice(reals({5, 6, 7}), 0, reshape(in_dtype({1}, {1}, d), {}), 2)), (F64s{6, 7})) << name(d);
+    EXPECT_EQ(read_integers(arange(2, reshape(in_dtype({1}, {1}, d), {}))), (I64s{1, 2}))
+        << name(d);
+    EXPECT_EQ(read(slice(reals({5, 6, 7}), 0, reshape(in_dtype({1}, {1}, d), {}), 2)), (F64s{6, 7}))
+        << name(d);
   }
 }
 
 TEST(Dtypes, OneHotOfNarrowIntegers) {
   for (DType d : {DType::i8, DType::i16, DType::i32, i64, u8})
     for (DType to : {DType::i8, DType::i16, u8, i64, f32, DType::f16})
-      EXPECT_EQ(read(one_hot(in_dtype({2, 0}, {2}, d), 3, to)), (F64s{0, 0, 1, 1, 0, 0})) << name(d) << " " << name(to);
+      EXPECT_EQ(read(one_hot(in_dtype({2, 0}, {2}, d), 3, to)), (F64s{0, 0, 1, 1, 0, 0}))
+          << name(d) << " " << name(to);
   EXPECT_EQ(one_hot(integers({0}), 2, DType::i16).dtype(), DType::i16);
 }
 
-// ---- nothing, and what is not there ----------------------------------------------------------------------------------------
+// ---- nothing, and what is not there -------------------------------------------------------------
 
 TEST(Empty, ReductionsOfNothing) {
   EXPECT_EQ(read(sum(zeros({0, 2}), {0})), (F64s{0, 0}));
@@ -357,8 +410,10 @@ TEST(Empty, ReductionsOfNothing) {
   EXPECT_TRUE(std::isnan(read(mean(zeros({0})))[0]));
   EXPECT_EQ(matmul(zeros({0, 3}), zeros({3, 0})).shape(), (Shape{0, 0}));
   EXPECT_EQ(read(matmul(ones({2, 0}), ones({0, 1}))), (F64s{0, 0}));
-  EXPECT_EQ(error_of([] { max(zeros({3, 0})); }), "[max] axis 1 of shape [3, 0] is empty; the maximum of nothing is not defined");
-  EXPECT_EQ(error_of([] { softmax(Tensor(1.0), 0); }), "[softmax] axis 0 is out of range for a 0-d tensor");
+  EXPECT_EQ(error_of([] { max(zeros({3, 0})); }),
+            "[max] axis 1 of shape [3, 0] is empty; the maximum of nothing is not defined");
+  EXPECT_EQ(error_of([] { softmax(Tensor(1.0), 0); }),
+            "[softmax] axis 0 is out of range for a 0-d tensor");
 }
 
 TEST(Errors, IndicesAreChecked) {
@@ -368,8 +423,10 @@ TEST(Errors, IndicesAreChecked) {
             "[embedding] index -1 at position 0 is out of range: 3 entries (0…2) exist");
   EXPECT_EQ(error_of([] { read(scatter_add(reals({1}), 0, integers({7}), reals({1}))); }),
             "[scatter_add] index 7 at position 0 is out of range: 1 entry (0) exists");
-  EXPECT_EQ(error_of([] { read(one_hot(integers({0, 3}), 3)); }), "[one_hot] index 3 at position 1 is out of range: 3 entries (0…2) exist");
-  EXPECT_EQ(error_of([] { read(one_hot(integers({-1}), 3)); }), "[one_hot] index -1 at position 0 is out of range: 3 entries (0…2) exist");
+  EXPECT_EQ(error_of([] { read(one_hot(integers({0, 3}), 3)); }),
+            "[one_hot] index 3 at position 1 is out of range: 3 entries (0…2) exist");
+  EXPECT_EQ(error_of([] { read(one_hot(integers({-1}), 3)); }),
+            "[one_hot] index -1 at position 0 is out of range: 3 entries (0…2) exist");
   EXPECT_EQ(error_of([] { read(cross_entropy(ones({2, 3}), integers({2, 3}))); }),
             "[cross_entropy] target 3 at position 1 is out of range: there are 3 classes");
 }
@@ -384,25 +441,34 @@ TEST(Errors, SayWhatWasGiven) {
       {[&] { x + ones({2, 4}); }, "[add] "},
       {[&] { sum(x, {2}); }, "[sum] axis 2 is out of range for shape [2, 3]"},
       {[&] { sum(x, {0, -2}); }, "[sum] axis -2 is named twice"},
-      {[&] { mean(integers({1})); }, "[mean] input 0 is i64; a float dtype is expected, convert it with cast(x, f32)"},
-      {[&] { reshape(x, {-1, -1}); }, "[reshape] shape [-1, -1] has two sizes of -1; one can be computed"},
+      {[&] { mean(integers({1})); },
+       "[mean] input 0 is i64; a float dtype is expected, convert it with cast(x, f32)"},
+      {[&] { reshape(x, {-1, -1}); },
+       "[reshape] shape [-1, -1] has two sizes of -1; one can be computed"},
       {[&] { reshape(x, {4, -1}); }, "[reshape] shape [2, 3] (6 elements) does not fit [4, -1]"},
-      {[&] { transpose(x, {0, 0}); }, "[transpose] the axes given are no order of the 2 axes of shape [2, 3]"},
-      {[&] { slice(x, 1, 2, 2); }, "[slice] 2 elements from 2 on (step 1) leave axis 1 of shape [2, 3]"},
-      {[&] { slice(x, 1, -4, 1); }, "[slice] 1 elements from -4 on (step 1) leave axis 1 of shape [2, 3]"},
+      {[&] { transpose(x, {0, 0}); },
+       "[transpose] the axes given are no order of the 2 axes of shape [2, 3]"},
+      {[&] { slice(x, 1, 2, 2); },
+       "[slice] 2 elements from 2 on (step 1) leave axis 1 of shape [2, 3]"},
+      {[&] { slice(x, 1, -4, 1); },
+       "[slice] 1 elements from -4 on (step 1) leave axis 1 of shape [2, 3]"},
       {[&] { concat({}); }, "[concat] no tensors were given"},
       {[&] { (x == x) - (x == x); }, "[sub] inputs are bool; numbers are expected"},
       {[&] { -(x == x); }, "[neg] inputs are bool; numbers are expected"},
       {[&] { where(x, x, x); }, "[where] the condition is f32; bool is expected (write x != 0)"},
-      {[&] { matmul(x, cast(ones({3, 1}), f64)); }, "[matmul] f32 × f64: both inputs need one dtype"},
+      {[&] { matmul(x, cast(ones({3, 1}), f64)); },
+       "[matmul] f32 × f64: both inputs need one dtype"},
       {[&] { cross_entropy(x, integers({1, 2, 3})); },
        "[cross_entropy] scores have shape [2, 3], targets [3]; [N, C] and [N] are expected"},
       {[&] { mse_loss(x, ones({3, 2})); }, "[mse_loss] shapes [2, 3] and [3, 2] differ"},
       {[&] { dropout(x, 1.5); }, "[dropout] p is 1.5; a probability from 0 to 1 is expected"},
       {[&] { dropout(x, kNan); }, "[dropout] p is nan; a probability from 0 to 1 is expected"},
-      {[&] { conv2d(ones({1, 1, 3, 3}), ones({1, 1, 2, 2}), {}, {.stride = 0}); }, "[conv2d] stride 0, padding 0, dilation 1, groups 1"},
-      {[&] { conv2d(ones({1, 4, 3, 3}), ones({3, 2, 2, 2}), {}, {.groups = 2}); }, "not a multiple of 2 groups"},
-      {[&] { conv2d(ones({1, 1, 3, 3}), ones({2, 1, 2, 2}), ones({3})); }, "[conv2d] bias has shape [3], [2] is expected"},
+      {[&] { conv2d(ones({1, 1, 3, 3}), ones({1, 1, 2, 2}), {}, {.stride = 0}); },
+       "[conv2d] stride 0, padding 0, dilation 1, groups 1"},
+      {[&] { conv2d(ones({1, 4, 3, 3}), ones({3, 2, 2, 2}), {}, {.groups = 2}); },
+       "not a multiple of 2 groups"},
+      {[&] { conv2d(ones({1, 1, 3, 3}), ones({2, 1, 2, 2}), ones({3})); },
+       "[conv2d] bias has shape [3], [2] is expected"},
       {[&] { uniform({-1}); }, "[uniform] shape [-1] has a negative size"},
       {[&] { exp(Tensor()); }, "[exp] an input is undefined (a default-constructed tensor)"},
       {[&] { one_hot(x, 3); }, "[one_hot] index is f32; class numbers (i64) are expected"},
@@ -413,12 +479,13 @@ TEST(Errors, SayWhatWasGiven) {
   }
 }
 
-// ---- functions written with ops --------------------------------------------------------------------------------------------
+// ---- functions written with ops -----------------------------------------------------------------
 
 TEST(Composites, AgreeWithTheirDefinitions) {
   const Tensor x = tensor<double>({1, 2, 3, 4, 5, 6}, {2, 3});
   const Tensor t = integers({2, 0});
-  const double z0 = std::exp(1) + std::exp(2) + std::exp(3), z1 = std::exp(4) + std::exp(5) + std::exp(6);
+  const double z0 = std::exp(1) + std::exp(2) + std::exp(3),
+               z1 = std::exp(4) + std::exp(5) + std::exp(6);
   struct Case {
     const char* what;
     Tensor got;
@@ -439,11 +506,16 @@ TEST(Composites, AgreeWithTheirDefinitions) {
       {"slice from the end", slice(x, 1, -2, 2), {2, 3, 5, 6}},
       {"slice by a step", slice(x, -1, 0, 2, 2), {1, 3, 4, 6}},
       {"slice_update", slice_update(x, zeros({2, 1}, f64), 1, 1), {1, 0, 3, 4, 0, 6}},
-      {"a computed start is clamped", slice(x, 1, integers({9}).rank() ? reshape(integers({9}), {}) : Tensor(), 2), {2, 3, 5, 6}},
-      {"scatter_add", scatter_add(reals({1, 0}), 0, integers({1, 1, 0}), reals({1, 2, 4})), {5, 3}}};
+      {"a computed start is clamped",
+       slice(x, 1, integers({9}).rank() ? reshape(integers({9}), {}) : Tensor(), 2),
+       {2, 3, 5, 6}},
+      {"scatter_add",
+       scatter_add(reals({1, 0}), 0, integers({1, 1, 0}), reals({1, 2, 4})),
+       {5, 3}}};
   for (const Case& c : cases) EXPECT_EQ(read(c.got), c.want) << c.what;
   EXPECT_NEAR(cross_entropy(x, t).item<double>(), (std::log(z0) - 3 + std::log(z1) - 4) / 2, 1e-14);
-  EXPECT_NEAR(cross_entropy(x, one_hot(t, 3, f64)).item<double>(), (std::log(z0) - 3 + std::log(z1) - 4) / 2, 1e-14);
+  EXPECT_NEAR(cross_entropy(x, one_hot(t, 3, f64)).item<double>(),
+              (std::log(z0) - 3 + std::log(z1) - 4) / 2, 1e-14);
   EXPECT_EQ(one_hot(t, 3).shape(), (Shape{2, 3}));
   EXPECT_EQ(flatten(ones({2, 3, 4, 5}), 1, 2).shape(), (Shape{2, 12, 5}));
 }
@@ -451,7 +523,8 @@ TEST(Composites, AgreeWithTheirDefinitions) {
 TEST(Composites, HaveGradients) {
   auto draw = [](const Shape& shape, double phase) {
     F64s v;
-    for (int64_t i = 0; i < shape.numel(); ++i) v.push_back(std::sin(phase + 1.7 * static_cast<double>(i)));
+    for (int64_t i = 0; i < shape.numel(); ++i)
+      v.push_back(std::sin(phase + 1.7 * static_cast<double>(i)));
     return tensor(v, shape);
   };
   const Tensor x = draw({3, 4}, 0), y = draw({3, 4}, 1), t = integers({1, 3, 0});
@@ -462,12 +535,15 @@ TEST(Composites, HaveGradients) {
   EXPECT_LE(gradcheck([&](Fs v) { return mse_loss(v[0], v[1]); }, {x, y}, true), 1e-6);
   EXPECT_LE(gradcheck([&](Fs v) { return mean(v[0], {1}) * mean(v[0], {1}); }, {x}, true), 1e-6);
   EXPECT_LE(gradcheck([&](Fs v) { return sum_to(v[0] * v[1], {4}); }, {x, y}, true), 1e-6);
-  EXPECT_LE(
-      gradcheck([&](Fs v) { return matmul(reshape(v[0], {2, 1, 6}), transpose(v[1], {0, 1}), false, false); }, {x, draw({6, 2}, 2)}, true),
-      1e-6);
+  EXPECT_LE(gradcheck(
+                [&](Fs v) {
+                  return matmul(reshape(v[0], {2, 1, 6}), transpose(v[1], {0, 1}), false, false);
+                },
+                {x, draw({6, 2}, 2)}, true),
+            1e-6);
 }
 
-// ---- random ----------------------------------------------------------------------------------------------------------------
+// ---- random -------------------------------------------------------------------------------------
 
 struct Moments {
   double mean = 0, variance = 0, skew = 0, kurtosis = 0;
@@ -482,7 +558,8 @@ Moments moments(const F64s& v) {
   return m;
 }
 
-// Standard errors with n = 100,000: mean of uniform 0.0009, of normal 0.0032; variance 0.0045, skew 0.0077, kurtosis 0.0155.
+// Standard errors with n = 100,000: mean of uniform 0.0009, of normal 0.0032; variance 0.0045, skew
+// 0.0077, kurtosis 0.0155.
 TEST(Random, MomentsAreThoseOfTheDistributions) {
   for (DType d : {f32, f64}) {
     Generator g(11);

@@ -11,7 +11,8 @@ namespace {
 
 using namespace suanli::test;
 
-/// A loss with a gradient that changes from step to step and couples the elements: L = Σ (w_i − a_i)² + 0.3 sin(2 w_i) w_{i+1}.
+/// A loss with a gradient that changes from step to step and couples the elements: L = Σ (w_i −
+/// a_i)² + 0.3 sin(2 w_i) w_{i+1}.
 constexpr size_t kN = 7;
 const std::vector<double> kGoal = numbers(kN, 40);
 
@@ -23,12 +24,14 @@ std::vector<double> gradient_of(const std::vector<double>& w) {
   std::vector<double> g(kN);
   for (size_t i = 0; i < kN; ++i) {
     const size_t before = (i + kN - 1) % kN, next = (i + 1) % kN;
-    g[i] = 2 * (w[i] - kGoal[i]) + 0.6 * std::cos(2 * w[i]) * w[next] + 0.3 * std::sin(2 * w[before]);
+    g[i] =
+        2 * (w[i] - kGoal[i]) + 0.6 * std::cos(2 * w[i]) * w[next] + 0.3 * std::sin(2 * w[before]);
   }
   return g;
 }
 
-/// PyTorch's SGD: v ← g the first time, then μ v + (1 − τ) g; Nesterov steps along g + μ v (Sutskever et al. 2013).
+/// PyTorch's SGD: v ← g the first time, then μ v + (1 − τ) g; Nesterov steps along g + μ v
+/// (Sutskever et al. 2013).
 std::vector<double> sgd_reference(std::vector<double> w, const optim::SGDOptions& o, int steps) {
   std::vector<double> v(kN, 0.0);
   for (int t = 0; t < steps; ++t) {
@@ -55,29 +58,34 @@ std::vector<double> adam_reference(std::vector<double> w, const optim::AdamOptio
       const double gi = g[i] + o.weight_decay * w[i];
       m[i] = o.beta1 * m[i] + (1 - o.beta1) * gi;
       v[i] = o.beta2 * v[i] + (1 - o.beta2) * gi * gi;
-      const double m_hat = m[i] / (1 - std::pow(o.beta1, t)), v_hat = v[i] / (1 - std::pow(o.beta2, t));
+      const double m_hat = m[i] / (1 - std::pow(o.beta1, t)),
+                   v_hat = v[i] / (1 - std::pow(o.beta2, t));
       w[i] -= o.lr * m_hat / (std::sqrt(v_hat) + o.eps);
     }
   }
   return w;
 }
 
-/// Algorithm 2 of Loshchilov & Hutter 2019 with a constant schedule; as in PyTorch the decay is multiplied by the learning rate.
-std::vector<double> adamw_reference(std::vector<double> w, const optim::AdamWOptions& o, int steps) {
+/// Algorithm 2 of Loshchilov & Hutter 2019 with a constant schedule; as in PyTorch the decay is
+/// multiplied by the learning rate.
+std::vector<double> adamw_reference(std::vector<double> w, const optim::AdamWOptions& o,
+                                    int steps) {
   std::vector<double> m(kN, 0.0), v(kN, 0.0);
   for (int t = 1; t <= steps; ++t) {
     const auto g = gradient_of(w);
     for (size_t i = 0; i < kN; ++i) {
       m[i] = o.beta1 * m[i] + (1 - o.beta1) * g[i];
       v[i] = o.beta2 * v[i] + (1 - o.beta2) * g[i] * g[i];
-      const double m_hat = m[i] / (1 - std::pow(o.beta1, t)), v_hat = v[i] / (1 - std::pow(o.beta2, t));
+      const double m_hat = m[i] / (1 - std::pow(o.beta1, t)),
+                   v_hat = v[i] / (1 - std::pow(o.beta2, t));
       w[i] -= o.lr * (m_hat / (std::sqrt(v_hat) + o.eps) + o.weight_decay * w[i]);
     }
   }
   return w;
 }
 
-void expect_near(const std::vector<double>& got, const std::vector<double>& expected, const char* what) {
+void expect_near(const std::vector<double>& got, const std::vector<double>& expected,
+                 const char* what) {
   for (size_t i = 0; i < kN; ++i) EXPECT_NEAR(got[i], expected[i], 1e-12) << what << " " << i;
 }
 
@@ -86,12 +94,13 @@ TEST(Optimizer, SgdFollowsThePlainLoop) {
     const char* what;
     optim::SGDOptions options;
   };
-  const Case cases[] = {{"plain", {.lr = 0.05}},
-                        {"momentum", {.lr = 0.02, .momentum = 0.9}},
-                        {"dampening", {.lr = 0.05, .momentum = 0.9, .dampening = 0.3}},
-                        {"nesterov", {.lr = 0.02, .momentum = 0.8, .nesterov = true}},
-                        {"weight decay", {.lr = 0.05, .weight_decay = 0.1}},
-                        {"all", {.lr = 0.02, .momentum = 0.9, .weight_decay = 0.05, .nesterov = true}}};
+  const Case cases[] = {
+      {"plain", {.lr = 0.05}},
+      {"momentum", {.lr = 0.02, .momentum = 0.9}},
+      {"dampening", {.lr = 0.05, .momentum = 0.9, .dampening = 0.3}},
+      {"nesterov", {.lr = 0.02, .momentum = 0.8, .nesterov = true}},
+      {"weight decay", {.lr = 0.05, .weight_decay = 0.1}},
+      {"all", {.lr = 0.02, .momentum = 0.9, .weight_decay = 0.05, .nesterov = true}}};
   for (const Case& c : cases) {
     Parameter w(tensor_f64({kN}, 41));
     optim::SGD opt({w}, c.options);
@@ -99,7 +108,8 @@ TEST(Optimizer, SgdFollowsThePlainLoop) {
       loss_of(w).backward();
       opt.step();
     }
-    expect_near(w.value().to_vector<double>(), sgd_reference(numbers(kN, 41), c.options, 50), c.what);
+    expect_near(w.value().to_vector<double>(), sgd_reference(numbers(kN, 41), c.options, 50),
+                c.what);
   }
 }
 
@@ -119,7 +129,8 @@ TEST(Optimizer, AdamFollowsThePlainLoop) {
       loss_of(w).backward();
       opt.step();
     }
-    expect_near(w.value().to_vector<double>(), adam_reference(numbers(kN, 42), c.options, 50), c.what);
+    expect_near(w.value().to_vector<double>(), adam_reference(numbers(kN, 42), c.options, 50),
+                c.what);
   }
 }
 
@@ -128,9 +139,10 @@ TEST(Optimizer, AdamWFollowsThePlainLoop) {
     const char* what;
     optim::AdamWOptions options;
   };
-  const Case cases[] = {{"defaults", {}},
-                        {"no decay", {.lr = 0.05, .weight_decay = 0}},
-                        {"much decay", {.lr = 0.05, .beta1 = 0.5, .beta2 = 0.9, .eps = 1e-4, .weight_decay = 0.3}}};
+  const Case cases[] = {
+      {"defaults", {}},
+      {"no decay", {.lr = 0.05, .weight_decay = 0}},
+      {"much decay", {.lr = 0.05, .beta1 = 0.5, .beta2 = 0.9, .eps = 1e-4, .weight_decay = 0.3}}};
   for (const Case& c : cases) {
     Parameter w(tensor_f64({kN}, 45));
     optim::AdamW opt({w}, c.options);
@@ -138,7 +150,8 @@ TEST(Optimizer, AdamWFollowsThePlainLoop) {
       loss_of(w).backward();
       opt.step();
     }
-    expect_near(w.value().to_vector<double>(), adamw_reference(numbers(kN, 45), c.options, 50), c.what);
+    expect_near(w.value().to_vector<double>(), adamw_reference(numbers(kN, 45), c.options, 50),
+                c.what);
   }
 }
 
@@ -148,7 +161,10 @@ TEST(Optimizer, ThePlainLoopItselfIsRight) {
   for (size_t i = 0; i < kN; ++i) {
     auto up = w, down = w;
     up[i] += 1e-6, down[i] -= 1e-6;
-    EXPECT_NEAR((loss_of(tensor(up, {kN})).item<double>() - loss_of(tensor(down, {kN})).item<double>()) / 2e-6, g[i], 1e-8);
+    EXPECT_NEAR(
+        (loss_of(tensor(up, {kN})).item<double>() - loss_of(tensor(down, {kN})).item<double>()) /
+            2e-6,
+        g[i], 1e-8);
   }
 }
 
@@ -166,9 +182,12 @@ TEST(Optimizer, StateContinuesWithEqualBits) {
     for (int i = 3; i < 6; ++i) train_step(net, *opt, batch(i));
     return values(net);
   };
-  auto adam = [](auto p) { return std::make_unique<optim::Adam>(std::move(p), optim::AdamOptions{.lr = 0.01}); };
+  auto adam = [](auto p) {
+    return std::make_unique<optim::Adam>(std::move(p), optim::AdamOptions{.lr = 0.01});
+  };
   auto sgd = [](auto p) {
-    return std::make_unique<optim::SGD>(std::move(p), optim::SGDOptions{.lr = 0.05, .momentum = 0.9, .dampening = 0.1});
+    return std::make_unique<optim::SGD>(
+        std::move(p), optim::SGDOptions{.lr = 0.05, .momentum = 0.9, .dampening = 0.1});
   };
   EXPECT_EQ(train(adam, true), train(adam, false));
   EXPECT_EQ(train(sgd, true), train(sgd, false));
@@ -200,13 +219,14 @@ TEST(Optimizer, WrongStateIsRefusedWhole) {
   bad.emplace_back("9.exp_avg", zeros({1}));
   bad.emplace_back("0.velocity", zeros({1}));
   const std::string text = thrown<InputError>([&] { opt.load_state_dict(bad); });
-  for (const char* part :
-       {"0.exp_avg is f32 [2, 2], f32 [16, 6] is expected", "missing 1.exp_avg_sq", "unexpected 9.exp_avg", "unexpected 0.velocity"})
+  for (const char* part : {"0.exp_avg is f32 [2, 2], f32 [16, 6] is expected",
+                           "missing 1.exp_avg_sq", "unexpected 9.exp_avg", "unexpected 0.velocity"})
     EXPECT_NE(text.find(part), std::string::npos) << text;
   EXPECT_EQ(opt.state_dict()[1].second.to_vector<float>(), moments);
   auto uncounted = state;
   uncounted.erase(uncounted.begin());
-  EXPECT_NE(thrown<InputError>([&] { opt.load_state_dict(uncounted); }).find("missing 0.step"), std::string::npos);
+  EXPECT_NE(thrown<InputError>([&] { opt.load_state_dict(uncounted); }).find("missing 0.step"),
+            std::string::npos);
 }
 
 TEST(Optimizer, GradientsAreConsumedUnlessKept) {
@@ -234,8 +254,10 @@ TEST(Optimizer, AParameterWithoutAGradientIsSkipped) {
     if (t % 2) loss_of(b).backward();
     opt.step();
   }
-  expect_near(a.value().to_vector<double>(), adam_reference(numbers(kN, 45), {.lr = 0.05}, 10), "every step");
-  expect_near(b.value().to_vector<double>(), adam_reference(numbers(kN, 46), {.lr = 0.05}, 5), "every other step: its count is its own");
+  expect_near(a.value().to_vector<double>(), adam_reference(numbers(kN, 45), {.lr = 0.05}, 10),
+              "every step");
+  expect_near(b.value().to_vector<double>(), adam_reference(numbers(kN, 46), {.lr = 0.05}, 5),
+              "every other step: its count is its own");
 }
 
 TEST(Optimizer, StepWithoutBackwardFlushesAndWarnsOnce) {
@@ -252,7 +274,10 @@ TEST(Optimizer, StepWithoutBackwardFlushesAndWarnsOnce) {
         const std::string text = testing::internal::GetCapturedStderr();
         const std::string wanted = "[step] no parameter has a gradient; call backward() first";
         const size_t at = text.find(wanted);
-        std::fprintf(stderr, "%s", at != std::string::npos && text.find(wanted, at + 1) == std::string::npos ? "once" : text.c_str());
+        std::fprintf(stderr, "%s",
+                     at != std::string::npos && text.find(wanted, at + 1) == std::string::npos
+                         ? "once"
+                         : text.c_str());
         std::exit(y.materialised() && w.value().item<double>() == 1 ? 0 : 1);
       },
       testing::ExitedWithCode(0), "once");
@@ -273,8 +298,10 @@ TEST(Optimizer, ClipGradNorm) {
     EXPECT_EQ(plan_stats().programs, programs) << "it reads nothing";
     EXPECT_NEAR(before.item(), norm, 1e-5);
     const double scale = std::min(1.0, most / (norm + 1e-6));
-    for (size_t i = 0; i < 3; ++i) EXPECT_NEAR(a.grad().to_vector<double>()[i], ga[i] * scale, 1e-6);
-    for (size_t i = 0; i < 4; ++i) EXPECT_NEAR(b.grad().to_vector<double>()[i], gb[i] * scale, 1e-6);
+    for (size_t i = 0; i < 3; ++i)
+      EXPECT_NEAR(a.grad().to_vector<double>()[i], ga[i] * scale, 1e-6);
+    for (size_t i = 0; i < 4; ++i)
+      EXPECT_NEAR(b.grad().to_vector<double>()[i], gb[i] * scale, 1e-6);
     EXPECT_FALSE(c.grad().defined());
   }
   EXPECT_EQ(optim::clip_grad_norm_({c}, 1).item(), 0);
@@ -282,8 +309,10 @@ TEST(Optimizer, ClipGradNorm) {
 
 /// True if `make(v)` throws for each value out of the range, and only for these.
 template <class F> void expect_range(const char* what, F&& make, bool below_one = false) {
-  const double inf = std::numeric_limits<double>::infinity(), nan = std::numeric_limits<double>::quiet_NaN();
-  for (double bad : {-1.0, -1e-9, nan, inf, -inf}) EXPECT_THROW(make(bad), UsageError) << what << " " << bad;
+  const double inf = std::numeric_limits<double>::infinity(),
+               nan = std::numeric_limits<double>::quiet_NaN();
+  for (double bad : {-1.0, -1e-9, nan, inf, -inf})
+    EXPECT_THROW(make(bad), UsageError) << what << " " << bad;
   if (below_one) { EXPECT_THROW(make(1.0), UsageError) << what; }
   for (double good : {0.0, 0.5}) EXPECT_NO_THROW(make(good)) << what << " " << good;
 }
@@ -302,7 +331,8 @@ TEST(Optimizer, NumbersOutOfRangeAreRefused) {
   expect_range("weight_decay", [&](double v) { optim::AdamW(w, {.weight_decay = v}); });
   expect_range("lr_factor", [&](double v) { optim::SGD(w, {}).scale(w, v, 1); });
   expect_range("weight_decay_factor", [&](double v) { optim::SGD(w, {}).scale(w, 1, v); });
-  EXPECT_EQ(thrown<UsageError>([&] { optim::AdamW(w, {.lr = -0.5}); }), "[AdamW] lr is -0.5; a finite number from 0 on is expected");
+  EXPECT_EQ(thrown<UsageError>([&] { optim::AdamW(w, {.lr = -0.5}); }),
+            "[AdamW] lr is -0.5; a finite number from 0 on is expected");
   // Between steps: the step that would use them throws, and changes nothing.
   optim::SGD sgd(w, {.lr = 0.1});
   optim::Adam adam(w, {.lr = 0.1});
@@ -364,7 +394,9 @@ TEST(Optimizer, OptionsAreTheOneTruth) {
 struct Sign : optim::Optimizer {
   Sign(std::vector<Parameter> p, double rate) : Optimizer(std::move(p), rate) {}
   std::vector<std::string> state_names() const override { return {}; }
-  void update(Slot& s, const Tensor& g, int64_t) override { write(s.parameter, s.parameter - sign(g) * lr_of(s)); }
+  void update(Slot& s, const Tensor& g, int64_t) override {
+    write(s.parameter, s.parameter - sign(g) * lr_of(s));
+  }
 };
 
 TEST(Optimizer, OfAUser) {
@@ -389,8 +421,12 @@ TEST(Optimizer, PlacesThatToReplacedAreNamed) {
   net.to(f64);
   const std::string text = thrown<UsageError>([&] { opt.step(); });
   EXPECT_EQ(text,
-            "[step] parameter 0 (f32 [16, 6]) was replaced by Module::to() after this optimizer was made; make the optimizer after to()");
-  EXPECT_NE(thrown<UsageError>([&] { average.update(0.9); }).find("[Average] fc1.weight was replaced by Module::to()"), std::string::npos);
+            "[step] parameter 0 (f32 [16, 6]) was replaced by Module::to() after this optimizer "
+            "was made; make the optimizer after to()");
+  EXPECT_NE(thrown<UsageError>([&] {
+              average.update(0.9);
+            }).find("[Average] fc1.weight was replaced by Module::to()"),
+            std::string::npos);
   EXPECT_THROW(average.swap(), UsageError);
   EXPECT_THROW(average.copy_to_module(), UsageError);
   optim::SGD again(net.parameters(), {.lr = 0.1});
@@ -411,7 +447,8 @@ TEST(Optimizer, PlacesThatToReplacedAreNamed) {
 }
 
 TEST(Optimizer, WhatToReplacedInAnotherModuleMayBeUpdated) {
-  // The weights are tied. One module was converted before; the other keeps its own and gets an optimizer and an average.
+  // The weights are tied. One module was converted before; the other keeps its own and gets an
+  // optimizer and an average.
   Net kept, converted;
   nn::tie(kept.fc1.weight, converted.fc1.weight);
   converted.to(f64);
@@ -447,8 +484,9 @@ TEST(Optimizer, MistakesAreNamed) {
   EXPECT_THROW(optim::SGD({}, {.lr = 0.1}), UsageError);
   EXPECT_THROW(optim::SGD({w, Parameter()}, {.lr = 0.1}), UsageError);
   for (const auto& use :
-       {+[](Parameter p) { p.grad(); }, +[](Parameter p) { p.version(); }, +[](Parameter p) { p.set_requires_grad(true); },
-        +[](Parameter p) { p.set_grad({}); }, +[](Parameter p) { p.set(scalar(1)); }})
+       {+[](Parameter p) { p.grad(); }, +[](Parameter p) { p.version(); },
+        +[](Parameter p) { p.set_requires_grad(true); }, +[](Parameter p) { p.set_grad({}); },
+        +[](Parameter p) { p.set(scalar(1)); }})
     EXPECT_THROW(use(Parameter()), ShapeError) << "undefined";
   EXPECT_THROW(optim::SGD({w}, {.lr = 0.1, .nesterov = true}), UsageError);
   optim::SGD twice({w, w}, {.lr = 0.1});

@@ -12,20 +12,23 @@ namespace {
 
 using namespace suanli::test;
 
-/// A GAN of four numbers: G(z) = a z + c, D(x) = w x + b (a logit). Losses of Goodfellow et al. 2014 in their non-saturating form.
+/// A GAN of four numbers: G(z) = a z + c, D(x) = w x + b (a logit). Losses of Goodfellow et al.
+/// 2014 in their non-saturating form.
 struct Gan {
   double a = 0.4, c = -0.3, w = 0.2, b = 0.1;
 };
 constexpr size_t kRows = 6;
 double logistic(double x) { return 1 / (1 + std::exp(-x)); }
 
-/// The reference: plain SGD for G, momentum 0.5 for D. `leak`: the gradient that G's loss leaves in D is added to D's next one.
+/// The reference: plain SGD for G, momentum 0.5 for D. `leak`: the gradient that G's loss leaves in
+/// D is added to D's next one.
 std::vector<Gan> gan_by_hand(int steps, bool leak) {
   Gan g;
   std::vector<Gan> out;
   double vw = 0, vb = 0, left_w = 0, left_b = 0;
   for (int t = 0; t < steps; ++t) {
-    const auto z = numbers(kRows, static_cast<uint64_t>(t) + 50), x = numbers(kRows, static_cast<uint64_t>(t) + 500);
+    const auto z = numbers(kRows, static_cast<uint64_t>(t) + 50),
+               x = numbers(kRows, static_cast<uint64_t>(t) + 500);
     double gw = leak ? left_w : 0, gb = leak ? left_b : 0;
     for (size_t i = 0; i < kRows; ++i) {  // D: mean softplus(−D(x)) + mean softplus(D(G(z)))
       const double real = 2 + 0.5 * x[i], fake = g.a * z[i] + g.c, n = kRows;
@@ -54,19 +57,23 @@ std::vector<Gan> gan_by_library(int steps, bool leak, bool read_losses) {
   auto discriminate = [&](const Tensor& x) { return x * w + b; };
   std::vector<Gan> out;
   for (int t = 0; t < steps; ++t) {
-    Tensor z = tensor_f64({kRows}, static_cast<uint64_t>(t) + 50), real = 2.0 + 0.5 * tensor_f64({kRows}, static_cast<uint64_t>(t) + 500);
+    Tensor z = tensor_f64({kRows}, static_cast<uint64_t>(t) + 50),
+           real = 2.0 + 0.5 * tensor_f64({kRows}, static_cast<uint64_t>(t) + 500);
     Tensor fake = z * a + c;
     if (!leak) d_opt.zero_grad();
-    Tensor d_loss = mean(softplus(-discriminate(real))) + mean(softplus(discriminate(fake.detach())));
+    Tensor d_loss =
+        mean(softplus(-discriminate(real))) + mean(softplus(discriminate(fake.detach())));
     if (read_losses) { EXPECT_GT(d_loss.item<double>(), 0); }
     d_loss.backward();
     d_opt.step();
     Tensor g_loss = mean(softplus(-discriminate(fake)));
     g_loss.backward();
-    EXPECT_TRUE(w.grad().defined()) << "the generator's loss leaves a gradient in the discriminator";
+    EXPECT_TRUE(w.grad().defined())
+        << "the generator's loss leaves a gradient in the discriminator";
     g_opt.step();
     if (read_losses) { EXPECT_GT(g_loss.item<double>(), 0); }
-    out.push_back({a.value().item<double>(), c.value().item<double>(), w.value().item<double>(), b.value().item<double>()});
+    out.push_back({a.value().item<double>(), c.value().item<double>(), w.value().item<double>(),
+                   b.value().item<double>()});
   }
   return out;
 }
@@ -82,7 +89,8 @@ TEST(Training, GanWithTwoOptimizers) {
         ASSERT_NEAR(got[t].b, expected[t].b, 1e-12) << t;
       }
     }
-  EXPECT_GT(std::fabs(gan_by_hand(60, true).back().w - gan_by_hand(60, false).back().w), 1e-3) << "the leak would be seen";
+  EXPECT_GT(std::fabs(gan_by_hand(60, true).back().w - gan_by_hand(60, false).back().w), 1e-3)
+      << "the leak would be seen";
 }
 
 TEST(Training, EvaluatingInBetweenChangesNothing) {
@@ -147,7 +155,8 @@ TEST(Training, EightMicroBatchesAreOneBatch) {
 }
 
 TEST(Training, AveragingAndClippingWeightsTakeNoMemory) {
-  // Recorded without NoGrad: the values written lead to parameters, the parameters' places do not keep that.
+  // Recorded without NoGrad: the values written lead to parameters, the parameters' places do not
+  // keep that.
   Parameter w(tensor_f64({8}, 1)), average(tensor_f64({8}, 1), false);
   optim::SGD opt({w}, {.lr = 0.1});
   auto rw = numbers(8, 1), ra = rw;
@@ -192,11 +201,13 @@ TEST(Training, TheBestWeightsComeBack) {
   EXPECT_EQ(values(net), best_values);
   train_step(net, opt, batch(7));
   EXPECT_NE(values(net), best_values);
-  for (size_t k = 0; k < best.size(); ++k) EXPECT_EQ(best[k].second.to_vector<float>(), best_values[k]) << "the copies were written over";
+  for (size_t k = 0; k < best.size(); ++k)
+    EXPECT_EQ(best[k].second.to_vector<float>(), best_values[k]) << "the copies were written over";
 }
 
 TEST(Training, TwoModelsInTurnsAreTheirOwn) {
-  // One thread, two models, steps interleaved: each gets the bits that it gets alone, dropout included.
+  // One thread, two models, steps interleaved: each gets the bits that it gets alone, dropout
+  // included.
   auto alone = [](uint64_t seed, int which) {
     manual_seed(seed);
     Net net;
@@ -209,7 +220,8 @@ TEST(Training, TwoModelsInTurnsAreTheirOwn) {
   const uint64_t counter = default_generator().counter();
   manual_seed(62);
   Net second;
-  optim::Adam first_opt(first.parameters(), {.lr = 0.01}), second_opt(second.parameters(), {.lr = 0.01});
+  optim::Adam first_opt(first.parameters(), {.lr = 0.01}),
+      second_opt(second.parameters(), {.lr = 0.01});
   uint64_t at[2] = {counter, counter};
   for (int i = 0; i < 4; ++i) {
     default_generator().set_state(61, at[0]);

@@ -1,4 +1,5 @@
-// Gives peer tests the training samples of a data set: inputs as raw f32 to OUT.x, targets as raw f64 to OUT.y.
+// Gives peer tests the training samples of a data set: inputs as raw f32 to OUT.x, targets as raw
+// f64 to OUT.y.
 #include <cstdio>
 #include <string>
 

@@ -1,7 +1,10 @@
-// Trains a network that is written as words, on given weights and batches, and prints every step's loss, for comparison with another framework.
-//   peer_parts "conv 1 8 3 1 1 gelu pool 1 1 flatten linear 8 10" DTYPE WEIGHTS.safetensors BATCHES.safetensors MASKS.safetensors
-// BATCHES holds x [steps, N, C, H, W] f32 and y [steps, N] i64. The words of `add P … end` are a branch that is added to what it is given and
-// dropped with probability P, at most one with P > 0; MASKS gets what its samples were multiplied by, [steps, N].
+// Trains a network that is written as words, on given weights and batches, and prints every step's
+// loss, for comparison with another framework.
+//   peer_parts PARTS DTYPE WEIGHTS.safetensors BATCHES.safetensors MASKS.safetensors
+//   PARTS, for example: "conv 1 8 3 1 1 gelu pool 1 1 flatten linear 8 10"
+// BATCHES holds x [steps, N, C, H, W] f32 and y [steps, N] i64. The words of `add P … end` are a
+// branch that is added to what it is given and dropped with probability P, at most one with P > 0;
+// MASKS gets what its samples were multiplied by, [steps, N].
 #include <cstdio>
 #include <sstream>
 
@@ -81,7 +84,8 @@ nn::Sequential network_from(std::istream& words) {
 }  // namespace
 
 int main(int argc, char** argv) try {
-  if (argc != 6) return std::fprintf(stderr, "usage: peer_parts WORDS DTYPE WEIGHTS BATCHES MASKS\n"), 2;
+  if (argc != 6)
+    return std::fprintf(stderr, "usage: peer_parts WORDS DTYPE WEIGHTS BATCHES MASKS\n"), 2;
   std::istringstream words(argv[1]);
   const DType dtype = dtype_from_name(argv[2]);
   nn::Sequential model = network_from(words);
@@ -92,15 +96,18 @@ int main(int argc, char** argv) try {
   optim::SGD optimizer(model.parameters(), {.lr = 0.05, .momentum = 0.9, .nesterov = true});
   std::vector<Tensor> masks;
   for (int64_t i = 0; i < xs.size(0); ++i) {
-    const Tensor x = cast(flatten(slice(xs, 0, i, 1), 0, 1), dtype), y = flatten(slice(ys, 0, i, 1), 0, 1);
+    const Tensor x = cast(flatten(slice(xs, 0, i, 1), 0, 1), dtype),
+                 y = flatten(slice(ys, 0, i, 1), 0, 1);
     const auto stream = static_cast<uint64_t>(i);
     manual_seed(7, stream);
-    masks.push_back(reshape(stochastic_depth(ones({y.numel()}, dtype), drop_share), {1, y.numel()}).detach());
+    masks.push_back(
+        reshape(stochastic_depth(ones({y.numel()}, dtype), drop_share), {1, y.numel()}).detach());
     manual_seed(7, stream);  // the branch draws the same again
     const Tensor loss = cross_entropy(model(x), y);
     loss.backward();
     optimizer.step();
-    std::printf("%.17g\n", dtype == f64 ? loss.item<double>() : static_cast<double>(loss.item<float>()));
+    std::printf("%.17g\n",
+                dtype == f64 ? loss.item<double>() : static_cast<double>(loss.item<float>()));
   }
   save_safetensors(argv[5], {{"mask", concat(masks)}});
   return 0;

@@ -18,6 +18,7 @@ int main() {
           };
           const Tensor x = make(a, ka), y = make(b, kb);
           const DType chosen = where(ones({3}, boolean), x, y).dtype();
-          std::printf("%s %s %s %s %s %s\n", name(a), kinds[ka], name(b), kinds[kb], name(chosen), name((x / y).dtype()));
+          std::printf("%s %s %s %s %s %s\n", name(a), kinds[ka], name(b), kinds[kb], name(chosen),
+                      name((x / y).dtype()));
         }
 }

@@ -1,7 +1,8 @@
-// Runs a recipe on given weights and writes what another framework needs to follow it. One batch (or one accumulated step) is all the data, so
-// that their order does not matter.
+// Runs a recipe on given weights and writes what another framework needs to follow it. One batch
+// (or one accumulated step) is all the data, so that their order does not matter.
 //   peer_recipe CONFIG.toml WEIGHTS.safetensors DATA.safetensors
-// Writes DATA: x and y of the training samples. Prints the loss of every step; the run folder of CONFIG holds the kept weights.
+// Writes DATA: x and y of the training samples. Prints the loss of every step; the run folder of
+// CONFIG holds the kept weights.
 #include <cstdio>
 #include <cstring>
 

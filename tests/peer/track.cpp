@@ -1,4 +1,5 @@
-// Trains a model of the zoo on given weights and batches and prints every step's loss, for comparison with another framework.
+// Trains a model of the zoo on given weights and batches and prints every step's loss, for
+// comparison with another framework.
 //   peer_track MODEL DTYPE WEIGHTS.safetensors BATCHES.safetensors STEPS
 // BATCHES holds x [steps, N, 1, 28, 28] f32 and y [steps, N] i64.
 #include <cstdio>
@@ -12,7 +13,8 @@
 using namespace suanli;
 
 int main(int argc, char** argv) try {
-  if (argc != 6) return std::fprintf(stderr, "usage: peer_track MODEL DTYPE WEIGHTS BATCHES STEPS\n"), 2;
+  if (argc != 6)
+    return std::fprintf(stderr, "usage: peer_track MODEL DTYPE WEIGHTS BATCHES STEPS\n"), 2;
   const DType dtype = dtype_from_name(argv[2]);
   const auto& entry = models::entry(argv[1]);
   nn::AnyModule model = models::make(argv[1]);
@@ -22,16 +24,21 @@ int main(int argc, char** argv) try {
   for (auto& [name, t] : load_safetensors(argv[4])) (name == "x" ? xs : ys) = t;
   std::unique_ptr<optim::Optimizer> optimizer;
   if (std::string(entry.recipe.optimizer) == "adam")
-    optimizer = std::make_unique<optim::Adam>(model.parameters(), optim::AdamOptions{.lr = entry.recipe.lr});
+    optimizer = std::make_unique<optim::Adam>(model.parameters(),
+                                              optim::AdamOptions{.lr = entry.recipe.lr});
   else
-    optimizer =
-        std::make_unique<optim::SGD>(model.parameters(), optim::SGDOptions{.lr = entry.recipe.lr, .momentum = entry.recipe.momentum});
+    optimizer = std::make_unique<optim::SGD>(
+        model.parameters(),
+        optim::SGDOptions{.lr = entry.recipe.lr, .momentum = entry.recipe.momentum});
   for (int64_t i = 0; i < std::atoi(argv[5]); ++i) {
-    Tensor x = cast(flatten(slice(xs, 0, i, 1), 0, 1), dtype), y = flatten(slice(ys, 0, i, 1), 0, 1);
-    Tensor out = model(x), loss = entry.output == models::Output::logits ? cross_entropy(out, y) : nll_loss(out, y);
+    Tensor x = cast(flatten(slice(xs, 0, i, 1), 0, 1), dtype),
+           y = flatten(slice(ys, 0, i, 1), 0, 1);
+    Tensor out = model(x),
+           loss = entry.output == models::Output::logits ? cross_entropy(out, y) : nll_loss(out, y);
     loss.backward();
     optimizer->step();
-    std::printf("%.17g\n", dtype == f64 ? loss.item<double>() : static_cast<double>(loss.item<float>()));
+    std::printf("%.17g\n",
+                dtype == f64 ? loss.item<double>() : static_cast<double>(loss.item<float>()));
   }
   return 0;
 } catch (const Error& e) {

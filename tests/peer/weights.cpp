@@ -1,4 +1,5 @@
-// Reads weights of any kind that a training may begin with and writes them as safetensors, for comparison with who wrote them.
+// Reads weights of any kind that a training may begin with and writes them as safetensors, for
+// comparison with who wrote them.
 //   peer_weights IN OUT.safetensors
 #include <cstdio>
 

@@ -1,4 +1,5 @@
-// Heap allocations, counted by replacing operator new in this program: recording takes none per node.
+// Heap allocations, counted by replacing operator new in this program: recording takes none per
+// node.
 #include <atomic>
 #include <cstdio>
 #include <cstdlib>
@@ -14,7 +15,8 @@ thread_local int64_t allocations = 0;
 
 void* counted(std::size_t bytes, std::size_t align = 0) {
   ++allocations;
-  void* p = align ? std::aligned_alloc(align, (bytes + align - 1) / align * align) : std::malloc(bytes ? bytes : 1);
+  void* p = align ? std::aligned_alloc(align, (bytes + align - 1) / align * align)
+                  : std::malloc(bytes ? bytes : 1);
   if (!p) throw std::bad_alloc();
   return p;
 }
@@ -22,10 +24,16 @@ void* counted(std::size_t bytes, std::size_t align = 0) {
 
 void* operator new(std::size_t bytes) { return counted(bytes); }
 void* operator new[](std::size_t bytes) { return counted(bytes); }
-void* operator new(std::size_t bytes, std::align_val_t align) { return counted(bytes, static_cast<std::size_t>(align)); }
-void* operator new[](std::size_t bytes, std::align_val_t align) { return counted(bytes, static_cast<std::size_t>(align)); }
+void* operator new(std::size_t bytes, std::align_val_t align) {
+  return counted(bytes, static_cast<std::size_t>(align));
+}
+void* operator new[](std::size_t bytes, std::align_val_t align) {
+  return counted(bytes, static_cast<std::size_t>(align));
+}
 // std::stable_sort asks this one; it has to match the operators delete below.
-void* operator new(std::size_t bytes, const std::nothrow_t&) noexcept { return ++allocations, std::malloc(bytes ? bytes : 1); }
+void* operator new(std::size_t bytes, const std::nothrow_t&) noexcept {
+  return ++allocations, std::malloc(bytes ? bytes : 1);
+}
 void operator delete(void* p) noexcept { std::free(p); }
 void operator delete[](void* p) noexcept { std::free(p); }
 void operator delete(void* p, std::size_t) noexcept { std::free(p); }
@@ -49,7 +57,8 @@ template <class F> int64_t allocations_of(F&& f) {
 struct Chain {
   Parameter w{ones({4})};
   Tensor x = ones({4});
-  /// n links of six kinds of nodes: a parameter read, pointwise with a tensor and with a scalar, a product, a reduction, a shape.
+  /// n links of six kinds of nodes: a parameter read, pointwise with a tensor and with a scalar, a
+  /// product, a reduction, a shape.
   Tensor forward(int links) {
     Tensor y = x;
     for (int i = 0; i < links; ++i) {
@@ -64,19 +73,22 @@ TEST(Allocations, RecordingTakesNonePerNode) {
   Chain chain;
   flush();
   int64_t forward[2], backward[2];
-  for (int round = 0; round < 3; ++round)  // the first ones grow what is kept: slab, pending list, tape
+  // the first ones grow what is kept: slab, pending list, tape
+  for (int round = 0; round < 3; ++round)
     for (int k = 0; k < 2; ++k) {
       const int links = k ? 200 : 100;
       Tensor loss;
       forward[k] = allocations_of([&] { loss = chain.forward(links); });
       const size_t nodes = Recorder::current().pending().size();
       backward[k] = allocations_of([&] { loss.backward(); });
-      if (round == 2 && k) std::printf("%zu forward and %zu backward nodes\n", nodes, Recorder::current().pending().size() - nodes);
+      if (round == 2 && k)
+        std::printf("%zu forward and %zu backward nodes\n", nodes,
+                    Recorder::current().pending().size() - nodes);
       flush();
       chain.w.set_grad({});
     }
-  std::printf("heap allocations: forward %ld and %ld, backward %ld and %ld (100 and 200 links)\n", long{forward[0]}, long{forward[1]},
-              long{backward[0]}, long{backward[1]});
+  std::printf("heap allocations: forward %ld and %ld, backward %ld and %ld (100 and 200 links)\n",
+              long{forward[0]}, long{forward[1]}, long{backward[0]}, long{backward[1]});
   EXPECT_EQ(forward[1], forward[0]);
   EXPECT_LE(backward[1] - backward[0], 8) << "vectors of the walk may double";
 }
@@ -95,8 +107,8 @@ TEST(Allocations, AStepTakesNoneForEachLayer) {
       count[1] = allocations_of([&] { loss.backward(); });
       count[2] = allocations_of([&] { opt.step(); });
     }
-    std::printf("%d layers: forward %ld, backward %ld, step %ld heap allocations\n", layers, long{count[0]}, long{count[1]},
-                long{count[2]});
+    std::printf("%d layers: forward %ld, backward %ld, step %ld heap allocations\n", layers,
+                long{count[0]}, long{count[1]}, long{count[2]});
     return count[0] + count[1] + count[2];
   };
   const int64_t few = step_of(4), many = step_of(24);

@@ -80,7 +80,8 @@ TEST(Donation, AGraphThatIsKeptReadsTheFormerValue) {
 }
 
 TEST(Donation, ReadersOfTheFormerValueComeFirst) {
-  // The product reads p in another order than element by element, and is recorded after the new value.
+  // The product reads p in another order than element by element, and is recorded after the new
+  // value.
   Parameter p(tensor_f32({8, 8}, 1));
   NoGrad off;
   const Tensor old = p.value() + 0.0;
@@ -146,7 +147,8 @@ TEST(Donation, APartOfAValueThatIsStillReadGoesElsewhere) {
   EXPECT_EQ(p.value().to_vector<float>(), expected);
 
   // Within a program: between `before` and its readers nothing is written over it.
-  const Tensor before = held * 1.0, after = slice_update(before, one, 0, 0), square = matmul(before, before);
+  const Tensor before = held * 1.0, after = slice_update(before, one, 0, 0),
+               square = matmul(before, before);
   EXPECT_EQ(after.to_vector<float>(), expected);
   EXPECT_EQ(square.to_vector<float>(), matmul(held, held).to_vector<float>());
   // The whole as a part of itself.
@@ -165,7 +167,9 @@ TEST(Donation, AFailureLosesWhatWasBeingOverwritten) {
   try {
     p.value().to_vector<float>();
     ADD_FAILURE() << "no error";
-  } catch (const Error& e) { EXPECT_NE(std::string(e.what()).find("its value was lost"), std::string::npos) << e.what(); }
+  } catch (const Error& e) {
+    EXPECT_NE(std::string(e.what()).find("its value was lost"), std::string::npos) << e.what();
+  }
   p.set(tensor_f32({4}, 3));
   EXPECT_EQ(p.value().to_vector<float>(), tensor_f32({4}, 3).to_vector<float>());
 }

@@ -103,7 +103,8 @@ TEST(Programs, StepsWithStagesSettleOnThree) {
 }
 
 TEST(Programs, StepsWithAnInnerLoopSettleOnThree) {
-  // Twelve small steps x' = x − h x, then a kick x' = x / 2 + 1: the tail of the recording looks like the inner loop alone.
+  // Twelve small steps x' = x − h x, then a kick x' = x / 2 + 1: the tail of the recording looks
+  // like the inner loop alone.
   const int n = 3000, inner = 12;
   const double h = 0.01;
   double r = 1;
@@ -226,7 +227,8 @@ TEST(Programs, MemoryOfATrainingIsConstant) {
   optim::Adam opt(net.parameters(), {.lr = 0.01});
   auto step = [&](int i) { EXPECT_GT(train_step(net, opt, batch(i)).item(), 0); };
   for (int i = 0; i < 5; ++i) step(i);
-  const int64_t system = system_allocations(), tensors = memory_use().tensors, arena = memory_use().arena;
+  const int64_t system = system_allocations(), tensors = memory_use().tensors,
+                arena = memory_use().arena;
   const size_t chunks = slab_chunks();
   for (int i = 0; i < 100; ++i) step(i);
   EXPECT_EQ(system_allocations(), system);
@@ -252,11 +254,14 @@ TEST(Programs, CheckNanNamesOpModuleAndSample) {
   m.bad.fc.bias.set(zeros({3}));
   flush();
   set_check_nan(true);
-  Tensor y = m(tensor(std::vector<float>{1, 1, 2, 2, -3, 1}, {3, 2}));  // the third sample's sum is −2
+  // the third sample's sum is −2
+  Tensor y = m(tensor(std::vector<float>{1, 1, 2, 2, -3, 1}, {3, 2}));
   const std::string text = thrown<NumericError>([&] { y.to_vector<float>(); });
   set_check_nan(false);
-  for (const char* part : {"[log]", "NaN", "sample 2", "(in bad)"}) EXPECT_NE(text.find(part), std::string::npos) << text;
-  EXPECT_TRUE(std::isnan(m(tensor(std::vector<float>{-3, 1}, {1, 2})).to_vector<float>()[0])) << "off again: a NaN is a value";
+  for (const char* part : {"[log]", "NaN", "sample 2", "(in bad)"})
+    EXPECT_NE(text.find(part), std::string::npos) << text;
+  EXPECT_TRUE(std::isnan(m(tensor(std::vector<float>{-3, 1}, {1, 2})).to_vector<float>()[0]))
+      << "off again: a NaN is a value";
 }
 
 }  // namespace

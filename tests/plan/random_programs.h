@@ -9,7 +9,8 @@
 namespace suanli::test {
 
 inline std::string bits(const Tensor& t) {
-  return {static_cast<const char*>(detail::host_data(t, t.dtype())), static_cast<size_t>(t.numel() * itemsize(t.dtype()))};
+  return {static_cast<const char*>(detail::host_data(t, t.dtype())),
+          static_cast<size_t>(t.numel() * itemsize(t.dtype()))};
 }
 
 class Draw {
@@ -55,12 +56,14 @@ inline Tensor any_pair(Draw& d, const Tensor& x, const Tensor& y) {
   }
 }
 
-/// A program over tensors that broadcast to one another, of several dtypes, with reductions, products and other shapes in between.
+/// A program over tensors that broadcast to one another, of several dtypes, with reductions,
+/// products and other shapes in between.
 inline std::vector<Tensor> random_program(uint64_t seed) {
   Draw d(seed);
   const bool large = seed % 16 == 0;  // more than a tile, and than a thread's share
   const int64_t rows = large ? 300 : 6, columns = large ? 301 : 5;
-  const Shape shapes[] = {{rows, columns}, {rows, columns}, {rows, columns}, {columns}, {rows, 1}, {}};
+  const Shape shapes[] = {{rows, columns}, {rows, columns}, {rows, columns},
+                          {columns},       {rows, 1},       {}};
   const DType dtypes[] = {f32, f32, f32, f64, i64, i32, u8, boolean};
   std::vector<Tensor> pool;
   for (uint64_t k = 0; k < 5; ++k) {
@@ -71,7 +74,8 @@ inline std::vector<Tensor> random_program(uint64_t seed) {
   Parameter w(pool[0]);
   pool[0] = w;
   auto any = [&]() -> const Tensor& {
-    return pool[d.below(3) ? pool.size() - 1 - d.below(std::min<size_t>(6, pool.size())) : d.below(pool.size())];
+    return pool[d.below(3) ? pool.size() - 1 - d.below(std::min<size_t>(6, pool.size()))
+                           : d.below(pool.size())];
   };
   const size_t length = 10 + d.below(60);
   for (size_t k = 0; k < length; ++k) {
@@ -96,7 +100,8 @@ inline std::vector<Tensor> random_program(uint64_t seed) {
   std::vector<Tensor> out;
   for (size_t k = 0; k < 4; ++k) out.push_back(any());
   if (seed % 3 == 0) {
-    Tensor total = sum(pool.back().dtype() == f64 ? cast(pool.back(), f32) : cast(pool.back(), f32) * Tensor(w));
+    Tensor total = sum(pool.back().dtype() == f64 ? cast(pool.back(), f32)
+                                                  : cast(pool.back(), f32) * Tensor(w));
     if (total.requires_grad()) {
       total.backward();
       if (w.grad().defined()) out.push_back(w.grad());

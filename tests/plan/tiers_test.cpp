@@ -27,12 +27,13 @@ TEST(Tiers, RandomProgramsHaveTheSameBits) {
     }
     ASSERT_EQ(got[0] == got[1], true) << "seed " << seed;
   }
-  std::printf("kernels of %lu random programs: planned %ld, cold %ld\n", static_cast<unsigned long>(programs), long{kernels[0]},
-              long{kernels[1]});
+  std::printf("kernels of %lu random programs: planned %ld, cold %ld\n",
+              static_cast<unsigned long>(programs), long{kernels[0]}, long{kernels[1]});
   EXPECT_LT(kernels[0], kernels[1] * 2 / 3);
 }
 
-/// True if `f`, which returns tensors, gives the same bits however many threads it is planned for. Every count has plans of its own.
+/// True if `f`, which returns tensors, gives the same bits however many threads it is planned for.
+/// Every count has plans of its own.
 template <class F> void expect_same_bits_by_threads(F&& f) {
   std::vector<std::string> by_one_thread;
   for (int n : {1, 2, 3, 5}) {
@@ -44,7 +45,8 @@ template <class F> void expect_same_bits_by_threads(F&& f) {
     EXPECT_GT(plan_stats().plans, plans) << n << " threads have no plan of their own";
     if (n == 1) by_one_thread = std::move(got);
     else
-      for (size_t k = 0; k < got.size(); ++k) EXPECT_EQ(got[k] == by_one_thread[k], true) << "result " << k << ", threads " << n;
+      for (size_t k = 0; k < got.size(); ++k)
+        EXPECT_EQ(got[k] == by_one_thread[k], true) << "result " << k << ", threads " << n;
   }
 }
 
@@ -73,20 +75,28 @@ TEST(Tiers, ThreadsDoNotChangeBitsOfLargeOps) {
   };
   using Tensors = const std::vector<Tensor>&;
   check("matmul", {{300, 400}, {400, 200}}, [](Tensors x) { return matmul(x[0], x[1]); });
-  check("batched matmul", {{12, 70, 80}, {12, 80, 90}}, [](Tensors x) { return matmul(x[0], x[1]); });
-  check("matmul with an epilogue", {{300, 400}, {400, 200}, {200}}, [](Tensors x) { return gelu(matmul(x[0], x[1]) + x[2]); });
+  check("batched matmul", {{12, 70, 80}, {12, 80, 90}},
+        [](Tensors x) { return matmul(x[0], x[1]); });
+  check("matmul with an epilogue", {{300, 400}, {400, 200}, {200}},
+        [](Tensors x) { return gelu(matmul(x[0], x[1]) + x[2]); });
   for (int64_t channels : {int64_t{3}, int64_t{32}, int64_t{64}})
     for (int stride : {1, 2})
-      check(channels == 3 ? "conv2d of 3 channels" : "conv2d", {{8, channels, 28, 28}, {64, channels, 3, 3}},
-            [&](Tensors x) { return relu(conv2d(x[0], x[1], {}, {.stride = stride, .padding = 1})); });
-  check("conv2d of 256 channels", {{4, 256, 12, 12}, {256, 256, 3, 3}}, [](Tensors x) { return conv2d(x[0], x[1], {}, {.padding = 1}); });
-  check("conv2d 1×1", {{8, 64, 28, 28}, {64, 64, 1, 1}}, [](Tensors x) { return conv2d(x[0], x[1]); });
+      check(channels == 3 ? "conv2d of 3 channels" : "conv2d",
+            {{8, channels, 28, 28}, {64, channels, 3, 3}}, [&](Tensors x) {
+              return relu(conv2d(x[0], x[1], {}, {.stride = stride, .padding = 1}));
+            });
+  check("conv2d of 256 channels", {{4, 256, 12, 12}, {256, 256, 3, 3}},
+        [](Tensors x) { return conv2d(x[0], x[1], {}, {.padding = 1}); });
+  check("conv2d 1×1", {{8, 64, 28, 28}, {64, 64, 1, 1}},
+        [](Tensors x) { return conv2d(x[0], x[1]); });
   check("depthwise conv2d", {{8, 64, 28, 28}, {64, 1, 3, 3}},
         [](Tensors x) { return conv2d(x[0], x[1], {}, {.padding = 1, .groups = 64}); });
   check("max_pool2d", {{16, 32, 40, 40}}, [](Tensors x) { return max_pool2d(x[0]); });
   check("avg_pool2d", {{16, 32, 40, 40}}, [](Tensors x) { return avg_pool2d(x[0]); });
-  check("batch_norm", {{16, 32, 40, 40}, {32}, {32}}, [](Tensors x) { return batch_norm(x[0], x[1], x[2]); });
-  check("layer_norm", {{3000, 100}, {100}, {100}}, [](Tensors x) { return layer_norm(x[0], x[1], x[2]); });
+  check("batch_norm", {{16, 32, 40, 40}, {32}, {32}},
+        [](Tensors x) { return batch_norm(x[0], x[1], x[2]); });
+  check("layer_norm", {{3000, 100}, {100}, {100}},
+        [](Tensors x) { return layer_norm(x[0], x[1], x[2]); });
   check("softmax", {{3000, 100}}, [](Tensors x) { return softmax(x[0]); });
   check("log_softmax", {{3000, 100}}, [](Tensors x) { return log_softmax(x[0]); });
   check("attention", {{4, 4, 100, 32}, {4, 4, 100, 32}, {4, 4, 100, 32}},
@@ -105,7 +115,8 @@ TEST(Tiers, ThreadsDoNotChangeBitsOfLargeOps) {
       Shape{20000});
   check("embedding", {{50, 32}}, [&](Tensors x) { return embedding(x[0], index); });
   check("cross_entropy", {{20000, 50}}, [&](Tensors x) { return cross_entropy(x[0], index); });
-  check("transpose and concat", {{300, 400}, {300, 400}}, [](Tensors x) { return concat({transpose(x[0]), transpose(x[1])}, 1); });
+  check("transpose and concat", {{300, 400}, {300, 400}},
+        [](Tensors x) { return concat({transpose(x[0]), transpose(x[1])}, 1); });
 }
 
 TEST(Tiers, AnotherNumberOfThreadsTakesEffectInTheNextStep) {
@@ -120,7 +131,8 @@ TEST(Tiers, AnotherNumberOfThreadsTakesEffectInTheNextStep) {
   const Threads restored(1);
   clear_plan_cache();
   for (int threads : {1, 2, 3}) EXPECT_EQ(plans_of(threads), 1) << threads;
-  for (int threads : {1, 3, 2, 1}) EXPECT_EQ(plans_of(threads), 0) << "back to " << threads << ": the plan is still there";
+  for (int threads : {1, 3, 2, 1})
+    EXPECT_EQ(plans_of(threads), 0) << "back to " << threads << ": the plan is still there";
 }
 
 TEST(Tiers, AnotherLimitOfWorkingMemoryTakesEffectInTheNextStep) {
@@ -140,15 +152,18 @@ TEST(Tiers, AnotherLimitOfWorkingMemoryTakesEffectInTheNextStep) {
   set_working_memory_limit(0);
 }
 
-/// Pointwise ops alone, of one shape, all from three tensors; no op twice, since equal ones become one.
+/// Pointwise ops alone, of one shape, all from three tensors; no op twice, since equal ones become
+/// one.
 Tensor one_shape(uint64_t seed, size_t ops) {
   Draw d(seed);
-  std::vector<Tensor> pool{tensor_f32({6, 5}, 1), tensor_f32({6, 5}, 2), tensor_f32({6, 5}, 3)}, unread;
+  std::vector<Tensor> pool{tensor_f32({6, 5}, 1), tensor_f32({6, 5}, 2), tensor_f32({6, 5}, 3)},
+      unread;
   std::set<std::pair<size_t, size_t>> seen;
   const size_t before = Recorder::current().pending().size();
   auto count = [&] { return Recorder::current().pending().size() - before; };
   while (count() + unread.size() < ops) {
-    const size_t a = d.below(pool.size()), b = pool.size() - 1 - d.below(std::min<size_t>(4, pool.size()));
+    const size_t a = d.below(pool.size()),
+                 b = pool.size() - 1 - d.below(std::min<size_t>(4, pool.size()));
     const bool unary = d.below(2);
     if (!seen.emplace(a, unary ? SIZE_MAX : b).second) continue;
     Tensor z = unary ? tanh(pool[a]) : maximum(pool[a], pool[b]);
@@ -162,8 +177,9 @@ Tensor one_shape(uint64_t seed, size_t ops) {
   return unread[0];
 }
 
-// Where one shape, at most 64 ops and at most 16 pointers leave nothing in the way, there is one kernel, however the ops hang together.
-// Beyond, every unit keeps both bounds and every op is in one of them (chains: Fuse.LongChainsAreCutAtTheBound).
+// Where one shape, at most 64 ops and at most 16 pointers leave nothing in the way, there is one
+// kernel, however the ops hang together. Beyond, every unit keeps both bounds and every op is in
+// one of them (chains: Fuse.LongChainsAreCutAtTheBound).
 TEST(Tiers, FusionReachesItsBounds) {
   InTier planned(Tier::planned);
   for (uint64_t seed = 0; seed < 200; ++seed) {
@@ -191,7 +207,9 @@ struct ConvNet : nn::Module {
   nn::Dropout drop{0.25};
   nn::Linear fc{200, 3};
   SUANLI_FIELDS(conv1, conv2, pool, drop, fc)
-  Tensor forward(const Tensor& x) { return fc(flatten(drop(pool(relu(conv2(gelu(conv1(x)))))), 1)); }
+  Tensor forward(const Tensor& x) {
+    return fc(flatten(drop(pool(relu(conv2(gelu(conv1(x)))))), 1));
+  }
 };
 struct Mlp : nn::Module {
   nn::Linear fc1{196, 32}, fc2{32, 3};
@@ -205,7 +223,8 @@ template <class M, class Opt> Bits trained(Tier t, int threads) {
   manual_seed(7);
   M net;
   Opt opt = [&] {
-    if constexpr (std::is_same_v<Opt, optim::Adam>) return optim::Adam(net.parameters(), {.lr = 0.01});
+    if constexpr (std::is_same_v<Opt, optim::Adam>)
+      return optim::Adam(net.parameters(), {.lr = 0.01});
     else return optim::SGD(net.parameters(), {.lr = 0.05, .momentum = 0.9, .weight_decay = 1e-3});
   }();
   Bits losses(1);
@@ -220,7 +239,8 @@ template <class M, class Opt> Bits trained(Tier t, int threads) {
 }
 
 TEST(Tiers, TrainingsHaveTheSameBits) {
-  const Bits conv = trained<ConvNet, optim::Adam>(Tier::cold, 2), mlp = trained<Mlp, optim::SGD>(Tier::cold, 2);
+  const Bits conv = trained<ConvNet, optim::Adam>(Tier::cold, 2),
+             mlp = trained<Mlp, optim::SGD>(Tier::cold, 2);
   for (int threads : {1, 2}) {
     EXPECT_EQ((trained<ConvNet, optim::Adam>(Tier::planned, threads)), conv) << threads;
     EXPECT_EQ((trained<Mlp, optim::SGD>(Tier::planned, threads)), mlp) << threads;

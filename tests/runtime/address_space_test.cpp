@@ -1,4 +1,5 @@
-// Working memory under a limit of address space (ulimit -v): what is reserved is a part of what is left.
+// Working memory under a limit of address space (ulimit -v): what is reserved is a part of what is
+// left.
 #include <atomic>
 #include <cstring>
 #include <thread>
@@ -28,7 +29,9 @@ bool computes() {
   return true;
 }
 bool holds_megabytes(int64_t megabytes) {
-  const Tensor big = tensor_filled_by({megabytes << 18}, f32, [&](void* p) { std::memset(p, 0, static_cast<size_t>(megabytes) << 20); });
+  const Tensor big = tensor_filled_by({megabytes << 18}, f32, [&](void* p) {
+    std::memset(p, 0, static_cast<size_t>(megabytes) << 20);
+  });
   return sum(big).item<double>() == 0;
 }
 
@@ -55,9 +58,12 @@ TEST(AddressSpaceCase, DISABLED_WorkingMemoryThatGrows) {
 TEST(AddressSpaceCase, DISABLED_TooMuchSaysWhatIsLeft) {
   EXPECT_TRUE(computes());
   const std::string tensor = thrown<OutOfMemory>([] { holds_megabytes(100000); });
-  const std::string flushed = thrown<OutOfMemory>([] { sum(matmul(ones({200000, 1000}), ones({1000, 100000}))).item(); });
+  const std::string flushed =
+      thrown<OutOfMemory>([] { sum(matmul(ones({200000, 1000}), ones({1000, 100000}))).item(); });
   for (const std::string& text : {tensor, flushed})
-    EXPECT_NE(text.find("are left of the address space that the process may take (ulimit -v)"), std::string::npos) << text;
+    EXPECT_NE(text.find("are left of the address space that the process may take (ulimit -v)"),
+              std::string::npos)
+        << text;
   EXPECT_NE(tensor.find("[tensor] cannot reserve 97.7 GiB on cpu"), std::string::npos) << tensor;
   EXPECT_TRUE(computes()) << "and the process goes on";
 }
@@ -84,8 +90,9 @@ TEST(AddressSpace, LimitsThatSufficeAreEnough) {
     const char* name;
     rlim_t megabytes;
   };
-  for (const Case& c : {Case{"OneProgram", 400}, Case{"OneProgram", 4000}, Case{"ATensorOfAGigabyteBehindAProgram", 3000},
-                        Case{"ManyThreads", 9000}, Case{"ManyThreads", 2000}, Case{"WorkingMemoryThatGrows", 2000},
+  for (const Case& c : {Case{"OneProgram", 400}, Case{"OneProgram", 4000},
+                        Case{"ATensorOfAGigabyteBehindAProgram", 3000}, Case{"ManyThreads", 9000},
+                        Case{"ManyThreads", 2000}, Case{"WorkingMemoryThatGrows", 2000},
                         Case{"TooMuchSaysWhatIsLeft", 4000}, Case{"FewerThreadsThanAskedFor", 600}})
     EXPECT_EQ(run_self(std::string("AddressSpaceCase.DISABLED_") + c.name, c.megabytes << 20), 0)
         << c.name << " in " << c.megabytes << " MB";

@@ -32,7 +32,8 @@ TEST(Memory, BlocksAreAlignedAndReused) {
   release(empty);
 }
 
-// Blocks of ever other sizes, one at a time: address space does not become the sum of all sizes. Nothing is touched.
+// Blocks of ever other sizes, one at a time: address space does not become the sum of all sizes.
+// Nothing is touched.
 TEST(Memory, SizesThatDoNotComeAgainAreNotKeptForever) {
   auto address_space = [] {
     std::ifstream file("/proc/self/statm");
@@ -91,10 +92,13 @@ TEST(Memory, TheLimitIsAnErrorThatSaysWhoHoldsWhat) {
   const auto use = memory_use();
   set_memory_limit(use.tensors + use.arena + (1 << 20));
   EXPECT_EQ(memory_use().limit, use.tensors + use.arena + (1 << 20));
-  const std::string text = thrown<OutOfMemory>([] { tensor(std::vector<float>(1 << 20), {1 << 20}); });
-  const std::string flushed = thrown<OutOfMemory>([] { (zeros({1 << 20}) + 1.0).to_vector<float>(); });
+  const std::string text =
+      thrown<OutOfMemory>([] { tensor(std::vector<float>(1 << 20), {1 << 20}); });
+  const std::string flushed =
+      thrown<OutOfMemory>([] { (zeros({1 << 20}) + 1.0).to_vector<float>(); });
   set_memory_limit(0);
-  EXPECT_NE(text.find("[tensor] cannot reserve 4.0 MiB on cpu: tensors hold "), std::string::npos) << text;
+  EXPECT_NE(text.find("[tensor] cannot reserve 4.0 MiB on cpu: tensors hold "), std::string::npos)
+      << text;
   EXPECT_NE(text.find("working memory "), std::string::npos) << text;
   EXPECT_NE(text.find("the limit is "), std::string::npos) << text;
   EXPECT_NE(flushed.find("[flush] cannot reserve "), std::string::npos) << flushed;
@@ -106,7 +110,8 @@ TEST(Memory, CachedBlocksMakeRoomUnderALimit) {
   { Tensor big = tensor(std::vector<float>(1 << 20), {1 << 20}); }  // its block is cached now
   const auto use = memory_use();
   set_memory_limit(use.tensors + use.arena + (3 << 20));
-  std::string text = thrown<OutOfMemory>([] { Tensor other = tensor(std::vector<float>(1 << 19), {1 << 19}); });
+  std::string text =
+      thrown<OutOfMemory>([] { Tensor other = tensor(std::vector<float>(1 << 19), {1 << 19}); });
   set_memory_limit(0);
   EXPECT_EQ(text, "nothing was thrown");
 }

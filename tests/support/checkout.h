@@ -7,12 +7,13 @@
 
 namespace suanli::test {
 
-/// $SUANLI_SOURCE, else what the build folder's CMakeCache.txt says (__FILE__ is made relative, so that caches can share objects).
-/// Empty if neither tells.
+/// $SUANLI_SOURCE, else what the build folder's CMakeCache.txt says (__FILE__ is made relative, so
+/// that caches can share objects). Empty if neither tells.
 inline std::filesystem::path checkout() {
   if (const char* source = std::getenv("SUANLI_SOURCE")) return source;
   std::error_code ignored;
-  for (auto folder = std::filesystem::read_symlink("/proc/self/exe", ignored); folder.has_relative_path(); folder = folder.parent_path()) {
+  for (auto folder = std::filesystem::read_symlink("/proc/self/exe", ignored);
+       folder.has_relative_path(); folder = folder.parent_path()) {
     std::ifstream cache(folder.parent_path() / "CMakeCache.txt");
     const std::string key = "CMAKE_HOME_DIRECTORY:INTERNAL=";
     for (std::string line; std::getline(cache, line);)

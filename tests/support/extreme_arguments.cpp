@@ -18,11 +18,12 @@ struct Estimate {
   Real value = 0, error = std::numeric_limits<Real>::infinity();
 };
 
-/// The first or second derivative of f at x by differences of fourth order. The step, a power of two, is the one of least error; where no
-/// step resolves f, the error stays infinite.
+/// The first or second derivative of f at x by differences of fourth order. The step, a power of
+/// two, is the one of least error; where no step resolves f, the error stays infinite.
 template <class F> Estimate derivative(F&& f, Real x, int order) {
   constexpr Real kEpsilon = std::numeric_limits<Real>::epsilon();
-  const int top = std::ilogb(std::max<Real>(std::fabs(x), 1)), low = std::ilogb(std::min<Real>(std::fabs(x), 1)) - 20;
+  const int top = std::ilogb(std::max<Real>(std::fabs(x), 1)),
+            low = std::ilogb(std::min<Real>(std::fabs(x), 1)) - 20;
   Estimate best;
   Real coarser = 0;
   bool have_coarser = false, coarser_straight = false;
@@ -35,18 +36,23 @@ template <class F> Estimate derivative(F&& f, Real x, int order) {
       largest = std::max(largest, std::fabs(v));
       smallest_value = std::min(smallest_value, v), largest_value = std::max(largest_value, v);
     }
-    if (!exact || !std::all_of(std::begin(at), std::end(at), [](Real v) { return std::isfinite(v); }) ||
+    if (!exact ||
+        !std::all_of(std::begin(at), std::end(at), [](Real v) { return std::isfinite(v); }) ||
         largest_value - smallest_value > 0.3L * largest) {
       have_coarser = false;
       continue;
     }
-    const Real now = order == 1 ? (8 * (at[3] - at[1]) - (at[4] - at[0])) / (12 * h)
-                                : (16 * (at[3] + at[1]) - (at[4] + at[0]) - 30 * at[2]) / (12 * h * h);
-    // A line, or a constant, up to its last digits. Differences of anything else must agree to some digits of their own.
-    const bool straight =
-        std::fabs(at[3] + at[1] - 2 * at[2]) <= 1e-6L * largest && std::fabs(at[4] + at[0] - 2 * at[2]) <= 1e-6L * largest;
-    const Real error = std::fabs(now - coarser) + 60 * kEpsilon * largest / (order == 1 ? h : h * h);
-    const bool resolved = error <= 1e-7L * std::fabs(now) || (straight && coarser_straight && error <= 1e-12L);
+    const Real now = order == 1
+                         ? (8 * (at[3] - at[1]) - (at[4] - at[0])) / (12 * h)
+                         : (16 * (at[3] + at[1]) - (at[4] + at[0]) - 30 * at[2]) / (12 * h * h);
+    // A line, or a constant, up to its last digits. Differences of anything else must agree to some
+    // digits of their own.
+    const bool straight = std::fabs(at[3] + at[1] - 2 * at[2]) <= 1e-6L * largest &&
+                          std::fabs(at[4] + at[0] - 2 * at[2]) <= 1e-6L * largest;
+    const Real error =
+        std::fabs(now - coarser) + 60 * kEpsilon * largest / (order == 1 ? h : h * h);
+    const bool resolved =
+        error <= 1e-7L * std::fabs(now) || (straight && coarser_straight && error <= 1e-12L);
     if (have_coarser && resolved && error < best.error) best = {now, error};
     coarser = now, have_coarser = true, coarser_straight = straight;
   }
@@ -55,13 +61,15 @@ template <class F> Estimate derivative(F&& f, Real x, int order) {
 
 /// As `dtype` holds it.
 Real rounded(Real v, DType dtype) {
-  return dtype == DType::f32 ? static_cast<Real>(static_cast<float>(v)) : static_cast<Real>(static_cast<double>(v));
+  return dtype == DType::f32 ? static_cast<Real>(static_cast<float>(v))
+                             : static_cast<Real>(static_cast<double>(v));
 }
 
 std::vector<Real> magnitudes(DType dtype) {
-  std::vector<Real> m{1e-30L, 1e-10L, 0.5L, 1.25L, 3.75L, 20, 88, 89, 100, 104, 700, 710, 750, 1e3L, 1e4L, 1e10L, 1e18L, 1e20L, 1e30L};
-  for (Real v :
-       dtype == DType::f32 ? std::vector<Real>{1e-40L, 1e-37L, 1e38L, 3e38L} : std::vector<Real>{1e-310L, 1e-300L, 1e150L, 1e160L, 1e300L})
+  std::vector<Real> m{1e-30L, 1e-10L, 0.5L, 1.25L, 3.75L, 20,    88,    89,    100,  104,
+                      700,    710,    750,  1e3L,  1e4L,  1e10L, 1e18L, 1e20L, 1e30L};
+  for (Real v : dtype == DType::f32 ? std::vector<Real>{1e-40L, 1e-37L, 1e38L, 3e38L}
+                                    : std::vector<Real>{1e-310L, 1e-300L, 1e150L, 1e160L, 1e300L})
     m.push_back(v);
   for (Real& v : m) v = rounded(v, dtype);
   return m;
@@ -69,7 +77,8 @@ std::vector<Real> magnitudes(DType dtype) {
 
 std::vector<Real> arguments(const PointwiseRow& row, DType dtype) {
   std::vector<Real> all = magnitudes(dtype);
-  if (std::string_view(row.name) == "sin" || std::string_view(row.name) == "cos")  // long double resolves no period beyond
+  // long double resolves no period beyond
+  if (std::string_view(row.name) == "sin" || std::string_view(row.name) == "cos")
     std::erase_if(all, [](Real v) { return v > 0x1p50L; });
   if (row.domain != PointwiseDomain::Positive)
     for (size_t i = all.size(); i-- > 0;) all.push_back(-all[i]);
@@ -79,7 +88,8 @@ std::vector<Real> arguments(const PointwiseRow& row, DType dtype) {
 Tensor call_row(const PointwiseRow& row, const Tensor& x, const Tensor& y) {
   const PointwiseAttr attr{static_cast<int16_t>(&row - pointwise_rows), -1, DType::f64};
   for (const Op* op : all_ops())
-    if (std::string_view(op->def().name) == row.name) return row.arity == 1 ? record(*op, {&x}, attr) : record(*op, {&x, &y}, attr);
+    if (std::string_view(op->def().name) == row.name)
+      return row.arity == 1 ? record(*op, {&x}, attr) : record(*op, {&x, &y}, attr);
   throw Error("no such row");
 }
 
@@ -88,10 +98,13 @@ Tensor call_row(const PointwiseRow& row, const Tensor& x, const Tensor& y) {
 int check_extreme_arguments(const PointwiseRow& row, DType dtype) {
   const PointwiseReference* reference = pointwise_reference(row.name);
   const bool differentiable = std::string_view(row.gradient[0]) != "none";
-  if (!reference || row.arity > 2 || (row.cls != PointwiseClass::Floats && !differentiable)) return 0;
+  if (!reference || row.arity > 2 || (row.cls != PointwiseClass::Floats && !differentiable))
+    return 0;
   Array in[2] = {{{}, dtype, {}, {}}, {{}, dtype, {}, {}}};
   for (Real x : arguments(row, dtype))
-    for (Real y : row.arity == 1 ? std::vector<Real>{0} : arguments(row, dtype)) { in[0].v.push_back(x), in[1].v.push_back(y); }
+    for (Real y : row.arity == 1 ? std::vector<Real>{0} : arguments(row, dtype)) {
+      in[0].v.push_back(x), in[1].v.push_back(y);
+    }
   const auto n = static_cast<int64_t>(in[0].v.size());
   in[0].shape = in[1].shape = {n};
   const double relative = dtype == DType::f32 ? 1e-4 : 1e-9;
@@ -104,17 +117,21 @@ int check_extreme_arguments(const PointwiseRow& row, DType dtype) {
       if (!std::isfinite(e.value) || !std::isfinite(e.error)) continue;
       ++compared;
       const Real want = rounded(e.value, dtype), g = got.v[i];
-      const Real margin = static_cast<Real>(relative) * std::max<Real>(1, std::fabs(e.value)) + 10 * e.error;
+      const Real margin =
+          static_cast<Real>(relative) * std::max<Real>(1, std::fabs(e.value)) + 10 * e.error;
       const bool right = std::isinf(want) ? g == want : std::fabs(g - e.value) <= margin;
       if (right) continue;
       ++reported;
-      ADD_FAILURE() << row.name << " in " << to_string(dtype) << ": " << what << " at " << static_cast<double>(in[0].v[i]) << ", "
-                    << static_cast<double>(in[1].v[i]) << " is " << static_cast<double>(g) << ", expected " << static_cast<double>(e.value);
+      ADD_FAILURE() << row.name << " in " << to_string(dtype) << ": " << what << " at "
+                    << static_cast<double>(in[0].v[i]) << ", " << static_cast<double>(in[1].v[i])
+                    << " is " << static_cast<double>(g) << ", expected "
+                    << static_cast<double>(e.value);
     }
   };
   const auto value = [&](Real x, Real y) { return reference->value(x, y, 0); };
   Tensor xs[2] = {to_tensor(in[0]), to_tensor(in[1])};
-  compare("the value", call_row(row, xs[0], xs[1]), [&](Real x, Real y) { return Estimate{value(x, y), 0}; });
+  compare("the value", call_row(row, xs[0], xs[1]),
+          [&](Real x, Real y) { return Estimate{value(x, y), 0}; });
   compared = 0;
   if (!differentiable) return 0;
   for (int input = 0; input < row.arity; ++input) {
@@ -132,7 +149,8 @@ int check_extreme_arguments(const PointwiseRow& row, DType dtype) {
     compare((name + ": the first derivative").c_str(), recorded, along(1));
     if (recorded.requires_grad()) {
       const auto second = grad({sum(recorded)}, {x}, {}, {.retain_graph = true}, true)[0];
-      compare((name + ": the second derivative").c_str(), second.defined() ? second : zeros({n}, dtype), along(2));
+      compare((name + ": the second derivative").c_str(),
+              second.defined() ? second : zeros({n}, dtype), along(2));
     }
     const Tensor again = sum(input == 0 ? call_row(row, x, xs[1]) : call_row(row, xs[0], x));
     compare((name + ": the first derivative's kernel").c_str(), grad({again}, {x})[0], along(1));

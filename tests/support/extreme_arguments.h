@@ -1,11 +1,13 @@
-// The rows of pointwise.def at large and small arguments: value, first and second derivative, against the row's reference.
+// The rows of pointwise.def at large and small arguments: value, first and second derivative,
+// against the row's reference.
 #pragma once
 #include "ops/pointwise/pointwise.h"
 
 namespace suanli::test {
 
-/// Fails the current test where a row, or a derivative that is recorded for it, is not what the reference and its differences in long double
-/// give. Returns how many derivatives were compared; the differences of some points are too inexact.
+/// Fails the current test where a row, or a derivative that is recorded for it, is not what the
+/// reference and its differences in long double give. Returns how many derivatives were compared;
+/// the differences of some points are too inexact.
 int check_extreme_arguments(const PointwiseRow& row, DType dtype);
 
 }  // namespace suanli::test

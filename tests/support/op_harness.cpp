@@ -22,7 +22,7 @@ int64_t counted[static_cast<size_t>(Mode::count)];
 std::set<std::string> ops_seen;
 int64_t samples_seen, samples_run;
 
-// ---- inputs ----------------------------------------------------------------------------------------------------------------
+// ---- inputs -------------------------------------------------------------------------------------
 
 /// Irregular numbers, the same in every run and on every machine.
 class Draw {
@@ -46,7 +46,8 @@ class Draw {
 double one_value(Draw& draw, const Input& in) {
   const bool whole = !is_float(in.dtype);
   switch (in.domain) {
-    case Domain::positive: return whole ? static_cast<double>(1 + draw.below(4)) : 0.5 + 2 * draw.unit();
+    case Domain::positive:
+      return whole ? static_cast<double>(1 + draw.below(4)) : 0.5 + 2 * draw.unit();
     case Domain::nonzero: {
       const double sign = draw.below(2) ? 1 : -1;
       return sign * (whole ? static_cast<double>(1 + draw.below(9)) : 0.5 + 2 * draw.unit());
@@ -67,9 +68,11 @@ Array drawn(Draw& draw, const Input& in, bool coarse) {
   if (in.domain == Domain::distinct) {
     std::vector<size_t> order(n);
     std::iota(order.begin(), order.end(), size_t{0});
-    for (size_t i = n; i > 1; --i) std::swap(order[i - 1], order[static_cast<size_t>(draw.below(static_cast<int64_t>(i)))]);
+    for (size_t i = n; i > 1; --i)
+      std::swap(order[i - 1], order[static_cast<size_t>(draw.below(static_cast<int64_t>(i)))]);
     const double gap = is_float(in.dtype) ? 4.0 / static_cast<double>(n) : 1;
-    for (size_t i : order) a.v.push_back(gap * (static_cast<double>(i) - static_cast<double>(n / 2)));
+    for (size_t i : order)
+      a.v.push_back(gap * (static_cast<double>(i) - static_cast<double>(n / 2)));
   } else {
     for (size_t i = 0; i < n; ++i) {
       const double v = one_value(draw, in);
@@ -81,7 +84,9 @@ Array drawn(Draw& draw, const Input& in, bool coarse) {
   return a;
 }
 
-Tensor slot(double value) { return value == std::floor(value) ? Tensor(static_cast<int64_t>(value)) : Tensor(value); }
+Tensor slot(double value) {
+  return value == std::floor(value) ? Tensor(static_cast<int64_t>(value)) : Tensor(value);
+}
 
 }  // namespace
 
@@ -89,22 +94,28 @@ Inputs draw_inputs(const OpDef& def, const Sample& s, int number) {
   Draw draw(def.name, number);
   Inputs in;
   if (std::string_view(def.name) == "pointwise_gradient") {
-    // Its operands belong together: `out` is the value at x, y, z. The sample only says which of them the text mentions.
+    // Its operands belong together: `out` is the value at x, y, z. The sample only says which of
+    // them the text mentions.
     const auto& attr = s.attr.as<PointwiseAttr>();
     const PointwiseRow& row = pointwise_rows[attr.row];
     const PointwiseReference* value = pointwise_reference(row.name);
     const Domain domains[] = {Domain::real, Domain::positive, Domain::nonzero};
     for (int i = 0; i < 5; ++i) {
       const bool flag = row.cls == PointwiseClass::Select && i == 0;
-      const Domain domain = flag ? Domain::boolean : i < 3 ? domains[static_cast<int>(row.domain)] : Domain::real;
-      in.operands.push_back(drawn(draw, {{3, 5}, flag ? DType::boolean : DType::f64, domain}, false));
+      const Domain domain = flag    ? Domain::boolean
+                            : i < 3 ? domains[static_cast<int>(row.domain)]
+                                    : Domain::real;
+      in.operands.push_back(
+          drawn(draw, {{3, 5}, flag ? DType::boolean : DType::f64, domain}, false));
     }
     for (size_t e = 0; value && e < in.operands[3].v.size(); ++e) {
-      in.operands[3].v[e] = value->value(in.operands[0].v[e], in.operands[1].v[e], in.operands[2].v[e]);
+      in.operands[3].v[e] =
+          value->value(in.operands[0].v[e], in.operands[1].v[e], in.operands[2].v[e]);
       in.operands[3].v[e] = static_cast<double>(in.operands[3].v[e]);
     }
     const GradientOperands needed = gradient_operands(attr.row, attr.gradient);
-    for (int k = 0; k < needed.count; ++k) in.arrays.push_back(in.operands[static_cast<size_t>(needed.which[k])]);
+    for (int k = 0; k < needed.count; ++k)
+      in.arrays.push_back(in.operands[static_cast<size_t>(needed.which[k])]);
   } else {
     for (const Input& i : s.inputs) in.arrays.push_back(drawn(draw, i, !s.gradient));
   }
@@ -117,13 +128,14 @@ Inputs draw_inputs(const OpDef& def, const Sample& s, int number) {
   return in;
 }
 
-// ---- calls -----------------------------------------------------------------------------------------------------------------
+// ---- calls --------------------------------------------------------------------------------------
 
 std::vector<Tensor> called(const Op& op, const Sample& s, const std::vector<Tensor>& inputs) {
   if (op.def().composite) return {record(op, std::span<const Tensor>(inputs), s.attr, &s.shape)};
   std::vector<const Tensor*> pointers;
   for (const Tensor& t : inputs) pointers.push_back(&t);
-  Node* node = record_node(op, pointers.data(), static_cast<int>(pointers.size()), s.attr, &s.shape);
+  Node* node =
+      record_node(op, pointers.data(), static_cast<int>(pointers.size()), s.attr, &s.shape);
   std::vector<Tensor> results{Tensor::adopt(node, 0)};
   for (int i = 1; i < node->n_out; ++i) results.push_back(handle(node, i));
   Recorder::current().settle();
@@ -135,10 +147,14 @@ namespace {
 /// Fixed irregular weights that make one number of all outputs.
 std::vector<Real> weights(int64_t n) {
   std::vector<Real> w;
-  for (int64_t i = 0; i < n; ++i) w.push_back(static_cast<float>(0.5 + std::fmod(0.7548776662 * static_cast<double>(i + 1), 1.0)));
+  for (int64_t i = 0; i < n; ++i)
+    w.push_back(
+        static_cast<float>(0.5 + std::fmod(0.7548776662 * static_cast<double>(i + 1), 1.0)));
   return w;
 }
-Tensor weighted_sum(const Tensor& y) { return sum(y * to_tensor({y.shape(), y.dtype(), weights(y.numel()), {}})); }
+Tensor weighted_sum(const Tensor& y) {
+  return sum(y * to_tensor({y.shape(), y.dtype(), weights(y.numel()), {}}));
+}
 
 std::vector<size_t> differentiable(const Inputs& in) {
   std::vector<size_t> which;
@@ -147,7 +163,8 @@ std::vector<size_t> differentiable(const Inputs& in) {
   return which;
 }
 
-/// Gradients of the weighted sum of result 0 by grad(); undefined ones become zeros. Empty if nothing flows.
+/// Gradients of the weighted sum of result 0 by grad(); undefined ones become zeros. Empty if
+/// nothing flows.
 std::vector<Tensor> gradients(const Op& op, const Sample& s, const Inputs& in, bool create_graph) {
   std::vector<Tensor> xs = in.tensors, wanted;
   for (size_t i : differentiable(in)) {
@@ -193,7 +210,8 @@ std::vector<Array> all_values(const Op& op, const Sample& s, const Inputs& in) {
 }
 bool same_bits(const std::vector<Array>& a, const std::vector<Array>& b) {
   return std::equal(a.begin(), a.end(), b.begin(), b.end(), [](const Array& x, const Array& y) {
-    return x.shape == y.shape && x.dtype == y.dtype && std::equal(x.v.begin(), x.v.end(), y.v.begin(), y.v.end(), [](Real v, Real w) {
+    return x.shape == y.shape && x.dtype == y.dtype &&
+           std::equal(x.v.begin(), x.v.end(), y.v.begin(), y.v.end(), [](Real v, Real w) {
              return v == w ? std::signbit(v) == std::signbit(w) : std::isnan(v) && std::isnan(w);
            });
   });
@@ -203,12 +221,16 @@ bool equal_up_to_order(const std::vector<Array>& a, const std::vector<Array>& b)
   return std::equal(a.begin(), a.end(), b.begin(), b.end(), [](const Array& x, const Array& y) {
     Real largest = 0, apart = 0;
     for (size_t i = 0; i < x.v.size(); ++i)
-      largest = std::max(largest, std::fabs(y.v[i])), apart = std::max(apart, std::fabs(x.v[i] - y.v[i]));
-    return x.shape == y.shape && x.dtype == y.dtype && apart <= (x.dtype == DType::f32 ? 1e-5L : 1e-13L) * largest;
+      largest = std::max(largest, std::fabs(y.v[i])),
+      apart = std::max(apart, std::fabs(x.v[i] - y.v[i]));
+    return x.shape == y.shape && x.dtype == y.dtype &&
+           apart <= (x.dtype == DType::f32 ? 1e-5L : 1e-13L) * largest;
   });
 }
 
-double tolerance(const Reference& r, DType dtype) { return dtype == DType::f32 ? r.f32 : dtype == DType::f64 ? r.f64 : 0; }
+double tolerance(const Reference& r, DType dtype) {
+  return dtype == DType::f32 ? r.f32 : dtype == DType::f64 ? r.f64 : 0;
+}
 
 /// ∂(weighted sum of result 0)/∂(each element of input i), by central differences of the reference.
 Array numeric_gradient(const Reference& r, const Sample& s, const Inputs& in, size_t i) {
@@ -239,7 +261,10 @@ constexpr int64_t kElementsForDifferences = 256;
 class SampleCheck {
  public:
   SampleCheck(const Op& op, const Sample& sample, int number)
-      : op_(op), s_(sample), in_(draw_inputs(op.def(), sample, number)), reference_(reference(op.def().name)) {}
+      : op_(op),
+        s_(sample),
+        in_(draw_inputs(op.def(), sample, number)),
+        reference_(reference(op.def().name)) {}
 
   void run() {
     if (s_.throws) return error();
@@ -250,7 +275,8 @@ class SampleCheck {
     decomposed();
     if (!s_.gradient) return;
     bool all_f64 = true;
-    for (size_t i = 0; i + in_.slots < in_.arrays.size(); ++i) all_f64 &= in_.arrays[i].dtype != DType::f32;
+    for (size_t i = 0; i + in_.slots < in_.arrays.size(); ++i)
+      all_f64 &= in_.arrays[i].dtype != DType::f32;
     if (differentiable(in_).empty()) return;
     if (all_f64) gradients_f64();
     else gradients_f32();
@@ -264,7 +290,8 @@ class SampleCheck {
       called(op_, s_, in_.tensors);
       ADD_FAILURE() << "no error was thrown; one with \"" << s_.throws << "\" is expected";
     } catch (const Error& e) {
-      EXPECT_NE(std::string(e.what()).find(s_.throws), std::string::npos) << e.what() << "\nexpected: " << s_.throws;
+      EXPECT_NE(std::string(e.what()).find(s_.throws), std::string::npos)
+          << e.what() << "\nexpected: " << s_.throws;
     }
   }
 
@@ -274,7 +301,8 @@ class SampleCheck {
       const PointwiseReference* row = pointwise_reference(pointwise_rows[attr.row].name);
       Array y = in_.operands[4];
       for (size_t e = 0; e < y.v.size(); ++e) {
-        const Real d = pointwise_derivative(*row, attr.gradient, in_.operands[0].v[e], in_.operands[1].v[e], in_.operands[2].v[e]);
+        const Real d = pointwise_derivative(*row, attr.gradient, in_.operands[0].v[e],
+                                            in_.operands[1].v[e], in_.operands[2].v[e]);
         y.scale.push_back(std::fabs(y.v[e]) * std::max<Real>(1, std::fabs(d)));
         y.v[e] *= d;
       }
@@ -285,8 +313,10 @@ class SampleCheck {
 
   void value() {
     const bool gradient_kernel = !in_.operands.empty();
-    if (gradient_kernel && !pointwise_reference(pointwise_rows[s_.attr.as<PointwiseAttr>().row].name)) {
-      ADD_FAILURE() << "no reference for row " << pointwise_rows[s_.attr.as<PointwiseAttr>().row].name;
+    if (gradient_kernel &&
+        !pointwise_reference(pointwise_rows[s_.attr.as<PointwiseAttr>().row].name)) {
+      ADD_FAILURE() << "no reference for row "
+                    << pointwise_rows[s_.attr.as<PointwiseAttr>().row].name;
       return;
     }
     std::vector<std::string> before;
@@ -305,7 +335,8 @@ class SampleCheck {
       EXPECT_LE(worst_error(to_array(got[r]), want[r]), allowed) << "result " << r;
     }
     count(Mode::immutable);
-    for (size_t i = 0; i < before.size(); ++i) EXPECT_EQ(bits(in_.tensors[i]) == before[i], true) << "input " << i << " was overwritten";
+    for (size_t i = 0; i < before.size(); ++i)
+      EXPECT_EQ(bits(in_.tensors[i]) == before[i], true) << "input " << i << " was overwritten";
   }
 
   void modes() {
@@ -326,7 +357,8 @@ class SampleCheck {
         InTier in_tier(t);
         by_tier[static_cast<int>(t)] = values();
       }
-      EXPECT_TRUE(tiers_agree(by_tier[0], by_tier[1])) << "the planned and the cold tier give different values";
+      EXPECT_TRUE(tiers_agree(by_tier[0], by_tier[1]))
+          << "the planned and the cold tier give different values";
     }
     count(Mode::threads);
     std::vector<Array> by_one_thread;
@@ -338,13 +370,17 @@ class SampleCheck {
       EXPECT_EQ(plan_stats().plans > before.plans, plan_stats().programs > before.programs)
           << "the plan for " << n << " threads is another's";
       if (n == 1) by_one_thread = got;
-      else EXPECT_TRUE(same_bits(by_one_thread, got)) << "one and " << n << " threads give different bits";
+      else
+        EXPECT_TRUE(same_bits(by_one_thread, got))
+            << "one and " << n << " threads give different bits";
     }
   }
 
   void in_place() {
     const int k = op_.def().overwrites;
-    if (k < 0 || !is_float(in_.tensors[static_cast<size_t>(k)].dtype()) || in_.tensors[static_cast<size_t>(k)].numel() == 0) return;
+    if (k < 0 || !is_float(in_.tensors[static_cast<size_t>(k)].dtype()) ||
+        in_.tensors[static_cast<size_t>(k)].numel() == 0)
+      return;
     count(Mode::in_place);
     const auto once = to_array(called(op_, s_, in_.tensors)[0]);
     std::vector<Tensor> xs = in_.tensors;
@@ -352,19 +388,22 @@ class SampleCheck {
     x = -(-x);  // in working memory, and nobody else reads it
     const Tensor y = -called(op_, s_, xs)[0];
     const auto plan = plan_of_pending();
-    const auto step = std::find_if(plan->steps.begin(), plan->steps.end(), [&](const PlannedStep& s) { return s.step.op == op_.id(); });
+    const auto step = std::find_if(plan->steps.begin(), plan->steps.end(),
+                                   [&](const PlannedStep& s) { return s.step.op == op_.id(); });
     ASSERT_NE(step, plan->steps.end());
     EXPECT_EQ(step->out[0].at, step->in[static_cast<size_t>(k)].at) << "not written over its input";
     EXPECT_TRUE(same_bits({to_array(-y)}, {once})) << "written over its input it gives other bits";
   }
 
   void decomposed() {
-    if (!op_.def().decompose || op_.def().composite) return;  // a composite was recorded as its parts already
+    // a composite was recorded as its parts already
+    if (!op_.def().decompose || op_.def().composite) return;
     count(Mode::decompose);
     const Array whole = to_array(called(op_, s_, in_.tensors)[0]);
     const Tensor parts = op_.def().decompose(in_.tensors, s_.attr);
     Array want = expected()[0];
-    EXPECT_LE(worst_error(to_array(parts), want), 4 * tolerance(*reference_, whole.dtype)) << "the decomposition";
+    EXPECT_LE(worst_error(to_array(parts), want), 4 * tolerance(*reference_, whole.dtype))
+        << "the decomposition";
   }
 
   void gradients_f64() {
@@ -374,8 +413,10 @@ class SampleCheck {
     count(Mode::one_kernel);
     for (size_t k = 0; k < gs.size(); ++k) {
       Array want = to_array(recorded[k]);
-      for (Real v : want.v) want.scale.push_back(std::max<Real>(1, std::fabs(v)));  // an element may be a sum that cancels
-      EXPECT_LE(worst_error(to_array(gs[k]), want), 1e-12) << "input " << which[k] << ": gradients with and without create_graph differ";
+      // an element may be a sum that cancels
+      for (Real v : want.v) want.scale.push_back(std::max<Real>(1, std::fabs(v)));
+      EXPECT_LE(worst_error(to_array(gs[k]), want), 1e-12)
+          << "input " << which[k] << ": gradients with and without create_graph differ";
     }
     count(Mode::first_order);
     for (size_t k = 0; k < which.size(); ++k) {
@@ -383,7 +424,8 @@ class SampleCheck {
       Array got = want;  // nothing flows: it must be zeros
       std::fill(got.v.begin(), got.v.end(), Real{0});
       if (k < gs.size()) got = to_array(gs[k]);
-      EXPECT_LE(worst_error(got, want), 1e-8) << "input " << which[k] << ": gradient against differences of the reference";
+      EXPECT_LE(worst_error(got, want), 1e-8)
+          << "input " << which[k] << ": gradient against differences of the reference";
     }
     count(Mode::second_order);
     const auto slots = in_.tensors.end() - static_cast<ptrdiff_t>(in_.slots);
@@ -391,7 +433,8 @@ class SampleCheck {
       xs.insert(xs.end(), slots, in_.tensors.end());
       return called(op_, s_, xs)[0];
     };
-    EXPECT_LE(gradcheck(f, {in_.tensors.begin(), slots}, true), 1e-6) << "gradcheck, first and second order";
+    EXPECT_LE(gradcheck(f, {in_.tensors.begin(), slots}, true), 1e-6)
+        << "gradcheck, first and second order";
   }
 
   void gradients_f32() {
@@ -409,11 +452,14 @@ class SampleCheck {
     ASSERT_EQ(gs.size(), exact.size());
     for (size_t k = 0; k < gs.size(); ++k) {
       EXPECT_EQ(gs[k].dtype(), in_.tensors[which[k]].dtype());
-      Array want = elements <= kElementsForDifferences ? numeric_gradient(*reference_, s_, wide, which[k]) : to_array(exact[k]);
+      Array want = elements <= kElementsForDifferences
+                       ? numeric_gradient(*reference_, s_, wide, which[k])
+                       : to_array(exact[k]);
       Real largest = 0;
       for (Real v : want.v) largest = std::max(largest, std::fabs(v));
       want.scale.assign(want.v.size(), largest);
-      EXPECT_LE(worst_error(to_array(gs[k]), want), 2e-5) << "input " << which[k] << ": gradient in f32";
+      EXPECT_LE(worst_error(to_array(gs[k]), want), 2e-5)
+          << "input " << which[k] << ": gradient in f32";
     }
   }
 
@@ -443,7 +489,8 @@ template <class T> void append_values(Array& a, const void* data) {
 template <class T> Tensor stored(const Array& a) {
   std::vector<T> values;
   for (Real v : a.v) values.push_back(static_cast<T>(v));
-  return tensor_from_bytes(values.data(), static_cast<int64_t>(values.size() * sizeof(T)), a.shape, a.dtype);
+  return tensor_from_bytes(values.data(), static_cast<int64_t>(values.size() * sizeof(T)), a.shape,
+                           a.dtype);
 }
 
 }  // namespace
@@ -452,8 +499,10 @@ void count(Mode m) { ++counted[static_cast<size_t>(m)]; }
 
 const char* name(Mode mode) {
   constexpr const char* names[] = {
-      "shape", "error",        "value",          "inputs unchanged", "first-order", "second-order", "one kernel",     "f32 gradients",
-      "saved", "cold = eager", "planned = cold", "threads",          "in place",    "decompose",    "special values", "dtypes"};
+      "shape",       "error",        "value",          "inputs unchanged",
+      "first-order", "second-order", "one kernel",     "f32 gradients",
+      "saved",       "cold = eager", "planned = cold", "threads",
+      "in place",    "decompose",    "special values", "dtypes"};
   static_assert(std::size(names) == static_cast<size_t>(Mode::count));
   return names[static_cast<size_t>(mode)];
 }
@@ -477,14 +526,21 @@ void check_sample(const Op& op, const Sample& sample, int number) {
   }
 }
 
-std::vector<Tensor> inputs_of(const Op& op, const Sample& sample, int number) { return draw_inputs(op.def(), sample, number).tensors; }
-std::vector<Tensor> call(const Op& op, const Sample& sample, const std::vector<Tensor>& inputs) { return called(op, sample, inputs); }
+std::vector<Tensor> inputs_of(const Op& op, const Sample& sample, int number) {
+  return draw_inputs(op.def(), sample, number).tensors;
+}
+std::vector<Tensor> call(const Op& op, const Sample& sample, const std::vector<Tensor>& inputs) {
+  return called(op, sample, inputs);
+}
 
 std::string summary() {
   std::string text = str("op harness: ", ops_seen.size(), " ops, ", samples_seen, " samples:");
-  for (size_t m = 0; m < static_cast<size_t>(Mode::count); ++m) text += str(m ? ", " : " ", name(static_cast<Mode>(m)), " ", counted[m]);
-  // Modes that wait for other parts: the ONNX room, inputs that are not contiguous (they exist in plans only), GPUs.
-  for (const char* later : {"; not yet: onnx", ", strided", ", other backends"}) text += str(later, " ", samples_run);
+  for (size_t m = 0; m < static_cast<size_t>(Mode::count); ++m)
+    text += str(m ? ", " : " ", name(static_cast<Mode>(m)), " ", counted[m]);
+  // Modes that wait for other parts: the ONNX room, inputs that are not contiguous (they exist in
+  // plans only), GPUs.
+  for (const char* later : {"; not yet: onnx", ", strided", ", other backends"})
+    text += str(later, " ", samples_run);
   return text;
 }
 
@@ -527,7 +583,8 @@ double worst_error(const Array& got, const Array& want) {
   for (size_t i = 0; i < got.v.size(); ++i) {
     const Real g = got.v[i], w = want.v[i];
     if (g == w || (std::isnan(g) && std::isnan(w))) continue;
-    const Real scale = std::max<Real>(want.scale.empty() ? std::fabs(w) : want.scale[i], 1e-300L), error = std::fabs(g - w) / scale;
+    const Real scale = std::max<Real>(want.scale.empty() ? std::fabs(w) : want.scale[i], 1e-300L),
+               error = std::fabs(g - w) / scale;
     if (!std::isfinite(g) || !std::isfinite(w) || !std::isfinite(error)) return kInfinity;
     worst = std::max(worst, error);
   }

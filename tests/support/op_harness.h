@@ -1,4 +1,5 @@
-// The generic harness: runs one sample of one op through every mode that a backend has to keep, and counts what it did.
+// The generic harness: runs one sample of one op through every mode that a backend has to keep, and
+// counts what it did.
 #pragma once
 #include <string>
 #include <vector>
@@ -10,22 +11,25 @@
 namespace suanli::test {
 
 enum class Mode {
-  shape,        // dtype and shape as the reference has them
-  error,        // what must fail does, with the text that the sample states
-  value,        // against the reference
-  immutable,    // the inputs' bits are what they were
-  first_order,  // gradients: against differences of the reference in long double, and by gradcheck()
+  shape,  // dtype and shape as the reference has them
+  error,  // what must fail does, with the text that the sample states
+  value,  // against the reference
+  immutable,  // the inputs' bits are what they were
+  // gradients: against differences of the reference in long double, and by gradcheck()
+  first_order,
   second_order,
-  one_kernel,  // a gradient's own kernel (create_graph off) against its text over Tensors (create_graph on)
-  single,      // gradients in f32 against those in f64
-  saved,       // reading the result before backward() changes no bit of the gradients
-  eager,       // flushed after every op: the same bits
-  planned,     // fused or one kernel per op: the same bits
-  threads,     // planned for one, two, three and five threads: the same bits
-  in_place,    // written where an input lay that nobody reads any more, if the op allows it: the same bits
-  decompose,   // the composite of simpler ops gives the same
-  special,     // NaN of several payloads and infinities among the inputs: see special_values.h
-  dtypes,      // of every dtype: computed, or refused at the call: see special_values.h
+  // a gradient's own kernel (create_graph off) against its text over Tensors (create_graph on)
+  one_kernel,
+  single,  // gradients in f32 against those in f64
+  saved,  // reading the result before backward() changes no bit of the gradients
+  eager,  // flushed after every op: the same bits
+  planned,  // fused or one kernel per op: the same bits
+  threads,  // planned for one, two, three and five threads: the same bits
+  // written where an input lay that nobody reads any more, if the op allows it: the same bits
+  in_place,
+  decompose,  // the composite of simpler ops gives the same
+  special,  // NaN of several payloads and infinities among the inputs: see special_values.h
+  dtypes,  // of every dtype: computed, or refused at the call: see special_values.h
   count
 };
 const char* name(Mode mode);
@@ -46,7 +50,8 @@ struct Inputs {
   std::vector<Array> arrays;  // slots behind
   std::vector<Tensor> tensors;
   size_t slots = 0;
-  /// The values for which pointwise_gradient's operands were made: x, y, z, and the incoming gradient.
+  /// The values for which pointwise_gradient's operands were made: x, y, z, and the incoming
+  /// gradient.
   std::vector<Array> operands;
 };
 /// Irregular numbers, the same in every run and on every machine.
@@ -58,7 +63,8 @@ Tensor to_tensor(const Array& a);
 Array to_array(const Tensor& t);
 /// The value's bytes.
 std::string bits(const Tensor& t);
-/// The largest |got − want| / max(scale, tiny); infinite where one is NaN or infinite and the other is not equal to it.
+/// The largest |got − want| / max(scale, tiny); infinite where one is NaN or infinite and the other
+/// is not equal to it.
 double worst_error(const Array& got, const Array& want);
 
 }  // namespace suanli::test

@@ -17,21 +17,22 @@ namespace suanli::test {
 
 namespace {
 
-// ---- pointwise -------------------------------------------------------------------------------------------------------------
+// ---- pointwise ----------------------------------------------------------------------------------
 
 constexpr Real kPi = 3.14159265358979323846264338327950288L;
 
 bool nan_among(Real x, Real y) { return std::isnan(x) || std::isnan(y); }
 Real truth(bool b) { return b ? 1 : 0; }
 
-/// The result's dtype: the inputs' (at least an integer), the inputs', at least f32, bool, that of y and z.
+/// The result's dtype: the inputs' (at least an integer), the inputs', at least f32, bool, that of
+/// y and z.
 enum class Gives { number, same, real, flag, choice };
 
 struct Row {
   PointwiseReference reference;
   Gives gives;
   int64_t (*integer)(int64_t x, int64_t y) = nullptr;  // where integers follow another rule
-  Real (*scale)(Real x) = nullptr;                     // where the definition cancels
+  Real (*scale)(Real x) = nullptr;  // where the definition cancels
 };
 
 int64_t integer_power(int64_t x, int64_t y) {
@@ -41,8 +42,10 @@ int64_t integer_power(int64_t x, int64_t y) {
   return static_cast<int64_t>(r);
 }
 
-#define ROW1(name, body, ...) {{#name, 1, [](Real x, Real, Real) -> Real { return body; }}, __VA_ARGS__}
-#define ROW2(name, body, ...) {{#name, 2, [](Real x, Real y, Real) -> Real { return body; }}, __VA_ARGS__}
+#define ROW1(name, body, ...) \
+  {{#name, 1, [](Real x, Real, Real) -> Real { return body; }}, __VA_ARGS__}
+#define ROW2(name, body, ...) \
+  {{#name, 2, [](Real x, Real y, Real) -> Real { return body; }}, __VA_ARGS__}
 
 const Row rows[] = {
     ROW1(neg, 0 - x, Gives::number),
@@ -65,10 +68,13 @@ const Row rows[] = {
          : std::isnan(x) ? x
                          : std::fmax(x, 0.0L),
          Gives::real),
-    ROW1(gelu, x* std::erfc(-x / std::sqrt(2.0L)) / 2, Gives::real, nullptr, [](Real x) -> Real { return std::fabs(x); }),
+    ROW1(gelu, x* std::erfc(-x / std::sqrt(2.0L)) / 2, Gives::real, nullptr,
+         [](Real x) -> Real { return std::fabs(x); }),
     ROW1(silu, x * (1 + std::tanh(x / 2)) / 2, Gives::real),
-    ROW1(hardsigmoid, std::isnan(x) ? x : std::fmin(std::fmax(x / 6 + 0.5L, 0.0L), 1.0L), Gives::real),
-    ROW1(hardswish, std::isnan(x) ? x : x* std::fmin(std::fmax(x / 6 + 0.5L, 0.0L), 1.0L), Gives::real),
+    ROW1(hardsigmoid, std::isnan(x) ? x : std::fmin(std::fmax(x / 6 + 0.5L, 0.0L), 1.0L),
+         Gives::real),
+    ROW1(hardswish, std::isnan(x) ? x : x* std::fmin(std::fmax(x / 6 + 0.5L, 0.0L), 1.0L),
+         Gives::real),
     ROW1(erf, std::erf(x), Gives::real),
     ROW1(softplus, x > 40 ? x : std::log1p(std::exp(x)), Gives::real),
     ROW1(floor, std::floor(x), Gives::number),
@@ -79,9 +85,12 @@ const Row rows[] = {
     ROW2(mul, x* y, Gives::same),
     ROW2(multiply_no_nan, y == 0 ? 0 : x * y, Gives::real),
     ROW2(div, x / y, Gives::real),
-    ROW2(div_trunc, std::trunc(x / y), Gives::number, [](int64_t x, int64_t y) { return y == 0 ? int64_t{0} : x / y; }),
+    ROW2(div_trunc, std::trunc(x / y), Gives::number,
+         [](int64_t x, int64_t y) { return y == 0 ? int64_t{0} : x / y; }),
     ROW2(div_floor, std::floor(x / y), Gives::number,
-         [](int64_t x, int64_t y) { return y == 0 ? int64_t{0} : x / y - (x % y != 0 && (x < 0) != (y < 0)); }),
+         [](int64_t x, int64_t y) {
+           return y == 0 ? int64_t{0} : x / y - (x % y != 0 && (x < 0) != (y < 0));
+         }),
     ROW2(pow, std::pow(x, y), Gives::number, integer_power),
     ROW2(maximum, nan_among(x, y) ? x + y : std::fmax(x, y), Gives::same),
     ROW2(minimum, nan_among(x, y) ? x + y : std::fmin(x, y), Gives::same),
@@ -101,10 +110,21 @@ const Row rows[] = {
 /// The C library's function of that name, for ops that need no entry here.
 std::optional<Row> from_the_c_library(const PointwiseRow& row) {
   void* found = dlsym(RTLD_DEFAULT, (std::string(row.name) + "l").c_str());
-  if (!found || row.arity > 2 || (row.cls == PointwiseClass::Compare || row.cls == PointwiseClass::Logic)) return {};
-  const Gives gives = row.cls == PointwiseClass::Floats ? Gives::real : row.cls == PointwiseClass::Any ? Gives::same : Gives::number;
-  if (row.arity == 1) return Row{{row.name, 1, [f = reinterpret_cast<Real (*)(Real)>(found)](Real x, Real, Real) { return f(x); }}, gives};
-  return Row{{row.name, 2, [f = reinterpret_cast<Real (*)(Real, Real)>(found)](Real x, Real y, Real) { return f(x, y); }}, gives};
+  if (!found || row.arity > 2 ||
+      (row.cls == PointwiseClass::Compare || row.cls == PointwiseClass::Logic))
+    return {};
+  const Gives gives = row.cls == PointwiseClass::Floats ? Gives::real
+                      : row.cls == PointwiseClass::Any  ? Gives::same
+                                                        : Gives::number;
+  if (row.arity == 1)
+    return Row{{row.name, 1,
+                [f = reinterpret_cast<Real (*)(Real)>(found)](Real x, Real, Real) { return f(x); }},
+               gives};
+  return Row{{row.name, 2,
+              [f = reinterpret_cast<Real (*)(Real, Real)>(found)](Real x, Real y, Real) {
+                return f(x, y);
+              }},
+             gives};
 }
 
 const Row* find_row(std::string_view name) {
@@ -113,7 +133,9 @@ const Row* find_row(std::string_view name) {
   static const std::vector<Row> library = [] {
     std::vector<Row> found;
     for (const PointwiseRow& row : pointwise_rows)
-      if (std::none_of(std::begin(rows), std::end(rows), [&](const Row& r) { return std::string_view(r.reference.name) == row.name; }))
+      if (std::none_of(std::begin(rows), std::end(rows), [&](const Row& r) {
+            return std::string_view(r.reference.name) == row.name;
+          }))
         if (auto r = from_the_c_library(row)) found.push_back(*r);
     return found;
   }();
@@ -138,36 +160,43 @@ std::vector<Array> pointwise(const Row& row, const Call& c) {
     const Index at = unravel(static_cast<int64_t>(i), y.shape);
     Real operand[3] = {0, 0, 0};
     for (size_t k = 0; k < arity; ++k) operand[k] = c.in[k].v[broadcast_from(at, c.in[k].shape)];
-    y.v[i] = integers && row.integer ? static_cast<Real>(row.integer(static_cast<int64_t>(operand[0]), static_cast<int64_t>(operand[1])))
-                                     : row.reference.value(operand[0], operand[1], operand[2]);
+    y.v[i] = integers && row.integer
+                 ? static_cast<Real>(row.integer(static_cast<int64_t>(operand[0]),
+                                                 static_cast<int64_t>(operand[1])))
+                 : row.reference.value(operand[0], operand[1], operand[2]);
     if (dtype == DType::boolean) y.v[i] = truth(y.v[i] != 0);
     if (row.scale) y.scale.push_back(row.scale(operand[0]));
   }
   return {y};
 }
 
-// ---- values ----------------------------------------------------------------------------------------------------------------
+// ---- values -------------------------------------------------------------------------------------
 
-Real most(DType d) { return d == DType::u8 ? 255 : std::ldexp(1.0L, static_cast<int>(8 * itemsize(d)) - 1) - 1; }
+Real most(DType d) {
+  return d == DType::u8 ? 255 : std::ldexp(1.0L, static_cast<int>(8 * itemsize(d)) - 1) - 1;
+}
 Real least(DType d) { return d == DType::u8 ? 0 : -most(d) - 1; }
 std::vector<Array> cast(const Call& c) {
   Array y = c.in[0];
   y.dtype = c.attr.as<DTypeAttr>().dtype;
   for (Real& v : y.v) {
     if (y.dtype == DType::boolean) v = truth(v != 0);
-    else if (is_integer(y.dtype)) v = std::isnan(v) ? 0 : std::clamp(std::trunc(v), least(y.dtype), most(y.dtype));
+    else if (is_integer(y.dtype))
+      v = std::isnan(v) ? 0 : std::clamp(std::trunc(v), least(y.dtype), most(y.dtype));
     else if (y.dtype == DType::f32) v = static_cast<float>(v);
   }
   return {y};
 }
-std::vector<Array> full(const Call& c) { return {filled(c.shape, c.attr.as<DTypeAttr>().dtype, c.in[0].v[0])}; }
+std::vector<Array> full(const Call& c) {
+  return {filled(c.shape, c.attr.as<DTypeAttr>().dtype, c.in[0].v[0])};
+}
 std::vector<Array> arange(const Call& c) {
   Array y = filled(c.shape, c.attr.as<DTypeAttr>().dtype);
   for (size_t i = 0; i < y.v.size(); ++i) y.v[i] = c.in[0].v[0] + static_cast<Real>(i);
   return {y};
 }
 
-// ---- reductions ------------------------------------------------------------------------------------------------------------
+// ---- reductions ---------------------------------------------------------------------------------
 
 bool is_reduced(const ReduceAttr& a, int axis) { return (a.axes >> axis) % 2 == 1; }
 /// The result's shape with every reduced axis as 1, and as it is asked for.
@@ -188,7 +217,8 @@ std::vector<Array> sum(const Call& c) {
   const Array& x = c.in[0];
   const Shape k = kept(x.shape, a);
   Array y = sums(k, is_float(x.dtype) ? x.dtype : DType::i64);
-  for (size_t i = 0; i < x.v.size(); ++i) add_term(y, broadcast_from(unravel(static_cast<int64_t>(i), x.shape), k), x.v[i]);
+  for (size_t i = 0; i < x.v.size(); ++i)
+    add_term(y, broadcast_from(unravel(static_cast<int64_t>(i), x.shape), k), x.v[i]);
   y.shape = asked(x.shape, a);
   return {y};
 }
@@ -230,22 +260,25 @@ std::vector<Array> argmax(const Call& c) {
     for (int64_t i = x.shape[axis]; i-- > 0;) {  // from the back: the first of equal ones stays
       at[static_cast<size_t>(axis)] = i;
       const Real v = x.v[ravel(at, x.shape)];
-      if (!(v < best) && !(std::isnan(best) && !std::isnan(v))) best = v, y.v[o] = static_cast<Real>(i);
+      if (!(v < best) && !(std::isnan(best) && !std::isnan(v)))
+        best = v, y.v[o] = static_cast<Real>(i);
     }
   }
   y.shape = asked(x.shape, a);
   return {y};
 }
 
-// ---- products --------------------------------------------------------------------------------------------------------------
+// ---- products -----------------------------------------------------------------------------------
 
 std::vector<Array> matmul(const Call& c) {
   const auto& a = c.attr.as<MatmulAttr>();
   const Array &x = c.in[0], &y = c.in[1];
   const int rx = x.shape.rank(), ry = y.shape.rank();
-  const int64_t m = x.shape[a.transpose_a ? rx - 1 : rx - 2], k = x.shape[a.transpose_a ? rx - 2 : rx - 1];
+  const int64_t m = x.shape[a.transpose_a ? rx - 1 : rx - 2],
+                k = x.shape[a.transpose_a ? rx - 2 : rx - 1];
   const int64_t n = y.shape[a.transpose_b ? ry - 2 : ry - 1];
-  const Shape lead_x(x.shape.begin(), rx - 2), lead_y(y.shape.begin(), ry - 2), lead = broadcast_shape({lead_x, lead_y});
+  const Shape lead_x(x.shape.begin(), rx - 2), lead_y(y.shape.begin(), ry - 2),
+      lead = broadcast_shape({lead_x, lead_y});
   Shape out = lead;
   out.push_back(m);
   out.push_back(n);
@@ -258,7 +291,8 @@ std::vector<Array> matmul(const Call& c) {
       for (int64_t j = 0; j < n; ++j)
         for (int64_t l = 0; l < k; ++l)
           add_term(z, static_cast<size_t>((b * m + i) * n + j),
-                   (a.transpose_a ? px[l * m + i] : px[i * k + l]) * (a.transpose_b ? py[j * k + l] : py[l * n + j]));
+                   (a.transpose_a ? px[l * m + i] : px[i * k + l]) *
+                       (a.transpose_b ? py[j * k + l] : py[l * n + j]));
   }
   return {z};
 }
@@ -266,8 +300,10 @@ std::vector<Array> matmul(const Call& c) {
 size_t flat(int64_t a, int64_t b, int64_t c, int64_t d, const Shape& s) {
   return static_cast<size_t>(((a * s[1] + b) * s[2] + c) * s[3] + d);
 }
-/// Calls f(flat place in y, in x, in w) for every product of a convolution: y[n,o,p,q] += x[n,c,h,v] · w[o,c−first of the group,r,s].
-template <class F> void convolution(const Shape& x, const Shape& w, const Shape& y, const ConvAttr& a, F&& f) {
+/// Calls f(flat place in y, in x, in w) for every product of a convolution: y[n,o,p,q] +=
+/// x[n,c,h,v] · w[o,c−first of the group,r,s].
+template <class F> void convolution(const Shape& x, const Shape& w, const Shape& y,
+                                    const ConvAttr& a, F&& f) {
   const int64_t outputs_per_group = w[0] / a.groups;
   for (int64_t n = 0; n < y[0]; ++n)
     for (int64_t o = 0; o < y[1]; ++o)
@@ -276,7 +312,8 @@ template <class F> void convolution(const Shape& x, const Shape& w, const Shape&
           for (int64_t c = 0; c < w[1]; ++c)
             for (int64_t r = 0; r < w[2]; ++r)
               for (int64_t s = 0; s < w[3]; ++s) {
-                const int64_t row = p * a.stride + r * a.dilation - a.padding, column = q * a.stride + s * a.dilation - a.padding;
+                const int64_t row = p * a.stride + r * a.dilation - a.padding,
+                              column = q * a.stride + s * a.dilation - a.padding;
                 if (row < 0 || row >= x[2] || column < 0 || column >= x[3]) continue;
                 const int64_t channel = o / outputs_per_group * w[1] + c;
                 f(flat(n, o, p, q, y), flat(n, channel, row, column, x), flat(o, c, r, s, w));
@@ -285,30 +322,36 @@ template <class F> void convolution(const Shape& x, const Shape& w, const Shape&
 std::vector<Array> conv2d(const Call& c) {
   const auto& a = c.attr.as<ConvAttr>();
   const Array &x = c.in[0], &w = c.in[1];
-  Array y = sums({x.shape[0], w.shape[0], windows(x.shape[2], w.shape[2], a.stride, a.padding, a.dilation),
-                  windows(x.shape[3], w.shape[3], a.stride, a.padding, a.dilation)},
-                 x.dtype);
-  convolution(x.shape, w.shape, y.shape, a, [&](size_t to, size_t from, size_t weight) { add_term(y, to, x.v[from] * w.v[weight]); });
+  Array y = sums(
+      {x.shape[0], w.shape[0], windows(x.shape[2], w.shape[2], a.stride, a.padding, a.dilation),
+       windows(x.shape[3], w.shape[3], a.stride, a.padding, a.dilation)},
+      x.dtype);
+  convolution(x.shape, w.shape, y.shape, a, [&](size_t to, size_t from, size_t weight) {
+    add_term(y, to, x.v[from] * w.v[weight]);
+  });
   if (c.in.size() == 3)
-    for (size_t i = 0; i < y.v.size(); ++i) add_term(y, i, c.in[2].v[static_cast<size_t>(unravel(static_cast<int64_t>(i), y.shape)[1])]);
+    for (size_t i = 0; i < y.v.size(); ++i)
+      add_term(y, i, c.in[2].v[static_cast<size_t>(unravel(static_cast<int64_t>(i), y.shape)[1])]);
   return {y};
 }
 std::vector<Array> conv2d_grad_input(const Call& c) {
   const Array &g = c.in[0], &w = c.in[1];
   Array x = sums(c.shape, g.dtype);
-  convolution(x.shape, w.shape, g.shape, c.attr.as<ConvAttr>(),
-              [&](size_t to, size_t from, size_t weight) { add_term(x, from, g.v[to] * w.v[weight]); });
+  convolution(
+      x.shape, w.shape, g.shape, c.attr.as<ConvAttr>(),
+      [&](size_t to, size_t from, size_t weight) { add_term(x, from, g.v[to] * w.v[weight]); });
   return {x};
 }
 std::vector<Array> conv2d_grad_weight(const Call& c) {
   const Array &x = c.in[0], &g = c.in[1];
   Array w = sums(c.shape, g.dtype);
-  convolution(x.shape, w.shape, g.shape, c.attr.as<ConvAttr>(),
-              [&](size_t to, size_t from, size_t weight) { add_term(w, weight, g.v[to] * x.v[from]); });
+  convolution(
+      x.shape, w.shape, g.shape, c.attr.as<ConvAttr>(),
+      [&](size_t to, size_t from, size_t weight) { add_term(w, weight, g.v[to] * x.v[from]); });
   return {w};
 }
 
-// ---- shape -----------------------------------------------------------------------------------------------------------------
+// ---- shape --------------------------------------------------------------------------------------
 
 std::vector<Array> reshape(const Call& c) {
   Array y = c.in[0];
@@ -327,7 +370,8 @@ std::vector<Array> transpose(const Call& c) {
   });
 }
 std::vector<Array> expand(const Call& c) {
-  return moved(c.in[0], c.shape, [&](const Index& at) { return broadcast_from(at, c.in[0].shape); });
+  return moved(c.in[0], c.shape,
+               [&](const Index& at) { return broadcast_from(at, c.in[0].shape); });
 }
 std::vector<Array> flip(const Call& c) {
   const auto axis = static_cast<size_t>(c.attr.as<AxisAttr>().axis);
@@ -382,7 +426,7 @@ std::vector<Array> concat(const Call& c) {
   return {y};
 }
 
-// ---- indexing --------------------------------------------------------------------------------------------------------------
+// ---- indexing -----------------------------------------------------------------------------------
 
 std::vector<Array> gather(const Call& c) {
   const size_t axis = static_cast<size_t>(c.attr.as<AxisAttr>().axis);
@@ -414,11 +458,12 @@ std::vector<Array> one_hot(const Call& c) {
   Shape out = c.in[0].shape;
   out.push_back(a.classes);
   Array y = filled(out, a.dtype);
-  for (size_t i = 0; i < c.in[0].v.size(); ++i) y.v[i * static_cast<size_t>(a.classes) + static_cast<size_t>(c.in[0].v[i])] = 1;
+  for (size_t i = 0; i < c.in[0].v.size(); ++i)
+    y.v[i * static_cast<size_t>(a.classes) + static_cast<size_t>(c.in[0].v[i])] = 1;
   return {y};
 }
 
-// ---- random ----------------------------------------------------------------------------------------------------------------
+// ---- random -------------------------------------------------------------------------------------
 
 /// The words of the draw's blocks, one after the other.
 std::vector<uint32_t> words(const Call& c, size_t count) {
@@ -426,19 +471,23 @@ std::vector<uint32_t> words(const Call& c, size_t count) {
              first = static_cast<uint64_t>(static_cast<int64_t>(c.in[1].v[0]));
   std::vector<uint32_t> w;
   for (uint64_t block = first; w.size() < count; ++block)
-    for (uint32_t word : reference_philox({static_cast<uint32_t>(block), static_cast<uint32_t>(block >> 32), 0, 0},
-                                          {static_cast<uint32_t>(seed), static_cast<uint32_t>(seed >> 32)}))
+    for (uint32_t word :
+         reference_philox({static_cast<uint32_t>(block), static_cast<uint32_t>(block >> 32), 0, 0},
+                          {static_cast<uint32_t>(seed), static_cast<uint32_t>(seed >> 32)}))
       w.push_back(word);
   return w;
 }
-/// n numbers in [0, 1): of the top 24 bits of one word (f32), or of the top 53 of two, low word first (f64).
+/// n numbers in [0, 1): of the top 24 bits of one word (f32), or of the top 53 of two, low word
+/// first (f64).
 std::vector<Real> uniform01(const Call& c, DType dtype, size_t n) {
   const bool single = dtype == DType::f32;
   const auto w = words(c, single ? n : 2 * n);
   std::vector<Real> u(n);
   for (size_t i = 0; i < n; ++i)
     u[i] = single ? std::ldexp(static_cast<Real>(w[i] / 256), -24)
-                  : std::ldexp(static_cast<Real>((w[2 * i] + 4294967296u * uint64_t{w[2 * i + 1]}) / 2048), -53);
+                  : std::ldexp(
+                        static_cast<Real>((w[2 * i] + 4294967296u * uint64_t{w[2 * i + 1]}) / 2048),
+                        -53);
   return u;
 }
 std::vector<Array> uniform(const Call& c) {
@@ -522,7 +571,8 @@ const Named named[] = {
     {"layer_norm", {layer_norm, 1e-6}},
     {"layer_norm_grad", {layer_norm_grad, 1e-6, 1e-12, false, 8, Reference::Wild::places}},
     {"scaled_dot_product_attention", {attention, 1e-6, 1e-12, false, 1}},
-    {"scaled_dot_product_attention_grad", {attention_grad, 1e-6, 1e-12, false, 8, Reference::Wild::places}},
+    {"scaled_dot_product_attention_grad",
+     {attention_grad, 1e-6, 1e-12, false, 8, Reference::Wild::places}},
     {"self_attention", {self_attention, 1e-6, 1e-12, false, 1}},
     {"self_attention_grad", {self_attention_grad, 1e-6, 1e-12, false, 8, Reference::Wild::places}},
     {"one_hot", {one_hot, 0, 0}},
@@ -537,7 +587,8 @@ const Reference* reference(std::string_view op) {
   static const std::vector<Named> all = [] {
     std::vector<Named> list(std::begin(named), std::end(named));
     for (const PointwiseRow& row : pointwise_rows)
-      if (const Row* r = find_row(row.name)) list.push_back({row.name, {[r](const Call& c) { return pointwise(*r, c); }, 5e-7, 1e-14}});
+      if (const Row* r = find_row(row.name))
+        list.push_back({row.name, {[r](const Call& c) { return pointwise(*r, c); }, 5e-7, 1e-14}});
     return list;
   }();
   for (const Named& n : all)
@@ -555,14 +606,19 @@ Real pointwise_derivative(const PointwiseReference& row, int input, Real x, Real
   Real at[2][3] = {{x, y, z}, {x, y, z}};
   at[0][input] += h;
   at[1][input] -= h;
-  return (row.value(at[0][0], at[0][1], at[0][2]) - row.value(at[1][0], at[1][1], at[1][2])) / (at[0][input] - at[1][input]);
+  return (row.value(at[0][0], at[0][1], at[0][2]) - row.value(at[1][0], at[1][1], at[1][2])) /
+         (at[0][input] - at[1][input]);
 }
 
-std::array<uint32_t, 4> reference_philox(std::array<uint32_t, 4> counter, std::array<uint32_t, 2> key) {
+std::array<uint32_t, 4> reference_philox(std::array<uint32_t, 4> counter,
+                                         std::array<uint32_t, 2> key) {
   for (int round = 0; round < 10; ++round) {
-    const uint64_t left = uint64_t{0xD2511F53} * counter[0], right = uint64_t{0xCD9E8D57} * counter[2];
-    counter = {static_cast<uint32_t>(right / 4294967296u) ^ counter[1] ^ key[0], static_cast<uint32_t>(right),
-               static_cast<uint32_t>(left / 4294967296u) ^ counter[3] ^ key[1], static_cast<uint32_t>(left)};
+    const uint64_t left = uint64_t{0xD2511F53} * counter[0],
+                   right = uint64_t{0xCD9E8D57} * counter[2];
+    counter = {static_cast<uint32_t>(right / 4294967296u) ^ counter[1] ^ key[0],
+               static_cast<uint32_t>(right),
+               static_cast<uint32_t>(left / 4294967296u) ^ counter[3] ^ key[1],
+               static_cast<uint32_t>(left)};
     key[0] += 0x9E3779B9;  // the golden ratio, and √3 − 1, as fractions of 2³²
     key[1] += 0xBB67AE85;
   }

@@ -1,4 +1,5 @@
-// Arrays of long doubles and their indices: what the references of op_reference*.cpp are written with.
+// Arrays of long doubles and their indices: what the references of op_reference*.cpp are written
+// with.
 #pragma once
 #include <algorithm>
 #include <cmath>
@@ -13,7 +14,8 @@ using Index = std::vector<int64_t>;
 
 inline Index unravel(int64_t flat, const Shape& shape) {
   Index at(static_cast<size_t>(shape.rank()));
-  for (int d = shape.rank(); d-- > 0; flat /= shape[d]) at[static_cast<size_t>(d)] = flat % shape[d];
+  for (int d = shape.rank(); d-- > 0; flat /= shape[d])
+    at[static_cast<size_t>(d)] = flat % shape[d];
   return at;
 }
 inline size_t ravel(const Index& at, const Shape& shape) {
@@ -57,12 +59,14 @@ inline void add_term(Array& a, size_t i, Real term) {
 /// A result whose element at every index is an element of the input.
 template <class From> std::vector<Array> moved(const Array& x, const Shape& shape, From&& from) {
   Array y = filled(shape, x.dtype);
-  for (size_t i = 0; i < y.v.size(); ++i) y.v[i] = x.v[from(unravel(static_cast<int64_t>(i), shape))];
+  for (size_t i = 0; i < y.v.size(); ++i)
+    y.v[i] = x.v[from(unravel(static_cast<int64_t>(i), shape))];
   return {y};
 }
 
 /// Positions of a dilated window along an axis.
-inline int64_t windows(int64_t size, int64_t kernel, int64_t stride, int64_t padding, int64_t dilation) {
+inline int64_t windows(int64_t size, int64_t kernel, int64_t stride, int64_t padding,
+                       int64_t dilation) {
   int64_t count = 0;  // positions at which the dilated window still lies inside
   for (int64_t at = -padding; at + dilation * (kernel - 1) < size + padding; at += stride) ++count;
   return count;
@@ -70,7 +74,8 @@ inline int64_t windows(int64_t size, int64_t kernel, int64_t stride, int64_t pad
 
 /// bool < u8 < i32 < i64 < f32 < f64: the wider of two. (The samples hold no others.)
 inline int width(DType d) {
-  constexpr DType order[] = {DType::boolean, DType::u8, DType::i32, DType::i64, DType::f32, DType::f64};
+  constexpr DType order[] = {DType::boolean, DType::u8,  DType::i32,
+                             DType::i64,     DType::f32, DType::f64};
   return static_cast<int>(std::find(std::begin(order), std::end(order), d) - std::begin(order));
 }
 inline DType wider(DType a, DType b) { return width(a) < width(b) ? b : a; }

@@ -10,7 +10,7 @@
 
 namespace suanli::test {
 
-// ---- softmax ---------------------------------------------------------------------------------------------------------------
+// ---- softmax ------------------------------------------------------------------------------------
 
 namespace {
 
@@ -23,14 +23,16 @@ std::vector<Array> softmax_rows(const Call& c, bool logarithm) {
   for (int64_t row = 0; row < rows.numel(); ++row) {
     Index at = unravel(row, rows);
     std::vector<size_t> places;
-    for (at[axis] = 0; at[axis] < x.shape[static_cast<int>(axis)]; ++at[axis]) places.push_back(ravel(at, x.shape));
+    for (at[axis] = 0; at[axis] < x.shape[static_cast<int>(axis)]; ++at[axis])
+      places.push_back(ravel(at, x.shape));
     Real largest = -std::numeric_limits<Real>::infinity(), total = 0;
     for (size_t i : places) largest = std::fmax(largest, x.v[i]);
     for (size_t i : places) total += std::exp(x.v[i] - largest);
     for (size_t i : places) {
       const Real shifted = x.v[i] - largest;
       y.v[i] = logarithm ? shifted - std::log(total) : std::exp(shifted) / total;
-      y.scale[i] = logarithm ? std::fabs(x.v[i]) + std::fabs(largest) + std::log(total) : y.v[i] * (1 + std::fabs(shifted));
+      y.scale[i] = logarithm ? std::fabs(x.v[i]) + std::fabs(largest) + std::log(total)
+                             : y.v[i] * (1 + std::fabs(shifted));
     }
   }
   return {y};
@@ -41,7 +43,7 @@ std::vector<Array> softmax_rows(const Call& c, bool logarithm) {
 std::vector<Array> softmax(const Call& c) { return softmax_rows(c, false); }
 std::vector<Array> log_softmax(const Call& c) { return softmax_rows(c, true); }
 
-// ---- losses ----------------------------------------------------------------------------------------------------------------
+// ---- losses -------------------------------------------------------------------------------------
 
 std::vector<Array> nll_loss(const Call& c) {
   const Array &x = c.in[0], &target = c.in[1];
@@ -85,9 +87,11 @@ std::vector<Array> cross_entropy(const Call& c) {
   for (int64_t n = 0; n < rows; ++n) {
     const LogSum s = log_sum_of_row(x, n);
     const auto row = static_cast<size_t>(n);
-    add_loss(y, 1 / static_cast<Real>(rows), x.v[ravel({n, static_cast<int64_t>(target.v[row])}, x.shape)], s);
+    add_loss(y, 1 / static_cast<Real>(rows),
+             x.v[ravel({n, static_cast<int64_t>(target.v[row])}, x.shape)], s);
     row_sums.v[row] = s.top, row_sums.scale[row] = std::fabs(s.top);
-    row_sums.v[row + static_cast<size_t>(rows)] = s.log, row_sums.scale[row + static_cast<size_t>(rows)] = 1 + std::fabs(s.log);
+    row_sums.v[row + static_cast<size_t>(rows)] = s.log,
+                     row_sums.scale[row + static_cast<size_t>(rows)] = 1 + std::fabs(s.log);
   }
   return {y, row_sums};
 }
@@ -109,15 +113,19 @@ std::vector<Array> cross_entropy_grad(const Call& c) {
 std::vector<Array> weighted_cross_entropy(const Call& c) {
   const Array &x = c.in[0], &target = c.in[1];
   const Real smoothing = c.attr.as<SmoothingAttr>().label_smoothing;
-  auto weight = [&](int64_t k) { return c.in.size() < 3 ? Real{1} : c.in[2].v[static_cast<size_t>(k)]; };
+  auto weight = [&](int64_t k) {
+    return c.in.size() < 3 ? Real{1} : c.in[2].v[static_cast<size_t>(k)];
+  };
   auto class_of = [&](int64_t n) { return static_cast<int64_t>(target.v[static_cast<size_t>(n)]); };
   Real divisor = 0;
   for (int64_t n = 0; n < x.shape[0]; ++n) divisor += weight(class_of(n));
   Array y = sums({}, x.dtype);
   for (int64_t n = 0; n < x.shape[0]; ++n)
     for (int64_t k = 0; k < x.shape[1]; ++k) {
-      const Real q = (k == class_of(n) ? 1 - smoothing : 0) + smoothing / static_cast<Real>(x.shape[1]);
-      if (q != 0) add_loss(y, q * weight(k) / divisor, x.v[ravel({n, k}, x.shape)], log_sum_of_row(x, n));
+      const Real q =
+          (k == class_of(n) ? 1 - smoothing : 0) + smoothing / static_cast<Real>(x.shape[1]);
+      if (q != 0)
+        add_loss(y, q * weight(k) / divisor, x.v[ravel({n, k}, x.shape)], log_sum_of_row(x, n));
     }
   return {y};
 }
@@ -134,11 +142,12 @@ std::vector<Array> soft_cross_entropy(const Call& c) {
 std::vector<Array> mse_loss(const Call& c) {
   Array y = sums({}, wider(c.in[0].dtype, c.in[1].dtype));
   const size_t n = c.in[0].v.size();
-  for (size_t i = 0; i < n; ++i) add_term(y, 0, std::pow(c.in[0].v[i] - c.in[1].v[i], 2.0L) / static_cast<Real>(n));
+  for (size_t i = 0; i < n; ++i)
+    add_term(y, 0, std::pow(c.in[0].v[i] - c.in[1].v[i], 2.0L) / static_cast<Real>(n));
   return {y};
 }
 
-// ---- embedding -------------------------------------------------------------------------------------------------------------
+// ---- embedding ----------------------------------------------------------------------------------
 
 std::vector<Array> embedding(const Call& c) {
   const Array &table = c.in[0], &index = c.in[1];
@@ -158,12 +167,13 @@ std::vector<Array> embedding_grad(const Call& c) {
     Index at = unravel(static_cast<int64_t>(i), g.shape);
     const int64_t column = at.back();
     at.pop_back();
-    add_term(y, ravel({static_cast<int64_t>(index.v[ravel(at, index.shape)]), column}, y.shape), g.v[i]);
+    add_term(y, ravel({static_cast<int64_t>(index.v[ravel(at, index.shape)]), column}, y.shape),
+             g.v[i]);
   }
   return {y};
 }
 
-// ---- normalisation ---------------------------------------------------------------------------------------------------------
+// ---- normalisation ------------------------------------------------------------------------------
 
 namespace {
 
@@ -189,7 +199,8 @@ std::vector<Array> layer_norm(const Call& c) {
     const size_t k = i % static_cast<size_t>(n);
     if (k == 0) m = moments(x.v.data() + i, n, c.attr.as<NormAttr>().eps);
     add_term(y, i, (x.v[i] - m.mean) / m.deviation * w.v[k]);
-    y.scale[i] += (std::fabs(x.v[i]) + std::fabs(m.mean)) / m.deviation * std::fabs(w.v[k]);  // the difference cancels
+    // the difference cancels
+    y.scale[i] += (std::fabs(x.v[i]) + std::fabs(m.mean)) / m.deviation * std::fabs(w.v[k]);
     if (c.in.size() == 3) add_term(y, i, c.in[2].v[k]);
   }
   return {y};
@@ -206,7 +217,9 @@ std::vector<Array> layer_norm_grad(const Call& c) {
     auto hat = [&](size_t i) { return (x.v[first + i] - m.mean) / m.deviation; };
     for (size_t j = 0; j < static_cast<size_t>(n); ++j) {
       for (size_t k = 0; k < static_cast<size_t>(n); ++k)
-        add_term(dx, first + j, g.v[first + k] * w.v[k] / m.deviation * ((j == k ? 1 : 0) - (1 + hat(j) * hat(k)) / static_cast<Real>(n)));
+        add_term(dx, first + j,
+                 g.v[first + k] * w.v[k] / m.deviation *
+                     ((j == k ? 1 : 0) - (1 + hat(j) * hat(k)) / static_cast<Real>(n)));
       add_term(dw, j, g.v[first + j] * hat(j));
       add_term(db, j, g.v[first + j]);
     }
@@ -214,7 +227,7 @@ std::vector<Array> layer_norm_grad(const Call& c) {
   return {dx, dw, db};
 }
 
-// ---- attention -------------------------------------------------------------------------------------------------------------
+// ---- attention ----------------------------------------------------------------------------------
 
 namespace {
 
@@ -226,7 +239,11 @@ struct Heads {
 };
 Heads separate_heads(const Shape& q, const Shape& k) {
   const int64_t t = q.at(-2), s = k.at(-2), d = q.at(-1);
-  auto rows_of = [d](int64_t rows) { return [=](int64_t h, int64_t i, int64_t c) { return static_cast<size_t>((h * rows + i) * d + c); }; };
+  auto rows_of = [d](int64_t rows) {
+    return [=](int64_t h, int64_t i, int64_t c) {
+      return static_cast<size_t>((h * rows + i) * d + c);
+    };
+  };
   int64_t heads = 1;
   for (int i = 0; i < q.rank() - 2; ++i) heads *= q[i];
   return {heads, t, s, d, rows_of(t), rows_of(s), rows_of(s), rows_of(t)};
@@ -234,29 +251,35 @@ Heads separate_heads(const Shape& q, const Shape& k) {
 Heads packed_heads(const Shape& qkv, int64_t heads) {
   const int64_t t = qkv[1], c = qkv[2] / 3, d = c / heads;
   auto part = [=](int64_t which, int64_t parts) {
-    return
-        [=](int64_t h, int64_t i, int64_t e) { return static_cast<size_t>(((h / heads * t + i) * parts + which) * c + h % heads * d + e); };
+    return [=](int64_t h, int64_t i, int64_t e) {
+      return static_cast<size_t>(((h / heads * t + i) * parts + which) * c + h % heads * d + e);
+    };
   };
   return {qkv[0] * heads, t, t, d, part(0, 3), part(1, 3), part(2, 3), part(0, 1)};
 }
 
-/// Calls f(head, query, key, score, sum of the magnitudes in the score) for every key that a query sees.
-template <class F> void scores(const Heads& h, const AttentionAttr& a, const Array& q, const Array& k, F&& f, int64_t offset = 0) {
+/// Calls f(head, query, key, score, sum of the magnitudes in the score) for every key that a query
+/// sees.
+template <class F> void scores(const Heads& h, const AttentionAttr& a, const Array& q,
+                               const Array& k, F&& f, int64_t offset = 0) {
   for (int64_t head = 0; head < h.heads; ++head)
     for (int64_t i = 0; i < h.queries; ++i)
       for (int64_t j = 0; j < (a.causal ? std::min(offset + i + 1, h.keys) : h.keys); ++j) {
         Real score = 0, magnitude = 0;
         for (int64_t c = 0; c < h.size; ++c) {
-          const Real term = q.v[h.q(head, i, c)] * k.v[h.k(head, j, c)] * static_cast<Real>(a.scale);
+          const Real term =
+              q.v[h.q(head, i, c)] * k.v[h.k(head, j, c)] * static_cast<Real>(a.scale);
           score += term, magnitude += std::fabs(term);
         }
         f(head, i, j, score, magnitude);
       }
 }
 
-std::vector<Array> attention_values(const Heads& h, const AttentionAttr& a, const Array& q, const Array& k, const Array& v,
-                                    const Shape& y_shape, const Shape& sums_shape, int64_t offset = 0) {
-  Array y = sums(y_shape, q.dtype), all = filled(sums_shape, q.dtype, -std::numeric_limits<Real>::infinity());
+std::vector<Array> attention_values(const Heads& h, const AttentionAttr& a, const Array& q,
+                                    const Array& k, const Array& v, const Shape& y_shape,
+                                    const Shape& sums_shape, int64_t offset = 0) {
+  Array y = sums(y_shape, q.dtype),
+        all = filled(sums_shape, q.dtype, -std::numeric_limits<Real>::infinity());
   const size_t half = all.v.size() / 2;  // the largest scores, then the logarithms
   auto row = [&](int64_t head, int64_t i) { return static_cast<size_t>(head * h.queries + i); };
   auto largest = [&](int64_t head, int64_t i, int64_t, Real score, Real) {
@@ -290,9 +313,11 @@ std::vector<Array> attention_values(const Heads& h, const AttentionAttr& a, cons
   return {y, all};
 }
 
-/// The probabilities come from the sums that are given. Adds to dq, dk and dv, which may be one array.
-void attention_gradients(const Heads& h, const AttentionAttr& a, const Array& g, const Array& q, const Array& k, const Array& v,
-                         const Array& y, const Array& all, Array& dq, Array& dk, Array& dv) {
+/// The probabilities come from the sums that are given. Adds to dq, dk and dv, which may be one
+/// array.
+void attention_gradients(const Heads& h, const AttentionAttr& a, const Array& g, const Array& q,
+                         const Array& k, const Array& v, const Array& y, const Array& all,
+                         Array& dq, Array& dk, Array& dv) {
   auto add = [](Array& to, size_t at, Real term, Real scale) {
     to.v[at] += term;
     to.scale[at] += std::fabs(term) + scale;
@@ -300,7 +325,8 @@ void attention_gradients(const Heads& h, const AttentionAttr& a, const Array& g,
   scores(h, a, q, k, [&](int64_t head, int64_t i, int64_t j, Real score, Real magnitude) {
     const auto row = static_cast<size_t>(head * h.queries + i);
     const LogSum s{all.v[row], all.v[all.v.size() / 2 + row]};
-    const Real p = std::exp(s.log_p(score)), rounding = 1 + magnitude + std::fabs(s.top) + std::fabs(s.log);
+    const Real p = std::exp(s.log_p(score)),
+               rounding = 1 + magnitude + std::fabs(s.top) + std::fabs(s.log);
     Real along = 0, along_scale = 0;
     for (int64_t c = 0; c < h.size; ++c) {
       const Real gi = g.v[h.y(head, i, c)], vj = v.v[h.v(head, j, c)], yi = y.v[h.y(head, i, c)];
@@ -308,9 +334,12 @@ void attention_gradients(const Heads& h, const AttentionAttr& a, const Array& g,
       along_scale += std::fabs(gi * vj) + std::fabs(gi * yi);
     }
     for (int64_t c = 0; c < h.size; ++c) {
-      const Real kj = k.v[h.k(head, j, c)], qi = q.v[h.q(head, i, c)], gi = g.v[h.y(head, i, c)], factor = static_cast<Real>(a.scale) * p;
-      add(dq, h.q(head, i, c), factor * along * kj, factor * along_scale * std::fabs(kj) * rounding);
-      add(dk, h.k(head, j, c), factor * along * qi, factor * along_scale * std::fabs(qi) * rounding);
+      const Real kj = k.v[h.k(head, j, c)], qi = q.v[h.q(head, i, c)], gi = g.v[h.y(head, i, c)],
+                 factor = static_cast<Real>(a.scale) * p;
+      add(dq, h.q(head, i, c), factor * along * kj,
+          factor * along_scale * std::fabs(kj) * rounding);
+      add(dk, h.k(head, j, c), factor * along * qi,
+          factor * along_scale * std::fabs(qi) * rounding);
       add(dv, h.v(head, j, c), p * gi, p * std::fabs(gi) * rounding);
     }
   });
@@ -326,30 +355,34 @@ Shape sums_of(const Shape& q) {
 
 std::vector<Array> attention(const Call& c) {
   const Shape &q = c.in[0].shape, &k = c.in[1].shape;
-  return attention_values(separate_heads(q, k), c.attr.as<AttentionAttr>(), c.in[0], c.in[1], c.in[2], q, sums_of(q),
+  return attention_values(separate_heads(q, k), c.attr.as<AttentionAttr>(), c.in[0], c.in[1],
+                          c.in[2], q, sums_of(q),
                           c.in.size() == 4 ? static_cast<int64_t>(c.in[3].v[0]) : 0);
 }
 std::vector<Array> attention_grad(const Call& c) {
   const Shape &q = c.in[1].shape, &k = c.in[2].shape;
   Array dq = sums(q, c.in[0].dtype), dk = sums(k, c.in[0].dtype), dv = dk;
-  attention_gradients(separate_heads(q, k), c.attr.as<AttentionAttr>(), c.in[0], c.in[1], c.in[2], c.in[3], c.in[4], c.in[5], dq, dk, dv);
+  attention_gradients(separate_heads(q, k), c.attr.as<AttentionAttr>(), c.in[0], c.in[1], c.in[2],
+                      c.in[3], c.in[4], c.in[5], dq, dk, dv);
   return {dq, dk, dv};
 }
 std::vector<Array> self_attention(const Call& c) {
   const auto& a = c.attr.as<AttentionAttr>();
   const Array& x = c.in[0];
   const Shape& s = x.shape;
-  return attention_values(packed_heads(s, a.heads), a, x, x, x, {s[0], s[1], s[2] / 3}, {2, s[0], a.heads, s[1]});
+  return attention_values(packed_heads(s, a.heads), a, x, x, x, {s[0], s[1], s[2] / 3},
+                          {2, s[0], a.heads, s[1]});
 }
 std::vector<Array> self_attention_grad(const Call& c) {
   const auto& a = c.attr.as<AttentionAttr>();
   const Array& x = c.in[1];
   Array dx = sums(x.shape, x.dtype);
-  attention_gradients(packed_heads(x.shape, a.heads), a, c.in[0], x, x, x, c.in[2], c.in[3], dx, dx, dx);
+  attention_gradients(packed_heads(x.shape, a.heads), a, c.in[0], x, x, x, c.in[2], c.in[3], dx, dx,
+                      dx);
   return {dx};
 }
 
-// ---- batch normalisation ---------------------------------------------------------------------------------------------------
+// ---- batch normalisation ------------------------------------------------------------------------
 
 namespace {
 
@@ -363,7 +396,8 @@ template <class Statistics> std::vector<Array> batch_norm(const Call& c, Statist
   Array y = filled(x.shape, x.dtype);
   for (size_t i = 0; i < x.v.size(); ++i) {
     const size_t k = static_cast<size_t>(unravel(static_cast<int64_t>(i), x.shape)[1]);
-    y.v[i] = (x.v[i] - mean[k]) / std::sqrt(variance[k] + static_cast<Real>(eps)) * c.in[1].v[k] + c.in[2].v[k];
+    y.v[i] = (x.v[i] - mean[k]) / std::sqrt(variance[k] + static_cast<Real>(eps)) * c.in[1].v[k] +
+             c.in[2].v[k];
   }
   y.scale.assign(y.v.size(), 10);  // near a mean the distance from it carries the rounding of x
   return {y};
@@ -375,13 +409,18 @@ std::vector<Array> batch_norm_training(const Call& c) {
   return batch_norm(c, [&](std::vector<Real>& mean, std::vector<Real>& variance) {
     const Array& x = c.in[0];
     const Real n = static_cast<Real>(x.v.size() / mean.size());
-    auto channel = [&](size_t i) { return static_cast<size_t>(unravel(static_cast<int64_t>(i), x.shape)[1]); };
+    auto channel = [&](size_t i) {
+      return static_cast<size_t>(unravel(static_cast<int64_t>(i), x.shape)[1]);
+    };
     for (size_t i = 0; i < x.v.size(); ++i) mean[channel(i)] += x.v[i] / n;
-    for (size_t i = 0; i < x.v.size(); ++i) variance[channel(i)] += (x.v[i] - mean[channel(i)]) * (x.v[i] - mean[channel(i)]) / n;
+    for (size_t i = 0; i < x.v.size(); ++i)
+      variance[channel(i)] += (x.v[i] - mean[channel(i)]) * (x.v[i] - mean[channel(i)]) / n;
   });
 }
 std::vector<Array> batch_norm_inference(const Call& c) {
-  return batch_norm(c, [&](std::vector<Real>& mean, std::vector<Real>& variance) { mean = c.in[3].v, variance = c.in[4].v; });
+  return batch_norm(c, [&](std::vector<Real>& mean, std::vector<Real>& variance) {
+    mean = c.in[3].v, variance = c.in[4].v;
+  });
 }
 std::vector<Array> first_input(const Call& c) { return {c.in[0]}; }
 

@@ -1,4 +1,5 @@
-// References of the ops that networks are built of: pooling, normalisation, softmax, losses, embedding, attention.
+// References of the ops that networks are built of: pooling, normalisation, softmax, losses,
+// embedding, attention.
 #pragma once
 #include "support/op_reference.h"
 

@@ -9,13 +9,15 @@ namespace suanli::test {
 
 namespace {
 
-/// mean_pool2d as one of these two, and the places of x that enter result i, with what each is divided by.
+/// mean_pool2d as one of these two, and the places of x that enter result i, with what each is
+/// divided by.
 struct MeanPool {
   int32_t kernel, stride, padding, height, width;
 };
 template <class F> void mean_pool(const MeanPool& a, const Shape& x, const Shape& y, F&& f) {
   auto bounds = [&](int64_t i, int64_t n, int64_t size) {
-    if (a.kernel > 0) return std::pair(i * a.stride - a.padding, i * a.stride - a.padding + a.kernel);
+    if (a.kernel > 0)
+      return std::pair(i * a.stride - a.padding, i * a.stride - a.padding + a.kernel);
     const Real begin = std::floor(static_cast<Real>(i * size) / static_cast<Real>(n)),
                end = std::ceil(static_cast<Real>((i + 1) * size) / static_cast<Real>(n));
     return std::pair(static_cast<int64_t>(begin), static_cast<int64_t>(end));
@@ -27,7 +29,8 @@ template <class F> void mean_pool(const MeanPool& a, const Shape& x, const Shape
     for (int64_t r = top; r < bottom; ++r)
       for (int64_t s = left; s < right; ++s)
         if (r >= 0 && r < x[2] && s >= 0 && s < x[3])
-          f(static_cast<size_t>(i), ravel({at[0], at[1], r, s}, x), static_cast<Real>((bottom - top) * (right - left)));
+          f(static_cast<size_t>(i), ravel({at[0], at[1], r, s}, x),
+            static_cast<Real>((bottom - top) * (right - left)));
   }
 }
 
@@ -44,7 +47,8 @@ std::vector<Array> max_pool2d(const Call& c) {
     bool any = false;
     for (int64_t r = 0; r < a.kernel; ++r)
       for (int64_t s = 0; s < a.kernel; ++s) {
-        const int64_t row = at[2] * a.stride - a.padding + r, column = at[3] * a.stride - a.padding + s;
+        const int64_t row = at[2] * a.stride - a.padding + r,
+                      column = at[3] * a.stride - a.padding + s;
         if (row < 0 || row >= x.shape[2] || column < 0 || column >= x.shape[3]) continue;
         const Real v = x.v[ravel({at[0], at[1], row, column}, x.shape)];
         if (!any || v > y.v[i] || (std::isnan(v) && !std::isnan(y.v[i]))) {
@@ -66,9 +70,13 @@ std::vector<Array> avg_pool2d(const Call& c) {
     const Index at = unravel(static_cast<int64_t>(i), y.shape);
     for (int64_t r = 0; r < a.kernel; ++r)
       for (int64_t s = 0; s < a.kernel; ++s) {
-        const int64_t row = at[2] * a.stride - a.padding + r, column = at[3] * a.stride - a.padding + s;
-        if (row < 0 || row >= x.shape[2] || column < 0 || column >= x.shape[3]) continue;  // a zero of the padding, which counts
-        add_term(y, i, x.v[ravel({at[0], at[1], row, column}, x.shape)] / static_cast<Real>(a.kernel * a.kernel));
+        const int64_t row = at[2] * a.stride - a.padding + r,
+                      column = at[3] * a.stride - a.padding + s;
+        // a zero of the padding, which counts
+        if (row < 0 || row >= x.shape[2] || column < 0 || column >= x.shape[3]) continue;
+        add_term(y, i,
+                 x.v[ravel({at[0], at[1], row, column}, x.shape)] /
+                     static_cast<Real>(a.kernel * a.kernel));
       }
   }
   return {y};
@@ -77,7 +85,8 @@ std::vector<Array> mean_pool2d(const Call& c) {
   const auto& a = c.attr.as<MeanPool>();
   const Array& x = c.in[0];
   Array y = sums({x.shape[0], x.shape[1], a.height, a.width}, x.dtype);
-  mean_pool(a, x.shape, y.shape, [&](size_t i, size_t from, Real divisor) { add_term(y, i, x.v[from] / divisor); });
+  mean_pool(a, x.shape, y.shape,
+            [&](size_t i, size_t from, Real divisor) { add_term(y, i, x.v[from] / divisor); });
   return {y};
 }
 std::vector<Array> mean_pool2d_grad(const Call& c) {
@@ -91,7 +100,9 @@ std::vector<Array> adaptive_avg_pool2d(const Call& c) {
   const auto& a = c.attr.as<AdaptivePoolAttr>();
   const Array& x = c.in[0];
   Array y = sums({x.shape[0], x.shape[1], a.height, a.width}, x.dtype);
-  auto overlap = [](int64_t k, int64_t size, int64_t i, int64_t n) { return k * n < (i + 1) * size && (k + 1) * n > i * size; };
+  auto overlap = [](int64_t k, int64_t size, int64_t i, int64_t n) {
+    return k * n < (i + 1) * size && (k + 1) * n > i * size;
+  };
   for (size_t i = 0; i < y.v.size(); ++i) {
     const Index at = unravel(static_cast<int64_t>(i), y.shape);
     std::vector<size_t> window;
@@ -109,7 +120,8 @@ std::vector<Array> max_pool2d_grad(const Call& c) {
   const int64_t plane_in = g.shape[2] * g.shape[3], plane_out = c.shape[2] * c.shape[3];
   for (int64_t i = 0; i < g.shape.numel(); ++i) {
     const size_t at = static_cast<size_t>(i);
-    add_term(x, static_cast<size_t>(i / plane_in * plane_out + static_cast<int64_t>(where.v[at])), g.v[at]);
+    add_term(x, static_cast<size_t>(i / plane_in * plane_out + static_cast<int64_t>(where.v[at])),
+             g.v[at]);
   }
   return {x};
 }

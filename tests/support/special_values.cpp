@@ -20,9 +20,11 @@ struct Special {
   uint32_t f32;
   uint64_t f64;
 };
-/// Quiet and signaling NaN, positive and negative, with the smallest and the largest payloads; infinities.
-constexpr Special specials[] = {{0x7fc00000, 0x7ff8000000000000}, {0xffc00000, 0xfff8000000000000}, {0x7fffffff, 0x7fffffffffffffff},
-                                {0xffffffff, 0xffffffffffffffff}, {0x7f800001, 0x7ff0000000000001}, {0x7f800000, 0x7ff0000000000000},
+/// Quiet and signaling NaN, positive and negative, with the smallest and the largest payloads;
+/// infinities.
+constexpr Special specials[] = {{0x7fc00000, 0x7ff8000000000000}, {0xffc00000, 0xfff8000000000000},
+                                {0x7fffffff, 0x7fffffffffffffff}, {0xffffffff, 0xffffffffffffffff},
+                                {0x7f800001, 0x7ff0000000000001}, {0x7f800000, 0x7ff0000000000000},
                                 {0xff800000, 0xfff0000000000000}};
 
 Real value_of(const Special& s) { return static_cast<Real>(std::bit_cast<double>(s.f64)); }
@@ -36,24 +38,31 @@ Tensor with_special(const Array& a, size_t place, const Special& s) {
 }
 
 /// Describes the first error of the result `got`; empty if there is none.
-std::string difference(const Array& got, const Array& want, double tolerance, Reference::Wild wild) {
+std::string difference(const Array& got, const Array& want, double tolerance,
+                       Reference::Wild wild) {
   for (size_t i = 0; i < want.v.size(); ++i) {
     const Real g = got.v[i], w = want.v[i];
-    const std::string found =
-        str("element ", static_cast<int64_t>(i), " is ", static_cast<double>(g), ", expected ", static_cast<double>(w));
-    if (std::isfinite(g) != std::isfinite(w) && !(wild == Reference::Wild::mixed && std::isfinite(w))) return found;
-    if (wild == Reference::Wild::mixed || (wild == Reference::Wild::places && !std::isfinite(w))) continue;
+    const std::string found = str("element ", static_cast<int64_t>(i), " is ",
+                                  static_cast<double>(g), ", expected ", static_cast<double>(w));
+    if (std::isfinite(g) != std::isfinite(w) &&
+        !(wild == Reference::Wild::mixed && std::isfinite(w)))
+      return found;
+    if (wild == Reference::Wild::mixed || (wild == Reference::Wild::places && !std::isfinite(w)))
+      continue;
     if (std::isnan(w) != std::isnan(g) || std::isinf(w) != std::isinf(g)) return found;
     if (std::isinf(w) && w != g) return found;
     if (!std::isfinite(w)) continue;
     const Real scale = want.scale.empty() ? std::fabs(w) : want.scale[i];
-    if (std::isfinite(scale) && std::fabs(g - w) > static_cast<Real>(tolerance) * std::max<Real>(scale, 1e-300L)) return found;
+    if (std::isfinite(scale) &&
+        std::fabs(g - w) > static_cast<Real>(tolerance) * std::max<Real>(scale, 1e-300L))
+      return found;
   }
   return {};
 }
 
 bool has_dtype_attribute(std::string_view op) {
-  return op == "cast" || op == "full" || op == "arange" || op == "uniform" || op == "normal" || op == "permutation";
+  return op == "cast" || op == "full" || op == "arange" || op == "uniform" || op == "normal" ||
+         op == "permutation";
 }
 
 }  // namespace
@@ -74,7 +83,8 @@ void check_special_values(const Op& op, const Sample& sample, int number) {
       Real wanted_for = 0;  // a number that is none of the special ones
       for (const Special& s : specials) {
         const Real value = value_of(s);
-        if (!(value == wanted_for || (std::isnan(value) && std::isnan(wanted_for)))) {  // the reference sees no payloads
+        // the reference sees no payloads
+        if (!(value == wanted_for || (std::isnan(value) && std::isnan(wanted_for)))) {
           std::vector<Array> arrays = in.arrays;
           arrays[k].v[place] = std::isnan(value) ? std::numeric_limits<Real>::quiet_NaN() : value;
           want = reference->value({arrays, sample.attr, sample.shape});
@@ -87,10 +97,15 @@ void check_special_values(const Op& op, const Sample& sample, int number) {
           count(Mode::special);
           const auto got = call(op, sample, inputs);
           for (size_t r = 0; r < got.size() && r < static_cast<size_t>(reference->results); ++r) {
-            const double tolerance = want[r].dtype == DType::f32 ? reference->f32 : want[r].dtype == DType::f64 ? reference->f64 : 0;
-            const std::string wrong = difference(to_array(got[r]), want[r], tolerance, reference->wild);
-            EXPECT_EQ(wrong, "") << "result " << r << ", " << hwy::TargetName(target) << ", input " << k << " has bits " << std::hex
-                                 << (in.arrays[k].dtype == DType::f32 ? s.f32 : s.f64) << std::dec << " at place " << place;
+            const double tolerance = want[r].dtype == DType::f32   ? reference->f32
+                                     : want[r].dtype == DType::f64 ? reference->f64
+                                                                   : 0;
+            const std::string wrong =
+                difference(to_array(got[r]), want[r], tolerance, reference->wild);
+            EXPECT_EQ(wrong, "") << "result " << r << ", " << hwy::TargetName(target) << ", input "
+                                 << k << " has bits " << std::hex
+                                 << (in.arrays[k].dtype == DType::f32 ? s.f32 : s.f64) << std::dec
+                                 << " at place " << place;
             if (!wrong.empty()) return;  // the others say the same
           }
         }
@@ -103,21 +118,24 @@ void check_dtypes(const Op& op, const Sample& sample, int number) {
   const OpDef& def = op.def();
   if (sample.throws) return;
   const Inputs in = draw_inputs(def, sample, number);
-  const auto run = [&](const std::string& what, const Sample& s, const std::vector<Tensor>& inputs) {
+  const auto run = [&](const std::string& what, const Sample& s,
+                       const std::vector<Tensor>& inputs) {
     count(Mode::dtypes);
     std::vector<Tensor> results;
     try {
       results = call(op, s, inputs);
     } catch (const Error& e) {
       EXPECT_EQ(std::string(e.what()).find('['), 0u) << what << ": " << e.what();
-      EXPECT_EQ(std::string(e.what()).find("internal"), std::string::npos) << what << ": " << e.what();
+      EXPECT_EQ(std::string(e.what()).find("internal"), std::string::npos)
+          << what << ": " << e.what();
       drop_pending();
       return;
     }
     try {
       for (const Tensor& t : results) bits(t);
     } catch (const Error& e) {
-      ADD_FAILURE() << what << " was accepted by the call and failed when its program ran: " << e.what();
+      ADD_FAILURE() << what
+                    << " was accepted by the call and failed when its program ran: " << e.what();
       drop_pending();
     }
   };
@@ -126,9 +144,11 @@ void check_dtypes(const Op& op, const Sample& sample, int number) {
     std::vector<Tensor> all = in.tensors;
     for (size_t k = 0; k + in.slots < in.arrays.size(); ++k) {
       // Zeros: every dtype has them, and as an index they are in range.
-      const std::string zeros(static_cast<size_t>(in.arrays[k].shape.numel() * itemsize(dtype)), '\0');
+      const std::string zeros(static_cast<size_t>(in.arrays[k].shape.numel() * itemsize(dtype)),
+                              '\0');
       std::vector<Tensor> one = in.tensors;
-      all[k] = one[k] = tensor_from_bytes(zeros.data(), static_cast<int64_t>(zeros.size()), in.arrays[k].shape, dtype);
+      all[k] = one[k] = tensor_from_bytes(zeros.data(), static_cast<int64_t>(zeros.size()),
+                                          in.arrays[k].shape, dtype);
       run(str("input ", static_cast<int64_t>(k), " of ", dtype), sample, one);
     }
     run(str("all inputs of ", dtype), sample, all);

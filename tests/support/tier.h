@@ -5,7 +5,8 @@
 
 namespace suanli::test {
 
-/// While it lives, programs run in this tier. What is pending at either end is run before the change.
+/// While it lives, programs run in this tier. What is pending at either end is run before the
+/// change.
 class InTier {
  public:
   explicit InTier(Tier t) : before_(tier()) {

@@ -1,4 +1,5 @@
-// Ops where a thread or the process ends: in handlers of atexit(), in destructors of static objects and of thread_locals.
+// Ops where a thread or the process ends: in handlers of atexit(), in destructors of static objects
+// and of thread_locals.
 #include <cmath>
 #include <cstdlib>
 #include <memory>
@@ -44,7 +45,8 @@ TEST(AtExitCase, DISABLED_Handler) {
   static Net* net = new Net;
   optim::Adam opt(net->parameters(), {.lr = 0.01});
   for (int i = 0; i < 3; ++i) train_step(*net, opt, batch(i));
-  std::atexit([] { require(std::isfinite(sum((*net)(batch(0).x)).item()) && trains() && convolves()); });
+  std::atexit(
+      [] { require(std::isfinite(sum((*net)(batch(0).x)).item()) && trains() && convolves()); });
 }
 TEST(AtExitCase, DISABLED_HandlerOfAProcessThatComputedNothingBefore) {
   std::atexit([] { require(trains() && convolves()); });
@@ -78,7 +80,8 @@ TEST(AtExitCase, DISABLED_PendingValuesThatNobodyReads) {
   std::atexit([] { require(pending.to_vector<float>()[2] == 2); });
 }
 TEST(AtExitCase, DISABLED_ErrorsAreExceptions) {
-  std::atexit([] { require(thrown<ShapeError>([] { zeros({2}) + zeros({3}); }).find("[add]") == 0); });
+  std::atexit(
+      [] { require(thrown<ShapeError>([] { zeros({2}) + zeros({3}); }).find("[add]") == 0); });
 }
 TEST(AtExitCase, DISABLED_ExitOnAnotherThread) {
   static AtDestruction object;
@@ -95,15 +98,21 @@ TEST(AtExitCase, DISABLED_ExitOnAnotherThread) {
 }
 
 TEST(AtExit, ComputesOrSaysWhyNot) {
-  for (const char* name : {"Handler", "HandlerOfAProcessThatComputedNothingBefore", "StaticObject", "GlobalObjectThatIsOlderThanAllOps",
-                           "StaticHandlesOnly", "PendingValuesThatNobodyReads", "ErrorsAreExceptions", "ExitOnAnotherThread"})
-    for (int again = 0; again < 3; ++again) EXPECT_EQ(run_self(std::string("AtExitCase.DISABLED_") + name), 0) << name;
+  for (const char* name :
+       {"Handler", "HandlerOfAProcessThatComputedNothingBefore", "StaticObject",
+        "GlobalObjectThatIsOlderThanAllOps", "StaticHandlesOnly", "PendingValuesThatNobodyReads",
+        "ErrorsAreExceptions", "ExitOnAnotherThread"})
+    for (int again = 0; again < 3; ++again)
+      EXPECT_EQ(run_self(std::string("AtExitCase.DISABLED_") + name), 0) << name;
 }
 
-TEST(AtExit, ACaseThatDoesNotExistFails) { EXPECT_EQ(run_self("AtExitCase.DISABLED_Absent"), kNoSuchTest); }
+TEST(AtExit, ACaseThatDoesNotExistFails) {
+  EXPECT_EQ(run_self("AtExitCase.DISABLED_Absent"), kNoSuchTest);
+}
 
 TEST(ThreadEnd, DestructorsOfThreadLocalsCompute) {
-  // The object is older than all that the library keeps for the thread, so its destructor comes last.
+  // The object is older than all that the library keeps for the thread, so its destructor comes
+  // last.
   static std::atomic<int> right;
   right = 0;
   struct Late {

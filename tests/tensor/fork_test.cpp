@@ -1,4 +1,5 @@
-// A child of fork() computes: whatever other threads did meanwhile, however often it is forked again.
+// A child of fork() computes: whatever other threads did meanwhile, however often it is forked
+// again.
 #include <atomic>
 #include <thread>
 
@@ -29,7 +30,11 @@ TEST(Fork, TheChildComputesWithAnyNumberOfThreads) {
     Threads of(threads);
     ASSERT_TRUE(computes());
     const Bits bits = train();
-    EXPECT_EQ(in_child([&] { return computes() && compute_threads() == threads && train() == bits ? 0 : 1; }), 0) << threads;
+    EXPECT_EQ(in_child([&] {
+                return computes() && compute_threads() == threads && train() == bits ? 0 : 1;
+              }),
+              0)
+        << threads;
     EXPECT_TRUE(computes()) << "the parent goes on";
   }
 }
@@ -52,13 +57,15 @@ TEST(Fork, WhatIsPendingIsComputedOnBothSides) {
   w.set(w + 1.0);
   Tensor pending = w * 2.0;
   const auto right = [&] {
-    return pending.to_vector<float>()[1] == (before[1] + 1) * 2 && w.value().to_vector<float>()[2] == before[2] + 1;
+    return pending.to_vector<float>()[1] == (before[1] + 1) * 2 &&
+           w.value().to_vector<float>()[2] == before[2] + 1;
   };
   EXPECT_EQ(in_child([&] { return right() ? 0 : 1; }), 0);
   EXPECT_TRUE(right());
 }
 
-/// Threads that train, allocate, draw, plan, read shared parameters and change the number of threads while `f` runs.
+/// Threads that train, allocate, draw, plan, read shared parameters and change the number of
+/// threads while `f` runs.
 template <class F> void while_others_work(F&& f) {
   std::atomic<bool> stop{false};
   std::atomic<int> wrong{0};
@@ -72,7 +79,8 @@ template <class F> void while_others_work(F&& f) {
   });
   others.emplace_back([&] {
     for (int64_t n = 1; !stop; n = n % 200 + 1)
-      wrong += sum(full({n, 3}, 2.0) + uniform({3}, 1, 1)).item<double>() != 9.0 * static_cast<double>(n);
+      wrong += sum(full({n, 3}, 2.0) + uniform({3}, 1, 1)).item<double>() !=
+               9.0 * static_cast<double>(n);
   });
   others.emplace_back([&] {
     while (!stop) shared.set(shared.value() * 1.0), flush();
@@ -81,7 +89,8 @@ template <class F> void while_others_work(F&& f) {
     while (!stop) tensor_f32({300, 300}, 1);
   });
   others.emplace_back([&] {
-    for (int n = 1; !stop; n = n % 3 + 1) set_pool_threads(n), std::this_thread::sleep_for(std::chrono::milliseconds(1));
+    for (int n = 1; !stop; n = n % 3 + 1)
+      set_pool_threads(n), std::this_thread::sleep_for(std::chrono::milliseconds(1));
   });
   f(shared);
   stop = true;
@@ -95,7 +104,10 @@ TEST(Fork, WhileOtherThreadsWork) {
   while_others_work([&](const Parameter& shared) {
     for (int i = 0; i < 30; ++i) {
       const int code = in_child([&] {
-        return !computes() ? 1 : shared.value().to_vector<float>() != expected ? 2 : train().empty() ? 3 : 0;
+        return !computes()                                     ? 1
+               : shared.value().to_vector<float>() != expected ? 2
+               : train().empty()                               ? 3
+                                                               : 0;
       });
       ASSERT_EQ(code, 0) << "fork " << i;
     }
@@ -114,7 +126,8 @@ TEST(Fork, FromTwoThreadsAtOnce) {
   std::vector<std::thread> forking;
   for (int t = 0; t < 2; ++t)
     forking.emplace_back([&] {
-      for (int i = 0; i < 20; ++i, ++forks) wrong += in_child([&] { return computes() ? 0 : 1; }) != 0;
+      for (int i = 0; i < 20; ++i, ++forks)
+        wrong += in_child([&] { return computes() ? 0 : 1; }) != 0;
     });
   for (std::thread& t : forking) t.join();
   stop = true;
@@ -159,7 +172,8 @@ TEST(Fork, ALoaderGoesOnInTheChild) {
     data::Info info_;
   };
   for (int threads : {0, 1, 3}) {
-    data::Loader loader(std::make_shared<Numbers>(), {.batch_size = 4, .shuffle = false, .threads = threads});
+    data::Loader loader(std::make_shared<Numbers>(),
+                        {.batch_size = 4, .shuffle = false, .threads = threads});
     const auto sum_of_rest = [&] {
       double total = 0;
       for (data::Batch b; loader.next(b);) total += sum(b.x).item<double>();
@@ -177,7 +191,8 @@ TEST(Fork, ALoaderGoesOnInTheChild) {
               0)
         << threads;
     EXPECT_EQ(in_child([&] {
-                const data::Loader gone = std::move(loader);  // destroyed unused: its threads are not waited for
+                // destroyed unused: its threads are not waited for
+                const data::Loader gone = std::move(loader);
                 return 0;
               }),
               0)

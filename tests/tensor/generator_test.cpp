@@ -12,7 +12,8 @@ namespace {
 using namespace suanli::test;
 
 std::vector<float> draws(Generator& g) {
-  Tensor a = uniform({5}, 0, 1, f32, &g), b = normal({3, 2}, 0, 1, f32, &g), c = dropout(ones({7}), 0.5, true, &g);
+  Tensor a = uniform({5}, 0, 1, f32, &g), b = normal({3, 2}, 0, 1, f32, &g),
+         c = dropout(ones({7}), 0.5, true, &g);
   std::vector<float> out = a.to_vector<float>();
   for (const Tensor& t : {b, c})
     for (float v : t.to_vector<float>()) out.push_back(v);
@@ -58,7 +59,8 @@ TEST(Generator, ADeadDrawAdvancesToo) {
   EXPECT_EQ(a.counter(), 3u) << "ten numbers are three blocks of four";
   Tensor used = uniform({10}, 0, 1, f32, &b);
   EXPECT_EQ(a.counter(), b.counter());
-  EXPECT_EQ(uniform({4}, 0, 1, f32, &a).to_vector<float>(), uniform({4}, 0, 1, f32, &b).to_vector<float>());
+  EXPECT_EQ(uniform({4}, 0, 1, f32, &a).to_vector<float>(),
+            uniform({4}, 0, 1, f32, &b).to_vector<float>());
 }
 
 TEST(Generator, EqualDrawsAreNotMerged) {

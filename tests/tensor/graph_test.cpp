@@ -1,4 +1,5 @@
-// The graph that backward() walks: when it is consumed, what it keeps, and that nothing grows over a long run.
+// The graph that backward() walks: when it is consumed, what it keeps, and that nothing grows over
+// a long run.
 #include <cmath>
 
 #include "base/threads/slab.h"
@@ -43,7 +44,8 @@ TEST(Graph, AStateCarriedOverUndetachedIsAnError) {
 }
 
 TEST(Graph, ADetachedStateTrainsAsByHandInConstantMemory) {
-  // One number of state: h' = tanh(w h + u x), loss Σ h² over 3 steps, truncated there. The reference differentiates by hand.
+  // One number of state: h' = tanh(w h + u x), loss Σ h² over 3 steps, truncated there. The
+  // reference differentiates by hand.
   Parameter w(scalar(0.7)), u(scalar(-0.4));
   optim::SGD opt({w, u}, {.lr = 0.05});
   Tensor h = scalar(0.1);
@@ -93,7 +95,8 @@ TEST(Graph, TwoLossesOverOneTrunk) {
     Tensor trunk = tanh(matmul(x, w)), first = sum(trunk * a), second = sum(square(trunk * b));
     first.backward();
     if (read_between) flush();
-    EXPECT_NE(thrown<GraphError>([&] { second.backward(); }).find("was consumed"), std::string::npos);
+    EXPECT_NE(thrown<GraphError>([&] { second.backward(); }).find("was consumed"),
+              std::string::npos);
     drop_pending();
     for (Parameter* p : {&w, &a, &b}) p->set_grad({});
 
@@ -106,7 +109,8 @@ TEST(Graph, TwoLossesOverOneTrunk) {
     (sum(trunk * a) + sum(square(trunk * b))).backward();
     const auto together = gradients();
     for (size_t i = 0; i < together.size(); ++i)
-      for (size_t k = 0; k < together[i].size(); ++k) EXPECT_NEAR(separate[i][k], together[i][k], 1e-14);
+      for (size_t k = 0; k < together[i].size(); ++k)
+        EXPECT_NEAR(separate[i][k], together[i][k], 1e-14);
   }
 }
 
@@ -116,12 +120,14 @@ TEST(Graph, BackwardTwiceNeedsRetainGraph) {
   backward(y, {}, {.retain_graph = true});
   y.backward();
   EXPECT_EQ(w.grad().item<double>(), 2 * 27);  // 2 · 3w²
-  EXPECT_NE(thrown<GraphError>([&] { y.backward(); }).find("graph of mul was consumed"), std::string::npos);
+  EXPECT_NE(thrown<GraphError>([&] { y.backward(); }).find("graph of mul was consumed"),
+            std::string::npos);
 }
 
 TEST(Graph, WhatNeedsNoGradientSaysSo) {
   Parameter w(scalar(3));
-  EXPECT_NE(thrown<GraphError>([&] { (scalar(2) * 3).backward(); }).find("does not require grad"), std::string::npos);
+  EXPECT_NE(thrown<GraphError>([&] { (scalar(2) * 3).backward(); }).find("does not require grad"),
+            std::string::npos);
   {
     NoGrad off;
     EXPECT_FALSE((w * 2).requires_grad());
@@ -129,7 +135,8 @@ TEST(Graph, WhatNeedsNoGradientSaysSo) {
   EXPECT_TRUE((w * 2).requires_grad());
   EXPECT_FALSE((w * 2).detach().requires_grad());
   Parameter v(tensor_f64({2}, 1));
-  EXPECT_NE(thrown<ShapeError>([&] { (v * 2).backward(); }).find("one element is expected"), std::string::npos);
+  EXPECT_NE(thrown<ShapeError>([&] { (v * 2).backward(); }).find("one element is expected"),
+            std::string::npos);
   backward(v * 2, tensor(std::vector<double>{1, 10}, {2}));
   EXPECT_EQ(v.grad().to_vector<double>(), (std::vector<double>{2, 20}));
 }
@@ -177,8 +184,10 @@ TEST(Graph, KeptLossesKeepNothingElse) {
     losses.push_back(train_step(net, opt, batch(i % 10)));
     if (i % 2) read.push_back(losses.back().item());
   }
-  EXPECT_EQ(memory_use().tensors - bytes, (steps - warm) * 64) << "one block of 64 bytes for each loss";
-  EXPECT_LE((slab_chunks() - chunks) * 65536, (steps - warm) * size_t{512} + 2 * 65536) << "one node and one storage for each loss";
+  EXPECT_EQ(memory_use().tensors - bytes, (steps - warm) * 64)
+      << "one block of 64 bytes for each loss";
+  EXPECT_LE((slab_chunks() - chunks) * 65536, (steps - warm) * size_t{512} + 2 * 65536)
+      << "one node and one storage for each loss";
   for (Tensor& l : losses) {
     ASSERT_TRUE(l.materialised());
     for (int k = 0; k < l.node()->n_in; ++k) ASSERT_EQ(l.node()->in()[k].node, nullptr);
@@ -208,7 +217,8 @@ TEST(Graph, ReadingTheLossFirstRunsNothingTwice) {
 }
 
 TEST(Graph, AGradientThroughTenThousandSteps) {
-  // x_n = aⁿ x₀: dx_n/da = n aⁿ⁻¹ x₀. Far beyond the node budget, so the forward is cut into programs while its graph is kept.
+  // x_n = aⁿ x₀: dx_n/da = n aⁿ⁻¹ x₀. Far beyond the node budget, so the forward is cut into
+  // programs while its graph is kept.
   const int n = 10000;
   for (size_t budget : {size_t{1000}, size_t{1} << 20}) {
     NodeBudget small(budget);
@@ -245,7 +255,9 @@ TEST(Graph, GradOfParametersAndLeaves) {
   EXPECT_FALSE(w.grad().defined()) << "grad() touches no parameter's gradient";
   Tensor other = tensor_f64({3}, 3);
   other.requires_grad_();
-  EXPECT_NE(thrown<GraphError>([&] { grad({sum(x * x)}, {other}); }).find("does not lead to the outputs"), std::string::npos);
+  EXPECT_NE(
+      thrown<GraphError>([&] { grad({sum(x * x)}, {other}); }).find("does not lead to the outputs"),
+      std::string::npos);
   EXPECT_FALSE(grad({sum(x * x)}, {other}, {}, {}, true)[0].defined());
 }
 
@@ -278,7 +290,8 @@ TEST(Graph, HigherDerivatives) {
 
 TEST(Graph, AGradientPenaltyTrainsTheGradient) {
   // f(x) = Σ_j v_j tanh(u_j · x), g = ∂f/∂x = Σ_j v_j (1 − t_j²) u_j, loss (|g| − 1)². By hand:
-  // ∂loss/∂v_j = c g·u_j (1 − t_j²), ∂loss/∂u_j = c v_j (1 − t_j²) (g − 2 t_j (g·u_j) x) with c = 2 (|g| − 1)/|g|.
+  // ∂loss/∂v_j = c g·u_j (1 − t_j²), ∂loss/∂u_j = c v_j (1 − t_j²) (g − 2 t_j (g·u_j) x) with c = 2
+  // (|g| − 1)/|g|.
   const size_t units = 5, inputs = 3;
   const auto us = numbers(units * inputs, 1), vs = numbers(units, 2), xs = numbers(inputs, 3);
   for (bool read_between : {false, true}) {
@@ -306,7 +319,8 @@ TEST(Graph, AGradientPenaltyTrainsTheGradient) {
       const double slope = 1 - t[j] * t[j];
       EXPECT_NEAR(v.grad().to_vector<double>()[j], c * gu[j] * slope, 1e-12);
       for (size_t i = 0; i < inputs; ++i)
-        EXPECT_NEAR(u.grad().to_vector<double>()[j * inputs + i], c * vs[j] * slope * (rg[i] - 2 * t[j] * gu[j] * xs[i]), 1e-12);
+        EXPECT_NEAR(u.grad().to_vector<double>()[j * inputs + i],
+                    c * vs[j] * slope * (rg[i] - 2 * t[j] * gu[j] * xs[i]), 1e-12);
     }
   }
 }
@@ -323,7 +337,8 @@ struct HoldsRoot : nn::Module {
 };
 
 TEST(Graph, AFailedBackwardLeavesTheModulePathAlone) {
-  // The walk records inside the modules' scopes; an error on the way must not leave one of them open.
+  // The walk records inside the modules' scopes; an error on the way must not leave one of them
+  // open.
   HoldsRoot m;
   Tensor loss = sum(m(ones({3})));
   flush();

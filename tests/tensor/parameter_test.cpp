@@ -16,10 +16,12 @@ TEST(Parameter, TheLastWriteCounts) {
   p.set(p * 10.0);  // sees the pending value
   p.set(p - 3.0);
   flush();
-  for (size_t i = 0; i < 2; ++i) EXPECT_NEAR(p.value().to_vector<double>()[i], (start[i] + 1) * 10 - 3, 1e-13);
+  for (size_t i = 0; i < 2; ++i)
+    EXPECT_NEAR(p.value().to_vector<double>()[i], (start[i] + 1) * 10 - 3, 1e-13);
   EXPECT_EQ(p.version(), 1u) << "one program, one committed write";
   p.set(p + 1.0);
-  p.set(tensor(std::vector<double>{5, 6}, {2}));  // in memory: commits at once, the pending write before it is void
+  // in memory: commits at once, the pending write before it is void
+  p.set(tensor(std::vector<double>{5, 6}, {2}));
   flush();
   EXPECT_EQ(p.value().to_vector<double>(), (std::vector<double>{5, 6}));
   p.set(p + 1.0);
@@ -29,12 +31,18 @@ TEST(Parameter, TheLastWriteCounts) {
 
 TEST(Parameter, WritesMustFit) {
   Parameter p(tensor_f32({2, 3}, 1)), none;
-  EXPECT_EQ(thrown<ShapeError>([&] { p.set(zeros({3, 2})); }), "[Parameter.set] value has shape [3, 2], the parameter [2, 3]");
-  EXPECT_EQ(thrown<DTypeError>([&] { p.set(zeros({2, 3}, f64)); }), "[Parameter.set] value is f64, the parameter f32");
-  EXPECT_EQ(thrown<ShapeError>([&] { p.set_grad(zeros({3})); }), "[Parameter.set_grad] gradient has shape [3], the parameter [2, 3]");
+  EXPECT_EQ(thrown<ShapeError>([&] { p.set(zeros({3, 2})); }),
+            "[Parameter.set] value has shape [3, 2], the parameter [2, 3]");
+  EXPECT_EQ(thrown<DTypeError>([&] { p.set(zeros({2, 3}, f64)); }),
+            "[Parameter.set] value is f64, the parameter f32");
+  EXPECT_EQ(thrown<ShapeError>([&] { p.set_grad(zeros({3})); }),
+            "[Parameter.set_grad] gradient has shape [3], the parameter [2, 3]");
   EXPECT_NE(thrown<ShapeError>([&] { Tensor t = none; }).find("undefined"), std::string::npos);
-  EXPECT_NE(thrown<ShapeError>([&] { p.set(Tensor()); }).find("[Parameter.set] an input is undefined"), std::string::npos);
-  EXPECT_NE(thrown<ShapeError>([&] { Parameter q{Tensor()}; }).find("undefined"), std::string::npos);
+  EXPECT_NE(
+      thrown<ShapeError>([&] { p.set(Tensor()); }).find("[Parameter.set] an input is undefined"),
+      std::string::npos);
+  EXPECT_NE(thrown<ShapeError>([&] { Parameter q{Tensor()}; }).find("undefined"),
+            std::string::npos);
 }
 
 TEST(Parameter, OthersSeeAWriteOnlyAfterTheFlush) {
@@ -49,7 +57,8 @@ TEST(Parameter, OthersSeeAWriteOnlyAfterTheFlush) {
   EXPECT_EQ(elsewhere(), before);
   std::string text;
   std::thread([&] { text = thrown<DeviceError>([&] { p.set(Tensor(p) * 0.0); }); }).join();
-  EXPECT_NE(text.find("[Parameter.set] another thread has a pending write"), std::string::npos) << text;
+  EXPECT_NE(text.find("[Parameter.set] another thread has a pending write"), std::string::npos)
+      << text;
   flush();
   EXPECT_EQ(elsewhere(), p.value().to_vector<double>());
   EXPECT_NEAR(elsewhere()[0], before[0] + 1, 1e-15);
@@ -61,7 +70,8 @@ TEST(Parameter, AFirstValueThatIsPendingElsewhereSaysSo) {
   Parameter p(tensor_f64({2}, 1) * 2.0);
   std::string text;
   std::thread([&] { text = thrown<DeviceError>([&] { Tensor t = p; }); }).join();
-  EXPECT_EQ(text, "[Parameter] its first value is pending on another thread; flush() it there first");
+  EXPECT_EQ(text,
+            "[Parameter] its first value is pending on another thread; flush() it there first");
 }
 
 TEST(Parameter, ACopyOfTheValueStaysWhatItWas) {
@@ -72,11 +82,14 @@ TEST(Parameter, ACopyOfTheValueStaysWhatItWas) {
     Tensor before = w;
     sum(w * w).backward();
     opt.step();
-    average.set(average * 0.9 + w.value().detach() * 0.1);  // an exponential moving average: recorded now, run with the next step
+    // an exponential moving average: recorded now, run with the next step
+    average.set(average * 0.9 + w.value().detach() * 0.1);
     EXPECT_EQ(before.to_vector<double>(), rw) << "the step wrote over a value that was still held";
-    for (size_t k = 0; k < 3; ++k) rw[k] = rw[k] - (2 * rw[k]) * 0.5 + 0, ra[k] = ra[k] * 0.9 + rw[k] * 0.1;
+    for (size_t k = 0; k < 3; ++k)
+      rw[k] = rw[k] - (2 * rw[k]) * 0.5 + 0, ra[k] = ra[k] * 0.9 + rw[k] * 0.1;
     ASSERT_EQ(w.value().to_vector<double>(), rw);
-    for (size_t k = 0; k < 3; ++k) ASSERT_NEAR(average.value().to_vector<double>()[k], ra[k], 1e-15);
+    for (size_t k = 0; k < 3; ++k)
+      ASSERT_NEAR(average.value().to_vector<double>()[k], ra[k], 1e-15);
     for (double& v : rw) v = 0.3 + v;  // somewhere else, or the rest is zeros
     w.set(tensor(rw, {3}));
   }

@@ -20,7 +20,9 @@ inline std::vector<double> numbers(size_t n, uint64_t seed) {
   }
   return out;
 }
-inline Tensor tensor_f64(const Shape& shape, uint64_t seed) { return tensor(numbers(static_cast<size_t>(shape.numel()), seed), shape); }
+inline Tensor tensor_f64(const Shape& shape, uint64_t seed) {
+  return tensor(numbers(static_cast<size_t>(shape.numel()), seed), shape);
+}
 inline Tensor tensor_f32(const Shape& shape, uint64_t seed) {
   const auto values = numbers(static_cast<size_t>(shape.numel()), seed);
   return tensor(std::vector<float>(values.begin(), values.end()), shape);
@@ -55,7 +57,8 @@ inline Batch batch(int i, int64_t rows = 8) {
 }
 
 using Bits = std::vector<std::vector<float>>;
-/// All values of the module; compared with == (equal numbers, which are equal bits but for zeros' signs).
+/// All values of the module; compared with == (equal numbers, which are equal bits but for zeros'
+/// signs).
 inline Bits values(nn::Module& m) {
   Bits out;
   for (auto& [name, p] : m.state_dict()) out.push_back(cast(p.value(), f32).to_vector<float>());
@@ -69,7 +72,8 @@ template <class M> Tensor train_step(M& net, optim::Optimizer& opt, const Batch&
   return loss;
 }
 
-/// Trains a fresh Net with Adam and returns its values and losses; `each` is called before every step.
+/// Trains a fresh Net with Adam and returns its values and losses; `each` is called before every
+/// step.
 template <class Each> Bits train_net(int steps, Each&& each) {
   manual_seed(11);
   Net net;
@@ -90,7 +94,9 @@ inline Bits train_net(int steps) {
 
 /// Sets the node budget of this thread's recorder while it lives.
 struct NodeBudget {
-  explicit NodeBudget(size_t nodes) : before(Recorder::current().node_budget_) { Recorder::current().node_budget_ = nodes; }
+  explicit NodeBudget(size_t nodes) : before(Recorder::current().node_budget_) {
+    Recorder::current().node_budget_ = nodes;
+  }
   ~NodeBudget() { Recorder::current().node_budget_ = before; }
   NodeBudget(const NodeBudget&) = delete;
   size_t before;

@@ -1,4 +1,5 @@
-// Where programs end and what happens when one fails: nothing half-done stays behind, and no choice of flush points changes a bit.
+// Where programs end and what happens when one fails: nothing half-done stays behind, and no choice
+// of flush points changes a bit.
 #include "tensor/recorder.h"
 
 #include <cmath>
@@ -16,7 +17,8 @@ namespace {
 
 using namespace suanli::test;
 
-// Attributes are compared as bytes, so a struct with padding must not become one. (That every compiler can tell is what this checks.)
+// Attributes are compared as bytes, so a struct with padding must not become one. (That every
+// compiler can tell is what this checks.)
 struct WithPadding {
   uint32_t number;
   bool flag;
@@ -29,7 +31,8 @@ struct Whole {
   double number;
   int32_t other, another;
 };
-static_assert(!Padless<WithPadding> && !Padless<WithPaddingBehindADouble> && Padless<Whole> && Padless<ScalarAttr>);
+static_assert(!Padless<WithPadding> && !Padless<WithPaddingBehindADouble> && Padless<Whole> &&
+              Padless<ScalarAttr>);
 
 TEST(Budget, AnyNodeBudgetGivesTheSameBits) {
   const Bits whole = train_net(6);
@@ -45,7 +48,8 @@ TEST(Budget, EagerGivesTheSameBits) {
   EXPECT_EQ(train_net(6), whole);
 }
 
-/// Convolution, pooling (two results), a gradient penalty (a graph of a graph), a graph kept for a second loss, a handle that stays.
+/// Convolution, pooling (two results), a gradient penalty (a graph of a graph), a graph kept for a
+/// second loss, a handle that stays.
 struct Pictures : nn::Module {
   nn::Conv2d conv{1, 4, 3, {.padding = 1}};
   nn::Linear fc{4 * 4 * 4, 3};
@@ -59,7 +63,8 @@ Bits train_pictures() {
   Bits out(1);
   Tensor running = 0.0;
   for (int i = 0; i < 4; ++i) {
-    Tensor x = tensor_f32({5, 1, 8, 8}, static_cast<uint64_t>(i)), y = tensor<int64_t>({0, 1, 2, 1, 0});
+    Tensor x = tensor_f32({5, 1, 8, 8}, static_cast<uint64_t>(i)),
+           y = tensor<int64_t>({0, 1, 2, 1, 0});
     x.requires_grad_();
     Tensor scores = net(x), loss = cross_entropy(scores, y);
     Tensor slope = grad({sum(scores)}, {x}, {}, {.create_graph = true})[0];
@@ -140,10 +145,11 @@ TEST(Budget, ValuesAreImmutable) {
   Parameter p(x);
   p.set(p * 0.0);
   flush();
-  EXPECT_FLOAT_EQ(x.to_vector<float>()[0], (before[0] + 1) * 2) << "a parameter made of x does not share its fate";
+  EXPECT_FLOAT_EQ(x.to_vector<float>()[0], (before[0] + 1) * 2)
+      << "a parameter made of x does not share its fate";
 }
 
-// ---- failures -----------------------------------------------------------------------------------------------------------------
+// ---- failures -----------------------------------------------------------------------------------
 
 /// Dropout, statistics of the batch, and (when told) an exception after both.
 struct Fragile : nn::Module {
@@ -160,7 +166,8 @@ struct Fragile : nn::Module {
   }
 };
 
-/// `steps` steps; before step `at` the same step is tried and fails by `fail`, which gets the step to try.
+/// `steps` steps; before step `at` the same step is tried and fails by `fail`, which gets the step
+/// to try.
 using Attempt = std::function<void()>;
 Bits fragile_run(int steps, int at, const std::function<void(Fragile&, const Attempt&)>& fail) {
   manual_seed(21);
@@ -200,8 +207,11 @@ TEST(Failure, AnExceptionMidwayThroughForwardLeavesNothing) {
       net.midway = nullptr;
     });
     EXPECT_EQ(disturbed, undisturbed) << at;
-    EXPECT_NE(thrown<Error>([&] { escaped.to_vector<float>(); }).find("dropped with its program"), std::string::npos);
-    EXPECT_NE(thrown<Error>([&] { escaped + 1.0; }).find("[add] this value was dropped with its program"), std::string::npos);
+    EXPECT_NE(thrown<Error>([&] { escaped.to_vector<float>(); }).find("dropped with its program"),
+              std::string::npos);
+    EXPECT_NE(
+        thrown<Error>([&] { escaped + 1.0; }).find("[add] this value was dropped with its program"),
+        std::string::npos);
   }
 }
 
@@ -233,10 +243,12 @@ TEST(Failure, OutOfMemoryLeavesNothing) {
   for (int at : {0, 1, 3}) {
     const Bits disturbed = fragile_run(4, at, [&](Fragile&, const Attempt& step) {
       const auto use = memory_use();
-      set_memory_limit(use.tensors + use.arena);  // a step that overwrites what it updates needs little more
+      // a step that overwrites what it updates needs little more
+      set_memory_limit(use.tensors + use.arena);
       const std::string text = thrown<OutOfMemory>([&] { step(); });
       set_memory_limit(0);
-      for (const char* part : {"] cannot reserve ", "tensors hold ", "working memory ", "the limit is "})
+      for (const char* part :
+           {"] cannot reserve ", "tensors hold ", "working memory ", "the limit is "})
         EXPECT_NE(text.find(part), std::string::npos) << text;
     });
     EXPECT_EQ(disturbed, undisturbed) << at;
@@ -244,7 +256,8 @@ TEST(Failure, OutOfMemoryLeavesNothing) {
 }
 
 TEST(Failure, AStepThatRunsOutOfMemoryKeepsItsGradients) {
-  // The gradients were there before (the loss was read after backward()): the step alone can be repeated.
+  // The gradients were there before (the loss was read after backward()): the step alone can be
+  // repeated.
   auto run = [](bool fail) {
     manual_seed(23);
     Net net;
@@ -272,7 +285,8 @@ TEST(Failure, AStepThatRunsOutOfMemoryKeepsItsGradients) {
 }
 
 TEST(Failure, AStepIsAllOrNothingWhateverTheBudget) {
-  // Even where its updates are cut into several programs: parameters are set when all of them are recorded.
+  // Even where its updates are cut into several programs: parameters are set when all of them are
+  // recorded.
   int cut = 0;
   auto run = [&](int64_t blocks) {
     std::vector<Parameter> ps;
@@ -288,7 +302,9 @@ TEST(Failure, AStepIsAllOrNothingWhateverTheBudget) {
     if (blocks > 0) {
       std::vector<std::vector<double>> before, after;
       std::vector<Tensor> held;  // so that every update needs memory
-      for (auto& p : ps) held.push_back(p.value()), held.push_back(p.grad()), before.push_back(p.value().to_vector<double>());
+      for (auto& p : ps)
+        held.push_back(p.value()), held.push_back(p.grad()),
+            before.push_back(p.value().to_vector<double>());
       const int64_t programs = plan_stats().programs;
       NodeBudget small(8);
       set_memory_limit(memory_use().tensors + memory_use().arena + blocks * 8192);
@@ -330,7 +346,8 @@ TEST(Failure, DropPendingTakesBackWritesAndDraws) {
   EXPECT_EQ(default_generator().counter(), counter);
   EXPECT_EQ(p.value().to_vector<float>(), before);
   EXPECT_EQ(p.version(), 0u);
-  EXPECT_NE(thrown<Error>([&] { lost.to_vector<float>(); }).find("drop_pending() was called"), std::string::npos);
+  EXPECT_NE(thrown<Error>([&] { lost.to_vector<float>(); }).find("drop_pending() was called"),
+            std::string::npos);
 }
 
 TEST(Failure, AFailedFlushKeepsWhatWasThereBefore) {
@@ -349,7 +366,8 @@ TEST(Failure, AFailedFlushKeepsWhatWasThereBefore) {
 }
 
 TEST(Failure, ACallThatFailsDropsOnlyItself) {
-  // A loss, a gradient, a write and draws that are pending when a module's call fails are still there, and its own are taken back.
+  // A loss, a gradient, a write and draws that are pending when a module's call fails are still
+  // there, and its own are taken back.
   auto run = [](bool fail) {
     manual_seed(31);
     Net net;
@@ -366,7 +384,7 @@ TEST(Failure, ACallThatFailsDropsOnlyItself) {
       Tensor run(const Tensor& x) {
         nn::Scope scope(*this);
         counter.set(counter + 10.0);  // pending before, and written again
-        buffer.set(buffer * 3.0);     // not pending before
+        buffer.set(buffer * 3.0);  // not pending before
         Tensor y = x + uniform({3});
         escaped = y;
         return matmul(y, y);  // throws
@@ -375,7 +393,10 @@ TEST(Failure, ACallThatFailsDropsOnlyItself) {
     } breaks(counter, buffer);
     if (fail) {
       EXPECT_THROW(breaks.run(drawn), ShapeError);
-      EXPECT_NE(thrown<Error>([&] { breaks.escaped.to_vector<float>(); }).find("an exception left the module"), std::string::npos);
+      EXPECT_NE(thrown<Error>([&] {
+                  breaks.escaped.to_vector<float>();
+                }).find("an exception left the module"),
+                std::string::npos);
     }
     const double value = loss.item<double>();
     opt.step();
@@ -458,7 +479,8 @@ TEST(Failure, AGradientThatACallConsumedStaysConsumed) {
 }
 
 TEST(Failure, AFlushOfAPartWithinACallKeepsEarlierValues) {
-  // A budget cuts the program within the call that fails: what the cells held when it began is there again, computed or not.
+  // A budget cuts the program within the call that fails: what the cells held when it began is
+  // there again, computed or not.
   for (size_t budget : {3, 4, 5, 6, 8, 100}) {
     Parameter p(scalar(1)), q(scalar(1));
     flush();
@@ -478,7 +500,8 @@ TEST(Failure, AFlushOfAPartWithinACallKeepsEarlierValues) {
     EXPECT_THROW(fails.run(p, q), std::runtime_error);
     EXPECT_EQ(kept.item<double>(), 6) << budget;
     const double now = p.value().item<double>(), other = q.value().item<double>();
-    EXPECT_TRUE(now == 2 || (now == 12 && budget < 100)) << budget << " " << now << ": the call's own value only if a flush committed it";
+    EXPECT_TRUE(now == 2 || (now == 12 && budget < 100))
+        << budget << " " << now << ": the call's own value only if a flush committed it";
     EXPECT_TRUE(other == 1 || (other == 11 && budget < 100)) << budget << " " << other;
     p.set(p + 1.0);
     EXPECT_EQ(p.value().item<double>(), now + 1) << budget;
@@ -498,15 +521,20 @@ TEST(Failure, EachValueSaysItsOwnReason) {
   drop_pending();
   const auto reason = [](const Tensor& t) { return thrown<Error>([&] { t.to_vector<float>(); }); };
   for (const Tensor& t : {by_hand, later})
-    EXPECT_EQ(reason(t), "[read] this value was dropped with its program: drop_pending() was called");
+    EXPECT_EQ(reason(t),
+              "[read] this value was dropped with its program: drop_pending() was called");
   for (const Tensor& t : {other, computed}) {
-    EXPECT_EQ(reason(t).find("[read] this value was dropped with its program: its computation failed: [log] the first NaN"), 0u)
+    EXPECT_EQ(reason(t).find("[read] this value was dropped with its program: its computation "
+                             "failed: [log] the first NaN"),
+              0u)
         << reason(t);
-    EXPECT_NE(reason(t).find("(1 new value of parameters went with it)"), std::string::npos) << reason(t);
+    EXPECT_NE(reason(t).find("(1 new value of parameters went with it)"), std::string::npos)
+        << reason(t);
   }
   std::string elsewhere;
   std::thread([&] { elsewhere = reason(by_hand); }).join();
-  EXPECT_NE(elsewhere.find("drop_pending() was called"), std::string::npos) << "on any thread: " << elsewhere;
+  EXPECT_NE(elsewhere.find("drop_pending() was called"), std::string::npos)
+      << "on any thread: " << elsewhere;
 }
 
 }  // namespace

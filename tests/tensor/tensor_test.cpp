@@ -26,7 +26,8 @@ TEST(Tensor, MakingAndReading) {
   EXPECT_EQ(zeros({0, 3}).to_vector<float>().size(), 0u);
   EXPECT_EQ(zeros({2, 3}).size(-1), 3);
   EXPECT_EQ(arange(4).to_vector<int64_t>(), (std::vector<int64_t>{0, 1, 2, 3}));
-  Tensor filled = tensor_filled_by({2, 2}, f32, [](void* p) { std::fill_n(static_cast<float*>(p), 4, 9.0f); });
+  Tensor filled =
+      tensor_filled_by({2, 2}, f32, [](void* p) { std::fill_n(static_cast<float*>(p), 4, 9.0f); });
   EXPECT_EQ(filled.to_vector<float>(), std::vector<float>(4, 9.0f));
   EXPECT_EQ(Tensor(2.5).item(), 2.5f);
   EXPECT_EQ(Tensor(7).item<int64_t>(), 7);
@@ -35,19 +36,28 @@ TEST(Tensor, MakingAndReading) {
 }
 
 TEST(Tensor, Errors) {
-  EXPECT_EQ(thrown<DTypeError>([] { zeros({2}).data<double>(); }), "[read] the tensor is f32, not f64; convert it with cast(t, f64)");
+  EXPECT_EQ(thrown<DTypeError>([] { zeros({2}).data<double>(); }),
+            "[read] the tensor is f32, not f64; convert it with cast(t, f64)");
   EXPECT_EQ(thrown<ShapeError>([] { zeros({2, 2}).item(); }),
             "[item] the tensor has shape [2, 2]; item() reads one element, to_vector() reads all");
-  EXPECT_NE(thrown<ShapeError>([] { tensor(std::vector<float>{1, 2, 3}, {2, 2}); }).find("3 values of f32 given for shape [2, 2]"),
+  EXPECT_NE(thrown<ShapeError>([] {
+              tensor(std::vector<float>{1, 2, 3}, {2, 2});
+            }).find("3 values of f32 given for shape [2, 2]"),
             std::string::npos);
   EXPECT_NE(thrown<ShapeError>([] { Tensor().shape(); }).find("undefined"), std::string::npos);
-  EXPECT_NE(thrown<ShapeError>([] { Tensor() + 1.0; }).find("[add] an input is undefined"), std::string::npos);
+  EXPECT_NE(thrown<ShapeError>([] { Tensor() + 1.0; }).find("[add] an input is undefined"),
+            std::string::npos);
   EXPECT_NE(thrown<ShapeError>([] { zeros({2, -1}); }).find("negative"), std::string::npos);
-  EXPECT_NE(thrown<ShapeError>([] { zeros({2, 3}).size(2); }).find("axis 2 is out of range for rank 2"), std::string::npos);
-  EXPECT_NE(thrown<DTypeError>([] { tensor<int64_t>({1}).requires_grad_(); }).find("only float dtypes"), std::string::npos);
   EXPECT_NE(
-      thrown<ShapeError>([] { zeros({4, 3}) + zeros({4, 2}); }).find("[add] shapes [4, 3] and [4, 2] do not broadcast: sizes 3 and 2"),
+      thrown<ShapeError>([] { zeros({2, 3}).size(2); }).find("axis 2 is out of range for rank 2"),
       std::string::npos);
+  EXPECT_NE(
+      thrown<DTypeError>([] { tensor<int64_t>({1}).requires_grad_(); }).find("only float dtypes"),
+      std::string::npos);
+  EXPECT_NE(thrown<ShapeError>([] {
+              zeros({4, 3}) + zeros({4, 2});
+            }).find("[add] shapes [4, 3] and [4, 2] do not broadcast: sizes 3 and 2"),
+            std::string::npos);
 }
 
 TEST(Tensor, Handles) {
@@ -70,7 +80,8 @@ TEST(Tensor, Printing) {
   EXPECT_EQ(to_string(scalar(0.1)), "0.1 f64[]");
   EXPECT_EQ(to_string(reshape(arange(4), {2, 2})), "[[0, 1],\n [2, 3]]\ni64[2, 2]");
   EXPECT_EQ(to_string(arange(100)), "[0, 1, 2, …, 97, 98, 99] i64[100]");
-  EXPECT_EQ(to_string(reshape(arange(20), {10, 2})), "[[0, 1],\n [2, 3],\n [4, 5],\n …,\n [14, 15],\n [16, 17],\n [18, 19]]\ni64[10, 2]");
+  EXPECT_EQ(to_string(reshape(arange(20), {10, 2})),
+            "[[0, 1],\n [2, 3],\n [4, 5],\n …,\n [14, 15],\n [16, 17],\n [18, 19]]\ni64[10, 2]");
   EXPECT_EQ(to_string(zeros({0})), "[] f32[0]");
   EXPECT_EQ(to_string(Tensor()), "undefined tensor");
   std::ostringstream out;
@@ -100,15 +111,19 @@ TEST(Tensor, BroadcastingIsNumPys) {
       ASSERT_EQ(y.shape(), c.expected);
       const auto va = a.to_vector<double>(), vb = b.to_vector<double>(), vy = y.to_vector<double>();
       for (int64_t i = 0; i < y.numel(); ++i) {
-        // The element's coordinates from the last axis on; axes of size 1 and missing ones stay at 0.
+        // The element's coordinates from the last axis on; axes of size 1 and missing ones stay at
+        // 0.
         int64_t rest = i, ia = 0, ib = 0, stride_a = 1, stride_b = 1;
         for (int axis = 1; axis <= c.expected.rank(); ++axis) {
           const int64_t n = c.expected[c.expected.rank() - axis], at = rest % n;
           rest /= n;
-          if (axis <= sa.rank()) ia += sa[sa.rank() - axis] == 1 ? 0 : at * stride_a, stride_a *= sa[sa.rank() - axis];
-          if (axis <= sb.rank()) ib += sb[sb.rank() - axis] == 1 ? 0 : at * stride_b, stride_b *= sb[sb.rank() - axis];
+          if (axis <= sa.rank())
+            ia += sa[sa.rank() - axis] == 1 ? 0 : at * stride_a, stride_a *= sa[sa.rank() - axis];
+          if (axis <= sb.rank())
+            ib += sb[sb.rank() - axis] == 1 ? 0 : at * stride_b, stride_b *= sb[sb.rank() - axis];
         }
-        ASSERT_EQ(vy[static_cast<size_t>(i)], va[static_cast<size_t>(ia)] - vb[static_cast<size_t>(ib)]);
+        ASSERT_EQ(vy[static_cast<size_t>(i)],
+                  va[static_cast<size_t>(ia)] - vb[static_cast<size_t>(ib)]);
       }
     }
   for (auto [a, b] : {std::pair{Shape{3}, Shape{2}}, {Shape{2, 3}, Shape{2}}, {Shape{0}, Shape{2}}})
@@ -121,15 +136,17 @@ TEST(Tensor, ScalarsTakeTheDtypeTheyMeet) {
     Tensor scalar;
     DType expected;
   };
-  const Case cases[] = {{f32, 1.5, f32},     {f64, 1.5, f64},  {f32, 2, f32},   {f64, 2, f64},  {i64, 2, i64},
-                        {i64, 1.5, f32},     {i32, 2, i32},    {u8, 2, u8},     {u8, 1.5, f32}, {boolean, 2, i64},
-                        {boolean, 1.5, f32}, {f64, true, f64}, {i32, true, i32}};
+  const Case cases[] = {{f32, 1.5, f32}, {f64, 1.5, f64},   {f32, 2, f32},       {f64, 2, f64},
+                        {i64, 2, i64},   {i64, 1.5, f32},   {i32, 2, i32},       {u8, 2, u8},
+                        {u8, 1.5, f32},  {boolean, 2, i64}, {boolean, 1.5, f32}, {f64, true, f64},
+                        {i32, true, i32}};
   for (const Case& c : cases) {
     Tensor x = cast(tensor<int64_t>({1, 0, 3}), c.x);
     EXPECT_EQ((x + c.scalar).dtype(), c.expected) << name(c.x) << " + " << to_string(c.scalar);
     EXPECT_EQ((c.scalar + x).dtype(), c.expected) << to_string(c.scalar) << " + " << name(c.x);
   }
-  EXPECT_EQ((tensor(std::vector<double>{1}, {1}) * 0.1).item<double>(), 0.1) << "a double stays one beside f64";
+  EXPECT_EQ((tensor(std::vector<double>{1}, {1}) * 0.1).item<double>(), 0.1)
+      << "a double stays one beside f64";
   EXPECT_EQ(Tensor(0.5).dtype(), f32);
   EXPECT_EQ(Tensor(1).dtype(), i64);
 }
@@ -138,8 +155,10 @@ TEST(Tensor, Promotion) {
   struct Case {
     DType a, b, expected;
   };
-  const Case cases[] = {{f32, f64, f64}, {f32, i64, f32},   {f64, i32, f64},     {i32, i64, i64},     {u8, i32, i32},
-                        {u8, i64, i64},  {boolean, u8, u8}, {boolean, f32, f32}, {boolean, i64, i64}, {i32, f32, f32}};
+  const Case cases[] = {{f32, f64, f64},   {f32, i64, f32},     {f64, i32, f64},
+                        {i32, i64, i64},   {u8, i32, i32},      {u8, i64, i64},
+                        {boolean, u8, u8}, {boolean, f32, f32}, {boolean, i64, i64},
+                        {i32, f32, f32}};
   for (const Case& c : cases) {
     Tensor a = cast(tensor<int64_t>({1, 0, 1}), c.a), b = cast(tensor<int64_t>({1, 1, 0}), c.b);
     for (const Tensor& y : {a + b, b + a}) {
@@ -167,7 +186,8 @@ TEST(Tensor, DetachSharesTheValue) {
   Tensor after = y.detach();
   EXPECT_EQ(after.to_vector<double>(), y.to_vector<double>());
   sum(d * w).backward();
-  EXPECT_EQ(w.grad().to_vector<double>(), y.to_vector<double>()) << "through w alone, not through y";
+  EXPECT_EQ(w.grad().to_vector<double>(), y.to_vector<double>())
+      << "through w alone, not through y";
 }
 
 TEST(Tensor, ItemAndToVectorConvert) {
@@ -180,18 +200,22 @@ TEST(Tensor, ItemAndToVectorConvert) {
   EXPECT_EQ(tensor<int64_t>({7}).item<unsigned short>(), 7);
   EXPECT_EQ(tensor<int64_t>({(int64_t{1} << 62) + 1}).item<long long>(), (1LL << 62) + 1);
   EXPECT_EQ(tensor<uint8_t>({200}).item<int64_t>(), 200);
-  EXPECT_EQ(tensor<int64_t>({-1}).item<uint8_t>(), 255) << "negative numbers wrap in unsigned types";
+  EXPECT_EQ(tensor<int64_t>({-1}).item<uint8_t>(), 255)
+      << "negative numbers wrap in unsigned types";
   EXPECT_TRUE(tensor<float>({0.5f}).item<bool>());
   EXPECT_FALSE(tensor<int64_t>({0}).item<bool>());
   EXPECT_EQ(tensor(std::vector<bool>{true}, {1}).item<int>(), 1);
-  EXPECT_EQ((tensor<float>({1, 2}) == tensor<float>({1, 3})).to_vector<int64_t>(), (std::vector<int64_t>{1, 0}));
+  EXPECT_EQ((tensor<float>({1, 2}) == tensor<float>({1, 3})).to_vector<int64_t>(),
+            (std::vector<int64_t>{1, 0}));
   EXPECT_EQ(tensor<int64_t>({1, -2}).to_vector<float>(), (std::vector<float>{1, -2}));
   EXPECT_EQ(Tensor(2.75).item<int>(), 2);
   EXPECT_EQ(Tensor(3).item<double>(), 3);
-  const float inf = std::numeric_limits<float>::infinity(), nan = std::numeric_limits<float>::quiet_NaN();
+  const float inf = std::numeric_limits<float>::infinity(),
+              nan = std::numeric_limits<float>::quiet_NaN();
   EXPECT_EQ(tensor<float>({inf}).item<double>(), static_cast<double>(inf));
   EXPECT_TRUE(std::isnan(tensor<float>({nan}).item<double>()));
-  EXPECT_EQ(tensor<double>({-9223372036854775808.0}).item<int64_t>(), std::numeric_limits<int64_t>::min());
+  EXPECT_EQ(tensor<double>({-9223372036854775808.0}).item<int64_t>(),
+            std::numeric_limits<int64_t>::min());
   EXPECT_EQ(tensor<double>({-128.5}).item<int8_t>(), -128);
   EXPECT_THROW(tensor<double>({1e300}).item(), DTypeError);
   EXPECT_THROW(tensor<double>({9223372036854775808.0}).item<int64_t>(), DTypeError);
@@ -218,7 +242,8 @@ TEST(Tensor, PrintsTheSameInEveryLocale) {
   for (const char* name : {"de_DE.utf8", "de_DE.UTF-8", "fr_FR.utf8"})
     if (std::setlocale(LC_ALL, name)) break;
   std::ostringstream out;  // takes the global locale
-  out << tensor<float>({1234567.5f, -0.25f}) << tensor<double>({12345678.25, 1e-7}) << tensor<int64_t>({1234567});
+  out << tensor<float>({1234567.5f, -0.25f}) << tensor<double>({12345678.25, 1e-7})
+      << tensor<int64_t>({1234567});
   const std::string error = thrown<ShapeError>([] { zeros({1234567}) + zeros({2345678}); });
   std::setlocale(LC_ALL, "C");
   std::locale::global(before);
@@ -232,23 +257,30 @@ TEST(Tensor, ReadsHalvesAndUnsigned64) {
                brain = tensor_from_bytes(bf16s, sizeof bf16s, {3}, DType::bf16);
   const double infinity = std::numeric_limits<double>::infinity();
   EXPECT_EQ(half.to_vector<double>(), (std::vector<double>{1, -2.5, 0x1p-24, infinity}));
-  EXPECT_EQ(brain.to_vector<float>(), (std::vector<float>{1, -2.5f, std::numeric_limits<float>::infinity()}));
+  EXPECT_EQ(brain.to_vector<float>(),
+            (std::vector<float>{1, -2.5f, std::numeric_limits<float>::infinity()}));
   EXPECT_EQ(tensor_from_bytes(f16s + 1, 2, {}, DType::f16).item<double>(), -2.5);
   const uint64_t most = uint64_t{1} << 63, u64s[] = {0, most - 1, most};
-  const Tensor fits = tensor_from_bytes(u64s, 16, {2}, DType::u64), large = tensor_from_bytes(u64s, 24, {3}, DType::u64);
-  EXPECT_EQ(fits.to_vector<int64_t>(), (std::vector<int64_t>{0, std::numeric_limits<int64_t>::max()}));
-  EXPECT_EQ(tensor_from_bytes(u64s + 1, 8, {}, DType::u64).item<int64_t>(), std::numeric_limits<int64_t>::max());
-  EXPECT_EQ(thrown<DTypeError>([&] { large.to_vector<int64_t>(); }),
-            "[read] 9223372036854775808 at position 2 is larger than the largest i64 and cannot be read");
+  const Tensor fits = tensor_from_bytes(u64s, 16, {2}, DType::u64),
+               large = tensor_from_bytes(u64s, 24, {3}, DType::u64);
+  EXPECT_EQ(fits.to_vector<int64_t>(),
+            (std::vector<int64_t>{0, std::numeric_limits<int64_t>::max()}));
+  EXPECT_EQ(tensor_from_bytes(u64s + 1, 8, {}, DType::u64).item<int64_t>(),
+            std::numeric_limits<int64_t>::max());
+  EXPECT_EQ(
+      thrown<DTypeError>([&] { large.to_vector<int64_t>(); }),
+      "[read] 9223372036854775808 at position 2 is larger than the largest i64 and cannot be read");
 }
 
 TEST(Tensor, PrintsLikePrintf) {
-  for (double v : {0.0, -0.0, 1.0, 123456.0, 1234567.0, 1e-5, 0.0001, 3.14159265358979, 1e300, -2.5e-310,
-                   std::numeric_limits<double>::infinity(), -std::numeric_limits<double>::infinity()}) {
+  for (double v :
+       {0.0, -0.0, 1.0, 123456.0, 1234567.0, 1e-5, 0.0001, 3.14159265358979, 1e300, -2.5e-310,
+        std::numeric_limits<double>::infinity(), -std::numeric_limits<double>::infinity()}) {
     char expected[64];
     std::snprintf(expected, sizeof expected, "[%.10g] f64[1]", v);
     EXPECT_EQ(to_string(tensor<double>({v})), expected);
-    std::snprintf(expected, sizeof expected, "[%.6g] f32[1]", static_cast<double>(static_cast<float>(v)));
+    std::snprintf(expected, sizeof expected, "[%.6g] f32[1]",
+                  static_cast<double>(static_cast<float>(v)));
     EXPECT_EQ(to_string(tensor<float>({static_cast<float>(v)})), expected);
   }
 }

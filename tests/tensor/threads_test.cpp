@@ -45,7 +45,8 @@ TEST(Threads, AGradientPendingElsewhereSaysSo) {
   EXPECT_NE(backward_text.find("another thread"), std::string::npos) << backward_text;
   EXPECT_NE(step_text.find("another thread"), std::string::npos) << step_text;
   EXPECT_EQ(w.grad().item<double>(), 4) << "the failed attempts changed it";
-  std::thread([&] { optim::SGD({w}, {.lr = 0.25}).step(); }).join();  // in memory now: any thread may step
+  // in memory now: any thread may step
+  std::thread([&] { optim::SGD({w}, {.lr = 0.25}).step(); }).join();
   EXPECT_EQ(w.value().item<double>(), 1);
 }
 
@@ -80,7 +81,8 @@ TEST(Threads, ExitWithAFailingProgramSaysSoWhenUsed) {
     bad = log(zeros({3}) - 1.0);
   }).join();
   set_check_nan(false);
-  EXPECT_NE(thrown<Error>([&] { bad.to_vector<float>(); }).find("was dropped with its program"), std::string::npos);
+  EXPECT_NE(thrown<Error>([&] { bad.to_vector<float>(); }).find("was dropped with its program"),
+            std::string::npos);
 }
 
 TEST(Threads, AStaticTensorOutlivesEverything) {
@@ -199,8 +201,9 @@ TEST(Threads, OneScalarIsReadByMany) {
     on_threads(4, [&](int) {
       --waiting;
       while (waiting > 0) {}
-      right += number.item() == 2.5f + static_cast<float>(round) && flag.item<bool>() == (round % 2 == 0) &&
-               whole.item<int64_t>() == int64_t{1} << 40 && number.materialised();
+      right += number.item() == 2.5f + static_cast<float>(round) &&
+               flag.item<bool>() == (round % 2 == 0) && whole.item<int64_t>() == int64_t{1} << 40 &&
+               number.materialised();
     });
     ASSERT_EQ(right, 4);
     ASSERT_EQ(memory_use().tensors - held, 3 * 64) << "one block for each, however many read first";

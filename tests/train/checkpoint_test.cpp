@@ -15,7 +15,8 @@ NamedTensors weights(float v) { return {{"w", tensor<float>({v, v})}}; }
 
 std::set<std::string> files(const TempFolder& folder) {
   std::set<std::string> names;
-  for (auto& e : std::filesystem::directory_iterator(folder / "")) names.insert(e.path().filename().string());
+  for (auto& e : std::filesystem::directory_iterator(folder / ""))
+    names.insert(e.path().filename().string());
   return names;
 }
 
@@ -42,7 +43,8 @@ TEST(CheckpointFolder, KeepsTheLastAndTheBestAndNothingElse) {
   checkpoints.save(c, weights(2), {}, nullptr);
   c.progress.step = 3;
   checkpoints.save(c, weights(3), {}, nullptr);
-  EXPECT_EQ(files(folder), (std::set<std::string>{"state.json", "step-00000001.safetensors", "step-00000003.optim.safetensors",
+  EXPECT_EQ(files(folder), (std::set<std::string>{"state.json", "step-00000001.safetensors",
+                                                  "step-00000003.optim.safetensors",
                                                   "step-00000003.safetensors"}));
   Checkpoint back = *checkpoints.load();
   EXPECT_EQ(back.progress.step, 3);
@@ -81,7 +83,8 @@ TEST(CheckpointFolder, ASaveThatDiesBeforeItsCommitChangesNothing) {
   EXPECT_EQ(checkpoints.tensors(back.model)[0].second.to_vector<float>()[0], 1);
   checkpoints.clean(back);
   EXPECT_EQ(files(folder),
-            (std::set<std::string>{"notes.txt", "state.json", "step-00000001.optim.safetensors", "step-00000001.safetensors"}));
+            (std::set<std::string>{"notes.txt", "state.json", "step-00000001.optim.safetensors",
+                                   "step-00000001.safetensors"}));
 }
 
 TEST(CheckpointFolder, DamageIsFound) {
@@ -129,11 +132,12 @@ TEST(CheckpointFolder, WeightsOfAnotherModelAreListed) {
   auto before = values_of(wider);
   std::string text = error_of<InputError>([&] { load_weights(wider, checkpoints, c.model); });
   EXPECT_EQ(text.find(folder / ""), 0u) << text;
-  for (const char* part :
-       {"missing tail.weight, tail.bias", "unexpected head.", "misshapen fc.weight is f32 [3, 2], f32 [5, 2] is expected"})
+  for (const char* part : {"missing tail.weight, tail.bias", "unexpected head.",
+                           "misshapen fc.weight is f32 [3, 2], f32 [5, 2] is expected"})
     EXPECT_NE(text.find(part), std::string::npos) << text;
   auto after = values_of(wider);
-  for (size_t i = 0; i < before.size(); ++i) EXPECT_EQ(before[i].second.to_vector<float>(), after[i].second.to_vector<float>());
+  for (size_t i = 0; i < before.size(); ++i)
+    EXPECT_EQ(before[i].second.to_vector<float>(), after[i].second.to_vector<float>());
 }
 
 }  // namespace

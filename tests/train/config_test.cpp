@@ -87,7 +87,8 @@ TEST(Config, ErrorsNameFileLineAndKey) {
   folder.file("c.toml", "lr = 1");
   EXPECT_EQ(config_from_toml(folder / "c.toml").lr, 1.0) << "a whole number is a number";
   folder.file("c.toml", "momentum = 0.5\nbatch_size = -1\nmodel = \"own\"");
-  EXPECT_EQ(config_from_toml(folder / "c.toml").momentum, 0.5) << "what other settings may still make right";
+  EXPECT_EQ(config_from_toml(folder / "c.toml").momentum, 0.5)
+      << "what other settings may still make right";
 }
 
 }  // namespace

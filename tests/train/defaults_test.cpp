@@ -1,4 +1,5 @@
-// What a run does where the user said nothing: decided by what the data show, however they are stored.
+// What a run does where the user said nothing: decided by what the data show, however they are
+// stored.
 #include <gtest/gtest.h>
 
 #include "train/settings/config.h"
@@ -10,11 +11,14 @@ namespace {
 class Described final : public data::Dataset {
  public:
   Described(std::string kind, Shape input_shape, int64_t size) : size_(size) {
-    info_.kind = std::move(kind), info_.source = "described", info_.input_shape = input_shape, info_.classes = 2;
+    info_.kind = std::move(kind), info_.source = "described", info_.input_shape = input_shape,
+    info_.classes = 2;
   }
   int64_t size() const override { return size_; }
   const data::Info& info() const override { return info_; }
-  void read(int64_t, float*, int64_t*) const override { FAIL() << "defaults are decided without reading"; }
+  void read(int64_t, float*, int64_t*) const override {
+    FAIL() << "defaults are decided without reading";
+  }
 
   data::Info info_;
 
@@ -30,7 +34,9 @@ TrainConfig fitted(const Described& data) {
 }
 
 TEST(Defaults, TheModelFollowsTheData) {
-  auto model = [](const char* kind, Shape shape, int64_t size = 1000) { return fitted(Described(kind, shape, size)).model; };
+  auto model = [](const char* kind, Shape shape, int64_t size = 1000) {
+    return fitted(Described(kind, shape, size)).model;
+  };
   EXPECT_EQ(model("glyphs", {1, 28, 28}), "cnn_b");
   EXPECT_EQ(model("fashion-mnist", {1, 28, 28}), "cnn_bn");
   EXPECT_EQ(model("cifar10", {3, 32, 32}, 50'000), "airbench");
@@ -50,7 +56,9 @@ TEST(Defaults, MorePhotographsThanAnEpochShouldHaveGetTheQuickModel) {
 }
 
 TEST(Defaults, FewSamplesAreSeenMoreOften) {
-  auto epochs = [](const char* kind, Shape shape, int64_t size) { return fitted(Described(kind, shape, size)).epochs; };
+  auto epochs = [](const char* kind, Shape shape, int64_t size) {
+    return fitted(Described(kind, shape, size)).epochs;
+  };
   EXPECT_EQ(epochs("folder", {3, 96, 96}, 300), 30);  // airbench, whose learning rate falls
   EXPECT_EQ(epochs("folder", {3, 96, 96}, 2'500), 16);  // 40,000 views
   EXPECT_EQ(epochs("folder", {3, 96, 96}, 5'000), 10);
@@ -65,7 +73,8 @@ TEST(Defaults, PackedPhotographsAreTreatedAsPhotographs) {
   Described packed("packed", {3, 96, 96}, 300);
   EXPECT_EQ(fitted(packed).augment, "none");
   packed.info_.packed_kind = "folder";
-  const TrainConfig as_folder = fitted(Described("folder", {3, 96, 96}, 300)), as_packed = fitted(packed);
+  const TrainConfig as_folder = fitted(Described("folder", {3, 96, 96}, 300)),
+                    as_packed = fitted(packed);
   EXPECT_EQ(as_packed.model, as_folder.model);
   EXPECT_EQ(as_packed.augment, "resized_crop,flip");
   EXPECT_EQ(as_packed.tta, as_folder.tta);

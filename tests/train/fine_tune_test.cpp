@@ -28,8 +28,9 @@ std::vector<float> value(nn::Module& m, const std::string& name) {
 }
 
 TEST(Head, IsTheLayerOfTheLastParameter) {
-  for (auto [model, head] : {std::pair("mlp", "fc3"), std::pair("resnet18", "fc"), std::pair("vit_tiny", "heads.head"),
-                             std::pair("mobilenet_v2", "classifier.1"), std::pair("airbench", "7")}) {
+  for (auto [model, head] :
+       {std::pair("mlp", "fc3"), std::pair("resnet18", "fc"), std::pair("vit_tiny", "heads.head"),
+        std::pair("mobilenet_v2", "classifier.1"), std::pair("airbench", "7")}) {
     nn::AnyModule m = models::make(model);
     EXPECT_EQ(head_of(m), head);
   }
@@ -46,13 +47,18 @@ TEST(AdoptWeights, TakesEverythingOrAllButTheHead) {
     EXPECT_EQ(value(model, "fc2.weight"), classes == 10 ? value(given, "fc2.weight") : fresh);
     ASSERT_EQ(notes.size(), 1u);
     EXPECT_EQ(notes[0],
-              classes == 10 ? "weights: 8 tensors of file" : "weights: 6 tensors of file; a new head, fc2, since its classes are others");
+              classes == 10
+                  ? "weights: 8 tensors of file"
+                  : "weights: 6 tensors of file; a new head, fc2, since its classes are others");
   }
 }
 
 TEST(AdoptWeights, ARunsClassesGoByName) {
   nn::AnyModule given = models::make("cnn_c", {.classes = 2, .seed = 9});
-  const GivenWeights of_run{.tensors = values_of(given), .path = "run", .of_run = true, .data = {.class_names = {"cat", "dog"}}};
+  const GivenWeights of_run{.tensors = values_of(given),
+                            .path = "run",
+                            .of_run = true,
+                            .data = {.class_names = {"cat", "dog"}}};
   for (bool same : {true, false}) {
     nn::AnyModule model = models::make("cnn_c", {.classes = 2, .seed = 1});
     const auto fresh = value(model, "fc2.weight");
@@ -88,10 +94,11 @@ TEST(AdoptWeights, ConvertsFloatsAndListsAllThatDoesNotFit) {
   state.erase(state.begin() + 2);  // fc2.weight
   state.emplace_back("extra", zeros({}));
   EXPECT_FALSE(weights_fit(model, state));
-  EXPECT_EQ(
-      error_of<InputError>([&] { adopt_weights(model, {.tensors = state, .path = "file"}, {}, notes); }),
-      "file: these weights are not of this model (mlp): missing fc2.weight; unexpected extra; misshapen fc1.weight is f32 [5, 4], f32 "
-      "[256, 4] is expected, fc1.bias is i64 [256], f32 [256] is expected.");
+  EXPECT_EQ(error_of<InputError>(
+                [&] { adopt_weights(model, {.tensors = state, .path = "file"}, {}, notes); }),
+            "file: these weights are not of this model (mlp): missing fc2.weight; unexpected "
+            "extra; misshapen fc1.weight is f32 [5, 4], f32 "
+            "[256, 4] is expected, fc1.bias is i64 [256], f32 [256] is expected.");
   EXPECT_EQ(value(model, "fc1.weight"), before);
 }
 
@@ -111,7 +118,8 @@ TEST(ModelOf, IsTheOneOfTheseNamesAndShapes) {
   foreign[0].first = "conv.weight";
   EXPECT_EQ(model_of(foreign, {}), "");
   for (const models::ModelOptions& other :
-       {models::ModelOptions{.input_shape = {3, 72, 72}, .classes = 10}, models::ModelOptions{.input_shape = {3, 32, 32}, .classes = 5}}) {
+       {models::ModelOptions{.input_shape = {3, 72, 72}, .classes = 10},
+        models::ModelOptions{.input_shape = {3, 32, 32}, .classes = 5}}) {
     nn::AnyModule head_alone = models::make("linear", other);
     EXPECT_EQ(model_of(values_of(head_alone), of_photos), "");  // there is nothing to begin with
   }
@@ -152,7 +160,8 @@ TEST(Freeze, PatternsNameParameters) {
   }
   nn::AnyModule m = models::make("mlp");
   EXPECT_EQ(error_of<UsageError>([&] { freeze(m, "fc4.*"); }),
-            "freeze: no parameter is named like 'fc4.*'. There are fc1.weight, fc1.bias, fc2.weight, fc2.bias, fc3.weight, fc3.bias.");
+            "freeze: no parameter is named like 'fc4.*'. There are fc1.weight, fc1.bias, "
+            "fc2.weight, fc2.bias, fc3.weight, fc3.bias.");
   EXPECT_EQ(error_of<UsageError>([&] { freeze(m, "*"); }), "freeze: '*' leaves nothing to train");
 }
 
@@ -169,7 +178,8 @@ TEST(Freeze, FrozenNormalisationKeepsItsStatistics) {
     }
 }
 
-/// The run's config says it all: a resumed run has the same frozen parameters and rates, without the file.
+/// The run's config says it all: a resumed run has the same frozen parameters and rates, without
+/// the file.
 TEST(FineTuning, IsRecordedAndResumedBitForBit) {
   TempFolder folder;
   save_safetensors(folder / "w.safetensors", state_of("cnn_c", 3));
@@ -196,7 +206,8 @@ TEST(FineTuning, IsRecordedAndResumedBitForBit) {
   EXPECT_EQ(second.config().freeze, "conv1.*");
   second.run();
   nn::AnyModule given = models::make("cnn_c", {.classes = 3, .seed = 9});
-  for (auto& [name, p] : whole.model().state_dict()) EXPECT_EQ(p.value().to_vector<float>(), value(second.model(), name)) << name;
+  for (auto& [name, p] : whole.model().state_dict())
+    EXPECT_EQ(p.value().to_vector<float>(), value(second.model(), name)) << name;
   EXPECT_EQ(value(whole.model(), "conv1.weight"), value(given, "conv1.weight"));
   EXPECT_NE(value(whole.model(), "conv2.weight"), value(given, "conv2.weight"));
 }
@@ -206,25 +217,30 @@ TEST(FineTuning, BeginsWithARunsBestWeightsAndSeesPicturesAsItDid) {
   TrainConfig none;
   none.weights = folder / "begun";
   std::filesystem::create_directory(none.weights);
-  EXPECT_NE(error_of<InputError>([&] { Trainer{none}; }).find("it has no config.toml"), std::string::npos);
+  EXPECT_NE(error_of<InputError>([&] { Trainer{none}; }).find("it has no config.toml"),
+            std::string::npos);
   folder.file("begun/config.toml", "");
-  EXPECT_NE(error_of<InputError>([&] { Trainer{none}; }).find("has no complete epoch yet"), std::string::npos);
+  EXPECT_NE(error_of<InputError>([&] { Trainer{none}; }).find("has no complete epoch yet"),
+            std::string::npos);
 
   TrainConfig c;
   c.data = "glyphs?train=256&test=64";
-  c.model = "cnn_bn", c.epochs = 2, c.ema = 0.9, c.out = folder / "first";  // the average is what is kept
+  // the average is what is kept
+  c.model = "cnn_bn", c.epochs = 2, c.ema = 0.9, c.out = folder / "first";
   Trainer first(c);
   first.run();
   ASSERT_FALSE(first.config().stddev.empty());
 
   TrainConfig next;
-  next.data = "glyphs?train=128&test=64&seed=5", next.weights = folder / "first", next.out = folder / "next";
+  next.data = "glyphs?train=128&test=64&seed=5", next.weights = folder / "first",
+  next.out = folder / "next";
   Trainer second(next);
   EXPECT_EQ(second.config().model, "cnn_bn");  // glyphs' usual one is cnn_b
   EXPECT_EQ(second.config().mean, first.config().mean);
   EXPECT_EQ(second.config().stddev, first.config().stddev);
   const std::vector<std::string>& notes = second.data().notes;
-  EXPECT_NE(std::find(notes.begin(), notes.end(), "model cnn_bn: the one of the weights"), notes.end());
+  EXPECT_NE(std::find(notes.begin(), notes.end(), "model cnn_bn: the one of the weights"),
+            notes.end());
   nn::AnyModule kept = load_run(folder / "first").model;
   const Checkpoint last = *CheckpointFolder(folder / "first/checkpoints").load();
   ASSERT_NE(last.model.name, last.best_model.name);
@@ -235,11 +251,14 @@ TEST(FineTuning, BeginsWithARunsBestWeightsAndSeesPicturesAsItDid) {
 
   next.mean = {0.25}, next.stddev = {2};  // what the user says holds
   EXPECT_EQ(Trainer(next).config().mean, std::vector<double>{0.25});
-  next.mean = next.stddev = {}, next.weights += "/model.safetensors";  // a file says nothing of inputs; but its names say whose it is
+  // a file says nothing of inputs; but its names say whose it is
+  next.mean = next.stddev = {}, next.weights += "/model.safetensors";
   EXPECT_EQ(Trainer(next).config().model, "cnn_bn");
   EXPECT_NE(Trainer(next).config().mean, first.config().mean);
   next.weights = folder / "first", next.data = "random:3x28x28?samples=64";
-  EXPECT_NE(error_of<InputError>([&] { Trainer{next}; }).find("this run saw samples of shape [1, 28, 28], these are of shape [3, 28, 28]"),
+  EXPECT_NE(error_of<InputError>([&] {
+              Trainer{next};
+            }).find("this run saw samples of shape [1, 28, 28], these are of shape [3, 28, 28]"),
             std::string::npos);
 }
 
@@ -265,21 +284,30 @@ TEST(FineTuning, WhatAnEarlierRunDidNotNormaliseStaysSoAfterAResume) {
 TEST(FineTuning, ATableHasTheSameColumnsAndPerhapsAnotherTarget) {
   TempFolder folder;
   std::string rows;
-  for (int i = 0; i < 40; ++i) rows += str(5 * i, ",", i * i % 7, ",", 2 * i + 0.5, ",", 3 * i + 0.25, "\n");
-  folder.file("t.csv", "a,b,y,z\n" + rows), folder.file("u.csv", "a,c,y,z\n" + rows), folder.file("w.csv", "a,b,z,t\n" + rows);
+  for (int i = 0; i < 40; ++i)
+    rows += str(5 * i, ",", i * i % 7, ",", 2 * i + 0.5, ",", 3 * i + 0.25, "\n");
+  folder.file("t.csv", "a,b,y,z\n" + rows), folder.file("u.csv", "a,c,y,z\n" + rows),
+      folder.file("w.csv", "a,b,z,t\n" + rows);
   TrainConfig c;
-  c.data = "csv:" + (folder / "t.csv") + "?target=y&task=regression", c.epochs = 1, c.out = folder / "first";
+  c.data = "csv:" + (folder / "t.csv") + "?target=y&task=regression", c.epochs = 1,
+  c.out = folder / "first";
   Trainer(c).run();
   c.weights = folder / "first", c.out = folder / "next";
   EXPECT_EQ(Trainer(c).data().notes.back().find("a new head"), std::string::npos);
   c.data = "csv:" + (folder / "u.csv") + "?target=y&task=regression";
-  EXPECT_NE(error_of<InputError>([&] { Trainer{c}; }).find("this run saw columns a, b, z; these are a, c, z"), std::string::npos);
+  EXPECT_NE(error_of<InputError>([&] {
+              Trainer{c};
+            }).find("this run saw columns a, b, z; these are a, c, z"),
+            std::string::npos);
   const std::string gaps = "a,b,y,z\n,1,2.5,3.25\n,2,3.5,4.25\n,3,4.5,5.25\n" + rows;
   folder.file("gaps.csv", gaps);
   c.data = "csv:" + (folder / "gaps.csv") + "?target=y&task=regression&test=0", c.val = 0;
-  EXPECT_NE(error_of<InputError>([&] { Trainer{c}; }).find("missing cells in column a"), std::string::npos);
+  EXPECT_NE(error_of<InputError>([&] { Trainer{c}; }).find("missing cells in column a"),
+            std::string::npos);
   c.data = "glyphs?train=64&test=32", c.val = 0.1;
-  EXPECT_NE(error_of<InputError>([&] { Trainer{c}; }).find("this run saw samples of shape [3], these are of shape [1, 28, 28]"),
+  EXPECT_NE(error_of<InputError>([&] {
+              Trainer{c};
+            }).find("this run saw samples of shape [3], these are of shape [1, 28, 28]"),
             std::string::npos);
   c.data = "csv:" + (folder / "w.csv") + "?target=t&task=regression";
   EXPECT_NE(Trainer(c).data().notes.back().find("a new head"), std::string::npos);
@@ -289,7 +317,8 @@ TEST(FineTuning, ARunsStemStays) {
   TempFolder folder;
   TrainConfig c;
   c.data = "random:3x32x32?classes=4&samples=16&test=4";
-  c.model = "mobilenet_v2", c.out = folder / "first", c.batch_size = 8, c.max_steps = 1, c.val = 0, c.epochs = 1;
+  c.model = "mobilenet_v2", c.out = folder / "first", c.batch_size = 8, c.max_steps = 1, c.val = 0,
+  c.epochs = 1;
   Trainer(c).run();
   c.data = "random:3x72x72?classes=4&samples=16&test=4", c.out = folder / "next";
   EXPECT_EQ(Trainer(c).config().stem, "large");
@@ -305,9 +334,11 @@ TEST(FineTuning, TheBackboneLearnsAtItsOwnRate) {
     c.model = "cnn_c", c.batch_size = 64, c.backbone_lr = factor, c.val = 0;
     Trainer t(c);
     std::map<std::string, std::pair<double, double>> out;
-    for (auto& [name, p] : t.model().state_dict()) out[name].first = static_cast<double>(p.value().to_vector<float>()[0]);
+    for (auto& [name, p] : t.model().state_dict())
+      out[name].first = static_cast<double>(p.value().to_vector<float>()[0]);
     t.take_steps(1);
-    for (auto& [name, p] : t.model().state_dict()) out[name].second = static_cast<double>(p.value().to_vector<float>()[0]);
+    for (auto& [name, p] : t.model().state_dict())
+      out[name].second = static_cast<double>(p.value().to_vector<float>()[0]);
     std::map<std::string, double> delta;
     for (auto& [name, pair] : out) delta[name] = pair.second - pair.first;
     return delta;
@@ -325,13 +356,16 @@ TEST(FineTuning, TheStemIsTheOneOfTheWeights) {
   save_safetensors(folder / "w.safetensors", values_of(small));
   TrainConfig c;
   c.data = "random:3x72x72?classes=4&samples=8&test=4";
-  c.model = "resnet18", c.weights = folder / "w.safetensors", c.out = folder / "run", c.batch_size = 4, c.max_steps = 1, c.val = 0;
+  c.model = "resnet18", c.weights = folder / "w.safetensors", c.out = folder / "run",
+  c.batch_size = 4, c.max_steps = 1, c.val = 0;
   Trainer t(c);
   EXPECT_EQ(t.config().stem, "small");
   c.weights = "", c.out = folder / "other";
   EXPECT_EQ(Trainer(c).config().stem, "large");
   c.weights = folder / "w.safetensors", c.stem = "large";
-  EXPECT_NE(error_of<InputError>([&] { Trainer{c}; }).find("misshapen conv1.weight is f32 [64, 3, 3, 3]"), std::string::npos);
+  EXPECT_NE(
+      error_of<InputError>([&] { Trainer{c}; }).find("misshapen conv1.weight is f32 [64, 3, 3, 3]"),
+      std::string::npos);
 }
 
 }  // namespace

@@ -47,8 +47,10 @@ TEST(Forecast, CountsWhatClosedFormsSay) {
   EXPECT_EQ(f.data, 120 * (784 + 4));
   const int64_t products = 2 * 2 * 32 * 784 * 10;
   EXPECT_GE(f.flops_per_step, products);
-  EXPECT_LE(f.flops_per_step, products + 20 * weights) << "an Adam update takes a dozen operations per weight";
-  EXPECT_EQ(f.peak(), f.weights + f.optimizer_state + f.gradients + f.activations + f.workspace + f.updates + f.packed + f.loader + f.data);
+  EXPECT_LE(f.flops_per_step, products + 20 * weights)
+      << "an Adam update takes a dozen operations per weight";
+  EXPECT_EQ(f.peak(), f.weights + f.optimizer_state + f.gradients + f.activations + f.workspace +
+                          f.updates + f.packed + f.loader + f.data);
   EXPECT_FALSE(trainer.finished());
 }
 
@@ -56,8 +58,10 @@ TEST(Forecast, LeavesThePlansOfTheWholeRunReady) {
   TempFolder folder;
   std::string table = "a,b,price\n";
   for (int i = 0; i < 100; ++i)
-    table += std::to_string(i % 7) + "," + std::to_string(i * i % 11) + "," + std::to_string(i % 7 * 3.5) + "\n";
-  const std::string sources[] = {"glyphs?train=100&test=20", "csv:" + folder.file("t.csv", table) + "?target=price&task=regression"};
+    table += std::to_string(i % 7) + "," + std::to_string(i * i % 11) + "," +
+             std::to_string(i % 7 * 3.5) + "\n";
+  const std::string sources[] = {"glyphs?train=100&test=20", "csv:" + folder.file("t.csv", table) +
+                                                                 "?target=price&task=regression"};
   for (const std::string& source : sources) {
     clear_plan_cache();
     TrainConfig config = small(folder);
@@ -69,7 +73,8 @@ TEST(Forecast, LeavesThePlansOfTheWholeRunReady) {
     trainer.forecast();
     const int64_t plans = plan_stats().plans;
     EXPECT_EQ(trainer.run().epochs, 1);
-    EXPECT_EQ(plan_stats().plans, plans) << source << ": full and last batches, training and both evaluations";
+    EXPECT_EQ(plan_stats().plans, plans)
+        << source << ": full and last batches, training and both evaluations";
   }
 }
 
@@ -80,12 +85,13 @@ struct TwoConvolutions : nn::Module {
   Tensor forward(const Tensor& x) { return fc(mean(second(relu(first(x))), {2, 3})); }
 };
 
-/// F(4×4, 3×3) takes 36 products for the 144 of a tile of 16 pixels. Each of the three directions of the second layer either saves that or is a
-/// direct convolution.
+/// F(4×4, 3×3) takes 36 products for the 144 of a tile of 16 pixels. Each of the three directions
+/// of the second layer either saves that or is a direct convolution.
 TEST(Forecast, TellsWhatWinogradSaves) {
   TempFolder folder;
   TrainConfig c;
-  c.data = "random:3x32x32?classes=10&samples=32&test=0", c.model = "own", c.batch_size = 16, c.epochs = 1, c.val = 0;
+  c.data = "random:3x32x32?classes=10&samples=32&test=0", c.model = "own", c.batch_size = 16,
+  c.epochs = 1, c.val = 0;
   Trainer trainer(TwoConvolutions(), c);
   const RunForecast f = trainer.forecast();
   const int64_t of_one = 2 * 32 * 32 * (16 * 32 * 32 * 9 - 16 * 8 * 8 * 36);
@@ -95,11 +101,13 @@ TEST(Forecast, TellsWhatWinogradSaves) {
   EXPECT_LT(f.saved_flops_per_step, f.flops_per_step);
 }
 
-/// Each of these would take more than any machine that runs this test has: refused before it is allocated.
+/// Each of these would take more than any machine that runs this test has: refused before it is
+/// allocated.
 TEST(Forecast, ARunThatDoesNotFitIsRefusedBeforeItTakesMemory) {
   TempFolder folder;
   TrainConfig wide;  // a first layer of 512 weights per pixel
-  wide.data = "random:1x8192x8192?classes=2&samples=4&test=0", wide.model = "cnn_b", wide.val = 0, wide.batch_size = 2, wide.epochs = 1;
+  wide.data = "random:1x8192x8192?classes=2&samples=4&test=0", wide.model = "cnn_b", wide.val = 0,
+  wide.batch_size = 2, wide.epochs = 1;
   wide.out = folder / "wide";
   const int64_t before = memory_use().peak;
   std::string text = error_of<InputError>([&] { Trainer{wide}; });
@@ -108,8 +116,8 @@ TEST(Forecast, ARunThatDoesNotFitIsRefusedBeforeItTakesMemory) {
   EXPECT_LT(memory_use().peak - before, 1 << 20);
 
   TrainConfig deep;  // weights are few, activations are not
-  deep.data = "random:3x1024x1024?classes=2&samples=4096&test=0", deep.model = "resnet18", deep.val = 0, deep.batch_size = 4096,
-  deep.epochs = 1;
+  deep.data = "random:3x1024x1024?classes=2&samples=4096&test=0", deep.model = "resnet18",
+  deep.val = 0, deep.batch_size = 4096, deep.epochs = 1;
   deep.out = folder / "deep";
   Trainer trainer(deep);
   text = error_of<InputError>([&] { trainer.settle(); });
@@ -124,7 +132,8 @@ TEST(Forecast, ARunThatDoesNotFitIsRefusedBeforeItTakesMemory) {
 TEST(Forecast, EveryLimitBelowTheNeedIsRefusedInWords) {
   TempFolder folder;
   TrainConfig c;
-  c.data = "random:1x512x512?classes=2&samples=8&test=0", c.model = "mlp", c.val = 0, c.batch_size = 2, c.epochs = 1;
+  c.data = "random:1x512x512?classes=2&samples=8&test=0", c.model = "mlp", c.val = 0,
+  c.batch_size = 2, c.epochs = 1;
   c.out = folder / "run";
   int64_t refused = 0, settled = 0;
   for (int64_t mib = 200; mib <= 1400; mib += 100) {
@@ -151,7 +160,8 @@ TEST(Defaults, LargePicturesGetANetworkThatDoesNotGrowWithThem) {
     const Trainer trainer(c);
     EXPECT_EQ(trainer.config().model, "mobilenet_v3_small") << size;
     int64_t weights = 0;
-    for (const Parameter& p : const_cast<Trainer&>(trainer).model().parameters()) weights += p.numel();
+    for (const Parameter& p : const_cast<Trainer&>(trainer).model().parameters())
+      weights += p.numel();
     EXPECT_LT(weights, 3'000'000) << size;
   }
   TrainConfig usual;
@@ -166,7 +176,11 @@ TEST(Forecast, AStepThatReadsValuesCannotBeRehearsedAndTrainsAllTheSame) {
   std::string said;
   trainer.on_message = [&](const std::string& line) { said += line + "\n"; };
   EXPECT_EQ(trainer.run().steps, 4);
-  EXPECT_NE(said.find("not known beforehand: [read] a value of shape [] is read while the program is recorded"), std::string::npos) << said;
+  EXPECT_NE(
+      said.find(
+          "not known beforehand: [read] a value of shape [] is read while the program is recorded"),
+      std::string::npos)
+      << said;
 }
 
 /// Refuses a batch of one sample, and decides by values for all others.

@@ -31,13 +31,16 @@ void run_to(Trainer&& trainer, int64_t stop) {
   EXPECT_TRUE(trainer.run().stopped);
 }
 
-std::string read_if_there(const std::string& path) { return path_exists(path) ? read_file(path) : ""; }
+std::string read_if_there(const std::string& path) {
+  return path_exists(path) ? read_file(path) : "";
+}
 
 /// All that a run holds, for "nothing was touched".
 std::vector<std::string> contents(const std::string& run) {
   std::vector<std::string> out;
   for (auto& entry : fs::recursive_directory_iterator(run))
-    if (entry.is_regular_file()) out.push_back(entry.path().string() + ": " + read_file(entry.path().string()));
+    if (entry.is_regular_file())
+      out.push_back(entry.path().string() + ": " + read_file(entry.path().string()));
   std::sort(out.begin(), out.end());
   return out;
 }
@@ -54,7 +57,8 @@ TEST(WithoutCheckpoints, TheModelFileAndTheConfigurationAreEnough) {
   TrainedModel before = load_run(folder / "run");
   const std::vector<float> answers = before.predict(some_pictures()).to_vector<float>();
   fs::create_directory(folder / "handed");  // what people hand on
-  for (const char* name : {"config.toml", "model.safetensors"}) fs::copy_file(folder / "run/" + name, folder / "handed/" + name);
+  for (const char* name : {"config.toml", "model.safetensors"})
+    fs::copy_file(folder / "run/" + name, folder / "handed/" + name);
   fs::remove_all(folder / "run/checkpoints");
   for (const char* run : {"run", "handed"}) {
     TrainedModel after = load_run(folder / run);
@@ -80,10 +84,12 @@ TEST(WithoutCheckpoints, TheModelFileAndTheConfigurationAreEnough) {
 TEST(WithoutCheckpoints, ATableKeepsItsColumnsAndItsTarget) {
   TempFolder folder;
   std::string rows = "a,b,y\n";
-  for (int i = 0; i < 60; ++i) rows += std::to_string(i) + (i % 2 ? ",red," : ",blue,") + std::to_string(1000 + 3 * i) + "\n";
+  for (int i = 0; i < 60; ++i)
+    rows += std::to_string(i) + (i % 2 ? ",red," : ",blue,") + std::to_string(1000 + 3 * i) + "\n";
   folder.file("t.csv", rows);
   TrainConfig c;
-  c.data = "csv:" + (folder / "t.csv") + "?target=y&task=regression", c.epochs = 2, c.out = folder / "run";
+  c.data = "csv:" + (folder / "t.csv") + "?target=y&task=regression", c.epochs = 2,
+  c.out = folder / "run";
   Trainer(c).run();
   const TrainedModel before = load_run(folder / "run");
   fs::remove_all(folder / "run/checkpoints");
@@ -112,13 +118,15 @@ TEST(WithoutCheckpoints, GoingOnIsRefusedAndTouchesNothing) {
   run_to(Trainer(tiny(folder / "stopped")), 12);
   fs::remove_all(folder / "stopped/checkpoints");
   fs::create_directory(folder / "empty");
-  for (auto [run, part] :
-       {std::pair("finished", "model.safetensors"), std::pair("stopped", "log.txt"), std::pair("empty", "config.toml")}) {
+  for (auto [run, part] : {std::pair("finished", "model.safetensors"),
+                           std::pair("stopped", "log.txt"), std::pair("empty", "config.toml")}) {
     const std::vector<std::string> before = contents(folder / run);
     const std::string text = error_of<InputError>([&] { Trainer::resume(folder / run); });
     EXPECT_NE(text.find(part), std::string::npos) << text;
     EXPECT_EQ(contents(folder / run), before) << run;
-    EXPECT_NE(error_of<InputError>([&] { Trainer::resume(folder / run, {.force = true}); }), "nothing was thrown") << run;
+    EXPECT_NE(error_of<InputError>([&] { Trainer::resume(folder / run, {.force = true}); }),
+              "nothing was thrown")
+        << run;
   }
 }
 
@@ -128,10 +136,11 @@ TEST(WithoutCheckpoints, OnlyTheStateIsMissingOrCutOff) {
   const std::string state = folder / "run/checkpoints/state.json", whole = read_file(state),
                     weights = "run/checkpoints/step-00000012.safetensors";
   auto refused = [&](const char* part) {
-    for (auto& text :
-         {error_of<InputError>([&] { Trainer::resume(folder / "run"); }), error_of<InputError>([&] { load_run(folder / "run"); })}) {
+    for (auto& text : {error_of<InputError>([&] { Trainer::resume(folder / "run"); }),
+                       error_of<InputError>([&] { load_run(folder / "run"); })}) {
       EXPECT_NE(text.find(part), std::string::npos) << text;
-      EXPECT_NE(text.find("suanli train --weights " + (folder / weights)), std::string::npos) << text;
+      EXPECT_NE(text.find("suanli train --weights " + (folder / weights)), std::string::npos)
+          << text;
     }
   };
   for (size_t bytes : {size_t{0}, whole.size() / 2, whole.size() - 3}) {
@@ -142,7 +151,8 @@ TEST(WithoutCheckpoints, OnlyTheStateIsMissingOrCutOff) {
   refused("checkpoints/state.json is missing");
   TrainConfig next = tiny(folder / "next");
   next.weights = folder / "run";
-  EXPECT_NE(error_of<InputError>([&] { Trainer{next}; }).find("state.json is missing"), std::string::npos);
+  EXPECT_NE(error_of<InputError>([&] { Trainer{next}; }).find("state.json is missing"),
+            std::string::npos);
   next.weights = folder / weights;  // as the text advises
   EXPECT_FALSE(Trainer(next).run().stopped);
 }
@@ -151,13 +161,15 @@ TEST(WithoutCheckpoints, ARunThatNeverHadOneBeginsAndSaysSo) {
   TempFolder folder;
   Trainer(tiny(folder / "whole")).run();
   run_to(Trainer(tiny(folder / "bare")), 1);
-  for (const char* name : {"checkpoints", "log.txt", "metrics.jsonl"}) fs::remove_all(folder / "bare/" + name);
+  for (const char* name : {"checkpoints", "log.txt", "metrics.jsonl"})
+    fs::remove_all(folder / "bare/" + name);
   Trainer again = Trainer::resume(folder / "bare");
   std::vector<std::string> said;
   again.on_message = [&](const std::string& line) { said.push_back(line); };
   again.run();
   EXPECT_NE(said.at(0).find("begins at step 0"), std::string::npos) << said[0];
-  EXPECT_EQ(read_file(folder / "bare/model.safetensors"), read_file(folder / "whole/model.safetensors"));
+  EXPECT_EQ(read_file(folder / "bare/model.safetensors"),
+            read_file(folder / "whole/model.safetensors"));
 }
 
 TEST(CheckpointMinutes, SaveByTheClockAndChangeNoBit) {
@@ -173,16 +185,21 @@ TEST(CheckpointMinutes, SaveByTheClockAndChangeNoBit) {
     trainer.on_step = [&](const StepReport& r) {
       const std::string path = folder / "timed/checkpoints/state.json";
       const Json state = Json::parse(read_if_there(path), path);
-      if (const int64_t step = state.at("progress").at("step").integer(); saved.empty() || step != saved.back()) saved.push_back(step);
-      now += r.step == 3 ? 121 : 50;  // after steps 1, 2, 3: 50, 100, 221 seconds, so step 4 finds a checkpoint due
+      if (const int64_t step = state.at("progress").at("step").integer();
+          saved.empty() || step != saved.back())
+        saved.push_back(step);
+      // after steps 1, 2, 3: 50, 100, 221 seconds, so step 4 finds a checkpoint due
+      now += r.step == 3 ? 121 : 50;
     };
     trainer.should_stop = [&] { return saved.size() == 4; };
     EXPECT_TRUE(trainer.run().stopped);
   }
-  // Steps are saved where two minutes have passed since the last save: at 3 (221 s), at 6 (150 s more), at 9 (end of the epoch).
+  // Steps are saved where two minutes have passed since the last save: at 3 (221 s), at 6 (150 s
+  // more), at 9 (end of the epoch).
   EXPECT_EQ(saved, (std::vector<int64_t>{0, 3, 6, 9}));
   Trainer::resume(folder / "timed", {.checkpoint_minutes = 0}).run();
-  EXPECT_EQ(read_file(folder / "timed/model.safetensors"), read_file(folder / "whole/model.safetensors"));
+  EXPECT_EQ(read_file(folder / "timed/model.safetensors"),
+            read_file(folder / "whole/model.safetensors"));
 }
 
 TEST(UnfinishedRuns, SayOfWhichStepTheirWeightsAre) {
@@ -206,11 +223,13 @@ TEST(UnfinishedRuns, SayOfWhichStepTheirWeightsAre) {
 TEST(MovedData, AreFoundWhereTheUserSaysAndCompared) {
   TempFolder folder;
   std::string rows = "a,b,y\n";
-  for (int i = 0; i < 60; ++i) rows += std::to_string(i) + "," + std::to_string(i % 7) + (i % 2 ? ",yes\n" : ",no\n");
+  for (int i = 0; i < 60; ++i)
+    rows += std::to_string(i) + "," + std::to_string(i % 7) + (i % 2 ? ",yes\n" : ",no\n");
   fs::create_directory(folder / "old"), fs::create_directory(folder / "new");
   const std::string old = folder.file("old/t.csv", rows);
   TrainConfig c;
-  c.data = "csv:" + old + "?target=y&test=10", c.epochs = 2, c.batch_size = 8, c.out = folder / "whole", c.model = "mlp";
+  c.data = "csv:" + old + "?target=y&test=10", c.epochs = 2, c.batch_size = 8,
+  c.out = folder / "whole", c.model = "mlp";
   Trainer(c).run();
   c.out = folder / "run";
   run_to(Trainer(c), 3);
@@ -219,26 +238,35 @@ TEST(MovedData, AreFoundWhereTheUserSaysAndCompared) {
   EXPECT_NE(lost.find(old), std::string::npos) << lost;
   std::string wide = "a,b,c,y\n";
   for (int i = 0; i < 60; ++i)
-    wide += std::to_string(i % 5) + "," + std::to_string(i % 7) + ",1." + std::to_string(i % 3) + (i % 2 ? ",yes\n" : ",no\n");
+    wide += std::to_string(i % 5) + "," + std::to_string(i % 7) + ",1." + std::to_string(i % 3) +
+            (i % 2 ? ",yes\n" : ",no\n");
   folder.file("wide.csv", wide);
   for (bool force : {false, true}) {
     auto given = [&](const std::string& data) {
-      return error_of<InputError>([&] { Trainer::resume(folder / "run", {.force = force, .data = data}); });
+      return error_of<InputError>(
+          [&] { Trainer::resume(folder / "run", {.force = force, .data = data}); });
     };
-    EXPECT_NE(given("glyphs?train=64&test=32").find("these are not the data of this run (1×28×28, trained on 1 column)"), std::string::npos)
+    EXPECT_NE(given("glyphs?train=64&test=32")
+                  .find("these are not the data of this run (1×28×28, trained on 1 column)"),
+              std::string::npos)
         << given("glyphs?train=64&test=32");
-    EXPECT_NE(
-        given(folder / "wide.csv").find("these are not the data of this run (3 columns, trained on 1 column): the train data changed"),
-        std::string::npos)
+    EXPECT_NE(given(folder / "wide.csv")
+                  .find("these are not the data of this run (3 columns, trained on 1 column): the "
+                        "train data changed"),
+              std::string::npos)
         << given(folder / "wide.csv");
   }
   folder.file("other.csv", rows + "1,2,yes\n");
-  const std::string other = error_of<InputError>([&] { Trainer::resume(folder / "run", {.data = folder / "other.csv"}); });
+  const std::string other = error_of<InputError>(
+      [&] { Trainer::resume(folder / "run", {.data = folder / "other.csv"}); });
   EXPECT_NE(other.find("the train data changed"), std::string::npos) << other;
   Trainer again = Trainer::resume(folder / "run", {.data = folder / "new/t.csv"});
-  EXPECT_EQ(again.config().data, "csv:" + (folder / "new/t.csv") + "?target=y&task=classification&test=10") << "the settings stay";
+  EXPECT_EQ(again.config().data,
+            "csv:" + (folder / "new/t.csv") + "?target=y&task=classification&test=10")
+      << "the settings stay";
   again.run();
-  EXPECT_EQ(read_file(folder / "run/model.safetensors"), read_file(folder / "whole/model.safetensors"));
+  EXPECT_EQ(read_file(folder / "run/model.safetensors"),
+            read_file(folder / "whole/model.safetensors"));
 }
 
 }  // namespace

@@ -30,11 +30,17 @@ struct Part {
   void (*set)(TrainConfig&);
 };
 const Part parts[] = {
-    {"nesterov", [](TrainConfig& c) { c.optimizer = "nesterov", c.weight_decay = 1e-3, c.decay = "all"; }},
-    {"adamw, cosine with warm-up", [](TrainConfig& c) { c.optimizer = "adamw", c.schedule = "cosine", c.warmup = 0.2; }},
-    {"onecycle", [](TrainConfig& c) { c.schedule = "onecycle", c.lr_factors = "*.bias=2,fc1.weight=0.5"; }},
+    {"nesterov",
+     [](TrainConfig& c) { c.optimizer = "nesterov", c.weight_decay = 1e-3, c.decay = "all"; }},
+    {"adamw, cosine with warm-up",
+     [](TrainConfig& c) { c.optimizer = "adamw", c.schedule = "cosine", c.warmup = 0.2; }},
+    {"onecycle",
+     [](TrainConfig& c) { c.schedule = "onecycle", c.lr_factors = "*.bias=2,fc1.weight=0.5"; }},
     {"frozen later", [](TrainConfig& c) { c.freeze_after = "fc1.*=1,fc2.bias=2"; }},
-    {"views drawn again", [](TrainConfig& c) { c.sampler = "balanced", c.augment = "rotation,reflect_crop,alternating_flip"; }},
+    {"views drawn again",
+     [](TrainConfig& c) {
+       c.sampler = "balanced", c.augment = "rotation,reflect_crop,alternating_flip";
+     }},
     {"views in the test", [](TrainConfig& c) { c.optimizer = "sgd", c.tta = "translate"; }},
     {"linear", [](TrainConfig& c) { c.schedule = "linear", c.lr_end = 0.1; }},
     {"step", [](TrainConfig& c) { c.schedule = "step", c.milestones = "0.3,0.6", c.gamma = 0.5; }},
@@ -42,10 +48,17 @@ const Part parts[] = {
     {"accumulation", [](TrainConfig& c) { c.batch_size = 7, c.accumulate = 4; }},
     {"ema", [](TrainConfig& c) { c.ema = 0.9; }},
     {"lookahead", [](TrainConfig& c) { c.lookahead = 5; }},
-    {"smoothing and weights", [](TrainConfig& c) { c.label_smoothing = 0.1, c.class_weights = "auto"; }},
+    {"smoothing and weights",
+     [](TrainConfig& c) { c.label_smoothing = 0.1, c.class_weights = "auto"; }},
     {"limit", [](TrainConfig& c) { c.limit = 150; }},
-    {"weights and accumulation", [](TrainConfig& c) { c.class_weights = "1,2,1,1,5,1,1,1,1,30", c.batch_size = 7, c.accumulate = 4; }},
-    {"weights of 0", [](TrainConfig& c) { c.class_weights = "1,0,0,0,0,0,0,0,0,0", c.batch_size = 2, c.accumulate = 8; }},
+    {"weights and accumulation",
+     [](TrainConfig& c) {
+       c.class_weights = "1,2,1,1,5,1,1,1,1,30", c.batch_size = 7, c.accumulate = 4;
+     }},
+    {"weights of 0",
+     [](TrainConfig& c) {
+       c.class_weights = "1,0,0,0,0,0,0,0,0,0", c.batch_size = 2, c.accumulate = 8;
+     }},
 };
 
 TEST(Recipe, EveryPartResumesWithTheSameBits) {
@@ -60,7 +73,8 @@ TEST(Recipe, EveryPartResumesWithTheSameBits) {
     Trainer(plain).run();
     const TrainResult expected = Trainer(config("whole")).run();
     const std::string weights = read_file(folder / "whole/model.safetensors");
-    EXPECT_NE(weights, read_file(folder / "plain/model.safetensors")) << part.name << " changes nothing";
+    EXPECT_NE(weights, read_file(folder / "plain/model.safetensors"))
+        << part.name << " changes nothing";
     for (int64_t stop : {1, 6, 13}) {
       const std::string run = folder / ("stop" + std::to_string(stop));
       int64_t steps = 0;
@@ -73,7 +87,8 @@ TEST(Recipe, EveryPartResumesWithTheSameBits) {
         EXPECT_TRUE(first.run().stopped) << part.name;
       }
       const TrainResult r = Trainer::resume(run).run();
-      EXPECT_EQ(read_file(run + "/model.safetensors") == weights, true) << part.name << ", stopped at " << stop;
+      EXPECT_EQ(read_file(run + "/model.safetensors") == weights, true)
+          << part.name << ", stopped at " << stop;
       EXPECT_EQ(r.val_loss, expected.val_loss) << part.name;
       EXPECT_EQ(r.test_accuracy, expected.test_accuracy) << part.name;
       EXPECT_EQ(r.clipped, expected.clipped) << part.name;
@@ -91,7 +106,8 @@ TEST(Recipe, ForecastLeavesItsPlansReady) {
     trainer.forecast();
     const int64_t plans = plan_stats().plans;
     trainer.run();
-    // Weights and their average are exchanged by a program without kernels, which needs no forecast.
+    // Weights and their average are exchanged by a program without kernels, which needs no
+    // forecast.
     EXPECT_LE(plan_stats().plans - plans, c.ema > 0 || c.lookahead > 0) << part.name;
   }
 }
@@ -113,7 +129,8 @@ TEST(Recipe, AccumulatedBatchesAreOneLargeBatch) {
     c.optimizer = "sgd", c.batch_size = batch, c.accumulate = accumulate;
     return Trainer(c).run();
   };
-  const TrainResult whole = run("whole", 32, 1), parted = run("parted", 8, 4), uneven = run("uneven", 12, 3);
+  const TrainResult whole = run("whole", 32, 1), parted = run("parted", 8, 4),
+                    uneven = run("uneven", 12, 3);
   EXPECT_EQ(parted.steps, whole.steps);
   EXPECT_NEAR(parted.train_loss, whole.train_loss, 1e-5);
   EXPECT_NEAR(parted.val_loss, whole.val_loss, 1e-5);
@@ -123,12 +140,15 @@ TEST(Recipe, AccumulatedBatchesAreOneLargeBatch) {
 /// Largest difference between two runs' weights, relative to each tensor's largest element.
 double difference(const std::string& a, const std::string& b) {
   double most = 0;
-  const NamedTensors left = load_safetensors(a + "/model.safetensors"), right = load_safetensors(b + "/model.safetensors");
+  const NamedTensors left = load_safetensors(a + "/model.safetensors"),
+                     right = load_safetensors(b + "/model.safetensors");
   EXPECT_EQ(left.size(), right.size());
   for (size_t i = 0; i < left.size(); ++i) {
-    const std::vector<float> x = left[i].second.to_vector<float>(), y = right[i].second.to_vector<float>();
+    const std::vector<float> x = left[i].second.to_vector<float>(),
+                             y = right[i].second.to_vector<float>();
     float off = 0, largest = 0;
-    for (size_t k = 0; k < x.size(); ++k) off = std::max(off, std::abs(x[k] - y[k])), largest = std::max(largest, std::abs(x[k]));
+    for (size_t k = 0; k < x.size(); ++k)
+      off = std::max(off, std::abs(x[k] - y[k])), largest = std::max(largest, std::abs(x[k]));
     most = std::max(most, static_cast<double>(off / largest));
   }
   return most;
@@ -142,7 +162,8 @@ TEST(Recipe, AccumulatedBatchesAreOneLargeBatchWithWeightsToo) {
   };
   const Row rows[] = {
       {"weights", [](TrainConfig& c) { c.class_weights = "1,2,1,1,1,1,1,1,1,30"; }},
-      {"weights and smoothing", [](TrainConfig& c) { c.class_weights = "1,2,1,1,1,1,1,1,1,30", c.label_smoothing = 0.1; }},
+      {"weights and smoothing",
+       [](TrainConfig& c) { c.class_weights = "1,2,1,1,1,1,1,1,1,30", c.label_smoothing = 0.1; }},
       {"weights of 0", [](TrainConfig& c) { c.class_weights = "1,0,0,0,3,0,0,0,0,0"; }},
       {"auto", [](TrainConfig& c) { c.class_weights = "auto", c.sampler = "balanced"; }},
       {"smoothing", [](TrainConfig& c) { c.label_smoothing = 0.2; }},
@@ -152,7 +173,8 @@ TEST(Recipe, AccumulatedBatchesAreOneLargeBatchWithWeightsToo) {
     TempFolder folder;
     auto run = [&](const char* name, int64_t batch, int64_t accumulate) {
       TrainConfig c;
-      c.data = "glyphs?train=100&test=20", c.model = "mlp";  // 100 samples: the last step of an epoch has 4
+      // 100 samples: the last step of an epoch has 4
+      c.data = "glyphs?train=100&test=20", c.model = "mlp";
       c.optimizer = "sgd", c.lr = 0.05, c.momentum = 0.9, c.val = 0, c.epochs = 3;
       c.batch_size = batch, c.accumulate = accumulate, c.out = folder / name;
       row.set(c);
@@ -169,7 +191,8 @@ TEST(Recipe, AccumulatedBatchesAreOneLargeBatchWithWeightsToo) {
 TEST(Recipe, BatchesThatCountForNothingAreSkipped) {
   TempFolder folder;
   TrainConfig c;
-  c.data = "glyphs?train=60&test=20", c.model = "mlp", c.optimizer = "sgd", c.momentum = 0, c.val = 0, c.epochs = 1, c.batch_size = 1;
+  c.data = "glyphs?train=60&test=20", c.model = "mlp", c.optimizer = "sgd", c.momentum = 0,
+  c.val = 0, c.epochs = 1, c.batch_size = 1;
   c.class_weights = "1,0,0,0,0,0,0,0,0,0", c.out = folder / "run";
   Trainer trainer(c);
   std::vector<double> losses;
@@ -206,7 +229,8 @@ TEST(Recipe, ALastBatchOfOneSampleIsLeftOutWhereItHasNoVariance) {
   TempFolder folder;
   auto config = [&](const char* name, int64_t batch, int64_t accumulate = 1) {
     TrainConfig c;
-    c.data = "glyphs?train=65&test=20", c.val = 0, c.epochs = 2, c.batch_size = batch, c.accumulate = accumulate, c.out = folder / name;
+    c.data = "glyphs?train=65&test=20", c.val = 0, c.epochs = 2, c.batch_size = batch,
+    c.accumulate = accumulate, c.out = folder / name;
     return c;
   };
   for (int64_t accumulate : {1, 3}) {
@@ -221,7 +245,8 @@ TEST(Recipe, ALastBatchOfOneSampleIsLeftOutWhereItHasNoVariance) {
     EXPECT_EQ(steps, r.steps);
     EXPECT_NE(trainer.data().notes.back().find("single sample"), std::string::npos);
   }
-  // The zoo's networks normalise over pixels, where one sample has several values; so do rows that come in pairs.
+  // The zoo's networks normalise over pixels, where one sample has several values; so do rows that
+  // come in pairs.
   TrainConfig pixels = config("pixels", 16);
   pixels.model = "cnn_bn", pixels.epochs = 1;
   EXPECT_EQ(Trainer(pixels).run().steps, 5);
@@ -239,14 +264,16 @@ TEST(Recipe, ALastBatchOfOneSampleIsLeftOutWhereItHasNoVariance) {
   EXPECT_EQ(Trainer::resume(folder / "parts", NormalizedRows()).run().steps, 8);
   // Batches of one sample only: said before anything is written.
   Trainer single(NormalizedRows(), config("single", 1));
-  EXPECT_NE(error_of<InputError>([&] { single.run(); }).find("batches of one sample"), std::string::npos);
+  EXPECT_NE(error_of<InputError>([&] { single.run(); }).find("batches of one sample"),
+            std::string::npos);
   EXPECT_FALSE(path_exists(folder / "single"));
 }
 
 TEST(Recipe, EarlyStoppingKeepsTheBestEpoch) {
   TempFolder folder;
   TrainConfig c = tiny(folder / "run");
-  c.optimizer = "sgd", c.lr = 1e-12, c.momentum = 0;  // nothing is learned, so that no epoch after the first is better
+  // nothing is learned, so that no epoch after the first is better
+  c.optimizer = "sgd", c.lr = 1e-12, c.momentum = 0;
   c.epochs = 50, c.patience = 3, c.clip_norm = 1;
   std::string said;
   const TrainResult r = [&] {
@@ -284,7 +311,8 @@ TEST(Recipe, MeasuringLeavesTheRunAsItWas) {
   EXPECT_GT(timing.epoch, 9 * timing.step);
   EXPECT_GT(timing.of_run(3), 3 * timing.epoch);
   measured.run();
-  EXPECT_EQ(read_file(folder / "a/model.safetensors") == read_file(folder / "b/model.safetensors"), true);
+  EXPECT_EQ(read_file(folder / "a/model.safetensors") == read_file(folder / "b/model.safetensors"),
+            true);
 }
 
 TEST(Recipe, MistakesAreNamed) {
@@ -293,16 +321,22 @@ TEST(Recipe, MistakesAreNamed) {
     const char* error;
   };
   const Row rows[] = {
-      {[](TrainConfig& c) { c.optimizer = "adma"; }, "did you mean 'adam'? There are sgd, nesterov, adam, adamw."},
+      {[](TrainConfig& c) { c.optimizer = "adma"; },
+       "did you mean 'adam'? There are sgd, nesterov, adam, adamw."},
       {[](TrainConfig& c) { c.schedule = "cosin"; }, "did you mean 'cosine'?"},
-      {[](TrainConfig& c) { c.optimizer = "adamw", c.momentum = 0.9; }, "momentum is sgd's; adamw has its own averages"},
-      {[](TrainConfig& c) { c.class_weights = "1,2"; }, "class_weights has 2 numbers, but the data have 10 classes"},
+      {[](TrainConfig& c) { c.optimizer = "adamw", c.momentum = 0.9; },
+       "momentum is sgd's; adamw has its own averages"},
+      {[](TrainConfig& c) { c.class_weights = "1,2"; },
+       "class_weights has 2 numbers, but the data have 10 classes"},
       {[](TrainConfig& c) { c.class_weights = "0,0,0,0,0,0,0,0,0,0"; }, "class_weights are all 0"},
       {[](TrainConfig& c) { c.batch_size = -7; }, "batch_size is -7, expected at least 1"},
-      {[](TrainConfig& c) { c.batch_size = std::numeric_limits<int64_t>::max(); }, "batch_size is 9223372036854775807, expected"},
-      {[](TrainConfig& c) { c.accumulate = std::numeric_limits<int64_t>::max(); }, "accumulate is 9223372036854775807, expected"},
+      {[](TrainConfig& c) { c.batch_size = std::numeric_limits<int64_t>::max(); },
+       "batch_size is 9223372036854775807, expected"},
+      {[](TrainConfig& c) { c.accumulate = std::numeric_limits<int64_t>::max(); },
+       "accumulate is 9223372036854775807, expected"},
       {[](TrainConfig& c) { c.epochs = -1; }, "epochs is -1, expected"},
-      {[](TrainConfig& c) { c.epochs = std::numeric_limits<int64_t>::max(); }, "epochs is 9223372036854775807, expected"},
+      {[](TrainConfig& c) { c.epochs = std::numeric_limits<int64_t>::max(); },
+       "epochs is 9223372036854775807, expected"},
       {[](TrainConfig& c) { c.lr = -0.1; }, "lr is -0.1, expected"},
       {[](TrainConfig& c) { c.lr = NAN; }, "lr is nan, expected"},
       {[](TrainConfig& c) { c.lr = INFINITY; }, "lr is inf, expected"},
@@ -313,20 +347,29 @@ TEST(Recipe, MistakesAreNamed) {
       {[](TrainConfig& c) { c.val = NAN; }, "val is nan, expected"},
       {[](TrainConfig& c) { c.checkpoint_minutes = NAN; }, "checkpoint_minutes is nan, expected"},
       {[](TrainConfig& c) { c.checkpoint_minutes = -1; }, "checkpoint_minutes is -1, expected"},
-      {[](TrainConfig& c) { c.overfit_batches = std::numeric_limits<int64_t>::max(); }, "overfit_batches is 9223372036854775807, expected"},
+      {[](TrainConfig& c) { c.overfit_batches = std::numeric_limits<int64_t>::max(); },
+       "overfit_batches is 9223372036854775807, expected"},
       {[](TrainConfig& c) { c.class_weights = "1,x"; }, "class_weights is '1,x', expected numbers"},
-      {[](TrainConfig& c) { c.milestones = "0.5,2"; }, "milestones is 0.5,2, expected numbers above 0 and below 1"},
+      {[](TrainConfig& c) { c.milestones = "0.5,2"; },
+       "milestones is 0.5,2, expected numbers above 0 and below 1"},
       {[](TrainConfig& c) { c.ema = 0.9, c.lookahead = 5; }, "Give one of them"},
       {[](TrainConfig& c) { c.warmup = 1; }, "warmup is 1"},
       {[](TrainConfig& c) { c.accumulate = -1; }, "accumulate is -1, expected at least 1"},
       {[](TrainConfig& c) { c.decay = "some"; }, "decay is some, expected weights or all"},
-      {[](TrainConfig& c) { c.lr_factors = "*.bias"; }, "lr_factors is '*.bias', expected none, or NAME=NUMBER"},
-      {[](TrainConfig& c) { c.lr_factors = "*.bais=2"; }, "lr_factors: no parameter is named like '*.bais'. There are fc1.weight"},
-      {[](TrainConfig& c) { c.lr_factors = "*.bias=0"; }, "lr_factors is *.bias=0, expected factors above 0"},
-      {[](TrainConfig& c) { c.freeze_after = "fc1.*=0.5"; }, "expected whole numbers of epochs from 1 on"},
-      {[](TrainConfig& c) { c.freeze_after = "fc*=2"; }, "freeze_after: 'fc*=2' leaves nothing to train"},
-      {[](TrainConfig& c) { c.tta = "mirorr"; }, "tta is mirorr, expected none, mirror or translate"},
-      {[](TrainConfig& c) { c.tta = "mirror", c.data = "random:7"; }, "samples of shape [7] are none"},
+      {[](TrainConfig& c) { c.lr_factors = "*.bias"; },
+       "lr_factors is '*.bias', expected none, or NAME=NUMBER"},
+      {[](TrainConfig& c) { c.lr_factors = "*.bais=2"; },
+       "lr_factors: no parameter is named like '*.bais'. There are fc1.weight"},
+      {[](TrainConfig& c) { c.lr_factors = "*.bias=0"; },
+       "lr_factors is *.bias=0, expected factors above 0"},
+      {[](TrainConfig& c) { c.freeze_after = "fc1.*=0.5"; },
+       "expected whole numbers of epochs from 1 on"},
+      {[](TrainConfig& c) { c.freeze_after = "fc*=2"; },
+       "freeze_after: 'fc*=2' leaves nothing to train"},
+      {[](TrainConfig& c) { c.tta = "mirorr"; },
+       "tta is mirorr, expected none, mirror or translate"},
+      {[](TrainConfig& c) { c.tta = "mirror", c.data = "random:7"; },
+       "samples of shape [7] are none"},
   };
   TempFolder folder;
   for (const Row& row : rows) {

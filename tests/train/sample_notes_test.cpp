@@ -29,26 +29,34 @@ std::string notes_of(const std::string& spec, double val = 0.1) {
   return out;
 }
 
-bool has(const std::string& text, const std::string& part) { return text.find(part) != std::string::npos; }
+bool has(const std::string& text, const std::string& part) {
+  return text.find(part) != std::string::npos;
+}
 
 TEST(SampleNotes, NameTheClassesAndCountTheSamples) {
   TempFolder folder;
-  const std::string notes = notes_of("csv:" + folder.file("t.csv", table({{"cat", 30}, {"dog", 30}, {"fox", 30}})) + "?target=y&test=0");
+  const std::string notes =
+      notes_of("csv:" + folder.file("t.csv", table({{"cat", 30}, {"dog", 30}, {"fox", 30}})) +
+               "?target=y&test=0");
   EXPECT_TRUE(has(notes, "3 classes: cat, dog, fox (81 train, 9 val)\n")) << notes;
-  EXPECT_TRUE(has(notes, "9 validation samples: an accuracy on them is known to ±27 points only")) << notes;
+  EXPECT_TRUE(has(notes, "9 validation samples: an accuracy on them is known to ±27 points only"))
+      << notes;
   EXPECT_FALSE(has(notes, "uneven")) << notes;
-  EXPECT_EQ(notes_of("glyphs?train=1000&test=300"), "10 classes: 0, 1, 2, 3, 4, 5, 6, 7, 8, 9 (900 train, 100 val, 300 test)\n");
+  EXPECT_EQ(notes_of("glyphs?train=1000&test=300"),
+            "10 classes: 0, 1, 2, 3, 4, 5, 6, 7, 8, 9 (900 train, 100 val, 300 test)\n");
 }
 
 TEST(SampleNotes, SayHowUnevenClassesAre) {
   TempFolder folder;
-  const std::string spec = "csv:" + folder.file("t.csv", table({{"rare", 3}, {"common", 1997}})) + "?target=y&test=0";
+  const std::string spec =
+      "csv:" + folder.file("t.csv", table({{"rare", 3}, {"common", 1997}})) + "?target=y&test=0";
   const std::string notes = notes_of(spec, 0);
   EXPECT_TRUE(has(notes, "'common' has 1997 of 2000 training samples, 'rare' 3")) << notes;
   EXPECT_TRUE(has(notes, "always answers 'common' is right for 99.9%")) << notes;
   const Baseline baseline = baseline_of(*data::open(spec, {.val_fraction = 0}).train);
   EXPECT_EQ(baseline.share, 1997.0 / 2000);
-  const std::string single = notes_of("csv:" + folder.file("s.csv", table({{"x", 1}, {"y", 20}, {"z", 20}})) + "?target=y&test=0");
+  const std::string single = notes_of(
+      "csv:" + folder.file("s.csv", table({{"x", 1}, {"y", 20}, {"z", 20}})) + "?target=y&test=0");
   EXPECT_TRUE(has(single, "classes with a single training sample: x\n")) << single;
   EXPECT_TRUE(has(single, "classes without a validation sample: x\n")) << single;
 }
@@ -63,26 +71,32 @@ TEST(SampleNotes, ClassesWithASampleEachAreTheCauseAndAreNamed) {
   EXPECT_EQ(data::open(spec, {.val_fraction = 0}).train->size(), 4);
 }
 
-/// Wilson's interval against published values (Brown, Cai & DasGupta 2001: n = 10, x = 0 gives [0, 0.278]).
+/// Wilson's interval against published values (Brown, Cai & DasGupta 2001: n = 10, x = 0 gives [0,
+/// 0.278]).
 TEST(SampleNotes, UncertaintyIsWilsons) {
   EXPECT_NEAR(uncertainty_of(0, 10), 0.2775 / 2, 5e-4);
   EXPECT_NEAR(uncertainty_of(0.5, 100), 0.0962, 1e-4);
   EXPECT_NEAR(uncertainty_of(0.5, 1'000'000), 1.96 * 0.5 / 1000, 1e-6);
 }
 
-/// A target far from 0 has the errors that its standardized answers have, in training and afterwards.
+/// A target far from 0 has the errors that its standardized answers have, in training and
+/// afterwards.
 TEST(NumberErrors, OfTargetsFarFromZeroAgree) {
   TempFolder folder;
   std::string rows = "a,b,y\n";
-  for (int i = 0; i < 400; ++i) rows += str(i % 20, ",", i * 7 % 11, ",", 1'234'567'890'123 + 3 * i, "\n");
+  for (int i = 0; i < 400; ++i)
+    rows += str(i % 20, ",", i * 7 % 11, ",", 1'234'567'890'123 + 3 * i, "\n");
   TrainConfig c;
   c.data = "csv:" + folder.file("t.csv", rows) + "?target=y", c.epochs = 3, c.out = folder / "run";
   Trainer trainer(c);
   const TrainResult r = trainer.run();
   TrainedModel trained = load_run(folder / "run");
   const auto& test = trainer.data().test;
-  const Evaluation e =
-      evaluate(trained.model, test, {.batch_size = 7, .mean = trained.config.mean, .stddev = trained.config.stddev, .loss = trained.loss});
+  const Evaluation e = evaluate(trained.model, test,
+                                {.batch_size = 7,
+                                 .mean = trained.config.mean,
+                                 .stddev = trained.config.stddev,
+                                 .loss = trained.loss});
   EXPECT_NEAR(e.rmse, r.test_rmse, 1e-6 * r.test_rmse);
   // Against the answers themselves, which are f64 in the target's own unit.
   double squares = 0, absolute = 0, mean = 0, variance = 0;
@@ -96,7 +110,8 @@ TEST(NumberErrors, OfTargetsFarFromZeroAgree) {
     EXPECT_EQ(answer.dtype(), f64);
     targets.push_back(static_cast<double>(y) * trained.target_stddev + trained.target_mean);
     errors.push_back(answer.to_vector<double>()[0] - targets.back());
-    squares += errors.back() * errors.back(), absolute += std::abs(errors.back()), mean += targets.back();
+    squares += errors.back() * errors.back(), absolute += std::abs(errors.back()),
+        mean += targets.back();
   }
   mean /= static_cast<double>(n);
   for (double t : targets) variance += (t - mean) * (t - mean);
@@ -128,7 +143,9 @@ struct Fails : nn::Module {
   nn::Linear fc{784, 10};
   nn::Dropout drop{0.5};
   SUANLI_FIELDS(fc, drop)
-  Tensor forward(const Tensor& x) { return fail ? throw ShapeError("no") : fc(drop(flatten(x, 1))); }
+  Tensor forward(const Tensor& x) {
+    return fail ? throw ShapeError("no") : fc(drop(flatten(x, 1)));
+  }
   bool fail = false;
 };
 

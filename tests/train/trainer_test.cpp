@@ -20,7 +20,8 @@ struct Net : nn::Module {
   Tensor forward(const Tensor& x) { return fc2(drop(relu(fc1(flatten(x, 1))))); }
 };
 
-/// Takes a logarithm of negative numbers once the switch is on. The switch lies outside: the module itself moves into the trainer.
+/// Takes a logarithm of negative numbers once the switch is on. The switch lies outside: the module
+/// itself moves into the trainer.
 struct Fragile : nn::Module {
   nn::Linear fc1{784, 16}, fc2{16, 10};
   SUANLI_FIELDS(fc1, fc2)
@@ -101,7 +102,9 @@ TEST(Trainer, TrainsAModuleOfTheUser) {
   Tensor p = trained.predict(zeros({2, 1, 28, 28}));
   EXPECT_EQ(p.shape(), Shape({2, 10}));
   EXPECT_NEAR(sum(p).item(), 2, 1e-5);
-  EXPECT_NE(error_of<InputError>([&] { load_run(folder / "run"); }).find("model 'net' is not of the zoo"), std::string::npos);
+  EXPECT_NE(
+      error_of<InputError>([&] { load_run(folder / "run"); }).find("model 'net' is not of the zoo"),
+      std::string::npos);
 }
 
 TEST(Trainer, StoppedAnywhereAndResumedGivesTheSameBits) {
@@ -130,7 +133,8 @@ TEST(Trainer, StoppedAnywhereAndResumedGivesTheSameBits) {
   }
 }
 
-/// Batch normalisation and convolutions in blocks of channels: running statistics are state too, and the planned tier lays values out anew.
+/// Batch normalisation and convolutions in blocks of channels: running statistics are state too,
+/// and the planned tier lays values out anew.
 TEST(Trainer, AResidualNetworkResumesWithTheSameBits) {
   TempFolder folder;
   auto config = [&](const char* name) {
@@ -174,7 +178,8 @@ TEST(Trainer, KeepsTheBestEpochNotTheLast) {
   double best = -1;
   int64_t best_epoch = 0;
   trainer.on_epoch = [&](const EpochReport& r) {
-    EXPECT_EQ(r.best, r.val_accuracy > best || best_epoch == 0 || (r.best && r.val_accuracy == best));
+    EXPECT_EQ(r.best,
+              r.val_accuracy > best || best_epoch == 0 || (r.best && r.val_accuracy == best));
     if (r.best) best = r.val_accuracy, best_epoch = r.epoch;
   };
   TrainResult r = trainer.run();
@@ -183,7 +188,8 @@ TEST(Trainer, KeepsTheBestEpochNotTheLast) {
   TrainedModel trained = load_run(folder / "run");
   EXPECT_EQ(trained.epoch, best_epoch);
   Evaluation val =
-      evaluate(trained.model, trainer.data().val, {.batch_size = 256, .mean = trained.config.mean, .stddev = trained.config.stddev});
+      evaluate(trained.model, trainer.data().val,
+               {.batch_size = 256, .mean = trained.config.mean, .stddev = trained.config.stddev});
   EXPECT_EQ(val.accuracy, r.val_accuracy);
   EXPECT_EQ(val.loss, r.val_loss);
 }
@@ -201,7 +207,8 @@ TEST(Trainer, ABadLossNamesOperationAndModule) {
   };
   std::string text = error_of<NumericError>([&] { trainer.run(); });
   EXPECT_EQ(steps, 6);
-  for (const char* part : {"training stopped at step 7 (epoch 1): the loss became nan", "[log]", "step 4", "--lr"})
+  for (const char* part :
+       {"training stopped at step 7 (epoch 1): the loss became nan", "[log]", "step 4", "--lr"})
     EXPECT_NE(text.find(part), std::string::npos) << text;
   EXPECT_EQ(CheckpointFolder(folder / "run/checkpoints").load()->progress.step, 4);
 }

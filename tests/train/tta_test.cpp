@@ -16,7 +16,9 @@ struct Net : nn::Module {
 };
 
 /// Where a pixel comes from, numpy's "reflect".
-int64_t inside(int64_t at, int64_t size) { return at < 0 ? -at : at >= size ? 2 * size - 2 - at : at; }
+int64_t inside(int64_t at, int64_t size) {
+  return at < 0 ? -at : at >= size ? 2 * size - 2 - at : at;
+}
 
 std::vector<float> view_of(const std::vector<float>& x, int64_t move, bool mirrored) {
   std::vector<float> out;
@@ -24,7 +26,8 @@ std::vector<float> view_of(const std::vector<float>& x, int64_t move, bool mirro
     for (int64_t r = 0; r < kHeight; ++r)
       for (int64_t c = 0; c < kWidth; ++c) {
         const int64_t column = mirrored ? kWidth - 1 - c : c;
-        out.push_back(x[static_cast<size_t>((plane * kHeight + inside(r + move, kHeight)) * kWidth + inside(column + move, kWidth))]);
+        out.push_back(x[static_cast<size_t>((plane * kHeight + inside(r + move, kHeight)) * kWidth +
+                                            inside(column + move, kWidth))]);
       }
   return out;
 }
@@ -43,27 +46,38 @@ TEST(Tta, IsTheWeightedMeanOfTheViews) {
   };
   const std::pair<Tta, std::vector<View>> rows[] = {
       {Tta::mirror, {{0, false, 0.5}, {0, true, 0.5}}},
-      {Tta::translate, {{0, false, 0.25}, {0, true, 0.25}, {-1, false, 0.125}, {-1, true, 0.125}, {1, false, 0.125}, {1, true, 0.125}}}};
+      {Tta::translate,
+       {{0, false, 0.25},
+        {0, true, 0.25},
+        {-1, false, 0.125},
+        {-1, true, 0.125},
+        {1, false, 0.125},
+        {1, true, 0.125}}}};
   for (auto& [tta, views] : rows) {
     std::vector<double> logits(kSamples * kClasses);
     for (const View& v : views) {
       const Tensor picture = tensor<float>(view_of(x, v.move, v.mirrored), shape);
-      const std::vector<float> out = answers(model, picture, mean, stddev, Tta::none).to_vector<float>();
+      const std::vector<float> out =
+          answers(model, picture, mean, stddev, Tta::none).to_vector<float>();
       for (size_t i = 0; i < out.size(); ++i) logits[i] += v.weight * static_cast<double>(out[i]);
     }
-    const std::vector<float> got = answers(model, tensor<float>(x, shape), mean, stddev, tta).to_vector<float>();
+    const std::vector<float> got =
+        answers(model, tensor<float>(x, shape), mean, stddev, tta).to_vector<float>();
     for (size_t n = 0; n < kSamples; ++n) {
       double sum = 0;
       for (size_t k = 0; k < kClasses; ++k) sum += std::exp(logits[n * kClasses + k]);
       for (size_t k = 0; k < kClasses; ++k)
-        EXPECT_NEAR(static_cast<double>(got[n * kClasses + k]), logits[n * kClasses + k] - std::log(sum), 1e-5) << to_string(tta);
+        EXPECT_NEAR(static_cast<double>(got[n * kClasses + k]),
+                    logits[n * kClasses + k] - std::log(sum), 1e-5)
+            << to_string(tta);
     }
     EXPECT_EQ(view_count(tta), static_cast<int64_t>(views.size()));
   }
 }
 
 TEST(Tta, NamesAreReadBack) {
-  for (Tta tta : {Tta::none, Tta::mirror, Tta::translate}) EXPECT_EQ(tta_from_text(to_string(tta)), tta);
+  for (Tta tta : {Tta::none, Tta::mirror, Tta::translate})
+    EXPECT_EQ(tta_from_text(to_string(tta)), tta);
   EXPECT_THROW(tta_from_text("flip"), UsageError);
   EXPECT_THROW(require_views(Tta::mirror, data::Task::regression, {3, 8, 8}), UsageError);
   EXPECT_THROW(require_views(Tta::mirror, data::Task::classification, {13}), UsageError);

@@ -32,18 +32,23 @@ std::unordered_map<std::string_view, bool (*)(const Step&)>& epilogue_table() {
   return *t;
 }
 
-constexpr int64_t kKernelBytes = 1024;  // of a usual kernel: the object, and the shapes that it keeps
+// of a usual kernel: the object, and the shapes that it keeps
+constexpr int64_t kKernelBytes = 1024;
 constinit thread_local int64_t held_bytes = 0;
 
 std::unique_ptr<Kernel> pointwise_factory(const Step& step) {
   const auto& attr = *static_cast<const PointwiseAttr*>(step.attr);
-  const Compute compute = attr.compute == DType::f64 ? Compute::f64 : attr.compute == DType::f32 ? Compute::f32 : Compute::i64;
+  const Compute compute = attr.compute == DType::f64   ? Compute::f64
+                          : attr.compute == DType::f32 ? Compute::f32
+                                                       : Compute::i64;
   if (attr.gradient < 0) {
     TileFn fn = value_tile(attr.row, compute);
     return fn ? make_pointwise(fn, compute, step.in, step.out[0]) : nullptr;
   }
   TileFn fn = gradient_tile(attr.row, attr.gradient, compute);
-  return fn ? make_pointwise(fn, compute, step.in, step.out[0], tile_places(attr.row, attr.gradient).data()) : nullptr;
+  return fn ? make_pointwise(fn, compute, step.in, step.out[0],
+                             tile_places(attr.row, attr.gradient).data())
+            : nullptr;
 }
 
 const struct RegisterPointwise {
@@ -54,7 +59,8 @@ const struct RegisterPointwise {
   }
 } register_pointwise;
 
-const RegisterKernel register_cast("cast", [](const Step& s) { return make_cast(s.in[0], s.out[0]); });
+const RegisterKernel register_cast("cast",
+                                   [](const Step& s) { return make_cast(s.in[0], s.out[0]); });
 
 class CpuBackend : public Backend {
  public:
@@ -74,7 +80,8 @@ class CpuBackend : public Backend {
       }
     std::string dtypes;
     for (const auto& v : step.in) dtypes += str(dtypes.empty() ? "" : ", ", v.dtype);
-    throw DTypeError(str("[", name, "] the CPU has no kernel for dtypes (", dtypes, ") → ", step.out[0].dtype));
+    throw DTypeError(
+        str("[", name, "] the CPU has no kernel for dtypes (", dtypes, ") → ", step.out[0].dtype));
   }
   int64_t channel_block() const override {
     static const int64_t block = onednn_channel_block();
@@ -93,10 +100,13 @@ class CpuBackend : public Backend {
     return it != epilogue_table().end() && it->second(step);
   }
   void* allocate(int64_t bytes) override {
-    if (bytes < (1 << 20)) return std::aligned_alloc(64, static_cast<size_t>((bytes + 63) / 64 * 64));
-    void* p = mmap(nullptr, static_cast<size_t>(bytes), PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (bytes < (1 << 20))
+      return std::aligned_alloc(64, static_cast<size_t>((bytes + 63) / 64 * 64));
+    void* p = mmap(nullptr, static_cast<size_t>(bytes), PROT_READ | PROT_WRITE,
+                   MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     if (p == MAP_FAILED) return nullptr;
-    madvise(p, static_cast<size_t>(bytes), MADV_HUGEPAGE);  // first touch costs one fault per 2 MiB instead of per 4 KiB
+    // first touch costs one fault per 2 MiB instead of per 4 KiB
+    madvise(p, static_cast<size_t>(bytes), MADV_HUGEPAGE);
     return p;
   }
   void free(void* data, int64_t bytes) override {
@@ -104,25 +114,37 @@ class CpuBackend : public Backend {
     else munmap(data, static_cast<size_t>(bytes));
   }
   void* reserve(int64_t bytes) override {
-    void* p = mmap(nullptr, static_cast<size_t>(bytes), PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    void* p = mmap(nullptr, static_cast<size_t>(bytes), PROT_NONE,
+                   MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     if (p == MAP_FAILED) return nullptr;
     madvise(p, static_cast<size_t>(bytes), MADV_HUGEPAGE);
     return p;
   }
-  bool commit(void* range, int64_t bytes) override { return mprotect(range, static_cast<size_t>(bytes), PROT_READ | PROT_WRITE) == 0; }
+  bool commit(void* range, int64_t bytes) override {
+    return mprotect(range, static_cast<size_t>(bytes), PROT_READ | PROT_WRITE) == 0;
+  }
   void unreserve(void* range, int64_t bytes) override { munmap(range, static_cast<size_t>(bytes)); }
-  void copy_to_host(void* host, const void* device, int64_t bytes) override { std::memcpy(host, device, static_cast<size_t>(bytes)); }
-  void copy_from_host(void* device, const void* host, int64_t bytes) override { std::memcpy(device, host, static_cast<size_t>(bytes)); }
+  void copy_to_host(void* host, const void* device, int64_t bytes) override {
+    std::memcpy(host, device, static_cast<size_t>(bytes));
+  }
+  void copy_from_host(void* device, const void* host, int64_t bytes) override {
+    std::memcpy(device, host, static_cast<size_t>(bytes));
+  }
   int64_t instruction_set() const override { return chosen_target(); }
   std::string isa() const override {
-    return str(simd_target(), " (own kernels), ", onednn_isa(), " (oneDNN)", direct_convolutions() ? ", direct convolutions" : "");
+    return str(simd_target(), " (own kernels), ", onednn_isa(), " (oneDNN)",
+               direct_convolutions() ? ", direct convolutions" : "");
   }
 };
 
 }  // namespace
 
-RegisterBlocked::RegisterBlocked(const char* op_name, Blocked blocked) { blocked_table()[op_name] = blocked; }
-RegisterEpilogue::RegisterEpilogue(const char* op_name, bool (*takes)(const Step&)) { epilogue_table()[op_name] = takes; }
+RegisterBlocked::RegisterBlocked(const char* op_name, Blocked blocked) {
+  blocked_table()[op_name] = blocked;
+}
+RegisterEpilogue::RegisterEpilogue(const char* op_name, bool (*takes)(const Step&)) {
+  epilogue_table()[op_name] = takes;
+}
 void count_held(int64_t bytes) { held_bytes += bytes; }
 int64_t counted_held() { return held_bytes; }
 

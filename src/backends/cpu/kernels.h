@@ -8,7 +8,8 @@
 
 namespace suanli::cpu {
 
-/// Makes the kernel of a step; null if it does not support the step's dtypes. The step's attributes live only during the call.
+/// Makes the kernel of a step; null if it does not support the step's dtypes. The step's attributes
+/// live only during the call.
 using Factory = std::unique_ptr<Kernel> (*)(const Step& step);
 
 /// Which operands of a step may come in blocks of `block` channels.
@@ -23,16 +24,19 @@ struct RegisterEpilogue {
   RegisterEpilogue(const char* op_name, bool (*takes)(const Step& step));
 };
 
-/// Counts memory that the kernel which this thread prepares will keep (Kernel::bytes_held). Whoever makes something large for a kernel calls it.
+/// Counts memory that the kernel which this thread prepares will keep (Kernel::bytes_held). Whoever
+/// makes something large for a kernel calls it.
 void count_held(int64_t bytes);
-/// Sum of what was counted, for a caller that gives up what it made: count_held() of the difference takes it back.
+/// Sum of what was counted, for a caller that gives up what it made: count_held() of the difference
+/// takes it back.
 int64_t counted_held();
 
 struct RegisterKernel {
   RegisterKernel(const char* op_name, Factory factory);
 };
 
-/// The instruction set that oneDNN was found to use ("avx512_core_amx", …), defined beside its kernels.
+/// The instruction set that oneDNN was found to use ("avx512_core_amx", …), defined beside its
+/// kernels.
 std::string onednn_isa();
 /// Whether SUANLI_CONV=direct does without Winograd's algorithm. Read once.
 bool direct_convolutions();
@@ -55,7 +59,8 @@ template <class F> std::unique_ptr<Kernel> make_kernel(F f) {
   return std::make_unique<Call>(std::move(f));
 }
 
-/// Calls f with a value of the C++ type of a dtype that kernels compute in memory; false for others.
+/// Calls f with a value of the C++ type of a dtype that kernels compute in memory; false for
+/// others.
 template <class F> bool with_type(DType dtype, F&& f) {
   switch (dtype) {
     case DType::f64: f(double{}); return true;

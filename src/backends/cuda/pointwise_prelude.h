@@ -1,5 +1,6 @@
-// pointwise.def as CUDA source: the vocabulary of its texts, and each text as a device function template. What comes out includes
-// nothing, so NVRTC needs no header path; a host compiler takes it too once __device__ and CUDA's math functions are declared.
+// pointwise.def as CUDA source: the vocabulary of its texts, and each text as a device function
+// template. What comes out includes nothing, so NVRTC needs no header path; a host compiler takes
+// it too once __device__ and CUDA's math functions are declared.
 #pragma once
 #include <string>
 
@@ -10,8 +11,9 @@ namespace suanli::cuda {
 #define SUANLI_STRINGISE(...) #__VA_ARGS__
 #define SUANLI_EXPAND_AND_STRINGISE(...) SUANLI_STRINGISE(__VA_ARGS__)
 
-/// Comes first, once per source. exp, log, log1p, sqrt, sin, cos, tanh, erf, abs, floor and pow of float and double are CUDA's own.
-/// T of the functions is float, double or Int (narrower types compute in float and Int, as on the CPU).
+/// Comes first, once per source. exp, log, log1p, sqrt, sin, cos, tanh, erf, abs, floor and pow of
+/// float and double are CUDA's own. T of the functions is float, double or Int (narrower types
+/// compute in float and Int, as on the CPU).
 inline constexpr const char* pointwise_prelude = R"cuda(
 #define SUANLI_FN static __device__ __forceinline__
 
@@ -59,14 +61,15 @@ template <class T> SUANLI_FN T as_stored(T v) { return v; }
 template <class T> SUANLI_FN T as_stored(bool m) { return m ? T(1.0) : T(0.0); }
 )cuda";
 
-/// A row's text as a function template: `T NAME_value(T x[, T y[, T z]])` for input < 0, else the gradient of that input as
-/// `T NAME_gx(T x[, T y[, T z]], T out, T g)` (gy, gz).
+/// A row's text as a function template: `T NAME_value(T x[, T y[, T z]])` for input < 0, else the
+/// gradient of that input as `T NAME_gx(T x[, T y[, T z]], T out, T g)` (gy, gz).
 inline std::string pointwise_function(const PointwiseRow& row, int input) {
   static const char* suffixes[] = {"_value", "_gx", "_gy", "_gz"};
   static const char* parameters[] = {"T x", "T x, T y", "T x, T y, T z"};
-  return std::string("template <class T> SUANLI_FN T ") + row.name + suffixes[input + 1] + "(" + parameters[row.arity - 1] +
-         (input < 0 ? "" : ", T out, T g") +
-         ") {\n  " SUANLI_EXPAND_AND_STRINGISE(SUANLI_POINTWISE_CONSTANTS(T)) "\n  return as_stored<T>(" +
+  return std::string("template <class T> SUANLI_FN T ") + row.name + suffixes[input + 1] + "(" +
+         parameters[row.arity - 1] + (input < 0 ? "" : ", T out, T g") +
+         ") {\n  " SUANLI_EXPAND_AND_STRINGISE(
+             SUANLI_POINTWISE_CONSTANTS(T)) "\n  return as_stored<T>(" +
          (input < 0 ? row.value : row.gradient[input]) + ");\n}\n";
 }
 

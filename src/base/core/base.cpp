@@ -15,9 +15,10 @@ struct DTypeInfo {
   const char* name;
   int size;
 };
-constexpr DTypeInfo kDTypes[] = {{"f64", 8},  {"f32", 4}, {"f16", 2},   {"bf16", 2},   {"i64", 8},    {"i32", 4},
-                                 {"i16", 2},  {"i8", 1},  {"u64", 8},   {"u32", 4},    {"u16", 2},    {"u8", 1},
-                                 {"bool", 1}, {"c64", 8}, {"c128", 16}, {"f8e4m3", 1}, {"f8e5m2", 1}, {"i4", 1}};
+constexpr DTypeInfo kDTypes[] = {
+    {"f64", 8},  {"f32", 4}, {"f16", 2},   {"bf16", 2},   {"i64", 8},    {"i32", 4},
+    {"i16", 2},  {"i8", 1},  {"u64", 8},   {"u32", 4},    {"u16", 2},    {"u8", 1},
+    {"bool", 1}, {"c64", 8}, {"c128", 16}, {"f8e4m3", 1}, {"f8e5m2", 1}, {"i4", 1}};
 const DTypeInfo& info(DType d) { return kDTypes[static_cast<int>(d)]; }
 bool is_signed_integer(DType d) { return d >= DType::i64 && d <= DType::i8; }
 }  // namespace
@@ -28,7 +29,9 @@ int64_t itemsize(DType dtype) { return info(dtype).size; }
 DType dtype_from_name(std::string_view wanted) {
   for (int i = 0; i < static_cast<int>(std::size(kDTypes)); ++i)
     if (wanted == kDTypes[i].name) return static_cast<DType>(i);
-  throw InputError(str("'", wanted, "' is not a dtype; known are f64 f32 i64 i32 u8 bool and the others of suanli/base.h"));
+  throw InputError(
+      str("'", wanted,
+          "' is not a dtype; known are f64 f32 i64 i32 u8 bool and the others of suanli/base.h"));
 }
 
 DType promote(DType a, DType b) {
@@ -51,10 +54,13 @@ DType promote(DType a, DType b) {
   }
 }
 
-void Shape::throw_rank(int rank) { throw ShapeError(str("[shape] rank ", rank, ": at most ", kMaxRank, " axes are supported")); }
+void Shape::throw_rank(int rank) {
+  throw ShapeError(str("[shape] rank ", rank, ": at most ", kMaxRank, " axes are supported"));
+}
 void Shape::throw_axis(int axis, int rank) {
   throw ShapeError(rank == 0 ? str("[shape] axis ", axis, " is out of range for a 0-d tensor")
-                             : str("[shape] axis ", axis, " is out of range for rank ", rank, " (", -rank, "…", rank - 1, ")"));
+                             : str("[shape] axis ", axis, " is out of range for rank ", rank, " (",
+                                   -rank, "…", rank - 1, ")"));
 }
 
 int64_t Shape::numel_of_large() const {
@@ -69,7 +75,8 @@ int64_t tensor_bytes(const char* op, const Shape& shape, DType dtype) {
     if (size < 0) throw ShapeError(str("[", op, "] shape ", shape, " has a negative size"));
     if (size == 0) empty = true;
     else if (__builtin_mul_overflow(bytes, size, &bytes) || bytes > kMaxTensorBytes)
-      throw ShapeError(str("[", op, "] shape ", shape, " of ", dtype, " is too large: a tensor has at most 2^48 bytes"));
+      throw ShapeError(str("[", op, "] shape ", shape, " of ", dtype,
+                           " is too large: a tensor has at most 2^48 bytes"));
   }
   return empty ? 0 : bytes;
 }
@@ -86,8 +93,8 @@ Shape broadcast(const Shape& a, const Shape& b) {
     int64_t x = longer[i + offset], y = shorter[i];
     if (x == y || y == 1) continue;
     if (x != 1)
-      throw ShapeError(
-          str("shapes ", a, " and ", b, " do not broadcast: sizes ", a.rank() >= b.rank() ? x : y, " and ", a.rank() >= b.rank() ? y : x));
+      throw ShapeError(str("shapes ", a, " and ", b, " do not broadcast: sizes ",
+                           a.rank() >= b.rank() ? x : y, " and ", a.rank() >= b.rank() ? y : x));
     out[i + offset] = y;
   }
   return out;
@@ -108,12 +115,16 @@ std::string with_unit(int64_t amount, double step, std::initializer_list<const c
   auto unit = units.begin();
   while (v >= step && unit + 1 != units.end()) v /= step, ++unit;
   char buffer[32];  // std::to_chars, for printf would write the locale's decimal point
-  const auto end = std::to_chars(buffer, buffer + sizeof buffer, v, std::chars_format::fixed, unit == units.begin() ? 0 : 1).ptr;
+  const auto end = std::to_chars(buffer, buffer + sizeof buffer, v, std::chars_format::fixed,
+                                 unit == units.begin() ? 0 : 1)
+                       .ptr;
   return std::string(buffer, end) + ' ' + *unit;
 }
 }  // namespace
 
-std::string human_bytes(int64_t bytes) { return with_unit(bytes, 1024, {"B", "KiB", "MiB", "GiB", "TiB"}); }
+std::string human_bytes(int64_t bytes) {
+  return with_unit(bytes, 1024, {"B", "KiB", "MiB", "GiB", "TiB"});
+}
 std::optional<int64_t> bytes_from(std::string_view text) {
   double value = 0;
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
@@ -124,13 +135,16 @@ std::optional<int64_t> bytes_from(std::string_view text) {
     constexpr std::string_view prefixes = "kmgt";
     const size_t power = prefixes.find(ascii_lower(unit[0]));
     const std::string_view rest = unit.substr(1);
-    if (power == prefixes.npos || !(rest.empty() || rest == "B" || rest == "iB")) return std::nullopt;
+    if (power == prefixes.npos || !(rest.empty() || rest == "B" || rest == "iB"))
+      return std::nullopt;
     value *= std::pow(rest == "B" ? 1000.0 : 1024.0, static_cast<double>(power + 1));
   }
   if (!(value >= 1) || value > 9e18) return std::nullopt;
   return static_cast<int64_t>(value);
 }
-std::string human_flops(int64_t flops) { return with_unit(flops, 1000, {"FLOP", "kFLOP", "MFLOP", "GFLOP", "TFLOP", "PFLOP"}); }
+std::string human_flops(int64_t flops) {
+  return with_unit(flops, 1000, {"FLOP", "kFLOP", "MFLOP", "GFLOP", "TFLOP", "PFLOP"});
+}
 
 const char* version() { return SUANLI_VERSION; }
 

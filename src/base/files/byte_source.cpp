@@ -18,14 +18,17 @@ constexpr const char* kGetAgain = "Copy or download the file again.";
 class Gzip final : public Unpacker {
  public:
   Gzip() {
-    if (inflateInit2(&stream_, 16 + MAX_WBITS) != Z_OK) throw OutOfMemory("no memory to decompress gzip");
+    if (inflateInit2(&stream_, 16 + MAX_WBITS) != Z_OK)
+      throw OutOfMemory("no memory to decompress gzip");
   }
   ~Gzip() override { inflateEnd(&stream_); }
   const char* name() const override { return "gzip"; }
 
-  bool unpack(const uint8_t** in, const uint8_t* in_end, uint8_t** out, uint8_t* out_end, bool ended) override {
+  bool unpack(const uint8_t** in, const uint8_t* in_end, uint8_t** out, uint8_t* out_end,
+              bool ended) override {
     if (between_) {
-      // A gzip file may hold several streams, one after the other; zeros behind the last one are padding.
+      // A gzip file may hold several streams, one after the other; zeros behind the last one are
+      // padding.
       while (*in != in_end && **in == 0) ++*in;
       if (*in == in_end) return !ended;
       between_ = false;
@@ -38,7 +41,8 @@ class Gzip final : public Unpacker {
     const int status = inflate(&stream_, Z_NO_FLUSH);
     *in = stream_.next_in, *out = stream_.next_out;
     if (status == Z_STREAM_END) between_ = true;
-    else if (status != Z_OK && status != Z_BUF_ERROR) error = stream_.msg ? stream_.msg : "no reason given";
+    else if (status != Z_OK && status != Z_BUF_ERROR)
+      error = stream_.msg ? stream_.msg : "no reason given";
     return true;
   }
 
@@ -50,13 +54,16 @@ class Gzip final : public Unpacker {
 class Xz final : public Unpacker {
  public:
   Xz() {
-    constexpr uint64_t kMostMemory = 256 << 20;  // what a stream may ask for its dictionary; xz -9 takes 64 MiB
-    if (lzma_stream_decoder(&stream_, kMostMemory, LZMA_CONCATENATED) != LZMA_OK) throw OutOfMemory("no memory to decompress xz");
+    // what a stream may ask for its dictionary; xz -9 takes 64 MiB
+    constexpr uint64_t kMostMemory = 256 << 20;
+    if (lzma_stream_decoder(&stream_, kMostMemory, LZMA_CONCATENATED) != LZMA_OK)
+      throw OutOfMemory("no memory to decompress xz");
   }
   ~Xz() override { lzma_end(&stream_); }
   const char* name() const override { return "xz"; }
 
-  bool unpack(const uint8_t** in, const uint8_t* in_end, uint8_t** out, uint8_t* out_end, bool ended) override {
+  bool unpack(const uint8_t** in, const uint8_t* in_end, uint8_t** out, uint8_t* out_end,
+              bool ended) override {
     stream_.next_in = *in;
     stream_.avail_in = static_cast<size_t>(in_end - *in);
     stream_.next_out = *out;
@@ -95,7 +102,9 @@ ByteSource::ByteSource(const std::string& path) : file_(path) {
 
 ByteSource::~ByteSource() = default;
 
-std::string ByteSource::at(int64_t position) const { return str(path(), compressed() ? ": decompressed byte " : ": byte ", position); }
+std::string ByteSource::at(int64_t position) const {
+  return str(path(), compressed() ? ": decompressed byte " : ": byte ", position);
+}
 
 size_t ByteSource::read(void* out, size_t count) {
   auto* to = static_cast<unsigned char*>(out);
@@ -123,15 +132,19 @@ size_t ByteSource::read_packed(unsigned char* out, size_t count) {
     if (next_ == input_end_ && file_position_ < file_size()) refill();
     const uint8_t* before = next_;
     uint8_t* to = out + got;
-    finished_ = !unpacker_->unpack(&next_, input_end_, &to, to + std::min(count - got, kMostAtOnce), file_position_ == file_size());
+    finished_ = !unpacker_->unpack(&next_, input_end_, &to, to + std::min(count - got, kMostAtOnce),
+                                   file_position_ == file_size());
     const size_t made = static_cast<size_t>(to - out) - got;
     got += made;
-    const bool stuck = !finished_ && made == 0 && next_ == before && next_ == input_end_ && file_position_ == file_size();
+    const bool stuck = !finished_ && made == 0 && next_ == before && next_ == input_end_ &&
+                       file_position_ == file_size();
     if (unpacker_->error.empty() && !stuck) continue;
-    const std::string where = stuck ? str(file_size(), " (its end)") : str(file_position_ - (input_end_ - next_));
+    const std::string where =
+        stuck ? str(file_size(), " (its end)") : str(file_position_ - (input_end_ - next_));
     const std::string what = stuck ? "cut off" : str("damaged (", unpacker_->error, ")");
-    throw InputError(str(path(), ": byte ", where, ", the ", unpacker_->name(), " stream is ", what, " after ",
-                         position_ + static_cast<int64_t>(got), " decompressed bytes. ", kGetAgain));
+    throw InputError(str(path(), ": byte ", where, ", the ", unpacker_->name(), " stream is ", what,
+                         " after ", position_ + static_cast<int64_t>(got), " decompressed bytes. ",
+                         kGetAgain));
   }
   return got;
 }

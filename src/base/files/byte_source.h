@@ -14,13 +14,15 @@ class Unpacker {
  public:
   virtual ~Unpacker() = default;
   virtual const char* name() const = 0;
-  /// Reads from [*in, in_end) and writes to [*out, out_end), moving both; `ended`: nothing follows behind in_end. False once the stream
-  /// has ended.
-  virtual bool unpack(const uint8_t** in, const uint8_t* in_end, uint8_t** out, uint8_t* out_end, bool ended) = 0;
+  /// Reads from [*in, in_end) and writes to [*out, out_end), moving both; `ended`: nothing follows
+  /// behind in_end. False once the stream has ended.
+  virtual bool unpack(const uint8_t** in, const uint8_t* in_end, uint8_t** out, uint8_t* out_end,
+                      bool ended) = 0;
   std::string error;  ///< Set when the stream is damaged.
 };
 
-/// The format is recognised by the first bytes, whatever the file's name: browsers and unpackers rename files.
+/// The format is recognised by the first bytes, whatever the file's name: browsers and unpackers
+/// rename files.
 class ByteSource {
  public:
   /// Throws InputError if the file cannot be opened.
@@ -28,8 +30,8 @@ class ByteSource {
   ~ByteSource();
   ByteSource(const ByteSource&) = delete;
 
-  /// Up to `count` bytes; fewer only at the end of the data. Throws InputError on a damaged or truncated stream; its checksum
-  /// is verified when the end is read.
+  /// Up to `count` bytes; fewer only at the end of the data. Throws InputError on a damaged or
+  /// truncated stream; its checksum is verified when the end is read.
   size_t read(void* out, size_t count);
 
   const std::string& path() const { return file_.path(); }
@@ -37,7 +39,8 @@ class ByteSource {
   /// Bytes handed out so far.
   int64_t position() const { return position_; }
   int64_t file_size() const { return static_cast<int64_t>(file_.size()); }
-  /// "path: byte 16" or "path: decompressed byte 16": how an error text about the data at `position` begins.
+  /// "path: byte 16" or "path: decompressed byte 16": how an error text about the data at
+  /// `position` begins.
   std::string at(int64_t position) const;
 
  private:

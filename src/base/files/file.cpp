@@ -58,8 +58,10 @@ void sync_folder(const std::string& path) {
   std::string folder = folder_of(path);
   Descriptor fd(::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
   if (fd.get() < 0) fail(folder, "cannot be opened", errno);
-  // Some network file systems know no fsync of a folder; there the rename itself is what they promise.
-  if (::fsync(fd.get()) != 0 && errno != EINVAL && errno != ENOTSUP) fail(folder, "cannot be synchronised with the disk", errno);
+  // Some network file systems know no fsync of a folder; there the rename itself is what they
+  // promise.
+  if (::fsync(fd.get()) != 0 && errno != EINVAL && errno != ENOTSUP)
+    fail(folder, "cannot be synchronised with the disk", errno);
 }
 
 }  // namespace
@@ -69,8 +71,14 @@ std::string explain_errno(int error) {
   switch (error) {
     case ENOSPC: return text + ". Free some space there, or choose another place.";
     case EDQUOT: return text + ". Free some of your quota, or choose another place.";
-    case EFBIG: return text + ". The process may not write files of this size: raise the limit (ulimit -f), or choose another file system.";
-    case EIO: return text + ". The disk or the network file system reports an error: check it (dmesg), or choose another place.";
+    case EFBIG:
+      return text +
+             ". The process may not write files of this size: raise the limit (ulimit -f), or "
+             "choose another file system.";
+    case EIO:
+      return text +
+             ". The disk or the network file system reports an error: check it (dmesg), or choose "
+             "another place.";
     case EACCES:
     case EPERM: return text + ". Check the permissions, or choose another place.";
     case EROFS: return text + ". Choose a place that can be written.";
@@ -88,11 +96,14 @@ std::string to_string(const FileDigest& digest) {
   return str(digest.bytes, " bytes, crc32 ", crc);
 }
 
-FileWriter::FileWriter(int fd, std::string path) : fd_(fd), path_(std::move(path)) { buffer_.reserve(kBuffer); }
+FileWriter::FileWriter(int fd, std::string path) : fd_(fd), path_(std::move(path)) {
+  buffer_.reserve(kBuffer);
+}
 
 void FileWriter::write(const void* data, size_t bytes) {
   const char* from = static_cast<const char*>(data);
-  digest_.crc32 = static_cast<uint32_t>(crc32_z(digest_.crc32, reinterpret_cast<const Bytef*>(from), bytes));
+  digest_.crc32 =
+      static_cast<uint32_t>(crc32_z(digest_.crc32, reinterpret_cast<const Bytef*>(from), bytes));
   digest_.bytes += bytes;
   if (buffer_.size() + bytes > kBuffer) flush();
   if (bytes >= kBuffer) return write_through(from, bytes);
@@ -108,7 +119,8 @@ void FileWriter::write_through(const char* data, size_t bytes) {
   while (bytes > 0) {
     ssize_t n = ::write(fd_, data, std::min<size_t>(bytes, 1 << 30));
     if (n < 0 && errno == EINTR) continue;
-    if (n <= 0) fail(path_, str("cannot be written (", digest_.bytes, " bytes so far)"), n < 0 ? errno : EIO);
+    if (n <= 0)
+      fail(path_, str("cannot be written (", digest_.bytes, " bytes so far)"), n < 0 ? errno : EIO);
     data += n;
     bytes -= static_cast<size_t>(n);
   }
@@ -116,7 +128,8 @@ void FileWriter::write_through(const char* data, size_t bytes) {
 
 namespace {
 
-/// Opens a path for writing that is no replaceable file: a device, a pipe, this process's output. Returns -1 for others.
+/// Opens a path for writing that is no replaceable file: a device, a pipe, this process's output.
+/// Returns -1 for others.
 int open_stream(const std::string& path) {
   if (path == "/dev/stdout") return ::dup(STDOUT_FILENO);
   if (path == "/dev/stderr") return ::dup(STDERR_FILENO);
@@ -133,13 +146,15 @@ std::string behind_links(const std::string& path) {
   constexpr int kMostLinks = 40;  // as Linux
   fs::path at = path;
   std::error_code error;
-  for (int i = 0; i < kMostLinks && fs::is_symlink(at, error); ++i) at = at.parent_path() / fs::read_symlink(at, error);
+  for (int i = 0; i < kMostLinks && fs::is_symlink(at, error); ++i)
+    at = at.parent_path() / fs::read_symlink(at, error);
   return at.string();
 }
 
 }  // namespace
 
-FileDigest write_file_atomically(const std::string& path, const std::function<void(FileWriter&)>& writer) {
+FileDigest write_file_atomically(const std::string& path,
+                                 const std::function<void(FileWriter&)>& writer) {
   if (Descriptor stream(open_stream(path)); stream.get() >= 0) {
     FileWriter file(stream.get(), path);
     writer(file);
@@ -180,18 +195,22 @@ void copy_to_end(int from, int to, const std::string& path) {
   }
 }
 
-/// A pipe, a socket or a terminal gives its bytes once, in order. They are read to the end and kept in memory, for every reader of this
-/// process: formats are told apart by their first bytes, and an archive's list stands at its end.
+/// A pipe, a socket or a terminal gives its bytes once, in order. They are read to the end and kept
+/// in memory, for every reader of this process: formats are told apart by their first bytes, and an
+/// archive's list stands at its end.
 struct Kept {
   std::mutex mutex;
-  std::map<std::tuple<std::string, dev_t, ino_t>, int> files;  // descriptors of memory, by what was read
+  // descriptors of memory, by what was read
+  std::map<std::tuple<std::string, dev_t, ino_t>, int> files;
 };
 Kept& kept() {
   static auto* all = new Kept;  // exit handlers may still read
   return *all;
 }
 
-bool gives_its_bytes_once(const struct stat& info) { return S_ISFIFO(info.st_mode) || S_ISSOCK(info.st_mode) || S_ISCHR(info.st_mode); }
+bool gives_its_bytes_once(const struct stat& info) {
+  return S_ISFIFO(info.st_mode) || S_ISSOCK(info.st_mode) || S_ISCHR(info.st_mode);
+}
 
 /// A descriptor of the bytes that came from there before, or -1.
 int kept_before(const struct stat& info, const std::string& path) {
@@ -200,7 +219,8 @@ int kept_before(const struct stat& info, const std::string& path) {
   return at == kept().files.end() ? -1 : ::fcntl(at->second, F_DUPFD_CLOEXEC, 0);
 }
 
-/// A pipe that a writer fills anew, opened; -1 if none does within a moment. Systems use an inode's number again, so it may be another pipe.
+/// A pipe that a writer fills anew, opened; -1 if none does within a moment. Systems use an inode's
+/// number again, so it may be another pipe.
 int open_filled_again(const std::string& path) {
   constexpr int kMilliseconds = 100;
   Descriptor fd(::open(path.c_str(), O_RDONLY | O_NONBLOCK | O_CLOEXEC));
@@ -239,11 +259,13 @@ FileReader::FileReader(std::string path) : path_(std::move(path)) {
     }
   }
   if (fd.get() < 0) fd.reset(::open(path_.c_str(), O_RDONLY | O_CLOEXEC));
-  if (fd.get() < 0 && errno == ENXIO && path_ == kStandardInput) fd.reset(::dup(STDIN_FILENO));  // a socket
+  // a socket
+  if (fd.get() < 0 && errno == ENXIO && path_ == kStandardInput) fd.reset(::dup(STDIN_FILENO));
   if (fd.get() < 0) fail(path_, "cannot be opened", errno);
   if (::fstat(fd.get(), &info) != 0) fail(path_, "cannot be read", errno);
   if (S_ISDIR(info.st_mode)) fail(path_, "cannot be read", EISDIR);
-  if (gives_its_bytes_once(info) && (!S_ISCHR(info.st_mode) || ::isatty(fd.get()))) {  // no device that never ends
+  // no device that never ends
+  if (gives_its_bytes_once(info) && (!S_ISCHR(info.st_mode) || ::isatty(fd.get()))) {
     fd.reset(keep(fd.get(), info, path_));
     if (fd.get() < 0 || ::fstat(fd.get(), &info) != 0) fail(path_, "cannot be read", errno);
   }
@@ -260,8 +282,8 @@ void FileReader::read(uint64_t offset, void* to, uint64_t bytes) const {
     if (n < 0 && errno == EINTR) continue;
     if (n < 0) fail(path_, str("cannot be read at byte ", offset), errno);
     if (n == 0)
-      throw InputError(
-          str(path_, ": ends after ", offset, " bytes, ", bytes, " more were expected. The file is truncated; copy it again."));
+      throw InputError(str(path_, ": ends after ", offset, " bytes, ", bytes,
+                           " more were expected. The file is truncated; copy it again."));
     out += n;
     offset += static_cast<uint64_t>(n);
     bytes -= static_cast<uint64_t>(n);

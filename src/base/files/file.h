@@ -18,7 +18,8 @@ struct FileDigest {
 };
 SUANLI_API std::string to_string(const FileDigest& digest);  ///< "6124 bytes, crc32 1a2b3c4d"
 
-/// What write_file_atomically hands to its callback: appends bytes, buffered; every failed write throws InputError.
+/// What write_file_atomically hands to its callback: appends bytes, buffered; every failed write
+/// throws InputError.
 class SUANLI_API FileWriter {
  public:
   FileWriter(int fd, std::string path);
@@ -36,15 +37,18 @@ class SUANLI_API FileWriter {
   FileDigest digest_;
 };
 
-/// Replaces `path` by what `writer` writes, or leaves it as it was. A temporary file in the same folder (path + ".tmp") is written,
-/// fsynced and renamed, and the folder is fsynced, so that after a power cut there is the old content or the new one. On any failure the
-/// temporary file is removed and InputError says path, reason and what to do. A link stays, what it names is replaced; a device, a pipe and
-/// /dev/stdout are written to.
-SUANLI_API FileDigest write_file_atomically(const std::string& path, const std::function<void(FileWriter&)>& writer);
+/// Replaces `path` by what `writer` writes, or leaves it as it was. A temporary file in the same
+/// folder (path + ".tmp") is written, fsynced and renamed, and the folder is fsynced, so that after
+/// a power cut there is the old content or the new one. On any failure the temporary file is
+/// removed and InputError says path, reason and what to do. A link stays, what it names is
+/// replaced; a device, a pipe and /dev/stdout are written to.
+SUANLI_API FileDigest write_file_atomically(const std::string& path,
+                                            const std::function<void(FileWriter&)>& writer);
 inline FileDigest write_file_atomically(const std::string& path, std::string_view text) {
   return write_file_atomically(path, [&](FileWriter& file) { file.write(text); });
 }
-/// What write_file_atomically appends to a path while it writes. Such a file found later was left by a killed process.
+/// What write_file_atomically appends to a path while it writes. Such a file found later was left
+/// by a killed process.
 inline constexpr std::string_view kTemporarySuffix = ".tmp";
 
 /// The whole file. Throws InputError naming path and reason.
@@ -53,7 +57,8 @@ SUANLI_API FileDigest digest_file(const std::string& path);
 
 inline constexpr std::string_view kStandardInput = "/dev/stdin";
 
-/// A file opened for reading at given places; a pipe is read to its end first. Throws InputError naming path, offset and reason.
+/// A file opened for reading at given places; a pipe is read to its end first. Throws InputError
+/// naming path, offset and reason.
 class SUANLI_API FileReader {
  public:
   explicit FileReader(std::string path);
@@ -70,10 +75,12 @@ class SUANLI_API FileReader {
   uint64_t size_ = 0;
 };
 
-/// Makes the folder and those above it. Throws InputError naming the one that could not be made, and why.
+/// Makes the folder and those above it. Throws InputError naming the one that could not be made,
+/// and why.
 SUANLI_API void make_folders(const std::string& path);
 SUANLI_API bool path_exists(const std::string& path);
-/// "No space left on device. Free some space there, or choose another place." for ENOSPC, and so on.
+/// "No space left on device. Free some space there, or choose another place." for ENOSPC, and so
+/// on.
 SUANLI_API std::string explain_errno(int error);
 
 }  // namespace suanli

@@ -12,7 +12,8 @@
 namespace suanli::data {
 namespace {
 
-constexpr uint32_t kLocal = 0x04034b50, kCentral = 0x02014b50, kEnd = 0x06054b50, kEnd64 = 0x06064b50, kLocator64 = 0x07064b50;
+constexpr uint32_t kLocal = 0x04034b50, kCentral = 0x02014b50, kEnd = 0x06054b50,
+                   kEnd64 = 0x06064b50, kLocator64 = 0x07064b50;
 constexpr uint64_t kMostMembers = 1 << 16, kMostDirectory = 64 << 20;
 constexpr uint64_t kMostInflation = 1032;  // what deflate can reach
 constexpr const char* kGetAgain = "Copy or download the file again.";
@@ -32,7 +33,8 @@ class Fields {
   uint32_t u32() { return static_cast<uint32_t>(number(4)); }
   uint64_t u64() { return number(8); }
   std::string_view text(size_t size) {
-    const std::string_view out = at_ < bytes_.size() ? bytes_.substr(at_, size) : std::string_view();
+    const std::string_view out =
+        at_ < bytes_.size() ? bytes_.substr(at_, size) : std::string_view();
     at_ += size;
     return out;
   }
@@ -59,18 +61,24 @@ struct Directory {
 
 Directory find_directory(const FileReader& file) {
   constexpr uint64_t kEndBytes = 22, kMostComment = 65535, kLocatorBytes = 20;
-  if (file.size() < kEndBytes) throw InputError(str(file.path(), ": byte ", file.size(), ", too short for a zip archive. ", kGetAgain));
-  const uint64_t tail_bytes = std::min(file.size(), kEndBytes + kMostComment), tail_at = file.size() - tail_bytes;
+  if (file.size() < kEndBytes)
+    throw InputError(
+        str(file.path(), ": byte ", file.size(), ", too short for a zip archive. ", kGetAgain));
+  const uint64_t tail_bytes = std::min(file.size(), kEndBytes + kMostComment),
+                 tail_at = file.size() - tail_bytes;
   const std::string tail = bytes_of(file, tail_at, tail_bytes);
   const size_t end = tail.rfind(std::string("PK\x05\x06", 4));
   if (end == std::string::npos || end + kEndBytes > tail.size())
-    throw InputError(str(file.path(), ": no zip archive, or a truncated one: its list of members is missing. ", kGetAgain));
+    throw InputError(str(file.path(),
+                         ": no zip archive, or a truncated one: its list of members is missing. ",
+                         kGetAgain));
   Fields f(std::string_view(tail).substr(end));
   f.skip(10);
   Directory d;
   d.members = f.u16(), d.bytes = f.u32(), d.offset = f.u32();
   const uint64_t locator = tail_at + end;
-  if ((d.members == 0xFFFF || d.bytes == 0xFFFFFFFF || d.offset == 0xFFFFFFFF) && locator >= kLocatorBytes) {
+  if ((d.members == 0xFFFF || d.bytes == 0xFFFFFFFF || d.offset == 0xFFFFFFFF) &&
+      locator >= kLocatorBytes) {
     const std::string locator_bytes = bytes_of(file, locator - kLocatorBytes, kLocatorBytes);
     Fields l(locator_bytes);
     if (l.u32() == kLocator64) {
@@ -86,8 +94,10 @@ Directory find_directory(const FileReader& file) {
       }
     }
   }
-  if (d.offset > file.size() || d.bytes > file.size() - d.offset || d.bytes > kMostDirectory || d.members > kMostMembers)
-    throw InputError(str(file.path(), ": byte ", tail_at + end, ", the archive's list of members lies outside of the file. ", kGetAgain));
+  if (d.offset > file.size() || d.bytes > file.size() - d.offset || d.bytes > kMostDirectory ||
+      d.members > kMostMembers)
+    throw InputError(str(file.path(), ": byte ", tail_at + end,
+                         ", the archive's list of members lies outside of the file. ", kGetAgain));
   return d;
 }
 
@@ -113,7 +123,8 @@ struct ZipFile::Inflater {
   z_stream stream{};
   std::array<uint8_t, 64 << 10> input;
   Inflater() {
-    if (inflateInit2(&stream, -MAX_WBITS) != Z_OK) throw OutOfMemory("no memory to unpack a zip archive");
+    if (inflateInit2(&stream, -MAX_WBITS) != Z_OK)
+      throw OutOfMemory("no memory to unpack a zip archive");
   }
   ~Inflater() { inflateEnd(&stream); }
 };
@@ -125,7 +136,9 @@ ZipFile::ZipFile(const std::string& path) : file_(path) {
   std::unordered_map<std::string, size_t> places;
   for (uint64_t i = 0; i < directory.members; ++i) {
     const uint64_t at = directory.offset + f.at();
-    if (f.u32() != kCentral) throw InputError(str(path, ": byte ", at, ", the archive's list of members is damaged. ", kGetAgain));
+    if (f.u32() != kCentral)
+      throw InputError(
+          str(path, ": byte ", at, ", the archive's list of members is damaged. ", kGetAgain));
     f.skip(4);
     const uint16_t flags = f.u16(), method = f.u16();
     f.skip(4);
@@ -137,14 +150,22 @@ ZipFile::ZipFile(const std::string& path) : file_(path) {
     m.name = f.text(name);
     read_zip64(f.text(extra), m);
     f.skip(comment);
-    if (!f.good()) throw InputError(str(path, ": byte ", at, ", the archive's list of members is truncated. ", kGetAgain));
-    if (flags & 1) throw InputError(str(path, ": member ", m.name, " is encrypted. Save it without a password."));
+    if (!f.good())
+      throw InputError(
+          str(path, ": byte ", at, ", the archive's list of members is truncated. ", kGetAgain));
+    if (flags & 1)
+      throw InputError(
+          str(path, ": member ", m.name, " is encrypted. Save it without a password."));
     if (method != 0 && method != 8)
-      throw InputError(str(path, ": member ", m.name, " is packed by method ", method, ", expected stored or deflated. Save it again."));
+      throw InputError(str(path, ": member ", m.name, " is packed by method ", method,
+                           ", expected stored or deflated. Save it again."));
     m.deflated = method == 8;
-    if (m.packed > file_.size() || m.header > file_.size() || m.size > m.packed * (m.deflated ? kMostInflation : 1))
-      throw InputError(str(path, ": member ", m.name, " claims ", m.size, " bytes, more than its part of the file can hold. ", kGetAgain));
-    // An archive that was added to may list a name twice: as in unzip and NumPy the last one counts.
+    if (m.packed > file_.size() || m.header > file_.size() ||
+        m.size > m.packed * (m.deflated ? kMostInflation : 1))
+      throw InputError(str(path, ": member ", m.name, " claims ", m.size,
+                           " bytes, more than its part of the file can hold. ", kGetAgain));
+    // An archive that was added to may list a name twice: as in unzip and NumPy the last one
+    // counts.
     const auto [place, fresh] = places.try_emplace(m.name, members_.size());
     if (fresh) members_.push_back(std::move(m));
     else members_[place->second] = std::move(m);
@@ -154,12 +175,17 @@ ZipFile::ZipFile(const std::string& path) : file_(path) {
 ZipFile::~ZipFile() = default;
 
 const ZipMember* ZipFile::find(const std::string& name) const {
-  const auto at = std::find_if(members_.begin(), members_.end(), [&](const ZipMember& m) { return m.name == name; });
+  const auto at = std::find_if(members_.begin(), members_.end(),
+                               [&](const ZipMember& m) { return m.name == name; });
   return at == members_.end() ? nullptr : &*at;
 }
 
-std::string ZipFile::here() const { return str(path(), ": member ", member_->name, ", byte ", position_); }
-void ZipFile::fail(const std::string& what) const { throw InputError(str(here(), ", ", what, ". ", kGetAgain)); }
+std::string ZipFile::here() const {
+  return str(path(), ": member ", member_->name, ", byte ", position_);
+}
+void ZipFile::fail(const std::string& what) const {
+  throw InputError(str(here(), ", ", what, ". ", kGetAgain));
+}
 
 void ZipFile::start(const ZipMember& member) {
   constexpr uint64_t kHeaderBytes = 30;
@@ -191,13 +217,15 @@ void ZipFile::inflate(uint8_t* out, size_t count) {
     const uInt in_before = z.avail_in, out_before = z.avail_out;
     const int status = ::inflate(&z, Z_NO_FLUSH);
     const bool stuck = z.avail_in == in_before && z.avail_out == out_before;
-    if ((status != Z_OK && status != Z_STREAM_END && status != Z_BUF_ERROR) || (z.avail_out > 0 && (status == Z_STREAM_END || stuck)))
+    if ((status != Z_OK && status != Z_STREAM_END && status != Z_BUF_ERROR) ||
+        (z.avail_out > 0 && (status == Z_STREAM_END || stuck)))
       fail("the packed data are damaged or end early");
   }
 }
 
 void ZipFile::read(void* out, size_t count) {
-  if (count > member_->size - position_) fail(str("it ends after ", member_->size, " bytes, where more are expected"));
+  if (count > member_->size - position_)
+    fail(str("it ends after ", member_->size, " bytes, where more are expected"));
   auto* to = static_cast<uint8_t*>(out);
   constexpr size_t kMostAtOnce = 1 << 24;
   while (count > 0) {

@@ -1,5 +1,5 @@
-// Members of a zip archive, read one after the other from front to back; nothing is unpacked to the disk, so names lead nowhere.
-// PKWARE APPNOTE 6.3: stored and deflated members, with zip64.
+// Members of a zip archive, read one after the other from front to back; nothing is unpacked to the
+// disk, so names lead nowhere. PKWARE APPNOTE 6.3: stored and deflated members, with zip64.
 #pragma once
 #include <cstdint>
 #include <memory>
@@ -12,7 +12,8 @@ namespace suanli::data {
 
 struct ZipMember {
   std::string name;
-  uint64_t size = 0;  ///< Of its content, as the archive says; never more than what its packed bytes can hold.
+  /// Of its content, as the archive says; never more than what its packed bytes can hold.
+  uint64_t size = 0;
   uint64_t packed = 0, header = 0;
   uint32_t crc32 = 0;
   bool deflated = false;
@@ -20,7 +21,8 @@ struct ZipMember {
 
 class ZipFile {
  public:
-  /// Reads the list of members. Throws InputError: no zip archive, damaged, encrypted or packed by another method.
+  /// Reads the list of members. Throws InputError: no zip archive, damaged, encrypted or packed by
+  /// another method.
   explicit ZipFile(const std::string& path);
   ~ZipFile();
   ZipFile(const ZipFile&) = delete;
@@ -32,8 +34,8 @@ class ZipFile {
 
   /// Goes to the beginning of a member.
   void start(const ZipMember& member);
-  /// The next `count` bytes of it, exactly. Throws InputError where it is damaged or shorter; its checksum is verified when its last byte
-  /// is read.
+  /// The next `count` bytes of it, exactly. Throws InputError where it is damaged or shorter; its
+  /// checksum is verified when its last byte is read.
   void read(void* out, size_t count);
   /// "path: member x.npy, byte 17": how an error text about the place reached begins.
   std::string here() const;
@@ -46,7 +48,8 @@ class ZipFile {
   FileReader file_;
   std::vector<ZipMember> members_;
   const ZipMember* member_ = nullptr;
-  uint64_t position_ = 0, next_ = 0, left_ = 0;  // in the content; in the file; packed bytes behind next_
+  // in the content; in the file; packed bytes behind next_
+  uint64_t position_ = 0, next_ = 0, left_ = 0;
   uint32_t crc_ = 0;
   std::unique_ptr<Inflater> inflater_;
 };

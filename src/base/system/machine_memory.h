@@ -1,4 +1,5 @@
-// How much memory this process may still take: by the machine, by its control groups, by its resource limits.
+// How much memory this process may still take: by the machine, by its control groups, by its
+// resource limits.
 #pragma once
 #include <string>
 
@@ -8,11 +9,14 @@ namespace suanli {
 
 struct MemoryLeft {
   int64_t bytes = 0;
-  std::string by;  // what sets it: "this machine", "the control group /work", "the limit of the address space (ulimit -v)"
+  // what sets it: "this machine", "the control group /work", "the limit of the address space
+  // (ulimit -v)"
+  std::string by;
 };
 
-/// The smallest of: MemAvailable; what each control group above this process leaves, of version 1 or 2, where cached files count as free; the
-/// limits RLIMIT_AS and RLIMIT_DATA less what is resident. `root` stands before /proc and /sys, for tests.
+/// The smallest of: MemAvailable; what each control group above this process leaves, of version 1
+/// or 2, where cached files count as free; the limits RLIMIT_AS and RLIMIT_DATA less what is
+/// resident. `root` stands before /proc and /sys, for tests.
 SUANLI_API MemoryLeft memory_left(const std::string& root = "");
 
 }  // namespace suanli

@@ -20,7 +20,8 @@ size_t distance(const std::string& a, const std::string& b) {
     row[0] = i;
     for (size_t j = 1; j <= b.size(); ++j) {
       row[j] = std::min({above[j] + 1, row[j - 1] + 1, above[j - 1] + (a[i - 1] != b[j - 1])});
-      if (i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1]) row[j] = std::min(row[j], before[j - 2] + 1);
+      if (i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1])
+        row[j] = std::min(row[j], before[j - 2] + 1);
     }
     before.swap(above);
     above.swap(row);
@@ -31,7 +32,8 @@ size_t distance(const std::string& a, const std::string& b) {
 }  // namespace
 
 std::string did_you_mean(std::string_view word, const std::vector<std::string>& candidates) {
-  if (word.empty() || word.size() > 100) return "";  // the work grows with the square; nobody mistypes a word that long
+  // the work grows with the square; nobody mistypes a word that long
+  if (word.empty() || word.size() > 100) return "";
   const std::string typed = lower(word);
   const std::string* best = nullptr;
   size_t best_distance = typed.size() / 3 + 1;
@@ -40,7 +42,10 @@ std::string did_you_mean(std::string_view word, const std::vector<std::string>& 
     size_t d = distance(typed, known);
     // "fash" means "fashion-mnist": better than a near miss, worse than one slip of the finger.
     if (d > 1 && typed.size() >= 3 && known.starts_with(typed)) d = 1;
-    if (d == 1 && typed.size() == 2 && known.size() == 2 && typed[0] == known[1] && typed[1] == known[0]) d = 0;  // "rl"
+    // "rl"
+    if (d == 1 && typed.size() == 2 && known.size() == 2 && typed[0] == known[1] &&
+        typed[1] == known[0])
+      d = 0;
     if (d < best_distance) best = &candidate, best_distance = d;
   }
   return best ? *best : "";

@@ -9,7 +9,9 @@
 namespace suanli {
 
 namespace {
-[[noreturn]] void wrong_kind(const char* expected) { throw InputError(str("JSON: expected ", expected)); }
+[[noreturn]] void wrong_kind(const char* expected) {
+  throw InputError(str("JSON: expected ", expected));
+}
 }  // namespace
 
 bool Json::boolean() const {
@@ -59,7 +61,8 @@ Json& Json::set(std::string key, Json value) {
   return *this;
 }
 
-/// Receives the parser's events. Written out because the parser's own tree silently keeps the last of two equal keys.
+/// Receives the parser's events. Written out because the parser's own tree silently keeps the last
+/// of two equal keys.
 class JsonBuilder {
  public:
   explicit JsonBuilder(const std::string& where) : where_(where) {}
@@ -69,8 +72,9 @@ class JsonBuilder {
   bool boolean(bool v) { return add(Json(v)); }
   bool number_integer(int64_t v) { return add(Json(v)); }
   bool number_unsigned(uint64_t v) {
-    return v <= static_cast<uint64_t>(std::numeric_limits<int64_t>::max()) ? add(Json(static_cast<int64_t>(v)))
-                                                                           : add(Json(static_cast<double>(v)));
+    return v <= static_cast<uint64_t>(std::numeric_limits<int64_t>::max())
+               ? add(Json(static_cast<int64_t>(v)))
+               : add(Json(static_cast<double>(v)));
   }
   bool number_float(double v, const std::string&) { return add(Json(v)); }
   bool string(std::string& v) { return add(Json(std::move(v))); }
@@ -86,34 +90,42 @@ class JsonBuilder {
   bool start_array(size_t) { return open(Json(Json::Array())); }
   bool end_array() { return open_.pop_back(), true; }
   bool key(std::string& v) {
-    if (!keys_.back().insert(v).second) throw InputError(str(where_, ": JSON: the key \"", v, "\" occurs twice"));
+    if (!keys_.back().insert(v).second)
+      throw InputError(str(where_, ": JSON: the key \"", v, "\" occurs twice"));
     key_ = std::move(v);
     return true;
   }
   bool parse_error(size_t position, const std::string&, const nlohmann::detail::exception& e) {
-    std::string text = e.what();  // "[json.exception.parse_error.101] parse error at line 1, column 9: syntax error while …"
+    // "[json.exception.parse_error.101] parse error at line 1, column 9: syntax error while …"
+    std::string text = e.what();
     if (size_t at = text.find("syntax error"); at != std::string::npos) text = text.substr(at);
     throw InputError(str(where_, ": byte ", position, ": not valid JSON: ", text));
   }
 
  private:
-  static constexpr size_t kDeepest = 64;  // no file of ours nests deeper; a hostile one must not exhaust the stack later
+  // no file of ours nests deeper; a hostile one must not exhaust the stack later
+  static constexpr size_t kDeepest = 64;
   Json* add(Json&& value, bool) {
     if (open_.empty()) return &(root = std::move(value));
     Json& parent = *open_.back();
-    if (auto* array = std::get_if<Json::Array>(&parent.value_)) return &array->emplace_back(std::move(value));
-    return &std::get<Json::Object>(parent.value_).emplace_back(std::move(key_), std::move(value)).second;
+    if (auto* array = std::get_if<Json::Array>(&parent.value_))
+      return &array->emplace_back(std::move(value));
+    return &std::get<Json::Object>(parent.value_)
+                .emplace_back(std::move(key_), std::move(value))
+                .second;
   }
   bool add(Json&& value) { return add(std::move(value), true) != nullptr; }
   bool open(Json&& value) {
-    if (open_.size() == kDeepest) throw InputError(str(where_, ": JSON: nested deeper than ", kDeepest, " levels"));
+    if (open_.size() == kDeepest)
+      throw InputError(str(where_, ": JSON: nested deeper than ", kDeepest, " levels"));
     open_.push_back(add(std::move(value), true));
     return true;
   }
 
   const std::string& where_;
   std::vector<Json*> open_;  // a parent does not grow while a child is open, so these stay valid
-  std::vector<std::unordered_set<std::string>> keys_;  // of the open objects: headers of large models have 10⁵ keys
+  // of the open objects: headers of large models have 10⁵ keys
+  std::vector<std::unordered_set<std::string>> keys_;
   std::string key_;
 };
 
@@ -137,11 +149,14 @@ nlohmann::ordered_json foreign(const Json& v) {
   }
   nlohmann::ordered_json out = nlohmann::ordered_json::object();
   // through the vector below the map: its own insertion looks every key up first
-  for (auto& [key, value] : v.object()) out.get_ref<nlohmann::ordered_json::object_t&>().push_back({key, foreign(value)});
+  for (auto& [key, value] : v.object())
+    out.get_ref<nlohmann::ordered_json::object_t&>().push_back({key, foreign(value)});
   return out;
 }
 }  // namespace
 
-std::string Json::dump(int indent) const { return foreign(*this).dump(indent, ' ', false, nlohmann::json::error_handler_t::replace); }
+std::string Json::dump(int indent) const {
+  return foreign(*this).dump(indent, ' ', false, nlohmann::json::error_handler_t::replace);
+}
 
 }  // namespace suanli

@@ -48,9 +48,11 @@ class SUANLI_API Json {
   /// Sets or appends a member; a null value becomes an object first.
   Json& set(std::string key, Json value);
 
-  /// `text` must be one value. `where` (a file name) begins the error: InputError "where: byte 17: …". Duplicate keys are an error.
+  /// `text` must be one value. `where` (a file name) begins the error: InputError "where: byte 17:
+  /// …". Duplicate keys are an error.
   static Json parse(std::string_view text, const std::string& where = "text");
-  /// One line, or `indent` spaces per level. Doubles read back as the same bits; NaN and infinities become null.
+  /// One line, or `indent` spaces per level. Doubles read back as the same bits; NaN and infinities
+  /// become null.
   std::string dump(int indent = -1) const;
 
   bool operator==(const Json& o) const { return value_ == o.value_; }

@@ -1,4 +1,5 @@
-// Control characters of names and cells, written so that a reader sees them: a terminal would obey them, and a NUL would end a message.
+// Control characters of names and cells, written so that a reader sees them: a terminal would obey
+// them, and a NUL would end a message.
 #pragma once
 #include <string>
 #include <string_view>

@@ -36,7 +36,8 @@ constinit thread_local bool ends_the_process = false;
 constinit thread_local int running_here = 0;
 constinit thread_local bool waited = false;  // prepare() of this fork took the locks
 
-/// A thread that forks out of a program, or out of a region of the pool, cannot wait for its end. The child then gets fresh locks.
+/// A thread that forks out of a program, or out of a region of the pool, cannot wait for its end.
+/// The child then gets fresh locks.
 void prepare() {
   waited = running_here == 0 && !detail::inside_pool_region();
   if (!waited) return;
@@ -100,10 +101,12 @@ Running::~Running() {
 }
 
 void end_programs() {
-  if (detail::inside_pool_region()) return;  // the program that is waited for would wait for this thread
+  // the program that is waited for would wait for this thread
+  if (detail::inside_pool_region()) return;
   ends_the_process = true;
   ending = true;
-  for (int ms = 0; running > (running_here > 0 ? 1 : 0) && ms < 10000; ++ms) std::this_thread::sleep_for(std::chrono::milliseconds(1));
+  for (int ms = 0; running > (running_here > 0 ? 1 : 0) && ms < 10000; ++ms)
+    std::this_thread::sleep_for(std::chrono::milliseconds(1));
 }
 
 uint32_t fork_generation() { return generation; }

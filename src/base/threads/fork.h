@@ -1,5 +1,6 @@
-// Support for fork(): the library works in the child. The child has the forking thread alone: locks that other threads held would
-// stay locked, programs that they ran would stay half done, and their work would never be finished.
+// Support for fork(): the library works in the child. The child has the forking thread alone: locks
+// that other threads held would stay locked, programs that they ran would stay half done, and their
+// work would never be finished.
 #pragma once
 #include <cstddef>
 #include <cstdint>
@@ -7,8 +8,8 @@
 
 namespace suanli {
 
-/// This thread runs a program while it lives. A fork() on another thread waits for its end, so that no value is half written in the child
-/// and every plan and arena is free.
+/// This thread runs a program while it lives. A fork() on another thread waits for its end, so that
+/// no value is half written in the child and every plan and arena is free.
 class Running {
  public:
   Running();
@@ -16,14 +17,28 @@ class Running {
   Running(const Running&) = delete;
 };
 
-/// When the process ends: waits for the programs of other threads (ten seconds at most), which begin none any more.
+/// When the process ends: waits for the programs of other threads (ten seconds at most), which
+/// begin none any more.
 void end_programs();
 
-/// How many forks lie between this process and the one that loaded the library: who keeps threads compares it.
+/// How many forks lie between this process and the one that loaded the library: who keeps threads
+/// compares it.
 uint32_t fork_generation();
 
-/// Global locks in the order in which fork() takes them; a lock that is held while another is taken comes first.
-enum class ForkOrder : uint8_t { unknown_parameters, scopes, plans, packed_copies, cells, memory, pool_change, pool, slabs, count };
+/// Global locks in the order in which fork() takes them; a lock that is held while another is taken
+/// comes first.
+enum class ForkOrder : uint8_t {
+  unknown_parameters,
+  scopes,
+  plans,
+  packed_copies,
+  cells,
+  memory,
+  pool_change,
+  pool,
+  slabs,
+  count
+};
 /// fork() holds these locks, so that what they guard is whole in the child.
 void hold_across_fork(ForkOrder order, std::mutex* first, size_t count = 1);
 

@@ -1,12 +1,13 @@
-// Objects of a thread that outlive its C++ thread_locals. A destructor of a thread_local, of a static object, or a handler of atexit() may
-// still use the library: a C++ thread_local of ours could be gone by then.
+// Objects of a thread that outlive its C++ thread_locals. A destructor of a thread_local, of a
+// static object, or a handler of atexit() may still use the library: a C++ thread_local of ours
+// could be gone by then.
 #pragma once
 
 namespace suanli {
 
 namespace detail {
-/// Calls end(context) when this thread ends, behind the destructors of all thread_locals; what was asked for last is called first. Not
-/// called on the thread that ends the process.
+/// Calls end(context) when this thread ends, behind the destructors of all thread_locals; what was
+/// asked for last is called first. Not called on the thread that ends the process.
 void at_thread_end(void (*end)(void* context), void* context);
 }  // namespace detail
 

@@ -14,7 +14,8 @@ namespace suanli {
 namespace {
 
 constexpr size_t kStep = 64, kClasses = kSlabMax / kStep,
-                 kChunk = 64 * 1024;  // chunks are aligned to their size: a block finds its owner by masking
+                 // chunks are aligned to their size: a block finds its owner by masking
+    kChunk = 64 * 1024;
 
 struct FreeBlock {
   FreeBlock* next;
@@ -37,7 +38,8 @@ struct Heap {
   void refill(size_t c);
   void give_back_remote(FreeBlock* b, size_t c) {
     b->next = remote[c].load(std::memory_order_relaxed);
-    while (!remote[c].compare_exchange_weak(b->next, b, std::memory_order_release, std::memory_order_relaxed)) {}
+    while (!remote[c].compare_exchange_weak(b->next, b, std::memory_order_release,
+                                            std::memory_order_relaxed)) {}
   }
 };
 
@@ -58,7 +60,8 @@ void Heap::refill(size_t c) {
   }
 }
 
-// A heap outlives its thread (its blocks may be held elsewhere) and is handed to the next new thread.
+// A heap outlives its thread (its blocks may be held elsewhere) and is handed to the next new
+// thread.
 std::mutex idle_mutex;
 std::vector<Heap*>& idle_heaps() {
   static auto* heaps = new std::vector<Heap*>;
@@ -104,7 +107,8 @@ void* slab_allocate(size_t bytes) {
 void slab_free(void* block, size_t bytes) {
   if (bytes > kSlabMax) return std::free(block);
   size_t c = (bytes - 1) / kStep;
-  Heap* owner = reinterpret_cast<ChunkHeader*>(reinterpret_cast<uintptr_t>(block) & ~(kChunk - 1))->owner;
+  Heap* owner =
+      reinterpret_cast<ChunkHeader*>(reinterpret_cast<uintptr_t>(block) & ~(kChunk - 1))->owner;
   auto* b = static_cast<FreeBlock*>(block);
   if (owner == this_heap) {
     b->next = owner->free[c];

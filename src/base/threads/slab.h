@@ -1,5 +1,6 @@
-// Small blocks of a few fixed sizes, for records that are made and dropped millions of times: one free list per thread and
-// size, no lock on the owning thread, blocks freed by other threads return through an atomic stack.
+// Small blocks of a few fixed sizes, for records that are made and dropped millions of times: one
+// free list per thread and size, no lock on the owning thread, blocks freed by other threads return
+// through an atomic stack.
 #pragma once
 #include <cstddef>
 

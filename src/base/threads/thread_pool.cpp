@@ -23,7 +23,8 @@
 namespace suanli {
 namespace {
 
-// As long as a step's parts may differ between threads: woken from sleep, a thread is tens of microseconds late, and its core slow at first.
+// As long as a step's parts may differ between threads: woken from sleep, a thread is tens of
+// microseconds late, and its core slow at first.
 constexpr auto kSpin = std::chrono::microseconds(500);
 
 inline void pause() {
@@ -44,7 +45,8 @@ uint32_t wait_change(std::atomic<uint32_t>& word, uint32_t seen) {
     if ((i & 63) == 63 && std::chrono::steady_clock::now() > until) break;
   }
   uint32_t now;
-  while ((now = word.load(std::memory_order_acquire)) == seen) word.wait(seen, std::memory_order_acquire);
+  while ((now = word.load(std::memory_order_acquire)) == seen)
+    word.wait(seen, std::memory_order_acquire);
   return now;
 }
 
@@ -54,7 +56,8 @@ void leave_cpu(pthread_t thread, int cpu, cpu_set_t allowed) {
   if (CPU_COUNT(&allowed) > 0) pthread_setaffinity_np(thread, sizeof allowed, &allowed);
 }
 
-/// Its object is never freed: a thread that has just read the address of the current pool may still come and find it stopped.
+/// Its object is never freed: a thread that has just read the address of the current pool may still
+/// come and find it stopped.
 class Pool {
  public:
   explicit Pool(int threads) : threads_(threads), cpu_of_(static_cast<size_t>(threads)) { start(); }
@@ -69,8 +72,9 @@ class Pool {
       return;
     }
     const int lanes = static_cast<int>(workers_.size()) + 1;
-    // A worker that sleeps is often woken on the CPU of the thread that wakes it, and the kernel may let both stay there for tens of
-    // milliseconds while another CPU is idle. It is moved before it is woken: to move itself it would first have to wait for that CPU.
+    // A worker that sleeps is often woken on the CPU of the thread that wakes it, and the kernel
+    // may let both stay there for tens of milliseconds while another CPU is idle. It is moved
+    // before it is woken: to move itself it would first have to wait for that CPU.
     const int cpu = sched_getcpu();
     for (int i = 1; i < lanes; ++i)
       if (cpu >= 0 && cpu_of_[static_cast<size_t>(i)].load(std::memory_order_relaxed) == cpu)
@@ -82,11 +86,13 @@ class Pool {
     inside_region = true;
     share(0, lanes);
     inside_region = false;
-    for (uint32_t left = remaining_.load(std::memory_order_acquire); left != 0;) left = wait_change(remaining_, left);
+    for (uint32_t left = remaining_.load(std::memory_order_acquire); left != 0;)
+      left = wait_change(remaining_, left);
     if (error_) std::rethrow_exception(std::exchange(error_, nullptr));
   }
 
-  /// Starts its workers: fewer where the system gives no more threads, which changes nothing but the speed.
+  /// Starts its workers: fewer where the system gives no more threads, which changes nothing but
+  /// the speed.
   void start() {
     std::lock_guard lock(busy_);
     CPU_ZERO(&allowed_);
@@ -100,7 +106,8 @@ class Pool {
       // No more threads: those that started share the work.
     }
   }
-  /// Waits for the region that is under way and ends the workers. Regions run on the calling thread alone until start().
+  /// Waits for the region that is under way and ends the workers. Regions run on the calling thread
+  /// alone until start().
   void stop() {
     std::lock_guard lock(busy_);
     stop_ = true;
@@ -151,7 +158,8 @@ int default_threads() {
   if (const char* text = std::getenv("SUANLI_THREADS")) {
     char* end = nullptr;
     long n = std::strtol(text, &end, 10);
-    if (*text == 0 || *end != 0 || n < 1 || n > 1024) throw UsageError(str("SUANLI_THREADS=", text, ": expected a number from 1 to 1024"));
+    if (*text == 0 || *end != 0 || n < 1 || n > 1024)
+      throw UsageError(str("SUANLI_THREADS=", text, ": expected a number from 1 to 1024"));
     return static_cast<int>(n);
   }
   cpu_set_t set;
@@ -163,7 +171,8 @@ constinit std::mutex change_mutex;  // one set_pool_threads() at a time; taken b
 constinit std::atomic<Pool*> current{nullptr};
 int wanted_threads = 0;
 std::map<int, Pool*>* stopped = nullptr;  // by their threads, to be started again
-const bool held = (hold_across_fork(ForkOrder::pool_change, &change_mutex), hold_across_fork(ForkOrder::pool, &pool_mutex), true);
+const bool held = (hold_across_fork(ForkOrder::pool_change, &change_mutex),
+                   hold_across_fork(ForkOrder::pool, &pool_mutex), true);
 
 Pool& pool() {
   if (Pool* p = current.load(std::memory_order_acquire)) return *p;
@@ -180,8 +189,11 @@ Pool& pool() {
 int pool_threads() { return pool().threads(); }
 
 void set_pool_threads(int threads) {
-  if (threads < 1) throw UsageError(str("[set_compute_threads] ", threads, " threads: expected at least 1"));
-  if (inside_region) throw Error("[set_compute_threads] called by a part of a parallel region, whose end it would wait for");
+  if (threads < 1)
+    throw UsageError(str("[set_compute_threads] ", threads, " threads: expected at least 1"));
+  if (inside_region)
+    throw Error(
+        "[set_compute_threads] called by a part of a parallel region, whose end it would wait for");
   std::lock_guard change(change_mutex);
   Pool *next = nullptr, *before = nullptr;
   {
@@ -195,8 +207,8 @@ void set_pool_threads(int threads) {
       stopped->erase(it);
     }
   }
-  // The next pool is there before the last one stops, and none of this holds the lock that pool() may take: a region that is under way
-  // may ask for the number of threads.
+  // The next pool is there before the last one stops, and none of this holds the lock that pool()
+  // may take: a region that is under way may ask for the number of threads.
   if (next) next->start();
   else next = new Pool(threads);
   {
@@ -217,17 +229,23 @@ void detail::forget_pool() {
 }
 
 detail::Deal::Deal(int64_t pieces, int threads)
-    : runs_(reinterpret_cast<Run*>(usual_)), threads_(static_cast<int>(std::clamp<int64_t>(pieces, 1, std::max(1, threads)))) {
-  if (threads_ > kUsual) many_ = std::make_unique<Run[]>(static_cast<size_t>(threads_)), runs_ = many_.get();
+    : runs_(reinterpret_cast<Run*>(usual_)),
+      threads_(static_cast<int>(std::clamp<int64_t>(pieces, 1, std::max(1, threads)))) {
+  if (threads_ > kUsual)
+    many_ = std::make_unique<Run[]>(static_cast<size_t>(threads_)), runs_ = many_.get();
   for (int64_t t = 0; t < threads_; ++t)
-    new (runs_ + t) Run{static_cast<uint64_t>(pieces * t / threads_) << 32 | static_cast<uint64_t>(pieces * (t + 1) / threads_)};
+    new (runs_ + t) Run{static_cast<uint64_t>(pieces * t / threads_) << 32 |
+                        static_cast<uint64_t>(pieces * (t + 1) / threads_)};
 }
 
 int64_t Pieces::next() {
-  auto size = [](uint64_t run) { return static_cast<int64_t>(run & UINT32_MAX) - static_cast<int64_t>(run >> 32); };
+  auto size = [](uint64_t run) {
+    return static_cast<int64_t>(run & UINT32_MAX) - static_cast<int64_t>(run >> 32);
+  };
   std::atomic<uint64_t>& own = deal_.runs_[thread_].left;
   for (uint64_t run = own.load(std::memory_order_relaxed); size(run) > 0;)
-    if (own.compare_exchange_weak(run, run + (uint64_t{1} << 32), std::memory_order_relaxed)) return static_cast<int64_t>(run >> 32);
+    if (own.compare_exchange_weak(run, run + (uint64_t{1} << 32), std::memory_order_relaxed))
+      return static_cast<int64_t>(run >> 32);
   for (;;) {
     std::atomic<uint64_t>* most = nullptr;
     uint64_t its_run = 0;
@@ -236,7 +254,8 @@ int64_t Pieces::next() {
       if (size(run) > size(its_run)) most = &deal_.runs_[t].left, its_run = run;
     }
     if (!most) return -1;
-    if (most->compare_exchange_weak(its_run, its_run - 1, std::memory_order_relaxed)) return static_cast<int64_t>(its_run & UINT32_MAX) - 1;
+    if (most->compare_exchange_weak(its_run, its_run - 1, std::memory_order_relaxed))
+      return static_cast<int64_t>(its_run & UINT32_MAX) - 1;
   }
 }
 

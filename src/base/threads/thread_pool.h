@@ -1,5 +1,6 @@
-// The one pool that computes. The calling thread takes part; workers spin briefly, then sleep (endless spinning makes steps
-// several times slower as soon as anything else runs on the machine; see docs/architecture.md, "Measured before building").
+// The one pool that computes. The calling thread takes part; workers spin briefly, then sleep
+// (endless spinning makes steps several times slower as soon as anything else runs on the machine;
+// see docs/architecture.md, "Measured before building").
 #pragma once
 #include <algorithm>
 #include <atomic>
@@ -12,7 +13,8 @@ namespace suanli {
 
 /// Threads that compute, the caller included.
 int pool_threads();
-/// From the next region on. Waits for the region that another thread is in; what is in it, or enters meanwhile, is done as ever.
+/// From the next region on. Waits for the region that another thread is in; what is in it, or
+/// enters meanwhile, is done as ever.
 void set_pool_threads(int threads);
 
 class Pieces;
@@ -25,13 +27,15 @@ bool inside_pool_region();
 void forget_pool();
 }  // namespace detail
 
-/// Calls f(part) for part = 0 … parts-1, part p on thread p mod pool_threads(), and returns when all are done. Runs inline for
-/// one part, inside another parallel region, or while another thread uses the pool: what a part does must not depend on where it
-/// runs. The first exception by part number is rethrown.
+/// Calls f(part) for part = 0 … parts-1, part p on thread p mod pool_threads(), and returns when
+/// all are done. Runs inline for one part, inside another parallel region, or while another thread
+/// uses the pool: what a part does must not depend on where it runs. The first exception by part
+/// number is rethrown.
 template <class F> void parallel_parts(int parts, F&& f) {
   using G = std::remove_reference_t<F>;
   detail::pool_run(
-      parts, [](void* context, int part) { (*static_cast<G*>(context))(part); }, const_cast<void*>(static_cast<const void*>(&f)));
+      parts, [](void* context, int part) { (*static_cast<G*>(context))(part); },
+      const_cast<void*>(static_cast<const void*>(&f)));
 }
 
 namespace detail {
@@ -60,8 +64,8 @@ class Deal {
 class Pieces {
  public:
   Pieces(detail::Deal& deal, int thread) : deal_(deal), thread_(thread) {}
-  /// Another piece for this thread to do: its own in order; when they are done, the last one of the thread that has most left. -1 if none
-  /// is left.
+  /// Another piece for this thread to do: its own in order; when they are done, the last one of the
+  /// thread that has most left. -1 if none is left.
   int64_t next();
 
  private:
@@ -69,8 +73,9 @@ class Pieces {
   int thread_;
 };
 
-/// Deals pieces 0 … pieces-1 to `threads` parts, and calls f(part, left) for each, as parallel_parts() does: it takes pieces from `left`
-/// until none is left. So a thread whose core is slow, or shared with other programs, does fewer. Where a piece is done must not matter.
+/// Deals pieces 0 … pieces-1 to `threads` parts, and calls f(part, left) for each, as
+/// parallel_parts() does: it takes pieces from `left` until none is left. So a thread whose core is
+/// slow, or shared with other programs, does fewer. Where a piece is done must not matter.
 template <class F> void parallel_pieces(int64_t pieces, int threads, F&& f) {
   detail::Deal deal(pieces, threads);
   parallel_parts(deal.threads(), [&](int part) {
@@ -79,11 +84,13 @@ template <class F> void parallel_pieces(int64_t pieces, int threads, F&& f) {
   });
 }
 
-/// Splits 0 … n-1 into contiguous ranges, none smaller than `grain` (what is worth a thread: a region costs some microseconds), and calls
-/// f(begin, end) on each; where there is more to do, on several per thread, in pieces.
+/// Splits 0 … n-1 into contiguous ranges, none smaller than `grain` (what is worth a thread: a
+/// region costs some microseconds), and calls f(begin, end) on each; where there is more to do, on
+/// several per thread, in pieces.
 template <class F> void parallel_chunks(int64_t n, int64_t grain, F&& f) {
   if (n <= 0) return;
-  const int64_t most = std::max<int64_t>(1, n / std::max<int64_t>(1, grain)), threads = std::min<int64_t>(pool_threads(), most);
+  const int64_t most = std::max<int64_t>(1, n / std::max<int64_t>(1, grain)),
+                threads = std::min<int64_t>(pool_threads(), most);
   if (threads <= 1) return f(static_cast<int64_t>(0), n);
   constexpr int64_t kPieces = 8;  // of a thread, at most
   const int64_t pieces = std::min(most, threads * kPieces);

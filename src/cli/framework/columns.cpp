@@ -12,8 +12,8 @@ struct Range {
   uint32_t first, last;
 };
 
-// From Unicode 14's EastAsianWidth (W and F) and general categories (Mn, Me, Cf without the soft hyphen). Gaps that hold no character
-// are closed.
+// From Unicode 14's EastAsianWidth (W and F) and general categories (Mn, Me, Cf without the soft
+// hyphen). Gaps that hold no character are closed.
 // clang-format off
 constexpr Range kWide[] = {
     {0x1100, 0x115F}, {0x231A, 0x231B}, {0x2329, 0x232A}, {0x23E9, 0x23EC}, {0x23F0, 0x23F0},
@@ -108,18 +108,26 @@ constexpr Range kCombining[] = {
 // clang-format on
 
 template <size_t N> bool is_in(const Range (&ranges)[N], uint32_t code) {
-  const auto at = std::upper_bound(std::begin(ranges), std::end(ranges), code, [](uint32_t c, const Range& r) { return c < r.first; });
+  const auto at = std::upper_bound(std::begin(ranges), std::end(ranges), code,
+                                   [](uint32_t c, const Range& r) { return c < r.first; });
   return at != std::begin(ranges) && code <= std::prev(at)->last;
 }
 
-size_t columns_of(uint32_t code) { return code < 0x300 ? 1 : is_in(kCombining, code) ? 0 : is_in(kWide, code) ? 2 : 1; }
+size_t columns_of(uint32_t code) {
+  return code < 0x300 ? 1 : is_in(kCombining, code) ? 0 : is_in(kWide, code) ? 2 : 1;
+}
 
 }  // namespace
 
 Character character_at(std::string_view text, size_t at) {
   const auto byte = [&](size_t i) { return static_cast<unsigned char>(text[i]); };
   const unsigned char first = byte(at);
-  const size_t bytes = first < 0x80 ? 1 : first < 0xC2 ? 0 : first < 0xE0 ? 2 : first < 0xF0 ? 3 : first < 0xF5 ? 4 : 0;
+  const size_t bytes = first < 0x80   ? 1
+                       : first < 0xC2 ? 0
+                       : first < 0xE0 ? 2
+                       : first < 0xF0 ? 3
+                       : first < 0xF5 ? 4
+                                      : 0;
   if (bytes <= 1 || at + bytes > text.size()) return {1, 1};
   uint32_t code = first & (0xFFu >> (bytes + 1));
   for (size_t i = 1; i < bytes; ++i) {

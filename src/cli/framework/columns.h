@@ -7,7 +7,8 @@
 
 namespace suanli::cli {
 
-/// One character of UTF-8: its bytes and its columns on a terminal, 0, 1 or 2. A byte that begins no character is one column wide.
+/// One character of UTF-8: its bytes and its columns on a terminal, 0, 1 or 2. A byte that begins
+/// no character is one column wide.
 struct Character {
   size_t bytes, columns;
 };

@@ -12,7 +12,8 @@ namespace {
 
 /// In single quotes, for any of the three.
 std::string quoted(std::string text) {
-  for (size_t at = 0; (at = text.find('\'', at)) != std::string::npos; at += 4) text.replace(at, 1, "'\\''");
+  for (size_t at = 0; (at = text.find('\'', at)) != std::string::npos; at += 4)
+    text.replace(at, 1, "'\\''");
   return "'" + text + "'";
 }
 
@@ -50,11 +51,14 @@ std::string bash() {
     for (const Option& o : v.options) {
       names += fmt::format(" {}", o.name);
       if (!o.choices.empty())
-        choices += fmt::format("    {}:{}) words={}{} ;;\n", v.name, o.name, quoted(o.choices), is_list(o) ? " list=1" : "");
+        choices += fmt::format("    {}:{}) words={}{} ;;\n", v.name, o.name, quoted(o.choices),
+                               is_list(o) ? " list=1" : "");
     }
-    for (const auto& [word, words] : second_words(v)) behind += fmt::format("    {}:{}) words={} ;;\n", v.name, word, quoted(words));
+    for (const auto& [word, words] : second_words(v))
+      behind += fmt::format("    {}:{}) words={} ;;\n", v.name, word, quoted(words));
     options += fmt::format("    {}) words={} ;;\n", v.name, quoted(names));
-    if (!first_words(v).empty()) first += fmt::format("    {}) words={} ;;\n", v.name, quoted(first_words(v)));
+    if (!first_words(v).empty())
+      first += fmt::format("    {}) words={} ;;\n", v.name, quoted(first_words(v)));
   }
   return fmt::format(R"(# bash completion for suanli; made by `suanli completion bash`
 _suanli() {{
@@ -99,20 +103,26 @@ std::string zsh() {
   };
   std::string list, cases;
   for (const Verb& v : verbs()) {
-    list += fmt::format("    {}\n", quoted(fmt::format("{}:{}", v.name, in_users_language(v.line))));
-    cases += fmt::format("    {})\n      _arguments -s '--help[{}]'", v.name, in_users_language("this text"));
+    list +=
+        fmt::format("    {}\n", quoted(fmt::format("{}:{}", v.name, in_users_language(v.line))));
+    cases += fmt::format("    {})\n      _arguments -s '--help[{}]'", v.name,
+                         in_users_language("this text"));
     for (const Option& o : v.options) {
-      std::string spec = fmt::format("{}{}[{}]", o.name, o.takes == Takes::nothing ? "" : "=", plain(in_users_language(o.help)));
+      std::string spec = fmt::format("{}{}[{}]", o.name, o.takes == Takes::nothing ? "" : "=",
+                                     plain(in_users_language(o.help)));
       if (o.takes != Takes::nothing)
         spec += fmt::format(":{}:{}", o.metavar,
-                            !o.choices.empty() ? (is_list(o) ? "_values -s , word " + o.choices : "(" + o.choices + ")")
+                            !o.choices.empty() ? (is_list(o) ? "_values -s , word " + o.choices
+                                                             : "(" + o.choices + ")")
                             : takes_path(o)    ? "_files"
                                                : " ");
       cases += " \\\n        " + quoted(spec);
     }
-    if (!first_words(v).empty()) cases += fmt::format(" \\\n        '1:{}:({})'", v.positionals.front().name, first_words(v));
+    if (!first_words(v).empty())
+      cases += fmt::format(" \\\n        '1:{}:({})'", v.positionals.front().name, first_words(v));
     for (const auto& [word, words] : second_words(v))
-      cases += fmt::format(" \\\n        '2:{}:{{[[ $words[2] == {} ]] && compadd {} || _files}}'", v.positionals[1].name, word, words);
+      cases += fmt::format(" \\\n        '2:{}:{{[[ $words[2] == {} ]] && compadd {} || _files}}'",
+                           v.positionals[1].name, word, words);
     cases += " \\\n        '*:file:_files' ;;\n";
   }
   return fmt::format(R"(#compdef suanli
@@ -138,21 +148,28 @@ _suanli "$@"
 std::string fish() {
   std::string out = "# fish completion for suanli; made by `suanli completion fish`\n";
   for (const Verb& v : verbs()) {
-    out += fmt::format("complete -c suanli -n __fish_use_subcommand -a {} -d {}\n", v.name, quoted(in_users_language(v.line)));
+    out += fmt::format("complete -c suanli -n __fish_use_subcommand -a {} -d {}\n", v.name,
+                       quoted(in_users_language(v.line)));
     if (!first_words(v).empty())
-      out += fmt::format("complete -c suanli -n '__fish_seen_subcommand_from {}; and test (count (commandline -opc)) -eq 2' -f -a {}\n",
-                         v.name, quoted(first_words(v)));
+      out += fmt::format(
+          "complete -c suanli -n '__fish_seen_subcommand_from {}; and test (count (commandline "
+          "-opc)) -eq 2' -f -a {}\n",
+          v.name, quoted(first_words(v)));
     for (const auto& [word, words] : second_words(v))
       out += fmt::format(
-          "complete -c suanli -n '__fish_seen_subcommand_from {}; and __fish_seen_subcommand_from {}; and test (count (commandline -opc)) "
+          "complete -c suanli -n '__fish_seen_subcommand_from {}; and __fish_seen_subcommand_from "
+          "{}; and test (count (commandline -opc)) "
           "-eq 3' -f -a {}\n",
           v.name, word, quoted(words));
     for (const Option& o : v.options) {
-      out += fmt::format("complete -c suanli -n '__fish_seen_subcommand_from {}' -l {} -d {}", v.name, o.name + 2,
-                         quoted(in_users_language(o.help)));
-      const std::string list = fmt::format("(__fish_complete_list , \"string join \\n {}\")", o.choices);
+      out += fmt::format("complete -c suanli -n '__fish_seen_subcommand_from {}' -l {} -d {}",
+                         v.name, o.name + 2, quoted(in_users_language(o.help)));
+      const std::string list =
+          fmt::format("(__fish_complete_list , \"string join \\n {}\")", o.choices);
       if (o.takes != Takes::nothing)
-        out += !o.choices.empty() ? " -x -a " + quoted(is_list(o) ? list : o.choices) : takes_path(o) ? " -r" : " -x";
+        out += !o.choices.empty() ? " -x -a " + quoted(is_list(o) ? list : o.choices)
+               : takes_path(o)    ? " -r"
+                                  : " -x";
       out += "\n";
     }
   }

@@ -20,7 +20,9 @@ namespace suanli::cli {
 
 namespace {
 
-double now() { return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count(); }
+double now() {
+  return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count();
+}
 
 /// `share` of `cells` character cells, to an eighth of a cell.
 std::string blocks(double share, int cells) {
@@ -33,8 +35,9 @@ std::string blocks(double share, int cells) {
   return out;
 }
 
-/// A line on the terminal that the next one, or close(), writes over. It stays one column short of the width that the terminal has now: a
-/// longer one would begin a new line each time. `tails`: the longest first, of which the first is taken that leaves room for a bar.
+/// A line on the terminal that the next one, or close(), writes over. It stays one column short of
+/// the width that the terminal has now: a longer one would begin a new line each time. `tails`: the
+/// longest first, of which the first is taken that leaves room for a bar.
 void draw_bar(const std::string& head, double share, const std::vector<std::string>& tails) {
   constexpr size_t kFrame = 4, kLeastCells = 5, kMostCells = 40;
   const size_t room = static_cast<size_t>(std::max(2, terminal_width())) - 1;
@@ -43,10 +46,12 @@ void draw_bar(const std::string& head, double share, const std::vector<std::stri
   for (const std::string& tail : tails) {
     const size_t fixed = columns_of(shown) + columns_of(tail) + kFrame;
     if (fixed + kLeastCells > room) continue;
-    line = fmt::format("{} |{}| {}", shown, blocks(share, static_cast<int>(std::min(room - fixed, kMostCells))), tail);
+    line = fmt::format("{} |{}| {}", shown,
+                       blocks(share, static_cast<int>(std::min(room - fixed, kMostCells))), tail);
     break;
   }
-  if (line.empty()) line = cut_to(columns_of(shown) <= room ? shown : fmt::format("{:.0f}%", 100 * share), room);
+  if (line.empty())
+    line = cut_to(columns_of(shown) <= room ? shown : fmt::format("{:.0f}%", 100 * share), room);
   std::fputs(fmt::format("\r{}\033[K", line).c_str(), stderr);
 }
 
@@ -81,9 +86,11 @@ void occupy_standard_files() {
 void print_result(const std::string& result) {
   const std::string& text = is_terminal(STDOUT_FILENO) ? harmless(result) : result;
   errno = 0;
-  if (std::fwrite(text.data(), 1, text.size(), stdout) == text.size() && std::fflush(stdout) == 0) return;
+  if (std::fwrite(text.data(), 1, text.size(), stdout) == text.size() && std::fflush(stdout) == 0)
+    return;
   if (errno == EPIPE) throw BrokenPipe("nobody reads standard output any more");
-  throw Error(fmt::format("the result cannot be written to standard output: {}", std::strerror(errno)));
+  throw Error(
+      fmt::format("the result cannot be written to standard output: {}", std::strerror(errno)));
 }
 
 void print_note(const std::string& line) {
@@ -111,14 +118,19 @@ std::string emphasised(const std::string& text) {
   return is_terminal(STDERR_FILENO) && !(no_color && *no_color) ? kBold + text + kPlain : text;
 }
 
-std::string percent(double fraction) { return std::isnan(fraction) ? "-" : fmt::format("{:.2f}%", 100 * fraction); }
+std::string percent(double fraction) {
+  return std::isnan(fraction) ? "-" : fmt::format("{:.2f}%", 100 * fraction);
+}
 
 std::string counted(int64_t n, const char* noun, const char* plural) {
-  return n == 1 ? fmt::format("1 {}", noun) : plural ? fmt::format("{} {}", n, plural) : fmt::format("{} {}s", n, noun);
+  return n == 1   ? fmt::format("1 {}", noun)
+         : plural ? fmt::format("{} {}", n, plural)
+                  : fmt::format("{} {}s", n, noun);
 }
 
 std::string rounded(double value) {
-  if (!std::isfinite(value) || value == 0 || std::abs(value) < 1e-4 || std::abs(value) >= 1e7) return fmt::format("{:.3g}", value);
+  if (!std::isfinite(value) || value == 0 || std::abs(value) < 1e-4 || std::abs(value) >= 1e7)
+    return fmt::format("{:.3g}", value);
   const int digits = static_cast<int>(std::floor(std::log10(std::abs(value))));
   std::string text = fmt::format("{:.{}f}", value, std::max(0, 2 - digits));
   if (text.find('.') != std::string::npos) {
@@ -138,10 +150,13 @@ std::string memory_size(int64_t bytes) {
 
 std::string clock_time(double seconds) {
   const auto s = static_cast<int64_t>(std::max(0.0, seconds) + 0.5);
-  return s >= 3600 ? fmt::format("{}:{:02}:{:02}", s / 3600, s / 60 % 60, s % 60) : fmt::format("{:02}:{:02}", s / 60, s % 60);
+  return s >= 3600 ? fmt::format("{}:{:02}:{:02}", s / 3600, s / 60 % 60, s % 60)
+                   : fmt::format("{:02}:{:02}", s / 60, s % 60);
 }
 
-std::string duration(double seconds) { return seconds < 60 ? fmt::format("{:.1f}s", seconds) : clock_time(seconds); }
+std::string duration(double seconds) {
+  return seconds < 60 ? fmt::format("{:.1f}s", seconds) : clock_time(seconds);
+}
 
 Activity::Activity(bool quiet) : quiet_(quiet), bar_(is_terminal(STDERR_FILENO)) {}
 
@@ -156,9 +171,11 @@ void Activity::show(const std::string& what, int64_t done, int64_t total) {
   if (done == total) return close();
   if (now() - last_shown_ < (bar_ ? 0.1 : 10)) return;
   last_shown_ = now();
-  const double share = static_cast<double>(done) / static_cast<double>(std::max<int64_t>(1, total)), seconds = last_shown_ - began_;
+  const double share = static_cast<double>(done) / static_cast<double>(std::max<int64_t>(1, total)),
+               seconds = last_shown_ - began_;
   const std::string left = share > 0 ? clock_time(seconds * (1 - share) / share) : "?";
-  const std::string head = fmt::format("{} {:3.0f}%", what, 100 * share), count = fmt::format("{}/{}", done, total),
+  const std::string head = fmt::format("{} {:3.0f}%", what, 100 * share),
+                    count = fmt::format("{}/{}", done, total),
                     tail = fmt::format("{} [{}<{}]", count, clock_time(seconds), left);
   if (!bar_) return print_note(fmt::format("{} {}", head, tail));
   draw_bar(head, share, {tail, count});
@@ -166,11 +183,13 @@ void Activity::show(const std::string& what, int64_t done, int64_t total) {
 }
 
 OpenView::OpenView(bool quiet) : activity_(quiet) {
-  data::set_open_listener([this](const data::OpenProgress& p) { activity_.show(p.what, p.done, p.total); });
+  data::set_open_listener(
+      [this](const data::OpenProgress& p) { activity_.show(p.what, p.done, p.total); });
 }
 OpenView::~OpenView() { data::set_open_listener({}); }
 
-ProgressView::ProgressView(bool quiet) : quiet_(quiet), bar_(is_terminal(STDERR_FILENO)), last_shown_(now()) {}
+ProgressView::ProgressView(bool quiet)
+    : quiet_(quiet), bar_(is_terminal(STDERR_FILENO)), last_shown_(now()) {}
 
 void ProgressView::close() {
   if (!bar_shown_) return;
@@ -190,13 +209,17 @@ void ProgressView::step(const StepReport& r) {
   last_shown_ = now();
   const double share = static_cast<double>(r.batch) / static_cast<double>(r.batches);
   const double rate = r.seconds > 0 ? static_cast<double>(r.batch - r.first_batch) / r.seconds : 0;
-  const std::string left = rate > 0 ? clock_time(static_cast<double>(r.batches - r.batch) / rate) : "?";
+  const std::string left =
+      rate > 0 ? clock_time(static_cast<double>(r.batches - r.batch) / rate) : "?";
   const std::string head = fmt::format("epoch {}/{} {:3.0f}%", r.epoch, r.epochs, 100 * share);
-  const std::string count = fmt::format("{}/{}", r.batch, r.batches), loss = fmt::format("loss={:.4f}", r.loss);
+  const std::string count = fmt::format("{}/{}", r.batch, r.batches),
+                    loss = fmt::format("loss={:.4f}", r.loss);
   const std::string time = fmt::format("{}<{}", clock_time(r.seconds), left);
   const std::string tail = fmt::format("{} [{}, {:.1f}it/s, {}]", count, time, rate, loss);
   if (!bar_) return print_note(fmt::format("{} {}", head, tail));
-  draw_bar(head, share, {tail, fmt::format("{} [{}, {}]", count, time, loss), fmt::format("[{}, {}]", time, loss), loss});
+  draw_bar(head, share,
+           {tail, fmt::format("{} [{}, {}]", count, time, loss),
+            fmt::format("[{}, {}]", time, loss), loss});
   bar_shown_ = true;
 }
 

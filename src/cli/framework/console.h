@@ -8,8 +8,9 @@
 
 namespace suanli::cli {
 
-/// Opens what of stdin, stdout and stderr is closed, as what cannot be read or written: else the next file opened would get its number, and
-/// the notes meant for stderr would stand in a checkpoint.
+/// Opens what of stdin, stdout and stderr is closed, as what cannot be read or written: else the
+/// next file opened would get its number, and the notes meant for stderr would stand in a
+/// checkpoint.
 void occupy_standard_files();
 
 /// Whoever read stdout went away (`suanli help train | head -1`): the program ends without a word.
@@ -18,12 +19,13 @@ class BrokenPipe : public Error {
   using Error::Error;
 };
 
-/// The result, on a terminal as harmless(). Throws BrokenPipe, or Error if stdout cannot take it (a full disk).
+/// The result, on a terminal as harmless(). Throws BrokenPipe, or Error if stdout cannot take it (a
+/// full disk).
 void print_result(const std::string& text);
 /// A line on stderr, harmless(); a reader that went away does not end a training run.
 void print_note(const std::string& line);
-/// `text` with control characters as "\x1b": names of files and classes come from anywhere, and a terminal would obey them. Newlines,
-/// tabs and what emphasised() adds stay.
+/// `text` with control characters as "\x1b": names of files and classes come from anywhere, and a
+/// terminal would obey them. Newlines, tabs and what emphasised() adds stay.
 std::string harmless(const std::string& text);
 
 bool is_terminal(int fd);
@@ -48,8 +50,8 @@ std::string clock_time(double seconds);
 /// "8.3s", and from a minute on as clock_time().
 std::string duration(double seconds);
 
-/// Progress of something that is counted, on stderr: a bar where a person watches, now and then a line elsewhere, nothing for what is done
-/// within a moment.
+/// Progress of something that is counted, on stderr: a bar where a person watches, now and then a
+/// line elsewhere, nothing for what is done within a moment.
 class Activity {
  public:
   explicit Activity(bool quiet);
@@ -76,7 +78,8 @@ class OpenView {
   Activity activity_;
 };
 
-/// Progress of a training run on stderr: a bar where a person watches, now and then a line elsewhere, and a table of epochs.
+/// Progress of a training run on stderr: a bar where a person watches, now and then a line
+/// elsewhere, and a table of epochs.
 class ProgressView {
  public:
   explicit ProgressView(bool quiet);

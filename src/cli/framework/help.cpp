@@ -13,19 +13,26 @@ namespace {
 
 constexpr size_t kLeft = 28;  // where the explanations begin
 
-size_t width_of_help() { return is_terminal(STDOUT_FILENO) ? static_cast<size_t>(terminal_width()) : 100; }
+size_t width_of_help() {
+  return is_terminal(STDOUT_FILENO) ? static_cast<size_t>(terminal_width()) : 100;
+}
 
-/// "  --lr X    learning rate (default: the recipe's)", in as many lines as the terminal needs; in a narrow one the explanation begins below.
+/// " --lr X learning rate (default: the recipe's)", in as many lines as the terminal needs; in a
+/// narrow one the explanation begins below.
 std::string row(const std::string& left, const std::string& text) {
   constexpr size_t kReadable = 32, kBelow = 6;
   const size_t width = width_of_help();
-  if (width < kLeft + kReadable) return fmt::format("  {}\n{}{}\n", left, std::string(kBelow, ' '), wrapped(text, kBelow, width));
+  if (width < kLeft + kReadable)
+    return fmt::format("  {}\n{}{}\n", left, std::string(kBelow, ' '),
+                       wrapped(text, kBelow, width));
   const std::string name = fmt::format("  {:<{}}", left, kLeft - 2);
-  return name + (name.size() > kLeft ? "\n" + std::string(kLeft, ' ') : "") + wrapped(text, kLeft, width) + "\n";
+  return name + (name.size() > kLeft ? "\n" + std::string(kLeft, ' ') : "") +
+         wrapped(text, kLeft, width) + "\n";
 }
 
 int run(const Arguments& arguments) {
-  print_result(arguments.positionals().empty() ? overview() : help_of(find_verb(arguments.positional(0))));
+  print_result(arguments.positionals().empty() ? overview()
+                                               : help_of(find_verb(arguments.positional(0))));
   return 0;
 }
 
@@ -33,19 +40,24 @@ int run(const Arguments& arguments) {
 
 std::string overview() {
   auto say = in_users_language;
-  std::string out =
-      fmt::format("{}\n\n{} suanli {}\n\n", say("suanli trains, measures and uses neural networks."), say("Usage:"), say("COMMAND …"));
+  std::string out = fmt::format("{}\n\n{} suanli {}\n\n",
+                                say("suanli trains, measures and uses neural networks."),
+                                say("Usage:"), say("COMMAND …"));
   for (const Verb& v : verbs())
-    out += fmt::format("  {:<11} {}\n", v.name, wrapped(say(v.line), 14, std::min<size_t>(80, width_of_help())));
-  out += fmt::format("\n{}\n  suanli train\n{}\n  suanli COMMAND --help\n\n{}\n", say("First run, nothing needed:"),
-                     say("Help of one command:"),
-                     wrapped(say("Exit: 0 good, 1 failure, 2 wrong usage, 3 wrong data or files, 130 interrupted"), 2, width_of_help()));
+    out += fmt::format("  {:<11} {}\n", v.name,
+                       wrapped(say(v.line), 14, std::min<size_t>(80, width_of_help())));
+  out += fmt::format(
+      "\n{}\n  suanli train\n{}\n  suanli COMMAND --help\n\n{}\n",
+      say("First run, nothing needed:"), say("Help of one command:"),
+      wrapped(say("Exit: 0 good, 1 failure, 2 wrong usage, 3 wrong data or files, 130 interrupted"),
+              2, width_of_help()));
   return out;
 }
 
 std::string help_of(const Verb& verb) {
   auto say = in_users_language;
-  const std::string what = wrapped(fmt::format("suanli {}: {}", verb.name, say(verb.line)), 2, width_of_help());
+  const std::string what =
+      wrapped(fmt::format("suanli {}: {}", verb.name, say(verb.line)), 2, width_of_help());
   std::string out = fmt::format("{}\n\n{} suanli {}", what, say("Usage:"), verb.name);
   for (const Positional& p : verb.positionals) {
     std::string word = fmt::format("{}{}", p.name, p.many ? "…" : "");
@@ -64,8 +76,10 @@ std::string help_of(const Verb& verb) {
       continue;
     }
     if (std::string(group) != o.group) out += fmt::format("\n{}:\n", say(group = o.group));
-    const std::string fallback = *o.fallback ? fmt::format(" ({} {})", say("default:"), say(o.fallback)) : "";
-    out += row(*o.metavar ? fmt::format("{} {}", o.name, o.metavar) : o.name, say(o.help) + fallback);
+    const std::string fallback =
+        *o.fallback ? fmt::format(" ({} {})", say("default:"), say(o.fallback)) : "";
+    out +=
+        row(*o.metavar ? fmt::format("{} {}", o.name, o.metavar) : o.name, say(o.help) + fallback);
   }
   if (left_out) out += "\n" + wrapped(say(kSharedOptions), 0, width_of_help()) + "\n";
   out += "\n" + row("--help", say("this text"));
@@ -77,7 +91,11 @@ std::string help_of(const Verb& verb) {
 }
 
 Verb help_verb() {
-  return {"help", "shows the commands, or the options of one", {{"COMMAND", "the command to explain", false}}, {}, {"suanli help train"},
+  return {"help",
+          "shows the commands, or the options of one",
+          {{"COMMAND", "the command to explain", false}},
+          {},
+          {"suanli help train"},
           run};
 }
 

@@ -13,14 +13,16 @@ namespace suanli::cli {
 
 namespace {
 
-/// A letter that is not ASCII, by its number: how man reads a page's bytes depends on the locale and on who calls it.
+/// A letter that is not ASCII, by its number: how man reads a page's bytes depends on the locale
+/// and on who calls it.
 std::string roff_letter(std::string_view bytes) {
   uint32_t code = static_cast<unsigned char>(bytes[0]) & (0xFFu >> (bytes.size() + 1));
   for (char c : bytes.substr(1)) code = code << 6 | (static_cast<unsigned char>(c) & 0x3Fu);
   return fmt::format("\\[u{:04X}]", code);
 }
 
-/// What roff would read as its own: backslashes, hyphens that are minus signs, and dots or quotes at the beginning of a line.
+/// What roff would read as its own: backslashes, hyphens that are minus signs, and dots or quotes
+/// at the beginning of a line.
 std::string roff(const std::string& text) {
   std::string out;
   for (size_t at = 0; at < text.size();) {
@@ -29,7 +31,8 @@ std::string roff(const std::string& text) {
     if (bytes > 1) out += roff_letter(std::string_view(text).substr(at, bytes));
     else if (c == '\\') out += "\\e";
     else if (c == '-') out += "\\-";
-    else if ((c == '.' || c == '\'') && (out.empty() || out.back() == '\n')) out += fmt::format("\\&{}", c);
+    else if ((c == '.' || c == '\'') && (out.empty() || out.back() == '\n'))
+      out += fmt::format("\\&{}", c);
     else out += c;
     at += bytes;
   }
@@ -44,7 +47,8 @@ std::string section(const Verb& v) {
     out += p.required ? " " + word : " [" + word + "]";
   }
   out += "\n" + roff(say(v.line)) + ".\n";
-  for (const Positional& p : v.positionals) out += fmt::format(".TP\n.I {}\n{}\n", roff(p.name), roff(say(p.help)));
+  for (const Positional& p : v.positionals)
+    out += fmt::format(".TP\n.I {}\n{}\n", roff(p.name), roff(say(p.help)));
   const char* group = "";
   bool left_out = false;
   for (const Option& o : v.options) {
@@ -53,8 +57,10 @@ std::string section(const Verb& v) {
       continue;
     }
     if (std::string(group) != o.group) out += fmt::format(".PP\n{}:\n", roff(say(group = o.group)));
-    out += fmt::format(".TP\n.B {}{}\n{}{}\n", roff(o.name), *o.metavar ? fmt::format(" \\fI{}\\fR", roff(o.metavar)) : "",
-                       roff(say(o.help)), *o.fallback ? roff(fmt::format(" ({} {})", say("default:"), say(o.fallback))) : "");
+    out += fmt::format(
+        ".TP\n.B {}{}\n{}{}\n", roff(o.name),
+        *o.metavar ? fmt::format(" \\fI{}\\fR", roff(o.metavar)) : "", roff(say(o.help)),
+        *o.fallback ? roff(fmt::format(" ({} {})", say("default:"), say(o.fallback))) : "");
   }
   if (left_out) out += fmt::format(".PP\n{}\n", roff(say(kSharedOptions)));
   if (v.examples.empty()) return out;
@@ -64,8 +70,10 @@ std::string section(const Verb& v) {
 }
 
 int run(const Arguments&) {
-  std::string out =
-      fmt::format(".TH SUANLI 1 \"\" \"suanli {}\"\n.SH NAME\nsuanli \\- trains, measures and uses neural networks\n", version());
+  std::string out = fmt::format(
+      ".TH SUANLI 1 \"\" \"suanli {}\"\n.SH NAME\nsuanli \\- trains, measures and uses neural "
+      "networks\n",
+      version());
   out += ".SH SYNOPSIS\n.B suanli\n.I COMMAND\n[\\fIoption\\fR \\[u2026]]\n.SH COMMANDS\n";
   for (const Verb& v : verbs()) out += section(v);
   out += R"(.SH EXIT STATUS
@@ -112,6 +120,8 @@ A run folder holds config.toml, metrics.jsonl, log.txt, checkpoints/, model.safe
 
 }  // namespace
 
-Verb man_verb() { return {"man", "writes the manual page", {}, {}, {"suanli man | man -l -"}, run}; }
+Verb man_verb() {
+  return {"man", "writes the manual page", {}, {}, {"suanli man | man -l -"}, run};
+}
 
 }  // namespace suanli::cli

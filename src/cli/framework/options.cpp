@@ -29,9 +29,11 @@ std::string shortened(const std::string& word) {
 
 std::string see_help(const Verb& verb) { return fmt::format(" See suanli {} --help.", verb.name); }
 
-/// A whole text as a number: in any locale with a point, with a sign if there is one. Nothing where it is none, infinite or too large.
+/// A whole text as a number: in any locale with a point, with a sign if there is one. Nothing where
+/// it is none, infinite or too large.
 template <class T> std::optional<T> number_from(std::string_view text) {
-  if (text.starts_with('+') && !text.starts_with("+-")) text.remove_prefix(1);  // from_chars knows no plus
+  // from_chars knows no plus
+  if (text.starts_with('+') && !text.starts_with("+-")) text.remove_prefix(1);
   T value{};
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
   if (error != std::errc() || end != text.data() + text.size() || !(value - value == 0)) return {};
@@ -45,10 +47,13 @@ void check_number(const Option& option, const std::string& text) {
   const std::optional<double> value = !whole  ? number_from<double>(text)
                                       : count ? std::optional(static_cast<double>(*count))
                                               : std::nullopt;
-  if (!value) throw UsageError(fmt::format("{} takes {}, not '{}'", option.name, whole ? "a whole number" : "a number", text));
+  if (!value)
+    throw UsageError(fmt::format("{} takes {}, not '{}'", option.name,
+                                 whole ? "a whole number" : "a number", text));
   if (*value < option.least || *value > option.most) {
-    const bool open_ended = option.most >= 1e9;  // a limit that only keeps the number within its type
-    const std::string range = !open_ended             ? fmt::format("{:g} to {:g}", option.least, option.most)
+    // a limit that only keeps the number within its type
+    const bool open_ended = option.most >= 1e9;
+    const std::string range = !open_ended ? fmt::format("{:g} to {:g}", option.least, option.most)
                               : *value < option.least ? fmt::format("at least {:g}", option.least)
                                                       : fmt::format("at most {:g}", option.most);
     throw UsageError(fmt::format("{} is {}, expected {}", option.name, text, range));
@@ -88,7 +93,8 @@ const Verb& find_verb(const std::string& name) {
     if (name == v.name) return v;
     names.push_back(v.name);
   }
-  throw UsageError(fmt::format("'{}' is no command.{} See suanli help.", shortened(name), suggestion(name, names)));
+  throw UsageError(fmt::format("'{}' is no command.{} See suanli help.", shortened(name),
+                               suggestion(name, names)));
 }
 
 /// Lets CLI11 split the words by the verb's table; what it finds is checked and worded here.
@@ -100,7 +106,11 @@ class Parser {
     for (const Option& o : verb.options) {
       if (o.takes == Takes::nothing) app_.add_flag(o.name);
       else
-        app_.add_option(o.name)->type_size(1)->expected(1)->multi_option_policy(CLI::MultiOptionPolicy::TakeAll)->allow_extra_args(false);
+        app_.add_option(o.name)
+            ->type_size(1)
+            ->expected(1)
+            ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll)
+            ->allow_extra_args(false);
     }
   }
 
@@ -114,18 +124,23 @@ class Parser {
     // CLI11 takes any word for the value: --out --dry-run would train into a folder of that name.
     for (size_t i = 0; i + 1 < words.size() && words[i] != "--"; ++i)
       if (takes_value(words[i]) && is_option(words[i + 1].substr(0, words[i + 1].find('='))))
-        throw UsageError(fmt::format("{} needs a value, and {} is an option. Write {}={} if it is the value.{}", words[i], words[i + 1],
-                                     words[i], words[i + 1], see_help(verb_)));
+        throw UsageError(
+            fmt::format("{} needs a value, and {} is an option. Write {}={} if it is the value.{}",
+                        words[i], words[i + 1], words[i], words[i + 1], see_help(verb_)));
     try {
-      app_.parse(std::vector<std::string>(words.rbegin(), words.rend()));  // CLI11 takes them from the back
+      // CLI11 takes them from the back
+      app_.parse(std::vector<std::string>(words.rbegin(), words.rend()));
     } catch (const CLI::ArgumentMismatch& e) {
       throw UsageError(missing_value(words) + see_help(verb_));
-    } catch (const CLI::ParseError& e) { throw UsageError(fmt::format("{}.{}", e.what(), see_help(verb_))); }
+    } catch (const CLI::ParseError& e) {
+      throw UsageError(fmt::format("{}.{}", e.what(), see_help(verb_)));
+    }
     Arguments out;
     for (const Option& o : verb_.options) {
       const CLI::Option* given = app_.get_option(o.name);
       if (given->count() == 0) continue;
-      std::vector<std::string> values = o.takes == Takes::nothing ? std::vector<std::string>{""} : given->results();
+      std::vector<std::string> values =
+          o.takes == Takes::nothing ? std::vector<std::string>{""} : given->results();
       for (std::string& value : values) {
         if (o.takes == Takes::integer || o.takes == Takes::real) {
           check_number(o, value);
@@ -148,17 +163,20 @@ class Parser {
 
  private:
   bool is_option(const std::string& word) const {
-    return word == "--help" || std::any_of(verb_.options.begin(), verb_.options.end(), [&](const Option& o) { return word == o.name; });
+    return word == "--help" || std::any_of(verb_.options.begin(), verb_.options.end(),
+                                           [&](const Option& o) { return word == o.name; });
   }
   bool takes_value(const std::string& word) const {
-    return std::any_of(verb_.options.begin(), verb_.options.end(),
-                       [&](const Option& o) { return o.takes != Takes::nothing && word == o.name; });
+    return std::any_of(verb_.options.begin(), verb_.options.end(), [&](const Option& o) {
+      return o.takes != Takes::nothing && word == o.name;
+    });
   }
   [[noreturn]] void unknown_option(const std::string& word) {
     std::vector<std::string> names = {"--help"};
     for (const Option& o : verb_.options) names.push_back(o.name);
     std::string name = word.substr(0, word.find('='));
-    throw UsageError(fmt::format("{} is no option of {}.{}{}", shortened(name), verb_.name, suggestion(name, names), see_help(verb_)));
+    throw UsageError(fmt::format("{} is no option of {}.{}{}", shortened(name), verb_.name,
+                                 suggestion(name, names), see_help(verb_)));
   }
 
   std::string missing_value(const std::vector<std::string>& words) {
@@ -167,19 +185,24 @@ class Parser {
         return fmt::format("{} needs a value: {} {}.", o.name, o.name, o.metavar);
     for (const Option& o : verb_.options)
       for (size_t i = 0; i < words.size(); ++i)
-        if (o.takes != Takes::nothing && words[i] == o.name) return fmt::format("{} needs a value: {} {}.", o.name, o.name, o.metavar);
+        if (o.takes != Takes::nothing && words[i] == o.name)
+          return fmt::format("{} needs a value: {} {}.", o.name, o.name, o.metavar);
     return "an option lacks its value.";
   }
 
   void check_positionals(const std::vector<std::string>& given) {
     if (std::find(given.begin(), given.end(), "") != given.end())
-      throw UsageError(fmt::format("a word behind suanli {} is empty (a shell variable that is not set?).{}", verb_.name, see_help(verb_)));
+      throw UsageError(
+          fmt::format("a word behind suanli {} is empty (a shell variable that is not set?).{}",
+                      verb_.name, see_help(verb_)));
     for (size_t i = 0; i < verb_.positionals.size(); ++i)
       if (verb_.positionals[i].required && i >= given.size())
-        throw UsageError(fmt::format("{} is missing: {}.{}", verb_.positionals[i].name, verb_.positionals[i].help, see_help(verb_)));
+        throw UsageError(fmt::format("{} is missing: {}.{}", verb_.positionals[i].name,
+                                     verb_.positionals[i].help, see_help(verb_)));
     const bool many = !verb_.positionals.empty() && verb_.positionals.back().many;
     if (!many && given.size() > verb_.positionals.size())
-      throw UsageError(fmt::format("'{}' is one word too many.{}", shortened(given[verb_.positionals.size()]), see_help(verb_)));
+      throw UsageError(fmt::format("'{}' is one word too many.{}",
+                                   shortened(given[verb_.positionals.size()]), see_help(verb_)));
   }
 
   const Verb& verb_;

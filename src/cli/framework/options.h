@@ -1,4 +1,5 @@
-// The command line as tables: a verb is one entry, an option one row, and help, parsing and suggestions follow from them.
+// The command line as tables: a verb is one entry, an option one row, and help, parsing and
+// suggestions follow from them.
 #pragma once
 #include <cstdint>
 #include <limits>
@@ -23,7 +24,8 @@ struct Option {
   const char* fallback = "";  // what holds if the option is not given, in words; shown in help
   double least = -kNoLimit, most = kNoLimit;
   std::string choices = "";   // words that completion offers, with blanks between
-  const char* group = "";     // the heading in help that it stands below; "": the verb's own options. Groups are suanli train's
+  // the heading in help that it stands below; "": the verb's own options. Groups are suanli train's
+  const char* group = "";
 };
 std::vector<Option> grouped(const char* group, std::vector<Option> options);
 
@@ -32,7 +34,8 @@ struct Positional {
   const char* help;
   bool required = true, many = false;
   std::string choices = "";  // words that completion offers, with blanks between; "": files
-  std::vector<std::pair<const char*, std::string>> choices_after = {};  // the same, where the word before it is that
+  // the same, where the word before it is that
+  std::vector<std::pair<const char*, std::string>> choices_after = {};
 };
 
 /// What the user gave: only options that were on the command line are present.
@@ -45,7 +48,9 @@ class Arguments {
   int64_t integer(const std::string& option, int64_t fallback) const;
   double real(const std::string& option, double fallback) const;
   const std::vector<std::string>& positionals() const { return positionals_; }
-  std::string positional(size_t i, const std::string& fallback = "") const { return i < positionals_.size() ? positionals_[i] : fallback; }
+  std::string positional(size_t i, const std::string& fallback = "") const {
+    return i < positionals_.size() ? positionals_[i] : fallback;
+  }
   /// The options given, as the user spelled them.
   std::vector<std::string> given() const;
 
@@ -69,12 +74,16 @@ const std::vector<Verb>& verbs();
 /// Throws UsageError with the nearest verb.
 const Verb& find_verb(const std::string& name);
 
-/// Reads the words after the verb. Throws UsageError for unknown options, with the nearest one, missing or superfluous words, and values of the
-/// wrong kind or out of range. `help` is set if --help was among them (nothing else is checked then).
+/// Reads the words after the verb. Throws UsageError for unknown options, with the nearest one,
+/// missing or superfluous words, and values of the wrong kind or out of range. `help` is set if
+/// --help was among them (nothing else is checked then).
 Arguments parse(const Verb& verb, const std::vector<std::string>& words, bool* help);
 
-/// Groups of options are suanli train's. Other verbs take them too, and refer to its help and its part of the manual.
-inline bool shows_training_options(const Verb& verb) { return verb.name == std::string_view("train"); }
+/// Groups of options are suanli train's. Other verbs take them too, and refer to its help and its
+/// part of the manual.
+inline bool shows_training_options(const Verb& verb) {
+  return verb.name == std::string_view("train");
+}
 inline constexpr const char* kSharedOptions =
     "The options of suanli train for model, recipe and machine hold here too: suanli train --help.";
 

@@ -12,7 +12,8 @@ volatile std::sig_atomic_t caught = 0;
 void remember(int signal) { caught = signal; }
 void end(int signal) {
   constexpr char kWipe[] = "\r\033[K";
-  if (isatty(STDERR_FILENO) && write(STDERR_FILENO, kWipe, sizeof kWipe - 1) < 0) {}  // it ends either way
+  // it ends either way
+  if (isatty(STDERR_FILENO) && write(STDERR_FILENO, kWipe, sizeof kWipe - 1) < 0) {}
   _exit(128 + signal);
 }
 }  // namespace
@@ -24,20 +25,25 @@ void catch_stop_signals() {
   sigemptyset(&action.sa_mask);
   sigaction(SIGINT, &action, nullptr);
   sigaction(SIGTERM, &action, nullptr);
-  // When a terminal is closed, the shell and the kernel both send one, so the second must not end the saving. nohup ignores it.
+  // When a terminal is closed, the shell and the kernel both send one, so the second must not end
+  // the saving. nohup ignores it.
   action.sa_flags = SA_RESTART;
-  if (struct sigaction before{}; sigaction(SIGHUP, nullptr, &before) == 0 && before.sa_handler != SIG_IGN)
+  if (struct sigaction before{};
+      sigaction(SIGHUP, nullptr, &before) == 0 && before.sa_handler != SIG_IGN)
     sigaction(SIGHUP, &action, nullptr);
 }
 
 int stop_signal() { return caught; }
 
-const char* stop_signal_name() { return caught == SIGINT ? "SIGINT" : caught == SIGHUP ? "SIGHUP" : "SIGTERM"; }
+const char* stop_signal_name() {
+  return caught == SIGINT ? "SIGINT" : caught == SIGHUP ? "SIGHUP" : "SIGTERM";
+}
 
 void end_on_stop_signals() {
   for (int signal : {SIGINT, SIGTERM}) {
     struct sigaction before{}, action{};
-    if (sigaction(signal, nullptr, &before) != 0 || before.sa_handler == SIG_IGN) continue;  // a job in the background of a script
+    // a job in the background of a script
+    if (sigaction(signal, nullptr, &before) != 0 || before.sa_handler == SIG_IGN) continue;
     action.sa_handler = end;
     sigemptyset(&action.sa_mask);
     sigaction(signal, &action, nullptr);

@@ -1,4 +1,5 @@
-// SIGINT, SIGTERM and SIGHUP ask a training run to save and end; a second SIGINT or SIGTERM ends it at once.
+// SIGINT, SIGTERM and SIGHUP ask a training run to save and end; a second SIGINT or SIGTERM ends it
+// at once.
 #pragma once
 
 namespace suanli::cli {
@@ -9,11 +10,12 @@ int stop_signal();
 /// "SIGINT", "SIGTERM" or "SIGHUP".
 const char* stop_signal_name();
 
-/// Until catch_stop_signals(): SIGINT and SIGTERM end the program at once, with 130 or 143 and without a word; a progress bar on the terminal
-/// is wiped away.
+/// Until catch_stop_signals(): SIGINT and SIGTERM end the program at once, with 130 or 143 and
+/// without a word; a progress bar on the terminal is wiped away.
 void end_on_stop_signals();
 
-/// A write to a closed pipe or beyond the file-size limit becomes an error that can be explained, instead of a silent death.
+/// A write to a closed pipe or beyond the file-size limit becomes an error that can be explained,
+/// instead of a silent death.
 void ignore_write_signals();
 
 }  // namespace suanli::cli

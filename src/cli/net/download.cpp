@@ -20,7 +20,8 @@ namespace {
 
 namespace fs = std::filesystem;
 
-/// libcurl, opened when the first file is asked for: linking it would make every start of the program several times slower.
+/// libcurl, opened when the first file is asked for: linking it would make every start of the
+/// program several times slower.
 class Curl {
  public:
   static const Curl& get() {
@@ -38,13 +39,18 @@ class Curl {
   Curl() {
     library_ = dlopen("libcurl.so.4", RTLD_NOW);
     if (!library_)
-      throw InputError(fmt::format("libcurl cannot be loaded ({}). Install it (Debian: apt-get install libcurl4).", dlerror()));
-    find(init, "curl_easy_init"), find(setopt, "curl_easy_setopt"), find(perform, "curl_easy_perform");
-    find(cleanup, "curl_easy_cleanup"), find(strerror, "curl_easy_strerror"), find(getinfo, "curl_easy_getinfo");
+      throw InputError(fmt::format(
+          "libcurl cannot be loaded ({}). Install it (Debian: apt-get install libcurl4).",
+          dlerror()));
+    find(init, "curl_easy_init"), find(setopt, "curl_easy_setopt"),
+        find(perform, "curl_easy_perform");
+    find(cleanup, "curl_easy_cleanup"), find(strerror, "curl_easy_strerror"),
+        find(getinfo, "curl_easy_getinfo");
   }
   template <class F> void find(F& function, const char* name) {
     function = reinterpret_cast<F>(dlsym(library_, name));
-    if (!function) throw InputError(fmt::format("libcurl.so.4 has no {}. Install another version.", name));
+    if (!function)
+      throw InputError(fmt::format("libcurl.so.4 has no {}. Install another version.", name));
   }
   void* library_;
 };
@@ -98,14 +104,16 @@ struct Outcome {
 };
 
 /// Fetches what `part` lacks of the file.
-Outcome fetch(const std::string& url, int64_t bytes, const std::string& part, const std::function<void(int64_t)>& progress) {
+Outcome fetch(const std::string& url, int64_t bytes, const std::string& part,
+              const std::function<void(int64_t)>& progress) {
   const Curl& curl = Curl::get();
   Transfer t{.most = bytes, .progress = &progress};
   t.there = std::max<int64_t>(0, size_of(part));
   if (t.there > bytes) fs::remove(part), t.there = 0;
   if (t.there == bytes) return {};
   t.fd = ::open(part.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0644);
-  if (t.fd < 0) throw InputError(fmt::format("{}: cannot be written: {}", part, explain_errno(errno)));
+  if (t.fd < 0)
+    throw InputError(fmt::format("{}: cannot be written: {}", part, explain_errno(errno)));
   CURL* handle = curl.init();
   if (!handle) throw OutOfMemory("no memory for a download");
   curl.setopt(handle, CURLOPT_URL, url.c_str());
@@ -125,12 +133,16 @@ Outcome fetch(const std::string& url, int64_t bytes, const std::string& part, co
   long code = 0;
   curl.getinfo(handle, CURLINFO_RESPONSE_CODE, &code);
   curl.cleanup(handle);
-  if (t.error != 0) throw InputError(fmt::format("{}: cannot be written: {}", part, explain_errno(t.error)));
+  if (t.error != 0)
+    throw InputError(fmt::format("{}: cannot be written: {}", part, explain_errno(t.error)));
   if (status == CURLE_OK && t.there == bytes) return {};
-  if (status == CURLE_OK) return {fmt::format("it has {} bytes, expected {}", t.there, bytes), true};
-  if (status == CURLE_WRITE_ERROR) return {fmt::format("it has more than the {} bytes expected", bytes), true};
+  if (status == CURLE_OK)
+    return {fmt::format("it has {} bytes, expected {}", t.there, bytes), true};
+  if (status == CURLE_WRITE_ERROR)
+    return {fmt::format("it has more than the {} bytes expected", bytes), true};
   constexpr long kRangeNotSatisfiable = 416;
-  if (status == CURLE_HTTP_RETURNED_ERROR) return {fmt::format("the server answers {}", code), code == kRangeNotSatisfiable};
+  if (status == CURLE_HTTP_RETURNED_ERROR)
+    return {fmt::format("the server answers {}", code), code == kRangeNotSatisfiable};
   return {curl.strerror(status), status == CURLE_RANGE_ERROR};
 }
 
@@ -140,7 +152,8 @@ bool is_downloaded(const RemoteFile& file, const std::string& path) {
   return size_of(path) == file.bytes && sha256_of(path) == file.sha256;
 }
 
-void download(const RemoteFile& file, const std::string& path, const std::function<void(int64_t)>& progress) {
+void download(const RemoteFile& file, const std::string& path,
+              const std::function<void(int64_t)>& progress) {
   const std::string part = path + ".part";
   std::string reasons;
   for (const std::string& url : file.urls) {
@@ -155,12 +168,15 @@ void download(const RemoteFile& file, const std::string& path, const std::functi
         return;
       }
       if (whole) outcome = {"it is another file than expected (its SHA-256 differs)", true};
-      again = goes_on && outcome.cannot_go_on;  // what an earlier call left may be of another file: from the beginning, then
+      // what an earlier call left may be of another file: from the beginning, then
+      again = goes_on && outcome.cannot_go_on;
       if (outcome.cannot_go_on) fs::remove(part);
-      if (!again) reasons += fmt::format("{}{}: {}", reasons.empty() ? "" : "; ", url, outcome.reason);
+      if (!again)
+        reasons += fmt::format("{}{}: {}", reasons.empty() ? "" : "; ", url, outcome.reason);
     }
   }
-  throw InputError(fmt::format("{} cannot be downloaded. {}.", fs::path(path).filename().string(), reasons));
+  throw InputError(
+      fmt::format("{} cannot be downloaded. {}.", fs::path(path).filename().string(), reasons));
 }
 
 }  // namespace suanli::cli

@@ -16,12 +16,14 @@ class Canvas {
  public:
   Canvas(int64_t height, int64_t width);
   void fill(int64_t y, int64_t x, int64_t height, int64_t width, Colour colour);
-  /// Letters of 5×7 dots, `dot` pixels each, from their upper left corner; what is not ASCII becomes a "?".
+  /// Letters of 5×7 dots, `dot` pixels each, from their upper left corner; what is not ASCII
+  /// becomes a "?".
   void text(int64_t y, int64_t x, std::string_view words, int64_t dot, Colour colour);
   /// The same, turned to the left: from the lower left corner upward.
   void text_upward(int64_t bottom, int64_t x, std::string_view words, int64_t dot, Colour colour);
   /// `planes` is a picture [channels, height, width], of one channel or three.
-  void picture(int64_t y, int64_t x, const float* planes, int64_t channels, int64_t height, int64_t width);
+  void picture(int64_t y, int64_t x, const float* planes, int64_t channels, int64_t height,
+               int64_t width);
   /// Throws InputError if the file cannot be written.
   void write(const std::string& path) const;
 
@@ -33,8 +35,8 @@ class Canvas {
   std::vector<float> planes_;  // [3, height, width]
 };
 
-/// What stands for a class in a picture: its number and the beginning of its name, or the number alone where the name has none of the
-/// letters that are there.
+/// What stands for a class in a picture: its number and the beginning of its name, or the number
+/// alone where the name has none of the letters that are there.
 std::string drawn_name(size_t number, const std::string& name);
 
 }  // namespace suanli::cli

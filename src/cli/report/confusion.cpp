@@ -37,12 +37,13 @@ std::vector<std::string> shown_names(const Confusion& m) {
 std::string table_of_classes(const Confusion& m) {
   const std::vector<std::string> names = shown_names(m);
   const size_t width = widest(names, 5, 28);
-  std::string out =
-      fmt::format("\n{}  {:>8}  {:>8}  {:>9}  {}\n", padded("class", width), "samples", "accuracy", "precision", "most often taken for");
+  std::string out = fmt::format("\n{}  {:>8}  {:>8}  {:>9}  {}\n", padded("class", width),
+                                "samples", "accuracy", "precision", "most often taken for");
   for (size_t c = 0; c < m.classes(); ++c) {
     const size_t other = m.most_often_taken_for(c);
-    out += fmt::format("{}  {:>8}  {:>8}  {:>9}  {}\n", padded(names[c], width), m.samples_of(c), percent(m.recall(c)),
-                       percent(m.precision(c)), other == c ? "-" : fmt::format("{} ({})", names[other], m.at(c, other)));
+    out += fmt::format("{}  {:>8}  {:>8}  {:>9}  {}\n", padded(names[c], width), m.samples_of(c),
+                       percent(m.recall(c)), percent(m.precision(c)),
+                       other == c ? "-" : fmt::format("{} ({})", names[other], m.at(c, other)));
   }
   return out;
 }
@@ -52,20 +53,26 @@ std::string in_words(const Confusion& m) {
   const std::vector<std::string> names = shown_names(m);
   const size_t room = is_terminal(STDOUT_FILENO) ? static_cast<size_t>(terminal_width()) : 100;
   const int64_t largest = *std::max_element(m.counts.begin(), m.counts.end());
-  const size_t least_cell = std::max<size_t>(4, std::to_string(largest).size() + 1), longest = widest(names, 1, 100);
+  const size_t least_cell = std::max<size_t>(4, std::to_string(largest).size() + 1),
+               longest = widest(names, 1, 100);
   size_t width = widest(names, 5, 20);
   // Columns have names where these fit; else the numbers that stand before the rows' names.
-  const bool named = longest <= 12 && width + 3 + m.classes() * std::max(least_cell, longest + 2) <= room;
+  const bool named =
+      longest <= 12 && width + 3 + m.classes() * std::max(least_cell, longest + 2) <= room;
   const size_t cell = named ? std::max(least_cell, longest + 2) : least_cell;
   while (width > 5 && width + 3 + m.classes() * cell > room) --width;
   if (width + 3 + m.classes() * cell > room) return "";
-  auto right_aligned = [&](const std::string& text) { return std::string(cell - std::min(cell, columns_of(text)), ' ') + text; };
+  auto right_aligned = [&](const std::string& text) {
+    return std::string(cell - std::min(cell, columns_of(text)), ' ') + text;
+  };
   std::string out = fmt::format("\nconfusion ({})\n{}", kAxes, padded("", width + 3));
-  for (size_t c = 0; c < m.classes(); ++c) out += right_aligned(named ? names[c] : std::to_string(c));
+  for (size_t c = 0; c < m.classes(); ++c)
+    out += right_aligned(named ? names[c] : std::to_string(c));
   out += "\n";
   for (size_t r = 0; r < m.classes(); ++r) {
     out += padded(fmt::format("{:>2} {}", r, names[r]), width + 3);
-    for (size_t c = 0; c < m.classes(); ++c) out += right_aligned(m.at(r, c) ? std::to_string(m.at(r, c)) : "·");
+    for (size_t c = 0; c < m.classes(); ++c)
+      out += right_aligned(m.at(r, c) ? std::to_string(m.at(r, c)) : "·");
     out += "\n";
   }
   return out;
@@ -75,7 +82,8 @@ void draw(const Confusion& m, const std::string& path) {
   constexpr Colour kInk{0.15f, 0.15f, 0.15f}, kPale{1, 1, 1}, kLine{0.85f, 0.85f, 0.85f};
   constexpr int64_t kMargin = 16;
   const auto n = static_cast<int64_t>(m.classes());
-  const int64_t cell = std::clamp<int64_t>(640 / n, 4, 64), dot = cell >= 40 ? 2 : 1, line = Canvas::text_height(dot), gap = 4 * dot;
+  const int64_t cell = std::clamp<int64_t>(640 / n, 4, 64), dot = cell >= 40 ? 2 : 1,
+                line = Canvas::text_height(dot), gap = 4 * dot;
   const bool labelled = cell >= Canvas::text_height(1) + 3;
   const std::string title = fmt::format("{}; right: accuracy", kAxes);
   std::vector<std::string> names, found;
@@ -87,11 +95,15 @@ void draw(const Confusion& m, const std::string& path) {
     right = std::max(right, Canvas::text_width(found.back(), dot) + gap);
   }
   const int64_t left = kMargin + longest, top = kMargin + (labelled ? line + 2 * gap + longest : 0);
-  const int64_t width = std::max(left + n * cell + right, labelled ? kMargin + Canvas::text_width(title, dot) : 0) + kMargin;
+  const int64_t width =
+      std::max(left + n * cell + right, labelled ? kMargin + Canvas::text_width(title, dot) : 0) +
+      kMargin;
   Canvas canvas(top + n * cell + kMargin, width);
-  auto middle = [&](int64_t y, int64_t x, int64_t height, int64_t breadth, const std::string& words, Colour colour) {
+  auto middle = [&](int64_t y, int64_t x, int64_t height, int64_t breadth, const std::string& words,
+                    Colour colour) {
     if (Canvas::text_width(words, dot) < breadth)
-      canvas.text(y + (height - line) / 2, x + (breadth - Canvas::text_width(words, dot)) / 2, words, dot, colour);
+      canvas.text(y + (height - line) / 2, x + (breadth - Canvas::text_width(words, dot)) / 2,
+                  words, dot, colour);
   };
   if (labelled) canvas.text(kMargin, kMargin, title, dot, kInk);
   canvas.fill(top, left, n * cell, n * cell, kLine);
@@ -99,16 +111,21 @@ void draw(const Confusion& m, const std::string& path) {
     const int64_t y = top + r * cell;
     if (labelled) {
       canvas.text(y + (cell - line) / 2, kMargin, names[static_cast<size_t>(r)], dot, kInk);
-      canvas.text_upward(top - gap, left + r * cell + (cell - line) / 2, names[static_cast<size_t>(r)], dot, kInk);
-      canvas.text(y + (cell - line) / 2, left + n * cell + gap, found[static_cast<size_t>(r)], dot, kInk);
+      canvas.text_upward(top - gap, left + r * cell + (cell - line) / 2,
+                         names[static_cast<size_t>(r)], dot, kInk);
+      canvas.text(y + (cell - line) / 2, left + n * cell + gap, found[static_cast<size_t>(r)], dot,
+                  kInk);
     }
     for (int64_t c = 0; c < n; ++c) {
       const auto is = static_cast<size_t>(r), taken = static_cast<size_t>(c);
-      const double share = Confusion::share(m.at(is, taken), std::max<int64_t>(1, m.samples_of(is)));
+      const double share =
+          Confusion::share(m.at(is, taken), std::max<int64_t>(1, m.samples_of(is)));
       const int64_t edge = labelled ? 1 : 0;
-      canvas.fill(y + edge, left + c * cell + edge, cell - edge, cell - edge, colour_of(share, r == c));
+      canvas.fill(y + edge, left + c * cell + edge, cell - edge, cell - edge,
+                  colour_of(share, r == c));
       if (labelled && m.at(is, taken) > 0)
-        middle(y, left + c * cell, cell, cell, std::to_string(m.at(is, taken)), share > 0.3 ? kPale : kInk);
+        middle(y, left + c * cell, cell, cell, std::to_string(m.at(is, taken)),
+               share > 0.3 ? kPale : kInk);
     }
   }
   canvas.write(path);
@@ -117,8 +134,10 @@ void draw(const Confusion& m, const std::string& path) {
 Json to_json(const Confusion& m) {
   Json::Array classes, rows;
   for (size_t c = 0; c < m.classes(); ++c) {
-    classes.push_back(
-        Json::Object{{"class", m.names[c]}, {"samples", m.samples_of(c)}, {"accuracy", m.recall(c)}, {"precision", m.precision(c)}});
+    classes.push_back(Json::Object{{"class", m.names[c]},
+                                   {"samples", m.samples_of(c)},
+                                   {"accuracy", m.recall(c)},
+                                   {"precision", m.precision(c)}});
     Json::Array row;
     for (size_t k = 0; k < m.classes(); ++k) row.emplace_back(m.at(c, k));
     rows.push_back(std::move(row));

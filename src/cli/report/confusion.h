@@ -1,4 +1,5 @@
-// What a classifier takes its classes for: as a table, as a matrix in words, as a picture and as JSON.
+// What a classifier takes its classes for: as a table, as a matrix in words, as a picture and as
+// JSON.
 #pragma once
 #include <limits>
 #include <string>
@@ -8,7 +9,8 @@
 
 namespace suanli::cli {
 
-/// A confusion matrix with the names of its classes: rows are what a sample is, columns what it was taken for.
+/// A confusion matrix with the names of its classes: rows are what a sample is, columns what it was
+/// taken for.
 struct Confusion {
   const std::vector<int64_t>& counts;
   const std::vector<std::string>& names;
@@ -26,7 +28,8 @@ struct Confusion {
     return n;
   }
   static double share(int64_t part, int64_t whole) {
-    return whole > 0 ? static_cast<double>(part) / static_cast<double>(whole) : std::numeric_limits<double>::quiet_NaN();
+    return whole > 0 ? static_cast<double>(part) / static_cast<double>(whole)
+                     : std::numeric_limits<double>::quiet_NaN();
   }
   /// Of the samples of a class, how many were found; of those taken for it, how many are.
   double recall(size_t c) const { return share(at(c, c), samples_of(c)); }
@@ -45,8 +48,9 @@ struct Confusion {
 std::string table_of_classes(const Confusion& m);
 /// The matrix where a terminal has room for it, else "".
 std::string in_words(const Confusion& m);
-/// Writes the matrix as a PNG: names, counts, shares by colour (of a class's samples, the square root) and each class's accuracy; of many
-/// classes the colours alone. Throws InputError if the file cannot be written.
+/// Writes the matrix as a PNG: names, counts, shares by colour (of a class's samples, the square
+/// root) and each class's accuracy; of many classes the colours alone. Throws InputError if the
+/// file cannot be written.
 void draw(const Confusion& m, const std::string& path);
 Json to_json(const Confusion& m);
 

@@ -30,8 +30,12 @@ Tokens tokens_from(const std::string& text) {
     left.remove_prefix(static_cast<size_t>(end - left.data()));
     return error == std::errc() && value >= 1 && value <= most;
   };
-  const bool good = number("random:tokens=", t.length, 1 << 20) && (left.empty() || number("?vocab=", t.kinds, 1 << 24)) && left.empty();
-  if (!good) throw UsageError(fmt::format("{}: a gpt reads tokens, expected random:tokens=256?vocab=5000 with numbers of your own", text));
+  const bool good = number("random:tokens=", t.length, 1 << 20) &&
+                    (left.empty() || number("?vocab=", t.kinds, 1 << 24)) && left.empty();
+  if (!good)
+    throw UsageError(fmt::format(
+        "{}: a gpt reads tokens, expected random:tokens=256?vocab=5000 with numbers of your own",
+        text));
   return t;
 }
 
@@ -48,7 +52,8 @@ struct Step {
         optimizer(gpt.parameters()) {}
   void rehearse(bool training) {
     Rehearsal rehearsal;
-    const Tensor x = rehearsal.leaf({batch, tokens.length}, DType::i64), next = rehearsal.leaf({batch * tokens.length}, DType::i64);
+    const Tensor x = rehearsal.leaf({batch, tokens.length}, DType::i64),
+                 next = rehearsal.leaf({batch * tokens.length}, DType::i64);
     std::optional<NoGrad> off;
     if (!training) off.emplace();
     const Tensor loss = cross_entropy(flatten(gpt(x), 0, 1), next);
@@ -64,14 +69,19 @@ struct Step {
 }  // namespace
 
 ExplainSubject gpt_subject(const Arguments& args) {
-  const std::string_view own[] = {"--model", "--batch", "--batch-size", "--evaluation", "--tape", "--html", "--json"};
+  const std::string_view own[] = {"--model", "--batch", "--batch-size", "--evaluation",
+                                  "--tape",  "--html",  "--json"};
   for (const std::string& option : args.given())
-    if (std::find(std::begin(own), std::end(own), std::string_view(option).substr(0, option.find(' '))) == std::end(own))
-      throw UsageError(fmt::format("{} is not for --model gpt, of which suanli explain shows one step of AdamW", option));
+    if (std::find(std::begin(own), std::end(own),
+                  std::string_view(option).substr(0, option.find(' '))) == std::end(own))
+      throw UsageError(fmt::format(
+          "{} is not for --model gpt, of which suanli explain shows one step of AdamW", option));
   const std::string data = args.positional(0, "random:tokens=256?vocab=5000");
   const int64_t batch = args.integer("--batch", args.integer("--batch-size", 8));
   auto step = std::make_shared<Step>(tokens_from(data), batch);
-  return {"gpt", data, {step->tokens.length}, batch, compute_threads(), [step](bool training) { step->rehearse(training); }};
+  return {"gpt", data, {step->tokens.length}, batch, compute_threads(), [step](bool training) {
+            step->rehearse(training);
+          }};
 }
 
 }  // namespace suanli::cli

@@ -4,9 +4,10 @@ namespace suanli::cli {
 
 namespace {
 
-// Columns: forward, backward, update. Rows: modules, in the order in which the forward pass meets them, so a layer's gradient and its update
-// stand beside the layer. A kernel that computes a gradient and then an update spans both columns. The columns share the window's width; in a
-// narrow one, names and memory stand above the boxes.
+// Columns: forward, backward, update. Rows: modules, in the order in which the forward pass meets
+// them, so a layer's gradient and its update stand beside the layer. A kernel that computes a
+// gradient and then an update spans both columns. The columns share the window's width; in a narrow
+// one, names and memory stand above the boxes.
 constexpr const char* kHead = R"html(<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1"><title>suanli explain</title>
 <style>
@@ -168,7 +169,9 @@ addEventListener("resize", show);
 
 std::string explain_page(const Json& explained) {
   std::string data = explained.dump();
-  for (size_t at = 0; (at = data.find("</", at)) != std::string::npos; at += 3) data.replace(at, 2, "<\\/");  // no text may end the script
+  // no text may end the script
+  for (size_t at = 0; (at = data.find("</", at)) != std::string::npos; at += 3)
+    data.replace(at, 2, "<\\/");
   return kHead + data + kScript;
 }
 

@@ -6,7 +6,8 @@
 
 namespace suanli::cli {
 
-/// One HTML page that draws what `suanli explain --json` prints, with nothing loaded from elsewhere.
+/// One HTML page that draws what `suanli explain --json` prints, with nothing loaded from
+/// elsewhere.
 std::string explain_page(const Json& explained);
 
 }  // namespace suanli::cli

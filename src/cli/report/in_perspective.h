@@ -6,11 +6,12 @@
 
 namespace suanli::cli {
 
-/// "always 'cat' gives 62.50%; balanced accuracy 50.00%; 8 samples: ±31 points". balanced: NaN where it is not known.
+/// "always 'cat' gives 62.50%; balanced accuracy 50.00%; 8 samples: ±31 points". balanced: NaN
+/// where it is not known.
 std::string in_perspective(const data::Dataset& samples, double accuracy, double balanced);
 
-/// "10.3 GFLOP/s, 2% of this machine's 516"; the share is that of the executed FLOPs. No share where the roof is exceeded though it was
-/// measured again.
+/// "10.3 GFLOP/s, 2% of this machine's 516"; the share is that of the executed FLOPs. No share
+/// where the roof is exceeded though it was measured again.
 std::string share_of_roof(double flops_per_s, double executed_flops_per_s);
 
 /// "tensors 8.4 MiB at most, the process 34.2 MiB"

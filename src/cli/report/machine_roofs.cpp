@@ -22,19 +22,25 @@ constexpr Rate kRates[] = {{"f32", &Roofs::f32},   {"f64", &Roofs::f64},   {"bf1
 
 /// "" where there is no home.
 std::string cache_folder() {
-  if (const char* cache = std::getenv("XDG_CACHE_HOME"); cache && *cache == '/') return std::string(cache) + "/suanli";
-  if (const char* home = std::getenv("HOME"); home && *home) return std::string(home) + "/.cache/suanli";
+  if (const char* cache = std::getenv("XDG_CACHE_HOME"); cache && *cache == '/')
+    return std::string(cache) + "/suanli";
+  if (const char* home = std::getenv("HOME"); home && *home)
+    return std::string(home) + "/.cache/suanli";
   return "";
 }
 
 /// What a measurement holds for.
 Json::Object key_of_this_machine() {
-  return {{"version", version()}, {"cpu", cpu_model()}, {"isa", isa()}, {"threads", int64_t{compute_threads()}}};
+  return {{"version", version()},
+          {"cpu", cpu_model()},
+          {"isa", isa()},
+          {"threads", int64_t{compute_threads()}}};
 }
 
 Json to_json(const Roofs& roofs) {
   Json out = key_of_this_machine();
-  for (const Rate& r : kRates) out.set(r.name, Json::Object{{"one", (roofs.*r.roof).one}, {"all", (roofs.*r.roof).all}});
+  for (const Rate& r : kRates)
+    out.set(r.name, Json::Object{{"one", (roofs.*r.roof).one}, {"all", (roofs.*r.roof).all}});
   return out;
 }
 
@@ -43,7 +49,8 @@ Roofs from_json(const Json& json) {
   for (auto& [name, value] : key_of_this_machine())
     if (!(json.at(name) == value)) throw InputError("of another machine");
   Roofs roofs;
-  roofs.cpu = json.at("cpu").string(), roofs.isa = json.at("isa").string(), roofs.threads = compute_threads();
+  roofs.cpu = json.at("cpu").string(), roofs.isa = json.at("isa").string(),
+  roofs.threads = compute_threads();
   for (const Rate& r : kRates) {
     const Json& given = json.at(r.name);
     roofs.*r.roof = {given.at("one").number(), given.at("all").number()};
@@ -67,7 +74,9 @@ Roofs machine_roofs(bool measure_again) {
     if (folder.empty()) throw InputError("there is neither XDG_CACHE_HOME nor HOME");
     make_folders(folder);
     write_file_atomically(path, to_json(roofs).dump(1) + "\n");
-  } catch (const InputError& e) { print_note(fmt::format("the roofs are not kept for the next time: {}", e.what())); }
+  } catch (const InputError& e) {
+    print_note(fmt::format("the roofs are not kept for the next time: {}", e.what()));
+  }
   return roofs;
 }
 

@@ -97,23 +97,28 @@ ModelSummary summary_of(Trainer& trainer) {
     const Layer& l = layers.list[i];
     const auto done = work.find(l.path);
     if (l.parameters == 0 && done == work.end()) continue;
-    LayerSummary& layer = out.layers.emplace_back(LayerSummary{l.path, l.type, "", l.parameters, {}});
-    if (done != work.end()) layer.output = of_one_sample(done->second.result), layer.flops = done->second.flops / batch;
+    LayerSummary& layer =
+        out.layers.emplace_back(LayerSummary{l.path, l.type, "", l.parameters, {}});
+    if (done != work.end())
+      layer.output = of_one_sample(done->second.result), layer.flops = done->second.flops / batch;
   }
   return out;
 }
 
 std::string in_words(const ModelSummary& summary) {
   std::vector<std::string> names;
-  for (const LayerSummary& l : summary.layers) names.push_back(fmt::format("{} ({})", l.path, l.type));
+  for (const LayerSummary& l : summary.layers)
+    names.push_back(fmt::format("{} ({})", l.path, l.type));
   const size_t width = widest(names, 17, 40);
-  std::string out = fmt::format("{}  {:<18} {:>12} {:>12}\n", padded("layer", width), "output", "parameters", "FLOPs");
+  std::string out = fmt::format("{}  {:<18} {:>12} {:>12}\n", padded("layer", width), "output",
+                                "parameters", "FLOPs");
   for (size_t i = 0; i < names.size(); ++i) {
     const LayerSummary& l = summary.layers[i];
-    out += fmt::format("{}  {:<18} {:>12} {:>12}\n", padded(names[i], width), l.output, l.parameters, l.flops ? human_flops(*l.flops) : "");
+    out += fmt::format("{}  {:<18} {:>12} {:>12}\n", padded(names[i], width), l.output,
+                       l.parameters, l.flops ? human_flops(*l.flops) : "");
   }
-  out += fmt::format("{}  {:<18} {:>12} {:>12}\n", padded("total, per sample", width), "", summary.parameters,
-                     summary.flops ? human_flops(*summary.flops) : "not known");
+  out += fmt::format("{}  {:<18} {:>12} {:>12}\n", padded("total, per sample", width), "",
+                     summary.parameters, summary.flops ? human_flops(*summary.flops) : "not known");
   return out;
 }
 
@@ -121,9 +126,14 @@ Json to_json(const ModelSummary& summary) {
   auto number = [](const std::optional<int64_t>& n) { return n ? Json(*n) : Json(); };
   Json::Array layers;
   for (const LayerSummary& l : summary.layers)
-    layers.push_back(Json::Object{
-        {"name", l.path}, {"type", l.type}, {"output", l.output}, {"parameters", l.parameters}, {"flops_per_sample", number(l.flops)}});
-  return Json::Object{{"parameters", summary.parameters}, {"flops_per_sample", number(summary.flops)}, {"layers", layers}};
+    layers.push_back(Json::Object{{"name", l.path},
+                                  {"type", l.type},
+                                  {"output", l.output},
+                                  {"parameters", l.parameters},
+                                  {"flops_per_sample", number(l.flops)}});
+  return Json::Object{{"parameters", summary.parameters},
+                      {"flops_per_sample", number(summary.flops)},
+                      {"layers", layers}};
 }
 
 }  // namespace suanli::cli

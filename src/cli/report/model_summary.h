@@ -1,4 +1,5 @@
-// A model as a list of its layers: what they put out, how many parameters they have and what they compute.
+// A model as a list of its layers: what they put out, how many parameters they have and what they
+// compute.
 #pragma once
 #include <cstdint>
 #include <optional>
@@ -14,13 +15,15 @@ struct LayerSummary {
   std::string path, type;
   std::string output;            // "[32, 26, 26]", of one sample
   int64_t parameters;            // of its own, not of modules below it
-  std::optional<int64_t> flops;  // per sample, as an evaluation computes it; none where it does nothing by itself
+  // per sample, as an evaluation computes it; none where it does nothing by itself
+  std::optional<int64_t> flops;
 };
 
 struct ModelSummary {
   std::vector<LayerSummary> layers;
   int64_t parameters;
-  std::optional<int64_t> flops;  // per sample; none where the model computes with values that only a run knows
+  // per sample; none where the model computes with values that only a run knows
+  std::optional<int64_t> flops;
 };
 
 /// By a rehearsed evaluation: nothing is computed.

@@ -12,8 +12,11 @@ void write_trace(const std::string& path, const std::vector<ProfileEvent>& event
   write_file_atomically(path, [&](FileWriter& file) {
     // Event by event: a long trace as one Json value would take more memory than the training.
     file.write("{\"displayTimeUnit\":\"ms\",\"traceEvents\":[\n");
-    file.write(
-        Json(Json::Object{{"name", "process_name"}, {"ph", "M"}, {"pid", process}, {"args", Json::Object{{"name", "suanli"}}}}).dump());
+    file.write(Json(Json::Object{{"name", "process_name"},
+                                 {"ph", "M"},
+                                 {"pid", process},
+                                 {"args", Json::Object{{"name", "suanli"}}}})
+                   .dump());
     for (const ProfileEvent& e : events) {
       Json event = Json::Object{{"name", e.name},
                                 {"cat", e.kernel ? "kernel" : "host"},
@@ -23,10 +26,13 @@ void write_trace(const std::string& path, const std::vector<ProfileEvent>& event
                                 {"ts", e.start * 1e6},
                                 {"dur", e.seconds * 1e6}};
       if (e.kernel)
-        event.set("args", Json::Object{{"module", e.module},
-                                       {"flops", e.flops},
-                                       {"bytes", e.bytes},
-                                       {"GFLOP/s", e.seconds > 0 ? static_cast<double>(e.flops) / e.seconds / 1e9 : 0.0}});
+        event.set(
+            "args",
+            Json::Object{
+                {"module", e.module},
+                {"flops", e.flops},
+                {"bytes", e.bytes},
+                {"GFLOP/s", e.seconds > 0 ? static_cast<double>(e.flops) / e.seconds / 1e9 : 0.0}});
       file.write(",\n" + event.dump());
     }
     file.write("\n]}\n");

@@ -6,8 +6,9 @@
 
 namespace suanli::cli {
 
-/// Complete events ("ph": "X", times in µs) of the Trace Event Format (Duan, Nakhimovsky: "Trace Event Format", 2016); kernels carry module,
-/// FLOPs and bytes. Throws InputError if the file cannot be written.
+/// Complete events ("ph": "X", times in µs) of the Trace Event Format (Duan, Nakhimovsky: "Trace
+/// Event Format", 2016); kernels carry module, FLOPs and bytes. Throws InputError if the file
+/// cannot be written.
 void write_trace(const std::string& path, const std::vector<ProfileEvent>& events);
 
 }  // namespace suanli::cli

@@ -15,25 +15,32 @@ struct Line {
   const char* unit;
   Roof Roofs::* roof;
 };
-constexpr Line kLines[] = {{"f32", "GFLOP/s", &Roofs::f32}, {"f64", "GFLOP/s", &Roofs::f64}, {"bf16", "GFLOP/s", &Roofs::bf16},
-                           {"int8", "GOP/s", &Roofs::int8}, {"copy", "GB/s", &Roofs::copy},  {"read", "GB/s", &Roofs::read}};
+constexpr Line kLines[] = {{"f32", "GFLOP/s", &Roofs::f32},   {"f64", "GFLOP/s", &Roofs::f64},
+                           {"bf16", "GFLOP/s", &Roofs::bf16}, {"int8", "GOP/s", &Roofs::int8},
+                           {"copy", "GB/s", &Roofs::copy},    {"read", "GB/s", &Roofs::read}};
 
 int run(const Arguments& args) {
-  if (args.positional(0) != "roofs") throw UsageError(fmt::format("'{}' cannot be measured; expected roofs", args.positional(0)));
+  if (args.positional(0) != "roofs")
+    throw UsageError(fmt::format("'{}' cannot be measured; expected roofs", args.positional(0)));
   if (args.has("--threads")) set_compute_threads(static_cast<int>(args.integer("--threads", 1)));
   const Roofs roofs = machine_roofs(args.has("--again"));
   if (args.has("--json")) {
-    Json out = Json::Object{{"cpu", roofs.cpu}, {"isa", roofs.isa}, {"threads", int64_t{roofs.threads}}};
+    Json out =
+        Json::Object{{"cpu", roofs.cpu}, {"isa", roofs.isa}, {"threads", int64_t{roofs.threads}}};
     for (const Line& l : kLines) {
       const Roof& r = roofs.*l.roof;
-      out.set(l.name, r.all > 0 ? Json(Json::Object{{"unit", l.unit}, {"one", r.one / 1e9}, {"all", r.all / 1e9}}) : Json());
+      out.set(l.name, r.all > 0 ? Json(Json::Object{
+                                      {"unit", l.unit}, {"one", r.one / 1e9}, {"all", r.all / 1e9}})
+                                : Json());
     }
     return print_result(out.dump() + "\n"), 0;
   }
-  std::string out = fmt::format("{}\n{}\n{:<6} {:>10} {:>10}\n", roofs.cpu, roofs.isa, "", "1 thread", counted(roofs.threads, "thread"));
+  std::string out = fmt::format("{}\n{}\n{:<6} {:>10} {:>10}\n", roofs.cpu, roofs.isa, "",
+                                "1 thread", counted(roofs.threads, "thread"));
   for (const Line& l : kLines) {
     const Roof& r = roofs.*l.roof;
-    out += r.all > 0 ? fmt::format("{:<6} {:>10.1f} {:>10.1f}  {}\n", l.name, r.one / 1e9, r.all / 1e9, l.unit)
+    out += r.all > 0 ? fmt::format("{:<6} {:>10.1f} {:>10.1f}  {}\n", l.name, r.one / 1e9,
+                                   r.all / 1e9, l.unit)
                      : fmt::format("{:<6} {:>10} {:>10}\n", l.name, "not there", "not there");
   }
   print_result(out);
@@ -43,16 +50,18 @@ int run(const Arguments& args) {
 }  // namespace
 
 Verb bench_verb() {
-  return {"bench",
-          "measures what this machine can do at best",
-          {{"WHAT", "roofs: multiply-adds on registers, copying and reading of large arrays", true, false, "roofs"}},
-          {
-              {"--again", Takes::nothing, "", "measures anew, although it was measured before"},
-              {"--threads", Takes::integer, "N", "that compute", "the CPUs of this process", 1, 1024},
-              {"--json", Takes::nothing, "", "the result, or the error, as one JSON object on stdout"},
-          },
-          {"suanli bench roofs"},
-          run};
+  return {
+      "bench",
+      "measures what this machine can do at best",
+      {{"WHAT", "roofs: multiply-adds on registers, copying and reading of large arrays", true,
+        false, "roofs"}},
+      {
+          {"--again", Takes::nothing, "", "measures anew, although it was measured before"},
+          {"--threads", Takes::integer, "N", "that compute", "the CPUs of this process", 1, 1024},
+          {"--json", Takes::nothing, "", "the result, or the error, as one JSON object on stdout"},
+      },
+      {"suanli bench roofs"},
+      run};
 }
 
 }  // namespace suanli::cli

@@ -16,12 +16,14 @@
 namespace suanli::cli {
 
 int run_data_pack(const Arguments& args) {
-  if (args.positionals().size() != 3) throw UsageError("data pack needs two words: DATA and the file to write.");
+  if (args.positionals().size() != 3)
+    throw UsageError("data pack needs two words: DATA and the file to write.");
   const std::string source = args.positional(1), path = args.positional(2);
   const bool quiet = args.has("--quiet");
   OpenView view(quiet);
   // As it lies there: nothing is split off.
-  const data::Splits splits = data::open(source, {.val_fraction = 0, .skip_bad = args.has("--skip-bad")});
+  const data::Splits splits =
+      data::open(source, {.val_fraction = 0, .skip_bad = args.has("--skip-bad")});
   for (const std::string& note : splits.notes) print_note(note);
   data::pack(path, splits);
   view.close();
@@ -32,12 +34,14 @@ int run_data_pack(const Arguments& args) {
   const auto size = std::filesystem::file_size(path, no_file);
   const int64_t bytes = no_file ? 0 : static_cast<int64_t>(size);
   if (args.has("--json")) {
-    Json out = Json::Object{{"data", source}, {"file", path}, {"samples", samples}, {"bytes", bytes}};
+    Json out =
+        Json::Object{{"data", source}, {"file", path}, {"samples", samples}, {"bytes", bytes}};
     out.set("input_shape", Json::Array(shape.begin(), shape.end())).set("version", version());
     return print_result(out.dump() + "\n"), 0;
   }
-  print_result(fmt::format("{:<14} {} {} in {}, {}\n{:<14} suanli train {}\n", "packed", counted(samples, "sample"), to_string(shape), path,
-                           memory_size(bytes), "next", shell_quoted(path)));
+  print_result(fmt::format("{:<14} {} {} in {}, {}\n{:<14} suanli train {}\n", "packed",
+                           counted(samples, "sample"), to_string(shape), path, memory_size(bytes),
+                           "next", shell_quoted(path)));
   return 0;
 }
 
@@ -56,39 +60,48 @@ int run(const Arguments& args) {
   for (const Word& word : kWords) {
     if (args.positional(0) != word.name) continue;
     for (const std::string& option : args.given())
-      if (option != "--json" && option != "--quiet" && std::find(word.options.begin(), word.options.end(), option) == word.options.end())
+      if (option != "--json" && option != "--quiet" &&
+          std::find(word.options.begin(), word.options.end(), option) == word.options.end())
         throw UsageError(fmt::format("{} is not for data {}. Leave it out.", option, word.name));
     return word.run(args);
   }
-  throw UsageError(fmt::format("'{}' is nothing that data does, expected show, get or pack", args.positional(0)));
+  throw UsageError(fmt::format("'{}' is nothing that data does, expected show, get or pack",
+                               args.positional(0)));
 }
 
 }  // namespace
 
 Verb data_verb() {
-  return {"data",
-          "shows what data hold, gets published sets, packs pictures for quick reading",
-          {{"WORD", "show: counts, sizes, balance, brightness, duplicates, broken files; get: downloads; pack: writes one file", true,
-            false, "show get pack"},
-           {"DATA",
-            "show and pack: as for suanli train, default glyphs; get: mnist, fashion-mnist or cifar10",
-            false,
-            false,
-            "",
-            {{"get", published_sets()}}},
-           {"WHERE", "get: the folder, default downloads/DATA; pack: the file to write", false}},
-          {
-              {"--target", Takes::text, "COLUMN", "show: of a table: the column to learn, as ?target=COLUMN behind DATA"},
-              {"--sheet", Takes::text, "FILE", "show: the first ten training pictures of each class as one PNG"},
-              {"--augment", Takes::text, "LIST", "show: these pictures as suanli train --augment LIST would see them", "none", -kNoLimit,
-               kNoLimit, augment_names()},
-              {"--skip-bad", Takes::nothing, "", "pack: leaves out pictures that cannot be read"},
-              {"--json", Takes::nothing, "", "the result, or the error, as one JSON object on stdout"},
-              {"--quiet", Takes::nothing, "", "no progress"},
-          },
-          {"suanli data show photos", "suanli data show cifar10:downloads/cifar10 --sheet sheet.png --augment crop,flip",
-           "suanli data get mnist", "suanli data pack 'photos?size=224' photos.packed"},
-          run};
+  return {
+      "data",
+      "shows what data hold, gets published sets, packs pictures for quick reading",
+      {{"WORD",
+        "show: counts, sizes, balance, brightness, duplicates, broken files; get: downloads; pack: "
+        "writes one file",
+        true, false, "show get pack"},
+       {"DATA",
+        "show and pack: as for suanli train, default glyphs; get: mnist, fashion-mnist or cifar10",
+        false,
+        false,
+        "",
+        {{"get", published_sets()}}},
+       {"WHERE", "get: the folder, default downloads/DATA; pack: the file to write", false}},
+      {
+          {"--target", Takes::text, "COLUMN",
+           "show: of a table: the column to learn, as ?target=COLUMN behind DATA"},
+          {"--sheet", Takes::text, "FILE",
+           "show: the first ten training pictures of each class as one PNG"},
+          {"--augment", Takes::text, "LIST",
+           "show: these pictures as suanli train --augment LIST would see them", "none", -kNoLimit,
+           kNoLimit, augment_names()},
+          {"--skip-bad", Takes::nothing, "", "pack: leaves out pictures that cannot be read"},
+          {"--json", Takes::nothing, "", "the result, or the error, as one JSON object on stdout"},
+          {"--quiet", Takes::nothing, "", "no progress"},
+      },
+      {"suanli data show photos",
+       "suanli data show cifar10:downloads/cifar10 --sheet sheet.png --augment crop,flip",
+       "suanli data get mnist", "suanli data pack 'photos?size=224' photos.packed"},
+      run};
 }
 
 }  // namespace suanli::cli

@@ -30,7 +30,8 @@ struct Part {
   std::vector<double> sum, squares;             // per channel
   std::vector<std::vector<int64_t>> pictures;   // per class, the first few
   int64_t repeated = 0;                         // samples that equal an earlier one of this part
-  std::map<std::string, int64_t> also_in;       // samples that equal one of an earlier part, by its name
+  // samples that equal one of an earlier part, by its name
+  std::map<std::string, int64_t> also_in;
 };
 
 constexpr size_t kSheetColumns = 10;
@@ -38,7 +39,9 @@ constexpr size_t kSheetColumns = 10;
 uint64_t hash_of(const std::vector<float>& x) {
   // FNV-1a over the values as 16-bit steps: pictures hold 8 bits
   uint64_t hash = 0xCBF29CE484222325u;
-  for (float v : x) hash = (hash ^ static_cast<uint64_t>(std::lround(static_cast<double>(v) * 65535))) * 0x100000001B3u;
+  for (float v : x)
+    hash = (hash ^ static_cast<uint64_t>(std::lround(static_cast<double>(v) * 65535))) *
+           0x100000001B3u;
   return hash;
 }
 
@@ -49,7 +52,8 @@ void look_through(Part& part, std::unordered_map<uint64_t, const char*>& seen) {
   const int64_t channels = info.input_shape.rank() == 3 ? info.input_shape[0] : 1;
   part.count.resize(static_cast<size_t>(info.classes));
   part.pictures.resize(static_cast<size_t>(info.classes));
-  part.sum.resize(static_cast<size_t>(channels)), part.squares.resize(static_cast<size_t>(channels));
+  part.sum.resize(static_cast<size_t>(channels)),
+      part.squares.resize(static_cast<size_t>(channels));
   std::vector<float> x(static_cast<size_t>(values));
   for (int64_t i = 0; i < part.samples->size(); ++i) {
     if (info.task == data::Task::regression) {
@@ -76,11 +80,13 @@ void look_through(Part& part, std::unordered_map<uint64_t, const char*>& seen) {
 }
 
 double mean_of(const Part& p, size_t channel) {
-  const double n = static_cast<double>(p.samples->size() * p.samples->info().input_shape.numel()) / static_cast<double>(p.sum.size());
+  const double n = static_cast<double>(p.samples->size() * p.samples->info().input_shape.numel()) /
+                   static_cast<double>(p.sum.size());
   return p.sum[channel] / n;
 }
 double deviation_of(const Part& p, size_t channel) {
-  const double n = static_cast<double>(p.samples->size() * p.samples->info().input_shape.numel()) / static_cast<double>(p.sum.size());
+  const double n = static_cast<double>(p.samples->size() * p.samples->info().input_shape.numel()) /
+                   static_cast<double>(p.sum.size());
   const double mean = p.sum[channel] / n;
   return std::sqrt(std::max(0.0, p.squares[channel] / n - mean * mean));
 }
@@ -96,14 +102,18 @@ std::string picture_sizes(const data::Dataset& samples) {
   std::sort(sizes.begin(), sizes.end());
   auto text = [](const std::array<int64_t, 3>& s) { return fmt::format("{}×{}", s[2], s[1]); };
   if (sizes.front() == sizes.back()) return "all " + text(sizes.front());
-  return fmt::format("smallest {}, median {}, largest {}", text(sizes.front()), text(sizes[sizes.size() / 2]), text(sizes.back()));
+  return fmt::format("smallest {}, median {}, largest {}", text(sizes.front()),
+                     text(sizes[sizes.size() / 2]), text(sizes.back()));
 }
 
-/// The first pictures of each class, one row per class, as the first epoch of a training would see them.
+/// The first pictures of each class, one row per class, as the first epoch of a training would see
+/// them.
 void write_sheet(const std::string& path, const Part& part, const data::Augment& augment) {
   const Shape& s = part.samples->info().input_shape;
-  if (s.rank() != 3 || (s[0] != 1 && s[0] != 3) || part.samples->info().task == data::Task::regression)
-    throw InputError(str(part.samples->info().source, ": samples of shape ", s, " are no pictures"));
+  if (s.rank() != 3 || (s[0] != 1 && s[0] != 3) ||
+      part.samples->info().task == data::Task::regression)
+    throw InputError(
+        str(part.samples->info().source, ": samples of shape ", s, " are no pictures"));
   constexpr size_t kMostRows = 50;
   constexpr int64_t kGap = 2, kMargin = 10;  // between pictures; around a name
   const std::vector<std::string>& names = part.samples->info().class_names;
@@ -112,23 +122,27 @@ void write_sheet(const std::string& path, const Part& part, const data::Augment&
   int64_t left = kGap;
   for (size_t row = 0; row < rows && s[1] >= letters; ++row)
     left = std::max(left, Canvas::text_width(drawn_name(row, names[row]), dot) + 2 * kMargin);
-  Canvas sheet(static_cast<int64_t>(rows) * (s[1] + kGap) + kGap, left + static_cast<int64_t>(kSheetColumns) * (s[2] + kGap));
+  Canvas sheet(static_cast<int64_t>(rows) * (s[1] + kGap) + kGap,
+               left + static_cast<int64_t>(kSheetColumns) * (s[2] + kGap));
   std::vector<int64_t> all;  // in one list, so that each is seen in a way of its own
   std::vector<std::pair<int64_t, int64_t>> places;
   for (size_t row = 0; row < rows; ++row) {
     const int64_t top = kGap + static_cast<int64_t>(row) * (s[1] + kGap);
-    if (left > kGap) sheet.text(top + (s[1] - letters) / 2, kMargin, drawn_name(row, names[row]), dot, {0, 0, 0});
+    if (left > kGap)
+      sheet.text(top + (s[1] - letters) / 2, kMargin, drawn_name(row, names[row]), dot, {0, 0, 0});
     int64_t x = left;
     for (int64_t picture : part.pictures[row]) {
       all.push_back(picture), places.emplace_back(top, x);
       x += s[2] + kGap;
     }
   }
-  data::Loader loader(data::subset(part.samples, all), {.batch_size = kSheetColumns, .threads = 0, .augment = augment});
+  data::Loader loader(data::subset(part.samples, all),
+                      {.batch_size = kSheetColumns, .threads = 0, .augment = augment});
   size_t drawn = 0;
   for (auto& [x, y] : loader)
     for (int64_t i = 0; i < x.size(0); ++i, ++drawn)
-      sheet.picture(places[drawn].first, places[drawn].second, x.data<float>().data() + i * s.numel(), s[0], s[1], s[2]);
+      sheet.picture(places[drawn].first, places[drawn].second,
+                    x.data<float>().data() + i * s.numel(), s[0], s[1], s[2]);
   sheet.write(path);
 }
 
@@ -161,9 +175,11 @@ std::string table_columns(const data::Encoding& encoding) {
     const data::ColumnCode& c = encoding.columns[i];
     out += padded(names[i], width);
     if (c.numeric)
-      out += fmt::format("  numbers, mean {:.6g}, deviation {:.6g}{}\n", c.mean, c.stddev, c.marks_missing ? ", some missing" : "");
+      out += fmt::format("  numbers, mean {:.6g}, deviation {:.6g}{}\n", c.mean, c.stddev,
+                         c.marks_missing ? ", some missing" : "");
     else
-      out += fmt::format("  {}: {}\n", counted(static_cast<int64_t>(c.words.size()), "category", "categories"),
+      out += fmt::format("  {}: {}\n",
+                         counted(static_cast<int64_t>(c.words.size()), "category", "categories"),
                          fmt::join(first_of(visible_all(c.words), 8), ", "));
   }
   return out;
@@ -176,7 +192,8 @@ struct Range {
 Range range_of(const std::vector<double>& values) {
   Range r{.least = values.front(), .most = values.front()};
   const auto n = static_cast<double>(values.size());
-  for (double v : values) r.mean += v / n, r.least = std::min(r.least, v), r.most = std::max(r.most, v);
+  for (double v : values)
+    r.mean += v / n, r.least = std::min(r.least, v), r.most = std::max(r.most, v);
   for (double v : values) r.deviation += (v - r.mean) * (v - r.mean) / n;
   r.deviation = std::sqrt(r.deviation);
   return r;
@@ -185,8 +202,10 @@ Range range_of(const std::vector<double>& values) {
 std::string report(const std::vector<Part>& parts, const data::Splits& splits) {
   const data::Info& info = splits.train->info();
   const bool regression = info.task == data::Task::regression, table = info.kind == "csv";
-  std::string out = fmt::format("{}\nsamples {} {}, kind {}\n", info.source, to_string(info.input_shape),
-                                regression ? "with a number to learn" : fmt::format("of {} classes", info.classes), info.kind);
+  std::string out = fmt::format(
+      "{}\nsamples {} {}, kind {}\n", info.source, to_string(info.input_shape),
+      regression ? "with a number to learn" : fmt::format("of {} classes", info.classes),
+      info.kind);
   for (const std::string& note : splits.notes) out += "note    " + note + "\n";
   for (const Part& p : parts) {
     out += fmt::format("\n{:<6} {}", p.name, counted(p.samples->size(), "sample"));
@@ -195,7 +214,8 @@ std::string report(const std::vector<Part>& parts, const data::Splits& splits) {
     out += "\n";
     if (regression) {
       const Range r = range_of(p.targets);
-      out += fmt::format("       target mean {:.6g}, deviation {:.6g}, from {:.6g} to {:.6g}\n", r.mean, r.deviation, r.least, r.most);
+      out += fmt::format("       target mean {:.6g}, deviation {:.6g}, from {:.6g} to {:.6g}\n",
+                         r.mean, r.deviation, r.least, r.most);
     }
     // Those of a table's columns are listed below; its inputs are standardized.
     if (!table) {
@@ -206,10 +226,11 @@ std::string report(const std::vector<Part>& parts, const data::Splits& splits) {
       out += "\n";
     }
     if (p.repeated > 0)
-      out +=
-          fmt::format("       {} {} an earlier one of {}\n", counted(p.repeated, "sample"), p.repeated == 1 ? "equals" : "equal", p.name);
+      out += fmt::format("       {} {} an earlier one of {}\n", counted(p.repeated, "sample"),
+                         p.repeated == 1 ? "equals" : "equal", p.name);
     for (const auto& [other, count] : p.also_in)
-      out += fmt::format("       {} {} also in {}\n", counted(count, "sample"), count == 1 ? "is" : "are", other);
+      out += fmt::format("       {} {} also in {}\n", counted(count, "sample"),
+                         count == 1 ? "is" : "are", other);
   }
   if (table) out += table_columns(data::encoding_from_text(info.encoding));
   if (regression) return out;
@@ -236,12 +257,15 @@ Json json_of(const std::vector<Part>& parts, const data::Splits& splits) {
   out.set("notes", Json::Array(splits.notes.begin(), splits.notes.end()));
   for (const Part& p : parts) {
     Json::Array mean, deviation;
-    for (size_t c = 0; c < p.sum.size(); ++c) mean.emplace_back(mean_of(p, c)), deviation.emplace_back(deviation_of(p, c));
+    for (size_t c = 0; c < p.sum.size(); ++c)
+      mean.emplace_back(mean_of(p, c)), deviation.emplace_back(deviation_of(p, c));
     Json part = Json::Object{{"samples", p.samples->size()}, {"repeated", p.repeated}};
     part.set("mean", mean).set("stddev", deviation);
     if (info.task == data::Task::regression) {
       const Range r = range_of(p.targets);
-      part.set("target", Json::Object{{"mean", r.mean}, {"stddev", r.deviation}, {"min", r.least}, {"max", r.most}});
+      part.set("target",
+               Json::Object{
+                   {"mean", r.mean}, {"stddev", r.deviation}, {"min", r.least}, {"max", r.most}});
     } else {
       part.set("per_class", Json::Array(p.count.begin(), p.count.end()));
     }
@@ -267,17 +291,22 @@ Json json_of(const std::vector<Part>& parts, const data::Splits& splits) {
 int run_data_show(const Arguments& args) {
   // As it lies there: nothing is split off, and broken files are counted, not refused.
   std::string source = args.positional(1, "glyphs");
-  if (args.positionals().size() > 2) throw UsageError(fmt::format("'{}' is one word too many.", args.positional(2)));
-  if (args.has("--target")) source = data::with_setting(source, "target=" + data::escaped_setting(args.text("--target")));
+  if (args.positionals().size() > 2)
+    throw UsageError(fmt::format("'{}' is one word too many.", args.positional(2)));
+  if (args.has("--target"))
+    source = data::with_setting(source, "target=" + data::escaped_setting(args.text("--target")));
   OpenView view(args.has("--quiet"));
   const data::Splits splits = data::open(source, {.val_fraction = 0, .skip_bad = true});
   view.close();
   std::vector<Part> parts;
-  for (auto& [name, samples] : {std::pair{"train", splits.train}, {"val", splits.val}, {"test", splits.test}})
+  for (auto& [name, samples] :
+       {std::pair{"train", splits.train}, {"val", splits.val}, {"test", splits.test}})
     if (samples) parts.push_back({.name = name, .samples = samples});
   std::unordered_map<uint64_t, const char*> seen;
   for (Part& part : parts) look_through(part, seen);
-  if (args.has("--sheet")) write_sheet(args.text("--sheet"), parts.front(), data::augment_from_text(args.text("--augment", "none")));
+  if (args.has("--sheet"))
+    write_sheet(args.text("--sheet"), parts.front(),
+                data::augment_from_text(args.text("--augment", "none")));
   print_result(args.has("--json") ? json_of(parts, splits).dump() + "\n" : report(parts, splits));
   return 0;
 }

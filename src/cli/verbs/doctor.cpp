@@ -16,7 +16,8 @@ namespace suanli::cli {
 
 namespace {
 
-/// Asked of the library that this process really loaded, which may be another one than it was built with.
+/// Asked of the library that this process really loaded, which may be another one than it was built
+/// with.
 std::string onednn_version() {
   struct Version {
     int major, minor, patch;
@@ -34,17 +35,22 @@ std::string gpu() {
   } catch (const Error& e) {
     std::string text = e.what();  // "device cuda is not available: what is missing. Use …"
     size_t from = text.find(": "), to = text.rfind(". Use ");
-    return "none: " + text.substr(from == std::string::npos ? 0 : from + 2, to == std::string::npos ? to : to - from - 2);
+    return "none: " + text.substr(from == std::string::npos ? 0 : from + 2,
+                                  to == std::string::npos ? to : to - from - 2);
   }
 }
 
 std::string runs_folder() {
-  if (access("runs", F_OK) == 0) return access("runs", W_OK) == 0 ? "runs/ can be written" : "runs/ cannot be written: give --out";
-  return access(".", W_OK) == 0 ? "runs/ can be made here" : "this folder cannot be written: give --out";
+  if (access("runs", F_OK) == 0)
+    return access("runs", W_OK) == 0 ? "runs/ can be written"
+                                     : "runs/ cannot be written: give --out";
+  return access(".", W_OK) == 0 ? "runs/ can be made here"
+                                : "this folder cannot be written: give --out";
 }
 
 int run(const Arguments& args) {
-  const int64_t total = proc_bytes("/proc/meminfo", "MemTotal"), free = proc_bytes("/proc/meminfo", "MemAvailable");
+  const int64_t total = proc_bytes("/proc/meminfo", "MemTotal"),
+                free = proc_bytes("/proc/meminfo", "MemAvailable");
   Json::Object facts{
       {"version", version()},
       {"cpu", cpu_model()},

@@ -25,28 +25,36 @@ struct Part {
   std::shared_ptr<const data::Dataset> samples;
 };
 
-/// "test accuracy"; of other data than the run's own the split is theirs, so nobody takes it for the one that was trained on.
+/// "test accuracy"; of other data than the run's own the split is theirs, so nobody takes it for
+/// the one that was trained on.
 std::string measured_on(const Part& part, const char* what, bool own_data) {
   return own_data ? fmt::format("{} {}", part.name, what) : what;
 }
 
 /// Which samples were measured: "200 samples of new.csv", "40 samples (test) of photos".
-std::string described(const Part& part, int64_t samples, const std::string& source, bool own_data, const data::Splits& splits) {
+std::string described(const Part& part, int64_t samples, const std::string& source, bool own_data,
+                      const data::Splits& splits) {
   const bool parts = splits.val || splits.test;
-  return fmt::format("{}{} of {}", counted(samples, "sample"), !own_data && parts ? fmt::format(" ({})", part.name) : "", source);
+  return fmt::format("{}{} of {}", counted(samples, "sample"),
+                     !own_data && parts ? fmt::format(" ({})", part.name) : "", source);
 }
 
-/// The split of that name; by default the test samples, else those that validate, else all there are.
+/// The split of that name; by default the test samples, else those that validate, else all there
+/// are.
 Part split_of(const data::Splits& splits, const Arguments& args, const std::string& source) {
   const Part parts[] = {{"test", splits.test}, {"val", splits.val}, {"train", splits.train}};
   if (args.has("--split")) {
     const std::string name = args.text("--split");
-    const auto part = std::find_if(std::begin(parts), std::end(parts), [&](const Part& p) { return name == p.name; });
-    if (part == std::end(parts)) throw UsageError(fmt::format("--split is '{}', expected train, val or test", name));
-    if (!part->samples || part->samples->size() == 0) throw InputError(fmt::format("{}: has no {} samples", source, name));
+    const auto part = std::find_if(std::begin(parts), std::end(parts),
+                                   [&](const Part& p) { return name == p.name; });
+    if (part == std::end(parts))
+      throw UsageError(fmt::format("--split is '{}', expected train, val or test", name));
+    if (!part->samples || part->samples->size() == 0)
+      throw InputError(fmt::format("{}: has no {} samples", source, name));
     return *part;
   }
-  return *std::find_if(std::begin(parts), std::end(parts), [](const Part& p) { return p.samples && p.samples->size() > 0; });
+  return *std::find_if(std::begin(parts), std::end(parts),
+                       [](const Part& p) { return p.samples && p.samples->size() > 0; });
 }
 
 int run(const Arguments& args) {
@@ -59,16 +67,23 @@ int run(const Arguments& args) {
   std::string source = args.positional(1, c.data);
   if (source == "-") source = fmt::format("{}:{}", trained.kind, kStandardInput);
   set_compute_threads(static_cast<int>(args.integer("--threads", c.threads)));
-  if (is_stdout(args.text("--confusion"))) throw UsageError("--confusion writes a picture beside the result. Give it a file.");
+  if (is_stdout(args.text("--confusion")))
+    throw UsageError("--confusion writes a picture beside the result. Give it a file.");
   if (args.has("--confusion") && trained.task == data::Task::regression)
-    throw UsageError(fmt::format("--confusion draws classes, and {} was trained on numbers. Leave it out.", path));
+    throw UsageError(fmt::format(
+        "--confusion draws classes, and {} was trained on numbers. Leave it out.", path));
   if (const std::string place = path_in(c.data); own_data && !place.empty() && !path_exists(place))
-    throw InputError(fmt::format("{}: its data were at {}, where nothing is now. Say where they are: suanli eval {} NEW-PLACE", path, place,
-                                 shell_quoted(path)));
+    throw InputError(
+        fmt::format("{}: its data were at {}, where nothing is now. Say where they are: suanli "
+                    "eval {} NEW-PLACE",
+                    path, place, shell_quoted(path)));
   // The run's own data are split as they were in training; other data count whole.
-  data::OpenOptions options{
-      .seed = static_cast<uint64_t>(c.seed), .val_fraction = own_data ? c.val : 0, .skip_bad = args.has("--skip-bad")};
-  if (!own_data) options.input_shape = trained.input_shape, options.class_names = trained.class_names, options.encoding = trained.encoding;
+  data::OpenOptions options{.seed = static_cast<uint64_t>(c.seed),
+                            .val_fraction = own_data ? c.val : 0,
+                            .skip_bad = args.has("--skip-bad")};
+  if (!own_data)
+    options.input_shape = trained.input_shape, options.class_names = trained.class_names,
+    options.encoding = trained.encoding;
   data::Splits splits = [&] {
     OpenView opening(false);
     return data::open(source, options);
@@ -78,9 +93,11 @@ int run(const Arguments& args) {
   const data::Info& info = part.samples->info();
   const auto classes = static_cast<int64_t>(trained.class_names.size());
   const bool regression = trained.task == data::Task::regression;
-  if (!(info.input_shape == trained.input_shape) || info.classes != classes || info.task != trained.task)
+  if (!(info.input_shape == trained.input_shape) || info.classes != classes ||
+      info.task != trained.task)
     throw InputError(str(source, ": samples ", info.input_shape, " of ", info.classes,
-                         " classes do not fit the model, which was trained on ", trained.input_shape, " of ", classes, " classes"));
+                         " classes do not fit the model, which was trained on ",
+                         trained.input_shape, " of ", classes, " classes"));
   Evaluation e = evaluate(trained.model, part.samples,
                           {.batch_size = evaluation_batch(c.batch_size, info.input_shape),
                            .loader_threads = args.integer("--loader-threads", 1),
@@ -89,8 +106,10 @@ int run(const Arguments& args) {
                            .loss = trained.loss,
                            .classes = classes,
                            .tta = trained.tta});
-  const bool whole = !own_data && !splits.val && !splits.test;  // other data without splits of their own
-  const std::string split = whole ? "all" : part.name, samples = described(part, e.samples, source, own_data, splits);
+  // other data without splits of their own
+  const bool whole = !own_data && !splits.val && !splits.test;
+  const std::string split = whole ? "all" : part.name,
+                    samples = described(part, e.samples, source, own_data, splits);
   if (const std::string note = unfinished(trained, path); !note.empty()) print_note(note);
   if (regression) {
     if (args.has("--json"))
@@ -109,8 +128,9 @@ int run(const Arguments& args) {
                        .dump() +
                    "\n");
     else
-      print_result(fmt::format("{} {:.6g}, mean absolute error {:.6g}, R² {} on {}  ({})\n", measured_on(part, "RMSE", own_data), e.rmse,
-                               e.mean_absolute_error, std::isnan(e.r2) ? "-" : fmt::format("{:.4f}", e.r2), samples,
+      print_result(fmt::format("{} {:.6g}, mean absolute error {:.6g}, R² {} on {}  ({})\n",
+                               measured_on(part, "RMSE", own_data), e.rmse, e.mean_absolute_error,
+                               std::isnan(e.r2) ? "-" : fmt::format("{:.4f}", e.r2), samples,
                                weights_in_words(trained)));
     return 0;
   }
@@ -136,8 +156,10 @@ int run(const Arguments& args) {
     return 0;
   }
   const std::string top5 = classes > 5 ? fmt::format(", top-5 {}", percent(e.top5)) : "";
-  const std::string views = trained.tta == Tta::none ? "" : fmt::format("; tta {}", to_string(trained.tta));
-  print_result(fmt::format("{} {}{} on {}, loss {:.4f}  ({}{})\n{}\n", measured_on(part, "accuracy", own_data), percent(e.accuracy), top5,
+  const std::string views =
+      trained.tta == Tta::none ? "" : fmt::format("; tta {}", to_string(trained.tta));
+  print_result(fmt::format("{} {}{} on {}, loss {:.4f}  ({}{})\n{}\n",
+                           measured_on(part, "accuracy", own_data), percent(e.accuracy), top5,
                            samples, e.loss, weights_in_words(trained), views,
                            in_perspective(*part.samples, e.accuracy, e.balanced_accuracy)) +
                table_of_classes(confusion) + in_words(confusion));
@@ -150,18 +172,22 @@ Verb eval_verb() {
   return {
       "eval",
       "measures a trained model",
-      {{"RUN", "the run folder"}, {"DATA", "other data than the run's own; - reads the standard input", false}},
+      {{"RUN", "the run folder"},
+       {"DATA", "other data than the run's own; - reads the standard input", false}},
       {
-          {"--split", Takes::text, "NAME", "train, val or test", "test, or val if there is none", -kNoLimit, kNoLimit, "train val test"},
+          {"--split", Takes::text, "NAME", "train, val or test", "test, or val if there is none",
+           -kNoLimit, kNoLimit, "train val test"},
           {"--confusion", Takes::text, "FILE", "the confusion matrix as a PNG"},
-          tta_option("the mean of several views of each picture: none, mirror or translate", "the run's"),
+          tta_option("the mean of several views of each picture: none, mirror or translate",
+                     "the run's"),
           {"--skip-bad", Takes::nothing, "", "leaves out pictures that cannot be read"},
           device_option(),
           {"--threads", Takes::integer, "N", "that compute", "the run's", 1, 1024},
           {"--loader-threads", Takes::integer, "N", "that read data", "1", 0, 256},
           {"--json", Takes::nothing, "", "the result, or the error, as one JSON object on stdout"},
       },
-      {"suanli eval runs/2026-01-31-cnn_b-1", "suanli eval runs/2026-01-31-cnn_b-1 mnist:downloads/mnist"},
+      {"suanli eval runs/2026-01-31-cnn_b-1",
+       "suanli eval runs/2026-01-31-cnn_b-1 mnist:downloads/mnist"},
       run};
 }
 

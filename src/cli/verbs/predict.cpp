@@ -25,13 +25,18 @@ namespace suanli::cli {
 namespace {
 
 constexpr size_t kBatch = 64;    // pictures in memory at a time
-constexpr int64_t kRows = 1024;  // rows of a table, or samples of an array, that are answered at a time
+// rows of a table, or samples of an array, that are answered at a time
+constexpr int64_t kRows = 1024;
 constexpr std::string_view kNpz = "npz:";
 
 /// "-" is the standard input, as elsewhere.
-std::string place_of(const std::string& file) { return file == "-" ? std::string(kStandardInput) : file; }
+std::string place_of(const std::string& file) {
+  return file == "-" ? std::string(kStandardInput) : file;
+}
 
-bool names_npz(const std::string& file) { return file.starts_with(kNpz) || file.substr(0, data::path_length(file)).ends_with(".npz"); }
+bool names_npz(const std::string& file) {
+  return file.starts_with(kNpz) || file.substr(0, data::path_length(file)).ends_with(".npz");
+}
 /// The standard input has no name that tells: it is an archive for a model that was trained on one.
 bool is_npz(const TrainedModel& trained, const std::string& file) {
   return names_npz(file) || (trained.kind == "npz" && place_of(file) == kStandardInput);
@@ -42,8 +47,11 @@ std::vector<size_t> best_of(std::span<const float> probabilities, size_t k) {
   std::vector<size_t> order(probabilities.size());
   std::iota(order.begin(), order.end(), size_t{0});
   k = std::min(k, order.size());
-  std::partial_sort(order.begin(), order.begin() + static_cast<std::ptrdiff_t>(k), order.end(),
-                    [&](size_t a, size_t b) { return probabilities[a] != probabilities[b] ? probabilities[a] > probabilities[b] : a < b; });
+  std::partial_sort(
+      order.begin(), order.begin() + static_cast<std::ptrdiff_t>(k), order.end(),
+      [&](size_t a, size_t b) {
+        return probabilities[a] != probabilities[b] ? probabilities[a] > probabilities[b] : a < b;
+      });
   order.resize(k);
   return order;
 }
@@ -55,9 +63,9 @@ struct Guess {
 /// Of a picture, of a row of a table, or of a sample in an array.
 struct Prediction {
   std::string file;
-  int64_t row = 0;         // counted from 1 (of a table: below the header); 0: a picture
+  int64_t row = 0;  // counted from 1 (of a table: below the header); 0: a picture
   std::vector<Guess> top;  // of classes
-  double number = 0;       // of a regression
+  double number = 0;  // of a regression
 };
 
 /// Files as they are, folders as the pictures below them.
@@ -70,7 +78,9 @@ std::vector<std::string> files_of(const std::vector<std::string>& given) {
       continue;
     }
     const std::vector<std::string> below = data::pictures_below(path);
-    if (below.empty()) throw InputError(fmt::format("{}: no pictures (.jpg, .jpeg, .png, .webp) in this folder.", path));
+    if (below.empty())
+      throw InputError(
+          fmt::format("{}: no pictures (.jpg, .jpeg, .png, .webp) in this folder.", path));
     files.insert(files.end(), below.begin(), below.end());
   }
   return files;
@@ -79,11 +89,14 @@ std::vector<std::string> files_of(const std::vector<std::string>& given) {
 class Predictor {
  public:
   Predictor(TrainedModel& trained, const Arguments& args)
-      : trained_(trained), top_(static_cast<size_t>(args.integer("--top", 1))), skip_bad_(args.has("--skip-bad")) {}
+      : trained_(trained),
+        top_(static_cast<size_t>(args.integer("--top", 1))),
+        skip_bad_(args.has("--skip-bad")) {}
 
   std::vector<Prediction> predict(const std::vector<std::string>& files) {
     std::vector<Prediction> all;
-    const size_t batch = std::min(kBatch, static_cast<size_t>(evaluation_batch(1, trained_.input_shape)));
+    const size_t batch =
+        std::min(kBatch, static_cast<size_t>(evaluation_batch(1, trained_.input_shape)));
     for (size_t at = 0; at < files.size();) {
       std::vector<std::string> read;
       std::vector<Tensor> pictures;
@@ -99,7 +112,8 @@ class Predictor {
       const size_t first = all.size();
       for (int64_t at = 0; at < rows.size(0); at += kRows) {
         const int64_t count = std::min(kRows, rows.size(0) - at);
-        answer(std::vector<std::string>(static_cast<size_t>(count), file), slice(rows, 0, at, count), all);
+        answer(std::vector<std::string>(static_cast<size_t>(count), file),
+               slice(rows, 0, at, count), all);
       }
       for (size_t i = first; i < all.size(); ++i) all[i].row = static_cast<int64_t>(i - first) + 1;
     }
@@ -119,9 +133,11 @@ class Predictor {
     const size_t end = data::path_length(place);
     const std::string path = place.substr(0, end), setting = place.substr(end);
     if (!setting.empty() && !setting.starts_with(key))
-      throw UsageError(fmt::format("'{}': of an archive only the inputs are read, npz:{}{}NAME", file, path, key));
+      throw UsageError(fmt::format("'{}': of an archive only the inputs are read, npz:{}{}NAME",
+                                   file, path, key));
     std::vector<std::string> notes;
-    Tensor rows = data::read_npz(place_of(path), trained_.input_shape, trained_.task, setting.empty() ? "" : setting.substr(key.size()),
+    Tensor rows = data::read_npz(place_of(path), trained_.input_shape, trained_.task,
+                                 setting.empty() ? "" : setting.substr(key.size()),
                                  trained_.encoding, &notes);
     for (const std::string& note : notes) print_note(note);
     return rows;
@@ -130,21 +146,26 @@ class Predictor {
   void add(const std::string& file, std::vector<std::string>& read, std::vector<Tensor>& pictures) {
     const Shape& s = trained_.input_shape;
     try {
-      pictures.push_back(reshape(data::read_picture(place_of(file), {.channels = static_cast<int>(s[0]), .height = s[1], .width = s[2]}),
-                                 Shape{1, s[0], s[1], s[2]}));
+      pictures.push_back(reshape(
+          data::read_picture(place_of(file),
+                             {.channels = static_cast<int>(s[0]), .height = s[1], .width = s[2]}),
+          Shape{1, s[0], s[1], s[2]}));
       read.push_back(file);
     } catch (const InputError& e) {
-      if (!skip_bad_) throw InputError(fmt::format("{} Or leave such files out: --skip-bad.", e.what()));
+      if (!skip_bad_)
+        throw InputError(fmt::format("{} Or leave such files out: --skip-bad.", e.what()));
       print_note(fmt::format("left out: {}", e.what()));
       ++skipped_;
     }
   }
 
-  void answer(const std::vector<std::string>& read, const Tensor& inputs, std::vector<Prediction>& all) {
+  void answer(const std::vector<std::string>& read, const Tensor& inputs,
+              std::vector<Prediction>& all) {
     const Tensor answers = trained_.predict(inputs);
     if (trained_.task == data::Task::regression) {
       const auto numbers = answers.data<double>();
-      for (size_t i = 0; i < read.size(); ++i) all.push_back({.file = read[i], .top = {}, .number = numbers[i]});
+      for (size_t i = 0; i < read.size(); ++i)
+        all.push_back({.file = read[i], .top = {}, .number = numbers[i]});
       return;
     }
     const auto values = answers.data<float>();
@@ -154,7 +175,8 @@ class Predictor {
       Prediction prediction{.file = read[i], .top = {}};
       for (size_t c : best_of(p, top_))
         prediction.top.push_back(
-            {c < trained_.class_names.size() ? trained_.class_names[c] : std::to_string(c), static_cast<double>(p[c])});
+            {c < trained_.class_names.size() ? trained_.class_names[c] : std::to_string(c),
+             static_cast<double>(p[c])});
       all.push_back(std::move(prediction));
     }
   }
@@ -165,11 +187,12 @@ class Predictor {
   int64_t skipped_ = 0;
 };
 
-/// Significant digits of answers of a regression, `of_spread` of them telling targets apart: those far from 0, such as time stamps, begin with
-/// digits that all have in common.
+/// Significant digits of answers of a regression, `of_spread` of them telling targets apart: those
+/// far from 0, such as time stamps, begin with digits that all have in common.
 int digits_of(const TrainedModel& trained, int of_spread) {
   const double common = std::min(1e17, std::abs(trained.target_mean) / trained.target_stddev);
-  return std::clamp(of_spread + static_cast<int>(std::ceil(std::log10(std::max(1.0, common)))), of_spread, 17);
+  return std::clamp(of_spread + static_cast<int>(std::ceil(std::log10(std::max(1.0, common)))),
+                    of_spread, 17);
 }
 
 /// A field of a CSV file, in quotes where RFC 4180 asks for them.
@@ -186,7 +209,8 @@ std::string csv_of(const std::vector<Prediction>& all, int digits) {
   for (const Prediction& p : all) columns = std::max(columns, p.top.size());
   std::string out = rows ? "file,row" : "file";
   if (numbers) out += ",prediction";
-  for (size_t k = 1; k <= columns; ++k) out += k == 1 ? ",class,probability" : fmt::format(",class_{0},probability_{0}", k);
+  for (size_t k = 1; k <= columns; ++k)
+    out += k == 1 ? ",class,probability" : fmt::format(",class_{0},probability_{0}", k);
   out += "\n";
   for (const Prediction& p : all) {
     out += csv_field(p.file);
@@ -208,7 +232,8 @@ Json json_of(const std::vector<Prediction>& all) {
       continue;
     }
     Json::Array top;
-    for (const Guess& g : p.top) top.push_back(Json::Object{{"class", g.name}, {"probability", g.probability}});
+    for (const Guess& g : p.top)
+      top.push_back(Json::Object{{"class", g.name}, {"probability", g.probability}});
     prediction.set("class", p.top.front().name).set("probability", p.top.front().probability);
     out.push_back(prediction.set("top", top));
   }
@@ -220,7 +245,8 @@ std::string in_words(const std::vector<Prediction>& all, int digits) {
   for (const Prediction& p : all) {
     text += p.row > 0 ? fmt::format("{}, row {}:", p.file, p.row) : p.file + ":";
     if (p.top.empty()) text += fmt::format("  {:.{}g}", p.number, digits);
-    for (const Guess& g : p.top) text += fmt::format("  {} {}", visible(g.name), percent(g.probability));
+    for (const Guess& g : p.top)
+      text += fmt::format("  {} {}", visible(g.name), percent(g.probability));
     text += "\n";
   }
   return text;
@@ -242,26 +268,35 @@ Named named(const std::string& file) {
   return is_one_of({".xlsx", ".xls", ".ods", ".parquet"}) ? Named::workbook : Named::other;
 }
 
-/// Whether the files are rows, of tables or arrays, rather than pictures. Throws if the model was not trained on such.
-bool are_rows(const TrainedModel& trained, const std::string& run, const std::vector<std::string>& files) {
-  const auto archives =
-      static_cast<size_t>(std::count_if(files.begin(), files.end(), [&](const std::string& f) { return is_npz(trained, f); }));
-  if (archives > 0 && archives < files.size()) throw UsageError("arrays (.npz) and other files are not answered together. Call twice.");
+/// Whether the files are rows, of tables or arrays, rather than pictures. Throws if the model was
+/// not trained on such.
+bool are_rows(const TrainedModel& trained, const std::string& run,
+              const std::vector<std::string>& files) {
+  const auto archives = static_cast<size_t>(std::count_if(
+      files.begin(), files.end(), [&](const std::string& f) { return is_npz(trained, f); }));
+  if (archives > 0 && archives < files.size())
+    throw UsageError("arrays (.npz) and other files are not answered together. Call twice.");
   const bool table = trained.kind == "csv", pictures = !table && trained.input_shape.rank() == 3;
   for (const std::string& file : files) {
     const Named is = named(file);
     if (table && (is == Named::folder || is == Named::picture || is == Named::archive))
-      throw InputError(fmt::format("{}: is {}, and {} answers for the rows of tables. Give a table with a header line.", file,
-                                   is == Named::folder    ? "a folder"
-                                   : is == Named::picture ? "a picture"
-                                                          : "an archive of arrays",
-                                   run));
-    if (is == Named::workbook) throw InputError(fmt::format("{}: is no table in text. Save it as CSV, and give that.", file));
-    if (pictures && is == Named::table) throw InputError(fmt::format("{}: is a table, and {} answers for pictures.", file, run));
+      throw InputError(fmt::format(
+          "{}: is {}, and {} answers for the rows of tables. Give a table with a header line.",
+          file,
+          is == Named::folder    ? "a folder"
+          : is == Named::picture ? "a picture"
+                                 : "an archive of arrays",
+          run));
+    if (is == Named::workbook)
+      throw InputError(
+          fmt::format("{}: is no table in text. Save it as CSV, and give that.", file));
+    if (pictures && is == Named::table)
+      throw InputError(fmt::format("{}: is a table, and {} answers for pictures.", file, run));
   }
   if (archives == 0 && !table && !pictures)
     throw InputError(str(run, ": was trained on samples of shape ", trained.input_shape,
-                         ", which are neither pictures nor rows of a table. Give them as NumPy saves arrays, data.npz."));
+                         ", which are neither pictures nor rows of a table. Give them as NumPy "
+                         "saves arrays, data.npz."));
   return table || archives > 0;
 }
 
@@ -275,26 +310,35 @@ int run(const Arguments& args) {
   set_compute_threads(static_cast<int>(args.integer("--threads", trained.config.threads)));
   const std::vector<std::string> given(args.positionals().begin() + 1, args.positionals().end());
   if (args.has("--top") && trained.task == data::Task::regression)
-    throw UsageError(fmt::format("--top lists classes, and {} was trained on numbers. Leave it out.", path));
+    throw UsageError(
+        fmt::format("--top lists classes, and {} was trained on numbers. Leave it out.", path));
   const bool rows = are_rows(trained, path, given);
   const std::vector<std::string> files = rows ? given : files_of(given);
-  // All pictures are answered before anything is printed or written: an unreadable one leaves no half result.
+  // All pictures are answered before anything is printed or written: an unreadable one leaves no
+  // half result.
   Predictor predictor(trained, args);
-  const std::vector<Prediction> all = rows ? predictor.predict_rows(files) : predictor.predict(files);
+  const std::vector<Prediction> all =
+      rows ? predictor.predict_rows(files) : predictor.predict(files);
   if (all.empty())
-    throw InputError(files.size() == 1 ? "the picture cannot be read" : fmt::format("none of the {} pictures can be read", files.size()));
+    throw InputError(files.size() == 1
+                         ? "the picture cannot be read"
+                         : fmt::format("none of the {} pictures can be read", files.size()));
   const bool to_stdout = is_stdout(args.text("--csv"));
-  if (args.has("--csv") && !to_stdout) write_file_atomically(args.text("--csv"), csv_of(all, digits_of(trained, 9)));
+  if (args.has("--csv") && !to_stdout)
+    write_file_atomically(args.text("--csv"), csv_of(all, digits_of(trained, 9)));
   if (const std::string note = unfinished(trained, path); !note.empty()) print_note(note);
   if (predictor.skipped() > 0)
-    print_note(fmt::format("{} of {} left out", predictor.skipped(), counted(static_cast<int64_t>(files.size()), "picture")));
+    print_note(fmt::format("{} of {} left out", predictor.skipped(),
+                           counted(static_cast<int64_t>(files.size()), "picture")));
   if (args.has("--json")) {
-    Json out = Json::Object{{"run", path}, {"skipped", predictor.skipped()}, {"version", version()}};
+    Json out =
+        Json::Object{{"run", path}, {"skipped", predictor.skipped()}, {"version", version()}};
     print_result(out.set("predictions", json_of(all)).dump() + "\n");
   } else if (to_stdout) {
     print_result(csv_of(all, digits_of(trained, 9)));
   } else if (args.has("--csv")) {
-    print_result(fmt::format("{} in {}\n", counted(static_cast<int64_t>(all.size()), "prediction"), args.text("--csv")));
+    print_result(fmt::format("{} in {}\n", counted(static_cast<int64_t>(all.size()), "prediction"),
+                             args.text("--csv")));
   } else {
     print_result(in_words(all, digits_of(trained, 6)));
   }
@@ -304,26 +348,31 @@ int run(const Arguments& args) {
 }  // namespace
 
 Verb predict_verb() {
-  return {"predict",
-          "answers for pictures or the rows of tables",
-          {{"RUN", "the run folder"},
-           {"FILE",
-            "JPEG, PNG or WebP files, or folders of them (the middle is scaled to the size of training); or tables with a header line, or "
-            "arrays "
-            "(.npz); - reads the standard input",
-            true, true}},
-          {
-              {"--top", Takes::integer, "K", "classes to list per picture or row", "1", 1, 1e6},
-              {"--csv", Takes::text, "FILE", "writes the answers there as a table instead of printing them"},
-              tta_option("the mean of several views of each picture: none, mirror or translate", "the run's"),
-              {"--skip-bad", Takes::nothing, "", "leaves out pictures that cannot be read"},
-              device_option(),
-              {"--threads", Takes::integer, "N", "that compute", "the run's", 1, 1024},
-              {"--json", Takes::nothing, "", "the result, or the error, as one JSON object on stdout"},
-          },
-          {"suanli predict runs/2026-01-31-cnn_b-1 seven.png --top 3", "suanli predict runs/2026-01-31-cnn_b-1 holiday/ --csv holiday.csv",
-           "suanli predict runs/2026-01-31-mlp-1 new.csv --csv answers.csv"},
-          run};
+  return {
+      "predict",
+      "answers for pictures or the rows of tables",
+      {{"RUN", "the run folder"},
+       {"FILE",
+        "JPEG, PNG or WebP files, or folders of them (the middle is scaled to the size of "
+        "training); or tables with a header line, or "
+        "arrays "
+        "(.npz); - reads the standard input",
+        true, true}},
+      {
+          {"--top", Takes::integer, "K", "classes to list per picture or row", "1", 1, 1e6},
+          {"--csv", Takes::text, "FILE",
+           "writes the answers there as a table instead of printing them"},
+          tta_option("the mean of several views of each picture: none, mirror or translate",
+                     "the run's"),
+          {"--skip-bad", Takes::nothing, "", "leaves out pictures that cannot be read"},
+          device_option(),
+          {"--threads", Takes::integer, "N", "that compute", "the run's", 1, 1024},
+          {"--json", Takes::nothing, "", "the result, or the error, as one JSON object on stdout"},
+      },
+      {"suanli predict runs/2026-01-31-cnn_b-1 seven.png --top 3",
+       "suanli predict runs/2026-01-31-cnn_b-1 holiday/ --csv holiday.csv",
+       "suanli predict runs/2026-01-31-mlp-1 new.csv --csv answers.csv"},
+      run};
 }
 
 }  // namespace suanli::cli

@@ -19,14 +19,23 @@ namespace suanli::cli {
 namespace {
 
 /// What may be said again when a run goes on; everything else is in its config.toml.
-constexpr const char* kWithResume[] = {
-    "--resume", "--force", "--epochs", "--threads", "--loader-threads", "--checkpoint-every", "--checkpoint-minutes", "--json", "--quiet"};
+constexpr const char* kWithResume[] = {"--resume",
+                                       "--force",
+                                       "--epochs",
+                                       "--threads",
+                                       "--loader-threads",
+                                       "--checkpoint-every",
+                                       "--checkpoint-minutes",
+                                       "--json",
+                                       "--quiet"};
 
 Trainer resumed_from(const Arguments& args) {
   for (const std::string& name : args.given())
     if (std::find(std::begin(kWithResume), std::end(kWithResume), name) == std::end(kWithResume))
-      throw UsageError(fmt::format(
-          "{} cannot change with --resume: the run goes on with what its config.toml says. Leave it out, or start a new run.", name));
+      throw UsageError(
+          fmt::format("{} cannot change with --resume: the run goes on with what its config.toml "
+                      "says. Leave it out, or start a new run.",
+                      name));
   ResumeOptions options;
   options.force = args.has("--force");
   options.epochs = args.integer("--epochs", options.epochs);
@@ -39,46 +48,69 @@ Trainer resumed_from(const Arguments& args) {
 }
 
 std::string best_line(const TrainResult& r, const data::Info& info, const std::string& tta) {
-  const bool regression = info.task == data::Task::regression, validated = !std::isnan(r.val_loss), tested = !std::isnan(r.test_loss);
-  if (!validated && !tested) return fmt::format("train loss      {:.4f}  (there is neither a validation nor a test set)", r.train_loss);
-  auto measured = [&](double rmse, double accuracy) { return regression ? fmt::format("{:.6g}", rmse) : percent(accuracy); };
-  const std::string val = measured(r.val_rmse, r.val_accuracy), name = regression ? "RMSE" : "accuracy";
-  if (!tested) return fmt::format("{:<15} {}  (weights of epoch {}, the best; there is no test set)", "val " + name, val, r.best_epoch);
-  std::string how = validated ? fmt::format("weights of epoch {}, the best in validation: {}", r.best_epoch, val) : "";
+  const bool regression = info.task == data::Task::regression, validated = !std::isnan(r.val_loss),
+             tested = !std::isnan(r.test_loss);
+  if (!validated && !tested)
+    return fmt::format("train loss      {:.4f}  (there is neither a validation nor a test set)",
+                       r.train_loss);
+  auto measured = [&](double rmse, double accuracy) {
+    return regression ? fmt::format("{:.6g}", rmse) : percent(accuracy);
+  };
+  const std::string val = measured(r.val_rmse, r.val_accuracy),
+                    name = regression ? "RMSE" : "accuracy";
+  if (!tested)
+    return fmt::format("{:<15} {}  (weights of epoch {}, the best; there is no test set)",
+                       "val " + name, val, r.best_epoch);
+  std::string how =
+      validated ? fmt::format("weights of epoch {}, the best in validation: {}", r.best_epoch, val)
+                : "";
   if (tta != "none") how += fmt::format("{}tta {}", how.empty() ? "" : "; ", tta);
-  return fmt::format("{:<15} {}{}", "test " + name, measured(r.test_rmse, r.test_accuracy), how.empty() ? "" : fmt::format("  ({})", how));
+  return fmt::format("{:<15} {}{}", "test " + name, measured(r.test_rmse, r.test_accuracy),
+                     how.empty() ? "" : fmt::format("  ({})", how));
 }
 
 std::string report(const TrainResult& r, const Trainer& trainer) {
   const data::Info& info = trainer.data().train->info();
   std::string out = best_line(r, info, trainer.config().tta) + "\n";
-  auto line = [&](const char* name, const std::string& text) { out += fmt::format("{:<15} {}\n", name, text); };
+  auto line = [&](const char* name, const std::string& text) {
+    out += fmt::format("{:<15} {}\n", name, text);
+  };
   const data::Splits& splits = trainer.data();
   const bool tested = !std::isnan(r.test_loss);
-  if (const auto& samples = tested ? splits.test : splits.val; samples && info.task == data::Task::classification)
-    line("",
-         in_perspective(*samples, tested ? r.test_accuracy : r.val_accuracy, tested ? r.test_balanced_accuracy : r.val_balanced_accuracy));
-  line("time", fmt::format("{}, {}, {}", duration(r.seconds), counted(r.epochs, "epoch"), counted(r.steps, "step")));
-  std::string speed = fmt::format("{:.0f} {}/s, {:.1f}% of it waiting for data", r.samples_per_s,
-                                  info.input_shape.rank() == 3 ? "images" : "samples", 100 * r.data_wait);
+  if (const auto& samples = tested ? splits.test : splits.val;
+      samples && info.task == data::Task::classification)
+    line("", in_perspective(*samples, tested ? r.test_accuracy : r.val_accuracy,
+                            tested ? r.test_balanced_accuracy : r.val_balanced_accuracy));
+  line("time", fmt::format("{}, {}, {}", duration(r.seconds), counted(r.epochs, "epoch"),
+                           counted(r.steps, "step")));
+  std::string speed =
+      fmt::format("{:.0f} {}/s, {:.1f}% of it waiting for data", r.samples_per_s,
+                  info.input_shape.rank() == 3 ? "images" : "samples", 100 * r.data_wait);
   line("speed", speed);
   constexpr double kMuchWaiting = 0.3;
   if (r.data_wait > kMuchWaiting && info.kind == "folder")
-    line("", "less waiting: suanli data pack decodes the pictures once; --loader-threads reads with more threads");
-  if (!std::isnan(r.flops_per_s)) line("work", share_of_roof(r.flops_per_s, r.executed_flops_per_s));
+    line("",
+         "less waiting: suanli data pack decodes the pictures once; --loader-threads reads with "
+         "more threads");
+  if (!std::isnan(r.flops_per_s))
+    line("work", share_of_roof(r.flops_per_s, r.executed_flops_per_s));
   if (!std::isnan(r.grad_norm))
-    line("gradients", fmt::format("norm {:.3g} in the mean, clipped to {} in {:.1f}% of the steps", r.grad_norm, trainer.config().clip_norm,
-                                  100 * r.clipped));
+    line("gradients", fmt::format("norm {:.3g} in the mean, clipped to {} in {:.1f}% of the steps",
+                                  r.grad_norm, trainer.config().clip_norm, 100 * r.clipped));
   line("memory", memory_in_words(r.peak_bytes));
   line("run folder", r.run);
   const std::string quoted = shell_quoted(r.run);
   line("next", "suanli eval " + quoted);
-  const char* others = info.kind == "csv" ? "table.csv" : info.kind == "npz" || info.input_shape.rank() != 3 ? "data.npz" : "picture.png";
+  const char* others = info.kind == "csv"                                   ? "table.csv"
+                       : info.kind == "npz" || info.input_shape.rank() != 3 ? "data.npz"
+                                                                            : "picture.png";
   line("", fmt::format("suanli predict {} {}", quoted, others));
   return out;
 }
 
-std::string as_json(const TrainResult& r) { return to_json(r).set("stopped", r.stopped).set("version", version()).dump() + "\n"; }
+std::string as_json(const TrainResult& r) {
+  return to_json(r).set("stopped", r.stopped).set("version", version()).dump() + "\n";
+}
 
 int run(const Arguments& args) {
   const bool json = args.has("--json"), resume = args.has("--resume");
@@ -89,7 +121,9 @@ int run(const Arguments& args) {
   }();
   trainer.settle();
   ProgressView view(args.has("--quiet"));
-  if (!trainer.finished()) view.message(fmt::format("{}, {}", description(trainer), counted(trainer.config().epochs, "epoch")));
+  if (!trainer.finished())
+    view.message(
+        fmt::format("{}, {}", description(trainer), counted(trainer.config().epochs, "epoch")));
   if (args.has("--dry-run")) {
     const DryRun dry = dry_run(trainer);
     print_result(json ? to_json(dry, trainer).dump() + "\n" : in_words(dry, trainer));
@@ -108,15 +142,17 @@ int run(const Arguments& args) {
     const std::string folder = trainer.folder();
     if (folder.empty() || !path_exists(folder + "/checkpoints/state.json")) throw;
     throw InputError(
-        fmt::format("{} The last checkpoint is whole. Then go on with: suanli train --resume {}", e.what(), shell_quoted(folder)));
+        fmt::format("{} The last checkpoint is whole. Then go on with: suanli train --resume {}",
+                    e.what(), shell_quoted(folder)));
   } catch (...) {
     view.close();
     throw;
   }
   view.close();
   if (result.stopped) {
-    print_note(fmt::format("suanli: stopped by {} at step {}, checkpoint saved. Go on with: suanli train --resume {}", stop_signal_name(),
-                           result.steps, shell_quoted(result.run)));
+    print_note(fmt::format(
+        "suanli: stopped by {} at step {}, checkpoint saved. Go on with: suanli train --resume {}",
+        stop_signal_name(), result.steps, shell_quoted(result.run)));
     if (json) print_result(as_json(result));
     return 128 + stop_signal();
   }
@@ -131,22 +167,35 @@ Verb train_verb() {
   return {
       "train",
       "trains a model on data and keeps everything in a run folder",
-      {{"DATA", "a folder of pictures, a sub-folder per class; table.csv?target=COLUMN; glyphs; KIND:PATH; default glyphs", false}},
+      {{"DATA",
+        "a folder of pictures, a sub-folder per class; table.csv?target=COLUMN; glyphs; KIND:PATH; "
+        "default glyphs",
+        false}},
       with_training_options({
-          {"--epochs", Takes::integer, "N", "passes over the training data", "the recipe's", 1, 1e9},
-          {"--time", Takes::text, "TIME", "as many epochs as fit, measured first: 90s, 20m, 1.5h", "the recipe's epochs"},
-          {"--patience", Takes::integer, "N", "ends after N epochs without a better validation", "never", 1, 1e9},
+          {"--epochs", Takes::integer, "N", "passes over the training data", "the recipe's", 1,
+           1e9},
+          {"--time", Takes::text, "TIME", "as many epochs as fit, measured first: 90s, 20m, 1.5h",
+           "the recipe's epochs"},
+          {"--patience", Takes::integer, "N", "ends after N epochs without a better validation",
+           "never", 1, 1e9},
           {"--out", Takes::text, "DIR", "the run folder", "runs/<date>-<model>-<n>"},
-          {"--checkpoint-every", Takes::integer, "N", "steps between checkpoints; 0: none by steps", "500", 0, 1e15},
-          {"--checkpoint-minutes", Takes::real, "X", "minutes between checkpoints; 0: none by time", "5", 0},
+          {"--checkpoint-every", Takes::integer, "N", "steps between checkpoints; 0: none by steps",
+           "500", 0, 1e15},
+          {"--checkpoint-minutes", Takes::real, "X", "minutes between checkpoints; 0: none by time",
+           "5", 0},
           {"--max-steps", Takes::integer, "N", "ends after so many steps", "no limit", 1, 1e15},
-          {"--resume", Takes::text, "RUN", "goes on with a run where it was stopped or killed, bit for bit; DATA: where its data are now"},
-          {"--force", Takes::nothing, "", "with --resume: also where the result will not be bit-exact"},
-          {"--dry-run", Takes::nothing, "", "shows data, layers, memory and time, and stops before the first step"},
+          {"--resume", Takes::text, "RUN",
+           "goes on with a run where it was stopped or killed, bit for bit; DATA: where its data "
+           "are now"},
+          {"--force", Takes::nothing, "",
+           "with --resume: also where the result will not be bit-exact"},
+          {"--dry-run", Takes::nothing, "",
+           "shows data, layers, memory and time, and stops before the first step"},
           {"--json", Takes::nothing, "", "the result, or the error, as one JSON object on stdout"},
           {"--quiet", Takes::nothing, "", "no progress"},
       }),
-      {"suanli train", "suanli train photos", "suanli train mnist:downloads/mnist --model cnn_c --epochs 10",
+      {"suanli train", "suanli train photos",
+       "suanli train mnist:downloads/mnist --model cnn_c --epochs 10",
        "suanli train --resume runs/2026-01-31-cnn_b-1"},
       run};
 }

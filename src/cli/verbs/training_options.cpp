@@ -24,8 +24,11 @@ namespace {
 const char* augment_help() {
   static const std::string help = [] {
     std::string words;
-    for (const data::AugmentWord& w : data::augment_words()) words += fmt::format("{}{}={:g}", words.empty() ? "" : ", ", w.name, w.usual);
-    return in_users_language("none, or some of these with commas between, other numbers if given: ") + words;
+    for (const data::AugmentWord& w : data::augment_words())
+      words += fmt::format("{}{}={:g}", words.empty() ? "" : ", ", w.name, w.usual);
+    return in_users_language(
+               "none, or some of these with commas between, other numbers if given: ") +
+           words;
   }();
   return help.c_str();
 }
@@ -42,7 +45,8 @@ namespace {
 /// The names in the zoo, with blanks or commas between.
 std::string model_names(const char* between) {
   std::string names;
-  for (const models::Entry& e : models::entries()) names += (names.empty() ? "" : between) + std::string(e.name);
+  for (const models::Entry& e : models::entries())
+    names += (names.empty() ? "" : between) + std::string(e.name);
   return names;
 }
 const char* model_help() {
@@ -52,70 +56,107 @@ const char* model_help() {
 }  // namespace
 
 Option tta_option(const char* help, const char* fallback) {
-  return {"--tta", Takes::text, "NAME", help, fallback, -kNoLimit, kNoLimit, "none mirror translate"};
+  return {"--tta",  Takes::text, "NAME",   help,
+          fallback, -kNoLimit,   kNoLimit, "none mirror translate"};
 }
 
-Option device_option() { return {"--device", Takes::text, "NAME", "cpu, cuda or auto", "auto", -kNoLimit, kNoLimit, "cpu cuda auto"}; }
+Option device_option() {
+  return {"--device", Takes::text, "NAME",   "cpu, cuda or auto",
+          "auto",     -kNoLimit,   kNoLimit, "cpu cuda auto"};
+}
 
 std::vector<Option> with_training_options(std::vector<Option> own) {
   const char* recipe = "the recipe's";
   const std::vector<Option> groups[] = {
-      grouped("Model and data",
-              {
-                  {"--model", Takes::text, "NAME", model_help(), "one that fits the data", -kNoLimit, kNoLimit, model_names(" ")},
-                  {"--weights", Takes::text, "FILE", "begins with: a run, safetensors, or a state dict by PyTorch", "random weights"},
-                  {"--freeze", Takes::text, "LIST", "parameters that stay: names with * and ?, or backbone", "none"},
-                  {"--freeze-after", Takes::text, "LIST", "parameters that stay after so many epochs, as 0.bias=3, or none", recipe},
-                  {"--backbone-lr", Takes::real, "X", "learning rate of all but the last layer, as a factor", "1", 0},
-                  {"--stem", Takes::text, "NAME", "of networks for pictures: small or large", "as the weights or pictures ask", -kNoLimit,
-                   kNoLimit, "small large"},
-                  {"--target", Takes::text, "COLUMN", "of a table: the column to learn, as ?target=COLUMN behind DATA"},
-                  {"--task", Takes::text, "NAME", "of a table: regression or classification", "as the target column looks", -kNoLimit,
-                   kNoLimit, "regression classification"},
-                  {"--augment", Takes::text, "LIST", augment_help(), "as usual for the data", -kNoLimit, kNoLimit, augment_names()},
-                  tta_option("in the test at the end, the mean of several views: none, mirror or translate", recipe),
-                  {"--balanced", Takes::nothing, "", "draws all classes equally often, small ones again and again"},
-                  {"--val", Takes::real, "SHARE", "of the training samples that validates; 0: none", "0.1", 0, 1},
-                  {"--limit", Takes::integer, "N", "uses so many samples at most", "all", 1, 1e15},
-                  {"--overfit-batches", Takes::integer, "N", "trains and validates on the same N batches: a check", "no", 1, 1e9},
-                  {"--skip-bad", Takes::nothing, "", "leaves out pictures that cannot be read"},
-              }),
+      grouped(
+          "Model and data",
+          {
+              {"--model", Takes::text, "NAME", model_help(), "one that fits the data", -kNoLimit,
+               kNoLimit, model_names(" ")},
+              {"--weights", Takes::text, "FILE",
+               "begins with: a run, safetensors, or a state dict by PyTorch", "random weights"},
+              {"--freeze", Takes::text, "LIST",
+               "parameters that stay: names with * and ?, or backbone", "none"},
+              {"--freeze-after", Takes::text, "LIST",
+               "parameters that stay after so many epochs, as 0.bias=3, or none", recipe},
+              {"--backbone-lr", Takes::real, "X",
+               "learning rate of all but the last layer, as a factor", "1", 0},
+              {"--stem", Takes::text, "NAME", "of networks for pictures: small or large",
+               "as the weights or pictures ask", -kNoLimit, kNoLimit, "small large"},
+              {"--target", Takes::text, "COLUMN",
+               "of a table: the column to learn, as ?target=COLUMN behind DATA"},
+              {"--task", Takes::text, "NAME", "of a table: regression or classification",
+               "as the target column looks", -kNoLimit, kNoLimit, "regression classification"},
+              {"--augment", Takes::text, "LIST", augment_help(), "as usual for the data", -kNoLimit,
+               kNoLimit, augment_names()},
+              tta_option(
+                  "in the test at the end, the mean of several views: none, mirror or translate",
+                  recipe),
+              {"--balanced", Takes::nothing, "",
+               "draws all classes equally often, small ones again and again"},
+              {"--val", Takes::real, "SHARE", "of the training samples that validates; 0: none",
+               "0.1", 0, 1},
+              {"--limit", Takes::integer, "N", "uses so many samples at most", "all", 1, 1e15},
+              {"--overfit-batches", Takes::integer, "N",
+               "trains and validates on the same N batches: a check", "no", 1, 1e9},
+              {"--skip-bad", Takes::nothing, "", "leaves out pictures that cannot be read"},
+          }),
       grouped(
           "Recipe",
           {
-              {"--batch-size", Takes::text, "N", "samples per batch, or auto: fits the memory, fastest in a trial", recipe, -kNoLimit,
+              {"--batch-size", Takes::text, "N",
+               "samples per batch, or auto: fits the memory, fastest in a trial", recipe, -kNoLimit,
                kNoLimit, "auto"},
-              {"--accumulate", Takes::integer, "N", "batches per step of the optimiser", "1", 1, 1e9},
-              {"--optimizer", Takes::text, "NAME", "sgd, nesterov, adam or adamw", recipe, -kNoLimit, kNoLimit, "sgd nesterov adam adamw"},
+              {"--accumulate", Takes::integer, "N", "batches per step of the optimiser", "1", 1,
+               1e9},
+              {"--optimizer", Takes::text, "NAME", "sgd, nesterov, adam or adamw", recipe,
+               -kNoLimit, kNoLimit, "sgd nesterov adam adamw"},
               {"--lr", Takes::real, "X", "learning rate", recipe, 0},
               {"--momentum", Takes::real, "X", "of sgd and nesterov", recipe, 0, 1},
-              {"--weight-decay", Takes::real, "X", "in the gradient; of adamw apart from it", recipe, 0},
-              {"--decay", Takes::text, "WHAT", "weights, or all: biases and scales too", recipe, -kNoLimit, kNoLimit, "weights all"},
-              {"--lr-factors", Takes::text, "LIST", "factors of lr by name, as *.bias=2 with commas between, or none", recipe},
-              {"--schedule", Takes::text, "NAME", "of lr: constant, cosine, linear, onecycle or step", recipe, -kNoLimit, kNoLimit,
+              {"--weight-decay", Takes::real, "X", "in the gradient; of adamw apart from it",
+               recipe, 0},
+              {"--decay", Takes::text, "WHAT", "weights, or all: biases and scales too", recipe,
+               -kNoLimit, kNoLimit, "weights all"},
+              {"--lr-factors", Takes::text, "LIST",
+               "factors of lr by name, as *.bias=2 with commas between, or none", recipe},
+              {"--schedule", Takes::text, "NAME",
+               "of lr: constant, cosine, linear, onecycle or step", recipe, -kNoLimit, kNoLimit,
                "constant cosine linear onecycle step"},
-              {"--warmup", Takes::real, "SHARE", "of the run in which lr rises", "the schedule's", 0, 1},
-              {"--lr-start", Takes::real, "X", "factor of lr where it rises from", "the schedule's", 0},
+              {"--warmup", Takes::real, "SHARE", "of the run in which lr rises", "the schedule's",
+               0, 1},
+              {"--lr-start", Takes::real, "X", "factor of lr where it rises from", "the schedule's",
+               0},
               {"--lr-end", Takes::real, "X", "factor of lr at the end", "the schedule's", 0},
-              {"--milestones", Takes::text, "LIST", "of schedule step: shares of the run", "0.5,0.75"},
-              {"--gamma", Takes::real, "X", "of schedule step: factor at each milestone", "0.1", 0, 1},
-              {"--label-smoothing", Takes::real, "SHARE", "of each target that all classes share", recipe, 0, 1},
-              {"--class-weights", Takes::text, "LIST", "of the loss: none, auto, or a number per class", "none", -kNoLimit, kNoLimit,
+              {"--milestones", Takes::text, "LIST", "of schedule step: shares of the run",
+               "0.5,0.75"},
+              {"--gamma", Takes::real, "X", "of schedule step: factor at each milestone", "0.1", 0,
+               1},
+              {"--label-smoothing", Takes::real, "SHARE", "of each target that all classes share",
+               recipe, 0, 1},
+              {"--class-weights", Takes::text, "LIST",
+               "of the loss: none, auto, or a number per class", "none", -kNoLimit, kNoLimit,
                "none auto"},
               {"--clip-norm", Takes::real, "X", "longest gradient", "no limit", 0},
               {"--clip-value", Takes::real, "X", "largest element of a gradient", "no limit", 0},
-              {"--ema", Takes::real, "X", "keeps an average of the weights with this decay per step", recipe, 0, 1},
-              {"--lookahead", Takes::integer, "N", "weights return to their average every N steps", recipe, 0, 1e9},
-              {"--seed", Takes::integer, "N", "decides weights, order, validation split and dropout", "0", 0, 9.3e18},
-              {"--config", Takes::text, "FILE", "settings as in a run's config.toml; options go before it"},
+              {"--ema", Takes::real, "X",
+               "keeps an average of the weights with this decay per step", recipe, 0, 1},
+              {"--lookahead", Takes::integer, "N", "weights return to their average every N steps",
+               recipe, 0, 1e9},
+              {"--seed", Takes::integer, "N",
+               "decides weights, order, validation split and dropout", "0", 0, 9.3e18},
+              {"--config", Takes::text, "FILE",
+               "settings as in a run's config.toml; options go before it"},
               {"--set", Takes::text, "KEY=VALUE", "one setting of config.toml; may be repeated"},
           }),
       grouped("Machine",
               {
                   device_option(),
-                  {"--memory-limit", Takes::text, "SIZE", "computes values again rather than keep them until the run fits", "no limit"},
-                  {"--threads", Takes::integer, "N", "that compute", "the CPUs of this process", 1, 1024},
-                  {"--loader-threads", Takes::integer, "N", "that read data; never changes a result", "1", 0, 256},
+                  {"--memory-limit", Takes::text, "SIZE",
+                   "computes values again rather than keep them until the run fits", "no limit"},
+                  {"--threads", Takes::integer, "N", "that compute", "the CPUs of this process", 1,
+                   1024},
+                  {"--loader-threads", Takes::integer, "N",
+                   "that read data; never changes a result", "1", 0, 256},
               }),
   };
   for (const std::vector<Option>& group : groups) own.insert(own.end(), group.begin(), group.end());
@@ -145,7 +186,8 @@ double seconds_from(const std::string& text) {
 
 int64_t size_from(const std::string& text) {
   if (const auto bytes = bytes_from(text)) return *bytes;
-  throw UsageError(fmt::format("--memory-limit is '{}', expected a size such as 400MiB or 2GB", text));
+  throw UsageError(
+      fmt::format("--memory-limit is '{}', expected a size such as 400MiB or 2GB", text));
 }
 
 }  // namespace
@@ -155,7 +197,8 @@ TrainConfig config_from(const Arguments& args, size_t data) {
   if (args.has("--config")) c = config_from_toml(args.text("--config"));
   for (const std::string& setting : args.texts("--set")) {
     const size_t equals = setting.find('=');
-    if (equals == std::string::npos) throw UsageError(fmt::format("--set takes KEY=VALUE, not '{}'", setting));
+    if (equals == std::string::npos)
+      throw UsageError(fmt::format("--set takes KEY=VALUE, not '{}'", setting));
     set_field(c, setting.substr(0, equals), setting.substr(equals + 1));
   }
   for (const ConfigField& field : config_fields()) {
@@ -167,14 +210,19 @@ TrainConfig config_from(const Arguments& args, size_t data) {
     else set_field(c, field.key, value);
   }
   if (args.has("--batch-size") && c.batch_size != TrainConfig::kAutoBatch && c.batch_size < 1)
-    throw UsageError(fmt::format("--batch-size is {}, expected auto or a number of at least 1", args.text("--batch-size")));
-  if (args.has("--lr") && !(c.lr > 0)) throw UsageError(fmt::format("--lr is {}, expected a number above 0", args.text("--lr")));
-  if (args.has("--epochs") && args.has("--time")) throw UsageError("--epochs and --time both say how long the run is. Give one of them.");
+    throw UsageError(fmt::format("--batch-size is {}, expected auto or a number of at least 1",
+                                 args.text("--batch-size")));
+  if (args.has("--lr") && !(c.lr > 0))
+    throw UsageError(fmt::format("--lr is {}, expected a number above 0", args.text("--lr")));
+  if (args.has("--epochs") && args.has("--time"))
+    throw UsageError("--epochs and --time both say how long the run is. Give one of them.");
   c.data = args.positional(data, c.data);
   if (args.has("--balanced")) c.sampler = "balanced";
   if (args.has("--skip-bad")) c.data = data::with_setting(c.data, "skip_bad=1");
-  if (args.has("--target")) c.data = data::with_setting(c.data, "target=" + data::escaped_setting(args.text("--target")));
-  if (const std::string task = args.text("--task", "regression"); task != "regression" && task != "classification") {
+  if (args.has("--target"))
+    c.data = data::with_setting(c.data, "target=" + data::escaped_setting(args.text("--target")));
+  if (const std::string task = args.text("--task", "regression");
+      task != "regression" && task != "classification") {
     const std::string near = did_you_mean(task, {"regression", "classification"});
     throw UsageError(fmt::format("--task '{}' is neither regression nor classification.{}", task,
                                  near.empty() ? "" : fmt::format(" Did you mean {}?", near)));
@@ -191,11 +239,14 @@ std::string description(const Trainer& trainer) {
   std::string notes;
   for (const std::string& note : d.notes) notes += note + "\n";
   return notes + fmt::format(
-                     "data {} ({} train, {} val, {} test)\nmodel {}, {} lr {}{}, batch {}, augment {}, seed {}\ndevice {} ({}, {} "
+                     "data {} ({} train, {} val, {} test)\nmodel {}, {} lr {}{}, batch {}, augment "
+                     "{}, seed {}\ndevice {} ({}, {} "
                      "{}), precision {}",
-                     c.data, size(d.train), size(d.val), size(d.test), c.model, c.optimizer, rounded(c.lr),
-                     c.momentum > 0 ? fmt::format(" momentum {}", rounded(c.momentum)) : "", c.batch_size, c.augment, c.seed, c.device,
-                     isa(), c.threads, c.threads == 1 ? "thread" : "threads", c.precision);
+                     c.data, size(d.train), size(d.val), size(d.test), c.model, c.optimizer,
+                     rounded(c.lr),
+                     c.momentum > 0 ? fmt::format(" momentum {}", rounded(c.momentum)) : "",
+                     c.batch_size, c.augment, c.seed, c.device, isa(), c.threads,
+                     c.threads == 1 ? "thread" : "threads", c.precision);
 }
 
 }  // namespace suanli::cli

@@ -1,4 +1,5 @@
-// The options that say what is trained, for all verbs that train, measure or explain a training step.
+// The options that say what is trained, for all verbs that train, measure or explain a training
+// step.
 #pragma once
 #include "cli/framework/options.h"
 #include "suanli/train.h"

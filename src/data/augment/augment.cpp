@@ -21,36 +21,75 @@ struct Word {
   double least, most;
 };
 const Word kWords[] = {
-    {{"resized_crop", 0.35, "a part of at least this share of the area, 3:4 to 4:3, is scaled to the sample's size"},
+    {{"resized_crop", 0.35,
+      "a part of at least this share of the area, 3:4 to 4:3, is scaled to the sample's size"},
      &Augment::resized_crop,
      0,
      1},
-    {{"crop", 0.125, "moved each way by up to this share of the side; what comes in is black"}, &Augment::crop, 0, 1},
-    {{"reflect_crop", 0.125, "as crop, but what comes in is the picture again, mirrored at its border"}, &Augment::reflect_crop, 0, 0.5},
+    {{"crop", 0.125, "moved each way by up to this share of the side; what comes in is black"},
+     &Augment::crop,
+     0,
+     1},
+    {{"reflect_crop", 0.125,
+      "as crop, but what comes in is the picture again, mirrored at its border"},
+     &Augment::reflect_crop,
+     0,
+     0.5},
     {{"flip", 0.5, "mirrored, left to right: the share of pictures"}, &Augment::flip, 0, 1},
-    {{"alternating_flip", 0.5, "mirrored in every other epoch: the share of pictures that begin so"}, &Augment::alternating_flip, 0, 1},
-    {{"randaugment", 9, "two random moves of this strength, 0 to 30 (RandAugment)"}, &Augment::randaugment, 0, kStrengths},
-    {{"trivialaugment", 1, "one random move of random strength (TrivialAugment): the share of pictures"}, &Augment::trivialaugment, 0, 1},
+    {{"alternating_flip", 0.5,
+      "mirrored in every other epoch: the share of pictures that begin so"},
+     &Augment::alternating_flip,
+     0,
+     1},
+    {{"randaugment", 9, "two random moves of this strength, 0 to 30 (RandAugment)"},
+     &Augment::randaugment,
+     0,
+     kStrengths},
+    {{"trivialaugment", 1,
+      "one random move of random strength (TrivialAugment): the share of pictures"},
+     &Augment::trivialaugment,
+     0,
+     1},
     {{"rotation", 15, "turned by up to so many degrees"}, &Augment::rotation, 0, 180},
-    {{"affine", 10, "turned and sheared by up to so many degrees, moved and scaled by up to a tenth"}, &Augment::affine, 0, 89},
-    {{"color_jitter", 0.4, "brightness, contrast and saturation times 1 ± this, hues turned by up to a quarter of it"},
+    {{"affine", 10,
+      "turned and sheared by up to so many degrees, moved and scaled by up to a tenth"},
+     &Augment::affine,
+     0,
+     89},
+    {{"color_jitter", 0.4,
+      "brightness, contrast and saturation times 1 ± this, hues turned by up to a quarter of it"},
      &Augment::color_jitter,
      0,
      1},
     {{"grayscale", 0.2, "without colour: the share of pictures"}, &Augment::grayscale, 0, 1},
     {{"blur", 0.2, "blurred by 0.1 to 2 pixels: the share of pictures"}, &Augment::blur, 0, 1},
-    {{"erasing", 0.25, "a rectangle of 2% to 33% covered: the share of pictures"}, &Augment::erasing, 0, 1},
-    {{"cutout", 0.5, "a square covered, its side this share of the picture's"}, &Augment::cutout, 0, 1},
-    {{"mixup", 0.2, "each with another picture of the batch, shares from Beta(this, this); the answer is both"}, &Augment::mixup, 0, 100},
-    {{"cutmix", 1, "a part replaced by another picture's, its area from Beta(this, this); the answer is both"}, &Augment::cutmix, 0, 100},
+    {{"erasing", 0.25, "a rectangle of 2% to 33% covered: the share of pictures"},
+     &Augment::erasing,
+     0,
+     1},
+    {{"cutout", 0.5, "a square covered, its side this share of the picture's"},
+     &Augment::cutout,
+     0,
+     1},
+    {{"mixup", 0.2,
+      "each with another picture of the batch, shares from Beta(this, this); the answer is both"},
+     &Augment::mixup,
+     0,
+     100},
+    {{"cutmix", 1,
+      "a part replaced by another picture's, its area from Beta(this, this); the answer is both"},
+     &Augment::cutmix,
+     0,
+     100},
 };
 
 double value_of(const Word& word, const std::string& text, const std::string& all) {
   double value = 0;
   const auto parsed = std::from_chars(text.data(), text.data() + text.size(), value);
-  if (parsed.ec != std::errc() || parsed.ptr != text.data() + text.size() || !(value > word.least && value <= word.most))
-    throw UsageError(
-        str("augment '", all, "': ", word.word.name, "=", text, ", expected a number above ", word.least, ", at most ", word.most, "."));
+  if (parsed.ec != std::errc() || parsed.ptr != text.data() + text.size() ||
+      !(value > word.least && value <= word.most))
+    throw UsageError(str("augment '", all, "': ", word.word.name, "=", text,
+                         ", expected a number above ", word.least, ", at most ", word.most, "."));
   return value;
 }
 }  // namespace
@@ -62,48 +101,63 @@ std::vector<AugmentWord> augment_words() {
 }
 
 bool Augment::any() const {
-  return std::any_of(std::begin(kWords), std::end(kWords), [this](const Word& w) { return this->*w.value > 0; });
+  return std::any_of(std::begin(kWords), std::end(kWords),
+                     [this](const Word& w) { return this->*w.value > 0; });
 }
 
 Augment augment_from_text(const std::string& text) {
   std::vector<std::string> names = {"none"};
   std::string list;
-  for (const Word& w : kWords) names.push_back(w.word.name), list += str(list.empty() ? "" : ", ", w.word.name);
+  for (const Word& w : kWords)
+    names.push_back(w.word.name), list += str(list.empty() ? "" : ", ", w.word.name);
   Augment out;
   for (size_t at = 0; at <= text.size();) {
     const size_t end = std::min(text.find(',', at), text.size());
     const std::string part = text.substr(at, end - at), name = part.substr(0, part.find('='));
-    const auto word = std::find_if(std::begin(kWords), std::end(kWords), [&](const Word& w) { return name == w.word.name; });
+    const auto word = std::find_if(std::begin(kWords), std::end(kWords),
+                                   [&](const Word& w) { return name == w.word.name; });
     if (word != std::end(kWords)) {
-      out.*word->value = name == part ? word->word.usual : value_of(*word, part.substr(name.size() + 1), text);
+      out.*word->value =
+          name == part ? word->word.usual : value_of(*word, part.substr(name.size() + 1), text);
     } else if (text != "none") {
       const std::string near = name == "none" ? "" : did_you_mean(name, names);  // it stands alone
-      throw UsageError(str("augment '", text, "': '", name, "' is not known.", near.empty() ? "" : str(" Did you mean '", near, "'?"),
+      throw UsageError(str("augment '", text, "': '", name, "' is not known.",
+                           near.empty() ? "" : str(" Did you mean '", near, "'?"),
                            " Give none, or some of ", list, " with commas between."));
     }
     at = end + 1;
   }
   const std::pair<double Augment::*, const char*> parts[] = {
-      {&Augment::crop, "crop"}, {&Augment::reflect_crop, "reflect_crop"}, {&Augment::resized_crop, "resized_crop"}};
+      {&Augment::crop, "crop"},
+      {&Augment::reflect_crop, "reflect_crop"},
+      {&Augment::resized_crop, "resized_crop"}};
   for (const auto& [one, first] : parts)
     for (const auto& [other, second] : parts)
       if (one != other && out.*one > 0 && out.*other > 0)
-        throw UsageError(str("augment '", text, "': ", first, " and ", second, " both choose a part. Give one of them."));
+        throw UsageError(str("augment '", text, "': ", first, " and ", second,
+                             " both choose a part. Give one of them."));
   if (out.flip > 0 && out.alternating_flip > 0)
-    throw UsageError(str("augment '", text, "': flip and alternating_flip both mirror. Give one of them."));
+    throw UsageError(
+        str("augment '", text, "': flip and alternating_flip both mirror. Give one of them."));
   return out;
 }
 
 ViewMaker::ViewMaker(const Dataset& dataset, const Augment& augment, uint64_t seed)
-    : dataset_(dataset), augment_(augment), shape_(dataset.info().input_shape), seed_(seed), x_(static_cast<size_t>(shape_.numel())) {
-  for (double v : dataset.info().mean) fill_.push_back(static_cast<uint8_t>(std::lround(255 * std::clamp(v, 0.0, 1.0))));
+    : dataset_(dataset),
+      augment_(augment),
+      shape_(dataset.info().input_shape),
+      seed_(seed),
+      x_(static_cast<size_t>(shape_.numel())) {
+  for (double v : dataset.info().mean)
+    fill_.push_back(static_cast<uint8_t>(std::lround(255 * std::clamp(v, 0.0, 1.0))));
   fill_.resize(static_cast<size_t>(shape_[0]));
 }
 
 void ViewMaker::read(int64_t index, int64_t epoch, int64_t occurrence, float* x, int64_t* y) {
   PhiloxStream random = epoch_draws(seed_, PhiloxDomain::augmentation, epoch, index, occurrence);
-  const Box box =
-      augment_.resized_crop > 0 ? random_box(dataset_.picture_size(index), augment_.resized_crop, random) : whole_view(dataset_, index);
+  const Box box = augment_.resized_crop > 0
+                      ? random_box(dataset_.picture_size(index), augment_.resized_crop, random)
+                      : whole_view(dataset_, index);
   dataset_.read_view(index, box, x_.data(), y);
   if (augment_.alternating_flip > 0 && flipped(index, epoch, occurrence)) mirror(shape_, x_.data());
   move(random);
@@ -112,7 +166,8 @@ void ViewMaker::read(int64_t index, int64_t epoch, int64_t occurrence, float* x,
   fractions(x_.data(), shape_.numel(), x);
 }
 
-/// Jordan 2024, section 3.6: by chance at first and the other way each time after that, so that two epochs show all of both sides.
+/// Jordan 2024, section 3.6: by chance at first and the other way each time after that, so that two
+/// epochs show all of both sides.
 bool ViewMaker::flipped(int64_t index, int64_t epoch, int64_t occurrence) const {
   PhiloxStream first = epoch_draws(seed_, PhiloxDomain::first_flip, 0, index);
   return (first.next_double() < augment_.alternating_flip) != ((epoch + occurrence) % 2 == 1);
@@ -122,17 +177,25 @@ void ViewMaker::move(PhiloxStream& random) {
   const Augment& a = augment_;
   uint8_t* x = x_.data();
   if (const double share = std::max(a.crop, a.reflect_crop); share > 0) {
-    const int64_t furthest = a.reflect_crop > 0 ? std::min(shape_[1], shape_[2]) - 1 : std::max(shape_[1], shape_[2]);
+    const int64_t furthest =
+        a.reflect_crop > 0 ? std::min(shape_[1], shape_[2]) - 1 : std::max(shape_[1], shape_[2]);
     auto most = [&](int64_t side) {
-      return std::min(furthest, std::max<int64_t>(1, static_cast<int64_t>(share * static_cast<double>(side))));
+      return std::min(
+          furthest, std::max<int64_t>(1, static_cast<int64_t>(share * static_cast<double>(side))));
     };
-    auto step = [&](int64_t side) { return static_cast<int64_t>(random.below(static_cast<uint64_t>(2 * most(side) + 1))) - most(side); };
+    auto step = [&](int64_t side) {
+      return static_cast<int64_t>(random.below(static_cast<uint64_t>(2 * most(side) + 1))) -
+             most(side);
+    };
     const int64_t down = step(shape_[1]);
-    shift(shape_, down, step(shape_[2]), a.reflect_crop > 0 ? Outside::mirrored : Outside::black, x);
+    shift(shape_, down, step(shape_[2]), a.reflect_crop > 0 ? Outside::mirrored : Outside::black,
+          x);
   }
   if (a.flip > 0 && random.next_double() < a.flip) mirror(shape_, x);
-  if (a.randaugment > 0) rand_augment(shape_, static_cast<int>(std::lround(a.randaugment)), random, x);
-  if (a.trivialaugment > 0 && random.next_double() < a.trivialaugment) trivial_augment(shape_, random, x);
+  if (a.randaugment > 0)
+    rand_augment(shape_, static_cast<int>(std::lround(a.randaugment)), random, x);
+  if (a.trivialaugment > 0 && random.next_double() < a.trivialaugment)
+    trivial_augment(shape_, random, x);
   AffineOptions options;
   if (a.rotation > 0) options.angle = random.between(-a.rotation, a.rotation);
   if (a.affine > 0) {
@@ -159,13 +222,18 @@ void ViewMaker::recolour(PhiloxStream& random) {
   if (a.grayscale > 0 && random.next_double() < a.grayscale) grayscale(shape_, x);
   if (a.blur > 0 && random.next_double() < a.blur) {
     const double sigma = random.between(0.1, 2);
-    gaussian_blur(shape_, std::min<int64_t>(static_cast<int64_t>(std::ceil(3 * sigma)), std::min(shape_[1], shape_[2]) - 1), sigma, x);
+    gaussian_blur(shape_,
+                  std::min<int64_t>(static_cast<int64_t>(std::ceil(3 * sigma)),
+                                    std::min(shape_[1], shape_[2]) - 1),
+                  sigma, x);
   }
 }
 
 void ViewMaker::cover(PhiloxStream& random) {
-  if (augment_.erasing > 0 && random.next_double() < augment_.erasing) erase(shape_, random_area(shape_, random), fill_, x_.data());
-  if (augment_.cutout > 0) erase(shape_, random_square(shape_, augment_.cutout, random), fill_, x_.data());
+  if (augment_.erasing > 0 && random.next_double() < augment_.erasing)
+    erase(shape_, random_area(shape_, random), fill_, x_.data());
+  if (augment_.cutout > 0)
+    erase(shape_, random_square(shape_, augment_.cutout, random), fill_, x_.data());
 }
 
 }  // namespace suanli::data

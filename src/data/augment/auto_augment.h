@@ -1,4 +1,5 @@
-// RandAugment and TrivialAugment: random moves out of one table. As torchvision's RandAugment and TrivialAugmentWide have them.
+// RandAugment and TrivialAugment: random moves out of one table. As torchvision's RandAugment and
+// TrivialAugmentWide have them.
 #pragma once
 #include <cstdint>
 #include <span>

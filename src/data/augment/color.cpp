@@ -24,7 +24,8 @@ void look_up(const Table& table, uint8_t* x, int64_t n) {
   for (uint8_t* end = x + n; x != end; ++x) *x = table[*x];
 }
 
-constexpr std::array<float, 3> kGrey = {0.2989f, 0.587f, 0.114f};  // ITU-R BT.601, as torchvision rounds it
+// ITU-R BT.601, as torchvision rounds it
+constexpr std::array<float, 3> kGrey = {0.2989f, 0.587f, 0.114f};
 
 std::array<const uint8_t*, 3> planes_of(const Shape& shape, const uint8_t* x) {
   const int64_t area = shape[1] * shape[2];
@@ -52,7 +53,8 @@ void adjust_contrast(const Shape& shape, double factor, uint8_t* x) {
   int64_t sum = 0;
   for (uint8_t v : grey) sum += v;
   const double mean = static_cast<double>(sum) / static_cast<double>(grey.size());
-  look_up(table_of([&](int v) { return byte(factor * v + (1 - factor) * mean); }), x, shape.numel());
+  look_up(table_of([&](int v) { return byte(factor * v + (1 - factor) * mean); }), x,
+          shape.numel());
 }
 
 void adjust_saturation(const Shape& shape, double factor, uint8_t* x) {
@@ -61,8 +63,11 @@ void adjust_saturation(const Shape& shape, double factor, uint8_t* x) {
   const std::vector<uint8_t> before(x, x + shape.numel());
   for (size_t c = 0; c < 3; ++c) {
     std::array<float, 3> weights;
-    for (size_t k = 0; k < 3; ++k) weights[k] = static_cast<float>((1 - factor) * static_cast<double>(kGrey[k]) + (k == c ? factor : 0));
-    mix_rows(planes_of(shape, before.data()).data(), weights.data(), 3, area, x + static_cast<int64_t>(c) * area);
+    for (size_t k = 0; k < 3; ++k)
+      weights[k] =
+          static_cast<float>((1 - factor) * static_cast<double>(kGrey[k]) + (k == c ? factor : 0));
+    mix_rows(planes_of(shape, before.data()).data(), weights.data(), 3, area,
+             x + static_cast<int64_t>(c) * area);
   }
 }
 
@@ -80,16 +85,21 @@ void adjust_hue(const Shape& shape, double turn, uint8_t* x) {
   const auto sixths = static_cast<float>(6 * turn);
   uint8_t *red = x, *green = x + area, *blue = x + 2 * area;
   for (int64_t i = 0; i < area; ++i) {
-    // Through HSV (Smith, Color gamut transform pairs, 1978), in units of bytes and sixths of the circle.
-    const auto r = static_cast<float>(red[i]), g = static_cast<float>(green[i]), b = static_cast<float>(blue[i]);
+    // Through HSV (Smith, Color gamut transform pairs, 1978), in units of bytes and sixths of the
+    // circle.
+    const auto r = static_cast<float>(red[i]), g = static_cast<float>(green[i]),
+               b = static_cast<float>(blue[i]);
     const float value = std::max({r, g, b}), chroma = value - std::min({r, g, b});
     if (chroma == 0) continue;
-    float hue = value == r ? (g - b) / chroma : value == g ? 2 + (b - r) / chroma : 4 + (r - g) / chroma;
+    float hue = value == r   ? (g - b) / chroma
+                : value == g ? 2 + (b - r) / chroma
+                             : 4 + (r - g) / chroma;
     hue += sixths;
     auto channel = [&](float offset) {
       float k = offset + hue;
       k -= 6 * std::floor(k / 6);
-      return static_cast<uint8_t>(value - chroma * std::clamp(std::min(k, 4 - k), 0.0f, 1.0f) + 0.5f);
+      return static_cast<uint8_t>(value - chroma * std::clamp(std::min(k, 4 - k), 0.0f, 1.0f) +
+                                  0.5f);
     };
     red[i] = channel(5), green[i] = channel(3), blue[i] = channel(1);
   }
@@ -106,7 +116,8 @@ void adjust_sharpness(const Shape& shape, double factor, uint8_t* x) {
   for (int64_t row = 0; row < shape[0] * height; ++row) {
     if (row % height == 0 || row % height == height - 1) continue;
     std::array<const uint8_t*, 9> rows;
-    for (int64_t i = 0; i < 9; ++i) rows[static_cast<size_t>(i)] = before.data() + (row + i / 3 - 1) * width + i % 3;
+    for (int64_t i = 0; i < 9; ++i)
+      rows[static_cast<size_t>(i)] = before.data() + (row + i / 3 - 1) * width + i % 3;
     mix_rows(rows.data(), weights.data(), 9, width - 2, x + row * width + 1);
   }
 }
@@ -117,7 +128,8 @@ void posterize(const Shape& shape, int bits, uint8_t* x) {
 }
 
 void solarize(const Shape& shape, double threshold, uint8_t* x) {
-  look_up(table_of([&](int v) { return static_cast<uint8_t>(v >= threshold ? 255 - v : v); }), x, shape.numel());
+  look_up(table_of([&](int v) { return static_cast<uint8_t>(v >= threshold ? 255 - v : v); }), x,
+          shape.numel());
 }
 
 void autocontrast(const Shape& shape, uint8_t* x) {
@@ -125,7 +137,8 @@ void autocontrast(const Shape& shape, uint8_t* x) {
   for (int64_t c = 0; c < shape[0]; ++c, x += area) {
     const auto [low, high] = std::minmax_element(x, x + area);
     const int darkest = *low, range = *high - *low;
-    if (range > 0) look_up(table_of([&](int v) { return byte((v - darkest) * 255.0 / range); }), x, area);
+    if (range > 0)
+      look_up(table_of([&](int v) { return byte((v - darkest) * 255.0 / range); }), x, area);
   }
 }
 
@@ -133,7 +146,8 @@ void equalize(const Shape& shape, uint8_t* x) {
   const int64_t area = shape[1] * shape[2];
   for (int64_t c = 0; c < shape[0]; ++c, x += area) {
     const std::array<int64_t, 256> count = histogram(x, area);
-    const auto brightest = std::find_if(count.rbegin(), count.rend(), [](int64_t n) { return n > 0; });
+    const auto brightest =
+        std::find_if(count.rbegin(), count.rend(), [](int64_t n) { return n > 0; });
     const int64_t step = (area - *brightest) / 255;
     if (step == 0) continue;
     int64_t below = step / 2;
@@ -150,11 +164,16 @@ void gaussian_blur(const Shape& shape, int64_t radius, double sigma, uint8_t* x)
   const int64_t height = shape[1], width = shape[2], taps = 2 * radius + 1;
   std::vector<float> weights(static_cast<size_t>(taps));
   double total = 0;
-  auto density = [&](int64_t i) { return std::exp(-0.5 * std::pow(static_cast<double>(i - radius) / sigma, 2)); };
+  auto density = [&](int64_t i) {
+    return std::exp(-0.5 * std::pow(static_cast<double>(i - radius) / sigma, 2));
+  };
   for (int64_t i = 0; i < taps; ++i) total += density(i);
-  for (int64_t i = 0; i < taps; ++i) weights[static_cast<size_t>(i)] = static_cast<float>(density(i) / total);
+  for (int64_t i = 0; i < taps; ++i)
+    weights[static_cast<size_t>(i)] = static_cast<float>(density(i) / total);
 
-  auto reflected = [](int64_t i, int64_t size) { return i < 0 ? -i : i >= size ? 2 * (size - 1) - i : i; };
+  auto reflected = [](int64_t i, int64_t size) {
+    return i < 0 ? -i : i >= size ? 2 * (size - 1) - i : i;
+  };
   std::vector<const uint8_t*> rows(static_cast<size_t>(taps));
   std::vector<const float*> columns(static_cast<size_t>(taps));
   std::vector<float> line(static_cast<size_t>(width + 2 * radius));
@@ -162,11 +181,13 @@ void gaussian_blur(const Shape& shape, int64_t radius, double sigma, uint8_t* x)
   for (int64_t c = 0; c < shape[0]; ++c, x += height * width) {
     std::copy_n(x, height * width, before.begin());
     for (int64_t y = 0; y < height; ++y) {
-      for (int64_t i = 0; i < taps; ++i) rows[static_cast<size_t>(i)] = before.data() + reflected(y + i - radius, height) * width;
+      for (int64_t i = 0; i < taps; ++i)
+        rows[static_cast<size_t>(i)] = before.data() + reflected(y + i - radius, height) * width;
       mix_rows(rows.data(), weights.data(), static_cast<int>(taps), width, line.data() + radius);
       for (int64_t i = 0; i < radius; ++i) {
         line[static_cast<size_t>(i)] = line[static_cast<size_t>(2 * radius - i)];
-        line[static_cast<size_t>(width + radius + i)] = line[static_cast<size_t>(width + radius - 2 - i)];
+        line[static_cast<size_t>(width + radius + i)] =
+            line[static_cast<size_t>(width + radius - 2 - i)];
       }
       for (int64_t i = 0; i < taps; ++i) columns[static_cast<size_t>(i)] = line.data() + i;
       mix_rows(columns.data(), weights.data(), static_cast<int>(taps), width, x + y * width);

@@ -1,6 +1,7 @@
-// Pictures in other colours and sharpness: on a sample x of `shape` [channels, height, width], planes of bytes;
-// three channels are RGB, another number of them has no colour. What they do, and what a
-// factor means, is as in torchvision.transforms.functional; results are rounded, where torchvision cuts off.
+// Pictures in other colours and sharpness: on a sample x of `shape` [channels, height, width],
+// planes of bytes; three channels are RGB, another number of them has no colour. What they do, and
+// what a factor means, is as in torchvision.transforms.functional; results are rounded, where
+// torchvision cuts off.
 #pragma once
 #include <cstdint>
 
@@ -28,7 +29,8 @@ void solarize(const Shape& shape, double threshold, uint8_t* x);
 void autocontrast(const Shape& shape, uint8_t* x);
 /// Each channel's histogram becomes as flat as whole levels allow.
 void equalize(const Shape& shape, uint8_t* x);
-/// Convolution with a Gaussian of deviation `sigma` in pixels, cut off at `radius`, reflected at the border. radius < height, width.
+/// Convolution with a Gaussian of deviation `sigma` in pixels, cut off at `radius`, reflected at
+/// the border. radius < height, width.
 void gaussian_blur(const Shape& shape, int64_t radius, double sigma, uint8_t* x);
 
 }  // namespace suanli::data

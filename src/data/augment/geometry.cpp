@@ -9,7 +9,8 @@
 namespace suanli::data {
 
 void mirror(const Shape& shape, uint8_t* x) {
-  for (uint8_t *row = x, *end = x + shape.numel(); row != end; row += shape[2]) std::reverse(row, row + shape[2]);
+  for (uint8_t *row = x, *end = x + shape.numel(); row != end; row += shape[2])
+    std::reverse(row, row + shape[2]);
 }
 
 void shift(const Shape& shape, int64_t down, int64_t right, Outside outside, uint8_t* x) {
@@ -20,7 +21,8 @@ void shift(const Shape& shape, int64_t down, int64_t right, Outside outside, uin
     return outside == Outside::black ? kBlack : at < 0 ? -at : 2 * (size - 1) - at;
   };
   std::vector<uint8_t> moved(static_cast<size_t>(height * width));
-  const int64_t first = std::max<int64_t>(0, -right), last = std::min(width, width - right);  // columns that come from inside
+  // columns that come from inside
+  const int64_t first = std::max<int64_t>(0, -right), last = std::min(width, width - right);
   for (int64_t c = 0; c < shape[0]; ++c, x += height * width) {
     std::fill(moved.begin(), moved.end(), uint8_t{0});
     for (int64_t r = 0; r < height; ++r) {
@@ -40,10 +42,14 @@ void shift(const Shape& shape, int64_t down, int64_t right, Outside outside, uin
 Affine affine(const AffineOptions& o) {
   auto radians = [](double degrees) { return degrees * std::numbers::pi / 180; };
   const double angle = radians(o.angle), shear_x = radians(o.shear_x), shear_y = radians(o.shear_y);
-  // Rotation · shear, as in torchvision's _get_inverse_affine_matrix; its inverse has determinant 1.
-  const double a = std::cos(angle - shear_y) / std::cos(shear_y), b = -a * std::tan(shear_x) - std::sin(angle),
-               c = std::sin(angle - shear_y) / std::cos(shear_y), d = -c * std::tan(shear_x) + std::cos(angle);
-  Affine m{.a = d / o.scale, .b = -b / o.scale, .c = 0, .d = -c / o.scale, .e = a / o.scale, .f = 0};
+  // Rotation · shear, as in torchvision's _get_inverse_affine_matrix; its inverse has determinant
+  // 1.
+  const double a = std::cos(angle - shear_y) / std::cos(shear_y),
+               b = -a * std::tan(shear_x) - std::sin(angle),
+               c = std::sin(angle - shear_y) / std::cos(shear_y),
+               d = -c * std::tan(shear_x) + std::cos(angle);
+  Affine m{
+      .a = d / o.scale, .b = -b / o.scale, .c = 0, .d = -c / o.scale, .e = a / o.scale, .f = 0};
   const double x = o.centre_x + o.right, y = o.centre_y + o.down;
   m.c = o.centre_x - m.a * x - m.b * y;
   m.f = o.centre_y - m.d * x - m.e * y;
@@ -52,25 +58,29 @@ Affine affine(const AffineOptions& o) {
 
 namespace {
 
-/// Places in 32.32 fixed point: a step along a row is an addition, and a picture's width of them stays exact.
+/// Places in 32.32 fixed point: a step along a row is an addition, and a picture's width of them
+/// stays exact.
 int64_t fixed(double v) { return std::llround(v * 4294967296.0); }
 
 /// For each pixel of a row the index in a plane that it comes from; -1: from outside.
 void nearest_row(const Shape& shape, const Affine& from, int64_t row, int32_t* index) {
   const int64_t height = shape[1], width = shape[2];
-  const double middle_x = static_cast<double>(width - 1) / 2, middle_y = static_cast<double>(height - 1) / 2;
+  const double middle_x = static_cast<double>(width - 1) / 2,
+               middle_y = static_cast<double>(height - 1) / 2;
   const double y = static_cast<double>(row) - middle_y;
   int64_t column_at = fixed(-from.a * middle_x + from.b * y + from.c + middle_x + 0.5),
           row_at = fixed(-from.d * middle_x + from.e * y + from.f + middle_y + 0.5);
   const int64_t step_x = fixed(from.a), step_y = fixed(from.d);
   for (int64_t k = 0; k < width; ++k, column_at += step_x, row_at += step_y) {
     const int64_t c = column_at >> 32, r = row_at >> 32;
-    const bool inside = static_cast<uint64_t>(c) < static_cast<uint64_t>(width) && static_cast<uint64_t>(r) < static_cast<uint64_t>(height);
+    const bool inside = static_cast<uint64_t>(c) < static_cast<uint64_t>(width) &&
+                        static_cast<uint64_t>(r) < static_cast<uint64_t>(height);
     index[k] = inside ? static_cast<int32_t>(r * width + c) : -1;
   }
 }
 
-void warp_nearest(const Shape& shape, const Affine& from, const std::vector<uint8_t>& before, uint8_t* x) {
+void warp_nearest(const Shape& shape, const Affine& from, const std::vector<uint8_t>& before,
+                  uint8_t* x) {
   const int64_t area = shape[1] * shape[2];
   std::vector<int32_t> index(static_cast<size_t>(shape[2]));
   for (int64_t row = 0; row < shape[1]; ++row) {
@@ -91,25 +101,30 @@ struct Corner {
 
 void bilinear_row(const Shape& shape, const Affine& from, int64_t row, Corner* corners) {
   const int64_t height = shape[1], width = shape[2];
-  const double middle_x = static_cast<double>(width - 1) / 2, middle_y = static_cast<double>(height - 1) / 2;
+  const double middle_x = static_cast<double>(width - 1) / 2,
+               middle_y = static_cast<double>(height - 1) / 2;
   const double y = static_cast<double>(row) - middle_y;
   for (int64_t k = 0; k < width; ++k) {
     const double x = static_cast<double>(k) - middle_x;
-    const double at_x = std::clamp(from.a * x + from.b * y + from.c + middle_x, -2.0, static_cast<double>(width) + 1),
-                 at_y = std::clamp(from.d * x + from.e * y + from.f + middle_y, -2.0, static_cast<double>(height) + 1);
+    const double at_x = std::clamp(from.a * x + from.b * y + from.c + middle_x, -2.0,
+                                   static_cast<double>(width) + 1),
+                 at_y = std::clamp(from.d * x + from.e * y + from.f + middle_y, -2.0,
+                                   static_cast<double>(height) + 1);
     const double left = std::floor(at_x), top = std::floor(at_y);
     const double right_share = at_x - left, down_share = at_y - top;
     for (int i = 0; i < 4; ++i) {
       const auto c = static_cast<int64_t>(left) + i % 2, r = static_cast<int64_t>(top) + i / 2;
       const bool inside = c >= 0 && c < width && r >= 0 && r < height;
-      const double share = (i % 2 ? right_share : 1 - right_share) * (i / 2 ? down_share : 1 - down_share);
+      const double share =
+          (i % 2 ? right_share : 1 - right_share) * (i / 2 ? down_share : 1 - down_share);
       corners[k].index[i] = inside ? static_cast<int32_t>(r * width + c) : 0;
       corners[k].share[i] = inside ? static_cast<float>(share) : 0;
     }
   }
 }
 
-void warp_bilinear(const Shape& shape, const Affine& from, const std::vector<uint8_t>& before, uint8_t* x) {
+void warp_bilinear(const Shape& shape, const Affine& from, const std::vector<uint8_t>& before,
+                   uint8_t* x) {
   const int64_t area = shape[1] * shape[2];
   std::vector<Corner> corners(static_cast<size_t>(shape[2]));
   for (int64_t row = 0; row < shape[1]; ++row) {
@@ -136,14 +151,17 @@ void warp(const Shape& shape, const Affine& from, Interpolation interpolation, u
 void erase(const Shape& shape, const Area& area, const std::vector<uint8_t>& fill, uint8_t* x) {
   for (int64_t c = 0; c < shape[0]; ++c)
     for (int64_t row = area.top; row < area.bottom; ++row)
-      std::fill_n(x + (c * shape[1] + row) * shape[2] + area.left, area.right - area.left, fill[static_cast<size_t>(c)]);
+      std::fill_n(x + (c * shape[1] + row) * shape[2] + area.left, area.right - area.left,
+                  fill[static_cast<size_t>(c)]);
 }
 
 namespace {
 constexpr int kTries = 10;
 
-/// Height and width of an area with a share of least … most of the picture, sides in a ratio of flattest … tallest.
-std::pair<double, double> random_sides(double area, double flattest, double tallest, PhiloxStream& random) {
+/// Height and width of an area with a share of least … most of the picture, sides in a ratio of
+/// flattest … tallest.
+std::pair<double, double> random_sides(double area, double flattest, double tallest,
+                                       PhiloxStream& random) {
   const double ratio = std::exp(random.between(std::log(flattest), std::log(tallest)));
   return {std::round(std::sqrt(area / ratio)), std::round(std::sqrt(area * ratio))};
 }

@@ -13,8 +13,9 @@ double random_normal(PhiloxStream& random) {
   return radius * std::cos(2 * std::numbers::pi * random.next_double());
 }
 
-/// ln of a draw from Gamma(alpha, 1): Marsaglia & Tsang, A simple method for generating gamma variables (2000), section 6 for alpha < 1.
-/// The logarithm, since small alphas give numbers that no double holds.
+/// ln of a draw from Gamma(alpha, 1): Marsaglia & Tsang, A simple method for generating gamma
+/// variables (2000), section 6 for alpha < 1. The logarithm, since small alphas give numbers that
+/// no double holds.
 double log_gamma_draw(double alpha, PhiloxStream& random) {
   if (alpha < 1) {
     const double boost = std::log(1 - random.next_double()) / alpha;
@@ -29,7 +30,8 @@ double log_gamma_draw(double alpha, PhiloxStream& random) {
   }
 }
 
-/// A part whose share of the picture is 1 − share, its middle anywhere, cut off at the border (Yun et al., CutMix, 2019, section 3.1).
+/// A part whose share of the picture is 1 − share, its middle anywhere, cut off at the border (Yun
+/// et al., CutMix, 2019, section 3.1).
 Area random_part(const Shape& shape, double share, PhiloxStream& random) {
   const double half = 0.5 * std::sqrt(1 - share);
   auto side = [&](int64_t size) {
@@ -42,10 +44,12 @@ Area random_part(const Shape& shape, double share, PhiloxStream& random) {
   return {top, left, bottom, right};
 }
 
-/// Calls f(sample, the one before it) for all of x, each sample still unmixed when it is the one before.
+/// Calls f(sample, the one before it) for all of x, each sample still unmixed when it is the one
+/// before.
 template <class F> void with_the_one_before(int64_t values, int64_t count, float* x, F&& f) {
   const std::vector<float> last(x + (count - 1) * values, x + count * values);
-  for (int64_t i = count - 1; i >= 0; --i) f(x + i * values, i > 0 ? x + (i - 1) * values : last.data());
+  for (int64_t i = count - 1; i >= 0; --i)
+    f(x + i * values, i > 0 ? x + (i - 1) * values : last.data());
 }
 
 }  // namespace
@@ -73,7 +77,8 @@ void cutmix(const Shape& shape, int64_t count, const Area& area, float* x) {
   });
 }
 
-double mix_batch(const Augment& augment, const Shape& shape, int64_t count, PhiloxStream random, float* x) {
+double mix_batch(const Augment& augment, const Shape& shape, int64_t count, PhiloxStream random,
+                 float* x) {
   const bool both = augment.mixup > 0 && augment.cutmix > 0;
   const bool blend = both ? random.below(2) == 0 : augment.mixup > 0;
   const double share = random_beta(blend ? augment.mixup : augment.cutmix, random);
@@ -83,7 +88,8 @@ double mix_batch(const Augment& augment, const Shape& shape, int64_t count, Phil
   }
   const Area area = random_part(shape, share, random);
   cutmix(shape, count, area, x);
-  return 1 - static_cast<double>((area.bottom - area.top) * (area.right - area.left)) / static_cast<double>(shape[1] * shape[2]);
+  return 1 - static_cast<double>((area.bottom - area.top) * (area.right - area.left)) /
+                 static_cast<double>(shape[1] * shape[2]);
 }
 
 void shares_of(const int64_t* labels, int64_t count, int64_t classes, double share, float* y) {

@@ -13,7 +13,8 @@
 namespace suanli::data {
 namespace {
 
-// ---- lines of text: words between tabs, \t \n \\ inside of them written as two characters ------------------------------------------
+// ---- lines of text: words between tabs, \t \n \\ inside of them written as two characters
+// ------------------------------------------
 
 std::string escaped(const std::string& word) {
   std::string out;
@@ -28,7 +29,8 @@ std::string escaped(const std::string& word) {
 
 std::string line_of(const std::vector<std::string>& words) {
   std::string out;
-  for (const std::string& word : words) out += (&word == &words.front() ? "" : "\t") + escaped(word);
+  for (const std::string& word : words)
+    out += (&word == &words.front() ? "" : "\t") + escaped(word);
   return out + "\n";
 }
 
@@ -38,7 +40,8 @@ std::vector<std::vector<std::string>> lines_of(const std::string& text) {
     std::string& word = lines.back().back();
     if (text[i] == '\n') lines.emplace_back(1);
     else if (text[i] == '\t') lines.back().emplace_back();
-    else if (text[i] == '\\' && i + 1 < text.size()) word += text[++i] == 't' ? '\t' : text[i] == 'n' ? '\n' : text[i];
+    else if (text[i] == '\\' && i + 1 < text.size())
+      word += text[++i] == 't' ? '\t' : text[i] == 'n' ? '\n' : text[i];
     else word += text[i];
   }
   lines.pop_back();
@@ -54,14 +57,17 @@ int column_of(const Table& table, const std::string& name) {
   std::string names;
   for (const std::string& n : table.header) names += (names.empty() ? "" : ", ") + visible(n);
   throw InputError(str(table.path, ": line 1, there is no column '", visible(name), "'.",
-                       near.empty() ? "" : str(" Did you mean '", visible(near), "'?"), " There are ", names, "."));
+                       near.empty() ? "" : str(" Did you mean '", visible(near), "'?"),
+                       " There are ", names, "."));
 }
 
-double number_at(const Table& table, int64_t row, int column, const NumberFormat& format, const char* expected) {
+double number_at(const Table& table, int64_t row, int column, const NumberFormat& format,
+                 const char* expected) {
   double v = 0;
   const std::string& cell = table.at(column, row).text;
   if (!read_number(cell, format, &v))
-    throw InputError(str(table.where(row, column), ": '", visible(cell), "' ", why_no_number(cell, format), ", where ", expected,
+    throw InputError(str(table.where(row, column), ": '", visible(cell), "' ",
+                         why_no_number(cell, format), ", where ", expected,
                          ". Correct it, or leave it empty."));
   return v;
 }
@@ -69,12 +75,14 @@ double number_at(const Table& table, int64_t row, int column, const NumberFormat
 namespace {
 
 /// (value - mean) / stddev of a cell. Throws InputError where a float cannot hold it.
-float standardized(const Table& table, int64_t row, int column, const NumberFormat& format, double mean, double stddev,
-                   const char* expected) {
-  const auto v = static_cast<float>((number_at(table, row, column, format, expected) - mean) / stddev);
+float standardized(const Table& table, int64_t row, int column, const NumberFormat& format,
+                   double mean, double stddev, const char* expected) {
+  const auto v =
+      static_cast<float>((number_at(table, row, column, format, expected) - mean) / stddev);
   if (!std::isfinite(v))
-    throw InputError(str(table.where(row, column), ": '", visible(table.at(column, row).text),
-                         "' is too large beside the numbers that training saw. Correct it, or leave it empty."));
+    throw InputError(
+        str(table.where(row, column), ": '", visible(table.at(column, row).text),
+            "' is too large beside the numbers that training saw. Correct it, or leave it empty."));
   return v;
 }
 
@@ -112,12 +120,14 @@ std::vector<int64_t> Encoding::rows_without_target(const Table& table) const {
   std::vector<int64_t> rows;
   for (int64_t i = 0; i < table.rows(); ++i) {
     const std::string& cell = table.at(column, i).text;
-    if (is_missing(cell) && std::find(classes.begin(), classes.end(), cell) == classes.end()) rows.push_back(i);
+    if (is_missing(cell) && std::find(classes.begin(), classes.end(), cell) == classes.end())
+      rows.push_back(i);
   }
   return rows;
 }
 
-std::vector<float> Encoding::inputs(const Table& table, const std::vector<int64_t>& rows, std::vector<std::string>* notes) const {
+std::vector<float> Encoding::inputs(const Table& table, const std::vector<int64_t>& rows,
+                                    std::vector<std::string>* notes) const {
   const int64_t all = width();
   std::vector<float> out(rows.size() * static_cast<size_t>(all), 0.0f);
   int64_t left = 0;
@@ -133,7 +143,8 @@ std::vector<float> Encoding::inputs(const Table& table, const std::vector<int64_
         if (word != code.words.end() && *word == cell) x[word - code.words.begin()] = 1;
         else unseen.add(cell);
       } else if (!is_missing(cell)) {
-        x[0] = standardized(table, rows[i], column, code.format, code.mean, code.stddev, "training saw numbers");
+        x[0] = standardized(table, rows[i], column, code.format, code.mean, code.stddev,
+                            "training saw numbers");
       } else if (code.marks_missing) {
         x[1] = 1;
       }
@@ -158,8 +169,8 @@ std::vector<int32_t> Encoding::labels(const Table& table) const {
     auto place = places.find(cell);
     if (place == places.end()) place = places.find(canonical_name(cell, target_format));
     if (place == places.end())
-      throw InputError(
-          str(table.where(i, column), ": the class '", visible(cell), "' was not among those trained (", classes.size(), " classes)."));
+      throw InputError(str(table.where(i, column), ": the class '", visible(cell),
+                           "' was not among those trained (", classes.size(), " classes)."));
     out.push_back(place->second);
   }
   return out;
@@ -169,13 +180,15 @@ std::vector<float> Encoding::values(const Table& table) const {
   const int column = column_of(table, target);
   std::vector<float> out;
   for (int64_t i = 0; i < table.rows(); ++i)
-    out.push_back(standardized(table, i, column, target_format, target_mean, target_stddev, "a regression needs numbers"));
+    out.push_back(standardized(table, i, column, target_format, target_mean, target_stddev,
+                               "a regression needs numbers"));
   return out;
 }
 
 std::string to_text(const Encoding& e) {
-  std::vector<std::string> first = {"target", e.target, e.task == Task::regression ? "regression" : "classification", str(e.target_mean),
-                                    str(e.target_stddev)};
+  std::vector<std::string> first = {"target", e.target,
+                                    e.task == Task::regression ? "regression" : "classification",
+                                    str(e.target_mean), str(e.target_stddev)};
   // Formats and lines are written where they say something.
   if (const std::string format = to_text(e.target_format); !format.empty()) first.push_back(format);
   std::string out = line_of(first);
@@ -194,9 +207,11 @@ std::string to_text(const Encoding& e) {
   }
   for (const ColumnCode& c : e.columns) {
     std::vector<std::string> line =
-        c.numeric ? std::vector<std::string>{"numbers", c.name, str(c.mean), str(c.stddev), c.marks_missing ? "1" : "0"}
+        c.numeric ? std::vector<std::string>{"numbers", c.name, str(c.mean), str(c.stddev),
+                                             c.marks_missing ? "1" : "0"}
                   : std::vector<std::string>{"words", c.name};
-    if (const std::string format = to_text(c.format); c.numeric && !format.empty()) line.push_back(format);
+    if (const std::string format = to_text(c.format); c.numeric && !format.empty())
+      line.push_back(format);
     line.insert(line.end(), c.words.begin(), c.words.end());
     out += line_of(line);
   }
@@ -211,7 +226,9 @@ Encoding encoding_from_text(const std::string& text) {
     if (!is_plain_number(word, &v)) throw damaged();
     return v;
   };
-  auto format = [](const std::vector<std::string>& line) { return line.size() == 6 ? number_format_from_text(line[5]) : NumberFormat{}; };
+  auto format = [](const std::vector<std::string>& line) {
+    return line.size() == 6 ? number_format_from_text(line[5]) : NumberFormat{};
+  };
   for (const std::vector<std::string>& line : lines_of(text)) {
     const bool sized = line.size() == 5 || line.size() == 6;
     if (line[0] == "target" && sized) {
@@ -223,7 +240,8 @@ Encoding encoding_from_text(const std::string& text) {
       e.classes.assign(line.begin() + 1, line.end());
     } else if (line[0] == "header" && (line.size() == 2 || line.size() == 3)) {
       e.header = line[1] != "no";
-      if (line.size() == 3) e.table_columns = static_cast<int64_t>(std::clamp(number(line[2]), 0.0, 1e9));
+      if (line.size() == 3)
+        e.table_columns = static_cast<int64_t>(std::clamp(number(line[2]), 0.0, 1e9));
     } else if (line[0] == "missing") {
       e.missing.emplace(line.begin() + 1, line.end());
     } else if (line[0] == "numbers" && sized) {
@@ -234,7 +252,8 @@ Encoding encoding_from_text(const std::string& text) {
                            .words = {},
                            .format = format(line)});
     } else if (line[0] == "words" && line.size() > 2) {
-      e.columns.push_back({.name = line[1], .numeric = false, .words = {line.begin() + 2, line.end()}});
+      e.columns.push_back(
+          {.name = line[1], .numeric = false, .words = {line.begin() + 2, line.end()}});
     } else {
       throw damaged();
     }

@@ -1,4 +1,5 @@
-// How the cells of a table become numbers: learned on the training rows, kept with the model, applied to any table with these columns.
+// How the cells of a table become numbers: learned on the training rows, kept with the model,
+// applied to any table with these columns.
 #pragma once
 #include <optional>
 #include <string>
@@ -18,15 +19,20 @@ struct TableSettings {
   TaskAsked task = TaskAsked::by_column;
   int test = 20;                                          ///< Percent of the rows that test.
   std::vector<std::string> drop = {};                     ///< Columns that are left out.
-  std::vector<std::string> keep = {};                     ///< Columns that are used though they number the rows.
-  std::optional<std::vector<std::string>> missing = {};   ///< Words for "missing" besides the empty cell; null: the usual ones.
-  std::optional<char> decimal = {};                       ///< Of every column; null: what its cells show.
+  /// Columns that are used though they number the rows.
+  std::vector<std::string> keep = {};
+  /// Words for "missing" besides the empty cell; null: the usual ones.
+  std::optional<std::vector<std::string>> missing = {};
+  /// Of every column; null: what its cells show.
+  std::optional<char> decimal = {};
   std::optional<bool> header = {};                        ///< As read_csv() has it.
-  bool skip_missing_target = false;                       ///< Leaves rows without target out instead of throwing.
+  /// Leaves rows without target out instead of throwing.
+  bool skip_missing_target = false;
 };
 
-/// One column of the table. Numbers: (value - mean) / stddev, 0 for a missing one; where some were missing in training, another value
-/// says so. Words: 1 at the place of the word, all 0 for a missing word or one that training did not see.
+/// One column of the table. Numbers: (value - mean) / stddev, 0 for a missing one; where some were
+/// missing in training, another value says so. Words: 1 at the place of the word, all 0 for a
+/// missing word or one that training did not see.
 struct ColumnCode {
   std::string name;
   bool numeric = true;
@@ -35,29 +41,36 @@ struct ColumnCode {
   std::vector<std::string> words;
   NumberFormat format = {};
 
-  int64_t width() const { return numeric ? (marks_missing ? 2 : 1) : static_cast<int64_t>(words.size()); }
+  int64_t width() const {
+    return numeric ? (marks_missing ? 2 : 1) : static_cast<int64_t>(words.size());
+  }
 };
 
 struct Encoding {
   Task task = Task::classification;
   std::string target;
-  double target_mean = 0, target_stddev = 1;  // of regression: the model learns (value - mean) / stddev
+  // of regression: the model learns (value - mean) / stddev
+  double target_mean = 0, target_stddev = 1;
   NumberFormat target_format = {};
   std::vector<std::string> classes;           // of classification
   std::vector<ColumnCode> columns;
   std::optional<std::vector<std::string>> missing = {};  // as TableSettings
   bool header = true;
-  int64_t table_columns = 0;  // of a table without header, the target and unused ones included; 0: not known
+  // of a table without header, the target and unused ones included; 0: not known
+  int64_t table_columns = 0;
 
   int64_t width() const;
   /// This encoding for the number formats of another table. `decimal` as TableSettings has it.
   Encoding for_table(const Table& table, std::optional<char> decimal) const;
   bool is_missing(const std::string& cell) const;
-  /// Rising places of the rows whose target says nothing. A class that is called None, or like another missing word, says something.
+  /// Rising places of the rows whose target says nothing. A class that is called None, or like
+  /// another missing word, says something.
   std::vector<int64_t> rows_without_target(const Table& table) const;
-  /// Values of the rows, [rows, width()]. Throws InputError for a column that is missing and a cell that is no number where numbers are. Words
-  /// that training never saw join `notes`, counted by column.
-  std::vector<float> inputs(const Table& table, const std::vector<int64_t>& rows, std::vector<std::string>* notes = nullptr) const;
+  /// Values of the rows, [rows, width()]. Throws InputError for a column that is missing and a cell
+  /// that is no number where numbers are. Words that training never saw join `notes`, counted by
+  /// column.
+  std::vector<float> inputs(const Table& table, const std::vector<int64_t>& rows,
+                            std::vector<std::string>* notes = nullptr) const;
   /// Places among `classes`. Throws InputError for a class that training did not see.
   std::vector<int32_t> labels(const Table& table) const;
   /// Standardised.
@@ -69,22 +82,27 @@ struct ColumnFormat {
   FormatEvidence evidence;
   NumberFormat format;
 };
-/// The format of each column. Where a column leaves open what its commas and points mean, the other columns and the separator of cells decide.
+/// The format of each column. Where a column leaves open what its commas and points mean, the other
+/// columns and the separator of cells decide.
 std::vector<ColumnFormat> column_formats(const Table& table, std::optional<char> decimal);
 
-/// What the target column says: numbers with fractions or more than 20 different ones are a regression. Throws InputError for a target
-/// that has one class only, for numbers with some words among them, and for words of which nearly every row has its own.
-Encoding encode_target(const Table& table, const std::vector<ColumnFormat>& formats, const TableSettings& settings,
-                       std::vector<std::string>& notes);
-/// Learns every other column from `rows`. Which columns are used depends on all rows of the table: those of one value
-/// without a missing cell, of more than 100 different words, and those that number the rows are left out and noted.
-void learn_columns(Encoding& encoding, const Table& table, const std::vector<ColumnFormat>& formats, const TableSettings& settings,
-                   const std::vector<int64_t>& rows, std::vector<std::string>& notes);
+/// What the target column says: numbers with fractions or more than 20 different ones are a
+/// regression. Throws InputError for a target that has one class only, for numbers with some words
+/// among them, and for words of which nearly every row has its own.
+Encoding encode_target(const Table& table, const std::vector<ColumnFormat>& formats,
+                       const TableSettings& settings, std::vector<std::string>& notes);
+/// Learns every other column from `rows`. Which columns are used depends on all rows of the table:
+/// those of one value without a missing cell, of more than 100 different words, and those that
+/// number the rows are left out and noted.
+void learn_columns(Encoding& encoding, const Table& table, const std::vector<ColumnFormat>& formats,
+                   const TableSettings& settings, const std::vector<int64_t>& rows,
+                   std::vector<std::string>& notes);
 
 /// The place of a column. Throws InputError with the nearest name.
 int column_of(const Table& table, const std::string& name);
 /// The number in a cell. Throws InputError; `expected`: "numbers, as training saw".
-double number_at(const Table& table, int64_t row, int column, const NumberFormat& format, const char* expected);
+double number_at(const Table& table, int64_t row, int column, const NumberFormat& format,
+                 const char* expected);
 
 /// One line per column, and back: what Info::encoding and OpenOptions::encoding hold.
 std::string to_text(const Encoding& encoding);

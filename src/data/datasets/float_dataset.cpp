@@ -5,19 +5,25 @@
 
 namespace suanli::data {
 
-NumberSet::NumberSet(Info info, std::vector<float> inputs, std::vector<int32_t> labels, std::vector<float> values)
-    : info_(std::move(info)), inputs_(std::move(inputs)), labels_(std::move(labels)), values_(std::move(values)) {
+NumberSet::NumberSet(Info info, std::vector<float> inputs, std::vector<int32_t> labels,
+                     std::vector<float> values)
+    : info_(std::move(info)),
+      inputs_(std::move(inputs)),
+      labels_(std::move(labels)),
+      values_(std::move(values)) {
   uint64_t hash = fingerprint(0, inputs_.data(), inputs_.size() * sizeof(float));
   hash = fingerprint(hash, labels_.data(), labels_.size() * sizeof(int32_t));
   info_.fingerprint = fingerprint(hash, values_.data(), values_.size() * sizeof(float));
 }
 
 int64_t NumberSet::bytes_held() const {
-  return static_cast<int64_t>((inputs_.size() + values_.size()) * sizeof(float) + labels_.size() * sizeof(int32_t));
+  return static_cast<int64_t>((inputs_.size() + values_.size()) * sizeof(float) +
+                              labels_.size() * sizeof(int32_t));
 }
 
 void NumberSet::read(int64_t index, float* x, int64_t* y) const {
-  if (labels_.empty()) throw UsageError(str("[read] ", info_.source, ": its targets are numbers; use read_value()"));
+  if (labels_.empty())
+    throw UsageError(str("[read] ", info_.source, ": its targets are numbers; use read_value()"));
   copy_inputs(index, x);
   *y = labels_[static_cast<size_t>(index)];
 }

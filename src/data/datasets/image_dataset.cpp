@@ -37,7 +37,8 @@ void ByteStatistics::add(const uint8_t* pixels) {
     for (int64_t left = plane_; left > 0;) {
       const int64_t piece = std::min<int64_t>(left, 1 << 16);
       uint32_t sum = 0, squares = 0;
-      for (const uint8_t* end = pixels + piece; pixels != end; ++pixels) sum += *pixels, squares += uint32_t{*pixels} * *pixels;
+      for (const uint8_t* end = pixels + piece; pixels != end; ++pixels)
+        sum += *pixels, squares += uint32_t{*pixels} * *pixels;
       s.values += sum, s.squares += squares;
       left -= piece;
     }
@@ -46,7 +47,8 @@ void ByteStatistics::add(const uint8_t* pixels) {
 }
 
 void ByteStatistics::add(const ByteStatistics& other) {
-  for (size_t c = 0; c < values_.size(); ++c) values_[c].values += other.values_[c].values, values_[c].squares += other.values_[c].squares;
+  for (size_t c = 0; c < values_.size(); ++c)
+    values_[c].values += other.values_[c].values, values_[c].squares += other.values_[c].squares;
   samples_ += other.samples_;
 }
 
@@ -55,9 +57,11 @@ void ByteStatistics::write_to(Info& info) const {
   if (samples_ == 0) return;
   const double n = static_cast<double>(samples_ * plane_);
   for (const Sums& s : values_) {
-    const double mean = static_cast<double>(s.values) / n, variance = static_cast<double>(s.squares) / n - mean * mean;
+    const double mean = static_cast<double>(s.values) / n,
+                 variance = static_cast<double>(s.squares) / n - mean * mean;
     info.mean.push_back(mean / 255);
-    info.stddev.push_back(variance > 0 ? std::sqrt(variance) / 255 : 1);  // pictures of one colour: nothing to divide by
+    // pictures of one colour: nothing to divide by
+    info.stddev.push_back(variance > 0 ? std::sqrt(variance) / 255 : 1);
   }
 }
 
@@ -73,7 +77,8 @@ PixelSet::PixelSet(Info info, std::vector<uint8_t> pixels, std::vector<int32_t> 
       pixels_(std::move(pixels)),
       labels_(std::move(labels)),
       sample_(static_cast<size_t>(info_.input_shape.numel())) {
-  uint64_t hash = fingerprint(0, info_.input_shape.begin(), sizeof(int64_t) * static_cast<size_t>(info_.input_shape.rank()));
+  uint64_t hash = fingerprint(0, info_.input_shape.begin(),
+                              sizeof(int64_t) * static_cast<size_t>(info_.input_shape.rank()));
   hash = fingerprint(hash, pixels_.data(), pixels_.size());
   info_.fingerprint = fingerprint(hash, labels_.data(), labels_.size() * sizeof(int32_t));
 }
@@ -88,9 +93,11 @@ namespace {
 
 class AtSize final : public PictureSet {
  public:
-  AtSize(std::shared_ptr<const Dataset> all, int64_t height, int64_t width) : all_(std::move(all)), info_(all_->info()) {
+  AtSize(std::shared_ptr<const Dataset> all, int64_t height, int64_t width)
+      : all_(std::move(all)), info_(all_->info()) {
     info_.input_shape = {info_.input_shape[0], height, width};
-    info_.fingerprint = fingerprint(info_.fingerprint, info_.input_shape.begin(), 3 * sizeof(int64_t));
+    info_.fingerprint =
+        fingerprint(info_.fingerprint, info_.input_shape.begin(), 3 * sizeof(int64_t));
     info_.source += str("?size=", height, height == width ? "" : str("x", width));
   }
   int64_t size() const override { return all_->size(); }
@@ -112,7 +119,8 @@ class AtSize final : public PictureSet {
 
 }  // namespace
 
-std::shared_ptr<const Dataset> at_size(std::shared_ptr<const Dataset> all, int64_t height, int64_t width) {
+std::shared_ptr<const Dataset> at_size(std::shared_ptr<const Dataset> all, int64_t height,
+                                       int64_t width) {
   return std::make_shared<AtSize>(std::move(all), height, width);
 }
 

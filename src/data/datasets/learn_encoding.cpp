@@ -1,4 +1,5 @@
-// Learns the encoding of a table: which columns are numbers, words or of no use, and the kind of the target.
+// Learns the encoding of a table: which columns are numbers, words or of no use, and the kind of
+// the target.
 #include <algorithm>
 #include <array>
 #include <cctype>
@@ -19,24 +20,31 @@ namespace {
 constexpr size_t kMostWords = 100;        // of a column of words; more are names or texts
 constexpr size_t kMostWholeNumbers = 20;  // of a target that is still taken for classes
 constexpr size_t kMostClasses = 10'000;
-constexpr double kMostlyNumbers = 0.5;  // share from which on a column is one of numbers, and other cells are errors
-constexpr double kSomeNumbers = 0.1;    // share of a target's numbers that are no accident among words
-constexpr double kNoAccident = 0.05;    // share of rows from which on a target's word for "missing" is a class
+// share from which on a column is one of numbers, and other cells are errors
+constexpr double kMostlyNumbers = 0.5;
+// share of a target's numbers that are no accident among words
+constexpr double kSomeNumbers = 0.1;
+// share of rows from which on a target's word for "missing" is a class
+constexpr double kNoAccident = 0.05;
 constexpr int64_t kLeastCounted = 10;   // rows of a table in which 1, 2, 3, … is a count of them
 
 struct Moments {
   double mean = 0, stddev = 1;
 };
 /// Throws InputError where the numbers of a column are too large for their squares to be summed.
-Moments moments_of(const std::vector<double>& values, const Table& table, const std::string& column, const std::string& advice) {
+Moments moments_of(const std::vector<double>& values, const Table& table, const std::string& column,
+                   const std::string& advice) {
   if (values.empty()) return {};
-  const double n = static_cast<double>(values.size()), mean = std::accumulate(values.begin(), values.end(), 0.0) / n;
+  const double n = static_cast<double>(values.size()),
+               mean = std::accumulate(values.begin(), values.end(), 0.0) / n;
   double squares = 0;
   for (double v : values) squares += (v - mean) * (v - mean);
   if (!std::isfinite(mean) || !std::isfinite(squares))
-    throw InputError(str(table.path, ": column '", visible(column), "': the values are too large. Correct them", advice, "."));
+    throw InputError(str(table.path, ": column '", visible(column),
+                         "': the values are too large. Correct them", advice, "."));
   // The rounding of a mean must not become the deviation of equal values.
-  if (std::adjacent_find(values.begin(), values.end(), std::not_equal_to<>()) == values.end()) return {values.front(), 1};
+  if (std::adjacent_find(values.begin(), values.end(), std::not_equal_to<>()) == values.end())
+    return {values.front(), 1};
   return {mean, squares > 0 ? std::sqrt(squares / n) : 1};
 }
 
@@ -47,7 +55,8 @@ std::string lower(std::string text) {
 
 std::string quoted_list(const std::vector<std::string>& names, size_t most) {
   std::string out;
-  for (size_t i = 0; i < names.size() && i < most; ++i) out += str(i > 0 ? ", '" : "'", visible(names[i]), "'");
+  for (size_t i = 0; i < names.size() && i < most; ++i)
+    out += str(i > 0 ? ", '" : "'", visible(names[i]), "'");
   if (names.size() > most) out += str(", … (", names.size(), " in all)");
   return out;
 }
@@ -59,16 +68,22 @@ bool contains(const std::vector<std::string>& names, const std::string& name) {
 /// How many cells of a column are numbers, and the first that is none.
 struct Count {
   int64_t numbers = 0, words = 0, odd = -1;
-  double share() const { return static_cast<double>(numbers) / static_cast<double>(std::max<int64_t>(1, numbers + words)); }
+  double share() const {
+    return static_cast<double>(numbers) /
+           static_cast<double>(std::max<int64_t>(1, numbers + words));
+  }
 };
 
-std::string odd_cell(const Table& table, int column, const NumberFormat& format, const Count& count, const std::string& advice) {
+std::string odd_cell(const Table& table, int column, const NumberFormat& format, const Count& count,
+                     const std::string& advice) {
   const std::string& cell = table.at(column, count.odd).text;
-  return str(table.where(count.odd, column), ": '", visible(cell), "' ", why_no_number(cell, format), ", ", count.numbers, " of ",
-             count.numbers + count.words, " cells are. ", advice);
+  return str(table.where(count.odd, column), ": '", visible(cell), "' ",
+             why_no_number(cell, format), ", ", count.numbers, " of ", count.numbers + count.words,
+             " cells are. ", advice);
 }
 
-template <class Missing> Count count_numbers(const Table& table, int column, const NumberFormat& format, Missing&& missing) {
+template <class Missing> Count count_numbers(const Table& table, int column,
+                                             const NumberFormat& format, Missing&& missing) {
   Count count;
   for (int64_t i = 0; i < table.rows(); ++i) {
     double v = 0;
@@ -81,20 +96,25 @@ template <class Missing> Count count_numbers(const Table& table, int column, con
 }
 
 /// True if a column holds numbers. Throws for the odd cell that is none among many that are.
-bool is_numeric(const Encoding& encoding, const Table& table, int column, const NumberFormat& format) {
-  const Count count = count_numbers(table, column, format, [&](const Cell& c) { return encoding.is_missing(c.text); });
+bool is_numeric(const Encoding& encoding, const Table& table, int column,
+                const NumberFormat& format) {
+  const Count count = count_numbers(table, column, format,
+                                    [&](const Cell& c) { return encoding.is_missing(c.text); });
   if (count.words == 0) return count.numbers > 0;
   if (count.share() < kMostlyNumbers) return false;
-  throw InputError(odd_cell(table, column, format, count, "Correct it, or leave it empty to say that it is missing."));
+  throw InputError(odd_cell(table, column, format, count,
+                            "Correct it, or leave it empty to say that it is missing."));
 }
 
 /// Names that differ in case only, as one line per group.
-void note_case_variants(const std::string& what, const std::vector<std::string>& names, std::vector<std::string>& notes) {
+void note_case_variants(const std::string& what, const std::vector<std::string>& names,
+                        std::vector<std::string>& notes) {
   std::map<std::string, std::vector<std::string>> groups;
   for (const std::string& name : names) groups[lower(name)].push_back(name);
   for (const auto& [key, group] : groups)
     if (group.size() > 1)
-      notes.push_back(str(what, ": ", quoted_list(group, 10), " differ in case only and count as different; are they one?"));
+      notes.push_back(str(what, ": ", quoted_list(group, 10),
+                          " differ in case only and count as different; are they one?"));
 }
 
 /// Notes that tell a user how unusual numbers are read, one per kind of writing.
@@ -106,14 +126,16 @@ class FormatNotes {
     auto also = [&](bool is, const std::string& what) {
       if (is) how += (how.empty() ? "" : ", ") + what;
     };
-    const bool grouped = f.format.decimal == ',' ? f.evidence.open_point > 0 : f.evidence.open_comma > 0;
+    const bool grouped =
+        f.format.decimal == ',' ? f.evidence.open_point > 0 : f.evidence.open_comma > 0;
     also(f.evidence.grouped || grouped, "groups of thousands");
     also(!f.format.unit.empty(), "the unit " + f.format.unit);
     also(f.evidence.brackets, "brackets for minus");
     also(how.empty(), "other signs");
     Group& group = groups_[how];
     group.columns.push_back(table.header[static_cast<size_t>(column)]);
-    const bool open = f.evidence.point == 0 && f.evidence.comma == 0 && f.evidence.open_point + f.evidence.open_comma > 0;
+    const bool open = f.evidence.point == 0 && f.evidence.comma == 0 &&
+                      f.evidence.open_point + f.evidence.open_comma > 0;
     group.open = group.open || (open && !forced);
     group.other = f.format.decimal == ',' ? "point" : "comma";
     for (int64_t i = 0; i < table.rows() && group.example.empty(); ++i) {
@@ -121,14 +143,18 @@ class FormatNotes {
       double plain = 0, value = 0;
       if (read_number(cell, f.format, &value) && (!is_plain_number(cell, &plain) || plain != value))
         group.example = str("'", visible(cell), "' is ",
-                            value == std::trunc(value) && std::abs(value) < 1e15 ? str(static_cast<int64_t>(value)) : str(value));
+                            value == std::trunc(value) && std::abs(value) < 1e15
+                                ? str(static_cast<int64_t>(value))
+                                : str(value));
     }
   }
   void write_to(std::vector<std::string>& notes) const {
     for (const auto& [how, group] : groups_)
       if (!group.example.empty())
-        notes.push_back(str(group.columns.size() > 1 ? "columns " : "column ", quoted_list(group.columns, 5), ": numbers with ", how, " (",
-                            group.example, group.open ? str("; decimal=", group.other, " reads it otherwise") : "", ")"));
+        notes.push_back(
+            str(group.columns.size() > 1 ? "columns " : "column ", quoted_list(group.columns, 5),
+                ": numbers with ", how, " (", group.example,
+                group.open ? str("; decimal=", group.other, " reads it otherwise") : "", ")"));
   }
 
  private:
@@ -142,8 +168,9 @@ class FormatNotes {
 
 /// Names that people give to what only tells rows apart.
 bool named_like_id(const std::string& name) {
-  static const std::set<std::string> kNames = {"id", "index", "idx", "unnamed: 0", "rowid", "row_id",     "row",      "no",     "no.",
-                                               "nr", "nr.",   "num", "#",          "key",   "row number", "rownames", "rownum", "serial"};
+  static const std::set<std::string> kNames = {
+      "id", "index", "idx", "unnamed: 0", "rowid", "row_id",     "row",      "no",     "no.",
+      "nr", "nr.",   "num", "#",          "key",   "row number", "rownames", "rownum", "serial"};
   const std::string small = lower(name);
   if (kNames.contains(small) || small.starts_with("column ")) return true;
   for (const char* ending : {"_id", " id", "-id"})
@@ -153,15 +180,18 @@ bool named_like_id(const std::string& name) {
 }
 /// Names of counts that say something.
 bool named_like_time(const std::string& name) {
-  static const std::set<std::string> kNames = {"t",    "time",   "year",   "month", "week",  "day", "date",
-                                               "hour", "minute", "second", "step",  "epoch", "age"};
+  static const std::set<std::string> kNames = {"t",    "time",  "year", "month",  "week",
+                                               "day",  "date",  "hour", "minute", "second",
+                                               "step", "epoch", "age"};
   return kNames.contains(lower(name));
 }
 
-/// A column of numbers only tells rows apart if it counts them as they stand, 0, 1, 2, … or 1, 2, 3, …, or if it holds different whole
-/// numbers under a name for that. Under another name numbers in another order are ranks or measurements.
+/// A column of numbers only tells rows apart if it counts them as they stand, 0, 1, 2, … or 1, 2,
+/// 3, …, or if it holds different whole numbers under a name for that. Under another name numbers
+/// in another order are ranks or measurements.
 bool numbers_the_rows(const std::string& name, std::vector<double> values, int64_t rows) {
-  if (static_cast<int64_t>(values.size()) < rows || rows < kLeastCounted || named_like_time(name)) return false;
+  if (static_cast<int64_t>(values.size()) < rows || rows < kLeastCounted || named_like_time(name))
+    return false;
   bool counts = values.front() == 0 || values.front() == 1;
   for (size_t i = 1; i < values.size() && counts; ++i) counts = values[i] == values[i - 1] + 1;
   if (counts || !named_like_id(name)) return counts;
@@ -178,7 +208,8 @@ struct Judgement {
   std::string reason;  // why it is left out; "" if it is used
 };
 
-Judgement judge(const Encoding& encoding, const Table& table, int column, const NumberFormat& format) {
+Judgement judge(const Encoding& encoding, const Table& table, int column,
+                const NumberFormat& format) {
   Judgement j;
   j.numeric = is_numeric(encoding, table, column, format);
   std::unordered_set<std::string_view> words;
@@ -191,10 +222,14 @@ Judgement judge(const Encoding& encoding, const Table& table, int column, const 
   }
   const auto [least, most] = std::minmax_element(numbers.begin(), numbers.end());
   const bool one_value = j.numeric ? *least == *most : words.size() == 1;
-  if (one_value && j.missing == 0) j.reason = "one value only";  // beside missing cells it tells rows apart
+  // beside missing cells it tells rows apart
+  if (one_value && j.missing == 0) j.reason = "one value only";
   else if (!j.numeric && words.empty()) j.reason = "no values";
-  else if (words.size() > kMostWords) j.reason = str(words.size(), " different words, names rather than categories");
-  else j.counter = j.numeric && numbers_the_rows(table.header[static_cast<size_t>(column)], std::move(numbers), table.rows());
+  else if (words.size() > kMostWords)
+    j.reason = str(words.size(), " different words, names rather than categories");
+  else
+    j.counter = j.numeric && numbers_the_rows(table.header[static_cast<size_t>(column)],
+                                              std::move(numbers), table.rows());
   return j;
 }
 
@@ -217,7 +252,8 @@ std::vector<ColumnFormat> column_formats(const Table& table, std::optional<char>
     comma_columns += out[c].evidence.comma > out[c].evidence.point;
     point_columns += out[c].evidence.point > out[c].evidence.comma;
   }
-  const bool comma_usual = comma_columns != point_columns ? comma_columns > point_columns : table.separator == ';';
+  const bool comma_usual =
+      comma_columns != point_columns ? comma_columns > point_columns : table.separator == ';';
   for (ColumnFormat& f : out) {
     f.format = format_from(f.evidence, comma_usual, comma_columns > point_columns);
     if (decimal) f.format.decimal = *decimal;
@@ -226,8 +262,8 @@ std::vector<ColumnFormat> column_formats(const Table& table, std::optional<char>
   return out;
 }
 
-Encoding encode_target(const Table& table, const std::vector<ColumnFormat>& formats, const TableSettings& settings,
-                       std::vector<std::string>& notes) {
+Encoding encode_target(const Table& table, const std::vector<ColumnFormat>& formats,
+                       const TableSettings& settings, std::vector<std::string>& notes) {
   const std::string& target = settings.target;
   const int column = column_of(table, target);
   Encoding encoding;
@@ -238,16 +274,20 @@ Encoding encode_target(const Table& table, const std::vector<ColumnFormat>& form
   // A word for "missing" in quotes, or that many rows have, is a class among words.
   std::map<std::string, int64_t> missing_words;
   for (int64_t i = 0; i < table.rows(); ++i)
-    if (const Cell& cell = table.at(column, i); !cell.text.empty() && !cell.quoted && encoding.is_missing(cell.text))
+    if (const Cell& cell = table.at(column, i);
+        !cell.text.empty() && !cell.quoted && encoding.is_missing(cell.text))
       ++missing_words[cell.text];
   auto is_class_word = [&](const Cell& cell) {
     if (cell.text.empty() || settings.missing) return false;
     if (cell.quoted) return true;
     const auto found = missing_words.find(cell.text);
-    if (found == missing_words.end() || lower(cell.text).find("nan") != std::string::npos) return false;
-    return found->second > 1 && static_cast<double>(found->second) >= kNoAccident * static_cast<double>(table.rows());
+    if (found == missing_words.end() || lower(cell.text).find("nan") != std::string::npos)
+      return false;
+    return found->second > 1 &&
+           static_cast<double>(found->second) >= kNoAccident * static_cast<double>(table.rows());
   };
-  Count count = count_numbers(table, column, format, [&](const Cell& c) { return encoding.is_missing(c.text); });
+  Count count = count_numbers(table, column, format,
+                              [&](const Cell& c) { return encoding.is_missing(c.text); });
   const bool words = count.share() < kMostlyNumbers;
   TargetCells cells;
   for (int64_t i = 0; i < table.rows(); ++i) {
@@ -260,78 +300,101 @@ Encoding encode_target(const Table& table, const std::vector<ColumnFormat>& form
     cells.whole = cells.whole && v == std::floor(v);
   }
   if (cells.classes.empty())
-    throw InputError(
-        str(table.path, ": the target '", visible(target), "' is missing in all ", table.rows(), " rows. Give another target."));
+    throw InputError(str(table.path, ": the target '", visible(target), "' is missing in all ",
+                         table.rows(), " rows. Give another target."));
   const bool many_numbers = cells.numbers.size() > kMostWholeNumbers || !cells.whole;
   if (settings.task == TaskAsked::by_column) {
-    const bool meant = words ? cells.numbers.size() > kMostWholeNumbers && count.share() >= kSomeNumbers : many_numbers;
+    const bool meant =
+        words ? cells.numbers.size() > kMostWholeNumbers && count.share() >= kSomeNumbers
+              : many_numbers;
     if (count.words > 0 && meant)
       throw InputError(odd_cell(table, column, format, count,
-                                "Correct it, or name such words by missing=WORD and leave the rows out by skip_missing_target=1. Or say "
+                                "Correct it, or name such words by missing=WORD and leave the rows "
+                                "out by skip_missing_target=1. Or say "
                                 "task=classification to take all for classes."));
     encoding.task = count.words == 0 && many_numbers ? Task::regression : Task::classification;
-    notes.push_back(encoding.task == Task::regression
-                        ? str("regression: the target '", visible(target), "' holds numbers (task=classification takes them for classes)")
-                        : str("classification: the target '", visible(target), "' holds ", cells.classes.size(),
-                              count.words == 0 ? " different whole numbers (task=regression takes them for numbers)" : " different words"));
+    notes.push_back(
+        encoding.task == Task::regression
+            ? str("regression: the target '", visible(target),
+                  "' holds numbers (task=classification takes them for classes)")
+            : str("classification: the target '", visible(target), "' holds ", cells.classes.size(),
+                  count.words == 0
+                      ? " different whole numbers (task=regression takes them for numbers)"
+                      : " different words"));
   } else {
-    encoding.task = settings.task == TaskAsked::regression ? Task::regression : Task::classification;
+    encoding.task =
+        settings.task == TaskAsked::regression ? Task::regression : Task::classification;
   }
   FormatNotes written;
-  if (!words) written.add(table, column, formats[static_cast<size_t>(column)], settings.decimal.has_value());
+  if (!words)
+    written.add(table, column, formats[static_cast<size_t>(column)], settings.decimal.has_value());
   written.write_to(notes);
   if (encoding.task == Task::regression) {
     if (count.words > 0)
-      throw InputError(
-          odd_cell(table, column, format, count, "A regression needs numbers: correct it, leave it empty, or say task=classification."));
+      throw InputError(odd_cell(
+          table, column, format, count,
+          "A regression needs numbers: correct it, leave it empty, or say task=classification."));
     return encoding;
   }
 
-  const bool missing_is_said = !settings.skip_missing_target && count.numbers + count.words < table.rows();  // by the caller
+  // by the caller
+  const bool missing_is_said =
+      !settings.skip_missing_target && count.numbers + count.words < table.rows();
   if (cells.classes.size() < 2 && !missing_is_said)
     throw InputError(str(table.path, ": the target '", visible(target), "' holds one class only, '",
-                         visible(cells.classes.begin()->second.begin()->first), "'; at least two are needed to tell apart."));
-  const bool own = settings.task == TaskAsked::by_column && cells.classes.size() > kMostWholeNumbers &&
+                         visible(cells.classes.begin()->second.begin()->first),
+                         "'; at least two are needed to tell apart."));
+  const bool own = settings.task == TaskAsked::by_column &&
+                   cells.classes.size() > kMostWholeNumbers &&
                    2 * static_cast<int64_t>(cells.classes.size()) > table.rows();
   if (own || cells.classes.size() > kMostClasses)
-    throw InputError(str(table.path, ": the target '", visible(target), "' holds ", cells.classes.size(), " different words in ",
-                         table.rows(), " rows, names or texts rather than classes. Give another target."));
+    throw InputError(str(table.path, ": the target '", visible(target), "' holds ",
+                         cells.classes.size(), " different words in ", table.rows(),
+                         " rows, names or texts rather than classes. Give another target."));
   // The shortest spelling names a class.
   std::vector<std::pair<double, std::string>> named;
   for (const auto& [key, spellings] : cells.classes) {
-    const auto shortest =
-        std::min_element(spellings.begin(), spellings.end(), [](const auto& a, const auto& b) { return a.first.size() < b.first.size(); });
+    const auto shortest = std::min_element(
+        spellings.begin(), spellings.end(),
+        [](const auto& a, const auto& b) { return a.first.size() < b.first.size(); });
     double v = 0;
     read_number(shortest->first, format, &v);
     named.emplace_back(count.words == 0 ? v : 0, shortest->first);
     if (spellings.size() < 2) continue;
     std::vector<std::string> all;
     for (const auto& [spelling, rows] : spellings) all.push_back(spelling);
-    notes.push_back(str("the target '", visible(target), "': ", quoted_list(all, 5), " are one class, '", visible(shortest->first), "'"));
+    notes.push_back(str("the target '", visible(target), "': ", quoted_list(all, 5),
+                        " are one class, '", visible(shortest->first), "'"));
   }
   std::sort(named.begin(), named.end());
   for (auto& [value, name] : named) encoding.classes.push_back(std::move(name));
   for (const auto& [word, rows] : missing_words)
     if (contains(encoding.classes, word))
-      notes.push_back(str("the target '", visible(target), "': '", visible(word), "' (", rows, " of ", table.rows(),
-                          " rows) is a class; missing=", visible(word), " takes it for a missing one"));
-  if (count.words > 0) note_case_variants(str("the target '", visible(target), "'"), encoding.classes, notes);
+      notes.push_back(str("the target '", visible(target), "': '", visible(word), "' (", rows,
+                          " of ", table.rows(), " rows) is a class; missing=", visible(word),
+                          " takes it for a missing one"));
+  if (count.words > 0)
+    note_case_variants(str("the target '", visible(target), "'"), encoding.classes, notes);
   return encoding;
 }
 
-void learn_columns(Encoding& encoding, const Table& table, const std::vector<ColumnFormat>& formats, const TableSettings& settings,
-                   const std::vector<int64_t>& rows, std::vector<std::string>& notes) {
+void learn_columns(Encoding& encoding, const Table& table, const std::vector<ColumnFormat>& formats,
+                   const TableSettings& settings, const std::vector<int64_t>& rows,
+                   std::vector<std::string>& notes) {
   if (encoding.task == Task::regression) {
     std::vector<double> targets;
     const int column = column_of(table, encoding.target);
-    for (int64_t row : rows) targets.push_back(number_at(table, row, column, encoding.target_format, "a regression needs numbers"));
+    for (int64_t row : rows)
+      targets.push_back(
+          number_at(table, row, column, encoding.target_format, "a regression needs numbers"));
     const Moments m = moments_of(targets, table, encoding.target, ", or give another target");
     encoding.target_mean = m.mean, encoding.target_stddev = m.stddev;
   }
   for (const auto* list : {&settings.drop, &settings.keep})
     for (const std::string& name : *list)
       if (column_of(table, name); name == encoding.target)
-        throw UsageError(str(table.path, ": '", visible(name), "' is the target; it cannot be dropped or kept as an input."));
+        throw UsageError(str(table.path, ": '", visible(name),
+                             "' is the target; it cannot be dropped or kept as an input."));
   const auto columns = static_cast<int>(table.header.size());
   std::vector<Judgement> judged(static_cast<size_t>(columns));
   bool without_counters = false;  // something is left when columns that number the rows go
@@ -343,7 +406,8 @@ void learn_columns(Encoding& encoding, const Table& table, const std::vector<Col
     j.counter = j.counter && !contains(settings.keep, name);
     without_counters = without_counters || (j.reason.empty() && !j.counter);
   }
-  if (!settings.drop.empty()) notes.push_back(str("left out as asked: ", quoted_list(settings.drop, 10)));
+  if (!settings.drop.empty())
+    notes.push_back(str("left out as asked: ", quoted_list(settings.drop, 10)));
 
   FormatNotes written;
   std::string reasons;
@@ -354,11 +418,15 @@ void learn_columns(Encoding& encoding, const Table& table, const std::vector<Col
   for (int c = 0; c < columns; ++c) {
     const Judgement& j = judged[static_cast<size_t>(c)];
     const ColumnFormat& f = formats[static_cast<size_t>(c)];
-    ColumnCode code{
-        .name = table.header[static_cast<size_t>(c)], .numeric = j.numeric, .words = {}, .format = j.numeric ? f.format : NumberFormat{}};
+    ColumnCode code{.name = table.header[static_cast<size_t>(c)],
+                    .numeric = j.numeric,
+                    .words = {},
+                    .format = j.numeric ? f.format : NumberFormat{}};
     if (code.name == encoding.target || contains(settings.drop, code.name)) continue;
     if (!j.reason.empty()) {
-      leave_out(code.name, j.missing > 0 ? str(j.reason, ", ", j.missing, " of ", table.rows(), " cells are missing") : j.reason);
+      leave_out(code.name, j.missing > 0 ? str(j.reason, ", ", j.missing, " of ", table.rows(),
+                                               " cells are missing")
+                                         : j.reason);
       continue;
     }
     if (j.counter && without_counters) {
@@ -371,32 +439,39 @@ void learn_columns(Encoding& encoding, const Table& table, const std::vector<Col
     for (int64_t row : rows) {
       const std::string& cell = table.at(c, row).text;
       if (encoding.is_missing(cell)) ++missing;
-      else if (code.numeric) numbers.push_back(number_at(table, row, c, code.format, "numbers are"));
+      else if (code.numeric)
+        numbers.push_back(number_at(table, row, c, code.format, "numbers are"));
       else words.insert(cell);
     }
     if (!code.numeric && words.empty()) {
-      leave_out(code.name, str("no values in the training rows, ", missing, " of ", rows.size(), " cells are missing"));
+      leave_out(code.name, str("no values in the training rows, ", missing, " of ", rows.size(),
+                               " cells are missing"));
       continue;
     }
     if (code.numeric) written.add(table, c, f, settings.decimal.has_value());
     if (missing > 0)
-      notes.push_back(str("column '", visible(code.name), "': ", missing, " of ", rows.size(), " cells are missing; ",
-                          code.numeric ? "the mean stands for them, and an input says so" : "they belong to no category"));
+      notes.push_back(str("column '", visible(code.name), "': ", missing, " of ", rows.size(),
+                          " cells are missing; ",
+                          code.numeric ? "the mean stands for them, and an input says so"
+                                       : "they belong to no category"));
     if (code.numeric) {
-      const Moments m = moments_of(numbers, table, code.name, ", or leave the column out: drop=" + visible(code.name));
+      const Moments m = moments_of(numbers, table, code.name,
+                                   ", or leave the column out: drop=" + visible(code.name));
       code.mean = m.mean, code.stddev = m.stddev;
       code.marks_missing = missing > 0;
     } else {
       code.words.assign(words.begin(), words.end());
-      notes.push_back(str("column '", visible(code.name), "': ", code.words.size(),
-                          code.words.size() == 1 ? " category, an input" : " categories, an input each"));
+      notes.push_back(
+          str("column '", visible(code.name), "': ", code.words.size(),
+              code.words.size() == 1 ? " category, an input" : " categories, an input each"));
       note_case_variants(str("column '", visible(code.name), "'"), code.words, notes);
     }
     encoding.columns.push_back(std::move(code));
   }
   written.write_to(notes);
   if (encoding.columns.empty())
-    throw InputError(str(table.path, ": no column besides the target can be learned from", reasons.empty() ? "" : str(" (", reasons, ")"),
+    throw InputError(str(table.path, ": no column besides the target can be learned from",
+                         reasons.empty() ? "" : str(" (", reasons, ")"),
                          ". Give a table with more columns."));
 }
 

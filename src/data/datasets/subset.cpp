@@ -26,19 +26,22 @@ int64_t Dataset::label(int64_t index) const {
 
 int64_t checked_label(const Info& info, int64_t index, int64_t label) {
   if (info.classes < 1)
-    throw InputError(str(info.source, ": Info::classes is ", info.classes, ", so sample ", index, " cannot have a class (its label is ",
-                         label, "). Set Info::classes."));
+    throw InputError(str(info.source, ": Info::classes is ", info.classes, ", so sample ", index,
+                         " cannot have a class (its label is ", label, "). Set Info::classes."));
   if (label < 0 || label >= info.classes)
-    throw InputError(str(info.source, ": sample ", index, " has label ", label, ", expected a class from 0 to ", info.classes - 1, "."));
+    throw InputError(str(info.source, ": sample ", index, " has label ", label,
+                         ", expected a class from 0 to ", info.classes - 1, "."));
   return label;
 }
 
 std::vector<int64_t> class_counts(const Dataset& dataset) {
   const Info& info = dataset.info();
   if (info.task != Task::classification)
-    throw UsageError(str("[class_counts] ", info.source, ": its targets are numbers, there are no classes to count"));
+    throw UsageError(str("[class_counts] ", info.source,
+                         ": its targets are numbers, there are no classes to count"));
   std::vector<int64_t> counts(static_cast<size_t>(std::max(0, info.classes)));
-  for (int64_t i = 0; i < dataset.size(); ++i) ++counts[static_cast<size_t>(checked_label(info, i, dataset.label(i)))];
+  for (int64_t i = 0; i < dataset.size(); ++i)
+    ++counts[static_cast<size_t>(checked_label(info, i, dataset.label(i)))];
   return counts;
 }
 
@@ -47,13 +50,16 @@ void Dataset::read_view(int64_t index, const Box& box, uint8_t* x, int64_t* y) c
   std::vector<float> sample(static_cast<size_t>(s.numel()));
   read(index, sample.data(), y);
   std::vector<uint8_t> bytes;
-  for (float v : sample) bytes.push_back(v >= 1 ? 255 : v > 0 ? static_cast<uint8_t>(v * 255.0f + 0.5f) : 0);  // NaN is 0
+  // NaN is 0
+  for (float v : sample)
+    bytes.push_back(v >= 1 ? 255 : v > 0 ? static_cast<uint8_t>(v * 255.0f + 0.5f) : 0);
   resize_planes(bytes.data(), s, box, s[1], s[2], x);
 }
 
 Shape Dataset::picture_size(int64_t) const {
   const Shape& s = info().input_shape;
-  if (s.rank() != 3) throw ShapeError(str("[picture_size] samples of shape ", s, " are no pictures"));
+  if (s.rank() != 3)
+    throw ShapeError(str("[picture_size] samples of shape ", s, " are no pictures"));
   return {s[1], s[2]};
 }
 
@@ -63,18 +69,28 @@ class Subset final : public Dataset {
  public:
   Subset(std::shared_ptr<const Dataset> all, std::vector<int64_t> indices)
       : all_(std::move(all)), indices_(std::move(indices)), info_(all_->info()) {
-    info_.fingerprint = fingerprint(info_.fingerprint, indices_.data(), indices_.size() * sizeof(int64_t));
+    info_.fingerprint =
+        fingerprint(info_.fingerprint, indices_.data(), indices_.size() * sizeof(int64_t));
   }
   int64_t size() const override { return static_cast<int64_t>(indices_.size()); }
   const Info& info() const override { return info_; }
-  int64_t bytes_held() const override { return all_->bytes_held(); }  // all of it, however many samples are in the subset
-  void read(int64_t index, float* x, int64_t* y) const override { all_->read(indices_[static_cast<size_t>(index)], x, y); }
-  void read_value(int64_t index, float* x, float* y) const override { all_->read_value(indices_[static_cast<size_t>(index)], x, y); }
+  // all of it, however many samples are in the subset
+  int64_t bytes_held() const override { return all_->bytes_held(); }
+  void read(int64_t index, float* x, int64_t* y) const override {
+    all_->read(indices_[static_cast<size_t>(index)], x, y);
+  }
+  void read_value(int64_t index, float* x, float* y) const override {
+    all_->read_value(indices_[static_cast<size_t>(index)], x, y);
+  }
   void read_view(int64_t index, const Box& box, uint8_t* x, int64_t* y) const override {
     all_->read_view(indices_[static_cast<size_t>(index)], box, x, y);
   }
-  int64_t label(int64_t index) const override { return all_->label(indices_[static_cast<size_t>(index)]); }
-  Shape picture_size(int64_t index) const override { return all_->picture_size(indices_[static_cast<size_t>(index)]); }
+  int64_t label(int64_t index) const override {
+    return all_->label(indices_[static_cast<size_t>(index)]);
+  }
+  Shape picture_size(int64_t index) const override {
+    return all_->picture_size(indices_[static_cast<size_t>(index)]);
+  }
 
  private:
   std::shared_ptr<const Dataset> all_;
@@ -84,29 +100,35 @@ class Subset final : public Dataset {
 
 }  // namespace
 
-std::shared_ptr<const Dataset> subset(std::shared_ptr<const Dataset> dataset, std::vector<int64_t> indices) {
+std::shared_ptr<const Dataset> subset(std::shared_ptr<const Dataset> dataset,
+                                      std::vector<int64_t> indices) {
   const int64_t size = dataset->size();
   for (int64_t i : indices)
-    if (i < 0 || i >= size) throw ShapeError(str("[subset] index ", i, " is out of range for ", size, " samples"));
+    if (i < 0 || i >= size)
+      throw ShapeError(str("[subset] index ", i, " is out of range for ", size, " samples"));
   return std::make_shared<Subset>(std::move(dataset), std::move(indices));
 }
 
-std::pair<std::vector<int64_t>, std::vector<int64_t>> split_strata(const std::vector<int32_t>& strata, int64_t size, double fraction,
-                                                                   uint64_t seed, Cut cut) {
+std::pair<std::vector<int64_t>, std::vector<int64_t>> split_strata(
+    const std::vector<int32_t>& strata, int64_t size, double fraction, uint64_t seed, Cut cut) {
   std::vector<std::vector<int64_t>> groups(1);
   for (int64_t i = 0; i < size; ++i) {
-    const auto stratum = strata.empty() ? size_t{0} : static_cast<size_t>(strata[static_cast<size_t>(i)]);
+    const auto stratum =
+        strata.empty() ? size_t{0} : static_cast<size_t>(strata[static_cast<size_t>(i)]);
     if (stratum >= groups.size()) groups.resize(stratum + 1);
     groups[stratum].push_back(i);
   }
   std::vector<int64_t> rest, share;
-  PhiloxStream random(seed, philox_stream(PhiloxDomain::validation_split, static_cast<uint64_t>(cut)));
+  PhiloxStream random(seed,
+                      philox_stream(PhiloxDomain::validation_split, static_cast<uint64_t>(cut)));
   for (std::vector<int64_t>& group : groups) {
     const auto n = static_cast<int64_t>(group.size());
-    const int64_t count = std::min(std::max<int64_t>(1, std::llround(fraction * static_cast<double>(n))), n - 1);
+    const int64_t count =
+        std::min(std::max<int64_t>(1, std::llround(fraction * static_cast<double>(n))), n - 1);
     for (int64_t i = 0; i < count; ++i)
       std::swap(group[static_cast<size_t>(i)],
-                group[static_cast<size_t>(i) + static_cast<size_t>(random.below(static_cast<uint64_t>(n - i)))]);
+                group[static_cast<size_t>(i) +
+                      static_cast<size_t>(random.below(static_cast<uint64_t>(n - i)))]);
     const auto cut_at = group.begin() + std::max<int64_t>(0, count);
     share.insert(share.end(), group.begin(), cut_at);
     rest.insert(rest.end(), cut_at, group.end());

@@ -1,4 +1,5 @@
-// Cells of a table that hold words which training never saw: counted, so that an answer to a guess is not taken for one to a value.
+// Cells of a table that hold words which training never saw: counted, so that an answer to a guess
+// is not taken for one to a value.
 #pragma once
 #include <cstdint>
 #include <string>
@@ -18,8 +19,9 @@ class UnseenWords {
   /// Adds a line, if there are any.
   void note(const std::string& column, int64_t rows, std::vector<std::string>& notes) const {
     if (cells_ > 0)
-      notes.push_back(str("column '", visible(column), "': ", cells_, " of ", rows, " cells hold words that training never saw, such as '",
-                          visible(first_), "'; they count as missing"));
+      notes.push_back(str("column '", visible(column), "': ", cells_, " of ", rows,
+                          " cells hold words that training never saw, such as '", visible(first_),
+                          "'; they count as missing"));
   }
 
  private:

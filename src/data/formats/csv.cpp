@@ -22,21 +22,22 @@ struct Lookalike {
   std::string_view start;
   const char* what;
 };
-constexpr Lookalike kLookalikes[] = {{"PK\x03\x04", "an Excel workbook (.xlsx), or another zip archive"},
-                                     {"\xD0\xCF\x11\xE0", "an Excel workbook (.xls)"},
-                                     {"PAR1", "a Parquet file"},
-                                     {"ARROW1", "a Feather file"},
-                                     {"SQLite format 3", "an SQLite database"},
-                                     {"\x89HDF", "an HDF5 file"},
-                                     {"\x93NUMPY", "a NumPy array"},
-                                     {"\x89PNG", "a PNG picture"},
-                                     {"\xFF\xD8\xFF", "a JPEG picture"},
-                                     {"%PDF", "a PDF"},
-                                     {"<!DO", "a web page"},
-                                     {"<htm", "a web page"},
-                                     {"<?xml", "an XML file"},
-                                     {"{\"", "a JSON file"},
-                                     {"[{", "a JSON file"}};
+constexpr Lookalike kLookalikes[] = {
+    {"PK\x03\x04", "an Excel workbook (.xlsx), or another zip archive"},
+    {"\xD0\xCF\x11\xE0", "an Excel workbook (.xls)"},
+    {"PAR1", "a Parquet file"},
+    {"ARROW1", "a Feather file"},
+    {"SQLite format 3", "an SQLite database"},
+    {"\x89HDF", "an HDF5 file"},
+    {"\x93NUMPY", "a NumPy array"},
+    {"\x89PNG", "a PNG picture"},
+    {"\xFF\xD8\xFF", "a JPEG picture"},
+    {"%PDF", "a PDF"},
+    {"<!DO", "a web page"},
+    {"<htm", "a web page"},
+    {"<?xml", "an XML file"},
+    {"{\"", "a JSON file"},
+    {"[{", "a JSON file"}};
 
 std::string read_text(const std::string& path) {
   struct stat status{};
@@ -47,33 +48,43 @@ std::string read_text(const std::string& path) {
   constexpr size_t kPiece = 1 << 20;
   for (size_t got = kPiece; got == kPiece;) {
     const size_t before = text.size();
-    if (before > kMostBytes) throw InputError(str(path, ": more than ", kMostBytes, " bytes of text. Split the table."));
+    if (before > kMostBytes)
+      throw InputError(str(path, ": more than ", kMostBytes, " bytes of text. Split the table."));
     text.resize(before + kPiece);
     got = source.read(text.data() + before, kPiece);
     text.resize(before + got);
   }
   const std::string_view start(text.data(), std::min<size_t>(2, text.size()));
-  if (start == "\xFF\xFE" || start == "\xFE\xFF") throw InputError(str(path, ": byte 0, the text is UTF-16. Save it as UTF-8."));
+  if (start == "\xFF\xFE" || start == "\xFE\xFF")
+    throw InputError(str(path, ": byte 0, the text is UTF-16. Save it as UTF-8."));
   if (text.starts_with("\xEF\xBB\xBF")) text.erase(0, 3);
   for (const Lookalike& l : kLookalikes)
-    if (text.starts_with(l.start)) throw InputError(str(path, ": byte 0, ", l.what, " is no table of text. Save it as CSV (UTF-8)."));
+    if (text.starts_with(l.start))
+      throw InputError(
+          str(path, ": byte 0, ", l.what, " is no table of text. Save it as CSV (UTF-8)."));
   return text;
 }
 
 /// Length of the UTF-8 character at `at`, 0 if there is none.
 size_t character(const std::string& text, size_t at) {
   const auto lead = static_cast<unsigned char>(text[at]);
-  const size_t length = lead < 0x80 ? 1 : lead < 0xC2 ? 0 : lead < 0xE0 ? 2 : lead < 0xF0 ? 3 : lead < 0xF5 ? 4 : 0;
+  const size_t length = lead < 0x80   ? 1
+                        : lead < 0xC2 ? 0
+                        : lead < 0xE0 ? 2
+                        : lead < 0xF0 ? 3
+                        : lead < 0xF5 ? 4
+                                      : 0;
   if (length == 0 || at + length > text.size()) return 0;
   for (size_t k = 1; k < length; ++k)
     if ((static_cast<unsigned char>(text[at + k]) & 0xC0) != 0x80) return 0;
   return length;
 }
 
-/// Bytes of the blank that begins (or, from the end, ends) `text`: also those of spreadsheets and web pages.
+/// Bytes of the blank that begins (or, from the end, ends) `text`: also those of spreadsheets and
+/// web pages.
 size_t blank(std::string_view text, bool at_end) {
-  for (std::string_view b :
-       {" ", "\t", "\xC2\xA0", "\xE2\x80\xAF", "\xE2\x80\x89", "\xE2\x80\x87", "\xE2\x80\x8B", "\xE3\x80\x80", "\xEF\xBB\xBF"})
+  for (std::string_view b : {" ", "\t", "\xC2\xA0", "\xE2\x80\xAF", "\xE2\x80\x89", "\xE2\x80\x87",
+                             "\xE2\x80\x8B", "\xE3\x80\x80", "\xEF\xBB\xBF"})
     if (at_end ? text.ends_with(b) : text.starts_with(b)) return b.size();
   return 0;
 }
@@ -83,7 +94,8 @@ std::string trimmed(std::string cell) {
   if (!cell.empty() && ordinary(cell.front()) && ordinary(cell.back())) return cell;
   for (size_t n = blank(cell, true); n > 0; n = blank(cell, true)) cell.resize(cell.size() - n);
   size_t begin = 0;
-  for (size_t n = blank(cell, false); n > 0; n = blank(std::string_view(cell).substr(begin), false)) begin += n;
+  for (size_t n = blank(cell, false); n > 0; n = blank(std::string_view(cell).substr(begin), false))
+    begin += n;
   if (begin > 0) cell.erase(0, begin);
   return cell;
 }
@@ -91,7 +103,8 @@ std::string trimmed(std::string cell) {
 /// Cuts the text into records, one after the other.
 class Reader {
  public:
-  Reader(const std::string& path, const std::string& text, char separator) : path_(path), text_(text), separator_(separator) {}
+  Reader(const std::string& path, const std::string& text, char separator)
+      : path_(path), text_(text), separator_(separator) {}
 
   /// False at the end. Empty lines are passed over.
   bool next(std::vector<Cell>& cells) {
@@ -102,14 +115,17 @@ class Reader {
     do cells.push_back(cell(cells.size()));
     while (at_ < text_.size() && text_[at_] == separator_ && ++at_);
     if (at_ < text_.size() && text_[at_] != '\n' && text_[at_] != '\r')
-      throw InputError(str(where(cells.size() - 1), ": text behind a closing quote. Double the quotes inside of a cell."));
+      throw InputError(str(where(cells.size() - 1),
+                           ": text behind a closing quote. Double the quotes inside of a cell."));
     return true;
   }
   int64_t line() const { return begin_; }
   void skip_line() { at_ = std::min(text_.find_first_of("\r\n", at_), text_.size()); }
 
  private:
-  std::string where(size_t column) const { return str(path_, ": line ", line_, ", cell ", column + 1); }
+  std::string where(size_t column) const {
+    return str(path_, ": line ", line_, ", cell ", column + 1);
+  }
 
   void end_line() {
     if (text_[at_] == '\n' || at_ + 1 == text_.size() || text_[at_ + 1] != '\n') ++line_;
@@ -118,7 +134,8 @@ class Reader {
 
   void take(std::string& out, size_t column) {
     const size_t length = character(text_, at_);
-    if (length == 0) throw InputError(str(where(column), ": bytes that are no UTF-8. Save the file as UTF-8."));
+    if (length == 0)
+      throw InputError(str(where(column), ": bytes that are no UTF-8. Save the file as UTF-8."));
     if (text_[at_] == '\n') ++line_;
     out.append(text_, at_, length);
     at_ += length;
@@ -126,7 +143,8 @@ class Reader {
 
   /// Blanks that do not separate cells.
   size_t behind_blanks(size_t at) const {
-    while (at < text_.size() && text_[at] != separator_ && (text_[at] == ' ' || text_[at] == '\t')) ++at;
+    while (at < text_.size() && text_[at] != separator_ && (text_[at] == ' ' || text_[at] == '\t'))
+      ++at;
     return at;
   }
 
@@ -137,14 +155,17 @@ class Reader {
       out.quoted = true;
       const std::string start = where(column);
       for (++at_;; take(out.text, column)) {
-        if (at_ == text_.size()) throw InputError(str(start, ": a quote that never closes. Close it."));
+        if (at_ == text_.size())
+          throw InputError(str(start, ": a quote that never closes. Close it."));
         if (text_[at_] != '"') continue;
         if (at_ + 1 == text_.size() || text_[at_ + 1] != '"') break;
         ++at_;
       }
       at_ = behind_blanks(at_ + 1);
     } else {
-      while (at_ < text_.size() && text_[at_] != separator_ && text_[at_] != '\n' && text_[at_] != '\r') take(out.text, column);
+      while (at_ < text_.size() && text_[at_] != separator_ && text_[at_] != '\n' &&
+             text_[at_] != '\r')
+        take(out.text, column);
     }
     out.text = trimmed(std::move(out.text));
     return out;
@@ -161,11 +182,12 @@ class Reader {
 char stated_separator(const std::string& text) {
   std::string line = text.substr(0, text.find_first_of("\r\n"));
   std::erase(line, '"');
-  return line.size() == 5 && (line.starts_with("sep=") || line.starts_with("SEP=")) ? line[4] : '\0';
+  return line.size() == 5 && (line.starts_with("sep=") || line.starts_with("SEP=")) ? line[4]
+                                                                                    : '\0';
 }
 
-/// The separator that cuts the first lines into equally many cells, more than one; else the most frequent one of the first line.
-/// A comma comes last: it also stands inside of numbers.
+/// The separator that cuts the first lines into equally many cells, more than one; else the most
+/// frequent one of the first line. A comma comes last: it also stands inside of numbers.
 char find_separator(const std::string& path, const std::string& text) {
   char best = ',';
   size_t most = 1;
@@ -180,23 +202,27 @@ char find_separator(const std::string& path, const std::string& text) {
       }
     } catch (const InputError&) {}  // said when the table is read
     if (first > 1 && lines > 0 && same == lines) return separator;
-    if (first > most || (first == most && first > 1 && separator == ',')) best = separator, most = first;
+    if (first > most || (first == most && first > 1 && separator == ','))
+      best = separator, most = first;
   }
   return best;
 }
 
-/// A first line of values: all names are numbers (but not a count, as pandas names its columns), or names are numbers
-/// above every column of numbers, and one of them has a fraction or some name comes again below.
+/// A first line of values: all names are numbers (but not a count, as pandas names its columns), or
+/// names are numbers above every column of numbers, and one of them has a fraction or some name
+/// comes again below.
 bool looks_like_values(const Table& t) {
   size_t numbers = 0;
   bool counting = true, fraction = false, above_numbers = true;
   double before = 0, v = 0, below = 0;
   for (size_t c = 0; c < t.header.size(); ++c) {
     const bool is = read_number(t.header[c], {}, &v);
-    const bool numeric = !t.columns[c].empty() && read_number(t.columns[c].front().text, {}, &below);
+    const bool numeric =
+        !t.columns[c].empty() && read_number(t.columns[c].front().text, {}, &below);
     above_numbers = above_numbers && is == numeric;
     if (!is) continue;
-    counting = counting && v == std::floor(v) && (numbers == 0 ? v == 0 || v == 1 : v == before + 1);
+    counting =
+        counting && v == std::floor(v) && (numbers == 0 ? v == 0 || v == 1 : v == before + 1);
     fraction = fraction || v != std::floor(v);
     before = v, ++numbers;
   }
@@ -205,7 +231,8 @@ bool looks_like_values(const Table& t) {
   if (!above_numbers || fraction) return above_numbers;
   for (size_t c = 0; c < t.header.size(); ++c) {
     const std::string& name = t.header[c];
-    if (!name.empty() && std::any_of(t.columns[c].begin(), t.columns[c].end(), [&](const Cell& cell) { return cell.text == name; }))
+    if (!name.empty() && std::any_of(t.columns[c].begin(), t.columns[c].end(),
+                                     [&](const Cell& cell) { return cell.text == name; }))
       return true;
   }
   return false;
@@ -219,7 +246,8 @@ int Table::find(std::string_view name) const {
 }
 
 std::string Table::where(int64_t row, int column) const {
-  return str(path, ": line ", lines[static_cast<size_t>(row)], ", column '", visible(header[static_cast<size_t>(column)]), "'");
+  return str(path, ": line ", lines[static_cast<size_t>(row)], ", column '",
+             visible(header[static_cast<size_t>(column)]), "'");
 }
 
 void Table::remove(const std::vector<int64_t>& rows) {
@@ -246,7 +274,8 @@ Table read_csv(const std::string& path, std::optional<bool> header) {
   Reader reader(path, text, table.separator);
   if (stated) reader.skip_line();
   std::vector<Cell> cells;
-  if (!reader.next(cells)) throw InputError(str(path, ": byte 0, the file is empty. Give a table with a header line."));
+  if (!reader.next(cells))
+    throw InputError(str(path, ": byte 0, the file is empty. Give a table with a header line."));
   const bool values_first = header == false;
   const int64_t first_line = reader.line();
   table.columns.resize(cells.size());
@@ -254,27 +283,34 @@ Table read_csv(const std::string& path, std::optional<bool> header) {
     for (size_t c = 0; c < cells.size(); ++c) table.columns[c].push_back(std::move(cells[c]));
     table.lines.push_back(reader.line());
   };
-  for (size_t c = 0; c < cells.size(); ++c) table.header.push_back(values_first ? str(c + 1) : cells[c].text);
+  for (size_t c = 0; c < cells.size(); ++c)
+    table.header.push_back(values_first ? str(c + 1) : cells[c].text);
   if (values_first) add();
   while (reader.next(cells)) {
     if (cells.size() != table.header.size())
-      throw InputError(str(path, ": line ", reader.line(), ", ", cells.size(), " cells, the header has ", table.header.size(),
+      throw InputError(str(path, ": line ", reader.line(), ", ", cells.size(),
+                           " cells, the header has ", table.header.size(),
                            ". Correct the line; a cell with a separator in it needs quotes."));
     add();
   }
   if (!header && looks_like_values(table))
-    throw InputError(str(path, ": line ", first_line, " looks like values, not like names (", visible(table.header.front()),
+    throw InputError(str(path, ": line ", first_line, " looks like values, not like names (",
+                         visible(table.header.front()),
                          ", …). Write ?header=no if there "
                          "are no names: the columns then are 1 to ",
                          table.header.size(), ". Write ?header=yes if these are the names."));
   for (size_t c = 0; c < table.header.size(); ++c) {
-    if (table.header[c].empty()) table.header[c] = str("column ", c + 1);  // as pandas writes its index
+    // as pandas writes its index
+    if (table.header[c].empty()) table.header[c] = str("column ", c + 1);
     for (size_t before = 0; before < c; ++before)
       if (table.header[before] == table.header[c])
-        throw InputError(str(path, ": line ", first_line, ", the columns ", before + 1, " and ", c + 1, " are both named '",
-                             visible(table.header[c]), "'. Rename one."));
+        throw InputError(str(path, ": line ", first_line, ", the columns ", before + 1, " and ",
+                             c + 1, " are both named '", visible(table.header[c]),
+                             "'. Rename one."));
   }
-  if (table.lines.empty()) throw InputError(str(path, ": line 1, there is nothing below the header. Give a table with rows."));
+  if (table.lines.empty())
+    throw InputError(
+        str(path, ": line 1, there is nothing below the header. Give a table with rows."));
   return table;
 }
 
@@ -283,8 +319,8 @@ bool is_missing(const std::string& cell) {
   if (cell.size() > kLongest) return false;
   std::string lower = cell;
   for (char& c : lower) c = static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
-  for (const char* word :
-       {"", "na", "n/a", "nan", "null", "none", "?", "<na>", "#n/a", "#na", "#n/a n/a", "-nan", "nat", "1.#qnan", "-1.#ind"})
+  for (const char* word : {"", "na", "n/a", "nan", "null", "none", "?", "<na>", "#n/a", "#na",
+                           "#n/a n/a", "-nan", "nat", "1.#qnan", "-1.#ind"})
     if (lower == word) return true;
   return false;
 }

@@ -18,11 +18,14 @@ struct Table {
   std::string path;
   std::vector<std::string> header;
   std::vector<std::vector<Cell>> columns;  ///< [column][row]
-  std::vector<int64_t> lines;              ///< Of each row the line of the file that it begins on, counted from 1.
+  /// Of each row the line of the file that it begins on, counted from 1.
+  std::vector<int64_t> lines;
   char separator = ',';
 
   int64_t rows() const { return static_cast<int64_t>(lines.size()); }
-  const Cell& at(int column, int64_t row) const { return columns[static_cast<size_t>(column)][static_cast<size_t>(row)]; }
+  const Cell& at(int column, int64_t row) const {
+    return columns[static_cast<size_t>(column)][static_cast<size_t>(row)];
+  }
   /// Place of a column; -1 if there is none.
   int find(std::string_view name) const;
   /// "path: line 17, column 'age'": how an error text about a cell begins.
@@ -31,14 +34,16 @@ struct Table {
   void remove(const std::vector<int64_t>& rows);
 };
 
-/// Reads a table, plain, .gz or .xz, UTF-8. The separator is the one that cuts the first lines into equally many
-/// cells; a first line `sep=;` names it. `header` says whether the first line holds names; without it they are 1, 2, …
-/// Where nothing is said, a first line that looks like values is refused. Throws InputError naming path, line and
-/// column: a folder or another kind of file, a name twice, another number of cells than the header has, an open
-/// quote, bytes that are no UTF-8 (or UTF-16), no rows.
+/// Reads a table, plain, .gz or .xz, UTF-8. The separator is the one that cuts the first lines into
+/// equally many cells; a first line `sep=;` names it. `header` says whether the first line holds
+/// names; without it they are 1, 2, … Where nothing is said, a first line that looks like values is
+/// refused. Throws InputError naming path, line and column: a folder or another kind of file, a
+/// name twice, another number of cells than the header has, an open quote, bytes that are no UTF-8
+/// (or UTF-16), no rows.
 Table read_csv(const std::string& path, std::optional<bool> header = {});
 
-/// A cell that holds nothing: empty, or one of the words that pandas takes for missing, or None or ?, in either case.
+/// A cell that holds nothing: empty, or one of the words that pandas takes for missing, or None or
+/// ?, in either case.
 bool is_missing(const std::string& cell);
 
 }  // namespace suanli::data

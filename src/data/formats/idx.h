@@ -1,4 +1,5 @@
-// IDX, the format of MNIST and its relatives: 0, 0, type, number of axes; big-endian u32 sizes; big-endian values, row-major.
+// IDX, the format of MNIST and its relatives: 0, 0, type, number of axes; big-endian u32 sizes;
+// big-endian values, row-major.
 #pragma once
 #include <string>
 #include <vector>
@@ -14,8 +15,9 @@ struct IdxArray {
   int64_t header_bytes() const { return 4 + 4 * static_cast<int64_t>(sizes.size()); }
 };
 
-/// Reads an IDX file, plain or gzip. Throws InputError with path, position and advice: not IDX, truncated, longer than it says, or
-/// claiming more than the file can hold (nothing is allocated on the header's word alone).
+/// Reads an IDX file, plain or gzip. Throws InputError with path, position and advice: not IDX,
+/// truncated, longer than it says, or claiming more than the file can hold (nothing is allocated on
+/// the header's word alone).
 IdxArray read_idx(const std::string& path);
 
 }  // namespace suanli::data

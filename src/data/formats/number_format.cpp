@@ -18,20 +18,41 @@ struct Symbol {
   std::string_view spelling, meaning;
 };
 constexpr Symbol kSymbols[] = {
-    {"\xE2\x88\x92", "-"}, {"\xE2\x80\x90", "-"}, {"\xE2\x80\x91", "-"}, {"\xE2\x80\x92", "-"},  // minus, hyphens
-    {"\xE2\x80\x93", "-"}, {"\xEF\xB9\xA3", "-"}, {"\xEF\xBC\x8D", "-"},                         // en dash, small, wide
-    {"\xEF\xBC\x8B", "+"}, {"\xC2\xA0", " "},     {"\xE2\x80\xAF", " "}, {"\xE2\x80\x87", " "},  // no-break, narrow, figure
-    {"\xE2\x80\x89", " "}, {"\xE2\x80\x8A", " "}, {"\xE3\x80\x80", " "}, {"\t", " "},            // thin, hair, wide blank
-    {"\xE2\x80\x99", "'"}, {"\xCA\xBC", "'"},     {"\xEF\xBC\x85", "%"},                         // apostrophes, wide percent
+    // minus, hyphens
+    {"\xE2\x88\x92", "-"},
+    {"\xE2\x80\x90", "-"},
+    {"\xE2\x80\x91", "-"},
+    {"\xE2\x80\x92", "-"},
+    // en dash, small, wide
+    {"\xE2\x80\x93", "-"},
+    {"\xEF\xB9\xA3", "-"},
+    {"\xEF\xBC\x8D", "-"},
+    // no-break, narrow, figure
+    {"\xEF\xBC\x8B", "+"},
+    {"\xC2\xA0", " "},
+    {"\xE2\x80\xAF", " "},
+    {"\xE2\x80\x87", " "},
+    // thin, hair, wide blank
+    {"\xE2\x80\x89", " "},
+    {"\xE2\x80\x8A", " "},
+    {"\xE3\x80\x80", " "},
+    {"\t", " "},
+    // apostrophes, wide percent
+    {"\xE2\x80\x99", "'"},
+    {"\xCA\xBC", "'"},
+    {"\xEF\xBC\x85", "%"},
 };
-// Signs of money besides the block U+20A0 to U+20CF, then codes. Longer ones come before their beginnings.
-constexpr std::string_view kUnits[] = {"US$",      "A$",           "C$",       "R$",  "$",   "%",        "\xE2\x80\xB0", "\xC2\xA3",
-                                       "\xC2\xA5", "\xEF\xBF\xA5", "\xC2\xA2", "USD", "EUR", "GBP",      "CHF",          "JPY",
-                                       "CNY",      "INR",          "CAD",      "AUD", "SEK", "NOK",      "DKK",          "PLN",
-                                       "CZK",      "HUF",          "BRL",      "RUB", "kr",  "z\xC5\x82"};
+// Signs of money besides the block U+20A0 to U+20CF, then codes. Longer ones come before their
+// beginnings.
+constexpr std::string_view kUnits[] = {
+    "US$",      "A$",           "C$",       "R$",  "$",   "%",        "\xE2\x80\xB0", "\xC2\xA3",
+    "\xC2\xA5", "\xEF\xBF\xA5", "\xC2\xA2", "USD", "EUR", "GBP",      "CHF",          "JPY",
+    "CNY",      "INR",          "CAD",      "AUD", "SEK", "NOK",      "DKK",          "PLN",
+    "CZK",      "HUF",          "BRL",      "RUB", "kr",  "z\xC5\x82"};
 
 bool is_currency_block(std::string_view s) {
-  return s.size() >= 3 && s[0] == '\xE2' && ((s[1] == '\x82' && s[2] >= '\xA0') || (s[1] == '\x83' && s[2] <= '\x8F'));
+  return s.size() >= 3 && s[0] == '\xE2' &&
+         ((s[1] == '\x82' && s[2] >= '\xA0') || (s[1] == '\x83' && s[2] <= '\x8F'));
 }
 bool is_share(std::string_view unit) { return unit == "%" || unit == "\xE2\x80\xB0"; }
 
@@ -121,7 +142,8 @@ class Cutter {
         const std::string_view before = rest_;
         skip();
         const std::string_view after = next();
-        const bool between = !out.empty() && is_digit(out.back()) && !after.empty() && is_digit(after[0]);
+        const bool between =
+            !out.empty() && is_digit(out.back()) && !after.empty() && is_digit(after[0]);
         if (!between) rest_ = before;
         if (!between) break;
         out += c[0];
@@ -135,7 +157,8 @@ class Cutter {
     return digits;
   }
   bool exponent(Parts& out) {
-    if (rest_.empty() || std::any_of(std::begin(kUnits), std::end(kUnits), [&](std::string_view u) { return rest_.starts_with(u); }))
+    if (rest_.empty() || std::any_of(std::begin(kUnits), std::end(kUnits),
+                                     [&](std::string_view u) { return rest_.starts_with(u); }))
       return true;
     const bool fortran = rest_[0] == 'd' || rest_[0] == 'D';
     if (rest_[0] != 'e' && rest_[0] != 'E' && !fortran) return true;
@@ -147,7 +170,8 @@ class Cutter {
     const size_t sign_length = out.exponent.size();
     while (!rest_.empty() && is_digit(rest_[0])) out.exponent += rest_[0], rest_.remove_prefix(1);
     // Part numbers such as 1D2 are no numbers: Fortran writes a separator or a sign.
-    return out.exponent.size() > sign_length && (!fortran || has_sign || out.mantissa.find_first_of(".,") != std::string::npos);
+    return out.exponent.size() > sign_length &&
+           (!fortran || has_sign || out.mantissa.find_first_of(".,") != std::string::npos);
   }
 
   std::string_view rest_;
@@ -155,10 +179,12 @@ class Cutter {
   bool signed_ = false;
 };
 
-/// The mantissa with '.' as decimal separator and without groups; "" where `decimal` does not suit it.
+/// The mantissa with '.' as decimal separator and without groups; "" where `decimal` does not suit
+/// it.
 std::string interpreted(std::string_view mantissa, char decimal) {
   const size_t end = std::min(mantissa.find(decimal), mantissa.size());
-  const std::string_view whole = mantissa.substr(0, end), fraction = mantissa.substr(std::min(end + 1, mantissa.size()));
+  const std::string_view whole = mantissa.substr(0, end),
+                         fraction = mantissa.substr(std::min(end + 1, mantissa.size()));
   if (!std::all_of(fraction.begin(), fraction.end(), is_digit)) return "";
   std::string out;
   std::vector<size_t> groups(1);
@@ -198,8 +224,10 @@ bool parse(const std::string& text, double* value) {
   const auto parsed = std::from_chars(begin, end, *value);
   if (parsed.ptr != end || parsed.ec == std::errc::invalid_argument) return false;
   if (parsed.ec != std::errc::result_out_of_range) return true;
-  // The place of the first digit that counts, plus the exponent, says on which side of the range the number lies.
-  const size_t e = std::min(text.find_first_of("eE"), text.size()), point = std::min(text.find('.'), e);
+  // The place of the first digit that counts, plus the exponent, says on which side of the range
+  // the number lies.
+  const size_t e = std::min(text.find_first_of("eE"), text.size()),
+               point = std::min(text.find('.'), e);
   const size_t first = text.find_first_of("123456789");
   double exponent = 0;
   if (e < text.size()) {
@@ -222,11 +250,18 @@ Refusal read(std::string_view cell, const NumberFormat& format, double* value) {
   if (!Cutter(cell).cut(parts)) {
     if (cell.starts_with('+')) cell.remove_prefix(1);
     const auto parsed = std::from_chars(cell.data(), cell.data() + cell.size(), *value);
-    return parsed.ptr == cell.data() + cell.size() && !std::isfinite(*value) ? Refusal::infinite : Refusal::word;
+    return parsed.ptr == cell.data() + cell.size() && !std::isfinite(*value) ? Refusal::infinite
+                                                                             : Refusal::word;
   }
   const std::string digits = interpreted(parts.mantissa, format.decimal);
-  if (digits.empty()) return interpreted(parts.mantissa, format.decimal == '.' ? ',' : '.').empty() ? Refusal::word : Refusal::separator;
-  if (!parse((parts.negative ? "-" : "") + digits + (parts.exponent.empty() ? "" : "e" + parts.exponent), value)) return Refusal::word;
+  if (digits.empty())
+    return interpreted(parts.mantissa, format.decimal == '.' ? ',' : '.').empty()
+               ? Refusal::word
+               : Refusal::separator;
+  if (!parse((parts.negative ? "-" : "") + digits +
+                 (parts.exponent.empty() ? "" : "e" + parts.exponent),
+             value))
+    return Refusal::word;
   if (!std::isfinite(*value)) return Refusal::too_large;
   const bool bare = parts.unit.empty() && (!is_share(format.unit) || *value == 0);
   return parts.unit == format.unit || bare ? Refusal::none : Refusal::unit;
@@ -237,17 +272,22 @@ Refusal read(std::string_view cell, const NumberFormat& format, double* value) {
 bool is_plain_number(std::string_view text, double* value) {
   const char *begin = text.data(), *end = begin + text.size();
   if (begin != end && *begin == '+') ++begin;
-  if (begin == end || (*begin != '-' && *begin != '.' && !is_digit(*begin)) || (begin != text.data() && *begin == '-')) return false;
+  if (begin == end || (*begin != '-' && *begin != '.' && !is_digit(*begin)) ||
+      (begin != text.data() && *begin == '-'))
+    return false;
   const auto parsed = std::from_chars(begin, end, *value);
   if (parsed.ec == std::errc() && parsed.ptr == end) return std::isfinite(*value);
-  return text.find_first_not_of("0123456789.eEdD+-") == std::string_view::npos && read(text, {}, value) == Refusal::none;
+  return text.find_first_not_of("0123456789.eEdD+-") == std::string_view::npos &&
+         read(text, {}, value) == Refusal::none;
 }
 
 bool read_number(std::string_view cell, const NumberFormat& format, double* value) {
   if (format.plain()) {
     // Most cells of most tables: nothing to take apart.
     const auto parsed = std::from_chars(cell.data(), cell.data() + cell.size(), *value);
-    if (parsed.ec == std::errc() && parsed.ptr == cell.data() + cell.size() && std::isfinite(*value)) return true;
+    if (parsed.ec == std::errc() && parsed.ptr == cell.data() + cell.size() &&
+        std::isfinite(*value))
+      return true;
   }
   return read(cell, format, value) == Refusal::none;
 }
@@ -258,9 +298,11 @@ std::string why_no_number(std::string_view cell, const NumberFormat& format) {
     case Refusal::infinite: return "is not finite";
     case Refusal::too_large: return "is too large for a number";
     case Refusal::unit:
-      return format.unit.empty() ? "has a unit, which the others have not"
-                                 : str("is written otherwise than the others, which have ", format.unit);
-    case Refusal::separator: return str("is no number with a decimal ", format.decimal == ',' ? "comma" : "point");
+      return format.unit.empty()
+                 ? "has a unit, which the others have not"
+                 : str("is written otherwise than the others, which have ", format.unit);
+    case Refusal::separator:
+      return str("is no number with a decimal ", format.decimal == ',' ? "comma" : "point");
     default: return "is no number";
   }
 }
@@ -279,13 +321,15 @@ FormatEvidence format_evidence(const std::vector<std::string_view>& cells) {
       continue;
     }
     if (!Cutter(cell).cut(parts)) continue;
-    const std::string by_point = interpreted(parts.mantissa, '.'), by_comma = interpreted(parts.mantissa, ',');
+    const std::string by_point = interpreted(parts.mantissa, '.'),
+                      by_comma = interpreted(parts.mantissa, ',');
     if (by_point.empty() && by_comma.empty()) continue;
     if (by_comma.empty()) ++out.point;
     else if (by_point.empty()) ++out.comma;
     else if (by_point != by_comma) ++(has_point ? out.open_point : out.open_comma);
     const size_t mark = parts.mantissa.find_first_of(".,");
-    out.grouped = out.grouped || parts.mantissa.find_first_of(" '") != std::string::npos || mark != parts.mantissa.find_last_of(".,");
+    out.grouped = out.grouped || parts.mantissa.find_first_of(" '") != std::string::npos ||
+                  mark != parts.mantissa.find_last_of(".,");
     out.brackets = out.brackets || parts.brackets;
     ++(parts.unit.empty() ? bare : units[parts.unit]);
     if (out.example.empty() && !is_plain_number(cell, &value)) out.example = cell;
@@ -293,7 +337,8 @@ FormatEvidence format_evidence(const std::vector<std::string_view>& cells) {
   int64_t most = 0;
   for (const auto& [unit, count] : units)
     if (count > most) most = count, out.unit = unit;
-  // A few per cents among bare numbers are no column of per cents; bare sums among those of money are money.
+  // A few per cents among bare numbers are no column of per cents; bare sums among those of money
+  // are money.
   if (is_share(out.unit) && most < bare) out.unit.clear();
   return out;
 }
@@ -316,7 +361,8 @@ NumberFormat format_like(const FormatEvidence& e, const NumberFormat& learned, c
 
 std::string to_text(const NumberFormat& format) {
   if (format.plain() && !format.any_decimal) return "";
-  return str("decimal=", format.any_decimal ? "any" : std::string(1, format.decimal), format.unit.empty() ? "" : " unit=" + format.unit);
+  return str("decimal=", format.any_decimal ? "any" : std::string(1, format.decimal),
+             format.unit.empty() ? "" : " unit=" + format.unit);
 }
 
 NumberFormat number_format_from_text(std::string_view text) {
@@ -325,7 +371,8 @@ NumberFormat number_format_from_text(std::string_view text) {
   if (!text.starts_with(kDecimal) || text.size() == kDecimal.size()) return format;
   format.decimal = text[kDecimal.size()] == ',' ? ',' : '.';
   format.any_decimal = text.substr(kDecimal.size()).starts_with("any");
-  if (const size_t at = text.find(kUnit); at != std::string_view::npos) format.unit = text.substr(at + kUnit.size());
+  if (const size_t at = text.find(kUnit); at != std::string_view::npos)
+    format.unit = text.substr(at + kUnit.size());
   return format;
 }
 

@@ -28,7 +28,8 @@ int64_t octal(const Block& block, size_t at, size_t length) {
   while (text.ends_with(' ')) text.remove_suffix(1);
   int64_t value = 0;
   const auto parsed = std::from_chars(text.data(), text.data() + text.size(), value, 8);
-  return parsed.ec == std::errc() && parsed.ptr == text.data() + text.size() && value >= 0 ? value : -1;
+  return parsed.ec == std::errc() && parsed.ptr == text.data() + text.size() && value >= 0 ? value
+                                                                                           : -1;
 }
 
 /// The sum of all bytes, those of the checksum itself counted as blanks.
@@ -46,9 +47,11 @@ bool is_empty(const Block& block) {
 void skip(ByteSource& source, int64_t count) {
   std::vector<char> waste(256 << 10);
   while (count > 0) {
-    const auto piece = static_cast<size_t>(std::min<int64_t>(count, static_cast<int64_t>(waste.size())));
+    const auto piece =
+        static_cast<size_t>(std::min<int64_t>(count, static_cast<int64_t>(waste.size())));
     if (source.read(waste.data(), piece) < piece)
-      throw InputError(str(source.at(source.position()), ", the archive is truncated. ", kGetAgain));
+      throw InputError(
+          str(source.at(source.position()), ", the archive is truncated. ", kGetAgain));
     count -= static_cast<int64_t>(piece);
   }
 }
@@ -58,7 +61,8 @@ void skip(ByteSource& source, int64_t count) {
 size_t TarMember::read(void* out, size_t count) {
   count = static_cast<size_t>(std::min<int64_t>(static_cast<int64_t>(count), left_));
   if (source_.read(out, count) < count)
-    throw InputError(str(source_.at(source_.position()), ", the archive is truncated inside ", name_, ". ", kGetAgain));
+    throw InputError(str(source_.at(source_.position()), ", the archive is truncated inside ",
+                         name_, ". ", kGetAgain));
   left_ -= static_cast<int64_t>(count);
   return count;
 }
@@ -66,7 +70,8 @@ size_t TarMember::read(void* out, size_t count) {
 bool is_tar(const std::string& path) {
   ByteSource source(path);
   Block block{};
-  return source.read(block.data(), kBlock) == kBlock && field(block, 257, 5) == "ustar" && checksum_is_right(block);
+  return source.read(block.data(), kBlock) == kBlock && field(block, 257, 5) == "ustar" &&
+         checksum_is_right(block);
 }
 
 void read_tar(const std::string& path, const std::function<void(TarMember&)>& visit) {
@@ -74,16 +79,20 @@ void read_tar(const std::string& path, const std::function<void(TarMember&)>& vi
   Block block{};
   while (size_t got = source.read(block.data(), kBlock)) {
     const int64_t start = source.position() - static_cast<int64_t>(got);
-    if (got < kBlock) throw InputError(str(source.at(start), ", the archive is truncated. ", kGetAgain));
+    if (got < kBlock)
+      throw InputError(str(source.at(start), ", the archive is truncated. ", kGetAgain));
     if (is_empty(block)) break;  // two of these are the end; one is enough to know it
     const int64_t size = octal(block, 124, 12);
     if (!checksum_is_right(block) || size < 0)
-      throw InputError(str(source.at(start), ", the archive is damaged: no tar header. ", kGetAgain));
+      throw InputError(
+          str(source.at(start), ", the archive is damaged: no tar header. ", kGetAgain));
     const std::string name(field(block, 0, 100));
     const char type = block[156];
     TarMember member(source, name.substr(name.rfind('/') + 1), size);
     if (type == '0' || type == '\0') visit(member);
-    skip(source, member.left() + (static_cast<int64_t>(kBlock) - size % static_cast<int64_t>(kBlock)) % static_cast<int64_t>(kBlock));
+    skip(source,
+         member.left() + (static_cast<int64_t>(kBlock) - size % static_cast<int64_t>(kBlock)) %
+                             static_cast<int64_t>(kBlock));
   }
   // To the very end: there a compressed file has its checksum.
   while (source.read(block.data(), kBlock) > 0) {}

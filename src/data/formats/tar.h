@@ -10,7 +10,8 @@ namespace suanli::data {
 /// One file of the archive while it is being read.
 class TarMember {
  public:
-  TarMember(ByteSource& source, std::string name, int64_t size) : source_(source), name_(std::move(name)), left_(size) {}
+  TarMember(ByteSource& source, std::string name, int64_t size)
+      : source_(source), name_(std::move(name)), left_(size) {}
   /// The last part of its path, as data/a.bin → a.bin.
   const std::string& name() const { return name_; }
   /// Up to `count` bytes; fewer only at its end.
@@ -26,8 +27,8 @@ class TarMember {
 /// Whether the data begin with a tar header (POSIX ustar or GNU).
 bool is_tar(const std::string& path);
 
-/// Calls `visit` for every plain file; links, folders and devices are passed over. What `visit` does not read is skipped. Throws
-/// InputError for a damaged or truncated archive.
+/// Calls `visit` for every plain file; links, folders and devices are passed over. What `visit`
+/// does not read is skipped. Throws InputError for a damaged or truncated archive.
 void read_tar(const std::string& path, const std::function<void(TarMember&)>& visit);
 
 }  // namespace suanli::data

@@ -5,28 +5,36 @@
 namespace suanli::data {
 namespace {
 
-constexpr size_t kMostExif = 1 << 20;  // larger ones hold previews; the directory stands at the start
+// larger ones hold previews; the directory stands at the start
+constexpr size_t kMostExif = 1 << 20;
 constexpr int kMostChunks = 1 << 16;
 
 uint32_t number_in(std::string_view bytes, uint64_t at, int count, bool little) {
   if (at + static_cast<uint64_t>(count) > bytes.size()) return 0;
   uint32_t v = 0;
   for (int i = 0; i < count; ++i)
-    v = (v << 8) | static_cast<uint8_t>(bytes[static_cast<size_t>(at) + static_cast<size_t>(little ? count - 1 - i : i)]);
+    v = (v << 8) |
+        static_cast<uint8_t>(
+            bytes[static_cast<size_t>(at) + static_cast<size_t>(little ? count - 1 - i : i)]);
   return v;
 }
 
-/// Goes from chunk to chunk, each with a head of 8 bytes: length and name in the order that `length_first` says, then `after` bytes besides
-/// its content. Returns the orientation in the first chunk `name`.
-int orientation_in_chunk(const ReadAt& read, uint64_t at, bool length_first, uint64_t after, std::string_view name, std::string_view end) {
+/// Goes from chunk to chunk, each with a head of 8 bytes: length and name in the order that
+/// `length_first` says, then `after` bytes besides its content. Returns the orientation in the
+/// first chunk `name`.
+int orientation_in_chunk(const ReadAt& read, uint64_t at, bool length_first, uint64_t after,
+                         std::string_view name, std::string_view end) {
   for (int chunk = 0; chunk < kMostChunks; ++chunk) {
     const std::string head = read(at, 8);
     if (head.size() < 8) return 0;
     const uint64_t length = number_in(head, length_first ? 0 : 4, 4, !length_first);
     const std::string_view here = std::string_view(head).substr(length_first ? 4 : 0, 4);
-    if (here == name) return orientation_of(read(at + 8, static_cast<size_t>(std::min<uint64_t>(length, kMostExif))));
+    if (here == name)
+      return orientation_of(
+          read(at + 8, static_cast<size_t>(std::min<uint64_t>(length, kMostExif))));
     if (here == end) return 0;
-    at += 8 + length + after + (length_first ? 0 : length % 2);  // RIFF fills chunks up to an even length
+    // RIFF fills chunks up to an even length
+    at += 8 + length + after + (length_first ? 0 : length % 2);
   }
   return 0;
 }
@@ -39,7 +47,14 @@ int orientation_of(std::string_view exif) {
   const bool little = exif.starts_with("II");
   if (!little && !exif.starts_with("MM")) return 0;
   constexpr uint32_t kOrientation = 0x0112, kEntry = 12;
-  enum : uint32_t { byte = 1, two_bytes = 3, four_bytes = 4, signed_byte = 6, signed_two = 8, signed_four = 9 };
+  enum : uint32_t {
+    byte = 1,
+    two_bytes = 3,
+    four_bytes = 4,
+    signed_byte = 6,
+    signed_two = 8,
+    signed_four = 9
+  };
   const uint64_t directory = number_in(exif, 4, 4, little);
   const uint32_t entries = number_in(exif, directory, 2, little);
   for (uint32_t i = 0; i < entries; ++i) {
@@ -65,11 +80,17 @@ int orientation_of(std::string_view exif) {
 
 Picture turned_upright(Picture p, int orientation) {
   if (orientation <= 1) return p;
-  // 5 … 8 lie on their side in the file; of these and of 2 … 4 some have their rows in reverse, some their columns.
+  // 5 … 8 lie on their side in the file; of these and of 2 … 4 some have their rows in reverse,
+  // some their columns.
   const bool swapped = lies_on_its_side(orientation);
-  const bool rows_reversed = orientation == 3 || orientation == 4 || orientation == 6 || orientation == 7;
-  const bool columns_reversed = orientation == 2 || orientation == 3 || orientation == 7 || orientation == 8;
-  Picture out{.height = swapped ? p.width : p.height, .width = swapped ? p.height : p.width, .channels = p.channels, .pixels = {}};
+  const bool rows_reversed =
+      orientation == 3 || orientation == 4 || orientation == 6 || orientation == 7;
+  const bool columns_reversed =
+      orientation == 2 || orientation == 3 || orientation == 7 || orientation == 8;
+  Picture out{.height = swapped ? p.width : p.height,
+              .width = swapped ? p.height : p.width,
+              .channels = p.channels,
+              .pixels = {}};
   out.pixels.resize(p.pixels.size());
   uint8_t* to = out.pixels.data();
   const int64_t c = p.channels;
@@ -83,7 +104,9 @@ Picture turned_upright(Picture p, int orientation) {
   return out;
 }
 
-int png_orientation(const ReadAt& read) { return orientation_in_chunk(read, 8, true, 4, "eXIf", "IEND"); }
+int png_orientation(const ReadAt& read) {
+  return orientation_in_chunk(read, 8, true, 4, "eXIf", "IEND");
+}
 
 int webp_orientation(const ReadAt& read) {
   // Only files that begin with an extended header hold more than pixels.

@@ -1,4 +1,5 @@
-// JPEG files: baseline and progressive; grey, colour and CMYK; turned upright as the camera's EXIF note says.
+// JPEG files: baseline and progressive; grey, colour and CMYK; turned upright as the camera's EXIF
+// note says.
 #include <algorithm>
 #include <csetjmp>
 #include <cstdio>
@@ -14,11 +15,13 @@
 namespace suanli::data {
 namespace {
 
-// A progressive file of a few kilobytes may announce thousands of passes over all its pixels; cameras and editors write about ten.
+// A progressive file of a few kilobytes may announce thousands of passes over all its pixels;
+// cameras and editors write about ten.
 constexpr int kMostScans = 500;
 
-// libjpeg reports errors by a call that must not return: we leave by longjmp, which skips destructors. So everything that owns something
-// lives in this struct, made before setjmp, and the functions that libjpeg may jump out of hold plain values only.
+// libjpeg reports errors by a call that must not return: we leave by longjmp, which skips
+// destructors. So everything that owns something lives in this struct, made before setjmp, and the
+// functions that libjpeg may jump out of hold plain values only.
 struct Decoder {
   jpeg_error_mgr errors{};
   jpeg_decompress_struct jpeg{};
@@ -54,8 +57,9 @@ void fail(j_common_ptr jpeg) {
   give_up(decoder(jpeg));
 }
 
-/// libjpeg fills what is missing with grey and goes on with a warning; a picture half grey is no picture. Other warnings (a few bytes
-/// too many between segments, which some cameras write) cost no pixel.
+/// libjpeg fills what is missing with grey and goes on with a warning; a picture half grey is no
+/// picture. Other warnings (a few bytes too many between segments, which some cameras write) cost
+/// no pixel.
 void warn(j_common_ptr jpeg, int level) {
   if (level >= 0) return;
   switch (jpeg->err->msg_code) {
@@ -86,8 +90,10 @@ void read_header(Decoder& d) {
   jpeg_save_markers(&d.jpeg, JPEG_APP0 + 1, 0xFFFF);
   jpeg_read_header(&d.jpeg, TRUE);
   // Other APP1 segments hold XMP; of several with EXIF the first that notes an orientation counts.
-  for (jpeg_saved_marker_ptr m = d.jpeg.marker_list; m != nullptr && d.orientation == 0; m = m->next)
-    if (const std::string_view segment(reinterpret_cast<const char*>(m->data), m->data_length); segment.starts_with("Exif"))
+  for (jpeg_saved_marker_ptr m = d.jpeg.marker_list; m != nullptr && d.orientation == 0;
+       m = m->next)
+    if (const std::string_view segment(reinterpret_cast<const char*>(m->data), m->data_length);
+        segment.starts_with("Exif"))
       d.orientation = orientation_of(segment);
   d.header = {.height = d.jpeg.image_height,
               .width = d.jpeg.image_width,
@@ -110,7 +116,8 @@ void read_pixels(Decoder& d) {
   }
   jpeg_start_decompress(&d.jpeg);
   Picture& p = d.picture;
-  p.height = d.jpeg.output_height, p.width = d.jpeg.output_width, p.channels = d.jpeg.output_components;
+  p.height = d.jpeg.output_height, p.width = d.jpeg.output_width,
+  p.channels = d.jpeg.output_components;
   p.pixels.resize(static_cast<size_t>(p.height * p.width * p.channels));
   while (d.jpeg.output_scanline < d.jpeg.output_height) {
     JSAMPROW row = p.pixels.data() + d.jpeg.output_scanline * p.width * p.channels;
@@ -132,7 +139,8 @@ void decode(Decoder& d) {
   d.errors.error_exit = fail;
   d.errors.emit_message = warn;
   d.progress.progress_monitor = count_scans;
-  if (!run(d)) throw InputError(str(": byte ", d.at, " of ", d.file.size(), ", ", d.error, ". ", kSaveAgain));
+  if (!run(d))
+    throw InputError(str(": byte ", d.at, " of ", d.file.size(), ", ", d.error, ". ", kSaveAgain));
 }
 
 /// Ink to light. Adobe's programs write 255 for no ink, the standard says 0.
@@ -141,7 +149,8 @@ Picture rgb_of_cmyk(Picture p, bool inverted) {
   for (size_t i = 0, o = 0; i < p.pixels.size(); i += 4)
     for (size_t c = 0; c < 3; ++c) {
       const int ink = p.pixels[i + c], black = p.pixels[i + 3];
-      rgb[o++] = static_cast<uint8_t>(inverted ? (ink * black + 127) / 255 : ((255 - ink) * (255 - black) + 127) / 255);
+      rgb[o++] = static_cast<uint8_t>(inverted ? (ink * black + 127) / 255
+                                               : ((255 - ink) * (255 - black) + 127) / 255);
     }
   p.channels = 3;
   p.pixels = std::move(rgb);
@@ -165,7 +174,8 @@ const PictureFormat jpeg_format = {
           Decoder d(bytes);
           d.least_side = least_side;
           decode(d);
-          if (d.picture.channels == 4) d.picture = rgb_of_cmyk(std::move(d.picture), d.jpeg.saw_Adobe_marker);
+          if (d.picture.channels == 4)
+            d.picture = rgb_of_cmyk(std::move(d.picture), d.jpeg.saw_Adobe_marker);
           return turned_upright(std::move(d.picture), d.orientation);
         },
 };

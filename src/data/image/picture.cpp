@@ -10,7 +10,8 @@ namespace suanli::data {
 namespace {
 
 constexpr uint64_t kMostFileBytes = uint64_t{1} << 28;
-// Sizes usually stand within the first bytes; in a JPEG they may come behind a preview picture of the camera.
+// Sizes usually stand within the first bytes; in a JPEG they may come behind a preview picture of
+// the camera.
 constexpr uint64_t kBeginning = 16 << 10;
 
 const PictureFormat* const kFormats[] = {&jpeg_format, &png_format, &webp_format};
@@ -20,15 +21,16 @@ struct Lookalike {
   std::string_view start;
   const char* what;
 };
-constexpr Lookalike kLookalikes[] = {{"GIF8", "a GIF"},
-                                     {"BM", "a BMP picture"},
-                                     {"II*", "a TIFF picture"},
-                                     {"MM", "a TIFF picture"},
-                                     {"<!DO", "a web page, not a download"},
-                                     {"<htm", "a web page, not a download"},
-                                     {"<svg", "an SVG drawing"},
-                                     {"%PDF", "a PDF"},
-                                     {"version https://git-lfs", "a Git LFS pointer; run `git lfs pull`"}};
+constexpr Lookalike kLookalikes[] = {
+    {"GIF8", "a GIF"},
+    {"BM", "a BMP picture"},
+    {"II*", "a TIFF picture"},
+    {"MM", "a TIFF picture"},
+    {"<!DO", "a web page, not a download"},
+    {"<htm", "a web page, not a download"},
+    {"<svg", "an SVG drawing"},
+    {"%PDF", "a PDF"},
+    {"version https://git-lfs", "a Git LFS pointer; run `git lfs pull`"}};
 
 const PictureFormat& format_of(std::string_view start) {
   for (const PictureFormat* format : kFormats)
@@ -38,33 +40,39 @@ const PictureFormat& format_of(std::string_view start) {
   for (const Lookalike& l : kLookalikes)
     if (start.starts_with(l.start)) what += str(" (it looks like ", l.what, ")");
   if (start.size() >= 12 && start.substr(4, 4) == "ftyp")
-    for (std::string_view brand : {"heic", "heix", "heim", "heis", "hevc", "mif1", "msf1", "avif", "avis"})
+    for (std::string_view brand :
+         {"heic", "heix", "heim", "heis", "hevc", "mif1", "msf1", "avif", "avis"})
       if (start.substr(8, 4) == brand) what += " (it looks like HEIC or AVIF)";
   throw InputError(str(": byte 0, ", what, ". Convert it, or remove it."));
 }
 
 void require_size(const PictureHeader& h) {
-  if (h.width < 1 || h.height < 1) throw InputError(str(": byte ", h.at, ", ", h.width, "×", h.height, " pixels. ", kSaveAgain));
+  if (h.width < 1 || h.height < 1)
+    throw InputError(str(": byte ", h.at, ", ", h.width, "×", h.height, " pixels. ", kSaveAgain));
   if (h.width * h.height > kMostPixels)
-    throw InputError(str(": byte ", h.at, ", ", h.width, "×", h.height, " pixels are more than the ", kMostPixels,
+    throw InputError(str(": byte ", h.at, ", ", h.width, "×", h.height,
+                         " pixels are more than the ", kMostPixels,
                          " that are read. Make the picture smaller."));
 }
 
 ReadAt reader_of(std::string_view bytes) {
-  return [bytes](uint64_t offset, size_t count) { return std::string(bytes.substr(std::min<uint64_t>(offset, bytes.size()), count)); };
+  return [bytes](uint64_t offset, size_t count) {
+    return std::string(bytes.substr(std::min<uint64_t>(offset, bytes.size()), count));
+  };
 }
 
 /// The header as the picture is to be seen. Throws for sizes that are not read.
 PictureHeader upright(const PictureFormat& format, PictureHeader header, const ReadAt& read) {
   require_size(header);
-  if (format.orientation && lies_on_its_side(format.orientation(read))) std::swap(header.height, header.width);
+  if (format.orientation && lies_on_its_side(format.orientation(read)))
+    std::swap(header.height, header.width);
   return header;
 }
 
 void require_file_size(const FileReader& file) {
   if (file.size() > kMostFileBytes)
-    throw InputError(
-        str(file.path(), ": ", file.size(), " bytes are more than the ", kMostFileBytes, " that are read. Make the picture smaller."));
+    throw InputError(str(file.path(), ": ", file.size(), " bytes are more than the ",
+                         kMostFileBytes, " that are read. Make the picture smaller."));
 }
 
 }  // namespace
@@ -125,7 +133,8 @@ Picture with_channels(Picture picture, int64_t channels) {
   if (picture.channels == channels) return picture;
   const bool alpha = picture.channels == 2 || picture.channels == 4, colour = picture.channels >= 3;
   Picture out{.height = picture.height, .width = picture.width, .channels = channels, .pixels = {}};
-  const size_t count = static_cast<size_t>(picture.height * picture.width), step = static_cast<size_t>(picture.channels);
+  const size_t count = static_cast<size_t>(picture.height * picture.width),
+               step = static_cast<size_t>(picture.channels);
   out.pixels.resize(count * static_cast<size_t>(channels));
   uint8_t* to = out.pixels.data();
   for (const uint8_t *at = picture.pixels.data(), *end = at + count * step; at != end; at += step) {
@@ -138,7 +147,8 @@ Picture with_channels(Picture picture, int64_t channels) {
     if (channels == 3) {
       for (int c = 0; c < 3; ++c) *to++ = static_cast<uint8_t>(over_white(colour ? c : 0));
     } else if (colour) {
-      *to++ = static_cast<uint8_t>((over_white(0) * 19595 + over_white(1) * 38470 + over_white(2) * 7471 + 32768) >> 16);
+      *to++ = static_cast<uint8_t>(
+          (over_white(0) * 19595 + over_white(1) * 38470 + over_white(2) * 7471 + 32768) >> 16);
     } else {
       *to++ = static_cast<uint8_t>(over_white(0));
     }

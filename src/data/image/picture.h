@@ -30,7 +30,8 @@ struct PictureHeader {
   int64_t at = 0;  ///< The byte that the size was read up to, for messages.
 };
 
-/// All of these throw InputError "path: byte 123 of 4567, what is wrong. What to do.", also for more than kMostPixels.
+/// All of these throw InputError "path: byte 123 of 4567, what is wrong. What to do.", also for
+/// more than kMostPixels.
 
 /// Reads the beginning of the file only, as far as the size stands there.
 PictureHeader read_picture_header(const std::string& path);
@@ -38,12 +39,13 @@ PictureHeader read_picture_header(const std::string& path);
 PictureHeader picture_header(const std::string& path, std::string_view bytes);
 /// The whole file, unless it is too large to be a picture.
 std::string read_picture_file(const std::string& path);
-/// Pixels of a JPEG, PNG or WebP file that holds `bytes`, whatever its name; upright. A JPEG may come out smaller than it is, by 2, 4 or
-/// 8, as long as its shorter side keeps `least_side` pixels: that saves most of the work. 0: full size.
+/// Pixels of a JPEG, PNG or WebP file that holds `bytes`, whatever its name; upright. A JPEG may
+/// come out smaller than it is, by 2, 4 or 8, as long as its shorter side keeps `least_side`
+/// pixels: that saves most of the work. 0: full size.
 Picture decode_picture(const std::string& path, std::string_view bytes, int64_t least_side = 0);
 
-/// The same picture with 1 (grey) or 3 (RGB) channels: transparency over white, grey = 0.299 R + 0.587 G + 0.114 B, in whole numbers: what
-/// PIL computes for convert("L"), bit for bit.
+/// The same picture with 1 (grey) or 3 (RGB) channels: transparency over white, grey = 0.299 R +
+/// 0.587 G + 0.114 B, in whole numbers: what PIL computes for convert("L"), bit for bit.
 Picture with_channels(Picture picture, int64_t channels);
 
 }  // namespace suanli::data

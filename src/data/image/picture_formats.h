@@ -1,4 +1,5 @@
-// The formats that decode_picture() knows. A new one: its own file, a declaration here, a row in picture.cpp.
+// The formats that decode_picture() knows. A new one: its own file, a declaration here, a row in
+// picture.cpp.
 #pragma once
 #include "data/image/exif.h"
 #include "data/image/picture.h"

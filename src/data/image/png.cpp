@@ -12,8 +12,9 @@
 namespace suanli::data {
 namespace {
 
-// libpng reports errors by longjmp, which skips destructors. So everything that owns something lives in these structs, made before
-// setjmp, and the functions that libpng may jump out of hold plain values only.
+// libpng reports errors by longjmp, which skips destructors. So everything that owns something
+// lives in these structs, made before setjmp, and the functions that libpng may jump out of hold
+// plain values only.
 
 struct Decoder {
   std::string_view file;
@@ -39,26 +40,32 @@ void take(png_structp png, png_bytep out, size_t count) {
 void fail_reading(png_structp png, png_const_charp message) {
   auto* d = static_cast<Decoder*>(png_get_error_ptr(png));
   d->error = message;
-  if (d->error == "Invalid IHDR data") d->error += ": " + d->warning;  // why it is invalid comes as a warning before
+  // why it is invalid comes as a warning before
+  if (d->error == "Invalid IHDR data") d->error += ": " + d->warning;
   png_longjmp(png, 1);
 }
-void keep_warning(png_structp png, png_const_charp message) { static_cast<Decoder*>(png_get_error_ptr(png))->warning = message; }
+void keep_warning(png_structp png, png_const_charp message) {
+  static_cast<Decoder*>(png_get_error_ptr(png))->warning = message;
+}
 
 void size_picture(Decoder& d) {
   Picture& p = d.picture;
   p.height = png_get_image_height(d.png, d.info), p.width = png_get_image_width(d.png, d.info),
   p.channels = png_get_channels(d.png, d.info);
   const size_t row = static_cast<size_t>(p.width * p.channels);
-  if (row != png_get_rowbytes(d.png, d.info)) throw InputError(": byte 24, an unknown sample format. Convert it to an 8-bit PNG.");
+  if (row != png_get_rowbytes(d.png, d.info))
+    throw InputError(": byte 24, an unknown sample format. Convert it to an 8-bit PNG.");
   p.pixels.resize(row * static_cast<size_t>(p.height));
-  for (size_t y = 0; y < static_cast<size_t>(p.height); ++y) d.rows.push_back(p.pixels.data() + y * row);
+  for (size_t y = 0; y < static_cast<size_t>(p.height); ++y)
+    d.rows.push_back(p.pixels.data() + y * row);
 }
 
 bool run_decoder(Decoder& d) {
   if (setjmp(png_jmpbuf(d.png))) return false;
   png_set_read_fn(d.png, &d, take);
   png_set_user_limits(d.png, 1'000'000, 1'000'000);
-  // Texts, profiles and EXIF do not change pixels. libpng would allocate the length that such a chunk claims before it is read.
+  // Texts, profiles and EXIF do not change pixels. libpng would allocate the length that such a
+  // chunk claims before it is read.
   png_set_keep_unknown_chunks(d.png, PNG_HANDLE_CHUNK_NEVER, nullptr, -1);
   png_read_info(d.png, d.info);
   png_set_expand(d.png);
@@ -78,14 +85,19 @@ const PictureFormat png_format = {
     .recognises = [](std::string_view start) { return start.starts_with("\x89PNG"); },
     .header =
         [](std::string_view start) {
-          // The first chunk is IHDR: length, name, size, bit depth, colour type, …, checksum of all but the length.
+          // The first chunk is IHDR: length, name, size, bit depth, colour type, …, checksum of all
+          // but the length.
           constexpr size_t kName = 12, kChecksum = 29, kEnd = 33;
-          if (start.size() < kEnd) throw InputError(str(": byte ", start.size(), ", the file is truncated. ", kSaveAgain));
+          if (start.size() < kEnd)
+            throw InputError(str(": byte ", start.size(), ", the file is truncated. ", kSaveAgain));
           const auto* bytes = reinterpret_cast<png_const_bytep>(start.data());
           if (crc32(0, bytes + kName, kChecksum - kName) != png_get_uint_32(bytes + kChecksum))
             throw InputError(str(": byte ", kChecksum, ", IHDR: CRC error. ", kSaveAgain));
           const bool colour = bytes[25] & PNG_COLOR_MASK_COLOR;
-          return PictureHeader{.height = png_get_uint_32(bytes + 20), .width = png_get_uint_32(bytes + 16), .grey = !colour, .at = 16};
+          return PictureHeader{.height = png_get_uint_32(bytes + 20),
+                               .width = png_get_uint_32(bytes + 16),
+                               .grey = !colour,
+                               .at = 16};
         },
     .decode =
         [](std::string_view bytes, int64_t) {
@@ -94,7 +106,9 @@ const PictureFormat png_format = {
           d.png = png_create_read_struct(PNG_LIBPNG_VER_STRING, &d, fail_reading, keep_warning);
           if (d.png != nullptr) d.info = png_create_info_struct(d.png);
           if (d.info == nullptr) throw OutOfMemory("no memory to read a PNG");
-          if (!run_decoder(d)) throw InputError(str(": byte ", d.at, " of ", d.file.size(), ", ", d.error, ". ", kSaveAgain));
+          if (!run_decoder(d))
+            throw InputError(
+                str(": byte ", d.at, " of ", d.file.size(), ", ", d.error, ". ", kSaveAgain));
           return std::move(d.picture);
         },
     .orientation = png_orientation,

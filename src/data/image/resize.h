@@ -15,17 +15,21 @@ inline Box whole_view(const Dataset& dataset, int64_t index) {
   return centre_box(picture[0], picture[1], s[1], s[2]);
 }
 
-/// `box` of a picture with 1 or 3 channels as planes [channels, height, width]. Each axis on its own: when it shrinks, the mean over the
-/// area that a new pixel covers (nothing flickers, nothing is skipped); when it grows, linear between pixel centres, constant at the
-/// border of the box; rounded in the end. Same size: the pixels themselves.
-void resize(const PixelView& picture, const Box& box, int64_t height, int64_t width, uint8_t* planes);
+/// `box` of a picture with 1 or 3 channels as planes [channels, height, width]. Each axis on its
+/// own: when it shrinks, the mean over the area that a new pixel covers (nothing flickers, nothing
+/// is skipped); when it grows, linear between pixel centres, constant at the border of the box;
+/// rounded in the end. Same size: the pixels themselves.
+void resize(const PixelView& picture, const Box& box, int64_t height, int64_t width,
+            uint8_t* planes);
 
 /// The same of planes, a sample of `shape`.
-void resize_planes(const uint8_t* sample, const Shape& shape, const Box& box, int64_t height, int64_t width, uint8_t* planes);
+void resize_planes(const uint8_t* sample, const Shape& shape, const Box& box, int64_t height,
+                   int64_t width, uint8_t* planes);
 
-/// Decodes a picture file of height × width pixels (its header's) that holds `bytes`, and gives `box` of it as a sample of `shape`
-/// ([channels, height, width]) to `out`. A JPEG is decoded at the smallest scale that has as many pixels.
-void decode_box(const std::string& path, std::string_view bytes, int64_t height, int64_t width, const Box& box, const Shape& shape,
-                uint8_t* out);
+/// Decodes a picture file of height × width pixels (its header's) that holds `bytes`, and gives
+/// `box` of it as a sample of `shape` ([channels, height, width]) to `out`. A JPEG is decoded at
+/// the smallest scale that has as many pixels.
+void decode_box(const std::string& path, std::string_view bytes, int64_t height, int64_t width,
+                const Box& box, const Shape& shape, uint8_t* out);
 
 }  // namespace suanli::data

@@ -16,7 +16,8 @@ std::string encode_png(const Picture& picture) {
   png_alloc_size_t bytes = PNG_IMAGE_PNG_SIZE_MAX(image);
   std::string out(bytes, '\0');
   if (!png_image_write_to_memory(&image, out.data(), &bytes, 0, picture.pixels.data(), 0, nullptr))
-    throw InputError(str("[write_png] ", picture.width, "×", picture.height, " pixels cannot be written: ", image.message));
+    throw InputError(str("[write_png] ", picture.width, "×", picture.height,
+                         " pixels cannot be written: ", image.message));
   out.resize(bytes);
   return out;
 }
@@ -24,8 +25,10 @@ std::string encode_png(const Picture& picture) {
 void write_png(const std::string& path, const Tensor& tensor) {
   const Shape& s = tensor.shape();
   if (s.rank() != 2 && !(s.rank() == 3 && (s[0] == 1 || s[0] == 3)))
-    throw ShapeError(str("[write_png] ", s, " is no picture: expected [H, W], [1, H, W] or [3, H, W]"));
-  Picture picture{.height = s.at(-2), .width = s.at(-1), .channels = s.rank() == 3 ? s[0] : 1, .pixels = {}};
+    throw ShapeError(
+        str("[write_png] ", s, " is no picture: expected [H, W], [1, H, W] or [3, H, W]"));
+  Picture picture{
+      .height = s.at(-2), .width = s.at(-1), .channels = s.rank() == 3 ? s[0] : 1, .pixels = {}};
   const int64_t area = picture.height * picture.width;
   if (area == 0 || area > kMostPixels || picture.height > 1'000'000 || picture.width > 1'000'000)
     throw ShapeError(str("[write_png] ", s, ": a picture has 1 to ", kMostPixels, " pixels"));
@@ -34,8 +37,12 @@ void write_png(const std::string& path, const Tensor& tensor) {
   for (int64_t c = 0; c < picture.channels; ++c)
     for (int64_t i = 0; i < area; ++i) {
       const float v = values[static_cast<size_t>(c * area + i)];
-      // NaN fails every comparison: it must not reach the conversion, whose result would be undefined
-      picture.pixels[static_cast<size_t>(i * picture.channels + c)] = v >= 1 ? 255 : v > 0 ? static_cast<uint8_t>(v * 255.0f + 0.5f) : 0;
+      // NaN fails every comparison: it must not reach the conversion, whose result would be
+      // undefined
+      picture.pixels[static_cast<size_t>(i * picture.channels + c)] =
+          v >= 1  ? 255
+          : v > 0 ? static_cast<uint8_t>(v * 255.0f + 0.5f)
+                  : 0;
     }
   write_file_atomically(path, encode_png(picture));
 }

@@ -21,18 +21,26 @@ namespace suanli::data {
 namespace {
 
 using Clock = std::chrono::steady_clock;
-double seconds_since(Clock::time_point start) { return std::chrono::duration<double>(Clock::now() - start).count(); }
+double seconds_since(Clock::time_point start) {
+  return std::chrono::duration<double>(Clock::now() - start).count();
+}
 
 /// Views can be made of pictures in [0, 1] that have a class.
 void require_pictures(const Info& info) {
-  auto refuse = [](const std::string& why) { throw UsageError(str("[loader] augment: ", why, ". Give none.")); };
-  if (info.input_shape.rank() != 3) refuse(str("samples of shape ", info.input_shape, " are no pictures"));
-  if (info.any_range) refuse("values of any size are no pictures; bytes, or numbers from 0 to 1, are");
-  if (info.task == Task::regression) refuse("pictures whose targets are numbers are taken as they are");
+  auto refuse = [](const std::string& why) {
+    throw UsageError(str("[loader] augment: ", why, ". Give none."));
+  };
+  if (info.input_shape.rank() != 3)
+    refuse(str("samples of shape ", info.input_shape, " are no pictures"));
+  if (info.any_range)
+    refuse("values of any size are no pictures; bytes, or numbers from 0 to 1, are");
+  if (info.task == Task::regression)
+    refuse("pictures whose targets are numbers are taken as they are");
 }
 
 /// For each place how often its sample came before; null where none comes twice.
-std::shared_ptr<const std::vector<int32_t>> occurrences_in(const std::vector<int64_t>& order, int64_t samples) {
+std::shared_ptr<const std::vector<int32_t>> occurrences_in(const std::vector<int64_t>& order,
+                                                           int64_t samples) {
   std::vector<int32_t> seen(static_cast<size_t>(samples));
   auto out = std::make_shared<std::vector<int32_t>>();
   out->reserve(order.size());
@@ -46,9 +54,10 @@ std::shared_ptr<const std::vector<int32_t>> occurrences_in(const std::vector<int
 
 }  // namespace
 
-// A ring of options.queue slots: batch b lives in slot b mod queue, so order needs no sorting. A thread may claim batch b only while
-// b < taken + queue; that bounds the memory. start() raises `generation`: batches still in the making for an older one are thrown away
-// when they are done, and nobody waits for them.
+// A ring of options.queue slots: batch b lives in slot b mod queue, so order needs no sorting. A
+// thread may claim batch b only while b < taken + queue; that bounds the memory. start() raises
+// `generation`: batches still in the making for an older one are thrown away when they are done,
+// and nobody waits for them.
 struct Loader::State {
   struct Slot {
     bool full = false;
@@ -58,7 +67,8 @@ struct Loader::State {
   /// What the batches of one start() are made from.
   struct Pass {
     std::shared_ptr<const std::vector<int64_t>> order;        // null: the order of the data set
-    std::shared_ptr<const std::vector<int32_t>> occurrences;  // for each place in `order`, how often the sample came before; null: never
+    // for each place in `order`, how often the sample came before; null: never
+    std::shared_ptr<const std::vector<int32_t>> occurrences;
     int64_t epoch = 0;
   };
 
@@ -79,22 +89,25 @@ struct Loader::State {
   std::vector<std::thread> threads;
   uint32_t generation_of_threads = fork_generation();
 
-  /// In the child of a fork() the threads are gone, and one of them may have held the lock, or been at a slot. What they made is left where
-  /// it is; other threads begin behind the last batch that was taken.
+  /// In the child of a fork() the threads are gone, and one of them may have held the lock, or been
+  /// at a slot. What they made is left where it is; other threads begin behind the last batch that
+  /// was taken.
   void renew_after_fork() {
     if (generation_of_threads == fork_generation()) return;
     generation_of_threads = fork_generation();
     new (&mutex) std::mutex;
     new (&work) std::condition_variable;
     new (&ready) std::condition_variable;
-    new std::vector<std::thread>(std::move(threads));  // to destroy one that was not joined ends the program
+    // to destroy one that was not joined ends the program
+    new std::vector<std::thread>(std::move(threads));
     const size_t count = slots.size();
     new std::vector<Slot>(std::move(slots));
     slots = std::vector<Slot>(count);
     claimed = taken;
   }
   void start_threads() {
-    while (static_cast<int>(threads.size()) < options.threads) threads.emplace_back([this] { run(); });
+    while (static_cast<int>(threads.size()) < options.threads)
+      threads.emplace_back([this] { run(); });
   }
 
   ~State() {
@@ -108,7 +121,8 @@ struct Loader::State {
   }
 
   Batch make(const Pass& from, int64_t index) const {
-    const int64_t first = index * options.batch_size, count = std::min(options.batch_size, samples - first);
+    const int64_t first = index * options.batch_size,
+                  count = std::min(options.batch_size, samples - first);
     const Shape& sample = dataset->info().input_shape;
     const int64_t values = sample.numel();
     Shape shape{count};
@@ -117,18 +131,23 @@ struct Loader::State {
     Batch batch;
     batch.index = index;
     const Info& info = dataset->info();
-    auto which = [&](int64_t i) { return from.order ? (*from.order)[static_cast<size_t>(first + i)] : first + i; };
+    auto which = [&](int64_t i) {
+      return from.order ? (*from.order)[static_cast<size_t>(first + i)] : first + i;
+    };
     if (info.task == Task::regression) {
       fill<float>(batch.y, Shape{count}, [&](float* targets) {
         fill<float>(batch.x, shape, [&](float* inputs) {
-          for (int64_t i = 0; i < count; ++i) dataset->read_value(which(i), inputs + i * values, targets + i);
+          for (int64_t i = 0; i < count; ++i)
+            dataset->read_value(which(i), inputs + i * values, targets + i);
         });
       });
       return batch;
     }
     std::optional<ViewMaker> views;
     if (options.augment.any()) views.emplace(*dataset, options.augment, options.seed);
-    auto before = [&](int64_t i) { return from.occurrences ? (*from.occurrences)[static_cast<size_t>(first + i)] : 0; };
+    auto before = [&](int64_t i) {
+      return from.occurrences ? (*from.occurrences)[static_cast<size_t>(first + i)] : 0;
+    };
     auto read = [&](float* inputs, int64_t* labels) {
       for (int64_t i = 0; i < count; ++i) {
         float* x = inputs + i * values;
@@ -139,8 +158,9 @@ struct Loader::State {
       }
     };
     if (!options.augment.mixes()) {
-      fill<int64_t>(batch.y, Shape{count},
-                    [&](int64_t* labels) { fill<float>(batch.x, shape, [&](float* inputs) { read(inputs, labels); }); });
+      fill<int64_t>(batch.y, Shape{count}, [&](int64_t* labels) {
+        fill<float>(batch.x, shape, [&](float* inputs) { read(inputs, labels); });
+      });
       return batch;
     }
     if (info.classes < 1) checked_label(info, which(0), 0);  // says that the classes are missing
@@ -149,7 +169,9 @@ struct Loader::State {
       double share = 1;
       fill<float>(batch.x, shape, [&](float* inputs) {
         read(inputs, labels.data());
-        share = mix_batch(options.augment, sample, count, epoch_draws(options.seed, PhiloxDomain::mixing, from.epoch, index), inputs);
+        share =
+            mix_batch(options.augment, sample, count,
+                      epoch_draws(options.seed, PhiloxDomain::mixing, from.epoch, index), inputs);
       });
       shares_of(labels.data(), count, info.classes, share, targets);
     });
@@ -158,13 +180,15 @@ struct Loader::State {
 
   /// tensor = one of T's that `write` fills.
   template <class T, class F> static void fill(Tensor& tensor, const Shape& shape, F&& write) {
-    tensor = tensor_filled_by(shape, dtype_of<T>, [&](void* data) { write(static_cast<T*>(data)); });
+    tensor =
+        tensor_filled_by(shape, dtype_of<T>, [&](void* data) { write(static_cast<T*>(data)); });
   }
 
   void run() {
     std::unique_lock lock(mutex);
     while (true) {
-      work.wait(lock, [&] { return stop || (claimed < batches && claimed < taken + options.queue); });
+      work.wait(lock,
+                [&] { return stop || (claimed < batches && claimed < taken + options.queue); });
       if (stop) return;
       const int64_t index = claimed++;
       const uint64_t mine = generation;
@@ -189,12 +213,16 @@ struct Loader::State {
 };
 
 int64_t usual_queue(const Info& info, int64_t batch_size) {
-  const int64_t bytes = std::max<int64_t>(1, info.input_shape.numel()) * batch_size * static_cast<int64_t>(sizeof(float));
+  const int64_t bytes = std::max<int64_t>(1, info.input_shape.numel()) * batch_size *
+                        static_cast<int64_t>(sizeof(float));
   return std::clamp<int64_t>((int64_t{128} << 20) / bytes, 2, 4);
 }
 
-Loader::Loader(std::shared_ptr<const Dataset> dataset, LoaderOptions options) : state_(std::make_unique<State>()) {
-  if (!dataset) throw UsageError("[loader] there is no data set (a Splits without a validation split has a null val)");
+Loader::Loader(std::shared_ptr<const Dataset> dataset, LoaderOptions options)
+    : state_(std::make_unique<State>()) {
+  if (!dataset)
+    throw UsageError(
+        "[loader] there is no data set (a Splits without a validation split has a null val)");
   auto require = [](bool ok, const char* name, int64_t value, const char* range) {
     if (!ok) throw UsageError(str("[loader] ", name, " = ", value, ", expected ", range));
   };
@@ -203,9 +231,11 @@ Loader::Loader(std::shared_ptr<const Dataset> dataset, LoaderOptions options) : 
   require(options.queue >= 0 && options.queue <= 4096, "queue", options.queue, "0 to 4096");
   if (options.queue == 0) options.queue = usual_queue(dataset->info(), options.batch_size);
   if (options.augment.any()) require_pictures(dataset->info());
-  if (!options.sampler && options.shuffle) options.sampler = random_sampler(dataset->size(), options.seed);
+  if (!options.sampler && options.shuffle)
+    options.sampler = random_sampler(dataset->size(), options.seed);
   state_->samples = options.sampler ? options.sampler->size() : dataset->size();
-  const int64_t full = state_->samples / options.batch_size, rest = state_->samples % options.batch_size;
+  const int64_t full = state_->samples / options.batch_size,
+                rest = state_->samples % options.batch_size;
   state_->batches = full + (rest > 0 && !options.drop_last ? 1 : 0);
   state_->dataset = std::move(dataset);
   state_->options = options;
@@ -224,19 +254,21 @@ double Loader::wait_seconds() const { return state_->waited; }
 void Loader::start(int64_t epoch, int64_t first_batch) {
   State& s = *state_;
   if (epoch < 0 || first_batch < 0 || first_batch > s.batches)
-    throw UsageError(
-        str("[loader] start(", epoch, ", ", first_batch, "): an epoch has ", s.batches, " batches, counted from 0, as epochs are"));
+    throw UsageError(str("[loader] start(", epoch, ", ", first_batch, "): an epoch has ", s.batches,
+                         " batches, counted from 0, as epochs are"));
   State::Pass pass{.order = nullptr, .occurrences = nullptr, .epoch = epoch};
   if (s.options.sampler) {
     pass.order = std::make_shared<const std::vector<int64_t>>(s.options.sampler->order(epoch));
     for (int64_t i : *pass.order)
       if (i < 0 || i >= s.dataset->size())
-        throw ShapeError(str("[loader] sample ", i, " is out of range for ", s.dataset->size(), " samples"));
+        throw ShapeError(
+            str("[loader] sample ", i, " is out of range for ", s.dataset->size(), " samples"));
     if (s.options.augment.any()) pass.occurrences = occurrences_in(*pass.order, s.dataset->size());
   }
 
   s.renew_after_fork();
-  std::vector<State::Slot> dropped(s.options.threads > 0 ? static_cast<size_t>(s.options.queue) : 0);
+  std::vector<State::Slot> dropped(s.options.threads > 0 ? static_cast<size_t>(s.options.queue)
+                                                         : 0);
   {
     std::lock_guard lock(s.mutex);
     ++s.generation;

@@ -17,7 +17,8 @@ std::vector<int64_t> epoch_order(int64_t n, uint64_t seed, int64_t epoch) {
   std::vector<int64_t> order(static_cast<size_t>(n < 0 ? 0 : n));
   std::iota(order.begin(), order.end(), int64_t{0});
   PhiloxStream random(seed, philox_stream(PhiloxDomain::epoch_order, static_cast<uint64_t>(epoch)));
-  for (size_t i = order.size(); i > 1; --i) std::swap(order[i - 1], order[static_cast<size_t>(random.below(i))]);
+  for (size_t i = order.size(); i > 1; --i)
+    std::swap(order[i - 1], order[static_cast<size_t>(random.below(i))]);
   return order;
 }
 
@@ -50,21 +51,28 @@ class Random final : public Sampler {
 
 class Weighted final : public Sampler {
  public:
-  Weighted(const std::vector<double>& weights, int64_t count, uint64_t seed) : count_(count), seed_(seed) {
+  Weighted(const std::vector<double>& weights, int64_t count, uint64_t seed)
+      : count_(count), seed_(seed) {
     double sum = 0;
     for (size_t i = 0; i < weights.size(); ++i) {
       if (!(weights[i] >= 0) || std::isinf(weights[i]))
-        throw UsageError(str("[weighted_sampler] weights[", i, "] = ", weights[i], ", expected a finite number from 0 on"));
+        throw UsageError(str("[weighted_sampler] weights[", i, "] = ", weights[i],
+                             ", expected a finite number from 0 on"));
       up_to_.push_back(sum += weights[i]);
     }
-    if (!(sum > 0) || std::isinf(sum)) throw UsageError(str("[weighted_sampler] the weights add up to ", sum, ", expected more than 0"));
+    if (!(sum > 0) || std::isinf(sum))
+      throw UsageError(
+          str("[weighted_sampler] the weights add up to ", sum, ", expected more than 0"));
   }
   int64_t size() const override { return count_; }
   std::vector<int64_t> order(int64_t epoch) const override {
-    PhiloxStream random(seed_, philox_stream(PhiloxDomain::epoch_order, static_cast<uint64_t>(epoch)));
+    PhiloxStream random(seed_,
+                        philox_stream(PhiloxDomain::epoch_order, static_cast<uint64_t>(epoch)));
     std::vector<int64_t> order;
     for (int64_t i = 0; i < count_; ++i)
-      order.push_back(std::upper_bound(up_to_.begin(), up_to_.end(), random.next_double() * up_to_.back()) - up_to_.begin());
+      order.push_back(
+          std::upper_bound(up_to_.begin(), up_to_.end(), random.next_double() * up_to_.back()) -
+          up_to_.begin());
     return order;
   }
 
@@ -76,12 +84,14 @@ class Weighted final : public Sampler {
 
 class Sharded final : public Sampler {
  public:
-  Sharded(std::shared_ptr<const Sampler> all, int64_t rank, int64_t ranks) : all_(std::move(all)), rank_(rank), ranks_(ranks) {}
+  Sharded(std::shared_ptr<const Sampler> all, int64_t rank, int64_t ranks)
+      : all_(std::move(all)), rank_(rank), ranks_(ranks) {}
   int64_t size() const override { return (all_->size() + ranks_ - 1) / ranks_; }
   std::vector<int64_t> order(int64_t epoch) const override {
     const std::vector<int64_t> all = all_->order(epoch);
     std::vector<int64_t> own;
-    for (int64_t i = 0; i < size(); ++i) own.push_back(all[static_cast<size_t>(i * ranks_ + rank_) % all.size()]);
+    for (int64_t i = 0; i < size(); ++i)
+      own.push_back(all[static_cast<size_t>(i * ranks_ + rank_) % all.size()]);
     return own;
   }
 
@@ -92,25 +102,35 @@ class Sharded final : public Sampler {
 
 }  // namespace
 
-std::shared_ptr<const Sampler> sequential_sampler(int64_t n) { return std::make_shared<Sequential>(n); }
-std::shared_ptr<const Sampler> random_sampler(int64_t n, uint64_t seed) { return std::make_shared<Random>(n, seed); }
-std::shared_ptr<const Sampler> weighted_sampler(std::vector<double> weights, int64_t count, uint64_t seed) {
+std::shared_ptr<const Sampler> sequential_sampler(int64_t n) {
+  return std::make_shared<Sequential>(n);
+}
+std::shared_ptr<const Sampler> random_sampler(int64_t n, uint64_t seed) {
+  return std::make_shared<Random>(n, seed);
+}
+std::shared_ptr<const Sampler> weighted_sampler(std::vector<double> weights, int64_t count,
+                                                uint64_t seed) {
   return std::make_shared<Weighted>(weights, count, seed);
 }
 
 std::shared_ptr<const Sampler> balanced_sampler(const Dataset& dataset, uint64_t seed) {
   if (dataset.info().task != Task::classification)
-    throw UsageError(str("[balanced_sampler] ", dataset.info().source, ": its targets are numbers, there are no classes to balance"));
+    throw UsageError(str("[balanced_sampler] ", dataset.info().source,
+                         ": its targets are numbers, there are no classes to balance"));
   const std::vector<int64_t> count = class_counts(dataset);
   std::vector<double> weights;
   for (int64_t i = 0; i < dataset.size(); ++i)
-    weights.push_back(1 / static_cast<double>(count[static_cast<size_t>(checked_label(dataset.info(), i, dataset.label(i)))]));
+    weights.push_back(
+        1 / static_cast<double>(
+                count[static_cast<size_t>(checked_label(dataset.info(), i, dataset.label(i)))]));
   return weighted_sampler(std::move(weights), dataset.size(), seed);
 }
 
-std::shared_ptr<const Sampler> sharded_sampler(std::shared_ptr<const Sampler> all, int64_t rank, int64_t ranks) {
+std::shared_ptr<const Sampler> sharded_sampler(std::shared_ptr<const Sampler> all, int64_t rank,
+                                               int64_t ranks) {
   if (ranks < 1 || rank < 0 || rank >= ranks)
-    throw UsageError(str("[sharded_sampler] rank ", rank, " of ", ranks, ", expected 0 to ", ranks - 1));
+    throw UsageError(
+        str("[sharded_sampler] rank ", rank, " of ", ranks, ", expected 0 to ", ranks - 1));
   return std::make_shared<Sharded>(std::move(all), rank, ranks);
 }
 

@@ -1,5 +1,6 @@
-// CIFAR-10 and CIFAR-100 in their binary version: records of one or two label bytes and 3 × 32 × 32 pixels.
-// Krizhevsky, Learning Multiple Layers of Features from Tiny Images (2009); https://www.cs.toronto.edu/~kriz/cifar.html
+// CIFAR-10 and CIFAR-100 in their binary version: records of one or two label bytes and 3 × 32 × 32
+// pixels. Krizhevsky, Learning Multiple Layers of Features from Tiny Images (2009);
+// https://www.cs.toronto.edu/~kriz/cifar.html
 #include <algorithm>
 #include <filesystem>
 
@@ -20,22 +21,24 @@ constexpr size_t kPixels = 3 * 32 * 32;
 struct Layout {
   const char* kind;
   std::vector<std::string> files;  // training batches in order, then the test batch
-  size_t label_bytes;              // the last of them is the class; CIFAR-100's first is one of 20 coarse classes
+  // the last of them is the class; CIFAR-100's first is one of 20 coarse classes
+  size_t label_bytes;
   int classes;
-  const char* names;                        // a file with one class name per line
+  const char* names;  // a file with one class name per line
   std::vector<std::string> fallback_names;  // if that is missing
-  const char *folder, *archive;             // as published
+  const char *folder, *archive;  // as published
 };
 
-const Layout kCifar10 = {
-    .kind = "cifar10",
-    .files = {"data_batch_1.bin", "data_batch_2.bin", "data_batch_3.bin", "data_batch_4.bin", "data_batch_5.bin", "test_batch.bin"},
-    .label_bytes = 1,
-    .classes = 10,
-    .names = "batches.meta.txt",
-    .fallback_names = {"airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck"},
-    .folder = "cifar-10-batches-bin",
-    .archive = "cifar-10-binary.tar.gz"};
+const Layout kCifar10 = {.kind = "cifar10",
+                         .files = {"data_batch_1.bin", "data_batch_2.bin", "data_batch_3.bin",
+                                   "data_batch_4.bin", "data_batch_5.bin", "test_batch.bin"},
+                         .label_bytes = 1,
+                         .classes = 10,
+                         .names = "batches.meta.txt",
+                         .fallback_names = {"airplane", "automobile", "bird", "cat", "deer", "dog",
+                                            "frog", "horse", "ship", "truck"},
+                         .folder = "cifar-10-batches-bin",
+                         .archive = "cifar-10-binary.tar.gz"};
 const Layout kCifar100 = {.kind = "cifar100",
                           .files = {"train.bin", "test.bin"},
                           .label_bytes = 2,
@@ -62,19 +65,24 @@ template <class Read, class At> Records read_records(const Layout& layout, Read&
     for (size_t i = 0; i < got; i += record) {
       const size_t byte = out.labels.size() * record;
       if (got - i < record)
-        throw InputError(str(at(byte), ", ", got - i, " bytes are left, a record has ", record,
-                             ". The file is truncated or of another kind; copy or download it again."));
+        throw InputError(
+            str(at(byte), ", ", got - i, " bytes are left, a record has ", record,
+                ". The file is truncated or of another kind; copy or download it again."));
       const uint8_t label = chunk[i + layout.label_bytes - 1];
       if (label >= layout.classes)
-        throw InputError(str(at(byte), ", label ", int{label}, " is outside of 0 … ", layout.classes - 1,
-                             ". The file is damaged or not of ", layout.kind, "."));
+        throw InputError(str(at(byte), ", label ", int{label}, " is outside of 0 … ",
+                             layout.classes - 1, ". The file is damaged or not of ", layout.kind,
+                             "."));
       out.labels.push_back(label);
       const auto from = chunk.begin() + static_cast<std::ptrdiff_t>(i + layout.label_bytes);
       out.pixels.insert(out.pixels.end(), from, from + kPixels);
     }
-    if (out.labels.size() > kMostRecords) throw InputError(str(at(0), ", more than ", kMostRecords, " records. Give the original file."));
+    if (out.labels.size() > kMostRecords)
+      throw InputError(
+          str(at(0), ", more than ", kMostRecords, " records. Give the original file."));
   }
-  if (out.labels.empty()) throw InputError(str(at(0), ", the file is empty. Copy or download it again."));
+  if (out.labels.empty())
+    throw InputError(str(at(0), ", the file is empty. Copy or download it again."));
   return out;
 }
 
@@ -92,7 +100,7 @@ std::vector<std::string> lines_of(const std::string& text) {
 
 struct Cifar {
   std::vector<Records> parts;  // one per file of the layout
-  std::string names;           // text of the file with the class names
+  std::string names;  // text of the file with the class names
 };
 
 Cifar read_archive(const Layout& layout, const std::string& path) {
@@ -111,8 +119,8 @@ Cifar read_archive(const Layout& layout, const std::string& path) {
   });
   for (size_t i = 0; i < layout.files.size(); ++i)
     if (cifar.parts[i].labels.empty())
-      throw InputError(
-          str(path, ": holds no ", layout.files[i], ". Give the binary version (", layout.archive, "), not the one for Python or Matlab."));
+      throw InputError(str(path, ": holds no ", layout.files[i], ". Give the binary version (",
+                           layout.archive, "), not the one for Python or Matlab."));
   return cifar;
 }
 
@@ -120,7 +128,9 @@ Cifar read_archive(const Layout& layout, const std::string& path) {
 std::string find_file(const std::string& folder, const std::string& name) {
   std::error_code error;
   for (const char* ending : {"", ".gz", ".xz"})
-    if (const std::string path = (fs::path(folder) / (name + ending)).string(); fs::is_regular_file(path, error)) return path;
+    if (const std::string path = (fs::path(folder) / (name + ending)).string();
+        fs::is_regular_file(path, error))
+      return path;
   return "";
 }
 
@@ -129,8 +139,10 @@ Cifar read_folder(const Layout& layout, const std::string& folder) {
   for (const std::string& name : layout.files) {
     paths.push_back(find_file(folder, name));
     if (paths.back().empty())
-      throw InputError(str(folder, ": ", name, " is missing (looked for it plain, .gz and .xz, and for ", layout.archive,
-                           "). Give the folder that holds the binary version of ", layout.kind, "."));
+      throw InputError(str(folder, ": ", name,
+                           " is missing (looked for it plain, .gz and .xz, and for ",
+                           layout.archive, "). Give the folder that holds the binary version of ",
+                           layout.kind, "."));
   }
   Cifar cifar;
   cifar.parts.resize(paths.size());
@@ -142,7 +154,8 @@ Cifar read_folder(const Layout& layout, const std::string& folder) {
         [&](size_t byte) { return source.at(static_cast<int64_t>(byte)); });
   });
   std::error_code error;
-  if (const fs::path names = fs::path(folder) / layout.names; fs::exists(names, error)) cifar.names = read_file(names.string());
+  if (const fs::path names = fs::path(folder) / layout.names; fs::exists(names, error))
+    cifar.names = read_file(names.string());
   return cifar;
 }
 
@@ -150,7 +163,8 @@ Cifar read_folder(const Layout& layout, const std::string& folder) {
 std::string find_data(const Layout& layout, const std::string& place) {
   std::error_code error;
   if (!fs::exists(place, error))
-    throw InputError(str(place, ": no such folder. Give the folder that holds ", layout.archive, " or what was in it."));
+    throw InputError(str(place, ": no such folder. Give the folder that holds ", layout.archive,
+                         " or what was in it."));
   if (!fs::is_directory(place, error)) return place;
   if (!find_file(place, layout.files[0]).empty()) return place;
   for (const char* name : {layout.folder, layout.archive})
@@ -169,7 +183,8 @@ Source open_cifar(const Layout& layout, const std::string& place) {
   const std::string found = find_data(layout, place);
   const bool archive = !fs::is_directory(found);
   if (archive && !is_tar(found))
-    throw InputError(str(found, ": byte 0, no tar archive. Give ", layout.archive, " or the folder with what was in it."));
+    throw InputError(str(found, ": byte 0, no tar archive. Give ", layout.archive,
+                         " or the folder with what was in it."));
   Cifar cifar = archive ? read_archive(layout, found) : read_folder(layout, found);
   Info info{.kind = layout.kind,
             .source = str(layout.kind, ":", place),

@@ -1,4 +1,5 @@
-// Folders of pictures: list, look at every header, choose a shape, decode once to find what is damaged and how bright it is.
+// Folders of pictures: list, look at every header, choose a shape, decode once to find what is
+// damaged and how bright it is.
 #include <zlib.h>
 
 #include <algorithm>
@@ -22,8 +23,10 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr int64_t kMostChecked = 20'000;  // pictures that are decoded before anything begins
-constexpr int64_t kUsualSide = 96;  // of samples from photographs: large enough for a small network, decoded in about a millisecond
-constexpr int64_t kMostOwnSide = 128;  // pictures that are all of one size, this or smaller, are taken as they are
+// of samples from photographs: large enough for a small network, decoded in about a millisecond
+constexpr int64_t kUsualSide = 96;
+// pictures that are all of one size, this or smaller, are taken as they are
+constexpr int64_t kMostOwnSide = 128;
 
 class FolderSet final : public PictureSet {
  public:
@@ -37,7 +40,9 @@ class FolderSet final : public PictureSet {
     const std::string path = root_ + "/" + f.name;
     try {
       decode_box(path, read_picture_file(path), f.height, f.width, box, info_.input_shape, x);
-    } catch (const InputError& e) { throw InputError(str(e.what(), " Or leave such files out: --skip-bad.")); }
+    } catch (const InputError& e) {
+      throw InputError(str(e.what(), " Or leave such files out: --skip-bad."));
+    }
     *y = f.label;
   }
   Shape picture_size(int64_t index) const override {
@@ -54,7 +59,8 @@ class FolderSet final : public PictureSet {
 /// What goes on while a folder is opened.
 class Opening {
  public:
-  Opening(std::string folder, const FolderOptions& options) : folder_(std::move(folder)), options_(options) {}
+  Opening(std::string folder, const FolderOptions& options)
+      : folder_(std::move(folder)), options_(options) {}
   Source open();
 
  private:
@@ -88,11 +94,16 @@ class Opening {
 void Opening::list() {
   std::error_code error;
   const fs::file_status status = fs::status(folder_, error);
-  if (!fs::exists(status)) throw InputError(str(folder_, ": no such folder. Give a folder with one sub-folder of pictures per class."));
-  if (!fs::is_directory(status)) throw InputError(str(folder_, ": a file, where a folder with one sub-folder per class is expected."));
+  if (!fs::exists(status))
+    throw InputError(
+        str(folder_, ": no such folder. Give a folder with one sub-folder of pictures per class."));
+  if (!fs::is_directory(status))
+    throw InputError(
+        str(folder_, ": a file, where a folder with one sub-folder per class is expected."));
   const SplitFolders found = split_folders(folder_, options_.splits);
   if (found.train.empty()) {
-    for (PartTree& p : by_part(list_pictures(folder_), options_.splits)) splits_.push_back({p.part, std::move(p.tree), {}});
+    for (PartTree& p : by_part(list_pictures(folder_), options_.splits))
+      splits_.push_back({p.part, std::move(p.tree), {}});
   } else {
     auto add = [&](Part part, const std::string& root) {
       if (!root.empty()) splits_.push_back({part, list_pictures(root), {}});
@@ -107,20 +118,28 @@ void Opening::note_layout(const SplitFolders& found) {
   std::string names;
   for (const std::string& name : found.unused) names += (names.empty() ? "" : ", ") + name;
   if (!names.empty())
-    source_.notes.push_back(str("not used: ", names, ", which hold pictures beside ", fs::path(found.train).filename().string(),
+    source_.notes.push_back(str("not used: ", names, ", which hold pictures beside ",
+                                fs::path(found.train).filename().string(),
                                 " but no class folders of a part"));
   names.clear();
   for (size_t i = 0; i < found.part_like.size(); ++i)
-    names += str(i == 0 ? "" : i + 1 < found.part_like.size() ? ", " : " and ", "'", found.part_like[i], "'");
+    names += str(i == 0                           ? ""
+                 : i + 1 < found.part_like.size() ? ", "
+                                                  : " and ",
+                 "'", found.part_like[i], "'");
   if (!names.empty())
     source_.notes.push_back(str(names,
-                                " hold pictures and no class folders: they are taken for classes. Parts need a folder per class; "
+                                " hold pictures and no class folders: they are taken for classes. "
+                                "Parts need a folder per class; "
                                 "?splits=no says that these are classes"));
-  const size_t depth = found.train.empty() && splits_.size() > 1 ? 2 : 1;  // of pictures below the class, or below its part
+  // of pictures below the class, or below its part
+  const size_t depth = found.train.empty() && splits_.size() > 1 ? 2 : 1;
   for (const Split& split : splits_)
     for (const PictureFile& f : split.tree.files)
       if (static_cast<size_t>(std::count(f.name.begin(), f.name.end(), '/')) > depth) {
-        source_.notes.push_back(str("pictures in folders below a class belong to the class, such as ", split.tree.root, "/", f.name));
+        source_.notes.push_back(
+            str("pictures in folders below a class belong to the class, such as ", split.tree.root,
+                "/", f.name));
         return;
       }
 }
@@ -128,16 +147,19 @@ void Opening::note_layout(const SplitFolders& found) {
 /// "3 .heic, 1 .txt".
 std::string counted(const std::map<std::string, int64_t>& others) {
   std::string out;
-  for (const auto& [ending, count] : others) out += str(out.empty() ? "" : ", ", count, " ", ending.empty() ? "without ending" : ending);
+  for (const auto& [ending, count] : others)
+    out += str(out.empty() ? "" : ", ", count, " ", ending.empty() ? "without ending" : ending);
   return out;
 }
 bool any_picture_in(const std::map<std::string, int64_t>& others) {
-  return std::any_of(others.begin(), others.end(), [](const auto& o) { return has_other_picture_name("x" + o.first); });
+  return std::any_of(others.begin(), others.end(),
+                     [](const auto& o) { return has_other_picture_name("x" + o.first); });
 }
 
 /// Labels are places among the training classes, or among those of the model that the data are for.
 void Opening::match_classes() {
-  info_.class_names = options_.class_names.empty() ? splits_.front().tree.classes : options_.class_names;
+  info_.class_names =
+      options_.class_names.empty() ? splits_.front().tree.classes : options_.class_names;
   info_.classes = static_cast<int>(info_.class_names.size());
   for (Split& split : splits_) {
     std::vector<int32_t> label;
@@ -145,8 +167,10 @@ void Opening::match_classes() {
       const auto at = std::find(info_.class_names.begin(), info_.class_names.end(), name);
       if (at == info_.class_names.end()) {
         const std::string near = did_you_mean(name, info_.class_names);
-        throw InputError(str(split.tree.root, "/", name, ": the class '", name, "' was not among those trained (", info_.class_names.size(),
-                             " classes).", near.empty() ? "" : str(" Did you mean '", near, "'?"), " Rename the folder, or take it away."));
+        throw InputError(str(split.tree.root, "/", name, ": the class '", name,
+                             "' was not among those trained (", info_.class_names.size(),
+                             " classes).", near.empty() ? "" : str(" Did you mean '", near, "'?"),
+                             " Rename the folder, or take it away."));
       }
       label.push_back(static_cast<int32_t>(at - info_.class_names.begin()));
     }
@@ -157,11 +181,16 @@ void Opening::match_classes() {
 void Opening::require_pictures() {
   const PictureTree& train = splits_.front().tree;
   const char* wanted = "(.jpg, .jpeg, .png, .webp)";
-  const std::string there = any_picture_in(train.others) ? str(" Others are not read (", counted(train.others), "): convert them.") : "";
+  const std::string there =
+      any_picture_in(train.others)
+          ? str(" Others are not read (", counted(train.others), "): convert them.")
+          : "";
   if (train.classes.empty())
-    throw InputError(str(train.root, ": no class folders in it. Make one sub-folder of pictures ", wanted, " per class."));
+    throw InputError(str(train.root, ": no class folders in it. Make one sub-folder of pictures ",
+                         wanted, " per class."));
   if (!options_.class_names.empty()) {
-    if (train.files.empty()) throw InputError(str(train.root, ": no pictures ", wanted, " in it.", there));
+    if (train.files.empty())
+      throw InputError(str(train.root, ": no pictures ", wanted, " in it.", there));
     return;
   }
   std::vector<int64_t> count(train.classes.size());
@@ -169,20 +198,26 @@ void Opening::require_pictures() {
   for (size_t c = 0; c < count.size(); ++c)
     if (count[c] == 0)
       throw InputError(str(train.root, "/", train.classes[c], ": no pictures ", wanted,
-                           bad_.empty() ? " in this class folder." : " that can be read are left in this class folder.",
+                           bad_.empty() ? " in this class folder."
+                                        : " that can be read are left in this class folder.",
                            " Put some there, or remove the folder.", there));
   if (train.classes.size() > 1) return;
   const std::string only = train.root + "/" + train.classes[0];
-  const bool wraps = std::any_of(train.files.begin(), train.files.end(),
-                                 [](const PictureFile& f) { return std::count(f.name.begin(), f.name.end(), '/') > 1; });
-  throw InputError(str(train.root, ": one class only, '", train.classes[0], "'; at least two are needed to tell apart. ",
-                       wraps ? str("Perhaps ", only, " is meant; give that folder.") : "Add a sub-folder."));
+  const bool wraps = std::any_of(train.files.begin(), train.files.end(), [](const PictureFile& f) {
+    return std::count(f.name.begin(), f.name.end(), '/') > 1;
+  });
+  throw InputError(
+      str(train.root, ": one class only, '", train.classes[0],
+          "'; at least two are needed to tell apart. ",
+          wraps ? str("Perhaps ", only, " is meant; give that folder.") : "Add a sub-folder."));
 }
 
-/// Takes the files out that cannot be read. Without skip_bad refuse_bad() throws later: all are to be named at once.
+/// Takes the files out that cannot be read. Without skip_bad refuse_bad() throws later: all are to
+/// be named at once.
 void Opening::drop_bad(Split& split, std::vector<std::string>& why) {
   std::vector<PictureFile>& files = split.tree.files;
-  const auto first = std::find_if(why.begin(), why.end(), [](const std::string& w) { return !w.empty(); });
+  const auto first =
+      std::find_if(why.begin(), why.end(), [](const std::string& w) { return !w.empty(); });
   if (first == why.end()) return;
   if (first_bad_.empty()) first_bad_ = *first;
   size_t kept = 0;
@@ -203,9 +238,13 @@ void Opening::refuse_bad() const {
   if (options_.skip_bad || bad_.empty()) return;
   constexpr size_t kMostNamed = 10;
   std::string others;
-  for (size_t i = 1; i < bad_.size() && i < kMostNamed; ++i) others += (i > 1 ? ", " : "") + bad_[i];
+  for (size_t i = 1; i < bad_.size() && i < kMostNamed; ++i)
+    others += (i > 1 ? ", " : "") + bad_[i];
   if (bad_.size() > kMostNamed) others += ", …";
-  throw InputError(str(first_bad_, bad_.size() > 1 ? str(" ", bad_.size(), " of ", pictures_, " pictures are bad, also ", others, ".") : "",
+  throw InputError(str(first_bad_,
+                       bad_.size() > 1 ? str(" ", bad_.size(), " of ", pictures_,
+                                             " pictures are bad, also ", others, ".")
+                                       : "",
                        " Or leave such files out: --skip-bad."));
 }
 
@@ -215,8 +254,9 @@ void Opening::note_others() {
   for (const Split& split : splits_)
     for (const auto& [ending, n] : split.tree.others) others[ending] += n, count += n;
   if (count == 0) return;
-  source_.notes.push_back(str(count, " file(s) that are no .jpg, .jpeg, .png or .webp were left out: ", counted(others),
-                              any_picture_in(others) ? "; convert such pictures to JPEG or PNG to use them" : ""));
+  source_.notes.push_back(
+      str(count, " file(s) that are no .jpg, .jpeg, .png or .webp were left out: ", counted(others),
+          any_picture_in(others) ? "; convert such pictures to JPEG or PNG to use them" : ""));
 }
 
 void Opening::read_headers(Split& split) {
@@ -228,7 +268,8 @@ void Opening::read_headers(Split& split) {
       const std::string path = split.tree.root + "/" + files[i].name;
       try {
         const PictureHeader header = read_picture_header(path);
-        files[i].height = static_cast<int32_t>(header.height), files[i].width = static_cast<int32_t>(header.width);
+        files[i].height = static_cast<int32_t>(header.height),
+        files[i].width = static_cast<int32_t>(header.width);
         files[i].grey = header.grey;
         files[i].bytes = fs::file_size(path);
       } catch (const InputError& e) { why[i] = e.what(); }
@@ -238,26 +279,34 @@ void Opening::read_headers(Split& split) {
   drop_bad(split, why);
 }
 
-/// What was asked for; else small pictures of one size as they are; else 96 × 96, or less where most are smaller.
+/// What was asked for; else small pictures of one size as they are; else 96 × 96, or less where
+/// most are smaller.
 Shape Opening::choose_shape() {
   if (options_.input_shape.rank() == 3) return options_.input_shape;
   const std::vector<PictureFile>& files = splits_.front().tree.files;
-  const bool grey = std::all_of(files.begin(), files.end(), [](const PictureFile& f) { return f.grey; });
+  const bool grey =
+      std::all_of(files.begin(), files.end(), [](const PictureFile& f) { return f.grey; });
   const int64_t channels = grey ? 1 : 3;
   if (options_.height > 0) return {channels, options_.height, options_.width};
   const PictureFile& first = files.front();
-  const bool one_size =
-      std::all_of(files.begin(), files.end(), [&](const PictureFile& f) { return f.height == first.height && f.width == first.width; });
-  if (one_size && std::max(first.height, first.width) <= kMostOwnSide) return {channels, first.height, first.width};
+  const bool one_size = std::all_of(files.begin(), files.end(), [&](const PictureFile& f) {
+    return f.height == first.height && f.width == first.width;
+  });
+  if (one_size && std::max(first.height, first.width) <= kMostOwnSide)
+    return {channels, first.height, first.width};
   std::vector<int32_t> sides;
   for (const PictureFile& f : files) sides.push_back(std::min(f.height, f.width));
-  std::nth_element(sides.begin(), sides.begin() + static_cast<std::ptrdiff_t>(sides.size() / 2), sides.end());
-  const int64_t median = sides[sides.size() / 2], side = std::max<int64_t>(1, std::min(kUsualSide, median));
-  source_.notes.push_back(str("pictures are scaled to ", side, "×", side, "; say ?size=N for another size"));
+  std::nth_element(sides.begin(), sides.begin() + static_cast<std::ptrdiff_t>(sides.size() / 2),
+                   sides.end());
+  const int64_t median = sides[sides.size() / 2],
+                side = std::max<int64_t>(1, std::min(kUsualSide, median));
+  source_.notes.push_back(
+      str("pictures are scaled to ", side, "×", side, "; say ?size=N for another size"));
   return {channels, side, side};
 }
 
-/// Reads the samples as training will. Of more than kMostChecked an even part, unless skip_bad must find every bad one.
+/// Reads the samples as training will. Of more than kMostChecked an even part, unless skip_bad must
+/// find every bad one.
 void Opening::decode_once(Split& split) {
   std::vector<PictureFile>& files = split.tree.files;
   const auto count = static_cast<int64_t>(files.size());
@@ -276,8 +325,10 @@ void Opening::decode_once(Split& split) {
       const std::string path = split.tree.root + "/" + f.name;
       try {
         const std::string bytes = read_picture_file(path);
-        split.checksums[i] = static_cast<uint32_t>(crc32_z(0, reinterpret_cast<const Bytef*>(bytes.data()), bytes.size()));
-        decode_box(path, bytes, f.height, f.width, centre_box(f.height, f.width, info_.input_shape[1], info_.input_shape[2]),
+        split.checksums[i] = static_cast<uint32_t>(
+            crc32_z(0, reinterpret_cast<const Bytef*>(bytes.data()), bytes.size()));
+        decode_box(path, bytes, f.height, f.width,
+                   centre_box(f.height, f.width, info_.input_shape[1], info_.input_shape[2]),
                    info_.input_shape, x.data());
         statistics.add(x.data());
       } catch (const InputError& e) { why[i] = e.what(); }
@@ -288,14 +339,17 @@ void Opening::decode_once(Split& split) {
   });
   if (&split == &splits_.front()) all.write_to(info_);
   if (&split == &splits_.front() && checked < count)
-    source_.notes.push_back(str("mean and deviation are those of ", checked, " of ", count,
-                                " pictures, evenly spread; only these were decoded before training"));
+    source_.notes.push_back(
+        str("mean and deviation are those of ", checked, " of ", count,
+            " pictures, evenly spread; only these were decoded before training"));
   drop_bad(split, why);
 }
 
 uint64_t Opening::fingerprint_of(const Split& split) const {
-  uint64_t hash = fingerprint(0, info_.input_shape.begin(), sizeof(int64_t) * static_cast<size_t>(info_.input_shape.rank()));
-  for (const std::string& name : info_.class_names) hash = fingerprint(hash, name.data(), name.size());
+  uint64_t hash = fingerprint(0, info_.input_shape.begin(),
+                              sizeof(int64_t) * static_cast<size_t>(info_.input_shape.rank()));
+  for (const std::string& name : info_.class_names)
+    hash = fingerprint(hash, name.data(), name.size());
   for (size_t i = 0; i < split.tree.files.size(); ++i) {
     const PictureFile& f = split.tree.files[i];
     const uint64_t numbers[] = {f.bytes, static_cast<uint64_t>(f.label), split.checksums[i]};
@@ -314,7 +368,8 @@ Source Opening::open() {
   info_.kind = "folder";
   info_.input_shape = choose_shape();
   const int64_t height = info_.input_shape[1], width = info_.input_shape[2];
-  info_.source = str("folder:", folder_, "?size=", height, height == width ? "" : str("x", width), options_.skip_bad ? "&skip_bad=1" : "",
+  info_.source = str("folder:", folder_, "?size=", height, height == width ? "" : str("x", width),
+                     options_.skip_bad ? "&skip_bad=1" : "",
                      !options_.splits   ? ""
                      : *options_.splits ? "&splits=yes"
                                         : "&splits=no");
@@ -329,19 +384,24 @@ Source Opening::open() {
       if (&split == &splits_.front()) source_.strata.push_back(f.label);
     if (split.tree.files.empty()) continue;
     auto set = std::make_shared<FolderSet>(info_, split.tree.root, std::move(split.tree.files));
-    (split.part == Part::train ? source_.train : split.part == Part::val ? source_.val : source_.test) = set;
+    (split.part == Part::train ? source_.train
+     : split.part == Part::val ? source_.val
+                               : source_.test) = set;
   }
   if (!bad_.empty()) {
     std::string names;
     for (size_t i = 0; i < bad_.size() && i < 3; ++i) names += (i > 0 ? ", " : "") + bad_[i];
-    source_.notes.push_back(str(bad_.size(), " bad picture(s) left out: ", names, bad_.size() > 3 ? ", …" : ""));
+    source_.notes.push_back(
+        str(bad_.size(), " bad picture(s) left out: ", names, bad_.size() > 3 ? ", …" : ""));
   }
   return std::move(source_);
 }
 
 }  // namespace
 
-Source open_folder(const std::string& folder, const FolderOptions& options) { return Opening(folder, options).open(); }
+Source open_folder(const std::string& folder, const FolderOptions& options) {
+  return Opening(folder, options).open();
+}
 
 bool looks_like_picture_folder(const std::string& folder) {
   std::error_code error;

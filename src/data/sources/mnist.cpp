@@ -46,16 +46,20 @@ std::string find_file(const std::string& kind, const std::string& folder, const 
     const fs::file_status status = fs::status(path, error);
     if (fs::is_directory(status))
       throw InputError(
-          str(path, ": a folder, where the file ", name, " is expected. Some unpackers make a folder around the file: move the file up."));
+          str(path, ": a folder, where the file ", name,
+              " is expected. Some unpackers make a folder around the file: move the file up."));
     if (fs::exists(status)) return path;
   }
   std::string advice = str("Give the folder that holds the four files of ", kind, ".");
   for (const char* below : {"MNIST/raw", "FashionMNIST/raw", "raw"})  // where torchvision puts them
     if (std::error_code error; fs::exists(fs::path(folder) / below, error))
-      advice = str("Perhaps it lies in ", (fs::path(folder) / below).string(), "; give that folder.");
+      advice =
+          str("Perhaps it lies in ", (fs::path(folder) / below).string(), "; give that folder.");
   const std::vector<std::string> names = names_in(folder);
-  throw InputError(str(folder, ": ", name, " is missing (looked for ", join(spellings, spellings.size()), "); ",
-                       names.empty() ? std::string("the folder is empty") : "there are " + join(names, 12), ". ", advice));
+  throw InputError(
+      str(folder, ": ", name, " is missing (looked for ", join(spellings, spellings.size()), "); ",
+          names.empty() ? std::string("the folder is empty") : "there are " + join(names, 12), ". ",
+          advice));
 }
 
 std::string describe(const IdxArray& array) { return str(Shape(array.sizes), " ", array.dtype); }
@@ -63,31 +67,38 @@ std::string describe(const IdxArray& array) { return str(Shape(array.sizes), " "
 IdxArray read_images(const std::string& path) {
   IdxArray images = read_idx(path);
   if (images.sizes.size() == 1)
-    throw InputError(str(path, ": byte 3, holds labels (", describe(images),
-                         "), where images are expected. Its name or content was swapped; get the file again."));
-  if (images.sizes.size() != 3 || images.dtype != DType::u8)
     throw InputError(
-        str(path, ": byte 2, holds ", describe(images), " values, expected images [N, height, width] u8. Get the original file."));
+        str(path, ": byte 3, holds labels (", describe(images),
+            "), where images are expected. Its name or content was swapped; get the file again."));
+  if (images.sizes.size() != 3 || images.dtype != DType::u8)
+    throw InputError(str(path, ": byte 2, holds ", describe(images),
+                         " values, expected images [N, height, width] u8. Get the original file."));
   if (std::find(images.sizes.begin(), images.sizes.end(), 0) != images.sizes.end())
-    throw InputError(str(path, ": byte 4, holds no pixels: its sizes are ", Shape(images.sizes), ". Get the original file."));
+    throw InputError(str(path, ": byte 4, holds no pixels: its sizes are ", Shape(images.sizes),
+                         ". Get the original file."));
   return images;
 }
 
-std::vector<int32_t> read_labels(const std::string& path, const IdxArray& images, const std::string& images_path, int classes) {
+std::vector<int32_t> read_labels(const std::string& path, const IdxArray& images,
+                                 const std::string& images_path, int classes) {
   IdxArray labels = read_idx(path);
   if (labels.sizes.size() == 3)
-    throw InputError(str(path, ": byte 3, holds images (", describe(labels),
-                         "), where labels are expected. Its name or content was swapped; get the file again."));
+    throw InputError(
+        str(path, ": byte 3, holds images (", describe(labels),
+            "), where labels are expected. Its name or content was swapped; get the file again."));
   if (labels.sizes.size() != 1 || labels.dtype != DType::u8)
-    throw InputError(str(path, ": byte 2, holds ", describe(labels), " values, expected labels [N] u8. Get the original file."));
+    throw InputError(str(path, ": byte 2, holds ", describe(labels),
+                         " values, expected labels [N] u8. Get the original file."));
   if (labels.sizes[0] != images.sizes[0])
-    throw InputError(str(path, ": byte 4, ", labels.sizes[0], " labels for the ", images.sizes[0], " images of ", images_path,
+    throw InputError(str(path, ": byte 4, ", labels.sizes[0], " labels for the ", images.sizes[0],
+                         " images of ", images_path,
                          ". The two files do not belong together; get both from one place."));
   for (size_t i = 0; i < labels.bytes.size(); ++i)
     if (labels.bytes[i] >= classes)
-      throw InputError(str(path, ": byte ", labels.header_bytes() + static_cast<int64_t>(i), ", label ", int{labels.bytes[i]}, " at index ",
-                           i, " is outside of 0 … ", classes - 1, ". The file is damaged or of another data set (more than ", classes,
-                           " classes?)."));
+      throw InputError(str(path, ": byte ", labels.header_bytes() + static_cast<int64_t>(i),
+                           ", label ", int{labels.bytes[i]}, " at index ", i, " is outside of 0 … ",
+                           classes - 1, ". The file is damaged or of another data set (more than ",
+                           classes, " classes?)."));
   return {labels.bytes.begin(), labels.bytes.end()};
 }
 
@@ -96,13 +107,15 @@ std::vector<int32_t> read_labels(const std::string& path, const IdxArray& images
 bool looks_like_mnist(const std::string& folder) {
   const std::vector<std::string> spellings = spellings_of("train-images-idx3-ubyte");
   std::error_code error;
-  return std::any_of(spellings.begin(), spellings.end(),
-                     [&](const std::string& name) { return fs::exists(fs::path(folder) / name, error); });
+  return std::any_of(spellings.begin(), spellings.end(), [&](const std::string& name) {
+    return fs::exists(fs::path(folder) / name, error);
+  });
 }
 
 IdxSet idx_set_in(const std::string& folder) {
   constexpr size_t kHeader = 8, kLabels = 10;
-  constexpr std::array<uint8_t, kLabels> kMnist = {5, 0, 4, 1, 9, 2, 1, 3, 1, 4}, kFashion = {9, 0, 0, 3, 0, 2, 7, 2, 5, 5};
+  constexpr std::array<uint8_t, kLabels> kMnist = {5, 0, 4, 1, 9, 2, 1, 3, 1, 4},
+                                         kFashion = {9, 0, 0, 3, 0, 2, 7, 2, 5, 5};
   std::error_code error;
   for (const std::string& name : spellings_of("train-labels-idx1-ubyte")) {
     const std::string path = (fs::path(folder) / name).string();
@@ -112,18 +125,25 @@ IdxSet idx_set_in(const std::string& folder) {
       if (ByteSource(path).read(start.data(), start.size()) < start.size()) return IdxSet::unknown;
     } catch (const InputError&) { return IdxSet::unknown; }  // said when the file is read
     if (std::equal(kMnist.begin(), kMnist.end(), start.begin() + kHeader)) return IdxSet::mnist;
-    if (std::equal(kFashion.begin(), kFashion.end(), start.begin() + kHeader)) return IdxSet::fashion_mnist;
+    if (std::equal(kFashion.begin(), kFashion.end(), start.begin() + kHeader))
+      return IdxSet::fashion_mnist;
     return IdxSet::unknown;
   }
   return IdxSet::unknown;
 }
 
-Source open_mnist(const std::string& kind, const std::string& folder, const std::vector<std::string>& class_names) {
+Source open_mnist(const std::string& kind, const std::string& folder,
+                  const std::vector<std::string>& class_names) {
   std::error_code error;
   const fs::file_status status = fs::status(folder, error);
-  if (!fs::exists(status)) throw InputError(str(folder, ": no such folder. Give the folder that holds the four files of ", kind, "."));
+  if (!fs::exists(status))
+    throw InputError(
+        str(folder, ": no such folder. Give the folder that holds the four files of ", kind, "."));
   if (!fs::is_directory(status))
-    throw InputError(str(folder, ": a file, where a folder is expected. Give the folder that holds the four files of ", kind, "."));
+    throw InputError(
+        str(folder,
+            ": a file, where a folder is expected. Give the folder that holds the four files of ",
+            kind, "."));
 
   // All four are looked for before any is read: a missing one is said at once.
   const std::string train_images = find_file(kind, folder, "train-images-idx3-ubyte"),
@@ -145,12 +165,15 @@ Source open_mnist(const std::string& kind, const std::string& folder, const std:
 
   IdxArray test = read_images(test_images);
   if (test.sizes[1] != train.sizes[1] || test.sizes[2] != train.sizes[2])
-    throw InputError(str(test_images, ": byte 8, its images are ", test.sizes[1], "×", test.sizes[2], ", those of ", train_images, " are ",
-                         train.sizes[1], "×", train.sizes[2], ". The two files do not belong together; get both from one place."));
+    throw InputError(str(test_images, ": byte 8, its images are ", test.sizes[1], "×",
+                         test.sizes[2], ", those of ", train_images, " are ", train.sizes[1], "×",
+                         train.sizes[2],
+                         ". The two files do not belong together; get both from one place."));
   labels = read_labels(test_labels, test, test_images, info.classes);
   source.test = std::make_shared<PixelSet>(info, std::move(test.bytes), std::move(labels));
   if (kind == "mnist" && idx_set_in(folder) == IdxSet::fashion_mnist)
-    source.notes.push_back(str("the labels are those of Fashion-MNIST; write fashion-mnist:", folder, " to have its classes named"));
+    source.notes.push_back(str("the labels are those of Fashion-MNIST; write fashion-mnist:",
+                               folder, " to have its classes named"));
   return source;
 }
 

@@ -11,10 +11,13 @@ namespace {
 /// Sample i of a split is drawn from Philox(seed, split, i): nothing is kept in memory.
 class Noise final : public Dataset {
  public:
-  Noise(Info info, int64_t size, uint64_t seed, uint64_t split) : info_(std::move(info)), size_(size), seed_(seed), split_(split) {
-    const uint64_t what[] = {static_cast<uint64_t>(size), seed, split, static_cast<uint64_t>(info_.classes)};
-    info_.fingerprint = fingerprint(fingerprint(0, what, sizeof what), info_.input_shape.begin(),
-                                    sizeof(int64_t) * static_cast<size_t>(info_.input_shape.rank()));
+  Noise(Info info, int64_t size, uint64_t seed, uint64_t split)
+      : info_(std::move(info)), size_(size), seed_(seed), split_(split) {
+    const uint64_t what[] = {static_cast<uint64_t>(size), seed, split,
+                             static_cast<uint64_t>(info_.classes)};
+    info_.fingerprint =
+        fingerprint(fingerprint(0, what, sizeof what), info_.input_shape.begin(),
+                    sizeof(int64_t) * static_cast<size_t>(info_.input_shape.rank()));
   }
   int64_t size() const override { return size_; }
   const Info& info() const override { return info_; }
@@ -25,12 +28,14 @@ class Noise final : public Dataset {
   void read(int64_t index, float* x, int64_t* y) const override {
     PhiloxStream random = draws_of(index);
     *y = static_cast<int64_t>(random.below(static_cast<uint64_t>(info_.classes)));
-    for (float *at = x, *end = x + info_.input_shape.numel(); at != end; ++at) *at = uniform01(random.next_u32());
+    for (float *at = x, *end = x + info_.input_shape.numel(); at != end; ++at)
+      *at = uniform01(random.next_u32());
   }
 
  private:
   PhiloxStream draws_of(int64_t index) const {
-    return PhiloxStream(seed_, philox_stream(PhiloxDomain::noise, (split_ << 48) | static_cast<uint64_t>(index)));
+    return PhiloxStream(
+        seed_, philox_stream(PhiloxDomain::noise, (split_ << 48) | static_cast<uint64_t>(index)));
   }
 
   Info info_;
@@ -44,12 +49,14 @@ Source open_noise(const Shape& shape, int64_t classes, int64_t train, int64_t te
   std::string sizes;
   for (int64_t size : shape) sizes += str(sizes.empty() ? "" : "x", size);
   Info info{.kind = "random",
-            .source = str("random:", sizes, "?classes=", classes, "&samples=", train, "&test=", test, "&seed=", seed),
+            .source = str("random:", sizes, "?classes=", classes, "&samples=", train,
+                          "&test=", test, "&seed=", seed),
             .input_shape = shape,
             .classes = static_cast<int>(classes),
             .class_names = {},
             .mean = std::vector<double>(channels_of(shape), 0.5),
-            .stddev = std::vector<double>(channels_of(shape), std::sqrt(1.0 / 12))};  // of the uniform distribution on [0, 1)
+            // of the uniform distribution on [0, 1)
+            .stddev = std::vector<double>(channels_of(shape), std::sqrt(1.0 / 12))};
   for (int64_t c = 0; c < classes; ++c) info.class_names.push_back(str(c));
   Source source;
   source.train = std::make_shared<Noise>(info, train, seed, 0);

@@ -13,9 +13,12 @@
 namespace suanli::data {
 namespace {
 
-/// What people call inputs and targets, where ?x= and ?y= do not say it; alone, or with a split's name before or behind.
+/// What people call inputs and targets, where ?x= and ?y= do not say it; alone, or with a split's
+/// name before or behind.
 constexpr std::pair<const char*, const char*> kNames[] = {
-    {"x", "y"}, {"X", "y"}, {"images", "labels"}, {"data", "labels"}, {"data", "target"}, {"features", "labels"}, {"arr_0", "arr_1"}};
+    {"x", "y"},         {"X", "y"},         {"images", "labels"},
+    {"data", "labels"}, {"data", "target"}, {"features", "labels"},
+    {"arr_0", "arr_1"}};
 
 struct Names {
   std::string x, y;
@@ -26,19 +29,23 @@ class Archive {
   explicit Archive(const std::string& path) : zip_(path) {}
 
   bool has(const std::string& name) const { return zip_.find(name + ".npy") != nullptr; }
-  /// The names that arrays `names` of a split have, empty if they are not there. split "": without one.
+  /// The names that arrays `names` of a split have, empty if they are not there. split "": without
+  /// one.
   Names find(const Names& names, const std::string& split) const {
     auto spelled = [&](const std::string& name, bool before) {
       return split.empty() ? name : before ? split + "_" + name : name + "_" + split;
     };
     for (bool before : {false, true})
-      if (has(spelled(names.x, before)) && has(spelled(names.y, before))) return {spelled(names.x, before), spelled(names.y, before)};
+      if (has(spelled(names.x, before)) && has(spelled(names.y, before)))
+        return {spelled(names.x, before), spelled(names.y, before)};
     return {};
   }
   NpyArray read(const std::string& name) {
     const ZipMember& member = *zip_.find(name + ".npy");
     zip_.start(member);
-    return read_npy(member.size, [&](void* out, size_t count) { zip_.read(out, count); }, [&] { return zip_.here(); });
+    return read_npy(
+        member.size, [&](void* out, size_t count) { zip_.read(out, count); },
+        [&] { return zip_.here(); });
   }
   /// The names of all arrays.
   std::vector<std::string> arrays() const {
@@ -50,7 +57,8 @@ class Archive {
   std::string list() const {
     std::string names;
     for (const ZipMember& m : zip_.members())
-      names += (names.empty() ? "" : ", ") + (m.name.ends_with(".npy") ? m.name.substr(0, m.name.size() - 4) : m.name);
+      names += (names.empty() ? "" : ", ") +
+               (m.name.ends_with(".npy") ? m.name.substr(0, m.name.size() - 4) : m.name);
     return names.empty() ? "no arrays" : names;
   }
 
@@ -64,7 +72,8 @@ struct Part {
   NpyArray x, y;
 };
 
-/// How x [N, …] becomes samples: pictures are channels first for us, and NumPy's are often channels last.
+/// How x [N, …] becomes samples: pictures are channels first for us, and NumPy's are often channels
+/// last.
 struct Layout {
   Shape sample;
   bool channels_last = false;
@@ -76,7 +85,9 @@ Layout layout_of(const NpyArray& x, const std::string& where, std::vector<std::s
   const Shape& s = x.shape;
   if (s.rank() == 2) return {{s[1]}};
   if (s.rank() == 3) return {{1, s[1], s[2]}};
-  if (s.rank() != 4) throw InputError(str(where, " has shape ", s, "; [N, F], [N, H, W], [N, H, W, C] or [N, C, H, W] is expected."));
+  if (s.rank() != 4)
+    throw InputError(str(where, " has shape ", s,
+                         "; [N, F], [N, H, W], [N, H, W, C] or [N, C, H, W] is expected."));
   if (may_be_channels(s[3]) || !may_be_channels(s[1])) {
     notes.push_back(str(where, " ", s, " is taken as pictures with their channels last"));
     return {{s[3], s[1], s[2]}, true};
@@ -85,32 +96,39 @@ Layout layout_of(const NpyArray& x, const std::string& where, std::vector<std::s
 }
 
 /// Samples of such a shape that have a class are pictures.
-bool may_be_pictures(const Layout& layout, Task task) { return layout.sample.rank() == 3 && task == Task::classification; }
+bool may_be_pictures(const Layout& layout, Task task) {
+  return layout.sample.rank() == 3 && task == Task::classification;
+}
 /// Bytes become fractions: 255 is 1.
-bool is_pictures(const NpyArray& x, const Layout& layout, Task task) { return x.dtype == DType::u8 && may_be_pictures(layout, task); }
+bool is_pictures(const NpyArray& x, const Layout& layout, Task task) {
+  return x.dtype == DType::u8 && may_be_pictures(layout, task);
+}
 
 constexpr float kByte = 1.0f / 255;
 
-/// The range of an array's values, for the data that come later: a model must get numbers of the size that it learned from.
+/// The range of an array's values, for the data that come later: a model must get numbers of the
+/// size that it learned from.
 struct Inputs {
   enum class Kind : uint8_t { bytes, range, unknown } kind = Kind::bytes;
   double low = 0, high = 255;
-  bool of_u8 = false;        // a range of an array of bytes, such as flattened pictures
+  bool of_u8 = false;  // a range of an array of bytes, such as flattened pictures
 };
 
 Inputs range_of(const NpyArray& x) {
-  Inputs in{.kind = Inputs::Kind::range, .low = x.at(0), .high = x.at(0), .of_u8 = x.dtype == DType::u8};
+  Inputs in{
+      .kind = Inputs::Kind::range, .low = x.at(0), .high = x.at(0), .of_u8 = x.dtype == DType::u8};
   if (in.of_u8) {
     const auto [low, high] = std::minmax_element(x.bytes.begin(), x.bytes.end());
     in.low = *low, in.high = *high;
     return in;
   }
-  for (int64_t i = 1; i < x.shape.numel(); ++i) in.low = std::min(in.low, x.at(i)), in.high = std::max(in.high, x.at(i));
+  for (int64_t i = 1; i < x.shape.numel(); ++i)
+    in.low = std::min(in.low, x.at(i)), in.high = std::max(in.high, x.at(i));
   return in;
 }
 
-/// Bytes up to here in all of training are bits, counts or classes rather than brightness. As fractions of 255 they
-/// were too small to learn from.
+/// Bytes up to here in all of training are bits, counts or classes rather than brightness. As
+/// fractions of 255 they were too small to learn from.
 constexpr double kMostCount = 25;
 
 /// Numbers that reach less far than this part of what training saw are in another unit.
@@ -123,8 +141,9 @@ bool reaches_less(double low, double high, const Inputs& seen) {
   return own > 0 && own < kLeastReach * reach(seen.low, seen.high);
 }
 
-/// Info::encoding holds "MEAN STDDEV " of a regression's target, then "inputs bytes LOW HIGH" or "inputs LOW HIGH", the
-/// latter with " u8" behind it for an array of bytes. Older runs have "inputs bytes" alone.
+/// Info::encoding holds "MEAN STDDEV " of a regression's target, then "inputs bytes LOW HIGH" or
+/// "inputs LOW HIGH", the latter with " u8" behind it for an array of bytes. Older runs have
+/// "inputs bytes" alone.
 struct ArrayEncoding {
   double mean = 0, stddev = 1;
   Inputs inputs{.kind = Inputs::Kind::unknown};
@@ -132,7 +151,9 @@ struct ArrayEncoding {
 
 ArrayEncoding array_encoding_from(const std::string& text, Task task) {
   auto fail = [] {
-    throw InputError("the model was not trained on NumPy arrays of this kind. Give it data of the kind that it was trained on.");
+    throw InputError(
+        "the model was not trained on NumPy arrays of this kind. Give it data of the kind that it "
+        "was trained on.");
   };
   std::vector<std::string_view> words;
   for (size_t at = 0; at < text.size();) {
@@ -153,15 +174,18 @@ ArrayEncoding array_encoding_from(const std::string& text, Task task) {
   if (words[next] == "bytes") {
     e.inputs.kind = Inputs::Kind::bytes;
     if (++next < words.size()) e.inputs.low = number(), e.inputs.high = number();
-  } else if (words[next] != "unknown") e.inputs = {.kind = Inputs::Kind::range, .low = number(), .high = number()};
+  } else if (words[next] != "unknown")
+    e.inputs = {.kind = Inputs::Kind::range, .low = number(), .high = number()};
   e.inputs.of_u8 = next < words.size() && words[next] == "u8";
   return e;
 }
 
-/// The factor that brings the values of `x` to the scale of training. Tells `notes` where their size contradicts it.
-float scale_for(const NpyArray& x, const Layout& layout, Task task, const Inputs& seen, const std::string& where,
-                std::vector<std::string>* notes) {
-  if (seen.kind == Inputs::Kind::unknown || x.shape.numel() == 0) return is_pictures(x, layout, task) ? kByte : 1;
+/// The factor that brings the values of `x` to the scale of training. Tells `notes` where their
+/// size contradicts it.
+float scale_for(const NpyArray& x, const Layout& layout, Task task, const Inputs& seen,
+                const std::string& where, std::vector<std::string>* notes) {
+  if (seen.kind == Inputs::Kind::unknown || x.shape.numel() == 0)
+    return is_pictures(x, layout, task) ? kByte : 1;
   const Inputs own = range_of(x);
   const double low = own.low, high = own.high;
   const std::string from = str(where, " holds numbers from ", low, " to ", high, ", training saw ");
@@ -178,7 +202,9 @@ float scale_for(const NpyArray& x, const Layout& layout, Task task, const Inputs
     }
     if (of_one) return 1;
     if (x.dtype == DType::u8) return kByte;
-    if (!bytes) throw InputError(from + "bytes from 0 to 255. Give bytes, numbers from 0 to 255, or fractions of them.");
+    if (!bytes)
+      throw InputError(
+          from + "bytes from 0 to 255. Give bytes, numbers from 0 to 255, or fractions of them.");
     if (is_float(x.dtype)) say("bytes: 255 is taken for 1");
     return kByte;
   }
@@ -200,7 +226,8 @@ float scale_for(const NpyArray& x, const Layout& layout, Task task, const Inputs
   }
   const double width = seen.high - seen.low;
   const bool below = low < 0 && seen.low >= 0;
-  if (smaller || below || reaches_less(low, high, seen) || low < seen.low - width || high > seen.high + width)
+  if (smaller || below || reaches_less(low, high, seen) || low < seen.low - width ||
+      high > seen.high + width)
     say(str("numbers from ", seen.low, " to ", seen.high, ": are they in the same unit?"));
   return 1;
 }
@@ -213,8 +240,12 @@ Inputs seen_by_default(const Layout& layout, Task task) {
 /// Where value k of a sample stands in the file's sample.
 class Places {
  public:
-  explicit Places(const Layout& layout) : layout_(layout), area_(layout.sample.rank() == 3 ? layout.sample[1] * layout.sample[2] : 0) {}
-  int64_t operator()(int64_t k) const { return layout_.channels_last ? k % area_ * layout_.sample[0] + k / area_ : k; }
+  explicit Places(const Layout& layout)
+      : layout_(layout),
+        area_(layout.sample.rank() == 3 ? layout.sample[1] * layout.sample[2] : 0) {}
+  int64_t operator()(int64_t k) const {
+    return layout_.channels_last ? k % area_ * layout_.sample[0] + k / area_ : k;
+  }
 
  private:
   const Layout& layout_;
@@ -227,19 +258,26 @@ std::vector<uint8_t> bytes_of(const NpyArray& x, const Layout& layout) {
   const int64_t sample = layout.sample.numel();
   const Places place(layout);
   for (int64_t i = 0; i < x.shape[0]; ++i)
-    for (int64_t k = 0; k < sample; ++k) out[static_cast<size_t>(i * sample + k)] = x.bytes[static_cast<size_t>(i * sample + place(k))];
+    for (int64_t k = 0; k < sample; ++k)
+      out[static_cast<size_t>(i * sample + k)] =
+          x.bytes[static_cast<size_t>(i * sample + place(k))];
   return out;
 }
 
-std::vector<float> floats_of(const NpyArray& x, const Layout& layout, float scale, const std::string& where) {
+std::vector<float> floats_of(const NpyArray& x, const Layout& layout, float scale,
+                             const std::string& where) {
   std::vector<float> out(static_cast<size_t>(x.shape.numel()));
   const int64_t sample = layout.sample.numel();
   const Places place(layout);
   for (int64_t i = 0; i < x.shape[0]; ++i)
     for (int64_t k = 0; k < sample; ++k) {
       const auto own = static_cast<float>(x.at(i * sample + place(k)));
-      const float v = scale == kByte ? own / 255 : own * scale;  // as bytes of pictures become fractions, to the last bit
-      if (!std::isfinite(v)) throw InputError(str(where, "[", i, "] holds a value that is NaN, infinite or too large. Correct the array."));
+      // as bytes of pictures become fractions, to the last bit
+      const float v = scale == kByte ? own / 255 : own * scale;
+      if (!std::isfinite(v))
+        throw InputError(
+            str(where, "[", i,
+                "] holds a value that is NaN, infinite or too large. Correct the array."));
       out[static_cast<size_t>(i * sample + k)] = v;
     }
   return out;
@@ -249,17 +287,19 @@ std::vector<float> floats_of(const NpyArray& x, const Layout& layout, float scal
 void set_statistics_of(Info& info, const std::vector<float>& inputs) {
   const Shape& s = info.input_shape;
   constexpr int64_t kMostPlaces = 64;
-  const auto groups = static_cast<size_t>(s.rank() == 3 || s[0] <= kMostPlaces ? s[0] : 1), sample = static_cast<size_t>(s.numel()),
-             run = sample / groups;
+  const auto groups = static_cast<size_t>(s.rank() == 3 || s[0] <= kMostPlaces ? s[0] : 1),
+             sample = static_cast<size_t>(s.numel()), run = sample / groups;
   std::vector<double> sum(groups), squares(groups);
-  for (int pass = 0; pass < 2; ++pass)  // deviations from the mean: large values with a small spread keep their digits
+  // deviations from the mean: large values with a small spread keep their digits
+  for (int pass = 0; pass < 2; ++pass)
     for (size_t i = 0; i < inputs.size(); ++i) {
       const size_t g = i % sample / run;
       const double v = static_cast<double>(inputs[i]);
       if (pass == 0) sum[g] += v;
       else squares[g] += (v - info.mean[g]) * (v - info.mean[g]);
       if (pass == 0 && i + 1 == inputs.size())
-        for (double total : sum) info.mean.push_back(total / static_cast<double>(inputs.size() / sample * run));
+        for (double total : sum)
+          info.mean.push_back(total / static_cast<double>(inputs.size() / sample * run));
     }
   for (double total : squares) {
     const double deviation = std::sqrt(total / static_cast<double>(inputs.size() / sample * run));
@@ -273,7 +313,8 @@ std::vector<int32_t> labels_of(const NpyArray& y, const std::string& where, int6
   for (int64_t i = 0; i < y.shape.numel(); ++i) {
     const double v = y.at(i);
     if (v < 0 || v >= (classes > 0 ? static_cast<double>(classes) : kMostClasses))
-      throw InputError(str(where, "[", i, "] is ", v, ", expected a class from 0 to ", classes > 0 ? classes - 1 : 99'999, "."));
+      throw InputError(str(where, "[", i, "] is ", v, ", expected a class from 0 to ",
+                           classes > 0 ? classes - 1 : 99'999, "."));
     out.push_back(static_cast<int32_t>(v));
   }
   return out;
@@ -282,7 +323,8 @@ std::vector<int32_t> labels_of(const NpyArray& y, const std::string& where, int6
 std::vector<float> values_of(const NpyArray& y, const Info& info, const std::string& where) {
   std::vector<float> out;
   for (int64_t i = 0; i < y.shape.numel(); ++i) {
-    if (!std::isfinite(y.at(i))) throw InputError(str(where, "[", i, "] is ", y.at(i), ". Correct the array."));
+    if (!std::isfinite(y.at(i)))
+      throw InputError(str(where, "[", i, "] is ", y.at(i), ". Correct the array."));
     out.push_back(static_cast<float>((y.at(i) - info.target_mean) / info.target_stddev));
   }
   return out;
@@ -294,7 +336,8 @@ void measure_target(Info& info, const NpyArray& y) {
   const auto n = static_cast<double>(y.shape.numel());
   for (int64_t i = 0; i < y.shape.numel(); ++i) sum += y.at(i);
   info.target_mean = sum / n;
-  for (int64_t i = 0; i < y.shape.numel(); ++i) squares += (y.at(i) - info.target_mean) * (y.at(i) - info.target_mean);
+  for (int64_t i = 0; i < y.shape.numel(); ++i)
+    squares += (y.at(i) - info.target_mean) * (y.at(i) - info.target_mean);
   info.target_stddev = squares > 0 ? std::sqrt(squares / n) : 1;
 }
 
@@ -304,41 +347,48 @@ Part read_part(Archive& archive, const Names& names, const std::string& path, co
   const Shape &x = p.x.shape, &y = p.y.shape;
   const std::string where = str(path, ": ", names.y);
   if (y.rank() < 1 || y.numel() != y[0] || x.rank() < 1 || x[0] != y[0] || x[0] == 0)
-    throw InputError(
-        str(where, " has shape ", y, ", ", names.x, " has ", x, "; one target for each sample is expected, [N] beside [N, …]."));
+    throw InputError(str(where, " has shape ", y, ", ", names.x, " has ", x,
+                         "; one target for each sample is expected, [N] beside [N, …]."));
   if (!train) return p;
   for (int axis = 1; axis < std::max(x.rank(), train->x.shape.rank()); ++axis)
     if (x.rank() != train->x.shape.rank() || x[axis] != train->x.shape[axis])
-      throw InputError(
-          str(path, ": ", names.x, " has shape ", x, ", ", train->names.x, " has ", train->x.shape, "; samples must be alike."));
+      throw InputError(str(path, ": ", names.x, " has shape ", x, ", ", train->names.x, " has ",
+                           train->x.shape, "; samples must be alike."));
   if (is_float(p.y.dtype) != is_float(train->y.dtype))
-    throw InputError(
-        str(where, " is ", p.y.dtype, ", ", train->names.y, " is ", train->y.dtype, "; both must be classes or both numbers."));
+    throw InputError(str(where, " is ", p.y.dtype, ", ", train->names.y, " is ", train->y.dtype,
+                         "; both must be classes or both numbers."));
   return p;
 }
 
 }  // namespace
 
-Tensor read_npz(const std::string& path, const Shape& sample, Task task, const std::string& name, const std::string& encoding,
-                std::vector<std::string>* notes) {
+Tensor read_npz(const std::string& path, const Shape& sample, Task task, const std::string& name,
+                const std::string& encoding, std::vector<std::string>* notes) {
   Archive archive(path);
   std::string found = name;
   for (auto [inputs, targets] : kNames)
-    for (const std::string& spelled : {std::string(inputs), str(inputs, "_test"), str("test_", inputs)})
+    for (const std::string& spelled :
+         {std::string(inputs), str(inputs, "_test"), str("test_", inputs)})
       if (found.empty() && archive.has(spelled)) found = spelled;
-  if (const std::vector<std::string> all = archive.arrays(); found.empty() && all.size() == 1) found = all.front();
+  if (const std::vector<std::string> all = archive.arrays(); found.empty() && all.size() == 1)
+    found = all.front();
   if (found.empty() || !archive.has(found))
-    throw InputError(str(path, ": holds ", archive.list(), ". Which are the inputs? Write npz:", path, "?x=NAME."));
+    throw InputError(str(path, ": holds ", archive.list(),
+                         ". Which are the inputs? Write npz:", path, "?x=NAME."));
   const NpyArray x = archive.read(found);
   const std::string where = str(path, ": ", found);
   std::vector<std::string> taken_as;
   const Layout layout = layout_of(x, where, taken_as);
   if (!(layout.sample == sample))
+    throw InputError(str(where, " has shape ", x.shape, ": samples of shape ", layout.sample,
+                         " do not fit the model, which takes ", sample, "."));
+  if (x.shape[0] == 0)
     throw InputError(
-        str(where, " has shape ", x.shape, ": samples of shape ", layout.sample, " do not fit the model, which takes ", sample, "."));
-  if (x.shape[0] == 0) throw InputError(str(where, " has shape ", x.shape, ": it holds no samples. Give at least one."));
-  const Inputs seen = encoding.empty() ? seen_by_default(layout, task) : array_encoding_from(encoding, task).inputs;
-  const std::vector<float> values = floats_of(x, layout, scale_for(x, layout, task, seen, where, notes), where);
+        str(where, " has shape ", x.shape, ": it holds no samples. Give at least one."));
+  const Inputs seen =
+      encoding.empty() ? seen_by_default(layout, task) : array_encoding_from(encoding, task).inputs;
+  const std::vector<float> values =
+      floats_of(x, layout, scale_for(x, layout, task, seen, where, notes), where);
   Shape shape{x.shape[0]};
   for (int64_t d : sample) shape.push_back(d);
   return tensor<float>(values, shape);
@@ -346,13 +396,17 @@ Tensor read_npz(const std::string& path, const Shape& sample, Task task, const s
 
 bool looks_like_npz(const std::string& path) {
   std::error_code error;
-  return std::filesystem::is_regular_file(path, error) && std::filesystem::path(path).extension() == ".npz";
+  return std::filesystem::is_regular_file(path, error) &&
+         std::filesystem::path(path).extension() == ".npz";
 }
 
-Source open_npz(const std::string& path, const std::string& x, const std::string& y, const OpenOptions& options) {
+Source open_npz(const std::string& path, const std::string& x, const std::string& y,
+                const OpenOptions& options) {
   Archive archive(path);
   Names wanted;
-  auto matches = [&](const Names& names) { return !archive.find(names, "").x.empty() || !archive.find(names, "train").x.empty(); };
+  auto matches = [&](const Names& names) {
+    return !archive.find(names, "").x.empty() || !archive.find(names, "train").x.empty();
+  };
   if (!x.empty() || !y.empty()) {
     wanted = {x.empty() ? "x" : x, y.empty() ? "y" : y};
   } else {
@@ -360,44 +414,53 @@ Source open_npz(const std::string& path, const std::string& x, const std::string
       if (wanted.x.empty() && matches({images, labels})) wanted = {images, labels};
   }
   if (wanted.x.empty() || !matches(wanted))
-    throw InputError(str(path, ": holds ", archive.list(), ". Which are inputs and targets? Write npz:", path,
+    throw InputError(str(path, ": holds ", archive.list(),
+                         ". Which are inputs and targets? Write npz:", path,
                          "?x=NAME&y=NAME; NAME_train and NAME_test are found by NAME."));
   Source source;
   Names train_names = archive.find(wanted, "train");
   if (train_names.x.empty()) train_names = archive.find(wanted, "");
   const Part train = read_part(archive, train_names, path, nullptr);
   const Layout layout = layout_of(train.x, str(path, ": ", train_names.x), source.notes);
-  if (layout.sample.numel() == 0) throw InputError(str(path, ": ", train_names.x, " has shape ", train.x.shape, ": empty samples."));
+  if (layout.sample.numel() == 0)
+    throw InputError(
+        str(path, ": ", train_names.x, " has shape ", train.x.shape, ": empty samples."));
 
   Info info{.kind = "npz",
             .source = str("npz:", path, "?x=", wanted.x, "&y=", wanted.y),
             .input_shape = layout.sample,
             .task = is_float(train.y.dtype) ? Task::regression : Task::classification};
-  const bool regression = info.task == Task::regression, trained = !options.encoding.empty() || options.input_shape.rank() > 0;
+  const bool regression = info.task == Task::regression,
+             trained = !options.encoding.empty() || options.input_shape.rank() > 0;
   const std::string x_name = str(path, ": ", train_names.x);
   ArrayEncoding encoding;
   if (!options.encoding.empty()) encoding = array_encoding_from(options.encoding, info.task);
   else if (trained) encoding.inputs = seen_by_default(layout, info.task);
   else encoding.inputs = range_of(train.x);
   if (!trained && is_pictures(train.x, layout, info.task) && encoding.inputs.high > kMostCount)
-    encoding.inputs = {.kind = Inputs::Kind::bytes, .low = encoding.inputs.low, .high = encoding.inputs.high};
+    encoding.inputs = {
+        .kind = Inputs::Kind::bytes, .low = encoding.inputs.low, .high = encoding.inputs.high};
   if (regression) {
     if (trained) info.target_mean = encoding.mean, info.target_stddev = encoding.stddev;
     else measure_target(info, train.y);
     info.encoding = str(info.target_mean, " ", info.target_stddev, " ");
   } else {
     info.class_names = options.class_names;
-    const std::vector<int32_t> labels = labels_of(train.y, str(path, ": ", train_names.y), static_cast<int64_t>(info.class_names.size()));
+    const std::vector<int32_t> labels = labels_of(train.y, str(path, ": ", train_names.y),
+                                                  static_cast<int64_t>(info.class_names.size()));
     if (info.class_names.empty())
-      for (int c = 0; c <= *std::max_element(labels.begin(), labels.end()); ++c) info.class_names.push_back(str(c));
+      for (int c = 0; c <= *std::max_element(labels.begin(), labels.end()); ++c)
+        info.class_names.push_back(str(c));
     info.classes = static_cast<int>(info.class_names.size());
     source.strata = labels;
   }
   const Inputs& seen = encoding.inputs;
-  const bool bytes = seen.kind == Inputs::Kind::bytes || (seen.kind == Inputs::Kind::unknown && is_pictures(train.x, layout, info.task));
-  info.encoding += bytes                                ? str("inputs bytes ", seen.low, " ", seen.high)
-                   : seen.kind == Inputs::Kind::unknown ? "inputs unknown"
-                                                        : str("inputs ", seen.low, " ", seen.high, seen.of_u8 ? " u8" : "");
+  const bool bytes = seen.kind == Inputs::Kind::bytes || (seen.kind == Inputs::Kind::unknown &&
+                                                          is_pictures(train.x, layout, info.task));
+  info.encoding += bytes ? str("inputs bytes ", seen.low, " ", seen.high)
+                   : seen.kind == Inputs::Kind::unknown
+                       ? "inputs unknown"
+                       : str("inputs ", seen.low, " ", seen.high, seen.of_u8 ? " u8" : "");
   info.any_range = !bytes;
   const float scale = scale_for(train.x, layout, info.task, seen, x_name, &source.notes);
   const bool pictures = bytes && is_pictures(train.x, layout, info.task);
@@ -406,16 +469,21 @@ Source open_npz(const std::string& path, const std::string& x, const std::string
 
   auto part = [&](const Part& p) -> std::shared_ptr<const Dataset> {
     const std::string where = str(path, ": ", p.names.y), inputs = str(path, ": ", p.names.x);
-    std::vector<int32_t> labels = regression ? std::vector<int32_t>() : labels_of(p.y, where, info.classes);
-    if (bytes && is_pictures(p.x, layout, info.task)) return std::make_shared<PixelSet>(info, bytes_of(p.x, layout), std::move(labels));
+    std::vector<int32_t> labels =
+        regression ? std::vector<int32_t>() : labels_of(p.y, where, info.classes);
+    if (bytes && is_pictures(p.x, layout, info.task))
+      return std::make_shared<PixelSet>(info, bytes_of(p.x, layout), std::move(labels));
     std::vector<float> values = regression ? values_of(p.y, info, where) : std::vector<float>();
-    const float own = &p == &train ? scale : scale_for(p.x, layout, info.task, seen, inputs, &source.notes);
-    return std::make_shared<NumberSet>(info, floats_of(p.x, layout, own, inputs), std::move(labels), std::move(values));
+    const float own =
+        &p == &train ? scale : scale_for(p.x, layout, info.task, seen, inputs, &source.notes);
+    return std::make_shared<NumberSet>(info, floats_of(p.x, layout, own, inputs), std::move(labels),
+                                       std::move(values));
   };
   source.train = part(train);
   for (const char* name : {"val", "test"})
     if (const Names names = archive.find(wanted, name); !names.x.empty())
-      (name == std::string("val") ? source.val : source.test) = part(read_part(archive, names, path, &train));
+      (name == std::string("val") ? source.val : source.test) =
+          part(read_part(archive, names, path, &train));
   return source;
 }
 

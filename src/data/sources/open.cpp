@@ -17,7 +17,8 @@ namespace {
 
 namespace fs = std::filesystem;
 
-/// `kind`, `kind:place`, `kind?key=value&key=value` or `kind:place?key=value`; the place alone where the kind is to be found out.
+/// `kind`, `kind:place`, `kind?key=value&key=value` or `kind:place?key=value`; the place alone
+/// where the kind is to be found out.
 struct Spec {
   std::string text, kind, place;
   bool has_place = false;
@@ -32,8 +33,9 @@ void read_settings(Spec& spec, const std::string& list) {
     const size_t equals = setting.find('=');
     const bool goes_on = equals == std::string::npos && !setting.empty() && !spec.settings.empty();
     if (!goes_on && (equals == 0 || equals == std::string::npos))
-      throw UsageError(
-          str(spec.text, ": `", setting, "` is not of the form key=value. Within a value write & as %26, % as %25, a comma as %2C."));
+      throw UsageError(str(spec.text, ": `", setting,
+                           "` is not of the form key=value. Within a value write & as %26, % as "
+                           "%25, a comma as %2C."));
     if (goes_on) spec.settings.back().second += "&" + setting;
     else spec.settings.emplace_back(setting.substr(0, equals), setting.substr(equals + 1));
     at = end + 1;
@@ -86,11 +88,13 @@ class Settings {
   }
 
   /// One of `words`; null if it was not given.
-  std::optional<std::string> choice(const std::string& name, const std::vector<std::string>& words) const {
+  std::optional<std::string> choice(const std::string& name,
+                                    const std::vector<std::string>& words) const {
     const std::string* value = find(name);
     if (value == nullptr) return {};
     std::string names;
-    for (const std::string& word : words) names += (names.empty() ? "" : &word == &words.back() ? " nor " : ", ") + word;
+    for (const std::string& word : words)
+      names += (names.empty() ? "" : &word == &words.back() ? " nor " : ", ") + word;
     if (std::find(words.begin(), words.end(), *value) == words.end())
       throw UsageError(str(spec_.text, ": ", name, "=", *value, " is neither ", names, "."));
     return *value;
@@ -108,17 +112,22 @@ class Settings {
     const std::string* value = find(name);
     if (value == nullptr) return {0, 0};
     const size_t x = value->find('x');
-    auto side = [&](const std::string& part) { return static_cast<int64_t>(parse_number(name, *value, part, 1, 4096)); };
+    auto side = [&](const std::string& part) {
+      return static_cast<int64_t>(parse_number(name, *value, part, 1, 4096));
+    };
     const int64_t height = side(value->substr(0, x));
     return {height, x == std::string::npos ? height : side(value->substr(x + 1))};
   }
 
  private:
-  uint64_t parse_number(const std::string& name, const std::string& value, const std::string& part, uint64_t least, uint64_t most) const {
+  uint64_t parse_number(const std::string& name, const std::string& value, const std::string& part,
+                        uint64_t least, uint64_t most) const {
     uint64_t number = 0;
     const auto parsed = std::from_chars(part.data(), part.data() + part.size(), number);
-    if (parsed.ec != std::errc() || parsed.ptr != part.data() + part.size() || number < least || number > most)
-      throw UsageError(str(spec_.text, ": ", name, "=", value, " is not a whole number from ", least, " to ", most, "."));
+    if (parsed.ec != std::errc() || parsed.ptr != part.data() + part.size() || number < least ||
+        number > most)
+      throw UsageError(str(spec_.text, ": ", name, "=", value, " is not a whole number from ",
+                           least, " to ", most, "."));
     return number;
   }
 
@@ -126,13 +135,15 @@ class Settings {
 };
 
 const std::string& place_of(const Spec& spec) {
-  if (!spec.has_place || spec.place.empty()) throw UsageError(str(spec.text, ": which folder? Write ", spec.kind, ":DIR."));
+  if (!spec.has_place || spec.place.empty())
+    throw UsageError(str(spec.text, ": which folder? Write ", spec.kind, ":DIR."));
   return spec.place;
 }
 
 const std::vector<std::string> kDigits = {"0", "1", "2", "3", "4", "5", "6", "7", "8", "9"};
-const std::vector<std::string> kClothes = {"T-shirt/top", "Trouser", "Pullover", "Dress", "Coat",
-                                           "Sandal",      "Shirt",   "Sneaker",  "Bag",   "Ankle boot"};
+const std::vector<std::string> kClothes = {"T-shirt/top", "Trouser",   "Pullover", "Dress",
+                                           "Coat",        "Sandal",    "Shirt",    "Sneaker",
+                                           "Bag",         "Ankle boot"};
 
 struct Kind {
   const char* name;
@@ -142,19 +153,24 @@ struct Kind {
 };
 
 /// What has pictures of one size, at the size that the spec or a trained model asks for.
-template <class Open> Source open_at_size(const Spec& spec, const OpenOptions& options, Open&& open) {
+template <class Open> Source open_at_size(const Spec& spec, const OpenOptions& options,
+                                          Open&& open) {
   auto [height, width] = Settings(spec, {"size"}).size("size");
   Source source = open(place_of(spec));
   const Shape own = source.train->info().input_shape, &asked = options.input_shape;
-  if (height == 0 && asked.rank() == 3 && asked[0] == own[0] && !(asked == own)) height = asked[1], width = asked[2];
+  if (height == 0 && asked.rank() == 3 && asked[0] == own[0] && !(asked == own))
+    height = asked[1], width = asked[2];
   if (height > 0)
     for (auto* part : {&source.train, &source.val, &source.test})
       if (*part) *part = at_size(*part, height, width);
   return source;
 }
 
-Source open_idx(const Spec& spec, const OpenOptions& options, const std::vector<std::string>& class_names) {
-  return open_at_size(spec, options, [&](const std::string& place) { return open_mnist(spec.kind, place, class_names); });
+Source open_idx(const Spec& spec, const OpenOptions& options,
+                const std::vector<std::string>& class_names) {
+  return open_at_size(spec, options, [&](const std::string& place) {
+    return open_mnist(spec.kind, place, class_names);
+  });
 }
 
 /// "3x32x32" → [3, 32, 32]: one to four sizes.
@@ -166,19 +182,23 @@ Shape noise_shape(const Spec& spec) {
     const size_t end = std::min(text.find('x', at), text.size());
     int64_t size = 0;
     const auto parsed = std::from_chars(text.data() + at, text.data() + end, size);
-    good = parsed.ec == std::errc() && parsed.ptr == text.data() + end && size >= 1 && size <= 65'536 && shape.rank() < 4;
+    good = parsed.ec == std::errc() && parsed.ptr == text.data() + end && size >= 1 &&
+           size <= 65'536 && shape.rank() < 4;
     if (good) shape.push_back(size);
     at = end + 1;
   }
   if (!good || shape.numel() > int64_t{1} << 26)
-    throw UsageError(str(spec.text, ": '", text, "' is no shape of a sample, expected one to four sizes such as 3x32x32 or 784."));
+    throw UsageError(
+        str(spec.text, ": '", text,
+            "' is no shape of a sample, expected one to four sizes such as 3x32x32 or 784."));
   return shape;
 }
 
 TableSettings table_settings(const Spec& spec) {
-  const Settings settings(spec,
-                          {"target", "task", "test", "drop", "keep", "missing", "decimal", "thousands", "header", "skip_missing_target"});
-  TableSettings t{.target = settings.text("target"), .test = static_cast<int>(settings.number("test", 20, 0, 90))};
+  const Settings settings(spec, {"target", "task", "test", "drop", "keep", "missing", "decimal",
+                                 "thousands", "header", "skip_missing_target"});
+  TableSettings t{.target = settings.text("target"),
+                  .test = static_cast<int>(settings.number("test", 20, 0, 90))};
   if (const auto task = settings.choice("task", {"regression", "classification"}))
     t.task = *task == "regression" ? TaskAsked::regression : TaskAsked::classification;
   t.drop = settings.words("drop"), t.keep = settings.words("keep");
@@ -186,9 +206,11 @@ TableSettings table_settings(const Spec& spec) {
   if (const auto header = settings.choice("header", {"yes", "no"})) t.header = *header == "yes";
   const auto decimal = settings.choice("decimal", {"comma", "point"});
   const auto thousands = settings.choice("thousands", {"comma", "point", "space", "apostrophe"});
-  if (decimal && thousands == decimal) throw UsageError(str(spec.text, ": decimal and thousands cannot both be ", *decimal, "."));
+  if (decimal && thousands == decimal)
+    throw UsageError(str(spec.text, ": decimal and thousands cannot both be ", *decimal, "."));
   if (decimal) t.decimal = *decimal == "comma" ? ',' : '.';
-  else if (thousands == "comma" || thousands == "point") t.decimal = thousands == "comma" ? '.' : ',';
+  else if (thousands == "comma" || thousands == "point")
+    t.decimal = thousands == "comma" ? '.' : ',';
   t.skip_missing_target = settings.flag("skip_missing_target");
   // Without a header columns are called by their places.
   constexpr std::string_view kColumn = "column ";
@@ -196,14 +218,17 @@ TableSettings table_settings(const Spec& spec) {
   return t;
 }
 
-/// By the labels; by the names of the folder and the one above (FashionMNIST/raw) where these are of neither published set.
+/// By the labels; by the names of the folder and the one above (FashionMNIST/raw) where these are
+/// of neither published set.
 bool is_about_clothes(const std::string& place) {
-  if (const IdxSet set = idx_set_in(place); set != IdxSet::unknown) return set == IdxSet::fashion_mnist;
+  if (const IdxSet set = idx_set_in(place); set != IdxSet::unknown)
+    return set == IdxSet::fashion_mnist;
   std::error_code error;
   fs::path path = fs::absolute(place, error).lexically_normal();
   if (!path.has_filename()) path = path.parent_path();
   for (const std::string& name : {path.filename().string(), path.parent_path().filename().string()})
-    if (name.find("ashion") != std::string::npos || name.find("FASHION") != std::string::npos) return true;
+    if (name.find("ashion") != std::string::npos || name.find("FASHION") != std::string::npos)
+      return true;
   return false;
 }
 
@@ -212,32 +237,49 @@ const Kind kKinds[] = {
     {"glyphs", "glyphs[?train=N&test=N&seed=N]",
      [](const Spec& spec, const OpenOptions&) {
        if (spec.has_place)
-         throw UsageError(str(spec.text, ": glyphs are drawn, not read. Write glyphs, or glyphs?train=12000&test=2000&seed=0."));
+         throw UsageError(str(spec.text,
+                              ": glyphs are drawn, not read. Write glyphs, or "
+                              "glyphs?train=12000&test=2000&seed=0."));
        const Settings settings(spec, {"train", "test", "seed"});
        return open_glyphs(static_cast<int64_t>(settings.number("train", 12'000, 1, 2'000'000)),
-                          static_cast<int64_t>(settings.number("test", 2'000, 1, 2'000'000)), settings.number("seed", 0, 0, UINT64_MAX));
+                          static_cast<int64_t>(settings.number("test", 2'000, 1, 2'000'000)),
+                          settings.number("seed", 0, 0, UINT64_MAX));
      },
      nullptr},
     {"fashion-mnist", "fashion-mnist:DIR[?size=N]",
      [](const Spec& spec, const OpenOptions& options) { return open_idx(spec, options, kClothes); },
      [](const std::string& place) { return looks_like_mnist(place) && is_about_clothes(place); }},
-    {"mnist", "mnist:DIR[?size=N]", [](const Spec& spec, const OpenOptions& options) { return open_idx(spec, options, kDigits); },
+    {"mnist", "mnist:DIR[?size=N]",
+     [](const Spec& spec, const OpenOptions& options) { return open_idx(spec, options, kDigits); },
      looks_like_mnist},
     {"cifar10", "cifar10:DIR[?size=N]",
-     [](const Spec& spec, const OpenOptions& options) { return open_at_size(spec, options, open_cifar10); }, looks_like_cifar10},
+     [](const Spec& spec, const OpenOptions& options) {
+       return open_at_size(spec, options, open_cifar10);
+     },
+     looks_like_cifar10},
     {"cifar100", "cifar100:DIR[?size=N]",
-     [](const Spec& spec, const OpenOptions& options) { return open_at_size(spec, options, open_cifar100); }, looks_like_cifar100},
+     [](const Spec& spec, const OpenOptions& options) {
+       return open_at_size(spec, options, open_cifar100);
+     },
+     looks_like_cifar100},
     {"random", "random:CxHxW[?classes=N&samples=N&test=N&seed=N]",
      [](const Spec& spec, const OpenOptions&) {
        const Settings settings(spec, {"classes", "samples", "test", "seed"});
        const uint64_t samples = settings.number("samples", 1280, 1, 2'000'000);
-       return open_noise(noise_shape(spec), static_cast<int64_t>(settings.number("classes", 10, 2, 100'000)), static_cast<int64_t>(samples),
+       return open_noise(noise_shape(spec),
+                         static_cast<int64_t>(settings.number("classes", 10, 2, 100'000)),
+                         static_cast<int64_t>(samples),
                          static_cast<int64_t>(settings.number("test", samples / 10, 0, 2'000'000)),
                          settings.number("seed", 0, 0, UINT64_MAX));
      },
      nullptr},
-    {"csv", "csv:FILE?target=COLUMN[&task=regression&test=20&drop=A,B&header=no&decimal=comma&missing=NA&skip_missing_target=1]",
-     [](const Spec& spec, const OpenOptions& options) { return open_csv(place_of(spec), table_settings(spec), options); }, looks_like_csv},
+    {"csv",
+     "csv:FILE?target=COLUMN[&task=regression&test=20&drop=A,B&header=no&decimal=comma&missing=NA&"
+     "skip_missing_target=1]",
+     [](const Spec& spec, const OpenOptions& options) {
+       return open_csv(place_of(spec), table_settings(spec), options);
+     },
+     looks_like_csv},
     {"npz", "npz:FILE[?x=NAME&y=NAME]",
      [](const Spec& spec, const OpenOptions& options) {
        const Settings settings(spec, {"x", "y"});
@@ -255,12 +297,13 @@ const Kind kKinds[] = {
        const Settings settings(spec, {"size", "skip_bad", "splits"});
        const auto splits = settings.choice("splits", {"yes", "no"});
        const auto [height, width] = settings.size("size");
-       return open_folder(place_of(spec), {.height = height,
-                                           .width = width,
-                                           .skip_bad = options.skip_bad || settings.flag("skip_bad"),
-                                           .input_shape = options.input_shape,
-                                           .class_names = options.class_names,
-                                           .splits = splits ? std::optional(*splits == "yes") : std::nullopt});
+       return open_folder(place_of(spec),
+                          {.height = height,
+                           .width = width,
+                           .skip_bad = options.skip_bad || settings.flag("skip_bad"),
+                           .input_shape = options.input_shape,
+                           .class_names = options.class_names,
+                           .splits = splits ? std::optional(*splits == "yes") : std::nullopt});
      },
      looks_like_picture_folder},
 };
@@ -275,19 +318,21 @@ std::string usages() {
 std::string likely_mistake(const std::string& path) {
   std::error_code error;
   if (!fs::is_regular_file(path, error)) return "";
-  if (has_picture_name(path)) return "one picture; give the folder that holds a folder of pictures per class. It ";
+  if (has_picture_name(path))
+    return "one picture; give the folder that holds a folder of pictures per class. It ";
   for (const char* ending : {".zip", ".tar", ".tgz", ".tar.gz", ".tar.xz", ".7z", ".rar"})
     if (path.ends_with(ending)) return "an archive; unpack it and give the folder. It ";
   return "";
 }
 
-/// Cuts the text into its parts. A kind is known by its name before the first `:` or `?`; without one the text is a path, and what lies
-/// there says the kind.
+/// Cuts the text into its parts. A kind is known by its name before the first `:` or `?`; without
+/// one the text is a path, and what lies there says the kind.
 const Kind& parse(const std::string& text, Spec& spec) {
   spec.text = text;
   spec.kind = text.substr(0, text.find_first_of(":?"));
   std::string rest = text.substr(spec.kind.size());
-  const Kind* kind = std::find_if(std::begin(kKinds), std::end(kKinds), [&](const Kind& k) { return spec.kind == k.name; });
+  const Kind* kind = std::find_if(std::begin(kKinds), std::end(kKinds),
+                                  [&](const Kind& k) { return spec.kind == k.name; });
   const bool named = kind != std::end(kKinds);
   if (!named) rest = ":" + text;
   spec.has_place = !rest.empty() && rest[0] == ':';
@@ -302,32 +347,40 @@ const Kind& parse(const std::string& text, Spec& spec) {
     std::vector<std::string> names;
     for (const Kind& k : kKinds) names.push_back(k.name);
     const std::string near = did_you_mean(spec.kind, names);
-    throw InputError(str(text, ": neither a kind of data nor a path that exists.", near.empty() ? "" : str(" Did you mean `", near, "`?"),
+    throw InputError(str(text, ": neither a kind of data nor a path that exists.",
+                         near.empty() ? "" : str(" Did you mean `", near, "`?"),
                          " Kinds: ", usages(), "."));
   }
-  kind = std::find_if(std::begin(kKinds), std::end(kKinds), [&](const Kind& k) { return k.looks_like && k.looks_like(spec.place); });
+  kind = std::find_if(std::begin(kKinds), std::end(kKinds),
+                      [&](const Kind& k) { return k.looks_like && k.looks_like(spec.place); });
   if (kind == std::end(kKinds))
-    throw InputError(str(spec.place, ": ", likely_mistake(spec.place), "holds no data of a kind that is known: ", usages(),
+    throw InputError(str(spec.place, ": ", likely_mistake(spec.place),
+                         "holds no data of a kind that is known: ", usages(),
                          ". Give such a folder or file."));
   spec.kind = kind->name;
   return *kind;
 }
 
-void split_validation(Splits& splits, const std::vector<int32_t>& strata, const OpenOptions& options, const std::string& spec) {
+void split_validation(Splits& splits, const std::vector<int32_t>& strata,
+                      const OpenOptions& options, const std::string& spec) {
   const std::shared_ptr<const Dataset> all = splits.train;
   const double share = options.val_fraction * static_cast<double>(all->size());
-  auto [train, val] = split_strata(strata, all->size(), options.val_fraction, options.seed, Cut::validation);
+  auto [train, val] =
+      split_strata(strata, all->size(), options.val_fraction, options.seed, Cut::validation);
   if (val.empty() || std::llround(share) >= all->size()) {
     std::vector<int64_t> counts;
     for (int32_t stratum : strata) {
-      if (static_cast<size_t>(stratum) >= counts.size()) counts.resize(static_cast<size_t>(stratum) + 1);
+      if (static_cast<size_t>(stratum) >= counts.size())
+        counts.resize(static_cast<size_t>(stratum) + 1);
       ++counts[static_cast<size_t>(stratum)];
     }
-    const bool single = counts.size() > 1 && std::all_of(counts.begin(), counts.end(), [](int64_t n) { return n <= 1; });
+    const bool single = counts.size() > 1 &&
+                        std::all_of(counts.begin(), counts.end(), [](int64_t n) { return n <= 1; });
     throw InputError(str(spec, ": ",
-                         single
-                             ? str("each of the ", all->size(), " classes has one training sample only, so that none is left")
-                             : str(all->size(), " training samples are too few to keep ", std::max(1ll, std::llround(share)), " of them"),
+                         single ? str("each of the ", all->size(),
+                                      " classes has one training sample only, so that none is left")
+                                : str(all->size(), " training samples are too few to keep ",
+                                      std::max(1ll, std::llround(share)), " of them"),
                          " for validation. Use more, or no validation split (--val 0)."));
   }
   splits.val = subset(all, std::move(val));
@@ -338,18 +391,26 @@ void split_validation(Splits& splits, const std::vector<int32_t>& strata, const 
 
 Splits open(const std::string& spec, const OpenOptions& options) {
   if (!(options.val_fraction >= 0 && options.val_fraction < 1))
-    throw UsageError(str("val_fraction ", options.val_fraction,
-                         " is outside of [0, 1). Give the share of training samples to validate with, 0 for none."));
+    throw UsageError(str(
+        "val_fraction ", options.val_fraction,
+        " is outside of [0, 1). Give the share of training samples to validate with, 0 for none."));
   Spec parsed;
   const Kind& kind = parse(spec, parsed);
   Source source = kind.open(parsed, options);
-  Splits splits{.train = source.train, .val = source.val, .test = source.test, .notes = std::move(source.notes)};
+  Splits splits{.train = source.train,
+                .val = source.val,
+                .test = source.test,
+                .notes = std::move(source.notes)};
   if (!spec.starts_with(kind.name))
-    splits.notes.insert(splits.notes.begin(), str(parsed.place, " looks like ", splits.train->info().source));
-  if (!spec.starts_with(kind.name) && kind.name == std::string_view("mnist") && idx_set_in(parsed.place) == IdxSet::unknown)
+    splits.notes.insert(splits.notes.begin(),
+                        str(parsed.place, " looks like ", splits.train->info().source));
+  if (!spec.starts_with(kind.name) && kind.name == std::string_view("mnist") &&
+      idx_set_in(parsed.place) == IdxSet::unknown)
     splits.notes.push_back(
-        str("the files do not say what their classes are called: 0 to 9 here; write fashion-mnist:", parsed.place, " for clothes"));
-  if (options.val_fraction > 0 && !splits.val) split_validation(splits, source.strata, options, spec);
+        str("the files do not say what their classes are called: 0 to 9 here; write fashion-mnist:",
+            parsed.place, " for clothes"));
+  if (options.val_fraction > 0 && !splits.val)
+    split_validation(splits, source.strata, options, spec);
   return splits;
 }
 

@@ -1,9 +1,12 @@
-// Packed data: every sample decoded and scaled once, mapped into memory when it is opened. What `suanli data pack` writes.
+// Packed data: every sample decoded and scaled once, mapped into memory when it is opened. What
+// `suanli data pack` writes.
 //
-//   "SUANLIPK", u32 version, u32 0 | for each split: pixels u8 [N, C, H, W], labels i32 [N], each from a multiple of 64 on | description |
+//   "SUANLIPK", u32 version, u32 0 |
+//   for each split: pixels u8 [N, C, H, W], labels i32 [N], each from a multiple of 64 on |
+//   description |
 //   u64 where the description begins, u64 its bytes, u32 its CRC-32, "PKED".   All little-endian.
-// The description holds the kind of data, sizes, names, places, and a CRC-32 of every MiB before it; a part is verified when it is first read, so that opening
-// does not read the file.
+// The description holds the kind of data, sizes, names, places, and a CRC-32 of every MiB before
+// it; a part is verified when it is first read, so that opening does not read the file.
 #include <fcntl.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
@@ -34,11 +37,13 @@ uint32_t checksum(uint32_t before, const void* bytes, size_t count) {
   return static_cast<uint32_t>(crc32_z(before, static_cast<const Bytef*>(bytes), count));
 }
 
-// ---- writing -------------------------------------------------------------------------------------------------------------------
+// ---- writing ------------------------------------------------------------------------------------
 
 class Description {
  public:
-  template <class T> void add(T number) { text_.append(reinterpret_cast<const char*>(&number), sizeof number); }
+  template <class T> void add(T number) {
+    text_.append(reinterpret_cast<const char*>(&number), sizeof number);
+  }
   void add(const std::string& s) {
     add<uint64_t>(s.size());
     text_ += s;
@@ -88,12 +93,14 @@ class BlockWriter {
   std::vector<uint32_t> checksums_;
 };
 
-// ---- reading -------------------------------------------------------------------------------------------------------------------
+// ---- reading ------------------------------------------------------------------------------------
 
-/// Takes numbers and texts from the description; its checksum was right, so what is wrong was written by another program.
+/// Takes numbers and texts from the description; its checksum was right, so what is wrong was
+/// written by another program.
 class DescriptionReader {
  public:
-  DescriptionReader(std::string text, std::string path) : text_(std::move(text)), path_(std::move(path)) {}
+  DescriptionReader(std::string text, std::string path)
+      : text_(std::move(text)), path_(std::move(path)) {}
   template <class T> T number() {
     T v{};
     if (sizeof v > text_.size() - at_) fail();
@@ -112,7 +119,9 @@ class DescriptionReader {
     if (count > text_.size() - at_) fail();
     for (uint64_t i = 0; i < count; ++i) item();
   }
-  [[noreturn]] void fail() const { throw InputError(str(path_, ": its description is not what version 1 has. ", kPackAgain)); }
+  [[noreturn]] void fail() const {
+    throw InputError(str(path_, ": its description is not what version 1 has. ", kPackAgain));
+  }
 
  private:
   std::string text_, path_;
@@ -127,7 +136,8 @@ class MappedFile {
     if (fd >= 0) bytes_ = ::mmap(nullptr, size, PROT_READ, MAP_SHARED, fd, 0);
     const int error = errno;
     if (fd >= 0) ::close(fd);
-    if (fd < 0 || bytes_ == MAP_FAILED) throw InputError(str(path, ": cannot be mapped into memory: ", explain_errno(error)));
+    if (fd < 0 || bytes_ == MAP_FAILED)
+      throw InputError(str(path, ": cannot be mapped into memory: ", explain_errno(error)));
   }
   ~MappedFile() { ::munmap(bytes_, size_); }
   MappedFile(const MappedFile&) = delete;
@@ -139,11 +149,13 @@ class MappedFile {
   /// Bytes from `offset` on, which lie within what the checksums cover.
   const uint8_t* at(uint64_t offset, uint64_t count) const {
     const auto* bytes = static_cast<const uint8_t*>(bytes_);
-    for (uint64_t block = offset / kBlock; count > 0 && block <= (offset + count - 1) / kBlock; ++block) {
+    for (uint64_t block = offset / kBlock; count > 0 && block <= (offset + count - 1) / kBlock;
+         ++block) {
       if (good_[block].load(std::memory_order_relaxed)) continue;
       const uint64_t begin = block * kBlock, length = std::min(kBlock, covered_ - begin);
       if (checksum(0, bytes + begin, length) != checksums_[block])
-        throw InputError(str(path_, ": bytes ", begin, " to ", begin + length - 1, " are damaged. ", kPackAgain));
+        throw InputError(str(path_, ": bytes ", begin, " to ", begin + length - 1, " are damaged. ",
+                             kPackAgain));
       good_[block].store(true, std::memory_order_relaxed);
     }
     return bytes + offset;
@@ -159,16 +171,23 @@ class MappedFile {
 
 class PackedSet final : public PictureSet {
  public:
-  PackedSet(Info info, std::shared_ptr<const MappedFile> file, uint64_t pixels, std::vector<int32_t> labels)
-      : info_(std::move(info)), file_(std::move(file)), pixels_(pixels), labels_(std::move(labels)) {}
+  PackedSet(Info info, std::shared_ptr<const MappedFile> file, uint64_t pixels,
+            std::vector<int32_t> labels)
+      : info_(std::move(info)),
+        file_(std::move(file)),
+        pixels_(pixels),
+        labels_(std::move(labels)) {}
   int64_t size() const override { return static_cast<int64_t>(labels_.size()); }
   const Info& info() const override { return info_; }
-  int64_t bytes_held() const override { return static_cast<int64_t>(labels_.size() * sizeof(int32_t)); }
+  int64_t bytes_held() const override {
+    return static_cast<int64_t>(labels_.size() * sizeof(int32_t));
+  }
   int64_t label(int64_t index) const override { return labels_[static_cast<size_t>(index)]; }
   void read_view(int64_t index, const Box& box, uint8_t* x, int64_t* y) const override {
     const auto sample = static_cast<uint64_t>(info_.input_shape.numel());
     const Shape& s = info_.input_shape;
-    resize_planes(file_->at(pixels_ + static_cast<uint64_t>(index) * sample, sample), s, box, s[1], s[2], x);
+    resize_planes(file_->at(pixels_ + static_cast<uint64_t>(index) * sample, sample), s, box, s[1],
+                  s[2], x);
     *y = label(index);
   }
 
@@ -184,7 +203,8 @@ class PackedSet final : public PictureSet {
 void pack(const std::string& path, const Splits& splits) {
   const Info& info = splits.train->info();
   if (info.input_shape.rank() != 3 || info.task != Task::classification || info.any_range)
-    throw InputError(str(info.source, ": samples of shape ", info.input_shape, " are no pictures with classes, nothing to pack."));
+    throw InputError(str(info.source, ": samples of shape ", info.input_shape,
+                         " are no pictures with classes, nothing to pack."));
   write_file_atomically(path, [&](FileWriter& file) {
     BlockWriter out(file);
     out.write(kStart.data(), kStart.size());
@@ -226,7 +246,9 @@ void pack(const std::string& path, const Splits& splits) {
 
 bool looks_like_packed(const std::string& path) {
   struct stat status{};
-  if (::stat(path.c_str(), &status) != 0 || !S_ISREG(status.st_mode) || status.st_size < static_cast<off_t>(kStart.size())) return false;
+  if (::stat(path.c_str(), &status) != 0 || !S_ISREG(status.st_mode) ||
+      status.st_size < static_cast<off_t>(kStart.size()))
+    return false;
   FileReader file(path);
   char start[kStart.size()];
   file.read(0, start, sizeof start);
@@ -236,10 +258,13 @@ bool looks_like_packed(const std::string& path) {
 Source open_packed(const std::string& path) {
   FileReader file(path);
   const uint64_t size = file.size();
-  if (!looks_like_packed(path) || size < kStart.size() + 8 + kTail) throw InputError(str(path, ": byte 0, no packed data. ", kPackAgain));
+  if (!looks_like_packed(path) || size < kStart.size() + 8 + kTail)
+    throw InputError(str(path, ": byte 0, no packed data. ", kPackAgain));
   uint32_t version = 0;
   file.read(kStart.size(), &version, sizeof version);
-  if (version != kVersion) throw InputError(str(path, ": byte 8, version ", version, ", this program reads ", kVersion, ". ", kPackAgain));
+  if (version != kVersion)
+    throw InputError(str(path, ": byte 8, version ", version, ", this program reads ", kVersion,
+                         ". ", kPackAgain));
   char tail[kTail];
   file.read(size - kTail, tail, kTail);
   uint64_t at = 0, bytes = 0;
@@ -249,7 +274,8 @@ Source open_packed(const std::string& path) {
     throw InputError(str(path, ": byte ", size, ", the file is truncated. ", kPackAgain));
   std::string text(bytes, '\0');
   file.read(at, text.data(), bytes);
-  if (checksum(0, text.data(), bytes) != crc) throw InputError(str(path, ": byte ", at, ", its description is damaged. ", kPackAgain));
+  if (checksum(0, text.data(), bytes) != crc)
+    throw InputError(str(path, ": byte ", at, ", its description is damaged. ", kPackAgain));
 
   DescriptionReader d(std::move(text), path);
   Info info{.kind = "packed", .source = "packed:" + path, .input_shape = {}};
@@ -263,15 +289,16 @@ Source open_packed(const std::string& path) {
     uint64_t samples = 0, pixels = 0, labels = 0;
   } splits[3];
   const Shape& s = info.input_shape;
-  bool good = s.rank() == 3 && s[0] > 0 && s[1] > 0 && s[2] > 0 && s[0] <= 4096 && s[1] <= 65'536 && s[2] <= 65'536;
+  bool good = s.rank() == 3 && s[0] > 0 && s[1] > 0 && s[2] > 0 && s[0] <= 4096 && s[1] <= 65'536 &&
+              s[2] <= 65'536;
   if (!good) d.fail();
   const auto sample = static_cast<uint64_t>(s.numel());
   for (Split& split : splits) {
     split.samples = d.number<uint64_t>();
     if (split.samples == 0) continue;
     split.pixels = d.number<uint64_t>(), split.labels = d.number<uint64_t>();
-    good = good && split.pixels <= at && split.samples <= (at - split.pixels) / sample && split.labels <= at &&
-           split.samples <= (at - split.labels) / sizeof(int32_t);
+    good = good && split.pixels <= at && split.samples <= (at - split.pixels) / sample &&
+           split.labels <= at && split.samples <= (at - split.labels) / sizeof(int32_t);
   }
   std::vector<uint32_t> checksums;
   d.list([&] { checksums.push_back(d.number<uint32_t>()); });
@@ -283,14 +310,16 @@ Source open_packed(const std::string& path) {
   auto set_of = [&](const Split& split) -> std::shared_ptr<const Dataset> {
     if (split.samples == 0) return nullptr;
     std::vector<int32_t> labels(split.samples);
-    std::memcpy(labels.data(), mapped->at(split.labels, split.samples * sizeof(int32_t)), split.samples * sizeof(int32_t));
+    std::memcpy(labels.data(), mapped->at(split.labels, split.samples * sizeof(int32_t)),
+                split.samples * sizeof(int32_t));
     for (int32_t label : labels)
       if (label < 0 || label >= info.classes) d.fail();
     return std::make_shared<PackedSet>(info, mapped, split.pixels, std::move(labels));
   };
   Source source;
   source.train = set_of(splits[0]), source.val = set_of(splits[1]), source.test = set_of(splits[2]);
-  for (int64_t i = 0; i < source.train->size(); ++i) source.strata.push_back(static_cast<int32_t>(source.train->label(i)));
+  for (int64_t i = 0; i < source.train->size(); ++i)
+    source.strata.push_back(static_cast<int32_t>(source.train->label(i)));
   return source;
 }
 

@@ -23,8 +23,10 @@ std::vector<Entry> entries_of(const std::string& folder) {
   std::error_code error;
   for (fs::directory_iterator at(folder, error), end; !error && at != end; at.increment(error)) {
     Entry e{.name = at->path().filename().string()};
-    if (e.name[0] == '.' || e.name == "__MACOSX") continue;  // the latter is what macOS adds to archives beside hidden files
-    std::error_code ignored;  // a link to nowhere has no status; it counts as a file, and reading it says what is wrong
+    // the latter is what macOS adds to archives beside hidden files
+    if (e.name[0] == '.' || e.name == "__MACOSX") continue;
+    // a link to nowhere has no status; it counts as a file, and reading it says what is wrong
+    std::error_code ignored;
     const fs::file_status status = at->status(ignored);
     e.folder = fs::is_directory(status);
     e.linked = at->is_symlink(ignored);
@@ -32,14 +34,20 @@ std::vector<Entry> entries_of(const std::string& folder) {
     entries.push_back(std::move(e));
   }
   if (error) throw InputError(str(folder, ": cannot be listed: ", explain_errno(error.value())));
-  std::sort(entries.begin(), entries.end(), [](const Entry& a, const Entry& b) { return a.name < b.name; });
+  std::sort(entries.begin(), entries.end(),
+            [](const Entry& a, const Entry& b) { return a.name < b.name; });
   return entries;
 }
 
 bool is_utf8(const std::string& s) {
   for (size_t i = 0; i < s.size();) {
     const auto lead = static_cast<unsigned char>(s[i]);
-    const size_t more = lead < 0x80 ? 0 : lead < 0xC2 ? 4 : lead < 0xE0 ? 1 : lead < 0xF0 ? 2 : lead < 0xF5 ? 3 : 4;
+    const size_t more = lead < 0x80   ? 0
+                        : lead < 0xC2 ? 4
+                        : lead < 0xE0 ? 1
+                        : lead < 0xF0 ? 2
+                        : lead < 0xF5 ? 3
+                                      : 4;
     if (more == 4 || i + more >= s.size()) return false;
     for (size_t k = 1; k <= more; ++k)
       if ((static_cast<unsigned char>(s[i + k]) & 0xC0) != 0x80) return false;
@@ -53,7 +61,9 @@ std::string lower(std::string text) {
   return text;
 }
 
-std::string ending_of(const std::string& name) { return lower(fs::path(name).extension().string()); }
+std::string ending_of(const std::string& name) {
+  return lower(fs::path(name).extension().string());
+}
 
 /// Names of the folders in `folder` that hold pictures.
 std::vector<std::string> class_folders_in(const std::string& folder) {
@@ -63,16 +73,19 @@ std::vector<std::string> class_folders_in(const std::string& folder) {
   return names;
 }
 
-/// The part that a name means, numbered or not: test1, as published sets have it, is called like a test part.
+/// The part that a name means, numbered or not: test1, as published sets have it, is called like a
+/// test part.
 Part part_meant(std::string name) {
-  while (!name.empty() && (std::isdigit(static_cast<unsigned char>(name.back())) || name.back() == '_' || name.back() == '-'))
+  while (!name.empty() && (std::isdigit(static_cast<unsigned char>(name.back())) ||
+                           name.back() == '_' || name.back() == '-'))
     name.pop_back();
   return part_named(name);
 }
 
 std::string quoted_list(const std::vector<std::string>& names, size_t most) {
   std::string out;
-  for (size_t i = 0; i < names.size() && i < most; ++i) out += str(i > 0 ? ", '" : "'", names[i], "'");
+  for (size_t i = 0; i < names.size() && i < most; ++i)
+    out += str(i > 0 ? ", '" : "'", names[i], "'");
   return names.size() > most ? out + ", …" : out;
 }
 
@@ -100,9 +113,11 @@ class Walk {
 
  private:
   void require_no_loop(const std::string& folder, const std::string& link) const {
-    const fs::path here = fs::canonical(root_ + "/" + folder), target = fs::canonical(root_ + "/" + link);
+    const fs::path here = fs::canonical(root_ + "/" + folder),
+                   target = fs::canonical(root_ + "/" + link);
     if (std::mismatch(target.begin(), target.end(), here.begin(), here.end()).first == target.end())
-      throw InputError(str(root_, "/", link, ": a link back to ", target.string(), ", a folder above it. Remove the link."));
+      throw InputError(str(root_, "/", link, ": a link back to ", target.string(),
+                           ", a folder above it. Remove the link."));
   }
 
   std::string root_;
@@ -122,21 +137,24 @@ bool has_picture_name(const std::string& name) {
 
 bool has_other_picture_name(const std::string& name) {
   const std::string ending = ending_of(name);
-  for (const char* other :
-       {".heic", ".heif", ".avif", ".bmp", ".gif", ".tif", ".tiff", ".jxl", ".jp2", ".svg", ".ico", ".dng", ".raw", ".cr2", ".nef"})
+  for (const char* other : {".heic", ".heif", ".avif", ".bmp", ".gif", ".tif", ".tiff", ".jxl",
+                            ".jp2", ".svg", ".ico", ".dng", ".raw", ".cr2", ".nef"})
     if (ending == other) return true;
   return false;
 }
 
 bool holds_pictures(const std::string& folder) {
   std::error_code error;
-  for (fs::recursive_directory_iterator at(folder, fs::directory_options::skip_permission_denied, error), end; !error && at != end;
-       at.increment(error)) {
+  for (fs::recursive_directory_iterator
+           at(folder, fs::directory_options::skip_permission_denied, error),
+       end;
+       !error && at != end; at.increment(error)) {
     const std::string name = at->path().filename().string();
     std::error_code ignored;
     if (name.starts_with('.') || name == "__MACOSX") at.disable_recursion_pending();
     else if (has_picture_name(name) && !at->is_directory(ignored)) return true;
-    else if (at->is_symlink(ignored) && at->is_directory(ignored)) return true;  // listing it says what is there
+    else if (at->is_symlink(ignored) && at->is_directory(ignored))
+      return true;  // listing it says what is there
   }
   return false;
 }
@@ -148,9 +166,12 @@ Part part_named(const std::string& name) {
       word.resize(word.size() - std::string(ending).size());
       break;
     }
-  auto is_one_of = [&](std::initializer_list<const char*> names) { return std::find(names.begin(), names.end(), word) != names.end(); };
+  auto is_one_of = [&](std::initializer_list<const char*> names) {
+    return std::find(names.begin(), names.end(), word) != names.end();
+  };
   if (is_one_of({"train", "training", "trn"})) return Part::train;
-  if (is_one_of({"val", "valid", "validation", "validate", "dev", "eval", "evaluation"})) return Part::val;
+  if (is_one_of({"val", "valid", "validation", "validate", "dev", "eval", "evaluation"}))
+    return Part::val;
   if (is_one_of({"test", "testing", "tst"})) return Part::test;
   return Part::none;
 }
@@ -162,44 +183,56 @@ SplitFolders split_folders(const std::string& folder, std::optional<bool> splits
   std::set<Part> meant;
   for (const Entry& e : entries_of(folder)) {
     const std::string path = (fs::path(folder) / e.name).string();
-    if (e.folder && part_meant(e.name) != Part::none && holds_pictures(path) && class_folders_in(path).empty())
+    if (e.folder && part_meant(e.name) != Part::none && holds_pictures(path) &&
+        class_folders_in(path).empty())
       meant.insert(part_meant(e.name)), part_like.push_back(e.name);
     const Part part = e.folder ? part_named(e.name) : Part::none;
     if (part == Part::none || (splits != true && class_folders_in(path).empty())) {
       if (e.folder && holds_pictures(path)) found.unused.push_back(e.name);
       continue;
     }
-    std::string& place = part == Part::train ? found.train : part == Part::val ? found.val : found.test;
+    std::string& place = part == Part::train ? found.train
+                         : part == Part::val ? found.val
+                                             : found.test;
     if (!place.empty())
       throw InputError(str(folder, ": '", fs::path(place).filename().string(), "' and '", e.name,
-                           "' both look like one part of the data. Rename one, or say ?splits=no if they are classes."));
+                           "' both look like one part of the data. Rename one, or say ?splits=no "
+                           "if they are classes."));
     place = path;
     parts.push_back(e.name);
   }
   if (found.train.empty() && splits == true)
-    throw InputError(str(folder, ": has no folder that is called train. Rename the one with the training pictures."));
+    throw InputError(
+        str(folder,
+            ": has no folder that is called train. Rename the one with the training pictures."));
   if (found.train.empty()) {
     SplitFolders classes;
     if (meant.size() > 1) classes.part_like = std::move(part_like);
     return classes;
   }
   const bool classes_beside =
-      std::any_of(found.unused.begin(), found.unused.end(), [](const std::string& name) { return part_named(name) == Part::none; });
+      std::any_of(found.unused.begin(), found.unused.end(),
+                  [](const std::string& name) { return part_named(name) == Part::none; });
   if (splits != true && parts.size() == 1 && classes_beside)
-    throw InputError(str(folder, ": '", parts.front(), "' holds folders of pictures, as a training part does, but ",
+    throw InputError(str(folder, ": '", parts.front(),
+                         "' holds folders of pictures, as a training part does, but ",
                          quoted_list(found.unused, 3),
-                         " beside it hold pictures too. Say ?splits=no if all of them are classes, or ?splits=yes if only '", parts.front(),
-                         "' is to be used."));
+                         " beside it hold pictures too. Say ?splits=no if all of them are classes, "
+                         "or ?splits=yes if only '",
+                         parts.front(), "' is to be used."));
   return found;
 }
 
 std::vector<PartTree> by_part(PictureTree tree, std::optional<bool> splits) {
   std::vector<PartTree> whole;
-  std::map<std::string, std::vector<int32_t>> below;  // names of the folders in class folders, and in which classes they are
-  bool loose = false;                                 // some pictures lie in the class folder itself
+  // names of the folders in class folders, and in which classes they are
+  std::map<std::string, std::vector<int32_t>> below;
+  // some pictures lie in the class folder itself
+  bool loose = false;
   auto folder_of = [](const PictureFile& f) {
     const size_t first = f.name.find('/'), second = f.name.find('/', first + 1);
-    return second == std::string::npos ? std::string() : f.name.substr(first + 1, second - first - 1);
+    return second == std::string::npos ? std::string()
+                                       : f.name.substr(first + 1, second - first - 1);
   };
   for (const PictureFile& f : tree.files) {
     const std::string name = folder_of(f);
@@ -218,9 +251,10 @@ std::vector<PartTree> by_part(PictureTree tree, std::optional<bool> splits) {
   }
   const bool parts = !loose && all_parts && has_train && below.size() > 1;
   if (splits != false && !loose && !parts && shared > 1)
-    throw InputError(str(tree.root, ": the folders ", quoted_list(tree.classes, 4), " all hold folders that are called ",
-                         quoted_list(names, 4),
-                         ". If these are the classes, call the folders above them train, val and test; if not, say ?splits=no."));
+    throw InputError(str(tree.root, ": the folders ", quoted_list(tree.classes, 4),
+                         " all hold folders that are called ", quoted_list(names, 4),
+                         ". If these are the classes, call the folders above them train, val and "
+                         "test; if not, say ?splits=no."));
   if (splits == false || !parts) {
     whole.push_back({Part::train, std::move(tree)});
     return whole;
@@ -254,17 +288,22 @@ PictureTree list_pictures(const std::string& root) {
       if (loose.empty() && has_picture_name(e.name)) loose = e.name;
       continue;
     }
-    if (!is_utf8(e.name)) throw InputError(str(tree.root, ": the name of the folder '", e.name, "' is no UTF-8. Rename it."));
+    if (!is_utf8(e.name))
+      throw InputError(
+          str(tree.root, ": the name of the folder '", e.name, "' is no UTF-8. Rename it."));
     Walk walk(tree.root);
     walk.folder(e.name);
     for (std::string& name : walk.pictures)
-      tree.files.push_back({.name = std::move(name), .label = static_cast<int32_t>(tree.classes.size())});
+      tree.files.push_back(
+          {.name = std::move(name), .label = static_cast<int32_t>(tree.classes.size())});
     for (const auto& [ending, count] : walk.others) tree.others[ending] += count;
     tree.classes.push_back(e.name);
   }
   if (!loose.empty())
-    throw InputError(str(tree.root, "/", loose, ": a picture beside the class folders. Put each picture into the folder of its class, ",
-                         tree.root, "/CLASS/", loose, "."));
+    throw InputError(
+        str(tree.root, "/", loose,
+            ": a picture beside the class folders. Put each picture into the folder of its class, ",
+            tree.root, "/CLASS/", loose, "."));
   return tree;
 }
 

@@ -7,7 +7,8 @@
 
 namespace suanli::data {
 
-/// Counts the files or samples of one pass. Made on the thread that opens; one_more() may come from any.
+/// Counts the files or samples of one pass. Made on the thread that opens; one_more() may come from
+/// any.
 class Counted {
  public:
   Counted(const char* what, int64_t total);

@@ -6,12 +6,13 @@
 
 namespace suanli::data {
 
-/// Length of the path at the beginning of `place`: all of it if that exists, else up to the last `?` in front of which something exists,
-/// else up to the first `?`.
+/// Length of the path at the beginning of `place`: all of it if that exists, else up to the last
+/// `?` in front of which something exists, else up to the first `?`.
 inline size_t path_length(const std::string& place) {
   std::error_code error;
   if (std::filesystem::exists(place, error)) return place.size();
-  for (size_t at = place.rfind('?'); at != std::string::npos && at > 0; at = place.rfind('?', at - 1))
+  for (size_t at = place.rfind('?'); at != std::string::npos && at > 0;
+       at = place.rfind('?', at - 1))
     if (std::filesystem::exists(place.substr(0, at), error)) return at;
   return std::min(place.find('?'), place.size());
 }
@@ -22,17 +23,22 @@ inline std::string escaped_setting(const std::string& value) {
   for (char c : value) {
     constexpr const char* kHex = "0123456789ABCDEF";
     const auto byte = static_cast<unsigned char>(c);
-    if (c == '%' || c == '&' || c == ',' || byte < 0x20) out += {'%', kHex[byte >> 4], kHex[byte & 15]};
+    if (c == '%' || c == '&' || c == ',' || byte < 0x20)
+      out += {'%', kHex[byte >> 4], kHex[byte & 15]};
     else out += c;
   }
   return out;
 }
 
-/// The value that was written with %XX for some characters. A % before anything else stands for itself.
+/// The value that was written with %XX for some characters. A % before anything else stands for
+/// itself.
 inline std::string unescaped_setting(const std::string& value) {
   auto digit = [&](size_t at) {
     const char c = at < value.size() ? value[at] : ' ';
-    return c >= '0' && c <= '9' ? c - '0' : c >= 'A' && c <= 'F' ? c - 'A' + 10 : c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+    return c >= '0' && c <= '9'   ? c - '0'
+           : c >= 'A' && c <= 'F' ? c - 'A' + 10
+           : c >= 'a' && c <= 'f' ? c - 'a' + 10
+                                  : -1;
   };
   std::string out;
   for (size_t i = 0; i < value.size(); ++i) {

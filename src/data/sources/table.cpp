@@ -17,7 +17,8 @@ namespace {
 
 namespace fs = std::filesystem;
 
-template <class T> std::vector<T> chosen(const std::vector<T>& all, const std::vector<int64_t>& rows) {
+template <class T> std::vector<T> chosen(const std::vector<T>& all,
+                                         const std::vector<int64_t>& rows) {
   std::vector<T> out;
   if (all.empty()) return out;
   for (int64_t row : rows) out.push_back(all[static_cast<size_t>(row)]);
@@ -25,16 +26,18 @@ template <class T> std::vector<T> chosen(const std::vector<T>& all, const std::v
 }
 
 /// Places of the rows `cut` takes from `rows`, and of those it leaves.
-std::vector<int64_t> cut_off(std::vector<int64_t>& rows, const std::vector<int32_t>& labels, double fraction, uint64_t seed, Cut cut) {
+std::vector<int64_t> cut_off(std::vector<int64_t>& rows, const std::vector<int32_t>& labels,
+                             double fraction, uint64_t seed, Cut cut) {
   if (fraction <= 0) return {};
-  auto [rest, share] = split_strata(chosen(labels, rows), static_cast<int64_t>(rows.size()), fraction, seed, cut);
+  auto [rest, share] =
+      split_strata(chosen(labels, rows), static_cast<int64_t>(rows.size()), fraction, seed, cut);
   std::vector<int64_t> taken = chosen(rows, share);
   rows = chosen(rows, rest);
   return taken;
 }
 
-/// Without a header, columns are known by their places. Where the target's is missing, those behind it have moved up.
-/// Throws where the number of columns tells that the table is another one.
+/// Without a header, columns are known by their places. Where the target's is missing, those behind
+/// it have moved up. Throws where the number of columns tells that the table is another one.
 void place_columns(const Encoding& learned, Table& table, bool target_needed) {
   auto place = [](const std::string& name) {
     size_t n = 0;
@@ -50,35 +53,45 @@ void place_columns(const Encoding& learned, Table& table, bool target_needed) {
   }
   const bool without_target = columns + 1 == trained && !target_needed;
   if (known && columns != trained && !without_target)
-    throw InputError(str(table.path, ": has ", columns, " columns, expected ", trained, ", as the table that was trained on",
-                         target_needed ? "" : str(", or ", trained - 1, " without the target"), ". It has no header, the target is column ",
-                         target, "."));
+    throw InputError(str(table.path, ": has ", columns, " columns, expected ", trained,
+                         ", as the table that was trained on",
+                         target_needed ? "" : str(", or ", trained - 1, " without the target"),
+                         ". It has no header, the target is column ", target, "."));
   if (!without_target || target < 1 || target > columns) return;
   for (size_t c = target - 1; c < columns; ++c) table.header[c] = str(c + 2);
 }
 
 /// Throws for settings that would need another training than the one that `encoding` comes from.
-void require_as_trained(const Encoding& encoding, const std::string& path, const TableSettings& settings) {
+void require_as_trained(const Encoding& encoding, const std::string& path,
+                        const TableSettings& settings) {
   auto refuse = [&](const std::string& setting, const std::string& trained) {
-    throw UsageError(str(path, ": ", setting, ", but the model was trained ", trained, ". Leave the setting out."));
+    throw UsageError(str(path, ": ", setting, ", but the model was trained ", trained,
+                         ". Leave the setting out."));
   };
   auto is_used = [&](const std::string& name) {
-    return std::any_of(encoding.columns.begin(), encoding.columns.end(), [&](const ColumnCode& c) { return c.name == name; });
+    return std::any_of(encoding.columns.begin(), encoding.columns.end(),
+                       [&](const ColumnCode& c) { return c.name == name; });
   };
-  const bool same_target = settings.target == encoding.target || (!encoding.header && settings.target == "column " + encoding.target);
-  if (!settings.target.empty() && !same_target) refuse("target=" + settings.target, str("on the target '", visible(encoding.target), "'"));
+  const bool same_target = settings.target == encoding.target ||
+                           (!encoding.header && settings.target == "column " + encoding.target);
+  if (!settings.target.empty() && !same_target)
+    refuse("target=" + settings.target, str("on the target '", visible(encoding.target), "'"));
   const bool regression = encoding.task == Task::regression;
-  if (settings.task != TaskAsked::by_column && (settings.task == TaskAsked::regression) != regression)
-    refuse(regression ? "task=classification" : "task=regression", regression ? "for regression" : "for classification");
+  if (settings.task != TaskAsked::by_column &&
+      (settings.task == TaskAsked::regression) != regression)
+    refuse(regression ? "task=classification" : "task=regression",
+           regression ? "for regression" : "for classification");
   for (const std::string& name : settings.drop)
     if (is_used(name)) refuse("drop=" + name, "with this column");
   for (const std::string& name : settings.keep)
     if (!is_used(name)) refuse("keep=" + name, "without this column");
-  if (settings.missing && settings.missing != encoding.missing) refuse("missing=", "with other words for missing cells");
+  if (settings.missing && settings.missing != encoding.missing)
+    refuse("missing=", "with other words for missing cells");
 }
 
 /// Leaves out the rows that have no target, or throws naming the first of them.
-void require_targets(const Encoding& encoding, Table& table, const TableSettings& settings, bool trained, std::vector<std::string>& notes) {
+void require_targets(const Encoding& encoding, Table& table, const TableSettings& settings,
+                     bool trained, std::vector<std::string>& notes) {
   const std::vector<int64_t> rows = encoding.rows_without_target(table);
   if (rows.empty()) return;
   constexpr size_t kMostNamed = 10;
@@ -90,25 +103,33 @@ void require_targets(const Encoding& encoding, Table& table, const TableSettings
   }
   if (rows.size() > kMostNamed) lines += ", …";
   const std::string what =
-      str(rows.size(), " of ", table.rows(), " rows have no target in column '", visible(encoding.target), "' (line ", lines, ")");
+      str(rows.size(), " of ", table.rows(), " rows have no target in column '",
+          visible(encoding.target), "' (line ", lines, ")");
   if (!settings.skip_missing_target)
-    throw InputError(str(table.where(rows.front(), column), ": the target is missing. ", what,
-                         ". Fill it in, or leave such rows out: ?skip_missing_target=1.",
-                         word.empty() || settings.missing || trained
-                             ? ""
-                             : str(" If '", visible(word), "' is a class: ?missing= takes empty cells alone for missing.")));
-  if (static_cast<int64_t>(rows.size()) == table.rows()) throw InputError(str(table.path, ": ", what, ", no row is left."));
+    throw InputError(
+        str(table.where(rows.front(), column), ": the target is missing. ", what,
+            ". Fill it in, or leave such rows out: ?skip_missing_target=1.",
+            word.empty() || settings.missing || trained
+                ? ""
+                : str(" If '", visible(word),
+                      "' is a class: ?missing= takes empty cells alone for missing.")));
+  if (static_cast<int64_t>(rows.size()) == table.rows())
+    throw InputError(str(table.path, ": ", what, ", no row is left."));
   table.remove(rows);
   notes.push_back(str("left out: ", what));
 }
 
 /// The spec that opens the same table again.
-std::string source_of(const std::string& path, const Encoding& encoding, const TableSettings& settings) {
-  std::string out = str("csv:", path, "?target=", escaped_setting(encoding.target),
-                        "&task=", encoding.task == Task::regression ? "regression" : "classification", "&test=", settings.test);
+std::string source_of(const std::string& path, const Encoding& encoding,
+                      const TableSettings& settings) {
+  std::string out =
+      str("csv:", path, "?target=", escaped_setting(encoding.target),
+          "&task=", encoding.task == Task::regression ? "regression" : "classification",
+          "&test=", settings.test);
   auto list = [&](const char* key, const std::vector<std::string>& words) {
     out += str("&", key, "=");
-    for (const std::string& word : words) out += (&word == &words.front() ? "" : ",") + escaped_setting(word);
+    for (const std::string& word : words)
+      out += (&word == &words.front() ? "" : ",") + escaped_setting(word);
   };
   if (!settings.drop.empty()) list("drop", settings.drop);
   if (!settings.keep.empty()) list("keep", settings.keep);
@@ -121,7 +142,8 @@ std::string source_of(const std::string& path, const Encoding& encoding, const T
 
 }  // namespace
 
-Tensor read_table(const std::string& path, const std::string& encoding, std::vector<std::string>* notes) {
+Tensor read_table(const std::string& path, const std::string& encoding,
+                  std::vector<std::string>* notes) {
   Encoding learned = encoding_from_text(encoding);
   Table table = read_csv(path, learned.header);
   if (!learned.header) place_columns(learned, table, false);
@@ -139,7 +161,8 @@ bool looks_like_csv(const std::string& path) {
   return name.extension() == ".csv" || name.extension() == ".tsv";
 }
 
-Source open_csv(const std::string& path, const TableSettings& settings, const OpenOptions& options) {
+Source open_csv(const std::string& path, const TableSettings& settings,
+                const OpenOptions& options) {
   Source source;
   const bool trained = !options.encoding.empty();
   if (trained && !options.encoding.starts_with("target\t"))
@@ -149,9 +172,12 @@ Source open_csv(const std::string& path, const TableSettings& settings, const Op
   Table table = read_csv(path, trained && !settings.header ? encoding.header : settings.header);
   if (!trained && settings.target.empty()) {
     std::string names;
-    for (const std::string& name : table.header) names += (names.empty() ? "" : ", ") + visible(name);
-    throw InputError(
-        str(path, ": which column is to be learned? Write --target COLUMN, or ?target=COLUMN behind the path: one of ", names, "."));
+    for (const std::string& name : table.header)
+      names += (names.empty() ? "" : ", ") + visible(name);
+    throw InputError(str(path,
+                         ": which column is to be learned? Write --target COLUMN, or "
+                         "?target=COLUMN behind the path: one of ",
+                         names, "."));
   }
   std::vector<ColumnFormat> formats;
   if (trained) {
@@ -187,8 +213,9 @@ Source open_csv(const std::string& path, const TableSettings& settings, const Op
             .encoding = to_text(encoding)};
   auto part = [&](const std::vector<int64_t>& rows) -> std::shared_ptr<const Dataset> {
     if (rows.empty()) return nullptr;
-    return std::make_shared<NumberSet>(info, encoding.inputs(table, rows, trained ? &source.notes : nullptr), chosen(labels, rows),
-                                       chosen(values, rows));
+    return std::make_shared<NumberSet>(
+        info, encoding.inputs(table, rows, trained ? &source.notes : nullptr), chosen(labels, rows),
+        chosen(values, rows));
   };
   source.train = part(train), source.val = part(val_rows), source.test = part(test_rows);
   source.strata = chosen(labels, train);

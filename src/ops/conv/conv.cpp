@@ -1,4 +1,5 @@
-// 2-D convolution with explicit data-gradient and weight-gradient ops, so that all orders of gradients are convolutions again.
+// 2-D convolution with explicit data-gradient and weight-gradient ops, so that all orders of
+// gradients are convolutions again.
 #include "ops/linalg/products.h"
 #include "ops/op.h"
 
@@ -18,10 +19,12 @@ int64_t product(int64_t a, int64_t b) {
 
 /// Output size along one axis; throws if the window does not fit.
 int64_t window_count(const Infer& c, int64_t size, int64_t kernel, const ConvAttr& a) {
-  const int64_t span = product(a.dilation, kernel - 1), padded = size + int64_t{2} * a.padding;  // span: from the first to the last
+  // span: from the first to the last
+  const int64_t span = product(a.dilation, kernel - 1), padded = size + int64_t{2} * a.padding;
   if (span >= padded)
-    c.fail(str("kernel ", kernel, a.dilation > 1 ? str(" at dilation ", a.dilation) : std::string(), " spans ",
-               span < INT64_MAX ? span + 1 : span, " but input ", size, " with padding ", a.padding, " has ", padded));
+    c.fail(str("kernel ", kernel, a.dilation > 1 ? str(" at dilation ", a.dilation) : std::string(),
+               " spans ", span < INT64_MAX ? span + 1 : span, " but input ", size, " with padding ",
+               a.padding, " has ", padded));
   return (padded - span - 1) / a.stride + 1;
 }
 
@@ -29,13 +32,16 @@ Shape conv_shape(const Infer& c, const Shape& x, const Shape& w, const ConvAttr&
   if (x.rank() != 4) c.fail(str("input has shape ", x, "; [N, C, H, W] is expected"));
   if (w.rank() != 4) c.fail(str("weight has shape ", w, "; [out, in/groups, R, S] is expected"));
   if (a.stride < 1 || a.dilation < 1 || a.padding < 0 || a.groups < 1)
-    c.fail(str("stride ", a.stride, ", padding ", a.padding, ", dilation ", a.dilation, ", groups ", a.groups,
-               ": stride, dilation and groups start at 1, padding at 0"));
+    c.fail(str("stride ", a.stride, ", padding ", a.padding, ", dilation ", a.dilation, ", groups ",
+               a.groups, ": stride, dilation and groups start at 1, padding at 0"));
   if (w[2] < 1 || w[3] < 1) c.fail(str("weight ", w, " has an empty kernel"));
   if (x[1] != product(w[1], a.groups))
-    c.fail(str("input has ", x[1], " channels but weight ", w, a.groups > 1 ? str(" with ", a.groups, " groups") : std::string(),
-               " expects ", product(w[1], a.groups)));
-  if (w[0] % a.groups != 0) c.fail(str("weight ", w, " has ", w[0], " output channels, not a multiple of ", a.groups, " groups"));
+    c.fail(str("input has ", x[1], " channels but weight ", w,
+               a.groups > 1 ? str(" with ", a.groups, " groups") : std::string(), " expects ",
+               product(w[1], a.groups)));
+  if (w[0] % a.groups != 0)
+    c.fail(str("weight ", w, " has ", w[0], " output channels, not a multiple of ", a.groups,
+               " groups"));
   return {x[0], w[0], window_count(c, x[2], w[2], a), window_count(c, x[3], w[3], a)};
 }
 
@@ -43,7 +49,8 @@ void same_floats(const Infer& c) {
   c.require_float(0);
   for (int i = 1; i < c.inputs(); ++i)
     if (c.dtype(i) != c.dtype(0))
-      c.fail_dtype(str("input ", i, " is ", c.dtype(i), ", input 0 is ", c.dtype(0), "; one dtype is expected"));
+      c.fail_dtype(str("input ", i, " is ", c.dtype(i), ", input 0 is ", c.dtype(0),
+                       "; one dtype is expected"));
 }
 
 /// Multiply-adds of the three directions are the same: per output element one kernel volume.
@@ -55,13 +62,14 @@ Cost conv_cost(const Step& s, const Shape& y, const Shape& w) {
 
 const Op conv2d_op{OpDef{
     .name = "conv2d",
-    .doc =
-        "2-D convolution (cross-correlation) of x [N, C, H, W] with w [O, C/groups, R, S] and optional bias [O] → [N, O, P, Q]. f32, f64.",
+    .doc = "2-D convolution (cross-correlation) of x [N, C, H, W] with w [O, C/groups, R, S] and "
+           "optional bias [O] → [N, O, P, Q]. f32, f64.",
     .infer =
         [](Infer& c) {
           same_floats(c);
           Shape out = conv_shape(c, c.shape(0), c.shape(1), c.attr<ConvAttr>());
-          if (c.inputs() == 3 && !(c.shape(2) == Shape{out[1]})) c.fail(str("bias has shape ", c.shape(2), ", [", out[1], "] is expected"));
+          if (c.inputs() == 3 && !(c.shape(2) == Shape{out[1]}))
+            c.fail(str("bias has shape ", c.shape(2), ", [", out[1], "] is expected"));
           c.out(0, out, c.dtype(0));
         },
     .vjp =
@@ -83,25 +91,31 @@ const Op conv2d_op{OpDef{
               {.inputs = {{{2, 4, 6, 6}}, {{6, 2, 3, 3}}, {{6}}}, .attr = ConvAttr{1, 2, 2, 2}},
               {.inputs = {{{2, 3, 4, 4}}, {{3, 1, 2, 2}}}, .attr = ConvAttr{1, 0, 1, 3}},
               {.inputs = {{{2, 3, 5, 5}}, {{2, 3, 1, 1}}}, .attr = ConvAttr{2, 0, 1, 1}},
-              {.inputs = {{{3, 1, 28, 28}, f32}, {{10, 1, 5, 5}, f32}, {{10}, f32}}, .attr = ConvAttr{1, 0, 1, 1}},
-              {.inputs = {{{2, 16, 9, 9}, f32}, {{32, 16, 3, 3}, f32}}, .attr = ConvAttr{2, 1, 1, 1}},
+              {.inputs = {{{3, 1, 28, 28}, f32}, {{10, 1, 5, 5}, f32}, {{10}, f32}},
+               .attr = ConvAttr{1, 0, 1, 1}},
+              {.inputs = {{{2, 16, 9, 9}, f32}, {{32, 16, 3, 3}, f32}},
+               .attr = ConvAttr{2, 1, 1, 1}},
               {.inputs = {{{0, 3, 6, 5}}, {{4, 3, 3, 3}}}, .attr = ConvAttr{1, 1, 1, 1}},
               {.inputs = {{{2, 3, 8, 8}}, {{64, 4, 3, 3}}},
                .attr = ConvAttr{1, 0, 1, 1},
                .throws = "[conv2d] input has 3 channels but weight [64, 4, 3, 3] expects 4"},
-              {.inputs = {{{2, 3, 2, 8}}, {{4, 3, 3, 3}}}, .attr = ConvAttr{1, 0, 1, 1}, .throws = "kernel 3 spans 3 but input 2"}};
+              {.inputs = {{{2, 3, 2, 8}}, {{4, 3, 3, 3}}},
+               .attr = ConvAttr{1, 0, 1, 1},
+               .throws = "kernel 3 spans 3 but input 2"}};
         },
 }};
 
 /// In: g [N, O, P, Q], w; wanted shape: the input's.
 const Op grad_input_op{OpDef{
     .name = "conv2d_grad_input",
-    .doc = "Gradient of conv2d for its input (the transposed convolution) from g [N, O, P, Q] and w; result in the input's shape.",
+    .doc = "Gradient of conv2d for its input (the transposed convolution) from g [N, O, P, Q] and "
+           "w; result in the input's shape.",
     .infer =
         [](Infer& c) {
           same_floats(c);
           Shape y = conv_shape(c, c.wanted_shape(), c.shape(1), c.attr<ConvAttr>());
-          if (!(y == c.shape(0))) c.fail(str("gradient has shape ", c.shape(0), ", ", y, " is expected"));
+          if (!(y == c.shape(0)))
+            c.fail(str("gradient has shape ", c.shape(0), ", ", y, " is expected"));
           c.out(0, c.wanted_shape(), c.dtype(0));
         },
     .vjp =
@@ -115,27 +129,36 @@ const Op grad_input_op{OpDef{
     .onnx = {"ConvTranspose", 11},
     .samples =
         [] {
-          return std::vector<Sample>{
-              {.inputs = {{{2, 4, 6, 5}}, {{4, 3, 3, 3}}}, .attr = ConvAttr{1, 1, 1, 1}, .shape = {2, 3, 6, 5}},
-              {.inputs = {{{1, 3, 3, 3}}, {{3, 2, 3, 2}}}, .attr = ConvAttr{2, 0, 1, 1}, .shape = {1, 2, 7, 7}},
-              {.inputs = {{{2, 6, 6, 6}}, {{6, 2, 3, 3}}}, .attr = ConvAttr{1, 2, 2, 2}, .shape = {2, 4, 6, 6}},
-              {.inputs = {{{2, 32, 5, 5}, f32}, {{32, 16, 3, 3}, f32}}, .attr = ConvAttr{2, 1, 1, 1}, .shape = {2, 16, 9, 9}},
-              {.inputs = {{{2, 4, 6, 5}}, {{4, 3, 3, 3}}},
-               .attr = ConvAttr{1, 0, 1, 1},
-               .shape = {2, 3, 6, 5},
-               .throws = "[conv2d_grad_input]"}};
+          return std::vector<Sample>{{.inputs = {{{2, 4, 6, 5}}, {{4, 3, 3, 3}}},
+                                      .attr = ConvAttr{1, 1, 1, 1},
+                                      .shape = {2, 3, 6, 5}},
+                                     {.inputs = {{{1, 3, 3, 3}}, {{3, 2, 3, 2}}},
+                                      .attr = ConvAttr{2, 0, 1, 1},
+                                      .shape = {1, 2, 7, 7}},
+                                     {.inputs = {{{2, 6, 6, 6}}, {{6, 2, 3, 3}}},
+                                      .attr = ConvAttr{1, 2, 2, 2},
+                                      .shape = {2, 4, 6, 6}},
+                                     {.inputs = {{{2, 32, 5, 5}, f32}, {{32, 16, 3, 3}, f32}},
+                                      .attr = ConvAttr{2, 1, 1, 1},
+                                      .shape = {2, 16, 9, 9}},
+                                     {.inputs = {{{2, 4, 6, 5}}, {{4, 3, 3, 3}}},
+                                      .attr = ConvAttr{1, 0, 1, 1},
+                                      .shape = {2, 3, 6, 5},
+                                      .throws = "[conv2d_grad_input]"}};
         },
 }};
 
 /// In: x, g; wanted shape: the weight's.
 const Op grad_weight_op{OpDef{
     .name = "conv2d_grad_weight",
-    .doc = "Gradient of conv2d for its weight from x and g [N, O, P, Q]; result in the weight's shape.",
+    .doc = "Gradient of conv2d for its weight from x and g [N, O, P, Q]; result in the weight's "
+           "shape.",
     .infer =
         [](Infer& c) {
           same_floats(c);
           Shape y = conv_shape(c, c.shape(0), c.wanted_shape(), c.attr<ConvAttr>());
-          if (!(y == c.shape(1))) c.fail(str("gradient has shape ", c.shape(1), ", ", y, " is expected"));
+          if (!(y == c.shape(1)))
+            c.fail(str("gradient has shape ", c.shape(1), ", ", y, " is expected"));
           c.out(0, c.wanted_shape(), c.dtype(0));
         },
     .vjp =
@@ -148,19 +171,30 @@ const Op grad_weight_op{OpDef{
     .cost = [](const Step& s) { return conv_cost(s, s.in[1].shape, s.out[0].shape); },
     .samples =
         [] {
-          return std::vector<Sample>{
-              {.inputs = {{{2, 3, 6, 5}}, {{2, 4, 6, 5}}}, .attr = ConvAttr{1, 1, 1, 1}, .shape = {4, 3, 3, 3}},
-              {.inputs = {{{1, 2, 7, 7}}, {{1, 3, 3, 3}}}, .attr = ConvAttr{2, 0, 1, 1}, .shape = {3, 2, 3, 2}},
-              {.inputs = {{{2, 4, 6, 6}}, {{2, 6, 6, 6}}}, .attr = ConvAttr{1, 2, 2, 2}, .shape = {6, 2, 3, 3}},
-              {.inputs = {{{5, 16, 9, 9}, f32}, {{5, 32, 5, 5}, f32}}, .attr = ConvAttr{2, 1, 1, 1}, .shape = {32, 16, 3, 3}},
-              {.inputs = {{{0, 3, 6, 5}}, {{0, 4, 6, 5}}}, .attr = ConvAttr{1, 1, 1, 1}, .shape = {4, 3, 3, 3}, .gradient = false}};
+          return std::vector<Sample>{{.inputs = {{{2, 3, 6, 5}}, {{2, 4, 6, 5}}},
+                                      .attr = ConvAttr{1, 1, 1, 1},
+                                      .shape = {4, 3, 3, 3}},
+                                     {.inputs = {{{1, 2, 7, 7}}, {{1, 3, 3, 3}}},
+                                      .attr = ConvAttr{2, 0, 1, 1},
+                                      .shape = {3, 2, 3, 2}},
+                                     {.inputs = {{{2, 4, 6, 6}}, {{2, 6, 6, 6}}},
+                                      .attr = ConvAttr{1, 2, 2, 2},
+                                      .shape = {6, 2, 3, 3}},
+                                     {.inputs = {{{5, 16, 9, 9}, f32}, {{5, 32, 5, 5}, f32}},
+                                      .attr = ConvAttr{2, 1, 1, 1},
+                                      .shape = {32, 16, 3, 3}},
+                                     {.inputs = {{{0, 3, 6, 5}}, {{0, 4, 6, 5}}},
+                                      .attr = ConvAttr{1, 1, 1, 1},
+                                      .shape = {4, 3, 3, 3},
+                                      .gradient = false}};
         },
 }};
 
 Tensor conv2d_grad_input(const Tensor& g, const Tensor& w, const ConvAttr& a, const Shape& input) {
   return record(grad_input_op, {&g, &w}, a, &input);
 }
-Tensor conv2d_grad_weight(const Tensor& x, const Tensor& g, const ConvAttr& a, const Shape& weight) {
+Tensor conv2d_grad_weight(const Tensor& x, const Tensor& g, const ConvAttr& a,
+                          const Shape& weight) {
   return record(grad_weight_op, {&x, &g}, a, &weight);
 }
 Tensor conv2d_with(const Tensor& x, const Tensor& w, const Tensor& b, const ConvAttr& a) {

@@ -1,4 +1,5 @@
-// Max pooling, whose forward op also gives where each maximum lay, so that the gradient scatters there; and averages.
+// Max pooling, whose forward op also gives where each maximum lay, so that the gradient scatters
+// there; and averages.
 #include "ops/linalg/products.h"
 #include "ops/op.h"
 
@@ -11,17 +12,21 @@ int64_t windows(const Infer& c, int64_t size, const PoolAttr& a) {
   if (a.kernel < 1 || a.stride < 1 || a.padding < 0 || padding > a.kernel)
     c.fail(str("kernel ", a.kernel, ", stride ", a.stride, ", padding ", a.padding,
                ": kernel and stride start at 1, padding is at most half of the kernel"));
-  if (size < 1) c.fail(str("input has shape ", c.shape(0), "; pictures without pixels have no windows"));
-  if (a.kernel > size + padding) c.fail(str("kernel ", a.kernel, " does not fit input ", size, " with padding ", a.padding));
+  if (size < 1)
+    c.fail(str("input has shape ", c.shape(0), "; pictures without pixels have no windows"));
+  if (a.kernel > size + padding)
+    c.fail(str("kernel ", a.kernel, " does not fit input ", size, " with padding ", a.padding));
   return (size + padding - a.kernel) / a.stride + 1;
 }
 
-/// y, and the flat position of each maximum in its H×W plane (i32; the first one, or the first NaN).
+/// y, and the flat position of each maximum in its H×W plane (i32; the first one, or the first
+/// NaN).
 extern const Op pool_op, pool_grad_op;
 
 const Op pool_op{OpDef{
     .name = "max_pool2d",
-    .doc = "Largest element of each window of x [N, C, H, W] → [N, C, P, Q], with its position in the plane (i32); padding counts as −∞, "
+    .doc = "Largest element of each window of x [N, C, H, W] → [N, C, P, Q], with its position in "
+           "the plane (i32); padding counts as −∞, "
            "NaN wins.",
     .n_results = 2,
     .infer =
@@ -55,11 +60,21 @@ const Op pool_op{OpDef{
               {.inputs = {{{2, 2, 5, 5}, f32, Domain::distinct}}, .attr = PoolAttr{2, 2, 0}},
               {.inputs = {{{2, 3, 26, 26}, f32, Domain::distinct}}, .attr = PoolAttr{2, 2, 0}},
               {.inputs = {{{0, 3, 4, 4}}}, .attr = PoolAttr{2, 2, 0}},
-              {.inputs = {{{3, 4, 4}}}, .attr = PoolAttr{2, 2, 0}, .throws = "[max_pool2d] input 0 has shape [3, 4, 4]"},
-              {.inputs = {{{1, 1, 0, 4}}}, .attr = PoolAttr{2, 1, 1}, .throws = "pictures without pixels have no windows"},
-              {.inputs = {{{1, 1, 4, 0}}}, .attr = PoolAttr{2, 1, 1}, .throws = "pictures without pixels have no windows"},
-              {.inputs = {{{1, 1, 4, 4}}}, .attr = PoolAttr{2, 1, INT32_MAX}, .throws = "padding is at most half of the kernel"},
-              {.inputs = {{{1, 1, 2, 2}}}, .attr = PoolAttr{3, 1, 0}, .throws = "kernel 3 does not fit input 2"}};
+              {.inputs = {{{3, 4, 4}}},
+               .attr = PoolAttr{2, 2, 0},
+               .throws = "[max_pool2d] input 0 has shape [3, 4, 4]"},
+              {.inputs = {{{1, 1, 0, 4}}},
+               .attr = PoolAttr{2, 1, 1},
+               .throws = "pictures without pixels have no windows"},
+              {.inputs = {{{1, 1, 4, 0}}},
+               .attr = PoolAttr{2, 1, 1},
+               .throws = "pictures without pixels have no windows"},
+              {.inputs = {{{1, 1, 4, 4}}},
+               .attr = PoolAttr{2, 1, INT32_MAX},
+               .throws = "padding is at most half of the kernel"},
+              {.inputs = {{{1, 1, 2, 2}}},
+               .attr = PoolAttr{3, 1, 0},
+               .throws = "kernel 3 does not fit input 2"}};
         },
 }};
 
@@ -69,14 +84,17 @@ const Op pool_grad_op{OpDef{
     .infer =
         [](Infer& c) {
           c.require_float(0);
-          if (!(c.shape(0) == c.shape(1))) c.fail(str("gradient has shape ", c.shape(0), ", positions ", c.shape(1)));
-          if (c.dtype(1) != DType::i32) c.fail_dtype(str("positions are ", c.dtype(1), "; i32 is expected"));
+          if (!(c.shape(0) == c.shape(1)))
+            c.fail(str("gradient has shape ", c.shape(0), ", positions ", c.shape(1)));
+          if (c.dtype(1) != DType::i32)
+            c.fail_dtype(str("positions are ", c.dtype(1), "; i32 is expected"));
           c.out(0, c.wanted_shape(), c.dtype(0));
         },
     .vjp =
         [](Vjp& v) {  // the transpose of a scatter: read where it wrote
           const Shape &s = v.in_shape(0), &x = v.grad().shape();
-          Tensor planes = reshape(v.grad(), {x[0] * x[1], x[2] * x[3]}), at = cast(reshape(v.in(1), {s[0] * s[1], s[2] * s[3]}), i64);
+          Tensor planes = reshape(v.grad(), {x[0] * x[1], x[2] * x[3]}),
+                 at = cast(reshape(v.in(1), {s[0] * s[1], s[2] * s[3]}), i64);
           v.give(0, reshape(gather(planes, 1, at), s));
         },
     .saves = saves_in(1),
@@ -84,8 +102,11 @@ const Op pool_grad_op{OpDef{
     .samples =
         [] {
           return std::vector<Sample>{
-              {.inputs = {{{2, 3, 3, 2}}, {{2, 3, 3, 2}, DType::i32, Domain::index, 24}}, .shape = {2, 3, 6, 4}},
-              {.inputs = {{{1, 2, 4, 4}, f32}, {{1, 2, 4, 4}, DType::i32, Domain::index, 49}}, .shape = {1, 2, 7, 7}, .gradient = false}};
+              {.inputs = {{{2, 3, 3, 2}}, {{2, 3, 3, 2}, DType::i32, Domain::index, 24}},
+               .shape = {2, 3, 6, 4}},
+              {.inputs = {{{1, 2, 4, 4}, f32}, {{1, 2, 4, 4}, DType::i32, Domain::index, 49}},
+               .shape = {1, 2, 7, 7},
+               .gradient = false}};
         },
 }};
 
@@ -94,7 +115,8 @@ extern const Op mean_pool_grad_op;
 /// Infers [N, C, ·, ·] of the attributes' size from [N, C, H, W].
 const Op mean_pool_op{OpDef{
     .name = "mean_pool2d",
-    .doc = "Mean of each window of x [N, C, H, W] → [N, C, P, Q], P×Q given; zeros outside of the plane count. avg_pool2d and "
+    .doc = "Mean of each window of x [N, C, H, W] → [N, C, P, Q], P×Q given; zeros outside of the "
+           "plane count. avg_pool2d and "
            "adaptive_avg_pool2d of windows that overlap or leave a rest. f32, f64.",
     .infer =
         [](Infer& c) {
@@ -117,13 +139,16 @@ const Op mean_pool_op{OpDef{
               {.inputs = {{{1, 2, 7, 5}}}, .attr = MeanPoolAttr{0, 0, 0, 3, 4}},
               {.inputs = {{{2, 5, 9, 40}, f32}}, .attr = MeanPoolAttr{2, 1, 1, 10, 41}},
               {.inputs = {{{0, 3, 4, 4}}}, .attr = MeanPoolAttr{3, 1, 1, 4, 4}},
-              {.inputs = {{{3, 4, 4}}}, .attr = MeanPoolAttr{3, 1, 1, 4, 4}, .throws = "[mean_pool2d] input 0 has shape [3, 4, 4]"}};
+              {.inputs = {{{3, 4, 4}}},
+               .attr = MeanPoolAttr{3, 1, 1, 4, 4},
+               .throws = "[mean_pool2d] input 0 has shape [3, 4, 4]"}};
         },
 }};
 
 const Op mean_pool_grad_op{OpDef{
     .name = "mean_pool2d_grad",
-    .doc = "Gradient of mean_pool2d: of every element in the wanted shape [N, C, H, W], the sum of g [N, C, P, Q] over its windows, each "
+    .doc = "Gradient of mean_pool2d: of every element in the wanted shape [N, C, H, W], the sum of "
+           "g [N, C, P, Q] over its windows, each "
            "divided as its mean was. f32, f64.",
     .infer =
         [](Infer& c) {
@@ -131,7 +156,8 @@ const Op mean_pool_grad_op{OpDef{
           const Shape &g = c.shape(0), &x = c.wanted_shape();
           c.require_float(0);
           if (x.rank() != 4 || !(g == Shape{x[0], x[1], a.height, a.width}))
-            c.fail(str("gradient has shape ", g, "; the means of ", x, " are ", a.height, "×", a.width));
+            c.fail(str("gradient has shape ", g, "; the means of ", x, " are ", a.height, "×",
+                       a.width));
           c.out(0, x, c.dtype(0));
         },
     .vjp =
@@ -142,15 +168,24 @@ const Op mean_pool_grad_op{OpDef{
     .cost = [](const Step& s) { return element_cost(s, 4); },
     .samples =
         [] {
-          return std::vector<Sample>{
-              {.inputs = {{{2, 3, 4, 4}}}, .attr = MeanPoolAttr{3, 2, 1, 4, 4}, .shape = {2, 3, 7, 8}},
-              {.inputs = {{{1, 2, 5, 21}}}, .attr = MeanPoolAttr{3, 1, 1, 5, 21}, .shape = {1, 2, 5, 21}},
-              {.inputs = {{{1, 2, 3, 4}}}, .attr = MeanPoolAttr{0, 0, 0, 3, 4}, .shape = {1, 2, 7, 5}},
-              {.inputs = {{{1, 2, 3, 4}}}, .attr = MeanPoolAttr{0, 0, 0, 3, 5}, .shape = {1, 2, 7, 5}, .throws = "are 3×5"}};
+          return std::vector<Sample>{{.inputs = {{{2, 3, 4, 4}}},
+                                      .attr = MeanPoolAttr{3, 2, 1, 4, 4},
+                                      .shape = {2, 3, 7, 8}},
+                                     {.inputs = {{{1, 2, 5, 21}}},
+                                      .attr = MeanPoolAttr{3, 1, 1, 5, 21},
+                                      .shape = {1, 2, 5, 21}},
+                                     {.inputs = {{{1, 2, 3, 4}}},
+                                      .attr = MeanPoolAttr{0, 0, 0, 3, 4},
+                                      .shape = {1, 2, 7, 5}},
+                                     {.inputs = {{{1, 2, 3, 4}}},
+                                      .attr = MeanPoolAttr{0, 0, 0, 3, 5},
+                                      .shape = {1, 2, 7, 5},
+                                      .throws = "are 3×5"}};
         },
 }};
 
-/// Averages of windows that tile x without rest: one sum, which needs no other layout of x in memory.
+/// Averages of windows that tile x without rest: one sum, which needs no other layout of x in
+/// memory.
 Tensor tiled_average(const Tensor& x, int64_t rows, int64_t columns) {
   const Shape& s = x.shape();
   if (rows == 1 && columns == 1) return mean(x, {2, 3}, true);
@@ -173,47 +208,63 @@ const Op avg_pool_op{OpDef{
           const auto& a = attr.as<PoolAttr>();
           const Shape& s = in[0].shape();
           const int64_t padding = int64_t{2} * a.padding;
-          const int64_t rows = (s[2] + padding - a.kernel) / a.stride + 1, columns = (s[3] + padding - a.kernel) / a.stride + 1;
-          if (a.padding == 0 && a.stride == a.kernel && s[2] % a.kernel == 0 && s[3] % a.kernel == 0)
+          const int64_t rows = (s[2] + padding - a.kernel) / a.stride + 1,
+                        columns = (s[3] + padding - a.kernel) / a.stride + 1;
+          if (a.padding == 0 && a.stride == a.kernel && s[2] % a.kernel == 0 &&
+              s[3] % a.kernel == 0)
             return tiled_average(in[0], rows, columns);
           return record(mean_pool_op, {&in[0]},
-                        MeanPoolAttr{a.kernel, a.stride, a.padding, static_cast<int32_t>(rows), static_cast<int32_t>(columns)});
+                        MeanPoolAttr{a.kernel, a.stride, a.padding, static_cast<int32_t>(rows),
+                                     static_cast<int32_t>(columns)});
         },
     .composite = true,
     .onnx = {"AveragePool", 19},
     .samples =
         [] {
-          return std::vector<Sample>{
-              {.inputs = {{{2, 3, 6, 4}}}, .attr = PoolAttr{2, 2, 0}},
-              {.inputs = {{{1, 2, 7, 8}}}, .attr = PoolAttr{3, 2, 1}},
-              {.inputs = {{{2, 5, 9, 9}, f32}}, .attr = PoolAttr{3, 1, 0}},
-              {.inputs = {{{2, 32, 8, 8}, f32}}, .attr = PoolAttr{4, 4, 0}},
-              {.inputs = {{{0, 3, 4, 4}}}, .attr = PoolAttr{2, 2, 0}},
-              {.inputs = {{{3, 4, 4}}}, .attr = PoolAttr{2, 2, 0}, .throws = "[avg_pool2d] input 0 has shape [3, 4, 4]"},
-              {.inputs = {{{1, 1, 0, 4}}}, .attr = PoolAttr{2, 1, 1}, .throws = "pictures without pixels have no windows"},
-              {.inputs = {{{1, 1, 4, 0}}}, .attr = PoolAttr{2, 1, 1}, .throws = "pictures without pixels have no windows"},
-              {.inputs = {{{1, 1, 4, 4}}}, .attr = PoolAttr{2, 1, INT32_MAX}, .throws = "padding is at most half of the kernel"},
-              {.inputs = {{{1, 1, 2, 2}}}, .attr = PoolAttr{3, 1, 0}, .throws = "kernel 3 does not fit input 2"}};
+          return std::vector<Sample>{{.inputs = {{{2, 3, 6, 4}}}, .attr = PoolAttr{2, 2, 0}},
+                                     {.inputs = {{{1, 2, 7, 8}}}, .attr = PoolAttr{3, 2, 1}},
+                                     {.inputs = {{{2, 5, 9, 9}, f32}}, .attr = PoolAttr{3, 1, 0}},
+                                     {.inputs = {{{2, 32, 8, 8}, f32}}, .attr = PoolAttr{4, 4, 0}},
+                                     {.inputs = {{{0, 3, 4, 4}}}, .attr = PoolAttr{2, 2, 0}},
+                                     {.inputs = {{{3, 4, 4}}},
+                                      .attr = PoolAttr{2, 2, 0},
+                                      .throws = "[avg_pool2d] input 0 has shape [3, 4, 4]"},
+                                     {.inputs = {{{1, 1, 0, 4}}},
+                                      .attr = PoolAttr{2, 1, 1},
+                                      .throws = "pictures without pixels have no windows"},
+                                     {.inputs = {{{1, 1, 4, 0}}},
+                                      .attr = PoolAttr{2, 1, 1},
+                                      .throws = "pictures without pixels have no windows"},
+                                     {.inputs = {{{1, 1, 4, 4}}},
+                                      .attr = PoolAttr{2, 1, INT32_MAX},
+                                      .throws = "padding is at most half of the kernel"},
+                                     {.inputs = {{{1, 1, 2, 2}}},
+                                      .attr = PoolAttr{3, 1, 0},
+                                      .throws = "kernel 3 does not fit input 2"}};
         },
 }};
 
 const Op adaptive_avg_pool_op{OpDef{
     .name = "adaptive_avg_pool2d",
-    .doc = "x [N, C, H, W] → [N, C, P, Q]: element i of P is the mean of rows ⌊i·H/P⌋ to ⌈(i+1)·H/P⌉ − 1, and columns alike.",
+    .doc = "x [N, C, H, W] → [N, C, P, Q]: element i of P is the mean of rows ⌊i·H/P⌋ to "
+           "⌈(i+1)·H/P⌉ − 1, and columns alike.",
     .infer =
         [](Infer& c) {
           const auto& a = c.attr<AdaptivePoolAttr>();
           c.require_float(0);
           c.require_rank(0, 4);
           const Shape& x = c.shape(0);
-          if (a.height < 1 || a.width < 1) c.fail(str("the result's size ", a.height, "×", a.width, " is not at least 1×1"));
-          if (x[2] < 1 || x[3] < 1) c.fail(str("input has shape ", x, "; pictures without pixels have no mean"));
+          if (a.height < 1 || a.width < 1)
+            c.fail(str("the result's size ", a.height, "×", a.width, " is not at least 1×1"));
+          if (x[2] < 1 || x[3] < 1)
+            c.fail(str("input has shape ", x, "; pictures without pixels have no mean"));
           c.out(0, {x[0], x[1], a.height, a.width}, c.dtype(0));
         },
     .decompose =
         [](std::span<const Tensor> in, const Attr& attr) {
           const auto& a = attr.as<AdaptivePoolAttr>();
-          const int64_t h = in[0].shape()[2], w = in[0].shape()[3], rows = a.height, columns = a.width;
+          const int64_t h = in[0].shape()[2], w = in[0].shape()[3], rows = a.height,
+                        columns = a.width;
           if (h % rows == 0 && w % columns == 0) return tiled_average(in[0], rows, columns);
           return record(mean_pool_op, {&in[0]}, MeanPoolAttr{0, 0, 0, a.height, a.width});
         },
@@ -227,8 +278,12 @@ const Op adaptive_avg_pool_op{OpDef{
               {.inputs = {{{2, 32, 7, 7}, f32}}, .attr = AdaptivePoolAttr{1, 1}},
               {.inputs = {{{2, 5, 10, 13}, f32}}, .attr = AdaptivePoolAttr{7, 7}},
               {.inputs = {{{0, 3, 4, 4}}}, .attr = AdaptivePoolAttr{1, 1}},
-              {.inputs = {{{1, 1, 2, 2}}}, .attr = AdaptivePoolAttr{0, 1}, .throws = "[adaptive_avg_pool2d] the result's size 0×1"},
-              {.inputs = {{{1, 1, 0, 2}}}, .attr = AdaptivePoolAttr{1, 1}, .throws = "pictures without pixels have no mean"}};
+              {.inputs = {{{1, 1, 2, 2}}},
+               .attr = AdaptivePoolAttr{0, 1},
+               .throws = "[adaptive_avg_pool2d] the result's size 0×1"},
+              {.inputs = {{{1, 1, 0, 2}}},
+               .attr = AdaptivePoolAttr{1, 1},
+               .throws = "pictures without pixels have no mean"}};
         },
 }};
 

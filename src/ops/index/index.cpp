@@ -10,12 +10,13 @@ namespace {
 /// Throws unless index fits x along `axis`: same rank, i64, other sizes not larger.
 void check_index(const Infer& c, const Shape& x, int index_input, int axis) {
   const Shape& index = c.shape(index_input);
-  if (c.dtype(index_input) != DType::i64) c.fail_dtype(str("index is ", c.dtype(index_input), "; i64 is expected"));
+  if (c.dtype(index_input) != DType::i64)
+    c.fail_dtype(str("index is ", c.dtype(index_input), "; i64 is expected"));
   bool fits = index.rank() == x.rank();
   for (int d = 0; fits && d < x.rank(); ++d) fits = d == axis || index[d] <= x[d];
   if (!fits)
-    c.fail(
-        str("index has shape ", index, " for shape ", x, " along axis ", axis, "; the same rank and no larger other sizes are expected"));
+    c.fail(str("index has shape ", index, " for shape ", x, " along axis ", axis,
+               "; the same rank and no larger other sizes are expected"));
 }
 
 const Op gather_op{OpDef{
@@ -26,7 +27,11 @@ const Op gather_op{OpDef{
           check_index(c, c.shape(0), 1, c.attr<AxisAttr>().axis);
           c.out(0, c.shape(1), c.dtype(0));
         },
-    .vjp = [](Vjp& v) { v.give(0, scatter_add(zeros(v.in_shape(0), v.in_dtype(0)), v.attr<AxisAttr>().axis, v.in(1), v.grad())); },
+    .vjp =
+        [](Vjp& v) {
+          v.give(0, scatter_add(zeros(v.in_shape(0), v.in_dtype(0)), v.attr<AxisAttr>().axis,
+                                v.in(1), v.grad()));
+        },
     .saves = saves_in(1),
     .cost = [](const Step& s) { return element_cost(s, 0); },
     .onnx = {"GatherElements", 13},
@@ -35,9 +40,15 @@ const Op gather_op{OpDef{
           return std::vector<Sample>{
               {.inputs = {{{4, 7}}, {{4, 3}, i64, Domain::index, 7}}, .attr = AxisAttr{1}},
               {.inputs = {{{5, 3, 2}}, {{6, 3, 1}, i64, Domain::index, 5}}, .attr = AxisAttr{0}},
-              {.inputs = {{{4, 7}, f32}, {{4, 1}, i64, Domain::index, 7}}, .attr = AxisAttr{1}, .gradient = false},
-              {.inputs = {{{3, 4}, i64}, {{3, 0}, i64, Domain::index, 4}}, .attr = AxisAttr{1}, .gradient = false},
-              {.inputs = {{{4, 7}}, {{5, 3}, i64, Domain::index, 7}}, .attr = AxisAttr{1}, .throws = "[gather] index has shape [5, 3]"}};
+              {.inputs = {{{4, 7}, f32}, {{4, 1}, i64, Domain::index, 7}},
+               .attr = AxisAttr{1},
+               .gradient = false},
+              {.inputs = {{{3, 4}, i64}, {{3, 0}, i64, Domain::index, 4}},
+               .attr = AxisAttr{1},
+               .gradient = false},
+              {.inputs = {{{4, 7}}, {{5, 3}, i64, Domain::index, 7}},
+               .attr = AxisAttr{1},
+               .throws = "[gather] index has shape [5, 3]"}};
         },
 }};
 
@@ -47,8 +58,10 @@ const Op scatter_add_op{OpDef{
     .infer =
         [](Infer& c) {
           check_index(c, c.shape(0), 1, c.attr<AxisAttr>().axis);
-          if (!(c.shape(2) == c.shape(1))) c.fail(str("src has shape ", c.shape(2), ", index ", c.shape(1)));
-          if (c.dtype(2) != c.dtype(0)) c.fail_dtype(str("src is ", c.dtype(2), ", x is ", c.dtype(0)));
+          if (!(c.shape(2) == c.shape(1)))
+            c.fail(str("src has shape ", c.shape(2), ", index ", c.shape(1)));
+          if (c.dtype(2) != c.dtype(0))
+            c.fail_dtype(str("src is ", c.dtype(2), ", x is ", c.dtype(0)));
           c.out(0, c.shape(0), c.dtype(0));
         },
     .vjp =
@@ -63,10 +76,16 @@ const Op scatter_add_op{OpDef{
     .samples =
         [] {
           return std::vector<Sample>{
-              {.inputs = {{{4, 7}}, {{4, 3}, i64, Domain::index, 7}, {{4, 3}}}, .attr = AxisAttr{1}},
-              {.inputs = {{{5, 3, 2}}, {{6, 3, 1}, i64, Domain::index, 5}, {{6, 3, 1}}}, .attr = AxisAttr{0}},
-              {.inputs = {{{300}, f32}, {{40000}, i64, Domain::index, 300}, {{40000}, f32}}, .attr = AxisAttr{0}, .gradient = false},
-              {.inputs = {{{4, 7}}, {{4, 3}, i64, Domain::index, 7}, {{4, 2}}}, .attr = AxisAttr{1}, .throws = "[scatter_add] src"}};
+              {.inputs = {{{4, 7}}, {{4, 3}, i64, Domain::index, 7}, {{4, 3}}},
+               .attr = AxisAttr{1}},
+              {.inputs = {{{5, 3, 2}}, {{6, 3, 1}, i64, Domain::index, 5}, {{6, 3, 1}}},
+               .attr = AxisAttr{0}},
+              {.inputs = {{{300}, f32}, {{40000}, i64, Domain::index, 300}, {{40000}, f32}},
+               .attr = AxisAttr{0},
+               .gradient = false},
+              {.inputs = {{{4, 7}}, {{4, 3}, i64, Domain::index, 7}, {{4, 2}}},
+               .attr = AxisAttr{1},
+               .throws = "[scatter_add] src"}};
         },
 }};
 
@@ -78,7 +97,8 @@ const Op embedding_op{OpDef{
     .infer =
         [](Infer& c) {
           c.require_rank(0, 2);
-          if (c.dtype(1) != DType::i64) c.fail_dtype(str("index is ", c.dtype(1), "; i64 is expected"));
+          if (c.dtype(1) != DType::i64)
+            c.fail_dtype(str("index is ", c.dtype(1), "; i64 is expected"));
           Shape out = c.shape(1);
           out.push_back(c.shape(0)[1]);
           c.out(0, out, c.dtype(0));
@@ -94,20 +114,23 @@ const Op embedding_op{OpDef{
     .dtypes = kEveryDType,
     .samples =
         [] {
-          return std::vector<Sample>{{.inputs = {{{6, 4}}, {{3, 2}, i64, Domain::index, 6}}},
-                                     {.inputs = {{{6, 4}, f32}, {{}, i64, Domain::index, 6}}, .gradient = false},
-                                     {.inputs = {{{6, 4}}, {{0}, i64, Domain::index, 6}}},
-                                     {.inputs = {{{6, 4}}, {{2}, f64}}, .throws = "[embedding] index is f64"}};
+          return std::vector<Sample>{
+              {.inputs = {{{6, 4}}, {{3, 2}, i64, Domain::index, 6}}},
+              {.inputs = {{{6, 4}, f32}, {{}, i64, Domain::index, 6}}, .gradient = false},
+              {.inputs = {{{6, 4}}, {{0}, i64, Domain::index, 6}}},
+              {.inputs = {{{6, 4}}, {{2}, f64}}, .throws = "[embedding] index is f64"}};
         },
 }};
 
 /// In: g [.., D], index; wanted shape: the table's.
 const Op embedding_grad_op{OpDef{
     .name = "embedding_grad",
-    .doc = "Rows of g [.., D] added to the rows of zeros [V, D] that index [..] names; equal indices add up in order.",
+    .doc = "Rows of g [.., D] added to the rows of zeros [V, D] that index [..] names; equal "
+           "indices add up in order.",
     .infer =
         [](Infer& c) {
-          if (c.dtype(1) != DType::i64) c.fail_dtype(str("index is ", c.dtype(1), "; i64 is expected"));
+          if (c.dtype(1) != DType::i64)
+            c.fail_dtype(str("index is ", c.dtype(1), "; i64 is expected"));
           const Shape& table = c.wanted_shape();
           Shape rows = c.shape(1);
           rows.push_back(table.rank() == 2 ? table[1] : 0);
@@ -121,23 +144,28 @@ const Op embedding_grad_op{OpDef{
     .cost = [](const Step& s) { return element_cost(s, 1); },
     .samples =
         [] {
-          return std::vector<Sample>{{.inputs = {{{3, 2, 4}}, {{3, 2}, i64, Domain::index, 5}}, .shape = {5, 4}},
-                                     {.inputs = {{{4}}, {{}, i64, Domain::index, 3}}, .shape = {3, 4}},
-                                     {.inputs = {{{0, 4}}, {{0}, i64, Domain::index, 3}}, .shape = {3, 4}},
-                                     {.inputs = {{{300, 70}, f32}, {{300}, i64, Domain::index, 40}}, .shape = {40, 70}, .gradient = false},
-                                     {.inputs = {{{3, 2, 4}}, {{3}, i64, Domain::index, 5}},
-                                      .shape = {5, 4},
-                                      .throws = "[embedding_grad] gradient has shape [3, 2, 4]"}};
+          return std::vector<Sample>{
+              {.inputs = {{{3, 2, 4}}, {{3, 2}, i64, Domain::index, 5}}, .shape = {5, 4}},
+              {.inputs = {{{4}}, {{}, i64, Domain::index, 3}}, .shape = {3, 4}},
+              {.inputs = {{{0, 4}}, {{0}, i64, Domain::index, 3}}, .shape = {3, 4}},
+              {.inputs = {{{300, 70}, f32}, {{300}, i64, Domain::index, 40}},
+               .shape = {40, 70},
+               .gradient = false},
+              {.inputs = {{{3, 2, 4}}, {{3}, i64, Domain::index, 5}},
+               .shape = {5, 4},
+               .throws = "[embedding_grad] gradient has shape [3, 2, 4]"}};
         },
 }};
 
 const Op one_hot_op{OpDef{
     .name = "one_hot",
-    .doc = "index [..] → [.., classes]: 1 at the index, 0 elsewhere; an index out of range throws when run.",
+    .doc = "index [..] → [.., classes]: 1 at the index, 0 elsewhere; an index out of range throws "
+           "when run.",
     .infer =
         [](Infer& c) {
           const auto& a = c.attr<OneHotAttr>();
-          if (is_float(c.dtype(0))) c.fail_dtype(str("index is ", c.dtype(0), "; class numbers (i64) are expected"));
+          if (is_float(c.dtype(0)))
+            c.fail_dtype(str("index is ", c.dtype(0), "; class numbers (i64) are expected"));
           if (a.classes < 1) c.fail(str("classes is ", a.classes, "; at least 1 is expected"));
           Shape out = c.shape(0);
           out.push_back(a.classes);
@@ -147,12 +175,23 @@ const Op one_hot_op{OpDef{
     .onnx = {"OneHot", 11},
     .samples =
         [] {
-          return std::vector<Sample>{{.inputs = {{{5}, i64, Domain::index, 4}}, .attr = OneHotAttr{4, f32}, .gradient = false},
-                                     {.inputs = {{{2, 3}, i64, Domain::index, 7}}, .attr = OneHotAttr{7, f64}, .gradient = false},
-                                     {.inputs = {{{0}, i64, Domain::index, 4}}, .attr = OneHotAttr{4, i64}, .gradient = false},
-                                     {.inputs = {{{300, 7}, u8, Domain::index, 5}}, .attr = OneHotAttr{5, u8}, .gradient = false},
-                                     {.inputs = {{{3}, DType::i32, Domain::index, 2}}, .attr = OneHotAttr{2, boolean}, .gradient = false},
-                                     {.inputs = {{{5}}}, .attr = OneHotAttr{4, f32}, .throws = "[one_hot] index is f64"}};
+          return std::vector<Sample>{
+              {.inputs = {{{5}, i64, Domain::index, 4}},
+               .attr = OneHotAttr{4, f32},
+               .gradient = false},
+              {.inputs = {{{2, 3}, i64, Domain::index, 7}},
+               .attr = OneHotAttr{7, f64},
+               .gradient = false},
+              {.inputs = {{{0}, i64, Domain::index, 4}},
+               .attr = OneHotAttr{4, i64},
+               .gradient = false},
+              {.inputs = {{{300, 7}, u8, Domain::index, 5}},
+               .attr = OneHotAttr{5, u8},
+               .gradient = false},
+              {.inputs = {{{3}, DType::i32, Domain::index, 2}},
+               .attr = OneHotAttr{2, boolean},
+               .gradient = false},
+              {.inputs = {{{5}}}, .attr = OneHotAttr{4, f32}, .throws = "[one_hot] index is f64"}};
         },
 }};
 
@@ -174,25 +213,33 @@ const Op flip_op{OpDef{
     .onnx = {"Slice", 13},
     .samples =
         [] {
-          return std::vector<Sample>{{.inputs = {{{5}}}, .attr = AxisAttr{0}},
-                                     {.inputs = {{{2, 3, 4}}}, .attr = AxisAttr{1}},
-                                     {.inputs = {{{2, 3, 4, 5}, f32}}, .attr = AxisAttr{3}},
-                                     {.inputs = {{{3, 4}, i64}}, .attr = AxisAttr{0}, .gradient = false},
-                                     {.inputs = {{{3, 0}}}, .attr = AxisAttr{1}}};
+          return std::vector<Sample>{
+              {.inputs = {{{5}}}, .attr = AxisAttr{0}},
+              {.inputs = {{{2, 3, 4}}}, .attr = AxisAttr{1}},
+              {.inputs = {{{2, 3, 4, 5}, f32}}, .attr = AxisAttr{3}},
+              {.inputs = {{{3, 4}, i64}}, .attr = AxisAttr{0}, .gradient = false},
+              {.inputs = {{{3, 0}}}, .attr = AxisAttr{1}}};
         },
 }};
 
 }  // namespace
 
-Tensor flip(const Tensor& x, int axis) { return record(flip_op, {&x}, AxisAttr{x.shape().axis(axis)}); }
-Tensor gather(const Tensor& x, int axis, const Tensor& index) { return record(gather_op, {&x, &index}, AxisAttr{x.shape().axis(axis)}); }
+Tensor flip(const Tensor& x, int axis) {
+  return record(flip_op, {&x}, AxisAttr{x.shape().axis(axis)});
+}
+Tensor gather(const Tensor& x, int axis, const Tensor& index) {
+  return record(gather_op, {&x, &index}, AxisAttr{x.shape().axis(axis)});
+}
 Tensor scatter_add(const Tensor& x, int axis, const Tensor& index, const Tensor& src) {
   return record(scatter_add_op, {&x, &index, &src}, AxisAttr{x.shape().axis(axis)});
 }
-Tensor embedding(const Tensor& table, const Tensor& index) { return record(embedding_op, {&table, &index}); }
+Tensor embedding(const Tensor& table, const Tensor& index) {
+  return record(embedding_op, {&table, &index});
+}
 
 Tensor one_hot(const Tensor& index, int64_t classes, DType dtype) {
-  if (!is_float(index.dtype()) && !contains(kComputedDTypes, index.dtype())) return one_hot(cast(index, i64), classes, dtype);
+  if (!is_float(index.dtype()) && !contains(kComputedDTypes, index.dtype()))
+    return one_hot(cast(index, i64), classes, dtype);
   if (!contains(kComputedDTypes, dtype)) return cast(one_hot(index, classes, u8), dtype);
   return record(one_hot_op, {&index}, OneHotAttr{classes, dtype});
 }

@@ -8,23 +8,29 @@ namespace {
 
 const Op matmul_op{OpDef{
     .name = "matmul",
-    .doc = "[.., M, K] × [.., K, N] → [.., M, N]; leading axes broadcast; either operand may be read with its last two axes swapped. f32, "
+    .doc = "[.., M, K] × [.., K, N] → [.., M, N]; leading axes broadcast; either operand may be "
+           "read with its last two axes swapped. f32, "
            "f64.",
     .infer =
         [](Infer& c) {
           const auto& a = c.attr<MatmulAttr>();
           c.require_float(0);
-          if (c.dtype(0) != c.dtype(1)) c.fail_dtype(str(c.dtype(0), " × ", c.dtype(1), ": both inputs need one dtype"));
+          if (c.dtype(0) != c.dtype(1))
+            c.fail_dtype(str(c.dtype(0), " × ", c.dtype(1), ": both inputs need one dtype"));
           const Shape &x = c.shape(0), &y = c.shape(1);
-          if (x.rank() < 2 || y.rank() < 2) c.fail(str(x, " × ", y, ": both inputs need at least 2 axes"));
-          const int64_t m = x.at(a.transpose_a ? -1 : -2), k = x.at(a.transpose_a ? -2 : -1), k2 = y.at(a.transpose_b ? -1 : -2),
-                        n = y.at(a.transpose_b ? -2 : -1);
+          if (x.rank() < 2 || y.rank() < 2)
+            c.fail(str(x, " × ", y, ": both inputs need at least 2 axes"));
+          const int64_t m = x.at(a.transpose_a ? -1 : -2), k = x.at(a.transpose_a ? -2 : -1),
+                        k2 = y.at(a.transpose_b ? -1 : -2), n = y.at(a.transpose_b ? -2 : -1);
           if (k != k2)
-            c.fail(str(x, a.transpose_a ? "ᵀ × " : " × ", y, a.transpose_b ? "ᵀ" : "", ": inner sizes ", k, " and ", k2, " differ"));
+            c.fail(str(x, a.transpose_a ? "ᵀ × " : " × ", y, a.transpose_b ? "ᵀ" : "",
+                       ": inner sizes ", k, " and ", k2, " differ"));
           Shape batch_x(x.begin(), x.rank() - 2), batch_y(y.begin(), y.rank() - 2), out;
           try {
             out = broadcast(batch_x, batch_y);
-          } catch (const ShapeError& e) { c.fail(str("leading axes of ", x, " and ", y, ": ", e.what())); }
+          } catch (const ShapeError& e) {
+            c.fail(str("leading axes of ", x, " and ", y, ": ", e.what()));
+          }
           out.push_back(m);
           out.push_back(n);
           c.out(0, out, c.dtype(0));
@@ -33,8 +39,12 @@ const Op matmul_op{OpDef{
         [](Vjp& v) {
           const auto [ta, tb] = v.attr<MatmulAttr>();
           Tensor g = v.grad();
-          if (v.wants(0)) v.give(0, sum_to(ta ? matmul(v.in(1), g, tb, true) : matmul(g, v.in(1), false, !tb), v.in_shape(0)));
-          if (v.wants(1)) v.give(1, sum_to(tb ? matmul(g, v.in(0), true, ta) : matmul(v.in(0), g, !ta, false), v.in_shape(1)));
+          if (v.wants(0))
+            v.give(0, sum_to(ta ? matmul(v.in(1), g, tb, true) : matmul(g, v.in(1), false, !tb),
+                             v.in_shape(0)));
+          if (v.wants(1))
+            v.give(1, sum_to(tb ? matmul(g, v.in(0), true, ta) : matmul(v.in(0), g, !ta, false),
+                             v.in_shape(1)));
         },
     .saves = saves_in(0) | saves_in(1),
     .cost =
@@ -47,21 +57,24 @@ const Op matmul_op{OpDef{
     .onnx = {"MatMul", 13},
     .samples =
         [] {
-          return std::vector<Sample>{{.inputs = {{{3, 5}}, {{5, 4}}}, .attr = MatmulAttr{false, false}},
-                                     {.inputs = {{{5, 3}}, {{5, 4}}}, .attr = MatmulAttr{true, false}},
-                                     {.inputs = {{{3, 5}}, {{4, 5}}}, .attr = MatmulAttr{false, true}},
-                                     {.inputs = {{{5, 3}}, {{4, 5}}}, .attr = MatmulAttr{true, true}},
-                                     {.inputs = {{{2, 3, 5}}, {{5, 4}}}, .attr = MatmulAttr{false, false}},
-                                     {.inputs = {{{2, 1, 3, 5}}, {{3, 5, 2}}}, .attr = MatmulAttr{false, false}},
-                                     {.inputs = {{{64, 130}, f32}, {{130, 70}, f32}}, .attr = MatmulAttr{false, false}},
-                                     {.inputs = {{{130, 64}, f32}, {{70, 130}, f32}}, .attr = MatmulAttr{true, true}},
-                                     {.inputs = {{{1, 300}, f32}, {{300, 200}, f32}}, .attr = MatmulAttr{false, false}},
-                                     {.inputs = {{{3, 0}}, {{0, 4}}}, .attr = MatmulAttr{false, false}},
-                                     {.inputs = {{{0, 3}}, {{3, 4}}}, .attr = MatmulAttr{false, false}},
-                                     {.inputs = {{{8, 784}, f32}, {{1000, 128}, f32}},
-                                      .attr = MatmulAttr{false, false},
-                                      .throws = "[matmul] [8, 784] × [1000, 128]: inner sizes 784 and 1000 differ"},
-                                     {.inputs = {{{3}}, {{3, 4}}}, .attr = MatmulAttr{false, false}, .throws = "need at least 2 axes"}};
+          return std::vector<Sample>{
+              {.inputs = {{{3, 5}}, {{5, 4}}}, .attr = MatmulAttr{false, false}},
+              {.inputs = {{{5, 3}}, {{5, 4}}}, .attr = MatmulAttr{true, false}},
+              {.inputs = {{{3, 5}}, {{4, 5}}}, .attr = MatmulAttr{false, true}},
+              {.inputs = {{{5, 3}}, {{4, 5}}}, .attr = MatmulAttr{true, true}},
+              {.inputs = {{{2, 3, 5}}, {{5, 4}}}, .attr = MatmulAttr{false, false}},
+              {.inputs = {{{2, 1, 3, 5}}, {{3, 5, 2}}}, .attr = MatmulAttr{false, false}},
+              {.inputs = {{{64, 130}, f32}, {{130, 70}, f32}}, .attr = MatmulAttr{false, false}},
+              {.inputs = {{{130, 64}, f32}, {{70, 130}, f32}}, .attr = MatmulAttr{true, true}},
+              {.inputs = {{{1, 300}, f32}, {{300, 200}, f32}}, .attr = MatmulAttr{false, false}},
+              {.inputs = {{{3, 0}}, {{0, 4}}}, .attr = MatmulAttr{false, false}},
+              {.inputs = {{{0, 3}}, {{3, 4}}}, .attr = MatmulAttr{false, false}},
+              {.inputs = {{{8, 784}, f32}, {{1000, 128}, f32}},
+               .attr = MatmulAttr{false, false},
+               .throws = "[matmul] [8, 784] × [1000, 128]: inner sizes 784 and 1000 differ"},
+              {.inputs = {{{3}}, {{3, 4}}},
+               .attr = MatmulAttr{false, false},
+               .throws = "need at least 2 axes"}};
         },
 }};
 

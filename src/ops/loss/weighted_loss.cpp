@@ -8,7 +8,8 @@ namespace {
 
 const Op weighted_cross_entropy_op{OpDef{
     .name = "weighted_cross_entropy",
-    .doc = "Σ w[t]·((1−ε)·(−ln p[n, t]) + …)/Σ w[t]: cross_entropy of logits [N, C], targets t [N] i64 and class weights w [C] (or none), "
+    .doc = "Σ w[t]·((1−ε)·(−ln p[n, t]) + …)/Σ w[t]: cross_entropy of logits [N, C], targets t [N] "
+           "i64 and class weights w [C] (or none), "
            "with "
            "ε of each target spread over all classes (Szegedy et al. 2016, section 7) → [].",
     .infer =
@@ -16,56 +17,82 @@ const Op weighted_cross_entropy_op{OpDef{
           c.require_float(0);
           const Shape &scores = c.shape(0), &target = c.shape(1);
           if (scores.rank() != 2 || target.rank() != 1 || scores[0] != target[0])
-            c.fail(str("scores have shape ", scores, ", targets ", target, "; [N, C] and [N] are expected"));
-          if (c.dtype(1) != DType::i64) c.fail_dtype(str("targets are ", c.dtype(1), "; class numbers (i64) are expected"));
+            c.fail(str("scores have shape ", scores, ", targets ", target,
+                       "; [N, C] and [N] are expected"));
+          if (c.dtype(1) != DType::i64)
+            c.fail_dtype(str("targets are ", c.dtype(1), "; class numbers (i64) are expected"));
           if (c.inputs() == 3 && !(c.shape(2) == Shape{scores[1]}))
-            c.fail(str("class weights have shape ", c.shape(2), ", scores ", scores, "; one weight per class is expected"));
+            c.fail(str("class weights have shape ", c.shape(2), ", scores ", scores,
+                       "; one weight per class is expected"));
           const double smoothing = c.attr<SmoothingAttr>().label_smoothing;
-          if (!(smoothing >= 0 && smoothing <= 1)) c.fail(str("label_smoothing is ", smoothing, ", expected 0 to 1"));
+          if (!(smoothing >= 0 && smoothing <= 1))
+            c.fail(str("label_smoothing is ", smoothing, ", expected 0 to 1"));
           c.out(0, {}, c.dtype(0));
         },
-    // As PyTorch has it: a class's weight counts in its own term of the spread part, and the target's class alone in the divisor.
+    // As PyTorch has it: a class's weight counts in its own term of the spread part, and the
+    // target's class alone in the divisor.
     .decompose =
         [](std::span<const Tensor> in, const Attr& attr) {
           const double smoothing = attr.as<SmoothingAttr>().label_smoothing;
-          // A term whose factor is 0 is left out: the logarithm of an impossible class, -∞, would make NaN of it.
+          // A term whose factor is 0 is left out: the logarithm of an impossible class, -∞, would
+          // make NaN of it.
           const auto both = [&](auto&& right, auto&& spread) {
             if (smoothing == 0) return Tensor(right());
             if (smoothing == 1) return Tensor(spread());
             return (1 - smoothing) * right() + smoothing * spread();
           };
-          if (in.size() == 2) return both([&] { return cross_entropy(in[0], in[1]); }, [&] { return -mean(log_softmax(in[0], 1)); });
+          if (in.size() == 2)
+            return both([&] { return cross_entropy(in[0], in[1]); },
+                        [&] { return -mean(log_softmax(in[0], 1)); });
           const Tensor log_p = log_softmax(in[0], 1), column = reshape(in[1], {-1, 1});
           const Tensor weight = cast(in[2], in[0].dtype()), of_target = gather(weight, 0, in[1]);
-          const auto weighted = [](const Tensor& x, const Tensor& w) { return sum(multiply_no_nan(x, w)); };
-          return -both([&] { return weighted(flatten(gather(log_p, 1, column)), of_target); },
-                       [&] { return weighted(log_p, weight) / static_cast<double>(in[0].size(1)); }) /
+          const auto weighted = [](const Tensor& x, const Tensor& w) {
+            return sum(multiply_no_nan(x, w));
+          };
+          return -both(
+                     [&] { return weighted(flatten(gather(log_p, 1, column)), of_target); },
+                     [&] { return weighted(log_p, weight) / static_cast<double>(in[0].size(1)); }) /
                  sum(of_target);
         },
     .composite = true,
     .samples =
         [] {
           const Attr none = SmoothingAttr{0}, some = SmoothingAttr{0.1};
-          const Input scores{{5, 4}}, target{{5}, i64, Domain::index, 4}, weight{{4}, f64, Domain::positive};
+          const Input scores{{5, 4}}, target{{5}, i64, Domain::index, 4},
+              weight{{4}, f64, Domain::positive};
           return std::vector<Sample>{
               {.inputs = {scores, target}, .attr = some},
               {.inputs = {scores, target, weight}, .attr = none},
               {.inputs = {scores, target, weight}, .attr = some},
-              {.inputs = {{{64, 10}, f32}, {{64}, i64, Domain::index, 10}, {{10}, f32, Domain::positive}}, .attr = some, .gradient = false},
+              {.inputs = {{{64, 10}, f32},
+                          {{64}, i64, Domain::index, 10},
+                          {{10}, f32, Domain::positive}},
+               .attr = some,
+               .gradient = false},
               {.inputs = {{{1, 2}}, {{1}, i64, Domain::index, 2}}, .attr = SmoothingAttr{1}},
-              {.inputs = {scores, target, {{5}}}, .attr = some, .throws = "class weights have shape [5], scores [5, 4]"},
-              {.inputs = {scores, {{4}, i64, Domain::index, 4}}, .attr = some, .throws = "scores have shape [5, 4], targets [4]"},
+              {.inputs = {scores, target, {{5}}},
+               .attr = some,
+               .throws = "class weights have shape [5], scores [5, 4]"},
+              {.inputs = {scores, {{4}, i64, Domain::index, 4}},
+               .attr = some,
+               .throws = "scores have shape [5, 4], targets [4]"},
               {.inputs = {scores, {{5}}}, .attr = some, .throws = "targets are f64"},
-              {.inputs = {scores, target}, .attr = SmoothingAttr{1.5}, .throws = "label_smoothing is 1.5, expected 0 to 1"}};
+              {.inputs = {scores, target},
+               .attr = SmoothingAttr{1.5},
+               .throws = "label_smoothing is 1.5, expected 0 to 1"}};
         },
 }};
 
 }  // namespace
 
-Tensor weighted_cross_entropy(const Tensor& logits, const Tensor& target, const Tensor& weight, double label_smoothing) {
-  const Tensor classes = is_integer(target.dtype()) && target.dtype() != i64 ? cast(target, i64) : target;
-  if (!weight.defined()) return record(weighted_cross_entropy_op, {&logits, &classes}, SmoothingAttr{label_smoothing});
-  return record(weighted_cross_entropy_op, {&logits, &classes, &weight}, SmoothingAttr{label_smoothing});
+Tensor weighted_cross_entropy(const Tensor& logits, const Tensor& target, const Tensor& weight,
+                              double label_smoothing) {
+  const Tensor classes =
+      is_integer(target.dtype()) && target.dtype() != i64 ? cast(target, i64) : target;
+  if (!weight.defined())
+    return record(weighted_cross_entropy_op, {&logits, &classes}, SmoothingAttr{label_smoothing});
+  return record(weighted_cross_entropy_op, {&logits, &classes, &weight},
+                SmoothingAttr{label_smoothing});
 }
 
 }  // namespace suanli

@@ -1,5 +1,5 @@
-// Batch normalisation. Recorded as sums and pointwise ops, which fuse with what stands around them; its gradient is the closed form,
-// not that of each part.
+// Batch normalisation. Recorded as sums and pointwise ops, which fuse with what stands around them;
+// its gradient is the closed form, not that of each part.
 #include "ops/norm/norm.h"
 #include "ops/op.h"
 
@@ -20,24 +20,30 @@ Tensor channel_sum(const Tensor& x) {
     if (i != 1) axes.push_back(i);
   return sum(x, axes);
 }
-double samples_per_channel(const Shape& x) { return static_cast<double>(x.numel()) / static_cast<double>(std::max<int64_t>(1, x[1])); }
+double samples_per_channel(const Shape& x) {
+  return static_cast<double>(x.numel()) / static_cast<double>(std::max<int64_t>(1, x[1]));
+}
 
 /// The statistics of a batch, and 1/√(variance + eps).
 struct Moments {
   BatchStatistics statistics;
   Tensor rstd;
 };
-/// The mean first, then the mean of squared distances from it: in one pass x² − mean² would cancel. Distances are squared in other units,
-/// so that the squares of large ones do not overflow. A power of two changes no bit of the others, down to distances of some 1e-12 in f32
-/// and 1e-94 in f64: squares of smaller ones lose bits, which matters where eps is not above them.
+/// The mean first, then the mean of squared distances from it: in one pass x² − mean² would cancel.
+/// Distances are squared in other units, so that the squares of large ones do not overflow. A power
+/// of two changes no bit of the others, down to distances of some 1e-12 in f32 and 1e-94 in f64:
+/// squares of smaller ones lose bits, which matters where eps is not above them.
 Moments moments_of(const Tensor& x, double eps) {
-  const double n = samples_per_channel(x.shape()), unit = x.dtype() == DType::f32 ? 0x1p-24 : 0x1p-200;
-  const Tensor mean = channel_sum(x) / n, variance = channel_sum(square((x - per_channel(mean, x.rank())) * unit)) / n;
+  const double n = samples_per_channel(x.shape()),
+               unit = x.dtype() == DType::f32 ? 0x1p-24 : 0x1p-200;
+  const Tensor mean = channel_sum(x) / n,
+               variance = channel_sum(square((x - per_channel(mean, x.rank())) * unit)) / n;
   return {{mean, variance * (1 / (unit * unit))}, rsqrt(variance + eps * unit * unit) * unit};
 }
 
 /// (x − mean) · rstd · weight + bias with one number per channel each.
-Tensor normalized(const Tensor& x, const Tensor& mean, const Tensor& rstd, const Tensor& weight, const Tensor& bias) {
+Tensor normalized(const Tensor& x, const Tensor& mean, const Tensor& rstd, const Tensor& weight,
+                  const Tensor& bias) {
   const int rank = x.rank();
   return (x - per_channel(mean, rank)) * per_channel(rstd * weight, rank) + per_channel(bias, rank);
 }
@@ -48,17 +54,20 @@ void infer_batch_norm(Infer& c) {
   if (x.rank() < 2) c.fail(str("input has shape ", x, "; [N, C, …] is expected"));
   for (int i = 1; i < c.inputs(); ++i) {
     if (c.dtype(i) != c.dtype(0))
-      c.fail_dtype(str("input ", i, " is ", c.dtype(i), ", input 0 is ", c.dtype(0), "; one dtype is expected"));
-    if (!(c.shape(i) == Shape{x[1]})) c.fail(str("input ", i, " has shape ", c.shape(i), ", [", x[1], "] is expected"));
+      c.fail_dtype(str("input ", i, " is ", c.dtype(i), ", input 0 is ", c.dtype(0),
+                       "; one dtype is expected"));
+    if (!(c.shape(i) == Shape{x[1]}))
+      c.fail(str("input ", i, " has shape ", c.shape(i), ", [", x[1], "] is expected"));
   }
   c.out(0, x, c.dtype(0));
 }
 
-/// y, computed already, with the gradient of batch normalisation: in: y, x, weight, bias, mean, rstd. (Ioffe & Szegedy 2015, section 3.)
+/// y, computed already, with the gradient of batch normalisation: in: y, x, weight, bias, mean,
+/// rstd. (Ioffe & Szegedy 2015, section 3.)
 const Op normalized_op{OpDef{
     .name = "batch_norm_result",
-    .doc =
-        "y = batch_norm(x, weight, bias), given as computed, with the gradient of the whole: internal. In: y, x, weight, bias, mean, rstd.",
+    .doc = "y = batch_norm(x, weight, bias), given as computed, with the gradient of the whole: "
+           "internal. In: y, x, weight, bias, mean, rstd.",
     .infer = [](Infer& c) { c.out(0, c.shape(0), c.dtype(0)); },
     .vjp =
         [](Vjp& v) {
@@ -75,20 +84,26 @@ const Op normalized_op{OpDef{
           v.give(2, of_weight);
           v.give(3, of_bias);
           if (!v.wants(1)) return;
-          v.give(1, (g - per_channel(of_bias / n, rank) - d * per_channel(of_weight * rstd / n, rank)) * per_channel(rstd * weight, rank));
+          v.give(1, (g - per_channel(of_bias / n, rank) -
+                     d * per_channel(of_weight * rstd / n, rank)) *
+                        per_channel(rstd * weight, rank));
         },
     .saves = saves_in(1) | saves_in(2) | saves_in(4) | saves_in(5),
     .cost = [](const Step&) { return Cost{}; },
     .alias = true,
     .samples =
-        [] {  // no gradient: it is right for a y that was computed so, which batch_norm's own samples check
-          return std::vector<Sample>{{.inputs = {{{4, 3}}, {{4, 3}}, {{3}}, {{3}}, {{3}}, {{3}, f64, Domain::positive}},
-                                      .attr = NormAttr{1e-5},
-                                      .gradient = false}};
-        },
+        // no gradient: it is right for a y that was computed so, which batch_norm's own samples
+    // check
+    [] {
+      return std::vector<Sample>{
+          {.inputs = {{{4, 3}}, {{4, 3}}, {{3}}, {{3}}, {{3}}, {{3}, f64, Domain::positive}},
+           .attr = NormAttr{1e-5},
+           .gradient = false}};
+    },
 }};
 
-Tensor train_batch_norm(const Tensor& x, const Tensor& weight, const Tensor& bias, double eps, BatchStatistics* statistics) {
+Tensor train_batch_norm(const Tensor& x, const Tensor& weight, const Tensor& bias, double eps,
+                        BatchStatistics* statistics) {
   Tensor y;
   Moments m;
   {
@@ -98,16 +113,20 @@ Tensor train_batch_norm(const Tensor& x, const Tensor& weight, const Tensor& bia
   }
   if (statistics) *statistics = m.statistics;
   if (!Recorder::current().grad_enabled()) return y;
-  return record(normalized_op, {&y, &x, &weight, &bias, &m.statistics.mean, &m.rstd}, NormAttr{eps});
+  return record(normalized_op, {&y, &x, &weight, &bias, &m.statistics.mean, &m.rstd},
+                NormAttr{eps});
 }
 
 const Op batch_norm_op{OpDef{
     .name = "batch_norm",
-    .doc = "(x − mean) / √(variance + eps) · weight + bias with mean and variance of each channel over all other axes of x [N, C, …]; "
+    .doc = "(x − mean) / √(variance + eps) · weight + bias with mean and variance of each channel "
+           "over all other axes of x [N, C, …]; "
            "weight, bias [C].",
     .infer = infer_batch_norm,
-    .decompose = [](std::span<const Tensor> in,
-                    const Attr& attr) { return train_batch_norm(in[0], in[1], in[2], attr.as<NormAttr>().eps, nullptr); },
+    .decompose =
+        [](std::span<const Tensor> in, const Attr& attr) {
+          return train_batch_norm(in[0], in[1], in[2], attr.as<NormAttr>().eps, nullptr);
+        },
     .composite = true,
     .onnx = {"BatchNormalization", 15},
     .samples =
@@ -117,26 +136,40 @@ const Op batch_norm_op{OpDef{
               {.inputs = {{{3, 2, 2, 3}}, {{2}}, {{2}}}, .attr = NormAttr{1e-3}},
               {.inputs = {{{2, 3, 4}}, {{3}}, {{3}}}, .attr = NormAttr{1e-5}},
               {.inputs = {{{4, 16, 5, 5}, f32}, {{16}, f32}, {{16}, f32}}, .attr = NormAttr{1e-5}},
-              {.inputs = {{{4, 3}}, {{4}}, {{3}}}, .attr = NormAttr{1e-5}, .throws = "[batch_norm] input 1 has shape [4], [3] is expected"},
-              {.inputs = {{{4}}, {{4}}, {{4}}}, .attr = NormAttr{1e-5}, .throws = "[N, C, …] is expected"},
-              {.inputs = {{{4, 3}, i64}, {{3}}, {{3}}}, .attr = NormAttr{1e-5}, .throws = "a float dtype is expected"}};
+              {.inputs = {{{4, 3}}, {{4}}, {{3}}},
+               .attr = NormAttr{1e-5},
+               .throws = "[batch_norm] input 1 has shape [4], [3] is expected"},
+              {.inputs = {{{4}}, {{4}}, {{4}}},
+               .attr = NormAttr{1e-5},
+               .throws = "[N, C, …] is expected"},
+              {.inputs = {{{4, 3}, i64}, {{3}}, {{3}}},
+               .attr = NormAttr{1e-5},
+               .throws = "a float dtype is expected"}};
         },
 }};
 
 const Op fixed_batch_norm_op{OpDef{
     .name = "batch_norm_inference",
-    .doc = "(x − mean) / √(variance + eps) · weight + bias with given mean and variance [C]; x [N, C, …], weight, bias [C]. "
+    .doc = "(x − mean) / √(variance + eps) · weight + bias with given mean and variance [C]; x [N, "
+           "C, …], weight, bias [C]. "
            "In: x, weight, bias, mean, variance.",
     .infer = infer_batch_norm,
-    .decompose = [](std::span<const Tensor> in,
-                    const Attr& attr) { return normalized(in[0], in[3], rsqrt(in[4] + attr.as<NormAttr>().eps), in[1], in[2]); },
+    .decompose =
+        [](std::span<const Tensor> in, const Attr& attr) {
+          return normalized(in[0], in[3], rsqrt(in[4] + attr.as<NormAttr>().eps), in[1], in[2]);
+        },
     .composite = true,
     .onnx = {"BatchNormalization", 15},
     .samples =
         [] {
           return std::vector<Sample>{
-              {.inputs = {{{3, 2, 2, 3}}, {{2}}, {{2}}, {{2}}, {{2}, f64, Domain::positive}}, .attr = NormAttr{1e-5}},
-              {.inputs = {{{4, 16, 5, 5}, f32}, {{16}, f32}, {{16}, f32}, {{16}, f32}, {{16}, f32, Domain::positive}},
+              {.inputs = {{{3, 2, 2, 3}}, {{2}}, {{2}}, {{2}}, {{2}, f64, Domain::positive}},
+               .attr = NormAttr{1e-5}},
+              {.inputs = {{{4, 16, 5, 5}, f32},
+                          {{16}, f32},
+                          {{16}, f32},
+                          {{16}, f32},
+                          {{16}, f32, Domain::positive}},
                .attr = NormAttr{1e-5}},
               {.inputs = {{{4, 3}}, {{3}}, {{3}}, {{3}}, {{2}}},
                .attr = NormAttr{1e-5},
@@ -146,14 +179,17 @@ const Op fixed_batch_norm_op{OpDef{
 
 }  // namespace
 
-Tensor batch_norm(const Tensor& x, const Tensor& weight, const Tensor& bias, double eps, BatchStatistics* statistics) {
+Tensor batch_norm(const Tensor& x, const Tensor& weight, const Tensor& bias, double eps,
+                  BatchStatistics* statistics) {
   if (!statistics) return record(batch_norm_op, {&x, &weight, &bias}, NormAttr{eps});
   check(batch_norm_op, {&x, &weight, &bias}, NormAttr{eps});
   return train_batch_norm(x, weight, bias, eps, statistics);
 }
 
-Tensor batch_norm(const Tensor& x, const Tensor& weight, const Tensor& bias, const BatchStatistics& fixed, double eps) {
-  return record(fixed_batch_norm_op, std::vector<Tensor>{x, weight, bias, fixed.mean, fixed.variance}, NormAttr{eps});
+Tensor batch_norm(const Tensor& x, const Tensor& weight, const Tensor& bias,
+                  const BatchStatistics& fixed, double eps) {
+  return record(fixed_batch_norm_op,
+                std::vector<Tensor>{x, weight, bias, fixed.mean, fixed.variance}, NormAttr{eps});
 }
 
 }  // namespace suanli

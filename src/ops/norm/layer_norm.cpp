@@ -12,13 +12,15 @@ void require_last_axes(const Infer& c, const Shape& x, int i, const char* what) 
   const Shape& s = c.shape(i);
   bool fits = s.rank() >= 1 && s.rank() <= x.rank();
   for (int d = 1; fits && d <= s.rank(); ++d) fits = s.at(-d) == x.at(-d);
-  if (!fits) c.fail(str(what, " has shape ", s, "; the last axes of the input's ", x, " are expected"));
+  if (!fits)
+    c.fail(str(what, " has shape ", s, "; the last axes of the input's ", x, " are expected"));
 }
 void require_one_float_dtype(const Infer& c) {
   c.require_float(0);
   for (int i = 1; i < c.inputs(); ++i)
     if (c.dtype(i) != c.dtype(0))
-      c.fail_dtype(str("input ", i, " is ", c.dtype(i), ", input 0 is ", c.dtype(0), "; one dtype is expected"));
+      c.fail_dtype(str("input ", i, " is ", c.dtype(i), ", input 0 is ", c.dtype(0),
+                       "; one dtype is expected"));
 }
 
 /// The axes that a weight of rank `normalized` spans, counted from the back.
@@ -39,14 +41,16 @@ extern const Op layer_norm_grad_op;
 
 const Op layer_norm_op{OpDef{
     .name = "layer_norm",
-    .doc = "(x − mean)/√(variance + eps) · weight + bias over the last axes, which are weight's; the variance is divided by n, bias may be "
+    .doc = "(x − mean)/√(variance + eps) · weight + bias over the last axes, which are weight's; "
+           "the variance is divided by n, bias may be "
            "missing (Ba et al. 2016). f32, f64.",
     .infer =
         [](Infer& c) {
           require_one_float_dtype(c);
           require_last_axes(c, c.shape(0), 1, "weight");
           if (c.inputs() == 3 && !(c.shape(2) == c.shape(1)))
-            c.fail(str("bias has shape ", c.shape(2), ", weight ", c.shape(1), "; one shape is expected"));
+            c.fail(str("bias has shape ", c.shape(2), ", weight ", c.shape(1),
+                       "; one shape is expected"));
           c.out(0, c.shape(0), c.dtype(0));
         },
     .vjp =
@@ -71,7 +75,8 @@ const Op layer_norm_op{OpDef{
     .cost = [](const Step& s) { return element_cost(s, 8); },
     .decompose =
         [](std::span<const Tensor> in, const Attr& attr) {
-          Tensor y = standardized(in[0], last_axes(in[1].rank()), attr.as<NormAttr>().eps).x * in[1];
+          Tensor y =
+              standardized(in[0], last_axes(in[1].rank()), attr.as<NormAttr>().eps).x * in[1];
           return in.size() == 3 ? y + in[2] : y;
         },
     .onnx = {"LayerNormalization", 17},
@@ -79,28 +84,40 @@ const Op layer_norm_op{OpDef{
     .samples =
         [] {
           const Attr eps = NormAttr{1e-5};
-          return std::vector<Sample>{{.inputs = {{{4, 7}}, {{7}}, {{7}}}, .attr = eps},
-                                     {.inputs = {{{2, 3, 5}}, {{3, 5}}}, .attr = eps},
-                                     {.inputs = {{{5}}, {{5}}, {{5}}}, .attr = NormAttr{0.1}},
-                                     {.inputs = {{{0, 3}}, {{3}}, {{3}}}, .attr = eps},
-                                     {.inputs = {{{70, 40}, f32}, {{40}, f32}, {{40}, f32}}, .attr = eps},
-                                     {.inputs = {{{3, 1031}, f32}, {{1031}, f32}}, .attr = eps},
-                                     {.inputs = {{{4, 7}}, {{4}}, {{4}}}, .attr = eps, .throws = "[layer_norm] weight has shape [4]"},
-                                     {.inputs = {{{4, 7}}, {{7}}, {{6}}}, .attr = eps, .throws = "[layer_norm] bias has shape [6]"},
-                                     {.inputs = {{{4, 7}}, {{7}, f32}}, .attr = eps, .throws = "[layer_norm] input 1 is f32"},
-                                     {.inputs = {{{4, 7}, i64}, {{7}}}, .attr = eps, .throws = "a float dtype is expected"}};
+          return std::vector<Sample>{
+              {.inputs = {{{4, 7}}, {{7}}, {{7}}}, .attr = eps},
+              {.inputs = {{{2, 3, 5}}, {{3, 5}}}, .attr = eps},
+              {.inputs = {{{5}}, {{5}}, {{5}}}, .attr = NormAttr{0.1}},
+              {.inputs = {{{0, 3}}, {{3}}, {{3}}}, .attr = eps},
+              {.inputs = {{{70, 40}, f32}, {{40}, f32}, {{40}, f32}}, .attr = eps},
+              {.inputs = {{{3, 1031}, f32}, {{1031}, f32}}, .attr = eps},
+              {.inputs = {{{4, 7}}, {{4}}, {{4}}},
+               .attr = eps,
+               .throws = "[layer_norm] weight has shape [4]"},
+              {.inputs = {{{4, 7}}, {{7}}, {{6}}},
+               .attr = eps,
+               .throws = "[layer_norm] bias has shape [6]"},
+              {.inputs = {{{4, 7}}, {{7}, f32}},
+               .attr = eps,
+               .throws = "[layer_norm] input 1 is f32"},
+              {.inputs = {{{4, 7}, i64}, {{7}}},
+               .attr = eps,
+               .throws = "a float dtype is expected"}};
         },
 }};
 
-/// In: g, x, weight. Second derivatives do not come here: with create_graph the gradient is recorded as the ops that it is written with.
+/// In: g, x, weight. Second derivatives do not come here: with create_graph the gradient is
+/// recorded as the ops that it is written with.
 const Op layer_norm_grad_op{OpDef{
     .name = "layer_norm_grad",
-    .doc = "Gradients of layer_norm for x, weight and bias from g, x and weight, in one pass; mean and deviation are computed again.",
+    .doc = "Gradients of layer_norm for x, weight and bias from g, x and weight, in one pass; mean "
+           "and deviation are computed again.",
     .n_results = 3,
     .infer =
         [](Infer& c) {
           require_one_float_dtype(c);
-          if (!(c.shape(0) == c.shape(1))) c.fail(str("gradient has shape ", c.shape(0), ", x ", c.shape(1)));
+          if (!(c.shape(0) == c.shape(1)))
+            c.fail(str("gradient has shape ", c.shape(0), ", x ", c.shape(1)));
           require_last_axes(c, c.shape(1), 2, "weight");
           c.out(0, c.shape(1), c.dtype(0));
           c.out(1, c.shape(2), c.dtype(0));
@@ -115,8 +132,12 @@ const Op layer_norm_grad_op{OpDef{
               {.inputs = {{{4, 7}}, {{4, 7}}, {{7}}}, .attr = eps, .gradient = false},
               {.inputs = {{{2, 3, 5}}, {{2, 3, 5}}, {{3, 5}}}, .attr = eps, .gradient = false},
               {.inputs = {{{0, 3}}, {{0, 3}}, {{3}}}, .attr = eps, .gradient = false},
-              {.inputs = {{{300, 40}, f32}, {{300, 40}, f32}, {{40}, f32}}, .attr = eps, .gradient = false},
-              {.inputs = {{{4, 7}}, {{4, 6}}, {{6}}}, .attr = eps, .throws = "[layer_norm_grad] gradient has shape [4, 7]"}};
+              {.inputs = {{{300, 40}, f32}, {{300, 40}, f32}, {{40}, f32}},
+               .attr = eps,
+               .gradient = false},
+              {.inputs = {{{4, 7}}, {{4, 6}}, {{6}}},
+               .attr = eps,
+               .throws = "[layer_norm_grad] gradient has shape [4, 7]"}};
         },
 }};
 
@@ -124,7 +145,8 @@ const Op layer_norm_grad_op{OpDef{
 
 Tensor layer_norm(const Tensor& x, const Tensor& weight, const Tensor& bias, double eps) {
   const NormAttr attr{eps};
-  return bias.defined() ? record(layer_norm_op, {&x, &weight, &bias}, attr) : record(layer_norm_op, {&x, &weight}, attr);
+  return bias.defined() ? record(layer_norm_op, {&x, &weight, &bias}, attr)
+                        : record(layer_norm_op, {&x, &weight}, attr);
 }
 
 }  // namespace suanli

@@ -8,7 +8,8 @@ namespace {
 
 const Op vector_norm_op{OpDef{
     .name = "vector_norm",
-    .doc = "√Σ x² over all elements, in f64; no square over- or underflows. x: f32 or f64 → [] f64.",
+    .doc =
+        "√Σ x² over all elements, in f64; no square over- or underflows. x: f32 or f64 → [] f64.",
     .infer =
         [](Infer& c) {
           c.require_float(0);
@@ -17,7 +18,8 @@ const Op vector_norm_op{OpDef{
     .vjp =
         [](Vjp& v) {
           const Tensor norm = v.result();
-          v.give(0, cast(v.in(0), DType::f64) * (v.grad() / where(norm == 0, 1.0, norm)));  // 0 at 0, as PyTorch has it
+          // 0 at 0, as PyTorch has it
+          v.give(0, cast(v.in(0), DType::f64) * (v.grad() / where(norm == 0, 1.0, norm)));
         },
     .saves = saves_in(0) | saves_result(0),
     .cost =
@@ -26,16 +28,18 @@ const Op vector_norm_op{OpDef{
           c.flops = 2 * s.in[0].shape.numel();
           return c;
         },
-    .decompose = [](std::span<const Tensor> in, const Attr&) { return sqrt(sum(square(cast(in[0], DType::f64)))); },
+    .decompose = [](std::span<const Tensor> in,
+                    const Attr&) { return sqrt(sum(square(cast(in[0], DType::f64)))); },
     .samples =
         [] {
-          return std::vector<Sample>{{.inputs = {{{4, 7}}}},
-                                     {.inputs = {{{2, 3, 5}, f32}}},
-                                     {.inputs = {{{}}}},
-                                     {.inputs = {{{0, 3}}}, .gradient = false},
-                                     {.inputs = {{{200'000}, f32}}, .gradient = false},
-                                     {.inputs = {{{70'001}}}, .gradient = false},
-                                     {.inputs = {{{3}, i64}}, .throws = "a float dtype is expected"}};
+          return std::vector<Sample>{
+              {.inputs = {{{4, 7}}}},
+              {.inputs = {{{2, 3, 5}, f32}}},
+              {.inputs = {{{}}}},
+              {.inputs = {{{0, 3}}}, .gradient = false},
+              {.inputs = {{{200'000}, f32}}, .gradient = false},
+              {.inputs = {{{70'001}}}, .gradient = false},
+              {.inputs = {{{3}, i64}}, .throws = "a float dtype is expected"}};
         },
 }};
 

@@ -7,8 +7,10 @@ namespace {
 
 const Op cast_op{OpDef{
     .name = "cast",
-    .doc = "x in another dtype: float → integer truncates (NaN → 0; what is too large becomes the nearest integer there is), anything → "
-           "bool is x ≠ 0, narrower floats are rounded to nearest even. f64, f32, f16, bf16, i64, i32, i16, i8, u8, bool.",
+    .doc = "x in another dtype: float → integer truncates (NaN → 0; what is too large becomes the "
+           "nearest integer there is), anything → "
+           "bool is x ≠ 0, narrower floats are rounded to nearest even. f64, f32, f16, bf16, i64, "
+           "i32, i16, i8, u8, bool.",
     .infer = [](Infer& c) { c.out(0, c.shape(0), c.attr<DTypeAttr>().dtype); },
     .vjp = [](Vjp& v) { v.give(0, v.grad()); },
     .cost = [](const Step& s) { return element_cost(s, 0); },
@@ -38,7 +40,8 @@ const Op full_op{OpDef{
     .doc = "A tensor of the wanted shape and dtype filled with one number (a scalar slot).",
     .infer =
         [](Infer& c) {
-          if (c.shape(0).rank() != 0) c.fail(str("the value has shape ", c.shape(0), "; a scalar is expected"));
+          if (c.shape(0).rank() != 0)
+            c.fail(str("the value has shape ", c.shape(0), "; a scalar is expected"));
           for (int64_t d : c.wanted_shape())
             if (d < 0) c.fail(str("shape ", c.wanted_shape(), " has a negative size"));
           c.out(0, c.wanted_shape(), c.attr<DTypeAttr>().dtype);
@@ -53,11 +56,22 @@ const Op full_op{OpDef{
     .samples =
         [] {
           return std::vector<Sample>{
-              {.inputs = {}, .attr = DTypeAttr{f32}, .slots = {2.5}, .shape = {3, 4}, .gradient = false},
+              {.inputs = {},
+               .attr = DTypeAttr{f32},
+               .slots = {2.5},
+               .shape = {3, 4},
+               .gradient = false},
               {.inputs = {}, .attr = DTypeAttr{i64}, .slots = {7}, .shape = {}, .gradient = false},
               {.inputs = {{{}, f64}}, .attr = DTypeAttr{f64}, .shape = {2, 3}},
-              {.inputs = {}, .attr = DTypeAttr{f64}, .slots = {-1}, .shape = {0, 2}, .gradient = false},
-              {.inputs = {{{2}, f64}}, .attr = DTypeAttr{f64}, .shape = {2}, .throws = "[full] the value has shape [2]"}};
+              {.inputs = {},
+               .attr = DTypeAttr{f64},
+               .slots = {-1},
+               .shape = {0, 2},
+               .gradient = false},
+              {.inputs = {{{2}, f64}},
+               .attr = DTypeAttr{f64},
+               .shape = {2},
+               .throws = "[full] the value has shape [2]"}};
         },
 }};
 
@@ -66,8 +80,10 @@ const Op arange_op{OpDef{
     .doc = "[n]: start, start+1, … (start is a scalar slot).",
     .infer =
         [](Infer& c) {
-          if (c.shape(0).rank() != 0) c.fail(str("start has shape ", c.shape(0), "; a scalar is expected"));
-          if (c.wanted_shape()[0] < 0) c.fail(str("n is ", c.wanted_shape()[0], "; at least 0 is expected"));
+          if (c.shape(0).rank() != 0)
+            c.fail(str("start has shape ", c.shape(0), "; a scalar is expected"));
+          if (c.wanted_shape()[0] < 0)
+            c.fail(str("n is ", c.wanted_shape()[0], "; at least 0 is expected"));
           c.out(0, c.wanted_shape(), c.attr<DTypeAttr>().dtype);
         },
     .cost = [](const Step& s) { return element_cost(s, 1); },
@@ -75,9 +91,18 @@ const Op arange_op{OpDef{
     .slots = 1,
     .samples =
         [] {
-          return std::vector<Sample>{{.inputs = {}, .attr = DTypeAttr{i64}, .slots = {3}, .shape = {5}, .gradient = false},
-                                     {.inputs = {}, .attr = DTypeAttr{f64}, .slots = {0.5}, .shape = {4}, .gradient = false},
-                                     {.inputs = {}, .attr = DTypeAttr{i64}, .slots = {0}, .shape = {0}, .gradient = false}};
+          return std::vector<Sample>{
+              {.inputs = {}, .attr = DTypeAttr{i64}, .slots = {3}, .shape = {5}, .gradient = false},
+              {.inputs = {},
+               .attr = DTypeAttr{f64},
+               .slots = {0.5},
+               .shape = {4},
+               .gradient = false},
+              {.inputs = {},
+               .attr = DTypeAttr{i64},
+               .slots = {0},
+               .shape = {0},
+               .gradient = false}};
         },
 }};
 
@@ -86,7 +111,9 @@ const Op arange_op{OpDef{
 Tensor cast(const Tensor& x, DType dtype) {
   return x.dtype() == dtype && !x.node()->is(kWeak) ? x : record(cast_op, {&x}, DTypeAttr{dtype});
 }
-Tensor full(const Shape& shape, const Tensor& value, DType dtype) { return record(full_op, {&value}, DTypeAttr{dtype}, &shape); }
+Tensor full(const Shape& shape, const Tensor& value, DType dtype) {
+  return record(full_op, {&value}, DTypeAttr{dtype}, &shape);
+}
 Tensor arange(int64_t n, const Tensor& start, DType dtype) {
   const Shape shape{n};
   return record(arange_op, {&start}, DTypeAttr{dtype}, &shape);

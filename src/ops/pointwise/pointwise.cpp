@@ -1,4 +1,5 @@
-// Every op of pointwise.def: public function, shape and dtype rule, gradient. The kernels are the backends'.
+// Every op of pointwise.def: public function, shape and dtype rule, gradient. The kernels are the
+// backends'.
 #include "ops/pointwise/pointwise.h"
 
 #include <array>
@@ -20,37 +21,47 @@ void infer_pointwise(Infer& c) {
   } catch (const ShapeError& e) { c.fail(e.what()); }
   DType dtype;
   if (row.cls == PointwiseClass::Select && attr.gradient < 0) {
-    if (c.dtype(0) != DType::boolean) c.fail_dtype(str("the condition is ", c.dtype(0), "; bool is expected (write x != 0)"));
+    if (c.dtype(0) != DType::boolean)
+      c.fail_dtype(str("the condition is ", c.dtype(0), "; bool is expected (write x != 0)"));
     dtype = c.common_dtype(1);
-    attr.compute = dtype == DType::f64 || dtype == DType::f32 ? dtype : is_float(dtype) ? DType::f32 : DType::i64;
+    attr.compute = dtype == DType::f64 || dtype == DType::f32 ? dtype
+                   : is_float(dtype)                          ? DType::f32
+                                                              : DType::i64;
     c.out(0, shape, dtype);
     return;
   }
   dtype = c.common_dtype();
   if (row.cls == PointwiseClass::Signed && dtype == DType::boolean)
-    c.fail_dtype("inputs are bool; numbers are expected (write logical_not(x) or x != y, or convert with cast(x, i64))");
+    c.fail_dtype(
+        "inputs are bool; numbers are expected (write logical_not(x) or x != y, or convert with "
+        "cast(x, i64))");
   if (row.cls == PointwiseClass::Numbers && dtype == DType::boolean) dtype = DType::i64;
   if (row.cls == PointwiseClass::Floats && !is_float(dtype)) dtype = DType::f32;
-  if (attr.gradient >= 0 && !is_float(dtype)) c.fail_dtype(str("a gradient of ", dtype, "; a float dtype is expected"));
+  if (attr.gradient >= 0 && !is_float(dtype))
+    c.fail_dtype(str("a gradient of ", dtype, "; a float dtype is expected"));
   attr.compute = is_float(dtype) ? dtype : DType::i64;
   const bool to_bool = row.cls == PointwiseClass::Compare || row.cls == PointwiseClass::Logic;
   c.out(0, shape, to_bool ? DType::boolean : dtype);
 }
 
 /// The gradient texts once more, over Tensors: recorded like user code, hence differentiable again.
-using TensorGradient = Tensor (*)(const Tensor& x, const Tensor& y, const Tensor& z, const Tensor& out, const Tensor& g);
+using TensorGradient = Tensor (*)(const Tensor& x, const Tensor& y, const Tensor& z,
+                                  const Tensor& out, const Tensor& g);
 
-#define SUANLI_TENSOR_TEXT(text)                                                                        \
-  [](const Tensor& x, const Tensor& y, const Tensor& z, const Tensor& out, const Tensor& g) -> Tensor { \
-    (void)x, (void)y, (void)z, (void)out, (void)g;                                                      \
-    SUANLI_POINTWISE_CONSTANTS(Tensor)                                                                  \
-    return Tensor(text);                                                                                \
+#define SUANLI_TENSOR_TEXT(text)                                           \
+  [](const Tensor& x, const Tensor& y, const Tensor& z, const Tensor& out, \
+     const Tensor& g) -> Tensor {                                          \
+    (void)x, (void)y, (void)z, (void)out, (void)g;                         \
+    SUANLI_POINTWISE_CONSTANTS(Tensor)                                     \
+    return Tensor(text);                                                   \
   }
 
 const std::array<TensorGradient, 3> tensor_gradients[] = {
 #define UNARY(name, klass, domain, value, gx, onnx, doc) {SUANLI_TENSOR_TEXT(gx), nullptr, nullptr},
-#define BINARY(name, klass, domain, value, gx, gy, onnx, doc) {SUANLI_TENSOR_TEXT(gx), SUANLI_TENSOR_TEXT(gy), nullptr},
-#define TERNARY(name, klass, domain, value, gx, gy, gz, onnx, doc) {SUANLI_TENSOR_TEXT(gx), SUANLI_TENSOR_TEXT(gy), SUANLI_TENSOR_TEXT(gz)},
+#define BINARY(name, klass, domain, value, gx, gy, onnx, doc) \
+  {SUANLI_TENSOR_TEXT(gx), SUANLI_TENSOR_TEXT(gy), nullptr},
+#define TERNARY(name, klass, domain, value, gx, gy, gz, onnx, doc) \
+  {SUANLI_TENSOR_TEXT(gx), SUANLI_TENSOR_TEXT(gy), SUANLI_TENSOR_TEXT(gz)},
 #include "suanli/pointwise.def"
 };
 
@@ -80,8 +91,10 @@ void vjp_pointwise(Vjp& v) {
       g = v.grad();
     } else if (v.create_graph()) {
       Tensor all[5];
-      for (int k = 0; k < needed.count; ++k) all[needed.which[k]] = needed.which[k] == 4 ? v.grad() : operand(needed.which[k]);
-      g = tensor_gradients[attr.row][static_cast<size_t>(i)](all[0], all[1], all[2], all[3], all[4]);
+      for (int k = 0; k < needed.count; ++k)
+        all[needed.which[k]] = needed.which[k] == 4 ? v.grad() : operand(needed.which[k]);
+      g = tensor_gradients[attr.row][static_cast<size_t>(i)](all[0], all[1], all[2], all[3],
+                                                             all[4]);
     } else {
       Tensor operands[5];
       const Tensor* pointers[5];
@@ -100,10 +113,13 @@ void vjp_pointwise(Vjp& v) {
 Cost cost_pointwise(const Step& s) { return element_cost(s, 1); }
 
 Domain domain_of(PointwiseDomain d) {
-  return d == PointwiseDomain::Positive ? Domain::positive : d == PointwiseDomain::NonZero ? Domain::nonzero : Domain::real;
+  return d == PointwiseDomain::Positive  ? Domain::positive
+         : d == PointwiseDomain::NonZero ? Domain::nonzero
+                                         : Domain::real;
 }
 
-/// Shapes that every row is tried on: the same, broadcast, 0-d, empty, one that leaves a tail, integers where they are allowed.
+/// Shapes that every row is tried on: the same, broadcast, 0-d, empty, one that leaves a tail,
+/// integers where they are allowed.
 template <int row_index> std::vector<Sample> samples_pointwise() {
   const PointwiseRow& row = pointwise_rows[row_index];
   const PointwiseAttr attr{static_cast<int16_t>(row_index), -1, DType::f64};
@@ -116,7 +132,8 @@ template <int row_index> std::vector<Sample> samples_pointwise() {
     for (const Shape& shape : shapes) {
       if (i == row.arity) break;
       const bool flag = logic || (row.cls == PointwiseClass::Select && i == 0);
-      s.inputs.push_back({shape, flag ? DType::boolean : dtype, flag ? Domain::boolean : domain_of(row.domain)});
+      s.inputs.push_back(
+          {shape, flag ? DType::boolean : dtype, flag ? Domain::boolean : domain_of(row.domain)});
       ++i;
     }
     return s;
@@ -129,7 +146,8 @@ template <int row_index> std::vector<Sample> samples_pointwise() {
     out.push_back(make({{0, 3}, {1, 3}, {3}}, d));
   }
   out.push_back(make({{2053}, {2053}, {1}}, DType::f32));
-  if (row.cls != PointwiseClass::Floats && !logic) out.push_back(make({{4, 5}, {5}, {4, 1}}, DType::i64));
+  if (row.cls != PointwiseClass::Floats && !logic)
+    out.push_back(make({{4, 5}, {5}, {4, 1}}, DType::i64));
   if (row.arity > 1) {
     Sample bad = make({{4, 3}, {4, 2}, {4, 3}}, DType::f32);
     bad.throws = "do not broadcast";
@@ -147,7 +165,9 @@ std::vector<Sample> samples_gradient() {
       auto needed = gradient_operands(r, i);
       for (int k = 0; k < needed.count; ++k) {
         const bool flag = pointwise_rows[r].cls == PointwiseClass::Select && needed.which[k] == 0;
-        s.inputs.push_back({{3, 5}, flag ? DType::boolean : DType::f64, flag ? Domain::boolean : Domain::positive});
+        s.inputs.push_back({{3, 5},
+                            flag ? DType::boolean : DType::f64,
+                            flag ? Domain::boolean : Domain::positive});
       }
       s.attr = PointwiseAttr{static_cast<int16_t>(r), static_cast<int8_t>(i), DType::f64};
       s.gradient = false;
@@ -156,13 +176,14 @@ std::vector<Sample> samples_gradient() {
   return out;
 }
 
-const Op gradient_op{OpDef{.name = "pointwise_gradient",
-                           .doc = "The gradient text of one input of a pointwise op, as one kernel.",
-                           .infer = infer_pointwise,
-                           .cost = cost_pointwise,
-                           .slots = 255,
-                           .dtypes = kPointwiseDTypes,
-                           .samples = samples_gradient}};
+const Op gradient_op{
+    OpDef{.name = "pointwise_gradient",
+          .doc = "The gradient text of one input of a pointwise op, as one kernel.",
+          .infer = infer_pointwise,
+          .cost = cost_pointwise,
+          .slots = 255,
+          .dtypes = kPointwiseDTypes,
+          .samples = samples_gradient}};
 
 /// One definition per row.
 template <int row> const Op row_op{OpDef{.name = pointwise_rows[row].name,
@@ -185,7 +206,8 @@ template <int row> Tensor call(std::initializer_list<const Tensor*> inputs) {
 bool is_pointwise(const OpDef& def) { return def.infer == infer_pointwise; }
 
 bool is_arithmetic(std::string_view text) {
-  for (const char* function : {"exp", "log", "erf", "tanh", "sin", "cos", "tan", "pow", "sinh", "gamma", "sigmoid"})
+  for (const char* function :
+       {"exp", "log", "erf", "tanh", "sin", "cos", "tan", "pow", "sinh", "gamma", "sigmoid"})
     if (text.find(function) != std::string_view::npos) return false;
   return true;
 }
@@ -195,8 +217,10 @@ bool is_arithmetic(std::string_view text) {
   Tensor name(const Tensor& x) { return call<SUANLI_ROW(name)>({&x}); }
 #define BINARY(name, ...) \
   Tensor name(const Tensor& x, const Tensor& y) { return call<SUANLI_ROW(name)>({&x, &y}); }
-#define TERNARY(name, ...) \
-  Tensor name(const Tensor& x, const Tensor& y, const Tensor& z) { return call<SUANLI_ROW(name)>({&x, &y, &z}); }
+#define TERNARY(name, ...)                                         \
+  Tensor name(const Tensor& x, const Tensor& y, const Tensor& z) { \
+    return call<SUANLI_ROW(name)>({&x, &y, &z});                   \
+  }
 #include "suanli/pointwise.def"
 
 }  // namespace suanli

@@ -17,7 +17,8 @@ bool is_pointwise(const OpDef& def);
 /// Whether a text has only arithmetic, no function that takes tens of instructions.
 bool is_arithmetic(std::string_view text);
 
-/// The operands of a gradient text in the order in which its record takes them: those it mentions of x, y, z, out, g.
+/// The operands of a gradient text in the order in which its record takes them: those it mentions
+/// of x, y, z, out, g.
 struct GradientOperands {
   int count = 0;
   int8_t which[5] = {};
@@ -33,13 +34,17 @@ constexpr GradientOperands operands_of(std::string_view text) {
 struct OperandTable {
   GradientOperands of[pointwise_count][3];
 };
-inline constexpr OperandTable operand_table = [] {  // read while recording: no text is searched then
+// read while recording: no text is searched then
+inline constexpr OperandTable operand_table = [] {
   OperandTable t;
   for (int r = 0; r < pointwise_count; ++r)
-    for (int i = 0; i < pointwise_rows[r].arity; ++i) t.of[r][i] = operands_of(pointwise_rows[r].gradient[i]);
+    for (int i = 0; i < pointwise_rows[r].arity; ++i)
+      t.of[r][i] = operands_of(pointwise_rows[r].gradient[i]);
   return t;
 }();
 }  // namespace detail
-constexpr const GradientOperands& gradient_operands(int row, int input) { return detail::operand_table.of[row][input]; }
+constexpr const GradientOperands& gradient_operands(int row, int input) {
+  return detail::operand_table.of[row][input];
+}
 
 }  // namespace suanli

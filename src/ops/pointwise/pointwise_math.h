@@ -1,14 +1,17 @@
 // What pointwise.def is made of: the classes, the vocabulary of the texts, and the rows as a table.
 //
-// One text is compiled several times: for the CPU's vectors (backends/cpu/simd/simd.h), for 64-bit integers, for NVRTC
-// (backends/cuda/pointwise_prelude.h) and, the gradients, for Tensor. So it may use only
-//   x y z        the inputs                        out   the result, g  the incoming gradient (both in gradient texts only)
-//   zero one two half   rsqrt2 = 1/√2   rsqrt2pi = 1/√(2π)   twobysqrtpi = 2/√π   lit(1.5) = any other number
-//   + - * /  unary -    < <= > >= == !=  (these give a mask; where(mask, a, b) is all that takes one)
+// One text is compiled several times: for the CPU's vectors (backends/cpu/simd/simd.h), for 64-bit
+// integers, for NVRTC (backends/cuda/pointwise_prelude.h) and, the gradients, for Tensor. So it may
+// use only
+//   x y z        the inputs
+//   out g        the result and the incoming gradient, in gradient texts only
+//   zero one two half   rsqrt2 = 1/√2   rsqrt2pi = 1/√(2π)   twobysqrtpi = 2/√π
+//   lit(1.5)     any other number
+//   + - * /  unary -    < <= > >= == !=  (these give a mask; only where(mask, a, b) takes one)
 //   exp log log1p sqrt sin cos tanh erf sigmoid abs floor sign   pow maximum minimum
-// and a gradient text may be the word `none`: nothing flows to that input. NaN passes through every function, maximum and
-// minimum included; pow alone follows C (1 to any power and any number to the power 0 are 1).
-// A value text may end in a mask: the result is then 0 or 1.
+// and a gradient text may be the word `none`: nothing flows to that input. NaN passes through every
+// function, maximum and minimum included; pow alone follows C (1 to any power and any number to the
+// power 0 are 1). A value text may end in a mask: the result is then 0 or 1.
 #pragma once
 #include <cstdint>
 #include <iterator>
@@ -17,16 +20,17 @@
 namespace suanli {
 
 enum class PointwiseClass : uint8_t {
-  Floats,   ///< Float dtypes; integers are promoted to f32 before. No integer kernel.
+  Floats,  ///< Float dtypes; integers are promoted to f32 before. No integer kernel.
   Numbers,  ///< Floats and integers, result of the same dtype; bools are promoted to i64 before.
-  Signed,   ///< Floats and integers, result of the same dtype; bools are refused, as in PyTorch.
-  Any,      ///< Floats, integers and bools, result of the same dtype.
+  Signed,  ///< Floats and integers, result of the same dtype; bools are refused, as in PyTorch.
+  Any,  ///< Floats, integers and bools, result of the same dtype.
   Compare,  ///< Any → bool.
-  Logic,    ///< Any → bool; a number counts as true unless it is 0.
-  Select,   ///< x bool, y and z of one dtype, which the result has.
+  Logic,  ///< Any → bool; a number counts as true unless it is 0.
+  Select,  ///< x bool, y and z of one dtype, which the result has.
 };
 
-/// Where inputs may be drawn from for tests: smooth, finite and away from kinks. Elsewhere the texts still say what is right.
+/// Where inputs may be drawn from for tests: smooth, finite and away from kinks. Elsewhere the
+/// texts still say what is right.
 enum class PointwiseDomain : uint8_t { Real, Positive, NonZero };
 
 /// Names of the rows; the value is the row's index in pointwise.def.
@@ -44,35 +48,41 @@ struct PointwiseRow {
   PointwiseDomain domain;
   const char* value;
   const char* gradient[3];  ///< Per input: a text, "none", or nullptr beyond the arity.
-  const char* onnx;         ///< nullptr: ONNX has no such op.
+  const char* onnx;  ///< nullptr: ONNX has no such op.
   const char* doc;
 };
 
 inline constexpr PointwiseRow pointwise_rows[] = {
-#define UNARY(name, Class, domain, value, gx, onnx, doc) \
-  {#name, 1, PointwiseClass::Class, PointwiseDomain::domain, #value, {#gx, nullptr, nullptr}, onnx, doc},
-#define BINARY(name, Class, domain, value, gx, gy, onnx, doc) \
-  {#name, 2, PointwiseClass::Class, PointwiseDomain::domain, #value, {#gx, #gy, nullptr}, onnx, doc},
+#define UNARY(name, Class, domain, value, gx, onnx, doc)                                       \
+  {#name, 1,  PointwiseClass::Class, PointwiseDomain::domain, #value, {#gx, nullptr, nullptr}, \
+   onnx,  doc},
+#define BINARY(name, Class, domain, value, gx, gy, onnx, doc)                              \
+  {#name, 2,  PointwiseClass::Class, PointwiseDomain::domain, #value, {#gx, #gy, nullptr}, \
+   onnx,  doc},
 #define TERNARY(name, Class, domain, value, gx, gy, gz, onnx, doc) \
   {#name, 3, PointwiseClass::Class, PointwiseDomain::domain, #value, {#gx, #gy, #gz}, onnx, doc},
 #include "suanli/pointwise.def"
 };
 inline constexpr int pointwise_count = static_cast<int>(std::size(pointwise_rows));
 
-/// Whether a text uses a word: mentions("g*out", "out"). What a gradient text mentions is what backward must keep.
+/// Whether a text uses a word: mentions("g*out", "out"). What a gradient text mentions is what
+/// backward must keep.
 constexpr bool mentions(std::string_view text, std::string_view word) {
-  auto in_name = [](char c) { return c == '_' || (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z'); };
+  auto in_name = [](char c) {
+    return c == '_' || (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
+  };
   for (size_t at = text.find(word); at != text.npos; at = text.find(word, at + 1)) {
     size_t end = at + word.size();
-    if ((at == 0 || !in_name(text[at - 1])) && (end == text.size() || !in_name(text[end]))) return true;
+    if ((at == 0 || !in_name(text[at - 1])) && (end == text.size() || !in_name(text[end])))
+      return true;
   }
   return false;
 }
 
 }  // namespace suanli
 
-/// The constants of the texts for a type T that a double constructs. Where it stands, Literal<T> must name a type whose
-/// objects turn a double into a T.
+/// The constants of the texts for a type T that a double constructs. Where it stands, Literal<T>
+/// must name a type whose objects turn a double into a T.
 #define SUANLI_POINTWISE_CONSTANTS(T)                                                        \
   [[maybe_unused]] const Literal<T> lit{};                                                   \
   [[maybe_unused]] const T zero(0.0), one(1.0), two(2.0), half(0.5), none(0.0);              \

@@ -1,4 +1,5 @@
-// Random draws. Each record carries (seed, counter) as scalar slots; element i is a pure function of them, equal on every device.
+// Random draws. Each record carries (seed, counter) as scalar slots; element i is a pure function
+// of them, equal on every device.
 #include "ops/op.h"
 #include "tensor/cell.h"
 
@@ -13,20 +14,25 @@ void infer_drawn(Infer& c, DTypes drawn, const char* which) {
   if (!contains(drawn, dtype)) c.fail_dtype(str("dtype ", dtype, " is not drawn; ", which));
   c.out(0, c.wanted_shape(), dtype);
 }
-void infer_draw(Infer& c) { infer_drawn(c, dtypes_of({DType::f32, DType::f64}), "f32 and f64 are"); }
+void infer_draw(Infer& c) {
+  infer_drawn(c, dtypes_of({DType::f32, DType::f64}), "f32 and f64 are");
+}
 void infer_permutation(Infer& c) { infer_drawn(c, dtypes_of({DType::i64}), "i64 is"); }
 
 std::vector<Sample> samples_draw() {
   std::vector<Sample> out;
   for (DType d : {f32, f64})
     for (Shape s : {Shape{1000}, Shape{3, 7}, Shape{}, Shape{0, 2}, Shape{40001}})
-      out.push_back({.attr = DTypeAttr{d}, .slots = {77, 5, -1.5, 2.5}, .shape = s, .gradient = false});
+      out.push_back(
+          {.attr = DTypeAttr{d}, .slots = {77, 5, -1.5, 2.5}, .shape = s, .gradient = false});
   return out;
 }
 
-// Inputs of the draws: seed, counter, then two numbers (low and high, or mean and standard deviation).
+// Inputs of the draws: seed, counter, then two numbers (low and high, or mean and standard
+// deviation).
 const Op uniform_op{OpDef{.name = "uniform",
-                          .doc = "Uniform in [low, high) from 24 (f32) or 53 (f64) bits of Philox-4x32-10 (Salmon et al. 2011).",
+                          .doc = "Uniform in [low, high) from 24 (f32) or 53 (f64) bits of "
+                                 "Philox-4x32-10 (Salmon et al. 2011).",
                           .infer = infer_draw,
                           .cost = [](const Step& s) { return element_cost(s, 12); },
                           .onnx = {"RandomUniform", 1},
@@ -41,18 +47,19 @@ const Op normal_op{OpDef{.name = "normal",
                          .slots = 15,
                          .random = true,
                          .samples = samples_draw}};
-const Op permutation_op{OpDef{.name = "permutation",
-                              .doc = "0 … n−1 in the order of n random 64-bit keys. [n] i64.",
-                              .infer = infer_permutation,
-                              .cost = [](const Step& s) { return element_cost(s, 30); },
-                              .slots = 3,
-                              .random = true,
-                              .samples =
-                                  [] {
-                                    return std::vector<Sample>{
-                                        {.attr = DTypeAttr{i64}, .slots = {77, 5}, .shape = {1000}, .gradient = false},
-                                        {.attr = DTypeAttr{i64}, .slots = {77, 5}, .shape = {0}, .gradient = false}};
-                                  }}};
+const Op permutation_op{
+    OpDef{.name = "permutation",
+          .doc = "0 … n−1 in the order of n random 64-bit keys. [n] i64.",
+          .infer = infer_permutation,
+          .cost = [](const Step& s) { return element_cost(s, 30); },
+          .slots = 3,
+          .random = true,
+          .samples =
+              [] {
+                return std::vector<Sample>{
+                    {.attr = DTypeAttr{i64}, .slots = {77, 5}, .shape = {1000}, .gradient = false},
+                    {.attr = DTypeAttr{i64}, .slots = {77, 5}, .shape = {0}, .gradient = false}};
+              }}};
 
 /// Takes the blocks of 128 bits that `n` draws need: 4 f32 or 2 of 64 bits per block.
 uint64_t advance(Generator* generator, const Shape& shape, DType dtype, uint64_t* seed) {
@@ -67,7 +74,8 @@ uint64_t advance(Generator* generator, const Shape& shape, DType dtype, uint64_t
   return counter;
 }
 
-Tensor draw(const Op& op, const Shape& shape, DType dtype, Generator* generator, const double* a, const double* b) {
+Tensor draw(const Op& op, const Shape& shape, DType dtype, Generator* generator, const double* a,
+            const double* b) {
   check(op, {}, DTypeAttr{dtype}, &shape);  // a draw that cannot be recorded takes no numbers
   uint64_t seed;
   const uint64_t counter = advance(generator, shape, dtype, &seed);
@@ -85,14 +93,21 @@ Tensor uniform(const Shape& shape, double low, double high, DType dtype, Generat
 Tensor normal(const Shape& shape, double mean, double std, DType dtype, Generator* generator) {
   return draw(normal_op, shape, dtype, generator, &mean, &std);
 }
-Tensor permutation(int64_t n, Generator* generator) { return draw(permutation_op, Shape{n}, DType::i64, generator, nullptr, nullptr); }
+Tensor permutation(int64_t n, Generator* generator) {
+  return draw(permutation_op, Shape{n}, DType::i64, generator, nullptr, nullptr);
+}
 
 namespace {
 /// Zeroes what lies under draws below p and scales the rest by 1/(1−p).
 Tensor drop(const char* op, const Tensor& x, const Shape& draws, double p, Generator* generator) {
-  if (!(p >= 0 && p <= 1)) throw ShapeError(str("[", op, "] p is ", p, "; a probability from 0 to 1 is expected", where_am_i()));
-  if (!is_float(x.dtype())) throw DTypeError(str("[", op, "] input is ", x.dtype(), "; a float dtype is expected", where_am_i()));
-  const Tensor scaled = x * (p < 1 ? 1 / (1 - p) : 0.0);  // first: it throws for dtypes that are not computed in
+  if (!(p >= 0 && p <= 1))
+    throw ShapeError(
+        str("[", op, "] p is ", p, "; a probability from 0 to 1 is expected", where_am_i()));
+  if (!is_float(x.dtype()))
+    throw DTypeError(
+        str("[", op, "] input is ", x.dtype(), "; a float dtype is expected", where_am_i()));
+  // first: it throws for dtypes that are not computed in
+  const Tensor scaled = x * (p < 1 ? 1 / (1 - p) : 0.0);
   return where(uniform(draws, 0.0, 1.0, f32, generator) >= p, scaled, 0.0);
 }
 }  // namespace

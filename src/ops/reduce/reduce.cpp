@@ -13,7 +13,8 @@ uint32_t axis_bits(const char* op, const Tensor& x, const Axes& axes) {
   for (int a : axes) {
     if (a < -rank || a >= rank)
       throw ShapeError(str("[", op, "] axis ", a, " is out of range for ",
-                           rank == 0 ? std::string("a 0-d tensor") : str("shape ", x.shape()), where_am_i()));
+                           rank == 0 ? std::string("a 0-d tensor") : str("shape ", x.shape()),
+                           where_am_i()));
     const uint32_t bit = 1u << (a < 0 ? a + rank : a);
     if (bits & bit) throw ShapeError(str("[", op, "] axis ", a, " is named twice", where_am_i()));
     bits |= bit;
@@ -30,16 +31,20 @@ Shape reduced(const Shape& s, const ReduceAttr& a, bool keepdims) {
 }
 
 /// A reduction's result (or its gradient) spread over the reduced axes again.
-Tensor spread(const Tensor& y, const Shape& input, const ReduceAttr& a) { return expand(reshape(y, reduced(input, a, true)), input); }
+Tensor spread(const Tensor& y, const Shape& input, const ReduceAttr& a) {
+  return expand(reshape(y, reduced(input, a, true)), input);
+}
 
 const Op sum_op{OpDef{
     .name = "sum",
-    .doc = "Σ x over axes. Integers and bool sum in i64; floats in their dtype, in blocks whose order does not depend on the number of "
+    .doc = "Σ x over axes. Integers and bool sum in i64; floats in their dtype, in blocks whose "
+           "order does not depend on the number of "
            "threads.",
     .infer =
         [](Infer& c) {
           const auto& a = c.attr<ReduceAttr>();
-          c.out(0, reduced(c.shape(0), a, a.keepdims), is_float(c.dtype(0)) ? c.dtype(0) : DType::i64);
+          c.out(0, reduced(c.shape(0), a, a.keepdims),
+                is_float(c.dtype(0)) ? c.dtype(0) : DType::i64);
         },
     .vjp = [](Vjp& v) { v.give(0, spread(v.grad(), v.in_shape(0), v.attr<ReduceAttr>())); },
     .cost =
@@ -51,40 +56,45 @@ const Op sum_op{OpDef{
     .onnx = {"ReduceSum", 13},
     .samples =
         [] {
-          return std::vector<Sample>{{.inputs = {{{4, 7}}}, .attr = ReduceAttr{3, false}},
-                                     {.inputs = {{{4, 7}}}, .attr = ReduceAttr{1, false}},
-                                     {.inputs = {{{2, 3, 5}}}, .attr = ReduceAttr{2, true}},
-                                     {.inputs = {{{2, 3, 4, 5}}}, .attr = ReduceAttr{13, false}},
-                                     {.inputs = {{{}}}, .attr = ReduceAttr{0, false}},
-                                     {.inputs = {{{0, 3}}}, .attr = ReduceAttr{1, false}},
-                                     {.inputs = {{{6, 1031}, f32}}, .attr = ReduceAttr{2, false}},
-                                     {.inputs = {{{1031, 6}, f32}}, .attr = ReduceAttr{1, false}},
-                                     {.inputs = {{{70000}, f32}}, .attr = ReduceAttr{1, false}},
-                                     {.inputs = {{{5, 4}, i64}}, .attr = ReduceAttr{1, false}},
-                                     {.inputs = {{{5, 4}, boolean, Domain::boolean}}, .attr = ReduceAttr{2, false}}};
+          return std::vector<Sample>{
+              {.inputs = {{{4, 7}}}, .attr = ReduceAttr{3, false}},
+              {.inputs = {{{4, 7}}}, .attr = ReduceAttr{1, false}},
+              {.inputs = {{{2, 3, 5}}}, .attr = ReduceAttr{2, true}},
+              {.inputs = {{{2, 3, 4, 5}}}, .attr = ReduceAttr{13, false}},
+              {.inputs = {{{}}}, .attr = ReduceAttr{0, false}},
+              {.inputs = {{{0, 3}}}, .attr = ReduceAttr{1, false}},
+              {.inputs = {{{6, 1031}, f32}}, .attr = ReduceAttr{2, false}},
+              {.inputs = {{{1031, 6}, f32}}, .attr = ReduceAttr{1, false}},
+              {.inputs = {{{70000}, f32}}, .attr = ReduceAttr{1, false}},
+              {.inputs = {{{5, 4}, i64}}, .attr = ReduceAttr{1, false}},
+              {.inputs = {{{5, 4}, boolean, Domain::boolean}}, .attr = ReduceAttr{2, false}}};
         },
 }};
 
 const Op max_op{OpDef{
     .name = "max",
-    .doc = "Largest x over axes; NaN if one is among them. The gradient is shared equally among equal maxima.",
+    .doc = "Largest x over axes; NaN if one is among them. The gradient is shared equally among "
+           "equal maxima.",
     .infer =
         [](Infer& c) {
           const auto& a = c.attr<ReduceAttr>();
           for (int i = 0; i < c.shape(0).rank(); ++i)
             if ((a.axes >> i & 1) && c.shape(0)[i] == 0)
-              c.fail(str("axis ", i, " of shape ", c.shape(0), " is empty; the maximum of nothing is not defined"));
+              c.fail(str("axis ", i, " of shape ", c.shape(0),
+                         " is empty; the maximum of nothing is not defined"));
           c.out(0, reduced(c.shape(0), a, a.keepdims), c.dtype(0));
         },
     .vjp =
         [](Vjp& v) {
           const auto& a = v.attr<ReduceAttr>();
-          const Tensor is_max = cast(v.in(0) == spread(v.result(), v.in_shape(0), a), v.in_dtype(0));
+          const Tensor is_max =
+              cast(v.in(0) == spread(v.result(), v.in_shape(0), a), v.in_dtype(0));
           Axes axes;
           for (int i = 0; i < v.in_shape(0).rank(); ++i)
             if (a.axes >> i & 1) axes.push_back(i);
           const Tensor count = axes.empty() ? is_max : sum(is_max, axes, true);
-          // An infinite gradient leaves the others at 0. A NaN is equal to nothing, so that 0/0 gives NaN to all that it was compared with.
+          // An infinite gradient leaves the others at 0. A NaN is equal to nothing, so that 0/0
+          // gives NaN to all that it was compared with.
           v.give(0, multiply_no_nan(spread(v.grad(), v.in_shape(0), a), is_max) / count);
         },
     .saves = saves_in(0) | saves_result(0),
@@ -104,7 +114,9 @@ const Op max_op{OpDef{
               {.inputs = {{{}, f64, Domain::distinct}}, .attr = ReduceAttr{0, false}},
               {.inputs = {{{3, 1031}, f32, Domain::distinct}}, .attr = ReduceAttr{2, false}},
               {.inputs = {{{5, 4}, i64, Domain::distinct}}, .attr = ReduceAttr{1, false}},
-              {.inputs = {{{3, 0}, f64}}, .attr = ReduceAttr{2, false}, .throws = "[max] axis 1 of shape [3, 0] is empty"}};
+              {.inputs = {{{3, 0}, f64}},
+               .attr = ReduceAttr{2, false},
+               .throws = "[max] axis 1 of shape [3, 0] is empty"}};
         },
 }};
 
@@ -133,17 +145,21 @@ const Op mean_op{OpDef{
                                      {.inputs = {{{2, 3, 5}}}, .attr = ReduceAttr{5, true}},
                                      {.inputs = {{{6, 100}, f32}}, .attr = ReduceAttr{2, false}},
                                      {.inputs = {{{}}}, .attr = ReduceAttr{0, false}},
-                                     {.inputs = {{{3}, i64}}, .attr = ReduceAttr{1, false}, .throws = "[mean] input 0 is i64"}};
+                                     {.inputs = {{{3}, i64}},
+                                      .attr = ReduceAttr{1, false},
+                                      .throws = "[mean] input 0 is i64"}};
         },
 }};
 
 const Op argmax_op{OpDef{
     .name = "argmax",
-    .doc = "Index of the first largest x along one axis, i64; that of the first NaN if there is one.",
+    .doc =
+        "Index of the first largest x along one axis, i64; that of the first NaN if there is one.",
     .infer =
         [](Infer& c) {
           const int axis = c.attr<AxisAttr>().axis;
-          if (c.shape(0)[axis] == 0) c.fail(str("axis ", axis, " of shape ", c.shape(0), " is empty"));
+          if (c.shape(0)[axis] == 0)
+            c.fail(str("axis ", axis, " of shape ", c.shape(0), " is empty"));
           Shape out;
           for (int i = 0; i < c.shape(0).rank(); ++i)
             if (i != axis) out.push_back(c.shape(0)[i]);
@@ -152,10 +168,11 @@ const Op argmax_op{OpDef{
     .onnx = {"ArgMax", 13},
     .samples =
         [] {
-          return std::vector<Sample>{{.inputs = {{{4, 7}}}, .attr = AxisAttr{1}, .gradient = false},
-                                     {.inputs = {{{2, 3, 5}, f32}}, .attr = AxisAttr{1}, .gradient = false},
-                                     {.inputs = {{{6}, i64}}, .attr = AxisAttr{0}, .gradient = false},
-                                     {.inputs = {{{2, 0}}}, .attr = AxisAttr{1}, .throws = "[argmax] axis 1"}};
+          return std::vector<Sample>{
+              {.inputs = {{{4, 7}}}, .attr = AxisAttr{1}, .gradient = false},
+              {.inputs = {{{2, 3, 5}, f32}}, .attr = AxisAttr{1}, .gradient = false},
+              {.inputs = {{{6}, i64}}, .attr = AxisAttr{0}, .gradient = false},
+              {.inputs = {{{2, 0}}}, .attr = AxisAttr{1}, .throws = "[argmax] axis 1"}};
         },
 }};
 
@@ -173,7 +190,9 @@ Tensor mean(const Tensor& x, const Axes& axes, bool keepdims) {
 }
 
 Tensor argmax(const Tensor& x, int axis) {
-  if (x.rank() == 0) throw ShapeError(str("[argmax] axis ", axis, " is out of range for a 0-d tensor", where_am_i()));
+  if (x.rank() == 0)
+    throw ShapeError(
+        str("[argmax] axis ", axis, " is out of range for a 0-d tensor", where_am_i()));
   return record(argmax_op, {&x}, AxisAttr{x.shape().axis(axis)});
 }
 
@@ -188,7 +207,8 @@ Tensor sum_to(const Tensor& x, const Shape& shape) {
     } else if (wanted == 1) {
       bits |= 1u << i;
     } else {
-      throw ShapeError(str("[sum_to] shape ", x.shape(), " does not sum down to ", shape, where_am_i()));
+      throw ShapeError(
+          str("[sum_to] shape ", x.shape(), " does not sum down to ", shape, where_am_i()));
     }
   }
   return reshape(record(sum_op, {&x}, ReduceAttr{bits, false}), shape);

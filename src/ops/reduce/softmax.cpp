@@ -47,7 +47,10 @@ const Op log_softmax_op{OpDef{
     .name = "log_softmax",
     .doc = "x − max x − ln Σ exp(x − max x) along one axis. Float dtypes; sums in x's dtype.",
     .infer = infer_softmax,
-    .vjp = [](Vjp& v) { v.give(0, v.grad() - exp(v.result()) * sum(v.grad(), {v.attr<AxisAttr>().axis}, true)); },
+    .vjp =
+        [](Vjp& v) {
+          v.give(0, v.grad() - exp(v.result()) * sum(v.grad(), {v.attr<AxisAttr>().axis}, true));
+        },
     .saves = saves_result(0),
     .cost = cost_softmax,
     .decompose =
@@ -62,9 +65,12 @@ const Op log_softmax_op{OpDef{
 }};
 
 int checked_axis(const char* op, const Tensor& x, int axis) {
-  if (x.rank() == 0) throw ShapeError(str("[", op, "] axis ", axis, " is out of range for a 0-d tensor", where_am_i()));
+  if (x.rank() == 0)
+    throw ShapeError(
+        str("[", op, "] axis ", axis, " is out of range for a 0-d tensor", where_am_i()));
   if (axis < -x.rank() || axis >= x.rank())
-    throw ShapeError(str("[", op, "] axis ", axis, " is out of range for shape ", x.shape(), where_am_i()));
+    throw ShapeError(
+        str("[", op, "] axis ", axis, " is out of range for shape ", x.shape(), where_am_i()));
   return x.shape().axis(axis);
 }
 
@@ -73,8 +79,10 @@ void infer_class_loss(Infer& c) {
   c.require_float(0);
   const Shape &scores = c.shape(0), &target = c.shape(1);
   if (scores.rank() != 2 || target.rank() != 1 || scores[0] != target[0])
-    c.fail(str("scores have shape ", scores, ", targets ", target, "; [N, C] and [N] are expected"));
-  if (is_float(c.dtype(1))) c.fail_dtype(str("targets are ", c.dtype(1), "; class numbers (i64) are expected"));
+    c.fail(
+        str("scores have shape ", scores, ", targets ", target, "; [N, C] and [N] are expected"));
+  if (is_float(c.dtype(1)))
+    c.fail_dtype(str("targets are ", c.dtype(1), "; class numbers (i64) are expected"));
   c.out(0, {}, c.dtype(0));
 }
 
@@ -82,15 +90,20 @@ std::vector<Sample> samples_class_loss() {
   return {{.inputs = {{{5, 4}}, {{5}, i64, Domain::index, 4}}},
           {.inputs = {{{64, 10}, f32}, {{64}, i64, Domain::index, 10}}, .gradient = false},
           {.inputs = {{{1, 2}}, {{1}, i64, Domain::index, 2}}},
-          {.inputs = {{{5, 4}}, {{4}, i64, Domain::index, 4}}, .throws = "scores have shape [5, 4], targets [4]"},
+          {.inputs = {{{5, 4}}, {{4}, i64, Domain::index, 4}},
+           .throws = "scores have shape [5, 4], targets [4]"},
           {.inputs = {{{5, 4}}, {{5}}}, .throws = "targets are f64"}};
 }
 
 const Op nll_loss_op{OpDef{
     .name = "nll_loss",
-    .doc = "Mean of −x[n, target[n]] over log-probabilities x [N, C] and class numbers target [N] → [].",
+    .doc = "Mean of −x[n, target[n]] over log-probabilities x [N, C] and class numbers target [N] "
+           "→ [].",
     .infer = infer_class_loss,
-    .decompose = [](std::span<const Tensor> in, const Attr&) { return -mean(gather(in[0], 1, reshape(cast(in[1], i64), {-1, 1}))); },
+    .decompose =
+        [](std::span<const Tensor> in, const Attr&) {
+          return -mean(gather(in[0], 1, reshape(cast(in[1], i64), {-1, 1})));
+        },
     .composite = true,
     .onnx = {"NegativeLogLikelihoodLoss", 13},
     .samples = samples_class_loss,
@@ -98,17 +111,19 @@ const Op nll_loss_op{OpDef{
 
 extern const Op cross_entropy_grad_op;
 
-/// The loss, and two numbers of every row, which the gradient starts from: m = max x and ln Σ exp(x − m). They are kept apart: their sum,
-/// rounded, would lose the logarithm beside a large m.
+/// The loss, and two numbers of every row, which the gradient starts from: m = max x and ln Σ exp(x
+/// − m). They are kept apart: their sum, rounded, would lose the logarithm beside a large m.
 const Op cross_entropy_op{OpDef{
     .name = "cross_entropy",
-    .doc = "nll_loss(log_softmax(x), target) over logits x [N, C] and class numbers target [N] i64 → [], and m = max x and "
+    .doc = "nll_loss(log_softmax(x), target) over logits x [N, C] and class numbers target [N] i64 "
+           "→ [], and m = max x and "
            "ln Σ exp(x − m) of every row [2, N].",
     .n_results = 2,
     .infer =
         [](Infer& c) {
           infer_class_loss(c);
-          if (c.dtype(1) != DType::i64) c.fail_dtype(str("targets are ", c.dtype(1), "; i64 is expected"));
+          if (c.dtype(1) != DType::i64)
+            c.fail_dtype(str("targets are ", c.dtype(1), "; i64 is expected"));
           c.out(1, {2, c.shape(1)[0]}, c.dtype(0));
         },
     .vjp =
@@ -120,38 +135,46 @@ const Op cross_entropy_op{OpDef{
             return;
           }
           const Shape& s = v.in_shape(0);
-          v.give(0, (softmax(x, 1) - one_hot(target, s[1], v.in_dtype(0))) * (g / static_cast<double>(s[0])));
+          v.give(0, (softmax(x, 1) - one_hot(target, s[1], v.in_dtype(0))) *
+                        (g / static_cast<double>(s[0])));
         },
     .saves = saves_in(0) | saves_in(1) | saves_result(1),
     .cost = cost_softmax,
-    .decompose = [](std::span<const Tensor> in, const Attr&) { return nll_loss(log_softmax(in[0], 1), in[1]); },
+    .decompose = [](std::span<const Tensor> in,
+                    const Attr&) { return nll_loss(log_softmax(in[0], 1), in[1]); },
     .onnx = {"SoftmaxCrossEntropyLoss", 13},
     .samples =
         [] {
           auto samples = samples_class_loss();
           samples.push_back({.inputs = {{{3, 1031}, f32}, {{3}, i64, Domain::index, 1031}}});
-          samples.push_back({.inputs = {{{5, 4}}, {{5}, DType::i32, Domain::index, 4}}, .throws = "targets are i32; i64 is expected"});
+          samples.push_back({.inputs = {{{5, 4}}, {{5}, DType::i32, Domain::index, 4}},
+                             .throws = "targets are i32; i64 is expected"});
           return samples;
         },
 }};
 
-/// In: g [], x, target, the row sums of cross_entropy [2, N]. Second derivatives do not come here: see layer_norm_grad.
+/// In: g [], x, target, the row sums of cross_entropy [2, N]. Second derivatives do not come here:
+/// see layer_norm_grad.
 const Op cross_entropy_grad_op{OpDef{
     .name = "cross_entropy_grad",
-    .doc = "(softmax(x) − one_hot(target)) · g/N from g [], logits x [N, C], target [N] i64, and m = max x and ln Σ exp(x − m) of "
+    .doc = "(softmax(x) − one_hot(target)) · g/N from g [], logits x [N, C], target [N] i64, and m "
+           "= max x and ln Σ exp(x − m) of "
            "every row [2, N].",
     .infer =
         [](Infer& c) {
           for (int i : {0, 1, 3}) {
             c.require_float(i);
-            if (c.dtype(i) != c.dtype(1)) c.fail_dtype(str("input ", i, " is ", c.dtype(i), ", x is ", c.dtype(1)));
+            if (c.dtype(i) != c.dtype(1))
+              c.fail_dtype(str("input ", i, " is ", c.dtype(i), ", x is ", c.dtype(1)));
           }
-          if (c.dtype(2) != DType::i64) c.fail_dtype(str("targets are ", c.dtype(2), "; i64 is expected"));
+          if (c.dtype(2) != DType::i64)
+            c.fail_dtype(str("targets are ", c.dtype(2), "; i64 is expected"));
           const Shape& x = c.shape(1);
           const int64_t rows = x.rank() == 2 ? x[0] : -1;
-          if (c.shape(0).rank() != 0 || !(c.shape(2) == Shape{rows}) || !(c.shape(3) == Shape{2, rows}))
-            c.fail(str("gradient ", c.shape(0), ", x ", x, ", target ", c.shape(2), ", sums ", c.shape(3),
-                       ": [], [N, C], [N] and [2, N] are expected"));
+          if (c.shape(0).rank() != 0 || !(c.shape(2) == Shape{rows}) ||
+              !(c.shape(3) == Shape{2, rows}))
+            c.fail(str("gradient ", c.shape(0), ", x ", x, ", target ", c.shape(2), ", sums ",
+                       c.shape(3), ": [], [N, C], [N] and [2, N] are expected"));
           c.out(0, x, c.dtype(1));
         },
     .cost = [](const Step& s) { return element_cost(s, 4); },
@@ -159,23 +182,28 @@ const Op cross_entropy_grad_op{OpDef{
     .samples =
         [] {
           return std::vector<Sample>{
-              {.inputs = {{{}}, {{5, 4}}, {{5}, i64, Domain::index, 4}, {{2, 5}}}, .gradient = false},
-              {.inputs = {{{}, f32}, {{3, 1031}, f32}, {{3}, i64, Domain::index, 1031}, {{2, 3}, f32}}, .gradient = false},
-              {.inputs = {{{}}, {{5, 4}}, {{4}, i64, Domain::index, 4}, {{2, 5}}}, .throws = "[cross_entropy_grad] gradient [], x [5, 4]"}};
+              {.inputs = {{{}}, {{5, 4}}, {{5}, i64, Domain::index, 4}, {{2, 5}}},
+               .gradient = false},
+              {.inputs =
+                   {{{}, f32}, {{3, 1031}, f32}, {{3}, i64, Domain::index, 1031}, {{2, 3}, f32}},
+               .gradient = false},
+              {.inputs = {{{}}, {{5, 4}}, {{4}, i64, Domain::index, 4}, {{2, 5}}},
+               .throws = "[cross_entropy_grad] gradient [], x [5, 4]"}};
         },
 }};
 
 const Op soft_cross_entropy_op{OpDef{
     .name = "soft_cross_entropy",
-    .doc =
-        "Mean over rows of −Σ target · log_softmax(x): logits x [N, C] and the share of each class, target [N, C] of a float dtype → [].",
+    .doc = "Mean over rows of −Σ target · log_softmax(x): logits x [N, C] and the share of each "
+           "class, target [N, C] of a float dtype → [].",
     .infer =
         [](Infer& c) {
           c.require_float(0);
           c.require_float(1);
           const Shape &scores = c.shape(0), &target = c.shape(1);
           if (scores.rank() != 2 || !(scores == target))
-            c.fail(str("scores have shape ", scores, ", shares of classes ", target, "; [N, C] for both is expected"));
+            c.fail(str("scores have shape ", scores, ", shares of classes ", target,
+                       "; [N, C] for both is expected"));
           c.out(0, {}, c.common_dtype());
         },
     .decompose =
@@ -190,7 +218,8 @@ const Op soft_cross_entropy_op{OpDef{
               {.inputs = {{{5, 4}}, {{5, 4}, f64, Domain::unit}}},
               {.inputs = {{{64, 10}, f32}, {{64, 10}, f32, Domain::unit}}, .gradient = false},
               {.inputs = {{{1, 2}}, {{1, 2}, f64, Domain::unit}}},
-              {.inputs = {{{5, 4}}, {{5}}}, .throws = "[soft_cross_entropy] scores have shape [5, 4], shares of classes [5]"}};
+              {.inputs = {{{5, 4}}, {{5}}},
+               .throws = "[soft_cross_entropy] scores have shape [5, 4], shares of classes [5]"}};
         },
 }};
 
@@ -200,27 +229,37 @@ const Op mse_loss_op{OpDef{
     .infer =
         [](Infer& c) {
           c.require_float(0);
-          if (!(c.shape(0) == c.shape(1))) c.fail(str("shapes ", c.shape(0), " and ", c.shape(1), " differ"));
+          if (!(c.shape(0) == c.shape(1)))
+            c.fail(str("shapes ", c.shape(0), " and ", c.shape(1), " differ"));
           c.out(0, {}, c.common_dtype());
         },
-    .decompose = [](std::span<const Tensor> in, const Attr&) { return mean(square(in[0] - in[1])); },
+    .decompose = [](std::span<const Tensor> in,
+                    const Attr&) { return mean(square(in[0] - in[1])); },
     .composite = true,
     .samples =
         [] {
-          return std::vector<Sample>{{.inputs = {{{3, 4}}, {{3, 4}}}},
-                                     {.inputs = {{{70}, f32}, {{70}, f32}}, .gradient = false},
-                                     {.inputs = {{{3, 4}}, {{4}}}, .throws = "[mse_loss] shapes [3, 4] and [4] differ"}};
+          return std::vector<Sample>{
+              {.inputs = {{{3, 4}}, {{3, 4}}}},
+              {.inputs = {{{70}, f32}, {{70}, f32}}, .gradient = false},
+              {.inputs = {{{3, 4}}, {{4}}}, .throws = "[mse_loss] shapes [3, 4] and [4] differ"}};
         },
 }};
 
 }  // namespace
 
-Tensor softmax(const Tensor& x, int axis) { return record(softmax_op, {&x}, AxisAttr{checked_axis("softmax", x, axis)}); }
-Tensor log_softmax(const Tensor& x, int axis) { return record(log_softmax_op, {&x}, AxisAttr{checked_axis("log_softmax", x, axis)}); }
+Tensor softmax(const Tensor& x, int axis) {
+  return record(softmax_op, {&x}, AxisAttr{checked_axis("softmax", x, axis)});
+}
+Tensor log_softmax(const Tensor& x, int axis) {
+  return record(log_softmax_op, {&x}, AxisAttr{checked_axis("log_softmax", x, axis)});
+}
 
-Tensor nll_loss(const Tensor& log_probabilities, const Tensor& target) { return record(nll_loss_op, {&log_probabilities, &target}); }
+Tensor nll_loss(const Tensor& log_probabilities, const Tensor& target) {
+  return record(nll_loss_op, {&log_probabilities, &target});
+}
 Tensor cross_entropy(const Tensor& logits, const Tensor& target) {
-  if (target.rank() == 2 && is_float(target.dtype())) return record(soft_cross_entropy_op, {&logits, &target});
+  if (target.rank() == 2 && is_float(target.dtype()))
+    return record(soft_cross_entropy_op, {&logits, &target});
   Tensor classes = is_integer(target.dtype()) && target.dtype() != i64 ? cast(target, i64) : target;
   return record(cross_entropy_op, {&logits, &classes});
 }

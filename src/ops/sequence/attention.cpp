@@ -1,4 +1,5 @@
-// Scaled dot-product attention, on separate queries, keys and values and on those of one fused product.
+// Scaled dot-product attention, on separate queries, keys and values and on those of one fused
+// product.
 #include "ops/sequence/attention.h"
 
 #include <cmath>
@@ -15,28 +16,34 @@ void require_one_float_dtype(const Infer& c, int inputs) {
   c.require_float(0);
   for (int i = 1; i < inputs; ++i)
     if (c.dtype(i) != c.dtype(0))
-      c.fail_dtype(str("input ", i, " is ", c.dtype(i), ", input 0 is ", c.dtype(0), "; one dtype is expected"));
+      c.fail_dtype(str("input ", i, " is ", c.dtype(i), ", input 0 is ", c.dtype(0),
+                       "; one dtype is expected"));
 }
 
 /// Throws unless q is [.., T, D] and k and v are [.., S, D] with the same leading axes.
 void require_heads(const Infer& c, const Shape& q, const Shape& k, const Shape& v) {
   bool fits = q.rank() >= 2 && k.rank() == q.rank() && k == v;
   for (int d = 0; fits && d < q.rank(); ++d) fits = d == q.rank() - 2 || k[d] == q[d];
-  if (!fits) c.fail(str("q has shape ", q, ", k ", k, ", v ", v, "; [.., T, D], [.., S, D] and [.., S, D] are expected"));
-  if (k.at(-2) == 0 || k.at(-1) == 0) c.fail(str("k has shape ", k, "; at least one key of at least one element is expected"));
+  if (!fits)
+    c.fail(str("q has shape ", q, ", k ", k, ", v ", v,
+               "; [.., T, D], [.., S, D] and [.., S, D] are expected"));
+  if (k.at(-2) == 0 || k.at(-1) == 0)
+    c.fail(str("k has shape ", k, "; at least one key of at least one element is expected"));
 }
-/// Values that the forward pass keeps of every query: m = max of its scores, and ln Σ exp(score − m). Their sum, rounded, would lose the logarithm
-/// beside a large m. q [.., T, D] → [2, .., T].
+/// Values that the forward pass keeps of every query: m = max of its scores, and ln Σ exp(score −
+/// m). Their sum, rounded, would lose the logarithm beside a large m. q [.., T, D] → [2, .., T].
 Shape sums_of(const Shape& q) {
   Shape s{2};
   for (int d = 0; d + 1 < q.rank(); ++d) s.push_back(q[d]);
   return s;
 }
 
-/// Multiply-adds of `products` products over all pairs of a query and a key; a causal mask leaves about half of them.
+/// Multiply-adds of `products` products over all pairs of a query and a key; a causal mask leaves
+/// about half of them.
 Cost attention_cost(const Step& s, const Shape& q, int64_t keys, int64_t products) {
   auto c = element_cost(s, 0);
-  c.flops = 2 * products * q.numel() * keys / (static_cast<const AttentionAttr*>(s.attr)->causal ? 2 : 1);
+  c.flops =
+      2 * products * q.numel() * keys / (static_cast<const AttentionAttr*>(s.attr)->causal ? 2 : 1);
   return c;
 }
 
@@ -55,8 +62,8 @@ struct Gradients {
   Tensor q, k, v;
 };
 /// As ops that have gradients themselves.
-Gradients recorded_gradients(const Tensor& g, const Tensor& q, const Tensor& k, const Tensor& v, const AttentionAttr& a,
-                             const Tensor& offset) {
+Gradients recorded_gradients(const Tensor& g, const Tensor& q, const Tensor& k, const Tensor& v,
+                             const AttentionAttr& a, const Tensor& offset) {
   Tensor p = weights(q, k, a, offset), along = matmul(g, v, false, true);
   Tensor scores = p * (along - sum(along * p, {-1}, true)) * a.scale;
   return {matmul(scores, k), matmul(scores, q, true, false), matmul(p, g, true, false)};
@@ -67,8 +74,10 @@ extern const Op attention_grad_op, self_attention_grad_op;
 /// The values, and the sums from which the gradient makes the probabilities again.
 const Op attention_op{OpDef{
     .name = "scaled_dot_product_attention",
-    .doc = "softmax(q kᵀ · scale) v over q [.., T, D], k and v [.., S, D] → [.., T, D], and m = max and ln Σ exp(score − m) of each "
-           "query's scores [2, .., T]; causal: query i sees keys 0 … i, or 0 … offset + i where that scalar is given (Vaswani et al. 2017; "
+    .doc = "softmax(q kᵀ · scale) v over q [.., T, D], k and v [.., S, D] → [.., T, D], and m = "
+           "max and ln Σ exp(score − m) of each "
+           "query's scores [2, .., T]; causal: query i sees keys 0 … i, or 0 … offset + i where "
+           "that scalar is given (Vaswani et al. 2017; "
            "tiles as Dao et al. 2022). f32, f64.",
     .n_results = 2,
     .infer =
@@ -76,8 +85,10 @@ const Op attention_op{OpDef{
           require_one_float_dtype(c, 3);
           require_heads(c, c.shape(0), c.shape(1), c.shape(2));
           if (c.inputs() == 4 && (c.shape(3).rank() != 0 || is_float(c.dtype(3))))
-            c.fail(str("offset is ", c.dtype(3), " of shape ", c.shape(3), "; one integer is expected"));
-          if (c.inputs() == 4 && !c.attr<AttentionAttr>().causal) c.fail("an offset is given, but every query is to see every key");
+            c.fail(str("offset is ", c.dtype(3), " of shape ", c.shape(3),
+                       "; one integer is expected"));
+          if (c.inputs() == 4 && !c.attr<AttentionAttr>().causal)
+            c.fail("an offset is given, but every query is to see every key");
           c.out(0, c.shape(0), c.dtype(0));
           c.out(1, sums_of(c.shape(0)), c.dtype(0));
         },
@@ -86,7 +97,8 @@ const Op attention_op{OpDef{
           const auto& a = v.attr<AttentionAttr>();
           Tensor g = v.grad(), q = v.in(0), k = v.in(1), values = v.in(2);
           Gradients d;
-          if (v.create_graph() || v.inputs() == 4) {  // who decodes wants no gradient: it needs no kernel
+          // who decodes wants no gradient: it needs no kernel
+          if (v.create_graph() || v.inputs() == 4) {
             d = recorded_gradients(g, q, k, values, a, v.inputs() == 4 ? v.in(3) : Tensor());
           } else {
             Tensor y = v.result(0), sums = v.result(1);
@@ -97,11 +109,14 @@ const Op attention_op{OpDef{
           if (v.wants(1)) v.give(1, d.k);
           if (v.wants(2)) v.give(2, d.v);
         },
-    .saves = saves_in(0) | saves_in(1) | saves_in(2) | saves_in(3) | saves_result(0) | saves_result(1),
+    .saves =
+        saves_in(0) | saves_in(1) | saves_in(2) | saves_in(3) | saves_result(0) | saves_result(1),
     .cost = [](const Step& s) { return attention_cost(s, s.in[0].shape, s.in[1].shape.at(-2), 2); },
     .decompose =
         [](std::span<const Tensor> in, const Attr& attr) {
-          return matmul(weights(in[0], in[1], attr.as<AttentionAttr>(), in.size() == 4 ? in[3] : Tensor()), in[2]);
+          return matmul(
+              weights(in[0], in[1], attr.as<AttentionAttr>(), in.size() == 4 ? in[3] : Tensor()),
+              in[2]);
         },
     .slots = 8,
     .samples =
@@ -113,23 +128,41 @@ const Op attention_op{OpDef{
               {.inputs = {{{3, 2}}, {{5, 2}}, {{5, 2}}}, .attr = causal},
               {.inputs = {{{0, 4, 3}}, {{0, 4, 3}}, {{0, 4, 3}}}, .attr = causal},
               {.inputs = {{{2, 70, 8}, f32}, {{2, 70, 8}, f32}, {{2, 70, 8}, f32}}, .attr = causal},
-              {.inputs = {{{3, 20, 16}, f32}, {{3, 150, 16}, f32}, {{3, 150, 16}, f32}}, .attr = all},
+              {.inputs = {{{3, 20, 16}, f32}, {{3, 150, 16}, f32}, {{3, 150, 16}, f32}},
+               .attr = all},
               {.inputs = {{{2, 1, 3}}, {{2, 6, 3}}, {{2, 6, 3}}}, .attr = causal, .slots = {4}},
               {.inputs = {{{2, 3, 4}}, {{2, 6, 4}}, {{2, 6, 4}}}, .attr = causal, .slots = {0}},
-              {.inputs = {{{2, 1, 16}, f32}, {{2, 200, 16}, f32}, {{2, 200, 16}, f32}}, .attr = causal, .slots = {130}},
-              {.inputs = {{{2, 70, 8}, f32}, {{2, 200, 8}, f32}, {{2, 200, 8}, f32}}, .attr = causal, .slots = {63}},
-              {.inputs = {{{1, 3}}, {{6, 3}}, {{6, 3}}}, .attr = all, .slots = {4}, .throws = "an offset is given"},
-              {.inputs = {{{1, 3}}, {{6, 3}}, {{6, 3}}}, .attr = causal, .slots = {1.5}, .throws = "offset is f32"},
-              {.inputs = {{{2, 5, 3}}, {{2, 5, 4}}, {{2, 5, 4}}}, .attr = all, .throws = "q has shape [2, 5, 3], k [2, 5, 4]"},
-              {.inputs = {{{2, 5, 3}}, {{2, 0, 3}}, {{2, 0, 3}}}, .attr = all, .throws = "at least one key"},
-              {.inputs = {{{5, 3}}, {{5, 3}}, {{5, 3}, f32}}, .attr = all, .throws = "input 2 is f32"}};
+              {.inputs = {{{2, 1, 16}, f32}, {{2, 200, 16}, f32}, {{2, 200, 16}, f32}},
+               .attr = causal,
+               .slots = {130}},
+              {.inputs = {{{2, 70, 8}, f32}, {{2, 200, 8}, f32}, {{2, 200, 8}, f32}},
+               .attr = causal,
+               .slots = {63}},
+              {.inputs = {{{1, 3}}, {{6, 3}}, {{6, 3}}},
+               .attr = all,
+               .slots = {4},
+               .throws = "an offset is given"},
+              {.inputs = {{{1, 3}}, {{6, 3}}, {{6, 3}}},
+               .attr = causal,
+               .slots = {1.5},
+               .throws = "offset is f32"},
+              {.inputs = {{{2, 5, 3}}, {{2, 5, 4}}, {{2, 5, 4}}},
+               .attr = all,
+               .throws = "q has shape [2, 5, 3], k [2, 5, 4]"},
+              {.inputs = {{{2, 5, 3}}, {{2, 0, 3}}, {{2, 0, 3}}},
+               .attr = all,
+               .throws = "at least one key"},
+              {.inputs = {{{5, 3}}, {{5, 3}}, {{5, 3}, f32}},
+               .attr = all,
+               .throws = "input 2 is f32"}};
         },
 }};
 
 /// In: g, q, k, v, the values, the sums. Second derivatives do not come here: see layer_norm_grad.
 const Op attention_grad_op{OpDef{
     .name = "scaled_dot_product_attention_grad",
-    .doc = "Gradients of scaled_dot_product_attention for q, k and v from g, q, k, v and both results.",
+    .doc = "Gradients of scaled_dot_product_attention for q, k and v from g, q, k, v and both "
+           "results.",
     .n_results = 3,
     .infer =
         [](Infer& c) {
@@ -137,8 +170,8 @@ const Op attention_grad_op{OpDef{
           const Shape& q = c.shape(1);
           require_heads(c, q, c.shape(2), c.shape(3));
           if (!(c.shape(0) == q) || !(c.shape(4) == q) || !(c.shape(5) == sums_of(q)))
-            c.fail(
-                str("gradient ", c.shape(0), ", result ", c.shape(4), " and sums ", c.shape(5), " do not belong to queries of shape ", q));
+            c.fail(str("gradient ", c.shape(0), ", result ", c.shape(4), " and sums ", c.shape(5),
+                       " do not belong to queries of shape ", q));
           for (int i = 0; i < 3; ++i) c.out(i, c.shape(i + 1), c.dtype(0));
         },
     .cost = [](const Step& s) { return attention_cost(s, s.in[1].shape, s.in[2].shape.at(-2), 5); },
@@ -146,9 +179,16 @@ const Op attention_grad_op{OpDef{
         [] {
           const Attr all = AttentionAttr{0.5, false, 0}, causal = AttentionAttr{0.5, true, 0};
           return std::vector<Sample>{
-              {.inputs = {{{2, 5, 3}}, {{2, 5, 3}}, {{2, 5, 3}}, {{2, 5, 3}}, {{2, 5, 3}}, {{2, 2, 5}}}, .attr = causal, .gradient = false},
-              {.inputs = {{{5, 3}}, {{5, 3}}, {{4, 3}}, {{4, 3}}, {{5, 3}}, {{2, 5}}}, .attr = all, .gradient = false},
-              {.inputs = {{{5, 3}}, {{5, 3}}, {{4, 3}}, {{4, 3}}, {{5, 3}}, {{4}}}, .attr = all, .throws = "do not belong to queries"}};
+              {.inputs =
+                   {{{2, 5, 3}}, {{2, 5, 3}}, {{2, 5, 3}}, {{2, 5, 3}}, {{2, 5, 3}}, {{2, 2, 5}}},
+               .attr = causal,
+               .gradient = false},
+              {.inputs = {{{5, 3}}, {{5, 3}}, {{4, 3}}, {{4, 3}}, {{5, 3}}, {{2, 5}}},
+               .attr = all,
+               .gradient = false},
+              {.inputs = {{{5, 3}}, {{5, 3}}, {{4, 3}}, {{4, 3}}, {{5, 3}}, {{4}}},
+               .attr = all,
+               .throws = "do not belong to queries"}};
         },
 }};
 
@@ -167,15 +207,18 @@ Tensor side_by_side(const Tensor& x) {
 Shape require_packed(const Infer& c, const Shape& qkv) {
   const auto& a = c.attr<AttentionAttr>();
   if (qkv.rank() != 3 || a.heads < 1 || qkv[2] < 1 || qkv[2] % (3 * int64_t{a.heads}) != 0)
-    c.fail(str("input has shape ", qkv, "; [B, T, 3·C] is expected, C a multiple of the ", a.heads, " heads"));
+    c.fail(str("input has shape ", qkv, "; [B, T, 3·C] is expected, C a multiple of the ", a.heads,
+               " heads"));
   return {qkv[0], qkv[1], qkv[2] / 3};
 }
 Shape packed_sums(const Shape& qkv, const AttentionAttr& a) { return {2, qkv[0], a.heads, qkv[1]}; }
 
 const Op self_attention_op{OpDef{
     .name = "self_attention",
-    .doc = "scaled_dot_product_attention of each head, queries, keys and values of all heads beside each other: qkv [B, T, 3·H·D] → "
-           "[B, T, H·D], and m = max and ln Σ exp(score − m) of each query's scores [2, B, H, T]. f32, f64.",
+    .doc = "scaled_dot_product_attention of each head, queries, keys and values of all heads "
+           "beside each other: qkv [B, T, 3·H·D] → "
+           "[B, T, H·D], and m = max and ln Σ exp(score − m) of each query's scores [2, B, H, T]. "
+           "f32, f64.",
     .n_results = 2,
     .infer =
         [](Infer& c) {
@@ -195,7 +238,8 @@ const Op self_attention_op{OpDef{
           const Shape& s = g.shape();
           Tensor heads = transpose(reshape(g, {s[0], s[1], a.heads, s[2] / a.heads}), {0, 2, 1, 3});
           const Gradients d =
-              recorded_gradients(heads, part_of(qkv, 0, a.heads), part_of(qkv, 1, a.heads), part_of(qkv, 2, a.heads), a, {});
+              recorded_gradients(heads, part_of(qkv, 0, a.heads), part_of(qkv, 1, a.heads),
+                                 part_of(qkv, 2, a.heads), a, {});
           v.give(0, concat({side_by_side(d.q), side_by_side(d.k), side_by_side(d.v)}, 2));
         },
     .saves = saves_in(0) | saves_result(0) | saves_result(1),
@@ -203,19 +247,24 @@ const Op self_attention_op{OpDef{
     .decompose =
         [](std::span<const Tensor> in, const Attr& attr) {
           const auto& a = attr.as<AttentionAttr>();
-          Tensor q = part_of(in[0], 0, a.heads), k = part_of(in[0], 1, a.heads), v = part_of(in[0], 2, a.heads);
+          Tensor q = part_of(in[0], 0, a.heads), k = part_of(in[0], 1, a.heads),
+                 v = part_of(in[0], 2, a.heads);
           return side_by_side(record(attention_op, {&q, &k, &v}, a));
         },
     .samples =
         [] {
-          const Attr one = AttentionAttr{0.5, true, 1}, two = AttentionAttr{0.5, true, 2}, all = AttentionAttr{0.7, false, 2};
-          return std::vector<Sample>{{.inputs = {{{2, 4, 12}}}, .attr = two},
-                                     {.inputs = {{{2, 3, 6}}}, .attr = one},
-                                     {.inputs = {{{1, 4, 18}}}, .attr = all},
-                                     {.inputs = {{{0, 4, 12}}}, .attr = two},
-                                     {.inputs = {{{2, 70, 48}, f32}}, .attr = two},
-                                     {.inputs = {{{2, 4, 15}}}, .attr = two, .throws = "[self_attention] input has shape [2, 4, 15]"},
-                                     {.inputs = {{{4, 12}}}, .attr = two, .throws = "[B, T, 3·C] is expected"}};
+          const Attr one = AttentionAttr{0.5, true, 1}, two = AttentionAttr{0.5, true, 2},
+                     all = AttentionAttr{0.7, false, 2};
+          return std::vector<Sample>{
+              {.inputs = {{{2, 4, 12}}}, .attr = two},
+              {.inputs = {{{2, 3, 6}}}, .attr = one},
+              {.inputs = {{{1, 4, 18}}}, .attr = all},
+              {.inputs = {{{0, 4, 12}}}, .attr = two},
+              {.inputs = {{{2, 70, 48}, f32}}, .attr = two},
+              {.inputs = {{{2, 4, 15}}},
+               .attr = two,
+               .throws = "[self_attention] input has shape [2, 4, 15]"},
+              {.inputs = {{{4, 12}}}, .attr = two, .throws = "[B, T, 3·C] is expected"}};
         },
 }};
 
@@ -227,9 +276,10 @@ const Op self_attention_grad_op{OpDef{
         [](Infer& c) {
           require_one_float_dtype(c, c.inputs());
           const Shape y = require_packed(c, c.shape(1));
-          if (!(c.shape(0) == y) || !(c.shape(2) == y) || !(c.shape(3) == packed_sums(c.shape(1), c.attr<AttentionAttr>())))
-            c.fail(str("gradient ", c.shape(0), ", result ", c.shape(2), " and sums ", c.shape(3), " do not belong to an input of shape ",
-                       c.shape(1)));
+          if (!(c.shape(0) == y) || !(c.shape(2) == y) ||
+              !(c.shape(3) == packed_sums(c.shape(1), c.attr<AttentionAttr>())))
+            c.fail(str("gradient ", c.shape(0), ", result ", c.shape(2), " and sums ", c.shape(3),
+                       " do not belong to an input of shape ", c.shape(1)));
           c.out(0, c.shape(1), c.dtype(0));
         },
     .cost = [](const Step& s) { return attention_cost(s, s.in[0].shape, s.in[0].shape[1], 5); },
@@ -237,23 +287,32 @@ const Op self_attention_grad_op{OpDef{
         [] {
           const Attr two = AttentionAttr{0.5, true, 2};
           return std::vector<Sample>{
-              {.inputs = {{{2, 4, 4}}, {{2, 4, 12}}, {{2, 4, 4}}, {{2, 2, 2, 4}}}, .attr = two, .gradient = false},
-              {.inputs = {{{2, 4, 4}}, {{2, 4, 12}}, {{2, 4, 4}}, {{2, 4}}}, .attr = two, .throws = "[self_attention_grad] gradient"}};
+              {.inputs = {{{2, 4, 4}}, {{2, 4, 12}}, {{2, 4, 4}}, {{2, 2, 2, 4}}},
+               .attr = two,
+               .gradient = false},
+              {.inputs = {{{2, 4, 4}}, {{2, 4, 12}}, {{2, 4, 4}}, {{2, 4}}},
+               .attr = two,
+               .throws = "[self_attention_grad] gradient"}};
         },
 }};
 
-double scale_of(const AttentionOptions& o, int64_t size) { return o.scale ? *o.scale : 1 / std::sqrt(static_cast<double>(size)); }
+double scale_of(const AttentionOptions& o, int64_t size) {
+  return o.scale ? *o.scale : 1 / std::sqrt(static_cast<double>(size));
+}
 
 }  // namespace
 
-Tensor scaled_dot_product_attention(const Tensor& q, const Tensor& k, const Tensor& v, const AttentionOptions& o) {
+Tensor scaled_dot_product_attention(const Tensor& q, const Tensor& k, const Tensor& v,
+                                    const AttentionOptions& o) {
   const AttentionAttr attr{scale_of(o, q.rank() ? q.shape().at(-1) : 1), o.causal, 0};
-  return o.offset.defined() ? record(attention_op, {&q, &k, &v, &o.offset}, attr) : record(attention_op, {&q, &k, &v}, attr);
+  return o.offset.defined() ? record(attention_op, {&q, &k, &v, &o.offset}, attr)
+                            : record(attention_op, {&q, &k, &v}, attr);
 }
 Tensor self_attention(const Tensor& qkv, int64_t heads, const AttentionOptions& o) {
   const int64_t width = qkv.rank() ? qkv.shape().at(-1) / 3 : 1;
   return record(self_attention_op, {&qkv},
-                AttentionAttr{scale_of(o, width / std::max<int64_t>(1, heads)), o.causal, static_cast<int32_t>(heads)});
+                AttentionAttr{scale_of(o, width / std::max<int64_t>(1, heads)), o.causal,
+                              static_cast<int32_t>(heads)});
 }
 
 }  // namespace suanli

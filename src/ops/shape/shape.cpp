@@ -15,8 +15,8 @@ const Op reshape_op{OpDef{
     .infer =
         [](Infer& c) {
           if (c.wanted_shape().numel() != c.shape(0).numel())
-            c.fail(
-                str("shape ", c.shape(0), " has ", c.shape(0).numel(), " elements, ", c.wanted_shape(), " has ", c.wanted_shape().numel()));
+            c.fail(str("shape ", c.shape(0), " has ", c.shape(0).numel(), " elements, ",
+                       c.wanted_shape(), " has ", c.wanted_shape().numel()));
           c.out(0, c.wanted_shape(), c.dtype(0));
         },
     .vjp = [](Vjp& v) { v.give(0, reshape(v.grad(), v.in_shape(0))); },
@@ -26,10 +26,13 @@ const Op reshape_op{OpDef{
     .dtypes = kEveryDType,
     .samples =
         [] {
-          return std::vector<Sample>{{.inputs = {{{2, 6}}}, .shape = {3, 4}},
-                                     {.inputs = {{{}}}, .shape = {1, 1}},
-                                     {.inputs = {{{0, 3}}}, .shape = {3, 0}},
-                                     {.inputs = {{{2, 6}}}, .shape = {5}, .throws = "[reshape] shape [2, 6] has 12 elements, [5] has 5"}};
+          return std::vector<Sample>{
+              {.inputs = {{{2, 6}}}, .shape = {3, 4}},
+              {.inputs = {{{}}}, .shape = {1, 1}},
+              {.inputs = {{{0, 3}}}, .shape = {3, 0}},
+              {.inputs = {{{2, 6}}},
+               .shape = {5},
+               .throws = "[reshape] shape [2, 6] has 12 elements, [5] has 5"}};
         },
 }};
 
@@ -56,12 +59,13 @@ const Op transpose_op{OpDef{
     .dtypes = kUpTo8Bytes,
     .samples =
         [] {
-          return std::vector<Sample>{{.inputs = {{{3, 5}}}, .attr = PermAttr{{1, 0}}},
-                                     {.inputs = {{{2, 3, 4, 5}, f32}}, .attr = PermAttr{{2, 0, 3, 1}}},
-                                     {.inputs = {{{3, 4}, i64}}, .attr = PermAttr{{1, 0}}},
-                                     {.inputs = {{{0, 4}}}, .attr = PermAttr{{1, 0}}},
-                                     {.inputs = {{{2, 3}, boolean, Domain::boolean}}, .attr = PermAttr{{1, 0}}},
-                                     {.inputs = {{{}}}, .attr = PermAttr{}}};
+          return std::vector<Sample>{
+              {.inputs = {{{3, 5}}}, .attr = PermAttr{{1, 0}}},
+              {.inputs = {{{2, 3, 4, 5}, f32}}, .attr = PermAttr{{2, 0, 3, 1}}},
+              {.inputs = {{{3, 4}, i64}}, .attr = PermAttr{{1, 0}}},
+              {.inputs = {{{0, 4}}}, .attr = PermAttr{{1, 0}}},
+              {.inputs = {{{2, 3}, boolean, Domain::boolean}}, .attr = PermAttr{{1, 0}}},
+              {.inputs = {{{}}}, .attr = PermAttr{}}};
         },
 }};
 
@@ -74,7 +78,8 @@ const Op expand_op{OpDef{
           try {
             out = broadcast(c.shape(0), c.wanted_shape());
           } catch (const ShapeError& e) { c.fail(e.what()); }
-          if (!(out == c.wanted_shape())) c.fail(str("shape ", c.shape(0), " does not broadcast to ", c.wanted_shape()));
+          if (!(out == c.wanted_shape()))
+            c.fail(str("shape ", c.shape(0), " does not broadcast to ", c.wanted_shape()));
           c.out(0, out, c.dtype(0));
         },
     .vjp = [](Vjp& v) { v.give(0, sum_to(v.grad(), v.in_shape(0))); },
@@ -93,15 +98,20 @@ const Op expand_op{OpDef{
 
 const Op slice_op{OpDef{
     .name = "slice",
-    .doc = "`length` elements along one axis, `step` apart, from `start` (a scalar input, clamped into range) on.",
+    .doc = "`length` elements along one axis, `step` apart, from `start` (a scalar input, clamped "
+           "into range) on.",
     .infer =
         [](Infer& c) {
           const auto& a = c.attr<SliceAttr>();
           if (c.shape(1).rank() != 0 || !is_start(c.dtype(1)))
-            c.fail(str("start is ", c.dtype(1), " of shape ", c.shape(1), "; one integer is expected"));
-          if (a.length < 0 || a.step < 1) c.fail(str("length ", a.length, ", step ", a.step, "; a length ≥ 0 and a step ≥ 1 are expected"));
+            c.fail(str("start is ", c.dtype(1), " of shape ", c.shape(1),
+                       "; one integer is expected"));
+          if (a.length < 0 || a.step < 1)
+            c.fail(str("length ", a.length, ", step ", a.step,
+                       "; a length ≥ 0 and a step ≥ 1 are expected"));
           if (a.length > 0 && (a.length - 1) * a.step >= c.shape(0)[a.axis])
-            c.fail(str("length ", a.length, " at step ", a.step, " does not fit axis ", a.axis, " of shape ", c.shape(0)));
+            c.fail(str("length ", a.length, " at step ", a.step, " does not fit axis ", a.axis,
+                       " of shape ", c.shape(0)));
           Shape out = c.shape(0);
           out[a.axis] = a.length;
           c.out(0, out, c.dtype(0));
@@ -109,7 +119,8 @@ const Op slice_op{OpDef{
     .vjp =
         [](Vjp& v) {
           const auto& a = v.attr<SliceAttr>();
-          v.give(0, slice_update(zeros(v.in_shape(0), v.in_dtype(0)), v.grad(), a.axis, v.in(1), a.step));
+          v.give(0, slice_update(zeros(v.in_shape(0), v.in_dtype(0)), v.grad(), a.axis, v.in(1),
+                                 a.step));
         },
     .saves = saves_in(1),
     .cost = moves,
@@ -118,17 +129,22 @@ const Op slice_op{OpDef{
     .dtypes = kEveryDType,
     .samples =
         [] {
-          return std::vector<Sample>{{.inputs = {{{5, 4}}}, .attr = SliceAttr{2, 1, 0}, .slots = {1}},
-                                     {.inputs = {{{3, 9, 2}}}, .attr = SliceAttr{3, 2, 1}, .slots = {3}},
-                                     {.inputs = {{{4}, i64}}, .attr = SliceAttr{0, 1, 0}, .slots = {0}},
-                                     {.inputs = {{{6}, f32}}, .attr = SliceAttr{6, 1, 0}, .slots = {0}},
-                                     {.inputs = {{{4}}}, .attr = SliceAttr{5, 1, 0}, .slots = {0}, .throws = "[slice] length 5"}};
+          return std::vector<Sample>{
+              {.inputs = {{{5, 4}}}, .attr = SliceAttr{2, 1, 0}, .slots = {1}},
+              {.inputs = {{{3, 9, 2}}}, .attr = SliceAttr{3, 2, 1}, .slots = {3}},
+              {.inputs = {{{4}, i64}}, .attr = SliceAttr{0, 1, 0}, .slots = {0}},
+              {.inputs = {{{6}, f32}}, .attr = SliceAttr{6, 1, 0}, .slots = {0}},
+              {.inputs = {{{4}}},
+               .attr = SliceAttr{5, 1, 0},
+               .slots = {0},
+               .throws = "[slice] length 5"}};
         },
 }};
 
 const Op slice_update_op{OpDef{
     .name = "slice_update",
-    .doc = "x with `update` written along one axis from `start` (a scalar input, clamped into range) on, `step` apart.",
+    .doc = "x with `update` written along one axis from `start` (a scalar input, clamped into "
+           "range) on, `step` apart.",
     .infer =
         [](Infer& c) {
           const auto& a = c.attr<SliceAttr>();
@@ -136,17 +152,22 @@ const Op slice_update_op{OpDef{
           expected[a.axis] = a.length;
           if (c.shape(1).rank() != expected.rank() || !(c.shape(1) == expected))
             c.fail(str("update has shape ", c.shape(1), ", ", expected, " is expected"));
-          if (c.dtype(1) != c.dtype(0)) c.fail_dtype(str("update is ", c.dtype(1), ", x is ", c.dtype(0)));
+          if (c.dtype(1) != c.dtype(0))
+            c.fail_dtype(str("update is ", c.dtype(1), ", x is ", c.dtype(0)));
           if (c.shape(2).rank() != 0 || !is_start(c.dtype(2)))
-            c.fail(str("start is ", c.dtype(2), " of shape ", c.shape(2), "; one integer is expected"));
+            c.fail(str("start is ", c.dtype(2), " of shape ", c.shape(2),
+                       "; one integer is expected"));
           if (a.length > 0 && (a.length - 1) * a.step >= c.shape(0)[a.axis])
-            c.fail(str("an update of length ", a.length, " does not fit axis ", a.axis, " of shape ", c.shape(0)));
+            c.fail(str("an update of length ", a.length, " does not fit axis ", a.axis,
+                       " of shape ", c.shape(0)));
           c.out(0, c.shape(0), c.dtype(0));
         },
     .vjp =
         [](Vjp& v) {
           const auto& a = v.attr<SliceAttr>();
-          if (v.wants(0)) v.give(0, slice_update(v.grad(), zeros(v.in_shape(1), v.in_dtype(1)), a.axis, v.in(2), a.step));
+          if (v.wants(0))
+            v.give(0, slice_update(v.grad(), zeros(v.in_shape(1), v.in_dtype(1)), a.axis, v.in(2),
+                                   a.step));
           if (v.wants(1)) v.give(1, slice(v.grad(), a.axis, v.in(2), a.length, a.step));
         },
     .saves = saves_in(2),
@@ -159,7 +180,10 @@ const Op slice_update_op{OpDef{
           return std::vector<Sample>{
               {.inputs = {{{5, 4}}, {{2, 4}}}, .attr = SliceAttr{2, 1, 0}, .slots = {1}},
               {.inputs = {{{3, 9, 2}}, {{3, 3, 2}}}, .attr = SliceAttr{3, 2, 1}, .slots = {3}},
-              {.inputs = {{{5, 4}}, {{2, 3}}}, .attr = SliceAttr{2, 1, 0}, .slots = {1}, .throws = "[slice_update] update has shape"}};
+              {.inputs = {{{5, 4}}, {{2, 3}}},
+               .attr = SliceAttr{2, 1, 0},
+               .slots = {1},
+               .throws = "[slice_update] update has shape"}};
         },
 }};
 
@@ -172,12 +196,14 @@ const Op concat_op{OpDef{
           Shape out = c.shape(0);
           for (int i = 1; i < c.inputs(); ++i) {
             if (c.dtype(i) != c.dtype(0))
-              c.fail_dtype(str("input ", i, " is ", c.dtype(i), ", input 0 is ", c.dtype(0), "; one dtype is expected"));
+              c.fail_dtype(str("input ", i, " is ", c.dtype(i), ", input 0 is ", c.dtype(0),
+                               "; one dtype is expected"));
             bool fits = c.shape(i).rank() == out.rank();
-            for (int d = 0; fits && d < out.rank(); ++d) fits = d == axis || c.shape(i)[d] == out[d];
+            for (int d = 0; fits && d < out.rank(); ++d)
+              fits = d == axis || c.shape(i)[d] == out[d];
             if (!fits)
-              c.fail(str("input ", i, " is ", c.dtype(i), " ", c.shape(i), "; ", c.dtype(0), " ", c.shape(0), " was first, only axis ",
-                         axis, " may differ"));
+              c.fail(str("input ", i, " is ", c.dtype(i), " ", c.shape(i), "; ", c.dtype(0), " ",
+                         c.shape(0), " was first, only axis ", axis, " may differ"));
             out[axis] += c.shape(i)[axis];
           }
           c.out(0, out, c.dtype(0));
@@ -197,21 +223,24 @@ const Op concat_op{OpDef{
     .dtypes = kEveryDType,
     .samples =
         [] {
-          return std::vector<Sample>{{.inputs = {{{2, 3}}, {{4, 3}}}, .attr = AxisAttr{0}},
-                                     {.inputs = {{{2, 3}}, {{2, 1}}, {{2, 0}}}, .attr = AxisAttr{1}},
-                                     {.inputs = {{{2, 2, 3}, f32}, {{2, 5, 3}, f32}}, .attr = AxisAttr{1}},
-                                     {.inputs = {{{3}, i64}, {{2}, i64}}, .attr = AxisAttr{0}},
-                                     {.inputs = {{{2, 3}}, {{2, 4}}}, .attr = AxisAttr{0}, .throws = "[concat] input 1"}};
+          return std::vector<Sample>{
+              {.inputs = {{{2, 3}}, {{4, 3}}}, .attr = AxisAttr{0}},
+              {.inputs = {{{2, 3}}, {{2, 1}}, {{2, 0}}}, .attr = AxisAttr{1}},
+              {.inputs = {{{2, 2, 3}, f32}, {{2, 5, 3}, f32}}, .attr = AxisAttr{1}},
+              {.inputs = {{{3}, i64}, {{2}, i64}}, .attr = AxisAttr{0}},
+              {.inputs = {{{2, 3}}, {{2, 4}}}, .attr = AxisAttr{0}, .throws = "[concat] input 1"}};
         },
 }};
 
 /// A start given as a number is checked now and counted from the end if negative.
-Tensor checked_start(const char* op, const Tensor& x, int axis, const Tensor& start, int64_t length, int64_t step) {
+Tensor checked_start(const char* op, const Tensor& x, int axis, const Tensor& start, int64_t length,
+                     int64_t step) {
   if (!start.defined() || start.node()->op != kOpScalar || is_float(start.dtype())) return start;
-  const int64_t size = x.shape()[axis], asked = start.node()->attr.as<ScalarAttr>().integer, at = asked < 0 ? asked + size : asked;
+  const int64_t size = x.shape()[axis], asked = start.node()->attr.as<ScalarAttr>().integer,
+                at = asked < 0 ? asked + size : asked;
   if (at < 0 || at + (length > 0 ? (length - 1) * step + 1 : 0) > size)
-    throw ShapeError(str("[", op, "] ", length, " elements from ", asked, " on (step ", step, ") leave axis ", axis, " of shape ",
-                         x.shape(), where_am_i()));
+    throw ShapeError(str("[", op, "] ", length, " elements from ", asked, " on (step ", step,
+                         ") leave axis ", axis, " of shape ", x.shape(), where_am_i()));
   return Tensor(at);
 }
 
@@ -224,18 +253,21 @@ Tensor reshape(const Tensor& x, const Shape& shape) {
   int open = -1;
   for (int i = 0; i < s.rank(); ++i) {
     if (s[i] == -1) {
-      if (open >= 0) throw ShapeError(str("[reshape] shape ", shape, " has two sizes of -1; one can be computed", where_am_i()));
+      if (open >= 0)
+        throw ShapeError(str("[reshape] shape ", shape, " has two sizes of -1; one can be computed",
+                             where_am_i()));
       open = i;
     } else {
       overflow |= __builtin_mul_overflow(known, s[i], &known);
     }
   }
   if (overflow)
-    throw ShapeError(str("[reshape] shape ", x.shape(), " (", x.numel(), " elements) does not fit ", shape,
-                         ", which has more than 64 bits count", where_am_i()));
+    throw ShapeError(str("[reshape] shape ", x.shape(), " (", x.numel(), " elements) does not fit ",
+                         shape, ", which has more than 64 bits count", where_am_i()));
   if (open >= 0) {
     if (known == 0 || x.numel() % known != 0)
-      throw ShapeError(str("[reshape] shape ", x.shape(), " (", x.numel(), " elements) does not fit ", shape, where_am_i()));
+      throw ShapeError(str("[reshape] shape ", x.shape(), " (", x.numel(),
+                           " elements) does not fit ", shape, where_am_i()));
     s[open] = x.numel() / known;
   }
   return s == x.shape() ? x : record(reshape_op, {&x}, {}, &s);
@@ -245,7 +277,8 @@ Tensor flatten(const Tensor& x, int first, int last) {
   if (x.rank() == 0) return reshape(x, {1});
   const int a = x.shape().axis(first), b = x.shape().axis(last);
   if (a > b)
-    throw ShapeError(str("[flatten] axes ", first, "…", last, " of shape ", x.shape(), ": the first comes after the last", where_am_i()));
+    throw ShapeError(str("[flatten] axes ", first, "…", last, " of shape ", x.shape(),
+                         ": the first comes after the last", where_am_i()));
   Shape s;
   for (int i = 0; i < x.rank(); ++i)
     if (i > a && i <= b) s[s.rank() - 1] *= x.shape()[i];
@@ -258,10 +291,14 @@ Tensor transpose(const Tensor& x, const Axes& axes) {
   PermAttr p{};
   uint32_t seen = 0;
   for (int i = 0; i < rank; ++i) {
-    int a = axes.empty() ? rank - 1 - i : i < static_cast<int>(axes.size()) ? axes[static_cast<size_t>(i)] : rank;
+    int a = axes.empty()                        ? rank - 1 - i
+            : i < static_cast<int>(axes.size()) ? axes[static_cast<size_t>(i)]
+                                                : rank;
     if (a < 0) a += rank;
-    if (a < 0 || a >= rank || (seen >> a & 1) || (!axes.empty() && static_cast<int>(axes.size()) != rank))
-      throw ShapeError(str("[transpose] the axes given are no order of the ", rank, " axes of shape ", x.shape(), where_am_i()));
+    if (a < 0 || a >= rank || (seen >> a & 1) ||
+        (!axes.empty() && static_cast<int>(axes.size()) != rank))
+      throw ShapeError(str("[transpose] the axes given are no order of the ", rank,
+                           " axes of shape ", x.shape(), where_am_i()));
     seen |= 1u << a;
     p.axes[i] = static_cast<int8_t>(a);
   }
@@ -274,8 +311,8 @@ Tensor expand(const Tensor& x, const Shape& shape) {
   for (int i = 0; i < s.rank(); ++i) {
     if (s[i] != -1) continue;
     if (i < lead || lead < 0)
-      throw ShapeError(
-          str("[expand] shape ", shape, " has -1 at axis ", i, ", where shape ", x.shape(), " has no size to keep", where_am_i()));
+      throw ShapeError(str("[expand] shape ", shape, " has -1 at axis ", i, ", where shape ",
+                           x.shape(), " has no size to keep", where_am_i()));
     s[i] = x.shape()[i - lead];
   }
   return x.shape() == s ? x : record(expand_op, {&x}, {}, &s);
@@ -287,7 +324,8 @@ Tensor slice(const Tensor& x, int axis, const Tensor& start, int64_t length, int
   return record(slice_op, {&x, &at}, SliceAttr{length, step, a});
 }
 
-Tensor slice_update(const Tensor& x, const Tensor& update, int axis, const Tensor& start, int64_t step) {
+Tensor slice_update(const Tensor& x, const Tensor& update, int axis, const Tensor& start,
+                    int64_t step) {
   const int a = x.shape().axis(axis);
   const int64_t length = update.rank() == x.rank() ? update.shape()[a] : 0;
   Tensor at = checked_start("slice_update", x, a, start, length, step);

@@ -9,7 +9,8 @@ std::vector<PlannedBytes> one_at_a_time(std::vector<PlannedBytes> arena) {
   for (size_t i = 0; i < arena.size(); ++i) {
     const auto [before, fresh] = latest.try_emplace(arena[i].at, i);
     if (fresh) continue;
-    if (PlannedBytes& b = arena[before->second]; b.last == arena[i].first && b.first < b.last) --b.last;
+    if (PlannedBytes& b = arena[before->second]; b.last == arena[i].first && b.first < b.last)
+      --b.last;
     before->second = i;
   }
   return arena;
@@ -23,6 +24,8 @@ std::vector<int64_t> alive_bytes(const Plan& plan, const std::vector<PlannedByte
   return alive;
 }
 
-std::vector<int64_t> alive_bytes(const Plan& plan) { return alive_bytes(plan, one_at_a_time(plan.arena)); }
+std::vector<int64_t> alive_bytes(const Plan& plan) {
+  return alive_bytes(plan, one_at_a_time(plan.arena));
+}
 
 }  // namespace suanli

@@ -38,7 +38,8 @@ class Assembler {
     lifetimes();
     for (size_t u = 0; u < units_.size(); ++u) add_step(static_cast<int>(u));
     for (auto& s : plan_->steps) s.step.attr = &s.attr;  // the vector may have moved them
-    for (const Leaving& l : program_.leaving) plan_->outputs.push_back({l.record, l.result, place_of(l.value)});
+    for (const Leaving& l : program_.leaving)
+      plan_->outputs.push_back({l.record, l.result, place_of(l.value)});
     place_blocks();
     if constexpr (kChecked) check_memory(program, *plan_, checked_);
   }
@@ -51,14 +52,17 @@ class Assembler {
     for (uint32_t i = 0; i < program_.size(); ++i)
       for (uint8_t r = 0; r < program_.record(i).out.size(); ++r) {
         const Ref ref{Ref::record, r, i};
-        values_.push_back({.desc = program_.desc(ref), .escapes = program_.leaves(program_.root(ref))});
+        values_.push_back(
+            {.desc = program_.desc(ref), .escapes = program_.leaves(program_.root(ref))});
       }
     for (const Leaving& l : program_.leaving)
-      if (const Ref root = program_.root(l.value); l.update >= 0 && root.kind == Ref::record) value(root).update = l.update;
+      if (const Ref root = program_.root(l.value); l.update >= 0 && root.kind == Ref::record)
+        value(root).update = l.update;
     leaf_last_use_.assign(program_.tape().leaves.size(), -1);
     leaf_leaves_.assign(program_.tape().leaves.size(), 0);
     for (const Leaving& l : program_.leaving)
-      if (const Ref root = program_.root(l.value); root.kind == Ref::leaf) leaf_leaves_[root.index] = 1;
+      if (const Ref root = program_.root(l.value); root.kind == Ref::leaf)
+        leaf_leaves_[root.index] = 1;
     std::vector<int> unit_of(program_.size(), -1);
     for (size_t u = 0; u < units_.size(); ++u)
       for (uint32_t i : units_[u]) unit_of[i] = static_cast<int>(u);
@@ -120,10 +124,12 @@ class Assembler {
       if (program_.leaves(out[k])) {
         v.place = {Place::output, static_cast<int64_t>(plan_->output_bytes.size())};
         plan_->output_bytes.push_back(bytes_of(v.desc));
-        plan_->output_update.push_back(v.update >= 0 && may_overwrite(u, s, roots, k, v) ? v.update : -1);
+        plan_->output_update.push_back(v.update >= 0 && may_overwrite(u, s, roots, k, v) ? v.update
+                                                                                         : -1);
       } else if (v.last_use < 0 && op_def(s.step.op).optional >> k & 1) {
         v.place = {Place::none, 0};
-      } else if (const size_t reused = dying_input(u, s, roots, k, v.desc, taken); reused < in.size()) {
+      } else if (const size_t reused = dying_input(u, s, roots, k, v.desc, taken);
+                 reused < in.size()) {
         v.place = value(roots[reused]).place;
         for (size_t i = 0; i < roots.size(); ++i) taken[i] |= same_value(roots[i], roots[reused]);
       } else {
@@ -132,7 +138,8 @@ class Assembler {
       if (v.place.kind == Place::arena) {
         const auto last = static_cast<uint32_t>(std::max(u, v.last_use));
         blocks_[static_cast<size_t>(v.place.at)].last = last;
-        plan_->arena.push_back({v.place.at, bytes_of(v.desc), static_cast<uint32_t>(u), last, program_.record(out[k].index).origin, false});
+        plan_->arena.push_back({v.place.at, bytes_of(v.desc), static_cast<uint32_t>(u), last,
+                                program_.record(out[k].index).origin, false});
       }
       s.out.push_back(v.place);
       s.out_records.push_back(program_.record(out[k].index).origin);
@@ -144,8 +151,8 @@ class Assembler {
     s.kernel = kernels_.kernel_for(s.step, s.attr);
     if (s.kernel->workspace_bytes > 0) {
       s.workspace_at = new_block(s.kernel->workspace_bytes, u);
-      plan_->arena.push_back(
-          {s.workspace_at, s.kernel->workspace_bytes, static_cast<uint32_t>(u), static_cast<uint32_t>(u), s.record, true});
+      plan_->arena.push_back({s.workspace_at, s.kernel->workspace_bytes, static_cast<uint32_t>(u),
+                              static_cast<uint32_t>(u), s.record, true});
     }
     const Cost cost = step_cost(s.step);
     s.flops = cost.flops, s.bytes = cost.bytes;
@@ -171,24 +178,30 @@ class Assembler {
     for (PlannedBytes& b : plan_->arena) settle(b.at);
   }
 
-  /// The input in the arena that nobody reads after this step and in whose place result k may be written; in.size() if there is none.
-  size_t dying_input(int u, const PlannedStep& s, const std::vector<Ref>& roots, size_t k, const ValueDesc& result,
-                     const std::vector<uint8_t>& taken) {
+  /// The input in the arena that nobody reads after this step and in whose place result k may be
+  /// written; in.size() if there is none.
+  size_t dying_input(int u, const PlannedStep& s, const std::vector<Ref>& roots, size_t k,
+                     const ValueDesc& result, const std::vector<uint8_t>& taken) {
     for (size_t i = 0; i < roots.size(); ++i) {
       if (roots[i].kind != Ref::record || taken[i]) continue;
       const Value& v = value(roots[i]);
-      if (v.last_use == u && v.place.kind == Place::arena && may_write_over(s.step, roots, k, result, i)) return i;
+      if (v.last_use == u && v.place.kind == Place::arena &&
+          may_write_over(s.step, roots, k, result, i))
+        return i;
     }
     return roots.size();
   }
 
-  /// Whether result k may be written over its cell's former value, as far as this program reads that.
-  bool may_overwrite(int u, const PlannedStep& s, const std::vector<Ref>& roots, size_t k, const Value& v) const {
+  /// Whether result k may be written over its cell's former value, as far as this program reads
+  /// that.
+  bool may_overwrite(int u, const PlannedStep& s, const std::vector<Ref>& roots, size_t k,
+                     const Value& v) const {
     const uint32_t leaf = program_.tape().updates[static_cast<size_t>(v.update)].leaf;
     if (leaf_leaves_[leaf] || leaf_last_use_[leaf] > u) return false;
     if (leaf_last_use_[leaf] < u) return true;
     for (size_t i = 0; i < roots.size(); ++i)
-      if (roots[i].kind == Ref::leaf && roots[i].index == leaf) return may_write_over(s.step, roots, k, v.desc, i);
+      if (roots[i].kind == Ref::leaf && roots[i].index == leaf)
+        return may_write_over(s.step, roots, k, v.desc, i);
     return false;
   }
 
@@ -200,14 +213,16 @@ class Assembler {
   std::unique_ptr<Plan> plan_ = std::make_unique<Plan>();
   std::vector<Value> values_;
   std::vector<int> leaf_last_use_;      // by leaf: the last step that reads it
-  std::vector<uint8_t> leaf_leaves_;    // by leaf: whether something outside will hold it as a result
+  // by leaf: whether something outside will hold it as a result
+  std::vector<uint8_t> leaf_leaves_;
   std::vector<ArenaBlock> blocks_;
   std::vector<StepValues> checked_;     // by step, where plans are checked
 };
 
 }  // namespace
 
-std::unique_ptr<Plan> assemble(const Program& program, const std::vector<Unit>& units, Tier tier, KernelTable& kernels) {
+std::unique_ptr<Plan> assemble(const Program& program, const std::vector<Unit>& units, Tier tier,
+                               KernelTable& kernels) {
   return Assembler(program, units, tier, kernels).take();
 }
 

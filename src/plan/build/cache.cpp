@@ -20,7 +20,8 @@ struct CachedPlans {
   CachedPlans *older = nullptr, *newer = nullptr;  // by their last use
 
   bool is_of(const Tape& tape, const PlanSettings& wanted) const {
-    return settings == wanted && same_words(words, tape.words.all()) && same_words(inputs, tape.inputs.all());
+    return settings == wanted && same_words(words, tape.words.all()) &&
+           same_words(inputs, tape.inputs.all());
   }
 };
 
@@ -45,11 +46,14 @@ class PlanCache {
   void give(CachedPlans* c, std::unique_ptr<Plan> plan) {
     std::lock_guard lock(mutex_);
     --c->lent;
-    if (plan && !c->cleared && (plan->counted_bytes || c->settings == PlanSettings::of_now(c->settings.tier, c->settings.device))) {
+    if (plan && !c->cleared &&
+        (plan->counted_bytes ||
+         c->settings == PlanSettings::of_now(c->settings.tier, c->settings.device))) {
       if (plan->counted_bytes == 0) count(*c, plan->counted_bytes = plan->bytes_held());
       c->idle.push_back(std::move(plan));
     }
-    if (c->lent == 0 && c->idle.empty()) erase(c);  // cleared; or its plan could not be built, or is not what others would build
+    // cleared; or its plan could not be built, or is not what others would build
+    if (c->lent == 0 && c->idle.empty()) erase(c);
     for (CachedPlans* at = oldest_; bytes_ > kMostBytes && at && at != newest_;) {
       CachedPlans* const next = at->newer;
       if (at->lent == 0) erase(at);
@@ -87,7 +91,8 @@ class PlanCache {
                                                          .idle = {}})
                          ->second;
     link(c);
-    count(c, static_cast<int64_t>(kEntryBytes + (c.words.size() + c.inputs.size()) * sizeof(uint32_t)));
+    count(c, static_cast<int64_t>(kEntryBytes +
+                                  (c.words.size() + c.inputs.size()) * sizeof(uint32_t)));
     return c;
   }
   void count(CachedPlans& c, int64_t bytes) { c.bytes += bytes, bytes_ += bytes; }
@@ -111,7 +116,8 @@ class PlanCache {
       }
   }
 
-  static constexpr size_t kEntryBytes = sizeof(CachedPlans) + 128;  // with what the table and the allocator need for it
+  // with what the table and the allocator need for it
+  static constexpr size_t kEntryBytes = sizeof(CachedPlans) + 128;
   std::mutex mutex_;
   std::unordered_multimap<uint64_t, CachedPlans> entries_;  // its elements stay where they are
   CachedPlans *oldest_ = nullptr, *newest_ = nullptr;
@@ -126,10 +132,12 @@ PlanCache& cache() {
 }  // namespace
 
 PlanSettings PlanSettings::of_now(Tier tier, Device device) {
-  return {tier, device, compute_threads(), suanli::working_memory_limit(), backend(device).instruction_set()};
+  return {tier, device, compute_threads(), suanli::working_memory_limit(),
+          backend(device).instruction_set()};
 }
 
-PlanLease::PlanLease(const Tape& tape, const PlanSettings& settings) : of_(cache().take(tape, settings, plan)) {}
+PlanLease::PlanLease(const Tape& tape, const PlanSettings& settings)
+    : of_(cache().take(tape, settings, plan)) {}
 PlanLease::~PlanLease() { cache().give(of_, std::move(plan)); }
 
 void clear_plan_cache() { cache().clear(); }

@@ -1,12 +1,13 @@
-// All plans of the process, by the program and the settings that they are of. They take some 256 MiB together at most: where there are more,
-// those that were used longest ago go.
+// All plans of the process, by the program and the settings that they are of. They take some 256
+// MiB together at most: where there are more, those that were used longest ago go.
 #pragma once
 #include "plan/build/plan.h"
 
 namespace suanli {
 
-/// Dependencies of a plan besides its tape: all that its passes ask for and that its kernels freeze when prepared. (SUANLI_CONV stays
-/// as it is for the life of the process; NaN checks and poison are looked at in every run.)
+/// Dependencies of a plan besides its tape: all that its passes ask for and that its kernels freeze
+/// when prepared. (SUANLI_CONV stays as it is for the life of the process; NaN checks and poison
+/// are looked at in every run.)
 struct PlanSettings {
   Tier tier;
   Device device;
@@ -21,9 +22,10 @@ struct PlanSettings {
 
 struct CachedPlans;  // of one program
 
-/// A plan taken out of the cache while it runs: its kernels may be run by one thread at a time, so a second thread with the same program
-/// builds a second one. `plan` is null if there is none at hand: whoever took the lease then puts the one that it builds there. It goes back
-/// when the lease ends.
+/// A plan taken out of the cache while it runs: its kernels may be run by one thread at a time, so
+/// a second thread with the same program builds a second one. `plan` is null if there is none at
+/// hand: whoever took the lease then puts the one that it builds there. It goes back when the lease
+/// ends.
 class PlanLease {
  public:
   PlanLease(const Tape& tape, const PlanSettings& settings);

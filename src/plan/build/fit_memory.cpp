@@ -13,11 +13,14 @@ namespace suanli {
 
 namespace {
 
-constexpr int64_t kSmallEnough = int64_t{64} << 20;  // bytes of working memory that are not worth any work
-constexpr double kExchange = 10;      // a hundredth more work has to save so many hundredths of the memory
+// bytes of working memory that are not worth any work
+constexpr int64_t kSmallEnough = int64_t{64} << 20;
+// a hundredth more work has to save so many hundredths of the memory
+constexpr double kExchange = 10;
 constexpr double kLeastSaving = 0.01;
 constexpr int kMostRounds = 4;        // the fullest moment is another one after each
-constexpr double kLeastExchange = 0.01;  // where there is a limit: more work than that is no use to anybody
+// where there is a limit: more work than that is no use to anybody
+constexpr double kLeastExchange = 0.01;
 
 std::atomic<int64_t> limit_of_all = 0;
 
@@ -28,10 +31,14 @@ double work_of(const Plan& plan) {
   return total;
 }
 
-/// A draft that computes again what is worth it at that rate of exchange; without a plan if there is nothing.
-PlanDraft computed_again(const PlanDraft& draft, double exchange, int64_t enough, KernelTable& kernels) {
+/// A draft that computes again what is worth it at that rate of exchange; without a plan if there
+/// is nothing.
+PlanDraft computed_again(const PlanDraft& draft, double exchange, int64_t enough,
+                         KernelTable& kernels) {
   PlanDraft next{draft.program, {}, nullptr};
-  if (!recompute_at_peak(next.program, draft.units, alive_bytes(*draft.plan), exchange / work_of(*draft.plan), enough)) return next;
+  if (!recompute_at_peak(next.program, draft.units, alive_bytes(*draft.plan),
+                         exchange / work_of(*draft.plan), enough))
+    return next;
   next.units = schedule(next.program, fuse(next.program, backend(draft.plan->device)));
   next.plan = assemble(next.program, next.units, Tier::planned, kernels);
   return next;
@@ -57,7 +64,8 @@ void shrink(PlanDraft& draft, KernelTable& kernels) {
   }
   // Dearer and dearer, until it fits.
   const int64_t limit = limit_of_all;
-  for (double exchange = kExchange / 2; limit > 0 && draft.plan->arena_bytes > limit && exchange > kLeastExchange; exchange /= 2)
+  for (double exchange = kExchange / 2;
+       limit > 0 && draft.plan->arena_bytes > limit && exchange > kLeastExchange; exchange /= 2)
     for (int round = 0; round < kMostRounds && draft.plan->arena_bytes > limit; ++round) {
       PlanDraft next = computed_again(draft, exchange, limit, kernels);
       if (!next.plan || saving(*next.plan, *draft.plan) <= 0) break;

@@ -16,9 +16,11 @@ struct PlanDraft {
 /// The value of set_working_memory_limit(); 0: no limit.
 int64_t working_memory_limit();
 
-/// Looks at who holds memory where it is fullest, computes some of that again instead, and keeps the plan that follows if it takes less memory
-/// at a fair price; and once more, as the fullest place is another one then. Whatever the price, where the working memory has a limit (see
-/// set_working_memory_limit()), until it fits or nothing helps. A function of the draft and the limit alone.
+/// Looks at who holds memory where it is fullest, computes some of that again instead, and keeps
+/// the plan that follows if it takes less memory at a fair price; and once more, as the fullest
+/// place is another one then. Whatever the price, where the working memory has a limit (see
+/// set_working_memory_limit()), until it fits or nothing helps. A function of the draft and the
+/// limit alone.
 void shrink(PlanDraft& draft, KernelTable& kernels);
 
 }  // namespace suanli

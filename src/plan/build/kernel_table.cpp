@@ -19,8 +19,10 @@ uint64_t hash_of(const Step& s) {
 }  // namespace
 
 bool KernelTable::Entry::is_for(const Step& other, const Attr& other_attr) const {
-  return step.op == other.op && step.in == other.in && step.out == other.out && step.constant == other.constant &&
-         std::memcmp(attr.bytes, other_attr.bytes, sizeof attr.bytes) == 0 && (other.expr ? expr && *expr == *other.expr : !expr);
+  return step.op == other.op && step.in == other.in && step.out == other.out &&
+         step.constant == other.constant &&
+         std::memcmp(attr.bytes, other_attr.bytes, sizeof attr.bytes) == 0 &&
+         (other.expr ? expr && *expr == *other.expr : !expr);
 }
 
 std::shared_ptr<Kernel> KernelTable::kernel_for(const Step& step, const Attr& attr) {

@@ -9,8 +9,9 @@
 
 namespace suanli {
 
-/// Prepares one kernel for all equal steps. A plan's steps run one after the other, so they may share it; so may drafts of a plan that are
-/// weighed against each other, of which one will run. Preparing kernels takes longer than all passes together.
+/// Prepares one kernel for all equal steps. A plan's steps run one after the other, so they may
+/// share it; so may drafts of a plan that are weighed against each other, of which one will run.
+/// Preparing kernels takes longer than all passes together.
 class KernelTable {
  public:
   explicit KernelTable(Backend& backend) : backend_(backend) {}

@@ -43,7 +43,8 @@ std::unique_ptr<Plan> Plan::build(const Tape& tape, Tier tier) {
   KernelTable kernels(backend(tape.records.empty() ? Device{} : tape.records[0]->device));
   PlanDraft draft = first_draft(tape, tier, kernels);
   if (tier == Tier::planned) shrink(draft, kernels), tell("shrink", draft.program);
-  if (plan_listener) plan_listener->divided(draft.program, draft.units), plan_listener->planned(*draft.plan, tape);
+  if (plan_listener)
+    plan_listener->divided(draft.program, draft.units), plan_listener->planned(*draft.plan, tape);
   return std::move(draft.plan);
 }
 
@@ -69,7 +70,8 @@ std::string describe(const Plan& plan) {
   std::string text;
   for (const PlannedStep& s : plan.steps) {
     const ValueDesc& out = s.step.out[0];
-    text += str(step_name(s.step), " ", out.dtype, out.shape, " ", s.in.size(), " in ", s.out.size(), " out\n");
+    text += str(step_name(s.step), " ", out.dtype, out.shape, " ", s.in.size(), " in ",
+                s.out.size(), " out\n");
   }
   return text;
 }

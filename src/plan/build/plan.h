@@ -1,4 +1,5 @@
-// Plan: steps in execution order with a place for every value. A pure function of tape, kernel table and PlanSettings (see cache.h).
+// Plan: steps in execution order with a place for every value. A pure function of tape, kernel
+// table and PlanSettings (see cache.h).
 #pragma once
 #include <memory>
 #include <vector>
@@ -20,7 +21,8 @@ struct PlannedStep {
   Step step;                       // op, attributes, shapes
   Attr attr;
   std::unique_ptr<Expr> expr;      // of a fused step
-  uint32_t record;                 // the first of its records: for the module path, which is not part of the tape
+  // the first of its records: for the module path, which is not part of the tape
+  uint32_t record;
   std::shared_ptr<Kernel> kernel;  // of all equal steps
   std::vector<Place> in, out;
   std::vector<uint32_t> out_records;  // of the tape, that the results stem from
@@ -48,12 +50,14 @@ struct Plan {
   std::vector<PlannedStep> steps;
   std::vector<PlannedOutput> outputs;
   std::vector<int64_t> output_bytes;   // storages to allocate …
-  std::vector<int64_t> output_update;  // … unless this update of the tape (-1: none) may be written over what it replaces
+  // … unless this update of the tape (-1: none) may be written over what it replaces
+  std::vector<int64_t> output_update;
   std::vector<PlannedBytes> arena;     // who holds what of it, in the order of the first steps
   int64_t arena_bytes = 0, flops = 0;
   int64_t saved_flops = 0;             // of `flops`, what kernels do without
 
-  /// Values lie in an arena by their lifetimes. Cold: one precompiled kernel per record. Planned: fused (see fuse.h).
+  /// Values lie in an arena by their lifetimes. Cold: one precompiled kernel per record. Planned:
+  /// fused (see fuse.h).
   static std::unique_ptr<Plan> build(const Tape& tape, Tier tier);
   /// Host memory that it takes, with its kernels: an estimate, for the cache.
   int64_t bytes_held() const;

@@ -1,4 +1,5 @@
-// Listens to a plan coming about and keeps what people want to know of it. Reasons are found from the result, apart from the pass.
+// Listens to a plan coming about and keeps what people want to know of it. Reasons are found from
+// the result, apart from the pass.
 #include "suanli/explain.h"
 
 #include <algorithm>
@@ -16,9 +17,13 @@ namespace suanli {
 
 namespace {
 
-std::string name_of(const Record& r) { return step_name(Step{.op = r.op, .attr = &r.attr, .in = {}, .out = {}}); }
+std::string name_of(const Record& r) {
+  return step_name(Step{.op = r.op, .attr = &r.attr, .in = {}, .out = {}});
+}
 std::string text_of(const ValueDesc& d) { return str(d.dtype, d.shape); }
-const std::string& module_of(const Program& p, const Record& r) { return scope_path(p.tape().records[r.origin]->scope); }
+const std::string& module_of(const Program& p, const Record& r) {
+  return scope_path(p.tape().records[r.origin]->scope);
+}
 
 std::string text_of(const Ref& r) {
   if (r.kind == Ref::leaf) return str("leaf", r.index);
@@ -38,13 +43,15 @@ std::string line(const Program& p, uint32_t i) {
 /// Why two neighbours are in different units.
 class Neighbours {
  public:
-  Neighbours(const Program& p, const std::vector<Unit>& units) : p_(p), units_(units), unit_of_(p.size(), 0), readers_(units.size()) {
+  Neighbours(const Program& p, const std::vector<Unit>& units)
+      : p_(p), units_(units), unit_of_(p.size(), 0), readers_(units.size()) {
     for (uint32_t u = 0; u < units.size(); ++u)
       for (uint32_t i : units[u]) unit_of_[i] = u;
     for (uint32_t u = 0; u < units.size(); ++u)
       for (uint32_t i : units[u])
         for (const Ref& r : p.inputs(i))
-          if (const Ref root = p.root(r); root.kind == Ref::record && unit_of_[root.index] != u) readers_[unit_of_[root.index]].insert(u);
+          if (const Ref root = p.root(r); root.kind == Ref::record && unit_of_[root.index] != u)
+            readers_[unit_of_[root.index]].insert(u);
   }
 
   std::vector<Unfused> unfused() {
@@ -53,7 +60,9 @@ class Neighbours {
       if (p_.is_alias(i) || !is_fusable(p_, i)) continue;
       for (const Ref& r : p_.inputs(i)) {
         const Ref root = p_.root(r);
-        if (root.kind != Ref::record || unit_of_[root.index] == unit_of_[i] || !is_fusable(p_, root.index)) continue;
+        if (root.kind != Ref::record || unit_of_[root.index] == unit_of_[i] ||
+            !is_fusable(p_, root.index))
+          continue;
         const std::string why = reason(root.index, i, p_.desc(r).shape);
         auto [it, fresh] = by_reason.try_emplace(why, Unfused{why, "", 0});
         if (fresh) it->second.example = str(described(root.index), " → ", described(i));
@@ -62,16 +71,19 @@ class Neighbours {
     }
     std::vector<Unfused> all;
     for (auto& [why, entry] : by_reason) all.push_back(std::move(entry));
-    std::stable_sort(all.begin(), all.end(), [](const Unfused& a, const Unfused& b) { return a.count > b.count; });
+    std::stable_sort(all.begin(), all.end(),
+                     [](const Unfused& a, const Unfused& b) { return a.count > b.count; });
     return all;
   }
 
  private:
   std::string described(uint32_t i) const {
     const std::string& module = module_of(p_, p_.record(i));
-    return str(name_of(p_.record(i)), " ", text_of(p_.record(i).out[0]), module.empty() ? "" : " of " + module);
+    return str(name_of(p_.record(i)), " ", text_of(p_.record(i).out[0]),
+               module.empty() ? "" : " of " + module);
   }
-  static constexpr const char* kIncomplete = "a reduction is complete only when its kernel has ended";
+  static constexpr const char* kIncomplete =
+      "a reduction is complete only when its kernel has ended";
 
   /// Elements of the rows along which a record reduces, where they are kept; else 0.
   int64_t row(uint32_t i) const {
@@ -87,7 +99,8 @@ class Neighbours {
   std::string reason(uint32_t from, uint32_t to, const Shape& seen) {
     if (ends_with_kernel(from)) return kIncomplete;
     const Shape space = space_of(p_, to), &shape = p_.record(from).out[0].shape;
-    const bool per_row = alike(seen, shape) && (keeps_rows(space, row_of(space, seen)) || (row(from) != 0 && alike(seen, space)));
+    const bool per_row = alike(seen, shape) && (keeps_rows(space, row_of(space, seen)) ||
+                                                (row(from) != 0 && alike(seen, space)));
     if (!per_row && !(seen == shape && space == shape)) return "they run over different shapes";
     const uint32_t ua = unit_of_[from], ub = unit_of_[to];
     if (reads_what_ends_with(ub, ua)) return kIncomplete;
@@ -96,14 +109,16 @@ class Neighbours {
     if (reductions_differ(ua, ub)) return "their reductions are over different axes";
     if (units_[ua].size() + units_[ub].size() > Expr::kMaxInstructions)
       return str("together they have more than ", Expr::kMaxInstructions, " instructions");
-    if (pointers(ua, ub) > Expr::kMaxPointers) return str("together they have more than ", Expr::kMaxPointers, " inputs and outputs");
+    if (pointers(ua, ub) > Expr::kMaxPointers)
+      return str("together they have more than ", Expr::kMaxPointers, " inputs and outputs");
     return "an earlier choice of fusion stands in the way";
   }
 
   bool reads_what_ends_with(uint32_t reader, uint32_t unit) const {
     for (uint32_t i : units_[reader])
       for (const Ref& r : p_.inputs(i))
-        if (const Ref root = p_.root(r); root.kind == Ref::record && unit_of_[root.index] == unit && ends_with_kernel(root.index))
+        if (const Ref root = p_.root(r); root.kind == Ref::record && unit_of_[root.index] == unit &&
+                                         ends_with_kernel(root.index))
           return true;
     return false;
   }
@@ -113,7 +128,8 @@ class Neighbours {
     for (uint32_t i : units_[reader])
       if (units_[reader].size() > 1 && !is_fusable(p_, i))
         for (const Ref& r : p_.inputs(i))
-          if (const Ref root = p_.root(r); root.kind == Ref::record && unit_of_[root.index] == unit) return true;
+          if (const Ref root = p_.root(r); root.kind == Ref::record && unit_of_[root.index] == unit)
+            return true;
     return false;
   }
 
@@ -138,7 +154,8 @@ class Neighbours {
     for (uint32_t u : {a, b})
       for (uint32_t i : units_[u])
         if (row(i) != 0) rows.insert(row(i));
-        else if (reduction_of(p_.record(i).op)) axes.insert(p_.record(i).attr.as<ReduceAttr>().axes);
+        else if (reduction_of(p_.record(i).op))
+          axes.insert(p_.record(i).attr.as<ReduceAttr>().axes);
     return rows.size() > 1 || axes.size() > 1;
   }
 
@@ -149,7 +166,8 @@ class Neighbours {
     for (uint32_t u : {a, b})
       for (uint32_t i : units_[u]) {
         for (const Ref& r : p_.inputs(i))
-          if (const Ref root = p_.root(r); root.kind != Ref::record || !inside(root.index)) in.insert({root.kind, root.index, root.result});
+          if (const Ref root = p_.root(r); root.kind != Ref::record || !inside(root.index))
+            in.insert({root.kind, root.index, root.result});
         out += p_.leaves({Ref::record, 0, i}) || read_outside(i, inside);
       }
     return static_cast<int>(in.size()) + out;
@@ -158,7 +176,9 @@ class Neighbours {
     for (uint32_t reader : readers_[unit_of_[record]])
       for (uint32_t i : units_[reader])
         for (const Ref& r : p_.inputs(i))
-          if (const Ref root = p_.root(r); root.kind == Ref::record && root.index == record && !inside(i)) return true;
+          if (const Ref root = p_.root(r);
+              root.kind == Ref::record && root.index == record && !inside(i))
+            return true;
     return false;
   }
 
@@ -168,7 +188,8 @@ class Neighbours {
   std::vector<std::set<uint32_t>> readers_;  // by unit
 };
 
-/// Forward is what comes before the last record that leads from a parameter and needs its graph: gradients are recorded without one.
+/// Forward is what comes before the last record that leads from a parameter and needs its graph:
+/// gradients are recorded without one.
 uint32_t records_forward(const Tape& tape) {
   for (size_t i = tape.records.size(); i-- > 0;)
     if (tape.records[i]->requires_grad()) return static_cast<uint32_t>(i + 1);
@@ -185,12 +206,16 @@ std::vector<ExplainedKernel> kernels_of(const Plan& plan, const Tape& tape) {
     ExplainedKernel k;
     k.name = step_name(s.step), k.module = scope_path(tape.records[s.record]->scope);
     k.record = s.record;
-    const auto of_optimizer = [&](uint32_t record) { return tape.records[record]->scope == optimizer_scope(); };
+    const auto of_optimizer = [&](uint32_t record) {
+      return tape.records[record]->scope == optimizer_scope();
+    };
     const auto updates = std::count_if(s.out_records.begin(), s.out_records.end(), of_optimizer);
     k.updates = updates > 0;
-    // A fused kernel is named after its first record, which may be the last of the gradient (a clip, a sum over batches).
+    // A fused kernel is named after its first record, which may be the last of the gradient (a
+    // clip, a sum over batches).
     const bool only_updates = s.step.op == kOpFused && updates == std::ssize(s.out_records);
-    const uint32_t last = std::max(s.record, *std::max_element(s.out_records.begin(), s.out_records.end()));
+    const uint32_t last =
+        std::max(s.record, *std::max_element(s.out_records.begin(), s.out_records.end()));
     k.phase = of_optimizer(s.record) || only_updates ? ExplainedKernel::update
               : last < forward                       ? ExplainedKernel::forward
                                                      : ExplainedKernel::backward;
@@ -199,16 +224,19 @@ std::vector<ExplainedKernel> kernels_of(const Plan& plan, const Tape& tape) {
     k.alive_bytes = alive[all.size()];
     for (const Place& p : s.in)
       if (auto it = writer.find({p.kind, p.at});
-          p.kind != Place::leaf && it != writer.end() && std::find(k.reads.begin(), k.reads.end(), it->second) == k.reads.end())
+          p.kind != Place::leaf && it != writer.end() &&
+          std::find(k.reads.begin(), k.reads.end(), it->second) == k.reads.end())
         k.reads.push_back(it->second);
     for (size_t r = 0; r < s.out.size(); ++r) {
       k.results.push_back(text_of(s.step.out[r]));
       k.leaves |= s.out[r].kind == Place::output;
       writer[{s.out[r].kind, s.out[r].at}] = all.size();
     }
-    // Of a forward that is over, what still runs is computed again, unless it is kept (running statistics).
+    // Of a forward that is over, what still runs is computed again, unless it is kept (running
+    // statistics).
     backward_began |= k.phase == ExplainedKernel::backward;
-    if (backward_began && k.phase == ExplainedKernel::forward && !k.leaves) k.phase = ExplainedKernel::backward;
+    if (backward_began && k.phase == ExplainedKernel::forward && !k.leaves)
+      k.phase = ExplainedKernel::backward;
     all.push_back(std::move(k));
   }
   return all;
@@ -265,7 +293,8 @@ struct Explainer::State final : PlanListener {
 };
 
 Explainer::Explainer() {
-  if (plan_listener) throw UsageError("[Explainer] this thread's programs are being explained already");
+  if (plan_listener)
+    throw UsageError("[Explainer] this thread's programs are being explained already");
   state_ = std::make_unique<State>();
   plan_listener = state_.get();
 }
@@ -284,22 +313,26 @@ std::string in_words(const ProgramExplanation& program, bool records) {
     ++kinds[k.name.substr(0, k.name.find('('))];
     if (k.ops > 1) ++fused, fused_ops += k.ops;
   }
-  say("program: ", program.passes.empty() ? 0 : program.passes[0].records.size(), " records, ", program.kernels.size(), " kernels, ",
-      human_flops(m.flops), ", ", human_bytes(bytes), " read and written");
+  say("program: ", program.passes.empty() ? 0 : program.passes[0].records.size(), " records, ",
+      program.kernels.size(), " kernels, ", human_flops(m.flops), ", ", human_bytes(bytes),
+      " read and written");
 
   say("\npasses");
   for (size_t i = 0; i < program.passes.size(); ++i) {
     const PassListing& pass = program.passes[i];
-    say("  ", padded(pass.pass, 10), " ", pass.records.size(), " records", i ? ": " + difference(program.passes[i - 1], pass) : "");
+    say("  ", padded(pass.pass, 10), " ", pass.records.size(), " records",
+        i ? ": " + difference(program.passes[i - 1], pass) : "");
     if (records)
       for (const std::string& record : pass.records) say("    ", record);
   }
-  say("  ", padded("fusion", 10), " ", program.kernels.size(), " kernels, ", fused, " of them fused from ", fused_ops, " ops");
+  say("  ", padded("fusion", 10), " ", program.kernels.size(), " kernels, ", fused,
+      " of them fused from ", fused_ops, " ops");
 
   say("\nkernels by kind");
   for (auto& [kind, count] : kinds) say("  ", padded(str(count), 5), " ", kind);
 
-  say("\nkernels in the order in which they run: FLOPs, bytes read and written, working memory that is alive meanwhile");
+  say("\nkernels in the order in which they run: FLOPs, bytes read and written, working memory "
+      "that is alive meanwhile");
   static const char* const phases[] = {"forward", "backward", "update"};
   auto phase = [](const ExplainedKernel& k) {
     return str(phases[k.phase], k.updates && k.phase != ExplainedKernel::update ? "+update" : "");
@@ -308,22 +341,26 @@ std::string in_words(const ProgramExplanation& program, bool records) {
     const ExplainedKernel& k = program.kernels[i];
     std::string reads;
     for (size_t r : k.reads) reads += str(reads.empty() ? " reads " : ", ", r);
-    say("  ", padded(str(i), 4), " ", padded(phase(k), 15), " ", padded(k.results[0], 24), " ", padded(k.module, 22), " ",
-        padded(human_flops(k.flops), 11), " ", padded(human_bytes(k.bytes), 10), " ", padded(human_bytes(k.alive_bytes), 10), " ", k.name,
+    say("  ", padded(str(i), 4), " ", padded(phase(k), 15), " ", padded(k.results[0], 24), " ",
+        padded(k.module, 22), " ", padded(human_flops(k.flops), 11), " ",
+        padded(human_bytes(k.bytes), 10), " ", padded(human_bytes(k.alive_bytes), 10), " ", k.name,
         reads, k.leaves ? "; leaves" : "");
   }
 
   say("\nfusable neighbours in different kernels");
-  for (const Unfused& u : program.unfused) say("  ", padded(str(u.count), 5), " ", u.why, ", such as ", u.example);
+  for (const Unfused& u : program.unfused)
+    say("  ", padded(str(u.count), 5), " ", u.why, ", such as ", u.example);
   if (program.unfused.empty()) say("  none");
 
   std::map<std::string, int64_t> modules;
   int64_t held_bytes = 0;
   for (const MemoryHolder& h : m.holders) modules[h.module] += h.bytes, held_bytes += h.bytes;
-  say("\nmemory: working memory ", human_bytes(m.arena_bytes), ", fullest in ", m.peak_step, " with ", human_bytes(held_bytes),
+  say("\nmemory: working memory ", human_bytes(m.arena_bytes), ", fullest in ", m.peak_step,
+      " with ", human_bytes(held_bytes),
       "; the rest is gaps between values that live at other times");
   std::vector<std::pair<int64_t, std::string>> largest;
-  for (auto& [module, held] : modules) largest.emplace_back(held, module.empty() ? "(outside of modules)" : module);
+  for (auto& [module, held] : modules)
+    largest.emplace_back(held, module.empty() ? "(outside of modules)" : module);
   std::sort(largest.rbegin(), largest.rend());
   for (size_t i = 0; i < std::min(largest.size(), kHolders); ++i)
     say("  ", padded(human_bytes(largest[i].first), 10), " ", largest[i].second);
@@ -332,20 +369,23 @@ std::string in_words(const ProgramExplanation& program, bool records) {
   for (size_t i = 0; i < std::min(m.holders.size(), kHolders); ++i) {
     const MemoryHolder& h = m.holders[i];
     say("  ", padded(human_bytes(h.bytes), 10), " ", padded(holds[h.kind], 10), " ", h.op,
-        h.kind == MemoryHolder::workspace ? "" : " " + to_string(h.shape), h.module.empty() ? "" : "  " + h.module);
+        h.kind == MemoryHolder::workspace ? "" : " " + to_string(h.shape),
+        h.module.empty() ? "" : "  " + h.module);
   }
   if (m.holders.size() > kHolders) say("  … ", m.holders.size() - kHolders, " more");
 
   int64_t fresh = 0;
   for (int64_t b : m.output_bytes) fresh += b;
-  say("\nresults: ", human_bytes(m.overwritten_bytes), " written over what they replace, ", human_bytes(fresh), " in fresh memory");
+  say("\nresults: ", human_bytes(m.overwritten_bytes), " written over what they replace, ",
+      human_bytes(fresh), " in fresh memory");
   // One line for updates of one kind: a network has as many of them as parameters.
   std::map<std::string, std::pair<int64_t, int64_t>> kept;  // how many, and their bytes
   for (const KeptUpdate& k : m.kept) {
     auto& [count, held] = kept[str(k.op, k.module.empty() ? "" : " of " + k.module, ": ", k.why)];
     ++count, held += k.bytes;
   }
-  for (const auto& [what, n] : kept) say("  ", padded(human_bytes(n.second), 10), " ", n.first, " × ", what);
+  for (const auto& [what, n] : kept)
+    say("  ", padded(human_bytes(n.second), 10), " ", n.first, " × ", what);
   return text;
 }
 

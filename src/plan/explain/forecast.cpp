@@ -18,7 +18,8 @@ std::vector<uint8_t> gradients(const Tape& tape) {
   std::vector<uint8_t> is(tape.records.size(), 0);
   const std::vector<Ref> refs = tape.refs();
   std::vector<size_t> first_ref(tape.records.size() + 1, 0);
-  for (size_t i = 0; i < tape.records.size(); ++i) first_ref[i + 1] = first_ref[i] + tape.records[i]->n_in;
+  for (size_t i = 0; i < tape.records.size(); ++i)
+    first_ref[i + 1] = first_ref[i] + tape.records[i]->n_in;
   for (size_t i = tape.records.size(); i-- > 0;) {
     is[i] |= tape.records[i]->is(kGradient);
     const Ref* in = refs.data() + first_ref[i];
@@ -36,9 +37,11 @@ Shape result_at(const PlannedStep& s, int64_t at) {
 
 }  // namespace
 
-ProgramForecast forecast(const Plan& plan, const Tape& tape, const std::vector<uint8_t>& overwrites) {
+ProgramForecast forecast(const Plan& plan, const Tape& tape,
+                         const std::vector<uint8_t>& overwrites) {
   ProgramForecast f;
-  f.flops = plan.flops, f.saved_flops = plan.saved_flops, f.kernels = static_cast<int64_t>(plan.steps.size());
+  f.flops = plan.flops, f.saved_flops = plan.saved_flops,
+  f.kernels = static_cast<int64_t>(plan.steps.size());
   f.arena_bytes = plan.arena_bytes;
   for (size_t i = 0; i < plan.output_bytes.size(); ++i) {
     if (overwrites[i]) f.overwritten_bytes += plan.output_bytes[i];
@@ -47,36 +50,46 @@ ProgramForecast forecast(const Plan& plan, const Tape& tape, const std::vector<u
   if (plan.steps.empty()) return f;
   for (const PlannedStep& s : plan.steps)
     if (const auto& p = s.kernel->packing; p.input >= 0)
-      f.packed[{tape.leaves[static_cast<size_t>(s.in[static_cast<size_t>(p.input)].at)].storage, p.format}] = p.bytes;
+      f.packed[{tape.leaves[static_cast<size_t>(s.in[static_cast<size_t>(p.input)].at)].storage,
+                p.format}] = p.bytes;
   auto module_of = [&](uint32_t record) { return scope_path(tape.records[record]->scope); };
   for (size_t u = 0; u < tape.updates.size(); ++u) {
     const Update& update = tape.updates[u];
-    const auto planned = std::find(plan.output_update.begin(), plan.output_update.end(), static_cast<int64_t>(u));
+    const auto planned =
+        std::find(plan.output_update.begin(), plan.output_update.end(), static_cast<int64_t>(u));
     const char* why = nullptr;
-    if (planned == plan.output_update.end()) why = "its former value is still read by this or a later kernel";
+    if (planned == plan.output_update.end())
+      why = "its former value is still read by this or a later kernel";
     else if (!overwrites[static_cast<size_t>(planned - plan.output_update.begin())])
       why = "something outside of the program holds its former value";
     if (!why) continue;
     const ValueDesc& d = tape.leaves[update.leaf].desc();
-    f.kept.push_back({op_def(tape.records[update.record]->op).name, module_of(update.record), why, d.shape.numel() * itemsize(d.dtype)});
+    f.kept.push_back({op_def(tape.records[update.record]->op).name, module_of(update.record), why,
+                      d.shape.numel() * itemsize(d.dtype)});
   }
 
-  // "Fullest" counts what is alive, not how far the offsets reach: gaps between values have no holder.
+  // "Fullest" counts what is alive, not how far the offsets reach: gaps between values have no
+  // holder.
   const std::vector<PlannedBytes> arena = one_at_a_time(plan.arena);
   const std::vector<int64_t> alive = alive_bytes(plan, arena);
-  const auto peak = static_cast<size_t>(std::max_element(alive.begin(), alive.end()) - alive.begin());
+  const auto peak =
+      static_cast<size_t>(std::max_element(alive.begin(), alive.end()) - alive.begin());
   f.peak_step = step_name(plan.steps[peak].step);
 
   const std::vector<uint8_t> is_gradient = gradients(tape);
   for (const PlannedBytes& b : arena) {
     if (b.first > peak || b.last < peak) continue;
     const PlannedStep& s = plan.steps[b.first];
-    const auto kind = b.workspace ? MemoryHolder::workspace : is_gradient[b.record] ? MemoryHolder::gradient : MemoryHolder::activation;
+    const auto kind = b.workspace             ? MemoryHolder::workspace
+                      : is_gradient[b.record] ? MemoryHolder::gradient
+                                              : MemoryHolder::activation;
     if (kind == MemoryHolder::workspace) f.workspace_bytes += b.bytes;
     if (kind == MemoryHolder::gradient) f.gradient_bytes += b.bytes;
-    f.holders.push_back({kind, step_name(s.step), module_of(b.record), b.workspace ? Shape() : result_at(s, b.at), b.bytes});
+    f.holders.push_back({kind, step_name(s.step), module_of(b.record),
+                         b.workspace ? Shape() : result_at(s, b.at), b.bytes});
   }
-  std::stable_sort(f.holders.begin(), f.holders.end(), [](const MemoryHolder& a, const MemoryHolder& b) { return a.bytes > b.bytes; });
+  std::stable_sort(f.holders.begin(), f.holders.end(),
+                   [](const MemoryHolder& a, const MemoryHolder& b) { return a.bytes > b.bytes; });
   return f;
 }
 

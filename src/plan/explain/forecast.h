@@ -5,8 +5,10 @@
 
 namespace suanli {
 
-/// `overwrites` says of each of plan.output_bytes whether it will lie in the place of its cell's former value.
-ProgramForecast forecast(const Plan& plan, const Tape& tape, const std::vector<uint8_t>& overwrites);
+/// `overwrites` says of each of plan.output_bytes whether it will lie in the place of its cell's
+/// former value.
+ProgramForecast forecast(const Plan& plan, const Tape& tape,
+                         const std::vector<uint8_t>& overwrites);
 
 /// Where execute_pending() notes the programs of a rehearsal on this thread; null outside of one.
 extern constinit thread_local std::vector<ProgramForecast>* rehearsed_programs;

@@ -6,7 +6,8 @@
 
 namespace suanli {
 
-/// While it lives, what is planned on this thread is explained if SUANLI_EXPLAIN says so (and nobody else listens); then printed on stderr.
+/// While it lives, what is planned on this thread is explained if SUANLI_EXPLAIN says so (and
+/// nobody else listens); then printed on stderr.
 class PrintedExplanation {
  public:
   PrintedExplanation();

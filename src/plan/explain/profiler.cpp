@@ -85,7 +85,9 @@ class Table {
     ++r.calls, r.seconds += seconds, r.flops += flops, r.bytes += bytes;
   }
   std::vector<ProfileRow> longest_first() {
-    std::stable_sort(rows_.begin(), rows_.end(), [](const ProfileRow& a, const ProfileRow& b) { return a.seconds > b.seconds; });
+    std::stable_sort(rows_.begin(), rows_.end(), [](const ProfileRow& a, const ProfileRow& b) {
+      return a.seconds > b.seconds;
+    });
     return std::move(rows_);
   }
 
@@ -112,7 +114,8 @@ ProfileReport Profiler::report() const {
     ops.add(*e.name, e.seconds, e.flops, e.bytes);
     modules.add(scope_path(e.scope), e.seconds, e.flops, e.bytes);
   }
-  r.by_op = ops.longest_first(), r.by_module = modules.longest_first(), r.spans = spans.longest_first();
+  r.by_op = ops.longest_first(), r.by_module = modules.longest_first(),
+  r.spans = spans.longest_first();
   return r;
 }
 

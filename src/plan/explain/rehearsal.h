@@ -1,4 +1,5 @@
-// Rehearsing programs: recorded and planned as they will be, with shapes instead of data, and nothing is computed.
+// Rehearsing programs: recorded and planned as they will be, with shapes instead of data, and
+// nothing is computed.
 #pragma once
 #include <vector>
 
@@ -7,8 +8,9 @@
 
 namespace suanli {
 
-/// While it lives, programs of this thread are planned (and stay in the plan cache) but not run, and reading a value throws
-/// RehearsalError. Afterwards everything is as before: cells, gradients, generators; what was recorded is gone.
+/// While it lives, programs of this thread are planned (and stay in the plan cache) but not run,
+/// and reading a value throws RehearsalError. Afterwards everything is as before: cells, gradients,
+/// generators; what was recorded is gone.
 class SUANLI_API Rehearsal {
  public:
   Rehearsal();

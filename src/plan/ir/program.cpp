@@ -17,7 +17,8 @@ Program::Program(const Tape& tape) : tape_(&tape) {
   }
   for (size_t u = 0; u < tape.updates.size(); ++u)
     for (Leaving& l : leaving)
-      if (l.record == tape.updates[u].record && l.result == tape.updates[u].result) l.update = static_cast<int64_t>(u);
+      if (l.record == tape.updates[u].record && l.result == tape.updates[u].result)
+        l.update = static_cast<int64_t>(u);
   index();
 }
 
@@ -46,7 +47,8 @@ void Program::drop_dead() {
     if (l.value.kind == Ref::record) needed[l.value.index] = 1;
   for (size_t i = size(); i-- > 0;) {
     if (!needed[i]) continue;
-    for (size_t k = 0; k < (is_alias(i) ? 1 : records[i].in.size()); ++k)  // an alias' other inputs are its gradient's
+    // an alias' other inputs are its gradient's
+    for (size_t k = 0; k < (is_alias(i) ? 1 : records[i].in.size()); ++k)
       if (const Ref& r = records[i].in[k]; r.kind == Ref::record) needed[r.index] = 1;
   }
   std::vector<uint32_t> moved(size(), 0);
@@ -67,7 +69,8 @@ void Program::drop_dead() {
 }
 
 ValueDesc Program::desc(const Ref& r) const {
-  if (r.kind == Ref::slot) return {is_float(tape_->slots[r.index].dtype) ? DType::f64 : DType::i64, {}};
+  if (r.kind == Ref::slot)
+    return {is_float(tape_->slots[r.index].dtype) ? DType::f64 : DType::i64, {}};
   if (r.kind == Ref::leaf) return tape_->leaves[r.index].desc();
   return records[r.index].out[r.result];
 }

@@ -1,4 +1,5 @@
-// Program: what a tape computes, as records that passes may rewrite. A pass takes a program and leaves one that computes the same.
+// Program: what a tape computes, as records that passes may rewrite. A pass takes a program and
+// leaves one that computes the same.
 #pragma once
 #include <span>
 #include <vector>
@@ -12,10 +13,12 @@ namespace suanli {
 struct Record {
   uint16_t op;
   Attr attr;
-  uint32_t origin;             // the record of the tape that it stems from: for module paths, which are not part of the tape
+  // the record of the tape that it stems from: for module paths, which are not part of the tape
+  uint32_t origin;
   std::vector<Ref> in;
   std::vector<ValueDesc> out;
-  bool again = false;          // computed once more, where it is read: to be kept away from where it was computed first
+  // computed once more, where it is read: to be kept away from where it was computed first
+  bool again = false;
 };
 
 /// A result of the tape that must leave the program, and the value that it is.
@@ -23,10 +26,12 @@ struct Leaving {
   uint32_t record;   // of the tape
   uint8_t result;
   Ref value;
-  int64_t update = -1;  // of the tape: the value is a cell's next, and may be written over the former one
+  // of the tape: the value is a cell's next, and may be written over the former one
+  int64_t update = -1;
 };
 
-/// Records that become one step, in program order. Their results that nobody outside reads get no memory.
+/// Records that become one step, in program order. Their results that nobody outside reads get no
+/// memory.
 using Unit = std::vector<uint32_t>;
 
 class Program {

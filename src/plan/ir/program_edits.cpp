@@ -17,7 +17,8 @@ void Insertions::apply() {
       if (same_value(in, r.value)) in = r.by;
   std::vector<uint32_t> order(added_.size());
   std::iota(order.begin(), order.end(), 0u);
-  std::stable_sort(order.begin(), order.end(), [&](uint32_t a, uint32_t b) { return added_[a].before < added_[b].before; });
+  std::stable_sort(order.begin(), order.end(),
+                   [&](uint32_t a, uint32_t b) { return added_[a].before < added_[b].before; });
   std::vector<uint32_t> moved(first_ + added_.size());
   std::vector<Record> records;
   size_t next = 0;

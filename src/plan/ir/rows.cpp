@@ -8,8 +8,9 @@ namespace suanli {
 
 namespace {
 
-// 128 KB of f32: a few values of that size fit into the second cache. Sums of rows of up to twice this length are not cut into pieces
-// (backends/cpu/fused/reduction_kernel.cpp), so that rows are added up alike alone and together.
+// 128 KB of f32: a few values of that size fit into the second cache. Sums of rows of up to twice
+// this length are not cut into pieces (backends/cpu/fused/reduction_kernel.cpp), so that rows are
+// added up alike alone and together.
 constexpr int64_t kLongestRow = 1 << 15;
 constexpr int64_t kWorth = 1 << 15;  // elements worth several threads …
 constexpr int64_t kFewRows = 8;      // … which take whole rows
@@ -19,7 +20,9 @@ constexpr int64_t kMostColumns = 8192;
 
 int64_t row_of(const Shape& space, const Shape& seen) {
   if (seen.rank() > space.rank()) return 0;
-  auto size = [&](int axis) { return axis < space.rank() - seen.rank() ? 1 : seen[axis - (space.rank() - seen.rank())]; };
+  auto size = [&](int axis) {
+    return axis < space.rank() - seen.rank() ? 1 : seen[axis - (space.rank() - seen.rank())];
+  };
   int64_t row = 1;
   int axis = space.rank() - 1;
   for (; axis >= 0 && size(axis) == 1; --axis) row *= space[axis];
@@ -42,7 +45,8 @@ bool keeps_rows(const Shape& space, int64_t row) {
 
 bool takes_whole_rows(const Shape& space, int64_t row, uint32_t axes) {
   int64_t kept = 1;  // innermost, next to one another
-  for (int axis = space.rank() - 1; axis >= 0 && (!(axes >> axis & 1) || space[axis] == 1); --axis) kept *= space[axis];
+  for (int axis = space.rank() - 1; axis >= 0 && (!(axes >> axis & 1) || space[axis] == 1); --axis)
+    kept *= space[axis];
   return kept % row == 0 && kept < kMostColumns;
 }
 
@@ -65,7 +69,9 @@ Shape seen_from(const Shape& space, const Shape& own, const Shape& input) {
   for (int axis = 0, at = 0; axis < own.rank(); ++axis) {
     if (own[axis] == 1) continue;
     while (at < space.rank() && space[at] != own[axis]) ++at;  // past axes of one element
-    if (at == space.rank()) throw Error(str("[fuse] internal: ", own, " is neither ", space, " nor the outer axes of it"));
+    if (at == space.rank())
+      throw Error(
+          str("[fuse] internal: ", own, " is neither ", space, " nor the outer axes of it"));
     seen[at++] = axis < lead ? 1 : input[axis - lead];
   }
   return seen;

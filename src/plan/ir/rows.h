@@ -1,25 +1,28 @@
-// How shapes hang together where some values have one number per element of a space and others one per row of it.
+// How shapes hang together where some values have one number per element of a space and others one
+// per row of it.
 #pragma once
 #include "suanli/base.h"
 
 namespace suanli {
 
-/// How many elements make a row of `space`, if a value of the shape `seen` has one number for each row: ones for the innermost axes, the
-/// others as in the space. 0: it has not.
+/// How many elements make a row of `space`, if a value of the shape `seen` has one number for each
+/// row: ones for the innermost axes, the others as in the space. 0: it has not.
 int64_t row_of(const Shape& space, const Shape& seen);
 /// The same of what a reduction over axes (as bits) leaves.
 int64_t row_of(const Shape& space, uint32_t axes);
 
-/// Whether rows of that many elements stay in a cache of the thread that computes them, and leave work for several threads where it pays.
+/// Whether rows of that many elements stay in a cache of the thread that computes them, and leave
+/// work for several threads where it pays.
 bool keeps_rows(const Shape& space, int64_t row);
-/// Whether a reduction over axes, in the order in which it adds up alone, can be made of whole rows one after the other.
+/// Whether a reduction over axes, in the order in which it adds up alone, can be made of whole rows
+/// one after the other.
 bool takes_whole_rows(const Shape& space, int64_t row, uint32_t axes);
 
 /// Whether two shapes differ only in axes of one element.
 bool alike(const Shape& a, const Shape& b);
 
-/// The shape in which an input that broadcasts to `own` broadcasts to `space`, for code that runs over `own`: the same axes but for some of one
-/// element, or the outer ones of the space.
+/// The shape in which an input that broadcasts to `own` broadcasts to `space`, for code that runs
+/// over `own`: the same axes but for some of one element, or the outer ones of the space.
 Shape seen_from(const Shape& space, const Shape& own, const Shape& input);
 
 }  // namespace suanli

@@ -5,7 +5,9 @@
 namespace suanli {
 
 Cost step_cost(const Step& s) {
-  auto cost_alone = [](const Step& step) { return op_def(step.op).cost ? op_def(step.op).cost(step) : element_cost(step, 1); };
+  auto cost_alone = [](const Step& step) {
+    return op_def(step.op).cost ? op_def(step.op).cost(step) : element_cost(step, 1);
+  };
   if (!s.expr) return cost_alone(s);
   const Expr& e = *s.expr;
   int64_t flops = s.has_epilogue() ? cost_alone(s.alone()).flops : 0;
@@ -19,12 +21,16 @@ Cost step_cost(const Step& s) {
 std::string step_name(const Step& step) {
   const OpDef& def = op_def(step.op);
   auto named = [](int row, int gradient) {
-    std::string name = row == Expr::kCast ? "cast" : row == Expr::kSum ? "sum" : row == Expr::kMax ? "max" : pointwise_rows[row].name;
+    std::string name = row == Expr::kCast  ? "cast"
+                       : row == Expr::kSum ? "sum"
+                       : row == Expr::kMax ? "max"
+                                           : pointwise_rows[row].name;
     return gradient < 0 ? name : str(name, ".g", "xyz"[gradient]);
   };
   if (step.expr) {
     std::string ops = step.has_epilogue() ? "then" : "";
-    for (const Expr::Instruction& i : step.expr->code) ops += (ops.empty() ? "" : ops == "then" ? " " : ", ") + named(i.row, i.gradient);
+    for (const Expr::Instruction& i : step.expr->code)
+      ops += (ops.empty() ? "" : ops == "then" ? " " : ", ") + named(i.row, i.gradient);
     return str(def.name, "(", ops, ")");
   }
   if (!is_pointwise(def)) return def.name;

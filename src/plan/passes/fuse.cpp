@@ -1,9 +1,11 @@
-// Regions are grown without regard to size, then cut. Growing goes through the tape backwards, so that a value which only one place
-// needs is computed there (an optimiser's decayed state beside the gradient that it meets), not where it could be computed first.
+// Regions are grown without regard to size, then cut. Growing goes through the tape backwards, so
+// that a value which only one place needs is computed there (an optimiser's decayed state beside
+// the gradient that it meets), not where it could be computed first.
 //
-// Every unit has a height: more than that of any other unit that reads it. Heights make a cycle through other units impossible, and
-// checking them costs nothing, where a search for paths would be quadratic in a long tape. The price is that a few legal regions are
-// not found: those that would need an earlier decision changed.
+// Every unit has a height: more than that of any other unit that reads it. Heights make a cycle
+// through other units impossible, and checking them costs nothing, where a search for paths would
+// be quadratic in a long tape. The price is that a few legal regions are not found: those that
+// would need an earlier decision changed.
 #include "plan/passes/fuse.h"
 
 #include <algorithm>
@@ -17,7 +19,10 @@ namespace {
 
 constexpr uint32_t kNobody = UINT32_MAX;
 
-bool computed_in_tiles(DType d) { return d <= DType::boolean && d != DType::f16 && d != DType::bf16 && (d < DType::u64 || d > DType::u16); }
+bool computed_in_tiles(DType d) {
+  return d <= DType::boolean && d != DType::f16 && d != DType::bf16 &&
+         (d < DType::u64 || d > DType::u16);
+}
 
 struct Reader {
   uint32_t record;
@@ -27,26 +32,32 @@ struct Reader {
 
 /// What decides whether regions may be together.
 struct Core {
-  Shape space;         // over which the code runs, but for what it computes per row; of an op that leads: that of its epilogue
+  // over which the code runs, but for what it computes per row; of an op that leads: that of its
+  // epilogue
+  Shape space;
   int64_t row = 0;     // elements of a row, where something is computed per row or along rows
   uint32_t axes = 0;   // of the reductions that do not go along rows
   bool reduces = false;
-  bool leads = false;  // it has an op that takes the others as its epilogue; before that of a record: it could
-  uint32_t waits_for = 0;  // the last record that is not fusable and that it depends on or has, counted from 1; 0: none
+  // it has an op that takes the others as its epilogue; before that of a record: it could
+  bool leads = false;
+  // the last record that is not fusable and that it depends on or has, counted from 1; 0: none
+  uint32_t waits_for = 0;
 
   /// Whether all of it can be computed per row of another space.
   bool is_per_row(const Shape& larger) const {
     const int64_t rows = space.numel();
     if (row != 0 || reduces || leads || rows == 0 || larger.numel() % rows != 0) return false;
     const int64_t n = larger.numel() / rows;
-    return keeps_rows(larger, n) && rows_of(larger, n).numel() == rows && alike(space, rows_of(larger, n));
+    return keeps_rows(larger, n) && rows_of(larger, n).numel() == rows &&
+           alike(space, rows_of(larger, n));
   }
-  /// Reductions walk their space alike, along rows or across them in whole rows. An epilogue has one space: its op leads no other op, no
-  /// reductions and nothing per row. The op does not wait for what its epilogue would take besides.
+  /// Reductions walk their space alike, along rows or across them in whole rows. An epilogue has
+  /// one space: its op leads no other op, no reductions and nothing per row. The op does not wait
+  /// for what its epilogue would take besides.
   bool agrees(const Core& o) const {
     if (leads || o.leads)
-      return !(leads && o.leads) && space == o.space && !reduces && !o.reduces && row == 0 && o.row == 0 &&
-             (leads ? o.waits_for <= waits_for : waits_for <= o.waits_for);
+      return !(leads && o.leads) && space == o.space && !reduces && !o.reduces && row == 0 &&
+             o.row == 0 && (leads ? o.waits_for <= waits_for : waits_for <= o.waits_for);
     if (axes != 0 && o.axes != 0 && axes != o.axes) return false;
     const bool same = space == o.space;
     if (!same && !is_per_row(o.space) && !o.is_per_row(space)) return false;
@@ -55,7 +66,12 @@ struct Core {
            (both.row == 0 || both.axes == 0 || takes_whole_rows(both.space, both.row, both.axes));
   }
   Core joined(const Core& o) const {
-    Core both{space, std::max(row, o.row), axes | o.axes, reduces || o.reduces, leads || o.leads, std::max(waits_for, o.waits_for)};
+    Core both{space,
+              std::max(row, o.row),
+              axes | o.axes,
+              reduces || o.reduces,
+              leads || o.leads,
+              std::max(waits_for, o.waits_for)};
     if (!(space == o.space)) {
       both.space = space.numel() < o.space.numel() ? o.space : space;
       both.row = both.space.numel() / std::min(space.numel(), o.space.numel());
@@ -67,12 +83,20 @@ struct Core {
 class Regions {
  public:
   Regions(const Program& p, const Backend& backend)
-      : p_(p), n_(p.size()), parent_(n_), height_(n_, 0), highest_(n_, kNobody), cores_(n_), fusable_(n_), readers_(n_) {
+      : p_(p),
+        n_(p.size()),
+        parent_(n_),
+        height_(n_, 0),
+        highest_(n_, kNobody),
+        cores_(n_),
+        fusable_(n_),
+        readers_(n_) {
     for (uint32_t i = 0; i < n_; ++i) {
       parent_[i] = i;
       Core& c = cores_[i];
       for (const Ref& r : p.inputs(i))
-        if (const Ref root = p.root(r); root.kind == Ref::record) c.waits_for = std::max(c.waits_for, cores_[root.index].waits_for);
+        if (const Ref root = p.root(r); root.kind == Ref::record)
+          c.waits_for = std::max(c.waits_for, cores_[root.index].waits_for);
       if (p.is_alias(i)) continue;
       fusable_[i] = is_fusable(p, i);
       if (!fusable_[i]) c.waits_for = i + 1, c.leads = backend.takes_epilogue(p.step(i));
@@ -86,11 +110,14 @@ class Regions {
       }
       for (const Ref& r : p.inputs(i)) {
         const Ref root = p.root(r);
-        if (root.kind == Ref::record) readers_[root.index].push_back({i, p.desc(r).shape, p.desc(r).shape == p.desc(root).shape});
+        if (root.kind == Ref::record)
+          readers_[root.index].push_back(
+              {i, p.desc(r).shape, p.desc(r).shape == p.desc(root).shape});
       }
     }
     others_before_.assign(n_ + 1, 0);
-    for (uint32_t i = 0; i < n_; ++i) others_before_[i + 1] = others_before_[i] + (!fusable_[i] && !p_.is_alias(i));
+    for (uint32_t i = 0; i < n_; ++i)
+      others_before_[i + 1] = others_before_[i] + (!fusable_[i] && !p_.is_alias(i));
     last_reader_of_leaf_.assign(p.tape().leaves.size(), kNobody);
     last_reader_of_value_.assign(p.values(), kNobody);
     for (uint32_t i = static_cast<uint32_t>(n_); i-- > 0;)
@@ -125,8 +152,11 @@ class Regions {
   bool reduces(uint32_t i) const { return fusable_[i] && reduction_of(p_.record(i).op); }
   const Shape& shape(uint32_t i) const { return p_.record(i).out[0].shape; }
   Shape space(uint32_t i) const { return space_of(p_, i); }
-  /// Whether a region may be given this height, which is not below its own: all who feed it must stay above.
-  bool may_rise(uint32_t region, uint32_t height) const { return height_[region] == height || highest_[region] > height; }
+  /// Whether a region may be given this height, which is not below its own: all who feed it must
+  /// stay above.
+  bool may_rise(uint32_t region, uint32_t height) const {
+    return height_[region] == height || highest_[region] > height;
+  }
 
   void unite(uint32_t a, uint32_t b) {
     parent_[b] = a;
@@ -140,16 +170,20 @@ class Regions {
     if (!fusable_[r.record]) return false;
     const Shape own = space(r.record);
     const Core& region = cores_[find(r.record)];
-    // To an epilogue it makes no difference in which shape it sees the elements. What is computed again is to be computed later.
+    // To an epilogue it makes no difference in which shape it sees the elements. What is computed
+    // again is to be computed later.
     if (cores_[i].leads) return own == r.shape && !p_.record(r.record).again;
     if (!fusable_[i]) return false;
     const Core& mine = cores_[i];
     if (!reduces(i) && r.same_shape && own == shape(i)) return true;
-    // A number per row: read by code that runs over the elements, or by other code that runs over the rows.
+    // A number per row: read by code that runs over the elements, or by other code that runs over
+    // the rows.
     if (!alike(r.shape, shape(i))) return false;
     const bool per_element = own == region.space && row_of(own, r.shape) != 0;
     if (reduces(i) && mine.row == 0) return false;
-    if (reduces(i)) return per_element ? own == mine.space && row_of(own, r.shape) == mine.row : alike(r.shape, own);
+    if (reduces(i))
+      return per_element ? own == mine.space && row_of(own, r.shape) == mine.row
+                         : alike(r.shape, own);
     return per_element || (alike(r.shape, own) && !(own == region.space));
   }
 
@@ -158,12 +192,13 @@ class Regions {
     const bool early = frees_inputs(i);
     for (const Reader& r : readers_[i]) {
       bool joins = connects(i, r);
-      if (joins && cores_[i].leads) {  // the first reader decides in which shape the epilogue sees the result
+      // the first reader decides in which shape the epilogue sees the result
+      if (joins && cores_[i].leads) {
         if (near.empty()) cores_[i].space = r.shape;
         joins = r.shape == cores_[i].space;
       }
-      // What makes one value of several goes ahead: joined with a reader that waits for others it would keep them all until then (the
-      // gradients of a weight that is used many times).
+      // What makes one value of several goes ahead: joined with a reader that waits for others it
+      // would keep them all until then (the gradients of a weight that is used many times).
       if (early && others_before_[r.record] > others_before_[i]) joins = false;
       (joins ? near : far).push_back(find(r.record));
     }
@@ -172,7 +207,8 @@ class Regions {
       regions->erase(std::unique(regions->begin(), regions->end()), regions->end());
     }
     // A region may also read it in another shape: then the value has to be in memory.
-    std::erase_if(near, [&](uint32_t region) { return std::binary_search(far.begin(), far.end(), region); });
+    std::erase_if(
+        near, [&](uint32_t region) { return std::binary_search(far.begin(), far.end(), region); });
     Core core_now = cores_[i];
     std::erase_if(near, [&](uint32_t region) {  // of those that may not be together, the first
       if (!core_now.agrees(cores_[region])) return far.push_back(region), true;
@@ -194,16 +230,17 @@ class Regions {
     int dying = 0;
     for (const Ref& r : p_.inputs(i)) {
       const Ref root = p_.root(r);
-      dying += root.kind == Ref::record && !fusable_[root.index] && readers_[root.index].size() == 1 && !p_.leaves(root) &&
-               p_.desc(r).shape == shape(i);
+      dying += root.kind == Ref::record && !fusable_[root.index] &&
+               readers_[root.index].size() == 1 && !p_.leaves(root) && p_.desc(r).shape == shape(i);
     }
     return dying >= 2 || (dying == 1 && accumulates(i));
   }
   /// Adds to what was added before.
   bool accumulates(uint32_t i) const {
     for (const Ref& r : p_.inputs(i))
-      if (const Ref root = p_.root(r);
-          root.kind == Ref::record && root.index != i && p_.record(root.index).op == p_.record(i).op && readers_[root.index].size() == 1)
+      if (const Ref root = p_.root(r); root.kind == Ref::record && root.index != i &&
+                                       p_.record(root.index).op == p_.record(i).op &&
+                                       readers_[root.index].size() == 1)
         return true;
     return false;
   }
@@ -213,10 +250,12 @@ class Regions {
     for (const Ref& r : p_.inputs(i)) {
       const Ref root = p_.root(r);
       if (root.kind == Ref::slot || !(p_.desc(r).shape == space(i))) continue;
-      uint32_t& last = root.kind == Ref::leaf ? last_reader_of_leaf_[root.index] : last_reader_of_value_[p_.value(root)];
+      uint32_t& last = root.kind == Ref::leaf ? last_reader_of_leaf_[root.index]
+                                              : last_reader_of_value_[p_.value(root)];
       if (last != kNobody && space(last) == space(i)) {
         const uint32_t a = find(i), b = find(last), low = height_[a] < height_[b] ? a : b;
-        if (a != b && cores_[a].space == cores_[b].space && may_rise(low, std::max(height_[a], height_[b])) && cores_[a].agrees(cores_[b]))
+        if (a != b && cores_[a].space == cores_[b].space &&
+            may_rise(low, std::max(height_[a], height_[b])) && cores_[a].agrees(cores_[b]))
           unite(a, b);
       }
       last = i;
@@ -226,7 +265,8 @@ class Regions {
   const Program& p_;
   size_t n_;
   std::vector<uint32_t> parent_, height_;
-  std::vector<uint32_t> highest_;  // per region: the height of the lowest region that feeds it and is placed already
+  // per region: the height of the lowest region that feeds it and is placed already
+  std::vector<uint32_t> highest_;
   std::vector<Core> cores_;
   std::vector<uint8_t> fusable_;
   std::vector<uint32_t> others_before_;  // how many records that are not fused come before
@@ -234,8 +274,9 @@ class Regions {
   std::vector<uint32_t> last_reader_of_leaf_, last_reader_of_value_;
 };
 
-/// Cuts regions in tape order into units that keep the bounds. Where there is a choice the cut goes where the fewest values cross it,
-/// so that of several updates in one region none is torn; but no unit gets smaller than half of what would fit.
+/// Cuts regions in tape order into units that keep the bounds. Where there is a choice the cut goes
+/// where the fewest values cross it, so that of several updates in one region none is torn; but no
+/// unit gets smaller than half of what would fit.
 class Cutter {
  public:
   Cutter(const Program& p, Regions& regions, const std::vector<uint32_t>& region_of)
@@ -244,7 +285,8 @@ class Cutter {
   void cut(const Unit& region, std::vector<Unit>& units) {
     for (size_t start = 0; start < region.size();) {
       const size_t length = region.size() == 1 ? 1 : next_length(region, start);
-      units.emplace_back(region.begin() + static_cast<ptrdiff_t>(start), region.begin() + static_cast<ptrdiff_t>(start + length));
+      units.emplace_back(region.begin() + static_cast<ptrdiff_t>(start),
+                         region.begin() + static_cast<ptrdiff_t>(start + length));
       start += length;
     }
   }
@@ -254,8 +296,8 @@ class Cutter {
     Ref root;
     Shape shape;
   };
-  /// How many members from `start` on become one unit. A longer prefix may take fewer pointers (what was an output is now read inside),
-  /// so all of them are looked at.
+  /// How many members from `start` on become one unit. A longer prefix may take fewer pointers
+  /// (what was an output is now read inside), so all of them are looked at.
   size_t next_length(const Unit& region, size_t start) {
     const size_t most = std::min<size_t>(region.size() - start, Expr::kMaxInstructions);
     std::vector<int> unread(most), unread_in_region(most), crossing(most, -1);
@@ -273,11 +315,14 @@ class Cutter {
           continue;
         }
         const Shape shape = regions_.seen(i, r);
-        if (std::none_of(inputs.begin(), inputs.end(), [&](const Input& o) { return same_value(o.root, root) && o.shape == shape; }))
+        if (std::none_of(inputs.begin(), inputs.end(), [&](const Input& o) {
+              return same_value(o.root, root) && o.shape == shape;
+            }))
           inputs.push_back({root, shape});
       }
       position_[i] = static_cast<uint32_t>(k);
-      for (const Reader& r : regions_.readers(i)) ++unread[k], unread_in_region[k] += region_of_[r.record] == region_of_[i];
+      for (const Reader& r : regions_.readers(i))
+        ++unread[k], unread_in_region[k] += region_of_[r.record] == region_of_[i];
       outputs += unread[k] > 0 || p_.leaves({Ref::record, 0, i});
       crossing_now += unread_in_region[k] > 0;
       if (inputs.size() + outputs > Expr::kMaxPointers) continue;
@@ -312,7 +357,9 @@ Shape space_of(const Program& p, uint32_t i) {
 bool is_fusable(const Program& p, size_t i) {
   static const uint16_t cast_op = op_id("cast");
   const Record& r = p.record(i);
-  if (reduction_of(r.op)) return (r.out[0].dtype == DType::f32 || r.out[0].dtype == DType::f64) && p.desc(r.in[0]).shape.numel() > 0;
+  if (reduction_of(r.op))
+    return (r.out[0].dtype == DType::f32 || r.out[0].dtype == DType::f64) &&
+           p.desc(r.in[0]).shape.numel() > 0;
   if (r.op != cast_op && !is_pointwise(op_def(r.op))) return false;
   if (!computed_in_tiles(r.out[0].dtype)) return false;
   for (const Ref& in : r.in)

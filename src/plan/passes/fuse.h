@@ -5,17 +5,21 @@
 
 namespace suanli {
 
-/// Groups pointwise records and casts whose results have one shape with the reductions over them, and with what reads a reduction's value per
-/// row; and with the product or convolution whose result they take, as its epilogue, where the backend can do that. Every other record is a
-/// unit by itself. In no particular order: see schedule(). A function of program and backend.
+/// Groups pointwise records and casts whose results have one shape with the reductions over them,
+/// and with what reads a reduction's value per row; and with the product or convolution whose
+/// result they take, as its epilogue, where the backend can do that. Every other record is a unit
+/// by itself. In no particular order: see schedule(). A function of program and backend.
 ///
-/// Within a unit: at most Expr::kMaxInstructions records; at most Expr::kMaxPointers different inputs (scalar slots count) and outputs;
-/// no path that leaves the unit and comes back; reductions along rows of one length that are kept on chip, whose values may be read within, and
-/// across them over one set of axes, which are read in a later unit. No record is computed twice. With an epilogue: one op that is not
-/// pointwise, nothing that reduces, and nothing that would keep the op waiting.
+/// Within a unit: at most Expr::kMaxInstructions records; at most Expr::kMaxPointers different
+/// inputs (scalar slots count) and outputs; no path that leaves the unit and comes back; reductions
+/// along rows of one length that are kept on chip, whose values may be read within, and across them
+/// over one set of axes, which are read in a later unit. No record is computed twice. With an
+/// epilogue: one op that is not pointwise, nothing that reduces, and nothing that would keep the op
+/// waiting.
 std::vector<Unit> fuse(const Program& program, const Backend& backend);
 
-/// Whether a record can be part of fused code: a pointwise op, a cast or a reduction on dtypes that tiles compute.
+/// Whether a record can be part of fused code: a pointwise op, a cast or a reduction on dtypes that
+/// tiles compute.
 bool is_fusable(const Program& program, size_t record);
 
 /// Expr::kSum, Expr::kMax, or 0 for an op that reduces nothing.

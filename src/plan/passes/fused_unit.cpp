@@ -1,4 +1,5 @@
-// From records to code: the values of a unit get numbers, and what has one number per row is told from what has one per element.
+// From records to code: the values of a unit get numbers, and what has one number per row is told
+// from what has one per element.
 #include <algorithm>
 
 #include "ops/pointwise/pointwise.h"
@@ -11,7 +12,8 @@ namespace {
 
 class Writer {
  public:
-  Writer(const Program& p, const Unit& unit, const std::vector<uint8_t>& escapes) : p_(p), unit_(unit), values_(unit.size()) {
+  Writer(const Program& p, const Unit& unit, const std::vector<uint8_t>& escapes)
+      : p_(p), unit_(unit), values_(unit.size()) {
     for (uint32_t i : unit)
       if (!is_fusable(p, i)) lead(i);
     find_space();
@@ -53,9 +55,11 @@ class Writer {
     bool one_kind = true, read = false;  // of reductions; inside
     for (uint32_t i : unit_) {
       if (i == f_.op) continue;
-      if (const int64_t rows = space_of(p_, i).numel(); rows < e.space.numel()) e.row = e.space.numel() / rows;
+      if (const int64_t rows = space_of(p_, i).numel(); rows < e.space.numel())
+        e.row = e.space.numel() / rows;
       if (reduces(i)) one_kind = one_kind && (e.axes == 0 || e.axes == axes(i)), e.axes = axes(i);
-      for (const Ref& r : p_.inputs(i)) read = read || (member(r) < unit_.size() && reduces(unit_[member(r)]));
+      for (const Ref& r : p_.inputs(i))
+        read = read || (member(r) < unit_.size() && reduces(unit_[member(r)]));
     }
     if (e.row == 0 && one_kind && !read) return;
     e.axes = 0;
@@ -75,15 +79,19 @@ class Writer {
     const Ref root = p_.root(r);
     if (root.kind != Ref::record) return unit_.size();
     auto at = std::lower_bound(unit_.begin(), unit_.end(), root.index);
-    return at != unit_.end() && *at == root.index ? static_cast<size_t>(at - unit_.begin()) : unit_.size();
+    return at != unit_.end() && *at == root.index ? static_cast<size_t>(at - unit_.begin())
+                                                  : unit_.size();
   }
 
   /// The number of an input as record i sees it.
   uint8_t input(uint32_t i, const Ref& r) {
     const Ref root = p_.root(r);
-    const ValueDesc own = p_.desc(r), desc{own.dtype, seen_from(f_.expr.space, space_of(p_, i), own.shape)};
+    const ValueDesc own = p_.desc(r),
+                    desc{own.dtype, seen_from(f_.expr.space, space_of(p_, i), own.shape)};
     size_t k = 0;
-    while (k < inputs_.size() && !(same_value(inputs_[k].first, root) && inputs_[k].second == desc.shape)) ++k;
+    while (k < inputs_.size() &&
+           !(same_value(inputs_[k].first, root) && inputs_[k].second == desc.shape))
+      ++k;
     if (k == inputs_.size()) {
       inputs_.push_back({root, desc.shape});
       f_.in.push_back(r);
@@ -130,7 +138,8 @@ class Writer {
 
 }  // namespace
 
-FusedUnit fused_unit(const Program& program, const Unit& unit, const std::vector<uint8_t>& escapes) {
+FusedUnit fused_unit(const Program& program, const Unit& unit,
+                     const std::vector<uint8_t>& escapes) {
   return Writer(program, unit, escapes).take();
 }
 

@@ -6,16 +6,22 @@
 
 namespace suanli {
 
-bool may_write_over(const Step& step, const std::vector<Ref>& roots, size_t k, const ValueDesc& result, size_t i) {
-  if (!(step.in[i].shape == result.shape) || itemsize(step.in[i].dtype) != itemsize(result.dtype)) return false;
+bool may_write_over(const Step& step, const std::vector<Ref>& roots, size_t k,
+                    const ValueDesc& result, size_t i) {
+  if (!(step.in[i].shape == result.shape) || itemsize(step.in[i].dtype) != itemsize(result.dtype))
+    return false;
   const size_t own = step.has_epilogue() ? static_cast<size_t>(step.expr->own_inputs) : 0;
   for (size_t j = 0; j < own; ++j)  // the op reads all of it for one block of its result
     if (same_value(roots[j], roots[i])) return false;
-  const size_t first = step.has_epilogue() ? own - 1 : 0;  // where the expression's value 0 would be
-  auto is_input = [&](size_t value) { return value + first < roots.size() && same_value(roots[value + first], roots[i]); };
+  // where the expression's value 0 would be
+  const size_t first = step.has_epilogue() ? own - 1 : 0;
+  auto is_input = [&](size_t value) {
+    return value + first < roots.size() && same_value(roots[value + first], roots[i]);
+  };
   for (size_t j = own; j < roots.size(); ++j)  // read in another order by some other name
     if (same_value(roots[j], roots[i]) && !(step.in[j].shape == step.in[i].shape)) return false;
-  if (!step.expr && k == 0 && op_def(step.op).overwrites == static_cast<int>(i)) {  // its other inputs are read while it writes
+  // its other inputs are read while it writes
+  if (!step.expr && k == 0 && op_def(step.op).overwrites == static_cast<int>(i)) {
     for (size_t j = 0; j < roots.size(); ++j)
       if (j != i && is_input(j)) return false;
     return true;
@@ -27,8 +33,11 @@ bool may_write_over(const Step& step, const std::vector<Ref>& roots, size_t k, c
   if (k >= e.results.size() || !(e.space == result.shape)) return false;
   const size_t inputs = roots.size() - first, written = e.results[k] - inputs;
   if (e.code[written].per != Expr::Per::element) return false;
-  auto reads = [&](const Expr::Instruction& c) { return std::any_of(c.operand, c.operand + c.operands, is_input); };
-  if (e.row > 0) {  // the order of stages: only what the result is made of is sure to come before it
+  auto reads = [&](const Expr::Instruction& c) {
+    return std::any_of(c.operand, c.operand + c.operands, is_input);
+  };
+  // the order of stages: only what the result is made of is sure to come before it
+  if (e.row > 0) {
     std::vector<uint8_t> before(e.code.size(), 0);
     before[written] = 1;
     for (size_t c = written + 1; c-- > 0;)

@@ -21,7 +21,12 @@ Shape as_four(const Shape& s) {
 class Layouts {
  public:
   Layouts(Program& p, const Backend& backend)
-      : p_(p), backend_(backend), block_(backend.channel_block()), cast_(op_id("cast")), sum_(op_id("sum")), reshape_(op_id("reshape")) {}
+      : p_(p),
+        backend_(backend),
+        block_(backend.channel_block()),
+        cast_(op_id("cast")),
+        sum_(op_id("sum")),
+        reshape_(op_id("reshape")) {}
 
   void run() {
     if (block_ == 0 || !find_members()) return;
@@ -60,17 +65,21 @@ class Layouts {
     values_[b].parent = a;
     values_[a].votes += values_[b].votes;
   }
-  bool may_block(const ValueDesc& d) const { return d.shape.rank() == 4 && d.shape[1] % block_ == 0 && d.shape.numel() > 0; }
+  bool may_block(const ValueDesc& d) const {
+    return d.shape.rank() == 4 && d.shape[1] % block_ == 0 && d.shape.numel() > 0;
+  }
   /// The value that a ref is, if it is one that may be blocked.
   uint32_t member(const Ref& r) const {
     if (r.kind != Ref::record) return kNone;
     const uint32_t v = static_cast<uint32_t>(p_.value(r));
     return values_[v].member ? v : kNone;
   }
-  uint32_t out(uint32_t i, uint8_t k) const { return static_cast<uint32_t>(p_.value({Ref::record, k, i})); }
+  uint32_t out(uint32_t i, uint8_t k) const {
+    return static_cast<uint32_t>(p_.value({Ref::record, k, i}));
+  }
 
-  /// Whether the op can be done in blocks if its result [N, C, H, W] is blocked: every operand has the result's shape, or broadcasts along
-  /// the channel's axis or along all pixels.
+  /// Whether the op can be done in blocks if its result [N, C, H, W] is blocked: every operand has
+  /// the result's shape, or broadcasts along the channel's axis or along all pixels.
   bool pointwise_in_blocks(const Record& r) const {
     if (r.op != cast_ && !is_pointwise(op_def(r.op))) return false;
     if (!may_block(r.out[0])) return false;
@@ -88,7 +97,8 @@ class Layouts {
     const ValueDesc x = p_.desc(r.in[0]);
     if (!may_block(x)) return false;
     const uint32_t axes = r.attr.as<ReduceAttr>().axes;
-    return (axes >> 1 & 1) || ((axes >> 2 & 1 || x.shape[2] == 1) && (axes >> 3 & 1 || x.shape[3] == 1));
+    return (axes >> 1 & 1) ||
+           ((axes >> 2 & 1 || x.shape[2] == 1) && (axes >> 3 & 1 || x.shape[3] == 1));
   }
 
   /// False if there is nothing to do.
@@ -104,7 +114,8 @@ class Layouts {
       else if (sum_in_blocks(r)) role.kind = Kind::sum;
       for (uint8_t k = 0; k < r.out.size(); ++k) {
         const bool member =
-            may_block(r.out[k]) && (role.kind == Kind::pointwise || (role.kind == Kind::chain && role.blocked.out >> k & 1));
+            may_block(r.out[k]) && (role.kind == Kind::pointwise ||
+                                    (role.kind == Kind::chain && role.blocked.out >> k & 1));
         values_.push_back({r.out[k], static_cast<uint32_t>(values_.size()), member});
       }
     }
@@ -113,7 +124,8 @@ class Layouts {
 
   void vote() {
     auto votes = [&](const Ref& r, int64_t sign) {
-      if (const uint32_t v = member(r); v != kNone) values_[find(v)].votes += sign * bytes_of(values_[v].desc);
+      if (const uint32_t v = member(r); v != kNone)
+        values_[find(v)].votes += sign * bytes_of(values_[v].desc);
     };
     for (uint32_t i = 0; i < p_.size(); ++i) {
       const Record& r = p_.record(i);
@@ -127,7 +139,9 @@ class Layouts {
           for (const Ref& in : r.in) {
             if (!(p_.desc(in).shape == r.out[0].shape)) continue;
             if (const uint32_t v = member(in); v != kNone) unite(out(i, 0), v);
-            else values_[find(out(i, 0))].votes -= bytes_of(p_.desc(in));  // it would have to be laid anew
+            else
+              values_[find(out(i, 0))].votes -=
+                  bytes_of(p_.desc(in));  // it would have to be laid anew
           }
           break;
         case Kind::chain:
@@ -153,14 +167,15 @@ class Layouts {
     return v != kNone && values_[find(v)].votes > 0;
   }
 
-  // ---- rewriting: refs of the old program to refs of the new one --------------------------------------------------------------
+  // ---- rewriting: refs of the old program to refs of the new one --------------------------------
 
   Ref add(Record r) {
     p_.records.push_back(std::move(r));
     return {Ref::record, 0, static_cast<uint32_t>(p_.records.size() - 1)};
   }
   Shape blocked_shape(const Shape& s) const { return {s[0], s[1] / block_, s[2], s[3], block_}; }
-  size_t at(const Ref& r) const { return p_.value(r); }  // of the old program: the index of values was made before the rewriting
+  // of the old program: the index of values was made before the rewriting
+  size_t at(const Ref& r) const { return p_.value(r); }
 
   ValueDesc old_desc(const Ref& r) const {
     if (r.kind == Ref::record) return values_[at(r)].desc;
@@ -169,7 +184,11 @@ class Layouts {
   Ref plain(const Ref& r) {
     if (r.kind != Ref::record) return r;
     if (!have_plain_[at(r)]) {
-      plain_[at(r)] = add({kOpReorder, {}, p_.records[blocked_[at(r)].index].origin, {blocked_[at(r)]}, {values_[at(r)].desc}});
+      plain_[at(r)] = add({kOpReorder,
+                           {},
+                           p_.records[blocked_[at(r)].index].origin,
+                           {blocked_[at(r)]},
+                           {values_[at(r)].desc}});
       have_plain_[at(r)] = 1;
     }
     return plain_[at(r)];
@@ -190,7 +209,8 @@ class Layouts {
     if (d.shape == result) return blocked(r, origin);
     if (d.shape.numel() == 1) return plain(r);
     const Shape s = as_four(d.shape);
-    const Shape five = s[1] == 1 ? Shape{s[0], 1, s[2], s[3], 1} : Shape{s[0], s[1] / block_, 1, 1, block_};
+    const Shape five =
+        s[1] == 1 ? Shape{s[0], 1, s[2], s[3], 1} : Shape{s[0], s[1] / block_, 1, 1, block_};
     return add({reshape_, {}, origin, {plain(r)}, {{d.dtype, five}}});
   }
 
@@ -200,9 +220,11 @@ class Layouts {
     if (role.kind == Kind::sum && chosen(r.in[0])) return rewrite_sum(i, std::move(r));
     const Shape result = r.out[0].shape;
     for (size_t k = 0; k < r.in.size(); ++k) {
-      const bool takes =
-          role.kind == Kind::chain && role.blocked.in >> k & 1 && (role.blocked.together ? chosen({Ref::record, 0, i}) : chosen(r.in[k]));
-      r.in[k] = in_blocks ? operand(r.in[k], result, r.origin) : takes ? blocked(r.in[k], r.origin) : plain(r.in[k]);
+      const bool takes = role.kind == Kind::chain && role.blocked.in >> k & 1 &&
+                         (role.blocked.together ? chosen({Ref::record, 0, i}) : chosen(r.in[k]));
+      r.in[k] = in_blocks ? operand(r.in[k], result, r.origin)
+                : takes   ? blocked(r.in[k], r.origin)
+                          : plain(r.in[k]);
     }
     for (uint8_t k = 0; k < r.out.size(); ++k) {
       const Ref old{Ref::record, k, i};

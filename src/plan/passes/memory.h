@@ -20,8 +20,9 @@ struct ArenaBlock {
 /// Most bytes that are needed at one time: no arena can be smaller.
 int64_t most_alive(const std::vector<ArenaBlock>& blocks);
 
-/// Gives every block a place, so that none that are needed at the same time overlap, in as small an arena as one of a few greedy orders
-/// finds (the problem, dynamic storage allocation, is NP-complete: Garey & Johnson 1979, SR2). Returns its size.
+/// Gives every block a place, so that none that are needed at the same time overlap, in as small an
+/// arena as one of a few greedy orders finds (the problem, dynamic storage allocation, is
+/// NP-complete: Garey & Johnson 1979, SR2). Returns its size.
 int64_t place(std::vector<ArenaBlock>& blocks);
 
 }  // namespace suanli

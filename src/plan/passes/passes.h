@@ -1,21 +1,25 @@
-// The passes that rewrite a program before it is fused. Each leaves a program that computes the same values.
+// The passes that rewrite a program before it is fused. Each leaves a program that computes the
+// same values.
 #pragma once
 #include "plan/ir/program.h"
 #include "runtime/backend.h"
 
 namespace suanli {
 
-/// Drops names that add nothing: aliases that keep the shape, broadcasts that pointwise readers do by themselves; merges records that
-/// compute the same value; drops what nobody reads. Random draws are never merged.
+/// Drops names that add nothing: aliases that keep the shape, broadcasts that pointwise readers do
+/// by themselves; merges records that compute the same value; drops what nobody reads. Random draws
+/// are never merged.
 void simplify(Program& program);
 
-/// Lets the values between convolutions lie as the backend's convolutions want them, [N, C/b, H, W, b] for [N, C, H, W], where that saves
-/// more bytes of layout changes than it costs. What happens between them happens there: a pointwise op needs only the same layout
-/// everywhere, a sum over pixels gives each channel's number in order, one number per channel is [C/b, 1, 1, b].
+/// Lets the values between convolutions lie as the backend's convolutions want them, [N, C/b, H, W,
+/// b] for [N, C, H, W], where that saves more bytes of layout changes than it costs. What happens
+/// between them happens there: a pointwise op needs only the same layout everywhere, a sum over
+/// pixels gives each channel's number in order, one number per channel is [C/b, 1, 1, b].
 void choose_layouts(Program& program, const Backend& backend);
 
-/// Computes cheap values again rather than keep or carry them: what is read once more much later, if what it is made of is still there then;
-/// and what would be written only for ops that read what it is made of anyway.
+/// Computes cheap values again rather than keep or carry them: what is read once more much later,
+/// if what it is made of is still there then; and what would be written only for ops that read what
+/// it is made of anyway.
 void recompute(Program& program);
 
 }  // namespace suanli

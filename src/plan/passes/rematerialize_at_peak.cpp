@@ -43,12 +43,14 @@ class Recomputation {
         const Ref root = p.root(in);
         if (root.kind != Ref::record || unit_of_[root.index] == unit_of_[i]) continue;
         readers_[p.value(root)].add(unit_of_[i], peak_);
-        if (unit_of_[i] > peak_ && (later_[root.index].empty() || later_[root.index].back() != i)) later_[root.index].push_back(i);
+        if (unit_of_[i] > peak_ && (later_[root.index].empty() || later_[root.index].back() != i))
+          later_[root.index].push_back(i);
       }
     }
   }
 
-  /// Local search: takes values in and out as long as that pays, and more than `enough` bytes are needed.
+  /// Local search: takes values in and out as long as that pays, and more than `enough` bytes are
+  /// needed.
   void choose(double price, int64_t enough) {
     struct Candidate {
       uint32_t record;
@@ -59,10 +61,12 @@ class Recomputation {
       const int64_t bytes = saved_by(i);
       if (bytes == 0 || bytes < alive_[peak_] / kWorthTheTrouble) continue;
       chosen_[i] = 1;
-      if (const Outcome alone = outcome(); alone.possible) candidates.push_back({i, static_cast<double>(bytes) / alone.work});
+      if (const Outcome alone = outcome(); alone.possible)
+        candidates.push_back({i, static_cast<double>(bytes) / alone.work});
       chosen_[i] = 0;
     }
-    std::stable_sort(candidates.begin(), candidates.end(), [](const Candidate& a, const Candidate& b) { return a.saves > b.saves; });
+    std::stable_sort(candidates.begin(), candidates.end(),
+                     [](const Candidate& a, const Candidate& b) { return a.saves > b.saves; });
     double best = outcome().log_memory;
     bool changed = true;
     for (int pass = 0; changed && pass < kMostPasses; ++pass) {
@@ -116,7 +120,7 @@ class Recomputation {
  private:
   /// Units that read a value, its own apart.
   struct Readers {
-    uint32_t early = kNobody;                // the last one up to the peak
+    uint32_t early = kNobody;  // the last one up to the peak
     uint32_t late = kNobody, last = kNobody;  // the first and the last one behind it
     bool at_peak = false;
     void add(uint32_t unit, uint32_t peak) {
@@ -131,14 +135,17 @@ class Recomputation {
   struct Outcome {
     bool possible = true;
     double work = 0;
-    int64_t most = 0;            // bytes at the fullest moment
-    double log_memory = 0;       // the same smoothly: a mean over all units in which only the fullest ones count
-    std::vector<uint8_t> again;  // by record: the chosen ones, and what they are made of and is not held
+    int64_t most = 0;  // bytes at the fullest moment
+    // the same smoothly: a mean over all units in which only the fullest ones count
+    double log_memory = 0;
+    // by record: the chosen ones, and what they are made of and is not held
+    std::vector<uint8_t> again;
   };
   Outcome outcome() const {
     Outcome o{.again = chosen_};
-    std::vector<uint32_t> when(p_.size(), kNobody);  // the unit in front of which it is computed again
-    std::vector<uint32_t> until(p_.values(), 0);     // held longer for that
+    // the unit in front of which it is computed again
+    std::vector<uint32_t> when(p_.size(), kNobody);
+    std::vector<uint32_t> until(p_.values(), 0);  // held longer for that
     std::vector<int64_t> change(alive_.size() + 1, 0);
     auto hold = [&](int64_t bytes, uint32_t from, uint32_t to) {  // both included
       if (from <= to) change[from] += bytes, change[to + 1] -= bytes;
@@ -148,7 +155,8 @@ class Recomputation {
       o.possible &= !op_def(p_.record(i).op).random;
       o.work += work_[i];
       for (uint8_t k = 0; k < p_.record(i).out.size(); ++k)
-        if (const Readers& r = readers_[p_.value({Ref::record, k, i})]; r.late != kNobody) when[i] = std::min(when[i], r.late);
+        if (const Readers& r = readers_[p_.value({Ref::record, k, i})]; r.late != kNobody)
+          when[i] = std::min(when[i], r.late);
       for (uint8_t k = 0; k < p_.record(i).out.size(); ++k) {
         const Ref value{Ref::record, k, i};
         const int64_t bytes = bytes_of(p_.desc(value));
@@ -163,7 +171,8 @@ class Recomputation {
       for (const Ref& in : p_.inputs(i)) {
         const Ref root = p_.root(in);
         const bool held = root.kind != Ref::record || (!o.again[root.index] && is_held(root));
-        if (fusable_[i] && (held || !fusable_[root.index])) o.work += work({0, bytes_of(p_.desc(in))});
+        if (fusable_[i] && (held || !fusable_[root.index]))
+          o.work += work({0, bytes_of(p_.desc(in))});
         if (root.kind != Ref::record) continue;
         if (held) until[p_.value(root)] = std::max(until[p_.value(root)], when[i]);
         else o.again[root.index] = 1, when[root.index] = std::min(when[root.index], when[i]);
@@ -172,7 +181,8 @@ class Recomputation {
     for (uint32_t i = 0; i < p_.size(); ++i)
       for (uint8_t k = 0; k < p_.record(i).out.size(); ++k)
         if (const Ref value{Ref::record, k, i}; until[p_.value(value)] && !p_.leaves(value))
-          hold(bytes_of(p_.desc(value)), readers_[p_.value(value)].last + 1, until[p_.value(value)]);
+          hold(bytes_of(p_.desc(value)), readers_[p_.value(value)].last + 1,
+               until[p_.value(value)]);
     measure(o, change);
     return o;
   }
@@ -194,11 +204,14 @@ class Recomputation {
     if (!is_pointwise(op_def(r.op))) return elements;
     const auto& attr = r.attr.as<PointwiseAttr>();
     const PointwiseRow& row = pointwise_rows[attr.row];
-    return elements * (is_arithmetic(attr.gradient < 0 ? row.value : row.gradient[attr.gradient]) ? 1 : kFlopsOfFunction);
+    return elements * (is_arithmetic(attr.gradient < 0 ? row.value : row.gradient[attr.gradient])
+                           ? 1
+                           : kFlopsOfFunction);
   }
   /// Whether a value is in memory at the peak and behind it.
   bool is_held(const Ref& root) const {
-    return unit_of_[root.index] <= peak_ && (p_.leaves(root) || readers_[p_.value(root)].last != kNobody);
+    return unit_of_[root.index] <= peak_ &&
+           (p_.leaves(root) || readers_[p_.value(root)].last != kNobody);
   }
   /// Bytes that need not be held at the peak if a record's results are computed again behind it.
   int64_t saved_by(uint32_t i) const {
@@ -207,14 +220,16 @@ class Recomputation {
     for (uint8_t k = 0; k < p_.record(i).out.size(); ++k) {
       const Ref value{Ref::record, k, i};
       if (p_.leaves(value)) return 0;
-      if (const Readers& r = readers_[p_.value(value)]; r.last != kNobody && !r.at_peak) bytes += bytes_of(p_.desc(value));
+      if (const Readers& r = readers_[p_.value(value)]; r.last != kNobody && !r.at_peak)
+        bytes += bytes_of(p_.desc(value));
     }
     return bytes;
   }
 
-  /// What a reader in front of `before` takes for an input: the value that was computed again, under the name by which it is read.
-  Ref renamed(const Ref& in, uint32_t before, const std::vector<uint8_t>& again, const std::vector<Ref>& made,
-              Insertions& insertions) const {
+  /// What a reader in front of `before` takes for an input: the value that was computed again,
+  /// under the name by which it is read.
+  Ref renamed(const Ref& in, uint32_t before, const std::vector<uint8_t>& again,
+              const std::vector<Ref>& made, Insertions& insertions) const {
     const Ref root = p_.root(in);
     if (root.kind != Ref::record || !again[root.index]) return in;
     if (!p_.is_alias(in.index)) return {Ref::record, in.result, made[in.index].index};
@@ -224,21 +239,24 @@ class Recomputation {
   }
 
   Program& p_;
-  const std::vector<int64_t>& alive_;         // by unit: bytes
+  const std::vector<int64_t>& alive_;  // by unit: bytes
   const uint32_t peak_;
-  std::vector<uint32_t> unit_of_;             // by record
-  std::vector<uint8_t> fusable_;              // by record
-  std::vector<double> work_;                  // by record
-  std::vector<Readers> readers_;              // by value
+  std::vector<uint32_t> unit_of_;  // by record
+  std::vector<uint8_t> fusable_;  // by record
+  std::vector<double> work_;  // by record
+  std::vector<Readers> readers_;  // by value
   std::vector<std::vector<uint32_t>> later_;  // by record: who reads its results behind the peak
-  std::vector<uint8_t> chosen_;               // by record
+  std::vector<uint8_t> chosen_;  // by record
 };
 
 }  // namespace
 
-double work(const Cost& cost) { return static_cast<double>(std::max(cost.bytes, cost.flops / kFlopsPerByte)); }
+double work(const Cost& cost) {
+  return static_cast<double>(std::max(cost.bytes, cost.flops / kFlopsPerByte));
+}
 
-bool recompute_at_peak(Program& program, const std::vector<Unit>& units, const std::vector<int64_t>& alive, double price, int64_t enough) {
+bool recompute_at_peak(Program& program, const std::vector<Unit>& units,
+                       const std::vector<int64_t>& alive, double price, int64_t enough) {
   Recomputation r(program, units, alive);
   r.choose(price, enough);
   return r.apply();

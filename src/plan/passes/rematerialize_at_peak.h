@@ -1,4 +1,5 @@
-// Values that are computed again behind the moment at which memory is fullest, rather than held over it.
+// Values that are computed again behind the moment at which memory is fullest, rather than held
+// over it.
 #pragma once
 #include "plan/ir/program.h"
 
@@ -7,10 +8,13 @@ namespace suanli {
 /// What ops take, in bytes read and written: a byte takes the time of some ten FLOPs.
 double work(const Cost& cost);
 
-/// Of the values that are held over the fullest unit for later readers, computes some once more in front of these readers: from values that
-/// are held all the same, leaves, and what is computed again on the way. Random draws and what leaves the program are never computed again.
-/// Which ones: those that bring price · work() + ln(bytes at the fullest moment) down, until that moment needs `enough` bytes. `alive`: bytes that are needed during each unit of the
-/// program as it is. Returns whether anything was changed.
-bool recompute_at_peak(Program& program, const std::vector<Unit>& units, const std::vector<int64_t>& alive, double price, int64_t enough);
+/// Of the values that are held over the fullest unit for later readers, computes some once more in
+/// front of these readers: from values that are held all the same, leaves, and what is computed
+/// again on the way. Random draws and what leaves the program are never computed again. Which ones:
+/// those that bring price · work() + ln(bytes at the fullest moment) down, until that moment needs
+/// `enough` bytes. `alive`: bytes that are needed during each unit of the program as it is. Returns
+/// whether anything was changed.
+bool recompute_at_peak(Program& program, const std::vector<Unit>& units,
+                       const std::vector<int64_t>& alive, double price, int64_t enough);
 
 }  // namespace suanli

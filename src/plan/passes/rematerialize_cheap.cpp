@@ -12,17 +12,20 @@ namespace {
 
 constexpr int64_t kWorthKeepingTrackOf = 1 << 16;  // bytes
 constexpr int64_t kWorthRecomputing = 1 << 20;     // bytes
-constexpr size_t kFarApart = 32;                   // records between two readers that make the time between them long
+// records between two readers that make the time between them long
+constexpr size_t kFarApart = 32;
 constexpr size_t kMostBases = 2, kMostOps = 12, kMostOpsOfGroup = 40;
 
 bool contains(const std::vector<Ref>& refs, const Ref& r) {
   return std::any_of(refs.begin(), refs.end(), [&](const Ref& o) { return same_value(o, r); });
 }
 
-/// Ops that will be one unit: pointwise ones and sums over one space that depend on each other with nothing in between.
+/// Ops that will be one unit: pointwise ones and sums over one space that depend on each other with
+/// nothing in between.
 class Groups {
  public:
-  explicit Groups(const Program& p) : p_(p), cast_(op_id("cast")), sum_(op_id("sum")), level_(p.size(), 0), parent_(p.size()) {
+  explicit Groups(const Program& p)
+      : p_(p), cast_(op_id("cast")), sum_(op_id("sum")), level_(p.size(), 0), parent_(p.size()) {
     for (uint32_t i = 0; i < p.size(); ++i) {
       parent_[i] = i;
       for (const Ref& r : p.inputs(i))
@@ -30,15 +33,21 @@ class Groups {
           level_[i] = std::max(level_[i], level_[root.index] + (pointwise(root.index) ? 0 : 1));
       if (!in_tiles(i)) continue;
       for (const Ref& r : p.inputs(i))
-        if (const Ref root = p.root(r); root.kind == Ref::record && pointwise(root.index) && level_[root.index] == level_[i] &&
-                                        p.desc(r).shape == space(i) && space(root.index) == space(i))
+        if (const Ref root = p.root(r);
+            root.kind == Ref::record && pointwise(root.index) && level_[root.index] == level_[i] &&
+            p.desc(r).shape == space(i) && space(root.index) == space(i))
           parent_[find(i)] = find(root.index);
     }
   }
-  bool pointwise(uint32_t i) const { return p_.record(i).op == cast_ || is_pointwise(op_def(p_.record(i).op)); }
+  bool pointwise(uint32_t i) const {
+    return p_.record(i).op == cast_ || is_pointwise(op_def(p_.record(i).op));
+  }
   bool in_tiles(uint32_t i) const { return pointwise(i) || p_.record(i).op == sum_; }
-  Shape space(uint32_t i) const { return p_.record(i).op == sum_ ? p_.desc(p_.record(i).in[0]).shape : p_.record(i).out[0].shape; }
-  /// How many sums, products, … lie before it on the longest way: ops of different levels are never one unit.
+  Shape space(uint32_t i) const {
+    return p_.record(i).op == sum_ ? p_.desc(p_.record(i).in[0]).shape : p_.record(i).out[0].shape;
+  }
+  /// How many sums, products, … lie before it on the longest way: ops of different levels are never
+  /// one unit.
   uint32_t level(uint32_t i) const { return level_[i]; }
   uint32_t find(uint32_t i) const {
     while (parent_[i] != i) i = parent_[i] = parent_[parent_[i]];
@@ -52,7 +61,8 @@ class Groups {
   mutable std::vector<uint32_t> parent_;
 };
 
-/// How a value can be computed again: cheap pointwise ops down to at most two values of its size that lie in memory anyway, whatever small ones they take.
+/// How a value can be computed again: cheap pointwise ops down to at most two values of its size
+/// that lie in memory anyway, whatever small ones they take.
 class Chains {
  public:
   struct Chain {
@@ -64,7 +74,9 @@ class Chains {
     for (uint32_t i = 0; i < p.size(); ++i) {
       if (p.is_alias(i)) continue;
       for (const Ref& r : p.inputs(i))
-        if (const Ref root = p.root(r); root.kind == Ref::record && (readers_[root.index].empty() || readers_[root.index].back() != i))
+        if (const Ref root = p.root(r);
+            root.kind == Ref::record &&
+            (readers_[root.index].empty() || readers_[root.index].back() != i))
           readers_[root.index].push_back(i);
     }
     for (uint32_t i = 0; i < p.size(); ++i) chains_[i] = make(i);
@@ -85,17 +97,20 @@ class Chains {
   }
 
  private:
-  bool large(uint32_t i, const Ref& in) const { return p_.desc(in).shape.numel() * 8 > p_.record(i).out[0].shape.numel(); }
+  bool large(uint32_t i, const Ref& in) const {
+    return p_.desc(in).shape.numel() * 8 > p_.record(i).out[0].shape.numel();
+  }
   bool expands(uint32_t i, const Ref& in) const {
     const Ref root = p_.root(in);
-    return root.kind == Ref::record && large(i, in) && p_.desc(in).shape == p_.desc(root).shape && chains_[root.index].ok &&
-           (chains_[root.index].bases.size() == 1 || !in_memory(root));
+    return root.kind == Ref::record && large(i, in) && p_.desc(in).shape == p_.desc(root).shape &&
+           chains_[root.index].ok && (chains_[root.index].bases.size() == 1 || !in_memory(root));
   }
   /// Whether a value of that size is in memory whatever happens to this chain.
   bool in_memory(const Ref& root) const {
     if (root.kind == Ref::leaf || !groups_.pointwise(root.index) || p_.leaves(root)) return true;
-    return std::any_of(readers_[root.index].begin(), readers_[root.index].end(),
-                       [&](uint32_t r) { return !groups_.pointwise(r) || groups_.find(r) != groups_.find(root.index); });
+    return std::any_of(readers_[root.index].begin(), readers_[root.index].end(), [&](uint32_t r) {
+      return !groups_.pointwise(r) || groups_.find(r) != groups_.find(root.index);
+    });
   }
   bool cheap(uint32_t i) const {
     const Record& r = p_.record(i);
@@ -132,8 +147,8 @@ class Chains {
   std::vector<std::vector<uint32_t>> readers_;
 };
 
-/// A large value that is read, and read again much later (by a gradient), is computed again there if what it is computed from is still
-/// around: memory for two passes over it.
+/// A large value that is read, and read again much later (by a gradient), is computed again there
+/// if what it is computed from is still around: memory for two passes over it.
 void drop_between_readers(Program& p) {
   const Chains chains(p);
   Insertions insertions(p);
@@ -142,21 +157,27 @@ void drop_between_readers(Program& p) {
     const Chains::Chain& chain = chains.of(i);
     const Ref value{Ref::record, 0, i};
     const auto& readers = chains.readers(i);
-    if (!chain.ok || p.is_alias(i) || bytes_of(p.record(i).out[0]) < kWorthRecomputing || p.leaves(value) || readers.size() < 2) continue;
+    if (!chain.ok || p.is_alias(i) || bytes_of(p.record(i).out[0]) < kWorthRecomputing ||
+        p.leaves(value) || readers.size() < 2)
+      continue;
     size_t late = 0;
     for (size_t k = 1; k < readers.size(); ++k)
-      if (readers[k] - readers[k - 1] >= kFarApart && (late == 0 || readers[k] - readers[k - 1] > readers[late] - readers[late - 1]))
+      if (readers[k] - readers[k - 1] >= kFarApart &&
+          (late == 0 || readers[k] - readers[k - 1] > readers[late] - readers[late - 1]))
         late = k;
     if (late == 0) continue;
     const bool around = std::all_of(chain.bases.begin(), chain.bases.end(), [&](const Ref& b) {
       if (b.kind == Ref::leaf || p.leaves(b)) return true;
-      return !dropped[b.index] && !chains.readers(b.index).empty() && chains.readers(b.index).back() >= readers.back();
+      return !dropped[b.index] && !chains.readers(b.index).empty() &&
+             chains.readers(b.index).back() >= readers.back();
     });
     // Readers under another name would need that alias cloned too.
-    const bool direct = std::all_of(readers.begin() + static_cast<ptrdiff_t>(late), readers.end(), [&](uint32_t reader) {
-      return std::all_of(p.inputs(reader).begin(), p.inputs(reader).end(),
-                         [&](const Ref& in) { return !same_value(p.root(in), value) || same_value(in, value); });
-    });
+    const bool direct = std::all_of(
+        readers.begin() + static_cast<ptrdiff_t>(late), readers.end(), [&](uint32_t reader) {
+          return std::all_of(p.inputs(reader).begin(), p.inputs(reader).end(), [&](const Ref& in) {
+            return !same_value(p.root(in), value) || same_value(in, value);
+          });
+        });
     if (!around || !direct) continue;
     dropped[i] = 1;
     const Ref again = chains.clone(i, readers[late], insertions);
@@ -165,8 +186,9 @@ void drop_between_readers(Program& p) {
   insertions.apply();
 }
 
-/// Between two groups lies a sum, a product, …: a value of the one that the other reads would have to be written. Where the other reads what
-/// it is made of anyway, it computes it once more instead.
+/// Between two groups lies a sum, a product, …: a value of the one that the other reads would have
+/// to be written. Where the other reads what it is made of anyway, it computes it once more
+/// instead.
 void compute_where_read(Program& p) {
   const Chains chains(p);
   const Groups& groups = chains.groups();
@@ -179,27 +201,36 @@ void compute_where_read(Program& p) {
     for (uint32_t i : group_members)
       for (const Ref& in : p.inputs(i)) {
         const Ref root = p.root(in);
-        if (root.kind == Ref::slot || !(p.desc(in).shape == groups.space(i)) || bytes_of(p.desc(root)) < kWorthKeepingTrackOf) continue;
-        if (root.kind == Ref::record && groups.pointwise(root.index) && groups.find(root.index) == groups.find(i)) continue;
-        const bool candidate = root.kind == Ref::record && same_value(in, root) && chains.of(root.index).ok &&
-                               groups.level(root.index) < groups.level(i) &&
-                               (p.leaves(root) || std::any_of(
-                                                      chains.readers(root.index).begin(), chains.readers(root.index).end(),
-                                                      [&](uint32_t r) { return groups.find(r) != groups.find(i); }));
+        if (root.kind == Ref::slot || !(p.desc(in).shape == groups.space(i)) ||
+            bytes_of(p.desc(root)) < kWorthKeepingTrackOf)
+          continue;
+        if (root.kind == Ref::record && groups.pointwise(root.index) &&
+            groups.find(root.index) == groups.find(i))
+          continue;
+        const bool candidate =
+            root.kind == Ref::record && same_value(in, root) && chains.of(root.index).ok &&
+            groups.level(root.index) < groups.level(i) &&
+            (p.leaves(root) ||
+             std::any_of(
+                 chains.readers(root.index).begin(), chains.readers(root.index).end(),
+                 [&](uint32_t r) { return groups.find(r) != groups.find(i); }));
         auto& list = candidate ? candidates : read;
         if (!contains(list, root)) list.push_back(root);
       }
-    std::stable_sort(candidates.begin(), candidates.end(),
-                     [&](const Ref& a, const Ref& b) { return chains.of(a.index).bases.size() < chains.of(b.index).bases.size(); });
+    std::stable_sort(candidates.begin(), candidates.end(), [&](const Ref& a, const Ref& b) {
+      return chains.of(a.index).bases.size() < chains.of(b.index).bases.size();
+    });
     size_t ops = group_members.size();
     for (const Ref& c : candidates) {
       const Chains::Chain& chain = chains.of(c.index);
       int64_t more = 0;
       for (const Ref& b : chain.bases)
         if (!contains(read, b)) more += chains.bytes(b);
-      // What is written for others all the same is read again, unless everything that it is made of is read here already.
-      const bool written = p.leaves(c) || std::any_of(chains.readers(c.index).begin(), chains.readers(c.index).end(),
-                                                      [&](uint32_t r) { return !groups.in_tiles(r); });
+      // What is written for others all the same is read again, unless everything that it is made of
+      // is read here already.
+      const bool written =
+          p.leaves(c) || std::any_of(chains.readers(c.index).begin(), chains.readers(c.index).end(),
+                                     [&](uint32_t r) { return !groups.in_tiles(r); });
       if (more > (written ? 0 : chains.bytes(c)) || ops + chain.ops > kMostOpsOfGroup) {
         read.push_back(c);
         continue;
@@ -208,7 +239,8 @@ void compute_where_read(Program& p) {
         if (!contains(read, b)) read.push_back(b);
       ops += chain.ops;
       for (uint32_t i : group_members)
-        if (contains(p.record(i).in, c)) insertions.replace(i, c, chains.clone(c.index, i, insertions));
+        if (contains(p.record(i).in, c))
+          insertions.replace(i, c, chains.clone(c.index, i, insertions));
     }
   }
   insertions.apply();

@@ -13,7 +13,8 @@ constexpr uint32_t kNobody = UINT32_MAX;
 
 class Scheduler {
  public:
-  Scheduler(const Program& p, std::vector<Unit> units) : p_(p), units_(std::move(units)), unit_of_(p.size(), kNobody) {
+  Scheduler(const Program& p, std::vector<Unit> units)
+      : p_(p), units_(std::move(units)), unit_of_(p.size(), kNobody) {
     const size_t n = units_.size();
     inputs_.resize(n), waits_for_.assign(n, 0), done_.assign(n, 0), ready_.assign(n, 0);
     readers_.resize(p.values()), unread_.assign(p.values(), 0);
@@ -22,7 +23,8 @@ class Scheduler {
     for (uint32_t u = 0; u < n; ++u) {
       for (uint32_t i : units_[u])
         for (const Ref& r : p.inputs(i))
-          if (const Ref root = p.root(r); root.kind == Ref::record && unit_of_[root.index] != u) inputs_[u].push_back(p.value(root));
+          if (const Ref root = p.root(r); root.kind == Ref::record && unit_of_[root.index] != u)
+            inputs_[u].push_back(p.value(root));
       std::sort(inputs_[u].begin(), inputs_[u].end());
       inputs_[u].erase(std::unique(inputs_[u].begin(), inputs_[u].end()), inputs_[u].end());
       for (size_t v : inputs_[u]) readers_[v].push_back(u), ++unread_[v];
@@ -35,7 +37,8 @@ class Scheduler {
         producer_.push_back(unit_of_[i]);
       }
     for (const Leaving& l : p.leaving)  // written over the cell's former value, if all goes well
-      if (const Ref root = p.root(l.value); l.update >= 0 && root.kind == Ref::record) bytes_[p.value(root)] = 0;
+      if (const Ref root = p.root(l.value); l.update >= 0 && root.kind == Ref::record)
+        bytes_[p.value(root)] = 0;
     after_.resize(n);
     for (uint32_t u = 0; u < n; ++u)
       for (size_t v : inputs_[u])
@@ -55,7 +58,8 @@ class Scheduler {
       for (size_t v : inputs_[u])
         if (--unread_[v] == 1)  // the reader that is left would free it
           for (uint32_t reader : readers_[v])
-            if (!done_[reader] && ready_[reader] && others_.count(key(reader)) && takes(reader) <= 0)
+            if (!done_[reader] && ready_[reader] && others_.count(key(reader)) &&
+                takes(reader) <= 0)
               others_.erase(key(reader)), frees_.insert(key(reader));
       for (uint32_t next : after_[u])
         if (--waits_for_[next] == 0) make_ready(next);
@@ -66,20 +70,24 @@ class Scheduler {
   }
 
  private:
-  /// A unit that writes a cell's next value waits for the other readers of the former one, where that makes no cycle.
+  /// A unit that writes a cell's next value waits for the other readers of the former one, where
+  /// that makes no cycle.
   void overwriters_come_last() {
     std::vector<std::vector<uint32_t>> readers(p_.tape().leaves.size());
     for (uint32_t u = 0; u < units_.size(); ++u)
       for (uint32_t i : units_[u])
         for (const Ref& r : p_.inputs(i))
-          if (const Ref root = p_.root(r); root.kind == Ref::leaf && (readers[root.index].empty() || readers[root.index].back() != u))
+          if (const Ref root = p_.root(r);
+              root.kind == Ref::leaf &&
+              (readers[root.index].empty() || readers[root.index].back() != u))
             readers[root.index].push_back(u);
     for (const Leaving& l : p_.leaving) {
       const Ref root = p_.root(l.value);
       if (l.update < 0 || root.kind != Ref::record) continue;
       const uint32_t writer = unit_of_[root.index];
       for (uint32_t reader : readers[p_.tape().updates[static_cast<size_t>(l.update)].leaf])
-        if (reader != writer && !reaches(writer, reader)) after_[reader].push_back(writer), ++waits_for_[writer];
+        if (reader != writer && !reaches(writer, reader))
+          after_[reader].push_back(writer), ++waits_for_[writer];
     }
   }
   bool reaches(uint32_t from, uint32_t to) const {
@@ -130,6 +138,8 @@ class Scheduler {
 
 }  // namespace
 
-std::vector<Unit> schedule(const Program& program, std::vector<Unit> units) { return Scheduler(program, std::move(units)).run(); }
+std::vector<Unit> schedule(const Program& program, std::vector<Unit> units) {
+  return Scheduler(program, std::move(units)).run();
+}
 
 }  // namespace suanli

@@ -27,9 +27,11 @@ Key key_of(const Record& r) {
   uint64_t attr[6];
   std::memcpy(attr, r.attr.bytes, sizeof attr);
   k.words.insert(k.words.end(), attr, attr + 6);
-  for (const Ref& in : r.in) k.words.push_back(uint64_t{in.index} << 16 | uint64_t{in.result} << 8 | in.kind);
+  for (const Ref& in : r.in)
+    k.words.push_back(uint64_t{in.index} << 16 | uint64_t{in.result} << 8 | in.kind);
   for (const ValueDesc& out : r.out) {
-    k.words.push_back(static_cast<uint64_t>(out.dtype) << 8 | static_cast<uint64_t>(out.shape.rank()));
+    k.words.push_back(static_cast<uint64_t>(out.dtype) << 8 |
+                      static_cast<uint64_t>(out.shape.rank()));
     for (int64_t d : out.shape) k.words.push_back(static_cast<uint64_t>(d));
   }
   return k;
@@ -39,7 +41,8 @@ Key key_of(const Record& r) {
 
 void simplify(Program& p) {
   static const uint16_t expand_op = op_id("expand");
-  std::vector<Ref> forwarded(p.values());  // by value: what its readers may read instead; expand only for pointwise readers
+  // by value: what its readers may read instead; expand only for pointwise readers
+  std::vector<Ref> forwarded(p.values());
   std::unordered_map<Key, uint32_t, HashKey> seen;
   for (uint32_t i = 0; i < p.size(); ++i) {
     Record& r = p.records[i];
@@ -53,7 +56,8 @@ void simplify(Program& p) {
           break;
         in = next;
       }
-    for (uint8_t k = 0; k < r.out.size(); ++k) forwarded[p.value({Ref::record, k, i})] = {Ref::record, k, i};
+    for (uint8_t k = 0; k < r.out.size(); ++k)
+      forwarded[p.value({Ref::record, k, i})] = {Ref::record, k, i};
     if (def.alias) r.in.resize(1);  // the others are its gradient's
     if (def.random) continue;
     Ref& mine = forwarded[p.value({Ref::record, 0, i})];
@@ -63,7 +67,8 @@ void simplify(Program& p) {
     }
     auto [same, fresh] = seen.try_emplace(key_of(r), i);
     if (fresh) continue;
-    for (uint8_t k = 0; k < r.out.size(); ++k) forwarded[p.value({Ref::record, k, i})] = {Ref::record, k, same->second};
+    for (uint8_t k = 0; k < r.out.size(); ++k)
+      forwarded[p.value({Ref::record, k, i})] = {Ref::record, k, same->second};
   }
   p.drop_dead();
 }

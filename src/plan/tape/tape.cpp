@@ -15,16 +15,20 @@ static_assert(kMaxResults == 4);
 /// Whether the node gives back its inputs when it has run (Recorder::flush).
 bool lets_go(const Node* n) { return !n->requires_grad() || n->is(kConsumed) || n->cell; }
 
-// An input as a word: kind, result, index; of a slot, whose index is its place among the slots, the dtype.
-constexpr uint32_t input_word(Ref::Kind kind, uint32_t result, uint32_t index) { return kind | result << 2 | index << 4; }
+// An input as a word: kind, result, index; of a slot, whose index is its place among the slots, the
+// dtype.
+constexpr uint32_t input_word(Ref::Kind kind, uint32_t result, uint32_t index) {
+  return kind | result << 2 | index << 4;
+}
 constexpr uint32_t kMostLeaves = uint32_t{1} << 28;
 
 constexpr size_t kAttrWords = sizeof(Attr) / 4;
 
 }  // namespace
 
-/// Marks what must be computed and what must be kept: values with handles, values that later (unflushed) nodes read, and the
-/// `saves` of every node that a backward() may still walk. One sweep backwards, since inputs come before their readers.
+/// Marks what must be computed and what must be kept: values with handles, values that later
+/// (unflushed) nodes read, and the `saves` of every node that a backward() may still walk. One
+/// sweep backwards, since inputs come before their readers.
 void Tape::choose(const std::vector<Node*>& pending, size_t count) {
   marks_.assign(pending.size(), 0);
   uint8_t* const marks = marks_.data();
@@ -34,7 +38,8 @@ void Tape::choose(const std::vector<Node*>& pending, size_t count) {
     uint8_t held = 0;
     for (int r = 0; r < n->n_out; ++r) held |= static_cast<uint8_t>(n->has_handle(r) << r);
     mark |= held;
-    const bool walked = n->requires_grad() && !n->is(kConsumed) && !n->cell && (held || mark & kWalked);
+    const bool walked =
+        n->requires_grad() && !n->is(kConsumed) && !n->cell && (held || mark & kWalked);
     const Saves saves = walked ? op_def(n->op).saves : Saves{0};
     mark |= static_cast<uint8_t>(saves >> 8);
     if (mark & kLeaving) mark |= kNeeded;
@@ -54,7 +59,7 @@ void Tape::choose(const std::vector<Node*>& pending, size_t count) {
   }
 }
 
-// ---- leaves -----------------------------------------------------------------------------------------------------------------
+// ---- leaves -------------------------------------------------------------------------------------
 
 void Leaf::held_by(Node* n) {
   const int listed = std::min<int>(holders, kMostHolders);
@@ -83,7 +88,8 @@ void Tape::grow_table() {
 /// The leaf that an edge to a value in memory reads.
 Leaf& Tape::leaf_of(const Edge& e) {
   const Result& r = e.node->out(e.index);
-  if (!r.storage) throw Error("[flush] internal: an executed value that is still read has no storage");
+  if (!r.storage)
+    throw Error("[flush] internal: an executed value that is still read has no storage");
   const Cell* cell = cell_of(e.node);
   const bool of_cell = (cell && !cell->of_tensor) || e.node->is(kOfCell);
   if ((leaves.size() + 1) * 2 > table_.size()) grow_table();
@@ -91,7 +97,8 @@ Leaf& Tape::leaf_of(const Edge& e) {
   bool known = false;
   for (; table_[at].stamp == stamp_; at = (at + 1) & (table_.size() - 1)) {
     if (table_[at].storage != r.storage) continue;
-    // One storage may be seen under several shapes (reshape shares bytes); each is a leaf of its own.
+    // One storage may be seen under several shapes (reshape shares bytes); each is a leaf of its
+    // own.
     Leaf& leaf = leaves[table_[at].leaf];
     if (leaf.seen == &r || (leaf.seen->dtype == r.dtype && leaf.seen->shape == r.shape)) {
       leaf.of_cell |= of_cell;
@@ -99,19 +106,24 @@ Leaf& Tape::leaf_of(const Edge& e) {
     }
     leaf.other_shapes = known = true;
   }
-  if (leaves.size() == kMostLeaves) throw Error(str("[flush] the program reads more than ", kMostLeaves, " values; flush() more often"));
+  if (leaves.size() == kMostLeaves)
+    throw Error(
+        str("[flush] the program reads more than ", kMostLeaves, " values; flush() more often"));
   table_[at] = {r.storage, static_cast<uint32_t>(leaves.size()), stamp_};
-  return leaves.emplace_back(Leaf{.storage = r.storage, .seen = &r, .of_cell = of_cell, .other_shapes = known, .nodes = {}});
+  return leaves.emplace_back(Leaf{
+      .storage = r.storage, .seen = &r, .of_cell = of_cell, .other_shapes = known, .nodes = {}});
 }
 
 /// The leaf with these bytes, if there is exactly one; else UINT32_MAX.
 uint32_t Tape::find_leaf(const Storage* storage) const {
-  for (size_t at = slot_in_table(storage); table_[at].stamp == stamp_; at = (at + 1) & (table_.size() - 1))
-    if (table_[at].storage == storage) return leaves[table_[at].leaf].other_shapes ? UINT32_MAX : table_[at].leaf;
+  for (size_t at = slot_in_table(storage); table_[at].stamp == stamp_;
+       at = (at + 1) & (table_.size() - 1))
+    if (table_[at].storage == storage)
+      return leaves[table_[at].leaf].other_shapes ? UINT32_MAX : table_[at].leaf;
   return UINT32_MAX;
 }
 
-// ---- who may be written over ------------------------------------------------------------------------------------------------
+// ---- who may be written over --------------------------------------------------------------------
 
 /// Nodes that nobody needs hold values too, until the program has run.
 void Tape::count_holders(const Node* unneeded) {
@@ -125,8 +137,9 @@ void Tape::count_holders(const Node* unneeded) {
   }
 }
 
-/// A former value may be overwritten if whoever holds it is its cell, or a node that lets go of it when the program has run: counted, not
-/// guessed, so a handle anywhere else, or a graph that is kept for a later backward, leaves it alone.
+/// A former value may be overwritten if whoever holds it is its cell, or a node that lets go of it
+/// when the program has run: counted, not guessed, so a handle anywhere else, or a graph that is
+/// kept for a later backward, leaves it alone.
 void Tape::find_updates(const std::vector<Cell*>& cells, size_t count) {
   updates.clear();
   for (Cell* c : cells) {
@@ -137,7 +150,8 @@ void Tape::find_updates(const std::vector<Cell*>& cells, size_t count) {
     if (leaf == UINT32_MAX || leaves[leaf].update != UINT32_MAX) continue;
     leaves[leaf].update = static_cast<uint32_t>(updates.size());
     leaves[leaf].held_by(before);
-    updates.push_back({record_of_[now->position - 1], static_cast<uint8_t>(c->pending.index()), leaf, c});
+    updates.push_back(
+        {record_of_[now->position - 1], static_cast<uint8_t>(c->pending.index()), leaf, c});
   }
   if (updates.empty()) return;
   for (const Node* n : unneeded_) count_holders(n);
@@ -149,9 +163,11 @@ bool Tape::claim(size_t update) {
   std::lock_guard lock(c->mutex());
   if (leaf.holders > Leaf::kMostHolders) return false;
   uint64_t refs = 0;
-  for (int k = 0; k < leaf.holders; ++k) refs += leaf.nodes[k]->refs.load(std::memory_order_acquire);
+  for (int k = 0; k < leaf.holders; ++k)
+    refs += leaf.nodes[k]->refs.load(std::memory_order_acquire);
   // The cell's own handle, and the edges; every node holds the storage once.
-  if (refs != kHandle + leaf.edges || leaf.storage->refs.load(std::memory_order_acquire) != static_cast<uint32_t>(leaf.holders))
+  if (refs != kHandle + leaf.edges ||
+      leaf.storage->refs.load(std::memory_order_acquire) != static_cast<uint32_t>(leaf.holders))
     return false;
   c->overwritten.store(true, std::memory_order_release);
   if (leaf.storage->packed.load(std::memory_order_relaxed)) forget_packed(leaf.storage);
@@ -167,7 +183,7 @@ void Tape::release_cells() {
   claimed_.clear();
 }
 
-// ---- the canonical form -----------------------------------------------------------------------------------------------------
+// ---- the canonical form -------------------------------------------------------------------------
 
 void Tape::add_record(Node* n, uint8_t leaving) {
   uint32_t* w = words.room(2 + kAttrWords + kDescWords * kMaxResults);
@@ -182,7 +198,8 @@ void Tape::add_record(Node* n, uint8_t leaving) {
     w += two != 0 ? 2 : 0;
   }
   head[0] = n->op | uint32_t{n->n_in} << 16;
-  head[1] = n->n_out | uint32_t{leaving} << 4 | given << 8 | static_cast<uint32_t>(n->device.kind) << 16 |
+  head[1] = n->n_out | uint32_t{leaving} << 4 | given << 8 |
+            static_cast<uint32_t>(n->device.kind) << 16 |
             uint32_t{static_cast<uint8_t>(n->device.index)} << 24;
   for (int r = 0; r < n->n_out; ++r) w = write_desc(w, n->out(r).dtype, n->out(r).shape);
   words.wrote(w);
@@ -191,7 +208,8 @@ void Tape::add_record(Node* n, uint8_t leaving) {
   for (int k = 0; k < n->n_in; ++k) {
     const Edge& e = n->in()[k];
     if (e.node->pending()) {
-      *in++ = input_word(Ref::record, static_cast<uint32_t>(e.index), record_of_[e.node->position - 1]);
+      *in++ =
+          input_word(Ref::record, static_cast<uint32_t>(e.index), record_of_[e.node->position - 1]);
     } else if (e.node->op == kOpScalar) {
       slots.push_back(e.node->attr.as<ScalarAttr>());
       *in++ = input_word(Ref::slot, 0, static_cast<uint32_t>(slots.back().dtype));
@@ -207,7 +225,8 @@ void Tape::add_record(Node* n, uint8_t leaving) {
 
 void Tape::build(const std::vector<Node*>& pending, size_t count, const std::vector<Cell*>& cells) {
   choose(pending, count);
-  words.clear(), inputs.clear(), records.clear(), outputs.clear(), leaves.clear(), slots.clear(), unneeded_.clear();
+  words.clear(), inputs.clear(), records.clear(), outputs.clear(), leaves.clear(), slots.clear(),
+      unneeded_.clear();
   record_of_.resize(count);
   ++stamp_;
   for (size_t i = 0; i < count; ++i) {
@@ -236,7 +255,8 @@ std::vector<Ref> Tape::refs() const {
   uint32_t slot = 0;
   for (uint32_t word : inputs.all()) {
     const auto kind = static_cast<Ref::Kind>(word & 3);
-    refs.push_back({kind, static_cast<uint8_t>(word >> 2 & 3), kind == Ref::slot ? slot++ : word >> 4});
+    refs.push_back(
+        {kind, static_cast<uint8_t>(word >> 2 & 3), kind == Ref::slot ? slot++ : word >> 4});
   }
   return refs;
 }

@@ -1,5 +1,6 @@
-// Tape: the canonical record of a pending program. Two programs with equal tapes are the same program: the tape holds ops,
-// attributes, shapes and who reads what, and no addresses, numbers (scalar slots) or module paths.
+// Tape: the canonical record of a pending program. Two programs with equal tapes are the same
+// program: the tape holds ops, attributes, shapes and who reads what, and no addresses, numbers
+// (scalar slots) or module paths.
 #pragma once
 #include <vector>
 
@@ -17,17 +18,20 @@ struct Ref {
   uint32_t index;
 };
 
-inline bool same_value(const Ref& a, const Ref& b) { return a.kind == b.kind && a.index == b.index && a.result == b.result; }
+inline bool same_value(const Ref& a, const Ref& b) {
+  return a.kind == b.kind && a.index == b.index && a.result == b.result;
+}
 
 /// A value in memory that the program reads, and who holds it.
 struct Leaf {
   Storage* storage;
   const Result* seen;       // one of the results that it is; all have its dtype and shape
   bool of_cell;             // the value of a parameter: it stays over many runs
-  bool other_shapes;        // the same bytes are read under another shape or dtype too, as a leaf of its own
+  // the same bytes are read under another shape or dtype too, as a leaf of its own
+  bool other_shapes;
   static constexpr int kMostHolders = 4;
-  int8_t holders = 0;       // nodes that hold the storage; kMostHolders + 1: more than are listed
-  uint32_t edges = 0;       // to them, from nodes that drop theirs when this program has run
+  int8_t holders = 0;  // nodes that hold the storage; kMostHolders + 1: more than are listed
+  uint32_t edges = 0;  // to them, from nodes that drop theirs when this program has run
   uint32_t update = UINT32_MAX;
   Node* nodes[kMostHolders];
 
@@ -35,7 +39,8 @@ struct Leaf {
   void held_by(Node* n);
 };
 
-/// A result that becomes the value of a cell whose former value is a leaf: its bytes may be written in that leaf's place.
+/// A result that becomes the value of a cell whose former value is a leaf: its bytes may be written
+/// in that leaf's place.
 struct Update {
   uint32_t record;
   uint8_t result;
@@ -43,14 +48,15 @@ struct Update {
   Cell* cell;  // not part of the canonical form
 };
 
-/// What a flush of the current thread wants computed, and its canonical form. Kept per thread and reused: no allocation at
-/// steady state. A step whose plan is known pays for building it every time, so it is written in one pass over the nodes, without copies
-/// of what only the making of a plan asks for.
+/// What a flush of the current thread wants computed, and its canonical form. Kept per thread and
+/// reused: no allocation at steady state. A step whose plan is known pays for building it every
+/// time, so it is written in one pass over the nodes, without copies of what only the making of a
+/// plan asks for.
 class Tape {
  public:
   // The canonical form.
-  Words words;        // ops, attributes, shapes, leaves, updates
-  Words inputs;       // of all records, one after the other; see refs()
+  Words words;  // ops, attributes, shapes, leaves, updates
+  Words inputs;  // of all records, one after the other; see refs()
   uint64_t hash = 0;
 
   // What this very run binds to it, in the canonical order.
@@ -60,11 +66,13 @@ class Tape {
   std::vector<ScalarAttr> slots;
   std::vector<Update> updates;
 
-  /// Records the first `count` pending nodes that anything outside still needs. `cells`: those that the program writes.
+  /// Records the first `count` pending nodes that anything outside still needs. `cells`: those that
+  /// the program writes.
   void build(const std::vector<Node*>& pending, size_t count, const std::vector<Cell*>& cells);
   /// Inputs of all records, one after the other.
   std::vector<Ref> refs() const;
-  /// True if nobody but this program holds an update's former value; other threads then wait for the next one until release_cells().
+  /// True if nobody but this program holds an update's former value; other threads then wait for
+  /// the next one until release_cells().
   bool claim(size_t update);
   void release_cells();
 
@@ -78,10 +86,11 @@ class Tape {
   size_t slot_in_table(const Storage* storage) const;
   void grow_table();
 
-  std::vector<uint8_t> marks_;         // by pending node
-  std::vector<uint32_t> record_of_;    // by pending node
+  std::vector<uint8_t> marks_;  // by pending node
+  std::vector<uint32_t> record_of_;  // by pending node
   std::vector<Node*> unneeded_;
-  // Open-addressing map from storage to leaf; entries of earlier builds are recognised by their stamp.
+  // Open-addressing map from storage to leaf; entries of earlier builds are recognised by their
+  // stamp.
   struct Entry {
     const Storage* storage;
     uint32_t leaf;

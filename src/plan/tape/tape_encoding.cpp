@@ -26,7 +26,8 @@ uint64_t hash_of(std::span<const uint32_t> words, uint64_t seed) {
 }
 
 bool same_words(std::span<const uint32_t> a, std::span<const uint32_t> b) {
-  return a.size() == b.size() && (a.empty() || std::memcmp(a.data(), b.data(), a.size_bytes()) == 0);
+  return a.size() == b.size() &&
+         (a.empty() || std::memcmp(a.data(), b.data(), a.size_bytes()) == 0);
 }
 
 uint32_t* write_desc(uint32_t* to, DType dtype, const Shape& shape, uint32_t note) {

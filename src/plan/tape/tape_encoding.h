@@ -8,7 +8,8 @@
 
 namespace suanli {
 
-/// Words that are written one after the other into memory that is kept: no allocation at steady state.
+/// Words that are written one after the other into memory that is kept: no allocation at steady
+/// state.
 class Words {
  public:
   void clear() { size_ = 0; }
@@ -25,7 +26,8 @@ class Words {
   size_t size_ = 0;
 };
 
-/// Depends on every word and its place. For finding candidates: who needs to be sure compares the words.
+/// Depends on every word and its place. For finding candidates: who needs to be sure compares the
+/// words.
 uint64_t hash_of(std::span<const uint32_t> words, uint64_t seed);
 
 bool same_words(std::span<const uint32_t> a, std::span<const uint32_t> b);

@@ -1,4 +1,5 @@
-// What a run will need: every kind of program it will have is rehearsed, the full batch and the last one, training and evaluation.
+// What a run will need: every kind of program it will have is rehearsed, the full batch and the
+// last one, training and evaluation.
 #include <map>
 #include <set>
 #include <utility>
@@ -14,8 +15,8 @@
 
 namespace suanli {
 
-/// Programs of one phase, and the blocks that their results take. Freed blocks are kept for the next request of that size, so what counts
-/// is the most that a phase of the run needs of each.
+/// Programs of one phase, and the blocks that their results take. Freed blocks are kept for the
+/// next request of that size, so what counts is the most that a phase of the run needs of each.
 struct Rehearsed {
   std::vector<ProgramForecast> programs;
   Blocks results;
@@ -48,7 +49,8 @@ std::pair<Shape, DType> targets_of(const data::Info& info, int64_t samples, bool
 }
 
 /// What the batches of one pass over a data set take: those that wait, and the one in use.
-Blocks loader_blocks(const data::Dataset& dataset, int64_t batch_size, int64_t threads, bool mixed) {
+Blocks loader_blocks(const data::Dataset& dataset, int64_t batch_size, int64_t threads,
+                     bool mixed) {
   const int64_t full = dataset.size() / batch_size, rest = dataset.size() % batch_size;
   const int64_t alive = threads > 0 ? data::usual_queue(dataset.info(), batch_size) + 1 : 2;
   Blocks blocks;
@@ -77,7 +79,9 @@ std::string forecast_in_words(const RunForecast& f) {
   std::string out = human_bytes(f.peak());
   int64_t other = 0;
   const char* between = ": ";
-  auto add = [&](const char* name, int64_t bytes) { out += str(std::exchange(between, ", "), name, " ", human_bytes(bytes)); };
+  auto add = [&](const char* name, int64_t bytes) {
+    out += str(std::exchange(between, ", "), name, " ", human_bytes(bytes));
+  };
   for (const auto& [name, bytes] : parts)
     if (bytes >= f.peak() / 1000) add(name, bytes);
     else other += bytes;  // nobody looks for a thousandth
@@ -103,13 +107,15 @@ Rehearsed TrainingLoop::rehearse_training(int64_t samples, int64_t epoch) {
   s_.train_mode(epoch);
   Rehearsal rehearsal;
   const bool mixed = data::augment_from_text(s_.config.augment).mixes();
-  std::vector<Tensor> losses;  // held until the update, as a step holds them: what is held leaves the program
+  // held until the update, as a step holds them: what is held leaves the program
+  std::vector<Tensor> losses;
   for (int64_t left = samples; left > 0; left -= s_.config.batch_size) {
     const int64_t count = std::min(left, s_.config.batch_size);
     const double share = static_cast<double>(count) / static_cast<double>(samples);
     losses.push_back(record_gradients(rehearsed_batch(rehearsal, count, mixed), share));
   }
-  record_update(std::max<int64_t>(0, s_.config.lookahead - 1));  // a step on which it comes into play
+  // a step on which it comes into play
+  record_update(std::max<int64_t>(0, s_.config.lookahead - 1));
   flush();
   return {rehearsal.programs(), rehearsal.results()};
 }
@@ -118,7 +124,8 @@ Rehearsed TrainingLoop::rehearse_evaluation(int64_t samples, const EvaluateOptio
   NoGrad no_grad;
   EvalMode eval_mode(s_.model);
   Rehearsal rehearsal;
-  const EvaluatedBatch kept = evaluated(s_.model, rehearsed_batch(rehearsal, samples, false), options);
+  const EvaluatedBatch kept =
+      evaluated(s_.model, rehearsed_batch(rehearsal, samples, false), options);
   flush();
   return {rehearsal.programs(), rehearsal.results()};
 }
@@ -142,16 +149,21 @@ void TrainingLoop::judge_last_batch() {
     return;  // nothing is known
   } catch (const ShapeError& e) {
     if (batch == 1 || samples == 1)
-      throw InputError(str("batches of one sample: the model cannot be trained with them: ", e.what(),
-                           batch == 1 ? ". Take larger batches (--batch-size)." : ". More training samples are needed."));
+      throw InputError(
+          str("batches of one sample: the model cannot be trained with them: ", e.what(),
+              batch == 1 ? ". Take larger batches (--batch-size)."
+                         : ". More training samples are needed."));
   }
   try {
-    rehearse_training(std::min(samples - 1, batch), epoch);  // throws where the size of the batch is not to blame
+    // throws where the size of the batch is not to blame
+    rehearse_training(std::min(samples - 1, batch), epoch);
   } catch (const RehearsalError&) {}  // nothing more is known
   s_.leaves_one_out = true;
 }
 
-int64_t TrainingLoop::data_bytes() const { return s_.splits.train->bytes_held() + (s_.splits.test ? s_.splits.test->bytes_held() : 0); }
+int64_t TrainingLoop::data_bytes() const {
+  return s_.splits.train->bytes_held() + (s_.splits.test ? s_.splits.test->bytes_held() : 0);
+}
 
 RunForecast TrainingLoop::forecast() {
   judge_last_batch();
@@ -176,25 +188,31 @@ RunForecast TrainingLoop::forecast() {
   };
 
   bool first = true;
-  each_size(s_.samples_per_epoch(), s_.config.batch_size * s_.config.accumulate, [&](int64_t samples) {
-    for (int64_t epoch : epochs_with_other_programs()) {
-      const Rehearsed phase = rehearse_training(samples, epoch);
-      if (first)
-        for (const ProgramForecast& p : phase.programs) f.flops_per_step += p.flops, f.saved_flops_per_step += p.saved_flops;
-      first = false;
-      count(phase);
-    }
-  });
-  take_larger(batches, loader_blocks(*s_.splits.train, s_.config.batch_size, s_.config.loader_threads,
-                                     data::augment_from_text(s_.config.augment).mixes()));
-  for (const auto& [split, options] : {std::pair(s_.splits.val, eval), std::pair(s_.splits.test, final_evaluation())}) {
+  each_size(s_.samples_per_epoch(), s_.config.batch_size * s_.config.accumulate,
+            [&](int64_t samples) {
+              for (int64_t epoch : epochs_with_other_programs()) {
+                const Rehearsed phase = rehearse_training(samples, epoch);
+                if (first)
+                  for (const ProgramForecast& p : phase.programs)
+                    f.flops_per_step += p.flops, f.saved_flops_per_step += p.saved_flops;
+                first = false;
+                count(phase);
+              }
+            });
+  take_larger(batches,
+              loader_blocks(*s_.splits.train, s_.config.batch_size, s_.config.loader_threads,
+                            data::augment_from_text(s_.config.augment).mixes()));
+  for (const auto& [split, options] :
+       {std::pair(s_.splits.val, eval), std::pair(s_.splits.test, final_evaluation())}) {
     if (!split || split->size() == 0) continue;
-    each_size(split->size(), eval.batch_size, [&](int64_t samples) { count(rehearse_evaluation(samples, options)); });
+    each_size(split->size(), eval.batch_size,
+              [&](int64_t samples) { count(rehearse_evaluation(samples, options)); });
     take_larger(batches, loader_blocks(*split, eval.batch_size, eval.loader_threads, false));
   }
 
   Blocks weights;
-  for (auto& [name, value] : values_of(s_.model)) add(weights, value.numel() * itemsize(value.dtype()));
+  for (auto& [name, value] : values_of(s_.model))
+    add(weights, value.numel() * itemsize(value.dtype()));
   f.weights = bytes_in(weights);
   for (auto& [layout, bytes] : layouts) add(packed, bytes);
   f.packed = bytes_in(packed);

@@ -15,10 +15,13 @@ namespace suanli {
 
 namespace {
 
-double now() { return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count(); }
+double now() {
+  return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count();
+}
 
-/// Calls `work`, which says whether it had something to do, after two calls to warm up: until a second has passed, at least 3 and at most 50
-/// times. The median of the times, in seconds; 0 if there was nothing to do.
+/// Calls `work`, which says whether it had something to do, after two calls to warm up: until a
+/// second has passed, at least 3 and at most 50 times. The median of the times, in seconds; 0 if
+/// there was nothing to do.
 template <class Work> double median_seconds(const Work& work) {
   constexpr int kWarmUp = 2;
   for (int i = 0; i < kWarmUp; ++i)
@@ -31,18 +34,22 @@ template <class Work> double median_seconds(const Work& work) {
     times.push_back(now() - start);
   }
   if (times.empty()) return 0;
-  std::nth_element(times.begin(), times.begin() + static_cast<std::ptrdiff_t>(times.size() / 2), times.end());
+  std::nth_element(times.begin(), times.begin() + static_cast<std::ptrdiff_t>(times.size() / 2),
+                   times.end());
   return times[times.size() / 2];
 }
 
 }  // namespace
 
-/// In a folder of its own beside the run's; 0 where none can be made, which the run's start will say.
+/// In a folder of its own beside the run's; 0 where none can be made, which the run's start will
+/// say.
 double TrainingLoop::time_of_save() {
   namespace fs = std::filesystem;
   std::error_code error;
-  fs::path above = fs::absolute(s_.config.out.empty() ? "runs/x" : s_.config.out, error).parent_path();
-  while (!above.empty() && above != above.parent_path() && !fs::is_directory(above, error)) above = above.parent_path();
+  fs::path above =
+      fs::absolute(s_.config.out.empty() ? "runs/x" : s_.config.out, error).parent_path();
+  while (!above.empty() && above != above.parent_path() && !fs::is_directory(above, error))
+    above = above.parent_path();
   std::string place = (above / ".suanli-XXXXXX").string();
   if (!mkdtemp(place.data())) return 0;
   double seconds = 0;
@@ -86,7 +93,8 @@ RunTiming TrainingLoop::measure() {
     if (!some || some->size() == 0) return 0.0;
     NoGrad no_grad;
     EvalMode eval_mode(s_.model);
-    data::Loader loader(some, {.batch_size = options.batch_size, .threads = static_cast<int>(options.loader_threads)});
+    data::Loader loader(some, {.batch_size = options.batch_size,
+                               .threads = static_cast<int>(options.loader_threads)});
     return median_seconds([&] {
       data::Batch batch;
       if (!loader.next(batch)) {
@@ -98,11 +106,15 @@ RunTiming TrainingLoop::measure() {
     });
   }();
   auto evaluation_of = [&](const std::shared_ptr<const data::Dataset>& split) {
-    return split ? of_batch * static_cast<double>((split->size() + options.batch_size - 1) / options.batch_size) : 0.0;
+    return split ? of_batch * static_cast<double>((split->size() + options.batch_size - 1) /
+                                                  options.batch_size)
+                 : 0.0;
   };
   timing.save = time_of_save();
-  timing.epoch = timing.save + timing.step * static_cast<double>(timing.steps_per_epoch) + evaluation_of(s_.splits.val);
-  timing.test = evaluation_of(s_.splits.test) * static_cast<double>(view_count(final_evaluation().tta));
+  timing.epoch = timing.save + timing.step * static_cast<double>(timing.steps_per_epoch) +
+                 evaluation_of(s_.splits.val);
+  timing.test =
+      evaluation_of(s_.splits.test) * static_cast<double>(view_count(final_evaluation().tta));
 
   s_.model.load_state_dict(weights);
   s_.make_optimizer();

@@ -16,11 +16,17 @@ namespace suanli {
 namespace {
 
 std::string words_for(double seconds) {
-  auto with = [](double v, const char* unit) {  // std::to_chars, for printf would write the locale's decimal point
+  // std::to_chars, for printf would write the locale's decimal point
+  auto with = [](double v, const char* unit) {
     char text[32];
-    return std::string(text, std::to_chars(text, text + sizeof text, v, std::chars_format::general, 3).ptr) + unit;
+    return std::string(
+               text,
+               std::to_chars(text, text + sizeof text, v, std::chars_format::general, 3).ptr) +
+           unit;
   };
-  return seconds < 1 ? with(seconds * 1e3, " ms") : seconds < 120 ? with(seconds, " s") : with(seconds / 60, " min");
+  return seconds < 1     ? with(seconds * 1e3, " ms")
+         : seconds < 120 ? with(seconds, " s")
+                         : with(seconds / 60, " min");
 }
 
 /// Memory that a run may take beside what is held: the limit that was set for the process, or less.
@@ -28,12 +34,14 @@ MemoryLeft memory_for_runs() {
   MemoryLeft left = memory_left();
   const MemoryUse use = memory_use();
   if (use.limit > 0 && use.limit - use.tensors - use.arena < left.bytes)
-    left = {std::max<int64_t>(0, use.limit - use.tensors - use.arena), "the limit that was set for this process"};
+    left = {std::max<int64_t>(0, use.limit - use.tensors - use.arena),
+            "the limit that was set for this process"};
   return left;
 }
 
 constexpr const char* kWhatHelps =
-    "Take smaller batches (--batch-size, with --accumulate), smaller samples (?size=) or a smaller model, or say by "
+    "Take smaller batches (--batch-size, with --accumulate), smaller samples (?size=) or a smaller "
+    "model, or say by "
     "--memory-limit SIZE how much may be used all the same.";
 
 }  // namespace
@@ -45,25 +53,29 @@ void Trainer::State::require_memory_for_weights() {
   if (!own_model)  // whose weights are there already
     for (auto& [name, p] : model.state_dict()) weights += p.shape().numel() * itemsize(p.dtype());
   if (config.freeze.empty())  // else who is trained is decided later
-    for (const Parameter& p : model.parameters()) trained += p.requires_grad() ? p.shape().numel() * itemsize(p.dtype()) : 0;
+    for (const Parameter& p : model.parameters())
+      trained += p.requires_grad() ? p.shape().numel() * itemsize(p.dtype()) : 0;
   const int64_t states = config.optimizer.starts_with("adam") ? 2 : config.momentum > 0 ? 1 : 0;
   const int64_t state = states * trained + (config.ema > 0 || config.lookahead > 0 ? weights : 0);
   const MemoryLeft left = memory_for_runs();
   const int64_t allowed = config.memory_limit > 0 ? config.memory_limit : left.bytes;
   if (weights + state <= allowed) return;
   if (!own_model) drop_pending();  // or the next flush would compute them
-  const std::string what = str(config.model, " on samples of shape ", splits.train->info().input_shape, ": the weights take ",
-                               human_bytes(weights), " and the optimizer's state ", human_bytes(state));
+  const std::string what =
+      str(config.model, " on samples of shape ", splits.train->info().input_shape,
+          ": the weights take ", human_bytes(weights), " and the optimizer's state ",
+          human_bytes(state));
   if (config.memory_limit > 0)
-    throw InputError(str("memory limit ", human_bytes(allowed), ": ", what, ", which is ", human_bytes(weights + state - allowed),
-                         " more. ", kWhatHelps));
-  throw InputError(str(what, ", but ", left.by, " leaves ", human_bytes(allowed), ". ", kWhatHelps));
+    throw InputError(str("memory limit ", human_bytes(allowed), ": ", what, ", which is ",
+                         human_bytes(weights + state - allowed), " more. ", kWhatHelps));
+  throw InputError(
+      str(what, ", but ", left.by, " leaves ", human_bytes(allowed), ". ", kWhatHelps));
 }
 
 void Trainer::State::refuse_for_memory(const OutOfMemory& e) {
   if (!own_model) drop_pending();  // or the next flush would compute it
-  throw InputError(str("memory: the run does not fit: ", config.model, " on samples of shape ", splits.train->info().input_shape, ": ",
-                       e.what(), " ", kWhatHelps));
+  throw InputError(str("memory: the run does not fit: ", config.model, " on samples of shape ",
+                       splits.train->info().input_shape, ": ", e.what(), " ", kWhatHelps));
 }
 
 int64_t TrainingLoop::held_bytes() const {
@@ -80,8 +92,9 @@ void TrainingLoop::require_memory() {
   const int64_t held = held_bytes();
   const MemoryLeft left = memory_for_runs();
   if (s_.config.memory_limit == 0 && f.peak() - held > left.bytes)
-    throw InputError(str("memory: the run needs ", forecast_in_words(f), "; ", human_bytes(held), " of it are there, but ", left.by,
-                         " leaves ", human_bytes(left.bytes), ". ", kWhatHelps));
+    throw InputError(str("memory: the run needs ", forecast_in_words(f), "; ", human_bytes(held),
+                         " of it are there, but ", left.by, " leaves ", human_bytes(left.bytes),
+                         ". ", kWhatHelps));
   s_.forecast = f;
 }
 
@@ -89,7 +102,8 @@ void TrainingLoop::settle_batch() {
   TrainConfig& c = s_.config;
   const int64_t all = memory_for_runs().bytes / 10 * 9 + held_bytes(), recipe = c.batch_size,
                 left = c.memory_limit > 0 ? c.memory_limit : all, samples = s_.splits.train->size();
-  // A step learns from its batch as a whole, so an epoch of a handful of steps learns little, however fast it is.
+  // A step learns from its batch as a whole, so an epoch of a handful of steps learns little,
+  // however fast it is.
   const int64_t largest = std::max<int64_t>(16, std::min<int64_t>(1024, samples / 20));
   struct Trial {
     int64_t batch, peak;
@@ -108,18 +122,21 @@ void TrainingLoop::settle_batch() {
     }
     if (peak > left) {
       tried += str(tried.empty() ? "" : ", ", batch,
-                   peak == std::numeric_limits<int64_t>::max() ? " needs more" : str(" needs ", human_bytes(peak)));
+                   peak == std::numeric_limits<int64_t>::max() ? " needs more"
+                                                               : str(" needs ", human_bytes(peak)));
       break;
     }
-    const double rate = static_cast<double>(std::min(samples, batch * c.accumulate)) / measure().step;
+    const double rate =
+        static_cast<double>(std::min(samples, batch * c.accumulate)) / measure().step;
     trials.push_back({batch, peak, rate});
     best.rate = std::max(best.rate, rate);
     tried += str(tried.empty() ? "" : ", ", batch, " ", std::llround(rate), "/s");
   }
   if (trials.empty())
-    throw InputError(str("batch auto: not even a batch of 16 fits: ", c.model, " on samples of ", s_.splits.train->info().input_shape, " ",
-                         tried, ", and ", human_bytes(left),
-                         " may be used. Take a smaller model or smaller pictures, or a batch by --batch-size."));
+    throw InputError(
+        str("batch auto: not even a batch of 16 fits: ", c.model, " on samples of ",
+            s_.splits.train->info().input_shape, " ", tried, ", and ", human_bytes(left),
+            " may be used. Take a smaller model or smaller pictures, or a batch by --batch-size."));
   // A tenth of the speed buys more steps per epoch; beyond that the larger batch wins.
   for (const Trial& t : trials)
     if (t.rate >= 0.9 * best.rate) {
@@ -127,7 +144,8 @@ void TrainingLoop::settle_batch() {
       break;
     }
   c.batch_size = best.batch;
-  s_.note(str("batch ", best.batch, ": within a tenth of the fastest, in ", human_bytes(best.peak), " (samples: ", tried, ")"));
+  s_.note(str("batch ", best.batch, ": within a tenth of the fastest, in ", human_bytes(best.peak),
+              " (samples: ", tried, ")"));
   if (s_.lr_open && best.batch != recipe) s_.note(scale_lr(c, recipe));
   s_.make_optimizer();  // with that learning rate
 }
@@ -138,11 +156,14 @@ void TrainingLoop::settle_epochs() {
   constexpr double kReserve = 0.95;  // the rest: checkpoints, and a machine that others use too
   const double budget = kReserve * (c.time - s_.seconds()) - timing.test;
   c.epochs = std::max<int64_t>(1, static_cast<int64_t>(budget / timing.epoch));
-  std::string line = str("time ", words_for(c.time), ": a step takes ", words_for(timing.step), ", an epoch ", words_for(timing.epoch));
+  std::string line = str("time ", words_for(c.time), ": a step takes ", words_for(timing.step),
+                         ", an epoch ", words_for(timing.epoch));
   if (budget < timing.epoch) {
-    const double validation = timing.epoch - timing.step * static_cast<double>(timing.steps_per_epoch);
+    const double validation =
+        timing.epoch - timing.step * static_cast<double>(timing.steps_per_epoch);
     c.max_steps = std::max<int64_t>(1, static_cast<int64_t>((budget - validation) / timing.step));
-    line += str(", which does not fit: the run ends after ", c.max_steps, " of its ", timing.steps_per_epoch, " steps");
+    line += str(", which does not fit: the run ends after ", c.max_steps, " of its ",
+                timing.steps_per_epoch, " steps");
   } else {
     line += str(", so that ", c.epochs, " epochs fit");
   }
@@ -155,7 +176,8 @@ void TrainingLoop::settle_memory() {
     try {
       return forecast();
     } catch (const RehearsalError& e) {
-      throw UsageError(str("memory limit ", human_bytes(limit), ": what the run needs is not known beforehand: ", e.what()));
+      throw UsageError(str("memory limit ", human_bytes(limit),
+                           ": what the run needs is not known beforehand: ", e.what()));
     }
   };
   const RunForecast usual = needed();
@@ -164,11 +186,14 @@ void TrainingLoop::settle_memory() {
   set_working_memory_limit(std::max<int64_t>(1, working - (usual.peak() - limit)));
   const RunForecast f = needed();
   if (f.peak() > limit)
-    throw InputError(str("memory limit ", human_bytes(limit), ": the run needs ", human_bytes(f.peak() - limit),
+    throw InputError(str("memory limit ", human_bytes(limit), ": the run needs ",
+                         human_bytes(f.peak() - limit),
                          " more, though all is computed again that can be: ", forecast_in_words(f),
-                         ". Take smaller batches (--batch-size, with --accumulate), a smaller model or a higher limit."));
-  s_.note(str("memory limit ", human_bytes(limit), ": ", human_bytes(f.peak()), " instead of ", human_bytes(usual.peak()), ", for ",
-              human_flops(f.flops_per_step), " per step instead of ", human_flops(usual.flops_per_step)));
+                         ". Take smaller batches (--batch-size, with --accumulate), a smaller "
+                         "model or a higher limit."));
+  s_.note(str("memory limit ", human_bytes(limit), ": ", human_bytes(f.peak()), " instead of ",
+              human_bytes(usual.peak()), ", for ", human_flops(f.flops_per_step),
+              " per step instead of ", human_flops(usual.flops_per_step)));
 }
 
 void TrainingLoop::settle() {
@@ -181,7 +206,8 @@ void TrainingLoop::settle() {
     judge_last_batch();
     if (s.leaves_one_out)
       s.note(
-          "the last batch of an epoch would be a single sample, which has no variance to normalize by: each epoch leaves one sample out");
+          "the last batch of an epoch would be a single sample, which has no variance to normalize "
+          "by: each epoch leaves one sample out");
     require_memory();
   }
   if (!begun && s.config.time > 0 && s.epochs_open) settle_epochs();

@@ -11,7 +11,8 @@ namespace suanli {
 namespace {
 
 /// So many samples, drawn by the seed, in the order of the data.
-std::shared_ptr<const data::Dataset> some_of(std::shared_ptr<const data::Dataset> all, int64_t count, uint64_t seed) {
+std::shared_ptr<const data::Dataset> some_of(std::shared_ptr<const data::Dataset> all,
+                                             int64_t count, uint64_t seed) {
   std::vector<int64_t> chosen = data::epoch_order(all->size(), seed, 0);
   chosen.resize(static_cast<size_t>(std::min(count, all->size())));
   std::sort(chosen.begin(), chosen.end());
@@ -23,8 +24,10 @@ std::vector<double> balancing_weights(const data::Dataset& train) {
   std::vector<double> weights;
   const std::vector<int64_t> counts = data::class_counts(train);
   for (int64_t count : counts)  // a class without samples is never met
-    weights.push_back(count > 0 ? static_cast<double>(train.size()) / (static_cast<double>(counts.size()) * static_cast<double>(count))
-                                : 0);
+    weights.push_back(count > 0
+                          ? static_cast<double>(train.size()) /
+                                (static_cast<double>(counts.size()) * static_cast<double>(count))
+                          : 0);
   return weights;
 }
 
@@ -33,48 +36,66 @@ std::vector<double> balancing_weights(const data::Dataset& train) {
 void Trainer::State::choose_samples() {
   auto limited = [&](std::shared_ptr<const data::Dataset>& split, const char* name) {
     if (!split || config.limit == 0 || split->size() <= config.limit) return;
-    splits.notes.push_back(str("limit: ", config.limit, " of ", split->size(), " ", name, " samples"));
+    splits.notes.push_back(
+        str("limit: ", config.limit, " of ", split->size(), " ", name, " samples"));
     split = some_of(split, config.limit, static_cast<uint64_t>(config.seed));
   };
   limited(splits.train, "training");
   limited(splits.val, "validation");
   if (config.overfit_batches == 0) return;
-  splits.train = some_of(splits.train, config.overfit_batches * config.batch_size, static_cast<uint64_t>(config.seed));
+  splits.train = some_of(splits.train, config.overfit_batches * config.batch_size,
+                         static_cast<uint64_t>(config.seed));
   splits.val = splits.train;
   splits.test = nullptr;
   config.augment = "none";
-  splits.notes.push_back(str("overfit_batches: trains and validates on the same ", splits.train->size(), " samples"));
+  splits.notes.push_back(
+      str("overfit_batches: trains and validates on the same ", splits.train->size(), " samples"));
 }
 
 void Trainer::State::make_training_loss() {
   const data::Info& info = splits.train->info();
   if (info.task == data::Task::regression) {
-    if (config.label_smoothing > 0) throw UsageError("label_smoothing is for classes; these data ask for a number. Leave it out.");
-    if (config.class_weights != "none") throw UsageError("class_weights are for classes; these data ask for a number. Leave them out.");
+    if (config.label_smoothing > 0)
+      throw UsageError(
+          "label_smoothing is for classes; these data ask for a number. Leave it out.");
+    if (config.class_weights != "none")
+      throw UsageError(
+          "class_weights are for classes; these data ask for a number. Leave them out.");
     return;
   }
   std::vector<double> weights;
   if (config.class_weights == "auto") weights = balancing_weights(*splits.train);
-  else if (config.class_weights != "none") weights = numbers_from("class_weights", config.class_weights);
+  else if (config.class_weights != "none")
+    weights = numbers_from("class_weights", config.class_weights);
   if (!weights.empty() && weights.size() != static_cast<size_t>(info.classes))
-    throw UsageError(str("class_weights has ", weights.size(), " numbers, but the data have ", info.classes, " classes"));
+    throw UsageError(str("class_weights has ", weights.size(), " numbers, but the data have ",
+                         info.classes, " classes"));
   const double smoothing = config.label_smoothing;
   if (weights.empty() && smoothing == 0) return;
-  if (!weights.empty() && std::all_of(weights.begin(), weights.end(), [](double w) { return w == 0; }))
-    throw UsageError("class_weights are all 0, so there is nothing to learn. Give one class more at least.");
+  if (!weights.empty() &&
+      std::all_of(weights.begin(), weights.end(), [](double w) { return w == 0; }))
+    throw UsageError(
+        "class_weights are all 0, so there is nothing to learn. Give one class more at least.");
   if (!weights.empty() && data::augment_from_text(config.augment).mixes())
-    throw UsageError("class_weights need one class per sample, but mixup and cutmix mix them. Leave one of the two out.");
+    throw UsageError(
+        "class_weights need one class per sample, but mixup and cutmix mix them. Leave one of the "
+        "two out.");
   if (!weights.empty()) {
     class_weights.values = weights;
-    class_weights.usual = tensor(std::vector<float>(weights.begin(), weights.end()), {info.classes});
+    class_weights.usual =
+        tensor(std::vector<float>(weights.begin(), weights.end()), {info.classes});
     class_weights.equal = tensor(std::vector<float>(weights.size(), 1), {info.classes});
     class_weights.used = class_weights.usual;
-    class_weights.some_are_0 = config.class_weights != "auto" && std::find(weights.begin(), weights.end(), 0) != weights.end();
+    class_weights.some_are_0 = config.class_weights != "auto" &&
+                               std::find(weights.begin(), weights.end(), 0) != weights.end();
   }
   // Log-probabilities are logits too: log_softmax() leaves them as they are.
   training_loss = [this, smoothing](const Tensor& output, const Tensor& target) {
-    if (target.rank() == 1) return weighted_cross_entropy(output, target, class_weights.used, smoothing);
-    return cross_entropy(output, target * (1 - smoothing) + smoothing / static_cast<double>(output.size(1)));  // shares of mixed samples
+    if (target.rank() == 1)
+      return weighted_cross_entropy(output, target, class_weights.used, smoothing);
+    // shares of mixed samples
+    return cross_entropy(
+        output, target * (1 - smoothing) + smoothing / static_cast<double>(output.size(1)));
   };
 }
 

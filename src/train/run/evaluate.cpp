@@ -45,13 +45,17 @@ EvalMode::~EvalMode() {
 
 int64_t evaluation_batch(int64_t training_batch, const Shape& sample) {
   constexpr int64_t kUsual = 256, kMostBytes = 256 << 20;
-  return std::max({int64_t{1}, training_batch, std::min(kUsual, kMostBytes / std::max<int64_t>(1, sample.numel() * itemsize(f32)))});
+  return std::max(
+      {int64_t{1}, training_batch,
+       std::min(kUsual, kMostBytes / std::max<int64_t>(1, sample.numel() * itemsize(f32)))});
 }
 
-EvaluatedBatch evaluated(nn::AnyModule& model, const data::Batch& batch, const EvaluateOptions& options) {
+EvaluatedBatch evaluated(nn::AnyModule& model, const data::Batch& batch,
+                         const EvaluateOptions& options) {
   const Tensor out = answers(model, batch.x, options.mean, options.stddev, options.tta);
   const bool numbers = is_float(batch.y.dtype());
-  return {options.loss ? options.loss(out, batch.y) : cross_entropy(out, batch.y), numbers ? Tensor() : sum(argmax(out) == batch.y),
+  return {options.loss ? options.loss(out, batch.y) : cross_entropy(out, batch.y),
+          numbers ? Tensor() : sum(argmax(out) == batch.y),
           numbers               ? flatten(out)
           : options.classes > 0 ? out
                                 : Tensor()};
@@ -62,18 +66,20 @@ namespace {
 constexpr double kNaN = std::numeric_limits<double>::quiet_NaN();
 
 /// Adds a batch to confusion matrix and top-5 count. outputs [N, classes], targets [N].
-void count_details(const Tensor& outputs, const Tensor& targets, int64_t classes, Evaluation& result, int64_t& among_five) {
+void count_details(const Tensor& outputs, const Tensor& targets, int64_t classes,
+                   Evaluation& result, int64_t& among_five) {
   const std::vector<float> out = cast(outputs, f32).to_vector<float>();
   const auto target = targets.data<int64_t>();
   for (size_t i = 0; i < target.size(); ++i) {
     const float* row = out.data() + static_cast<int64_t>(i) * classes;
     const int64_t right = target[i], taken = std::max_element(row, row + classes) - row;
     if (right < 0 || right >= classes)
-      throw InputError(
-          str("the sample ", result.samples + static_cast<int64_t>(i), " has class ", right, "; there are ", classes, " classes"));
+      throw InputError(str("the sample ", result.samples + static_cast<int64_t>(i), " has class ",
+                           right, "; there are ", classes, " classes"));
     ++result.confusion[static_cast<size_t>(right * classes + taken)];
     int64_t before = 0;  // how many come first; of equal outputs the lower class
-    for (int64_t c = 0; c < classes; ++c) before += row[c] > row[right] || (row[c] == row[right] && c < right);
+    for (int64_t c = 0; c < classes; ++c)
+      before += row[c] > row[right] || (row[c] == row[right] && c < right);
     among_five += before < 5;
   }
 }
@@ -97,17 +103,20 @@ std::vector<double> numbers_of(const Tensor& t) {
   return {values.begin(), values.end()};
 }
 
-/// Errors of standardized answers, summed in f64. A target far from 0 has few digits left in f32, its distance from the mean has them all.
+/// Errors of standardized answers, summed in f64. A target far from 0 has few digits left in f32,
+/// its distance from the mean has them all.
 class NumberErrors {
  public:
   void add(const Tensor& outputs, const Tensor& targets) {
     const std::vector<double> out = numbers_of(outputs), target = numbers_of(targets);
-    if (out.size() != target.size()) other_answers_ = true;  // a model of the user's own, with a loss that knows better
+    // a model of the user's own, with a loss that knows better
+    if (out.size() != target.size()) other_answers_ = true;
     if (other_answers_) return;
     for (size_t i = 0; i < out.size(); ++i) {
       const double error = out[i] - target[i];
       squares_ += error * error, absolute_ += std::abs(error);
-      if (n_ == 0 && i == 0) first_ = target[i];  // sums of differences stay 0 where all targets are one number
+      // sums of differences stay 0 where all targets are one number
+      if (n_ == 0 && i == 0) first_ = target[i];
       const double difference = target[i] - first_;
       sum_ += difference, total_ += difference * difference;
     }
@@ -129,13 +138,15 @@ class NumberErrors {
 
 }  // namespace
 
-Evaluation evaluate(nn::AnyModule& model, std::shared_ptr<const data::Dataset> dataset, const EvaluateOptions& options) {
+Evaluation evaluate(nn::AnyModule& model, std::shared_ptr<const data::Dataset> dataset,
+                    const EvaluateOptions& options) {
   NoGrad no_grad;
   EvalMode eval_mode(model);
   const data::Info& info = dataset->info();
   require_views(options.tta, info.task, info.input_shape);
   const bool classes = info.task == data::Task::classification;
-  data::Loader loader(dataset, {.batch_size = options.batch_size, .threads = static_cast<int>(options.loader_threads)});
+  data::Loader loader(dataset, {.batch_size = options.batch_size,
+                                .threads = static_cast<int>(options.loader_threads)});
   Evaluation result;
   NumberErrors errors;
   double loss_sum = 0;
@@ -150,14 +161,16 @@ Evaluation evaluate(nn::AnyModule& model, std::shared_ptr<const data::Dataset> d
     if (classes) right += hits.item<int64_t>();
     else errors.add(out, batch.y);
     const bool per_class =
-        classes && options.classes > 0 && out.rank() == 2 && out.size(1) == options.classes;  // a model of one's own may differ
+        // a model of one's own may differ
+        classes && options.classes > 0 && out.rank() == 2 && out.size(1) == options.classes;
     if (per_class) count_details(out, batch.y, options.classes, result, among_five);
     result.samples += n;
   }
   errors.write(info, result);
   if (result.samples > 0) {
     result.loss = loss_sum / static_cast<double>(result.samples);
-    result.accuracy = classes ? static_cast<double>(right) / static_cast<double>(result.samples) : kNaN;
+    result.accuracy =
+        classes ? static_cast<double>(right) / static_cast<double>(result.samples) : kNaN;
     result.top5 = static_cast<double>(among_five) / static_cast<double>(result.samples);
   }
   result.balanced_accuracy = classes ? balanced_accuracy(result.confusion, options.classes) : kNaN;
@@ -195,9 +208,10 @@ TrainedModel read_run(const std::string& run, nn::AnyModule* own) {
     trained.output = entry.output;
     trained.loss = loss_for(data.task, &entry);
     const std::string& stem = trained.config.stem;
-    trained.model = models::make(entry.name, {.input_shape = data.input_shape,
-                                              .classes = outputs_of(data.task, data.class_names.size()),
-                                              .stem = stem.empty() ? models::Stem::by_size : models::stem_from_text(stem)});
+    trained.model = models::make(
+        entry.name, {.input_shape = data.input_shape,
+                     .classes = outputs_of(data.task, data.class_names.size()),
+                     .stem = stem.empty() ? models::Stem::by_size : models::stem_from_text(stem)});
   }
   if (!trained.loss) trained.loss = loss_for(data.task, nullptr);
   load_weights(trained.model, stored.weights, stored.file);

@@ -22,7 +22,9 @@ constexpr double kNaN = std::numeric_limits<double>::quiet_NaN();
 
 class Stopwatch {
  public:
-  double seconds() const { return std::chrono::duration<double>(std::chrono::steady_clock::now() - start_).count(); }
+  double seconds() const {
+    return std::chrono::duration<double>(std::chrono::steady_clock::now() - start_).count();
+  }
 
  private:
   std::chrono::steady_clock::time_point start_ = std::chrono::steady_clock::now();
@@ -38,7 +40,8 @@ class CheckNan {
 /// While it lives, the model has the average's weights.
 class AverageInPlace {
  public:
-  explicit AverageInPlace(optim::Average* average) : average_(average) {  // null: the weights themselves are kept
+  // null: the weights themselves are kept
+  explicit AverageInPlace(optim::Average* average) : average_(average) {
     if (average_) average_->swap();
   }
   ~AverageInPlace() {
@@ -58,16 +61,20 @@ TrainResult TrainingLoop::run() {
   s_.saved_at = clock();
   Progress& p = s_.progress();
   if (!s_.said_at_start.empty()) say(s_.said_at_start);
-  if (s_.resumed) say(str("continues at step ", p.step, " (epoch ", p.epoch + 1, ", batch ", p.batch, " of ", s_.batches(), ")"));
+  if (s_.resumed)
+    say(str("continues at step ", p.step, " (epoch ", p.epoch + 1, ", batch ", p.batch, " of ",
+            s_.batches(), ")"));
   else say(str("starts: ", s_.model.parameter_count(), " parameters"));
 
   if (!s_.trained()) say_forecast();
   while (!s_.trained()) {
     const bool epoch_left = p.batch < s_.batches() && !s_.steps_used_up();
-    if ((epoch_left && train_epoch() == Outcome::stopped) || finish_epoch() == Outcome::stopped) return stopped();
+    if ((epoch_left && train_epoch() == Outcome::stopped) || finish_epoch() == Outcome::stopped)
+      return stopped();
   }
   if (s_.out_of_patience() && p.epoch < s_.config.epochs)
-    say(str("ended after epoch ", p.epoch, ": no better validation since epoch ", s_.checkpoint.best.epoch));
+    say(str("ended after epoch ", p.epoch, ": no better validation since epoch ",
+            s_.checkpoint.best.epoch));
   return finish();
 }
 
@@ -82,7 +89,9 @@ void TrainingLoop::say_forecast() {
     flops_per_step_ = f.flops_per_step, saved_flops_per_step_ = f.saved_flops_per_step;
     say("predicted peak memory " + forecast_in_words(f));
     say(str("a training step takes ", human_flops(f.flops_per_step)));
-  } catch (const RehearsalError& e) { say(str("peak memory and FLOPs are not known beforehand: ", e.what())); }
+  } catch (const RehearsalError& e) {
+    say(str("peak memory and FLOPs are not known beforehand: ", e.what()));
+  }
 }
 
 Tensor TrainingLoop::record_gradients(const data::Batch& batch, double share) {
@@ -108,17 +117,19 @@ Tensor TrainingLoop::record_update(int64_t index) {
   if (c.clip_value > 0) optim::clip_grad_value_(s_.optimizer->parameters(), c.clip_value);
   s_.optimizer->step();
   if (c.ema > 0) {
-    // It looks back no further than the run is long (as TensorFlow's ExponentialMovingAverage given num_updates): a short run's average would
-    // else be what the weights began as.
+    // It looks back no further than the run is long (as TensorFlow's ExponentialMovingAverage given
+    // num_updates): a short run's average would else be what the weights began as.
     const auto done = static_cast<double>(index);
     s_.average->update(std::min(c.ema, (1 + done) / (10 + done)));
   }
   if (c.lookahead > 0) {
-    // Jordan 2024 (airbench): the average hardly remembers at first, so that its weights never lag behind far; at the end it is the result.
+    // Jordan 2024 (airbench): the average hardly remembers at first, so that its weights never lag
+    // behind far; at the end it is the result.
     const int64_t done = index + 1;
     // A rehearsal records a step that a short run does not reach.
     const double passed = std::min(1.0, static_cast<double>(done) / static_cast<double>(steps));
-    if (done % c.lookahead == 0) s_.average->update(std::pow(0.95, c.lookahead) * std::pow(passed, 3));
+    if (done % c.lookahead == 0)
+      s_.average->update(std::pow(0.95, c.lookahead) * std::pow(passed, 3));
     if (done % c.lookahead == 0 || done == steps) s_.average->copy_to_module();
   }
   return norm;
@@ -126,7 +137,8 @@ Tensor TrainingLoop::record_update(int64_t index) {
 
 double TrainingLoop::weight_of(const data::Batch& batch) const {
   double sum = 0;
-  for (int64_t label : batch.y.data<int64_t>()) sum += s_.class_weights.values.at(static_cast<size_t>(label));
+  for (int64_t label : batch.y.data<int64_t>())
+    sum += s_.class_weights.values.at(static_cast<size_t>(label));
   return sum;
 }
 
@@ -137,26 +149,32 @@ double TrainingLoop::weight_of(const data::Loader& loader, int64_t first, int64_
   }
   double sum = 0;
   for (int64_t i = first; i < first + count; ++i)
-    sum += s_.class_weights.values.at(static_cast<size_t>(loader.dataset().label(order_[static_cast<size_t>(i)])));
+    sum += s_.class_weights.values.at(
+        static_cast<size_t>(loader.dataset().label(order_[static_cast<size_t>(i)])));
   return sum;
 }
 
-double TrainingLoop::share_of(const data::Batch& batch, const data::Loader& loader, int64_t first, int64_t wanted) {
+double TrainingLoop::share_of(const data::Batch& batch, const data::Loader& loader, int64_t first,
+                              int64_t wanted) {
   const int64_t samples = batch.x.size(0);
   ClassWeights& weights = s_.class_weights;
   if (!weights.any()) return static_cast<double>(samples) / static_cast<double>(wanted);
-  // The loss of a batch is divided by the batch's weight. Its share makes that the weight of all samples of the step, so that several
-  // batches give the gradients of one.
-  const double weight = weight_of(batch), all = samples == wanted ? weight : weight_of(loader, first, wanted);
-  // A weight of 0 would divide 0 by 0; equal weights give such a batch a loss of which a share of 0 is taken, by the same program.
+  // The loss of a batch is divided by the batch's weight. Its share makes that the weight of all
+  // samples of the step, so that several batches give the gradients of one.
+  const double weight = weight_of(batch),
+               all = samples == wanted ? weight : weight_of(loader, first, wanted);
+  // A weight of 0 would divide 0 by 0; equal weights give such a batch a loss of which a share of 0
+  // is taken, by the same program.
   weights.used = weight == 0 ? weights.equal : weights.usual;
   return weight == 0 ? 0 : weight / all;
 }
 
 /// Ends with an empty recorder: the optimiser flushes.
-std::optional<TrainingLoop::Step> TrainingLoop::step(data::Loader& loader, int64_t batch, int64_t index) {
+std::optional<TrainingLoop::Step> TrainingLoop::step(data::Loader& loader, int64_t batch,
+                                                     int64_t index) {
   const TrainConfig& c = s_.config;
-  const int64_t first = batch * c.batch_size, wanted = std::min(s_.samples_per_epoch() - first, c.accumulate * c.batch_size);
+  const int64_t first = batch * c.batch_size,
+                wanted = std::min(s_.samples_per_epoch() - first, c.accumulate * c.batch_size);
   if (wanted <= 0) return std::nullopt;
   auto read = [&] {
     ProfilerSpan span("data");
@@ -225,12 +243,16 @@ TrainingLoop::Outcome TrainingLoop::train_epoch() {
     const double waited = loader.wait_seconds();
     const auto made = step(loader, p.batch, p.step);
     if (!made) break;
-    if (!std::isfinite(made->loss)) explain_bad_number(p.step + 1, str("the loss became ", std::isnan(made->loss) ? "nan" : "infinite"));
+    if (!std::isfinite(made->loss))
+      explain_bad_number(p.step + 1,
+                         str("the loss became ", std::isnan(made->loss) ? "nan" : "infinite"));
     account(*made, watch.seconds(), loader.wait_seconds() - waited);
     report_step(made->loss);
     const bool stop = asked_to_stop();
-    const bool by_steps = s_.config.checkpoint_every > 0 && p.step % s_.config.checkpoint_every == 0;
-    const bool by_time = s_.config.checkpoint_minutes > 0 && clock() - s_.saved_at >= 60 * s_.config.checkpoint_minutes;
+    const bool by_steps =
+        s_.config.checkpoint_every > 0 && p.step % s_.config.checkpoint_every == 0;
+    const bool by_time = s_.config.checkpoint_minutes > 0 &&
+                         clock() - s_.saved_at >= 60 * s_.config.checkpoint_minutes;
     if (stop || by_steps || by_time) {
       try {
         save(false);
@@ -262,13 +284,14 @@ void TrainingLoop::account(const Step& made, double seconds, double waited) {
 
 void TrainingLoop::write_window() {
   Progress& p = s_.progress();
-  s_.folder->add_metrics(Json::Object{{"step", p.step},
-                                      {"epoch", p.epoch + 1},
-                                      {"split", "train"},
-                                      {"loss", p.window_loss / static_cast<double>(p.window_steps)},
-                                      {"lr", s_.optimizer->lr},
-                                      {"samples_per_s", static_cast<double>(p.samples) / p.train_seconds},
-                                      {"wall", s_.seconds()}});
+  s_.folder->add_metrics(
+      Json::Object{{"step", p.step},
+                   {"epoch", p.epoch + 1},
+                   {"split", "train"},
+                   {"loss", p.window_loss / static_cast<double>(p.window_steps)},
+                   {"lr", s_.optimizer->lr},
+                   {"samples_per_s", static_cast<double>(p.samples) / p.train_seconds},
+                   {"wall", s_.seconds()}});
   p.window_loss = 0;
   p.window_steps = 0;
 }
@@ -291,15 +314,17 @@ void TrainingLoop::report_step(double loss) {
 TrainingLoop::Outcome TrainingLoop::finish_epoch() {
   Progress& p = s_.progress();
   Best& best = s_.checkpoint.best;
-  EpochReport report{.epoch = p.epoch + 1,
-                     .epochs = s_.config.epochs,
-                     .step = p.step,
-                     .train_loss = p.epoch_loss / static_cast<double>(p.epoch_samples),
-                     .val_loss = kNaN,
-                     .val_accuracy = kNaN,
-                     .seconds = epoch_train_seconds_,
-                     .samples_per_s = epoch_train_seconds_ > 0 ? static_cast<double>(epoch_samples_) / epoch_train_seconds_ : 0,
-                     .best = true};
+  EpochReport report{
+      .epoch = p.epoch + 1,
+      .epochs = s_.config.epochs,
+      .step = p.step,
+      .train_loss = p.epoch_loss / static_cast<double>(p.epoch_samples),
+      .val_loss = kNaN,
+      .val_accuracy = kNaN,
+      .seconds = epoch_train_seconds_,
+      .samples_per_s =
+          epoch_train_seconds_ > 0 ? static_cast<double>(epoch_samples_) / epoch_train_seconds_ : 0,
+      .best = true};
   Evaluation val;
   val.balanced_accuracy = val.rmse = kNaN;
   if (s_.splits.val) {
@@ -308,7 +333,8 @@ TrainingLoop::Outcome TrainingLoop::finish_epoch() {
       AverageInPlace kept(s_.config.ema > 0 ? &*s_.average : nullptr);
       val = evaluate(s_.model, s_.splits.val, evaluation());
     }
-    if (val.samples < s_.splits.val->size()) {  // asked to stop: the evaluation is made again when the run goes on
+    // asked to stop: the evaluation is made again when the run goes on
+    if (val.samples < s_.splits.val->size()) {
       save(false);
       return Outcome::stopped;
     }
@@ -316,7 +342,8 @@ TrainingLoop::Outcome TrainingLoop::finish_epoch() {
     report.val_accuracy = val.accuracy;
     report.seconds += watch.seconds();
     const bool by_loss = std::isnan(val.accuracy) || val.accuracy == best.accuracy;
-    report.best = best.epoch == 0 || (by_loss ? val.loss < best.loss : val.accuracy > best.accuracy);
+    report.best =
+        best.epoch == 0 || (by_loss ? val.loss < best.loss : val.accuracy > best.accuracy);
   }
   if (p.window_steps > 0) write_window();
   if (s_.splits.val)
@@ -332,11 +359,13 @@ TrainingLoop::Outcome TrainingLoop::finish_epoch() {
   p.batch = 0;
   p.epoch_loss = 0;
   p.epoch_samples = 0;
-  if (report.best) best = {report.epoch, p.step, val.loss, val.accuracy, val.balanced_accuracy, val.rmse};
+  if (report.best)
+    best = {report.epoch, p.step, val.loss, val.accuracy, val.balanced_accuracy, val.rmse};
   try {
     save(report.best);
   } catch (const NumericError& e) { explain_bad_number(p.step, e.what()); }
-  s_.folder->log(str("epoch ", report.epoch, ": train loss ", report.train_loss, ", val loss ", val.loss, ", val accuracy ", val.accuracy));
+  s_.folder->log(str("epoch ", report.epoch, ": train loss ", report.train_loss, ", val loss ",
+                     val.loss, ", val accuracy ", val.accuracy));
   if (t_.on_epoch) t_.on_epoch(report);
   return asked_to_stop() ? Outcome::stopped : Outcome::done;
 }
@@ -376,8 +405,12 @@ TrainResult TrainingLoop::result_so_far() {
   r.test_loss = r.test_accuracy = r.test_balanced_accuracy = r.test_rmse = kNaN;
   r.samples_per_s = p.train_seconds > 0 ? static_cast<double>(p.samples) / p.train_seconds : 0;
   r.data_wait = p.train_seconds > 0 ? p.wait_seconds / p.train_seconds : 0;
-  const auto samples_per_step = static_cast<double>(std::min(s_.config.batch_size * s_.config.accumulate, s_.samples_per_epoch()));
-  auto rate = [&](int64_t flops) { return flops_per_step_ > 0 ? static_cast<double>(flops) / samples_per_step * r.samples_per_s : kNaN; };
+  const auto samples_per_step = static_cast<double>(
+      std::min(s_.config.batch_size * s_.config.accumulate, s_.samples_per_epoch()));
+  auto rate = [&](int64_t flops) {
+    return flops_per_step_ > 0 ? static_cast<double>(flops) / samples_per_step * r.samples_per_s
+                               : kNaN;
+  };
   r.flops_per_s = rate(flops_per_step_);
   r.executed_flops_per_s = rate(flops_per_step_ - saved_flops_per_step_);
   const bool clips = s_.config.clip_norm > 0 && p.step > 0;
@@ -409,9 +442,12 @@ TrainResult TrainingLoop::finish() {
   r.seconds = s_.seconds();
   r.peak_bytes = memory_use().peak + data_bytes();
   write_safetensors(s_.folder->file("model.safetensors"), values_of(s_.model),
-                    {{"format", "pt"}, {kRunRecord, run_record(s_.splits.train->info(), c.best.epoch, c.best.step)}});
-  write_file_atomically(s_.folder->file("summary.json"), to_json(r).dump(1) + "\n");  // last: its presence says that the run is finished
-  s_.folder->log(str("finished: test accuracy ", r.test_accuracy, ", test loss ", r.test_loss, " in ", r.seconds, " s"));
+                    {{"format", "pt"},
+                     {kRunRecord, run_record(s_.splits.train->info(), c.best.epoch, c.best.step)}});
+  // last: its presence says that the run is finished
+  write_file_atomically(s_.folder->file("summary.json"), to_json(r).dump(1) + "\n");
+  s_.folder->log(str("finished: test accuracy ", r.test_accuracy, ", test loss ", r.test_loss,
+                     " in ", r.seconds, " s"));
   return r;
 }
 
@@ -421,15 +457,21 @@ void TrainingLoop::say(const std::string& line) {
 }
 
 void TrainingLoop::explain_bad_number(int64_t bad_step, const std::string& what) {
-  // The checks cost time on every kernel, so they are off until something went wrong. The steps since the last checkpoint are a pure
-  // function of it: taken again with the checks on, they fail at the operation that made the first bad value.
+  // The checks cost time on every kernel, so they are off until something went wrong. The steps
+  // since the last checkpoint are a pure function of it: taken again with the checks on, they fail
+  // at the operation that made the first bad value.
   const std::optional<Checkpoint> good = s_.checkpoints->load();
-  const std::string head = str("training stopped at step ", bad_step, " (epoch ", s_.progress().epoch + 1, "): ", what, ". ");
-  const std::string tail = str(" The checkpoint of step ", good ? good->progress.step : 0, " in ", s_.folder->path(),
-                               " is good. A smaller learning rate often helps (--lr ", s_.config.lr / 10, ").");
-  s_.folder->log(head + "Taking the steps since the last checkpoint again with every operation checked.");
+  const std::string head = str("training stopped at step ", bad_step, " (epoch ",
+                               s_.progress().epoch + 1, "): ", what, ". ");
+  const std::string tail =
+      str(" The checkpoint of step ", good ? good->progress.step : 0, " in ", s_.folder->path(),
+          " is good. A smaller learning rate often helps (--lr ", s_.config.lr / 10, ").");
+  s_.folder->log(head +
+                 "Taking the steps since the last checkpoint again with every operation checked.");
   drop_pending();
-  std::string found = "Taken again with every operation checked, the steps since the last checkpoint made no such value.";
+  std::string found =
+      "Taken again with every operation checked, the steps since the last checkpoint made no such "
+      "value.";
   if (good) {
     s_.restore(*good);
     s_.progress() = good->progress;

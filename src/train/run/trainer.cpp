@@ -19,18 +19,21 @@
 namespace suanli {
 
 namespace {
-/// What decides how sums are ordered: the instruction set, and the tier, since the planned one lays convolutions out anew.
+/// What decides how sums are ordered: the instruction set, and the tier, since the planned one lays
+/// convolutions out anew.
 std::string kernels() { return isa() + (tier() == Tier::cold ? ", one kernel per op" : ""); }
 }  // namespace
 
-void Trainer::State::prepare(nn::AnyModule* own, Loss& loss, const std::optional<Checkpoint>& from) {
+void Trainer::State::prepare(nn::AnyModule* own, Loss& loss,
+                             const std::optional<Checkpoint>& from) {
   const bool fresh = !from;
   own_model = own != nullptr;
   batch_open = config.batch_size == TrainConfig::kAutoBatch;
   lr_open = config.lr == 0;
   if (batch_open) config.batch_size = 0;
   TrainConfig as_given = config;
-  resolve(as_given, own_model || config.model.empty());  // what is wrong is said before the data are read
+  // what is wrong is said before the data are read
+  resolve(as_given, own_model || config.model.empty());
   config.device = to_string(device_from_name(config.device));
   if (config.threads > 0) set_compute_threads(static_cast<int>(config.threads));
   config.threads = compute_threads();
@@ -39,7 +42,8 @@ void Trainer::State::prepare(nn::AnyModule* own, Loss& loss, const std::optional
     config.weights = std::filesystem::absolute(config.weights).lexically_normal().string();
     if (fresh) given = weights_to_adopt(config.weights);
   }
-  splits = data::open(config.data, {.seed = static_cast<uint64_t>(config.seed), .val_fraction = config.val});
+  splits = data::open(config.data,
+                      {.seed = static_cast<uint64_t>(config.seed), .val_fraction = config.val});
   const data::Info& info = splits.train->info();
   if (from) require_data_of_run(from->provenance.data, splits, config.out);
   const bool batch_given = batch_open || config.batch_size > 0;
@@ -48,27 +52,31 @@ void Trainer::State::prepare(nn::AnyModule* own, Loss& loss, const std::optional
   fit_to_data(config, own_model, batch_open, *splits.train, splits.notes);
   resolve(config, own_model);
   config.data = with_absolute_path(info.source);
-  if (splits.train->size() == 0) throw InputError(str(config.data, ": no training samples are left with val = ", config.val));
+  if (splits.train->size() == 0)
+    throw InputError(str(config.data, ": no training samples are left with val = ", config.val));
   const models::Entry* entry = own_model ? nullptr : &models::entry(config.model);
   if (entry && lr_open && !batch_given && config.batch_size != entry->recipe.batch_size)
     splits.notes.push_back(scale_lr(config, entry->recipe.batch_size));
   if (given.of_run && config.stem.empty() && config.model == given.model) config.stem = given.stem;
-  if (given.of_run && config.stddev.empty()) config.mean = given.mean, config.stddev = given.stddev;  // what these weights are used to
+  // what these weights are used to
+  if (given.of_run && config.stddev.empty()) config.mean = given.mean, config.stddev = given.stddev;
   else if (fresh && config.stddev.empty() && normalizes(info, entry ? &entry->recipe : nullptr))
     config.mean = info.mean, config.stddev = info.stddev;
   const Shape& sample = info.input_shape;
   const int64_t channels = sample.rank() == 3 || sample.rank() == 1 ? sample[0] : 1;
   if (const auto given = static_cast<int64_t>(config.stddev.size()); given > 1 && given != channels)
-    throw UsageError(str("stddev has ", given, " numbers, the samples ", channels, channels == 1 ? " channel" : " channels",
+    throw UsageError(str("stddev has ", given, " numbers, the samples ", channels,
+                         channels == 1 ? " channel" : " channels",
                          ". Give one, or one per channel."));
   if (info.task == data::Task::classification && info.classes < 2)
-    throw InputError(
-        str(config.data, ": ", info.classes == 1 ? "one class" : "no classes", " only; at least two are needed to tell apart."));
+    throw InputError(str(config.data, ": ", info.classes == 1 ? "one class" : "no classes",
+                         " only; at least two are needed to tell apart."));
   if (info.task == data::Task::regression) require_different_targets(*splits.train, config.data);
   require_views(tta_from_text(config.tta), info.task, sample);
   choose_samples();
   note_samples(splits, splits.notes);
-  if (config.sampler == "balanced") sampler = data::balanced_sampler(*splits.train, static_cast<uint64_t>(config.seed));
+  if (config.sampler == "balanced")
+    sampler = data::balanced_sampler(*splits.train, static_cast<uint64_t>(config.seed));
   make_training_loss();
   loss = loss_for(info.task, entry);
   if (own) {
@@ -81,7 +89,8 @@ void Trainer::State::prepare(nn::AnyModule* own, Loss& loss, const std::optional
   try {
     if (given.any()) {
       if (entry && entry->adapt)
-        if (const std::string done = entry->adapt(given.tensors, model_options()); !done.empty()) splits.notes.push_back(done);
+        if (const std::string done = entry->adapt(given.tensors, model_options()); !done.empty())
+          splits.notes.push_back(done);
       adopt_weights(model, given, info, splits.notes);
     } else if (fresh && entry && entry->fit) fit_model(*entry);
     if (!config.freeze.empty()) freeze(model, config.freeze);
@@ -91,13 +100,16 @@ void Trainer::State::prepare(nn::AnyModule* own, Loss& loss, const std::optional
 }
 
 void Trainer::State::choose_model_of(GivenWeights& given) {
-  config.model =
-      given.model.empty() ? given.of_run ? model_of(given.tensors, model_options()) : model_of(given, model_options()) : given.model;
+  config.model = given.model.empty() ? given.of_run ? model_of(given.tensors, model_options())
+                                                    : model_of(given, model_options())
+                                     : given.model;
   if (config.model.empty())
-    throw InputError(
-        str(given.path, ": these weights are of no model of the zoo for samples of shape ", splits.train->info().input_shape,
-            ". Say by --model which one they are meant for, to see what does not fit; without --weights training begins from nothing.",
-            advice_on_parts(given, model_options())));
+    throw InputError(str(given.path,
+                         ": these weights are of no model of the zoo for samples of shape ",
+                         splits.train->info().input_shape,
+                         ". Say by --model which one they are meant for, to see what does not fit; "
+                         "without --weights training begins from nothing.",
+                         advice_on_parts(given, model_options())));
   splits.notes.push_back(str("model ", config.model, ": the one of the weights"));
 }
 
@@ -108,10 +120,11 @@ void Trainer::State::choose_epochs_of_parameters() {
       if (p.requires_grad()) trained_until.emplace_back(p, static_cast<int64_t>(epochs));
   const std::vector<Parameter> all = model.parameters();
   const bool left = std::any_of(all.begin(), all.end(), [&](const Parameter& p) {
-    return p.requires_grad() &&
-           std::none_of(trained_until.begin(), trained_until.end(), [&](auto& f) { return f.first.cell() == p.cell(); });
+    return p.requires_grad() && std::none_of(trained_until.begin(), trained_until.end(),
+                                             [&](auto& f) { return f.first.cell() == p.cell(); });
   });
-  if (!left && !trained_until.empty()) throw UsageError(str("freeze_after: '", config.freeze_after, "' leaves nothing to train"));
+  if (!left && !trained_until.empty())
+    throw UsageError(str("freeze_after: '", config.freeze_after, "' leaves nothing to train"));
 }
 
 void Trainer::State::train_mode(int64_t epoch) {
@@ -121,7 +134,8 @@ void Trainer::State::train_mode(int64_t epoch) {
 
 models::ModelOptions Trainer::State::model_options() const {
   const data::Info& info = splits.train->info();
-  return {info.input_shape, outputs_of(info.task, info.class_names.size()), static_cast<uint64_t>(config.seed),
+  return {info.input_shape, outputs_of(info.task, info.class_names.size()),
+          static_cast<uint64_t>(config.seed),
           config.stem.empty() ? models::Stem::by_size : models::stem_from_text(config.stem)};
 }
 
@@ -144,7 +158,8 @@ void Trainer::State::make_model(GivenWeights& given) {
     if (entry.adapt) entry.adapt(adapted, model_options());
     return weights_fit(model, adapted);
   };
-  const models::Stem asked = stem_open ? models::stem_for(sample) : models::stem_from_text(config.stem);
+  const models::Stem asked =
+      stem_open ? models::stem_for(sample) : models::stem_from_text(config.stem);
   make(asked);
   choose_weights(model, given);  // both stems have the same names
   if (!stem_open || !given.any() || fits()) return;
@@ -156,13 +171,15 @@ void Trainer::State::make_model(GivenWeights& given) {
 void Trainer::State::fit_model(const models::Entry& entry) {
   constexpr int64_t kEnough = 1000, kMostBytes = 16 << 20;
   const Shape& sample = splits.train->info().input_shape;
-  const int64_t n = std::min({kEnough, splits.train->size(), std::max<int64_t>(1, kMostBytes / (sample.numel() * itemsize(f32)))});
+  const int64_t n = std::min({kEnough, splits.train->size(),
+                              std::max<int64_t>(1, kMostBytes / (sample.numel() * itemsize(f32)))});
   Shape shape{n};
   for (int64_t d : sample) shape.push_back(d);
   {
     const Tensor pictures = tensor_filled_by(shape, f32, [&](void* to) {
       int64_t label = 0;
-      for (int64_t i = 0; i < n; ++i) splits.train->read(i, static_cast<float*>(to) + i * (shape.numel() / n), &label);
+      for (int64_t i = 0; i < n; ++i)
+        splits.train->read(i, static_cast<float*>(to) + i * (shape.numel() / n), &label);
     });
     entry.fit(model, normalized(pictures, config.mean, config.stddev));
   }
@@ -172,15 +189,22 @@ void Trainer::State::fit_model(const models::Entry& entry) {
 void Trainer::State::make_optimizer() {
   const TrainConfig& c = config;
   std::vector<Parameter> all = model.parameters();
-  if (c.optimizer == "adam") optimizer = std::make_unique<optim::Adam>(all, optim::AdamOptions{.lr = c.lr, .weight_decay = c.weight_decay});
+  if (c.optimizer == "adam")
+    optimizer = std::make_unique<optim::Adam>(
+        all, optim::AdamOptions{.lr = c.lr, .weight_decay = c.weight_decay});
   else if (c.optimizer == "adamw")
-    optimizer = std::make_unique<optim::AdamW>(all, optim::AdamWOptions{.lr = c.lr, .weight_decay = c.weight_decay});
+    optimizer = std::make_unique<optim::AdamW>(
+        all, optim::AdamWOptions{.lr = c.lr, .weight_decay = c.weight_decay});
   else
-    optimizer = std::make_unique<optim::SGD>(
-        all, optim::SGDOptions{.lr = c.lr, .momentum = c.momentum, .weight_decay = c.weight_decay, .nesterov = c.optimizer == "nesterov"});
+    optimizer =
+        std::make_unique<optim::SGD>(all, optim::SGDOptions{.lr = c.lr,
+                                                            .momentum = c.momentum,
+                                                            .weight_decay = c.weight_decay,
+                                                            .nesterov = c.optimizer == "nesterov"});
   if (c.decay == "weights") {
     std::erase_if(all, [](const Parameter& p) { return p.shape().rank() > 1; });
-    if (!all.empty()) optimizer->scale(all, 1, 0);  // what is left: biases, and scales of normalisations
+    // what is left: biases, and scales of normalisations
+    if (!all.empty()) optimizer->scale(all, 1, 0);
   }
   for (auto& [name, factor] : named_numbers_from("lr_factors", c.lr_factors))
     optimizer->scale(named_like(model, name, "lr_factors"), factor, 1 / factor);
@@ -192,7 +216,8 @@ void Trainer::State::make_optimizer() {
 
 namespace {
 
-constexpr const char* kAverage = "average.";  // before the names of an average's state, in the optimiser's file
+// before the names of an average's state, in the optimiser's file
+constexpr const char* kAverage = "average.";
 }  // namespace
 
 void Trainer::State::restore(const Checkpoint& from) {
@@ -200,13 +225,15 @@ void Trainer::State::restore(const Checkpoint& from) {
   make_optimizer();  // a fresh one: what the old one knew beyond the checkpoint must go
   NamedTensors of_optimizer, of_average;
   for (auto& [name, value] : checkpoints->tensors(from.optimizer))
-    if (name.starts_with(kAverage)) of_average.emplace_back(name.substr(std::string_view(kAverage).size()), value);
+    if (name.starts_with(kAverage))
+      of_average.emplace_back(name.substr(std::string_view(kAverage).size()), value);
     else of_optimizer.emplace_back(name, value);
   try {
     optimizer->load_state_dict(of_optimizer);
     if (average) average->load_state_dict(of_average);
   } catch (const InputError& e) {
-    throw InputError(str(checkpoints->path(), "/", from.optimizer.name, ": is not this optimiser's state: ", e.what()));
+    throw InputError(str(checkpoints->path(), "/", from.optimizer.name,
+                         ": is not this optimiser's state: ", e.what()));
   }
   default_generator().set_state(from.progress.generator_seed, from.progress.generator_counter);
 }
@@ -216,9 +243,11 @@ void Trainer::State::begin() {
   config.out = folder->path();
   checkpoints.emplace(folder->checkpoints());
   try {
-    // Draws of the training itself come from a stream of their own, so that they do not depend on how many the weights took.
+    // Draws of the training itself come from a stream of their own, so that they do not depend on
+    // how many the weights took.
     manual_seed(static_cast<uint64_t>(config.seed), 1);
-    checkpoint.provenance = {version(), kernels(), config.threads, deciding_fields(config), to_json(splits)};
+    checkpoint.provenance = {version(), kernels(), config.threads, deciding_fields(config),
+                             to_json(splits)};
     save(false);  // also shows now, not in an hour, whether the disk takes a checkpoint
   } catch (...) {
     folder->discard();
@@ -231,7 +260,8 @@ void Trainer::State::save(bool is_best) {
   NoGrad no_grad;
   NamedTensors weights = values_of(model);
   for (auto& [name, value] : weights)
-    if (!not_finite(value, value.dtype()).empty()) throw NumericError(str("weight ", name, " became nan or infinite"));
+    if (!not_finite(value, value.dtype()).empty())
+      throw NumericError(str("weight ", name, " became nan or infinite"));
   Progress& p = progress();
   p.seconds = seconds();
   p.metrics_bytes = folder->sync_metrics();
@@ -245,10 +275,13 @@ void Trainer::State::save(bool is_best) {
     kept = values_of(model);
     average->swap();
   }
-  checkpoints->save(checkpoint, weights, state, !is_best ? nullptr : kept.empty() ? &weights : &kept);
+  checkpoints->save(checkpoint, weights, state,
+                    !is_best       ? nullptr
+                    : kept.empty() ? &weights
+                                   : &kept);
 }
 
-// ---- the public face ---------------------------------------------------------------------------------------------------------
+// ---- the public face ----------------------------------------------------------------------------
 
 Trainer::Trainer(std::unique_ptr<State> state) : state_(std::move(state)) {}
 Trainer::Trainer(Trainer&&) noexcept = default;
@@ -276,7 +309,8 @@ TrainConfig recorded_config(const RunFolder& folder, const ResumeOptions& option
   config.out = folder.path();
   if (!options.data.empty()) config.data = moved_to(config.data, options.data);
   if (const std::string path = path_in(config.data); !path.empty() && !path_exists(path))
-    throw InputError(str(folder.path(), ": its data were at ", path, ", where nothing is now. Say where they are: suanli train --resume ",
+    throw InputError(str(folder.path(), ": its data were at ", path,
+                         ", where nothing is now. Say where they are: suanli train --resume ",
                          shell_quoted(folder.path()), " NEW-PLACE"));
   if (options.epochs >= 0) config.epochs = options.epochs;
   if (options.checkpoint_every >= 0) config.checkpoint_every = options.checkpoint_every;
@@ -286,26 +320,34 @@ TrainConfig recorded_config(const RunFolder& folder, const ResumeOptions& option
   return config;
 }
 
-/// Everything that keeps the rest of the run from giving the bits that the undisturbed run would have given.
+/// Everything that keeps the rest of the run from giving the bits that the undisturbed run would
+/// have given.
 std::string not_bit_exact(const Provenance& recorded, const TrainConfig& config, const Json& data) {
   std::string out;
-  auto add = [&](const std::string& what) { out += (out.empty() || what.empty() ? "" : "; ") + what; };
+  auto add = [&](const std::string& what) {
+    out += (out.empty() || what.empty() ? "" : "; ") + what;
+  };
   add(data_differences(recorded.data, data));
   Json settings = recorded.config;
   if (settings.is_object()) settings.set("threads", config.threads);  // said below, in words
   std::string changed = differences(settings, config);
   add(changed.empty() ? "" : "config.toml was changed (" + changed + ")");
   if (recorded.threads != config.threads)
-    add(str("it was trained with ", recorded.threads, recorded.threads == 1 ? " compute thread" : " compute threads", ", now ",
+    add(str("it was trained with ", recorded.threads,
+            recorded.threads == 1 ? " compute thread" : " compute threads", ", now ",
             config.threads));
-  if (recorded.isa != kernels()) add(str("it was trained on ", recorded.isa, ", this process runs ", kernels()));
-  if (recorded.version != version()) add(str("it was trained by version ", recorded.version, ", this is ", version()));
+  if (recorded.isa != kernels())
+    add(str("it was trained on ", recorded.isa, ", this process runs ", kernels()));
+  if (recorded.version != version())
+    add(str("it was trained by version ", recorded.version, ", this is ", version()));
   return out;
 }
 
 }  // namespace
 
-Trainer Trainer::resume(const std::string& run, const ResumeOptions& options) { return resume(run, nn::AnyModule(), options); }
+Trainer Trainer::resume(const std::string& run, const ResumeOptions& options) {
+  return resume(run, nn::AnyModule(), options);
+}
 
 Trainer Trainer::resume(const std::string& run, nn::AnyModule model, const ResumeOptions& options) {
   auto state = std::make_unique<State>();
@@ -322,12 +364,16 @@ Trainer Trainer::resume(const std::string& run, nn::AnyModule model, const Resum
   Loss loss;
   s.prepare(own ? &model : nullptr, loss, checkpoint);
   if (checkpoint) {
-    if (std::string why = not_bit_exact(checkpoint->provenance, s.config, to_json(s.splits)); !why.empty()) {
-      if (!options.force) throw InputError(str(run, ": not bit-exact here: ", why, ". Go on all the same with --force."));
+    if (std::string why = not_bit_exact(checkpoint->provenance, s.config, to_json(s.splits));
+        !why.empty()) {
+      if (!options.force)
+        throw InputError(
+            str(run, ": not bit-exact here: ", why, ". Go on all the same with --force."));
       s.said_at_start = "not bit-exact from here on: " + why;
     }
     if (s.config.epochs < checkpoint->progress.epoch)
-      throw UsageError(str("epochs is ", s.config.epochs, ", but ", checkpoint->progress.epoch, " are trained already"));
+      throw UsageError(str("epochs is ", s.config.epochs, ", but ", checkpoint->progress.epoch,
+                           " are trained already"));
     s.checkpoint = *checkpoint;
     s.seconds_before = checkpoint->progress.seconds;
     s.restore(*checkpoint);
@@ -337,7 +383,8 @@ Trainer Trainer::resume(const std::string& run, nn::AnyModule model, const Resum
     s.said_at_start = "it was stopped before its first checkpoint, so it begins at step 0";
     manual_seed(static_cast<uint64_t>(s.config.seed), 1);
   }
-  s.checkpoint.provenance = {version(), kernels(), s.config.threads, deciding_fields(s.config), to_json(s.splits)};
+  s.checkpoint.provenance = {version(), kernels(), s.config.threads, deciding_fields(s.config),
+                             to_json(s.splits)};
   // Only now, when nothing can be wrong any more, is the folder touched.
   if (!s.finished) {
     s.checkpoints->clean(checkpoint);
@@ -377,6 +424,8 @@ const TrainConfig& Trainer::config() const { return state_->config; }
 const data::Splits& Trainer::data() const { return state_->splits; }
 nn::AnyModule& Trainer::model() { return state_->model; }
 bool Trainer::finished() const { return state_->finished; }
-std::string Trainer::folder() const { return state_->folder ? state_->folder->path() : std::string(); }
+std::string Trainer::folder() const {
+  return state_->folder ? state_->folder->path() : std::string();
+}
 
 }  // namespace suanli

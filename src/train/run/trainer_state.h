@@ -31,17 +31,21 @@ struct Trainer::State {
   std::shared_ptr<const data::Sampler> sampler;  // of training samples; null: each once, shuffled
   nn::AnyModule model;
   std::unique_ptr<optim::Optimizer> optimizer;
-  std::vector<std::pair<Parameter, int64_t>> trained_until;  // as freeze_after says: the epoch from which on it is frozen
+  // as freeze_after says: the epoch from which on it is frozen
+  std::vector<std::pair<Parameter, int64_t>> trained_until;
   optim::Schedule schedule;
   std::optional<optim::Average> average;  // of ema or lookahead
-  Loss training_loss;                     // with smoothed targets and class weights; empty: Trainer::loss
-  ClassWeights class_weights;             // of training_loss
+  // with smoothed targets and class weights; empty: Trainer::loss
+  Loss training_loss;
+  ClassWeights class_weights;  // of training_loss
   std::unique_ptr<RunFolder> folder;  // null until run() of a new run
   std::optional<CheckpointFolder> checkpoints;
-  Checkpoint checkpoint;      // the last one committed; its `progress` is the live one
+  Checkpoint checkpoint;  // the last one committed; its `progress` is the live one
   bool resumed = false, finished = false;
-  bool batch_open = false, epochs_open = true, lr_open = false;  // left to settle(); lr_open: the recipe's, so that it goes with the batch
-  /// An epoch's last batch would be one sample, which the model cannot take while training: it is left out.
+  // left to settle(); lr_open: the recipe's, so that it goes with the batch
+  bool batch_open = false, epochs_open = true, lr_open = false;
+  /// An epoch's last batch would be one sample, which the model cannot take while training: it is
+  /// left out.
   bool leaves_one_out = false;
   int64_t judged_batch = 0;  // the batch size that leaves_one_out was decided for; 0: none
   std::optional<RunForecast> forecast;  // of this configuration, once settle() knows it
@@ -59,8 +63,12 @@ struct Trainer::State {
 
   Progress& progress() { return checkpoint.progress; }
   int64_t samples_per_epoch() const { return splits.train->size() - (leaves_one_out ? 1 : 0); }
-  int64_t batches() const { return (samples_per_epoch() + config.batch_size - 1) / config.batch_size; }
-  int64_t steps_per_epoch() const { return (batches() + config.accumulate - 1) / config.accumulate; }
+  int64_t batches() const {
+    return (samples_per_epoch() + config.batch_size - 1) / config.batch_size;
+  }
+  int64_t steps_per_epoch() const {
+    return (batches() + config.accumulate - 1) / config.accumulate;
+  }
   /// Of the whole run: what schedules are stretched over.
   int64_t steps_in_all() const {
     const int64_t all = config.epochs * steps_per_epoch();
@@ -68,16 +76,21 @@ struct Trainer::State {
   }
   bool steps_used_up() { return config.max_steps > 0 && progress().step >= config.max_steps; }
   bool out_of_patience() {
-    return config.patience > 0 && checkpoint.best.epoch > 0 && progress().epoch - checkpoint.best.epoch >= config.patience;
+    return config.patience > 0 && checkpoint.best.epoch > 0 &&
+           progress().epoch - checkpoint.best.epoch >= config.patience;
   }
   bool trained() {
     const bool between_epochs = progress().batch == 0 && progress().epoch > 0;
-    return progress().epoch >= config.epochs || (between_epochs && (steps_used_up() || out_of_patience()));
+    return progress().epoch >= config.epochs ||
+           (between_epochs && (steps_used_up() || out_of_patience()));
   }
-  double seconds() const { return seconds_before + std::chrono::duration<double>(std::chrono::steady_clock::now() - began).count(); }
+  double seconds() const {
+    return seconds_before +
+           std::chrono::duration<double>(std::chrono::steady_clock::now() - began).count();
+  }
 
-  /// Device, threads, recipe, data, model: everything that can be wrong before anything is written. Without a checkpoint to go on `from` the
-  /// configuration's weights are read.
+  /// Device, threads, recipe, data, model: everything that can be wrong before anything is written.
+  /// Without a checkpoint to go on `from` the configuration's weights are read.
   void prepare(nn::AnyModule* own, Loss& loss, const std::optional<Checkpoint>& from);
   /// Where the user said none: the zoo's model that the weights are of.
   void choose_model_of(GivenWeights& given);
@@ -89,13 +102,16 @@ struct Trainer::State {
   void make_optimizer();
   /// Fills trained_until. Throws UsageError if that leaves nothing to train.
   void choose_epochs_of_parameters();
-  /// Puts the model in training mode, with the parameters trained that `epoch` (counted from 0) trains.
+  /// Puts the model in training mode, with the parameters trained that `epoch` (counted from 0)
+  /// trains.
   void train_mode(int64_t epoch);
   /// Adds a line to what the user is told of the choices made.
   void note(const std::string& line);
-  /// Throws InputError if weights and optimizer state alone do not fit the memory that is left. Nothing is allocated before.
+  /// Throws InputError if weights and optimizer state alone do not fit the memory that is left.
+  /// Nothing is allocated before.
   void require_memory_for_weights();
-  /// Throws InputError that says the same as the checks of memory. For an OutOfMemory where a run is built that they let pass.
+  /// Throws InputError that says the same as the checks of memory. For an OutOfMemory where a run
+  /// is built that they let pass.
   [[noreturn]] void refuse_for_memory(const OutOfMemory& e);
   /// As limit and overfit_batches say.
   void choose_samples();
@@ -105,11 +121,14 @@ struct Trainer::State {
   void restore(const Checkpoint& from);
   /// Makes the run folder with its first checkpoint, or nothing at all.
   void begin();
-  /// Commits a checkpoint of what the live progress says. Throws NumericError, with nothing written, if a weight is not finite.
+  /// Commits a checkpoint of what the live progress says. Throws NumericError, with nothing
+  /// written, if a weight is not finite.
   void save(bool is_best);
 };
 
-inline double steady_seconds() { return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count(); }
+inline double steady_seconds() {
+  return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count();
+}
 
 class Rehearsal;
 struct Rehearsed;
@@ -126,7 +145,8 @@ class TrainingLoop {
   void settle_batch();
   void settle_epochs();
   void settle_memory();
-  /// Decides State::leaves_one_out for this batch size by rehearsal. Throws InputError if every batch is a single sample that the model refuses.
+  /// Decides State::leaves_one_out for this batch size by rehearsal. Throws InputError if every
+  /// batch is a single sample that the model refuses.
   void judge_last_batch();
   /// Throws InputError if the forecast exceeds the memory that is left.
   void require_memory();
@@ -143,15 +163,18 @@ class TrainingLoop {
     double loss, grad_norm;  // grad_norm: NaN unless gradients are clipped by norm
     int64_t samples, batches;
   };
-  /// With the next batches of `loader`, of which `batch` is the first; nothing at the end of the epoch. Step `index` of the run.
+  /// With the next batches of `loader`, of which `batch` is the first; nothing at the end of the
+  /// epoch. Step `index` of the run.
   std::optional<Step> step(data::Loader& loader, int64_t batch, int64_t index);
-  /// The optimiser's part, after the gradients are there. The norm of the gradients, if they are clipped by it.
+  /// The optimiser's part, after the gradients are there. The norm of the gradients, if they are
+  /// clipped by it.
   Tensor record_update(int64_t index);
   /// Mean loss of a batch that counts for `share` of a step, with its gradients.
   Tensor record_gradients(const data::Batch& batch, double share);
-  /// The share of a batch of the step that has `wanted` samples from sample `first` of the epoch on: by the weights of their classes. A batch
-  /// of weight 0 counts for nothing.
-  double share_of(const data::Batch& batch, const data::Loader& loader, int64_t first, int64_t wanted);
+  /// The share of a batch of the step that has `wanted` samples from sample `first` of the epoch
+  /// on: by the weights of their classes. A batch of weight 0 counts for nothing.
+  double share_of(const data::Batch& batch, const data::Loader& loader, int64_t first,
+                  int64_t wanted);
   double weight_of(const data::Batch& batch) const;
   /// Sums the weights of the samples at these places of the loader's epoch.
   double weight_of(const data::Loader& loader, int64_t first, int64_t count);
@@ -184,7 +207,8 @@ class TrainingLoop {
   double epoch_train_seconds_ = 0;
   int64_t first_batch_ = 0, epoch_samples_ = 0;
   int64_t flops_per_step_ = 0, saved_flops_per_step_ = 0;  // 0: not known
-  std::vector<int64_t> order_;  // of the samples in epoch ordered_epoch_, where classes have weights
+  // of the samples in epoch ordered_epoch_, where classes have weights
+  std::vector<int64_t> order_;
   int64_t ordered_epoch_ = -1;
 };
 

@@ -17,9 +17,11 @@ struct View {
 };
 const std::vector<View>& views_of(Tta tta) {
   // Static objects may use them when the process ends.
-  static const auto &plain = *new std::vector<View>{{0, false, 1}}, &both = *new std::vector<View>{{0, false, 0.5}, {0, true, 0.5}},
-                    &six = *new std::vector<View>{{0, false, 0.25},  {0, true, 0.25},   {-1, false, 0.125},
-                                                  {-1, true, 0.125}, {1, false, 0.125}, {1, true, 0.125}};
+  static const auto &plain = *new std::vector<View>{{0, false, 1}},
+                    &both = *new std::vector<View>{{0, false, 0.5}, {0, true, 0.5}},
+                    &six = *new std::vector<View>{{0, false, 0.25},   {0, true, 0.25},
+                                                  {-1, false, 0.125}, {-1, true, 0.125},
+                                                  {1, false, 0.125},  {1, true, 0.125}};
   return tta == Tta::none ? plain : tta == Tta::mirror ? both : six;
 }
 
@@ -33,7 +35,9 @@ Tensor moved(const Tensor& x, int axis, int64_t by) {
 
 }  // namespace
 
-const char* to_string(Tta tta) { return tta == Tta::none ? "none" : tta == Tta::mirror ? "mirror" : "translate"; }
+const char* to_string(Tta tta) {
+  return tta == Tta::none ? "none" : tta == Tta::mirror ? "mirror" : "translate";
+}
 
 Tta tta_from_text(std::string_view text) {
   for (Tta tta : kAll)
@@ -46,17 +50,21 @@ int64_t view_count(Tta tta) { return static_cast<int64_t>(views_of(tta).size());
 void require_views(Tta tta, data::Task task, const Shape& sample) {
   if (tta == Tta::none || (sample.rank() == 3 && task == data::Task::classification)) return;
   throw UsageError(str("tta ", to_string(tta), " makes views of pictures with classes; ",
-                       task == data::Task::regression ? "these data ask for a number" : str("samples of shape ", sample, " are none"),
+                       task == data::Task::regression
+                           ? "these data ask for a number"
+                           : str("samples of shape ", sample, " are none"),
                        ". Leave it out, or give none."));
 }
 
-Tensor answers(nn::AnyModule& model, const Tensor& x, const std::vector<double>& mean, const std::vector<double>& stddev, Tta tta) {
+Tensor answers(nn::AnyModule& model, const Tensor& x, const std::vector<double>& mean,
+               const std::vector<double>& stddev, Tta tta) {
   if (tta == Tta::none) return model(normalized(x, mean, stddev));
   Tensor total;
   for (const View& view : views_of(tta)) {
     Tensor picture = moved(moved(x, 2, view.move), 3, view.move);
     if (view.mirrored) picture = flip(picture, 3);
-    flush();  // each view is a program of its own, so that all share one plan and the memory is that of one
+    // each view is a program of its own, so that all share one plan and the memory is that of one
+    flush();
     const Tensor answer = model(normalized(picture, mean, stddev)) * view.weight;
     total = total.defined() ? total + answer : answer;
     flush();

@@ -21,9 +21,12 @@ const std::vector<ConfigField>& config_fields() {
       {"model", &C::model, Decides::result, "name in the model zoo, or of a model of your own"},
       {"stem", &C::stem, Decides::result, "small or large: how a network for pictures begins"},
       {"weights", &C::weights, Decides::nothing, "file or run that the run began with"},
-      {"freeze", &C::freeze, Decides::result, "parameters that are not trained: names with * and ?, or backbone"},
-      {"freeze_after", &C::freeze_after, Decides::result, "epochs that parameters are trained for: none, or 0.bias=3"},
-      {"backbone_lr", &C::backbone_lr, Decides::result, "learning rate of all but the head, as a factor"},
+      {"freeze", &C::freeze, Decides::result,
+       "parameters that are not trained: names with * and ?, or backbone"},
+      {"freeze_after", &C::freeze_after, Decides::result,
+       "epochs that parameters are trained for: none, or 0.bias=3"},
+      {"backbone_lr", &C::backbone_lr, Decides::result,
+       "learning rate of all but the head, as a factor"},
       {"epochs", &C::epochs, Decides::length, ""},
       {"batch_size", &C::batch_size, Decides::result, ""},
       {"accumulate", &C::accumulate, Decides::result, "batches per step of the optimiser"},
@@ -32,36 +35,47 @@ const std::vector<ConfigField>& config_fields() {
       {"momentum", &C::momentum, Decides::result, "of sgd and nesterov"},
       {"weight_decay", &C::weight_decay, Decides::result, ""},
       {"decay", &C::decay, Decides::result, "what decays: weights, or all (biases and scales too)"},
-      {"lr_factors", &C::lr_factors, Decides::result, "factors of lr by name: none, or *.bias=2 with commas between"},
-      {"schedule", &C::schedule, Decides::result, "of lr: constant, cosine, linear, onecycle or step"},
+      {"lr_factors", &C::lr_factors, Decides::result,
+       "factors of lr by name: none, or *.bias=2 with commas between"},
+      {"schedule", &C::schedule, Decides::result,
+       "of lr: constant, cosine, linear, onecycle or step"},
       {"warmup", &C::warmup, Decides::result, "share of the steps over which lr rises"},
       {"lr_start", &C::lr_start, Decides::result, "factor of lr where it rises from"},
       {"lr_end", &C::lr_end, Decides::result, "factor of lr at the end"},
       {"milestones", &C::milestones, Decides::result, "of schedule step: shares of the run"},
       {"gamma", &C::gamma, Decides::result, "of schedule step: factor at each milestone"},
       {"label_smoothing", &C::label_smoothing, Decides::result, ""},
-      {"class_weights", &C::class_weights, Decides::result, "of the loss: none, auto, or a number per class"},
+      {"class_weights", &C::class_weights, Decides::result,
+       "of the loss: none, auto, or a number per class"},
       {"clip_norm", &C::clip_norm, Decides::result, "largest norm of all gradients; 0: no limit"},
       {"clip_value", &C::clip_value, Decides::result, "largest element of a gradient; 0: no limit"},
-      {"ema", &C::ema, Decides::result, "decay of the average of the weights that is kept; 0: none"},
-      {"lookahead", &C::lookahead, Decides::result, "steps after which weights return to their average; 0: never"},
+      {"ema", &C::ema, Decides::result,
+       "decay of the average of the weights that is kept; 0: none"},
+      {"lookahead", &C::lookahead, Decides::result,
+       "steps after which weights return to their average; 0: never"},
       {"mean", &C::mean, Decides::result, "inputs become (x - mean) / stddev, by channel"},
       {"stddev", &C::stddev, Decides::result, ""},
-      {"augment", &C::augment, Decides::result, "other views of training pictures, see suanli train --help"},
+      {"augment", &C::augment, Decides::result,
+       "other views of training pictures, see suanli train --help"},
       {"tta", &C::tta, Decides::result, "of the test at the end: none, mirror or translate"},
-      {"sampler", &C::sampler, Decides::result, "random: each sample once an epoch; balanced: classes equally likely"},
+      {"sampler", &C::sampler, Decides::result,
+       "random: each sample once an epoch; balanced: classes equally likely"},
       {"seed", &C::seed, Decides::result, "of weights, order, validation split and dropout"},
       {"val", &C::val, Decides::result, "fraction of the training samples that validates"},
       {"limit", &C::limit, Decides::result, "samples used at most; 0: all"},
-      {"overfit_batches", &C::overfit_batches, Decides::result, "trains and validates on so many batches; 0: no"},
-      {"patience", &C::patience, Decides::nothing, "epochs without a better validation that end the run; 0: never"},
+      {"overfit_batches", &C::overfit_batches, Decides::result,
+       "trains and validates on so many batches; 0: no"},
+      {"patience", &C::patience, Decides::nothing,
+       "epochs without a better validation that end the run; 0: never"},
       {"max_steps", &C::max_steps, Decides::length, "0: no limit"},
       {"time", &C::time, Decides::nothing, "seconds that decided the epochs; 0: they were said"},
       {"checkpoint_every", &C::checkpoint_every, Decides::nothing, "steps; 0: none by steps"},
       {"checkpoint_minutes", &C::checkpoint_minutes, Decides::nothing, "minutes; 0: none by time"},
-      {"memory_limit", &C::memory_limit, Decides::nothing, "bytes that the run may take; 0: no limit"},
+      {"memory_limit", &C::memory_limit, Decides::nothing,
+       "bytes that the run may take; 0: no limit"},
       {"threads", &C::threads, Decides::result, "that compute"},
-      {"loader_threads", &C::loader_threads, Decides::nothing, "that read data; results do not depend on them"},
+      {"loader_threads", &C::loader_threads, Decides::nothing,
+       "that read data; results do not depend on them"},
       {"device", &C::device, Decides::result, ""},
       {"precision", &C::precision, Decides::result, ""},
   };
@@ -87,8 +101,10 @@ struct KnownOptimizer {
   const char* name;
   double lr, momentum, weight_decay;  // usual where no recipe speaks
 };
-constexpr KnownOptimizer kOptimizers[] = {
-    {"sgd", 0.01, 0.9, 0}, {"nesterov", 0.01, 0.9, 0}, {"adam", 1e-3, 0, 0}, {"adamw", 1e-3, 0, 0.01}};
+constexpr KnownOptimizer kOptimizers[] = {{"sgd", 0.01, 0.9, 0},
+                                          {"nesterov", 0.01, 0.9, 0},
+                                          {"adam", 1e-3, 0, 0},
+                                          {"adamw", 1e-3, 0, 0.01}};
 
 const KnownOptimizer& known_optimizer(const std::string& name) {
   std::vector<std::string> names;
@@ -97,7 +113,8 @@ const KnownOptimizer& known_optimizer(const std::string& name) {
     names.push_back(o.name);
   }
   const std::string near = did_you_mean(name, names);
-  throw UsageError(str("optimizer '", name, "' is not known: ", near.empty() ? "" : str("did you mean '", near, "'? "),
+  throw UsageError(str("optimizer '", name,
+                       "' is not known: ", near.empty() ? "" : str("did you mean '", near, "'? "),
                        "There are sgd, nesterov, adam, adamw."));
 }
 
@@ -106,13 +123,15 @@ const KnownOptimizer& known_optimizer(const std::string& name) {
 void fill(TrainConfig& c, const models::Recipe& recipe) {
   if (c.epochs == 0) c.epochs = recipe.epochs;
   if (c.batch_size == 0) c.batch_size = recipe.batch_size;
-  // An optimiser or a schedule that is not the recipe's takes its own usual numbers, not those tuned for another.
+  // An optimiser or a schedule that is not the recipe's takes its own usual numbers, not those
+  // tuned for another.
   const bool same = c.optimizer.empty() || c.optimizer == recipe.optimizer;
   if (c.optimizer.empty()) c.optimizer = recipe.optimizer;
   const KnownOptimizer& optimizer = known_optimizer(c.optimizer);
   if (c.lr == 0) c.lr = same ? recipe.lr : optimizer.lr;
   if (optimizer.momentum == 0 && c.momentum > 0)
-    throw UsageError(str("momentum is sgd's; ", c.optimizer, " has its own averages. Leave it out, or use --optimizer sgd."));
+    throw UsageError(str("momentum is sgd's; ", c.optimizer,
+                         " has its own averages. Leave it out, or use --optimizer sgd."));
   if (c.momentum == -1) c.momentum = same ? recipe.momentum : optimizer.momentum;
   if (c.weight_decay == -1) c.weight_decay = same ? recipe.weight_decay : optimizer.weight_decay;
   if (c.lr_factors.empty()) c.lr_factors = same ? recipe.lr_factors : "none";
@@ -151,7 +170,8 @@ std::vector<double> numbers_from(const std::string& key, const std::string& text
   return out;
 }
 
-std::vector<std::pair<std::string, double>> named_numbers_from(const std::string& key, const std::string& text) {
+std::vector<std::pair<std::string, double>> named_numbers_from(const std::string& key,
+                                                               const std::string& text) {
   std::vector<std::pair<std::string, double>> out;
   if (text == "none") return out;
   for (size_t at = 0; at <= text.size();) {
@@ -159,7 +179,8 @@ std::vector<std::pair<std::string, double>> named_numbers_from(const std::string
     const std::string part = text.substr(at, end - at);
     const size_t equals = part.rfind('=');
     if (equals == std::string::npos || equals == 0)
-      throw UsageError(str(key, " is '", text, "', expected none, or NAME=NUMBER with commas between"));
+      throw UsageError(
+          str(key, " is '", text, "', expected none, or NAME=NUMBER with commas between"));
     out.emplace_back(part.substr(0, equals), numbers_from(key, part.substr(equals + 1)).front());
     at = end + 1;
   }
@@ -169,65 +190,87 @@ std::vector<std::pair<std::string, double>> named_numbers_from(const std::string
 optim::Schedule schedule_of(const TrainConfig& c) {
   optim::Schedule s = optim::schedule_from_name(c.schedule);
   s.warmup = c.warmup, s.start = c.lr_start, s.end = c.lr_end, s.gamma = c.gamma;
-  s.milestones = c.milestones.empty() ? std::vector<double>() : numbers_from("milestones", c.milestones);
+  s.milestones =
+      c.milestones.empty() ? std::vector<double>() : numbers_from("milestones", c.milestones);
   return s;
 }
 
 void resolve(TrainConfig& c, bool own_model) {
-  fill(c, own_model ? models::Recipe{"adam", 1e-3, 0, 64, 5, false} : models::entry(c.model).recipe);
+  fill(c,
+       own_model ? models::Recipe{"adam", 1e-3, 0, 64, 5, false} : models::entry(c.model).recipe);
   auto require = [](bool right, const char* key, const auto& value, const char* expected) {
     if (!right) throw UsageError(str(key, " is ", value, ", expected ", expected));
   };
-  // Products of these numbers are counts of samples and steps, which have to fit 64 bits; learning rates multiply floats of 32.
+  // Products of these numbers are counts of samples and steps, which have to fit 64 bits; learning
+  // rates multiply floats of 32.
   constexpr int64_t kMost = 1'000'000'000;
   constexpr double kLargest = 1e30;
-  require(c.epochs >= 1 && c.epochs <= kMost, "epochs", c.epochs, "at least 1 and at most 1000000000");
-  require(c.batch_size >= 1 && c.batch_size <= kMost, "batch_size", c.batch_size, "at least 1 and at most 1000000000");
-  require(c.accumulate >= 1 && c.accumulate <= kMost, "accumulate", c.accumulate, "at least 1 and at most 1000000000");
+  require(c.epochs >= 1 && c.epochs <= kMost, "epochs", c.epochs,
+          "at least 1 and at most 1000000000");
+  require(c.batch_size >= 1 && c.batch_size <= kMost, "batch_size", c.batch_size,
+          "at least 1 and at most 1000000000");
+  require(c.accumulate >= 1 && c.accumulate <= kMost, "accumulate", c.accumulate,
+          "at least 1 and at most 1000000000");
   require(c.lr > 0 && c.lr <= kLargest, "lr", c.lr, "a number above 0 and up to 1e30");
   require(c.momentum >= 0 && c.momentum < 1, "momentum", c.momentum, "0 or more and below 1");
   if (!c.stem.empty()) models::stem_from_text(c.stem);
-  require(c.backbone_lr > 0 && c.backbone_lr <= kLargest, "backbone_lr", c.backbone_lr, "a number above 0 and up to 1e30");
-  require(c.mean.size() == c.stddev.size(), "mean", toml_reals(c.mean), "as many numbers as stddev has");
+  require(c.backbone_lr > 0 && c.backbone_lr <= kLargest, "backbone_lr", c.backbone_lr,
+          "a number above 0 and up to 1e30");
+  require(c.mean.size() == c.stddev.size(), "mean", toml_reals(c.mean),
+          "as many numbers as stddev has");
   for (double v : c.mean) require(std::isfinite(v), "mean", toml_reals(c.mean), "numbers");
-  for (double v : c.stddev) require(std::isfinite(v) && v > 0, "stddev", toml_reals(c.stddev), "numbers above 0");
-  require(c.optimizer != "nesterov" || c.momentum > 0, "momentum", c.momentum, "above 0, since nesterov needs one");
-  require(c.weight_decay >= 0 && c.weight_decay <= kLargest, "weight_decay", c.weight_decay, "0 or more and up to 1e30");
+  for (double v : c.stddev)
+    require(std::isfinite(v) && v > 0, "stddev", toml_reals(c.stddev), "numbers above 0");
+  require(c.optimizer != "nesterov" || c.momentum > 0, "momentum", c.momentum,
+          "above 0, since nesterov needs one");
+  require(c.weight_decay >= 0 && c.weight_decay <= kLargest, "weight_decay", c.weight_decay,
+          "0 or more and up to 1e30");
   require(c.decay == "weights" || c.decay == "all", "decay", c.decay, "weights or all");
   for (auto& [name, factor] : named_numbers_from("lr_factors", c.lr_factors))
-    require(factor > 0 && factor <= kLargest, "lr_factors", c.lr_factors, "factors above 0 and up to 1e30");
+    require(factor > 0 && factor <= kLargest, "lr_factors", c.lr_factors,
+            "factors above 0 and up to 1e30");
   for (auto& [name, epochs] : named_numbers_from("freeze_after", c.freeze_after))
-    require(epochs >= 1 && epochs <= kMost && epochs == std::floor(epochs), "freeze_after", c.freeze_after,
-            "whole numbers of epochs from 1 on");
+    require(epochs >= 1 && epochs <= kMost && epochs == std::floor(epochs), "freeze_after",
+            c.freeze_after, "whole numbers of epochs from 1 on");
   if (!c.tta.empty()) tta_from_text(c.tta);
   require(c.warmup >= 0 && c.warmup < 1, "warmup", c.warmup, "0 or more and below 1");
-  require(c.lr_start >= 0 && c.lr_start <= kLargest, "lr_start", c.lr_start, "0 or more and up to 1e30");
+  require(c.lr_start >= 0 && c.lr_start <= kLargest, "lr_start", c.lr_start,
+          "0 or more and up to 1e30");
   require(c.lr_end >= 0 && c.lr_end <= kLargest, "lr_end", c.lr_end, "0 or more and up to 1e30");
   require(c.gamma > 0 && c.gamma <= 1, "gamma", c.gamma, "above 0 and up to 1");
-  for (double m : schedule_of(c).milestones) require(m > 0 && m < 1, "milestones", c.milestones, "numbers above 0 and below 1");
-  require(c.label_smoothing >= 0 && c.label_smoothing < 1, "label_smoothing", c.label_smoothing, "0 or more and below 1");
+  for (double m : schedule_of(c).milestones)
+    require(m > 0 && m < 1, "milestones", c.milestones, "numbers above 0 and below 1");
+  require(c.label_smoothing >= 0 && c.label_smoothing < 1, "label_smoothing", c.label_smoothing,
+          "0 or more and below 1");
   if (c.class_weights != "none" && c.class_weights != "auto")
     for (double w : numbers_from("class_weights", c.class_weights))
-      require(w >= 0 && w <= kLargest, "class_weights", c.class_weights, "none, auto or numbers from 0 to 1e30");
+      require(w >= 0 && w <= kLargest, "class_weights", c.class_weights,
+              "none, auto or numbers from 0 to 1e30");
   require(std::isfinite(c.clip_norm) && c.clip_norm >= 0, "clip_norm", c.clip_norm, "0 or more");
-  require(std::isfinite(c.clip_value) && c.clip_value >= 0, "clip_value", c.clip_value, "0 or more");
+  require(std::isfinite(c.clip_value) && c.clip_value >= 0, "clip_value", c.clip_value,
+          "0 or more");
   require(c.ema >= 0 && c.ema < 1, "ema", c.ema, "0 or more and below 1");
   require(c.lookahead >= 0, "lookahead", c.lookahead, "0 or more");
-  if (c.ema > 0 && c.lookahead > 0) throw UsageError("ema and lookahead both average the weights. Give one of them.");
+  if (c.ema > 0 && c.lookahead > 0)
+    throw UsageError("ema and lookahead both average the weights. Give one of them.");
   require(c.patience >= 0, "patience", c.patience, "0 or more");
   require(c.limit >= 0, "limit", c.limit, "0 or more");
-  require(c.overfit_batches >= 0 && c.overfit_batches <= kMost, "overfit_batches", c.overfit_batches, "0 to 1000000000");
+  require(c.overfit_batches >= 0 && c.overfit_batches <= kMost, "overfit_batches",
+          c.overfit_batches, "0 to 1000000000");
   require(std::isfinite(c.time) && c.time >= 0, "time", c.time, "0 or more");
   if (!c.augment.empty()) data::augment_from_text(c.augment);
-  require(c.sampler == "random" || c.sampler == "balanced", "sampler", c.sampler, "random or balanced");
+  require(c.sampler == "random" || c.sampler == "balanced", "sampler", c.sampler,
+          "random or balanced");
   require(c.seed >= 0, "seed", c.seed, "0 or more");
   require(c.val >= 0 && c.val < 1, "val", c.val, "0 or more and below 1");
   require(c.max_steps >= 0, "max_steps", c.max_steps, "0 or more");
   require(c.checkpoint_every >= 0, "checkpoint_every", c.checkpoint_every, "0 or more");
-  require(std::isfinite(c.checkpoint_minutes) && c.checkpoint_minutes >= 0, "checkpoint_minutes", c.checkpoint_minutes, "0 or more");
+  require(std::isfinite(c.checkpoint_minutes) && c.checkpoint_minutes >= 0, "checkpoint_minutes",
+          c.checkpoint_minutes, "0 or more");
   require(c.memory_limit >= 0, "memory_limit", c.memory_limit, "bytes, or 0");
   require(c.threads >= 0 && c.threads <= 1024, "threads", c.threads, "1 to 1024");
-  require(c.loader_threads >= 0 && c.loader_threads <= 256, "loader_threads", c.loader_threads, "0 to 256");
+  require(c.loader_threads >= 0 && c.loader_threads <= 256, "loader_threads", c.loader_threads,
+          "0 to 256");
   require(c.precision == "f32", "precision", c.precision, "f32");
 }
 
@@ -253,15 +296,19 @@ std::string toml_string(const std::string& s) {
 }  // namespace
 
 std::string to_toml(const TrainConfig& config) {
-  std::string out = "# What this run was told, every choice written out. `suanli train --resume` reads it.\n";
+  std::string out =
+      "# What this run was told, every choice written out. `suanli train --resume` reads it.\n";
   for (const ConfigField& f : config_fields()) {
     std::string line = str(f.key, " = ");
     std::visit(
         [&](auto member) {
           const auto& value = config.*member;
-          if constexpr (std::is_same_v<std::decay_t<decltype(value)>, std::string>) line += toml_string(value);
-          else if constexpr (std::is_same_v<std::decay_t<decltype(value)>, double>) line += toml_real(value);
-          else if constexpr (std::is_same_v<std::decay_t<decltype(value)>, std::vector<double>>) line += toml_reals(value);
+          if constexpr (std::is_same_v<std::decay_t<decltype(value)>, std::string>)
+            line += toml_string(value);
+          else if constexpr (std::is_same_v<std::decay_t<decltype(value)>, double>)
+            line += toml_real(value);
+          else if constexpr (std::is_same_v<std::decay_t<decltype(value)>, std::vector<double>>)
+            line += toml_reals(value);
           else line += str(value);
         },
         f.member);
@@ -287,9 +334,10 @@ std::string no_setting(const std::string& key) {
   std::vector<std::string> keys;
   for (const ConfigField& f : config_fields()) keys.push_back(f.key);
   const std::string near = did_you_mean(key, keys);
-  return str(
-      key, " is no setting",
-      near.empty() ? ". Settings have the names of suanli train's options, with _ for -: batch_size." : str(": did you mean ", near, "?"));
+  return str(key, " is no setting",
+             near.empty()
+                 ? ". Settings have the names of suanli train's options, with _ for -: batch_size."
+                 : str(": did you mean ", near, "?"));
 }
 
 /// Throws UsageError for a value that no data and no other setting can make right.
@@ -297,7 +345,8 @@ void check_values(TrainConfig c) {
   if (c.batch_size == TrainConfig::kAutoBatch) c.batch_size = 0;
   if (c.optimizer.empty() && c.momentum > 0) c.optimizer = "sgd";  // an option may choose one
   const std::vector<models::Entry>& zoo = models::entries();
-  resolve(c, std::none_of(zoo.begin(), zoo.end(), [&](const models::Entry& e) { return c.model == e.name; }));
+  resolve(c, std::none_of(zoo.begin(), zoo.end(),
+                          [&](const models::Entry& e) { return c.model == e.name; }));
   try {
     device_from_name(c.device);
   } catch (const DeviceError&) {}  // that it is missing here is no fault of the file
@@ -315,10 +364,13 @@ void set_field(TrainConfig& config, const std::string& key, const std::string& v
         if constexpr (std::is_same_v<T, std::string>) field = value;
         else if constexpr (std::is_same_v<T, std::vector<double>>) field = numbers_from(key, value);
         else {
-          const auto [end, error] = std::from_chars(value.data(), value.data() + value.size(), field);
+          const auto [end, error] =
+              std::from_chars(value.data(), value.data() + value.size(), field);
           if (error != std::errc() || end != value.data() + value.size())
             throw UsageError(str(key, " is '", value, "', expected ",
-                                 std::is_same_v<std::decay_t<decltype(field)>, double> ? "a number" : "a whole number"));
+                                 std::is_same_v<std::decay_t<decltype(field)>, double>
+                                     ? "a number"
+                                     : "a whole number"));
         }
       },
       known->member);
@@ -330,12 +382,14 @@ TrainConfig config_from_toml(const std::string& path) {
   try {
     table = toml::parse(text, path);
   } catch (const toml::parse_error& e) {
-    throw InputError(str(path, ": line ", static_cast<int64_t>(e.source().begin.line), ": ", e.description()));
+    throw InputError(
+        str(path, ": line ", static_cast<int64_t>(e.source().begin.line), ": ", e.description()));
   }
   TrainConfig config;
   for (auto&& [key, node] : table) {
     const std::string name(key.str());
-    const std::string place = str(path, ": line ", static_cast<int64_t>(node.source().begin.line), ": ");
+    const std::string place =
+        str(path, ": line ", static_cast<int64_t>(node.source().begin.line), ": ");
     const ConfigField* known = find_field(name);
     if (!known) throw InputError(place + no_setting(name));
     std::visit(
@@ -343,7 +397,8 @@ TrainConfig config_from_toml(const std::string& path) {
           using T = std::decay_t<decltype(config.*member)>;
           if constexpr (std::is_same_v<T, std::vector<double>>) {
             const toml::array* list = node.as_array();
-            if (!list || !std::all_of(list->begin(), list->end(), [](auto& item) { return item.is_number(); }))
+            if (!list || !std::all_of(list->begin(), list->end(),
+                                      [](auto& item) { return item.is_number(); }))
               throw InputError(str(place, name, ": expected a list of numbers"));
             for (auto& item : *list) (config.*member).push_back(*item.template value<double>());
             return;
@@ -351,7 +406,9 @@ TrainConfig config_from_toml(const std::string& path) {
             const char* expected = std::is_same_v<T, std::string> ? "a text in quotes"
                                    : std::is_same_v<T, double>    ? "a number"
                                                                   : "a whole number";
-            if (!(std::is_same_v<T, double> ? node.is_number() : std::is_same_v<T, std::string> ? node.is_string() : node.is_integer()))
+            if (!(std::is_same_v<T, double>        ? node.is_number()
+                  : std::is_same_v<T, std::string> ? node.is_string()
+                                                   : node.is_integer()))
               throw InputError(str(place, name, ": expected ", expected));
             config.*member = *node.template value<T>();
           }
@@ -365,7 +422,9 @@ TrainConfig config_from_toml(const std::string& path) {
 }
 
 Json deciding_fields(const TrainConfig& config) {
-  const bool by_length = config.lookahead > 0 || (!config.schedule.empty() && config.schedule != "constant") || config.warmup > 0;
+  const bool by_length = config.lookahead > 0 ||
+                         (!config.schedule.empty() && config.schedule != "constant") ||
+                         config.warmup > 0;
   Json out = Json::Object();
   for (const ConfigField& f : config_fields())
     if (f.decides == Decides::result || (f.decides == Decides::length && by_length))
@@ -390,8 +449,12 @@ std::string differences(const Json& recorded, const TrainConfig& now) {
   for (auto& [key, value] : current.object()) {
     const Json* before = recorded.find(key);
     // 1 and 1.0 are the same number, and how a double was spelled is no difference
-    bool same = before && (value.is_number() && before->is_number() ? value.number() == before->number() : value == *before);
-    if (!same) out += str(out.empty() ? "" : ", ", key, " ", before ? before->dump() : "unset", " → ", value.dump());
+    bool same =
+        before && (value.is_number() && before->is_number() ? value.number() == before->number()
+                                                            : value == *before);
+    if (!same)
+      out += str(out.empty() ? "" : ", ", key, " ", before ? before->dump() : "unset", " → ",
+                 value.dump());
   }
   return out;
 }

@@ -1,4 +1,5 @@
-// TrainConfig as a table of fields, so that the file, the comparison and the documentation cannot drift apart.
+// TrainConfig as a table of fields, so that the file, the comparison and the documentation cannot
+// drift apart.
 #pragma once
 #include <string>
 #include <utility>
@@ -10,7 +11,8 @@
 
 namespace suanli {
 
-/// Whether another value gives another result; what does may not change between a checkpoint and its resume.
+/// Whether another value gives another result; what does may not change between a checkpoint and
+/// its resume.
 enum class Decides : uint8_t {
   nothing,
   result,
@@ -19,7 +21,9 @@ enum class Decides : uint8_t {
 
 struct ConfigField {
   const char* key;
-  std::variant<std::string TrainConfig::*, int64_t TrainConfig::*, double TrainConfig::*, std::vector<double> TrainConfig::*> member;
+  std::variant<std::string TrainConfig::*, int64_t TrainConfig::*, double TrainConfig::*,
+               std::vector<double> TrainConfig::*>
+      member;
   Decides decides;
   const char* doc;
 };
@@ -27,7 +31,8 @@ SUANLI_API const std::vector<ConfigField>& config_fields();
 
 /// Fills what was left open as `recipe` says.
 void fill(TrainConfig& config, const models::Recipe& recipe);
-/// Fills what was left to the model's recipe and checks every value: UsageError. `own_model`: config.model is no name of the zoo.
+/// Fills what was left to the model's recipe and checks every value: UsageError. `own_model`:
+/// config.model is no name of the zoo.
 void resolve(TrainConfig& config, bool own_model);
 /// Of a resolved configuration.
 optim::Schedule schedule_of(const TrainConfig& config);
@@ -35,27 +40,32 @@ optim::Schedule schedule_of(const TrainConfig& config);
 std::vector<double> numbers_from(const std::string& key, const std::string& text);
 
 /// "*.bias=2,0.*=0.5" as names and numbers, none of them for "none"; UsageError names `key`.
-std::vector<std::pair<std::string, double>> named_numbers_from(const std::string& key, const std::string& text);
+std::vector<std::pair<std::string, double>> named_numbers_from(const std::string& key,
+                                                               const std::string& text);
 
-/// Fills what depends on the data where the user said nothing: the model, and batches and epochs where samples are few. What was chosen, and
-/// why, joins `notes`. `batch_open`: the batch size is chosen later.
-void fit_to_data(TrainConfig& config, bool own_model, bool batch_open, const data::Dataset& train, std::vector<std::string>& notes);
+/// Fills what depends on the data where the user said nothing: the model, and batches and epochs
+/// where samples are few. What was chosen, and why, joins `notes`. `batch_open`: the batch size is
+/// chosen later.
+void fit_to_data(TrainConfig& config, bool own_model, bool batch_open, const data::Dataset& train,
+                 std::vector<std::string>& notes);
 
-/// Makes the learning rate, a recipe's for batches of another size, one for the batches that are taken: in proportion for plain descent (Goyal
-/// et al., Accurate, large minibatch SGD, 2017), with the root for Adam. Says so.
+/// Makes the learning rate, a recipe's for batches of another size, one for the batches that are
+/// taken: in proportion for plain descent (Goyal et al., Accurate, large minibatch SGD, 2017), with
+/// the root for Adam. Says so.
 std::string scale_lr(TrainConfig& config, int64_t recipe_batch);
 
-/// Whether inputs are shifted and scaled to mean 0 and deviation 1 of the training data where the user gave no numbers. Null: a model of the
-/// user's own.
+/// Whether inputs are shifted and scaled to mean 0 and deviation 1 of the training data where the
+/// user gave no numbers. Null: a model of the user's own.
 bool normalizes(const data::Info& info, const models::Recipe* recipe);
 
 /// The resolved configuration as a commented TOML file.
 SUANLI_API std::string to_toml(const TrainConfig& config);
-/// Throws InputError naming file, line and key, or the value that is wrong. Keys that are missing keep their defaults; unknown ones are an
-/// error.
+/// Throws InputError naming file, line and key, or the value that is wrong. Keys that are missing
+/// keep their defaults; unknown ones are an error.
 SUANLI_API TrainConfig config_from_toml(const std::string& path);
 
-/// Sets one field from text. Throws UsageError for a key that is none, with the nearest one, and for a value of the wrong kind.
+/// Sets one field from text. Throws UsageError for a key that is none, with the nearest one, and
+/// for a value of the wrong kind.
 SUANLI_API void set_field(TrainConfig& config, const std::string& key, const std::string& value);
 
 /// The fields that decide this configuration's result, for the checkpoint's state.

@@ -12,7 +12,8 @@ namespace suanli {
 namespace {
 
 constexpr size_t kMostNames = 10;
-constexpr int64_t kUneven = 10;        // times as many samples in the largest class as in the smallest
+// times as many samples in the largest class as in the smallest
+constexpr int64_t kUneven = 10;
 constexpr double kMuchDoubt = 0.1;     // an accuracy that may be off by so much tells little
 
 std::string percent(double share) {
@@ -27,7 +28,8 @@ std::string name_of(const data::Info& info, size_t label) {
 /// The names at these places, at most so many that a line stays readable.
 std::string listed(const data::Info& info, const std::vector<size_t>& labels) {
   std::string out;
-  for (size_t i = 0; i < std::min(labels.size(), kMostNames); ++i) out += (i ? ", " : "") + name_of(info, labels[i]);
+  for (size_t i = 0; i < std::min(labels.size(), kMostNames); ++i)
+    out += (i ? ", " : "") + name_of(info, labels[i]);
   return labels.size() > kMostNames ? str(out, " and ", labels.size() - kMostNames, " more") : out;
 }
 
@@ -38,15 +40,19 @@ template <class F> std::vector<size_t> labels_where(const std::vector<int64_t>& 
   return out;
 }
 
-void note_imbalance(const data::Info& info, const std::vector<int64_t>& counts, std::vector<std::string>& notes) {
+void note_imbalance(const data::Info& info, const std::vector<int64_t>& counts,
+                    std::vector<std::string>& notes) {
   const auto [least, most] = std::minmax_element(counts.begin(), counts.end());
   const int64_t all = std::accumulate(counts.begin(), counts.end(), int64_t{0});
   if (*least * kUneven > *most || all == 0) return;
-  const auto rare = static_cast<size_t>(least - counts.begin()), common = static_cast<size_t>(most - counts.begin());
-  notes.push_back(str("classes are uneven: '", name_of(info, common), "' has ", *most, " of ", all, " training samples, '",
-                      name_of(info, rare), "' ", *least, "; who always answers '", name_of(info, common), "' is right for ",
-                      percent(static_cast<double>(*most) / static_cast<double>(all)),
-                      ". sampler = balanced (--balanced) or class_weights = auto makes the rare ones count"));
+  const auto rare = static_cast<size_t>(least - counts.begin()),
+             common = static_cast<size_t>(most - counts.begin());
+  notes.push_back(
+      str("classes are uneven: '", name_of(info, common), "' has ", *most, " of ", all,
+          " training samples, '", name_of(info, rare), "' ", *least, "; who always answers '",
+          name_of(info, common), "' is right for ",
+          percent(static_cast<double>(*most) / static_cast<double>(all)),
+          ". sampler = balanced (--balanced) or class_weights = auto makes the rare ones count"));
 }
 
 }  // namespace
@@ -54,7 +60,8 @@ void note_imbalance(const data::Info& info, const std::vector<int64_t>& counts, 
 Baseline baseline_of(const data::Dataset& samples) {
   const std::vector<int64_t> counts = class_counts(samples);
   const auto most = std::max_element(counts.begin(), counts.end());
-  return {most - counts.begin(), static_cast<double>(*most) / static_cast<double>(std::max<int64_t>(1, samples.size()))};
+  return {most - counts.begin(),
+          static_cast<double>(*most) / static_cast<double>(std::max<int64_t>(1, samples.size()))};
 }
 
 double uncertainty_of(double share, int64_t samples) {
@@ -76,16 +83,20 @@ void note_samples(const data::Splits& splits, std::vector<std::string>& notes) {
 
   const std::vector<int64_t> counts = class_counts(*splits.train);
   note_imbalance(info, counts, notes);
-  if (const auto single = labels_where(counts, [&](size_t c) { return counts[c] == 1; }); !single.empty())
+  if (const auto single = labels_where(counts, [&](size_t c) { return counts[c] == 1; });
+      !single.empty())
     notes.push_back(str("classes with a single training sample: ", listed(info, single)));
   const auto& measured = size(splits.test) > 0 ? splits.test : splits.val;
   if (size(measured) == 0) return;
   const std::vector<int64_t> judged = class_counts(*measured);
   const char* name = measured == splits.test ? "test" : "validation";
-  if (const auto absent = labels_where(counts, [&](size_t c) { return counts[c] > 0 && judged[c] == 0; }); !absent.empty())
+  if (const auto absent =
+          labels_where(counts, [&](size_t c) { return counts[c] > 0 && judged[c] == 0; });
+      !absent.empty())
     notes.push_back(str("classes without a ", name, " sample: ", listed(info, absent)));
   if (const double doubt = uncertainty_of(0.5, size(measured)); doubt > kMuchDoubt)
-    notes.push_back(str(size(measured), " ", name, " samples: an accuracy on them is known to ±", std::round(100 * doubt), " points only"));
+    notes.push_back(str(size(measured), " ", name, " samples: an accuracy on them is known to ±",
+                        std::round(100 * doubt), " points only"));
 }
 
 }  // namespace suanli

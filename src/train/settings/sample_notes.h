@@ -1,4 +1,5 @@
-// Lines for the user about the samples of a run: classes, imbalance, and how much the validation samples can tell.
+// Lines for the user about the samples of a run: classes, imbalance, and how much the validation
+// samples can tell.
 #pragma once
 #include <string>
 #include <vector>
@@ -7,7 +8,8 @@
 
 namespace suanli {
 
-/// The class with the most samples, and its share: what a model that always answers it is right for.
+/// The class with the most samples, and its share: what a model that always answers it is right
+/// for.
 struct Baseline {
   int64_t label = 0;
   double share = 0;
@@ -18,7 +20,8 @@ SUANLI_API Baseline baseline_of(const data::Dataset& samples);
 /// Half the width of the 95% interval (Wilson 1927) of a share that was counted on so many samples.
 SUANLI_API double uncertainty_of(double share, int64_t samples);
 
-/// "3 classes: cat, dog, fox (81 train, 9 val)", and what is worth knowing before a training of classes begins. Nothing of regressions.
+/// "3 classes: cat, dog, fox (81 train, 9 val)", and what is worth knowing before a training of
+/// classes begins. Nothing of regressions.
 void note_samples(const data::Splits& splits, std::vector<std::string>& notes);
 
 }  // namespace suanli

@@ -25,19 +25,23 @@ uint64_t word(const Json& json) {
   const std::string& text = json.string();
   uint64_t v = 0;
   auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), v, 16);
-  if (error != std::errc() || end != text.data() + text.size()) throw InputError(str("JSON: \"", text, "\" is no hexadecimal number"));
+  if (error != std::errc() || end != text.data() + text.size())
+    throw InputError(str("JSON: \"", text, "\" is no hexadecimal number"));
   return v;
 }
 
 Json to_json(const SavedFile& file) {
-  return Json::Object{
-      {"file", file.name}, {"bytes", static_cast<int64_t>(file.digest.bytes)}, {"crc32", word(uint64_t{file.digest.crc32})}};
+  return Json::Object{{"file", file.name},
+                      {"bytes", static_cast<int64_t>(file.digest.bytes)},
+                      {"crc32", word(uint64_t{file.digest.crc32})}};
 }
 SavedFile file_from_json(const Json& json) {
   SavedFile file{json.at("file").string(),
-                 {static_cast<uint64_t>(json.at("bytes").integer()), static_cast<uint32_t>(word(json.at("crc32")))}};
+                 {static_cast<uint64_t>(json.at("bytes").integer()),
+                  static_cast<uint32_t>(word(json.at("crc32")))}};
   // The name is joined to the folder and later removed: it must not lead out of it.
-  if (file.name.empty() || file.name.find('/') != std::string::npos) throw InputError(str("JSON: \"", file.name, "\" is no file name"));
+  if (file.name.empty() || file.name.find('/') != std::string::npos)
+    throw InputError(str("JSON: \"", file.name, "\" is no file name"));
   return file;
 }
 
@@ -84,7 +88,8 @@ Progress progress_from_json(const Json& j) {
   p.metrics_bytes = j.at("metrics_bytes").integer();
   p.generator_seed = word(j.at("generator_seed"));
   p.generator_counter = word(j.at("generator_counter"));
-  if (p.epoch < 0 || p.batch < 0 || p.step < 0 || p.metrics_bytes < 0) throw InputError("JSON: a negative position");
+  if (p.epoch < 0 || p.batch < 0 || p.step < 0 || p.metrics_bytes < 0)
+    throw InputError("JSON: a negative position");
   return p;
 }
 
@@ -99,14 +104,18 @@ std::optional<Checkpoint> CheckpointFolder::load() const {
       throw InputError(str(
           e.what(), ". The file was cut off or damaged. Restore it from a copy",
           weights.empty() ? ", or start the run anew."
-                          : str(", or begin a new run with its weights: suanli train --weights ", shell_quoted(path_ + "/" + weights))));
+                          : str(", or begin a new run with its weights: suanli train --weights ",
+                                shell_quoted(path_ + "/" + weights))));
     }
   }();
-  if (const Json* format = json.find("format"); format && format->is_integer() && format->integer() > kCheckpointFormat)
-    throw InputError(str(path, ": checkpoint format ", format->integer(), " is newer than this program (", version(), "), which reads ",
+  if (const Json* format = json.find("format");
+      format && format->is_integer() && format->integer() > kCheckpointFormat)
+    throw InputError(str(path, ": checkpoint format ", format->integer(),
+                         " is newer than this program (", version(), "), which reads ",
                          kCheckpointFormat, ". Use the program that wrote it."));
   try {
-    if (json.at("format").integer() != kCheckpointFormat) throw InputError("JSON: unknown \"format\"");
+    if (json.at("format").integer() != kCheckpointFormat)
+      throw InputError("JSON: unknown \"format\"");
     Checkpoint c;
     c.progress = progress_from_json(json.at("progress"));
     c.model = file_from_json(json.at("model"));
@@ -116,15 +125,17 @@ std::optional<Checkpoint> CheckpointFolder::load() const {
         const Json* value = best.find(key);
         return value ? value->number() : std::numeric_limits<double>::quiet_NaN();
       };
-      c.best = {best.at("epoch").integer(),       best.at("step").integer(),      best.at("val_loss").number(),
-                best.at("val_accuracy").number(), newer("val_balanced_accuracy"), newer("val_rmse")};
+      c.best = {best.at("epoch").integer(),     best.at("step").integer(),
+                best.at("val_loss").number(),   best.at("val_accuracy").number(),
+                newer("val_balanced_accuracy"), newer("val_rmse")};
       c.best_model = file_from_json(best.at("model"));
     }
-    c.provenance = {json.at("version").string(), json.at("isa").string(), json.at("threads").integer(), json.at("config"), json.at("data")};
+    c.provenance = {json.at("version").string(), json.at("isa").string(),
+                    json.at("threads").integer(), json.at("config"), json.at("data")};
     return c;
   } catch (const InputError& e) {
-    throw InputError(
-        str(path, ": not a checkpoint state: ", e.what(), ". The file was changed or damaged; restore it, or start the run anew."));
+    throw InputError(str(path, ": not a checkpoint state: ", e.what(),
+                         ". The file was changed or damaged; restore it, or start the run anew."));
   }
 }
 
@@ -133,7 +144,9 @@ std::string CheckpointFolder::newest_weights() const {
   std::string newest;
   for (auto& entry : std::filesystem::directory_iterator(path_, error)) {
     const std::string name = entry.path().filename().string();
-    const bool of_model = name.starts_with("step-") && name.find('.') == name.rfind(".safetensors") && name.ends_with(".safetensors");
+    const bool of_model = name.starts_with("step-") &&
+                          name.find('.') == name.rfind(".safetensors") &&
+                          name.ends_with(".safetensors");
     // A process that is killed inside its first save leaves weights of step 0 without a state.
     if (of_model && name != "step-00000000.safetensors" && name > newest) newest = name;
   }
@@ -144,17 +157,21 @@ NamedTensors CheckpointFolder::tensors(const SavedFile& file) const {
   const std::string path = path_ + "/" + file.name;
   FileDigest found = digest_file(path);
   if (found != file.digest)
-    throw InputError(str(path, ": has ", to_string(found), ", but ", kState, " recorded ", to_string(file.digest),
+    throw InputError(str(path, ": has ", to_string(found), ", but ", kState, " recorded ",
+                         to_string(file.digest),
                          ". The file was changed or damaged; restore it, or start the run anew."));
   return load_safetensors(path);
 }
 
-void CheckpointFolder::save(Checkpoint& c, const NamedTensors& model, const NamedTensors& optimizer, const NamedTensors* best) {
+void CheckpointFolder::save(Checkpoint& c, const NamedTensors& model, const NamedTensors& optimizer,
+                            const NamedTensors* best) {
   char stem[32];
   std::snprintf(stem, sizeof stem, "step-%08lld", static_cast<long long>(c.progress.step));
   Checkpoint next = c;
-  // A second save at the same step (after the evaluation) writes the same bytes over the committed ones, by rename: never torn.
-  const std::map<std::string, std::string> note = {{"format", "pt"}};  // what PyTorch's own writer says, so that its readers take it
+  // A second save at the same step (after the evaluation) writes the same bytes over the committed
+  // ones, by rename: never torn.
+  // what PyTorch's own writer says, so that its readers take it
+  const std::map<std::string, std::string> note = {{"format", "pt"}};
   next.model.name = str(stem, ".safetensors");
   next.model.digest = write_safetensors(path_ + "/" + next.model.name, model, note);
   next.optimizer.name = str(stem, ".optim.safetensors");
@@ -194,8 +211,8 @@ void CheckpointFolder::clean(const std::optional<Checkpoint>& keep) const {
   std::error_code error;  // a left-over that cannot be removed harms nothing
   for (auto& entry : std::filesystem::directory_iterator(path_, error)) {
     const std::string name = entry.path().filename().string();
-    const bool named =
-        keep && (name == keep->model.name || name == keep->optimizer.name || name == keep->best_model.name || name == kState);
+    const bool named = keep && (name == keep->model.name || name == keep->optimizer.name ||
+                                name == keep->best_model.name || name == kState);
     const bool ours = name.starts_with("step-") || name.ends_with(kTemporarySuffix);
     if (ours && !named) std::filesystem::remove(entry.path(), error);
   }

@@ -1,13 +1,17 @@
-// Checkpoints: what a run needs to go on bit for bit, written so that a kill at any instant leaves a complete one.
+// Checkpoints: what a run needs to go on bit for bit, written so that a kill at any instant leaves
+// a complete one.
 //
 //   checkpoints/step-00001200.safetensors         model state under its PyTorch names
-//   checkpoints/step-00001200.optim.safetensors   optimiser state; under "average." what averages of the weights remember
-//   checkpoints/step-00001200.kept.safetensors    the best weights, where an average is kept rather than the weights themselves
-//   checkpoints/state.json                        everything else, and the names, lengths and checksums of the files that belong to it
+//   checkpoints/step-00001200.optim.safetensors
+//       optimizer state; under "average." the state of averages of the weights
+//   checkpoints/step-00001200.kept.safetensors
+//       the best weights, where an average is kept rather than the weights themselves
+//   checkpoints/state.json
+//       everything else, and the names, lengths and checksums of the files that belong to it
 //
-// state.json is the commit point: it is renamed into place after the files that it names are on the disk, and it names the best weights
-// as well as the last, so one rename moves both. Files that it does not name are left-overs; they are removed after each commit and
-// when a run is resumed.
+// state.json is the commit point: it is renamed into place after the files that it names are on the
+// disk, and it names the best weights as well as the last, so one rename moves both. Files that it
+// does not name are left-overs; they are removed after each commit and when a run is resumed.
 #pragma once
 #include <optional>
 #include <string>
@@ -21,7 +25,8 @@ namespace suanli {
 
 inline constexpr int kCheckpointFormat = 1;
 
-/// Where the run stands. Sums are doubles accumulated in step order, so a resumed run reports the same digits.
+/// Where the run stands. Sums are doubles accumulated in step order, so a resumed run reports the
+/// same digits.
 struct Progress {
   int64_t epoch = 0;  // complete and evaluated
   int64_t batch = 0;  // steps taken in the current epoch
@@ -33,9 +38,10 @@ struct Progress {
   int64_t window_steps = 0;
   double train_loss = 0;  // mean of the last complete epoch
   double seconds = 0, train_seconds = 0, wait_seconds = 0;
-  double grad_norm = 0;   // Σ over the steps, where gradients are clipped by norm
-  int64_t clipped = 0;    // steps whose gradient was longer than allowed
-  int64_t metrics_bytes = 0;  // length of metrics.jsonl; later rows belong to steps that will be taken again
+  double grad_norm = 0;  // Σ over the steps, where gradients are clipped by norm
+  int64_t clipped = 0;  // steps whose gradient was longer than allowed
+  // length of metrics.jsonl; later rows belong to steps that will be taken again
+  int64_t metrics_bytes = 0;
   uint64_t generator_seed = 0, generator_counter = 0;
 };
 Json to_json(const Progress& progress);
@@ -72,16 +78,20 @@ class CheckpointFolder {
   explicit CheckpointFolder(std::string path) : path_(std::move(path)) {}
   const std::string& path() const { return path_; }
 
-  /// Nothing if no checkpoint was committed. Reads the state only; throws InputError if it is damaged.
+  /// Nothing if no checkpoint was committed. Reads the state only; throws InputError if it is
+  /// damaged.
   std::optional<Checkpoint> load() const;
-  /// Name of the file with the weights of the latest step, whatever the state says of it; "" if none was trained.
+  /// Name of the file with the weights of the latest step, whatever the state says of it; "" if
+  /// none was trained.
   std::string newest_weights() const;
   /// Reads the tensors of one of its files; verifies length and checksum first.
   NamedTensors tensors(const SavedFile& file) const;
 
-  /// Writes the files, commits, then cleans. `checkpoint` holds what was committed before (its best_model stays unless `best` is given) and
-  /// is updated. `best`: the weights to keep, often `model` itself.
-  void save(Checkpoint& checkpoint, const NamedTensors& model, const NamedTensors& optimizer, const NamedTensors* best);
+  /// Writes the files, commits, then cleans. `checkpoint` holds what was committed before (its
+  /// best_model stays unless `best` is given) and is updated. `best`: the weights to keep, often
+  /// `model` itself.
+  void save(Checkpoint& checkpoint, const NamedTensors& model, const NamedTensors& optimizer,
+            const NamedTensors* best);
   /// Removes files that no state names.
   void clean(const std::optional<Checkpoint>& keep) const;
 

@@ -17,14 +17,16 @@ struct NamedSplit {
   const char* name;
   std::shared_ptr<const data::Dataset> data::Splits::* split;
 };
-constexpr NamedSplit kSplits[] = {{"train", &data::Splits::train}, {"val", &data::Splits::val}, {"test", &data::Splits::test}};
+constexpr NamedSplit kSplits[] = {
+    {"train", &data::Splits::train}, {"val", &data::Splits::val}, {"test", &data::Splits::test}};
 }  // namespace
 
 Json to_json(const data::Info& info) {
   Json out = Json::Object{{"kind", info.kind}};
   out.set("input_shape", Json::Array(info.input_shape.begin(), info.input_shape.end()));
   out.set("class_names", Json::Array(info.class_names.begin(), info.class_names.end()));
-  if (info.task == data::Task::regression) out.set("target", Json::Object{{"mean", info.target_mean}, {"stddev", info.target_stddev}});
+  if (info.task == data::Task::regression)
+    out.set("target", Json::Object{{"mean", info.target_mean}, {"stddev", info.target_stddev}});
   if (!info.encoding.empty()) out.set("encoding", info.encoding);
   return out;
 }
@@ -37,7 +39,8 @@ Json to_json(const data::Splits& splits) {
     const auto& dataset = splits.*split;
     if (!dataset) continue;
     char fingerprint[20];
-    std::snprintf(fingerprint, sizeof fingerprint, "%016llx", static_cast<unsigned long long>(dataset->info().fingerprint));
+    std::snprintf(fingerprint, sizeof fingerprint, "%016llx",
+                  static_cast<unsigned long long>(dataset->info().fingerprint));
     out.set(name, Json::Object{{"samples", dataset->size()}, {"fingerprint", fingerprint}});
   }
   return out;
@@ -47,30 +50,41 @@ DataRecord data_record_from_json(const Json& json, const std::string& where) {
   try {
     DataRecord record;
     record.kind = json.at("kind").string();
-    for (const Json& size : json.at("input_shape").array()) record.input_shape.push_back(size.integer());
-    for (const Json& name : json.at("class_names").array()) record.class_names.push_back(name.string());
+    for (const Json& size : json.at("input_shape").array())
+      record.input_shape.push_back(size.integer());
+    for (const Json& name : json.at("class_names").array())
+      record.class_names.push_back(name.string());
     if (const Json* target = json.find("target")) {
       record.task = data::Task::regression;
-      record.target_mean = target->at("mean").number(), record.target_stddev = target->at("stddev").number();
+      record.target_mean = target->at("mean").number(),
+      record.target_stddev = target->at("stddev").number();
     }
     if (const Json* encoding = json.find("encoding")) record.encoding = encoding->string();
     else if (record.kind == "npz") record.encoding = "inputs unknown";  // a run of version 0.1.0
     return record;
-  } catch (const Error& e) { throw InputError(str(where, ": \"data\": ", e.what(), ". The file was changed or damaged.")); }
+  } catch (const Error& e) {
+    throw InputError(str(where, ": \"data\": ", e.what(), ". The file was changed or damaged."));
+  }
 }
 
-int64_t outputs_of(data::Task task, size_t classes) { return task == data::Task::regression ? 1 : static_cast<int64_t>(classes); }
+int64_t outputs_of(data::Task task, size_t classes) {
+  return task == data::Task::regression ? 1 : static_cast<int64_t>(classes);
+}
 
 Loss loss_for(data::Task task, const models::Entry* entry) {
   const bool logits = entry == nullptr || entry->output == models::Output::logits;
   if (task == data::Task::classification && logits) return cross_entropy;
-  if (task == data::Task::classification)  // shares of classes: log_softmax changes no log-probabilities
+  // shares of classes: log_softmax changes no log-probabilities
+  if (task == data::Task::classification)
     return [](const Tensor& output, const Tensor& target) {
       return target.rank() == 2 ? cross_entropy(output, target) : nll_loss(output, target);
     };
   if (!logits)
-    throw InputError(str("model ", entry->name, ": gives probabilities of classes, the data ask for a number. Use --model mlp."));
-  return [](const Tensor& output, const Tensor& target) { return mse_loss(flatten(output), target); };
+    throw InputError(
+        str("model ", entry->name,
+            ": gives probabilities of classes, the data ask for a number. Use --model mlp."));
+  return
+      [](const Tensor& output, const Tensor& target) { return mse_loss(flatten(output), target); };
 }
 
 std::string data_differences(const Json& recorded, const Json& now) {
@@ -80,9 +94,12 @@ std::string data_differences(const Json& recorded, const Json& now) {
     if (!before && !after) continue;
     if (before && after && *before == *after) continue;
     auto text = [](const Json* j) {
-      return j ? str(j->at("samples").integer(), " samples with fingerprint ", j->at("fingerprint").string()) : std::string("none");
+      return j ? str(j->at("samples").integer(), " samples with fingerprint ",
+                     j->at("fingerprint").string())
+               : std::string("none");
     };
-    out += str(out.empty() ? "" : ", ", "the ", name, " data changed (", text(before), " → ", text(after), ")");
+    out += str(out.empty() ? "" : ", ", "the ", name, " data changed (", text(before), " → ",
+               text(after), ")");
   }
   return out;
 }
@@ -91,9 +108,13 @@ void require_data_of_run(const Json& recorded, const data::Splits& splits, const
   const data::Info& info = splits.train->info();
   const DataRecord was = data_record_from_json(recorded, run + "/checkpoints/state.json");
   auto refuse = [&](const std::string& is, const std::string& before) {
-    const std::string changes = was.kind == info.kind ? data_differences(recorded, to_json(splits)) : "";
-    throw InputError(str(run, ": these are not the data of this run (", is, ", trained on ", before, changes.empty() ? ")" : "): ", changes,
-                         ". Give the place of the data that it was trained on: suanli train --resume ", shell_quoted(run), " PLACE"));
+    const std::string changes =
+        was.kind == info.kind ? data_differences(recorded, to_json(splits)) : "";
+    throw InputError(
+        str(run, ": these are not the data of this run (", is, ", trained on ", before,
+            changes.empty() ? ")" : "): ", changes,
+            ". Give the place of the data that it was trained on: suanli train --resume ",
+            shell_quoted(run), " PLACE"));
   };
   auto sizes = [](const Shape& shape) {
     std::string out;
@@ -101,10 +122,13 @@ void require_data_of_run(const Json& recorded, const data::Splits& splits, const
     return shape.rank() == 1 ? out + (shape[0] == 1 ? " column" : " columns") : out;
   };
   auto answers = [](data::Task task, size_t classes) {
-    return task == data::Task::regression ? std::string("numbers") : str(classes, classes == 1 ? " class" : " classes");
+    return task == data::Task::regression ? std::string("numbers")
+                                          : str(classes, classes == 1 ? " class" : " classes");
   };
-  if (!(was.input_shape == info.input_shape)) refuse(sizes(info.input_shape), sizes(was.input_shape));
-  const std::string is = answers(info.task, info.class_names.size()), before = answers(was.task, was.class_names.size());
+  if (!(was.input_shape == info.input_shape))
+    refuse(sizes(info.input_shape), sizes(was.input_shape));
+  const std::string is = answers(info.task, info.class_names.size()),
+                    before = answers(was.task, was.class_names.size());
   if (is != before) refuse(is, before);
 }
 
@@ -117,8 +141,11 @@ void require_different_targets(const data::Dataset& train, const std::string& so
   }
   const data::Info& info = train.info();
   if (train.size() > 1)
-    throw InputError(str(source, ": the target is ", static_cast<double>(first) * info.target_stddev + info.target_mean, " in all ",
-                         train.size(), " training samples; at least two different numbers are needed to learn from."));
+    throw InputError(
+        str(source, ": the target is ",
+            static_cast<double>(first) * info.target_stddev + info.target_mean, " in all ",
+            train.size(),
+            " training samples; at least two different numbers are needed to learn from."));
 }
 
 namespace {
@@ -140,7 +167,8 @@ std::string with_absolute_path(const std::string& source) {
   const std::optional<SourceParts> parts = parts_of(source);
   if (!parts) return source;
   std::error_code error;
-  const std::filesystem::path absolute = std::filesystem::absolute(parts->path, error).lexically_normal();
+  const std::filesystem::path absolute =
+      std::filesystem::absolute(parts->path, error).lexically_normal();
   if (error || !std::filesystem::exists(absolute, error)) return source;
   return parts->kind + absolute.string() + parts->settings;
 }
@@ -157,12 +185,14 @@ std::string moved_to(const std::string& source, const std::string& place) {
   return with_absolute_path(parts->kind + place + parts->settings);
 }
 
-Tensor normalized(const Tensor& x, const std::vector<double>& mean, const std::vector<double>& stddev) {
+Tensor normalized(const Tensor& x, const std::vector<double>& mean,
+                  const std::vector<double>& stddev) {
   if (stddev.empty()) return x;
   if (stddev.size() == 1) return (x - mean[0]) * (1 / stddev[0]);
   std::vector<float> shift, scale;
   for (size_t c = 0; c < stddev.size(); ++c)
-    shift.push_back(static_cast<float>(mean[c])), scale.push_back(static_cast<float>(1 / stddev[c]));
+    shift.push_back(static_cast<float>(mean[c])),
+        scale.push_back(static_cast<float>(1 / stddev[c]));
   const auto channels = static_cast<int64_t>(stddev.size());
   const Shape by_channel = x.rank() == 2 ? Shape{channels} : Shape{channels, 1, 1};
   return (x - tensor<float>(shift, by_channel)) * tensor<float>(scale, by_channel);
@@ -172,7 +202,8 @@ const models::Entry& zoo_entry_of_run(const TrainConfig& config, const std::stri
   for (const models::Entry& e : models::entries())
     if (config.model == e.name) return e;
   throw InputError(
-      str(run, ": model '", config.model, "' is not of the zoo. Use the program that defines it (Trainer::resume, load_run)."));
+      str(run, ": model '", config.model,
+          "' is not of the zoo. Use the program that defines it (Trainer::resume, load_run)."));
 }
 
 NamedTensors values_of(nn::Module& model) {
@@ -188,10 +219,13 @@ void load_weights(nn::Module& model, const NamedTensors& tensors, const std::str
   for (auto& [name, tensor] : tensors)
     if (const auto own = dtypes.find(name); own != dtypes.end())
       if (const std::string why = not_finite(tensor, own->second); !why.empty())
-        throw InputError(str(file, ": ", name, " ", why, ". Take weights of before that, or train anew."));
+        throw InputError(
+            str(file, ": ", name, " ", why, ". Take weights of before that, or train anew."));
   try {
     model.load_state_dict(tensors);
-  } catch (const InputError& e) { throw InputError(str(file, ": are not this model's weights: ", e.what())); }
+  } catch (const InputError& e) {
+    throw InputError(str(file, ": are not this model's weights: ", e.what()));
+  }
 }
 
 void load_weights(nn::Module& model, const CheckpointFolder& folder, const SavedFile& file) {

@@ -1,4 +1,5 @@
-// What a run remembers of its data, and the small steps that training, evaluating and reading back share.
+// What a run remembers of its data, and the small steps that training, evaluating and reading back
+// share.
 #pragma once
 #include <string>
 #include <vector>
@@ -21,7 +22,8 @@ struct DataRecord {
 };
 /// How many outputs a model needs: one per class, or one number.
 int64_t outputs_of(data::Task task, size_t classes);
-/// What is minimised where the user says nothing. Throws InputError if the output of a model of the zoo does not suit the task.
+/// What is minimised where the user says nothing. Throws InputError if the output of a model of the
+/// zoo does not suit the task.
 Loss loss_for(data::Task task, const models::Entry* entry);
 /// Kind, shape, classes: what a DataRecord is made of.
 Json to_json(const data::Info& info);
@@ -29,7 +31,8 @@ Json to_json(const data::Info& info);
 Json to_json(const data::Splits& splits);
 /// Throws InputError with `where` in front.
 DataRecord data_record_from_json(const Json& json, const std::string& where);
-/// Throws InputError that names both shapes or numbers of classes where data are not like those that the run recorded.
+/// Throws InputError that names both shapes or numbers of classes where data are not like those
+/// that the run recorded.
 void require_data_of_run(const Json& recorded, const data::Splits& splits, const std::string& run);
 
 /// Throws InputError where all targets of a regression are one number.
@@ -38,15 +41,20 @@ void require_different_targets(const data::Dataset& train, const std::string& so
 /// "the training data changed (12000 samples, fingerprint … → …)", or "".
 std::string data_differences(const Json& recorded, const Json& now);
 
-/// "mnist:data" → "mnist:/home/me/data": a run is also used from other folders than the one it was started in.
+/// "mnist:data" → "mnist:/home/me/data": a run is also used from other folders than the one it was
+/// started in.
 std::string with_absolute_path(const std::string& source);
-/// The path in a source, "/home/me/photos" of "folder:/home/me/photos?size=96"; "" where it has none.
+/// The path in a source, "/home/me/photos" of "folder:/home/me/photos?size=96"; "" where it has
+/// none.
 SUANLI_API std::string path_in(const std::string& source);
-/// `source` with its data at another place: a path takes the place of the path in it, anything else is a source itself.
+/// `source` with its data at another place: a path takes the place of the path in it, anything else
+/// is a source itself.
 std::string moved_to(const std::string& source, const std::string& place);
 
-/// (x − mean) / stddev of x [N, C, H, W] or [N, C]; both have one number, or one per channel, or none: then it is x itself.
-Tensor normalized(const Tensor& x, const std::vector<double>& mean, const std::vector<double>& stddev);
+/// (x − mean) / stddev of x [N, C, H, W] or [N, C]; both have one number, or one per channel, or
+/// none: then it is x itself.
+Tensor normalized(const Tensor& x, const std::vector<double>& mean,
+                  const std::vector<double>& stddev);
 
 /// The zoo's row for a run's model; InputError if the run trained a module of its own.
 const models::Entry& zoo_entry_of_run(const TrainConfig& config, const std::string& run);

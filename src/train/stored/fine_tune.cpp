@@ -22,15 +22,18 @@ namespace {
 
 /// "fc" and "fc.weight" belong to the head "fc", "fc2.weight" does not.
 bool in_head(std::string_view name, std::string_view head) {
-  return name.substr(0, head.size()) == head && (name.size() == head.size() || name[head.size()] == '.');
+  return name.substr(0, head.size()) == head &&
+         (name.size() == head.size() || name[head.size()] == '.');
 }
 
 bool matches(std::string_view name, std::string_view pattern) {
   size_t n = 0, p = 0, star = std::string_view::npos, resume = 0;
   while (n < name.size()) {
-    if (p < pattern.size() && (pattern[p] == '?' || pattern[p] == name[n]) && pattern[p] != '*') ++n, ++p;
+    if (p < pattern.size() && (pattern[p] == '?' || pattern[p] == name[n]) && pattern[p] != '*')
+      ++n, ++p;
     else if (p < pattern.size() && pattern[p] == '*') star = p++, resume = n;
-    else if (star != std::string_view::npos) p = star + 1, n = ++resume;  // the last star takes one character more
+    else if (star != std::string_view::npos)
+      p = star + 1, n = ++resume;  // the last star takes one character more
     else return false;
   }
   while (p < pattern.size() && pattern[p] == '*') ++p;
@@ -91,7 +94,8 @@ Comparison compare(nn::Module& model, const NamedTensors& state) {
     given.erase(it);
     const bool other_size = !(t.shape() == parameter.shape());
     std::string why;
-    if (Tensor value = nn::state_value(name, parameter, t, why); value.defined()) c.taken.push_back({name, parameter, value, t});
+    if (Tensor value = nn::state_value(name, parameter, t, why); value.defined())
+      c.taken.push_back({name, parameter, value, t});
     else if (head_part && other_size) c.new_head = true;
     else c.misshapen.push_back(why);
   }
@@ -121,11 +125,20 @@ GivenWeights weights_of_run(const std::string& run) {
     stored = read_stored_run(run);
   } catch (const InputError&) {
     const CheckpointFolder folder(run + "/checkpoints");
-    if (path_exists(folder.path() + "/state.json") || path_exists(run + "/model.safetensors") || !folder.newest_weights().empty()) throw;
+    if (path_exists(folder.path() + "/state.json") || path_exists(run + "/model.safetensors") ||
+        !folder.newest_weights().empty())
+      throw;
   }
-  if (stored.epoch == 0) throw InputError(str(run, ": has no complete epoch yet. Train it: suanli train --resume ", shell_quoted(run)));
-  GivenWeights given{
-      .tensors = std::move(stored.weights), .dicts = {}, .path = run, .left_out = {}, .advice = {}, .of_run = true, .epoch = stored.epoch};
+  if (stored.epoch == 0)
+    throw InputError(str(run, ": has no complete epoch yet. Train it: suanli train --resume ",
+                         shell_quoted(run)));
+  GivenWeights given{.tensors = std::move(stored.weights),
+                     .dicts = {},
+                     .path = run,
+                     .left_out = {},
+                     .advice = {},
+                     .of_run = true,
+                     .epoch = stored.epoch};
   for (const models::Entry& e : models::entries())
     if (stored.config.model == e.name) given.model = e.name, given.stem = stored.config.stem;
   given.mean = stored.config.mean, given.stddev = stored.config.stddev;
@@ -133,16 +146,19 @@ GivenWeights weights_of_run(const std::string& run) {
   return given;
 }
 
-/// "" where two tables' rows become numbers that mean the same, but for how they are scaled; else what differs.
+/// "" where two tables' rows become numbers that mean the same, but for how they are scaled; else
+/// what differs.
 std::string other_columns(const data::Encoding& was, const data::Encoding& is) {
   auto names = [](const data::Encoding& e) {
     std::vector<std::string> out;
     for (const data::ColumnCode& c : e.columns) out.push_back(c.name);
     return out;
   };
-  if (names(was) != names(is)) return str("saw columns ", listed(names(was)), "; these are ", listed(names(is)));
+  if (names(was) != names(is))
+    return str("saw columns ", listed(names(was)), "; these are ", listed(names(is)));
   for (size_t i = 0; i < was.columns.size(); ++i)
-    if (was.columns[i].marks_missing != is.columns[i].marks_missing || was.columns[i].words != is.columns[i].words)
+    if (was.columns[i].marks_missing != is.columns[i].marks_missing ||
+        was.columns[i].words != is.columns[i].words)
       return str("saw other words or missing cells in column ", was.columns[i].name);
   return "";
 }
@@ -153,7 +169,8 @@ bool other_answers(const GivenWeights& given, const data::Info& info) {
   if (given.data.task != info.task || given.data.class_names != info.class_names) return true;
   if (info.task == data::Task::classification) return false;
   if (given.data.kind != "csv" || info.kind != "csv") return true;
-  return data::encoding_from_text(given.data.encoding).target != data::encoding_from_text(info.encoding).target;
+  return data::encoding_from_text(given.data.encoding).target !=
+         data::encoding_from_text(info.encoding).target;
 }
 
 }  // namespace
@@ -185,13 +202,16 @@ void choose_weights(nn::Module& model, GivenWeights& given) {
 void require_like_samples(const GivenWeights& given, const data::Info& info) {
   if (!given.of_run) return;
   if (given.data.kind == "csv" && info.kind == "csv") {
-    const std::string difference = other_columns(data::encoding_from_text(given.data.encoding), data::encoding_from_text(info.encoding));
+    const std::string difference = other_columns(data::encoding_from_text(given.data.encoding),
+                                                 data::encoding_from_text(info.encoding));
     if (!difference.empty())
-      throw InputError(str(given.path, ": this run ", difference, ". Give weights that were trained on such a table, or none."));
+      throw InputError(str(given.path, ": this run ", difference,
+                           ". Give weights that were trained on such a table, or none."));
   }
   const Shape &was = given.data.input_shape, &is = info.input_shape;
   if (was.rank() != is.rank() || was[0] != is[0])
-    throw InputError(str(given.path, ": this run saw samples of shape ", was, ", these are of shape ", is,
+    throw InputError(str(given.path, ": this run saw samples of shape ", was,
+                         ", these are of shape ", is,
                          ". Give weights that were trained on such samples, or none."));
 }
 
@@ -221,7 +241,8 @@ std::string model_of(GivenWeights& given, const models::ModelOptions& options) {
   std::vector<StateDict> fitting;
   std::string model;
   for (const StateDict& dict : given.dicts)
-    if (std::string found = model_of(dict.read(), options); !found.empty()) model = found, fitting.push_back(dict);
+    if (std::string found = model_of(dict.read(), options); !found.empty())
+      model = found, fitting.push_back(dict);
   if (fitting.size() > 1) ask_for_key(fitting, given.path);
   if (!fitting.empty()) given.dicts = fitting;
   return model;
@@ -234,7 +255,8 @@ std::string advice_on_parts(const GivenWeights& given, const models::ModelOption
     for (std::string common; words.size() < 2;) {
       words.clear();
       for (const std::string& name : dict.names)
-        if (const size_t dot = name.find('.', common.size()); name.starts_with(common) && dot != std::string::npos)
+        if (const size_t dot = name.find('.', common.size());
+            name.starts_with(common) && dot != std::string::npos)
           words.insert(name.substr(0, dot));
       if (words.size() == 1) common = *words.begin() + ".";
       else if (words.empty()) break;
@@ -251,54 +273,72 @@ std::string advice_on_parts(const GivenWeights& given, const models::ModelOption
   return "";
 }
 
-bool weights_fit(nn::Module& model, const NamedTensors& state) { return compare(model, state).fits(); }
+bool weights_fit(nn::Module& model, const NamedTensors& state) {
+  return compare(model, state).fits();
+}
 
-void adopt_weights(nn::Module& model, const GivenWeights& given, const data::Info& info, std::vector<std::string>& notes) {
+void adopt_weights(nn::Module& model, const GivenWeights& given, const data::Info& info,
+                   std::vector<std::string>& notes) {
   Comparison c = compare(model, given.tensors);
   const std::string head = head_of(model);
   if (!c.fits()) {
-    std::string text = str(given.path, ": these weights are not of this model (", model.self().type_name(), "):");
+    std::string text =
+        str(given.path, ": these weights are not of this model (", model.self().type_name(), "):");
     for (auto& [what, names] :
-         {std::pair("missing", &c.missing), std::pair("unexpected", &c.unexpected), std::pair("misshapen", &c.misshapen)})
+         {std::pair("missing", &c.missing), std::pair("unexpected", &c.unexpected),
+          std::pair("misshapen", &c.misshapen)})
       if (!names->empty()) text += str(" ", what, " ", listed(*names), ";");
     text.back() = '.';
     if (!c.unexpected.empty()) text += given.advice;
     if (given.of_run && !(given.data.input_shape == info.input_shape))
-      text += str(" That run saw samples of shape ", given.data.input_shape, ", these are of shape ", info.input_shape, ".");
+      text += str(" That run saw samples of shape ", given.data.input_shape,
+                  ", these are of shape ", info.input_shape, ".");
     throw InputError(text);
   }
   if (other_answers(given, info)) c.new_head = true;
   c.drop_half_a_head(head);
   if (c.taken.empty())
-    throw InputError(str(given.path, ": these weights are for other answers or samples, and there is nothing else in them."));
+    throw InputError(str(
+        given.path,
+        ": these weights are for other answers or samples, and there is nothing else in them."));
   for (const Taken& t : c.taken)
     if (const std::string why = not_finite(t.given, t.parameter.dtype()); !why.empty())
-      throw InputError(str(given.path, ": ", t.name, " ", why, ". Give weights that are finite, or none."));
+      throw InputError(
+          str(given.path, ": ", t.name, " ", why, ". Give weights that are finite, or none."));
   NoGrad no_grad;
   for (Taken& t : c.taken) t.parameter.set(t.value);
   flush();
-  notes.push_back(str("weights: ", c.taken.size(), " tensors of ", given.path, given.of_run ? str(", epoch ", given.epoch) : "",
-                      c.new_head ? str("; a new head, ", head, ", since its classes are others") : ""));
-  if (!given.left_out.empty()) notes.push_back(str("weights: tensors that are not the network's are left out: ", listed(given.left_out)));
+  notes.push_back(
+      str("weights: ", c.taken.size(), " tensors of ", given.path,
+          given.of_run ? str(", epoch ", given.epoch) : "",
+          c.new_head ? str("; a new head, ", head, ", since its classes are others") : ""));
+  if (!given.left_out.empty())
+    notes.push_back(
+        str("weights: tensors that are not the network's are left out: ", listed(given.left_out)));
 }
 
-std::vector<Parameter> named_like(nn::Module& model, const std::string& pattern, const std::string& key) {
+std::vector<Parameter> named_like(nn::Module& model, const std::string& pattern,
+                                  const std::string& key) {
   std::vector<Parameter> found;
   std::vector<std::string> names;
   for (auto& [name, parameter] : model.named_parameters()) {
     if (matches(name, pattern)) found.push_back(parameter);
     names.push_back(name);
   }
-  if (found.empty()) throw UsageError(str(key, ": no parameter is named like '", pattern, "'. There are ", listed(names), "."));
+  if (found.empty())
+    throw UsageError(
+        str(key, ": no parameter is named like '", pattern, "'. There are ", listed(names), "."));
   return found;
 }
 
 void freeze(nn::Module& model, const std::string& patterns) {
   for (const std::string& pattern : split(patterns))
-    for (Parameter parameter : pattern == "backbone" ? backbone(model) : named_like(model, pattern, "freeze"))
+    for (Parameter parameter :
+         pattern == "backbone" ? backbone(model) : named_like(model, pattern, "freeze"))
       parameter.set_requires_grad(false);
   const nn::NamedParameters parameters = model.named_parameters();
-  if (std::none_of(parameters.begin(), parameters.end(), [](auto& e) { return e.second.requires_grad(); }))
+  if (std::none_of(parameters.begin(), parameters.end(),
+                   [](auto& e) { return e.second.requires_grad(); }))
     throw UsageError(str("freeze: '", patterns, "' leaves nothing to train"));
 }
 

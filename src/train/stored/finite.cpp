@@ -10,7 +10,8 @@ namespace suanli {
 
 namespace {
 
-/// The first value that is not finite as a To; 0 if there is none. A plain loop is as fast as the disk.
+/// The first value that is not finite as a To; 0 if there is none. A plain loop is as fast as the
+/// disk.
 template <class To, class T, class F> double first_unfit(const Tensor& t, F&& number) {
   const T* values = static_cast<const T*>(suanli::detail::host_data(t, t.dtype()));
   for (int64_t i = 0, n = t.numel(); i < n; ++i) {

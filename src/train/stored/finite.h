@@ -6,7 +6,8 @@
 
 namespace suanli {
 
-/// "holds nan", "holds inf" or "holds 1e39, which does not fit f32": why `values` are no weights of dtype `as`; "" where they are.
+/// "holds nan", "holds inf" or "holds 1e39, which does not fit f32": why `values` are no weights of
+/// dtype `as`; "" where they are.
 std::string not_finite(const Tensor& values, DType as);
 
 }  // namespace suanli

@@ -39,7 +39,8 @@ const Field kFields[] = {
 
 Json to_json(const TrainResult& result) {
   Json out = Json::Object();
-  for (const Field& f : kFields) std::visit([&](auto member) { out.set(f.key, result.*member); }, f.member);
+  for (const Field& f : kFields)
+    std::visit([&](auto member) { out.set(f.key, result.*member); }, f.member);
   return out;
 }
 
@@ -53,8 +54,10 @@ TrainResult result_from_json(const Json& json) {
       continue;
     }
     const Json& value = json.at(f.key);
-    if (auto* text = std::get_if<std::string TrainResult::*>(&f.member)) result.** text = value.string();
-    else if (auto* whole = std::get_if<int64_t TrainResult::*>(&f.member)) result.** whole = value.integer();
+    if (auto* text = std::get_if<std::string TrainResult::*>(&f.member))
+      result.** text = value.string();
+    else if (auto* whole = std::get_if<int64_t TrainResult::*>(&f.member))
+      result.** whole = value.integer();
     else result.** real = value.number();
   }
   return result;

@@ -39,7 +39,8 @@ void append_line(int fd, const std::string& path, const std::string& line) {
   // One write per line: a killed process leaves whole lines.
   ssize_t n = 0;
   while ((n = ::write(fd, line.data(), line.size())) < 0 && errno == EINTR) {}
-  if (n != static_cast<ssize_t>(line.size())) throw InputError(str(path, ": cannot be written: ", explain_errno(n < 0 ? errno : ENOSPC)));
+  if (n != static_cast<ssize_t>(line.size()))
+    throw InputError(str(path, ": cannot be written: ", explain_errno(n < 0 ? errno : ENOSPC)));
 }
 
 }  // namespace
@@ -53,9 +54,11 @@ RunFolder::~RunFolder() {
 
 void RunFolder::open_files() {
   log_ = open_to_append(file("log.txt"));
-  // Two writers would destroy each other's checkpoints. The kernel lets go of this lock however the process ends.
+  // Two writers would destroy each other's checkpoints. The kernel lets go of this lock however the
+  // process ends.
   if (::flock(log_, LOCK_EX | LOCK_NB) != 0 && errno == EWOULDBLOCK)
-    throw InputError(str(path_, ": another process is training this run. Wait for it, or start another run."));
+    throw InputError(
+        str(path_, ": another process is training this run. Wait for it, or start another run."));
   metrics_ = open_to_append(file("metrics.jsonl"));
 }
 
@@ -77,7 +80,8 @@ std::unique_ptr<RunFolder> RunFolder::create(const TrainConfig& config) {
     const std::string stem = str("runs/", local_time("%Y-%m-%d"), "-", config.model, "-");
     for (int64_t n = 1;; ++n) {
       path = str(stem, n);
-      if (::mkdir(path.c_str(), 0777) == 0) break;  // atomic: of two runs that start together each gets its own
+      // atomic: of two runs that start together each gets its own
+      if (::mkdir(path.c_str(), 0777) == 0) break;
       if (errno != EEXIST) throw InputError(str(path, ": cannot be made: ", explain_errno(errno)));
     }
     if (made.empty()) made = path;
@@ -106,22 +110,28 @@ std::unique_ptr<RunFolder> RunFolder::open(const std::string& path) {
   return run;
 }
 
-void RunFolder::add_metrics(const Json& row) { append_line(metrics_, file("metrics.jsonl"), row.dump() + "\n"); }
+void RunFolder::add_metrics(const Json& row) {
+  append_line(metrics_, file("metrics.jsonl"), row.dump() + "\n");
+}
 
 int64_t RunFolder::sync_metrics() {
   struct stat info;
   if (::fsync(metrics_) != 0 || ::fstat(metrics_, &info) != 0)
-    throw InputError(str(file("metrics.jsonl"), ": cannot be synchronised with the disk: ", explain_errno(errno)));
+    throw InputError(str(file("metrics.jsonl"),
+                         ": cannot be synchronised with the disk: ", explain_errno(errno)));
   return info.st_size;
 }
 
 void RunFolder::cut_metrics(int64_t bytes) {
   struct stat info;
   if (::fstat(metrics_, &info) != 0 || (info.st_size > bytes && ::ftruncate(metrics_, bytes) != 0))
-    throw InputError(str(file("metrics.jsonl"), ": cannot be cut back to the checkpoint: ", explain_errno(errno)));
+    throw InputError(str(file("metrics.jsonl"),
+                         ": cannot be cut back to the checkpoint: ", explain_errno(errno)));
 }
 
-void RunFolder::log(const std::string& line) { append_line(log_, file("log.txt"), str(local_time("%Y-%m-%d %H:%M:%S "), line, "\n")); }
+void RunFolder::log(const std::string& line) {
+  append_line(log_, file("log.txt"), str(local_time("%Y-%m-%d %H:%M:%S "), line, "\n"));
+}
 
 void RunFolder::discard() {
   std::error_code error;
@@ -131,7 +141,8 @@ void RunFolder::discard() {
   }
   fs::remove_all(path_, error);
   // the folders above, as far as they are ours and still empty
-  for (fs::path p = path_; p.string() != made_ && p.has_relative_path() && error == std::error_code();) {
+  for (fs::path p = path_;
+       p.string() != made_ && p.has_relative_path() && error == std::error_code();) {
     p = p.parent_path();
     if (!fs::remove(p, error)) break;
   }
@@ -140,13 +151,15 @@ void RunFolder::discard() {
 void require_free(const std::string& path) {
   std::error_code error;
   if (!path_exists(path)) return;
-  if (!fs::is_directory(path, error)) throw InputError(str(path, ": is not a folder. Give another --out."));
+  if (!fs::is_directory(path, error))
+    throw InputError(str(path, ": is not a folder. Give another --out."));
   for (auto& entry : fs::directory_iterator(path, error)) {
     // What a process leaves that was killed before its first file was complete.
     if (entry.path().filename().string() == str("config.toml", kTemporarySuffix)) continue;
     const bool is_run = path_exists(path + "/config.toml");
     throw InputError(str(path, ": exists and is not empty",
-                         is_run ? str(". Go on with this run: suanli train --resume ", shell_quoted(path), ". Or give another --out.")
+                         is_run ? str(". Go on with this run: suanli train --resume ",
+                                      shell_quoted(path), ". Or give another --out.")
                                 : ", and it is no run. Give another --out."));
   }
 }
@@ -154,10 +167,14 @@ void require_free(const std::string& path) {
 void require_run_folder(const std::string& path) {
   std::error_code error;
   if (!fs::exists(path, error))
-    throw InputError(str(path, ": there is no such run folder. Runs lie in runs/ unless --out said otherwise."));
-  if (!fs::is_directory(path, error)) throw InputError(str(path, ": is a file; give the run's folder."));
+    throw InputError(
+        str(path, ": there is no such run folder. Runs lie in runs/ unless --out said otherwise."));
+  if (!fs::is_directory(path, error))
+    throw InputError(str(path, ": is a file; give the run's folder."));
   if (!fs::exists(path + "/config.toml", error))
-    throw InputError(str(path, ": is not a run folder (it has no config.toml). Give a folder that `suanli train` made."));
+    throw InputError(str(
+        path,
+        ": is not a run folder (it has no config.toml). Give a folder that `suanli train` made."));
 }
 
 }  // namespace suanli

@@ -1,4 +1,5 @@
-// The folder of one run: config.toml, metrics.jsonl, log.txt, checkpoints/, model.safetensors, summary.json.
+// The folder of one run: config.toml, metrics.jsonl, log.txt, checkpoints/, model.safetensors,
+// summary.json.
 #pragma once
 #include <memory>
 #include <string>
@@ -10,10 +11,11 @@ namespace suanli {
 
 class RunFolder {
  public:
-  /// Makes the folder and its config.toml: config.out, or the first free runs/<date>-<model>-<n>. An existing one that is
-  /// not empty throws InputError.
+  /// Makes the folder and its config.toml: config.out, or the first free runs/<date>-<model>-<n>.
+  /// An existing one that is not empty throws InputError.
   static std::unique_ptr<RunFolder> create(const TrainConfig& config);
-  /// Opens an existing one to go on with it. Throws InputError if it is none, or if another process is writing it.
+  /// Opens an existing one to go on with it. Throws InputError if it is none, or if another process
+  /// is writing it.
   static std::unique_ptr<RunFolder> open(const std::string& path);
   ~RunFolder();
   RunFolder(const RunFolder&) = delete;
@@ -41,7 +43,8 @@ class RunFolder {
   int log_ = -1, metrics_ = -1;
 };
 
-/// Throws InputError unless `path` can become a run folder: it does not exist, or is an empty folder.
+/// Throws InputError unless `path` can become a run folder: it does not exist, or is an empty
+/// folder.
 void require_free(const std::string& path);
 /// Throws InputError unless `path` is a folder with a config.toml.
 void require_run_folder(const std::string& path);

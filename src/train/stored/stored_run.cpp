@@ -27,10 +27,13 @@ bool has_content(const std::string& path) {
 /// Runs of before the record was written: the data themselves say what they are.
 DataRecord record_of_data(const TrainConfig& config, const std::string& file) {
   try {
-    const data::Splits splits = data::open(config.data, {.seed = static_cast<uint64_t>(config.seed), .val_fraction = config.val});
+    const data::Splits splits = data::open(
+        config.data, {.seed = static_cast<uint64_t>(config.seed), .val_fraction = config.val});
     return data_record_from_json(to_json(splits), file);
   } catch (const Error& e) {
-    throw InputError(str(file, ": does not say which data it was trained on, and these cannot be opened: ", e.what()));
+    throw InputError(
+        str(file,
+            ": does not say which data it was trained on, and these cannot be opened: ", e.what()));
   }
 }
 
@@ -60,15 +63,16 @@ bool ended_at(const std::string& run, int64_t step) {
   return steps && steps->is_integer() && steps->integer() == step;
 }
 
-/// Throws InputError where weights of checkpoints are left, but not the file that says which ones count.
+/// Throws InputError where weights of checkpoints are left, but not the file that says which ones
+/// count.
 void require_state_of(const std::string& run) {
   const CheckpointFolder folder(run + "/checkpoints");
   const std::string weights = folder.newest_weights();
   if (weights.empty() || path_exists(folder.path() + "/state.json")) return;
-  throw InputError(
-      str(run, ": checkpoints/state.json is missing; ", weights,
-          " beside it is there. Restore state.json from a copy, or begin a new run with these weights: suanli train --weights ",
-          shell_quoted(folder.path() + "/" + weights)));
+  throw InputError(str(run, ": checkpoints/state.json is missing; ", weights,
+                       " beside it is there. Restore state.json from a copy, or begin a new run "
+                       "with these weights: suanli train --weights ",
+                       shell_quoted(folder.path() + "/" + weights)));
 }
 
 }  // namespace
@@ -84,7 +88,9 @@ StoredRun read_stored_run(const std::string& run) {
   const CheckpointFolder folder(run + "/checkpoints");
   const std::optional<Checkpoint> checkpoint = folder.load();
   const bool best = checkpoint && !checkpoint->best_model.name.empty();
-  const SavedFile* file = !checkpoint ? nullptr : best ? &checkpoint->best_model : &checkpoint->model;
+  const SavedFile* file = !checkpoint ? nullptr
+                          : best      ? &checkpoint->best_model
+                                      : &checkpoint->model;
   if (path_exists(run + kModel) && (!file || !path_exists(folder.path() + "/" + file->name))) {
     stored.finished = true;
     read_model_file(run, stored);
@@ -92,9 +98,10 @@ StoredRun read_stored_run(const std::string& run) {
   }
   require_state_of(run);
   if (!checkpoint)
-    throw InputError(
-        str(run, ": has neither a checkpoint nor a model.safetensors, so there are no weights yet. Train it: suanli train --resume ",
-            shell_quoted(run)));
+    throw InputError(str(run,
+                         ": has neither a checkpoint nor a model.safetensors, so there are no "
+                         "weights yet. Train it: suanli train --resume ",
+                         shell_quoted(run)));
   stored.finished = ended_at(run, checkpoint->progress.step);
   stored.data = data_record_from_json(checkpoint->provenance.data, folder.path() + "/state.json");
   stored.epoch = best ? checkpoint->best.epoch : checkpoint->progress.epoch;
@@ -115,8 +122,9 @@ void require_resumable(const std::string& run) {
   if (kept.empty()) return;
   const bool weights = has_content(run + kModel);
   throw InputError(str(run, ": cannot go on, its checkpoints are gone; it still holds ", kept, ". ",
-                       weights ? str("Its weights are in model.safetensors: suanli eval ", shell_quoted(run),
-                                     " measures them, suanli train --weights ", shell_quoted(run), " begins a new run with them. ")
+                       weights ? str("Its weights are in model.safetensors: suanli eval ",
+                                     shell_quoted(run), " measures them, suanli train --weights ",
+                                     shell_quoted(run), " begins a new run with them. ")
                                : std::string(),
                        "To train anew, give another folder by --out."));
 }

@@ -16,18 +16,21 @@ struct StoredRun {
   NamedTensors weights;
   std::string file;             // where the weights lie
   int64_t epoch = 0, step = 0;  // when they were saved; epoch 0: before the first one was complete
-  bool finished = false;        // the run came to its end
+  bool finished = false;  // the run came to its end
 };
 
-/// From the checkpoint; where that is gone, from model.safetensors, which a finished run leaves. Throws InputError.
+/// From the checkpoint; where that is gone, from model.safetensors, which a finished run leaves.
+/// Throws InputError.
 StoredRun read_stored_run(const std::string& run);
 
 /// Under which key model.safetensors describes itself in its metadata.
 inline constexpr const char* kRunRecord = "suanli";
-/// The record: the data's kind, shape, classes and encoding, and when the weights were saved. Equal runs write equal bytes.
+/// The record: the data's kind, shape, classes and encoding, and when the weights were saved. Equal
+/// runs write equal bytes.
 std::string run_record(const data::Info& info, int64_t epoch, int64_t step);
 
-/// Throws InputError where a run cannot go on because its checkpoints are gone although it had some; says what can be done instead.
+/// Throws InputError where a run cannot go on because its checkpoints are gone although it had
+/// some; says what can be done instead.
 void require_resumable(const std::string& run);
 
 }  // namespace suanli

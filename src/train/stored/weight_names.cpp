@@ -10,8 +10,10 @@ namespace suanli {
 
 namespace {
 
-/// Modules that wrap another one and put their word before its names, also in the middle of a name. No layer is called so.
-constexpr std::string_view kWrappers[] = {"_orig_mod.", "_checkpoint_wrapped_module.", "_fsdp_wrapped_module."};
+/// Modules that wrap another one and put their word before its names, also in the middle of a name.
+/// No layer is called so.
+constexpr std::string_view kWrappers[] = {"_orig_mod.", "_checkpoint_wrapped_module.",
+                                          "_fsdp_wrapped_module."};
 
 std::string unwrapped(std::string name) {
   for (std::string_view word : kWrappers)
@@ -29,13 +31,16 @@ Names names_of(nn::Module& model) {
   return names;
 }
 
-/// The prefix without which the most names are the model's, and how many these are. "" counts for more than a word.
-std::pair<std::string, int64_t> prefix_for(const Names& of_model, const std::vector<std::string>& names) {
+/// The prefix without which the most names are the model's, and how many these are. "" counts for
+/// more than a word.
+std::pair<std::string, int64_t> prefix_for(const Names& of_model,
+                                           const std::vector<std::string>& names) {
   std::map<std::string, int64_t> found;
   for (const std::string& name : names) {
     if (of_model.contains(name)) ++found[""];
     for (size_t dot = name.find('.'); dot != std::string::npos; dot = name.find('.', dot + 1))
-      if (of_model.contains(std::string_view(name).substr(dot + 1))) ++found[name.substr(0, dot + 1)];
+      if (of_model.contains(std::string_view(name).substr(dot + 1)))
+        ++found[name.substr(0, dot + 1)];
   }
   std::pair<std::string, int64_t> best{"", 0};
   for (auto& [prefix, count] : found)
@@ -45,7 +50,8 @@ std::pair<std::string, int64_t> prefix_for(const Names& of_model, const std::vec
 
 }  // namespace
 
-const StateDict& state_dict_for(nn::Module& model, const std::vector<StateDict>& dicts, const std::string& place) {
+const StateDict& state_dict_for(nn::Module& model, const std::vector<StateDict>& dicts,
+                                const std::string& place) {
   if (dicts.size() == 1) return dicts.front();
   const Names of_model = names_of(model);
   int64_t most = 0;
@@ -70,7 +76,8 @@ std::string words_before_names(nn::Module& model, const std::vector<std::string>
   return prefix;
 }
 
-NamedTensors under_names_of(nn::Module& model, const NamedTensors& state, const std::string& place, std::vector<std::string>& left_out) {
+NamedTensors under_names_of(nn::Module& model, const NamedTensors& state, const std::string& place,
+                            std::vector<std::string>& left_out) {
   const Names of_model = names_of(model);
   std::vector<std::string> names;
   for (auto& [name, tensor] : state) names.push_back(unwrapped(name));
@@ -78,19 +85,23 @@ NamedTensors under_names_of(nn::Module& model, const NamedTensors& state, const 
   NamedTensors out;
   std::vector<size_t> others;
   for (size_t i = 0; i < names.size(); ++i)
-    if (names[i].starts_with(prefix)) out.emplace_back(names[i].substr(prefix.size()), state[i].second);
+    if (names[i].starts_with(prefix))
+      out.emplace_back(names[i].substr(prefix.size()), state[i].second);
     else others.push_back(i);
-  // A few tensors beside the wrapped network belong to its loss or its metrics; where they are many, this is another network.
+  // A few tensors beside the wrapped network belong to its loss or its metrics; where they are
+  // many, this is another network.
   const bool beside = others.size() < out.size();
   for (size_t i : others)
     if (names[i] == "n_averaged") continue;
     else if (beside) left_out.push_back(names[i]);
     else out.emplace_back(names[i], state[i].second);
-  std::erase_if(out, [&](auto& e) { return e.first == "n_averaged" && !of_model.contains(e.first); });
+  std::erase_if(out,
+                [&](auto& e) { return e.first == "n_averaged" && !of_model.contains(e.first); });
   Names once;
   for (auto& [name, tensor] : out)
     if (!once.insert(name).second)
-      throw InputError(str(place, ": two tensors are named ", name, " without the words of wrappers. Save one state dict alone."));
+      throw InputError(str(place, ": two tensors are named ", name,
+                           " without the words of wrappers. Save one state dict alone."));
   return out;
 }
 

@@ -1,4 +1,5 @@
-// No convolution, and nothing around one, is left to oneDNN's reference code: neither of the zoo's networks nor of random geometries.
+// No convolution, and nothing around one, is left to oneDNN's reference code: neither of the zoo's
+// networks nor of random geometries.
 #include <cstdio>
 #include <random>
 
@@ -20,8 +21,11 @@ void expect_no_reference() {
   EXPECT_TRUE(jit) << "the names were not seen";
 }
 
-/// Geometries, in blocks, of which oneDNN may have reference code only; kernels of our own compute them. In the zoo's networks none does.
-bool may_fall_back(const ConvAttr& a, int64_t kernel) { return kernel > 3 || a.stride > 2 || a.padding > 1 || a.dilation > 1; }
+/// Geometries, in blocks, of which oneDNN may have reference code only; kernels of our own compute
+/// them. In the zoo's networks none does.
+bool may_fall_back(const ConvAttr& a, int64_t kernel) {
+  return kernel > 3 || a.stride > 2 || a.padding > 1 || a.dilation > 1;
+}
 
 /// Returns false if there is no such network.
 bool plan_training_step(const char* name, int64_t size) {
@@ -32,7 +36,8 @@ bool plan_training_step(const char* name, int64_t size) {
   } catch (const Error&) {
     return false;  // made for pictures of other sizes
   }
-  const Tensor loss = cross_entropy(model(tensor_f32({2, 3, size, size}, 1)), tensor(std::vector<int64_t>{1, 2}, Shape{2}));
+  const Tensor loss = cross_entropy(model(tensor_f32({2, 3, size, size}, 1)),
+                                    tensor(std::vector<int64_t>{1, 2}, Shape{2}));
   loss.backward();
   const int64_t before = cpu::onednn_refusals();
   EXPECT_NO_THROW(plan_of_pending());
@@ -42,8 +47,10 @@ bool plan_training_step(const char* name, int64_t size) {
 
 TEST(ConvChoice, NoReferenceCodeInTheZoo) {
   int planned = 0;
-  for (const models::Entry& entry : models::entries()) planned += plan_training_step(entry.name, 32);
-  for (const char* name : {"resnet18", "resnet50", "mobilenet_v2", "mobilenet_v3_small", "convnext_tiny", "cnn_bn"})
+  for (const models::Entry& entry : models::entries())
+    planned += plan_training_step(entry.name, 32);
+  for (const char* name :
+       {"resnet18", "resnet50", "mobilenet_v2", "mobilenet_v3_small", "convnext_tiny", "cnn_bn"})
     for (int64_t size : {96, 224}) planned += plan_training_step(name, size);
   EXPECT_GE(planned, 20);
   expect_no_reference();
@@ -51,15 +58,27 @@ TEST(ConvChoice, NoReferenceCodeInTheZoo) {
 
 TEST(ConvChoice, NoReferenceCodeForRandomGeometries) {
   std::mt19937 random(31);
-  auto between = [&](int64_t low, int64_t high) { return low + static_cast<int64_t>(random() % static_cast<uint64_t>(high - low + 1)); };
+  auto between = [&](int64_t low, int64_t high) {
+    return low + static_cast<int64_t>(random() % static_cast<uint64_t>(high - low + 1));
+  };
   const int64_t block = std::max<int64_t>(1, cpu_backend().channel_block());
   for (int i = 0; i < 400; ++i) {
     const int64_t groups = between(0, 2) == 0 ? between(2, 32) : 1;
-    const int64_t c = groups * (between(0, 1) ? block : between(1, 9)), o = groups * (between(0, 1) ? block : between(1, 9));
+    const int64_t c = groups * (between(0, 1) ? block : between(1, 9)),
+                  o = groups * (between(0, 1) ? block : between(1, 9));
     const int64_t kernel = between(1, 11), h = between(1, 40), n = between(1, 3);
-    const auto stride = static_cast<int32_t>(between(1, 5)), dilation = static_cast<int32_t>(between(1, 3)),
+    const auto stride = static_cast<int32_t>(between(1, 5)),
+               dilation = static_cast<int32_t>(between(1, 3)),
                padding = static_cast<int32_t>(between(0, 8));
-    const Case k{"random", n, c, h, h + between(0, 3), o, kernel, kernel, {stride, padding, dilation, static_cast<int32_t>(groups)}};
+    const Case k{"random",
+                 n,
+                 c,
+                 h,
+                 h + between(0, 3),
+                 o,
+                 kernel,
+                 kernel,
+                 {stride, padding, dilation, static_cast<int32_t>(groups)}};
     if (dilation * (kernel - 1) + 1 > h + 2 * padding) continue;
     SCOPED_TRACE(geometry(k));
     const bool blocks = groups == 1 || (groups == c && groups == o);

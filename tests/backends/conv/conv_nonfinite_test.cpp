@@ -1,4 +1,5 @@
-// A number that is not finite, or very large, meets the results of its receptive field and no others.
+// A number that is not finite, or very large, meets the results of its receptive field and no
+// others.
 #include <limits>
 #include <random>
 
@@ -8,7 +9,8 @@
 namespace suanli::test {
 namespace {
 
-constexpr float kNan = std::numeric_limits<float>::quiet_NaN(), kInf = std::numeric_limits<float>::infinity();
+constexpr float kNan = std::numeric_limits<float>::quiet_NaN(),
+                kInf = std::numeric_limits<float>::infinity();
 constexpr float kHuge = 1e38f;
 
 /// NaN, ±∞ or finite.
@@ -18,16 +20,21 @@ int class_of(double v) {
   return 0;
 }
 
-/// Results have the classes that the definition gives, and those that do not meet the outlier have the values that they have without
-/// it. May be NaN, too: those of `padded`, where the outlier meets padding.
+/// Results have the classes that the definition gives, and those that do not meet the outlier have
+/// the values that they have without it. May be NaN, too: those of `padded`, where the outlier
+/// meets padding.
 template <class Padded>
-void expect_classes(const std::vector<float>& got, const std::vector<double>& want, const std::vector<double>& clean, double tolerance,
-                    const char* what, Padded padded) {
+void expect_classes(const std::vector<float>& got, const std::vector<double>& want,
+                    const std::vector<double>& clean, double tolerance, const char* what,
+                    Padded padded) {
   ASSERT_EQ(got.size(), want.size());
   int64_t wrong = 0, moved = 0;
   for (size_t i = 0; i < got.size(); ++i) {
-    if (class_of(got[i]) != class_of(want[i])) wrong += std::isnan(got[i]) && padded(static_cast<int64_t>(i)) ? 0 : 1;
-    else if (class_of(want[i]) == 0 && want[i] == clean[i] && std::fabs(got[i] - clean[i]) > tolerance) ++moved;
+    if (class_of(got[i]) != class_of(want[i]))
+      wrong += std::isnan(got[i]) && padded(static_cast<int64_t>(i)) ? 0 : 1;
+    else if (class_of(want[i]) == 0 && want[i] == clean[i] &&
+             std::fabs(got[i] - clean[i]) > tolerance)
+      ++moved;
   }
   EXPECT_EQ(wrong, 0) << what << ": of another class, of " << got.size();
   EXPECT_EQ(moved, 0) << what << ": another value outside of the receptive field";
@@ -36,13 +43,15 @@ struct Results {
   std::vector<double> y, dx, dw;
 };
 
-/// A convolution and what the definition gives for it, also with one element of an operand replaced.
+/// A convolution and what the definition gives for it, also with one element of an operand
+/// replaced.
 class Outliers {
  public:
   Outliers(const Case& c, bool in_blocks) : c_(c), in_(c) {
     if (!in_blocks) in_.x_in = in_.y_in = false;
     std::fill(in_.bias.values.begin(), in_.bias.values.end(), 0.0f);
-    clean_ = {std::vector<double>(in_.g.values.size()), std::vector<double>(in_.x.values.size()), std::vector<double>(in_.w.values.size())};
+    clean_ = {std::vector<double>(in_.g.values.size()), std::vector<double>(in_.x.values.size()),
+              std::vector<double>(in_.w.values.size())};
   }
 
   /// Element `place` of an operand is to be replaced: 0: x, 1: w, 2: g.
@@ -54,7 +63,8 @@ class Outliers {
       const double x = in_.x.values[i], w = in_.w.values[j], g = in_.g.values[k];
       clean_.y[k] += x * w, clean_.dx[i] += g * w, clean_.dw[j] += g * x;
       for (Chosen& chosen : chosen_)
-        if (chosen.place == (chosen.operand == 0 ? i : chosen.operand == 1 ? j : k)) chosen.products.push_back({i, j, k});
+        if (chosen.place == (chosen.operand == 0 ? i : chosen.operand == 1 ? j : k))
+          chosen.products.push_back({i, j, k});
     });
     for (const Chosen& chosen : chosen_)
       for (float outlier : {kNan, -kInf, kHuge}) check(chosen, outlier);
@@ -71,7 +81,10 @@ class Outliers {
   };
 
   void check(const Chosen& chosen, float outlier) {
-    SCOPED_TRACE(std::string(chosen.operand == 0 ? "x" : chosen.operand == 1 ? "w" : "g") + " has " + std::to_string(outlier));
+    SCOPED_TRACE(std::string(chosen.operand == 0   ? "x"
+                             : chosen.operand == 1 ? "w"
+                                                   : "g") +
+                 " has " + std::to_string(outlier));
     Results want = clean_;
     for (const Product& p : chosen.products) {
       const double x = in_.x.values[p.x], w = in_.w.values[p.w], g = in_.g.values[p.g], v = outlier;
@@ -79,19 +92,24 @@ class Outliers {
       if (chosen.operand != 0) want.dx[p.x] += chosen.operand == 1 ? (v - w) * g : (v - g) * w;
       if (chosen.operand != 1) want.dw[p.w] += chosen.operand == 0 ? (v - x) * g : (v - g) * x;
     }
-    std::vector<float>& values = chosen.operand == 0 ? in_.x.values : chosen.operand == 1 ? in_.w.values : in_.g.values;
+    std::vector<float>& values = chosen.operand == 0   ? in_.x.values
+                                 : chosen.operand == 1 ? in_.w.values
+                                                       : in_.g.values;
     const float before = values[chosen.place];
     values[chosen.place] = outlier;
     const auto got = in_.results();
     values[chosen.place] = before;
 
-    // The effect of a finite outlier on other results of its Winograd tile is bounded by another test (winograd_test.cpp).
-    const double loose = std::isfinite(outlier) ? kHuge * 1e-3 : 0, pixels = static_cast<double>(c_.n * c_.p() * c_.q());
-    // A weight that is not finite meets zeros where its tap falls into the padding, and a gradient does in the sums of the taps that meet
-    // padding at its pixel.
+    // The effect of a finite outlier on other results of its Winograd tile is bounded by another
+    // test (winograd_test.cpp).
+    const double loose = std::isfinite(outlier) ? kHuge * 1e-3 : 0,
+                 pixels = static_cast<double>(c_.n * c_.p() * c_.q());
+    // A weight that is not finite meets zeros where its tap falls into the padding, and a gradient
+    // does in the sums of the taps that meet padding at its pixel.
     const auto at = static_cast<int64_t>(chosen.place);
     const bool weight = chosen.operand == 1, gradient = chosen.operand == 2;
-    const int64_t channels = c_.c / c_.attr.groups, taps = c_.r * c_.s, out = at / (channels * taps);
+    const int64_t channels = c_.c / c_.attr.groups, taps = c_.r * c_.s,
+                  out = at / (channels * taps);
     const bool finite = std::isfinite(outlier);
     const int64_t row = at / c_.s % c_.r, column = at % c_.s;  // of the weight's tap
     // Where a tap of the kernel meets the picture, or the padding, for pixel (p, q) of the results.
@@ -101,18 +119,24 @@ class Outliers {
       return h < 0 || h >= c_.h || w < 0 || w >= c_.w;
     };
     const int64_t channel = out / (c_.o / c_.attr.groups) * channels + at / taps % channels;
-    // Where the tap meets no result's gradient for pixel (h, w) of the picture: zeros stand there for a kernel that transposes the convolution.
+    // Where the tap meets no result's gradient for pixel (h, w) of the picture: zeros stand there
+    // for a kernel that transposes the convolution.
     auto beside_results = [&](int64_t h, int64_t w) {
-      const int64_t p = h + c_.attr.padding - row * c_.attr.dilation, q = w + c_.attr.padding - column * c_.attr.dilation;
-      return p < 0 || p >= c_.p() * c_.attr.stride || p % c_.attr.stride != 0 || q < 0 || q >= c_.q() * c_.attr.stride ||
-             q % c_.attr.stride != 0;
+      const int64_t p = h + c_.attr.padding - row * c_.attr.dilation,
+                    q = w + c_.attr.padding - column * c_.attr.dilation;
+      return p < 0 || p >= c_.p() * c_.attr.stride || p % c_.attr.stride != 0 || q < 0 ||
+             q >= c_.q() * c_.attr.stride || q % c_.attr.stride != 0;
     };
     expect_classes(got[0], want.y, clean_.y, loose + 1e-5 * (c_.depth() + 10), "y", [&](int64_t i) {
-      return weight && !finite && i / (c_.p() * c_.q()) % c_.o == out && in_padding(i / c_.q() % c_.p(), i % c_.q(), row, column);
+      return weight && !finite && i / (c_.p() * c_.q()) % c_.o == out &&
+             in_padding(i / c_.q() % c_.p(), i % c_.q(), row, column);
     });
-    expect_classes(got[1], want.dx, clean_.dx, loose + 1e-5 * static_cast<double>(c_.o * c_.r * c_.s + 10), "dx", [&](int64_t i) {
-      return weight && !finite && i / (c_.h * c_.w) % c_.c == channel && beside_results(i / c_.w % c_.h, i % c_.w);
-    });
+    expect_classes(got[1], want.dx, clean_.dx,
+                   loose + 1e-5 * static_cast<double>(c_.o * c_.r * c_.s + 10), "dx",
+                   [&](int64_t i) {
+                     return weight && !finite && i / (c_.h * c_.w) % c_.c == channel &&
+                            beside_results(i / c_.w % c_.h, i % c_.w);
+                   });
     expect_classes(got[2], want.dw, clean_.dw, loose + 1e-5 * (pixels + 10), "dw", [&](int64_t i) {
       return gradient && !finite && i / (channels * taps) == at / (c_.p() * c_.q()) % c_.o &&
              in_padding(at / c_.q() % c_.p(), at % c_.q(), i / c_.s % c_.r, i % c_.s);
@@ -153,7 +177,8 @@ TEST(ConvOutliers, StayInTheirReceptiveFieldWithAvx2) {
 TEST(ConvOutliers, AtTheBorders) {
   const Case c{"border", 4, 32, 13, 14, 48, 3, 3, {1, 1, 1, 1}};
   Outliers outliers(c, true);
-  for (int64_t pixel : {int64_t{0}, c.w - 1, c.w * (c.h - 1), c.w * c.h - 1, c.w * 4 + 4, c.w * 3 + 5})
+  for (int64_t pixel :
+       {int64_t{0}, c.w - 1, c.w * (c.h - 1), c.w * c.h - 1, c.w * 4 + 4, c.w * 3 + 5})
     for (int operand : {0, 2}) outliers.choose(operand, static_cast<size_t>(5 * c.h * c.w + pixel));
   outliers.check();
 }

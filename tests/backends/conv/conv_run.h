@@ -1,4 +1,5 @@
-// Convolutions for the tests of their kernels: geometries, the definition as a sum, and operands in blocks of channels.
+// Convolutions for the tests of their kernels: geometries, the definition as a sum, and operands in
+// blocks of channels.
 #pragma once
 #include <string>
 #include <vector>
@@ -20,7 +21,9 @@ struct Case {
   double depth() const { return static_cast<double>(c / attr.groups * r * s); }
 
  private:
-  int64_t size(int64_t in, int64_t kernel) const { return (in + 2 * attr.padding - attr.dilation * (kernel - 1) - 1) / attr.stride + 1; }
+  int64_t size(int64_t in, int64_t kernel) const {
+    return (in + 2 * attr.padding - attr.dilation * (kernel - 1) - 1) / attr.stride + 1;
+  }
 };
 
 // attr: stride, padding, dilation, groups
@@ -59,8 +62,9 @@ inline const Case cases[] = {
     {"nothing but padding", 2, 3, 0, 4, 4, 1, 1, {1, 1, 1, 1}},
 };
 
-// Where Winograd's algorithm applies: sides that tiles of 4 do and do not fill, all paddings, channels in odd numbers of blocks, more
-// channels than one core's cache holds transformed weights of, or than each lane sums a gradient of for itself, groups of tiles that are left over.
+// Where Winograd's algorithm applies: sides that tiles of 4 do and do not fill, all paddings,
+// channels in odd numbers of blocks, more channels than one core's cache holds transformed weights
+// of, or than each lane sums a gradient of for itself, groups of tiles that are left over.
 inline const Case blocked_cases[] = {
     {"tiles fill", 4, 32, 16, 16, 32, 3, 3, {1, 1, 1, 1}},
     {"tiles do not fill", 5, 48, 13, 11, 32, 3, 3, {1, 1, 1, 1}},
@@ -94,7 +98,8 @@ inline const Case blocked_cases[] = {
 inline std::string geometry(const Case& c) {
   std::string text;
   for (int64_t v : {c.n, c.c, c.h, c.w, c.o, c.r, c.s}) text += std::to_string(v) + " ";
-  for (int32_t v : {c.attr.stride, c.attr.padding, c.attr.dilation, c.attr.groups}) text += std::to_string(v) + " ";
+  for (int32_t v : {c.attr.stride, c.attr.padding, c.attr.dilation, c.attr.groups})
+    text += std::to_string(v) + " ";
   return text;
 }
 
@@ -126,7 +131,8 @@ inline Buffer<float> relaid(const Buffer<float>& from, const Shape& plain, int64
     for (int64_t c = 0; c < plain[1]; ++c)
       for (int64_t i = 0; i < plain[2] * plain[3]; ++i) {
         const auto flat = static_cast<size_t>((n * plain[1] + c) * plain[2] * plain[3] + i);
-        const auto block = static_cast<size_t>(((n * plain[1] / b + c / b) * plain[2] * plain[3] + i) * b + c % b);
+        const auto block =
+            static_cast<size_t>(((n * plain[1] / b + c / b) * plain[2] * plain[3] + i) * b + c % b);
         to.values[into ? block : flat] = from.values[into ? flat : block];
       }
   return to;
@@ -145,8 +151,10 @@ struct InBlocks {
   Buffer<float> x, w, bias, g;
 
   std::vector<std::vector<float>> results() const {
-    const Buffer<float> xb = x_in ? relaid(x, c.x(), b, true) : x, gb = y_in ? relaid(g, c.y(), b, true) : g;
-    const Shape y_shape = y_in ? blocked(c.y(), b) : c.y(), x_shape = x_in ? blocked(c.x(), b) : c.x();
+    const Buffer<float> xb = x_in ? relaid(x, c.x(), b, true) : x,
+                        gb = y_in ? relaid(g, c.y(), b, true) : g;
+    const Shape y_shape = y_in ? blocked(c.y(), b) : c.y(),
+                x_shape = x_in ? blocked(c.x(), b) : c.x();
     auto plain = [&](std::vector<float> v, const Shape& shape, bool was) {
       return was ? relaid({blocked(shape, b), std::move(v)}, shape, b, false).values : v;
     };

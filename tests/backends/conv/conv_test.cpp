@@ -17,9 +17,12 @@ template <class T> void check(const Case& c) {
   });
   const double outputs = static_cast<double>(c.o / c.attr.groups);
   expect_near(run_kernel<T>("conv2d", &c.attr, {&x, &w}, c.y()), y, c.depth());
-  expect_near(run_kernel<T>("conv2d_grad_input", &c.attr, {&g, &w}, c.x()), dx, outputs * static_cast<double>(c.r * c.s));
-  expect_near(run_kernel<T>("conv2d_grad_weight", &c.attr, {&x, &g}, c.weight()), dw, static_cast<double>(c.n * c.p() * c.q()));
-  for (size_t k = 0; k < y.size(); ++k) y[k] += b.values[k / static_cast<size_t>(c.p() * c.q()) % static_cast<size_t>(c.o)];
+  expect_near(run_kernel<T>("conv2d_grad_input", &c.attr, {&g, &w}, c.x()), dx,
+              outputs * static_cast<double>(c.r * c.s));
+  expect_near(run_kernel<T>("conv2d_grad_weight", &c.attr, {&x, &g}, c.weight()), dw,
+              static_cast<double>(c.n * c.p() * c.q()));
+  for (size_t k = 0; k < y.size(); ++k)
+    y[k] += b.values[k / static_cast<size_t>(c.p() * c.q()) % static_cast<size_t>(c.o)];
   expect_near(run_kernel<T>("conv2d", &c.attr, {&x, &w, &b}, c.y()), y, c.depth() + 1);
 }
 
@@ -33,16 +36,19 @@ TEST(Conv, InBlocksEqualsTheSum) {
       const double xv = in.x.values[i], wv = in.w.values[j], gv = in.g.values[k];
       y[k] += xv * wv, dx[i] += gv * wv, dw[j] += gv * xv;
     });
-    for (size_t k = 0; k < y.size(); ++k) y[k] += in.bias.values[k / static_cast<size_t>(c.p() * c.q()) % static_cast<size_t>(c.o)];
+    for (size_t k = 0; k < y.size(); ++k)
+      y[k] += in.bias.values[k / static_cast<size_t>(c.p() * c.q()) % static_cast<size_t>(c.o)];
     const auto got = in.results();
-    // Against the spread of a sum of n products of numbers in (−1, 1), √n/3: the transforms' rounding is of that size.
+    // Against the spread of a sum of n products of numbers in (−1, 1), √n/3: the transforms'
+    // rounding is of that size.
     auto near = [](const std::vector<float>& a, const std::vector<double>& want, double products) {
       double worst = 0;
       for (size_t i = 0; i < a.size(); ++i) worst = std::max(worst, std::fabs(a[i] - want[i]));
       EXPECT_LE(worst, 2e-5 * std::sqrt(products) / 3);
       return worst / (std::sqrt(products) / 3);
     };
-    const double a = near(got[0], y, c.depth()), b = near(got[1], dx, static_cast<double>(c.o * c.r * c.s)),
+    const double a = near(got[0], y, c.depth()),
+                 b = near(got[1], dx, static_cast<double>(c.o * c.r * c.s)),
                  d = near(got[2], dw, static_cast<double>(c.n * c.p() * c.q()));
     std::printf("%-18s %.1e %.1e %.1e\n", c.what, a, b, d);
   }
@@ -63,13 +69,16 @@ TEST(Conv, BitsInBlocksDoNotDependOnTheThreads) {
 }
 
 /// With weights that stay, and so are packed, the bits are those that the kernel gives without.
-void check_packed(const char* op, const Case& c, const Buffer<float>& from, const Buffer<float>& w, const Shape& to) {
-  Step step{op_id(op), &c.attr, {{DType::f32, from.shape}, {DType::f32, w.shape}}, {{DType::f32, to}}};
+void check_packed(const char* op, const Case& c, const Buffer<float>& from, const Buffer<float>& w,
+                  const Shape& to) {
+  Step step{
+      op_id(op), &c.attr, {{DType::f32, from.shape}, {DType::f32, w.shape}}, {{DType::f32, to}}};
   const auto want = run_step<float>(step, {from.values.data(), w.values.data()})[0];
   step.constant = 2;
   const auto kernel = cpu_backend().prepare(step);
   if (kernel->packing.input < 0) return;
-  std::vector<std::byte> memory(static_cast<size_t>(kernel->workspace_bytes) + 64), packed(static_cast<size_t>(kernel->packing.bytes) + 64);
+  std::vector<std::byte> memory(static_cast<size_t>(kernel->workspace_bytes) + 64),
+      packed(static_cast<size_t>(kernel->packing.bytes) + 64);
   auto aligned = [](std::vector<std::byte>& bytes) {
     void* p = bytes.data();
     size_t space = bytes.size();
@@ -87,14 +96,16 @@ TEST(Conv, PackedWeightsGiveTheSameBits) {
   for (const Case& c : cases) {
     if (c.x().numel() == 0 || c.weight().numel() == 0 || c.y().numel() == 0) continue;
     SCOPED_TRACE(c.what);
-    const auto x = random_buffer<float>(c.x(), 1), w = random_buffer<float>(c.weight(), 2), g = random_buffer<float>(c.y(), 4);
+    const auto x = random_buffer<float>(c.x(), 1), w = random_buffer<float>(c.weight(), 2),
+               g = random_buffer<float>(c.y(), 4);
     check_packed("conv2d", c, x, w, c.y());
     check_packed("conv2d_grad_input", c, g, w, c.x());
   }
   for (const Case& c : blocked_cases) {
     SCOPED_TRACE(c.what);
     const InBlocks in(c);
-    const Buffer<float> x = in.x_in ? relaid(in.x, c.x(), in.b, true) : in.x, g = in.y_in ? relaid(in.g, c.y(), in.b, true) : in.g;
+    const Buffer<float> x = in.x_in ? relaid(in.x, c.x(), in.b, true) : in.x,
+                        g = in.y_in ? relaid(in.g, c.y(), in.b, true) : in.g;
     check_packed("conv2d", c, x, in.w, g.shape);
     check_packed("conv2d_grad_input", c, g, in.w, x.shape);
   }
@@ -113,7 +124,8 @@ TEST(Conv, EpiloguesAddNoError) {
   for (const Case& c : blocked_cases) {
     SCOPED_TRACE(c.what);
     const InBlocks in(c);
-    const Buffer<float> x = in.x_in ? relaid(in.x, c.x(), in.b, true) : in.x, g = in.y_in ? relaid(in.g, c.y(), in.b, true) : in.g;
+    const Buffer<float> x = in.x_in ? relaid(in.x, c.x(), in.b, true) : in.x,
+                        g = in.y_in ? relaid(in.g, c.y(), in.b, true) : in.g;
     check_epilogue("conv2d", &c.attr, {&x, &in.w, &in.bias}, g.shape, 2);
     check_epilogue("conv2d_grad_input", &c.attr, {&g, &in.w}, x.shape, 2);
   }
@@ -139,7 +151,8 @@ template <class T> void check_bits(const Case& c) {
                             run_kernel<T>("conv2d_grad_weight", &c.attr, {&x, &g}, c.weight())};
     for (int i = 0; i < 3; ++i) {
       if (threads == 1) results[i] = now[i];
-      EXPECT_TRUE(results[i].empty() || std::memcmp(results[i].data(), now[i].data(), now[i].size() * sizeof(T)) == 0)
+      EXPECT_TRUE(results[i].empty() ||
+                  std::memcmp(results[i].data(), now[i].data(), now[i].size() * sizeof(T)) == 0)
           << threads << " threads, result " << i;
     }
   }
@@ -151,11 +164,16 @@ TEST(Conv, BitsDoNotDependOnTheThreads) {
     check_bits<double>(c);
   }
   const Case larger[] = {
-      {"b 1", 64, 1, 28, 28, 32, 3, 3, {1, 0, 1, 1}},          {"b 2", 64, 32, 13, 13, 64, 3, 3, {1, 0, 1, 1}},
-      {"picture", 16, 3, 32, 32, 64, 3, 3, {1, 1, 1, 1}},      {"wide", 16, 512, 4, 4, 512, 3, 3, {1, 1, 1, 1}},
-      {"1x1", 16, 256, 14, 14, 64, 1, 1, {1, 0, 1, 1}},        {"stride", 16, 64, 32, 32, 128, 3, 3, {2, 1, 1, 1}},
-      {"1x1 stride", 16, 64, 32, 32, 128, 1, 1, {2, 0, 1, 1}}, {"one, wide", 1, 512, 7, 7, 512, 3, 3, {1, 1, 1, 1}},
-      {"one, 1x1", 1, 1024, 14, 14, 256, 1, 1, {1, 0, 1, 1}},  {"one, odd", 1, 20, 40, 40, 96, 5, 5, {1, 0, 1, 1}},
+      {"b 1", 64, 1, 28, 28, 32, 3, 3, {1, 0, 1, 1}},
+      {"b 2", 64, 32, 13, 13, 64, 3, 3, {1, 0, 1, 1}},
+      {"picture", 16, 3, 32, 32, 64, 3, 3, {1, 1, 1, 1}},
+      {"wide", 16, 512, 4, 4, 512, 3, 3, {1, 1, 1, 1}},
+      {"1x1", 16, 256, 14, 14, 64, 1, 1, {1, 0, 1, 1}},
+      {"stride", 16, 64, 32, 32, 128, 3, 3, {2, 1, 1, 1}},
+      {"1x1 stride", 16, 64, 32, 32, 128, 1, 1, {2, 0, 1, 1}},
+      {"one, wide", 1, 512, 7, 7, 512, 3, 3, {1, 1, 1, 1}},
+      {"one, 1x1", 1, 1024, 14, 14, 256, 1, 1, {1, 0, 1, 1}},
+      {"one, odd", 1, 20, 40, 40, 96, 5, 5, {1, 0, 1, 1}},
   };
   for (const Case& c : larger) check_bits<float>(c);
 }

@@ -1,4 +1,5 @@
-// Depthwise convolutions of random geometries against the definition, in all layouts, dtypes and instruction sets.
+// Depthwise convolutions of random geometries against the definition, in all layouts, dtypes and
+// instruction sets.
 #include <random>
 
 #include "backends/conv/conv_run.h"
@@ -7,18 +8,28 @@
 namespace suanli::test {
 namespace {
 
-/// Kernels up to 11×11, unequal ones too, strides beyond the kernel, dilations, tiny pictures, one to three outputs per channel.
+/// Kernels up to 11×11, unequal ones too, strides beyond the kernel, dilations, tiny pictures, one
+/// to three outputs per channel.
 Case depthwise_case(std::mt19937& random) {
-  auto between = [&](int64_t low, int64_t high) { return low + static_cast<int64_t>(random() % static_cast<uint64_t>(high - low + 1)); };
+  auto between = [&](int64_t low, int64_t high) {
+    return low + static_cast<int64_t>(random() % static_cast<uint64_t>(high - low + 1));
+  };
   for (;;) {
-    const int64_t block = std::max<int64_t>(1, cpu_backend().channel_block()), multiplier = between(0, 3) == 0 ? between(2, 3) : 1;
+    const int64_t block = std::max<int64_t>(1, cpu_backend().channel_block()),
+                  multiplier = between(0, 3) == 0 ? between(2, 3) : 1;
     const int64_t c = std::max<int64_t>(2, between(0, 1) ? block * between(1, 3) : between(2, 40));
     const int64_t kernel = between(1, 11), other = between(0, 3) == 0 ? between(1, 11) : kernel;
     const int64_t h = between(1, 22), w = between(1, 22), n = between(1, 5);
-    const auto stride = static_cast<int32_t>(between(1, 4)), dilation = static_cast<int32_t>(between(0, 2) == 0 ? between(2, 3) : 1);
-    const auto padding = static_cast<int32_t>(between(0, 1) ? dilation * (kernel - 1) / 2 : between(0, 6));
-    const Case result{"random", n, c, h, w, c * multiplier, kernel, other, {stride, padding, dilation, static_cast<int32_t>(c)}};
-    auto fits = [&](int64_t size, int64_t taps) { return dilation * (taps - 1) + 1 <= size + 2 * padding; };
+    const auto stride = static_cast<int32_t>(between(1, 4)),
+               dilation = static_cast<int32_t>(between(0, 2) == 0 ? between(2, 3) : 1);
+    const auto padding =
+        static_cast<int32_t>(between(0, 1) ? dilation * (kernel - 1) / 2 : between(0, 6));
+    const Case result{"random", n,     c,
+                      h,        w,     c * multiplier,
+                      kernel,   other, {stride, padding, dilation, static_cast<int32_t>(c)}};
+    auto fits = [&](int64_t size, int64_t taps) {
+      return dilation * (taps - 1) + 1 <= size + 2 * padding;
+    };
     if (fits(h, kernel) && fits(w, other)) return result;
   }
 }
@@ -26,24 +37,29 @@ Case depthwise_case(std::mt19937& random) {
 struct Definition {
   std::vector<double> y, dx, dw;
 };
-template <class T> Definition definition(const Case& c, const Buffer<T>& x, const Buffer<T>& w, const Buffer<T>& b, const Buffer<T>& g) {
-  Definition d{std::vector<double>(g.values.size()), std::vector<double>(x.values.size()), std::vector<double>(w.values.size())};
+template <class T> Definition definition(const Case& c, const Buffer<T>& x, const Buffer<T>& w,
+                                         const Buffer<T>& b, const Buffer<T>& g) {
+  Definition d{std::vector<double>(g.values.size()), std::vector<double>(x.values.size()),
+               std::vector<double>(w.values.size())};
   for_products(c, [&](size_t i, size_t j, size_t k) {
     const double xv = x.values[i], wv = w.values[j], gv = g.values[k];
     d.y[k] += xv * wv, d.dx[i] += gv * wv, d.dw[j] += gv * xv;
   });
-  for (size_t k = 0; k < d.y.size(); ++k) d.y[k] += b.values[k / static_cast<size_t>(c.p() * c.q()) % static_cast<size_t>(c.o)];
+  for (size_t k = 0; k < d.y.size(); ++k)
+    d.y[k] += b.values[k / static_cast<size_t>(c.p() * c.q()) % static_cast<size_t>(c.o)];
   return d;
 }
 
 void check_plain(const Case& c, const Definition& want, auto number) {
   using T = decltype(number);
-  const auto x = random_buffer<T>(c.x(), 1), w = random_buffer<T>(c.weight(), 2), b = random_buffer<T>({c.o}, 3),
-             g = random_buffer<T>(c.y(), 4);
+  const auto x = random_buffer<T>(c.x(), 1), w = random_buffer<T>(c.weight(), 2),
+             b = random_buffer<T>({c.o}, 3), g = random_buffer<T>(c.y(), 4);
   const double taps = static_cast<double>(c.r * c.s), outputs = static_cast<double>(c.o / c.c);
   expect_near(run_kernel<T>("conv2d", &c.attr, {&x, &w, &b}, c.y()), want.y, taps + 1);
-  expect_near(run_kernel<T>("conv2d_grad_input", &c.attr, {&g, &w}, c.x()), want.dx, taps * outputs);
-  expect_near(run_kernel<T>("conv2d_grad_weight", &c.attr, {&x, &g}, c.weight()), want.dw, static_cast<double>(c.n * c.p() * c.q()));
+  expect_near(run_kernel<T>("conv2d_grad_input", &c.attr, {&g, &w}, c.x()), want.dx,
+              taps * outputs);
+  expect_near(run_kernel<T>("conv2d_grad_weight", &c.attr, {&x, &g}, c.weight()), want.dw,
+              static_cast<double>(c.n * c.p() * c.q()));
 }
 
 void check_cases(int cases, uint32_t seed) {
@@ -52,8 +68,8 @@ void check_cases(int cases, uint32_t seed) {
     const Case c = depthwise_case(random);
     SCOPED_TRACE(geometry(c));
     {
-      const auto x = random_buffer<double>(c.x(), 1), w = random_buffer<double>(c.weight(), 2), b = random_buffer<double>({c.o}, 3),
-                 g = random_buffer<double>(c.y(), 4);
+      const auto x = random_buffer<double>(c.x(), 1), w = random_buffer<double>(c.weight(), 2),
+                 b = random_buffer<double>({c.o}, 3), g = random_buffer<double>(c.y(), 4);
       check_plain(c, definition(c, x, w, b, g), double{});
     }
     InBlocks in(c);
@@ -61,7 +77,8 @@ void check_cases(int cases, uint32_t seed) {
     check_plain(c, want, float{});
     if (c.c != c.o) continue;  // only every channel by itself may come in blocks
     // Both sides in blocks, or one.
-    for (const auto& [x_in, y_in] : {std::pair(in.x_in, in.y_in), std::pair(in.x_in, false), std::pair(false, in.y_in)}) {
+    for (const auto& [x_in, y_in] :
+         {std::pair(in.x_in, in.y_in), std::pair(in.x_in, false), std::pair(false, in.y_in)}) {
       in.x_in = x_in, in.y_in = y_in;
       const auto got = in.results();
       expect_near(got[0], want.y, static_cast<double>(c.r * c.s) + 1);
@@ -99,7 +116,8 @@ TEST(Depthwise, BitsDoNotDependOnTheThreads) {
       results.push_back(run_kernel<float>("conv2d_grad_weight", &c.attr, {&in.x, &g}, c.weight()));
       if (threads == 1) first = results;
       for (size_t k = 0; k < results.size(); ++k)
-        EXPECT_EQ(std::memcmp(results[k].data(), first[k].data(), first[k].size() * sizeof(float)), 0)
+        EXPECT_EQ(std::memcmp(results[k].data(), first[k].data(), first[k].size() * sizeof(float)),
+                  0)
             << "result " << k << " on " << threads << " threads";
     }
   }
@@ -133,7 +151,10 @@ TEST(Depthwise, PackedWeightsGiveTheSameBits) {
     for (const char* op : {"conv2d", "conv2d_grad_input"}) {
       const bool forward = std::string(op) == "conv2d";
       const Buffer<float>& from = forward ? in.x : in.g;
-      Step step{op_id(op), &c.attr, {{DType::f32, from.shape}, {DType::f32, c.weight()}}, {{DType::f32, forward ? c.y() : c.x()}}};
+      Step step{op_id(op),
+                &c.attr,
+                {{DType::f32, from.shape}, {DType::f32, c.weight()}},
+                {{DType::f32, forward ? c.y() : c.x()}}};
       const auto want = run_step<float>(step, {from.values.data(), in.w.values.data()})[0];
       step.constant = 2;
       const auto kernel = cpu_backend().prepare(step);

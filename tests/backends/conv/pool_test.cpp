@@ -1,4 +1,5 @@
-// Pooling in blocks of channels against pooling of plain planes: the same bits, ties, NaNs and padding included.
+// Pooling in blocks of channels against pooling of plain planes: the same bits, ties, NaNs and
+// padding included.
 #include <limits>
 
 #include "backends/kernel_run.h"
@@ -7,7 +8,8 @@
 namespace suanli::test {
 namespace {
 
-template <class T> std::vector<T> blocked(const std::vector<T>& plain, const Shape& s, int64_t b, bool into) {
+template <class T> std::vector<T> blocked(const std::vector<T>& plain, const Shape& s, int64_t b,
+                                          bool into) {
   std::vector<T> out(plain.size());
   const int64_t pixels = s[2] * s[3];
   for (int64_t n = 0; n < s[0]; ++n)
@@ -19,7 +21,9 @@ template <class T> std::vector<T> blocked(const std::vector<T>& plain, const Sha
       }
   return out;
 }
-Shape in_blocks(const Shape& s, int64_t b) { return b == 0 ? s : Shape{s[0], s[1] / b, s[2], s[3], b}; }
+Shape in_blocks(const Shape& s, int64_t b) {
+  return b == 0 ? s : Shape{s[0], s[1] / b, s[2], s[3], b};
+}
 
 struct Pooled {
   std::vector<float> y;
@@ -27,21 +31,33 @@ struct Pooled {
   std::vector<float> dx;
 };
 
-/// Forward, then the gradient of g; b: channels of a block, 0 for plain buffers. What comes back is plain.
-Pooled run(const std::vector<float>& x, const std::vector<float>& g, const Shape& xs, const Shape& ys, const PoolAttr& attr, int64_t b) {
-  Pooled p{std::vector<float>(g.size()), std::vector<int32_t>(g.size()), std::vector<float>(x.size())};
-  auto given = [&](const std::vector<float>& v, const Shape& s) { return b ? blocked(v, s, b, true) : v; };
+/// Forward, then the gradient of g; b: channels of a block, 0 for plain buffers. What comes back is
+/// plain.
+Pooled run(const std::vector<float>& x, const std::vector<float>& g, const Shape& xs,
+           const Shape& ys, const PoolAttr& attr, int64_t b) {
+  Pooled p{std::vector<float>(g.size()), std::vector<int32_t>(g.size()),
+           std::vector<float>(x.size())};
+  auto given = [&](const std::vector<float>& v, const Shape& s) {
+    return b ? blocked(v, s, b, true) : v;
+  };
   const auto xv = given(x, xs), gv = given(g, ys);
   const void* in[] = {xv.data()};
   void* out[] = {p.y.data(), p.at.data()};
-  Step step{op_id("max_pool2d"), &attr, {{DType::f32, in_blocks(xs, b)}}, {{DType::f32, in_blocks(ys, b)}, {DType::i32, in_blocks(ys, b)}}};
+  Step step{op_id("max_pool2d"),
+            &attr,
+            {{DType::f32, in_blocks(xs, b)}},
+            {{DType::f32, in_blocks(ys, b)}, {DType::i32, in_blocks(ys, b)}}};
   cpu_backend().prepare(step)->run(in, out, nullptr);
   const void* gradient_in[] = {gv.data(), p.at.data()};
   void* gradient_out[] = {p.dx.data()};
-  Step gradient{
-      op_id("max_pool2d_grad"), &attr, {{DType::f32, in_blocks(ys, b)}, {DType::i32, in_blocks(ys, b)}}, {{DType::f32, in_blocks(xs, b)}}};
+  Step gradient{op_id("max_pool2d_grad"),
+                &attr,
+                {{DType::f32, in_blocks(ys, b)}, {DType::i32, in_blocks(ys, b)}},
+                {{DType::f32, in_blocks(xs, b)}}};
   cpu_backend().prepare(gradient)->run(gradient_in, gradient_out, nullptr);
-  if (b) p.y = blocked(p.y, ys, b, false), p.at = blocked(p.at, ys, b, false), p.dx = blocked(p.dx, xs, b, false);
+  if (b)
+    p.y = blocked(p.y, ys, b, false), p.at = blocked(p.at, ys, b, false),
+    p.dx = blocked(p.dx, xs, b, false);
   return p;
 }
 
@@ -49,7 +65,8 @@ Pooled run(const std::vector<float>& x, const std::vector<float>& g, const Shape
 TEST(MeanPool, WindowsOfPaddingAloneAreZeros) {
   const MeanPoolAttr attr{2, 1, 1, 1, 5};
   const Buffer<float> x{{1, 1, 0, 4}, {}};
-  EXPECT_EQ(run_kernel<float>("mean_pool2d", &attr, {&x}, {1, 1, 1, 5}), std::vector<float>(5, 0.0f));
+  EXPECT_EQ(run_kernel<float>("mean_pool2d", &attr, {&x}, {1, 1, 1, 5}),
+            std::vector<float>(5, 0.0f));
 }
 
 TEST(Pool, BlocksGiveTheBitsOfPlanes) {
@@ -57,8 +74,9 @@ TEST(Pool, BlocksGiveTheBitsOfPlanes) {
     int64_t n, c, h, w;
     PoolAttr attr;
   };
-  for (const Case& c : {Case{3, 32, 9, 8, {2, 2, 0}}, Case{2, 16, 11, 7, {3, 2, 1}}, Case{1, 48, 5, 5, {3, 1, 1}},
-                        Case{2, 16, 4, 4, {4, 4, 0}}, Case{5, 32, 26, 26, {2, 2, 0}}}) {
+  for (const Case& c :
+       {Case{3, 32, 9, 8, {2, 2, 0}}, Case{2, 16, 11, 7, {3, 2, 1}}, Case{1, 48, 5, 5, {3, 1, 1}},
+        Case{2, 16, 4, 4, {4, 4, 0}}, Case{5, 32, 26, 26, {2, 2, 0}}}) {
     const Shape xs{c.n, c.c, c.h, c.w};
     const Shape ys{c.n, c.c, (c.h + 2 * c.attr.padding - c.attr.kernel) / c.attr.stride + 1,
                    (c.w + 2 * c.attr.padding - c.attr.kernel) / c.attr.stride + 1};

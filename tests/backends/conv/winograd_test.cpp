@@ -6,10 +6,12 @@
 namespace suanli::test {
 namespace {
 
-/// A convolution that Winograd's algorithm takes in blocks of channels. Every third one has more weights
-/// than a lane sums a gradient of by itself.
+/// A convolution that Winograd's algorithm takes in blocks of channels. Every third one has more
+/// weights than a lane sums a gradient of by itself.
 Case winograd_case(std::mt19937& random, int index) {
-  auto between = [&](int64_t low, int64_t high) { return low + static_cast<int64_t>(random() % static_cast<uint64_t>(high - low + 1)); };
+  auto between = [&](int64_t low, int64_t high) {
+    return low + static_cast<int64_t>(random() % static_cast<uint64_t>(high - low + 1));
+  };
   const bool wide = index % 3 == 2;
   const int64_t c = 16 * (wide ? between(9, 12) : between(2, 5));
   const int64_t o = 16 * (wide ? between(9, 12) : between(2, 5));
@@ -33,7 +35,8 @@ TEST(Winograd, BitsDoNotDependOnTheThreads) {
       if (threads == 1) first = results;
       for (size_t k = 0; k < results.size(); ++k) {
         ASSERT_EQ(results[k].size(), first[k].size());
-        EXPECT_EQ(std::memcmp(results[k].data(), first[k].data(), first[k].size() * sizeof(float)), 0)
+        EXPECT_EQ(std::memcmp(results[k].data(), first[k].data(), first[k].size() * sizeof(float)),
+                  0)
             << "result " << k << " on " << threads << " threads";
       }
     }
@@ -41,19 +44,22 @@ TEST(Winograd, BitsDoNotDependOnTheThreads) {
 }
 
 /// The largest |x| in the 6×6 pixels that make the 4×4 tile of result (row, column) of a sample.
-double largest_of_tile(const Case& c, const Buffer<float>& x, int64_t sample, int64_t row, int64_t column) {
+double largest_of_tile(const Case& c, const Buffer<float>& x, int64_t sample, int64_t row,
+                       int64_t column) {
   const int64_t top = row / 4 * 4 - c.attr.padding, left = column / 4 * 4 - c.attr.padding;
   double largest = 0;
   for (int64_t channel = 0; channel < c.c; ++channel)
     for (int64_t i = std::max<int64_t>(0, top); i < std::min(c.h, top + 6); ++i)
       for (int64_t j = std::max<int64_t>(0, left); j < std::min(c.w, left + 6); ++j)
-        largest = std::max(largest,
-                           std::fabs(static_cast<double>(x.values[static_cast<size_t>(((sample * c.c + channel) * c.h + i) * c.w + j)])));
+        largest = std::max(
+            largest,
+            std::fabs(static_cast<double>(
+                x.values[static_cast<size_t>(((sample * c.c + channel) * c.h + i) * c.w + j)])));
   return largest;
 }
 
-// A large pixel moves the other results of its tiles by rounding alone: |error| ≤ 2⁻¹⁸ · max |x of the tile| · Σ max |w of a channel|. Results of
-// other tiles keep their bits.
+// A large pixel moves the other results of its tiles by rounding alone: |error| ≤ 2⁻¹⁸ · max |x of
+// the tile| · Σ max |w of a channel|. Results of other tiles keep their bits.
 TEST(Winograd, FiniteOutliersMoveTheirTileWithinTheBound) {
   std::mt19937 random(3);
   double worst = 0;
@@ -69,11 +75,14 @@ TEST(Winograd, FiniteOutliersMoveTheirTileWithinTheBound) {
       in.x.values[place] = outlier;
       const auto got = in.results()[0];
       std::vector<double> want(got.size()), weights(static_cast<size_t>(c.o));
-      for_products(c, [&](size_t a, size_t b, size_t k) { want[k] += static_cast<double>(in.x.values[a]) * in.w.values[b]; });
+      for_products(c, [&](size_t a, size_t b, size_t k) {
+        want[k] += static_cast<double>(in.x.values[a]) * in.w.values[b];
+      });
       for (size_t at = 0; at < in.w.values.size(); at += 9) {
         const float* w = in.w.values.data() + at;
         const auto smaller = [](float a, float b) { return std::fabs(a) < std::fabs(b); };
-        weights[at / static_cast<size_t>(9 * c.c)] += static_cast<double>(std::fabs(*std::max_element(w, w + 9, smaller)));
+        weights[at / static_cast<size_t>(9 * c.c)] +=
+            static_cast<double>(std::fabs(*std::max_element(w, w + 9, smaller)));
       }
       int64_t beyond = 0, moved = 0;
       const int64_t sample_of_it = static_cast<int64_t>(place) / (c.c * c.h * c.w);
@@ -102,9 +111,13 @@ TEST(Winograd, FiniteOutliersMoveTheirTileWithinTheBound) {
 TEST(Winograd, PackedWeightsKeepOutliersInTheirReceptiveField) {
   const Case c{"packed", 4, 32, 16, 16, 48, 3, 3, {1, 1, 1, 1}};
   InBlocks in(c);
-  in.x.values[static_cast<size_t>((2 * c.c + 7) * c.h * c.w + 5 * c.w + 6)] = std::numeric_limits<float>::infinity();
+  in.x.values[static_cast<size_t>((2 * c.c + 7) * c.h * c.w + 5 * c.w + 6)] =
+      std::numeric_limits<float>::infinity();
   const Buffer<float> x = relaid(in.x, c.x(), in.b, true);
-  Step step{op_id("conv2d"), &c.attr, {{DType::f32, x.shape}, {DType::f32, c.weight()}}, {{DType::f32, blocked(c.y(), in.b)}}};
+  Step step{op_id("conv2d"),
+            &c.attr,
+            {{DType::f32, x.shape}, {DType::f32, c.weight()}},
+            {{DType::f32, blocked(c.y(), in.b)}}};
   const auto want = run_step<float>(step, {x.values.data(), in.w.values.data()})[0];
   step.constant = 2;
   const auto kernel = cpu_backend().prepare(step);

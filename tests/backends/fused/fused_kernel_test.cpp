@@ -1,4 +1,5 @@
-// The executor's broadcasting, conversions and threads, casts and strided copies, against naive loops.
+// The executor's broadcasting, conversions and threads, casts and strided copies, against naive
+// loops.
 #include <gtest/gtest.h>
 
 #include <cmath>
@@ -16,13 +17,15 @@ using suanli::test::Threads;
 
 namespace {
 
-const double kInf = std::numeric_limits<double>::infinity(), kNan = std::numeric_limits<double>::quiet_NaN();
+const double kInf = std::numeric_limits<double>::infinity(),
+             kNan = std::numeric_limits<double>::quiet_NaN();
 
 /// Integers in -20 … 20 as any dtype: exact in all of them (bool: 0 or 1).
 std::vector<uint8_t> draw(const ValueDesc& v, unsigned seed) {
   std::mt19937 random(seed);
   std::vector<int64_t> values(static_cast<size_t>(v.shape.numel()));
-  for (int64_t& x : values) x = static_cast<int64_t>(random() % 41) - (v.dtype == DType::u8 ? 0 : 20);
+  for (int64_t& x : values)
+    x = static_cast<int64_t>(random() % 41) - (v.dtype == DType::u8 ? 0 : 20);
   std::vector<uint8_t> bytes(values.size() * static_cast<size_t>(itemsize(v.dtype)) + 1);
   converter(DType::i64, v.dtype)(values.data(), bytes.data(), values.size());
   return bytes;
@@ -68,7 +71,8 @@ const Mix mixes[] = {{{}, {}},
                      {{3, 9000}, {1, 9000}}};
 
 TEST(PointwiseExecutor, BroadcastsAndConverts) {
-  const DType dtypes[] = {DType::f32, DType::f64, DType::i64, DType::i32, DType::i16, DType::i8, DType::u8, DType::boolean};
+  const DType dtypes[] = {DType::f32, DType::f64, DType::i64, DType::i32,
+                          DType::i16, DType::i8,  DType::u8,  DType::boolean};
   const TileFn sub[] = {value_tile(static_cast<int>(PointwiseOp::sub), Compute::f64),
                         value_tile(static_cast<int>(PointwiseOp::sub), Compute::f32),
                         value_tile(static_cast<int>(PointwiseOp::sub), Compute::i64)};
@@ -77,10 +81,13 @@ TEST(PointwiseExecutor, BroadcastsAndConverts) {
     for (int round = 0; round < 6; ++round, ++pick) {
       const Compute compute = static_cast<Compute>(pick % 3);
       ValueDesc a{dtypes[pick * 3 % 8], mix.a}, b{dtypes[(pick * 5 + 1) % 8], mix.b};
-      if (round < 2) a.dtype = b.dtype = compute == Compute::f64 ? DType::f64 : compute == Compute::f32 ? DType::f32 : DType::i64;
+      if (round < 2)
+        a.dtype = b.dtype = compute == Compute::f64   ? DType::f64
+                            : compute == Compute::f32 ? DType::f32
+                                                      : DType::i64;
       ValueDesc out{round % 2 ? DType::f32 : DType::i32, broadcast(mix.a, mix.b)};
-      std::vector<uint8_t> x = draw(a, pick), y = draw(b, pick + 1000), got(static_cast<size_t>(out.shape.numel() * 4) + 1, 0xA5),
-                           again = got;
+      std::vector<uint8_t> x = draw(a, pick), y = draw(b, pick + 1000),
+                           got(static_cast<size_t>(out.shape.numel() * 4) + 1, 0xA5), again = got;
       const void* in[] = {x.data(), y.data()};
       void* to[] = {got.data()};
       auto kernel = make_pointwise(sub[static_cast<int>(compute)], compute, {a, b}, out);
@@ -89,9 +96,11 @@ TEST(PointwiseExecutor, BroadcastsAndConverts) {
         kernel->run(in, to, nullptr);
       }
       for (int64_t i = 0; i < out.shape.numel(); ++i) {
-        const double want = read(a.dtype, x.data(), source(a.shape, out.shape, i)) - read(b.dtype, y.data(), source(b.shape, out.shape, i));
+        const double want = read(a.dtype, x.data(), source(a.shape, out.shape, i)) -
+                            read(b.dtype, y.data(), source(b.shape, out.shape, i));
         ASSERT_EQ(read(out.dtype, got.data(), i), want)
-            << to_string(a.shape) << to_string(a.dtype) << " - " << to_string(b.shape) << to_string(b.dtype) << " at " << i;
+            << to_string(a.shape) << to_string(a.dtype) << " - " << to_string(b.shape)
+            << to_string(b.dtype) << " at " << i;
       }
       EXPECT_EQ(got.back(), 0xA5);
       to[0] = again.data();
@@ -108,9 +117,12 @@ TEST(PointwiseExecutor, ComparesIntoBool) {
   std::vector<uint8_t> x = draw(a, 1), y = draw(b, 2), got(15000);
   const void* in[] = {x.data(), y.data()};
   void* to[] = {got.data()};
-  make_pointwise(value_tile(static_cast<int>(PointwiseOp::lt), Compute::f32), Compute::f32, {a, b}, out)->run(in, to, nullptr);
+  make_pointwise(value_tile(static_cast<int>(PointwiseOp::lt), Compute::f32), Compute::f32, {a, b},
+                 out)
+      ->run(in, to, nullptr);
   for (int64_t i = 0; i < 15000; ++i)
-    ASSERT_EQ(got[static_cast<size_t>(i)], read(a.dtype, x.data(), i) < read(b.dtype, y.data(), i % 5000));
+    ASSERT_EQ(got[static_cast<size_t>(i)],
+              read(a.dtype, x.data(), i) < read(b.dtype, y.data(), i % 5000));
 }
 
 TEST(PointwiseExecutor, WritesInPlaceAndSkipsWhatIsNotRead) {
@@ -118,29 +130,35 @@ TEST(PointwiseExecutor, WritesInPlaceAndSkipsWhatIsNotRead) {
   const void* in[] = {x.data(), nullptr, g.data()};  // square's gradient does not mention `out`
   void* to[] = {g.data()};
   const ValueDesc v{DType::f32, {100, 100}};
-  make_pointwise(gradient_tile(static_cast<int>(PointwiseOp::square), 0, Compute::f32), Compute::f32, {v, v, v}, v)->run(in, to, nullptr);
+  make_pointwise(gradient_tile(static_cast<int>(PointwiseOp::square), 0, Compute::f32),
+                 Compute::f32, {v, v, v}, v)
+      ->run(in, to, nullptr);
   EXPECT_EQ(g, std::vector<float>(10000, 12));
   const int8_t places[] = {2, 0};
   const void* packed[] = {g.data(), x.data()};
-  make_pointwise(gradient_tile(static_cast<int>(PointwiseOp::square), 0, Compute::f32), Compute::f32, {v, v}, v, places)
+  make_pointwise(gradient_tile(static_cast<int>(PointwiseOp::square), 0, Compute::f32),
+                 Compute::f32, {v, v}, v, places)
       ->run(packed, to, nullptr);
   EXPECT_EQ(g, std::vector<float>(10000, 72));
 }
 
-// An intermediate u8 wraps, a bool is 0 or 1, and results may be read on: as if each op had written memory.
+// An intermediate u8 wraps, a bool is 0 or 1, and results may be read on: as if each op had written
+// memory.
 TEST(PointwiseExecutor, FusedValuesAreRoundedAsInMemory) {
   const auto row = [](PointwiseOp op) { return static_cast<int16_t>(op); };
   const ValueDesc a{DType::i32, {3, 7000}}, b{DType::u8, {7000}}, c{DType::f32, {3, 1}};
   Expr expr;
-  expr.code = {{row(PointwiseOp::mul), -1, 2, DType::i64, DType::u8, {0, 1}},         // 3: a·b mod 256
-               {row(PointwiseOp::gt), -1, 2, DType::f32, DType::boolean, {3, 2}},     // 4: · > c
-               {Expr::kCast, -1, 1, DType::f32, DType::f64, {4}},                     // 5
-               {row(PointwiseOp::where), -1, 3, DType::f64, DType::f64, {4, 3, 5}},   // 6
-               {row(PointwiseOp::square), 0, 2, DType::f64, DType::f64, {6, 2}}};     // 7: 2·c·(6)
+  // 3: a·b mod 256
+  expr.code = {{row(PointwiseOp::mul), -1, 2, DType::i64, DType::u8, {0, 1}},
+               {row(PointwiseOp::gt), -1, 2, DType::f32, DType::boolean, {3, 2}},  // 4: · > c
+               {Expr::kCast, -1, 1, DType::f32, DType::f64, {4}},  // 5
+               {row(PointwiseOp::where), -1, 3, DType::f64, DType::f64, {4, 3, 5}},  // 6
+               {row(PointwiseOp::square), 0, 2, DType::f64, DType::f64, {6, 2}}};  // 7: 2·c·(6)
   expr.results = {3, 7, 4};
   expr.space = a.shape;
   Step step;
-  step.in = {a, b, c}, step.out = {{DType::u8, a.shape}, {DType::f64, a.shape}, {DType::boolean, a.shape}};
+  step.in = {a, b, c},
+  step.out = {{DType::u8, a.shape}, {DType::f64, a.shape}, {DType::boolean, a.shape}};
   step.expr = &expr;
   std::vector<uint8_t> x = draw(a, 1), y = draw(b, 2), z = draw(c, 3), product(21000), flag(21000);
   std::vector<double> last(21000);
@@ -149,7 +167,8 @@ TEST(PointwiseExecutor, FusedValuesAreRoundedAsInMemory) {
   make_fused(step)->run(in, to, nullptr);
   for (int64_t i = 0; i < 21000; ++i) {
     const double limit = read(c.dtype, z.data(), i / 7000);
-    const auto want = static_cast<uint8_t>(static_cast<int64_t>(read(a.dtype, x.data(), i) * read(b.dtype, y.data(), i % 7000)));
+    const auto want = static_cast<uint8_t>(
+        static_cast<int64_t>(read(a.dtype, x.data(), i) * read(b.dtype, y.data(), i % 7000)));
     const auto at = static_cast<size_t>(i);
     ASSERT_EQ(product[at], want) << i;
     ASSERT_EQ(flag[at], want > limit) << i;
@@ -159,12 +178,16 @@ TEST(PointwiseExecutor, FusedValuesAreRoundedAsInMemory) {
 
 TEST(PointwiseExecutor, RefusesWhatDoesNotFit) {
   const TileFn add = value_tile(static_cast<int>(PointwiseOp::add), Compute::f32);
-  EXPECT_THROW(make_pointwise(add, Compute::f32, {{DType::f32, {3}}, {DType::f32, {4}}}, {DType::f32, {3}}), ShapeError);
-  EXPECT_THROW(make_pointwise(add, Compute::f32, {{DType::u32, {3}}, {DType::f32, {3}}}, {DType::f32, {3}}), DTypeError);
+  EXPECT_THROW(
+      make_pointwise(add, Compute::f32, {{DType::f32, {3}}, {DType::f32, {4}}}, {DType::f32, {3}}),
+      ShapeError);
+  EXPECT_THROW(
+      make_pointwise(add, Compute::f32, {{DType::u32, {3}}, {DType::f32, {3}}}, {DType::f32, {3}}),
+      DTypeError);
   EXPECT_THROW(make_pointwise(nullptr, Compute::f32, {}, {DType::f32, {3}}), Error);
 }
 
-// ---- casts and copies --------------------------------------------------------------------------------------------------------
+// ---- casts and copies ---------------------------------------------------------------------------
 
 TEST(Cast, TruncatesSaturatesAndWraps) {
   const double from[] = {2.9, -2.9, 300, -300, kNan, kInf, -kInf, 0, 0.25};
@@ -179,8 +202,10 @@ TEST(Cast, TruncatesSaturatesAndWraps) {
   EXPECT_EQ(cast(DType::i8, int8_t{}), (std::vector<int8_t>{2, -2, 127, -128, 0, 127, -128, 0, 0}));
   EXPECT_EQ(cast(DType::u8, uint8_t{}), (std::vector<uint8_t>{2, 0, 255, 0, 0, 255, 0, 0, 0}));
   EXPECT_EQ(cast(DType::boolean, uint8_t{}), (std::vector<uint8_t>{1, 1, 1, 1, 1, 1, 1, 0, 1}));
-  const int64_t most = std::numeric_limits<int64_t>::max(), least = std::numeric_limits<int64_t>::min();
-  EXPECT_EQ(cast(DType::i64, int64_t{}), (std::vector<int64_t>{2, -2, 300, -300, 0, most, least, 0, 0}));
+  const int64_t most = std::numeric_limits<int64_t>::max(),
+                least = std::numeric_limits<int64_t>::min();
+  EXPECT_EQ(cast(DType::i64, int64_t{}),
+            (std::vector<int64_t>{2, -2, 300, -300, 0, most, least, 0, 0}));
   const int32_t wide[] = {300, -1, 256};
   uint8_t narrow[3];
   converter(DType::i32, DType::u8)(wide, narrow, 3);
@@ -199,22 +224,24 @@ TEST(StridedCopy, MatchesNaiveLoops) {
   };
   const Case cases[] = {{{}, {}, 3, 4},
                         {{5}, {1}, 2, 7},
-                        {{5}, {-1}, 4, 5},                                // flip
-                        {{5}, {0}, 1, 2},                                 // expand
+                        {{5}, {-1}, 4, 5},  // flip
+                        {{5}, {0}, 1, 2},  // expand
                         {{0, 3}, {3, 1}, 0, 1},
-                        {{130, 70}, {1, 130}, 0, 130 * 70},               // transpose
-                        {{300, 500}, {1, 300}, 0, 300 * 500},             // two threads' worth
+                        {{130, 70}, {1, 130}, 0, 130 * 70},  // transpose
+                        {{300, 500}, {1, 300}, 0, 300 * 500},  // two threads' worth
                         {{4, 5, 6, 7}, {42, 1, 7, 0}, 1, 400},
                         {{6, 50, 40, 30}, {60000, 1, 1500, 50}, 0, 360000},  // NCHW from NHWC
-                        {{100, 3}, {10, 2}, 1, 1000},                     // slice with steps
+                        {{100, 3}, {10, 2}, 1, 1000},  // slice with steps
                         {{3, 4, 5}, {-20, 5, -1}, 44, 60},
                         {{64, 1, 1000}, {1000, 7, 1}, 0, 64000}};
   for (const Case& c : cases) {
-    std::vector<float> in(static_cast<size_t>(c.size)), want(static_cast<size_t>(c.out.numel())), got(want.size() + 1, -5);
+    std::vector<float> in(static_cast<size_t>(c.size)), want(static_cast<size_t>(c.out.numel())),
+        got(want.size() + 1, -5);
     for (size_t i = 0; i < in.size(); ++i) in[i] = static_cast<float>(i);
     for (size_t i = 0; i < want.size(); ++i) {
       int64_t rest = static_cast<int64_t>(i), at = c.start;
-      for (int axis = c.out.rank() - 1; axis >= 0; rest /= c.out[axis--]) at += rest % c.out[axis] * c.strides[static_cast<size_t>(axis)];
+      for (int axis = c.out.rank() - 1; axis >= 0; rest /= c.out[axis--])
+        at += rest % c.out[axis] * c.strides[static_cast<size_t>(axis)];
       want[i] = in.at(static_cast<size_t>(at));
     }
     auto kernel = make_strided_copy(DType::f32, c.out, c.strides);

@@ -1,5 +1,5 @@
-// Every text of pointwise.def compiles with NVRTC to machine code, for float, double and integers. NVRTC needs no GPU; where the
-// library is missing these tests are skipped.
+// Every text of pointwise.def compiles with NVRTC to machine code, for float, double and integers.
+// NVRTC needs no GPU; where the library is missing these tests are skipped.
 #include <dlfcn.h>
 #include <gtest/gtest.h>
 
@@ -17,7 +17,8 @@ namespace {
 /// The part of nvrtc.h that is needed; its C interface has not changed since CUDA 11.
 struct Nvrtc {
   using Program = void*;
-  int (*create)(Program*, const char* source, const char* name, int headers, const char* const*, const char* const*) = nullptr;
+  int (*create)(Program*, const char* source, const char* name, int headers, const char* const*,
+                const char* const*) = nullptr;
   int (*compile)(Program, int options, const char* const*) = nullptr;
   int (*log_size)(Program, size_t*) = nullptr;
   int (*log)(Program, char*) = nullptr;
@@ -28,13 +29,16 @@ struct Nvrtc {
   Nvrtc() {
     std::vector<std::string> folders{""};
     folders.push_back("/usr/local/cuda/lib64/");
-    if (const char* home = std::getenv("CUDA_HOME")) folders.insert(folders.begin(), std::string(home) + "/lib64/");
+    if (const char* home = std::getenv("CUDA_HOME"))
+      folders.insert(folders.begin(), std::string(home) + "/lib64/");
     void* library = nullptr;
     for (const std::string& folder : folders)
       for (const char* name : {"libnvrtc.so", "libnvrtc.so.13", "libnvrtc.so.12"})
         if (!library) library = dlopen((folder + name).c_str(), RTLD_NOW | RTLD_LOCAL);
     if (!library) {
-      missing = "libnvrtc was found neither in CUDA_HOME/lib64 nor in /usr/local/cuda/lib64 nor by the loader";
+      missing =
+          "libnvrtc was found neither in CUDA_HOME/lib64 nor in /usr/local/cuda/lib64 nor by the "
+          "loader";
       return;
     }
     load(library, "nvrtcCreateProgram", create);
@@ -62,7 +66,8 @@ struct Compiled {
 Compiled compile(const std::string& source, const char* arch) {
   Nvrtc::Program program = nullptr;
   Compiled result{};
-  if (nvrtc().create(&program, source.c_str(), "pointwise.cu", 0, nullptr, nullptr)) return {-1, 0, "no program"};
+  if (nvrtc().create(&program, source.c_str(), "pointwise.cu", 0, nullptr, nullptr))
+    return {-1, 0, "no program"};
   const std::string target = std::string("--gpu-architecture=") + arch;
   const char* options[] = {target.c_str(), "--std=c++17"};
   result.status = nvrtc().compile(program, 2, options);
@@ -83,10 +88,11 @@ std::string with_kernels(const PointwiseRow& row, int input) {
   std::string source = cuda::pointwise_function(row, input);
   for (const char* type : {"float", "double", "Int"}) {
     if (std::string(type) == "Int" && (row.cls == PointwiseClass::Floats || input >= 0)) continue;
-    source += "extern \"C\" __global__ void " + name + "_" + type + "(const " + type + "* a, const " + type + "* b, const " + type +
-              "* c, const " + type + "* o, const " + type + "* g, " + type +
-              "* r) {\n  int i = blockIdx.x * blockDim.x + threadIdx.x;\n  r[i] = " + name + "<" + type + ">(" + arguments[row.arity - 1] +
-              (input < 0 ? "" : ", o[i], g[i]") + ");\n}\n";
+    source +=
+        "extern \"C\" __global__ void " + name + "_" + type + "(const " + type + "* a, const " +
+        type + "* b, const " + type + "* c, const " + type + "* o, const " + type + "* g, " + type +
+        "* r) {\n  int i = blockIdx.x * blockDim.x + threadIdx.x;\n  r[i] = " + name + "<" + type +
+        ">(" + arguments[row.arity - 1] + (input < 0 ? "" : ", o[i], g[i]") + ");\n}\n";
   }
   return source;
 }
@@ -95,7 +101,8 @@ std::string everything() {
   std::string source = cuda::pointwise_prelude;
   for (const PointwiseRow& row : pointwise_rows)
     for (int input = -1; input < row.arity; ++input)
-      if (input < 0 || std::string_view(row.gradient[input]) != "none") source += with_kernels(row, input);
+      if (input < 0 || std::string_view(row.gradient[input]) != "none")
+        source += with_kernels(row, input);
   return source;
 }
 
@@ -125,6 +132,7 @@ TEST_P(PointwiseNvrtc, BrokenTextFails) {
   EXPECT_NE(result.log.find("erff_of"), std::string::npos) << result.log;
 }
 
-INSTANTIATE_TEST_SUITE_P(Arch, PointwiseNvrtc, testing::Values("sm_80", "sm_90"), [](const auto& info) { return std::string(info.param); });
+INSTANTIATE_TEST_SUITE_P(Arch, PointwiseNvrtc, testing::Values("sm_80", "sm_90"),
+                         [](const auto& info) { return std::string(info.param); });
 
 }  // namespace

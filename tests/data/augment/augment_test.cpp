@@ -21,20 +21,23 @@ TEST(Augment, Words) {
   const Augment a = augment_from_text("flip,crop");
   EXPECT_EQ((std::vector{a.flip, a.crop, a.resized_crop}), (std::vector{0.5, 0.125, 0.0}));
   EXPECT_EQ(augment_from_text("rotation=30,mixup").rotation, 30);
-  for (const AugmentWord& w : augment_words()) EXPECT_TRUE(augment_from_text(w.name).any()) << w.name;
-  for (auto [text, part] : {std::pair{"flp", "Did you mean 'flip'?"},
-                            {"", "'' is not known"},
-                            {"rotation=181", "rotation=181, expected a number above 0, at most 180"},
-                            {"flip=0", "flip=0, expected a number above 0"},
-                            {"flip=", "flip=, expected"},
-                            {"none,flip", "'none' is not known"},
-                            {"flip,", "'' is not known"},
-                            {"crop,resized_crop", "crop and resized_crop both choose a part. Give one of them"},
-                            {"reflect_crop,crop", "Give one of them"},
-                            {"alternating_flip,flip", "both mirror. Give one of them"}})
+  for (const AugmentWord& w : augment_words())
+    EXPECT_TRUE(augment_from_text(w.name).any()) << w.name;
+  for (auto [text, part] :
+       {std::pair{"flp", "Did you mean 'flip'?"},
+        {"", "'' is not known"},
+        {"rotation=181", "rotation=181, expected a number above 0, at most 180"},
+        {"flip=0", "flip=0, expected a number above 0"},
+        {"flip=", "flip=, expected"},
+        {"none,flip", "'none' is not known"},
+        {"flip,", "'' is not known"},
+        {"crop,resized_crop", "crop and resized_crop both choose a part. Give one of them"},
+        {"reflect_crop,crop", "Give one of them"},
+        {"alternating_flip,flip", "both mirror. Give one of them"}})
     EXPECT_TRUE(contains(error_of([&] { augment_from_text(text); }), part)) << text;
   const auto table = open("random:7").train;
-  EXPECT_TRUE(contains(error_of([&] { Loader(table, {.augment = {.flip = 0.5}}); }), "UsageError: [loader] augment: samples of shape [7]"));
+  EXPECT_TRUE(contains(error_of([&] { Loader(table, {.augment = {.flip = 0.5}}); }),
+                       "UsageError: [loader] augment: samples of shape [7]"));
 }
 
 TEST(Augment, BoxesLieInsideAndHaveTheAreasAndRatiosAsked) {
@@ -52,13 +55,16 @@ TEST(Augment, BoxesLieInsideAndHaveTheAreasAndRatiosAsked) {
   EXPECT_NEAR(flattest, 0.75, 0.03);
   EXPECT_NEAR(tallest, 4.0 / 3, 0.05);
   const Box strip = random_box({10, 1000}, 0.35, random);  // no such part: the middle
-  EXPECT_EQ((std::vector{strip.top, strip.left, strip.height, strip.width}), (std::vector<double>{0, 495, 10, 10}));
+  EXPECT_EQ((std::vector{strip.top, strip.left, strip.height, strip.width}),
+            (std::vector<double>{0, 495, 10, 10}));
 }
 
 /// All values of three epochs.
-std::vector<std::vector<float>> views(const Augment& augment, int threads, uint64_t seed, int64_t batch_size) {
-  Loader loader(open("random:3x12x9?samples=40", {.val_fraction = 0}).train,
-                {.batch_size = batch_size, .seed = seed, .threads = threads, .queue = 3, .augment = augment});
+std::vector<std::vector<float>> views(const Augment& augment, int threads, uint64_t seed,
+                                      int64_t batch_size) {
+  Loader loader(
+      open("random:3x12x9?samples=40", {.val_fraction = 0}).train,
+      {.batch_size = batch_size, .seed = seed, .threads = threads, .queue = 3, .augment = augment});
   std::vector<std::vector<float>> epochs;
   for (int64_t epoch = 0; epoch < 3; ++epoch) {
     epochs.emplace_back();
@@ -69,9 +75,12 @@ std::vector<std::vector<float>> views(const Augment& augment, int threads, uint6
 }
 
 TEST(Augment, IsAFunctionOfSeedEpochAndSample) {
-  for (const Augment& a : {augment_from_text("flip"), augment_from_text("crop"), augment_from_text("flip,resized_crop"),
-                           augment_from_text("reflect_crop,alternating_flip"), augment_from_text("randaugment,cutout,mixup"),
-                           augment_from_text("trivialaugment,erasing,cutmix"), augment_from_text("affine,color_jitter,grayscale,blur")}) {
+  for (const Augment& a :
+       {augment_from_text("flip"), augment_from_text("crop"),
+        augment_from_text("flip,resized_crop"), augment_from_text("reflect_crop,alternating_flip"),
+        augment_from_text("randaugment,cutout,mixup"),
+        augment_from_text("trivialaugment,erasing,cutmix"),
+        augment_from_text("affine,color_jitter,grayscale,blur")}) {
     const auto one = views(a, 1, 7, 16);
     EXPECT_EQ(one, views(a, 3, 7, 16));  // not of threads
     if (!a.mixes()) {
@@ -86,18 +95,22 @@ TEST(Augment, IsAFunctionOfSeedEpochAndSample) {
 /// Sample i of an epoch of views(), as the bytes that views are made of.
 std::vector<uint8_t> sample_of(const std::vector<float>& epoch, size_t i) {
   std::vector<uint8_t> bytes;
-  for (size_t k = i * 324; k < (i + 1) * 324; ++k) bytes.push_back(static_cast<uint8_t>(255 * epoch[k] + 0.5f));
+  for (size_t k = i * 324; k < (i + 1) * 324; ++k)
+    bytes.push_back(static_cast<uint8_t>(255 * epoch[k] + 0.5f));
   return bytes;
 }
 
 TEST(Augment, FlipsHalfAndMovesEverywhere) {
-  const auto plain = views({}, 0, 1, 40), flipped = views({.flip = 0.5}, 0, 1, 40), moved = views({.crop = 0.125}, 0, 1, 40);
+  const auto plain = views({}, 0, 1, 40), flipped = views({.flip = 0.5}, 0, 1, 40),
+             moved = views({.crop = 0.125}, 0, 1, 40);
   const Shape shape{3, 12, 9};
   int mirrored = 0;
   std::set<std::pair<int64_t, int64_t>> places;
   for (size_t epoch = 0; epoch < 3; ++epoch)
     for (size_t i = 0; i < 40; ++i) {
-      auto sample = [&](const std::vector<std::vector<float>>& all) { return sample_of(all[epoch], i); };
+      auto sample = [&](const std::vector<std::vector<float>>& all) {
+        return sample_of(all[epoch], i);
+      };
       std::vector<uint8_t> x = sample(plain);
       if (sample(flipped) != x) {
         ++mirrored;
@@ -128,7 +141,8 @@ TEST(Augment, AlternatingFlipShowsBothSidesInTwoEpochs) {
     const bool begins_mirrored = sample_of(seen[0], i) == other;
     first += begins_mirrored;
     for (size_t epoch = 0; epoch < 3; ++epoch)
-      EXPECT_EQ(sample_of(seen[epoch], i), begins_mirrored == (epoch % 2 == 0) ? other : x) << i << " in epoch " << epoch;
+      EXPECT_EQ(sample_of(seen[epoch], i), begins_mirrored == (epoch % 2 == 0) ? other : x)
+          << i << " in epoch " << epoch;
   }
   EXPECT_NEAR(first, 20, 12);
   const auto all = views({.alternating_flip = 1}, 0, 1, 40);
@@ -138,10 +152,15 @@ TEST(Augment, AlternatingFlipShowsBothSidesInTwoEpochs) {
 
 TEST(Augment, ASampleDrawnAgainIsSeenDifferently) {
   const auto set = open("random:3x12x9?samples=40", {.val_fraction = 0}).train;
-  const auto often = weighted_sampler(std::vector<double>(3, 1), 48, 5);  // three samples, each about 16 times
-  auto epoch_of = [&](const char* augment, int threads, int64_t batch_size, int64_t first_batch, std::shared_ptr<const Sampler> sampler) {
-    Loader loader(set,
-                  {.batch_size = batch_size, .seed = 2, .threads = threads, .augment = augment_from_text(augment), .sampler = sampler});
+  // three samples, each about 16 times
+  const auto often = weighted_sampler(std::vector<double>(3, 1), 48, 5);
+  auto epoch_of = [&](const char* augment, int threads, int64_t batch_size, int64_t first_batch,
+                      std::shared_ptr<const Sampler> sampler) {
+    Loader loader(set, {.batch_size = batch_size,
+                        .seed = 2,
+                        .threads = threads,
+                        .augment = augment_from_text(augment),
+                        .sampler = sampler});
     loader.start(1, first_batch);
     std::vector<float> all;
     for (Batch b; loader.next(b);)
@@ -149,7 +168,8 @@ TEST(Augment, ASampleDrawnAgainIsSeenDifferently) {
     return all;
   };
   const std::vector<int64_t> order = often->order(1);
-  const auto one = epoch_of("rotation", 0, 48, 0, often), flips = epoch_of("alternating_flip", 0, 48, 0, often);
+  const auto one = epoch_of("rotation", 0, 48, 0, often),
+             flips = epoch_of("alternating_flip", 0, 48, 0, often);
   std::set<std::vector<uint8_t>> seen;
   std::map<int64_t, std::vector<uint8_t>> last;
   for (size_t i = 0; i < order.size(); ++i) {
@@ -161,7 +181,8 @@ TEST(Augment, ASampleDrawnAgainIsSeenDifferently) {
   EXPECT_EQ(seen.size(), 48u);
   EXPECT_EQ(one, epoch_of("rotation", 3, 7, 0, often)) << "neither threads nor batches show";
   const auto rest = epoch_of("rotation", 1, 8, 4, often);
-  EXPECT_EQ(rest, std::vector<float>(one.begin() + 32 * 324, one.end())) << "a resume in the middle of the epoch";
+  EXPECT_EQ(rest, std::vector<float>(one.begin() + 32 * 324, one.end()))
+      << "a resume in the middle of the epoch";
   // The first time a sample comes, it is as it would be in any order.
   const auto all = epoch_of("rotation", 0, 40, 0, sequential_sampler(40));
   EXPECT_EQ(sample_of(one, 0), sample_of(all, static_cast<size_t>(order[0])));
@@ -170,7 +191,8 @@ TEST(Augment, ASampleDrawnAgainIsSeenDifferently) {
 TEST(Augment, MixedBatchesHaveSharesOfClasses) {
   const auto set = open("random:3x16x16?samples=32&classes=5", {.val_fraction = 0}).train;
   for (const char* word : {"mixup", "cutmix", "mixup,cutmix"}) {
-    Loader plain(set, {.batch_size = 8}), mixed(set, {.batch_size = 8, .threads = 2, .augment = augment_from_text(word)});
+    Loader plain(set, {.batch_size = 8}),
+        mixed(set, {.batch_size = 8, .threads = 2, .augment = augment_from_text(word)});
     plain.start(0), mixed.start(0);
     int changed = 0;
     for (Batch a, b; plain.next(a) && mixed.next(b);) {
@@ -182,13 +204,18 @@ TEST(Augment, MixedBatchesHaveSharesOfClasses) {
         // What each sample kept, found from the pixels alone, is what its target says.
         double own = 0, difference = 0;
         for (size_t k = i * 768; k < (i + 1) * 768; ++k) {
-          const double other = static_cast<double>(x[k]) - static_cast<double>(x[k - i * 768 + before * 768]);
-          own += (static_cast<double>(mixture[k]) - static_cast<double>(x[k - i * 768 + before * 768])) * other;
+          const double other =
+              static_cast<double>(x[k]) - static_cast<double>(x[k - i * 768 + before * 768]);
+          own += (static_cast<double>(mixture[k]) -
+                  static_cast<double>(x[k - i * 768 + before * 768])) *
+                 other;
           difference += other * other;
         }
         std::vector<double> target(5);
-        target[static_cast<size_t>(label[i])] += own / difference, target[static_cast<size_t>(label[before])] += 1 - own / difference;
-        for (size_t c = 0; c < 5; ++c) EXPECT_NEAR(static_cast<double>(share[i * 5 + c]), target[c], 0.12) << word;
+        target[static_cast<size_t>(label[i])] += own / difference,
+            target[static_cast<size_t>(label[before])] += 1 - own / difference;
+        for (size_t c = 0; c < 5; ++c)
+          EXPECT_NEAR(static_cast<double>(share[i * 5 + c]), target[c], 0.12) << word;
         changed += std::abs(own / difference - 1) > 0.05;
       }
     }

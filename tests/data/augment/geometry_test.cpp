@@ -53,13 +53,15 @@ TEST(Geometry, AreasLieInside) {
     const double share = static_cast<double>((a.bottom - a.top) * (a.right - a.left)) / 2400;
     largest = std::max(largest, share), smallest = std::min(smallest, share);
     const Area s = random_square({3, 40, 60}, 0.5, random);
-    ASSERT_TRUE(s.top >= 0 && s.left >= 0 && s.bottom <= 40 && s.right <= 60 && s.bottom > s.top && s.right > s.left);
+    ASSERT_TRUE(s.top >= 0 && s.left >= 0 && s.bottom <= 40 && s.right <= 60 && s.bottom > s.top &&
+                s.right > s.left);
     ASSERT_TRUE(s.bottom - s.top <= 20 && s.right - s.left <= 30);
     cut += s.bottom - s.top < 20;
   }
   EXPECT_NEAR(largest, 0.33, 0.02);
   EXPECT_NEAR(smallest, 0.02, 0.01);
-  EXPECT_NEAR(static_cast<double>(cut) / 3000, 19.0 / 40, 0.05);  // the middle nearer than 10 pixels to an edge
+  // the middle nearer than 10 pixels to an edge
+  EXPECT_NEAR(static_cast<double>(cut) / 3000, 19.0 / 40, 0.05);
 }
 
 }  // namespace

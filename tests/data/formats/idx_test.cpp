@@ -49,7 +49,8 @@ TEST(Idx, ReadsEveryTypeInThisMachinesOrder) {
 TEST(Idx, GzipIsRecognisedByContentNotByName) {
   TemporaryFolder folder;
   std::string values;
-  for (int i = 0; i < 6'000'000; ++i) values += static_cast<char>(i * 7 % 251);  // more than one piece and one buffer
+  // more than one piece and one buffer
+  for (int i = 0; i < 6'000'000; ++i) values += static_cast<char>(i * 7 % 251);
   const std::string plain = idx(0x08, {2, 3000, 1000}, values), packed = gzip(plain);
   write_bytes(folder / "plain", plain);
   write_bytes(folder / "packed.gz", packed);
@@ -78,14 +79,19 @@ std::string flipped(std::string bytes, size_t from_end) {
 
 TEST(Idx, SaysWhatIsWrongAndWhere) {
   const std::string values(60, 'v'), good = idx(0x08, {3, 4, 5}, values), packed = gzip(good);
-  const std::string huge = idx(0x08, {0xFFFFFFFF, 0xFFFFFFFF, 0xFFFFFFFF}, values), large = idx(0x08, {60000, 28, 28}, values);
+  const std::string huge = idx(0x08, {0xFFFFFFFF, 0xFFFFFFFF, 0xFFFFFFFF}, values),
+                    large = idx(0x08, {60000, 28, 28}, values);
   const Bad cases[] = {
       {"empty", "", {"byte 0", "empty", "again"}},
       {"ends in magic", good.substr(0, 3), {"byte 3", "header"}},
       {"ends in sizes", good.substr(0, 10), {"byte 10", "header"}},
-      {"truncated", good.substr(0, 70), {"byte 70", "truncated", "[3, 4, 5] u8", "60 bytes", "54 are there"}},
+      {"truncated",
+       good.substr(0, 70),
+       {"byte 70", "truncated", "[3, 4, 5] u8", "60 bytes", "54 are there"}},
       {"longer", good + "x", {"byte 76", "1 bytes more", "[3, 4, 5]"}},
-      {"wrong magic", "\x01\x02\x03\x04" + values, {"byte 0", "not an IDX file", "01 02 03 04", "authors"}},
+      {"wrong magic",
+       "\x01\x02\x03\x04" + values,
+       {"byte 0", "not an IDX file", "01 02 03 04", "authors"}},
       {"unknown type", idx(0x0A, {3}, "abc"), {"byte 0", "00 00 0a 01"}},
       {"no axes", idx(0x08, {}, "abc"), {"byte 3", "0 axes"}},
       {"many axes", idx(0x08, std::vector<uint32_t>(9, 1), "a"), {"byte 3", "9 axes"}},
@@ -93,18 +99,26 @@ TEST(Idx, SaysWhatIsWrongAndWhere) {
       {"lfs pointer", "version https://git-lfs", {"git lfs pull"}},
       {"zip", "PK\x03\x04zzzz", {"zip"}},
       {"png", "\x89PNG\r\n\x1a\n", {"PNG picture"}},
-      {"sizes overflow", huge, {"byte 4", "[4294967295, 4294967295, 4294967295]", "more than a file of 76 bytes"}},
+      {"sizes overflow",
+       huge,
+       {"byte 4", "[4294967295, 4294967295, 4294967295]", "more than a file of 76 bytes"}},
       {"sizes too large", large, {"truncated", "47040000 bytes", "60 are there"}},
       {"gzip: cut in header", packed.substr(0, 5), {"byte 5", "gzip", "cut off"}},
       {"gzip: cut in data", packed.substr(0, packed.size() / 2), {"byte ", "gzip", "cut off"}},
-      {"gzip: cut in checksum", packed.substr(0, packed.size() - 3), {"gzip", "cut off after 76 decompressed"}},
+      {"gzip: cut in checksum",
+       packed.substr(0, packed.size() - 3),
+       {"gzip", "cut off after 76 decompressed"}},
       {"gzip: checksum", flipped(packed, 8), {"gzip", "damaged", "incorrect data check"}},
       {"gzip: length", flipped(packed, 4), {"gzip", "damaged", "incorrect length check"}},
       {"gzip: data",
-       flipped(gzip(idx(0x08, {3, 4, 5}, "abcdefghijklmnopqrstuvwxyz01234567890123456789012345678901234")), 30),
+       flipped(gzip(idx(0x08, {3, 4, 5},
+                        "abcdefghijklmnopqrstuvwxyz01234567890123456789012345678901234")),
+               30),
        {"gzip", "damaged"}},
       {"gzip: junk behind", packed + "junk", {"gzip", "damaged"}},
-      {"gzip: data truncated", gzip(good.substr(0, 70)), {"decompressed byte 70", "truncated", "54 are there"}},
+      {"gzip: data truncated",
+       gzip(good.substr(0, 70)),
+       {"decompressed byte 70", "truncated", "54 are there"}},
       {"gzip: longer", gzip(good + "x"), {"decompressed byte 76", "1 bytes more"}},
       {"gzip: sizes overflow", gzip(huge), {"decompressed byte 4", "more than a file of"}},
       {"gzip: sizes too large", gzip(large), {"decompressed byte 4", "[60000, 28, 28]"}},
@@ -116,17 +130,20 @@ TEST(Idx, SaysWhatIsWrongAndWhere) {
     write_bytes(folder / "file", c.bytes);
     const std::string error = error_of([&] { read_idx(folder / "file"); });
     EXPECT_TRUE(contains(error, "InputError: " + (folder / "file"))) << c.what << "\n" << error;
-    for (const std::string& part : c.message) EXPECT_TRUE(contains(error, part)) << c.what << ": no `" << part << "` in\n" << error;
+    for (const std::string& part : c.message)
+      EXPECT_TRUE(contains(error, part)) << c.what << ": no `" << part << "` in\n" << error;
   }
 }
 
 TEST(Idx, MissingFileAndFolder) {
   TemporaryFolder folder;
-  EXPECT_TRUE(contains(error_of([&] { read_idx(folder / "none"); }), "InputError: " + (folder / "none")));
+  EXPECT_TRUE(
+      contains(error_of([&] { read_idx(folder / "none"); }), "InputError: " + (folder / "none")));
   EXPECT_TRUE(contains(error_of([&] { read_idx(folder.path()); }), "InputError: " + folder.path()));
 }
 
-// Every cut and every damaged byte of a small file either reads or throws InputError: never anything else.
+// Every cut and every damaged byte of a small file either reads or throws InputError: never
+// anything else.
 TEST(Idx, NoDamageEscapes) {
   TemporaryFolder folder;
   const std::string good = gzip(idx(0x08, {3, 4, 5}, std::string(60, 'v')));

@@ -64,8 +64,10 @@ TEST(NumberFormat, PointNumbers) {
 }
 
 TEST(NumberFormat, CommaNumbers) {
-  const Written cases[] = {{"0,5", 0.5},           {",5", 0.5}, {"1.234,56", 1234.56}, {"1 234,5", 1234.5}, {"1.234", 1234},
-                           {"1.234.567", 1234567}, {"-3,", -3}, {"1,5E+03", 1500},     {"12", 12},          {"1'234,5", 1234.5}};
+  const Written cases[] = {{"0,5", 0.5},        {",5", 0.5},       {"1.234,56", 1234.56},
+                           {"1 234,5", 1234.5}, {"1.234", 1234},   {"1.234.567", 1234567},
+                           {"-3,", -3},         {"1,5E+03", 1500}, {"12", 12},
+                           {"1'234,5", 1234.5}};
   for (const Written& c : cases) {
     double value = 7;
     EXPECT_TRUE(read_number(c.cell, {.decimal = ','}, &value)) << c.cell;
@@ -164,7 +166,8 @@ TEST(NumberFormat, AColumnShowsItsFormat) {
       {{"1,234", "1,234.5"}, true, false, {}},
       {{"1,234", "2,345"}, false, false, {}},                   // open: as usual
       {{"1,234", "2,345"}, true, false, {.decimal = ','}},
-      {{"1.234", "2.345"}, true, false, {}},                    // points group only beside decimal commas
+      // points group only beside decimal commas
+      {{"1.234", "2.345"}, true, false, {}},
       {{"1.234", "2.345"}, true, true, {.decimal = ','}},
       {{"1.234,5", "2.345"}, false, false, {.decimal = ','}},
       {{"12%", "5.5%", "0"}, false, false, {.unit = "%"}},
@@ -172,7 +175,9 @@ TEST(NumberFormat, AColumnShowsItsFormat) {
       {{"$12", "5", "6"}, false, false, {.unit = "$"}},
       {{"red", "", "blue"}, true, true, {}},
   };
-  for (const Column& c : cases) EXPECT_EQ(format_from(format_evidence(c.cells), c.comma_usual, c.points_group), c.format) << c.cells[0];
+  for (const Column& c : cases)
+    EXPECT_EQ(format_from(format_evidence(c.cells), c.comma_usual, c.points_group), c.format)
+        << c.cells[0];
 }
 
 TEST(NumberFormat, AnotherTableMayBeWrittenOtherwise) {
@@ -183,7 +188,8 @@ TEST(NumberFormat, AnotherTableMayBeWrittenOtherwise) {
   EXPECT_EQ(format_like(format_evidence({"0,5"}), {}, '.'), comma);
   EXPECT_EQ(format_like(format_evidence({"$5"}), {}, '.'), dollars);
   EXPECT_EQ(format_like(format_evidence({"5"}), dollars, '.'), dollars);
-  EXPECT_EQ(format_like(format_evidence({"5%"}), {}, '.'), NumberFormat{});  // a share is another number: its cells are refused
+  // a share is another number: its cells are refused
+  EXPECT_EQ(format_like(format_evidence({"5%"}), {}, '.'), NumberFormat{});
   EXPECT_EQ(format_like(format_evidence({"5"}), share, '.'), share);
   // Where training's cells showed no separator, the new table decides.
   EXPECT_EQ(format_like(format_evidence({"12,125"}), {.any_decimal = true}, ',').decimal, ',');
@@ -192,13 +198,15 @@ TEST(NumberFormat, AnotherTableMayBeWrittenOtherwise) {
 }
 
 TEST(NumberFormat, TextKeepsIt) {
-  for (const NumberFormat& f : {NumberFormat{}, NumberFormat{.decimal = ','}, NumberFormat{.unit = "US$"}, NumberFormat{',', "%"},
-                                NumberFormat{.any_decimal = true}})
+  for (const NumberFormat& f :
+       {NumberFormat{}, NumberFormat{.decimal = ','}, NumberFormat{.unit = "US$"},
+        NumberFormat{',', "%"}, NumberFormat{.any_decimal = true}})
     EXPECT_EQ(number_format_from_text(to_text(f)), f) << to_text(f);
 }
 
 TEST(NumberFormat, EqualNumbersHaveOneName) {
-  for (const char* cell : {"1", "1.0", "01", "+1", "1e0", "1.000"}) EXPECT_EQ(canonical_name(cell, {}), "1") << cell;
+  for (const char* cell : {"1", "1.0", "01", "+1", "1e0", "1.000"})
+    EXPECT_EQ(canonical_name(cell, {}), "1") << cell;
   EXPECT_EQ(canonical_name("-0", {}), "0");
   EXPECT_EQ(canonical_name("100000", {}), "100000");
   EXPECT_EQ(canonical_name("0,50", {.decimal = ','}), "0.5");

@@ -18,10 +18,12 @@ namespace {
 using namespace suanli::test;
 
 double largest_difference(const Picture& a, const Picture& b) {
-  EXPECT_EQ((std::vector{a.height, a.width, a.channels}), (std::vector{b.height, b.width, b.channels}));
+  EXPECT_EQ((std::vector{a.height, a.width, a.channels}),
+            (std::vector{b.height, b.width, b.channels}));
   if (a.pixels.size() != b.pixels.size()) return 1e9;
   double most = 0;
-  for (size_t i = 0; i < a.pixels.size(); ++i) most = std::max(most, std::abs(1.0 * a.pixels[i] - 1.0 * b.pixels[i]));
+  for (size_t i = 0; i < a.pixels.size(); ++i)
+    most = std::max(most, std::abs(1.0 * a.pixels[i] - 1.0 * b.pixels[i]));
   return most;
 }
 
@@ -30,7 +32,9 @@ TEST(Picture, ReadsJpeg) {
     for (int64_t channels : {1, 3})
       for (auto [h, w] : {std::pair{40, 56}, {1, 1}, {17, 3}}) {
         const Picture p = slope(h, w, channels);
-        EXPECT_LE(largest_difference(decode_picture("p", jpeg_file(p, {.progressive = progressive})), p), 4)
+        EXPECT_LE(
+            largest_difference(decode_picture("p", jpeg_file(p, {.progressive = progressive})), p),
+            4)
             << channels << " channels, " << h << "×" << w;
       }
 }
@@ -41,23 +45,29 @@ TEST(Picture, ReadsCmykAsLight) {
   Picture light{.height = 32, .width = 48, .channels = 3, .pixels = {}};
   for (size_t i = 0; i < ink.pixels.size(); i += 4)
     for (size_t c = 0; c < 3; ++c)
-      light.pixels.push_back(static_cast<uint8_t>(std::lround((255.0 - ink.pixels[i + c]) * (255.0 - ink.pixels[i + 3]) / 255)));
+      light.pixels.push_back(static_cast<uint8_t>(
+          std::lround((255.0 - ink.pixels[i + c]) * (255.0 - ink.pixels[i + 3]) / 255)));
   EXPECT_LE(largest_difference(decode_picture("p", jpeg_file(ink)), light), 6);
   Picture inverted = ink;
   for (uint8_t& v : inverted.pixels) v = static_cast<uint8_t>(255 - v);
-  EXPECT_LE(largest_difference(decode_picture("p", jpeg_file(inverted, {.adobe = true})), light), 6);
+  EXPECT_LE(largest_difference(decode_picture("p", jpeg_file(inverted, {.adobe = true})), light),
+            6);
 }
 
-// The table of EXIF 2.3: where the first row and the first column of the file are seen. A file for each is made from the upright picture
-// by the inverse, and must come out upright.
+// The table of EXIF 2.3: where the first row and the first column of the file are seen. A file for
+// each is made from the upright picture by the inverse, and must come out upright.
 TEST(Picture, TurnsJpegUpright) {
   const Picture upright = slope(24, 40, 3);
-  const char* const first_row_and_column[] = {"",         "top left",  "top right",    "bottom right", "bottom left",
-                                              "left top", "right top", "right bottom", "left bottom"};
+  const char* const first_row_and_column[] = {
+      "",         "top left",  "top right",    "bottom right", "bottom left",
+      "left top", "right top", "right bottom", "left bottom"};
   for (int orientation = 1; orientation <= 8; ++orientation) {
     // (y, x) of the upright picture for row r, column c of the file
     const bool on_its_side = orientation >= 5;
-    Picture file{.height = on_its_side ? 40 : 24, .width = on_its_side ? 24 : 40, .channels = 3, .pixels = {}};
+    Picture file{.height = on_its_side ? 40 : 24,
+                 .width = on_its_side ? 24 : 40,
+                 .channels = 3,
+                 .pixels = {}};
     for (int64_t r = 0; r < file.height; ++r)
       for (int64_t c = 0; c < file.width; ++c) {
         int64_t y = 0, x = 0;
@@ -71,26 +81,32 @@ TEST(Picture, TurnsJpegUpright) {
           case 7: x = 39 - r, y = 23 - c; break;
           case 8: x = r, y = 23 - c; break;
         }
-        for (int64_t k = 0; k < 3; ++k) file.pixels.push_back(upright.pixels[static_cast<size_t>((y * 40 + x) * 3 + k)]);
+        for (int64_t k = 0; k < 3; ++k)
+          file.pixels.push_back(upright.pixels[static_cast<size_t>((y * 40 + x) * 3 + k)]);
       }
     for (bool little_endian : {false, true})
       for (int type : {1, 3, 4}) {
-        const std::string segment = exif(orientation, little_endian, type), xmp = std::string("http://ns.adobe.com/xap/1.0/\0<x/>", 33);
-        const std::pair<std::string, int> files[] = {  // and how far pixels may be off
-                                                     {jpeg_file(file, {.exif = segment}), 4},
-                                                     {jpeg_file(file, {.exif = segment, .before = xmp}), 4},
-                                                     {jpeg_file(file, {.exif = xmp, .before = segment}), 4},
-                                                     {png_with_exif(encode_png(file), segment, false), 0},
-                                                     {png_with_exif(encode_png(file), segment, true), 0},
-                                                     {webp_with_exif(file, segment), 0},
-                                                     {webp_with_exif(file, segment.substr(6)), 0}};
+        const std::string segment = exif(orientation, little_endian, type),
+                          xmp = std::string("http://ns.adobe.com/xap/1.0/\0<x/>", 33);
+        const std::pair<std::string, int> files[] = {
+                                                       // and how far pixels may be off
+            {jpeg_file(file, {.exif = segment}), 4},
+            {jpeg_file(file, {.exif = segment, .before = xmp}), 4},
+            {jpeg_file(file, {.exif = xmp, .before = segment}), 4},
+            {png_with_exif(encode_png(file), segment, false), 0},
+            {png_with_exif(encode_png(file), segment, true), 0},
+            {webp_with_exif(file, segment), 0},
+            {webp_with_exif(file, segment.substr(6)), 0}};
         for (const auto& [bytes, off] : files) {
-          EXPECT_LE(largest_difference(decode_picture("p", bytes), upright), off) << first_row_and_column[orientation];
+          EXPECT_LE(largest_difference(decode_picture("p", bytes), upright), off)
+              << first_row_and_column[orientation];
           TemporaryFolder folder;
           write_bytes(folder / "p.jpg", bytes);
           const PictureHeader header = read_picture_header(folder / "p.jpg");
-          EXPECT_EQ((std::vector{header.height, header.width}), (std::vector<int64_t>{24, 40})) << orientation;
-          EXPECT_EQ(read_picture(folder / "p.jpg", {.channels = 3}).shape(), (Shape{3, 24, 40})) << orientation;
+          EXPECT_EQ((std::vector{header.height, header.width}), (std::vector<int64_t>{24, 40}))
+              << orientation;
+          EXPECT_EQ(read_picture(folder / "p.jpg", {.channels = 3}).shape(), (Shape{3, 24, 40}))
+              << orientation;
         }
       }
   }
@@ -100,11 +116,14 @@ TEST(Picture, DamagedExifIsNoOrientation) {
   const Picture p = slope(8, 16, 1);
   const std::string good = exif(6, true);
   for (size_t i = 0; i < good.size(); ++i) {
-    for (const std::string& segment : {good.substr(0, i), good.substr(0, i) + '\xFF' + good.substr(i + 1)}) {
-      const Picture read = decode_picture("p", jpeg_file(p, {.exif = segment}));  // upright or turned, never outside of the segment
+    for (const std::string& segment :
+         {good.substr(0, i), good.substr(0, i) + '\xFF' + good.substr(i + 1)}) {
+      // upright or turned, never outside of the segment
+      const Picture read = decode_picture("p", jpeg_file(p, {.exif = segment}));
       EXPECT_EQ(read.height + read.width, 24);
-      for (const Picture& other : {decode_picture("p", png_with_exif(encode_png(p), "123456" + segment, false)),
-                                   decode_picture("p", webp_with_exif(slope(8, 16, 3), segment))})
+      for (const Picture& other :
+           {decode_picture("p", png_with_exif(encode_png(p), "123456" + segment, false)),
+            decode_picture("p", webp_with_exif(slope(8, 16, 3), segment))})
         EXPECT_EQ(other.height + other.width, 24);
     }
   }
@@ -114,9 +133,11 @@ TEST(Picture, DamagedExifIsNoOrientation) {
 TEST(Picture, OrientationBehindManyPixels) {
   Picture noise{.height = 200, .width = 300, .channels = 3, .pixels = {}};
   uint32_t state = 1;
-  for (int64_t i = 0; i < 200 * 300 * 3; ++i) noise.pixels.push_back(static_cast<uint8_t>((state = state * 1664525u + 1013904223u) >> 24));
+  for (int64_t i = 0; i < 200 * 300 * 3; ++i)
+    noise.pixels.push_back(static_cast<uint8_t>((state = state * 1664525u + 1013904223u) >> 24));
   TemporaryFolder folder;
-  for (const std::string& bytes : {png_with_exif(encode_png(noise), exif(6, true), true), webp_with_exif(noise, exif(8, false))}) {
+  for (const std::string& bytes : {png_with_exif(encode_png(noise), exif(6, true), true),
+                                   webp_with_exif(noise, exif(8, false))}) {
     ASSERT_GT(bytes.size(), size_t{100'000});
     write_bytes(folder / "p", bytes);
     const PictureHeader header = read_picture_header(folder / "p");
@@ -140,7 +161,8 @@ TEST(Picture, FromAPipe) {
 
 TEST(Picture, ScaledJpegKeepsTheSideAsked) {
   const std::string file = jpeg_file(slope(160, 240, 3), {.exif = exif(6, true)});
-  for (auto [least, width] : {std::pair{0, 160}, {20, 20}, {21, 40}, {40, 40}, {80, 80}, {81, 160}, {500, 160}}) {
+  for (auto [least, width] :
+       {std::pair{0, 160}, {20, 20}, {21, 40}, {40, 40}, {80, 80}, {81, 160}, {500, 160}}) {
     const Picture p = decode_picture("p", file, least);
     EXPECT_EQ(p.width, width) << least;
     EXPECT_EQ(p.height, width * 3 / 2) << least;
@@ -166,7 +188,8 @@ TEST(Picture, TheFirstOfAnAnimation) {
   for (int64_t y = 0; y < first.height; ++y)
     for (int64_t x = 0; x < first.width; ++x)
       for (int64_t c = 0; c < 3; ++c)
-        EXPECT_EQ(canvas.pixels[static_cast<size_t>(((y + 2) * canvas.width + x + 2) * canvas.channels + c)],
+        EXPECT_EQ(canvas.pixels[static_cast<size_t>(
+                      ((y + 2) * canvas.width + x + 2) * canvas.channels + c)],
                   first.pixels[static_cast<size_t>((y * first.width + x) * 3 + c)]);
   for (size_t end = 13; end < file.size(); end += 7) {
     try {
@@ -181,17 +204,23 @@ TEST(Picture, TheFirstOfAnAnimation) {
 TEST(Picture, ChannelsAsAsked) {
   TemporaryFolder folder;
   write_bytes(folder / "grey.jpg", jpeg_file(slope(16, 16, 1)));
-  const std::vector<float> three = read_picture(folder / "grey.jpg", {.channels = 3}).to_vector<float>();
-  const std::vector<float> one = read_picture(folder / "grey.jpg", {.channels = 1}).to_vector<float>();
-  for (size_t i = 0; i < 256; ++i) EXPECT_EQ((std::vector{three[i], three[256 + i], three[512 + i]}), std::vector<float>(3, one[i]));
+  const std::vector<float> three =
+      read_picture(folder / "grey.jpg", {.channels = 3}).to_vector<float>();
+  const std::vector<float> one =
+      read_picture(folder / "grey.jpg", {.channels = 1}).to_vector<float>();
+  for (size_t i = 0; i < 256; ++i)
+    EXPECT_EQ((std::vector{three[i], three[256 + i], three[512 + i]}),
+              std::vector<float>(3, one[i]));
 }
 
 TEST(Picture, SaysWhatIsWrongAndWhere) {
-  const std::string jpeg = jpeg_file(slope(64, 64, 3)), two_scans = jpeg_file(slope(64, 64, 1), {.two_scans = true});
+  const std::string jpeg = jpeg_file(slope(64, 64, 3)),
+                    two_scans = jpeg_file(slope(64, 64, 1), {.two_scans = true});
   const std::string webp = webp_file(slope(64, 64, 3));
   auto with_size = [](std::string file, uint32_t side) {  // into the frame header
     const size_t frame = file.find("\xFF\xC0");
-    for (size_t at : {frame + 5, frame + 7}) file[at] = static_cast<char>(side >> 8), file[at + 1] = static_cast<char>(side);
+    for (size_t at : {frame + 5, frame + 7})
+      file[at] = static_cast<char>(side >> 8), file[at + 1] = static_cast<char>(side);
     return file;
   };
   std::string many_scans = two_scans.substr(0, two_scans.size() - 2);
@@ -223,35 +252,45 @@ TEST(Picture, SaysWhatIsWrongAndWhere) {
        {"HEIC"}},
       {"jpeg: only a start", jpeg.substr(0, 3), {"byte 3 of 3", "truncated"}},
       {"jpeg: header cut", jpeg.substr(0, 30), {"byte 30 of 30", "truncated"}},
-      {"jpeg: half", jpeg.substr(0, jpeg.size() / 2), {"byte " + std::to_string(jpeg.size() / 2), "truncated", "again"}},
+      {"jpeg: half",
+       jpeg.substr(0, jpeg.size() / 2),
+       {"byte " + std::to_string(jpeg.size() / 2), "truncated", "again"}},
       {"jpeg: all but the end", jpeg.substr(0, jpeg.size() - 30), {"truncated"}},
       {"jpeg: an end in the middle", holes, {"byte ", " of " + size + ", ", "Corrupt JPEG data"}},
       {"jpeg: a bomb", with_size(jpeg, 60000), {"60000×60000 pixels are more than the 67108864"}},
       {"jpeg: no pixels", with_size(jpeg, 0), {"byte "}},
       {"jpeg: scans without end", many_scans, {"more than 500 scans"}},
-      {"webp: cut", webp.substr(0, webp.size() - 5), {"byte " + std::to_string(webp.size() - 5), "truncated"}},
+      {"webp: cut",
+       webp.substr(0, webp.size() - 5),
+       {"byte " + std::to_string(webp.size() - 5), "truncated"}},
       {"webp: header cut", webp.substr(0, 14), {"byte 14", "header"}},
   };
   TemporaryFolder folder;
   for (const Bad& c : cases) {
     write_bytes(folder / "p.jpg", c.file);
     const std::string error = error_of([&] { read_picture(folder / "p.jpg", {.channels = 3}); });
-    EXPECT_TRUE(error.starts_with("InputError: " + (folder / "p.jpg") + ": byte ")) << c.what << "\n" << error;
-    for (const std::string& part : c.message) EXPECT_TRUE(contains(error, part)) << c.what << ": no `" << part << "` in\n" << error;
+    EXPECT_TRUE(error.starts_with("InputError: " + (folder / "p.jpg") + ": byte "))
+        << c.what << "\n"
+        << error;
+    for (const std::string& part : c.message)
+      EXPECT_TRUE(contains(error, part)) << c.what << ": no `" << part << "` in\n" << error;
   }
 }
 
 TEST(Picture, NoDamageEscapes) {
   TemporaryFolder folder;
-  for (const std::string& good : {jpeg_file(slope(20, 20, 3)), jpeg_file(slope(20, 20, 3), {.progressive = true, .exif = exif(3, true)}),
-                                  jpeg_file(slope(9, 9, 4), {.adobe = true}), webp_file(slope(20, 20, 4))})
+  for (const std::string& good :
+       {jpeg_file(slope(20, 20, 3)),
+        jpeg_file(slope(20, 20, 3), {.progressive = true, .exif = exif(3, true)}),
+        jpeg_file(slope(9, 9, 4), {.adobe = true}), webp_file(slope(20, 20, 4))})
     for (size_t i = 0; i < good.size(); ++i)
       for (int change : {0, 1, 0x80, 0xFF}) {
         std::string file = good;
         if (change) file[i] ^= static_cast<char>(change);
         else file.resize(i);
         const std::string error = error_of([&] { decode_picture("p", file); });
-        EXPECT_TRUE(error.empty() || error.starts_with("InputError: p: byte ")) << i << ": " << error;
+        EXPECT_TRUE(error.empty() || error.starts_with("InputError: p: byte "))
+            << i << ": " << error;
         if (!change && i + 2 < good.size()) { EXPECT_FALSE(error.empty()) << i; }
       }
 }

@@ -12,26 +12,32 @@ namespace {
 
 using namespace suanli::test;
 
-// ---- a PNG writer of the tests' own, straight from the specification, so that libpng does not check itself ------------------------
+// ---- a PNG writer of the tests' own, straight from the specification, so that libpng does not
+// check itself ------------------------
 
 std::string chunk(const std::string& type, const std::string& data) {
   const std::string body = type + data;
-  const uLong crc = crc32(0, reinterpret_cast<const Bytef*>(body.data()), static_cast<uInt>(body.size()));
-  return big_endian(static_cast<uint32_t>(data.size())) + body + big_endian(static_cast<uint32_t>(crc));
+  const uLong crc =
+      crc32(0, reinterpret_cast<const Bytef*>(body.data()), static_cast<uInt>(body.size()));
+  return big_endian(static_cast<uint32_t>(data.size())) + body +
+         big_endian(static_cast<uint32_t>(crc));
 }
 
 /// `rows`: every row's packed bytes, without the filter byte.
-std::string png_file(uint32_t width, uint32_t height, int depth, int colour, const std::vector<std::string>& rows,
-                     const std::string& extra = "") {
+std::string png_file(uint32_t width, uint32_t height, int depth, int colour,
+                     const std::vector<std::string>& rows, const std::string& extra = "") {
   std::string raw;
   for (const std::string& row : rows) raw += '\0' + row;
   std::string packed(compressBound(raw.size()), '\0');
   uLongf size = packed.size();
-  compress(reinterpret_cast<Bytef*>(packed.data()), &size, reinterpret_cast<const Bytef*>(raw.data()), raw.size());
+  compress(reinterpret_cast<Bytef*>(packed.data()), &size,
+           reinterpret_cast<const Bytef*>(raw.data()), raw.size());
   packed.resize(size);
   const std::string header =
-      big_endian(width) + big_endian(height) + std::string{static_cast<char>(depth), static_cast<char>(colour), 0, 0, 0};
-  return "\x89PNG\r\n\x1a\n" + chunk("IHDR", header) + extra + chunk("IDAT", packed) + chunk("IEND", "");
+      big_endian(width) + big_endian(height) +
+      std::string{static_cast<char>(depth), static_cast<char>(colour), 0, 0, 0};
+  return "\x89PNG\r\n\x1a\n" + chunk("IHDR", header) + extra + chunk("IDAT", packed) +
+         chunk("IEND", "");
 }
 
 std::string bytes(std::initializer_list<int> values) {
@@ -53,11 +59,26 @@ TEST(Png, ReadsEveryColourType) {
       {"grey 8", png_file(2, 1, 8, 0, {bytes({10, 200})}), {10, 200}, {10, 200, 10, 200, 10, 200}},
       {"grey 1", png_file(2, 1, 1, 0, {bytes({0x40})}), {0, 255}, {0, 255, 0, 255, 0, 255}},
       {"grey 4", png_file(2, 1, 4, 0, {bytes({0x1F})}), {17, 255}, {17, 255, 17, 255, 17, 255}},
-      {"grey 16", png_file(2, 1, 16, 0, {bytes({0x80, 0x80, 0xFF, 0xFF})}), {128, 255}, {128, 255, 128, 255, 128, 255}},
-      {"rgb 8", png_file(2, 1, 8, 2, {bytes({255, 0, 0, 0, 0, 255})}), {red, blue}, {255, 0, 0, 0, 0, 255}},
-      {"rgb 16", png_file(2, 1, 16, 2, {bytes({255, 255, 0, 0, 0, 0, 0, 0, 0, 0, 255, 255})}), {red, blue}, {255, 0, 0, 0, 0, 255}},
-      {"palette 8", png_file(2, 1, 8, 3, {bytes({0, 1})}, palette), {red, blue}, {255, 0, 0, 0, 0, 255}},
-      {"palette 2", png_file(2, 1, 2, 3, {bytes({0x10})}, palette), {red, blue}, {255, 0, 0, 0, 0, 255}},
+      {"grey 16",
+       png_file(2, 1, 16, 0, {bytes({0x80, 0x80, 0xFF, 0xFF})}),
+       {128, 255},
+       {128, 255, 128, 255, 128, 255}},
+      {"rgb 8",
+       png_file(2, 1, 8, 2, {bytes({255, 0, 0, 0, 0, 255})}),
+       {red, blue},
+       {255, 0, 0, 0, 0, 255}},
+      {"rgb 16",
+       png_file(2, 1, 16, 2, {bytes({255, 255, 0, 0, 0, 0, 0, 0, 0, 0, 255, 255})}),
+       {red, blue},
+       {255, 0, 0, 0, 0, 255}},
+      {"palette 8",
+       png_file(2, 1, 8, 3, {bytes({0, 1})}, palette),
+       {red, blue},
+       {255, 0, 0, 0, 0, 255}},
+      {"palette 2",
+       png_file(2, 1, 2, 3, {bytes({0x10})}, palette),
+       {red, blue},
+       {255, 0, 0, 0, 0, 255}},
       {"palette, transparent",
        png_file(2, 1, 8, 3, {bytes({0, 1})}, palette + chunk("tRNS", bytes({0}))),
        {255, blue},
@@ -66,10 +87,19 @@ TEST(Png, ReadsEveryColourType) {
        png_file(2, 1, 8, 0, {bytes({10, 200})}, chunk("tRNS", bytes({0, 10}))),
        {255, 200},
        {255, 200, 255, 200, 255, 200}},
-      {"grey + alpha", png_file(2, 1, 8, 4, {bytes({0, 0, 0, 128})}), {255, 127}, {255, 127, 255, 127, 255, 127}},
-      {"rgb + alpha", png_file(2, 1, 8, 6, {bytes({255, 0, 0, 255, 9, 9, 9, 0})}), {red, 255}, {255, 255, 0, 255, 0, 255}},
+      {"grey + alpha",
+       png_file(2, 1, 8, 4, {bytes({0, 0, 0, 128})}),
+       {255, 127},
+       {255, 127, 255, 127, 255, 127}},
+      {"rgb + alpha",
+       png_file(2, 1, 8, 6, {bytes({255, 0, 0, 255, 9, 9, 9, 0})}),
+       {red, 255},
+       {255, 255, 0, 255, 0, 255}},
       // a gamma that a viewer would apply: the samples must stay as they are
-      {"gamma", png_file(2, 1, 8, 0, {bytes({10, 200})}, chunk("gAMA", big_endian(100000))), {10, 200}, {10, 200, 10, 200, 10, 200}},
+      {"gamma",
+       png_file(2, 1, 8, 0, {bytes({10, 200})}, chunk("gAMA", big_endian(100000))),
+       {10, 200},
+       {10, 200, 10, 200, 10, 200}},
   };
   TemporaryFolder folder;
   for (const Case& c : cases) {
@@ -81,39 +111,47 @@ TEST(Png, ReadsEveryColourType) {
       const std::vector<double>& expected = channels == 1 ? c.grey : c.rgb;
       const std::vector<float> values = t.to_vector<float>();
       for (size_t i = 0; i < expected.size(); ++i)
-        EXPECT_EQ(values[i], static_cast<float>(expected[i]) / 255.0f) << c.what << ", " << channels << " channels, value " << i;
+        EXPECT_EQ(values[i], static_cast<float>(expected[i]) / 255.0f)
+            << c.what << ", " << channels << " channels, value " << i;
     }
   }
 }
 
 TEST(Png, WhatIsWrittenIsReadBack) {
   TemporaryFolder folder;
-  for (Shape shape : {Shape{7, 5}, Shape{1, 7, 5}, Shape{3, 7, 5}, Shape{1, 1, 1}, Shape{3, 300, 1}}) {
+  for (Shape shape :
+       {Shape{7, 5}, Shape{1, 7, 5}, Shape{3, 7, 5}, Shape{1, 1, 1}, Shape{3, 300, 1}}) {
     std::vector<float> values(static_cast<size_t>(shape.numel()));
-    for (size_t i = 0; i < values.size(); ++i) values[i] = static_cast<float>(i * 37 % 256) / 255.0f;
+    for (size_t i = 0; i < values.size(); ++i)
+      values[i] = static_cast<float>(i * 37 % 256) / 255.0f;
     write_png(folder / "p.png", tensor<float>(values, shape));
     const int channels = shape.rank() == 3 ? static_cast<int>(shape[0]) : 1;
-    EXPECT_EQ(read_picture(folder / "p.png", {.channels = channels}).to_vector<float>(), values) << to_string(shape);
+    EXPECT_EQ(read_picture(folder / "p.png", {.channels = channels}).to_vector<float>(), values)
+        << to_string(shape);
     EXPECT_EQ(decode_picture("p.png", read_bytes(folder / "p.png")).channels, channels);
   }
 }
 
 TEST(Png, WritingClampsAndRefusesWhatIsNoPicture) {
   TemporaryFolder folder;
-  const float nan = std::numeric_limits<float>::quiet_NaN(), infinity = std::numeric_limits<float>::infinity();
+  const float nan = std::numeric_limits<float>::quiet_NaN(),
+              infinity = std::numeric_limits<float>::infinity();
   write_png(folder / "p.png", tensor<float>({-1, 2, nan, infinity, -infinity, 0.5f}, Shape{1, 6}));
-  EXPECT_EQ(read_picture(folder / "p.png").to_vector<float>(), (std::vector<float>{0, 1, 0, 1, 0, 128 / 255.0f}));
+  EXPECT_EQ(read_picture(folder / "p.png").to_vector<float>(),
+            (std::vector<float>{0, 1, 0, 1, 0, 128 / 255.0f}));
   EXPECT_THROW(write_png(folder / "q.png", tensor<float>({1, 2}, Shape{2})), ShapeError);
   EXPECT_THROW(write_png(folder / "q.png", tensor<float>({1, 2}, Shape{2, 1, 1})), ShapeError);
   EXPECT_THROW(write_png(folder / "q.png", tensor<float>({}, Shape{0, 4})), ShapeError);
   EXPECT_THROW(write_png(folder / "q.png", tensor<int64_t>({1}, Shape{1, 1})), DTypeError);
   EXPECT_TRUE(
-      contains(error_of([&] { write_png(folder / "no/q.png", tensor<float>({1}, Shape{1, 1})); }), "InputError: " + (folder / "no")));
+      contains(error_of([&] { write_png(folder / "no/q.png", tensor<float>({1}, Shape{1, 1})); }),
+               "InputError: " + (folder / "no")));
 }
 
 TEST(Png, ResizesWhenAsked) {
   TemporaryFolder folder;
-  std::vector<float> values(56 * 60);  // the middle is 56 × 56: pairs of equal rows, 0 and 1 in turn
+  // the middle is 56 × 56: pairs of equal rows, 0 and 1 in turn
+  std::vector<float> values(56 * 60);
   for (size_t i = 0; i < values.size(); ++i) values[i] = static_cast<float>(i / 60 / 2 % 2);
   write_png(folder / "p.png", tensor<float>(values, Shape{56, 60}));
   const Tensor t = read_picture(folder / "p.png", {.height = 28, .width = 28});
@@ -149,19 +187,26 @@ TEST(Png, SaysWhatIsWrongAndWhere) {
   for (const Bad& c : cases) {
     write_bytes(folder / "p.png", c.file);
     const std::string error = error_of([&] { read_picture(folder / "p.png"); });
-    EXPECT_TRUE(error.starts_with("InputError: " + (folder / "p.png") + ": ")) << c.what << "\n" << error;
-    for (const std::string& part : c.message) EXPECT_TRUE(contains(error, part)) << c.what << ": no `" << part << "` in\n" << error;
+    EXPECT_TRUE(error.starts_with("InputError: " + (folder / "p.png") + ": ")) << c.what << "\n"
+                                                                               << error;
+    for (const std::string& part : c.message)
+      EXPECT_TRUE(contains(error, part)) << c.what << ": no `" << part << "` in\n" << error;
   }
-  EXPECT_TRUE(contains(error_of([&] { read_picture(folder / "none.png"); }), "InputError: " + (folder / "none.png")));
-  EXPECT_TRUE(contains(error_of([&] { read_picture(folder.path()); }), "InputError: " + folder.path()));
-  EXPECT_TRUE(contains(error_of([&] { read_picture(folder / "p.png", {.channels = 2}); }), "UsageError: [read_picture] channels = 2"));
-  EXPECT_TRUE(contains(error_of([&] { read_picture(folder / "p.png", {.height = -1}); }), "UsageError: [read_picture] size"));
+  EXPECT_TRUE(contains(error_of([&] { read_picture(folder / "none.png"); }),
+                       "InputError: " + (folder / "none.png")));
+  EXPECT_TRUE(
+      contains(error_of([&] { read_picture(folder.path()); }), "InputError: " + folder.path()));
+  EXPECT_TRUE(contains(error_of([&] { read_picture(folder / "p.png", {.channels = 2}); }),
+                       "UsageError: [read_picture] channels = 2"));
+  EXPECT_TRUE(contains(error_of([&] { read_picture(folder / "p.png", {.height = -1}); }),
+                       "UsageError: [read_picture] size"));
 }
 
 TEST(Png, NoDamageEscapes) {
   TemporaryFolder folder;
   const std::string good =
-      png_file(4, 3, 8, 3, {std::string(4, 0), std::string(4, 1), std::string(4, 0)}, chunk("PLTE", bytes({1, 2, 3, 4, 5, 6})));
+      png_file(4, 3, 8, 3, {std::string(4, 0), std::string(4, 1), std::string(4, 0)},
+               chunk("PLTE", bytes({1, 2, 3, 4, 5, 6})));
   for (size_t i = 0; i < good.size(); ++i)
     for (int change : {0, 1, 0x80}) {
       std::string file = good;

@@ -21,12 +21,15 @@ std::vector<double> resized(const Picture& p, const Box& box, int64_t height, in
 }
 
 std::vector<double> resized(const Picture& p, int64_t height, int64_t width) {
-  return resized(p, {0, 0, static_cast<double>(p.height), static_cast<double>(p.width)}, height, width);
+  return resized(p, {0, 0, static_cast<double>(p.height), static_cast<double>(p.width)}, height,
+                 width);
 }
 
-void expect_near(const std::vector<double>& a, const std::vector<double>& b, double tolerance, const std::string& what) {
+void expect_near(const std::vector<double>& a, const std::vector<double>& b, double tolerance,
+                 const std::string& what) {
   ASSERT_EQ(a.size(), b.size()) << what;
-  for (size_t i = 0; i < a.size(); ++i) EXPECT_NEAR(a[i], b[i], tolerance) << what << ", value " << i;
+  for (size_t i = 0; i < a.size(); ++i)
+    EXPECT_NEAR(a[i], b[i], tolerance) << what << ", value " << i;
 }
 
 TEST(Resize, ByHand) {
@@ -40,23 +43,40 @@ TEST(Resize, ByHand) {
   const Picture nine = grey(3, 3, {0, 1, 2, 3, 4, 5, 6, 7, 8});
   const Case cases[] = {
       {"the mean of all", nine, {0, 0, 3, 3}, 1, 1, {4}},
-      {"half of the middle pixel goes either way", grey(1, 3, {30, 60, 90}), {0, 0, 1, 3}, 1, 2, {40, 80}},
+      {"half of the middle pixel goes either way",
+       grey(1, 3, {30, 60, 90}),
+       {0, 0, 1, 3},
+       1,
+       2,
+       {40, 80}},
       {"between pixel centres", grey(1, 2, {0, 100}), {0, 0, 1, 2}, 1, 4, {0, 25, 75, 100}},
       {"downwards", grey(2, 1, {0, 100}), {0, 0, 2, 1}, 4, 1, {0, 25, 75, 100}},
       {"one pixel", grey(1, 1, {77}), {0, 0, 1, 1}, 2, 3, std::vector<double>(6, 77)},
       {"the same size", nine, {0, 0, 3, 3}, 3, 3, {0, 1, 2, 3, 4, 5, 6, 7, 8}},
       {"a part", nine, {1, 1, 2, 2}, 2, 2, {4, 5, 7, 8}},
       {"a part, its mean", nine, {1, 0, 2, 2}, 1, 1, {5}},
-      {"a part between pixels, its mean", grey(1, 4, {0, 100, 200, 40}), {0, 0.5, 1, 3}, 1, 1, {(0 * 0.5 + 100 + 200 + 40 * 0.5) / 3}},
-      {"a part that is shifted by half a pixel", grey(1, 3, {0, 100, 200}), {0, 0.5, 1, 2}, 1, 2, {50, 150}},
+      {"a part between pixels, its mean",
+       grey(1, 4, {0, 100, 200, 40}),
+       {0, 0.5, 1, 3},
+       1,
+       1,
+       {(0 * 0.5 + 100 + 200 + 40 * 0.5) / 3}},
+      {"a part that is shifted by half a pixel",
+       grey(1, 3, {0, 100, 200}),
+       {0, 0.5, 1, 2},
+       1,
+       2,
+       {50, 150}},
   };
-  for (const Case& c : cases) expect_near(resized(c.from, c.box, c.height, c.width), c.expected, 0.5001, c.what);
+  for (const Case& c : cases)
+    expect_near(resized(c.from, c.box, c.height, c.width), c.expected, 0.5001, c.what);
 }
 
 TEST(Resize, KeepsTheMean) {
   Picture noise = grey(101, 67, {});
   double sum = 0;
-  for (size_t i = 0; i < 101 * 67; ++i) noise.pixels.push_back(static_cast<uint8_t>(i * 2654435761u % 251)), sum += noise.pixels.back();
+  for (size_t i = 0; i < 101 * 67; ++i)
+    noise.pixels.push_back(static_cast<uint8_t>(i * 2654435761u % 251)), sum += noise.pixels.back();
   for (auto [h, w] : {std::pair{28, 28}, {100, 66}, {1, 67}, {7, 1}}) {
     double mean = 0;
     for (double v : resized(noise, h, w)) mean += v / h / w;
@@ -71,15 +91,16 @@ TEST(Resize, ChannelsDoNotMix) {
     Picture one = grey(31, 45, {});
     for (size_t i = c; i < p.pixels.size(); i += 3) one.pixels.push_back(p.pixels[i]);
     const std::vector<double> alone = resized(one, {3, 5, 20, 30}, 12, 16);
-    EXPECT_EQ(
-        std::vector<double>(all.begin() + static_cast<std::ptrdiff_t>(c * 192), all.begin() + static_cast<std::ptrdiff_t>(c * 192 + 192)),
-        alone);
+    EXPECT_EQ(std::vector<double>(all.begin() + static_cast<std::ptrdiff_t>(c * 192),
+                                  all.begin() + static_cast<std::ptrdiff_t>(c * 192 + 192)),
+              alone);
   }
 }
 
 TEST(Resize, TheMiddle) {
   auto expect = [](Box box, double top, double left, double height, double width) {
-    EXPECT_EQ((std::vector{box.top, box.left, box.height, box.width}), (std::vector{top, left, height, width}));
+    EXPECT_EQ((std::vector{box.top, box.left, box.height, box.width}),
+              (std::vector{top, left, height, width}));
   };
   expect(centre_box(100, 200, 96, 96), 0, 50, 100, 100);
   expect(centre_box(200, 100, 96, 96), 50, 0, 100, 100);

@@ -19,7 +19,8 @@ using namespace suanli::test;
 /// Sample i is (i, 2i, 3i) with label i. Counts its reads, can be slow, can throw.
 class Numbers final : public Dataset {
  public:
-  explicit Numbers(int64_t size, int64_t bad = -1, int microseconds = 0) : size_(size), bad_(bad), microseconds_(microseconds) {
+  explicit Numbers(int64_t size, int64_t bad = -1, int microseconds = 0)
+      : size_(size), bad_(bad), microseconds_(microseconds) {
     info_.kind = "numbers";
     info_.input_shape = Shape{3};
     info_.classes = static_cast<int>(size);
@@ -29,8 +30,10 @@ class Numbers final : public Dataset {
   void read(int64_t index, float* x, int64_t* y) const override {
     ++reads;
     // uneven: later batches would overtake earlier ones if order were not kept
-    if (microseconds_ > 0) std::this_thread::sleep_for(std::chrono::microseconds(microseconds_ * (index % 3)));
-    if (index == bad_) throw InputError("sample " + std::to_string(index) + ": is damaged. Remove it.");
+    if (microseconds_ > 0)
+      std::this_thread::sleep_for(std::chrono::microseconds(microseconds_ * (index % 3)));
+    if (index == bad_)
+      throw InputError("sample " + std::to_string(index) + ": is damaged. Remove it.");
     for (int k = 0; k < 3; ++k) x[k] = static_cast<float>(index * (k + 1));
     *y = index;
   }
@@ -116,12 +119,19 @@ TEST(Loader, LeavesOutTheLastBatchWhenAsked) {
     bool drop;
     int64_t batches;
   };
-  for (const Case& c :
-       {Case{10, 4, true, 2}, {10, 4, false, 3}, {8, 4, true, 2}, {8, 4, false, 2}, {3, 4, true, 0}, {3, 4, false, 1}, {0, 4, false, 0}}) {
+  for (const Case& c : {Case{10, 4, true, 2},
+                        {10, 4, false, 3},
+                        {8, 4, true, 2},
+                        {8, 4, false, 2},
+                        {3, 4, true, 0},
+                        {3, 4, false, 1},
+                        {0, 4, false, 0}}) {
     for (int threads : {0, 2}) {
-      Loader loader(std::make_shared<Numbers>(c.size), {.batch_size = c.batch, .threads = threads, .drop_last = c.drop});
+      Loader loader(std::make_shared<Numbers>(c.size),
+                    {.batch_size = c.batch, .threads = threads, .drop_last = c.drop});
       EXPECT_EQ(loader.batches(), c.batches);
-      EXPECT_EQ(static_cast<int64_t>(rest_of(loader).index.size()), c.batches) << c.size << " " << c.drop;
+      EXPECT_EQ(static_cast<int64_t>(rest_of(loader).index.size()), c.batches)
+          << c.size << " " << c.drop;
     }
   }
 }
@@ -130,13 +140,15 @@ TEST(Loader, ThreadsQueueAndTimingNeverShow) {
   Seen expected;
   for (int threads : {0, 1, 2, 4})
     for (int64_t queue : {1, 2, 7}) {
-      Loader loader(std::make_shared<Numbers>(103, -1, threads > 1 ? 20 : 0),
-                    {.batch_size = 5, .shuffle = true, .seed = 11, .threads = threads, .queue = queue});
+      Loader loader(
+          std::make_shared<Numbers>(103, -1, threads > 1 ? 20 : 0),
+          {.batch_size = 5, .shuffle = true, .seed = 11, .threads = threads, .queue = queue});
       Seen all;
       for (int64_t epoch : {0, 1, 7}) {
         loader.start(epoch);
         Seen seen = rest_of(loader);
-        for (size_t b = 0; b < seen.labels.size(); ++b) all.labels.push_back(seen.labels[b]), all.inputs.push_back(seen.inputs[b]);
+        for (size_t b = 0; b < seen.labels.size(); ++b)
+          all.labels.push_back(seen.labels[b]), all.inputs.push_back(seen.inputs[b]);
       }
       if (expected.labels.empty()) expected = all;
       EXPECT_TRUE(all == expected) << threads << " threads, queue " << queue;
@@ -155,7 +167,8 @@ TEST(Loader, ResumesExactly) {
       Loader resumed(std::make_shared<Numbers>(100), options);
       resumed.start(3, first);
       const Seen rest = rest_of(resumed);
-      EXPECT_EQ(rest.labels, (std::vector<std::vector<int64_t>>{all.labels.begin() + first, all.labels.end()}));
+      EXPECT_EQ(rest.labels,
+                (std::vector<std::vector<int64_t>>{all.labels.begin() + first, all.labels.end()}));
       EXPECT_EQ(rest.index, (std::vector<int64_t>{all.index.begin() + first, all.index.end()}));
     }
   }
@@ -186,7 +199,8 @@ TEST(Loader, RangeForRunsOneEpochAndThenTheNext) {
 }
 
 TEST(Loader, StartingAnewDropsWhatWasReadAhead) {
-  Loader loader(std::make_shared<Numbers>(1000, -1, 10), {.batch_size = 7, .shuffle = true, .threads = 3, .queue = 5});
+  Loader loader(std::make_shared<Numbers>(1000, -1, 10),
+                {.batch_size = 7, .shuffle = true, .threads = 3, .queue = 5});
   Batch batch;
   for (int64_t epoch = 0; epoch < 60; ++epoch) {
     loader.start(epoch, epoch % 5);
@@ -194,7 +208,8 @@ TEST(Loader, StartingAnewDropsWhatWasReadAhead) {
     for (int64_t b = epoch % 5; b < epoch % 5 + epoch % 3; ++b) {
       ASSERT_TRUE(loader.next(batch));
       EXPECT_EQ(batch.index, b);
-      EXPECT_EQ(batch.y.to_vector<int64_t>(), std::vector<int64_t>(order.begin() + b * 7, order.begin() + (b + 1) * 7));
+      EXPECT_EQ(batch.y.to_vector<int64_t>(),
+                std::vector<int64_t>(order.begin() + b * 7, order.begin() + (b + 1) * 7));
     }
   }
 }
@@ -205,7 +220,8 @@ TEST(Loader, AHeldBatchNeverChanges) {
   for (Batch batch; loader.next(batch);) held.push_back(batch);
   ASSERT_EQ(held.size(), 100u);
   for (size_t b = 0; b < held.size(); ++b)
-    for (size_t i = 0; i < 4; ++i) EXPECT_EQ(held[b].y.data<int64_t>()[i], static_cast<int64_t>(b * 4 + i));
+    for (size_t i = 0; i < 4; ++i)
+      EXPECT_EQ(held[b].y.data<int64_t>()[i], static_cast<int64_t>(b * 4 + i));
 }
 
 TEST(Loader, ReadsAheadNoFurtherThanItsQueue) {
@@ -225,7 +241,9 @@ TEST(Loader, ThrowsWhatTheDataSetThrewWhenItsBatchIsDue) {
     Batch batch;
     for (int i = 0; i < 3; ++i) ASSERT_TRUE(loader.next(batch));
     for (int again = 0; again < 2; ++again)
-      EXPECT_EQ(error_of([&] { loader.next(batch); }), "InputError: sample 13: is damaged. Remove it.") << threads << " threads";
+      EXPECT_EQ(error_of([&] { loader.next(batch); }),
+                "InputError: sample 13: is damaged. Remove it.")
+          << threads << " threads";
     loader.start(0, 4);  // past it
     ASSERT_TRUE(loader.next(batch));
     EXPECT_EQ(batch.index, 4);
@@ -273,15 +291,20 @@ TEST(Loader, RefusesOptionsThatCannotBe) {
     LoaderOptions options;
     const char* message;
   };
-  const Case cases[] = {{{.batch_size = 0}, "UsageError: [loader] batch_size = 0, expected at least 1"},
-                        {{.threads = -1}, "UsageError: [loader] threads = -1"},
-                        {{.threads = 1000}, "UsageError: [loader] threads = 1000"},
-                        {{.queue = -1}, "UsageError: [loader] queue = -1"}};
-  for (const Case& c : cases) EXPECT_TRUE(contains(error_of([&] { Loader(numbers, c.options); }), c.message));
-  EXPECT_TRUE(contains(error_of([&] { Loader(nullptr); }), "UsageError: [loader] there is no data set"));
+  const Case cases[] = {
+      {{.batch_size = 0}, "UsageError: [loader] batch_size = 0, expected at least 1"},
+      {{.threads = -1}, "UsageError: [loader] threads = -1"},
+      {{.threads = 1000}, "UsageError: [loader] threads = 1000"},
+      {{.queue = -1}, "UsageError: [loader] queue = -1"}};
+  for (const Case& c : cases)
+    EXPECT_TRUE(contains(error_of([&] { Loader(numbers, c.options); }), c.message));
+  EXPECT_TRUE(
+      contains(error_of([&] { Loader(nullptr); }), "UsageError: [loader] there is no data set"));
   Loader loader(numbers, {.batch_size = 4});
   for (auto [epoch, batch] : {std::pair{-1, 0}, {0, -1}, {0, 4}})
-    EXPECT_TRUE(contains(error_of([&] { loader.start(epoch, batch); }), "UsageError: [loader] start(")) << epoch << " " << batch;
+    EXPECT_TRUE(
+        contains(error_of([&] { loader.start(epoch, batch); }), "UsageError: [loader] start("))
+        << epoch << " " << batch;
 }
 
 TEST(Loader, ALastBatchHoldsTheRest) {
@@ -290,17 +313,23 @@ TEST(Loader, ALastBatchHoldsTheRest) {
     bool drop_last;
     std::vector<int64_t> sizes;
   };
-  const Case cases[] = {
-      {9, 4, false, {4, 4, 1}}, {9, 4, true, {4, 4}}, {8, 4, false, {4, 4}}, {3, 1, false, {1, 1, 1}}, {3, 4, false, {3}}};
+  const Case cases[] = {{9, 4, false, {4, 4, 1}},
+                        {9, 4, true, {4, 4}},
+                        {8, 4, false, {4, 4}},
+                        {3, 1, false, {1, 1, 1}},
+                        {3, 4, false, {3}}};
   for (const Case& c : cases)
     for (int threads : {0, 2}) {
-      Loader loader(std::make_shared<Numbers>(c.samples),
-                    {.batch_size = c.batch_size, .shuffle = true, .threads = threads, .drop_last = c.drop_last});
+      Loader loader(std::make_shared<Numbers>(c.samples), {.batch_size = c.batch_size,
+                                                           .shuffle = true,
+                                                           .threads = threads,
+                                                           .drop_last = c.drop_last});
       EXPECT_EQ(loader.batches(), static_cast<int64_t>(c.sizes.size()));
       const Seen seen = rest_of(loader);
       std::vector<int64_t> sizes, labels;
       for (const auto& batch : seen.labels)
-        sizes.push_back(static_cast<int64_t>(batch.size())), labels.insert(labels.end(), batch.begin(), batch.end());
+        sizes.push_back(static_cast<int64_t>(batch.size())),
+            labels.insert(labels.end(), batch.begin(), batch.end());
       EXPECT_EQ(sizes, c.sizes) << c.samples << " in " << c.batch_size;
       std::vector<int64_t> expected = epoch_order(c.samples, 0, 0);
       expected.resize(labels.size());
@@ -353,20 +382,27 @@ TEST(Labels, AreCheckedWhereverTheyEnter) {
       {"class_counts", [](std::shared_ptr<const Dataset> all) { class_counts(*all); }},
       {"a subset", [](std::shared_ptr<const Dataset> all) { class_counts(*subset(all, {3, 30})); }},
       {"pack",
-       [&](std::shared_ptr<const Dataset> all) { pack(folder / "p", {.train = std::move(all), .val = {}, .test = {}, .notes = {}}); }},
+       [&](std::shared_ptr<const Dataset> all) {
+         pack(folder / "p", {.train = std::move(all), .val = {}, .test = {}, .notes = {}});
+       }},
   };
   for (const Consumer& c : consumers) {
     for (int64_t odd : {int64_t{-1}, int64_t{3}, int64_t{1'000'000}, INT64_MIN, INT64_MAX}) {
       const std::string error = error_of([&] { c.use(std::make_shared<OwnLabels>(odd, 3)); });
       EXPECT_TRUE(error.starts_with("InputError: own: sample ")) << c.what << ": " << error;
-      EXPECT_TRUE(contains(error, " has label " + std::to_string(odd) + ", expected a class from 0 to 2")) << c.what << ": " << error;
+      EXPECT_TRUE(
+          contains(error, " has label " + std::to_string(odd) + ", expected a class from 0 to 2"))
+          << c.what << ": " << error;
     }
     EXPECT_EQ(error_of([&] { c.use(std::make_shared<OwnLabels>(2, 3)); }), "") << c.what;
   }
   for (const char* what : {"mixup", "cutmix", "balanced_sampler", "class_counts"}) {
-    const auto c = std::find_if(consumers.begin(), consumers.end(), [&](const Consumer& k) { return std::string(k.what) == what; });
+    const auto c = std::find_if(consumers.begin(), consumers.end(),
+                                [&](const Consumer& k) { return std::string(k.what) == what; });
     const std::string error = error_of([&] { c->use(std::make_shared<OwnLabels>(0, 0)); });
-    EXPECT_TRUE(contains(error, "InputError: own: Info::classes is 0") && contains(error, "Set Info::classes")) << what << ": " << error;
+    EXPECT_TRUE(contains(error, "InputError: own: Info::classes is 0") &&
+                contains(error, "Set Info::classes"))
+        << what << ": " << error;
   }
   EXPECT_EQ(class_counts(OwnLabels(2, 4)), (std::vector<int64_t>{19, 20, 21, 0}));
 }

@@ -34,9 +34,12 @@ TEST(Sampler, WeightsAreProbabilities) {
   auto count = counts(*sampler, 20);
   EXPECT_EQ(count.count(1), 0u);
   for (auto [i, p] : {std::pair{0, 0.125}, {2, 0.375}, {3, 0.5}})
-    EXPECT_NEAR(static_cast<double>(count[i]), 20'000 * p, 5 * std::sqrt(20'000 * p * (1 - p))) << i;
-  for (const std::vector<double>& bad : {std::vector<double>{}, {0, 0}, {1, -1}, {1, std::nan("")}, {INFINITY}})
-    EXPECT_TRUE(contains(error_of([&] { weighted_sampler(bad, 3); }), "UsageError: [weighted_sampler]"));
+    EXPECT_NEAR(static_cast<double>(count[i]), 20'000 * p, 5 * std::sqrt(20'000 * p * (1 - p)))
+        << i;
+  for (const std::vector<double>& bad :
+       {std::vector<double>{}, {0, 0}, {1, -1}, {1, std::nan("")}, {INFINITY}})
+    EXPECT_TRUE(
+        contains(error_of([&] { weighted_sampler(bad, 3); }), "UsageError: [weighted_sampler]"));
 }
 
 TEST(Sampler, BalancedClassesAreEquallyLikely) {
@@ -46,9 +49,11 @@ TEST(Sampler, BalancedClassesAreEquallyLikely) {
     if (all->label(i) != 3 || few.size() % 7 == 0) few.push_back(i);  // few of class 3
   const auto set = subset(all, few);
   std::vector<int64_t> count(10);
-  for (auto [i, n] : counts(*balanced_sampler(*set, 1), 50)) count[static_cast<size_t>(set->label(i))] += n;
+  for (auto [i, n] : counts(*balanced_sampler(*set, 1), 50))
+    count[static_cast<size_t>(set->label(i))] += n;
   const auto total = static_cast<double>(50 * set->size());
-  for (int64_t c : count) EXPECT_NEAR(static_cast<double>(c), total / 10, 5 * std::sqrt(total * 0.09));
+  for (int64_t c : count)
+    EXPECT_NEAR(static_cast<double>(c), total / 10, 5 * std::sqrt(total * 0.09));
 }
 
 TEST(Sampler, ShardsAreDisjointAndCoverAll) {
@@ -63,12 +68,15 @@ TEST(Sampler, ShardsAreDisjointAndCoverAll) {
     }
     for (int64_t i = 0; i < n; ++i) EXPECT_GE(seen.count(i), 1u);
   }
-  EXPECT_TRUE(contains(error_of([] { sharded_sampler(sequential_sampler(4), 4, 4); }), "rank 4 of 4"));
+  EXPECT_TRUE(
+      contains(error_of([] { sharded_sampler(sequential_sampler(4), 4, 4); }), "rank 4 of 4"));
 }
 
 TEST(Sampler, TheLoaderTakesOne) {
   const auto set = open("random:2?samples=10", {.val_fraction = 0}).train;
-  Loader loader(set, {.batch_size = 4, .threads = 2, .sampler = sharded_sampler(sequential_sampler(10), 1, 2)});
+  Loader loader(
+      set,
+      {.batch_size = 4, .threads = 2, .sampler = sharded_sampler(sequential_sampler(10), 1, 2)});
   EXPECT_EQ(loader.batches(), 2);
   std::vector<float> got, x(2);
   for (auto& [inputs, targets] : loader)
@@ -80,7 +88,8 @@ TEST(Sampler, TheLoaderTakesOne) {
     for (float v : x) EXPECT_EQ(got.at(at++), v);
   }
   EXPECT_EQ(at, got.size());
-  EXPECT_TRUE(contains(error_of([&] { Loader(set, {.sampler = sequential_sampler(11)}).start(0); }), "sample 10 is out of range"));
+  EXPECT_TRUE(contains(error_of([&] { Loader(set, {.sampler = sequential_sampler(11)}).start(0); }),
+                       "sample 10 is out of range"));
 }
 
 }  // namespace

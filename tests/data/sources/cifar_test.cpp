@@ -13,7 +13,8 @@ namespace {
 using namespace suanli::test;
 namespace fs = std::filesystem;
 
-/// Pixel p of record r of batch b is (7 b + 3 r + p) mod 251; its label r mod 10 (fine label 9 r mod 100).
+/// Pixel p of record r of batch b is (7 b + 3 r + p) mod 251; its label r mod 10 (fine label 9 r
+/// mod 100).
 std::string batch(int number, int records, bool fine = false) {
   std::string out;
   for (int r = 0; r < records; ++r) {
@@ -32,9 +33,13 @@ std::map<std::string, std::string> cifar10_files() {
 }
 
 std::string archive_of(const std::map<std::string, std::string>& files, const std::string& below) {
-  std::vector<Member> members = {
-      {below, "", '5'}, {below + "readme.html", "hello"}, {below + "data_batch_1.bin", "", '2'}};  // a link of that name
-  for (const auto& [name, content] : files) members.insert(members.begin() + 1, {below + name, content});  // another order
+  std::vector<Member> members = {      // a link of that name
+                                 {below, "", '5'},
+                                 {below + "readme.html", "hello"},
+                                 {below + "data_batch_1.bin", "", '2'}};
+  // another order
+  for (const auto& [name, content] : files)
+    members.insert(members.begin() + 1, {below + name, content});
   return tar(members);
 }
 
@@ -49,20 +54,23 @@ void expect_cifar10(const Splits& s, const std::string& what) {
     const int64_t b = 1 + i / 4, r = i % 4;
     EXPECT_EQ(y, r) << what;
     for (int64_t p : {0, 1023, 1024, 3071})
-      EXPECT_EQ(x[static_cast<size_t>(p)], static_cast<float>((7 * b + 3 * r + p) % 251) / 255.0f) << what << i;
+      EXPECT_EQ(x[static_cast<size_t>(p)], static_cast<float>((7 * b + 3 * r + p) % 251) / 255.0f)
+          << what << i;
   }
 }
 
 // An archive that was added to: the last file of a name counts, as when it is unpacked.
 TEST(Cifar, OfSeveralFilesOfOneNameTheLastCounts) {
   TemporaryFolder folder;
-  std::vector<Member> members = {{"c/data_batch_1.bin", batch(9, 7)}, {"c/test_batch.bin", batch(9, 2)}};
+  std::vector<Member> members = {{"c/data_batch_1.bin", batch(9, 7)},
+                                 {"c/test_batch.bin", batch(9, 2)}};
   for (const auto& [name, content] : cifar10_files()) members.push_back({"c/" + name, content});
   write_bytes(folder / "c.tar", tar(members));
   expect_cifar10(open("cifar10:" + (folder / "c.tar"), {.val_fraction = 0}), "twice");
 }
 
-// Twice the size: pixel centres lie a quarter of a pixel from the old ones, so the nearer counts three times; half the size: the mean of four.
+// Twice the size: pixel centres lie a quarter of a pixel from the old ones, so the nearer counts
+// three times; half the size: the mean of four.
 TEST(Cifar, AtAnotherSize) {
   TemporaryFolder folder;
   for (const auto& [name, content] : cifar10_files()) write_bytes(folder / name, content);
@@ -78,7 +86,8 @@ TEST(Cifar, AtAnotherSize) {
   const std::vector<float> x = read(*own.train);
   auto at = [&](int c, int row, int column) {
     auto inside = [](int i) { return std::clamp(i, 0, 31); };
-    return static_cast<double>(x[static_cast<size_t>((c * 32 + inside(row)) * 32 + inside(column))]);
+    return static_cast<double>(
+        x[static_cast<size_t>((c * 32 + inside(row)) * 32 + inside(column))]);
   };
   for (int size : {64, 16}) {
     const Splits s = open(spec + "?size=" + std::to_string(size), {.val_fraction = 0});
@@ -94,19 +103,25 @@ TEST(Cifar, AtAnotherSize) {
         for (int column = 0; column < size; ++column) {
           double right = 0;
           if (size == 64) {
-            const int r = row / 2, q = column / 2, r2 = row % 2 ? r + 1 : r - 1, q2 = column % 2 ? q + 1 : q - 1;
+            const int r = row / 2, q = column / 2, r2 = row % 2 ? r + 1 : r - 1,
+                      q2 = column % 2 ? q + 1 : q - 1;
             right = (9 * at(c, r, q) + 3 * at(c, r2, q) + 3 * at(c, r, q2) + at(c, r2, q2)) / 16;
           } else {
             for (int i = 0; i < 4; ++i) right += at(c, 2 * row + i / 2, 2 * column + i % 2) / 4;
           }
-          ASSERT_NEAR(scaled[static_cast<size_t>((c * size + row) * size + column)], right, 0.501 / 255)
+          ASSERT_NEAR(scaled[static_cast<size_t>((c * size + row) * size + column)], right,
+                      0.501 / 255)
               << size << " " << row << " " << column;
         }
   }
   EXPECT_EQ(read(*open(spec + "?size=32", {.val_fraction = 0}).train), x);
-  EXPECT_EQ(open(spec + "?size=40x60", {.val_fraction = 0}).train->info().input_shape, (Shape{3, 40, 60}));
-  EXPECT_EQ(open(spec, {.val_fraction = 0, .input_shape = {3, 16, 16}}).train->info().input_shape, (Shape{3, 16, 16}));  // a model asks
-  EXPECT_EQ(open(spec, {.val_fraction = 0, .input_shape = {1, 16, 16}}).train->info().input_shape, (Shape{3, 32, 32}));
+  EXPECT_EQ(open(spec + "?size=40x60", {.val_fraction = 0}).train->info().input_shape,
+            (Shape{3, 40, 60}));
+  // a model asks
+  EXPECT_EQ(open(spec, {.val_fraction = 0, .input_shape = {3, 16, 16}}).train->info().input_shape,
+            (Shape{3, 16, 16}));
+  EXPECT_EQ(open(spec, {.val_fraction = 0, .input_shape = {1, 16, 16}}).train->info().input_shape,
+            (Shape{3, 32, 32}));
   EXPECT_THROW(open(spec + "?size=0", {}), UsageError);
   EXPECT_THROW(open(spec + "?sise=64", {}), UsageError);
 }
@@ -137,12 +152,19 @@ TEST(Cifar, EveryFormIsTheSame) {
       {"in the folder as published",
        [&](auto& f) {
          fs::create_directories(f / "cifar-10-batches-bin");
-         for (const auto& [name, content] : files) write_bytes(f / ("cifar-10-batches-bin/" + name), content);
+         for (const auto& [name, content] : files)
+           write_bytes(f / ("cifar-10-batches-bin/" + name), content);
          return f.path();
        }},
-      {"the archive in a folder", [&](auto& f) { return write_bytes(f / "cifar-10-binary.tar.gz", gzip(packed)), f.path(); }},
-      {"the archive", [&](auto& f) { return write_bytes(f / "cifar-10-binary.tar.gz", gzip(packed)), f / "cifar-10-binary.tar.gz"; }},
-      {"the archive, unpacked once", [&](auto& f) { return write_bytes(f / "x.tar", packed), f / "x.tar"; }},
+      {"the archive in a folder",
+       [&](auto& f) { return write_bytes(f / "cifar-10-binary.tar.gz", gzip(packed)), f.path(); }},
+      {"the archive",
+       [&](auto& f) {
+         return write_bytes(f / "cifar-10-binary.tar.gz", gzip(packed)),
+                f / "cifar-10-binary.tar.gz";
+       }},
+      {"the archive, unpacked once",
+       [&](auto& f) { return write_bytes(f / "x.tar", packed), f / "x.tar"; }},
       {"the archive as xz", [&](auto& f) { return write_bytes(f / "x", xz(packed)), f / "x"; }},
   };
   uint64_t fingerprint = 0;
@@ -160,7 +182,9 @@ TEST(Cifar, HundredTakesTheFineLabel) {
   std::string names;
   for (int c = 0; c < 100; ++c) names += "class " + std::to_string(c) + "\r\n";
   write_bytes(folder / "cifar-100-binary.tar.gz",
-              gzip(archive_of({{"train.bin", batch(0, 12, true)}, {"test.bin", batch(1, 2, true)}, {"fine_label_names.txt", names}},
+              gzip(archive_of({{"train.bin", batch(0, 12, true)},
+                               {"test.bin", batch(1, 2, true)},
+                               {"fine_label_names.txt", names}},
                               "cifar-100-binary/")));
   const Splits s = open(folder.path(), {.val_fraction = 0});  // detected
   EXPECT_EQ(s.train->info().kind, "cifar100");
@@ -180,12 +204,18 @@ TEST(Cifar, SaysWhatIsWrong) {
     std::vector<std::string> message;
   };
   const Bad cases[] = {
-      {"missing", [](Files& f) { f.erase("data_batch_3.bin"); }, {"data_batch_3.bin is missing", "cifar-10-binary.tar.gz"}},
+      {"missing",
+       [](Files& f) { f.erase("data_batch_3.bin"); },
+       {"data_batch_3.bin is missing", "cifar-10-binary.tar.gz"}},
       {"truncated",
        [](Files& f) { f["data_batch_2.bin"].resize(5000); },
        {"data_batch_2.bin: byte 3073, 1927 bytes are left, a record has 3073"}},
-      {"empty", [](Files& f) { f["test_batch.bin"] = ""; }, {"test_batch.bin: byte 0, the file is empty"}},
-      {"label", [](Files& f) { f["test_batch.bin"][2 * 3073] = 77; }, {"test_batch.bin: byte 6146, label 77 is outside of 0 … 9"}},
+      {"empty",
+       [](Files& f) { f["test_batch.bin"] = ""; },
+       {"test_batch.bin: byte 0, the file is empty"}},
+      {"label",
+       [](Files& f) { f["test_batch.bin"][2 * 3073] = 77; },
+       {"test_batch.bin: byte 6146, label 77 is outside of 0 … 9"}},
       {"xz cut",
        [](Files& f) {
          const std::string packed = xz(f["test_batch.bin"]);
@@ -207,7 +237,8 @@ TEST(Cifar, SaysWhatIsWrong) {
     for (const auto& [name, content] : files) write_bytes(folder / name, content);
     const std::string error = error_of([&] { open("cifar10:" + folder.path()); });
     EXPECT_TRUE(error.starts_with("InputError: " + folder.path())) << c.what << "\n" << error;
-    for (const std::string& part : c.message) EXPECT_TRUE(contains(error, part)) << c.what << ": no `" << part << "` in\n" << error;
+    for (const std::string& part : c.message)
+      EXPECT_TRUE(contains(error, part)) << c.what << ": no `" << part << "` in\n" << error;
   }
   TemporaryFolder folder;
   const std::string packed = archive_of(cifar10_files(), "x/");
@@ -216,14 +247,16 @@ TEST(Cifar, SaysWhatIsWrong) {
     return error_of([&] { open("cifar10:" + (folder / "a")); });
   };
   EXPECT_TRUE(contains(error_with("no archive"), "byte 0, no tar archive"));
-  EXPECT_TRUE(contains(error_with(packed.substr(0, 20000)), "the archive is truncated inside data_batch_"));
+  EXPECT_TRUE(
+      contains(error_with(packed.substr(0, 20000)), "the archive is truncated inside data_batch_"));
   EXPECT_TRUE(contains(error_with(packed.substr(0, 700)), "truncated"));
   std::string damaged = packed;
   damaged[512 + 130] = 'x';
   EXPECT_TRUE(contains(error_with(damaged), "byte 512, the archive is damaged: no tar header"));
+  EXPECT_TRUE(contains(error_with(tar({{"cifar-10-batches-py/data_batch_1", "pickle"}})),
+                       "holds no data_batch_1.bin. Give the binary version"));
   EXPECT_TRUE(
-      contains(error_with(tar({{"cifar-10-batches-py/data_batch_1", "pickle"}})), "holds no data_batch_1.bin. Give the binary version"));
-  EXPECT_TRUE(contains(error_of([&] { open("cifar10:" + (folder / "nowhere")); }), "no such folder"));
+      contains(error_of([&] { open("cifar10:" + (folder / "nowhere")); }), "no such folder"));
   EXPECT_TRUE(contains(error_of([&] { open("cifar10"); }), "which folder? Write cifar10:DIR"));
 }
 
@@ -243,11 +276,13 @@ TEST(Noise, IsAFunctionOfTheSeed) {
   EXPECT_NE(values(spec, 17), values(spec, 17, true));
   EXPECT_NE(values(spec, 17), values("random:3x8x8?classes=7&samples=2000&seed=6", 17));
   const Splits s = open(spec);
-  EXPECT_EQ((std::vector{s.train->size(), s.val->size(), s.test->size()}), (std::vector<int64_t>{1800, 200, 200}));
+  EXPECT_EQ((std::vector{s.train->size(), s.val->size(), s.test->size()}),
+            (std::vector<int64_t>{1800, 200, 200}));
   EXPECT_EQ(open("random:784?test=0").test, nullptr);
   EXPECT_EQ(open(s.train->info().source).train->info().fingerprint, s.train->info().fingerprint);
 
-  // uniform: mean 1/2, deviation 1/√12, each label as often as the others, within five standard errors
+  // uniform: mean 1/2, deviation 1/√12, each label as often as the others, within five standard
+  // errors
   double sum = 0, squares = 0;
   std::vector<int> count(7);
   for (int64_t i = 0; i < 1800; ++i) {
@@ -262,16 +297,18 @@ TEST(Noise, IsAFunctionOfTheSeed) {
   }
   const double n = 1800 * 192, mean = sum / n;
   for (double m : s.train->info().mean) EXPECT_NEAR(mean, m, 5 * std::sqrt(1 / 12.0 / n));
-  for (double d : s.train->info().stddev) EXPECT_NEAR(std::sqrt(squares / n - mean * mean), d, 1e-3);
+  for (double d : s.train->info().stddev)
+    EXPECT_NEAR(std::sqrt(squares / n - mean * mean), d, 1e-3);
   for (int c : count) EXPECT_NEAR(c, 1800 / 7.0, 5 * std::sqrt(1800 / 7.0));
 
-  for (const char* bad :
-       {"random", "random:", "random:3x", "random:0x3", "random:axb", "random:1x1x1x1x1", "random:-3", "random:60000x60000"})
+  for (const char* bad : {"random", "random:", "random:3x", "random:0x3", "random:axb",
+                          "random:1x1x1x1x1", "random:-3", "random:60000x60000"})
     EXPECT_TRUE(contains(error_of([&] { open(bad); }), "is no shape of a sample")) << bad;
 }
 
 TEST(Cifar, Real) {
-  if (real_data().empty() || !fs::exists(real_data() + "/cifar-10")) GTEST_SKIP() << "SUANLI_DATA holds no cifar-10";
+  if (real_data().empty() || !fs::exists(real_data() + "/cifar-10"))
+    GTEST_SKIP() << "SUANLI_DATA holds no cifar-10";
   const Splits s = open("cifar10:" + real_data() + "/cifar-10", {.val_fraction = 0});
   EXPECT_EQ(s.train->size(), 50000);
   EXPECT_EQ(s.test->size(), 10000);
@@ -284,7 +321,8 @@ TEST(Cifar, Real) {
   }
   std::vector<int> count(10);
   std::vector<float> x(3072);
-  for (int64_t i = 0, y = 0; i < 50000; ++i) s.train->read(i, x.data(), &y), ++count[static_cast<size_t>(y)];
+  for (int64_t i = 0, y = 0; i < 50000; ++i)
+    s.train->read(i, x.data(), &y), ++count[static_cast<size_t>(y)];
   EXPECT_EQ(count, std::vector<int>(10, 5000));
 }
 

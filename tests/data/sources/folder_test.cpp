@@ -32,16 +32,21 @@ void write(const std::string& path, const std::string& bytes) {
 
 /// The start of a PNG of 60000×60000 pixels.
 std::string bomb() {
-  const std::string header = "IHDR" + big_endian(60000) + big_endian(60000) + std::string("\x08\0\0\0\0", 5);
-  const uLong checksum = crc32(0, reinterpret_cast<const Bytef*>(header.data()), static_cast<uInt>(header.size()));
-  return "\x89PNG\r\n\x1a\n" + big_endian(13) + header + big_endian(static_cast<uint32_t>(checksum));
+  const std::string header =
+      "IHDR" + big_endian(60000) + big_endian(60000) + std::string("\x08\0\0\0\0", 5);
+  const uLong checksum =
+      crc32(0, reinterpret_cast<const Bytef*>(header.data()), static_cast<uInt>(header.size()));
+  return "\x89PNG\r\n\x1a\n" + big_endian(13) + header +
+         big_endian(static_cast<uint32_t>(checksum));
 }
 
-/// 10 pictures in each of two classes, of all formats, sizes and channels; picture i of a class has the value 10 i (cats) or 10 i + 5.
+/// 10 pictures in each of two classes, of all formats, sizes and channels; picture i of a class has
+/// the value 10 i (cats) or 10 i + 5.
 void write_pets(const TemporaryFolder& folder, const std::string& below = "") {
   for (int i = 0; i < 10; ++i) {
     const auto value = static_cast<uint8_t>(10 * i);
-    write(folder / (below + "cats/" + std::to_string(i) + (i % 2 ? ".JPG" : ".jpeg")), jpeg_file(plain(40 + i, 60, i % 2 ? 1 : 3, value)));
+    write(folder / (below + "cats/" + std::to_string(i) + (i % 2 ? ".JPG" : ".jpeg")),
+          jpeg_file(plain(40 + i, 60, i % 2 ? 1 : 3, value)));
     write(folder / (below + "dogs/deep/er/" + std::to_string(i) + (i % 2 ? ".png" : ".webp")),
           i % 2 ? encode_png(plain(50, 30 + i, 1, static_cast<uint8_t>(value + 5)))
                 : webp_file(plain(50, 30 + i, 3, static_cast<uint8_t>(value + 5))));
@@ -53,7 +58,8 @@ std::map<std::string, std::vector<int64_t>> labels_of(const Splits& s) {
   for (auto& [name, set] : {std::pair{"train", s.train}, {"val", s.val}, {"test", s.test}}) {
     if (!set) continue;
     std::vector<float> x(static_cast<size_t>(set->info().input_shape.numel()));
-    for (int64_t i = 0, y = 0; i < set->size(); ++i) set->read(i, x.data(), &y), out[name].push_back(y);
+    for (int64_t i = 0, y = 0; i < set->size(); ++i)
+      set->read(i, x.data(), &y), out[name].push_back(y);
   }
   return out;
 }
@@ -87,7 +93,8 @@ TEST(Folder, ReadsPicturesOfAnySize) {
     EXPECT_NEAR(info.stddev[c], std::sqrt(squares / n - sum / n * sum / n), 1e-6);
   }
   ASSERT_EQ(s.notes.size(), 2u);
-  EXPECT_EQ(s.notes[0], "pictures in folders below a class belong to the class, such as " + folder.path() + "/dogs/deep/er/0.webp");
+  EXPECT_EQ(s.notes[0], "pictures in folders below a class belong to the class, such as " +
+                            folder.path() + "/dogs/deep/er/0.webp");
   EXPECT_EQ(s.notes[1], "1 file(s) that are no .jpg, .jpeg, .png or .webp were left out: 1 .txt");
 }
 
@@ -142,11 +149,14 @@ TEST(Folder, ShapeFollowsThePictures) {
   };
   for (const Case& c : cases) {
     TemporaryFolder folder;
-    for (size_t i = 0; i < 2; ++i) write(folder / (std::to_string(i) + "/p.png"), encode_png(c.pictures[i]));
+    for (size_t i = 0; i < 2; ++i)
+      write(folder / (std::to_string(i) + "/p.png"), encode_png(c.pictures[i]));
     const Splits s = open("folder:" + folder.path() + c.settings, {.val_fraction = 0});
     EXPECT_EQ(s.train->info().input_shape, c.shape) << c.what;
     // what was chosen is in the source, so that a run opens the same again
-    EXPECT_EQ(open(s.train->info().source, {.val_fraction = 0}).train->info().fingerprint, s.train->info().fingerprint) << c.what;
+    EXPECT_EQ(open(s.train->info().source, {.val_fraction = 0}).train->info().fingerprint,
+              s.train->info().fingerprint)
+        << c.what;
   }
 }
 
@@ -157,7 +167,8 @@ TEST(Folder, SplitsThatAreThereAreKept) {
   const Splits s = open("folder:" + folder.path() + "?size=8");
   EXPECT_EQ(s.train->size(), 20);
   ASSERT_TRUE(s.val);
-  EXPECT_EQ(labels_of(s)["val"], std::vector<int64_t>{1});  // by name, though it is the only class there
+  // by name, though it is the only class there
+  EXPECT_EQ(labels_of(s)["val"], std::vector<int64_t>{1});
   EXPECT_EQ(s.test, nullptr);
   EXPECT_EQ(s.val->info().mean, s.train->info().mean);
   write(folder / "test/cats/1.png", encode_png(plain(40, 40, 1, 7)));
@@ -170,7 +181,8 @@ void write_tree(const TemporaryFolder& folder, const Tree& tree) {
   int value = 0;
   for (const auto& [path, count] : tree)
     for (int i = 0; i < count; ++i)
-      write(folder / (path + "/" + std::to_string(i) + ".png"), encode_png(plain(8, 8, 1, static_cast<uint8_t>(++value))));
+      write(folder / (path + "/" + std::to_string(i) + ".png"),
+            encode_png(plain(8, 8, 1, static_cast<uint8_t>(++value))));
 }
 
 TEST(Folder, PartsAreFoundByTheirUsualNames) {
@@ -194,7 +206,9 @@ TEST(Folder, PartsAreFoundByTheirUsualNames) {
     write_tree(folder, tree);
     const Splits s = open(folder.path());
     EXPECT_EQ(s.train->info().class_names, (std::vector<std::string>{"cat", "dog"})) << c.train;
-    EXPECT_EQ((std::vector{s.train->size(), s.val->size(), s.test->size()}), (std::vector<int64_t>{8, 4, 6})) << c.train;
+    EXPECT_EQ((std::vector{s.train->size(), s.val->size(), s.test->size()}),
+              (std::vector<int64_t>{8, 4, 6}))
+        << c.train;
     // The same the other way round: a folder of the parts in each class.
     TemporaryFolder turned;
     tree.clear();
@@ -203,7 +217,9 @@ TEST(Folder, PartsAreFoundByTheirUsualNames) {
     write_tree(turned, tree);
     const Splits t = open(turned.path());
     EXPECT_EQ(t.train->info().class_names, (std::vector<std::string>{"cat", "dog"})) << c.train;
-    EXPECT_EQ((std::vector{t.train->size(), t.val->size(), t.test->size()}), (std::vector<int64_t>{8, 4, 6})) << c.train;
+    EXPECT_EQ((std::vector{t.train->size(), t.val->size(), t.test->size()}),
+              (std::vector<int64_t>{8, 4, 6}))
+        << c.train;
     EXPECT_EQ(labels_of(t)["test"], (std::vector<int64_t>{0, 0, 0, 1, 1, 1})) << c.train;
     EXPECT_TRUE(t.notes.size() == 1 && contains(t.notes[0], "looks like")) << t.notes.back();
   }
@@ -216,19 +232,35 @@ TEST(Folder, ClassesAndPartsAreToldApart) {
     const char* settings;
     std::vector<std::string> classes;  // or
     std::vector<std::string> message;  // of an error, or else of the notes
-    std::vector<int64_t> sizes;        // of train and test
+    std::vector<int64_t> sizes;  // of train and test
   };
   const Case cases[] = {
-      {"classes called bus, car, train", {{"bus", 4}, {"car", 4}, {"train", 4}}, "", {"bus", "car", "train"}, {}, {12, 0}},
+      {"classes called bus, car, train",
+       {{"bus", 4}, {"car", 4}, {"train", 4}},
+       "",
+       {"bus", "car", "train"},
+       {},
+       {12, 0}},
       {"classes called train and test",
        {{"test", 4}, {"train", 4}},
        "",
        {"test", "train"},
-       {"'test' and 'train' hold pictures and no class folders: they are taken for classes. Parts need a folder per class; ?splits=no says "
+       {"'test' and 'train' hold pictures and no class folders: they are taken for classes. Parts "
+        "need a folder per class; ?splits=no says "
         "that these are classes"},
        {8, 0}},
-      {"classes called train and test, asked for", {{"test", 4}, {"train", 4}}, "splits=no", {"test", "train"}, {}, {8, 0}},
-      {"parts with a number", {{"test1", 4}, {"train", 4}}, "", {"test1", "train"}, {"'test1' and 'train' hold pictures"}, {8, 0}},
+      {"classes called train and test, asked for",
+       {{"test", 4}, {"train", 4}},
+       "splits=no",
+       {"test", "train"},
+       {},
+       {8, 0}},
+      {"parts with a number",
+       {{"test1", 4}, {"train", 4}},
+       "",
+       {"test1", "train"},
+       {"'test1' and 'train' hold pictures"},
+       {8, 0}},
       {"three parts",
        {{"Test_2", 4}, {"Train", 4}, {"Validation", 4}},
        "",
@@ -248,7 +280,12 @@ TEST(Folder, ClassesAndPartsAreToldApart) {
        {},
        {"'train' holds folders of pictures", "'bus' beside it", "?splits=no", "?splits=yes"},
        {}},
-      {"only one part, asked for", {{"bus/x", 4}, {"train/a", 4}, {"train/b", 4}}, "splits=yes", {"a", "b"}, {"not used: bus"}, {8, 0}},
+      {"only one part, asked for",
+       {{"bus/x", 4}, {"train/a", 4}, {"train/b", 4}},
+       "splits=yes",
+       {"a", "b"},
+       {"not used: bus"},
+       {8, 0}},
       {"a test part without labels, not asked for",
        {{"train/a", 4}, {"train/b", 4}, {"test", 3}},
        "",
@@ -267,7 +304,12 @@ TEST(Folder, ClassesAndPartsAreToldApart) {
        {"a", "b"},
        {"not used: extra"},
        {8, 3}},
-      {"parts by two names", {{"train/a", 4}, {"Training/a", 4}}, "", {}, {"'Training' and 'train' both look like one part"}, {}},
+      {"parts by two names",
+       {{"train/a", 4}, {"Training/a", 4}},
+       "",
+       {},
+       {"'Training' and 'train' both look like one part"},
+       {}},
       {"parts by unusual names",
        {{"set1/cat", 4}, {"set1/dog", 4}, {"set2/cat", 4}, {"set2/dog", 4}},
        "",
@@ -286,14 +328,30 @@ TEST(Folder, ClassesAndPartsAreToldApart) {
        {"set1", "set2"},
        {"belong to the class"},
        {16, 0}},
-      {"one folder in each class", {{"n01/images", 4}, {"n02/images", 4}}, "", {"n01", "n02"}, {"belong to the class"}, {8, 0}},
-      {"folders of the classes' own", {{"cat/a", 4}, {"cat/b", 4}, {"dog/c", 4}}, "", {"cat", "dog"}, {"belong to the class"}, {12, 0}},
-      {"no training part, asked for", {{"a", 4}, {"b", 4}}, "splits=yes", {}, {"has no folder that is called train"}, {}},
+      {"one folder in each class",
+       {{"n01/images", 4}, {"n02/images", 4}},
+       "",
+       {"n01", "n02"},
+       {"belong to the class"},
+       {8, 0}},
+      {"folders of the classes' own",
+       {{"cat/a", 4}, {"cat/b", 4}, {"dog/c", 4}},
+       "",
+       {"cat", "dog"},
+       {"belong to the class"},
+       {12, 0}},
+      {"no training part, asked for",
+       {{"a", 4}, {"b", 4}},
+       "splits=yes",
+       {},
+       {"has no folder that is called train"},
+       {}},
   };
   for (const Case& c : cases) {
     TemporaryFolder folder;
     write_tree(folder, c.tree);
-    const std::string spec = "folder:" + folder.path() + (*c.settings ? std::string("?") + c.settings : "");
+    const std::string spec =
+        "folder:" + folder.path() + (*c.settings ? std::string("?") + c.settings : "");
     Splits s;
     std::string told = error_of([&] { s = open(spec, {.val_fraction = 0}); });
     EXPECT_EQ(told.empty(), !c.classes.empty()) << c.what << "\n" << told;
@@ -301,9 +359,12 @@ TEST(Folder, ClassesAndPartsAreToldApart) {
       for (const std::string& note : s.notes) told += note + "\n";
       EXPECT_EQ(s.train->info().class_names, c.classes) << c.what;
       EXPECT_EQ((std::vector{s.train->size(), s.test ? s.test->size() : 0}), c.sizes) << c.what;
-      EXPECT_EQ(open(s.train->info().source, {.val_fraction = 0}).train->info().fingerprint, s.train->info().fingerprint) << c.what;
+      EXPECT_EQ(open(s.train->info().source, {.val_fraction = 0}).train->info().fingerprint,
+                s.train->info().fingerprint)
+          << c.what;
     }
-    for (const std::string& part : c.message) EXPECT_TRUE(contains(told, part)) << c.what << ": no `" << part << "` in\n" << told;
+    for (const std::string& part : c.message)
+      EXPECT_TRUE(contains(told, part)) << c.what << ": no `" << part << "` in\n" << told;
     if (c.message.empty()) { EXPECT_EQ(told, "") << c.what; }
   }
 }
@@ -311,11 +372,13 @@ TEST(Folder, ClassesAndPartsAreToldApart) {
 TEST(Folder, OtherKindsOfPicturesAreNamed) {
   TemporaryFolder folder;
   write_pets(folder);
-  for (const char* name : {"cats/a.HEIC", "cats/b.heic", "dogs/c.tiff", "dogs/d.gif", "dogs/e.txt", "dogs/README"})
+  for (const char* name :
+       {"cats/a.HEIC", "cats/b.heic", "dogs/c.tiff", "dogs/d.gif", "dogs/e.txt", "dogs/README"})
     write(folder / name, "x");
   const Splits s = open("folder:" + folder.path() + "?size=8", {.val_fraction = 0});
   EXPECT_EQ(s.notes.back(),
-            "6 file(s) that are no .jpg, .jpeg, .png or .webp were left out: 1 without ending, 1 .gif, 2 .heic, 1 .tiff, 1 .txt; "
+            "6 file(s) that are no .jpg, .jpeg, .png or .webp were left out: 1 without ending, 1 "
+            ".gif, 2 .heic, 1 .tiff, 1 .txt; "
             "convert such pictures to JPEG or PNG to use them");
 }
 
@@ -325,7 +388,9 @@ TEST(Folder, ClassesOfOnePictureCannotValidate) {
   for (int i = 0; i < 12; ++i) tree["c" + std::to_string(i)] = 1;
   write_tree(folder, tree);
   const std::string error = error_of([&] { open("folder:" + folder.path()); });
-  EXPECT_TRUE(contains(error, "each of the 12 classes has one training sample only") && contains(error, "--val 0")) << error;
+  EXPECT_TRUE(contains(error, "each of the 12 classes has one training sample only") &&
+              contains(error, "--val 0"))
+      << error;
   EXPECT_EQ(open("folder:" + folder.path(), {.val_fraction = 0}).train->size(), 12);
 }
 
@@ -333,7 +398,8 @@ TEST(Folder, SplitsEachClass) {
   TemporaryFolder folder;
   for (int c = 0; c < 3; ++c)
     for (int i = 0; i < (c == 2 ? 1 : 20); ++i)
-      write(folder / (std::to_string(c) + "/" + std::to_string(i) + ".png"), encode_png(plain(8, 8, 1, static_cast<uint8_t>(c * 60 + i))));
+      write(folder / (std::to_string(c) + "/" + std::to_string(i) + ".png"),
+            encode_png(plain(8, 8, 1, static_cast<uint8_t>(c * 60 + i))));
   const std::string spec = "folder:" + folder.path();
   const Splits s = open(spec, {.seed = 3, .val_fraction = 0.2});
   std::map<int64_t, int> val, train;
@@ -341,8 +407,11 @@ TEST(Folder, SplitsEachClass) {
   for (int64_t y : labels["val"]) ++val[y];
   for (int64_t y : labels["train"]) ++train[y];
   EXPECT_EQ(val, (std::map<int64_t, int>{{0, 4}, {1, 4}}));
-  EXPECT_EQ(train, (std::map<int64_t, int>{{0, 16}, {1, 16}, {2, 1}}));  // a class of one picture trains
-  auto fingerprint = [&](uint64_t seed) { return open(spec, {.seed = seed, .val_fraction = 0.2}).val->info().fingerprint; };
+  // a class of one picture trains
+  EXPECT_EQ(train, (std::map<int64_t, int>{{0, 16}, {1, 16}, {2, 1}}));
+  auto fingerprint = [&](uint64_t seed) {
+    return open(spec, {.seed = seed, .val_fraction = 0.2}).val->info().fingerprint;
+  };
   EXPECT_EQ(fingerprint(3), s.val->info().fingerprint);
   EXPECT_NE(fingerprint(4), s.val->info().fingerprint);
 }
@@ -357,7 +426,8 @@ TEST(Folder, NothingDependsOnThreads) {
     std::vector<double> all = s.train->info().mean;
     all.insert(all.end(), s.train->info().stddev.begin(), s.train->info().stddev.end());
     all.push_back(static_cast<double>(s.train->info().fingerprint >> 12));
-    Loader loader(s.train, {.batch_size = 7, .shuffle = true, .seed = 5, .threads = threads, .queue = 2});
+    Loader loader(s.train,
+                  {.batch_size = 7, .shuffle = true, .seed = 5, .threads = threads, .queue = 2});
     for (auto& [x, y] : loader) {
       for (float v : x.to_vector<float>()) all.push_back(static_cast<double>(v));
       for (int64_t v : y.to_vector<int64_t>()) all.push_back(static_cast<double>(v));
@@ -374,18 +444,24 @@ TEST(Folder, FingerprintSeesNamesLabelsAndBytes) {
     TemporaryFolder folder;
     write_pets(folder);
     change(folder);
-    return open("folder:" + folder.path() + "?size=16", {.val_fraction = 0}).train->info().fingerprint;
+    return open("folder:" + folder.path() + "?size=16", {.val_fraction = 0})
+        .train->info()
+        .fingerprint;
   };
   const std::set<uint64_t> seen = {
       fingerprint([](const TemporaryFolder&) {}),
-      fingerprint([](const TemporaryFolder& f) { fs::rename(f / "cats/1.JPG", f / "cats/1b.jpg"); }),
+      fingerprint(
+          [](const TemporaryFolder& f) { fs::rename(f / "cats/1.JPG", f / "cats/1b.jpg"); }),
       fingerprint([](const TemporaryFolder& f) { fs::rename(f / "cats/1.JPG", f / "dogs/1.JPG"); }),
       fingerprint([](const TemporaryFolder& f) { fs::rename(f / "cats", f / "kits"); }),
       fingerprint([](const TemporaryFolder& f) { fs::remove(f / "cats/1.JPG"); }),
-      fingerprint([](const TemporaryFolder& f) { write(f / "cats/1.JPG", jpeg_file(plain(41, 60, 1, 11))); }),
+      fingerprint([](const TemporaryFolder& f) {
+        write(f / "cats/1.JPG", jpeg_file(plain(41, 60, 1, 11)));
+      }),
   };
   EXPECT_EQ(seen.size(), 6u);
-  EXPECT_EQ(seen.count(fingerprint([](const TemporaryFolder&) {})), 1u);  // the place of the folder does not count
+  // the place of the folder does not count
+  EXPECT_EQ(seen.count(fingerprint([](const TemporaryFolder&) {})), 1u);
 }
 
 TEST(Folder, SaysWhatIsWrong) {
@@ -403,7 +479,11 @@ TEST(Folder, SaysWhatIsWrong) {
        "dogs/x.jpg",
        {"byte " + std::to_string(good.size() / 2) + " of", "truncated", "--skip-bad"},
        true},
-      {"no picture", [](auto& f) { write(f / "cats/x.png", "text"); }, "cats/x.png", {"byte 0", "neither", "--skip-bad"}, true},
+      {"no picture",
+       [](auto& f) { write(f / "cats/x.png", "text"); },
+       "cats/x.png",
+       {"byte 0", "neither", "--skip-bad"},
+       true},
       {"two of them",
        [](auto& f) { write(f / "cats/x.png", "text"), write(f / "cats/y.png", "text"); },
        "cats/x.png",
@@ -412,19 +492,36 @@ TEST(Folder, SaysWhatIsWrong) {
       {"twelve of them, in two ways",
        [&](auto& f) {
          for (int i = 10; i < 16; ++i) write(f / ("cats/" + std::to_string(i) + ".png"), "text");
-         for (int i = 10; i < 16; ++i) write(f / ("dogs/" + std::to_string(i) + ".jpg"), good.substr(0, good.size() / 2));
+         for (int i = 10; i < 16; ++i)
+           write(f / ("dogs/" + std::to_string(i) + ".jpg"), good.substr(0, good.size() / 2));
        },
        "cats/10.png",
-       {"12 of 32 pictures are bad, also ", "/cats/15.png, ", "/dogs/10.jpg, ", "/dogs/13.jpg, …. Or leave"},
+       {"12 of 32 pictures are bad, also ", "/cats/15.png, ", "/dogs/10.jpg, ",
+        "/dogs/13.jpg, …. Or leave"},
        true},
-      {"empty file", [](auto& f) { write(f / "cats/x.png", ""); }, "cats/x.png", {"the file is empty"}, true},
-      {"link to nowhere", [](auto& f) { fs::create_symlink("nowhere", f / "cats/x.png"); }, "cats/x.png", {"cannot be opened"}, true},
-      {"bomb", [](auto& f) { write(f / "cats/x.png", bomb()); }, "cats/x.png", {"byte 16", "60000×60000 pixels are more than"}, true},
+      {"empty file",
+       [](auto& f) { write(f / "cats/x.png", ""); },
+       "cats/x.png",
+       {"the file is empty"},
+       true},
+      {"link to nowhere",
+       [](auto& f) { fs::create_symlink("nowhere", f / "cats/x.png"); },
+       "cats/x.png",
+       {"cannot be opened"},
+       true},
+      {"bomb",
+       [](auto& f) { write(f / "cats/x.png", bomb()); },
+       "cats/x.png",
+       {"byte 16", "60000×60000 pixels are more than"},
+       true},
       {"empty class",
        [](auto& f) { fs::create_directories(f / "birds"); },
        "birds",
        {"no pictures (.jpg, .jpeg, .png, .webp) in this class folder"}},
-      {"all of a class bad", [](auto& f) { write(f / "birds/1.png", "text"); }, "birds/1.png", {"byte 0"}},
+      {"all of a class bad",
+       [](auto& f) { write(f / "birds/1.png", "text"); },
+       "birds/1.png",
+       {"byte 0"}},
       {"one class", [](auto& f) { fs::remove_all(f / "dogs"); }, "", {"one class only, 'cats'"}},
       {"a folder around it",
        [](auto& f) {
@@ -434,11 +531,20 @@ TEST(Folder, SaysWhatIsWrong) {
        "",
        {"one class only, 'pets'", "Perhaps ", "/pets is meant; give that folder."}},
       {"pictures of other kinds",
-       [](auto& f) { write(f / "birds/1.HEIC", "x"), write(f / "birds/2.heic", "x"), write(f / "birds/3.bmp", "x"); },
+       [](auto& f) {
+         write(f / "birds/1.HEIC", "x"), write(f / "birds/2.heic", "x"),
+             write(f / "birds/3.bmp", "x");
+       },
        "birds",
        {"no pictures", "Others are not read (1 .bmp, 2 .heic): convert them."}},
-      {"no class", [](auto& f) { fs::remove_all(f / "dogs"), fs::remove_all(f / "cats"); }, "", {"no class folders"}},
-      {"loose picture", [&](auto& f) { write(f / "x.jpg", good); }, "x.jpg", {"beside the class folders", "/CLASS/x.jpg"}},
+      {"no class",
+       [](auto& f) { fs::remove_all(f / "dogs"), fs::remove_all(f / "cats"); },
+       "",
+       {"no class folders"}},
+      {"loose picture",
+       [&](auto& f) { write(f / "x.jpg", good); },
+       "x.jpg",
+       {"beside the class folders", "/CLASS/x.jpg"}},
       {"loop",
        [](auto& f) { fs::create_directory_symlink("../..", f / "dogs/deep/loop"); },
        "dogs/deep/loop",
@@ -447,7 +553,10 @@ TEST(Folder, SaysWhatIsWrong) {
        [](auto& f) { fs::create_directory_symlink("../../../..", f / "dogs/deep/loop"); },
        "dogs/deep/loop",
        {"a link back to"}},
-      {"loop to itself", [](auto& f) { fs::create_directory_symlink(".", f / "dogs/loop"); }, "dogs/loop", {"a link back to"}},
+      {"loop to itself",
+       [](auto& f) { fs::create_directory_symlink(".", f / "dogs/loop"); },
+       "dogs/loop",
+       {"a link back to"}},
       {"name", [](auto& f) { fs::create_directories(f / "\xFF\xFE"); }, "", {"is no UTF-8"}},
       {"unknown class in val",
        [&](auto& f) {
@@ -464,12 +573,17 @@ TEST(Folder, SaysWhatIsWrong) {
     c.damage(folder);
     const std::string spec = "folder:" + folder.path() + "?size=16";
     const std::string error = error_of([&] { open(spec); });
-    EXPECT_TRUE(error.starts_with("InputError: " + (*c.names ? folder / c.names : folder.path()) + ":")) << c.what << "\n" << error;
-    for (const std::string& part : c.message) EXPECT_TRUE(contains(error, part)) << c.what << ": no `" << part << "` in\n" << error;
+    EXPECT_TRUE(
+        error.starts_with("InputError: " + (*c.names ? folder / c.names : folder.path()) + ":"))
+        << c.what << "\n"
+        << error;
+    for (const std::string& part : c.message)
+      EXPECT_TRUE(contains(error, part)) << c.what << ": no `" << part << "` in\n" << error;
     const std::string skipping = error_of([&] {
       const Splits s = open(spec + "&skip_bad=1", {.val_fraction = 0});
       EXPECT_EQ(s.train->size(), 20) << c.what;
-      EXPECT_TRUE(contains(s.notes.back(), "bad picture(s) left out: " + (folder / c.names))) << c.what << s.notes.back();
+      EXPECT_TRUE(contains(s.notes.back(), "bad picture(s) left out: " + (folder / c.names)))
+          << c.what << s.notes.back();
       labels_of(s);  // every one that is left can be read
     });
     EXPECT_EQ(skipping.empty(), c.can_be_skipped) << c.what << "\n" << skipping;
@@ -488,10 +602,13 @@ TEST(Folder, AFileThatIsDamagedLaterIsNamed) {
 TEST(Folder, FitsATrainedModel) {
   TemporaryFolder folder;
   write(folder / "dogs/1.png", encode_png(plain(50, 50, 1, 7)));
-  const Splits s = open("folder:" + folder.path(), {.val_fraction = 0, .input_shape = {3, 20, 20}, .class_names = {"cats", "dogs"}});
+  const Splits s =
+      open("folder:" + folder.path(),
+           {.val_fraction = 0, .input_shape = {3, 20, 20}, .class_names = {"cats", "dogs"}});
   EXPECT_EQ(s.train->info().input_shape, (Shape{3, 20, 20}));
   EXPECT_EQ(labels_of(s)["train"], std::vector<int64_t>{1});
-  const std::string error = error_of([&] { open("folder:" + folder.path(), {.class_names = {"cats", "birds"}}); });
+  const std::string error =
+      error_of([&] { open("folder:" + folder.path(), {.class_names = {"cats", "birds"}}); });
   EXPECT_TRUE(contains(error, "the class 'dogs' was not among those trained (2 classes)")) << error;
 }
 
@@ -504,16 +621,19 @@ TEST(Folder, APathAloneIsDetected) {
   fs::rename(folder / "pets", folder / "is it?");  // a question mark in the name
   EXPECT_EQ(open(folder / "is it?").train->size(), 18);
   fs::create_directories(folder / "else/where");
-  EXPECT_TRUE(contains(error_of([&] { open(folder / "else"); }), "holds no data of a kind that is known"));
+  EXPECT_TRUE(
+      contains(error_of([&] { open(folder / "else"); }), "holds no data of a kind that is known"));
 }
 
 TEST(Folder, RealFlowers) {
-  if (real_data().empty() || !fs::exists(real_data() + "/flower_photos")) GTEST_SKIP() << "SUANLI_DATA holds no flower_photos";
+  if (real_data().empty() || !fs::exists(real_data() + "/flower_photos"))
+    GTEST_SKIP() << "SUANLI_DATA holds no flower_photos";
   const Splits s = open(real_data() + "/flower_photos");
   EXPECT_EQ(s.train->size(), 300);
   EXPECT_EQ(s.val->size(), 100);
   EXPECT_EQ(s.train->info().input_shape, (Shape{3, 96, 96}));
-  EXPECT_EQ(s.train->info().class_names, (std::vector<std::string>{"daisy", "dandelion", "roses", "sunflowers", "tulips"}));
+  EXPECT_EQ(s.train->info().class_names,
+            (std::vector<std::string>{"daisy", "dandelion", "roses", "sunflowers", "tulips"}));
 }
 
 }  // namespace

@@ -11,7 +11,8 @@ namespace {
 
 constexpr size_t kPixels = kGlyphSide * kGlyphSide;
 
-// What was drawn when this test was written: runs resumed on another machine, or with a later version, must see these very pictures.
+// What was drawn when this test was written: runs resumed on another machine, or with a later
+// version, must see these very pictures.
 constexpr uint64_t kGolden = 0xb9e5a9a9fc6efd78;
 
 TEST(Glyphs, AreTheSameEverywhere) {
@@ -27,7 +28,8 @@ TEST(Glyphs, AreTheSameEverywhere) {
 }
 
 TEST(Glyphs, ASampleDependsOnItsIndexAlone) {
-  const auto few = open("glyphs?train=50&test=20", {.val_fraction = 0}), many = open("glyphs?train=600&test=300", {.val_fraction = 0});
+  const auto few = open("glyphs?train=50&test=20", {.val_fraction = 0}),
+             many = open("glyphs?train=600&test=300", {.val_fraction = 0});
   std::vector<float> a(kPixels), b(kPixels);
   std::vector<uint8_t> drawn(kPixels);
   int64_t label_a, label_b;
@@ -64,7 +66,8 @@ TEST(Glyphs, ThreadsDoNotShow) {
   std::vector<std::thread> threads;
   for (auto& into : drawn)
     threads.emplace_back([&into] {
-      for (int64_t i = 0; i < 200; ++i) draw_glyph(5, 0, i, into.data() + static_cast<size_t>(i) * kPixels);
+      for (int64_t i = 0; i < 200; ++i)
+        draw_glyph(5, 0, i, into.data() + static_cast<size_t>(i) * kPixels);
     });
   for (auto& t : threads) t.join();
   for (const auto& other : drawn) EXPECT_TRUE(other == drawn[0]);
@@ -85,7 +88,8 @@ TEST(Glyphs, ClassesAreEvenAndInkIsVisible) {
   for (int c : count) EXPECT_NEAR(c, 500, 110);  // 5 standard deviations are 106
   EXPECT_EQ(s.train->info().classes, 10);
   EXPECT_EQ(s.train->info().source, "glyphs?train=5000&test=10&seed=0");
-  EXPECT_EQ(open(s.train->info().source, {.val_fraction = 0}).train->info().fingerprint, s.train->info().fingerprint);
+  EXPECT_EQ(open(s.train->info().source, {.val_fraction = 0}).train->info().fingerprint,
+            s.train->info().fingerprint);
 }
 
 }  // namespace

@@ -25,8 +25,11 @@ template <class T> std::string values(const std::vector<T>& v) {
 }
 
 /// As numpy.lib.format writes version 1.
-std::string npy(const std::string& descr, const std::string& shape, const std::string& bytes, bool fortran = false) {
-  std::string header = "{'descr': '" + descr + "', 'fortran_order': " + (fortran ? "True" : "False") + ", 'shape': (" + shape + "), }";
+std::string npy(const std::string& descr, const std::string& shape, const std::string& bytes,
+                bool fortran = false) {
+  std::string header = "{'descr': '" + descr +
+                       "', 'fortran_order': " + (fortran ? "True" : "False") + ", 'shape': (" +
+                       shape + "), }";
   header.resize((header.size() + 10 + 64) / 64 * 64 - 10, ' ');
   header.back() = '\n';
   return std::string("\x93NUMPY\x01\x00", 8) + little(header.size(), 2) + header + bytes;
@@ -36,7 +39,8 @@ std::string deflated(const std::string& bytes) {
   z_stream z{};
   deflateInit2(&z, 6, Z_DEFLATED, -MAX_WBITS, 8, Z_DEFAULT_STRATEGY);
   std::string out(deflateBound(&z, bytes.size()), '\0');
-  z.next_in = reinterpret_cast<Bytef*>(const_cast<char*>(bytes.data())), z.avail_in = static_cast<uInt>(bytes.size());
+  z.next_in = reinterpret_cast<Bytef*>(const_cast<char*>(bytes.data())),
+  z.avail_in = static_cast<uInt>(bytes.size());
   z.next_out = reinterpret_cast<Bytef*>(out.data()), z.avail_out = static_cast<uInt>(out.size());
   deflate(&z, Z_FINISH);
   out.resize(z.total_out);
@@ -50,15 +54,17 @@ std::string zip(const Members& members, bool deflate = false) {
   std::string out, list;
   for (const auto& [name, bytes] : members) {
     const std::string packed = deflate ? deflated(bytes) : bytes;
-    const auto checksum = crc32(0, reinterpret_cast<const Bytef*>(bytes.data()), static_cast<uInt>(bytes.size()));
-    const std::string fields = little(deflate ? 8 : 0, 2) + little(0, 4) + little(checksum, 4) + little(packed.size(), 4) +
-                               little(bytes.size(), 4) + little(name.size() + 4, 2) + little(0, 2);
-    list += little(0x02014b50, 4) + little(20, 2) + little(20, 2) + little(0, 2) + fields + little(0, 10) + little(out.size(), 4) + name +
-            ".npy";
+    const auto checksum =
+        crc32(0, reinterpret_cast<const Bytef*>(bytes.data()), static_cast<uInt>(bytes.size()));
+    const std::string fields = little(deflate ? 8 : 0, 2) + little(0, 4) + little(checksum, 4) +
+                               little(packed.size(), 4) + little(bytes.size(), 4) +
+                               little(name.size() + 4, 2) + little(0, 2);
+    list += little(0x02014b50, 4) + little(20, 2) + little(20, 2) + little(0, 2) + fields +
+            little(0, 10) + little(out.size(), 4) + name + ".npy";
     out += little(0x04034b50, 4) + little(20, 2) + little(0, 2) + fields + name + ".npy" + packed;
   }
-  return out + list + little(0x06054b50, 4) + little(0, 4) + little(members.size(), 2) + little(members.size(), 2) +
-         little(list.size(), 4) + little(out.size(), 4) + little(0, 2);
+  return out + list + little(0x06054b50, 4) + little(0, 4) + little(members.size(), 2) +
+         little(members.size(), 2) + little(list.size(), 4) + little(out.size(), 4) + little(0, 2);
 }
 
 std::vector<uint8_t> counting(size_t n) {
@@ -77,11 +83,12 @@ std::vector<float> sample(const Dataset& set, int64_t i, int64_t* y = nullptr) {
 TEST(Npz, PicturesStoredAndDeflated) {
   TemporaryFolder folder;
   for (bool packed : {false, true}) {
-    write_bytes(folder / "a.npz", zip({{"x_train", npy("|u1", "4, 3, 2, 3", values(counting(72)))},
-                                       {"y_train", npy("<i8", "4,", values(std::vector<int64_t>{2, 0, 1, 2}))},
-                                       {"x_test", npy("|u1", "2, 3, 2, 3", values(counting(36)))},
-                                       {"y_test", npy("<i2", "2, 1", values(std::vector<int16_t>{1, 0}))}},
-                                      packed));
+    write_bytes(folder / "a.npz",
+                zip({{"x_train", npy("|u1", "4, 3, 2, 3", values(counting(72)))},
+                     {"y_train", npy("<i8", "4,", values(std::vector<int64_t>{2, 0, 1, 2}))},
+                     {"x_test", npy("|u1", "2, 3, 2, 3", values(counting(36)))},
+                     {"y_test", npy("<i2", "2, 1", values(std::vector<int16_t>{1, 0}))}},
+                    packed));
     const Splits s = open(folder / "a.npz", {.val_fraction = 0});  // found out by its name
     EXPECT_EQ(s.train->info().source, "npz:" + (folder / "a.npz") + "?x=x&y=y");
     EXPECT_EQ(s.train->info().input_shape, (Shape{3, 3, 2}));
@@ -92,7 +99,9 @@ TEST(Npz, PicturesStoredAndDeflated) {
     const std::vector<float> x = sample(*s.train, 3, &y);
     EXPECT_EQ(y, 2);
     for (size_t c = 0; c < 3; ++c)
-      for (size_t i = 0; i < 6; ++i) EXPECT_EQ(x[c * 6 + i], static_cast<float>(54 + 3 * i + c) / 255.0f);  // channels were last
+      // channels were last
+      for (size_t i = 0; i < 6; ++i)
+        EXPECT_EQ(x[c * 6 + i], static_cast<float>(54 + 3 * i + c) / 255.0f);
     sample(*s.test, 0, &y);
     EXPECT_EQ(y, 1);
     ASSERT_EQ(s.train->info().mean.size(), 3u);
@@ -124,35 +133,44 @@ TEST(Npz, EveryTypeAndOrderGivesTheSameNumbers) {
     EXPECT_EQ(s.train->info().mean, (std::vector<double>{2.0 / 3, 2.0 / 3}));
     EXPECT_NEAR(s.train->info().stddev[0], std::sqrt(2.0) / 3, 1e-12);
   }
-  write_bytes(folder / "a.npz", zip({{"x", npy("<f4", "3, 2", values(std::vector<float>{0, 1, 2, 3, 4, 5}), true)}, {"y", y}}));
-  EXPECT_EQ(sample(*open("npz:" + (folder / "a.npz"), {.val_fraction = 0}).train, 1), (std::vector<float>{1, 4}));  // columns came first
+  write_bytes(folder / "a.npz",
+              zip({{"x", npy("<f4", "3, 2", values(std::vector<float>{0, 1, 2, 3, 4, 5}), true)},
+                   {"y", y}}));
+  // columns came first
+  EXPECT_EQ(sample(*open("npz:" + (folder / "a.npz"), {.val_fraction = 0}).train, 1),
+            (std::vector<float>{1, 4}));
 }
 
 TEST(Npz, NumbersAreStandardised) {
   TemporaryFolder folder;
-  write_bytes(folder / "a.npz", zip({{"x", npy("<f4", "4, 1", values(std::vector<float>{1, 2, 3, 4}))},
-                                     {"y", npy("<f4", "4,", values(std::vector<float>{10, 20, 30, 40}))}}));
+  write_bytes(folder / "a.npz",
+              zip({{"x", npy("<f4", "4, 1", values(std::vector<float>{1, 2, 3, 4}))},
+                   {"y", npy("<f4", "4,", values(std::vector<float>{10, 20, 30, 40}))}}));
   const Splits s = open("npz:" + (folder / "a.npz"), {.val_fraction = 0});
   const Info& info = s.train->info();
   EXPECT_EQ(info.task, Task::regression);
   EXPECT_DOUBLE_EQ(info.target_mean, 25);
   EXPECT_DOUBLE_EQ(info.target_stddev, std::sqrt(125.0));
-  write_bytes(folder / "b.npz", zip({{"x", npy("<f4", "2, 1, 2", values(std::vector<float>{1, 2, 3, 4}))},
-                                     {"y", npy("<f4", "2,", values(std::vector<float>{10, 20}))}}));
+  write_bytes(folder / "b.npz",
+              zip({{"x", npy("<f4", "2, 1, 2", values(std::vector<float>{1, 2, 3, 4}))},
+                   {"y", npy("<f4", "2,", values(std::vector<float>{10, 20}))}}));
   const auto heat = open("npz:" + (folder / "b.npz"), {.val_fraction = 0}).train;
-  EXPECT_TRUE(contains(error_of([&] { Loader(heat, {.augment = {.flip = 0.5}}); }), "values of any size are no pictures"));
+  EXPECT_TRUE(contains(error_of([&] { Loader(heat, {.augment = {.flip = 0.5}}); }),
+                       "values of any size are no pictures"));
   float x = 0, y = 0;
   s.train->read_value(3, &x, &y);
   EXPECT_EQ(x, 4);
   EXPECT_NEAR(static_cast<double>(y), 15 / std::sqrt(125.0), 1e-6);
-  const Splits other = open("npz:" + (folder / "a.npz"), {.val_fraction = 0, .encoding = "0 10"});  // as a model was trained
+  // as a model was trained
+  const Splits other = open("npz:" + (folder / "a.npz"), {.val_fraction = 0, .encoding = "0 10"});
   other.train->read_value(3, &x, &y);
   EXPECT_EQ(y, 4);
 }
 
 TEST(Npz, BadInputIsNamed) {
   TemporaryFolder folder;
-  const std::string x = npy("|u1", "2, 3", values(counting(6))), y = npy("|u1", "2,", values(counting(2)));
+  const std::string x = npy("|u1", "2, 3", values(counting(6))),
+                    y = npy("|u1", "2,", values(counting(2)));
   const std::string good = zip({{"x", x}, {"y", y}});
   std::string damaged = good, packed = zip({{"x", x}, {"y", y}}, true);
   damaged[150] ^= 1;
@@ -171,25 +189,39 @@ TEST(Npz, BadInputIsNamed) {
       {"a changed byte", damaged, "its checksum is wrong"},
       {"packed bytes changed", packed, "member x.npy"},
       {"other names", zip({{"a", x}, {"b", y}}), "holds a, b. Which are inputs and targets?"},
-      {"objects", zip({{"x", npy("|O", "2,", "xx")}, {"y", y}}), "values of type '|O' are not read"},
-      {"complex", zip({{"x", npy("<c16", "2,", std::string(32, ' '))}, {"y", y}}), "values of type '<c16' are not read"},
-      {"records", zip({{"x", records}, {"y", y}}), "the values are no plain numbers (objects or records)"},
-      {"text", zip({{"x", x}, {"y", npy("<U3", "2,", std::string(24, ' '))}}), "values of type '<U3' are not read"},
-      {"no axes", zip({{"x", npy("<f4", "", values(std::vector<float>{1}))}, {"y", y}}), "y has shape [2], x has []"},
-      {"too large", zip({{"x", x}, {"y", npy("<u8", "2,", std::string(16, '\xFF'))}}), "holds 18446744073709551615, more than"},
+      {"objects", zip({{"x", npy("|O", "2,", "xx")}, {"y", y}}),
+       "values of type '|O' are not read"},
+      {"complex", zip({{"x", npy("<c16", "2,", std::string(32, ' '))}, {"y", y}}),
+       "values of type '<c16' are not read"},
+      {"records", zip({{"x", records}, {"y", y}}),
+       "the values are no plain numbers (objects or records)"},
+      {"text", zip({{"x", x}, {"y", npy("<U3", "2,", std::string(24, ' '))}}),
+       "values of type '<U3' are not read"},
+      {"no axes", zip({{"x", npy("<f4", "", values(std::vector<float>{1}))}, {"y", y}}),
+       "y has shape [2], x has []"},
+      {"too large", zip({{"x", x}, {"y", npy("<u8", "2,", std::string(16, '\xFF'))}}),
+       "holds 18446744073709551615, more than"},
       {"too few", zip({{"x", npy("|u1", "2, 4", values(counting(6)))}, {"y", y}}),
        "[2, 4] values of 1 bytes are announced, 6 bytes are there"},
-      {"huge", zip({{"x", npy("<f8", "4611686018427387904, 4", "")}, {"y", y}}), "are announced, 0 bytes are there"},
-      {"negative", zip({{"x", npy("|u1", "-2, 3", values(counting(6)))}, {"y", y}}), "its shape cannot be read"},
+      {"huge", zip({{"x", npy("<f8", "4611686018427387904, 4", "")}, {"y", y}}),
+       "are announced, 0 bytes are there"},
+      {"negative", zip({{"x", npy("|u1", "-2, 3", values(counting(6)))}, {"y", y}}),
+       "its shape cannot be read"},
       {"no numpy", zip({{"x", "hello world and more"}, {"y", y}}), "no NumPy array"},
-      {"other lengths", zip({{"x", npy("|u1", "3, 2", values(counting(6)))}, {"y", y}}), "y has shape [2], x has [3, 2]"},
-      {"a negative class", zip({{"x", x}, {"y", npy("|i1", "2,", std::string("\1\xFF"))}}), "y[1] is -1, expected a class"},
-      {"NaN", zip({{"x", npy("<f4", "2, 1", values(std::vector<float>{0, std::nanf("")}))}, {"y", y}}), "x[1] holds a value that is NaN"},
-      {"five axes", zip({{"x", npy("|u1", "2, 1, 1, 1, 3", values(counting(6)))}, {"y", y}}), "x has shape [2, 1, 1, 1, 3]"},
+      {"other lengths", zip({{"x", npy("|u1", "3, 2", values(counting(6)))}, {"y", y}}),
+       "y has shape [2], x has [3, 2]"},
+      {"a negative class", zip({{"x", x}, {"y", npy("|i1", "2,", std::string("\1\xFF"))}}),
+       "y[1] is -1, expected a class"},
+      {"NaN",
+       zip({{"x", npy("<f4", "2, 1", values(std::vector<float>{0, std::nanf("")}))}, {"y", y}}),
+       "x[1] holds a value that is NaN"},
+      {"five axes", zip({{"x", npy("|u1", "2, 1, 1, 1, 3", values(counting(6)))}, {"y", y}}),
+       "x has shape [2, 1, 1, 1, 3]"},
   };
   for (const Case& c : cases) {
     write_bytes(folder / "a.npz", c.file);
-    const std::string error = error_of([&] { open("npz:" + (folder / "a.npz"), {.val_fraction = 0}); });
+    const std::string error =
+        error_of([&] { open("npz:" + (folder / "a.npz"), {.val_fraction = 0}); });
     EXPECT_TRUE(contains(error, c.message)) << c.what << ": " << error;
     EXPECT_TRUE(contains(error, "InputError: " + (folder / "a.npz"))) << c.what << ": " << error;
   }
@@ -203,19 +235,23 @@ TEST(Npz, OfSeveralMembersOfOneNameTheLastCounts) {
   const Splits s = open("npz:" + (folder / "a.npz"), {.val_fraction = 0});
   EXPECT_EQ(sample(*s.train, 0), (std::vector<float>{30}));
   write_bytes(folder / "b.npz", zip({{"only", x(10)}, {"only", x(20)}}));
-  EXPECT_EQ(read_npz(folder / "b.npz", {1}, Task::classification).to_vector<float>(), (std::vector<float>{20, 21}));
-  EXPECT_TRUE(contains(error_of([&] { open("npz:" + (folder / "b.npz")); }), ": holds only. Which are"));
+  EXPECT_EQ(read_npz(folder / "b.npz", {1}, Task::classification).to_vector<float>(),
+            (std::vector<float>{20, 21}));
+  EXPECT_TRUE(
+      contains(error_of([&] { open("npz:" + (folder / "b.npz")); }), ": holds only. Which are"));
 }
 
 TEST(Npz, HalfPrecision) {
   TemporaryFolder folder;
-  const std::vector<uint16_t> halves = {0x3555, 0xC000, 0x0001, 0x7BFF};  // the examples of IEEE 754-2008: 1/3, -2, 2^-24, 65504
+  // the examples of IEEE 754-2008: 1/3, -2, 2^-24, 65504
+  const std::vector<uint16_t> halves = {0x3555, 0xC000, 0x0001, 0x7BFF};
   write_bytes(folder / "a.npz", zip({{"x", npy("<f2", "2, 2", values(halves))}}));
   EXPECT_EQ(read_npz(folder / "a.npz", {2}, Task::classification).to_vector<float>(),
             (std::vector<float>{0.333251953125f, -2, std::ldexp(1.0f, -24), 65504}));
 }
 
-// One model, its inputs saved in every way: what it gets must be the numbers that it was trained on.
+// One model, its inputs saved in every way: what it gets must be the numbers that it was trained
+// on.
 TEST(Npz, PredictionScalesAsTrainingDid) {
   TemporaryFolder folder;
   std::vector<uint8_t> bytes;
@@ -236,17 +272,21 @@ TEST(Npz, PredictionScalesAsTrainingDid) {
                        {"whole", npy("<i4", "2, 4, 4", values(whole)), 1.0f / 255},
                        {"floats", npy("<f4", "2, 4, 4", values(floats(1))), 1.0f / 255},
                        {"fractions", npy("<f4", "2, 4, 4", values(floats(1.0f / 255))), 1}};
-  for (const Saved& s : all) write_bytes(folder / (std::string(s.name) + ".npz"), zip({{"x", s.array}, {"y", labels}}));
+  for (const Saved& s : all)
+    write_bytes(folder / (std::string(s.name) + ".npz"), zip({{"x", s.array}, {"y", labels}}));
   for (const Saved& trained : all) {
-    const auto train = open("npz:" + (folder / (std::string(trained.name) + ".npz")), {.val_fraction = 0}).train;
+    const auto train =
+        open("npz:" + (folder / (std::string(trained.name) + ".npz")), {.val_fraction = 0}).train;
     std::vector<float> expected = sample(*train, 0);
     const std::vector<float> second = sample(*train, 1);
     expected.insert(expected.end(), second.begin(), second.end());
     for (const Saved& asked : all) {
-      const std::string path = folder / (std::string(asked.name) + ".npz"), what = std::string(asked.name) + " after " + trained.name;
+      const std::string path = folder / (std::string(asked.name) + ".npz"),
+                        what = std::string(asked.name) + " after " + trained.name;
       std::vector<std::string> notes;
-      const std::vector<float> x =
-          read_npz(path, train->info().input_shape, Task::classification, "", train->info().encoding, &notes).to_vector<float>();
+      const std::vector<float> x = read_npz(path, train->info().input_shape, Task::classification,
+                                            "", train->info().encoding, &notes)
+                                       .to_vector<float>();
       const auto other = open("npz:" + path, {.val_fraction = 0,
                                               .input_shape = train->info().input_shape,
                                               .class_names = train->info().class_names,
@@ -254,35 +294,52 @@ TEST(Npz, PredictionScalesAsTrainingDid) {
                              .train;
       for (size_t i = 0; i < 32; ++i) {
         EXPECT_NEAR(x[i], expected[i], 1e-4 * expected.back()) << what;
-        EXPECT_NEAR(sample(*other, static_cast<int64_t>(i / 16))[i % 16], expected[i], 1e-4 * expected.back()) << what;
+        EXPECT_NEAR(sample(*other, static_cast<int64_t>(i / 16))[i % 16], expected[i],
+                    1e-4 * expected.back())
+            << what;
       }
       // Whole numbers and floats of one size are one thing; another size is said.
-      const bool said = trained.unit != asked.unit && !(std::string(trained.name) == "bytes" && std::string(asked.name) == "fractions");
+      const bool said = trained.unit != asked.unit && !(std::string(trained.name) == "bytes" &&
+                                                        std::string(asked.name) == "fractions");
       EXPECT_EQ(!notes.empty(), said || what == "floats after bytes") << what;
     }
   }
-  const std::string learned = open("npz:" + (folder / "bytes.npz"), {.val_fraction = 0}).train->info().encoding;
-  write_bytes(folder / "odd.npz", zip({{"x", npy("<f4", "1, 4, 4", values(std::vector<float>(16, -2.5f)))}}));
-  EXPECT_TRUE(contains(error_of([&] { read_npz(folder / "odd.npz", {1, 4, 4}, Task::classification, "", learned); }),
-                       "x holds numbers from -2.5 to -2.5, training saw bytes from 0 to 255"));
+  const std::string learned =
+      open("npz:" + (folder / "bytes.npz"), {.val_fraction = 0}).train->info().encoding;
+  write_bytes(folder / "odd.npz",
+              zip({{"x", npy("<f4", "1, 4, 4", values(std::vector<float>(16, -2.5f)))}}));
+  EXPECT_TRUE(contains(
+      error_of([&] { read_npz(folder / "odd.npz", {1, 4, 4}, Task::classification, "", learned); }),
+      "x holds numbers from -2.5 to -2.5, training saw bytes from 0 to 255"));
   // Rows: nothing is scaled, other sizes are said.
-  write_bytes(folder / "rows.npz", zip({{"x", npy("<f4", "2, 2", values(std::vector<float>{0, 1, 2, 3}))}, {"y", labels}}));
-  const std::string rows = open("npz:" + (folder / "rows.npz"), {.val_fraction = 0}).train->info().encoding;
-  write_bytes(folder / "far.npz", zip({{"x", npy("<f4", "1, 2", values(std::vector<float>{1, 700}))}}));
+  write_bytes(
+      folder / "rows.npz",
+      zip({{"x", npy("<f4", "2, 2", values(std::vector<float>{0, 1, 2, 3}))}, {"y", labels}}));
+  const std::string rows =
+      open("npz:" + (folder / "rows.npz"), {.val_fraction = 0}).train->info().encoding;
+  write_bytes(folder / "far.npz",
+              zip({{"x", npy("<f4", "1, 2", values(std::vector<float>{1, 700}))}}));
   std::vector<std::string> notes;
-  EXPECT_EQ(read_npz(folder / "far.npz", {2}, Task::classification, "", rows, &notes).to_vector<float>(), (std::vector<float>{1, 700}));
+  EXPECT_EQ(
+      read_npz(folder / "far.npz", {2}, Task::classification, "", rows, &notes).to_vector<float>(),
+      (std::vector<float>{1, 700}));
   ASSERT_EQ(notes.size(), 1u);
-  EXPECT_TRUE(contains(notes[0], "training saw numbers from 0 to 3: are they in the same unit?")) << notes[0];
+  EXPECT_TRUE(contains(notes[0], "training saw numbers from 0 to 3: are they in the same unit?"))
+      << notes[0];
   // Parts of one archive that are saved in different ways.
-  write_bytes(folder / "mixed.npz", zip({{"x_train", all[0].array}, {"y_train", labels}, {"x_test", all[2].array}, {"y_test", labels}}));
+  write_bytes(folder / "mixed.npz", zip({{"x_train", all[0].array},
+                                         {"y_train", labels},
+                                         {"x_test", all[2].array},
+                                         {"y_test", labels}}));
   const Splits mixed = open("npz:" + (folder / "mixed.npz"), {.val_fraction = 0});
   EXPECT_EQ(sample(*mixed.test, 1), sample(*mixed.train, 1));
   // The encoding of a table is none of arrays, and the other way round.
   EXPECT_TRUE(
-      contains(error_of([&] { open("npz:" + (folder / "rows.npz"), {.encoding = "target\ty\n"}); }), "was not trained on NumPy arrays"));
+      contains(error_of([&] { open("npz:" + (folder / "rows.npz"), {.encoding = "target\ty\n"}); }),
+               "was not trained on NumPy arrays"));
   write_bytes(folder / "t.csv", "a,y\n1,p\n");
-  EXPECT_TRUE(
-      contains(error_of([&] { open("csv:" + (folder / "t.csv"), {.encoding = rows}); }), "a table, but the model was trained on arrays"));
+  EXPECT_TRUE(contains(error_of([&] { open("csv:" + (folder / "t.csv"), {.encoding = rows}); }),
+                       "a table, but the model was trained on arrays"));
 }
 
 // Pictures of a regression, and pictures whose values stand in a row.
@@ -295,7 +352,8 @@ TEST(Npz, FractionsOfBytesWhateverIsLearned) {
     floats.push_back(static_cast<float>(bytes.back()));
     fractions.push_back(floats.back() / 255);
   }
-  const std::string numbers = npy("<f4", "2,", values(std::vector<float>{0.5f, 1.5f})), classes = npy("|u1", "2,", values(counting(2)));
+  const std::string numbers = npy("<f4", "2,", values(std::vector<float>{0.5f, 1.5f})),
+                    classes = npy("|u1", "2,", values(counting(2)));
   struct Case {
     const char *what, *shape;
     bool regression, of_floats;  // the training
@@ -306,34 +364,45 @@ TEST(Npz, FractionsOfBytesWhateverIsLearned) {
                         {"rows of bytes", "2, 16", false, false, true},
                         {"rows of bytes, a regression", "2, 16", true, false, true},
                         {"rows of floats", "2, 16", false, true, false}}) {
-    const std::string x = c.of_floats ? npy("<f4", c.shape, values(floats)) : npy("|u1", c.shape, values(bytes));
+    const std::string x =
+        c.of_floats ? npy("<f4", c.shape, values(floats)) : npy("|u1", c.shape, values(bytes));
     write_bytes(folder / "a.npz", zip({{"x", x}, {"y", c.regression ? numbers : classes}}));
-    write_bytes(folder / "b.npz", zip({{"x", npy("<f4", c.shape, values(fractions))}, {"y", c.regression ? numbers : classes}}));
+    write_bytes(folder / "b.npz", zip({{"x", npy("<f4", c.shape, values(fractions))},
+                                       {"y", c.regression ? numbers : classes}}));
     const Info info = open("npz:" + (folder / "a.npz"), {.val_fraction = 0}).train->info();
     std::vector<std::string> notes;
     auto ask = [&](const char* file) {
-      return read_npz(folder / file, info.input_shape, info.task, "", info.encoding, &notes).to_vector<float>();
+      return read_npz(folder / file, info.input_shape, info.task, "", info.encoding, &notes)
+          .to_vector<float>();
     };
     EXPECT_EQ(ask("a.npz"), floats) << c.what;
     EXPECT_TRUE(notes.empty()) << c.what;
     const std::vector<float> asked = ask("b.npz");
-    for (size_t i = 0; i < 32; ++i) EXPECT_NEAR(asked[i], c.scaled ? floats[i] : fractions[i], 1e-4) << c.what;
+    for (size_t i = 0; i < 32; ++i)
+      EXPECT_NEAR(asked[i], c.scaled ? floats[i] : fractions[i], 1e-4) << c.what;
     ASSERT_EQ(notes.size(), 1u) << c.what;
-    EXPECT_TRUE(contains(notes[0], c.scaled ? "training saw numbers up to 255: 1 is taken for 255" : "are they in the same unit?"))
+    EXPECT_TRUE(contains(notes[0], c.scaled ? "training saw numbers up to 255: 1 is taken for 255"
+                                            : "are they in the same unit?"))
         << notes[0];
     // Data opened beside a model keep the range that training saw.
-    const Splits again = open("npz:" + (folder / "b.npz"), {.val_fraction = 0, .encoding = info.encoding});
+    const Splits again =
+        open("npz:" + (folder / "b.npz"), {.val_fraction = 0, .encoding = info.encoding});
     EXPECT_EQ(again.train->info().encoding, info.encoding) << c.what;
   }
   // The other way round: fractions were learned, bytes come.
-  write_bytes(folder / "a.npz", zip({{"x", npy("<f4", "2, 4, 4", values(fractions))}, {"y", numbers}}));
+  write_bytes(folder / "a.npz",
+              zip({{"x", npy("<f4", "2, 4, 4", values(fractions))}, {"y", numbers}}));
   write_bytes(folder / "b.npz", zip({{"x", npy("|u1", "2, 4, 4", values(bytes))}}));
   const Info info = open("npz:" + (folder / "a.npz"), {.val_fraction = 0}).train->info();
-  const std::vector<float> asked = read_npz(folder / "b.npz", {1, 4, 4}, Task::regression, "", info.encoding).to_vector<float>();
+  const std::vector<float> asked =
+      read_npz(folder / "b.npz", {1, 4, 4}, Task::regression, "", info.encoding).to_vector<float>();
   for (size_t i = 0; i < 32; ++i) EXPECT_NEAR(asked[i], fractions[i], 1e-6);
-  write_bytes(folder / "none.npz", zip({{"x", npy("<f4", "0, 4, 4", values(std::vector<float>()))}}));
-  EXPECT_TRUE(contains(error_of([&] { read_npz(folder / "none.npz", {1, 4, 4}, Task::regression, "", info.encoding); }),
-                       "InputError: " + (folder / "none.npz") + ": x has shape [0, 4, 4]: it holds no samples"));
+  write_bytes(folder / "none.npz",
+              zip({{"x", npy("<f4", "0, 4, 4", values(std::vector<float>()))}}));
+  EXPECT_TRUE(contains(
+      error_of(
+          [&] { read_npz(folder / "none.npz", {1, 4, 4}, Task::regression, "", info.encoding); }),
+      "InputError: " + (folder / "none.npz") + ": x has shape [0, 4, 4]: it holds no samples"));
 }
 
 // Bytes that are bits or counts are numbers, as the same floats are; 255 is 1 only for brightness.
@@ -348,8 +417,10 @@ TEST(Npz, BytesOfSmallNumbersAreNumbers) {
     std::vector<uint8_t> bytes;
     for (int i = 0; i < 32; ++i) bytes.push_back(static_cast<uint8_t>(i % 3 == 0 ? c.most : 0));
     const std::vector<float> floats(bytes.begin(), bytes.end());
-    write_bytes(folder / "a.npz", zip({{"x", npy("|u1", "2, 4, 4", values(bytes))}, {"y", labels}}));
-    write_bytes(folder / "f.npz", zip({{"x", npy("<f4", "2, 4, 4", values(floats))}, {"y", labels}}));
+    write_bytes(folder / "a.npz",
+                zip({{"x", npy("|u1", "2, 4, 4", values(bytes))}, {"y", labels}}));
+    write_bytes(folder / "f.npz",
+                zip({{"x", npy("<f4", "2, 4, 4", values(floats))}, {"y", labels}}));
     const auto train = open("npz:" + (folder / "a.npz"), {.val_fraction = 0}).train,
                same = open("npz:" + (folder / "f.npz"), {.val_fraction = 0}).train;
     const Info& info = train->info();
@@ -361,11 +432,15 @@ TEST(Npz, BytesOfSmallNumbersAreNumbers) {
     // A model gets the same numbers from bytes and floats, beside it and in answers.
     for (const char* file : {"a.npz", "f.npz"}) {
       std::vector<std::string> notes;
-      const std::vector<float> x = read_npz(folder / file, info.input_shape, info.task, "", info.encoding, &notes).to_vector<float>();
-      const Splits again = open("npz:" + (folder / file), {.val_fraction = 0, .encoding = info.encoding});
+      const std::vector<float> x =
+          read_npz(folder / file, info.input_shape, info.task, "", info.encoding, &notes)
+              .to_vector<float>();
+      const Splits again =
+          open("npz:" + (folder / file), {.val_fraction = 0, .encoding = info.encoding});
       for (size_t i = 0; i < 32; ++i) {
         EXPECT_EQ(x[i], c.numbers ? floats[i] : floats[i] / 255) << c.most << file;
-        EXPECT_EQ(sample(*again.train, static_cast<int64_t>(i / 16))[i % 16], x[i]) << c.most << file;
+        EXPECT_EQ(sample(*again.train, static_cast<int64_t>(i / 16))[i % 16], x[i])
+            << c.most << file;
         EXPECT_EQ(sample(*train, static_cast<int64_t>(i / 16))[i % 16], x[i]) << c.most << file;
       }
       if (c.numbers) { EXPECT_TRUE(notes.empty()) << c.most << file; }
@@ -382,7 +457,9 @@ TEST(Npz, ContradictionsOfRangeAreSaid) {
     for (int i = 0; i < 32; ++i) out.push_back(low + (high - low) * static_cast<float>(i) / 31);
     return out;
   };
-  auto floats = [&](const char* shape, float low, float high) { return npy("<f4", shape, values(spread(low, high))); };
+  auto floats = [&](const char* shape, float low, float high) {
+    return npy("<f4", shape, values(spread(low, high)));
+  };
   auto bytes = [&](const char* shape, float low, float high) {
     const std::vector<float> all = spread(low, high);
     return npy("|u1", shape, values(std::vector<uint8_t>(all.begin(), all.end())));
@@ -400,13 +477,19 @@ TEST(Npz, ContradictionsOfRangeAreSaid) {
       {"bytes, then bright bytes", bytes(pictures, 0, 255), bytes(pictures, 250, 255), ""},
       {"bytes, then black", bytes(pictures, 0, 255), bytes(pictures, 0, 0), ""},
       {"bytes, then fractions", bytes(pictures, 0, 255), floats(pictures, 0, 1), ""},
-      {"bytes, then fractions of bits", bytes(pictures, 0, 255), floats(pictures, 0, 1.0f / 255), "are they in the same unit?"},
+      {"bytes, then fractions of bits", bytes(pictures, 0, 255), floats(pictures, 0, 1.0f / 255),
+       "are they in the same unit?"},
       {"dark bytes, then dark bytes", bytes(pictures, 0, 30), bytes(pictures, 0, 4), ""},
-      {"floats, then scores", floats(pictures, 0, 219), floats(pictures, -1, 0.72f), "training saw numbers from 0 to 219: are they"},
-      {"floats, then z-scores", floats(rows, 0, 219), floats(rows, -2.5f, 3), "training saw numbers from 0 to 219: are they"},
-      {"floats, then negative ones", floats(rows, 0, 219), floats(rows, -100, 200), "training saw numbers from 0 to 219: are they"},
-      {"wide floats, then fractions", floats(rows, 0, 90), floats(rows, 0, 1), "training saw numbers from 0 to 90: are they"},
-      {"rows of bytes, then bits", bytes(rows, 0, 255), bytes(rows, 0, 1.5f), "training saw numbers from 0 to 255: are they"},
+      {"floats, then scores", floats(pictures, 0, 219), floats(pictures, -1, 0.72f),
+       "training saw numbers from 0 to 219: are they"},
+      {"floats, then z-scores", floats(rows, 0, 219), floats(rows, -2.5f, 3),
+       "training saw numbers from 0 to 219: are they"},
+      {"floats, then negative ones", floats(rows, 0, 219), floats(rows, -100, 200),
+       "training saw numbers from 0 to 219: are they"},
+      {"wide floats, then fractions", floats(rows, 0, 90), floats(rows, 0, 1),
+       "training saw numbers from 0 to 90: are they"},
+      {"rows of bytes, then bits", bytes(rows, 0, 255), bytes(rows, 0, 1.5f),
+       "training saw numbers from 0 to 255: are they"},
       {"floats, then some of them", floats(rows, 0, 90), floats(rows, 3, 20), ""},
       {"floats, then one of them", floats(rows, 0, 90), floats(rows, 50, 50), ""},
       {"floats, then zeros", floats(rows, 0, 90), floats(rows, 0, 0), ""},
@@ -418,19 +501,24 @@ TEST(Npz, ContradictionsOfRangeAreSaid) {
     write_bytes(folder / "b.npz", zip({{"x", c.asked}, {"y", labels}}));
     const Splits trained = open("npz:" + (folder / "a.npz"), {.val_fraction = 0});
     const Info& info = trained.train->info();
-    for (const std::string& note : trained.notes) EXPECT_FALSE(contains(note, "training saw")) << c.what << ": " << note;
+    for (const std::string& note : trained.notes)
+      EXPECT_FALSE(contains(note, "training saw")) << c.what << ": " << note;
     std::vector<std::string> notes;
     read_npz(folder / "b.npz", info.input_shape, info.task, "", info.encoding, &notes);
     EXPECT_EQ(notes.size(), *c.note ? 1u : 0u) << c.what;
-    for (const std::string& note : notes) EXPECT_TRUE(contains(note, c.note)) << c.what << ": " << note;
-    const Splits again = open("npz:" + (folder / "b.npz"), {.val_fraction = 0, .encoding = info.encoding});
+    for (const std::string& note : notes)
+      EXPECT_TRUE(contains(note, c.note)) << c.what << ": " << note;
+    const Splits again =
+        open("npz:" + (folder / "b.npz"), {.val_fraction = 0, .encoding = info.encoding});
     EXPECT_EQ(again.train->info().encoding, info.encoding) << c.what;
     EXPECT_EQ(again.notes, notes) << c.what;
   }
   // Runs of earlier versions do not say which bytes they saw.
   write_bytes(folder / "b.npz", zip({{"x", bytes(pictures, 0, 200)}, {"y", labels}}));
   std::vector<std::string> notes;
-  const auto x = read_npz(folder / "b.npz", {1, 4, 4}, Task::classification, "", "inputs bytes", &notes).to_vector<float>();
+  const auto x =
+      read_npz(folder / "b.npz", {1, 4, 4}, Task::classification, "", "inputs bytes", &notes)
+          .to_vector<float>();
   EXPECT_EQ(x.back(), 200.0f / 255);
   EXPECT_TRUE(notes.empty());
 }
@@ -440,11 +528,14 @@ TEST(Npz, TheTargetOfARegressionDoesNotDependOnTheLocale) {
     char do_decimal_point() const override { return ','; }
   };
   TemporaryFolder folder;
-  write_bytes(folder / "a.npz", zip({{"x", npy("<f4", "2, 1", values(std::vector<float>{1, 2}))},
-                                     {"y", npy("<f4", "2,", values(std::vector<float>{1228.75f, 1240.25f}))}}));
+  write_bytes(folder / "a.npz",
+              zip({{"x", npy("<f4", "2, 1", values(std::vector<float>{1, 2}))},
+                   {"y", npy("<f4", "2,", values(std::vector<float>{1228.75f, 1240.25f}))}}));
   const std::locale before = std::locale::global(std::locale(std::locale(), new DecimalComma));
-  const std::string encoding = open("npz:" + (folder / "a.npz"), {.val_fraction = 0}).train->info().encoding;
-  const Info info = open("npz:" + (folder / "a.npz"), {.val_fraction = 0, .encoding = encoding}).train->info();
+  const std::string encoding =
+      open("npz:" + (folder / "a.npz"), {.val_fraction = 0}).train->info().encoding;
+  const Info info =
+      open("npz:" + (folder / "a.npz"), {.val_fraction = 0, .encoding = encoding}).train->info();
   std::locale::global(before);
   EXPECT_DOUBLE_EQ(info.target_mean, 1234.5);
   EXPECT_DOUBLE_EQ(info.target_stddev, 5.75);

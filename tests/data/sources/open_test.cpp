@@ -75,7 +75,8 @@ TEST(Open, PlainGzipAndOtherSpellingsAgree) {
     other[name.find("-idx")] = '.';
     write_bytes(dotted / other, bytes);
   }
-  const Splits a = open("mnist:" + plain.path()), b = open("mnist:" + packed.path()), c = open("fashion-mnist:" + dotted.path());
+  const Splits a = open("mnist:" + plain.path()), b = open("mnist:" + packed.path()),
+               c = open("fashion-mnist:" + dotted.path());
   for (const Splits& other : {b, c}) {
     EXPECT_EQ(a.train->info().fingerprint, other.train->info().fingerprint);
     EXPECT_EQ(a.val->info().fingerprint, other.val->info().fingerprint);
@@ -91,16 +92,20 @@ TEST(Open, ClothesAreKnownByLabelsOrName) {
     const char* kind;
     const char* note;
   };
-  const Case cases[] = {{"labels of Fashion-MNIST", "data", std::string("\x9\0\0\x3\0\x2\x7\x2\x5\x5\0\0", 12), "fashion-mnist", ""},
-                        {"labels of MNIST", "fashion", std::string("\x5\0\x4\x1\x9\x2\x1\x3\x1\x4\0\0", 12), "mnist", ""},
-                        {"others, by name", "FashionMNIST/raw", std::string(12, '\1'), "fashion-mnist", ""},
-                        {"others", "fashionable/data/mine", std::string(12, '\1'), "mnist", "write fashion-mnist:"}};
+  const Case cases[] = {
+      {"labels of Fashion-MNIST", "data", std::string("\x9\0\0\x3\0\x2\x7\x2\x5\x5\0\0", 12),
+       "fashion-mnist", ""},
+      {"labels of MNIST", "fashion", std::string("\x5\0\x4\x1\x9\x2\x1\x3\x1\x4\0\0", 12), "mnist",
+       ""},
+      {"others, by name", "FashionMNIST/raw", std::string(12, '\1'), "fashion-mnist", ""},
+      {"others", "fashionable/data/mine", std::string(12, '\1'), "mnist", "write fashion-mnist:"}};
   for (const Case& c : cases) {
     TemporaryFolder folder;
     auto files = small_files();
     files["train-labels-idx1-ubyte"] = idx(0x08, {12}, c.labels);
     std::filesystem::create_directories(folder / c.folder);
-    for (const auto& [name, bytes] : files) write_bytes(folder / (std::string(c.folder) + "/" + name + ".gz"), gzip(bytes));
+    for (const auto& [name, bytes] : files)
+      write_bytes(folder / (std::string(c.folder) + "/" + name + ".gz"), gzip(bytes));
     const Splits s = open(folder / c.folder, {.val_fraction = 0});
     EXPECT_EQ(s.train->info().kind, c.kind) << c.what;
     std::string notes;
@@ -148,24 +153,47 @@ struct Bad {
 
 TEST(Open, SaysWhatIsWrongWithTheFiles) {
   using Files = std::map<std::string, std::string>;
-  const char *images = "train-images-idx3-ubyte", *labels = "train-labels-idx1-ubyte", *test_images = "t10k-images-idx3-ubyte";
+  const char *images = "train-images-idx3-ubyte", *labels = "train-labels-idx1-ubyte",
+             *test_images = "t10k-images-idx3-ubyte";
   const Bad cases[] = {
       {"missing",
        [&](Files& f) { f.erase(labels); },
        "",
-       {"train-labels-idx1-ubyte is missing", "train-labels.idx1-ubyte.gz", "there are t10k-images", "Give the folder"}},
-      {"swapped", [&](Files& f) { std::swap(f[images], f[labels]); }, images, {"byte 3", "holds labels ([12] u8)", "swapped"}},
-      {"labels are images", [&](Files& f) { f[labels] = f[images]; }, labels, {"byte 3", "holds images ([12, 4, 5] u8)"}},
-      {"two axes", [&](Files& f) { f[images] = idx(8, {12, 20}, std::string(240, 'x')); }, images, {"byte 2", "[12, 20] u8"}},
-      {"not u8", [&](Files& f) { f[labels] = idx(0x0C, {12}, std::string(48, '\0')); }, labels, {"byte 2", "[12] i32"}},
-      {"no images", [&](Files& f) { f[images] = idx(8, {0, 4, 5}, ""); }, images, {"byte 4", "no pixels"}},
+       {"train-labels-idx1-ubyte is missing", "train-labels.idx1-ubyte.gz", "there are t10k-images",
+        "Give the folder"}},
+      {"swapped",
+       [&](Files& f) { std::swap(f[images], f[labels]); },
+       images,
+       {"byte 3", "holds labels ([12] u8)", "swapped"}},
+      {"labels are images",
+       [&](Files& f) { f[labels] = f[images]; },
+       labels,
+       {"byte 3", "holds images ([12, 4, 5] u8)"}},
+      {"two axes",
+       [&](Files& f) { f[images] = idx(8, {12, 20}, std::string(240, 'x')); },
+       images,
+       {"byte 2", "[12, 20] u8"}},
+      {"not u8",
+       [&](Files& f) { f[labels] = idx(0x0C, {12}, std::string(48, '\0')); },
+       labels,
+       {"byte 2", "[12] i32"}},
+      {"no images",
+       [&](Files& f) { f[images] = idx(8, {0, 4, 5}, ""); },
+       images,
+       {"byte 4", "no pixels"}},
       {"no pixels", [&](Files& f) { f[images] = idx(8, {12, 0, 5}, ""); }, images, {"no pixels"}},
       {"count",
        [&](Files& f) { f[labels] = idx(8, {11}, std::string(11, '\0')); },
        labels,
        {"byte 4", "11 labels for the 12 images", images}},
-      {"label", [&](Files& f) { f[labels][8 + 5] = 17; }, labels, {"byte 13", "label 17 at index 5", "0 … 9"}},
-      {"other size", [&](Files& f) { f[test_images] = idx(8, {6, 5, 4}, std::string(120, 'x')); }, test_images, {"byte 8", "5×4", "4×5"}},
+      {"label",
+       [&](Files& f) { f[labels][8 + 5] = 17; },
+       labels,
+       {"byte 13", "label 17 at index 5", "0 … 9"}},
+      {"other size",
+       [&](Files& f) { f[test_images] = idx(8, {6, 5, 4}, std::string(120, 'x')); },
+       test_images,
+       {"byte 8", "5×4", "4×5"}},
       {"truncated", [&](Files& f) { f[images].resize(100); }, images, {"byte 100", "truncated"}},
       {"all missing", [&](Files& f) { f.clear(); }, "", {"the folder is empty"}},
   };
@@ -177,7 +205,8 @@ TEST(Open, SaysWhatIsWrongWithTheFiles) {
     const std::string error = error_of([&] { open("mnist:" + folder.path()); });
     const std::string start = "InputError: " + (*c.file ? folder / c.file : folder.path()) + ":";
     EXPECT_TRUE(error.starts_with(start)) << c.what << "\n" << error;
-    for (const std::string& part : c.message) EXPECT_TRUE(contains(error, part)) << c.what << ": no `" << part << "` in\n" << error;
+    for (const std::string& part : c.message)
+      EXPECT_TRUE(contains(error, part)) << c.what << ": no `" << part << "` in\n" << error;
   }
 }
 
@@ -185,11 +214,14 @@ TEST(Open, SaysWhatIsWrongWithTheFolder) {
   TemporaryFolder folder;
   EXPECT_TRUE(contains(error_of([&] { open("mnist:" + (folder / "none")); }), "no such folder"));
   write_bytes(folder / "file", "x");
-  EXPECT_TRUE(contains(error_of([&] { open("mnist:" + (folder / "file")); }), "a file, where a folder is expected"));
+  EXPECT_TRUE(contains(error_of([&] { open("mnist:" + (folder / "file")); }),
+                       "a file, where a folder is expected"));
   std::filesystem::create_directories(folder / "MNIST/raw");
-  EXPECT_TRUE(contains(error_of([&] { open("mnist:" + folder.path()); }), "Perhaps it lies in " + (folder / "MNIST/raw")));
+  EXPECT_TRUE(contains(error_of([&] { open("mnist:" + folder.path()); }),
+                       "Perhaps it lies in " + (folder / "MNIST/raw")));
   std::filesystem::create_directories(folder / "train-images-idx3-ubyte");
-  EXPECT_TRUE(contains(error_of([&] { open("mnist:" + folder.path()); }), "Some unpackers make a folder"));
+  EXPECT_TRUE(
+      contains(error_of([&] { open("mnist:" + folder.path()); }), "Some unpackers make a folder"));
 }
 
 TEST(Open, SaysWhatIsWrongWithTheSpec) {
@@ -218,15 +250,20 @@ TEST(Open, SaysWhatIsWrongWithTheSpec) {
   };
   for (const Case& c : cases) {
     const std::string error = error_of([&] { open(c.spec); });
-    const bool unknown_kind = contains(error, "neither a kind") || contains(error, "of a kind that is known");
-    EXPECT_TRUE(error.starts_with(unknown_kind ? "InputError: " : "UsageError: ")) << c.spec << "\n" << error;
-    for (const std::string& part : c.message) EXPECT_TRUE(contains(error, part)) << c.spec << ": no `" << part << "` in\n" << error;
+    const bool unknown_kind =
+        contains(error, "neither a kind") || contains(error, "of a kind that is known");
+    EXPECT_TRUE(error.starts_with(unknown_kind ? "InputError: " : "UsageError: ")) << c.spec << "\n"
+                                                                                   << error;
+    for (const std::string& part : c.message)
+      EXPECT_TRUE(contains(error, part)) << c.spec << ": no `" << part << "` in\n" << error;
   }
   for (double fraction : {-0.1, 1.0, 2.0, std::nan("")})
-    EXPECT_TRUE(error_of([&] { open("glyphs?train=10&test=1", {.val_fraction = fraction}); }).starts_with("UsageError: val_fraction"))
+    EXPECT_TRUE(error_of([&] {
+                  open("glyphs?train=10&test=1", {.val_fraction = fraction});
+                }).starts_with("UsageError: val_fraction"))
         << fraction;
-  EXPECT_TRUE(
-      contains(error_of([&] { open("glyphs?train=1&test=1"); }), "InputError: glyphs?train=1&test=1: 1 training samples are too few"));
+  EXPECT_TRUE(contains(error_of([&] { open("glyphs?train=1&test=1"); }),
+                       "InputError: glyphs?train=1&test=1: 1 training samples are too few"));
 }
 
 TEST(Open, ValidationIsAPartitionAndAFunctionOfTheSeed) {
@@ -241,7 +278,8 @@ TEST(Open, ValidationIsAPartitionAndAFunctionOfTheSeed) {
     for (int64_t i = 0; i < set.size(); ++i) out.push_back(where.at(values_of(set, i)));
     return out;
   };
-  const Splits a = open(spec, {.seed = 1, .val_fraction = 0.25}), again = open(spec, {.seed = 1, .val_fraction = 0.25});
+  const Splits a = open(spec, {.seed = 1, .val_fraction = 0.25}),
+               again = open(spec, {.seed = 1, .val_fraction = 0.25});
   const Splits b = open(spec, {.seed = 2, .val_fraction = 0.25});
   EXPECT_EQ(a.val->size(), 50);
   EXPECT_EQ(a.train->size(), 150);
@@ -273,10 +311,12 @@ struct Real {
 TEST(Open, RealMnistAndFashion) {
   const std::string folder = real_data();
   if (folder.empty()) GTEST_SKIP() << "SUANLI_DATA is not set: no real data here";
-  const Real cases[] = {{"mnist", 0.1307, 0.3081, {5923, 6742, 5958, 6131, 5842, 5421, 5918, 6265, 5851, 5949}},
-                        {"fashion-mnist", 0.2860, 0.3530, std::vector<int64_t>(10, 6000)}};
+  const Real cases[] = {
+      {"mnist", 0.1307, 0.3081, {5923, 6742, 5958, 6131, 5842, 5421, 5918, 6265, 5851, 5949}},
+      {"fashion-mnist", 0.2860, 0.3530, std::vector<int64_t>(10, 6000)}};
   for (const Real& c : cases) {
-    if (!std::filesystem::exists(folder + "/" + c.kind)) GTEST_SKIP() << "SUANLI_DATA holds no " << c.kind;
+    if (!std::filesystem::exists(folder + "/" + c.kind))
+      GTEST_SKIP() << "SUANLI_DATA holds no " << c.kind;
     const Splits s = open(std::string(c.kind) + ":" + folder + "/" + c.kind, {.val_fraction = 0});
     EXPECT_EQ(s.train->size(), 60000);
     EXPECT_EQ(s.test->size(), 10000);

@@ -19,9 +19,11 @@ std::vector<float> all_of(const Dataset& set) {
 
 TEST(Packed, HoldsWhatWasPacked) {
   TemporaryFolder folder;
-  const Splits before = open("glyphs?train=2000&test=50", {.val_fraction = 0});  // 1.5 MB: more than one block
+  // 1.5 MB: more than one block
+  const Splits before = open("glyphs?train=2000&test=50", {.val_fraction = 0});
   pack(folder / "a.packed", before);
-  const Splits after = open(folder / "a.packed", {.val_fraction = 0});  // recognised by its first bytes
+  // recognised by its first bytes
+  const Splits after = open(folder / "a.packed", {.val_fraction = 0});
   EXPECT_EQ(after.train->info().source, "packed:" + (folder / "a.packed"));
   EXPECT_EQ(after.train->info().kind, "packed");
   EXPECT_EQ(after.train->info().content(), "glyphs");
@@ -45,7 +47,8 @@ TEST(Packed, DamageIsFoundWhereItIsRead) {
   const std::string good = read_bytes(folder / "a.packed");
   auto error_with = [&](const std::string& bytes) {
     write_bytes(folder / "b.packed", bytes);
-    return error_of([&] { all_of(*open("packed:" + (folder / "b.packed"), {.val_fraction = 0}).train); });
+    return error_of(
+        [&] { all_of(*open("packed:" + (folder / "b.packed"), {.val_fraction = 0}).train); });
   };
   auto changed = [&](size_t at) {
     std::string bytes = good;
@@ -53,7 +56,8 @@ TEST(Packed, DamageIsFoundWhereItIsRead) {
     return bytes;
   };
   EXPECT_EQ(error_with(good), "");
-  EXPECT_TRUE(contains(error_with(changed(1'500'000)), "b.packed: bytes 1048576 to 2097151 are damaged. Make it again"));
+  EXPECT_TRUE(contains(error_with(changed(1'500'000)),
+                       "b.packed: bytes 1048576 to 2097151 are damaged. Make it again"));
   EXPECT_TRUE(contains(error_with(changed(good.size() - 60)), "its description is damaged"));
   EXPECT_TRUE(contains(error_with(changed(8)), "version 6, this program reads 2"));
   EXPECT_TRUE(contains(error_with(changed(0)), "no packed data"));
@@ -69,7 +73,8 @@ TEST(Packed, DamageIsFoundWhereItIsRead) {
 
 TEST(Packed, RefusesWhatIsNoPicture) {
   TemporaryFolder folder;
-  EXPECT_TRUE(contains(error_of([&] { pack(folder / "a", open("random:7", {.val_fraction = 0})); }), "are no pictures with classes"));
+  EXPECT_TRUE(contains(error_of([&] { pack(folder / "a", open("random:7", {.val_fraction = 0})); }),
+                       "are no pictures with classes"));
   EXPECT_FALSE(std::filesystem::exists(folder / "a"));
 }
 

@@ -30,7 +30,9 @@ Encoding target_of(const Table& t, TableSettings settings, std::vector<std::stri
 }
 
 TEST(Csv, ReadsWhatRfc4180Has) {
-  const Table t = table_of("\xEF\xBB\xBFname,\"a \"\"b\"\"\",c\r\n x , 1,\"two\r\nlines, and a comma\"\r\n\r\n\"\",  ,3");
+  const Table t = table_of(
+      "\xEF\xBB\xBFname,\"a \"\"b\"\"\",c\r\n x , 1,\"two\r\nlines, and a comma\"\r\n\r\n\"\",  "
+      ",3");
   EXPECT_EQ(t.header, (std::vector<std::string>{"name", "a \"b\"", "c"}));
   ASSERT_EQ(t.rows(), 2);
   EXPECT_EQ(texts(t, 0), (std::vector<std::string>{"x", ""}));
@@ -62,26 +64,33 @@ TEST(Csv, SaysWhatIsWrong) {
   };
   for (const Bad& c : cases) {
     const std::string error = error_of([&] { table_of(c.text); });
-    EXPECT_TRUE(error.starts_with("InputError: ") && contains(error, std::string("/t.csv") + c.message)) << c.text << "\n" << error;
+    EXPECT_TRUE(error.starts_with("InputError: ") &&
+                contains(error, std::string("/t.csv") + c.message))
+        << c.text << "\n"
+        << error;
   }
 }
 
 // The numbers of a small table, worked out by hand.
 TEST(Encoding, ByHand) {
-  const Table t = table_of("size,colour,note,same,y\n1,red,n1,7,0.5\n3,blue,n2,7,1.5\n,red,n3,7,2.5\n5,,n4,7,9.5\n100,green,n5,7,100\n");
+  const Table t = table_of(
+      "size,colour,note,same,y\n1,red,n1,7,0.5\n3,blue,n2,7,1.5\n,red,n3,7,2.5\n5,,n4,7,9.5\n100,"
+      "green,n5,7,100\n");
   std::vector<std::string> notes;
   const TableSettings settings{.target = "y"};
   Encoding e = target_of(t, settings, notes);
   EXPECT_EQ(e.task, Task::regression);
   const std::vector<int64_t> train = {0, 1, 2, 3};  // the last row is not seen
   learn_columns(e, t, column_formats(t, {}), settings, train, notes);
-  // size: mean 3, deviation √(8/3), and a mark; colour: blue, red (green is not known); note: four words; same: left out
+  // size: mean 3, deviation √(8/3), and a mark; colour: blue, red (green is not known); note: four
+  // words; same: left out
   ASSERT_EQ(e.columns.size(), 3u);
   EXPECT_EQ(e.width(), 2 + 2 + 4);
   EXPECT_DOUBLE_EQ(e.columns[0].mean, 3);
   EXPECT_DOUBLE_EQ(e.columns[0].stddev, std::sqrt(8.0 / 3));
   EXPECT_EQ(e.columns[1].words, (std::vector<std::string>{"blue", "red"}));
-  const auto d = static_cast<float>(2 / std::sqrt(8.0 / 3)), far = static_cast<float>(97 / std::sqrt(8.0 / 3));
+  const auto d = static_cast<float>(2 / std::sqrt(8.0 / 3)),
+             far = static_cast<float>(97 / std::sqrt(8.0 / 3));
   EXPECT_EQ(e.inputs(t, {0, 1, 2, 3, 4}), (std::vector<float>{-d,  0, 0, 1, 1, 0, 0, 0,  //
                                                               0,   0, 1, 0, 0, 1, 0, 0,  //
                                                               0,   1, 0, 1, 0, 0, 1, 0,  //
@@ -95,8 +104,9 @@ TEST(Encoding, ByHand) {
     for (const std::string& n : notes) s += n + "\n";
     return s;
   }();
-  for (const char* part : {"regression: the target 'y' holds numbers", "column 'size': 1 of 4 cells are missing",
-                           "column 'same' left out: one value only", "column 'colour': 2 categories"})
+  for (const char* part :
+       {"regression: the target 'y' holds numbers", "column 'size': 1 of 4 cells are missing",
+        "column 'same' left out: one value only", "column 'colour': 2 categories"})
     EXPECT_TRUE(contains(all, part)) << all;
   const Encoding again = encoding_from_text(to_text(e));
   EXPECT_EQ(to_text(again), to_text(e));
@@ -107,13 +117,16 @@ TEST(Encoding, TextKeepsEveryWord) {
   Encoding e;
   e.target = "a\tb";
   e.classes = {"x\ny", "\\t", ""};
-  e.columns = {{.name = "\\", .numeric = false, .words = {"\t", "\n\\n", "ü"}}, {.name = "n", .mean = 0.1, .stddev = 1e-300, .words = {}}};
+  e.columns = {{.name = "\\", .numeric = false, .words = {"\t", "\n\\n", "ü"}},
+               {.name = "n", .mean = 0.1, .stddev = 1e-300, .words = {}}};
   const Encoding back = encoding_from_text(to_text(e));
   EXPECT_EQ(back.target, e.target);
   EXPECT_EQ(back.classes, e.classes);
   EXPECT_EQ(back.columns[0].words, e.columns[0].words);
-  EXPECT_EQ((std::vector{back.columns[1].mean, back.columns[1].stddev}), (std::vector{0.1, 1e-300}));
-  EXPECT_TRUE(contains(error_of([] { encoding_from_text("nonsense\n"); }), "InputError: the encoding of the table is damaged"));
+  EXPECT_EQ((std::vector{back.columns[1].mean, back.columns[1].stddev}),
+            (std::vector{0.1, 1e-300}));
+  EXPECT_TRUE(contains(error_of([] { encoding_from_text("nonsense\n"); }),
+                       "InputError: the encoding of the table is damaged"));
 }
 
 TEST(Encoding, TheTargetColumnSaysTheTask) {
@@ -133,14 +146,17 @@ TEST(Encoding, TheTargetColumnSaysTheTask) {
 
 std::string animals() {
   std::string text = "weight,legs,kind\n";
-  for (int i = 0; i < 40; ++i) text += std::to_string(i % 2 ? 4 + i : 100 + i) + (i % 7 ? ",4," : ",,") + (i % 2 ? "cat" : "cow") + "\n";
+  for (int i = 0; i < 40; ++i)
+    text += std::to_string(i % 2 ? 4 + i : 100 + i) + (i % 7 ? ",4," : ",,") +
+            (i % 2 ? "cat" : "cow") + "\n";
   return text + "5,two,cat\n6,two,cat\n";
 }
 
 TEST(Table, SplitsAndRemembers) {
   TemporaryFolder folder;
   std::string text = "weight,kind\n";
-  for (int i = 0; i < 60; ++i) text += std::to_string(i % 3 ? 4 + i : 100 + i) + (i % 3 ? ",cat\n" : ",cow\n");
+  for (int i = 0; i < 60; ++i)
+    text += std::to_string(i % 3 ? 4 + i : 100 + i) + (i % 3 ? ",cat\n" : ",cow\n");
   write_bytes(folder / "t.csv", text);
   const Splits s = open((folder / "t.csv") + "?target=kind", {.seed = 1, .val_fraction = 0.25});
   EXPECT_EQ(s.test->size(), 12);
@@ -160,12 +176,15 @@ TEST(Table, SplitsAndRemembers) {
   EXPECT_NEAR(sum / 36, 0, 1e-6);
   EXPECT_NEAR(squares / 36, 1, 1e-6);
   EXPECT_EQ(cows, 12);  // a third, as in the whole
-  EXPECT_EQ(open(info.source, {.seed = 1, .val_fraction = 0.25}).train->info().fingerprint, info.fingerprint);
-  EXPECT_NE(open(info.source, {.seed = 2, .val_fraction = 0.25}).train->info().fingerprint, info.fingerprint);
+  EXPECT_EQ(open(info.source, {.seed = 1, .val_fraction = 0.25}).train->info().fingerprint,
+            info.fingerprint);
+  EXPECT_NE(open(info.source, {.seed = 2, .val_fraction = 0.25}).train->info().fingerprint,
+            info.fingerprint);
 
   // another table becomes numbers by the statistics of the first
   write_bytes(folder / "new.csv", "kind,weight\ncow,40\n");
-  const Splits other = open("csv:" + (folder / "new.csv"), {.val_fraction = 0, .encoding = info.encoding});
+  const Splits other =
+      open("csv:" + (folder / "new.csv"), {.val_fraction = 0, .encoding = info.encoding});
   float x = 0;
   int64_t y = 0;
   other.train->read(0, &x, &y);
@@ -184,8 +203,10 @@ TEST(Table, SaysWhatIsWrong) {
       {"no target", "a,b\n1,2\n", "", ": which column is to be learned? Write --target COLUMN"},
       {"unknown target", "colour,b\n1,2\n", "?target=color",
        ": line 1, there is no column 'color'. Did you mean 'colour'? There are colour, b."},
-      {"odd cell", "a,y\n1,p\n2,q\nx,p\n4,q\n", "?target=y", ": line 4, column 'a': 'x' is no number, 3 of 4 cells are"},
-      {"target missing", "a,y\n1,p\n2,\n", "?target=y", ": line 3, column 'y': the target is missing"},
+      {"odd cell", "a,y\n1,p\n2,q\nx,p\n4,q\n", "?target=y",
+       ": line 4, column 'a': 'x' is no number, 3 of 4 cells are"},
+      {"target missing", "a,y\n1,p\n2,\n", "?target=y",
+       ": line 3, column 'y': the target is missing"},
       {"target no number", "a,y\n1,1.5\n2,p\n", "?target=y&task=regression",
        ": line 3, column 'y': 'p' is no number, 1 of 2 cells are. A regression needs numbers"},
       {"one class", "a,y\n1,p\n2,p\n", "?target=y", ": the target 'y' holds one class only, 'p'"},
@@ -195,11 +216,17 @@ TEST(Table, SaysWhatIsWrong) {
   TemporaryFolder folder;
   for (const Bad& c : cases) {
     write_bytes(folder / "t.csv", c.text);
-    const std::string error = error_of([&] { open("csv:" + (folder / "t.csv") + c.settings, {.val_fraction = 0}); });
-    EXPECT_TRUE(error.starts_with("InputError: " + (folder / "t.csv") + c.message)) << c.what << "\n" << error;
+    const std::string error =
+        error_of([&] { open("csv:" + (folder / "t.csv") + c.settings, {.val_fraction = 0}); });
+    EXPECT_TRUE(error.starts_with("InputError: " + (folder / "t.csv") + c.message))
+        << c.what << "\n"
+        << error;
   }
-  EXPECT_TRUE(contains(error_of([&] { open("csv:" + (folder / "t.csv") + "?target=y&task=guess"); }), "UsageError: "));
-  EXPECT_TRUE(contains(error_of([&] { open("csv:" + (folder / "none.csv") + "?target=y"); }), "cannot be opened"));
+  EXPECT_TRUE(
+      contains(error_of([&] { open("csv:" + (folder / "t.csv") + "?target=y&task=guess"); }),
+               "UsageError: "));
+  EXPECT_TRUE(contains(error_of([&] { open("csv:" + (folder / "none.csv") + "?target=y"); }),
+                       "cannot be opened"));
   write_bytes(folder / "t.csv", animals());
   EXPECT_TRUE(contains(error_of([&] { open("csv:" + (folder / "t.csv") + "?target=kind"); }),
                        "line 42, column 'legs': 'two' is no number, 34 of 36"));
@@ -219,12 +246,18 @@ TEST(Table, ATargetThatIsANumber) {
     ASSERT_EQ(y.dtype(), DType::f32);
     const std::vector<float> values = y.to_vector<float>();
     for (int i = 0; i < 50; ++i)
-      EXPECT_NEAR(static_cast<double>(values[static_cast<size_t>(i)]) * info.target_stddev + info.target_mean, 3 * i + 0.5, 1e-4);
+      EXPECT_NEAR(static_cast<double>(values[static_cast<size_t>(i)]) * info.target_stddev +
+                      info.target_mean,
+                  3 * i + 0.5, 1e-4);
   }
   float x = 0;
   int64_t y = 0;
   EXPECT_TRUE(contains(error_of([&] { s.train->read(0, &x, &y); }), "UsageError: [read] csv:"));
-  EXPECT_TRUE(contains(error_of([&] { open("glyphs?train=2&test=1", {.val_fraction = 0}).train->read_value(0, &x, &x); }), "[read_value]"));
+  EXPECT_TRUE(
+      contains(error_of([&] {
+                 open("glyphs?train=2&test=1", {.val_fraction = 0}).train->read_value(0, &x, &x);
+               }),
+               "[read_value]"));
 }
 
 }  // namespace

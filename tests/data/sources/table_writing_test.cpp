@@ -1,4 +1,5 @@
-// Tables as people have them: separators, decimal commas, spellings of classes, missing targets, counts of the rows.
+// Tables as people have them: separators, decimal commas, spellings of classes, missing targets,
+// counts of the rows.
 #include <algorithm>
 #include <cmath>
 
@@ -18,7 +19,8 @@ struct Opened {
   Splits splits;
   std::string notes;
 
-  Opened(const std::string& text, const std::string& settings, const OpenOptions& options = {.val_fraction = 0}) {
+  Opened(const std::string& text, const std::string& settings,
+         const OpenOptions& options = {.val_fraction = 0}) {
     write_bytes(folder / "t.csv", text);
     splits = open("csv:" + (folder / "t.csv") + settings, options);
     for (const std::string& n : splits.notes) notes += n + "\n";
@@ -34,7 +36,9 @@ struct Opened {
       float value = 0;
       if (e.task == Task::regression) splits.train->read_value(i, x.data(), &value);
       else splits.train->read(i, x.data(), &y);
-      out.push_back(std::round((static_cast<double>(x[k]) * e.columns[k].stddev + e.columns[k].mean) * 1e4) / 1e4);
+      out.push_back(
+          std::round((static_cast<double>(x[k]) * e.columns[k].stddev + e.columns[k].mean) * 1e4) /
+          1e4);
     }
     return out;
   }
@@ -52,9 +56,15 @@ TEST(TableWriting, SeparatorsAreFoundOutsideOfQuotes) {
   };
   const Case cases[] = {
       {"stated", "sep=;\na;b\n1;2\n", {"a", "b"}, ';'},
-      {"stated in quotes, below a byte order mark", "\xEF\xBB\xBF\"sep=|\"\r\na|b\r\n1|2\r\n", {"a", "b"}, '|'},
+      {"stated in quotes, below a byte order mark",
+       "\xEF\xBB\xBF\"sep=|\"\r\na|b\r\n1|2\r\n",
+       {"a", "b"},
+       '|'},
       {"stated against what it looks like", "sep=,\na;x,b;y\n1;2,3;4\n", {"a;x", "b;y"}, ','},
-      {"quoted header", "\"size; mm; outer; inner\",b\n1,2\n", {"size; mm; outer; inner", "b"}, ','},
+      {"quoted header",
+       "\"size; mm; outer; inner\",b\n1,2\n",
+       {"size; mm; outer; inner", "b"},
+       ','},
       {"quoted cells", "a,b\n\"1;2;3\",4\n", {"a", "b"}, ','},
       {"pipe", "a|b\n1|2\n", {"a", "b"}, '|'},
       {"tab", "a\tb, c\n1\t2\n", {"a", "b, c"}, '\t'},
@@ -72,7 +82,8 @@ TEST(TableWriting, SeparatorsAreFoundOutsideOfQuotes) {
     EXPECT_EQ(t.rows(), 1 + (std::string(c.what) == "decimal commas")) << c.what;
   }
   write_bytes(folder / "t.csv", "sep=;\na;b\n1;2\n3\n");
-  EXPECT_TRUE(contains(error_of([&] { read_csv(folder / "t.csv"); }), "t.csv: line 4, 1 cells, the header has 2"));
+  EXPECT_TRUE(contains(error_of([&] { read_csv(folder / "t.csv"); }),
+                       "t.csv: line 4, 1 cells, the header has 2"));
 }
 
 TEST(TableWriting, NumbersOfOtherCountriesAreNumbers) {
@@ -91,7 +102,8 @@ TEST(TableWriting, NumbersOfOtherCountriesAreNumbers) {
        "a;b;y\n1.234;0,5;p\n2.345;1,5;q\n",
        "?target=y",
        {1234, 2345},
-       "column 'a': numbers with a decimal comma, groups of thousands ('1.234' is 1234; decimal=point reads it otherwise)"},
+       "column 'a': numbers with a decimal comma, groups of thousands ('1.234' is 1234; "
+       "decimal=point reads it otherwise)"},
       {"open, semicolons",
        "a;y\n1,234;p\n2,345;q\n",
        "?target=y",
@@ -112,7 +124,11 @@ TEST(TableWriting, NumbersOfOtherCountriesAreNumbers) {
        "?target=y&thousands=comma",
        {1234, 2345},
        "groups of thousands ('1,234' is 1234)"},
-      {"both", "a,y\n\"1.234,5\",p\n\"2,25\",q\n", "?target=y", {1234.5, 2.25}, "numbers with a decimal comma, groups of thousands"},
+      {"both",
+       "a,y\n\"1.234,5\",p\n\"2,25\",q\n",
+       "?target=y",
+       {1234.5, 2.25},
+       "numbers with a decimal comma, groups of thousands"},
       {"blanks",
        "a,y\n1 234,p\n2\xC2\xA0"
        "345.5,q\n",
@@ -120,8 +136,16 @@ TEST(TableWriting, NumbersOfOtherCountriesAreNumbers) {
        {1234, 2345.5},
        "groups of thousands ('1 234' is 1234)"},
       {"per cent", "a,y\n12.5%,p\n7 %,q\n", "?target=y", {12.5, 7}, "the unit % ('12.5%' is 12.5)"},
-      {"money", "a,y\n\"$1,200\",p\n$7,q\n9,q\n", "?target=y", {1200, 7, 9}, "groups of thousands, the unit $ ('$1,200' is 1200"},
-      {"brackets", "a,y\n(12),p\n7,q\n", "?target=y", {-12, 7}, "brackets for minus ('(12)' is -12)"},
+      {"money",
+       "a,y\n\"$1,200\",p\n$7,q\n9,q\n",
+       "?target=y",
+       {1200, 7, 9},
+       "groups of thousands, the unit $ ('$1,200' is 1200"},
+      {"brackets",
+       "a,y\n(12),p\n7,q\n",
+       "?target=y",
+       {-12, 7},
+       "brackets for minus ('(12)' is -12)"},
       {"minus",
        "a,y\n\xE2\x88\x92"
        "12,p\n7,q\n",
@@ -137,12 +161,19 @@ TEST(TableWriting, NumbersOfOtherCountriesAreNumbers) {
     EXPECT_EQ(t.column(0), c.first) << c.what;
     EXPECT_TRUE(contains(t.notes, c.note)) << c.what << "\n" << t.notes;
     EXPECT_EQ(contains(t.notes, "numbers with"), !c.note.empty()) << c.what << "\n" << t.notes;
-    EXPECT_EQ(open(t.info().source, {.val_fraction = 0}).train->info().fingerprint, t.info().fingerprint) << c.what;
+    EXPECT_EQ(open(t.info().source, {.val_fraction = 0}).train->info().fingerprint,
+              t.info().fingerprint)
+        << c.what;
   }
   const std::string mixed = error_in("a,y\n1.5,p\n\"2,5\",q\n3.5,p\n", "?target=y");
-  EXPECT_TRUE(contains(mixed, "line 3, column 'a': '2,5' is no number with a decimal point, 2 of 3 cells are")) << mixed;
+  EXPECT_TRUE(contains(
+      mixed, "line 3, column 'a': '2,5' is no number with a decimal point, 2 of 3 cells are"))
+      << mixed;
   const std::string shares = error_in("a,y\n1%,p\n2%,q\n3,p\n", "?target=y");
-  EXPECT_TRUE(contains(shares, "line 4, column 'a': '3' is written otherwise than the others, which have %, 2 of 3 cells are")) << shares;
+  EXPECT_TRUE(contains(shares,
+                       "line 4, column 'a': '3' is written otherwise than the others, which have "
+                       "%, 2 of 3 cells are"))
+      << shares;
   const std::string large = error_in("a,y\n1e400,p\n2,q\n3,p\n", "?target=y");
   EXPECT_TRUE(contains(large, "line 2, column 'a': '1e400' is too large for a number")) << large;
 }
@@ -161,11 +192,13 @@ TEST(TableWriting, PredictionReadsAsTrainingDid) {
   const ColumnCode code = t.encoding().columns[0];
   for (const Case& c : cases) {
     write_bytes(folder / "new.csv", c.text);
-    const std::vector<float> x = read_table(folder / "new.csv", t.info().encoding).to_vector<float>();
+    const std::vector<float> x =
+        read_table(folder / "new.csv", t.info().encoding).to_vector<float>();
     EXPECT_FLOAT_EQ(x[0], static_cast<float>((c.a - code.mean) / code.stddev)) << c.what;
   }
   write_bytes(folder / "new.csv", "a;b\n5%;7\n");
-  EXPECT_TRUE(contains(error_of([&] { read_table(folder / "new.csv", t.info().encoding); }), "line 2, column 'a': '5%' has a unit"));
+  EXPECT_TRUE(contains(error_of([&] { read_table(folder / "new.csv", t.info().encoding); }),
+                       "line 2, column 'a': '5%' has a unit"));
 }
 
 TEST(TableWriting, WholeNumbersOfTrainingLeaveTheSeparatorToTheNewTable) {
@@ -177,7 +210,8 @@ TEST(TableWriting, WholeNumbersOfTrainingLeaveTheSeparatorToTheNewTable) {
                                 {"a;b\n12.125;1,5\n", 12125.0},
                                 {"a,b\n12.125,1.5\n", 12.125}}) {
     write_bytes(folder / "new.csv", text);
-    const std::vector<float> x = read_table(folder / "new.csv", t.info().encoding).to_vector<float>();
+    const std::vector<float> x =
+        read_table(folder / "new.csv", t.info().encoding).to_vector<float>();
     EXPECT_FLOAT_EQ(x[0], static_cast<float>((a - code.mean) / code.stddev)) << text;
   }
 }
@@ -193,24 +227,34 @@ TEST(TableWriting, ATargetOfNumbersWithOddCells) {
     unique += a + "name" + std::to_string(i) + "\n";
   }
   const std::string error = error_in("a,y\n" + rows, "?target=y");
-  EXPECT_TRUE(error.starts_with("InputError: ") &&
-              contains(error, "t.csv: line 11, column 'y': 'on request' is no number, 59 of 60 cells are."))
+  EXPECT_TRUE(
+      error.starts_with("InputError: ") &&
+      contains(error, "t.csv: line 11, column 'y': 'on request' is no number, 59 of 60 cells are."))
       << error;
-  EXPECT_TRUE(contains(error, "missing=WORD") && contains(error, "skip_missing_target=1") && contains(error, "task=classification"))
+  EXPECT_TRUE(contains(error, "missing=WORD") && contains(error, "skip_missing_target=1") &&
+              contains(error, "task=classification"))
       << error;
   const Opened without("a,y\n" + rows, "?target=y&missing=on request&skip_missing_target=1&test=0");
   EXPECT_EQ(without.splits.train->size(), 59);
-  EXPECT_TRUE(contains(without.notes, "left out: 1 of 60 rows have no target in column 'y' (line 11)")) << without.notes;
+  EXPECT_TRUE(
+      contains(without.notes, "left out: 1 of 60 rows have no target in column 'y' (line 11)"))
+      << without.notes;
   for (const std::string& text : {thousands, dollars, shares}) {
     const Opened t("a,y\n" + text, "?target=y&test=0");
     EXPECT_EQ(t.info().task, Task::regression) << text;
   }
-  EXPECT_DOUBLE_EQ(Opened("a,y\n" + thousands, "?target=y&test=0").info().target_mean, 1000 * (2 + 29.5));
+  EXPECT_DOUBLE_EQ(Opened("a,y\n" + thousands, "?target=y&test=0").info().target_mean,
+                   1000 * (2 + 29.5));
   EXPECT_DOUBLE_EQ(Opened("a,y\n" + shares, "?target=y&test=0").info().target_mean, 30);
   const std::string names = error_in("a,y\n" + unique, "?target=y");
-  EXPECT_TRUE(contains(names, "the target 'y' holds 60 different words in 60 rows, names or texts rather than classes")) << names;
+  EXPECT_TRUE(contains(
+      names,
+      "the target 'y' holds 60 different words in 60 rows, names or texts rather than classes"))
+      << names;
   const std::string asked = error_in("a,y\n1,yes\n2,no\n", "?target=y&task=regression");
-  EXPECT_TRUE(contains(asked, "column 'y': 'yes' is no number, 0 of 2 cells are. A regression needs numbers")) << asked;
+  EXPECT_TRUE(contains(
+      asked, "column 'y': 'yes' is no number, 0 of 2 cells are. A regression needs numbers"))
+      << asked;
   // Levels that are mostly whole numbers are classes.
   const Opened doors("a,y\n1.5,2\n2.5,3\n3.5,4\n4.5,5more\n5.5,2\n", "?target=y&test=0");
   EXPECT_EQ(doors.info().class_names, (std::vector<std::string>{"2", "3", "4", "5more"}));
@@ -224,7 +268,11 @@ TEST(TableWriting, SpellingsOfOneClass) {
     const char* note;
   };
   const Case cases[] = {
-      {"numbers", "1 1.0 0 0.0 01", {"0", "1"}, {1, 1, 0, 0, 1}, "'01', '1', '1.0' are one class, '1'"},
+      {"numbers",
+       "1 1.0 0 0.0 01",
+       {"0", "1"},
+       {1, 1, 0, 0, 1},
+       "'01', '1', '1.0' are one class, '1'"},
       {"one spelling stays", "01 02 01 02 02", {"01", "02"}, {0, 1, 0, 1, 1}, ""},
       {"in order of value", "10 9 10 9 -1", {"-1", "9", "10"}, {2, 1, 2, 1, 0}, ""},
       {"blanks", "yes '_yes' yes_ no '_no_'", {"no", "yes"}, {1, 1, 1, 0, 0}, ""},
@@ -234,7 +282,11 @@ TEST(TableWriting, SpellingsOfOneClass) {
        {3, 1, 0, 2, 2},
        "'YES', 'Yes', 'yes' differ in case only and count as different"},
       {"numbers among words", "01 1 A B C", {"01", "1", "A", "B", "C"}, {0, 1, 2, 3, 4}, ""},
-      {"words beside numbers", "1.10 1.1 1.2b 1.2c 1.2d", {"1.1", "1.10", "1.2b", "1.2c", "1.2d"}, {1, 0, 2, 3, 4}, ""},
+      {"words beside numbers",
+       "1.10 1.1 1.2b 1.2c 1.2d",
+       {"1.1", "1.10", "1.2b", "1.2c", "1.2d"},
+       {1, 0, 2, 3, 4},
+       ""},
   };
   for (const Case& c : cases) {
     std::string text = "a,y\n", cell;
@@ -256,13 +308,16 @@ TEST(TableWriting, SpellingsOfOneClass) {
   }
   // Another table may spell a class otherwise.
   const Opened t("a,y\n1.5,1\n2.5,0\n", "?target=y&test=0");
-  const Opened other("a,y\n1.5,1.0\n2.5,0.00\n", "", {.val_fraction = 0, .encoding = t.info().encoding});
-  EXPECT_EQ((std::vector{other.splits.train->label(0), other.splits.train->label(1)}), (std::vector<int64_t>{1, 0}));
+  const Opened other("a,y\n1.5,1.0\n2.5,0.00\n", "",
+                     {.val_fraction = 0, .encoding = t.info().encoding});
+  EXPECT_EQ((std::vector{other.splits.train->label(0), other.splits.train->label(1)}),
+            (std::vector<int64_t>{1, 0}));
 }
 
 std::string graded(const std::string& word, int every, int rows = 60) {
   std::string text = "a,grade\n";
-  for (int i = 0; i < rows; ++i) text += std::to_string(i) + ".5," + (i % every == 0 ? word : i % 2 ? "mild" : "severe") + "\n";
+  for (int i = 0; i < rows; ++i)
+    text += std::to_string(i) + ".5," + (i % every == 0 ? word : i % 2 ? "mild" : "severe") + "\n";
   return text;
 }
 
@@ -276,27 +331,41 @@ TEST(TableWriting, ClassesCalledNone) {
       const int64_t label = std::find(classes.begin(), classes.end(), word) - classes.begin();
       EXPECT_EQ(t.info().class_names, classes) << cell;
       EXPECT_EQ(t.splits.train->label(0), label) << cell;
-      EXPECT_EQ(contains(t.notes, "'" + std::string(word) + "' (20 of 60 rows) is a class; missing=" + word), !*quote) << t.notes;
-      const Opened other("a,grade\n1.5," + std::string(word) + "\n", "", {.val_fraction = 0, .encoding = t.info().encoding});
+      EXPECT_EQ(contains(t.notes,
+                         "'" + std::string(word) + "' (20 of 60 rows) is a class; missing=" + word),
+                !*quote)
+          << t.notes;
+      const Opened other("a,grade\n1.5," + std::string(word) + "\n", "",
+                         {.val_fraction = 0, .encoding = t.info().encoding});
       EXPECT_EQ(other.splits.train->label(0), label) << cell;
     }
     // A rare one is missing, unless it is said to be a class.
     const std::string error = error_in(graded(word, 60), "?target=grade");
-    EXPECT_TRUE(contains(error, "line 2, column 'grade': the target is missing. 1 of 60 rows have no target in column 'grade' (line 2)"))
+    EXPECT_TRUE(contains(error,
+                         "line 2, column 'grade': the target is missing. 1 of 60 rows have no "
+                         "target in column 'grade' (line 2)"))
         << error;
-    EXPECT_TRUE(contains(error, "?skip_missing_target=1") && contains(error, "?missing= takes empty cells alone")) << error;
+    EXPECT_TRUE(contains(error, "?skip_missing_target=1") &&
+                contains(error, "?missing= takes empty cells alone"))
+        << error;
     EXPECT_EQ(Opened(graded(word, 60), "?target=grade&test=0&missing=").info().classes, 3) << word;
   }
-  EXPECT_TRUE(contains(error_in(graded("nan", 3), "?target=grade"), "20 of 60 rows have no target"));
-  EXPECT_TRUE(contains(error_in(graded("\"\"", 3), "?target=grade"), "20 of 60 rows have no target"));
-  const Opened skipped(graded("None", 3), "?target=grade&test=0&missing=None&skip_missing_target=1");
+  EXPECT_TRUE(
+      contains(error_in(graded("nan", 3), "?target=grade"), "20 of 60 rows have no target"));
+  EXPECT_TRUE(
+      contains(error_in(graded("\"\"", 3), "?target=grade"), "20 of 60 rows have no target"));
+  const Opened skipped(graded("None", 3),
+                       "?target=grade&test=0&missing=None&skip_missing_target=1");
   EXPECT_EQ(skipped.info().class_names, (std::vector<std::string>{"mild", "severe"}));
   EXPECT_EQ(skipped.splits.train->size(), 40);
-  EXPECT_TRUE(
-      contains(skipped.notes, "left out: 20 of 60 rows have no target in column 'grade' (line 2, 5, 8, 11, 14, 17, 20, 23, 26, 29, …)"))
+  EXPECT_TRUE(contains(skipped.notes,
+                       "left out: 20 of 60 rows have no target in column 'grade' (line 2, 5, 8, "
+                       "11, 14, 17, 20, 23, 26, 29, …)"))
       << skipped.notes;
-  EXPECT_EQ(open(skipped.info().source, {.val_fraction = 0}).train->info().fingerprint, skipped.info().fingerprint);
-  EXPECT_TRUE(contains(error_in("a,y\n1.5,\n2.5,\n", "?target=y"), "the target 'y' is missing in all 2 rows"));
+  EXPECT_EQ(open(skipped.info().source, {.val_fraction = 0}).train->info().fingerprint,
+            skipped.info().fingerprint);
+  EXPECT_TRUE(contains(error_in("a,y\n1.5,\n2.5,\n", "?target=y"),
+                       "the target 'y' is missing in all 2 rows"));
   // The setting counts for inputs too.
   const Opened inputs("a,y\n1.5,p\n-999,q\n2.5,p\n", "?target=y&test=0&missing=-999");
   EXPECT_TRUE(contains(inputs.notes, "column 'a': 1 of 3 cells are missing")) << inputs.notes;
@@ -307,68 +376,91 @@ TEST(TableWriting, EveryNameCanBeWritten) {
   struct Name {
     const char *header, *setting;
   };
-  const Name names[] = {{"R&D", "R%26D"},       {"R&D", "R&D"}, {"a=b", "a=b"},        {"a=b", "a%3Db"}, {"100%", "100%"},
-                        {"100%25", "100%2525"}, {"a?b", "a?b"}, {"a:b", "a:b"},        {"a#b", "a#b"},   {"a b", "a b"},
-                        {"\"a,b\"", "a,b"},     {"a+b", "a+b"}, {"\xC3\xBC", "%C3%BC"}};
+  const Name names[] = {{"R&D", "R%26D"},      {"R&D", "R&D"},     {"a=b", "a=b"},
+                        {"a=b", "a%3Db"},      {"100%", "100%"},   {"100%25", "100%2525"},
+                        {"a?b", "a?b"},        {"a:b", "a:b"},     {"a#b", "a#b"},
+                        {"a b", "a b"},        {"\"a,b\"", "a,b"}, {"a+b", "a+b"},
+                        {"\xC3\xBC", "%C3%BC"}};
   for (const Name& n : names) {
-    const Opened t(std::string("x,") + n.header + "\n1.5,p\n2.5,q\n", std::string("?target=") + n.setting + "&test=0");
+    const Opened t(std::string("x,") + n.header + "\n1.5,p\n2.5,q\n",
+                   std::string("?target=") + n.setting + "&test=0");
     EXPECT_EQ(t.encoding().columns[0].name, "x") << n.header;
-    EXPECT_EQ(open(t.info().source, {.val_fraction = 0}).train->info().fingerprint, t.info().fingerprint) << t.info().source;
+    EXPECT_EQ(open(t.info().source, {.val_fraction = 0}).train->info().fingerprint,
+              t.info().fingerprint)
+        << t.info().source;
   }
-  EXPECT_TRUE(contains(error_in("x,R&D\n1.5,p\n", "?target=R&&D"), "Within a value write & as %26"));
-  const Opened dropped("x,\"p,q\",R&D,y\n1.5,7,1,p\n2.5,8,2,q\n", "?target=y&test=0&drop=p%2Cq,R%26D");
+  EXPECT_TRUE(
+      contains(error_in("x,R&D\n1.5,p\n", "?target=R&&D"), "Within a value write & as %26"));
+  const Opened dropped("x,\"p,q\",R&D,y\n1.5,7,1,p\n2.5,8,2,q\n",
+                       "?target=y&test=0&drop=p%2Cq,R%26D");
   EXPECT_EQ(dropped.info().input_shape, Shape{1});
   EXPECT_TRUE(contains(dropped.notes, "left out as asked: 'p,q', 'R&D'")) << dropped.notes;
-  EXPECT_EQ(open(dropped.info().source, {.val_fraction = 0}).train->info().fingerprint, dropped.info().fingerprint);
-  EXPECT_TRUE(contains(error_in("size,y\n1.5,p\n2.5,q\n", "?target=y&drop=sise"), "there is no column 'sise'. Did you mean 'size'?"));
+  EXPECT_EQ(open(dropped.info().source, {.val_fraction = 0}).train->info().fingerprint,
+            dropped.info().fingerprint);
+  EXPECT_TRUE(contains(error_in("size,y\n1.5,p\n2.5,q\n", "?target=y&drop=sise"),
+                       "there is no column 'sise'. Did you mean 'size'?"));
   EXPECT_TRUE(contains(error_in("xx,y\n1.5,p\n2.5,q\n", "?target=y&drop=y"), "UsageError: "));
   // Paths with question marks.
   TemporaryFolder folder;
   write_bytes(folder / "what?.csv", "x,y\n1.5,p\n2.5,q\n");
   write_bytes(folder / "what", "");
-  EXPECT_EQ(open("csv:" + (folder / "what?.csv") + "?target=y&test=0&missing=?", {.val_fraction = 0}).train->size(), 2);
+  EXPECT_EQ(
+      open("csv:" + (folder / "what?.csv") + "?target=y&test=0&missing=?", {.val_fraction = 0})
+          .train->size(),
+      2);
 }
 
 TEST(TableWriting, TablesWithoutHeader) {
   std::string flowers, numbers, news;
   for (int i = 0; i < 20; ++i) {
     flowers += std::to_string(i) + ".1,3.5," + (i % 2 ? "setosa" : "virginica") + "\n";
-    numbers += std::to_string(5 * i % 7) + "," + std::to_string(i) + ".5," + std::to_string(i % 2) + "\n";
+    numbers +=
+        std::to_string(5 * i % 7) + "," + std::to_string(i) + ".5," + std::to_string(i % 2) + "\n";
   }
-  for (int i = 0; i < 20; ++i) news += std::to_string(3 + i % 4) + ",title " + std::to_string(i) + "\n";
+  for (int i = 0; i < 20; ++i)
+    news += std::to_string(3 + i % 4) + ",title " + std::to_string(i) + "\n";
   for (const std::string& text : {flowers, numbers, news}) {
     const std::string error = error_in(text, "?target=setosa");
-    EXPECT_TRUE(contains(error, "t.csv: line 1 looks like values, not like names") && contains(error, "?header=no") &&
-                contains(error, "?header=yes"))
+    EXPECT_TRUE(contains(error, "t.csv: line 1 looks like values, not like names") &&
+                contains(error, "?header=no") && contains(error, "?header=yes"))
         << error;
   }
   const Opened t(flowers, "?target=3&header=no&test=0");
   EXPECT_EQ(t.splits.train->size(), 20);
   EXPECT_EQ(t.encoding().columns[0].name, "1");
-  EXPECT_EQ(Opened(flowers, "?target=column 3&header=no&test=0").info().fingerprint, t.info().fingerprint);
-  EXPECT_EQ(open(t.info().source, {.val_fraction = 0}).train->info().fingerprint, t.info().fingerprint);
+  EXPECT_EQ(Opened(flowers, "?target=column 3&header=no&test=0").info().fingerprint,
+            t.info().fingerprint);
+  EXPECT_EQ(open(t.info().source, {.val_fraction = 0}).train->info().fingerprint,
+            t.info().fingerprint);
   TemporaryFolder folder;
   const Encoding e = t.encoding();
   const auto expected = static_cast<float>((4.1 - e.columns[0].mean) / e.columns[0].stddev);
   write_bytes(folder / "new.csv", "4.1,3.5\n5.1,3.5\n");
-  EXPECT_FLOAT_EQ(read_table(folder / "new.csv", t.info().encoding).to_vector<float>()[0], expected);
+  EXPECT_FLOAT_EQ(read_table(folder / "new.csv", t.info().encoding).to_vector<float>()[0],
+                  expected);
   // A target in front: where it is missing, the other columns have moved.
   const Opened front("p,1.5,7\nq,2.5,9\n", "?target=1&header=no&test=0");
   write_bytes(folder / "new.csv", "2.5,7\n");
-  EXPECT_EQ(read_table(folder / "new.csv", front.info().encoding).to_vector<float>(), (std::vector<float>{1, -1}));
+  EXPECT_EQ(read_table(folder / "new.csv", front.info().encoding).to_vector<float>(),
+            (std::vector<float>{1, -1}));
   write_bytes(folder / "new.csv", "?,2.5,7\n");
-  EXPECT_EQ(read_table(folder / "new.csv", front.info().encoding).to_vector<float>(), (std::vector<float>{1, -1}));
+  EXPECT_EQ(read_table(folder / "new.csv", front.info().encoding).to_vector<float>(),
+            (std::vector<float>{1, -1}));
   // Names that are numbers: pandas' count of columns, and what the user says.
   EXPECT_EQ(Opened("0,1,2\n1.5,7,p\n2.5,9,q\n", "?target=2&test=0").splits.train->size(), 2);
-  EXPECT_EQ(Opened("2019,2020\n1.5,p\n2.5,q\n", "?target=2020&test=0&header=yes").splits.train->size(), 2);
-  EXPECT_EQ(Opened("country,2019\nA,1\nB,2\nA,5\n", "?target=country&test=0").splits.train->size(), 3);
+  EXPECT_EQ(
+      Opened("2019,2020\n1.5,p\n2.5,q\n", "?target=2020&test=0&header=yes").splits.train->size(),
+      2);
+  EXPECT_EQ(Opened("country,2019\nA,1\nB,2\nA,5\n", "?target=country&test=0").splits.train->size(),
+            3);
 }
 
 TEST(TableWriting, WithoutHeaderTheNumberOfColumnsTellsThePlaces) {
   // The last column is constant, so no used one shows how many there are.
   std::string constant, dropped;
   for (int i = 0; i < 12; ++i) {
-    const std::string row = std::string(i % 2 ? "p" : "q") + "," + std::to_string(i % 5) + ".5," + std::to_string(i * i) + ",";
+    const std::string row = std::string(i % 2 ? "p" : "q") + "," + std::to_string(i % 5) + ".5," +
+                            std::to_string(i * i) + ",";
     constant += row + "7\n", dropped += row + std::to_string(i % 4) + "\n";
   }
   TemporaryFolder folder;
@@ -376,7 +468,8 @@ TEST(TableWriting, WithoutHeaderTheNumberOfColumnsTellsThePlaces) {
     write_bytes(folder / "new.csv", text);
     return read_table(folder / "new.csv", encoding).to_vector<float>();
   };
-  for (const auto& [text, settings] : {std::pair(constant, "?target=1&header=no&test=0"), {dropped, "?target=1&header=no&drop=4&test=0"}}) {
+  for (const auto& [text, settings] : {std::pair(constant, "?target=1&header=no&test=0"),
+                                       {dropped, "?target=1&header=no&drop=4&test=0"}}) {
     const Opened t(text, settings);
     const std::string encoding = t.info().encoding;
     EXPECT_EQ(t.encoding().table_columns, 4);
@@ -384,16 +477,22 @@ TEST(TableWriting, WithoutHeaderTheNumberOfColumnsTellsThePlaces) {
     EXPECT_EQ(ask("2.5,9,7\n", encoding), ask("p,2.5,9,7\n", encoding)) << settings;
     for (const char* odd : {"2.5,9\n", "p,2.5,9,7,7\n"}) {
       const std::string error = error_of([&] { ask(odd, encoding); });
-      EXPECT_TRUE(error.starts_with("InputError: ") && contains(error, "expected 4") && contains(error, "or 3 without the target"))
+      EXPECT_TRUE(error.starts_with("InputError: ") && contains(error, "expected 4") &&
+                  contains(error, "or 3 without the target"))
           << error;
     }
     // A measurement needs the target.
-    const std::string error = error_of([&] { Opened("2.5,9,7\n", "", {.val_fraction = 0, .encoding = encoding}); });
+    const std::string error =
+        error_of([&] { Opened("2.5,9,7\n", "", {.val_fraction = 0, .encoding = encoding}); });
     EXPECT_TRUE(contains(error, "has 3 columns, expected 4")) << error;
-    EXPECT_EQ(Opened("p,2.5,9,7\n", "", {.val_fraction = 0, .encoding = encoding}).splits.train->size(), 1);
+    EXPECT_EQ(
+        Opened("p,2.5,9,7\n", "", {.val_fraction = 0, .encoding = encoding}).splits.train->size(),
+        1);
   }
   // A run of an older version does not say the number.
-  const std::string older = "target\t1\tclassification\t0\t1\nclasses\tp\tq\nheader\tno\nnumbers\t2\t2\t1\t0\nnumbers\t3\t8\t1\t0\n";
+  const std::string older =
+      "target\t1\tclassification\t0\t1\nclasses\tp\tq\nheader\tno\nnumbers\t2\t2\t1\t0\nnumbers\t3"
+      "\t8\t1\t0\n";
   EXPECT_EQ(ask("2.5,9\n", older), (std::vector<float>{0.5f, 1}));
   EXPECT_EQ(ask("p,2.5,9\n", older), (std::vector<float>{0.5f, 1}));
   EXPECT_EQ(to_text(encoding_from_text(older)), older);
@@ -401,20 +500,30 @@ TEST(TableWriting, WithoutHeaderTheNumberOfColumnsTellsThePlaces) {
 
 TEST(TableWriting, NumbersThatAreTooLargeToScale) {
   const std::string column = error_in("a,b,y\n1e200,1,p\n-1e200,2,q\n2,5,p\n", "?target=y&test=0");
-  EXPECT_TRUE(column.starts_with("InputError: ") && contains(column, "column 'a': the values are too large") && contains(column, "drop=a"))
+  EXPECT_TRUE(column.starts_with("InputError: ") &&
+              contains(column, "column 'a': the values are too large") &&
+              contains(column, "drop=a"))
       << column;
-  const std::string sum = error_in("a,b,y\n1.7e308,1,p\n1.6e308,2,q\n1.7e308,5,p\n", "?target=y&test=0");
+  const std::string sum =
+      error_in("a,b,y\n1.7e308,1,p\n1.6e308,2,q\n1.7e308,5,p\n", "?target=y&test=0");
   EXPECT_TRUE(contains(sum, "column 'a': the values are too large")) << sum;
-  EXPECT_EQ(Opened("a,b,y\n1e200,1,p\n-1e200,2,q\n2,5,p\n", "?target=y&test=0&drop=a").splits.train->size(), 3);
-  const std::string target = error_in("b,y\n1,1e200\n2,-1e200\n5,2\n", "?target=y&test=0&task=regression");
+  EXPECT_EQ(Opened("a,b,y\n1e200,1,p\n-1e200,2,q\n2,5,p\n", "?target=y&test=0&drop=a")
+                .splits.train->size(),
+            3);
+  const std::string target =
+      error_in("b,y\n1,1e200\n2,-1e200\n5,2\n", "?target=y&test=0&task=regression");
   EXPECT_TRUE(contains(target, "column 'y': the values are too large")) << target;
   // Cells that come later.
   const Opened t("a,y\n1,1.5\n2,2.5\n5,3.5\n", "?target=y&test=0&task=regression");
   TemporaryFolder folder;
   write_bytes(folder / "new.csv", "a\n1\n1e60\n");
   const std::string later = error_of([&] { read_table(folder / "new.csv", t.info().encoding); });
-  EXPECT_TRUE(contains(later, "new.csv: line 3, column 'a': '1e60' is too large beside the numbers that training saw")) << later;
-  const std::string answer = error_of([&] { Opened("a,y\n1,1e60\n", "", {.val_fraction = 0, .encoding = t.info().encoding}); });
+  EXPECT_TRUE(contains(
+      later,
+      "new.csv: line 3, column 'a': '1e60' is too large beside the numbers that training saw"))
+      << later;
+  const std::string answer = error_of(
+      [&] { Opened("a,y\n1,1e60\n", "", {.val_fraction = 0, .encoding = t.info().encoding}); });
   EXPECT_TRUE(contains(answer, "line 2, column 'y': '1e60' is too large")) << answer;
 }
 
@@ -436,25 +545,31 @@ TEST(TableWriting, SettingsBesideATrainedModel) {
     other.splits.train->read(0, &x, &y);
     EXPECT_FLOAT_EQ(x, static_cast<float>((c.value - code.mean) / code.stddev)) << c.settings;
   }
-  for (const auto& [settings, message] : {std::pair("?drop=a", "drop=a, but the model was trained with this column"),
-                                          {"?keep=b", "keep=b, but the model was trained without this column"},
-                                          {"?missing=-", "missing=, but the model was trained with other words"},
-                                          {"?task=regression", "task=regression, but the model was trained for classification"},
-                                          {"?target=b", "target=b, but the model was trained on the target 'y'"}}) {
+  for (const auto& [settings, message] :
+       {std::pair("?drop=a", "drop=a, but the model was trained with this column"),
+        {"?keep=b", "keep=b, but the model was trained without this column"},
+        {"?missing=-", "missing=, but the model was trained with other words"},
+        {"?task=regression", "task=regression, but the model was trained for classification"},
+        {"?target=b", "target=b, but the model was trained on the target 'y'"}}) {
     const std::string error = error_of([&] { Opened("a;b;y\n1;7;p\n", settings, trained); });
-    EXPECT_TRUE(error.starts_with("UsageError: ") && contains(error, message)) << settings << "\n" << error;
+    EXPECT_TRUE(error.starts_with("UsageError: ") && contains(error, message)) << settings << "\n"
+                                                                               << error;
   }
   // The settings of the training itself change nothing.
-  EXPECT_EQ(Opened("a;b;y\n1;7;p\n", "?target=y&task=classification&drop=b&keep=a", trained).splits.train->size(), 1);
+  EXPECT_EQ(Opened("a;b;y\n1;7;p\n", "?target=y&task=classification&drop=b&keep=a", trained)
+                .splits.train->size(),
+            1);
   const std::string missing = error_of([&] { Opened("a;b;y\n1;7;NA\n", "", trained); });
-  EXPECT_TRUE(contains(missing, "the target is missing") && contains(missing, "?skip_missing_target=1") && !contains(missing, "?missing="))
+  EXPECT_TRUE(contains(missing, "the target is missing") &&
+              contains(missing, "?skip_missing_target=1") && !contains(missing, "?missing="))
       << missing;
 }
 
 TEST(TableWriting, CountsOfTheRows) {
   auto table = [](const std::string& name, const std::function<std::string(int)>& value) {
     std::string text = name + ",b,y\n";
-    for (int i = 0; i < 20; ++i) text += value(i) + "," + std::to_string(i * 7 % 5) + ".5," + (i % 2 ? "p" : "q") + "\n";
+    for (int i = 0; i < 20; ++i)
+      text += value(i) + "," + std::to_string(i * 7 % 5) + ".5," + (i % 2 ? "p" : "q") + "\n";
     return text;
   };
   auto counting = [](int from) { return [from](int i) { return std::to_string(from + i); }; };
@@ -469,12 +584,14 @@ TEST(TableWriting, CountsOfTheRows) {
       {"pandas' index, read twice", table("Unnamed: 0", counting(0)), true},
       {"another name", table("n", counting(1)), true},
       {"shuffled ids", table("id", [](int i) { return std::to_string(i * 7 % 20); }), true},
-      {"pandas' index of shuffled rows", table("", [](int i) { return std::to_string(i * 7 % 20); }), true},
+      {"pandas' index of shuffled rows",
+       table("", [](int i) { return std::to_string(i * 7 % 20); }), true},
       {"ranks", table("rank", [](int i) { return std::to_string(1 + i * 7 % 20); }), false},
       {"distances", table("distance", [](int i) { return std::to_string(i * 7 % 20); }), false},
       {"downwards", table("rank", [](int i) { return std::to_string(20 - i); }), false},
       {"PassengerId of another part", table("PassengerId", counting(892)), true},
-      {"order_id, with gaps", table("order_id", [](int i) { return std::to_string(1000 + 13 * i); }), true},
+      {"order_id, with gaps",
+       table("order_id", [](int i) { return std::to_string(1000 + 13 * i); }), true},
       {"years", table("year", counting(1)), false},
       {"from elsewhere on", table("size", counting(892)), false},
       {"with gaps", table("size", [](int i) { return std::to_string(13 * i); }), false},
@@ -483,20 +600,24 @@ TEST(TableWriting, CountsOfTheRows) {
       {"asked for", table("id", counting(1)), false},
   };
   for (const Case& c : cases) {
-    const Opened t(c.text, std::string(c.what) == "asked for" ? "?target=y&test=0&keep=id" : "?target=y&test=0");
+    const Opened t(c.text, std::string(c.what) == "asked for" ? "?target=y&test=0&keep=id"
+                                                              : "?target=y&test=0");
     EXPECT_EQ(t.info().input_shape, (Shape{c.left_out ? 1 : 2})) << c.what << "\n" << t.notes;
-    EXPECT_EQ(contains(t.notes, "it numbers the rows (keep="), c.left_out) << c.what << "\n" << t.notes;
+    EXPECT_EQ(contains(t.notes, "it numbers the rows (keep="), c.left_out) << c.what << "\n"
+                                                                           << t.notes;
   }
   std::string only = "n,y\n";
   for (int i = 0; i < 20; ++i) only += std::to_string(i) + "," + std::to_string(2 * i) + ".5\n";
-  EXPECT_EQ(Opened(only, "?target=y&test=0").info().input_shape, Shape{1}) << "the only column is used";
+  EXPECT_EQ(Opened(only, "?target=y&test=0").info().input_shape, Shape{1})
+      << "the only column is used";
 }
 
 TEST(TableWriting, OneValueBesideMissingCellsIsUsed) {
   auto table = [](const std::string& value, int missing) {
     std::string text = "a,b,y\n";
     for (int i = 0; i < 20; ++i)
-      text += (i < missing ? std::string() : value) + "," + std::to_string(i * 7 % 5) + ".5," + (i % 2 ? "p" : "q") + "\n";
+      text += (i < missing ? std::string() : value) + "," + std::to_string(i * 7 % 5) + ".5," +
+              (i % 2 ? "p" : "q") + "\n";
     return text;
   };
   auto inputs = [](const Opened& t, int64_t row) {
@@ -526,23 +647,29 @@ TEST(TableWriting, OneValueBesideMissingCellsIsUsed) {
     EXPECT_EQ(full.info().input_shape, Shape{1}) << value;
     EXPECT_TRUE(contains(full.notes, "column 'a' left out: one value only\n")) << full.notes;
   }
-  EXPECT_TRUE(contains(Opened(table("", 0), "?target=y&test=0").notes, "column 'a' left out: no values, 20 of 20 cells are missing\n"));
+  EXPECT_TRUE(contains(Opened(table("", 0), "?target=y&test=0").notes,
+                       "column 'a' left out: no values, 20 of 20 cells are missing\n"));
   std::string names = "a,b,y\n";
   for (int i = 0; i < 130; ++i)
-    names += (i < 10 ? "" : "n" + std::to_string(i)) + "," + std::to_string(i * 7 % 5) + ".5," + (i % 2 ? "p" : "q") + "\n";
+    names += (i < 10 ? "" : "n" + std::to_string(i)) + "," + std::to_string(i * 7 % 5) + ".5," +
+             (i % 2 ? "p" : "q") + "\n";
   EXPECT_TRUE(contains(Opened(names, "?target=y&test=0").notes,
-                       "left out: 120 different words, names rather than categories, 10 of 130 cells are missing\n"));
+                       "left out: 120 different words, names rather than categories, 10 of 130 "
+                       "cells are missing\n"));
 }
 
 TEST(TableWriting, ColumnsAreJudgedByAllRows) {
   // 104 words in 120 rows: fewer than 100 in any 80% of them.
   std::string text = "cabin,b,y\n";
   for (int i = 0; i < 120; ++i)
-    text += (i < 104 ? "c" + std::to_string(i) : "c0") + "," + std::to_string(i * 7 % 11) + ".5," + (i % 2 ? "p" : "q") + "\n";
+    text += (i < 104 ? "c" + std::to_string(i) : "c0") + "," + std::to_string(i * 7 % 11) + ".5," +
+            (i % 2 ? "p" : "q") + "\n";
   for (double val : {0.0, 0.1, 0.4}) {
     const Opened t(text, "?target=y", {.val_fraction = val});
     EXPECT_EQ(t.info().input_shape, Shape{1}) << val;
-    EXPECT_TRUE(contains(t.notes, "column 'cabin' left out: 104 different words, names rather than categories")) << t.notes;
+    EXPECT_TRUE(contains(
+        t.notes, "column 'cabin' left out: 104 different words, names rather than categories"))
+        << t.notes;
   }
 }
 
@@ -572,15 +699,20 @@ TEST(TableWriting, ControlCharactersAreShownAsCodes) {
   };
   for (const Case& c : cases) {
     const std::string error = error_in(c.text, c.settings);
-    EXPECT_TRUE(contains(error, c.what == std::string("a target of numbers") ? "'p' is no number" : shown)) << c.what << ": " << error;
+    EXPECT_TRUE(
+        contains(error, c.what == std::string("a target of numbers") ? "'p' is no number" : shown))
+        << c.what << ": " << error;
     EXPECT_EQ(error.find_first_of(nul + "\x1b\x7f"), std::string::npos) << c.what;
     EXPECT_EQ(error.back(), '.') << c.what << ": a NUL ends no message: " << error;
   }
   std::string text = "a," + odd + ",y\n";
   for (int i = 0; i < 40; ++i)
-    text += std::to_string(i % 7) + ".5," + (i % 3 ? odd : "W" + odd.substr(1)) + "," + (i % 2 ? "1" : "1.0" + nul) + "\n";
+    text += std::to_string(i % 7) + ".5," + (i % 3 ? odd : "W" + odd.substr(1)) + "," +
+            (i % 2 ? "1" : "1.0" + nul) + "\n";
   const Opened t(text, "?target=y&test=0&task=classification");
-  EXPECT_TRUE(contains(t.notes, "column '" + shown + "': 'W" + shown.substr(1) + "', '" + shown + "' differ in case only")) << t.notes;
+  EXPECT_TRUE(contains(t.notes, "column '" + shown + "': 'W" + shown.substr(1) + "', '" + shown +
+                                    "' differ in case only"))
+      << t.notes;
   EXPECT_EQ(t.notes.find_first_of(nul + "\x1b\x7f"), std::string::npos) << t.notes;
   EXPECT_EQ(t.encoding().columns[1].words[1], odd) << "what is kept is what the table holds";
 }
@@ -600,7 +732,8 @@ TEST(TableWriting, FilesThatAreNoTables) {
     const std::string error = error_of([&] { read_csv(folder / c.name); });
     EXPECT_TRUE(contains(error, c.message) && contains(error, "Save it as CSV")) << error;
   }
-  EXPECT_TRUE(contains(error_of([&] { read_csv(folder.path()); }), ": a folder, where a table is expected"));
+  EXPECT_TRUE(contains(error_of([&] { read_csv(folder.path()); }),
+                       ": a folder, where a table is expected"));
 }
 
 }  // namespace

@@ -1,4 +1,5 @@
-// The plan cache: its plans are counted at what they take, and those that were used longest ago go first.
+// The plan cache: its plans are counted at what they take, and those that were used longest ago go
+// first.
 #include <malloc.h>
 
 #include <fstream>
@@ -27,7 +28,9 @@ struct PictureNet : nn::Module {
   nn::Conv2d conv1{3, 4, 3, {.padding = 1}}, conv2{4, 4, 3, {.padding = 1}};
   nn::Linear fc{4, 10};
   SUANLI_FIELDS(conv1, conv2, fc)
-  Tensor forward(const Tensor& x) { return fc(flatten(adaptive_avg_pool2d(relu(conv2(relu(conv1(x)))), 1, 1), 1)); }
+  Tensor forward(const Tensor& x) {
+    return fc(flatten(adaptive_avg_pool2d(relu(conv2(relu(conv1(x)))), 1, 1), 1));
+  }
 };
 
 /// The i-th of some thousand sizes of pictures, all of them different, up to some tens of pixels.
@@ -46,8 +49,8 @@ void expect_bounded(const char* what, int programs, const std::function<void(int
     largest_count = std::max(largest_count, memory_use().plans);
   }
   const int64_t grown = resident_bytes() - before, counted = memory_use().plans - counted_before;
-  std::printf("%s, %d programs: %.0f MB resident, %.0f MB counted\n", what, programs, static_cast<double>(grown) / 1e6,
-              static_cast<double>(counted) / 1e6);
+  std::printf("%s, %d programs: %.0f MB resident, %.0f MB counted\n", what, programs,
+              static_cast<double>(grown) / 1e6, static_cast<double>(counted) / 1e6);
   EXPECT_LE(largest_count, kLimit);
   EXPECT_LT(grown, kLimit + 100 * kMebi);
   EXPECT_GT(counted, grown / 2) << "counted at too little";
@@ -69,7 +72,8 @@ TEST(PlanCache, HoldsAsMuchAsItCounts) {
 #endif
   // From small to large: what one leaves to the allocator the next would use.
   nn::Linear fc1(8, 8), fc2(8, 3);
-  expect_bounded("rows", 4000, [&](int i) { sum(log_softmax(fc2(gelu(fc1(zeros({1 + i, 8})))))).item(); });
+  expect_bounded("rows", 4000,
+                 [&](int i) { sum(log_softmax(fc2(gelu(fc1(zeros({1 + i, 8})))))).item(); });
   expect_bounded("chains", 1500, [](int i) { chain(1 + i).item(); });
   PictureNet net;
   net.eval();

@@ -86,7 +86,8 @@ TEST(Shrink, ALimitIsKeptAndChangesNoBit) {
   EXPECT_EQ(train(kAsLittleAsPossible, least) == want, true);
   EXPECT_LT(least, arena);
   set_poison(true);
-  EXPECT_EQ(train(kAsLittleAsPossible, arena) == want, true) << "memory is read outside of its lifetime";
+  EXPECT_EQ(train(kAsLittleAsPossible, arena) == want, true)
+      << "memory is read outside of its lifetime";
   set_poison(false);
   EXPECT_EQ(train(0, arena) == want, true);
   EXPECT_EQ(arena, usual) << "a limit that is gone leaves plans behind";
@@ -147,14 +148,16 @@ TEST(Shrink, ATransformersStep) {
 
 TEST(Shrink, AResidualNetworksStep) {
   nn::AnyModule net = models::make("resnet18", {.input_shape = {3, 32, 32}});
-  const Tensor x = tensor_f32({128, 3, 32, 32}, 1), y = tensor(std::vector<int64_t>(128, 1), Shape{128});
+  const Tensor x = tensor_f32({128, 3, 32, 32}, 1),
+               y = tensor(std::vector<int64_t>(128, 1), Shape{128});
   const Tensor loss = cross_entropy(net(x), y);
   loss.backward();
   const auto plan = plan_of_pending();
   auto ops = ops_of(*plan);
   EXPECT_EQ(ops["reorder"], 0);
   EXPECT_GE(ops["conv2d"], 20);
-  EXPECT_LE(ops["conv2d"], 24) << "but for the first one and those of 1×1, a convolution is dearer than what it saves";
+  EXPECT_LE(ops["conv2d"], 24)
+      << "but for the first one and those of 1×1, a convolution is dearer than what it saves";
   EXPECT_LE(plan->arena_bytes, int64_t{360} << 20);
   drop_pending();
 }

@@ -1,4 +1,5 @@
-// The checks of src/plan/build/invariants.h: they pass what the planner makes, and find what it must not make.
+// The checks of src/plan/build/invariants.h: they pass what the planner makes, and find what it
+// must not make.
 #include "plan/build/invariants.h"
 
 #include "gtest/gtest.h"
@@ -34,7 +35,9 @@ template <class F> std::string violation(F&& f) {
   } catch (const Error& e) { return e.what(); }
   return "";
 }
-#define EXPECT_FINDS(text, ...) EXPECT_NE(violation([&] { __VA_ARGS__; }).find(text), std::string::npos) << violation([&] { __VA_ARGS__; })
+#define EXPECT_FINDS(text, ...)                                            \
+  EXPECT_NE(violation([&] { __VA_ARGS__; }).find(text), std::string::npos) \
+      << violation([&] { __VA_ARGS__; })
 
 FusedUnit code_of(const Program& p, const Unit& unit) {
   std::vector<uint8_t> escapes;
@@ -42,7 +45,8 @@ FusedUnit code_of(const Program& p, const Unit& unit) {
     bool read = p.leaves({Ref::record, 0, i});
     for (uint32_t j = 0; j < p.size(); ++j)
       for (const Ref& r : p.inputs(j))
-        if (const Ref root = p.root(r); root.kind == Ref::record && root.index == i && !std::count(unit.begin(), unit.end(), j))
+        if (const Ref root = p.root(r);
+            root.kind == Ref::record && root.index == i && !std::count(unit.begin(), unit.end(), j))
           read = true;
     escapes.push_back(read);
   }
@@ -59,7 +63,8 @@ TEST_F(Invariants, UnitsComeInOrderAndHoldEveryRecordOnce) {
   EXPECT_EQ(violation([&] { check_units(p, {{0}, {1, 2, 3}}); }), "");
   EXPECT_FINDS("not computed yet", check_units(p, {{1}, {0}, {2, 3}}));
   EXPECT_FINDS("not computed yet", check_units(p, {{0}, {1}, {3, 2}}));
-  EXPECT_FINDS("not computed yet", check_units(p, {{0, 2, 3}, {1}}));  // out of the unit through the product, and back
+  // out of the unit through the product, and back
+  EXPECT_FINDS("not computed yet", check_units(p, {{0, 2, 3}, {1}}));
   EXPECT_FINDS("is in none", check_units(p, {{0}, {1}, {2}}));
   EXPECT_FINDS("in two units", check_units(p, {{0}, {1}, {2}, {2, 3}}));
 }
@@ -71,7 +76,8 @@ TEST_F(Invariants, AnEpilogueRunsOverTheOpsResult) {
   const Program& p = *pending.program;
   ASSERT_EQ(p.size(), 3u);
   EXPECT_EQ(violation([&] { check_fused(p, {1, 2}, code_of(p, {1, 2})); }), "");
-  // The coefficient is 0-d: computed in the epilogue of a [1, 4] product it would be a number per row.
+  // The coefficient is 0-d: computed in the epilogue of a [1, 4] product it would be a number per
+  // row.
   EXPECT_FINDS("epilogue", check_fused(p, {0, 1, 2}, code_of(p, {0, 1, 2})));
   // Without its reader, the epilogue would run over [] alone.
   EXPECT_FINDS("the epilogue runs over", check_fused(p, {0, 1}, code_of(p, {0, 1})));
@@ -87,17 +93,22 @@ TEST_F(Invariants, AnEpilogueRunsOverTheOpsResult) {
 }
 
 TEST_F(Invariants, RecordsOfOneUnitShareItsSpace) {
-  const Tensor a = exp(tensor_f32({4, 7}, 1)), b = exp(tensor_f32({3, 5}, 2)), c = exp(tensor_f32({4, 1}, 3)), d = exp(tensor_f32({}, 4));
+  const Tensor a = exp(tensor_f32({4, 7}, 1)), b = exp(tensor_f32({3, 5}, 2)),
+               c = exp(tensor_f32({4, 1}, 3)), d = exp(tensor_f32({}, 4));
   const Pending pending;
   const Program& p = *pending.program;
-  EXPECT_EQ(violation([&] { check_fused(p, {0, 2}, code_of(p, {0, 2})); }), "") << "[4, 1] is per row of [4, 7]";
-  EXPECT_NE(violation([&] { check_fused(p, {0, 1}, code_of(p, {0, 1})); }), "") << "neither an element nor a row of [4, 7]";
-  EXPECT_NE(violation([&] { check_fused(p, {0, 2, 3}, code_of(p, {0, 2, 3})); }), "") << "rows of two lengths";
+  EXPECT_EQ(violation([&] { check_fused(p, {0, 2}, code_of(p, {0, 2})); }), "")
+      << "[4, 1] is per row of [4, 7]";
+  EXPECT_NE(violation([&] { check_fused(p, {0, 1}, code_of(p, {0, 1})); }), "")
+      << "neither an element nor a row of [4, 7]";
+  EXPECT_NE(violation([&] { check_fused(p, {0, 2, 3}, code_of(p, {0, 2, 3})); }), "")
+      << "rows of two lengths";
 }
 
 TEST_F(Invariants, OperandsShapesAndResultsOfCodeFit) {
   const Tensor x = tensor_f32({4, 7}, 1), v = tensor_f32({7}, 2);
-  const Tensor e = exp((x + v) - max(x, {1}, true)), y = e / sum(e, {1}, true);  // max, add, sub, exp, sum, div
+  // max, add, sub, exp, sum, div
+  const Tensor e = exp((x + v) - max(x, {1}, true)), y = e / sum(e, {1}, true);
   const Pending pending;
   const Program& p = *pending.program;
   Unit all(p.size());
@@ -117,18 +128,26 @@ TEST_F(Invariants, OperandsShapesAndResultsOfCodeFit) {
     EXPECT_NE(what.find(text), std::string::npos) << "wanted: " << text << "; found: " << what;
   };
   size_t reduction = 0, element = 0;
-  for (size_t k = 0; k < right.expr.code.size(); ++k) (right.expr.code[k].reduces() ? reduction : element) = k;
+  for (size_t k = 0; k < right.expr.code.size(); ++k)
+    (right.expr.code[k].reduces() ? reduction : element) = k;
   expect("rows of 5", [](FusedUnit& f) { f.expr.row = 5; });
   expect("do not divide", [](FusedUnit& f) { f.expr.space = {4, 8}; });
   expect("runs over [4, 7], the unit over [8, 7]", [](FusedUnit& f) { f.expr.space = {8, 7}; });
   expect("is seen as", [](FusedUnit& f) { f.in_desc[1].shape = {5}; });
   expect("is seen as", [](FusedUnit& f) { f.in_desc[1].shape = {4, 1}; });
-  expect("not computed yet", [&](FusedUnit& f) { f.expr.code[0].operand[0] = static_cast<uint8_t>(f.in.size() + f.expr.code.size() - 1); });
-  expect("not computed yet", [&](FusedUnit& f) { f.expr.code[2].operand[0] = static_cast<uint8_t>(f.in.size() + 2); });
-  expect("not complete before the step ends", [&](FusedUnit& f) { f.expr.axes = 1, f.expr.code[reduction].per = Expr::Per::kept; });
-  expect("one value per element", [&](FusedUnit& f) { f.expr.code[reduction].per = Expr::Per::element; });
-  expect("per row from one value per element", [&](FusedUnit& f) { f.expr.code[element].per = Expr::Per::row; });
-  expect("the code makes", [&](FusedUnit& f) { f.expr.results[0] = static_cast<uint8_t>(f.in.size() + reduction); });
+  expect("not computed yet", [&](FusedUnit& f) {
+    f.expr.code[0].operand[0] = static_cast<uint8_t>(f.in.size() + f.expr.code.size() - 1);
+  });
+  expect("not computed yet",
+         [&](FusedUnit& f) { f.expr.code[2].operand[0] = static_cast<uint8_t>(f.in.size() + 2); });
+  expect("not complete before the step ends",
+         [&](FusedUnit& f) { f.expr.axes = 1, f.expr.code[reduction].per = Expr::Per::kept; });
+  expect("one value per element",
+         [&](FusedUnit& f) { f.expr.code[reduction].per = Expr::Per::element; });
+  expect("per row from one value per element",
+         [&](FusedUnit& f) { f.expr.code[element].per = Expr::Per::row; });
+  expect("the code makes",
+         [&](FusedUnit& f) { f.expr.results[0] = static_cast<uint8_t>(f.in.size() + reduction); });
   expect("which is not computed", [](FusedUnit& f) { f.expr.results[0] = 0; });
   expect("results, code for", [](FusedUnit& f) { f.expr.results.clear(); });
   expect("no code", [](FusedUnit& f) { f.expr.code.clear(); });
@@ -136,7 +155,8 @@ TEST_F(Invariants, OperandsShapesAndResultsOfCodeFit) {
     for (uint32_t k = 1; k < Expr::kMaxPointers; ++k)
       f.in.push_back({Ref::record, 0, all[k % all.size()]}), f.in_desc.push_back(f.in_desc[0]);
   });
-  expect("more than", [](FusedUnit& f) { f.expr.code.resize(Expr::kMaxInstructions + 1, f.expr.code[0]); });
+  expect("more than",
+         [](FusedUnit& f) { f.expr.code.resize(Expr::kMaxInstructions + 1, f.expr.code[0]); });
 }
 
 /// The cold plan of what is pending, and what its steps read and write.
@@ -147,7 +167,8 @@ struct ColdPlan {
     for (const Unit& u : units) {
       StepValues v;
       for (const Ref& r : p.inputs(u[0])) v.in.push_back(p.root(r));
-      for (uint8_t k = 0; k < p.record(u[0]).out.size(); ++k) v.out.push_back({Ref::record, k, u[0]});
+      for (uint8_t k = 0; k < p.record(u[0]).out.size(); ++k)
+        v.out.push_back({Ref::record, k, u[0]});
       values.push_back(v);
     }
   }
@@ -175,17 +196,23 @@ TEST_F(Invariants, NobodyWritesOverWhatIsStillRead) {
   };
   EXPECT_EQ(found([](Plan&) {}), "");
   const ColdPlan right(p);
-  for (size_t u : {size_t{0}, size_t{1}, size_t{2}}) ASSERT_EQ(right.plan->steps[u].out[0].kind, Place::arena) << u;
+  for (size_t u : {size_t{0}, size_t{1}, size_t{2}})
+    ASSERT_EQ(right.plan->steps[u].out[0].kind, Place::arena) << u;
   const int64_t at_a = right.plan->steps[0].out[0].at;
-  expect("overlaps an input", [&](Plan& q) { q.steps[1].out[0].at = at_a; });                            // b over a part of a
-  expect("is not what its producer wrote", [&](Plan& q) { q.steps[2].out[0].at = at_a; });               // c over a, which d reads
-  expect("is not what its producer wrote", [&](Plan& q) { q.steps[3].in[0] = q.steps[3].in[1]; });       // reads another value
+  // b over a part of a
+  expect("overlaps an input", [&](Plan& q) { q.steps[1].out[0].at = at_a; });
+  // c over a, which d reads
+  expect("is not what its producer wrote", [&](Plan& q) { q.steps[2].out[0].at = at_a; });
+  // reads another value
+  expect("is not what its producer wrote", [&](Plan& q) { q.steps[3].in[0] = q.steps[3].in[1]; });
   expect("leaves the arena", [&](Plan& q) { q.steps[0].out[0].at = q.arena_bytes; });
   expect("leaves the arena", [&](Plan& q) { q.steps[0].out[0].at += 4; });
   expect("has no place", [&](Plan& q) { q.steps[3].in[0].kind = Place::none; });
   expect("has no place of its own", [&](Plan& q) { q.steps[3].out[0].kind = Place::leaf; });
-  expect("is never written", [&](Plan& q) { q.output_bytes.push_back(4), q.output_update.push_back(-1); });
-  expect("for the second time", [&](Plan& q) { q.steps[2].out[0] = q.steps[3].in[0] = q.steps[3].out[0]; });
+  expect("is never written",
+         [&](Plan& q) { q.output_bytes.push_back(4), q.output_update.push_back(-1); });
+  expect("for the second time",
+         [&](Plan& q) { q.steps[2].out[0] = q.steps[3].in[0] = q.steps[3].out[0]; });
 }
 
 TEST_F(Invariants, AnUpdateWritesOverNoLeafThatIsReadLater) {
@@ -199,7 +226,8 @@ TEST_F(Invariants, AnUpdateWritesOverNoLeafThatIsReadLater) {
   ColdPlan cold(p);
   EXPECT_EQ(violation([&] { check_memory(p, *cold.plan, cold.values); }), "");
   ASSERT_EQ(cold.plan->steps[0].out[0].kind, Place::output);
-  cold.plan->output_update[static_cast<size_t>(cold.plan->steps[0].out[0].at)] = 0;  // the second step reads w
+  // the second step reads w
+  cold.plan->output_update[static_cast<size_t>(cold.plan->steps[0].out[0].at)] = 0;
   EXPECT_FINDS("writes over leaf", check_memory(p, *cold.plan, cold.values));
 }
 

@@ -1,5 +1,6 @@
-// Compositions: programs as people write them (layers, penalties, gradients of gradients, optimizer steps), held as data, so that they can be
-// run in both tiers, printed, and made smaller while they still fail.
+// Compositions: programs as people write them (layers, penalties, gradients of gradients, optimizer
+// steps), held as data, so that they can be run in both tiers, printed, and made smaller while they
+// still fail.
 #pragma once
 #include <cmath>
 #include <cstring>
@@ -32,7 +33,9 @@ struct Composition {
   enum Family : uint8_t {
     exact,  // no f32 convolution: all bits
     close,  // f32 convolutions among smooth ops: up to kClose
-    integer,  // f32 convolutions of small whole numbers, not by Winograd's algorithm: sums are exact in any order, so all values
+    // f32 convolutions of small whole numbers, not by Winograd's algorithm: sums are exact in any
+    // order, so all values
+    integer,
   };
   enum Mode : uint8_t { forward, gradients, sgd, momentum, adam, adamw };
   uint64_t seed = 0;
@@ -41,7 +44,8 @@ struct Composition {
   Mode mode = forward;
   int steps = 1;
   std::vector<Call> body;
-  std::vector<int> losses;  // step i takes the (i mod size)-th, with an optimizer for every size-th parameter
+  // step i takes the (i mod size)-th, with an optimizer for every size-th parameter
+  std::vector<int> losses;
   std::vector<int> held;  // read at the end
 };
 inline constexpr double kClose = 1e-3;  // of the largest value of a tensor, or of 1
@@ -87,12 +91,15 @@ inline const std::vector<Kind>& kinds() {
   using A = const Arguments&;
   static const std::vector<Kind> all{
       {"parameter", "parameter(@)", nullptr},
-      {"data", "data(@)", [](A a) { return data_of(a.shape(), a.dtype, static_cast<uint64_t>(a.n(0)), a.n(1)); }},
+      {"data", "data(@)",
+       [](A a) { return data_of(a.shape(), a.dtype, static_cast<uint64_t>(a.n(0)), a.n(1)); }},
       {"labels", "labels(@, #1)",
        [](A a) {
          std::vector<int64_t> v;
-         for (double e : numbers(static_cast<size_t>(a.shape().numel()), static_cast<uint64_t>(a.n(0))))
-           v.push_back(std::min(a.n(1) - 1, static_cast<int64_t>((e + 1) / 2 * static_cast<double>(a.n(1)))));
+         for (double e :
+              numbers(static_cast<size_t>(a.shape().numel()), static_cast<uint64_t>(a.n(0))))
+           v.push_back(std::min(a.n(1) - 1,
+                                static_cast<int64_t>((e + 1) / 2 * static_cast<double>(a.n(1)))));
          return tensor(v, a.shape());
        }},
       {"exp", "exp(0.1 * $0)", [](A a) { return exp(0.1 * a[0]); }},
@@ -117,28 +124,38 @@ inline const std::vector<Kind>& kinds() {
       {"div", "$0 / (abs($1) + 1.0)", [](A a) { return a[0] / (abs(a[1]) + 1.0); }},
       {"maximum", "maximum($0, $1)", [](A a) { return maximum(a[0], a[1]); }},
       {"minimum", "minimum($0, $1)", [](A a) { return minimum(a[0], a[1]); }},
-      {"where", "where($0 < $1, $0, 0.5 * $1)", [](A a) { return where(a[0] < a[1], a[0], 0.5 * a[1]); }},
+      {"where", "where($0 < $1, $0, 0.5 * $1)",
+       [](A a) { return where(a[0] < a[1], a[0], 0.5 * a[1]); }},
       {"mask", "$0 * cast($0 > 0.0, dtype)", [](A a) { return a[0] * cast(a[0] > 0.0, a.dtype); }},
-      {"truncate", "cast(cast($0 * 4.0, i32), dtype)", [](A a) { return cast(cast(a[0] * 4.0, i32), a.dtype); }},
+      {"truncate", "cast(cast($0 * 4.0, i32), dtype)",
+       [](A a) { return cast(cast(a[0] * 4.0, i32), a.dtype); }},
       {"detach", "$0.detach()", [](A a) { return a[0].detach(); }},
       {"sum", "sum($0, &0, #1)", [](A a) { return sum(a[0], a.axes(0), a.n(1)); }},
       {"sum_all", "sum($0)", [](A a) { return sum(a[0]); }},
       {"mean", "mean($0, &0, #1)", [](A a) { return mean(a[0], a.axes(0), a.n(1)); }},
       {"mean_all", "mean($0)", [](A a) { return mean(a[0]); }},
       {"max", "max($0, &0, #1)", [](A a) { return max(a[0], a.axes(0), a.n(1)); }},
-      {"norm", "sqrt(sum(square($0), &0, #1) + 0.1)", [](A a) { return sqrt(sum(square(a[0]), a.axes(0), a.n(1)) + 0.1); }},
+      {"norm", "sqrt(sum(square($0), &0, #1) + 0.1)",
+       [](A a) { return sqrt(sum(square(a[0]), a.axes(0), a.n(1)) + 0.1); }},
       {"softmax", "softmax($0, #0)", [](A a) { return softmax(a[0], static_cast<int>(a.n(0))); }},
-      {"log_softmax", "log_softmax($0, #0)", [](A a) { return log_softmax(a[0], static_cast<int>(a.n(0))); }},
-      {"argmax", "cast(argmax($0, #0), dtype)", [](A a) { return cast(argmax(a[0], static_cast<int>(a.n(0))), a.dtype); }},
+      {"log_softmax", "log_softmax($0, #0)",
+       [](A a) { return log_softmax(a[0], static_cast<int>(a.n(0))); }},
+      {"argmax", "cast(argmax($0, #0), dtype)",
+       [](A a) { return cast(argmax(a[0], static_cast<int>(a.n(0))), a.dtype); }},
       {"matmul", "matmul($0, $1, #0, #1)", [](A a) { return matmul(a[0], a[1], a.n(0), a.n(1)); }},
       {"conv2d", "conv2d($0, $1, {}, {.stride = #0, .padding = #1, .groups = #2})",
        [](A a) {
          return conv2d(a[0], a[1], {},
-                       {.stride = static_cast<int>(a.n(0)), .padding = static_cast<int>(a.n(1)), .groups = static_cast<int>(a.n(2))});
+                       {.stride = static_cast<int>(a.n(0)),
+                        .padding = static_cast<int>(a.n(1)),
+                        .groups = static_cast<int>(a.n(2))});
        }},
-      {"max_pool2d", "max_pool2d($0, {.kernel = #0})", [](A a) { return max_pool2d(a[0], {.kernel = static_cast<int>(a.n(0))}); }},
-      {"avg_pool2d", "avg_pool2d($0, {.kernel = #0})", [](A a) { return avg_pool2d(a[0], {.kernel = static_cast<int>(a.n(0))}); }},
-      {"batch_norm", "batch_norm($0, $1, $2)", [](A a) { return batch_norm(a[0], a[1], a[2], 1e-2); }},
+      {"max_pool2d", "max_pool2d($0, {.kernel = #0})",
+       [](A a) { return max_pool2d(a[0], {.kernel = static_cast<int>(a.n(0))}); }},
+      {"avg_pool2d", "avg_pool2d($0, {.kernel = #0})",
+       [](A a) { return avg_pool2d(a[0], {.kernel = static_cast<int>(a.n(0))}); }},
+      {"batch_norm", "batch_norm($0, $1, $2)",
+       [](A a) { return batch_norm(a[0], a[1], a[2], 1e-2); }},
       {"layer_norm", "layer_norm($0, $1)", [](A a) { return layer_norm(a[0], a[1], {}, 1e-2); }},
       {"reshape", "reshape($0, @)", [](A a) { return reshape(a[0], a.shape()); }},
       {"transpose", "transpose($0)", [](A a) { return transpose(a[0]); }},
@@ -151,9 +168,11 @@ inline const std::vector<Kind>& kinds() {
          return transpose(a[0], axes);
        }},
       {"expand", "expand($0, @)", [](A a) { return expand(a[0], a.shape()); }},
-      {"slice", "slice($0, #0, #1, #2)", [](A a) { return slice(a[0], static_cast<int>(a.n(0)), a.n(1), a.n(2)); }},
+      {"slice", "slice($0, #0, #1, #2)",
+       [](A a) { return slice(a[0], static_cast<int>(a.n(0)), a.n(1), a.n(2)); }},
       {"flip", "flip($0, #0)", [](A a) { return flip(a[0], static_cast<int>(a.n(0))); }},
-      {"concat", "concat({$0, $1}, #0)", [](A a) { return concat({a[0], a[1]}, static_cast<int>(a.n(0))); }},
+      {"concat", "concat({$0, $1}, #0)",
+       [](A a) { return concat({a[0], a[1]}, static_cast<int>(a.n(0))); }},
       {"embedding", "embedding($0, $1)", [](A a) { return embedding(a[0], a[1]); }},
       {"one_hot", "one_hot($0, #0)", [](A a) { return one_hot(a[0], a.n(0), a.dtype); }},
       {"dropout", "dropout($0, 0.25)", [](A a) { return dropout(a[0], 0.25); }},
@@ -161,7 +180,8 @@ inline const std::vector<Kind>& kinds() {
       {"weighted", "weighted_cross_entropy($0, $1, abs($2) + 0.1)",
        [](A a) { return weighted_cross_entropy(a[0], a[1], (abs(a[2]) + 0.1).detach()); }},
       {"mse", "mse_loss($0, $1)", [](A a) { return mse_loss(a[0], a[1]); }},
-      {"attention", "scaled_dot_product_attention($0, $0, $0)", [](A a) { return scaled_dot_product_attention(a[0], a[0], a[0]); }},
+      {"attention", "scaled_dot_product_attention($0, $0, $0)",
+       [](A a) { return scaled_dot_product_attention(a[0], a[0], a[0]); }},
       {"grad", "grad({sum($0)}, {$1}, {}, {.create_graph = true})[0]",
        [](A a) { return grad({sum(a[0])}, {a[1]}, {}, {.create_graph = true})[0]; }},
   };
@@ -174,7 +194,9 @@ inline int kind_of(std::string_view name) {
     if (name == all[k].name) return static_cast<int>(k);
   throw Error(str("no kind of call is named ", name));
 }
-inline bool is_kind(const Call& c, const char* name) { return std::strcmp(kinds()[static_cast<size_t>(c.kind)].name, name) == 0; }
+inline bool is_kind(const Call& c, const char* name) {
+  return std::strcmp(kinds()[static_cast<size_t>(c.kind)].name, name) == 0;
+}
 
 inline Tensor applied(const Call& c, const std::vector<Tensor>& values, DType dtype) {
   std::vector<Tensor> x;
@@ -203,29 +225,37 @@ inline std::string text_of(const Composition& c, const Call& call, const char* p
 
 /// As code, but for the declarations.
 inline std::string text_of(const Composition& c) {
-  constexpr const char* modes[] = {"forward", "backward()", "SGD", "SGD with momentum", "Adam", "AdamW"};
+  constexpr const char* modes[] = {"forward",           "backward()", "SGD",
+                                   "SGD with momentum", "Adam",       "AdamW"};
   constexpr const char* families[] = {"all bits", "close", "whole numbers"};
-  std::string text = str("// seed ", c.seed, ", ", c.dtype, ", ", families[c.family], ", ", modes[c.mode], ", ", c.steps, " step(s)\n");
+  std::string text = str("// seed ", c.seed, ", ", c.dtype, ", ", families[c.family], ", ",
+                         modes[c.mode], ", ", c.steps, " step(s)\n");
   for (size_t i = 0; i < c.body.size(); ++i)
-    text += str("v", i, " = ", text_of(c, c.body[i], kinds()[static_cast<size_t>(c.body[i].kind)].text), ";  // ", c.body[i].shape, "\n");
+    text +=
+        str("v", i, " = ", text_of(c, c.body[i], kinds()[static_cast<size_t>(c.body[i].kind)].text),
+            ";  // ", c.body[i].shape, "\n");
   for (int l : c.losses) text += str("loss: v", l, "\n");
   for (int h : c.held) text += str("held: v", h, "\n");
   return text;
 }
 
-// ---- running ---------------------------------------------------------------------------------------------------------------------
+// ---- running ------------------------------------------------------------------------------------
 
 struct Outcome {
   std::vector<std::pair<ValueDesc, std::string>> values;
   std::string error;
 };
 
-inline std::unique_ptr<optim::Optimizer> optimizer_of(Composition::Mode mode, const std::vector<Parameter>& p) {
+inline std::unique_ptr<optim::Optimizer> optimizer_of(Composition::Mode mode,
+                                                      const std::vector<Parameter>& p) {
   switch (mode) {
     case Composition::sgd: return std::make_unique<optim::SGD>(p, optim::SGDOptions{.lr = 0.125});
-    case Composition::momentum: return std::make_unique<optim::SGD>(p, optim::SGDOptions{.lr = 0.1, .momentum = 0.9, .weight_decay = 1e-3});
+    case Composition::momentum:
+      return std::make_unique<optim::SGD>(
+          p, optim::SGDOptions{.lr = 0.1, .momentum = 0.9, .weight_decay = 1e-3});
     case Composition::adam: return std::make_unique<optim::Adam>(p, optim::AdamOptions{.lr = 0.01});
-    case Composition::adamw: return std::make_unique<optim::AdamW>(p, optim::AdamWOptions{.lr = 0.01});
+    case Composition::adamw:
+      return std::make_unique<optim::AdamW>(p, optim::AdamWOptions{.lr = 0.01});
     default: return nullptr;
   }
 }
@@ -237,7 +267,8 @@ inline void run_steps(const Composition& c, Outcome& o) {
   size_t count = 0;
   for (size_t i = 0; i < c.body.size(); ++i) {
     if (!is_kind(c.body[i], "parameter")) continue;
-    of_line[i].emplace(data_of(c.body[i].shape, c.dtype, static_cast<uint64_t>(c.body[i].n[0]), c.family == Composition::integer));
+    of_line[i].emplace(data_of(c.body[i].shape, c.dtype, static_cast<uint64_t>(c.body[i].n[0]),
+                               c.family == Composition::integer));
     shares[count++ % shares.size()].push_back(*of_line[i]);
   }
   flush();
@@ -247,7 +278,8 @@ inline void run_steps(const Composition& c, Outcome& o) {
   std::vector<Tensor> held;
   for (int step = 0; step < c.steps; ++step) {
     std::vector<Tensor> v;
-    for (size_t i = 0; i < c.body.size(); ++i) v.push_back(of_line[i] ? Tensor(*of_line[i]) : applied(c.body[i], v, c.dtype));
+    for (size_t i = 0; i < c.body.size(); ++i)
+      v.push_back(of_line[i] ? Tensor(*of_line[i]) : applied(c.body[i], v, c.dtype));
     held.clear();
     for (int h : c.held) held.push_back(v[static_cast<size_t>(h)]);
     if (c.losses.empty() || c.mode == Composition::forward) continue;
@@ -284,7 +316,8 @@ inline Outcome run(const Composition& c, Tier tier) {
   return o;
 }
 
-template <class T> std::string difference(const std::string& a, const std::string& b, Composition::Family family) {
+template <class T> std::string difference(const std::string& a, const std::string& b,
+                                          Composition::Family family) {
   const size_t n = a.size() / sizeof(T);
   std::vector<T> x(n), y(n);
   if (n == 0) return "";
@@ -295,22 +328,27 @@ template <class T> std::string difference(const std::string& a, const std::strin
   for (size_t i = 0; i < n; ++i) {
     if constexpr (std::is_floating_point_v<T>) {
       if (std::isnan(x[i]) && std::isnan(y[i])) continue;
-      if (family == Composition::close && std::fabs(static_cast<double>(x[i]) - static_cast<double>(y[i])) <= kClose * largest) continue;
+      if (family == Composition::close &&
+          std::fabs(static_cast<double>(x[i]) - static_cast<double>(y[i])) <= kClose * largest)
+        continue;
       if (family == Composition::integer && x[i] == y[i]) continue;
     }
-    if (std::memcmp(&x[i], &y[i], sizeof(T)) != 0) return str("element ", i, " of ", n, ": planned ", x[i], ", cold ", y[i]);
+    if (std::memcmp(&x[i], &y[i], sizeof(T)) != 0)
+      return str("element ", i, " of ", n, ": planned ", x[i], ", cold ", y[i]);
   }
   return "";
 }
 
-/// In what the tiers differ; empty if they do not. `refused`: both refuse the program, for the same reason.
+/// In what the tiers differ; empty if they do not. `refused`: both refuse the program, for the same
+/// reason.
 inline std::string failure(const Composition& c, bool* refused = nullptr) {
   const Outcome planned = run(c, Tier::planned), cold = run(c, Tier::cold);
   if (refused) *refused = !planned.error.empty();
   for (const Outcome* o : {&planned, &cold})
     if (o->error.find("internal") != std::string::npos) return o->error;
   if (planned.error != cold.error) return str("planned: ", planned.error, "; cold: ", cold.error);
-  if (planned.values.size() != cold.values.size()) return "the tiers give different numbers of results";
+  if (planned.values.size() != cold.values.size())
+    return "the tiers give different numbers of results";
   for (size_t k = 0; k < planned.values.size(); ++k) {
     const auto& [desc, p] = planned.values[k];
     const auto& [cold_desc, q] = cold.values[k];

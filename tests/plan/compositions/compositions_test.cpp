@@ -1,4 +1,5 @@
-// Random compositions of what people write: the planned tier against the cold one, with other programs in every run.
+// Random compositions of what people write: the planned tier against the cold one, with other
+// programs in every run.
 #include "gtest/gtest.h"
 #include "plan/compositions/composition_check.h"
 
@@ -16,7 +17,8 @@ TEST(Compositions, AreOfAllKinds) {
   for (uint64_t seed = 0; seed < 400; ++seed) {
     const Composition c = composition(seed);
     lines += c.body.size(), ++by_family[c.family], ++by_mode[c.mode];
-    for (const Call& call : c.body) ++by_kind[static_cast<size_t>(call.kind)], second_order += is_kind(call, "grad");
+    for (const Call& call : c.body)
+      ++by_kind[static_cast<size_t>(call.kind)], second_order += is_kind(call, "grad");
   }
   EXPECT_GT(lines, 400u * 12);
   EXPECT_GT(second_order, 20u);
@@ -29,7 +31,8 @@ TEST(Compositions, AreOfAllKinds) {
 TEST(Compositions, AreMinimized) {
   auto fails = [](const Composition& c) {
     bool gelu = false, product = false;
-    for (const Call& call : without_dead_lines(c).body) gelu |= is_kind(call, "gelu"), product |= is_kind(call, "matmul");
+    for (const Call& call : without_dead_lines(c).body)
+      gelu |= is_kind(call, "gelu"), product |= is_kind(call, "matmul");
     return gelu && product && failure(c).empty();
   };
   int found = 0;

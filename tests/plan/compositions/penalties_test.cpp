@@ -1,4 +1,5 @@
-// Penalties on weights, added to the loss parameter by parameter: what is computed per parameter is 0-d, beside products of every size.
+// Penalties on weights, added to the loss parameter by parameter: what is computed per parameter is
+// 0-d, beside products of every size.
 #include <cmath>
 
 #include "gtest/gtest.h"
@@ -27,7 +28,8 @@ struct Case {
   std::string optimizer;  // SGD, Adam, AdamW
 };
 
-/// The values of weight and bias after one step, and the loss before it, of mean(x wᵀ + b) + Σ penalties.
+/// The values of weight and bias after one step, and the loss before it, of mean(x wᵀ + b) + Σ
+/// penalties.
 Bits by_program(const Case& c, Tier t) {
   const InTier in_tier(t);
   nn::Linear net(c.in, c.out);
@@ -37,36 +39,46 @@ Bits by_program(const Case& c, Tier t) {
   const std::vector<Parameter> p = net.parameters();
   std::unique_ptr<optim::Optimizer> opt;
   if (c.optimizer == "SGD") opt = std::make_unique<optim::SGD>(p, optim::SGDOptions{.lr = kLr});
-  else if (c.optimizer == "Adam") opt = std::make_unique<optim::Adam>(p, optim::AdamOptions{.lr = kLr});
-  else opt = std::make_unique<optim::AdamW>(p, optim::AdamWOptions{.lr = kLr, .weight_decay = kDecay});
+  else if (c.optimizer == "Adam")
+    opt = std::make_unique<optim::Adam>(p, optim::AdamOptions{.lr = kLr});
+  else
+    opt = std::make_unique<optim::AdamW>(p, optim::AdamWOptions{.lr = kLr, .weight_decay = kDecay});
   Tensor loss = mean(net(x));
   for (auto& q : net.parameters()) loss = loss + kWeight * penalty_of(q, c.penalty);
   loss.backward();
   opt->step();
-  return {net.weight.value().to_vector<float>(), net.bias.value().to_vector<float>(), {loss.item<float>()}};
+  return {net.weight.value().to_vector<float>(),
+          net.bias.value().to_vector<float>(),
+          {loss.item<float>()}};
 }
 
-/// The same in double, written out: every output is linear, so that its gradient does not depend on the weights.
+/// The same in double, written out: every output is linear, so that its gradient does not depend on
+/// the weights.
 std::vector<std::vector<double>> by_hand(const Case& c) {
-  const auto rows = static_cast<size_t>(c.rows), in = static_cast<size_t>(c.in), out = static_cast<size_t>(c.out);
+  const auto rows = static_cast<size_t>(c.rows), in = static_cast<size_t>(c.in),
+             out = static_cast<size_t>(c.out);
   auto rounded = [](size_t n, uint64_t seed) {
     std::vector<double> v = numbers(n, seed);
     for (double& e : v) e = static_cast<float>(e);
     return v;
   };
-  std::vector<std::vector<double>> p{rounded(out * in, 1), rounded(out, 2)}, g{std::vector<double>(out * in), std::vector<double>(out)};
+  std::vector<std::vector<double>> p{rounded(out * in, 1), rounded(out, 2)},
+      g{std::vector<double>(out * in), std::vector<double>(out)};
   const std::vector<double> x = rounded(rows * in, 3);
   double loss = 0;
   const double share = 1.0 / static_cast<double>(rows * out);
   for (size_t r = 0; r < rows; ++r)
     for (size_t o = 0; o < out; ++o) {
       g[1][o] += share, loss += p[1][o] * share;
-      for (size_t i = 0; i < in; ++i) g[0][o * in + i] += x[r * in + i] * share, loss += x[r * in + i] * p[0][o * in + i] * share;
+      for (size_t i = 0; i < in; ++i)
+        g[0][o * in + i] += x[r * in + i] * share, loss += x[r * in + i] * p[0][o * in + i] * share;
     }
   for (size_t k = 0; k < 2; ++k) {
     double squares = 0, absolutes = 0;
     for (double v : p[k]) squares += v * v, absolutes += std::fabs(v);
-    loss += kWeight * (c.penalty == Penalty::square ? squares : c.penalty == Penalty::absolute ? absolutes : std::sqrt(squares));
+    loss += kWeight * (c.penalty == Penalty::square     ? squares
+                       : c.penalty == Penalty::absolute ? absolutes
+                                                        : std::sqrt(squares));
     for (size_t i = 0; i < p[k].size(); ++i) {
       double& v = p[k][i];
       const double slope = c.penalty == Penalty::square     ? 2 * v
@@ -74,7 +86,8 @@ std::vector<std::vector<double>> by_hand(const Case& c) {
                                                             : v / std::sqrt(squares);
       const double gradient = g[k][i] + kWeight * slope;
       if (c.optimizer == "AdamW") v -= kLr * kDecay * v;
-      v -= kLr * (c.optimizer == "SGD" ? gradient : gradient / (std::fabs(gradient) + kEps));  // Adam's first step
+      // Adam's first step
+      v -= kLr * (c.optimizer == "SGD" ? gradient : gradient / (std::fabs(gradient) + kEps));
     }
   }
   p.push_back({loss});
@@ -82,18 +95,26 @@ std::vector<std::vector<double>> by_hand(const Case& c) {
 }
 
 TEST(Penalties, AreTrainedAsWrittenOut) {
-  for (const auto& [rows, in, out] :
-       {std::array<int64_t, 3>{8, 1, 1}, {8, 4, 1}, {8, 3, 2}, {1, 4, 4}, {8, 10, 6}, {1, 1, 7}, {64, 64, 33}, {8, 128, 65}})
+  for (const auto& [rows, in, out] : {std::array<int64_t, 3>{8, 1, 1},
+                                      {8, 4, 1},
+                                      {8, 3, 2},
+                                      {1, 4, 4},
+                                      {8, 10, 6},
+                                      {1, 1, 7},
+                                      {64, 64, 33},
+                                      {8, 128, 65}})
     for (Penalty penalty : {Penalty::square, Penalty::absolute, Penalty::norm})
       for (const char* optimizer : {"SGD", "Adam", "AdamW"}) {
         const Case c{rows, in, out, penalty, optimizer};
-        SCOPED_TRACE(str(rows, "×", in, "→", out, ", penalty ", static_cast<int>(penalty), ", ", optimizer));
+        SCOPED_TRACE(
+            str(rows, "×", in, "→", out, ", penalty ", static_cast<int>(penalty), ", ", optimizer));
         const Bits planned = by_program(c, Tier::planned), cold = by_program(c, Tier::cold);
         EXPECT_EQ(planned == cold, true) << "the tiers differ";
         const auto want = by_hand(c);
         for (size_t k = 0; k < want.size(); ++k)
           for (size_t i = 0; i < want[k].size(); ++i)
-            ASSERT_NEAR(planned[k][i], want[k][i], 3e-6 * std::max(1.0, std::fabs(want[k][i]))) << k << ' ' << i;
+            ASSERT_NEAR(planned[k][i], want[k][i], 3e-6 * std::max(1.0, std::fabs(want[k][i])))
+                << k << ' ' << i;
       }
 }
 
@@ -112,8 +133,8 @@ TEST(Penalties, OfDeeperNetsHaveTheSameBitsInBothTiers) {
       optim::AdamW opt(net.parameters(), {.lr = 0.01});
       Bits losses(1);
       for (int i = 0; i < 4; ++i) {
-        Tensor loss =
-            cross_entropy(net(tensor_f32({6, 20}, static_cast<uint64_t>(i))), tensor(std::vector<int64_t>{1, 2, 3, 4, 5, 6}, Shape{6}));
+        Tensor loss = cross_entropy(net(tensor_f32({6, 20}, static_cast<uint64_t>(i))),
+                                    tensor(std::vector<int64_t>{1, 2, 3, 4, 5, 6}, Shape{6}));
         for (auto& p : net.parameters()) loss = loss + 1e-3 * penalty_of(p, penalty);
         loss.backward();
         opt.step();
@@ -127,10 +148,11 @@ TEST(Penalties, OfDeeperNetsHaveTheSameBitsInBothTiers) {
   }
 }
 
-// One value, read by a product's epilogue element by element and by other code once per row: it can be computed in one of them only, and
-// the epilogue's space stays that of the product.
+// One value, read by a product's epilogue element by element and by other code once per row: it can
+// be computed in one of them only, and the epilogue's space stays that of the product.
 TEST(Penalties, AValueOfAnEpilogueIsReadPerRowElsewhere) {
-  const Tensor x = tensor_f32({8, 4}, 1), w = tensor_f32({4, 1}, 2), u = tensor_f32({8, 1}, 3), large = tensor_f32({8, 100}, 4);
+  const Tensor x = tensor_f32({8, 4}, 1), w = tensor_f32({4, 1}, 2), u = tensor_f32({8, 1}, 3),
+               large = tensor_f32({8, 100}, 4);
   auto run = [&](Tier t) {
     const InTier in_tier(t);
     const Tensor a = tanh(u), y = matmul(x, w) + a, z = large * a;
@@ -146,7 +168,8 @@ TEST(Penalties, ASqueezeAndExciteBlockHasTheSameBits) {
       const InTier in_tier(t);
       Parameter x(tensor_f32(s, 1)), w(tensor_f32({s[1], s[1]}, 2));
       const Tensor gate = sigmoid(matmul(mean(Tensor(x), {2, 3}), Tensor(w)));
-      const Tensor loss = sum(square(Tensor(x) * reshape(gate, {s[0], s[1], 1, 1}))) + 0.1 * sum(square(Tensor(w)));
+      const Tensor loss =
+          sum(square(Tensor(x) * reshape(gate, {s[0], s[1], 1, 1}))) + 0.1 * sum(square(Tensor(w)));
       loss.backward();
       return Bits{x.grad().to_vector<float>(), w.grad().to_vector<float>(), {loss.item<float>()}};
     };
@@ -160,7 +183,8 @@ TEST(Penalties, AProductBesideNormalizedRowsHasTheSameBits) {
     auto run = [&](Tier t) {
       const InTier in_tier(t);
       Parameter x(tensor_f32(s, 1));
-      const Tensor gram = matmul(x, x, false, true), unit = Tensor(x) / sqrt(sum(square(Tensor(x)), {1}, true));
+      const Tensor gram = matmul(x, x, false, true),
+                   unit = Tensor(x) / sqrt(sum(square(Tensor(x)), {1}, true));
       const Tensor loss = sum(gram) + sum(square(gram - matmul(unit, unit, false, true)));
       loss.backward();
       return Bits{x.grad().to_vector<float>(), {loss.item<float>()}};

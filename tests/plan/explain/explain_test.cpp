@@ -23,15 +23,18 @@ template <class F> ProgramExplanation explained(F&& f) {
 }
 
 TEST(Explain, ListsRecordsAndKernels) {
-  const Tensor x = cast(tensor_f32({4, 3}, 1), f64), w = cast(tensor_f32({3, 2}, 2), f64);  // f32 would be one kernel
+  // f32 would be one kernel
+  const Tensor x = cast(tensor_f32({4, 3}, 1), f64), w = cast(tensor_f32({3, 2}, 2), f64);
   flush();
   Tensor y;
   NoGrad off;
   const ProgramExplanation p = explained([&] { y = relu(matmul(x, w) + 1.0) * 2.0; });
   ASSERT_FALSE(p.passes.empty());
   EXPECT_EQ(p.passes[0].pass, "recorded");
-  EXPECT_EQ(p.passes[0].records, (std::vector<std::string>{"%0 = matmul(leaf0, leaf1) f64[4, 2]", "%1 = add(%0, number0) f64[4, 2]",
-                                                           "%2 = relu(%1) f64[4, 2]", "%3 = mul(%2, number1) f64[4, 2]"}));
+  EXPECT_EQ(p.passes[0].records,
+            (std::vector<std::string>{"%0 = matmul(leaf0, leaf1) f64[4, 2]",
+                                      "%1 = add(%0, number0) f64[4, 2]", "%2 = relu(%1) f64[4, 2]",
+                                      "%3 = mul(%2, number1) f64[4, 2]"}));
   ASSERT_EQ(p.kernels.size(), 2u);
   EXPECT_EQ(p.kernels[0].name, "matmul");
   EXPECT_EQ(p.kernels[1].name, "fused(add, relu, mul)");
@@ -39,14 +42,16 @@ TEST(Explain, ListsRecordsAndKernels) {
   EXPECT_EQ(p.kernels[1].reads, std::vector<size_t>{0});
   EXPECT_TRUE(p.kernels[1].leaves);
   EXPECT_EQ(p.memory.flops, 2 * 4 * 3 * 2 + 3 * 8);
-  EXPECT_EQ(p.kernels[1].bytes, 2 * 8 * 8 + 2 * 8) << "eight numbers in, eight out, and two that are slots";
+  EXPECT_EQ(p.kernels[1].bytes, 2 * 8 * 8 + 2 * 8)
+      << "eight numbers in, eight out, and two that are slots";
   EXPECT_TRUE(p.unfused.empty());
   const auto& holders = p.memory.holders;
-  EXPECT_TRUE(std::any_of(holders.begin(), holders.end(),
-                          [](const MemoryHolder& h) { return h.kind == MemoryHolder::activation && h.op == "matmul" && h.bytes == 64; }));
+  EXPECT_TRUE(std::any_of(holders.begin(), holders.end(), [](const MemoryHolder& h) {
+    return h.kind == MemoryHolder::activation && h.op == "matmul" && h.bytes == 64;
+  }));
   const std::string words = in_words(p);
-  for (const char* part :
-       {"program: 4 records, 2 kernels", "fused(add, relu, mul) reads 0; leaves", "  64 B       activation matmul [4, 2]"})
+  for (const char* part : {"program: 4 records, 2 kernels", "fused(add, relu, mul) reads 0; leaves",
+                           "  64 B       activation matmul [4, 2]"})
     EXPECT_NE(words.find(part), std::string::npos) << part << " is not in\n" << words;
   EXPECT_EQ(words.find("leaf0"), std::string::npos) << "records only where they are asked for";
   EXPECT_NE(in_words(p, true).find("%1 = add(%0, number0)"), std::string::npos);
@@ -71,11 +76,12 @@ TEST(Explain, SaysWhyNeighboursWereNotFused) {
               y = a + softmax(a);
             })),
             std::vector<std::string>{"another kernel lies between them on a second path"});
-  EXPECT_EQ(reasons(explained([&] {
-              const Tensor a = exp(x);
-              y = a + matmul(a, a);
-            })),
-            std::vector<std::string>{"the product or convolution of that kernel reads all of it first"});
+  EXPECT_EQ(
+      reasons(explained([&] {
+        const Tensor a = exp(x);
+        y = a + matmul(a, a);
+      })),
+      std::vector<std::string>{"the product or convolution of that kernel reads all of it first"});
   const auto long_chain = reasons(explained([&] {
     y = x;
     for (int i = 0; i < 40; ++i) y = relu(y) + static_cast<double>(1);
@@ -103,7 +109,8 @@ TEST(Explain, NamesPhasesAndKeptUpdates) {
   for (const ExplainedKernel& k : p.kernels) {
     phase[k.phase] = true;
     EXPECT_EQ(k.phase == ExplainedKernel::update, k.module == "optimizer");
-    for (size_t r : k.reads) EXPECT_LT(r, static_cast<size_t>(&k - p.kernels.data())) << "what it reads ran before";
+    for (size_t r : k.reads)
+      EXPECT_LT(r, static_cast<size_t>(&k - p.kernels.data())) << "what it reads ran before";
   }
   EXPECT_TRUE(phase[0] && phase[1]);
   EXPECT_EQ(held.numel(), 96);
@@ -129,7 +136,8 @@ TEST(Explain, AnUpdateIsOneWhateverIsFusedInFrontOfIt) {
     EXPECT_FALSE(k.name.starts_with("matmul") && k.phase == ExplainedKernel::update) << k.name;
   }
   EXPECT_GE(updated, 2 * net.parameters().size()) << "weights and momenta";
-  EXPECT_NE(in_words(p).find(" backward+update "), std::string::npos) << "a gradient's product with its update behind it";
+  EXPECT_NE(in_words(p).find(" backward+update "), std::string::npos)
+      << "a gradient's product with its update behind it";
 }
 
 TEST(Explain, AnAverageOfTheWeightsIsAnUpdate) {
@@ -137,7 +145,8 @@ TEST(Explain, AnAverageOfTheWeightsIsAnUpdate) {
   optim::Average average(net);
   const ProgramExplanation p = explained([&] { average.update(0.9); });
   ASSERT_FALSE(p.kernels.empty());
-  for (const ExplainedKernel& k : p.kernels) EXPECT_TRUE(k.phase == ExplainedKernel::update && k.updates) << k.name;
+  for (const ExplainedKernel& k : p.kernels)
+    EXPECT_TRUE(k.phase == ExplainedKernel::update && k.updates) << k.name;
 }
 
 TEST(Explain, TheColdTierFusesNothing) {

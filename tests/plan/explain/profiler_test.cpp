@@ -13,7 +13,9 @@ namespace {
 using namespace suanli::test;
 
 /// [m, 4] · [4, 2], read at once: one program with one product.
-float product(int64_t m) { return matmul(full({m, 4}, 2.0), full({4, 2}, 3.0)).to_vector<float>()[0]; }
+float product(int64_t m) {
+  return matmul(full({m, 4}, 2.0), full({4, 2}, 3.0)).to_vector<float>()[0];
+}
 
 const ProfileRow* row(const std::vector<ProfileRow>& rows, const std::string& name) {
   for (const ProfileRow& r : rows)
@@ -40,7 +42,8 @@ TEST(Profiler, CountsWhatItsThreadRan) {
   EXPECT_EQ(row(r.spans, "build plan")->calls, 1);
   double inside = 0;
   for (const ProfileRow& s : r.spans) inside += s.seconds;
-  EXPECT_LE(inside + r.kernel_seconds + r.own_seconds, r.seconds) << "spans without what lies in them";
+  EXPECT_LE(inside + r.kernel_seconds + r.own_seconds, r.seconds)
+      << "spans without what lies in them";
 }
 
 TEST(Profiler, HearsNothingOfOtherThreads) {
@@ -78,7 +81,8 @@ TEST(Profiler, NamesModulesAndSurvivesSpansThatOutliveIt) {
     EXPECT_EQ(events[0].name, "outer");
     EXPECT_FALSE(events[0].kernel);
     bool product_in_module = false;
-    for (const ProfileEvent& e : events) product_in_module |= e.kernel && e.name == "matmul" && e.module.find("fc") == 0;
+    for (const ProfileEvent& e : events)
+      product_in_module |= e.kernel && e.name == "matmul" && e.module.find("fc") == 0;
     EXPECT_TRUE(product_in_module);
     profiler.reset();
   }

@@ -34,7 +34,8 @@ struct Outcome {
 };
 
 /// Three steps, rehearsed before or not.
-Outcome run(const std::function<std::unique_ptr<optim::Optimizer>(std::vector<Parameter>)>& make, bool rehearsed) {
+Outcome run(const std::function<std::unique_ptr<optim::Optimizer>(std::vector<Parameter>)>& make,
+            bool rehearsed) {
   clear_plan_cache();
   manual_seed(5);
   Busy net;
@@ -61,7 +62,9 @@ Outcome run(const std::function<std::unique_ptr<optim::Optimizer>(std::vector<Pa
     const int64_t plans = plan_stats().plans;
     step(net, *opt, b.x, b.y);
     if (i == 0) r.plans_of_first_step = plan_stats().plans - plans;
-    else EXPECT_EQ(plan_stats().plans, plans) << "the first step is the same program as all later ones";
+    else
+      EXPECT_EQ(plan_stats().plans, plans)
+          << "the first step is the same program as all later ones";
   }
   r.values = values(net);
   r.counter = default_generator().counter();
@@ -71,10 +74,15 @@ Outcome run(const std::function<std::unique_ptr<optim::Optimizer>(std::vector<Pa
 TEST(Rehearsal, LeavesNothingBehindButThePlan) {
   using Parameters = std::vector<Parameter>;
   const std::function<std::unique_ptr<optim::Optimizer>(Parameters)> makers[] = {
-      [](Parameters p) { return std::make_unique<optim::Adam>(std::move(p), optim::AdamOptions{.lr = 0.01}); },
-      [](Parameters p) { return std::make_unique<optim::SGD>(std::move(p), optim::SGDOptions{.lr = 0.1}); },
       [](Parameters p) {
-        return std::make_unique<optim::SGD>(std::move(p), optim::SGDOptions{.lr = 0.1, .momentum = 0.9, .dampening = 0.5});
+        return std::make_unique<optim::Adam>(std::move(p), optim::AdamOptions{.lr = 0.01});
+      },
+      [](Parameters p) {
+        return std::make_unique<optim::SGD>(std::move(p), optim::SGDOptions{.lr = 0.1});
+      },
+      [](Parameters p) {
+        return std::make_unique<optim::SGD>(
+            std::move(p), optim::SGDOptions{.lr = 0.1, .momentum = 0.9, .dampening = 0.5});
       },
   };
   for (auto& make : makers) {
@@ -106,7 +114,8 @@ TEST(Rehearsal, ForetellsWhatRunningTakes) {
   EXPECT_EQ(after.last_flops, forecast.flops);
   EXPECT_EQ(after.kernels - before.kernels, forecast.kernels);
   int64_t state = 0;
-  for (auto& p : net.parameters()) state += 3 * p.shape().numel() * 4;  // the weight and two moments
+  // the weight and two moments
+  for (auto& p : net.parameters()) state += 3 * p.shape().numel() * 4;
   EXPECT_EQ(forecast.overwritten_bytes, state) << "every update is written over what it replaces";
   EXPECT_TRUE(forecast.output_bytes.empty());
   int64_t held = 0;
@@ -167,13 +176,19 @@ TEST(Rehearsal, ReadingAValueSaysSoAndChangesNothing) {
   {
     Rehearsal rehearsal;
     const Tensor x = rehearsal.leaf({8, 6}, f32);
-    EXPECT_NE(thrown<RehearsalError>([&] { x.to_vector<float>(); }).find("[8, 6] is read"), std::string::npos);
+    EXPECT_NE(thrown<RehearsalError>([&] { x.to_vector<float>(); }).find("[8, 6] is read"),
+              std::string::npos);
     escaped = net(x);
-    EXPECT_NE(thrown<RehearsalError>([&] { sum(escaped).item(); }).find("is read while the program is recorded"), std::string::npos);
+    EXPECT_NE(thrown<RehearsalError>([&] {
+                sum(escaped).item();
+              }).find("is read while the program is recorded"),
+              std::string::npos);
     EXPECT_EQ(net.parameters()[0].value().numel(), 96) << "what lies in memory may be read";
-    EXPECT_EQ(thrown<Error>([&] { net.parameters()[0].value().to_vector<float>(); }), "nothing was thrown");
+    EXPECT_EQ(thrown<Error>([&] { net.parameters()[0].value().to_vector<float>(); }),
+              "nothing was thrown");
   }
-  EXPECT_NE(thrown<Error>([&] { escaped.to_vector<float>(); }).find("it was only rehearsed"), std::string::npos);
+  EXPECT_NE(thrown<Error>([&] { escaped.to_vector<float>(); }).find("it was only rehearsed"),
+            std::string::npos);
   EXPECT_EQ(values(net), before);
 }
 

@@ -7,8 +7,8 @@ namespace {
 
 using namespace suanli::test;
 
-/// The steps that the planned tier makes of what `f` records; what it returns is held until then. Afterwards it runs, and the count of
-/// kernels has to be the number of steps.
+/// The steps that the planned tier makes of what `f` records; what it returns is held until then.
+/// Afterwards it runs, and the count of kernels has to be the number of steps.
 template <class F> std::string steps(F&& f) {
   InTier planned(Tier::planned);
   auto held = f();
@@ -57,7 +57,9 @@ TEST(Fuse, AnAdamStepIsOneKernelForEachParameter) {
   for (const bool equal : {true, false}) {
     Parameter a(tensor_f32({4, 7}, 1)), b(tensor_f32(equal ? Shape{4, 7} : Shape{9}, 2));
     optim::Adam opt({a, b}, {.lr = 0.01});
-    auto give_gradients = [&] { a.set_grad(tensor_f32(a.shape(), 3)), b.set_grad(tensor_f32(b.shape(), 4)); };
+    auto give_gradients = [&] {
+      a.set_grad(tensor_f32(a.shape(), 3)), b.set_grad(tensor_f32(b.shape(), 4));
+    };
     for (int i = 0; i < 2; ++i) give_gradients(), opt.step();
     give_gradients();
     const int64_t before = plan_stats().kernels;
@@ -132,7 +134,8 @@ matmul(then add, mul) f32[4, 7] 4 in 1 out
 }
 
 TEST(Fuse, AnEpilogueTakesTheResultAsItComes) {
-  const Tensor x = tensor_f32({2, 3, 7, 5}, 1), w = tensor_f32({3, 3, 3, 3}, 2), v = tensor_f32({3, 3, 3, 3}, 3);
+  const Tensor x = tensor_f32({2, 3, 7, 5}, 1), w = tensor_f32({3, 3, 3, 3}, 2),
+               v = tensor_f32({3, 3, 3, 3}, 3);
   const ConvOptions same{.padding = 1};
   EXPECT_EQ(steps([&] { return relu(conv2d(x, w, {}, same)) + x; }), R"(
 conv2d(then relu, add) f32[2, 3, 7, 5] 3 in 1 out
@@ -207,7 +210,8 @@ TEST(Fuse, LongChainsAreCutAtTheBound) {
 }
 
 TEST(Fuse, UpdatesThatShareAStepAreNotTorn) {
-  // Each takes a tensor, two numbers and a result beside the shared g. The fourth's first op would still fit; it waits for the rest.
+  // Each takes a tensor, two numbers and a result beside the shared g. The fourth's first op would
+  // still fit; it waits for the rest.
   const Tensor g = tensor_f32({4, 7}, 9);
   EXPECT_EQ(steps([&] {
               Tensors out;

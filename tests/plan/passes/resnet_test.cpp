@@ -1,5 +1,5 @@
-// What the passes make of one training step of a residual network together, in counts: nothing here depends on the machine but that its
-// convolutions work in blocks of channels.
+// What the passes make of one training step of a residual network together, in counts: nothing here
+// depends on the machine but that its convolutions work in blocks of channels.
 #include <map>
 
 #include "gtest/gtest.h"
@@ -16,13 +16,15 @@ std::string step_name(const std::string& line) {
   return line.substr(0, line.find(' ', bracket == std::string::npos ? 0 : line.find(')')));
 }
 
-/// Steps by name, most frequent first, and the most that values (not workspaces, which depend on the machine) hold at once.
+/// Steps by name, most frequent first, and the most that values (not workspaces, which depend on
+/// the machine) hold at once.
 std::string summary(const Plan& plan) {
   std::map<std::string, int> count;
   std::istringstream lines(describe(plan));
   for (std::string line; std::getline(lines, line);) ++count[step_name(line)];
   std::vector<std::pair<std::string, int>> rows(count.begin(), count.end());
-  std::stable_sort(rows.begin(), rows.end(), [](const auto& a, const auto& b) { return a.second > b.second; });
+  std::stable_sort(rows.begin(), rows.end(),
+                   [](const auto& a, const auto& b) { return a.second > b.second; });
   std::string text = "\n";
   for (const auto& [name, n] : rows)
     if (n >= 4) text += str(n, " ", name, "\n");
@@ -30,8 +32,8 @@ std::string summary(const Plan& plan) {
   for (const PlannedBytes& b : plan.arena)
     if (!b.workspace)
       for (uint32_t s = b.first; s <= b.last; ++s) held[s] += b.bytes;
-  return text + str(count["reorder"], " reorder, ", plan.steps.size(), " steps, ", *std::max_element(held.begin(), held.end()) >> 10,
-                    " KiB of values\n");
+  return text + str(count["reorder"], " reorder, ", plan.steps.size(), " steps, ",
+                    *std::max_element(held.begin(), held.end()) >> 10, " KiB of values\n");
 }
 
 struct ResNet {

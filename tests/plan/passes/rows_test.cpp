@@ -1,4 +1,5 @@
-// Row programs: what people write with reductions that are read again runs as one kernel, and gives the same bits as op by op.
+// Row programs: what people write with reductions that are read again runs as one kernel, and gives
+// the same bits as op by op.
 #include <cmath>
 #include <set>
 
@@ -12,7 +13,7 @@ namespace {
 using namespace suanli::test;
 using Tensors = std::vector<Tensor>;
 
-// ---- as people write it ----------------------------------------------------------------------------------------------------------
+// ---- as people write it -------------------------------------------------------------------------
 
 Tensor own_softmax(const Tensor& x) {
   const Tensor e = exp(x - max(x, {-1}, true).detach());
@@ -26,9 +27,13 @@ Tensor own_layer_norm(const Tensor& x, const Tensor& w, const Tensor& b) {
   const Tensor centred = x - mean(x, {-1}, true);
   return centred * rsqrt(mean(square(centred), {-1}, true) + 1e-5) * w + b;
 }
-Tensor own_rms_norm(const Tensor& x, const Tensor& w) { return x * rsqrt(mean(square(x), {-1}, true) + 1e-6) * w; }
+Tensor own_rms_norm(const Tensor& x, const Tensor& w) {
+  return x * rsqrt(mean(square(x), {-1}, true) + 1e-6) * w;
+}
 Tensor unit_length(const Tensor& x) { return x / sqrt(sum(square(x), {-1}, true) + 1e-12); }
-Tensor cosine(const Tensor& x, const Tensor& y) { return sum(x * y, {-1}) * rsqrt(sum(square(x), {-1})) * rsqrt(sum(square(y), {-1})); }
+Tensor cosine(const Tensor& x, const Tensor& y) {
+  return sum(x * y, {-1}) * rsqrt(sum(square(x), {-1})) * rsqrt(sum(square(y), {-1}));
+}
 /// Lin et al. 2017, from logits and one-hot targets: −(1 − p)² ln p of the right class.
 Tensor focal(const Tensor& x, const Tensor& one_hot) {
   const Tensor shifted = x - max(x, {-1}, true).detach();
@@ -54,7 +59,8 @@ template <class F> std::vector<std::string> bits_in(Tier t, F&& f) {
 }
 
 TEST(Rows, WhatPeopleWriteIsOneKernel) {
-  const Tensor x = tensor_f32({4, 7}, 1), y = tensor_f32({4, 7}, 2), w = tensor_f32({7}, 3), b = tensor_f32({7}, 4);
+  const Tensor x = tensor_f32({4, 7}, 1), y = tensor_f32({4, 7}, 2), w = tensor_f32({7}, 3),
+               b = tensor_f32({7}, 4);
   const Tensor hot = cast(tensor_f32({4, 7}, 5) > 0.9, f32);
   flush();
   EXPECT_EQ(steps([&] { return Tensors{own_softmax(x)}; }), R"(
@@ -102,7 +108,10 @@ fused(mul, sum, mul.gx) f32[] 3 in 2 out
 matmul f32[4, 7] 2 in 1 out
 fused(div.gx, div.gy, sum, add, exp.gx) f32[4, 7] 4 in 1 out
 )");
-  EXPECT_EQ(steps([&] { return gradients(sum(matmul(own_layer_norm(Tensor(x), Tensor(w), Tensor(b)), m) * v), {&x, &w, &b}); }),
+  EXPECT_EQ(steps([&] {
+              return gradients(sum(matmul(own_layer_norm(Tensor(x), Tensor(w), Tensor(b)), m) * v),
+                               {&x, &w, &b});
+            }),
             R"(
 fused(sum, div, sub, square, sum, div, add, rsqrt, mul, mul, add) f32[4, 7] 6 in 5 out
 matmul f32[4, 3] 2 in 1 out
@@ -111,7 +120,9 @@ fused(mul, sum, mul.gx) f32[] 3 in 2 out
 matmul f32[4, 7] 2 in 1 out
 fused(sum, mul.gx, mul.gy, sum, mul.gx, mul.gy, sum, rsqrt.gx, div.gx, square.gx, add, sub.gy, sum, div.gx, add) f32[7] 8 in 3 out
 )");
-  EXPECT_EQ(steps([&] { return gradients(sum(matmul(own_rms_norm(Tensor(x), Tensor(w)), m) * v), {&x, &w}); }),
+  EXPECT_EQ(steps([&] {
+              return gradients(sum(matmul(own_rms_norm(Tensor(x), Tensor(w)), m) * v), {&x, &w});
+            }),
             R"(
 fused(square, sum, div, add, rsqrt, mul, mul) f32[4, 1] 4 in 4 out
 matmul f32[4, 3] 2 in 1 out
@@ -152,19 +163,23 @@ fused(sub, sum, div, sub) f32[4, 3, 5] 3 in 1 out
 )") << "rows of two lengths";
 }
 
-// ---- bits ------------------------------------------------------------------------------------------------------------------------
+// ---- bits ---------------------------------------------------------------------------------------
 
-/// Rows shorter than a vector, several in a tile, one that is longer than a tile, and more of them than a thread's share.
-const Shape shapes[] = {{6, 5}, {3000, 10}, {1, 9}, {300, 301}, {70, 513}, {9, 5000}, {1, 32768}, {20, 20000}, {2, 3, 4, 8}};
+/// Rows shorter than a vector, several in a tile, one that is longer than a tile, and more of them
+/// than a thread's share.
+const Shape shapes[] = {{6, 5},    {3000, 10}, {1, 9},      {300, 301},  {70, 513},
+                        {9, 5000}, {1, 32768}, {20, 20000}, {2, 3, 4, 8}};
 
 TEST(Rows, ShapesHaveTheSameBitsInBothTiers) {
   for (const Shape& s : shapes)
     for (DType dtype : {f32, f64}) {
-      const Tensor x = cast(tensor_f32(s, 1), dtype), y = cast(tensor_f32(s, 2), dtype), w = cast(tensor_f32({s.at(-1)}, 3), dtype);
+      const Tensor x = cast(tensor_f32(s, 1), dtype), y = cast(tensor_f32(s, 2), dtype),
+                   w = cast(tensor_f32({s.at(-1)}, 3), dtype);
       flush();
       auto program = [&] {
         Parameter p(x), q(w);
-        const Tensor out = own_layer_norm(own_softmax(Tensor(p)) * y, Tensor(q), w), lse = log(sum(exp(out), {-1}));
+        const Tensor out = own_layer_norm(own_softmax(Tensor(p)) * y, Tensor(q), w),
+                     lse = log(sum(exp(out), {-1}));
         (sum(out * y) + sum(lse)).backward();
         return Tensors{out, lse, p.grad(), q.grad(), max(out, {-1}), max(out, {0})};
       };
@@ -175,7 +190,8 @@ TEST(Rows, ShapesHaveTheSameBitsInBothTiers) {
         clear_plan_cache();
         const auto planned = bits_in(Tier::planned, program);
         for (size_t k = 0; k < cold.size(); ++k)
-          EXPECT_EQ(planned[k] == cold[k], true) << to_string(s) << ' ' << to_string(dtype) << ", result " << k << ", threads " << threads;
+          EXPECT_EQ(planned[k] == cold[k], true) << to_string(s) << ' ' << to_string(dtype)
+                                                 << ", result " << k << ", threads " << threads;
       }
       set_compute_threads(before);
       clear_plan_cache();
@@ -186,7 +202,8 @@ TEST(Rows, AgreeWithLoopsInDouble) {
   const InTier planned(Tier::planned);
   for (const Shape& s : {Shape{200, 10}, Shape{3, 4000}}) {
     const Tensor x = tensor_f32(s, 1);
-    const auto in = x.to_vector<float>(), softmaxed = own_softmax(x).to_vector<float>(), summed = own_logsumexp(x).to_vector<float>();
+    const auto in = x.to_vector<float>(), softmaxed = own_softmax(x).to_vector<float>(),
+               summed = own_logsumexp(x).to_vector<float>();
     const auto n = static_cast<size_t>(s[1]);
     for (size_t r = 0; r < static_cast<size_t>(s[0]); ++r) {
       double total = 0;
@@ -215,12 +232,14 @@ TEST(Rows, NotANumberStaysInItsRow) {
   }
 }
 
-// ---- bounds ----------------------------------------------------------------------------------------------------------------------
+// ---- bounds -------------------------------------------------------------------------------------
 
-/// A graph of `ops` ops over one space: some per element, some per row, reductions from the one to the other, each read; no op twice.
+/// A graph of `ops` ops over one space: some per element, some per row, reductions from the one to
+/// the other, each read; no op twice.
 Tensor row_graph(uint64_t seed, size_t ops) {
   Draw d(seed);
-  Tensors full{tensor_f32({6, 5}, 1), tensor_f32({6, 5}, 2)}, per_row{tensor_f32({6, 1}, 3)}, unread;
+  Tensors full{tensor_f32({6, 5}, 1), tensor_f32({6, 5}, 2)}, per_row{tensor_f32({6, 1}, 3)},
+      unread;
   std::set<std::tuple<int, size_t, size_t>> seen;
   const size_t before = Recorder::current().pending().size();
   auto count = [&] {
@@ -255,8 +274,8 @@ Tensor row_graph(uint64_t seed, size_t ops) {
   return unread[0];
 }
 
-// One space, rows of one length, at most 64 ops and 16 pointers: one kernel, however the ops hang together. Beyond, every unit keeps both
-// bounds and every op is in one of them.
+// One space, rows of one length, at most 64 ops and 16 pointers: one kernel, however the ops hang
+// together. Beyond, every unit keeps both bounds and every op is in one of them.
 TEST(Rows, FusionReachesItsBounds) {
   const InTier planned(Tier::planned);
   for (uint64_t seed = 0; seed < 300; ++seed) {
@@ -269,12 +288,14 @@ TEST(Rows, FusionReachesItsBounds) {
     const auto plan = plan_of_pending();
     size_t ops_in_units = 0;
     for (const PlannedStep& s : plan->steps) {
-      EXPECT_LE(s.in.size() + s.out.size(), static_cast<size_t>(Expr::kMaxPointers)) << "seed " << seed;
+      EXPECT_LE(s.in.size() + s.out.size(), static_cast<size_t>(Expr::kMaxPointers))
+          << "seed " << seed;
       const size_t ops = s.expr ? s.expr->code.size() : 1;
       EXPECT_LE(ops, static_cast<size_t>(Expr::kMaxInstructions));
       ops_in_units += ops;
     }
-    EXPECT_EQ(ops_in_units, plan_of_pending(Tier::cold)->steps.size()) << "each op once, seed " << seed;
+    EXPECT_EQ(ops_in_units, plan_of_pending(Tier::cold)->steps.size())
+        << "each op once, seed " << seed;
     flush();
   }
 }

@@ -1,4 +1,5 @@
-// The canonical form of a pending program: what it tells apart, what it does not, and what it gives back.
+// The canonical form of a pending program: what it tells apart, what it does not, and what it gives
+// back.
 #include <gtest/gtest.h>
 
 #include <functional>
@@ -47,16 +48,21 @@ TEST(Tape, TellsProgramsApart) {
       {"another number in a slot", [&] { return a * 2; }, [&] { return a * 3; }, true},
       {"something that nobody reads", [&] { return a + b; }, [&] { return exp(a), a + b; }, true},
       {"another op", [&] { return a + b; }, [&] { return a * b; }, false},
-      {"another attribute", [&] { return sum(a, {0}, true); }, [&] { return reshape(sum(a, {1}, true), {1, 4}); }, false},
-      {"another attribute alone", [&] { return max(a, {0}, false); }, [&] { return max(a, {1}, false); }, false},
+      {"another attribute", [&] { return sum(a, {0}, true); },
+       [&] { return reshape(sum(a, {1}, true), {1, 4}); }, false},
+      {"another attribute alone", [&] { return max(a, {0}, false); },
+       [&] { return max(a, {1}, false); }, false},
       {"one value read twice", [&] { return a + b; }, [&] { return a + a; }, false},
       {"inputs the other way round", [&] { return exp(a) - b; }, [&] { return b - exp(a); }, false},
       {"another shape in", [&] { return exp(a); }, [&] { return exp(row); }, false},
-      {"another shape out", [&] { return reshape(a, {16}); }, [&] { return reshape(a, {2, 8}); }, false},
+      {"another shape out", [&] { return reshape(a, {16}); }, [&] { return reshape(a, {2, 8}); },
+       false},
       {"another dtype", [&] { return exp(a); }, [&] { return exp(wide); }, false},
       {"a slot of another dtype", [&] { return a * 2; }, [&] { return a * 2.5; }, false},
-      {"a parameter in the place of a tensor", [&] { return exp(a); }, [&] { return exp(p); }, false},
-      {"a value between that someone holds", [&] { return exp(a) + b; }, [&] { return (kept = exp(a)) + b; }, false},
+      {"a parameter in the place of a tensor", [&] { return exp(a); }, [&] { return exp(p); },
+       false},
+      {"a value between that someone holds", [&] { return exp(a) + b; },
+       [&] { return (kept = exp(a)) + b; }, false},
       {"another order",
        [&] {
          Tensor e = exp(a), s = sin(b);

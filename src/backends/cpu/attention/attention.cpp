@@ -10,7 +10,8 @@ namespace suanli::cpu {
 
 namespace {
 
-/// Where the heads of a tensor lie: head h at (h / inner) · outer_step + (h % inner) · inner_step, its rows `row` apart.
+/// Where the heads of a tensor lie: head h at (h / inner) · outer_step + (h % inner) · inner_step,
+/// its rows `row` apart.
 struct Heads {
   int64_t inner, outer_step, inner_step, row;
   int64_t at(int64_t head) const { return head / inner * outer_step + head % inner * inner_step; }
@@ -29,7 +30,8 @@ struct Problem {
     const int64_t t = q[rank - 2], s = k[rank - 2], d = q[rank - 1];
     int64_t heads = 1;
     for (int i = 0; i < rank - 2; ++i) heads *= q[i];
-    return {heads, t, s, d, a.scale, a.causal ? 1 : s, {1, t * d, 0, d}, {1, s * d, 0, d}, {1, t * d, 0, d}};
+    return {heads,           t, s, d, a.scale, a.causal ? 1 : s, {1, t * d, 0, d}, {1, s * d, 0, d},
+            {1, t * d, 0, d}};
   }
   /// qkv [B, T, 3·H·D].
   static Problem packed(const Shape& qkv, const AttentionAttr& a) {
@@ -37,8 +39,10 @@ struct Problem {
     const Heads in{a.heads, t * 3 * c, d, 3 * c};
     return {qkv[0] * a.heads, t, t, d, a.scale, a.causal ? 1 : t, in, in, {a.heads, t * c, d, c}};
   }
-  template <class T> AttentionHead<T> head(int64_t h, const T* q_data, const T* k, const T* v, int64_t first_sees) const {
-    return {q_data + q.at(h), k + kv.at(h), v + kv.at(h), q.row, kv.row, queries, keys, size, scale, first_sees};
+  template <class T> AttentionHead<T> head(int64_t h, const T* q_data, const T* k, const T* v,
+                                           int64_t first_sees) const {
+    return {q_data + q.at(h), k + kv.at(h), v + kv.at(h), q.row, kv.row,
+            queries,          keys,         size,         scale, first_sees};
   }
   /// Threads worth waking for it.
   int64_t lanes(int64_t tasks) const {
@@ -50,17 +54,22 @@ int64_t aligned(int64_t bytes) { return (bytes + 63) / 64 * 64; }
 
 constexpr int64_t kPieces = 16;  // of a thread
 
-/// Blocks of queries make pieces of as many tiles of keys (by `p`: an offset that is given later only moves work between them). Each is
-/// computed alone, so the bits are the same for any cut. `seen(in)`: keys that the first query sees.
-template <class T, class Split, class Seen> std::unique_ptr<Kernel> make_forward(const Problem& p, Split split, Seen seen) {
+/// Blocks of queries make pieces of as many tiles of keys (by `p`: an offset that is given later
+/// only moves work between them). Each is computed alone, so the bits are the same for any cut.
+/// `seen(in)`: keys that the first query sees.
+template <class T, class Split, class Seen> std::unique_ptr<Kernel> make_forward(const Problem& p,
+                                                                                 Split split,
+                                                                                 Seen seen) {
   struct Forward final : Kernel {
     Forward(const Problem& p, Split split, Seen seen) : p(p), split(split), seen(seen) {
       blocks = (p.queries + kAttentionBlock - 1) / kAttentionBlock;
       before.push_back(0);
-      for (int64_t b = 0; b < blocks; ++b) before.push_back(before.back() + attention_tiles(b, p.queries, p.keys, p.seen));
+      for (int64_t b = 0; b < blocks; ++b)
+        before.push_back(before.back() + attention_tiles(b, p.queries, p.keys, p.seen));
       lanes = p.lanes(p.heads * blocks);
       pieces = lanes == 1 ? 1 : std::min(p.heads * blocks, lanes * kPieces);
-      lane_bytes = aligned(attention_forward_workspace(p.queries, p.keys, p.size) * static_cast<int64_t>(sizeof(T)));
+      lane_bytes = aligned(attention_forward_workspace(p.queries, p.keys, p.size) *
+                           static_cast<int64_t>(sizeof(T)));
       workspace_bytes = lanes * lane_bytes;
     }
     int64_t piece_of(int64_t head, int64_t block) const {
@@ -70,18 +79,22 @@ template <class T, class Split, class Seen> std::unique_ptr<Kernel> make_forward
     void run(const void* const* in, void* const* out, void* workspace) override {
       const auto [q, k, v] = split(in);
       const int64_t first_sees = seen(in);
-      parallel_pieces(pieces, static_cast<int>(lanes), [&, q = q, k = k, v = v](int lane, Pieces& left) {
-        for (int64_t piece; (piece = left.next()) >= 0;)
-          for (int64_t h = piece * p.heads / pieces; h <= ((piece + 1) * p.heads - 1) / pieces; ++h) {
-            int64_t first = 0, last = blocks;
-            while (first < last && piece_of(h, first) < piece) ++first;
-            while (last > first && piece_of(h, last - 1) > piece) --last;
-            if (first == last) continue;
-            attention_forward(p.head(h, q, k, v, first_sees), first, last, static_cast<T*>(out[0]) + p.y.at(h), p.y.row,
-                              AttentionSums<T>::of_head(static_cast<T*>(out[1]), h, p.heads, p.queries),
-                              static_cast<char*>(workspace) + lane * lane_bytes);
-          }
-      });
+      parallel_pieces(
+          pieces, static_cast<int>(lanes), [&, q = q, k = k, v = v](int lane, Pieces& left) {
+            for (int64_t piece; (piece = left.next()) >= 0;)
+              for (int64_t h = piece * p.heads / pieces; h <= ((piece + 1) * p.heads - 1) / pieces;
+                   ++h) {
+                int64_t first = 0, last = blocks;
+                while (first < last && piece_of(h, first) < piece) ++first;
+                while (last > first && piece_of(h, last - 1) > piece) --last;
+                if (first == last) continue;
+                attention_forward(
+                    p.head(h, q, k, v, first_sees), first, last,
+                    static_cast<T*>(out[0]) + p.y.at(h), p.y.row,
+                    AttentionSums<T>::of_head(static_cast<T*>(out[1]), h, p.heads, p.queries),
+                    static_cast<char*>(workspace) + lane * lane_bytes);
+              }
+          });
     }
     Problem p;
     Split split;
@@ -92,28 +105,35 @@ template <class T, class Split, class Seen> std::unique_ptr<Kernel> make_forward
   return std::make_unique<Forward>(p, split, seen);
 }
 
-/// A head's gradients are sums over its blocks in order, so a head is the least that a thread takes.
-template <class T, class Split, class Gradients> std::unique_ptr<Kernel> make_backward(const Problem& p, Split split, Gradients gradients) {
+/// A head's gradients are sums over its blocks in order, so a head is the least that a thread
+/// takes.
+template <class T, class Split, class Gradients> std::unique_ptr<Kernel> make_backward(
+    const Problem& p, Split split, Gradients gradients) {
   struct Backward final : Kernel {
-    Backward(const Problem& p, Split split, Gradients gradients) : p(p), split(split), gradients(gradients), lanes(p.lanes(p.heads)) {
-      lane_bytes = aligned(attention_backward_workspace(p.keys, p.size) * static_cast<int64_t>(sizeof(T)));
+    Backward(const Problem& p, Split split, Gradients gradients)
+        : p(p), split(split), gradients(gradients), lanes(p.lanes(p.heads)) {
+      lane_bytes =
+          aligned(attention_backward_workspace(p.keys, p.size) * static_cast<int64_t>(sizeof(T)));
       workspace_bytes = lanes * lane_bytes;
     }
     void run(const void* const* in, void* const* out, void* workspace) override {
       const auto [q, k, v] = split(in + 1);
       const AttentionGradient<T> all = gradients(in, out);
-      parallel_pieces(p.heads, static_cast<int>(lanes), [&, q = q, k = k, v = v](int lane, Pieces& left) {
-        for (int64_t h; (h = left.next()) >= 0;) {
-          const AttentionGradient<T> g{all.g + p.y.at(h),
-                                       all.y + p.y.at(h),
-                                       AttentionSums<const T>::of_head(all.sums.top, h, p.heads, p.queries),
-                                       p.y.row,
-                                       all.dq + p.q.at(h),
-                                       all.dk + p.kv.at(h),
-                                       all.dv + p.kv.at(h)};
-          attention_backward(p.head(h, q, k, v, p.seen), g, static_cast<char*>(workspace) + lane * lane_bytes);
-        }
-      });
+      parallel_pieces(p.heads, static_cast<int>(lanes),
+                      [&, q = q, k = k, v = v](int lane, Pieces& left) {
+                        for (int64_t h; (h = left.next()) >= 0;) {
+                          const AttentionGradient<T> g{
+                              all.g + p.y.at(h),
+                              all.y + p.y.at(h),
+                              AttentionSums<const T>::of_head(all.sums.top, h, p.heads, p.queries),
+                              p.y.row,
+                              all.dq + p.q.at(h),
+                              all.dk + p.kv.at(h),
+                              all.dv + p.kv.at(h)};
+                          attention_backward(p.head(h, q, k, v, p.seen), g,
+                                             static_cast<char*>(workspace) + lane * lane_bytes);
+                        }
+                      });
     }
     Problem p;
     Split split;
@@ -128,7 +148,8 @@ template <class T> struct Inputs {
 };
 template <class T> auto separate_inputs() {
   return [](const void* const* in) {
-    return Inputs<T>{static_cast<const T*>(in[0]), static_cast<const T*>(in[1]), static_cast<const T*>(in[2])};
+    return Inputs<T>{static_cast<const T*>(in[0]), static_cast<const T*>(in[1]),
+                     static_cast<const T*>(in[2])};
   };
 }
 template <class T> auto packed_inputs(int64_t width) {
@@ -152,26 +173,29 @@ const RegisterKernel register_attention("scaled_dot_product_attention", [](const
     using T = decltype(t);
     const Problem p = Problem::separate(s.in[0].shape, s.in[1].shape, attr_of(s));
     if (s.in.size() == 3) return make_forward<T>(p, separate_inputs<T>(), as_planned(p));
-    return make_forward<T>(p, separate_inputs<T>(), [keys = p.keys, type = s.in[3].dtype](const void* const* in) {
-      return std::clamp<int64_t>(read_integer(in[3], type), 0, keys - 1) + 1;
+    return make_forward<T>(p, separate_inputs<T>(),
+                           [keys = p.keys, type = s.in[3].dtype](const void* const* in) {
+                             return std::clamp<int64_t>(read_integer(in[3], type), 0, keys - 1) + 1;
+                           });
+  });
+});
+const RegisterKernel register_attention_grad(
+    "scaled_dot_product_attention_grad", [](const Step& s) {
+      return for_floats(s.in[0].dtype, [&](auto t) {
+        using T = decltype(t);
+        return make_backward<T>(Problem::separate(s.in[1].shape, s.in[2].shape, attr_of(s)),
+                                separate_inputs<T>(), [](const void* const* in, void* const* out) {
+                                  return AttentionGradient<T>{
+                                      static_cast<const T*>(in[0]),
+                                      static_cast<const T*>(in[4]),
+                                      {static_cast<const T*>(in[5]), nullptr},
+                                      0,
+                                      static_cast<T*>(out[0]),
+                                      static_cast<T*>(out[1]),
+                                      static_cast<T*>(out[2])};
+                                });
+      });
     });
-  });
-});
-const RegisterKernel register_attention_grad("scaled_dot_product_attention_grad", [](const Step& s) {
-  return for_floats(s.in[0].dtype, [&](auto t) {
-    using T = decltype(t);
-    return make_backward<T>(Problem::separate(s.in[1].shape, s.in[2].shape, attr_of(s)), separate_inputs<T>(),
-                            [](const void* const* in, void* const* out) {
-                              return AttentionGradient<T>{static_cast<const T*>(in[0]),
-                                                          static_cast<const T*>(in[4]),
-                                                          {static_cast<const T*>(in[5]), nullptr},
-                                                          0,
-                                                          static_cast<T*>(out[0]),
-                                                          static_cast<T*>(out[1]),
-                                                          static_cast<T*>(out[2])};
-                            });
-  });
-});
 const RegisterKernel register_self_attention("self_attention", [](const Step& s) {
   return for_floats(s.in[0].dtype, [&](auto t) {
     using T = decltype(t);

@@ -5,7 +5,8 @@
 
 namespace suanli::cpu {
 
-/// Queries, keys and values of one head; rows of `size` elements, those of q, k and v `q_row` and `kv_row` apart.
+/// Queries, keys and values of one head; rows of `size` elements, those of q, k and v `q_row` and
+/// `kv_row` apart.
 template <class T> struct AttentionHead {
   const T *q, *k, *v;
   int64_t q_row, kv_row;
@@ -14,7 +15,8 @@ template <class T> struct AttentionHead {
   int64_t seen;  // query i sees the first seen + i keys; all of them if there are fewer
 };
 
-/// Queries are taken in blocks and keys in tiles of this many, so that their scores (16 KB in f32) stay in the nearest cache.
+/// Queries are taken in blocks and keys in tiles of this many, so that their scores (16 KB in f32)
+/// stay in the nearest cache.
 constexpr int64_t kAttentionBlock = 64;
 
 /// Tiles of keys that a block of queries sees.
@@ -23,28 +25,33 @@ inline int64_t attention_tiles(int64_t block, int64_t queries, int64_t keys, int
   return (std::min(keys, seen + last) + kAttentionBlock - 1) / kAttentionBlock;
 }
 
-/// The statistics of each query's scores: the largest, and ln Σ exp(score − largest). T may be const.
+/// The statistics of each query's scores: the largest, and ln Σ exp(score − largest). T may be
+/// const.
 template <class T> struct AttentionSums {
   T *top, *log_sum;
-  /// Those of head `h`, where the sums of `heads` heads of `queries` queries lie in one array [2, heads, queries].
+  /// Those of head `h`, where the sums of `heads` heads of `queries` queries lie in one array [2,
+  /// heads, queries].
   static AttentionSums of_head(T* all, int64_t h, int64_t heads, int64_t queries) {
     return {all + h * queries, all + (heads + h) * queries};
   }
 };
 
-/// Blocks first … last−1: y[i] = Σ softmax(q kᵀ · scale)[i, j] v[j], rows `y_row` apart, and the sums of the scores.
+/// Blocks first … last−1: y[i] = Σ softmax(q kᵀ · scale)[i, j] v[j], rows `y_row` apart, and the
+/// sums of the scores.
 template <class T>
-void attention_forward(const AttentionHead<T>& head, int64_t first, int64_t last, T* y, int64_t y_row, const AttentionSums<T>& sums,
-                       void* workspace);
+void attention_forward(const AttentionHead<T>& head, int64_t first, int64_t last, T* y,
+                       int64_t y_row, const AttentionSums<T>& sums, void* workspace);
 
-/// What a gradient reads beside the head, and where it goes. Rows of g and y are `y_row` apart, those of dq, dk and dv as q, k and v.
+/// What a gradient reads beside the head, and where it goes. Rows of g and y are `y_row` apart,
+/// those of dq, dk and dv as q, k and v.
 template <class T> struct AttentionGradient {
   const T *g, *y;
   AttentionSums<const T> sums;
   int64_t y_row;
   T *dq, *dk, *dv;
 };
-template <class T> void attention_backward(const AttentionHead<T>& head, const AttentionGradient<T>& gradient, void* workspace);
+template <class T> void attention_backward(const AttentionHead<T>& head,
+                                           const AttentionGradient<T>& gradient, void* workspace);
 
 /// Elements of workspace (64-byte aligned) that they need.
 int64_t attention_forward_workspace(int64_t queries, int64_t keys, int64_t size);

@@ -36,25 +36,33 @@ struct Geometry {
   int64_t y_size() const { return o * p * q; }
   int64_t depth() const { return c / attr.groups * r * s; }  // products per element of y
   int64_t w_size() const { return o * depth(); }
-  double flops() const { return 2.0 * static_cast<double>(n * y_size()) * static_cast<double>(depth()); }
+  double flops() const {
+    return 2.0 * static_cast<double>(n * y_size()) * static_cast<double>(depth());
+  }
 };
 
-/// How many threads work on a number of tasks: at least 2 MFLOP each, less takes a core some ten microseconds, about what waking it costs.
+/// How many threads work on a number of tasks: at least 2 MFLOP each, less takes a core some ten
+/// microseconds, about what waking it costs.
 int64_t conv_lanes(const Geometry& g, int64_t tasks);
-/// Lanes whose weight gradients are added up, a function of the shape alone. More than four would feed more threads, but every one costs
-/// another dw.
+/// Lanes whose weight gradients are added up, a function of the shape alone. More than four would
+/// feed more threads, but every one costs another dw.
 int64_t gradient_lanes(const Geometry& g);
 
 /// Products with the matrix of all windows. f32 or f64.
-std::unique_ptr<Kernel> make_conv_products(Direction direction, DType dtype, const Geometry& g, bool bias, Epilogue epilogue);
-/// One product of all samples: pictures of one pixel, and dw of more weights than pixels; null where that does not pay. f32.
-std::unique_ptr<Kernel> make_gathered(Direction direction, const Geometry& g, bool bias, bool constant_weights, const Epilogue& epilogue);
+std::unique_ptr<Kernel> make_conv_products(Direction direction, DType dtype, const Geometry& g,
+                                           bool bias, Epilogue epilogue);
+/// One product of all samples: pictures of one pixel, and dw of more weights than pixels; null
+/// where that does not pay. f32.
+std::unique_ptr<Kernel> make_gathered(Direction direction, const Geometry& g, bool bias,
+                                      bool constant_weights, const Epilogue& epilogue);
 /// True if every input channel is a group.
 inline bool is_depthwise(const Geometry& g) { return g.c > 1 && g.attr.groups == g.c; }
 /// Where is_depthwise(). f32 or f64.
-std::unique_ptr<Kernel> make_depthwise(Direction direction, DType dtype, const Geometry& g, bool bias, bool constant_weights,
-                                       Epilogue epilogue);
-/// 3×3 at stride 1 on blocked activations by Winograd's algorithm; null where that does not apply or does not pay.
-std::unique_ptr<Kernel> make_winograd(Direction direction, const Geometry& g, bool bias, bool constant_weights, const Epilogue& epilogue);
+std::unique_ptr<Kernel> make_depthwise(Direction direction, DType dtype, const Geometry& g,
+                                       bool bias, bool constant_weights, Epilogue epilogue);
+/// 3×3 at stride 1 on blocked activations by Winograd's algorithm; null where that does not apply
+/// or does not pay.
+std::unique_ptr<Kernel> make_winograd(Direction direction, const Geometry& g, bool bias,
+                                      bool constant_weights, const Epilogue& epilogue);
 
 }  // namespace suanli::cpu

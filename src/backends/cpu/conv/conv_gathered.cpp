@@ -1,8 +1,9 @@
 // Convolutions that are one product of all samples.
 //
-// Convolutions of one-pixel pictures, as in squeeze-and-excitation: there [N, C, 1, 1] is a matrix in every layout. And weight gradients of convolutions whose
-// weights outweigh their pixels: dw [O, C·R·S] = gᵀ · windows, where both have a row for every
-// result pixel of all samples. oneDNN computes samples one by one, and every lane adds to a dw of its own; here dw is written once.
+// Convolutions of one-pixel pictures, as in squeeze-and-excitation: there [N, C, 1, 1] is a matrix
+// in every layout. And weight gradients of convolutions whose weights outweigh their pixels: dw [O,
+// C·R·S] = gᵀ · windows, where both have a row for every result pixel of all samples. oneDNN
+// computes samples one by one, and every lane adds to a dw of its own; here dw is written once.
 #include <algorithm>
 
 #include "backends/cpu/conv/conv.h"
@@ -24,28 +25,37 @@ class OnePixel final : public Kernel {
         columns_(backwards ? g.c : g.o),
         bias_(bias),
         epilogue_(std::move(epilogue)),
-        product_(shape(g, backwards), {.parts_done = static_cast<bool>(epilogue_),
-                                       .b_packed = constant_weights && Gemm<float>(shape(g, backwards)).packs_b(),
-                                       .add = bias}) {
-    if (constant_weights && Gemm<float>(shape(g, backwards)).packs_b()) packing = {1, product_.packed_bytes(), product_.packed_format()};
+        product_(shape(g, backwards),
+                 {.parts_done = static_cast<bool>(epilogue_),
+                  .b_packed = constant_weights && Gemm<float>(shape(g, backwards)).packs_b(),
+                  .add = bias}) {
+    if (constant_weights && Gemm<float>(shape(g, backwards)).packs_b())
+      packing = {1, product_.packed_bytes(), product_.packed_format()};
     Places places;
     scratch_ = places.add(product_.scratch_bytes());
     if (!epilogue_.has_place()) result_ = places.add(4 * g.n * columns_);
     workspace_bytes = places.total();
   }
 
-  void pack(const void* weights, void* packed) override { product_.pack(static_cast<const float*>(weights), packed); }
+  void pack(const void* weights, void* packed) override {
+    product_.pack(static_cast<const float*>(weights), packed);
+  }
 
   void run(const void* const* in, void* const* out, void* workspace) override {
     float* const place = epilogue_.place(out);
     float* const y = place ? place : static_cast<float*>(at(workspace, result_));
     if (bias_)
-      for (int64_t n = 0; n < g_.n; ++n) std::copy_n(static_cast<const float*>(in[2]), columns_, y + n * columns_);
+      for (int64_t n = 0; n < g_.n; ++n)
+        std::copy_n(static_cast<const float*>(in[2]), columns_, y + n * columns_);
     const auto parts_done = [&](const GemmPart<float>& part) {
-      const int64_t rows = part.row_end - part.row_begin, columns = part.column_end - part.column_begin;
-      epilogue_.apply(in, out, {part.row_begin * columns_ + part.column_begin, columns, part.values, rows, columns_, part.row});
+      const int64_t rows = part.row_end - part.row_begin,
+                    columns = part.column_end - part.column_begin;
+      epilogue_.apply(in, out,
+                      {part.row_begin * columns_ + part.column_begin, columns, part.values, rows,
+                       columns_, part.row});
     };
-    product_.run(static_cast<const float*>(in[0]), static_cast<const float*>(in[1]), y, at(workspace, scratch_),
+    product_.run(static_cast<const float*>(in[0]), static_cast<const float*>(in[1]), y,
+                 at(workspace, scratch_),
                  epilogue_ ? PartsDone<float>(parts_done) : PartsDone<float>());
   }
 
@@ -66,7 +76,9 @@ class OnePixel final : public Kernel {
 class GatheredGradient final : public Kernel {
  public:
   explicit GatheredGradient(const Geometry& g)
-      : g_(g), pixels_(g.n * g.p * g.q), product_({.m = g.o, .n = g.depth(), .k = pixels_, .a_transposed = true}) {
+      : g_(g),
+        pixels_(g.n * g.p * g.q),
+        product_({.m = g.o, .n = g.depth(), .k = pixels_, .a_transposed = true}) {
     Places places;
     windows_ = places.add(4 * pixels_ * g.depth());
     gradient_ = places.add(4 * pixels_ * g.o);
@@ -79,20 +91,23 @@ class GatheredGradient final : public Kernel {
     const float* g = static_cast<const float*>(in[1]);
     float* windows = static_cast<float*>(at(workspace, windows_));
     float* gradient = static_cast<float*>(at(workspace, gradient_));
-    parallel_chunks(pixels_, std::max<int64_t>(1, 32768 / g_.depth()), [&](int64_t begin, int64_t end) {
-      for (int64_t i = begin; i < end; ++i) {
-        const int64_t sample = i / (g_.p * g_.q), p = i / g_.q % g_.p, q = i % g_.q;
-        channels(g + sample * g_.y_size(), g_.o, g_.p * g_.q, g_.y_block, p * g_.q + q, gradient + i * g_.o, 1);
-        window(x + sample * g_.x_size(), p * g_.attr.stride - g_.attr.padding, q * g_.attr.stride - g_.attr.padding,
-               windows + i * g_.depth());
-      }
-    });
+    parallel_chunks(pixels_, std::max<int64_t>(1, 32768 / g_.depth()),
+                    [&](int64_t begin, int64_t end) {
+                      for (int64_t i = begin; i < end; ++i) {
+                        const int64_t sample = i / (g_.p * g_.q), p = i / g_.q % g_.p, q = i % g_.q;
+                        channels(g + sample * g_.y_size(), g_.o, g_.p * g_.q, g_.y_block,
+                                 p * g_.q + q, gradient + i * g_.o, 1);
+                        window(x + sample * g_.x_size(), p * g_.attr.stride - g_.attr.padding,
+                               q * g_.attr.stride - g_.attr.padding, windows + i * g_.depth());
+                      }
+                    });
     product_.run(gradient, windows, static_cast<float*>(out[0]), at(workspace, scratch_));
   }
 
  private:
   /// All channels of one pixel, `step` elements apart.
-  static void channels(const float* sample, int64_t count, int64_t pixels, int64_t block, int64_t pixel, float* to, int64_t step) {
+  static void channels(const float* sample, int64_t count, int64_t pixels, int64_t block,
+                       int64_t pixel, float* to, int64_t step) {
     if (block == 0) {
       for (int64_t c = 0; c < count; ++c) to[c * step] = sample[c * pixels + pixel];
       return;
@@ -125,15 +140,17 @@ class GatheredGradient final : public Kernel {
 
 }  // namespace
 
-std::unique_ptr<Kernel> make_gathered(Direction direction, const Geometry& g, bool bias, bool constant_weights, const Epilogue& epilogue) {
+std::unique_ptr<Kernel> make_gathered(Direction direction, const Geometry& g, bool bias,
+                                      bool constant_weights, const Epilogue& epilogue) {
   if (g.attr.groups != 1) return nullptr;
   if (direction != Direction::grad_weight) {
     if (g.h * g.w * g.p * g.q * g.r * g.s != 1 || g.attr.padding != 0) return nullptr;
-    return std::make_unique<OnePixel>(g, direction == Direction::grad_input, bias, constant_weights, epilogue);
+    return std::make_unique<OnePixel>(g, direction == Direction::grad_input, bias, constant_weights,
+                                      epilogue);
   }
   const int64_t pixels = g.n * g.p * g.q;
-  const bool pays =
-      (g.h * g.w * g.r * g.s == 1 && g.attr.padding == 0) || (g.w_size() >= kLargeWeights && pixels * (g.depth() + g.o) <= 4 * g.w_size());
+  const bool pays = (g.h * g.w * g.r * g.s == 1 && g.attr.padding == 0) ||
+                    (g.w_size() >= kLargeWeights && pixels * (g.depth() + g.o) <= 4 * g.w_size());
   return pays ? std::make_unique<GatheredGradient>(g) : nullptr;
 }
 

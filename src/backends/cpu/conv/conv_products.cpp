@@ -1,4 +1,5 @@
-// Convolutions as matrix products: in f64, and in f32 where oneDNN has reference code only, or would lay a plain picture out anew for 1×1.
+// Convolutions as matrix products: in f64, and in f32 where oneDNN has reference code only, or
+// would lay a plain picture out anew for 1×1.
 #include <algorithm>
 #include <vector>
 
@@ -12,10 +13,12 @@ namespace suanli::cpu {
 namespace {
 
 /// Between the layouts of a sample: [C, pixels] and blocks of channels [C/b, pixels, b].
-template <class T> void relay(const T* from, T* to, int64_t channels, int64_t pixels, int64_t block, bool into) {
+template <class T> void relay(const T* from, T* to, int64_t channels, int64_t pixels, int64_t block,
+                              bool into) {
   if (block == depthwise_lanes<T>()) {
     for (int64_t at = 0; at < channels * pixels; at += block * pixels)
-      if (into) depthwise_gather<T>({from + at, block, 1, pixels}, {1, pixels, 0, 1, 0, pixels}, to + at);
+      if (into)
+        depthwise_gather<T>({from + at, block, 1, pixels}, {1, pixels, 0, 1, 0, pixels}, to + at);
       else depthwise_scatter<T>(from + at, pixels, {to + at, block, 1, pixels});
     return;
   }
@@ -26,8 +29,8 @@ template <class T> void relay(const T* from, T* to, int64_t channels, int64_t pi
     }
 }
 
-/// The three convolutions, sample by sample and group by group, as products with the matrix of all windows ("columns"). Samples that come in blocks
-/// of channels are laid out plain first.
+/// The three convolutions, sample by sample and group by group, as products with the matrix of all
+/// windows ("columns"). Samples that come in blocks of channels are laid out plain first.
 template <class T> class ConvProducts final : public Kernel {
  public:
   ConvProducts(Direction direction, const Geometry& g, bool bias, Epilogue epilogue)
@@ -35,7 +38,8 @@ template <class T> class ConvProducts final : public Kernel {
         g_(g),
         bias_(bias),
         epilogue_(std::move(epilogue)),
-        product_(product(direction, g), {.add = direction == Direction::forward && bias, .threads = threads(g)}),
+        product_(product(direction, g),
+                 {.add = direction == Direction::forward && bias, .threads = threads(g)}),
         adding_product_(product(direction, g), {.add = true, .threads = threads(g)}) {
     const bool gradient = direction == Direction::grad_weight;
     const int64_t lanes = gradient ? gradient_lanes(g) : conv_lanes(g, g.n), pixels = g.p * g.q;
@@ -43,7 +47,8 @@ template <class T> class ConvProducts final : public Kernel {
     Places places;
     for (int64_t i = 0; i < lanes; ++i) {
       Lane lane;
-      lane.product = places.add(std::max(product_.scratch_bytes(), adding_product_.scratch_bytes()));
+      lane.product =
+          places.add(std::max(product_.scratch_bytes(), adding_product_.scratch_bytes()));
       if (!pointwise_) lane.columns = places.add(kSize * g.depth() * pixels);
       if (g.x_block) lane.x = places.add(kSize * g.x_size());
       if (g.y_block) lane.y = places.add(kSize * g.y_size());
@@ -56,7 +61,8 @@ template <class T> class ConvProducts final : public Kernel {
 
   void run(const void* const* in, void* const* out, void* workspace) override {
     const int64_t lanes = static_cast<int64_t>(lanes_.size());
-    T* const result = static_cast<T*>(direction_ == Direction::grad_weight ? out[0] : epilogue_.place(out));
+    T* const result =
+        static_cast<T*>(direction_ == Direction::grad_weight ? out[0] : epilogue_.place(out));
     parallel_parts(static_cast<int>(lanes), [&](int i) {
       const Lane& lane = lanes_[static_cast<size_t>(i)];
       T* dw = lane.dw < 0 ? result : static_cast<T*>(at(workspace, lane.dw));
@@ -65,7 +71,8 @@ template <class T> class ConvProducts final : public Kernel {
       const int64_t first = g_.n * i / lanes;
       for (int64_t n = first; n < g_.n * (i + 1) / lanes; ++n) {
         if (direction_ == Direction::grad_weight) {
-          grad_weight(plain_x(a, n, lane, workspace), plain_y(b, n, lane, workspace), dw, n > first, lane, workspace);
+          grad_weight(plain_x(a, n, lane, workspace), plain_y(b, n, lane, workspace), dw, n > first,
+                      lane, workspace);
           continue;
         }
         T* to = result ? result + n * result_size() : static_cast<T*>(at(workspace, lane.result));
@@ -75,7 +82,8 @@ template <class T> class ConvProducts final : public Kernel {
           if (g_.x_block) relay(plain, to, g_.c, g_.h * g_.w, g_.x_block, true);
         } else {
           T* plain = g_.y_block ? static_cast<T*>(at(workspace, lane.y)) : to;
-          forward(plain_x(a, n, lane, workspace), b, bias_ ? static_cast<const T*>(in[2]) : nullptr, plain, lane, workspace);
+          forward(plain_x(a, n, lane, workspace), b, bias_ ? static_cast<const T*>(in[2]) : nullptr,
+                  plain, lane, workspace);
           if (g_.y_block) relay(plain, to, g_.o, g_.p * g_.q, g_.y_block, true);
         }
         if constexpr (std::is_same_v<T, float>)
@@ -91,7 +99,9 @@ template <class T> class ConvProducts final : public Kernel {
 
  private:
   static constexpr int64_t kSize = sizeof(T);
-  int64_t result_size() const { return direction_ == Direction::grad_input ? g_.x_size() : g_.y_size(); }
+  int64_t result_size() const {
+    return direction_ == Direction::grad_input ? g_.x_size() : g_.y_size();
+  }
 
   /// A thread takes a sample; the only one takes all threads.
   static int threads(const Geometry& g) { return g.n == 1 ? 0 : 1; }
@@ -118,14 +128,15 @@ template <class T> class ConvProducts final : public Kernel {
   const T* plain_y(const T* y, int64_t sample, const Lane& lane, void* workspace) const {
     return plain(y + sample * g_.y_size(), g_.o, g_.p * g_.q, g_.y_block, at(workspace, lane.y));
   }
-  static const T* plain(const T* from, int64_t channels, int64_t pixels, int64_t block, void* copy) {
+  static const T* plain(const T* from, int64_t channels, int64_t pixels, int64_t block,
+                        void* copy) {
     if (block == 0) return from;
     relay(from, static_cast<T*>(copy), channels, pixels, block, false);
     return static_cast<const T*>(copy);
   }
 
-  /// Calls f(column, x, count, x_step): `count` neighbouring elements of a row of columns against those of x that they stand for.
-  /// Elements that stand for padding are passed with x = nullptr.
+  /// Calls f(column, x, count, x_step): `count` neighbouring elements of a row of columns against
+  /// those of x that they stand for. Elements that stand for padding are passed with x = nullptr.
   template <class X, class F> void for_windows(X* x, F f) const {
     const int64_t stride = g_.attr.stride;
     int64_t column = 0;
@@ -134,7 +145,8 @@ template <class T> class ConvProducts final : public Kernel {
         for (int64_t s = 0; s < g_.s; ++s) {
           const int64_t left = s * g_.attr.dilation - g_.attr.padding;  // of q = 0
           const int64_t q0 = std::clamp<int64_t>((-left + stride - 1) / stride, 0, g_.q);
-          const int64_t q1 = left >= g_.w ? q0 : std::clamp<int64_t>((g_.w - 1 - left) / stride + 1, q0, g_.q);
+          const int64_t q1 =
+              left >= g_.w ? q0 : std::clamp<int64_t>((g_.w - 1 - left) / stride + 1, q0, g_.q);
           for (int64_t p = 0; p < g_.p; ++p, column += g_.q) {
             const int64_t row = p * stride + r * g_.attr.dilation - g_.attr.padding;
             if (row < 0 || row >= g_.h) {
@@ -162,7 +174,8 @@ template <class T> class ConvProducts final : public Kernel {
   /// Calls f(x's, w's, y's offset) of every group.
   template <class F> void for_groups(F f) const {
     const int64_t groups = g_.attr.groups;
-    for (int64_t k = 0; k < groups; ++k) f(g_.x_size() / groups * k, g_.w_size() / groups * k, g_.y_size() / groups * k);
+    for (int64_t k = 0; k < groups; ++k)
+      f(g_.x_size() / groups * k, g_.w_size() / groups * k, g_.y_size() / groups * k);
   }
 
   void forward(const T* x, const T* w, const T* b, T* y, const Lane& lane, void* workspace) const {
@@ -188,10 +201,12 @@ template <class T> class ConvProducts final : public Kernel {
     });
   }
 
-  void grad_weight(const T* x, const T* g, T* dw_all, bool add, const Lane& lane, void* workspace) const {
+  void grad_weight(const T* x, const T* g, T* dw_all, bool add, const Lane& lane,
+                   void* workspace) const {
     for_groups([&](int64_t dx, int64_t dw, int64_t dy) {
       const T* columns = columns_of(x + dx, lane, workspace);
-      (add ? adding_product_ : product_).run(g + dy, columns, dw_all + dw, at(workspace, lane.product));
+      (add ? adding_product_ : product_)
+          .run(g + dy, columns, dw_all + dw, at(workspace, lane.product));
     });
   }
 
@@ -205,8 +220,10 @@ template <class T> class ConvProducts final : public Kernel {
 
 }  // namespace
 
-std::unique_ptr<Kernel> make_conv_products(Direction direction, DType dtype, const Geometry& g, bool bias, Epilogue epilogue) {
-  if (dtype == DType::f64) return std::make_unique<ConvProducts<double>>(direction, g, bias, std::move(epilogue));
+std::unique_ptr<Kernel> make_conv_products(Direction direction, DType dtype, const Geometry& g,
+                                           bool bias, Epilogue epilogue) {
+  if (dtype == DType::f64)
+    return std::make_unique<ConvProducts<double>>(direction, g, bias, std::move(epilogue));
   return std::make_unique<ConvProducts<float>>(direction, g, bias, std::move(epilogue));
 }
 

@@ -1,9 +1,11 @@
-// Depthwise convolutions: every input channel makes O/C output channels by kernels of its own. oneDNN has fast kernels for some of them: its
-// weight gradients of 5×5 and 7×7 in blocks of channels are reference code, and plain activations are one small product per channel.
+// Depthwise convolutions: every input channel makes O/C output channels by kernels of its own.
+// oneDNN has fast kernels for some of them: its weight gradients of 5×5 and 7×7 in blocks of
+// channels are reference code, and plain activations are one small product per channel.
 //
-// A vector of channels is gathered, with zeros for the padding, from activations that are plain or lie in blocks; results are computed in
-// registers, a few neighbors at a time. Results do not depend on the number of threads: a result is one sum, and the samples whose weight
-// gradients are added up follow from the shape.
+// A vector of channels is gathered, with zeros for the padding, from activations that are plain or
+// lie in blocks; results are computed in registers, a few neighbors at a time. Results do not
+// depend on the number of threads: a result is one sum, and the samples whose weight gradients are
+// added up follow from the shape.
 #include <algorithm>
 #include <numeric>
 #include <tuple>
@@ -33,13 +35,15 @@ struct Phase {
   int64_t weight, weight_step;  // the index of its weight, and from one tap to the next
 };
 
-/// How results along one axis are made from factors: y from x, or dx from dy, which are spread by the stride.
+/// How results along one axis are made from factors: y from x, or dx from dy, which are spread by
+/// the stride.
 struct Axis {
   int64_t out, in;  // sizes
   int64_t out_step = 1, in_step = 1, tap_step = 1;
   std::vector<Phase> phases;
 
-  Axis(bool backwards, int64_t x, int64_t y, int64_t kernel, const ConvAttr& a) : out(backwards ? x : y), in(backwards ? y : x) {
+  Axis(bool backwards, int64_t x, int64_t y, int64_t kernel, const ConvAttr& a)
+      : out(backwards ? x : y), in(backwards ? y : x) {
     if (!backwards) {
       in_step = a.stride, tap_step = a.dilation;
       phases.push_back({0, out, kernel, -a.padding, 0, 1});
@@ -51,15 +55,21 @@ struct Axis {
     for (int64_t first = 0; first < std::min<int64_t>(out_step, out); ++first) {
       int64_t r = 0;
       while (r < step && (first + a.padding - r * a.dilation) % a.stride != 0) ++r;
-      const int64_t taps = r < std::min(step, kernel) ? (kernel - 1 - r) / step + 1 : 0, last = r + step * (taps - 1);
-      phases.push_back(
-          {first, pieces(out - first, out_step), taps, taps == 0 ? 0 : (first + a.padding - last * a.dilation) / a.stride, last, -step});
+      const int64_t taps = r < std::min(step, kernel) ? (kernel - 1 - r) / step + 1 : 0,
+                    last = r + step * (taps - 1);
+      phases.push_back({first, pieces(out - first, out_step), taps,
+                        taps == 0 ? 0 : (first + a.padding - last * a.dilation) / a.stride, last,
+                        -step});
     }
   }
 
-  /// Results first + begin·out_step … before first + end·out_step of a phase, as part of results 0 … last−1.
-  int64_t end(const Phase& p, int64_t last) const { return std::clamp<int64_t>(pieces(last - p.first, out_step), 0, p.count); }
-  /// The factors of results from `begin` (a multiple of out_step) to before `last`: first one and how many.
+  /// Results first + begin·out_step … before first + end·out_step of a phase, as part of results 0
+  /// … last−1.
+  int64_t end(const Phase& p, int64_t last) const {
+    return std::clamp<int64_t>(pieces(last - p.first, out_step), 0, p.count);
+  }
+  /// The factors of results from `begin` (a multiple of out_step) to before `last`: first one and
+  /// how many.
   std::pair<int64_t, int64_t> window(int64_t begin, int64_t last) const {
     int64_t low = INT64_MAX, high = INT64_MIN;
     for (const Phase& p : phases) {
@@ -78,7 +88,8 @@ struct Side {
       : channels(all), pixels(n), block(std::max<int64_t>(1, layout_block)), lanes(vector) {}
   int64_t channels, pixels, block, lanes;
   /// From channel `first` on; `every`: takes each so many-th channel.
-  template <class T> DepthwiseChannels<T> at(T* data, int64_t sample, int64_t first, int64_t every = 1) const {
+  template <class T> DepthwiseChannels<T> at(T* data, int64_t sample, int64_t first,
+                                             int64_t every = 1) const {
     T* picture = data + sample * channels * pixels;
     const int64_t valid = std::min(lanes, pieces(channels - first, every));
     if (block == 1) return {picture + first * pixels, valid, 1, every * pixels};
@@ -89,7 +100,10 @@ struct Side {
 /// Both sides.
 struct Sides {
   Sides(const Geometry& g, int64_t vector)
-      : lanes(vector), multiplier(g.o / g.c), x(g.h * g.w, g.c, g.x_block, vector), y(g.p * g.q, g.o, g.y_block, vector) {}
+      : lanes(vector),
+        multiplier(g.o / g.c),
+        x(g.h * g.w, g.c, g.x_block, vector),
+        y(g.p * g.q, g.o, g.y_block, vector) {}
   int64_t lanes, multiplier;
   Side x, y;
   /// The channels of x that output channels from `first` on are made of.
@@ -102,8 +116,9 @@ struct Sides {
   }
 };
 
-/// y and dx. A unit is as many channels of a sample as a vector has, or as a block of the layout has, if that is more. A piece of work
-/// is a strip of rows of a unit, or some units whose pictures are small.
+/// y and dx. A unit is as many channels of a sample as a vector has, or as a block of the layout
+/// has, if that is more. A piece of work is a strip of rows of a unit, or some units whose pictures
+/// are small.
 template <class T> class Depthwise final : public Kernel {
  public:
   Depthwise(const Geometry& g, bool backwards, bool bias, bool constant_weights, Epilogue epilogue)
@@ -128,7 +143,8 @@ template <class T> class Depthwise final : public Kernel {
       Lane lane;
       lane.window = places.add(window_rows() * window_columns_ * to.lanes * kSize);
       if (!in_place()) lane.vector = places.add(strip_ * columns_.out * to.lanes * kSize);
-      if (!epilogue_.has_place()) lane.result = places.add(together_ * unit_ * strip_ * columns_.out * kSize);
+      if (!epilogue_.has_place())
+        lane.result = places.add(together_ * unit_ * strip_ * columns_.out * kSize);
       lanes_.push_back(lane);
     }
     workspace_bytes = places.total();
@@ -142,12 +158,15 @@ template <class T> class Depthwise final : public Kernel {
     void* const place = epilogue_.place(out);
     parallel_pieces(pieces_, static_cast<int>(lanes_.size()), [&](int i, Pieces& left) {
       const Lane& lane = lanes_[static_cast<size_t>(i)];
-      const Operands operands{x, w, bias, static_cast<T*>(at(workspace, lane.window)), static_cast<T*>(at(workspace, lane.vector))};
+      const Operands operands{x, w, bias, static_cast<T*>(at(workspace, lane.window)),
+                              static_cast<T*>(at(workspace, lane.vector))};
       for (int64_t piece; (piece = left.next()) >= 0;) {
         const Part part = part_of(piece);
         T* own = place ? nullptr : static_cast<T*>(at(workspace, lane.result));
         for (int64_t unit = part.unit; unit < part.last_unit; ++unit)
-          compute(operands, unit, part, own ? own + begin_of(unit) - begin_of(part.unit) : static_cast<T*>(place) + begin_of(unit),
+          compute(operands, unit, part,
+                  own ? own + begin_of(unit) - begin_of(part.unit)
+                      : static_cast<T*>(place) + begin_of(unit),
                   own != nullptr);
         if constexpr (std::is_same_v<T, float>)
           if (epilogue_) finish(part, own, static_cast<const float*>(place), in, out);
@@ -168,14 +187,16 @@ template <class T> class Depthwise final : public Kernel {
               for (int64_t s = 0; s < b.taps; ++s)
                 for (int64_t lane = 0; lane < to.lanes; ++lane) {
                   const int64_t channel = std::min(first + lane, to.channels - 1) * passes() + pass;
-                  *next++ = w[(channel * g_.r + a.weight + r * a.weight_step) * g_.s + b.weight + s * b.weight_step];
+                  *next++ = w[(channel * g_.r + a.weight + r * a.weight_step) * g_.s + b.weight +
+                              s * b.weight_step];
                 }
   }
 
  private:
   static constexpr int64_t kSize = sizeof(T);
   struct Lane {
-    int64_t window = 0, vector = 0, result = 0;  // places of what is gathered, of a vector's results, of a piece's
+    // places of what is gathered, of a vector's results, of a piece's
+    int64_t window = 0, vector = 0, result = 0;
   };
   struct Operands {
     const T *x, *w, *bias;
@@ -198,8 +219,9 @@ template <class T> class Depthwise final : public Kernel {
   bool in_place() const { return result().block % result().lanes == 0; }
   uint64_t packed_format() const {
     uint64_t hash = 0x64657074u;
-    for (int64_t n : {g_.o, g_.c, g_.r, g_.s, sides_.lanes, int64_t{backwards_}, backwards_ ? g_.h : 0, backwards_ ? g_.w : 0,
-                      int64_t{g_.attr.stride}, int64_t{g_.attr.padding}, int64_t{g_.attr.dilation}, kSize})
+    for (int64_t n : {g_.o, g_.c, g_.r, g_.s, sides_.lanes, int64_t{backwards_},
+                      backwards_ ? g_.h : 0, backwards_ ? g_.w : 0, int64_t{g_.attr.stride},
+                      int64_t{g_.attr.padding}, int64_t{g_.attr.dilation}, kSize})
       hash = (hash ^ static_cast<uint64_t>(n)) * 0x100000001B3u;
     return hash;
   }
@@ -212,53 +234,70 @@ template <class T> class Depthwise final : public Kernel {
     strip_ = std::min(rows_.out, up(pieces(rows_.out, strips_), rows_.out_step));
     strips_ = pieces(rows_.out, strip_);
     const int64_t all = g_.n * units_;
-    together_ = strips_ > 1 ? 1 : std::clamp<int64_t>(kFewResults / (unit_ * strip_ * columns_.out), 1, all);
+    together_ = strips_ > 1
+                    ? 1
+                    : std::clamp<int64_t>(kFewResults / (unit_ * strip_ * columns_.out), 1, all);
     pieces_ = strips_ * pieces(all, together_);
   }
   int64_t window_rows() const {
     int64_t most = 0;
-    for (int64_t i = 0; i < strips_; ++i) most = std::max(most, rows_.window(i * strip_, std::min(rows_.out, (i + 1) * strip_)).second);
+    for (int64_t i = 0; i < strips_; ++i)
+      most = std::max(most, rows_.window(i * strip_, std::min(rows_.out, (i + 1) * strip_)).second);
     return most;
   }
   Part part_of(int64_t piece) const {
     const int64_t unit = piece / strips_ * together_, row = piece % strips_ * strip_;
-    return {unit, std::min(g_.n * units_, unit + together_), row, std::min(rows_.out, row + strip_)};
+    return {unit, std::min(g_.n * units_, unit + together_), row,
+            std::min(rows_.out, row + strip_)};
   }
   /// Where a unit begins in the result.
-  int64_t begin_of(int64_t unit) const { return (unit / units_ * result().channels + unit % units_ * unit_) * result().pixels; }
-  int64_t channels_of(int64_t unit) const { return std::min(unit_, result().channels - unit % units_ * unit_); }
+  int64_t begin_of(int64_t unit) const {
+    return (unit / units_ * result().channels + unit % units_ * unit_) * result().pixels;
+  }
+  int64_t channels_of(int64_t unit) const {
+    return std::min(unit_, result().channels - unit % units_ * unit_);
+  }
 
-  /// Rows of a unit, to their places from the unit's beginning on, or (`alone`) one strip behind the other.
+  /// Rows of a unit, to their places from the unit's beginning on, or (`alone`) one strip behind
+  /// the other.
   void compute(const Operands& o, int64_t unit, const Part& part, T* to, bool alone) const {
     const Side& side = result();
-    const int64_t rows = part.last_row - part.row, pixels = rows * columns_.out, sample = unit / units_;
-    const int64_t first_of_unit = unit % units_ * unit_, skipped = alone ? 0 : part.row * columns_.out;
+    const int64_t rows = part.last_row - part.row, pixels = rows * columns_.out,
+                  sample = unit / units_;
+    const int64_t first_of_unit = unit % units_ * unit_,
+                  skipped = alone ? 0 : part.row * columns_.out;
     for (int64_t k = 0; k < channels_of(unit); k += side.lanes) {
       const int64_t first = first_of_unit + k;
       if (in_place()) {
-        correlate(o, sample, first, part, to + k / side.block * side.block * side.pixels + k % side.block + skipped * side.block,
-                  side.block);
+        correlate(
+            o, sample, first, part,
+            to + k / side.block * side.block * side.pixels + k % side.block + skipped * side.block,
+            side.block);
         continue;
       }
       correlate(o, sample, first, part, o.vector, side.lanes);
       const int64_t block_step = side.block * (alone ? pixels : side.pixels);
-      depthwise_scatter<T>(o.vector, pixels,
-                           {to + k / side.block * block_step + k % side.block + skipped * side.block,
-                            std::min(side.lanes, side.channels - first), side.block, block_step});
+      depthwise_scatter<T>(
+          o.vector, pixels,
+          {to + k / side.block * block_step + k % side.block + skipped * side.block,
+           std::min(side.lanes, side.channels - first), side.block, block_step});
     }
   }
 
   /// Rows of a vector of channels, `pixel` elements from one pixel to the next.
-  void correlate(const Operands& o, int64_t sample, int64_t first, const Part& part, T* to, int64_t pixel) const {
+  void correlate(const Operands& o, int64_t sample, int64_t first, const Part& part, T* to,
+                 int64_t pixel) const {
     const int64_t lanes = sides_.lanes;
     const auto [row, rows] = rows_.window(part.row, part.last_row);
     const DepthwiseWindow window{rows_.in, columns_.in, row, rows, column_, window_columns_};
     const T* w = o.w + first / lanes * of_vector();
     alignas(64) T start[kMostLanes];
     if (o.bias != nullptr)
-      for (int64_t lane = 0; lane < lanes; ++lane) start[lane] = o.bias[std::min(first + lane, sides_.y.channels - 1)];
+      for (int64_t lane = 0; lane < lanes; ++lane)
+        start[lane] = o.bias[std::min(first + lane, sides_.y.channels - 1)];
     for (int64_t pass = 0; pass < passes(); ++pass) {
-      const auto from = backwards_ ? sides_.y.at(o.x, sample, first * passes() + pass, passes()) : sides_.factors(o.x, sample, first);
+      const auto from = backwards_ ? sides_.y.at(o.x, sample, first * passes() + pass, passes())
+                                   : sides_.factors(o.x, sample, first);
       depthwise_gather<T>(from, window, o.window);
       for (const Phase& a : rows_.phases)
         for (const Phase& b : columns_.phases) {
@@ -274,27 +313,32 @@ template <class T> class Depthwise final : public Kernel {
                                    rows_.in_step,
                                    -row - at_row,
                                    rows_.in - row - at_row};
-          const T* x = taps.rows == 0 ? o.window : o.window + (at_row * window_columns_ + at_column) * lanes;
+          const T* x =
+              taps.rows == 0 ? o.window : o.window + (at_row * window_columns_ + at_column) * lanes;
           T* y = to + (a.first * columns_.out + b.first) * pixel;
-          depthwise_correlate<T>(x, taps, w, o.bias != nullptr ? start : nullptr, pass > 0, y, end - begin, b.count,
-                                 rows_.out_step * columns_.out * pixel, columns_.out_step * pixel);
+          depthwise_correlate<T>(x, taps, w, o.bias != nullptr ? start : nullptr, pass > 0, y,
+                                 end - begin, b.count, rows_.out_step * columns_.out * pixel,
+                                 columns_.out_step * pixel);
           w += a.taps * b.taps * lanes;
         }
     }
   }
 
-  void finish(const Part& part, const float* own, const float* place, const void* const* in, void* const* out) const {
+  void finish(const Part& part, const float* own, const float* place, const void* const* in,
+              void* const* out) const {
     const Side& side = result();
     const int64_t first = begin_of(part.unit), length = (part.last_row - part.row) * columns_.out;
     if (strips_ == 1) {
-      const int64_t last = part.last_unit - 1, end = begin_of(last) + channels_of(last) * side.pixels;
+      const int64_t last = part.last_unit - 1,
+                    end = begin_of(last) + channels_of(last) * side.pixels;
       epilogue_.apply(in, out, {first, end - first, own ? own : place + first});
       return;
     }
-    const int64_t begin = first + part.row * columns_.out * side.block, step = side.pixels * side.block;
+    const int64_t begin = first + part.row * columns_.out * side.block,
+                  step = side.pixels * side.block;
     epilogue_.apply(in, out,
-                    {begin, length * side.block, own ? own : place + begin, channels_of(part.unit) / side.block, step,
-                     own ? length * side.block : step});
+                    {begin, length * side.block, own ? own : place + begin,
+                     channels_of(part.unit) / side.block, step, own ? length * side.block : step});
   }
 
   Geometry g_;
@@ -309,7 +353,8 @@ template <class T> class Depthwise final : public Kernel {
   std::vector<Lane> lanes_;
 };
 
-/// dw. A task is a vector of output channels of some samples. Every task's sums lie apart and are added up in order.
+/// dw. A task is a vector of output channels of some samples. Every task's sums lie apart and are
+/// added up in order.
 template <class T> class DepthwiseGradient final : public Kernel {
  public:
   explicit DepthwiseGradient(const Geometry& g)
@@ -319,9 +364,11 @@ template <class T> class DepthwiseGradient final : public Kernel {
         columns_(false, g.w, g.q, g.s, g.attr),
         vectors_(pieces(g.o, sides_.lanes)) {
     const int64_t worth = static_cast<int64_t>(g.flops() / 4e6);
-    chunks_ = std::clamp<int64_t>(std::min(pieces(32, vectors_), worth / vectors_), 1, std::min<int64_t>(g.n, 16));
+    chunks_ = std::clamp<int64_t>(std::min(pieces(32, vectors_), worth / vectors_), 1,
+                                  std::min<int64_t>(g.n, 16));
     std::tie(column_, window_columns_) = columns_.window(0, columns_.out);
-    const int64_t row_bytes = (window_columns_ * g.attr.stride + columns_.out) * sides_.lanes * kSize;
+    const int64_t row_bytes =
+        (window_columns_ * g.attr.stride + columns_.out) * sides_.lanes * kSize;
     strip_ = std::clamp<int64_t>(kWindowBytes / row_bytes - g.r, 1, g.p);
     strip_ = pieces(g.p, pieces(g.p, strip_));
     Places places;
@@ -329,7 +376,8 @@ template <class T> class DepthwiseGradient final : public Kernel {
     const int64_t lanes = conv_lanes(g, chunks_ * vectors_);
     for (int64_t i = 0; i < lanes; ++i) {
       Lane lane;
-      lane.window = places.add(rows_.window(0, strip_).second * window_columns_ * sides_.lanes * kSize);
+      lane.window =
+          places.add(rows_.window(0, strip_).second * window_columns_ * sides_.lanes * kSize);
       if (!in_place()) lane.gradient = places.add(strip_ * columns_.out * sides_.lanes * kSize);
       lanes_.push_back(lane);
     }
@@ -348,7 +396,8 @@ template <class T> class DepthwiseGradient final : public Kernel {
         std::fill_n(sum, of_vector(), T(0));
         for (int64_t n = g_.n * chunk / chunks_; n < g_.n * (chunk + 1) / chunks_; ++n)
           for (int64_t row = 0; row < g_.p; row += strip_)
-            add(x, g, n, vector * sides_.lanes, row, std::min(g_.p, row + strip_), static_cast<T*>(at(workspace, lane.window)),
+            add(x, g, n, vector * sides_.lanes, row, std::min(g_.p, row + strip_),
+                static_cast<T*>(at(workspace, lane.window)),
                 static_cast<T*>(at(workspace, lane.gradient)), sum);
       }
     });
@@ -356,9 +405,11 @@ template <class T> class DepthwiseGradient final : public Kernel {
     const int64_t taps = g_.r * g_.s;
     for (int64_t o = 0; o < g_.o; ++o)
       for (int64_t tap = 0; tap < taps; ++tap) {
-        const T* from = sums + o / sides_.lanes * of_vector() + tap * sides_.lanes + o % sides_.lanes;
+        const T* from =
+            sums + o / sides_.lanes * of_vector() + tap * sides_.lanes + o % sides_.lanes;
         T sum = from[0];
-        for (int64_t chunk = 1; chunk < chunks_; ++chunk) sum += from[chunk * vectors_ * of_vector()];
+        for (int64_t chunk = 1; chunk < chunks_; ++chunk)
+          sum += from[chunk * vectors_ * of_vector()];
         dw[o * taps + tap] = sum;
       }
   }
@@ -372,10 +423,12 @@ template <class T> class DepthwiseGradient final : public Kernel {
   /// True if a vector of gradients lies so in its block.
   bool in_place() const { return sides_.y.block % sides_.lanes == 0; }
 
-  void add(const T* x, const T* g, int64_t sample, int64_t first, int64_t row, int64_t last_row, T* window, T* gradient, T* sum) const {
+  void add(const T* x, const T* g, int64_t sample, int64_t first, int64_t row, int64_t last_row,
+           T* window, T* gradient, T* sum) const {
     const int64_t lanes = sides_.lanes;
     const auto [window_row, rows] = rows_.window(row, last_row);
-    depthwise_gather<T>(sides_.factors(x, sample, first), {g_.h, g_.w, window_row, rows, column_, window_columns_}, window);
+    depthwise_gather<T>(sides_.factors(x, sample, first),
+                        {g_.h, g_.w, window_row, rows, column_, window_columns_}, window);
     const DepthwiseChannels<const T> from = sides_.y.at(g, sample, first);
     const T* values = from.data + row * g_.q * from.block;
     int64_t pixel = from.block;
@@ -405,16 +458,19 @@ template <class T> class DepthwiseGradient final : public Kernel {
 };
 
 template <class T>
-std::unique_ptr<Kernel> make(Direction direction, const Geometry& g, bool bias, bool constant_weights, Epilogue epilogue) {
+std::unique_ptr<Kernel> make(Direction direction, const Geometry& g, bool bias,
+                             bool constant_weights, Epilogue epilogue) {
   if (direction == Direction::grad_weight) return std::make_unique<DepthwiseGradient<T>>(g);
-  return std::make_unique<Depthwise<T>>(g, direction == Direction::grad_input, bias, constant_weights, std::move(epilogue));
+  return std::make_unique<Depthwise<T>>(g, direction == Direction::grad_input, bias,
+                                        constant_weights, std::move(epilogue));
 }
 
 }  // namespace
 
-std::unique_ptr<Kernel> make_depthwise(Direction direction, DType dtype, const Geometry& g, bool bias, bool constant_weights,
-                                       Epilogue epilogue) {
-  if (dtype == DType::f64) return make<double>(direction, g, bias, constant_weights, std::move(epilogue));
+std::unique_ptr<Kernel> make_depthwise(Direction direction, DType dtype, const Geometry& g,
+                                       bool bias, bool constant_weights, Epilogue epilogue) {
+  if (dtype == DType::f64)
+    return make<double>(direction, g, bias, constant_weights, std::move(epilogue));
   return make<float>(direction, g, bias, constant_weights, std::move(epilogue));
 }
 

@@ -17,13 +17,16 @@ template <class T> using Tag = hn::ScalableTag<T>;
 template <class T> HWY_INLINE hn::Vec<Tag<T>> load(const T* p) { return hn::LoadU(Tag<T>(), p); }
 
 template <class T> HWY_INLINE void zero(T* to, int64_t pixels) {
-  for (int64_t i = 0; i < pixels; ++i) hn::StoreU(hn::Zero(Tag<T>()), Tag<T>(), to + i * kRowLanes<T>);
+  for (int64_t i = 0; i < pixels; ++i)
+    hn::StoreU(hn::Zero(Tag<T>()), Tag<T>(), to + i * kRowLanes<T>);
 }
 
-template <class T> void gather(const DepthwiseChannels<const T>& from, const DepthwiseWindow& window, T* to) {
+template <class T> void gather(const DepthwiseChannels<const T>& from,
+                               const DepthwiseWindow& window, T* to) {
   constexpr int64_t lanes = kRowLanes<T>;
   const DepthwiseWindow& w = window;
-  const int64_t begin = std::clamp<int64_t>(-w.column, 0, w.columns), end = std::clamp<int64_t>(w.width - w.column, begin, w.columns);
+  const int64_t begin = std::clamp<int64_t>(-w.column, 0, w.columns),
+                end = std::clamp<int64_t>(w.width - w.column, begin, w.columns);
   for (int64_t i = 0; i < w.rows; ++i, to += w.columns * lanes) {
     const int64_t row = w.row + i, inside = row >= 0 && row < w.height ? end - begin : 0;
     if (inside == 0) {
@@ -38,15 +41,18 @@ template <class T> void gather(const DepthwiseChannels<const T>& from, const Dep
       transpose_rows(x, from.step, from.valid, lanes, inside, first);
     } else if (from.block == 1) {
       for (int64_t lane = 0; lane < lanes; ++lane) {
-        const T* channel = x + (from.phase + std::min(lane, from.valid - 1)) / from.repeat * from.step;
+        const T* channel =
+            x + (from.phase + std::min(lane, from.valid - 1)) / from.repeat * from.step;
         for (int64_t k = 0; k < inside; ++k) first[k * lanes + lane] = channel[k];
       }
     } else if (from.block >= lanes) {
-      for (int64_t k = 0; k < inside; ++k) hn::StoreU(load(x + k * from.block), Tag<T>(), first + k * lanes);
+      for (int64_t k = 0; k < inside; ++k)
+        hn::StoreU(load(x + k * from.block), Tag<T>(), first + k * lanes);
     } else {
       for (int64_t k = 0; k < inside; ++k)
         for (int64_t lane = 0; lane < lanes; ++lane)
-          first[k * lanes + lane] = x[std::min(lane, from.valid - 1) / from.block * from.step + k * from.block + lane % from.block];
+          first[k * lanes + lane] = x[std::min(lane, from.valid - 1) / from.block * from.step +
+                                      k * from.block + lane % from.block];
     }
   }
 }
@@ -63,10 +69,11 @@ template <class T> void scatter(const T* from, int64_t pixels, const DepthwiseCh
   }
 }
 
-/// kRows × kColumns results, all in registers. kStep: vectors from a result's factors to those of the next one in its row; 0: any.
+/// kRows × kColumns results, all in registers. kStep: vectors from a result's factors to those of
+/// the next one in its row; 0: any.
 template <class T, int kRows, int kColumns, int kStep>
-HWY_INLINE void tile(const T* x, const DepthwiseTaps& taps, std::pair<int64_t, int64_t> met, const T* w, const T* start, bool add, T* y,
-                     int64_t y_row, int64_t y_column) {
+HWY_INLINE void tile(const T* x, const DepthwiseTaps& taps, std::pair<int64_t, int64_t> met,
+                     const T* w, const T* start, bool add, T* y, int64_t y_row, int64_t y_column) {
   constexpr int64_t lanes = kRowLanes<T>;
   const auto [first_tap, last_tap] = met;
   w += first_tap * taps.columns * lanes;
@@ -76,7 +83,9 @@ HWY_INLINE void tile(const T* x, const DepthwiseTaps& taps, std::pair<int64_t, i
   for (int i = 0; i < kRows; ++i)
 #pragma GCC unroll 8
     for (int k = 0; k < kColumns; ++k)
-      sum[i][k] = add ? load(y + i * y_row + k * y_column) : start != nullptr ? load(start) : hn::Zero(Tag<T>());
+      sum[i][k] = add                ? load(y + i * y_row + k * y_column)
+                  : start != nullptr ? load(start)
+                                     : hn::Zero(Tag<T>());
   for (int64_t r = first_tap; r < last_tap; ++r)
     for (int64_t s = 0; s < taps.columns; ++s, w += lanes) {
       const T* from = x + r * taps.tap_row + s * taps.tap_column;
@@ -84,12 +93,14 @@ HWY_INLINE void tile(const T* x, const DepthwiseTaps& taps, std::pair<int64_t, i
 #pragma GCC unroll 2
       for (int i = 0; i < kRows; ++i)
 #pragma GCC unroll 8
-        for (int k = 0; k < kColumns; ++k) sum[i][k] = hn::MulAdd(load(from + i * taps.x_row + k * step), weight, sum[i][k]);
+        for (int k = 0; k < kColumns; ++k)
+          sum[i][k] = hn::MulAdd(load(from + i * taps.x_row + k * step), weight, sum[i][k]);
     }
 #pragma GCC unroll 2
   for (int i = 0; i < kRows; ++i)
 #pragma GCC unroll 8
-    for (int k = 0; k < kColumns; ++k) hn::StoreU(sum[i][k], Tag<T>(), y + i * y_row + k * y_column);
+    for (int k = 0; k < kColumns; ++k)
+      hn::StoreU(sum[i][k], Tag<T>(), y + i * y_row + k * y_column);
 }
 
 template <class T> struct Correlation {
@@ -101,7 +112,8 @@ template <class T> struct Correlation {
   int64_t rows, columns, y_row, y_column;
 };
 
-/// The results in tiles of kColumns. The last tiles overlap those before, unless what they add to was written by them.
+/// The results in tiles of kColumns. The last tiles overlap those before, unless what they add to
+/// was written by them.
 template <class T, int kColumns, int kStep> HWY_INLINE void in_tiles(const Correlation<T>& c) {
   constexpr int kRows = kColumns <= 4 ? 2 : 1;
   for (int64_t i = 0; i < c.rows; i += kRows) {
@@ -112,7 +124,9 @@ template <class T, int kColumns, int kStep> HWY_INLINE void in_tiles(const Corre
       const int64_t column = std::min(k, c.columns - kColumns);
       const T* x = c.x + row * c.taps.x_row + column * c.taps.x_column;
       T* y = c.y + row * c.y_row + column * c.y_column;
-      if (whole) tile<T, kRows, kColumns, kStep>(x, c.taps, met, c.w, c.start, c.add, y, c.y_row, c.y_column);
+      if (whole)
+        tile<T, kRows, kColumns, kStep>(x, c.taps, met, c.w, c.start, c.add, y, c.y_row,
+                                        c.y_column);
       else tile<T, 1, kColumns, kStep>(x, c.taps, met, c.w, c.start, c.add, y, c.y_row, c.y_column);
     }
   }
@@ -145,15 +159,16 @@ template <class T> void correlate(const Correlation<T>& c) {
 
 /// kTaps taps from number `first` on.
 template <class T, int kTaps>
-HWY_INLINE void some_taps(const T* x, const DepthwiseTaps& taps, int64_t first, const T* g, int64_t rows, int64_t columns, int64_t g_row,
-                          int64_t g_column, T* dw) {
+HWY_INLINE void some_taps(const T* x, const DepthwiseTaps& taps, int64_t first, const T* g,
+                          int64_t rows, int64_t columns, int64_t g_row, int64_t g_column, T* dw) {
   constexpr int64_t lanes = kRowLanes<T>;
   hn::Vec<Tag<T>> sum[kTaps];
   int64_t offset[kTaps];
 #pragma GCC unroll 9
   for (int k = 0; k < kTaps; ++k) {
     sum[k] = hn::Zero(Tag<T>());
-    offset[k] = (first + k) / taps.columns * taps.tap_row + (first + k) % taps.columns * taps.tap_column;
+    offset[k] =
+        (first + k) / taps.columns * taps.tap_row + (first + k) % taps.columns * taps.tap_column;
   }
   for (int64_t i = 0; i < rows; ++i) {
     const auto [first_met, last_met] = taps.met(i, i + 1);
@@ -174,7 +189,8 @@ HWY_INLINE void some_taps(const T* x, const DepthwiseTaps& taps, int64_t first, 
 }
 
 template <class T>
-void accumulate(const T* x, const DepthwiseTaps& taps, const T* g, int64_t rows, int64_t columns, int64_t g_row, int64_t g_column, T* dw) {
+void accumulate(const T* x, const DepthwiseTaps& taps, const T* g, int64_t rows, int64_t columns,
+                int64_t g_row, int64_t g_column, T* dw) {
   const int64_t all = taps.rows * taps.columns, groups = (all + 8) / 9;
   for (int64_t i = 0; i < groups; ++i) {
     const int64_t first = all * i / groups;
@@ -194,24 +210,36 @@ void accumulate(const T* x, const DepthwiseTaps& taps, const T* g, int64_t rows,
 
 int64_t lanes_f32() { return kRowLanes<float>; }
 int64_t lanes_f64() { return kRowLanes<double>; }
-void gather_f32(const DepthwiseChannels<const float>& from, const DepthwiseWindow& window, float* to) { gather(from, window, to); }
-void gather_f64(const DepthwiseChannels<const double>& from, const DepthwiseWindow& window, double* to) { gather(from, window, to); }
-void scatter_f32(const float* from, int64_t pixels, const DepthwiseChannels<float>& to) { scatter(from, pixels, to); }
-void scatter_f64(const double* from, int64_t pixels, const DepthwiseChannels<double>& to) { scatter(from, pixels, to); }
-void correlate_f32(const float* x, const DepthwiseTaps& taps, const float* w, const float* start, bool add, float* y, int64_t rows,
-                   int64_t columns, int64_t y_row, int64_t y_column) {
+void gather_f32(const DepthwiseChannels<const float>& from, const DepthwiseWindow& window,
+                float* to) {
+  gather(from, window, to);
+}
+void gather_f64(const DepthwiseChannels<const double>& from, const DepthwiseWindow& window,
+                double* to) {
+  gather(from, window, to);
+}
+void scatter_f32(const float* from, int64_t pixels, const DepthwiseChannels<float>& to) {
+  scatter(from, pixels, to);
+}
+void scatter_f64(const double* from, int64_t pixels, const DepthwiseChannels<double>& to) {
+  scatter(from, pixels, to);
+}
+void correlate_f32(const float* x, const DepthwiseTaps& taps, const float* w, const float* start,
+                   bool add, float* y, int64_t rows, int64_t columns, int64_t y_row,
+                   int64_t y_column) {
   correlate<float>({x, taps, w, start, add, y, rows, columns, y_row, y_column});
 }
-void correlate_f64(const double* x, const DepthwiseTaps& taps, const double* w, const double* start, bool add, double* y, int64_t rows,
-                   int64_t columns, int64_t y_row, int64_t y_column) {
+void correlate_f64(const double* x, const DepthwiseTaps& taps, const double* w, const double* start,
+                   bool add, double* y, int64_t rows, int64_t columns, int64_t y_row,
+                   int64_t y_column) {
   correlate<double>({x, taps, w, start, add, y, rows, columns, y_row, y_column});
 }
-void accumulate_f32(const float* x, const DepthwiseTaps& taps, const float* g, int64_t rows, int64_t columns, int64_t g_row,
-                    int64_t g_column, float* dw) {
+void accumulate_f32(const float* x, const DepthwiseTaps& taps, const float* g, int64_t rows,
+                    int64_t columns, int64_t g_row, int64_t g_column, float* dw) {
   accumulate(x, taps, g, rows, columns, g_row, g_column, dw);
 }
-void accumulate_f64(const double* x, const DepthwiseTaps& taps, const double* g, int64_t rows, int64_t columns, int64_t g_row,
-                    int64_t g_column, double* dw) {
+void accumulate_f64(const double* x, const DepthwiseTaps& taps, const double* g, int64_t rows,
+                    int64_t columns, int64_t g_row, int64_t g_column, double* dw) {
   accumulate(x, taps, g, rows, columns, g_row, g_column, dw);
 }
 
@@ -234,36 +262,44 @@ HWY_EXPORT(accumulate_f64);
 
 template <> int64_t depthwise_lanes<float>() { return HWY_DYNAMIC_DISPATCH(lanes_f32)(); }
 template <> int64_t depthwise_lanes<double>() { return HWY_DYNAMIC_DISPATCH(lanes_f64)(); }
-template <> void depthwise_gather<float>(const DepthwiseChannels<const float>& from, const DepthwiseWindow& window, float* to) {
+template <> void depthwise_gather<float>(const DepthwiseChannels<const float>& from,
+                                         const DepthwiseWindow& window, float* to) {
   HWY_DYNAMIC_DISPATCH(gather_f32)(from, window, to);
 }
-template <> void depthwise_gather<double>(const DepthwiseChannels<const double>& from, const DepthwiseWindow& window, double* to) {
+template <> void depthwise_gather<double>(const DepthwiseChannels<const double>& from,
+                                          const DepthwiseWindow& window, double* to) {
   HWY_DYNAMIC_DISPATCH(gather_f64)(from, window, to);
 }
-template <> void depthwise_scatter<float>(const float* from, int64_t pixels, const DepthwiseChannels<float>& to) {
+template <> void depthwise_scatter<float>(const float* from, int64_t pixels,
+                                          const DepthwiseChannels<float>& to) {
   HWY_DYNAMIC_DISPATCH(scatter_f32)(from, pixels, to);
 }
-template <> void depthwise_scatter<double>(const double* from, int64_t pixels, const DepthwiseChannels<double>& to) {
+template <> void depthwise_scatter<double>(const double* from, int64_t pixels,
+                                           const DepthwiseChannels<double>& to) {
   HWY_DYNAMIC_DISPATCH(scatter_f64)(from, pixels, to);
 }
 template <>
-void depthwise_correlate<float>(const float* x, const DepthwiseTaps& taps, const float* w, const float* start, bool add, float* y,
-                                int64_t rows, int64_t columns, int64_t y_row, int64_t y_column) {
+void depthwise_correlate<float>(const float* x, const DepthwiseTaps& taps, const float* w,
+                                const float* start, bool add, float* y, int64_t rows,
+                                int64_t columns, int64_t y_row, int64_t y_column) {
   HWY_DYNAMIC_DISPATCH(correlate_f32)(x, taps, w, start, add, y, rows, columns, y_row, y_column);
 }
 template <>
-void depthwise_correlate<double>(const double* x, const DepthwiseTaps& taps, const double* w, const double* start, bool add, double* y,
-                                 int64_t rows, int64_t columns, int64_t y_row, int64_t y_column) {
+void depthwise_correlate<double>(const double* x, const DepthwiseTaps& taps, const double* w,
+                                 const double* start, bool add, double* y, int64_t rows,
+                                 int64_t columns, int64_t y_row, int64_t y_column) {
   HWY_DYNAMIC_DISPATCH(correlate_f64)(x, taps, w, start, add, y, rows, columns, y_row, y_column);
 }
 template <>
-void depthwise_accumulate<float>(const float* x, const DepthwiseTaps& taps, const float* g, int64_t rows, int64_t columns, int64_t g_row,
-                                 int64_t g_column, float* dw) {
+void depthwise_accumulate<float>(const float* x, const DepthwiseTaps& taps, const float* g,
+                                 int64_t rows, int64_t columns, int64_t g_row, int64_t g_column,
+                                 float* dw) {
   HWY_DYNAMIC_DISPATCH(accumulate_f32)(x, taps, g, rows, columns, g_row, g_column, dw);
 }
 template <>
-void depthwise_accumulate<double>(const double* x, const DepthwiseTaps& taps, const double* g, int64_t rows, int64_t columns, int64_t g_row,
-                                  int64_t g_column, double* dw) {
+void depthwise_accumulate<double>(const double* x, const DepthwiseTaps& taps, const double* g,
+                                  int64_t rows, int64_t columns, int64_t g_row, int64_t g_column,
+                                  double* dw) {
   HWY_DYNAMIC_DISPATCH(accumulate_f64)(x, taps, g, rows, columns, g_row, g_column, dw);
 }
 }  // namespace suanli::cpu

@@ -33,7 +33,8 @@ MeanWindows windows_of(const Shape& x, const Shape& y, const MeanPoolAttr& a) {
 }
 
 /// `planes`: the operand with the planes' shape; `means`: the one with the means'.
-template <class T, class F> std::unique_ptr<Kernel> make(const Step& step, const Shape& planes, const Shape& means, F pool) {
+template <class T, class F> std::unique_ptr<Kernel> make(const Step& step, const Shape& planes,
+                                                         const Shape& means, F pool) {
   struct MeanPool final : Kernel {
     MeanPool(MeanWindows windows, int64_t count, int64_t work, int64_t from, int64_t to, F pool)
         : w(std::move(windows)), count(count), from(from), to(to), pool(pool) {
@@ -48,7 +49,8 @@ template <class T, class F> std::unique_ptr<Kernel> make(const Step& step, const
         T* mine = reinterpret_cast<T*>(static_cast<char*>(workspace) + lane * lane_bytes);
         for (int64_t piece; (piece = left.next()) >= 0;) {
           const int64_t begin = count * piece / pieces, end = count * (piece + 1) / pieces;
-          pool(static_cast<const T*>(in[0]) + begin * from, w, static_cast<T*>(out[0]) + begin * to, end - begin, mine);
+          pool(static_cast<const T*>(in[0]) + begin * from, w, static_cast<T*>(out[0]) + begin * to,
+               end - begin, mine);
         }
       });
     }
@@ -58,20 +60,26 @@ template <class T, class F> std::unique_ptr<Kernel> make(const Step& step, const
   };
   const int64_t size = planes[2] * planes[3];
   const Shape &in = step.in[0].shape, &out = step.out[0].shape;
-  return std::make_unique<MeanPool>(windows_of(planes, means, *static_cast<const MeanPoolAttr*>(step.attr)), planes[0] * planes[1],
-                                    planes[0] * planes[1] * size, in[2] * in[3], out[2] * out[3], pool);
+  return std::make_unique<MeanPool>(
+      windows_of(planes, means, *static_cast<const MeanPoolAttr*>(step.attr)),
+      planes[0] * planes[1], planes[0] * planes[1] * size, in[2] * in[3], out[2] * out[3], pool);
 }
 
-const RegisterKernel register_mean_pool("mean_pool2d", [](const Step& s) -> std::unique_ptr<Kernel> {
-  const Shape &x = s.in[0].shape, &y = s.out[0].shape;
-  if (s.in[0].dtype == DType::f32) return make<float>(s, x, y, mean_pool<float>);
-  return s.in[0].dtype == DType::f64 ? make<double>(s, x, y, mean_pool<double>) : nullptr;
-});
-const RegisterKernel register_mean_pool_grad("mean_pool2d_grad", [](const Step& s) -> std::unique_ptr<Kernel> {
-  const Shape &g = s.in[0].shape, &x = s.out[0].shape;
-  if (s.in[0].dtype == DType::f32) return make<float>(s, x, g, mean_pool_grad<float>);
-  return s.in[0].dtype == DType::f64 ? make<double>(s, x, g, mean_pool_grad<double>) : nullptr;
-});
+const RegisterKernel register_mean_pool("mean_pool2d",
+                                        [](const Step& s) -> std::unique_ptr<Kernel> {
+                                          const Shape &x = s.in[0].shape, &y = s.out[0].shape;
+                                          if (s.in[0].dtype == DType::f32)
+                                            return make<float>(s, x, y, mean_pool<float>);
+                                          return s.in[0].dtype == DType::f64
+                                                     ? make<double>(s, x, y, mean_pool<double>)
+                                                     : nullptr;
+                                        });
+const RegisterKernel register_mean_pool_grad(
+    "mean_pool2d_grad", [](const Step& s) -> std::unique_ptr<Kernel> {
+      const Shape &g = s.in[0].shape, &x = s.out[0].shape;
+      if (s.in[0].dtype == DType::f32) return make<float>(s, x, g, mean_pool_grad<float>);
+      return s.in[0].dtype == DType::f64 ? make<double>(s, x, g, mean_pool_grad<double>) : nullptr;
+    });
 
 }  // namespace
 

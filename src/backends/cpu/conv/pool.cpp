@@ -1,4 +1,5 @@
-// Max pooling and its gradient, plane by plane, or by blocks of planes whose channels lie side by side.
+// Max pooling and its gradient, plane by plane, or by blocks of planes whose channels lie side by
+// side.
 #include <cmath>
 #include <limits>
 #include <type_traits>
@@ -13,12 +14,13 @@ namespace suanli::cpu {
 
 namespace {
 
-template <class T> void pool_plane(const T* x, T* y, int32_t* at, int64_t h, int64_t w, int64_t p, int64_t q, const PoolAttr& a) {
+template <class T> void pool_plane(const T* x, T* y, int32_t* at, int64_t h, int64_t w, int64_t p,
+                                   int64_t q, const PoolAttr& a) {
   for (int64_t i = 0; i < p; ++i)
     for (int64_t j = 0; j < q; ++j) {
       const int64_t top = i * a.stride - a.padding, left = j * a.stride - a.padding;
-      const int64_t r0 = std::max<int64_t>(0, top), r1 = std::min<int64_t>(h, top + a.kernel), c0 = std::max<int64_t>(0, left),
-                    c1 = std::min<int64_t>(w, left + a.kernel);
+      const int64_t r0 = std::max<int64_t>(0, top), r1 = std::min<int64_t>(h, top + a.kernel),
+                    c0 = std::max<int64_t>(0, left), c1 = std::min<int64_t>(w, left + a.kernel);
       int64_t best = r0 * w + c0;
       T m = x[best];
       for (int64_t r = r0; r < r1; ++r)
@@ -37,25 +39,32 @@ PoolBlocks blocks_of(const Shape& x, const Shape& y, const PoolAttr& a) {
 
 /// Blocks of channels, [N, C/b, H, W, b]: f32 only.
 std::unique_ptr<Kernel> make_pool_blocked(const Step& step) {
-  const PoolBlocks s = blocks_of(step.in[0].shape, step.out[0].shape, *static_cast<const PoolAttr*>(step.attr));
-  const int64_t blocks = step.in[0].shape[0] * step.in[0].shape[1], from = s.height * s.width * s.block, to = s.rows * s.columns * s.block;
+  const PoolBlocks s =
+      blocks_of(step.in[0].shape, step.out[0].shape, *static_cast<const PoolAttr*>(step.attr));
+  const int64_t blocks = step.in[0].shape[0] * step.in[0].shape[1],
+                from = s.height * s.width * s.block, to = s.rows * s.columns * s.block;
   return make_kernel([=](const void* const* in, void* const* out) {
-    parallel_chunks(blocks, std::max<int64_t>(1, 32768 / std::max<int64_t>(1, to * s.kernel)), [&](int64_t b, int64_t e) {
-      for (int64_t n = b; n < e; ++n)
-        pool_block(static_cast<const float*>(in[0]) + n * from, s, static_cast<float*>(out[0]) + n * to,
-                   out[1] ? static_cast<int32_t*>(out[1]) + n * to : nullptr);
-    });
+    parallel_chunks(blocks, std::max<int64_t>(1, 32768 / std::max<int64_t>(1, to * s.kernel)),
+                    [&](int64_t b, int64_t e) {
+                      for (int64_t n = b; n < e; ++n)
+                        pool_block(static_cast<const float*>(in[0]) + n * from, s,
+                                   static_cast<float*>(out[0]) + n * to,
+                                   out[1] ? static_cast<int32_t*>(out[1]) + n * to : nullptr);
+                    });
   });
 }
 std::unique_ptr<Kernel> make_pool_grad_blocked(const Step& step) {
   const PoolBlocks s = blocks_of(step.out[0].shape, step.in[0].shape, {});
-  const int64_t blocks = step.in[0].shape[0] * step.in[0].shape[1], from = s.rows * s.columns * s.block, to = s.height * s.width * s.block;
+  const int64_t blocks = step.in[0].shape[0] * step.in[0].shape[1],
+                from = s.rows * s.columns * s.block, to = s.height * s.width * s.block;
   return make_kernel([=](const void* const* in, void* const* out) {
-    parallel_chunks(blocks, std::max<int64_t>(1, 32768 / std::max<int64_t>(1, to)), [&](int64_t b, int64_t e) {
-      for (int64_t n = b; n < e; ++n)
-        pool_block_grad(static_cast<const float*>(in[0]) + n * from, static_cast<const int32_t*>(in[1]) + n * from, s,
-                        static_cast<float*>(out[0]) + n * to);
-    });
+    parallel_chunks(blocks, std::max<int64_t>(1, 32768 / std::max<int64_t>(1, to)),
+                    [&](int64_t b, int64_t e) {
+                      for (int64_t n = b; n < e; ++n)
+                        pool_block_grad(static_cast<const float*>(in[0]) + n * from,
+                                        static_cast<const int32_t*>(in[1]) + n * from, s,
+                                        static_cast<float*>(out[0]) + n * to);
+                    });
   });
 }
 
@@ -63,25 +72,29 @@ template <class T> std::unique_ptr<Kernel> make_pool(const Step& step) {
   if (step.in[0].shape.rank() == 5) return make_pool_blocked(step);
   const PoolAttr a = *static_cast<const PoolAttr*>(step.attr);
   const Shape x = step.in[0].shape, y = step.out[0].shape;
-  std::vector<int32_t> starts;  // of the windows, where all lie inside the plane and one gather reads them
-  if (std::is_same_v<T, float> && a.padding == 0 && x[2] * x[3] <= std::numeric_limits<int32_t>::max())
+  // of the windows, where all lie inside the plane and one gather reads them
+  std::vector<int32_t> starts;
+  if (std::is_same_v<T, float> && a.padding == 0 &&
+      x[2] * x[3] <= std::numeric_limits<int32_t>::max())
     for (int64_t i = 0; i < y[2]; ++i)
-      for (int64_t j = 0; j < y[3]; ++j) starts.push_back(static_cast<int32_t>(i * a.stride * x[3] + j * a.stride));
+      for (int64_t j = 0; j < y[3]; ++j)
+        starts.push_back(static_cast<int32_t>(i * a.stride * x[3] + j * a.stride));
   return make_kernel([=](const void* const* in, void* const* out) {
     const int64_t planes = y[0] * y[1], from = x[2] * x[3], to = y[2] * y[3];
-    parallel_chunks(planes, std::max<int64_t>(1, 4096 / std::max<int64_t>(1, to * a.kernel)), [&](int64_t b, int64_t e) {
-      for (int64_t n = b; n < e; ++n) {
-        const T* plane = static_cast<const T*>(in[0]) + n * from;
-        T* values = static_cast<T*>(out[0]) + n * to;
-        int32_t* at = out[1] ? static_cast<int32_t*>(out[1]) + n * to : nullptr;
-        if constexpr (std::is_same_v<T, float>)
-          if (!starts.empty()) {
-            pool_windows(plane, starts.data(), to, a.kernel, x[3], values, at);
-            continue;
-          }
-        pool_plane(plane, values, at, x[2], x[3], y[2], y[3], a);
-      }
-    });
+    parallel_chunks(planes, std::max<int64_t>(1, 4096 / std::max<int64_t>(1, to * a.kernel)),
+                    [&](int64_t b, int64_t e) {
+                      for (int64_t n = b; n < e; ++n) {
+                        const T* plane = static_cast<const T*>(in[0]) + n * from;
+                        T* values = static_cast<T*>(out[0]) + n * to;
+                        int32_t* at = out[1] ? static_cast<int32_t*>(out[1]) + n * to : nullptr;
+                        if constexpr (std::is_same_v<T, float>)
+                          if (!starts.empty()) {
+                            pool_windows(plane, starts.data(), to, a.kernel, x[3], values, at);
+                            continue;
+                          }
+                        pool_plane(plane, values, at, x[2], x[3], y[2], y[3], a);
+                      }
+                    });
   });
 }
 
@@ -90,15 +103,16 @@ template <class T> std::unique_ptr<Kernel> make_pool_grad(const Step& step) {
   const Shape g = step.in[0].shape, x = step.out[0].shape;
   return make_kernel([=](const void* const* in, void* const* out) {
     const int64_t planes = g[0] * g[1], n = g[2] * g[3], size = x[2] * x[3];
-    parallel_chunks(planes, std::max<int64_t>(1, 16384 / std::max<int64_t>(1, size)), [&](int64_t b, int64_t e) {
-      for (int64_t p = b; p < e; ++p) {
-        T* to = static_cast<T*>(out[0]) + p * size;
-        std::fill(to, to + size, T(0));
-        const T* from = static_cast<const T*>(in[0]) + p * n;
-        const int32_t* at = static_cast<const int32_t*>(in[1]) + p * n;
-        for (int64_t i = 0; i < n; ++i) to[at[i]] += from[i];
-      }
-    });
+    parallel_chunks(planes, std::max<int64_t>(1, 16384 / std::max<int64_t>(1, size)),
+                    [&](int64_t b, int64_t e) {
+                      for (int64_t p = b; p < e; ++p) {
+                        T* to = static_cast<T*>(out[0]) + p * size;
+                        std::fill(to, to + size, T(0));
+                        const T* from = static_cast<const T*>(in[0]) + p * n;
+                        const int32_t* at = static_cast<const int32_t*>(in[1]) + p * n;
+                        for (int64_t i = 0; i < n; ++i) to[at[i]] += from[i];
+                      }
+                    });
   });
 }
 
@@ -109,11 +123,18 @@ const RegisterBlocked blocked_pool_grad("max_pool2d_grad", [](const Step& s, int
   return s.in[0].dtype == DType::f32 ? BlockedOperands{3, 1, true} : BlockedOperands{};
 });
 const RegisterKernel register_pool("max_pool2d", [](const Step& s) -> std::unique_ptr<Kernel> {
-  return s.in[0].dtype == DType::f32 ? make_pool<float>(s) : s.in[0].dtype == DType::f64 ? make_pool<double>(s) : nullptr;
+  return s.in[0].dtype == DType::f32   ? make_pool<float>(s)
+         : s.in[0].dtype == DType::f64 ? make_pool<double>(s)
+                                       : nullptr;
 });
-const RegisterKernel register_pool_grad("max_pool2d_grad", [](const Step& s) -> std::unique_ptr<Kernel> {
-  return s.in[0].dtype == DType::f32 ? make_pool_grad<float>(s) : s.in[0].dtype == DType::f64 ? make_pool_grad<double>(s) : nullptr;
-});
+const RegisterKernel register_pool_grad("max_pool2d_grad",
+                                        [](const Step& s) -> std::unique_ptr<Kernel> {
+                                          return s.in[0].dtype == DType::f32
+                                                     ? make_pool_grad<float>(s)
+                                                 : s.in[0].dtype == DType::f64
+                                                     ? make_pool_grad<double>(s)
+                                                     : nullptr;
+                                        });
 
 }  // namespace
 

@@ -1,5 +1,5 @@
-// One window per lane: a gather per element of the window, no branches. Comparing element by element mispredicts half of the time and took a
-// third of a small network's training step.
+// One window per lane: a gather per element of the window, no branches. Comparing element by
+// element mispredicts half of the time and took a third of a small network's training step.
 #include "backends/cpu/conv/pool_simd.h"
 
 #include <algorithm>
@@ -15,7 +15,8 @@ namespace suanli::cpu::HWY_NAMESPACE {
 namespace {
 namespace hn = hwy::HWY_NAMESPACE;
 
-void pool_windows_dispatched(const float* x, const int32_t* start, int64_t windows, int64_t kernel, int64_t width, float* y, int32_t* at) {
+void pool_windows_dispatched(const float* x, const int32_t* start, int64_t windows, int64_t kernel,
+                             int64_t width, float* y, int32_t* at) {
   const hn::ScalableTag<float> d;
   const hn::RebindToSigned<decltype(d)> di;
   const auto lanes = static_cast<int64_t>(hn::Lanes(d));
@@ -35,7 +36,8 @@ void pool_windows_dispatched(const float* x, const int32_t* start, int64_t windo
       for (int64_t c = r == 0 ? 1 : 0; c < kernel; ++c) {
         const auto position = hn::Add(from, hn::Set(di, static_cast<int32_t>(r * width + c)));
         const auto v = hn::GatherIndex(d, x, position);
-        // Larger, or the first NaN; a NaN stays. (Not through IsNaN, which Highway 1.0.3 gets wrong on AVX2.)
+        // Larger, or the first NaN; a NaN stays. (Not through IsNaN, which Highway 1.0.3 gets wrong
+        // on AVX2.)
         const auto better = hn::And(hn::Not(hn::Le(v, largest)), hn::Eq(largest, largest));
         largest = hn::IfThenElse(better, v, largest);
         place = hn::IfThenElse(hn::RebindMask(di, better), position, place);
@@ -56,7 +58,8 @@ void pool_windows_dispatched(const float* x, const int32_t* start, int64_t windo
 // At most a block's 8 lanes where vectors are longer.
 using Block = hn::CappedTag<float, 8>;
 
-template <class Tag> HWY_INLINE void block_of(Tag d, const float* x, const PoolBlocks& s, int64_t lane, float* y, int32_t* at) {
+template <class Tag> HWY_INLINE void block_of(Tag d, const float* x, const PoolBlocks& s,
+                                              int64_t lane, float* y, int32_t* at) {
   const hn::RebindToSigned<Tag> di;
   for (int64_t i = 0; i < s.rows; ++i)
     for (int64_t j = 0; j < s.columns; ++j) {
@@ -68,21 +71,26 @@ template <class Tag> HWY_INLINE void block_of(Tag d, const float* x, const PoolB
       for (int64_t r = r0; r < r1; ++r)
         for (int64_t c = c0; c < c1; ++c) {
           const auto v = hn::LoadU(d, x + (r * s.width + c) * s.block + lane);
-          const auto better = hn::And(hn::Not(hn::Le(v, largest)), hn::Eq(largest, largest));  // as above
+          // as above
+          const auto better = hn::And(hn::Not(hn::Le(v, largest)), hn::Eq(largest, largest));
           largest = hn::IfThenElse(better, v, largest);
-          place = hn::IfThenElse(hn::RebindMask(di, better), hn::Set(di, static_cast<int32_t>(r * s.width + c)), place);
+          place = hn::IfThenElse(hn::RebindMask(di, better),
+                                 hn::Set(di, static_cast<int32_t>(r * s.width + c)), place);
         }
       const int64_t to = (i * s.columns + j) * s.block + lane;
       hn::StoreU(largest, d, y + to);
       if (at) hn::StoreU(place, di, at + to);
     }
 }
-template <class Tag> HWY_INLINE void block_grad_of(Tag d, const float* g, const int32_t* at, const PoolBlocks& s, int64_t lane, float* x) {
+template <class Tag> HWY_INLINE void block_grad_of(Tag d, const float* g, const int32_t* at,
+                                                   const PoolBlocks& s, int64_t lane, float* x) {
   const hn::RebindToSigned<Tag> di;
-  const auto mine = hn::Iota(di, static_cast<int32_t>(lane)), block = hn::Set(di, static_cast<int32_t>(s.block));
+  const auto mine = hn::Iota(di, static_cast<int32_t>(lane)),
+             block = hn::Set(di, static_cast<int32_t>(s.block));
   for (int64_t i = 0; i < s.rows * s.columns; ++i) {  // lanes never meet in one element
     const auto to = hn::Add(hn::Mul(hn::LoadU(di, at + i * s.block + lane), block), mine);
-    hn::ScatterIndex(hn::Add(hn::GatherIndex(d, x, to), hn::LoadU(d, g + i * s.block + lane)), d, x, to);
+    hn::ScatterIndex(hn::Add(hn::GatherIndex(d, x, to), hn::LoadU(d, g + i * s.block + lane)), d, x,
+                     to);
   }
 }
 
@@ -92,7 +100,8 @@ void pool_block_dispatched(const float* x, const PoolBlocks& s, float* y, int32_
   if (s.block % lanes == 0)
     for (int64_t lane = 0; lane < s.block; lane += lanes) block_of(d, x, s, lane, y, at);
   else
-    for (int64_t lane = 0; lane < s.block; lane += static_cast<int64_t>(hn::Lanes(Block()))) block_of(Block(), x, s, lane, y, at);
+    for (int64_t lane = 0; lane < s.block; lane += static_cast<int64_t>(hn::Lanes(Block())))
+      block_of(Block(), x, s, lane, y, at);
 }
 void pool_block_grad_dispatched(const float* g, const int32_t* at, const PoolBlocks& s, float* x) {
   const hn::ScalableTag<float> d;
@@ -101,7 +110,8 @@ void pool_block_grad_dispatched(const float* g, const int32_t* at, const PoolBlo
   if (s.block % lanes == 0)
     for (int64_t lane = 0; lane < s.block; lane += lanes) block_grad_of(d, g, at, s, lane, x);
   else
-    for (int64_t lane = 0; lane < s.block; lane += static_cast<int64_t>(hn::Lanes(Block()))) block_grad_of(Block(), g, at, s, lane, x);
+    for (int64_t lane = 0; lane < s.block; lane += static_cast<int64_t>(hn::Lanes(Block())))
+      block_grad_of(Block(), g, at, s, lane, x);
 }
 
 }  // namespace
@@ -121,7 +131,8 @@ void pool_block_grad(const float* g, const int32_t* at, const PoolBlocks& shape,
   HWY_DYNAMIC_DISPATCH(pool_block_grad_dispatched)(g, at, shape, x);
 }
 
-void pool_windows(const float* x, const int32_t* start, int64_t windows, int64_t kernel, int64_t width, float* y, int32_t* at) {
+void pool_windows(const float* x, const int32_t* start, int64_t windows, int64_t kernel,
+                  int64_t width, float* y, int32_t* at) {
   HWY_DYNAMIC_DISPATCH(pool_windows_dispatched)(x, start, windows, kernel, width, y, at);
 }
 }  // namespace suanli::cpu

@@ -1,4 +1,5 @@
-// Layout changes between [N, C, H, W] and blocks of channels [N, C/b, H, W, b]: transposes of [b, H·W].
+// Layout changes between [N, C, H, W] and blocks of channels [N, C/b, H, W, b]: transposes of [b,
+// H·W].
 #include <algorithm>
 
 #include "backends/cpu/kernels.h"
@@ -18,19 +19,22 @@ template <class T, int kBlock> void to_blocks(const T* from, T* to, int64_t pixe
 template <class T, int kBlock> void from_blocks(const T* from, T* to, int64_t pixels) {
   for (int64_t p = 0; p < pixels; p += kPixels)
     for (int c = 0; c < kBlock; ++c)
-      for (int64_t q = p; q < std::min(pixels, p + kPixels); ++q) to[c * pixels + q] = from[q * kBlock + c];
+      for (int64_t q = p; q < std::min(pixels, p + kPixels); ++q)
+        to[c * pixels + q] = from[q * kBlock + c];
 }
 
 template <class T, int kBlock> std::unique_ptr<Kernel> make(const Shape& blocked, bool into) {
   const int64_t pixels = blocked[2] * blocked[3], groups = blocked[0] * blocked[1];
   return make_kernel([=](const void* const* in, void* const* out) {
-    parallel_chunks(groups, std::max<int64_t>(1, 16384 / (pixels * kBlock)), [&](int64_t begin, int64_t end) {
-      for (int64_t g = begin; g < end; ++g) {
-        const T* from = static_cast<const T*>(in[0]) + g * pixels * kBlock;
-        T* to = static_cast<T*>(out[0]) + g * pixels * kBlock;
-        into ? to_blocks<T, kBlock>(from, to, pixels) : from_blocks<T, kBlock>(from, to, pixels);
-      }
-    });
+    parallel_chunks(groups, std::max<int64_t>(1, 16384 / (pixels * kBlock)),
+                    [&](int64_t begin, int64_t end) {
+                      for (int64_t g = begin; g < end; ++g) {
+                        const T* from = static_cast<const T*>(in[0]) + g * pixels * kBlock;
+                        T* to = static_cast<T*>(out[0]) + g * pixels * kBlock;
+                        into ? to_blocks<T, kBlock>(from, to, pixels)
+                             : from_blocks<T, kBlock>(from, to, pixels);
+                      }
+                    });
   });
 }
 

@@ -27,7 +27,8 @@ HWY_INLINE V sub(V a, V b) { return hn::Sub(a, b); }
 HWY_INLINE V fma(double a, V b, V c) { return hn::MulAdd(set(a), b, c); }
 
 // The points a and b, and Π (p − other points) of ±a and of ±b.
-constexpr double kA = 0.70710678118654752440, kB = 2 * kA, kA2 = 0.5, kB2 = 2, kNa = 2 * kA2 * (kA2 - kB2), kNb = 2 * kB2 * (kB2 - kA2);
+constexpr double kA = 0.70710678118654752440, kB = 2 * kA, kA2 = 0.5, kB2 = 2,
+                 kNa = 2 * kA2 * (kA2 - kB2), kNb = 2 * kB2 * (kB2 - kA2);
 
 // The one-dimensional transforms: n vectors from `in`, `step` apart, become the next ones of `out`.
 
@@ -43,8 +44,10 @@ HWY_INLINE void input_line(const V* in, int step, V* out, int out_step) {  // B�
   out[5 * out_step] = fma(kA2 * kB2, d1, fma(-kA2 - kB2, d3, in[5 * step]));
 }
 HWY_INLINE void output_line(const V* in, int step, V* out, int out_step) {  // Aᵀ: 6 → 4
-  const V even_a = add(in[step], in[2 * step]), odd_a = hn::Mul(set(kA), sub(in[step], in[2 * step]));
-  const V even_b = add(in[3 * step], in[4 * step]), odd_b = hn::Mul(set(kB), sub(in[3 * step], in[4 * step]));
+  const V even_a = add(in[step], in[2 * step]),
+          odd_a = hn::Mul(set(kA), sub(in[step], in[2 * step]));
+  const V even_b = add(in[3 * step], in[4 * step]),
+          odd_b = hn::Mul(set(kB), sub(in[3 * step], in[4 * step]));
   out[0] = add(in[0], add(even_a, even_b));
   out[out_step] = add(odd_a, odd_b);
   out[2 * out_step] = fma(kA2, even_a, hn::Mul(set(kB2), even_b));
@@ -73,8 +76,10 @@ HWY_INLINE void weight_line(const V* in, int step, V* out, int out_step) {  // G
   out[5 * out_step] = w2;
 }
 HWY_INLINE void weight_back_line(const V* in, int step, V* out, int out_step) {  // Gᵀ: 6 → 3
-  const V even_a = hn::Mul(set(1 / kNa), add(in[step], in[2 * step])), odd_a = sub(in[step], in[2 * step]);
-  const V even_b = hn::Mul(set(1 / kNb), add(in[3 * step], in[4 * step])), odd_b = sub(in[3 * step], in[4 * step]);
+  const V even_a = hn::Mul(set(1 / kNa), add(in[step], in[2 * step])),
+          odd_a = sub(in[step], in[2 * step]);
+  const V even_b = hn::Mul(set(1 / kNb), add(in[3 * step], in[4 * step])),
+          odd_b = sub(in[3 * step], in[4 * step]);
   out[0] = fma(1 / (kA2 * kB2), in[0], add(even_a, even_b));
   out[out_step] = fma(kA / kNa, odd_a, hn::Mul(set(kB / kNb), odd_b));
   out[2 * out_step] = fma(kA2, even_a, fma(kB2, even_b, in[5 * step]));
@@ -89,31 +94,40 @@ struct Place {
   int64_t sample, top, left;
 };
 
-/// Calls f(pointer to the block's first plane element, its `size`² vectors with zeros outside of the picture) for every tile and block.
-template <int kSize, class F> HWY_INLINE void for_tiles(const float* x, const WinogradTiles& t, int64_t first, int64_t count, F f) {
+/// Calls f(pointer to the block's first plane element, its `size`² vectors with zeros outside of
+/// the picture) for every tile and block.
+template <int kSize, class F> HWY_INLINE void for_tiles(const float* x, const WinogradTiles& t,
+                                                        int64_t first, int64_t count, F f) {
   const int64_t channels = t.blocks * kLanes;
   for (int64_t i = 0; i < count; ++i) {
     const Place at(t, first + i);
-    const int64_t r0 = std::max<int64_t>(0, -at.top), r1 = std::min<int64_t>(kSize, t.height - at.top);
-    const int64_t c0 = std::max<int64_t>(0, -at.left), c1 = std::min<int64_t>(kSize, t.width - at.left);
+    const int64_t r0 = std::max<int64_t>(0, -at.top),
+                  r1 = std::min<int64_t>(kSize, t.height - at.top);
+    const int64_t c0 = std::max<int64_t>(0, -at.left),
+                  c1 = std::min<int64_t>(kSize, t.width - at.left);
     const bool inside = r0 == 0 && c0 == 0 && r1 == kSize && c1 == kSize;
     for (int64_t b = 0; b < t.blocks; ++b) {
-      const float* from = x + (((at.sample * t.blocks + b) * t.height + at.top) * t.width + at.left) * kLanes;
+      const float* from =
+          x + (((at.sample * t.blocks + b) * t.height + at.top) * t.width + at.left) * kLanes;
       V d[kSize * kSize];
       if (inside) {
         for (int r = 0; r < kSize; ++r)
-          for (int c = 0; c < kSize; ++c) d[r * kSize + c] = load(from + (r * t.width + c) * kLanes);
+          for (int c = 0; c < kSize; ++c)
+            d[r * kSize + c] = load(from + (r * t.width + c) * kLanes);
       } else {
         for (int r = 0; r < kSize; ++r)
           for (int c = 0; c < kSize; ++c)
-            d[r * kSize + c] = r >= r0 && r < r1 && c >= c0 && c < c1 ? load(from + (r * t.width + c) * kLanes) : hn::Zero(D());
+            d[r * kSize + c] = r >= r0 && r < r1 && c >= c0 && c < c1
+                                   ? load(from + (r * t.width + c) * kLanes)
+                                   : hn::Zero(D());
       }
       f(i * channels + b * kLanes, d);
     }
   }
 }
 
-void input_dispatched(const float* x, const WinogradTiles& tiles, int64_t first, int64_t count, float* planes, int64_t plane) {
+void input_dispatched(const float* x, const WinogradTiles& tiles, int64_t first, int64_t count,
+                      float* planes, int64_t plane) {
   for_tiles<6>(x, tiles, first, count, [&](int64_t at, const V* d) HWY_ATTR {
     V rows[36], line[6];
     for (int c = 0; c < 6; ++c) input_line(d + c, 6, rows + c, 6);
@@ -124,7 +138,8 @@ void input_dispatched(const float* x, const WinogradTiles& tiles, int64_t first,
   });
 }
 
-void gradient_dispatched(const float* g, const WinogradTiles& tiles, int64_t first, int64_t count, float* planes, int64_t plane) {
+void gradient_dispatched(const float* g, const WinogradTiles& tiles, int64_t first, int64_t count,
+                         float* planes, int64_t plane) {
   for_tiles<4>(g, tiles, first, count, [&](int64_t at, const V* d) HWY_ATTR {
     V rows[24], line[6];
     for (int c = 0; c < 4; ++c) gradient_line(d + c, 4, rows + c, 4);
@@ -138,13 +153,14 @@ void gradient_dispatched(const float* g, const WinogradTiles& tiles, int64_t fir
 /// True if all numbers were finite whose products with 0 make the sum `zeros`.
 HWY_INLINE bool all_zero(V zeros) { return hn::AllTrue(D(), hn::Eq(zeros, hn::Zero(D()))); }
 
-bool output_dispatched(const float* planes, int64_t plane, const WinogradTiles& t, int64_t first, int64_t count, const float* bias,
-                       float* y) {
+bool output_dispatched(const float* planes, int64_t plane, const WinogradTiles& t, int64_t first,
+                       int64_t count, const float* bias, float* y) {
   const int64_t channels = t.blocks * kLanes;
   V zeros = hn::Zero(D());
   for (int64_t i = 0; i < count; ++i) {
     const Place at(t, first + i);
-    const int64_t r1 = std::min<int64_t>(4, t.height - at.top), c1 = std::min<int64_t>(4, t.width - at.left);
+    const int64_t r1 = std::min<int64_t>(4, t.height - at.top),
+                  c1 = std::min<int64_t>(4, t.width - at.left);
     for (int64_t b = 0; b < t.blocks; ++b) {
       const float* from = planes + i * channels + b * kLanes;
       V rows[24], line[4], m[6];
@@ -153,7 +169,8 @@ bool output_dispatched(const float* planes, int64_t plane, const WinogradTiles& 
         output_line(m, 1, rows + c, 6);
       }
       const V shift = bias != nullptr ? load(bias + b * kLanes) : hn::Zero(D());
-      float* to = y + (((at.sample * t.blocks + b) * t.height + at.top) * t.width + at.left) * kLanes;
+      float* to =
+          y + (((at.sample * t.blocks + b) * t.height + at.top) * t.width + at.left) * kLanes;
       for (int r = 0; r < r1; ++r) {
         output_line(rows + 6 * r, 1, line, 1);
         for (int c = 0; c < c1; ++c) {
@@ -167,8 +184,9 @@ bool output_dispatched(const float* planes, int64_t plane, const WinogradTiles& 
   return all_zero(zeros);
 }
 
-void weights_dispatched(const float* w, int64_t out_stride, int64_t in_stride, bool rotated, int64_t in, int64_t out, int64_t begin,
-                        int64_t end, float* u, int64_t plane) {
+void weights_dispatched(const float* w, int64_t out_stride, int64_t in_stride, bool rotated,
+                        int64_t in, int64_t out, int64_t begin, int64_t end, float* u,
+                        int64_t plane) {
   const hn::RebindToSigned<D> di;
   const auto lane = hn::Mul(hn::Iota(di, 0), hn::Set(di, static_cast<int32_t>(out_stride)));
   for (int64_t o = begin; o < end; o += kLanes) {
@@ -189,8 +207,8 @@ void weights_dispatched(const float* w, int64_t out_stride, int64_t in_stride, b
   }
 }
 
-bool weights_back_dispatched(const float* du, int64_t parts, int64_t part, int64_t plane, int64_t in, int64_t out, int64_t begin,
-                             int64_t end, float* dw) {
+bool weights_back_dispatched(const float* du, int64_t parts, int64_t part, int64_t plane,
+                             int64_t in, int64_t out, int64_t begin, int64_t end, float* dw) {
   const hn::RebindToSigned<D> di;
   const auto lane = hn::Mul(hn::Iota(di, 0), hn::Set(di, static_cast<int32_t>(9 * in)));
   V zeros = hn::Zero(D());
@@ -216,22 +234,25 @@ bool weights_back_dispatched(const float* du, int64_t parts, int64_t part, int64
   return all_zero(zeros);
 }
 
-void direct_weights_dispatched(const float* w, int64_t out_stride, int64_t in_stride, bool rotated, int64_t in, int64_t begin,
-                               float* panel) {
+void direct_weights_dispatched(const float* w, int64_t out_stride, int64_t in_stride, bool rotated,
+                               int64_t in, int64_t begin, float* panel) {
   for (int64_t i = 0; i < in; ++i)
     for (int64_t k = 0; k < 9; ++k)
       for (int64_t o = 0; o < kLanes; ++o)
-        panel[(i * 9 + k) * kLanes + o] = w[(begin + o) * out_stride + i * in_stride + (rotated ? 8 - k : k)];
+        panel[(i * 9 + k) * kLanes + o] =
+            w[(begin + o) * out_stride + i * in_stride + (rotated ? 8 - k : k)];
 }
 
-/// One row of a tile by the definition: columns c0 … c1−1. kInside: all four, and no tap of theirs lies outside of the picture to the left or right.
+/// One row of a tile by the definition: columns c0 … c1−1. kInside: all four, and no tap of theirs
+/// lies outside of the picture to the left or right.
 template <bool kInside>
-HWY_INLINE void direct_row(const float* x, const WinogradTiles& from, const Place& at, int64_t row, const float* panel, int64_t columns,
-                           V shift, V* sums) {
+HWY_INLINE void direct_row(const float* x, const WinogradTiles& from, const Place& at, int64_t row,
+                           const float* panel, int64_t columns, V shift, V* sums) {
   for (int64_t c = 0; c < 4; ++c) sums[c] = shift;
   V s0 = shift, s1 = shift, s2 = shift, s3 = shift;
   for (int64_t i = 0; i < from.blocks * kLanes; ++i) {
-    const float* picture = x + (at.sample * from.blocks + i / kLanes) * from.height * from.width * kLanes + i % kLanes;
+    const float* picture =
+        x + (at.sample * from.blocks + i / kLanes) * from.height * from.width * kLanes + i % kLanes;
     for (int64_t r = 0; r < 3; ++r) {
       const int64_t y = at.top + row + r;
       if (y < 0 || y >= from.height) continue;
@@ -257,14 +278,18 @@ HWY_INLINE void direct_row(const float* x, const WinogradTiles& from, const Plac
 /// Numbers that are not finite, times 0, are not 0.
 HWY_INLINE hn::Mask<D> finite(V v) { return hn::Eq(hn::Mul(v, hn::Zero(D())), hn::Zero(D())); }
 
-void direct_dispatched(const float* x, const WinogradTiles& from, int64_t from_first, const float* panel, const WinogradTiles& to,
-                       int64_t to_first, int64_t count, int64_t block, const float* bias, float* y) {
+void direct_dispatched(const float* x, const WinogradTiles& from, int64_t from_first,
+                       const float* panel, const WinogradTiles& to, int64_t to_first, int64_t count,
+                       int64_t block, const float* bias, float* y) {
   const V shift = bias != nullptr ? load(bias + block * kLanes) : hn::Zero(D());
   for (int64_t i = 0; i < count; ++i) {
     const Place in(from, from_first + i), out(to, to_first + i);
-    const int64_t rows = std::min<int64_t>(4, to.height - out.top), columns = std::min<int64_t>(4, to.width - out.left);
+    const int64_t rows = std::min<int64_t>(4, to.height - out.top),
+                  columns = std::min<int64_t>(4, to.width - out.left);
     const bool inside = columns == 4 && in.left >= 0 && in.left + 6 <= from.width;
-    float* tile = y + (((out.sample * to.blocks + block) * to.height + out.top) * to.width + out.left) * kLanes;
+    float* tile =
+        y +
+        (((out.sample * to.blocks + block) * to.height + out.top) * to.width + out.left) * kLanes;
     for (int64_t r = 0; r < rows; ++r) {
       float* line = tile + r * to.width * kLanes;
       V zeros = hn::Zero(D()), sums[4];
@@ -280,8 +305,9 @@ void direct_dispatched(const float* x, const WinogradTiles& from, int64_t from_f
   }
 }
 
-void direct_gradient_dispatched(const float* x, const WinogradTiles& from, const float* g, const WinogradTiles& to, int64_t samples,
-                                int64_t begin, int64_t end, float* dw) {
+void direct_gradient_dispatched(const float* x, const WinogradTiles& from, const float* g,
+                                const WinogradTiles& to, int64_t samples, int64_t begin,
+                                int64_t end, float* dw) {
   const int64_t in = from.blocks * kLanes, out = to.blocks * kLanes;
   const hn::RebindToSigned<D> di;
   const auto lane = hn::Mul(hn::Iota(di, 0), hn::Set(di, static_cast<int32_t>(9 * in)));
@@ -292,29 +318,38 @@ void direct_gradient_dispatched(const float* x, const WinogradTiles& from, const
         const V was = hn::GatherIndex(D(), place, lane);
         if (hn::AllTrue(D(), finite(was))) continue;
         const int64_t down = k / 3 - from.padding, right = k % 3 - from.padding;
-        const int64_t q0 = std::max<int64_t>(0, -right), q1 = std::min(to.width, from.width - right);
+        const int64_t q0 = std::max<int64_t>(0, -right),
+                      q1 = std::min(to.width, from.width - right);
         V sum = hn::Zero(D());
         for (int64_t n = 0; n < samples; ++n)
-          for (int64_t p = std::max<int64_t>(0, -down); p < std::min(to.height, from.height - down); ++p) {
-            const float* a = x + (((n * from.blocks + i / kLanes) * from.height + p + down) * from.width + right) * kLanes + i % kLanes;
+          for (int64_t p = std::max<int64_t>(0, -down); p < std::min(to.height, from.height - down);
+               ++p) {
+            const float* a =
+                x +
+                (((n * from.blocks + i / kLanes) * from.height + p + down) * from.width + right) *
+                    kLanes +
+                i % kLanes;
             const float* b = g + ((n * to.blocks + o / kLanes) * to.height + p) * to.width * kLanes;
             V row = hn::Zero(D());
-            for (int64_t q = q0; q < q1; ++q) row = hn::MulAdd(hn::Set(D(), a[q * kLanes]), load(b + q * kLanes), row);
+            for (int64_t q = q0; q < q1; ++q)
+              row = hn::MulAdd(hn::Set(D(), a[q * kLanes]), load(b + q * kLanes), row);
             sum = add(sum, row);
           }
         hn::ScatterIndex(hn::IfThenElse(finite(was), was, sum), D(), place, lane);
       }
 }
 
-/// 8 rows × kVectors vectors of a product, all in registers. v(row, k): the number that multiplies u(k); written to m or added to it.
+/// 8 rows × kVectors vectors of a product, all in registers. v(row, k): the number that multiplies
+/// u(k); written to m or added to it.
 template <int kVectors, bool kAdd>
-HWY_INLINE void micro(const float* v, int64_t v_row, int64_t v_step, const float* u, int64_t u_step, int64_t depth, float* m,
-                      int64_t m_row) {
+HWY_INLINE void micro(const float* v, int64_t v_row, int64_t v_step, const float* u, int64_t u_step,
+                      int64_t depth, float* m, int64_t m_row) {
   V acc[kWinogradRows][kVectors];
 #pragma GCC unroll 8
   for (int r = 0; r < kWinogradRows; ++r)
 #pragma GCC unroll 2
-    for (int n = 0; n < kVectors; ++n) acc[r][n] = kAdd ? load(m + r * m_row + n * kLanes) : hn::Zero(D());
+    for (int n = 0; n < kVectors; ++n)
+      acc[r][n] = kAdd ? load(m + r * m_row + n * kLanes) : hn::Zero(D());
   for (int64_t k = 0; k < depth; ++k, v += v_step, u += u_step) {
     V b[kVectors];
 #pragma GCC unroll 2
@@ -332,25 +367,31 @@ HWY_INLINE void micro(const float* v, int64_t v_row, int64_t v_step, const float
     for (int n = 0; n < kVectors; ++n) store(acc[r][n], m + r * m_row + n * kLanes);
 }
 
-void multiply_dispatched(const float* v, const float* u, float* m, int64_t rows, int64_t in, int64_t out) {
+void multiply_dispatched(const float* v, const float* u, float* m, int64_t rows, int64_t in,
+                         int64_t out) {
   int64_t o = 0;
   for (; o + 2 * kLanes <= out; o += 2 * kLanes)
-    for (int64_t t = 0; t < rows; t += kWinogradRows) micro<2, false>(v + t * in, in, 1, u + o * in, 2 * kLanes, in, m + t * out + o, out);
+    for (int64_t t = 0; t < rows; t += kWinogradRows)
+      micro<2, false>(v + t * in, in, 1, u + o * in, 2 * kLanes, in, m + t * out + o, out);
   if (o < out)
-    for (int64_t t = 0; t < rows; t += kWinogradRows) micro<1, false>(v + t * in, in, 1, u + o * in, kLanes, in, m + t * out + o, out);
+    for (int64_t t = 0; t < rows; t += kWinogradRows)
+      micro<1, false>(v + t * in, in, 1, u + o * in, kLanes, in, m + t * out + o, out);
 }
 
 template <bool kAdd>
-HWY_INLINE void accumulate(const float* v, const float* z, float* du, int64_t rows, int64_t in, int64_t out, int64_t begin, int64_t end) {
+HWY_INLINE void accumulate(const float* v, const float* z, float* du, int64_t rows, int64_t in,
+                           int64_t out, int64_t begin, int64_t end) {
   for (int64_t c = begin; c < end; c += kWinogradRows) {
     int64_t o = 0;
-    for (; o + 2 * kLanes <= out; o += 2 * kLanes) micro<2, kAdd>(v + c, 1, in, z + o, out, rows, du + c * out + o, out);
+    for (; o + 2 * kLanes <= out; o += 2 * kLanes)
+      micro<2, kAdd>(v + c, 1, in, z + o, out, rows, du + c * out + o, out);
     if (o < out) micro<1, kAdd>(v + c, 1, in, z + o, out, rows, du + c * out + o, out);
   }
 }
-void accumulate_dispatched(const float* v, const float* z, float* du, int64_t rows, int64_t in, int64_t out, int64_t begin, int64_t end,
-                           bool add) {
-  add ? accumulate<true>(v, z, du, rows, in, out, begin, end) : accumulate<false>(v, z, du, rows, in, out, begin, end);
+void accumulate_dispatched(const float* v, const float* z, float* du, int64_t rows, int64_t in,
+                           int64_t out, int64_t begin, int64_t end, bool add) {
+  add ? accumulate<true>(v, z, du, rows, in, out, begin, end)
+      : accumulate<false>(v, z, du, rows, in, out, begin, end);
 }
 
 }  // namespace
@@ -372,40 +413,51 @@ HWY_EXPORT(multiply_dispatched);
 HWY_EXPORT(accumulate_dispatched);
 
 int64_t winograd_block() { return HWY_DYNAMIC_DISPATCH(block_dispatched)(); }
-void winograd_input(const float* x, const WinogradTiles& tiles, int64_t first, int64_t count, float* planes, int64_t plane) {
+void winograd_input(const float* x, const WinogradTiles& tiles, int64_t first, int64_t count,
+                    float* planes, int64_t plane) {
   HWY_DYNAMIC_DISPATCH(input_dispatched)(x, tiles, first, count, planes, plane);
 }
-void winograd_gradient(const float* g, const WinogradTiles& tiles, int64_t first, int64_t count, float* planes, int64_t plane) {
+void winograd_gradient(const float* g, const WinogradTiles& tiles, int64_t first, int64_t count,
+                       float* planes, int64_t plane) {
   HWY_DYNAMIC_DISPATCH(gradient_dispatched)(g, tiles, first, count, planes, plane);
 }
-bool winograd_output(const float* planes, int64_t plane, const WinogradTiles& tiles, int64_t first, int64_t count, const float* bias,
-                     float* y) {
+bool winograd_output(const float* planes, int64_t plane, const WinogradTiles& tiles, int64_t first,
+                     int64_t count, const float* bias, float* y) {
   return HWY_DYNAMIC_DISPATCH(output_dispatched)(planes, plane, tiles, first, count, bias, y);
 }
-void winograd_weights(const float* w, int64_t out_stride, int64_t in_stride, bool rotated, int64_t in, int64_t out, int64_t begin,
-                      int64_t end, float* u, int64_t plane) {
-  HWY_DYNAMIC_DISPATCH(weights_dispatched)(w, out_stride, in_stride, rotated, in, out, begin, end, u, plane);
+void winograd_weights(const float* w, int64_t out_stride, int64_t in_stride, bool rotated,
+                      int64_t in, int64_t out, int64_t begin, int64_t end, float* u,
+                      int64_t plane) {
+  HWY_DYNAMIC_DISPATCH(weights_dispatched)(w, out_stride, in_stride, rotated, in, out, begin, end,
+                                           u, plane);
 }
-bool winograd_weights_back(const float* du, int64_t parts, int64_t part, int64_t plane, int64_t in, int64_t out, int64_t begin, int64_t end,
-                           float* dw) {
-  return HWY_DYNAMIC_DISPATCH(weights_back_dispatched)(du, parts, part, plane, in, out, begin, end, dw);
+bool winograd_weights_back(const float* du, int64_t parts, int64_t part, int64_t plane, int64_t in,
+                           int64_t out, int64_t begin, int64_t end, float* dw) {
+  return HWY_DYNAMIC_DISPATCH(weights_back_dispatched)(du, parts, part, plane, in, out, begin, end,
+                                                       dw);
 }
-void winograd_direct_weights(const float* w, int64_t out_stride, int64_t in_stride, bool rotated, int64_t in, int64_t begin, float* panel) {
-  HWY_DYNAMIC_DISPATCH(direct_weights_dispatched)(w, out_stride, in_stride, rotated, in, begin, panel);
+void winograd_direct_weights(const float* w, int64_t out_stride, int64_t in_stride, bool rotated,
+                             int64_t in, int64_t begin, float* panel) {
+  HWY_DYNAMIC_DISPATCH(direct_weights_dispatched)(w, out_stride, in_stride, rotated, in, begin,
+                                                  panel);
 }
-void winograd_direct(const float* x, const WinogradTiles& from, int64_t from_first, const float* panel, const WinogradTiles& to,
-                     int64_t to_first, int64_t count, int64_t block, const float* bias, float* y) {
-  HWY_DYNAMIC_DISPATCH(direct_dispatched)(x, from, from_first, panel, to, to_first, count, block, bias, y);
+void winograd_direct(const float* x, const WinogradTiles& from, int64_t from_first,
+                     const float* panel, const WinogradTiles& to, int64_t to_first, int64_t count,
+                     int64_t block, const float* bias, float* y) {
+  HWY_DYNAMIC_DISPATCH(direct_dispatched)(x, from, from_first, panel, to, to_first, count, block,
+                                          bias, y);
 }
-void winograd_direct_gradient(const float* x, const WinogradTiles& from, const float* g, const WinogradTiles& to, int64_t samples,
-                              int64_t begin, int64_t end, float* dw) {
+void winograd_direct_gradient(const float* x, const WinogradTiles& from, const float* g,
+                              const WinogradTiles& to, int64_t samples, int64_t begin, int64_t end,
+                              float* dw) {
   HWY_DYNAMIC_DISPATCH(direct_gradient_dispatched)(x, from, g, to, samples, begin, end, dw);
 }
-void winograd_multiply(const float* v, const float* u, float* m, int64_t rows, int64_t in, int64_t out) {
+void winograd_multiply(const float* v, const float* u, float* m, int64_t rows, int64_t in,
+                       int64_t out) {
   HWY_DYNAMIC_DISPATCH(multiply_dispatched)(v, u, m, rows, in, out);
 }
-void winograd_accumulate(const float* v, const float* z, float* du, int64_t rows, int64_t in, int64_t out, int64_t begin, int64_t end,
-                         bool add) {
+void winograd_accumulate(const float* v, const float* z, float* du, int64_t rows, int64_t in,
+                         int64_t out, int64_t begin, int64_t end, bool add) {
   HWY_DYNAMIC_DISPATCH(accumulate_dispatched)(v, z, du, rows, in, out, begin, end, add);
 }
 }  // namespace suanli::cpu

@@ -14,13 +14,16 @@ constexpr int64_t kGrainBytes = 1 << 16;  // worth a thread
 
 int64_t checked(const char* op, int64_t index, int64_t size, int64_t position) {
   if (index < 0 || index >= size)
-    throw InputError(str("[", op, "] index ", index, " at position ", position, " is out of range: ", size,
-                         size == 1 ? " entry (0) exists" : str(" entries (0…", size - 1, ") exist")));
+    throw InputError(
+        str("[", op, "] index ", index, " at position ", position, " is out of range: ", size,
+            size == 1 ? " entry (0) exists" : str(" entries (0…", size - 1, ") exist")));
   return index;
 }
 
-/// Calls f(flat position in the index, flat position in x) for every element of the index, in order.
-template <class F> void along_axis(const char* op, const Shape& x, const Shape& index, int axis, const int64_t* at, F&& f) {
+/// Calls f(flat position in the index, flat position in x) for every element of the index, in
+/// order.
+template <class F> void along_axis(const char* op, const Shape& x, const Shape& index, int axis,
+                                   const int64_t* at, F&& f) {
   int64_t stride[Shape::kMaxRank], s = 1;
   for (int d = x.rank(); d-- > 0; s *= x[d]) stride[d] = s;
   int64_t place[Shape::kMaxRank] = {};
@@ -46,7 +49,8 @@ const RegisterKernel register_gather("gather", [](const Step& step) {
     kernel = make_kernel([=](const void* const* in, void* const* out) {
       const T* from = static_cast<const T*>(in[0]);
       T* y = static_cast<T*>(out[0]);
-      along_axis("gather", x, index, axis, static_cast<const int64_t*>(in[1]), [&](int64_t i, int64_t at) { y[i] = from[at]; });
+      along_axis("gather", x, index, axis, static_cast<const int64_t*>(in[1]),
+                 [&](int64_t i, int64_t at) { y[i] = from[at]; });
     });
   });
   return kernel;
@@ -66,7 +70,8 @@ const RegisterKernel register_scatter_add("scatter_add", [](const Step& step) {
     using T = decltype(t);
     kernel = make_kernel([=](const void* const* in, void* const* out) {
       T* y = static_cast<T*>(out[0]);
-      if (x.numel() && y != in[0]) std::memcpy(y, in[0], static_cast<size_t>(x.numel()) * sizeof(T));
+      if (x.numel() && y != in[0])
+        std::memcpy(y, in[0], static_cast<size_t>(x.numel()) * sizeof(T));
       const T* src = static_cast<const T*>(in[2]);
       along_axis("scatter_add", x, index, axis, static_cast<const int64_t*>(in[1]),
                  [&](int64_t i, int64_t at) { y[at] = wrapping_add(y[at], src[i]); });
@@ -76,21 +81,25 @@ const RegisterKernel register_scatter_add("scatter_add", [](const Step& step) {
 });
 
 const RegisterKernel register_embedding("embedding", [](const Step& step) {
-  const int64_t rows = step.in[0].shape[0], bytes = step.in[0].shape[1] * itemsize(step.in[0].dtype), n = step.in[1].shape.numel();
+  const int64_t rows = step.in[0].shape[0],
+                bytes = step.in[0].shape[1] * itemsize(step.in[0].dtype),
+                n = step.in[1].shape.numel();
   return make_kernel([=](const void* const* in, void* const* out) {
     const auto* at = static_cast<const int64_t*>(in[1]);
     parallel_chunks(n, kGrainBytes / std::max<int64_t>(1, bytes), [&](int64_t begin, int64_t end) {
       for (int64_t i = begin; i < end; ++i) {
         const int64_t row = checked("embedding", at[i], rows, i);
         if (bytes)
-          std::memcpy(static_cast<char*>(out[0]) + i * bytes, static_cast<const char*>(in[0]) + row * bytes, static_cast<size_t>(bytes));
+          std::memcpy(static_cast<char*>(out[0]) + i * bytes,
+                      static_cast<const char*>(in[0]) + row * bytes, static_cast<size_t>(bytes));
       }
     });
   });
 });
 
 const RegisterKernel register_one_hot("one_hot", [](const Step& step) {
-  const int64_t n = step.in[0].shape.numel(), classes = static_cast<const OneHotAttr*>(step.attr)->classes;
+  const int64_t n = step.in[0].shape.numel(),
+                classes = static_cast<const OneHotAttr*>(step.attr)->classes;
   std::unique_ptr<Kernel> kernel;
   with_type(step.in[0].dtype, [&](auto index) {
     with_type(step.out[0].dtype, [&](auto element) {
@@ -102,7 +111,8 @@ const RegisterKernel register_one_hot("one_hot", [](const Step& step) {
         const int64_t grain = kGrainBytes / static_cast<int64_t>(sizeof(T)) / classes;
         parallel_chunks(n, std::max<int64_t>(1, grain), [&](int64_t begin, int64_t end) {
           std::fill(y + begin * classes, y + end * classes, T(0));
-          for (int64_t i = begin; i < end; ++i) y[i * classes + checked("one_hot", static_cast<int64_t>(at[i]), classes, i)] = T(1);
+          for (int64_t i = begin; i < end; ++i)
+            y[i * classes + checked("one_hot", static_cast<int64_t>(at[i]), classes, i)] = T(1);
         });
       });
     });
@@ -110,10 +120,11 @@ const RegisterKernel register_one_hot("one_hot", [](const Step& step) {
   return kernel;
 });
 
-/// Every thread takes all rows of some columns: equal indices then add up in order however many threads there are, and a word that is
-/// met more often than others leaves no thread idle.
+/// Every thread takes all rows of some columns: equal indices then add up in order however many
+/// threads there are, and a word that is met more often than others leaves no thread idle.
 const RegisterKernel register_embedding_grad("embedding_grad", [](const Step& step) {
-  const int64_t rows = step.out[0].shape[0], columns = step.out[0].shape[1], n = step.in[1].shape.numel();
+  const int64_t rows = step.out[0].shape[0], columns = step.out[0].shape[1],
+                n = step.in[1].shape.numel();
   std::unique_ptr<Kernel> kernel;
   with_type(step.in[0].dtype, [&](auto t) {
     using T = decltype(t);
@@ -126,7 +137,8 @@ const RegisterKernel register_embedding_grad("embedding_grad", [](const Step& st
       T* y = static_cast<T*>(out[0]);
       parallel_chunks(lines, grain, [&](int64_t begin, int64_t end) {
         const int64_t first = begin * kLine, last = std::min(end * kLine, columns);
-        for (int64_t row = 0; row < rows; ++row) std::fill(y + row * columns + first, y + row * columns + last, T(0));
+        for (int64_t row = 0; row < rows; ++row)
+          std::fill(y + row * columns + first, y + row * columns + last, T(0));
         for (int64_t i = 0; i < n; ++i) {
           T* to = y + checked("embedding_grad", at[i], rows, i) * columns;
           const T* from = g + i * columns;

@@ -13,7 +13,8 @@ namespace suanli::cpu {
 namespace {
 
 constexpr int64_t kGrain = 1 << 14;   // elements worth a thread
-constexpr int64_t kBlock = 1 << 16;   // a full reduction is cut into blocks of this size, added in order
+// a full reduction is cut into blocks of this size, added in order
+constexpr int64_t kBlock = 1 << 16;
 constexpr int kTile = 256;            // columns accumulated together
 
 /// Wraps around.
@@ -39,7 +40,8 @@ struct Max {
   }
 };
 
-/// Neighbouring axes of the same kind merged: sizes, strides (elements) and whether they are reduced.
+/// Neighbouring axes of the same kind merged: sizes, strides (elements) and whether they are
+/// reduced.
 struct Walk {
   std::vector<int64_t> kept, kept_stride, reduced, reduced_stride;
   bool inner_reduced = true;  // the innermost axis
@@ -71,7 +73,8 @@ Walk walk_of(const Shape& s, uint32_t axes) {
 }
 
 /// Offset of the i-th combination of some axes (innermost first in the vectors).
-int64_t offset_of(int64_t i, const std::vector<int64_t>& sizes, const std::vector<int64_t>& strides) {
+int64_t offset_of(int64_t i, const std::vector<int64_t>& sizes,
+                  const std::vector<int64_t>& strides) {
   int64_t at = 0;
   for (size_t a = 0; a < sizes.size(); ++a) {
     at += i % sizes[a] * strides[a];
@@ -80,10 +83,14 @@ int64_t offset_of(int64_t i, const std::vector<int64_t>& sizes, const std::vecto
   return at;
 }
 
-/// Whether everything becomes one number out of one contiguous run: then blocks are reduced in parallel, and joined in order.
-bool is_total(const Walk& w, int64_t n_out) { return w.inner_reduced && n_out == 1 && w.reduced.empty(); }
+/// Whether everything becomes one number out of one contiguous run: then blocks are reduced in
+/// parallel, and joined in order.
+bool is_total(const Walk& w, int64_t n_out) {
+  return w.inner_reduced && n_out == 1 && w.reduced.empty();
+}
 
-template <class R, class T, class O> void reduce(const T* x, O* y, int64_t n_out, int64_t n_in, const Walk& w, void* workspace) {
+template <class R, class T, class O> void reduce(const T* x, O* y, int64_t n_out, int64_t n_in,
+                                                 const Walk& w, void* workspace) {
   using A = typename R::template Acc<T>;
   if (n_out == 0) return;
   if (n_in == 0) {
@@ -95,7 +102,8 @@ template <class R, class T, class O> void reduce(const T* x, O* y, int64_t n_out
     const int64_t blocks = (n_in + kBlock - 1) / kBlock;
     A* partial = static_cast<A*>(workspace);
     parallel_chunks(blocks, 1, [&](int64_t from, int64_t to) {
-      for (int64_t b = from; b < to; ++b) partial[b] = R::row(x + b * kBlock, std::min(kBlock, n_in - b * kBlock));
+      for (int64_t b = from; b < to; ++b)
+        partial[b] = R::row(x + b * kBlock, std::min(kBlock, n_in - b * kBlock));
     });
     A total = R::template start<T>();
     for (int64_t b = 0; b < blocks; ++b) total = R::join(total, partial[b]);
@@ -112,27 +120,33 @@ template <class R, class T, class O> void reduce(const T* x, O* y, int64_t n_out
     });
   } else {
     const int64_t tiles = (w.inner + kTile - 1) / kTile, outer = n_out / w.inner;
-    parallel_chunks(outer * tiles, std::max<int64_t>(1, kGrain / (per_out * std::min<int64_t>(kTile, w.inner))),
+    parallel_chunks(outer * tiles,
+                    std::max<int64_t>(1, kGrain / (per_out * std::min<int64_t>(kTile, w.inner))),
                     [&](int64_t from, int64_t to) {
                       for (int64_t t = from; t < to; ++t) {
-                        const int64_t o = t / tiles, c = t % tiles * kTile, m = std::min<int64_t>(kTile, w.inner - c);
+                        const int64_t o = t / tiles, c = t % tiles * kTile,
+                                      m = std::min<int64_t>(kTile, w.inner - c);
                         const T* base = x + offset_of(o, w.kept, w.kept_stride) + c;
                         A acc[kTile];
                         for (int64_t k = 0; k < m; ++k) acc[k] = R::template start<T>();
                         for (int64_t r = 0; r < w.outer_reduced; ++r) {
                           const T* row = base + offset_of(r, w.reduced, w.reduced_stride);
-                          for (int64_t k = 0; k < m; ++k) acc[k] = R::join(acc[k], static_cast<A>(row[k]));
+                          for (int64_t k = 0; k < m; ++k)
+                            acc[k] = R::join(acc[k], static_cast<A>(row[k]));
                         }
-                        for (int64_t k = 0; k < m; ++k) y[o * w.inner + c + k] = static_cast<O>(acc[k]);
+                        for (int64_t k = 0; k < m; ++k)
+                          y[o * w.inner + c + k] = static_cast<O>(acc[k]);
                       }
                     });
   }
 }
 
 template <class R, class T, class O> struct IntegerReduction : Kernel {
-  IntegerReduction(Walk walk, int64_t n_out, int64_t n_in) : walk(std::move(walk)), n_out(n_out), n_in(n_in) {
+  IntegerReduction(Walk walk, int64_t n_out, int64_t n_in)
+      : walk(std::move(walk)), n_out(n_out), n_in(n_in) {
     if (is_total(this->walk, n_out))
-      workspace_bytes = (n_in + kBlock - 1) / kBlock * static_cast<int64_t>(sizeof(typename R::template Acc<T>));
+      workspace_bytes =
+          (n_in + kBlock - 1) / kBlock * static_cast<int64_t>(sizeof(typename R::template Acc<T>));
   }
   void run(const void* const* in, void* const* out, void* workspace) override {
     reduce<R>(static_cast<const T*>(in[0]), static_cast<O*>(out[0]), n_out, n_in, walk, workspace);
@@ -148,7 +162,8 @@ template <class R> std::unique_ptr<Kernel> integer_reduction(const Step& step) {
   with_type(step.in[0].dtype, [&](auto t) {
     using T = decltype(t);
     using O = std::conditional_t<std::is_same_v<R, Sum>, int64_t, T>;
-    if constexpr (!std::is_floating_point_v<T>) kernel = std::make_unique<IntegerReduction<R, T, O>>(w, n_out, n_in);
+    if constexpr (!std::is_floating_point_v<T>)
+      kernel = std::make_unique<IntegerReduction<R, T, O>>(w, n_out, n_in);
   });
   return kernel;
 }
@@ -170,19 +185,21 @@ const RegisterKernel register_argmax("argmax", [](const Step& step) {
     kernel = make_kernel([=](const void* const* in, void* const* out) {
       const T* x = static_cast<const T*>(in[0]);
       auto* y = static_cast<int64_t*>(out[0]);
-      parallel_chunks(outer * inner, std::max<int64_t>(1, kGrain / n), [&](int64_t from, int64_t to) {
-        for (int64_t i = from; i < to; ++i) {
-          const T* p = x + i / inner * n * inner + i % inner;
-          int64_t best = 0;
-          for (int64_t k = 1; k < n; ++k) {
-            const T a = p[best * inner], b = p[k * inner];
-            bool better = b > a;
-            if constexpr (std::is_floating_point_v<T>) better = !std::isnan(a) && (b > a || std::isnan(b));
-            if (better) best = k;
-          }
-          y[i] = best;
-        }
-      });
+      parallel_chunks(outer * inner, std::max<int64_t>(1, kGrain / n),
+                      [&](int64_t from, int64_t to) {
+                        for (int64_t i = from; i < to; ++i) {
+                          const T* p = x + i / inner * n * inner + i % inner;
+                          int64_t best = 0;
+                          for (int64_t k = 1; k < n; ++k) {
+                            const T a = p[best * inner], b = p[k * inner];
+                            bool better = b > a;
+                            if constexpr (std::is_floating_point_v<T>)
+                              better = !std::isnan(a) && (b > a || std::isnan(b));
+                            if (better) best = k;
+                          }
+                          y[i] = best;
+                        }
+                      });
     });
   });
   return kernel;

@@ -28,7 +28,8 @@ template <class T, int per_block, class F> void fill(T* y, int64_t n, Seed s, F&
     for (int64_t block = a; block < b; ++block) {
       T values[per_block];
       f(philox(s.seed, s.counter + static_cast<uint64_t>(block)), values);
-      for (int k = 0; k < per_block && block * per_block + k < n; ++k) y[block * per_block + k] = values[k];
+      for (int k = 0; k < per_block && block * per_block + k < n; ++k)
+        y[block * per_block + k] = values[k];
     }
   });
 }
@@ -37,20 +38,24 @@ const RegisterKernel register_uniform("uniform", [](const Step& step) -> std::un
   const int64_t n = step.out[0].shape.numel();
   const bool single = step.out[0].dtype == DType::f32;
   return make_kernel([=](const void* const* in, void* const* out) {
-    const double low = read_real(in[2], step.in[2].dtype), high = read_real(in[3], step.in[3].dtype), span = high - low;
+    const double low = read_real(in[2], step.in[2].dtype),
+                 high = read_real(in[3], step.in[3].dtype), span = high - low;
     if (single) {
       // Rounding may reach `high` from below; the interval is half open.
-      const float l = static_cast<float>(low), s = static_cast<float>(span), below = std::nextafter(static_cast<float>(high), l);
+      const float l = static_cast<float>(low), s = static_cast<float>(span),
+                  below = std::nextafter(static_cast<float>(high), l);
       fill<float, 4>(static_cast<float*>(out[0]), n, Seed(step, in), [&](const auto& w, float* v) {
-        for (size_t k = 0; k < 4; ++k) v[k] = s > 0 ? std::min(l + s * uniform01(w[k]), below) : l + s * uniform01(w[k]);
+        for (size_t k = 0; k < 4; ++k)
+          v[k] = s > 0 ? std::min(l + s * uniform01(w[k]), below) : l + s * uniform01(w[k]);
       });
     } else {
       const double below = std::nextafter(high, low);
-      fill<double, 2>(static_cast<double*>(out[0]), n, Seed(step, in), [&](const auto& w, double* v) {
-        for (size_t k = 0; k < 2; ++k)
-          v[k] =
-              span > 0 ? std::min(low + span * uniform01(w[2 * k], w[2 * k + 1]), below) : low + span * uniform01(w[2 * k], w[2 * k + 1]);
-      });
+      fill<double, 2>(
+          static_cast<double*>(out[0]), n, Seed(step, in), [&](const auto& w, double* v) {
+            for (size_t k = 0; k < 2; ++k)
+              v[k] = span > 0 ? std::min(low + span * uniform01(w[2 * k], w[2 * k + 1]), below)
+                              : low + span * uniform01(w[2 * k], w[2 * k + 1]);
+          });
     }
   });
 });
@@ -59,8 +64,10 @@ const RegisterKernel register_normal("normal", [](const Step& step) -> std::uniq
   const int64_t n = step.out[0].shape.numel();
   const bool single = step.out[0].dtype == DType::f32;
   return make_kernel([=](const void* const* in, void* const* out) {
-    const double mean = read_real(in[2], step.in[2].dtype), std_dev = read_real(in[3], step.in[3].dtype);
-    // Box and Muller 1958; 1 − u is never 0. Computed in f64 so that devices agree within the stated 4 ulp.
+    const double mean = read_real(in[2], step.in[2].dtype),
+                 std_dev = read_real(in[3], step.in[3].dtype);
+    // Box and Muller 1958; 1 − u is never 0. Computed in f64 so that devices agree within the
+    // stated 4 ulp.
     auto pair = [&](double u, double v, auto* to) {
       const double r = std::sqrt(-2 * std::log(1 - u)), angle = 2 * std::numbers::pi * v;
       using T = std::remove_reference_t<decltype(*to)>;
@@ -73,8 +80,9 @@ const RegisterKernel register_normal("normal", [](const Step& step) -> std::uniq
         pair(uniform01(w[2]), uniform01(w[3]), v + 2);
       });
     else
-      fill<double, 2>(static_cast<double*>(out[0]), n, Seed(step, in),
-                      [&](const auto& w, double* v) { pair(uniform01(w[0], w[1]), uniform01(w[2], w[3]), v); });
+      fill<double, 2>(
+          static_cast<double*>(out[0]), n, Seed(step, in),
+          [&](const auto& w, double* v) { pair(uniform01(w[0], w[1]), uniform01(w[2], w[3]), v); });
   });
 });
 
@@ -93,7 +101,8 @@ class Permutation final : public Kernel {
     auto* y = static_cast<int64_t*>(out[0]);
     std::iota(y, y + n_, 0);
     // Equal keys keep their order. std::stable_sort would allocate.
-    std::sort(y, y + n_, [&](int64_t a, int64_t b) { return keys[a] != keys[b] ? keys[a] < keys[b] : a < b; });
+    std::sort(y, y + n_,
+              [&](int64_t a, int64_t b) { return keys[a] != keys[b] ? keys[a] < keys[b] : a < b; });
   }
 
  private:
@@ -102,7 +111,9 @@ class Permutation final : public Kernel {
 };
 
 const RegisterKernel register_permutation("permutation",
-                                          [](const Step& step) -> std::unique_ptr<Kernel> { return std::make_unique<Permutation>(step); });
+                                          [](const Step& step) -> std::unique_ptr<Kernel> {
+                                            return std::make_unique<Permutation>(step);
+                                          });
 
 }  // namespace
 

@@ -30,7 +30,9 @@ const RegisterKernel register_full("full", [](const Step& step) {
     kernel = make_kernel([=](const void* const* in, void* const* out) {
       T v;
       if constexpr (std::is_floating_point_v<T>) v = static_cast<T>(read_real(in[0], from));
-      else v = to == DType::boolean ? static_cast<T>(read_real(in[0], from) != 0) : static_cast<T>(read_integer(in[0], from));
+      else
+        v = to == DType::boolean ? static_cast<T>(read_real(in[0], from) != 0)
+                                 : static_cast<T>(read_integer(in[0], from));
       T* y = static_cast<T*>(out[0]);
       parallel_chunks(n, kGrain, [&](int64_t a, int64_t b) { std::fill(y + a, y + b, v); });
     });
@@ -51,23 +53,29 @@ const RegisterKernel register_arange("arange", [](const Step& step) {
         for (int64_t i = 0; i < n; ++i) y[i] = static_cast<T>(start + static_cast<double>(i));
       } else {
         const int64_t start = read_integer(in[0], from);
-        for (int64_t i = 0; i < n; ++i) y[i] = static_cast<T>(static_cast<uint64_t>(start) + static_cast<uint64_t>(i));
+        for (int64_t i = 0; i < n; ++i)
+          y[i] = static_cast<T>(static_cast<uint64_t>(start) + static_cast<uint64_t>(i));
       }
     });
   });
   return kernel;
 });
 
-const RegisterKernel register_transpose("transpose", [](const Step& step) -> std::unique_ptr<Kernel> {
-  const auto& p = *static_cast<const PermAttr*>(step.attr);
-  const auto strides = row_major(step.in[0].shape);
-  std::array<int64_t, 8> moved{};
-  for (int i = 0; i < step.out[0].shape.rank(); ++i) moved[static_cast<size_t>(i)] = strides[static_cast<size_t>(p.axes[i])];
-  return make_strided_copy(step.out[0].dtype, step.out[0].shape, moved);
-});
+const RegisterKernel register_transpose("transpose",
+                                        [](const Step& step) -> std::unique_ptr<Kernel> {
+                                          const auto& p = *static_cast<const PermAttr*>(step.attr);
+                                          const auto strides = row_major(step.in[0].shape);
+                                          std::array<int64_t, 8> moved{};
+                                          for (int i = 0; i < step.out[0].shape.rank(); ++i)
+                                            moved[static_cast<size_t>(i)] =
+                                                strides[static_cast<size_t>(p.axes[i])];
+                                          return make_strided_copy(step.out[0].dtype,
+                                                                   step.out[0].shape, moved);
+                                        });
 
 const RegisterKernel register_expand("expand", [](const Step& step) -> std::unique_ptr<Kernel> {
-  return make_strided_copy(step.out[0].dtype, step.out[0].shape, broadcast_strides(step.in[0].shape, step.out[0].shape));
+  return make_strided_copy(step.out[0].dtype, step.out[0].shape,
+                           broadcast_strides(step.in[0].shape, step.out[0].shape));
 });
 
 /// A slice along one axis: `outer` runs of `length` rows, `step` rows apart, each of `row` bytes.
@@ -75,24 +83,33 @@ struct SliceGeometry {
   int64_t outer, size, length, step, row;
   DType start_dtype;
   SliceGeometry(const ValueDesc& whole, const SliceAttr& a, DType start)
-      : outer(1), size(whole.shape[a.axis]), length(a.length), step(a.step), row(itemsize(whole.dtype)), start_dtype(start) {
+      : outer(1),
+        size(whole.shape[a.axis]),
+        length(a.length),
+        step(a.step),
+        row(itemsize(whole.dtype)),
+        start_dtype(start) {
     for (int i = 0; i < a.axis; ++i) outer *= whole.shape[i];
     for (int i = a.axis + 1; i < whole.shape.rank(); ++i) row *= whole.shape[i];
   }
   /// A computed start is clamped so that nothing outside is touched.
   int64_t start(const void* p) const {
-    return std::clamp<int64_t>(read_integer(p, start_dtype), 0, std::max<int64_t>(0, size - (length > 0 ? (length - 1) * step + 1 : 0)));
+    return std::clamp<int64_t>(
+        read_integer(p, start_dtype), 0,
+        std::max<int64_t>(0, size - (length > 0 ? (length - 1) * step + 1 : 0)));
   }
   /// Calls f(offset in the whole, offset in the part, bytes) for every contiguous piece.
   template <class F> void pieces(int64_t from, F&& f) const {
     if (length == 0 || row == 0) return;
-    parallel_chunks(outer, std::max<int64_t>(1, kGrain / (length * row)), [&](int64_t a, int64_t b) {
-      for (int64_t o = a; o < b; ++o) {
-        if (step == 1) f((o * size + from) * row, o * length * row, length * row);
-        else
-          for (int64_t i = 0; i < length; ++i) f((o * size + from + i * step) * row, (o * length + i) * row, row);
-      }
-    });
+    parallel_chunks(outer, std::max<int64_t>(1, kGrain / (length * row)),
+                    [&](int64_t a, int64_t b) {
+                      for (int64_t o = a; o < b; ++o) {
+                        if (step == 1) f((o * size + from) * row, o * length * row, length * row);
+                        else
+                          for (int64_t i = 0; i < length; ++i)
+                            f((o * size + from + i * step) * row, (o * length + i) * row, row);
+                      }
+                    });
   }
 };
 
@@ -101,8 +118,9 @@ const RegisterKernel register_slice("slice", [](const Step& step) {
   return make_kernel([g](const void* const* in, void* const* out) {
     const char* x = static_cast<const char*>(in[0]);
     char* y = static_cast<char*>(out[0]);
-    g.pieces(g.start(in[1]),
-             [&](int64_t whole, int64_t part, int64_t bytes) { std::memcpy(y + part, x + whole, static_cast<size_t>(bytes)); });
+    g.pieces(g.start(in[1]), [&](int64_t whole, int64_t part, int64_t bytes) {
+      std::memcpy(y + part, x + whole, static_cast<size_t>(bytes));
+    });
   });
 });
 
@@ -113,8 +131,9 @@ const RegisterKernel register_slice_update("slice_update", [](const Step& step) 
     char* y = static_cast<char*>(out[0]);
     if (bytes && y != in[0]) std::memcpy(y, in[0], static_cast<size_t>(bytes));
     const char* update = static_cast<const char*>(in[1]);
-    g.pieces(g.start(in[2]),
-             [&](int64_t whole, int64_t part, int64_t n) { std::memcpy(y + whole, update + part, static_cast<size_t>(n)); });
+    g.pieces(g.start(in[2]), [&](int64_t whole, int64_t part, int64_t n) {
+      std::memcpy(y + whole, update + part, static_cast<size_t>(n));
+    });
   });
 });
 
@@ -131,7 +150,8 @@ const RegisterKernel register_concat("concat", [](const Step& step) {
     int64_t at = 0;
     for (size_t k = 0; k < widths.size(); at += widths[k], ++k)
       for (int64_t o = 0; o < outer && widths[k] > 0; ++o)
-        std::memcpy(static_cast<char*>(out[0]) + o * pitch + at, static_cast<const char*>(in[k]) + o * widths[k],
+        std::memcpy(static_cast<char*>(out[0]) + o * pitch + at,
+                    static_cast<const char*>(in[k]) + o * widths[k],
                     static_cast<size_t>(widths[k]));
   });
 });

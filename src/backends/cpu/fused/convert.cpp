@@ -1,4 +1,5 @@
-// Conversions between dtypes and strided copies: the kernels that move elements and compute nothing.
+// Conversions between dtypes and strided copies: the kernels that move elements and compute
+// nothing.
 #include <algorithm>
 #include <bit>
 #include <cmath>
@@ -14,7 +15,8 @@
 namespace suanli::cpu {
 namespace {
 
-constexpr int64_t kGrain = 65536;  // elements per thread: fewer are done before a second thread has woken up
+// elements per thread: fewer are done before a second thread has woken up
+constexpr int64_t kGrain = 65536;
 
 struct Bool {
   uint8_t v;
@@ -33,31 +35,37 @@ struct BF16 {
 };
 template <class T> constexpr bool is_half = std::is_same_v<T, F16> || std::is_same_v<T, BF16>;
 
-/// Rounded to odd: of the two floats around an x between them, the one whose last bit is set. What is rounded to fewer bits afterwards is then
-/// what x itself rounds to (Boldo & Melquiond 2008).
+/// Rounded to odd: of the two floats around an x between them, the one whose last bit is set. What
+/// is rounded to fewer bits afterwards is then what x itself rounds to (Boldo & Melquiond 2008).
 float rounded_to_odd(double x) {
   const float nearest = static_cast<float>(x);
   const double back = static_cast<double>(nearest);
-  const uint32_t bits = std::bit_cast<uint32_t>(nearest), toward_x = std::fabs(back) < std::fabs(x) ? 1u : ~0u;
+  const uint32_t bits = std::bit_cast<uint32_t>(nearest),
+                 toward_x = std::fabs(back) < std::fabs(x) ? 1u : ~0u;
   return std::bit_cast<float>(back == x || x != x || (bits & 1) ? bits : bits + toward_x);
 }
 float rounded_to_odd(int32_t x) { return rounded_to_odd(static_cast<double>(x)); }
 float rounded_to_odd(int64_t x) {
   const uint64_t magnitude = x < 0 ? 0 - static_cast<uint64_t>(x) : static_cast<uint64_t>(x);
   if (magnitude < uint64_t{1} << 53) return rounded_to_odd(static_cast<double>(x));
-  const auto exact = static_cast<double>(static_cast<int64_t>(magnitude >> 11 | static_cast<uint64_t>((magnitude & 2047) != 0))) * 2048;
+  const auto exact = static_cast<double>(static_cast<int64_t>(
+                         magnitude >> 11 | static_cast<uint64_t>((magnitude & 2047) != 0))) *
+                     2048;
   return rounded_to_odd(x < 0 ? -exact : exact);
 }
 
 template <class To, class From> To convert_one(From x) {
   if constexpr (is_half<From>) return convert_one<To>(static_cast<float>(x));
-  else if constexpr (is_half<To> && !std::is_same_v<From, Bool> && sizeof(From) >= 4 && !std::is_same_v<From, float>)
+  else if constexpr (is_half<To> && !std::is_same_v<From, Bool> && sizeof(From) >= 4 &&
+                     !std::is_same_v<From, float>)
     return To::from(rounded_to_odd(x));
   else if constexpr (is_half<To>) return To::from(convert_one<float>(x));
-  else if constexpr (std::is_same_v<From, Bool>) return convert_one<To>(static_cast<uint8_t>(x.v != 0));
+  else if constexpr (std::is_same_v<From, Bool>)
+    return convert_one<To>(static_cast<uint8_t>(x.v != 0));
   else if constexpr (std::is_same_v<To, Bool>) return {static_cast<uint8_t>(x != From{})};
   else if constexpr (std::is_floating_point_v<From> && std::is_integral_v<To>) {
-    // The limits as From: the upper one, 2ⁿ, is exact, and C++ leaves open what a cast beyond it gives.
+    // The limits as From: the upper one, 2ⁿ, is exact, and C++ leaves open what a cast beyond it
+    // gives.
     constexpr From low = static_cast<From>(std::numeric_limits<To>::min());
     constexpr From high = static_cast<From>(std::numeric_limits<To>::max() / 2 + 1) * 2;
     if (!(x >= low)) return x != x ? To{} : std::numeric_limits<To>::min();
@@ -93,13 +101,21 @@ template <class F> ConvertFn with_type(DType dtype, F f) {
 class Cast final : public Kernel {
  public:
   Cast(const ValueDesc& in, const ValueDesc& out)
-      : convert_(converter(in.dtype, out.dtype)), n_(out.shape.numel()), in_size_(itemsize(in.dtype)), out_size_(itemsize(out.dtype)) {
-    if (!convert_) throw DTypeError("[cast] the CPU does not convert " + to_string(in.dtype) + " to " + to_string(out.dtype));
-    if (in.shape.numel() != n_) throw ShapeError("[cast] " + to_string(in.shape) + " and " + to_string(out.shape) + " differ");
+      : convert_(converter(in.dtype, out.dtype)),
+        n_(out.shape.numel()),
+        in_size_(itemsize(in.dtype)),
+        out_size_(itemsize(out.dtype)) {
+    if (!convert_)
+      throw DTypeError("[cast] the CPU does not convert " + to_string(in.dtype) + " to " +
+                       to_string(out.dtype));
+    if (in.shape.numel() != n_)
+      throw ShapeError("[cast] " + to_string(in.shape) + " and " + to_string(out.shape) +
+                       " differ");
   }
   void run(const void* const* in, void* const* out, void*) override {
     parallel_chunks(n_, kGrain, [&](int64_t begin, int64_t end) {
-      convert_(static_cast<const std::byte*>(in[0]) + begin * in_size_, static_cast<std::byte*>(out[0]) + begin * out_size_,
+      convert_(static_cast<const std::byte*>(in[0]) + begin * in_size_,
+               static_cast<std::byte*>(out[0]) + begin * out_size_,
                static_cast<size_t>(end - begin));
     });
   }
@@ -109,11 +125,13 @@ class Cast final : public Kernel {
   int64_t n_, in_size_, out_size_;
 };
 
-/// Copies elements of one size. Two axes are walked in blocks: the output's last, and the one along which the input is contiguous;
-/// so a transposition touches every cache line of both sides while it is in L1. `outer` are the other axes.
+/// Copies elements of one size. Two axes are walked in blocks: the output's last, and the one along
+/// which the input is contiguous; so a transposition touches every cache line of both sides while
+/// it is in L1. `outer` are the other axes.
 template <class T> class StridedCopyOf final : public StridedCopy {
  public:
-  StridedCopyOf(const Shape& shape, const std::array<int64_t, 8>& in_strides) : total_(shape.numel()) {
+  StridedCopyOf(const Shape& shape, const std::array<int64_t, 8>& in_strides)
+      : total_(shape.numel()) {
     Shape copy = shape;
     std::array<int64_t, 8> out_strides{};
     int64_t stride = 1;
@@ -140,13 +158,16 @@ template <class T> class StridedCopyOf final : public StridedCopy {
     const T* from = static_cast<const T*>(in_base);
     T* to = static_cast<T*>(out);
     const int64_t bands = (rows_.size + kBlock - 1) / kBlock, work = bands * outer_total_;
-    parallel_chunks(work, std::max<int64_t>(1, kGrain * work / total_), [&](int64_t begin, int64_t end) {
-      Odometer<2> at(outer_, static_cast<int>(outer_.size()), {in_strides_.data(), out_strides_.data()}, begin / bands);
-      for (int64_t i = begin, band = begin % bands; i < end; ++i) {
-        copy_band(from + at.offset[0], to + at.offset[1], band * kBlock, std::min(rows_.size, (band + 1) * kBlock));
-        if (++band == bands) band = 0, at.next();
-      }
-    });
+    parallel_chunks(work, std::max<int64_t>(1, kGrain * work / total_),
+                    [&](int64_t begin, int64_t end) {
+                      Odometer<2> at(outer_, static_cast<int>(outer_.size()),
+                                     {in_strides_.data(), out_strides_.data()}, begin / bands);
+                      for (int64_t i = begin, band = begin % bands; i < end; ++i) {
+                        copy_band(from + at.offset[0], to + at.offset[1], band * kBlock,
+                                  std::min(rows_.size, (band + 1) * kBlock));
+                        if (++band == bands) band = 0, at.next();
+                      }
+                    });
   }
 
  private:
@@ -158,7 +179,8 @@ template <class T> class StridedCopyOf final : public StridedCopy {
   void copy_band(const T* from, T* to, int64_t row0, int64_t row1) const {
     const int64_t n = columns_.size;
     if (columns_.in == 1) {
-      for (int64_t r = row0; r < row1; ++r) std::memcpy(to + r * rows_.out, from + r * rows_.in, static_cast<size_t>(n) * sizeof(T));
+      for (int64_t r = row0; r < row1; ++r)
+        std::memcpy(to + r * rows_.out, from + r * rows_.in, static_cast<size_t>(n) * sizeof(T));
     } else if (columns_.in == 0) {
       for (int64_t r = row0; r < row1; ++r) std::fill_n(to + r * rows_.out, n, from[r * rows_.in]);
     } else {
@@ -166,7 +188,8 @@ template <class T> class StridedCopyOf final : public StridedCopy {
         for (int64_t r = row0; r < row1; ++r) {
           const T* source = from + r * rows_.in;
           T* row = to + r * rows_.out;
-          for (int64_t c = c0, end = std::min(n, c0 + kBlock); c < end; ++c) row[c] = source[c * columns_.in];
+          for (int64_t c = c0, end = std::min(n, c0 + kBlock); c < end; ++c)
+            row[c] = source[c * columns_.in];
         }
     }
   }
@@ -180,12 +203,17 @@ template <class T> class StridedCopyOf final : public StridedCopy {
 }  // namespace
 
 ConvertFn converter(DType from, DType to) {
-  return with_type(from, [to]<class From>(From) { return with_type(to, []<class To>(To) -> ConvertFn { return &convert<From, To>; }); });
+  return with_type(from, [to]<class From>(From) {
+    return with_type(to, []<class To>(To) -> ConvertFn { return &convert<From, To>; });
+  });
 }
 
-std::unique_ptr<Kernel> make_cast(const ValueDesc& in, const ValueDesc& out) { return std::make_unique<Cast>(in, out); }
+std::unique_ptr<Kernel> make_cast(const ValueDesc& in, const ValueDesc& out) {
+  return std::make_unique<Cast>(in, out);
+}
 
-std::unique_ptr<StridedCopy> make_strided_copy(DType dtype, const Shape& out_shape, const std::array<int64_t, 8>& in_strides_elements) {
+std::unique_ptr<StridedCopy> make_strided_copy(DType dtype, const Shape& out_shape,
+                                               const std::array<int64_t, 8>& in_strides_elements) {
   switch (itemsize(dtype)) {
     case 1: return std::make_unique<StridedCopyOf<uint8_t>>(out_shape, in_strides_elements);
     case 2: return std::make_unique<StridedCopyOf<uint16_t>>(out_shape, in_strides_elements);

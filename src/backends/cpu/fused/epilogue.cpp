@@ -8,8 +8,9 @@ namespace suanli::cpu {
 
 namespace {
 
-/// The result of an epilogue that may lie over the op's own, or -1: element for element of its size, value 0 not read any more when it is
-/// written, and no other input there that the op would destroy.
+/// The result of an epilogue that may lie over the op's own, or -1: element for element of its
+/// size, value 0 not read any more when it is written, and no other input there that the op would
+/// destroy.
 int result_over(const Step& step) {
   const Expr& e = *step.expr;
   const auto own = static_cast<size_t>(e.own_inputs), values = step.in.size() - own + 1;
@@ -17,9 +18,12 @@ int result_over(const Step& step) {
     if (step.in[i].shape.numel() == e.space.numel()) return -1;
   size_t last = 0;  // the instruction that reads value 0 last
   for (size_t c = 0; c < e.code.size(); ++c)
-    if (std::find(e.code[c].operand, e.code[c].operand + e.code[c].operands, 0) != e.code[c].operand + e.code[c].operands) last = c;
+    if (std::find(e.code[c].operand, e.code[c].operand + e.code[c].operands, 0) !=
+        e.code[c].operand + e.code[c].operands)
+      last = c;
   for (size_t k = 0; k < e.results.size(); ++k)
-    if (e.results[k] >= values + last && step.out[k].dtype == e.own_result.dtype) return static_cast<int>(k);
+    if (e.results[k] >= values + last && step.out[k].dtype == e.own_result.dtype)
+      return static_cast<int>(k);
   return -1;
 }
 
@@ -36,7 +40,8 @@ Epilogue::Epilogue(const Step& step) {
   for (size_t k = keeps_; k < step.out.size(); ++k) out.push_back(step.out[k].dtype);
   runner_.emplace(tile_code(e), in, out, e.results, std::vector<uint8_t>{}, e.space);
   for (size_t k = 1; k < in.size(); ++k)
-    if (in[k].shape.numel() == e.space.numel()) beside_.emplace_back(own_inputs_ + k - 1, itemsize(in[k].dtype));
+    if (in[k].shape.numel() == e.space.numel())
+      beside_.emplace_back(own_inputs_ + k - 1, itemsize(in[k].dtype));
 }
 
 size_t Epilogue::beside(const void* const* in, std::array<Beside, Expr::kMaxPointers>& to) const {
@@ -55,12 +60,14 @@ void Epilogue::apply(const void* const* in, void* const* out, const Ranges& rang
   inputs[0] = nullptr;  // the op's result, range by range
   std::copy_n(in + own_inputs_, runner_->inputs() - 1, inputs + 1);
   alignas(64) std::byte scratch[TileRunner::kScratchBytes];
-  TileRunner::Run run(*runner_, inputs, out + keeps_, ranges.length, scratch, scratch + runner_->input_bytes());
+  TileRunner::Run run(*runner_, inputs, out + keeps_, ranges.length, scratch,
+                      scratch + runner_->input_bytes());
   for (int64_t i = 0; i < ranges.count; ++i) {
     const int64_t begin = ranges.begin + i * ranges.step, end = begin + ranges.length;
     inputs[0] = ranges.values + i * ranges.values_step - begin;  // where element 0 would be
     Ahead nothing;  // the product has fetched it
-    for (int64_t at = begin; at < end; at += runner_->tile()) run.compute(at, std::min(runner_->tile(), end - at), nothing);
+    for (int64_t at = begin; at < end; at += runner_->tile())
+      run.compute(at, std::min(runner_->tile(), end - at), nothing);
   }
 }
 

@@ -8,8 +8,9 @@
 
 namespace suanli::cpu {
 
-/// The epilogue of a step, for the kernel of the step's op: that computes its result in ranges (in any order, on any threads) and gives
-/// each one to apply(), once. Where the result by itself is not wanted it goes to memory of the kernel's own.
+/// The epilogue of a step, for the kernel of the step's op: that computes its result in ranges (in
+/// any order, on any threads) and gives each one to apply(), once. Where the result by itself is
+/// not wanted it goes to memory of the kernel's own.
 class Epilogue {
  public:
   Epilogue() = default;
@@ -18,17 +19,21 @@ class Epilogue {
   explicit operator bool() const { return runner_.has_value(); }
   /// Whether the op's result has no place of its own.
   bool consumes() const { return runner_ && !keeps_; }
-  /// Where the op's result may lie until apply() has it: its own place among the step's results, or that of a result which is computed
-  /// element by element over it; null where it needs memory of the kernel's own.
-  float* place(void* const* out) const { return place_ < 0 ? nullptr : static_cast<float*>(out[place_]); }
+  /// Where the op's result may lie until apply() has it: its own place among the step's results, or
+  /// that of a result which is computed element by element over it; null where it needs memory of
+  /// the kernel's own.
+  float* place(void* const* out) const {
+    return place_ < 0 ? nullptr : static_cast<float*>(out[place_]);
+  }
   bool has_place() const { return place_ >= 0; }
-  /// What apply() reads, beside the result, that lies as the result does: writes it to `to` and returns how many arrays there are. (What is only written
-  /// is not worth fetching: it would drive out of the cache what the product needs.)
+  /// What apply() reads, beside the result, that lies as the result does: writes it to `to` and
+  /// returns how many arrays there are. (What is only written is not worth fetching: it would drive
+  /// out of the cache what the product needs.)
   size_t beside(const void* const* in, std::array<Beside, Expr::kMaxPointers>& to) const;
   /// Bytes of all of them for one element.
   int64_t beside_bytes() const;
-  /// Ranges of the op's result: `count` of `length` elements, the first of which begins at element `begin`, `step` from one to the next;
-  /// and where they lie.
+  /// Ranges of the op's result: `count` of `length` elements, the first of which begins at element
+  /// `begin`, `step` from one to the next; and where they lie.
   struct Ranges {
     int64_t begin, length;
     const float* values;

@@ -1,5 +1,6 @@
-// The blocked executor: a list of tile instructions runs on one tile after the other, so that everything between the loads and
-// the stores stays in L1. An op alone is a list of one; a fused expression is a longer one.
+// The blocked executor: a list of tile instructions runs on one tile after the other, so that
+// everything between the loads and the stores stays in L1. An op alone is a list of one; a fused
+// expression is a longer one.
 #include "backends/cpu/fused/fused_kernel.h"
 
 #include <algorithm>
@@ -15,14 +16,18 @@ namespace {
 
 class Pointwise final : public Kernel {
  public:
-  Pointwise(const std::vector<TileInstruction>& code, const std::vector<ValueDesc>& in, const std::vector<ValueDesc>& out,
-            const std::vector<uint8_t>& results, const Shape& space)
-      : runner_(code, in, dtypes(out), results, {}, space, {}, std::vector<uint8_t>(out.size(), past_caches(in, out))),
-        // 64k elements of the cheapest op take some 8 µs in the cache, about what waking a thread costs.
+  Pointwise(const std::vector<TileInstruction>& code, const std::vector<ValueDesc>& in,
+            const std::vector<ValueDesc>& out, const std::vector<uint8_t>& results,
+            const Shape& space)
+      : runner_(code, in, dtypes(out), results, {}, space, {},
+                std::vector<uint8_t>(out.size(), past_caches(in, out))),
+        // 64k elements of the cheapest op take some 8 µs in the cache, about what waking a thread
+        // costs.
         grain_(std::max<int64_t>(4096, 65536 / std::max<int64_t>(1, runner_.work()))) {}
 
   void run(const void* const* in, void* const* out, void*) override {
-    parallel_chunks(runner_.total(), grain_, [&](int64_t begin, int64_t end) { runner_.run(in, out, begin, end); });
+    parallel_chunks(runner_.total(), grain_,
+                    [&](int64_t begin, int64_t end) { runner_.run(in, out, begin, end); });
   }
 
  private:
@@ -37,12 +42,14 @@ class Pointwise final : public Kernel {
 
 }  // namespace
 
-std::unique_ptr<Kernel> make_pointwise(TileFn fn, Compute compute, const std::vector<ValueDesc>& in, const ValueDesc& out,
-                                       const int8_t* places) {
+std::unique_ptr<Kernel> make_pointwise(TileFn fn, Compute compute, const std::vector<ValueDesc>& in,
+                                       const ValueDesc& out, const int8_t* places) {
   TileInstruction only{fn, compute, out.dtype, false};
   if (!fn || in.size() > only.operand.size()) throw Error("[pointwise] no such kernel");
-  for (uint8_t k = 0; k < in.size(); ++k) only.operand[static_cast<size_t>(places ? places[k] : k)] = k;
-  return std::make_unique<Pointwise>(std::vector{only}, in, std::vector{out}, std::vector{static_cast<uint8_t>(in.size())}, out.shape);
+  for (uint8_t k = 0; k < in.size(); ++k)
+    only.operand[static_cast<size_t>(places ? places[k] : k)] = k;
+  return std::make_unique<Pointwise>(std::vector{only}, in, std::vector{out},
+                                     std::vector{static_cast<uint8_t>(in.size())}, out.shape);
 }
 
 std::array<int8_t, 5> tile_places(int row, int gradient) {
@@ -50,8 +57,8 @@ std::array<int8_t, 5> tile_places(int row, int gradient) {
   if (gradient < 0) return places;
   const GradientOperands needed = gradient_operands(row, gradient);
   for (int k = 0; k < needed.count; ++k)
-    places[static_cast<size_t>(k)] =
-        static_cast<int8_t>(needed.which[k] < 3 ? needed.which[k] : pointwise_rows[row].arity + needed.which[k] - 3);
+    places[static_cast<size_t>(k)] = static_cast<int8_t>(
+        needed.which[k] < 3 ? needed.which[k] : pointwise_rows[row].arity + needed.which[k] - 3);
   return places;
 }
 

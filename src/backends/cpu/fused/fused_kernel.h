@@ -1,4 +1,5 @@
-// Elementwise kernels of the CPU: pointwise tiles over broadcast operands of any dtype, casts, and strided copies.
+// Elementwise kernels of the CPU: pointwise tiles over broadcast operands of any dtype, casts, and
+// strided copies.
 #pragma once
 #include <array>
 #include <memory>
@@ -9,32 +10,38 @@
 
 namespace suanli::cpu {
 
-/// Runs `fn` over out.shape. Inputs broadcast to it as in NumPy and may have the dtypes f64 f32 i64 i32 i16 i8 u8 bool, as may the
-/// output; they are converted to and from `compute` tile by tile (see make_cast for what a conversion does). in[k] becomes input
-/// places[k] of the tile function, or k if `places` is null: a gradient need not be given what its text does not mention. An input
-/// that is not read may also be null in run(). The output may be an input of the same shape and dtype. Throws ShapeError, DTypeError.
-std::unique_ptr<Kernel> make_pointwise(TileFn fn, Compute compute, const std::vector<ValueDesc>& in, const ValueDesc& out,
-                                       const int8_t* places = nullptr);
+/// Runs `fn` over out.shape. Inputs broadcast to it as in NumPy and may have the dtypes f64 f32 i64
+/// i32 i16 i8 u8 bool, as may the output; they are converted to and from `compute` tile by tile
+/// (see make_cast for what a conversion does). in[k] becomes input places[k] of the tile function,
+/// or k if `places` is null: a gradient need not be given what its text does not mention. An input
+/// that is not read may also be null in run(). The output may be an input of the same shape and
+/// dtype. Throws ShapeError, DTypeError.
+std::unique_ptr<Kernel> make_pointwise(TileFn fn, Compute compute, const std::vector<ValueDesc>& in,
+                                       const ValueDesc& out, const int8_t* places = nullptr);
 
-/// Where a record's operands go among the inputs of its tile function, which takes x[, y[, z]], out, g by position: a gradient's record
-/// holds only those that its text mentions.
+/// Where a record's operands go among the inputs of its tile function, which takes x[, y[, z]],
+/// out, g by position: a gradient's record holds only those that its text mentions.
 std::array<int8_t, 5> tile_places(int row, int gradient);
 
-/// Runs step.expr: every value is rounded as its op alone would have rounded it, so the results have the same bits.
+/// Runs step.expr: every value is rounded as its op alone would have rounded it, so the results
+/// have the same bits.
 std::unique_ptr<Kernel> make_fused(const Step& step);
 
-/// Converts element by element, shapes equal. Floats to integers truncate toward zero and stay at the nearest value where out of
-/// range, NaN gives 0; integers to narrower ones keep the low bits; to bool is x != 0 (NaN is true).
+/// Converts element by element, shapes equal. Floats to integers truncate toward zero and stay at
+/// the nearest value where out of range, NaN gives 0; integers to narrower ones keep the low bits;
+/// to bool is x != 0 (NaN is true).
 std::unique_ptr<Kernel> make_cast(const ValueDesc& in, const ValueDesc& out);
 
 /// out[i, j, …] = in_base[i·stride₀ + j·stride₁ + …]: transpose, slice, flip, expand.
 struct StridedCopy : Kernel {
-  /// `in_base` points to the element that out[0, 0, …] takes: a slice's start, known only at run time, goes in there.
+  /// `in_base` points to the element that out[0, 0, …] takes: a slice's start, known only at run
+  /// time, goes in there.
   virtual void run_at(const void* in_base, void* out) = 0;
   void run(const void* const* in, void* const* out, void*) override { run_at(in[0], out[0]); }
 };
 /// Strides in elements, may be 0 or negative.
-std::unique_ptr<StridedCopy> make_strided_copy(DType dtype, const Shape& out_shape, const std::array<int64_t, 8>& in_strides_elements);
+std::unique_ptr<StridedCopy> make_strided_copy(DType dtype, const Shape& out_shape,
+                                               const std::array<int64_t, 8>& in_strides_elements);
 
 /// Converts n contiguous elements. nullptr if either dtype is not among the eight above.
 using ConvertFn = void (*)(const void* in, void* out, size_t n);

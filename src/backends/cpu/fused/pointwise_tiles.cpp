@@ -1,4 +1,5 @@
-// The tile functions of pointwise.def in f32 and f64, compiled once per instruction set, and the choice among them.
+// The tile functions of pointwise.def in f32 and f64, compiled once per instruction set, and the
+// choice among them.
 #include "backends/cpu/fused/pointwise_tiles.h"
 
 #include <atomic>
@@ -36,16 +37,19 @@ template <int kAt, bool kRead, class T> HWY_INLINE auto load(const T* const* in,
 
 template <class Expr, class T> HWY_INLINE auto apply(const T* const* in, size_t i) {
   using O = Operands<Expr>;
-  return as_stored(Expr::template eval<Vec<hn::ScalableTag<T>>>(load<0, O::x>(in, i), load<1, O::y>(in, i), load<2, O::z>(in, i),
-                                                                load<O::out_at, O::out>(in, i), load<O::g_at, O::g>(in, i)));
+  return as_stored(Expr::template eval<Vec<hn::ScalableTag<T>>>(
+      load<0, O::x>(in, i), load<1, O::y>(in, i), load<2, O::z>(in, i),
+      load<O::out_at, O::out>(in, i), load<O::g_at, O::g>(in, i)));
 }
 
 template <class Expr, class T> void tile(const void* const* in, void* out, size_t n) {
   using O = Operands<Expr>;
   constexpr hn::ScalableTag<T> d;
   constexpr int kMax = 5;
-  constexpr bool reads[kMax] = {O::x, O::y || (O::out && O::out_at == 1), O::z || (O::out && O::out_at == 2) || (O::g && O::g_at == 2),
-                                (O::out && O::out_at == 3) || (O::g && O::g_at == 3), O::g && O::g_at == 4};
+  constexpr bool reads[kMax] = {O::x, O::y || (O::out && O::out_at == 1),
+                                O::z || (O::out && O::out_at == 2) || (O::g && O::g_at == 2),
+                                (O::out && O::out_at == 3) || (O::g && O::g_at == 3),
+                                O::g && O::g_at == 4};
   const size_t step = hn::Lanes(d);
   const T* from[kMax] = {};  // a copy: the compiler need not reload it after every store
   for (int k = 0; k < kMax; ++k)
@@ -54,7 +58,8 @@ template <class Expr, class T> void tile(const void* const* in, void* out, size_
   size_t i = 0;
   for (; i + step <= n; i += step) hn::StoreU(apply<Expr>(from, i).v, d, to + i);
   if (i == n) return;
-  // The tail runs through whole vectors as well, so that an element's bits do not depend on its place.
+  // The tail runs through whole vectors as well, so that an element's bits do not depend on its
+  // place.
   alignas(64) T rest[kMax][hn::MaxLanes(d)] = {};
   alignas(64) T result[hn::MaxLanes(d)];
   for (int k = 0; k < kMax; ++k)
@@ -80,13 +85,16 @@ template <class T> constexpr TileTable tiles = {{
                                                 {
 #define UNARY(name, ...) {gradient_of<name##_gx, T>(), nullptr, nullptr},
 #define BINARY(name, ...) {gradient_of<name##_gx, T>(), gradient_of<name##_gy, T>(), nullptr},
-#define TERNARY(name, ...) {gradient_of<name##_gx, T>(), gradient_of<name##_gy, T>(), gradient_of<name##_gz, T>()},
+#define TERNARY(name, ...) \
+  {gradient_of<name##_gx, T>(), gradient_of<name##_gy, T>(), gradient_of<name##_gz, T>()},
 #include "suanli/pointwise.def"
                                                 }};
 
 }  // namespace
 
-const TileTable* table(Compute compute) { return compute == Compute::f32 ? &tiles<float> : &tiles<double>; }
+const TileTable* table(Compute compute) {
+  return compute == Compute::f32 ? &tiles<float> : &tiles<double>;
+}
 
 }  // namespace suanli::cpu::HWY_NAMESPACE
 HWY_AFTER_NAMESPACE();
@@ -112,7 +120,8 @@ const TileTable* compiled_table(Isa isa, Compute compute) {
 }
 
 const TileTable* table_for(int row, Compute compute, Isa isa) {
-  return row >= 0 && row < pointwise_count && isa_available(isa) ? compiled_table(isa, compute) : nullptr;
+  return row >= 0 && row < pointwise_count && isa_available(isa) ? compiled_table(isa, compute)
+                                                                 : nullptr;
 }
 
 }  // namespace
@@ -131,7 +140,8 @@ bool isa_available(Isa isa) {
 
 int64_t chosen_target() {
   hwy::ChosenTarget& chosen = hwy::GetChosenTarget();
-  if (!chosen.IsInitialized()) chosen.Update(hwy::SupportedTargets());  // asks the CPU: some microseconds
+  // asks the CPU: some microseconds
+  if (!chosen.IsInitialized()) chosen.Update(hwy::SupportedTargets());
   return static_cast<int64_t>(chosen.GetIndex());
 }
 
@@ -141,7 +151,8 @@ Isa simd_isa() {
     const std::string_view word = asked ? asked : "";
     return word == "sse4" ? Isa::sse4 : word == "avx2" ? Isa::avx2 : Isa::avx3;
   }();
-  static std::atomic<int64_t> known{-1};  // the target, and in the lowest two bits what follows from it
+  // the target, and in the lowest two bits what follows from it
+  static std::atomic<int64_t> known{-1};
   const int64_t target = chosen_target(), before = known.load(std::memory_order_relaxed);
   if (before >= 0 && before >> 2 == target) return static_cast<Isa>(before & 3);
   Isa isa = most;
@@ -163,7 +174,8 @@ TileFn value_tile(int row, Compute compute, Isa isa) {
 
 TileFn gradient_tile(int row, int input, Compute compute, Isa isa) {
   const TileTable* t = table_for(row, compute, isa);
-  return t && compute != Compute::i64 && input >= 0 && input < 3 ? t->gradient[row][input] : nullptr;
+  return t && compute != Compute::i64 && input >= 0 && input < 3 ? t->gradient[row][input]
+                                                                 : nullptr;
 }
 
 }  // namespace suanli::cpu

@@ -1,4 +1,5 @@
-// Kernels of pointwise.def over contiguous arrays of one compute type: what the blocked executor (fused_kernel.h) runs on its tiles.
+// Kernels of pointwise.def over contiguous arrays of one compute type: what the blocked executor
+// (fused_kernel.h) runs on its tiles.
 #pragma once
 #include <cstddef>
 #include <cstdint>
@@ -7,15 +8,17 @@
 
 namespace suanli::cpu {
 
-/// What tiles are computed in. Integers and bools of every width compute in i64 and wrap around there.
+/// What tiles are computed in. Integers and bools of every width compute in i64 and wrap around
+/// there.
 enum class Compute : uint8_t { f64, f32, i64 };
 constexpr size_t compute_size(Compute c) { return c == Compute::f32 ? 4 : 8; }
 
-/// Contiguous arrays of the compute type, `out` possibly one of `in`; comparisons give 0 or 1 in that type. An element's result
-/// depends neither on n nor on where in the array it stands.
+/// Contiguous arrays of the compute type, `out` possibly one of `in`; comparisons give 0 or 1 in
+/// that type. An element's result depends neither on n nor on where in the array it stands.
 using TileFn = void (*)(const void* const* in, void* out, size_t n);
 
-/// The instruction sets that tiles exist for, on x86 in this order; `base` is what there is on other machines.
+/// The instruction sets that tiles exist for, on x86 in this order; `base` is what there is on
+/// other machines.
 enum class Isa : uint8_t { base, sse4, avx2, avx3 };
 bool isa_available(Isa isa);
 /// A number for the instruction set that Highway dispatches to. Tests restrict it.
@@ -24,11 +27,11 @@ int64_t chosen_target();
 Isa simd_isa();
 const char* simd_target();  ///< "AVX3", "AVX2", "SSE4" or "BASE".
 
-/// `row`: index in pointwise.def (see PointwiseOp). `in`: x[, y[, z]]. nullptr where the row's class has no such type, or the
-/// instruction set is not available.
+/// `row`: index in pointwise.def (see PointwiseOp). `in`: x[, y[, z]]. nullptr where the row's
+/// class has no such type, or the instruction set is not available.
 TileFn value_tile(int row, Compute compute, Isa isa = simd_isa());
-/// The gradient of input `input`. `in`: x[, y[, z]], out, g; those that the text does not mention are not read and may be null.
-/// nullptr also where the text is `none`, and for integers.
+/// The gradient of input `input`. `in`: x[, y[, z]], out, g; those that the text does not mention
+/// are not read and may be null. nullptr also where the text is `none`, and for integers.
 TileFn gradient_tile(int row, int input, Compute compute, Isa isa = simd_isa());
 
 namespace detail {

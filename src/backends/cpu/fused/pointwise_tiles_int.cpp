@@ -1,5 +1,6 @@
-// The tile functions of integers and bools: plain loops over a scalar type with the vocabulary of the texts. (Integer pointwise
-// work is index arithmetic and masks; it does not decide how fast anything trains.)
+// The tile functions of integers and bools: plain loops over a scalar type with the vocabulary of
+// the texts. (Integer pointwise work is index arithmetic and masks; it does not decide how fast
+// anything trains.)
 #include <string_view>
 
 #include "backends/cpu/fused/pointwise_tiles.h"
@@ -26,7 +27,8 @@ Int operator+(Int a, Int b) { return Int(a.bits() + b.bits()); }
 Int operator-(Int a, Int b) { return Int(a.bits() - b.bits()); }
 Int operator*(Int a, Int b) { return Int(a.bits() * b.bits()); }
 Int operator-(Int a) { return Int(uint64_t{0} - a.bits()); }
-Int operator/(Int a, Int b) { return b.v == 0 ? Int() : b.v == -1 ? -a : Int(a.v / b.v); }  // minimum / -1 would trap
+// minimum / -1 would trap
+Int operator/(Int a, Int b) { return b.v == 0 ? Int() : b.v == -1 ? -a : Int(a.v / b.v); }
 bool operator<(Int a, Int b) { return a.v < b.v; }
 bool operator<=(Int a, Int b) { return a.v <= b.v; }
 bool operator>(Int a, Int b) { return a.v > b.v; }
@@ -40,7 +42,8 @@ Int floor(Int x) { return x; }
 Int maximum(Int a, Int b) { return a > b ? a : b; }
 Int minimum(Int a, Int b) { return a < b ? a : b; }
 Int pow(Int x, Int y) {
-  if (y.v < 0) return x.v == 1 || x.v == -1 ? (y.v % 2 ? x : Int(int64_t{1})) : Int();  // 1/xⁿ, truncated; 0 for x = 0
+  // 1/xⁿ, truncated; 0 for x = 0
+  if (y.v < 0) return x.v == 1 || x.v == -1 ? (y.v % 2 ? x : Int(int64_t{1})) : Int();
   Int r(int64_t{1});
   for (uint64_t n = y.bits(); n; n >>= 1, x = x * x)
     if (n & 1) r = r * x;
@@ -54,10 +57,12 @@ int64_t as_stored(bool m) { return m; }
 template <class Expr> void tile(const void* const* in, void* out, size_t n) {
   using O = Operands<Expr>;
   auto at = [in](int k) { return static_cast<const int64_t*>(in[k]); };
-  const int64_t *x = O::x ? at(0) : nullptr, *y = O::y ? at(1) : nullptr, *z = O::z ? at(2) : nullptr;
+  const int64_t *x = O::x ? at(0) : nullptr, *y = O::y ? at(1) : nullptr,
+                *z = O::z ? at(2) : nullptr;
   int64_t* to = static_cast<int64_t*>(out);
   for (size_t i = 0; i < n; ++i)
-    to[i] = as_stored(Expr::template eval<Int>(O::x ? Int(x[i]) : Int(), O::y ? Int(y[i]) : Int(), O::z ? Int(z[i]) : Int(), Int(), Int()));
+    to[i] = as_stored(Expr::template eval<Int>(O::x ? Int(x[i]) : Int(), O::y ? Int(y[i]) : Int(),
+                                               O::z ? Int(z[i]) : Int(), Int(), Int()));
 }
 
 template <class Expr, PointwiseClass cls> constexpr TileFn value_of() {

@@ -1,8 +1,9 @@
-// Reductions tile by tile: nothing but their values (and asked-for others) reaches memory. One alone is one of a value that is only loaded,
-// so that it has the same bits fused and alone.
+// Reductions tile by tile: nothing but their values (and asked-for others) reaches memory. One
+// alone is one of a value that is only loaded, so that it has the same bits fused and alone.
 //
-// In which order things are added follows from the shape alone: a block of kReductionBlock elements in SIMD lanes, blocks in f64 into the
-// accumulators of a part, parts in order. How many threads there are, and how large the tiles, changes nothing.
+// In which order things are added follows from the shape alone: a block of kReductionBlock elements
+// in SIMD lanes, blocks in f64 into the accumulators of a part, parts in order. How many threads
+// there are, and how large the tiles, changes nothing.
 #include "backends/cpu/fused/reduction_kernel.h"
 
 #include <algorithm>
@@ -17,11 +18,13 @@
 namespace suanli::cpu {
 namespace {
 
-constexpr int64_t kParts = 16;  // at most this many copies of the accumulators; also how many threads may work
+// at most this many copies of the accumulators; also how many threads may work
+constexpr int64_t kParts = 16;
 constexpr int64_t kWorth = 32768;  // elements worth several threads
 constexpr int64_t kCopiesBytes = 4 << 20;  // that all copies together may take
 
-/// How a reduction walks its space: the innermost axes make runs, each of which goes into one accumulator (rows) or `columns` neighbouring ones.
+/// How a reduction walks its space: the innermost axes make runs, each of which goes into one
+/// accumulator (rows) or `columns` neighbouring ones.
 struct Walk {
   Walk(const Shape& space, uint32_t axes) {
     struct Group {
@@ -48,7 +51,10 @@ struct Walk {
     kept = kept_stride;
     outermost_kept = !outer.empty() && outer.back().stride != 0;
     // What cuts may not go through: see kReductionBlock.
-    grain = columns == 1 ? kReductionBlock : columns >= kReductionBlock ? 1 : kReductionBlock / std::max<int64_t>(1, columns) * columns;
+    grain = columns == 1 ? kReductionBlock
+            : columns >= kReductionBlock
+                ? 1
+                : kReductionBlock / std::max<int64_t>(1, columns) * columns;
   }
   /// The first accumulator of a run.
   int64_t place(int64_t i) const {
@@ -72,10 +78,12 @@ class Reductions final : public Kernel {
     const int64_t total = runner_.total(), copy = w.kept * 8;
     copy_ = static_cast<int64_t>(runner_.across().size()) * w.kept;
     if (runner_.across().empty()) {
-      // Rows are independent. 64k elements of the cheapest op take some 8 µs in the cache, about what waking a thread costs.
+      // Rows are independent. 64k elements of the cheapest op take some 8 µs in the cache, about
+      // what waking a thread costs.
       const int64_t grain = std::max<int64_t>(4096, 65536 / std::max<int64_t>(1, runner_.work()));
       const int64_t most = std::max<int64_t>(1, std::min(total / row_, total / grain));
-      parts_ = most == 1 || pool_threads() == 1 ? 1 : std::min<int64_t>(most, kParts * pool_threads());
+      parts_ =
+          most == 1 || pool_threads() == 1 ? 1 : std::min<int64_t>(most, kParts * pool_threads());
     } else if (total >= kWorth) {
       divide(copy);
     }
@@ -106,16 +114,21 @@ class Reductions final : public Kernel {
   void divide(int64_t copy) {
     const Walk& w = walk_;
     shared_ = w.outermost_kept;
-    const int64_t most = shared_ ? w.outer.back().size : std::min(kParts, std::max<int64_t>(1, kCopiesBytes / copy));
-    by_columns_ = !shared_ && w.outer.empty() && w.columns >= kParts * kReductionBlock && most < kParts;
+    const int64_t most =
+        shared_ ? w.outer.back().size : std::min(kParts, std::max<int64_t>(1, kCopiesBytes / copy));
+    by_columns_ =
+        !shared_ && w.outer.empty() && w.columns >= kParts * kReductionBlock && most < kParts;
     // A few long runs are cut into pieces.
     if (!shared_ && !by_columns_ && w.runs < kParts) {
-      const int64_t pieces = std::min<int64_t>(kParts / w.runs, std::max<int64_t>(1, w.run / kWorth));
+      const int64_t pieces =
+          std::min<int64_t>(kParts / w.runs, std::max<int64_t>(1, w.run / kWorth));
       piece_ = (w.run + pieces - 1) / pieces;
       const int64_t whole = w.columns >= kReductionBlock ? w.columns : w.grain;
       piece_ = (piece_ + whole - 1) / whole * whole;
     }
-    parts_ = by_columns_ ? kParts : shared_ ? std::min<int64_t>(4 * kParts, most) : std::min(most, items());
+    parts_ = by_columns_ ? kParts
+             : shared_   ? std::min<int64_t>(4 * kParts, most)
+                         : std::min(most, items());
     shared_ = shared_ || by_columns_;
   }
 
@@ -125,14 +138,16 @@ class Reductions final : public Kernel {
 
   void fill(double* sums) const {
     for (int64_t copy = 0; copy < (shared_ ? 1 : parts_); ++copy)
-      for (const StagedRunner::Across& a : runner_.across()) sums = std::fill_n(sums, walk_.kept, start_of(a.kind));
+      for (const StagedRunner::Across& a : runner_.across())
+        sums = std::fill_n(sums, walk_.kept, start_of(a.kind));
   }
   template <class T> void finish(size_t k, const double* sums, void* out) const {
     T* to = static_cast<T*>(out);
     const double* from = sums + static_cast<int64_t>(k) * walk_.kept;
     for (int64_t i = 0; i < walk_.kept; ++i) {
       double total = from[i];
-      for (int64_t p = 1; p < (shared_ ? 1 : parts_); ++p) total = join(runner_.across()[k].kind, total, from[p * copy_ + i]);
+      for (int64_t p = 1; p < (shared_ ? 1 : parts_); ++p)
+        total = join(runner_.across()[k].kind, total, from[p * copy_ + i]);
       to[i] = static_cast<T>(total);
     }
   }
@@ -141,8 +156,10 @@ class Reductions final : public Kernel {
     if (runner_.across().empty()) return rows_of_part(run, part);
     double* mine = sums + (shared_ ? 0 : part * copy_);
     if (by_columns_) return columns(run, part, mine);
-    // Shared accumulators: whole steps of the outermost axis, which is kept, so no two parts meet in one.
-    const int64_t units = shared_ && parts_ > 1 ? walk_.outer.back().size : items(), each = items() / units;
+    // Shared accumulators: whole steps of the outermost axis, which is kept, so no two parts meet
+    // in one.
+    const int64_t units = shared_ && parts_ > 1 ? walk_.outer.back().size : items(),
+                  each = items() / units;
     items_of(run, units * part / parts_ * each, units * (part + 1) / parts_ * each, mine);
   }
 
@@ -150,7 +167,8 @@ class Reductions final : public Kernel {
   void rows_of_part(StagedRunner::Run& run, int64_t part) const {
     const int64_t rows = runner_.total() / row_, end = rows * (part + 1) / parts_ * row_;
     for (int64_t at = rows * part / parts_ * row_; at < end; at += runner_.block())
-      run.compute(at, std::min(runner_.block(), end - at), [](size_t, const void*, int64_t, int64_t) {});
+      run.compute(at, std::min(runner_.block(), end - at),
+                  [](size_t, const void*, int64_t, int64_t) {});
   }
 
   void items_of(StagedRunner::Run& run, int64_t begin, int64_t end, double* sums) const {
@@ -159,30 +177,36 @@ class Reductions final : public Kernel {
     if (piece_ == 0 && w.run <= block / 2) {  // several runs fit into a block
       const int64_t together = block / w.run;
       for (int64_t i = begin; i < end; i += together)
-        run.compute(i * w.run, std::min(together, end - i) * w.run, [&](size_t k, const void* values, int64_t at, int64_t n) {
-          for (int64_t r = 0; r < n / w.run; ++r)
-            add(k, values, r * w.run, 0, w.run, sums + static_cast<int64_t>(k) * w.kept + w.place(at / w.run + r));
-        });
+        run.compute(i * w.run, std::min(together, end - i) * w.run,
+                    [&](size_t k, const void* values, int64_t at, int64_t n) {
+                      for (int64_t r = 0; r < n / w.run; ++r)
+                        add(k, values, r * w.run, 0, w.run,
+                            sums + static_cast<int64_t>(k) * w.kept + w.place(at / w.run + r));
+                    });
       return;
     }
     const int64_t step = std::max(row_, block / w.grain * w.grain);
     for (int64_t i = begin; i < end; ++i) {
-      const int64_t first = i / pieces() * w.run, from = i % pieces() * piece_, to = piece_ ? std::min(w.run, from + piece_) : w.run;
+      const int64_t first = i / pieces() * w.run, from = i % pieces() * piece_,
+                    to = piece_ ? std::min(w.run, from + piece_) : w.run;
       double* acc = sums + w.place(i / pieces());
       for (int64_t at = from; at < to; at += step)
-        run.compute(first + at, std::min(step, to - at), [&](size_t k, const void* values, int64_t tile, int64_t n) {
-          add(k, values, 0, tile - first, n, acc + static_cast<int64_t>(k) * w.kept);
-        });
+        run.compute(first + at, std::min(step, to - at),
+                    [&](size_t k, const void* values, int64_t tile, int64_t n) {
+                      add(k, values, 0, tile - first, n, acc + static_cast<int64_t>(k) * w.kept);
+                    });
     }
   }
 
-  /// n of the k-th reduction's values, the first of which is values[offset] and lies at `at` in a run.
+  /// n of the k-th reduction's values, the first of which is values[offset] and lies at `at` in a
+  /// run.
   void add(size_t k, const void* values, int64_t offset, int64_t at, int64_t n, double* acc) const {
     const StagedRunner::Across& a = runner_.across()[k];
     if (a.dtype == DType::f32) add(a.kind, static_cast<const float*>(values) + offset, at, n, acc);
     else add(a.kind, static_cast<const double*>(values) + offset, at, n, acc);
   }
-  template <class T> void add(Reduction kind, const T* x, int64_t at, int64_t n, double* acc) const {
+  template <class T> void add(Reduction kind, const T* x, int64_t at, int64_t n,
+                              double* acc) const {
     const int64_t columns = walk_.columns;
     if (columns == 1) return reduce_rows(kind, x, 1, n, acc);
     if (const int64_t column = at % columns; column != 0) {  // the rest of a row
@@ -200,9 +224,11 @@ class Reductions final : public Kernel {
     const int64_t begin = w.columns * part / parts_, end = w.columns * (part + 1) / parts_;
     for (int64_t r = 0; r < w.rows; ++r)
       for (int64_t c = begin; c < end; c += runner_.block())
-        run.compute(r * w.columns + c, std::min(runner_.block(), end - c), [&](size_t k, const void* values, int64_t at, int64_t n) {
-          add(k, values, 0, 0, n, sums + static_cast<int64_t>(k) * w.kept + at % w.columns);
-        });
+        run.compute(r * w.columns + c, std::min(runner_.block(), end - c),
+                    [&](size_t k, const void* values, int64_t at, int64_t n) {
+                      add(k, values, 0, 0, n,
+                          sums + static_cast<int64_t>(k) * w.kept + at % w.columns);
+                    });
   }
 
   Walk walk_;
@@ -214,7 +240,8 @@ class Reductions final : public Kernel {
 
 }  // namespace
 
-std::unique_ptr<Kernel> make_reductions(const Expr& expr, const std::vector<ValueDesc>& in, const std::vector<ValueDesc>& out) {
+std::unique_ptr<Kernel> make_reductions(const Expr& expr, const std::vector<ValueDesc>& in,
+                                        const std::vector<ValueDesc>& out) {
   return std::make_unique<Reductions>(expr, in, out);
 }
 
@@ -222,7 +249,13 @@ std::unique_ptr<Kernel> make_reduction(int16_t reduction, const Step& step) {
   const DType dtype = step.in[0].dtype;
   if (dtype != DType::f32 && dtype != DType::f64) return nullptr;
   Expr e;
-  e.code = {{.row = reduction, .gradient = -1, .operands = 1, .compute = dtype, .type = dtype, .operand = {0}, .per = Expr::Per::kept}};
+  e.code = {{.row = reduction,
+             .gradient = -1,
+             .operands = 1,
+             .compute = dtype,
+             .type = dtype,
+             .operand = {0},
+             .per = Expr::Per::kept}};
   e.results = {1};
   e.space = step.in[0].shape;
   e.axes = static_cast<const ReduceAttr*>(step.attr)->axes;

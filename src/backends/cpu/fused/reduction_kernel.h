@@ -1,4 +1,5 @@
-// Reductions of floats over axes, of a value alone or of what an expression gives, and row programs.
+// Reductions of floats over axes, of a value alone or of what an expression gives, and row
+// programs.
 #pragma once
 #include <memory>
 #include <vector>
@@ -8,8 +9,10 @@
 namespace suanli::cpu {
 
 /// Runs an expression that reduces something, or computes something per row.
-std::unique_ptr<Kernel> make_reductions(const Expr& expr, const std::vector<ValueDesc>& in, const std::vector<ValueDesc>& out);
-/// A reduction alone (Expr::kSum, Expr::kMax), so that it has the same bits as within an expression; nullptr for integers.
+std::unique_ptr<Kernel> make_reductions(const Expr& expr, const std::vector<ValueDesc>& in,
+                                        const std::vector<ValueDesc>& out);
+/// A reduction alone (Expr::kSum, Expr::kMax), so that it has the same bits as within an
+/// expression; nullptr for integers.
 std::unique_ptr<Kernel> make_reduction(int16_t reduction, const Step& step);
 
 }  // namespace suanli::cpu

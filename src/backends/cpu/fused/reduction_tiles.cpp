@@ -25,18 +25,24 @@ struct Sum {
 struct Max {
   static double start() { return -std::numeric_limits<double>::infinity(); }
   template <class T> static HWY_INLINE T join(T a, T b) { return a > b || a != a ? a : b; }
-  template <class Tag> static HWY_INLINE Vec<Tag> join(Vec<Tag> a, Vec<Tag> b) { return maximum(a, b); }
+  template <class Tag> static HWY_INLINE Vec<Tag> join(Vec<Tag> a, Vec<Tag> b) {
+    return maximum(a, b);
+  }
 };
 
 /// acc[0 … lanes) takes in v.
-template <class Op> HWY_INLINE void take_in(Vec<D> v, double* acc) { hn::StoreU(Op::join(Vec<D>(hn::LoadU(D(), acc)), v).v, D(), acc); }
+template <class Op> HWY_INLINE void take_in(Vec<D> v, double* acc) {
+  hn::StoreU(Op::join(Vec<D>(hn::LoadU(D(), acc)), v).v, D(), acc);
+}
 template <class Op> HWY_INLINE void take_in(Vec<F> v, double* acc) {
   take_in<Op>(Vec<D>(hn::PromoteTo(D(), hn::LowerHalf(Half(), v.v))), acc);
   take_in<Op>(Vec<D>(hn::PromoteTo(D(), hn::UpperHalf(Half(), v.v))), acc + hn::MaxLanes(D()));
 }
 
-/// f64 meets acc row by row; of f32 a block's rows are reduced first, so that the first and last of them do not depend on how the caller cuts.
-template <class Op, class T> HWY_INLINE void columns_of(const T* x, int64_t rows, int64_t columns, double* acc) {
+/// f64 meets acc row by row; of f32 a block's rows are reduced first, so that the first and last of
+/// them do not depend on how the caller cuts.
+template <class Op, class T> HWY_INLINE void columns_of(const T* x, int64_t rows, int64_t columns,
+                                                        double* acc) {
   using Tag = hn::ScalableTag<T>;
   constexpr Tag d;
   constexpr int64_t lanes = static_cast<int64_t>(hn::MaxLanes(Tag()));
@@ -47,7 +53,8 @@ template <class Op, class T> HWY_INLINE void columns_of(const T* x, int64_t rows
     for (; c + lanes <= columns; c += lanes) {
       const T* from = x + r * columns + c;
       Vec<Tag> total = hn::LoadU(d, from);
-      for (int64_t k = 1; k < n; ++k) total = Op::join(total, Vec<Tag>(hn::LoadU(d, from + k * columns)));
+      for (int64_t k = 1; k < n; ++k)
+        total = Op::join(total, Vec<Tag>(hn::LoadU(d, from + k * columns)));
       take_in<Op>(total, acc + c);
     }
     for (; c < columns; ++c) {
@@ -60,28 +67,35 @@ template <class Op, class T> HWY_INLINE void columns_of(const T* x, int64_t rows
 
 HWY_INLINE double lanes_of(Sum, Vec<D> v) { return hn::GetLane(hn::SumOfLanes(D(), v.v)); }
 HWY_INLINE double lanes_of(Sum, Vec<F> v) {
-  return lanes_of(Sum(), Vec<D>(hn::PromoteTo(D(), hn::LowerHalf(Half(), v.v))) + Vec<D>(hn::PromoteTo(D(), hn::UpperHalf(Half(), v.v))));
+  return lanes_of(Sum(), Vec<D>(hn::PromoteTo(D(), hn::LowerHalf(Half(), v.v))) +
+                             Vec<D>(hn::PromoteTo(D(), hn::UpperHalf(Half(), v.v))));
 }
 template <class Tag> HWY_INLINE double lanes_of(Max, Vec<Tag> v) {
   constexpr Tag d;
   const bool numbers = hn::AllTrue(d, hn::Eq(v.v, v.v));
-  return numbers ? static_cast<double>(hn::GetLane(hn::MaxOfLanes(d, v.v))) : std::numeric_limits<double>::quiet_NaN();
+  return numbers ? static_cast<double>(hn::GetLane(hn::MaxOfLanes(d, v.v)))
+                 : std::numeric_limits<double>::quiet_NaN();
 }
 
-/// Block by block, four vectors at a time, the rest of a row in a vector that is filled up; then the lanes.
+/// Block by block, four vectors at a time, the rest of a row in a vector that is filled up; then
+/// the lanes.
 template <class Op, class T> HWY_INLINE double row_of(const T* x, int64_t n, double acc) {
   constexpr hn::ScalableTag<T> d;
   constexpr int64_t lanes = kRowLanes<T>;
   const T start = static_cast<T>(Op::start());
   for (int64_t i = 0; i < n;) {
     const int64_t end = std::min(n, i + kReductionBlock);
-    RowVec<T> total[4] = {hn::Set(d, start), hn::Set(d, start), hn::Set(d, start), hn::Set(d, start)};
+    RowVec<T> total[4] = {hn::Set(d, start), hn::Set(d, start), hn::Set(d, start),
+                          hn::Set(d, start)};
     for (; i + 4 * lanes <= end; i += 4 * lanes)
 #pragma GCC unroll 4  // or the totals would lie in memory
-      for (int k = 0; k < 4; ++k) total[k] = Op::join(total[k], RowVec<T>(hn::LoadU(d, x + i + k * lanes)));
-    for (; i + lanes <= end; i += lanes) total[0] = Op::join(total[0], RowVec<T>(hn::LoadU(d, x + i)));
+      for (int k = 0; k < 4; ++k)
+        total[k] = Op::join(total[k], RowVec<T>(hn::LoadU(d, x + i + k * lanes)));
+    for (; i + lanes <= end; i += lanes)
+      total[0] = Op::join(total[0], RowVec<T>(hn::LoadU(d, x + i)));
     if (i < end) total[1] = Op::join(total[1], load_row(x + i, end - i, start)), i = end;
-    acc = Op::join(acc, lanes_of(Op(), Op::join(Op::join(total[0], total[1]), Op::join(total[2], total[3]))));
+    acc = Op::join(
+        acc, lanes_of(Op(), Op::join(Op::join(total[0], total[1]), Op::join(total[2], total[3]))));
   }
   return acc;
 }
@@ -101,10 +115,12 @@ template <class T> double squares(const T* x, int64_t n) {
 #pragma GCC unroll 4  // or the sums would lie in memory
     for (int k = 0; k < 4; ++k) add_square(RowVec<T>(hn::LoadU(d, x + i + k * lanes)), sum + 2 * k);
   for (; i < n; i += lanes) add_square(load_row(x + i, n - i, T(0)), sum);
-  return lanes_of(Sum(), ((sum[0] + sum[1]) + (sum[2] + sum[3])) + ((sum[4] + sum[5]) + (sum[6] + sum[7])));
+  return lanes_of(
+      Sum(), ((sum[0] + sum[1]) + (sum[2] + sum[3])) + ((sum[4] + sum[5]) + (sum[6] + sum[7])));
 }
 
-/// Short rows are stored in whole vectors: what is too much the next row writes over, but for the last ones.
+/// Short rows are stored in whole vectors: what is too much the next row writes over, but for the
+/// last ones.
 template <class T> void repeat(const T* from, int64_t rows, int64_t n, T* to) {
   constexpr hn::ScalableTag<T> d;
   constexpr int64_t lanes = kRowLanes<T>;
@@ -116,7 +132,8 @@ template <class T> void repeat(const T* from, int64_t rows, int64_t n, T* to) {
   for (; r < rows; ++r) to = std::fill_n(to, n, from[r]);
 }
 
-template <class T> void columns(Reduction kind, const T* x, int64_t rows, int64_t columns, double* acc) {
+template <class T> void columns(Reduction kind, const T* x, int64_t rows, int64_t columns,
+                                double* acc) {
   if (kind == Reduction::sum) columns_of<Sum>(x, rows, columns, acc);
   else columns_of<Max>(x, rows, columns, acc);
 }
@@ -129,16 +146,28 @@ template <class T> void rows(Reduction kind, const T* x, int64_t rows, int64_t n
 
 }  // namespace
 
-void columns_f32(Reduction k, const float* x, int64_t rows, int64_t n, double* acc) { columns(k, x, rows, n, acc); }
-void columns_f64(Reduction k, const double* x, int64_t rows, int64_t n, double* acc) { columns(k, x, rows, n, acc); }
-void rows_f32(Reduction k, const float* x, int64_t count, int64_t n, double* acc) { rows(k, x, count, n, acc); }
-void rows_f64(Reduction k, const double* x, int64_t count, int64_t n, double* acc) { rows(k, x, count, n, acc); }
+void columns_f32(Reduction k, const float* x, int64_t rows, int64_t n, double* acc) {
+  columns(k, x, rows, n, acc);
+}
+void columns_f64(Reduction k, const double* x, int64_t rows, int64_t n, double* acc) {
+  columns(k, x, rows, n, acc);
+}
+void rows_f32(Reduction k, const float* x, int64_t count, int64_t n, double* acc) {
+  rows(k, x, count, n, acc);
+}
+void rows_f64(Reduction k, const double* x, int64_t count, int64_t n, double* acc) {
+  rows(k, x, count, n, acc);
+}
 double squares_f32(const float* x, int64_t n) { return squares(x, n); }
 double squares_f64(const double* x, int64_t n) { return squares(x, n); }
 void repeat_32(const float* from, int64_t rows, int64_t n, float* to) { repeat(from, rows, n, to); }
-void repeat_64(const double* from, int64_t rows, int64_t n, double* to) { repeat(from, rows, n, to); }
+void repeat_64(const double* from, int64_t rows, int64_t n, double* to) {
+  repeat(from, rows, n, to);
+}
 double start(Reduction kind) { return kind == Reduction::sum ? Sum::start() : Max::start(); }
-double joined(Reduction kind, double a, double b) { return kind == Reduction::sum ? Sum::join(a, b) : Max::join(a, b); }
+double joined(Reduction kind, double a, double b) {
+  return kind == Reduction::sum ? Sum::join(a, b) : Max::join(a, b);
+}
 
 }  // namespace suanli::cpu::HWY_NAMESPACE
 HWY_AFTER_NAMESPACE();
@@ -166,9 +195,15 @@ void reduce_rows(Reduction kind, const double* x, int64_t rows, int64_t n, doubl
   HWY_DYNAMIC_DISPATCH(rows_f64)(kind, x, rows, n, acc);
 }
 double sum_of_squares(const float* x, int64_t n) { return HWY_DYNAMIC_DISPATCH(squares_f32)(x, n); }
-double sum_of_squares(const double* x, int64_t n) { return HWY_DYNAMIC_DISPATCH(squares_f64)(x, n); }
-void repeat_rows(const float* from, int64_t rows, int64_t n, float* to) { HWY_DYNAMIC_DISPATCH(repeat_32)(from, rows, n, to); }
-void repeat_rows(const double* from, int64_t rows, int64_t n, double* to) { HWY_DYNAMIC_DISPATCH(repeat_64)(from, rows, n, to); }
+double sum_of_squares(const double* x, int64_t n) {
+  return HWY_DYNAMIC_DISPATCH(squares_f64)(x, n);
+}
+void repeat_rows(const float* from, int64_t rows, int64_t n, float* to) {
+  HWY_DYNAMIC_DISPATCH(repeat_32)(from, rows, n, to);
+}
+void repeat_rows(const double* from, int64_t rows, int64_t n, double* to) {
+  HWY_DYNAMIC_DISPATCH(repeat_64)(from, rows, n, to);
+}
 double start_of(Reduction kind) { return HWY_STATIC_DISPATCH(start)(kind); }
 double join(Reduction kind, double a, double b) { return HWY_STATIC_DISPATCH(joined)(kind, a, b); }
 }  // namespace suanli::cpu

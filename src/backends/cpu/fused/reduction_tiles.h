@@ -1,4 +1,5 @@
-// Reducing pieces of contiguous arrays, in SIMD, and spreading what came of it: what reductions do with each tile.
+// Reducing pieces of contiguous arrays, in SIMD, and spreading what came of it: what reductions do
+// with each tile.
 #pragma once
 #include <cstdint>
 
@@ -8,10 +9,12 @@ enum class Reduction : uint8_t { sum, max };
 
 /// What nothing at all is reduced to.
 double start_of(Reduction kind);
-/// One partial result and another that comes after it. The largest of numbers with a NaN among them is NaN.
+/// One partial result and another that comes after it. The largest of numbers with a NaN among them
+/// is NaN.
 double join(Reduction kind, double a, double b);
 
-/// acc[c] takes in x[r·columns + c] of every row r. f32 is added up in f32 over at most kReductionBlock elements, then in f64.
+/// acc[c] takes in x[r·columns + c] of every row r. f32 is added up in f32 over at most
+/// kReductionBlock elements, then in f64.
 void reduce_columns(Reduction kind, const float* x, int64_t rows, int64_t columns, double* acc);
 void reduce_columns(Reduction kind, const double* x, int64_t rows, int64_t columns, double* acc);
 /// acc[r] takes in the n elements of row r, likewise.
@@ -26,7 +29,8 @@ double sum_of_squares(const double* x, int64_t n);
 void repeat_rows(const float* from, int64_t rows, int64_t n, float* to);
 void repeat_rows(const double* from, int64_t rows, int64_t n, double* to);
 
-/// A caller may cut its arrays at multiples of this many elements, counted from their start, without changing a bit.
+/// A caller may cut its arrays at multiples of this many elements, counted from their start,
+/// without changing a bit.
 constexpr int64_t kReductionBlock = 512;
 
 }  // namespace suanli::cpu

@@ -11,7 +11,8 @@ namespace suanli::cpu {
 /// Finds in which stage each instruction runs, and what has to outlast it.
 class StagedRunner::Compiler {
  public:
-  Compiler(StagedRunner& to, const Expr& expr, const std::vector<ValueDesc>& in, const std::vector<ValueDesc>& out)
+  Compiler(StagedRunner& to, const Expr& expr, const std::vector<ValueDesc>& in,
+           const std::vector<ValueDesc>& out)
       : to_(to),
         e_(expr),
         in_(in),
@@ -40,7 +41,8 @@ class StagedRunner::Compiler {
   Place& place(size_t value) { return places_[value - in_.size()]; }
   bool of_rows(const Instruction& i) const { return i.per == Expr::Per::row && !i.reduces(); }
 
-  /// What has one number per row is computed as soon as it can be, what has one per element where it is first needed.
+  /// What has one number per row is computed as soon as it can be, what has one per element where
+  /// it is first needed.
   void order() {
     constexpr size_t kUnread = std::numeric_limits<size_t>::max();
     for (size_t k = 0; k < places_.size(); ++k) {
@@ -73,7 +75,8 @@ class StagedRunner::Compiler {
   }
   /// Whether a value is computed in the stage that reads it.
   bool together(size_t value, size_t reader) {
-    return !code(value).reduces() && of_rows(code(value)) == of_rows(code(reader)) && place(value).stage == place(reader).stage;
+    return !code(value).reduces() && of_rows(code(value)) == of_rows(code(reader)) &&
+           place(value).stage == place(reader).stage;
   }
 
   /// Whether another stage reads it from where it lies.
@@ -101,12 +104,15 @@ class StagedRunner::Compiler {
   void compile(size_t number, bool per_row) {
     std::vector<size_t> members, read;  // values
     for (size_t k = 0; k < places_.size(); ++k)
-      if (places_[k].stage == number && of_rows(e_.code[k]) == per_row) members.push_back(k + in_.size());
+      if (places_[k].stage == number && of_rows(e_.code[k]) == per_row)
+        members.push_back(k + in_.size());
     if (members.empty()) return;
     for (size_t m : members)
       for (size_t o = 0; o < code(m).operands; ++o) {
         const size_t value = code(m).operand[o];
-        if ((is_input(value) || !together(value, m)) && std::find(read.begin(), read.end(), value) == read.end()) read.push_back(value);
+        if ((is_input(value) || !together(value, m)) &&
+            std::find(read.begin(), read.end(), value) == read.end())
+          read.push_back(value);
       }
     Stage stage;
     stage.per_row = per_row;
@@ -118,7 +124,10 @@ class StagedRunner::Compiler {
       changing.push_back(!is_input(value));
     }
     std::vector<size_t> computed = read;  // by local number
-    auto local = [&](size_t value) { return static_cast<uint8_t>(std::find(computed.begin(), computed.end(), value) - computed.begin()); };
+    auto local = [&](size_t value) {
+      return static_cast<uint8_t>(std::find(computed.begin(), computed.end(), value) -
+                                  computed.begin());
+    };
     std::vector<TileInstruction> tile_code;
     std::vector<DType> out;
     std::vector<uint8_t> results, kept, streamed;
@@ -148,7 +157,8 @@ class StagedRunner::Compiler {
         streamed.push_back(past_caches_ && !per_row && home.kind == Home::output && !read_later(m));
       }
     }
-    stage.tiles = std::make_unique<TileRunner>(tile_code, in, out, results, kept, per_row ? rows_ : e_.space, changing, streamed);
+    stage.tiles = std::make_unique<TileRunner>(tile_code, in, out, results, kept,
+                                               per_row ? rows_ : e_.space, changing, streamed);
     if (!per_row) to_.work_ += stage.tiles->work() + static_cast<int64_t>(kept.size());
     to_.stages_.push_back(std::move(stage));
   }
@@ -161,7 +171,8 @@ class StagedRunner::Compiler {
   std::vector<Place> places_;
 };
 
-StagedRunner::StagedRunner(const Expr& expr, const std::vector<ValueDesc>& in, const std::vector<ValueDesc>& out, int64_t whole)
+StagedRunner::StagedRunner(const Expr& expr, const std::vector<ValueDesc>& in,
+                           const std::vector<ValueDesc>& out, int64_t whole)
     : total_(expr.space.numel()), row_(expr.row) {
   Compiler(*this, expr, in, out);
   step_ = std::numeric_limits<int64_t>::max();
@@ -175,7 +186,8 @@ StagedRunner::StagedRunner(const Expr& expr, const std::vector<ValueDesc>& in, c
     block_ = step_ = step_ / unit * unit;
   }
   for (size_t i = 0; i < in.size(); ++i)
-    if (in[i].shape.numel() == total_ && bytes_of(in[i]) > near_cache()) whole_.push_back({i, itemsize(in[i].dtype)});
+    if (in[i].shape.numel() == total_ && bytes_of(in[i]) > near_cache())
+      whole_.push_back({i, itemsize(in[i].dtype)});
   auto reserve = [&](int64_t bytes) {
     const int64_t at = run_bytes_;
     run_bytes_ += (bytes + 63) / 64 * 64;
@@ -193,10 +205,16 @@ StagedRunner::StagedRunner(const Expr& expr, const std::vector<ValueDesc>& in, c
   reserve(slots);
 }
 
-StagedRunner::Run::Run(const StagedRunner& runner, const void* const* in, void* const* out, std::byte* memory)
-    : runner_(runner), in_(in), out_(out), memory_(memory), states_(reinterpret_cast<State*>(memory)) {
+StagedRunner::Run::Run(const StagedRunner& runner, const void* const* in, void* const* out,
+                       std::byte* memory)
+    : runner_(runner),
+      in_(in),
+      out_(out),
+      memory_(memory),
+      states_(reinterpret_cast<State*>(memory)) {
   std::byte* slots = memory;
-  for (const Stage& s : runner.stages_) slots = std::max(slots, memory + s.inputs_at + (s.tiles->input_bytes() + 63) / 64 * 64);
+  for (const Stage& s : runner.stages_)
+    slots = std::max(slots, memory + s.inputs_at + (s.tiles->input_bytes() + 63) / 64 * 64);
   for (size_t k = 0; k < runner.stages_.size(); ++k) {
     const Stage& s = runner.stages_[k];
     State& state = *new (states_ + k) State;
@@ -206,7 +224,8 @@ StagedRunner::Run::Run(const StagedRunner& runner, const void* const* in, void* 
   }
 }
 
-/// Where element 0 (or row 0) of a value would lie while the block that begins with element `at` is computed.
+/// Where element 0 (or row 0) of a value would lie while the block that begins with element `at` is
+/// computed.
 void* StagedRunner::Run::address(const Home& home, int64_t at) const {
   if (home.kind == Home::input) return const_cast<void*>(in_[home.index]);
   if (home.kind == Home::output) return out_[home.index];
@@ -222,13 +241,16 @@ void StagedRunner::Run::begin(int64_t at, int64_t n) {
       if (s.in[i].kind == Home::buffer) states_[k].in[i] = address(s.in[i], at);
     for (size_t i = 0; i < s.out.size(); ++i)
       if (s.out[i].kind == Home::buffer) states_[k].out[i] = address(s.out[i], at);
-    for (const Along& a : s.along) std::fill_n(reinterpret_cast<double*>(memory_ + a.accumulators), n / runner_.row_, start_of(a.kind));
+    for (const Along& a : s.along)
+      std::fill_n(reinterpret_cast<double*>(memory_ + a.accumulators), n / runner_.row_,
+                  start_of(a.kind));
   }
 }
 
 void StagedRunner::Run::look_ahead(int64_t at, int64_t n, Ahead& ahead) const {
   if (n <= 0) return;
-  for (const Whole& w : runner_.whole_) ahead.add(static_cast<const std::byte*>(in_[w.input]) + at * w.itemsize, n * w.itemsize);
+  for (const Whole& w : runner_.whole_)
+    ahead.add(static_cast<const std::byte*>(in_[w.input]) + at * w.itemsize, n * w.itemsize);
   ahead.divide((n + runner_.step_ - 1) / runner_.step_ * runner_.work_);
 }
 
@@ -240,7 +262,8 @@ void StagedRunner::Run::tile(size_t stage, int64_t at, int64_t done, int64_t n, 
   for (const Along& a : runner_.stages_[stage].along) {
     ahead.fetch();
     double* to = reinterpret_cast<double*>(memory_ + a.accumulators) + done / runner_.row_;
-    if (a.dtype == DType::f32) reduce_rows(a.kind, static_cast<const float*>(tiles.kept(a.kept)), n / row, row, to);
+    if (a.dtype == DType::f32)
+      reduce_rows(a.kind, static_cast<const float*>(tiles.kept(a.kept)), n / row, row, to);
     else reduce_rows(a.kind, static_cast<const double*>(tiles.kept(a.kept)), n / row, row, to);
   }
 }
@@ -252,7 +275,8 @@ void StagedRunner::Run::finish(const Stage& stage, int64_t at, int64_t n) {
     const int64_t first = at / runner_.row_, rows = n / runner_.row_;
     void* to = address(a.home, at);
     if (a.dtype == DType::f32)
-      std::transform(from, from + rows, static_cast<float*>(to) + first, [](double x) { return static_cast<float>(x); });
+      std::transform(from, from + rows, static_cast<float*>(to) + first,
+                     [](double x) { return static_cast<float>(x); });
     else std::copy_n(from, rows, static_cast<double*>(to) + first);
   }
 }

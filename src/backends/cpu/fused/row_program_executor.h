@@ -1,5 +1,6 @@
-// Runs an expression that reduces. What stands between two reductions along rows is a stage: it runs tile by tile over a block of whole rows,
-// which stays in a cache, then the next stage does. In between, what has one number per row is computed. Without rows there is one stage.
+// Runs an expression that reduces. What stands between two reductions along rows is a stage: it
+// runs tile by tile over a block of whole rows, which stays in a cache, then the next stage does.
+// In between, what has one number per row is computed. Without rows there is one stage.
 #pragma once
 #include <memory>
 #include <optional>
@@ -13,8 +14,10 @@ namespace suanli::cpu {
 
 class StagedRunner {
  public:
-  /// `whole`: how many elements blocks have to be multiples of. Without rows the caller sees to that itself.
-  StagedRunner(const Expr& expr, const std::vector<ValueDesc>& in, const std::vector<ValueDesc>& out, int64_t whole);
+  /// `whole`: how many elements blocks have to be multiples of. Without rows the caller sees to
+  /// that itself.
+  StagedRunner(const Expr& expr, const std::vector<ValueDesc>& in,
+               const std::vector<ValueDesc>& out, int64_t whole);
 
   int64_t total() const { return total_; }
   /// Elements that compute() takes at most.
@@ -33,7 +36,8 @@ class StagedRunner {
   const std::vector<Across>& across() const { return across_; }
 
  private:
-  /// Where a value lies: in Step::in, in Step::out, or in a buffer that holds a block's elements or rows.
+  /// Where a value lies: in Step::in, in Step::out, or in a buffer that holds a block's elements or
+  /// rows.
   struct Home {
     enum Kind : uint8_t { input, output, buffer } kind;
     size_t index;
@@ -67,19 +71,21 @@ class StagedRunner {
     /// `memory`: run_bytes(), 64-byte aligned.
     Run(const StagedRunner& runner, const void* const* in, void* const* out, std::byte* memory);
     Run(const Run&) = delete;
-    /// Elements at … at+n−1, n ≤ block(), whole rows. Calls across(k, values, at', n') with the tiles of what the k-th reduction that does not
-    /// go along rows takes in.
+    /// Elements at … at+n−1, n ≤ block(), whole rows. Calls across(k, values, at', n') with the
+    /// tiles of what the k-th reduction that does not go along rows takes in.
     template <class F> void compute(int64_t at, int64_t n, F&& across) {
       begin(at, n);
       Ahead ahead;
       look_ahead(at + n, std::min(n, runner_.total_ - at - n), ahead);
       for (size_t s = 0; s < runner_.stages_.size(); ++s) {
         const Stage& stage = runner_.stages_[s];
-        const int64_t length = stage.per_row ? n / runner_.row_ : n, step = stage.per_row ? stage.tiles->tile() : runner_.step_;
+        const int64_t length = stage.per_row ? n / runner_.row_ : n,
+                      step = stage.per_row ? stage.tiles->tile() : runner_.step_;
         for (int64_t done = 0; done < length; done += step) {
           const int64_t count = std::min(step, length - done);
           tile(s, (stage.per_row ? at / runner_.row_ : at) + done, done, count, ahead);
-          for (const auto& [kept, k] : stage.across) across(k, states_[s].tiles->kept(kept), at + done, count);
+          for (const auto& [kept, k] : stage.across)
+            across(k, states_[s].tiles->kept(kept), at + done, count);
         }
         finish(stage, at, n);
       }

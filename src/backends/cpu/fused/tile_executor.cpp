@@ -12,20 +12,26 @@ namespace suanli::cpu {
 namespace {
 
 constexpr int64_t kTileBytes = 8192;  // three operands leave half of a 48 KB L1 to spare
-// Long programs take smaller tiles so that their registers stay in L1, but not so small that calls would show.
+// Long programs take smaller tiles so that their registers stay in L1, but not so small that calls
+// would show.
 constexpr int64_t kCacheBytes = 32 << 10;
 
 /// Makes `done` elements into `n` of the same pattern by copying what is there.
 void repeat(std::byte* to, int64_t done, int64_t n, int64_t width) {
-  for (; done < n; done *= 2) std::memcpy(to + done * width, to, static_cast<size_t>(std::min(done, n - done) * width));
+  for (; done < n; done *= 2)
+    std::memcpy(to + done * width, to, static_cast<size_t>(std::min(done, n - done) * width));
 }
 
 }  // namespace
 
-TileRunner::TileRunner(const std::vector<TileInstruction>& code, const std::vector<ValueDesc>& in, const std::vector<DType>& out,
-                       const std::vector<uint8_t>& results, const std::vector<uint8_t>& kept, const Shape& space,
+TileRunner::TileRunner(const std::vector<TileInstruction>& code, const std::vector<ValueDesc>& in,
+                       const std::vector<DType>& out, const std::vector<uint8_t>& results,
+                       const std::vector<uint8_t>& kept, const Shape& space,
                        const std::vector<uint8_t>& changing, const std::vector<uint8_t>& streamed)
-    : program_(lower(code, in, results, kept)), streamed_(streamed), given_(in.size()), total_(space.numel()) {
+    : program_(lower(code, in, results, kept)),
+      streamed_(streamed),
+      given_(in.size()),
+      total_(space.numel()) {
   streamed_.resize(out.size());
   std::vector<std::array<int64_t, 8>> strides;
   for (const ValueDesc& v : in) strides.push_back(broadcast_strides(v.shape, space));
@@ -35,12 +41,15 @@ TileRunner::TileRunner(const std::vector<TileInstruction>& code, const std::vect
     inputs_.clear();
     scratch_ = 0;
     for (const TileProgram::Load& load : program_.loads)
-      inputs_.push_back(prepare(load, in[load.source], strides[load.source], !changing.empty() && changing[load.source]));
+      inputs_.push_back(prepare(load, in[load.source], strides[load.source],
+                                !changing.empty() && changing[load.source]));
     slots_at_ = scratch_;
-    scratch_ += (program_.slots + std::count(streamed_.begin(), streamed_.end(), 1)) * tile_ * program_.width;
+    scratch_ += (program_.slots + std::count(streamed_.begin(), streamed_.end(), 1)) * tile_ *
+                program_.width;
     if (scratch_ <= (tile_ > kLeastTile ? kCacheBytes : kScratchBytes)) break;
   }
-  count_held(static_cast<int64_t>(sizeof *this + program_.code.size() * sizeof(TileProgram::Op) + inputs_.size() * sizeof(Input) +
+  count_held(static_cast<int64_t>(sizeof *this + program_.code.size() * sizeof(TileProgram::Op) +
+                                  inputs_.size() * sizeof(Input) +
                                   program_.registers.size() * sizeof(TileProgram::Register)));
 }
 
@@ -50,41 +59,48 @@ int64_t TileRunner::reserve(int64_t elements, int64_t width) {
   return at;
 }
 
-TileRunner::Input TileRunner::prepare(const TileProgram::Load& load, const ValueDesc& desc, const std::array<int64_t, 8>& strides,
-                                      bool changes) {
+TileRunner::Input TileRunner::prepare(const TileProgram::Load& load, const ValueDesc& desc,
+                                      const std::array<int64_t, 8>& strides, bool changes) {
   Input input = classify(strides, desc.shape.numel(), changes);
   input.source = load.source, input.to = load.to;
   input.itemsize = itemsize(desc.dtype), input.width = itemsize(load.type);
   if (desc.dtype != load.type) input.convert = checked_converter(desc.dtype, load.type);
   // A periodic one is read from any phase on.
   if (input.kind == Input::periodic) input.scratch = reserve(tile_ + input.period, input.width);
-  else if (input.convert || input.kind == Input::strided) input.scratch = reserve(tile_, input.width);
+  else if (input.convert || input.kind == Input::strided)
+    input.scratch = reserve(tile_, input.width);
   return input;
 }
 
-TileRunner::Input TileRunner::classify(const std::array<int64_t, 8>& strides, int64_t numel, bool changes) const {
+TileRunner::Input TileRunner::classify(const std::array<int64_t, 8>& strides, int64_t numel,
+                                       bool changes) const {
   Input input{};
   input.strides = strides;
   int axis = static_cast<int>(sizes_.size()) - 1;
   int64_t period = 1;
-  while (axis >= 0 && strides[axis] == period) period *= sizes_[axis--];  // the trailing axes that it has
+  // the trailing axes that it has
+  while (axis >= 0 && strides[axis] == period) period *= sizes_[axis--];
   int64_t span = period;
   while (axis >= 0 && strides[axis] == 0) span *= sizes_[axis--];  // and those that it repeats over
   input.period = period, input.span = span;
   input.one_per_span = period == 1 && numel * span == total_;
-  input.kind = numel == total_ ? Input::linear : axis < 0 && period <= tile_ && !changes ? Input::periodic : Input::strided;
+  input.kind = numel == total_                           ? Input::linear
+               : axis < 0 && period <= tile_ && !changes ? Input::periodic
+                                                         : Input::strided;
   return input;
 }
 
-/// Elements begin … begin+n of a broadcast input, as they are: span after span, in each the period from its phase on.
-template <class T> void TileRunner::gather(const Input& input, const void* in, std::byte* out, int64_t begin, int64_t n) const {
+/// Elements begin … begin+n of a broadcast input, as they are: span after span, in each the period
+/// from its phase on.
+template <class T> void TileRunner::gather(const Input& input, const void* in, std::byte* out,
+                                           int64_t begin, int64_t n) const {
   const T* from = static_cast<const T*>(in);
   T* to = reinterpret_cast<T*>(out);
   if constexpr (sizeof(T) >= 4) {
     if (input.one_per_span && begin % input.span == 0 && n % input.span == 0) {
       using Float = std::conditional_t<sizeof(T) == 4, float, double>;
-      return repeat_rows(reinterpret_cast<const Float*>(from + begin / input.span), n / input.span, input.span,
-                         reinterpret_cast<Float*>(to));
+      return repeat_rows(reinterpret_cast<const Float*>(from + begin / input.span), n / input.span,
+                         input.span, reinterpret_cast<Float*>(to));
     }
   }
   int inner = static_cast<int>(sizes_.size());  // axes outside of a span
@@ -93,7 +109,8 @@ template <class T> void TileRunner::gather(const Input& input, const void* in, s
   for (int64_t done = 0, in_span = begin % input.span; done < n; in_span = 0, at.next()) {
     const int64_t length = std::min(input.span - in_span, n - done), phase = in_span % input.period;
     const T* source = from + at.offset[0];
-    const int64_t first = std::min(length, input.period - phase), second = std::min(length - first, phase);
+    const int64_t first = std::min(length, input.period - phase),
+                  second = std::min(length - first, phase);
     std::copy_n(source + phase, first, to + done);
     std::copy_n(source, second, to + done + first);
     repeat(reinterpret_cast<std::byte*>(to + done), first + second, length, sizeof(T));
@@ -101,10 +118,11 @@ template <class T> void TileRunner::gather(const Input& input, const void* in, s
   }
 }
 
-/// The same in the type that is computed with. In place if they lie in one row and need no conversion, else in `scratch`. `filled` is the
-/// span (and the phase, both in one number) that a whole tile of scratch holds, or -1: tiles that follow in the same span find it there.
-const void* TileRunner::gathered(const Input& input, const std::byte* from, std::byte* scratch, int64_t begin, int64_t n,
-                                 int64_t& filled) const {
+/// The same in the type that is computed with. In place if they lie in one row and need no
+/// conversion, else in `scratch`. `filled` is the span (and the phase, both in one number) that a
+/// whole tile of scratch holds, or -1: tiles that follow in the same span find it there.
+const void* TileRunner::gathered(const Input& input, const std::byte* from, std::byte* scratch,
+                                 int64_t begin, int64_t n, int64_t& filled) const {
   const int inner = static_cast<int>(sizes_.size()) - 1;
   const int64_t row = sizes_[inner], column = begin % row;
   if (!input.convert && input.strides[inner] == 1 && column + n <= row) {
@@ -115,7 +133,8 @@ const void* TileRunner::gathered(const Input& input, const std::byte* from, std:
   const int64_t held = begin / input.span * input.period + begin % input.period;
   if (one_span && n <= tile_ && held == filled) return scratch;
   filled = one_span && n == tile_ ? held : -1;
-  alignas(64) std::byte raw[2 * kTileBytes];  // a tile of f32 loaded from f64 is twice as large before its conversion
+  // a tile of f32 loaded from f64 is twice as large before its conversion
+  alignas(64) std::byte raw[2 * kTileBytes];
   std::byte* to = input.convert ? raw : scratch;
   switch (input.itemsize) {
     case 1: gather<uint8_t>(input, from, to, begin, n); break;
@@ -127,7 +146,8 @@ const void* TileRunner::gathered(const Input& input, const std::byte* from, std:
   return scratch;
 }
 
-const void* TileRunner::load(const Input& input, const void* memory, std::byte* scratch, int64_t at, int64_t n, int64_t& filled) const {
+const void* TileRunner::load(const Input& input, const void* memory, std::byte* scratch, int64_t at,
+                             int64_t n, int64_t& filled) const {
   const std::byte* from = static_cast<const std::byte*>(memory);
   std::byte* to = scratch + input.scratch;
   if (!from) return nullptr;
@@ -138,8 +158,8 @@ const void* TileRunner::load(const Input& input, const void* memory, std::byte* 
   return to;
 }
 
-TileRunner::Run::Run(const TileRunner& runner, const void* const* in, void* const* out, int64_t longest, std::byte* for_inputs,
-                     std::byte* for_slots)
+TileRunner::Run::Run(const TileRunner& runner, const void* const* in, void* const* out,
+                     int64_t longest, std::byte* for_inputs, std::byte* for_slots)
     : runner_(runner), in_(in), out_(out), inputs_(for_inputs) {
   const TileProgram& program = runner.program_;
   int64_t streamed = program.slots;
@@ -168,7 +188,8 @@ TileRunner::Run::Run(const TileRunner& runner, const void* const* in, void* cons
 void TileRunner::run(const void* const* in, void* const* out, int64_t begin, int64_t end) const {
   alignas(64) std::byte scratch[kScratchBytes];
   Run run(*this, in, out, end - begin, scratch, scratch + slots_at_);
-  const bool worth_it = work() > 1;  // one op alone asks for what it reads as fast as memory gives it
+  // one op alone asks for what it reads as fast as memory gives it
+  const bool worth_it = work() > 1;
   for (int64_t at = begin; at < end; at += tile_) {
     Ahead ahead;
     if (worth_it) run.look_ahead(at + tile_, std::min(tile_, end - at - tile_), ahead);
@@ -195,10 +216,12 @@ void TileRunner::Run::compute(int64_t at, int64_t n, Ahead& ahead) {
   for (const TileProgram::Op& op : program.code) {
     ahead.fetch();
     const void* operands[5];
-    for (size_t k = 0; k < 5; ++k) operands[k] = op.operand[k] == TileProgram::kNone ? nullptr : registers_[op.operand[k]];
+    for (size_t k = 0; k < 5; ++k)
+      operands[k] = op.operand[k] == TileProgram::kNone ? nullptr : registers_[op.operand[k]];
     const int output = program.registers[op.to].output;
     const int64_t itemsize = output < 0 ? 0 : runner_.out_itemsize_[static_cast<size_t>(output)];
-    std::byte* const result = output < 0 ? nullptr : static_cast<std::byte*>(out_[output]) + at * itemsize;
+    std::byte* const result =
+        output < 0 ? nullptr : static_cast<std::byte*>(out_[output]) + at * itemsize;
     std::byte* const to = computed_[op.to] ? computed_[op.to] : result;
     if (op.fn) op.fn(operands, to, static_cast<size_t>(n));
     else op.convert(operands[0], to, static_cast<size_t>(n));

@@ -1,5 +1,5 @@
-// Runs an expression on one tile after the other, so that everything between the loads and the stores stays in L1: what pointwise ops and
-// reductions over them have in common.
+// Runs an expression on one tile after the other, so that everything between the loads and the
+// stores stays in L1: what pointwise ops and reductions over them have in common.
 #pragma once
 #include <array>
 #include <vector>
@@ -11,14 +11,17 @@ namespace suanli::cpu {
 
 class TileRunner {
  public:
-  /// Values have the shape `space`, or broadcast to it. `results` are stored, one per dtype of `out`; `kept` can be read after each tile.
-  /// `changing`: per input, whether its memory changes while a Run lives; empty: none does. `streamed`: per result, whether it goes past the
-  /// caches; empty: none does. Who runs it then calls finish_past_caches().
-  TileRunner(const std::vector<TileInstruction>& code, const std::vector<ValueDesc>& in, const std::vector<DType>& out,
-             const std::vector<uint8_t>& results, const std::vector<uint8_t>& kept, const Shape& space,
+  /// Values have the shape `space`, or broadcast to it. `results` are stored, one per dtype of
+  /// `out`; `kept` can be read after each tile. `changing`: per input, whether its memory changes
+  /// while a Run lives; empty: none does. `streamed`: per result, whether it goes past the caches;
+  /// empty: none does. Who runs it then calls finish_past_caches().
+  TileRunner(const std::vector<TileInstruction>& code, const std::vector<ValueDesc>& in,
+             const std::vector<DType>& out, const std::vector<uint8_t>& results,
+             const std::vector<uint8_t>& kept, const Shape& space,
              const std::vector<uint8_t>& changing = {}, const std::vector<uint8_t>& streamed = {});
 
-  /// Elements of the space, and those that are computed at once; a power of two, kLeastTile at least.
+  /// Elements of the space, and those that are computed at once; a power of two, kLeastTile at
+  /// least.
   int64_t total() const { return total_; }
   int64_t tile() const { return tile_; }
   /// How many of them there are (`in`).
@@ -29,7 +32,8 @@ class TileRunner {
   static constexpr int64_t kLeastTile = 512;
   static constexpr int64_t kScratchBytes = 256 << 10;
 
-  /// Bytes of scratch of one thread, a multiple of 64, kScratchBytes at most: for inputs, which hold from tile to tile, and for what is computed, which does not.
+  /// Bytes of scratch of one thread, a multiple of 64, kScratchBytes at most: for inputs, which
+  /// hold from tile to tile, and for what is computed, which does not.
   int64_t input_bytes() const { return slots_at_; }
   int64_t slot_bytes() const { return scratch_ - slots_at_; }
 
@@ -37,7 +41,8 @@ class TileRunner {
   class Run {
    public:
     /// At most `longest` elements at once. Scratch is 64-byte aligned.
-    Run(const TileRunner& runner, const void* const* in, void* const* out, int64_t longest, std::byte* for_inputs, std::byte* for_slots);
+    Run(const TileRunner& runner, const void* const* in, void* const* out, int64_t longest,
+        std::byte* for_inputs, std::byte* for_slots);
     Run(const Run&) = delete;
     /// Elements at … at+n−1, n ≤ tile(). Calls ahead.fetch() with every op.
     void compute(int64_t at, int64_t n, Ahead& ahead);
@@ -53,7 +58,8 @@ class TileRunner {
     std::byte* inputs_;
     std::byte* computed_[TileProgram::kMaxRegisters];  // null: where the result lies
     const void* registers_[TileProgram::kMaxRegisters];
-    int64_t filled_[TileProgram::kMaxRegisters];  // per input: what its scratch holds, see gathered()
+    // per input: what its scratch holds, see gathered()
+    int64_t filled_[TileProgram::kMaxRegisters];
   };
 
   /// Elements begin … end−1, with scratch on the stack.
@@ -64,7 +70,8 @@ class TileRunner {
   struct Input {
     enum Kind : uint8_t {
       linear,  // as in the space
-      periodic,  // in[i mod period], period small: a scalar, a bias; expanded once per run, then pointed into
+      // in[i mod period], period small: a scalar, a bias; expanded once per run, then pointed into
+      periodic,
       strided,  // any other broadcast: gathered tile by tile
     } kind;
     uint8_t source;
@@ -79,11 +86,15 @@ class TileRunner {
   };
 
   int64_t reserve(int64_t elements, int64_t width);
-  Input prepare(const TileProgram::Load& load, const ValueDesc& desc, const std::array<int64_t, 8>& strides, bool changes);
+  Input prepare(const TileProgram::Load& load, const ValueDesc& desc,
+                const std::array<int64_t, 8>& strides, bool changes);
   Input classify(const std::array<int64_t, 8>& strides, int64_t numel, bool changes) const;
-  template <class T> void gather(const Input& input, const void* in, std::byte* out, int64_t begin, int64_t n) const;
-  const void* gathered(const Input& input, const std::byte* from, std::byte* scratch, int64_t begin, int64_t n, int64_t& filled) const;
-  const void* load(const Input& input, const void* memory, std::byte* scratch, int64_t at, int64_t n, int64_t& filled) const;
+  template <class T> void gather(const Input& input, const void* in, std::byte* out, int64_t begin,
+                                 int64_t n) const;
+  const void* gathered(const Input& input, const std::byte* from, std::byte* scratch, int64_t begin,
+                       int64_t n, int64_t& filled) const;
+  const void* load(const Input& input, const void* memory, std::byte* scratch, int64_t at,
+                   int64_t n, int64_t& filled) const;
 
   TileProgram program_;
   std::vector<Input> inputs_;

@@ -8,23 +8,30 @@
 namespace suanli::cpu {
 namespace {
 
-Compute compute_of(DType type) { return type == DType::f64 ? Compute::f64 : type == DType::f32 ? Compute::f32 : Compute::i64; }
+Compute compute_of(DType type) {
+  return type == DType::f64 ? Compute::f64 : type == DType::f32 ? Compute::f32 : Compute::i64;
+}
 
-DType native(Compute c) { return c == Compute::f64 ? DType::f64 : c == Compute::f32 ? DType::f32 : DType::i64; }
+DType native(Compute c) {
+  return c == Compute::f64 ? DType::f64 : c == Compute::f32 ? DType::f32 : DType::i64;
+}
 
 class Lowering {
  public:
-  Lowering(const std::vector<TileInstruction>& code, const std::vector<ValueDesc>& in, const std::vector<uint8_t>& results)
+  Lowering(const std::vector<TileInstruction>& code, const std::vector<ValueDesc>& in,
+           const std::vector<uint8_t>& results)
       : in_(in), results_(results), values_(in.size() + code.size()) {
     for (size_t k = 0; k < code.size(); ++k) instruction(code[k], in.size() + k);
   }
 
   TileProgram finish(const std::vector<uint8_t>& kept) {
-    for (uint8_t value : kept) out_.kept.push_back(as(value, value < in_.size() ? in_[value].dtype : values_[value].type));
+    for (uint8_t value : kept)
+      out_.kept.push_back(as(value, value < in_.size() ? in_[value].dtype : values_[value].type));
     for (size_t k = 0; k < results_.size(); ++k) {
       const Value& v = values_[results_[k]];
       uint16_t at = as(results_[k], v.type);
-      if (!computed(at) || out_.registers[at].output >= 0) at = convert(at, v.type, v.type);  // a copy
+      // a copy
+      if (!computed(at) || out_.registers[at].output >= 0) at = convert(at, v.type, v.type);
       out_.registers[at].output = static_cast<int>(k);
     }
     place();
@@ -36,20 +43,23 @@ class Lowering {
     DType type;
     uint16_t at;
   };
-  /// The first copy is what the op alone would have written, or the same numbers in the type that they were computed in.
+  /// The first copy is what the op alone would have written, or the same numbers in the type that
+  /// they were computed in.
   struct Value {
     DType type;
     std::vector<Copy> copies;
   };
 
   uint16_t fresh(DType type) {
-    if (out_.registers.size() >= TileProgram::kMaxRegisters) throw Error("[pointwise] too many operands for one expression");
+    if (out_.registers.size() >= TileProgram::kMaxRegisters)
+      throw Error("[pointwise] too many operands for one expression");
     out_.width = std::max(out_.width, itemsize(type));
     out_.registers.push_back({});
     return static_cast<uint16_t>(out_.registers.size() - 1);
   }
   bool computed(uint16_t at) const {
-    return std::none_of(out_.loads.begin(), out_.loads.end(), [&](const auto& load) { return load.to == at; });
+    return std::none_of(out_.loads.begin(), out_.loads.end(),
+                        [&](const auto& load) { return load.to == at; });
   }
   uint16_t convert(uint16_t at, DType from, DType to) {
     TileProgram::Op op;
@@ -80,10 +90,12 @@ class Lowering {
     Value& v = values_[value];
     v.type = i.type;
     if (!i.fn) {
-      // A result of its own is written here, and not where some op before needed the same conversion: it may lie where an input does that is
-      // still read in between.
-      const bool stored = i.operand[0] >= in_.size() && std::find(results_.begin(), results_.end(), value) != results_.end();
-      const Copy from = stored ? values_[i.operand[0]].copies[0] : Copy{i.type, as(i.operand[0], i.type)};
+      // A result of its own is written here, and not where some op before needed the same
+      // conversion: it may lie where an input does that is still read in between.
+      const bool stored = i.operand[0] >= in_.size() &&
+                          std::find(results_.begin(), results_.end(), value) != results_.end();
+      const Copy from =
+          stored ? values_[i.operand[0]].copies[0] : Copy{i.type, as(i.operand[0], i.type)};
       v.copies.push_back({i.type, stored ? convert(from.at, from.type, i.type) : from.at});
       return;
     }
@@ -95,8 +107,9 @@ class Lowering {
     op.to = fresh(type);
     out_.code.push_back(op);
     // Memory would have narrowed it: 0 and 1 are all that every type holds.
-    v.copies.push_back(type == i.type || (i.flag && i.type == DType::boolean) ? Copy{type, op.to}
-                                                                              : Copy{i.type, convert(op.to, type, i.type)});
+    v.copies.push_back(type == i.type || (i.flag && i.type == DType::boolean)
+                           ? Copy{type, op.to}
+                           : Copy{i.type, convert(op.to, type, i.type)});
   }
 
   /// Gives registers that live at different times the same scratch.
@@ -116,12 +129,15 @@ class Lowering {
         to.slot = free.back();
         free.pop_back();
       };
-      if (op.convert) take();  // a conversion between widths does not work in place; a tile function does
+      // a conversion between widths does not work in place; a tile function does
+      if (op.convert) take();
       for (size_t n = 0; n < op.operand.size(); ++n) {
         const uint16_t r = op.operand[n];
-        const bool again = std::find(op.operand.begin(), op.operand.begin() + static_cast<ptrdiff_t>(n), r) !=
-                           op.operand.begin() + static_cast<ptrdiff_t>(n);
-        if (r != TileProgram::kNone && !again && last[r] == k && out_.registers[r].slot >= 0) free.push_back(out_.registers[r].slot);
+        const bool again =
+            std::find(op.operand.begin(), op.operand.begin() + static_cast<ptrdiff_t>(n), r) !=
+            op.operand.begin() + static_cast<ptrdiff_t>(n);
+        if (r != TileProgram::kNone && !again && last[r] == k && out_.registers[r].slot >= 0)
+          free.push_back(out_.registers[r].slot);
       }
       if (!op.convert) take();
     }
@@ -137,12 +153,14 @@ class Lowering {
 
 ConvertFn checked_converter(DType from, DType to) {
   ConvertFn f = converter(from, to);
-  if (!f) throw DTypeError("[pointwise] the CPU does not convert " + to_string(from) + " to " + to_string(to));
+  if (!f)
+    throw DTypeError("[pointwise] the CPU does not convert " + to_string(from) + " to " +
+                     to_string(to));
   return f;
 }
 
-TileProgram lower(const std::vector<TileInstruction>& code, const std::vector<ValueDesc>& in, const std::vector<uint8_t>& results,
-                  const std::vector<uint8_t>& kept) {
+TileProgram lower(const std::vector<TileInstruction>& code, const std::vector<ValueDesc>& in,
+                  const std::vector<uint8_t>& results, const std::vector<uint8_t>& kept) {
   return Lowering(code, in, results).finish(kept);
 }
 
@@ -153,7 +171,8 @@ TileInstruction tile_instruction(const Expr::Instruction& i) {
     return t;
   }
   const auto cls = pointwise_rows[i.row].cls;
-  t.fn = i.gradient < 0 ? value_tile(i.row, t.compute) : gradient_tile(i.row, i.gradient, t.compute);
+  t.fn =
+      i.gradient < 0 ? value_tile(i.row, t.compute) : gradient_tile(i.row, i.gradient, t.compute);
   if (!t.fn) throw Error(str("[fused] internal: no tiles for ", pointwise_rows[i.row].name));
   t.flag = i.gradient < 0 && (cls == PointwiseClass::Compare || cls == PointwiseClass::Logic);
   const auto places = tile_places(i.row, i.gradient);

@@ -1,5 +1,5 @@
-// What the blocked executor (fused_kernel.cpp) runs on every tile: an expression brought down to tile functions and conversions over
-// registers.
+// What the blocked executor (fused_kernel.cpp) runs on every tile: an expression brought down to
+// tile functions and conversions over registers.
 #pragma once
 #include <array>
 #include <vector>
@@ -38,7 +38,8 @@ struct TileProgram {
     std::array<uint16_t, 5> operand{kNone, kNone, kNone, kNone, kNone};
     uint16_t to = kNone;
   };
-  /// Where a computed register lies: in the tile of an output, or in one of `slots` tiles of scratch.
+  /// Where a computed register lies: in the tile of an output, or in one of `slots` tiles of
+  /// scratch.
   struct Register {
     int output = -1, slot = -1;
   };
@@ -50,10 +51,10 @@ struct TileProgram {
   int64_t width = 4;  // bytes of the widest element, at least
 };
 
-/// `results`: which values become outputs; `kept`: which are read after the tile, in the type that they are rounded to. Throws DTypeError
-/// where a dtype is not converted.
-TileProgram lower(const std::vector<TileInstruction>& code, const std::vector<ValueDesc>& in, const std::vector<uint8_t>& results,
-                  const std::vector<uint8_t>& kept = {});
+/// `results`: which values become outputs; `kept`: which are read after the tile, in the type that
+/// they are rounded to. Throws DTypeError where a dtype is not converted.
+TileProgram lower(const std::vector<TileInstruction>& code, const std::vector<ValueDesc>& in,
+                  const std::vector<uint8_t>& results, const std::vector<uint8_t>& kept = {});
 
 /// converter(), or DTypeError.
 ConvertFn checked_converter(DType from, DType to);

@@ -7,17 +7,20 @@
 namespace suanli::cpu {
 namespace {
 
-// A step of k of a panel of b (32 KB with AVX-512) stays in L1, of a block of a (256 KB) in L2, where half a MB of c joins it.
+// A step of k of a panel of b (32 KB with AVX-512) stays in L1, of a block of a (256 KB) in L2,
+// where half a MB of c joins it.
 constexpr int64_t kDepth = 256, kBlockBytes = 256 << 10, kDoneBytes = 512 << 10;
 /// Rows of c and what lies beside them.
 constexpr int64_t kBesideBytes = 1 << 20;
 /// What of b is still in L2 when the next block of rows reads it.
 constexpr int64_t kStaysBytes = 1 << 20;
-/// Rows of b that are read side by side, where it is not packed: as streams that the machine fetches ahead by itself.
+/// Rows of b that are read side by side, where it is not packed: as streams that the machine
+/// fetches ahead by itself.
 constexpr int64_t kThinDepth = 32;
 /// What of b need not be packed, since it stays in L1 or close to it.
 constexpr int64_t kNearBytes = 64 << 10;
-/// At least so many rows are multiplied with what was read of b; fewer, and b comes from memory faster than it does.
+/// At least so many rows are multiplied with what was read of b; fewer, and b comes from memory
+/// faster than it does.
 constexpr int64_t kLeastRows = 56;
 /// Up to here dot products without packing are faster.
 constexpr int64_t kDotRows = 16;
@@ -27,7 +30,8 @@ constexpr int64_t pieces(int64_t n, int64_t of) { return std::max<int64_t>(1, (n
 
 }  // namespace
 
-template <class T> Gemm<T>::Gemm(const GemmShape& shape, const GemmUse& use) : shape_(shape), use_(use), tile_(gemm_tile<T>()) {
+template <class T> Gemm<T>::Gemm(const GemmShape& shape, const GemmUse& use)
+    : shape_(shape), use_(use), tile_(gemm_tile<T>()) {
   GemmShape& s = shape_;
   if (s.a_row == 0) s.a_row = s.a_transposed ? s.m : s.k;
   if (s.b_row == 0) s.b_row = s.b_transposed ? s.k : s.n;
@@ -45,32 +49,39 @@ template <class T> Gemm<T>::Gemm(const GemmShape& shape, const GemmUse& use) : s
   block_rows_ = std::clamp<int64_t>(kBlockBytes / (size * depth_), granule_, 512);
   if (use.parts_done) {
     const int64_t n = std::max<int64_t>(1, s.n);
-    block_rows_ = std::min(block_rows_, std::max(kLeastRows, std::min(kDoneBytes / (size * n), kBesideBytes / ((size + use.beside) * n))));
+    block_rows_ = std::min(
+        block_rows_, std::max(kLeastRows, std::min(kDoneBytes / (size * n),
+                                                   kBesideBytes / ((size + use.beside) * n))));
   }
   block_rows_ = std::max(granule_, block_rows_ / granule_ * granule_);
   dot_ = !use.b_packed && !s.a_transposed && s.b_transposed && std::min(s.m, s.n) <= kDotRows;
   plan_shares(use.threads > 0 ? use.threads : pool_threads());
   const bool near = !use.b_packed && !s.b_transposed && s.k * s.n * size <= kNearBytes;
   if (dot_ || thin || near) b_form_ = Columns::as_they_are;
-  // Each for itself, where one block of rows is all that a thread has: what one core packed is slow to read from another.
-  else if (!use.b_packed && pieces(s.m, row_shares_) <= block_rows_) b_form_ = Columns::packed_one_by_one;
+  // Each for itself, where one block of rows is all that a thread has: what one core packed is slow
+  // to read from another.
+  else if (!use.b_packed && pieces(s.m, row_shares_) <= block_rows_)
+    b_form_ = Columns::packed_one_by_one;
   plan_scratch();
 }
 
 template <class T> void Gemm<T>::plan_shares(int threads) {
   const GemmShape& s = shape_;
   // A thread's share should take some 10 µs: 1.5 MFLOP, or a byte from memory for every 8 of them.
-  const double m = static_cast<double>(s.m), n = static_cast<double>(s.n), k = static_cast<double>(s.k);
+  const double m = static_cast<double>(s.m), n = static_cast<double>(s.n),
+               k = static_cast<double>(s.k);
   const double work = 2 * m * n * k + 8 * sizeof(T) * (m * k + k * n + m * n);
   const int64_t shares = std::clamp<int64_t>(static_cast<int64_t>(work / 1.5e6), 1, threads);
   const int64_t row_pieces = pieces(s.m, granule_), column_pieces = pieces(s.n, tile_.columns);
   // Where there are few rows every thread packs all of one operand: of the smaller one.
-  const bool by_columns = dot_ ? s.n >= s.m : s.m < 2 * kLeastRows || (s.m <= block_rows_ && s.m < s.n);
+  const bool by_columns =
+      dot_ ? s.n >= s.m : s.m < 2 * kLeastRows || (s.m <= block_rows_ && s.m < s.n);
   if (by_columns) {
     column_shares_ = std::min(shares, column_pieces);
     row_shares_ = std::min(shares / column_shares_, row_pieces);
   } else {
-    row_shares_ = std::min(shares, dot_ ? row_pieces : std::max<int64_t>(1, s.m / (kLeastRows / 2)));
+    row_shares_ =
+        std::min(shares, dot_ ? row_pieces : std::max<int64_t>(1, s.m / (kLeastRows / 2)));
     column_shares_ = std::min(shares / row_shares_, column_pieces);
   }
   row_blocks_ = row_shares_ * pieces(pieces(row_pieces, row_shares_), block_rows_ / granule_);
@@ -90,99 +101,127 @@ template <class T> void Gemm<T>::plan_scratch() {
   const int64_t rows = std::min(block_rows_, s.m);
   if (!dot_) add(share_bytes_, rows * depth_ + tile_.lanes);
   share_b_ = share_bytes_;
-  if (!dot_ && b_form_ != Columns::packed) add(share_bytes_, std::min(packed_columns_, strip()) * depth_);
+  if (!dot_ && b_form_ != Columns::packed)
+    add(share_bytes_, std::min(packed_columns_, strip()) * depth_);
   share_c_ = share_bytes_;
-  if (use_.no_c) add(share_bytes_, rows * std::min(s.n, pieces(pieces(s.n, tile_.columns), column_shares_) * tile_.columns));
+  if (use_.no_c)
+    add(share_bytes_,
+        rows * std::min(s.n, pieces(pieces(s.n, tile_.columns), column_shares_) * tile_.columns));
   total += row_shares_ * column_shares_ * share_bytes_;
 }
 
 template <class T> typename Gemm<T>::Range Gemm<T>::rows_of(int64_t block) const {
   const int64_t all = pieces(shape_.m, granule_);
-  return {all * block / row_blocks_ * granule_, std::min(shape_.m, all * (block + 1) / row_blocks_ * granule_)};
+  return {all * block / row_blocks_ * granule_,
+          std::min(shape_.m, all * (block + 1) / row_blocks_ * granule_)};
 }
 template <class T> typename Gemm<T>::Range Gemm<T>::columns_of(int64_t share) const {
   const int64_t all = pieces(shape_.n, tile_.columns);
-  return {all * share / column_shares_ * tile_.columns, std::min(shape_.n, all * (share + 1) / column_shares_ * tile_.columns)};
+  return {all * share / column_shares_ * tile_.columns,
+          std::min(shape_.n, all * (share + 1) / column_shares_ * tile_.columns)};
 }
-template <class T> typename Gemm<T>::Range Gemm<T>::step(int64_t i) const { return {i * depth_, std::min(shape_.k, (i + 1) * depth_)}; }
+template <class T> typename Gemm<T>::Range Gemm<T>::step(int64_t i) const {
+  return {i * depth_, std::min(shape_.k, (i + 1) * depth_)};
+}
 
-template <class T> int64_t Gemm<T>::strip() const { return tile_.columns * std::max<int64_t>(1, kDepth / depth_); }
+template <class T> int64_t Gemm<T>::strip() const {
+  return tile_.columns * std::max<int64_t>(1, kDepth / depth_);
+}
 
 template <class T> GemmOperand<T> Gemm<T>::left(const T* a) const {
-  return shape_.a_transposed ? GemmOperand<T>{a, 1, shape_.a_row} : GemmOperand<T>{a, shape_.a_row, 1};
+  return shape_.a_transposed ? GemmOperand<T>{a, 1, shape_.a_row}
+                             : GemmOperand<T>{a, shape_.a_row, 1};
 }
 template <class T> GemmOperand<T> Gemm<T>::right(const T* b) const {
-  return shape_.b_transposed ? GemmOperand<T>{b, shape_.b_row, 1} : GemmOperand<T>{b, 1, shape_.b_row};
+  return shape_.b_transposed ? GemmOperand<T>{b, shape_.b_row, 1}
+                             : GemmOperand<T>{b, 1, shape_.b_row};
 }
 
 template <class T> void Gemm<T>::pack(const T* b, void* packed) const {
   const int64_t panels = pieces(shape_.n, tile_.columns), all = panels * k_steps_;
   T* to = static_cast<T*>(packed);
-  parallel_chunks(all, std::max<int64_t>(1, 65536 / (tile_.columns * depth_)), [&](int64_t begin, int64_t end) {
-    while (begin < end) {
-      const Range k = step(begin / panels);
-      const int64_t first = begin % panels, last = std::min(panels, first + end - begin), j = first * tile_.columns;
-      gemm_pack_columns(right(b).at(j, k.begin), std::min(shape_.n, last * tile_.columns) - j, k.size(),
-                        to + k.begin * packed_columns_ + j * k.size());
-      begin += last - first;
-    }
-  });
+  parallel_chunks(
+      all, std::max<int64_t>(1, 65536 / (tile_.columns * depth_)), [&](int64_t begin, int64_t end) {
+        while (begin < end) {
+          const Range k = step(begin / panels);
+          const int64_t first = begin % panels, last = std::min(panels, first + end - begin),
+                        j = first * tile_.columns;
+          gemm_pack_columns(right(b).at(j, k.begin), std::min(shape_.n, last * tile_.columns) - j,
+                            k.size(), to + k.begin * packed_columns_ + j * k.size());
+          begin += last - first;
+        }
+      });
 }
 
 template <class T> uint64_t Gemm<T>::packed_format() const {
   return 0x67656D6D00000000u ^
-         static_cast<uint64_t>(shape_.k << 34 ^ shape_.n << 3 ^ (shape_.b_transposed ? 4 : 0) ^ int64_t{sizeof(T)} >> 2);
+         static_cast<uint64_t>(shape_.k << 34 ^ shape_.n << 3 ^ (shape_.b_transposed ? 4 : 0) ^
+                               int64_t{sizeof(T)} >> 2);
 }
 
 template <class T>
-void Gemm<T>::run(const T* a, const T* b, T* c, void* scratch, PartsDone<T> parts_done, std::span<const Beside> beside) const {
+void Gemm<T>::run(const T* a, const T* b, T* c, void* scratch, PartsDone<T> parts_done,
+                  std::span<const Beside> beside) const {
   if (shape_.m == 0 || shape_.n == 0) return;
-  auto place = [&](int64_t bytes) { return reinterpret_cast<T*>(static_cast<std::byte*>(scratch) + bytes); };
+  auto place = [&](int64_t bytes) {
+    return reinterpret_cast<T*>(static_cast<std::byte*>(scratch) + bytes);
+  };
   const Operands x{left(a), right(b), use_.b_packed ? b : place(b_at_), c, beside};
   if (b_form_ == Columns::packed && !use_.b_packed) pack(b, place(b_at_));
   // Blocks of rows, or where one is all that a thread has, columns.
-  parallel_pieces(row_blocks_ * column_shares_, static_cast<int>(row_shares_ * column_shares_), [&](int thread, Pieces& left) {
-    const int64_t at = share_at_ + thread * share_bytes_;
-    const Place own{place(at), place(at + share_b_), use_.no_c ? place(at + share_c_) : nullptr};
-    for (int64_t i, before = -1; (i = left.next()) >= 0; before = i) {
-      const int64_t block = i % row_blocks_;
-      const Range rows = rows_of(block), columns = columns_of(i / row_blocks_);
-      const Range next = block + 1 < row_blocks_ ? rows_of(block + 1) : Range{rows.end, rows.end};
-      const int64_t c_row = own.c ? columns.size() : shape_.c_row;
-      T* to = own.c ? own.c : c + rows.begin * c_row + columns.begin;
-      multiply(x, {rows, columns, next, block == 0 || before != i - 1}, own, to, c_row);
-      if (parts_done) parts_done({rows.begin, rows.end, columns.begin, columns.end, to, c_row});
-    }
-  });
+  parallel_pieces(row_blocks_ * column_shares_, static_cast<int>(row_shares_ * column_shares_),
+                  [&](int thread, Pieces& left) {
+                    const int64_t at = share_at_ + thread * share_bytes_;
+                    const Place own{place(at), place(at + share_b_),
+                                    use_.no_c ? place(at + share_c_) : nullptr};
+                    for (int64_t i, before = -1; (i = left.next()) >= 0; before = i) {
+                      const int64_t block = i % row_blocks_;
+                      const Range rows = rows_of(block), columns = columns_of(i / row_blocks_);
+                      const Range next =
+                          block + 1 < row_blocks_ ? rows_of(block + 1) : Range{rows.end, rows.end};
+                      const int64_t c_row = own.c ? columns.size() : shape_.c_row;
+                      T* to = own.c ? own.c : c + rows.begin * c_row + columns.begin;
+                      multiply(x, {rows, columns, next, block == 0 || before != i - 1}, own, to,
+                               c_row);
+                      if (parts_done)
+                        parts_done({rows.begin, rows.end, columns.begin, columns.end, to, c_row});
+                    }
+                  });
 }
 
-template <class T> void Gemm<T>::multiply(const Operands& x, const Block& part, const Place& own, T* c, int64_t c_row) const {
+template <class T> void Gemm<T>::multiply(const Operands& x, const Block& part, const Place& own,
+                                          T* c, int64_t c_row) const {
   const Range rows = part.rows, columns = part.columns;
   if (dot_) {
-    gemm_dot(rows.size(), columns.size(), shape_.k, x.a.at(rows.begin, 0), x.b.at(columns.begin, 0), c, c_row, use_.add);
+    gemm_dot(rows.size(), columns.size(), shape_.k, x.a.at(rows.begin, 0), x.b.at(columns.begin, 0),
+             c, c_row, use_.add);
     return;
   }
   for (int64_t i = 0; i < k_steps_; ++i) {
     const Range k = step(i);
     gemm_pack_rows(x.a.at(rows.begin, k.begin), rows.size(), k.size(), own.a);
-    GemmBlock<T> block{rows.size(), columns.size(), k.size(), own.a, nullptr, 0, nullptr, c, c_row, use_.add || i > 0};
+    GemmBlock<T> block{rows.size(), columns.size(), k.size(), own.a, nullptr,
+                       0,           nullptr,        c,        c_row, use_.add || i > 0};
     const bool last = i + 1 == k_steps_;
     Fetches fetches;
     if (last)
       for (const Beside& b : x.beside)
-        fetches.add({static_cast<const std::byte*>(b.data) + (rows.begin * shape_.n + columns.begin) * b.itemsize, rows.size(),
-                     columns.size() * b.itemsize, shape_.n * b.itemsize});
+        fetches.add({static_cast<const std::byte*>(b.data) +
+                         (rows.begin * shape_.n + columns.begin) * b.itemsize,
+                     rows.size(), columns.size() * b.itemsize, shape_.n * b.itemsize});
     const Range next_rows = last ? part.next : rows, next_k = step(last ? 0 : i + 1);
     fetches.add(x.a.at(next_rows.begin, next_k.begin).fetch(next_rows.size(), next_k.size()));
     if (b_form_ == Columns::packed) {
       block.b = x.packed_b + k.begin * packed_columns_ + columns.begin * k.size();
-      block.far_b = part.first || columns.size() * shape_.k * static_cast<int64_t>(sizeof(T)) > kStaysBytes;
+      block.far_b =
+          part.first || columns.size() * shape_.k * static_cast<int64_t>(sizeof(T)) > kStaysBytes;
       gemm_multiply(block, fetches);
       continue;
     }
     int64_t j = 0;
     if (b_form_ == Columns::as_they_are) {
-      block.columns = j = columns.size() / tile_.lanes * tile_.lanes;  // whole vectors: nothing is read behind a row
+      // whole vectors: nothing is read behind a row
+      block.columns = j = columns.size() / tile_.lanes * tile_.lanes;
       block.b = x.b.at(columns.begin, k.begin).data;
       block.b_row = shape_.b_row;
       block.far_b = true;
@@ -191,8 +230,10 @@ template <class T> void Gemm<T>::multiply(const Operands& x, const Block& part, 
     for (; j < columns.size(); j += block.columns) {
       const GemmOperand<T> b = x.b.at(columns.begin + j, k.begin);
       block.columns = std::min(strip(), columns.size() - j);
-      const int64_t whole = block.columns / tile_.lanes * tile_.lanes;  // nothing is read behind a row
-      if (!shape_.b_transposed && columns.size() * shape_.k * static_cast<int64_t>(sizeof(T)) <= kStaysBytes && whole > 0) {
+      // nothing is read behind a row
+      const int64_t whole = block.columns / tile_.lanes * tile_.lanes;
+      if (!shape_.b_transposed &&
+          columns.size() * shape_.k * static_cast<int64_t>(sizeof(T)) <= kStaysBytes && whole > 0) {
         // The multiply-adds hide it, unless b comes from memory: then they wait.
         block.columns = whole;
         block.b = b.data, block.b_row = shape_.b_row, block.pack_b = own.b;
@@ -204,7 +245,8 @@ template <class T> void Gemm<T>::multiply(const Operands& x, const Block& part, 
       block.c = c + j;
       const int64_t next = j + block.columns;
       if (next < columns.size())
-        fetches.first(x.b.at(columns.begin + next, k.begin).fetch(std::min(strip(), columns.size() - next), k.size()));
+        fetches.first(x.b.at(columns.begin + next, k.begin)
+                          .fetch(std::min(strip(), columns.size() - next), k.size()));
       gemm_multiply(block, fetches);
     }
   }

@@ -1,5 +1,6 @@
-// The matrix product c = a · b of row-major buffers, in blocks that fit the caches (Goto & van de Geijn, "Anatomy of high-performance matrix
-// multiplication", 2008), on the compute threads. What reads c can be given its parts while they are still in a cache.
+// The matrix product c = a · b of row-major buffers, in blocks that fit the caches (Goto & van de
+// Geijn, "Anatomy of high-performance matrix multiplication", 2008), on the compute threads. What
+// reads c can be given its parts while they are still in a cache.
 #pragma once
 #include <concepts>
 #include <cstdint>
@@ -14,7 +15,8 @@ namespace suanli::cpu {
 struct GemmShape {
   int64_t m, n, k;
   bool a_transposed = false, b_transposed = false;
-  int64_t a_row = 0, b_row = 0, c_row = 0;  // elements from one row in memory to the next; 0: rows lie one behind the other
+  // elements from one row in memory to the next; 0: rows lie one behind the other
+  int64_t a_row = 0, b_row = 0, c_row = 0;
 };
 
 /// How run() will be called.
@@ -24,7 +26,8 @@ struct GemmUse {
   bool b_packed = false;  // with what pack() made of b
   bool add = false;  // c is added to; it lies in memory then
   int threads = 0;  // at most; 0: all compute threads
-  int64_t beside = 0;  // bytes that whoever takes finished parts reads for each element, beside that itself
+  // bytes that whoever takes finished parts reads for each element, beside that itself
+  int64_t beside = 0;
 };
 
 /// Part of c: `values` is its first element, its rows lie `row` elements apart.
@@ -34,13 +37,15 @@ template <class T> struct GemmPart {
   int64_t row;
 };
 
-/// Takes finished parts of c. Refers to a function object that outlives the call; may be called on several threads at once.
+/// Takes finished parts of c. Refers to a function object that outlives the call; may be called on
+/// several threads at once.
 template <class T> class PartsDone {
  public:
   PartsDone() = default;
   template <std::invocable<const GemmPart<T>&> F>
   PartsDone(const F& f)
-      : context_(std::addressof(f)), call_([](const void* f, const GemmPart<T>& part) { (*static_cast<const F*>(f))(part); }) {}
+      : context_(std::addressof(f)),
+        call_([](const void* f, const GemmPart<T>& part) { (*static_cast<const F*>(f))(part); }) {}
   explicit operator bool() const { return call_ != nullptr; }
   void operator()(const GemmPart<T>& part) const { call_(context_, part); }
 
@@ -49,25 +54,32 @@ template <class T> class PartsDone {
   void (*call_)(const void*, const GemmPart<T>&) = nullptr;
 };
 
-/// A product that was planned once and runs many times. The result's bits do not depend on the number of threads: only rows and columns are
-/// shared out, and every element is summed over k in an order that follows from the shape. T: float or double.
+/// A product that was planned once and runs many times. The result's bits do not depend on the
+/// number of threads: only rows and columns are shared out, and every element is summed over k in
+/// an order that follows from the shape. T: float or double.
 template <class T> class Gemm {
  public:
   explicit Gemm(const GemmShape& shape, const GemmUse& use = {});
 
   /// `scratch` has scratch_bytes() bytes, 64-byte aligned, contents undefined. Allocates nothing.
   ///
-  /// `parts_done` is called once for each part of c, by the thread that computed it, when the part is final and still in that thread's
-  /// cache: a block of rows of half a MB, or of some 60 rows where they are longer than 8 KB. Products of few rows are shared out by columns;
-  /// then a part has one thread's columns. What lies `beside` a part is fetched into the cache while it is multiplied.
-  void run(const T* a, const T* b, T* c, void* scratch, PartsDone<T> parts_done = {}, std::span<const Beside> beside = {}) const;
+  /// `parts_done` is called once for each part of c, by the thread that computed it, when the part
+  /// is final and still in that thread's cache: a block of rows of half a MB, or of some 60 rows
+  /// where they are longer than 8 KB. Products of few rows are shared out by columns; then a part
+  /// has one thread's columns. What lies `beside` a part is fetched into the cache while it is
+  /// multiplied.
+  void run(const T* a, const T* b, T* c, void* scratch, PartsDone<T> parts_done = {},
+           std::span<const Beside> beside = {}) const;
   int64_t scratch_bytes() const { return scratch_bytes_; }
 
   /// Whether run() packs b each time.
   bool packs_b() const { return !use_.b_packed && b_form_ != Columns::as_they_are; }
-  /// Lays b out as run() wants it where GemmUse::b_packed is set. Products with the same format share what was packed.
+  /// Lays b out as run() wants it where GemmUse::b_packed is set. Products with the same format
+  /// share what was packed.
   void pack(const T* b, void* packed) const;
-  int64_t packed_bytes() const { return packed_columns_ * shape_.k * static_cast<int64_t>(sizeof(T)); }
+  int64_t packed_bytes() const {
+    return packed_columns_ * shape_.k * static_cast<int64_t>(sizeof(T));
+  }
   uint64_t packed_format() const;
 
  private:
@@ -111,7 +123,8 @@ template <class T> class Gemm {
   Columns b_form_ = Columns::packed;
   int64_t row_shares_ = 1, column_shares_ = 1;  // for how many threads
   int64_t row_blocks_ = 1;
-  int64_t b_at_ = 0, share_at_ = 0, share_bytes_ = 0, share_b_ = 0, share_c_ = 0, scratch_bytes_ = 0;
+  int64_t b_at_ = 0, share_at_ = 0, share_bytes_ = 0, share_b_ = 0, share_c_ = 0,
+          scratch_bytes_ = 0;
 };
 
 }  // namespace suanli::cpu

@@ -14,18 +14,20 @@ HWY_BEFORE_NAMESPACE();
 namespace suanli::cpu::HWY_NAMESPACE {
 namespace {
 
-// 28 of 32 registers accumulate with AVX-512, 12 of 16 else: more than latency × ports asks for, and per multiply-add few enough loads.
+// 28 of 32 registers accumulate with AVX-512, 12 of 16 else: more than latency × ports asks for,
+// and per multiply-add few enough loads.
 constexpr int kVectors = 2, kTileRows = hn::MaxLanes(hn::ScalableTag<float>()) == 16 ? 14 : 6;
 template <class T> constexpr int64_t kTileColumns = kVectors * kRowLanes<T>;
 
 /// What of b stays in L1 beside a's panel.
 constexpr int64_t kNearBytes = 32 << 10;
 
-// ---- packing ---------------------------------------------------------------------------------------------------------------------
+// ---- packing ------------------------------------------------------------------------------------
 
 /// Where panel p of rows begins, and how many panels there are.
 struct RowPanels {
-  explicit RowPanels(int64_t rows) : count((rows + kTileRows - 1) / kTileRows), height(rows / count), higher(rows % count) {}
+  explicit RowPanels(int64_t rows)
+      : count((rows + kTileRows - 1) / kTileRows), height(rows / count), higher(rows % count) {}
   int64_t begin(int64_t p) const { return p * height + std::min(p, higher); }
   int64_t count, height, higher;  // the first panels are higher by one
 };
@@ -44,7 +46,8 @@ template <class D, class T> HWY_INLINE void copy_row(D d, const T* from, T* to, 
 }
 
 /// One panel from rows or columns that lie side by side at each depth.
-template <class T> HWY_INLINE void pack_copied(GemmOperand<T> x, int64_t valid, int64_t width, int64_t depth, T* to) {
+template <class T> HWY_INLINE void pack_copied(GemmOperand<T> x, int64_t valid, int64_t width,
+                                               int64_t depth, T* to) {
   const hn::ScalableTag<T> d;
   const hn::Half<decltype(d)> half;
   constexpr int64_t lanes = kRowLanes<T>;
@@ -69,7 +72,8 @@ template <class T> HWY_INLINE void pack_copied(GemmOperand<T> x, int64_t valid, 
   }
 }
 
-/// Depths that are copied at once: few enough that lines a power of two apart meet in a set of L1, enough to turn to panels seldom.
+/// Depths that are copied at once: few enough that lines a power of two apart meet in a set of L1,
+/// enough to turn to panels seldom.
 constexpr int64_t kCopied = 8;
 
 template <class T> void pack_rows(GemmOperand<T> a, int64_t rows, int64_t depth, T* to) {
@@ -77,30 +81,37 @@ template <class T> void pack_rows(GemmOperand<T> a, int64_t rows, int64_t depth,
   const int64_t step = a.deep == 1 ? std::max<int64_t>(1, depth) : kCopied;
   for (int64_t k = 0; k < depth; k += step)
     for (int64_t p = 0; p < panels.count; ++p) {
-      const int64_t i = panels.begin(p), height = panels.begin(p + 1) - i, n = std::min(step, depth - k);
+      const int64_t i = panels.begin(p), height = panels.begin(p + 1) - i,
+                    n = std::min(step, depth - k);
       T* panel = to + i * depth + k * height;
       a.deep == 1 ? transpose_rows(a.at(i, k).data, a.along, rows - i, height, n, panel)
                   : pack_copied(a.at(i, k), height, height, n, panel);
     }
 }
 
-template <class T> int64_t packed_columns(int64_t columns) { return (columns + kRowLanes<T> - 1) / kRowLanes<T> * kRowLanes<T>; }
+template <class T> int64_t packed_columns(int64_t columns) {
+  return (columns + kRowLanes<T> - 1) / kRowLanes<T> * kRowLanes<T>;
+}
 
 template <class T> void pack_columns(GemmOperand<T> b, int64_t columns, int64_t depth, T* to) {
   const int64_t step = b.deep == 1 ? std::max<int64_t>(1, depth) : kCopied;
-  constexpr int64_t strip = 8 * kTileColumns<T>;  // one after the other: the panels of a strip meet in a set of L1
+  // one after the other: the panels of a strip meet in a set of L1
+  constexpr int64_t strip = 8 * kTileColumns<T>;
   for (int64_t s = 0; s < columns; s += strip)
     for (int64_t k = 0; k < depth; k += step)
       for (int64_t j = s; j < std::min(columns, s + strip); j += kTileColumns<T>) {
-        const int64_t valid = std::min(kTileColumns<T>, columns - j), width = packed_columns<T>(valid), n = std::min(step, depth - k);
+        const int64_t valid = std::min(kTileColumns<T>, columns - j),
+                      width = packed_columns<T>(valid), n = std::min(step, depth - k);
         T* panel = to + j * depth + k * width;
-        b.deep == 1 ? transpose_rows(b.at(j, k).data, b.along, valid, width, n, panel) : pack_copied(b.at(j, k), valid, width, n, panel);
+        b.deep == 1 ? transpose_rows(b.at(j, k).data, b.along, valid, width, n, panel)
+                    : pack_copied(b.at(j, k), valid, width, n, panel);
       }
 }
 
-// ---- products of packed operands -------------------------------------------------------------------------------------------------
+// ---- products of packed operands ----------------------------------------------------------------
 
-/// Tiles of c that are computed one after the other: each some rows by one or two vectors, of which `columns` elements are there.
+/// Tiles of c that are computed one after the other: each some rows by one or two vectors, of which
+/// `columns` elements are there.
 template <class T> struct TileTask {
   int64_t depth;
   const T* a;
@@ -115,7 +126,8 @@ template <class T> struct TileTask {
 };
 
 /// Tiles that end within a vector.
-template <class T> HWY_NOINLINE void store_part(const T* sums, int64_t row, int64_t rows, const TileTask<T>& t, T* c) {
+template <class T> HWY_NOINLINE void store_part(const T* sums, int64_t row, int64_t rows,
+                                                const TileTask<T>& t, T* c) {
   for (int64_t i = 0; i < rows; ++i)
     for (int64_t j = 0; j < t.columns; ++j) {
       T& to = c[i * t.c_row + j];
@@ -127,7 +139,8 @@ template <class T> HWY_NOINLINE void store_part(const T* sums, int64_t row, int6
 template <class T, int kRows, int kCount> using Sums = hn::Vec<hn::ScalableTag<T>>[kRows][kCount];
 
 /// Adds one depth. `pack`: where b's row is copied to, or null.
-template <class T, int kRows, int kCount> HWY_INLINE void multiply_add(const T* a, const T* b, T*& pack, Sums<T, kRows, kCount>& sum) {
+template <class T, int kRows, int kCount> HWY_INLINE void multiply_add(
+    const T* a, const T* b, T*& pack, Sums<T, kRows, kCount>& sum) {
   constexpr hn::ScalableTag<T> d;
   constexpr int64_t lanes = kRowLanes<T>;
   hn::Vec<decltype(d)> right[kCount];
@@ -146,7 +159,8 @@ template <class T, int kRows, int kCount> HWY_INLINE void multiply_add(const T* 
   }
 }
 
-template <class T, int kRows, int kCount> HWY_INLINE void store(const Sums<T, kRows, kCount>& sum, bool add, T* c, int64_t c_row) {
+template <class T, int kRows, int kCount> HWY_INLINE void store(const Sums<T, kRows, kCount>& sum,
+                                                                bool add, T* c, int64_t c_row) {
   constexpr hn::ScalableTag<T> d;
   HWY_UNROLL(14)
   for (int i = 0; i < kRows; ++i) {
@@ -158,7 +172,8 @@ template <class T, int kRows, int kCount> HWY_INLINE void store(const Sums<T, kR
   }
 }
 
-/// Several tiles in one call: what a call costs, some tens of cycles, is a percent or two of a tile.
+/// Several tiles in one call: what a call costs, some tens of cycles, is a percent or two of a
+/// tile.
 template <class T, int kRows, int kCount> void multiply_tiles(const TileTask<T>& t, Fetch& next) {
   constexpr hn::ScalableTag<T> d;
   constexpr int64_t width = kCount * kRowLanes<T>, line = 64 / static_cast<int64_t>(sizeof(T));
@@ -176,10 +191,11 @@ template <class T, int kRows, int kCount> void multiply_tiles(const TileTask<T>&
     }
     const T *a = first_a, *b = first_b, *next_c = left > 1 ? c + t.c_step : t.c_after;
     auto advance = [&] { a += kRows, b += b_row; };
-    // At every second depth a line of what is needed afterwards, first also a row of the next tile's c. More at once, and b's loads wait
-    // for those from memory.
+    // At every second depth a line of what is needed afterwards, first also a row of the next
+    // tile's c. More at once, and b's loads wait for those from memory.
     int64_t k = 0;
-    for (const int64_t rows = std::min<int64_t>(2 * kRows, depth / 2 * 2); k < rows; k += 2, next_c += c_row) {
+    for (const int64_t rows = std::min<int64_t>(2 * kRows, depth / 2 * 2); k < rows;
+         k += 2, next_c += c_row) {
       __builtin_prefetch(next_c, 1, Fetch::kL1);
       if constexpr (width > line) __builtin_prefetch(next_c + line, 1, Fetch::kL1);
       multiply_add<T, kRows, kCount>(a, b, pack, sum), advance();
@@ -211,7 +227,8 @@ template <class T, int kCount> constexpr std::array<MultiplyTiles<T>, kTileRows>
     return std::array<MultiplyTiles<T>, kTileRows>{multiply_tiles<T, kRows + 1, kCount>...};
   }(std::make_integer_sequence<int, kTileRows>());
 }
-template <class T> constexpr std::array<MultiplyTiles<T>, kTileRows> tiles[2] = {tiles_of<T, 1>(), tiles_of<T, 2>()};
+template <class T> constexpr std::array<MultiplyTiles<T>, kTileRows> tiles[2] = {tiles_of<T, 1>(),
+                                                                                 tiles_of<T, 2>()};
 
 template <class T> void multiply(const GemmBlock<T>& m, Fetches& fetches) {
   constexpr int64_t size = sizeof(T), width = kTileColumns<T>;
@@ -221,8 +238,9 @@ template <class T> void multiply(const GemmBlock<T>& m, Fetches& fetches) {
   auto c_at = [&](int64_t p, int64_t j) { return m.c + panels.begin(p) * m.c_row + j; };
   auto fetch_b = [&](int64_t j) {
     if (j >= m.columns) return;
-    fetches.first(m.b_row ? Fetch(b_at(j), m.depth, columns_at(j) * size, m.b_row * size)
-                          : Fetch(b_at(j), 1, packed_columns<T>(columns_at(j)) * m.depth * size, 0));
+    fetches.first(m.b_row
+                      ? Fetch(b_at(j), m.depth, columns_at(j) * size, m.b_row * size)
+                      : Fetch(b_at(j), 1, packed_columns<T>(columns_at(j)) * m.depth * size, 0));
   };
   /// The tile at panel p and column j.
   auto task_at = [&](int64_t p, int64_t j, const T* c_after) {
@@ -253,7 +271,8 @@ template <class T> void multiply(const GemmBlock<T>& m, Fetches& fetches) {
       for (int64_t i = 0, count = packs ? 1 : whole; i < whole; i += count) {
         const int64_t j = i * width, next_j = (i + count) * width;
         TileTask<T> task = task_at(p, j, next_j < m.columns ? c_at(p, next_j) : after);
-        task.count = count, task.b_step = task.b_row == m.b_row ? width : width * m.depth, task.c_step = width;
+        task.count = count, task.b_step = task.b_row == m.b_row ? width : width * m.depth,
+        task.c_step = width;
         run(task, height);
       }
       if (whole * width < m.columns) run(task_at(p, whole * width, after), height);
@@ -263,7 +282,8 @@ template <class T> void multiply(const GemmBlock<T>& m, Fetches& fetches) {
   for (int64_t j = 0; j < m.columns; j += width) {  // a panel of b stays near
     if (m.far_b) fetch_b(j + width);
     const T* const after = j + width < m.columns ? c_at(0, j + width) : m.c;
-    for (const auto& [from, to] : {std::pair(int64_t{0}, panels.higher), std::pair(panels.higher, panels.count)}) {
+    for (const auto& [from, to] :
+         {std::pair(int64_t{0}, panels.higher), std::pair(panels.higher, panels.count)}) {
       if (from == to) continue;
       const int64_t height = panels.begin(from + 1) - panels.begin(from);
       TileTask<T> task = task_at(from, j, to < panels.count ? c_at(to, j) : after);
@@ -273,11 +293,12 @@ template <class T> void multiply(const GemmBlock<T>& m, Fetches& fetches) {
   }
 }
 
-// ---- dot products ----------------------------------------------------------------------------------------------------------------
+// ---- dot products -------------------------------------------------------------------------------
 
 /// kRows × kColumns elements of c, each summed in the lanes of a vector.
 template <class T, int kRows, int kColumns>
-HWY_INLINE void dot_tile(int64_t depth, GemmOperand<T> a, GemmOperand<T> b, T* c, int64_t c_row, bool add) {
+HWY_INLINE void dot_tile(int64_t depth, GemmOperand<T> a, GemmOperand<T> b, T* c, int64_t c_row,
+                         bool add) {
   constexpr hn::ScalableTag<T> d;
   hn::Vec<decltype(d)> sum[kRows][kColumns];
   HWY_UNROLL(4)
@@ -314,26 +335,39 @@ template <class F> HWY_INLINE void by_fours(int64_t n, F&& f) {
 }
 
 template <class T>
-void dot(int64_t rows, int64_t columns, int64_t depth, GemmOperand<T> a, GemmOperand<T> b, T* c, int64_t c_row, bool add) {
+void dot(int64_t rows, int64_t columns, int64_t depth, GemmOperand<T> a, GemmOperand<T> b, T* c,
+         int64_t c_row, bool add) {
   auto tile_at = [&](int64_t i, auto height, int64_t j, auto width) HWY_ATTR {
-    dot_tile<T, decltype(height)::value, decltype(width)::value>(depth, a.at(i, 0), b.at(j, 0), c + i * c_row + j, c_row, add);
+    dot_tile<T, decltype(height)::value, decltype(width)::value>(depth, a.at(i, 0), b.at(j, 0),
+                                                                 c + i * c_row + j, c_row, add);
   };
   if (rows > columns) {  // what is larger comes from memory once
-    by_fours(rows, [&](int64_t i, auto height) { by_fours(columns, [&](int64_t j, auto width) { tile_at(i, height, j, width); }); });
+    by_fours(rows, [&](int64_t i, auto height) {
+      by_fours(columns, [&](int64_t j, auto width) { tile_at(i, height, j, width); });
+    });
   } else {
-    by_fours(columns, [&](int64_t j, auto width) { by_fours(rows, [&](int64_t i, auto height) { tile_at(i, height, j, width); }); });
+    by_fours(columns, [&](int64_t j, auto width) {
+      by_fours(rows, [&](int64_t i, auto height) { tile_at(i, height, j, width); });
+    });
   }
 }
 
 }  // namespace
 
-#define SUANLI_GEMM_TYPE(T, name)                                                                                                 \
-  GemmTile gemm_tile_##name() { return {kTileRows, kTileColumns<T>, kRowLanes<T>}; }                                              \
-  void gemm_pack_rows_##name(GemmOperand<T> a, int64_t rows, int64_t depth, T* to) { pack_rows(a, rows, depth, to); }             \
-  void gemm_pack_columns_##name(GemmOperand<T> b, int64_t columns, int64_t depth, T* to) { pack_columns(b, columns, depth, to); } \
-  void gemm_multiply_##name(const GemmBlock<T>& block, Fetches& fetches) { multiply(block, fetches); }                            \
-  void gemm_dot_##name(int64_t m, int64_t n, int64_t k, GemmOperand<T> a, GemmOperand<T> b, T* c, int64_t c_row, bool add) {      \
-    dot(m, n, k, a, b, c, c_row, add);                                                                                            \
+#define SUANLI_GEMM_TYPE(T, name)                                                                 \
+  GemmTile gemm_tile_##name() { return {kTileRows, kTileColumns<T>, kRowLanes<T>}; }              \
+  void gemm_pack_rows_##name(GemmOperand<T> a, int64_t rows, int64_t depth, T* to) {              \
+    pack_rows(a, rows, depth, to);                                                                \
+  }                                                                                               \
+  void gemm_pack_columns_##name(GemmOperand<T> b, int64_t columns, int64_t depth, T* to) {        \
+    pack_columns(b, columns, depth, to);                                                          \
+  }                                                                                               \
+  void gemm_multiply_##name(const GemmBlock<T>& block, Fetches& fetches) {                        \
+    multiply(block, fetches);                                                                     \
+  }                                                                                               \
+  void gemm_dot_##name(int64_t m, int64_t n, int64_t k, GemmOperand<T> a, GemmOperand<T> b, T* c, \
+                       int64_t c_row, bool add) {                                                 \
+    dot(m, n, k, a, b, c, c_row, add);                                                            \
   }
 SUANLI_GEMM_TYPE(float, f32)
 SUANLI_GEMM_TYPE(double, f64)
@@ -345,25 +379,26 @@ HWY_AFTER_NAMESPACE();
 #if HWY_ONCE
 namespace suanli::cpu {
 
-#define SUANLI_GEMM_TYPE(T, name)                                                                                     \
-  HWY_EXPORT(gemm_tile_##name);                                                                                       \
-  HWY_EXPORT(gemm_pack_rows_##name);                                                                                  \
-  HWY_EXPORT(gemm_pack_columns_##name);                                                                               \
-  HWY_EXPORT(gemm_multiply_##name);                                                                                   \
-  HWY_EXPORT(gemm_dot_##name);                                                                                        \
-  template <> GemmTile gemm_tile<T>() { return HWY_DYNAMIC_DISPATCH(gemm_tile_##name)(); }                            \
-  template <> void gemm_pack_rows(GemmOperand<T> a, int64_t rows, int64_t depth, T* to) {                             \
-    HWY_DYNAMIC_DISPATCH(gemm_pack_rows_##name)(a, rows, depth, to);                                                  \
-  }                                                                                                                   \
-  template <> void gemm_pack_columns(GemmOperand<T> b, int64_t columns, int64_t depth, T* to) {                       \
-    HWY_DYNAMIC_DISPATCH(gemm_pack_columns_##name)(b, columns, depth, to);                                            \
-  }                                                                                                                   \
-  template <> void gemm_multiply(const GemmBlock<T>& block, Fetches& fetches) {                                       \
-    HWY_DYNAMIC_DISPATCH(gemm_multiply_##name)(block, fetches);                                                       \
-  }                                                                                                                   \
-  template <>                                                                                                         \
-  void gemm_dot(int64_t m, int64_t n, int64_t k, GemmOperand<T> a, GemmOperand<T> b, T* c, int64_t c_row, bool add) { \
-    HWY_DYNAMIC_DISPATCH(gemm_dot_##name)(m, n, k, a, b, c, c_row, add);                                              \
+#define SUANLI_GEMM_TYPE(T, name)                                                               \
+  HWY_EXPORT(gemm_tile_##name);                                                                 \
+  HWY_EXPORT(gemm_pack_rows_##name);                                                            \
+  HWY_EXPORT(gemm_pack_columns_##name);                                                         \
+  HWY_EXPORT(gemm_multiply_##name);                                                             \
+  HWY_EXPORT(gemm_dot_##name);                                                                  \
+  template <> GemmTile gemm_tile<T>() { return HWY_DYNAMIC_DISPATCH(gemm_tile_##name)(); }      \
+  template <> void gemm_pack_rows(GemmOperand<T> a, int64_t rows, int64_t depth, T* to) {       \
+    HWY_DYNAMIC_DISPATCH(gemm_pack_rows_##name)(a, rows, depth, to);                            \
+  }                                                                                             \
+  template <> void gemm_pack_columns(GemmOperand<T> b, int64_t columns, int64_t depth, T* to) { \
+    HWY_DYNAMIC_DISPATCH(gemm_pack_columns_##name)(b, columns, depth, to);                      \
+  }                                                                                             \
+  template <> void gemm_multiply(const GemmBlock<T>& block, Fetches& fetches) {                 \
+    HWY_DYNAMIC_DISPATCH(gemm_multiply_##name)(block, fetches);                                 \
+  }                                                                                             \
+  template <>                                                                                   \
+  void gemm_dot(int64_t m, int64_t n, int64_t k, GemmOperand<T> a, GemmOperand<T> b, T* c,      \
+                int64_t c_row, bool add) {                                                      \
+    HWY_DYNAMIC_DISPATCH(gemm_dot_##name)(m, n, k, a, b, c, c_row, add);                        \
   }
 SUANLI_GEMM_TYPE(float, f32)
 SUANLI_GEMM_TYPE(double, f64)

@@ -1,5 +1,5 @@
-// The inner parts of the matrix product, on one thread: packing, the product of packed operands tile by tile, and dot products of rows.
-// gemm.h puts them together.
+// The inner parts of the matrix product, on one thread: packing, the product of packed operands
+// tile by tile, and dot products of rows. gemm.h puts them together.
 #pragma once
 #include <cstdint>
 
@@ -7,8 +7,8 @@
 
 namespace suanli::cpu {
 
-/// One operand of c = a · b: its element for row i of c (a) or column i of c (b) at depth k lies at data[i * along + k * deep]. One of the
-/// two steps is 1.
+/// One operand of c = a · b: its element for row i of c (a) or column i of c (b) at depth k lies at
+/// data[i * along + k * deep]. One of the two steps is 1.
 template <class T> struct GemmOperand {
   const T* data;
   int64_t along, deep;
@@ -16,31 +16,36 @@ template <class T> struct GemmOperand {
   /// Its first rows or columns, as far as `depth`.
   Fetch fetch(int64_t count, int64_t depth) const {
     constexpr int64_t size = sizeof(T);
-    return deep == 1 ? Fetch(data, count, depth * size, along * size) : Fetch(data, depth, count * size, deep * size);
+    return deep == 1 ? Fetch(data, count, depth * size, along * size)
+                     : Fetch(data, depth, count * size, deep * size);
   }
 };
 
-/// The tile of c that is summed in registers, for the instruction set of this machine: `rows` of a by `columns`, which are whole vectors of
-/// `lanes`.
+/// The tile of c that is summed in registers, for the instruction set of this machine: `rows` of a
+/// by `columns`, which are whole vectors of `lanes`.
 struct GemmTile {
   int64_t rows, columns, lanes;
 };
 template <class T> GemmTile gemm_tile();
 
-/// a's rows in panels of at most a tile's rows, all of nearly the same height h: panel after panel, element (i, k) of one at [k * h + i].
-/// Takes rows × depth elements and writes up to a vector more.
+/// a's rows in panels of at most a tile's rows, all of nearly the same height h: panel after panel,
+/// element (i, k) of one at [k * h + i]. Takes rows × depth elements and writes up to a vector
+/// more.
 template <class T> void gemm_pack_rows(GemmOperand<T> a, int64_t rows, int64_t depth, T* to);
-/// b's columns in panels of a tile's columns, the last one filled up to whole vectors: element (k, j) of a panel of w columns at
-/// [k * w + j].
+/// b's columns in panels of a tile's columns, the last one filled up to whole vectors: element (k,
+/// j) of a panel of w columns at [k * w + j].
 template <class T> void gemm_pack_columns(GemmOperand<T> b, int64_t columns, int64_t depth, T* to);
 
-/// c[i * c_row + j] = Σ_k a(i, k) · b(k, j), or added to what is there. Every element is summed in order of k, wherever it lies.
+/// c[i * c_row + j] = Σ_k a(i, k) · b(k, j), or added to what is there. Every element is summed in
+/// order of k, wherever it lies.
 template <class T> struct GemmBlock {
   int64_t rows, columns, depth;
   const T* a;  // packed
   const T* b;  // packed; or, where b_row is set, rows of b in memory, b_row elements apart
   int64_t b_row;
-  T* pack_b;  // where b_row is set: the first panel of a packs b here as it reads it, the others find it here; null: all read it in memory
+  // where b_row is set: the first panel of a packs b here as it reads it, the others find it here;
+  // null: all read it in memory
+  T* pack_b;
   T* c;
   int64_t c_row;
   bool add;
@@ -49,9 +54,11 @@ template <class T> struct GemmBlock {
 /// Meanwhile fetches into L2 what is needed afterwards, as far as there is time.
 template <class T> void gemm_multiply(const GemmBlock<T>& block, Fetches& fetches);
 
-/// The same where rows of a and columns of b are contiguous (a.deep = b.deep = 1), as dot products without packing: pays where there are
-/// few rows or few columns. The order of summation follows from `depth` alone.
+/// The same where rows of a and columns of b are contiguous (a.deep = b.deep = 1), as dot products
+/// without packing: pays where there are few rows or few columns. The order of summation follows
+/// from `depth` alone.
 template <class T>
-void gemm_dot(int64_t rows, int64_t columns, int64_t depth, GemmOperand<T> a, GemmOperand<T> b, T* c, int64_t c_row, bool add);
+void gemm_dot(int64_t rows, int64_t columns, int64_t depth, GemmOperand<T> a, GemmOperand<T> b,
+              T* c, int64_t c_row, bool add);
 
 }  // namespace suanli::cpu

@@ -12,7 +12,8 @@
 namespace suanli::cpu {
 namespace {
 
-/// A matmul as a loop over equal products. Strides count elements; those of a broadcast operand are 0.
+/// A matmul as a loop over equal products. Strides count elements; those of a broadcast operand are
+/// 0.
 struct Product {
   struct Axis {
     int64_t size, a, b;
@@ -24,17 +25,20 @@ struct Product {
     m = out[rank - 2], n = out[rank - 1], k = a_shape[a_shape.rank() - (attr.transpose_a ? 2 : 1)];
     int64_t a_stride = m * k, b_stride = k * n;
     for (int i = 3; i <= rank; ++i) {  // leading axes, the last one first
-      const int64_t size = out[rank - i], a_size = i <= a_shape.rank() ? a_shape[a_shape.rank() - i] : 1,
+      const int64_t size = out[rank - i],
+                    a_size = i <= a_shape.rank() ? a_shape[a_shape.rank() - i] : 1,
                     b_size = i <= b_shape.rank() ? b_shape[b_shape.rank() - i] : 1;
       const Axis axis{size, a_size == 1 ? 0 : a_stride, b_size == 1 ? 0 : b_stride};
       a_stride *= a_size, b_stride *= b_size;
       if (size == 1) continue;
-      if (!outer.empty() && axis.a == outer.back().a * outer.back().size && axis.b == outer.back().b * outer.back().size)
+      if (!outer.empty() && axis.a == outer.back().a * outer.back().size &&
+          axis.b == outer.back().b * outer.back().size)
         outer.back().size *= size;
       else outer.push_back(axis);
     }
     if (outer.empty()) return;
-    if (outer[0].b == 0 && !attr.transpose_a && outer[0].a == m * k) {  // one b for all: a taller product
+    // one b for all: a taller product
+    if (outer[0].b == 0 && !attr.transpose_a && outer[0].a == m * k) {
       m *= outer[0].size;
       outer.erase(outer.begin());
     }
@@ -46,7 +50,8 @@ struct Product {
     return all;
   }
   double flops() const {
-    return 2.0 * static_cast<double>(m) * static_cast<double>(n) * static_cast<double>(k) * static_cast<double>(products());
+    return 2.0 * static_cast<double>(m) * static_cast<double>(n) * static_cast<double>(k) *
+           static_cast<double>(products());
   }
   /// Where the operands of one of them begin.
   std::pair<int64_t, int64_t> at(int64_t product) const {
@@ -64,8 +69,8 @@ struct Product {
   std::vector<Axis> outer;  // the innermost first
 };
 
-/// Our own product (gemm.h), for every step of the outer loops. Many products are shared out among the threads, each by one thread; few
-/// take all threads, one after the other.
+/// Our own product (gemm.h), for every step of the outer loops. Many products are shared out among
+/// the threads, each by one thread; few take all threads, one after the other.
 template <class T> class Matmul final : public Kernel {
  public:
   Matmul(const Product& product, Epilogue epilogue, bool constant_b)
@@ -79,10 +84,13 @@ template <class T> class Matmul final : public Kernel {
                                .beside = epilogue_.beside_bytes()}) {
     lane_bytes_ = (gemm_.scratch_bytes() + 63) / 64 * 64;
     workspace_bytes = lanes_ * lane_bytes_;
-    if (constant_b && packed_each_time(product)) packing = {1, gemm_.packed_bytes(), gemm_.packed_format()};
+    if (constant_b && packed_each_time(product))
+      packing = {1, gemm_.packed_bytes(), gemm_.packed_format()};
   }
 
-  void pack(const void* b, void* packed) override { gemm_.pack(static_cast<const T*>(b), static_cast<T*>(packed)); }
+  void pack(const void* b, void* packed) override {
+    gemm_.pack(static_cast<const T*>(b), static_cast<T*>(packed));
+  }
 
   void run(const void* const* in, void* const* out, void* workspace) override {
     const Product& p = product_;
@@ -94,19 +102,23 @@ template <class T> class Matmul final : public Kernel {
         const auto [a, b] = p.at(i);
         const auto parts_done = [&, i](const GemmPart<T>& part) {
           if constexpr (std::is_same_v<T, float>) {
-            const int64_t rows = part.row_end - part.row_begin, columns = part.column_end - part.column_begin;
+            const int64_t rows = part.row_end - part.row_begin,
+                          columns = part.column_end - part.column_begin;
             const int64_t first = (i * p.m + part.row_begin) * p.n + part.column_begin;
-            if (columns == p.n) epilogue_.apply(in, out, {first, rows * p.n, part.values});  // rows lie one behind the other
+            // rows lie one behind the other
+            if (columns == p.n) epilogue_.apply(in, out, {first, rows * p.n, part.values});
             else epilogue_.apply(in, out, {first, columns, part.values, rows, p.n, part.row});
           }
         };
         std::array<Beside, Expr::kMaxPointers> own;  // of this product
         for (size_t k = 0; k < besides; ++k)
-          own[k] = {static_cast<const std::byte*>(beside[k].data) + i * p.m * p.n * beside[k].itemsize, beside[k].itemsize};
+          own[k] = {
+              static_cast<const std::byte*>(beside[k].data) + i * p.m * p.n * beside[k].itemsize,
+              beside[k].itemsize};
         gemm_.run(static_cast<const T*>(in[0]) + a, static_cast<const T*>(in[1]) + b,
                   epilogue_.consumes() ? nullptr : static_cast<T*>(out[0]) + i * p.m * p.n,
-                  static_cast<std::byte*>(workspace) + lane * lane_bytes_, epilogue_ ? PartsDone<T>(parts_done) : PartsDone<T>(),
-                  {own.data(), besides});
+                  static_cast<std::byte*>(workspace) + lane * lane_bytes_,
+                  epilogue_ ? PartsDone<T>(parts_done) : PartsDone<T>(), {own.data(), besides});
       }
     });
   }
@@ -118,9 +130,13 @@ template <class T> class Matmul final : public Kernel {
     if (products < 2 * pool_threads()) return 1;
     return std::clamp<int64_t>(static_cast<int64_t>(p.flops() / 2e6), 1, pool_threads());
   }
-  static GemmShape shape(const Product& p) { return {p.m, p.n, p.k, p.a_transposed, p.b_transposed}; }
+  static GemmShape shape(const Product& p) {
+    return {p.m, p.n, p.k, p.a_transposed, p.b_transposed};
+  }
   /// Whether b would be packed at every run, which pays for keeping it so.
-  static bool packed_each_time(const Product& p) { return p.products() == 1 && Gemm<T>(shape(p)).packs_b(); }
+  static bool packed_each_time(const Product& p) {
+    return p.products() == 1 && Gemm<T>(shape(p)).packs_b();
+  }
 
   Product product_;
   Epilogue epilogue_;
@@ -144,18 +160,22 @@ class Zeros final : public Kernel {
 std::unique_ptr<Kernel> make(const Step& whole) {
   const Step step = whole.alone();
   const DType dtype = step.out[0].dtype;
-  if ((dtype != DType::f32 && dtype != DType::f64) || step.in[0].dtype != dtype || step.in[1].dtype != dtype) return nullptr;
+  if ((dtype != DType::f32 && dtype != DType::f64) || step.in[0].dtype != dtype ||
+      step.in[1].dtype != dtype)
+    return nullptr;
   const Shape& out = step.out[0].shape;
-  if (out.numel() == 0 || step.in[0].shape.numel() == 0) return std::make_unique<Zeros>(out.numel() * itemsize(dtype));
-  const Product product(step.in[0].shape, step.in[1].shape, out, *static_cast<const MatmulAttr*>(step.attr));
+  if (out.numel() == 0 || step.in[0].shape.numel() == 0)
+    return std::make_unique<Zeros>(out.numel() * itemsize(dtype));
+  const Product product(step.in[0].shape, step.in[1].shape, out,
+                        *static_cast<const MatmulAttr*>(step.attr));
   const bool constant_b = step.constant >> 1 & 1;
   if (dtype == DType::f64) return std::make_unique<Matmul<double>>(product, Epilogue(), constant_b);
   return std::make_unique<Matmul<float>>(product, Epilogue(whole), constant_b);
 }
 
 const RegisterEpilogue epilogue("matmul", [](const Step& s) {
-  return s.out[0].dtype == DType::f32 && s.in[0].dtype == DType::f32 && s.in[1].dtype == DType::f32 && s.out[0].shape.numel() > 0 &&
-         s.in[0].shape.numel() > 0;
+  return s.out[0].dtype == DType::f32 && s.in[0].dtype == DType::f32 &&
+         s.in[1].dtype == DType::f32 && s.out[0].shape.numel() > 0 && s.in[0].shape.numel() > 0;
 });
 const RegisterKernel kernel("matmul", make);
 

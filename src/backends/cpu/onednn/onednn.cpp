@@ -9,9 +9,10 @@
 namespace suanli::cpu {
 namespace {
 
-/// oneDNN's static objects appear at first use, and go when the process ends. Made here, when the library is loaded, they outlive the static
-/// objects of programs, whose destructors may still compute. It takes half a millisecond. This object goes right before them: programs that
-/// other threads still run end first.
+/// oneDNN's static objects appear at first use, and go when the process ends. Made here, when the
+/// library is loaded, they outlive the static objects of programs, whose destructors may still
+/// compute. It takes half a millisecond. This object goes right before them: programs that other
+/// threads still run end first.
 const struct LifeOfOneDnn {
   LifeOfOneDnn() {
     int capacity = 0;
@@ -38,30 +39,35 @@ const struct LifeOfOneDnn {
     for (const int64_t kernel : {1, 3}) {
       const dnnl::memory::dims padding = {kernel / 2, kernel / 2};
       const Desc x({1, 16, 4, 4}, f32, Tag::any), w({16, 16, kernel, kernel}, f32, Tag::any);
-      const dnnl::convolution_forward::primitive_desc forward(engine, dnnl::prop_kind::forward_training, direct, x, w, x, ones, padding,
-                                                              padding);
-      dnnl::convolution_backward_data::primitive_desc(engine, direct, x, w, x, ones, padding, padding, forward);
-      dnnl::convolution_backward_weights::primitive_desc(engine, direct, x, w, x, ones, padding, padding, forward);
+      const dnnl::convolution_forward::primitive_desc forward(
+          engine, dnnl::prop_kind::forward_training, direct, x, w, x, ones, padding, padding);
+      dnnl::convolution_backward_data::primitive_desc(engine, direct, x, w, x, ones, padding,
+                                                      padding, forward);
+      dnnl::convolution_backward_weights::primitive_desc(engine, direct, x, w, x, ones, padding,
+                                                         padding, forward);
     }
     const Desc rows({4, 4}, f32, Tag::ab), columns({4, 4}, f32, Tag::ba);
     dnnl::reorder::primitive_desc(engine, rows, engine, columns);
   }
-} life_of_onednn [[gnu::init_priority(1000)]];  // also before objects of a program that links the library's objects
+// also before objects of a program that links the library's objects
+} life_of_onednn [[gnu::init_priority(1000)]];
 
-// Measured with oneDNN 3 on AVX-512 over a thousand different shapes: a convolution with its generated code, descriptors and stream takes some
-// 40 KB of resident memory, a reorder 8 KB.
+// Measured with oneDNN 3 on AVX-512 over a thousand different shapes: a convolution with its
+// generated code, descriptors and stream takes some 40 KB of resident memory, a reorder 8 KB.
 constexpr int64_t kPrimitiveBytes = 40 << 10, kReorderBytes = 8 << 10;
 
 }  // namespace
 
 const dnnl::engine& onednn_engine() {
-  static const dnnl::engine* engine = new dnnl::engine(dnnl::engine::kind::cpu, 0);  // kernels may outlive static destruction
+  // kernels may outlive static destruction
+  static const dnnl::engine* engine = new dnnl::engine(dnnl::engine::kind::cpu, 0);
   return *engine;
 }
 
 uint64_t layout_hash(const dnnl::memory::desc& desc) {
   uint64_t hash = 0xCBF29CE484222325u;  // FNV-1a, a number at a time
-  for (const auto& numbers : {desc.get_dims(), desc.get_padded_dims(), desc.get_strides(), desc.get_inner_blks(), desc.get_inner_idxs()})
+  for (const auto& numbers : {desc.get_dims(), desc.get_padded_dims(), desc.get_strides(),
+                              desc.get_inner_blks(), desc.get_inner_idxs()})
     for (auto n : numbers) hash = (hash ^ static_cast<uint64_t>(n)) * 0x100000001B3u;
   return hash;
 }
@@ -97,7 +103,8 @@ int64_t onednn_refusals() {
 Primitive::Primitive(const dnnl::primitive_desc_base& desc, const std::vector<Argument>& arguments)
     : Primitive(desc, arguments, kPrimitiveBytes) {}
 
-Primitive::Primitive(const dnnl::primitive_desc_base& desc, const std::vector<Argument>& arguments, int64_t bytes)
+Primitive::Primitive(const dnnl::primitive_desc_base& desc, const std::vector<Argument>& arguments,
+                     int64_t bytes)
     : stream_(onednn_engine()) {
   const std::string implementation = desc.impl_info_str();
   {
@@ -128,12 +135,15 @@ Primitive Primitive::reorder(const dnnl::memory::desc& from, const dnnl::memory:
 
 void Primitive::run(std::initializer_list<const void*> addresses, void* scratch) const {
   auto check = [](dnnl_status_t status) {
-    if (status != dnnl_success) throw Error(str("[onednn] a primitive failed with status ", static_cast<int>(status)));
+    if (status != dnnl_success)
+      throw Error(str("[onednn] a primitive failed with status ", static_cast<int>(status)));
   };
   size_t i = 0;
-  for (const void* address : addresses) check(dnnl_memory_set_data_handle(arguments_[i++].memory, const_cast<void*>(address)));
+  for (const void* address : addresses)
+    check(dnnl_memory_set_data_handle(arguments_[i++].memory, const_cast<void*>(address)));
   check(dnnl_memory_set_data_handle(arguments_[i].memory, scratch));
-  check(dnnl_primitive_execute(primitive_.get(), stream_.get(), static_cast<int>(arguments_.size()), arguments_.data()));
+  check(dnnl_primitive_execute(primitive_.get(), stream_.get(), static_cast<int>(arguments_.size()),
+                               arguments_.data()));
 }
 
 }  // namespace suanli::cpu

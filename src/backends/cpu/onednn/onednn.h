@@ -14,8 +14,9 @@
 
 namespace suanli::cpu {
 
-/// While it lives, oneDNN computes on this thread alone; the thread's own OpenMP setting then comes back. Needed around creation (the
-/// thread count becomes part of a primitive) and around every execution (each primitive opens its own parallel region).
+/// While it lives, oneDNN computes on this thread alone; the thread's own OpenMP setting then comes
+/// back. Needed around creation (the thread count becomes part of a primitive) and around every
+/// execution (each primitive opens its own parallel region).
 class OneOmpThread {
  public:
   OneOmpThread() : before_(omp_get_max_threads()) {
@@ -36,12 +37,16 @@ const dnnl::engine& onednn_engine();
 /// A number that is equal for equal layouts.
 uint64_t layout_hash(const dnnl::memory::desc& desc);
 
-/// Attributes of every primitive here: the scratchpad is given at execution, so nothing is allocated then.
+/// Attributes of every primitive here: the scratchpad is given at execution, so nothing is
+/// allocated then.
 dnnl::primitive_attr onednn_attr();
 
 /// True if a primitive's implementation is oneDNN's reference code.
-inline bool is_reference(std::string_view implementation) { return implementation.starts_with("ref"); }
-/// Thrown instead of making a primitive that oneDNN has only reference code for, which is slower than ours by orders of magnitude.
+inline bool is_reference(std::string_view implementation) {
+  return implementation.starts_with("ref");
+}
+/// Thrown instead of making a primitive that oneDNN has only reference code for, which is slower
+/// than ours by orders of magnitude.
 struct ReferenceOnly : std::exception {
   const char* what() const noexcept override { return "oneDNN has reference code only"; }
 };
@@ -50,7 +55,8 @@ std::set<std::string> onednn_implementations();
 /// How often ReferenceOnly was thrown so far, in this process.
 int64_t onednn_refusals();
 
-/// A primitive with its arguments made once; an execution only puts in the addresses. For one thread at a time.
+/// A primitive with its arguments made once; an execution only puts in the addresses. For one
+/// thread at a time.
 class Primitive {
  public:
   struct Argument {
@@ -69,7 +75,8 @@ class Primitive {
   void run(std::initializer_list<const void*> addresses, void* scratch) const;
 
  private:
-  Primitive(const dnnl::primitive_desc_base& desc, const std::vector<Argument>& arguments, int64_t bytes_held);
+  Primitive(const dnnl::primitive_desc_base& desc, const std::vector<Argument>& arguments,
+            int64_t bytes_held);
   dnnl::primitive primitive_;
   dnnl::stream stream_;
   std::vector<dnnl::memory> memories_;
@@ -92,6 +99,8 @@ class Places {
 };
 
 inline void* at(void* base, int64_t bytes) { return static_cast<std::byte*>(base) + bytes; }
-inline const void* at(const void* base, int64_t bytes) { return static_cast<const std::byte*>(base) + bytes; }
+inline const void* at(const void* base, int64_t bytes) {
+  return static_cast<const std::byte*>(base) + bytes;
+}
 
 }  // namespace suanli::cpu

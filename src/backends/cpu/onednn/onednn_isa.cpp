@@ -29,7 +29,8 @@ std::string onednn_isa() {
 int64_t onednn_channel_block() {
   const auto isa = dnnl_get_effective_cpu_isa();
   if ((isa & dnnl_cpu_isa_avx512_core) == dnnl_cpu_isa_avx512_core) return 16;
-  return (isa & dnnl_cpu_isa_avx2) == dnnl_cpu_isa_avx2 ? 8 : 0;  // without AVX2, gradients in blocks are reference code
+  // without AVX2, gradients in blocks are reference code
+  return (isa & dnnl_cpu_isa_avx2) == dnnl_cpu_isa_avx2 ? 8 : 0;
 }
 
 }  // namespace suanli::cpu

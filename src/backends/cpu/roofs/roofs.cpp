@@ -1,5 +1,6 @@
-// The machine's roofs. Products: chains of multiply-adds that never leave the registers, more of them than latency times ports needs.
-// Memory: two arrays far beyond the caches, each thread on its own part, as the executor divides work.
+// The machine's roofs. Products: chains of multiply-adds that never leave the registers, more of
+// them than latency times ports needs. Memory: two arrays far beyond the caches, each thread on its
+// own part, as the executor divides work.
 #include "suanli/roofs.h"
 
 #include <sys/mman.h>
@@ -21,17 +22,21 @@ namespace suanli::cpu::HWY_NAMESPACE {
 namespace {
 namespace hn = hwy::HWY_NAMESPACE;
 
-// Twelve chains in variables of their own: in an array the compiler would keep them in memory. Each begins elsewhere: equal ones become one.
+// Twelve chains in variables of their own: in an array the compiler would keep them in memory. Each
+// begins elsewhere: equal ones become one.
 template <class T> double multiply_add(int64_t iterations) {
   const hn::ScalableTag<T> d;
   const auto x = hn::Set(d, static_cast<T>(0.999)), y = hn::Set(d, static_cast<T>(0.001));
   auto from = [&](double value) HWY_ATTR { return hn::Set(d, static_cast<T>(value)); };
-  auto a0 = from(0), a1 = from(1), a2 = from(2), a3 = from(3), a4 = from(4), a5 = from(5), a6 = from(6), a7 = from(7), a8 = from(8),
-       a9 = from(9), a10 = from(10), a11 = from(11);
+  auto a0 = from(0), a1 = from(1), a2 = from(2), a3 = from(3), a4 = from(4), a5 = from(5),
+       a6 = from(6), a7 = from(7), a8 = from(8), a9 = from(9), a10 = from(10), a11 = from(11);
   for (int64_t i = 0; i < iterations; ++i) {
-    a0 = hn::MulAdd(a0, x, y), a1 = hn::MulAdd(a1, x, y), a2 = hn::MulAdd(a2, x, y), a3 = hn::MulAdd(a3, x, y);
-    a4 = hn::MulAdd(a4, x, y), a5 = hn::MulAdd(a5, x, y), a6 = hn::MulAdd(a6, x, y), a7 = hn::MulAdd(a7, x, y);
-    a8 = hn::MulAdd(a8, x, y), a9 = hn::MulAdd(a9, x, y), a10 = hn::MulAdd(a10, x, y), a11 = hn::MulAdd(a11, x, y);
+    a0 = hn::MulAdd(a0, x, y), a1 = hn::MulAdd(a1, x, y), a2 = hn::MulAdd(a2, x, y),
+    a3 = hn::MulAdd(a3, x, y);
+    a4 = hn::MulAdd(a4, x, y), a5 = hn::MulAdd(a5, x, y), a6 = hn::MulAdd(a6, x, y),
+    a7 = hn::MulAdd(a7, x, y);
+    a8 = hn::MulAdd(a8, x, y), a9 = hn::MulAdd(a9, x, y), a10 = hn::MulAdd(a10, x, y),
+    a11 = hn::MulAdd(a11, x, y);
   }
   const auto low = hn::Add(hn::Add(hn::Add(a0, a1), hn::Add(a2, a3)), hn::Add(a4, a5));
   const auto high = hn::Add(hn::Add(hn::Add(a6, a7), hn::Add(a8, a9)), hn::Add(a10, a11));
@@ -59,7 +64,8 @@ double read_all(const float* from, int64_t n) {
   auto a = hn::Zero(d), b = a, c = a, e = a;
   for (int64_t i = 0; i < n; i += 4 * lanes) {
     a = hn::Add(a, hn::Load(d, from + i)), b = hn::Add(b, hn::Load(d, from + i + lanes));
-    c = hn::Add(c, hn::Load(d, from + i + 2 * lanes)), e = hn::Add(e, hn::Load(d, from + i + 3 * lanes));
+    c = hn::Add(c, hn::Load(d, from + i + 2 * lanes)),
+    e = hn::Add(e, hn::Load(d, from + i + 3 * lanes));
   }
   return static_cast<double>(hn::GetLane(hn::Add(hn::Add(a, b), hn::Add(c, e))));
 }
@@ -104,7 +110,9 @@ template <class F> double best_seconds(int runs, F&& work) {
 }
 
 /// `amount` per second of the fastest run.
-template <class F> double rate(double amount, F&& work) { return amount / best_seconds(kRuns, work); }
+template <class F> double rate(double amount, F&& work) {
+  return amount / best_seconds(kRuns, work);
+}
 
 /// `loop(iterations)` does `operations` of work per iteration; run on `threads` threads at once.
 double loop_rate(const std::function<void(int64_t)>& loop, double operations, int threads) {
@@ -119,9 +127,12 @@ Roof loop_roof(const std::function<void(int64_t)>& loop, double operations, int 
   return {one, threads == 1 ? one : std::max(one, loop_rate(loop, operations, threads))};
 }
 
-Roof faster(const Roof& a, const Roof& b) { return {std::max(a.one, b.one), std::max(a.all, b.all)}; }
+Roof faster(const Roof& a, const Roof& b) {
+  return {std::max(a.one, b.one), std::max(a.all, b.all)};
+}
 
-/// Loops over registers are what vector units can do; tile units (AMX) are reached through a product of oneDNN.
+/// Loops over registers are what vector units can do; tile units (AMX) are reached through a
+/// product of oneDNN.
 Roof dot_roof(const RoofLoop& loop, Product kind, int threads) {
   Roof roof;
   if (loop.run) roof = loop_roof(loop.run, loop.operations, threads);
@@ -133,7 +144,8 @@ class Arrays {
  public:
   Arrays() : from_(map()), to_(map()) {
     if (from_ && to_)
-      parallel_chunks(floats(), 1, [this](int64_t begin, int64_t end) {  // each thread touches what it will use
+      // each thread touches what it will use
+      parallel_chunks(floats(), 1, [this](int64_t begin, int64_t end) {
         std::fill(from_ + begin, from_ + end, 1.0f), std::fill(to_ + begin, to_ + end, 0.0f);
       });
   }
@@ -143,7 +155,8 @@ class Arrays {
   }
   Arrays(const Arrays&) = delete;
 
-  /// work(from, to, floats) on every thread's part; `bytes` that count per byte of an array. Zero without the memory.
+  /// work(from, to, floats) on every thread's part; `bytes` that count per byte of an array. Zero
+  /// without the memory.
   template <class F> Roof roof(int threads, double bytes, F&& work) {
     if (!from_ || !to_) return {};
     auto on = [&](int parts) {
@@ -181,18 +194,32 @@ RoofLoop f32_loop() {
 
 Roofs measure_roofs() {
   using namespace cpu;
-  Roofs r{
-      .cpu = cpu_model(), .isa = isa(), .threads = pool_threads(), .f32 = {}, .f64 = {}, .bf16 = {}, .int8 = {}, .copy = {}, .read = {}};
+  Roofs r{.cpu = cpu_model(),
+          .isa = isa(),
+          .threads = pool_threads(),
+          .f32 = {},
+          .f64 = {},
+          .bf16 = {},
+          .int8 = {},
+          .copy = {},
+          .read = {}};
   const RoofLoop f32 = f32_loop();
   r.f32 = loop_roof(f32.run, f32.operations, r.threads);
-  r.f64 = loop_roof([](int64_t n) { sink = HWY_DYNAMIC_DISPATCH(multiply_add_f64)(n); }, f32.operations / 2, r.threads);
+  r.f64 = loop_roof([](int64_t n) { sink = HWY_DYNAMIC_DISPATCH(multiply_add_f64)(n); },
+                    f32.operations / 2, r.threads);
   r.bf16 = dot_roof(bf16_dot_loop(), Product::bf16, r.threads);
   r.int8 = dot_roof(int8_dot_loop(), Product::int8, r.threads);
   Arrays arrays;
-  r.copy =
-      faster(arrays.roof(r.threads, 2, [](const float* from, float* to, int64_t n) { HWY_DYNAMIC_DISPATCH(copy_streamed)(from, to, n); }),
-             arrays.roof(r.threads, 2, [](const float* from, float* to, int64_t n) { HWY_DYNAMIC_DISPATCH(copy_stored)(from, to, n); }));
-  r.read = arrays.roof(r.threads, 1, [](const float* from, float*, int64_t n) { sink = HWY_DYNAMIC_DISPATCH(read_all)(from, n); });
+  r.copy = faster(arrays.roof(r.threads, 2,
+                              [](const float* from, float* to, int64_t n) {
+                                HWY_DYNAMIC_DISPATCH(copy_streamed)(from, to, n);
+                              }),
+                  arrays.roof(r.threads, 2, [](const float* from, float* to, int64_t n) {
+                    HWY_DYNAMIC_DISPATCH(copy_stored)(from, to, n);
+                  }));
+  r.read = arrays.roof(r.threads, 1, [](const float* from, float*, int64_t n) {
+    sink = HWY_DYNAMIC_DISPATCH(read_all)(from, n);
+  });
   return r;
 }
 

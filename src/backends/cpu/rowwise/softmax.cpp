@@ -62,7 +62,9 @@ template <class T, bool log_form> std::unique_ptr<Kernel> make(const Step& step)
 }
 
 template <bool log_form> std::unique_ptr<Kernel> softmax(const Step& s) {
-  return s.in[0].dtype == DType::f32 ? make<float, log_form>(s) : s.in[0].dtype == DType::f64 ? make<double, log_form>(s) : nullptr;
+  return s.in[0].dtype == DType::f32   ? make<float, log_form>(s)
+         : s.in[0].dtype == DType::f64 ? make<double, log_form>(s)
+                                       : nullptr;
 }
 
 const RegisterKernel register_softmax("softmax", softmax<false>);
@@ -71,10 +73,12 @@ const RegisterKernel register_log_softmax("log_softmax", softmax<true>);
 void check_targets(const char* op, const int64_t* target, int64_t rows, int64_t classes) {
   for (int64_t i = 0; i < rows; ++i)
     if (target[i] < 0 || target[i] >= classes)
-      throw InputError(str("[", op, "] target ", target[i], " at position ", i, " is out of range: there are ", classes, " classes"));
+      throw InputError(str("[", op, "] target ", target[i], " at position ", i,
+                           " is out of range: there are ", classes, " classes"));
 }
 
-/// In: x [N, C], target [N]. Out: the loss, and the largest element m and ln Σ exp(x − m) of every row.
+/// In: x [N, C], target [N]. Out: the loss, and the largest element m and ln Σ exp(x − m) of every
+/// row.
 template <class T> std::unique_ptr<Kernel> make_cross_entropy(const Step& step) {
   const int64_t rows = step.in[0].shape[0], n = step.in[0].shape[1];
   return make_kernel([=](const void* const* in, void* const* out) {
@@ -82,20 +86,25 @@ template <class T> std::unique_ptr<Kernel> make_cross_entropy(const Step& step) 
     const auto* target = static_cast<const int64_t*>(in[1]);
     T *top = static_cast<T*>(out[1]), *log_sum = top + rows;
     check_targets("cross_entropy", target, rows, n);
-    parallel_chunks(rows, grain(n), [&](int64_t a, int64_t b) { log_sum_exp_rows(x + a * n, top + a, log_sum + a, b - a, n); });
+    parallel_chunks(rows, grain(n), [&](int64_t a, int64_t b) {
+      log_sum_exp_rows(x + a * n, top + a, log_sum + a, b - a, n);
+    });
     double total = 0;
     for (int64_t i = 0; i < rows; ++i)
-      total += static_cast<double>(log_sum[i]) - (static_cast<double>(x[i * n + target[i]]) - static_cast<double>(top[i]));
+      total += static_cast<double>(log_sum[i]) -
+               (static_cast<double>(x[i * n + target[i]]) - static_cast<double>(top[i]));
     *static_cast<T*>(out[0]) = static_cast<T>(total / static_cast<double>(rows));
   });
 }
 
-/// In: g [], x [N, C], target [N], m and ln Σ exp(x − m) of every row [2, N]. Out: (softmax(x) − one_hot(target)) · g/N, in one pass over x.
+/// In: g [], x [N, C], target [N], m and ln Σ exp(x − m) of every row [2, N]. Out: (softmax(x) −
+/// one_hot(target)) · g/N, in one pass over x.
 template <class T> std::unique_ptr<Kernel> make_cross_entropy_grad(const Step& step) {
   const int64_t rows = step.in[1].shape[0], n = step.in[1].shape[1];
   const bool large = past_caches(step.in, step.out);
   return make_kernel([=](const void* const* in, void* const* out) {
-    const T *x = static_cast<const T*>(in[1]), *top = static_cast<const T*>(in[3]), *log_sum = top + rows;
+    const T *x = static_cast<const T*>(in[1]), *top = static_cast<const T*>(in[3]),
+            *log_sum = top + rows;
     const auto* target = static_cast<const int64_t*>(in[2]);
     T* dx = static_cast<T*>(out[0]);
     check_targets("cross_entropy_grad", target, rows, n);
@@ -109,14 +118,22 @@ template <class T> std::unique_ptr<Kernel> make_cross_entropy_grad(const Step& s
   });
 }
 
-const RegisterKernel register_cross_entropy("cross_entropy", [](const Step& s) -> std::unique_ptr<Kernel> {
-  return s.in[0].dtype == DType::f32 ? make_cross_entropy<float>(s) : s.in[0].dtype == DType::f64 ? make_cross_entropy<double>(s) : nullptr;
-});
-const RegisterKernel register_cross_entropy_grad("cross_entropy_grad", [](const Step& s) -> std::unique_ptr<Kernel> {
-  return s.in[1].dtype == DType::f32   ? make_cross_entropy_grad<float>(s)
-         : s.in[1].dtype == DType::f64 ? make_cross_entropy_grad<double>(s)
-                                       : nullptr;
-});
+const RegisterKernel register_cross_entropy("cross_entropy",
+                                            [](const Step& s) -> std::unique_ptr<Kernel> {
+                                              return s.in[0].dtype == DType::f32
+                                                         ? make_cross_entropy<float>(s)
+                                                     : s.in[0].dtype == DType::f64
+                                                         ? make_cross_entropy<double>(s)
+                                                         : nullptr;
+                                            });
+const RegisterKernel register_cross_entropy_grad("cross_entropy_grad",
+                                                 [](const Step& s) -> std::unique_ptr<Kernel> {
+                                                   return s.in[1].dtype == DType::f32
+                                                              ? make_cross_entropy_grad<float>(s)
+                                                          : s.in[1].dtype == DType::f64
+                                                              ? make_cross_entropy_grad<double>(s)
+                                                              : nullptr;
+                                                 });
 
 }  // namespace
 

@@ -8,12 +8,14 @@
 
 namespace suanli::cpu {
 
-/// Strides in elements, per axis of `out`, of a row-major `in` that broadcasts to it: 0 where it repeats. Throws ShapeError.
+/// Strides in elements, per axis of `out`, of a row-major `in` that broadcasts to it: 0 where it
+/// repeats. Throws ShapeError.
 inline std::array<int64_t, 8> broadcast_strides(const Shape& in, const Shape& out) {
   std::array<int64_t, 8> strides{};
   int64_t stride = 1;
   const int shift = out.rank() - in.rank();
-  if (shift < 0) throw ShapeError("[broadcast] " + to_string(in) + " does not broadcast to " + to_string(out));
+  if (shift < 0)
+    throw ShapeError("[broadcast] " + to_string(in) + " does not broadcast to " + to_string(out));
   for (int axis = in.rank() - 1; axis >= 0; --axis) {
     const int64_t size = in[axis];
     if (size != out[axis + shift] && size != 1)
@@ -24,14 +26,17 @@ inline std::array<int64_t, 8> broadcast_strides(const Shape& in, const Shape& ou
   return strides;
 }
 
-/// Drops axes of size 1 and merges neighbours that every operand walks as one; rewrites `strides` likewise. At least one axis stays.
-inline std::vector<int64_t> collapse(const Shape& shape, std::vector<std::array<int64_t, 8>>& strides) {
+/// Drops axes of size 1 and merges neighbours that every operand walks as one; rewrites `strides`
+/// likewise. At least one axis stays.
+inline std::vector<int64_t> collapse(const Shape& shape,
+                                     std::vector<std::array<int64_t, 8>>& strides) {
   std::vector<int64_t> sizes;
   std::vector<std::array<int64_t, 8>> merged(strides.size());
   for (int axis = 0; axis < shape.rank(); ++axis) {
     if (shape[axis] == 1) continue;
     bool joins = !sizes.empty();
-    for (size_t k = 0; k < strides.size() && joins; ++k) joins = merged[k][sizes.size() - 1] == strides[k][axis] * shape[axis];
+    for (size_t k = 0; k < strides.size() && joins; ++k)
+      joins = merged[k][sizes.size() - 1] == strides[k][axis] * shape[axis];
     if (joins) sizes.back() *= shape[axis];
     else sizes.push_back(shape[axis]);
     for (size_t k = 0; k < strides.size(); ++k) merged[k][sizes.size() - 1] = strides[k][axis];
@@ -41,10 +46,11 @@ inline std::vector<int64_t> collapse(const Shape& shape, std::vector<std::array<
   return sizes;
 }
 
-/// Counts through axes 0 … axes-1 in row-major order, from position `start` on, and keeps one offset per operand. Refers to sizes
-/// and strides, which must outlive it.
+/// Counts through axes 0 … axes-1 in row-major order, from position `start` on, and keeps one
+/// offset per operand. Refers to sizes and strides, which must outlive it.
 template <size_t kOperands> struct Odometer {
-  Odometer(const std::vector<int64_t>& sizes, int axes, std::array<const int64_t*, kOperands> strides, int64_t start)
+  Odometer(const std::vector<int64_t>& sizes, int axes,
+           std::array<const int64_t*, kOperands> strides, int64_t start)
       : sizes_(sizes.data()), strides_(strides), axes_(axes) {
     for (int axis = axes - 1; axis >= 0; --axis) {
       index_[axis] = start % sizes_[axis];

@@ -1,5 +1,6 @@
-// Memory that is fetched into a cache before it is needed, while something else is computed: loads need not wait for it, and the memory
-// works while the units do. A line at a time between the multiply-adds of a product, some lines with every op on a tile.
+// Memory that is fetched into a cache before it is needed, while something else is computed: loads
+// need not wait for it, and the memory works while the units do. A line at a time between the
+// multiply-adds of a product, some lines with every op on a tile.
 #pragma once
 #include <algorithm>
 #include <array>
@@ -8,7 +9,8 @@
 
 namespace suanli::cpu {
 
-/// An array that lies as the result of a product or a convolution does, and is read by what follows on that.
+/// An array that lies as the result of a product or a convolution does, and is read by what follows
+/// on that.
 struct Beside {
   const void* data;  // of element 0
   int64_t itemsize;
@@ -22,7 +24,9 @@ class Fetch {
     if (done()) return;
     const uintptr_t begin = reinterpret_cast<uintptr_t>(data);
     at_ = begin / kLine * kLine;
-    lines_ = left_ = static_cast<int64_t>((begin + static_cast<uintptr_t>(bytes) - 1) / kLine - begin / kLine) + 1;
+    lines_ = left_ =
+        static_cast<int64_t>((begin + static_cast<uintptr_t>(bytes) - 1) / kLine - begin / kLine) +
+        1;
     skip_ = static_cast<uintptr_t>(row - lines_ * static_cast<int64_t>(kLine));
   }
   bool done() const { return rows_ <= 0; }
@@ -60,24 +64,30 @@ class Fetches {
   size_t at_ = 0, count_ = 0;
 };
 
-/// Arrays that are read next, fetched share by share while something else is computed; no more than kMost of them.
+/// Arrays that are read next, fetched share by share while something else is computed; no more than
+/// kMost of them.
 class Ahead {
  public:
   static constexpr size_t kMost = 20;
   void add(const void* data, int64_t bytes) {
     if (count_ == kMost) return;
     const uintptr_t begin = reinterpret_cast<uintptr_t>(data) / kLine;
-    const uintptr_t end = (reinterpret_cast<uintptr_t>(data) + static_cast<uintptr_t>(bytes) + kLine - 1) / kLine;
+    const uintptr_t end =
+        (reinterpret_cast<uintptr_t>(data) + static_cast<uintptr_t>(bytes) + kLine - 1) / kLine;
     arrays_[count_++] = {begin * kLine, static_cast<int64_t>(end - begin)};
     lines_ += static_cast<int64_t>(end - begin);
   }
   /// How often fetch() will be called.
-  void divide(int64_t calls) { share_ = calls > 0 ? std::min(kAtOnce, (lines_ + calls - 1) / calls) : 0; }
+  void divide(int64_t calls) {
+    share_ = calls > 0 ? std::min(kAtOnce, (lines_ + calls - 1) / calls) : 0;
+  }
   void fetch() {
     for (int64_t left = share_; left > 0 && next_ < count_;) {
       Array& array = arrays_[next_];
       const int64_t n = left < array.lines ? left : array.lines;
-      for (int64_t k = 0; k < n; ++k) __builtin_prefetch(reinterpret_cast<const void*>(array.at + static_cast<uintptr_t>(k) * kLine), 0, 2);
+      for (int64_t k = 0; k < n; ++k)
+        __builtin_prefetch(
+            reinterpret_cast<const void*>(array.at + static_cast<uintptr_t>(k) * kLine), 0, 2);
       array.at += static_cast<uintptr_t>(n) * kLine, array.lines -= n, left -= n;
       next_ += array.lines == 0;
     }
@@ -85,7 +95,8 @@ class Ahead {
 
  private:
   static constexpr uintptr_t kLine = 64;
-  static constexpr int64_t kAtOnce = 16;  // a core has about as many lines under way; asking for more makes it wait
+  // a core has about as many lines under way; asking for more makes it wait
+  static constexpr int64_t kAtOnce = 16;
   struct Array {
     uintptr_t at;
     int64_t lines;

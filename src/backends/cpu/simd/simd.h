@@ -1,6 +1,7 @@
-// One SIMD register as a number: the type that pointwise.def is compiled for on the CPU. The functions beyond arithmetic are in
-// simd_math.h. Compiled once per instruction set, so the include guard follows Highway's toggle and nothing here may be used
-// outside the HWY_NAMESPACE that it was compiled for.
+// One SIMD register as a number: the type that pointwise.def is compiled for on the CPU. The
+// functions beyond arithmetic are in simd_math.h. Compiled once per instruction set, so the include
+// guard follows Highway's toggle and nothing here may be used outside the HWY_NAMESPACE that it was
+// compiled for.
 #if defined(SUANLI_CPU_SIMD_H_) == defined(HWY_TARGET_TOGGLE)
 #ifdef SUANLI_CPU_SIMD_H_
 #undef SUANLI_CPU_SIMD_H_
@@ -43,26 +44,44 @@ template <class D> HWY_INLINE Mask<D> operator>(Vec<D> a, Vec<D> b) { return {hn
 template <class D> HWY_INLINE Mask<D> operator>=(Vec<D> a, Vec<D> b) { return {hn::Ge(a.v, b.v)}; }
 template <class D> HWY_INLINE Mask<D> operator==(Vec<D> a, Vec<D> b) { return {hn::Eq(a.v, b.v)}; }
 // Not Highway's Ne: with AVX2 and AVX3 that is false where an operand is NaN.
-template <class D> HWY_INLINE Mask<D> operator!=(Vec<D> a, Vec<D> b) { return {hn::Not(hn::Eq(a.v, b.v))}; }
-template <class D> HWY_INLINE Mask<D> operator||(Mask<D> a, Mask<D> b) { return {hn::Or(a.m, b.m)}; }
-template <class D> HWY_INLINE Mask<D> operator&&(Mask<D> a, Mask<D> b) { return {hn::And(a.m, b.m)}; }
-template <class D> HWY_INLINE Vec<D> where(Mask<D> m, Vec<D> a, Vec<D> b) { return hn::IfThenElse(m.m, a.v, b.v); }
+template <class D> HWY_INLINE Mask<D> operator!=(Vec<D> a, Vec<D> b) {
+  return {hn::Not(hn::Eq(a.v, b.v))};
+}
+template <class D> HWY_INLINE Mask<D> operator||(Mask<D> a, Mask<D> b) {
+  return {hn::Or(a.m, b.m)};
+}
+template <class D> HWY_INLINE Mask<D> operator&&(Mask<D> a, Mask<D> b) {
+  return {hn::And(a.m, b.m)};
+}
+template <class D> HWY_INLINE Vec<D> where(Mask<D> m, Vec<D> a, Vec<D> b) {
+  return hn::IfThenElse(m.m, a.v, b.v);
+}
 
 /// What a kernel stores: a vector as it is, a mask as 0 or 1.
 template <class D> HWY_INLINE Vec<D> as_stored(Vec<D> a) { return a; }
-template <class D> HWY_INLINE Vec<D> as_stored(Mask<D> m) { return where(m, Vec<D>(1.0), Vec<D>(0.0)); }
+template <class D> HWY_INLINE Vec<D> as_stored(Mask<D> m) {
+  return where(m, Vec<D>(1.0), Vec<D>(0.0));
+}
 
-template <class D> HWY_INLINE Vec<D> infinity() { return Vec<D>(std::numeric_limits<double>::infinity()); }
+template <class D> HWY_INLINE Vec<D> infinity() {
+  return Vec<D>(std::numeric_limits<double>::infinity());
+}
 
 template <class D> HWY_INLINE Vec<D> abs(Vec<D> x) { return hn::Abs(x.v); }
 template <class D> HWY_INLINE Vec<D> sqrt(Vec<D> x) { return hn::Sqrt(x.v); }
 template <class D> HWY_INLINE Vec<D> floor(Vec<D> x) { return hn::Floor(x.v); }
 /// a·b + c, rounded once where the machine can. The texts never fuse by themselves.
-template <class D> HWY_INLINE Vec<D> multiply_add(Vec<D> a, Vec<D> b, Vec<D> c) { return hn::MulAdd(a.v, b.v, c.v); }
+template <class D> HWY_INLINE Vec<D> multiply_add(Vec<D> a, Vec<D> b, Vec<D> c) {
+  return hn::MulAdd(a.v, b.v, c.v);
+}
 
 // Highway's Max and Min leave open what NaN gives; a NaN in either operand must come through.
-template <class D> HWY_INLINE Vec<D> maximum(Vec<D> a, Vec<D> b) { return where(a > b || a != a, a, b); }
-template <class D> HWY_INLINE Vec<D> minimum(Vec<D> a, Vec<D> b) { return where(a < b || a != a, a, b); }
+template <class D> HWY_INLINE Vec<D> maximum(Vec<D> a, Vec<D> b) {
+  return where(a > b || a != a, a, b);
+}
+template <class D> HWY_INLINE Vec<D> minimum(Vec<D> a, Vec<D> b) {
+  return where(a < b || a != a, a, b);
+}
 template <class D> HWY_INLINE Vec<D> sign(Vec<D> x) {  // the last x is ±0 or NaN
   return where(x > Vec<D>(0.0), Vec<D>(1.0), where(x < Vec<D>(0.0), Vec<D>(-1.0), x));
 }

@@ -1,5 +1,5 @@
-// Rows of numbers, a vector at a time: loads and stores whose last vector may be partial, and sums along a row. Compiled once per
-// instruction set, as simd.h.
+// Rows of numbers, a vector at a time: loads and stores whose last vector may be partial, and sums
+// along a row. Compiled once per instruction set, as simd.h.
 #if defined(SUANLI_CPU_SIMD_ROWS_H_) == defined(HWY_TARGET_TOGGLE)
 #ifdef SUANLI_CPU_SIMD_ROWS_H_
 #undef SUANLI_CPU_SIMD_ROWS_H_
@@ -16,11 +16,13 @@ HWY_BEFORE_NAMESPACE();
 namespace suanli::cpu::HWY_NAMESPACE {
 
 template <class T> using RowVec = Vec<hn::ScalableTag<T>>;
-template <class T> constexpr int64_t kRowLanes = static_cast<int64_t>(hn::MaxLanes(hn::ScalableTag<T>()));
+template <class T> constexpr int64_t kRowLanes =
+    static_cast<int64_t>(hn::MaxLanes(hn::ScalableTag<T>()));
 /// What is `left` of a row where a whole vector is known to be.
 constexpr int64_t kWhole = INT64_MAX;
 
-/// The first `left` elements at x, `fill` in the lanes behind them. Only AVX-512's masked load never reads beyond.
+/// The first `left` elements at x, `fill` in the lanes behind them. Only AVX-512's masked load
+/// never reads beyond.
 template <class T> HWY_INLINE RowVec<T> load_row(const T* x, int64_t left, T fill) {
   constexpr hn::ScalableTag<T> d;
   if (left >= kRowLanes<T>) return hn::LoadU(d, x);
@@ -52,8 +54,8 @@ template <class T, class F> HWY_INLINE void along_row(int64_t n, F&& f) {
   if (i < n) f(i, n - i);
 }
 
-/// Σ term(i, left) over the vectors of a row, whose idle lanes must be 0. Blocks of some thousand elements are added in f64, so that the
-/// error does not grow with the row.
+/// Σ term(i, left) over the vectors of a row, whose idle lanes must be 0. Blocks of some thousand
+/// elements are added in f64, so that the error does not grow with the row.
 template <class T, class F> HWY_INLINE double sum_row(int64_t n, F&& term) {
   constexpr hn::ScalableTag<T> d;
   constexpr int64_t lanes = kRowLanes<T>;
@@ -66,7 +68,8 @@ template <class T, class F> HWY_INLINE double sum_row(int64_t n, F&& term) {
       for (int k = 0; k < 4; ++k) sum[k] = sum[k] + term(i + k * lanes, kWhole);
     for (; i + lanes <= end; i += lanes) sum[0] = sum[0] + term(i, kWhole);
     if (i < end) sum[1] = sum[1] + term(i, end - i), i = end;
-    total += static_cast<double>(hn::GetLane(hn::SumOfLanes(d, ((sum[0] + sum[1]) + (sum[2] + sum[3])).v)));
+    total += static_cast<double>(
+        hn::GetLane(hn::SumOfLanes(d, ((sum[0] + sum[1]) + (sum[2] + sum[3])).v)));
   }
   return total;
 }

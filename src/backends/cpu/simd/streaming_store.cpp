@@ -20,7 +20,8 @@ namespace hn = hwy::HWY_NAMESPACE;
 void stream(const uint8_t* from, uint8_t* to, int64_t bytes) {
   const hn::ScalableTag<uint8_t> d;
   const auto step = static_cast<int64_t>(hn::Lanes(d));
-  const int64_t head = std::min(bytes, static_cast<int64_t>(-reinterpret_cast<uintptr_t>(to) % static_cast<uintptr_t>(step)));
+  const int64_t head = std::min(
+      bytes, static_cast<int64_t>(-reinterpret_cast<uintptr_t>(to) % static_cast<uintptr_t>(step)));
   std::memcpy(to, from, static_cast<size_t>(head));
   int64_t i = head;
   for (; i + step <= bytes; i += step) hn::Stream(hn::LoadU(d, from + i), d, to + i);

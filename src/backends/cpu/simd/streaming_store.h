@@ -1,5 +1,6 @@
-// Values too large for a cache. Results that no cache holds are written past them, since an ordinary store reads a line before it writes it,
-// and the line would be gone anyway when somebody comes for it.
+// Values too large for a cache. Results that no cache holds are written past them, since an
+// ordinary store reads a line before it writes it, and the line would be gone anyway when somebody
+// comes for it.
 #pragma once
 #include <algorithm>
 #include <cstdint>
@@ -20,9 +21,11 @@ bool past_caches(const std::vector<ValueDesc>& in, const std::vector<ValueDesc>&
 void copy_past_caches(const void* from, void* to, int64_t bytes);
 void finish_past_caches();
 
-/// Rows begin … end−1 of n elements each, written past the caches where `streamed` says so: compute(first, count, to) puts some rows to `to`,
-/// which is their place in y or a near one, from where they are copied. Rows that no near cache takes go straight to y.
-template <class T, class F> void write_rows(int64_t begin, int64_t end, int64_t n, T* y, bool streamed, F&& compute) {
+/// Rows begin … end−1 of n elements each, written past the caches where `streamed` says so:
+/// compute(first, count, to) puts some rows to `to`, which is their place in y or a near one, from
+/// where they are copied. Rows that no near cache takes go straight to y.
+template <class T, class F> void write_rows(int64_t begin, int64_t end, int64_t n, T* y,
+                                            bool streamed, F&& compute) {
   constexpr int64_t kNear = (64 << 10) / static_cast<int64_t>(sizeof(T));
   if (!streamed || n > kNear) return compute(begin, end - begin, y + begin * n);
   alignas(64) T near[kNear];
