@@ -94,7 +94,7 @@ void sgemm(const GemmShape& s, const float* a, const float* b, float* c) {
       2.0 * static_cast<double>(s.m) * static_cast<double>(s.n) * static_cast<double>(s.k);
   const int64_t parts = std::min<int64_t>(
       {all, pool_threads(), std::max<int64_t>(1, static_cast<int64_t>(flops / 8e6))});
-  parallel_parts(static_cast<int>(parts), [&](int part) {
+  parallel_invoke(static_cast<int>(parts), [&](int part) {
     omp_set_num_threads(1);
     const int64_t from = all * part / parts * 16,
                   to = std::min(side, all * (part + 1) / parts * 16), n = to - from;

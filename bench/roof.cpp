@@ -17,7 +17,7 @@ struct Roof : bench::Work {
   const int threads = suanli::compute_threads();
 
   double step() override {
-    suanli::parallel_parts(threads, [&](int) { loop.run(kIterations); });
+    suanli::parallel_invoke(threads, [&](int) { loop.run(kIterations); });
     return 0;
   }
   int64_t flops() override { return static_cast<int64_t>(loop.operations) * kIterations * threads; }

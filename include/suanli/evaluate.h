@@ -32,23 +32,23 @@ struct Evaluation {
 
 /// Test-time augmentation: answers to several views of a picture, averaged (logits, or
 /// log-probabilities).
-enum class Tta : uint8_t {
+enum class TestTimeAugmentation : uint8_t {
   none,
   mirror,  ///< As it is and mirrored, left to right.
   /// Both, with half the weight; with the other half also moved by a pixel up and left, and down
   /// and right: 6 views. What comes in is mirrored at the border (Jordan 2024, section 3.5).
   translate,
 };
-SUANLI_API const char* to_string(Tta tta);
+SUANLI_API const char* to_string(TestTimeAugmentation tta);
 /// "none", "mirror" or "translate"; UsageError for another.
-SUANLI_API Tta tta_from_text(std::string_view text);
+SUANLI_API TestTimeAugmentation tta_from_text(std::string_view text);
 
 struct EvaluateOptions {
   int64_t batch_size = 64, loader_threads = 1;
   std::vector<double> mean{}, stddev{};  ///< As TrainConfig's; empty: inputs as they are.
   Loss loss = {};  ///< cross_entropy if empty.
   int64_t classes = 0;  ///< The number of classes, if Evaluation's details are wanted.
-  Tta tta = Tta::none;  ///< Of pictures with classes.
+  TestTimeAugmentation tta = TestTimeAugmentation::none;  ///< Of pictures with classes.
   std::function<bool()> should_stop = {};  ///< Asked between batches; true ends with fewer samples.
 };
 /// Loss and share of right answers (largest output = target) over a data set, without gradients and

@@ -11,13 +11,13 @@ namespace suanli::models {
 
 /// How a network for photographs meets pictures: `small` keeps CIFAR's 32 pixels at full resolution
 /// in the first layers, `large` begins with strides, as on ImageNet.
-enum class Stem : uint8_t { by_size /* small for pictures of up to 64 pixels */, small, large };
+enum class Stem : uint8_t { automatic /* small for pictures of up to 64 pixels */, small, large };
 
 struct ModelOptions {
   Shape input_shape{1, 28, 28};  ///< Of one sample: channels, height, width.
   int64_t classes = 10;  ///< Outputs; 1 for a regression.
   uint64_t seed = 0;  ///< The initial weights are a function of it (and of the sizes) alone.
-  Stem stem = Stem::by_size;  ///< Of the models that have both.
+  Stem stem = Stem::automatic;  ///< Of the models that have both.
 };
 
 /// What a model is trained with where the user says nothing.
@@ -70,9 +70,9 @@ struct Entry {
 SUANLI_API const std::vector<Entry>& entries();
 /// Throws UsageError with the nearest name.
 SUANLI_API const Entry& entry(std::string_view name);
-/// `small` or `large`: what by_size means for samples of this shape.
+/// `small` or `large`: what automatic means for samples of this shape.
 SUANLI_API Stem stem_for(const Shape& input_shape);
-SUANLI_API const char* to_string(Stem stem);  ///< "small", "large", "by_size"
+SUANLI_API const char* to_string(Stem stem);  ///< "small", "large", "automatic"
 /// "small" or "large"; UsageError for another.
 SUANLI_API Stem stem_from_text(std::string_view text);
 /// Seeds this thread's default generator with options.seed and builds the model. Throws UsageError

@@ -1,4 +1,4 @@
-// Optimisers. step() records the updates of all parameters that have a gradient as one program, and
+// Optimizers. step() records the updates of all parameters that have a gradient as one program, and
 // runs it.
 #pragma once
 #include <map>
@@ -11,7 +11,7 @@
 
 namespace suanli::optim {
 
-/// Base of the optimisers. `lr` and the options may be changed between steps; they are scalar
+/// Base of the optimizers. `lr` and the options may be changed between steps; they are scalar
 /// slots, so no new program results. Values out of range (negative, not finite, a beta of 1 or
 /// more) throw UsageError: when the optimizer is made, and at the step that would use them.
 class SUANLI_API Optimizer {
@@ -28,7 +28,7 @@ class SUANLI_API Optimizer {
   void zero_grad();
 
   /// Multiplies the shares of lr and of weight_decay that these parameters take (1 at first): what
-  /// PyTorch's parameter groups are for. Throws UsageError for one that is not this optimiser's.
+  /// PyTorch's parameter groups are for. Throws UsageError for one that is not this optimizer's.
   void scale(const std::vector<Parameter>& parameters, double lr_factor,
              double weight_decay_factor);
 
@@ -138,7 +138,7 @@ SUANLI_API Tensor clip_grad_norm_(const std::vector<Parameter>& parameters, doub
 /// Brings every element of every gradient into −limit … limit.
 SUANLI_API void clip_grad_value_(const std::vector<Parameter>& parameters, double limit);
 
-/// How the learning rate goes over a run of known length, as a factor of the optimiser's. A pure
+/// How the learning rate goes over a run of known length, as a factor of the optimizer's. A pure
 /// function of step and length, so that a resumed run needs no state for it.
 struct SUANLI_API Schedule {
   enum class Shape : uint8_t { constant, cosine, linear, onecycle, step };
@@ -165,10 +165,10 @@ SUANLI_API Schedule schedule_from_name(const std::string& name);
 /// Exponential moving average of a module's state (Polyak & Juditsky 1992): float entries avg ←
 /// decay·avg + (1 − decay)·value, others are copied. The average begins as what the state is when
 /// this is made.
-class SUANLI_API Average {
+class SUANLI_API WeightAverage {
  public:
-  explicit Average(nn::Module& module);
-  /// Records the update and flushes. Call it after the optimiser's step. `decay` is in [0, 1].
+  explicit WeightAverage(nn::Module& module);
+  /// Records the update and flushes. Call it after the optimizer's step. `decay` is in [0, 1].
   void update(double decay);
   /// Sets the module to the average: what Lookahead (Zhang et al. 2019) does every few steps.
   void copy_to_module();

@@ -222,7 +222,7 @@ class SUANLI_API Trainer {
   /// Measures what the configuration leaves to measurement (batch_size, time) and writes it there;
   /// run() does so if nobody did. Throws InputError if the run does not fit the memory that is
   /// left; TrainConfig::memory_limit says otherwise.
-  void settle();
+  void autotune();
   /// Measures some steps and puts everything back: the run is the same whether this was called or
   /// not.
   RunTiming measure();
@@ -270,7 +270,7 @@ struct TrainedModel {
   /// When these weights were saved; epoch 0: before the first one was complete.
   int64_t epoch = 0, step = 0;
   bool finished = false;  ///< The run came to its end.
-  Tta tta = Tta::none;  ///< How predict() answers; the run's.
+  TestTimeAugmentation tta = TestTimeAugmentation::none;  ///< How predict() answers; the run's.
   Loss loss;
 
   /// x [N, …input_shape], pictures in [0, 1] → probabilities [N, classes], or numbers [N] f64 in

@@ -12,7 +12,7 @@
 namespace suanli::data {
 namespace {
 
-constexpr size_t kMostHeader = 64 << 10;
+constexpr size_t kMaxHeader = 64 << 10;
 constexpr size_t kPiece = 4 << 20;
 constexpr const char* kSaveAgain = "Save it again with numpy.save or numpy.savez.";
 
@@ -150,7 +150,7 @@ NpyArray read_npy(uint64_t size, const std::function<void(void*, size_t)>& read,
     header_bytes |= size_t{start[10]} << 16 | size_t{start[11]} << 24;
     before = 12;
   }
-  if (header_bytes > kMostHeader || header_bytes > size - before)
+  if (header_bytes > kMaxHeader || header_bytes > size - before)
     throw InputError(str(here(), ", a header of ", header_bytes, " bytes, more than there can be. ",
                          kSaveAgain));
   std::string text(header_bytes, '\0');

@@ -12,8 +12,8 @@ namespace suanli::pickle {
 
 namespace {
 
-constexpr size_t kMostValues = 2'000'000;  // a state dict of 20,000 tensors has some 600,000
-constexpr size_t kMostMarks = 1000;
+constexpr size_t kMaxValues = 2'000'000;  // a state dict of 20,000 tensors has some 600,000
+constexpr size_t kMaxMarks = 1000;
 
 /// As Python's pickletools names them.
 enum Opcode : uint8_t {
@@ -99,11 +99,11 @@ class Machine {
   }
 
   void push(Ref r) {
-    if (stack_.size() >= kMostValues) fail(str("holds more than ", kMostValues, " values at once"));
+    if (stack_.size() >= kMaxValues) fail(str("holds more than ", kMaxValues, " values at once"));
     stack_.push_back(r);
   }
   Value& make(Kind kind) {
-    if (p_.values_.size() >= kMostValues) fail(str("makes more than ", kMostValues, " values"));
+    if (p_.values_.size() >= kMaxValues) fail(str("makes more than ", kMaxValues, " values"));
     p_.values_.push_back({.kind = kind, .text = {}, .items = {}});
     push(static_cast<Ref>(p_.values_.size() - 1));
     return p_.values_.back();
@@ -145,7 +145,7 @@ class Machine {
   void remember(uint32_t place) {
     const Ref r = pop();
     stack_.push_back(r);
-    if (memo_.size() >= kMostValues) fail(str("remembers more than ", kMostValues, " values"));
+    if (memo_.size() >= kMaxValues) fail(str("remembers more than ", kMaxValues, " values"));
     memo_[place] = r;
   }
   void recall(uint32_t place) {
@@ -216,7 +216,7 @@ class Machine {
         break;
       case kStop: return false;
       case kMark:
-        if (marks_.size() >= kMostMarks) fail(str("nests deeper than ", kMostMarks, " levels"));
+        if (marks_.size() >= kMaxMarks) fail(str("nests deeper than ", kMaxMarks, " levels"));
         marks_.push_back(stack_.size());
         break;
       case kNone: make(Kind::none); break;

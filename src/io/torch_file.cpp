@@ -23,7 +23,7 @@ using pickle::Value;
 
 constexpr uint64_t kLongestPickle = 64 << 20;
 // tensors may show one storage from several sides, but not grow without bound
-constexpr uint64_t kMostShares = 4;
+constexpr uint64_t kMaxShares = 4;
 
 struct StorageClass {
   const char* name;
@@ -324,8 +324,8 @@ class TorchFile {
       refuse(str("says that '", name, "' lies in ", v.storage_elements, " elements of ", v.dtype,
                  "; '", storage.name, "' has ", storage.size, " bytes"));
     made_bytes_ += static_cast<uint64_t>(elements * size);
-    if (made_bytes_ > kMostShares * file_bytes_)
-      refuse(str("makes tensors of more than ", kMostShares, " times the file's size"));
+    if (made_bytes_ > kMaxShares * file_bytes_)
+      refuse(str("makes tensors of more than ", kMaxShares, " times the file's size"));
     return tensor_filled_by(v.shape, v.dtype, [&](void* to) {
       if (elements == v.storage_elements && contiguous(v)) return read_member(storage, to);
       if (!storage_ || storage_key_ != v.key) {

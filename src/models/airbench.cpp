@@ -65,10 +65,10 @@ struct Airbench : nn::Module {
       : whitening(channels_of_pictures("airbench", o.input_shape),
                   2 * o.input_shape[0] * kPatch * kPatch, kPatch),
         linear(kWidths[2], o.classes, {.bias = false}) {
-    constexpr int64_t kLeast = kPatch - 1 + 8;  // three poolings by 2
-    if (std::min(o.input_shape[1], o.input_shape[2]) < kLeast)
+    constexpr int64_t kMin = kPatch - 1 + 8;  // three poolings by 2
+    if (std::min(o.input_shape[1], o.input_shape[2]) < kMin)
       throw InputError(str("model airbench: pictures of ", o.input_shape[1], "x", o.input_shape[2],
-                           " are too small, at least ", kLeast, "x", kLeast,
+                           " are too small, at least ", kMin, "x", kMin,
                            " is needed. Use --model mlp."));
     whitening.weight.set_requires_grad(false);
     int64_t in = whitening.weight.shape()[0];
@@ -92,8 +92,8 @@ Eigen eigen_of(std::vector<std::vector<double>> a) {
   const size_t n = a.size();
   Eigen e{std::vector<double>(n), std::vector<std::vector<double>>(n, std::vector<double>(n))};
   for (size_t i = 0; i < n; ++i) e.vectors[i][i] = 1;
-  constexpr int kMostSweeps = 50;
-  for (int sweep = 0; sweep < kMostSweeps; ++sweep) {
+  constexpr int kMaxSweeps = 50;
+  for (int sweep = 0; sweep < kMaxSweeps; ++sweep) {
     double off = 0, total = 0;
     for (size_t i = 0; i < n; ++i)
       for (size_t j = 0; j < n; ++j) (i == j ? total : off) += a[i][j] * a[i][j];

@@ -35,12 +35,12 @@ struct CnnBn : nn::Module {
 }  // namespace
 
 nn::AnyModule build_cnn_bn(const ModelOptions& o) {
-  constexpr int64_t kLeastSide = 8;  // three poolings
+  constexpr int64_t kMinSide = 8;  // three poolings
   if (o.input_shape.rank() != 3)
     throw InputError(
         str("model cnn_bn: a sample has shape ", o.input_shape,
             ", expected [channels, height, width]. Use --model mlp for data that are not images."));
-  if (std::min(o.input_shape[1], o.input_shape[2]) < kLeastSide)
+  if (std::min(o.input_shape[1], o.input_shape[2]) < kMinSide)
     throw InputError(str("model cnn_bn: pictures of ", o.input_shape[1], "x", o.input_shape[2],
                          " are too small, at least 8x8 is needed. Use --model mlp."));
   return CnnBn(o.input_shape, o.classes);

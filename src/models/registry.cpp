@@ -179,7 +179,7 @@ Stem stem_for(const Shape& input) {
                                                                            : Stem::small;
 }
 const char* to_string(Stem stem) {
-  return stem == Stem::small ? "small" : stem == Stem::large ? "large" : "by_size";
+  return stem == Stem::small ? "small" : stem == Stem::large ? "large" : "automatic";
 }
 Stem stem_from_text(std::string_view text) {
   for (Stem stem : {Stem::small, Stem::large})
@@ -197,7 +197,7 @@ nn::AnyModule make(std::string_view name, const ModelOptions& options) {
           str("model ", name, ": the input shape ", options.input_shape, " has an empty axis"));
   manual_seed(options.seed);
   ModelOptions o = options;
-  if (o.stem == Stem::by_size) o.stem = stem_for(o.input_shape);
+  if (o.stem == Stem::automatic) o.stem = stem_for(o.input_shape);
   return e.build(o);
 }
 

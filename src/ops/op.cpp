@@ -20,7 +20,7 @@ const OpDef kBuiltIn[] = {
     {.name = "alias",
      .doc = "another name for a value",
      .infer = nullptr,
-     .vjp = [](Vjp& v) { v.give(0, v.grad()); },
+     .vjp = [](Vjp& v) { v.set_grad(0, v.grad()); },
      .alias = true},
     {.name = "fused",
      .doc = "several pointwise ops as one step of a plan; never recorded",
@@ -114,7 +114,7 @@ const Tensor& Vjp::grad(int i) {
   if (!grads_[i].defined()) grads_[i] = full(node_->out(i).shape, 0.0, node_->out(i).dtype);
   return grads_[i];
 }
-void Vjp::give(int i, Tensor gradient) {
+void Vjp::set_grad(int i, Tensor gradient) {
   if (!(gradient.shape() == in_shape(i)))
     throw Error(str("internal: vjp of ", op_def(node_->op).name, " gives shape ", gradient.shape(),
                     " for input ", i, " of shape ", in_shape(i)));
@@ -219,11 +219,11 @@ void check_call(const OpDef& def, const Tensor* const* inputs, size_t n, const A
 /// recorded.
 Tensor compose(const OpDef& def, const Tensor* const* inputs, size_t n, const Attr& attr,
                const Shape* shape) {
-  constexpr size_t kMost = 6;  // a composite has few inputs; none is copied to the heap
-  if (n > kMost)
-    throw Error(str("internal: composite ", def.name, " has more than ", kMost, " inputs"));
+  constexpr size_t kMax = 6;  // a composite has few inputs; none is copied to the heap
+  if (n > kMax)
+    throw Error(str("internal: composite ", def.name, " has more than ", kMax, " inputs"));
   check_call(def, inputs, n, attr, shape);
-  Tensor given[kMost];
+  Tensor given[kMax];
   for (size_t i = 0; i < n; ++i) given[i] = *inputs[i];
   return def.decompose(std::span<const Tensor>(given, n), attr);
 }

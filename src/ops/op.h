@@ -22,7 +22,7 @@ class Infer {
   Infer(const OpDef& def, Node* node, const Shape* wanted)
       : def_(def), node_(node), wanted_(wanted) {}
   /// The result's shape where the caller gives it (reshape, expand, full, random draws, …).
-  const Shape& wanted_shape() const { return *wanted_; }
+  const Shape& requested_shape() const { return *wanted_; }
   int inputs() const { return node_->n_in; }
   const Shape& shape(int i) const { return source(i).shape; }
   DType dtype(int i) const { return source(i).dtype; }
@@ -71,7 +71,7 @@ class Vjp {
   /// Gradient of result i; zeros if nothing reached it.
   const Tensor& grad(int i = 0);
   /// True if input i leads to a parameter; gradients of others need not be given.
-  bool wants(int i) const { return node_->in()[i].node->requires_grad(); }
+  bool needs_grad(int i) const { return node_->in()[i].node->requires_grad(); }
   int inputs() const { return node_->n_in; }
   bool create_graph() const { return create_graph_; }
   const Shape& in_shape(int i) const {
@@ -84,7 +84,7 @@ class Vjp {
   }
   template <class T> const T& attr() const { return node_->attr.as<T>(); }
   /// Gradient of input i, in its shape; dtype is converted where a promotion took place.
-  void give(int i, Tensor gradient);
+  void set_grad(int i, Tensor gradient);
 
  private:
   Node* node_;
@@ -117,7 +117,7 @@ struct Sample {
   std::vector<Input> inputs;
   Attr attr = {};
   std::vector<double> slots = {};
-  Shape shape = {};  // Infer::wanted_shape
+  Shape shape = {};  // Infer::requested_shape
   const char* throws = nullptr;
   // false where the point is not differentiable or the op is piecewise constant
   bool gradient = true;
@@ -194,7 +194,7 @@ uint16_t op_id(std::string_view name);  // throws Error
 std::vector<const Op*> all_ops();
 
 /// Records a call: infers shapes (throws here), appends a node. Nothing runs.
-/// `shape` is what Infer::wanted_shape gives, for ops whose result's shape the caller chooses.
+/// `shape` is what Infer::requested_shape gives, for ops whose result's shape the caller chooses.
 Node* record_node(const Op& op, const Tensor* const* inputs, int n, const Attr& attr,
                   const Shape* shape = nullptr);
 Tensor record(const Op& op, std::initializer_list<const Tensor*> inputs, const Attr& attr = {},

@@ -9,7 +9,7 @@
 
 namespace suanli::optim {
 
-Average::Average(nn::Module& module) {
+WeightAverage::WeightAverage(nn::Module& module) {
   NoGrad no_grad;
   std::set<Cell*> seen;  // a tied parameter is averaged once
   for (auto& [name, parameter] : module.state_dict()) {
@@ -27,17 +27,17 @@ Average::Average(nn::Module& module) {
 }
 
 /// Module::to() puts others in the places of a module's state: those here would never change again.
-void Average::require_own_parameters() const {
+void WeightAverage::require_own_parameters() const {
   for (const Entry& e : entries_)
     if (e.value.cell()->replaced)
       throw UsageError(
-          str("[Average] ", e.name,
+          str("[WeightAverage] ", e.name,
               " was replaced by Module::to() after this average was made; make it after to()"));
 }
 
-void Average::update(double decay) {
+void WeightAverage::update(double decay) {
   if (!(decay >= 0 && decay <= 1))
-    throw UsageError(str("[Average] decay is ", decay, "; a number from 0 to 1 is expected"));
+    throw UsageError(str("[WeightAverage] decay is ", decay, "; a number from 0 to 1 is expected"));
   require_own_parameters();
   NoGrad no_grad;
   ScopeOf scope(optimizer_scope());
@@ -49,7 +49,7 @@ void Average::update(double decay) {
   flush();
 }
 
-void Average::copy_to_module() {
+void WeightAverage::copy_to_module() {
   require_own_parameters();
   NoGrad no_grad;
   ScopeOf scope(optimizer_scope());
@@ -57,7 +57,7 @@ void Average::copy_to_module() {
   flush();
 }
 
-void Average::swap() {
+void WeightAverage::swap() {
   require_own_parameters();
   NoGrad no_grad;
   ScopeOf scope(optimizer_scope());
@@ -69,14 +69,14 @@ void Average::swap() {
   flush();
 }
 
-std::vector<std::pair<std::string, Tensor>> Average::state_dict() {
+std::vector<std::pair<std::string, Tensor>> WeightAverage::state_dict() {
   NoGrad no_grad;
   std::vector<std::pair<std::string, Tensor>> out;
   for (Entry& e : entries_) out.emplace_back(e.name, e.average.value().detach());
   return out;
 }
 
-void Average::load_state_dict(const std::vector<std::pair<std::string, Tensor>>& state) {
+void WeightAverage::load_state_dict(const std::vector<std::pair<std::string, Tensor>>& state) {
   std::string problems;
   auto problem = [&](const std::string& what) {
     problems += (problems.empty() ? " " : "; ") + what;
@@ -101,7 +101,7 @@ void Average::load_state_dict(const std::vector<std::pair<std::string, Tensor>>&
   flush();
 }
 
-int64_t Average::bytes() const {
+int64_t WeightAverage::bytes() const {
   int64_t bytes = 0;
   for (const Entry& e : entries_) bytes += e.average.numel() * itemsize(e.average.dtype());
   return bytes;

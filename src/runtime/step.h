@@ -43,7 +43,7 @@ struct Expr {
   struct Instruction {
     // of the table of pointwise ops; kCast: only the dtype changes; kSum, kMax: a reduction of a
     // float dtype
-    int16_t row;
+    int16_t op_index;
     int8_t gradient;  // -1: the row's value; i: the gradient of its input i
     uint8_t operands;  // how many there are, in the order in which the op alone would take them
     DType compute;  // what it computes in
@@ -52,14 +52,14 @@ struct Expr {
     uint8_t operand[5];
     Per per = Per::element;
     bool operator==(const Instruction&) const = default;
-    bool reduces() const { return row <= kSum; }
+    bool reduces() const { return op_index <= kSum; }
   };
   static constexpr int16_t kCast = -1, kSum = -2, kMax = -3;
   static constexpr int kMaxPointers = 16, kMaxInstructions = 64;
   std::vector<Instruction> code;
   std::vector<uint8_t> results;  // the values that become Step::out; never an input
   Shape space;
-  int64_t row = 0;  // elements of a row; 0: nothing is computed per row
+  int64_t row_length = 0;  // elements of a row; 0: nothing is computed per row
   uint32_t axes = 0;  // as bits: of the reductions that do not go along rows
   int own_inputs = -1;  // of an epilogue: how many inputs are the op's own; -1: it is none
   // of an epilogue: the op's result becomes Step::out[0] too, in front of the others

@@ -188,11 +188,11 @@ void Recorder::module_failed() {
 }
 
 void Recorder::note_unknown(Cell* cell, uint32_t scope) {
-  constexpr size_t kMost = 8;  // named at a time
+  constexpr size_t kMax = 8;  // named at a time
   auto& u = unknowns();
   std::lock_guard lock(u.mutex);
   auto known = Cell::unknown;
-  if (u.all.size() >= kMost || !cell->known.compare_exchange_strong(known, Cell::reported)) return;
+  if (u.all.size() >= kMax || !cell->known.compare_exchange_strong(known, Cell::reported)) return;
   cell->noted = true;
   u.all.push_back({cell, this, scope});
 }

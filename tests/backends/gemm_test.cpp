@@ -104,7 +104,7 @@ template <class T> std::vector<T> run(const Problem<T>& p, GemmUse use) {
   };
   Scratch scratch(gemm.scratch_bytes());
   // only fetched: any address will do
-  const cpu::Beside beside[] = {{seen.data(), sizeof(T)}, {nullptr, sizeof(T)}};
+  const cpu::EpilogueOperand beside[] = {{seen.data(), sizeof(T)}, {nullptr, sizeof(T)}};
   gemm.run(p.a.data(), use.b_packed ? packed.data() : p.b.data(), use.no_c ? nullptr : c.data(),
            scratch.data(), use.parts_done ? PartsDone<T>(take) : PartsDone<T>(), beside);
   for (const auto& t : times) EXPECT_EQ(t, use.parts_done ? 1 : 0);

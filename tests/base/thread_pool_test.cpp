@@ -32,7 +32,7 @@ TEST(ThreadPool, PartsAreAssignedStatically) {
       for (int round = 0; round < 20; ++round) {
         std::vector<std::thread::id> ran(static_cast<size_t>(parts));
         std::vector<std::atomic<int>> times(static_cast<size_t>(parts));
-        parallel_parts(parts, [&](int p) {
+        parallel_invoke(parts, [&](int p) {
           ran[static_cast<size_t>(p)] = std::this_thread::get_id();
           ++times[static_cast<size_t>(p)];
         });
@@ -60,7 +60,7 @@ TEST(ThreadPool, PiecesAreDoneOnceByWhoeverIsFree) {
       for (int asked : {1, 2, 20, 200}) {
         std::vector<std::atomic<int>> times(static_cast<size_t>(pieces));
         std::atomic<int> parts{0};
-        parallel_pieces(pieces, asked, [&](int part, Pieces& left) {
+        parallel_for_stealing(pieces, asked, [&](int part, WorkQueue& left) {
           ASSERT_LT(part, std::min<int64_t>(asked, pieces));
           ++parts;
           for (int64_t p; (p = left.next()) >= 0;) ++times[static_cast<size_t>(p)];
@@ -77,7 +77,7 @@ TEST(ThreadPool, ASlowThreadLeavesItsPiecesToOthers) {
   std::vector<int> done(2);
   std::atomic<int> all{0};
   // Part 1 does not go on until part 0 has done everything else.
-  parallel_pieces(100, 2, [&](int part, Pieces& left) {
+  parallel_for_stealing(100, 2, [&](int part, WorkQueue& left) {
     for (int64_t p; (p = left.next()) >= 0;) {
       ++done[static_cast<size_t>(part)], ++all;
       while (part == 1 && all < 100) std::this_thread::yield();
@@ -90,16 +90,16 @@ TEST(ThreadPool, ASlowThreadLeavesItsPiecesToOthers) {
 TEST(ThreadPool, AThreadTakesItsOwnPiecesInOrderThenTheOthersFromTheEnd) {
   PoolOf pool(1);  // parts run one after the other
   std::vector<int64_t> order;
-  parallel_pieces(7, 2, [&](int, Pieces& left) {
+  parallel_for_stealing(7, 2, [&](int, WorkQueue& left) {
     for (int64_t p; (p = left.next()) >= 0;) order.push_back(p);
   });
   EXPECT_EQ(order, (std::vector<int64_t>{0, 1, 2, 6, 5, 4, 3}));
 }
 
 TEST(ThreadPool, NothingToDo) {
-  parallel_pieces(0, 4, [](int, Pieces& left) { EXPECT_EQ(left.next(), -1); });
-  parallel_parts(0, [](int) { FAIL(); });
-  parallel_parts(-3, [](int) { FAIL(); });
+  parallel_for_stealing(0, 4, [](int, WorkQueue& left) { EXPECT_EQ(left.next(), -1); });
+  parallel_invoke(0, [](int) { FAIL(); });
+  parallel_invoke(-3, [](int) { FAIL(); });
   parallel_chunks(0, 1, [](int64_t, int64_t) { FAIL(); });
 }
 
@@ -142,7 +142,7 @@ TEST(ThreadPool, TheFirstExceptionByPartIsRethrown) {
     for (int round = 0; round < 50; ++round) {
       std::string text;
       try {
-        parallel_parts(16, [&](int p) {
+        parallel_invoke(16, [&](int p) {
           if (p == 3 || p == 6 || p == 9) throw std::runtime_error("part " + std::to_string(p));
         });
       } catch (const std::runtime_error& e) { text = e.what(); }
@@ -150,7 +150,7 @@ TEST(ThreadPool, TheFirstExceptionByPartIsRethrown) {
     }
     int after = 0;
     std::mutex mutex;
-    parallel_parts(5, [&](int) {
+    parallel_invoke(5, [&](int) {
       std::lock_guard lock(mutex);
       ++after;
     });
@@ -161,9 +161,9 @@ TEST(ThreadPool, TheFirstExceptionByPartIsRethrown) {
 TEST(ThreadPool, NestedRegionsRunInline) {
   PoolOf pool(3);
   std::atomic<int> total{0}, elsewhere{0};
-  parallel_parts(6, [&](int) {
+  parallel_invoke(6, [&](int) {
     const auto outer = std::this_thread::get_id();
-    parallel_parts(4, [&](int) {
+    parallel_invoke(4, [&](int) {
       ++total;
       if (std::this_thread::get_id() != outer) ++elsewhere;
       parallel_chunks(100, 1,
@@ -176,12 +176,12 @@ TEST(ThreadPool, NestedRegionsRunInline) {
 
 TEST(ThreadPool, AnExceptionInANestedRegionComesOut) {
   PoolOf pool(3);
-  EXPECT_THROW(parallel_parts(6,
-                              [&](int p) {
-                                parallel_parts(4, [&](int q) {
-                                  if (p == 5 && q == 2) throw std::out_of_range("inner");
-                                });
-                              }),
+  EXPECT_THROW(parallel_invoke(6,
+                               [&](int p) {
+                                 parallel_invoke(4, [&](int q) {
+                                   if (p == 5 && q == 2) throw std::out_of_range("inner");
+                                 });
+                               }),
                std::out_of_range);
 }
 
@@ -191,7 +191,7 @@ TEST(ThreadPool, SeveralCallersAtOnce) {
   std::vector<std::thread> callers;
   for (int c = 0; c < 4; ++c)
     callers.emplace_back([&] {
-      for (int round = 0; round < 500; ++round) parallel_parts(6, [&](int p) { total += p; });
+      for (int round = 0; round < 500; ++round) parallel_invoke(6, [&](int p) { total += p; });
     });
   for (auto& c : callers) c.join();
   EXPECT_EQ(total, 4 * 500 * 15);
@@ -203,7 +203,7 @@ TEST(ThreadPool, SizesChange) {
     set_pool_threads(n);
     EXPECT_EQ(pool_threads(), n);
     std::atomic<int> ran{0};
-    parallel_parts(9, [&](int) { ++ran; });
+    parallel_invoke(9, [&](int) { ++ran; });
     EXPECT_EQ(ran, 9);
   }
   EXPECT_THROW(set_pool_threads(0), UsageError);
@@ -223,7 +223,7 @@ TEST(ThreadPool, TheNumberOfThreadsMayChangeWhileOthersCompute) {
     callers.emplace_back([&] {
       while (!stop) {
         std::atomic<int> done{0};
-        parallel_parts(7, [&](int part) {
+        parallel_invoke(7, [&](int part) {
           done += part + 1;
           wrong += pool_threads() < 1;  // a part may ask while the pool changes
         });
@@ -243,7 +243,7 @@ TEST(ThreadPool, TheNumberOfThreadsMayChangeWhileOthersCompute) {
 
 TEST(ThreadPool, APartThatChangesTheNumberOfThreadsSaysSo) {
   PoolOf pool(2);
-  EXPECT_THROW(parallel_parts(2, [](int) { set_pool_threads(3); }), Error);
+  EXPECT_THROW(parallel_invoke(2, [](int) { set_pool_threads(3); }), Error);
   EXPECT_EQ(pool_threads(), 2);
 }
 

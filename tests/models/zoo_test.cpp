@@ -161,7 +161,7 @@ TEST(Zoo, StemsFollowTheSizeOfThePictures) {
   auto kernel = [](models::Stem stem) {
     return make("resnet18", {.stem = stem}).state_dict()[0].second.shape()[2];
   };
-  EXPECT_EQ(kernel(models::Stem::by_size), 3);
+  EXPECT_EQ(kernel(models::Stem::automatic), 3);
   EXPECT_EQ(kernel(models::Stem::large), 7);
 }
 

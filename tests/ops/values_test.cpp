@@ -14,8 +14,8 @@ namespace {
 
 constexpr double kInf = std::numeric_limits<double>::infinity(),
                  kNan = std::numeric_limits<double>::quiet_NaN();
-constexpr int64_t kLeast = std::numeric_limits<int64_t>::min(),
-                  kMost = std::numeric_limits<int64_t>::max();
+constexpr int64_t kMin = std::numeric_limits<int64_t>::min(),
+                  kMax = std::numeric_limits<int64_t>::max();
 
 using I64s = std::vector<int64_t>;
 using F64s = std::vector<double>;
@@ -236,23 +236,23 @@ TEST(Kinks, OverlappingWindowsAddUp) {
 // ---- integers -----------------------------------------------------------------------------------
 
 TEST(Integers, WrapAround) {
-  EXPECT_EQ(read_integers(integers({kMost, kLeast}) + integers({1, -1})), (I64s{kLeast, kMost}));
-  EXPECT_EQ(read_integers(integers({kLeast}) - integers({1})), (I64s{kMost}));
-  EXPECT_EQ(read_integers(integers({kMost, int64_t{1} << 32}) * integers({2, int64_t{1} << 32})),
+  EXPECT_EQ(read_integers(integers({kMax, kMin}) + integers({1, -1})), (I64s{kMin, kMax}));
+  EXPECT_EQ(read_integers(integers({kMin}) - integers({1})), (I64s{kMax}));
+  EXPECT_EQ(read_integers(integers({kMax, int64_t{1} << 32}) * integers({2, int64_t{1} << 32})),
             (I64s{-2, 0}));
-  EXPECT_EQ(read_integers(-integers({kLeast, 5})), (I64s{kLeast, -5}));
-  EXPECT_EQ(read_integers(abs(integers({kLeast, -5}))), (I64s{kLeast, 5}));
+  EXPECT_EQ(read_integers(-integers({kMin, 5})), (I64s{kMin, -5}));
+  EXPECT_EQ(read_integers(abs(integers({kMin, -5}))), (I64s{kMin, 5}));
   EXPECT_EQ(read_integers(square(integers({int64_t{1} << 32, -3}))), (I64s{0, 9}));
-  EXPECT_EQ(read_integers(sum(integers({kMost, 1}))), (I64s{kLeast}));
-  EXPECT_EQ(read_integers(sum(tensor<int64_t>({kMost, kLeast, 1, -1}, {2, 2}), {0})),
-            (I64s{kLeast, kMost}));
-  EXPECT_EQ(read_integers(sum(tensor<int64_t>({kMost, 1, kLeast, -1}, {2, 2}), {1})),
-            (I64s{kLeast, kMost}));
-  EXPECT_EQ(read_integers(scatter_add(integers({kMost}), 0, integers({0, 0}), integers({1, 1}))),
-            (I64s{kLeast + 1}));
-  EXPECT_EQ(read_integers(arange(2, kMost)), (I64s{kMost, kLeast}));
+  EXPECT_EQ(read_integers(sum(integers({kMax, 1}))), (I64s{kMin}));
+  EXPECT_EQ(read_integers(sum(tensor<int64_t>({kMax, kMin, 1, -1}, {2, 2}), {0})),
+            (I64s{kMin, kMax}));
+  EXPECT_EQ(read_integers(sum(tensor<int64_t>({kMax, 1, kMin, -1}, {2, 2}), {1})),
+            (I64s{kMin, kMax}));
+  EXPECT_EQ(read_integers(scatter_add(integers({kMax}), 0, integers({0, 0}), integers({1, 1}))),
+            (I64s{kMin + 1}));
+  EXPECT_EQ(read_integers(arange(2, kMax)), (I64s{kMax, kMin}));
   EXPECT_EQ(read_integers(pow(integers({2, 2, 3, -2}), integers({63, 64, 41, 3}))),
-            (I64s{kLeast, 0, -420491770248316829, -8}));
+            (I64s{kMin, 0, -420491770248316829, -8}));
   EXPECT_EQ(read_integers(cast(in_dtype({200, 255}, {2}, u8) + in_dtype({100, 1}, {2}, u8), i64)),
             (I64s{44, 0}));
 }
@@ -275,12 +275,12 @@ TEST(Integers, DivisionIsTrueDivision) {
 }
 
 TEST(Integers, RoundedDivisionNeverTraps) {
-  const Tensor x = integers({7, -7, 7, -7, 0, 5, kLeast, kLeast, 6, -6}),
+  const Tensor x = integers({7, -7, 7, -7, 0, 5, kMin, kMin, 6, -6}),
                y = integers({2, 2, -2, -2, 3, 0, -1, 0, -3, 3});
   const Tensor trunc = div(x, y, Rounding::trunc), floor = div(x, y, Rounding::floor);
   EXPECT_EQ(trunc.dtype(), i64);
-  EXPECT_EQ(read_integers(trunc), (I64s{3, -3, -3, 3, 0, 0, kLeast, 0, -2, -2}));
-  EXPECT_EQ(read_integers(floor), (I64s{3, -4, -4, 3, 0, 0, kLeast, 0, -2, -2}));
+  EXPECT_EQ(read_integers(trunc), (I64s{3, -3, -3, 3, 0, 0, kMin, 0, -2, -2}));
+  EXPECT_EQ(read_integers(floor), (I64s{3, -4, -4, 3, 0, 0, kMin, 0, -2, -2}));
   EXPECT_EQ(div(in_dtype({9}, {1}, u8), 2, Rounding::floor).dtype(), u8);
   EXPECT_EQ(div(integers({9}), 2.0, Rounding::floor).dtype(), f32);
   for (DType d : {f32, f64}) {
@@ -374,7 +374,7 @@ TEST(Dtypes, NumbersAreTrueUnlessTheyAreZero) {
 }
 
 TEST(Dtypes, FloorOfIntegersIsTheIntegers) {
-  EXPECT_EQ(read_integers(floor(integers({-3, 0, kMost}))), (I64s{-3, 0, kMost}));
+  EXPECT_EQ(read_integers(floor(integers({-3, 0, kMax}))), (I64s{-3, 0, kMax}));
 }
 
 TEST(Dtypes, CastTruncates) {

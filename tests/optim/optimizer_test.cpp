@@ -358,7 +358,7 @@ TEST(Optimizer, SchedulesRefuseNumbersOutOfRange) {
   expect_range("gamma", [](double v) { (Schedule{.gamma = v}).factor(0, 10); });
   expect_range("milestone", [](double v) { (Schedule{.milestones = {0.5, v}}).factor(0, 10); });
   Net net;
-  optim::Average average(net);
+  optim::WeightAverage average(net);
   for (double bad : {-0.1, 1.1, std::nan("")}) EXPECT_THROW(average.update(bad), UsageError);
   EXPECT_NO_THROW(average.update(1.0));
 }
@@ -416,7 +416,7 @@ TEST(Optimizer, OfAUser) {
 TEST(Optimizer, PlacesThatToReplacedAreNamed) {
   Net net;
   optim::SGD opt(net.parameters(), {.lr = 0.1});
-  optim::Average average(net);
+  optim::WeightAverage average(net);
   train_step(net, opt, batch(0));
   net.to(f64);
   const std::string text = thrown<UsageError>([&] { opt.step(); });
@@ -425,7 +425,7 @@ TEST(Optimizer, PlacesThatToReplacedAreNamed) {
             "was made; make the optimizer after to()");
   EXPECT_NE(thrown<UsageError>([&] {
               average.update(0.9);
-            }).find("[Average] fc1.weight was replaced by Module::to()"),
+            }).find("[WeightAverage] fc1.weight was replaced by Module::to()"),
             std::string::npos);
   EXPECT_THROW(average.swap(), UsageError);
   EXPECT_THROW(average.copy_to_module(), UsageError);
@@ -452,7 +452,7 @@ TEST(Optimizer, WhatToReplacedInAnotherModuleMayBeUpdated) {
   Net kept, converted;
   nn::tie(kept.fc1.weight, converted.fc1.weight);
   converted.to(f64);
-  optim::Average average(kept);
+  optim::WeightAverage average(kept);
   EXPECT_NO_THROW(average.update(0.5));
   optim::SGD opt(kept.parameters(), {.lr = 0.1});
   sum(kept.fc2.weight.value()).backward();

@@ -92,10 +92,10 @@ TEST(Clipping, ByValueBoundsEveryElement) {
   EXPECT_FALSE(untouched.grad().defined());
 }
 
-TEST(Average, FollowsThePlainLoop) {
+TEST(WeightAverage, FollowsThePlainLoop) {
   Net net;
   optim::SGD opt(net.parameters(), {.lr = 0.05, .momentum = 0.9});
-  optim::Average average(net);
+  optim::WeightAverage average(net);
   const double decay = 0.8;
   std::vector<std::vector<double>> expected;
   auto as_doubles = [&] {
@@ -122,7 +122,7 @@ TEST(Average, FollowsThePlainLoop) {
   average.swap();
   EXPECT_EQ(values(net), trained) << "a second swap undoes the first";
 
-  optim::Average other(net);
+  optim::WeightAverage other(net);
   other.load_state_dict(average.state_dict());
   other.copy_to_module();
   expect_average(as_doubles());

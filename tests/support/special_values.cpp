@@ -13,7 +13,7 @@ namespace suanli::test {
 
 namespace {
 
-constexpr int64_t kMostElements = 3000;  // the references are slow
+constexpr int64_t kMaxElements = 3000;  // the references are slow
 constexpr Real kInfinity = std::numeric_limits<Real>::infinity();
 
 struct Special {
@@ -74,7 +74,7 @@ void check_special_values(const Op& op, const Sample& sample, int number) {
   const Inputs in = draw_inputs(def, sample, number);
   int64_t elements = 0;
   for (const Array& a : in.arrays) elements += a.shape.numel();
-  if (elements > kMostElements) return;
+  if (elements > kMaxElements) return;
   for (size_t k = 0; k + in.slots < in.arrays.size(); ++k) {
     if (!is_float(in.arrays[k].dtype) || in.arrays[k].v.empty()) continue;
     const size_t n = in.arrays[k].v.size();

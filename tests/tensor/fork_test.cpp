@@ -151,7 +151,7 @@ TEST(Fork, OutOfAParallelRegion) {
   Threads of(3);
   ASSERT_TRUE(computes());
   std::atomic<int> wrong{0};
-  parallel_parts(3, [&](int part) {
+  parallel_invoke(3, [&](int part) {
     if (part > 0) wrong += in_child([] { return computes() ? 0 : 1; }) != 0;
   });
   EXPECT_EQ(wrong, 0);

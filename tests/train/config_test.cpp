@@ -28,7 +28,7 @@ TEST(Config, ReadsBackWhatItWrites) {
 TEST(Config, RecipesFillWhatIsLeftOpen) {
   TrainConfig c;
   c.model = "cnn_c";
-  resolve(c, false);
+  validate(c, false);
   EXPECT_EQ(c.optimizer, "sgd");
   EXPECT_EQ(c.lr, 0.01);
   EXPECT_EQ(c.momentum, 0.5);
@@ -36,11 +36,11 @@ TEST(Config, RecipesFillWhatIsLeftOpen) {
   TrainConfig other;  // another optimiser does not inherit numbers that were tuned for sgd
   other.model = "cnn_c";
   other.optimizer = "adam";
-  resolve(other, false);
+  validate(other, false);
   EXPECT_EQ(other.lr, 1e-3);
   EXPECT_EQ(other.momentum, 0);
   TrainConfig again = c;
-  resolve(again, false);
+  validate(again, false);
   EXPECT_EQ(to_toml(again), to_toml(c)) << "resolving twice changes nothing";
 }
 

@@ -29,7 +29,7 @@ class Described final : public data::Dataset {
 TrainConfig fitted(const Described& data) {
   TrainConfig c;
   std::vector<std::string> notes;
-  fit_to_data(c, false, false, data, notes);
+  apply_data_defaults(c, false, false, data, notes);
   return c;
 }
 

@@ -120,7 +120,7 @@ TEST(Forecast, ARunThatDoesNotFitIsRefusedBeforeItTakesMemory) {
   deep.val = 0, deep.batch_size = 4096, deep.epochs = 1;
   deep.out = folder / "deep";
   Trainer trainer(deep);
-  text = error_of<InputError>([&] { trainer.settle(); });
+  text = error_of<InputError>([&] { trainer.autotune(); });
   EXPECT_NE(text.find("the run needs"), std::string::npos) << text;
   EXPECT_NE(text.find("activations"), std::string::npos) << text;
   EXPECT_LT(memory_use().peak - before, 1 << 29) << "weights and optimizer state alone";
@@ -141,7 +141,7 @@ TEST(Forecast, EveryLimitBelowTheNeedIsRefusedInWords) {
     set_memory_limit(held + (mib << 20));
     try {
       Trainer trainer(c);
-      trainer.settle();
+      trainer.autotune();
       ++settled;
     } catch (const InputError& e) {
       EXPECT_NE(std::string(e.what()).find("--memory-limit"), std::string::npos) << e.what();

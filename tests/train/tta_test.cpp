@@ -32,7 +32,7 @@ std::vector<float> view_of(const std::vector<float>& x, int64_t move, bool mirro
   return out;
 }
 
-TEST(Tta, IsTheWeightedMeanOfTheViews) {
+TEST(TestTimeAugmentation, IsTheWeightedMeanOfTheViews) {
   NoGrad no_grad;
   manual_seed(3);
   nn::AnyModule model = Net();
@@ -44,9 +44,9 @@ TEST(Tta, IsTheWeightedMeanOfTheViews) {
     bool mirrored;
     double weight;
   };
-  const std::pair<Tta, std::vector<View>> rows[] = {
-      {Tta::mirror, {{0, false, 0.5}, {0, true, 0.5}}},
-      {Tta::translate,
+  const std::pair<TestTimeAugmentation, std::vector<View>> rows[] = {
+      {TestTimeAugmentation::mirror, {{0, false, 0.5}, {0, true, 0.5}}},
+      {TestTimeAugmentation::translate,
        {{0, false, 0.25},
         {0, true, 0.25},
         {-1, false, 0.125},
@@ -58,7 +58,7 @@ TEST(Tta, IsTheWeightedMeanOfTheViews) {
     for (const View& v : views) {
       const Tensor picture = tensor<float>(view_of(x, v.move, v.mirrored), shape);
       const std::vector<float> out =
-          answers(model, picture, mean, stddev, Tta::none).to_vector<float>();
+          answers(model, picture, mean, stddev, TestTimeAugmentation::none).to_vector<float>();
       for (size_t i = 0; i < out.size(); ++i) logits[i] += v.weight * static_cast<double>(out[i]);
     }
     const std::vector<float> got =
@@ -75,13 +75,16 @@ TEST(Tta, IsTheWeightedMeanOfTheViews) {
   }
 }
 
-TEST(Tta, NamesAreReadBack) {
-  for (Tta tta : {Tta::none, Tta::mirror, Tta::translate})
+TEST(TestTimeAugmentation, NamesAreReadBack) {
+  for (TestTimeAugmentation tta :
+       {TestTimeAugmentation::none, TestTimeAugmentation::mirror, TestTimeAugmentation::translate})
     EXPECT_EQ(tta_from_text(to_string(tta)), tta);
   EXPECT_THROW(tta_from_text("flip"), UsageError);
-  EXPECT_THROW(require_views(Tta::mirror, data::Task::regression, {3, 8, 8}), UsageError);
-  EXPECT_THROW(require_views(Tta::mirror, data::Task::classification, {13}), UsageError);
-  EXPECT_NO_THROW(require_views(Tta::none, data::Task::regression, {13}));
+  EXPECT_THROW(require_views(TestTimeAugmentation::mirror, data::Task::regression, {3, 8, 8}),
+               UsageError);
+  EXPECT_THROW(require_views(TestTimeAugmentation::mirror, data::Task::classification, {13}),
+               UsageError);
+  EXPECT_NO_THROW(require_views(TestTimeAugmentation::none, data::Task::regression, {13}));
 }
 
 }  // namespace

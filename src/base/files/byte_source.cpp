@@ -12,7 +12,7 @@ namespace suanli::data {
 namespace {
 
 constexpr size_t kInput = 256 << 10;
-constexpr size_t kMostAtOnce = 1 << 30;  // zlib counts in 32 bits
+constexpr size_t kMaxAtOnce = 1 << 30;  // zlib counts in 32 bits
 constexpr const char* kGetAgain = "Copy or download the file again.";
 
 class Gzip final : public Unpacker {
@@ -55,8 +55,8 @@ class Xz final : public Unpacker {
  public:
   Xz() {
     // what a stream may ask for its dictionary; xz -9 takes 64 MiB
-    constexpr uint64_t kMostMemory = 256 << 20;
-    if (lzma_stream_decoder(&stream_, kMostMemory, LZMA_CONCATENATED) != LZMA_OK)
+    constexpr uint64_t kMaxMemory = 256 << 20;
+    if (lzma_stream_decoder(&stream_, kMaxMemory, LZMA_CONCATENATED) != LZMA_OK)
       throw OutOfMemory("no memory to decompress xz");
   }
   ~Xz() override { lzma_end(&stream_); }
@@ -132,7 +132,7 @@ size_t ByteSource::read_packed(unsigned char* out, size_t count) {
     if (next_ == input_end_ && file_position_ < file_size()) refill();
     const uint8_t* before = next_;
     uint8_t* to = out + got;
-    finished_ = !unpacker_->unpack(&next_, input_end_, &to, to + std::min(count - got, kMostAtOnce),
+    finished_ = !unpacker_->unpack(&next_, input_end_, &to, to + std::min(count - got, kMaxAtOnce),
                                    file_position_ == file_size());
     const size_t made = static_cast<size_t>(to - out) - got;
     got += made;

@@ -143,10 +143,10 @@ int open_stream(const std::string& path) {
 /// Where a link leads, if that is there or not: it stays, and what it names is replaced.
 std::string behind_links(const std::string& path) {
   namespace fs = std::filesystem;
-  constexpr int kMostLinks = 40;  // as Linux
+  constexpr int kMaxLinks = 40;  // as Linux
   fs::path at = path;
   std::error_code error;
-  for (int i = 0; i < kMostLinks && fs::is_symlink(at, error); ++i)
+  for (int i = 0; i < kMaxLinks && fs::is_symlink(at, error); ++i)
     at = at.parent_path() / fs::read_symlink(at, error);
   return at.string();
 }

@@ -14,8 +14,8 @@ namespace {
 
 constexpr uint32_t kLocal = 0x04034b50, kCentral = 0x02014b50, kEnd = 0x06054b50,
                    kEnd64 = 0x06064b50, kLocator64 = 0x07064b50;
-constexpr uint64_t kMostMembers = 1 << 16, kMostDirectory = 64 << 20;
-constexpr uint64_t kMostInflation = 1032;  // what deflate can reach
+constexpr uint64_t kMaxMembers = 1 << 16, kMaxDirectory = 64 << 20;
+constexpr uint64_t kMaxInflation = 1032;  // what deflate can reach
 constexpr const char* kGetAgain = "Copy or download the file again.";
 
 /// Little-endian numbers out of bytes; reading behind the end gives zeros and is noticed.
@@ -60,11 +60,11 @@ struct Directory {
 };
 
 Directory find_directory(const FileReader& file) {
-  constexpr uint64_t kEndBytes = 22, kMostComment = 65535, kLocatorBytes = 20;
+  constexpr uint64_t kEndBytes = 22, kMaxComment = 65535, kLocatorBytes = 20;
   if (file.size() < kEndBytes)
     throw InputError(
         str(file.path(), ": byte ", file.size(), ", too short for a zip archive. ", kGetAgain));
-  const uint64_t tail_bytes = std::min(file.size(), kEndBytes + kMostComment),
+  const uint64_t tail_bytes = std::min(file.size(), kEndBytes + kMaxComment),
                  tail_at = file.size() - tail_bytes;
   const std::string tail = bytes_of(file, tail_at, tail_bytes);
   const size_t end = tail.rfind(std::string("PK\x05\x06", 4));
@@ -94,8 +94,8 @@ Directory find_directory(const FileReader& file) {
       }
     }
   }
-  if (d.offset > file.size() || d.bytes > file.size() - d.offset || d.bytes > kMostDirectory ||
-      d.members > kMostMembers)
+  if (d.offset > file.size() || d.bytes > file.size() - d.offset || d.bytes > kMaxDirectory ||
+      d.members > kMaxMembers)
     throw InputError(str(file.path(), ": byte ", tail_at + end,
                          ", the archive's list of members lies outside of the file. ", kGetAgain));
   return d;
@@ -161,7 +161,7 @@ ZipFile::ZipFile(const std::string& path) : file_(path) {
                            ", expected stored or deflated. Save it again."));
     m.deflated = method == 8;
     if (m.packed > file_.size() || m.header > file_.size() ||
-        m.size > m.packed * (m.deflated ? kMostInflation : 1))
+        m.size > m.packed * (m.deflated ? kMaxInflation : 1))
       throw InputError(str(path, ": member ", m.name, " claims ", m.size,
                            " bytes, more than its part of the file can hold. ", kGetAgain));
     // An archive that was added to may list a name twice: as in unzip and NumPy the last one
@@ -227,9 +227,9 @@ void ZipFile::read(void* out, size_t count) {
   if (count > member_->size - position_)
     fail(str("it ends after ", member_->size, " bytes, where more are expected"));
   auto* to = static_cast<uint8_t*>(out);
-  constexpr size_t kMostAtOnce = 1 << 24;
+  constexpr size_t kMaxAtOnce = 1 << 24;
   while (count > 0) {
-    const size_t piece = std::min(count, kMostAtOnce);
+    const size_t piece = std::min(count, kMaxAtOnce);
     if (inflater_) {
       inflate(to, piece);
     } else {

@@ -228,7 +228,7 @@ void detail::forget_pool() {
   stopped = nullptr;  // their locks may be held
 }
 
-detail::Deal::Deal(int64_t pieces, int threads)
+detail::StealingRanges::StealingRanges(int64_t pieces, int threads)
     : runs_(reinterpret_cast<Run*>(usual_)),
       threads_(static_cast<int>(std::clamp<int64_t>(pieces, 1, std::max(1, threads)))) {
   if (threads_ > kUsual)
@@ -238,7 +238,7 @@ detail::Deal::Deal(int64_t pieces, int threads)
                         static_cast<uint64_t>(pieces * (t + 1) / threads_)};
 }
 
-int64_t Pieces::next() {
+int64_t WorkQueue::next() {
   auto size = [](uint64_t run) {
     return static_cast<int64_t>(run & UINT32_MAX) - static_cast<int64_t>(run >> 32);
   };

@@ -17,7 +17,7 @@ int pool_threads();
 /// enters meanwhile, is done as ever.
 void set_pool_threads(int threads);
 
-class Pieces;
+class WorkQueue;
 
 namespace detail {
 void pool_run(int parts, void (*call)(void* context, int part), void* context);
@@ -31,7 +31,7 @@ void forget_pool();
 /// all are done. Runs inline for one part, inside another parallel region, or while another thread
 /// uses the pool: what a part does must not depend on where it runs. The first exception by part
 /// number is rethrown.
-template <class F> void parallel_parts(int parts, F&& f) {
+template <class F> void parallel_invoke(int parts, F&& f) {
   using G = std::remove_reference_t<F>;
   detail::pool_run(
       parts, [](void* context, int part) { (*static_cast<G*>(context))(part); },
@@ -40,14 +40,14 @@ template <class F> void parallel_parts(int parts, F&& f) {
 
 namespace detail {
 
-/// Pieces dealt to threads: to each some that follow one another.
-class Deal {
+/// WorkQueue dealt to threads: to each some that follow one another.
+class StealingRanges {
  public:
-  Deal(int64_t pieces, int threads);
+  StealingRanges(int64_t pieces, int threads);
   int threads() const { return threads_; }
 
  private:
-  friend class suanli::Pieces;
+  friend class suanli::WorkQueue;
   static constexpr int kUsual = 128;
   struct alignas(64) Run {
     std::atomic<uint64_t> left;  // begin << 32 | end
@@ -61,25 +61,25 @@ class Deal {
 }  // namespace detail
 
 /// What is left to be done, as one thread sees it.
-class Pieces {
+class WorkQueue {
  public:
-  Pieces(detail::Deal& deal, int thread) : deal_(deal), thread_(thread) {}
+  WorkQueue(detail::StealingRanges& deal, int thread) : deal_(deal), thread_(thread) {}
   /// Another piece for this thread to do: its own in order; when they are done, the last one of the
   /// thread that has most left. -1 if none is left.
   int64_t next();
 
  private:
-  detail::Deal& deal_;
+  detail::StealingRanges& deal_;
   int thread_;
 };
 
 /// Deals pieces 0 … pieces-1 to `threads` parts, and calls f(part, left) for each, as
-/// parallel_parts() does: it takes pieces from `left` until none is left. So a thread whose core is
+/// parallel_invoke() does: it takes pieces from `left` until none is left. So a thread whose core is
 /// slow, or shared with other programs, does fewer. Where a piece is done must not matter.
-template <class F> void parallel_pieces(int64_t pieces, int threads, F&& f) {
-  detail::Deal deal(pieces, threads);
-  parallel_parts(deal.threads(), [&](int part) {
-    Pieces left(deal, part);
+template <class F> void parallel_for_stealing(int64_t pieces, int threads, F&& f) {
+  detail::StealingRanges deal(pieces, threads);
+  parallel_invoke(deal.threads(), [&](int part) {
+    WorkQueue left(deal, part);
     f(part, left);
   });
 }
@@ -94,7 +94,7 @@ template <class F> void parallel_chunks(int64_t n, int64_t grain, F&& f) {
   if (threads <= 1) return f(static_cast<int64_t>(0), n);
   constexpr int64_t kPieces = 8;  // of a thread, at most
   const int64_t pieces = std::min(most, threads * kPieces);
-  parallel_pieces(pieces, static_cast<int>(threads), [&](int, Pieces& left) {
+  parallel_for_stealing(pieces, static_cast<int>(threads), [&](int, WorkQueue& left) {
     for (int64_t p; (p = left.next()) >= 0;) f(n * p / pieces, n * (p + 1) / pieces);
   });
 }

@@ -108,9 +108,9 @@ std::string zsh() {
     cases += fmt::format("    {})\n      _arguments -s '--help[{}]'", v.name,
                          in_users_language("this text"));
     for (const Option& o : v.options) {
-      std::string spec = fmt::format("{}{}[{}]", o.name, o.takes == Takes::nothing ? "" : "=",
+      std::string spec = fmt::format("{}{}[{}]", o.name, o.takes == OptionType::nothing ? "" : "=",
                                      plain(in_users_language(o.help)));
-      if (o.takes != Takes::nothing)
+      if (o.takes != OptionType::nothing)
         spec += fmt::format(":{}:{}", o.metavar,
                             !o.choices.empty() ? (is_list(o) ? "_values -s , word " + o.choices
                                                              : "(" + o.choices + ")")
@@ -166,7 +166,7 @@ std::string fish() {
                          v.name, o.name + 2, quoted(in_users_language(o.help)));
       const std::string list =
           fmt::format("(__fish_complete_list , \"string join \\n {}\")", o.choices);
-      if (o.takes != Takes::nothing)
+      if (o.takes != OptionType::nothing)
         out += !o.choices.empty() ? " -x -a " + quoted(is_list(o) ? list : o.choices)
                : takes_path(o)    ? " -r"
                                   : " -x";

@@ -39,15 +39,15 @@ std::string blocks(double share, int cells) {
 /// the width that the terminal has now: a longer one would begin a new line each time. `tails`: the
 /// longest first, of which the first is taken that leaves room for a bar.
 void draw_bar(const std::string& head, double share, const std::vector<std::string>& tails) {
-  constexpr size_t kFrame = 4, kLeastCells = 5, kMostCells = 40;
+  constexpr size_t kFrame = 4, kMinCells = 5, kMaxCells = 40;
   const size_t room = static_cast<size_t>(std::max(2, terminal_width())) - 1;
   const std::string shown = harmless(head);
   std::string line;
   for (const std::string& tail : tails) {
     const size_t fixed = columns_of(shown) + columns_of(tail) + kFrame;
-    if (fixed + kLeastCells > room) continue;
+    if (fixed + kMinCells > room) continue;
     line = fmt::format("{} |{}| {}", shown,
-                       blocks(share, static_cast<int>(std::min(room - fixed, kMostCells))), tail);
+                       blocks(share, static_cast<int>(std::min(room - fixed, kMaxCells))), tail);
     break;
   }
   if (line.empty())

@@ -58,7 +58,7 @@ class Activity {
   ~Activity() { close(); }
   Activity(const Activity&) = delete;
   void show(const std::string& what, int64_t done, int64_t total);
-  /// Takes the bar away.
+  /// OptionType the bar away.
   void close();
 
  private:
@@ -86,7 +86,7 @@ class ProgressView {
   void message(const std::string& line);
   void step(const StepReport& report);
   void epoch(const EpochReport& report);
-  /// Takes the bar away.
+  /// OptionType the bar away.
   void close();
 
  private:

@@ -23,8 +23,8 @@ std::string suggestion(const std::string& word, const std::vector<std::string>& 
 
 /// Shortens a word that was given by mistake, such as the text of a file, to its beginning.
 std::string shortened(const std::string& word) {
-  constexpr size_t kMost = 80;
-  return columns_of(word) <= kMost ? word : cut_to(word, kMost - 1) + "…";
+  constexpr size_t kMax = 80;
+  return columns_of(word) <= kMax ? word : cut_to(word, kMax - 1) + "…";
 }
 
 std::string see_help(const Verb& verb) { return fmt::format(" See suanli {} --help.", verb.name); }
@@ -42,7 +42,7 @@ template <class T> std::optional<T> number_from(std::string_view text) {
 
 /// Throws UsageError if `text` is no number of the option's kind and range.
 void check_number(const Option& option, const std::string& text) {
-  const bool whole = option.takes == Takes::integer;
+  const bool whole = option.takes == OptionType::integer;
   const std::optional<int64_t> count = whole ? number_from<int64_t>(text) : std::nullopt;
   const std::optional<double> value = !whole  ? number_from<double>(text)
                                       : count ? std::optional(static_cast<double>(*count))
@@ -104,7 +104,7 @@ class Parser {
     app_.set_help_flag();
     app_.allow_extras();
     for (const Option& o : verb.options) {
-      if (o.takes == Takes::nothing) app_.add_flag(o.name);
+      if (o.takes == OptionType::nothing) app_.add_flag(o.name);
       else
         app_.add_option(o.name)
             ->type_size(1)
@@ -118,7 +118,7 @@ class Parser {
     for (const std::string& word : words) {
       if (word == "--") break;
       for (const Option& o : verb_.options)
-        if (o.takes == Takes::nothing && word.starts_with(std::string(o.name) + "="))
+        if (o.takes == OptionType::nothing && word.starts_with(std::string(o.name) + "="))
           throw UsageError(fmt::format("{} takes no value.{}", o.name, see_help(verb_)));
     }
     // CLI11 takes any word for the value: --out --dry-run would train into a folder of that name.
@@ -140,13 +140,13 @@ class Parser {
       const CLI::Option* given = app_.get_option(o.name);
       if (given->count() == 0) continue;
       std::vector<std::string> values =
-          o.takes == Takes::nothing ? std::vector<std::string>{""} : given->results();
+          o.takes == OptionType::nothing ? std::vector<std::string>{""} : given->results();
       for (std::string& value : values) {
-        if (o.takes == Takes::integer || o.takes == Takes::real) {
+        if (o.takes == OptionType::integer || o.takes == OptionType::real) {
           check_number(o, value);
           if (value.starts_with('+')) value.erase(0, 1);
         }
-        if (o.takes == Takes::text && value.empty())
+        if (o.takes == OptionType::text && value.empty())
           throw UsageError(fmt::format("{} takes a text, not nothing.{}", o.name, see_help(verb_)));
       }
       out.options_[o.name] = values;
@@ -168,7 +168,7 @@ class Parser {
   }
   bool takes_value(const std::string& word) const {
     return std::any_of(verb_.options.begin(), verb_.options.end(), [&](const Option& o) {
-      return o.takes != Takes::nothing && word == o.name;
+      return o.takes != OptionType::nothing && word == o.name;
     });
   }
   [[noreturn]] void unknown_option(const std::string& word) {
@@ -181,11 +181,11 @@ class Parser {
 
   std::string missing_value(const std::vector<std::string>& words) {
     for (const Option& o : verb_.options)
-      if (o.takes != Takes::nothing && !words.empty() && words.back() == o.name)
+      if (o.takes != OptionType::nothing && !words.empty() && words.back() == o.name)
         return fmt::format("{} needs a value: {} {}.", o.name, o.name, o.metavar);
     for (const Option& o : verb_.options)
       for (size_t i = 0; i < words.size(); ++i)
-        if (o.takes != Takes::nothing && words[i] == o.name)
+        if (o.takes != OptionType::nothing && words[i] == o.name)
           return fmt::format("{} needs a value: {} {}.", o.name, o.name, o.metavar);
     return "an option lacks its value.";
   }

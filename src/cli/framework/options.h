@@ -12,13 +12,13 @@
 
 namespace suanli::cli {
 
-enum class Takes { nothing, text, integer, real };
+enum class OptionType { nothing, text, integer, real };
 
 constexpr double kNoLimit = std::numeric_limits<double>::infinity();
 
 struct Option {
   const char* name;     // "--batch-size"
-  Takes takes;
+  OptionType takes;
   const char* metavar;  // "N"; "" for flags
   const char* help;
   const char* fallback = "";  // what holds if the option is not given, in words; shown in help

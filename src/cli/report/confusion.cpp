@@ -15,7 +15,7 @@ namespace suanli::cli {
 namespace {
 
 /// As many columns as a terminal shows; larger matrices go to a picture.
-constexpr size_t kMostColumns = 20;
+constexpr size_t kMaxColumns = 20;
 
 constexpr const char* kAxes = "rows: true class, columns: predicted";
 
@@ -49,7 +49,7 @@ std::string table_of_classes(const Confusion& m) {
 }
 
 std::string in_words(const Confusion& m) {
-  if (m.classes() > kMostColumns) return "";
+  if (m.classes() > kMaxColumns) return "";
   const std::vector<std::string> names = shown_names(m);
   const size_t room = is_terminal(STDOUT_FILENO) ? static_cast<size_t>(terminal_width()) : 100;
   const int64_t largest = *std::max_element(m.counts.begin(), m.counts.end());

@@ -56,9 +56,11 @@ Verb bench_verb() {
       {{"WHAT", "roofs: multiply-adds on registers, copying and reading of large arrays", true,
         false, "roofs"}},
       {
-          {"--again", Takes::nothing, "", "measures anew, although it was measured before"},
-          {"--threads", Takes::integer, "N", "that compute", "the CPUs of this process", 1, 1024},
-          {"--json", Takes::nothing, "", "the result, or the error, as one JSON object on stdout"},
+          {"--again", OptionType::nothing, "", "measures anew, although it was measured before"},
+          {"--threads", OptionType::integer, "N", "that compute", "the CPUs of this process", 1,
+           1024},
+          {"--json", OptionType::nothing, "",
+           "the result, or the error, as one JSON object on stdout"},
       },
       {"suanli bench roofs"},
       run};

@@ -114,10 +114,10 @@ void write_sheet(const std::string& path, const Part& part, const data::Augment&
       part.samples->info().task == data::Task::regression)
     throw InputError(
         str(part.samples->info().source, ": samples of shape ", s, " are no pictures"));
-  constexpr size_t kMostRows = 50;
+  constexpr size_t kMaxRows = 50;
   constexpr int64_t kGap = 2, kMargin = 10;  // between pictures; around a name
   const std::vector<std::string>& names = part.samples->info().class_names;
-  const size_t rows = std::min(kMostRows, part.pictures.size());
+  const size_t rows = std::min(kMaxRows, part.pictures.size());
   const int64_t dot = s[1] >= 64 ? 2 : 1, letters = Canvas::text_height(dot);
   int64_t left = kGap;
   for (size_t row = 0; row < rows && s[1] >= letters; ++row)

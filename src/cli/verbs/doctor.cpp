@@ -81,7 +81,7 @@ int run(const Arguments& args) {
 
 Verb doctor_verb() {
   return {"doctor", "says what this machine offers and what is missing",
-          {},       {{"--json", Takes::nothing, "", "as one JSON object on stdout"}},
+          {},       {{"--json", OptionType::nothing, "", "as one JSON object on stdout"}},
           {},       run};
 }
 

@@ -156,8 +156,9 @@ int run(const Arguments& args) {
     return 0;
   }
   const std::string top5 = classes > 5 ? fmt::format(", top-5 {}", percent(e.top5)) : "";
-  const std::string views =
-      trained.tta == Tta::none ? "" : fmt::format("; tta {}", to_string(trained.tta));
+  const std::string views = trained.tta == TestTimeAugmentation::none
+                                ? ""
+                                : fmt::format("; tta {}", to_string(trained.tta));
   print_result(fmt::format("{} {}{} on {}, loss {:.4f}  ({}{})\n{}\n",
                            measured_on(part, "accuracy", own_data), percent(e.accuracy), top5,
                            samples, e.loss, weights_in_words(trained), views,
@@ -169,26 +170,26 @@ int run(const Arguments& args) {
 }  // namespace
 
 Verb eval_verb() {
-  return {
-      "eval",
-      "measures a trained model",
-      {{"RUN", "the run folder"},
-       {"DATA", "other data than the run's own; - reads the standard input", false}},
-      {
-          {"--split", Takes::text, "NAME", "train, val or test", "test, or val if there is none",
-           -kNoLimit, kNoLimit, "train val test"},
-          {"--confusion", Takes::text, "FILE", "the confusion matrix as a PNG"},
-          tta_option("the mean of several views of each picture: none, mirror or translate",
-                     "the run's"),
-          {"--skip-bad", Takes::nothing, "", "leaves out pictures that cannot be read"},
-          device_option(),
-          {"--threads", Takes::integer, "N", "that compute", "the run's", 1, 1024},
-          {"--loader-threads", Takes::integer, "N", "that read data", "1", 0, 256},
-          {"--json", Takes::nothing, "", "the result, or the error, as one JSON object on stdout"},
-      },
-      {"suanli eval runs/2026-01-31-cnn_b-1",
-       "suanli eval runs/2026-01-31-cnn_b-1 mnist:downloads/mnist"},
-      run};
+  return {"eval",
+          "measures a trained model",
+          {{"RUN", "the run folder"},
+           {"DATA", "other data than the run's own; - reads the standard input", false}},
+          {
+              {"--split", OptionType::text, "NAME", "train, val or test",
+               "test, or val if there is none", -kNoLimit, kNoLimit, "train val test"},
+              {"--confusion", OptionType::text, "FILE", "the confusion matrix as a PNG"},
+              tta_option("the mean of several views of each picture: none, mirror or translate",
+                         "the run's"),
+              {"--skip-bad", OptionType::nothing, "", "leaves out pictures that cannot be read"},
+              device_option(),
+              {"--threads", OptionType::integer, "N", "that compute", "the run's", 1, 1024},
+              {"--loader-threads", OptionType::integer, "N", "that read data", "1", 0, 256},
+              {"--json", OptionType::nothing, "",
+               "the result, or the error, as one JSON object on stdout"},
+          },
+          {"suanli eval runs/2026-01-31-cnn_b-1",
+           "suanli eval runs/2026-01-31-cnn_b-1 mnist:downloads/mnist"},
+          run};
 }
 
 }  // namespace suanli::cli

@@ -150,7 +150,7 @@ int run(const Arguments& args) {
   if (args.positional(0) != "train")
     throw UsageError(fmt::format("'{}' cannot be profiled; expected train", args.positional(0)));
   Trainer trainer(config_from(args, 1));
-  trainer.settle();
+  trainer.autotune();
   print_note(description(trainer));
   Roofs roofs = machine_roofs();
   const int64_t steps = args.integer("--steps", 20);
@@ -173,20 +173,21 @@ int run(const Arguments& args) {
 }  // namespace
 
 Verb profile_verb() {
-  return {
-      "profile",
-      "shows where the time of training steps goes",
-      {{"train", "the word train: what is profiled", true, false, "train"},
-       {"DATA", "as in suanli train; default glyphs", false}},
-      with_training_options({
-          {"--steps", Takes::integer, "N", "that are profiled", "20", 1, 1e6},
-          {"--warm-up", Takes::integer, "N", "steps before them", "3", 0, 1e6},
-          {"--trace", Takes::text, "FILE", "writes a trace that ui.perfetto.dev and Chrome draw"},
-          {"--json", Takes::nothing, "", "the result, or the error, as one JSON object on stdout"},
-      }),
-      {"suanli profile train",
-       "suanli profile train mnist:downloads/mnist --model cnn_c --trace trace.json"},
-      run};
+  return {"profile",
+          "shows where the time of training steps goes",
+          {{"train", "the word train: what is profiled", true, false, "train"},
+           {"DATA", "as in suanli train; default glyphs", false}},
+          with_training_options({
+              {"--steps", OptionType::integer, "N", "that are profiled", "20", 1, 1e6},
+              {"--warm-up", OptionType::integer, "N", "steps before them", "3", 0, 1e6},
+              {"--trace", OptionType::text, "FILE",
+               "writes a trace that ui.perfetto.dev and Chrome draw"},
+              {"--json", OptionType::nothing, "",
+               "the result, or the error, as one JSON object on stdout"},
+          }),
+          {"suanli profile train",
+           "suanli profile train mnist:downloads/mnist --model cnn_c --trace trace.json"},
+          run};
 }
 
 }  // namespace suanli::cli

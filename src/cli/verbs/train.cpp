@@ -119,7 +119,7 @@ int run(const Arguments& args) {
     OpenView opening(args.has("--quiet"));
     return resume ? resumed_from(args) : Trainer(config_from(args, 0));
   }();
-  trainer.settle();
+  trainer.autotune();
   ProgressView view(args.has("--quiet"));
   if (!trainer.finished())
     view.message(
@@ -172,27 +172,29 @@ Verb train_verb() {
         "default glyphs",
         false}},
       with_training_options({
-          {"--epochs", Takes::integer, "N", "passes over the training data", "the recipe's", 1,
+          {"--epochs", OptionType::integer, "N", "passes over the training data", "the recipe's", 1,
            1e9},
-          {"--time", Takes::text, "TIME", "as many epochs as fit, measured first: 90s, 20m, 1.5h",
-           "the recipe's epochs"},
-          {"--patience", Takes::integer, "N", "ends after N epochs without a better validation",
-           "never", 1, 1e9},
-          {"--out", Takes::text, "DIR", "the run folder", "runs/<date>-<model>-<n>"},
-          {"--checkpoint-every", Takes::integer, "N", "steps between checkpoints; 0: none by steps",
-           "500", 0, 1e15},
-          {"--checkpoint-minutes", Takes::real, "X", "minutes between checkpoints; 0: none by time",
-           "5", 0},
-          {"--max-steps", Takes::integer, "N", "ends after so many steps", "no limit", 1, 1e15},
-          {"--resume", Takes::text, "RUN",
+          {"--time", OptionType::text, "TIME",
+           "as many epochs as fit, measured first: 90s, 20m, 1.5h", "the recipe's epochs"},
+          {"--patience", OptionType::integer, "N",
+           "ends after N epochs without a better validation", "never", 1, 1e9},
+          {"--out", OptionType::text, "DIR", "the run folder", "runs/<date>-<model>-<n>"},
+          {"--checkpoint-every", OptionType::integer, "N",
+           "steps between checkpoints; 0: none by steps", "500", 0, 1e15},
+          {"--checkpoint-minutes", OptionType::real, "X",
+           "minutes between checkpoints; 0: none by time", "5", 0},
+          {"--max-steps", OptionType::integer, "N", "ends after so many steps", "no limit", 1,
+           1e15},
+          {"--resume", OptionType::text, "RUN",
            "goes on with a run where it was stopped or killed, bit for bit; DATA: where its data "
            "are now"},
-          {"--force", Takes::nothing, "",
+          {"--force", OptionType::nothing, "",
            "with --resume: also where the result will not be bit-exact"},
-          {"--dry-run", Takes::nothing, "",
+          {"--dry-run", OptionType::nothing, "",
            "shows data, layers, memory and time, and stops before the first step"},
-          {"--json", Takes::nothing, "", "the result, or the error, as one JSON object on stdout"},
-          {"--quiet", Takes::nothing, "", "no progress"},
+          {"--json", OptionType::nothing, "",
+           "the result, or the error, as one JSON object on stdout"},
+          {"--quiet", OptionType::nothing, "", "no progress"},
       }),
       {"suanli train", "suanli train photos",
        "suanli train mnist:downloads/mnist --model cnn_c --epochs 10",

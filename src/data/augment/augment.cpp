@@ -199,12 +199,12 @@ void ViewMaker::move(PhiloxStream& random) {
   AffineOptions options;
   if (a.rotation > 0) options.angle = random.between(-a.rotation, a.rotation);
   if (a.affine > 0) {
-    constexpr double kMost = 0.1;  // moved and scaled by up to a tenth
+    constexpr double kMax = 0.1;  // moved and scaled by up to a tenth
     options.angle += random.between(-a.affine, a.affine);
     options.shear_x = random.between(-a.affine, a.affine);
-    options.scale = random.between(1 - kMost, 1 + kMost);
-    options.right = random.between(-kMost, kMost) * static_cast<double>(shape_[2]);
-    options.down = random.between(-kMost, kMost) * static_cast<double>(shape_[1]);
+    options.scale = random.between(1 - kMax, 1 + kMax);
+    options.right = random.between(-kMax, kMax) * static_cast<double>(shape_[2]);
+    options.down = random.between(-kMax, kMax) * static_cast<double>(shape_[1]);
   }
   if (a.rotation > 0 || a.affine > 0) warp(shape_, affine(options), Interpolation::bilinear, x);
 }

@@ -17,16 +17,16 @@
 namespace suanli::data {
 namespace {
 
-constexpr size_t kMostWords = 100;        // of a column of words; more are names or texts
-constexpr size_t kMostWholeNumbers = 20;  // of a target that is still taken for classes
-constexpr size_t kMostClasses = 10'000;
+constexpr size_t kMaxWords = 100;        // of a column of words; more are names or texts
+constexpr size_t kMaxWholeNumbers = 20;  // of a target that is still taken for classes
+constexpr size_t kMaxClasses = 10'000;
 // share from which on a column is one of numbers, and other cells are errors
 constexpr double kMostlyNumbers = 0.5;
 // share of a target's numbers that are no accident among words
 constexpr double kSomeNumbers = 0.1;
 // share of rows from which on a target's word for "missing" is a class
 constexpr double kNoAccident = 0.05;
-constexpr int64_t kLeastCounted = 10;   // rows of a table in which 1, 2, 3, … is a count of them
+constexpr int64_t kMinCounted = 10;   // rows of a table in which 1, 2, 3, … is a count of them
 
 struct Moments {
   double mean = 0, stddev = 1;
@@ -190,7 +190,7 @@ bool named_like_time(const std::string& name) {
 /// 3, …, or if it holds different whole numbers under a name for that. Under another name numbers
 /// in another order are ranks or measurements.
 bool numbers_the_rows(const std::string& name, std::vector<double> values, int64_t rows) {
-  if (static_cast<int64_t>(values.size()) < rows || rows < kLeastCounted || named_like_time(name))
+  if (static_cast<int64_t>(values.size()) < rows || rows < kMinCounted || named_like_time(name))
     return false;
   bool counts = values.front() == 0 || values.front() == 1;
   for (size_t i = 1; i < values.size() && counts; ++i) counts = values[i] == values[i - 1] + 1;
@@ -225,7 +225,7 @@ Judgement judge(const Encoding& encoding, const Table& table, int column,
   // beside missing cells it tells rows apart
   if (one_value && j.missing == 0) j.reason = "one value only";
   else if (!j.numeric && words.empty()) j.reason = "no values";
-  else if (words.size() > kMostWords)
+  else if (words.size() > kMaxWords)
     j.reason = str(words.size(), " different words, names rather than categories");
   else
     j.counter = j.numeric && numbers_the_rows(table.header[static_cast<size_t>(column)],
@@ -302,10 +302,10 @@ Encoding encode_target(const Table& table, const std::vector<ColumnFormat>& form
   if (cells.classes.empty())
     throw InputError(str(table.path, ": the target '", visible(target), "' is missing in all ",
                          table.rows(), " rows. Give another target."));
-  const bool many_numbers = cells.numbers.size() > kMostWholeNumbers || !cells.whole;
+  const bool many_numbers = cells.numbers.size() > kMaxWholeNumbers || !cells.whole;
   if (settings.task == TaskAsked::by_column) {
     const bool meant =
-        words ? cells.numbers.size() > kMostWholeNumbers && count.share() >= kSomeNumbers
+        words ? cells.numbers.size() > kMaxWholeNumbers && count.share() >= kSomeNumbers
               : many_numbers;
     if (count.words > 0 && meant)
       throw InputError(odd_cell(table, column, format, count,
@@ -345,9 +345,9 @@ Encoding encode_target(const Table& table, const std::vector<ColumnFormat>& form
                          visible(cells.classes.begin()->second.begin()->first),
                          "'; at least two are needed to tell apart."));
   const bool own = settings.task == TaskAsked::by_column &&
-                   cells.classes.size() > kMostWholeNumbers &&
+                   cells.classes.size() > kMaxWholeNumbers &&
                    2 * static_cast<int64_t>(cells.classes.size()) > table.rows();
-  if (own || cells.classes.size() > kMostClasses)
+  if (own || cells.classes.size() > kMaxClasses)
     throw InputError(str(table.path, ": the target '", visible(target), "' holds ",
                          cells.classes.size(), " different words in ", table.rows(),
                          " rows, names or texts rather than classes. Give another target."));

@@ -14,7 +14,7 @@
 namespace suanli::data {
 namespace {
 
-constexpr size_t kMostBytes = size_t{1} << 30;
+constexpr size_t kMaxBytes = size_t{1} << 30;
 constexpr size_t kLinesLookedAt = 100;  // for the separator
 
 /// Files of other kinds that people give as tables, by their first bytes.
@@ -48,8 +48,8 @@ std::string read_text(const std::string& path) {
   constexpr size_t kPiece = 1 << 20;
   for (size_t got = kPiece; got == kPiece;) {
     const size_t before = text.size();
-    if (before > kMostBytes)
-      throw InputError(str(path, ": more than ", kMostBytes, " bytes of text. Split the table."));
+    if (before > kMaxBytes)
+      throw InputError(str(path, ": more than ", kMaxBytes, " bytes of text. Split the table."));
     text.resize(before + kPiece);
     got = source.read(text.data() + before, kPiece);
     text.resize(before + got);

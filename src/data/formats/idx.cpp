@@ -14,7 +14,7 @@ constexpr const char* kGetAgain = "Copy or download the file again.";
 constexpr size_t kChunk = 4 << 20;
 // deflate cannot shrink data by more than 1032:1, xz by about 7000:1; with this the size that a
 // header claims can be refused before reading on.
-constexpr int64_t kMostInflation = 8192;
+constexpr int64_t kMaxInflation = 8192;
 
 struct Type {
   uint8_t code;
@@ -73,7 +73,7 @@ int64_t announced(const ByteSource& source, const IdxArray& array) {
     overflow = overflow || __builtin_mul_overflow(bytes, size, &bytes);
   const int64_t header = array.header_bytes();
   const int64_t most =
-      source.compressed() ? source.file_size() * kMostInflation : source.file_size() - header;
+      source.compressed() ? source.file_size() * kMaxInflation : source.file_size() - header;
   if (overflow || bytes > most) {
     const std::string values = str(shape, " ", array.dtype, " values");
     if (source.compressed() || overflow)

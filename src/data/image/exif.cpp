@@ -6,8 +6,8 @@ namespace suanli::data {
 namespace {
 
 // larger ones hold previews; the directory stands at the start
-constexpr size_t kMostExif = 1 << 20;
-constexpr int kMostChunks = 1 << 16;
+constexpr size_t kMaxExif = 1 << 20;
+constexpr int kMaxChunks = 1 << 16;
 
 uint32_t number_in(std::string_view bytes, uint64_t at, int count, bool little) {
   if (at + static_cast<uint64_t>(count) > bytes.size()) return 0;
@@ -24,14 +24,14 @@ uint32_t number_in(std::string_view bytes, uint64_t at, int count, bool little) 
 /// first chunk `name`.
 int orientation_in_chunk(const ReadAt& read, uint64_t at, bool length_first, uint64_t after,
                          std::string_view name, std::string_view end) {
-  for (int chunk = 0; chunk < kMostChunks; ++chunk) {
+  for (int chunk = 0; chunk < kMaxChunks; ++chunk) {
     const std::string head = read(at, 8);
     if (head.size() < 8) return 0;
     const uint64_t length = number_in(head, length_first ? 0 : 4, 4, !length_first);
     const std::string_view here = std::string_view(head).substr(length_first ? 4 : 0, 4);
     if (here == name)
       return orientation_of(
-          read(at + 8, static_cast<size_t>(std::min<uint64_t>(length, kMostExif))));
+          read(at + 8, static_cast<size_t>(std::min<uint64_t>(length, kMaxExif))));
     if (here == end) return 0;
     // RIFF fills chunks up to an even length
     at += 8 + length + after + (length_first ? 0 : length % 2);

@@ -17,7 +17,7 @@ namespace {
 
 // A progressive file of a few kilobytes may announce thousands of passes over all its pixels;
 // cameras and editors write about ten.
-constexpr int kMostScans = 500;
+constexpr int kMaxScans = 500;
 
 // libjpeg reports errors by a call that must not return: we leave by longjmp, which skips
 // destructors. So everything that owns something lives in this struct, made before setjmp, and the
@@ -77,8 +77,8 @@ void warn(j_common_ptr jpeg, int level) {
 
 void count_scans(j_common_ptr jpeg) {
   Decoder& d = decoder(jpeg);
-  if (d.jpeg.input_scan_number <= kMostScans) return;
-  d.error = str("more than ", kMostScans, " scans, which no camera or editor writes");
+  if (d.jpeg.input_scan_number <= kMaxScans) return;
+  d.error = str("more than ", kMaxScans, " scans, which no camera or editor writes");
   give_up(d);
 }
 

@@ -9,7 +9,7 @@
 namespace suanli::data {
 namespace {
 
-constexpr uint64_t kMostFileBytes = uint64_t{1} << 28;
+constexpr uint64_t kMaxFileBytes = uint64_t{1} << 28;
 // Sizes usually stand within the first bytes; in a JPEG they may come behind a preview picture of
 // the camera.
 constexpr uint64_t kBeginning = 16 << 10;
@@ -49,9 +49,9 @@ const PictureFormat& format_of(std::string_view start) {
 void require_size(const PictureHeader& h) {
   if (h.width < 1 || h.height < 1)
     throw InputError(str(": byte ", h.at, ", ", h.width, "×", h.height, " pixels. ", kSaveAgain));
-  if (h.width * h.height > kMostPixels)
+  if (h.width * h.height > kMaxPixels)
     throw InputError(str(": byte ", h.at, ", ", h.width, "×", h.height,
-                         " pixels are more than the ", kMostPixels,
+                         " pixels are more than the ", kMaxPixels,
                          " that are read. Make the picture smaller."));
 }
 
@@ -70,9 +70,9 @@ PictureHeader upright(const PictureFormat& format, PictureHeader header, const R
 }
 
 void require_file_size(const FileReader& file) {
-  if (file.size() > kMostFileBytes)
-    throw InputError(str(file.path(), ": ", file.size(), " bytes are more than the ",
-                         kMostFileBytes, " that are read. Make the picture smaller."));
+  if (file.size() > kMaxFileBytes)
+    throw InputError(str(file.path(), ": ", file.size(), " bytes are more than the ", kMaxFileBytes,
+                         " that are read. Make the picture smaller."));
 }
 
 }  // namespace

@@ -21,7 +21,7 @@ struct Picture {
 };
 
 /// Pictures of more pixels are refused before a pixel is decoded: 2^26, about 8000 × 8000.
-inline constexpr int64_t kMostPixels = int64_t{1} << 26;
+inline constexpr int64_t kMaxPixels = int64_t{1} << 26;
 
 /// What a file says of its picture before the pixels.
 struct PictureHeader {
@@ -31,7 +31,7 @@ struct PictureHeader {
 };
 
 /// All of these throw InputError "path: byte 123 of 4567, what is wrong. What to do.", also for
-/// more than kMostPixels.
+/// more than kMaxPixels.
 
 /// Reads the beginning of the file only, as far as the size stands there.
 PictureHeader read_picture_header(const std::string& path);

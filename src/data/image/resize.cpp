@@ -123,10 +123,10 @@ Tensor read_picture(const std::string& path, const PictureOptions& options) {
         str("[read_picture] channels = ", options.channels, ", expected 1 (grey) or 3 (RGB)"));
   const bool as_it_is = options.height == 0 && options.width == 0;
   if (options.height < 0 || options.width < 0 || options.height > 65'536 ||
-      options.width > 65'536 || options.height * options.width > kMostPixels ||
+      options.width > 65'536 || options.height * options.width > kMaxPixels ||
       (!as_it_is && (options.height == 0 || options.width == 0)))
     throw UsageError(str("[read_picture] size ", options.height, "×", options.width,
-                         ", expected both 0 (as in the file) or 1 to ", kMostPixels, " pixels"));
+                         ", expected both 0 (as in the file) or 1 to ", kMaxPixels, " pixels"));
   const std::string file = read_picture_file(path);  // once: it may be a pipe
   const PictureHeader header = picture_header(path, file);
   const int64_t height = as_it_is ? header.height : options.height,

@@ -30,8 +30,8 @@ void write_png(const std::string& path, const Tensor& tensor) {
   Picture picture{
       .height = s.at(-2), .width = s.at(-1), .channels = s.rank() == 3 ? s[0] : 1, .pixels = {}};
   const int64_t area = picture.height * picture.width;
-  if (area == 0 || area > kMostPixels || picture.height > 1'000'000 || picture.width > 1'000'000)
-    throw ShapeError(str("[write_png] ", s, ": a picture has 1 to ", kMostPixels, " pixels"));
+  if (area == 0 || area > kMaxPixels || picture.height > 1'000'000 || picture.width > 1'000'000)
+    throw ShapeError(str("[write_png] ", s, ": a picture has 1 to ", kMaxPixels, " pixels"));
   const auto values = tensor.data<float>();
   picture.pixels.resize(values.size());
   for (int64_t c = 0; c < picture.channels; ++c)

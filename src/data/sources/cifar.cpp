@@ -57,7 +57,7 @@ struct Records {
 template <class Read, class At> Records read_records(const Layout& layout, Read&& read, At&& at) {
   const size_t record = layout.label_bytes + kPixels;
   constexpr size_t kRecordsAtOnce = 256;
-  constexpr size_t kMostRecords = 1'000'000;
+  constexpr size_t kMaxRecords = 1'000'000;
   Records out;
   std::vector<uint8_t> chunk(kRecordsAtOnce * record);
   for (size_t got = chunk.size(); got == chunk.size();) {
@@ -77,9 +77,9 @@ template <class Read, class At> Records read_records(const Layout& layout, Read&
       const auto from = chunk.begin() + static_cast<std::ptrdiff_t>(i + layout.label_bytes);
       out.pixels.insert(out.pixels.end(), from, from + kPixels);
     }
-    if (out.labels.size() > kMostRecords)
+    if (out.labels.size() > kMaxRecords)
       throw InputError(
-          str(at(0), ", more than ", kMostRecords, " records. Give the original file."));
+          str(at(0), ", more than ", kMaxRecords, " records. Give the original file."));
   }
   if (out.labels.empty())
     throw InputError(str(at(0), ", the file is empty. Copy or download it again."));
@@ -147,7 +147,7 @@ Cifar read_folder(const Layout& layout, const std::string& folder) {
   Cifar cifar;
   cifar.parts.resize(paths.size());
   // Decompressing takes longest, and the files do not wait for each other.
-  parallel_parts(static_cast<int>(paths.size()), [&](int i) {
+  parallel_invoke(static_cast<int>(paths.size()), [&](int i) {
     ByteSource source(paths[static_cast<size_t>(i)]);
     cifar.parts[static_cast<size_t>(i)] = read_records(
         layout, [&](void* out, size_t count) { return source.read(out, count); },

@@ -22,11 +22,11 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr int64_t kMostChecked = 20'000;  // pictures that are decoded before anything begins
+constexpr int64_t kMaxChecked = 20'000;  // pictures that are decoded before anything begins
 // of samples from photographs: large enough for a small network, decoded in about a millisecond
 constexpr int64_t kUsualSide = 96;
 // pictures that are all of one size, this or smaller, are taken as they are
-constexpr int64_t kMostOwnSide = 128;
+constexpr int64_t kMaxOwnSide = 128;
 
 class FolderSet final : public PictureSet {
  public:
@@ -236,11 +236,10 @@ void Opening::drop_bad(Split& split, std::vector<std::string>& why) {
 
 void Opening::refuse_bad() const {
   if (options_.skip_bad || bad_.empty()) return;
-  constexpr size_t kMostNamed = 10;
+  constexpr size_t kMaxNamed = 10;
   std::string others;
-  for (size_t i = 1; i < bad_.size() && i < kMostNamed; ++i)
-    others += (i > 1 ? ", " : "") + bad_[i];
-  if (bad_.size() > kMostNamed) others += ", …";
+  for (size_t i = 1; i < bad_.size() && i < kMaxNamed; ++i) others += (i > 1 ? ", " : "") + bad_[i];
+  if (bad_.size() > kMaxNamed) others += ", …";
   throw InputError(str(first_bad_,
                        bad_.size() > 1 ? str(" ", bad_.size(), " of ", pictures_,
                                              " pictures are bad, also ", others, ".")
@@ -292,7 +291,7 @@ Shape Opening::choose_shape() {
   const bool one_size = std::all_of(files.begin(), files.end(), [&](const PictureFile& f) {
     return f.height == first.height && f.width == first.width;
   });
-  if (one_size && std::max(first.height, first.width) <= kMostOwnSide)
+  if (one_size && std::max(first.height, first.width) <= kMaxOwnSide)
     return {channels, first.height, first.width};
   std::vector<int32_t> sides;
   for (const PictureFile& f : files) sides.push_back(std::min(f.height, f.width));
@@ -305,12 +304,12 @@ Shape Opening::choose_shape() {
   return {channels, side, side};
 }
 
-/// Reads the samples as training will. Of more than kMostChecked an even part, unless skip_bad must
+/// Reads the samples as training will. Of more than kMaxChecked an even part, unless skip_bad must
 /// find every bad one.
 void Opening::decode_once(Split& split) {
   std::vector<PictureFile>& files = split.tree.files;
   const auto count = static_cast<int64_t>(files.size());
-  const int64_t checked = options_.skip_bad ? count : std::min(count, kMostChecked);
+  const int64_t checked = options_.skip_bad ? count : std::min(count, kMaxChecked);
   std::vector<std::string> why(files.size());
   split.checksums.assign(files.size(), 0);
   ByteStatistics all(info_.input_shape);

@@ -129,16 +129,16 @@ Inputs range_of(const NpyArray& x) {
 
 /// Bytes up to here in all of training are bits, counts or classes rather than brightness. As
 /// fractions of 255 they were too small to learn from.
-constexpr double kMostCount = 25;
+constexpr double kMaxCount = 25;
 
 /// Numbers that reach less far than this part of what training saw are in another unit.
-constexpr double kLeastReach = 1.0 / 50;
+constexpr double kMinReach = 1.0 / 50;
 /// The distance that numbers reach, 0 included: one sample may hold large numbers close together.
 double reach(double low, double high) { return std::max(high, 0.0) - std::min(low, 0.0); }
 /// Zeros have no unit.
 bool reaches_less(double low, double high, const Inputs& seen) {
   const double own = reach(low, high);
-  return own > 0 && own < kLeastReach * reach(seen.low, seen.high);
+  return own > 0 && own < kMinReach * reach(seen.low, seen.high);
 }
 
 /// Info::encoding holds "MEAN STDDEV " of a regression's target, then "inputs bytes LOW HIGH" or
@@ -286,8 +286,8 @@ std::vector<float> floats_of(const NpyArray& x, const Layout& layout, float scal
 /// Of inputs of any size: by channel of pictures, by place in short vectors, over all else.
 void set_statistics_of(Info& info, const std::vector<float>& inputs) {
   const Shape& s = info.input_shape;
-  constexpr int64_t kMostPlaces = 64;
-  const auto groups = static_cast<size_t>(s.rank() == 3 || s[0] <= kMostPlaces ? s[0] : 1),
+  constexpr int64_t kMaxPlaces = 64;
+  const auto groups = static_cast<size_t>(s.rank() == 3 || s[0] <= kMaxPlaces ? s[0] : 1),
              sample = static_cast<size_t>(s.numel()), run = sample / groups;
   std::vector<double> sum(groups), squares(groups);
   // deviations from the mean: large values with a small spread keep their digits
@@ -308,11 +308,11 @@ void set_statistics_of(Info& info, const std::vector<float>& inputs) {
 }
 
 std::vector<int32_t> labels_of(const NpyArray& y, const std::string& where, int64_t classes) {
-  constexpr double kMostClasses = 100'000;
+  constexpr double kMaxClasses = 100'000;
   std::vector<int32_t> out;
   for (int64_t i = 0; i < y.shape.numel(); ++i) {
     const double v = y.at(i);
-    if (v < 0 || v >= (classes > 0 ? static_cast<double>(classes) : kMostClasses))
+    if (v < 0 || v >= (classes > 0 ? static_cast<double>(classes) : kMaxClasses))
       throw InputError(str(where, "[", i, "] is ", v, ", expected a class from 0 to ",
                            classes > 0 ? classes - 1 : 99'999, "."));
     out.push_back(static_cast<int32_t>(v));
@@ -437,7 +437,7 @@ Source open_npz(const std::string& path, const std::string& x, const std::string
   if (!options.encoding.empty()) encoding = array_encoding_from(options.encoding, info.task);
   else if (trained) encoding.inputs = seen_by_default(layout, info.task);
   else encoding.inputs = range_of(train.x);
-  if (!trained && is_pictures(train.x, layout, info.task) && encoding.inputs.high > kMostCount)
+  if (!trained && is_pictures(train.x, layout, info.task) && encoding.inputs.high > kMaxCount)
     encoding.inputs = {
         .kind = Inputs::Kind::bytes, .low = encoding.inputs.low, .high = encoding.inputs.high};
   if (regression) {

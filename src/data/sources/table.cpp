@@ -94,14 +94,14 @@ void require_targets(const Encoding& encoding, Table& table, const TableSettings
                      bool trained, std::vector<std::string>& notes) {
   const std::vector<int64_t> rows = encoding.rows_without_target(table);
   if (rows.empty()) return;
-  constexpr size_t kMostNamed = 10;
+  constexpr size_t kMaxNamed = 10;
   const int column = table.find(encoding.target);
   std::string lines, word;
   for (size_t i = 0; i < rows.size(); ++i) {
-    if (i < kMostNamed) lines += str(i > 0 ? ", " : "", table.lines[static_cast<size_t>(rows[i])]);
+    if (i < kMaxNamed) lines += str(i > 0 ? ", " : "", table.lines[static_cast<size_t>(rows[i])]);
     if (word.empty()) word = table.at(column, rows[i]).text;
   }
-  if (rows.size() > kMostNamed) lines += ", …";
+  if (rows.size() > kMaxNamed) lines += ", …";
   const std::string what =
       str(rows.size(), " of ", table.rows(), " rows have no target in column '",
           visible(encoding.target), "' (line ", lines, ")");

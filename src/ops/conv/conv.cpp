@@ -76,9 +76,9 @@ const Op conv2d_op{OpDef{
         [](Vjp& v) {
           const auto& a = v.attr<ConvAttr>();
           Tensor g = v.grad();
-          if (v.wants(0)) v.give(0, conv2d_grad_input(g, v.in(1), a, v.in_shape(0)));
-          if (v.wants(1)) v.give(1, conv2d_grad_weight(v.in(0), g, a, v.in_shape(1)));
-          if (v.inputs() == 3 && v.wants(2)) v.give(2, sum(g, {0, 2, 3}));
+          if (v.needs_grad(0)) v.set_grad(0, conv2d_grad_input(g, v.in(1), a, v.in_shape(0)));
+          if (v.needs_grad(1)) v.set_grad(1, conv2d_grad_weight(v.in(0), g, a, v.in_shape(1)));
+          if (v.inputs() == 3 && v.needs_grad(2)) v.set_grad(2, sum(g, {0, 2, 3}));
         },
     .saves = saves_in(0) | saves_in(1),
     .cost = [](const Step& s) { return conv_cost(s, s.out[0].shape, s.in[1].shape); },
@@ -113,16 +113,17 @@ const Op grad_input_op{OpDef{
     .infer =
         [](Infer& c) {
           same_floats(c);
-          Shape y = conv_shape(c, c.wanted_shape(), c.shape(1), c.attr<ConvAttr>());
+          Shape y = conv_shape(c, c.requested_shape(), c.shape(1), c.attr<ConvAttr>());
           if (!(y == c.shape(0)))
             c.fail(str("gradient has shape ", c.shape(0), ", ", y, " is expected"));
-          c.out(0, c.wanted_shape(), c.dtype(0));
+          c.out(0, c.requested_shape(), c.dtype(0));
         },
     .vjp =
         [](Vjp& v) {
           const auto& a = v.attr<ConvAttr>();
-          if (v.wants(0)) v.give(0, conv2d_with(v.grad(), v.in(1), {}, a));
-          if (v.wants(1)) v.give(1, conv2d_grad_weight(v.grad(), v.in(0), a, v.in_shape(1)));
+          if (v.needs_grad(0)) v.set_grad(0, conv2d_with(v.grad(), v.in(1), {}, a));
+          if (v.needs_grad(1))
+            v.set_grad(1, conv2d_grad_weight(v.grad(), v.in(0), a, v.in_shape(1)));
         },
     .saves = saves_in(0) | saves_in(1),
     .cost = [](const Step& s) { return conv_cost(s, s.in[0].shape, s.in[1].shape); },
@@ -156,16 +157,17 @@ const Op grad_weight_op{OpDef{
     .infer =
         [](Infer& c) {
           same_floats(c);
-          Shape y = conv_shape(c, c.shape(0), c.wanted_shape(), c.attr<ConvAttr>());
+          Shape y = conv_shape(c, c.shape(0), c.requested_shape(), c.attr<ConvAttr>());
           if (!(y == c.shape(1)))
             c.fail(str("gradient has shape ", c.shape(1), ", ", y, " is expected"));
-          c.out(0, c.wanted_shape(), c.dtype(0));
+          c.out(0, c.requested_shape(), c.dtype(0));
         },
     .vjp =
         [](Vjp& v) {
           const auto& a = v.attr<ConvAttr>();
-          if (v.wants(0)) v.give(0, conv2d_grad_input(v.in(1), v.grad(), a, v.in_shape(0)));
-          if (v.wants(1)) v.give(1, conv2d_with(v.in(0), v.grad(), {}, a));
+          if (v.needs_grad(0))
+            v.set_grad(0, conv2d_grad_input(v.in(1), v.grad(), a, v.in_shape(0)));
+          if (v.needs_grad(1)) v.set_grad(1, conv2d_with(v.in(0), v.grad(), {}, a));
         },
     .saves = saves_in(0) | saves_in(1),
     .cost = [](const Step& s) { return conv_cost(s, s.in[1].shape, s.out[0].shape); },

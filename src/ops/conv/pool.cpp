@@ -42,7 +42,7 @@ const Op pool_op{OpDef{
     .vjp =
         [](Vjp& v) {
           Tensor g = v.grad(0), at = v.result(1);
-          v.give(0, record(pool_grad_op, {&g, &at}, {}, &v.in_shape(0)));
+          v.set_grad(0, record(pool_grad_op, {&g, &at}, {}, &v.in_shape(0)));
         },
     .saves = saves_result(1),
     .cost =
@@ -88,14 +88,14 @@ const Op pool_grad_op{OpDef{
             c.fail(str("gradient has shape ", c.shape(0), ", positions ", c.shape(1)));
           if (c.dtype(1) != DType::i32)
             c.fail_dtype(str("positions are ", c.dtype(1), "; i32 is expected"));
-          c.out(0, c.wanted_shape(), c.dtype(0));
+          c.out(0, c.requested_shape(), c.dtype(0));
         },
     .vjp =
         [](Vjp& v) {  // the transpose of a scatter: read where it wrote
           const Shape &s = v.in_shape(0), &x = v.grad().shape();
           Tensor planes = reshape(v.grad(), {x[0] * x[1], x[2] * x[3]}),
                  at = cast(reshape(v.in(1), {s[0] * s[1], s[2] * s[3]}), i64);
-          v.give(0, reshape(gather(planes, 1, at), s));
+          v.set_grad(0, reshape(gather(planes, 1, at), s));
         },
     .saves = saves_in(1),
     .cost = [](const Step& s) { return element_cost(s, 0); },
@@ -128,7 +128,7 @@ const Op mean_pool_op{OpDef{
     .vjp =
         [](Vjp& v) {
           Tensor g = v.grad();
-          v.give(0, record(mean_pool_grad_op, {&g}, v.attr<MeanPoolAttr>(), &v.in_shape(0)));
+          v.set_grad(0, record(mean_pool_grad_op, {&g}, v.attr<MeanPoolAttr>(), &v.in_shape(0)));
         },
     .cost = [](const Step& s) { return element_cost(s, 4); },
     .samples =
@@ -153,7 +153,7 @@ const Op mean_pool_grad_op{OpDef{
     .infer =
         [](Infer& c) {
           const auto& a = c.attr<MeanPoolAttr>();
-          const Shape &g = c.shape(0), &x = c.wanted_shape();
+          const Shape &g = c.shape(0), &x = c.requested_shape();
           c.require_float(0);
           if (x.rank() != 4 || !(g == Shape{x[0], x[1], a.height, a.width}))
             c.fail(str("gradient has shape ", g, "; the means of ", x, " are ", a.height, "×",
@@ -163,7 +163,7 @@ const Op mean_pool_grad_op{OpDef{
     .vjp =
         [](Vjp& v) {
           Tensor g = v.grad();
-          v.give(0, record(mean_pool_op, {&g}, v.attr<MeanPoolAttr>()));
+          v.set_grad(0, record(mean_pool_op, {&g}, v.attr<MeanPoolAttr>()));
         },
     .cost = [](const Step& s) { return element_cost(s, 4); },
     .samples =

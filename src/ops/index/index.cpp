@@ -29,8 +29,8 @@ const Op gather_op{OpDef{
         },
     .vjp =
         [](Vjp& v) {
-          v.give(0, scatter_add(zeros(v.in_shape(0), v.in_dtype(0)), v.attr<AxisAttr>().axis,
-                                v.in(1), v.grad()));
+          v.set_grad(0, scatter_add(zeros(v.in_shape(0), v.in_dtype(0)), v.attr<AxisAttr>().axis,
+                                    v.in(1), v.grad()));
         },
     .saves = saves_in(1),
     .cost = [](const Step& s) { return element_cost(s, 0); },
@@ -66,8 +66,8 @@ const Op scatter_add_op{OpDef{
         },
     .vjp =
         [](Vjp& v) {
-          if (v.wants(0)) v.give(0, v.grad());
-          if (v.wants(2)) v.give(2, gather(v.grad(), v.attr<AxisAttr>().axis, v.in(1)));
+          if (v.needs_grad(0)) v.set_grad(0, v.grad());
+          if (v.needs_grad(2)) v.set_grad(2, gather(v.grad(), v.attr<AxisAttr>().axis, v.in(1)));
         },
     .saves = saves_in(1),
     .cost = [](const Step& s) { return element_cost(s, 1); },
@@ -106,7 +106,7 @@ const Op embedding_op{OpDef{
     .vjp =
         [](Vjp& v) {
           Tensor g = v.grad(), index = v.in(1);
-          v.give(0, record(embedding_grad_op, {&g, &index}, {}, &v.in_shape(0)));
+          v.set_grad(0, record(embedding_grad_op, {&g, &index}, {}, &v.in_shape(0)));
         },
     .saves = saves_in(1),
     .cost = [](const Step& s) { return element_cost(s, 0); },
@@ -131,7 +131,7 @@ const Op embedding_grad_op{OpDef{
         [](Infer& c) {
           if (c.dtype(1) != DType::i64)
             c.fail_dtype(str("index is ", c.dtype(1), "; i64 is expected"));
-          const Shape& table = c.wanted_shape();
+          const Shape& table = c.requested_shape();
           Shape rows = c.shape(1);
           rows.push_back(table.rank() == 2 ? table[1] : 0);
           if (table.rank() != 2 || !(c.shape(0) == rows))
@@ -139,7 +139,7 @@ const Op embedding_grad_op{OpDef{
                        "; [.., D], [..] and [V, D] are expected"));
           c.out(0, table, c.dtype(0));
         },
-    .vjp = [](Vjp& v) { v.give(0, embedding(v.grad(), v.in(1))); },
+    .vjp = [](Vjp& v) { v.set_grad(0, embedding(v.grad(), v.in(1))); },
     .saves = saves_in(1),
     .cost = [](const Step& s) { return element_cost(s, 1); },
     .samples =

@@ -39,12 +39,12 @@ const Op matmul_op{OpDef{
         [](Vjp& v) {
           const auto [ta, tb] = v.attr<MatmulAttr>();
           Tensor g = v.grad();
-          if (v.wants(0))
-            v.give(0, sum_to(ta ? matmul(v.in(1), g, tb, true) : matmul(g, v.in(1), false, !tb),
-                             v.in_shape(0)));
-          if (v.wants(1))
-            v.give(1, sum_to(tb ? matmul(g, v.in(0), true, ta) : matmul(v.in(0), g, !ta, false),
-                             v.in_shape(1)));
+          if (v.needs_grad(0))
+            v.set_grad(0, sum_to(ta ? matmul(v.in(1), g, tb, true) : matmul(g, v.in(1), false, !tb),
+                                 v.in_shape(0)));
+          if (v.needs_grad(1))
+            v.set_grad(1, sum_to(tb ? matmul(g, v.in(0), true, ta) : matmul(v.in(0), g, !ta, false),
+                                 v.in_shape(1)));
         },
     .saves = saves_in(0) | saves_in(1),
     .cost =

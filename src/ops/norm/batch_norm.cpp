@@ -81,12 +81,12 @@ const Op normalized_op{OpDef{
           }
           const Tensor d = x - per_channel(mean, rank);
           const Tensor of_bias = channel_sum(g), of_weight = channel_sum(g * d) * rstd;
-          v.give(2, of_weight);
-          v.give(3, of_bias);
-          if (!v.wants(1)) return;
-          v.give(1, (g - per_channel(of_bias / n, rank) -
-                     d * per_channel(of_weight * rstd / n, rank)) *
-                        per_channel(rstd * weight, rank));
+          v.set_grad(2, of_weight);
+          v.set_grad(3, of_bias);
+          if (!v.needs_grad(1)) return;
+          v.set_grad(1, (g - per_channel(of_bias / n, rank) -
+                         d * per_channel(of_weight * rstd / n, rank)) *
+                            per_channel(rstd * weight, rank));
         },
     .saves = saves_in(1) | saves_in(2) | saves_in(4) | saves_in(5),
     .cost = [](const Step&) { return Cost{}; },

@@ -56,20 +56,20 @@ const Op layer_norm_op{OpDef{
     .vjp =
         [](Vjp& v) {
           Tensor g = v.grad(), x = v.in(0), w = v.in(1);
-          const bool bias = v.inputs() == 3 && v.wants(2);
+          const bool bias = v.inputs() == 3 && v.needs_grad(2);
           if (!v.create_graph()) {
             const auto grads = record_all(layer_norm_grad_op, {&g, &x, &w}, v.attr<NormAttr>());
-            if (v.wants(0)) v.give(0, grads[0]);
-            if (v.wants(1)) v.give(1, grads[1]);
-            if (bias) v.give(2, grads[2]);
+            if (v.needs_grad(0)) v.set_grad(0, grads[0]);
+            if (v.needs_grad(1)) v.set_grad(1, grads[1]);
+            if (bias) v.set_grad(2, grads[2]);
             return;
           }
           const Axes axes = last_axes(w.rank());
           const auto [hat, scale] = standardized(x, axes, v.attr<NormAttr>().eps);
           Tensor gw = g * w;
-          v.give(0, scale * (gw - mean(gw, axes, true) - hat * mean(gw * hat, axes, true)));
-          v.give(1, sum_to(g * hat, w.shape()));
-          if (bias) v.give(2, sum_to(g, w.shape()));
+          v.set_grad(0, scale * (gw - mean(gw, axes, true) - hat * mean(gw * hat, axes, true)));
+          v.set_grad(1, sum_to(g * hat, w.shape()));
+          if (bias) v.set_grad(2, sum_to(g, w.shape()));
         },
     .saves = saves_in(0) | saves_in(1),
     .cost = [](const Step& s) { return element_cost(s, 8); },

@@ -19,7 +19,7 @@ const Op vector_norm_op{OpDef{
         [](Vjp& v) {
           const Tensor norm = v.result();
           // 0 at 0, as PyTorch has it
-          v.give(0, cast(v.in(0), DType::f64) * (v.grad() / where(norm == 0, 1.0, norm)));
+          v.set_grad(0, cast(v.in(0), DType::f64) * (v.grad() / where(norm == 0, 1.0, norm)));
         },
     .saves = saves_in(0) | saves_result(0),
     .cost =

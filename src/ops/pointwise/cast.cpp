@@ -12,7 +12,7 @@ const Op cast_op{OpDef{
            "bool is x ≠ 0, narrower floats are rounded to nearest even. f64, f32, f16, bf16, i64, "
            "i32, i16, i8, u8, bool.",
     .infer = [](Infer& c) { c.out(0, c.shape(0), c.attr<DTypeAttr>().dtype); },
-    .vjp = [](Vjp& v) { v.give(0, v.grad()); },
+    .vjp = [](Vjp& v) { v.set_grad(0, v.grad()); },
     .cost = [](const Step& s) { return element_cost(s, 0); },
     .onnx = {"Cast", 13},
     .dtypes = kConvertedDTypes,
@@ -42,13 +42,13 @@ const Op full_op{OpDef{
         [](Infer& c) {
           if (c.shape(0).rank() != 0)
             c.fail(str("the value has shape ", c.shape(0), "; a scalar is expected"));
-          for (int64_t d : c.wanted_shape())
-            if (d < 0) c.fail(str("shape ", c.wanted_shape(), " has a negative size"));
-          c.out(0, c.wanted_shape(), c.attr<DTypeAttr>().dtype);
+          for (int64_t d : c.requested_shape())
+            if (d < 0) c.fail(str("shape ", c.requested_shape(), " has a negative size"));
+          c.out(0, c.requested_shape(), c.attr<DTypeAttr>().dtype);
         },
     .vjp =
         [](Vjp& v) {
-          if (v.wants(0)) v.give(0, sum(v.grad()));
+          if (v.needs_grad(0)) v.set_grad(0, sum(v.grad()));
         },
     .cost = [](const Step& s) { return element_cost(s, 0); },
     .onnx = {"ConstantOfShape", 9},
@@ -82,9 +82,9 @@ const Op arange_op{OpDef{
         [](Infer& c) {
           if (c.shape(0).rank() != 0)
             c.fail(str("start has shape ", c.shape(0), "; a scalar is expected"));
-          if (c.wanted_shape()[0] < 0)
-            c.fail(str("n is ", c.wanted_shape()[0], "; at least 0 is expected"));
-          c.out(0, c.wanted_shape(), c.attr<DTypeAttr>().dtype);
+          if (c.requested_shape()[0] < 0)
+            c.fail(str("n is ", c.requested_shape()[0], "; at least 0 is expected"));
+          c.out(0, c.requested_shape(), c.attr<DTypeAttr>().dtype);
         },
     .cost = [](const Step& s) { return element_cost(s, 1); },
     .onnx = {"Range", 11},

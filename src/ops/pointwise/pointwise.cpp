@@ -83,7 +83,7 @@ void vjp_pointwise(Vjp& v) {
   const PointwiseRow& row = pointwise_rows[attr.row];
   for (int i = 0; i < row.arity; ++i) {
     const std::string_view text = row.gradient[i];
-    if (!v.wants(i) || text == "none") continue;
+    if (!v.needs_grad(i) || text == "none") continue;
     auto operand = [&](int which) { return which == 3 ? v.result() : v.in(which); };
     const GradientOperands& needed = gradient_operands(attr.row, i);
     Tensor g;
@@ -106,7 +106,7 @@ void vjp_pointwise(Vjp& v) {
       g = Tensor::adopt(record_node(gradient_op, pointers, needed.count, ga), 0);
       Recorder::current().settle();
     }
-    v.give(i, g.shape() == v.in_shape(i) ? std::move(g) : sum_to(g, v.in_shape(i)));
+    v.set_grad(i, g.shape() == v.in_shape(i) ? std::move(g) : sum_to(g, v.in_shape(i)));
   }
 }
 

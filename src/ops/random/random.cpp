@@ -8,11 +8,11 @@ namespace suanli {
 namespace {
 
 void infer_drawn(Infer& c, DTypes drawn, const char* which) {
-  for (int64_t d : c.wanted_shape())
-    if (d < 0) c.fail(str("shape ", c.wanted_shape(), " has a negative size"));
+  for (int64_t d : c.requested_shape())
+    if (d < 0) c.fail(str("shape ", c.requested_shape(), " has a negative size"));
   const DType dtype = c.attr<DTypeAttr>().dtype;
   if (!contains(drawn, dtype)) c.fail_dtype(str("dtype ", dtype, " is not drawn; ", which));
-  c.out(0, c.wanted_shape(), dtype);
+  c.out(0, c.requested_shape(), dtype);
 }
 void infer_draw(Infer& c) {
   infer_drawn(c, dtypes_of({DType::f32, DType::f64}), "f32 and f64 are");

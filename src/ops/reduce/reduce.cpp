@@ -46,7 +46,7 @@ const Op sum_op{OpDef{
           c.out(0, reduced(c.shape(0), a, a.keepdims),
                 is_float(c.dtype(0)) ? c.dtype(0) : DType::i64);
         },
-    .vjp = [](Vjp& v) { v.give(0, spread(v.grad(), v.in_shape(0), v.attr<ReduceAttr>())); },
+    .vjp = [](Vjp& v) { v.set_grad(0, spread(v.grad(), v.in_shape(0), v.attr<ReduceAttr>())); },
     .cost =
         [](const Step& s) {
           auto c = element_cost(s, 0);
@@ -95,7 +95,7 @@ const Op max_op{OpDef{
           const Tensor count = axes.empty() ? is_max : sum(is_max, axes, true);
           // An infinite gradient leaves the others at 0. A NaN is equal to nothing, so that 0/0
           // gives NaN to all that it was compared with.
-          v.give(0, multiply_no_nan(spread(v.grad(), v.in_shape(0), a), is_max) / count);
+          v.set_grad(0, multiply_no_nan(spread(v.grad(), v.in_shape(0), a), is_max) / count);
         },
     .saves = saves_in(0) | saves_result(0),
     .cost =

@@ -28,7 +28,7 @@ const Op softmax_op{OpDef{
     .vjp =
         [](Vjp& v) {
           Tensor y = v.result(), g = v.grad();
-          v.give(0, y * (g - sum(y * g, {v.attr<AxisAttr>().axis}, true)));
+          v.set_grad(0, y * (g - sum(y * g, {v.attr<AxisAttr>().axis}, true)));
         },
     .saves = saves_result(0),
     .cost = cost_softmax,
@@ -49,7 +49,8 @@ const Op log_softmax_op{OpDef{
     .infer = infer_softmax,
     .vjp =
         [](Vjp& v) {
-          v.give(0, v.grad() - exp(v.result()) * sum(v.grad(), {v.attr<AxisAttr>().axis}, true));
+          v.set_grad(0,
+                     v.grad() - exp(v.result()) * sum(v.grad(), {v.attr<AxisAttr>().axis}, true));
         },
     .saves = saves_result(0),
     .cost = cost_softmax,
@@ -131,12 +132,12 @@ const Op cross_entropy_op{OpDef{
           Tensor g = v.grad(), x = v.in(0), target = v.in(1);
           if (!v.create_graph()) {
             Tensor sums = v.result(1);
-            v.give(0, record(cross_entropy_grad_op, {&g, &x, &target, &sums}));
+            v.set_grad(0, record(cross_entropy_grad_op, {&g, &x, &target, &sums}));
             return;
           }
           const Shape& s = v.in_shape(0);
-          v.give(0, (softmax(x, 1) - one_hot(target, s[1], v.in_dtype(0))) *
-                        (g / static_cast<double>(s[0])));
+          v.set_grad(0, (softmax(x, 1) - one_hot(target, s[1], v.in_dtype(0))) *
+                            (g / static_cast<double>(s[0])));
         },
     .saves = saves_in(0) | saves_in(1) | saves_result(1),
     .cost = cost_softmax,

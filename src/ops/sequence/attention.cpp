@@ -105,9 +105,9 @@ const Op attention_op{OpDef{
             const auto grads = record_all(attention_grad_op, {&g, &q, &k, &values, &y, &sums}, a);
             d = {grads[0], grads[1], grads[2]};
           }
-          if (v.wants(0)) v.give(0, d.q);
-          if (v.wants(1)) v.give(1, d.k);
-          if (v.wants(2)) v.give(2, d.v);
+          if (v.needs_grad(0)) v.set_grad(0, d.q);
+          if (v.needs_grad(1)) v.set_grad(1, d.k);
+          if (v.needs_grad(2)) v.set_grad(2, d.v);
         },
     .saves =
         saves_in(0) | saves_in(1) | saves_in(2) | saves_in(3) | saves_result(0) | saves_result(1),
@@ -232,7 +232,7 @@ const Op self_attention_op{OpDef{
           Tensor g = v.grad(), qkv = v.in(0);
           if (!v.create_graph()) {
             Tensor y = v.result(0), sums = v.result(1);
-            v.give(0, record(self_attention_grad_op, {&g, &qkv, &y, &sums}, a));
+            v.set_grad(0, record(self_attention_grad_op, {&g, &qkv, &y, &sums}, a));
             return;
           }
           const Shape& s = g.shape();
@@ -240,7 +240,7 @@ const Op self_attention_op{OpDef{
           const Gradients d =
               recorded_gradients(heads, part_of(qkv, 0, a.heads), part_of(qkv, 1, a.heads),
                                  part_of(qkv, 2, a.heads), a, {});
-          v.give(0, concat({side_by_side(d.q), side_by_side(d.k), side_by_side(d.v)}, 2));
+          v.set_grad(0, concat({side_by_side(d.q), side_by_side(d.k), side_by_side(d.v)}, 2));
         },
     .saves = saves_in(0) | saves_result(0) | saves_result(1),
     .cost = [](const Step& s) { return attention_cost(s, s.out[0].shape, s.out[0].shape[1], 2); },

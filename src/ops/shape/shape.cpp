@@ -14,12 +14,12 @@ const Op reshape_op{OpDef{
     .doc = "The same elements in row-major order under another shape.",
     .infer =
         [](Infer& c) {
-          if (c.wanted_shape().numel() != c.shape(0).numel())
+          if (c.requested_shape().numel() != c.shape(0).numel())
             c.fail(str("shape ", c.shape(0), " has ", c.shape(0).numel(), " elements, ",
-                       c.wanted_shape(), " has ", c.wanted_shape().numel()));
-          c.out(0, c.wanted_shape(), c.dtype(0));
+                       c.requested_shape(), " has ", c.requested_shape().numel()));
+          c.out(0, c.requested_shape(), c.dtype(0));
         },
-    .vjp = [](Vjp& v) { v.give(0, reshape(v.grad(), v.in_shape(0))); },
+    .vjp = [](Vjp& v) { v.set_grad(0, reshape(v.grad(), v.in_shape(0))); },
     .cost = [](const Step&) { return Cost{}; },
     .onnx = {"Reshape", 14},
     .alias = true,
@@ -52,7 +52,7 @@ const Op transpose_op{OpDef{
           const int rank = v.in_shape(0).rank();
           Axes back(static_cast<size_t>(rank));
           for (int i = 0; i < rank; ++i) back[static_cast<size_t>(p.axes[i])] = i;
-          v.give(0, transpose(v.grad(), back));
+          v.set_grad(0, transpose(v.grad(), back));
         },
     .cost = moves,
     .onnx = {"Transpose", 13},
@@ -76,13 +76,13 @@ const Op expand_op{OpDef{
         [](Infer& c) {
           Shape out;
           try {
-            out = broadcast(c.shape(0), c.wanted_shape());
+            out = broadcast(c.shape(0), c.requested_shape());
           } catch (const ShapeError& e) { c.fail(e.what()); }
-          if (!(out == c.wanted_shape()))
-            c.fail(str("shape ", c.shape(0), " does not broadcast to ", c.wanted_shape()));
+          if (!(out == c.requested_shape()))
+            c.fail(str("shape ", c.shape(0), " does not broadcast to ", c.requested_shape()));
           c.out(0, out, c.dtype(0));
         },
-    .vjp = [](Vjp& v) { v.give(0, sum_to(v.grad(), v.in_shape(0))); },
+    .vjp = [](Vjp& v) { v.set_grad(0, sum_to(v.grad(), v.in_shape(0))); },
     .cost = moves,
     .onnx = {"Expand", 13},
     .dtypes = kUpTo8Bytes,
@@ -119,8 +119,8 @@ const Op slice_op{OpDef{
     .vjp =
         [](Vjp& v) {
           const auto& a = v.attr<SliceAttr>();
-          v.give(0, slice_update(zeros(v.in_shape(0), v.in_dtype(0)), v.grad(), a.axis, v.in(1),
-                                 a.step));
+          v.set_grad(0, slice_update(zeros(v.in_shape(0), v.in_dtype(0)), v.grad(), a.axis, v.in(1),
+                                     a.step));
         },
     .saves = saves_in(1),
     .cost = moves,
@@ -165,10 +165,10 @@ const Op slice_update_op{OpDef{
     .vjp =
         [](Vjp& v) {
           const auto& a = v.attr<SliceAttr>();
-          if (v.wants(0))
-            v.give(0, slice_update(v.grad(), zeros(v.in_shape(1), v.in_dtype(1)), a.axis, v.in(2),
-                                   a.step));
-          if (v.wants(1)) v.give(1, slice(v.grad(), a.axis, v.in(2), a.length, a.step));
+          if (v.needs_grad(0))
+            v.set_grad(0, slice_update(v.grad(), zeros(v.in_shape(1), v.in_dtype(1)), a.axis,
+                                       v.in(2), a.step));
+          if (v.needs_grad(1)) v.set_grad(1, slice(v.grad(), a.axis, v.in(2), a.length, a.step));
         },
     .saves = saves_in(2),
     .cost = moves,
@@ -214,7 +214,7 @@ const Op concat_op{OpDef{
           int64_t at = 0;
           for (int i = 0; i < v.inputs(); ++i) {
             const int64_t n = v.in_shape(i)[axis];
-            if (v.wants(i)) v.give(i, slice(v.grad(), axis, at, n));
+            if (v.needs_grad(i)) v.set_grad(i, slice(v.grad(), axis, at, n));
             at += n;
           }
         },

@@ -38,7 +38,7 @@ class Assembler {
     lifetimes();
     for (size_t u = 0; u < units_.size(); ++u) add_step(static_cast<int>(u));
     for (auto& s : plan_->steps) s.step.attr = &s.attr;  // the vector may have moved them
-    for (const Leaving& l : program_.leaving)
+    for (const ProgramOutput& l : program_.outputs)
       plan_->outputs.push_back({l.record, l.result, place_of(l.value)});
     place_blocks();
     if constexpr (kChecked) check_memory(program, *plan_, checked_);
@@ -53,16 +53,16 @@ class Assembler {
       for (uint8_t r = 0; r < program_.record(i).out.size(); ++r) {
         const Ref ref{Ref::record, r, i};
         values_.push_back(
-            {.desc = program_.desc(ref), .escapes = program_.leaves(program_.root(ref))});
+            {.desc = program_.desc(ref), .escapes = program_.is_output(program_.root(ref))});
       }
-    for (const Leaving& l : program_.leaving)
+    for (const ProgramOutput& l : program_.outputs)
       if (const Ref root = program_.root(l.value); l.update >= 0 && root.kind == Ref::record)
         value(root).update = l.update;
     leaf_last_use_.assign(program_.tape().leaves.size(), -1);
-    leaf_leaves_.assign(program_.tape().leaves.size(), 0);
-    for (const Leaving& l : program_.leaving)
+    leaf_is_output_.assign(program_.tape().leaves.size(), 0);
+    for (const ProgramOutput& l : program_.outputs)
       if (const Ref root = program_.root(l.value); root.kind == Ref::leaf)
-        leaf_leaves_[root.index] = 1;
+        leaf_is_output_[root.index] = 1;
     std::vector<int> unit_of(program_.size(), -1);
     for (size_t u = 0; u < units_.size(); ++u)
       for (uint32_t i : units_[u]) unit_of[i] = static_cast<int>(u);
@@ -121,7 +121,7 @@ class Assembler {
     std::vector<uint8_t> taken(in.size(), 0);  // inputs whose bytes became a result's
     for (size_t k = 0; k < out.size(); ++k) {
       Value& v = value(out[k]);
-      if (program_.leaves(out[k])) {
+      if (program_.is_output(out[k])) {
         v.place = {Place::output, static_cast<int64_t>(plan_->output_bytes.size())};
         plan_->output_bytes.push_back(bytes_of(v.desc));
         plan_->output_update.push_back(v.update >= 0 && may_overwrite(u, s, roots, k, v) ? v.update
@@ -197,7 +197,7 @@ class Assembler {
   bool may_overwrite(int u, const PlannedStep& s, const std::vector<Ref>& roots, size_t k,
                      const Value& v) const {
     const uint32_t leaf = program_.tape().updates[static_cast<size_t>(v.update)].leaf;
-    if (leaf_leaves_[leaf] || leaf_last_use_[leaf] > u) return false;
+    if (leaf_is_output_[leaf] || leaf_last_use_[leaf] > u) return false;
     if (leaf_last_use_[leaf] < u) return true;
     for (size_t i = 0; i < roots.size(); ++i)
       if (roots[i].kind == Ref::leaf && roots[i].index == leaf)
@@ -214,7 +214,7 @@ class Assembler {
   std::vector<Value> values_;
   std::vector<int> leaf_last_use_;      // by leaf: the last step that reads it
   // by leaf: whether something outside will hold it as a result
-  std::vector<uint8_t> leaf_leaves_;
+  std::vector<uint8_t> leaf_is_output_;
   std::vector<ArenaBlock> blocks_;
   std::vector<StepValues> checked_;     // by step, where plans are checked
 };

@@ -27,7 +27,7 @@ struct CachedPlans {
 
 namespace {
 
-constexpr int64_t kMostBytes = int64_t{256} << 20;
+constexpr int64_t kMaxBytes = int64_t{256} << 20;
 
 class PlanCache {
  public:
@@ -54,7 +54,7 @@ class PlanCache {
     }
     // cleared; or its plan could not be built, or is not what others would build
     if (c->lent == 0 && c->idle.empty()) erase(c);
-    for (CachedPlans* at = oldest_; bytes_ > kMostBytes && at && at != newest_;) {
+    for (CachedPlans* at = oldest_; bytes_ > kMaxBytes && at && at != newest_;) {
       CachedPlans* const next = at->newer;
       if (at->lent == 0) erase(at);
       at = next;

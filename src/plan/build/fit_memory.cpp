@@ -14,13 +14,13 @@ namespace suanli {
 namespace {
 
 // bytes of working memory that are not worth any work
-constexpr int64_t kSmallEnough = int64_t{64} << 20;
+constexpr int64_t kIgnoreBelowBytes = int64_t{64} << 20;
 // a hundredth more work has to save so many hundredths of the memory
-constexpr double kExchange = 10;
-constexpr double kLeastSaving = 0.01;
-constexpr int kMostRounds = 4;        // the fullest moment is another one after each
+constexpr double kBytesPerWork = 10;
+constexpr double kMinSaving = 0.01;
+constexpr int kMaxRounds = 4;        // the fullest moment is another one after each
 // where there is a limit: more work than that is no use to anybody
-constexpr double kLeastExchange = 0.01;
+constexpr double kMinBytesPerWork = 0.01;
 
 std::atomic<int64_t> limit_of_all = 0;
 
@@ -33,11 +33,11 @@ double work_of(const Plan& plan) {
 
 /// A draft that computes again what is worth it at that rate of exchange; without a plan if there
 /// is nothing.
-PlanDraft computed_again(const PlanDraft& draft, double exchange, int64_t enough,
+PlanDraft rematerialized(const PlanDraft& draft, double exchange, int64_t enough,
                          KernelTable& kernels) {
   PlanDraft next{draft.program, {}, nullptr};
-  if (!recompute_at_peak(next.program, draft.units, alive_bytes(*draft.plan),
-                         exchange / work_of(*draft.plan), enough))
+  if (!rematerialize_at_peak(next.program, draft.units, alive_bytes(*draft.plan),
+                             exchange / work_of(*draft.plan), enough))
     return next;
   next.units = schedule(next.program, fuse(next.program, backend(draft.plan->device)));
   next.plan = assemble(next.program, next.units, Tier::planned, kernels);
@@ -54,20 +54,20 @@ double saving(const Plan& plan, const Plan& before) {
 void set_working_memory_limit(int64_t bytes) { limit_of_all = bytes; }
 int64_t working_memory_limit() { return limit_of_all; }
 
-void shrink(PlanDraft& draft, KernelTable& kernels) {
-  for (int round = 0; round < kMostRounds && draft.plan->arena_bytes > kSmallEnough; ++round) {
-    PlanDraft next = computed_again(draft, kExchange, 0, kernels);
+void fit_memory(PlanDraft& draft, KernelTable& kernels) {
+  for (int round = 0; round < kMaxRounds && draft.plan->arena_bytes > kIgnoreBelowBytes; ++round) {
+    PlanDraft next = rematerialized(draft, kBytesPerWork, 0, kernels);
     if (!next.plan) break;
     const double more = work_of(*next.plan) / work_of(*draft.plan) - 1;
-    if (saving(*next.plan, *draft.plan) < std::max(kLeastSaving, kExchange * more)) break;
+    if (saving(*next.plan, *draft.plan) < std::max(kMinSaving, kBytesPerWork * more)) break;
     draft = std::move(next);
   }
   // Dearer and dearer, until it fits.
   const int64_t limit = limit_of_all;
-  for (double exchange = kExchange / 2;
-       limit > 0 && draft.plan->arena_bytes > limit && exchange > kLeastExchange; exchange /= 2)
-    for (int round = 0; round < kMostRounds && draft.plan->arena_bytes > limit; ++round) {
-      PlanDraft next = computed_again(draft, exchange, limit, kernels);
+  for (double exchange = kBytesPerWork / 2;
+       limit > 0 && draft.plan->arena_bytes > limit && exchange > kMinBytesPerWork; exchange /= 2)
+    for (int round = 0; round < kMaxRounds && draft.plan->arena_bytes > limit; ++round) {
+      PlanDraft next = rematerialized(draft, exchange, limit, kernels);
       if (!next.plan || saving(*next.plan, *draft.plan) <= 0) break;
       draft = std::move(next);
     }

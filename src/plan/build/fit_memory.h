@@ -21,6 +21,6 @@ int64_t working_memory_limit();
 /// place is another one then. Whatever the price, where the working memory has a limit (see
 /// set_working_memory_limit()), until it fits or nothing helps. A function of the draft and the
 /// limit alone.
-void shrink(PlanDraft& draft, KernelTable& kernels);
+void fit_memory(PlanDraft& draft, KernelTable& kernels);
 
 }  // namespace suanli

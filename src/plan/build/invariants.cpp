@@ -43,7 +43,8 @@ class FusedCheck {
 
   void run() {
     bounds();
-    if (e_.row > 0 && !has_rows()) fail("rows of ", e_.row, " do not divide the space ", e_.space);
+    if (e_.row_length > 0 && !has_rows())
+      fail("rows of ", e_.row_length, " do not divide the space ", e_.space);
     if (f_.op >= 0) leader();
     for (uint32_t i : unit_)
       if (i != f_.op) space_of_record(i);
@@ -62,8 +63,10 @@ class FusedCheck {
   template <class... A> [[noreturn]] void fail(const A&... what) const {
     broken(name_of(p_, unit_), what...);
   }
-  Shape rows() const { return rows_of(e_.space, e_.row); }
-  bool has_rows() const { return e_.row > 1 && rows().numel() * e_.row == e_.space.numel(); }
+  Shape rows() const { return rows_of(e_.space, e_.row_length); }
+  bool has_rows() const {
+    return e_.row_length > 1 && rows().numel() * e_.row_length == e_.space.numel();
+  }
 
   void bounds() const {
     if (unit_.size() > Expr::kMaxInstructions || e_.code.size() > Expr::kMaxInstructions)
@@ -86,7 +89,7 @@ class FusedCheck {
   void leader() const {
     const auto op = static_cast<uint32_t>(f_.op);
     if (is_fusable(p_, op)) fail("its op is one that could be part of the code");
-    if (e_.row != 0 || e_.axes != 0 || e_.has_reductions())
+    if (e_.row_length != 0 || e_.axes != 0 || e_.has_reductions())
       fail("an epilogue that reduces or computes per row");
     if (f_.in.size() < own_ || p_.record(op).in.size() != own_)
       fail("its op has ", p_.record(op).in.size(), " inputs, not ", own_);
@@ -103,10 +106,10 @@ class FusedCheck {
     if (!is_fusable(p_, i)) fail("[", op_def(p_.record(i).op).name, "] has no code");
     const Shape own = space_of(p_, i);
     if (own.numel() == e_.space.numel() ? own == e_.space || alike(own, e_.space)
-                                        : e_.row > 0 && alike(own, rows()))
+                                        : e_.row_length > 0 && alike(own, rows()))
       return;
     fail("[", op_def(p_.record(i).op).name, "] runs over ", own, ", the unit over ", e_.space,
-         e_.row ? str(" in rows of ", e_.row) : "");
+         e_.row_length ? str(" in rows of ", e_.row_length) : "");
   }
 
   size_t inputs() const { return f_.op >= 0 ? f_.in.size() - own_ + 1 : f_.in.size(); }
@@ -132,14 +135,15 @@ class FusedCheck {
       if (!c.reduces() && c.per == Expr::Per::row && !is_per_row(value))
         fail("instruction ", k, " computes per row from one value per element");
     }
-    if (c.per == Expr::Per::row && e_.row == 0)
+    if (c.per == Expr::Per::row && e_.row_length == 0)
       fail("instruction ", k, " is per row, and the space has no rows");
     if (c.per == Expr::Per::kept && !c.reduces())
       fail("instruction ", k, " keeps axes and reduces nothing");
     if (c.reduces() && c.per == Expr::Per::element)
       fail("instruction ", k, " reduces and has one value per element");
-    if (c.per == Expr::Per::kept && e_.row > 0 && !takes_whole_rows(e_.space, e_.row, e_.axes))
-      fail("a reduction tears rows of ", e_.row);
+    if (c.per == Expr::Per::kept && e_.row_length > 0 &&
+        !takes_whole_rows(e_.space, e_.row_length, e_.axes))
+      fail("a reduction tears rows of ", e_.row_length);
   }
 
   void results() const {

@@ -16,19 +16,19 @@ namespace {
 
 constexpr size_t kAllocation = 16;  // the allocator's own, for each
 
-void tell(const char* pass, const Program& program) {
+void notify(const char* pass, const Program& program) {
   if (plan_listener) plan_listener->passed(pass, program);
 }
 
 /// The tape's program, rewritten and divided into units.
 PlanDraft first_draft(const Tape& tape, Tier tier, KernelTable& kernels) {
   PlanDraft draft{Program(tape), {}, nullptr};
-  tell("recorded", draft.program);
+  notify("recorded", draft.program);
   if (tier == Tier::planned) {
     const Backend& engine = backend(draft.program.device());
-    simplify(draft.program), tell("simplify", draft.program);
-    choose_layouts(draft.program, engine), tell("layout", draft.program);
-    recompute(draft.program), tell("recompute", draft.program);
+    simplify(draft.program), notify("simplify", draft.program);
+    choose_layouts(draft.program, engine), notify("layout", draft.program);
+    rematerialize_cheap(draft.program), notify("rematerialize", draft.program);
     draft.units = schedule(draft.program, fuse(draft.program, engine));
   } else {
     draft.units = one_by_one(draft.program);
@@ -42,7 +42,7 @@ PlanDraft first_draft(const Tape& tape, Tier tier, KernelTable& kernels) {
 std::unique_ptr<Plan> Plan::build(const Tape& tape, Tier tier) {
   KernelTable kernels(backend(tape.records.empty() ? Device{} : tape.records[0]->device));
   PlanDraft draft = first_draft(tape, tier, kernels);
-  if (tier == Tier::planned) shrink(draft, kernels), tell("shrink", draft.program);
+  if (tier == Tier::planned) fit_memory(draft, kernels), notify("fit memory", draft.program);
   if (plan_listener)
     plan_listener->divided(draft.program, draft.units), plan_listener->planned(*draft.plan, tape);
   return std::move(draft.plan);

@@ -168,7 +168,7 @@ class Neighbours {
         for (const Ref& r : p_.inputs(i))
           if (const Ref root = p_.root(r); root.kind != Ref::record || !inside(root.index))
             in.insert({root.kind, root.index, root.result});
-        out += p_.leaves({Ref::record, 0, i}) || read_outside(i, inside);
+        out += p_.is_output({Ref::record, 0, i}) || read_outside(i, inside);
       }
     return static_cast<int>(in.size()) + out;
   }

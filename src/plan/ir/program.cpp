@@ -11,12 +11,12 @@ Program::Program(const Tape& tape) : tape_(&tape) {
     refs += n->n_in;
     for (uint8_t k = 0; k < n->n_out; ++k) {
       r.out.push_back({n->out(k).dtype, n->out(k).shape});
-      if (tape.outputs[i] >> k & 1) leaving.push_back({i, k, {Ref::record, k, i}, -1});
+      if (tape.outputs[i] >> k & 1) outputs.push_back({i, k, {Ref::record, k, i}, -1});
     }
     records.push_back(std::move(r));
   }
   for (size_t u = 0; u < tape.updates.size(); ++u)
-    for (Leaving& l : leaving)
+    for (ProgramOutput& l : outputs)
       if (l.record == tape.updates[u].record && l.result == tape.updates[u].result)
         l.update = static_cast<int64_t>(u);
   index();
@@ -36,14 +36,14 @@ void Program::index() {
     for (uint8_t r = 0; r < records[i].out.size(); ++r) roots_.push_back({Ref::record, r, i});
     if (is_alias(i)) roots_.back() = root(records[i].in[0]);
   }
-  leaves_.assign(roots_.size(), 0);
-  for (const Leaving& l : leaving)
-    if (const Ref at = root(l.value); at.kind == Ref::record) leaves_[value(at)] = 1;
+  is_output_.assign(roots_.size(), 0);
+  for (const ProgramOutput& l : outputs)
+    if (const Ref at = root(l.value); at.kind == Ref::record) is_output_[value(at)] = 1;
 }
 
 void Program::drop_dead() {
   std::vector<uint8_t> needed(size(), 0);
-  for (const Leaving& l : leaving)
+  for (const ProgramOutput& l : outputs)
     if (l.value.kind == Ref::record) needed[l.value.index] = 1;
   for (size_t i = size(); i-- > 0;) {
     if (!needed[i]) continue;
@@ -63,7 +63,7 @@ void Program::drop_dead() {
     ++kept;
   }
   records.resize(kept);
-  for (Leaving& l : leaving)
+  for (ProgramOutput& l : outputs)
     if (l.value.kind == Ref::record) l.value.index = moved[l.value.index];
   index();
 }

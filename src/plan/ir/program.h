@@ -22,7 +22,7 @@ struct Record {
 };
 
 /// A result of the tape that must leave the program, and the value that it is.
-struct Leaving {
+struct ProgramOutput {
   uint32_t record;   // of the tape
   uint8_t result;
   Ref value;
@@ -39,7 +39,7 @@ class Program {
   explicit Program(const Tape& tape);
 
   std::vector<Record> records;   // everything is computed before it is read
-  std::vector<Leaving> leaving;
+  std::vector<ProgramOutput> outputs;
   /// To be called after records or outputs were changed.
   void index();
   /// Drops records that nothing leaves depends on. Indexes anew.
@@ -59,7 +59,9 @@ class Program {
   /// Whose bytes it sees.
   Ref root(const Ref& r) const { return r.kind == Ref::record ? roots_[value(r)] : r; }
   /// Whether the bytes of a root leave the program.
-  bool leaves(const Ref& root) const { return root.kind == Ref::record && leaves_[value(root)]; }
+  bool is_output(const Ref& root) const {
+    return root.kind == Ref::record && is_output_[value(root)];
+  }
   /// Dense numbers of the records' results.
   size_t values() const { return roots_.size(); }
   size_t value(const Ref& r) const { return first_value_[r.index] + r.result; }
@@ -68,7 +70,7 @@ class Program {
   const Tape* tape_;
   std::vector<uint32_t> first_value_;
   std::vector<Ref> roots_;
-  std::vector<uint8_t> leaves_;
+  std::vector<uint8_t> is_output_;
 };
 
 /// Every record by itself.

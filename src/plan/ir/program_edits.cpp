@@ -5,12 +5,12 @@
 
 namespace suanli {
 
-Ref Insertions::add(Record r, uint32_t before) {
+Ref ProgramEdits::add(Record r, uint32_t before) {
   added_.push_back({before, std::move(r)});
   return {Ref::record, 0, first_ + static_cast<uint32_t>(added_.size() - 1)};
 }
 
-void Insertions::apply() {
+void ProgramEdits::apply() {
   if (added_.empty()) return;
   for (const Replaced& r : replaced_)
     for (Ref& in : p_.records[r.reader].in)
@@ -33,7 +33,7 @@ void Insertions::apply() {
   for (Record& r : records)
     for (Ref& in : r.in)
       if (in.kind == Ref::record) in.index = moved[in.index];
-  for (Leaving& l : p_.leaving)
+  for (ProgramOutput& l : p_.outputs)
     if (l.value.kind == Ref::record) l.value.index = moved[l.value.index];
   p_.records = std::move(records);
   p_.drop_dead();

@@ -6,9 +6,9 @@ namespace suanli {
 
 /// Records that are put in front of others, refs to which count on from the program's records, and
 /// who reads them. The program itself stays as it is until all are known.
-class Insertions {
+class ProgramEdits {
  public:
-  explicit Insertions(Program& p) : p_(p), first_(static_cast<uint32_t>(p.size())) {}
+  explicit ProgramEdits(Program& p) : p_(p), first_(static_cast<uint32_t>(p.size())) {}
   /// Its first result. Of several in front of one record, those that were added first come first.
   Ref add(Record r, uint32_t before);
   /// Wherever a record reads one value it shall read another.

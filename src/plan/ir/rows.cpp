@@ -12,9 +12,9 @@ namespace {
 // this length are not cut into pieces (backends/cpu/fused/reduction_kernel.cpp), so that rows are
 // added up alike alone and together.
 constexpr int64_t kLongestRow = 1 << 15;
-constexpr int64_t kWorth = 1 << 15;  // elements worth several threads …
+constexpr int64_t kMinParallelElements = 1 << 15;  // elements worth several threads …
 constexpr int64_t kFewRows = 8;      // … which take whole rows
-constexpr int64_t kMostColumns = 8192;
+constexpr int64_t kMaxColumns = 8192;
 
 }  // namespace
 
@@ -40,14 +40,15 @@ int64_t row_of(const Shape& space, uint32_t axes) {
 
 bool keeps_rows(const Shape& space, int64_t row) {
   const int64_t total = space.numel();
-  return row > 1 && row <= kLongestRow && total > 0 && (total <= kWorth || total / row >= kFewRows);
+  return row > 1 && row <= kLongestRow && total > 0 &&
+         (total <= kMinParallelElements || total / row >= kFewRows);
 }
 
 bool takes_whole_rows(const Shape& space, int64_t row, uint32_t axes) {
   int64_t kept = 1;  // innermost, next to one another
   for (int axis = space.rank() - 1; axis >= 0 && (!(axes >> axis & 1) || space[axis] == 1); --axis)
     kept *= space[axis];
-  return kept % row == 0 && kept < kMostColumns;
+  return kept % row == 0 && kept < kMaxColumns;
 }
 
 bool alike(const Shape& a, const Shape& b) {

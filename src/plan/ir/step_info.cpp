@@ -13,7 +13,8 @@ Cost step_cost(const Step& s) {
   int64_t flops = s.has_epilogue() ? cost_alone(s.alone()).flops : 0;
   for (const Expr::Instruction& i : e.code) {
     const bool of_rows = i.per == Expr::Per::row && !i.reduces();
-    if (i.row != Expr::kCast) flops += of_rows ? e.space.numel() / e.row : e.space.numel();
+    if (i.op_index != Expr::kCast)
+      flops += of_rows ? e.space.numel() / e.row_length : e.space.numel();
   }
   return {flops, element_cost(s, 0).bytes};
 }
@@ -30,7 +31,7 @@ std::string step_name(const Step& step) {
   if (step.expr) {
     std::string ops = step.has_epilogue() ? "then" : "";
     for (const Expr::Instruction& i : step.expr->code)
-      ops += (ops.empty() ? "" : ops == "then" ? " " : ", ") + named(i.row, i.gradient);
+      ops += (ops.empty() ? "" : ops == "then" ? " " : ", ") + named(i.op_index, i.gradient);
     return str(def.name, "(", ops, ")");
   }
   if (!is_pointwise(def)) return def.name;

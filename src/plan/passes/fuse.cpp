@@ -31,7 +31,7 @@ struct Reader {
 };
 
 /// What decides whether regions may be together.
-struct Core {
+struct RegionTraits {
   // over which the code runs, but for what it computes per row; of an op that leads: that of its
   // epilogue
   Shape space;
@@ -54,24 +54,24 @@ struct Core {
   /// Reductions walk their space alike, along rows or across them in whole rows. An epilogue has
   /// one space: its op leads no other op, no reductions and nothing per row. The op does not wait
   /// for what its epilogue would take besides.
-  bool agrees(const Core& o) const {
+  bool agrees(const RegionTraits& o) const {
     if (leads || o.leads)
       return !(leads && o.leads) && space == o.space && !reduces && !o.reduces && row == 0 &&
              o.row == 0 && (leads ? o.waits_for <= waits_for : waits_for <= o.waits_for);
     if (axes != 0 && o.axes != 0 && axes != o.axes) return false;
     const bool same = space == o.space;
     if (!same && !is_per_row(o.space) && !o.is_per_row(space)) return false;
-    const Core both = joined(o);
+    const RegionTraits both = joined(o);
     return (row == 0 || row == both.row) && (o.row == 0 || o.row == both.row) &&
            (both.row == 0 || both.axes == 0 || takes_whole_rows(both.space, both.row, both.axes));
   }
-  Core joined(const Core& o) const {
-    Core both{space,
-              std::max(row, o.row),
-              axes | o.axes,
-              reduces || o.reduces,
-              leads || o.leads,
-              std::max(waits_for, o.waits_for)};
+  RegionTraits joined(const RegionTraits& o) const {
+    RegionTraits both{space,
+                      std::max(row, o.row),
+                      axes | o.axes,
+                      reduces || o.reduces,
+                      leads || o.leads,
+                      std::max(waits_for, o.waits_for)};
     if (!(space == o.space)) {
       both.space = space.numel() < o.space.numel() ? o.space : space;
       both.row = both.space.numel() / std::min(space.numel(), o.space.numel());
@@ -93,7 +93,7 @@ class Regions {
         readers_(n_) {
     for (uint32_t i = 0; i < n_; ++i) {
       parent_[i] = i;
-      Core& c = cores_[i];
+      RegionTraits& c = cores_[i];
       for (const Ref& r : p.inputs(i))
         if (const Ref root = p.root(r); root.kind == Ref::record)
           c.waits_for = std::max(c.waits_for, cores_[root.index].waits_for);
@@ -169,12 +169,12 @@ class Regions {
   bool connects(uint32_t i, const Reader& r) {
     if (!fusable_[r.record]) return false;
     const Shape own = space(r.record);
-    const Core& region = cores_[find(r.record)];
+    const RegionTraits& region = cores_[find(r.record)];
     // To an epilogue it makes no difference in which shape it sees the elements. What is computed
     // again is to be computed later.
     if (cores_[i].leads) return own == r.shape && !p_.record(r.record).again;
     if (!fusable_[i]) return false;
-    const Core& mine = cores_[i];
+    const RegionTraits& mine = cores_[i];
     if (!reduces(i) && r.same_shape && own == shape(i)) return true;
     // A number per row: read by code that runs over the elements, or by other code that runs over
     // the rows.
@@ -209,7 +209,7 @@ class Regions {
     // A region may also read it in another shape: then the value has to be in memory.
     std::erase_if(
         near, [&](uint32_t region) { return std::binary_search(far.begin(), far.end(), region); });
-    Core core_now = cores_[i];
+    RegionTraits core_now = cores_[i];
     std::erase_if(near, [&](uint32_t region) {  // of those that may not be together, the first
       if (!core_now.agrees(cores_[region])) return far.push_back(region), true;
       core_now = core_now.joined(cores_[region]);
@@ -231,7 +231,8 @@ class Regions {
     for (const Ref& r : p_.inputs(i)) {
       const Ref root = p_.root(r);
       dying += root.kind == Ref::record && !fusable_[root.index] &&
-               readers_[root.index].size() == 1 && !p_.leaves(root) && p_.desc(r).shape == shape(i);
+               readers_[root.index].size() == 1 && !p_.is_output(root) &&
+               p_.desc(r).shape == shape(i);
     }
     return dying >= 2 || (dying == 1 && accumulates(i));
   }
@@ -267,7 +268,7 @@ class Regions {
   std::vector<uint32_t> parent_, height_;
   // per region: the height of the lowest region that feeds it and is placed already
   std::vector<uint32_t> highest_;
-  std::vector<Core> cores_;
+  std::vector<RegionTraits> cores_;
   std::vector<uint8_t> fusable_;
   std::vector<uint32_t> others_before_;  // how many records that are not fused come before
   std::vector<std::vector<Reader>> readers_;
@@ -311,7 +312,7 @@ class Cutter {
         if (root.kind == Ref::record && position_[root.index] != kNobody) {
           const uint32_t at = position_[root.index];
           if (--unread_in_region[at] == 0) --crossing_now;
-          if (--unread[at] == 0 && !p_.leaves(root)) --outputs;
+          if (--unread[at] == 0 && !p_.is_output(root)) --outputs;
           continue;
         }
         const Shape shape = regions_.seen(i, r);
@@ -323,7 +324,7 @@ class Cutter {
       position_[i] = static_cast<uint32_t>(k);
       for (const Reader& r : regions_.readers(i))
         ++unread[k], unread_in_region[k] += region_of_[r.record] == region_of_[i];
-      outputs += unread[k] > 0 || p_.leaves({Ref::record, 0, i});
+      outputs += unread[k] > 0 || p_.is_output({Ref::record, 0, i});
       crossing_now += unread_in_region[k] > 0;
       if (inputs.size() + outputs > Expr::kMaxPointers) continue;
       crossing[k] = crossing_now;

@@ -56,17 +56,17 @@ class Writer {
     for (uint32_t i : unit_) {
       if (i == f_.op) continue;
       if (const int64_t rows = space_of(p_, i).numel(); rows < e.space.numel())
-        e.row = e.space.numel() / rows;
+        e.row_length = e.space.numel() / rows;
       if (reduces(i)) one_kind = one_kind && (e.axes == 0 || e.axes == axes(i)), e.axes = axes(i);
       for (const Ref& r : p_.inputs(i))
         read = read || (member(r) < unit_.size() && reduces(unit_[member(r)]));
     }
-    if (e.row == 0 && one_kind && !read) return;
+    if (e.row_length == 0 && one_kind && !read) return;
     e.axes = 0;
     for (uint32_t i : unit_) {
       if (i == f_.op || !reduces(i)) continue;
       const int64_t row = row_of(e.space, axes(i));
-      if (keeps_rows(e.space, row)) e.row = row;
+      if (keeps_rows(e.space, row)) e.row_length = row;
       else e.axes = axes(i);
     }
   }
@@ -104,18 +104,18 @@ class Writer {
   uint8_t write(uint32_t i) {
     const Record& record = p_.record(i);
     Expr& e = f_.expr;
-    Expr::Instruction code{.row = Expr::kCast,
+    Expr::Instruction code{.op_index = Expr::kCast,
                            .gradient = -1,
                            .operands = static_cast<uint8_t>(record.in.size()),
                            .compute = DType::f32,
                            .type = record.out[0].dtype,
                            .operand = {}};
     if (const int16_t reduction = reduction_of(record.op)) {
-      code.row = reduction;
+      code.op_index = reduction;
       code.per = e.axes == axes(i) ? Expr::Per::kept : Expr::Per::row;
     } else if (is_pointwise(op_def(record.op))) {
       const auto& attr = record.attr.as<PointwiseAttr>();
-      code.row = attr.row, code.gradient = attr.gradient, code.compute = attr.compute;
+      code.op_index = attr.row, code.gradient = attr.gradient, code.compute = attr.compute;
     }
     if (!reduces(i) && space_of(p_, i).numel() < e.space.numel()) code.per = Expr::Per::row;
     size_t k = 0;

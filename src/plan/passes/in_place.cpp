@@ -37,7 +37,7 @@ bool may_write_over(const Step& step, const std::vector<Ref>& roots, size_t k,
     return std::any_of(c.operand, c.operand + c.operands, is_input);
   };
   // the order of stages: only what the result is made of is sure to come before it
-  if (e.row > 0) {
+  if (e.row_length > 0) {
     std::vector<uint8_t> before(e.code.size(), 0);
     before[written] = 1;
     for (size_t c = written + 1; c-- > 0;)

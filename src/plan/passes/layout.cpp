@@ -37,7 +37,7 @@ class Layouts {
     have_plain_.assign(values_.size(), 0), have_blocked_.assign(values_.size(), 0);
     p_.records.clear();
     for (uint32_t i = 0; i < old.size(); ++i) rewrite(i, std::move(old[i]));
-    for (Leaving& l : p_.leaving) l.value = plain(l.value);
+    for (ProgramOutput& l : p_.outputs) l.value = plain(l.value);
     p_.drop_dead();
   }
 
@@ -160,7 +160,7 @@ class Layouts {
             if (role.blocked.out >> k & 1) votes({Ref::record, k, i}, 1);
       }
     }
-    for (const Leaving& l : p_.leaving) votes(l.value, -1);
+    for (const ProgramOutput& l : p_.outputs) votes(l.value, -1);
   }
   bool chosen(const Ref& r) {
     const uint32_t v = member(r);

@@ -20,6 +20,6 @@ void choose_layouts(Program& program, const Backend& backend);
 /// Computes cheap values again rather than keep or carry them: what is read once more much later,
 /// if what it is made of is still there then; and what would be written only for ops that read what
 /// it is made of anyway.
-void recompute(Program& program);
+void rematerialize_cheap(Program& program);
 
 }  // namespace suanli

@@ -14,11 +14,11 @@ namespace suanli {
 namespace {
 
 constexpr uint32_t kNobody = UINT32_MAX;
-constexpr int64_t kWorthTheTrouble = 512;  // this part of the memory
+constexpr int64_t kMinSavedShare = 512;  // this part of the memory
 constexpr int64_t kFlopsPerByte = 10;          // of today's machines
 constexpr int64_t kFlopsOfFunction = 64;       // exp, erf, …
-constexpr int kMostPasses = 4;
-constexpr double kWorthAChange = 1e-4;         // of the memory
+constexpr int kMaxPasses = 4;
+constexpr double kMinGain = 1e-4;         // of the memory
 
 class Recomputation {
  public:
@@ -59,7 +59,7 @@ class Recomputation {
     std::vector<Candidate> candidates;
     for (uint32_t i = 0; i < p_.size(); ++i) {
       const int64_t bytes = saved_by(i);
-      if (bytes == 0 || bytes < alive_[peak_] / kWorthTheTrouble) continue;
+      if (bytes == 0 || bytes < alive_[peak_] / kMinSavedShare) continue;
       chosen_[i] = 1;
       if (const Outcome alone = outcome(); alone.possible)
         candidates.push_back({i, static_cast<double>(bytes) / alone.work});
@@ -69,13 +69,13 @@ class Recomputation {
                      [](const Candidate& a, const Candidate& b) { return a.saves > b.saves; });
     double best = outcome().log_memory;
     bool changed = true;
-    for (int pass = 0; changed && pass < kMostPasses; ++pass) {
+    for (int pass = 0; changed && pass < kMaxPasses; ++pass) {
       changed = false;
       for (const Candidate& c : candidates) {
         chosen_[c.record] ^= 1;
         const Outcome o = outcome();
         const double value = price * o.work + o.log_memory;
-        if (!o.possible || value >= best - kWorthAChange) {
+        if (!o.possible || value >= best - kMinGain) {
           chosen_[c.record] ^= 1;
           continue;
         }
@@ -98,7 +98,7 @@ class Recomputation {
         if (const Ref root = p_.root(in); root.kind == Ref::record && again[root.index])
           before[root.index] = std::min(before[root.index], before[i]);
     }
-    Insertions insertions(p_);
+    ProgramEdits insertions(p_);
     std::vector<Ref> made(p_.size());
     for (uint32_t i = 0; i < p_.size(); ++i) {
       if (!again[i]) continue;
@@ -180,7 +180,7 @@ class Recomputation {
     }
     for (uint32_t i = 0; i < p_.size(); ++i)
       for (uint8_t k = 0; k < p_.record(i).out.size(); ++k)
-        if (const Ref value{Ref::record, k, i}; until[p_.value(value)] && !p_.leaves(value))
+        if (const Ref value{Ref::record, k, i}; until[p_.value(value)] && !p_.is_output(value))
           hold(bytes_of(p_.desc(value)), readers_[p_.value(value)].last + 1,
                until[p_.value(value)]);
     measure(o, change);
@@ -211,7 +211,7 @@ class Recomputation {
   /// Whether a value is in memory at the peak and behind it.
   bool is_held(const Ref& root) const {
     return unit_of_[root.index] <= peak_ &&
-           (p_.leaves(root) || readers_[p_.value(root)].last != kNobody);
+           (p_.is_output(root) || readers_[p_.value(root)].last != kNobody);
   }
   /// Bytes that need not be held at the peak if a record's results are computed again behind it.
   int64_t saved_by(uint32_t i) const {
@@ -219,7 +219,7 @@ class Recomputation {
     int64_t bytes = 0;
     for (uint8_t k = 0; k < p_.record(i).out.size(); ++k) {
       const Ref value{Ref::record, k, i};
-      if (p_.leaves(value)) return 0;
+      if (p_.is_output(value)) return 0;
       if (const Readers& r = readers_[p_.value(value)]; r.last != kNobody && !r.at_peak)
         bytes += bytes_of(p_.desc(value));
     }
@@ -229,7 +229,7 @@ class Recomputation {
   /// What a reader in front of `before` takes for an input: the value that was computed again,
   /// under the name by which it is read.
   Ref renamed(const Ref& in, uint32_t before, const std::vector<uint8_t>& again,
-              const std::vector<Ref>& made, Insertions& insertions) const {
+              const std::vector<Ref>& made, ProgramEdits& insertions) const {
     const Ref root = p_.root(in);
     if (root.kind != Ref::record || !again[root.index]) return in;
     if (!p_.is_alias(in.index)) return {Ref::record, in.result, made[in.index].index};
@@ -255,8 +255,8 @@ double work(const Cost& cost) {
   return static_cast<double>(std::max(cost.bytes, cost.flops / kFlopsPerByte));
 }
 
-bool recompute_at_peak(Program& program, const std::vector<Unit>& units,
-                       const std::vector<int64_t>& alive, double price, int64_t enough) {
+bool rematerialize_at_peak(Program& program, const std::vector<Unit>& units,
+                           const std::vector<int64_t>& alive, double price, int64_t enough) {
   Recomputation r(program, units, alive);
   r.choose(price, enough);
   return r.apply();

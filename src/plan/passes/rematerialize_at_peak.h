@@ -14,7 +14,7 @@ double work(const Cost& cost);
 /// those that bring price · work() + ln(bytes at the fullest moment) down, until that moment needs
 /// `enough` bytes. `alive`: bytes that are needed during each unit of the program as it is. Returns
 /// whether anything was changed.
-bool recompute_at_peak(Program& program, const std::vector<Unit>& units,
-                       const std::vector<int64_t>& alive, double price, int64_t enough);
+bool rematerialize_at_peak(Program& program, const std::vector<Unit>& units,
+                           const std::vector<int64_t>& alive, double price, int64_t enough);
 
 }  // namespace suanli

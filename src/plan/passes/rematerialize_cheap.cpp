@@ -10,11 +10,11 @@ namespace suanli {
 
 namespace {
 
-constexpr int64_t kWorthKeepingTrackOf = 1 << 16;  // bytes
-constexpr int64_t kWorthRecomputing = 1 << 20;     // bytes
+constexpr int64_t kMinTrackedBytes = 1 << 16;  // bytes
+constexpr int64_t kMinRematerializedBytes = 1 << 20;     // bytes
 // records between two readers that make the time between them long
 constexpr size_t kFarApart = 32;
-constexpr size_t kMostBases = 2, kMostOps = 12, kMostOpsOfGroup = 40;
+constexpr size_t kMaxBases = 2, kMaxOps = 12, kMaxOpsOfGroup = 40;
 
 bool contains(const std::vector<Ref>& refs, const Ref& r) {
   return std::any_of(refs.begin(), refs.end(), [&](const Ref& o) { return same_value(o, r); });
@@ -88,7 +88,7 @@ class Chains {
   int64_t bytes(const Ref& r) const { return bytes_of(p_.desc(r)); }
 
   /// Clones the chain of a value in front of a record, anew for each call.
-  Ref clone(uint32_t i, uint32_t before, Insertions& to) const {
+  Ref clone(uint32_t i, uint32_t before, ProgramEdits& to) const {
     Record r = p_.record(i);
     for (Ref& in : r.in)
       if (expands(i, in)) in = clone(p_.root(in).index, before, to);
@@ -107,7 +107,7 @@ class Chains {
   }
   /// Whether a value of that size is in memory whatever happens to this chain.
   bool in_memory(const Ref& root) const {
-    if (root.kind == Ref::leaf || !groups_.pointwise(root.index) || p_.leaves(root)) return true;
+    if (root.kind == Ref::leaf || !groups_.pointwise(root.index) || p_.is_output(root)) return true;
     return std::any_of(readers_[root.index].begin(), readers_[root.index].end(), [&](uint32_t r) {
       return !groups_.pointwise(r) || groups_.find(r) != groups_.find(root.index);
     });
@@ -122,7 +122,7 @@ class Chains {
   }
   Chain make(uint32_t i) const {
     Chain c;
-    if (!cheap(i) || bytes_of(p_.record(i).out[0]) < kWorthKeepingTrackOf) return c;
+    if (!cheap(i) || bytes_of(p_.record(i).out[0]) < kMinTrackedBytes) return c;
     c.ops = 1;
     for (const Ref& in : p_.inputs(i)) {
       if (p_.desc(in).shape.rank() == 0 || !large(i, in)) continue;
@@ -137,7 +137,7 @@ class Chains {
         c.bases.push_back(root);
       }
     }
-    c.ok = c.bases.size() >= 1 && c.bases.size() <= kMostBases && c.ops <= kMostOps;
+    c.ok = c.bases.size() >= 1 && c.bases.size() <= kMaxBases && c.ops <= kMaxOps;
     return c;
   }
 
@@ -151,14 +151,14 @@ class Chains {
 /// if what it is computed from is still around: memory for two passes over it.
 void drop_between_readers(Program& p) {
   const Chains chains(p);
-  Insertions insertions(p);
+  ProgramEdits insertions(p);
   std::vector<uint8_t> dropped(p.size(), 0);
   for (uint32_t i = 0; i < p.size(); ++i) {
     const Chains::Chain& chain = chains.of(i);
     const Ref value{Ref::record, 0, i};
     const auto& readers = chains.readers(i);
-    if (!chain.ok || p.is_alias(i) || bytes_of(p.record(i).out[0]) < kWorthRecomputing ||
-        p.leaves(value) || readers.size() < 2)
+    if (!chain.ok || p.is_alias(i) || bytes_of(p.record(i).out[0]) < kMinRematerializedBytes ||
+        p.is_output(value) || readers.size() < 2)
       continue;
     size_t late = 0;
     for (size_t k = 1; k < readers.size(); ++k)
@@ -167,7 +167,7 @@ void drop_between_readers(Program& p) {
         late = k;
     if (late == 0) continue;
     const bool around = std::all_of(chain.bases.begin(), chain.bases.end(), [&](const Ref& b) {
-      if (b.kind == Ref::leaf || p.leaves(b)) return true;
+      if (b.kind == Ref::leaf || p.is_output(b)) return true;
       return !dropped[b.index] && !chains.readers(b.index).empty() &&
              chains.readers(b.index).back() >= readers.back();
     });
@@ -195,14 +195,14 @@ void compute_where_read(Program& p) {
   std::vector<std::vector<uint32_t>> members(p.size());
   for (uint32_t i = 0; i < p.size(); ++i)
     if (groups.in_tiles(i)) members[groups.find(i)].push_back(i);
-  Insertions insertions(p);
+  ProgramEdits insertions(p);
   for (const auto& group_members : members) {
     std::vector<Ref> read, candidates;
     for (uint32_t i : group_members)
       for (const Ref& in : p.inputs(i)) {
         const Ref root = p.root(in);
         if (root.kind == Ref::slot || !(p.desc(in).shape == groups.space(i)) ||
-            bytes_of(p.desc(root)) < kWorthKeepingTrackOf)
+            bytes_of(p.desc(root)) < kMinTrackedBytes)
           continue;
         if (root.kind == Ref::record && groups.pointwise(root.index) &&
             groups.find(root.index) == groups.find(i))
@@ -210,7 +210,7 @@ void compute_where_read(Program& p) {
         const bool candidate =
             root.kind == Ref::record && same_value(in, root) && chains.of(root.index).ok &&
             groups.level(root.index) < groups.level(i) &&
-            (p.leaves(root) ||
+            (p.is_output(root) ||
              std::any_of(
                  chains.readers(root.index).begin(), chains.readers(root.index).end(),
                  [&](uint32_t r) { return groups.find(r) != groups.find(i); }));
@@ -229,9 +229,10 @@ void compute_where_read(Program& p) {
       // What is written for others all the same is read again, unless everything that it is made of
       // is read here already.
       const bool written =
-          p.leaves(c) || std::any_of(chains.readers(c.index).begin(), chains.readers(c.index).end(),
-                                     [&](uint32_t r) { return !groups.in_tiles(r); });
-      if (more > (written ? 0 : chains.bytes(c)) || ops + chain.ops > kMostOpsOfGroup) {
+          p.is_output(c) ||
+          std::any_of(chains.readers(c.index).begin(), chains.readers(c.index).end(),
+                      [&](uint32_t r) { return !groups.in_tiles(r); });
+      if (more > (written ? 0 : chains.bytes(c)) || ops + chain.ops > kMaxOpsOfGroup) {
         read.push_back(c);
         continue;
       }
@@ -248,7 +249,7 @@ void compute_where_read(Program& p) {
 
 }  // namespace
 
-void recompute(Program& program) {
+void rematerialize_cheap(Program& program) {
   compute_where_read(program);
   drop_between_readers(program);  // sees who is read late now
 }

@@ -33,10 +33,11 @@ class Scheduler {
       for (uint8_t k = 0; k < p.record(i).out.size(); ++k) {
         const Ref ref{Ref::record, k, i};
         bytes_.push_back(bytes_of(p.desc(ref)));
-        kept_.push_back(p.leaves(ref));
+        kept_.push_back(p.is_output(ref));
         producer_.push_back(unit_of_[i]);
       }
-    for (const Leaving& l : p.leaving)  // written over the cell's former value, if all goes well
+    for (const ProgramOutput& l :
+         p.outputs)  // written over the cell's former value, if all goes well
       if (const Ref root = p.root(l.value); l.update >= 0 && root.kind == Ref::record)
         bytes_[p.value(root)] = 0;
     after_.resize(n);
@@ -81,7 +82,7 @@ class Scheduler {
               root.kind == Ref::leaf &&
               (readers[root.index].empty() || readers[root.index].back() != u))
             readers[root.index].push_back(u);
-    for (const Leaving& l : p_.leaving) {
+    for (const ProgramOutput& l : p_.outputs) {
       const Ref root = p_.root(l.value);
       if (l.update < 0 || root.kind != Ref::record) continue;
       const uint32_t writer = unit_of_[root.index];

@@ -9,7 +9,7 @@ namespace {
 // What choose() finds out about a pending node: results that leave the program as bits 0 to 3, and:
 constexpr uint8_t kNeeded = 16;  // something that leaves depends on it
 constexpr uint8_t kWalked = 32;  // a later backward() may come by
-constexpr uint8_t kLeaving = 15;
+constexpr uint8_t kOutput = 15;
 static_assert(kMaxResults == 4);
 
 /// Whether the node gives back its inputs when it has run (Recorder::flush).
@@ -20,7 +20,7 @@ bool lets_go(const Node* n) { return !n->requires_grad() || n->is(kConsumed) || 
 constexpr uint32_t input_word(Ref::Kind kind, uint32_t result, uint32_t index) {
   return kind | result << 2 | index << 4;
 }
-constexpr uint32_t kMostLeaves = uint32_t{1} << 28;
+constexpr uint32_t kMaxLeaves = uint32_t{1} << 28;
 
 constexpr size_t kAttrWords = sizeof(Attr) / 4;
 
@@ -42,7 +42,7 @@ void Tape::choose(const std::vector<Node*>& pending, size_t count) {
         n->requires_grad() && !n->is(kConsumed) && !n->cell && (held || mark & kWalked);
     const Saves saves = walked ? op_def(n->op).saves : Saves{0};
     mark |= static_cast<uint8_t>(saves >> 8);
-    if (mark & kLeaving) mark |= kNeeded;
+    if (mark & kOutput) mark |= kNeeded;
     marks[i] = mark;
     const bool later = i >= count;
     for (int k = 0; k < n->n_in; ++k) {
@@ -62,11 +62,11 @@ void Tape::choose(const std::vector<Node*>& pending, size_t count) {
 // ---- leaves -------------------------------------------------------------------------------------
 
 void Leaf::held_by(Node* n) {
-  const int listed = std::min<int>(holders, kMostHolders);
+  const int listed = std::min<int>(holders, kMaxHolders);
   for (int k = 0; k < listed; ++k)
     if (nodes[k] == n) return;
-  if (holders < kMostHolders) nodes[holders] = n;
-  if (holders <= kMostHolders) ++holders;
+  if (holders < kMaxHolders) nodes[holders] = n;
+  if (holders <= kMaxHolders) ++holders;
 }
 
 size_t Tape::slot_in_table(const Storage* storage) const {
@@ -106,9 +106,9 @@ Leaf& Tape::leaf_of(const Edge& e) {
     }
     leaf.other_shapes = known = true;
   }
-  if (leaves.size() == kMostLeaves)
+  if (leaves.size() == kMaxLeaves)
     throw Error(
-        str("[flush] the program reads more than ", kMostLeaves, " values; flush() more often"));
+        str("[flush] the program reads more than ", kMaxLeaves, " values; flush() more often"));
   table_[at] = {r.storage, static_cast<uint32_t>(leaves.size()), stamp_};
   return leaves.emplace_back(Leaf{
       .storage = r.storage, .seen = &r, .of_cell = of_cell, .other_shapes = known, .nodes = {}});
@@ -161,7 +161,7 @@ bool Tape::claim(size_t update) {
   const Leaf& leaf = leaves[updates[update].leaf];
   Cell* c = updates[update].cell;
   std::lock_guard lock(c->mutex());
-  if (leaf.holders > Leaf::kMostHolders) return false;
+  if (leaf.holders > Leaf::kMaxHolders) return false;
   uint64_t refs = 0;
   for (int k = 0; k < leaf.holders; ++k)
     refs += leaf.nodes[k]->refs.load(std::memory_order_acquire);
@@ -185,7 +185,7 @@ void Tape::release_cells() {
 
 // ---- the canonical form -------------------------------------------------------------------------
 
-void Tape::add_record(Node* n, uint8_t leaving) {
+void Tape::add_record(Node* n, uint8_t outputs) {
   uint32_t* w = words.room(2 + kAttrWords + kDescWords * kMaxResults);
   uint32_t* const head = w;
   w += 2;
@@ -198,7 +198,7 @@ void Tape::add_record(Node* n, uint8_t leaving) {
     w += two != 0 ? 2 : 0;
   }
   head[0] = n->op | uint32_t{n->n_in} << 16;
-  head[1] = n->n_out | uint32_t{leaving} << 4 | given << 8 |
+  head[1] = n->n_out | uint32_t{outputs} << 4 | given << 8 |
             static_cast<uint32_t>(n->device.kind) << 16 |
             uint32_t{static_cast<uint8_t>(n->device.index)} << 24;
   for (int r = 0; r < n->n_out; ++r) w = write_desc(w, n->out(r).dtype, n->out(r).shape);
@@ -237,8 +237,8 @@ void Tape::build(const std::vector<Node*>& pending, size_t count, const std::vec
     }
     record_of_[i] = static_cast<uint32_t>(records.size());
     records.push_back(n);
-    outputs.push_back(marks_[i] & kLeaving);
-    add_record(n, marks_[i] & kLeaving);
+    outputs.push_back(marks_[i] & kOutput);
+    add_record(n, marks_[i] & kOutput);
   }
   find_updates(cells, count);
   uint32_t* w = words.room(leaves.size() * kDescWords + updates.size() * 3 + 3);

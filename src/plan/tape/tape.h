@@ -29,11 +29,11 @@ struct Leaf {
   bool of_cell;             // the value of a parameter: it stays over many runs
   // the same bytes are read under another shape or dtype too, as a leaf of its own
   bool other_shapes;
-  static constexpr int kMostHolders = 4;
-  int8_t holders = 0;  // nodes that hold the storage; kMostHolders + 1: more than are listed
+  static constexpr int kMaxHolders = 4;
+  int8_t holders = 0;  // nodes that hold the storage; kMaxHolders + 1: more than are listed
   uint32_t edges = 0;  // to them, from nodes that drop theirs when this program has run
   uint32_t update = UINT32_MAX;
-  Node* nodes[kMostHolders];
+  Node* nodes[kMaxHolders];
 
   ValueDesc desc() const { return {seen->dtype, seen->shape}; }
   void held_by(Node* n);
@@ -55,8 +55,8 @@ struct Update {
 class Tape {
  public:
   // The canonical form.
-  Words words;  // ops, attributes, shapes, leaves, updates
-  Words inputs;  // of all records, one after the other; see refs()
+  TapeEncoding words;  // ops, attributes, shapes, leaves, updates
+  TapeEncoding inputs;  // of all records, one after the other; see refs()
   uint64_t hash = 0;
 
   // What this very run binds to it, in the canonical order.
@@ -78,7 +78,7 @@ class Tape {
 
  private:
   void choose(const std::vector<Node*>& pending, size_t count);
-  void add_record(Node* n, uint8_t leaving);
+  void add_record(Node* n, uint8_t outputs);
   Leaf& leaf_of(const Edge& e);
   uint32_t find_leaf(const Storage* storage) const;
   void count_holders(const Node* unneeded);

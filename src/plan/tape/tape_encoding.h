@@ -8,9 +8,9 @@
 
 namespace suanli {
 
-/// Words that are written one after the other into memory that is kept: no allocation at steady
+/// TapeEncoding that are written one after the other into memory that is kept: no allocation at steady
 /// state.
-class Words {
+class TapeEncoding {
  public:
   void clear() { size_ = 0; }
   /// Where to write up to `n` more words. What was written is told by wrote().

@@ -50,7 +50,7 @@ void Trainer::State::note(const std::string& line) { splits.notes.push_back(line
 
 void Trainer::State::require_memory_for_weights() {
   int64_t weights = 0, trained = 0;
-  if (!own_model)  // whose weights are there already
+  if (!custom_model)  // whose weights are there already
     for (auto& [name, p] : model.state_dict()) weights += p.shape().numel() * itemsize(p.dtype());
   if (config.freeze.empty())  // else who is trained is decided later
     for (const Parameter& p : model.parameters())
@@ -60,7 +60,7 @@ void Trainer::State::require_memory_for_weights() {
   const MemoryLeft left = memory_for_runs();
   const int64_t allowed = config.memory_limit > 0 ? config.memory_limit : left.bytes;
   if (weights + state <= allowed) return;
-  if (!own_model) drop_pending();  // or the next flush would compute them
+  if (!custom_model) drop_pending();  // or the next flush would compute them
   const std::string what =
       str(config.model, " on samples of shape ", splits.train->info().input_shape,
           ": the weights take ", human_bytes(weights), " and the optimizer's state ",
@@ -73,7 +73,7 @@ void Trainer::State::require_memory_for_weights() {
 }
 
 void Trainer::State::refuse_for_memory(const OutOfMemory& e) {
-  if (!own_model) drop_pending();  // or the next flush would compute it
+  if (!custom_model) drop_pending();  // or the next flush would compute it
   throw InputError(str("memory: the run does not fit: ", config.model, " on samples of shape ",
                        splits.train->info().input_shape, ": ", e.what(), " ", kWhatHelps));
 }
@@ -146,7 +146,7 @@ void TrainingLoop::settle_batch() {
   c.batch_size = best.batch;
   s_.note(str("batch ", best.batch, ": within a tenth of the fastest, in ", human_bytes(best.peak),
               " (samples: ", tried, ")"));
-  if (s_.lr_open && best.batch != recipe) s_.note(scale_lr(c, recipe));
+  if (s_.lr_unresolved && best.batch != recipe) s_.note(scale_lr(c, recipe));
   s_.make_optimizer();  // with that learning rate
 }
 
@@ -196,12 +196,12 @@ void TrainingLoop::settle_memory() {
               " per step instead of ", human_flops(usual.flops_per_step)));
 }
 
-void TrainingLoop::settle() {
+void TrainingLoop::autotune() {
   Trainer::State& s = s_;
-  if (s.config.memory_limit > 0 && !s.batch_open) settle_memory();
+  if (s.config.memory_limit > 0 && !s.batch_size_unresolved) settle_memory();
   const bool begun = s.folder != nullptr;  // then its config.toml says what was chosen
-  if (!begun && s.batch_open) settle_batch();
-  s.batch_open = false;
+  if (!begun && s.batch_size_unresolved) settle_batch();
+  s.batch_size_unresolved = false;
   if (!s.forecast) {  // else this was called before
     judge_last_batch();
     if (s.leaves_one_out)
@@ -214,11 +214,11 @@ void TrainingLoop::settle() {
   s.epochs_open = false;
 }
 
-void Trainer::settle() {
+void Trainer::autotune() {
   State& s = *state_;
   if (s.finished) return;
   try {
-    TrainingLoop(*this, s).settle();
+    TrainingLoop(*this, s).autotune();
   } catch (const OutOfMemory& e) { s.refuse_for_memory(e); }
 }
 

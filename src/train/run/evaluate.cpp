@@ -44,10 +44,10 @@ EvalMode::~EvalMode() {
 }
 
 int64_t evaluation_batch(int64_t training_batch, const Shape& sample) {
-  constexpr int64_t kUsual = 256, kMostBytes = 256 << 20;
+  constexpr int64_t kUsual = 256, kMaxBytes = 256 << 20;
   return std::max(
       {int64_t{1}, training_batch,
-       std::min(kUsual, kMostBytes / std::max<int64_t>(1, sample.numel() * itemsize(f32)))});
+       std::min(kUsual, kMaxBytes / std::max<int64_t>(1, sample.numel() * itemsize(f32)))});
 }
 
 EvaluatedBatch evaluated(nn::AnyModule& model, const data::Batch& batch,
@@ -209,9 +209,10 @@ TrainedModel read_run(const std::string& run, nn::AnyModule* own) {
     trained.loss = loss_for(data.task, &entry);
     const std::string& stem = trained.config.stem;
     trained.model = models::make(
-        entry.name, {.input_shape = data.input_shape,
-                     .classes = outputs_of(data.task, data.class_names.size()),
-                     .stem = stem.empty() ? models::Stem::by_size : models::stem_from_text(stem)});
+        entry.name,
+        {.input_shape = data.input_shape,
+         .classes = outputs_of(data.task, data.class_names.size()),
+         .stem = stem.empty() ? models::Stem::automatic : models::stem_from_text(stem)});
   }
   if (!trained.loss) trained.loss = loss_for(data.task, nullptr);
   load_weights(trained.model, stored.weights, stored.file);

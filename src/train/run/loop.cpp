@@ -41,7 +41,7 @@ class CheckNan {
 class AverageInPlace {
  public:
   // null: the weights themselves are kept
-  explicit AverageInPlace(optim::Average* average) : average_(average) {
+  explicit AverageInPlace(optim::WeightAverage* average) : average_(average) {
     if (average_) average_->swap();
   }
   ~AverageInPlace() {
@@ -50,7 +50,7 @@ class AverageInPlace {
   AverageInPlace(const AverageInPlace&) = delete;
 
  private:
-  optim::Average* average_;
+  optim::WeightAverage* average_;
 };
 
 }  // namespace
@@ -60,11 +60,11 @@ TrainResult TrainingLoop::run() {
   else if (s_.checkpoint.model.name.empty()) s_.save(false);
   s_.saved_at = clock();
   Progress& p = s_.progress();
-  if (!s_.said_at_start.empty()) say(s_.said_at_start);
+  if (!s_.resume_note.empty()) log(s_.resume_note);
   if (s_.resumed)
-    say(str("continues at step ", p.step, " (epoch ", p.epoch + 1, ", batch ", p.batch, " of ",
+    log(str("continues at step ", p.step, " (epoch ", p.epoch + 1, ", batch ", p.batch, " of ",
             s_.batches(), ")"));
-  else say(str("starts: ", s_.model.parameter_count(), " parameters"));
+  else log(str("starts: ", s_.model.parameter_count(), " parameters"));
 
   if (!s_.trained()) say_forecast();
   while (!s_.trained()) {
@@ -73,7 +73,7 @@ TrainResult TrainingLoop::run() {
       return stopped();
   }
   if (s_.out_of_patience() && p.epoch < s_.config.epochs)
-    say(str("ended after epoch ", p.epoch, ": no better validation since epoch ",
+    log(str("ended after epoch ", p.epoch, ": no better validation since epoch ",
             s_.checkpoint.best.epoch));
   return finish();
 }
@@ -87,10 +87,10 @@ void TrainingLoop::say_forecast() {
   try {
     const RunForecast f = s_.forecast ? *s_.forecast : forecast();
     flops_per_step_ = f.flops_per_step, saved_flops_per_step_ = f.saved_flops_per_step;
-    say("predicted peak memory " + forecast_in_words(f));
-    say(str("a training step takes ", human_flops(f.flops_per_step)));
+    log("predicted peak memory " + forecast_in_words(f));
+    log(str("a training step takes ", human_flops(f.flops_per_step)));
   } catch (const RehearsalError& e) {
-    say(str("peak memory and FLOPs are not known beforehand: ", e.what()));
+    log(str("peak memory and FLOPs are not known beforehand: ", e.what()));
   }
 }
 
@@ -451,7 +451,7 @@ TrainResult TrainingLoop::finish() {
   return r;
 }
 
-void TrainingLoop::say(const std::string& line) {
+void TrainingLoop::log(const std::string& line) {
   s_.folder->log(line);
   if (t_.on_message) t_.on_message(line);
 }

@@ -27,13 +27,13 @@ std::string kernels() { return isa() + (tier() == Tier::cold ? ", one kernel per
 void Trainer::State::prepare(nn::AnyModule* own, Loss& loss,
                              const std::optional<Checkpoint>& from) {
   const bool fresh = !from;
-  own_model = own != nullptr;
-  batch_open = config.batch_size == TrainConfig::kAutoBatch;
-  lr_open = config.lr == 0;
-  if (batch_open) config.batch_size = 0;
+  custom_model = own != nullptr;
+  batch_size_unresolved = config.batch_size == TrainConfig::kAutoBatch;
+  lr_unresolved = config.lr == 0;
+  if (batch_size_unresolved) config.batch_size = 0;
   TrainConfig as_given = config;
   // what is wrong is said before the data are read
-  resolve(as_given, own_model || config.model.empty());
+  validate(as_given, custom_model || config.model.empty());
   config.device = to_string(device_from_name(config.device));
   if (config.threads > 0) set_compute_threads(static_cast<int>(config.threads));
   config.threads = compute_threads();
@@ -46,16 +46,16 @@ void Trainer::State::prepare(nn::AnyModule* own, Loss& loss,
                       {.seed = static_cast<uint64_t>(config.seed), .val_fraction = config.val});
   const data::Info& info = splits.train->info();
   if (from) require_data_of_run(from->provenance.data, splits, config.out);
-  const bool batch_given = batch_open || config.batch_size > 0;
+  const bool batch_given = batch_size_unresolved || config.batch_size > 0;
   require_like_samples(given, info);
   if (config.model.empty() && given.any()) choose_model_of(given);
-  fit_to_data(config, own_model, batch_open, *splits.train, splits.notes);
-  resolve(config, own_model);
+  apply_data_defaults(config, custom_model, batch_size_unresolved, *splits.train, splits.notes);
+  validate(config, custom_model);
   config.data = with_absolute_path(info.source);
   if (splits.train->size() == 0)
     throw InputError(str(config.data, ": no training samples are left with val = ", config.val));
-  const models::Entry* entry = own_model ? nullptr : &models::entry(config.model);
-  if (entry && lr_open && !batch_given && config.batch_size != entry->recipe.batch_size)
+  const models::Entry* entry = custom_model ? nullptr : &models::entry(config.model);
+  if (entry && lr_unresolved && !batch_given && config.batch_size != entry->recipe.batch_size)
     splits.notes.push_back(scale_lr(config, entry->recipe.batch_size));
   if (given.of_run && config.stem.empty() && config.model == given.model) config.stem = given.stem;
   // what these weights are used to
@@ -136,7 +136,7 @@ models::ModelOptions Trainer::State::model_options() const {
   const data::Info& info = splits.train->info();
   return {info.input_shape, outputs_of(info.task, info.class_names.size()),
           static_cast<uint64_t>(config.seed),
-          config.stem.empty() ? models::Stem::by_size : models::stem_from_text(config.stem)};
+          config.stem.empty() ? models::Stem::automatic : models::stem_from_text(config.stem)};
 }
 
 void Trainer::State::make_model(GivenWeights& given) {
@@ -169,10 +169,10 @@ void Trainer::State::make_model(GivenWeights& given) {
 }
 
 void Trainer::State::fit_model(const models::Entry& entry) {
-  constexpr int64_t kEnough = 1000, kMostBytes = 16 << 20;
+  constexpr int64_t kEnough = 1000, kMaxBytes = 16 << 20;
   const Shape& sample = splits.train->info().input_shape;
   const int64_t n = std::min({kEnough, splits.train->size(),
-                              std::max<int64_t>(1, kMostBytes / (sample.numel() * itemsize(f32)))});
+                              std::max<int64_t>(1, kMaxBytes / (sample.numel() * itemsize(f32)))});
   Shape shape{n};
   for (int64_t d : sample) shape.push_back(d);
   {
@@ -369,7 +369,7 @@ Trainer Trainer::resume(const std::string& run, nn::AnyModule model, const Resum
       if (!options.force)
         throw InputError(
             str(run, ": not bit-exact here: ", why, ". Go on all the same with --force."));
-      s.said_at_start = "not bit-exact from here on: " + why;
+      s.resume_note = "not bit-exact from here on: " + why;
     }
     if (s.config.epochs < checkpoint->progress.epoch)
       throw UsageError(str("epochs is ", s.config.epochs, ", but ", checkpoint->progress.epoch,
@@ -380,7 +380,7 @@ Trainer Trainer::resume(const std::string& run, nn::AnyModule model, const Resum
     s.resumed = true;
     s.finished = s.trained() && path_exists(s.folder->file("summary.json"));
   } else {
-    s.said_at_start = "it was stopped before its first checkpoint, so it begins at step 0";
+    s.resume_note = "it was stopped before its first checkpoint, so it begins at step 0";
     manual_seed(static_cast<uint64_t>(s.config.seed), 1);
   }
   s.checkpoint.provenance = {version(), kernels(), s.config.threads, deciding_fields(s.config),
@@ -404,7 +404,7 @@ TrainResult Trainer::run() {
     result.run = s.folder->path();  // it may have been moved
     return result;
   }
-  settle();
+  autotune();
   try {
     TrainResult result = TrainingLoop(*this, s).run();
     s.finished = !result.stopped;

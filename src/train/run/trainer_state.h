@@ -26,7 +26,7 @@ struct ClassWeights {
 
 struct Trainer::State {
   TrainConfig config;
-  bool own_model = false;
+  bool custom_model = false;
   data::Splits splits;
   std::shared_ptr<const data::Sampler> sampler;  // of training samples; null: each once, shuffled
   nn::AnyModule model;
@@ -34,7 +34,7 @@ struct Trainer::State {
   // as freeze_after says: the epoch from which on it is frozen
   std::vector<std::pair<Parameter, int64_t>> trained_until;
   optim::Schedule schedule;
-  std::optional<optim::Average> average;  // of ema or lookahead
+  std::optional<optim::WeightAverage> average;  // of ema or lookahead
   // with smoothed targets and class weights; empty: Trainer::loss
   Loss training_loss;
   ClassWeights class_weights;  // of training_loss
@@ -42,14 +42,14 @@ struct Trainer::State {
   std::optional<CheckpointFolder> checkpoints;
   Checkpoint checkpoint;  // the last one committed; its `progress` is the live one
   bool resumed = false, finished = false;
-  // left to settle(); lr_open: the recipe's, so that it goes with the batch
-  bool batch_open = false, epochs_open = true, lr_open = false;
+  // left to autotune(); lr_unresolved: the recipe's, so that it goes with the batch
+  bool batch_size_unresolved = false, epochs_open = true, lr_unresolved = false;
   /// An epoch's last batch would be one sample, which the model cannot take while training: it is
   /// left out.
   bool leaves_one_out = false;
   int64_t judged_batch = 0;  // the batch size that leaves_one_out was decided for; 0: none
-  std::optional<RunForecast> forecast;  // of this configuration, once settle() knows it
-  std::string said_at_start;  // for the log, once it is open
+  std::optional<RunForecast> forecast;  // of this configuration, once autotune() knows it
+  std::string resume_note;  // for the log, once it is open
 
   std::chrono::steady_clock::time_point began;  // of run()
   double seconds_before = 0;  // of earlier processes
@@ -141,7 +141,7 @@ class TrainingLoop {
   void take_steps(int64_t steps);
   RunTiming measure();
   double time_of_save();
-  void settle();  // all of the following
+  void autotune();  // all of the following
   void settle_batch();
   void settle_epochs();
   void settle_memory();
@@ -196,7 +196,7 @@ class TrainingLoop {
   data::Loader training_loader(int64_t threads) const;
   EvaluateOptions evaluation() const;  // after an epoch
   EvaluateOptions final_evaluation() const;  // of the test at the end
-  void say(const std::string& line);
+  void log(const std::string& line);
   double clock() const { return t_.clock ? t_.clock() : steady_seconds(); }
   bool asked_to_stop() const { return t_.should_stop && t_.should_stop(); }
   [[noreturn]] void explain_bad_number(int64_t bad_step, const std::string& what);

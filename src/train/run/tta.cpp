@@ -8,21 +8,24 @@ namespace suanli {
 
 namespace {
 
-constexpr Tta kAll[] = {Tta::none, Tta::mirror, Tta::translate};
+constexpr TestTimeAugmentation kAll[] = {TestTimeAugmentation::none, TestTimeAugmentation::mirror,
+                                         TestTimeAugmentation::translate};
 
 struct View {
   int64_t move;  // pixel (r, c) comes from (r + move, c + move); -1, 0 or 1
   bool mirrored;
   double weight;
 };
-const std::vector<View>& views_of(Tta tta) {
+const std::vector<View>& views_of(TestTimeAugmentation tta) {
   // Static objects may use them when the process ends.
   static const auto &plain = *new std::vector<View>{{0, false, 1}},
                     &both = *new std::vector<View>{{0, false, 0.5}, {0, true, 0.5}},
                     &six = *new std::vector<View>{{0, false, 0.25},   {0, true, 0.25},
                                                   {-1, false, 0.125}, {-1, true, 0.125},
                                                   {1, false, 0.125},  {1, true, 0.125}};
-  return tta == Tta::none ? plain : tta == Tta::mirror ? both : six;
+  return tta == TestTimeAugmentation::none     ? plain
+         : tta == TestTimeAugmentation::mirror ? both
+                                               : six;
 }
 
 /// One step along an axis; what comes in is the row behind the border's, mirrored.
@@ -35,20 +38,24 @@ Tensor moved(const Tensor& x, int axis, int64_t by) {
 
 }  // namespace
 
-const char* to_string(Tta tta) {
-  return tta == Tta::none ? "none" : tta == Tta::mirror ? "mirror" : "translate";
+const char* to_string(TestTimeAugmentation tta) {
+  return tta == TestTimeAugmentation::none     ? "none"
+         : tta == TestTimeAugmentation::mirror ? "mirror"
+                                               : "translate";
 }
 
-Tta tta_from_text(std::string_view text) {
-  for (Tta tta : kAll)
+TestTimeAugmentation tta_from_text(std::string_view text) {
+  for (TestTimeAugmentation tta : kAll)
     if (text == to_string(tta)) return tta;
   throw UsageError(str("tta is ", text, ", expected none, mirror or translate"));
 }
 
-int64_t view_count(Tta tta) { return static_cast<int64_t>(views_of(tta).size()); }
+int64_t view_count(TestTimeAugmentation tta) { return static_cast<int64_t>(views_of(tta).size()); }
 
-void require_views(Tta tta, data::Task task, const Shape& sample) {
-  if (tta == Tta::none || (sample.rank() == 3 && task == data::Task::classification)) return;
+void require_views(TestTimeAugmentation tta, data::Task task, const Shape& sample) {
+  if (tta == TestTimeAugmentation::none ||
+      (sample.rank() == 3 && task == data::Task::classification))
+    return;
   throw UsageError(str("tta ", to_string(tta), " makes views of pictures with classes; ",
                        task == data::Task::regression
                            ? "these data ask for a number"
@@ -57,8 +64,8 @@ void require_views(Tta tta, data::Task task, const Shape& sample) {
 }
 
 Tensor answers(nn::AnyModule& model, const Tensor& x, const std::vector<double>& mean,
-               const std::vector<double>& stddev, Tta tta) {
-  if (tta == Tta::none) return model(normalized(x, mean, stddev));
+               const std::vector<double>& stddev, TestTimeAugmentation tta) {
+  if (tta == TestTimeAugmentation::none) return model(normalized(x, mean, stddev));
   Tensor total;
   for (const View& view : views_of(tta)) {
     Tensor picture = moved(moved(x, 2, view.move), 3, view.move);

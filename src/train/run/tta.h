@@ -5,13 +5,13 @@
 namespace suanli {
 
 /// How often a picture is looked at.
-int64_t view_count(Tta tta);
+int64_t view_count(TestTimeAugmentation tta);
 /// Throws UsageError if there are no such views of samples of this shape.
-void require_views(Tta tta, data::Task task, const Shape& sample);
+void require_views(TestTimeAugmentation tta, data::Task task, const Shape& sample);
 /// The model's answers to x [N, …], pictures in [0, 1], normalised for it: its output as it is, or
 /// the average over the views as log-probabilities. To be called without gradients and in eval
 /// mode.
 Tensor answers(nn::AnyModule& model, const Tensor& x, const std::vector<double>& mean,
-               const std::vector<double>& stddev, Tta tta);
+               const std::vector<double>& stddev, TestTimeAugmentation tta);
 
 }  // namespace suanli

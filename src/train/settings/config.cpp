@@ -120,7 +120,7 @@ const KnownOptimizer& known_optimizer(const std::string& name) {
 
 }  // namespace
 
-void fill(TrainConfig& c, const models::Recipe& recipe) {
+void apply_recipe(TrainConfig& c, const models::Recipe& recipe) {
   if (c.epochs == 0) c.epochs = recipe.epochs;
   if (c.batch_size == 0) c.batch_size = recipe.batch_size;
   // An optimiser or a schedule that is not the recipe's takes its own usual numbers, not those
@@ -195,21 +195,21 @@ optim::Schedule schedule_of(const TrainConfig& c) {
   return s;
 }
 
-void resolve(TrainConfig& c, bool own_model) {
-  fill(c,
-       own_model ? models::Recipe{"adam", 1e-3, 0, 64, 5, false} : models::entry(c.model).recipe);
+void validate(TrainConfig& c, bool custom_model) {
+  apply_recipe(c, custom_model ? models::Recipe{"adam", 1e-3, 0, 64, 5, false}
+                               : models::entry(c.model).recipe);
   auto require = [](bool right, const char* key, const auto& value, const char* expected) {
     if (!right) throw UsageError(str(key, " is ", value, ", expected ", expected));
   };
   // Products of these numbers are counts of samples and steps, which have to fit 64 bits; learning
   // rates multiply floats of 32.
-  constexpr int64_t kMost = 1'000'000'000;
+  constexpr int64_t kMax = 1'000'000'000;
   constexpr double kLargest = 1e30;
-  require(c.epochs >= 1 && c.epochs <= kMost, "epochs", c.epochs,
+  require(c.epochs >= 1 && c.epochs <= kMax, "epochs", c.epochs,
           "at least 1 and at most 1000000000");
-  require(c.batch_size >= 1 && c.batch_size <= kMost, "batch_size", c.batch_size,
+  require(c.batch_size >= 1 && c.batch_size <= kMax, "batch_size", c.batch_size,
           "at least 1 and at most 1000000000");
-  require(c.accumulate >= 1 && c.accumulate <= kMost, "accumulate", c.accumulate,
+  require(c.accumulate >= 1 && c.accumulate <= kMax, "accumulate", c.accumulate,
           "at least 1 and at most 1000000000");
   require(c.lr > 0 && c.lr <= kLargest, "lr", c.lr, "a number above 0 and up to 1e30");
   require(c.momentum >= 0 && c.momentum < 1, "momentum", c.momentum, "0 or more and below 1");
@@ -230,7 +230,7 @@ void resolve(TrainConfig& c, bool own_model) {
     require(factor > 0 && factor <= kLargest, "lr_factors", c.lr_factors,
             "factors above 0 and up to 1e30");
   for (auto& [name, epochs] : named_numbers_from("freeze_after", c.freeze_after))
-    require(epochs >= 1 && epochs <= kMost && epochs == std::floor(epochs), "freeze_after",
+    require(epochs >= 1 && epochs <= kMax && epochs == std::floor(epochs), "freeze_after",
             c.freeze_after, "whole numbers of epochs from 1 on");
   if (!c.tta.empty()) tta_from_text(c.tta);
   require(c.warmup >= 0 && c.warmup < 1, "warmup", c.warmup, "0 or more and below 1");
@@ -255,8 +255,8 @@ void resolve(TrainConfig& c, bool own_model) {
     throw UsageError("ema and lookahead both average the weights. Give one of them.");
   require(c.patience >= 0, "patience", c.patience, "0 or more");
   require(c.limit >= 0, "limit", c.limit, "0 or more");
-  require(c.overfit_batches >= 0 && c.overfit_batches <= kMost, "overfit_batches",
-          c.overfit_batches, "0 to 1000000000");
+  require(c.overfit_batches >= 0 && c.overfit_batches <= kMax, "overfit_batches", c.overfit_batches,
+          "0 to 1000000000");
   require(std::isfinite(c.time) && c.time >= 0, "time", c.time, "0 or more");
   if (!c.augment.empty()) data::augment_from_text(c.augment);
   require(c.sampler == "random" || c.sampler == "balanced", "sampler", c.sampler,
@@ -345,8 +345,8 @@ void check_values(TrainConfig c) {
   if (c.batch_size == TrainConfig::kAutoBatch) c.batch_size = 0;
   if (c.optimizer.empty() && c.momentum > 0) c.optimizer = "sgd";  // an option may choose one
   const std::vector<models::Entry>& zoo = models::entries();
-  resolve(c, std::none_of(zoo.begin(), zoo.end(),
-                          [&](const models::Entry& e) { return c.model == e.name; }));
+  validate(c, std::none_of(zoo.begin(), zoo.end(),
+                           [&](const models::Entry& e) { return c.model == e.name; }));
   try {
     device_from_name(c.device);
   } catch (const DeviceError&) {}  // that it is missing here is no fault of the file

@@ -30,10 +30,10 @@ struct ConfigField {
 SUANLI_API const std::vector<ConfigField>& config_fields();
 
 /// Fills what was left open as `recipe` says.
-void fill(TrainConfig& config, const models::Recipe& recipe);
-/// Fills what was left to the model's recipe and checks every value: UsageError. `own_model`:
+void apply_recipe(TrainConfig& config, const models::Recipe& recipe);
+/// Fills what was left to the model's recipe and checks every value: UsageError. `custom_model`:
 /// config.model is no name of the zoo.
-void resolve(TrainConfig& config, bool own_model);
+void validate(TrainConfig& config, bool custom_model);
 /// Of a resolved configuration.
 optim::Schedule schedule_of(const TrainConfig& config);
 /// "1,2,0.5" as numbers; UsageError names `key`.
@@ -44,10 +44,10 @@ std::vector<std::pair<std::string, double>> named_numbers_from(const std::string
                                                                const std::string& text);
 
 /// Fills what depends on the data where the user said nothing: the model, and batches and epochs
-/// where samples are few. What was chosen, and why, joins `notes`. `batch_open`: the batch size is
+/// where samples are few. What was chosen, and why, joins `notes`. `batch_size_unresolved`: the batch size is
 /// chosen later.
-void fit_to_data(TrainConfig& config, bool own_model, bool batch_open, const data::Dataset& train,
-                 std::vector<std::string>& notes);
+void apply_data_defaults(TrainConfig& config, bool custom_model, bool batch_size_unresolved,
+                         const data::Dataset& train, std::vector<std::string>& notes);
 
 /// Makes the learning rate, a recipe's for batches of another size, one for the batches that are
 /// taken: in proportion for plain descent (Goyal et al., Accurate, large minibatch SGD, 2017), with

@@ -34,8 +34,8 @@ Choice model_for(const data::Info& info, int64_t samples) {
   const Shape& sample = info.input_shape;
   if (sample.rank() == 1) return {"tabular", "the samples are rows of numbers"};
   if (sample.rank() != 3) return {"mlp", "the samples are no pictures"};
-  constexpr int64_t kLeastSide = 10;  // of cnn_b: two 3×3 convolutions, each with pooling
-  if (std::min(sample[1], sample[2]) < kLeastSide)
+  constexpr int64_t kMinSide = 10;  // of cnn_b: two 3×3 convolutions, each with pooling
+  if (std::min(sample[1], sample[2]) < kMinSide)
     return {"mlp", "the pictures are too small for convolutions"};
   if (large_pictures(sample))
     return {"mobilenet_v3_small",
@@ -48,8 +48,8 @@ Choice model_for(const data::Info& info, int64_t samples) {
             "and gets less far"};
   if (photographs(info)) {
     // in an epoch: as many as CIFAR-10's, a minute or two on two cores
-    constexpr int64_t kMostPixels = 50'000 * 32 * 32;
-    if (samples * sample[1] * sample[2] <= kMostPixels)
+    constexpr int64_t kMaxPixels = 50'000 * 32 * 32;
+    if (samples * sample[1] * sample[2] <= kMaxPixels)
       return {"airbench",
               "photographs, the most accuracy for the time; --model cnn_b is ten times as quick "
               "and gets less far"};
@@ -70,31 +70,30 @@ int64_t least_epochs(const data::Info& info, const models::Recipe& recipe) {
 int64_t epochs_for(const data::Info& info, int64_t samples, int64_t batch_size,
                    const models::Recipe& recipe) {
   auto rounded_up = [](int64_t all, int64_t each) { return (all + each - 1) / each; };
-  constexpr int64_t kMost = 60, kSteps = 6000, kViews = 40'000;
+  constexpr int64_t kMax = 60, kSteps = 6000, kViews = 40'000;
   if (info.kind == "csv")
     return std::max(recipe.epochs,
-                    std::min(kMost, rounded_up(kSteps, rounded_up(samples, batch_size))));
+                    std::min(kMax, rounded_up(kSteps, rounded_up(samples, batch_size))));
   if (info.content() != "folder" && (!photographs(info) || small_photographs(info))) return 0;
   // A learning rate that falls to its end gets there in half as many.
-  const int64_t most = std::string_view(recipe.schedule) == "constant" ? kMost : kMost / 2;
+  const int64_t most = std::string_view(recipe.schedule) == "constant" ? kMax : kMax / 2;
   return std::max(least_epochs(info, recipe), std::min(most, rounded_up(kViews, samples)));
 }
 
 /// Smaller than the recipe's, which is made for tens of thousands of samples, where one would be
 /// most of an epoch.
 int64_t batch_for(int64_t samples, int64_t recipe) {
-  constexpr int64_t kLeastSteps = 4, kLeastBatch = 16;
+  constexpr int64_t kMinSteps = 4, kMinBatch = 16;
   int64_t batch = recipe;
-  while (batch > kLeastBatch && samples < kLeastSteps * batch) batch /= 2;
+  while (batch > kMinBatch && samples < kMinSteps * batch) batch /= 2;
   return batch;
 }
 
 /// Smaller where pictures are so large that a batch of them would take the memory of several usual
 /// ones.
 int64_t batch_for_pixels(const Shape& sample, int64_t batch) {
-  constexpr int64_t kMostPixels = 128 * 224 * 224, kLeastBatch = 4;
-  while (large_pictures(sample) && batch > kLeastBatch &&
-         batch * sample[1] * sample[2] > kMostPixels)
+  constexpr int64_t kMaxPixels = 128 * 224 * 224, kMinBatch = 4;
+  while (large_pictures(sample) && batch > kMinBatch && batch * sample[1] * sample[2] > kMaxPixels)
     batch /= 2;
   return batch;
 }
@@ -125,15 +124,15 @@ bool normalizes(const data::Info& info, const models::Recipe* recipe) {
   return info.any_range || (recipe && (recipe->normalize || photographs(info)));
 }
 
-void fit_to_data(TrainConfig& config, bool own_model, bool batch_open, const data::Dataset& train,
-                 std::vector<std::string>& notes) {
+void apply_data_defaults(TrainConfig& config, bool custom_model, bool batch_size_unresolved,
+                         const data::Dataset& train, std::vector<std::string>& notes) {
   const data::Info& info = train.info();
   if (config.model.empty()) {
     const Choice choice = model_for(info, train.size());
     config.model = choice.model;
     notes.push_back(str("model ", choice.model, ": ", choice.reason));
   }
-  const models::Recipe* of_model = own_model ? nullptr : &models::entry(config.model).recipe;
+  const models::Recipe* of_model = custom_model ? nullptr : &models::entry(config.model).recipe;
   if (config.augment.empty())
     config.augment = augment_for(info, of_model ? of_model->augment : nullptr);
   if (config.tta.empty())
@@ -146,7 +145,8 @@ void fit_to_data(TrainConfig& config, bool own_model, bool batch_open, const dat
   if (!of_model) return;
   const models::Recipe& recipe = *of_model;
   const bool folder = info.content() == "folder";
-  if ((folder || large_pictures(info.input_shape)) && config.batch_size == 0 && !batch_open) {
+  if ((folder || large_pictures(info.input_shape)) && config.batch_size == 0 &&
+      !batch_size_unresolved) {
     const int64_t for_samples =
         folder ? batch_for(train.size(), recipe.batch_size) : recipe.batch_size;
     config.batch_size = batch_for_pixels(info.input_shape, for_samples);

@@ -11,7 +11,7 @@ namespace suanli {
 
 namespace {
 
-constexpr size_t kMostNames = 10;
+constexpr size_t kMaxNames = 10;
 // times as many samples in the largest class as in the smallest
 constexpr int64_t kUneven = 10;
 constexpr double kMuchDoubt = 0.1;     // an accuracy that may be off by so much tells little
@@ -28,9 +28,9 @@ std::string name_of(const data::Info& info, size_t label) {
 /// The names at these places, at most so many that a line stays readable.
 std::string listed(const data::Info& info, const std::vector<size_t>& labels) {
   std::string out;
-  for (size_t i = 0; i < std::min(labels.size(), kMostNames); ++i)
+  for (size_t i = 0; i < std::min(labels.size(), kMaxNames); ++i)
     out += (i ? ", " : "") + name_of(info, labels[i]);
-  return labels.size() > kMostNames ? str(out, " and ", labels.size() - kMostNames, " more") : out;
+  return labels.size() > kMaxNames ? str(out, " and ", labels.size() - kMaxNames, " more") : out;
 }
 
 template <class F> std::vector<size_t> labels_where(const std::vector<int64_t>& counts, F&& f) {

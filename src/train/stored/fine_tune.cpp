@@ -52,10 +52,10 @@ std::vector<std::string> split(const std::string& list) {
 
 /// Names joined by commas, at most so many that a line stays readable.
 std::string listed(const std::vector<std::string>& names) {
-  constexpr size_t kMost = 12;
+  constexpr size_t kMax = 12;
   std::string out;
-  for (size_t i = 0; i < std::min(names.size(), kMost); ++i) out += (i ? ", " : "") + names[i];
-  return names.size() > kMost ? str(out, " and ", names.size() - kMost, " more") : out;
+  for (size_t i = 0; i < std::min(names.size(), kMax); ++i) out += (i ? ", " : "") + names[i];
+  return names.size() > kMax ? str(out, " and ", names.size() - kMax, " more") : out;
 }
 
 struct Taken {
@@ -249,7 +249,7 @@ std::string model_of(GivenWeights& given, const models::ModelOptions& options) {
 }
 
 std::string advice_on_parts(const GivenWeights& given, const models::ModelOptions& options) {
-  constexpr size_t kMostWords = 8;
+  constexpr size_t kMaxWords = 8;
   for (const StateDict& dict : given.dicts) {
     std::set<std::string> words;  // the first ones in which names differ
     for (std::string common; words.size() < 2;) {
@@ -261,7 +261,7 @@ std::string advice_on_parts(const GivenWeights& given, const models::ModelOption
       if (words.size() == 1) common = *words.begin() + ".";
       else if (words.empty()) break;
     }
-    if (words.size() > kMostWords) continue;
+    if (words.size() > kMaxWords) continue;
     for (const std::string& w : words) {
       const std::string advice = advice_to_take_part({dict}, w, given.path);
       if (advice.empty()) continue;

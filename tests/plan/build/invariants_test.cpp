@@ -42,7 +42,7 @@ template <class F> std::string violation(F&& f) {
 FusedUnit code_of(const Program& p, const Unit& unit) {
   std::vector<uint8_t> escapes;
   for (uint32_t i : unit) {
-    bool read = p.leaves({Ref::record, 0, i});
+    bool read = p.is_output({Ref::record, 0, i});
     for (uint32_t j = 0; j < p.size(); ++j)
       for (const Ref& r : p.inputs(j))
         if (const Ref root = p.root(r);
@@ -116,7 +116,7 @@ TEST_F(Invariants, OperandsShapesAndResultsOfCodeFit) {
   std::erase_if(all, [&](uint32_t i) { return p.is_alias(i); });
   const FusedUnit right = code_of(p, all);
   ASSERT_EQ(violation([&] { check_fused(p, all, right); }), "");
-  ASSERT_EQ(right.expr.row, 7);
+  ASSERT_EQ(right.expr.row_length, 7);
   ASSERT_EQ(right.in.size(), 2u);
   auto found = [&](auto&& change) {
     FusedUnit fused = code_of(p, all);
@@ -130,7 +130,7 @@ TEST_F(Invariants, OperandsShapesAndResultsOfCodeFit) {
   size_t reduction = 0, element = 0;
   for (size_t k = 0; k < right.expr.code.size(); ++k)
     (right.expr.code[k].reduces() ? reduction : element) = k;
-  expect("rows of 5", [](FusedUnit& f) { f.expr.row = 5; });
+  expect("rows of 5", [](FusedUnit& f) { f.expr.row_length = 5; });
   expect("do not divide", [](FusedUnit& f) { f.expr.space = {4, 8}; });
   expect("runs over [4, 7], the unit over [8, 7]", [](FusedUnit& f) { f.expr.space = {8, 7}; });
   expect("is seen as", [](FusedUnit& f) { f.in_desc[1].shape = {5}; });

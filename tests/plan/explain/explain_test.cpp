@@ -142,7 +142,7 @@ TEST(Explain, AnUpdateIsOneWhateverIsFusedInFrontOfIt) {
 
 TEST(Explain, AnAverageOfTheWeightsIsAnUpdate) {
   Net net;
-  optim::Average average(net);
+  optim::WeightAverage average(net);
   const ProgramExplanation p = explained([&] { average.update(0.9); });
   ASSERT_FALSE(p.kernels.empty());
   for (const ExplainedKernel& k : p.kernels)

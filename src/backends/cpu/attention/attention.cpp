@@ -79,8 +79,8 @@ template <class T, class Split, class Seen> std::unique_ptr<Kernel> make_forward
     void run(const void* const* in, void* const* out, void* workspace) override {
       const auto [q, k, v] = split(in);
       const int64_t first_sees = seen(in);
-      parallel_pieces(
-          pieces, static_cast<int>(lanes), [&, q = q, k = k, v = v](int lane, Pieces& left) {
+      parallel_for_stealing(
+          pieces, static_cast<int>(lanes), [&, q = q, k = k, v = v](int lane, WorkQueue& left) {
             for (int64_t piece; (piece = left.next()) >= 0;)
               for (int64_t h = piece * p.heads / pieces; h <= ((piece + 1) * p.heads - 1) / pieces;
                    ++h) {
@@ -119,21 +119,21 @@ template <class T, class Split, class Gradients> std::unique_ptr<Kernel> make_ba
     void run(const void* const* in, void* const* out, void* workspace) override {
       const auto [q, k, v] = split(in + 1);
       const AttentionGradient<T> all = gradients(in, out);
-      parallel_pieces(p.heads, static_cast<int>(lanes),
-                      [&, q = q, k = k, v = v](int lane, Pieces& left) {
-                        for (int64_t h; (h = left.next()) >= 0;) {
-                          const AttentionGradient<T> g{
-                              all.g + p.y.at(h),
-                              all.y + p.y.at(h),
-                              AttentionSums<const T>::of_head(all.sums.top, h, p.heads, p.queries),
-                              p.y.row,
-                              all.dq + p.q.at(h),
-                              all.dk + p.kv.at(h),
-                              all.dv + p.kv.at(h)};
-                          attention_backward(p.head(h, q, k, v, p.seen), g,
-                                             static_cast<char*>(workspace) + lane * lane_bytes);
-                        }
-                      });
+      parallel_for_stealing(
+          p.heads, static_cast<int>(lanes), [&, q = q, k = k, v = v](int lane, WorkQueue& left) {
+            for (int64_t h; (h = left.next()) >= 0;) {
+              const AttentionGradient<T> g{
+                  all.g + p.y.at(h),
+                  all.y + p.y.at(h),
+                  AttentionSums<const T>::of_head(all.sums.top, h, p.heads, p.queries),
+                  p.y.row,
+                  all.dq + p.q.at(h),
+                  all.dk + p.kv.at(h),
+                  all.dv + p.kv.at(h)};
+              attention_backward(p.head(h, q, k, v, p.seen), g,
+                                 static_cast<char*>(workspace) + lane * lane_bytes);
+            }
+          });
     }
     Problem p;
     Split split;

@@ -14,7 +14,7 @@
 namespace suanli::cpu {
 
 namespace {
-constexpr double kWorthAThread = 1.5e6;  // FLOPs: some 10 µs
+constexpr double kMinFlopsPerThread = 1.5e6;  // FLOPs: some 10 µs
 }  // namespace
 
 int64_t gradient_lanes(const Geometry& g) {
@@ -23,8 +23,9 @@ int64_t gradient_lanes(const Geometry& g) {
 }
 
 int64_t conv_lanes(const Geometry& g, int64_t tasks) {
-  return std::max<int64_t>(1, std::min<int64_t>({tasks, pool_threads(),
-                                                 static_cast<int64_t>(g.flops() / kWorthAThread)}));
+  return std::max<int64_t>(
+      1, std::min<int64_t>(
+             {tasks, pool_threads(), static_cast<int64_t>(g.flops() / kMinFlopsPerThread)}));
 }
 
 namespace {
@@ -101,7 +102,7 @@ class SpreadReorder {
   }
   explicit operator bool() const { return !pieces_.empty(); }
   void run(const void* from, void* to, void* workspace) const {
-    parallel_parts(static_cast<int>(pieces_.size()), [&](int i) {
+    parallel_invoke(static_cast<int>(pieces_.size()), [&](int i) {
       OneOmpThread one;
       pieces_[static_cast<size_t>(i)].run({from, to},
                                           at(workspace, scratch_[static_cast<size_t>(i)]));
@@ -134,7 +135,7 @@ class ConvF32 final : public Kernel {
     int64_t lanes = gradient ? std::min(count, gradient_lanes(g)) : conv_lanes(g, count);
     if (direction == Direction::forward && g.n == 1 && g.attr.groups == 1 && layout_ == Tag::any) {
       int64_t slices =
-          std::min<int64_t>({8, g.o / 32, static_cast<int64_t>(g.flops() / kWorthAThread)});
+          std::min<int64_t>({8, g.o / 32, static_cast<int64_t>(g.flops() / kMinFlopsPerThread)});
       // whole blocks of channels, as many in every slice
       while (slices > 1 && g.o % (16 * slices) != 0) --slices;
       if (slices > 1) lanes = slices, slice_ = g.o / slices;
@@ -173,7 +174,7 @@ class ConvF32 final : public Kernel {
         epilogue_.apply(in, out, {begin, end - begin, static_cast<const float*>(values)});
     };
     if (slice_ != 0) {
-      parallel_parts(static_cast<int>(lanes), [&](int i) {
+      parallel_invoke(static_cast<int>(lanes), [&](int i) {
         OneOmpThread one;
         const Lane& lane = lanes_[static_cast<size_t>(i)];
         const int64_t first = i * slice_ * g_.p * g_.q;
@@ -182,7 +183,7 @@ class ConvF32 final : public Kernel {
         finish(first, first + slice_ * g_.p * g_.q, to);
       });
     } else if (direction_ != Direction::grad_weight) {
-      parallel_pieces(count, static_cast<int>(lanes), [&](int i, Pieces& left) {
+      parallel_for_stealing(count, static_cast<int>(lanes), [&](int i, WorkQueue& left) {
         OneOmpThread one;
         const Lane& lane = lanes_[static_cast<size_t>(i)];
         const bool forward = direction_ == Direction::forward;
@@ -199,7 +200,7 @@ class ConvF32 final : public Kernel {
       });
     } else {
       // Sums over the same chunks whoever computes them.
-      parallel_parts(static_cast<int>(lanes), [&](int i) {
+      parallel_invoke(static_cast<int>(lanes), [&](int i) {
         OneOmpThread one;
         const Lane& lane = lanes_[static_cast<size_t>(i)];
         const int64_t begin = count * i / lanes, end = count * (i + 1) / lanes;

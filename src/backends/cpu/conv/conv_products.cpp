@@ -63,7 +63,7 @@ template <class T> class ConvProducts final : public Kernel {
     const int64_t lanes = static_cast<int64_t>(lanes_.size());
     T* const result =
         static_cast<T*>(direction_ == Direction::grad_weight ? out[0] : epilogue_.place(out));
-    parallel_parts(static_cast<int>(lanes), [&](int i) {
+    parallel_invoke(static_cast<int>(lanes), [&](int i) {
       const Lane& lane = lanes_[static_cast<size_t>(i)];
       T* dw = lane.dw < 0 ? result : static_cast<T*>(at(workspace, lane.dw));
       const T* a = static_cast<const T*>(in[0]);

@@ -23,7 +23,7 @@ namespace {
 constexpr int64_t kWindowBytes = 192 << 10;
 /// Results of small pictures that are given to the epilogue at once.
 constexpr int64_t kFewResults = 8192;
-constexpr int64_t kMostLanes = 16;
+constexpr int64_t kMaxLanes = 16;
 
 int64_t up(int64_t n, int64_t to) { return (n + to - 1) / to * to; }
 int64_t pieces(int64_t n, int64_t of) { return (n + of - 1) / of; }
@@ -156,7 +156,7 @@ template <class T> class Depthwise final : public Kernel {
     const T* x = static_cast<const T*>(in[0]);
     const T* bias = bias_ ? static_cast<const T*>(in[2]) : nullptr;
     void* const place = epilogue_.place(out);
-    parallel_pieces(pieces_, static_cast<int>(lanes_.size()), [&](int i, Pieces& left) {
+    parallel_for_stealing(pieces_, static_cast<int>(lanes_.size()), [&](int i, WorkQueue& left) {
       const Lane& lane = lanes_[static_cast<size_t>(i)];
       const Operands operands{x, w, bias, static_cast<T*>(at(workspace, lane.window)),
                               static_cast<T*>(at(workspace, lane.vector))};
@@ -291,7 +291,7 @@ template <class T> class Depthwise final : public Kernel {
     const auto [row, rows] = rows_.window(part.row, part.last_row);
     const DepthwiseWindow window{rows_.in, columns_.in, row, rows, column_, window_columns_};
     const T* w = o.w + first / lanes * of_vector();
-    alignas(64) T start[kMostLanes];
+    alignas(64) T start[kMaxLanes];
     if (o.bias != nullptr)
       for (int64_t lane = 0; lane < lanes; ++lane)
         start[lane] = o.bias[std::min(first + lane, sides_.y.channels - 1)];
@@ -388,19 +388,20 @@ template <class T> class DepthwiseGradient final : public Kernel {
     const T* x = static_cast<const T*>(in[0]);
     const T* g = static_cast<const T*>(in[1]);
     T* sums = static_cast<T*>(at(workspace, sums_));
-    parallel_pieces(chunks_ * vectors_, static_cast<int>(lanes_.size()), [&](int i, Pieces& left) {
-      const Lane& lane = lanes_[static_cast<size_t>(i)];
-      for (int64_t task; (task = left.next()) >= 0;) {
-        const int64_t chunk = task / vectors_, vector = task % vectors_;
-        T* sum = sums + task * of_vector();
-        std::fill_n(sum, of_vector(), T(0));
-        for (int64_t n = g_.n * chunk / chunks_; n < g_.n * (chunk + 1) / chunks_; ++n)
-          for (int64_t row = 0; row < g_.p; row += strip_)
-            add(x, g, n, vector * sides_.lanes, row, std::min(g_.p, row + strip_),
-                static_cast<T*>(at(workspace, lane.window)),
-                static_cast<T*>(at(workspace, lane.gradient)), sum);
-      }
-    });
+    parallel_for_stealing(
+        chunks_ * vectors_, static_cast<int>(lanes_.size()), [&](int i, WorkQueue& left) {
+          const Lane& lane = lanes_[static_cast<size_t>(i)];
+          for (int64_t task; (task = left.next()) >= 0;) {
+            const int64_t chunk = task / vectors_, vector = task % vectors_;
+            T* sum = sums + task * of_vector();
+            std::fill_n(sum, of_vector(), T(0));
+            for (int64_t n = g_.n * chunk / chunks_; n < g_.n * (chunk + 1) / chunks_; ++n)
+              for (int64_t row = 0; row < g_.p; row += strip_)
+                add(x, g, n, vector * sides_.lanes, row, std::min(g_.p, row + strip_),
+                    static_cast<T*>(at(workspace, lane.window)),
+                    static_cast<T*>(at(workspace, lane.gradient)), sum);
+          }
+        });
     T* dw = static_cast<T*>(out[0]);
     const int64_t taps = g_.r * g_.s;
     for (int64_t o = 0; o < g_.o; ++o)

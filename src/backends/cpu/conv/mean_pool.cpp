@@ -45,7 +45,7 @@ template <class T, class F> std::unique_ptr<Kernel> make(const Step& step, const
     }
     void run(const void* const* in, void* const* out, void* workspace) override {
       if (count == 0) return;
-      parallel_pieces(pieces, static_cast<int>(lanes), [&](int lane, Pieces& left) {
+      parallel_for_stealing(pieces, static_cast<int>(lanes), [&](int lane, WorkQueue& left) {
         T* mine = reinterpret_cast<T*>(static_cast<char*>(workspace) + lane * lane_bytes);
         for (int64_t piece; (piece = left.next()) >= 0;) {
           const int64_t begin = count * piece / pieces, end = count * (piece + 1) / pieces;

@@ -28,7 +28,7 @@ namespace {
 constexpr int64_t kNearBytes = 1 << 20;  // a core's own
 // what all cores find of the last one, which others use too
 constexpr int64_t kFarBytes = 12 << 20;
-constexpr int64_t kMostBytes = 32 << 20;  // of planes that a lane keeps
+constexpr int64_t kMaxBytes = 32 << 20;  // of planes that a lane keeps
 // planes are not multiples of 4 KB apart: their elements would meet in the same cache sets
 constexpr int64_t kShiftedFloats = 16;
 
@@ -49,7 +49,7 @@ int64_t best_group(int64_t tiles, int64_t channels, int64_t bytes, int64_t lanes
   for (int64_t size = kWinogradRows; size <= std::min<int64_t>(512, rounded(tiles, kWinogradRows));
        size *= 2) {
     const int64_t planes = planes_bytes(size, channels), groups = (tiles + size - 1) / size;
-    if (planes > kMostBytes) break;
+    if (planes > kMaxBytes) break;
     const int64_t times = planes <= kNearBytes ? 0 : lanes * planes <= kFarBytes ? 2 : 3;
     const int64_t moved = groups * ((bytes > kNearBytes / 2 ? bytes : 0) + times * planes);
     if (moved <= least) least = moved, best = size;
@@ -121,7 +121,7 @@ class Winograd final : public Kernel, public SavesFlops {
     const float* w =
         packing.input < 0 ? static_cast<const float*>(in[1]) : u + kWinogradPlanes * u_plane_;
     const int64_t groups = cut_.tiles / span_ * groups_per_span_;
-    parallel_pieces(groups, static_cast<int>(lanes_), [&](int lane, Pieces& left) {
+    parallel_for_stealing(groups, static_cast<int>(lanes_), [&](int lane, WorkQueue& left) {
       float* v = static_cast<float*>(at(workspace, places_[static_cast<size_t>(2 * lane)]));
       float* m = static_cast<float*>(at(workspace, places_[static_cast<size_t>(2 * lane + 1)]));
       for (int64_t i; (i = left.next()) >= 0;) {
@@ -281,7 +281,7 @@ class WinogradGradient final : public Kernel, public SavesFlops {
     const float* g = static_cast<const float*>(in[1]);
     float* du = static_cast<float*>(at(workspace, du_));
     if (own_) {
-      parallel_parts(static_cast<int>(lanes_), [&](int lane) {
+      parallel_invoke(static_cast<int>(lanes_), [&](int lane) {
         const int64_t begin = cut_.tiles * lane / lanes_, end = cut_.tiles * (lane + 1) / lanes_;
         for (int64_t first = begin; first < end; first += group_) {
           const int64_t count = std::min(group_, end - first);

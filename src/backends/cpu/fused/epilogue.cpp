@@ -44,7 +44,8 @@ Epilogue::Epilogue(const Step& step) {
       beside_.emplace_back(own_inputs_ + k - 1, itemsize(in[k].dtype));
 }
 
-size_t Epilogue::beside(const void* const* in, std::array<Beside, Expr::kMaxPointers>& to) const {
+size_t Epilogue::beside(const void* const* in,
+                        std::array<EpilogueOperand, Expr::kMaxPointers>& to) const {
   for (size_t k = 0; k < beside_.size(); ++k) to[k] = {in[beside_[k].first], beside_[k].second};
   return beside_.size();
 }
@@ -59,13 +60,13 @@ void Epilogue::apply(const void* const* in, void* const* out, const Ranges& rang
   const void* inputs[Expr::kMaxPointers];
   inputs[0] = nullptr;  // the op's result, range by range
   std::copy_n(in + own_inputs_, runner_->inputs() - 1, inputs + 1);
-  alignas(64) std::byte scratch[TileRunner::kScratchBytes];
-  TileRunner::Run run(*runner_, inputs, out + keeps_, ranges.length, scratch,
-                      scratch + runner_->input_bytes());
+  alignas(64) std::byte scratch[TileExecutor::kScratchBytes];
+  TileExecutor::Run run(*runner_, inputs, out + keeps_, ranges.length, scratch,
+                        scratch + runner_->input_bytes());
   for (int64_t i = 0; i < ranges.count; ++i) {
     const int64_t begin = ranges.begin + i * ranges.step, end = begin + ranges.length;
     inputs[0] = ranges.values + i * ranges.values_step - begin;  // where element 0 would be
-    Ahead nothing;  // the product has fetched it
+    Prefetcher nothing;  // the product has fetched it
     for (int64_t at = begin; at < end; at += runner_->tile())
       run.compute(at, std::min(runner_->tile(), end - at), nothing);
   }

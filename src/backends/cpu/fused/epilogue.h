@@ -29,7 +29,7 @@ class Epilogue {
   /// What apply() reads, beside the result, that lies as the result does: writes it to `to` and
   /// returns how many arrays there are. (What is only written is not worth fetching: it would drive
   /// out of the cache what the product needs.)
-  size_t beside(const void* const* in, std::array<Beside, Expr::kMaxPointers>& to) const;
+  size_t beside(const void* const* in, std::array<EpilogueOperand, Expr::kMaxPointers>& to) const;
   /// Bytes of all of them for one element.
   int64_t beside_bytes() const;
   /// Ranges of the op's result: `count` of `length` elements, the first of which begins at element
@@ -43,7 +43,7 @@ class Epilogue {
   void apply(const void* const* in, void* const* out, const Ranges& ranges) const;
 
  private:
-  std::optional<TileRunner> runner_;
+  std::optional<TileExecutor> runner_;
   std::vector<std::pair<size_t, int64_t>> beside_;  // which inputs, and the size of an element
   int own_inputs_ = 0;
   bool keeps_ = false;

@@ -36,7 +36,7 @@ class Pointwise final : public Kernel {
     for (const ValueDesc& v : values) all.push_back(v.dtype);
     return all;
   }
-  TileRunner runner_;
+  TileExecutor runner_;
   int64_t grain_;
 };
 
@@ -64,7 +64,7 @@ std::array<int8_t, 5> tile_places(int row, int gradient) {
 
 std::unique_ptr<Kernel> make_fused(const Step& step) {
   const Expr& e = *step.expr;
-  if (e.row > 0 || e.has_reductions()) return make_reductions(e, step.in, step.out);
+  if (e.row_length > 0 || e.has_reductions()) return make_reductions(e, step.in, step.out);
   return std::make_unique<Pointwise>(tile_code(e), step.in, step.out, e.results, e.space);
 }
 

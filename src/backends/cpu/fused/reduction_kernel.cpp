@@ -20,7 +20,7 @@ namespace {
 
 // at most this many copies of the accumulators; also how many threads may work
 constexpr int64_t kParts = 16;
-constexpr int64_t kWorth = 32768;  // elements worth several threads
+constexpr int64_t kMinParallelElements = 32768;  // elements worth several threads
 constexpr int64_t kCopiesBytes = 4 << 20;  // that all copies together may take
 
 /// How a reduction walks its space: the innermost axes make runs, each of which goes into one
@@ -73,7 +73,7 @@ struct Walk {
 class Reductions final : public Kernel {
  public:
   Reductions(const Expr& expr, const std::vector<ValueDesc>& in, const std::vector<ValueDesc>& out)
-      : walk_(expr.space, expr.axes), runner_(expr, in, out, walk_.grain), row_(expr.row) {
+      : walk_(expr.space, expr.axes), runner_(expr, in, out, walk_.grain), row_(expr.row_length) {
     const Walk& w = walk_;
     const int64_t total = runner_.total(), copy = w.kept * 8;
     copy_ = static_cast<int64_t>(runner_.across().size()) * w.kept;
@@ -84,7 +84,7 @@ class Reductions final : public Kernel {
       const int64_t most = std::max<int64_t>(1, std::min(total / row_, total / grain));
       parts_ =
           most == 1 || pool_threads() == 1 ? 1 : std::min<int64_t>(most, kParts * pool_threads());
-    } else if (total >= kWorth) {
+    } else if (total >= kMinParallelElements) {
       divide(copy);
     }
     threads_ = std::min<int64_t>(parts_, pool_threads());
@@ -97,13 +97,13 @@ class Reductions final : public Kernel {
     std::byte* runs = static_cast<std::byte*>(workspace) + runs_at_;
     fill(sums);
     if (runner_.total() > 0)
-      parallel_pieces(parts_, static_cast<int>(threads_), [&](int thread, Pieces& left) {
-        StagedRunner::Run run(runner_, in, out, runs + thread * runner_.run_bytes());
+      parallel_for_stealing(parts_, static_cast<int>(threads_), [&](int thread, WorkQueue& left) {
+        RowProgramExecutor::Run run(runner_, in, out, runs + thread * runner_.run_bytes());
         for (int64_t part; (part = left.next()) >= 0;) do_part(run, part, sums);
         finish_past_caches();
       });
     for (size_t k = 0; k < runner_.across().size(); ++k) {
-      const StagedRunner::Across& a = runner_.across()[k];
+      const RowProgramExecutor::Across& a = runner_.across()[k];
       if (a.dtype == DType::f32) finish<float>(k, sums, out[a.result]);
       else finish<double>(k, sums, out[a.result]);
     }
@@ -121,7 +121,7 @@ class Reductions final : public Kernel {
     // A few long runs are cut into pieces.
     if (!shared_ && !by_columns_ && w.runs < kParts) {
       const int64_t pieces =
-          std::min<int64_t>(kParts / w.runs, std::max<int64_t>(1, w.run / kWorth));
+          std::min<int64_t>(kParts / w.runs, std::max<int64_t>(1, w.run / kMinParallelElements));
       piece_ = (w.run + pieces - 1) / pieces;
       const int64_t whole = w.columns >= kReductionBlock ? w.columns : w.grain;
       piece_ = (piece_ + whole - 1) / whole * whole;
@@ -138,7 +138,7 @@ class Reductions final : public Kernel {
 
   void fill(double* sums) const {
     for (int64_t copy = 0; copy < (shared_ ? 1 : parts_); ++copy)
-      for (const StagedRunner::Across& a : runner_.across())
+      for (const RowProgramExecutor::Across& a : runner_.across())
         sums = std::fill_n(sums, walk_.kept, start_of(a.kind));
   }
   template <class T> void finish(size_t k, const double* sums, void* out) const {
@@ -152,7 +152,7 @@ class Reductions final : public Kernel {
     }
   }
 
-  void do_part(StagedRunner::Run& run, int64_t part, double* sums) const {
+  void do_part(RowProgramExecutor::Run& run, int64_t part, double* sums) const {
     if (runner_.across().empty()) return rows_of_part(run, part);
     double* mine = sums + (shared_ ? 0 : part * copy_);
     if (by_columns_) return columns(run, part, mine);
@@ -164,14 +164,14 @@ class Reductions final : public Kernel {
   }
 
   /// Where nothing is reduced across rows.
-  void rows_of_part(StagedRunner::Run& run, int64_t part) const {
+  void rows_of_part(RowProgramExecutor::Run& run, int64_t part) const {
     const int64_t rows = runner_.total() / row_, end = rows * (part + 1) / parts_ * row_;
     for (int64_t at = rows * part / parts_ * row_; at < end; at += runner_.block())
       run.compute(at, std::min(runner_.block(), end - at),
                   [](size_t, const void*, int64_t, int64_t) {});
   }
 
-  void items_of(StagedRunner::Run& run, int64_t begin, int64_t end, double* sums) const {
+  void items_of(RowProgramExecutor::Run& run, int64_t begin, int64_t end, double* sums) const {
     const Walk& w = walk_;
     const int64_t block = runner_.block();
     if (piece_ == 0 && w.run <= block / 2) {  // several runs fit into a block
@@ -201,7 +201,7 @@ class Reductions final : public Kernel {
   /// n of the k-th reduction's values, the first of which is values[offset] and lies at `at` in a
   /// run.
   void add(size_t k, const void* values, int64_t offset, int64_t at, int64_t n, double* acc) const {
-    const StagedRunner::Across& a = runner_.across()[k];
+    const RowProgramExecutor::Across& a = runner_.across()[k];
     if (a.dtype == DType::f32) add(a.kind, static_cast<const float*>(values) + offset, at, n, acc);
     else add(a.kind, static_cast<const double*>(values) + offset, at, n, acc);
   }
@@ -219,7 +219,7 @@ class Reductions final : public Kernel {
   }
 
   /// One part's share of very many columns: all rows of it.
-  void columns(StagedRunner::Run& run, int64_t part, double* sums) const {
+  void columns(RowProgramExecutor::Run& run, int64_t part, double* sums) const {
     const Walk& w = walk_;
     const int64_t begin = w.columns * part / parts_, end = w.columns * (part + 1) / parts_;
     for (int64_t r = 0; r < w.rows; ++r)
@@ -232,7 +232,7 @@ class Reductions final : public Kernel {
   }
 
   Walk walk_;
-  StagedRunner runner_;
+  RowProgramExecutor runner_;
   int64_t row_, copy_ = 0;  // accumulators of a copy
   int64_t parts_ = 1, threads_ = 1, piece_ = 0, runs_at_ = 0;
   bool shared_ = true, by_columns_ = false;
@@ -249,7 +249,7 @@ std::unique_ptr<Kernel> make_reduction(int16_t reduction, const Step& step) {
   const DType dtype = step.in[0].dtype;
   if (dtype != DType::f32 && dtype != DType::f64) return nullptr;
   Expr e;
-  e.code = {{.row = reduction,
+  e.code = {{.op_index = reduction,
              .gradient = -1,
              .operands = 1,
              .compute = dtype,

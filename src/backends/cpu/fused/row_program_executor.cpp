@@ -9,15 +9,15 @@
 namespace suanli::cpu {
 
 /// Finds in which stage each instruction runs, and what has to outlast it.
-class StagedRunner::Compiler {
+class RowProgramExecutor::Compiler {
  public:
-  Compiler(StagedRunner& to, const Expr& expr, const std::vector<ValueDesc>& in,
+  Compiler(RowProgramExecutor& to, const Expr& expr, const std::vector<ValueDesc>& in,
            const std::vector<ValueDesc>& out)
       : to_(to),
         e_(expr),
         in_(in),
         out_(out),
-        rows_(rows_of(expr.space, expr.row)),
+        rows_(rows_of(expr.space, expr.row_length)),
         past_caches_(past_caches(in, out)),
         places_(expr.code.size()) {
     order();
@@ -135,7 +135,7 @@ class StagedRunner::Compiler {
       const Instruction& i = code(m);
       const std::vector<Home> homes = homes_of(m);
       if (i.reduces()) {
-        const Reduction kind = i.row == Expr::kMax ? Reduction::max : Reduction::sum;
+        const Reduction kind = i.op_index == Expr::kMax ? Reduction::max : Reduction::sum;
         for (const Home& home : homes) {
           if (i.per == Expr::Per::row) {
             stage.along.push_back({kept.size(), kind, i.type, 0, home});
@@ -157,13 +157,13 @@ class StagedRunner::Compiler {
         streamed.push_back(past_caches_ && !per_row && home.kind == Home::output && !read_later(m));
       }
     }
-    stage.tiles = std::make_unique<TileRunner>(tile_code, in, out, results, kept,
-                                               per_row ? rows_ : e_.space, changing, streamed);
+    stage.tiles = std::make_unique<TileExecutor>(tile_code, in, out, results, kept,
+                                                 per_row ? rows_ : e_.space, changing, streamed);
     if (!per_row) to_.work_ += stage.tiles->work() + static_cast<int64_t>(kept.size());
     to_.stages_.push_back(std::move(stage));
   }
 
-  StagedRunner& to_;
+  RowProgramExecutor& to_;
   const Expr& e_;
   const std::vector<ValueDesc>&in_, &out_;
   const Shape rows_;
@@ -171,9 +171,9 @@ class StagedRunner::Compiler {
   std::vector<Place> places_;
 };
 
-StagedRunner::StagedRunner(const Expr& expr, const std::vector<ValueDesc>& in,
-                           const std::vector<ValueDesc>& out, int64_t whole)
-    : total_(expr.space.numel()), row_(expr.row) {
+RowProgramExecutor::RowProgramExecutor(const Expr& expr, const std::vector<ValueDesc>& in,
+                                       const std::vector<ValueDesc>& out, int64_t whole)
+    : total_(expr.space.numel()), row_(expr.row_length) {
   Compiler(*this, expr, in, out);
   step_ = std::numeric_limits<int64_t>::max();
   for (const Stage& s : stages_)
@@ -205,8 +205,8 @@ StagedRunner::StagedRunner(const Expr& expr, const std::vector<ValueDesc>& in,
   reserve(slots);
 }
 
-StagedRunner::Run::Run(const StagedRunner& runner, const void* const* in, void* const* out,
-                       std::byte* memory)
+RowProgramExecutor::Run::Run(const RowProgramExecutor& runner, const void* const* in,
+                             void* const* out, std::byte* memory)
     : runner_(runner),
       in_(in),
       out_(out),
@@ -226,14 +226,14 @@ StagedRunner::Run::Run(const StagedRunner& runner, const void* const* in, void* 
 
 /// Where element 0 (or row 0) of a value would lie while the block that begins with element `at` is
 /// computed.
-void* StagedRunner::Run::address(const Home& home, int64_t at) const {
+void* RowProgramExecutor::Run::address(const Home& home, int64_t at) const {
   if (home.kind == Home::input) return const_cast<void*>(in_[home.index]);
   if (home.kind == Home::output) return out_[home.index];
   const Buffer& b = runner_.buffers_[home.index];
   return memory_ + b.at - (b.per_row ? at / runner_.row_ : at) * b.itemsize;
 }
 
-void StagedRunner::Run::begin(int64_t at, int64_t n) {
+void RowProgramExecutor::Run::begin(int64_t at, int64_t n) {
   if (runner_.row_ == 0) return;
   for (size_t k = 0; k < runner_.stages_.size(); ++k) {
     const Stage& s = runner_.stages_[k];
@@ -247,7 +247,7 @@ void StagedRunner::Run::begin(int64_t at, int64_t n) {
   }
 }
 
-void StagedRunner::Run::look_ahead(int64_t at, int64_t n, Ahead& ahead) const {
+void RowProgramExecutor::Run::look_ahead(int64_t at, int64_t n, Prefetcher& ahead) const {
   if (n <= 0) return;
   for (const Whole& w : runner_.whole_)
     ahead.add(static_cast<const std::byte*>(in_[w.input]) + at * w.itemsize, n * w.itemsize);
@@ -255,8 +255,9 @@ void StagedRunner::Run::look_ahead(int64_t at, int64_t n, Ahead& ahead) const {
 }
 
 /// n elements (or rows) from `at` on, `done` of the block before them.
-void StagedRunner::Run::tile(size_t stage, int64_t at, int64_t done, int64_t n, Ahead& ahead) {
-  TileRunner::Run& tiles = *states_[stage].tiles;
+void RowProgramExecutor::Run::tile(size_t stage, int64_t at, int64_t done, int64_t n,
+                                   Prefetcher& ahead) {
+  TileExecutor::Run& tiles = *states_[stage].tiles;
   tiles.compute(at, n, ahead);
   const int64_t row = std::min(runner_.row_, n);  // or a piece of one
   for (const Along& a : runner_.stages_[stage].along) {
@@ -269,7 +270,7 @@ void StagedRunner::Run::tile(size_t stage, int64_t at, int64_t done, int64_t n, 
 }
 
 /// What was reduced along the rows of a block becomes values.
-void StagedRunner::Run::finish(const Stage& stage, int64_t at, int64_t n) {
+void RowProgramExecutor::Run::finish(const Stage& stage, int64_t at, int64_t n) {
   for (const Along& a : stage.along) {
     const auto* from = reinterpret_cast<const double*>(memory_ + a.accumulators);
     const int64_t first = at / runner_.row_, rows = n / runner_.row_;

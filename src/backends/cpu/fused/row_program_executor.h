@@ -12,12 +12,12 @@
 
 namespace suanli::cpu {
 
-class StagedRunner {
+class RowProgramExecutor {
  public:
   /// `whole`: how many elements blocks have to be multiples of. Without rows the caller sees to
   /// that itself.
-  StagedRunner(const Expr& expr, const std::vector<ValueDesc>& in,
-               const std::vector<ValueDesc>& out, int64_t whole);
+  RowProgramExecutor(const Expr& expr, const std::vector<ValueDesc>& in,
+                     const std::vector<ValueDesc>& out, int64_t whole);
 
   int64_t total() const { return total_; }
   /// Elements that compute() takes at most.
@@ -56,7 +56,7 @@ class StagedRunner {
   };
   struct Stage {
     bool per_row = false;
-    std::unique_ptr<TileRunner> tiles;
+    std::unique_ptr<TileExecutor> tiles;
     std::vector<Home> in, out;
     std::vector<Along> along;
     std::vector<std::pair<size_t, size_t>> across;  // kept value, index in across_
@@ -69,13 +69,14 @@ class StagedRunner {
   class Run {
    public:
     /// `memory`: run_bytes(), 64-byte aligned.
-    Run(const StagedRunner& runner, const void* const* in, void* const* out, std::byte* memory);
+    Run(const RowProgramExecutor& runner, const void* const* in, void* const* out,
+        std::byte* memory);
     Run(const Run&) = delete;
     /// Elements at … at+n−1, n ≤ block(), whole rows. Calls across(k, values, at', n') with the
     /// tiles of what the k-th reduction that does not go along rows takes in.
     template <class F> void compute(int64_t at, int64_t n, F&& across) {
       begin(at, n);
-      Ahead ahead;
+      Prefetcher ahead;
       look_ahead(at + n, std::min(n, runner_.total_ - at - n), ahead);
       for (size_t s = 0; s < runner_.stages_.size(); ++s) {
         const Stage& stage = runner_.stages_[s];
@@ -95,17 +96,17 @@ class StagedRunner {
     struct State {
       const void* in[Expr::kMaxPointers + Expr::kMaxInstructions];
       void* out[Expr::kMaxPointers + Expr::kMaxInstructions];
-      std::optional<TileRunner::Run> tiles;
+      std::optional<TileExecutor::Run> tiles;
     };
-    friend class StagedRunner;
+    friend class RowProgramExecutor;
 
     void* address(const Home& home, int64_t at) const;
     void begin(int64_t at, int64_t n);
-    void look_ahead(int64_t at, int64_t n, Ahead& ahead) const;
-    void tile(size_t stage, int64_t at, int64_t done, int64_t n, Ahead& ahead);
+    void look_ahead(int64_t at, int64_t n, Prefetcher& ahead) const;
+    void tile(size_t stage, int64_t at, int64_t done, int64_t n, Prefetcher& ahead);
     void finish(const Stage& stage, int64_t at, int64_t n);
 
-    const StagedRunner& runner_;
+    const RowProgramExecutor& runner_;
     const void* const* in_;
     void* const* out_;
     std::byte* memory_;

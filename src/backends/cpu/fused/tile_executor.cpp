@@ -24,10 +24,11 @@ void repeat(std::byte* to, int64_t done, int64_t n, int64_t width) {
 
 }  // namespace
 
-TileRunner::TileRunner(const std::vector<TileInstruction>& code, const std::vector<ValueDesc>& in,
-                       const std::vector<DType>& out, const std::vector<uint8_t>& results,
-                       const std::vector<uint8_t>& kept, const Shape& space,
-                       const std::vector<uint8_t>& changing, const std::vector<uint8_t>& streamed)
+TileExecutor::TileExecutor(const std::vector<TileInstruction>& code,
+                           const std::vector<ValueDesc>& in, const std::vector<DType>& out,
+                           const std::vector<uint8_t>& results, const std::vector<uint8_t>& kept,
+                           const Shape& space, const std::vector<uint8_t>& changing,
+                           const std::vector<uint8_t>& streamed)
     : program_(lower(code, in, results, kept)),
       streamed_(streamed),
       given_(in.size()),
@@ -46,21 +47,21 @@ TileRunner::TileRunner(const std::vector<TileInstruction>& code, const std::vect
     slots_at_ = scratch_;
     scratch_ += (program_.slots + std::count(streamed_.begin(), streamed_.end(), 1)) * tile_ *
                 program_.width;
-    if (scratch_ <= (tile_ > kLeastTile ? kCacheBytes : kScratchBytes)) break;
+    if (scratch_ <= (tile_ > kMinTile ? kCacheBytes : kScratchBytes)) break;
   }
   count_held(static_cast<int64_t>(sizeof *this + program_.code.size() * sizeof(TileProgram::Op) +
                                   inputs_.size() * sizeof(Input) +
                                   program_.registers.size() * sizeof(TileProgram::Register)));
 }
 
-int64_t TileRunner::reserve(int64_t elements, int64_t width) {
+int64_t TileExecutor::reserve(int64_t elements, int64_t width) {
   const int64_t at = scratch_;
   scratch_ += (elements * width + 63) / 64 * 64;
   return at;
 }
 
-TileRunner::Input TileRunner::prepare(const TileProgram::Load& load, const ValueDesc& desc,
-                                      const std::array<int64_t, 8>& strides, bool changes) {
+TileExecutor::Input TileExecutor::prepare(const TileProgram::Load& load, const ValueDesc& desc,
+                                          const std::array<int64_t, 8>& strides, bool changes) {
   Input input = classify(strides, desc.shape.numel(), changes);
   input.source = load.source, input.to = load.to;
   input.itemsize = itemsize(desc.dtype), input.width = itemsize(load.type);
@@ -72,8 +73,8 @@ TileRunner::Input TileRunner::prepare(const TileProgram::Load& load, const Value
   return input;
 }
 
-TileRunner::Input TileRunner::classify(const std::array<int64_t, 8>& strides, int64_t numel,
-                                       bool changes) const {
+TileExecutor::Input TileExecutor::classify(const std::array<int64_t, 8>& strides, int64_t numel,
+                                           bool changes) const {
   Input input{};
   input.strides = strides;
   int axis = static_cast<int>(sizes_.size()) - 1;
@@ -92,8 +93,8 @@ TileRunner::Input TileRunner::classify(const std::array<int64_t, 8>& strides, in
 
 /// Elements begin … begin+n of a broadcast input, as they are: span after span, in each the period
 /// from its phase on.
-template <class T> void TileRunner::gather(const Input& input, const void* in, std::byte* out,
-                                           int64_t begin, int64_t n) const {
+template <class T> void TileExecutor::gather(const Input& input, const void* in, std::byte* out,
+                                             int64_t begin, int64_t n) const {
   const T* from = static_cast<const T*>(in);
   T* to = reinterpret_cast<T*>(out);
   if constexpr (sizeof(T) >= 4) {
@@ -121,8 +122,8 @@ template <class T> void TileRunner::gather(const Input& input, const void* in, s
 /// The same in the type that is computed with. In place if they lie in one row and need no
 /// conversion, else in `scratch`. `filled` is the span (and the phase, both in one number) that a
 /// whole tile of scratch holds, or -1: tiles that follow in the same span find it there.
-const void* TileRunner::gathered(const Input& input, const std::byte* from, std::byte* scratch,
-                                 int64_t begin, int64_t n, int64_t& filled) const {
+const void* TileExecutor::gathered(const Input& input, const std::byte* from, std::byte* scratch,
+                                   int64_t begin, int64_t n, int64_t& filled) const {
   const int inner = static_cast<int>(sizes_.size()) - 1;
   const int64_t row = sizes_[inner], column = begin % row;
   if (!input.convert && input.strides[inner] == 1 && column + n <= row) {
@@ -146,8 +147,8 @@ const void* TileRunner::gathered(const Input& input, const std::byte* from, std:
   return scratch;
 }
 
-const void* TileRunner::load(const Input& input, const void* memory, std::byte* scratch, int64_t at,
-                             int64_t n, int64_t& filled) const {
+const void* TileExecutor::load(const Input& input, const void* memory, std::byte* scratch,
+                               int64_t at, int64_t n, int64_t& filled) const {
   const std::byte* from = static_cast<const std::byte*>(memory);
   std::byte* to = scratch + input.scratch;
   if (!from) return nullptr;
@@ -158,8 +159,8 @@ const void* TileRunner::load(const Input& input, const void* memory, std::byte* 
   return to;
 }
 
-TileRunner::Run::Run(const TileRunner& runner, const void* const* in, void* const* out,
-                     int64_t longest, std::byte* for_inputs, std::byte* for_slots)
+TileExecutor::Run::Run(const TileExecutor& runner, const void* const* in, void* const* out,
+                       int64_t longest, std::byte* for_inputs, std::byte* for_slots)
     : runner_(runner), in_(in), out_(out), inputs_(for_inputs) {
   const TileProgram& program = runner.program_;
   int64_t streamed = program.slots;
@@ -185,13 +186,13 @@ TileRunner::Run::Run(const TileRunner& runner, const void* const* in, void* cons
   }
 }
 
-void TileRunner::run(const void* const* in, void* const* out, int64_t begin, int64_t end) const {
+void TileExecutor::run(const void* const* in, void* const* out, int64_t begin, int64_t end) const {
   alignas(64) std::byte scratch[kScratchBytes];
   Run run(*this, in, out, end - begin, scratch, scratch + slots_at_);
   // one op alone asks for what it reads as fast as memory gives it
   const bool worth_it = work() > 1;
   for (int64_t at = begin; at < end; at += tile_) {
-    Ahead ahead;
+    Prefetcher ahead;
     if (worth_it) run.look_ahead(at + tile_, std::min(tile_, end - at - tile_), ahead);
     ahead.divide(work());
     run.compute(at, std::min(tile_, end - at), ahead);
@@ -199,7 +200,7 @@ void TileRunner::run(const void* const* in, void* const* out, int64_t begin, int
   finish_past_caches();
 }
 
-void TileRunner::Run::look_ahead(int64_t at, int64_t n, Ahead& ahead) const {
+void TileExecutor::Run::look_ahead(int64_t at, int64_t n, Prefetcher& ahead) const {
   if (n <= 0) return;
   for (const Input& input : runner_.inputs_)
     if (const auto* from = static_cast<const std::byte*>(in_[input.source]);
@@ -207,7 +208,7 @@ void TileRunner::Run::look_ahead(int64_t at, int64_t n, Ahead& ahead) const {
       ahead.add(from + at * input.itemsize, n * input.itemsize);
 }
 
-void TileRunner::Run::compute(int64_t at, int64_t n, Ahead& ahead) {
+void TileExecutor::Run::compute(int64_t at, int64_t n, Prefetcher& ahead) {
   const TileProgram& program = runner_.program_;
   for (size_t k = 0; k < runner_.inputs_.size(); ++k) {
     const Input& input = runner_.inputs_[k];

@@ -9,18 +9,19 @@
 
 namespace suanli::cpu {
 
-class TileRunner {
+class TileExecutor {
  public:
   /// Values have the shape `space`, or broadcast to it. `results` are stored, one per dtype of
   /// `out`; `kept` can be read after each tile. `changing`: per input, whether its memory changes
   /// while a Run lives; empty: none does. `streamed`: per result, whether it goes past the caches;
   /// empty: none does. Who runs it then calls finish_past_caches().
-  TileRunner(const std::vector<TileInstruction>& code, const std::vector<ValueDesc>& in,
-             const std::vector<DType>& out, const std::vector<uint8_t>& results,
-             const std::vector<uint8_t>& kept, const Shape& space,
-             const std::vector<uint8_t>& changing = {}, const std::vector<uint8_t>& streamed = {});
+  TileExecutor(const std::vector<TileInstruction>& code, const std::vector<ValueDesc>& in,
+               const std::vector<DType>& out, const std::vector<uint8_t>& results,
+               const std::vector<uint8_t>& kept, const Shape& space,
+               const std::vector<uint8_t>& changing = {},
+               const std::vector<uint8_t>& streamed = {});
 
-  /// Elements of the space, and those that are computed at once; a power of two, kLeastTile at
+  /// Elements of the space, and those that are computed at once; a power of two, kMinTile at
   /// least.
   int64_t total() const { return total_; }
   int64_t tile() const { return tile_; }
@@ -29,7 +30,7 @@ class TileRunner {
   /// Ops per element.
   int64_t work() const { return static_cast<int64_t>(program_.code.size()); }
 
-  static constexpr int64_t kLeastTile = 512;
+  static constexpr int64_t kMinTile = 512;
   static constexpr int64_t kScratchBytes = 256 << 10;
 
   /// Bytes of scratch of one thread, a multiple of 64, kScratchBytes at most: for inputs, which
@@ -41,18 +42,18 @@ class TileRunner {
   class Run {
    public:
     /// At most `longest` elements at once. Scratch is 64-byte aligned.
-    Run(const TileRunner& runner, const void* const* in, void* const* out, int64_t longest,
+    Run(const TileExecutor& runner, const void* const* in, void* const* out, int64_t longest,
         std::byte* for_inputs, std::byte* for_slots);
     Run(const Run&) = delete;
     /// Elements at … at+n−1, n ≤ tile(). Calls ahead.fetch() with every op.
-    void compute(int64_t at, int64_t n, Ahead& ahead);
+    void compute(int64_t at, int64_t n, Prefetcher& ahead);
     /// Adds what elements at … at+n−1 are read from, where they lie in order.
-    void look_ahead(int64_t at, int64_t n, Ahead& ahead) const;
+    void look_ahead(int64_t at, int64_t n, Prefetcher& ahead) const;
     /// The i-th kept value of the latest tile.
     const void* kept(size_t i) const { return registers_[runner_.program_.kept[i]]; }
 
    private:
-    const TileRunner& runner_;
+    const TileExecutor& runner_;
     const void* const* in_;
     void* const* out_;
     std::byte* inputs_;

@@ -166,16 +166,16 @@ TileProgram lower(const std::vector<TileInstruction>& code, const std::vector<Va
 
 TileInstruction tile_instruction(const Expr::Instruction& i) {
   TileInstruction t{nullptr, compute_of(i.compute), i.type, false};
-  if (i.row == Expr::kCast) {
+  if (i.op_index == Expr::kCast) {
     t.operand[0] = i.operand[0];
     return t;
   }
-  const auto cls = pointwise_rows[i.row].cls;
-  t.fn =
-      i.gradient < 0 ? value_tile(i.row, t.compute) : gradient_tile(i.row, i.gradient, t.compute);
-  if (!t.fn) throw Error(str("[fused] internal: no tiles for ", pointwise_rows[i.row].name));
+  const auto cls = pointwise_rows[i.op_index].cls;
+  t.fn = i.gradient < 0 ? value_tile(i.op_index, t.compute)
+                        : gradient_tile(i.op_index, i.gradient, t.compute);
+  if (!t.fn) throw Error(str("[fused] internal: no tiles for ", pointwise_rows[i.op_index].name));
   t.flag = i.gradient < 0 && (cls == PointwiseClass::Compare || cls == PointwiseClass::Logic);
-  const auto places = tile_places(i.row, i.gradient);
+  const auto places = tile_places(i.op_index, i.gradient);
   for (size_t k = 0; k < i.operands; ++k) t.operand[static_cast<size_t>(places[k])] = i.operand[k];
   return t;
 }

@@ -21,7 +21,7 @@ constexpr int64_t kThinDepth = 32;
 constexpr int64_t kNearBytes = 64 << 10;
 /// At least so many rows are multiplied with what was read of b; fewer, and b comes from memory
 /// faster than it does.
-constexpr int64_t kLeastRows = 56;
+constexpr int64_t kMinRows = 56;
 /// Up to here dot products without packing are faster.
 constexpr int64_t kDotRows = 16;
 
@@ -49,9 +49,9 @@ template <class T> Gemm<T>::Gemm(const GemmShape& shape, const GemmUse& use)
   block_rows_ = std::clamp<int64_t>(kBlockBytes / (size * depth_), granule_, 512);
   if (use.parts_done) {
     const int64_t n = std::max<int64_t>(1, s.n);
-    block_rows_ = std::min(
-        block_rows_, std::max(kLeastRows, std::min(kDoneBytes / (size * n),
-                                                   kBesideBytes / ((size + use.beside) * n))));
+    block_rows_ = std::min(block_rows_,
+                           std::max(kMinRows, std::min(kDoneBytes / (size * n),
+                                                       kBesideBytes / ((size + use.beside) * n))));
   }
   block_rows_ = std::max(granule_, block_rows_ / granule_ * granule_);
   dot_ = !use.b_packed && !s.a_transposed && s.b_transposed && std::min(s.m, s.n) <= kDotRows;
@@ -75,13 +75,12 @@ template <class T> void Gemm<T>::plan_shares(int threads) {
   const int64_t row_pieces = pieces(s.m, granule_), column_pieces = pieces(s.n, tile_.columns);
   // Where there are few rows every thread packs all of one operand: of the smaller one.
   const bool by_columns =
-      dot_ ? s.n >= s.m : s.m < 2 * kLeastRows || (s.m <= block_rows_ && s.m < s.n);
+      dot_ ? s.n >= s.m : s.m < 2 * kMinRows || (s.m <= block_rows_ && s.m < s.n);
   if (by_columns) {
     column_shares_ = std::min(shares, column_pieces);
     row_shares_ = std::min(shares / column_shares_, row_pieces);
   } else {
-    row_shares_ =
-        std::min(shares, dot_ ? row_pieces : std::max<int64_t>(1, s.m / (kLeastRows / 2)));
+    row_shares_ = std::min(shares, dot_ ? row_pieces : std::max<int64_t>(1, s.m / (kMinRows / 2)));
     column_shares_ = std::min(shares / row_shares_, column_pieces);
   }
   row_blocks_ = row_shares_ * pieces(pieces(row_pieces, row_shares_), block_rows_ / granule_);
@@ -161,7 +160,7 @@ template <class T> uint64_t Gemm<T>::packed_format() const {
 
 template <class T>
 void Gemm<T>::run(const T* a, const T* b, T* c, void* scratch, PartsDone<T> parts_done,
-                  std::span<const Beside> beside) const {
+                  std::span<const EpilogueOperand> beside) const {
   if (shape_.m == 0 || shape_.n == 0) return;
   auto place = [&](int64_t bytes) {
     return reinterpret_cast<T*>(static_cast<std::byte*>(scratch) + bytes);
@@ -169,24 +168,23 @@ void Gemm<T>::run(const T* a, const T* b, T* c, void* scratch, PartsDone<T> part
   const Operands x{left(a), right(b), use_.b_packed ? b : place(b_at_), c, beside};
   if (b_form_ == Columns::packed && !use_.b_packed) pack(b, place(b_at_));
   // Blocks of rows, or where one is all that a thread has, columns.
-  parallel_pieces(row_blocks_ * column_shares_, static_cast<int>(row_shares_ * column_shares_),
-                  [&](int thread, Pieces& left) {
-                    const int64_t at = share_at_ + thread * share_bytes_;
-                    const Place own{place(at), place(at + share_b_),
-                                    use_.no_c ? place(at + share_c_) : nullptr};
-                    for (int64_t i, before = -1; (i = left.next()) >= 0; before = i) {
-                      const int64_t block = i % row_blocks_;
-                      const Range rows = rows_of(block), columns = columns_of(i / row_blocks_);
-                      const Range next =
-                          block + 1 < row_blocks_ ? rows_of(block + 1) : Range{rows.end, rows.end};
-                      const int64_t c_row = own.c ? columns.size() : shape_.c_row;
-                      T* to = own.c ? own.c : c + rows.begin * c_row + columns.begin;
-                      multiply(x, {rows, columns, next, block == 0 || before != i - 1}, own, to,
-                               c_row);
-                      if (parts_done)
-                        parts_done({rows.begin, rows.end, columns.begin, columns.end, to, c_row});
-                    }
-                  });
+  parallel_for_stealing(
+      row_blocks_ * column_shares_, static_cast<int>(row_shares_ * column_shares_),
+      [&](int thread, WorkQueue& left) {
+        const int64_t at = share_at_ + thread * share_bytes_;
+        const Place own{place(at), place(at + share_b_),
+                        use_.no_c ? place(at + share_c_) : nullptr};
+        for (int64_t i, before = -1; (i = left.next()) >= 0; before = i) {
+          const int64_t block = i % row_blocks_;
+          const Range rows = rows_of(block), columns = columns_of(i / row_blocks_);
+          const Range next =
+              block + 1 < row_blocks_ ? rows_of(block + 1) : Range{rows.end, rows.end};
+          const int64_t c_row = own.c ? columns.size() : shape_.c_row;
+          T* to = own.c ? own.c : c + rows.begin * c_row + columns.begin;
+          multiply(x, {rows, columns, next, block == 0 || before != i - 1}, own, to, c_row);
+          if (parts_done) parts_done({rows.begin, rows.end, columns.begin, columns.end, to, c_row});
+        }
+      });
 }
 
 template <class T> void Gemm<T>::multiply(const Operands& x, const Block& part, const Place& own,
@@ -205,7 +203,7 @@ template <class T> void Gemm<T>::multiply(const Operands& x, const Block& part, 
     const bool last = i + 1 == k_steps_;
     Fetches fetches;
     if (last)
-      for (const Beside& b : x.beside)
+      for (const EpilogueOperand& b : x.beside)
         fetches.add({static_cast<const std::byte*>(b.data) +
                          (rows.begin * shape_.n + columns.begin) * b.itemsize,
                      rows.size(), columns.size() * b.itemsize, shape_.n * b.itemsize});

@@ -69,7 +69,7 @@ template <class T> class Gemm {
   /// has one thread's columns. What lies `beside` a part is fetched into the cache while it is
   /// multiplied.
   void run(const T* a, const T* b, T* c, void* scratch, PartsDone<T> parts_done = {},
-           std::span<const Beside> beside = {}) const;
+           std::span<const EpilogueOperand> beside = {}) const;
   int64_t scratch_bytes() const { return scratch_bytes_; }
 
   /// Whether run() packs b each time.
@@ -100,7 +100,7 @@ template <class T> class Gemm {
     GemmOperand<T> a, b;
     const T* packed_b;
     T* c;
-    std::span<const Beside> beside;
+    std::span<const EpilogueOperand> beside;
   };
   enum class Columns { packed, packed_one_by_one, as_they_are };
 

@@ -95,9 +95,9 @@ template <class T> class Matmul final : public Kernel {
   void run(const void* const* in, void* const* out, void* workspace) override {
     const Product& p = product_;
     const int64_t products = p.products();
-    std::array<Beside, Expr::kMaxPointers> beside;
+    std::array<EpilogueOperand, Expr::kMaxPointers> beside;
     const size_t besides = epilogue_.beside(in, beside);
-    parallel_pieces(products, static_cast<int>(lanes_), [&](int lane, Pieces& left) {
+    parallel_for_stealing(products, static_cast<int>(lanes_), [&](int lane, WorkQueue& left) {
       for (int64_t i; (i = left.next()) >= 0;) {
         const auto [a, b] = p.at(i);
         const auto parts_done = [&, i](const GemmPart<T>& part) {
@@ -110,7 +110,7 @@ template <class T> class Matmul final : public Kernel {
             else epilogue_.apply(in, out, {first, columns, part.values, rows, p.n, part.row});
           }
         };
-        std::array<Beside, Expr::kMaxPointers> own;  // of this product
+        std::array<EpilogueOperand, Expr::kMaxPointers> own;  // of this product
         for (size_t k = 0; k < besides; ++k)
           own[k] = {
               static_cast<const std::byte*>(beside[k].data) + i * p.m * p.n * beside[k].itemsize,

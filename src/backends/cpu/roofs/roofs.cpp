@@ -117,7 +117,7 @@ template <class F> double rate(double amount, F&& work) {
 /// `loop(iterations)` does `operations` of work per iteration; run on `threads` threads at once.
 double loop_rate(const std::function<void(int64_t)>& loop, double operations, int threads) {
   int64_t iterations = 1;
-  auto run = [&] { parallel_parts(threads, [&](int) { loop(iterations); }); };
+  auto run = [&] { parallel_invoke(threads, [&](int) { loop(iterations); }); };
   while (best_seconds(3, run) < kShortestRun) iterations *= 2;  // one disturbed run does not end it
   return rate(static_cast<double>(iterations) * operations * threads, run);
 }
@@ -161,7 +161,7 @@ class Arrays {
     if (!from_ || !to_) return {};
     auto on = [&](int parts) {
       return rate(bytes * kArray, [&] {
-        parallel_parts(parts, [&](int p) {
+        parallel_invoke(parts, [&](int p) {
           const int64_t part = floats() / parts / kStep * kStep;
           work(from_ + p * part, to_ + p * part, p == parts - 1 ? floats() - p * part : part);
         });

@@ -36,8 +36,8 @@ template <class T> std::unique_ptr<Kernel> make_forward(const Step& step) {
 template <class T> struct Gradient final : Kernel {
   Gradient(int64_t rows, int64_t n, double eps, bool large)
       : rows(rows), n(n), eps(eps), large(large) {
-    constexpr int64_t kLeastRows = 32, kMostChunks = 64;
-    chunk = std::max(kLeastRows, (rows + kMostChunks - 1) / kMostChunks);
+    constexpr int64_t kMinRows = 32, kMaxChunks = 64;
+    chunk = std::max(kMinRows, (rows + kMaxChunks - 1) / kMaxChunks);
     chunks = (rows + chunk - 1) / chunk;
     workspace_bytes = chunks * 2 * n * static_cast<int64_t>(sizeof(T));
   }

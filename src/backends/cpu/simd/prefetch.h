@@ -11,7 +11,7 @@ namespace suanli::cpu {
 
 /// An array that lies as the result of a product or a convolution does, and is read by what follows
 /// on that.
-struct Beside {
+struct EpilogueOperand {
   const void* data;  // of element 0
   int64_t itemsize;
 };
@@ -48,7 +48,7 @@ class Fetch {
 /// Regions one after the other, and one that goes before them all.
 class Fetches {
  public:
-  static constexpr size_t kMost = 20;
+  static constexpr size_t kMax = 20;
   void add(const Fetch& region) { all_[count_++] = region; }
   void first(const Fetch& region) { first_ = region; }
   /// The one whose turn it is; done if all are.
@@ -60,17 +60,17 @@ class Fetches {
 
  private:
   Fetch first_;
-  std::array<Fetch, kMost> all_;
+  std::array<Fetch, kMax> all_;
   size_t at_ = 0, count_ = 0;
 };
 
 /// Arrays that are read next, fetched share by share while something else is computed; no more than
-/// kMost of them.
-class Ahead {
+/// kMax of them.
+class Prefetcher {
  public:
-  static constexpr size_t kMost = 20;
+  static constexpr size_t kMax = 20;
   void add(const void* data, int64_t bytes) {
-    if (count_ == kMost) return;
+    if (count_ == kMax) return;
     const uintptr_t begin = reinterpret_cast<uintptr_t>(data) / kLine;
     const uintptr_t end =
         (reinterpret_cast<uintptr_t>(data) + static_cast<uintptr_t>(bytes) + kLine - 1) / kLine;
@@ -101,7 +101,7 @@ class Ahead {
     uintptr_t at;
     int64_t lines;
   };
-  std::array<Array, kMost> arrays_;
+  std::array<Array, kMax> arrays_;
   size_t next_ = 0, count_ = 0;
   int64_t lines_ = 0, share_ = 0;
 };
