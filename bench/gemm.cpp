@@ -155,7 +155,7 @@ void measure(const GemmShape& s, int rounds, double* product) {
   std::printf("%5ld x%5ld x%5ld %c%c ", s.m, s.n, s.k, s.a_transposed ? 'T' : 'N',
               s.b_transposed ? 'T' : 'N');
   for (int cold = 0; cold < 2; ++cold) {
-    std::vector<double> ratios;  // of neighbours in time: the clock changes
+    std::vector<double> ratios;  // of neighbors in time: the clock changes
     for (size_t i = 0; i < times[cold][0].size(); ++i)
       ratios.push_back(times[cold][0][i] / times[cold][1][i]);
     const double ratio = median(ratios);

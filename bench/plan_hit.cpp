@@ -1,5 +1,5 @@
 // What a step costs beside its kernels once its program is known: from the flush to the first
-// kernel, between kernels, and until the optimiser's step() returns. Kernels do run, and throw out
+// kernel, between kernels, and until the optimizer's step() returns. Kernels do run, and throw out
 // of the caches what they throw out in a training. Prints medians, in ns per recorded node.
 //   build/test/bench_plan_hit [rounds]
 #include <algorithm>

@@ -101,8 +101,8 @@ int main(int argc, char** argv) {
     return e / last(e, "s");
   };
   auto own_layer_norm = [&](const Tensor& t) {
-    const Tensor centred = t - last(t, "m");
-    return centred * rsqrt(last(square(centred), "m") + 1e-5) * Tensor(weight) + Tensor(bias);
+    const Tensor centerd = t - last(t, "m");
+    return centerd * rsqrt(last(square(centerd), "m") + 1e-5) * Tensor(weight) + Tensor(bias);
   };
   auto gradient = [&](const Tensor& y) {
     sum(y * g).backward();

@@ -14,7 +14,7 @@ using bench::Work;
 
 namespace {
 
-// ---- what can be loaded: one row per network, one per optimiser ---------------------------------
+// ---- what can be loaded: one row per network, one per optimizer ---------------------------------
 
 struct Network {
   const char* name;

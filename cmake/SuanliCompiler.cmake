@@ -6,7 +6,7 @@ if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU" AND CMAKE_CXX_COMPILER_VERSION VERSION_L
   list(APPEND SUANLI_WARNINGS -Wno-array-bounds -Wno-restrict -Wno-stringop-overflow -Wno-stringop-overread)
 endif()
 if(SUANLI_WERROR)
-  list(APPEND SUANLI_WARNINGS -Werror $<$<CXX_COMPILER_ID:GNU>:-Wno-error=maybe-uninitialized>)   # a guess of the optimiser's, often wrong
+  list(APPEND SUANLI_WARNINGS -Werror $<$<CXX_COMPILER_ID:GNU>:-Wno-error=maybe-uninitialized>)   # a guess of the optimizer's, often wrong
 endif()
 
 if(NOT CMAKE_CXX_COMPILER_ID STREQUAL "GNU")

@@ -1,7 +1,7 @@
 // Trains a classifier on a folder with one sub-folder of pictures per class, then names the class
 // of pictures.
 //   folder_classifier PHOTOS [EPOCHS [PICTURE …]]
-// What `suanli train` does with a Trainer, spelled out: views of the pictures, normalising by the
+// What `suanli train` does with a Trainer, spelled out: views of the pictures, normalizing by the
 // training data, classes drawn equally often.
 #include <cstdio>
 #include <cstdlib>

@@ -38,7 +38,7 @@ int main(int argc, char** argv) try {
   if (argc < 3)
     return std::fprintf(stderr, "usage: table_regression TABLE.csv COLUMN [EPOCHS]\n"), 2;
   manual_seed(1);
-  // Numbers come standardised, words as one column each, missing cells as the mean and a column
+  // Numbers come standardized, words as one column each, missing cells as the mean and a column
   // that says so; a fifth of the rows tests.
   const data::Splits splits =
       data::open("csv:" + std::string(argv[1]) + "?target=" + argv[2] + "&task=regression&test=20");

@@ -1,7 +1,7 @@
 """The cases of the comparison: one row each, read by the driver and by every worker. No torch in here: the driver stays light; NumPy only where it
 is used, since scripts/speed_guard reads the table without the peers' environment.
 
-A training case is a network, a batch size and an optimiser; an inference case a network and a batch size. Single products and
+A training case is a network, a batch size and an optimizer; an inference case a network and a batch size. Single products and
 convolutions are not listed: they are taken from the networks (networks.py, products_of).
 """
 import array
@@ -72,7 +72,7 @@ def network_of(case):
 
 
 # So many batches of inputs and, coprime to that, of labels: a third of the labels is random, and drawn anew in every round, so no
-# network can learn them by heart, and neither loss nor gradients shrink towards denormal numbers while we measure.
+# network can learn them by heart, and neither loss nor gradients shrink toward denormal numbers while we measure.
 INPUT_BATCHES, LABEL_BATCHES = 8, 56
 
 

@@ -93,7 +93,7 @@ class Block(nn.Module):
 
 
 class Gpt(nn.Module):
-    """GPT-2's form (Radford et al. 2019): pre-norm blocks, learnt positions; an output head of its own without bias, no dropout."""
+    """GPT-2's form (Radford et al. 2019): pre-norm blocks, learned positions; an output head of its own without bias, no dropout."""
 
     def __init__(self, layers=4, width=256, heads=8, vocabulary=5000, context=256):
         super().__init__()

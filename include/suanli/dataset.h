@@ -13,7 +13,7 @@ namespace suanli::data {
 
 enum class Task : uint8_t {
   classification,  ///< y: a class, i64.
-  regression,      ///< y: a number, f32, standardised by the training data.
+  regression,      ///< y: a number, f32, standardized by the training data.
 };
 /// Of a batch's y.
 inline DType target_dtype(Task task) { return task == Task::regression ? DType::f32 : DType::i64; }
@@ -26,11 +26,11 @@ struct Info {
   Shape input_shape;                     ///< Of one sample, e.g. [1, 28, 28].
   int classes = 0;                       ///< Labels are 0 … classes-1.
   std::vector<std::string> class_names;  ///< One per class.
-  /// Of the training files' values, for normalising: one per channel of a picture, one per place of
-  /// a vector or for all of a sample, none where samples are standardised already (tables). The
+  /// Of the training files' values, for normalizing: one per channel of a picture, one per place of
+  /// a vector or for all of a sample, none where samples are standardized already (tables). The
   /// same in every split.
   std::vector<double> mean{}, stddev{};
-  /// Values are of any size, not in [0, 1]: they are normalised whatever the model.
+  /// Values are of any size, not in [0, 1]: they are normalized whatever the model.
   bool any_range = false;
   Task task = Task::classification;
   /// Of regression: the target in its own unit is y · target_stddev + target_mean.
@@ -111,7 +111,7 @@ struct OpenOptions {
 
 /// Opens data by its spec:
 ///   glyphs[?train=12000&test=2000&seed=0]
-///       drawn digits, 28×28 grey, 10 classes; no files needed
+///       drawn digits, 28×28 gray, 10 classes; no files needed
 ///   mnist:DIR[?size=64], fashion-mnist:DIR
 ///       the four IDX files, plain, .gz or .xz
 ///   cifar10:DIR[?size=64], cifar100:DIR
@@ -131,7 +131,7 @@ struct OpenOptions {
 ///   DIR
 ///       one of these kinds, as it looks; Splits::notes says which
 /// A folder's pictures are decoded when they are read: the shorter side is scaled to `size` (or
-/// HEIGHTxWIDTH), the middle kept; grey if all are grey, else RGB. Each is decoded once here, so
+/// HEIGHTxWIDTH), the middle kept; gray if all are gray, else RGB. Each is decoded once here, so
 /// that a damaged one is named before anything begins (skip_bad=1 leaves such out); of more than
 /// 20,000 that many. The other kinds are decoded into memory, one byte per pixel; `size` scales
 /// MNIST's and CIFAR's pictures when they are read. Within the value of a setting %XX stands for a

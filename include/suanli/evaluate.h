@@ -15,7 +15,7 @@ namespace suanli {
 using Loss = std::function<Tensor(const Tensor& output, const Tensor& target)>;
 
 struct Evaluation {
-  /// accuracy is NaN for regression; its loss is that of the standardised target.
+  /// accuracy is NaN for regression; its loss is that of the standardized target.
   double loss = 0, accuracy = 0;
   int64_t samples = 0;
   /// Errors of a regression in the target's own unit, summed in f64 from standardized answers: √ of

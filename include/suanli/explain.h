@@ -74,7 +74,7 @@ struct ExplainedKernel {
   bool leaves = false;               ///< A result outlives the program.
 };
 
-/// Neighbours that could be fused and are not, for one reason.
+/// Neighbors that could be fused and are not, for one reason.
 struct Unfused {
   std::string why, example;
   int64_t count;

@@ -8,15 +8,15 @@
 namespace suanli::data {
 
 struct PictureOptions {
-  int channels = 1;  ///< 1 grey, 3 RGB.
+  int channels = 1;  ///< 1 gray, 3 RGB.
   /// In pixels; both 0: as in the file. Else the middle part of that shape, as large as it can be,
   /// is scaled: area average when shrinking, bilinear when growing.
   int64_t height = 0, width = 0;
 };
 
-/// Reads a JPEG, PNG or WebP file of any colour type → [channels, height, width] f32 in [0, 1].
+/// Reads a JPEG, PNG or WebP file of any color type → [channels, height, width] f32 in [0, 1].
 /// Pictures are turned upright as their EXIF says; sample values are taken as they are (no gamma or
-/// colour profile), grey is 0.299 R + 0.587 G + 0.114 B, transparency shows white. Throws
+/// color profile), gray is 0.299 R + 0.587 G + 0.114 B, transparency shows white. Throws
 /// InputError naming file and position.
 SUANLI_API Tensor read_picture(const std::string& path, const PictureOptions& options = {});
 

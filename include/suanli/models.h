@@ -59,7 +59,7 @@ struct Entry {
   Recipe recipe;
   nn::AnyModule (*build)(const ModelOptions& options);
   /// Sets what is computed from data before training: some thousand pictures [N, C, H, W],
-  /// normalised. Null: nothing.
+  /// normalized. Null: nothing.
   void (*fit)(nn::Module& model, const Tensor& pictures) = nullptr;
   /// Makes weights that were trained on pictures of another size fit `options`, whose stem is small
   /// or large; says what it did, "": nothing. Null: nothing depends on the size.
@@ -135,7 +135,7 @@ class SUANLI_API GptMlp : public nn::Module {
   SUANLI_FIELDS(c_fc, c_proj)
 };
 
-/// Both halves normalise first and add to what they were given.
+/// Both halves normalize first and add to what they were given.
 class SUANLI_API GptBlock : public nn::Module {
  public:
   explicit GptBlock(const GptOptions& o)

@@ -116,7 +116,7 @@ class SUANLI_API Module {
   friend class Scope;
   friend struct PathLearner;
   bool training_ = true;
-  uint32_t scope_ = 0;  // interned full path; learnt when the root is first visited
+  uint32_t scope_ = 0;  // interned full path; learned when the root is first visited
 };
 
 /// Open while a module's forward runs: gives errors and profiles their path, and tells the recorder
@@ -147,7 +147,7 @@ class SUANLI_API Scope {
     return this->forward(std::forward<Args>(args)...);       \
   }
 
-/// y = x Wᵀ + b. x [.., in], weight [out, in], bias [out]. Initialised as PyTorch does: uniform in
+/// y = x Wᵀ + b. x [.., in], weight [out, in], bias [out]. Initialized as PyTorch does: uniform in
 /// ±1/√in.
 class SUANLI_API Linear : public Module {
  public:
@@ -427,7 +427,7 @@ class SUANLI_API Sequential : public Module {
   std::vector<AnyModule> modules_;
 };
 
-/// Makes b the same place as a (weight tying). Before the optimiser is built. Shapes must agree.
+/// Makes b the same place as a (weight tying). Before the optimizer is built. Shapes must agree.
 SUANLI_API void tie(const Parameter& a, Parameter& b);
 
 }  // namespace suanli::nn

@@ -148,7 +148,7 @@ SUANLI_API Tensor embedding(const Tensor& table, const Tensor& index);
 /// InputError).
 SUANLI_API Tensor one_hot(const Tensor& index, int64_t classes, DType dtype = f32);
 
-// ---- normalisation ------------------------------------------------------------------------------
+// ---- normalization ------------------------------------------------------------------------------
 /// (x − mean)/√(variance + eps) · weight + bias, mean and variance (divided by n) over x's last
 /// axes, as many as weight has (Ba et al. 2016). weight and bias in the shape of these axes; bias
 /// may be undefined. f32, f64, one dtype for all.

@@ -104,7 +104,7 @@ class SUANLI_API Tensor {
   template <class T> std::span<const T> data() const;
   float item() const { return item<float>(); }
   /// True once the value lies in memory (a flush has computed it).
-  bool materialised() const;
+  bool materialized() const;
 
   Node* node() const { return node_; }
   int index() const { return index_; }
@@ -130,7 +130,7 @@ template <class T> Tensor tensor(std::initializer_list<T> values) {
 /// From raw bytes in row-major order, copied: nbytes must be shape.numel() * itemsize(dtype).
 SUANLI_API Tensor tensor_from_bytes(const void* data, int64_t nbytes, const Shape& shape,
                                     DType dtype);
-/// Uninitialised host memory that `fill(void*)` writes before the tensor is first used: no second
+/// Uninitialized host memory that `fill(void*)` writes before the tensor is first used: no second
 /// copy.
 template <class F> Tensor tensor_filled_by(const Shape& shape, DType dtype, F&& fill);
 
@@ -185,7 +185,7 @@ template <class F> Tensor tensor_filled_by(const Shape& shape, DType dtype, F&& 
   return t;
 }
 
-/// A named place whose value changes: weights, optimiser state, running statistics. Copying the
+/// A named place whose value changes: weights, optimizer state, running statistics. Copying the
 /// handle shares the place. The only mutable thing in a program, and (alone) a holder of a
 /// gradient. Every write rebinds; the last one counts. A write becomes visible to other threads and
 /// to checkpoints when the flush that computes it succeeds, or not at all.
@@ -213,7 +213,7 @@ class SUANLI_API Parameter {
   Tensor grad() const;
   void set_grad(const Tensor& grad);  ///< Undefined tensor: drops it.
   bool requires_grad() const;
-  /// false freezes: no gradient is computed for it, optimisers skip it.
+  /// false freezes: no gradient is computed for it, optimizers skip it.
   void set_requires_grad(bool on);
   const Shape& shape() const;
   DType dtype() const;
@@ -246,7 +246,7 @@ SUANLI_API Generator& default_generator();
 SUANLI_API void manual_seed(uint64_t seed, uint64_t stream = 0);
 
 /// Computes everything this thread has pending. Ordinary programs need not call it: reading a
-/// value, an optimiser step and a data loader's next() do.
+/// value, an optimizer step and a data loader's next() do.
 SUANLI_API void flush();
 /// Forgets everything pending on this thread, pending parameter values included; handles into it
 /// throw when used.

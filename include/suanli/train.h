@@ -29,7 +29,7 @@ struct TrainConfig {
   int64_t epochs = 0;  ///< 0: the recipe's.
   /// 0: the recipe's; kAutoBatch: measured before the run, the fastest that fits the memory.
   int64_t batch_size = 0;
-  /// Batches per step of the optimiser: their gradients count as one batch's of all their samples.
+  /// Batches per step of the optimizer: their gradients count as one batch's of all their samples.
   int64_t accumulate = 1;
   /// "sgd", "nesterov" (sgd with Nesterov's momentum), "adam" or "adamw"; "": the recipe's.
   std::string optimizer;
@@ -37,7 +37,7 @@ struct TrainConfig {
   double momentum = -1;  ///< Of sgd and nesterov. -1: the recipe's.
   /// In the gradient; of adamw apart from it, as in PyTorch. -1: the recipe's.
   double weight_decay = -1;
-  /// What decays: "weights" (not biases and scales of normalisations) or "all". "": the recipe's.
+  /// What decays: "weights" (not biases and scales of normalizations) or "all". "": the recipe's.
   std::string decay;
   /// Factors of lr, whose decay is divided by them: "*.bias=2,0.*=0.5", names with * and ?. "none";
   /// "": the recipe's.
@@ -169,7 +169,7 @@ SUANLI_API std::string forecast_in_words(const RunForecast& forecast);
 
 /// How long a run will take, measured on a few of its steps.
 struct RunTiming {
-  double step = 0;  ///< Seconds of one step of the optimiser, waiting for data included.
+  double step = 0;  ///< Seconds of one step of the optimizer, waiting for data included.
   double save = 0;  ///< Of a checkpoint.
   double epoch = 0;  ///< Of an epoch's steps, its validation and its checkpoint.
   double test = 0;  ///< Of the test at the end.
@@ -245,7 +245,7 @@ class SUANLI_API Trainer {
   std::function<bool()> should_stop;
   /// Seconds since any moment, for checkpoint_minutes. Empty: the machine's steady clock.
   std::function<double()> clock;
-  /// What is minimised; set from the zoo, else cross_entropy. label_smoothing and class_weights
+  /// What is minimized; set from the zoo, else cross_entropy. label_smoothing and class_weights
   /// need the loss that is set.
   Loss loss;
 

@@ -45,7 +45,7 @@ struct Entry {
   uint64_t begin = 0, end = 0;
 };
 
-/// Everything about one entry that can be checked without its neighbours.
+/// Everything about one entry that can be checked without its neighbors.
 Entry parse_entry(const std::string& path, const std::string& name, const Json& json) {
   auto wrong = [&](const auto&... what) {
     return InputError(

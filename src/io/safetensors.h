@@ -6,7 +6,7 @@
 
 namespace suanli {
 
-/// save_safetensors, and what to recognise the file by.
+/// save_safetensors, and what to recognize the file by.
 FileDigest write_safetensors(const std::string& path, const NamedTensors& tensors,
                              const std::map<std::string, std::string>& metadata);
 

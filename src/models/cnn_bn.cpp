@@ -1,4 +1,4 @@
-// A convolutional network for small pictures that batch normalisation lets train fast.
+// A convolutional network for small pictures that batch normalization lets train fast.
 #include <algorithm>
 
 #include "base/text/text.h"
@@ -8,7 +8,7 @@ namespace suanli::models {
 
 namespace {
 
-/// 3×3 convolution that keeps the size, batch normalisation, ReLU, 2×2 pooling.
+/// 3×3 convolution that keeps the size, batch normalization, ReLU, 2×2 pooling.
 struct Stage : nn::Module {
   nn::Conv2d conv;
   nn::BatchNorm2d bn;

@@ -12,7 +12,7 @@ template <class Layer> void initialize(Layer& layer, double deviation) {
   if (layer.bias.defined()) layer.bias.set(zeros(layer.bias.shape()));
 }
 
-/// The deviation that keeps a signal's size backwards through a convolution and a ReLU:
+/// The deviation that keeps a signal's size backward through a convolution and a ReLU:
 /// √(2/fan_out) (He et al. 2015).
 inline double he_deviation(const nn::Conv2d& layer) {
   const Shape& w = layer.weight.shape();

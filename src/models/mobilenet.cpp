@@ -5,7 +5,7 @@ namespace suanli::models {
 
 namespace {
 
-/// Convolution, normalisation, ReLU6.
+/// Convolution, normalization, ReLU6.
 nn::Sequential conv_bn_relu6(int64_t in, int64_t out, int kernel, int stride, int groups) {
   return nn::Sequential(
       nn::Conv2d(in, out, kernel,

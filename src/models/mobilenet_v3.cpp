@@ -7,7 +7,7 @@ namespace {
 
 enum class Act : uint8_t { none, relu, hardswish };
 
-/// Convolution, normalisation with the paper's constants, activation.
+/// Convolution, normalization with the paper's constants, activation.
 nn::Sequential conv_bn(int64_t in, int64_t out, int kernel, int stride, int groups, Act act) {
   nn::Sequential layers(
       nn::Conv2d(in, out, kernel,

@@ -54,13 +54,13 @@ const std::vector<Entry>& entries() {
        {"sgd", 0.01, 0.9, 128, 30, true},
        build_vgg11},
       {"vgg11_bn",
-       "vgg11 with batch normalisation after each convolution",
+       "vgg11 with batch normalization after each convolution",
        "Simonyan & Zisserman 2015, Ioffe & Szegedy 2015",
        Output::logits,
        {"sgd", 0.05, 0.9, 128, 30, true},
        build_vgg11_bn},
       {"cnn_bn",
-       "three 3x3 convolutions (32, 64, 128), each with batch normalisation and pooling, then "
+       "three 3x3 convolutions (32, 64, 128), each with batch normalization and pooling, then "
        "dropout and one layer",
        "Ioffe & Szegedy 2015",
        Output::logits,

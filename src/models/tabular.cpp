@@ -1,7 +1,7 @@
 // A residual network for tables (Gorishniy et al. 2021, "Revisiting deep learning models for
 // tabular data"), each column first spread over periodic functions (Gorishniy et al. 2022, "On
 // embeddings for numerical features"): a number that works by where it lies, such as a longitude,
-// then needs no deep network to be told apart from its neighbours.
+// then needs no deep network to be told apart from its neighbors.
 #include <cmath>
 #include <numbers>
 #include <vector>

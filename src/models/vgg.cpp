@@ -1,4 +1,4 @@
-// VGG-11 (Simonyan & Zisserman 2015, configuration A), also with batch normalisation (Ioffe &
+// VGG-11 (Simonyan & Zisserman 2015, configuration A), also with batch normalization (Ioffe &
 // Szegedy 2015), with torchvision's names.
 #include "models/initialize.h"
 #include "models/zoo.h"
@@ -14,7 +14,7 @@ struct Vgg : nn::Module {
   nn::Sequential features, classifier;
   SUANLI_FIELDS(features, classifier)
 
-  Vgg(const char* name, const ModelOptions& o, bool normalised)
+  Vgg(const char* name, const ModelOptions& o, bool normalized)
       : name_(name), small_(o.stem == Stem::small) {
     int64_t channels = channels_of_pictures(name, o.input_shape),
             side = std::min(o.input_shape[1], o.input_shape[2]);
@@ -29,7 +29,7 @@ struct Vgg : nn::Module {
       nn::Conv2d convolution(channels, width, 3, {.padding = 1});
       initialize(convolution, he_deviation(convolution));
       features.add(std::move(convolution));
-      if (normalised) features.add(nn::BatchNorm2d(width));
+      if (normalized) features.add(nn::BatchNorm2d(width));
       features.add(nn::ReLU());
       channels = width;
     }

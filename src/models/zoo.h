@@ -25,7 +25,7 @@ nn::AnyModule build_convnext_tiny(const ModelOptions& options);
 nn::AnyModule build_vit_tiny(const ModelOptions& options);
 nn::AnyModule build_airbench(const ModelOptions& options);
 nn::AnyModule build_tabular(const ModelOptions& options);
-/// Sets the first layer's filters from pictures [N, C, H, W], normalised as in training:
+/// Sets the first layer's filters from pictures [N, C, H, W], normalized as in training:
 /// eigenvectors of the covariance of their 2×2 patches over √(eigenvalue + 5·10⁻⁴), and their
 /// negatives.
 void whiten_airbench(nn::Module& model, const Tensor& pictures);

@@ -97,7 +97,7 @@ void Optimizer::make_state() {
         s.state.push_back(zero_state(s.parameter));
   } catch (const OutOfMemory&) {
     // as if its program had failed
-    Recorder::current().drop("there was no memory for the optimiser's state");
+    Recorder::current().drop("there was no memory for the optimizer's state");
     throw;
   }
 }
@@ -146,7 +146,7 @@ void Optimizer::scale(const std::vector<Parameter>& parameters, double lr_factor
     auto slot = std::find_if(slots_.begin(), slots_.end(),
                              [&](const Slot& s) { return s.parameter.cell() == p.cell(); });
     if (slot == slots_.end())
-      throw UsageError(str("[scale] a parameter of shape ", p.shape(), " is not this optimiser's"));
+      throw UsageError(str("[scale] a parameter of shape ", p.shape(), " is not this optimizer's"));
     slot->lr_factor *= lr_factor;
     slot->weight_decay_factor *= weight_decay_factor;
   }
@@ -219,7 +219,7 @@ void Optimizer::load_state_dict(const std::vector<std::pair<std::string, Tensor>
         problem(str("missing ", i, ".", names[k]));
   }
   if (!problems.empty())
-    throw InputError("[load_state_dict] the state is not of this optimiser:" + problems);
+    throw InputError("[load_state_dict] the state is not of this optimizer:" + problems);
   for (size_t i = 0; i < loaded.size(); ++i) {
     slots_[i].state.clear();
     slots_[i].set_steps(loaded[i].steps);

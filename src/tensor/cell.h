@@ -19,7 +19,7 @@ struct Cell {
   /// Guards `committed` against readers on other threads. Cells share a few, so that fork() can
   /// hold them all.
   std::mutex& mutex() const;
-  Tensor committed;                         // materialised
+  Tensor committed;                         // materialized
   // a running program writes the next value over it: readers wait
   std::atomic<bool> overwritten{false};
   std::atomic<uint64_t> version{0};
@@ -33,7 +33,7 @@ struct Cell {
   Tensor grad_committed;
   uint64_t grad_version = 0;  // how many commits `grad` had
 
-  // Numbers that the host keeps (a generator's seed and counter, an optimiser's step count): they
+  // Numbers that the host keeps (a generator's seed and counter, an optimizer's step count): they
   // commit and roll back with the program.
   uint64_t host[2] = {0, 0}, host_pending[2] = {0, 0};
   bool host_changed = false;

@@ -182,7 +182,7 @@ void Generator::set_state(uint64_t seed, uint64_t counter) {
 }
 
 namespace {
-// splitmix64 finaliser: neighbouring streams share no bits
+// splitmix64 finalizer: neighboring streams share no bits
 uint64_t stream_seed(uint64_t seed, uint64_t stream) {
   uint64_t z = seed + 0x9E3779B97F4A7C15ull * (stream + 1) * (stream != 0);
   if (stream == 0) return seed;

@@ -135,7 +135,7 @@ class Recorder {
   size_t leaf_bytes_ = 0;
 };
 
-/// Executes (in a rehearsal: plans) the first `count` pending nodes: afterwards results with
+/// Executes (in a rehearsal: plans) the first `count` pending nodes: afterward results with
 /// handles, values that retained graphs read and pending cell values have storage. Defined by the
 /// plan room (src/plan/execute.cpp), which registers itself by being linked.
 void execute_pending(Recorder& recorder, size_t count);

@@ -113,7 +113,7 @@ bool Tensor::requires_grad() const { return node_ && node_->requires_grad(); }
 static Storage* storage_of(Result& r) {
   return std::atomic_ref(r.storage).load(std::memory_order_acquire);
 }
-bool Tensor::materialised() const { return node_ && storage_of(node_->out(index_)) != nullptr; }
+bool Tensor::materialized() const { return node_ && storage_of(node_->out(index_)) != nullptr; }
 
 void Tensor::init_scalar(double real, int64_t integer, DType dtype, bool weak) {
   Node* n = new_node(kOpScalar, 0, 1);

@@ -80,9 +80,9 @@ def write_png(path, rows):
     """An 8-bit PNG of a list of rows of bytes, or of (red, green, blue)."""
     def chunk(kind, data):
         return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
-    colour = isinstance(rows[0][0], tuple)
-    raw = b"".join(b"\0" + (b"".join(map(bytes, r)) if colour else bytes(r)) for r in rows)
-    head = struct.pack(">IIBBBBB", len(rows[0]), len(rows), 8, 2 if colour else 0, 0, 0, 0)
+    color = isinstance(rows[0][0], tuple)
+    raw = b"".join(b"\0" + (b"".join(map(bytes, r)) if color else bytes(r)) for r in rows)
+    head = struct.pack(">IIBBBBB", len(rows[0]), len(rows), 8, 2 if color else 0, 0, 0, 0)
     pathlib.Path(path).write_bytes(b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", head) + chunk(b"IDAT", zlib.compress(raw)) + chunk(b"IEND", b""))
 
 
@@ -93,8 +93,8 @@ def read_png(path):
         size, kind = struct.unpack(">I4s", data[at:at + 8])
         body = data[at + 8:at + 8 + size]
         if kind == b"IHDR":
-            width, height, depth, colour, _, _, interlaced = struct.unpack(">IIBBBBB", body)
-            same((depth, colour, interlaced), (8, 2, 0), path)
+            width, height, depth, color, _, _, interlaced = struct.unpack(">IIBBBBB", body)
+            same((depth, color, interlaced), (8, 2, 0), path)
         packed += body if kind == b"IDAT" else b""
         at += size + 12
     raw, rows, above = zlib.decompress(packed), [], bytes(3 * width)

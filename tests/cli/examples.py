@@ -82,10 +82,10 @@ def off(out):
 def test_table_regression():
     draw = random.Random(3)
     with open("t.csv", "w") as table:
-        table.write("a,b,colour,y\n")
+        table.write("a,b,color,y\n")
         for _ in range(2000):
-            a, b, colour = draw.gauss(5, 2), draw.random(), draw.choice(["red", "green"])
-            table.write(f"{a:.4f},{b:.4f},{colour},{100 * a * b + (300 if colour == 'red' else 0) + draw.gauss(0, 10):.3f}\n")
+            a, b, color = draw.gauss(5, 2), draw.random(), draw.choice(["red", "green"])
+            table.write(f"{a:.4f},{b:.4f},{color},{100 * a * b + (300 if color == 'red' else 0) + draw.gauss(0, 10):.3f}\n")
     reached, mean = off(good("table_regression", "t.csv", "y", 20))
     check(reached < 0.15 * mean, f"{reached} of {mean}")   # least squares is off by 0.24 of it, the noise by 0.04
     says_what_is_wrong("table_regression", "nowhere", "y")

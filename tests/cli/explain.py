@@ -38,7 +38,7 @@ def test_json():
 def test_words_and_tape():
     words = ok("explain", TINY, *FAST)
     tape = ok("explain", TINY, *FAST, "--tape")
-    for part in ("passes", "kernels in the order in which they run", "fusable neighbours in different kernels", "memory: working memory", "fc1"):
+    for part in ("passes", "kernels in the order in which they run", "fusable neighbors in different kernels", "memory: working memory", "fc1"):
         check(part in words, f"{part!r} is not in {words}")
     check("= matmul(" in tape and "= matmul(" not in words, "records are listed where they are asked for")
 

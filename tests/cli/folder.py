@@ -13,7 +13,7 @@ FAST = ["--model", "mlp", "--epochs", 1, "--quiet"]
 
 
 def pictures(folder, classes=("cats", "dogs"), each=12, sides=(10, 16)):
-    """Grey pictures of several sizes; the classes differ in brightness."""
+    """Gray pictures of several sizes; the classes differ in brightness."""
     draw = random.Random(1)
     for number, name in enumerate(classes):
         pathlib.Path(folder, name).mkdir(parents=True, exist_ok=True)
@@ -84,13 +84,13 @@ def test_few_pictures_come_in_smaller_batches():
         check("samples are few" not in done.stderr.replace("60 epochs, since 72 samples are few", ""), done.stderr)
 
 
-def test_photographs_are_normalised():
-    pictures("grey_pets")
+def test_photographs_are_normalized():
+    pictures("gray_pets")
     for name in ("cats", "dogs"):
         pathlib.Path("photos", name).mkdir(parents=True)
         for i in range(12):
             write_png(f"photos/{name}/{i}.png", [[(200, 100 + i, 40)] * 12] * 6 + [[(100, 100 + i, 40)] * 12] * 6)
-    for data, numbers in (("photos", 3), ("grey_pets", 0)):   # cnn_b's recipe does not ask for it
+    for data, numbers in (("photos", 3), ("gray_pets", 0)):   # cnn_b's recipe does not ask for it
         ok("train", data, "--model", "cnn_b", "--epochs", 1, "--quiet", "--out", f"{data}_run")
         config = tomllib.loads(pathlib.Path(f"{data}_run/config.toml").read_text())
         same((len(config["mean"]), len(config["stddev"])), (numbers, numbers), data)

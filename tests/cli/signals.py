@@ -47,7 +47,7 @@ def test_stop_and_go_on():
 
 
 def test_a_terminal_that_is_closed():
-    """The kernel sends SIGHUP to who runs on it, and what is written there afterwards fails."""
+    """The kernel sends SIGHUP to who runs on it, and what is written there afterward fails."""
     terminal, side = pty.openpty()
     child = subprocess.Popen([BIN, *map(str, ARGS), "--out", "closed"], stdin=side, stdout=side, stderr=side, start_new_session=True,
                              preexec_fn=lambda: __import__("fcntl").ioctl(0, __import__("termios").TIOCSCTTY, 0))

@@ -8,12 +8,12 @@ from _suanli import check, fails, main, ok, ok_json, run, same
 
 def table(path, rows=300, shift=0.0):
     draw = random.Random(3)
-    lines = ["a,b,colour,y,kind"]
+    lines = ["a,b,color,y,kind"]
     for i in range(rows):
-        a, b, colour = draw.uniform(0, 10), draw.uniform(0, 10), draw.choice(["red", "blue"])
-        y = 1000 + 50 * a - 20 * b + (100 if colour == "red" else 0) + shift
+        a, b, color = draw.uniform(0, 10), draw.uniform(0, 10), draw.choice(["red", "blue"])
+        y = 1000 + 50 * a - 20 * b + (100 if color == "red" else 0) + shift
         cell = "" if i % 40 == 7 else f"{b:.4f}"
-        lines.append(f"{a:.4f},{cell},{colour},{y:.3f},{'high' if y > 1200 else 'low'}")
+        lines.append(f"{a:.4f},{cell},{color},{y:.3f},{'high' if y > 1200 else 'low'}")
     pathlib.Path(path).write_text("\n".join(lines) + "\n")
 
 
@@ -21,7 +21,7 @@ def test_regression():
     table("t.csv")
     done = run("train", "t.csv?target=y", "--out", "reg")
     check(done.returncode == 0, done.stderr)
-    for part in ("t.csv looks like csv:t.csv?target=y", "regression: the target 'y' holds numbers", "column 'colour': 2 categories",
+    for part in ("t.csv looks like csv:t.csv?target=y", "regression: the target 'y' holds numbers", "column 'color': 2 categories",
                  "cells are missing", "model tabular"):
         check(part in done.stderr, f"{part!r} is not in {done.stderr}")
     check("test RMSE" in done.stdout, done.stdout)
@@ -43,17 +43,17 @@ def test_regression():
     check(lines[0] == "file,row,prediction" and len(lines) == 301 and lines[1].startswith("new.csv,1,"), lines[:2])
     fails(3, "picture.png", args=["predict", "reg", "picture.png"])
     pathlib.Path("short.csv").write_text("a,b\n1,2\n")
-    fails(3, "short.csv", "colour", args=["predict", "reg", "short.csv"])
+    fails(3, "short.csv", "color", args=["predict", "reg", "short.csv"])
     ok("train", "--resume", "reg")   # finished: shows its report again
     fails(3, "gives probabilities of classes", "--model mlp", args=["train", "t.csv?target=y", "--model", "cnn_b"])
     shown = ok_json("data", "show", "t.csv?target=y")
-    same([c["name"] for c in shown["columns"]], ["a", "b", "colour", "kind"], "columns")
+    same([c["name"] for c in shown["columns"]], ["a", "b", "color", "kind"], "columns")
     same(shown["columns"][2]["categories"], ["blue", "red"], "categories")
     values = [float(r[3]) for r in rows[1:]]
     total = [shown[p]["target"]["mean"] * shown[p]["samples"] for p in ("train", "test")]
     check(abs(sum(total) / len(values) - sum(values) / len(values)) < 1e-2, f"{shown}")
     text = ok("data", "show", "t.csv?target=y")
-    for part in ("with a number to learn", "target mean", "a       numbers, mean", "colour  2 categories: blue, red", "some missing"):
+    for part in ("with a number to learn", "target mean", "a       numbers, mean", "color  2 categories: blue, red", "some missing"):
         check(part in text, f"{part!r} is not in {text}")
     fails(3, "are no pictures", args=["data", "show", "t.csv?target=y", "--sheet", "s.png"])
     same(ok("data", "show", "t.csv", "--target", "y"), text, "the target as an option")
@@ -125,7 +125,7 @@ def test_classification():
     check(ok_json("data", "show", "c.csv?target=kind")["class_names"] == ["high", "low"], "classes")
     first = ok("predict", "cls", "c.csv", "--top", 2).splitlines()[0]
     check(first.startswith("c.csv, row 1:") and "high" in first and "low" in first, first)
-    pathlib.Path("other.csv").write_text("a,b,colour,y,kind\n1,2,red,3,middle\n")
+    pathlib.Path("other.csv").write_text("a,b,color,y,kind\n1,2,red,3,middle\n")
     fails(3, "other.csv: line 2, column 'kind': the class 'middle' was not among those trained", args=["eval", "cls", "other.csv"])
     ok("train", "c.csv?target=y", "--task", "regression", "--epochs", 1, "--quiet", "--out", "asked")
 
@@ -175,7 +175,7 @@ def test_bad_tables():
     pathlib.Path("bad.csv").write_text("a,a\n1,2\n")
     before = sorted(str(p) for p in pathlib.Path(".").glob("*"))
     fails(3, "bad.csv: line 1, the columns 1 and 2 are both named 'a'", args=["train", "bad.csv?target=a"])
-    fails(3, "t.csv: which column is to be learned?", "one of a, b, colour, y, kind", args=["train", "t.csv"])
+    fails(3, "t.csv: which column is to be learned?", "one of a, b, color, y, kind", args=["train", "t.csv"])
     fails(2, "is neither regression nor classification", args=["train", "t.csv?target=y", "--task", "guess"])
     check(sorted(str(p) for p in pathlib.Path(".").glob("*")) == before, "nothing is left behind")
 

@@ -44,12 +44,12 @@ def test_other_data_are_not_called_what_was_trained_on():
 def test_words_that_training_never_saw_are_counted():
     os.makedirs("words", exist_ok=True)
     rows = [f"{i},{('red', 'blue')[i % 2]},{('x', 'y')[i % 2]}" for i in range(100)]
-    pathlib.Path("words/t.csv").write_text("\n".join(["a,colour,y", *rows]) + "\n")
+    pathlib.Path("words/t.csv").write_text("\n".join(["a,color,y", *rows]) + "\n")
     ok("train", "words/t.csv?target=y", "--epochs", 1, "--out", "words/run", "--quiet")
-    pathlib.Path("words/u.csv").write_text("a,colour\n1,red\n2,green\n3,\n4,pink\n")
+    pathlib.Path("words/u.csv").write_text("a,color\n1,red\n2,green\n3,\n4,pink\n")
     done = run("predict", "words/run", "words/u.csv")
     same((done.returncode, done.stdout.count("\n")), (0, 4), done.stderr)
-    check("column 'colour': 2 of 4 cells" in done.stderr and "'green'" in done.stderr, done.stderr)
+    check("column 'color': 2 of 4 cells" in done.stderr and "'green'" in done.stderr, done.stderr)
     same(run("predict", "words/run", "words/t.csv").stderr, "", "known words need no note")
 
 

@@ -17,7 +17,7 @@ namespace suanli::test {
 using data::Picture;
 
 /// A smooth picture that no two turns or mirrorings of make alike: brighter to the right and, less,
-/// downwards; colours differ.
+/// downwards; colors differ.
 inline Picture slope(int64_t height, int64_t width, int64_t channels) {
   Picture p{.height = height, .width = width, .channels = channels, .pixels = {}};
   for (int64_t y = 0; y < height; ++y)
@@ -30,7 +30,7 @@ inline Picture slope(int64_t height, int64_t width, int64_t channels) {
 struct JpegOptions {
   int quality = 95;
   bool progressive = false;
-  // grey only: a progressive file whose second and last scan could come again without a
+  // gray only: a progressive file whose second and last scan could come again without a
   // contradiction
   bool two_scans = false;
   bool adobe = false;  // 4 channels: with Adobe's marker

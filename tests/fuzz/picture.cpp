@@ -10,7 +10,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   const std::string_view bytes(reinterpret_cast<const char*>(data), size);
   return fuzz::expect_input_errors("file", [&] {
     for (const PictureFormat* format : {&jpeg_format, &png_format, &webp_format}) {
-      if (!format->recognises(bytes)) continue;
+      if (!format->recognizes(bytes)) continue;
       try {
         const PictureHeader header = format->header(bytes);
         if (header.width * header.height > 1 << 20) return;  // large ones only take long

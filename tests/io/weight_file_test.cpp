@@ -77,7 +77,7 @@ TEST(StateDicts, ACheckpointHoldsOtherThingsBesideTheWeights) {
        pairs({{"epoch", "K\x03"}, {"state_dict", weights(1)}, {"best_acc", one(0)}})},
       {"before it", pairs({{"loss", one(0)}, {"rng", one(2)}, {"model_state_dict", weights(1)}})},
       {"arguments", pairs({{"args", kNamespace}, {"model", weights(1)}, {"best", one(3)}})},
-      {"an optimiser", pairs({{"optimizer", kOptimizer}, {"net", weights(1)}})},
+      {"an optimizer", pairs({{"optimizer", kOptimizer}, {"net", weights(1)}})},
       {"three levels", pairs({{"model", pairs({{"net", pairs({{"state_dict", weights(1)}})}})}})},
       {"five levels",
        pairs({{"a", pairs({{"b", pairs({{"c", pairs({{"d", pairs({{"e", weights(1)}})}})}})}})}})},

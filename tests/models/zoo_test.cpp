@@ -141,7 +141,7 @@ TEST(Zoo, AirbenchsFirstLayerWhitens) {
   NoGrad no_grad;
   manual_seed(5);
   Tensor x = normal({40, 3, 32, 32}, 0, 3);
-  // neighbours and channels have to do with each other
+  // neighbors and channels have to do with each other
   x = x + slice(concat({x, x}, 3), 3, 1, 32) * 0.5 + mean(x, {1}, true);
   models::entry("airbench").fit(model, x);
   Tensor filters;

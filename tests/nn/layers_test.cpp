@@ -79,7 +79,7 @@ TEST(Layers, Errors) {
             "[embedding] index 3 at position 1 is out of range: 3 entries (0…2) exist");
 }
 
-TEST(Layers, BatchNorm1dNormalisesColumns) {
+TEST(Layers, BatchNorm1dNormalizesColumns) {
   nn::BatchNorm1d norm(2);
   const auto y = norm(tensor<float>({1, 10, 3, 10, 5, 40}, {3, 2})).to_vector<float>();
   // columns 1 3 5 and 10 10 40: mean 3 and 20, variance 8/3 and 200

@@ -184,7 +184,7 @@ std::vector<More> more() {
        {.inputs = {{{6, 2}, i64}, indices({6}, 3)}, .shape = {3, 2}, .gradient = false}},
       {"layer_norm",
        {.inputs = {{{2, 3, 4, 5}, f32}, {{4, 5}, f32}, {{4, 5}, f32}}, .attr = NormAttr{1e-5}}},
-      // nothing to normalise
+      // nothing to normalize
       {"layer_norm",
        {.inputs = {{{3, 1}}, {{1}}, {{1}}}, .attr = NormAttr{1e-3}, .gradient = false}},
       // chunks of rows

@@ -1,4 +1,4 @@
-// Optimisers against plain loops over doubles, written from the papers.
+// Optimizers against plain loops over doubles, written from the papers.
 #include <cmath>
 #include <cstdio>
 #include <limits>
@@ -278,7 +278,7 @@ TEST(Optimizer, StepWithoutBackwardFlushesAndWarnsOnce) {
                      at != std::string::npos && text.find(wanted, at + 1) == std::string::npos
                          ? "once"
                          : text.c_str());
-        std::exit(y.materialised() && w.value().item<double>() == 1 ? 0 : 1);
+        std::exit(y.materialized() && w.value().item<double>() == 1 ? 0 : 1);
       },
       testing::ExitedWithCode(0), "once");
 }

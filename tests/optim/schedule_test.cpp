@@ -80,7 +80,7 @@ TEST(ParameterGroups, TakeTheirShareOfLearningRateAndDecay) {
                 adamw ? 2 * (1 - 0.1 * 0.5) - 0.1 : 2 - 0.1 * (3 + 0.5 * 2), 1e-12);
     EXPECT_NEAR(b.value().item<double>(), adamw ? 2 - 0.4 : 2 - 0.4 * 3, 1e-12);
     EXPECT_EQ(thrown<UsageError>([&] { opt->scale({Parameter(zeros({3}))}, 1, 1); }),
-              "[scale] a parameter of shape [3] is not this optimiser's");
+              "[scale] a parameter of shape [3] is not this optimizer's");
   }
 }
 

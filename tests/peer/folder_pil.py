@@ -40,7 +40,7 @@ def write(folder, channel):
     turned[0x0112], odd[0x0112] = 6, 99
     good = {
         "1x1.png": (picture(1, 1), {}), "wide.png": (picture(40, 6000), {}), "tall.jpg": (picture(3000, 7), {}),
-        "cmyk.jpg": (picture().convert("CMYK"), {}), "grey.jpg": (picture().convert("L"), {}), "grey alpha.png": (picture().convert("LA"), {}),
+        "cmyk.jpg": (picture().convert("CMYK"), {}), "gray.jpg": (picture().convert("L"), {}), "gray alpha.png": (picture().convert("LA"), {}),
         "16 bit.png": (Image.fromarray(RNG.integers(0, 65535, (50, 40)).astype(np.uint16)), {}), "1 bit.png": (picture().convert("1"), {}),
         "palette.png": (picture().quantize(16), {"transparency": 3}), "turned.jpg": (picture(60, 90), {"exif": turned}),
         "odd exif.jpg": (picture(60, 90), {"exif": odd}), "still.webp": (picture(), {}),

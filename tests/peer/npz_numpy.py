@@ -36,8 +36,8 @@ for order in "CF":
     check(f"channels first {order}", first, labels, first / np.float32(255))
     last = np.array(rng.integers(0, 256, (12, 8, 6, 3)), np.uint8, order=order)
     check(f"channels last {order}", last, labels, last.transpose(0, 3, 1, 2) / np.float32(255))
-    grey = np.array(rng.integers(0, 256, (12, 8, 6)), np.uint8, order=order)
-    check(f"grey {order}", grey, labels, grey / np.float32(255))
+    gray = np.array(rng.integers(0, 256, (12, 8, 6)), np.uint8, order=order)
+    check(f"gray {order}", gray, labels, gray / np.float32(255))
     heat = np.array(rng.normal(0, 9, (12, 2, 8, 3)), np.float32, order=order)
     check(f"floats, channels last {order}", heat, labels, heat.transpose(0, 3, 1, 2))
 big = rng.integers(0, 256, (300, 40, 40), dtype=np.uint8)   # more than one piece of everything

@@ -43,9 +43,9 @@ def check_formats():
     alpha = rgb.copy()
     alpha.putalpha(Image.linear_gradient("L").resize(rgb.size))
     files = {   # name: picture, how it is saved, tolerance in 255ths
-        "a.png": (rgb, {}, 0), "grey.png": (rgb.convert("L"), {}, 0), "palette.png": (rgb.quantize(50), {}, 0),
+        "a.png": (rgb, {}, 0), "gray.png": (rgb.convert("L"), {}, 0), "palette.png": (rgb.quantize(50), {}, 0),
         "bits.png": (rgb.convert("1"), {}, 0), "alpha.png": (alpha, {}, 1), "la.png": (alpha.convert("LA"), {}, 1),
-        "a.jpg": (rgb, {"quality": 90}, 0), "grey.jpg": (rgb.convert("L"), {"quality": 90}, 0),
+        "a.jpg": (rgb, {"quality": 90}, 0), "gray.jpg": (rgb.convert("L"), {"quality": 90}, 0),
         "progressive.jpg": (rgb, {"quality": 90, "progressive": True}, 0), "444.jpg": (rgb, {"quality": 95, "subsampling": 0}, 0),
         "420.jpg": (rgb, {"quality": 80, "subsampling": 2}, 0), "cmyk.jpg": (rgb.convert("CMYK"), {"quality": 95}, 1),
         "a.webp": (rgb, {"quality": 80}, 0), "lossless.webp": (rgb, {"lossless": True}, 0), "alpha.webp": (alpha, {"lossless": True}, 1),
@@ -93,9 +93,9 @@ def scaled(values, axis, begin, length, to):
         at = total[whole] + (edges - whole)[:, None, None] * (total[whole + 1] - total[whole])
         out = np.diff(at, axis=0) * to / length
     else:
-        centre = np.clip((edges[:-1] + edges[1:]) / 2 - 0.5, begin, begin + length - 1)
-        low = np.minimum(centre.astype(int), max(0, len(values) - 2))
-        part = (centre - low)[:, None, None]
+        center = np.clip((edges[:-1] + edges[1:]) / 2 - 0.5, begin, begin + length - 1)
+        low = np.minimum(center.astype(int), max(0, len(values) - 2))
+        part = (center - low)[:, None, None]
         out = values[low] * (1 - part) + values[np.minimum(low + 1, len(values) - 1)] * part
     return np.moveaxis(out, 0, axis)
 

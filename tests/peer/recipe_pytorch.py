@@ -57,11 +57,11 @@ def pytorch(state, c, schedule=None, smoothing=0.0, weight=None, decay_biases=Tr
         opt = torch.optim.SGD(groups, lr=c["lr"], momentum=c["momentum"], weight_decay=c["weight_decay"], nesterov=c["optimizer"] == "nesterov")
     lrs = schedule(opt) if schedule else None
     loss_of = nn.CrossEntropyLoss(weight=weight(y).to(dtype) if weight else None, label_smoothing=smoothing)
-    def towards(before, now, n):   # n is 1 at the first step
+    def toward(before, now, n):   # n is 1 at the first step
         decay = min(average, n.item() / (9 + n.item()))
         return decay * before + (1 - decay) * now
 
-    averaged = torch.optim.swa_utils.AveragedModel(model, avg_fn=towards) if average else None
+    averaged = torch.optim.swa_utils.AveragedModel(model, avg_fn=toward) if average else None
     if averaged:
         averaged.n_averaged += 1   # the average begins as the weights before the first step
     slow = {k: v.clone() for k, v in model.state_dict().items()}

@@ -36,7 +36,7 @@ TEST(Programs, EightfoldAccumulationSettlesOnThree) {
   };
   flush();
   EXPECT_LE(rounds(1), 3) << "the first round";
-  EXPECT_LE(rounds(1), 3) << "the second: now the optimiser has its state";
+  EXPECT_LE(rounds(1), 3) << "the second: now the optimizer has its state";
   const int64_t programs = plan_stats().programs;
   EXPECT_EQ(rounds(10), 0);
   EXPECT_EQ(plan_stats().programs - programs, 80) << "one program for each micro-batch";

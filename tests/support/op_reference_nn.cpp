@@ -173,7 +173,7 @@ std::vector<Array> embedding_grad(const Call& c) {
   return {y};
 }
 
-// ---- normalisation ------------------------------------------------------------------------------
+// ---- normalization ------------------------------------------------------------------------------
 
 namespace {
 
@@ -382,7 +382,7 @@ std::vector<Array> self_attention_grad(const Call& c) {
   return {dx};
 }
 
-// ---- batch normalisation ------------------------------------------------------------------------
+// ---- batch normalization ------------------------------------------------------------------------
 
 namespace {
 

@@ -1,4 +1,4 @@
-// References of the ops that networks are built of: pooling, normalisation, softmax, losses,
+// References of the ops that networks are built of: pooling, normalization, softmax, losses,
 // embedding, attention.
 #pragma once
 #include "support/op_reference.h"

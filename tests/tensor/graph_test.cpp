@@ -189,7 +189,7 @@ TEST(Graph, KeptLossesKeepNothingElse) {
   EXPECT_LE((slab_chunks() - chunks) * 65536, (steps - warm) * size_t{512} + 2 * 65536)
       << "one node and one storage for each loss";
   for (Tensor& l : losses) {
-    ASSERT_TRUE(l.materialised());
+    ASSERT_TRUE(l.materialized());
     for (int k = 0; k < l.node()->n_in; ++k) ASSERT_EQ(l.node()->in()[k].node, nullptr);
   }
   for (size_t i = 0; i < read.size(); ++i) EXPECT_EQ(losses[2 * i + 1].item(), read[i]);

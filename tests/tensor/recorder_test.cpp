@@ -96,10 +96,10 @@ TEST(Budget, EagerHasNothingPending) {
   Eager eager;
   Parameter w(tensor_f32({3}, 1));
   Tensor y = exp(w * 2.0);
-  EXPECT_TRUE(y.materialised());
+  EXPECT_TRUE(y.materialized());
   EXPECT_TRUE(Recorder::current().pending().empty());
   sum(y).backward();
-  EXPECT_TRUE(w.grad().materialised());
+  EXPECT_TRUE(w.grad().materialized());
   w.set(w + 1.0);
   EXPECT_EQ(w.version(), 1u);
 }
@@ -120,9 +120,9 @@ TEST(Budget, ALoopWithoutAnyFlushPointIsCut) {
 
 TEST(Budget, ReadingEndsTheProgram) {
   Tensor a = tensor_f32({4}, 1) * 2.0, b = a + 1.0;
-  EXPECT_FALSE(a.materialised());
+  EXPECT_FALSE(a.materialized());
   EXPECT_EQ(b.to_vector<float>().size(), 4u);
-  EXPECT_TRUE(a.materialised()) << "everything that this thread has pending goes";
+  EXPECT_TRUE(a.materialized()) << "everything that this thread has pending goes";
   EXPECT_TRUE(Recorder::current().pending().empty());
 }
 

@@ -70,7 +70,7 @@ TEST(Tensor, Handles) {
   EXPECT_EQ(c.to_vector<float>().size(), 3u);
   std::vector<Tensor> many(1000, c);
   many.clear();
-  EXPECT_TRUE(c.materialised());
+  EXPECT_TRUE(c.materialized());
 }
 
 TEST(Tensor, Printing) {

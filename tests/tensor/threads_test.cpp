@@ -57,7 +57,7 @@ TEST(Threads, ExitFlushes) {
     first = tensor_f32({3}, 1) + 1.0;
     p.set(p + 1.0);
   }).join();
-  EXPECT_TRUE(first.materialised());
+  EXPECT_TRUE(first.materialized());
   EXPECT_EQ(p.value().item<double>(), 2);
   std::thread([&] {  // the same after the thread has run programs before
     Tensor a = exp(tensor_f32({3}, 2));
@@ -68,7 +68,7 @@ TEST(Threads, ExitFlushes) {
     p.set(p + 1.0);
   })
       .join();
-  ASSERT_TRUE(later.materialised());
+  ASSERT_TRUE(later.materialized());
   EXPECT_NEAR(later.to_vector<float>()[0], 2, 1e-6);
   EXPECT_EQ(p.value().item<double>(), 3);
 }
@@ -203,7 +203,7 @@ TEST(Threads, OneScalarIsReadByMany) {
       while (waiting > 0) {}
       right += number.item() == 2.5f + static_cast<float>(round) &&
                flag.item<bool>() == (round % 2 == 0) && whole.item<int64_t>() == int64_t{1} << 40 &&
-               number.materialised();
+               number.materialized();
     });
     ASSERT_EQ(right, 4);
     ASSERT_EQ(memory_use().tensors - held, 3 * 64) << "one block for each, however many read first";

@@ -33,7 +33,7 @@ TEST(Config, RecipesFillWhatIsLeftOpen) {
   EXPECT_EQ(c.lr, 0.01);
   EXPECT_EQ(c.momentum, 0.5);
   EXPECT_EQ(c.batch_size, 64);
-  TrainConfig other;  // another optimiser does not inherit numbers that were tuned for sgd
+  TrainConfig other;  // another optimizer does not inherit numbers that were tuned for sgd
   other.model = "cnn_c";
   other.optimizer = "adam";
   validate(other, false);

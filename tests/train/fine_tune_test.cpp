@@ -165,7 +165,7 @@ TEST(Freeze, PatternsNameParameters) {
   EXPECT_EQ(error_of<UsageError>([&] { freeze(m, "*"); }), "freeze: '*' leaves nothing to train");
 }
 
-TEST(Freeze, FrozenNormalisationKeepsItsStatistics) {
+TEST(Freeze, FrozenNormalizationKeepsItsStatistics) {
   nn::AnyModule m = models::make("resnet18", {.input_shape = {3, 8, 8}});
   freeze(m, "bn1.*,layer1.*");
   train_what_is_not_frozen(m);
@@ -262,8 +262,8 @@ TEST(FineTuning, BeginsWithARunsBestWeightsAndSeesPicturesAsItDid) {
             std::string::npos);
 }
 
-/// A module of one's own sees glyphs as they are, cnn_bn of the zoo would normalise them.
-TEST(FineTuning, WhatAnEarlierRunDidNotNormaliseStaysSoAfterAResume) {
+/// A module of one's own sees glyphs as they are, cnn_bn of the zoo would normalize them.
+TEST(FineTuning, WhatAnEarlierRunDidNotNormalizeStaysSoAfterAResume) {
   TempFolder folder;
   nn::AnyModule own = models::make("cnn_bn");
   TrainConfig c;

@@ -217,7 +217,7 @@ TEST(Recipe, BatchesThatCountForNothingAreSkipped) {
   EXPECT_LT(of_class_0, 60);
 }
 
-/// Batch normalisation of rows: one number per channel is all that a batch of one sample has.
+/// Batch normalization of rows: one number per channel is all that a batch of one sample has.
 struct NormalizedRows : nn::Module {
   nn::Linear fc1{784, 8}, fc2{8, 10};
   nn::BatchNorm1d norm{8};
@@ -245,7 +245,7 @@ TEST(Recipe, ALastBatchOfOneSampleIsLeftOutWhereItHasNoVariance) {
     EXPECT_EQ(steps, r.steps);
     EXPECT_NE(trainer.data().notes.back().find("single sample"), std::string::npos);
   }
-  // The zoo's networks normalise over pixels, where one sample has several values; so do rows that
+  // The zoo's networks normalize over pixels, where one sample has several values; so do rows that
   // come in pairs.
   TrainConfig pixels = config("pixels", 16);
   pixels.model = "cnn_bn", pixels.epochs = 1;

@@ -80,7 +80,7 @@ TEST(SampleNotes, UncertaintyIsWilsons) {
 }
 
 /// A target far from 0 has the errors that its standardized answers have, in training and
-/// afterwards.
+/// afterward.
 TEST(NumberErrors, OfTargetsFarFromZeroAgree) {
   TempFolder folder;
   std::string rows = "a,b,y\n";

@@ -133,7 +133,7 @@ TEST(Trainer, StoppedAnywhereAndResumedGivesTheSameBits) {
   }
 }
 
-/// Batch normalisation and convolutions in blocks of channels: running statistics are state too,
+/// Batch normalization and convolutions in blocks of channels: running statistics are state too,
 /// and the planned tier lays values out anew.
 TEST(Trainer, AResidualNetworkResumesWithTheSameBits) {
   TempFolder folder;

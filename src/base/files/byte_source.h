@@ -21,7 +21,7 @@ class Unpacker {
   std::string error;  ///< Set when the stream is damaged.
 };
 
-/// The format is recognised by the first bytes, whatever the file's name: browsers and unpackers
+/// The format is recognized by the first bytes, whatever the file's name: browsers and unpackers
 /// rename files.
 class ByteSource {
  public:

@@ -61,7 +61,7 @@ void sync_folder(const std::string& path) {
   // Some network file systems know no fsync of a folder; there the rename itself is what they
   // promise.
   if (::fsync(fd.get()) != 0 && errno != EINVAL && errno != ENOTSUP)
-    fail(folder, "cannot be synchronised with the disk", errno);
+    fail(folder, "cannot be synchronized with the disk", errno);
 }
 
 }  // namespace
@@ -169,7 +169,7 @@ FileDigest write_file_atomically(const std::string& path,
     FileWriter file(fd.get(), path);
     writer(file);
     file.flush();
-    if (::fsync(fd.get()) != 0) fail(path, "cannot be synchronised with the disk", errno);
+    if (::fsync(fd.get()) != 0) fail(path, "cannot be synchronized with the disk", errno);
     if (fd.close() != 0) fail(path, "cannot be closed", errno);
     if (::rename(temporary.c_str(), target.c_str()) != 0) fail(path, "cannot be replaced", errno);
     sync_folder(target);

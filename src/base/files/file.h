@@ -10,7 +10,7 @@
 
 namespace suanli {
 
-/// What a file's content is recognised by later: its length and CRC-32 (the one of zlib and PNG).
+/// What a file's content is recognized by later: its length and CRC-32 (the one of zlib and PNG).
 struct FileDigest {
   uint64_t bytes = 0;
   uint32_t crc32 = 0;

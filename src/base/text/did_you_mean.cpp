@@ -12,7 +12,7 @@ std::string lower(std::string_view word) {
   return out;
 }
 
-/// Optimal string alignment distance: Levenshtein's, with the swap of two neighbours as one error.
+/// Optimal string alignment distance: Levenshtein's, with the swap of two neighbors as one error.
 size_t distance(const std::string& a, const std::string& b) {
   std::vector<size_t> before(b.size() + 1), above(b.size() + 1), row(b.size() + 1);
   for (size_t j = 0; j <= b.size(); ++j) above[j] = j;

@@ -113,7 +113,7 @@ int terminal_width() {
   return 80;
 }
 
-std::string emphasised(const std::string& text) {
+std::string emphasized(const std::string& text) {
   const char* no_color = std::getenv("NO_COLOR");
   return is_terminal(STDERR_FILENO) && !(no_color && *no_color) ? kBold + text + kPlain : text;
 }
@@ -246,7 +246,7 @@ void ProgressView::epoch(const EpochReport& r) {
     if (row.size() + cell.size() > room) break;
     head += fmt::format("{}{:>{}}", between, c.name, c.width), row += cell;
   }
-  if (!header_printed_) print_note(emphasised(head));
+  if (!header_printed_) print_note(emphasized(head));
   header_printed_ = true;
   print_note(row);
   last_shown_ = now();

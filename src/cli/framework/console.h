@@ -25,7 +25,7 @@ void print_result(const std::string& text);
 /// A line on stderr, harmless(); a reader that went away does not end a training run.
 void print_note(const std::string& line);
 /// `text` with control characters as "\x1b": names of files and classes come from anywhere, and a
-/// terminal would obey them. Newlines, tabs and what emphasised() adds stay.
+/// terminal would obey them. Newlines, tabs and what emphasized() adds stay.
 std::string harmless(const std::string& text);
 
 bool is_terminal(int fd);
@@ -33,8 +33,8 @@ bool is_terminal(int fd);
 bool is_stdout(const std::string& path);
 /// Columns of the terminal; 80 where there is none.
 int terminal_width();
-/// `text` in bold or colour where stderr is a terminal and NO_COLOR is not set.
-std::string emphasised(const std::string& text);
+/// `text` in bold or color where stderr is a terminal and NO_COLOR is not set.
+std::string emphasized(const std::string& text);
 
 /// "98.92%", or "-" for NaN.
 std::string percent(double fraction);

@@ -87,7 +87,7 @@ inline bool shows_training_options(const Verb& verb) {
 inline constexpr const char* kSharedOptions =
     "The options of suanli train for model, recipe and machine hold here too: suanli train --help.";
 
-/// Help texts in the user's language, without colour; cli/framework/help.cpp.
+/// Help texts in the user's language, without color; cli/framework/help.cpp.
 std::string overview();
 std::string help_of(const Verb& verb);
 

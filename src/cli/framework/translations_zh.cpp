@@ -101,7 +101,7 @@ const std::unordered_map<std::string_view, const char*>& chinese() {
        "各类别抽样机会相同，小类别会重复抽取"},
       {"samples per batch, or auto: fits the memory, fastest in a trial",
        "每批样本数；auto：装得下内存且试跑最快"},
-      {"batches per step of the optimiser", "每次更新累积的批次数"},
+      {"batches per step of the optimizer", "每次更新累积的批次数"},
       {"sgd, nesterov, adam or adamw", "sgd、nesterov、adam 或 adamw"},
       {"learning rate", "学习率"},
       {"of sgd and nesterov", "用于 sgd 和 nesterov"},

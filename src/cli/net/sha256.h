@@ -1,4 +1,4 @@
-// SHA-256 (FIPS 180-4): what published files are recognised by.
+// SHA-256 (FIPS 180-4): what published files are recognized by.
 #pragma once
 #include <array>
 #include <cstdint>

@@ -140,8 +140,8 @@ bool is_legible(const std::string& name) {
 Canvas::Canvas(int64_t height, int64_t width)
     : height_(height), width_(width), planes_(static_cast<size_t>(3 * height * width), 1) {}
 
-void Canvas::fill(int64_t y, int64_t x, int64_t height, int64_t width, Colour colour) {
-  const float values[] = {colour.red, colour.green, colour.blue};
+void Canvas::fill(int64_t y, int64_t x, int64_t height, int64_t width, Color color) {
+  const float values[] = {color.red, color.green, color.blue};
   for (int64_t plane = 0; plane < 3; ++plane)
     for (int64_t r = std::max<int64_t>(0, y); r < std::min(height_, y + height); ++r)
       for (int64_t c = std::max<int64_t>(0, x); c < std::min(width_, x + width); ++c)
@@ -169,14 +169,14 @@ int64_t Canvas::text_width(std::string_view words, int64_t dot) {
   return std::max<int64_t>(0, (kColumns + 1) * letters - 1) * dot;
 }
 
-void Canvas::text(int64_t y, int64_t x, std::string_view words, int64_t dot, Colour colour) {
-  each_dot(words, [&](int64_t r, int64_t c) { fill(y + r * dot, x + c * dot, dot, dot, colour); });
+void Canvas::text(int64_t y, int64_t x, std::string_view words, int64_t dot, Color color) {
+  each_dot(words, [&](int64_t r, int64_t c) { fill(y + r * dot, x + c * dot, dot, dot, color); });
 }
 
 void Canvas::text_upward(int64_t bottom, int64_t x, std::string_view words, int64_t dot,
-                         Colour colour) {
+                         Color color) {
   each_dot(words, [&](int64_t r, int64_t c) {
-    fill(bottom - (c + 1) * dot, x + r * dot, dot, dot, colour);
+    fill(bottom - (c + 1) * dot, x + r * dot, dot, dot, color);
   });
 }
 

@@ -7,7 +7,7 @@
 
 namespace suanli::cli {
 
-struct Colour {
+struct Color {
   float red, green, blue;  // 0 … 1
 };
 
@@ -15,12 +15,12 @@ struct Colour {
 class Canvas {
  public:
   Canvas(int64_t height, int64_t width);
-  void fill(int64_t y, int64_t x, int64_t height, int64_t width, Colour colour);
+  void fill(int64_t y, int64_t x, int64_t height, int64_t width, Color color);
   /// Letters of 5×7 dots, `dot` pixels each, from their upper left corner; what is not ASCII
   /// becomes a "?".
-  void text(int64_t y, int64_t x, std::string_view words, int64_t dot, Colour colour);
+  void text(int64_t y, int64_t x, std::string_view words, int64_t dot, Color color);
   /// The same, turned to the left: from the lower left corner upward.
-  void text_upward(int64_t bottom, int64_t x, std::string_view words, int64_t dot, Colour colour);
+  void text_upward(int64_t bottom, int64_t x, std::string_view words, int64_t dot, Color color);
   /// `planes` is a picture [channels, height, width], of one channel or three.
   void picture(int64_t y, int64_t x, const float* planes, int64_t channels, int64_t height,
                int64_t width);

@@ -20,9 +20,9 @@ constexpr size_t kMaxColumns = 20;
 constexpr const char* kAxes = "rows: true class, columns: predicted";
 
 /// White to green for what was found, to red for what was taken for something else.
-Colour colour_of(double share, bool right) {
+Color color_of(double share, bool right) {
   const auto s = static_cast<float>(std::sqrt(share));  // few mistakes show too
-  const Colour full = right ? Colour{0.13f, 0.49f, 0.29f} : Colour{0.75f, 0.22f, 0.17f};
+  const Color full = right ? Color{0.13f, 0.49f, 0.29f} : Color{0.75f, 0.22f, 0.17f};
   return {1 + s * (full.red - 1), 1 + s * (full.green - 1), 1 + s * (full.blue - 1)};
 }
 
@@ -79,37 +79,37 @@ std::string in_words(const Confusion& m) {
 }
 
 void draw(const Confusion& m, const std::string& path) {
-  constexpr Colour kInk{0.15f, 0.15f, 0.15f}, kPale{1, 1, 1}, kLine{0.85f, 0.85f, 0.85f};
+  constexpr Color kInk{0.15f, 0.15f, 0.15f}, kPale{1, 1, 1}, kLine{0.85f, 0.85f, 0.85f};
   constexpr int64_t kMargin = 16;
   const auto n = static_cast<int64_t>(m.classes());
   const int64_t cell = std::clamp<int64_t>(640 / n, 4, 64), dot = cell >= 40 ? 2 : 1,
                 line = Canvas::text_height(dot), gap = 4 * dot;
-  const bool labelled = cell >= Canvas::text_height(1) + 3;
+  const bool labeled = cell >= Canvas::text_height(1) + 3;
   const std::string title = fmt::format("{}; right: accuracy", kAxes);
   std::vector<std::string> names, found;
   int64_t longest = 0, right = 0;
-  for (size_t c = 0; c < m.classes() && labelled; ++c) {
+  for (size_t c = 0; c < m.classes() && labeled; ++c) {
     names.push_back(drawn_name(c, m.names[c]));
     found.push_back(percent(m.recall(c)));
     longest = std::max(longest, Canvas::text_width(names.back(), dot) + gap);
     right = std::max(right, Canvas::text_width(found.back(), dot) + gap);
   }
-  const int64_t left = kMargin + longest, top = kMargin + (labelled ? line + 2 * gap + longest : 0);
+  const int64_t left = kMargin + longest, top = kMargin + (labeled ? line + 2 * gap + longest : 0);
   const int64_t width =
-      std::max(left + n * cell + right, labelled ? kMargin + Canvas::text_width(title, dot) : 0) +
+      std::max(left + n * cell + right, labeled ? kMargin + Canvas::text_width(title, dot) : 0) +
       kMargin;
   Canvas canvas(top + n * cell + kMargin, width);
   auto middle = [&](int64_t y, int64_t x, int64_t height, int64_t breadth, const std::string& words,
-                    Colour colour) {
+                    Color color) {
     if (Canvas::text_width(words, dot) < breadth)
       canvas.text(y + (height - line) / 2, x + (breadth - Canvas::text_width(words, dot)) / 2,
-                  words, dot, colour);
+                  words, dot, color);
   };
-  if (labelled) canvas.text(kMargin, kMargin, title, dot, kInk);
+  if (labeled) canvas.text(kMargin, kMargin, title, dot, kInk);
   canvas.fill(top, left, n * cell, n * cell, kLine);
   for (int64_t r = 0; r < n; ++r) {
     const int64_t y = top + r * cell;
-    if (labelled) {
+    if (labeled) {
       canvas.text(y + (cell - line) / 2, kMargin, names[static_cast<size_t>(r)], dot, kInk);
       canvas.text_upward(top - gap, left + r * cell + (cell - line) / 2,
                          names[static_cast<size_t>(r)], dot, kInk);
@@ -120,10 +120,10 @@ void draw(const Confusion& m, const std::string& path) {
       const auto is = static_cast<size_t>(r), taken = static_cast<size_t>(c);
       const double share =
           Confusion::share(m.at(is, taken), std::max<int64_t>(1, m.samples_of(is)));
-      const int64_t edge = labelled ? 1 : 0;
+      const int64_t edge = labeled ? 1 : 0;
       canvas.fill(y + edge, left + c * cell + edge, cell - edge, cell - edge,
-                  colour_of(share, r == c));
-      if (labelled && m.at(is, taken) > 0)
+                  color_of(share, r == c));
+      if (labeled && m.at(is, taken) > 0)
         middle(y, left + c * cell, cell, cell, std::to_string(m.at(is, taken)),
                share > 0.3 ? kPale : kInk);
     }

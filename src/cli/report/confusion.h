@@ -48,8 +48,8 @@ struct Confusion {
 std::string table_of_classes(const Confusion& m);
 /// The matrix where a terminal has room for it, else "".
 std::string in_words(const Confusion& m);
-/// Writes the matrix as a PNG: names, counts, shares by colour (of a class's samples, the square
-/// root) and each class's accuracy; of many classes the colours alone. Throws InputError if the
+/// Writes the matrix as a PNG: names, counts, shares by color (of a class's samples, the square
+/// root) and each class's accuracy; of many classes the colors alone. Throws InputError if the
 /// file cannot be written.
 void draw(const Confusion& m, const std::string& path);
 Json to_json(const Confusion& m);

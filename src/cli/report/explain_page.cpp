@@ -98,7 +98,7 @@ function drawing(p, at, width) {
   let edges = "", nodes = "";
   p.kernels.forEach((k, i) => k.reads.forEach(r => {
     const a = place[r], b = place[i], same = a.x === b.x, ay = a.y + H / 2, by = b.y + H / 2, side = a.x < b.x;
-    // Within a column an arc beside it, the farther the longer; neighbours are joined straight.
+    // Within a column an arc beside it, the farther the longer; neighbors are joined straight.
     const near = same && Math.abs(a.y - b.y) <= H + GAP + 1, bow = Math.min(SPACE - 4, 14 + Math.abs(a.y - b.y) / 14);
     const d = near ? `M${a.x + W / 2},${a.y < b.y ? a.y + H : a.y} L${b.x + W / 2},${a.y < b.y ? b.y : b.y + H}`
             : same ? `M${a.x + a.w},${ay} C${a.x + a.w + bow},${ay} ${b.x + b.w + bow},${by} ${b.x + b.w},${by}`
@@ -132,7 +132,7 @@ function section(p, at, width) {
       <tr><td>fusion</td><td class="n">${p.kernels.length} kernels</td></tr></table></div>
     ${p.passes.map(q => `<details><summary>records: ${esc(q.pass)}</summary><pre>${esc(q.records.join("\n"))}</pre></details>`).join("")}
     <h2>Kernels by kind</h2><div class="scroll"><table>${[...count].sort((a, b) => b[1] - a[1]).map(([n, c]) => `<tr><td class="n">${c}</td><td>${esc(n)}</td></tr>`).join("")}</table></div>
-    <h2>Fusable neighbours in different kernels</h2><div class="scroll"><table>${p.unfused.map(u => `<tr><td class="n">${u.count}</td><td>${esc(u.why)}</td><td class="soft">${esc(u.example)}</td></tr>`).join("") || "<tr><td>none</td></tr>"}</table></div>
+    <h2>Fusable neighbors in different kernels</h2><div class="scroll"><table>${p.unfused.map(u => `<tr><td class="n">${u.count}</td><td>${esc(u.why)}</td><td class="soft">${esc(u.example)}</td></tr>`).join("") || "<tr><td>none</td></tr>"}</table></div>
     <h2>Who holds memory when it is fullest (in ${esc(m.fullest_in)})</h2><div class="scroll"><table>${m.holders.slice(0, 20).map(h => `<tr><td><i class="bar" style="width:${120 * h.bytes / most}px"></i></td><td class="n">${bytes(h.bytes)}</td><td>${h.kind}</td><td>${esc(short(h.op, 60))}</td><td class="soft">${esc(h.module)}</td></tr>`).join("")}</table></div>
     <h2>New values that are not written over the former ones</h2><div class="scroll"><table>${m.not_overwritten.map(k => `<tr><td class="n">${bytes(k.bytes)}</td><td>${esc(k.op)}</td><td>${esc(k.module)}</td><td class="soft">${esc(k.why)}</td></tr>`).join("") || "<tr><td>none</td></tr>"}</table></div>`;
 }

@@ -107,7 +107,7 @@ std::vector<Option> with_training_options(std::vector<Option> own) {
               {"--batch-size", OptionType::text, "N",
                "samples per batch, or auto: fits the memory, fastest in a trial", recipe, -kNoLimit,
                kNoLimit, "auto"},
-              {"--accumulate", OptionType::integer, "N", "batches per step of the optimiser", "1",
+              {"--accumulate", OptionType::integer, "N", "batches per step of the optimizer", "1",
                1, 1e9},
               {"--optimizer", OptionType::text, "NAME", "sgd, nesterov, adam or adamw", recipe,
                -kNoLimit, kNoLimit, "sgd nesterov adam adamw"},

@@ -61,7 +61,7 @@ const Word kWords[] = {
      &Augment::color_jitter,
      0,
      1},
-    {{"grayscale", 0.2, "without colour: the share of pictures"}, &Augment::grayscale, 0, 1},
+    {{"grayscale", 0.2, "without color: the share of pictures"}, &Augment::grayscale, 0, 1},
     {{"blur", 0.2, "blurred by 0.1 to 2 pixels: the share of pictures"}, &Augment::blur, 0, 1},
     {{"erasing", 0.25, "a rectangle of 2% to 33% covered: the share of pictures"},
      &Augment::erasing,
@@ -161,7 +161,7 @@ void ViewMaker::read(int64_t index, int64_t epoch, int64_t occurrence, float* x,
   dataset_.read_view(index, box, x_.data(), y);
   if (augment_.alternating_flip > 0 && flipped(index, epoch, occurrence)) mirror(shape_, x_.data());
   move(random);
-  recolour(random);
+  recolor(random);
   cover(random);
   fractions(x_.data(), shape_.numel(), x);
 }
@@ -209,7 +209,7 @@ void ViewMaker::move(PhiloxStream& random) {
   if (a.rotation > 0 || a.affine > 0) warp(shape_, affine(options), Interpolation::bilinear, x);
 }
 
-void ViewMaker::recolour(PhiloxStream& random) {
+void ViewMaker::recolor(PhiloxStream& random) {
   const Augment& a = augment_;
   uint8_t* x = x_.data();
   if (a.color_jitter > 0) {

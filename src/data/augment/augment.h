@@ -30,14 +30,14 @@ class ViewMaker {
  private:
   void move(PhiloxStream& random);
   bool flipped(int64_t index, int64_t epoch, int64_t occurrence) const;
-  void recolour(PhiloxStream& random);
+  void recolor(PhiloxStream& random);
   void cover(PhiloxStream& random);
 
   const Dataset& dataset_;
   const Augment& augment_;
   const Shape& shape_;
   uint64_t seed_;
-  std::vector<uint8_t> fill_;  // what covers: the mean colour, which is 0 once normalised
+  std::vector<uint8_t> fill_;  // what covers: the mean color, which is 0 once normalized
   std::vector<uint8_t> x_;
 };
 

@@ -19,8 +19,8 @@ void move_by(const Shape& shape, const AffineOptions& options, uint8_t* x) {
 
 /// Sheared about the upper left corner, as in AutoAugment.
 AffineOptions sheared(const Shape& shape) {
-  return {.centre_x = -static_cast<double>(shape[2]) / 2,
-          .centre_y = -static_cast<double>(shape[1]) / 2};
+  return {.center_x = -static_cast<double>(shape[2]) / 2,
+          .center_y = -static_cast<double>(shape[1]) / 2};
 }
 double degrees_of_slope(double slope) { return std::atan(slope) * 180 / std::numbers::pi; }
 

@@ -25,7 +25,7 @@ void look_up(const Table& table, uint8_t* x, int64_t n) {
 }
 
 // ITU-R BT.601, as torchvision rounds it
-constexpr std::array<float, 3> kGrey = {0.2989f, 0.587f, 0.114f};
+constexpr std::array<float, 3> kGray = {0.2989f, 0.587f, 0.114f};
 
 std::array<const uint8_t*, 3> planes_of(const Shape& shape, const uint8_t* x) {
   const int64_t area = shape[1] * shape[2];
@@ -45,14 +45,14 @@ void adjust_brightness(const Shape& shape, double factor, uint8_t* x) {
 }
 
 void adjust_contrast(const Shape& shape, double factor, uint8_t* x) {
-  std::vector<uint8_t> grey(x, x + shape.numel());
+  std::vector<uint8_t> gray(x, x + shape.numel());
   if (shape[0] == 3) {
-    grey.resize(static_cast<size_t>(shape[1] * shape[2]));
-    mix_rows(planes_of(shape, x).data(), kGrey.data(), 3, shape[1] * shape[2], grey.data());
+    gray.resize(static_cast<size_t>(shape[1] * shape[2]));
+    mix_rows(planes_of(shape, x).data(), kGray.data(), 3, shape[1] * shape[2], gray.data());
   }
   int64_t sum = 0;
-  for (uint8_t v : grey) sum += v;
-  const double mean = static_cast<double>(sum) / static_cast<double>(grey.size());
+  for (uint8_t v : gray) sum += v;
+  const double mean = static_cast<double>(sum) / static_cast<double>(gray.size());
   look_up(table_of([&](int v) { return byte(factor * v + (1 - factor) * mean); }), x,
           shape.numel());
 }
@@ -65,7 +65,7 @@ void adjust_saturation(const Shape& shape, double factor, uint8_t* x) {
     std::array<float, 3> weights;
     for (size_t k = 0; k < 3; ++k)
       weights[k] =
-          static_cast<float>((1 - factor) * static_cast<double>(kGrey[k]) + (k == c ? factor : 0));
+          static_cast<float>((1 - factor) * static_cast<double>(kGray[k]) + (k == c ? factor : 0));
     mix_rows(planes_of(shape, before.data()).data(), weights.data(), 3, area,
              x + static_cast<int64_t>(c) * area);
   }
@@ -74,9 +74,9 @@ void adjust_saturation(const Shape& shape, double factor, uint8_t* x) {
 void grayscale(const Shape& shape, uint8_t* x) {
   if (shape[0] != 3) return;
   const int64_t area = shape[1] * shape[2];
-  std::vector<uint8_t> grey(static_cast<size_t>(area));
-  mix_rows(planes_of(shape, x).data(), kGrey.data(), 3, area, grey.data());
-  for (int64_t c = 0; c < 3; ++c) std::copy(grey.begin(), grey.end(), x + c * area);
+  std::vector<uint8_t> gray(static_cast<size_t>(area));
+  mix_rows(planes_of(shape, x).data(), kGray.data(), 3, area, gray.data());
+  for (int64_t c = 0; c < 3; ++c) std::copy(gray.begin(), gray.end(), x + c * area);
 }
 
 void adjust_hue(const Shape& shape, double turn, uint8_t* x) {

@@ -1,5 +1,5 @@
-// Pictures in other colours and sharpness: on a sample x of `shape` [channels, height, width],
-// planes of bytes; three channels are RGB, another number of them has no colour. What they do, and
+// Pictures in other colors and sharpness: on a sample x of `shape` [channels, height, width],
+// planes of bytes; three channels are RGB, another number of them has no color. What they do, and
 // what a factor means, is as in torchvision.transforms.functional; results are rounded, where
 // torchvision cuts off.
 #pragma once
@@ -11,11 +11,11 @@ namespace suanli::data {
 
 /// factor · x; 0 is black, 1 changes nothing.
 void adjust_brightness(const Shape& shape, double factor, uint8_t* x);
-/// factor · x + (1 − factor) · the mean grey of the picture.
+/// factor · x + (1 − factor) · the mean gray of the picture.
 void adjust_contrast(const Shape& shape, double factor, uint8_t* x);
-/// factor · x + (1 − factor) · its grey. Only RGB changes.
+/// factor · x + (1 − factor) · its gray. Only RGB changes.
 void adjust_saturation(const Shape& shape, double factor, uint8_t* x);
-/// Turns all hues by `turn` of the colour circle, −0.5 … 0.5. Only RGB changes.
+/// Turns all hues by `turn` of the color circle, −0.5 … 0.5. Only RGB changes.
 void adjust_hue(const Shape& shape, double turn, uint8_t* x);
 /// factor · x + (1 − factor) · x smoothed with a 3×3 kernel; the outermost pixels stay as they are.
 void adjust_sharpness(const Shape& shape, double factor, uint8_t* x);

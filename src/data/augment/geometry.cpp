@@ -50,9 +50,9 @@ Affine affine(const AffineOptions& o) {
                d = -c * std::tan(shear_x) + std::cos(angle);
   Affine m{
       .a = d / o.scale, .b = -b / o.scale, .c = 0, .d = -c / o.scale, .e = a / o.scale, .f = 0};
-  const double x = o.centre_x + o.right, y = o.centre_y + o.down;
-  m.c = o.centre_x - m.a * x - m.b * y;
-  m.f = o.centre_y - m.d * x - m.e * y;
+  const double x = o.center_x + o.right, y = o.center_y + o.down;
+  m.c = o.center_x - m.a * x - m.b * y;
+  m.f = o.center_y - m.d * x - m.e * y;
   return m;
 }
 
@@ -177,7 +177,7 @@ Box random_box(const Shape& picture, double least_area, PhiloxStream& random) {
     const auto left = static_cast<double>(random.below(static_cast<uint64_t>(width - w) + 1));
     return {top, left, h, w};
   }
-  return centre_box(picture[0], picture[1], 1, 1);
+  return center_box(picture[0], picture[1], 1, 1);
 }
 
 Area random_area(const Shape& shape, PhiloxStream& random) {

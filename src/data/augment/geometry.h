@@ -28,11 +28,11 @@ struct Affine {
   double a = 1, b = 0, c = 0, d = 0, e = 1, f = 0;
 };
 /// The inverse of: turned clockwise by `angle`, sheared by shear_x and shear_y, scaled, all about
-/// (centre_x, centre_y) counted from the picture's middle, then moved right and down: what
+/// (center_x, center_y) counted from the picture's middle, then moved right and down: what
 /// torchvision's affine() does.
 struct AffineOptions {
-  double angle = 0, right = 0, down = 0, scale = 1, shear_x = 0, shear_y = 0, centre_x = 0,
-         centre_y = 0;
+  double angle = 0, right = 0, down = 0, scale = 1, shear_x = 0, shear_y = 0, center_x = 0,
+         center_y = 0;
 };
 Affine affine(const AffineOptions& options);
 
@@ -44,7 +44,7 @@ void warp(const Shape& shape, const Affine& from, Interpolation interpolation, u
 struct Area {
   int64_t top = 0, left = 0, bottom = 0, right = 0;
 };
-/// Covers an area with a colour: fill[c] for channel c.
+/// Covers an area with a color: fill[c] for channel c.
 void erase(const Shape& shape, const Area& area, const std::vector<uint8_t>& fill, uint8_t* x);
 
 /// A part of a picture with an area of least_area … 1 of it and sides in a ratio of 3:4 … 4:3, its

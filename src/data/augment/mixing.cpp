@@ -1,6 +1,5 @@
 #include "data/augment/mixing.h"
 
-#include <suanli/loader.h>
 #include <algorithm>
 #include <cmath>
 #include <numbers>

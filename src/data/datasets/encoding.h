@@ -73,7 +73,7 @@ struct Encoding {
                             std::vector<std::string>* notes = nullptr) const;
   /// Places among `classes`. Throws InputError for a class that training did not see.
   std::vector<int32_t> labels(const Table& table) const;
-  /// Standardised.
+  /// Standardized.
   std::vector<float> values(const Table& table) const;
 };
 

@@ -13,7 +13,7 @@ namespace suanli::data {
 
 uint64_t fingerprint(uint64_t hash, const void* bytes, size_t count) {
   const auto* at = static_cast<const unsigned char*>(bytes);
-  // The finaliser of MurmurHash3 after each word: every input bit reaches every output bit.
+  // The finalizer of MurmurHash3 after each word: every input bit reaches every output bit.
   auto add = [&hash](uint64_t word) {
     hash = (hash ^ word) * 0xFF51AFD7ED558CCDu;
     hash ^= hash >> 32;
@@ -60,7 +60,7 @@ void ByteStatistics::write_to(Info& info) const {
     const double mean = static_cast<double>(s.values) / n,
                  variance = static_cast<double>(s.squares) / n - mean * mean;
     info.mean.push_back(mean / 255);
-    // pictures of one colour: nothing to divide by
+    // pictures of one color: nothing to divide by
     info.stddev.push_back(variance > 0 ? std::sqrt(variance) / 255 : 1);
   }
 }

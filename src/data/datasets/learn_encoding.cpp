@@ -202,15 +202,15 @@ bool numbers_the_rows(const std::string& name, std::vector<double> values, int64
 }
 
 /// Facts about a column, from all of its rows.
-struct Judgement {
+struct Judgment {
   bool numeric = false, counter = false;
   int64_t missing = 0;  // cells
   std::string reason;  // why it is left out; "" if it is used
 };
 
-Judgement judge(const Encoding& encoding, const Table& table, int column,
-                const NumberFormat& format) {
-  Judgement j;
+Judgment judge(const Encoding& encoding, const Table& table, int column,
+               const NumberFormat& format) {
+  Judgment j;
   j.numeric = is_numeric(encoding, table, column, format);
   std::unordered_set<std::string_view> words;
   std::vector<double> numbers;
@@ -396,12 +396,12 @@ void learn_columns(Encoding& encoding, const Table& table, const std::vector<Col
         throw UsageError(str(table.path, ": '", visible(name),
                              "' is the target; it cannot be dropped or kept as an input."));
   const auto columns = static_cast<int>(table.header.size());
-  std::vector<Judgement> judged(static_cast<size_t>(columns));
+  std::vector<Judgment> judged(static_cast<size_t>(columns));
   bool without_counters = false;  // something is left when columns that number the rows go
   for (int c = 0; c < columns; ++c) {
     const std::string& name = table.header[static_cast<size_t>(c)];
     if (name == encoding.target || contains(settings.drop, name)) continue;
-    Judgement& j = judged[static_cast<size_t>(c)];
+    Judgment& j = judged[static_cast<size_t>(c)];
     j = judge(encoding, table, c, formats[static_cast<size_t>(c)].format);
     j.counter = j.counter && !contains(settings.keep, name);
     without_counters = without_counters || (j.reason.empty() && !j.counter);
@@ -416,7 +416,7 @@ void learn_columns(Encoding& encoding, const Table& table, const std::vector<Col
     reasons += str(reasons.empty() ? "" : "; ", "'", visible(name), "': ", reason);
   };
   for (int c = 0; c < columns; ++c) {
-    const Judgement& j = judged[static_cast<size_t>(c)];
+    const Judgment& j = judged[static_cast<size_t>(c)];
     const ColumnFormat& f = formats[static_cast<size_t>(c)];
     ColumnCode code{.name = table.header[static_cast<size_t>(c)],
                     .numeric = j.numeric,

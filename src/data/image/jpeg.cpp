@@ -1,4 +1,4 @@
-// JPEG files: baseline and progressive; grey, colour and CMYK; turned upright as the camera's EXIF
+// JPEG files: baseline and progressive; gray, color and CMYK; turned upright as the camera's EXIF
 // note says.
 #include <algorithm>
 #include <csetjmp>
@@ -57,7 +57,7 @@ void fail(j_common_ptr jpeg) {
   give_up(decoder(jpeg));
 }
 
-/// libjpeg fills what is missing with grey and goes on with a warning; a picture half grey is no
+/// libjpeg fills what is missing with gray and goes on with a warning; a picture half gray is no
 /// picture. Other warnings (a few bytes too many between segments, which some cameras write) cost
 /// no pixel.
 void warn(j_common_ptr jpeg, int level) {
@@ -97,7 +97,7 @@ void read_header(Decoder& d) {
       d.orientation = orientation_of(segment);
   d.header = {.height = d.jpeg.image_height,
               .width = d.jpeg.image_width,
-              .grey = d.jpeg.num_components == 1,
+              .gray = d.jpeg.num_components == 1,
               .at = static_cast<int64_t>(d.file.size() - d.jpeg.src->bytes_in_buffer)};
   if (lies_on_its_side(d.orientation)) std::swap(d.header.height, d.header.width);
 }
@@ -111,7 +111,7 @@ void read_pixels(Decoder& d) {
     break;
   }
   if (d.jpeg.out_color_space == JCS_UNKNOWN) {
-    d.error = str(d.jpeg.num_components, " colour components of an unknown kind");
+    d.error = str(d.jpeg.num_components, " color components of an unknown kind");
     give_up(d);
   }
   jpeg_start_decompress(&d.jpeg);
@@ -161,7 +161,7 @@ Picture rgb_of_cmyk(Picture p, bool inverted) {
 
 const PictureFormat jpeg_format = {
     .name = "JPEG",
-    .recognises = [](std::string_view start) { return start.starts_with("\xFF\xD8\xFF"); },
+    .recognizes = [](std::string_view start) { return start.starts_with("\xFF\xD8\xFF"); },
     .header =
         [](std::string_view start) {
           Decoder d(start);

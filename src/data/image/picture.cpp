@@ -34,7 +34,7 @@ constexpr Lookalike kLookalikes[] = {
 
 const PictureFormat& format_of(std::string_view start) {
   for (const PictureFormat* format : kFormats)
-    if (format->recognises(start)) return *format;
+    if (format->recognizes(start)) return *format;
   if (start.empty()) throw InputError(": byte 0, the file is empty. Remove it, or copy it again.");
   std::string what = "neither JPEG, PNG nor WebP";
   for (const Lookalike& l : kLookalikes)
@@ -131,7 +131,7 @@ Picture decode_picture(const std::string& path, std::string_view bytes, int64_t 
 
 Picture with_channels(Picture picture, int64_t channels) {
   if (picture.channels == channels) return picture;
-  const bool alpha = picture.channels == 2 || picture.channels == 4, colour = picture.channels >= 3;
+  const bool alpha = picture.channels == 2 || picture.channels == 4, color = picture.channels >= 3;
   Picture out{.height = picture.height, .width = picture.width, .channels = channels, .pixels = {}};
   const size_t count = static_cast<size_t>(picture.height * picture.width),
                step = static_cast<size_t>(picture.channels);
@@ -145,8 +145,8 @@ Picture with_channels(Picture picture, int64_t channels) {
       return (v * a + 255 * (255 - a) + 127) / 255;
     };
     if (channels == 3) {
-      for (int c = 0; c < 3; ++c) *to++ = static_cast<uint8_t>(over_white(colour ? c : 0));
-    } else if (colour) {
+      for (int c = 0; c < 3; ++c) *to++ = static_cast<uint8_t>(over_white(color ? c : 0));
+    } else if (color) {
       *to++ = static_cast<uint8_t>(
           (over_white(0) * 19595 + over_white(1) * 38470 + over_white(2) * 7471 + 32768) >> 16);
     } else {

@@ -13,7 +13,7 @@ struct PixelView {
   int64_t height, width, channels;
 };
 
-/// 8-bit samples [height, width, channels]; channels: 1 grey, 2 grey + alpha, 3 RGB, 4 RGB + alpha.
+/// 8-bit samples [height, width, channels]; channels: 1 gray, 2 gray + alpha, 3 RGB, 4 RGB + alpha.
 struct Picture {
   int64_t height = 0, width = 0, channels = 0;
   std::vector<uint8_t> pixels;
@@ -26,7 +26,7 @@ inline constexpr int64_t kMaxPixels = int64_t{1} << 26;
 /// What a file says of its picture before the pixels.
 struct PictureHeader {
   int64_t height = 0, width = 0;  ///< As it is to be seen: after a rotation that the camera noted.
-  bool grey = false;
+  bool gray = false;
   int64_t at = 0;  ///< The byte that the size was read up to, for messages.
 };
 
@@ -44,7 +44,7 @@ std::string read_picture_file(const std::string& path);
 /// pixels: that saves most of the work. 0: full size.
 Picture decode_picture(const std::string& path, std::string_view bytes, int64_t least_side = 0);
 
-/// The same picture with 1 (grey) or 3 (RGB) channels: transparency over white, grey = 0.299 R +
+/// The same picture with 1 (gray) or 3 (RGB) channels: transparency over white, gray = 0.299 R +
 /// 0.587 G + 0.114 B, in whole numbers: what PIL computes for convert("L"), bit for bit.
 Picture with_channels(Picture picture, int64_t channels);
 

@@ -9,7 +9,7 @@ namespace suanli::data {
 /// Errors are InputError without the path: ": byte 123 of 4567, what is wrong. What to do."
 struct PictureFormat {
   const char* name;
-  bool (*recognises)(std::string_view start);
+  bool (*recognizes)(std::string_view start);
   /// `start`: the beginning of a file, or all of it.
   PictureHeader (*header)(std::string_view start);
   Picture (*decode)(std::string_view bytes, int64_t least_side);

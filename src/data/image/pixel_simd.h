@@ -1,4 +1,4 @@
-// What resizing, blurring and colour come down to: weighted sums of bytes, many at a time.
+// What resizing, blurring and color come down to: weighted sums of bytes, many at a time.
 #pragma once
 #include <cstdint>
 

@@ -82,10 +82,10 @@ bool run_decoder(Decoder& d) {
 
 const PictureFormat png_format = {
     .name = "PNG",
-    .recognises = [](std::string_view start) { return start.starts_with("\x89PNG"); },
+    .recognizes = [](std::string_view start) { return start.starts_with("\x89PNG"); },
     .header =
         [](std::string_view start) {
-          // The first chunk is IHDR: length, name, size, bit depth, colour type, …, checksum of all
+          // The first chunk is IHDR: length, name, size, bit depth, color type, …, checksum of all
           // but the length.
           constexpr size_t kName = 12, kChecksum = 29, kEnd = 33;
           if (start.size() < kEnd)
@@ -93,10 +93,10 @@ const PictureFormat png_format = {
           const auto* bytes = reinterpret_cast<png_const_bytep>(start.data());
           if (crc32(0, bytes + kName, kChecksum - kName) != png_get_uint_32(bytes + kChecksum))
             throw InputError(str(": byte ", kChecksum, ", IHDR: CRC error. ", kSaveAgain));
-          const bool colour = bytes[25] & PNG_COLOR_MASK_COLOR;
+          const bool color = bytes[25] & PNG_COLOR_MASK_COLOR;
           return PictureHeader{.height = png_get_uint_32(bytes + 20),
                                .width = png_get_uint_32(bytes + 16),
-                               .grey = !colour,
+                               .gray = !color,
                                .at = 16};
         },
     .decode =

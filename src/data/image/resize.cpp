@@ -6,7 +6,6 @@
 
 #include "base/text/text.h"
 #include "data/image/pixel_simd.h"
-#include "suanli/image.h"
 
 namespace suanli::data {
 namespace {
@@ -26,23 +25,23 @@ Taps taps(double begin, double length, int64_t size, int64_t to) {
   Taps t;
   t.count = static_cast<int>(
       std::min<int64_t>(size, shrinks ? static_cast<int64_t>(std::ceil(scale)) + 1 : 2));
-  const double first_centre = std::max(0.0, begin),
-               last_centre =
-                   std::max(first_centre, std::min(static_cast<double>(size), begin + length) - 1);
+  const double first_center = std::max(0.0, begin),
+               last_center =
+                   std::max(first_center, std::min(static_cast<double>(size), begin + length) - 1);
   t.first.resize(static_cast<size_t>(to));
   t.weights.resize(static_cast<size_t>(to * t.count));
   for (int64_t i = 0; i < to; ++i) {
     const double from = begin + static_cast<double>(i) * scale, end = from + scale,
-                 centre = (from + end) / 2 - 0.5;
+                 center = (from + end) / 2 - 0.5;
     const auto lowest = static_cast<int64_t>(
-        std::floor(shrinks ? from + 1e-9 : std::clamp(centre, first_centre, last_centre)));
+        std::floor(shrinks ? from + 1e-9 : std::clamp(center, first_center, last_center)));
     const int64_t first = std::clamp<int64_t>(lowest, 0, size - t.count);
     t.first[static_cast<size_t>(i)] = first;
     float* weight = t.weights.data() + i * t.count;
     double sum = 0;
     for (int k = 0; k < t.count; ++k) {
       const auto at = static_cast<double>(first + k);
-      const double clamped = std::clamp(centre, first_centre, last_centre);
+      const double clamped = std::clamp(center, first_center, last_center);
       const double w =
           shrinks ? std::min(end, at + 1) - std::max(from, at) : 1 - std::abs(clamped - at);
       weight[k] = static_cast<float>(std::max(0.0, w));
@@ -60,7 +59,7 @@ bool is_all_of(const Box& box, int64_t height, int64_t width) {
 
 }  // namespace
 
-Box centre_box(int64_t picture_height, int64_t picture_width, int64_t height, int64_t width) {
+Box center_box(int64_t picture_height, int64_t picture_width, int64_t height, int64_t width) {
   const auto ph = static_cast<double>(picture_height), pw = static_cast<double>(picture_width);
   const double scale = std::min(ph / static_cast<double>(height), pw / static_cast<double>(width));
   const double h = static_cast<double>(height) * scale, w = static_cast<double>(width) * scale;
@@ -120,7 +119,7 @@ void decode_box(const std::string& path, std::string_view bytes, int64_t height,
 Tensor read_picture(const std::string& path, const PictureOptions& options) {
   if (options.channels != 1 && options.channels != 3)
     throw UsageError(
-        str("[read_picture] channels = ", options.channels, ", expected 1 (grey) or 3 (RGB)"));
+        str("[read_picture] channels = ", options.channels, ", expected 1 (gray) or 3 (RGB)"));
   const bool as_it_is = options.height == 0 && options.width == 0;
   if (options.height < 0 || options.width < 0 || options.height > 65'536 ||
       options.width > 65'536 || options.height * options.width > kMaxPixels ||
@@ -135,7 +134,7 @@ Tensor read_picture(const std::string& path, const PictureOptions& options) {
   return tensor_filled_by(shape, DType::f32, [&](void* data) {
     std::vector<uint8_t> bytes(static_cast<size_t>(shape.numel()));
     decode_box(path, file, header.height, header.width,
-               centre_box(header.height, header.width, height, width), shape, bytes.data());
+               center_box(header.height, header.width, height, width), shape, bytes.data());
     fractions(bytes.data(), shape.numel(), static_cast<float*>(data));
   });
 }

@@ -7,17 +7,17 @@
 namespace suanli::data {
 
 /// The largest box of the shape height : width that fits into a picture, in its middle.
-Box centre_box(int64_t picture_height, int64_t picture_width, int64_t height, int64_t width);
+Box center_box(int64_t picture_height, int64_t picture_width, int64_t height, int64_t width);
 
 /// What read() shows of the picture that a sample is made from: its middle.
 inline Box whole_view(const Dataset& dataset, int64_t index) {
   const Shape picture = dataset.picture_size(index), &s = dataset.info().input_shape;
-  return centre_box(picture[0], picture[1], s[1], s[2]);
+  return center_box(picture[0], picture[1], s[1], s[2]);
 }
 
 /// `box` of a picture with 1 or 3 channels as planes [channels, height, width]. Each axis on its
 /// own: when it shrinks, the mean over the area that a new pixel covers (nothing flickers, nothing
-/// is skipped); when it grows, linear between pixel centres, constant at the border of the box;
+/// is skipped); when it grows, linear between pixel centers, constant at the border of the box;
 /// rounded in the end. Same size: the pixels themselves.
 void resize(const PixelView& picture, const Box& box, int64_t height, int64_t width,
             uint8_t* planes);

@@ -60,7 +60,7 @@ Picture first_of_animation(std::string_view bytes, const WebPBitstreamFeatures& 
 
 const PictureFormat webp_format = {
     .name = "WebP",
-    .recognises =
+    .recognizes =
         [](std::string_view start) {
           return start.starts_with("RIFF") && start.size() >= 12 && start.substr(8, 4) == "WEBP";
         },
@@ -68,7 +68,7 @@ const PictureFormat webp_format = {
         [](std::string_view start) {
           const WebPBitstreamFeatures features = features_of(start);
           return PictureHeader{
-              .height = features.height, .width = features.width, .grey = false, .at = 12};
+              .height = features.height, .width = features.width, .gray = false, .at = 12};
         },
     .decode =
         [](std::string_view bytes, int64_t) {

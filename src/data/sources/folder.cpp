@@ -269,7 +269,7 @@ void Opening::read_headers(Split& split) {
         const PictureHeader header = read_picture_header(path);
         files[i].height = static_cast<int32_t>(header.height),
         files[i].width = static_cast<int32_t>(header.width);
-        files[i].grey = header.grey;
+        files[i].gray = header.gray;
         files[i].bytes = fs::file_size(path);
       } catch (const InputError& e) { why[i] = e.what(); }
       counted.one_more();
@@ -283,9 +283,9 @@ void Opening::read_headers(Split& split) {
 Shape Opening::choose_shape() {
   if (options_.input_shape.rank() == 3) return options_.input_shape;
   const std::vector<PictureFile>& files = splits_.front().tree.files;
-  const bool grey =
-      std::all_of(files.begin(), files.end(), [](const PictureFile& f) { return f.grey; });
-  const int64_t channels = grey ? 1 : 3;
+  const bool gray =
+      std::all_of(files.begin(), files.end(), [](const PictureFile& f) { return f.gray; });
+  const int64_t channels = gray ? 1 : 3;
   if (options_.height > 0) return {channels, options_.height, options_.width};
   const PictureFile& first = files.front();
   const bool one_size = std::all_of(files.begin(), files.end(), [&](const PictureFile& f) {
@@ -327,7 +327,7 @@ void Opening::decode_once(Split& split) {
         split.checksums[i] = static_cast<uint32_t>(
             crc32_z(0, reinterpret_cast<const Bytef*>(bytes.data()), bytes.size()));
         decode_box(path, bytes, f.height, f.width,
-                   centre_box(f.height, f.width, info_.input_shape[1], info_.input_shape[2]),
+                   center_box(f.height, f.width, info_.input_shape[1], info_.input_shape[2]),
                    info_.input_shape, x.data());
         statistics.add(x.data());
       } catch (const InputError& e) { why[i] = e.what(); }

@@ -78,7 +78,7 @@ const std::vector<Polyline>& strokes_of(int label) {
 // Found by experiment on 12,000 samples. A linear softmax stays at 87% of the test set however long
 // it trains: it cannot follow position and rotation. A small CNN (two 5×5 convolutions of 10 and 20
 // channels, two dense layers; SGD, momentum 0.5, batch 64) passes 98% in its fourth epoch at lr
-// 0.01 on normalised pixels, in its third at lr 0.05 on raw ones.
+// 0.01 on normalized pixels, in its third at lr 0.05 on raw ones.
 
 constexpr double kHalfHeight = 9.0;  // pixels
 constexpr double kRotation = 0.25;  // radians either way

@@ -14,7 +14,7 @@ struct PictureFile {
   std::string name;  ///< Below the root.
   int32_t label = 0;
   int32_t height = 0, width = 0;  ///< From its header, once that was read.
-  bool grey = false;
+  bool gray = false;
   uint64_t bytes = 0;
 };
 

@@ -20,7 +20,7 @@ struct Source {
 Source open_glyphs(int64_t train, int64_t test, uint64_t seed);
 
 /// The four files of MNIST and its relatives in `folder`: train-images-idx3-ubyte,
-/// train-labels-idx1-ubyte, t10k-…; plain or .gz, also spelt train-images.idx3-ubyte. Ten classes.
+/// train-labels-idx1-ubyte, t10k-…; plain or .gz, also spelled train-images.idx3-ubyte. Ten classes.
 Source open_mnist(const std::string& kind, const std::string& folder,
                   const std::vector<std::string>& class_names);
 bool looks_like_mnist(const std::string& folder);

@@ -1,4 +1,4 @@
-// Batch normalisation. Recorded as sums and pointwise ops, which fuse with what stands around them;
+// Batch normalization. Recorded as sums and pointwise ops, which fuse with what stands around them;
 // its gradient is the closed form, not that of each part.
 #include "ops/norm/norm.h"
 #include "ops/op.h"
@@ -62,7 +62,7 @@ void infer_batch_norm(Infer& c) {
   c.out(0, x, c.dtype(0));
 }
 
-/// y, computed already, with the gradient of batch normalisation: in: y, x, weight, bias, mean,
+/// y, computed already, with the gradient of batch normalization: in: y, x, weight, bias, mean,
 /// rstd. (Ioffe & Szegedy 2015, section 3.)
 const Op normalized_op{OpDef{
     .name = "batch_norm_result",

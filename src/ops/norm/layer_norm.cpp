@@ -1,4 +1,4 @@
-// Normalisations over the last axes.
+// Normalizations over the last axes.
 #include "ops/norm/norm.h"
 
 #include "ops/op.h"
@@ -33,8 +33,8 @@ struct Standardized {
   Tensor x, scale;  // (x − mean) · scale, and scale = 1/√(variance + eps)
 };
 Standardized standardized(const Tensor& x, const Axes& axes, double eps) {
-  Tensor centred = x - mean(x, axes, true), scale = rsqrt(mean(square(centred), axes, true) + eps);
-  return {centred * scale, scale};
+  Tensor centerd = x - mean(x, axes, true), scale = rsqrt(mean(square(centerd), axes, true) + eps);
+  return {centerd * scale, scale};
 }
 
 extern const Op layer_norm_grad_op;

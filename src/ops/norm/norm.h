@@ -1,4 +1,4 @@
-// Attributes of the normalisations, shared by their definitions and the backends' kernels; and the
+// Attributes of the normalizations, shared by their definitions and the backends' kernels; and the
 // 2-norm.
 #pragma once
 #include "suanli/tensor.h"

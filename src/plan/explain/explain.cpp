@@ -40,10 +40,10 @@ std::string line(const Program& p, uint32_t i) {
   return str("%", i, " = ", name_of(r), "(", in, ") ", out, module.empty() ? "" : "  " + module);
 }
 
-/// Why two neighbours are in different units.
-class Neighbours {
+/// Why two neighbors are in different units.
+class Neighbors {
  public:
-  Neighbours(const Program& p, const std::vector<Unit>& units)
+  Neighbors(const Program& p, const std::vector<Unit>& units)
       : p_(p), units_(units), unit_of_(p.size(), 0), readers_(units.size()) {
     for (uint32_t u = 0; u < units.size(); ++u)
       for (uint32_t i : units[u]) unit_of_[i] = u;
@@ -278,7 +278,7 @@ struct Explainer::State final : PlanListener {
     programs.back().passes.push_back(std::move(listing));
   }
   void divided(const Program& program, const std::vector<Unit>& units) override {
-    programs.back().unfused = Neighbours(program, units).unfused();
+    programs.back().unfused = Neighbors(program, units).unfused();
   }
   void planned(const Plan& plan, const Tape& tape) override {
     programs.back().kernels = kernels_of(plan, tape);
@@ -347,7 +347,7 @@ std::string in_words(const ProgramExplanation& program, bool records) {
         reads, k.leaves ? "; leaves" : "");
   }
 
-  say("\nfusable neighbours in different kernels");
+  say("\nfusable neighbors in different kernels");
   for (const Unfused& u : program.unfused)
     say("  ", padded(str(u.count), 5), " ", u.why, ", such as ", u.example);
   if (program.unfused.empty()) say("  none");

@@ -9,7 +9,7 @@
 namespace suanli {
 
 /// While it lives, programs of this thread are planned (and stay in the plan cache) but not run,
-/// and reading a value throws RehearsalError. Afterwards everything is as before: cells, gradients,
+/// and reading a value throws RehearsalError. Afterward everything is as before: cells, gradients,
 /// generators; what was recorded is gone.
 class SUANLI_API Rehearsal {
  public:

@@ -1,5 +1,5 @@
 // Regions are grown without regard to size, then cut. Growing goes through the tape backwards, so
-// that a value which only one place needs is computed there (an optimiser's decayed state beside
+// that a value which only one place needs is computed there (an optimizer's decayed state beside
 // the gradient that it meets), not where it could be computed first.
 //
 // Every unit has a height: more than that of any other unit that reads it. Heights make a cycle

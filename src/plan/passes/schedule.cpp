@@ -110,7 +110,7 @@ class Scheduler {
     ready_[u] = 1;
     (takes(u) <= 0 ? frees_ : others_).insert(key(u));
   }
-  /// Bytes that are held afterwards and were not before.
+  /// Bytes that are held afterward and were not before.
   int64_t takes(uint32_t u) const {
     int64_t bytes = 0;
     for (uint32_t i : units_[u])

@@ -89,7 +89,7 @@ class Tape {
   std::vector<uint8_t> marks_;  // by pending node
   std::vector<uint32_t> record_of_;  // by pending node
   std::vector<Node*> unneeded_;
-  // Open-addressing map from storage to leaf; entries of earlier builds are recognised by their
+  // Open-addressing map from storage to leaf; entries of earlier builds are recognized by their
   // stamp.
   struct Entry {
     const Storage* storage;

@@ -117,7 +117,7 @@ void TrainingLoop::settle_batch() {
     int64_t peak = 0;
     try {
       peak = forecast().peak();
-    } catch (const OutOfMemory&) {  // not even for the optimiser's state, which the forecast makes
+    } catch (const OutOfMemory&) {  // not even for the optimizer's state, which the forecast makes
       peak = std::numeric_limits<int64_t>::max();
     }
     if (peak > left) {

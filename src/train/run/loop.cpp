@@ -169,7 +169,7 @@ double TrainingLoop::share_of(const data::Batch& batch, const data::Loader& load
   return weight == 0 ? 0 : weight / all;
 }
 
-/// Ends with an empty recorder: the optimiser flushes.
+/// Ends with an empty recorder: the optimizer flushes.
 std::optional<TrainingLoop::Step> TrainingLoop::step(data::Loader& loader, int64_t batch,
                                                      int64_t index) {
   const TrainConfig& c = s_.config;

@@ -203,7 +203,7 @@ void Trainer::State::make_optimizer() {
                                                             .nesterov = c.optimizer == "nesterov"});
   if (c.decay == "weights") {
     std::erase_if(all, [](const Parameter& p) { return p.shape().rank() > 1; });
-    // what is left: biases, and scales of normalisations
+    // what is left: biases, and scales of normalizations
     if (!all.empty()) optimizer->scale(all, 1, 0);
   }
   for (auto& [name, factor] : named_numbers_from("lr_factors", c.lr_factors))
@@ -216,7 +216,7 @@ void Trainer::State::make_optimizer() {
 
 namespace {
 
-// before the names of an average's state, in the optimiser's file
+// before the names of an average's state, in the optimizer's file
 constexpr const char* kAverage = "average.";
 }  // namespace
 
@@ -233,7 +233,7 @@ void Trainer::State::restore(const Checkpoint& from) {
     if (average) average->load_state_dict(of_average);
   } catch (const InputError& e) {
     throw InputError(str(checkpoints->path(), "/", from.optimizer.name,
-                         ": is not this optimiser's state: ", e.what()));
+                         ": is not this optimizer's state: ", e.what()));
   }
   default_generator().set_state(from.progress.generator_seed, from.progress.generator_counter);
 }

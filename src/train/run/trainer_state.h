@@ -117,7 +117,7 @@ struct Trainer::State {
   void choose_samples();
   /// As label_smoothing and class_weights say.
   void make_training_loss();
-  /// Puts model, optimiser and generator where `from` stands.
+  /// Puts model, optimizer and generator where `from` stands.
   void restore(const Checkpoint& from);
   /// Makes the run folder with its first checkpoint, or nothing at all.
   void begin();
@@ -158,7 +158,7 @@ class TrainingLoop {
   enum class Outcome { done, stopped };
   Outcome train_epoch();
   Outcome finish_epoch();
-  /// One step of the optimiser.
+  /// One step of the optimizer.
   struct Step {
     double loss, grad_norm;  // grad_norm: NaN unless gradients are clipped by norm
     int64_t samples, batches;
@@ -166,7 +166,7 @@ class TrainingLoop {
   /// With the next batches of `loader`, of which `batch` is the first; nothing at the end of the
   /// epoch. Step `index` of the run.
   std::optional<Step> step(data::Loader& loader, int64_t batch, int64_t index);
-  /// The optimiser's part, after the gradients are there. The norm of the gradients, if they are
+  /// The optimizer's part, after the gradients are there. The norm of the gradients, if they are
   /// clipped by it.
   Tensor record_update(int64_t index);
   /// Mean loss of a batch that counts for `share` of a step, with its gradients.

@@ -29,7 +29,7 @@ const std::vector<ConfigField>& config_fields() {
        "learning rate of all but the head, as a factor"},
       {"epochs", &C::epochs, Decides::length, ""},
       {"batch_size", &C::batch_size, Decides::result, ""},
-      {"accumulate", &C::accumulate, Decides::result, "batches per step of the optimiser"},
+      {"accumulate", &C::accumulate, Decides::result, "batches per step of the optimizer"},
       {"optimizer", &C::optimizer, Decides::result, "sgd, nesterov, adam or adamw"},
       {"lr", &C::lr, Decides::result, "learning rate"},
       {"momentum", &C::momentum, Decides::result, "of sgd and nesterov"},
@@ -123,7 +123,7 @@ const KnownOptimizer& known_optimizer(const std::string& name) {
 void apply_recipe(TrainConfig& c, const models::Recipe& recipe) {
   if (c.epochs == 0) c.epochs = recipe.epochs;
   if (c.batch_size == 0) c.batch_size = recipe.batch_size;
-  // An optimiser or a schedule that is not the recipe's takes its own usual numbers, not those
+  // An optimizer or a schedule that is not the recipe's takes its own usual numbers, not those
   // tuned for another.
   const bool same = c.optimizer.empty() || c.optimizer == recipe.optimizer;
   if (c.optimizer.empty()) c.optimizer = recipe.optimizer;

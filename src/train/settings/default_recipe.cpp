@@ -41,7 +41,7 @@ Choice model_for(const data::Info& info, int64_t samples) {
     return {"mobilenet_v3_small",
             "for large pictures a network whose memory does not grow with a layer over all pixels"};
   if (info.content() == "fashion-mnist")
-    return {"cnn_bn", "clothes need more than digits do: 3 convolutions with batch normalisation"};
+    return {"cnn_bn", "clothes need more than digits do: 3 convolutions with batch normalization"};
   if (small_photographs(info))
     return {"airbench",
             "made for these pictures, the most accuracy for the time; --model cnn_b takes seconds "

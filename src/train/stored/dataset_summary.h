@@ -22,7 +22,7 @@ struct DataRecord {
 };
 /// How many outputs a model needs: one per class, or one number.
 int64_t outputs_of(data::Task task, size_t classes);
-/// What is minimised where the user says nothing. Throws InputError if the output of a model of the
+/// What is minimized where the user says nothing. Throws InputError if the output of a model of the
 /// zoo does not suit the task.
 Loss loss_for(data::Task task, const models::Entry* entry);
 /// Kind, shape, classes: what a DataRecord is made of.

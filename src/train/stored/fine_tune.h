@@ -79,7 +79,7 @@ std::vector<Parameter> named_like(nn::Module& model, const std::string& pattern,
 /// All but the head.
 std::vector<Parameter> backbone(nn::Module& model);
 
-/// Training mode, but eval mode for modules whose parameters are all frozen: frozen normalisation
+/// Training mode, but eval mode for modules whose parameters are all frozen: frozen normalization
 /// keeps its statistics.
 void train_what_is_not_frozen(nn::Module& model);
 

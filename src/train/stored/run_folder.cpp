@@ -118,7 +118,7 @@ int64_t RunFolder::sync_metrics() {
   struct stat info;
   if (::fsync(metrics_) != 0 || ::fstat(metrics_, &info) != 0)
     throw InputError(str(file("metrics.jsonl"),
-                         ": cannot be synchronised with the disk: ", explain_errno(errno)));
+                         ": cannot be synchronized with the disk: ", explain_errno(errno)));
   return info.st_size;
 }
 

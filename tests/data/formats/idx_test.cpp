@@ -46,7 +46,7 @@ TEST(Idx, ReadsEveryTypeInThisMachinesOrder) {
   }
 }
 
-TEST(Idx, GzipIsRecognisedByContentNotByName) {
+TEST(Idx, GzipIsRecognizedByContentNotByName) {
   TemporaryFolder folder;
   std::string values;
   // more than one piece and one buffer

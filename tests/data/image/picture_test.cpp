@@ -172,7 +172,7 @@ TEST(Picture, ScaledJpegKeepsTheSideAsked) {
 TEST(Picture, ReadsWebp) {
   const Picture rgb = slope(19, 33, 3), rgba = slope(19, 33, 4);
   EXPECT_EQ(decode_picture("p", webp_file(rgb)).pixels, rgb.pixels);
-  // what is fully transparent may lose its colour; none is here
+  // what is fully transparent may lose its color; none is here
   EXPECT_EQ(decode_picture("p", webp_file(rgba)).pixels, rgba.pixels);
   TemporaryFolder folder;
   write_bytes(folder / "named.jpg", webp_file(rgb));  // the content counts, not the name
@@ -203,11 +203,11 @@ TEST(Picture, TheFirstOfAnAnimation) {
 
 TEST(Picture, ChannelsAsAsked) {
   TemporaryFolder folder;
-  write_bytes(folder / "grey.jpg", jpeg_file(slope(16, 16, 1)));
+  write_bytes(folder / "gray.jpg", jpeg_file(slope(16, 16, 1)));
   const std::vector<float> three =
-      read_picture(folder / "grey.jpg", {.channels = 3}).to_vector<float>();
+      read_picture(folder / "gray.jpg", {.channels = 3}).to_vector<float>();
   const std::vector<float> one =
-      read_picture(folder / "grey.jpg", {.channels = 1}).to_vector<float>();
+      read_picture(folder / "gray.jpg", {.channels = 1}).to_vector<float>();
   for (size_t i = 0; i < 256; ++i)
     EXPECT_EQ((std::vector{three[i], three[256 + i], three[512 + i]}),
               std::vector<float>(3, one[i]));

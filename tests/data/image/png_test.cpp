@@ -24,7 +24,7 @@ std::string chunk(const std::string& type, const std::string& data) {
 }
 
 /// `rows`: every row's packed bytes, without the filter byte.
-std::string png_file(uint32_t width, uint32_t height, int depth, int colour,
+std::string png_file(uint32_t width, uint32_t height, int depth, int color,
                      const std::vector<std::string>& rows, const std::string& extra = "") {
   std::string raw;
   for (const std::string& row : rows) raw += '\0' + row;
@@ -35,7 +35,7 @@ std::string png_file(uint32_t width, uint32_t height, int depth, int colour,
   packed.resize(size);
   const std::string header =
       big_endian(width) + big_endian(height) +
-      std::string{static_cast<char>(depth), static_cast<char>(colour), 0, 0, 0};
+      std::string{static_cast<char>(depth), static_cast<char>(color), 0, 0, 0};
   return "\x89PNG\r\n\x1a\n" + chunk("IHDR", header) + extra + chunk("IDAT", packed) +
          chunk("IEND", "");
 }
@@ -49,17 +49,17 @@ std::string bytes(std::initializer_list<int> values) {
 struct Case {
   const char* what;
   std::string file;                // 2 × 1 pixels
-  std::vector<double> grey, rgb;   // expected, in 255ths
+  std::vector<double> gray, rgb;   // expected, in 255ths
 };
 
-TEST(Png, ReadsEveryColourType) {
+TEST(Png, ReadsEveryColorType) {
   const std::string palette = chunk("PLTE", bytes({255, 0, 0, 0, 0, 255}));
   const double red = (255 * 19595 + 32768) >> 16, blue = (255 * 7471 + 32768) >> 16;
   const Case cases[] = {
-      {"grey 8", png_file(2, 1, 8, 0, {bytes({10, 200})}), {10, 200}, {10, 200, 10, 200, 10, 200}},
-      {"grey 1", png_file(2, 1, 1, 0, {bytes({0x40})}), {0, 255}, {0, 255, 0, 255, 0, 255}},
-      {"grey 4", png_file(2, 1, 4, 0, {bytes({0x1F})}), {17, 255}, {17, 255, 17, 255, 17, 255}},
-      {"grey 16",
+      {"gray 8", png_file(2, 1, 8, 0, {bytes({10, 200})}), {10, 200}, {10, 200, 10, 200, 10, 200}},
+      {"gray 1", png_file(2, 1, 1, 0, {bytes({0x40})}), {0, 255}, {0, 255, 0, 255, 0, 255}},
+      {"gray 4", png_file(2, 1, 4, 0, {bytes({0x1F})}), {17, 255}, {17, 255, 17, 255, 17, 255}},
+      {"gray 16",
        png_file(2, 1, 16, 0, {bytes({0x80, 0x80, 0xFF, 0xFF})}),
        {128, 255},
        {128, 255, 128, 255, 128, 255}},
@@ -83,11 +83,11 @@ TEST(Png, ReadsEveryColourType) {
        png_file(2, 1, 8, 3, {bytes({0, 1})}, palette + chunk("tRNS", bytes({0}))),
        {255, blue},
        {255, 0, 255, 0, 255, 255}},
-      {"grey, transparent value",
+      {"gray, transparent value",
        png_file(2, 1, 8, 0, {bytes({10, 200})}, chunk("tRNS", bytes({0, 10}))),
        {255, 200},
        {255, 200, 255, 200, 255, 200}},
-      {"grey + alpha",
+      {"gray + alpha",
        png_file(2, 1, 8, 4, {bytes({0, 0, 0, 128})}),
        {255, 127},
        {255, 127, 255, 127, 255, 127}},
@@ -108,7 +108,7 @@ TEST(Png, ReadsEveryColourType) {
       const Tensor t = read_picture(folder / "p.png", {.channels = channels});
       EXPECT_EQ(t.shape(), (Shape{channels, 1, 2})) << c.what;
       EXPECT_EQ(t.dtype(), DType::f32);
-      const std::vector<double>& expected = channels == 1 ? c.grey : c.rgb;
+      const std::vector<double>& expected = channels == 1 ? c.gray : c.rgb;
       const std::vector<float> values = t.to_vector<float>();
       for (size_t i = 0; i < expected.size(); ++i)
         EXPECT_EQ(values[i], static_cast<float>(expected[i]) / 255.0f)

@@ -10,7 +10,7 @@ namespace {
 
 using namespace suanli::test;
 
-Picture grey(int64_t height, int64_t width, std::vector<uint8_t> pixels) {
+Picture gray(int64_t height, int64_t width, std::vector<uint8_t> pixels) {
   return {.height = height, .width = width, .channels = 1, .pixels = std::move(pixels)};
 }
 
@@ -40,29 +40,29 @@ TEST(Resize, ByHand) {
     int64_t height, width;
     std::vector<double> expected;
   };
-  const Picture nine = grey(3, 3, {0, 1, 2, 3, 4, 5, 6, 7, 8});
+  const Picture nine = gray(3, 3, {0, 1, 2, 3, 4, 5, 6, 7, 8});
   const Case cases[] = {
       {"the mean of all", nine, {0, 0, 3, 3}, 1, 1, {4}},
       {"half of the middle pixel goes either way",
-       grey(1, 3, {30, 60, 90}),
+       gray(1, 3, {30, 60, 90}),
        {0, 0, 1, 3},
        1,
        2,
        {40, 80}},
-      {"between pixel centres", grey(1, 2, {0, 100}), {0, 0, 1, 2}, 1, 4, {0, 25, 75, 100}},
-      {"downwards", grey(2, 1, {0, 100}), {0, 0, 2, 1}, 4, 1, {0, 25, 75, 100}},
-      {"one pixel", grey(1, 1, {77}), {0, 0, 1, 1}, 2, 3, std::vector<double>(6, 77)},
+      {"between pixel centers", gray(1, 2, {0, 100}), {0, 0, 1, 2}, 1, 4, {0, 25, 75, 100}},
+      {"downwards", gray(2, 1, {0, 100}), {0, 0, 2, 1}, 4, 1, {0, 25, 75, 100}},
+      {"one pixel", gray(1, 1, {77}), {0, 0, 1, 1}, 2, 3, std::vector<double>(6, 77)},
       {"the same size", nine, {0, 0, 3, 3}, 3, 3, {0, 1, 2, 3, 4, 5, 6, 7, 8}},
       {"a part", nine, {1, 1, 2, 2}, 2, 2, {4, 5, 7, 8}},
       {"a part, its mean", nine, {1, 0, 2, 2}, 1, 1, {5}},
       {"a part between pixels, its mean",
-       grey(1, 4, {0, 100, 200, 40}),
+       gray(1, 4, {0, 100, 200, 40}),
        {0, 0.5, 1, 3},
        1,
        1,
        {(0 * 0.5 + 100 + 200 + 40 * 0.5) / 3}},
       {"a part that is shifted by half a pixel",
-       grey(1, 3, {0, 100, 200}),
+       gray(1, 3, {0, 100, 200}),
        {0, 0.5, 1, 2},
        1,
        2,
@@ -73,7 +73,7 @@ TEST(Resize, ByHand) {
 }
 
 TEST(Resize, KeepsTheMean) {
-  Picture noise = grey(101, 67, {});
+  Picture noise = gray(101, 67, {});
   double sum = 0;
   for (size_t i = 0; i < 101 * 67; ++i)
     noise.pixels.push_back(static_cast<uint8_t>(i * 2654435761u % 251)), sum += noise.pixels.back();
@@ -88,7 +88,7 @@ TEST(Resize, ChannelsDoNotMix) {
   Picture p = slope(31, 45, 3);
   const std::vector<double> all = resized(p, {3, 5, 20, 30}, 12, 16);
   for (size_t c = 0; c < 3; ++c) {
-    Picture one = grey(31, 45, {});
+    Picture one = gray(31, 45, {});
     for (size_t i = c; i < p.pixels.size(); i += 3) one.pixels.push_back(p.pixels[i]);
     const std::vector<double> alone = resized(one, {3, 5, 20, 30}, 12, 16);
     EXPECT_EQ(std::vector<double>(all.begin() + static_cast<std::ptrdiff_t>(c * 192),
@@ -102,10 +102,10 @@ TEST(Resize, TheMiddle) {
     EXPECT_EQ((std::vector{box.top, box.left, box.height, box.width}),
               (std::vector{top, left, height, width}));
   };
-  expect(centre_box(100, 200, 96, 96), 0, 50, 100, 100);
-  expect(centre_box(200, 100, 96, 96), 50, 0, 100, 100);
-  expect(centre_box(50, 50, 96, 96), 0, 0, 50, 50);
-  expect(centre_box(60, 90, 10, 20), 7.5, 0, 45, 90);
+  expect(center_box(100, 200, 96, 96), 0, 50, 100, 100);
+  expect(center_box(200, 100, 96, 96), 50, 0, 100, 100);
+  expect(center_box(50, 50, 96, 96), 0, 0, 50, 50);
+  expect(center_box(60, 90, 10, 20), 7.5, 0, 45, 90);
 }
 
 }  // namespace

@@ -110,7 +110,7 @@ TEST(Loader, BatchesHaveTheDocumentedShapes) {
   EXPECT_EQ(batch.x.dtype(), DType::f32);
   EXPECT_EQ(batch.y.shape(), Shape{8});
   EXPECT_EQ(batch.y.dtype(), DType::i64);
-  EXPECT_TRUE(batch.x.materialised());
+  EXPECT_TRUE(batch.x.materialized());
 }
 
 TEST(Loader, LeavesOutTheLastBatchWhenAsked) {

@@ -69,7 +69,7 @@ TEST(Cifar, OfSeveralFilesOfOneNameTheLastCounts) {
   expect_cifar10(open("cifar10:" + (folder / "c.tar"), {.val_fraction = 0}), "twice");
 }
 
-// Twice the size: pixel centres lie a quarter of a pixel from the old ones, so the nearer counts
+// Twice the size: pixel centers lie a quarter of a pixel from the old ones, so the nearer counts
 // three times; half the size: the mean of four.
 TEST(Cifar, AtAnotherSize) {
   TemporaryFolder folder;

@@ -73,7 +73,7 @@ TEST(Folder, ReadsPicturesOfAnySize) {
   const Info& info = s.train->info();
   EXPECT_EQ(info.kind, "folder");
   EXPECT_EQ(info.source, "folder:" + folder.path() + "?size=24");
-  EXPECT_EQ(info.input_shape, (Shape{3, 24, 24}));  // some are in colour, so all are
+  EXPECT_EQ(info.input_shape, (Shape{3, 24, 24}));  // some are in color, so all are
   EXPECT_EQ(info.class_names, (std::vector<std::string>{"cats", "dogs"}));
   ASSERT_EQ(s.train->size(), 20);
   double sum = 0, squares = 0;
@@ -88,7 +88,7 @@ TEST(Folder, ReadsPicturesOfAnySize) {
   }
   const double n = 20 * 3 * 24 * 24;
   ASSERT_EQ(info.mean.size(), 3u);
-  for (size_t c = 0; c < 3; ++c) {  // of grey pictures: the channels are equal
+  for (size_t c = 0; c < 3; ++c) {  // of gray pictures: the channels are equal
     EXPECT_NEAR(info.mean[c], sum / n, 1e-6);
     EXPECT_NEAR(info.stddev[c], std::sqrt(squares / n - sum / n * sum / n), 1e-6);
   }
@@ -139,8 +139,8 @@ TEST(Folder, ShapeFollowsThePictures) {
     Shape shape;
   };
   const Case cases[] = {
-      {"all grey", {plain(30, 40, 1, 9), plain(41, 30, 1, 9)}, "?size=16", {1, 16, 16}},
-      {"one in colour", {plain(30, 40, 1, 9), plain(41, 30, 3, 9)}, "?size=16", {3, 16, 16}},
+      {"all gray", {plain(30, 40, 1, 9), plain(41, 30, 1, 9)}, "?size=16", {1, 16, 16}},
+      {"one in color", {plain(30, 40, 1, 9), plain(41, 30, 3, 9)}, "?size=16", {3, 16, 16}},
       {"height and width", {plain(30, 40, 1, 9), plain(41, 30, 1, 9)}, "?size=12x20", {1, 12, 20}},
       {"small, of one size", {plain(28, 20, 1, 9), plain(28, 20, 1, 9)}, "", {1, 28, 20}},
       {"photographs", {plain(300, 200, 3, 9), plain(200, 300, 3, 9)}, "", {3, 96, 96}},

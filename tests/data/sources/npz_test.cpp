@@ -141,7 +141,7 @@ TEST(Npz, EveryTypeAndOrderGivesTheSameNumbers) {
             (std::vector<float>{1, 4}));
 }
 
-TEST(Npz, NumbersAreStandardised) {
+TEST(Npz, NumbersAreStandardized) {
   TemporaryFolder folder;
   write_bytes(folder / "a.npz",
               zip({{"x", npy("<f4", "4, 1", values(std::vector<float>{1, 2, 3, 4}))},

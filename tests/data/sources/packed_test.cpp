@@ -22,7 +22,7 @@ TEST(Packed, HoldsWhatWasPacked) {
   // 1.5 MB: more than one block
   const Splits before = open("glyphs?train=2000&test=50", {.val_fraction = 0});
   pack(folder / "a.packed", before);
-  // recognised by its first bytes
+  // recognized by its first bytes
   const Splits after = open(folder / "a.packed", {.val_fraction = 0});
   EXPECT_EQ(after.train->info().source, "packed:" + (folder / "a.packed"));
   EXPECT_EQ(after.train->info().kind, "packed");

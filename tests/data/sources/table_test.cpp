@@ -74,7 +74,7 @@ TEST(Csv, SaysWhatIsWrong) {
 // The numbers of a small table, worked out by hand.
 TEST(Encoding, ByHand) {
   const Table t = table_of(
-      "size,colour,note,same,y\n1,red,n1,7,0.5\n3,blue,n2,7,1.5\n,red,n3,7,2.5\n5,,n4,7,9.5\n100,"
+      "size,color,note,same,y\n1,red,n1,7,0.5\n3,blue,n2,7,1.5\n,red,n3,7,2.5\n5,,n4,7,9.5\n100,"
       "green,n5,7,100\n");
   std::vector<std::string> notes;
   const TableSettings settings{.target = "y"};
@@ -82,7 +82,7 @@ TEST(Encoding, ByHand) {
   EXPECT_EQ(e.task, Task::regression);
   const std::vector<int64_t> train = {0, 1, 2, 3};  // the last row is not seen
   learn_columns(e, t, column_formats(t, {}), settings, train, notes);
-  // size: mean 3, deviation √(8/3), and a mark; colour: blue, red (green is not known); note: four
+  // size: mean 3, deviation √(8/3), and a mark; color: blue, red (green is not known); note: four
   // words; same: left out
   ASSERT_EQ(e.columns.size(), 3u);
   EXPECT_EQ(e.width(), 2 + 2 + 4);
@@ -106,7 +106,7 @@ TEST(Encoding, ByHand) {
   }();
   for (const char* part :
        {"regression: the target 'y' holds numbers", "column 'size': 1 of 4 cells are missing",
-        "column 'same' left out: one value only", "column 'colour': 2 categories"})
+        "column 'same' left out: one value only", "column 'color': 2 categories"})
     EXPECT_TRUE(contains(all, part)) << all;
   const Encoding again = encoding_from_text(to_text(e));
   EXPECT_EQ(to_text(again), to_text(e));
@@ -201,8 +201,8 @@ TEST(Table, SaysWhatIsWrong) {
   };
   const Bad cases[] = {
       {"no target", "a,b\n1,2\n", "", ": which column is to be learned? Write --target COLUMN"},
-      {"unknown target", "colour,b\n1,2\n", "?target=color",
-       ": line 1, there is no column 'color'. Did you mean 'colour'? There are colour, b."},
+      {"unknown target", "color,b\n1,2\n", "?target=color",
+       ": line 1, there is no column 'color'. Did you mean 'color'? There are color, b."},
       {"odd cell", "a,y\n1,p\n2,q\nx,p\n4,q\n", "?target=y",
        ": line 4, column 'a': 'x' is no number, 3 of 4 cells are"},
       {"target missing", "a,y\n1,p\n2,\n", "?target=y",

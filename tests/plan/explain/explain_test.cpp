@@ -63,7 +63,7 @@ std::vector<std::string> reasons(const ProgramExplanation& p) {
   return out;
 }
 
-TEST(Explain, SaysWhyNeighboursWereNotFused) {
+TEST(Explain, SaysWhyNeighborsWereNotFused) {
   const Tensor x = tensor_f32({8, 8}, 3);
   NoGrad off;
   Tensor y;

@@ -8,7 +8,7 @@ namespace {
 using namespace suanli::test;
 
 /// The steps that the planned tier makes of what `f` records; what it returns is held until then.
-/// Afterwards it runs, and the count of kernels has to be the number of steps.
+/// Afterward it runs, and the count of kernels has to be the number of steps.
 template <class F> std::string steps(F&& f) {
   InTier planned(Tier::planned);
   auto held = f();

@@ -24,8 +24,8 @@ Tensor own_logsumexp(const Tensor& x) {
   return reshape(log(sum(exp(x - top), {-1}, true)) + top, {x.size(0)});
 }
 Tensor own_layer_norm(const Tensor& x, const Tensor& w, const Tensor& b) {
-  const Tensor centred = x - mean(x, {-1}, true);
-  return centred * rsqrt(mean(square(centred), {-1}, true) + 1e-5) * w + b;
+  const Tensor centerd = x - mean(x, {-1}, true);
+  return centerd * rsqrt(mean(square(centerd), {-1}, true) + 1e-5) * w + b;
 }
 Tensor own_rms_norm(const Tensor& x, const Tensor& w) {
   return x * rsqrt(mean(square(x), {-1}, true) + 1e-6) * w;

@@ -135,7 +135,7 @@ template <class T> class ConvProducts final : public Kernel {
     return static_cast<const T*>(copy);
   }
 
-  /// Calls f(column, x, count, x_step): `count` neighbouring elements of a row of columns against
+  /// Calls f(column, x, count, x_step): `count` neighboring elements of a row of columns against
   /// those of x that they stand for. Elements that stand for padding are passed with x = nullptr.
   template <class X, class F> void for_windows(X* x, F f) const {
     const int64_t stride = g_.attr.stride;

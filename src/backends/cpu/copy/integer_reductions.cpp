@@ -40,7 +40,7 @@ struct Max {
   }
 };
 
-/// Neighbouring axes of the same kind merged: sizes, strides (elements) and whether they are
+/// Neighboring axes of the same kind merged: sizes, strides (elements) and whether they are
 /// reduced.
 struct Walk {
   std::vector<int64_t> kept, kept_stride, reduced, reduced_stride;

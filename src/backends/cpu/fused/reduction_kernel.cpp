@@ -24,14 +24,14 @@ constexpr int64_t kMinParallelElements = 32768;  // elements worth several threa
 constexpr int64_t kCopiesBytes = 4 << 20;  // that all copies together may take
 
 /// How a reduction walks its space: the innermost axes make runs, each of which goes into one
-/// accumulator (rows) or `columns` neighbouring ones.
+/// accumulator (rows) or `columns` neighboring ones.
 struct Walk {
   Walk(const Shape& space, uint32_t axes) {
     struct Group {
       int64_t size;
       bool reduced;
     };
-    std::vector<Group> groups;  // innermost first; neighbours of one kind merged
+    std::vector<Group> groups;  // innermost first; neighbors of one kind merged
     for (int i = space.rank() - 1; i >= 0; --i) {
       if (space[i] == 1) continue;
       const bool reduced = axes >> i & 1;

@@ -191,7 +191,7 @@ template <class T, int kRows, int kCount> void multiply_tiles(const TileTask<T>&
     }
     const T *a = first_a, *b = first_b, *next_c = left > 1 ? c + t.c_step : t.c_after;
     auto advance = [&] { a += kRows, b += b_row; };
-    // At every second depth a line of what is needed afterwards, first also a row of the next
+    // At every second depth a line of what is needed afterward, first also a row of the next
     // tile's c. More at once, and b's loads wait for those from memory.
     int64_t k = 0;
     for (const int64_t rows = std::min<int64_t>(2 * kRows, depth / 2 * 2); k < rows;

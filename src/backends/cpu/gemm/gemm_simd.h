@@ -51,7 +51,7 @@ template <class T> struct GemmBlock {
   bool add;
   bool far_b = false;  // b does not lie in L2 yet: its panels are fetched one ahead
 };
-/// Meanwhile fetches into L2 what is needed afterwards, as far as there is time.
+/// Meanwhile fetches into L2 what is needed afterward, as far as there is time.
 template <class T> void gemm_multiply(const GemmBlock<T>& block, Fetches& fetches);
 
 /// The same where rows of a and columns of b are contiguous (a.deep = b.deep = 1), as dot products

@@ -1,4 +1,4 @@
-// Layer normalisation and its gradient.
+// Layer normalization and its gradient.
 #include <algorithm>
 
 #include "backends/cpu/kernels.h"

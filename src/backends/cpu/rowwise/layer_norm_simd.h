@@ -1,4 +1,4 @@
-// Layer normalisation of rows on the calling thread.
+// Layer normalization of rows on the calling thread.
 #pragma once
 #include <cstdint>
 

@@ -26,7 +26,7 @@ inline std::array<int64_t, 8> broadcast_strides(const Shape& in, const Shape& ou
   return strides;
 }
 
-/// Drops axes of size 1 and merges neighbours that every operand walks as one; rewrites `strides`
+/// Drops axes of size 1 and merges neighbors that every operand walks as one; rewrites `strides`
 /// likewise. At least one axis stays.
 inline std::vector<int64_t> collapse(const Shape& shape,
                                      std::vector<std::array<int64_t, 8>>& strides) {
