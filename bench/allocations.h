@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Counts heap allocations: replaces operator new for the program whose one source file includes
 // this.
 #pragma once

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Our matrix product beside oneDNN's sgemm, shape by shape, in interleaved runs: operands warm (one
 // set of buffers) and cold (so many sets that each comes from beyond L2). Prints GFLOP/s, medians.
 // Usage: bench_gemm [rounds [M N K [t]]]

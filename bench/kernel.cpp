@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // One product or convolution by itself, in one direction, for bench/peers/compare.py (protocol in
 // bench/peers/protocol.py). A request says whose: "suanli", the kernel that Backend::prepare gives,
 // or "onednn", its primitive. Operands lie as each side wants them and are laid out before the

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Pictures per second that a loader gives, and the most memory it takes: what bench/peers/loader.py
 // compares with PyTorch's.
 //   build/test/bench_loader DATA AUGMENT [BATCH [THREADS [SAMPLES]]]

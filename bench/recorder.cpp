@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Nanoseconds and heap allocations per recorded node, forward and vjp, at steady state, without
 // running anything. Prints medians.
 //   build/test/bench_recorder

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Row programs beside copying: how many bytes their kernels move per second, counted once for each
 // input and each result, and what part of a copy's rate that is. Rounds are interleaved; the
 // medians are printed.

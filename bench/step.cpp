@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Suanli's side of bench/peers/compare.py: a process that loads a case and runs steps of it when
 // told to. The line protocol stands in bench/peers/protocol.py; `bench/peers/compare.py` starts
 // this program.

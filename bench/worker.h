@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // A worker of bench/peers/compare.py in C++: the line protocol of bench/peers/protocol.py over
 // stdin and stdout.
 #pragma once

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 # Finds oneDNN >= 3.2 (2.x has another descriptor API) with the OpenMP runtime and defines SuanliDNNL::dnnl. In this order:
 #   1. SUANLI_DNNL_ROOT (cache variable, or environment at the first configuration)
 #   2. <repository>/.deps/onednn, which scripts/setup fills from two hash-pinned PyPI wheels

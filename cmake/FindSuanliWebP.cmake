@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 # WebP::webp, the decoder, and WebP::webpdemux, which takes animations apart. Distributions ship them without a CMake package.
 find_path(WebP_INCLUDE_DIR webp/decode.h)
 find_library(WebP_LIBRARY webp)

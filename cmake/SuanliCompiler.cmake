@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 # How Suanli's own targets are compiled. Everything is per target, so a project that takes us in with add_subdirectory keeps its own settings.
 set(SUANLI_WARNINGS -Wall -Wextra -Wpedantic
   -Wno-missing-field-initializers)   # {.stride = 2} leaves the other options at their defaults on purpose

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 # install(): library, headers, program, CMake package (find_package(Suanli) → suanli::suanli), pkg-config file.
 include(CMakePackageConfigHelpers)
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The three networks of the articles side by side, trained alike on the same data.
 //   articles [DATA [SAMPLES]]     DATA as data::open() takes it, by default drawn glyphs;
 //                                 SAMPLES training samples, by default all

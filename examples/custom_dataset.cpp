@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // A data set of your own: anything that can fill a picture and name its class. Here rings and
 // crosses are drawn; a camera, a database or a simulator would do as well. The loader reads it on
 // threads, mirrors and turns the pictures, and mixes them in pairs.

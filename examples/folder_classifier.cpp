@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Trains a classifier on a folder with one sub-folder of pictures per class, then names the class
 // of pictures.
 //   folder_classifier PHOTOS [EPOCHS [PICTURE …]]

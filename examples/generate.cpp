@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // A GPT that learns a text letter by letter and goes on with it; then how fast it writes with its
 // keys and values kept. Seconds on two cores.
 #include <chrono>

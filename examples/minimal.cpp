@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // A network of your own in a plain loop: trains on drawn glyphs, prints the test accuracy.
 #include <cstdio>
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Learns a number from the columns of a table: prices of houses, yields, times. What `suanli train
 // 'TABLE?target=COLUMN'` does with a Trainer, spelled out, with a network of your own.
 //   table_regression TABLE.csv COLUMN [EPOCHS]

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Trains a network of your own on drawn digits, with everything a run needs: progress, checkpoints,
 // a run folder that can be resumed.
 //   trainer              starts runs/<date>-my_net-<n>

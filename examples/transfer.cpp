@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Transfer learning: a network that knows many pictures learns from few new ones, and is compared
 // with one that begins from nothing.
 //   transfer                          drawn digits, then 100 others; nothing is needed

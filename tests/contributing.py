@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The worked examples of CONTRIBUTING.md work: applied to a copy of the checkout, the generic tests build, run them, and pass.
 
 Reads every block after `<!-- example:NAME -->`, puts it where the text says, builds test_ops and runs the tests of the new ops.

@@ -1,4 +1,5 @@
 #!/usr/bin/env bash
+# SPDX-License-Identifier: Apache-2.0
 # Runs a peer test with the peers' interpreter; exits with 77, "skipped", where scripts/peers has not made one.
 set -euo pipefail
 if ! python=$("$SUANLI_SOURCE/scripts/peers" --path); then

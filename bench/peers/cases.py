@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The cases of the comparison: one row each, read by the driver and by every worker. No torch in here: the driver stays light; NumPy only where it
 is used, since scripts/speed_guard reads the table without the peers' environment.
 

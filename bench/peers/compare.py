@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Suanli against PyTorch and ONNX Runtime: training steps, inference, memory, and the products and convolutions these are made of.
 
     $(scripts/peers --path) bench/peers/compare.py [--only train.resnet18] [--quick] [--json FILE] [--lock FILE]

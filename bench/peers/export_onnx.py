@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Writes a case's network as ONNX with torch.onnx.export, with torch_worker.py's weights and the batch size of DATA.
 
     export_onnx.py CASE_AS_JSON DATA.safetensors OUT.onnx

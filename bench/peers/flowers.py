@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A small network on a folder of photographs in PyTorch, by the recipe of `suanli train PHOTOS`: what its accuracy is compared with.
 
     $(scripts/peers --path) bench/peers/flowers.py PHOTOS [--model airbench] [--size 96] [--epochs 60] [--seeds 0 1 2 3 4] [--threads 2]

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Pictures per second: a folder of JPEGs decoded, cut, mirrored, RandAugmented and made a batch of numbers, by our loader and by PyTorch's.
 
     $(scripts/peers --path) bench/peers/loader.py PHOTOS [--size 224] [--threads 2] [--rounds 5] [--programs build/test]

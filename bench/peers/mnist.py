@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The networks cnn_b and cnn_c on MNIST in PyTorch, data in memory: what `suanli train mnist:DIR --val 0` is compared with.
 
     $(scripts/peers --path) bench/peers/mnist.py DIR cnn_c 10 [--channels-last] [--seed N] [--threads N]

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The networks of the comparison in PyTorch, as its own users would write them."""
 import torch
 import torch.nn as nn

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """ONNX Runtime's side of compare.py, for inference. The network is exported from PyTorch by export_onnx.py in a process of its own, so
 that this one holds nothing but ONNX Runtime. See protocol.py."""
 import protocol

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The line protocol between compare.py and its workers, from a worker's side. One JSON object per line, an answer to each request.
 
     {"do": "load", "case": {...}, "data": FILE, "threads": 2, ...}  ->  {"parameters": ..., "threads": ..., "isa": ..., "version": ...}

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Tables of what compare.py measured, in Markdown. Works on its JSON file too:  python3 bench/peers/report.py FILE"""
 import json
 import math

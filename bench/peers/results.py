@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The files bench/results/*.jsonl: what was measured, when, at which commit and on which machine. A line
 holds one metric of one case on one side:
 

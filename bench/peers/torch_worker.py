@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """PyTorch's side of compare.py: a process that loads a case and runs steps of it when told to. See protocol.py."""
 import protocol
 import torch

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Writes docs/benchmarks/zoo.md from bench/results/zoo-*.jsonl, which compare.py --zoo measures.
 
     python3 bench/peers/zoo_report.py [--results FOLDER] [--out FILE]

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Gradients. Every op has a vjp (vector-Jacobian product) that records more ops, so gradients of
 // any order are programs like others.
 #pragma once

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Errors, dtypes and shapes: what every other header of Suanli speaks in.
 #pragma once
 #include <cstdint>

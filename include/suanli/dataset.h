@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Data sets: samples by index, opened from files by a specification.
 //
 //   auto splits = data::open("mnist:downloads/mnist", {.seed = 1});

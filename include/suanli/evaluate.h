@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Measures of a trained model over a data set.
 #pragma once
 #include <cstdint>

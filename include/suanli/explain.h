@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // What became of a program: its passes, kernels and memory, in words and as data.
 //
 //   Explainer explainer;

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Pictures from and to files.
 #pragma once
 #include <cstdint>

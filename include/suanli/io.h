@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Files of named tensors: safetensors, and the state dicts that PyTorch saves.
 #pragma once
 #include <map>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The loader turns a data set into batches: order, augmentation and collation on threads of its
 // own.
 //

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The model zoo: networks by name, each with the recipe it is known to train well with.
 #pragma once
 #include <string>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Modules: plain structs with fields, a constructor, a forward() and one SUANLI_FIELDS line.
 //
 //   struct Net : nn::Module {

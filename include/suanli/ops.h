@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Ops on tensors. Pointwise ones (add, exp, relu, gelu, where, …) are declared from the table that
 // also makes their kernels, gradients and tests: pointwise.def; docs/ops.md lists them all.
 #pragma once

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Optimizers. step() records the updates of all parameters that have a gradient as one program, and
 // runs it.
 #pragma once

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // What programs were planned and run: counts for tests, reports and the curious.
 #pragma once
 #include "suanli/tensor.h"

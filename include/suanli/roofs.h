@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // What this machine can do at best, measured: what a profile compares its kernels with.
 #pragma once
 #include <string>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Devices and process-wide settings of the machine that computes.
 #pragma once
 #include "suanli/base.h"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // All of Suanli.
 #pragma once
 #include "suanli/autograd.h"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Tensor, Parameter and Generator: the handles that user code holds.
 #pragma once
 #include <atomic>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Training runs: configuration, the loop, checkpoints that survive a kill at any moment, and
 // trained models read back.
 //

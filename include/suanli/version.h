@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #pragma once
 /// The version of these headers. CMake reads it from here: this is the only place to change it.
 #define SUANLI_VERSION_MAJOR 0

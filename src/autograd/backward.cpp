@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The backward walk: nodes in falling order of recording, each through its op's vjp.
 #include <algorithm>
 #include <atomic>

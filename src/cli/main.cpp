@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // suanli: finds the verb, runs it, and turns every error into one line and an exit code.
 #include <algorithm>
 #include <csignal>

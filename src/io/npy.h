@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Arrays of NumPy's .npy format, versions 1 to 3 (NEP 1).
 #pragma once
 #include <functional>

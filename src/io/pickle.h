@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Pickle programs, read and never executed: a machine for the few opcodes that PyTorch's state
 // dicts are written with. It makes values of plain kinds; a call of a Python object stays a note of
 // what would be called with what, for the reader to understand or to refuse.

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The safetensors format: u64 header length, a JSON header, then the tensors' bytes without gaps.
 // Files are byte for byte what the format's own library writes for the same tensors.
 #pragma once

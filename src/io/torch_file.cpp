@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // PyTorch's .pt and .pth files: a ZIP archive of a pickle, which says what the tensors are, and
 // their bytes.
 #include <algorithm>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Files of weights: safetensors, and PyTorch's, which may hold several state dicts among other
 // things.
 #pragma once

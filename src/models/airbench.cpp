@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The network that reaches 94% on CIFAR-10 in the fewest operations known (Jordan 2024, "94% on
 // CIFAR-10 in 3.29 seconds on a single GPU", arXiv 2404.00498), with the state names of its code.
 #include <array>

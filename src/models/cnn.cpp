@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Small convolutional networks for small pictures: convolution, ReLU, pooling, once or twice; then
 // two fully connected layers.
 #include "base/text/text.h"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // A convolutional network for small pictures that batch normalization lets train fast.
 #include <algorithm>
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // ConvNeXt (Liu et al. 2022) in its tiny size, with torchvision's names.
 #include "models/initialize.h"
 #include "models/zoo.h"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // A GPT-2-like decoder.
 #include <bit>
 #include <cmath>

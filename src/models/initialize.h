@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // How weights begin where a network's paper does not leave it to the layers' own rule.
 #pragma once
 #include <cmath>

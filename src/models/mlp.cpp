@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Fully connected models. Any input shape: a sample is flattened first.
 #include "models/zoo.h"
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // MobileNetV3 small (Howard et al. 2019, table 2), with torchvision's names.
 #include "models/zoo.h"
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The table of models. A model is one row here and one builder in a file of its family.
 #include "base/text/did_you_mean.h"
 #include "base/text/text.h"

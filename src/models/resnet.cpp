@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Residual networks (He et al. 2016), with the names that torchvision gives their parts.
 #include <vector>
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // A residual network for tables (Gorishniy et al. 2021, "Revisiting deep learning models for
 // tabular data"), each column first spread over periodic functions (Gorishniy et al. 2022, "On
 // embeddings for numerical features"): a number that works by where it lies, such as a longitude,

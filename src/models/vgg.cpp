@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // VGG-11 (Simonyan & Zisserman 2015, configuration A), also with batch normalization (Ioffe &
 // Szegedy 2015), with torchvision's names.
 #include "models/initialize.h"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Vision transformer (Dosovitskiy et al. 2021) in the tiny size of Touvron et al. 2021, with the
 // names of torchvision's VisionTransformer.
 #include <algorithm>

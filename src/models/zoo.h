@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The builders that the registry names. One declaration per architecture; sizes come from the
 // options.
 #pragma once

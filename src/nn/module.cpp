@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Module: visiting fields, state, modes, paths.
 #include <cxxabi.h>
 

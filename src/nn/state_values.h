@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Values of a state dict on their way into a model: which dtypes fit, and how they are converted,
 // on the host and bit for bit.
 #pragma once

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // OpDef: everything about an op in one place, and record(), through which every op call goes.
 #pragma once
 #include <functional>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Averages of a module's state over the steps.
 #include <map>
 #include <set>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // SGD, Adam and AdamW. Learning rates and bias corrections are scalar slots, so all steps are one
 // program.
 #include "suanli/optim.h"

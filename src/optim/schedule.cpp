@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Learning rates over a run.
 #include <algorithm>
 #include <cmath>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Flush: pending nodes → tape → plan (from the cache, or built) → run → results attached. This is
 // what the recorder calls.
 #include <algorithm>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The boundary between the core and a device. Core code includes this header and never one of
 // src/backends/.
 #pragma once

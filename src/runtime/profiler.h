@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Where a profiler listens: kernels, plans, and named spans of the host's work.
 #pragma once
 #include "runtime/step.h"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // What a backend is asked to run: plain structs, no op semantics.
 #pragma once
 #include <algorithm>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Storage: counted bytes on a device, taken from a caching allocator that counts against the memory
 // limit.
 #pragma once

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Cell: the place behind a Parameter or Generator. Its committed value is what other threads and
 // checkpoints see; the recording thread sees the pending one.
 #pragma once

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Node: one recorded op with its results. The unit of recording, of the autograd graph and of
 // storage ownership.
 #pragma once

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Parameters and generators: handles to cells.
 #include "base/text/text.h"
 #include "base/threads/fork.h"

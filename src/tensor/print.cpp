@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Printing like NumPy: nested brackets, long axes abbreviated.
 #include <charconv>
 #include <ostream>

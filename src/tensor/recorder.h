@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Recorder: what is pending on this thread, and where a program may end.
 #pragma once
 #include <string>

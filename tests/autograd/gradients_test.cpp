@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // backward() and grad(): what they give, what they keep, and what they refuse.
 #include "suanli/autograd.h"
 

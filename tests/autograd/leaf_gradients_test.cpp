@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Tensor::grad(): what backward() leaves in tensors after requires_grad_().
 #include <cmath>
 

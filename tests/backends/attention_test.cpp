@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // One head's attention and its gradients against the definition in f64, with every instruction set:
 // sizes that no tile or vector divides, and queries that see any number of keys.
 #include <gtest/gtest.h>

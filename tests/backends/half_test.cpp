@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // 16-bit floats: every one of their values, and what is rounded to them, against conversions by
 // powers of two.
 #include <gtest/gtest.h>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #pragma once
 #include "base/system/simd_targets.h"
 #include "hwy/highway.h"

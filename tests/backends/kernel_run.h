@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Runs one op on plain buffers, as an executor would, and checks what every kernel has to keep.
 #pragma once
 #include <gtest/gtest.h>

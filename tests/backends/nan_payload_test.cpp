@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // NaN of every payload in every tile function of pointwise.def, with every instruction set: a
 // result is NaN where the text, computed in scalars of long double, gives NaN, and nowhere else.
 #include <gtest/gtest.h>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Results that are written past the caches are the ones that ordinary stores give.
 #include "backends/cpu/simd/streaming_store.h"
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Files that are no plain files.
 #include "base/files/file.h"
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Small blocks: sizes, reuse, blocks freed by other threads.
 #include "base/threads/slab.h"
 

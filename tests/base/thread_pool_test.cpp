@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The pool that computes: who runs what, exceptions, nesting, several callers.
 #include "base/threads/thread_pool.h"
 

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Runs the program in $SUANLI_BIN and looks at what it leaves. Python's standard library only."""
 import gzip
 import json

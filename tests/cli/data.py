@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """suanli data get from a server of this test's own, suanli data pack, and what a packed file and a .npz file are good for."""
 import http.server
 import io

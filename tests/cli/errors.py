@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Every wrong input: its exit code, its one line, and that nothing is left behind."""
 import json
 import os

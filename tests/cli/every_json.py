@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """--json of every verb that has it: one line, one JSON object, in every mode, errors and interruptions included."""
 import json
 import os

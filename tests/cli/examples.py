@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The programs of examples/ that work on data: each runs, learns what it should, and says what is wrong in one line. With SUANLI_DATA on
 small real data too."""
 import os

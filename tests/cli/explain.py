@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """explain: the same numbers in words, JSON and on the page; SUANLI_EXPLAIN for any program."""
 import html.parser
 import json

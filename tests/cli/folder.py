@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Folders of pictures: trained, measured, predicted, shown; every wrong one with its exit code, its one line, and nothing left behind."""
 import csv
 import json

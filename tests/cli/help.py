@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Help in two languages, completion and the manual page: all from the same tables."""
 import os
 import re

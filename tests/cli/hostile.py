@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Words that nobody meant: every wrong one is usage (2), every wrong file another matter (3); nothing crashes, and hints can be pasted."""
 import json
 import os

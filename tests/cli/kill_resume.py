@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """kill -9 at any moment, also inside a save: every resume ends with the bits of the undisturbed run.
 
 SUANLI_TEST_FULL=1 kills more often and trains a convolutional network.

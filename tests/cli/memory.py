@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The memory that train predicts before its first step, checked from outside: against the kernel's high-water mark of the process."""
 import os
 import pathlib

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """profile train: what it counts agrees with closed forms and with itself; the trace is well-formed."""
 import json
 import math

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """bench roofs: measured once, kept in the cache folder, measured again when what is kept there does not hold."""
 import json
 import os

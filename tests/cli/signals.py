@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """SIGINT, SIGTERM and SIGHUP: finish the step, save, exit 130, 143 or 129; a resume ends with the bits of the undisturbed run."""
 import os
 import pathlib

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """scripts/speed_guard judges the bounds, adds pairs where one is broken, and writes every value down.
 It reads what the benchmarks print. The programs here are stand-ins that report given times, so that no
 load of this machine decides."""

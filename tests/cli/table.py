@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Tables: trained, measured, and what is wrong with them."""
 import math
 import pathlib

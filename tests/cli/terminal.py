@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The view on terminals of any width: one bar that stays on its line, tables in columns, help that breaks between words."""
 import fcntl
 import os

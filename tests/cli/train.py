@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """train, eval, predict, doctor, version, help: what they print and what a run folder holds."""
 import json
 import math

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """docs/benchmarks/zoo.md is what its generator makes of bench/results/zoo-*.jsonl, and the generator says
 what the values say."""
 import json

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 # cmake -D BUILD=<build folder of Suanli> -D SOURCE=<checkout> -D CONFIG= -D CXX= -D GENERATOR= -D LIBDIR= -P run.cmake
 cmake_minimum_required(VERSION 3.25)
 set(work ${BUILD}/consumer)

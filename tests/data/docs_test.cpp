@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // docs/data.md lists every word of --augment as augment_words() has it.
 #include <gtest/gtest.h>
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Files for the tests of the data room: a folder of its own per test, IDX and gzip bytes, errors as
 // text.
 #pragma once

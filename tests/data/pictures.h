@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Picture files for the tests, written by the formats' own libraries.
 #pragma once
 #include <cstdio>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The program within a PyTorch file, put into an archive with right checksums, which chance would
 // never find.
 #include "input.h"

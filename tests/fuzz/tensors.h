@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Tensors as far as readers need them: memory to fill, without nodes, recorder or kernels. One
 // target program each may include this.
 #pragma once

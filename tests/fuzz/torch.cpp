@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #include "input.h"
 #include "suanli/io.h"
 #include "tensors.h"

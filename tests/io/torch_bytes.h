@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // PyTorch's files written by hand: stored ZIP archives and pickle programs, right ones and wrong
 // ones.
 #pragma once

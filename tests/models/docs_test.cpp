@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // docs/zoo.md is what the registry and the networks say. SUANLI_UPDATE=1 writes it anew.
 #include <gtest/gtest.h>
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The GPT: names, shapes, initial values, causality, gradients, and that it learns.
 #include <gtest/gtest.h>
 

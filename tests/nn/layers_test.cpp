@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Embedding and LayerNorm against their definitions.
 #include "suanli/nn.h"
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // docs/ops.md is what the table of ops says. SUANLI_UPDATE=1 writes it anew.
 #include <gtest/gtest.h>
 

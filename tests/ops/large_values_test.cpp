@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Large numbers, infinities where a factor is 0, and squares beyond a dtype's range: what is right
 // by a closed form.
 #include <gtest/gtest.h>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Calls that the generic harness makes besides an op's own samples.
 #pragma once
 #include <string_view>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // More calls for the generic harness than an op's own samples: what kernels branch on (tails,
 // tiles, axes, strides) and enough elements that two threads do share the work.
 #include "ops/more_samples.h"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Every registered op, every sample (its own and those of more_samples_test.cpp), every mode: see
 // support/op_harness.h. One test per op.
 #include <gtest/gtest.h>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Dtypes of results: tensors with axes decide, then 0-d tensors, then numbers, each kind by its
 // category.
 #include <gtest/gtest.h>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Shapes that no memory can hold are errors at the call, wherever a shape is made; sizes of -1.
 #include <gtest/gtest.h>
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Values at the edges: NaN, infinities, ties, wrap-around, empty tensors, large numbers, wrong
 // indices.
 #include <gtest/gtest.h>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Optimizers against plain loops over doubles, written from the papers.
 #include <cmath>
 #include <cstdio>

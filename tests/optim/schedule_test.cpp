@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Schedules, parameter groups, clipping by value and averages, against closed forms and plain
 // loops.
 #include <cmath>

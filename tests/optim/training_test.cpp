@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Whole trainings as people write them.
 #include <algorithm>
 #include <cmath>

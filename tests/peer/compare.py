@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """bench/peers/compare.py refuses what would make its numbers worthless, and measures a product and a model of the zoo from end to end. No
 time decides here."""
 import json

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Gives peer tests the training samples of a data set: inputs as raw f32 to OUT.x, targets as raw
 // f64 to OUT.y.
 #include <cstdio>

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A folder of photos as people have them, made with Pillow: every format, size and mishap, trained, measured and answered with no word but the
 path and --skip-bad. Without it the first bad picture is named, and nothing is left behind."""
 import io

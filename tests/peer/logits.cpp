@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Puts weights into a network of the zoo and writes what it answers, for comparison with another
 // framework.
 //   peer_logits MODEL CLASSES STEM WEIGHTS.pt PICTURES.safetensors OUT.safetensors

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """.npz files that NumPy itself writes: every type, both orders, stored and deflated, pictures channels first and last."""
 import os
 import subprocess

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Trains a network that is written as words, on given weights and batches, and prints every step's
 // loss, for comparison with another framework.
 //   peer_parts PARTS DTYPE WEIGHTS.safetensors BATCHES.safetensors MASKS.safetensors

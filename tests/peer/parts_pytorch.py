@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Layers and activations that networks are made of, 50 steps of training each, against PyTorch's: the losses of every step.
 
 One text describes a network on both sides. f64: within 1e-7 relative. f32: within max(1e-3, twice what PyTorch's f32 is from its f64). Each

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Reads pictures for the peer test of pictures: what read_picture() gives, as raw f32 files.
 #include <cstdio>
 #include <cstdlib>

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Pictures of every format and mode: what read_picture() gives against Pillow on the same files.
 
 Pillow's filters for other sizes count a pixel whole or not at all, so sizes are compared with NumPy: means over an area as differences of

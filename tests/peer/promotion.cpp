@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Dtypes of x * y for all pairs of kinds, and of x / y: one line each, for promotion_pytorch.py.
 #include <cstdio>
 

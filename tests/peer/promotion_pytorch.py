@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Dtypes of results for all pairs of tensors with axes, 0-d tensors and numbers, against torch.result_type() and torch's division."""
 import os
 import subprocess

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Runs a recipe on given weights and writes what another framework needs to follow it. One batch
 // (or one accumulated step) is all the data, so that their order does not matter.
 //   peer_recipe CONFIG.toml WEIGHTS.safetensors DATA.safetensors

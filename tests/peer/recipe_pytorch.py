@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Every part of a recipe, 50 steps through Trainer, against PyTorch's own: losses and kept weights.
 
 f32 on both sides, all samples in every step (so that their order does not matter), from the same weights: within max(1e-3, twice what PyTorch's

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Trains a model of the zoo on given weights and batches and prints every step's loss, for
 // comparison with another framework.
 //   peer_track MODEL DTYPE WEIGHTS.safetensors BATCHES.safetensors STEPS

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """100 training steps of cnn_b and cnn_c from the same weights and batches follow PyTorch's loss.
 
 f64: within 1e-7 relative at every step. f32: within max(1e-3, 3 times what PyTorch itself differs between one and two threads). f32 as trained

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Gives the peer test of augmentation what the parts of it make of a picture, as raw bytes.
 #include <cstdio>
 #include <map>

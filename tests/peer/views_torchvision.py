@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What augmentation does to pixels, part by part, against torchvision's functions with the same parameters.
 
 torchvision is given numbers, so that its results are not rounded: ours may differ by half of a 255th. The moves of RandAugment are given

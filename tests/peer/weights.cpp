@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Reads weights of any kind that a training may begin with and writes them as safetensors, for
 // comparison with who wrote them.
 //   peer_weights IN OUT.safetensors

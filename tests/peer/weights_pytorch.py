@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """State dicts that PyTorch writes are read to the last bit; files that are no state dicts are refused in one line."""
 import argparse
 import collections

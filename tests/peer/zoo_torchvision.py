@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The zoo's networks answer as torchvision's do with the same weights, have as many parameters, and count the same operations."""
 import os
 import subprocess

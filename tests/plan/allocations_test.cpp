@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Heap allocations, counted by replacing operator new in this program: recording takes none per
 // node.
 #include <atomic>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // New values of cells written over the former ones, and everything that forbids it.
 #include <atomic>
 #include <numeric>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // What tests of plans include.
 #pragma once
 #include "support/pending_plan.h"

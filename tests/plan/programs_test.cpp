@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Which programs ordinary loops make: few, and the same ones over and over.
 #include <cmath>
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Random programs: all kinds of ops, dtypes and shapes in one.
 #pragma once
 #include <iterator>

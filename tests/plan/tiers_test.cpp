@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The planned tier against the cold one, bit for bit: random programs and trainings.
 #include <cstdlib>
 #include <set>

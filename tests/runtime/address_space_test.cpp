@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Working memory under a limit of address space (ulimit -v): what is reserved is a part of what is
 // left.
 #include <atomic>

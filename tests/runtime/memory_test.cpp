@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Storage, its limit, and the working memory of programs.
 #include "runtime/storage.h"
 

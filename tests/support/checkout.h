@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Where the sources lie that this test was built from.
 #pragma once
 #include <cstdlib>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Code that runs in a process of its own: what fork() leaves, how a process ends, limits that
 // cannot be taken back.
 #pragma once

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #include "support/extreme_arguments.h"
 
 #include <gtest/gtest.h>

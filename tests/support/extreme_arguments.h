@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The rows of pointwise.def at large and small arguments: value, first and second derivative,
 // against the row's reference.
 #pragma once

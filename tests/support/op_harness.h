@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The generic harness: runs one sample of one op through every mode that a backend has to keep, and
 // counts what it did.
 #pragma once

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // What every op must give, computed a second time: naive loops in long double, written from the
 // ops' definitions and not from their code or their texts. Slow and plain on purpose.
 #pragma once

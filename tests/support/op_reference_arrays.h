@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Arrays of long doubles and their indices: what the references of op_reference*.cpp are written
 // with.
 #pragma once

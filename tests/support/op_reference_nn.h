@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // References of the ops that networks are built of: pooling, normalization, softmax, losses,
 // embedding, attention.
 #pragma once

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The plan of what is pending, without running it.
 #pragma once
 #include "plan/build/plan.h"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Modes of the op harness for inputs that are no ordinary numbers, and for dtypes that few ops
 // compute.
 #pragma once

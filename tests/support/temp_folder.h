@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // A folder that a test writes in and that goes with it.
 #pragma once
 #include <unistd.h>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Running tests in one tier or the other, op by op, or on so many threads.
 #pragma once
 #include "suanli/plan.h"

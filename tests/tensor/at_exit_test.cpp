@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Ops where a thread or the process ends: in handlers of atexit(), in destructors of static objects
 // and of thread_locals.
 #include <cmath>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // A child of fork() computes: whatever other threads did meanwhile, however often it is forked
 // again.
 #include <atomic>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Generators: draws are a function of (seed, counter, shape) and of nothing else.
 #include <algorithm>
 #include <set>

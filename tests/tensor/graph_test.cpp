@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The graph that backward() walks: when it is consumed, what it keeps, and that nothing grows over
 // a long run.
 #include <cmath>

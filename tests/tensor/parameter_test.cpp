@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Parameters: the only mutable thing. Writes, reads, who sees what when.
 #include <thread>
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Small programs that several tests run in several ways, and how their results are compared.
 #pragma once
 #include <cstdint>

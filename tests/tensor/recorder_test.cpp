@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Where programs end and what happens when one fails: nothing half-done stays behind, and no choice
 // of flush points changes a bit.
 #include "tensor/recorder.h"

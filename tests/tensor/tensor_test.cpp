@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Handles, reading, printing; dtypes and broadcasting of what ops are given.
 #include <clocale>
 #include <cmath>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Tensors, parameters and whole trainings on several threads.
 #include <atomic>
 #include <thread>

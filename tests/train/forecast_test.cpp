@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // What Trainer says before the first step.
 #include <filesystem>
 

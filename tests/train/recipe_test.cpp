@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The parts of a recipe in a run: each resumes bit for bit from any step, and does what it is for.
 #include <gtest/gtest.h>
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The CPU backend: kernel table, memory, and the kernels of pointwise.def.
 #include "runtime/backend.h"
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The CPU's kernel table: one factory per op name, registered beside its kernels.
 #pragma once
 #include <cstring>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // 16-bit floats as bits: IEEE 754 binary16 and bfloat16, from and to float. Rounded to nearest,
 // ties to even; NaN stays NaN.
 #pragma once

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Philox-4x32-10: random bits as a pure function of (seed, counter), so no result depends on who
 // drew what before. Salmon, Moraes, Dror, Shaw: Parallel random numbers: as easy as 1, 2, 3 (SC
 // 2011), table 2 and section 3.3.

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The bytes of a file from front to back, decompressed if it is gzip or xz.
 #pragma once
 #include <cstdint>

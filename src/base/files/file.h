@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Files of the user: read whole, or replaced in one step so that a reader never sees half of one.
 #pragma once
 #include <cstdint>

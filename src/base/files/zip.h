@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Members of a zip archive, read one after the other from front to back; nothing is unpacked to the
 // disk, so names lead nowhere. PKWARE APPNOTE 6.3: stored and deflated members, with zip64.
 #pragma once

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Facts that the kernel tells in /proc.
 #pragma once
 #include <optional>

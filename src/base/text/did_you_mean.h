@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Suggestions for mistyped words: kinds of data, options, ops, verbs.
 #pragma once
 #include <string>

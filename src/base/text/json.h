@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // A JSON value. The parser behind it is slow to compile, so it is included in json.cpp alone.
 #pragma once
 #include <cstdint>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Words of a shell, for commands that the user may paste.
 #pragma once
 #include <string>

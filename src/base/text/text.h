@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // str(a, b, …): joins strings, numbers and anything with a to_string(). Lighter to include than a
 // formatting library, for error texts.
 #pragma once

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Control characters of names and cells, written so that a reader sees them: a terminal would obey
 // them, and a NUL would end a message.
 #pragma once

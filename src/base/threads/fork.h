@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Support for fork(): the library works in the child. The child has the forking thread alone: locks
 // that other threads held would stay locked, programs that they ran would stay half done, and their
 // work would never be finished.

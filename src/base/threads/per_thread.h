@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Objects of a thread that outlive its C++ thread_locals. A destructor of a thread_local, of a
 // static object, or a handler of atexit() may still use the library: a C++ thread_local of ours
 // could be gone by then.

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Small blocks of a few fixed sizes, for records that are made and dropped millions of times: one
 // free list per thread and size, no lock on the owning thread, blocks freed by other threads return
 // through an atomic stack.

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // How many columns a text takes on a terminal.
 #pragma once
 #include <cstddef>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Completion for bash, zsh and fish, from the tables of verbs and options.
 #include <fmt/format.h>
 

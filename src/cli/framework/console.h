@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // What the program writes: results on stdout, everything else on stderr.
 #pragma once
 #include <string>

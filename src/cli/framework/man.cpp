@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The manual page, from the tables of verbs and options.
 #include <fmt/format.h>
 

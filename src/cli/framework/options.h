@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The command line as tables: a verb is one entry, an option one row, and help, parsing and
 // suggestions follow from them.
 #pragma once

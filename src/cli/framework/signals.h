@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // SIGINT, SIGTERM and SIGHUP ask a training run to save and end; a second SIGINT or SIGTERM ends it
 // at once.
 #pragma once

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // What help says, in the user's language.
 #pragma once
 #include <string>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // One function per verb makes its entry; each lies in the file of its name.
 #pragma once
 #include "cli/framework/options.h"

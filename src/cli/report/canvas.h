@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Pictures with words in them, as PNG: rectangles and text.
 #pragma once
 #include <cstdint>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // What a classifier takes its classes for: as a table, as a matrix in words, as a picture and as
 // JSON.
 #pragma once

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // suanli train --dry-run: the run that would be, without its first step.
 #pragma once
 #include <optional>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The step of a language model, which no data set of pictures or tables brings about.
 #pragma once
 #include "cli/framework/options.h"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The drawing of an explained step.
 #pragma once
 #include <string>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // What suanli explain explains.
 #pragma once
 #include <cstdint>

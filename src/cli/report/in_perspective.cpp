@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #include "cli/report/in_perspective.h"
 #include "base/text/visible.h"
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Lines that say what a measured number is worth.
 #pragma once
 #include <string>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #include "cli/report/machine_roofs.h"
 
 #include <fmt/format.h>

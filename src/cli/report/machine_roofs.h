@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The machine's roofs, measured once and kept in the user's cache folder.
 #pragma once
 #include "suanli/roofs.h"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // A model as a list of its layers: what they put out, how many parameters they have and what they
 // compute.
 #pragma once

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // A profile as a trace file that Perfetto (ui.perfetto.dev) and Chrome (about:tracing) draw.
 #pragma once
 #include <string>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // suanli data: what a data set holds, where it comes from, and a packed copy of it.
 #include <fmt/format.h>
 

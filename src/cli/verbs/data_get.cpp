@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // suanli data get: the small data sets that everyone compares on.
 #include <fmt/format.h>
 

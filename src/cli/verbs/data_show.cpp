@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // suanli data show: what a data set holds, before anything is trained on it.
 #include <fmt/format.h>
 

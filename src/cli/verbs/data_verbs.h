@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // What `suanli data` does, one file per word behind it.
 #pragma once
 #include "cli/framework/options.h"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The options that say what is trained, for all verbs that train, measure or explain a training
 // step.
 #pragma once

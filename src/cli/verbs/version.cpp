@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #include "cli/framework/console.h"
 #include "cli/framework/verbs.h"
 #include "suanli/base.h"

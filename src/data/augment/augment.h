@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Training samples in other views. What each part does to the pixels is in geometry.h, color.h and
 // auto_augment.h; what acts on whole batches in mixing.h.
 #pragma once

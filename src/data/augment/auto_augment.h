@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // RandAugment and TrivialAugment: random moves out of one table. As torchvision's RandAugment and
 // TrivialAugmentWide have them.
 #pragma once

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Pictures in other colors and sharpness: on a sample x of `shape` [channels, height, width],
 // planes of bytes; three channels are RGB, another number of them has no color. What they do, and
 // what a factor means, is as in torchvision.transforms.functional; results are rounded, where

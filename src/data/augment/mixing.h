@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Mixup and CutMix: batches in which every picture holds another one too, and whose targets are
 // shares of classes.
 #pragma once

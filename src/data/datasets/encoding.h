@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // How the cells of a table become numbers: learned on the training rows, kept with the model,
 // applied to any table with these columns.
 #pragma once

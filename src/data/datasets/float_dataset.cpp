@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #include "data/datasets/float_dataset.h"
 
 #include "base/text/text.h"

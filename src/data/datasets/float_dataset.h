@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // A data set whose samples lie in memory as numbers: what tables and arrays become.
 #pragma once
 #include <algorithm>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // A data set of pictures that lie decoded in memory, one byte per value: what every source of small
 // pictures becomes.
 #pragma once

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Labels are checked where they enter: a data set of the user's may give any number.
 #pragma once
 #include <cstdint>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Learns the encoding of a table: which columns are numbers, words or of no use, and the kind of
 // the target.
 #include <algorithm>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Cutting a share of the samples off, the same share of each class.
 #pragma once
 #include <cstdint>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Parts of data sets, and what a data set does by default.
 #include <algorithm>
 #include <cmath>

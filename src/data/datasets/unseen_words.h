@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Cells of a table that hold words which training never saw: counted, so that an answer to a guess
 // is not taken for one to a value.
 #pragma once

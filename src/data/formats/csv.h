@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Tables as text: CSV as RFC 4180 has it, also with ; | or tabs between the cells.
 #pragma once
 #include <optional>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // IDX, the format of MNIST and its relatives: 0, 0, type, number of axes; big-endian u32 sizes;
 // big-endian values, row-major.
 #pragma once

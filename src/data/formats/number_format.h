@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Numbers as people and spreadsheets write them: decimal commas, thousands separators, currencies,
 // percent.
 #pragma once

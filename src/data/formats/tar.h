@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Members of a tar archive, read from front to back without unpacking anything to the disk.
 #pragma once
 #include <functional>

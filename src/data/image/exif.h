@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // How the camera was held, as EXIF notes it in JPEG, PNG and WebP files.
 #pragma once
 #include <cstdint>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // JPEG files: baseline and progressive; gray, color and CMYK; turned upright as the camera's EXIF
 // note says.
 #include <algorithm>

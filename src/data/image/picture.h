@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Pictures from files of any format that is read here: how large they are, and their pixels.
 #pragma once
 #include <cstdint>

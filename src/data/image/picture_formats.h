@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The formats that decode_picture() knows. A new one: its own file, a declaration here, a row in
 // picture.cpp.
 #pragma once

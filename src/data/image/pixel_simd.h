@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // What resizing, blurring and color come down to: weighted sums of bytes, many at a time.
 #pragma once
 #include <cstdint>

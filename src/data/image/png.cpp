@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // PNG files of every kind, as 8 bits.
 #include <png.h>
 #include <zlib.h>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Parts of pictures at another size.
 #pragma once
 #include "data/image/picture.h"

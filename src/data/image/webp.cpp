@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // WebP files, lossy and lossless, with or without transparency. Of an animation the first picture
 // is read.
 #include <webp/decode.h>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Batches, read ahead on threads and handed out in order.
 #include <algorithm>
 #include <chrono>

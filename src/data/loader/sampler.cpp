@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Which samples an epoch has, in which order.
 #include <algorithm>
 #include <cmath>

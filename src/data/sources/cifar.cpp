@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // CIFAR-10 and CIFAR-100 in their binary version: records of one or two label bytes and 3 × 32 × 32
 // pixels. Krizhevsky, Learning Multiple Layers of Features from Tiny Images (2009);
 // https://www.cs.toronto.edu/~kriz/cifar.html

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Folders of pictures: list, look at every header, choose a shape, decode once to find what is
 // damaged and how bright it is.
 #include <zlib.h>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Strokes → jittered polylines → distance field → anti-aliased pixels.
 #include "data/sources/glyphs.h"
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // `glyphs`: ten hand-drawn-like digits, drawn by this program, so that a first run needs no
 // download.
 #pragma once

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // MNIST, Fashion-MNIST: four IDX files in a folder.
 #include <algorithm>
 #include <array>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // `random`: noise of any shape with labels that mean nothing, for measuring speed.
 #include <cmath>
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // npz:FILE: arrays that NumPy saved, pictures or vectors with classes or numbers.
 #include <algorithm>
 #include <cmath>

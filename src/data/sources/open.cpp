@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // open(): from a spec to training, validation and test samples.
 #include <algorithm>
 #include <charconv>

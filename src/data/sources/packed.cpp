@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Packed data: every sample decoded and scaled once, mapped into memory when it is opened. What
 // `suanli data pack` writes.
 //

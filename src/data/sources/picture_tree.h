@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Which pictures lie in a folder with one sub-folder per class. Looks at names only.
 #pragma once
 #include <cstdint>

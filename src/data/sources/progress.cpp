@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #include "data/sources/progress.h"
 
 #include "base/threads/per_thread.h"

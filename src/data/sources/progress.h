@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // How far open() has come, for those who wait: see set_open_listener().
 #pragma once
 #include <atomic>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The kinds of data that open() knows. A new one: a function here, a row in the table of open.cpp.
 #pragma once
 #include <string>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Where in "photos?size=96" the path ends, and more settings behind it.
 #pragma once
 #include <algorithm>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Tables: a CSV file becomes rows of numbers, in memory, with the statistics of the training rows.
 #include <algorithm>
 #include <charconv>

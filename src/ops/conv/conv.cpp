@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // 2-D convolution with explicit data-gradient and weight-gradient ops, so that all orders of
 // gradients are convolutions again.
 #include "ops/linalg/products.h"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Max pooling, whose forward op also gives where each maximum lay, so that the gradient scatters
 // there; and averages.
 #include "ops/linalg/products.h"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Indexing: gather, scatter_add, embedding, one_hot.
 #include "ops/index/index.h"
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Attributes of indexing, shared by its definitions and the backends' kernels.
 #pragma once
 #include "suanli/base.h"

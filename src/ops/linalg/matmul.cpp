@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Matrix product with NumPy-broadcast leading axes.
 #include "ops/linalg/products.h"
 #include "ops/op.h"

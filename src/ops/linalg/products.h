@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Attributes of matmul and convolution, shared by their definitions and the backends' kernels.
 #pragma once
 #include <cstdint>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The attribute of losses that smooth their targets.
 #pragma once
 

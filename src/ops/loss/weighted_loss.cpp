@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Cross-entropy where classes count differently, and where the target is not believed entirely.
 #include "ops/loss/smoothing.h"
 #include "ops/op.h"

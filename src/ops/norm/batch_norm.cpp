@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Batch normalization. Recorded as sums and pointwise ops, which fuse with what stands around them;
 // its gradient is the closed form, not that of each part.
 #include "ops/norm/norm.h"

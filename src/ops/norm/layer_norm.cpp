@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Normalizations over the last axes.
 #include "ops/norm/norm.h"
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Attributes of the normalizations, shared by their definitions and the backends' kernels; and the
 // 2-norm.
 #pragma once

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The 2-norm of all elements.
 #include "ops/norm/norm.h"
 #include "ops/op.h"

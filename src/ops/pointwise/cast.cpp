@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // cast, full, arange: values out of dtypes and numbers.
 #include "ops/op.h"
 

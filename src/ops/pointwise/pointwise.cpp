@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Every op of pointwise.def: public function, shape and dtype rule, gradient. The kernels are the
 // backends'.
 #include "ops/pointwise/pointwise.h"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // How a pointwise record says which row of pointwise.def it is.
 #pragma once
 #include "ops/op.h"

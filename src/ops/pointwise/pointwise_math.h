@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // What pointwise.def is made of: the classes, the vocabulary of the texts, and the rows as a table.
 //
 // One text is compiled several times: for the CPU's vectors (backends/cpu/simd/simd.h), for 64-bit

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Random draws. Each record carries (seed, counter) as scalar slots; element i is a pure function
 // of them, equal on every device.
 #include "ops/op.h"

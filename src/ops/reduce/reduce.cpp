@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Reductions over axes: sum, max, argmax; mean and sum_to are written with them.
 #include "ops/op.h"
 

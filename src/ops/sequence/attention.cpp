@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Scaled dot-product attention, on separate queries, keys and values and on those of one fused
 // product.
 #include "ops/sequence/attention.h"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Attributes of attention, shared by its definitions and the backends' kernels.
 #pragma once
 #include <cstdint>

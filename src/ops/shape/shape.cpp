@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Ops that move elements: reshape, transpose, expand, slice, slice_update, concat.
 #include "ops/op.h"
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Use of a plan's arena over time.
 #pragma once
 #include <cstdint>

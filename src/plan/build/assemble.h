@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // From units in order to a plan.
 #pragma once
 #include "plan/build/kernel_table.h"

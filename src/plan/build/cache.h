@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // All plans of the process, by the program and the settings that they are of. They take some 256
 // MiB together at most: where there are more, those that were used longest ago go.
 #pragma once

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Smaller working memory for a little more work.
 #pragma once
 #include "plan/build/kernel_table.h"

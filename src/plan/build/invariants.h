@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Invariants of units, of fused code and of memory. Builds with SUANLI_CHECK_PLANS check them for
 // every plan; others pay nothing. A violation is a fault of the planner: the checks throw Error,
 // which names the step and the invariant, before any kernel runs.

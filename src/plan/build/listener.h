@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Who wants to know how a plan comes about.
 #pragma once
 #include "plan/build/plan.h"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Plan: steps in execution order with a place for every value. A pure function of tape, kernel
 // table and PlanSettings (see cache.h).
 #pragma once

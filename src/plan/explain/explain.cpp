@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Listens to a plan coming about and keeps what people want to know of it. Reasons are found from
 // the result, apart from the pass.
 #include "suanli/explain.h"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // What a finished plan says about memory; and rehearsals, which make plans for its sake.
 #include "plan/explain/forecast.h"
 

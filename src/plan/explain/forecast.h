@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // What a plan says about the memory that running it takes.
 #pragma once
 #include "plan/build/plan.h"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // SUANLI_EXPLAIN.
 #pragma once
 #include <memory>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Rehearsing programs: recorded and planned as they will be, with shapes instead of data, and
 // nothing is computed.
 #pragma once

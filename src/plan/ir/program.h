@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Program: what a tape computes, as records that passes may rewrite. A pass takes a program and
 // leaves one that computes the same.
 #pragma once

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Records put into a program.
 #pragma once
 #include "plan/ir/program.h"

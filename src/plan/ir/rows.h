@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // How shapes hang together where some values have one number per element of a space and others one
 // per row of it.
 #pragma once

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #include "plan/ir/step_info.h"
 
 #include "ops/pointwise/pointwise.h"

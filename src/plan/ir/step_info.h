@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The name and the cost of a step, for reports and for passes that weigh costs.
 #pragma once
 #include <string>

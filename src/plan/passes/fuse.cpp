@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Regions are grown without regard to size, then cut. Growing goes through the tape backwards, so
 // that a value which only one place needs is computed there (an optimizer's decayed state beside
 // the gradient that it meets), not where it could be computed first.

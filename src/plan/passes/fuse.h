@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The fusion pass: which pointwise records and reductions become one step.
 #pragma once
 #include "plan/ir/program.h"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // From records to code: the values of a unit get numbers, and what has one number per row is told
 // from what has one per element.
 #include <algorithm>

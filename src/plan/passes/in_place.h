@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Results that are written where an input lies.
 #pragma once
 #include <vector>

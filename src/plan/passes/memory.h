@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Where values lie in the arena of a plan.
 #pragma once
 #include <cstdint>

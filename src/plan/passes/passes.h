@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The passes that rewrite a program before it is fused. Each leaves a program that computes the
 // same values.
 #pragma once

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #include "plan/passes/rematerialize_at_peak.h"
 
 #include <algorithm>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Values that are computed again behind the moment at which memory is fullest, rather than held
 // over it.
 #pragma once

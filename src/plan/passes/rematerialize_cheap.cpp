@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Values that are cheaper to compute again than to keep.
 #include <algorithm>
 

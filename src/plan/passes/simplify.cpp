@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Records that say the same thing twice, or nothing.
 #include <unordered_map>
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Tape: the canonical record of a pending program. Two programs with equal tapes are the same
 // program: the tape holds ops, attributes, shapes and who reads what, and no addresses, numbers
 // (scalar slots) or module paths.

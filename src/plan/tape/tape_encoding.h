@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Canonical form: what a program is, as words. Two programs with equal words are the same program.
 #pragma once
 #include <cstdint>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // What a run will need: every kind of program it will have is rehearsed, the full batch and the
 // last one, training and evaluation.
 #include <map>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // How long a run will take: a few steps and evaluations are timed, and everything is put back.
 #include <algorithm>
 #include <chrono>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // What a configuration leaves to measurement: the batch size, and the epochs that fit into a time.
 #include <algorithm>
 #include <charconv>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // What a recipe takes from the data: which samples it uses, and how much each class counts.
 #include <algorithm>
 

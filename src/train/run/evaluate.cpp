@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Measuring a model, and reading a trained one back from its run folder.
 #include "train/run/evaluate.h"
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // One batch of an evaluation, as it is measured and as it is rehearsed.
 #pragma once
 #include "suanli/evaluate.h"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The training loop: steps, epochs, checkpoints, and the end of a run.
 #include <cmath>
 #include <limits>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Setting a run up: configuration, data, model, run folder; and picking one up again.
 #include <algorithm>
 #include <filesystem>

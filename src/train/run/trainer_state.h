@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The insides of Trainer: what a run holds while it lives.
 #pragma once
 #include <algorithm>

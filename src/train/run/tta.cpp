@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Answers to several views of a picture, averaged.
 #include "train/run/tta.h"
 

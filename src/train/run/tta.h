@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Test-time augmentation: the views, and what a model makes of them.
 #pragma once
 #include "suanli/evaluate.h"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // TrainConfig as a table of fields, so that the file, the comparison and the documentation cannot
 // drift apart.
 #pragma once

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // What a run does where the user said nothing and the data have to decide.
 #include <algorithm>
 #include <charconv>

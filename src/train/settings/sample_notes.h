@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Lines for the user about the samples of a run: classes, imbalance, and how much the validation
 // samples can tell.
 #pragma once

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Checkpoints: what a run needs to go on bit for bit, written so that a kill at any instant leaves
 // a complete one.
 //

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // What a run remembers of its data, and the small steps that training, evaluating and reading back
 // share.
 #pragma once

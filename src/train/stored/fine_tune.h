@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Training that begins with the weights of an earlier one: what is taken over, what is frozen, what
 // learns slowly.
 #pragma once

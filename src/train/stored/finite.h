@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Values that weights may hold: finite numbers, which fit the dtype that the model computes with.
 #pragma once
 #include <string>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // What a run gave, as JSON: summary.json and the command line's --json share it.
 #pragma once
 #include "base/text/json.h"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #include "train/stored/run_folder.h"
 
 #include <fcntl.h>

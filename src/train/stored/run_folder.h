@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The folder of one run: config.toml, metrics.jsonl, log.txt, checkpoints/, model.safetensors,
 // summary.json.
 #pragma once

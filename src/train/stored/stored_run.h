@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The weights of a run folder, for evaluation, prediction and fine-tuning.
 #pragma once
 #include <string>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The names in a file of weights and those of a model: which state dict is meant, and which words
 // stand before its names.
 #pragma once

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // No convolution, and nothing around one, is left to oneDNN's reference code: neither of the zoo's
 // networks nor of random geometries.
 #include <cstdio>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // A number that is not finite, or very large, meets the results of its receptive field and no
 // others.
 #include <limits>

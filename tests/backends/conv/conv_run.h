@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Convolutions for the tests of their kernels: geometries, the definition as a sum, and operands in
 // blocks of channels.
 #pragma once

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Depthwise convolutions of random geometries against the definition, in all layouts, dtypes and
 // instruction sets.
 #include <random>

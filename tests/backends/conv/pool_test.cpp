@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Pooling in blocks of channels against pooling of plain planes: the same bits, ties, NaNs and
 // padding included.
 #include <limits>

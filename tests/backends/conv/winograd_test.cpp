@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Winograd's convolutions at kernel level, beyond what conv_test.cpp asks of all convolutions.
 #include <random>
 

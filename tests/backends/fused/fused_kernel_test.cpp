@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The executor's broadcasting, conversions and threads, casts and strided copies, against naive
 // loops.
 #include <gtest/gtest.h>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Every text of pointwise.def compiles with NVRTC to machine code, for float, double and integers.
 // NVRTC needs no GPU; where the library is missing these tests are skipped.
 #include <dlfcn.h>

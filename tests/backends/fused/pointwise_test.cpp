@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Every row of pointwise.def, in every compute type and instruction set of this machine, against
 // formulas in long double that were written apart from the texts.
 #include <gtest/gtest.h>

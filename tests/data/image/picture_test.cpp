@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // JPEG and WebP; PNG has tests of its own.
 #include "data/image/picture.h"
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // CIFAR in every form that it comes in; archives; and noise.
 #include <algorithm>
 #include <cmath>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // CSV files, and what becomes of their columns.
 #include <cmath>
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Tables as people have them: separators, decimal commas, spellings of classes, missing targets,
 // counts of the rows.
 #include <algorithm>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The plan cache: its plans are counted at what they take, and those that were used longest ago go
 // first.
 #include <malloc.h>

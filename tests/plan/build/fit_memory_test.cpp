@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Values that are computed again rather than held: less memory, the same bits.
 #include <map>
 

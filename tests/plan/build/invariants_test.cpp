@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The checks of src/plan/build/invariants.h: they pass what the planner makes, and find what it
 // must not make.
 #include "plan/build/invariants.h"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Which steps of a plan share a kernel.
 #include "gtest/gtest.h"
 #include "plan/planned.h"

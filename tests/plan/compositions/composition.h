@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Compositions: programs as people write them (layers, penalties, gradients of gradients, optimizer
 // steps), held as data, so that they can be run in both tiers, printed, and made smaller while they
 // still fail.

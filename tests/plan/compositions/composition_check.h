@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Compares the tiers on as many compositions as asked for.
 #pragma once
 #include <cstdlib>

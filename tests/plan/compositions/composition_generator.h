@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Draws compositions, and makes a failing one smaller.
 #pragma once
 #include "plan/compositions/composition.h"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // As compositions_test.cpp, many more: with scripts/test --full.
 #include "plan/compositions/composition_check.h"
 

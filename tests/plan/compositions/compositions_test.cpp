@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Random compositions of what people write: the planned tier against the cold one, with other
 // programs in every run.
 #include "gtest/gtest.h"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Penalties on weights, added to the loss parameter by parameter: what is computed per parameter is
 // 0-d, beside products of every size.
 #include <cmath>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // What an explanation says, as text that needs no timing, and reasons that hold by construction.
 #include "suanli/explain.h"
 #include "suanli/loader.h"

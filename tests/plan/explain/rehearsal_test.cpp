@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // A rehearsal plans what a step would run, and leaves no trace but the plan.
 #include "plan/explain/rehearsal.h"
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // What the fusion pass makes of small programs, as text.
 #include "gtest/gtest.h"
 #include "plan/planned.h"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The memory plan, checked by what it does: every read must meet one whole, untouched write.
 #include <cmath>
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // What the passes make of one training step of a residual network together, in counts: nothing here
 // depends on the machine but that its convolutions work in blocks of channels.
 #include <map>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Row programs: what people write with reductions that are read again runs as one kernel, and gives
 // the same bits as op by op.
 #include <cmath>

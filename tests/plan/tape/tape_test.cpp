@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The canonical form of a pending program: what it tells apart, what it does not, and what it gives
 // back.
 #include <gtest/gtest.h>

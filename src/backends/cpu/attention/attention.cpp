@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Attention over the heads of a batch: which head lies where, and who computes it.
 #include <vector>
 

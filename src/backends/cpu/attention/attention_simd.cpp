@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Attention in tiles with a running maximum (Milakov & Gimelshein 2018; Dao et al. 2022). Scores
 // are kept transposed, a row per key and a lane per query, so that maxima and sums over keys need
 // no step across lanes.

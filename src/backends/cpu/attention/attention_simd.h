@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Attention of one head on the calling thread. T: float, double.
 #pragma once
 #include <algorithm>

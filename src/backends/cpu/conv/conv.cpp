@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Convolutions in f32 by oneDNN, on activations that are plain or lie in blocks of channels, each
 // as the step says. Results do not depend on the number of threads: into which chunks the work is
 // cut follows from the shape alone, because oneDNN may sum a chunk of another size in another

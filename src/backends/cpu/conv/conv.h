@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The three directions of a convolution: what its kernels on the CPU share.
 #pragma once
 #include <algorithm>

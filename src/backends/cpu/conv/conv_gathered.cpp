@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Convolutions that are one product of all samples.
 //
 // Convolutions of one-pixel pictures, as in squeeze-and-excitation: there [N, C, 1, 1] is a matrix

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Convolutions as matrix products: in f64, and in f32 where oneDNN has reference code only, or
 // would lay a plain picture out anew for 1×1.
 #include <algorithm>

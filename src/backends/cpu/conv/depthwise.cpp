@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Depthwise convolutions: every input channel makes O/C output channels by kernels of its own.
 // oneDNN has fast kernels for some of them: its weight gradients of 5×5 and 7×7 in blocks of
 // channels are reference code, and plain activations are one small product per channel.

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #include "backends/cpu/conv/depthwise_simd.h"
 
 #include <algorithm>

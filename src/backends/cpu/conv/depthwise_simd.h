@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The arithmetic of depthwise convolutions, in which every channel has a kernel of its own: the
 // lanes of a vector are channels.
 #pragma once

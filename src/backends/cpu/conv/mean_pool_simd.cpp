@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Sums of rows first, a vector of columns at a time, then sums along them. An element enters the
 // sums of its own windows alone, so that an infinite one leaves the others as they are.
 #include "backends/cpu/conv/mean_pool_simd.h"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Means over the windows of planes, on the calling thread. T: float, double.
 #pragma once
 #include <cstdint>

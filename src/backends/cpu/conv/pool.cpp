@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Max pooling and its gradient, plane by plane, or by blocks of planes whose channels lie side by
 // side.
 #include <cmath>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // One window per lane: a gather per element of the window, no branches. Comparing element by
 // element mispredicts half of the time and took a third of a small network's training step.
 #include "backends/cpu/conv/pool_simd.h"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Max pooling of one plane, many windows at a time.
 #pragma once
 #include <cstdint>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Layout changes between [N, C, H, W] and blocks of channels [N, C/b, H, W, b]: transposes of [b,
 // H·W].
 #include <algorithm>

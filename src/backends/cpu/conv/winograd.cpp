@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // 3×3 convolutions at stride 1 by Winograd's algorithm F(4×4, 3×3): 36 products per 16 results and
 // channel where the definition takes 144. (Lavin & Gray 2016.) Its rounding errors are some four
 // times those of the definition; SUANLI_CONV=direct does without it.

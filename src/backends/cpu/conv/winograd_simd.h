@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The arithmetic of Winograd's convolution F(4×4, 3×3) on blocks of channels: transforms of tiles
 // and weights, and the products between them. Points 0, ±1, ±2, ∞ (Lavin & Gray, "Fast algorithms
 // for convolutional neural networks", 2016, section 4.3):

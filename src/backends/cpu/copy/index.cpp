@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // gather, scatter_add, embedding, one_hot. Indices come from data, so every one is checked.
 #include <algorithm>
 

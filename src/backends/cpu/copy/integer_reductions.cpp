@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Sums and maxima of integers, and argmax. Those of floats: reduction_kernel.cpp.
 #include <cmath>
 #include <limits>

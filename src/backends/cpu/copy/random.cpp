@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Random draws: element i is a function of (seed, counter, i) alone.
 #include <algorithm>
 #include <cmath>

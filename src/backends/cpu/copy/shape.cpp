@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Kernels that move elements: full, arange, transpose, expand, slice, slice_update, concat.
 #include <algorithm>
 #include <vector>

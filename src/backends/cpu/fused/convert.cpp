@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Conversions between dtypes and strided copies: the kernels that move elements and compute
 // nothing.
 #include <algorithm>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // What a product or a convolution does with its result while that is still in a cache.
 #pragma once
 #include <array>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The blocked executor: a list of tile instructions runs on one tile after the other, so that
 // everything between the loads and the stores stays in L1. An op alone is a list of one; a fused
 // expression is a longer one.

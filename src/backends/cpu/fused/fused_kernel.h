@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Elementwise kernels of the CPU: pointwise tiles over broadcast operands of any dtype, casts, and
 // strided copies.
 #pragma once

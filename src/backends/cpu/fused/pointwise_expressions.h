@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The texts of pointwise.def as templates, in the namespace that includes this: struct NAME_value
 // and NAME_gx, NAME_gy, NAME_gz. eval<T>() takes all five variables; a caller passes anything for
 // those that the text does not mention. No include guard: every instruction set compiles its own

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The tile functions of pointwise.def in f32 and f64, compiled once per instruction set, and the
 // choice among them.
 #include "backends/cpu/fused/pointwise_tiles.h"

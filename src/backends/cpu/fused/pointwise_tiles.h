@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Kernels of pointwise.def over contiguous arrays of one compute type: what the blocked executor
 // (fused_kernel.h) runs on its tiles.
 #pragma once

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The tile functions of integers and bools: plain loops over a scalar type with the vocabulary of
 // the texts. (Integer pointwise work is index arithmetic and masks; it does not decide how fast
 // anything trains.)

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Reductions tile by tile: nothing but their values (and asked-for others) reaches memory. One
 // alone is one of a value that is only loaded, so that it has the same bits fused and alone.
 //

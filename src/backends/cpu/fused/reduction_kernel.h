@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Reductions of floats over axes, of a value alone or of what an expression gives, and row
 // programs.
 #pragma once

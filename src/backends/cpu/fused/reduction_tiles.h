@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Reducing pieces of contiguous arrays, in SIMD, and spreading what came of it: what reductions do
 // with each tile.
 #pragma once

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Runs an expression that reduces. What stands between two reductions along rows is a stage: it
 // runs tile by tile over a block of whole rows, which stays in a cache, then the next stage does.
 // In between, what has one number per row is computed. Without rows there is one stage.

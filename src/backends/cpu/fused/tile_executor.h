@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Runs an expression on one tile after the other, so that everything between the loads and the
 // stores stays in L1: what pointwise ops and reductions over them have in common.
 #pragma once

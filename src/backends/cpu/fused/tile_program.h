@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // What the blocked executor (fused_kernel.cpp) runs on every tile: an expression brought down to
 // tile functions and conversions over registers.
 #pragma once

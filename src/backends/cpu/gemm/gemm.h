@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The matrix product c = a · b of row-major buffers, in blocks that fit the caches (Goto & van de
 // Geijn, "Anatomy of high-performance matrix multiplication", 2008), on the compute threads. What
 // reads c can be given its parts while they are still in a cache.

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The inner parts of the matrix product, on one thread: packing, the product of packed operands
 // tile by tile, and dot products of rows. gemm.h puts them together.
 #pragma once

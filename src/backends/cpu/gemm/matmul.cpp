@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Matrix products of plain row-major buffers.
 #include <algorithm>
 #include <cstring>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // What the convolutions and products share of oneDNN; only their .cpp files include it.
 #pragma once
 #include <omp.h>

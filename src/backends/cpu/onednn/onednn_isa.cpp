@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #include <oneapi/dnnl/dnnl.hpp>
 
 #include "backends/cpu/kernels.h"

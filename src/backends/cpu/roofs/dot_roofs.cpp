@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #include "backends/cpu/roofs/roof_loops.h"
 
 #include <oneapi/dnnl/dnnl.hpp>

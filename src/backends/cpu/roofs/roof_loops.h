@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Loops that do nothing but what a CPU can do best, for measuring its roofs: multiply-adds, and the
 // dot-product instructions that some have.
 #pragma once

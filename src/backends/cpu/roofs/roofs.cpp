@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The machine's roofs. Products: chains of multiply-adds that never leave the registers, more of
 // them than latency times ports needs. Memory: two arrays far beyond the caches, each thread on its
 // own part, as the executor divides work.

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Layer normalization of rows on the calling thread.
 #pragma once
 #include <cstdint>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // softmax and log_softmax along one axis, and cross_entropy with its gradient.
 #include <cmath>
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // A row is read from memory once and stays in the nearest cache for the passes after the first.
 #include "backends/cpu/rowwise/softmax_simd.h"
 

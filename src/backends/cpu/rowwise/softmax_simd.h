@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Softmax of contiguous rows on the calling thread: `rows` rows of n ≥ 1 elements. T: float,
 // double.
 #pragma once

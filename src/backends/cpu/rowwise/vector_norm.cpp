@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The 2-norm of all elements: squares are added in f64, in blocks, and the blocks in order.
 #include <algorithm>
 #include <cmath>

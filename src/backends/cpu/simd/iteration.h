@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Walking over broadcast and strided arrays: merged axes and an odometer.
 #pragma once
 #include <array>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Memory that is fetched into a cache before it is needed, while something else is computed: loads
 // need not wait for it, and the memory works while the units do. A line at a time between the
 // multiply-adds of a product, some lines with every op on a tile.

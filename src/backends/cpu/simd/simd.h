@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // One SIMD register as a number: the type that pointwise.def is compiled for on the CPU. The
 // functions beyond arithmetic are in simd_math.h. Compiled once per instruction set, so the include
 // guard follows Highway's toggle and nothing here may be used outside the HWY_NAMESPACE that it was

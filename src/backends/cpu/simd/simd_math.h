@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // exp, log, sin … of Vec<D>, D of float or double. Highway's contrib/math does the main range of
 // most; here are the special values it leaves open (it was written for finite arguments), the
 // ranges it does not cover, and erf and pow, which it lacks.

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Rows of numbers, a vector at a time: loads and stores whose last vector may be partial, and sums
 // along a row. Compiled once per instruction set, as simd.h.
 #if defined(SUANLI_CPU_SIMD_ROWS_H_) == defined(HWY_TARGET_TOGGLE)

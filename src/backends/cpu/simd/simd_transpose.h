@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Turning rows into columns, some of them at a time in registers. Compiled once per instruction
 // set, as simd.h.
 #if defined(SUANLI_CPU_SIMD_TRANSPOSE_H_) == defined(HWY_TARGET_TOGGLE)

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Values too large for a cache. Results that no cache holds are written past them, since an
 // ordinary store reads a line before it writes it, and the line would be gone anyway when somebody
 // comes for it.
