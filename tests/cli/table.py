@@ -54,7 +54,7 @@ def test_regression():
     total = [shown[p]["target"]["mean"] * shown[p]["samples"] for p in ("train", "test")]
     check(abs(sum(total) / len(values) - sum(values) / len(values)) < 1e-2, f"{shown}")
     text = ok("data", "show", "t.csv?target=y")
-    for part in ("with a number to learn", "target mean", "a       numbers, mean", "color  2 categories: blue, red", "some missing"):
+    for part in ("with a number to learn", "target mean", "a       numbers, mean", "color   2 categories: blue, red", "some missing"):
         check(part in text, f"{part!r} is not in {text}")
     fails(3, "are no pictures", args=["data", "show", "t.csv?target=y", "--sheet", "s.png"])
     same(ok("data", "show", "t.csv", "--target", "y"), text, "the target as an option")

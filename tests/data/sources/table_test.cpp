@@ -202,8 +202,8 @@ TEST(Table, SaysWhatIsWrong) {
   };
   const Bad cases[] = {
       {"no target", "a,b\n1,2\n", "", ": which column is to be learned? Write --target COLUMN"},
-      {"unknown target", "color,b\n1,2\n", "?target=color",
-       ": line 1, there is no column 'color'. Did you mean 'color'? There are color, b."},
+      {"unknown target", "color,b\n1,2\n", "?target=coler",
+       ": line 1, there is no column 'coler'. Did you mean 'color'? There are color, b."},
       {"odd cell", "a,y\n1,p\n2,q\nx,p\n4,q\n", "?target=y",
        ": line 4, column 'a': 'x' is no number, 3 of 4 cells are"},
       {"target missing", "a,y\n1,p\n2,\n", "?target=y",
