@@ -7,6 +7,7 @@
 #include "base/threads/per_thread.h"
 #include "ops/op.h"
 #include "suanli/autograd.h"
+#include "tensor/guards.h"
 
 namespace suanli {
 
@@ -261,8 +262,5 @@ std::vector<Tensor> grad(const std::vector<Tensor>& outputs, const std::vector<T
                            where_am_i()));
   return result;
 }
-
-NoGrad::NoGrad() : before_(Recorder::current().no_grad_) { Recorder::current().no_grad_ = 1; }
-NoGrad::~NoGrad() { Recorder::current().no_grad_ = before_; }
 
 }  // namespace suanli

@@ -4,6 +4,7 @@
 
 #include "ops/op.h"
 #include "suanli/autograd.h"
+#include "tensor/guards.h"
 
 namespace suanli {
 

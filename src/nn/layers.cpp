@@ -4,6 +4,7 @@
 
 #include "ops/op.h"
 #include "suanli/nn.h"
+#include "tensor/guards.h"
 
 namespace suanli::nn {
 

@@ -216,26 +216,15 @@ void Module::to(DType dtype) {
 
 Scope::Scope(Module& module) : exceptions_(std::uncaught_exceptions()) {
   Recorder& rec = Recorder::current();
-  if (rec.module_depth_ == 0 && rec.fresh_) rec.flush();
-  if (rec.module_depth_ == 0) rec.module_begins();
   if (PathLearner::scope(module) == 0)
-    PathLearner::learn_called(module, rec.module_depth_ > 0 ? rec.scope_ : 0);
-  outer_ = rec.scope_;
-  rec.scope_ = PathLearner::scope(module);
-  ++rec.module_depth_;
+    PathLearner::learn_called(module, rec.in_module() ? rec.scope() : 0);
+  outer_ = rec.enter_module(PathLearner::scope(module));
 }
 
+// A forward that failed midway must not leave half of itself (draws, statistics) to the next
+// program.
 Scope::~Scope() {
-  Recorder& rec = Recorder::current();
-  rec.scope_ = outer_;
-  --rec.module_depth_;
-  if (std::uncaught_exceptions() > exceptions_) {
-    // A forward that failed midway must not leave half of itself (draws, statistics) to the next
-    // program.
-    if (rec.module_depth_ == 0) rec.module_failed();
-  } else {
-    rec.module_returned();
-  }
+  Recorder::current().leave_module(outer_, std::uncaught_exceptions() > exceptions_);
 }
 
 void tie(const Parameter& a, Parameter& b) {

@@ -59,7 +59,7 @@ std::vector<const Op*> all_ops() { return {registry().ops.begin(), registry().op
 std::string in_scope(uint32_t scope) {
   return scope ? str(" (in ", scope_path(scope), ")") : std::string();
 }
-std::string where_am_i() { return in_scope(Recorder::current().scope_); }
+std::string where_am_i() { return in_scope(Recorder::current().scope()); }
 
 DType Infer::common_dtype(int first) const {
   struct Kind {

@@ -6,7 +6,7 @@
 #include "base/text/text.h"
 #include "suanli/optim.h"
 #include "tensor/cell.h"
-#include "tensor/recorder.h"
+#include "tensor/guards.h"
 
 namespace suanli::optim {
 

@@ -12,7 +12,7 @@
 
 #include "base/text/text.h"
 #include "ops/norm/norm.h"
-#include "tensor/recorder.h"
+#include "tensor/guards.h"
 
 namespace suanli::optim {
 

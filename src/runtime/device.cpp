@@ -7,12 +7,9 @@
 #include "base/text/text.h"
 #include "base/threads/thread_pool.h"
 #include "runtime/backend.h"
-#include "runtime/profiler.h"
 #include "suanli/roofs.h"
 
 namespace suanli {
-
-constinit thread_local ProfilerHooks* profiler_hooks = nullptr;
 
 std::string to_string(Device device) {
   return device.kind == DeviceKind::cpu ? "cpu" : str("cuda:", static_cast<int>(device.index));

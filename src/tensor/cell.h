@@ -39,7 +39,7 @@ struct Cell {
   uint64_t host[2] = {0, 0}, host_pending[2] = {0, 0};
   bool host_changed = false;
 
-  // the module call (Recorder::module_begins) that saved what the cell held before it
+  // the module call (an outermost one) that saved what the cell held before it
   uint64_t saved_in = 0;
   const bool of_tensor;  // of a tensor after requires_grad_(): it holds a gradient and no value
   /// The owner that knows a parameter: nobody, a module's fields or an optimizer, or a backward()

@@ -29,11 +29,11 @@ std::mutex& Cell::mutex() const {
 
 void set_gradient(Cell* c, const Tensor& grad) {
   Recorder& rec = Recorder::current();
-  const bool in_memory = (!grad.defined() || !grad.node()->pending()) && !rec.rehearsing();
-  if (!in_memory) rec.touch(c);
+  const bool at_once = (!grad.defined() || !grad.node()->pending()) && !rec.rehearsing();
+  if (!at_once) rec.touch(c);
   c->grad = grad;
   // holds whatever becomes of the pending program
-  if (in_memory) c->grad_committed = grad, ++c->grad_version;
+  if (at_once) c->grad_committed = grad, ++c->grad_version;
 }
 
 namespace {
@@ -53,67 +53,10 @@ Parameter::Parameter(const Tensor& initial, bool requires_grad) {
   if (value.node()->pending()) {
     Recorder::current().touch(cell_);
     cell_->pending = value;
-    Recorder::current().fresh_ = true;
+    Recorder::current().note_first_value();
   } else {
     cell_->committed = value;
     value.node()->flags |= kOfCell;
-  }
-}
-
-Tensor::Tensor(const Parameter& parameter) {
-  Cell* c = parameter.cell();
-  if (!c) throw ShapeError("[Parameter] the parameter is undefined (default-constructed)");
-  Recorder& rec = Recorder::current();
-  Tensor value;
-  bool mine = c->writer == &rec && c->pending.defined();
-  if (mine) {
-    value = c->pending;
-  } else {
-    std::unique_lock lock(c->mutex());
-    while (c->overwritten.load(std::memory_order_acquire)) {
-      lock.unlock();
-      c->overwritten.wait(true, std::memory_order_acquire);
-      lock.lock();
-    }
-    value = c->committed;
-    if (!value.defined())
-      throw DeviceError(
-          c->writer
-              ? "[Parameter] its first value is pending on another thread; flush() it there first"
-              : "[Parameter] its first value was dropped with its program; make it again");
-  }
-  Node* v = value.node();
-  if (v->is(kFailed))
-    throw GraphError(
-        "[Parameter] its value was lost when a program that was overwriting it failed; set it "
-        "anew, or load a checkpoint");
-  if (!c->requires_grad || !rec.grad_enabled()) {
-    swap(value);
-    return;
-  }
-  const bool pending = v->pending();  // written in this very program: an alias of the pending value
-  Node* leaf = new_node(pending ? kOpAlias : kOpLeaf, pending ? 1 : 0, 1);
-  if (pending) {
-    leaf->in()[0] = {v, value.index()};
-    retain_node(v);
-  } else {
-    leaf->out(0).storage = v->out(value.index()).storage;
-    retain(leaf->out(0).storage);
-    leaf->flags = kExecuted;
-    leaf->seq = rec.next_seq();
-  }
-  leaf->out(0).shape = value.shape();
-  leaf->out(0).dtype = value.dtype();
-  leaf->device = value.device();
-  leaf->flags |= kRequiresGrad;
-  leaf->cell = c;
-  detail::retain(c);
-  *this = handle(leaf, 0);
-  if (pending) {
-    rec.append(leaf);
-    rec.settle();
-  } else {
-    release_node(leaf);
   }
 }
 

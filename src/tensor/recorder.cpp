@@ -150,6 +150,23 @@ void Recorder::touch_first(Cell* cell) {
   touched_.push_back(cell);
 }
 
+uint32_t Recorder::enter_module(uint32_t scope) {
+  if (module_depth_ == 0) {
+    if (first_values_pending_) flush();
+    module_begins();
+  }
+  ++module_depth_;
+  return std::exchange(scope_, scope);
+}
+
+void Recorder::leave_module(uint32_t caller, bool failed) {
+  scope_ = caller;
+  if (--module_depth_ > 0) return;
+  if (failed) return module_failed();
+  candidate_ = pending_.size();
+  forget_saved();
+}
+
 void Recorder::module_begins() {
   forget_saved();
   module_begin_ = pending_.size();
@@ -162,7 +179,7 @@ void Recorder::module_failed() {
   fail_pending(kept, "an exception left the module that was computing it");
   candidate_ = std::min(candidate_, kept);
   backward_end_ = std::min(backward_end_, kept);
-  fresh_ = false;  // what was fresh before was flushed when the call began
+  first_values_pending_ = false;  // those from before the call were flushed when it began
   for (Saved& s : saved_) {
     Cell* c = s.cell;
     // Values committed within the call stay. All others go back, also those that the call set to an
@@ -303,7 +320,7 @@ void Recorder::flush(size_t count) {
     candidate_ = candidate_ > count ? candidate_ - count : 0;
     backward_end_ = backward_end_ > count ? backward_end_ - count : 0;
     module_begin_ = module_begin_ > count ? module_begin_ - count : 0;
-    if (pending_.empty()) leaf_bytes_ = 0, fresh_ = false;
+    if (pending_.empty()) leaf_bytes_ = 0, first_values_pending_ = false;
   }
   if (!touched_.empty() && !rehearsing_) commit_cells();
 }
@@ -370,7 +387,7 @@ void Recorder::drop(const std::string& why) {
   touched_.clear();
   fail_pending(0, why + with);
   candidate_ = backward_end_ = leaf_bytes_ = 0;
-  fresh_ = false;
+  first_values_pending_ = false;
   module_begins();  // if one is under way, it goes on from here
 }
 

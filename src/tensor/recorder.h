@@ -29,8 +29,11 @@ class Recorder {
     if (eager_ || pending_.size() >= node_budget_ || leaf_bytes_ >= byte_budget_) over_budget();
   }
 
-  bool grad_enabled() const { return no_grad_ == 0; }
   uint64_t next_seq() { return ++seq_; }
+  /// True if new nodes lead to their inputs, so that a backward() can walk them.
+  bool grad_enabled() const { return grad_enabled_; }
+  /// The module path of new nodes.
+  uint32_t scope() const { return scope_; }
 
   /// Flushes everything, or the first `count` nodes. On failure drops the whole pending program and
   /// rethrows.
@@ -40,18 +43,24 @@ class Recorder {
   /// value says.
   void drop(const std::string& why);
 
-  // Candidates for the end of a program (see docs/architecture.md, "Where a program ends").
-  void module_returned() {
-    if (module_depth_ > 0) return;
-    candidate_ = pending_.size();
-    forget_saved();
-  }
-  /// An outermost module call begins, which may fail: from here on cells are saved before they
-  /// change.
-  void module_begins();
-  /// An exception left it: drops what it recorded and no flush computed, and gives cells back what
-  /// they held before.
-  void module_failed();
+  /// Until it ends, flushes plan and run nothing: results get storages without bytes, cells keep
+  /// their pending values. Its end drops everything that was recorded since; using a handle into it
+  /// throws.
+  void begin_rehearsal();
+  void end_rehearsal();
+  bool rehearsing() const { return rehearsing_; }
+  /// Takes over the caller's reference to a leaf without bytes.
+  void rehearse_leaf(Node* node) { rehearsed_.push_back(node); }
+
+  // The outermost module calls and backward() are candidates for the end of a program (see
+  // docs/architecture.md, "Where a program ends").
+  bool in_module() const { return module_depth_ > 0; }
+  /// A module is called: nodes are recorded under its path. Returns the path of its caller. An
+  /// outermost call may fail: cells are saved before they change.
+  uint32_t enter_module(uint32_t scope);
+  /// A module returns, or an exception leaves it. After an outermost call that failed, drops what
+  /// it recorded and no flush computed, and gives cells back their former contents.
+  void leave_module(uint32_t caller, bool failed);
   void backward_begins();
   void backward_ended() { backward_end_ = candidate_ = pending_.size(); }
 
@@ -71,34 +80,27 @@ class Recorder {
   /// Host tensors made since the last flush: what pending programs may pin.
   void count_leaf_bytes(int64_t bytes) { leaf_bytes_ += static_cast<size_t>(bytes); }
 
-  /// Until it ends, flushes plan and run nothing: results get storages without bytes, cells keep
-  /// their pending values. Its end drops everything that was recorded since; using a handle into it
-  /// throws.
-  void begin_rehearsal();
-  void end_rehearsal();
-  bool rehearsing() const { return rehearsing_; }
-  /// Takes over the caller's reference to a leaf without bytes.
-  void rehearse_leaf(Node* node) { rehearsed_.push_back(node); }
+  /// A parameter got its first value in the pending program. It must not be lost with a later call
+  /// that fails: the next outermost module call flushes first.
+  void note_first_value() { first_values_pending_ = true; }
 
   const std::vector<Node*>& pending() const { return pending_; }
   const std::vector<Cell*>& touched() const { return touched_; }
-
-  /// A parameter got its first value in the pending program. It must not be lost with what a later
-  /// call does: the next outermost module call flushes first.
-  bool fresh_ = false;
-
-  uint32_t scope_ = 0;
-  int module_depth_ = 0;
-  int no_grad_ = 0;
-  bool flushing_ = false;
-  size_t node_budget_, byte_budget_;
-  bool eager_;
 
   ~Recorder();
 
  private:
   friend class PerThread<Recorder>;
+  // They change settings for a while: see tensor/guards.h.
+  friend class ScopeOf;
+  friend class GradMode;
+  friend class NoGrad;
+  friend class Eager;
+  friend class NodeBudget;
+
   Recorder();
+  void module_begins();
+  void module_failed();
   void touch_first(Cell* cell);
   void forget_saved() {
     for (const Saved& s : saved_) detail::release(s.cell);
@@ -129,11 +131,20 @@ class Recorder {
   std::vector<Saved> saved_;
   uint64_t module_call_ = 0;  // the outermost module call, of all threads
   size_t module_begin_ = 0;  // how many nodes were pending when it began
-  std::vector<Node*> rehearsed_;  // flushed by a rehearsal
-  bool rehearsing_ = false;
   uint64_t seq_ = 0;
   size_t candidate_ = 0, backward_end_ = 0;
   size_t leaf_bytes_ = 0;
+  bool first_values_pending_ = false;
+  int module_depth_ = 0;
+  bool flushing_ = false;
+
+  uint32_t scope_ = 0;
+  bool grad_enabled_ = true;
+  bool eager_;
+  size_t node_budget_, byte_budget_;
+
+  std::vector<Node*> rehearsed_;  // flushed by a rehearsal
+  bool rehearsing_ = false;
 };
 
 /// Executes (in a rehearsal: plans) the first `count` pending nodes: afterward results with
@@ -168,22 +179,5 @@ bool is_leaf(Node* n);
 
 /// Throws unless the calling thread may use t in `op`: pending elsewhere, dropped.
 void require_usable(const Tensor& t, const char* op);
-
-/// Recording for this module while it lives.
-struct ScopeOf {
-  explicit ScopeOf(uint32_t scope) : outer(std::exchange(Recorder::current().scope_, scope)) {}
-  ~ScopeOf() { Recorder::current().scope_ = outer; }
-  uint32_t outer;
-};
-
-/// Recording without gradients while it lives (also: include/suanli/autograd.h, NoGrad).
-struct GradMode {
-  explicit GradMode(bool on) : recorder(Recorder::current()), before(recorder.no_grad_) {
-    recorder.no_grad_ = on ? 0 : 1;
-  }
-  ~GradMode() { recorder.no_grad_ = before; }
-  Recorder& recorder;
-  int before;
-};
 
 }  // namespace suanli

@@ -153,6 +153,63 @@ Tensor::Tensor(std::initializer_list<float> values)
     : Tensor(tensor_from_bytes(values.begin(), static_cast<int64_t>(values.size() * sizeof(float)),
                                Shape{static_cast<int64_t>(values.size())}, DType::f32)) {}
 
+Tensor::Tensor(const Parameter& parameter) {
+  Cell* c = parameter.cell();
+  if (!c) throw ShapeError("[Parameter] the parameter is undefined (default-constructed)");
+  Recorder& rec = Recorder::current();
+  Tensor value;
+  bool mine = c->writer == &rec && c->pending.defined();
+  if (mine) {
+    value = c->pending;
+  } else {
+    std::unique_lock lock(c->mutex());
+    while (c->overwritten.load(std::memory_order_acquire)) {
+      lock.unlock();
+      c->overwritten.wait(true, std::memory_order_acquire);
+      lock.lock();
+    }
+    value = c->committed;
+    if (!value.defined())
+      throw DeviceError(
+          c->writer
+              ? "[Parameter] its first value is pending on another thread; flush() it there first"
+              : "[Parameter] its first value was dropped with its program; make it again");
+  }
+  Node* v = value.node();
+  if (v->is(kFailed))
+    throw GraphError(
+        "[Parameter] its value was lost when a program that was overwriting it failed; set it "
+        "anew, or load a checkpoint");
+  if (!c->requires_grad || !rec.grad_enabled()) {
+    swap(value);
+    return;
+  }
+  const bool pending = v->pending();  // written in this very program: an alias of the pending value
+  Node* leaf = new_node(pending ? kOpAlias : kOpLeaf, pending ? 1 : 0, 1);
+  if (pending) {
+    leaf->in()[0] = {v, value.index()};
+    retain_node(v);
+  } else {
+    leaf->out(0).storage = v->out(value.index()).storage;
+    retain(leaf->out(0).storage);
+    leaf->flags = kExecuted;
+    leaf->seq = rec.next_seq();
+  }
+  leaf->out(0).shape = value.shape();
+  leaf->out(0).dtype = value.dtype();
+  leaf->device = value.device();
+  leaf->flags |= kRequiresGrad;
+  leaf->cell = c;
+  detail::retain(c);
+  *this = handle(leaf, 0);
+  if (pending) {
+    rec.append(leaf);
+    rec.settle();
+  } else {
+    release_node(leaf);
+  }
+}
+
 void require_usable(const Tensor& t, const char* op) {
   Node* n = t.node();
   if (!n) throw ShapeError(str("[", op, "] an input is undefined (a default-constructed tensor)"));
@@ -195,13 +252,12 @@ const void* detail::host_data(const Tensor& t, DType expected) {
     return (s ? s : scalar_bytes(n))->data;
   }
   Result& r = n->out(t.index());
-  if (Recorder::current().rehearsing() &&
-      (n->pending() || (r.storage && !r.storage->data && r.storage->bytes > 0)))
-    throw RehearsalError(
-        str("[read] a value of shape ", t.shape(), " is read while the program is recorded",
-            Recorder::current().scope_ ? str(" (in ", scope_path(Recorder::current().scope_), ")")
-                                       : std::string()));
-  if (n->pending()) Recorder::current().flush();
+  Recorder& rec = Recorder::current();
+  if (rec.rehearsing() && (n->pending() || (r.storage && !r.storage->data && r.storage->bytes > 0)))
+    throw RehearsalError(str("[read] a value of shape ", t.shape(),
+                             " is read while the program is recorded",
+                             rec.scope() ? str(" (in ", scope_path(rec.scope()), ")") : ""));
+  if (n->pending()) rec.flush();
   if (n->is(kFailed)) require_usable(t, "read");
   if (!r.storage) throw Error("[read] internal: an executed value has no storage");
   return r.storage->data;

@@ -370,9 +370,11 @@ TEST(Consumed, ARunningSumOfLossesGrowsNoChain) {
 
 TEST(Consumed, NamesTheModuleOfTheNode) {
   Parameter w(reals({2}));
-  Recorder::current().scope_ = scope_id("net.fc1");
-  Tensor h = exp(w);
-  Recorder::current().scope_ = 0;
+  Tensor h;
+  {
+    const ScopeOf module(scope_id("net.fc1"));
+    h = exp(w);
+  }
   h.backward();
   EXPECT_EQ(error_of([&] { h.backward(); }),
             std::string("[backward] graph of exp") + kConsumedAdvice + " (in net.fc1)");

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-// Running tests in one tier or the other, op by op, or on so many threads.
+// Running tests in one tier or the other, or on so many threads. Op by op: Eager.
 #pragma once
 #include "suanli/plan.h"
-#include "tensor/recorder.h"
+#include "tensor/guards.h"
 
 namespace suanli::test {
 
@@ -22,20 +22,6 @@ class InTier {
 
  private:
   Tier before_;
-};
-
-/// While it lives, everything pending is flushed after every op.
-class Eager {
- public:
-  Eager() : before_(Recorder::current().eager_) {
-    flush();
-    Recorder::current().eager_ = true;
-  }
-  ~Eager() { Recorder::current().eager_ = before_; }
-  Eager(const Eager&) = delete;
-
- private:
-  bool before_;
 };
 
 /// While it lives, so many threads compute.

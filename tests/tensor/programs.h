@@ -93,14 +93,4 @@ inline Bits train_net(int steps) {
   return train_net(steps, [](auto&&...) {});
 }
 
-/// Sets the node budget of this thread's recorder while it lives.
-struct NodeBudget {
-  explicit NodeBudget(size_t nodes) : before(Recorder::current().node_budget_) {
-    Recorder::current().node_budget_ = nodes;
-  }
-  ~NodeBudget() { Recorder::current().node_budget_ = before; }
-  NodeBudget(const NodeBudget&) = delete;
-  size_t before;
-};
-
 }  // namespace suanli::test

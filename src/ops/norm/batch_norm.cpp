@@ -3,6 +3,7 @@
 // its gradient is the closed form, not that of each part.
 #include "ops/norm/norm.h"
 #include "ops/op.h"
+#include "tensor/guards.h"
 
 namespace suanli {
 

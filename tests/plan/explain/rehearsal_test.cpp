@@ -152,16 +152,14 @@ TEST(Rehearsal, OfAStepThatIsSeveralPrograms) {
   optim::Adam opt(net.parameters());
   flush();
   const Bits before = values(net);
-  Recorder& rec = Recorder::current();
-  const size_t budget = std::exchange(rec.node_budget_, 40);
   {
+    const NodeBudget budget(40);
     Rehearsal rehearsal;
     const Tensor x = rehearsal.leaf({8, 6}, f32), y = rehearsal.leaf({8}, i64);
     step(net, opt, x, y);
     step(net, opt, x, y);
     EXPECT_GE(rehearsal.programs().size(), 3u);
   }
-  rec.node_budget_ = budget;
   EXPECT_EQ(values(net), before);
   for (auto& p : net.parameters()) EXPECT_FALSE(p.grad().defined());
   const Batch b = batch(1);
