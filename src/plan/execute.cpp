@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// Flush: pending nodes → tape → plan (from the cache, or built) → run → results attached. This is
-// what the recorder calls.
+// Flush: pending nodes → tape → plan (from the cache, or built) → run → results attached.
+#include "plan/execute.h"
+
 #include <algorithm>
 #include <atomic>
 #include <cmath>
@@ -8,11 +9,10 @@
 
 #include "base/threads/per_thread.h"
 #include "plan/build/cache.h"
-#include "plan/build/listener.h"
-#include "plan/explain/forecast.h"
 #include "plan/explain/print_explanation.h"
 #include "runtime/profiler.h"
 #include "suanli/plan.h"
+#include "tensor/recorder.h"
 
 namespace suanli {
 
@@ -36,16 +36,35 @@ Tier tier_from_environment() {
 }
 std::atomic<Tier> chosen_tier = tier_from_environment();
 
-struct ThreadState {
-  Tape tape;
-  PlanStats stats;
-  std::vector<Storage*> outputs;
-  std::vector<size_t> overwritten;  // updates
-  std::vector<Storage*> packed;  // held while the program runs
-  std::vector<const void*> in;
-  std::vector<void*> out;
+/// Counts of this thread, of all its executors.
+PlanStats& stats() { return PerThread<PlanStats>::get(); }
+
+/// Runs the kernels of a plan.
+class KernelExecutor final : public PlanExecutor {
+ public:
+  KernelExecutor() : PlanExecutor(false) {}
+
+ private:
+  void carry_out(Plan& plan, Tape& tape) override;
+  void run(Plan& plan, Tape& tape, const Arena& arena);
+  void release_packed() {
+    for (Storage* s : packed_) release(s);
+    packed_.clear();
+  }
+
+  // Kept: no allocation at steady state.
+  std::vector<Storage*> outputs_;
+  std::vector<size_t> overwritten_;  // updates
+  std::vector<Storage*> packed_;     // held while the program runs
+  std::vector<const void*> in_;
+  std::vector<void*> out_;
 };
-ThreadState& this_thread() { return PerThread<ThreadState>::get(); }
+
+const bool installed = [] {
+  install_executor(
+      []() -> std::unique_ptr<Executor> { return std::make_unique<KernelExecutor>(); });
+  return true;
+}();
 
 template <class T> int64_t first_not_finite(const void* data, int64_t n) {
   const T* x = static_cast<const T*>(data);
@@ -90,8 +109,7 @@ void poison_arena(const Plan& plan, char* arena, uint32_t step, bool after) {
   }
 }
 
-void run(Plan& plan, ThreadState& t, const Arena& arena) {
-  Tape& tape = t.tape;
+void KernelExecutor::run(Plan& plan, Tape& tape, const Arena& arena) {
   auto address = [&](const Place& p, const ValueDesc& d) -> void* {
     switch (p.kind) {
       case Place::arena: return arena.data() + p.at;
@@ -100,137 +118,114 @@ void run(Plan& plan, ThreadState& t, const Arena& arena) {
         ScalarAttr& s = tape.slots[static_cast<size_t>(p.at)];
         return d.dtype == DType::f64 ? static_cast<void*>(&s.real) : &s.integer;
       }
-      case Place::output: return t.outputs[static_cast<size_t>(p.at)]->data;
+      case Place::output: return outputs_[static_cast<size_t>(p.at)]->data;
       case Place::none: return nullptr;
     }
     return nullptr;
   };
   ProfilerHooks* const hooks = profiler_hooks;
   for (PlannedStep& s : plan.steps) {
-    t.in.clear(), t.out.clear();
-    for (size_t k = 0; k < s.in.size(); ++k) t.in.push_back(address(s.in[k], s.step.in[k]));
-    for (size_t k = 0; k < s.out.size(); ++k) t.out.push_back(address(s.out[k], s.step.out[k]));
+    in_.clear();
+    out_.clear();
+    for (size_t k = 0; k < s.in.size(); ++k) in_.push_back(address(s.in[k], s.step.in[k]));
+    for (size_t k = 0; k < s.out.size(); ++k) out_.push_back(address(s.out[k], s.step.out[k]));
     if (const auto& p = s.kernel->packing; p.input >= 0) {
       Storage* weights =
           tape.leaves[static_cast<size_t>(s.in[static_cast<size_t>(p.input)].at)].storage;
-      t.packed.push_back(packed_copy(weights, p.format, p.bytes, [&](const void* from, void* to) {
-        s.kernel->pack(from, to);
-      }));
-      t.in[static_cast<size_t>(p.input)] = t.packed.back()->data;
+      packed_.push_back(packed_copy(weights, p.format, p.bytes,
+                                    [&](const void* from, void* to) { s.kernel->pack(from, to); }));
+      in_[static_cast<size_t>(p.input)] = packed_.back()->data;
     }
     const auto number = static_cast<uint32_t>(&s - plan.steps.data());
     if (poison) poison_arena(plan, arena.data(), number, false);
     if (hooks) hooks->step_begins();
-    s.kernel->run(t.in.data(), t.out.data(), arena.data() + s.workspace_at);
+    s.kernel->run(in_.data(), out_.data(), arena.data() + s.workspace_at);
     if (hooks) hooks->step_ends(s.step, s.flops, s.bytes, tape.records[s.record]->scope);
     if (poison) poison_arena(plan, arena.data(), number, true);
-    if (check_nan) require_finite(s, tape, t.out.data());
+    if (check_nan) require_finite(s, tape, out_.data());
   }
 }
 
-/// Gives every result of the program the storage that it now has.
-void attach_outputs(const Plan& plan, ThreadState& t) {
-  for (const PlannedOutput& o : plan.outputs) {
-    Storage* s = o.place.kind == Place::leaf
-                     ? t.tape.leaves[static_cast<size_t>(o.place.at)].storage
-                     : t.outputs[static_cast<size_t>(o.place.at)];
-    retain(s);
-    t.tape.records[o.record]->out(o.result).storage = s;
+/// Reserves all memory before the first kernel, so that a failure leaves nothing half-done.
+void KernelExecutor::carry_out(Plan& plan, Tape& tape) {
+  outputs_.clear();
+  overwritten_.clear();
+  bool begun = false;
+  try {
+    for (size_t i = 0; i < plan.output_bytes.size(); ++i) {
+      const int64_t update = plan.output_update[i];
+      if (update >= 0 && tape.claim(static_cast<size_t>(update))) {
+        overwritten_.push_back(static_cast<size_t>(update));
+        outputs_.push_back(tape.leaves[tape.updates[static_cast<size_t>(update)].leaf].storage);
+        retain(outputs_.back());
+      } else {
+        outputs_.push_back(allocate_storage(plan.output_bytes[i], plan.device, "flush"));
+      }
+    }
+    Arena arena(plan.arena_bytes, plan.device, "flush");
+    begun = true;
+    run(plan, tape, arena);
+  } catch (...) {
+    // Values that were to be overwritten may be half written: they are lost until they are set
+    // anew.
+    if (begun && !overwritten_.empty()) {
+      Dropped* why = new_dropped("a program that was overwriting it failed");
+      for (size_t u : overwritten_) fail_node(tape.updates[u].cell->committed.node(), why);
+      release(why);
+    }
+    tape.release_cells();
+    release_packed();
+    for (Storage* s : outputs_) release(s);
+    throw;
   }
-  for (Storage* s : t.outputs) release(s);
-}
-
-/// What execute_pending() does in a rehearsal: results get storages without bytes.
-void rehearse(const Plan& plan, ThreadState& t) {
-  t.outputs.clear();
-  std::vector<uint8_t> overwrites;
-  for (size_t i = 0; i < plan.output_bytes.size(); ++i) {
-    overwrites.push_back(plan.output_update[i] >= 0 &&
-                         t.tape.claim(static_cast<size_t>(plan.output_update[i])));
-    t.outputs.push_back(overwrites.back() ? storage_without_bytes(plan.output_bytes[i], plan.device)
-                                          : rehearsed_result(plan.output_bytes[i], plan.device));
-  }
-  t.tape.release_cells();
-  rehearsed_programs->push_back(forecast(plan, t.tape, overwrites));
-  if (plan_listener) plan_listener->forecast(rehearsed_programs->back());
-  attach_outputs(plan, t);
+  tape.release_cells();
+  release_packed();
+  attach_outputs(plan, tape, outputs_);
+  for (Storage* s : outputs_) release(s);
+  PlanStats& now = stats();
+  now.overwritten += static_cast<int64_t>(overwritten_.size());
+  ++now.programs;
+  now.kernels += static_cast<int64_t>(plan.steps.size());
+  now.flops += plan.flops;
+  now.last_flops = plan.flops;
+  now.last_arena_bytes = plan.arena_bytes;
+  now.last_output_bytes = 0;
+  for (int64_t bytes : plan.output_bytes) now.last_output_bytes += bytes;
 }
 
 }  // namespace
 
-PlanStats plan_stats() { return this_thread().stats; }
+PlanStats plan_stats() { return stats(); }
 void set_tier(Tier tier) { chosen_tier = tier; }
 Tier tier() { return chosen_tier; }
 void set_check_nan(bool on) { check_nan = on; }
 void set_poison(bool on) { poison = on; }
 
-void prepare_executing_thread() { this_thread(); }
-
-void execute_pending(Recorder& recorder, size_t count) {
+void PlanExecutor::execute(Recorder& recorder, size_t count) {
   ProfilerSpan span("flush");
-  ThreadState& t = this_thread();
-  t.tape.build(recorder.pending(), count, recorder.touched());
-  if (t.tape.records.empty()) return;
+  tape_.build(recorder.pending(), count, recorder.touched());
+  if (tape_.records.empty()) return;
   // inside a fused kernel no op could be named
   const Tier tier = check_nan ? Tier::cold : chosen_tier.load();
-  PlanLease lease(t.tape, PlanSettings::of_now(tier, t.tape.records[0]->device));
+  PlanLease lease(tape_, PlanSettings::of_now(tier, tape_.records[0]->device));
   std::unique_ptr<Plan>& plan = lease.plan;
   if (profiler_hooks) profiler_hooks->plan_found(!plan);
   if (!plan) {
     ProfilerSpan building("build plan");
     const PrintedExplanation printed;
-    plan = Plan::build(t.tape, tier);
-    ++t.stats.plans;
+    plan = Plan::build(tape_, tier);
+    ++stats().plans;
   }
-  if (recorder.rehearsing()) return rehearse(*plan, t);
-  // All memory is reserved before the first kernel: a failure leaves nothing half-done.
-  t.outputs.clear();
-  std::vector<size_t>& overwritten = t.overwritten;
-  overwritten.clear();
-  bool begun = false;
-  auto release_packed = [&] {
-    for (Storage* s : t.packed) release(s);
-    t.packed.clear();
-  };
-  try {
-    for (size_t i = 0; i < plan->output_bytes.size(); ++i) {
-      const int64_t update = plan->output_update[i];
-      if (update >= 0 && t.tape.claim(static_cast<size_t>(update))) {
-        overwritten.push_back(static_cast<size_t>(update));
-        t.outputs.push_back(
-            t.tape.leaves[t.tape.updates[static_cast<size_t>(update)].leaf].storage);
-        retain(t.outputs.back());
-      } else {
-        t.outputs.push_back(allocate_storage(plan->output_bytes[i], plan->device, "flush"));
-      }
-    }
-    Arena arena(plan->arena_bytes, plan->device, "flush");
-    begun = true;
-    run(*plan, t, arena);
-  } catch (...) {
-    // What was to be overwritten may be half written: those values are lost until they are set
-    // anew.
-    if (begun && !overwritten.empty()) {
-      Dropped* why = new_dropped("a program that was overwriting it failed");
-      for (size_t u : overwritten) fail_node(t.tape.updates[u].cell->committed.node(), why);
-      release(why);
-    }
-    t.tape.release_cells();
-    release_packed();
-    for (Storage* s : t.outputs) release(s);
-    throw;
+  carry_out(*plan, tape_);
+}
+
+void attach_outputs(const Plan& plan, const Tape& tape, std::span<Storage* const> outputs) {
+  for (const PlannedOutput& o : plan.outputs) {
+    Storage* s = o.place.kind == Place::leaf ? tape.leaves[static_cast<size_t>(o.place.at)].storage
+                                             : outputs[static_cast<size_t>(o.place.at)];
+    retain(s);
+    tape.records[o.record]->out(o.result).storage = s;
   }
-  t.tape.release_cells();
-  release_packed();
-  t.stats.overwritten += static_cast<int64_t>(overwritten.size());
-  attach_outputs(*plan, t);
-  ++t.stats.programs;
-  t.stats.kernels += static_cast<int64_t>(plan->steps.size());
-  t.stats.flops += plan->flops;
-  t.stats.last_flops = plan->flops;
-  t.stats.last_arena_bytes = plan->arena_bytes;
-  t.stats.last_output_bytes = 0;
-  for (int64_t bytes : plan->output_bytes) t.stats.last_output_bytes += bytes;
 }
 
 }  // namespace suanli

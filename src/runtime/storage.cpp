@@ -210,18 +210,6 @@ Storage* storage_without_bytes(int64_t bytes, Device device) {
   return s;
 }
 
-constinit thread_local RehearsedResults* rehearsed_results = nullptr;
-
-Storage* rehearsed_result(int64_t bytes, Device device) {
-  Storage* s = storage_without_bytes(bytes, device);
-  if (bytes == 0) return s;
-  RehearsedResults& r = *rehearsed_results;
-  s->rehearsed_in = &r;
-  const int64_t size = block_size(bytes);
-  r.most[size] = std::max(r.most[size], ++r.alive[size]);
-  return s;
-}
-
 Storage* allocate_storage(int64_t bytes, Device device, const char* who) {
   Storage* s = storage_without_bytes(bytes, device);
   if (bytes > 0) {
@@ -239,8 +227,6 @@ void release(Storage* s) {
   if (s->refs.fetch_sub(1, std::memory_order_acq_rel) != 1) return;
   if (s->packed.load(std::memory_order_relaxed)) forget_packed(s);
   if (s->data) pool(s->device).give_back(s->data, s->bytes);
-  if (s->rehearsed_in && s->rehearsed_in == rehearsed_results)
-    --rehearsed_results->alive[block_size(s->bytes)];
   slab_free(s, sizeof(Storage));
 }
 

@@ -3,7 +3,6 @@
 // limit.
 #pragma once
 #include <atomic>
-#include <map>
 #include <type_traits>
 
 #include "suanli/runtime.h"
@@ -16,25 +15,13 @@ struct Storage {
   int64_t bytes = 0;
   void* data = nullptr;
   std::atomic<bool> packed{false};  // copies of it in other layouts exist
-  const void* rehearsed_in = nullptr;  // whose results it counts among
 };
 
 /// Takes `bytes` (may be 0) with one reference. Throws OutOfMemory with `who` and what is held when
 /// limit or device are exhausted.
 Storage* allocate_storage(int64_t bytes, Device device, const char* who);
-/// Stands for so many bytes in a rehearsal: it has none.
+/// Stands for `bytes` bytes and has none (data is null): for programs that are planned and not run.
 Storage* storage_without_bytes(int64_t bytes, Device device);
-
-/// Blocks of memory by their size, and how many of each.
-using Blocks = std::map<int64_t, int64_t>;
-/// What a rehearsal's results take: now, and of each size at most at once.
-struct RehearsedResults {
-  Blocks alive, most;
-};
-/// Those of this thread's rehearsal; null outside of one.
-extern constinit thread_local RehearsedResults* rehearsed_results;
-/// A storage without bytes for a result: counted there until it is released.
-Storage* rehearsed_result(int64_t bytes, Device device);
 
 inline void retain(Storage* s) { s->refs.fetch_add(1, std::memory_order_relaxed); }
 void release(Storage* s);

@@ -62,4 +62,25 @@ class NodeBudget {
   const size_t before_;
 };
 
+/// Another executor computes the programs. Pending nodes are flushed to the former one first, and
+/// dropped at the end.
+class ExecuteWith {
+ public:
+  ExecuteWith(Executor& executor, std::string why_dropped)
+      : recorder_(Recorder::current()), why_dropped_(std::move(why_dropped)) {
+    recorder_.flush();
+    before_ = std::exchange(recorder_.executor_, &executor);
+  }
+  ~ExecuteWith() {
+    recorder_.drop(why_dropped_);
+    recorder_.executor_ = before_;
+  }
+  ExecuteWith(const ExecuteWith&) = delete;
+
+ private:
+  Recorder& recorder_;
+  const std::string why_dropped_;
+  Executor* before_;
+};
+
 }  // namespace suanli

@@ -29,7 +29,7 @@ std::mutex& Cell::mutex() const {
 
 void set_gradient(Cell* c, const Tensor& grad) {
   Recorder& rec = Recorder::current();
-  const bool at_once = (!grad.defined() || !grad.node()->pending()) && !rec.rehearsing();
+  const bool at_once = (!grad.defined() || !grad.node()->pending()) && !rec.provisional();
   if (!at_once) rec.touch(c);
   c->grad = grad;
   // holds whatever becomes of the pending program
@@ -74,7 +74,7 @@ void Parameter::set(const Tensor& value) {
         "first");
   Tensor plain = in_memory(value);
   // a value that lies in memory commits at once
-  if (!plain.node()->pending() && !rec.rehearsing()) {
+  if (!plain.node()->pending() && !rec.provisional()) {
     cell_->pending = Tensor();
     plain.node()->flags |= kOfCell;
     std::lock_guard lock(cell_->mutex());

@@ -64,6 +64,22 @@ uint32_t optimizer_scope() {
   return scope;
 }
 
+namespace {
+constinit MakeExecutor make_executor = nullptr;
+}
+void install_executor(MakeExecutor make) { make_executor = make; }
+
+void Executor::keep(Node* node) { release_node(node); }
+
+Executor& Recorder::executor() {
+  if (!executor_) {
+    if (!make_executor) throw Error("[flush] internal: no executor is installed");
+    own_executor_ = make_executor();
+    executor_ = own_executor_.get();
+  }
+  return *executor_;
+}
+
 Recorder& Recorder::current() { return PerThread<Recorder>::get(); }
 
 namespace {
@@ -81,7 +97,6 @@ struct FlushAtEnd {
 }  // namespace
 
 Recorder::Recorder() : node_budget_(kNodeBudget), byte_budget_(kByteBudget) {
-  prepare_executing_thread();
   slab_chunks();  // this thread's slab heap is made first, so that it outlives the recorder
   thread_local FlushAtEnd flush_at_end;
   const char* eager = std::getenv("SUANLI_EAGER");
@@ -280,9 +295,8 @@ void Recorder::flush(size_t count) {
   const Running running;
   if (count > 0) {
     flushing_ = true;
-    if (rehearsing_) release_rehearsed();
     try {
-      execute_pending(*this, count);
+      executor().execute(*this, count);
     } catch (const std::exception& e) {
       flushing_ = false;
       drop(str("its computation failed: ", e.what()));
@@ -293,6 +307,7 @@ void Recorder::flush(size_t count) {
       throw;
     }
     flushing_ = false;
+    Executor* const keeper = provisional() ? executor_ : nullptr;
     for (size_t i = 0; i < count; ++i) {
       if (i + kAhead < count) prefetch(pending_[i + kAhead]);
       Node* n = pending_[i];
@@ -311,7 +326,7 @@ void Recorder::flush(size_t count) {
       }
       // plain values, parameters and requires_grad_() leaves lead nowhere
       if (!any || n->is(kConsumed)) drop_edges(n);
-      if (rehearsing_) rehearsed_.push_back(n);
+      if (keeper) keeper->keep(n);
       else release_node(n);
     }
     pending_.erase(pending_.begin(), pending_.begin() + static_cast<ptrdiff_t>(count));
@@ -322,37 +337,7 @@ void Recorder::flush(size_t count) {
     module_begin_ = module_begin_ > count ? module_begin_ - count : 0;
     if (pending_.empty()) leaf_bytes_ = 0, first_values_pending_ = false;
   }
-  if (!touched_.empty() && !rehearsing_) commit_cells();
-}
-
-void Recorder::release_rehearsed() {
-  for (size_t i = rehearsed_.size(); i-- > 0;) {  // what reads a value comes after it
-    Node*& n = rehearsed_[i];
-    if (static_cast<uint32_t>(n->refs.load(std::memory_order_acquire)) != 1) continue;
-    drop_edges(n);
-    release_node(n);
-    n = nullptr;
-  }
-  std::erase(rehearsed_, nullptr);
-}
-
-void Recorder::begin_rehearsal() {
-  if (rehearsing_) throw Error("[rehearsal] internal: one is going on already");
-  flush();
-  rehearsing_ = true;
-}
-
-void Recorder::end_rehearsal() {
-  drop("it was only rehearsed");
-  Dropped* why = new_dropped("it was only rehearsed");
-  for (Node* n : rehearsed_) {
-    fail_node(n, why);
-    drop_edges(n);
-    release_node(n);
-  }
-  suanli::release(why);
-  rehearsed_.clear();
-  rehearsing_ = false;
+  if (!touched_.empty() && !provisional()) commit_cells();
 }
 
 void Recorder::fail_pending(size_t first, const std::string& why) {

@@ -6,6 +6,7 @@
 
 #include "base/threads/per_thread.h"
 #include "tensor/cell.h"
+#include "tensor/executor.h"
 #include "tensor/node.h"
 
 namespace suanli {
@@ -43,14 +44,12 @@ class Recorder {
   /// value says.
   void drop(const std::string& why);
 
-  /// Until it ends, flushes plan and run nothing: results get storages without bytes, cells keep
-  /// their pending values. Its end drops everything that was recorded since; using a handle into it
-  /// throws.
-  void begin_rehearsal();
-  void end_rehearsal();
-  bool rehearsing() const { return rehearsing_; }
-  /// Takes over the caller's reference to a leaf without bytes.
-  void rehearse_leaf(Node* node) { rehearsed_.push_back(node); }
+  /// True while results are provisional and cells take none over: see Executor.
+  bool provisional() const { return executor_ && executor_->provisional(); }
+  /// Throws unless the host may read result `index` of a node of this thread.
+  void require_readable(Node* node, int index) const {
+    if (executor_) executor_->require_readable(node, index);
+  }
 
   // The outermost module calls and backward() are candidates for the end of a program (see
   // docs/architecture.md, "Where a program ends").
@@ -97,8 +96,10 @@ class Recorder {
   friend class NoGrad;
   friend class Eager;
   friend class NodeBudget;
+  friend class ExecuteWith;
 
   Recorder();
+  Executor& executor();
   void module_begins();
   void module_failed();
   void touch_first(Cell* cell);
@@ -112,9 +113,6 @@ class Recorder {
   /// does not.
   size_t end_of_last_repetition() const;
   void commit_cells();
-  /// Lets go of what a rehearsal flushed and nobody can reach any more, as a flush does at once
-  /// otherwise: it counts as memory.
-  void release_rehearsed();
 
   /// The contents of a cell when a module call began.
   struct Saved {
@@ -143,17 +141,9 @@ class Recorder {
   bool eager_;
   size_t node_budget_, byte_budget_;
 
-  std::vector<Node*> rehearsed_;  // flushed by a rehearsal
-  bool rehearsing_ = false;
+  std::unique_ptr<Executor> own_executor_;  // made by the first flush
+  Executor* executor_ = nullptr;  // flushes use it: the own one, or that of a guard
 };
-
-/// Executes (in a rehearsal: plans) the first `count` pending nodes: afterward results with
-/// handles, values that retained graphs read and pending cell values have storage. Defined by the
-/// plan room (src/plan/execute.cpp), which registers itself by being linked.
-void execute_pending(Recorder& recorder, size_t count);
-/// Makes what execute_pending keeps per thread; called by the recorder's constructor, so that it
-/// outlives the recorder.
-void prepare_executing_thread();
 
 /// Number of nodes and edges' hash that identify a node within its program, ignoring addresses.
 /// Used to find repetitions.

@@ -253,10 +253,7 @@ const void* detail::host_data(const Tensor& t, DType expected) {
   }
   Result& r = n->out(t.index());
   Recorder& rec = Recorder::current();
-  if (rec.rehearsing() && (n->pending() || (r.storage && !r.storage->data && r.storage->bytes > 0)))
-    throw RehearsalError(str("[read] a value of shape ", t.shape(),
-                             " is read while the program is recorded",
-                             rec.scope() ? str(" (in ", scope_path(rec.scope()), ")") : ""));
+  rec.require_readable(n, t.index());
   if (n->pending()) rec.flush();
   if (n->is(kFailed)) require_usable(t, "read");
   if (!r.storage) throw Error("[read] internal: an executed value has no storage");

@@ -6,7 +6,7 @@
 #include <fstream>
 #include <sstream>
 
-#include "plan/explain/rehearsal.h"
+#include "plan/rehearsal.h"
 #include "suanli/models.h"
 #include "support/checkout.h"
 

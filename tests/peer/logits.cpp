@@ -7,7 +7,7 @@
 #include <cstdio>
 #include <cstdlib>
 
-#include "plan/explain/rehearsal.h"
+#include "plan/rehearsal.h"
 #include "suanli/io.h"
 #include "suanli/models.h"
 

@@ -9,7 +9,7 @@
 #include <optional>
 #include <string_view>
 
-#include "plan/explain/rehearsal.h"
+#include "plan/rehearsal.h"
 #include "suanli/suanli.h"
 
 namespace suanli::cli {

@@ -1,5 +1,4 @@
 // SPDX-License-Identifier: Apache-2.0
-// What a finished plan says about memory; and rehearsals, which make plans for its sake.
 #include "plan/explain/forecast.h"
 
 #include <algorithm>
@@ -9,8 +8,6 @@
 #include "tensor/recorder.h"
 
 namespace suanli {
-
-constinit thread_local std::vector<ProgramForecast>* rehearsed_programs = nullptr;
 
 namespace {
 
@@ -92,29 +89,6 @@ ProgramForecast forecast(const Plan& plan, const Tape& tape,
   std::stable_sort(f.holders.begin(), f.holders.end(),
                    [](const MemoryHolder& a, const MemoryHolder& b) { return a.bytes > b.bytes; });
   return f;
-}
-
-Rehearsal::Rehearsal() {
-  Recorder::current().begin_rehearsal();
-  rehearsed_programs = &programs_;
-  rehearsed_results = &results_;
-}
-
-Rehearsal::~Rehearsal() {
-  rehearsed_programs = nullptr;
-  Recorder::current().end_rehearsal();
-  rehearsed_results = nullptr;
-}
-
-Tensor Rehearsal::leaf(const Shape& shape, DType dtype) {
-  Node* n = new_node(kOpLeaf, 0, 1);
-  n->flags = kExecuted;
-  n->out(0).shape = shape;
-  n->out(0).dtype = dtype;
-  n->out(0).storage = storage_without_bytes(shape.numel() * itemsize(dtype), Device{});
-  Tensor t = handle(n, 0);
-  Recorder::current().rehearse_leaf(n);
-  return t;
 }
 
 }  // namespace suanli

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-// What a plan says about the memory that running it takes.
+// Forecast of the memory that running a plan takes.
 #pragma once
 #include "plan/build/plan.h"
-#include "plan/explain/rehearsal.h"
+#include "suanli/explain.h"
 
 namespace suanli {
 
@@ -10,8 +10,5 @@ namespace suanli {
 /// former value.
 ProgramForecast forecast(const Plan& plan, const Tape& tape,
                          const std::vector<uint8_t>& overwrites);
-
-/// Where execute_pending() notes the programs of a rehearsal on this thread; null outside of one.
-extern constinit thread_local std::vector<ProgramForecast>* rehearsed_programs;
 
 }  // namespace suanli

@@ -158,7 +158,7 @@ void Tape::find_updates(const std::vector<Cell*>& cells, size_t count) {
   for (const Node* n : unneeded_) count_holders(n);
 }
 
-bool Tape::claim(size_t update) {
+bool Tape::claim(size_t update, uint32_t ignored) {
   const Leaf& leaf = leaves[updates[update].leaf];
   Cell* c = updates[update].cell;
   std::lock_guard lock(c->mutex());
@@ -167,8 +167,8 @@ bool Tape::claim(size_t update) {
   for (int k = 0; k < leaf.holders; ++k)
     refs += leaf.nodes[k]->refs.load(std::memory_order_acquire);
   // The cell's own handle, and the edges; every node holds the storage once.
-  if (refs != kHandle + leaf.edges ||
-      leaf.storage->refs.load(std::memory_order_acquire) != static_cast<uint32_t>(leaf.holders))
+  if (refs != kHandle + leaf.edges || leaf.storage->refs.load(std::memory_order_acquire) !=
+                                          static_cast<uint32_t>(leaf.holders) + ignored)
     return false;
   c->overwritten.store(true, std::memory_order_release);
   if (leaf.storage->packed.load(std::memory_order_relaxed)) forget_packed(leaf.storage);

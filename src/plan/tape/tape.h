@@ -73,8 +73,8 @@ class Tape {
   /// Inputs of all records, one after the other.
   std::vector<Ref> refs() const;
   /// True if nobody but this program holds an update's former value; other threads then wait for
-  /// the next one until release_cells().
-  bool claim(size_t update);
+  /// the next one until release_cells(). `ignored`: references to its storage that do not count.
+  bool claim(size_t update, uint32_t ignored = 0);
   void release_cells();
 
  private:

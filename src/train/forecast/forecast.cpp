@@ -6,7 +6,7 @@
 #include <utility>
 
 #include "base/text/text.h"
-#include "plan/explain/rehearsal.h"
+#include "plan/rehearsal.h"
 #include "runtime/storage.h"
 #include "suanli/loader.h"
 #include "train/run/evaluate.h"

@@ -1,13 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
-// Rehearsing programs: recorded and planned as they will be, with shapes instead of data, and
-// nothing is computed.
+// Rehearsal: programs are recorded and planned with shapes instead of data, and nothing runs.
 #pragma once
+#include <map>
+#include <memory>
 #include <vector>
 
-#include "runtime/storage.h"
 #include "suanli/explain.h"
 
 namespace suanli {
+
+/// Blocks of memory by their size, and how many of each.
+using Blocks = std::map<int64_t, int64_t>;
 
 /// While it lives, programs of this thread are planned (and stay in the plan cache) but not run,
 /// and reading a value throws RehearsalError. Afterward everything is as before: cells, gradients,
@@ -21,13 +24,13 @@ class SUANLI_API Rehearsal {
   /// Stands for data of this shape.
   Tensor leaf(const Shape& shape, DType dtype);
   /// Of the programs so far, in the order of their flushes.
-  const std::vector<ProgramForecast>& programs() const { return programs_; }
+  const std::vector<ProgramForecast>& programs() const;
   /// Of each size, the most blocks that results of programs have taken at once so far.
-  const Blocks& results() const { return results_.most; }
+  const Blocks& results() const;
 
  private:
-  std::vector<ProgramForecast> programs_;
-  RehearsedResults results_;
+  struct State;
+  std::unique_ptr<State> state_;
 };
 
 }  // namespace suanli

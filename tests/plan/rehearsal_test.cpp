@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // A rehearsal plans what a step would run, and leaves no trace but the plan.
-#include "plan/explain/rehearsal.h"
+#include "plan/rehearsal.h"
 
 #include "gtest/gtest.h"
 #include "suanli/loader.h"
