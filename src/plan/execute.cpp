@@ -89,7 +89,7 @@ void require_finite(const PlannedStep& s, const Tape& tape, void* const* out) {
         str("[", op_def(s.step.op).name, "] the first ", std::isnan(v) ? "NaN" : "infinity",
             " arises here, in a result of shape ", d.shape);
     if (d.shape.rank()) text += str(", sample ", at / std::max<int64_t>(row, 1));
-    throw NumericError(text + in_scope(tape.records[s.record]->scope));
+    throw NumericError(text + in_scope(tape.nodes[s.node]->scope));
   }
 }
 
@@ -140,7 +140,7 @@ void KernelExecutor::run(Plan& plan, Tape& tape, const Arena& arena) {
     if (poison) poison_arena(plan, arena.data(), number, false);
     if (hooks) hooks->step_begins();
     s.kernel->run(in_.data(), out_.data(), arena.data() + s.workspace_at);
-    if (hooks) hooks->step_ends(s.step, s.flops, s.bytes, tape.records[s.record]->scope);
+    if (hooks) hooks->step_ends(s.step, s.flops, s.bytes, tape.nodes[s.node]->scope);
     if (poison) poison_arena(plan, arena.data(), number, true);
     if (check_nan) require_finite(s, tape, out_.data());
   }
@@ -204,10 +204,10 @@ void set_poison(bool on) { poison = on; }
 void PlanExecutor::execute(Recorder& recorder, size_t count) {
   ProfilerSpan span("flush");
   tape_.build(recorder.pending(), count, recorder.touched());
-  if (tape_.records.empty()) return;
+  if (tape_.nodes.empty()) return;
   // inside a fused kernel no op could be named
   const Tier tier = check_nan ? Tier::cold : chosen_tier.load();
-  PlanLease lease(tape_, PlanSettings::of_now(tier, tape_.records[0]->device));
+  PlanLease lease(tape_, PlanSettings::of_now(tier, tape_.nodes[0]->device));
   std::unique_ptr<Plan>& plan = lease.plan;
   if (profiler_hooks) profiler_hooks->plan_found(!plan);
   if (!plan) {
@@ -224,7 +224,7 @@ void attach_outputs(const Plan& plan, const Tape& tape, std::span<Storage* const
     Storage* s = o.place.kind == Place::leaf ? tape.leaves[static_cast<size_t>(o.place.at)].storage
                                              : outputs[static_cast<size_t>(o.place.at)];
     retain(s);
-    tape.records[o.record]->out(o.result).storage = s;
+    tape.nodes[o.node]->out(o.result).storage = s;
   }
 }
 

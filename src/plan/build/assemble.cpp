@@ -40,7 +40,7 @@ class Assembler {
     for (size_t u = 0; u < units_.size(); ++u) add_step(static_cast<int>(u));
     for (auto& s : plan_->steps) s.step.attr = &s.attr;  // the vector may have moved them
     for (const ProgramOutput& l : program_.outputs)
-      plan_->outputs.push_back({l.record, l.result, place_of(l.value)});
+      plan_->outputs.push_back({l.node, l.result, place_of(l.value)});
     place_blocks();
     if constexpr (kChecked) check_memory(program, *plan_, checked_);
   }
@@ -89,7 +89,7 @@ class Assembler {
     const Unit& unit = units_[static_cast<size_t>(u)];
     const Record& record = program_.record(unit[0]);
     PlannedStep s;
-    s.record = record.origin;
+    s.node = record.node;
     std::vector<Ref> in, out;
     std::vector<ValueDesc>& seen = s.step.in;
     if (unit.size() == 1) {
@@ -106,7 +106,7 @@ class Assembler {
       s.step.op = kOpFused;
       if (fused.op >= 0) {
         const Record& op = program_.record(static_cast<size_t>(fused.op));
-        s.step.op = op.op, s.attr = op.attr, s.record = op.origin;
+        s.step.op = op.op, s.attr = op.attr, s.node = op.node;
       }
       s.expr = std::make_unique<Expr>(std::move(fused.expr));
       s.step.expr = s.expr.get();
@@ -140,10 +140,10 @@ class Assembler {
         const auto last = static_cast<uint32_t>(std::max(u, v.last_use));
         blocks_[static_cast<size_t>(v.place.at)].last = last;
         plan_->arena.push_back({v.place.at, bytes_of(v.desc), static_cast<uint32_t>(u), last,
-                                program_.record(out[k].index).origin, false});
+                                program_.record(out[k].index).node, false});
       }
       s.out.push_back(v.place);
-      s.out_records.push_back(program_.record(out[k].index).origin);
+      s.out_nodes.push_back(program_.record(out[k].index).node);
       s.step.out.push_back(v.desc);
     }
     if (tier_ == Tier::planned)
@@ -153,7 +153,7 @@ class Assembler {
     if (s.kernel->workspace_bytes > 0) {
       s.workspace_at = new_block(s.kernel->workspace_bytes, u);
       plan_->arena.push_back({s.workspace_at, s.kernel->workspace_bytes, static_cast<uint32_t>(u),
-                              static_cast<uint32_t>(u), s.record, true});
+                              static_cast<uint32_t>(u), s.node, true});
     }
     const Cost cost = step_cost(s.step);
     s.flops = cost.flops, s.bytes = cost.bytes;

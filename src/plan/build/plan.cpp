@@ -41,7 +41,7 @@ PlanDraft first_draft(const Tape& tape, Tier tier, KernelTable& kernels) {
 }  // namespace
 
 std::unique_ptr<Plan> Plan::build(const Tape& tape, Tier tier) {
-  KernelTable kernels(backend(tape.records.empty() ? Device{} : tape.records[0]->device));
+  KernelTable kernels(backend(tape.nodes.empty() ? Device{} : tape.nodes[0]->device));
   PlanDraft draft = first_draft(tape, tier, kernels);
   if (tier == Tier::planned) fit_memory(draft, kernels), notify("fit memory", draft.program);
   if (plan_listener)
@@ -57,7 +57,7 @@ int64_t Plan::bytes_held() const {
   std::vector<const Kernel*> kernels;
   add(steps), add(outputs), add(output_bytes), add(output_update), add(arena);
   for (const PlannedStep& s : steps) {
-    add(s.step.in), add(s.step.out), add(s.in), add(s.out), add(s.out_records);
+    add(s.step.in), add(s.step.out), add(s.in), add(s.out), add(s.out_nodes);
     if (s.expr) bytes += sizeof *s.expr + kAllocation, add(s.expr->code), add(s.expr->results);
     kernels.push_back(s.kernel.get());
   }

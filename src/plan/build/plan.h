@@ -22,11 +22,11 @@ struct PlannedStep {
   Step step;                       // op, attributes, shapes
   Attr attr;
   std::unique_ptr<Expr> expr;      // of a fused step
-  // the first of its records: for the module path, which is not part of the tape
-  uint32_t record;
+  // of the tape, the first that it stems from: for the module path
+  uint32_t node;
   std::shared_ptr<Kernel> kernel;  // of all equal steps
   std::vector<Place> in, out;
-  std::vector<uint32_t> out_records;  // of the tape, that the results stem from
+  std::vector<uint32_t> out_nodes;  // of the tape, that the results stem from
   int64_t workspace_at = 0;
   int64_t flops = 0, bytes = 0;
 };
@@ -35,13 +35,13 @@ struct PlannedStep {
 struct PlannedBytes {
   int64_t at, bytes;
   uint32_t first, last;   // steps; what is written over a dying input has an entry of its own
-  uint32_t record;        // of the tape: where the value stems from
+  uint32_t node;          // of the tape: where the value stems from
   bool workspace;
 };
 
 /// A result that leaves the program.
 struct PlannedOutput {
-  uint32_t record;
+  uint32_t node;
   uint8_t result;
   Place place;   // output: storage of its own; leaf: an alias of a leaf, shared
 };

@@ -23,7 +23,7 @@ std::string name_of(const Record& r) {
 }
 std::string text_of(const ValueDesc& d) { return str(d.dtype, d.shape); }
 const std::string& module_of(const Program& p, const Record& r) {
-  return scope_path(p.tape().records[r.origin]->scope);
+  return scope_path(p.tape().nodes[r.node]->scope);
 }
 
 std::string text_of(const Ref& r) {
@@ -192,9 +192,9 @@ class Neighbors {
 /// Forward is what comes before the last record that leads from a parameter and needs its graph:
 /// gradients are recorded without one.
 uint32_t records_forward(const Tape& tape) {
-  for (size_t i = tape.records.size(); i-- > 0;)
-    if (tape.records[i]->requires_grad()) return static_cast<uint32_t>(i + 1);
-  return static_cast<uint32_t>(tape.records.size());
+  for (size_t i = tape.nodes.size(); i-- > 0;)
+    if (tape.nodes[i]->requires_grad()) return static_cast<uint32_t>(i + 1);
+  return static_cast<uint32_t>(tape.nodes.size());
 }
 
 std::vector<ExplainedKernel> kernels_of(const Plan& plan, const Tape& tape) {
@@ -205,21 +205,21 @@ std::vector<ExplainedKernel> kernels_of(const Plan& plan, const Tape& tape) {
   std::map<std::pair<int, int64_t>, size_t> writer;  // by place
   for (const PlannedStep& s : plan.steps) {
     ExplainedKernel k;
-    k.name = step_name(s.step), k.module = scope_path(tape.records[s.record]->scope);
-    k.record = s.record;
-    const auto of_optimizer = [&](uint32_t record) {
-      return tape.records[record]->scope == optimizer_scope();
+    k.name = step_name(s.step), k.module = scope_path(tape.nodes[s.node]->scope);
+    k.record = s.node;
+    const auto of_optimizer = [&](uint32_t node) {
+      return tape.nodes[node]->scope == optimizer_scope();
     };
-    const auto updates = std::count_if(s.out_records.begin(), s.out_records.end(), of_optimizer);
+    const auto updates = std::count_if(s.out_nodes.begin(), s.out_nodes.end(), of_optimizer);
     k.updates = updates > 0;
-    // A fused kernel is named after its first record, which may be the last of the gradient (a
+    // A fused kernel is named after its first node, which may be the last of the gradient (a
     // clip, a sum over batches).
-    const bool only_updates = s.step.op == kOpFused && updates == std::ssize(s.out_records);
+    const bool only_updates = s.step.op == kOpFused && updates == std::ssize(s.out_nodes);
     const uint32_t last =
-        std::max(s.record, *std::max_element(s.out_records.begin(), s.out_records.end()));
-    k.phase = of_optimizer(s.record) || only_updates ? ExplainedKernel::update
-              : last < forward                       ? ExplainedKernel::forward
-                                                     : ExplainedKernel::backward;
+        std::max(s.node, *std::max_element(s.out_nodes.begin(), s.out_nodes.end()));
+    k.phase = of_optimizer(s.node) || only_updates ? ExplainedKernel::update
+              : last < forward                     ? ExplainedKernel::forward
+                                                   : ExplainedKernel::backward;
     k.ops = s.step.expr ? static_cast<int64_t>(s.expr->code.size()) + s.step.has_epilogue() : 1;
     k.flops = s.flops, k.bytes = s.bytes, k.workspace_bytes = s.kernel->workspace_bytes;
     k.alive_bytes = alive[all.size()];

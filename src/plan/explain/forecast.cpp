@@ -11,17 +11,17 @@ namespace suanli {
 
 namespace {
 
-/// Whether a record's result is a parameter's gradient, or becomes one under another name.
+/// Per node: 1 if its result is a parameter's gradient, or becomes one under another name.
 std::vector<uint8_t> gradients(const Tape& tape) {
-  std::vector<uint8_t> is(tape.records.size(), 0);
+  std::vector<uint8_t> is(tape.nodes.size(), 0);
   const std::vector<Ref> refs = tape.refs();
-  std::vector<size_t> first_ref(tape.records.size() + 1, 0);
-  for (size_t i = 0; i < tape.records.size(); ++i)
-    first_ref[i + 1] = first_ref[i] + tape.records[i]->n_in;
-  for (size_t i = tape.records.size(); i-- > 0;) {
-    is[i] |= tape.records[i]->is(kGradient);
+  std::vector<size_t> first_ref(tape.nodes.size() + 1, 0);
+  for (size_t i = 0; i < tape.nodes.size(); ++i)
+    first_ref[i + 1] = first_ref[i] + tape.nodes[i]->n_in;
+  for (size_t i = tape.nodes.size(); i-- > 0;) {
+    is[i] |= tape.nodes[i]->is(kGradient);
     const Ref* in = refs.data() + first_ref[i];
-    if (is[i] && op_def(tape.records[i]->op).alias && in->kind == Ref::record) is[in->index] = 1;
+    if (is[i] && op_def(tape.nodes[i]->op).alias && in->kind == Ref::record) is[in->index] = 1;
   }
   return is;
 }
@@ -50,7 +50,7 @@ ProgramForecast forecast(const Plan& plan, const Tape& tape,
     if (const auto& p = s.kernel->packing; p.input >= 0)
       f.packed[{tape.leaves[static_cast<size_t>(s.in[static_cast<size_t>(p.input)].at)].storage,
                 p.format}] = p.bytes;
-  auto module_of = [&](uint32_t record) { return scope_path(tape.records[record]->scope); };
+  auto module_of = [&](uint32_t node) { return scope_path(tape.nodes[node]->scope); };
   for (size_t u = 0; u < tape.updates.size(); ++u) {
     const Update& update = tape.updates[u];
     const auto planned =
@@ -62,7 +62,7 @@ ProgramForecast forecast(const Plan& plan, const Tape& tape,
       why = "something outside of the program holds its former value";
     if (!why) continue;
     const ValueDesc& d = tape.leaves[update.leaf].desc();
-    f.kept.push_back({op_def(tape.records[update.record]->op).name, module_of(update.record), why,
+    f.kept.push_back({op_def(tape.nodes[update.node]->op).name, module_of(update.node), why,
                       d.shape.numel() * itemsize(d.dtype)});
   }
 
@@ -78,12 +78,12 @@ ProgramForecast forecast(const Plan& plan, const Tape& tape,
   for (const PlannedBytes& b : arena) {
     if (b.first > peak || b.last < peak) continue;
     const PlannedStep& s = plan.steps[b.first];
-    const auto kind = b.workspace             ? MemoryHolder::workspace
-                      : is_gradient[b.record] ? MemoryHolder::gradient
-                                              : MemoryHolder::activation;
+    const auto kind = b.workspace           ? MemoryHolder::workspace
+                      : is_gradient[b.node] ? MemoryHolder::gradient
+                                            : MemoryHolder::activation;
     if (kind == MemoryHolder::workspace) f.workspace_bytes += b.bytes;
     if (kind == MemoryHolder::gradient) f.gradient_bytes += b.bytes;
-    f.holders.push_back({kind, step_name(s.step), module_of(b.record),
+    f.holders.push_back({kind, step_name(s.step), module_of(b.node),
                          b.workspace ? Shape() : result_at(s, b.at), b.bytes});
   }
   std::stable_sort(f.holders.begin(), f.holders.end(),

@@ -6,8 +6,8 @@ namespace suanli {
 Program::Program(const Tape& tape) : tape_(&tape) {
   const std::vector<Ref> inputs = tape.refs();
   const Ref* refs = inputs.data();
-  for (uint32_t i = 0; i < tape.records.size(); ++i) {
-    Node* n = tape.records[i];
+  for (uint32_t i = 0; i < tape.nodes.size(); ++i) {
+    Node* n = tape.nodes[i];
     Record r{n->op, n->attr, i, {refs, refs + n->n_in}, {}};
     refs += n->n_in;
     for (uint8_t k = 0; k < n->n_out; ++k) {
@@ -18,7 +18,7 @@ Program::Program(const Tape& tape) : tape_(&tape) {
   }
   for (size_t u = 0; u < tape.updates.size(); ++u)
     for (ProgramOutput& l : outputs)
-      if (l.record == tape.updates[u].record && l.result == tape.updates[u].result)
+      if (l.node == tape.updates[u].node && l.result == tape.updates[u].result)
         l.update = static_cast<int64_t>(u);
   index();
 }

@@ -14,8 +14,8 @@ namespace suanli {
 struct Record {
   uint16_t op;
   Attr attr;
-  // the record of the tape that it stems from: for module paths, which are not part of the tape
-  uint32_t origin;
+  // of the tape, which it stems from: for module paths, which are not part of the canonical form
+  uint32_t node;
   std::vector<Ref> in;
   std::vector<ValueDesc> out;
   // computed once more, where it is read: to be kept away from where it was computed first
@@ -24,7 +24,7 @@ struct Record {
 
 /// A result of the tape that must leave the program, and the value that it is.
 struct ProgramOutput {
-  uint32_t record;   // of the tape
+  uint32_t node;   // of the tape
   uint8_t result;
   Ref value;
   // of the tape: the value is a cell's next, and may be written over the former one
@@ -47,7 +47,7 @@ class Program {
   void drop_dead();
 
   size_t size() const { return records.size(); }
-  Device device() const { return tape_->records.empty() ? Device{} : tape_->records[0]->device; }
+  Device device() const { return tape_->nodes.empty() ? Device{} : tape_->nodes[0]->device; }
   const Tape& tape() const { return *tape_; }
   const Record& record(size_t i) const { return records[i]; }
   /// The record as a backend would be asked to run it.

@@ -187,32 +187,32 @@ class Layouts {
     if (!have_plain_[at(r)]) {
       plain_[at(r)] = add({kOpReorder,
                            {},
-                           p_.records[blocked_[at(r)].index].origin,
+                           p_.records[blocked_[at(r)].index].node,
                            {blocked_[at(r)]},
                            {values_[at(r)].desc}});
       have_plain_[at(r)] = 1;
     }
     return plain_[at(r)];
   }
-  Ref blocked(const Ref& r, uint32_t origin) {
+  Ref blocked(const Ref& r, uint32_t node) {
     const ValueDesc d = old_desc(r);
     const ValueDesc wanted{d.dtype, blocked_shape(d.shape)};
-    if (r.kind != Ref::record) return add({kOpReorder, {}, origin, {r}, {wanted}});
+    if (r.kind != Ref::record) return add({kOpReorder, {}, node, {r}, {wanted}});
     if (!have_blocked_[at(r)]) {
-      blocked_[at(r)] = add({kOpReorder, {}, origin, {plain_[at(r)]}, {wanted}});
+      blocked_[at(r)] = add({kOpReorder, {}, node, {plain_[at(r)]}, {wanted}});
       have_blocked_[at(r)] = 1;
     }
     return blocked_[at(r)];
   }
   /// An operand of a pointwise op in blocks.
-  Ref operand(const Ref& r, const Shape& result, uint32_t origin) {
+  Ref operand(const Ref& r, const Shape& result, uint32_t node) {
     const ValueDesc d = old_desc(r);
-    if (d.shape == result) return blocked(r, origin);
+    if (d.shape == result) return blocked(r, node);
     if (d.shape.numel() == 1) return plain(r);
     const Shape s = as_four(d.shape);
     const Shape five =
         s[1] == 1 ? Shape{s[0], 1, s[2], s[3], 1} : Shape{s[0], s[1] / block_, 1, 1, block_};
-    return add({reshape_, {}, origin, {plain(r)}, {{d.dtype, five}}});
+    return add({reshape_, {}, node, {plain(r)}, {{d.dtype, five}}});
   }
 
   void rewrite(uint32_t i, Record r) {
@@ -223,8 +223,8 @@ class Layouts {
     for (size_t k = 0; k < r.in.size(); ++k) {
       const bool takes = role.kind == Kind::chain && role.blocked.in >> k & 1 &&
                          (role.blocked.together ? chosen({Ref::record, 0, i}) : chosen(r.in[k]));
-      r.in[k] = in_blocks ? operand(r.in[k], result, r.origin)
-                : takes   ? blocked(r.in[k], r.origin)
+      r.in[k] = in_blocks ? operand(r.in[k], result, r.node)
+                : takes   ? blocked(r.in[k], r.node)
                           : plain(r.in[k]);
     }
     for (uint8_t k = 0; k < r.out.size(); ++k) {
@@ -245,7 +245,7 @@ class Layouts {
     const Ref old{Ref::record, 0, i};
     const ValueDesc result = r.out[0];
     const uint32_t axes = r.attr.as<ReduceAttr>().axes;
-    r.in[0] = blocked(r.in[0], r.origin);
+    r.in[0] = blocked(r.in[0], r.node);
     const uint32_t wide = axes | (axes >> 1 & 1) << 4;
     r.attr = ReduceAttr{wide, false};
     const Shape x = p_.records[r.in[0].index].out[r.in[0].result].shape;
@@ -253,9 +253,9 @@ class Layouts {
     for (int a = 0; a < 5; ++a)
       if (!(wide >> a & 1)) kept.push_back(x[a]);
     r.out[0].shape = kept;
-    const uint32_t origin = r.origin;
+    const uint32_t node = r.node;
     const Ref sum = add(std::move(r));
-    plain_[at(old)] = add({reshape_, {}, origin, {sum}, {result}});
+    plain_[at(old)] = add({reshape_, {}, node, {sum}, {result}});
     have_plain_[at(old)] = 1;
   }
 

@@ -152,7 +152,7 @@ void Tape::find_updates(const std::vector<Cell*>& cells, size_t count) {
     leaves[leaf].update = static_cast<uint32_t>(updates.size());
     leaves[leaf].held_by(before);
     updates.push_back(
-        {record_of_[now->position - 1], static_cast<uint8_t>(c->pending.index()), leaf, c});
+        {index_of_[now->position - 1], static_cast<uint8_t>(c->pending.index()), leaf, c});
   }
   if (updates.empty()) return;
   for (const Node* n : unneeded_) count_holders(n);
@@ -186,7 +186,7 @@ void Tape::release_cells() {
 
 // ---- the canonical form -------------------------------------------------------------------------
 
-void Tape::add_record(Node* n, uint8_t outputs) {
+void Tape::add_node(Node* n, uint8_t outputs) {
   uint32_t* w = words.room(2 + kAttrWords + kDescWords * kMaxResults);
   uint32_t* const head = w;
   w += 2;
@@ -210,7 +210,7 @@ void Tape::add_record(Node* n, uint8_t outputs) {
     const Edge& e = n->in()[k];
     if (e.node->pending()) {
       *in++ =
-          input_word(Ref::record, static_cast<uint32_t>(e.index), record_of_[e.node->position - 1]);
+          input_word(Ref::record, static_cast<uint32_t>(e.index), index_of_[e.node->position - 1]);
     } else if (e.node->op == kOpScalar) {
       slots.push_back(e.node->attr.as<ScalarAttr>());
       *in++ = input_word(Ref::slot, 0, static_cast<uint32_t>(slots.back().dtype));
@@ -226,9 +226,9 @@ void Tape::add_record(Node* n, uint8_t outputs) {
 
 void Tape::build(const std::vector<Node*>& pending, size_t count, const std::vector<Cell*>& cells) {
   choose(pending, count);
-  words.clear(), inputs.clear(), records.clear(), outputs.clear(), leaves.clear(), slots.clear(),
+  words.clear(), inputs.clear(), nodes.clear(), outputs.clear(), leaves.clear(), slots.clear(),
       unneeded_.clear();
-  record_of_.resize(count);
+  index_of_.resize(count);
   ++stamp_;
   for (size_t i = 0; i < count; ++i) {
     Node* n = pending[i];
@@ -236,16 +236,16 @@ void Tape::build(const std::vector<Node*>& pending, size_t count, const std::vec
       unneeded_.push_back(n);
       continue;
     }
-    record_of_[i] = static_cast<uint32_t>(records.size());
-    records.push_back(n);
+    index_of_[i] = static_cast<uint32_t>(nodes.size());
+    nodes.push_back(n);
     outputs.push_back(marks_[i] & kOutput);
-    add_record(n, marks_[i] & kOutput);
+    add_node(n, marks_[i] & kOutput);
   }
   find_updates(cells, count);
   uint32_t* w = words.room(leaves.size() * kDescWords + updates.size() * 3 + 3);
   for (const Leaf& l : leaves) w = write_desc(w, l.seen->dtype, l.seen->shape, l.of_cell);
-  for (const Update& u : updates) *w++ = u.record, *w++ = u.result, *w++ = u.leaf;
-  for (size_t n : {records.size(), leaves.size(), updates.size()})
+  for (const Update& u : updates) *w++ = u.node, *w++ = u.result, *w++ = u.leaf;
+  for (size_t n : {nodes.size(), leaves.size(), updates.size()})
     *w++ = static_cast<uint32_t>(n);  // where one list ends and the next begins
   words.wrote(w);
   hash = hash_of(inputs.all(), hash_of(words.all(), 0));

@@ -11,11 +11,11 @@
 
 namespace suanli {
 
-/// A value as a record's input sees it.
+/// A value as an input sees it: of a node on the tape, later of a record of the program.
 struct Ref {
   enum Kind : uint8_t { record, leaf, slot };
   Kind kind;
-  uint8_t result;  // of a record
+  uint8_t result;  // of a node or record
   uint32_t index;
 };
 
@@ -43,7 +43,7 @@ struct Leaf {
 /// A result that becomes the value of a cell whose former value is a leaf: its bytes may be written
 /// in that leaf's place.
 struct Update {
-  uint32_t record;
+  uint32_t node;
   uint8_t result;
   uint32_t leaf;
   Cell* cell;  // not part of the canonical form
@@ -57,20 +57,20 @@ class Tape {
  public:
   // The canonical form.
   TapeEncoding words;  // ops, attributes, shapes, leaves, updates
-  TapeEncoding inputs;  // of all records, one after the other; see refs()
+  TapeEncoding inputs;  // of all nodes, one after the other; see refs()
   uint64_t hash = 0;
 
   // What this very run binds to it, in the canonical order.
-  std::vector<Node*> records;
-  std::vector<uint8_t> outputs;  // per record: results that leave the program, as bits
+  std::vector<Node*> nodes;
+  std::vector<uint8_t> outputs;  // per node: results that leave the program, as bits
   std::vector<Leaf> leaves;
   std::vector<ScalarAttr> slots;
   std::vector<Update> updates;
 
-  /// Records the first `count` pending nodes that anything outside still needs. `cells`: those that
+  /// Takes those of the first `count` pending nodes that anything outside still needs. `cells`: those that
   /// the program writes.
   void build(const std::vector<Node*>& pending, size_t count, const std::vector<Cell*>& cells);
-  /// Inputs of all records, one after the other.
+  /// Inputs of all nodes, one after the other.
   std::vector<Ref> refs() const;
   /// True if nobody but this program holds an update's former value; other threads then wait for
   /// the next one until release_cells(). `ignored`: references to its storage that do not count.
@@ -79,7 +79,7 @@ class Tape {
 
  private:
   void choose(const std::vector<Node*>& pending, size_t count);
-  void add_record(Node* n, uint8_t outputs);
+  void add_node(Node* n, uint8_t outputs);
   Leaf& leaf_of(const Edge& e);
   uint32_t find_leaf(const Storage* storage) const;
   void count_holders(const Node* unneeded);
@@ -88,7 +88,7 @@ class Tape {
   void grow_table();
 
   std::vector<uint8_t> marks_;  // by pending node
-  std::vector<uint32_t> record_of_;  // by pending node
+  std::vector<uint32_t> index_of_;  // by pending node: in `nodes`
   std::vector<Node*> unneeded_;
   // Open-addressing map from storage to leaf; entries of earlier builds are recognized by their
   // stamp.

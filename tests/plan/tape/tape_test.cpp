@@ -92,14 +92,14 @@ TEST(Tape, GivesBackWhoReadsWhat) {
   const std::vector<Ref> refs = tape.refs();
   size_t at = 0;
   int slots = 0;
-  for (uint32_t i = 0; i < tape.records.size(); ++i) {
-    Node* n = tape.records[i];
+  for (uint32_t i = 0; i < tape.nodes.size(); ++i) {
+    Node* n = tape.nodes[i];
     for (int k = 0; k < n->n_in; ++k, ++at) {
       const Edge& e = n->in()[k];
       ASSERT_LT(at, refs.size());
       const Ref& r = refs[at];
       if (r.kind == Ref::record) {
-        EXPECT_EQ(tape.records.at(r.index), e.node);
+        EXPECT_EQ(tape.nodes.at(r.index), e.node);
         EXPECT_EQ(r.result, e.index);
       } else if (r.kind == Ref::leaf) {
         EXPECT_EQ(tape.leaves.at(r.index).storage, e.node->out(e.index).storage);
