@@ -38,18 +38,7 @@ constexpr int64_t kKernelBytes = 1024;
 constinit thread_local int64_t held_bytes = 0;
 
 std::unique_ptr<Kernel> pointwise_factory(const Step& step) {
-  const auto& attr = *static_cast<const PointwiseAttr*>(step.attr);
-  const Compute compute = attr.compute == DType::f64   ? Compute::f64
-                          : attr.compute == DType::f32 ? Compute::f32
-                                                       : Compute::i64;
-  if (attr.gradient < 0) {
-    TileFn fn = value_tile(attr.row, compute);
-    return fn ? make_pointwise(fn, compute, step.in, step.out[0]) : nullptr;
-  }
-  TileFn fn = gradient_tile(attr.row, attr.gradient, compute);
-  return fn ? make_pointwise(fn, compute, step.in, step.out[0],
-                             tile_places(attr.row, attr.gradient).data())
-            : nullptr;
+  return make_pointwise(*static_cast<const PointwiseAttr*>(step.attr), step.in, step.out[0]);
 }
 
 const struct RegisterPointwise {

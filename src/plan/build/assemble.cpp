@@ -101,7 +101,7 @@ class Assembler {
     } else {
       std::vector<uint8_t> escapes;
       for (uint32_t i : unit) escapes.push_back(value({Ref::record, 0, i}).escapes);
-      FusedUnit fused = fused_unit(program_, unit, escapes);
+      FusedStep fused = fused_step(program_, unit, escapes);
       if constexpr (kChecked) check_fused(program_, unit, fused);
       s.step.op = kOpFused;
       if (fused.op >= 0) {

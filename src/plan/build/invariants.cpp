@@ -39,7 +39,7 @@ int64_t kept_elements(const Shape& space, uint32_t axes) {
 
 class FusedCheck {
  public:
-  FusedCheck(const Program& p, const Unit& unit, const FusedUnit& fused)
+  FusedCheck(const Program& p, const Unit& unit, const FusedStep& fused)
       : p_(p), unit_(unit), f_(fused), e_(fused.expr), own_(std::max(0, e_.own_inputs)) {}
 
   void run() {
@@ -166,7 +166,7 @@ class FusedCheck {
 
   const Program& p_;
   const Unit& unit_;
-  const FusedUnit& f_;
+  const FusedStep& f_;
   const Expr& e_;
   const size_t own_;
 };
@@ -256,7 +256,7 @@ void check_units(const Program& p, const std::vector<Unit>& units) {
     if (!done[i] && !p.is_alias(i)) broken("the units", "record ", i, " is in none");
 }
 
-void check_fused(const Program& p, const Unit& unit, const FusedUnit& fused) {
+void check_fused(const Program& p, const Unit& unit, const FusedStep& fused) {
   FusedCheck(p, unit, fused).run();
 }
 

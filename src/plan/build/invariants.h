@@ -15,7 +15,7 @@ void check_units(const Program& program, const std::vector<Unit>& units);
 
 /// A unit of several records and its code: bounds, spaces, shapes, operands, reductions and results
 /// fit together.
-void check_fused(const Program& program, const Unit& unit, const FusedUnit& fused);
+void check_fused(const Program& program, const Unit& unit, const FusedStep& fused);
 
 /// The values that a step reads and writes, as roots, in the order of PlannedStep::in and out.
 struct StepValues {

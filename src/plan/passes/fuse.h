@@ -28,8 +28,8 @@ int16_t reduction_of(uint16_t op);
 /// What a record's code runs over: its result's shape, or that of what it reduces.
 Shape space_of(const Program& program, uint32_t record);
 
-/// The code of a unit of several records, its inputs and its outputs in order.
-struct FusedUnit {
+/// The step of a unit of several records: code, and inputs and outputs in order.
+struct FusedStep {
   int64_t op = -1;  // the record whose epilogue the code is; -1: there is none
   Expr expr;
   std::vector<Ref> in;
@@ -37,6 +37,6 @@ struct FusedUnit {
   std::vector<Ref> out;  // roots
 };
 /// `escapes`: per member, whether its result is read outside of the unit or leaves the program.
-FusedUnit fused_unit(const Program& program, const Unit& unit, const std::vector<uint8_t>& escapes);
+FusedStep fused_step(const Program& program, const Unit& unit, const std::vector<uint8_t>& escapes);
 
 }  // namespace suanli

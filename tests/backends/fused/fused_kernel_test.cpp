@@ -47,6 +47,11 @@ int64_t source(const Shape& in, const Shape& out, int64_t flat) {
   return index;
 }
 
+/// A row of pointwise.def, or the gradient of its input `gradient`.
+PointwiseAttr row(PointwiseOp op, DType compute, int gradient = -1) {
+  return {static_cast<int16_t>(op), static_cast<int8_t>(gradient), compute};
+}
+
 const Shape big{140, 1100};  // two threads' worth, tile borders inside rows
 struct Mix {
   Shape a, b;
@@ -74,24 +79,18 @@ const Mix mixes[] = {{{}, {}},
 TEST(PointwiseExecutor, BroadcastsAndConverts) {
   const DType dtypes[] = {DType::f32, DType::f64, DType::i64, DType::i32,
                           DType::i16, DType::i8,  DType::u8,  DType::boolean};
-  const TileFn sub[] = {value_tile(static_cast<int>(PointwiseOp::sub), Compute::f64),
-                        value_tile(static_cast<int>(PointwiseOp::sub), Compute::f32),
-                        value_tile(static_cast<int>(PointwiseOp::sub), Compute::i64)};
   unsigned pick = 0;
   for (const Mix& mix : mixes)
     for (int round = 0; round < 6; ++round, ++pick) {
-      const Compute compute = static_cast<Compute>(pick % 3);
+      const DType computes[] = {DType::f64, DType::f32, DType::i64}, compute = computes[pick % 3];
       ValueDesc a{dtypes[pick * 3 % 8], mix.a}, b{dtypes[(pick * 5 + 1) % 8], mix.b};
-      if (round < 2)
-        a.dtype = b.dtype = compute == Compute::f64   ? DType::f64
-                            : compute == Compute::f32 ? DType::f32
-                                                      : DType::i64;
+      if (round < 2) a.dtype = b.dtype = compute;
       ValueDesc out{round % 2 ? DType::f32 : DType::i32, broadcast(mix.a, mix.b)};
       std::vector<uint8_t> x = draw(a, pick), y = draw(b, pick + 1000),
                            got(static_cast<size_t>(out.shape.numel() * 4) + 1, 0xA5), again = got;
       const void* in[] = {x.data(), y.data()};
       void* to[] = {got.data()};
-      auto kernel = make_pointwise(sub[static_cast<int>(compute)], compute, {a, b}, out);
+      auto kernel = make_pointwise(row(PointwiseOp::sub, compute), {a, b}, out);
       {
         Threads two(2);
         kernel->run(in, to, nullptr);
@@ -118,28 +117,21 @@ TEST(PointwiseExecutor, ComparesIntoBool) {
   std::vector<uint8_t> x = draw(a, 1), y = draw(b, 2), got(15000);
   const void* in[] = {x.data(), y.data()};
   void* to[] = {got.data()};
-  make_pointwise(value_tile(static_cast<int>(PointwiseOp::lt), Compute::f32), Compute::f32, {a, b},
-                 out)
-      ->run(in, to, nullptr);
+  make_pointwise(row(PointwiseOp::lt, DType::f32), {a, b}, out)->run(in, to, nullptr);
   for (int64_t i = 0; i < 15000; ++i)
     ASSERT_EQ(got[static_cast<size_t>(i)],
               read(a.dtype, x.data(), i) < read(b.dtype, y.data(), i % 5000));
 }
 
-TEST(PointwiseExecutor, WritesInPlaceAndSkipsWhatIsNotRead) {
+TEST(PointwiseExecutor, WritesInPlaceAndTakesWhatTheGradientMentions) {
   std::vector<float> x(10000, 3), g(10000, 2);
-  const void* in[] = {x.data(), nullptr, g.data()};  // square's gradient does not mention `out`
+  const void* in[] = {x.data(), g.data()};  // square's gradient does not mention `out`
   void* to[] = {g.data()};
   const ValueDesc v{DType::f32, {100, 100}};
-  make_pointwise(gradient_tile(static_cast<int>(PointwiseOp::square), 0, Compute::f32),
-                 Compute::f32, {v, v, v}, v)
-      ->run(in, to, nullptr);
+  auto kernel = make_pointwise(row(PointwiseOp::square, DType::f32, 0), {v, v}, v);
+  kernel->run(in, to, nullptr);
   EXPECT_EQ(g, std::vector<float>(10000, 12));
-  const int8_t places[] = {2, 0};
-  const void* packed[] = {g.data(), x.data()};
-  make_pointwise(gradient_tile(static_cast<int>(PointwiseOp::square), 0, Compute::f32),
-                 Compute::f32, {v, v}, v, places)
-      ->run(packed, to, nullptr);
+  kernel->run(in, to, nullptr);
   EXPECT_EQ(g, std::vector<float>(10000, 72));
 }
 
@@ -178,14 +170,14 @@ TEST(PointwiseExecutor, FusedValuesAreRoundedAsInMemory) {
 }
 
 TEST(PointwiseExecutor, RefusesWhatDoesNotFit) {
-  const TileFn add = value_tile(static_cast<int>(PointwiseOp::add), Compute::f32);
-  EXPECT_THROW(
-      make_pointwise(add, Compute::f32, {{DType::f32, {3}}, {DType::f32, {4}}}, {DType::f32, {3}}),
-      ShapeError);
-  EXPECT_THROW(
-      make_pointwise(add, Compute::f32, {{DType::u32, {3}}, {DType::f32, {3}}}, {DType::f32, {3}}),
-      DTypeError);
-  EXPECT_THROW(make_pointwise(nullptr, Compute::f32, {}, {DType::f32, {3}}), Error);
+  const PointwiseAttr add = row(PointwiseOp::add, DType::f32);
+  EXPECT_THROW(make_pointwise(add, {{DType::f32, {3}}, {DType::f32, {4}}}, {DType::f32, {3}}),
+               ShapeError);
+  EXPECT_THROW(make_pointwise(add, {{DType::u32, {3}}, {DType::f32, {3}}}, {DType::f32, {3}}),
+               DTypeError);
+  EXPECT_EQ(
+      make_pointwise(row(PointwiseOp::exp, DType::i64), {{DType::i64, {3}}}, {DType::i64, {3}}),
+      nullptr);
 }
 
 // ---- casts and copies ---------------------------------------------------------------------------

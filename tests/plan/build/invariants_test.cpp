@@ -40,7 +40,7 @@ template <class F> std::string violation(F&& f) {
   EXPECT_NE(violation([&] { __VA_ARGS__; }).find(text), std::string::npos) \
       << violation([&] { __VA_ARGS__; })
 
-FusedUnit code_of(const Program& p, const Unit& unit) {
+FusedStep code_of(const Program& p, const Unit& unit) {
   std::vector<uint8_t> escapes;
   for (uint32_t i : unit) {
     bool read = p.is_output({Ref::record, 0, i});
@@ -51,7 +51,7 @@ FusedUnit code_of(const Program& p, const Unit& unit) {
           read = true;
     escapes.push_back(read);
   }
-  return fused_unit(p, unit, escapes);
+  return fused_step(p, unit, escapes);
 }
 
 TEST_F(Invariants, UnitsComeInOrderAndHoldEveryRecordOnce) {
@@ -82,7 +82,7 @@ TEST_F(Invariants, AnEpilogueRunsOverTheOpsResult) {
   EXPECT_FINDS("epilogue", check_fused(p, {0, 1, 2}, code_of(p, {0, 1, 2})));
   // Without its reader, the epilogue would run over [] alone.
   EXPECT_FINDS("the epilogue runs over", check_fused(p, {0, 1}, code_of(p, {0, 1})));
-  FusedUnit fused = code_of(p, {1, 2});
+  FusedStep fused = code_of(p, {1, 2});
   fused.expr.own_result.shape = {1, 5};
   EXPECT_FINDS("the epilogue runs over", check_fused(p, {1, 2}, fused));
   fused = code_of(p, {1, 2});
@@ -115,12 +115,12 @@ TEST_F(Invariants, OperandsShapesAndResultsOfCodeFit) {
   Unit all(p.size());
   for (uint32_t i = 0; i < p.size(); ++i) all[i] = i;
   std::erase_if(all, [&](uint32_t i) { return p.is_alias(i); });
-  const FusedUnit right = code_of(p, all);
+  const FusedStep right = code_of(p, all);
   ASSERT_EQ(violation([&] { check_fused(p, all, right); }), "");
   ASSERT_EQ(right.expr.row_length, 7);
   ASSERT_EQ(right.in.size(), 2u);
   auto found = [&](auto&& change) {
-    FusedUnit fused = code_of(p, all);
+    FusedStep fused = code_of(p, all);
     change(fused);
     return violation([&] { check_fused(p, all, fused); });
   };
@@ -131,33 +131,33 @@ TEST_F(Invariants, OperandsShapesAndResultsOfCodeFit) {
   size_t reduction = 0, element = 0;
   for (size_t k = 0; k < right.expr.code.size(); ++k)
     (right.expr.code[k].reduces() ? reduction : element) = k;
-  expect("rows of 5", [](FusedUnit& f) { f.expr.row_length = 5; });
-  expect("do not divide", [](FusedUnit& f) { f.expr.space = {4, 8}; });
-  expect("runs over [4, 7], the unit over [8, 7]", [](FusedUnit& f) { f.expr.space = {8, 7}; });
-  expect("is seen as", [](FusedUnit& f) { f.in_desc[1].shape = {5}; });
-  expect("is seen as", [](FusedUnit& f) { f.in_desc[1].shape = {4, 1}; });
-  expect("not computed yet", [&](FusedUnit& f) {
+  expect("rows of 5", [](FusedStep& f) { f.expr.row_length = 5; });
+  expect("do not divide", [](FusedStep& f) { f.expr.space = {4, 8}; });
+  expect("runs over [4, 7], the unit over [8, 7]", [](FusedStep& f) { f.expr.space = {8, 7}; });
+  expect("is seen as", [](FusedStep& f) { f.in_desc[1].shape = {5}; });
+  expect("is seen as", [](FusedStep& f) { f.in_desc[1].shape = {4, 1}; });
+  expect("not computed yet", [&](FusedStep& f) {
     f.expr.code[0].operand[0] = static_cast<uint8_t>(f.in.size() + f.expr.code.size() - 1);
   });
   expect("not computed yet",
-         [&](FusedUnit& f) { f.expr.code[2].operand[0] = static_cast<uint8_t>(f.in.size() + 2); });
+         [&](FusedStep& f) { f.expr.code[2].operand[0] = static_cast<uint8_t>(f.in.size() + 2); });
   expect("not complete before the step ends",
-         [&](FusedUnit& f) { f.expr.axes = 1, f.expr.code[reduction].per = Expr::Per::kept; });
+         [&](FusedStep& f) { f.expr.axes = 1, f.expr.code[reduction].per = Expr::Per::kept; });
   expect("one value per element",
-         [&](FusedUnit& f) { f.expr.code[reduction].per = Expr::Per::element; });
+         [&](FusedStep& f) { f.expr.code[reduction].per = Expr::Per::element; });
   expect("per row from one value per element",
-         [&](FusedUnit& f) { f.expr.code[element].per = Expr::Per::row; });
+         [&](FusedStep& f) { f.expr.code[element].per = Expr::Per::row; });
   expect("the code makes",
-         [&](FusedUnit& f) { f.expr.results[0] = static_cast<uint8_t>(f.in.size() + reduction); });
-  expect("which is not computed", [](FusedUnit& f) { f.expr.results[0] = 0; });
-  expect("results, code for", [](FusedUnit& f) { f.expr.results.clear(); });
-  expect("no code", [](FusedUnit& f) { f.expr.code.clear(); });
-  expect("inputs and", [&](FusedUnit& f) {  // all different
+         [&](FusedStep& f) { f.expr.results[0] = static_cast<uint8_t>(f.in.size() + reduction); });
+  expect("which is not computed", [](FusedStep& f) { f.expr.results[0] = 0; });
+  expect("results, code for", [](FusedStep& f) { f.expr.results.clear(); });
+  expect("no code", [](FusedStep& f) { f.expr.code.clear(); });
+  expect("inputs and", [&](FusedStep& f) {  // all different
     for (uint32_t k = 1; k < Expr::kMaxPointers; ++k)
       f.in.push_back({Ref::record, 0, all[k % all.size()]}), f.in_desc.push_back(f.in_desc[0]);
   });
   expect("more than",
-         [](FusedUnit& f) { f.expr.code.resize(Expr::kMaxInstructions + 1, f.expr.code[0]); });
+         [](FusedStep& f) { f.expr.code.resize(Expr::kMaxInstructions + 1, f.expr.code[0]); });
 }
 
 /// The cold plan of what is pending, and what its steps read and write.

@@ -39,7 +39,7 @@ Epilogue::Epilogue(const Step& step) {
   in.insert(in.end(), step.in.begin() + own_inputs_, step.in.end());
   std::vector<DType> out;
   for (size_t k = keeps_; k < step.out.size(); ++k) out.push_back(step.out[k].dtype);
-  runner_.emplace(tile_code(e), in, out, e.results, std::vector<uint8_t>{}, e.space);
+  runner_.emplace(e.code, in, out, e.results, std::vector<uint8_t>{}, e.space);
   for (size_t k = 1; k < in.size(); ++k)
     if (in[k].shape.numel() == e.space.numel())
       beside_.emplace_back(own_inputs_ + k - 1, itemsize(in[k].dtype));

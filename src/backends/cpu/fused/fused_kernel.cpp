@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The blocked executor: a list of tile instructions runs on one tile after the other, so that
-// everything between the loads and the stores stays in L1. An op alone is a list of one; a fused
-// expression is a longer one.
+// The blocked executor: a list of instructions runs on one tile after the other, so that everything
+// between the loads and the stores stays in L1. An op alone is a list of one.
 #include "backends/cpu/fused/fused_kernel.h"
 
 #include <algorithm>
@@ -17,7 +16,7 @@ namespace {
 
 class Pointwise final : public Kernel {
  public:
-  Pointwise(const std::vector<TileInstruction>& code, const std::vector<ValueDesc>& in,
+  Pointwise(const std::vector<Expr::Instruction>& code, const std::vector<ValueDesc>& in,
             const std::vector<ValueDesc>& out, const std::vector<uint8_t>& results,
             const Shape& space)
       : runner_(code, in, dtypes(out), results, {}, space, {},
@@ -43,12 +42,15 @@ class Pointwise final : public Kernel {
 
 }  // namespace
 
-std::unique_ptr<Kernel> make_pointwise(TileFn fn, Compute compute, const std::vector<ValueDesc>& in,
-                                       const ValueDesc& out, const int8_t* places) {
-  TileInstruction only{fn, compute, out.dtype, false};
-  if (!fn || in.size() > only.operand.size()) throw Error("[pointwise] no such kernel");
-  for (uint8_t k = 0; k < in.size(); ++k)
-    only.operand[static_cast<size_t>(places ? places[k] : k)] = k;
+std::unique_ptr<Kernel> make_pointwise(const PointwiseAttr& attr, const std::vector<ValueDesc>& in,
+                                       const ValueDesc& out) {
+  Expr::Instruction only{.op_index = attr.row,
+                         .gradient = attr.gradient,
+                         .operands = static_cast<uint8_t>(in.size()),
+                         .compute = attr.compute,
+                         .type = out.dtype,
+                         .operand = {0, 1, 2, 3, 4}};
+  if (!tiles_of(attr.row, attr.gradient, attr.compute)) return nullptr;
   return std::make_unique<Pointwise>(std::vector{only}, in, std::vector{out},
                                      std::vector{static_cast<uint8_t>(in.size())}, out.shape);
 }
@@ -66,7 +68,7 @@ std::array<int8_t, 5> tile_places(int row, int gradient) {
 std::unique_ptr<Kernel> make_fused(const Step& step) {
   const Expr& e = *step.expr;
   if (e.row_length > 0 || e.has_reductions()) return make_reductions(e, step.in, step.out);
-  return std::make_unique<Pointwise>(tile_code(e), step.in, step.out, e.results, e.space);
+  return std::make_unique<Pointwise>(e.code, step.in, step.out, e.results, e.space);
 }
 
 }  // namespace suanli::cpu

@@ -7,18 +7,18 @@
 #include <vector>
 
 #include "backends/cpu/fused/pointwise_tiles.h"
+#include "ops/pointwise/pointwise.h"
 #include "runtime/step.h"
 
 namespace suanli::cpu {
 
-/// Runs `fn` over out.shape. Inputs broadcast to it as in NumPy and may have the dtypes f64 f32 i64
-/// i32 i16 i8 u8 bool, as may the output; they are converted to and from `compute` tile by tile
-/// (see make_cast for what a conversion does). in[k] becomes input places[k] of the tile function,
-/// or k if `places` is null: a gradient need not be given what its text does not mention. An input
-/// that is not read may also be null in run(). The output may be an input of the same shape and
-/// dtype. Throws ShapeError, DTypeError.
-std::unique_ptr<Kernel> make_pointwise(TileFn fn, Compute compute, const std::vector<ValueDesc>& in,
-                                       const ValueDesc& out, const int8_t* places = nullptr);
+/// Runs a row of pointwise.def, or a row's gradient, over out.shape; null if its class has no tiles
+/// of the compute type. Inputs broadcast to the shape as in NumPy and may have the dtypes f64 f32
+/// i64 i32 i16 i8 u8 bool, as may the output; they are converted to and from the compute type tile
+/// by tile (see make_cast). A gradient takes the inputs that its text mentions. The output may be
+/// an input of the same shape and dtype. Throws ShapeError, DTypeError.
+std::unique_ptr<Kernel> make_pointwise(const PointwiseAttr& attr, const std::vector<ValueDesc>& in,
+                                       const ValueDesc& out);
 
 /// Where a record's operands go among the inputs of its tile function, which takes x[, y[, z]],
 /// out, g by position: a gradient's record holds only those that its text mentions.

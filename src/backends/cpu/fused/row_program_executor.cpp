@@ -129,7 +129,7 @@ class RowProgramExecutor::Compiler {
       return static_cast<uint8_t>(std::find(computed.begin(), computed.end(), value) -
                                   computed.begin());
     };
-    std::vector<TileInstruction> tile_code;
+    std::vector<Instruction> tile_code;
     std::vector<DType> out;
     std::vector<uint8_t> results, kept, streamed;
     for (size_t m : members) {
@@ -148,10 +148,8 @@ class RowProgramExecutor::Compiler {
         }
         continue;
       }
-      TileInstruction t = tile_instruction(i);
-      for (uint8_t& operand : t.operand)
-        if (operand != TileInstruction::kUnused) operand = local(operand);
-      tile_code.push_back(t);
+      tile_code.push_back(i);
+      for (size_t o = 0; o < i.operands; ++o) tile_code.back().operand[o] = local(i.operand[o]);
       computed.push_back(m);
       for (const Home& home : homes) {
         results.push_back(local(m)), out.push_back(i.type), stage.out.push_back(home);

@@ -25,7 +25,7 @@ void repeat(std::byte* to, int64_t done, int64_t n, int64_t width) {
 
 }  // namespace
 
-TileExecutor::TileExecutor(const std::vector<TileInstruction>& code,
+TileExecutor::TileExecutor(const std::vector<Expr::Instruction>& code,
                            const std::vector<ValueDesc>& in, const std::vector<DType>& out,
                            const std::vector<uint8_t>& results, const std::vector<uint8_t>& kept,
                            const Shape& space, const std::vector<uint8_t>& changing,
@@ -50,9 +50,9 @@ TileExecutor::TileExecutor(const std::vector<TileInstruction>& code,
                 program_.width;
     if (scratch_ <= (tile_ > kMinTile ? kCacheBytes : kScratchBytes)) break;
   }
-  count_held(static_cast<int64_t>(sizeof *this + program_.code.size() * sizeof(TileProgram::Op) +
-                                  inputs_.size() * sizeof(Input) +
-                                  program_.registers.size() * sizeof(TileProgram::Register)));
+  count_held(static_cast<int64_t>(
+      sizeof *this + program_.code.size() * sizeof(TileProgram::Instruction) +
+      inputs_.size() * sizeof(Input) + program_.registers.size() * sizeof(TileProgram::Register)));
 }
 
 int64_t TileExecutor::reserve(int64_t elements, int64_t width) {
@@ -215,7 +215,7 @@ void TileExecutor::Run::compute(int64_t at, int64_t n, Prefetcher& ahead) {
     const Input& input = runner_.inputs_[k];
     registers_[input.to] = runner_.load(input, in_[input.source], inputs_, at, n, filled_[k]);
   }
-  for (const TileProgram::Op& op : program.code) {
+  for (const TileProgram::Instruction& op : program.code) {
     ahead.fetch();
     const void* operands[5];
     for (size_t k = 0; k < 5; ++k)

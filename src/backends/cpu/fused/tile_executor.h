@@ -16,7 +16,7 @@ class TileExecutor {
   /// `out`; `kept` can be read after each tile. `changing`: per input, whether its memory changes
   /// while a Run lives; empty: none does. `streamed`: per result, whether it goes past the caches;
   /// empty: none does. Who runs it then calls finish_past_caches().
-  TileExecutor(const std::vector<TileInstruction>& code, const std::vector<ValueDesc>& in,
+  TileExecutor(const std::vector<Expr::Instruction>& code, const std::vector<ValueDesc>& in,
                const std::vector<DType>& out, const std::vector<uint8_t>& results,
                const std::vector<uint8_t>& kept, const Shape& space,
                const std::vector<uint8_t>& changing = {},
@@ -28,7 +28,7 @@ class TileExecutor {
   int64_t tile() const { return tile_; }
   /// How many of them there are (`in`).
   size_t inputs() const { return given_; }
-  /// Ops per element.
+  /// Instructions per element.
   int64_t work() const { return static_cast<int64_t>(program_.code.size()); }
 
   static constexpr int64_t kMinTile = 512;

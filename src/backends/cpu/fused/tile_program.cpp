@@ -19,7 +19,7 @@ DType native(Compute c) {
 
 class Lowering {
  public:
-  Lowering(const std::vector<TileInstruction>& code, const std::vector<ValueDesc>& in,
+  Lowering(const std::vector<Expr::Instruction>& code, const std::vector<ValueDesc>& in,
            const std::vector<uint8_t>& results)
       : in_(in), results_(results), values_(in.size() + code.size()) {
     for (size_t k = 0; k < code.size(); ++k) instruction(code[k], in.size() + k);
@@ -63,7 +63,7 @@ class Lowering {
                         [&](const auto& load) { return load.to == at; });
   }
   uint16_t convert(uint16_t at, DType from, DType to) {
-    TileProgram::Op op;
+    TileProgram::Instruction op;
     op.convert = checked_converter(from, to);
     op.operand[0] = at;
     op.to = fresh(to);
@@ -87,30 +87,40 @@ class Lowering {
     return at;
   }
 
-  void instruction(const TileInstruction& i, size_t value) {
+  void instruction(const Expr::Instruction& i, size_t value) {
+    if (i.op_index == Expr::kCast) return cast(i, value);
+    const PointwiseClass cls = pointwise_rows[i.op_index].cls;
+    TileProgram::Instruction code;
+    code.fn = tiles_of(i.op_index, i.gradient, i.compute);
+    if (!code.fn)
+      throw Error(str("[fused] internal: no tiles for ", pointwise_rows[i.op_index].name));
+    const DType type = native(compute_of(i.compute));
+    const auto places = tile_places(i.op_index, i.gradient);
+    for (size_t k = 0; k < i.operands; ++k)
+      code.operand[static_cast<size_t>(places[k])] = as(i.operand[k], type);
+    code.to = fresh(type);
+    out_.code.push_back(code);
+    // Memory would have narrowed it: 0 and 1 are all that every type holds.
+    const bool flag =
+        i.gradient < 0 && (cls == PointwiseClass::Compare || cls == PointwiseClass::Logic);
     Value& v = values_[value];
     v.type = i.type;
-    if (!i.fn) {
-      // A result of its own is written here, and not where some op before needed the same
-      // conversion: it may lie where an input does that is still read in between.
-      const bool stored = i.operand[0] >= in_.size() &&
-                          std::find(results_.begin(), results_.end(), value) != results_.end();
-      const Copy from =
-          stored ? values_[i.operand[0]].copies[0] : Copy{i.type, as(i.operand[0], i.type)};
-      v.copies.push_back({i.type, stored ? convert(from.at, from.type, i.type) : from.at});
-      return;
-    }
-    TileProgram::Op op;
-    op.fn = i.fn;
-    const DType type = native(i.compute);
-    for (size_t k = 0; k < i.operand.size(); ++k)
-      if (i.operand[k] != TileInstruction::kUnused) op.operand[k] = as(i.operand[k], type);
-    op.to = fresh(type);
-    out_.code.push_back(op);
-    // Memory would have narrowed it: 0 and 1 are all that every type holds.
-    v.copies.push_back(type == i.type || (i.flag && i.type == DType::boolean)
-                           ? Copy{type, op.to}
-                           : Copy{i.type, convert(op.to, type, i.type)});
+    v.copies.push_back(type == i.type || (flag && i.type == DType::boolean)
+                           ? Copy{type, code.to}
+                           : Copy{i.type, convert(code.to, type, i.type)});
+  }
+
+  /// Only the dtype changes.
+  void cast(const Expr::Instruction& i, size_t value) {
+    // A result of its own is written here, and not where some op before needed the same
+    // conversion: it may lie where an input does that is still read in between.
+    const bool stored = i.operand[0] >= in_.size() &&
+                        std::find(results_.begin(), results_.end(), value) != results_.end();
+    const Copy from =
+        stored ? values_[i.operand[0]].copies[0] : Copy{i.type, as(i.operand[0], i.type)};
+    Value& v = values_[value];
+    v.type = i.type;
+    v.copies.push_back({i.type, stored ? convert(from.at, from.type, i.type) : from.at});
   }
 
   /// Gives registers that live at different times the same scratch.
@@ -122,7 +132,7 @@ class Lowering {
         if (r != TileProgram::kNone) last[r] = std::max(last[r], k);
     std::vector<int> free;
     for (size_t k = 0; k < out_.code.size(); ++k) {
-      const TileProgram::Op& op = out_.code[k];
+      const TileProgram::Instruction& op = out_.code[k];
       auto take = [&] {
         TileProgram::Register& to = out_.registers[op.to];
         if (to.output >= 0) return;
@@ -160,31 +170,14 @@ ConvertFn checked_converter(DType from, DType to) {
   return f;
 }
 
-TileProgram lower(const std::vector<TileInstruction>& code, const std::vector<ValueDesc>& in,
+TileProgram lower(const std::vector<Expr::Instruction>& code, const std::vector<ValueDesc>& in,
                   const std::vector<uint8_t>& results, const std::vector<uint8_t>& kept) {
   return Lowering(code, in, results).finish(kept);
 }
 
-TileInstruction tile_instruction(const Expr::Instruction& i) {
-  TileInstruction t{nullptr, compute_of(i.compute), i.type, false};
-  if (i.op_index == Expr::kCast) {
-    t.operand[0] = i.operand[0];
-    return t;
-  }
-  const auto cls = pointwise_rows[i.op_index].cls;
-  t.fn = i.gradient < 0 ? value_tile(i.op_index, t.compute)
-                        : gradient_tile(i.op_index, i.gradient, t.compute);
-  if (!t.fn) throw Error(str("[fused] internal: no tiles for ", pointwise_rows[i.op_index].name));
-  t.flag = i.gradient < 0 && (cls == PointwiseClass::Compare || cls == PointwiseClass::Logic);
-  const auto places = tile_places(i.op_index, i.gradient);
-  for (size_t k = 0; k < i.operands; ++k) t.operand[static_cast<size_t>(places[k])] = i.operand[k];
-  return t;
-}
-
-std::vector<TileInstruction> tile_code(const Expr& expr) {
-  std::vector<TileInstruction> code;
-  for (const Expr::Instruction& i : expr.code) code.push_back(tile_instruction(i));
-  return code;
+TileFn tiles_of(int row, int gradient, DType compute) {
+  return gradient < 0 ? value_tile(row, compute_of(compute))
+                      : gradient_tile(row, gradient, compute_of(compute));
 }
 
 }  // namespace suanli::cpu

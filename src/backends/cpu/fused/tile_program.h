@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// What the blocked executor (fused_kernel.cpp) runs on every tile: an expression brought down to
-// tile functions and conversions over registers.
+// TileProgram: the code of a fused step, brought down to tile functions and conversions over
+// registers. TileExecutor runs it on every tile.
 #pragma once
 #include <array>
 #include <vector>
@@ -8,21 +8,6 @@
 #include "backends/cpu/fused/fused_kernel.h"
 
 namespace suanli::cpu {
-
-/// One op of an expression. Values are numbered: the inputs first, then one per instruction.
-struct TileInstruction {
-  static constexpr uint8_t kUnused = 255;
-  TileFn fn;        // null: only the dtype of operand[0] changes
-  Compute compute;
-  DType type;       // of the value: what it is rounded to
-  bool flag;        // fn gives 0 or 1
-  std::array<uint8_t, 5> operand{kUnused, kUnused, kUnused, kUnused, kUnused};
-};
-
-/// What computes the values of one that does not reduce.
-TileInstruction tile_instruction(const Expr::Instruction& instruction);
-/// An expression without reductions as such instructions.
-std::vector<TileInstruction> tile_code(const Expr& expr);
 
 struct TileProgram {
   static constexpr uint16_t kNone = 65535;
@@ -33,7 +18,7 @@ struct TileProgram {
     DType type;
     uint16_t to;
   };
-  struct Op {
+  struct Instruction {
     TileFn fn = nullptr;  // else `convert` of operand[0]
     ConvertFn convert = nullptr;
     std::array<uint16_t, 5> operand{kNone, kNone, kNone, kNone, kNone};
@@ -45,17 +30,20 @@ struct TileProgram {
     int output = -1, slot = -1;
   };
   std::vector<Load> loads;
-  std::vector<Op> code;
+  std::vector<Instruction> code;
   std::vector<Register> registers;
   std::vector<uint16_t> kept;  // registers that hold until the end of a tile
   int slots = 0;
   int64_t width = 4;  // bytes of the widest element, at least
 };
 
-/// `results`: which values become outputs; `kept`: which are read after the tile, in the type that
-/// they are rounded to. Throws DTypeError where a dtype is not converted.
-TileProgram lower(const std::vector<TileInstruction>& code, const std::vector<ValueDesc>& in,
+/// `code` has no reductions. `results`: which values become outputs; `kept`: which are read after
+/// the tile, in the type that they are rounded to. Throws DTypeError where a dtype is not converted.
+TileProgram lower(const std::vector<Expr::Instruction>& code, const std::vector<ValueDesc>& in,
                   const std::vector<uint8_t>& results, const std::vector<uint8_t>& kept = {});
+
+/// The tiles of a row or a row's gradient, by the dtype that it computes in; null: there are none.
+TileFn tiles_of(int row, int gradient, DType compute);
 
 /// converter(), or DTypeError.
 ConvertFn checked_converter(DType from, DType to);

@@ -36,7 +36,7 @@ class Writer {
       }
     }
   }
-  FusedUnit take() { return std::move(f_); }
+  FusedStep take() { return std::move(f_); }
 
  private:
   void lead(uint32_t i) {
@@ -132,14 +132,14 @@ class Writer {
 
   const Program& p_;
   const Unit& unit_;
-  FusedUnit f_;
+  FusedStep f_;
   std::vector<std::pair<Ref, Shape>> inputs_;  // roots, as the code sees them
   std::vector<uint8_t> values_;                // of the members, as numbers; the op's is 0
 };
 
 }  // namespace
 
-FusedUnit fused_unit(const Program& program, const Unit& unit,
+FusedStep fused_step(const Program& program, const Unit& unit,
                      const std::vector<uint8_t>& escapes) {
   return Writer(program, unit, escapes).take();
 }
