@@ -191,5 +191,41 @@ TEST(Rehearsal, ReadingAValueSaysSoAndChangesNothing) {
   EXPECT_EQ(values(net), before);
 }
 
+/// A parameter of a computed value, which a second program then overwrites. Returns its bytes.
+int64_t overwrite_a_new_parameter(Net& net, const Tensor& x) {
+  Tensor y = net(x);
+  flush();
+  Parameter p(y);
+  y = Tensor();
+  p.set(p.value().detach() * 2);
+  flush();
+  return p.shape().numel() * itemsize(p.dtype());
+}
+
+TEST(Rehearsal, OverwritesItsOwnResultsWhereARunDoes) {
+  manual_seed(5);
+  Net net;
+  flush();
+  {
+    Rehearsal rehearsal;
+    const int64_t bytes = overwrite_a_new_parameter(net, rehearsal.leaf({8, 6}, f32));
+    ASSERT_EQ(rehearsal.programs().size(), 2u);
+    EXPECT_EQ(rehearsal.programs()[1].overwritten_bytes, bytes);
+    EXPECT_TRUE(rehearsal.programs()[1].output_bytes.empty());
+  }
+  const int64_t before = plan_stats().overwritten;
+  overwrite_a_new_parameter(net, batch(0).x);
+  EXPECT_EQ(plan_stats().overwritten - before, 1);
+}
+
+TEST(Rehearsal, IsAloneOnItsThread) {
+  Rehearsal rehearsal;
+  EXPECT_NE(thrown<Error>([] { Rehearsal second; }).find("one is going on already"),
+            std::string::npos);
+  const Tensor y = exp(rehearsal.leaf({4}, f32));
+  flush();
+  EXPECT_EQ(rehearsal.programs().size(), 1u) << "the first one goes on";
+}
+
 }  // namespace
 }  // namespace suanli
