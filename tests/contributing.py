@@ -32,7 +32,7 @@ def insert(name, block, before):
     open(path, "w", encoding="utf-8").write(content[:at] + block + content[at:])
 
 
-insert("include/suanli/pointwise.def", blocks["pointwise"] + "\n", "TERNARY(where")
+insert("src/ops/pointwise/pointwise.def", blocks["pointwise"] + "\n", "TERNARY(where")
 open(os.path.join(copy, "src/ops/reduce/logsumexp.cpp"), "w", encoding="utf-8").write(blocks["reduction"])
 insert("include/suanli/ops.h", blocks["declaration"] + "\n", "}  // namespace suanli")
 insert("tests/support/op_reference.cpp", blocks["reference"], "// What only moves elements")

@@ -1,25 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
-// Ops on tensors. Pointwise ones (add, exp, relu, gelu, where, …) are declared from the table that
-// also makes their kernels, gradients and tests: pointwise.def; docs/ops.md lists them all.
+// Ops on tensors. suanli/pointwise.h declares the pointwise ones (add, exp, relu, gelu, where, …); it
+// is generated from the table that also gives their kernels and gradients. docs/ops.md lists all ops.
 #pragma once
 #include <optional>
 
+#include "suanli/pointwise.h"
 #include "suanli/tensor.h"
 
 namespace suanli {
 
 // ---- pointwise: inputs broadcast as in NumPy, dtypes are promoted as in PyTorch
 // --------------------------------------------
-#define UNARY(name, klass, domain, value, gx, onnx, doc) SUANLI_API Tensor name(const Tensor& x);
-#define BINARY(name, klass, domain, value, gx, gy, onnx, doc) \
-  SUANLI_API Tensor name(const Tensor& x, const Tensor& y);
-#define TERNARY(name, klass, domain, value, gx, gy, gz, onnx, doc) \
-  SUANLI_API Tensor name(const Tensor& x, const Tensor& y, const Tensor& z);
-#include "suanli/pointwise.def"
-#undef UNARY
-#undef BINARY
-#undef TERNARY
-
 inline Tensor operator+(const Tensor& x, const Tensor& y) { return add(x, y); }
 inline Tensor operator-(const Tensor& x, const Tensor& y) { return sub(x, y); }
 inline Tensor operator*(const Tensor& x, const Tensor& y) { return mul(x, y); }

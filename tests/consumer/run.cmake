@@ -12,6 +12,17 @@ endfunction()
 run(${CMAKE_COMMAND} --install ${BUILD} --config ${CONFIG} --prefix ${work}/staging)
 file(RENAME ${work}/staging ${work}/prefix)
 
+# Every row of the table of pointwise ops is declared, with the comment above it.
+file(STRINGS ${SOURCE}/src/ops/pointwise/pointwise.def rows REGEX "^(UNARY|BINARY|TERNARY)\\(")
+file(STRINGS ${work}/prefix/include/suanli/pointwise.h declared REGEX "^SUANLI_API Tensor [a-z_0-9]+\\(.*\\);$")
+file(STRINGS ${work}/prefix/include/suanli/pointwise.h docs REGEX "^/// .")
+list(LENGTH rows rows)
+list(LENGTH declared declared)
+list(LENGTH docs docs)
+if(NOT rows GREATER 40 OR NOT declared EQUAL rows OR NOT docs EQUAL rows)
+  message(FATAL_ERROR "${rows} rows of pointwise.def, ${declared} declarations and ${docs} comments in pointwise.h")
+endif()
+
 run(${CMAKE_COMMAND} -S ${SOURCE}/tests/consumer -B ${work}/build -G ${GENERATOR} -D CMAKE_BUILD_TYPE=Release -D CMAKE_CXX_COMPILER=${CXX}
   -D CMAKE_PREFIX_PATH=${work}/prefix -D EXAMPLES=${SOURCE}/examples)
 run(${CMAKE_COMMAND} --build ${work}/build)

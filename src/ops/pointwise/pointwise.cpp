@@ -63,7 +63,7 @@ const std::array<TensorGradient, 3> tensor_gradients[] = {
   {SUANLI_TENSOR_TEXT(gx), SUANLI_TENSOR_TEXT(gy), nullptr},
 #define TERNARY(name, klass, domain, value, gx, gy, gz, onnx, doc) \
   {SUANLI_TENSOR_TEXT(gx), SUANLI_TENSOR_TEXT(gy), SUANLI_TENSOR_TEXT(gz)},
-#include "suanli/pointwise.def"
+#include "ops/pointwise/pointwise.def"
 };
 
 constexpr Saves saves_of(int row) {
@@ -222,6 +222,6 @@ bool is_arithmetic(std::string_view text) {
   Tensor name(const Tensor& x, const Tensor& y, const Tensor& z) { \
     return call<SUANLI_ROW(name)>({&x, &y, &z});                   \
   }
-#include "suanli/pointwise.def"
+#include "ops/pointwise/pointwise.def"
 
 }  // namespace suanli
