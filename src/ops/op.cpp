@@ -87,6 +87,12 @@ void Infer::require_float(int i) const {
     fail_dtype(str("input ", i, " is ", dtype(i),
                    "; a float dtype is expected, convert it with cast(x, f32)"));
 }
+void Infer::require_same_dtype(int count) const {
+  for (int i = 1; i < (count < 0 ? inputs() : count); ++i)
+    if (dtype(i) != dtype(0))
+      fail_dtype(
+          str("input ", i, " is ", dtype(i), ", input 0 is ", dtype(0), "; one dtype is expected"));
+}
 void Infer::require_rank(int i, int rank) const {
   if (shape(i).rank() != rank)
     fail(str("input ", i, " has shape ", shape(i), "; rank ", rank, " is expected"));

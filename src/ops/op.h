@@ -44,6 +44,8 @@ class Infer {
   /// category (bool, integer, float).
   DType common_dtype(int first = 0) const;
   void require_float(int i) const;
+  /// Throws unless the first `count` inputs (-1: all) have one dtype.
+  void require_same_dtype(int count = -1) const;
   void require_rank(int i, int rank) const;
   /// Throws ShapeError/DTypeError: `[op] what (in module.path)`.
   [[noreturn]] void fail(const std::string& what) const;

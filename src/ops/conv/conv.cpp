@@ -46,14 +46,6 @@ Shape conv_shape(const Infer& c, const Shape& x, const Shape& w, const ConvAttr&
   return {x[0], w[0], window_count(c, x[2], w[2], a), window_count(c, x[3], w[3], a)};
 }
 
-void same_floats(const Infer& c) {
-  c.require_float(0);
-  for (int i = 1; i < c.inputs(); ++i)
-    if (c.dtype(i) != c.dtype(0))
-      c.fail_dtype(str("input ", i, " is ", c.dtype(i), ", input 0 is ", c.dtype(0),
-                       "; one dtype is expected"));
-}
-
 /// Multiply-adds of the three directions are the same: per output element one kernel volume.
 Cost conv_cost(const Step& s, const Shape& y, const Shape& w) {
   auto c = element_cost(s, 0);
@@ -67,7 +59,8 @@ const Op conv2d_op{OpDef{
            "optional bias [O] → [N, O, P, Q]. f32, f64.",
     .infer =
         [](Infer& c) {
-          same_floats(c);
+          c.require_float(0);
+          c.require_same_dtype();
           Shape out = conv_shape(c, c.shape(0), c.shape(1), c.attr<ConvAttr>());
           if (c.inputs() == 3 && !(c.shape(2) == Shape{out[1]}))
             c.fail(str("bias has shape ", c.shape(2), ", [", out[1], "] is expected"));
@@ -113,7 +106,8 @@ const Op grad_input_op{OpDef{
            "w; result in the input's shape.",
     .infer =
         [](Infer& c) {
-          same_floats(c);
+          c.require_float(0);
+          c.require_same_dtype();
           Shape y = conv_shape(c, c.requested_shape(), c.shape(1), c.attr<ConvAttr>());
           if (!(y == c.shape(0)))
             c.fail(str("gradient has shape ", c.shape(0), ", ", y, " is expected"));
@@ -157,7 +151,8 @@ const Op grad_weight_op{OpDef{
            "shape.",
     .infer =
         [](Infer& c) {
-          same_floats(c);
+          c.require_float(0);
+          c.require_same_dtype();
           Shape y = conv_shape(c, c.shape(0), c.requested_shape(), c.attr<ConvAttr>());
           if (!(y == c.shape(1)))
             c.fail(str("gradient has shape ", c.shape(1), ", ", y, " is expected"));

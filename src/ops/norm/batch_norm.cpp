@@ -54,13 +54,10 @@ void infer_batch_norm(Infer& c) {
   c.require_float(0);
   const Shape& x = c.shape(0);
   if (x.rank() < 2) c.fail(str("input has shape ", x, "; [N, C, …] is expected"));
-  for (int i = 1; i < c.inputs(); ++i) {
-    if (c.dtype(i) != c.dtype(0))
-      c.fail_dtype(str("input ", i, " is ", c.dtype(i), ", input 0 is ", c.dtype(0),
-                       "; one dtype is expected"));
+  c.require_same_dtype();
+  for (int i = 1; i < c.inputs(); ++i)
     if (!(c.shape(i) == Shape{x[1]}))
       c.fail(str("input ", i, " has shape ", c.shape(i), ", [", x[1], "] is expected"));
-  }
   c.out(0, x, c.dtype(0));
 }
 

@@ -16,13 +16,6 @@ void require_last_axes(const Infer& c, const Shape& x, int i, const char* what) 
   if (!fits)
     c.fail(str(what, " has shape ", s, "; the last axes of the input's ", x, " are expected"));
 }
-void require_one_float_dtype(const Infer& c) {
-  c.require_float(0);
-  for (int i = 1; i < c.inputs(); ++i)
-    if (c.dtype(i) != c.dtype(0))
-      c.fail_dtype(str("input ", i, " is ", c.dtype(i), ", input 0 is ", c.dtype(0),
-                       "; one dtype is expected"));
-}
 
 /// The axes that a weight of rank `normalized` spans, counted from the back.
 Axes last_axes(int normalized) {
@@ -47,7 +40,8 @@ const Op layer_norm_op{OpDef{
            "missing (Ba et al. 2016). f32, f64.",
     .infer =
         [](Infer& c) {
-          require_one_float_dtype(c);
+          c.require_float(0);
+          c.require_same_dtype();
           require_last_axes(c, c.shape(0), 1, "weight");
           if (c.inputs() == 3 && !(c.shape(2) == c.shape(1)))
             c.fail(str("bias has shape ", c.shape(2), ", weight ", c.shape(1),
@@ -116,7 +110,8 @@ const Op layer_norm_grad_op{OpDef{
     .n_results = 3,
     .infer =
         [](Infer& c) {
-          require_one_float_dtype(c);
+          c.require_float(0);
+          c.require_same_dtype();
           if (!(c.shape(0) == c.shape(1)))
             c.fail(str("gradient has shape ", c.shape(0), ", x ", c.shape(1)));
           require_last_axes(c, c.shape(1), 2, "weight");

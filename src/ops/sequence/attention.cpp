@@ -12,15 +12,6 @@ namespace suanli {
 
 namespace {
 
-/// Of the first `inputs` inputs.
-void require_one_float_dtype(const Infer& c, int inputs) {
-  c.require_float(0);
-  for (int i = 1; i < inputs; ++i)
-    if (c.dtype(i) != c.dtype(0))
-      c.fail_dtype(str("input ", i, " is ", c.dtype(i), ", input 0 is ", c.dtype(0),
-                       "; one dtype is expected"));
-}
-
 /// Throws unless q is [.., T, D] and k and v are [.., S, D] with the same leading axes.
 void require_heads(const Infer& c, const Shape& q, const Shape& k, const Shape& v) {
   bool fits = q.rank() >= 2 && k.rank() == q.rank() && k == v;
@@ -83,7 +74,8 @@ const Op attention_op{OpDef{
     .n_results = 2,
     .infer =
         [](Infer& c) {
-          require_one_float_dtype(c, 3);
+          c.require_float(0);
+          c.require_same_dtype(3);
           require_heads(c, c.shape(0), c.shape(1), c.shape(2));
           if (c.inputs() == 4 && (c.shape(3).rank() != 0 || is_float(c.dtype(3))))
             c.fail(str("offset is ", c.dtype(3), " of shape ", c.shape(3),
@@ -167,7 +159,8 @@ const Op attention_grad_op{OpDef{
     .n_results = 3,
     .infer =
         [](Infer& c) {
-          require_one_float_dtype(c, c.inputs());
+          c.require_float(0);
+          c.require_same_dtype();
           const Shape& q = c.shape(1);
           require_heads(c, q, c.shape(2), c.shape(3));
           if (!(c.shape(0) == q) || !(c.shape(4) == q) || !(c.shape(5) == sums_of(q)))
@@ -223,7 +216,8 @@ const Op self_attention_op{OpDef{
     .n_results = 2,
     .infer =
         [](Infer& c) {
-          require_one_float_dtype(c, c.inputs());
+          c.require_float(0);
+          c.require_same_dtype();
           c.out(0, require_packed(c, c.shape(0)), c.dtype(0));
           c.out(1, packed_sums(c.shape(0), c.attr<AttentionAttr>()), c.dtype(0));
         },
@@ -275,7 +269,8 @@ const Op self_attention_grad_op{OpDef{
     .doc = "Gradient of self_attention for qkv from g, qkv and both results.",
     .infer =
         [](Infer& c) {
-          require_one_float_dtype(c, c.inputs());
+          c.require_float(0);
+          c.require_same_dtype();
           const Shape y = require_packed(c, c.shape(1));
           if (!(c.shape(0) == y) || !(c.shape(2) == y) ||
               !(c.shape(3) == packed_sums(c.shape(1), c.attr<AttentionAttr>())))

@@ -195,10 +195,8 @@ const Op concat_op{OpDef{
         [](Infer& c) {
           const int axis = c.attr<AxisAttr>().axis;
           Shape out = c.shape(0);
+          c.require_same_dtype();
           for (int i = 1; i < c.inputs(); ++i) {
-            if (c.dtype(i) != c.dtype(0))
-              c.fail_dtype(str("input ", i, " is ", c.dtype(i), ", input 0 is ", c.dtype(0),
-                               "; one dtype is expected"));
             bool fits = c.shape(i).rank() == out.rank();
             for (int d = 0; fits && d < out.rank(); ++d)
               fits = d == axis || c.shape(i)[d] == out[d];
