@@ -3,12 +3,11 @@
 #include <gtest/gtest.h>
 
 #include <cstdio>
-#include <fstream>
 #include <sstream>
 
 #include "plan/rehearsal.h"
 #include "suanli/models.h"
-#include "support/checkout.h"
+#include "support/generated_page.h"
 
 namespace suanli {
 namespace {
@@ -79,18 +78,7 @@ std::string page() {
 }
 
 TEST(ZooDocs, ListEveryNetwork) {
-  const auto root = test::checkout();
-  if (root.empty()) GTEST_SKIP() << "the checkout was not found; set SUANLI_SOURCE";
-  const auto path = root / "docs" / "zoo.md";
-  const std::string expected = page();
-  if (const char* update = std::getenv("SUANLI_UPDATE"); update && std::string_view(update) == "1")
-    std::ofstream(path) << expected;
-  std::ifstream file(path);
-  std::stringstream found;
-  found << file.rdbuf();
-  EXPECT_TRUE(found.str() == expected)
-      << path
-      << " is not what the networks say; run SUANLI_UPDATE=1 test_models --gtest_filter=ZooDocs.*";
+  test::expect_page("zoo.md", page(), "test_models --gtest_filter=ZooDocs.*");
 }
 
 }  // namespace

@@ -3,6 +3,8 @@
 
 #include <algorithm>
 
+#include "base/text/text.h"
+
 namespace suanli {
 namespace {
 
@@ -50,6 +52,12 @@ std::string did_you_mean(std::string_view word, const std::vector<std::string>& 
     if (d < best_distance) best = &candidate, best_distance = d;
   }
   return best ? *best : "";
+}
+
+std::string suggestion(std::string_view word, const std::vector<std::string>& candidates,
+                       std::string_view before, std::string_view after) {
+  const std::string near = did_you_mean(word, candidates);
+  return near.empty() ? near : str(before, near, after);
 }
 
 }  // namespace suanli

@@ -15,5 +15,8 @@ namespace suanli {
 /// counts as near. Of equally near candidates the first.
 SUANLI_API std::string did_you_mean(std::string_view word,
                                     const std::vector<std::string>& candidates);
+/// `before`, the nearest candidate and `after`, to go into an error; "" if none is near.
+SUANLI_API std::string suggestion(std::string_view word, const std::vector<std::string>& candidates,
+                                  std::string_view before, std::string_view after);
 
 }  // namespace suanli
