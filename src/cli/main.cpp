@@ -3,10 +3,13 @@
 #include <algorithm>
 #include <csignal>
 #include <exception>
+#include <iterator>
 #include <new>
 #include <string>
+#include <string_view>
 #include <vector>
 
+#include "base/system/environment.h"
 #include "base/text/json.h"
 #include "cli/framework/console.h"
 #include "cli/framework/options.h"
@@ -47,6 +50,10 @@ int run(const std::vector<std::string>& words) {
   bool help = false;
   Arguments arguments = parse(verb, {words.begin() + 1, words.end()}, &help);
   if (help) return print_result(help_of(verb)), 0;
+  // Texts about the program come out whatever the environment holds.
+  constexpr std::string_view kTexts[] = {"help", "version", "man", "completion"};
+  if (std::find(std::begin(kTexts), std::end(kTexts), verb.name) == std::end(kTexts))
+    check_environment();
   return verb.run(arguments);
 }
 

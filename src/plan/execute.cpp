@@ -5,8 +5,8 @@
 #include <algorithm>
 #include <atomic>
 #include <cmath>
-#include <cstdlib>
 
+#include "base/system/environment.h"
 #include "base/threads/per_thread.h"
 #include "plan/build/cache.h"
 #include "plan/explain/print_explanation.h"
@@ -18,23 +18,15 @@ namespace suanli {
 
 namespace {
 
-bool check_nan_from_environment() {
-  const char* text = std::getenv("SUANLI_CHECK_NAN");
-  return text && *text && std::string_view(text) != "0";
+struct Settings {
+  bool check_nan = environment_flag("SUANLI_CHECK_NAN");
+  bool poison = environment_flag("SUANLI_POISON");
+  std::atomic<Tier> tier = environment_choice("SUANLI_TIER") == "cold" ? Tier::cold : Tier::planned;
+};
+Settings& settings() {
+  static Settings s;
+  return s;
 }
-bool check_nan = check_nan_from_environment();
-
-bool poison_from_environment() {
-  const char* text = std::getenv("SUANLI_POISON");
-  return text && *text && std::string_view(text) != "0";
-}
-bool poison = poison_from_environment();
-
-Tier tier_from_environment() {
-  const char* text = std::getenv("SUANLI_TIER");
-  return text && std::string_view(text) == "cold" ? Tier::cold : Tier::planned;
-}
-std::atomic<Tier> chosen_tier = tier_from_environment();
 
 /// Counts of this thread, of all its executors.
 PlanStats& stats() { return PerThread<PlanStats>::get(); }
@@ -124,6 +116,7 @@ void KernelExecutor::run(Plan& plan, Tape& tape, const Arena& arena) {
     return nullptr;
   };
   ProfilerHooks* const hooks = profiler_hooks;
+  const bool poison = settings().poison, check_nan = settings().check_nan;
   for (PlannedStep& s : plan.steps) {
     in_.clear();
     out_.clear();
@@ -196,17 +189,17 @@ void KernelExecutor::carry_out(Plan& plan, Tape& tape) {
 }  // namespace
 
 PlanStats plan_stats() { return stats(); }
-void set_tier(Tier tier) { chosen_tier = tier; }
-Tier tier() { return chosen_tier; }
-void set_check_nan(bool on) { check_nan = on; }
-void set_poison(bool on) { poison = on; }
+void set_tier(Tier tier) { settings().tier = tier; }
+Tier tier() { return settings().tier; }
+void set_check_nan(bool on) { settings().check_nan = on; }
+void set_poison(bool on) { settings().poison = on; }
 
 void PlanExecutor::execute(Recorder& recorder, size_t count) {
   ProfilerSpan span("flush");
   tape_.build(recorder.pending(), count, recorder.touched());
   if (tape_.nodes.empty()) return;
   // inside a fused kernel no op could be named
-  const Tier tier = check_nan ? Tier::cold : chosen_tier.load();
+  const Tier tier = settings().check_nan ? Tier::cold : settings().tier.load();
   PlanLease lease(tape_, PlanSettings::of_now(tier, tape_.nodes[0]->device));
   std::unique_ptr<Plan>& plan = lease.plan;
   if (profiler_hooks) profiler_hooks->plan_found(!plan);

@@ -3,13 +3,14 @@
 
 #include <array>
 #include <bit>
-#include <cstdlib>
 #include <memory>
 #include <mutex>
 #include <new>
 #include <unordered_map>
 #include <vector>
 
+#include "base/core/round_up.h"
+#include "base/system/environment.h"
 #include "base/system/proc.h"
 #include "base/text/text.h"
 #include "base/threads/fork.h"
@@ -188,14 +189,7 @@ DevicePool& pool(Device device) {
     auto p = std::make_unique<std::array<DevicePool, 17>>();
     hold_across_fork(ForkOrder::memory, &(*p)[0].mutex);
     for (int i = 0; i < 16; ++i) (*p)[i + 1].device = {DeviceKind::cuda, static_cast<int8_t>(i)};
-    if (const char* text = std::getenv("SUANLI_MEMORY_LIMIT"); text && *text) {
-      const auto limit = bytes_from(text);
-      if (!limit)
-        throw UsageError(
-            str("[SUANLI_MEMORY_LIMIT] '", text,
-                "' is no size: something like 400MiB, 2GB or a number of bytes is expected"));
-      (*p)[0].limit = *limit;
-    }
+    (*p)[0].limit = environment_size("SUANLI_MEMORY_LIMIT").value_or(0);
     return p.release();
   }();
   return (*pools)[device.kind == DeviceKind::cpu ? 0 : device.index + 1];

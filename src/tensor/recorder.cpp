@@ -5,6 +5,8 @@
 #include <cstdlib>
 #include <deque>
 #include <unordered_map>
+#include "base/core/hash.h"
+#include "base/system/environment.h"
 
 #include "base/text/text.h"
 #include "base/threads/fork.h"
@@ -99,8 +101,7 @@ struct FlushAtEnd {
 Recorder::Recorder() : node_budget_(kNodeBudget), byte_budget_(kByteBudget) {
   slab_chunks();  // this thread's slab heap is made first, so that it outlives the recorder
   thread_local FlushAtEnd flush_at_end;
-  const char* eager = std::getenv("SUANLI_EAGER");
-  eager_ = eager && *eager && std::string_view(eager) != "0";
+  eager_ = environment_flag("SUANLI_EAGER");
 }
 
 namespace {

@@ -6,7 +6,7 @@ import os
 import pathlib
 import struct
 
-from _suanli import FAST, TINY, check, digest, idx_files, main, metrics, ok, ok_json, run, same, start, state, summary, write_png
+from _suanli import FAST, TINY, check, digest, fails, idx_files, main, metrics, ok, ok_json, run, same, start, state, summary, write_png
 
 KEYS = ["run", "model", "epochs", "steps", "seconds", "train_loss", "val_loss", "val_accuracy", "test_accuracy", "samples_per_s",
         "peak_bytes"]
@@ -218,6 +218,32 @@ def test_small_words():
     d = ok_json("doctor")
     check(d["threads"] >= 1 and d["isa"] and d["onednn"].startswith("3.") and d["memory_bytes"] > 0 and "runs" in d, f"{d}")
     check("onednn" in ok("doctor"), "doctor in words")
+
+
+def test_doctor_prints_the_environment():
+    env = {**os.environ, "SUANLI_THREADS": "1", "SUANLI_TIER": ""}
+    rows = {row["name"]: row for row in ok_json("doctor", env=env)["environment"]}
+    same(len(rows), 10, "variables")
+    same((rows["SUANLI_THREADS"]["value"], rows["SUANLI_THREADS"]["set"]), ("1", True), "a given value")
+    same((rows["SUANLI_TIER"]["value"], rows["SUANLI_TIER"]["set"], rows["SUANLI_TIER"]["default"]), ("planned", False, "planned"), "a default")
+    check(all(row["doc"] and row["expected"] for row in rows.values()), f"{rows}")
+    words = ok("doctor", env=env)
+    for name in rows:
+        check(f"\n{name} " in words, f"{name} in {words}")
+    check("SUANLI_THREADS       1 (default: the CPUs that the process may use)" in words, words)
+    check("SUANLI_TIER          planned\n" in words, words)
+    for name in rows:
+        check(f".B {name}\n" in ok("man"), f"{name} in the manual page")
+
+
+def test_bad_environment_is_an_error_at_the_start():
+    for name, value, expected in (("SUANLI_THREADS", "four", "a number from 1 to 1024"), ("SUANLI_TIER", "cool", "planned or cold"),
+                                  ("SUANLI_EAGER", "yes", "0 or 1"), ("SUANLI_MEMORY_LIMIT", "1 apple", "400MiB")):
+        env = {**os.environ, name: value}
+        fails(2, name, f"'{value}'", expected, args=["train", "glyphs", "--out", "never"], env=env)
+        fails(2, name, args=["doctor"], env=env)
+        check(not os.path.exists("never"), "nothing was made")
+        check(ok("version", env=env).startswith("suanli "), "version comes out")
 
 
 def test_result_that_cannot_be_written():

@@ -39,7 +39,7 @@ struct RegisterKernel {
 /// The instruction set that oneDNN was found to use ("avx512_core_amx", …), defined beside its
 /// kernels.
 std::string onednn_isa();
-/// Whether SUANLI_CONV=direct does without Winograd's algorithm. Read once.
+/// True if SUANLI_CONV forbids Winograd's algorithm.
 bool direct_convolutions();
 /// The block of channels that oneDNN's f32 convolutions work in on this machine; 0: none.
 int64_t onednn_channel_block();

@@ -7,7 +7,6 @@
 #include <algorithm>
 #include <atomic>
 #include <chrono>
-#include <cstdlib>
 #include <exception>
 #include <map>
 #include <memory>
@@ -18,6 +17,7 @@
 #include <utility>
 #include <vector>
 
+#include "base/system/environment.h"
 #include "base/text/text.h"
 #include "base/threads/fork.h"
 
@@ -156,13 +156,7 @@ class Pool {
 };
 
 int default_threads() {
-  if (const char* text = std::getenv("SUANLI_THREADS")) {
-    char* end = nullptr;
-    long n = std::strtol(text, &end, 10);
-    if (*text == 0 || *end != 0 || n < 1 || n > 1024)
-      throw UsageError(str("SUANLI_THREADS=", text, ": expected a number from 1 to 1024"));
-    return static_cast<int>(n);
-  }
+  if (const auto n = environment_number("SUANLI_THREADS")) return static_cast<int>(*n);
   cpu_set_t set;
   return sched_getaffinity(0, sizeof set, &set) == 0 ? std::max(1, CPU_COUNT(&set)) : 1;
 }

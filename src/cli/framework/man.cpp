@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <string_view>
 
+#include "base/system/environment.h"
 #include "cli/framework/console.h"
 #include "cli/framework/translations_zh.h"
 #include "cli/framework/verbs.h"
@@ -103,13 +104,11 @@ Of an error it holds "error", the text, and "exit", the exit status; the text is
 .TP
 .B NO_COLOR
 no bold text
-.TP
-.B SUANLI_THREADS
-threads that compute, where \-\-threads does not say
-.TP
-.B SUANLI_MEMORY_LIMIT
-what tensors may take, 400MiB or bytes; more is an error
-.TP
+)";
+  for (const EnvironmentVariable& v : kEnvironment)
+    out += fmt::format(".TP\n.B {}\n{} ({}; default: {})\n", v.name, roff(v.doc),
+                       roff(expected_value(v)), roff(v.usual));
+  out += R"(.TP
 .B LC_ALL, LC_MESSAGES, LANG
 zh\[u2026]: help in Chinese
 .SH FILES

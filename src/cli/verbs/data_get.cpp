@@ -3,9 +3,9 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <cstdlib>
 
 #include "base/files/file.h"
+#include "base/system/environment.h"
 #include "base/text/did_you_mean.h"
 #include "base/text/json.h"
 #include "base/text/shell.h"
@@ -72,8 +72,8 @@ const PublishedSet& find_set(const std::string& name) {
 
 RemoteFile remote(const PublishedSet& set, const PublishedFile& file) {
   RemoteFile out{.urls = {}, .sha256 = file.sha256, .bytes = file.bytes};
-  const char* mirror = std::getenv("SUANLI_MIRROR");
-  if (mirror && *mirror) out.urls.push_back(fmt::format("{}/{}/{}", mirror, set.name, file.name));
+  if (const auto mirror = environment_text("SUANLI_MIRROR"))
+    out.urls.push_back(fmt::format("{}/{}/{}", *mirror, set.name, file.name));
   else
     for (const char* folder : set.mirrors) out.urls.push_back(std::string(folder) + file.name);
   return out;

@@ -3,11 +3,14 @@
 #include <fmt/format.h>
 #include <unistd.h>
 
+#include <optional>
 #include <thread>
 
+#include "base/system/environment.h"
 #include "base/system/proc.h"
 #include "base/text/json.h"
 #include "base/text/text.h"
+#include "base/text/visible.h"
 #include "cli/framework/console.h"
 #include "cli/framework/verbs.h"
 #include "suanli/roofs.h"
@@ -49,6 +52,32 @@ std::string runs_folder() {
                                 : "this folder cannot be written: give --out";
 }
 
+/// Each variable with the value in force: the given one, else the default.
+Json::Array environment() {
+  Json::Array rows;
+  for (const EnvironmentVariable& v : kEnvironment) {
+    const std::optional<std::string> given = given_value(v);
+    rows.push_back(Json::Object{{"name", v.name},
+                                {"value", given.value_or(v.usual)},
+                                {"set", given.has_value()},
+                                {"default", v.usual},
+                                {"expected", expected_value(v)},
+                                {"doc", v.doc}});
+  }
+  return rows;
+}
+
+std::string environment_in_words() {
+  std::string out = "\nEnvironment variables, with the value in force\n";
+  for (const EnvironmentVariable& v : kEnvironment) {
+    const std::optional<std::string> given = given_value(v);
+    out += fmt::format("{:<20} {}\n    {} ({})\n", v.name,
+                       given ? fmt::format("{} (default: {})", visible(*given), v.usual) : v.usual,
+                       v.doc, expected_value(v));
+  }
+  return out;
+}
+
 int run(const Arguments& args) {
   const int64_t total = proc_bytes("/proc/meminfo", "MemTotal"),
                 free = proc_bytes("/proc/meminfo", "MemAvailable");
@@ -64,7 +93,11 @@ int run(const Arguments& args) {
       {"gpu", gpu()},
       {"runs", runs_folder()},
   };
-  if (args.has("--json")) return print_result(Json(facts).dump() + "\n"), 0;
+  if (args.has("--json")) {
+    facts.emplace_back("environment", environment());
+    print_result(Json(facts).dump() + "\n");
+    return 0;
+  }
   std::string out;
   for (auto& [key, value] : facts) {
     std::string name = key, text = value.is_string() ? value.string() : value.dump();
@@ -74,7 +107,7 @@ int run(const Arguments& args) {
     }
     out += fmt::format("{:<12} {}\n", name, text);
   }
-  print_result(out);
+  print_result(out + environment_in_words());
   return 0;
 }
 

@@ -2,22 +2,22 @@
 #include "plan/explain/print_explanation.h"
 
 #include <cstdio>
-#include <cstdlib>
-#include <string_view>
+#include <string>
 
+#include "base/system/environment.h"
 #include "plan/build/listener.h"
 
 namespace suanli {
 
 namespace {
-std::string_view wanted() {
-  static const char* text = std::getenv("SUANLI_EXPLAIN");
-  return text && std::string_view(text) != "0" ? text : "";
+const std::string& wanted() {
+  static const std::string choice = environment_choice("SUANLI_EXPLAIN");
+  return choice;
 }
 }  // namespace
 
 PrintedExplanation::PrintedExplanation() {
-  if (!wanted().empty() && !plan_listener) explainer_ = std::make_unique<Explainer>();
+  if (wanted() != "0" && !plan_listener) explainer_ = std::make_unique<Explainer>();
 }
 PrintedExplanation::~PrintedExplanation() {
   if (!explainer_) return;

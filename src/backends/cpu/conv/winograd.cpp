@@ -12,13 +12,13 @@
 // |w of a channel|, so that a large pixel moves its neighbors within that bound alone. What is not
 // finite stays inside of its receptive field: see winograd_direct().
 #include <algorithm>
-#include <cstdlib>
-#include <string_view>
 
 #include "backends/cpu/conv/conv.h"
 #include "backends/cpu/conv/winograd_simd.h"
 #include "backends/cpu/kernels.h"
 #include "backends/cpu/onednn/onednn.h"
+#include "base/core/round_up.h"
+#include "base/system/environment.h"
 #include "base/threads/thread_pool.h"
 
 namespace suanli::cpu {
@@ -367,10 +367,7 @@ bool pays(Direction direction, const Geometry& g, bool constant_weights) {
 }  // namespace
 
 bool direct_convolutions() {
-  static const bool on = [] {
-    const char* text = std::getenv("SUANLI_CONV");
-    return text && std::string_view(text) == "direct";
-  }();
+  static const bool on = environment_choice("SUANLI_CONV") == "direct";
   return on;
 }
 

@@ -4,10 +4,10 @@
 #include "backends/cpu/fused/pointwise_tiles.h"
 
 #include <atomic>
-#include <cstdlib>
 #include <cstring>
 #include <string_view>
 
+#include "base/system/environment.h"
 #include "base/system/simd_targets.h"
 #define HWY_TARGET_INCLUDE "backends/cpu/fused/pointwise_tiles.cpp"
 #include "hwy/foreach_target.h"
@@ -148,8 +148,7 @@ int64_t chosen_target() {
 
 Isa simd_isa() {
   static const Isa most = [] {
-    const char* asked = std::getenv("SUANLI_ISA");
-    const std::string_view word = asked ? asked : "";
+    const std::string word = environment_choice("SUANLI_ISA");
     return word == "sse4" ? Isa::sse4 : word == "avx2" ? Isa::avx2 : Isa::avx3;
   }();
   // the target, and in the lowest two bits what follows from it

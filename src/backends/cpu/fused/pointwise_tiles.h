@@ -24,7 +24,7 @@ enum class Isa : uint8_t { base, sse4, avx2, avx3 };
 bool isa_available(Isa isa);
 /// A number for the instruction set that Highway dispatches to. Tests restrict it.
 int64_t chosen_target();
-/// The best one available, or a lower one that SUANLI_ISA=avx3|avx2|sse4 asks for (read once).
+/// The best one available that is not above SUANLI_ISA.
 Isa simd_isa();
 const char* simd_target();  ///< "AVX3", "AVX2", "SSE4" or "BASE".
 
