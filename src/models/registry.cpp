@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // The table of models. A model is one row here and one builder in a file of its family.
 #include "base/text/did_you_mean.h"
+#include "base/text/split_list.h"
 #include "base/text/text.h"
 #include "models/zoo.h"
 
@@ -159,11 +160,9 @@ const Entry& entry(std::string_view name) {
     if (name == e.name) return e;
     names.push_back(e.name);
   }
-  std::string near = did_you_mean(name, names), known;
-  for (const std::string& n : names) known += (known.empty() ? "" : ", ") + n;
-  throw UsageError(str("model '", name, "' is not known",
-                       near.empty() ? ". " : str(": did you mean '", near, "'? "), "There are ",
-                       known, "."));
+  const std::string near = suggestion(name, names, ": did you mean '", "'? ");
+  throw UsageError(str("model '", name, "' is not known", near.empty() ? ". " : near, "There are ",
+                       join_list(names), "."));
 }
 
 int64_t channels_of_pictures(const char* model, const Shape& input) {

@@ -5,6 +5,7 @@
 #include <numbers>
 
 #include "base/text/did_you_mean.h"
+#include "base/text/split_list.h"
 #include "base/text/text.h"
 #include "suanli/optim.h"
 
@@ -72,16 +73,13 @@ double Schedule::factor(int64_t step, int64_t steps) const {
 
 Schedule schedule_from_name(const std::string& name) {
   std::vector<std::string> names;
-  std::string known;
   for (const Named& n : named_schedules()) {
     if (name == n.name) return n.schedule;
     names.push_back(n.name);
-    known += (known.empty() ? "" : ", ") + std::string(n.name);
   }
-  const std::string near = did_you_mean(name, names);
   throw UsageError(str("schedule '", name,
-                       "' is not known: ", near.empty() ? "" : str("did you mean '", near, "'? "),
-                       "There are ", known, "."));
+                       "' is not known: ", suggestion(name, names, "did you mean '", "'? "),
+                       "There are ", join_list(names), "."));
 }
 
 }  // namespace suanli::optim

@@ -41,11 +41,6 @@ void prefetch(const Node* n) {
     __builtin_prefetch(reinterpret_cast<const char*>(n) + line, 1);
 }
 
-uint64_t mix(uint64_t h, uint64_t v) {
-  h = (h ^ v) * 0x9E3779B97F4A7C15ull;
-  return h ^ (h >> 29);
-}
-
 }  // namespace
 
 uint32_t scope_id(const std::string& path) {
@@ -390,22 +385,22 @@ void Recorder::over_budget() {
 }
 
 uint64_t node_fingerprint(Node* n, uint64_t first_seq) {
-  uint64_t h = mix(n->op, n->n_in);
+  uint64_t h = mix_hash(n->op, n->n_in);
   if (n->op != kOpScalar)
     for (int i = 0; i < 6; ++i) {
       uint64_t word;
       std::memcpy(&word, n->attr.bytes + 8 * i, 8);
-      h = mix(h, word);
+      h = mix_hash(h, word);
     }
   for (int i = 0; i < n->n_in; ++i) {
     Node* in = n->in()[i].node;
     uint64_t distance =
         in && in->seq >= first_seq && in->pending() ? n->seq - in->seq : ~uint64_t{0};
-    h = mix(h, distance * 8 + static_cast<uint64_t>(n->in()[i].index));
+    h = mix_hash(h, distance * 8 + static_cast<uint64_t>(n->in()[i].index));
   }
   for (int i = 0; i < n->n_out; ++i) {
-    h = mix(h, static_cast<uint64_t>(n->out(i).dtype));
-    for (int64_t d : n->out(i).shape) h = mix(h, static_cast<uint64_t>(d));
+    h = mix_hash(h, static_cast<uint64_t>(n->out(i).dtype));
+    for (int64_t d : n->out(i).shape) h = mix_hash(h, static_cast<uint64_t>(d));
   }
   return h;
 }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // The CPU backend: kernel table, memory, and the kernels of pointwise.def.
 #include "runtime/backend.h"
+#include "base/core/round_up.h"
 
 #include <sys/mman.h>
 
@@ -90,8 +91,7 @@ class CpuBackend : public Backend {
     return it != epilogue_table().end() && it->second(step);
   }
   void* allocate(int64_t bytes) override {
-    if (bytes < (1 << 20))
-      return std::aligned_alloc(64, static_cast<size_t>((bytes + 63) / 64 * 64));
+    if (bytes < (1 << 20)) return std::aligned_alloc(64, static_cast<size_t>(round_up(bytes, 64)));
     void* p = mmap(nullptr, static_cast<size_t>(bytes), PROT_READ | PROT_WRITE,
                    MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     if (p == MAP_FAILED) return nullptr;

@@ -183,9 +183,9 @@ int run(const Arguments& args) {
   else if (shell == "zsh") print_result(zsh());
   else if (shell == "fish") print_result(fish());
   else {
-    const std::string near = did_you_mean(shell, {"bash", "zsh", "fish"});
-    throw UsageError(fmt::format("'{}' is no shell known here: {}there are bash, zsh, fish", shell,
-                                 near.empty() ? "" : fmt::format("did you mean {}? ", near)));
+    throw UsageError(
+        fmt::format("'{}' is no shell known here: {}there are bash, zsh, fish", shell,
+                    suggestion(shell, {"bash", "zsh", "fish"}, "did you mean ", "? ")));
   }
   return 0;
 }

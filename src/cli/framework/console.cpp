@@ -8,22 +8,18 @@
 
 #include <algorithm>
 #include <cerrno>
-#include <chrono>
 #include <cmath>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
 
+#include "base/system/stopwatch.h"
 #include "base/text/visible.h"
 #include "cli/framework/translations_zh.h"
 
 namespace suanli::cli {
 
 namespace {
-
-double now() {
-  return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count();
-}
 
 /// `share` of `cells` character cells, to an eighth of a cell.
 std::string blocks(double share, int cells) {
@@ -168,10 +164,10 @@ void Activity::close() {
 
 void Activity::show(const std::string& what, int64_t done, int64_t total) {
   if (quiet_) return;
-  if (what != what_) close(), what_ = what, began_ = last_shown_ = now();
+  if (what != what_) close(), what_ = what, began_ = last_shown_ = steady_seconds();
   if (done == total) return close();
-  if (now() - last_shown_ < (bar_ ? 0.1 : 10)) return;
-  last_shown_ = now();
+  if (steady_seconds() - last_shown_ < (bar_ ? 0.1 : 10)) return;
+  last_shown_ = steady_seconds();
   const double share = static_cast<double>(done) / static_cast<double>(std::max<int64_t>(1, total)),
                seconds = last_shown_ - began_;
   const std::string left = share > 0 ? clock_time(seconds * (1 - share) / share) : "?";
@@ -190,7 +186,7 @@ OpenView::OpenView(bool quiet) : activity_(quiet) {
 OpenView::~OpenView() { data::set_open_listener({}); }
 
 ProgressView::ProgressView(bool quiet)
-    : quiet_(quiet), bar_(is_terminal(STDERR_FILENO)), last_shown_(now()) {}
+    : quiet_(quiet), bar_(is_terminal(STDERR_FILENO)), last_shown_(steady_seconds()) {}
 
 void ProgressView::close() {
   if (!bar_shown_) return;
@@ -206,8 +202,8 @@ void ProgressView::message(const std::string& line) {
 
 void ProgressView::step(const StepReport& r) {
   const double interval = bar_ ? 0.1 : 10;
-  if (quiet_ || now() - last_shown_ < interval) return;
-  last_shown_ = now();
+  if (quiet_ || steady_seconds() - last_shown_ < interval) return;
+  last_shown_ = steady_seconds();
   const double share = static_cast<double>(r.batch) / static_cast<double>(r.batches);
   const double rate = r.seconds > 0 ? static_cast<double>(r.batch - r.first_batch) / r.seconds : 0;
   const std::string left =
@@ -250,7 +246,7 @@ void ProgressView::epoch(const EpochReport& r) {
   if (!header_printed_) print_note(emphasized(head));
   header_printed_ = true;
   print_note(row);
-  last_shown_ = now();
+  last_shown_ = steady_seconds();
 }
 
 }  // namespace suanli::cli

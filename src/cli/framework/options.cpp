@@ -18,8 +18,7 @@ namespace suanli::cli {
 namespace {
 
 std::string suggestion(const std::string& word, const std::vector<std::string>& candidates) {
-  std::string near = did_you_mean(word, candidates);
-  return near.empty() ? "" : fmt::format(" Did you mean {}?", near);
+  return suanli::suggestion(word, candidates, " Did you mean ", "?");
 }
 
 /// Shortens a word that was given by mistake, such as the text of a file, to its beginning.

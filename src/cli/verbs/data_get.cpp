@@ -64,9 +64,8 @@ const PublishedSet& find_set(const std::string& name) {
     if (name == s.name) return s;
     names.push_back(s.name);
   }
-  const std::string near = did_you_mean(name, names);
   throw UsageError(fmt::format("'{}' is no data set that can be got.{} There are {}.", name,
-                               near.empty() ? "" : fmt::format(" Did you mean {}?", near),
+                               suggestion(name, names, " Did you mean ", "?"),
                                fmt::join(names, ", ")));
 }
 

@@ -226,9 +226,9 @@ TrainConfig config_from(const Arguments& args, size_t data) {
     c.data = data::with_setting(c.data, "target=" + data::escaped_setting(args.text("--target")));
   if (const std::string task = args.text("--task", "regression");
       task != "regression" && task != "classification") {
-    const std::string near = did_you_mean(task, {"regression", "classification"});
-    throw UsageError(fmt::format("--task '{}' is neither regression nor classification.{}", task,
-                                 near.empty() ? "" : fmt::format(" Did you mean {}?", near)));
+    throw UsageError(
+        fmt::format("--task '{}' is neither regression nor classification.{}", task,
+                    suggestion(task, {"regression", "classification"}, " Did you mean ", "?")));
   }
   if (args.has("--task")) c.data = data::with_setting(c.data, "task=" + args.text("--task"));
   c.out = args.text("--out", c.out);

@@ -6,6 +6,7 @@
 #include <cmath>
 
 #include "base/text/did_you_mean.h"
+#include "base/text/split_list.h"
 #include "base/text/text.h"
 #include "data/augment/auto_augment.h"
 #include "data/augment/color.h"
@@ -112,21 +113,19 @@ Augment augment_from_text(const std::string& text) {
   for (const Word& w : kWords)
     names.push_back(w.word.name), list += str(list.empty() ? "" : ", ", w.word.name);
   Augment out;
-  for (size_t at = 0; at <= text.size();) {
-    const size_t end = std::min(text.find(',', at), text.size());
-    const std::string part = text.substr(at, end - at), name = part.substr(0, part.find('='));
+  for (const std::string& part : split_list(text)) {
+    const std::string name = part.substr(0, part.find('='));
     const auto word = std::find_if(std::begin(kWords), std::end(kWords),
                                    [&](const Word& w) { return name == w.word.name; });
     if (word != std::end(kWords)) {
       out.*word->value =
           name == part ? word->word.usual : value_of(*word, part.substr(name.size() + 1), text);
     } else if (text != "none") {
-      const std::string near = name == "none" ? "" : did_you_mean(name, names);  // it stands alone
-      throw UsageError(str("augment '", text, "': '", name, "' is not known.",
-                           near.empty() ? "" : str(" Did you mean '", near, "'?"),
+      const std::string near =  // "none" stands alone
+          name == "none" ? "" : suggestion(name, names, " Did you mean '", "'?");
+      throw UsageError(str("augment '", text, "': '", name, "' is not known.", near,
                            " Give none, or some of ", list, " with commas between."));
     }
-    at = end + 1;
   }
   const std::pair<double Augment::*, const char*> parts[] = {
       {&Augment::crop, "crop"},

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Batches, read ahead on threads and handed out in order.
 #include <algorithm>
-#include <chrono>
 #include <condition_variable>
 #include <exception>
 #include <mutex>
@@ -10,6 +9,7 @@
 #include <thread>
 
 #include "base/core/philox.h"
+#include "base/system/stopwatch.h"
 #include "base/text/text.h"
 #include "base/threads/fork.h"
 #include "data/augment/augment.h"
@@ -20,11 +20,6 @@
 
 namespace suanli::data {
 namespace {
-
-using Clock = std::chrono::steady_clock;
-double seconds_since(Clock::time_point start) {
-  return std::chrono::duration<double>(Clock::now() - start).count();
-}
 
 /// Views can be made of pictures in [0, 1] that have a class.
 void require_pictures(const Info& info) {
@@ -293,7 +288,7 @@ bool Loader::next(Batch& batch) {
   batch = {};  // a batch that nobody holds any more is freed before the next one is there
   if (s.taken == s.batches) return false;
 
-  const Clock::time_point begin = Clock::now();
+  const Stopwatch watch;
   if (s.options.threads == 0) {
     batch = s.make(s.pass, s.taken);
     ++s.taken;
@@ -308,7 +303,7 @@ bool Loader::next(Batch& batch) {
     lock.unlock();
     s.work.notify_one();
   }
-  s.waited += seconds_since(begin);
+  s.waited += watch.seconds();
   return true;
 }
 

@@ -167,10 +167,10 @@ void Opening::match_classes() {
     for (const std::string& name : split.tree.classes) {
       const auto at = std::find(info_.class_names.begin(), info_.class_names.end(), name);
       if (at == info_.class_names.end()) {
-        const std::string near = did_you_mean(name, info_.class_names);
         throw InputError(str(split.tree.root, "/", name, ": the class '", name,
                              "' was not among those trained (", info_.class_names.size(),
-                             " classes).", near.empty() ? "" : str(" Did you mean '", near, "'?"),
+                             " classes).",
+                             suggestion(name, info_.class_names, " Did you mean '", "'?"),
                              " Rename the folder, or take it away."));
       }
       label.push_back(static_cast<int32_t>(at - info_.class_names.begin()));

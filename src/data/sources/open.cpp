@@ -7,6 +7,7 @@
 #include <optional>
 
 #include "base/text/did_you_mean.h"
+#include "base/text/split_list.h"
 #include "base/text/text.h"
 #include "data/datasets/stratified_split.h"
 #include "data/sources/picture_tree.h"
@@ -48,13 +49,11 @@ class Settings {
  public:
   Settings(const Spec& spec, const std::vector<std::string>& known) : spec_(spec) {
     std::vector<std::string> seen;
-    std::string names;
-    for (const std::string& name : known) names += (names.empty() ? "" : ", ") + name;
+    const std::string names = join_list(known);
     for (const auto& [key, value] : spec.settings) {
       if (std::find(known.begin(), known.end(), key) == known.end()) {
-        const std::string near = did_you_mean(key, known);
         throw UsageError(str(spec.text, ": ", spec.kind, " has no setting `", key, "`.",
-                             near.empty() ? "" : str(" Did you mean `", near, "`?"),
+                             suggestion(key, known, " Did you mean `", "`?"),
                              known.empty() ? " It has none." : str(" It has ", names, ".")));
       }
       if (std::find(seen.begin(), seen.end(), key) != seen.end())
@@ -78,13 +77,11 @@ class Settings {
 
   /// Words with commas between; none if it was not given, or is empty.
   std::vector<std::string> words(const std::string& name) const {
-    std::vector<std::string> out;
     const std::string* value = find(name);
-    for (size_t at = 0; value && at < value->size();) {
-      const size_t end = std::min(value->find(',', at), value->size());
-      out.push_back(unescaped_setting(value->substr(at, end - at)));
-      at = end + 1;
-    }
+    if (!value || value->empty()) return {};
+    std::vector<std::string> out;
+    for (const std::string& word : split_list(*value)) out.push_back(unescaped_setting(word));
+    if (value->ends_with(',')) out.pop_back();  // a comma may end the list
     return out;
   }
 
@@ -347,9 +344,8 @@ const Kind& parse(const std::string& text, Spec& spec) {
   if (spec.place.empty() || !fs::exists(spec.place, error)) {
     std::vector<std::string> names;
     for (const Kind& k : kKinds) names.push_back(k.name);
-    const std::string near = did_you_mean(spec.kind, names);
     throw InputError(str(text, ": neither a kind of data nor a path that exists.",
-                         near.empty() ? "" : str(" Did you mean `", near, "`?"),
+                         suggestion(spec.kind, names, " Did you mean `", "`?"),
                          " Kinds: ", usages(), "."));
   }
   kind = std::find_if(std::begin(kKinds), std::end(kKinds),

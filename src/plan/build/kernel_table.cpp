@@ -2,6 +2,7 @@
 #include "plan/build/kernel_table.h"
 
 #include <cstring>
+#include "base/core/hash.h"
 
 namespace suanli {
 
@@ -10,7 +11,7 @@ namespace {
 /// Of what most steps differ in.
 uint64_t hash_of(const Step& s) {
   uint64_t h = s.op;
-  auto add = [&](uint64_t word) { h = (h ^ word) * 0x9E3779B97F4A7C15ull; };
+  auto add = [&](uint64_t word) { h = mix_hash(h, word); };
   for (const auto* values : {&s.in, &s.out})
     for (const ValueDesc& v : *values) add(static_cast<uint64_t>(v.shape.numel()));
   if (s.expr) add(s.expr->code.size());

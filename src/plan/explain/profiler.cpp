@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
+#include "base/system/stopwatch.h"
 #include "suanli/profile.h"
 
 #include <algorithm>
-#include <chrono>
 #include <unordered_map>
 
 #include "plan/build/plan.h"
@@ -12,7 +12,6 @@
 namespace suanli {
 
 struct Profiler::State final : ProfilerHooks {
-  using Clock = std::chrono::steady_clock;
   struct Event {
     const std::string* name;
     uint32_t scope;
@@ -21,14 +20,14 @@ struct Profiler::State final : ProfilerHooks {
     int64_t flops, bytes;
   };
 
-  Clock::time_point began = Clock::now();
+  Stopwatch watch;
   std::vector<Event> events;
   std::vector<size_t> open;  // spans that have begun
   double kernel_began = 0, own = 0;
   int64_t hits = 0, built = 0;
   std::unordered_map<std::string, std::unique_ptr<std::string>> names;
 
-  double now() const { return std::chrono::duration<double>(Clock::now() - began).count(); }
+  double now() const { return watch.seconds(); }
   const std::string* name(const std::string& text) {
     auto& kept = names[text];
     if (!kept) kept = std::make_unique<std::string>(text);

@@ -11,6 +11,7 @@
 
 #include <algorithm>
 
+#include "base/core/union_find.h"
 #include "ops/pointwise/pointwise.h"
 #include "plan/ir/rows.h"
 
@@ -86,14 +87,13 @@ class Regions {
   Regions(const Program& p, const Backend& backend)
       : p_(p),
         n_(p.size()),
-        parent_(n_),
+        regions_(n_),
         height_(n_, 0),
         highest_(n_, kNobody),
         cores_(n_),
         fusable_(n_),
         readers_(n_) {
     for (uint32_t i = 0; i < n_; ++i) {
-      parent_[i] = i;
       RegionTraits& c = cores_[i];
       for (const Ref& r : p.inputs(i))
         if (const Ref root = p.root(r); root.kind == Ref::record)
@@ -146,10 +146,7 @@ class Regions {
   }
 
  private:
-  uint32_t find(uint32_t i) {
-    while (parent_[i] != i) i = parent_[i] = parent_[parent_[i]];
-    return i;
-  }
+  uint32_t find(uint32_t i) { return regions_.find(i); }
   bool reduces(uint32_t i) const { return fusable_[i] && reduction_of(p_.record(i).op); }
   const Shape& shape(uint32_t i) const { return p_.record(i).out[0].shape; }
   Shape space(uint32_t i) const { return space_of(p_, i); }
@@ -160,7 +157,7 @@ class Regions {
   }
 
   void unite(uint32_t a, uint32_t b) {
-    parent_[b] = a;
+    regions_.join(a, b);
     height_[a] = std::max(height_[a], height_[b]);
     highest_[a] = std::min(highest_[a], highest_[b]);
     cores_[a] = cores_[a].joined(cores_[b]);
@@ -266,7 +263,8 @@ class Regions {
 
   const Program& p_;
   size_t n_;
-  std::vector<uint32_t> parent_, height_;
+  UnionFind regions_;
+  std::vector<uint32_t> height_;
   // per region: the height of the lowest region that feeds it and is placed already
   std::vector<uint32_t> highest_;
   std::vector<RegionTraits> cores_;

@@ -2,6 +2,7 @@
 #include <numeric>
 #include <optional>
 
+#include "base/core/union_find.h"
 #include "ops/pointwise/pointwise.h"
 #include "plan/passes/passes.h"
 
@@ -46,7 +47,6 @@ class Layouts {
   /// What may be blocked, and with what it shares its layout.
   struct Value {
     ValueDesc desc;
-    uint32_t parent;
     bool member = false;   // may be blocked
     int64_t votes = 0;     // of a group's root: bytes of layout changes that blocks save
   };
@@ -56,14 +56,11 @@ class Layouts {
     BlockedOperands blocked;
   };
 
-  uint32_t find(uint32_t v) {
-    while (values_[v].parent != v) v = values_[v].parent = values_[values_[v].parent].parent;
-    return v;
-  }
+  uint32_t find(uint32_t v) { return groups_.find(v); }
   void unite(uint32_t a, uint32_t b) {
     a = find(a), b = find(b);
     if (a == b) return;
-    values_[b].parent = a;
+    groups_.join(a, b);
     values_[a].votes += values_[b].votes;
   }
   bool may_block(const ValueDesc& d) const {
@@ -117,7 +114,8 @@ class Layouts {
         const bool member =
             may_block(r.out[k]) && (role.kind == Kind::pointwise ||
                                     (role.kind == Kind::chain && role.blocked.out >> k & 1));
-        values_.push_back({r.out[k], static_cast<uint32_t>(values_.size()), member});
+        values_.push_back({r.out[k], member});
+        groups_.add();
       }
     }
     return any;
@@ -265,6 +263,7 @@ class Layouts {
   const uint16_t cast_, sum_, reshape_;
   std::vector<Role> roles_;
   std::vector<Value> values_;
+  UnionFind groups_;  // values that share a layout
   std::vector<Ref> plain_, blocked_;  // by old value
   std::vector<uint8_t> have_plain_, have_blocked_;
 };

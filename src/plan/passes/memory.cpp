@@ -3,12 +3,13 @@
 
 #include <algorithm>
 #include <numeric>
+#include "base/core/round_up.h"
 
 namespace suanli {
 
 namespace {
 
-int64_t aligned(int64_t n) { return (n + kArenaAlign - 1) / kArenaAlign * kArenaAlign; }
+int64_t aligned(int64_t n) { return round_up(n, kArenaAlign); }
 
 bool at_one_time(const ArenaBlock& a, const ArenaBlock& b) {
   return a.first <= b.last && b.first <= a.last;

@@ -2,6 +2,7 @@
 // Values that are cheaper to compute again than to keep.
 #include <algorithm>
 
+#include "base/core/union_find.h"
 #include "ops/pointwise/pointwise.h"
 #include "plan/ir/program_edits.h"
 #include "plan/passes/memory.h"
@@ -26,9 +27,8 @@ bool contains(const std::vector<Ref>& refs, const Ref& r) {
 class Groups {
  public:
   explicit Groups(const Program& p)
-      : p_(p), cast_(op_id("cast")), sum_(op_id("sum")), level_(p.size(), 0), parent_(p.size()) {
+      : p_(p), cast_(op_id("cast")), sum_(op_id("sum")), level_(p.size(), 0), sets_(p.size()) {
     for (uint32_t i = 0; i < p.size(); ++i) {
-      parent_[i] = i;
       for (const Ref& r : p.inputs(i))
         if (const Ref root = p.root(r); root.kind == Ref::record)
           level_[i] = std::max(level_[i], level_[root.index] + (pointwise(root.index) ? 0 : 1));
@@ -37,7 +37,7 @@ class Groups {
         if (const Ref root = p.root(r);
             root.kind == Ref::record && pointwise(root.index) && level_[root.index] == level_[i] &&
             p.desc(r).shape == space(i) && space(root.index) == space(i))
-          parent_[find(i)] = find(root.index);
+          sets_.join(find(root.index), find(i));
     }
   }
   bool pointwise(uint32_t i) const {
@@ -50,16 +50,13 @@ class Groups {
   /// How many sums, products, … lie before it on the longest way: ops of different levels are never
   /// one unit.
   uint32_t level(uint32_t i) const { return level_[i]; }
-  uint32_t find(uint32_t i) const {
-    while (parent_[i] != i) i = parent_[i] = parent_[parent_[i]];
-    return i;
-  }
+  uint32_t find(uint32_t i) const { return sets_.find(i); }
 
  private:
   const Program& p_;
   const uint16_t cast_, sum_;
   std::vector<uint32_t> level_;
-  mutable std::vector<uint32_t> parent_;
+  mutable UnionFind sets_;  // find() shortens paths
 };
 
 /// How a value can be computed again: cheap pointwise ops down to at most two values of its size

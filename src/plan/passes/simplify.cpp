@@ -2,6 +2,7 @@
 // Records that say the same thing twice, or nothing.
 #include <unordered_map>
 
+#include "base/core/hash.h"
 #include "ops/pointwise/pointwise.h"
 #include "plan/passes/passes.h"
 
@@ -17,7 +18,7 @@ struct Key {
 struct HashKey {
   size_t operator()(const Key& k) const {
     uint64_t h = 0;
-    for (uint64_t w : k.words) h = (h ^ w) * 0x9E3779B97F4A7C15ull, h ^= h >> 32;
+    for (uint64_t w : k.words) h = mix_hash(h, w);
     return h;
   }
 };

@@ -2,6 +2,7 @@
 #include "plan/tape/tape.h"
 
 #include <algorithm>
+#include "base/core/hash.h"
 
 namespace suanli {
 
@@ -71,8 +72,7 @@ void Leaf::held_by(Node* n) {
 }
 
 size_t Tape::slot_in_table(const Storage* storage) const {
-  const uint64_t h = reinterpret_cast<uintptr_t>(storage) * 0x9E3779B97F4A7C15ull;
-  return (h >> 32) & (table_.size() - 1);
+  return (mix_hash(0, reinterpret_cast<uintptr_t>(storage)) >> 32) & (table_.size() - 1);
 }
 
 void Tape::grow_table() {

@@ -2,28 +2,22 @@
 #include "plan/tape/tape_encoding.h"
 
 #include <cstring>
+#include "base/core/hash.h"
 
 namespace suanli {
 
-namespace {
-uint64_t mix(uint64_t h, uint64_t v) {
-  h = (h ^ v) * 0x9E3779B97F4A7C15ull;
-  return h ^ (h >> 32);
-}
-}  // namespace
-
 uint64_t hash_of(std::span<const uint32_t> words, uint64_t seed) {
   // Four independent chains: one would wait for its own multiplications, 6 cycles for 8 bytes.
-  uint64_t h[4] = {mix(seed, words.size()), 1, 2, 3};
+  uint64_t h[4] = {mix_hash(seed, words.size()), 1, 2, 3};
   const uint32_t* at = words.data();
   size_t left = words.size();
   for (; left >= 8; at += 8, left -= 8) {
     uint64_t v[4];
     std::memcpy(v, at, sizeof v);
-    for (int k = 0; k < 4; ++k) h[k] = mix(h[k], v[k]);
+    for (int k = 0; k < 4; ++k) h[k] = mix_hash(h[k], v[k]);
   }
-  for (; left > 0; ++at, --left) h[0] = mix(h[0], *at);
-  return mix(mix(h[0], h[1]), mix(h[2], h[3]));
+  for (; left > 0; ++at, --left) h[0] = mix_hash(h[0], *at);
+  return mix_hash(mix_hash(h[0], h[1]), mix_hash(h[2], h[3]));
 }
 
 bool same_words(std::span<const uint32_t> a, std::span<const uint32_t> b) {

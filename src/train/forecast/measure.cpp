@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 // How long a run will take: a few steps and evaluations are timed, and everything is put back.
 #include <algorithm>
-#include <chrono>
 #include <cstdlib>
 #include <filesystem>
 
+#include "base/system/stopwatch.h"
 #include "suanli/loader.h"
 #include "train/run/evaluate.h"
 #include "train/run/trainer_state.h"
@@ -16,10 +16,6 @@ namespace suanli {
 
 namespace {
 
-double now() {
-  return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count();
-}
-
 /// Calls `work`, which says whether it had something to do, after two calls to warm up: until a
 /// second has passed, at least 3 and at most 50 times. The median of the times, in seconds; 0 if
 /// there was nothing to do.
@@ -28,11 +24,11 @@ template <class Work> double median_seconds(const Work& work) {
   for (int i = 0; i < kWarmUp; ++i)
     if (!work()) return 0;
   std::vector<double> times;
-  const double began = now();
-  while (times.size() < 3 || (times.size() < 50 && now() - began < 1)) {
-    const double start = now();
+  const Stopwatch in_all;
+  while (times.size() < 3 || (times.size() < 50 && in_all.seconds() < 1)) {
+    const Stopwatch watch;
     if (!work()) break;
-    times.push_back(now() - start);
+    times.push_back(watch.seconds());
   }
   if (times.empty()) return 0;
   std::nth_element(times.begin(), times.begin() + static_cast<std::ptrdiff_t>(times.size() / 2),
@@ -57,9 +53,9 @@ double TrainingLoop::time_of_save() {
   try {
     Checkpoint trial = s_.checkpoint;
     const NamedTensors weights = values_of(s_.model), state = s_.optimizer->state_dict();
-    const double start = now();
+    const Stopwatch watch;
     CheckpointFolder(place).save(trial, weights, state, &weights);
-    seconds = now() - start;
+    seconds = watch.seconds();
   } catch (const InputError&) {}
   fs::remove_all(place, error);
   return seconds;

@@ -3,6 +3,7 @@
 #include <cmath>
 #include <limits>
 
+#include "base/system/stopwatch.h"
 #include "base/text/text.h"
 #include "io/safetensors.h"
 #include "runtime/profiler.h"
@@ -20,16 +21,6 @@ namespace {
 
 constexpr int64_t kWindow = 50;  // steps per row of metrics.jsonl
 constexpr double kNaN = std::numeric_limits<double>::quiet_NaN();
-
-class Stopwatch {
- public:
-  double seconds() const {
-    return std::chrono::duration<double>(std::chrono::steady_clock::now() - start_).count();
-  }
-
- private:
-  std::chrono::steady_clock::time_point start_ = std::chrono::steady_clock::now();
-};
 
 class CheckNan {
  public:

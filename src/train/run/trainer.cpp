@@ -289,7 +289,7 @@ Trainer::Trainer(Trainer&&) noexcept = default;
 Trainer::~Trainer() = default;
 
 Trainer::Trainer(TrainConfig config) : state_(std::make_unique<State>()) {
-  state_->began = std::chrono::steady_clock::now();
+  state_->in_run.restart();
   state_->config = std::move(config);
   require_free(state_->config.out);
   state_->prepare(nullptr, loss, std::nullopt);
@@ -297,7 +297,7 @@ Trainer::Trainer(TrainConfig config) : state_(std::make_unique<State>()) {
 
 Trainer::Trainer(nn::AnyModule model, TrainConfig config) : state_(std::make_unique<State>()) {
   if (config.model.empty()) config.model = "own";
-  state_->began = std::chrono::steady_clock::now();
+  state_->in_run.restart();
   state_->config = std::move(config);
   require_free(state_->config.out);
   state_->prepare(&model, loss, std::nullopt);
@@ -353,7 +353,7 @@ Trainer Trainer::resume(const std::string& run, const ResumeOptions& options) {
 Trainer Trainer::resume(const std::string& run, nn::AnyModule model, const ResumeOptions& options) {
   auto state = std::make_unique<State>();
   State& s = *state;
-  s.began = std::chrono::steady_clock::now();
+  s.in_run.restart();
   require_resumable(run);
   s.folder = RunFolder::open(run);
   s.config = recorded_config(*s.folder, options);

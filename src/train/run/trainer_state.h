@@ -2,11 +2,11 @@
 // The insides of Trainer: what a run holds while it lives.
 #pragma once
 #include <algorithm>
-#include <chrono>
 #include <memory>
 #include <optional>
 #include <string>
 
+#include "base/system/stopwatch.h"
 #include "suanli/loader.h"
 #include "suanli/plan.h"
 #include "suanli/train.h"
@@ -52,7 +52,7 @@ struct Trainer::State {
   std::optional<RunForecast> forecast;  // of this configuration, once autotune() knows it
   std::string resume_note;  // for the log, once it is open
 
-  std::chrono::steady_clock::time_point began;  // of run()
+  Stopwatch in_run;  // restarted by run()
   double seconds_before = 0;  // of earlier processes
   double saved_at = 0;  // by Trainer::clock
 
@@ -85,10 +85,7 @@ struct Trainer::State {
     return progress().epoch >= config.epochs ||
            (between_epochs && (steps_used_up() || out_of_patience()));
   }
-  double seconds() const {
-    return seconds_before +
-           std::chrono::duration<double>(std::chrono::steady_clock::now() - began).count();
-  }
+  double seconds() const { return seconds_before + in_run.seconds(); }
 
   /// Device, threads, recipe, data, model: everything that can be wrong before anything is written.
   /// Without a checkpoint to go on `from` the configuration's weights are read.
@@ -126,10 +123,6 @@ struct Trainer::State {
   /// written, if a weight is not finite.
   void save(bool is_best);
 };
-
-inline double steady_seconds() {
-  return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count();
-}
 
 class Rehearsal;
 struct Rehearsed;

@@ -8,6 +8,7 @@
 
 #include "base/files/file.h"
 #include "base/text/did_you_mean.h"
+#include "base/text/split_list.h"
 #include "base/text/text.h"
 #include "suanli/loader.h"
 #include "suanli/runtime.h"
@@ -113,10 +114,9 @@ const KnownOptimizer& known_optimizer(const std::string& name) {
     if (name == o.name) return o;
     names.push_back(o.name);
   }
-  const std::string near = did_you_mean(name, names);
   throw UsageError(str("optimizer '", name,
-                       "' is not known: ", near.empty() ? "" : str("did you mean '", near, "'? "),
-                       "There are sgd, nesterov, adam, adamw."));
+                       "' is not known: ", suggestion(name, names, "did you mean '", "'? "),
+                       "There are ", join_list(names), "."));
 }
 
 }  // namespace
@@ -159,14 +159,13 @@ void apply_recipe(TrainConfig& c, const models::Recipe& recipe) {
 
 std::vector<double> numbers_from(const std::string& key, const std::string& text) {
   std::vector<double> out;
-  for (size_t at = 0; at <= text.size();) {
-    const size_t end = std::min(text.find(',', at), text.size());
+  for (const std::string& part : split_list(text)) {
     double value = 0;
-    const auto [stop, error] = std::from_chars(text.data() + at, text.data() + end, value);
-    if (error != std::errc() || stop != text.data() + end || !std::isfinite(value))
+    const char* end = part.data() + part.size();
+    const auto [stop, error] = std::from_chars(part.data(), end, value);
+    if (error != std::errc() || stop != end || !std::isfinite(value))
       throw UsageError(str(key, " is '", text, "', expected numbers with commas between"));
     out.push_back(value);
-    at = end + 1;
   }
   return out;
 }
@@ -175,15 +174,12 @@ std::vector<std::pair<std::string, double>> named_numbers_from(const std::string
                                                                const std::string& text) {
   std::vector<std::pair<std::string, double>> out;
   if (text == "none") return out;
-  for (size_t at = 0; at <= text.size();) {
-    const size_t end = std::min(text.find(',', at), text.size());
-    const std::string part = text.substr(at, end - at);
+  for (const std::string& part : split_list(text)) {
     const size_t equals = part.rfind('=');
     if (equals == std::string::npos || equals == 0)
       throw UsageError(
           str(key, " is '", text, "', expected none, or NAME=NUMBER with commas between"));
     out.emplace_back(part.substr(0, equals), numbers_from(key, part.substr(equals + 1)).front());
-    at = end + 1;
   }
   return out;
 }
@@ -334,11 +330,11 @@ const ConfigField* find_field(const std::string& key) {
 std::string no_setting(const std::string& key) {
   std::vector<std::string> keys;
   for (const ConfigField& f : config_fields()) keys.push_back(f.key);
-  const std::string near = did_you_mean(key, keys);
+  const std::string near = suggestion(key, keys, ": did you mean ", "?");
   return str(key, " is no setting",
              near.empty()
                  ? ". Settings have the names of suanli train's options, with _ for -: batch_size."
-                 : str(": did you mean ", near, "?"));
+                 : near);
 }
 
 /// Throws UsageError for a value that no data and no other setting can make right.

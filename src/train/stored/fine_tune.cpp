@@ -8,6 +8,7 @@
 
 #include "base/files/file.h"
 #include "base/text/shell.h"
+#include "base/text/split_list.h"
 #include "base/text/text.h"
 #include "data/datasets/encoding.h"
 #include "nn/state_values.h"
@@ -39,16 +40,6 @@ bool matches(std::string_view name, std::string_view pattern) {
   }
   while (p < pattern.size() && pattern[p] == '*') ++p;
   return p == pattern.size();
-}
-
-std::vector<std::string> split(const std::string& list) {
-  std::vector<std::string> out;
-  for (size_t begin = 0; begin <= list.size();) {
-    const size_t end = std::min(list.find(',', begin), list.size());
-    out.push_back(list.substr(begin, end - begin));
-    begin = end + 1;
-  }
-  return out;
 }
 
 /// Names joined by commas, at most so many that a line stays readable.
@@ -333,7 +324,7 @@ std::vector<Parameter> named_like(nn::Module& model, const std::string& pattern,
 }
 
 void freeze(nn::Module& model, const std::string& patterns) {
-  for (const std::string& pattern : split(patterns))
+  for (const std::string& pattern : split_list(patterns))
     for (Parameter parameter :
          pattern == "backbone" ? backbone(model) : named_like(model, pattern, "freeze"))
       parameter.set_requires_grad(false);

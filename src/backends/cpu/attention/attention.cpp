@@ -4,6 +4,7 @@
 
 #include "backends/cpu/attention/attention_simd.h"
 #include "backends/cpu/kernels.h"
+#include "base/core/round_up.h"
 #include "base/threads/thread_pool.h"
 #include "ops/sequence/attention.h"
 
@@ -51,7 +52,6 @@ struct Problem {
     return std::max<int64_t>(1, std::min<int64_t>({tasks, pool_threads(), work >> 16}));
   }
 };
-int64_t aligned(int64_t bytes) { return (bytes + 63) / 64 * 64; }
 
 constexpr int64_t kPieces = 16;  // of a thread
 
@@ -69,8 +69,9 @@ template <class T, class Split, class Seen> std::unique_ptr<Kernel> make_forward
         before.push_back(before.back() + attention_tiles(b, p.queries, p.keys, p.seen));
       lanes = p.lanes(p.heads * blocks);
       pieces = lanes == 1 ? 1 : std::min(p.heads * blocks, lanes * kPieces);
-      lane_bytes = aligned(attention_forward_workspace(p.queries, p.keys, p.size) *
-                           static_cast<int64_t>(sizeof(T)));
+      lane_bytes = round_up(
+          attention_forward_workspace(p.queries, p.keys, p.size) * static_cast<int64_t>(sizeof(T)),
+          64);
       workspace_bytes = lanes * lane_bytes;
     }
     int64_t piece_of(int64_t head, int64_t block) const {
@@ -113,8 +114,8 @@ template <class T, class Split, class Gradients> std::unique_ptr<Kernel> make_ba
   struct Backward final : Kernel {
     Backward(const Problem& p, Split split, Gradients gradients)
         : p(p), split(split), gradients(gradients), lanes(p.lanes(p.heads)) {
-      lane_bytes =
-          aligned(attention_backward_workspace(p.keys, p.size) * static_cast<int64_t>(sizeof(T)));
+      lane_bytes = round_up(
+          attention_backward_workspace(p.keys, p.size) * static_cast<int64_t>(sizeof(T)), 64);
       workspace_bytes = lanes * lane_bytes;
     }
     void run(const void* const* in, void* const* out, void* workspace) override {

@@ -6,6 +6,7 @@
 
 #include <cmath>
 
+#include "base/core/round_up.h"
 #include "base/system/simd_targets.h"
 #define HWY_TARGET_INCLUDE "backends/cpu/attention/attention_simd.cpp"
 #include "hwy/foreach_target.h"
@@ -19,7 +20,7 @@
 namespace suanli::cpu {
 namespace {
 /// Packed rows are padded with zeros to whole vectors of every instruction set.
-constexpr int64_t padded(int64_t n) { return (n + 15) / 16 * 16; }
+constexpr int64_t padded(int64_t n) { return round_up(n, 16); }
 }  // namespace
 }  // namespace suanli::cpu
 #endif

@@ -9,6 +9,7 @@
 #include "backends/cpu/conv/conv.h"
 #include "backends/cpu/kernels.h"
 #include "backends/cpu/onednn/onednn.h"
+#include "base/core/round_up.h"
 #include "base/text/text.h"
 #include "base/threads/thread_pool.h"
 
@@ -45,7 +46,7 @@ int64_t chunks(const Geometry& g) {
   const int64_t fewest_samples = g.w_size() > (1 << 17) ? (511 + g.p * g.q) / (g.p * g.q) : 1;
   const int64_t n = std::clamp<int64_t>(std::max(cached, std::min<int64_t>(useful, 16)), 1,
                                         std::max<int64_t>(1, g.n / fewest_samples));
-  return n < 3 ? n : std::min(g.n, (n + 3) / 4 * 4);  // most machines have an even number of cores
+  return n < 3 ? n : std::min(g.n, round_up(n, 4));  // most machines have an even number of cores
 }
 
 /// Samples whose weight gradient is computed at once. A few, so that their copies stay in L2; but
@@ -225,7 +226,7 @@ class ConvF32 final : public Kernel {
   void pack_weights() {
     const Stage& first = lanes_[0].whole;
     if (slice_ == 0 ? !w_reorder_ : !first.w) return;
-    slice_bytes_ = (bytes(first.w_desc) + 63) / 64 * 64;
+    slice_bytes_ = round_up(bytes(first.w_desc), 64);
     packing = {
         1, slice_ == 0 ? bytes(first.w_desc) : slice_bytes_ * static_cast<int64_t>(lanes_.size()),
         layout_hash(first.w_desc) * 31 + static_cast<uint64_t>(slice_)};

@@ -15,6 +15,7 @@
 #include "backends/cpu/conv/conv.h"
 #include "backends/cpu/conv/depthwise_simd.h"
 #include "backends/cpu/onednn/onednn.h"
+#include "base/core/round_up.h"
 #include "base/threads/thread_pool.h"
 
 namespace suanli::cpu {
@@ -26,7 +27,6 @@ constexpr int64_t kWindowBytes = 192 << 10;
 constexpr int64_t kFewResults = 8192;
 constexpr int64_t kMaxLanes = 16;
 
-int64_t up(int64_t n, int64_t to) { return (n + to - 1) / to * to; }
 int64_t pieces(int64_t n, int64_t of) { return (n + of - 1) / of; }
 
 /// Results along one axis whose factors lie alike: first, first + Axis::out_step, …
@@ -230,9 +230,9 @@ template <class T> class Depthwise final : public Kernel {
   void plan_strips() {
     const int64_t row_bytes = std::max<int64_t>(1, window_columns_ * result().lanes * kSize);
     const int64_t rows = kWindowBytes / row_bytes - rows_.window(0, rows_.out_step).second;
-    strip_ = up(std::max<int64_t>(1, rows / rows_.in_step * rows_.out_step), rows_.out_step);
+    strip_ = round_up(std::max<int64_t>(1, rows / rows_.in_step * rows_.out_step), rows_.out_step);
     strips_ = pieces(rows_.out, strip_);
-    strip_ = std::min(rows_.out, up(pieces(rows_.out, strips_), rows_.out_step));
+    strip_ = std::min(rows_.out, round_up(pieces(rows_.out, strips_), rows_.out_step));
     strips_ = pieces(rows_.out, strip_);
     const int64_t all = g_.n * units_;
     together_ = strips_ > 1

@@ -4,6 +4,7 @@
 
 #include "backends/cpu/conv/mean_pool_simd.h"
 #include "backends/cpu/kernels.h"
+#include "base/core/round_up.h"
 #include "base/threads/thread_pool.h"
 #include "ops/linalg/products.h"
 
@@ -41,7 +42,7 @@ template <class T, class F> std::unique_ptr<Kernel> make(const Step& step, const
         : w(std::move(windows)), count(count), from(from), to(to), pool(pool) {
       lanes = std::max<int64_t>(1, std::min<int64_t>({count, pool_threads(), work >> 15}));
       pieces = lanes == 1 ? 1 : std::min(count, 16 * lanes);
-      lane_bytes = (w.workspace() * static_cast<int64_t>(sizeof(T)) + 63) / 64 * 64;
+      lane_bytes = round_up(w.workspace() * static_cast<int64_t>(sizeof(T)), 64);
       workspace_bytes = lanes * lane_bytes;
     }
     void run(const void* const* in, void* const* out, void* workspace) override {

@@ -34,7 +34,6 @@ constexpr int64_t kMaxBytes = 32 << 20;  // of planes that a lane keeps
 constexpr int64_t kShiftedFloats = 16;
 
 int64_t tiles_along(int64_t size) { return (size + kWinogradTile - 1) / kWinogradTile; }
-int64_t rounded(int64_t n, int64_t multiple) { return (n + multiple - 1) / multiple * multiple; }
 int64_t plane_of(int64_t rows, int64_t channels) { return rows * channels + kShiftedFloats; }
 int64_t planes_bytes(int64_t rows, int64_t channels) {
   return 4 * kWinogradPlanes * plane_of(rows, channels);
@@ -47,7 +46,7 @@ int64_t planes_bytes(int64_t rows, int64_t channels) {
 /// time, each with its own planes.
 int64_t best_group(int64_t tiles, int64_t channels, int64_t bytes, int64_t lanes) {
   int64_t best = kWinogradRows, least = INT64_MAX;
-  for (int64_t size = kWinogradRows; size <= std::min<int64_t>(512, rounded(tiles, kWinogradRows));
+  for (int64_t size = kWinogradRows; size <= std::min<int64_t>(512, round_up(tiles, kWinogradRows));
        size *= 2) {
     const int64_t planes = planes_bytes(size, channels), groups = (tiles + size - 1) / size;
     if (planes > kMaxBytes) break;
@@ -107,7 +106,7 @@ class Winograd final : public Kernel, public SavesFlops {
     else u_ = places.add(u_bytes);
     for (int64_t i = 0; i < lanes_; ++i)
       for (int64_t channels : {cut_.in, cut_.out})
-        places_.push_back(places.add(planes_bytes(rounded(group_, kWinogradRows), channels)));
+        places_.push_back(places.add(planes_bytes(round_up(group_, kWinogradRows), channels)));
     if (epilogue_.consumes())
       for (int64_t i = 0; i < lanes_; ++i)
         results_.push_back(places.add(4 * kWinogradTile * kWinogradTile * group_ * cut_.out));
@@ -166,8 +165,8 @@ class Winograd final : public Kernel, public SavesFlops {
     const float* m;
   };
 
-  int64_t v_plane() const { return plane_of(rounded(group_, kWinogradRows), cut_.in); }
-  int64_t m_plane() const { return plane_of(rounded(group_, kWinogradRows), cut_.out); }
+  int64_t v_plane() const { return plane_of(round_up(group_, kWinogradRows), cut_.in); }
+  int64_t m_plane() const { return plane_of(round_up(group_, kWinogradRows), cut_.out); }
   int64_t out_stride() const { return backwards_ ? 9 : 9 * cut_.in; }
   int64_t in_stride() const { return backwards_ ? 9 * cut_.out : 9; }
 
@@ -186,7 +185,7 @@ class Winograd final : public Kernel, public SavesFlops {
   /// Tiles first … first+count−1 of x, transformed, times the weights.
   void multiply(const float* x, const float* u, int64_t first, int64_t count, float* v,
                 float* m) const {
-    const int64_t rows = rounded(count, kWinogradRows);
+    const int64_t rows = round_up(count, kWinogradRows);
     winograd_input(x, cut_.from, first, count, v, v_plane());
     for (int64_t p = 0; p < kWinogradPlanes; ++p) {
       float* plane = v + p * v_plane();
@@ -207,7 +206,7 @@ class Winograd final : public Kernel, public SavesFlops {
     const int64_t units = (span_ + unit_ - 1) / unit_, most = std::max<int64_t>(1, best / unit_);
     groups_per_span_ = (units + most - 1) / most;
     if (cut_.tiles / span_ % lanes_ != 0)
-      groups_per_span_ = std::min(units, rounded(groups_per_span_, lanes_));
+      groups_per_span_ = std::min(units, round_up(groups_per_span_, lanes_));
     group_ = (units + groups_per_span_ - 1) / groups_per_span_ * unit_;
   }
   Group group_at(int64_t i) const {
@@ -299,7 +298,7 @@ class WinogradGradient final : public Kernel, public SavesFlops {
           transform(x, g, first + begin, begin, end - begin, 0, workspace);
         });
         const int64_t slices = std::min<int64_t>(4, cut_.in / kWinogradRows),
-                      step = rounded((cut_.in + slices - 1) / slices, kWinogradRows);
+                      step = round_up((cut_.in + slices - 1) / slices, kWinogradRows);
         parallel_chunks(kWinogradPlanes * slices, 1, [&](int64_t begin, int64_t end) {
           for (int64_t i = begin; i < end; ++i) {
             const int64_t from = std::min(cut_.in, i % slices * step);

@@ -5,7 +5,7 @@
 
 #include <atomic>
 #include <cstring>
-#include <string_view>
+#include <string>
 
 #include "base/system/environment.h"
 #include "base/system/simd_targets.h"

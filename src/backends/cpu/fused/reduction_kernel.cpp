@@ -13,6 +13,7 @@
 #include "backends/cpu/fused/row_program_executor.h"
 #include "backends/cpu/kernels.h"
 #include "backends/cpu/simd/streaming_store.h"
+#include "base/core/round_up.h"
 #include "base/threads/thread_pool.h"
 #include "ops/op.h"
 
@@ -89,7 +90,7 @@ class Reductions final : public Kernel {
       divide(copy);
     }
     threads_ = std::min<int64_t>(parts_, pool_threads());
-    runs_at_ = ((shared_ ? 1 : parts_) * copy_ * 8 + 63) / 64 * 64;
+    runs_at_ = round_up((shared_ ? 1 : parts_) * copy_ * 8, 64);
     workspace_bytes = runs_at_ + threads_ * runner_.run_bytes();
   }
 
@@ -125,7 +126,7 @@ class Reductions final : public Kernel {
           std::min<int64_t>(kParts / w.runs, std::max<int64_t>(1, w.run / kMinParallelElements));
       piece_ = (w.run + pieces - 1) / pieces;
       const int64_t whole = w.columns >= kReductionBlock ? w.columns : w.grain;
-      piece_ = (piece_ + whole - 1) / whole * whole;
+      piece_ = round_up(piece_, whole);
     }
     parts_ = by_columns_ ? kParts
              : shared_   ? std::min<int64_t>(4 * kParts, most)

@@ -6,6 +6,7 @@
 #include <new>
 
 #include "backends/cpu/simd/streaming_store.h"
+#include "base/core/round_up.h"
 
 namespace suanli::cpu {
 
@@ -189,7 +190,7 @@ RowProgramExecutor::RowProgramExecutor(const Expr& expr, const std::vector<Value
       whole_.push_back({i, itemsize(in[i].dtype)});
   auto reserve = [&](int64_t bytes) {
     const int64_t at = run_bytes_;
-    run_bytes_ += (bytes + 63) / 64 * 64;
+    run_bytes_ += round_up(bytes, 64);
     return at;
   };
   reserve(static_cast<int64_t>(sizeof(Run::State) * stages_.size()));
@@ -213,7 +214,7 @@ RowProgramExecutor::Run::Run(const RowProgramExecutor& runner, const void* const
       states_(reinterpret_cast<State*>(memory)) {
   std::byte* slots = memory;
   for (const Stage& s : runner.stages_)
-    slots = std::max(slots, memory + s.inputs_at + (s.tiles->input_bytes() + 63) / 64 * 64);
+    slots = std::max(slots, memory + s.inputs_at + round_up(s.tiles->input_bytes(), 64));
   for (size_t k = 0; k < runner.stages_.size(); ++k) {
     const Stage& s = runner.stages_[k];
     State& state = *new (states_ + k) State;

@@ -8,6 +8,7 @@
 #include "backends/cpu/kernels.h"
 #include "backends/cpu/simd/iteration.h"
 #include "backends/cpu/simd/streaming_store.h"
+#include "base/core/round_up.h"
 
 namespace suanli::cpu {
 namespace {
@@ -57,7 +58,7 @@ TileExecutor::TileExecutor(const std::vector<Expr::Instruction>& code,
 
 int64_t TileExecutor::reserve(int64_t elements, int64_t width) {
   const int64_t at = scratch_;
-  scratch_ += (elements * width + 63) / 64 * 64;
+  scratch_ += round_up(elements * width, 64);
   return at;
 }
 

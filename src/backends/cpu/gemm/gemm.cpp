@@ -3,6 +3,7 @@
 
 #include <algorithm>
 
+#include "base/core/round_up.h"
 #include "base/threads/thread_pool.h"
 
 namespace suanli::cpu {
@@ -26,7 +27,6 @@ constexpr int64_t kMinRows = 56;
 /// Up to here dot products without packing are faster.
 constexpr int64_t kDotRows = 16;
 
-constexpr int64_t up(int64_t n, int64_t to) { return (n + to - 1) / to * to; }
 constexpr int64_t pieces(int64_t n, int64_t of) { return std::max<int64_t>(1, (n + of - 1) / of); }
 
 }  // namespace
@@ -42,10 +42,10 @@ template <class T> Gemm<T>::Gemm(const GemmShape& shape, const GemmUse& use)
   if (s.m == 1 && s.a_transposed && s.a_row == 1) s.a_transposed = false, s.a_row = s.k;
   const bool thin = !use.b_packed && s.m <= tile_.rows && !s.b_transposed;
   k_steps_ = pieces(s.k, thin ? kThinDepth : kDepth);
-  depth_ = up(pieces(s.k, k_steps_), 16);
+  depth_ = round_up(pieces(s.k, k_steps_), 16);
   k_steps_ = pieces(s.k, depth_);
-  packed_columns_ = up(s.n, tile_.lanes);
-  granule_ = std::clamp<int64_t>(up(s.m / 128, 8), 8, 64);
+  packed_columns_ = round_up(s.n, tile_.lanes);
+  granule_ = std::clamp<int64_t>(round_up(s.m / 128, 8), 8, 64);
   constexpr int64_t size = sizeof(T);
   block_rows_ = std::clamp<int64_t>(kBlockBytes / (size * depth_), granule_, 512);
   if (use.parts_done) {
@@ -92,7 +92,7 @@ template <class T> void Gemm<T>::plan_scratch() {
   const GemmShape& s = shape_;
   auto add = [](int64_t& total, int64_t elements) {
     const int64_t at = total;
-    total += up(elements * size, 64);
+    total += round_up(elements * size, 64);
     return at;
   };
   int64_t& total = scratch_bytes_;

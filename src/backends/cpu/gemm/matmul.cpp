@@ -6,6 +6,7 @@
 #include "backends/cpu/fused/epilogue.h"
 #include "backends/cpu/gemm/gemm.h"
 #include "backends/cpu/kernels.h"
+#include "base/core/round_up.h"
 #include "base/text/text.h"
 #include "base/threads/thread_pool.h"
 #include "ops/linalg/products.h"
@@ -83,7 +84,7 @@ template <class T> class Matmul final : public Kernel {
                                .b_packed = constant_b && packed_each_time(product),
                                .threads = lanes_ > 1 ? 1 : 0,
                                .beside = epilogue_.beside_bytes()}) {
-    lane_bytes_ = (gemm_.scratch_bytes() + 63) / 64 * 64;
+    lane_bytes_ = round_up(gemm_.scratch_bytes(), 64);
     workspace_bytes = lanes_ * lane_bytes_;
     if (constant_b && packed_each_time(product))
       packing = {1, gemm_.packed_bytes(), gemm_.packed_format()};

@@ -12,6 +12,7 @@
 #include <string>
 #include <string_view>
 #include <vector>
+#include "base/core/round_up.h"
 
 namespace suanli::cpu {
 
@@ -90,7 +91,7 @@ class Places {
  public:
   int64_t add(int64_t bytes) {
     int64_t place = total_;
-    total_ += (bytes + 63) / 64 * 64;
+    total_ += round_up(bytes, 64);
     return place;
   }
   int64_t total() const { return total_; }

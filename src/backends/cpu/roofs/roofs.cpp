@@ -3,11 +3,11 @@
 // them than latency times ports needs. Memory: two arrays far beyond the caches, each thread on its
 // own part, as the executor divides work.
 #include "suanli/roofs.h"
+#include "base/system/stopwatch.h"
 
 #include <sys/mman.h>
 
 #include <algorithm>
-#include <chrono>
 #include <cstdint>
 #include <functional>
 
@@ -98,9 +98,9 @@ constexpr int64_t kArray = int64_t{256} << 20;  // bytes
 volatile double sink;  // what keeps the compiler from leaving the loops out
 
 template <class F> double seconds_of(F&& work) {
-  const auto start = std::chrono::steady_clock::now();
+  const Stopwatch watch;
   work();
-  return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+  return watch.seconds();
 }
 
 /// The fastest run, for other programs only slow runs down.
