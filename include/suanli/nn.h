@@ -7,9 +7,12 @@
 //     Tensor forward(const Tensor& x) { return fc2(relu(fc1(flatten(x, 1)))); }
 //   };
 #pragma once
+#include <algorithm>
+#include <array>
 #include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -57,11 +60,28 @@ template <class T> void visit_field(FieldVisitor& v, const std::string& name,
 template <class T> void visit_field(FieldVisitor& v, const std::string& name, std::vector<T>& f) {
   for (size_t i = 0; i < f.size(); ++i) visit_field(v, name + "." + std::to_string(i), f[i]);
 }
-SUANLI_API std::vector<std::string> split_names(const char* names);
-template <class... F> void visit_fields(FieldVisitor& v, const char* names, F&... fields) {
-  auto list = split_names(names);
+consteval size_t count_names(std::string_view list) {
+  size_t count = 1;
+  for (char c : list) count += c == ',';
+  return count;
+}
+/// The names in "weight, bias", split when the program is compiled.
+template <size_t N> consteval std::array<std::string_view, N> split_names(std::string_view list) {
+  std::array<std::string_view, N> names;
+  for (std::string_view& name : names) {
+    const size_t end = std::min(list.find(','), list.size());
+    name = list.substr(0, end);
+    while (name.starts_with(' ')) name.remove_prefix(1);
+    while (name.ends_with(' ')) name.remove_suffix(1);
+    list.remove_prefix(std::min(end + 1, list.size()));
+  }
+  return names;
+}
+template <class... F>
+void visit_fields(FieldVisitor& v, const std::array<std::string_view, sizeof...(F)>& names,
+                  F&... fields) {
   size_t i = 0;
-  (visit_field(v, list[i++], fields), ...);
+  (visit_field(v, std::string(names[i++]), fields), ...);
 }
 }  // namespace detail
 
@@ -136,10 +156,13 @@ class SUANLI_API Scope {
 /// Gives a module its call operator, and names to its fields (parameters, modules, optionals,
 /// vectors and unique_ptrs of them). The operator is a template, which C++ forbids in structs
 /// declared inside a function: declare modules outside.
-#define SUANLI_FIELDS(...)                                                  \
-  void fields(::suanli::nn::FieldVisitor& visitor) override {               \
-    ::suanli::nn::detail::visit_fields(visitor, #__VA_ARGS__, __VA_ARGS__); \
-  }                                                                         \
+#define SUANLI_FIELDS(...)                                                                  \
+  void fields(::suanli::nn::FieldVisitor& visitor) override {                               \
+    static constexpr auto suanli_field_names =                                              \
+        ::suanli::nn::detail::split_names<::suanli::nn::detail::count_names(#__VA_ARGS__)>( \
+            #__VA_ARGS__);                                                                  \
+    ::suanli::nn::detail::visit_fields(visitor, suanli_field_names, __VA_ARGS__);           \
+  }                                                                                         \
   SUANLI_CALL
 /// The call operator alone, for modules without fields.
 #define SUANLI_CALL                                          \
@@ -281,13 +304,6 @@ class SUANLI_API MaxPool2d : public Module {
   PoolOptions options_;
 };
 
-class SUANLI_API ReLU : public Module {
- public:
-  Tensor forward(const Tensor& x) { return relu(x); }
-  const char* type_name() const override { return "ReLU"; }
-  SUANLI_CALL
-};
-
 /// See adaptive_avg_pool2d().
 class SUANLI_API AdaptiveAvgPool2d : public Module {
  public:
@@ -300,40 +316,21 @@ class SUANLI_API AdaptiveAvgPool2d : public Module {
   int height_, width_;
 };
 
-class SUANLI_API ReLU6 : public Module {
- public:
-  Tensor forward(const Tensor& x) { return relu6(x); }
-  const char* type_name() const override { return "ReLU6"; }
-  SUANLI_CALL
-};
-
-class SUANLI_API GELU : public Module {
- public:
-  Tensor forward(const Tensor& x) { return gelu(x); }
-  const char* type_name() const override { return "GELU"; }
-  SUANLI_CALL
-};
-
-class SUANLI_API SiLU : public Module {
- public:
-  Tensor forward(const Tensor& x) { return silu(x); }
-  const char* type_name() const override { return "SiLU"; }
-  SUANLI_CALL
-};
-
-class SUANLI_API Hardsigmoid : public Module {
- public:
-  Tensor forward(const Tensor& x) { return hardsigmoid(x); }
-  const char* type_name() const override { return "Hardsigmoid"; }
-  SUANLI_CALL
-};
-
-class SUANLI_API Hardswish : public Module {
- public:
-  Tensor forward(const Tensor& x) { return hardswish(x); }
-  const char* type_name() const override { return "Hardswish"; }
-  SUANLI_CALL
-};
+// Activations: a pointwise op as a module, under PyTorch's name.
+#define SUANLI_ACTIVATION(Name, function)                         \
+  class SUANLI_API Name : public Module {                         \
+   public:                                                        \
+    Tensor forward(const Tensor& x) const { return function(x); } \
+    const char* type_name() const override { return #Name; }      \
+    SUANLI_CALL                                                   \
+  };
+SUANLI_ACTIVATION(ReLU, relu)
+SUANLI_ACTIVATION(ReLU6, relu6)
+SUANLI_ACTIVATION(GELU, gelu)
+SUANLI_ACTIVATION(SiLU, silu)
+SUANLI_ACTIVATION(Hardsigmoid, hardsigmoid)
+SUANLI_ACTIVATION(Hardswish, hardswish)
+#undef SUANLI_ACTIVATION
 
 /// stochastic_depth() while training, the input itself in eval mode.
 class SUANLI_API StochasticDepth : public Module {

@@ -18,15 +18,6 @@
 
 namespace suanli::nn {
 
-std::vector<std::string> detail::split_names(const char* names) {
-  std::vector<std::string> out(1);
-  for (const char* c = names; *c; ++c) {
-    if (*c == ',') out.emplace_back();
-    else if (*c != ' ') out.back() += *c;
-  }
-  return out;
-}
-
 namespace {
 
 std::string join(const std::string& path, const std::string& name) {
@@ -80,13 +71,20 @@ struct PathLearner : FieldVisitor {
   static uint32_t scope(Module& m) {
     return std::atomic_ref(m.scope_).load(std::memory_order_relaxed);
   }
-  static void set(Module& m, uint32_t id) {
+  /// Asks for the path's number only where a module does not have it yet: that takes a lock.
+  static void set(Module& m, const std::string& path) {
+    if (knows(m, path) && knows(m.self(), path)) return;
+    const uint32_t id = scope_id(path);
     std::atomic_ref(m.scope_).store(id, std::memory_order_relaxed);
     std::atomic_ref(m.self().scope_).store(id, std::memory_order_relaxed);
   }
+  static bool knows(Module& m, const std::string& path) {
+    const uint32_t id = scope(m);
+    return id != 0 && (id == kUnnamedScope || scope_path(id) == path);
+  }
   static void learn(Module& root) {
     PathLearner l;
-    set(root, scope_id(root.type_name()));
+    set(root, root.type_name());
     root.fields(l);
   }
   /// Handles a module that is called before any parameters() met it. Its parameters get names, for
@@ -97,7 +95,7 @@ struct PathLearner : FieldVisitor {
     l.prefix = join(caller ? scope_path(caller) : "", class_name(root.self()));
     if (caller) l.path = std::exchange(l.prefix, "");
     l.names_parameters = true;
-    set(root, scope_id(caller ? l.path : root.type_name()));
+    set(root, caller ? l.path : root.type_name());
     root.fields(l);
   }
   bool names_parameters = false;
@@ -108,7 +106,7 @@ struct PathLearner : FieldVisitor {
   void module(const std::string& name, Module& m) override {
     std::string outer = path;
     path = join(path, name);
-    set(m, scope_id(path));
+    set(m, path);
     m.fields(*this);
     path = std::move(outer);
   }

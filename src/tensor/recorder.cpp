@@ -2,12 +2,11 @@
 #include "tensor/recorder.h"
 
 #include <algorithm>
-#include <cstdlib>
-#include <deque>
+#include <atomic>
 #include <unordered_map>
+
 #include "base/core/hash.h"
 #include "base/system/environment.h"
-
 #include "base/text/text.h"
 #include "base/threads/fork.h"
 #include "base/threads/slab.h"
@@ -22,11 +21,22 @@ constexpr size_t kNodeBudget = 16384;
 // Leaves (batches, constants) that pending programs may pin before they are run.
 constexpr size_t kByteBudget = size_t{1} << 30;
 
+// Apart from the rest, so that pages of numbers that are not taken stay untouched.
+constinit std::atomic<const std::string*> scope_paths[kMaxScopes]{};
+
 struct Scopes {
-  Scopes() { hold_across_fork(ForkOrder::scopes, &mutex); }
+  Scopes() {
+    hold_across_fork(ForkOrder::scopes, &mutex);
+    add("");
+    add("…");
+  }
+  void add(const std::string& path) {
+    const auto it = ids.try_emplace(path, count).first;
+    scope_paths[count++].store(&it->first, std::memory_order_release);
+  }
   std::mutex mutex;
-  std::deque<std::string> paths{""};
-  std::unordered_map<std::string, uint32_t> ids;
+  uint32_t count = 0;
+  std::unordered_map<std::string, uint32_t> ids;  // its keys do not move
 };
 Scopes& scopes() {
   static auto* s = new Scopes;
@@ -46,14 +56,14 @@ void prefetch(const Node* n) {
 uint32_t scope_id(const std::string& path) {
   auto& s = scopes();
   std::lock_guard lock(s.mutex);
-  auto [it, fresh] = s.ids.try_emplace(path, static_cast<uint32_t>(s.paths.size()));
-  if (fresh) s.paths.push_back(path);
-  return it->second;
+  if (const auto it = s.ids.find(path); it != s.ids.end()) return it->second;
+  if (s.count == kMaxScopes) return kUnnamedScope;
+  s.add(path);
+  return s.count - 1;
 }
 const std::string& scope_path(uint32_t id) {
-  auto& s = scopes();
-  std::lock_guard lock(s.mutex);
-  return s.paths[id];
+  scopes();  // the first two numbers are taken
+  return *scope_paths[id].load(std::memory_order_acquire);
 }
 
 uint32_t optimizer_scope() {

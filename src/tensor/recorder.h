@@ -149,8 +149,11 @@ class Recorder {
 /// Used to find repetitions.
 uint64_t node_fingerprint(Node* node, uint64_t first_seq);
 
-// Module paths: 0 is "no module". Interned for the life of the process.
+// Module paths by number; 0 is "no module". Paths stay known for the life of the process, so their
+// number is bounded: past it every new path gets the number kUnnamedScope, whose path is "…".
+inline constexpr uint32_t kMaxScopes = 65536, kUnnamedScope = 1;
 uint32_t scope_id(const std::string& path);
+/// Takes no lock.
 const std::string& scope_path(uint32_t id);
 /// The scope of the nodes that optimizers and averages record: explanations and profiles count it
 /// as the update.

@@ -1,11 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 // Modules: names, state, modes, paths, tying, freezing.
+#include <array>
 #include <cmath>
+#include <cstdlib>
 #include <set>
+#include <string_view>
 #include <thread>
 
 #include "gtest/gtest.h"
 #include "tensor/programs.h"
+#include "tensor/recorder.h"
 
 namespace suanli {
 namespace {
@@ -452,6 +456,52 @@ TEST(Unlisted, ErrorsInAForgottenModuleNameItsPlace) {
     }
   };
   EXPECT_NE(Local::text().find("(in Linear)"), std::string::npos) << Local::text();
+}
+
+// The names are split when the program is compiled.
+static_assert(nn::detail::count_names("weight, bias") == 2);
+static_assert(nn::detail::split_names<2>("weight, bias") ==
+              std::array<std::string_view, 2>{"weight", "bias"});
+static_assert(nn::detail::split_names<3>("a ,b,  c")[2] == "c");
+
+std::string path_in_error(nn::Linear& fc) {
+  try {
+    fc(ones({2, 9}));
+  } catch (const ShapeError& e) {
+    const std::string text = e.what();
+    return text.substr(text.rfind('('));
+  }
+  return "no error";
+}
+
+TEST(Paths, FollowTheRootThatNamedThemLast) {
+  Block block(3, 4);
+  block.parameters();
+  EXPECT_EQ(path_in_error(block.fc), "(in fc)");
+  block.fc.parameters();
+  EXPECT_EQ(path_in_error(block.fc), "(in Linear)");
+  block.parameters();
+  block.parameters();
+  EXPECT_EQ(path_in_error(block.fc), "(in fc)");
+  block.shortcut.reset();
+  block.shortcut.emplace(3, 4);
+  block.parameters();
+  EXPECT_EQ(path_in_error(*block.shortcut), "(in shortcut)") << "a field that came later";
+}
+
+TEST(PathsDeathTest, TheirNumberIsBounded) {
+  EXPECT_EXIT(
+      {
+        const uint32_t known = scope_id("known");
+        for (uint32_t i = 0; i < kMaxScopes + 10; ++i) scope_id(std::to_string(i));
+        Block block(3, 4);
+        block.parameters();
+        const bool bounded = scope_id("another") == kUnnamedScope &&
+                             scope_path(kUnnamedScope) == "…" && scope_id("known") == known &&
+                             scope_path(known) == "known" && path_in_error(block.fc) == "(in …)";
+        std::_Exit(bounded ? 0 : 1);
+      },
+      testing::ExitedWithCode(0), "");
 }
 
 }  // namespace
