@@ -36,9 +36,9 @@ constexpr int64_t kSpareBytes = int64_t{256} << 20;
 // In 1/8 steps of a power of two, so that freed blocks fit later requests of nearly the same size
 // with ≤ 12.5% waste.
 int64_t block_size(int64_t bytes) {
-  if (bytes <= 512) return std::max<int64_t>(64, (bytes + 63) & ~int64_t{63});
+  if (bytes <= 512) return std::max<int64_t>(64, round_up(bytes, 64));
   int64_t step = int64_t{1} << (63 - std::countl_zero(static_cast<uint64_t>(bytes)) - 3);
-  return (bytes + step - 1) / step * step;
+  return round_up(bytes, step);
 }
 
 struct Arena::Range {
@@ -55,6 +55,7 @@ struct DevicePool {
   std::unordered_map<int64_t, std::vector<void*>> cache;
   int64_t cached = 0, held = 0, most_held = 0, arena = 0, peak = 0, limit = 0, system = 0;
   std::vector<Arena::Range*> arenas;
+  std::atomic<int64_t> packed = 0;  // bytes of copies in other layouts
 
   Backend& engine() { return backend(device); }
   void note_peak() { peak = std::max(peak, held + arena); }
@@ -217,38 +218,49 @@ Storage* allocate_storage(int64_t bytes, Device device, const char* who) {
   return s;
 }
 
-void release(Storage* s) {
-  if (s->refs.fetch_sub(1, std::memory_order_acq_rel) != 1) return;
-  if (s->packed.load(std::memory_order_relaxed)) forget_packed(s);
-  if (s->data) pool(s->device).give_back(s->data, s->bytes);
-  slab_free(s, sizeof(Storage));
-}
-
-namespace {
-
 struct PackedCopies {
   struct Copy {
     uint64_t format;
     Storage* storage;
   };
-  std::mutex mutex;
-  std::unordered_map<const Storage*, std::vector<Copy>> of;
-  PackedCopies() { hold_across_fork(ForkOrder::packed_copies, &mutex); }
+  std::mutex mutex;  // held while a copy is made
+  std::vector<Copy> copies;
 };
-PackedCopies& packed_copies() {
-  static auto* p = new PackedCopies;
-  return *p;
+
+namespace {
+
+void release_copies(const std::vector<PackedCopies::Copy>& copies) {
+  for (const auto& c : copies) {
+    pool(c.storage->device).packed -= c.storage->bytes;
+    release(c.storage);
+  }
+}
+
+/// For the last reference to a storage: nobody else asks for its copies.
+void free_packed(PackedCopies* p) {
+  release_copies(p->copies);
+  delete p;
 }
 
 }  // namespace
 
+void release(Storage* s) {
+  if (s->refs.fetch_sub(1, std::memory_order_acq_rel) != 1) return;
+  if (PackedCopies* p = s->packed.load(std::memory_order_acquire)) free_packed(p);
+  if (s->data) pool(s->device).give_back(s->data, s->bytes);
+  slab_free(s, sizeof(Storage));
+}
+
 Storage* detail::packed_copy(Storage* source, uint64_t format, int64_t bytes, PackFn make,
                              void* context) {
-  auto& p = packed_copies();
-  // also while it is made: a second thread that wants it waits instead of making it too
-  std::lock_guard lock(p.mutex);
-  auto& copies = p.of[source];
-  for (const auto& c : copies)
+  PackedCopies* p = source->packed.load(std::memory_order_acquire);
+  if (!p) {
+    auto fresh = std::make_unique<PackedCopies>();
+    if (source->packed.compare_exchange_strong(p, fresh.get(), std::memory_order_acq_rel))
+      p = fresh.release();
+  }
+  std::lock_guard lock(p->mutex);
+  for (const auto& c : p->copies)
     if (c.format == format && c.storage->bytes == bytes) {
       retain(c.storage);
       return c.storage;
@@ -256,38 +268,28 @@ Storage* detail::packed_copy(Storage* source, uint64_t format, int64_t bytes, Pa
   Storage* copy = allocate_storage(bytes, source->device, "pack");
   try {
     make(context, source->data, copy->data);
+    p->copies.push_back({format, copy});
   } catch (...) {
     release(copy);
     throw;
   }
-  copies.push_back({format, copy});
-  source->packed.store(true, std::memory_order_relaxed);
+  pool(source->device).packed += bytes;
   retain(copy);
   return copy;
 }
 
 void forget_packed(Storage* s) {
-  auto& p = packed_copies();
+  PackedCopies* p = s->packed.load(std::memory_order_acquire);
+  if (!p) return;
   std::vector<PackedCopies::Copy> gone;
   {
-    std::lock_guard lock(p.mutex);
-    auto it = p.of.find(s);
-    if (it == p.of.end()) return;
-    gone = std::move(it->second);
-    p.of.erase(it);
-    s->packed.store(false, std::memory_order_relaxed);
+    std::lock_guard lock(p->mutex);
+    gone.swap(p->copies);
   }
-  for (const auto& c : gone) release(c.storage);
+  release_copies(gone);
 }
 
-int64_t packed_bytes(Device device) {
-  auto& p = packed_copies();
-  std::lock_guard lock(p.mutex);
-  int64_t bytes = 0;
-  for (const auto& [source, copies] : p.of)
-    for (const auto& c : copies) bytes += source->device == device ? c.storage->bytes : 0;
-  return bytes;
-}
+int64_t packed_bytes(Device device) { return pool(device).packed; }
 
 int64_t system_allocations() {
   auto& p = pool({});
@@ -300,8 +302,7 @@ Arena::Arena(int64_t bytes, Device device, const char* who) : device_(device) {
   auto& p = pool(device);
   std::lock_guard lock(p.mutex);
   Range* range = p.take_range(bytes);
-  if (bytes > range->committed)
-    p.grow(*range, (bytes + kArenaStep - 1) / kArenaStep * kArenaStep, who);
+  if (bytes > range->committed) p.grow(*range, round_up(bytes, kArenaStep), who);
   range->busy = true;
   range_ = range;
 }

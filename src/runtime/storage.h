@@ -9,12 +9,14 @@
 
 namespace suanli {
 
+struct PackedCopies;
+
 struct Storage {
   std::atomic<uint32_t> refs{1};
   Device device;
   int64_t bytes = 0;
   void* data = nullptr;
-  std::atomic<bool> packed{false};  // copies of it in other layouts exist
+  std::atomic<PackedCopies*> packed{nullptr};  // copies in other layouts; null until the first
 };
 
 /// Takes `bytes` (may be 0) with one reference. Throws OutOfMemory with `who` and what is held when
@@ -26,13 +28,14 @@ Storage* storage_without_bytes(int64_t bytes, Device device);
 inline void retain(Storage* s) { s->refs.fetch_add(1, std::memory_order_relaxed); }
 void release(Storage* s);
 
-/// A copy of a storage in another layout, with a reference for the caller: what `make(source,
-/// copy)` writes the first time a format is asked for. It is kept until its source goes, or
-/// forget_packed().
+/// A copy of a storage in another layout, with a reference for the caller. The first request for a
+/// format calls make(source, copy); others for the same storage wait for it meanwhile. The copy is
+/// kept until its source is freed, or until forget_packed(). Part of a program (see Running): a
+/// fork() then finds no copy half made.
 template <class F> Storage* packed_copy(Storage* source, uint64_t format, int64_t bytes, F&& make);
 /// Drops the copies of a storage that is about to change.
 void forget_packed(Storage* s);
-/// Bytes of all copies.
+/// Bytes of all copies on a device.
 int64_t packed_bytes(Device device);
 
 namespace detail {

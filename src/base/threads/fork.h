@@ -32,7 +32,6 @@ enum class ForkOrder : uint8_t {
   unknown_parameters,
   scopes,
   plans,
-  packed_copies,
   cells,
   memory,
   pool_change,

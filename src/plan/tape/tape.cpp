@@ -171,7 +171,7 @@ bool Tape::claim(size_t update, uint32_t ignored) {
                                           static_cast<uint32_t>(leaf.holders) + ignored)
     return false;
   c->overwritten.store(true, std::memory_order_release);
-  if (leaf.storage->packed.load(std::memory_order_relaxed)) forget_packed(leaf.storage);
+  forget_packed(leaf.storage);
   claimed_.push_back(c);
   return true;
 }
