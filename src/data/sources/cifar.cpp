@@ -7,8 +7,8 @@
 
 #include "base/files/file.h"
 #include "base/text/text.h"
-#include "base/threads/thread_pool.h"
 #include "data/formats/tar.h"
+#include "data/sources/reading_threads.h"
 #include "data/sources/sources.h"
 
 namespace suanli::data {
@@ -148,11 +148,13 @@ Cifar read_folder(const Layout& layout, const std::string& folder) {
   Cifar cifar;
   cifar.parts.resize(paths.size());
   // Decompressing takes longest, and the files do not wait for each other.
-  parallel_invoke(static_cast<int>(paths.size()), [&](int i) {
-    ByteSource source(paths[static_cast<size_t>(i)]);
-    cifar.parts[static_cast<size_t>(i)] = read_records(
-        layout, [&](void* out, size_t count) { return source.read(out, count); },
-        [&](size_t byte) { return source.at(static_cast<int64_t>(byte)); });
+  read_ranges(static_cast<int64_t>(paths.size()), 1, [&](int64_t begin, int64_t end) {
+    for (auto i = static_cast<size_t>(begin); i < static_cast<size_t>(end); ++i) {
+      ByteSource source(paths[i]);
+      cifar.parts[i] = read_records(
+          layout, [&](void* out, size_t count) { return source.read(out, count); },
+          [&](size_t byte) { return source.at(static_cast<int64_t>(byte)); });
+    }
   });
   std::error_code error;
   if (const fs::path names = fs::path(folder) / layout.names; fs::exists(names, error))

@@ -12,10 +12,10 @@
 #include "base/files/file.h"
 #include "base/text/did_you_mean.h"
 #include "base/text/text.h"
-#include "base/threads/thread_pool.h"
 #include "data/image/resize.h"
 #include "data/sources/picture_tree.h"
 #include "data/sources/progress.h"
+#include "data/sources/reading_threads.h"
 #include "data/sources/sources.h"
 
 namespace suanli::data {
@@ -263,7 +263,7 @@ void Opening::read_headers(Split& split) {
   std::vector<PictureFile>& files = split.tree.files;
   std::vector<std::string> why(files.size());
   Counted counted("looking at pictures", static_cast<int64_t>(files.size()));
-  parallel_chunks(static_cast<int64_t>(files.size()), 8, [&](int64_t begin, int64_t end) {
+  read_ranges(static_cast<int64_t>(files.size()), 8, [&](int64_t begin, int64_t end) {
     for (auto i = static_cast<size_t>(begin); i < static_cast<size_t>(end); ++i) {
       const std::string path = split.tree.root + "/" + files[i].name;
       try {
@@ -316,7 +316,7 @@ void Opening::decode_once(Split& split) {
   ByteStatistics all(info_.input_shape);
   std::mutex mutex;
   Counted counted("decoding pictures once", checked);
-  parallel_chunks(checked, 1, [&](int64_t begin, int64_t end) {
+  read_ranges(checked, 1, [&](int64_t begin, int64_t end) {
     std::vector<uint8_t> x(static_cast<size_t>(info_.input_shape.numel()));
     ByteStatistics statistics(info_.input_shape);
     for (int64_t k = begin; k < end; ++k) {

@@ -10,7 +10,7 @@
 
 #include "base/core/philox.h"
 #include "base/text/text.h"
-#include "base/threads/thread_pool.h"
+#include "data/sources/reading_threads.h"
 #include "data/sources/sources.h"
 
 namespace suanli::data {
@@ -245,7 +245,7 @@ Source open_glyphs(int64_t train, int64_t test, uint64_t seed) {
     constexpr int64_t kPixels = kGlyphSide * kGlyphSide;
     pixels.resize(static_cast<size_t>(count * kPixels));
     labels.resize(static_cast<size_t>(count));
-    parallel_chunks(count, 256, [&](int64_t begin, int64_t end) {
+    read_ranges(count, 256, [&](int64_t begin, int64_t end) {
       for (int64_t i = begin; i < end; ++i)
         labels[static_cast<size_t>(i)] = draw_glyph(seed, split, i, pixels.data() + i * kPixels);
     });
