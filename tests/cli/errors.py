@@ -150,7 +150,11 @@ def test_damaged_runs():
     damaged("d3", without(weights, "model.safetensors"), 3, weights, "No such file")
     damaged("d4", lambda f: (f / "checkpoints/state.json").write_text("{"), 3, "state.json", "byte")
     damaged("d5", edit("progress", {}), 3, "state.json", '"epoch" is missing')
-    damaged("d6", edit("format", 99), 3, "format 99 is newer")
+    damaged("d6", edit("format", 99), 3, "state.json", "run format 99 is newer", "reads format 1")
+    damaged("d17", edit("format", 0), 3, "state.json", "run format 0 is older", "reads format 1")
+    damaged("d18", config("format = 1", "format = 99\nnew_key = 3"), 3, "config.toml: line 2", "run format 99 is newer", "reads format 1")
+    damaged("d19", config("format = 1", "format = 0"), 3, "config.toml: line 2", "run format 0 is older", "reads format 1")
+    damaged("d20", config("format = 1", "format = 'one'"), 3, "config.toml: line 2", "format: expected a whole number")
     damaged("d14", without("checkpoints/state.json", "model.safetensors"), 3, "checkpoints/state.json is missing", "--weights d14/checkpoints/step-")
     damaged("d15", without("checkpoints/state.json"), 3, "checkpoints/state.json is missing", "--weights d15/checkpoints/step-",
             args=("train", "--resume"))

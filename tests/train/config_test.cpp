@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include "base/files/file.h"
+#include "base/text/text.h"
 #include "support/temp_folder.h"
 
 namespace suanli {
@@ -90,6 +91,33 @@ TEST(Config, ErrorsNameFileLineAndKey) {
   folder.file("c.toml", "momentum = 0.5\nbatch_size = -1\nmodel = \"own\"");
   EXPECT_EQ(config_from_toml(folder / "c.toml").momentum, 0.5)
       << "what other settings may still make right";
+}
+
+TEST(Config, NamesTheFormatOfItsRun) {
+  TempFolder folder;
+  folder.file("c.toml", to_toml({}));
+  EXPECT_NE(to_toml({}).find("\nformat = 1 "), std::string::npos);
+  config_from_toml(folder / "c.toml");
+  struct Row {
+    const char *text, *error;
+  };
+  const std::string program = str(" than this program (", version(), "), which reads format 1.");
+  for (const Row& r : {
+           Row{"format = 2\na_new_key = 1", "c.toml: line 1: run format 2 is newer"},
+           Row{"lr = 1\nformat = 0", "c.toml: line 2: run format 0 is older"},
+       }) {
+    folder.file("c.toml", r.text);
+    const std::string text = error_of<InputError>([&] { config_from_toml(folder / "c.toml"); });
+    EXPECT_NE(text.find(r.error + program), std::string::npos) << text;
+  }
+  folder.file("c.toml", "format = \"1\"");
+  EXPECT_NE(error_of<InputError>([&] {
+              config_from_toml(folder / "c.toml");
+            }).find("c.toml: line 1: format: expected a whole number"),
+            std::string::npos);
+  folder.file("c.toml",
+              "lr = 0.5");  // written by hand, or by a program before formats had a number
+  EXPECT_EQ(config_from_toml(folder / "c.toml").lr, 0.5);
 }
 
 }  // namespace

@@ -292,9 +292,18 @@ std::string toml_string(const std::string& s) {
 
 }  // namespace
 
+void require_run_format(const std::string& place, int64_t format) {
+  if (format != kRunFormat)
+    throw InputError(str(place, ": run format ", format, " is ",
+                         format > kRunFormat ? "newer" : "older", " than this program (", version(),
+                         "), which reads format ", kRunFormat, ". Use the program that wrote it."));
+}
+
 std::string to_toml(const TrainConfig& config) {
   std::string out =
-      "# What this run was told, every choice written out. `suanli train --resume` reads it.\n";
+      str("# What this run was told, every choice written out. `suanli train --resume` reads it.\n"
+          "format = ",
+          kRunFormat, "                  # of this folder's files\n");
   for (const ConfigField& f : config_fields()) {
     std::string line = str(f.key, " = ");
     std::visit(
@@ -382,9 +391,17 @@ TrainConfig config_from_toml(const std::string& path) {
     throw InputError(
         str(path, ": line ", static_cast<int64_t>(e.source().begin.line), ": ", e.description()));
   }
+  // First, for another format may have other keys.
+  if (const toml::node* format = table.get("format")) {
+    const std::string place =
+        str(path, ": line ", static_cast<int64_t>(format->source().begin.line));
+    if (!format->is_integer()) throw InputError(place + ": format: expected a whole number");
+    require_run_format(place, *format->value<int64_t>());
+  }
   TrainConfig config;
   for (auto&& [key, node] : table) {
     const std::string name(key.str());
+    if (name == "format") continue;
     const std::string place =
         str(path, ": line ", static_cast<int64_t>(node.source().begin.line), ": ");
     const ConfigField* known = find_field(name);

@@ -9,6 +9,7 @@
 #include "base/text/shell.h"
 #include "base/text/text.h"
 #include "io/safetensors.h"
+#include "train/settings/config.h"
 
 namespace suanli {
 
@@ -109,14 +110,10 @@ std::optional<Checkpoint> CheckpointFolder::load() const {
                                 shell_quoted(path_ + "/" + weights))));
     }
   }();
-  if (const Json* format = json.find("format");
-      format && format->is_integer() && format->integer() > kCheckpointFormat)
-    throw InputError(str(path, ": checkpoint format ", format->integer(),
-                         " is newer than this program (", version(), "), which reads ",
-                         kCheckpointFormat, ". Use the program that wrote it."));
+  if (const Json* format = json.find("format"); format && format->is_integer())
+    require_run_format(path, format->integer());
   try {
-    if (json.at("format").integer() != kCheckpointFormat)
-      throw InputError("JSON: unknown \"format\"");
+    json.at("format").integer();
     Checkpoint c;
     c.progress = progress_from_json(json.at("progress"));
     c.model = file_from_json(json.at("model"));
@@ -193,7 +190,7 @@ void CheckpointFolder::save(Checkpoint& c, const NamedTensors& model, const Name
                         {"val_rmse", c.best.rmse},
                         {"model", to_json(next.best_model)}};
   const Provenance& p = c.provenance;
-  Json state = Json::Object{{"format", kCheckpointFormat},
+  Json state = Json::Object{{"format", kRunFormat},
                             {"version", p.version},
                             {"isa", p.isa},
                             {"threads", p.threads},

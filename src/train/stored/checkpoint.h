@@ -24,8 +24,6 @@
 
 namespace suanli {
 
-inline constexpr int kCheckpointFormat = 1;
-
 /// Where the run stands. Sums are doubles accumulated in step order, so a resumed run reports the
 /// same digits.
 struct Progress {
