@@ -19,7 +19,7 @@ SUANLI_API PlanStats plan_stats();
 /// How programs are run. Both tiers give the same bits, but for convolutions: the planned tier lays
 /// their operands out anew and may use Winograd's algorithm, which sums in another order.
 enum class Tier : uint8_t {
-  planned,  ///< Optimized as a whole: see docs/architecture.md, "The plan".
+  planned,  ///< Optimized as a whole: see docs/design/plan.md.
   cold,  ///< One kernel per op.
 };
 /// For all threads, from the next flush on. Planned, unless SUANLI_TIER=cold.

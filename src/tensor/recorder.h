@@ -52,7 +52,7 @@ class Recorder {
   }
 
   // The outermost module calls and backward() are candidates for the end of a program (see
-  // docs/architecture.md, "Where a program ends").
+  // docs/rules.md, "Where a program ends").
   bool in_module() const { return module_depth_ > 0; }
   /// A module is called: nodes are recorded under its path. Returns the path of its caller. An
   /// outermost call may fail: cells are saved before they change.

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // The one pool that computes. The calling thread takes part; workers spin briefly, then sleep
 // (endless spinning makes steps several times slower as soon as anything else runs on the machine;
-// see docs/architecture.md, "Measured before building").
+// see docs/decisions/004-threads.md).
 #pragma once
 #include <algorithm>
 #include <atomic>
