@@ -328,7 +328,7 @@ def main():
     p.add_argument("--usual-malloc", action="store_true", help="leaves out PyTorch with an allocator that keeps its memory, which nobody has by default")
     p.add_argument("--lock", metavar="FILE", help="is held (flock) while measuring, with pauses")
     p.add_argument("--zoo", action="store_true", help="the zoo's models for pictures instead; see docs/benchmarks/zoo.md")
-    p.add_argument("--results", type=pathlib.Path, default=results.RESULTS, metavar="FOLDER", help="where --zoo writes zoo-ISA.jsonl")
+    p.add_argument("--results", type=pathlib.Path, default=results.RESULTS, metavar="FOLDER", help="where networks-ISA.jsonl, products-ISA.jsonl or zoo-ISA.jsonl is kept")
     options = p.parse_args()
     prefixes = tuple(options.only) or ("",)
     options.only = lambda name: name.startswith(prefixes)
@@ -344,8 +344,7 @@ def main():
                 try:
                     measured[name] = measure()
                     print(report.line(measured[name]), file=sys.stderr, flush=True)
-                    if options.zoo:
-                        results.keep_case(options.results, measured[name])
+                    results.keep_case(options.results, kind.__name__, measured[name])
                 except Failed as e:
                     failed.append(name)
                     print(f"{name}: {e}", file=sys.stderr, flush=True)

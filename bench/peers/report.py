@@ -6,6 +6,8 @@ import pathlib
 import statistics
 import sys
 
+from results import memory_mb as mb
+
 
 def contender(case, side):
     return next((c for c in case["contenders"] if c["side"] == side), None)
@@ -30,10 +32,6 @@ def number(x):
 
 def times(c):
     return f"{number(statistics.median(c['ms']))} ({number(min(c['ms']))}–{number(max(c['ms']))})"
-
-
-def mb(memory):
-    return (memory["peak_hwm"] - memory["baseline_rss"]) / 1024
 
 
 def table(header, rows):

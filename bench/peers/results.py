@@ -68,15 +68,27 @@ def append(path, lines):
         f.writelines(json.dumps(line) + "\n" for line in lines)
 
 
-def keep_case(folder, case):
-    """Puts a case of the zoo into zoo-ISA.jsonl, in the place of what was measured of it before."""
+def memory_mb(memory):
+    return (memory["peak_hwm"] - memory["baseline_rss"]) / 1024
+
+
+def keep_case(folder, page, case):
+    """Puts a case into PAGE-ISA.jsonl, in the place of what was measured of it before. Training cases have a
+    second metric: the memory of Suanli and of the peer's variant that takes least."""
     isa = next(c["isa"] for c in case["contenders"] if c["side"] == "suanli")
-    path = folder / f"zoo-{slug(isa)}.jsonl"
+    path = folder / f"{page}-{slug(isa)}.jsonl"
     common = {"date": now(), "commit": commit(), **machine(), "isa": isa, "command": command(),
-              "case": case["name"], "metric": "step_ms", "gflop": round(case["flops"]["pytorch"] / 1e9, 4),
+              "case": case["name"], "gflop": round(case["flops"]["pytorch"] / 1e9, 4),
               "elsewhere": round(case["elsewhere"]["share"], 3)}   # the share that other programs took
-    lines = [{**common, **{key: c[key] for key in ("side", "label", "version", "threads")},
+    lines = [{**common, "metric": "step_ms", **{key: c[key] for key in ("side", "label", "version", "threads")},
               "values": [round(ms, 4) for ms in c["ms"]]} for c in case["contenders"] if c["side"] != "roof"]
+    if case["kind"] == "train":
+        for side in ("suanli", "pytorch"):
+            tried = [t for t in case.get("trials", []) if t["side"] == side]
+            if tried:
+                least = min(tried, key=lambda t: memory_mb(t["memory"]))
+                lines.append({**common, "metric": "memory_mb", "side": side, "label": least["label"],
+                              "values": [round(memory_mb(least["memory"]), 1)]})
     kept = [line for line in read(path) if line["case"] != case["name"]]
     path.unlink(missing_ok=True)
     append(path, kept + lines)

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Help in two languages, completion and the manual page: all from the same tables."""
 import os
+import pathlib
 import re
 import subprocess
 import unicodedata
@@ -112,6 +113,12 @@ def test_completion():
             if shell == "fish":
                 fish_completes(text)
     fails(2, "'basch' is no shell known here: did you mean bash?", args=["completion", "basch"])
+
+
+def test_page_of_the_documentation():
+    """docs/cli.md is this program's own page: suanli man --markdown > docs/cli.md."""
+    expected = pathlib.Path(os.environ["SUANLI_SOURCE"], "docs/cli.md").read_text(encoding="utf-8")
+    same(english("man", "--markdown"), expected, "docs/cli.md")
 
 
 def test_manual():

@@ -7,6 +7,7 @@
 
 #include "base/system/environment.h"
 #include "cli/framework/console.h"
+#include "cli/framework/markdown.h"
 #include "cli/framework/translations_zh.h"
 #include "cli/framework/verbs.h"
 #include "suanli/base.h"
@@ -71,7 +72,11 @@ std::string section(const Verb& v) {
   return out + ".fi\n";
 }
 
-int run(const Arguments&) {
+int run(const Arguments& arguments) {
+  if (arguments.has("--markdown")) {
+    print_result(markdown_page());
+    return 0;
+  }
   std::string out = fmt::format(
       ".TH SUANLI 1 \"\" \"suanli {}\"\n.SH NAME\nsuanli \\- trains, measures and uses neural "
       "networks\n",
@@ -121,7 +126,12 @@ A run folder holds config.toml, metrics.jsonl, log.txt, checkpoints/, model.safe
 }  // namespace
 
 Verb man_verb() {
-  return {"man", "writes the manual page", {}, {}, {"suanli man | man -l -"}, run};
+  return {"man",
+          "writes the manual page",
+          {},
+          {{"--markdown", OptionType::nothing, "", "as a page of Markdown"}},
+          {"suanli man | man -l -", "suanli man --markdown > docs/cli.md"},
+          run};
 }
 
 }  // namespace suanli::cli

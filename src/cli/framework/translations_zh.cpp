@@ -51,6 +51,7 @@ const std::unordered_map<std::string_view, const char*>& chinese() {
       {"says what this machine offers and what is missing", "说明本机具备什么、缺少什么"},
       {"writes the completion of a shell", "生成命令行补全脚本"},
       {"writes the manual page", "生成手册页"},
+      {"as a page of Markdown", "输出为 Markdown 页面"},
       {"prints the version", "显示版本"},
       {"shows the commands, or the options of one", "列出命令，或某个命令的选项"},
       // what they take

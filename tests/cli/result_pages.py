@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""docs/benchmarks/zoo.md is what its generator makes of bench/results/zoo-*.jsonl, and the generator says
-what the values say."""
+"""The generated pages are what their generator makes of bench/results/*.jsonl, and the generator says what the
+values say."""
 import json
 import os
 import pathlib
@@ -9,7 +9,8 @@ import subprocess
 import sys
 
 SOURCE = pathlib.Path(os.environ["SUANLI_SOURCE"])
-GENERATOR = SOURCE / "bench/peers/zoo_report.py"
+GENERATOR = SOURCE / "bench/peers/pages.py"
+ZOO = pathlib.Path("docs/benchmarks/zoo.md")
 
 
 def line(case, side, values, version="1"):
@@ -22,8 +23,8 @@ def made_of(lines):
     folder = pathlib.Path("results")
     folder.mkdir(exist_ok=True)
     (folder / "zoo-avx2.jsonl").write_text("".join(json.dumps(each) + "\n" for each in lines))
-    subprocess.run([sys.executable, GENERATOR, "--results", folder, "--out", "zoo.md"], check=True)
-    return pathlib.Path("zoo.md").read_text()
+    subprocess.run([sys.executable, GENERATOR, "--results", folder, "--root", "."], check=True)
+    return ZOO.read_text()
 
 
 def check(what, good):
@@ -55,8 +56,8 @@ def main():
     good &= check("the limit", "1 of 2 are above 0.9, the target is none: `airbench` 224 (2.00)." in text)
     good &= check("what is missing", "94 of 96 cases are not measured." in text)
 
-    pathlib.Path("zoo.md").write_text(text.replace("**2.00**", "**0.50**"))
-    changed = subprocess.run([sys.executable, GENERATOR, "--check", "--results", "results", "--out", "zoo.md"],
+    ZOO.write_text(text.replace("**2.00**", "**0.50**"))
+    changed = subprocess.run([sys.executable, GENERATOR, "--check", "--results", "results", "--root", "."],
                              capture_output=True, text=True)
     good &= check("a page that was edited is refused", changed.returncode == 1 and
                   "zoo.md is not what the data say" in changed.stderr)

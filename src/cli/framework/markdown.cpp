@@ -1,0 +1,90 @@
+// SPDX-License-Identifier: Apache-2.0
+// docs/cli.md, from the tables of verbs and options.
+#include "cli/framework/markdown.h"
+
+#include <fmt/format.h>
+
+#include "cli/framework/verbs.h"
+
+namespace suanli::cli {
+
+namespace {
+
+/// A cell of a table: a bar would end it.
+std::string cell(const std::string& text) {
+  std::string out;
+  for (char c : text) {
+    if (c == '|') out += '\\';
+    out += c;
+  }
+  return out;
+}
+
+std::string row(const std::string& name, const std::string& metavar, const std::string& help,
+                const std::string& fallback) {
+  const std::string word = metavar.empty() ? name : fmt::format("{} {}", name, metavar);
+  return fmt::format("| `{}` | {} | {} |\n", cell(word), cell(help), cell(fallback));
+}
+
+std::string section(const Verb& v) {
+  std::string out = fmt::format("## suanli {}\n\n", v.name);
+  std::string usage = fmt::format("suanli {}", v.name);
+  for (const Positional& p : v.positionals) {
+    const std::string word = fmt::format("{}{}", p.name, p.many ? "…" : "");
+    usage += p.required ? " " + word : " [" + word + "]";
+  }
+  if (!v.options.empty()) usage += " [options]";
+  out += fmt::format("`{}` {}.\n", usage, v.line);
+  constexpr const char* kHead = "\n| option | effect | default |\n|---|---|---|\n";
+  if (!v.positionals.empty()) {
+    out += "\n| argument | meaning |\n|---|---|\n";
+    for (const Positional& p : v.positionals)
+      out += fmt::format("| `{}` | {} |\n", p.name, cell(p.help));
+  }
+  const char* group = nullptr;
+  bool left_out = false;
+  for (const Option& o : v.options) {
+    if (*o.group && !shows_training_options(v)) {
+      left_out = true;
+      continue;
+    }
+    if (group == nullptr || std::string(group) != o.group) {
+      group = o.group;
+      if (*group) out += fmt::format("\n### {}\n", group);
+      out += kHead;
+    }
+    out += row(o.name, o.metavar, o.help, o.fallback);
+  }
+  if (left_out) out += fmt::format("\n{}\n", kSharedOptions);
+  if (v.examples.empty()) return out + "\n";
+  out += "\n```sh\n";
+  for (const char* e : v.examples) out += fmt::format("{}\n", e);
+  return out + "```\n\n";
+}
+
+}  // namespace
+
+std::string markdown_page() {
+  std::string out =
+      "# The command line\n\n"
+      "`suanli man --markdown` writes this page from the tables of verbs and options.\n"
+      "`suanli help VERB` shows a part of it, in Chinese where the locale is.\n\n";
+  for (const Verb& v : verbs()) out += section(v);
+  out += R"(## Exit status
+
+| status | meaning |
+|---|---|
+| 0 | good |
+| 1 | failure: out of memory, a loss that became infinite, a result that cannot be written |
+| 2 | wrong usage: an unknown option or command, a value that an option does not take |
+| 3 | wrong data, files or configuration: missing, damaged, not fitting |
+| 129, 130, 143 | after SIGHUP, SIGINT or SIGTERM; a training saves its run first |
+| 141 | the reader of the standard output has gone |
+
+With `--json` the standard output is one line, a JSON object. Of an error it holds `error`, the text, and
+`exit`, the exit status; the text is on the standard error too.
+)";
+  return out;
+}
+
+}  // namespace suanli::cli
