@@ -24,7 +24,7 @@ if(NOT rows GREATER 40 OR NOT declared EQUAL rows OR NOT docs EQUAL rows)
 endif()
 
 run(${CMAKE_COMMAND} -S ${SOURCE}/tests/consumer -B ${work}/build -G ${GENERATOR} -D CMAKE_BUILD_TYPE=Release -D CMAKE_CXX_COMPILER=${CXX}
-  -D CMAKE_PREFIX_PATH=${work}/prefix -D EXAMPLES=${SOURCE}/examples)
+  -D CMAKE_PREFIX_PATH=${work}/prefix -D EXAMPLES=${SOURCE}/examples -D README=${SOURCE}/README.md)
 run(${CMAKE_COMMAND} --build ${work}/build)
 run(${CMAKE_CTEST_COMMAND} --test-dir ${work}/build --output-on-failure)
 
