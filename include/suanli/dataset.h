@@ -16,31 +16,31 @@ enum class Task : uint8_t {
   classification,  ///< y: a class, i64.
   regression,      ///< y: a number, f32, standardized by the training data.
 };
-/// Of a batch's y.
+/// The dtype of a batch's y.
 inline DType target_dtype(Task task) { return task == Task::regression ? DType::f32 : DType::i64; }
 
-/// What a data set is, for messages, run folders and models that must fit it.
+/// Describes a data set, for messages, run folders and models that must fit it.
 struct Info {
   std::string kind;                      ///< "mnist", "glyphs", …
   /// The spec that open() opens again, defaults written out.
   std::string source;
-  Shape input_shape;                     ///< Of one sample, e.g. [1, 28, 28].
+  Shape input_shape;                     ///< Shape of one sample, e.g. [1, 28, 28].
   int classes = 0;                       ///< Labels are 0 … classes-1.
   std::vector<std::string> class_names;  ///< One per class.
-  /// Of the training files' values, for normalizing: one per channel of a picture, one per place of
-  /// a vector or for all of a sample, none where samples are standardized already (tables). The
-  /// same in every split.
+  /// Mean and deviation of the training files, for normalizing: one per channel of a picture, one
+  /// per place of a vector or for all of a sample, none where samples are standardized already
+  /// (tables). The same in every split.
   std::vector<double> mean{}, stddev{};
   /// Values are of any size, not in [0, 1]: they are normalized whatever the model.
   bool any_range = false;
   Task task = Task::classification;
-  /// Of regression: the target in its own unit is y · target_stddev + target_mean.
+  /// For regression: the target in its own unit is y · target_stddev + target_mean.
   double target_mean = 0, target_stddev = 1;
-  /// Of tables and arrays: how they became numbers, for OpenOptions::encoding.
+  /// For tables and arrays: how they became numbers, for OpenOptions::encoding.
   std::string encoding{};
   /// A hash of every value and label, in order: a resume sees that data changed.
   uint64_t fingerprint = 0;
-  std::string packed_kind{};  ///< Of packed data: the kind that was packed.
+  std::string packed_kind{};  ///< For packed data: the kind that was packed.
 
   /// The kind that says what the samples are, however they are stored.
   const std::string& content() const { return packed_kind.empty() ? kind : packed_kind; }
@@ -89,18 +89,18 @@ SUANLI_API std::shared_ptr<const Dataset> subset(std::shared_ptr<const Dataset> 
 struct Splits {
   /// val is null when no validation split was asked for, test where there is none.
   std::shared_ptr<const Dataset> train, val, test;
-  std::vector<std::string> notes;  ///< What was detected, chosen or left out: lines for the user.
+  std::vector<std::string> notes;  ///< Lines for the user: what was detected, chosen or left out.
 };
 
 struct OpenOptions {
   /// Chooses which training samples validate: a function of (seed, number of samples of each class)
   /// alone.
   uint64_t seed = 0;
-  /// Of the training samples, in [0, 1); 0: no validation split, all samples train. Data that come
-  /// with a validation split of their own keep that.
+  /// Share of the training samples, in [0, 1); 0: no validation split, all samples train. Data that
+  /// come with a validation split of their own keep that.
   double val_fraction = 0.1;
   bool skip_bad = false;  ///< As the setting skip_bad=1, for the kinds that have it.
-  /// What a trained model takes and tells apart. Pictures of a folder, of MNIST and CIFAR are made
+  /// Input shape and classes of a trained model. Pictures of a folder, of MNIST and CIFAR are made
   /// to fit the shape, and a folder's sub-folders must be among the classes. Empty: the data
   /// decide.
   Shape input_shape{};
@@ -140,7 +140,7 @@ struct OpenOptions {
 /// spec is wrong otherwise.
 SUANLI_API Splits open(const std::string& spec, const OpenOptions& options = {});
 
-/// What open() is doing, for those who wait: reading `total` files, `done` of them so far.
+/// Progress of open(): it reads `total` files and has read `done`.
 struct OpenProgress {
   const char* what;
   int64_t done, total;

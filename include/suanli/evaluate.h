@@ -23,7 +23,7 @@ struct Evaluation {
   /// the mean squared error, the mean absolute error, and R², the share of the targets' variance
   /// that the answers explain. NaN for classes.
   double rmse = 0, mean_absolute_error = 0, r2 = 0;
-  // Of EvaluateOptions::classes > 0:
+  // Set where EvaluateOptions::classes > 0:
   double top5 = 0;  ///< Share of samples whose class is among the five largest outputs.
   /// [classes, classes]: how often class (row) was taken for class (column).
   std::vector<int64_t> confusion;
@@ -49,7 +49,7 @@ struct EvaluateOptions {
   std::vector<double> mean{}, stddev{};  ///< As TrainConfig's; empty: inputs as they are.
   Loss loss = {};  ///< cross_entropy if empty.
   int64_t classes = 0;  ///< The number of classes, if Evaluation's details are wanted.
-  TestTimeAugmentation tta = TestTimeAugmentation::none;  ///< Of pictures with classes.
+  TestTimeAugmentation tta = TestTimeAugmentation::none;  ///< For pictures with classes.
   std::function<bool()> should_stop = {};  ///< Asked between batches; true ends with fewer samples.
 };
 /// Loss and share of right answers (largest output = target) over a data set, without gradients and

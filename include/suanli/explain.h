@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// What became of a program: its passes, kernels and memory, in words and as data.
+// Explanations of a program: its passes, kernels and memory, in words and as data.
 //
 //   Explainer explainer;
 //   step();                                    // whatever is planned on this thread meanwhile
@@ -18,7 +18,7 @@
 
 namespace suanli {
 
-/// Who holds memory at the moment when a program's working memory is fullest.
+/// A holder of memory at the peak of a program's working memory.
 struct MemoryHolder {
   enum Kind : uint8_t { activation, gradient, workspace };
   Kind kind;
@@ -33,14 +33,14 @@ struct KeptUpdate {
   int64_t bytes;
 };
 
-/// What one execution of a program needs, known from its plan alone.
+/// Memory and FLOPs of one execution of a program, known from its plan alone.
 struct ProgramForecast {
   int64_t flops = 0, kernels = 0;
   /// Part of `flops` that the kernels do without: convolutions by Winograd's algorithm.
   int64_t saved_flops = 0;
   /// Working memory: values that do not leave the program, and workspaces.
   int64_t arena_bytes = 0;
-  int64_t gradient_bytes = 0;         ///< Of it, when it is fullest.
+  int64_t gradient_bytes = 0;         ///< Share of gradients at the peak.
   int64_t workspace_bytes = 0;
   /// Fresh storages for what leaves it; what it replaces is held until it ends.
   std::vector<int64_t> output_bytes;
@@ -63,7 +63,7 @@ struct PassListing {
 struct ExplainedKernel {
   std::string name, module;
   enum Phase : uint8_t { forward, backward, update };
-  Phase phase;           ///< Of a kernel that computes a gradient and then an update: backward.
+  Phase phase;           ///< A kernel of a gradient and its update counts as backward.
   bool updates = false;  ///< A result is a new value of a parameter or of the optimizer's state.
   /// The first of the records that it computes, in the order of recording.
   int64_t record = 0;
@@ -71,7 +71,8 @@ struct ExplainedKernel {
   std::vector<size_t> reads;         ///< Kernels whose results it reads.
   int64_t ops = 1;                   ///< Records that it computes.
   int64_t flops = 0, bytes = 0, workspace_bytes = 0;
-  int64_t alive_bytes = 0;           ///< Of working memory, while it runs; its workspace counts.
+  /// Live bytes of working memory while it runs, workspace included.
+  int64_t alive_bytes = 0;
   bool leaves = false;               ///< A result outlives the program.
 };
 

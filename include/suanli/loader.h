@@ -22,7 +22,7 @@ namespace suanli::data {
 /// on every machine.
 SUANLI_API std::vector<int64_t> epoch_order(int64_t n, uint64_t seed, int64_t epoch);
 
-/// Which samples an epoch has, in which order: a pure function of the epoch and of what it was made
+/// The samples of an epoch and their order: a pure function of the epoch and of what it was made
 /// with.
 class SUANLI_API Sampler {
  public:
@@ -98,7 +98,7 @@ struct LoaderOptions {
   int64_t queue = 0;
   bool drop_last = false;  ///< Leaves out a last batch that is not full.
   Augment augment{};  ///< Pictures only.
-  /// Which samples, in which order; null: all, as `shuffle` says.
+  /// Samples and their order; null: all, as `shuffle` says.
   std::shared_ptr<const Sampler> sampler{};
 };
 

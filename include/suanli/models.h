@@ -15,13 +15,13 @@ namespace suanli::models {
 enum class Stem : uint8_t { automatic /* small for pictures of up to 64 pixels */, small, large };
 
 struct ModelOptions {
-  Shape input_shape{1, 28, 28};  ///< Of one sample: channels, height, width.
+  Shape input_shape{1, 28, 28};  ///< Shape of one sample: channels, height, width.
   int64_t classes = 10;  ///< Outputs; 1 for a regression.
   uint64_t seed = 0;  ///< The initial weights are a function of it (and of the sizes) alone.
-  Stem stem = Stem::automatic;  ///< Of the models that have both.
+  Stem stem = Stem::automatic;  ///< For the models that have both.
 };
 
-/// What a model is trained with where the user says nothing.
+/// Defaults of a model's training.
 struct Recipe {
   const char* optimizer;  ///< "adam" or "sgd"
   double lr, momentum;  ///< momentum is sgd's
@@ -30,8 +30,9 @@ struct Recipe {
       /// Inputs are shifted and scaled to mean 0 and deviation 1 of the training data; else they
       /// stay in [0, 1], but for photographs.
       normalize;
-  const char* schedule = "constant";  ///< Of the learning rate, optim::schedule_from_name().
-  double warmup = -1, lr_start = -1, lr_end = -1;  ///< Of the schedule; -1: as usual for it.
+  /// Schedule of the learning rate, optim::schedule_from_name().
+  const char* schedule = "constant";
+  double warmup = -1, lr_start = -1, lr_end = -1;  ///< Options of the schedule; -1: its defaults.
   double weight_decay = 0, label_smoothing = 0;
   double ema = 0;  ///< Decay per step of an average of the weights; 0: none.
   /// Steps after which weights return to their average, of decay 0.95^lookahead · (step/steps)³; 0:
@@ -45,7 +46,7 @@ struct Recipe {
   const char* tta = "none";  ///< TrainConfig::tta, of photographs.
 };
 
-/// What a model returns, and so which loss takes it.
+/// The kind of a model's results, which decides its loss.
 enum class Output : uint8_t {
   logits,  ///< cross_entropy
   log_probabilities,  ///< nll_loss
@@ -54,7 +55,7 @@ enum class Output : uint8_t {
 /// One row of the zoo.
 struct Entry {
   const char* name;
-  const char* line;  ///< What it is, in one line.
+  const char* line;  ///< Description in one line.
   const char* source;  ///< Where the architecture comes from.
   Output output;
   Recipe recipe;
@@ -86,8 +87,8 @@ struct GptOptions {
   int64_t layers = 12, width = 768, heads = 12;  ///< width: a multiple of heads.
 };
 
-/// What attention keeps of the tokens that a decoder was given: keys and values of every block, [B,
-/// heads, capacity, width/heads]. They lie in cells that are written in place, and how many of
+/// Keys and values that attention keeps of the tokens of a decoder: keys and values of every block,
+/// [B, heads, capacity, width/heads]. They lie in cells that are written in place, and how many of
 /// their rows are valid is a number, not a shape: each further token is the same program.
 class SUANLI_API KvCache {
  public:
@@ -164,7 +165,7 @@ class SUANLI_API GptTrunk : public nn::Module {
   Tensor forward(const Tensor& tokens);
   Tensor forward(const Tensor& tokens, KvCache& cache);
   const char* type_name() const override { return "GptTrunk"; }
-  nn::Embedding wte, wpe;  ///< Of tokens [vocab, width] and of positions [context, width].
+  nn::Embedding wte, wpe;  ///< Tokens [vocab, width] and positions [context, width].
   std::vector<GptBlock> h;
   nn::LayerNorm ln_f;
   SUANLI_FIELDS(wte, wpe, h, ln_f)

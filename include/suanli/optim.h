@@ -42,7 +42,7 @@ class SUANLI_API Optimizer {
   /// Throws InputError listing missing, unexpected and misshapen entries; nothing is changed then.
   void load_state_dict(const std::vector<std::pair<std::string, Tensor>>& state);
   const std::vector<Parameter>& parameters() const { return parameters_; }
-  /// Of the state that is there: of every parameter that was stepped once.
+  /// Counts the state that exists: that of every parameter that was stepped once.
   int64_t state_bytes() const;
 
  protected:
@@ -146,8 +146,8 @@ struct SUANLI_API Schedule {
   Shape shape = Shape::constant;
   double warmup = 0;  ///< Share of the steps over which it rises to 1, in [0, 1).
   double start = 0.01;  ///< Where the rise begins.
-  double end = 0;  ///< What cosine, linear and onecycle fall to.
-  /// Of step: shares of the run after which it is multiplied by gamma.
+  double end = 0;  ///< Final factor of cosine, linear and onecycle.
+  /// For step: shares of the run after which the rate is multiplied by gamma.
   std::vector<double> milestones = {};
   double gamma = 0.1;
 

@@ -13,7 +13,7 @@
 
 namespace suanli {
 
-/// What has one name: an op, or a module.
+/// An entry of a table: an op, or a module.
 struct ProfileRow {
   std::string name;
   int64_t calls = 0;
@@ -37,7 +37,7 @@ struct ProfileReport {
   double own_seconds = 0;
   int64_t kernels = 0, flops = 0, bytes = 0;
   int64_t plan_hits = 0, plans_built = 0;
-  /// Of the kernels, longest first. Module "": outside of all modules.
+  /// Kernels, longest first. Module "": outside of all modules.
   std::vector<ProfileRow> by_op, by_module;
   /// Each without the spans and kernels inside it, longest first.
   std::vector<ProfileRow> spans;

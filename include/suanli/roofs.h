@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// What this machine can do at best, measured: what a profile compares its kernels with.
+// Roofs: the measured peak of this machine. Profiles compare kernels with it.
 #pragma once
 #include <string>
 
@@ -16,12 +16,12 @@ struct Roof {
 /// Floating-point rates in FLOP/s (int8: operations/s) count a multiply-add as two; memory rates in
 /// bytes/s.
 struct Roofs {
-  std::string cpu, isa;  ///< Of the machine they hold for: cpu_model(), isa().
-  int threads = 0;  ///< Of `all`.
+  std::string cpu, isa;  ///< Machine that was measured: cpu_model(), isa().
+  int threads = 0;  ///< Threads of `all`.
   Roof f32, f64;  ///< Multiply-adds on registers alone.
   /// Products of bf16 pairs summed in f32, and of u8·s8 quadruples summed in i32.
   Roof bf16, int8;
-  /// Of arrays far larger than the caches; a copied byte counts twice, as it is read and written.
+  /// For arrays far larger than the caches; a copied byte counts twice, as it is read and written.
   Roof copy, read;
 };
 

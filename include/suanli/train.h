@@ -4,7 +4,7 @@
 //
 //   TrainConfig config;
 //   config.data = "glyphs";
-//   Trainer trainer(Net(), config);     // your own module, which returns logits; or Trainer(config)
+//   Trainer trainer(Net(), config); // your own module, which returns logits; or Trainer(config)
 //   TrainResult result = trainer.run();
 #pragma once
 #include <functional>
@@ -19,8 +19,8 @@
 
 namespace suanli {
 
-/// What a run is told. Values of 0, "" and -1 where said so are replaced by the model's recipe
-/// (models.h); a run folder's config.toml holds the resolved numbers.
+/// Settings of a training run. Where a comment says so, 0, "" and -1 stand for the model's recipe
+/// (models.h). The config.toml of a run folder holds the resolved numbers.
 struct TrainConfig {
   static constexpr int64_t kAutoBatch = -1;
   std::string data = "glyphs";  ///< A spec of data::open().
@@ -35,10 +35,11 @@ struct TrainConfig {
   /// "sgd", "nesterov" (sgd with Nesterov's momentum), "adam" or "adamw"; "": the recipe's.
   std::string optimizer;
   double lr = 0;  ///< 0: the recipe's.
-  double momentum = -1;  ///< Of sgd and nesterov. -1: the recipe's.
+  double momentum = -1;  ///< For sgd and nesterov. -1: the recipe's.
   /// In the gradient; of adamw apart from it, as in PyTorch. -1: the recipe's.
   double weight_decay = -1;
-  /// What decays: "weights" (not biases and scales of normalizations) or "all". "": the recipe's.
+  /// Parameters that decay: "weights" (not biases and scales of normalizations) or "all". "": the
+  /// recipe's.
   std::string decay;
   /// Factors of lr, whose decay is divided by them: "*.bias=2,0.*=0.5", names with * and ?. "none";
   /// "": the recipe's.
@@ -48,11 +49,12 @@ struct TrainConfig {
   double warmup = -1;
   /// Factors of lr where it begins and ends. -1: the schedule's.
   double lr_start = -1, lr_end = -1;
-  std::string milestones;  ///< Of schedule step: shares of the run, "0.5,0.75". "": the schedule's.
-  double gamma = 0;  ///< Of schedule step. 0: the schedule's.
+  std::string milestones;  ///< For step: shares of the run, "0.5,0.75". "": the schedule's.
+  double gamma = 0;  ///< For schedule step. 0: the schedule's.
   /// Share of each target that is spread over all classes, while training. -1: the recipe's.
   double label_smoothing = -1;
-  /// Of the loss: "none", "auto" (N / (classes · samples of the class)) or "1,2,0.5". "": none.
+  /// Weights of the loss: "none", "auto" (N / (classes · samples of the class)) or "1,2,0.5". "":
+  /// none.
   std::string class_weights;
   double clip_norm = 0;  ///< Largest norm of all gradients together; 0: no limit.
   double clip_value = 0;  ///< Largest element of a gradient; 0: no limit.
@@ -75,7 +77,7 @@ struct TrainConfig {
   std::vector<double> mean, stddev;
   /// "small", "large": models::Stem. "": as the weights, else the size of the pictures ask.
   std::string stem;
-  /// What the run begins with: a file, see load_weights(), or the folder of a run, whose best
+  /// Initial weights: a file, see load_weights(), or the folder of a run, whose best
   /// weights are taken and whose inputs' mean and deviation, unless others are given. A head for
   /// other classes is made anew; a model that is left open is the one of the weights. "": none.
   std::string weights;
@@ -84,10 +86,11 @@ struct TrainConfig {
   /// Parameters that are trained for so many epochs only: "0.bias=3". "none"; "": the recipe's.
   std::string freeze_after;
   double backbone_lr = 1;  ///< Learning rate of all but the head, as a factor.
-  /// Of training pictures, see data::augment_from_text(). "": as usual for the data.
+  /// For training pictures, see data::augment_from_text(). "": as usual for the data.
   std::string augment;
-  std::string tta;  ///< Of the test at the end: a name of tta_from_text(). "": the recipe's.
-  /// Of training samples: "random", each once, or "balanced", classes equally likely. "": random.
+  std::string tta;  ///< For the test at the end: a name of tta_from_text(). "": the recipe's.
+  /// Order of training samples: "random", each once, or "balanced", classes equally likely. "":
+  /// random.
   std::string sampler;
   /// Weights, order of samples, validation split and dropout are functions of it.
   int64_t seed = 0;
@@ -107,15 +110,15 @@ struct TrainConfig {
   std::string out;  ///< The run folder; "": runs/<date>-<model>-<n>.
 };
 
-/// What a run gave.
+/// Result of a run.
 struct TrainResult {
   std::string run, model;
   int64_t epochs = 0, steps = 0, best_epoch = 0;  ///< Epochs are counted from 1.
-  double seconds = 0;  ///< Of all processes that worked on the run.
+  double seconds = 0;  ///< Sum over all processes that worked on the run.
   double train_loss = 0;  ///< Mean over the last epoch, while it was trained.
-  /// Of the kept weights (the best epoch's); NaN without validation data.
+  /// With the kept weights (the best epoch's); NaN without validation data.
   double val_loss = 0, val_accuracy = 0;
-  double test_loss = 0, test_accuracy = 0;  ///< Of the kept weights; NaN without test data.
+  double test_loss = 0, test_accuracy = 0;  ///< With the kept weights; NaN without test data.
   /// Evaluation::balanced_accuracy of the kept weights.
   double val_balanced_accuracy = 0, test_balanced_accuracy = 0;
   /// Evaluation::rmse of the kept weights; NaN unless targets are numbers.
@@ -127,7 +130,7 @@ struct TrainResult {
   double executed_flops_per_s = 0;  ///< The same without what Winograd's algorithm saves.
   double grad_norm = 0;  ///< Mean over the steps; NaN unless gradients are clipped by norm.
   double clipped = 0;  ///< Share of the steps whose gradient was longer than clip_norm.
-  int64_t peak_bytes = 0;  ///< Of tensors, working memory and the data held, at most.
+  int64_t peak_bytes = 0;  ///< Peak of tensors, working memory and data held.
   bool stopped = false;  ///< should_stop() ended it; the run can be resumed.
 };
 
@@ -136,7 +139,7 @@ struct StepReport {
   int64_t epoch, epochs, batch, batches, step;  ///< epoch and batch counted from 1.
   double loss;  ///< Mean over the epoch so far.
   double batch_loss;
-  double samples_per_s, seconds;  ///< Of this epoch, in this process.
+  double samples_per_s, seconds;  ///< In this epoch and process.
   int64_t first_batch;  ///< Batches of this epoch that an earlier process had done.
 };
 /// Given to on_epoch after each epoch's evaluation.
@@ -147,16 +150,16 @@ struct EpochReport {
   bool best;
 };
 
-/// What a run will hold at its fullest, in bytes, known before its first step. Not counted: the
+/// Memory of a run at its peak, in bytes, known before its first step. Not counted: the
 /// program itself and its libraries (code that oneDNN generates included).
 struct RunForecast {
   int64_t weights = 0, optimizer_state = 0;  ///< Weights with buffers.
-  int64_t gradients = 0, activations = 0;  ///< Of a program's working memory when it is fullest.
-  int64_t workspace = 0;  ///< Of its kernels, oneDNN's scratchpads included.
+  int64_t gradients = 0, activations = 0;  ///< Parts of working memory at its peak.
+  int64_t workspace = 0;  ///< Scratch memory of kernels, oneDNN's included.
   int64_t updates = 0;  ///< New values of weights and state while the old ones are still held.
   int64_t packed = 0;  ///< Weights laid out anew for evaluation.
   int64_t loader = 0, data = 0;  ///< Batches that wait or are in use; data sets decoded in memory.
-  int64_t flops_per_step = 0;  ///< Of a training step with a full batch.
+  int64_t flops_per_step = 0;  ///< For a training step with a full batch.
   /// Part of flops_per_step that kernels do without: convolutions by Winograd's algorithm.
   int64_t saved_flops_per_step = 0;
   int64_t peak() const {
@@ -171,14 +174,14 @@ SUANLI_API std::string forecast_in_words(const RunForecast& forecast);
 /// How long a run will take, measured on a few of its steps.
 struct RunTiming {
   double step = 0;  ///< Seconds of one step of the optimizer, waiting for data included.
-  double save = 0;  ///< Of a checkpoint.
-  double epoch = 0;  ///< Of an epoch's steps, its validation and its checkpoint.
-  double test = 0;  ///< Of the test at the end.
+  double save = 0;  ///< Seconds of a checkpoint.
+  double epoch = 0;  ///< Seconds of an epoch with validation and checkpoint.
+  double test = 0;  ///< Seconds of the test at the end.
   int64_t steps_per_epoch = 0;
   double of_run(int64_t epochs) const { return epoch * static_cast<double>(epochs) + test; }
 };
 
-/// What may differ from the recorded configuration when a run goes on. Values below 0 keep the
+/// Settings that may change when a run is resumed. Values below 0 keep the
 /// recorded one.
 struct ResumeOptions {
   /// Goes on although the result will not be bit-equal to the undisturbed run's.
@@ -246,7 +249,7 @@ class SUANLI_API Trainer {
   std::function<bool()> should_stop;
   /// Seconds since any moment, for checkpoint_minutes. Empty: the machine's steady clock.
   std::function<double()> clock;
-  /// What is minimized; set from the zoo, else cross_entropy. label_smoothing and class_weights
+  /// The loss that is minimized: the zoo's, else cross_entropy. label_smoothing and class_weights
   /// need the loss that is set.
   Loss loss;
 
@@ -264,10 +267,10 @@ struct TrainedModel {
   Shape input_shape;
   std::vector<std::string> class_names;
   models::Output output = models::Output::logits;
-  std::string kind;  ///< Of the data, as data::Info's.
+  std::string kind;  ///< Kind of the data, as data::Info's.
   data::Task task = data::Task::classification;
-  double target_mean = 0, target_stddev = 1;  ///< Of regression, as in data::Info.
-  std::string encoding;  ///< Of tables, for data::OpenOptions.
+  double target_mean = 0, target_stddev = 1;  ///< For regression, as in data::Info.
+  std::string encoding;  ///< For tables, as in data::OpenOptions.
   /// When these weights were saved; epoch 0: before the first one was complete.
   int64_t epoch = 0, step = 0;
   bool finished = false;  ///< The run came to its end.
