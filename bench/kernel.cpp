@@ -23,7 +23,7 @@ using bench::Work;
 
 namespace {
 
-/// What a request asks for.
+/// A request.
 struct Product {
   explicit Product(const Json& c)
       : convolution(c.at("op").string() == "conv2d"),

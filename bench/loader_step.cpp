@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// What the loader costs a training step: steps on fresh batches against steps on one batch that
+// The loader's cost to a training step: steps on fresh batches against steps on one batch that
 // stays, in turns.
 //   build/test/bench_loader_step [MODEL [SPEC [AUGMENT [BATCH [ROUNDS]]]]]
 // Prints the medians of both and their ratio.

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// What a step costs beside its kernels once its program is known: from the flush to the first
+// The cost of a step beside its kernels once its program is known: from the flush to the first
 // kernel, between kernels, and until the optimizer's step() returns. Kernels do run, and throw out
 // of the caches what they throw out in a training. Prints medians, in ns per recorded node.
 //   build/test/bench_plan_hit [rounds]

@@ -111,7 +111,7 @@ class Machine {
   }
   void make_integer(int64_t value) { make(Kind::integer).integer = value; }
 
-  /// What lies above the last mark is not reached by opcodes that take single values.
+  /// Opcodes that take single values do not reach values above the last mark.
   Ref pop() {
     if (stack_.size() <= (marks_.empty() ? 0 : marks_.back()))
       fail("takes a value where there is none");

@@ -87,8 +87,8 @@ struct Eigen {
   std::vector<double> values;  // one per column
   std::vector<std::vector<double>> vectors;  // [i][k]: element i of vector k
 };
-/// Of a symmetric matrix, by Jacobi's rotations (1846): each makes one pair of elements 0, until
-/// all are.
+/// Eigenvectors of a symmetric matrix, by Jacobi's rotations (1846): each makes one pair of
+/// elements 0, until all are.
 Eigen eigen_of(std::vector<std::vector<double>> a) {
   const size_t n = a.size();
   Eigen e{std::vector<double>(n), std::vector<std::vector<double>>(n, std::vector<double>(n))};

@@ -8,7 +8,7 @@ namespace suanli::models {
 
 namespace {
 
-/// What is left of one sample after some valid convolutions, each followed by 2×2 pooling.
+/// The size of one sample after some valid convolutions, each followed by 2×2 pooling.
 struct Trunk {
   int64_t channels, features;
 };

@@ -8,7 +8,7 @@ namespace suanli::models {
 
 namespace {
 
-/// What brings x to the shape of the block's result where that differs.
+/// The projection of x to the shape of the block's result, where that differs.
 struct Downsample : nn::Module {
   nn::Conv2d conv;
   nn::BatchNorm2d bn;

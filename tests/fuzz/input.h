@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// What the targets share: bytes as a file that readers can open, and which ends are good ones.
+// Helpers of the targets: bytes as a file that readers can open, and which ends are good ones.
 #pragma once
 #include <sys/mman.h>
 #include <unistd.h>

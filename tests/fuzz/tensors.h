@@ -10,7 +10,7 @@
 
 namespace suanli::fuzz {
 
-/// What readers asked for during one run.
+/// Requests of the readers during one run.
 inline std::vector<std::unique_ptr<char[]>> allocated;
 inline int64_t allocated_bytes = 0;
 
@@ -34,7 +34,7 @@ Tensor allocate_host(const Shape& shape, DType dtype, void** data) {
 void retain(Node*, int) {}
 void release(Node*, int) {}
 
-// What only writers call; the linker wants it all the same.
+// Functions that only writers call; the linker needs them all the same.
 const void* host_data(const Tensor&, DType) { std::abort(); }
 
 }  // namespace suanli::detail

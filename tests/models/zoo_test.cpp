@@ -83,7 +83,7 @@ const Case cases[] = {
     {"resnet18", resnet18_state(1, 10), 11172810},
 };
 
-/// Of a sample that an entry takes.
+/// The shape of a sample that an entry takes.
 Shape sample(const models::Entry& e, const Shape& picture) {
   return e.name == std::string("tabular") ? Shape{13} : picture;
 }

@@ -18,7 +18,7 @@ using namespace suanli::data;
 double number(const char* text) { return std::strtod(text, nullptr); }
 int64_t whole(const char* text) { return std::strtoll(text, nullptr, 10); }
 
-/// What each word does to planes of bytes; a[0] … are the numbers behind it.
+/// The effect of each word on planes of bytes; a[0] … are the numbers behind it.
 const std::map<std::string, void (*)(const Shape&, char** a, uint8_t* x)> kParts = {
     {"mirror", [](const Shape& s, char**, uint8_t* x) { mirror(s, x); }},
     {"shift", [](const Shape& s, char** a,

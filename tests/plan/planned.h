@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// What tests of plans include.
+// The helpers that tests of plans include.
 #pragma once
 #include "support/pending_plan.h"
 #include "support/tier.h"

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Which programs ordinary loops make: few, and the same ones over and over.
+// The programs that ordinary loops make: few, and the same ones over and over.
 #include <cmath>
 
 #include "base/threads/slab.h"

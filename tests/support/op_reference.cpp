@@ -527,7 +527,7 @@ struct Named {
   const char* name;
   Reference reference;
 };
-// What only moves elements, or picks one, is exact.
+// Ops that only move elements, or pick one, are exact.
 const Named named[] = {
     {"cast", {cast, 0, 0}},
     {"full", {full, 0, 0}},

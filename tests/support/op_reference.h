@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// What every op must give, computed a second time: naive loops in long double, written from the
+// The results of every op, computed a second time: naive loops in long double, written from the
 // ops' definitions and not from their code or their texts. Slow and plain on purpose.
 #pragma once
 #include <array>

@@ -181,7 +181,7 @@ namespace {
 struct Moments {
   Real mean, deviation;
 };
-/// Of n numbers: the deviation is √(variance + eps), the variance divided by n.
+/// Statistics of n numbers: the deviation is √(variance + eps), the variance divided by n.
 Moments moments(const Real* x, int64_t n, Real eps) {
   Real mean = 0, variance = 0;
   for (int64_t i = 0; i < n; ++i) mean += x[i] / static_cast<Real>(n);

@@ -26,7 +26,7 @@ std::vector<Array> layer_norm(const Call& c);
 std::vector<Array> layer_norm_grad(const Call& c);
 std::vector<Array> batch_norm_training(const Call& c);
 std::vector<Array> batch_norm_inference(const Call& c);
-/// What is given as input 0.
+/// The value given as input 0.
 std::vector<Array> first_input(const Call& c);
 std::vector<Array> attention(const Call& c);
 std::vector<Array> attention_grad(const Call& c);

@@ -75,7 +75,8 @@ TEST(CheckpointFolder, ASaveThatDiesBeforeItsCommitChangesNothing) {
   CheckpointFolder checkpoints(folder / "");
   Checkpoint c = at_step(1);
   checkpoints.save(c, weights(1), {}, nullptr);
-  // What a killed process leaves: a whole weights file of the next step, half an optimizer file.
+  // The files that a killed process leaves: a whole weights file of the next step, half an
+  // optimizer file.
   folder.file("step-00000002.safetensors", "whole");
   folder.file("step-00000002.optim.safetensors.tmp", "half");
   folder.file("notes.txt", "the user's");

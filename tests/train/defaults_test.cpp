@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// What a run does where the user said nothing: decided by what the data show, however they are
+// Defaults of a run: decided by what the data show, however they are
 // stored.
 #include <gtest/gtest.h>
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// What Trainer says before the first step.
+// Messages of Trainer before the first step.
 #include <filesystem>
 
 #include "gtest/gtest.h"

@@ -30,7 +30,8 @@ constexpr std::array<uint32_t, 4> philox(uint64_t seed, uint64_t counter_lo,
   return {c0, c1, c2, c3};
 }
 
-/// Who draws: the top byte of counter_hi. Two users with one seed must never see the same words.
+/// The user of a draw, as the top byte of counter_hi. Two users with one seed must never see the
+/// same words.
 enum class PhiloxDomain : uint8_t {
   generator = 0,
   epoch_order = 1,

@@ -11,7 +11,8 @@
 
 namespace suanli {
 
-/// What a file's content is recognized by later: its length and CRC-32 (the one of zlib and PNG).
+/// A digest that recognizes a file's content later: its length and CRC-32 (the one of zlib and
+/// PNG).
 struct FileDigest {
   uint64_t bytes = 0;
   uint32_t crc32 = 0;
@@ -19,8 +20,8 @@ struct FileDigest {
 };
 SUANLI_API std::string to_string(const FileDigest& digest);  ///< "6124 bytes, crc32 1a2b3c4d"
 
-/// What write_file_atomically hands to its callback: appends bytes, buffered; every failed write
-/// throws InputError.
+/// The writer that write_file_atomically hands to its callback: appends bytes, buffered; every
+/// failed write throws InputError.
 class SUANLI_API FileWriter {
  public:
   FileWriter(int fd, std::string path);
@@ -48,8 +49,8 @@ SUANLI_API FileDigest write_file_atomically(const std::string& path,
 inline FileDigest write_file_atomically(const std::string& path, std::string_view text) {
   return write_file_atomically(path, [&](FileWriter& file) { file.write(text); });
 }
-/// What write_file_atomically appends to a path while it writes. Such a file found later was left
-/// by a killed process.
+/// The suffix that write_file_atomically appends to a path while it writes. Such a file found later
+/// was left by a killed process.
 inline constexpr std::string_view kTemporarySuffix = ".tmp";
 
 /// The whole file. Throws InputError naming path and reason.

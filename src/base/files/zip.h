@@ -13,7 +13,7 @@ namespace suanli::data {
 
 struct ZipMember {
   std::string name;
-  /// Of its content, as the archive says; never more than what its packed bytes can hold.
+  /// Bytes of its content, as the archive says; never more than what its packed bytes can hold.
   uint64_t size = 0;
   uint64_t packed = 0, header = 0;
   uint32_t crc32 = 0;

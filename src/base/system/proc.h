@@ -8,8 +8,8 @@
 
 namespace suanli {
 
-/// What follows "key" and a colon in a file of /proc ("/proc/meminfo", "MemTotal" → "24689264 kB"),
-/// or "".
+/// The text behind "key" and a colon in a file of /proc ("/proc/meminfo", "MemTotal" → "24689264
+/// kB"), or "".
 SUANLI_API std::string proc_value(const char* path, const std::string& key);
 /// The same in bytes, where the value is in kB; 0 if it is not there.
 SUANLI_API int64_t proc_bytes(const char* path, const std::string& key);

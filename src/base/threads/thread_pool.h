@@ -61,7 +61,7 @@ class StealingRanges {
 
 }  // namespace detail
 
-/// What is left to be done, as one thread sees it.
+/// The remaining work, as one thread sees it.
 class WorkQueue {
  public:
   WorkQueue(detail::StealingRanges& deal, int thread) : deal_(deal), thread_(thread) {}
@@ -75,8 +75,8 @@ class WorkQueue {
 };
 
 /// Deals pieces 0 … pieces-1 to `threads` parts, and calls f(part, left) for each, as
-/// parallel_invoke() does: it takes pieces from `left` until none is left. So a thread whose core is
-/// slow, or shared with other programs, does fewer. Where a piece is done must not matter.
+/// parallel_invoke() does: it takes pieces from `left` until none is left. So a thread whose core
+/// is slow, or shared with other programs, does fewer. Where a piece is done must not matter.
 template <class F> void parallel_for_stealing(int64_t pieces, int threads, F&& f) {
   detail::StealingRanges deal(pieces, threads);
   parallel_invoke(deal.threads(), [&](int part) {

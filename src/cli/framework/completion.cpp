@@ -36,7 +36,7 @@ std::vector<std::pair<const char*, std::string>> second_words(const Verb& v) {
   return v.positionals[1].choices_after;
 }
 
-/// Whether an option's value is a path; the shells offer files for these alone.
+/// True if an option's value is a path. The shells offer files for these alone.
 bool takes_path(const Option& o) {
   const std::string_view name = o.metavar;
   return name == "FILE" || name == "DIR" || name == "RUN";

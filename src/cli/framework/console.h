@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// What the program writes: results on stdout, everything else on stderr.
+// Output: results on stdout, everything else on stderr.
 #pragma once
 #include <string>
 #include <vector>

@@ -24,8 +24,8 @@ std::string roff_letter(std::string_view bytes) {
   return fmt::format("\\[u{:04X}]", code);
 }
 
-/// What roff would read as its own: backslashes, hyphens that are minus signs, and dots or quotes
-/// at the beginning of a line.
+/// Escapes characters that roff would interpret: backslashes, hyphens that are minus signs, and
+/// dots or quotes at the beginning of a line.
 std::string roff(const std::string& text) {
   std::string out;
   for (size_t at = 0; at < text.size();) {

@@ -39,12 +39,12 @@ struct Positional {
   std::vector<std::pair<const char*, std::string>> choices_after = {};
 };
 
-/// What the user gave: only options that were on the command line are present.
+/// The words of the command line. Only options that were given are present.
 class Arguments {
  public:
   bool has(const std::string& option) const { return options_.count(option) > 0; }
   std::string text(const std::string& option, const std::string& fallback = "") const;
-  /// Of an option that may be given several times: all its values, in order.
+  /// All values of an option that may be given several times, in order.
   std::vector<std::string> texts(const std::string& option) const;
   int64_t integer(const std::string& option, int64_t fallback) const;
   double real(const std::string& option, double fallback) const;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// What help says, in the user's language.
+// Help texts in the user's language.
 #pragma once
 #include <string>
 

@@ -14,7 +14,7 @@ struct RemoteFile {
   int64_t bytes = 0;
 };
 
-/// Whether `path` holds that file already.
+/// True if `path` holds that file already.
 bool is_downloaded(const RemoteFile& file, const std::string& path);
 
 /// Downloads to `path`, which appears when it is complete and verified; until then path + ".part"

@@ -129,7 +129,7 @@ static_assert(std::size(kLetters) == '~' - ' ' + 1);
 
 uint64_t letter(char c) { return kLetters[(c >= ' ' && c <= '~' ? c : '?') - ' ']; }
 
-/// Whether something of a name can be read.
+/// True if a part of a name can be read.
 bool is_legible(const std::string& name) {
   return std::any_of(name.begin(), name.end(), [](char c) {
     return (c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z');

@@ -36,7 +36,7 @@ class Canvas {
   std::vector<float> planes_;  // [3, height, width]
 };
 
-/// What stands for a class in a picture: its number and the beginning of its name, or the number
+/// The label of a class in a picture: its number and the beginning of its name, or the number
 /// alone where the name has none of the letters that are there.
 std::string drawn_name(size_t number, const std::string& name);
 

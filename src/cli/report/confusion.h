@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// What a classifier takes its classes for: as a table, as a matrix in words, as a picture and as
+// Confusions of a classifier: as a table, as a matrix in words, as a picture and as
 // JSON.
 #pragma once
 #include <limits>
@@ -32,7 +32,7 @@ struct Confusion {
     return whole > 0 ? static_cast<double>(part) / static_cast<double>(whole)
                      : std::numeric_limits<double>::quiet_NaN();
   }
-  /// Of the samples of a class, how many were found; of those taken for it, how many are.
+  /// Recall and precision of a class.
   double recall(size_t c) const { return share(at(c, c), samples_of(c)); }
   double precision(size_t c) const { return share(at(c, c), taken_for(c)); }
   /// The class that `is` is most often taken for instead, or itself if never.

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// What suanli explain explains.
+// The subject of suanli explain.
 #pragma once
 #include <cstdint>
 #include <functional>

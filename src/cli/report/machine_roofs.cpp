@@ -30,7 +30,7 @@ std::string cache_folder() {
   return "";
 }
 
-/// What a measurement holds for.
+/// The machine and settings that a measurement holds for.
 Json::Object key_of_this_machine() {
   return {{"version", version()},
           {"cpu", cpu_model()},

@@ -41,7 +41,7 @@ class Layers final : public nn::FieldVisitor {
   size_t open_ = 0;
 };
 
-/// What a module computes by itself.
+/// The own cost of a module, without its children.
 struct Work {
   std::string result;
   int64_t flops = 0, last_record = -1;

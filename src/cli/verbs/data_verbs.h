@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// What `suanli data` does, one file per word behind it.
+// The verbs behind `suanli data`, one file each.
 #pragma once
 #include "cli/framework/options.h"
 

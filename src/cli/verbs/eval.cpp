@@ -32,7 +32,7 @@ std::string measured_on(const Part& part, const char* what, bool own_data) {
   return own_data ? fmt::format("{} {}", part.name, what) : what;
 }
 
-/// Which samples were measured: "200 samples of new.csv", "40 samples (test) of photos".
+/// The samples that were measured: "200 samples of new.csv", "40 samples (test) of photos".
 std::string described(const Part& part, int64_t samples, const std::string& source, bool own_data,
                       const data::Splits& splits) {
   const bool parts = splits.val || splits.test;

@@ -61,7 +61,7 @@ struct Guess {
   std::string name;
   double probability;
 };
-/// Of a picture, of a row of a table, or of a sample in an array.
+/// The prediction for a picture, a row of a table or a sample of an array.
 struct Prediction {
   std::string file;
   int64_t row = 0;  // counted from 1 (of a table: below the header); 0: a picture
@@ -269,7 +269,7 @@ Named named(const std::string& file) {
   return is_one_of({".xlsx", ".xls", ".ods", ".parquet"}) ? Named::workbook : Named::other;
 }
 
-/// Whether the files are rows, of tables or arrays, rather than pictures. Throws if the model was
+/// True if the files hold rows of tables or arrays rather than pictures. Throws if the model was
 /// not trained on such.
 bool are_rows(const TrainedModel& trained, const std::string& run,
               const std::vector<std::string>& files) {

@@ -19,7 +19,7 @@ namespace suanli::cli {
 
 namespace {
 
-/// What may be said again when a run goes on; everything else is in its config.toml.
+/// Options that a resumed run accepts. Everything else is in its config.toml.
 constexpr const char* kWithResume[] = {"--resume",
                                        "--force",
                                        "--epochs",

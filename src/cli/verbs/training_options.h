@@ -7,7 +7,7 @@
 
 namespace suanli::cli {
 
-/// Of these options and the verb's own ones.
+/// These options and the verb's own ones.
 std::vector<Option> with_training_options(std::vector<Option> own);
 /// --device, of all verbs that compute.
 Option device_option();
@@ -15,7 +15,7 @@ Option device_option();
 Option tta_option(const char* help, const char* fallback);
 /// The words of --augment, with blanks between, for completion.
 std::string augment_names();
-/// What they say; `data` is the place of DATA among the positional words.
+/// The configuration that they give. `data` is the place of DATA among the positional words.
 TrainConfig config_from(const Arguments& args, size_t data);
 /// "data … / model … / device …": what was chosen for the user.
 std::string description(const Trainer& trainer);

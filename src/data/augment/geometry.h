@@ -52,7 +52,7 @@ void erase(const Shape& shape, const Area& area, const std::vector<uint8_t>& fil
 /// edges on whole pixels: the choice that Szegedy et al., Going deeper with convolutions (2014),
 /// section 6, describe and torchvision's RandomResizedCrop makes.
 Box random_box(const Shape& picture, double least_area, PhiloxStream& random);
-/// What to erase: 2% to 33% of the picture, sides in a ratio of 0.3 … 3.3 (Zhong et al., Random
+/// The part to erase: 2% to 33% of the picture, sides in a ratio of 0.3 … 3.3 (Zhong et al., Random
 /// erasing data augmentation, 2017); empty if ten draws do not fit.
 Area random_area(const Shape& shape, PhiloxStream& random);
 /// A square whose side is `share` of the picture's, its middle anywhere in it, cut off at the

@@ -24,7 +24,7 @@ struct TableSettings {
   std::vector<std::string> keep = {};
   /// Words for "missing" besides the empty cell; null: the usual ones.
   std::optional<std::vector<std::string>> missing = {};
-  /// Of every column; null: what its cells show.
+  /// The kind of every column; null: as its cells look.
   std::optional<char> decimal = {};
   std::optional<bool> header = {};                        ///< As read_csv() has it.
   /// Leaves rows without target out instead of throwing.
@@ -87,9 +87,9 @@ struct ColumnFormat {
 /// columns and the separator of cells decide.
 std::vector<ColumnFormat> column_formats(const Table& table, std::optional<char> decimal);
 
-/// What the target column says: numbers with fractions or more than 20 different ones are a
-/// regression. Throws InputError for a target that has one class only, for numbers with some words
-/// among them, and for words of which nearly every row has its own.
+/// The task that the target column suggests: numbers with fractions or more than 20 different ones
+/// are a regression. Throws InputError for a target that has one class only, for numbers with some
+/// words among them, and for words of which nearly every row has its own.
 Encoding encode_target(const Table& table, const std::vector<ColumnFormat>& formats,
                        const TableSettings& settings, std::vector<std::string>& notes);
 /// Learns every other column from `rows`. Which columns are used depends on all rows of the table:

@@ -7,7 +7,7 @@
 
 namespace suanli::data {
 
-/// What is split off, and whose draws do it: one seed cuts twice without drawing the same.
+/// The part that is split off, as the user of the draws: one seed cuts twice with different draws.
 enum class Cut : uint8_t { validation = 0, test = 1 };
 
 /// 0 … size-1 in two parts, {rest, share}, both rising: of each stratum round(fraction · its size),

@@ -19,7 +19,7 @@ struct Table {
   std::string path;
   std::vector<std::string> header;
   std::vector<std::vector<Cell>> columns;  ///< [column][row]
-  /// Of each row the line of the file that it begins on, counted from 1.
+  /// The line of the file on which each row begins, counted from 1.
   std::vector<int64_t> lines;
   char separator = ',';
 

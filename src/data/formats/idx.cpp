@@ -24,7 +24,7 @@ struct Type {
 constexpr Type kTypes[] = {{0x08, DType::u8},  {0x09, DType::i8},  {0x0B, DType::i16},
                            {0x0C, DType::i32}, {0x0D, DType::f32}, {0x0E, DType::f64}};
 
-/// What people have in place of an IDX file.
+/// Files that people give in place of an IDX file.
 struct Lookalike {
   std::string_view start;
   const char* what;

@@ -25,7 +25,7 @@ class TarMember {
   int64_t left_;
 };
 
-/// Whether the data begin with a tar header (POSIX ustar or GNU).
+/// True if the data begin with a tar header (POSIX ustar or GNU).
 bool is_tar(const std::string& path);
 
 /// Calls `visit` for every plain file; links, folders and devices are passed over. What `visit`

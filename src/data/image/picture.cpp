@@ -17,7 +17,7 @@ constexpr uint64_t kBeginning = 16 << 10;
 
 const PictureFormat* const kFormats[] = {&jpeg_format, &png_format, &webp_format};
 
-/// What people have among their pictures.
+/// Files that people have among their pictures.
 struct Lookalike {
   std::string_view start;
   const char* what;

@@ -24,7 +24,7 @@ struct Picture {
 /// Pictures of more pixels are refused before a pixel is decoded: 2^26, about 8000 × 8000.
 inline constexpr int64_t kMaxPixels = int64_t{1} << 26;
 
-/// What a file says of its picture before the pixels.
+/// The header of a picture file.
 struct PictureHeader {
   int64_t height = 0, width = 0;  ///< As it is to be seen: after a rotation that the camera noted.
   bool gray = false;

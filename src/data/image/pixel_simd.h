@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// What resizing, blurring and color come down to: weighted sums of bytes, many at a time.
+// Weighted sums of bytes, many at a time: the kernel of resizing, blurring and color.
 #pragma once
 #include <cstdint>
 

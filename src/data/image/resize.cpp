@@ -11,7 +11,7 @@
 namespace suanli::data {
 namespace {
 
-/// What the new samples of one axis are made of: sample i of old samples first[i] … first[i] +
+/// The sources of the new samples along one axis: sample i of old samples first[i] … first[i] +
 /// count - 1.
 struct Taps {
   int count = 0;

@@ -10,7 +10,7 @@ namespace suanli::data {
 /// The largest box of the shape height : width that fits into a picture, in its middle.
 Box center_box(int64_t picture_height, int64_t picture_width, int64_t height, int64_t width);
 
-/// What read() shows of the picture that a sample is made from: its middle.
+/// The part of the original picture that read() shows: its middle.
 inline Box whole_view(const Dataset& dataset, int64_t index) {
   const Shape picture = dataset.picture_size(index), &s = dataset.info().input_shape;
   return center_box(picture[0], picture[1], s[1], s[2]);

@@ -60,7 +60,7 @@ struct Loader::State {
     Batch batch;
     std::exception_ptr error;
   };
-  /// What the batches of one start() are made from.
+  /// The samples of the batches of one start().
   struct Pass {
     std::shared_ptr<const std::vector<int64_t>> order;        // null: the order of the data set
     // for each place in `order`, how often the sample came before; null: never

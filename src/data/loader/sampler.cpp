@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Which samples an epoch has, in which order.
+// The samples of an epoch and their order.
 #include <algorithm>
 #include <cmath>
 #include <numeric>

@@ -18,7 +18,7 @@ namespace fs = std::filesystem;
 
 constexpr size_t kPixels = 3 * 32 * 32;
 
-/// What differs between the two.
+/// The differences between the two.
 struct Layout {
   const char* kind;
   std::vector<std::string> files;  // training batches in order, then the test batch

@@ -57,7 +57,7 @@ class FolderSet final : public PictureSet {
   std::vector<PictureFile> files_;
 };
 
-/// What goes on while a folder is opened.
+/// The state while a folder is opened.
 class Opening {
  public:
   Opening(std::string folder, const FolderOptions& options)
@@ -279,8 +279,8 @@ void Opening::read_headers(Split& split) {
   drop_bad(split, why);
 }
 
-/// What was asked for; else small pictures of one size as they are; else 96 × 96, or less where
-/// most are smaller.
+/// The size that was asked for; else small pictures of one size as they are; else 96 × 96, or less
+/// where most are smaller.
 Shape Opening::choose_shape() {
   if (options_.input_shape.rank() == 3) return options_.input_shape;
   const std::vector<PictureFile>& files = splits_.front().tree.files;

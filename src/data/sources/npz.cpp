@@ -14,7 +14,7 @@
 namespace suanli::data {
 namespace {
 
-/// What people call inputs and targets, where ?x= and ?y= do not say it; alone, or with a split's
+/// Usual names of inputs and targets, where ?x= and ?y= do not say it; alone, or with a split's
 /// name before or behind.
 constexpr std::pair<const char*, const char*> kNames[] = {
     {"x", "y"},         {"X", "y"},         {"images", "labels"},
@@ -284,7 +284,8 @@ std::vector<float> floats_of(const NpyArray& x, const Layout& layout, float scal
   return out;
 }
 
-/// Of inputs of any size: by channel of pictures, by place in short vectors, over all else.
+/// Mean and deviation of inputs of any size: by channel of pictures, by place in short vectors,
+/// over all else.
 void set_statistics_of(Info& info, const std::vector<float>& inputs) {
   const Shape& s = info.input_shape;
   constexpr int64_t kMaxPlaces = 64;

@@ -150,7 +150,7 @@ struct Kind {
   bool (*looks_like)(const std::string& place);  // null: never found out
 };
 
-/// What has pictures of one size, at the size that the spec or a trained model asks for.
+/// Opens data whose pictures have one size, at the size that the spec or a trained model asks for.
 template <class Open> Source open_at_size(const Spec& spec, const OpenOptions& options,
                                           Open&& open) {
   auto [height, width] = Settings(spec, {"size"}).size("size");
@@ -312,7 +312,7 @@ std::string usages() {
   return all;
 }
 
-/// What people give where a folder is meant; "" for anything else.
+/// A hint for files that people give instead of a folder; "" for anything else.
 std::string likely_mistake(const std::string& path) {
   std::error_code error;
   if (!fs::is_regular_file(path, error)) return "";

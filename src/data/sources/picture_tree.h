@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Which pictures lie in a folder with one sub-folder per class. Looks at names only.
+// The pictures in a folder with one sub-folder per class. Looks at names only.
 #pragma once
 #include <cstdint>
 #include <map>
@@ -28,7 +28,7 @@ struct PictureTree {
   std::map<std::string, int64_t> others;
 };
 
-/// Whether a file's name ends like a picture that is read here: .jpg, .jpeg, .png, .webp, in either
+/// True if a file's name ends like a picture that is read here: .jpg, .jpeg, .png, .webp, in either
 /// case.
 bool has_picture_name(const std::string& name);
 

@@ -8,10 +8,11 @@
 
 namespace suanli::data {
 
-/// What a source opens. open() cuts the validation split from `train` where the source has none.
+/// The result of opening a source. open() cuts the validation split from `train` where the source
+/// has none.
 struct Source {
   std::shared_ptr<const Dataset> train, val, test;
-  /// Of each training sample its class: the split takes its share of each. Empty: of the whole.
+  /// The class of each training sample: the split takes its share of each. Empty: of the whole.
   std::vector<int32_t> strata;
   std::vector<std::string> notes;  ///< Lines for the user.
 };
@@ -21,11 +22,12 @@ struct Source {
 Source open_glyphs(int64_t train, int64_t test, uint64_t seed);
 
 /// The four files of MNIST and its relatives in `folder`: train-images-idx3-ubyte,
-/// train-labels-idx1-ubyte, t10k-…; plain or .gz, also spelled train-images.idx3-ubyte. Ten classes.
+/// train-labels-idx1-ubyte, t10k-…; plain or .gz, also spelled train-images.idx3-ubyte. Ten
+/// classes.
 Source open_mnist(const std::string& kind, const std::string& folder,
                   const std::vector<std::string>& class_names);
 bool looks_like_mnist(const std::string& folder);
-/// Which published set the first training labels are those of: their files look alike.
+/// The published set that the first training labels belong to: the files look alike.
 enum class IdxSet : uint8_t { unknown, mnist, fashion_mnist };
 IdxSet idx_set_in(const std::string& folder);
 
@@ -55,11 +57,11 @@ Source open_packed(const std::string& path);
 bool looks_like_packed(const std::string& path);
 
 struct FolderOptions {
-  int64_t height = 0, width = 0;  ///< Of a sample; 0: chosen, see folder.cpp.
+  int64_t height = 0, width = 0;  ///< Size of a sample; 0: chosen, see folder.cpp.
   bool skip_bad = false;  ///< Leaves out what cannot be read, instead of throwing.
   Shape input_shape{};  ///< As in OpenOptions.
   std::vector<std::string> class_names{};
-  /// Whether folders that are called train, val or test are parts; null: as they look.
+  /// True if folders that are called train, val or test are parts; null: as they look.
   std::optional<bool> splits{};
 };
 /// Pictures, one sub-folder per class.

@@ -1,6 +1,5 @@
-// SPDX-License-Identifier: Apache-2.0
-// What a run will need: every kind of program it will have is rehearsed, the full batch and the
-// last one, training and evaluation.
+// SPDX-License-Identifier: Apache-2.0 Forecast of a run's memory: every kind of program it will
+// have is rehearsed, the full batch and the last one, training and evaluation.
 #include <map>
 #include <set>
 #include <utility>
@@ -43,13 +42,13 @@ Shape batch_shape(const data::Info& info, int64_t samples) {
   return shape;
 }
 
-/// Of a batch's y: classes, numbers, or shares of classes where samples are mixed.
+/// The shape of a batch's y: classes, numbers, or shares of classes where samples are mixed.
 std::pair<Shape, DType> targets_of(const data::Info& info, int64_t samples, bool mixed) {
   if (mixed) return {Shape{samples, info.classes}, f32};
   return {Shape{samples}, data::target_dtype(info.task)};
 }
 
-/// What the batches of one pass over a data set take: those that wait, and the one in use.
+/// Bytes of the batches of one pass over a data set: those that wait, and the one in use.
 Blocks loader_blocks(const data::Dataset& dataset, int64_t batch_size, int64_t threads,
                      bool mixed) {
   const int64_t full = dataset.size() / batch_size, rest = dataset.size() % batch_size;

@@ -1,5 +1,5 @@
-// SPDX-License-Identifier: Apache-2.0
-// What a configuration leaves to measurement: the batch size, and the epochs that fit into a time.
+// SPDX-License-Identifier: Apache-2.0 Settings that a configuration leaves to measurement: the
+// batch size, and the epochs that fit into a time.
 #include <algorithm>
 #include <charconv>
 #include <cmath>

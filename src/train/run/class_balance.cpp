@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// What a recipe takes from the data: which samples it uses, and how much each class counts.
+// Parts of a recipe that depend on the data: which samples it uses, and how much each class counts.
 #include <algorithm>
 
 #include "base/text/text.h"

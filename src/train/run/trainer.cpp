@@ -20,7 +20,7 @@
 namespace suanli {
 
 namespace {
-/// What decides how sums are ordered: the instruction set, and the tier, since the planned one lays
+/// The settings that order sums: the instruction set, and the tier, since the planned one lays
 /// convolutions out anew.
 std::string kernels() { return isa() + (tier() == Tier::cold ? ", one kernel per op" : ""); }
 }  // namespace

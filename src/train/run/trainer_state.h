@@ -70,7 +70,7 @@ struct Trainer::State {
   int64_t steps_per_epoch() const {
     return (batches() + config.accumulate - 1) / config.accumulate;
   }
-  /// Of the whole run: what schedules are stretched over.
+  /// Steps of the whole run, over which schedules extend.
   int64_t steps_in_all() const {
     const int64_t all = config.epochs * steps_per_epoch();
     return config.max_steps > 0 ? std::min(all, config.max_steps) : all;
@@ -95,7 +95,7 @@ struct Trainer::State {
   /// The zoo's model for the data; where `weights` are given, with the stem that they fit.
   void make_model(GivenWeights& given);
   models::ModelOptions model_options() const;
-  /// What the zoo's model computes from the training data before it learns.
+  /// Values that the zoo's model computes from the training data before it learns.
   void fit_model(const models::Entry& entry);
   void make_optimizer();
   /// Fills trained_until. Throws UsageError if that leaves nothing to train.
@@ -127,7 +127,7 @@ struct Trainer::State {
 class Rehearsal;
 struct Rehearsed;
 
-/// What run() needs besides the state: split off so that each step of the story is one function.
+/// The loop of run(), apart from the state, so that each step of the story is one function.
 class TrainingLoop {
  public:
   TrainingLoop(Trainer& trainer, Trainer::State& state) : t_(trainer), s_(state) {}
@@ -179,7 +179,7 @@ class TrainingLoop {
   void say_forecast();
   /// Commits a checkpoint; the next one by time is due checkpoint_minutes later.
   void save(bool is_best);
-  /// What the data sets hold in memory. Training and validation data are parts of one.
+  /// Bytes that the data sets hold in memory. Training and validation data are parts of one.
   int64_t data_bytes() const;
   void account(const Step& step, double seconds, double waited);
   void report_step(double loss);

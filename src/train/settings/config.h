@@ -12,8 +12,8 @@
 
 namespace suanli {
 
-/// Whether another value gives another result; what does may not change between a checkpoint and
-/// its resume.
+/// True if another value gives another result. Such a setting may not change between a checkpoint
+/// and its resume.
 enum class Decides : uint8_t {
   nothing,
   result,
@@ -35,7 +35,7 @@ void apply_recipe(TrainConfig& config, const models::Recipe& recipe);
 /// Fills what was left to the model's recipe and checks every value: UsageError. `custom_model`:
 /// config.model is no name of the zoo.
 void validate(TrainConfig& config, bool custom_model);
-/// Of a resolved configuration.
+/// The recipe of a resolved configuration.
 optim::Schedule schedule_of(const TrainConfig& config);
 /// "1,2,0.5" as numbers; UsageError names `key`.
 std::vector<double> numbers_from(const std::string& key, const std::string& text);
@@ -45,8 +45,8 @@ std::vector<std::pair<std::string, double>> named_numbers_from(const std::string
                                                                const std::string& text);
 
 /// Fills what depends on the data where the user said nothing: the model, and batches and epochs
-/// where samples are few. What was chosen, and why, joins `notes`. `batch_size_unresolved`: the batch size is
-/// chosen later.
+/// where samples are few. What was chosen, and why, joins `notes`. `batch_size_unresolved`: the
+/// batch size is chosen later.
 void apply_data_defaults(TrainConfig& config, bool custom_model, bool batch_size_unresolved,
                          const data::Dataset& train, std::vector<std::string>& notes);
 
@@ -55,7 +55,7 @@ void apply_data_defaults(TrainConfig& config, bool custom_model, bool batch_size
 /// the root for Adam. Says so.
 std::string scale_lr(TrainConfig& config, int64_t recipe_batch);
 
-/// Whether inputs are shifted and scaled to mean 0 and deviation 1 of the training data where the
+/// True if inputs are shifted and scaled to mean 0 and deviation 1 of the training data where the
 /// user gave no numbers. Null: a model of the user's own.
 bool normalizes(const data::Info& info, const models::Recipe* recipe);
 

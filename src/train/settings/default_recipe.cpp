@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// What a run does where the user said nothing and the data have to decide.
+// Defaults of a run that follow from the data.
 #include <algorithm>
 #include <charconv>
 #include <cmath>
@@ -99,8 +99,8 @@ int64_t batch_for_pixels(const Shape& sample, int64_t batch) {
   return batch;
 }
 
-/// What leaves a picture what it is: photographs keep their meaning mirrored and cut, digits do
-/// not.
+/// Augmentations that keep a picture's meaning: photographs keep their meaning mirrored and cut,
+/// digits do not.
 const char* augment_for(const data::Info& info, const char* of_small_photographs) {
   if (small_photographs(info)) return of_small_photographs ? of_small_photographs : "crop,flip";
   // a shirt is one from either side; moved pictures cost more than they gave here

@@ -52,7 +52,7 @@ struct Best {
   double loss = 0, accuracy = 0, balanced_accuracy = 0, rmse = 0;  // as Evaluation's
 };
 
-/// What a checkpoint belongs to. All of it must be the same for a bit-exact resume.
+/// The origin of a checkpoint. All of it must be the same for a bit-exact resume.
 struct Provenance {
   std::string version, isa;
   int64_t threads = 0;

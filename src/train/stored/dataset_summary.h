@@ -1,6 +1,5 @@
-// SPDX-License-Identifier: Apache-2.0
-// What a run remembers of its data, and the small steps that training, evaluating and reading back
-// share.
+// SPDX-License-Identifier: Apache-2.0 The data of a run as its folder records them, and the small
+// steps that training, evaluating and reading back share.
 #pragma once
 #include <string>
 #include <vector>
@@ -12,7 +11,7 @@
 
 namespace suanli {
 
-/// What a model needs to know of the data it was trained on.
+/// The facts about training data that a model needs later.
 struct DataRecord {
   std::string kind;
   Shape input_shape;
@@ -23,7 +22,7 @@ struct DataRecord {
 };
 /// How many outputs a model needs: one per class, or one number.
 int64_t outputs_of(data::Task task, size_t classes);
-/// What is minimized where the user says nothing. Throws InputError if the output of a model of the
+/// The default loss. Throws InputError if the output of a model of the
 /// zoo does not suit the task.
 Loss loss_for(data::Task task, const models::Entry* entry);
 /// Kind, shape, classes: what a DataRecord is made of.

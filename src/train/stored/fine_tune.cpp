@@ -56,7 +56,7 @@ struct Taken {
   Tensor value, given;
 };
 
-/// What a file and a model have to do with each other.
+/// The correspondence of a file's names and a model's.
 struct Comparison {
   std::vector<std::string> missing, unexpected, misshapen;  // of all but the head
   std::vector<Taken> taken;
@@ -155,7 +155,7 @@ std::string other_columns(const data::Encoding& was, const data::Encoding& is) {
   return "";
 }
 
-/// Whether the answers are others than those that the weights were trained for.
+/// True if the classes differ from those that the weights were trained for.
 bool other_answers(const GivenWeights& given, const data::Info& info) {
   if (!given.of_run) return false;
   if (given.data.task != info.task || given.data.class_names != info.class_names) return true;

@@ -14,7 +14,7 @@
 
 namespace suanli {
 
-/// What a run begins with.
+/// Initial weights of a run.
 struct GivenWeights {
   NamedTensors tensors;  // of a file: only once choose() knows for which model
   std::vector<StateDict> dicts;  // of a file
@@ -64,7 +64,7 @@ std::string head_of(nn::Module& model);
 void adopt_weights(nn::Module& model, const GivenWeights& given, const data::Info& info,
                    std::vector<std::string>& notes);
 
-/// Whether weights of these names and shapes are this model's, but for its head.
+/// True if weights of these names and shapes fit this model, except for its head.
 bool weights_fit(nn::Module& model, const NamedTensors& state);
 
 /// The parameters whose names match one of the patterns, split at commas: * is any text, ? any

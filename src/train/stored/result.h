@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// What a run gave, as JSON: summary.json and the command line's --json share it.
+// The result of a run, as JSON: summary.json and the command line's --json share it.
 #pragma once
 #include "base/text/json.h"
 #include "suanli/train.h"

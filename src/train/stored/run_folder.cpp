@@ -155,7 +155,7 @@ void require_free(const std::string& path) {
   if (!fs::is_directory(path, error))
     throw InputError(str(path, ": is not a folder. Give another --out."));
   for (auto& entry : fs::directory_iterator(path, error)) {
-    // What a process leaves that was killed before its first file was complete.
+    // A process that was killed before its first file was complete leaves this.
     if (entry.path().filename().string() == str("config.toml", kTemporarySuffix)) continue;
     const bool is_run = path_exists(path + "/config.toml");
     throw InputError(str(path, ": exists and is not empty",

@@ -202,7 +202,7 @@ TEST(Augment, MixedBatchesHaveSharesOfClasses) {
       const auto label = a.y.data<int64_t>();
       for (size_t i = 0; i < 8; ++i) {
         const size_t before = (i + 7) % 8;
-        // What each sample kept, found from the pixels alone, is what its target says.
+        // The share that each sample kept, found from the pixels alone, is that of its target.
         double own = 0, difference = 0;
         for (size_t k = i * 768; k < (i + 1) * 768; ++k) {
           const double other =

@@ -12,8 +12,8 @@ namespace {
 
 constexpr size_t kPixels = kGlyphSide * kGlyphSide;
 
-// What was drawn when this test was written: runs resumed on another machine, or with a later
-// version, must see these very pictures.
+// Hashes of the pictures when this test was written: runs resumed on another machine, or with a
+// later version, must see these very pictures.
 constexpr uint64_t kGolden = 0xb9e5a9a9fc6efd78;
 
 TEST(Glyphs, AreTheSameEverywhere) {

@@ -125,7 +125,7 @@ TEST(Shrink, RandomDrawsAreNeverRepeated) {
 }
 
 TEST(Shrink, ATransformersStep) {
-  // What only the gradients of weights read later: gelus and normalizations.
+  // Only the gradients of weights read these later: gelus and normalizations.
   models::Gpt gpt({.vocab = 5000, .context = 256, .layers = 4, .width = 256, .heads = 8});
   optim::AdamW opt(gpt.parameters(), {.lr = 1e-3});
   const Tensor tokens = tensor(std::vector<int64_t>(8 * 256, 7), {8, 256});

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Which steps of a plan share a kernel.
+// Steps of a plan that share a kernel.
 #include "gtest/gtest.h"
 #include "plan/planned.h"
 

@@ -30,7 +30,7 @@ struct Call {
 };
 
 struct Composition {
-  /// Which bits the tiers have to share.
+  /// The bits that the tiers have to share.
   enum Family : uint8_t {
     exact,  // no f32 convolution: all bits
     close,  // f32 convolutions among smooth ops: up to kClose

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// What the fusion pass makes of small programs, as text.
+// The result of the fusion pass for small programs, as text.
 #include "gtest/gtest.h"
 #include "plan/planned.h"
 
