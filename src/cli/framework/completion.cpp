@@ -107,7 +107,7 @@ std::string zsh() {
     list +=
         fmt::format("    {}\n", quoted(fmt::format("{}:{}", v.name, in_users_language(v.line))));
     cases += fmt::format("    {})\n      _arguments -s '--help[{}]'", v.name,
-                         in_users_language("this text"));
+                         in_users_language("show this help"));
     for (const Option& o : v.options) {
       std::string spec = fmt::format("{}{}[{}]", o.name, o.takes == OptionType::nothing ? "" : "=",
                                      plain(in_users_language(o.help)));
@@ -194,7 +194,7 @@ int run(const Arguments& args) {
 
 Verb completion_verb() {
   return {"completion",
-          "writes the completion of a shell",
+          "print a shell completion script",
           {{"SHELL", "bash, zsh or fish", true, false, "bash zsh fish"}},
           {},
           {"suanli completion bash > ~/.local/share/bash-completion/completions/suanli",

@@ -47,11 +47,11 @@ std::string overview() {
   for (const Verb& v : verbs())
     out += fmt::format("  {:<11} {}\n", v.name,
                        wrapped(say(v.line), 14, std::min<size_t>(80, width_of_help())));
-  out += fmt::format(
-      "\n{}\n  suanli train\n{}\n  suanli COMMAND --help\n\n{}\n",
-      say("First run, nothing needed:"), say("Help of one command:"),
-      wrapped(say("Exit: 0 good, 1 failure, 2 wrong usage, 3 wrong data or files, 130 interrupted"),
-              2, width_of_help()));
+  out += fmt::format("\n{}\n  suanli train\n{}\n  suanli COMMAND --help\n\n{}\n",
+                     say("First run, no data needed:"), say("Help for one command:"),
+                     wrapped(say("Exit status: 0 success, 1 failure, 2 wrong usage, 3 bad data or "
+                                 "files, 130 interrupted"),
+                             2, width_of_help()));
   return out;
 }
 
@@ -83,7 +83,7 @@ std::string help_of(const Verb& verb) {
         row(*o.metavar ? fmt::format("{} {}", o.name, o.metavar) : o.name, say(o.help) + fallback);
   }
   if (left_out) out += "\n" + wrapped(say(kSharedOptions), 0, width_of_help()) + "\n";
-  out += "\n" + row("--help", say("this text"));
+  out += "\n" + row("--help", say("show this help"));
   if (!verb.examples.empty()) {
     out += fmt::format("\n{}\n", say("Examples:"));
     for (const char* e : verb.examples) out += fmt::format("  {}\n", e);
@@ -93,7 +93,7 @@ std::string help_of(const Verb& verb) {
 
 Verb help_verb() {
   return {"help",
-          "shows the commands, or the options of one",
+          "list the commands, or the options of one",
           {{"COMMAND", "the command to explain", false}},
           {},
           {"suanli help train"},

@@ -127,9 +127,9 @@ A run folder holds config.toml, metrics.jsonl, log.txt, checkpoints/, model.safe
 
 Verb man_verb() {
   return {"man",
-          "writes the manual page",
+          "print the manual page",
           {},
-          {{"--markdown", OptionType::nothing, "", "as a page of Markdown"}},
+          {{"--markdown", OptionType::nothing, "", "print Markdown instead"}},
           {"suanli man | man -l -", "suanli man --markdown > docs/cli.md"},
           run};
 }

@@ -34,7 +34,7 @@ std::string section(const Verb& v) {
     usage += p.required ? " " + word : " [" + word + "]";
   }
   if (!v.options.empty()) usage += " [options]";
-  out += fmt::format("`{}` {}.\n", usage, v.line);
+  out += fmt::format("`{}`: {}.\n", usage, v.line);
   constexpr const char* kHead = "\n| option | effect | default |\n|---|---|---|\n";
   if (!v.positionals.empty()) {
     out += "\n| argument | meaning |\n|---|---|\n";

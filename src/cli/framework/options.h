@@ -86,7 +86,7 @@ inline bool shows_training_options(const Verb& verb) {
   return verb.name == std::string_view("train");
 }
 inline constexpr const char* kSharedOptions =
-    "The options of suanli train for model, recipe and machine hold here too: suanli train --help.";
+    "Options for model, recipe and machine are those of suanli train; see suanli train --help.";
 
 /// Help texts in the user's language, without color; cli/framework/help.cpp.
 std::string overview();

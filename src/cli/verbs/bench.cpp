@@ -51,20 +51,19 @@ int run(const Arguments& args) {
 }  // namespace
 
 Verb bench_verb() {
-  return {
-      "bench",
-      "measures what this machine can do at best",
-      {{"WHAT", "roofs: multiply-adds on registers, copying and reading of large arrays", true,
-        false, "roofs"}},
-      {
-          {"--again", OptionType::nothing, "", "measures anew, although it was measured before"},
-          {"--threads", OptionType::integer, "N", "that compute", "the CPUs of this process", 1,
-           1024},
-          {"--json", OptionType::nothing, "",
-           "the result, or the error, as one JSON object on stdout"},
-      },
-      {"suanli bench roofs"},
-      run};
+  return {"bench",
+          "measure the peak performance of this machine",
+          {{"WHAT", "roofs: multiply-adds on registers, copying and reading of large arrays", true,
+            false, "roofs"}},
+          {
+              {"--again", OptionType::nothing, "", "measure again, ignoring stored results"},
+              {"--threads", OptionType::integer, "N", "compute threads", "all CPUs of this process",
+               1, 1024},
+              {"--json", OptionType::nothing, "",
+               "print the result or error as one JSON object on stdout"},
+          },
+          {"suanli bench roofs"},
+          run};
 }
 
 }  // namespace suanli::cli

@@ -75,10 +75,10 @@ int run(const Arguments& args) {
 Verb data_verb() {
   return {
       "data",
-      "shows what data hold, gets published sets, packs pictures for quick reading",
+      "inspect data, download public data sets, pack pictures for fast reading",
       {{"WORD",
-        "show: counts, sizes, balance, brightness, duplicates, broken files; get: downloads; pack: "
-        "writes one file",
+        "show: counts, sizes, balance, brightness, duplicates, broken files; get: download; pack: "
+        "write one file",
         true, false, "show get pack"},
        {"DATA",
         "show and pack: as for suanli train, default glyphs; get: mnist, fashion-mnist or cifar10",
@@ -89,16 +89,16 @@ Verb data_verb() {
        {"WHERE", "get: the folder, default downloads/DATA; pack: the file to write", false}},
       {
           {"--target", OptionType::text, "COLUMN",
-           "show: of a table: the column to learn, as ?target=COLUMN behind DATA"},
+           "show: target column of a table, same as DATA?target=COLUMN"},
           {"--sheet", OptionType::text, "FILE",
-           "show: the first ten training pictures of each class as one PNG"},
+           "show: write the first ten training pictures of each class to a PNG"},
           {"--augment", OptionType::text, "LIST",
-           "show: these pictures as suanli train --augment LIST would see them", "none", -kNoLimit,
+           "show: augment these pictures as suanli train --augment LIST does", "none", -kNoLimit,
            kNoLimit, augment_names()},
-          {"--skip-bad", OptionType::nothing, "", "pack: leaves out pictures that cannot be read"},
+          {"--skip-bad", OptionType::nothing, "", "pack: skip unreadable pictures"},
           {"--json", OptionType::nothing, "",
-           "the result, or the error, as one JSON object on stdout"},
-          {"--quiet", OptionType::nothing, "", "no progress"},
+           "print the result or error as one JSON object on stdout"},
+          {"--quiet", OptionType::nothing, "", "show no progress"},
       },
       {"suanli data show photos",
        "suanli data show cifar10:downloads/cifar10 --sheet sheet.png --augment crop,flip",

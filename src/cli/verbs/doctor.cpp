@@ -114,8 +114,8 @@ int run(const Arguments& args) {
 }  // namespace
 
 Verb doctor_verb() {
-  return {"doctor", "says what this machine offers and what is missing",
-          {},       {{"--json", OptionType::nothing, "", "as one JSON object on stdout"}},
+  return {"doctor", "report what this machine offers and what is missing",
+          {},       {{"--json", OptionType::nothing, "", "print one JSON object on stdout"}},
           {},       run};
 }
 

@@ -141,25 +141,24 @@ int run(const Arguments& args) {
 }  // namespace
 
 Verb explain_verb() {
-  return {
-      "explain",
-      "shows what becomes of a step: passes, fusion, kernels, memory",
-      {{"DATA",
-        "as in suanli train; only shapes and classes matter; default glyphs. For --model gpt: "
-        "random:tokens=256?vocab=5000",
-        false}},
-      with_training_options({
-          {"--batch", OptionType::integer, "N", "short for --batch-size", "", 1, 1e9},
-          {"--evaluation", OptionType::nothing, "",
-           "evaluating a batch instead of training with it"},
-          {"--tape", OptionType::nothing, "", "also the records after each pass"},
-          {"--html", OptionType::text, "FILE", "draws the graph on one page that needs no network"},
-          {"--json", OptionType::nothing, "", "everything as one JSON object on stdout"},
-      }),
-      {"suanli explain --model resnet18 --batch 128",
-       "suanli explain --model cnn_b --html step.html",
-       "suanli explain 'random:tokens=256?vocab=5000' --model gpt --batch 8"},
-      run};
+  return {"explain",
+          "explain a step: passes, fusion, kernels, memory",
+          {{"DATA",
+            "same as for suanli train; only shapes and classes matter; default glyphs. For --model "
+            "gpt: random:tokens=256?vocab=5000",
+            false}},
+          with_training_options({
+              {"--batch", OptionType::integer, "N", "short for --batch-size", "", 1, 1e9},
+              {"--evaluation", OptionType::nothing, "",
+               "explain the evaluation of a batch instead of training"},
+              {"--tape", OptionType::nothing, "", "also list the records after each pass"},
+              {"--html", OptionType::text, "FILE", "write the graph as a self-contained HTML page"},
+              {"--json", OptionType::nothing, "", "print everything as one JSON object on stdout"},
+          }),
+          {"suanli explain --model resnet18 --batch 128",
+           "suanli explain --model cnn_b --html step.html",
+           "suanli explain 'random:tokens=256?vocab=5000' --model gpt --batch 8"},
+          run};
 }
 
 }  // namespace suanli::cli

@@ -349,32 +349,29 @@ int run(const Arguments& args) {
 }  // namespace
 
 Verb predict_verb() {
-  return {
-      "predict",
-      "answers for pictures or the rows of tables",
-      {{"RUN", "the run folder"},
-       {"FILE",
-        "JPEG, PNG or WebP files, or folders of them (the middle is scaled to the size of "
-        "training); or tables with a header line, or "
-        "arrays "
-        "(.npz); - reads the standard input",
-        true, true}},
-      {
-          {"--top", OptionType::integer, "K", "classes to list per picture or row", "1", 1, 1e6},
-          {"--csv", OptionType::text, "FILE",
-           "writes the answers there as a table instead of printing them"},
-          tta_option("the mean of several views of each picture: none, mirror or translate",
-                     "the run's"),
-          {"--skip-bad", OptionType::nothing, "", "leaves out pictures that cannot be read"},
-          device_option(),
-          {"--threads", OptionType::integer, "N", "that compute", "the run's", 1, 1024},
-          {"--json", OptionType::nothing, "",
-           "the result, or the error, as one JSON object on stdout"},
-      },
-      {"suanli predict runs/2026-01-31-cnn_b-1 seven.png --top 3",
-       "suanli predict runs/2026-01-31-cnn_b-1 holiday/ --csv holiday.csv",
-       "suanli predict runs/2026-01-31-mlp-1 new.csv --csv answers.csv"},
-      run};
+  return {"predict",
+          "predict for pictures, rows of tables or arrays",
+          {{"RUN", "the run folder"},
+           {"FILE",
+            "JPEG, PNG or WebP files, or folders of them (center crop, scaled to the training "
+            "size); tables with a header line; arrays (.npz); - reads standard input",
+            true, true}},
+          {
+              {"--top", OptionType::integer, "K", "number of classes to list per picture or row",
+               "1", 1, 1e6},
+              {"--csv", OptionType::text, "FILE",
+               "write predictions to a table instead of printing them"},
+              tta_option("test-time augmentation: none, mirror or translate", "the run's"),
+              {"--skip-bad", OptionType::nothing, "", "skip unreadable pictures"},
+              device_option(),
+              {"--threads", OptionType::integer, "N", "compute threads", "the run's", 1, 1024},
+              {"--json", OptionType::nothing, "",
+               "print the result or error as one JSON object on stdout"},
+          },
+          {"suanli predict runs/2026-01-31-cnn_b-1 seven.png --top 3",
+           "suanli predict runs/2026-01-31-cnn_b-1 holiday/ --csv holiday.csv",
+           "suanli predict runs/2026-01-31-mlp-1 new.csv --csv answers.csv"},
+          run};
 }
 
 }  // namespace suanli::cli

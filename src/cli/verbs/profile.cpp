@@ -175,16 +175,15 @@ int run(const Arguments& args) {
 
 Verb profile_verb() {
   return {"profile",
-          "shows where the time of training steps goes",
-          {{"train", "the word train: what is profiled", true, false, "train"},
-           {"DATA", "as in suanli train; default glyphs", false}},
+          "profile training steps",
+          {{"train", "the word train", true, false, "train"},
+           {"DATA", "same as for suanli train; default glyphs", false}},
           with_training_options({
-              {"--steps", OptionType::integer, "N", "that are profiled", "20", 1, 1e6},
-              {"--warm-up", OptionType::integer, "N", "steps before them", "3", 0, 1e6},
-              {"--trace", OptionType::text, "FILE",
-               "writes a trace that ui.perfetto.dev and Chrome draw"},
+              {"--steps", OptionType::integer, "N", "profiled steps", "20", 1, 1e6},
+              {"--warm-up", OptionType::integer, "N", "warm-up steps before them", "3", 0, 1e6},
+              {"--trace", OptionType::text, "FILE", "write a trace for ui.perfetto.dev or Chrome"},
               {"--json", OptionType::nothing, "",
-               "the result, or the error, as one JSON object on stdout"},
+               "print the result or error as one JSON object on stdout"},
           }),
           {"suanli profile train",
            "suanli profile train mnist:downloads/mnist --model cnn_c --trace trace.json"},

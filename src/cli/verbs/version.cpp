@@ -13,6 +13,6 @@ int run(const Arguments&) {
 }
 }  // namespace
 
-Verb version_verb() { return {"version", "prints the version", {}, {}, {}, run}; }
+Verb version_verb() { return {"version", "print the version", {}, {}, {}, run}; }
 
 }  // namespace suanli::cli
