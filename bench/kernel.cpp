@@ -143,7 +143,7 @@ class Ours : public Work {
 class OneDnn : public Work {
  public:
   explicit OneDnn(const Product& p) : flops_(p.flops()), stream_(engine_) {
-    omp_set_num_threads(compute_threads());
+    omp_set_num_threads(Session::current().threads());
     p.convolution ? convolution(p) : matmul(p);
   }
   double step() override {

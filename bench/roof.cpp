@@ -15,7 +15,7 @@ constexpr int64_t kIterations = 1'000'000;  // some milliseconds
 
 struct Roof : bench::Work {
   const suanli::cpu::RoofLoop loop = suanli::cpu::f32_loop();
-  const int threads = suanli::compute_threads();
+  const int threads = suanli::Session::current().threads();
 
   double step() override {
     suanli::parallel_invoke(threads, [&](int) { loop.run(kIterations); });

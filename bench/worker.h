@@ -12,7 +12,7 @@
 
 #include "base/text/json.h"
 #include "base/text/text.h"
-#include "suanli/runtime.h"
+#include "suanli/session.h"
 
 namespace bench {
 
@@ -62,10 +62,10 @@ template <class Load> int serve(Load&& load) {
     const std::string what = request.at("do").string();
     if (what == "load") {
       work.reset();
-      suanli::set_compute_threads(static_cast<int>(request.at("threads").integer()));
+      suanli::Session::current().set_threads(static_cast<int>(request.at("threads").integer()));
       work = load(request);
       return Json::Object{{"parameters", work->parameters()},
-                          {"threads", suanli::compute_threads()},
+                          {"threads", suanli::Session::current().threads()},
                           {"isa", suanli::isa()},
                           {"version", suanli::version()}};
     }

@@ -9,6 +9,7 @@
 
 #include "suanli/dataset.h"
 #include "suanli/nn.h"
+#include "suanli/session.h"
 
 namespace suanli {
 
@@ -51,6 +52,7 @@ struct EvaluateOptions {
   int64_t classes = 0;  ///< The number of classes, if Evaluation's details are wanted.
   TestTimeAugmentation tta = TestTimeAugmentation::none;  ///< For pictures with classes.
   std::function<bool()> should_stop = {};  ///< Asked between batches; true ends with fewer samples.
+  Session session = Session::current();  ///< In which it computes.
 };
 /// Loss and share of right answers (largest output = target) over a data set, without gradients and
 /// in eval mode. The mode of each module is put back, also after an exception.

@@ -14,5 +14,6 @@
 #include "suanli/optim.h"
 #include "suanli/plan.h"
 #include "suanli/runtime.h"
+#include "suanli/session.h"
 #include "suanli/tensor.h"
 #include "suanli/train.h"

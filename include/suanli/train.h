@@ -9,6 +9,7 @@
 #pragma once
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -16,6 +17,7 @@
 #include "suanli/evaluate.h"
 #include "suanli/models.h"
 #include "suanli/optim.h"
+#include "suanli/session.h"
 
 namespace suanli {
 
@@ -103,7 +105,7 @@ struct TrainConfig {
   /// Bytes by forecast: values are computed again, with the same results, until the run fits. 0:
   /// none.
   int64_t memory_limit = 0;
-  int64_t threads = 0;  ///< That compute. Results may depend on it. 0: compute_threads().
+  int64_t threads = 0;  ///< That compute. Results may depend on it. 0: the session's.
   int64_t loader_threads = 1;  ///< That read data. Results do not depend on it.
   std::string device = "auto";
   std::string precision = "f32";
@@ -191,17 +193,21 @@ struct ResumeOptions {
   /// Where the run's data lie now, a path or a spec; "": where they were. They are compared with
   /// what the run recorded.
   std::string data;
+  std::optional<Session> session;  ///< As in Trainer's constructors.
 };
 
-/// One run. To be used on one thread; its random numbers come from that thread's default generator.
+/// One run in a session: in the one that is given, or in one of its own with the settings of the
+/// one that the thread uses. TrainConfig's device, threads and memory_limit are settings of that
+/// session. Its methods and callbacks run in it, flush what the thread has pending, and draw from
+/// its generator. To be used on one thread at a time; several trainers may run at once.
 class SUANLI_API Trainer {
  public:
   /// A new run with a model of the zoo. Everything is checked here, before anything is written:
   /// UsageError, InputError, DeviceError.
-  explicit Trainer(TrainConfig config);
+  explicit Trainer(TrainConfig config, const std::optional<Session>& session = {});
   /// A new run with a module of your own, which has its weights already (manual_seed() before
   /// making it repeats them).
-  Trainer(nn::AnyModule model, TrainConfig config);
+  Trainer(nn::AnyModule model, TrainConfig config, const std::optional<Session>& session = {});
   /// Goes on with a run where its last checkpoint stands, bit for bit. A run that was killed before
   /// its first checkpoint begins at step 0; one whose checkpoints are gone is refused. Throws
   /// InputError "not bit-exact here: …" if data, configuration, instruction set or threads changed,
@@ -237,6 +243,7 @@ class SUANLI_API Trainer {
 
   const TrainConfig& config() const;  ///< Resolved.
   const data::Splits& data() const;
+  const Session& session() const;
   nn::AnyModule& model();  ///< After run(): with the kept weights.
   bool finished() const;  ///< Was finished before run().
   std::string folder() const;
@@ -276,6 +283,8 @@ struct TrainedModel {
   bool finished = false;  ///< The run came to its end.
   TestTimeAugmentation tta = TestTimeAugmentation::none;  ///< How predict() answers; the run's.
   Loss loss;
+  /// In which predict() computes. From another session it flushes before and after.
+  Session session = Session::current();
 
   /// x [N, …input_shape], pictures in [0, 1] → probabilities [N, classes], or numbers [N] f64 in
   /// the target's unit.

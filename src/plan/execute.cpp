@@ -3,30 +3,19 @@
 #include "plan/execute.h"
 
 #include <algorithm>
-#include <atomic>
 #include <cmath>
 
-#include "base/system/environment.h"
 #include "base/threads/per_thread.h"
 #include "plan/build/cache.h"
 #include "plan/explain/print_explanation.h"
 #include "runtime/profiler.h"
+#include "runtime/session.h"
 #include "suanli/plan.h"
 #include "tensor/recorder.h"
 
 namespace suanli {
 
 namespace {
-
-struct Settings {
-  bool check_nan = environment_flag("SUANLI_CHECK_NAN");
-  bool poison = environment_flag("SUANLI_POISON");
-  std::atomic<Tier> tier = environment_choice("SUANLI_TIER") == "cold" ? Tier::cold : Tier::planned;
-};
-Settings& settings() {
-  static Settings s;
-  return s;
-}
 
 /// Counts of this thread, of all its executors.
 PlanStats& stats() { return PerThread<PlanStats>::get(); }
@@ -37,8 +26,8 @@ class KernelExecutor final : public PlanExecutor {
   KernelExecutor() : PlanExecutor(false) {}
 
  private:
-  void carry_out(Plan& plan, Tape& tape) override;
-  void run(Plan& plan, Tape& tape, const Arena& arena);
+  void carry_out(Plan& plan, Tape& tape, const RunSettings& settings) override;
+  void run(Plan& plan, Tape& tape, const RunSettings& settings, const Arena& arena);
   void release_packed() {
     for (Storage* s : packed_) release(s);
     packed_.clear();
@@ -101,7 +90,7 @@ void poison_arena(const Plan& plan, char* arena, uint32_t step, bool after) {
   }
 }
 
-void KernelExecutor::run(Plan& plan, Tape& tape, const Arena& arena) {
+void KernelExecutor::run(Plan& plan, Tape& tape, const RunSettings& settings, const Arena& arena) {
   auto address = [&](const Place& p, const ValueDesc& d) -> void* {
     switch (p.kind) {
       case Place::arena: return arena.data() + p.at;
@@ -125,22 +114,22 @@ void KernelExecutor::run(Plan& plan, Tape& tape, const Arena& arena) {
     if (const auto& p = s.kernel->packing; p.input >= 0) {
       Storage* weights =
           tape.leaves[static_cast<size_t>(s.in[static_cast<size_t>(p.input)].at)].storage;
-      packed_.push_back(packed_copy(weights, p.format, p.bytes,
+      packed_.push_back(packed_copy(settings.account, weights, p.format, p.bytes,
                                     [&](const void* from, void* to) { s.kernel->pack(from, to); }));
       in_[static_cast<size_t>(p.input)] = packed_.back()->data;
     }
     const auto number = static_cast<uint32_t>(&s - plan.steps.data());
-    if (poison) poison_arena(plan, arena.data(), number, false);
+    if (settings.poison) poison_arena(plan, arena.data(), number, false);
     if (hooks) hooks->step_begins();
     s.kernel->run(in_.data(), out_.data(), arena.data() + s.workspace_at);
     if (hooks) hooks->step_ends(s.step, s.flops, s.bytes, tape.nodes[s.node]->scope);
-    if (poison) poison_arena(plan, arena.data(), number, true);
-    if (check_nan) require_finite(s, tape, out_.data());
+    if (settings.poison) poison_arena(plan, arena.data(), number, true);
+    if (settings.check_nan) require_finite(s, tape, out_.data());
   }
 }
 
 /// Reserves all memory before the first kernel, so that a failure leaves nothing half-done.
-void KernelExecutor::carry_out(Plan& plan, Tape& tape) {
+void KernelExecutor::carry_out(Plan& plan, Tape& tape, const RunSettings& settings) {
   outputs_.clear();
   overwritten_.clear();
   bool begun = false;
@@ -152,12 +141,13 @@ void KernelExecutor::carry_out(Plan& plan, Tape& tape) {
         outputs_.push_back(tape.leaves[tape.updates[static_cast<size_t>(update)].leaf].storage);
         retain(outputs_.back());
       } else {
-        outputs_.push_back(allocate_storage(plan.output_bytes[i], plan.device, "flush"));
+        outputs_.push_back(
+            allocate_storage(settings.account, plan.output_bytes[i], plan.device, "flush"));
       }
     }
-    Arena arena(plan.arena_bytes, plan.device, "flush");
+    Arena arena(settings.account, plan.arena_bytes, plan.device, "flush");
     begun = true;
-    run(plan, tape, arena);
+    run(plan, tape, settings, arena);
   } catch (...) {
     // Values that were to be overwritten may be half written: they are lost until they are set
     // anew.
@@ -189,27 +179,26 @@ void KernelExecutor::carry_out(Plan& plan, Tape& tape) {
 }  // namespace
 
 PlanStats plan_stats() { return stats(); }
-void set_tier(Tier tier) { settings().tier = tier; }
-Tier tier() { return settings().tier; }
-void set_check_nan(bool on) { settings().check_nan = on; }
-void set_poison(bool on) { settings().poison = on; }
 
 void PlanExecutor::execute(Recorder& recorder, size_t count) {
   ProfilerSpan span("flush");
   tape_.build(recorder.pending(), count, recorder.touched());
   if (tape_.nodes.empty()) return;
+  const Session::State& session = recorder.session();
+  const RunSettings settings{*session.account, session.check_nan, session.poison};
   // inside a fused kernel no op could be named
-  const Tier tier = settings().check_nan ? Tier::cold : settings().tier.load();
-  PlanLease lease(tape_, PlanSettings::of_now(tier, tape_.nodes[0]->device));
+  const Tier tier = settings.check_nan ? Tier::cold : session.tier.load();
+  const auto of_plan = PlanSettings::of(session, tier, tape_.nodes[0]->device);
+  PlanLease lease(tape_, of_plan);
   std::unique_ptr<Plan>& plan = lease.plan;
   if (profiler_hooks) profiler_hooks->plan_found(!plan);
   if (!plan) {
     ProfilerSpan building("build plan");
     const PrintedExplanation printed;
-    plan = Plan::build(tape_, tier);
+    plan = Plan::build(tape_, of_plan);
     ++stats().plans;
   }
-  carry_out(*plan, tape_);
+  carry_out(*plan, tape_, settings);
 }
 
 void attach_outputs(const Plan& plan, const Tape& tape, std::span<Storage* const> outputs) {

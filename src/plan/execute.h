@@ -8,6 +8,12 @@
 
 namespace suanli {
 
+/// Settings of the session, read once for a program.
+struct RunSettings {
+  MemoryAccount& account;
+  bool check_nan, poison;
+};
+
 class PlanExecutor : public Executor {
  public:
   /// Writes the tape of the pending nodes, finds its plan in the cache or builds it, and carries it
@@ -17,7 +23,7 @@ class PlanExecutor : public Executor {
  protected:
   using Executor::Executor;
   /// Computes the outputs of the program of `tape`, or acts as if.
-  virtual void carry_out(Plan& plan, Tape& tape) = 0;
+  virtual void carry_out(Plan& plan, Tape& tape, const RunSettings& settings) = 0;
 
  private:
   Tape tape_;  // kept: no allocation at steady state

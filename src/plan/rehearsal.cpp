@@ -29,7 +29,7 @@ class PlanOnlyExecutor final : public PlanExecutor {
   Blocks most_results;  // of each size, at once
 
  private:
-  void carry_out(Plan& plan, Tape& tape) override;
+  void carry_out(Plan& plan, Tape& tape, const RunSettings&) override;
   void release_unreachable();
 
   std::vector<Node*> kept_;
@@ -82,7 +82,7 @@ void PlanOnlyExecutor::require_readable(Node* node, int index) {
                            " is read while the program is recorded", where_am_i()));
 }
 
-void PlanOnlyExecutor::carry_out(Plan& plan, Tape& tape) {
+void PlanOnlyExecutor::carry_out(Plan& plan, Tape& tape, const RunSettings&) {
   std::vector<Storage*> outputs;
   std::vector<uint8_t> overwrites;
   for (size_t i = 0; i < plan.output_bytes.size(); ++i) {

@@ -5,7 +5,6 @@
 
 #include "base/system/proc.h"
 #include "base/text/text.h"
-#include "base/threads/thread_pool.h"
 #include "runtime/backend.h"
 #include "suanli/roofs.h"
 
@@ -42,8 +41,6 @@ Backend& backend(Device device) {
   no_cuda(to_string(device));
 }
 
-int compute_threads() { return pool_threads(); }
-void set_compute_threads(int threads) { set_pool_threads(threads); }
 std::string isa() { return cpu_backend().isa(); }
 std::string cpu_model() {
   const std::string model = proc_value("/proc/cpuinfo", "model name");

@@ -10,7 +10,6 @@
 #include <vector>
 
 #include "base/core/round_up.h"
-#include "base/system/environment.h"
 #include "base/system/proc.h"
 #include "base/text/text.h"
 #include "base/threads/fork.h"
@@ -45,20 +44,25 @@ struct Arena::Range {
   char* data = nullptr;
   int64_t reserved = 0, committed = 0;
   bool busy = false;
+  MemoryAccount* account = nullptr;  // that pays for what is committed; null: a spare
 };
 
 /// All memory of one device that is ours. Pages are kept, not returned: the first touch of fresh
-/// memory runs at 1.5 GB/s, ten times slower than a copy.
+/// memory runs at 1.5 GB/s, ten times slower than a copy. Blocks and arenas that nobody uses serve
+/// all sessions.
 struct DevicePool {
+  using Account = MemoryAccount::OfDevice;
   std::mutex mutex;
   Device device;
+  size_t index = 0;
   std::unordered_map<int64_t, std::vector<void*>> cache;
-  int64_t cached = 0, held = 0, most_held = 0, arena = 0, peak = 0, limit = 0, system = 0;
+  int64_t cached = 0, held = 0, most_held = 0, arena = 0, spare = 0, system = 0;
   std::vector<Arena::Range*> arenas;
   std::atomic<int64_t> packed = 0;  // bytes of copies in other layouts
 
   Backend& engine() { return backend(device); }
-  void note_peak() { peak = std::max(peak, held + arena); }
+  Account& of(MemoryAccount& account) const { return account.of_[index]; }
+  static void note_peak(Account& a) { a.use.peak = std::max(a.use.peak, a.held()); }
 
   void trim() {
     for (auto& [size, blocks] : cache) {
@@ -67,61 +71,98 @@ struct DevicePool {
     }
     cached = 0;
   }
-  [[noreturn]] void fail(int64_t bytes, const char* who) {
+  [[noreturn]] void fail(const Account& a, int64_t bytes, const char* who) {
     std::string why = ", the device has no more";
-    if (limit) why = str(", the limit is ", human_bytes(limit));
+    if (a.use.limit) why = str(", the limit is ", human_bytes(a.use.limit));
     else if (const auto left = address_space_left(); left && device.kind == DeviceKind::cpu)
       why = str(", ", human_bytes(*left),
                 " are left of the address space that the process may take (ulimit -v)");
+    const int64_t others = held + arena - a.held();
     throw OutOfMemory(str("[", who, "] cannot reserve ", human_bytes(bytes), " on ", device,
-                          ": tensors hold ", human_bytes(held), ", working memory ",
-                          human_bytes(arena), why, ". A smaller batch needs less."));
+                          ": tensors hold ", human_bytes(a.use.tensors), ", working memory ",
+                          human_bytes(a.use.arena),
+                          others > 0 ? str(", other sessions ", human_bytes(others)) : "", why,
+                          ". A smaller batch needs less."));
   }
-  /// Throws if the limit does not allow a block of `bytes` for the `asked` bytes.
-  void require(int64_t bytes, int64_t asked, const char* who) {
-    if (limit && held + arena + bytes > limit) fail(asked, who);
-    if (limit && held + arena + cached + bytes > limit) trim();
+  /// Throws if the limit does not allow a block of `bytes` for the `asked` bytes. Memory that
+  /// nobody uses makes room.
+  void require(const Account& a, int64_t bytes, int64_t asked, const char* who) {
+    if (!a.allows(bytes)) fail(a, asked, who);
+    if (!a.allows(cached + spare + bytes)) {
+      trim();
+      drop_spare_arenas();
+    }
   }
-  void* allocate(int64_t bytes, const char* who) {
+  void* allocate(MemoryAccount& account, int64_t bytes, const char* who) {
     int64_t size = block_size(bytes);
     std::lock_guard lock(mutex);
+    Account& a = of(account);
     auto& free_blocks = cache[size];
     void* data = nullptr;
     if (!free_blocks.empty()) {
-      if (limit && held + arena + size > limit) fail(bytes, who);
+      if (!a.allows(size)) fail(a, bytes, who);
       data = free_blocks.back();
       free_blocks.pop_back();
       cached -= size;
     } else {
       if (cached > most_held + kSpareBytes) trim();
-      require(size, bytes, who);
+      require(a, size, bytes, who);
       ++system;
       data = engine().allocate(size);
       if (!data) {
         trim();
         drop_idle_arenas();
         data = engine().allocate(size);
-        if (!data) fail(bytes, who);
+        if (!data) fail(a, bytes, who);
       }
     }
     held += size;
     most_held = std::max(most_held, held);
-    note_peak();
+    a.use.tensors += size;
+    note_peak(a);
+    account.retain();
     return data;
   }
-  /// Gives back arenas that no program uses.
-  void drop_idle_arenas() {
+  /// The account pays for so many bytes of a range more, or (below 0) fewer. Spares are nobody's.
+  void charge(Arena::Range& r, int64_t bytes) {
+    if (!r.account) {
+      spare += bytes;
+      return;
+    }
+    Account& a = of(*r.account);
+    arena += bytes;
+    a.use.arena += bytes;
+    note_peak(a);
+  }
+  void move_to(Arena::Range& r, MemoryAccount* account) {
+    if (r.account == account) return;
+    charge(r, -r.committed);
+    if (account) account->retain();
+    if (r.account) r.account->release();
+    r.account = account;
+    charge(r, r.committed);
+  }
+  template <class Predicate> void drop_arenas(Predicate dropped) {
     std::erase_if(arenas, [&](Arena::Range* r) {
-      if (r->busy) return false;
+      if (r->busy || !dropped(*r)) return false;
       forget(*r);
+      move_to(*r, nullptr);
       delete r;
       return true;
     });
   }
+  /// Gives back arenas that no program uses.
+  void drop_idle_arenas() {
+    drop_arenas([](const Arena::Range&) { return true; });
+  }
+  void drop_spare_arenas() {
+    drop_arenas([](const Arena::Range& r) { return !r.account; });
+  }
   void forget(Arena::Range& r) {
     if (r.data) engine().unreserve(r.data, r.reserved);
-    arena -= r.committed;
-    r = {};
+    charge(r, -r.committed);
+    r.data = nullptr;
+    r.reserved = r.committed = 0;
   }
   /// A range of at least so many bytes with room to grow: 1 TiB, or what is fitting where the
   /// address space is limited. False if there is none, not even of this size.
@@ -139,21 +180,28 @@ struct DevicePool {
       if (size == bytes) return false;
     }
   }
-  /// The smallest idle range that has so many bytes committed, or else the largest idle one, or a
-  /// new one.
-  Arena::Range* take_range(int64_t bytes) {
+  /// Of the account's own idle ranges, or else of the spare ones that its limit allows: the
+  /// smallest one that has so many bytes committed, or else the largest one. Or else a new one.
+  Arena::Range* take_range(MemoryAccount& account, int64_t bytes) {
     Arena::Range* best = nullptr;
-    auto fits_better = [bytes](const Arena::Range& a, const Arena::Range& b) {
+    auto fits_better = [&](const Arena::Range& a, const Arena::Range& b) {
+      if ((a.account != nullptr) != (b.account != nullptr)) return a.account != nullptr;
       if ((a.committed >= bytes) != (b.committed >= bytes)) return a.committed >= bytes;
       return a.committed >= bytes ? a.committed < b.committed : a.committed > b.committed;
     };
-    for (auto* r : arenas)
-      if (!r->busy && (!best || fits_better(*r, *best))) best = r;
-    return best ? best : arenas.emplace_back(new Arena::Range);
+    for (auto* r : arenas) {
+      const bool may =
+          r->account ? r->account == &account : of(account).allows(std::max(bytes, r->committed));
+      if (!r->busy && may && (!best || fits_better(*r, *best))) best = r;
+    }
+    if (!best) best = arenas.emplace_back(new Arena::Range);
+    move_to(*best, &account);
+    return best;
   }
   /// Makes the first `bytes` of an idle range usable.
   void grow(Arena::Range& r, int64_t bytes, const char* who) {
-    require(bytes - r.committed, bytes, who);
+    const Account& a = of(*r.account);
+    require(a, bytes - r.committed, bytes, who);
     if (bytes > r.reserved) {
       forget(r);  // nobody holds addresses in an idle range
       r.busy = true;  // not dropped below
@@ -164,39 +212,90 @@ struct DevicePool {
         there = reserve(r, bytes);
       }
       r.busy = false;
-      if (!there) fail(bytes, who);
+      if (!there) fail(a, bytes, who);
     }
     if (!engine().commit(r.data, bytes)) {
       trim();
-      if (!engine().commit(r.data, bytes)) fail(bytes, who);
+      if (!engine().commit(r.data, bytes)) fail(a, bytes, who);
     }
-    arena += bytes - r.committed;
+    charge(r, bytes - r.committed);
     r.committed = bytes;
-    note_peak();
   }
-  void give_back(void* data, int64_t bytes) {
-    int64_t size = block_size(bytes);
+  Arena::Range* take_arena(MemoryAccount& account, int64_t bytes, const char* who) {
     std::lock_guard lock(mutex);
-    held -= size;
-    cached += size;
-    cache[size].push_back(data);
+    Arena::Range* range = take_range(account, bytes);
+    if (bytes > range->committed) grow(*range, round_up(bytes, kArenaStep), who);
+    range->busy = true;
+    return range;
+  }
+  void give_back(Arena::Range& r) {
+    std::lock_guard lock(mutex);
+    r.busy = false;
+    if (of(*r.account).closed) move_to(r, nullptr);
+  }
+  void give_back(MemoryAccount& account, void* data, int64_t bytes) {
+    int64_t size = block_size(bytes);
+    {
+      std::lock_guard lock(mutex);
+      held -= size;
+      of(account).use.tensors -= size;
+      cached += size;
+      cache[size].push_back(data);
+    }
+    account.release();
+  }
+  void close(MemoryAccount& account) {
+    std::lock_guard lock(mutex);
+    of(account).closed = true;
+    for (Arena::Range* r : arenas)
+      if (r->account == &account && !r->busy) move_to(*r, nullptr);
   }
 };
 
 namespace {
 
-DevicePool& pool(Device device) {
-  static auto* pools = [] {
-    auto p = std::make_unique<std::array<DevicePool, 17>>();
+std::array<DevicePool, kMaxDevices>& pools() {
+  static auto* all = [] {
+    auto p = std::make_unique<std::array<DevicePool, kMaxDevices>>();
     hold_across_fork(ForkOrder::memory, &(*p)[0].mutex);
-    for (int i = 0; i < 16; ++i) (*p)[i + 1].device = {DeviceKind::cuda, static_cast<int8_t>(i)};
-    (*p)[0].limit = environment_size("SUANLI_MEMORY_LIMIT").value_or(0);
+    for (size_t i = 0; i < kMaxDevices; ++i) {
+      (*p)[i].index = i;
+      if (i > 0) (*p)[i].device = {DeviceKind::cuda, static_cast<int8_t>(i - 1)};
+    }
     return p.release();
   }();
-  return (*pools)[device.kind == DeviceKind::cpu ? 0 : device.index + 1];
+  return *all;
+}
+DevicePool& pool(Device device) {
+  return pools()[device.kind == DeviceKind::cpu ? 0 : static_cast<size_t>(device.index) + 1];
 }
 
 }  // namespace
+
+MemoryUse MemoryAccount::use(Device device) {
+  auto& p = pool(device);
+  std::lock_guard lock(p.mutex);
+  return p.of(*this).use;
+}
+void MemoryAccount::set_limit(int64_t bytes, Device device) {
+  auto& p = pool(device);
+  std::lock_guard lock(p.mutex);
+  p.of(*this).use.limit = bytes;
+}
+void MemoryAccount::copy_limits(MemoryAccount& from) {
+  for (DevicePool& p : pools()) {
+    std::lock_guard lock(p.mutex);
+    p.of(*this).use.limit = p.of(from).use.limit;
+  }
+}
+void MemoryAccount::reset_peak(Device device) {
+  auto& p = pool(device);
+  std::lock_guard lock(p.mutex);
+  p.of(*this).use.peak = p.of(*this).held();
+}
+void MemoryAccount::close() {
+  for (DevicePool& p : pools()) p.close(*this);
+}
 
 Storage* storage_without_bytes(int64_t bytes, Device device) {
   auto* s = new (slab_allocate(sizeof(Storage))) Storage;
@@ -205,11 +304,12 @@ Storage* storage_without_bytes(int64_t bytes, Device device) {
   return s;
 }
 
-Storage* allocate_storage(int64_t bytes, Device device, const char* who) {
+Storage* allocate_storage(MemoryAccount& account, int64_t bytes, Device device, const char* who) {
   Storage* s = storage_without_bytes(bytes, device);
   if (bytes > 0) {
     try {
-      s->data = pool(device).allocate(bytes, who);
+      s->data = pool(device).allocate(account, bytes, who);
+      s->account = &account;
     } catch (...) {
       slab_free(s, sizeof(Storage));
       throw;
@@ -247,12 +347,12 @@ void free_packed(PackedCopies* p) {
 void release(Storage* s) {
   if (s->refs.fetch_sub(1, std::memory_order_acq_rel) != 1) return;
   if (PackedCopies* p = s->packed.load(std::memory_order_acquire)) free_packed(p);
-  if (s->data) pool(s->device).give_back(s->data, s->bytes);
+  if (s->data) pool(s->device).give_back(*s->account, s->data, s->bytes);
   slab_free(s, sizeof(Storage));
 }
 
-Storage* detail::packed_copy(Storage* source, uint64_t format, int64_t bytes, PackFn make,
-                             void* context) {
+Storage* detail::packed_copy(MemoryAccount& account, Storage* source, uint64_t format,
+                             int64_t bytes, PackFn make, void* context) {
   PackedCopies* p = source->packed.load(std::memory_order_acquire);
   if (!p) {
     auto fresh = std::make_unique<PackedCopies>();
@@ -265,7 +365,7 @@ Storage* detail::packed_copy(Storage* source, uint64_t format, int64_t bytes, Pa
       retain(c.storage);
       return c.storage;
     }
-  Storage* copy = allocate_storage(bytes, source->device, "pack");
+  Storage* copy = allocate_storage(account, bytes, source->device, "pack");
   try {
     make(context, source->data, copy->data);
     p->copies.push_back({format, copy});
@@ -297,49 +397,28 @@ int64_t system_allocations() {
   return p.system;
 }
 
-Arena::Arena(int64_t bytes, Device device, const char* who) : device_(device) {
-  if (bytes <= 0) return;
+int64_t held_by_all(Device device) {
   auto& p = pool(device);
   std::lock_guard lock(p.mutex);
-  Range* range = p.take_range(bytes);
-  if (bytes > range->committed) p.grow(*range, round_up(bytes, kArenaStep), who);
-  range->busy = true;
-  range_ = range;
+  return p.held + p.arena;
 }
 
-Arena::~Arena() {
-  if (!range_) return;
-  std::lock_guard lock(pool(device_).mutex);
-  range_->busy = false;
-}
-
-char* Arena::data() const { return range_ ? range_->data : nullptr; }
-
-namespace {
-std::atomic<int64_t> plan_bytes = 0;
-}
-void set_plan_bytes(int64_t bytes) { plan_bytes.store(bytes, std::memory_order_relaxed); }
-
-MemoryUse memory_use(Device device) {
-  auto& p = pool(device);
-  std::lock_guard lock(p.mutex);
-  return {p.held, p.arena, p.peak, p.limit,
-          device.kind == DeviceKind::cpu ? plan_bytes.load(std::memory_order_relaxed) : 0};
-}
-void set_memory_limit(int64_t bytes, Device device) {
-  auto& p = pool(device);
-  std::lock_guard lock(p.mutex);
-  p.limit = bytes;
-}
 void release_freed_memory(Device device) {
   auto& p = pool(device);
   std::lock_guard lock(p.mutex);
   p.trim();
+  p.drop_spare_arenas();
 }
-void reset_peak_memory(Device device) {
-  auto& p = pool(device);
-  std::lock_guard lock(p.mutex);
-  p.peak = p.held + p.arena;
+
+Arena::Arena(MemoryAccount& account, int64_t bytes, Device device, const char* who)
+    : device_(device) {
+  if (bytes > 0) range_ = pool(device).take_arena(account, bytes, who);
 }
+
+Arena::~Arena() {
+  if (range_) pool(device_).give_back(*range_);
+}
+
+char* Arena::data() const { return range_ ? range_->data : nullptr; }
 
 }  // namespace suanli

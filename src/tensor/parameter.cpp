@@ -3,6 +3,7 @@
 #include "base/text/text.h"
 #include "base/threads/fork.h"
 #include "base/threads/slab.h"
+#include "runtime/session.h"
 #include "tensor/recorder.h"
 
 namespace suanli {
@@ -134,14 +135,17 @@ uint64_t stream_seed(uint64_t seed, uint64_t stream) {
   z = (z ^ (z >> 27)) * 0x94D049BB133111EBull;
   return z ^ (z >> 31);
 }
-std::atomic<uint64_t> next_stream{0};
 }  // namespace
 
-Generator& default_generator() {
-  struct Own {
-    Generator generator{stream_seed(0, next_stream.fetch_add(1))};
-  };
-  return PerThread<Own>::get().generator;
+Generator& default_generator() { return Recorder::current().generator(); }
+Generator& Recorder::find_generator() {
+  std::erase_if(generators_, [](const auto& g) { return g->session.expired(); });
+  for (const auto& g : generators_)
+    if (g->id == session_->id) return g->generator;
+  generators_.push_back(
+      std::make_unique<OfSession>(session_->id, session_->weak_from_this(),
+                                  Generator(stream_seed(0, session_->next_stream()))));
+  return generators_.back()->generator;
 }
 void manual_seed(uint64_t seed, uint64_t stream) {
   default_generator().set_state(stream_seed(seed, stream), 0);

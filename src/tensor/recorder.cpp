@@ -10,6 +10,7 @@
 #include "base/text/text.h"
 #include "base/threads/fork.h"
 #include "base/threads/slab.h"
+#include "runtime/session.h"
 
 namespace suanli {
 
@@ -103,7 +104,10 @@ struct FlushAtEnd {
 };
 }  // namespace
 
-Recorder::Recorder() : node_budget_(kNodeBudget), byte_budget_(kByteBudget) {
+Recorder::Recorder()
+    : node_budget_(kNodeBudget),
+      byte_budget_(kByteBudget),
+      session_(&Session::default_session().state()) {
   slab_chunks();  // this thread's slab heap is made first, so that it outlives the recorder
   thread_local FlushAtEnd flush_at_end;
   eager_ = environment_flag("SUANLI_EAGER");

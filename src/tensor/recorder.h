@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Recorder: what is pending on this thread, and where a program may end.
 #pragma once
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -86,6 +87,13 @@ class Recorder {
   const std::vector<Node*>& pending() const { return pending_; }
   const std::vector<Cell*>& touched() const { return touched_; }
 
+  /// The session that this thread uses.
+  Session::State& session() const { return *session_; }
+  /// Uses another one from now on; flushes before. The one before.
+  Session::State& use_session(Session::State& session);
+  /// Of the session on this thread.
+  Generator& generator() { return generator_ ? *generator_ : *(generator_ = &find_generator()); }
+
   ~Recorder();
 
  private:
@@ -103,6 +111,7 @@ class Recorder {
   void module_begins();
   void module_failed();
   void touch_first(Cell* cell);
+  Generator& find_generator();
   void forget_saved() {
     for (const Saved& s : saved_) detail::release(s.cell);
     saved_.clear();
@@ -124,6 +133,12 @@ class Recorder {
     uint64_t host[2], host_pending[2];
     bool host_changed;
   };
+  /// The generator that a session has on this thread.
+  struct OfSession {
+    uint64_t id;
+    std::weak_ptr<Session::State> session;
+    Generator generator;
+  };
   std::vector<Node*> pending_;
   std::vector<Cell*> touched_;
   std::vector<Saved> saved_;
@@ -143,6 +158,9 @@ class Recorder {
 
   std::unique_ptr<Executor> own_executor_;  // made by the first flush
   Executor* executor_ = nullptr;  // flushes use it: the own one, or that of a guard
+  Session::State* session_;
+  std::vector<std::unique_ptr<OfSession>> generators_;  // references stay
+  Generator* generator_ = nullptr;  // of session_; null: not asked for yet
 };
 
 /// Number of nodes and edges' hash that identify a node within its program, ignoring addresses.

@@ -8,6 +8,7 @@
 #include "base/text/text.h"
 #include "base/threads/slab.h"
 #include "runtime/backend.h"
+#include "runtime/session.h"
 #include "tensor/recorder.h"
 
 namespace suanli {
@@ -127,7 +128,9 @@ void Tensor::init_scalar(double real, int64_t integer, DType dtype, bool weak) {
 }
 
 Tensor detail::allocate_host(const Shape& shape, DType dtype, void** data) {
-  Storage* s = allocate_storage(tensor_bytes("tensor", shape, dtype), Device{}, "tensor");
+  Recorder& rec = Recorder::current();
+  Storage* s = allocate_storage(*rec.session().account, tensor_bytes("tensor", shape, dtype),
+                                Device{}, "tensor");
   Node* n = new_node(kOpLeaf, 0, 1);
   n->flags = kExecuted;
   n->out(0).shape = shape;
@@ -135,7 +138,7 @@ Tensor detail::allocate_host(const Shape& shape, DType dtype, void** data) {
   n->out(0).storage = s;
   n->refs.store(kHandle, std::memory_order_relaxed);
   *data = s->data;
-  Recorder::current().count_leaf_bytes(s->bytes);
+  rec.count_leaf_bytes(s->bytes);
   return Tensor::adopt(n, 0);
 }
 
@@ -226,7 +229,8 @@ namespace {
 Storage* scalar_bytes(Node* n) {
   const auto& s = n->attr.as<ScalarAttr>();
   Result& r = n->out(0);
-  Storage* made = allocate_storage(itemsize(r.dtype), Device{}, "read");
+  Storage* made =
+      allocate_storage(*Recorder::current().session().account, itemsize(r.dtype), Device{}, "read");
   if (r.dtype == DType::f32) *static_cast<float*>(made->data) = static_cast<float>(s.real);
   else if (r.dtype == DType::f64) *static_cast<double*>(made->data) = s.real;
   else if (r.dtype == DType::boolean) *static_cast<uint8_t*>(made->data) = s.integer != 0;

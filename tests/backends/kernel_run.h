@@ -34,11 +34,11 @@ template <class T> Buffer<T> random_buffer(const Shape& shape, uint64_t seed) {
 
 class PoolThreads {
  public:
-  explicit PoolThreads(int threads) : before_(pool_threads()) { set_pool_threads(threads); }
-  ~PoolThreads() { set_pool_threads(before_); }
+  explicit PoolThreads(int threads) : pool_(threads), use_(pool_) {}
 
  private:
-  int before_;
+  ThreadPool pool_;
+  ThreadPool::Use use_;
 };
 
 /// The results of a step that computes in T. Fails the test if the kernel writes beyond its

@@ -3,6 +3,9 @@
 #include "base/threads/thread_pool.h"
 
 #include <atomic>
+#include <chrono>
+#include <filesystem>
+#include <iterator>
 #include <map>
 #include <mutex>
 #include <set>
@@ -13,17 +16,29 @@
 
 #include "gtest/gtest.h"
 #include "suanli/base.h"
-#include "suanli/runtime.h"
 
 namespace suanli {
 namespace {
 
+/// A pool that this thread uses.
 struct PoolOf {
-  explicit PoolOf(int threads) : before(pool_threads()) { set_pool_threads(threads); }
-  ~PoolOf() { set_pool_threads(before); }
-  PoolOf(const PoolOf&) = delete;
-  int before;
+  explicit PoolOf(int threads) : pool(threads), use(pool) {}
+  ThreadPool pool;
+  ThreadPool::Use use;
 };
+
+/// Threads of this process. One that was joined may stay in the list for a moment: waits until
+/// there are `expected`, but not for ever.
+int64_t tasks(int64_t expected = 0) {
+  int64_t count = 0;
+  for (int i = 0; i < 5000; ++i) {
+    const auto all = std::filesystem::directory_iterator("/proc/self/task");
+    count = std::distance(begin(all), end(all));
+    if (expected == 0 || count == expected) break;
+    std::this_thread::sleep_for(std::chrono::milliseconds(1));
+  }
+  return count;
+}
 
 TEST(ThreadPool, PartsAreAssignedStatically) {
   for (int threads : {1, 2, 3, 5}) {
@@ -192,6 +207,7 @@ TEST(ThreadPool, SeveralCallersAtOnce) {
   std::vector<std::thread> callers;
   for (int c = 0; c < 4; ++c)
     callers.emplace_back([&] {
+      const ThreadPool::Use use(pool.pool);
       for (int round = 0; round < 500; ++round) parallel_invoke(6, [&](int p) { total += p; });
     });
   for (auto& c : callers) c.join();
@@ -199,20 +215,17 @@ TEST(ThreadPool, SeveralCallersAtOnce) {
 }
 
 TEST(ThreadPool, SizesChange) {
-  const int before = pool_threads();
+  PoolOf pool(3);
   for (int n : {4, 1, 2, 7, 2}) {
-    set_pool_threads(n);
+    pool.pool.set_threads(n);
     EXPECT_EQ(pool_threads(), n);
     std::atomic<int> ran{0};
     parallel_invoke(9, [&](int) { ++ran; });
     EXPECT_EQ(ran, 9);
   }
-  EXPECT_THROW(set_pool_threads(0), UsageError);
+  EXPECT_THROW(pool.pool.set_threads(0), UsageError);
+  EXPECT_THROW(ThreadPool(0), UsageError);
   EXPECT_EQ(pool_threads(), 2);
-  set_compute_threads(3);
-  EXPECT_EQ(compute_threads(), 3);
-  EXPECT_EQ(pool_threads(), 3);
-  set_pool_threads(before);
 }
 
 TEST(ThreadPool, TheNumberOfThreadsMayChangeWhileOthersCompute) {
@@ -222,6 +235,7 @@ TEST(ThreadPool, TheNumberOfThreadsMayChangeWhileOthersCompute) {
   std::vector<std::thread> callers;
   for (int c = 0; c < 3; ++c)
     callers.emplace_back([&] {
+      const ThreadPool::Use use(pool.pool);
       while (!stop) {
         std::atomic<int> done{0};
         parallel_invoke(7, [&](int part) {
@@ -233,7 +247,7 @@ TEST(ThreadPool, TheNumberOfThreadsMayChangeWhileOthersCompute) {
       }
     });
   for (int i = 0; i < 300; ++i) {
-    set_pool_threads(i % 5 + 1);
+    pool.pool.set_threads(i % 5 + 1);
     EXPECT_EQ(pool_threads(), i % 5 + 1);
   }
   while (regions < 100) std::this_thread::yield();
@@ -244,8 +258,61 @@ TEST(ThreadPool, TheNumberOfThreadsMayChangeWhileOthersCompute) {
 
 TEST(ThreadPool, APartThatChangesTheNumberOfThreadsSaysSo) {
   PoolOf pool(2);
-  EXPECT_THROW(parallel_invoke(2, [](int) { set_pool_threads(3); }), Error);
+  EXPECT_THROW(parallel_invoke(2, [&](int) { pool.pool.set_threads(3); }), Error);
   EXPECT_EQ(pool_threads(), 2);
+}
+
+TEST(ThreadPool, ThreadsStartWithTheFirstRegionAndEndWithThePool) {
+  const int64_t before = tasks();
+  {
+    PoolOf pool(5);
+    EXPECT_EQ(pool_threads(), 5);
+    parallel_invoke(1, [](int) {});
+    EXPECT_EQ(tasks(before), before) << "nothing was worth them";
+    parallel_invoke(2, [](int) {});
+    EXPECT_EQ(tasks(before + 4), before + 4);
+    pool.pool.set_threads(2);
+    EXPECT_EQ(tasks(before), before);
+    parallel_invoke(2, [](int) {});
+    EXPECT_EQ(tasks(before + 1), before + 1);
+  }
+  EXPECT_EQ(tasks(before), before);
+}
+
+TEST(ThreadPool, PoolsNestAndBelongToTheirThread) {
+  const int outside = pool_threads();
+  {
+    PoolOf outer(3);
+    {
+      PoolOf inner(2);
+      EXPECT_EQ(pool_threads(), 2);
+      std::vector<int> seen(6);
+      parallel_invoke(6, [&](int p) { seen[static_cast<size_t>(p)] = pool_threads(); });
+      EXPECT_EQ(seen, std::vector<int>(6, 2)) << "its workers see the same number";
+      int elsewhere = 0;
+      std::thread([&] { elsewhere = pool_threads(); }).join();
+      EXPECT_EQ(elsewhere, outside);
+    }
+    EXPECT_EQ(pool_threads(), 3);
+  }
+  EXPECT_EQ(pool_threads(), outside);
+}
+
+// A region of one pool ends although another pool's region is open: each has its own threads.
+TEST(ThreadPool, PoolsComputeAtTheSameTime) {
+  std::atomic<int> arrived{0};
+  std::vector<std::thread> callers;
+  for (int c = 0; c < 3; ++c)
+    callers.emplace_back([&] {
+      PoolOf pool(2);
+      // Each part waits for the six of all pools.
+      parallel_invoke(2, [&](int) {
+        ++arrived;
+        while (arrived < 6) std::this_thread::yield();
+      });
+    });
+  for (auto& c : callers) c.join();
+  EXPECT_EQ(arrived, 6);
 }
 
 }  // namespace

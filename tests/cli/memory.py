@@ -85,8 +85,8 @@ def test_a_run_that_does_not_fit_is_refused():
     process = {"env": {**os.environ, "SUANLI_MEMORY_LIMIT": "1GiB"}}
     for what, by, limit, args in (
             ("weights", "ulimit -v", address_space, ["random:1x3000x3000?samples=8", "--model", "cnn_b"]),
-            ("weights", "set for this process", process, ["random:1x3000x3000?samples=8", "--model", "cnn_b"]),
-            ("activations", "set for this process", process, ["random:3x500x500?samples=64", "--model", "resnet18", "--batch-size", 64])):
+            ("weights", "the memory limit of the session", process, ["random:1x3000x3000?samples=8", "--model", "cnn_b"]),
+            ("activations", "the memory limit of the session", process, ["random:3x500x500?samples=64", "--model", "resnet18", "--batch-size", 64])):
         for mode in (["--dry-run"], []):
             fails(3, what, by, "--batch-size", "--memory-limit", args=["train", *args, *mode, "--out", "large", "--val", 0], **limit)
     check(not os.path.exists("large"), "nothing is written")

@@ -63,7 +63,7 @@ def test_in_words():
 
 def test_errors():
     fails(2, "'serve'", args=["profile", "serve"])
-    fails(3, "activations", "set for this process", "--memory-limit", env={**os.environ, "SUANLI_MEMORY_LIMIT": "1GiB"},
+    fails(3, "activations", "the memory limit of the session", "--memory-limit", env={**os.environ, "SUANLI_MEMORY_LIMIT": "1GiB"},
           args=["profile", "train", "random:3x500x500?samples=64", "--model", "resnet18", "--batch-size", 64, "--val", 0])
     fails(3, "nowhere", args=["profile", "train", TINY, "--model", "linear", "--steps", 1, "--trace", "nowhere/t.json"])
 

@@ -11,6 +11,7 @@
 #include "suanli/models.h"
 #include "suanli/optim.h"
 #include "suanli/plan.h"
+#include "suanli/session.h"
 
 namespace suanli {
 namespace {
@@ -218,13 +219,13 @@ TEST(Gpt, TwoHundredTokensBuildFewPlansAndCopyNoCache) {
   };
   for (int i = 0; i < 3; ++i) token();
   const int64_t blocks = kLonger.layers, in_place = plan_stats().overwritten,
-                before = memory_use().tensors;
-  reset_peak_memory();
-  const int64_t peak = memory_use().peak;
+                before = Session::current().memory_use().tensors;
+  Session::current().reset_peak_memory();
+  const int64_t peak = Session::current().memory_use().peak;
   for (int i = 0; i < 50; ++i) token();
   EXPECT_EQ(plan_stats().overwritten - in_place, 50 * 2 * blocks);
-  EXPECT_EQ(memory_use().tensors, before);
-  EXPECT_LT(memory_use().peak - peak, cache.bytes() / (2 * blocks) / 8)
+  EXPECT_EQ(Session::current().memory_use().tensors, before);
+  EXPECT_LT(Session::current().memory_use().peak - peak, cache.bytes() / (2 * blocks) / 8)
       << "room for keys or values of a block was taken";
   EXPECT_LT(plan_stats().last_arena_bytes, cache.bytes() / (2 * blocks) / 4)
       << "keys or values of a block were copied";

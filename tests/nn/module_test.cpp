@@ -421,14 +421,14 @@ TEST(Unlisted, NothingIsSaidOfWhatIsMeant) {
 TEST(Unlisted, NoneIsKeptAlive) {
   nn::Linear first(2, 2);  // makes the thread's generator, which stays
   flush();
-  const int64_t before = memory_use().tensors;
+  const int64_t before = Session::current().memory_use().tensors;
   {
     nn::Linear unlisted(64, 64);
     sum(unlisted(ones({2, 64}))).backward();
     flush();
-    EXPECT_GT(memory_use().tensors, before);
+    EXPECT_GT(Session::current().memory_use().tensors, before);
   }
-  EXPECT_EQ(memory_use().tensors, before);
+  EXPECT_EQ(Session::current().memory_use().tensors, before);
   Whole net;
   optim::SGD opt(net.parameters(), {.lr = 0.1});
   EXPECT_EQ(notes_of([&] { train_step(net, opt, batch(0)); }), "")

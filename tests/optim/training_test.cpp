@@ -173,9 +173,9 @@ TEST(Training, AveragingAndClippingWeightsTakeNoMemory) {
       rw[k] = std::clamp(rw[k] - 0.1 * 3 * rw[k] * rw[k], -0.5, 0.5);
       ra[k] = 0.9 * ra[k] + 0.1 * rw[k];
     }
-    if (i == 20) bytes = memory_use().tensors, chunks = slab_chunks();
+    if (i == 20) bytes = Session::current().memory_use().tensors, chunks = slab_chunks();
     if (i > 20) {
-      ASSERT_EQ(memory_use().tensors, bytes) << i;
+      ASSERT_EQ(Session::current().memory_use().tensors, bytes) << i;
       ASSERT_EQ(slab_chunks(), chunks) << i;
     }
   }

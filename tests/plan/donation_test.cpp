@@ -36,9 +36,9 @@ TEST(Donation, AStepWritesParametersAndStateInPlace) {
   t.step();  // makes the state
   const auto parameters = static_cast<int64_t>(t.net.parameters().size());
   EXPECT_EQ(overwritten_by([&] { t.step(); }), 3 * parameters);
-  const int64_t before = memory_use().tensors;
+  const int64_t before = Session::current().memory_use().tensors;
   for (int i = 0; i < 3; ++i) t.step();
-  EXPECT_EQ(memory_use().tensors, before);
+  EXPECT_EQ(Session::current().memory_use().tensors, before);
 }
 
 TEST(Donation, AHeldValueStays) {

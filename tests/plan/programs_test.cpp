@@ -57,14 +57,16 @@ TEST(Programs, ASimulationOfTenThousandStepsSettlesOnThree) {
       Tensor next = x * c - y * s;
       y = x * s + y * c;
       x = next;
-      if (i == n / 2) chunks = slab_chunks(), reset_peak_memory(), peak = memory_use().peak;
+      if (i == n / 2)
+        chunks = slab_chunks(), Session::current().reset_peak_memory(),
+        peak = Session::current().memory_use().peak;
     }
     EXPECT_NEAR(x.item<double>(), std::cos(n * theta), 1e-10);
     EXPECT_NEAR(y.item<double>(), std::sin(n * theta), 1e-10);
   });
   EXPECT_LE(plans, 3);
   EXPECT_EQ(slab_chunks(), chunks);
-  EXPECT_LE(memory_use().peak - peak, int64_t{4} << 20);
+  EXPECT_LE(Session::current().memory_use().peak - peak, int64_t{4} << 20);
 }
 
 TEST(Programs, SlotsMayDifferFromStepToStep) {
@@ -228,14 +230,14 @@ TEST(Programs, MemoryOfATrainingIsConstant) {
   optim::Adam opt(net.parameters(), {.lr = 0.01});
   auto step = [&](int i) { EXPECT_GT(train_step(net, opt, batch(i)).item(), 0); };
   for (int i = 0; i < 5; ++i) step(i);
-  const int64_t system = system_allocations(), tensors = memory_use().tensors,
-                arena = memory_use().arena;
+  const int64_t system = system_allocations(), tensors = Session::current().memory_use().tensors,
+                arena = Session::current().memory_use().arena;
   const size_t chunks = slab_chunks();
   for (int i = 0; i < 100; ++i) step(i);
   EXPECT_EQ(system_allocations(), system);
   EXPECT_EQ(slab_chunks(), chunks);
-  EXPECT_EQ(memory_use().tensors, tensors);
-  EXPECT_EQ(memory_use().arena, arena);
+  EXPECT_EQ(Session::current().memory_use().tensors, tensors);
+  EXPECT_EQ(Session::current().memory_use().arena, arena);
 }
 
 struct Bad : nn::Module {
@@ -254,11 +256,11 @@ TEST(Programs, CheckNanNamesOpModuleAndSample) {
   m.bad.fc.weight.set(ones({3, 2}));
   m.bad.fc.bias.set(zeros({3}));
   flush();
-  set_check_nan(true);
+  Session::current().set_check_nan(true);
   // the third sample's sum is −2
   Tensor y = m(tensor(std::vector<float>{1, 1, 2, 2, -3, 1}, {3, 2}));
   const std::string text = thrown<NumericError>([&] { y.to_vector<float>(); });
-  set_check_nan(false);
+  Session::current().set_check_nan(false);
   for (const char* part : {"[log]", "NaN", "sample 2", "(in bad)"})
     EXPECT_NE(text.find(part), std::string::npos) << text;
   EXPECT_TRUE(std::isnan(m(tensor(std::vector<float>{-3, 1}, {1, 2})).to_vector<float>()[0]))

@@ -124,7 +124,7 @@ TEST(Tiers, AnotherNumberOfThreadsTakesEffectInTheNextStep) {
   const Tensor x = tensor_f32({300, 400}, 1), w = tensor_f32({400, 200}, 2);
   flush();
   auto plans_of = [&](int threads) {
-    set_compute_threads(threads);
+    Session::current().set_threads(threads);
     const int64_t before = plan_stats().plans;
     EXPECT_GT(sum(abs(matmul(x, w))).item(), 0);
     return plan_stats().plans - before;
@@ -140,7 +140,7 @@ TEST(Tiers, AnotherLimitOfWorkingMemoryTakesEffectInTheNextStep) {
   const Tensor x = tensor_f32({30, 40}, 1);
   flush();
   auto plans_of = [&](int64_t limit) {
-    set_working_memory_limit(limit);
+    Session::current().set_working_memory_limit(limit);
     const int64_t before = plan_stats().plans;
     EXPECT_GT(sum(abs(x)).item(), 0);
     return plan_stats().plans - before;
@@ -150,7 +150,7 @@ TEST(Tiers, AnotherLimitOfWorkingMemoryTakesEffectInTheNextStep) {
   EXPECT_EQ(plans_of(1 << 20), 1);
   EXPECT_EQ(plans_of(0), 0);
   EXPECT_EQ(plans_of(1 << 20), 0);
-  set_working_memory_limit(0);
+  Session::current().set_working_memory_limit(0);
 }
 
 /// Pointwise ops alone, of one shape, all from three tensors; no op twice, since equal ones become

@@ -8,6 +8,7 @@
 #include "base/system/proc.h"
 #include "gtest/gtest.h"
 #include "runtime/storage.h"
+#include "support/account.h"
 #include "support/child.h"
 #include "tensor/programs.h"
 
@@ -69,9 +70,10 @@ TEST(AddressSpaceCase, DISABLED_TooMuchSaysWhatIsLeft) {
   EXPECT_TRUE(computes()) << "and the process goes on";
 }
 TEST(AddressSpaceCase, DISABLED_FewerThreadsThanAskedFor) {
-  set_compute_threads(64);  // 8 MiB of stack each
+  Session::current().set_threads(64);  // 8 MiB of stack each
   EXPECT_TRUE(computes());
-  EXPECT_EQ(compute_threads(), 64) << "results do not depend on how many the system gave";
+  EXPECT_EQ(Session::current().threads(), 64)
+      << "results do not depend on how many the system gave";
 }
 
 TEST(AddressSpace, IsAsked) {
@@ -100,10 +102,10 @@ TEST(AddressSpace, LimitsThatSufficeAreEnough) {
 }
 
 TEST(AddressSpace, AProgramWithoutWorkingMemoryReservesNone) {
-  const int64_t before = memory_use().arena;
-  const Arena none(0, {}, "test");
+  const int64_t before = Session::current().memory_use().arena;
+  const Arena none(account(), 0, {}, "test");
   EXPECT_EQ(none.data(), nullptr);
-  EXPECT_EQ(memory_use().arena, before);
+  EXPECT_EQ(Session::current().memory_use().arena, before);
 }
 
 }  // namespace

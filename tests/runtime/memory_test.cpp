@@ -8,6 +8,7 @@
 #include <thread>
 
 #include "gtest/gtest.h"
+#include "support/account.h"
 #include "tensor/programs.h"
 
 namespace suanli {
@@ -17,18 +18,18 @@ using namespace suanli::test;
 
 TEST(Memory, BlocksAreAlignedAndReused) {
   for (int64_t bytes : {1, 63, 64, 65, 500, 513, 4097, 1000003}) {
-    Storage* s = allocate_storage(bytes, {}, "test");
+    Storage* s = allocate_storage(account(), bytes, {}, "test");
     EXPECT_EQ(reinterpret_cast<uintptr_t>(s->data) % 64, 0u) << bytes;
     std::memset(s->data, 1, static_cast<size_t>(bytes));
     void* data = s->data;
     release(s);
     const int64_t system = system_allocations();
-    s = allocate_storage(bytes, {}, "test");
+    s = allocate_storage(account(), bytes, {}, "test");
     EXPECT_EQ(s->data, data) << "a freed block comes back";
     EXPECT_EQ(system_allocations(), system);
     release(s);
   }
-  Storage* empty = allocate_storage(0, {}, "test");
+  Storage* empty = allocate_storage(account(), 0, {}, "test");
   EXPECT_EQ(empty->bytes, 0);
   release(empty);
 }
@@ -47,7 +48,7 @@ TEST(Memory, SizesThatDoNotComeAgainAreNotKeptForever) {
   int64_t sum = 0;
   for (int64_t octave = int64_t{16} << 20; octave < int64_t{1} << 30; octave *= 2)
     for (int64_t eighths = 8; eighths < 16; ++eighths) {
-      release(allocate_storage(octave / 8 * eighths, {}, "test"));
+      release(allocate_storage(account(), octave / 8 * eighths, {}, "test"));
       sum += octave / 8 * eighths;
     }
   EXPECT_GT(sum, int64_t{10} << 30);
@@ -56,22 +57,23 @@ TEST(Memory, SizesThatDoNotComeAgainAreNotKeptForever) {
 }
 
 TEST(Memory, UseIsCounted) {
-  const int64_t before = memory_use().tensors;
+  const int64_t before = Session::current().memory_use().tensors;
   {
     Tensor a = zeros({1024, 1024});
-    EXPECT_EQ(memory_use().tensors, before) << "nothing is computed yet";
+    EXPECT_EQ(Session::current().memory_use().tensors, before) << "nothing is computed yet";
     flush();
-    EXPECT_EQ(memory_use().tensors - before, 4 << 20);
+    EXPECT_EQ(Session::current().memory_use().tensors - before, 4 << 20);
     Tensor same = a, reshaped = reshape(a, {1 << 20});
     flush();
-    EXPECT_EQ(memory_use().tensors - before, 4 << 20) << "another name for the same bytes";
-    reset_peak_memory();
+    EXPECT_EQ(Session::current().memory_use().tensors - before, 4 << 20)
+        << "another name for the same bytes";
+    Session::current().reset_peak_memory();
     {
       Tensor b = tensor_filled_by({1 << 20}, f32, [](void* p) { std::memset(p, 0, 4 << 20); });
     }
-    EXPECT_GE(memory_use().peak - before, 8 << 20);
+    EXPECT_GE(Session::current().memory_use().peak - before, 8 << 20);
   }
-  EXPECT_EQ(memory_use().tensors, before);
+  EXPECT_EQ(Session::current().memory_use().tensors, before);
 }
 
 TEST(Memory, IntermediateValuesShareTheArena) {
@@ -90,14 +92,14 @@ TEST(Memory, TheLimitIsAnErrorThatSaysWhoHoldsWhat) {
   flush();
   Tensor held = zeros({1 << 20});
   flush();
-  const auto use = memory_use();
-  set_memory_limit(use.tensors + use.arena + (1 << 20));
-  EXPECT_EQ(memory_use().limit, use.tensors + use.arena + (1 << 20));
+  const auto use = Session::current().memory_use();
+  Session::current().set_memory_limit(use.tensors + use.arena + (1 << 20));
+  EXPECT_EQ(Session::current().memory_use().limit, use.tensors + use.arena + (1 << 20));
   const std::string text =
       thrown<OutOfMemory>([] { tensor(std::vector<float>(1 << 20), {1 << 20}); });
   const std::string flushed =
       thrown<OutOfMemory>([] { (zeros({1 << 20}) + 1.0).to_vector<float>(); });
-  set_memory_limit(0);
+  Session::current().set_memory_limit(0);
   EXPECT_NE(text.find("[tensor] cannot reserve 4.0 MiB on cpu: tensors hold "), std::string::npos)
       << text;
   EXPECT_NE(text.find("working memory "), std::string::npos) << text;
@@ -109,48 +111,48 @@ TEST(Memory, TheLimitIsAnErrorThatSaysWhoHoldsWhat) {
 
 TEST(Memory, CachedBlocksMakeRoomUnderALimit) {
   { Tensor big = tensor(std::vector<float>(1 << 20), {1 << 20}); }  // its block is cached now
-  const auto use = memory_use();
-  set_memory_limit(use.tensors + use.arena + (3 << 20));
+  const auto use = Session::current().memory_use();
+  Session::current().set_memory_limit(use.tensors + use.arena + (3 << 20));
   std::string text =
       thrown<OutOfMemory>([] { Tensor other = tensor(std::vector<float>(1 << 19), {1 << 19}); });
-  set_memory_limit(0);
+  Session::current().set_memory_limit(0);
   EXPECT_EQ(text, "nothing was thrown");
 }
 
 TEST(Memory, ArenasNeverOverlap) {
-  Arena one(1000, {}, "test");
+  Arena one(account(), 1000, {}, "test");
   std::memset(one.data(), 1, 1000);
   char* other = nullptr;
   std::thread([&] {
-    Arena two(1000, {}, "test");
+    Arena two(account(), 1000, {}, "test");
     other = two.data();
     std::memset(two.data(), 2, 1000);
   }).join();
   EXPECT_NE(one.data(), other);
   EXPECT_EQ(one.data()[999], 1);
-  Arena three(1000, {}, "test");
+  Arena three(account(), 1000, {}, "test");
   EXPECT_EQ(three.data(), other) << "what is free is taken again";
 }
 
 TEST(Memory, AnArenaGrowsInPlace) {
   char* small = nullptr;
   {
-    Arena a(1000, {}, "test");
+    Arena a(account(), 1000, {}, "test");
     small = a.data();
   }
-  Arena b(50 << 20, {}, "test");
+  Arena b(account(), 50 << 20, {}, "test");
   EXPECT_EQ(b.data(), small);
   std::memset(b.data(), 1, 50 << 20);
-  EXPECT_GE(memory_use().arena, 50 << 20);
+  EXPECT_GE(Session::current().memory_use().arena, 50 << 20);
 }
 
 TEST(Memory, FreedBlocksAreGivenBackWhenAsked) {
-  release(allocate_storage(1000003, {}, "test"));
+  release(allocate_storage(account(), 1000003, {}, "test"));
   const int64_t system = system_allocations();
-  release(allocate_storage(1000003, {}, "test"));
+  release(allocate_storage(account(), 1000003, {}, "test"));
   EXPECT_EQ(system_allocations(), system) << "kept";
   release_freed_memory();
-  release(allocate_storage(1000003, {}, "test"));
+  release(allocate_storage(account(), 1000003, {}, "test"));
   EXPECT_EQ(system_allocations(), system + 1) << "given back";
 }
 

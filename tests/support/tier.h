@@ -10,13 +10,13 @@ namespace suanli::test {
 /// change.
 class InTier {
  public:
-  explicit InTier(Tier t) : before_(tier()) {
+  explicit InTier(Tier t) : before_(Session::current().tier()) {
     flush();
-    set_tier(t);
+    Session::current().set_tier(t);
   }
   ~InTier() {
     flush();
-    set_tier(before_);
+    Session::current().set_tier(before_);
   }
   InTier(const InTier&) = delete;
 
@@ -27,8 +27,10 @@ class InTier {
 /// While it lives, so many threads compute.
 class Threads {
  public:
-  explicit Threads(int n) : before_(compute_threads()) { set_compute_threads(n); }
-  ~Threads() { set_compute_threads(before_); }
+  explicit Threads(int n) : before_(Session::current().threads()) {
+    Session::current().set_threads(n);
+  }
+  ~Threads() { Session::current().set_threads(before_); }
   Threads(const Threads&) = delete;
 
  private:

@@ -84,6 +84,21 @@ TEST(AtExitCase, DISABLED_ErrorsAreExceptions) {
   std::atexit(
       [] { require(thrown<ShapeError>([] { zeros({2}) + zeros({3}); }).find("[add]") == 0); });
 }
+TEST(AtExitCase, DISABLED_StaticSession) {
+  struct InSession {
+    InSession() { session.set_threads(3); }
+    ~InSession() {
+      require(Session::current() == session && session.threads() == 3);
+      require(trains() && convolves());
+      pending = ones({3}) * 2.0;
+    }
+    Tensor pending;
+    Session session;
+    Session::Use use{session};
+  };
+  static InSession object;
+  require(trains() && convolves());
+}
 TEST(AtExitCase, DISABLED_ExitOnAnotherThread) {
   static AtDestruction object;
   std::atomic<bool> computing{false};
@@ -102,7 +117,7 @@ TEST(AtExit, ComputesOrSaysWhyNot) {
   for (const char* name :
        {"Handler", "HandlerOfAProcessThatComputedNothingBefore", "StaticObject",
         "GlobalObjectThatIsOlderThanAllOps", "StaticHandlesOnly", "PendingValuesThatNobodyReads",
-        "ErrorsAreExceptions", "ExitOnAnotherThread"})
+        "ErrorsAreExceptions", "StaticSession", "ExitOnAnotherThread"})
     for (int again = 0; again < 3; ++again)
       EXPECT_EQ(run_self(std::string("AtExitCase.DISABLED_") + name), 0) << name;
 }
@@ -151,9 +166,9 @@ TEST(ThreadEnd, ThreadsThatEndGiveBackWhatTheyKept) {
   // Heaps of ended threads are taken over by new ones: many threads cost no more memory than one.
   auto one = [] { std::thread([] { EXPECT_TRUE(trains()); }).join(); };
   for (int i = 0; i < 3; ++i) one();
-  const int64_t held = memory_use().tensors;
+  const int64_t held = Session::current().memory_use().tensors;
   for (int i = 0; i < 20; ++i) one();
-  EXPECT_EQ(memory_use().tensors, held);
+  EXPECT_EQ(Session::current().memory_use().tensors, held);
 }
 
 }  // namespace

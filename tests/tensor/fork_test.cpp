@@ -32,7 +32,8 @@ TEST(Fork, TheChildComputesWithAnyNumberOfThreads) {
     ASSERT_TRUE(computes());
     const Bits bits = train();
     EXPECT_EQ(in_child([&] {
-                return computes() && compute_threads() == threads && train() == bits ? 0 : 1;
+                return computes() && Session::current().threads() == threads && train() == bits ? 0
+                                                                                                : 1;
               }),
               0)
         << threads;
@@ -91,7 +92,7 @@ template <class F> void while_others_work(F&& f) {
   });
   others.emplace_back([&] {
     for (int n = 1; !stop; n = n % 3 + 1)
-      set_pool_threads(n), std::this_thread::sleep_for(std::chrono::milliseconds(1));
+      Session::current().set_threads(n), std::this_thread::sleep_for(std::chrono::milliseconds(1));
   });
   f(shared);
   stop = true;
@@ -135,6 +136,40 @@ TEST(Fork, FromTwoThreadsAtOnce) {
   trains.join();
   EXPECT_EQ(forks, 40);
   EXPECT_EQ(wrong, 0);
+}
+
+TEST(Fork, EverySessionHasThreadsInTheChild) {
+  Session a, b;
+  a.set_threads(3);
+  b.set_threads(2);
+  std::atomic<bool> stop{false};
+  std::atomic<int> wrong{0};
+  std::thread elsewhere([&] {
+    const Session::Use use(b);
+    while (!stop) wrong += !computes();
+  });
+  const auto everywhere = [&] {
+    for (const Session& s : {a, b, Session()}) {
+      const Session::Use use(s);
+      if (!computes()) return false;
+    }
+    return true;
+  };
+  EXPECT_TRUE(everywhere());
+  for (int i = 0; i < 10; ++i)
+    EXPECT_EQ(in_child([&] {
+                if (!everywhere()) return 1;
+                a.set_threads(2);
+                b.set_threads(3);
+                if (!everywhere()) return 2;
+                a = b = Session();  // both end
+                return everywhere() ? 0 : 3;
+              }),
+              0);
+  stop = true;
+  elsewhere.join();
+  EXPECT_EQ(wrong, 0);
+  EXPECT_TRUE(everywhere());
 }
 
 TEST(Fork, FromAThreadThatIsNotTheFirst) {

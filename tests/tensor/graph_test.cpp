@@ -71,9 +71,9 @@ TEST(Graph, ADetachedStateTrainsAsByHandInConstantMemory) {
     opt.step();
     rw -= 0.05 * gw, ru -= 0.05 * gu;
     ASSERT_NEAR(h.item<double>(), rh, 1e-12);
-    if (b == 5) bytes = memory_use().tensors, chunks = slab_chunks();
+    if (b == 5) bytes = Session::current().memory_use().tensors, chunks = slab_chunks();
     if (b > 5) {
-      ASSERT_EQ(memory_use().tensors, bytes) << b;
+      ASSERT_EQ(Session::current().memory_use().tensors, bytes) << b;
       ASSERT_EQ(slab_chunks(), chunks) << b;
     }
   }
@@ -159,9 +159,9 @@ TEST(Graph, ARunningLossGrowsNoChain) {
       opt.step();
       if (!before_backward) running += loss;
       reference += loss.item();
-      if (i == 10) bytes = memory_use().tensors, chunks = slab_chunks();
+      if (i == 10) bytes = Session::current().memory_use().tensors, chunks = slab_chunks();
       if (i > 10) {
-        ASSERT_EQ(memory_use().tensors, bytes) << i;
+        ASSERT_EQ(Session::current().memory_use().tensors, bytes) << i;
         ASSERT_EQ(slab_chunks(), chunks) << i;
       }
     }
@@ -181,11 +181,11 @@ TEST(Graph, KeptLossesKeepNothingElse) {
   size_t chunks = 0;
   const int warm = 10, steps = 1000;
   for (int i = 0; i < steps; ++i) {
-    if (i == warm) bytes = memory_use().tensors, chunks = slab_chunks();
+    if (i == warm) bytes = Session::current().memory_use().tensors, chunks = slab_chunks();
     losses.push_back(train_step(net, opt, batch(i % 10)));
     if (i % 2) read.push_back(losses.back().item());
   }
-  EXPECT_EQ(memory_use().tensors - bytes, (steps - warm) * 64)
+  EXPECT_EQ(Session::current().memory_use().tensors - bytes, (steps - warm) * 64)
       << "one block of 64 bytes for each loss";
   EXPECT_LE((slab_chunks() - chunks) * 65536, (steps - warm) * size_t{512} + 2 * 65536)
       << "one node and one storage for each loss";
@@ -346,9 +346,9 @@ TEST(Graph, AFailedBackwardLeavesTheModulePathAlone) {
   std::string text;
   {
     NodeBudget tiny(1);
-    set_check_nan(true);
+    Session::current().set_check_nan(true);
     text = thrown<NumericError>([&] { loss.backward(); });  // d√x/dx at 0
-    set_check_nan(false);
+    Session::current().set_check_nan(false);
   }
   EXPECT_NE(text.find("infinity"), std::string::npos) << text;
   EXPECT_NE(text.find("(in root)"), std::string::npos) << text;

@@ -229,10 +229,10 @@ TEST(Failure, AFreshModelSurvivesAWrongFirstCall) {
 
 TEST(Failure, AFirstValueThatCannotBeComputedSaysSo) {
   Parameter p(tensor_f64({2}, 1) * 2.0), q;
-  set_check_nan(true);
+  Session::current().set_check_nan(true);
   q = Parameter(log(zeros({2}) - 1.0));
   EXPECT_THROW(flush(), NumericError);
-  set_check_nan(false);
+  Session::current().set_check_nan(false);
   for (const Parameter& lost : {p, q}) {
     const std::string text = thrown<Error>([&] { Tensor t = lost; });
     EXPECT_NE(text.find("dropped"), std::string::npos) << text;
@@ -243,11 +243,11 @@ TEST(Failure, OutOfMemoryLeavesNothing) {
   const Bits undisturbed = fragile_run(4, -1, no_failure);
   for (int at : {0, 1, 3}) {
     const Bits disturbed = fragile_run(4, at, [&](Fragile&, const Attempt& step) {
-      const auto use = memory_use();
+      const auto use = Session::current().memory_use();
       // a step that overwrites what it updates needs little more
-      set_memory_limit(use.tensors + use.arena);
+      Session::current().set_memory_limit(use.tensors + use.arena);
       const std::string text = thrown<OutOfMemory>([&] { step(); });
-      set_memory_limit(0);
+      Session::current().set_memory_limit(0);
       for (const char* part :
            {"] cannot reserve ", "tensors hold ", "working memory ", "the limit is "})
         EXPECT_NE(text.find(part), std::string::npos) << text;
@@ -271,9 +271,10 @@ TEST(Failure, AStepThatRunsOutOfMemoryKeepsItsGradients) {
       if (fail && i == 1) {
         std::vector<Tensor> held;  // so that the new values cannot lie where these do
         for (const Parameter& p : net.parameters()) held.push_back(p.value());
-        set_memory_limit(memory_use().tensors + memory_use().arena + 100);
+        Session::current().set_memory_limit(Session::current().memory_use().tensors +
+                                            Session::current().memory_use().arena + 100);
         EXPECT_THROW(opt.step(), OutOfMemory);
-        set_memory_limit(0);
+        Session::current().set_memory_limit(0);
       }
       opt.step();
     }
@@ -308,9 +309,10 @@ TEST(Failure, AStepIsAllOrNothingWhateverTheBudget) {
             before.push_back(p.value().to_vector<double>());
       const int64_t programs = plan_stats().programs;
       NodeBudget small(8);
-      set_memory_limit(memory_use().tensors + memory_use().arena + blocks * 8192);
+      Session::current().set_memory_limit(Session::current().memory_use().tensors +
+                                          Session::current().memory_use().arena + blocks * 8192);
       EXPECT_THROW(opt.step(), OutOfMemory) << blocks;
-      set_memory_limit(0);
+      Session::current().set_memory_limit(0);
       cut += plan_stats().programs > programs;
       for (auto& p : ps) after.push_back(p.value().to_vector<double>());
       EXPECT_EQ(after, before) << "half of a step was committed";
@@ -352,14 +354,14 @@ TEST(Failure, DropPendingTakesBackWritesAndDraws) {
 }
 
 TEST(Failure, AFailedFlushKeepsWhatWasThereBefore) {
-  set_check_nan(true);
+  Session::current().set_check_nan(true);
   Parameter p(tensor_f32({2}, 1));
   const auto before = p.value().to_vector<float>();
   Tensor good = tensor_f32({2}, 2) + 1.0;
   p.set(p + 1.0);
   Tensor bad = log(zeros({2}) - 1.0);
   EXPECT_THROW(flush(), NumericError);
-  set_check_nan(false);
+  Session::current().set_check_nan(false);
   EXPECT_EQ(p.value().to_vector<float>(), before);
   EXPECT_THROW(good.to_vector<float>(), Error);
   p.set(p + 1.0);
@@ -512,12 +514,12 @@ TEST(Failure, AFlushOfAPartWithinACallKeepsEarlierValues) {
 TEST(Failure, EachValueSaysItsOwnReason) {
   Tensor by_hand = ones({2}) + 1.0;
   drop_pending();
-  set_check_nan(true);
+  Session::current().set_check_nan(true);
   Parameter p(scalar(1));
   p.set(p + 1.0);
   Tensor other = ones({2}) + 2.0, computed = log(zeros({2}) - 1.0);
   EXPECT_THROW(flush(), NumericError);
-  set_check_nan(false);
+  Session::current().set_check_nan(false);
   Tensor later = ones({2}) + 3.0;
   drop_pending();
   const auto reason = [](const Tensor& t) { return thrown<Error>([&] { t.to_vector<float>(); }); };

@@ -76,12 +76,12 @@ TEST(Threads, ExitFlushes) {
 
 TEST(Threads, ExitWithAFailingProgramSaysSoWhenUsed) {
   Tensor bad, good;
-  set_check_nan(true);
+  Session::current().set_check_nan(true);
   std::thread([&] {
     good = tensor_f32({3}, 1) + 1.0;
     bad = log(zeros({3}) - 1.0);
   }).join();
-  set_check_nan(false);
+  Session::current().set_check_nan(false);
   EXPECT_NE(thrown<Error>([&] { bad.to_vector<float>(); }).find("was dropped with its program"),
             std::string::npos);
 }
@@ -188,17 +188,17 @@ TEST(Threads, TensorsMadeHereDieThere) {
       EXPECT_NE(total, 0);
       moved.clear();
     }).join();
-    if (i == 5) chunks = slab_chunks(), bytes = memory_use().tensors;
+    if (i == 5) chunks = slab_chunks(), bytes = Session::current().memory_use().tensors;
   }
   EXPECT_EQ(slab_chunks(), chunks);
-  EXPECT_EQ(memory_use().tensors, bytes);
+  EXPECT_EQ(Session::current().memory_use().tensors, bytes);
 }
 
 TEST(Threads, OneScalarIsReadByMany) {
   for (int round = 0; round < 200; ++round) {
     const Tensor number = 2.5 + round, flag(round % 2 == 0), whole(int64_t{1} << 40);
     std::atomic<int> waiting{4}, right{0};
-    const int64_t held = memory_use().tensors;
+    const int64_t held = Session::current().memory_use().tensors;
     on_threads(4, [&](int) {
       --waiting;
       while (waiting > 0) {}
@@ -207,7 +207,8 @@ TEST(Threads, OneScalarIsReadByMany) {
                number.materialized();
     });
     ASSERT_EQ(right, 4);
-    ASSERT_EQ(memory_use().tensors - held, 3 * 64) << "one block for each, however many read first";
+    ASSERT_EQ(Session::current().memory_use().tensors - held, 3 * 64)
+        << "one block for each, however many read first";
   }
 }
 

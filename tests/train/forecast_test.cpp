@@ -110,11 +110,11 @@ TEST(Forecast, ARunThatDoesNotFitIsRefusedBeforeItTakesMemory) {
   wide.data = "random:1x8192x8192?classes=2&samples=4&test=0", wide.model = "cnn_b", wide.val = 0,
   wide.batch_size = 2, wide.epochs = 1;
   wide.out = folder / "wide";
-  const int64_t before = memory_use().peak;
+  const int64_t before = Session::current().memory_use().peak;
   std::string text = error_of<InputError>([&] { Trainer{wide}; });
   EXPECT_NE(text.find("the weights take 12"), std::string::npos) << text;
   EXPECT_NE(text.find("--memory-limit"), std::string::npos) << text;
-  EXPECT_LT(memory_use().peak - before, 1 << 20);
+  EXPECT_LT(Session::current().memory_use().peak - before, 1 << 20);
 
   TrainConfig deep;  // weights are few, activations are not
   deep.data = "random:3x1024x1024?classes=2&samples=4096&test=0", deep.model = "resnet18",
@@ -124,7 +124,8 @@ TEST(Forecast, ARunThatDoesNotFitIsRefusedBeforeItTakesMemory) {
   text = error_of<InputError>([&] { trainer.autotune(); });
   EXPECT_NE(text.find("the run needs"), std::string::npos) << text;
   EXPECT_NE(text.find("activations"), std::string::npos) << text;
-  EXPECT_LT(memory_use().peak - before, 1 << 29) << "weights and optimizer state alone";
+  EXPECT_LT(Session::current().memory_use().peak - before, 1 << 29)
+      << "weights and optimizer state alone";
   EXPECT_NE(error_of<InputError>([&] { trainer.run(); }).find("the run needs"), std::string::npos);
   EXPECT_FALSE(std::filesystem::exists(folder / "deep"));
 }
@@ -138,8 +139,10 @@ TEST(Forecast, EveryLimitBelowTheNeedIsRefusedInWords) {
   c.out = folder / "run";
   int64_t refused = 0, settled = 0;
   for (int64_t mib = 200; mib <= 1400; mib += 100) {
-    const int64_t held = memory_use().tensors + memory_use().arena, limit = memory_use().limit;
-    set_memory_limit(held + (mib << 20));
+    const int64_t held = Session::current().memory_use().tensors +
+                         Session::current().memory_use().arena,
+                  limit = Session::current().memory_use().limit;
+    Session::current().set_memory_limit(held + (mib << 20));
     try {
       Trainer trainer(c);
       trainer.autotune();
@@ -148,7 +151,7 @@ TEST(Forecast, EveryLimitBelowTheNeedIsRefusedInWords) {
       EXPECT_NE(std::string(e.what()).find("--memory-limit"), std::string::npos) << e.what();
       ++refused;
     } catch (const std::exception& e) { ADD_FAILURE() << mib << " MiB: " << e.what(); }
-    set_memory_limit(limit);
+    Session::current().set_memory_limit(limit);
   }
   EXPECT_GE(refused, 6) << "weights, their state and gradients take 1 GiB";
   EXPECT_GE(settled, 1);

@@ -40,7 +40,7 @@ constinit thread_local bool waited = false;  // prepare() of this fork took the 
 /// A thread that forks out of a program, or out of a region of the pool, cannot wait for its end.
 /// The child then gets fresh locks.
 void prepare() {
-  waited = running_here == 0 && !detail::inside_pool_region();
+  waited = running_here == 0 && !inside_pool_region();
   if (!waited) return;
   fork_mutex.lock();
   forking = true;
@@ -76,7 +76,7 @@ void in_child() {
   running = running_here > 0 ? 1 : 0;
   forking = false;
   ++generation;
-  detail::forget_pool();
+  forget_pool_workers();
   if (waited) fork_mutex.unlock();
 }
 
@@ -103,7 +103,7 @@ Running::~Running() {
 
 void end_programs() {
   // the program that is waited for would wait for this thread
-  if (detail::inside_pool_region()) return;
+  if (inside_pool_region()) return;
   ends_the_process = true;
   ending = true;
   for (int ms = 0; running > (running_here > 0 ? 1 : 0) && ms < 10000; ++ms)

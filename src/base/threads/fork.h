@@ -34,8 +34,8 @@ enum class ForkOrder : uint8_t {
   plans,
   cells,
   memory,
-  pool_change,
-  pool,
+  making_pool,
+  pools,
   slabs,
   count
 };

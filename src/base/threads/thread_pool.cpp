@@ -8,11 +8,9 @@
 #include <atomic>
 #include <chrono>
 #include <exception>
-#include <map>
 #include <memory>
 #include <mutex>
 #include <new>
-#include <system_error>
 #include <thread>
 #include <utility>
 #include <vector>
@@ -34,7 +32,12 @@ inline void pause() {
 #endif
 }
 
-constinit thread_local bool inside_region = false;
+/// A thread and its regions.
+struct OfThread {
+  ThreadPool* pool = nullptr;  // null: the default one
+  bool inside = false;  // it does a part of a region
+};
+constinit thread_local OfThread of_thread;
 
 /// Waits until `word` differs from `seen`: a bounded spin, then a futex sleep.
 uint32_t wait_change(std::atomic<uint32_t>& word, uint32_t seen) {
@@ -57,70 +60,74 @@ void leave_cpu(pthread_t thread, int cpu, cpu_set_t allowed) {
   if (CPU_COUNT(&allowed) > 0) pthread_setaffinity_np(thread, sizeof allowed, &allowed);
 }
 
-/// Its object is never freed: a thread that has just read the address of the current pool may still
-/// come and find it stopped.
-class Pool {
+int default_threads() {
+  if (const auto n = environment_number("SUANLI_THREADS")) return static_cast<int>(*n);
+  cpu_set_t set;
+  return sched_getaffinity(0, sizeof set, &set) == 0 ? std::max(1, CPU_COUNT(&set)) : 1;
+}
+
+int at_least_one(int threads) {
+  if (threads < 1)
+    throw UsageError(str("[set_threads] ", threads, " threads: expected at least 1"));
+  return threads;
+}
+
+constinit std::mutex making_mutex;  // the default pool is being made; taken before pools_mutex
+constinit std::atomic<ThreadPool*> made_default{nullptr};
+constinit std::mutex pools_mutex;
+constinit ThreadPool* first_pool = nullptr;  // guarded by pools_mutex
+const bool held = (hold_across_fork(ForkOrder::making_pool, &making_mutex),
+                   hold_across_fork(ForkOrder::pools, &pools_mutex), true);
+
+}  // namespace
+
+/// The started threads of a pool. The pool's lock is held while they are made, used and ended.
+class ThreadPool::Workers {
  public:
-  explicit Pool(int threads) : threads_(threads), cpu_of_(static_cast<size_t>(threads)) { start(); }
-  int threads() const { return threads_; }
+  /// Fewer where the system gives no more threads, which changes nothing but the speed.
+  Workers(ThreadPool& pool, int threads) : pool_(pool), cpu_of_(static_cast<size_t>(threads)) {
+    CPU_ZERO(&allowed_);
+    pthread_getaffinity_np(pthread_self(), sizeof allowed_, &allowed_);
+    threads_.reserve(static_cast<size_t>(threads - 1));
+    try {
+      for (int i = 1; i < threads; ++i) threads_.emplace_back([this, i] { work(i); });
+    } catch (const std::exception&) {
+      // No more threads: those that started share the work.
+    }
+  }
+  ~Workers() {
+    stop_ = true;
+    generation_.fetch_add(1, std::memory_order_release);
+    generation_.notify_all();
+    for (auto& t : threads_) t.join();
+  }
+  Workers(const Workers&) = delete;
 
   void run(int parts, void (*call)(void*, int), void* context) {
-    std::unique_lock lock(busy_, std::defer_lock);
-    const bool alone = parts == 1 || threads_ == 1 || inside_region || !lock.try_lock();
-    if (!alone && workers_.empty()) lock.unlock();  // stopped
-    if (!lock) {
-      for (int p = 0; p < parts; ++p) call(context, p);
-      return;
-    }
-    const int lanes = static_cast<int>(workers_.size()) + 1;
+    const int lanes = static_cast<int>(threads_.size()) + 1;
     // A worker that sleeps is often woken on the CPU of the thread that wakes it, and the kernel
     // may let both stay there for tens of milliseconds while another CPU is idle. It is moved
     // before it is woken: to move itself it would first have to wait for that CPU.
     const int cpu = sched_getcpu();
     for (int i = 1; i < lanes; ++i)
       if (cpu >= 0 && cpu_of_[static_cast<size_t>(i)].load(std::memory_order_relaxed) == cpu)
-        leave_cpu(workers_[static_cast<size_t>(i - 1)].native_handle(), cpu, allowed_);
-    parts_ = parts, call_ = call, context_ = context, failed_part_ = parts, error_ = nullptr;
+        leave_cpu(threads_[static_cast<size_t>(i - 1)].native_handle(), cpu, allowed_);
+    parts_ = parts, lanes_ = lanes, call_ = call, context_ = context;
+    failed_part_ = parts, error_ = nullptr;
     remaining_.store(static_cast<uint32_t>(lanes - 1), std::memory_order_relaxed);
     generation_.fetch_add(1, std::memory_order_release);
     generation_.notify_all();
-    inside_region = true;
-    share(0, lanes);
-    inside_region = false;
+    of_thread.inside = true;
+    share(0);
+    of_thread.inside = false;
     for (uint32_t left = remaining_.load(std::memory_order_acquire); left != 0;)
       left = wait_change(remaining_, left);
     if (error_) std::rethrow_exception(std::exchange(error_, nullptr));
   }
 
-  /// Starts its workers: fewer where the system gives no more threads, which changes nothing but
-  /// the speed.
-  void start() {
-    std::lock_guard lock(busy_);
-    CPU_ZERO(&allowed_);
-    pthread_getaffinity_np(pthread_self(), sizeof allowed_, &allowed_);
-    stop_ = false;
-    const uint32_t seen = generation_;
-    try {
-      workers_.reserve(static_cast<size_t>(threads_ - 1));
-      for (int i = 1; i < threads_; ++i) workers_.emplace_back([this, i, seen] { work(i, seen); });
-    } catch (const std::system_error&) {
-      // No more threads: those that started share the work.
-    }
-  }
-  /// Waits for the region that is under way and ends the workers. Regions run on the calling thread
-  /// alone until start().
-  void stop() {
-    std::lock_guard lock(busy_);
-    stop_ = true;
-    generation_.fetch_add(1, std::memory_order_release);
-    generation_.notify_all();
-    for (auto& w : workers_) w.join();
-    workers_.clear();
-  }
-
  private:
-  void share(int thread, int lanes) {
-    for (int p = thread; p < parts_; p += lanes) {
+  void share(int thread) {
+    for (int p = thread; p < parts_; p += lanes_) {
       try {
         call_(context_, p);
       } catch (...) {
@@ -130,97 +137,95 @@ class Pool {
       }
     }
   }
-  void work(int thread, uint32_t seen) {
+  void work(int thread) {
     pthread_setname_np(pthread_self(), "suanli-compute");
-    inside_region = true;
-    for (;;) {
+    of_thread = {&pool_, true};
+    for (uint32_t seen = 0;;) {
       seen = wait_change(generation_, seen);
       if (stop_) return;
-      share(thread, static_cast<int>(workers_.size()) + 1);
+      share(thread);
       cpu_of_[static_cast<size_t>(thread)].store(sched_getcpu(), std::memory_order_relaxed);
       if (remaining_.fetch_sub(1, std::memory_order_acq_rel) == 1) remaining_.notify_one();
     }
   }
 
-  const int threads_;
-  std::vector<std::thread> workers_;  // changed by start() and stop() alone, which hold busy_
-  std::mutex busy_, error_mutex_;
+  ThreadPool& pool_;
+  std::vector<std::atomic<int>> cpu_of_;  // where each worker ran last
+  std::mutex error_mutex_;
   std::atomic<bool> stop_{false};
   std::atomic<uint32_t> generation_{0}, remaining_{0};
-  int parts_ = 0, failed_part_ = 0;
-  std::vector<std::atomic<int>> cpu_of_;  // where each worker ran last
+  int parts_ = 0, lanes_ = 1, failed_part_ = 0;
   cpu_set_t allowed_;
   void (*call_)(void*, int) = nullptr;
   void* context_ = nullptr;
   std::exception_ptr error_;
+  std::vector<std::thread> threads_;  // last: they use all of the above
 };
 
-int default_threads() {
-  if (const auto n = environment_number("SUANLI_THREADS")) return static_cast<int>(*n);
-  cpu_set_t set;
-  return sched_getaffinity(0, sizeof set, &set) == 0 ? std::max(1, CPU_COUNT(&set)) : 1;
+ThreadPool::ThreadPool(int threads) : threads_(at_least_one(threads)) {
+  std::lock_guard lock(pools_mutex);
+  next_ = std::exchange(first_pool, this);
+  if (next_) next_->before_ = this;
 }
 
-constinit std::mutex pool_mutex;  // guards what follows
-constinit std::mutex change_mutex;  // one set_pool_threads() at a time; taken before pool_mutex
-constinit std::atomic<Pool*> current{nullptr};
-int wanted_threads = 0;
-std::map<int, Pool*>* stopped = nullptr;  // by their threads, to be started again
-const bool held = (hold_across_fork(ForkOrder::pool_change, &change_mutex),
-                   hold_across_fork(ForkOrder::pool, &pool_mutex), true);
-
-Pool& pool() {
-  if (Pool* p = current.load(std::memory_order_acquire)) return *p;
-  std::lock_guard lock(pool_mutex);
-  if (!current) {
-    if (wanted_threads == 0) wanted_threads = default_threads();
-    current.store(new Pool(wanted_threads), std::memory_order_release);
+ThreadPool::~ThreadPool() {
+  {
+    std::lock_guard lock(busy_);
+    delete std::exchange(workers_, nullptr);
   }
-  return *current;
+  std::lock_guard lock(pools_mutex);
+  (before_ ? before_->next_ : first_pool) = next_;
+  if (next_) next_->before_ = before_;
 }
 
+void ThreadPool::set_threads(int threads) {
+  at_least_one(threads);
+  if (of_thread.inside)
+    throw Error("[set_threads] called by a part of a parallel region, whose end it would wait for");
+  std::lock_guard lock(busy_);
+  if (threads == threads_) return;
+  delete std::exchange(workers_, nullptr);
+  threads_ = threads;
+}
+
+void ThreadPool::run(int parts, void (*call)(void*, int), void* context) {
+  std::unique_lock lock(busy_, std::defer_lock);
+  if (parts == 1 || threads() == 1 || of_thread.inside || !lock.try_lock()) {
+    for (int p = 0; p < parts; ++p) call(context, p);
+    return;
+  }
+  if (!workers_) workers_ = new Workers(*this, threads());
+  workers_->run(parts, call, context);
+}
+
+ThreadPool& ThreadPool::default_pool() {
+  if (ThreadPool* p = made_default.load(std::memory_order_acquire)) return *p;
+  std::lock_guard lock(making_mutex);
+  if (!made_default)
+    made_default.store(new ThreadPool(default_threads()), std::memory_order_release);
+  return *made_default;
+}
+
+ThreadPool* ThreadPool::exchange(ThreadPool* pool) { return std::exchange(of_thread.pool, pool); }
+
+namespace {
+ThreadPool& pool_of_thread() {
+  ThreadPool* p = of_thread.pool;
+  return p ? *p : ThreadPool::default_pool();
+}
 }  // namespace
 
-int pool_threads() { return pool().threads(); }
+int pool_threads() { return pool_of_thread().threads(); }
+bool inside_pool_region() { return of_thread.inside; }
 
-void set_pool_threads(int threads) {
-  if (threads < 1)
-    throw UsageError(str("[set_compute_threads] ", threads, " threads: expected at least 1"));
-  if (inside_region)
-    throw Error(
-        "[set_compute_threads] called by a part of a parallel region, whose end it would wait for");
-  std::lock_guard change(change_mutex);
-  Pool *next = nullptr, *before = nullptr;
-  {
-    std::lock_guard lock(pool_mutex);
-    wanted_threads = threads;
-    before = current;
-    if (!before || before->threads() == threads) return;
-    if (!stopped) stopped = new std::map<int, Pool*>;
-    if (auto it = stopped->find(threads); it != stopped->end()) {
-      next = it->second;
-      stopped->erase(it);
-    }
+void forget_pool_workers() {
+  of_thread.inside = false;
+  // Not freed: their locks may be held, and to destroy a thread that was not joined ends the
+  // program.
+  for (ThreadPool* p = first_pool; p; p = p->next_) {
+    new (&p->busy_) std::mutex;
+    p->workers_ = nullptr;
   }
-  // The next pool is there before the last one stops, and none of this holds the lock that pool()
-  // may take: a region that is under way may ask for the number of threads.
-  if (next) next->start();
-  else next = new Pool(threads);
-  {
-    std::lock_guard lock(pool_mutex);
-    current = next;
-  }
-  before->stop();
-  std::lock_guard lock(pool_mutex);
-  stopped->emplace(before->threads(), before);
-}
-
-bool detail::inside_pool_region() { return inside_region; }
-
-void detail::forget_pool() {
-  inside_region = false;
-  current = nullptr;
-  stopped = nullptr;  // their locks may be held
 }
 
 detail::StealingRanges::StealingRanges(int64_t pieces, int threads)
@@ -255,7 +260,7 @@ int64_t WorkQueue::next() {
 }
 
 void detail::pool_run(int parts, void (*call)(void*, int), void* context) {
-  if (parts > 0) pool().run(parts, call, context);
+  if (parts > 0) pool_of_thread().run(parts, call, context);
 }
 
 }  // namespace suanli

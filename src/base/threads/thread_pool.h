@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The one pool that computes. The calling thread takes part; workers spin briefly, then sleep
+// Pools of threads that compute. The calling thread takes part; workers spin briefly, then sleep
 // (endless spinning makes steps several times slower as soon as anything else runs on the machine;
 // see docs/decisions/004-threads.md).
 #pragma once
@@ -8,29 +8,72 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <mutex>
 #include <type_traits>
 
 namespace suanli {
 
-/// Threads that compute, the caller included.
+/// Threads that compute one region at a time. They start with the first region that is worth them
+/// and end with the pool. Any thread may use a pool, and change its size, at any time.
+class ThreadPool {
+ public:
+  /// `threads`: with the calling one. Throws UsageError if there is none.
+  explicit ThreadPool(int threads);
+  /// Waits for the region of another thread.
+  ~ThreadPool();
+  ThreadPool(const ThreadPool&) = delete;
+
+  int threads() const { return threads_.load(std::memory_order_relaxed); }
+  /// From the next region on. Waits for the region that another thread is in; regions that begin
+  /// meanwhile run on their calling thread alone.
+  void set_threads(int threads);
+
+  /// The pool of all threads that use no other: of SUANLI_THREADS threads, or as many as there are
+  /// CPUs for this process. It never ends.
+  static ThreadPool& default_pool();
+
+  /// Regions of this thread run in that pool while it lives.
+  class Use {
+   public:
+    explicit Use(ThreadPool& pool) : outer_(exchange(&pool)) {}
+    ~Use() { exchange(outer_); }
+    Use(const Use&) = delete;
+
+   private:
+    ThreadPool* outer_;
+  };
+
+  /// The pool of this thread from now on; null: the default one. The one before.
+  static ThreadPool* exchange(ThreadPool* pool);
+
+  /// See parallel_invoke().
+  void run(int parts, void (*call)(void* context, int part), void* context);
+
+ private:
+  class Workers;
+  friend void forget_pool_workers();
+  std::atomic<int> threads_;
+  std::mutex busy_;  // held for the time of a region
+  Workers* workers_ = nullptr;  // guarded by busy_; null: not started
+  ThreadPool *before_ = nullptr, *next_ = nullptr;  // of all pools
+};
+
+/// Threads of the pool that this thread uses, the caller included.
 int pool_threads();
-/// From the next region on. Waits for the region that another thread is in; what is in it, or
-/// enters meanwhile, is done as ever.
-void set_pool_threads(int threads);
+/// True while this thread does a part of a region.
+bool inside_pool_region();
+/// In the child of a fork(): the workers of all pools are gone, the next region starts others.
+void forget_pool_workers();
 
 class WorkQueue;
 
 namespace detail {
 void pool_run(int parts, void (*call)(void* context, int part), void* context);
-/// True while this thread does a part of a region.
-bool inside_pool_region();
-/// In the child of a fork(): the workers are gone, the next region makes others.
-void forget_pool();
 }  // namespace detail
 
 /// Calls f(part) for part = 0 … parts-1, part p on thread p mod pool_threads(), and returns when
 /// all are done. Runs inline for one part, inside another parallel region, or while another thread
-/// uses the pool: what a part does must not depend on where it runs. The first exception by part
+/// is in a region of the pool: what a part does must not depend on where it runs. The first exception by part
 /// number is rethrown.
 template <class F> void parallel_invoke(int parts, F&& f) {
   using G = std::remove_reference_t<F>;

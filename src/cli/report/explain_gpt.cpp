@@ -80,9 +80,12 @@ ExplainSubject gpt_subject(const Arguments& args) {
   const std::string data = args.positional(0, "random:tokens=256?vocab=5000");
   const int64_t batch = args.integer("--batch", args.integer("--batch-size", 8));
   auto step = std::make_shared<Step>(tokens_from(data), batch);
-  return {"gpt", data, {step->tokens.length}, batch, compute_threads(), [step](bool training) {
-            step->rehearse(training);
-          }};
+  return {"gpt",
+          data,
+          {step->tokens.length},
+          batch,
+          Session::current().threads(),
+          [step](bool training) { step->rehearse(training); }};
 }
 
 }  // namespace suanli::cli

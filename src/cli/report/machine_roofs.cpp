@@ -8,7 +8,7 @@
 #include "base/files/file.h"
 #include "base/text/json.h"
 #include "cli/framework/console.h"
-#include "suanli/runtime.h"
+#include "suanli/session.h"
 
 namespace suanli::cli {
 
@@ -35,7 +35,7 @@ Json::Object key_of_this_machine() {
   return {{"version", version()},
           {"cpu", cpu_model()},
           {"isa", isa()},
-          {"threads", int64_t{compute_threads()}}};
+          {"threads", int64_t{Session::current().threads()}}};
 }
 
 Json to_json(const Roofs& roofs) {
@@ -51,7 +51,7 @@ Roofs from_json(const Json& json) {
     if (!(json.at(name) == value)) throw InputError("of another machine");
   Roofs roofs;
   roofs.cpu = json.at("cpu").string(), roofs.isa = json.at("isa").string(),
-  roofs.threads = compute_threads();
+  roofs.threads = Session::current().threads();
   for (const Rate& r : kRates) {
     const Json& given = json.at(r.name);
     roofs.*r.roof = {given.at("one").number(), given.at("all").number()};

@@ -8,7 +8,7 @@
 #include "base/text/text.h"
 #include "cli/framework/console.h"
 #include "suanli/explain.h"
-#include "suanli/plan.h"
+#include "suanli/session.h"
 
 namespace suanli::cli {
 
@@ -50,19 +50,22 @@ struct Work {
 /// Each op as a kernel of its own, so that every op counts for the module that calls it.
 class OneKernelPerOp {
  public:
-  OneKernelPerOp() : before_(tier()) { set_tier(Tier::cold); }
-  ~OneKernelPerOp() { set_tier(before_); }
+  explicit OneKernelPerOp(Session session) : session_(session), before_(session.tier()) {
+    session_.set_tier(Tier::cold);
+  }
+  ~OneKernelPerOp() { session_.set_tier(before_); }
   OneKernelPerOp(const OneKernelPerOp&) = delete;
 
  private:
-  Tier before_;
+  Session session_;
+  const Tier before_;
 };
 
 std::map<std::string, Work> work_by_module(Trainer& trainer) {
   std::map<std::string, Work> out;
   try {
     flush();
-    OneKernelPerOp cold;
+    OneKernelPerOp cold(trainer.session());
     Explainer explainer;
     trainer.rehearse(false);
     for (const ProgramExplanation& program : explainer.programs())

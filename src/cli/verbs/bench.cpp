@@ -5,7 +5,7 @@
 #include "cli/framework/console.h"
 #include "cli/framework/verbs.h"
 #include "cli/report/machine_roofs.h"
-#include "suanli/runtime.h"
+#include "suanli/session.h"
 
 namespace suanli::cli {
 
@@ -23,7 +23,8 @@ constexpr Line kLines[] = {{"f32", "GFLOP/s", &Roofs::f32},   {"f64", "GFLOP/s",
 int run(const Arguments& args) {
   if (args.positional(0) != "roofs")
     throw UsageError(fmt::format("'{}' cannot be measured; expected roofs", args.positional(0)));
-  if (args.has("--threads")) set_compute_threads(static_cast<int>(args.integer("--threads", 1)));
+  if (args.has("--threads"))
+    Session::current().set_threads(static_cast<int>(args.integer("--threads", 1)));
   const Roofs roofs = machine_roofs(args.has("--again"));
   if (args.has("--json")) {
     Json out =

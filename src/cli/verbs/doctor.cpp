@@ -14,7 +14,7 @@
 #include "cli/framework/console.h"
 #include "cli/framework/verbs.h"
 #include "suanli/roofs.h"
-#include "suanli/runtime.h"
+#include "suanli/session.h"
 
 namespace suanli::cli {
 
@@ -86,7 +86,7 @@ int run(const Arguments& args) {
       {"cpu", cpu_model()},
       {"isa", isa()},
       {"cpus", static_cast<int64_t>(std::thread::hardware_concurrency())},
-      {"threads", compute_threads()},
+      {"threads", Session::current().threads()},
       {"memory_bytes", total},
       {"free_bytes", free},
       {"onednn", onednn_version()},

@@ -67,7 +67,7 @@ int run(const Arguments& args) {
   const bool own_data = args.positionals().size() < 2;
   std::string source = args.positional(1, c.data);
   if (source == "-") source = fmt::format("{}:{}", trained.kind, kStandardInput);
-  set_compute_threads(static_cast<int>(args.integer("--threads", c.threads)));
+  trained.session.set_threads(static_cast<int>(args.integer("--threads", c.threads)));
   if (is_stdout(args.text("--confusion")))
     throw UsageError("--confusion writes a picture beside the result. Give it a file.");
   if (args.has("--confusion") && trained.task == data::Task::regression)
@@ -106,7 +106,8 @@ int run(const Arguments& args) {
                            .stddev = c.stddev,
                            .loss = trained.loss,
                            .classes = classes,
-                           .tta = trained.tta});
+                           .tta = trained.tta,
+                           .session = trained.session});
   // other data without splits of their own
   const bool whole = !own_data && !splits.val && !splits.test;
   const std::string split = whole ? "all" : part.name,

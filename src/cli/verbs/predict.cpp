@@ -308,7 +308,7 @@ int run(const Arguments& args) {
   device_from_name(args.text("--device", "auto"));
   TrainedModel trained = load_run(path);
   if (args.has("--tta")) trained.tta = tta_from_text(args.text("--tta"));
-  set_compute_threads(static_cast<int>(args.integer("--threads", trained.config.threads)));
+  trained.session.set_threads(static_cast<int>(args.integer("--threads", trained.config.threads)));
   const std::vector<std::string> given(args.positionals().begin() + 1, args.positionals().end());
   if (args.has("--top") && trained.task == data::Task::regression)
     throw UsageError(

@@ -17,6 +17,7 @@
 #include "data/datasets/labels.h"
 #include "suanli/dataset.h"
 #include "suanli/loader.h"
+#include "suanli/session.h"
 
 namespace suanli::data {
 namespace {
@@ -70,6 +71,7 @@ struct Loader::State {
 
   std::shared_ptr<const Dataset> dataset;
   LoaderOptions options;
+  const Session session = Session::current();  // that batches are charged to
   int64_t samples = 0, batches = 0, epoch = -1;  // the first two: per epoch
   bool fresh = false;  // start() was called and nothing was taken since
   double waited = 0;
@@ -181,6 +183,7 @@ struct Loader::State {
   }
 
   void run() {
+    const Session::Use use(session);
     std::unique_lock lock(mutex);
     while (true) {
       work.wait(lock,

@@ -5,8 +5,6 @@
 #include <unordered_map>
 
 #include "base/threads/fork.h"
-#include "plan/build/fit_memory.h"
-#include "runtime/storage.h"
 
 namespace suanli {
 
@@ -47,9 +45,7 @@ class PlanCache {
   void give(CachedPlans* c, std::unique_ptr<Plan> plan) {
     std::lock_guard lock(mutex_);
     --c->lent;
-    if (plan && !c->cleared &&
-        (plan->counted_bytes ||
-         c->settings == PlanSettings::of_now(c->settings.tier, c->settings.device))) {
+    if (plan && !c->cleared && (plan->counted_bytes || c->settings.still_hold())) {
       if (plan->counted_bytes == 0) count(*c, plan->counted_bytes = plan->bytes_held());
       c->idle.push_back(std::move(plan));
     }
@@ -60,7 +56,6 @@ class PlanCache {
       if (at->lent == 0) erase(at);
       at = next;
     }
-    set_plan_bytes(bytes_);
   }
   void clear() {
     std::lock_guard lock(mutex_);
@@ -75,7 +70,11 @@ class PlanCache {
       }
       at = next;
     }
-    set_plan_bytes(bytes_);
+  }
+
+  int64_t bytes() {
+    std::lock_guard lock(mutex_);
+    return bytes_;
   }
 
  private:
@@ -132,15 +131,11 @@ PlanCache& cache() {
 
 }  // namespace
 
-PlanSettings PlanSettings::of_now(Tier tier, Device device) {
-  return {tier, device, compute_threads(), suanli::working_memory_limit(),
-          backend(device).instruction_set()};
-}
-
 PlanLease::PlanLease(const Tape& tape, const PlanSettings& settings)
     : of_(cache().take(tape, settings, plan)) {}
 PlanLease::~PlanLease() { cache().give(of_, std::move(plan)); }
 
 void clear_plan_cache() { cache().clear(); }
+int64_t plan_cache_bytes() { return cache().bytes(); }
 
 }  // namespace suanli

@@ -6,21 +6,6 @@
 
 namespace suanli {
 
-/// Dependencies of a plan besides its tape: all that its passes ask for and that its kernels freeze
-/// when prepared. (SUANLI_CONV stays as it is for the life of the process; NaN checks and poison
-/// are looked at in every run.)
-struct PlanSettings {
-  Tier tier;
-  Device device;
-  int threads;  // that compute: kernels divide their work by it
-  int64_t working_memory_limit;  // of set_working_memory_limit()
-
-  int64_t instruction_set;  // for which kernels lay out what they keep
-
-  static PlanSettings of_now(Tier tier, Device device);
-  bool operator==(const PlanSettings&) const = default;
-};
-
 struct CachedPlans;  // of one program
 
 /// A plan taken out of the cache while it runs: its kernels may be run by one thread at a time, so

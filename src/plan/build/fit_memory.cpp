@@ -2,7 +2,6 @@
 #include "plan/build/fit_memory.h"
 
 #include <algorithm>
-#include <atomic>
 
 #include "plan/build/arena_use.h"
 #include "plan/build/assemble.h"
@@ -22,8 +21,6 @@ constexpr double kMinSaving = 0.01;
 constexpr int kMaxRounds = 4;        // the fullest moment is another one after each
 // where there is a limit: more work than that is no use to anybody
 constexpr double kMinBytesPerWork = 0.01;
-
-std::atomic<int64_t> limit_of_all = 0;
 
 /// What running a plan takes.
 double work_of(const Plan& plan) {
@@ -52,10 +49,7 @@ double saving(const Plan& plan, const Plan& before) {
 
 }  // namespace
 
-void set_working_memory_limit(int64_t bytes) { limit_of_all = bytes; }
-int64_t working_memory_limit() { return limit_of_all; }
-
-void fit_memory(PlanDraft& draft, KernelTable& kernels) {
+void fit_memory(PlanDraft& draft, int64_t limit, KernelTable& kernels) {
   for (int round = 0; round < kMaxRounds && draft.plan->arena_bytes > kIgnoreBelowBytes; ++round) {
     PlanDraft next = rematerialized(draft, kBytesPerWork, 0, kernels);
     if (!next.plan) break;
@@ -64,7 +58,6 @@ void fit_memory(PlanDraft& draft, KernelTable& kernels) {
     draft = std::move(next);
   }
   // Dearer and dearer, until it fits.
-  const int64_t limit = limit_of_all;
   for (double exchange = kBytesPerWork / 2;
        limit > 0 && draft.plan->arena_bytes > limit && exchange > kMinBytesPerWork; exchange /= 2)
     for (int round = 0; round < kMaxRounds && draft.plan->arena_bytes > limit; ++round) {

@@ -14,14 +14,10 @@ struct PlanDraft {
   std::unique_ptr<Plan> plan;
 };
 
-/// The value of set_working_memory_limit(); 0: no limit.
-int64_t working_memory_limit();
-
 /// Looks at who holds memory where it is fullest, computes some of that again instead, and keeps
 /// the plan that follows if it takes less memory at a fair price; and once more, as the fullest
-/// place is another one then. Whatever the price, where the working memory has a limit (see
-/// set_working_memory_limit()), until it fits or nothing helps. A function of the draft and the
-/// limit alone.
-void fit_memory(PlanDraft& draft, KernelTable& kernels);
+/// place is another one then. Whatever the price, where the working memory has a limit (not
+/// 0), until it fits or nothing helps. A function of the draft and the limit alone.
+void fit_memory(PlanDraft& draft, int64_t limit, KernelTable& kernels);
 
 }  // namespace suanli

@@ -40,10 +40,22 @@ PlanDraft first_draft(const Tape& tape, Tier tier, KernelTable& kernels) {
 
 }  // namespace
 
-std::unique_ptr<Plan> Plan::build(const Tape& tape, Tier tier) {
-  KernelTable kernels(backend(tape.nodes.empty() ? Device{} : tape.nodes[0]->device));
-  PlanDraft draft = first_draft(tape, tier, kernels);
-  if (tier == Tier::planned) fit_memory(draft, kernels), notify("fit memory", draft.program);
+PlanSettings PlanSettings::of(const Session::State& session, Tier tier, Device device) {
+  return {tier, device, session.pool.threads(), session.working_memory_limit,
+          backend(device).instruction_set()};
+}
+
+bool PlanSettings::still_hold() const {
+  return threads == pool_threads() && instruction_set == backend(device).instruction_set();
+}
+
+std::unique_ptr<Plan> Plan::build(const Tape& tape, const PlanSettings& settings) {
+  KernelTable kernels(backend(settings.device));
+  PlanDraft draft = first_draft(tape, settings.tier, kernels);
+  if (settings.tier == Tier::planned) {
+    fit_memory(draft, settings.working_memory_limit, kernels);
+    notify("fit memory", draft.program);
+  }
   if (plan_listener)
     plan_listener->divided(draft.program, draft.units), plan_listener->planned(*draft.plan, tape);
   return std::move(draft.plan);

@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 // Plan: steps in execution order with a place for every value. A pure function of tape, kernel
-// table and PlanSettings (see cache.h).
+// table and PlanSettings.
 #pragma once
 #include <memory>
 #include <vector>
 
 #include "plan/tape/tape.h"
 #include "runtime/backend.h"
+#include "runtime/session.h"
 #include "suanli/plan.h"
 
 namespace suanli {
@@ -46,20 +47,37 @@ struct PlannedOutput {
   Place place;   // output: storage of its own; leaf: an alias of a leaf, shared
 };
 
+/// Dependencies of a plan besides its tape: all that its passes ask for and that its kernels freeze
+/// when prepared. (SUANLI_CONV stays as it is for the life of the process; NaN checks and poison
+/// are looked at in every run.)
+struct PlanSettings {
+  Tier tier;
+  Device device;
+  int threads;  // that compute: kernels divide their work by it
+  int64_t working_memory_limit;
+  int64_t instruction_set;  // for which kernels lay out what they keep
+
+  /// Of a session, now.
+  static PlanSettings of(const Session::State& session, Tier tier, Device device = {});
+  /// False if kernels that this thread prepared meanwhile may have other settings.
+  bool still_hold() const;
+  bool operator==(const PlanSettings&) const = default;
+};
+
 struct Plan {
   Device device;
   std::vector<PlannedStep> steps;
   std::vector<PlannedOutput> outputs;
-  std::vector<int64_t> output_bytes;   // storages to allocate …
+  std::vector<int64_t> output_bytes;  // storages to allocate …
   // … unless this update of the tape (-1: none) may be written over what it replaces
   std::vector<int64_t> output_update;
-  std::vector<PlannedBytes> arena;     // who holds what of it, in the order of the first steps
+  std::vector<PlannedBytes> arena;  // who holds what of it, in the order of the first steps
   int64_t arena_bytes = 0, flops = 0;
-  int64_t saved_flops = 0;             // of `flops`, what kernels do without
+  int64_t saved_flops = 0;  // of `flops`, what kernels do without
 
   /// Values lie in an arena by their lifetimes. Cold: one precompiled kernel per record. Planned:
   /// fused (see fuse.h).
-  static std::unique_ptr<Plan> build(const Tape& tape, Tier tier);
+  static std::unique_ptr<Plan> build(const Tape& tape, const PlanSettings& settings);
   /// Host memory that it takes, with its kernels: an estimate, for the cache.
   int64_t bytes_held() const;
   int64_t counted_bytes = 0;  // as the cache counts it; 0: not yet

@@ -8,7 +8,8 @@
 
 #include "base/system/machine_memory.h"
 #include "base/text/text.h"
-#include "suanli/plan.h"
+#include "runtime/session.h"
+#include "tensor/node.h"
 #include "train/run/trainer_state.h"
 #include "train/settings/config.h"
 
@@ -30,14 +31,25 @@ std::string words_for(double seconds) {
                          : with(seconds / 60, " min");
 }
 
-/// Memory that a run may take beside what is held: the limit that was set for the process, or less.
-MemoryLeft memory_for_runs() {
+/// Memory that a run may take beside what is held: the limit of its session, or less.
+MemoryLeft memory_for_runs(const Session& session) {
   MemoryLeft left = memory_left();
-  const MemoryUse use = memory_use();
+  const MemoryUse use = session.memory_use();
   if (use.limit > 0 && use.limit - use.tensors - use.arena < left.bytes)
     left = {std::max<int64_t>(0, use.limit - use.tensors - use.arena),
-            "the limit that was set for this process"};
+            "the memory limit of the session"};
   return left;
+}
+
+/// Bytes of a model's values that another session pays for.
+int64_t bytes_charged_elsewhere(nn::Module& model, const Session& session) {
+  int64_t bytes = 0;
+  for (auto& [name, value] : model.state_dict()) {
+    const Tensor t = value.value();
+    const Storage* s = t.materialized() ? t.node()->out(t.index()).storage : nullptr;
+    if (s && s->account != &*session.state().account) bytes += block_size(s->bytes);
+  }
+  return bytes;
 }
 
 constexpr const char* kWhatHelps =
@@ -58,7 +70,7 @@ void Trainer::State::require_memory_for_weights() {
       trained += p.requires_grad() ? p.shape().numel() * itemsize(p.dtype()) : 0;
   const int64_t states = config.optimizer.starts_with("adam") ? 2 : config.momentum > 0 ? 1 : 0;
   const int64_t state = states * trained + (config.ema > 0 || config.lookahead > 0 ? weights : 0);
-  const MemoryLeft left = memory_for_runs();
+  const MemoryLeft left = memory_for_runs(session);
   const int64_t allowed = config.memory_limit > 0 ? config.memory_limit : left.bytes;
   if (weights + state <= allowed) return;
   if (!custom_model) drop_pending();  // or the next flush would compute them
@@ -80,8 +92,8 @@ void Trainer::State::refuse_for_memory(const OutOfMemory& e) {
 }
 
 int64_t TrainingLoop::held_bytes() const {
-  const MemoryUse use = memory_use();
-  return use.tensors + use.arena + data_bytes();
+  const MemoryUse use = s_.session.memory_use();
+  return use.tensors + use.arena + bytes_charged_elsewhere(s_.model, s_.session) + data_bytes();
 }
 
 void TrainingLoop::require_memory() {
@@ -91,7 +103,7 @@ void TrainingLoop::require_memory() {
   } catch (const RehearsalError&) { return; }  // nothing is known
   // Where the user set a limit, settle_memory() has compared with that.
   const int64_t held = held_bytes();
-  const MemoryLeft left = memory_for_runs();
+  const MemoryLeft left = memory_for_runs(s_.session);
   if (s_.config.memory_limit == 0 && f.peak() - held > left.bytes)
     throw InputError(str("memory: the run needs ", forecast_in_words(f), "; ", human_bytes(held),
                          " of it are there, but ", left.by, " leaves ", human_bytes(left.bytes),
@@ -101,8 +113,9 @@ void TrainingLoop::require_memory() {
 
 void TrainingLoop::settle_batch() {
   TrainConfig& c = s_.config;
-  const int64_t all = memory_for_runs().bytes / 10 * 9 + held_bytes(), recipe = c.batch_size,
-                left = c.memory_limit > 0 ? c.memory_limit : all, samples = s_.splits.train->size();
+  const int64_t all = memory_for_runs(s_.session).bytes / 10 * 9 + held_bytes(),
+                recipe = c.batch_size, left = c.memory_limit > 0 ? c.memory_limit : all,
+                samples = s_.splits.train->size();
   // A step learns from its batch as a whole, so an epoch of a handful of steps learns little,
   // however fast it is.
   const int64_t largest = std::max<int64_t>(16, std::min<int64_t>(1024, samples / 20));
@@ -184,7 +197,7 @@ void TrainingLoop::settle_memory() {
   const RunForecast usual = needed();
   if (usual.peak() <= limit) return;
   const int64_t working = usual.gradients + usual.activations + usual.workspace;
-  set_working_memory_limit(std::max<int64_t>(1, working - (usual.peak() - limit)));
+  s_.session.set_working_memory_limit(std::max<int64_t>(1, working - (usual.peak() - limit)));
   const RunForecast f = needed();
   if (f.peak() > limit)
     throw InputError(str("memory limit ", human_bytes(limit), ": the run needs ",

@@ -141,6 +141,7 @@ class NumberErrors {
 
 Evaluation evaluate(nn::AnyModule& model, std::shared_ptr<const data::Dataset> dataset,
                     const EvaluateOptions& options) {
+  const Session::Use use(options.session);
   NoGrad no_grad;
   EvalMode eval_mode(model);
   const data::Info& info = dataset->info();
@@ -179,6 +180,7 @@ Evaluation evaluate(nn::AnyModule& model, std::shared_ptr<const data::Dataset> d
 }
 
 Tensor TrainedModel::predict(const Tensor& x) {
+  const Session::Use use(session);
   NoGrad no_grad;
   EvalMode eval_mode(model);
   require_views(tta, task, input_shape);

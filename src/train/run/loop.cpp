@@ -7,7 +7,6 @@
 #include "base/text/text.h"
 #include "io/safetensors.h"
 #include "runtime/profiler.h"
-#include "suanli/plan.h"
 #include "train/run/evaluate.h"
 #include "train/run/trainer_state.h"
 #include "train/stored/dataset_summary.h"
@@ -24,9 +23,15 @@ constexpr double kNaN = std::numeric_limits<double>::quiet_NaN();
 
 class CheckNan {
  public:
-  CheckNan() { set_check_nan(true); }
-  ~CheckNan() { set_check_nan(false); }
+  explicit CheckNan(Session session) : session_(session), before_(session.check_nan()) {
+    session_.set_check_nan(true);
+  }
+  ~CheckNan() { session_.set_check_nan(before_); }
   CheckNan(const CheckNan&) = delete;
+
+ private:
+  Session session_;
+  const bool before_;
 };
 
 /// While it lives, the model has the average's weights.
@@ -408,7 +413,7 @@ TrainResult TrainingLoop::result_so_far() {
   const bool clips = s_.config.clip_norm > 0 && p.step > 0;
   r.grad_norm = clips ? p.grad_norm / static_cast<double>(p.step) : kNaN;
   r.clipped = clips ? static_cast<double>(p.clipped) / static_cast<double>(p.step) : 0;
-  r.peak_bytes = memory_use().peak + data_bytes();
+  r.peak_bytes = s_.session.memory_use().peak + data_bytes();
   return r;
 }
 
@@ -432,7 +437,7 @@ TrainResult TrainingLoop::finish() {
     r.test_rmse = test.rmse;
   }
   r.seconds = s_.seconds();
-  r.peak_bytes = memory_use().peak + data_bytes();
+  r.peak_bytes = s_.session.memory_use().peak + data_bytes();
   write_safetensors(s_.folder->file("model.safetensors"), values_of(s_.model),
                     {{"format", "pt"},
                      {kRunRecord, run_record(s_.splits.train->info(), c.best.epoch, c.best.step)}});
@@ -469,7 +474,7 @@ void TrainingLoop::explain_bad_number(int64_t bad_step, const std::string& what)
     s_.progress() = good->progress;
     s_.train_mode(good->progress.epoch);
     data::Loader loader = training_loader(0);
-    CheckNan check;
+    CheckNan check(s_.session);
     try {
       for (Progress& p = s_.progress(); p.step < bad_step; ++p.step) {
         if (p.batch == 0 || p.step == good->progress.step) loader.start(p.epoch, p.batch);

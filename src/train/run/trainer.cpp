@@ -6,7 +6,6 @@
 #include "base/text/shell.h"
 #include "base/text/text.h"
 #include "suanli/loader.h"
-#include "suanli/plan.h"
 #include "train/run/trainer_state.h"
 #include "train/run/tta.h"
 #include "train/settings/config.h"
@@ -22,7 +21,9 @@ namespace suanli {
 namespace {
 /// The settings that order sums: the instruction set, and the tier, since the planned one lays
 /// convolutions out anew.
-std::string kernels() { return isa() + (tier() == Tier::cold ? ", one kernel per op" : ""); }
+std::string kernels(const Session& session) {
+  return isa() + (session.tier() == Tier::cold ? ", one kernel per op" : "");
+}
 }  // namespace
 
 void Trainer::State::prepare(nn::AnyModule* own, Loss& loss,
@@ -35,9 +36,11 @@ void Trainer::State::prepare(nn::AnyModule* own, Loss& loss,
   TrainConfig as_given = config;
   // what is wrong is said before the data are read
   validate(as_given, custom_model || config.model.empty());
-  config.device = to_string(device_from_name(config.device));
-  if (config.threads > 0) set_compute_threads(static_cast<int>(config.threads));
-  config.threads = compute_threads();
+  const Device device = device_from_name(config.device);
+  session.set_device(device);
+  config.device = to_string(device);
+  if (config.threads > 0) session.set_threads(static_cast<int>(config.threads));
+  config.threads = session.threads();
   GivenWeights given;
   if (!config.weights.empty()) {
     config.weights = std::filesystem::absolute(config.weights).lexically_normal().string();
@@ -247,7 +250,7 @@ void Trainer::State::begin() {
     // Draws of the training itself come from a stream of their own, so that they do not depend on
     // how many the weights took.
     manual_seed(static_cast<uint64_t>(config.seed), 1);
-    checkpoint.provenance = {version(), kernels(), config.threads, deciding_fields(config),
+    checkpoint.provenance = {version(), kernels(session), config.threads, deciding_fields(config),
                              to_json(splits)};
     save(false);  // also shows now, not in an hour, whether the disk takes a checkpoint
   } catch (...) {
@@ -288,14 +291,18 @@ Trainer::Trainer(std::unique_ptr<State> state) : state_(std::move(state)) {}
 Trainer::Trainer(Trainer&&) noexcept = default;
 Trainer::~Trainer() = default;
 
-Trainer::Trainer(TrainConfig config) : state_(std::make_unique<State>()) {
+Trainer::Trainer(TrainConfig config, const std::optional<Session>& session)
+    : state_(std::make_unique<State>(session)) {
+  const Session::Use use(state_->session);
   state_->in_run.restart();
   state_->config = std::move(config);
   require_free(state_->config.out);
   state_->prepare(nullptr, loss, std::nullopt);
 }
 
-Trainer::Trainer(nn::AnyModule model, TrainConfig config) : state_(std::make_unique<State>()) {
+Trainer::Trainer(nn::AnyModule model, TrainConfig config, const std::optional<Session>& session)
+    : state_(std::make_unique<State>(session)) {
+  const Session::Use use(state_->session);
   if (config.model.empty()) config.model = "own";
   state_->in_run.restart();
   state_->config = std::move(config);
@@ -323,7 +330,8 @@ TrainConfig recorded_config(const RunFolder& folder, const ResumeOptions& option
 
 /// Everything that keeps the rest of the run from giving the bits that the undisturbed run would
 /// have given.
-std::string not_bit_exact(const Provenance& recorded, const TrainConfig& config, const Json& data) {
+std::string not_bit_exact(const Provenance& recorded, const TrainConfig& config,
+                          const std::string& kernels, const Json& data) {
   std::string out;
   auto add = [&](const std::string& what) {
     out += (out.empty() || what.empty() ? "" : "; ") + what;
@@ -337,8 +345,8 @@ std::string not_bit_exact(const Provenance& recorded, const TrainConfig& config,
     add(str("it was trained with ", recorded.threads,
             recorded.threads == 1 ? " compute thread" : " compute threads", ", now ",
             config.threads));
-  if (recorded.isa != kernels())
-    add(str("it was trained on ", recorded.isa, ", this process runs ", kernels()));
+  if (recorded.isa != kernels)
+    add(str("it was trained on ", recorded.isa, ", this process runs ", kernels));
   if (recorded.version != version())
     add(str("it was trained by version ", recorded.version, ", this is ", version()));
   return out;
@@ -351,8 +359,9 @@ Trainer Trainer::resume(const std::string& run, const ResumeOptions& options) {
 }
 
 Trainer Trainer::resume(const std::string& run, nn::AnyModule model, const ResumeOptions& options) {
-  auto state = std::make_unique<State>();
+  auto state = std::make_unique<State>(options.session);
   State& s = *state;
+  const Session::Use use(s.session);
   s.in_run.restart();
   require_resumable(run);
   s.folder = RunFolder::open(run);
@@ -365,7 +374,8 @@ Trainer Trainer::resume(const std::string& run, nn::AnyModule model, const Resum
   Loss loss;
   s.prepare(own ? &model : nullptr, loss, checkpoint);
   if (checkpoint) {
-    if (std::string why = not_bit_exact(checkpoint->provenance, s.config, to_json(s.splits));
+    if (std::string why =
+            not_bit_exact(checkpoint->provenance, s.config, kernels(s.session), to_json(s.splits));
         !why.empty()) {
       if (!options.force)
         throw InputError(
@@ -384,8 +394,8 @@ Trainer Trainer::resume(const std::string& run, nn::AnyModule model, const Resum
     s.resume_note = "it was stopped before its first checkpoint, so it begins at step 0";
     manual_seed(static_cast<uint64_t>(s.config.seed), 1);
   }
-  s.checkpoint.provenance = {version(), kernels(), s.config.threads, deciding_fields(s.config),
-                             to_json(s.splits)};
+  s.checkpoint.provenance = {version(), kernels(s.session), s.config.threads,
+                             deciding_fields(s.config), to_json(s.splits)};
   // Only now, when nothing can be wrong any more, is the folder touched.
   if (!s.finished) {
     s.checkpoints->clean(checkpoint);
@@ -399,6 +409,7 @@ Trainer Trainer::resume(const std::string& run, nn::AnyModule model, const Resum
 
 TrainResult Trainer::run() {
   State& s = *state_;
+  const Session::Use use(s.session);
   if (s.finished) {
     const std::string path = s.folder->file("summary.json");
     TrainResult result = result_from_json(Json::parse(read_file(path), path));
@@ -416,13 +427,26 @@ TrainResult Trainer::run() {
   }
 }
 
-RunForecast Trainer::forecast() { return TrainingLoop(*this, *state_).forecast(); }
-void Trainer::rehearse(bool training) { TrainingLoop(*this, *state_).rehearse(training); }
-RunTiming Trainer::measure() { return TrainingLoop(*this, *state_).measure(); }
-void Trainer::take_steps(int64_t steps) { TrainingLoop(*this, *state_).take_steps(steps); }
+RunForecast Trainer::forecast() {
+  const Session::Use use(state_->session);
+  return TrainingLoop(*this, *state_).forecast();
+}
+void Trainer::rehearse(bool training) {
+  const Session::Use use(state_->session);
+  TrainingLoop(*this, *state_).rehearse(training);
+}
+RunTiming Trainer::measure() {
+  const Session::Use use(state_->session);
+  return TrainingLoop(*this, *state_).measure();
+}
+void Trainer::take_steps(int64_t steps) {
+  const Session::Use use(state_->session);
+  TrainingLoop(*this, *state_).take_steps(steps);
+}
 
 const TrainConfig& Trainer::config() const { return state_->config; }
 const data::Splits& Trainer::data() const { return state_->splits; }
+const Session& Trainer::session() const { return state_->session; }
 nn::AnyModule& Trainer::model() { return state_->model; }
 bool Trainer::finished() const { return state_->finished; }
 std::string Trainer::folder() const {

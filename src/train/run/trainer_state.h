@@ -8,7 +8,7 @@
 
 #include "base/system/stopwatch.h"
 #include "suanli/loader.h"
-#include "suanli/plan.h"
+#include "suanli/session.h"
 #include "suanli/train.h"
 #include "train/stored/checkpoint.h"
 #include "train/stored/fine_tune.h"
@@ -26,6 +26,10 @@ struct ClassWeights {
 };
 
 struct Trainer::State {
+  explicit State(const std::optional<Session>& given) : session(given ? *given : Session()) {}
+  State(const State&) = delete;
+
+  Session session;  // first, so that it ends last
   TrainConfig config;
   bool custom_model = false;
   data::Splits splits;
@@ -55,12 +59,6 @@ struct Trainer::State {
   Stopwatch in_run;  // restarted by run()
   double seconds_before = 0;  // of earlier processes
   double saved_at = 0;  // by Trainer::clock
-
-  State() = default;
-  State(const State&) = delete;
-  ~State() {
-    if (config.memory_limit > 0) set_working_memory_limit(0);
-  }
 
   Progress& progress() { return checkpoint.progress; }
   int64_t samples_per_epoch() const { return splits.train->size() - (leaves_one_out ? 1 : 0); }

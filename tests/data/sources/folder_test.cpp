@@ -12,6 +12,7 @@
 #include "gtest/gtest.h"
 #include "suanli/dataset.h"
 #include "suanli/loader.h"
+#include "suanli/session.h"
 
 namespace suanli::data {
 namespace {
@@ -420,9 +421,9 @@ TEST(Folder, SplitsEachClass) {
 TEST(Folder, NothingDependsOnThreads) {
   TemporaryFolder folder;
   write_pets(folder);
-  const int before = pool_threads();
+  const int before = Session::current().threads();
   auto everything = [&](int threads) {
-    set_pool_threads(threads);
+    Session::current().set_threads(threads);
     const Splits s = open("folder:" + folder.path() + "?size=16", {.val_fraction = 0});
     std::vector<double> all = s.train->info().mean;
     all.insert(all.end(), s.train->info().stddev.begin(), s.train->info().stddev.end());
@@ -436,7 +437,7 @@ TEST(Folder, NothingDependsOnThreads) {
     return all;
   };
   const std::vector<double> one = everything(1), three = everything(3);
-  set_pool_threads(before);
+  Session::current().set_threads(before);
   EXPECT_EQ(one, three);
 }
 

@@ -43,13 +43,13 @@ void expect_bounded(const char* what, int programs, const std::function<void(int
   release_freed_memory();
   malloc_trim(0);
   run(0);
-  const int64_t before = resident_bytes(), counted_before = memory_use().plans;
+  const int64_t before = resident_bytes(), counted_before = plan_cache_bytes();
   int64_t largest_count = 0;
   for (int i = 1; i < programs; ++i) {
     run(i);
-    largest_count = std::max(largest_count, memory_use().plans);
+    largest_count = std::max(largest_count, plan_cache_bytes());
   }
-  const int64_t grown = resident_bytes() - before, counted = memory_use().plans - counted_before;
+  const int64_t grown = resident_bytes() - before, counted = plan_cache_bytes() - counted_before;
   std::printf("%s, %d programs: %.0f MB resident, %.0f MB counted\n", what, programs,
               static_cast<double>(grown) / 1e6, static_cast<double>(counted) / 1e6);
   EXPECT_LE(largest_count, kLimit);
@@ -57,7 +57,7 @@ void expect_bounded(const char* what, int programs, const std::function<void(int
   EXPECT_GT(counted, grown / 2) << "counted at too little";
   EXPECT_LT(counted, grown * 2) << "counted at too much";
   clear_plan_cache();
-  EXPECT_LT(memory_use().plans, kMebi);
+  EXPECT_LT(plan_cache_bytes(), kMebi);
 }
 
 /// Some 200 steps.
@@ -94,18 +94,18 @@ TEST(PlanCache, ForgetsWhatWasUsedLongestAgo) {
   EXPECT_FALSE(is_planned(1));
   EXPECT_FALSE(is_planned(2));
   EXPECT_TRUE(is_planned(1));
-  const int64_t one = memory_use().plans / 2;
+  const int64_t one = plan_cache_bytes() / 2;
   ASSERT_GT(one, 0);
   // Fill it up to where the first ones go; size 1 is used over and over.
   int64_t n = 3;
   for (int64_t held = 0; n < 100000; ++n) {
     EXPECT_FALSE(is_planned(n));
     if (n % 100 == 0) { EXPECT_TRUE(is_planned(1)) << n; }
-    if (memory_use().plans <= held) break;  // as much went as came
-    held = memory_use().plans;
+    if (plan_cache_bytes() <= held) break;  // as much went as came
+    held = plan_cache_bytes();
     ASSERT_LE(held, kLimit);
   }
-  ASSERT_GT(memory_use().plans, kLimit - 10 * one);
+  ASSERT_GT(plan_cache_bytes(), kLimit - 10 * one);
   EXPECT_TRUE(is_planned(1)) << "was used a moment ago";
   EXPECT_TRUE(is_planned(n)) << "the latest";
   EXPECT_TRUE(is_planned(n - 100));
@@ -117,13 +117,13 @@ TEST(PlanCache, CountsThePlansOfEveryThread) {
   clear_plan_cache();
   auto run = [] { sum(exp(zeros({77}))).item(); };
   run();
-  const int64_t one = memory_use().plans;
+  const int64_t one = plan_cache_bytes();
   run();
-  EXPECT_EQ(memory_use().plans, one);
+  EXPECT_EQ(plan_cache_bytes(), one);
   std::thread(run).join();
-  EXPECT_EQ(memory_use().plans, one) << "nobody ran it meanwhile, so that the plan serves both";
+  EXPECT_EQ(plan_cache_bytes(), one) << "nobody ran it meanwhile, so that the plan serves both";
   clear_plan_cache();
-  EXPECT_EQ(memory_use().plans, 0);
+  EXPECT_EQ(plan_cache_bytes(), 0);
 }
 
 }  // namespace

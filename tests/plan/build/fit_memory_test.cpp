@@ -13,8 +13,8 @@ namespace {
 using namespace suanli::test;
 
 struct Limit {
-  explicit Limit(int64_t bytes) { set_working_memory_limit(bytes); }
-  ~Limit() { set_working_memory_limit(0); }
+  explicit Limit(int64_t bytes) { Session::current().set_working_memory_limit(bytes); }
+  ~Limit() { Session::current().set_working_memory_limit(0); }
 };
 constexpr int64_t kAsLittleAsPossible = 1;
 
@@ -86,10 +86,10 @@ TEST(Shrink, ALimitIsKeptAndChangesNoBit) {
   EXPECT_GT(arena, usual / 2) << "no more is computed again than it takes";
   EXPECT_EQ(train(kAsLittleAsPossible, least) == want, true);
   EXPECT_LT(least, arena);
-  set_poison(true);
+  Session::current().set_poison(true);
   EXPECT_EQ(train(kAsLittleAsPossible, arena) == want, true)
       << "memory is read outside of its lifetime";
-  set_poison(false);
+  Session::current().set_poison(false);
   EXPECT_EQ(train(0, arena) == want, true);
   EXPECT_EQ(arena, usual) << "a limit that is gone leaves plans behind";
 }

@@ -305,7 +305,7 @@ inline void run_steps(const Composition& c, Outcome& o) {
 inline Outcome run(const Composition& c, Tier tier) {
   const Tier before = suanli::tier();
   flush();
-  set_tier(tier);
+  Session::current().set_tier(tier);
   Outcome o;
   try {
     run_steps(c, o);
@@ -313,7 +313,7 @@ inline Outcome run(const Composition& c, Tier tier) {
   try {
     flush();
   } catch (const std::exception& e) { o.error += e.what(); }
-  set_tier(before);
+  Session::current().set_tier(before);
   return o;
 }
 

@@ -169,12 +169,12 @@ TEST(MemoryPlan, PoisonChangesNothing) {
     std::vector<float> losses[2];
     Bits weights[2];
     for (bool on : {false, true}) {
-      set_poison(on);
+      Session::current().set_poison(on);
       manual_seed(5);
       Training t(n);
       for (int i = 0; i < 3; ++i) losses[on].push_back(t.step());
       weights[on] = values(t.model);
-      set_poison(false);
+      Session::current().set_poison(false);
     }
     EXPECT_EQ(losses[0], losses[1]) << n.name;
     EXPECT_EQ(weights[0], weights[1]) << n.name;

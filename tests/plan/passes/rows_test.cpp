@@ -185,16 +185,16 @@ TEST(Rows, ShapesHaveTheSameBitsInBothTiers) {
         return Tensors{out, lse, p.grad(), q.grad(), max(out, {-1}), max(out, {0})};
       };
       const auto cold = bits_in(Tier::cold, program);
-      const int before = compute_threads();
+      const int before = Session::current().threads();
       for (int threads : {1, 2, 3}) {
-        set_compute_threads(threads);
+        Session::current().set_threads(threads);
         clear_plan_cache();
         const auto planned = bits_in(Tier::planned, program);
         for (size_t k = 0; k < cold.size(); ++k)
           EXPECT_EQ(planned[k] == cold[k], true) << to_string(s) << ' ' << to_string(dtype)
                                                  << ", result " << k << ", threads " << threads;
       }
-      set_compute_threads(before);
+      Session::current().set_threads(before);
       clear_plan_cache();
     }
 }
@@ -312,10 +312,10 @@ TEST(Rows, PoisonChangesNothing) {
   const Tensor x = tensor_f32({300, 301}, 1), m = tensor_f32({301, 301}, 2);
   auto program = [&] { return Tensors{own_softmax(matmul(own_softmax(matmul(x, m)), m))}; };
   const auto clean = bits_in(Tier::planned, program);
-  set_poison(true);
+  Session::current().set_poison(true);
   clear_plan_cache();
   EXPECT_EQ(bits_in(Tier::planned, program) == clean, true);
-  set_poison(false);
+  Session::current().set_poison(false);
 }
 
 }  // namespace

@@ -1,0 +1,39 @@
+// SPDX-License-Identifier: Apache-2.0
+// Insides of a session.
+#pragma once
+#include <atomic>
+#include <memory>
+
+#include "base/threads/thread_pool.h"
+#include "runtime/storage.h"
+#include "suanli/session.h"
+
+namespace suanli {
+
+/// Read by programs where they are flushed, written by any thread.
+struct Session::State : std::enable_shared_from_this<Session::State> {
+  /// The default session: settings of the environment, threads of the default pool.
+  State();
+  /// Settings of another session, with threads and an account of its own.
+  explicit State(const State& like);
+
+  const uint64_t id;  // of this session alone
+  /// How many threads had drawn random numbers in it before: the stream of the next one, so that a
+  /// new session draws what a new process does.
+  uint64_t next_stream() { return streams_.fetch_add(1, std::memory_order_relaxed); }
+
+  std::atomic<Tier> tier;
+  std::atomic<bool> check_nan, poison;
+  std::atomic<int64_t> working_memory_limit{0};
+  std::atomic<Device> device{Device{}};
+  const AccountHandle account;
+
+ private:
+  std::unique_ptr<ThreadPool> own_pool_;  // null: the default one
+  std::atomic<uint64_t> streams_{0};
+
+ public:
+  ThreadPool& pool;
+};
+
+}  // namespace suanli
