@@ -53,7 +53,7 @@ struct Net : nn::Module {
   nn::Linear fc{16 * 4 * 4, 2};
   SUANLI_FIELDS(conv1, conv2, fc)
 
-  Tensor forward(const Tensor& x) {
+  Tensor forward(const Tensor& x) const {
     return fc(flatten(max_pool2d(relu(conv2(max_pool2d(relu(conv1(x)))))), 1));
   }
 };

@@ -28,7 +28,7 @@ struct Net : nn::Module {
         conv2(16, 32, 3, {.padding = 1}),
         conv3(32, 64, 3, {.padding = 1}),
         fc(64, classes) {}
-  Tensor forward(const Tensor& x) {  // [N, channels, 48, 48] → logits [N, classes]
+  Tensor forward(const Tensor& x) const {  // [N, channels, 48, 48] → logits [N, classes]
     auto y = max_pool2d(relu(bn1(conv1(x))));
     y = max_pool2d(relu(bn2(conv2(y))));
     y = max_pool2d(relu(bn3(conv3(y))));

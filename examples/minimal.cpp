@@ -14,7 +14,7 @@ struct Net : nn::Module {
   nn::Linear fc1{320, 50}, fc2{50, 10};
   SUANLI_FIELDS(conv1, conv2, fc1, fc2)
 
-  Tensor forward(const Tensor& x) {
+  Tensor forward(const Tensor& x) const {
     auto y = max_pool2d(relu(conv1(x)));
     y = max_pool2d(relu(conv2(y)));
     return fc2(relu(fc1(flatten(y, 1))));

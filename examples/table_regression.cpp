@@ -19,7 +19,7 @@ struct Net : nn::Module {
   SUANLI_FIELDS(fc1, norm, fc2, fc3)
 
   explicit Net(int64_t columns) : fc1(columns, 128) {}
-  Tensor forward(const Tensor& x) {  // [N, columns] → [N]
+  Tensor forward(const Tensor& x) const {  // [N, columns] → [N]
     const Tensor y = gelu(norm(fc1(x)));
     return flatten(fc3(y + gelu(fc2(y))), 0);
   }

@@ -15,7 +15,7 @@ struct Net : nn::Module {
   nn::Linear fc{32 * 5 * 5, 10};
   SUANLI_FIELDS(conv1, conv2, dropout, fc)
 
-  Tensor forward(const Tensor& x) {  // [N, 1, 28, 28] → logits [N, 10]
+  Tensor forward(const Tensor& x) const {  // [N, 1, 28, 28] → logits [N, 10]
     auto y = max_pool2d(relu(conv1(x)));
     y = max_pool2d(relu(conv2(y)));
     return fc(dropout(flatten(y, 1)));

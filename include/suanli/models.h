@@ -114,11 +114,11 @@ class SUANLI_API KvCache {
 class SUANLI_API CausalSelfAttention : public nn::Module {
  public:
   CausalSelfAttention(int64_t width, int64_t heads);
-  Tensor forward(const Tensor& x) {
+  Tensor forward(const Tensor& x) const {
     return c_proj(self_attention(c_attn(x), heads_, {.causal = true}));
   }
   /// x follows `position` tokens whose keys and values are in the cache, and adds its own.
-  Tensor forward(const Tensor& x, KvCache::Block& cache, const Tensor& position);
+  Tensor forward(const Tensor& x, KvCache::Block& cache, const Tensor& position) const;
   const char* type_name() const override { return "CausalSelfAttention"; }
   nn::Linear c_attn, c_proj;  ///< Queries, keys and values of all heads in one product; and back.
   SUANLI_FIELDS(c_attn, c_proj)
@@ -131,7 +131,7 @@ class SUANLI_API CausalSelfAttention : public nn::Module {
 class SUANLI_API GptMlp : public nn::Module {
  public:
   explicit GptMlp(int64_t width) : c_fc(width, 4 * width), c_proj(4 * width, width) {}
-  Tensor forward(const Tensor& x) { return c_proj(gelu(c_fc(x))); }
+  Tensor forward(const Tensor& x) const { return c_proj(gelu(c_fc(x))); }
   const char* type_name() const override { return "GptMlp"; }
   nn::Linear c_fc, c_proj;
   SUANLI_FIELDS(c_fc, c_proj)
@@ -142,11 +142,11 @@ class SUANLI_API GptBlock : public nn::Module {
  public:
   explicit GptBlock(const GptOptions& o)
       : ln_1(o.width), attn(o.width, o.heads), ln_2(o.width), mlp(o.width) {}
-  Tensor forward(const Tensor& x) {
+  Tensor forward(const Tensor& x) const {
     Tensor y = x + attn(ln_1(x));
     return y + mlp(ln_2(y));
   }
-  Tensor forward(const Tensor& x, KvCache::Block& cache, const Tensor& position) {
+  Tensor forward(const Tensor& x, KvCache::Block& cache, const Tensor& position) const {
     Tensor y = x + attn(ln_1(x), cache, position);
     return y + mlp(ln_2(y));
   }
@@ -162,8 +162,8 @@ class SUANLI_API GptBlock : public nn::Module {
 class SUANLI_API GptTrunk : public nn::Module {
  public:
   explicit GptTrunk(const GptOptions& options);
-  Tensor forward(const Tensor& tokens);
-  Tensor forward(const Tensor& tokens, KvCache& cache);
+  Tensor forward(const Tensor& tokens) const;
+  Tensor forward(const Tensor& tokens, KvCache& cache) const;
   const char* type_name() const override { return "GptTrunk"; }
   nn::Embedding wte, wpe;  ///< Tokens [vocab, width] and positions [context, width].
   std::vector<GptBlock> h;
@@ -181,17 +181,17 @@ class SUANLI_API Gpt : public nn::Module {
   explicit Gpt(const GptOptions& options);
   /// tokens [B, T] i64, 0 … vocab−1, T ≤ context → logits [B, T, vocab]; a position's logits are
   /// about the token after it.
-  Tensor forward(const Tensor& tokens) { return lm_head(transformer(tokens)); }
+  Tensor forward(const Tensor& tokens) const { return lm_head(transformer(tokens)); }
   /// The logits [B, vocab] about the token after `tokens` [B, T], which themselves follow what the
   /// cache holds; the cache takes them in. Throws ShapeError if there is no room, in the cache or
   /// in the context.
-  Tensor forward(const Tensor& tokens, KvCache& cache);
+  Tensor forward(const Tensor& tokens, KvCache& cache) const;
   /// An empty cache with room for `capacity` tokens.
   KvCache cache(int64_t batch, int64_t capacity) const;
   /// tokens [B, T], T ≥ 1, and `max_new_tokens` more, each the most likely one (greedy decoding) →
   /// [B, T + max_new_tokens] i64. Flushes after each. The sum is at most the context, else
   /// ShapeError.
-  Tensor generate(const Tensor& tokens, int64_t max_new_tokens);
+  Tensor generate(const Tensor& tokens, int64_t max_new_tokens) const;
   const char* type_name() const override { return "Gpt"; }
   GptTrunk transformer;
   nn::Linear lm_head;

@@ -4,7 +4,7 @@
 //   struct Net : nn::Module {
 //     nn::Linear fc1{784, 128}, fc2{128, 10};
 //     SUANLI_FIELDS(fc1, fc2)
-//     Tensor forward(const Tensor& x) { return fc2(relu(fc1(flatten(x, 1)))); }
+//     Tensor forward(const Tensor& x) const { return fc2(relu(fc1(flatten(x, 1)))); }
 //   };
 #pragma once
 #include <algorithm>
@@ -40,6 +40,17 @@ class SUANLI_API FieldVisitor {
   /// parameter.
   virtual void buffer(const std::string& name, Parameter& p) { parameter(name, p); }
   virtual void module(const std::string& name, Module& m) = 0;
+};
+
+/// Visits the fields of a module that stays as it is. Cells may be set all the same: constness is
+/// shallow.
+class SUANLI_API ConstFieldVisitor {
+ public:
+  virtual ~ConstFieldVisitor() = default;
+  virtual void parameter(const std::string& name, const Parameter& p) = 0;
+  /// Like FieldVisitor's.
+  virtual void buffer(const std::string& name, const Parameter& p) { parameter(name, p); }
+  virtual void module(const std::string& name, const Module& m) = 0;
 };
 
 namespace detail {
@@ -83,12 +94,20 @@ void visit_fields(FieldVisitor& v, const std::array<std::string_view, sizeof...(
   size_t i = 0;
   (visit_field(v, std::string(names[i++]), fields), ...);
 }
+/// False if only a forward() that is not const takes the arguments.
+template <class M, class... Args>
+concept ForwardIsConst = requires(const M& m, Args&&... args) {
+  m.forward(std::forward<Args>(args)...);
+} || !requires(M& m, Args&&... args) { m.forward(std::forward<Args>(args)...); };
 }  // namespace detail
 
 using NamedParameters = std::vector<std::pair<std::string, Parameter>>;
 
 /// Base of every module. Move-only; clone a module by constructing another one and
 /// load_state_dict().
+///
+/// forward() is const, and constness is shallow: a const module may be called, counted and saved,
+/// and a call in training mode sets cells (running statistics).
 class SUANLI_API Module {
  public:
   Module() = default;
@@ -100,8 +119,11 @@ class SUANLI_API Module {
 
   /// Calls the visitor on each field. SUANLI_FIELDS defines it.
   virtual void fields(FieldVisitor&) {}
+  /// The same for a const module. The other one only names fields, so threads may call both at a
+  /// time.
+  void fields(ConstFieldVisitor& visitor) const;
   /// Hidden by the call operator that SUANLI_FIELDS gives a module.
-  template <class... Args> Tensor operator()(Args&&...) {
+  template <class... Args> Tensor operator()(Args&&...) const {
     static_assert(sizeof...(Args) == static_cast<size_t>(-1),
                   "this module has no call operator: add SUANLI_FIELDS(its parameters and modules) "
                   "to it, or SUANLI_CALL if it has none");
@@ -110,18 +132,19 @@ class SUANLI_API Module {
   /// What errors and summaries call it: "Linear", "Module" for a struct that does not say.
   virtual const char* type_name() const { return "Module"; }
   /// The module meant: this one, or the one that a holder holds.
-  virtual Module& self() { return *this; }
+  virtual const Module& self() const { return *this; }
+  Module& self() { return const_cast<Module&>(std::as_const(*this).self()); }
 
   /// Everything that is trained, each place once (tied ones under their first name), in the order
   /// of the fields.
-  std::vector<Parameter> parameters();
-  NamedParameters named_parameters();
+  std::vector<Parameter> parameters() const;
+  NamedParameters named_parameters() const;
   /// All parameters and buffers under their full names; tied ones under each of their names.
-  NamedParameters state_dict();
+  NamedParameters state_dict() const;
   /// Copies values in. Throws InputError listing missing, unexpected and misshapen names; nothing
   /// is changed then.
   void load_state_dict(const std::vector<std::pair<std::string, Tensor>>& state);
-  int64_t parameter_count();
+  int64_t parameter_count() const;
 
   void train(bool on = true);  ///< Training mode for this module and all below it.
   void eval() { train(false); }
@@ -137,14 +160,14 @@ class SUANLI_API Module {
   friend class Scope;
   friend struct PathLearner;
   bool training_ = true;
-  uint32_t scope_ = 0;  // interned full path; learned when the root is first visited
+  mutable uint32_t scope_ = 0;  // interned full path; learned when the root is first visited
 };
 
 /// Open while a module's forward runs: gives errors and profiles their path, and tells the recorder
 /// where modules end.
 class SUANLI_API Scope {
  public:
-  explicit Scope(Module& module);
+  explicit Scope(const Module& module);
   ~Scope();
   Scope(const Scope&) = delete;
 
@@ -163,12 +186,16 @@ class SUANLI_API Scope {
             #__VA_ARGS__);                                                                  \
     ::suanli::nn::detail::visit_fields(visitor, suanli_field_names, __VA_ARGS__);           \
   }                                                                                         \
+  using ::suanli::nn::Module::fields;                                                       \
   SUANLI_CALL
 /// The call operator alone, for modules without fields.
-#define SUANLI_CALL                                          \
-  template <class... Args> auto operator()(Args&&... args) { \
-    ::suanli::nn::Scope scope(*this);                        \
-    return this->forward(std::forward<Args>(args)...);       \
+#define SUANLI_CALL                                                                          \
+  template <class... Args> auto operator()(Args&&... args) const {                           \
+    static_assert(                                                                           \
+        ::suanli::nn::detail::ForwardIsConst<std::remove_cvref_t<decltype(*this)>, Args...>, \
+        "forward must be const, as in: Tensor forward(const Tensor& x) const");              \
+    ::suanli::nn::Scope scope(*this);                                                        \
+    return this->forward(std::forward<Args>(args)...);                                       \
   }
 
 /// y = x Wᵀ + b. x [.., in], weight [out, in], bias [out]. Initialized as PyTorch does: uniform in
@@ -180,7 +207,7 @@ class SUANLI_API Linear : public Module {
   };
   Linear(int64_t in, int64_t out, Options options);
   Linear(int64_t in, int64_t out) : Linear(in, out, Options{}) {}
-  Tensor forward(const Tensor& x);
+  Tensor forward(const Tensor& x) const;
   const char* type_name() const override { return "Linear"; }
   Parameter weight, bias;
   SUANLI_FIELDS(weight, bias)
@@ -195,7 +222,7 @@ class SUANLI_API Conv2d : public Module {
   };
   Conv2d(int64_t in, int64_t out, int kernel, Options options);
   Conv2d(int64_t in, int64_t out, int kernel) : Conv2d(in, out, kernel, Options{}) {}
-  Tensor forward(const Tensor& x);
+  Tensor forward(const Tensor& x) const;
   const char* type_name() const override { return "Conv2d"; }
   Parameter weight, bias;
   SUANLI_FIELDS(weight, bias)
@@ -213,7 +240,7 @@ class SUANLI_API BatchNorm : public Module {
   struct Options {
     double eps = 1e-5, momentum = 0.1;
   };
-  Tensor forward(const Tensor& x);
+  Tensor forward(const Tensor& x) const;
   Parameter weight, bias;
   Buffer running_mean, running_var, num_batches_tracked;
   SUANLI_FIELDS(weight, bias, running_mean, running_var, num_batches_tracked)
@@ -248,7 +275,7 @@ class SUANLI_API BatchNorm2d : public BatchNorm {
 class SUANLI_API Embedding : public Module {
  public:
   Embedding(int64_t num_embeddings, int64_t embedding_dim);
-  Tensor forward(const Tensor& index) { return embedding(weight, index); }
+  Tensor forward(const Tensor& index) const { return embedding(weight, index); }
   const char* type_name() const override { return "Embedding"; }
   Parameter weight;
   SUANLI_FIELDS(weight)
@@ -265,7 +292,7 @@ class SUANLI_API LayerNorm : public Module {
   LayerNorm(const Shape& normalized_shape, Options options);
   explicit LayerNorm(const Shape& normalized_shape) : LayerNorm(normalized_shape, Options{}) {}
   explicit LayerNorm(int64_t size) : LayerNorm(Shape{size}) {}
-  Tensor forward(const Tensor& x) {
+  Tensor forward(const Tensor& x) const {
     return layer_norm(x, weight, bias.defined() ? Tensor(bias) : Tensor(), eps_);
   }
   const char* type_name() const override { return "LayerNorm"; }
@@ -282,7 +309,7 @@ class SUANLI_API LayerNorm : public Module {
 class SUANLI_API MultiheadAttention : public Module {
  public:
   MultiheadAttention(int64_t embed_dim, int64_t num_heads);
-  Tensor forward(const Tensor& x);
+  Tensor forward(const Tensor& x) const;
   const char* type_name() const override { return "MultiheadAttention"; }
   Parameter in_proj_weight, in_proj_bias;
   Linear out_proj;
@@ -296,7 +323,7 @@ class SUANLI_API MaxPool2d : public Module {
  public:
   explicit MaxPool2d(int kernel, int stride = 0, int padding = 0)
       : options_{kernel, stride, padding} {}
-  Tensor forward(const Tensor& x) { return max_pool2d(x, options_); }
+  Tensor forward(const Tensor& x) const { return max_pool2d(x, options_); }
   const char* type_name() const override { return "MaxPool2d"; }
   SUANLI_CALL
 
@@ -308,7 +335,7 @@ class SUANLI_API MaxPool2d : public Module {
 class SUANLI_API AdaptiveAvgPool2d : public Module {
  public:
   explicit AdaptiveAvgPool2d(int height, int width) : height_(height), width_(width) {}
-  Tensor forward(const Tensor& x) { return adaptive_avg_pool2d(x, height_, width_); }
+  Tensor forward(const Tensor& x) const { return adaptive_avg_pool2d(x, height_, width_); }
   const char* type_name() const override { return "AdaptiveAvgPool2d"; }
   SUANLI_CALL
 
@@ -336,7 +363,7 @@ SUANLI_ACTIVATION(Hardswish, hardswish)
 class SUANLI_API StochasticDepth : public Module {
  public:
   explicit StochasticDepth(double p) : p_(p) {}
-  Tensor forward(const Tensor& x) { return stochastic_depth(x, p_, training()); }
+  Tensor forward(const Tensor& x) const { return stochastic_depth(x, p_, training()); }
   const char* type_name() const override { return "StochasticDepth"; }
   SUANLI_CALL
 
@@ -348,7 +375,7 @@ class SUANLI_API StochasticDepth : public Module {
 class SUANLI_API Dropout : public Module {
  public:
   explicit Dropout(double p = 0.5) : p_(p) {}
-  Tensor forward(const Tensor& x) { return dropout(x, p_, training()); }
+  Tensor forward(const Tensor& x) const { return dropout(x, p_, training()); }
   const char* type_name() const override { return "Dropout"; }
   SUANLI_CALL
 
@@ -360,7 +387,7 @@ class SUANLI_API Dropout : public Module {
 class SUANLI_API Flatten : public Module {
  public:
   explicit Flatten(int first = 1) : first_(first) {}
-  Tensor forward(const Tensor& x) { return flatten(x, first_); }
+  Tensor forward(const Tensor& x) const { return flatten(x, first_); }
   const char* type_name() const override { return "Flatten"; }
   SUANLI_CALL
 
@@ -376,9 +403,15 @@ class SUANLI_API AnyModule : public Module {
   template <class M> requires(std::is_base_of_v<Module, std::decay_t<M>> &&
                               !std::is_same_v<std::decay_t<M>, AnyModule>)
   AnyModule(M&& module) : held_(std::make_unique<Held<std::decay_t<M>>>(std::forward<M>(module))) {}
-  Tensor operator()(const Tensor& x) { return held_->call(x); }
+  Tensor operator()(const Tensor& x) const { return held_->call(x); }
   Module& get() { return held_->module(); }
-  Module& self() override { return held_ ? held_->module() : *this; }
+  const Module& get() const { return held_->module(); }
+  using Module::self;
+  const Module& self() const override {
+    if (held_) return held_->module();
+    return *this;
+  }
+  using Module::fields;
   void fields(FieldVisitor& v) override {
     if (held_) held_->module().fields(v);
   }
@@ -387,13 +420,13 @@ class SUANLI_API AnyModule : public Module {
  private:
   struct Holder {
     virtual ~Holder() = default;
-    virtual Tensor call(const Tensor& x) = 0;
+    virtual Tensor call(const Tensor& x) const = 0;
     virtual Module& module() = 0;
     virtual const char* type_name() const = 0;
   };
   template <class M> struct Held : Holder {
     explicit Held(M&& m) : m(std::move(m)) {}
-    Tensor call(const Tensor& x) override { return m(x); }
+    Tensor call(const Tensor& x) const override { return m(x); }
     Module& module() override { return m; }
     const char* type_name() const override { return m.type_name(); }
     M m;
@@ -416,7 +449,9 @@ class SUANLI_API Sequential : public Module {
   }
   size_t size() const { return modules_.size(); }
   AnyModule& operator[](size_t i) { return modules_[i]; }
-  Tensor forward(const Tensor& x);
+  const AnyModule& operator[](size_t i) const { return modules_[i]; }
+  Tensor forward(const Tensor& x) const;
+  using Module::fields;
   void fields(FieldVisitor& v) override;
   const char* type_name() const override { return "Sequential"; }
   SUANLI_CALL

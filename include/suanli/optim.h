@@ -168,7 +168,7 @@ SUANLI_API Schedule schedule_from_name(const std::string& name);
 /// this is made.
 class SUANLI_API WeightAverage {
  public:
-  explicit WeightAverage(nn::Module& module);
+  explicit WeightAverage(const nn::Module& module);
   /// Records the update and flushes. Call it after the optimizer's step. `decay` is in [0, 1].
   void update(double decay);
   /// Sets the module to the average: what Lookahead (Zhang et al. 2019) does every few steps.

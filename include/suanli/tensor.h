@@ -209,13 +209,13 @@ class SUANLI_API Parameter {
   bool defined() const { return cell_ != nullptr; }
   Tensor value() const { return Tensor(*this); }
   /// Same shape and dtype as before, else ShapeError/DTypeError.
-  void set(const Tensor& value);
+  void set(const Tensor& value) const;
   /// Undefined if no backward() reached it since the last step.
   Tensor grad() const;
-  void set_grad(const Tensor& grad);  ///< Undefined tensor: drops it.
+  void set_grad(const Tensor& grad) const;  ///< Undefined tensor: drops it.
   bool requires_grad() const;
   /// false freezes: no gradient is computed for it, optimizers skip it.
-  void set_requires_grad(bool on);
+  void set_requires_grad(bool on) const;
   const Shape& shape() const;
   DType dtype() const;
   int64_t numel() const { return shape().numel(); }

@@ -45,7 +45,9 @@ struct ConvGroup : nn::Module {
         norm1(shift_norm(out)),
         conv2(identity_conv(out, out)),
         norm2(shift_norm(out)) {}
-  Tensor forward(const Tensor& x) { return gelu(norm2(conv2(gelu(norm1(max_pool2d(conv1(x))))))); }
+  Tensor forward(const Tensor& x) const {
+    return gelu(norm2(conv2(gelu(norm1(max_pool2d(conv1(x)))))));
+  }
   const char* type_name() const override { return "ConvGroup"; }
 };
 
@@ -75,9 +77,9 @@ struct Airbench : nn::Module {
     int64_t in = whitening.weight.shape()[0];
     for (int64_t out : kWidths) groups.emplace_back(in, out), in = out;
   }
-  Tensor forward(const Tensor& x) {
+  Tensor forward(const Tensor& x) const {
     Tensor y = gelu(whitening(x));
-    for (ConvGroup& group : groups) y = group(y);
+    for (const ConvGroup& group : groups) y = group(y);
     return linear(max(y, {2, 3})) * (1.0 / 9);
   }
   const char* type_name() const override { return "airbench"; }

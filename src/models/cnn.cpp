@@ -36,7 +36,7 @@ struct CnnA : nn::Module {
   SUANLI_FIELDS(conv1, fc1, fc2)
   CnnA(Trunk t, int64_t classes)
       : conv1(t.channels, 32, 3), fc1(t.features, 128), fc2(128, classes) {}
-  Tensor forward(const Tensor& x) {
+  Tensor forward(const Tensor& x) const {
     return fc2(relu(fc1(flatten(max_pool2d(relu(conv1(x)), {2}), 1))));
   }
   const char* type_name() const override { return "cnn_a"; }
@@ -49,7 +49,7 @@ struct CnnB : nn::Module {
   SUANLI_FIELDS(conv1, conv2, fc1, fc2)
   CnnB(Trunk t, int64_t classes)
       : conv1(t.channels, 32, 3), conv2(32, 64, 3), fc1(t.features, 128), fc2(128, classes) {}
-  Tensor forward(const Tensor& x) {
+  Tensor forward(const Tensor& x) const {
     Tensor y = max_pool2d(relu(conv1(x)), {2});
     y = max_pool2d(relu(conv2(y)), {2});
     return log_softmax(fc2(relu(fc1(flatten(y, 1)))));
@@ -64,7 +64,7 @@ struct CnnC : nn::Module {
   SUANLI_FIELDS(conv1, conv2, fc1, fc2)
   CnnC(Trunk t, int64_t classes)
       : conv1(t.channels, 10, 5), conv2(10, 20, 5), fc1(t.features, 50), fc2(50, classes) {}
-  Tensor forward(const Tensor& x) {
+  Tensor forward(const Tensor& x) const {
     Tensor y = max_pool2d(relu(conv1(x)), {2});
     y = max_pool2d(relu(conv2(y)), {2});
     return fc2(relu(fc1(flatten(y, 1))));

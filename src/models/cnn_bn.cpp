@@ -15,7 +15,7 @@ struct Stage : nn::Module {
   nn::BatchNorm2d bn;
   SUANLI_FIELDS(conv, bn)
   Stage(int64_t in, int64_t out) : conv(in, out, 3, {.padding = 1, .bias = false}), bn(out) {}
-  Tensor forward(const Tensor& x) { return max_pool2d(relu(bn(conv(x))), {2}); }
+  Tensor forward(const Tensor& x) const { return max_pool2d(relu(bn(conv(x))), {2}); }
 };
 
 /// Stages to 32, 64 and 128 channels, dropout, one fully connected layer; logits.
@@ -29,7 +29,7 @@ struct CnnBn : nn::Module {
         stage2(32, 64),
         stage3(64, 128),
         fc(128 * (input[1] / 8) * (input[2] / 8), classes) {}
-  Tensor forward(const Tensor& x) { return fc(drop(flatten(stage3(stage2(stage1(x))), 1))); }
+  Tensor forward(const Tensor& x) const { return fc(drop(flatten(stage3(stage2(stage1(x))), 1))); }
   const char* type_name() const override { return "cnn_bn"; }
 };
 

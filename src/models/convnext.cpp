@@ -15,7 +15,7 @@ Tensor channels_first(const Tensor& x) { return transpose(x, {0, 3, 1, 2}); }
 /// Over the channels of [N, C, H, W].
 struct LayerNorm2d : nn::LayerNorm {
   explicit LayerNorm2d(int64_t channels) : nn::LayerNorm(Shape{channels}, Options{.eps = kEps}) {}
-  Tensor forward(const Tensor& x) {
+  Tensor forward(const Tensor& x) const {
     return channels_first(nn::LayerNorm::forward(channels_last(x)));
   }
   const char* type_name() const override { return "LayerNorm2d"; }
@@ -58,7 +58,7 @@ struct CnBlock : nn::Module {
         reduce(linear(4 * width, width)),
         stochastic_depth(drop),
         layer_scale(full({width, 1, 1}, 1e-6)) {}
-  Tensor forward(const Tensor& x) {
+  Tensor forward(const Tensor& x) const {
     Tensor y = reduce(gelu(expand(norm(channels_last(depthwise(x))))));
     return x + stochastic_depth(channels_first(y) * layer_scale);
   }
@@ -95,7 +95,7 @@ struct ConvNeXt : nn::Module {
     }
     classifier.add(LayerNorm2d(in)).add(nn::Flatten()).add(linear(in, o.classes));
   }
-  Tensor forward(const Tensor& x) { return classifier(mean(features(x), {2, 3}, true)); }
+  Tensor forward(const Tensor& x) const { return classifier(mean(features(x), {2, 3}, true)); }
   const char* type_name() const override { return "convnext_tiny"; }
 };
 

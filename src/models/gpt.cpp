@@ -46,7 +46,7 @@ CausalSelfAttention::CausalSelfAttention(int64_t width, int64_t heads)
     : c_attn(width, 3 * width), c_proj(width, width), heads_(heads) {}
 
 Tensor CausalSelfAttention::forward(const Tensor& x, KvCache::Block& cache,
-                                    const Tensor& position) {
+                                    const Tensor& position) const {
   const int64_t b = x.shape()[0], t = x.shape()[1], width = x.shape()[2];
   // [3, B, H, T, D]
   const Tensor qkv =
@@ -66,18 +66,18 @@ GptTrunk::GptTrunk(const GptOptions& o)
   for (int64_t i = 0; i < o.layers; ++i) h.emplace_back(o);
 }
 
-Tensor GptTrunk::forward(const Tensor& tokens) {
+Tensor GptTrunk::forward(const Tensor& tokens) const {
   const int64_t context = wpe.weight.shape()[0];
   if (tokens.rank() != 2 || tokens.shape()[1] > context)
     throw ShapeError(str("[GptTrunk] tokens have shape ", tokens.shape(),
                          "; [B, T] with T up to the context, ", context, ", is expected",
                          where_am_i()));
   Tensor x = wte(tokens) + wpe(arange(tokens.shape()[1]));
-  for (GptBlock& block : h) x = block(x);
+  for (const GptBlock& block : h) x = block(x);
   return ln_f(x);
 }
 
-Tensor GptTrunk::forward(const Tensor& tokens, KvCache& cache) {
+Tensor GptTrunk::forward(const Tensor& tokens, KvCache& cache) const {
   const int64_t room = std::min(cache.capacity(), wpe.weight.shape()[0]) - cache.length();
   if (tokens.rank() != 2 || tokens.shape()[1] > room || cache.blocks().size() != h.size())
     throw ShapeError(str("[GptTrunk] tokens have shape ", tokens.shape(), "; [B, T] with T up to ",
@@ -91,7 +91,7 @@ Tensor GptTrunk::forward(const Tensor& tokens, KvCache& cache) {
   return ln_f(x);
 }
 
-Tensor Gpt::forward(const Tensor& tokens, KvCache& cache) {
+Tensor Gpt::forward(const Tensor& tokens, KvCache& cache) const {
   const Tensor x = transformer(tokens, cache);
   return lm_head(reshape(slice(x, 1, x.shape()[1] - 1, 1), {x.shape()[0], x.shape()[2]}));
 }
@@ -101,7 +101,7 @@ KvCache Gpt::cache(int64_t batch, int64_t capacity) const {
                  lm_head.weight.dtype());
 }
 
-Tensor Gpt::generate(const Tensor& tokens, int64_t max_new_tokens) {
+Tensor Gpt::generate(const Tensor& tokens, int64_t max_new_tokens) const {
   if (tokens.rank() != 2 || tokens.numel() == 0 || max_new_tokens < 0 ||
       tokens.shape()[1] + max_new_tokens > options_.context)
     throw ShapeError(str("[Gpt.generate] tokens have shape ", tokens.shape(), " and ",

@@ -10,7 +10,7 @@ struct Linear : nn::Module {
   nn::Linear fc;
   SUANLI_FIELDS(fc)
   explicit Linear(const ModelOptions& o) : fc(o.input_shape.numel(), o.classes) {}
-  Tensor forward(const Tensor& x) { return fc(flatten(x, 1)); }
+  Tensor forward(const Tensor& x) const { return fc(flatten(x, 1)); }
   const char* type_name() const override { return "linear"; }
 };
 
@@ -19,7 +19,7 @@ struct Mlp : nn::Module {
   SUANLI_FIELDS(fc1, fc2, fc3)
   explicit Mlp(const ModelOptions& o)
       : fc1(o.input_shape.numel(), 256), fc2(256, 128), fc3(128, o.classes) {}
-  Tensor forward(const Tensor& x) { return fc3(relu(fc2(relu(fc1(flatten(x, 1)))))); }
+  Tensor forward(const Tensor& x) const { return fc3(relu(fc2(relu(fc1(flatten(x, 1)))))); }
   const char* type_name() const override { return "mlp"; }
 };
 

@@ -26,7 +26,7 @@ struct InvertedResidual : nn::Module {
     conv.add(conv_bn_relu6(hidden, hidden, 3, stride, static_cast<int>(hidden)));
     conv.add(nn::Conv2d(hidden, out, 1, {.bias = false})).add(nn::BatchNorm2d(out));
   }
-  Tensor forward(const Tensor& x) {
+  Tensor forward(const Tensor& x) const {
     Tensor y = conv(x);
     return adds_ ? x + y : y;
   }
@@ -59,7 +59,7 @@ struct MobileNetV2 : nn::Module {
     features.add(conv_bn_relu6(in, kLast, 1, 1, 1));
     classifier.add(nn::Dropout(0.2)).add(nn::Linear(kLast, o.classes));
   }
-  Tensor forward(const Tensor& x) { return classifier(mean(features(x), {2, 3})); }
+  Tensor forward(const Tensor& x) const { return classifier(mean(features(x), {2, 3})); }
   const char* type_name() const override { return "mobilenet_v2"; }
 };
 

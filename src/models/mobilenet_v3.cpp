@@ -33,7 +33,9 @@ struct SqueezeExcitation : nn::Module {
   explicit SqueezeExcitation(int64_t channels)
       : fc1(channels, multiple_of_8(channels / 4), 1),
         fc2(multiple_of_8(channels / 4), channels, 1) {}
-  Tensor forward(const Tensor& x) { return x * hardsigmoid(fc2(relu(fc1(mean(x, {2, 3}, true))))); }
+  Tensor forward(const Tensor& x) const {
+    return x * hardsigmoid(fc2(relu(fc1(mean(x, {2, 3}, true)))));
+  }
   const char* type_name() const override { return "SqueezeExcitation"; }
 };
 
@@ -57,7 +59,7 @@ struct InvertedResidual : nn::Module {
     if (row.squeeze) block.add(SqueezeExcitation(row.expanded));
     block.add(conv_bn(row.expanded, row.out, 1, 1, 1, Act::none));
   }
-  Tensor forward(const Tensor& x) {
+  Tensor forward(const Tensor& x) const {
     Tensor y = block(x);
     return adds_ ? x + y : y;
   }
@@ -90,7 +92,7 @@ struct MobileNetV3 : nn::Module {
         .add(nn::Dropout(0.2))
         .add(nn::Linear(wide, o.classes));
   }
-  Tensor forward(const Tensor& x) { return classifier(mean(features(x), {2, 3})); }
+  Tensor forward(const Tensor& x) const { return classifier(mean(features(x), {2, 3})); }
   const char* type_name() const override { return "mobilenet_v3_small"; }
 };
 

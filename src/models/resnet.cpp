@@ -19,7 +19,7 @@ struct Downsample : nn::Module {
   SUANLI_CALL
   Downsample(int64_t in, int64_t out, int stride)
       : conv(in, out, 1, {.stride = stride, .bias = false}), bn(out) {}
-  Tensor forward(const Tensor& x) { return bn(conv(x)); }
+  Tensor forward(const Tensor& x) const { return bn(conv(x)); }
   const char* type_name() const override { return "Downsample"; }
 };
 
@@ -37,7 +37,7 @@ struct BasicBlock : nn::Module {
         bn2(width) {
     if (stride != 1 || in != width) downsample.emplace(in, width, stride);
   }
-  Tensor forward(const Tensor& x) {
+  Tensor forward(const Tensor& x) const {
     Tensor y = bn2(conv2(relu(bn1(conv1(x)))));
     return relu(y + (downsample ? (*downsample)(x) : x));
   }
@@ -61,7 +61,7 @@ struct Bottleneck : nn::Module {
         bn3(kExpansion * width) {
     if (stride != 1 || in != kExpansion * width) downsample.emplace(in, kExpansion * width, stride);
   }
-  Tensor forward(const Tensor& x) {
+  Tensor forward(const Tensor& x) const {
     Tensor y = relu(bn2(conv2(relu(bn1(conv1(x))))));
     return relu(bn3(conv3(y)) + (downsample ? (*downsample)(x) : x));
   }
@@ -93,11 +93,11 @@ template <class Block> struct ResNet : nn::Module {
       width *= 2, ++stage;
     }
   }
-  Tensor forward(const Tensor& x) {
+  Tensor forward(const Tensor& x) const {
     Tensor y = relu(bn1(conv1(x)));
     if (!small) y = max_pool2d(y, {.kernel = 3, .stride = 2, .padding = 1});
     for (auto* layer : {&layer1, &layer2, &layer3, &layer4})
-      for (Block& block : *layer) y = block(y);
+      for (const Block& block : *layer) y = block(y);
     return fc(mean(y, {2, 3}));
   }
   const char* type_name() const override { return name; }

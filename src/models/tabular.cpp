@@ -32,7 +32,7 @@ struct PeriodicEmbedding : nn::Module {
     const double bound = 1 / std::sqrt(2.0 * kFrequencies);
     weight = Parameter(uniform({columns, 2 * kFrequencies, kEmbedding}, -bound, bound));
   }
-  Tensor forward(const Tensor& x) {
+  Tensor forward(const Tensor& x) const {
     const int64_t n = x.size(0), d = x.size(1);
     const Tensor angle = reshape(x, {n, d, 1}) * frequencies * (2 * std::numbers::pi);
     const Tensor waves = transpose(concat({sin(angle), cos(angle)}, 2), {1, 0, 2});
@@ -46,7 +46,7 @@ struct ResidualBlock : nn::Module {
   nn::Linear linear1{kWidth, kWidth}, linear2{kWidth, kWidth};
   nn::Dropout dropout{kDropout};
   SUANLI_FIELDS(norm, linear1, linear2, dropout)
-  Tensor forward(const Tensor& x) { return x + linear2(dropout(relu(linear1(norm(x))))); }
+  Tensor forward(const Tensor& x) const { return x + linear2(dropout(relu(linear1(norm(x))))); }
   const char* type_name() const override { return "ResidualBlock"; }
 };
 
@@ -61,9 +61,9 @@ struct Tabular : nn::Module {
       : embedding(columns(o.input_shape)),
         first(o.input_shape[0] * (1 + kEmbedding), kWidth),
         head(kWidth, o.classes) {}
-  Tensor forward(const Tensor& x) {
+  Tensor forward(const Tensor& x) const {
     Tensor y = first(concat({x, embedding(x)}, 1));
-    for (ResidualBlock& block : blocks) y = block(y);
+    for (const ResidualBlock& block : blocks) y = block(y);
     return head(relu(norm(y)));
   }
   const char* type_name() const override { return "tabular"; }

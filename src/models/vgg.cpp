@@ -49,7 +49,7 @@ struct Vgg : nn::Module {
     }
     linear(4096, o.classes);
   }
-  Tensor forward(const Tensor& x) {
+  Tensor forward(const Tensor& x) const {
     const int side = small_ ? 1 : kSide;
     return classifier(flatten(adaptive_avg_pool2d(features(x), side, side), 1));
   }

@@ -41,7 +41,7 @@ struct EncoderBlock : nn::Module {
       layer->bias.set(normal(layer->bias.shape(), 0, 1e-6));
     }
   }
-  Tensor forward(const Tensor& x) {
+  Tensor forward(const Tensor& x) const {
     Tensor y = x + self_attention(ln_1(x));
     return y + reduce(gelu(expand(ln_2(y))));
   }
@@ -59,9 +59,9 @@ struct Encoder : nn::Module {
   }
   SUANLI_CALL
   explicit Encoder(int64_t tokens) : pos_embedding(normal({1, tokens, kWidth}, 0, 0.02)) {}
-  Tensor forward(const Tensor& x) {
+  Tensor forward(const Tensor& x) const {
     Tensor y = x + pos_embedding;
-    for (EncoderBlock& block : blocks) y = block(y);
+    for (const EncoderBlock& block : blocks) y = block(y);
     return ln(y);
   }
   const char* type_name() const override { return "Encoder"; }
@@ -107,7 +107,7 @@ struct VisionTransformer : nn::Module {
     initialize(conv_proj, 1 / std::sqrt(static_cast<double>(w[1] * w[2] * w[3])));
     initialize(head, 0);
   }
-  Tensor forward(const Tensor& x) {
+  Tensor forward(const Tensor& x) const {
     Tensor y = conv_proj(x);
     y = transpose(flatten(y, 2), {0, 2, 1});
     y = encoder(concat({expand(class_token, {y.size(0), 1, kWidth}), y}, 1));

@@ -43,7 +43,7 @@ Linear::Linear(int64_t in, int64_t out, Options options) {
   if (options.bias) bias = uniform_init({out}, in);
 }
 
-Tensor Linear::forward(const Tensor& x) { return affine("Linear", x, weight, bias); }
+Tensor Linear::forward(const Tensor& x) const { return affine("Linear", x, weight, bias); }
 
 Conv2d::Conv2d(int64_t in, int64_t out, int kernel, Options o)
     : conv_{o.stride, o.padding, o.dilation, o.groups} {
@@ -56,7 +56,7 @@ Conv2d::Conv2d(int64_t in, int64_t out, int kernel, Options o)
   if (o.bias) bias = uniform_init({out}, fan_in);
 }
 
-Tensor Conv2d::forward(const Tensor& x) {
+Tensor Conv2d::forward(const Tensor& x) const {
   return conv2d(x, weight, bias.defined() ? Tensor(bias) : Tensor(), conv_);
 }
 
@@ -71,7 +71,7 @@ BatchNorm::BatchNorm(const char* name, int64_t channels, Options o, int least, i
   num_batches_tracked = Buffer(zeros({}, i64));
 }
 
-Tensor BatchNorm::forward(const Tensor& x) {
+Tensor BatchNorm::forward(const Tensor& x) const {
   if (x.rank() < least_ || x.rank() > most_ || x.shape()[1] != weight.shape()[0])
     throw ShapeError(str("[", name_, "] input has shape ", x.shape(), ", [N, ", weight.shape()[0],
                          most_ == 4 ? ", H, W]" : "] or [N, C, L]", " is expected", where_am_i()));
@@ -119,7 +119,7 @@ MultiheadAttention::MultiheadAttention(int64_t embed_dim, int64_t num_heads)
   out_proj.bias.set(zeros({embed_dim}));
 }
 
-Tensor MultiheadAttention::forward(const Tensor& x) {
+Tensor MultiheadAttention::forward(const Tensor& x) const {
   if (x.rank() != 3)
     throw ShapeError(str("[MultiheadAttention] input has shape ", x.shape(),
                          ", [B, T, embed_dim] is expected", where_am_i()));
@@ -127,9 +127,9 @@ Tensor MultiheadAttention::forward(const Tensor& x) {
       self_attention(affine("MultiheadAttention", x, in_proj_weight, in_proj_bias), heads_));
 }
 
-Tensor Sequential::forward(const Tensor& x) {
+Tensor Sequential::forward(const Tensor& x) const {
   Tensor y = x;
-  for (AnyModule& m : modules_) y = m(y);
+  for (const AnyModule& m : modules_) y = m(y);
   return y;
 }
 

@@ -25,19 +25,19 @@ std::string join(const std::string& path, const std::string& name) {
 }
 
 /// Every parameter, and buffer if asked, below a module with its full name, in field order.
-struct Collector : FieldVisitor {
+struct Collector : ConstFieldVisitor {
   explicit Collector(bool buffers) : buffers(buffers) {}
   bool buffers;
   std::string path;
   NamedParameters all;
-  void parameter(const std::string& name, Parameter& p) override {
+  void parameter(const std::string& name, const Parameter& p) override {
     p.cell()->known = Cell::listed;
     all.emplace_back(join(path, name), p);
   }
-  void buffer(const std::string& name, Parameter& p) override {
+  void buffer(const std::string& name, const Parameter& p) override {
     if (buffers) parameter(name, p);
   }
-  void module(const std::string& name, Module& m) override {
+  void module(const std::string& name, const Module& m) override {
     std::string outer = path;
     path = join(path, name);
     m.fields(*this);
@@ -56,7 +56,7 @@ template <class F> struct EachModule : FieldVisitor {
   }
 };
 
-NamedParameters collect(Module& m, bool buffers) {
+NamedParameters collect(const Module& m, bool buffers) {
   Collector c(buffers);
   m.fields(c);
   return std::move(c.all);
@@ -66,23 +66,23 @@ NamedParameters collect(Module& m, bool buffers) {
 
 /// Gives every module below a root its full path, for errors and profiles.
 /// Threads that share a model may learn it at the same time: they write the same numbers.
-struct PathLearner : FieldVisitor {
+struct PathLearner : ConstFieldVisitor {
   std::string path;
-  static uint32_t scope(Module& m) {
+  static uint32_t scope(const Module& m) {
     return std::atomic_ref(m.scope_).load(std::memory_order_relaxed);
   }
   /// Asks for the path's number only where a module does not have it yet: that takes a lock.
-  static void set(Module& m, const std::string& path) {
+  static void set(const Module& m, const std::string& path) {
     if (knows(m, path) && knows(m.self(), path)) return;
     const uint32_t id = scope_id(path);
     std::atomic_ref(m.scope_).store(id, std::memory_order_relaxed);
     std::atomic_ref(m.self().scope_).store(id, std::memory_order_relaxed);
   }
-  static bool knows(Module& m, const std::string& path) {
+  static bool knows(const Module& m, const std::string& path) {
     const uint32_t id = scope(m);
     return id != 0 && (id == kUnnamedScope || scope_path(id) == path);
   }
-  static void learn(Module& root) {
+  static void learn(const Module& root) {
     PathLearner l;
     set(root, root.type_name());
     root.fields(l);
@@ -90,7 +90,7 @@ struct PathLearner : FieldVisitor {
   /// Handles a module that is called before any parameters() met it. Its parameters get names, for
   /// the report that nobody updates them; under another module (0: none), so do the modules below
   /// it.
-  static void learn_called(Module& root, uint32_t caller) {
+  static void learn_called(const Module& root, uint32_t caller) {
     PathLearner l;
     l.prefix = join(caller ? scope_path(caller) : "", class_name(root.self()));
     if (caller) l.path = std::exchange(l.prefix, "");
@@ -100,10 +100,10 @@ struct PathLearner : FieldVisitor {
   }
   bool names_parameters = false;
   std::string prefix;  // of names alone
-  void parameter(const std::string& name, Parameter& p) override {
+  void parameter(const std::string& name, const Parameter& p) override {
     if (names_parameters) p.cell()->name = scope_id(join(prefix, join(path, name)));
   }
-  void module(const std::string& name, Module& m) override {
+  void module(const std::string& name, const Module& m) override {
     std::string outer = path;
     path = join(path, name);
     set(m, path);
@@ -123,13 +123,24 @@ struct PathLearner : FieldVisitor {
   }
 };
 
-std::vector<Parameter> Module::parameters() {
+void Module::fields(ConstFieldVisitor& visitor) const {
+  struct AsConst : FieldVisitor {
+    explicit AsConst(ConstFieldVisitor& visitor) : visitor(visitor) {}
+    void parameter(const std::string& name, Parameter& p) override { visitor.parameter(name, p); }
+    void buffer(const std::string& name, Parameter& p) override { visitor.buffer(name, p); }
+    void module(const std::string& name, Module& m) override { visitor.module(name, m); }
+    ConstFieldVisitor& visitor;
+  } as_const(visitor);
+  const_cast<Module*>(this)->fields(as_const);  // names the fields and changes none
+}
+
+std::vector<Parameter> Module::parameters() const {
   std::vector<Parameter> out;
   for (auto& [name, p] : named_parameters()) out.push_back(p);
   return out;
 }
 
-NamedParameters Module::named_parameters() {
+NamedParameters Module::named_parameters() const {
   PathLearner::learn(*this);
   NamedParameters out;
   std::set<Cell*> seen;
@@ -138,12 +149,12 @@ NamedParameters Module::named_parameters() {
   return out;
 }
 
-NamedParameters Module::state_dict() {
+NamedParameters Module::state_dict() const {
   PathLearner::learn(*this);
   return collect(*this, true);
 }
 
-int64_t Module::parameter_count() {
+int64_t Module::parameter_count() const {
   int64_t n = 0;
   for (auto& [name, p] : named_parameters()) n += p.numel();
   return n;
@@ -212,7 +223,7 @@ void Module::to(DType dtype) {
   flush();
 }
 
-Scope::Scope(Module& module) : exceptions_(std::uncaught_exceptions()) {
+Scope::Scope(const Module& module) : exceptions_(std::uncaught_exceptions()) {
   Recorder& rec = Recorder::current();
   if (PathLearner::scope(module) == 0)
     PathLearner::learn_called(module, rec.in_module() ? rec.scope() : 0);

@@ -10,7 +10,7 @@
 
 namespace suanli::optim {
 
-WeightAverage::WeightAverage(nn::Module& module) {
+WeightAverage::WeightAverage(const nn::Module& module) {
   NoGrad no_grad;
   std::set<Cell*> seen;  // a tied parameter is averaged once
   for (auto& [name, parameter] : module.state_dict()) {

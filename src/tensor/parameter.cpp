@@ -61,7 +61,7 @@ Parameter::Parameter(const Tensor& initial, bool requires_grad) {
   }
 }
 
-void Parameter::set(const Tensor& value) {
+void Parameter::set(const Tensor& value) const {
   require_usable(value, "Parameter.set");
   if (!(value.shape() == shape()))
     throw ShapeError(
@@ -97,12 +97,12 @@ Cell& checked(Cell* c) {
 const Shape& Parameter::shape() const { return checked(cell_).shape; }
 DType Parameter::dtype() const { return checked(cell_).dtype; }
 bool Parameter::requires_grad() const { return cell_ && cell_->requires_grad; }
-void Parameter::set_requires_grad(bool on) {
+void Parameter::set_requires_grad(bool on) const {
   checked(cell_).requires_grad = on && is_float(dtype());
 }
 uint64_t Parameter::version() const { return checked(cell_).version; }
 Tensor Parameter::grad() const { return checked(cell_).grad; }
-void Parameter::set_grad(const Tensor& grad) {
+void Parameter::set_grad(const Tensor& grad) const {
   checked(cell_);
   if (grad.defined() && !(grad.shape() == shape()))
     throw ShapeError(

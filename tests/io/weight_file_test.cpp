@@ -38,10 +38,10 @@ struct Net : nn::Module {
   struct Layer : nn::Module {
     Parameter weight{zeros({1})}, bias{zeros({1})};
     SUANLI_FIELDS(weight, bias)
-    Tensor forward(const Tensor& x) { return x * weight + bias; }
+    Tensor forward(const Tensor& x) const { return x * weight + bias; }
   } fc;
   SUANLI_FIELDS(fc)
-  Tensor forward(const Tensor& x) { return fc(x); }
+  Tensor forward(const Tensor& x) const { return fc(x); }
 };
 
 /// The values that the model gets, or the error.

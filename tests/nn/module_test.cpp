@@ -23,7 +23,7 @@ struct Block : nn::Module {
   Block(int64_t in, int64_t out) : fc(in, out) {
     if (in != out) shortcut.emplace(in, out, nn::Linear::Options{.bias = false});
   }
-  Tensor forward(const Tensor& x) { return relu(fc(x)) + (shortcut ? (*shortcut)(x) : x); }
+  Tensor forward(const Tensor& x) const { return relu(fc(x)) + (shortcut ? (*shortcut)(x) : x); }
 };
 
 struct Deep : nn::Module {
@@ -36,9 +36,9 @@ struct Deep : nn::Module {
     layers.emplace_back(3, 4);
     layers.emplace_back(4, 4);
   }
-  Tensor forward(const Tensor& x) {
+  Tensor forward(const Tensor& x) const {
     Tensor y = x;
-    for (Block& b : layers) y = b(y);
+    for (const Block& b : layers) y = b(y);
     return tail((*head)(y)) * scale + mean;
   }
 };
@@ -46,7 +46,7 @@ struct Deep : nn::Module {
 struct Wrong : nn::Module {
   nn::Linear fc1{6, 4}, fc2{5, 3};
   SUANLI_FIELDS(fc1, fc2)
-  Tensor forward(const Tensor& x) { return fc2(fc1(x)); }
+  Tensor forward(const Tensor& x) const { return fc2(fc1(x)); }
 };
 
 struct Noisy : nn::Module {
@@ -54,19 +54,21 @@ struct Noisy : nn::Module {
   nn::Sequential deep{nn::Dropout(0.5), nn::Sequential(nn::Dropout(0.5))};
   std::vector<nn::Dropout> more;
   SUANLI_FIELDS(drop, deep, more)
-  Tensor forward(const Tensor& x) { return more[0](deep(drop(dropout(x, 0.5, training())))); }
+  Tensor forward(const Tensor& x) const { return more[0](deep(drop(dropout(x, 0.5, training())))); }
 };
 
 struct Holder : nn::Module {
   nn::AnyModule body;
   SUANLI_FIELDS(body)
-  Tensor forward(const Tensor& x) { return body(x); }
+  Tensor forward(const Tensor& x) const { return body(x); }
 };
 
 struct Tied : nn::Module {
   Parameter table{tensor_f64({5, 3}, 1)}, out{tensor_f64({5, 3}, 2)};
   SUANLI_FIELDS(table, out)
-  Tensor forward(const Tensor& ids) { return matmul(embedding(table, ids), out, false, true); }
+  Tensor forward(const Tensor& ids) const {
+    return matmul(embedding(table, ids), out, false, true);
+  }
 };
 
 std::vector<std::string> names(const nn::NamedParameters& all) {
@@ -307,12 +309,12 @@ struct Forgets : nn::Module {
   nn::Linear fc1{6, 4}, fc2{4, 3};
   Parameter scale{ones({3})};
   SUANLI_FIELDS(fc1)
-  Tensor forward(const Tensor& x) { return fc2(relu(fc1(x))) * scale; }
+  Tensor forward(const Tensor& x) const { return fc2(relu(fc1(x))) * scale; }
 };
 struct Whole : nn::Module {
   nn::Linear fc1{6, 4}, fc2{4, 3};
   SUANLI_FIELDS(fc1, fc2)
-  Tensor forward(const Tensor& x) { return fc2(relu(fc1(x))); }
+  Tensor forward(const Tensor& x) const { return fc2(relu(fc1(x))); }
 };
 
 /// The text that a step writes to stderr.

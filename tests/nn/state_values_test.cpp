@@ -48,7 +48,7 @@ struct Net : nn::Module {
   nn::Linear fc{3, 2};
   nn::BatchNorm1d bn{2};
   SUANLI_FIELDS(fc, bn)
-  Tensor forward(const Tensor& x) { return bn(fc(x)); }
+  Tensor forward(const Tensor& x) const { return bn(fc(x)); }
 };
 
 std::vector<std::pair<std::string, Tensor>> state_of(Net& net) {

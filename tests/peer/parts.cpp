@@ -27,15 +27,15 @@ struct Add : nn::Module {
   nn::StochasticDepth drop;
   SUANLI_FIELDS(inner)
   Add(double p, nn::Sequential branch) : inner(std::move(branch)), drop(p) {}
-  Tensor forward(const Tensor& x) { return x + drop(inner(x)); }
+  Tensor forward(const Tensor& x) const { return x + drop(inner(x)); }
 };
 struct Flatten : nn::Module {
-  Tensor forward(const Tensor& x) { return flatten(x, 1); }
+  Tensor forward(const Tensor& x) const { return flatten(x, 1); }
   SUANLI_CALL
 };
 /// [N, C, H, W] → [N, H·W, C]
 struct Tokens : nn::Module {
-  Tensor forward(const Tensor& x) { return transpose(flatten(x, 2), {0, 2, 1}); }
+  Tensor forward(const Tensor& x) const { return transpose(flatten(x, 2), {0, 2, 1}); }
   SUANLI_CALL
 };
 

@@ -243,12 +243,12 @@ TEST(Programs, MemoryOfATrainingIsConstant) {
 struct Bad : nn::Module {
   nn::Linear fc{2, 3};
   SUANLI_FIELDS(fc)
-  Tensor forward(const Tensor& x) { return log(fc(x)); }
+  Tensor forward(const Tensor& x) const { return log(fc(x)); }
 };
 struct Outer : nn::Module {
   Bad bad;
   SUANLI_FIELDS(bad)
-  Tensor forward(const Tensor& x) { return bad(x) * 2.0; }
+  Tensor forward(const Tensor& x) const { return bad(x) * 2.0; }
 };
 
 TEST(Programs, CheckNanNamesOpModuleAndSample) {

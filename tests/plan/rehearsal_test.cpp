@@ -17,7 +17,7 @@ struct Busy : nn::Module {
   nn::Dropout drop{0.25};
   Parameter seen{zeros({6}), false};
   SUANLI_FIELDS(fc1, drop, fc2, seen)
-  Tensor forward(const Tensor& x) {
+  Tensor forward(const Tensor& x) const {
     seen.set(seen + sum(x, {0}));
     return fc2(drop(relu(fc1(x))));
   }

@@ -208,14 +208,14 @@ struct ConvNet : nn::Module {
   nn::Dropout drop{0.25};
   nn::Linear fc{200, 3};
   SUANLI_FIELDS(conv1, conv2, pool, drop, fc)
-  Tensor forward(const Tensor& x) {
+  Tensor forward(const Tensor& x) const {
     return fc(flatten(drop(pool(relu(conv2(gelu(conv1(x)))))), 1));
   }
 };
 struct Mlp : nn::Module {
   nn::Linear fc1{196, 32}, fc2{32, 3};
   SUANLI_FIELDS(fc1, fc2)
-  Tensor forward(const Tensor& x) { return fc2(tanh(fc1(flatten(x, 1)))); }
+  Tensor forward(const Tensor& x) const { return fc2(tanh(fc1(flatten(x, 1)))); }
 };
 
 template <class M, class Opt> Bits trained(Tier t, int threads) {

@@ -18,12 +18,12 @@ using namespace suanli::test;
 struct Cell : nn::Module {
   nn::Linear w{4, 4}, u{2, 4};
   SUANLI_FIELDS(w, u)
-  Tensor forward(const Tensor& h, const Tensor& x) { return tanh(w(h) + u(x)); }
+  Tensor forward(const Tensor& h, const Tensor& x) const { return tanh(w(h) + u(x)); }
 };
 struct Rnn : nn::Module {
   Cell cell;
   SUANLI_FIELDS(cell)
-  Tensor forward(const Tensor& h, const Tensor& x) { return cell(h, x); }
+  Tensor forward(const Tensor& h, const Tensor& x) const { return cell(h, x); }
 };
 
 TEST(Graph, AStateCarriedOverUndetachedIsAnError) {
@@ -329,12 +329,12 @@ TEST(Graph, AGradientPenaltyTrainsTheGradient) {
 struct Root : nn::Module {
   Parameter w{zeros({3})};
   SUANLI_FIELDS(w)
-  Tensor forward(const Tensor& x) { return sqrt(w * x); }
+  Tensor forward(const Tensor& x) const { return sqrt(w * x); }
 };
 struct HoldsRoot : nn::Module {
   Root root;
   SUANLI_FIELDS(root)
-  Tensor forward(const Tensor& x) { return root(x); }
+  Tensor forward(const Tensor& x) const { return root(x); }
 };
 
 TEST(Graph, AFailedBackwardLeavesTheModulePathAlone) {

@@ -45,7 +45,7 @@ struct Net : nn::Module {
   nn::Linear fc1{6, 16}, fc2{16, 3};
   nn::Dropout drop{0.25};
   SUANLI_FIELDS(fc1, drop, fc2)
-  Tensor forward(const Tensor& x) { return fc2(drop(relu(fc1(x)))); }
+  Tensor forward(const Tensor& x) const { return fc2(drop(relu(fc1(x)))); }
 };
 
 struct Batch {

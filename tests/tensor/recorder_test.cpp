@@ -55,7 +55,7 @@ struct Pictures : nn::Module {
   nn::Conv2d conv{1, 4, 3, {.padding = 1}};
   nn::Linear fc{4 * 4 * 4, 3};
   SUANLI_FIELDS(conv, fc)
-  Tensor forward(const Tensor& x) { return fc(flatten(max_pool2d(tanh(conv(x))), 1)); }
+  Tensor forward(const Tensor& x) const { return fc(flatten(max_pool2d(tanh(conv(x))), 1)); }
 };
 Bits train_pictures() {
   manual_seed(12);
@@ -159,7 +159,7 @@ struct Fragile : nn::Module {
   Parameter seen{zeros({6}), false};
   SUANLI_FIELDS(fc1, drop, fc2, seen)
   std::function<void(const Tensor&)> midway;
-  Tensor forward(const Tensor& x) {
+  Tensor forward(const Tensor& x) const {
     seen.set(seen + sum(x, {0}));
     Tensor h = drop(relu(fc1(x)));
     if (midway) midway(h);

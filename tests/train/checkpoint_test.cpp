@@ -116,12 +116,12 @@ TEST(CheckpointFolder, DamageIsFound) {
 struct Other : nn::Module {
   nn::Linear fc{2, 3}, head{3, 4};
   SUANLI_FIELDS(fc, head)
-  Tensor forward(const Tensor& x) { return head(fc(x)); }
+  Tensor forward(const Tensor& x) const { return head(fc(x)); }
 };
 struct Wider : nn::Module {
   nn::Linear fc{2, 5}, tail{5, 4};
   SUANLI_FIELDS(fc, tail)
-  Tensor forward(const Tensor& x) { return tail(fc(x)); }
+  Tensor forward(const Tensor& x) const { return tail(fc(x)); }
 };
 
 TEST(CheckpointFolder, WeightsOfAnotherModelAreListed) {

@@ -12,14 +12,14 @@ namespace {
 struct Plain : nn::Module {
   nn::Linear fc{784, 10};
   SUANLI_FIELDS(fc)
-  Tensor forward(const Tensor& x) { return fc(flatten(x, 1)); }
+  Tensor forward(const Tensor& x) const { return fc(flatten(x, 1)); }
 };
 
 /// Decides by its values what it computes.
 struct Reader : nn::Module {
   nn::Linear fc{784, 10};
   SUANLI_FIELDS(fc)
-  Tensor forward(const Tensor& x) {
+  Tensor forward(const Tensor& x) const {
     Tensor y = fc(flatten(x, 1));
     return mean(y).item() > 0 ? y : y * 2.0;
   }
@@ -83,7 +83,7 @@ struct TwoConvolutions : nn::Module {
   nn::Conv2d first{3, 32, 3, {.padding = 1}}, second{32, 32, 3, {.padding = 1}};
   nn::Linear fc{32, 10};
   SUANLI_FIELDS(first, second, fc)
-  Tensor forward(const Tensor& x) { return fc(mean(second(relu(first(x))), {2, 3})); }
+  Tensor forward(const Tensor& x) const { return fc(mean(second(relu(first(x))), {2, 3})); }
 };
 
 /// F(4×4, 3×3) takes 36 products for the 144 of a tile of 16 pixels. Each of the three directions
@@ -191,7 +191,7 @@ TEST(Forecast, AStepThatReadsValuesCannotBeRehearsedAndTrainsAllTheSame) {
 struct PairReader : nn::Module {
   nn::Linear fc{784, 10};
   SUANLI_FIELDS(fc)
-  Tensor forward(const Tensor& x) {
+  Tensor forward(const Tensor& x) const {
     if (x.size(0) == 1) throw ShapeError("[pair] one sample, expected two at least");
     Tensor y = fc(flatten(x, 1));
     return mean(y).item() > 0 ? y : y * 2.0;

@@ -223,7 +223,7 @@ struct NormalizedRows : nn::Module {
   nn::Linear fc1{784, 8}, fc2{8, 10};
   nn::BatchNorm1d norm{8};
   SUANLI_FIELDS(fc1, norm, fc2)
-  Tensor forward(const Tensor& x) { return fc2(relu(norm(fc1(flatten(x, 1))))); }
+  Tensor forward(const Tensor& x) const { return fc2(relu(norm(fc1(flatten(x, 1))))); }
 };
 
 TEST(Recipe, ALastBatchOfOneSampleIsLeftOutWhereItHasNoVariance) {

@@ -124,7 +124,7 @@ TEST(NumberErrors, OfTargetsFarFromZeroAgree) {
 
 /// Class 0 with certainty.
 struct AlwaysZero : nn::Module {
-  Tensor forward(const Tensor& x) {
+  Tensor forward(const Tensor& x) const {
     std::vector<float> row(10);
     row[0] = 1;
     return expand(tensor(row, Shape{1, 10}), {x.size(0), 10});
@@ -144,7 +144,7 @@ struct Fails : nn::Module {
   nn::Linear fc{784, 10};
   nn::Dropout drop{0.5};
   SUANLI_FIELDS(fc, drop)
-  Tensor forward(const Tensor& x) {
+  Tensor forward(const Tensor& x) const {
     return fail ? throw ShapeError("no") : fc(drop(flatten(x, 1)));
   }
   bool fail = false;

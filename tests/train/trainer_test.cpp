@@ -18,7 +18,7 @@ struct Net : nn::Module {
   nn::Linear fc1{784, 32}, fc2{32, 10};
   nn::Dropout drop{0.3};
   SUANLI_FIELDS(fc1, fc2, drop)
-  Tensor forward(const Tensor& x) { return fc2(drop(relu(fc1(flatten(x, 1))))); }
+  Tensor forward(const Tensor& x) const { return fc2(drop(relu(fc1(flatten(x, 1))))); }
 };
 
 /// Takes a logarithm of negative numbers once the switch is on. The switch lies outside: the module
@@ -28,7 +28,7 @@ struct Fragile : nn::Module {
   SUANLI_FIELDS(fc1, fc2)
   const bool* broken;
   explicit Fragile(const bool* broken) : broken(broken) {}
-  Tensor forward(const Tensor& x) {
+  Tensor forward(const Tensor& x) const {
     Tensor y = fc2(relu(fc1(flatten(x, 1))));
     return *broken ? log(y - 1e9) : y;
   }
@@ -36,7 +36,7 @@ struct Fragile : nn::Module {
 
 /// Known answers: class 0 with probability 1/2, the others share the rest.
 struct Constant : nn::Module {
-  Tensor forward(const Tensor& x) {
+  Tensor forward(const Tensor& x) const {
     std::vector<float> row(10, std::log(0.5f / 9));
     row[0] = std::log(0.5f);
     return expand(tensor(row, Shape{1, 10}), {x.size(0), 10});

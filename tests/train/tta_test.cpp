@@ -13,7 +13,7 @@ constexpr int64_t kHeight = 5, kWidth = 4, kChannels = 2, kSamples = 3, kClasses
 struct Net : nn::Module {
   nn::Linear fc{kChannels * kHeight * kWidth, kClasses};
   SUANLI_FIELDS(fc)
-  Tensor forward(const Tensor& x) { return fc(flatten(x, 1)); }
+  Tensor forward(const Tensor& x) const { return fc(flatten(x, 1)); }
 };
 
 /// Where a pixel comes from, numpy's "reflect".

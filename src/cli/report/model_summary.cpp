@@ -20,12 +20,14 @@ struct Layer {
 };
 
 /// Modules in the order of the fields, the model itself first.
-class Layers final : public nn::FieldVisitor {
+class Layers final : public nn::ConstFieldVisitor {
  public:
-  explicit Layers(nn::Module& model) { visit("", model); }
-  void parameter(const std::string&, Parameter& p) override { list[open_].parameters += p.numel(); }
-  void buffer(const std::string&, Parameter&) override {}
-  void module(const std::string& name, nn::Module& m) override {
+  explicit Layers(const nn::Module& model) { visit("", model); }
+  void parameter(const std::string&, const Parameter& p) override {
+    list[open_].parameters += p.numel();
+  }
+  void buffer(const std::string&, const Parameter&) override {}
+  void module(const std::string& name, const nn::Module& m) override {
     const size_t above = open_;
     visit(list[above].path.empty() ? name : list[above].path + "." + name, m);
     open_ = above;
@@ -33,7 +35,7 @@ class Layers final : public nn::FieldVisitor {
   std::vector<Layer> list;
 
  private:
-  void visit(const std::string& path, nn::Module& m) {
+  void visit(const std::string& path, const nn::Module& m) {
     open_ = list.size();
     list.push_back({path, m.self().type_name(), 0});
     m.fields(*this);

@@ -207,7 +207,7 @@ const models::Entry& zoo_entry_of_run(const TrainConfig& config, const std::stri
           "' is not of the zoo. Use the program that defines it (Trainer::resume, load_run)."));
 }
 
-NamedTensors values_of(nn::Module& model) {
+NamedTensors values_of(const nn::Module& model) {
   NoGrad no_grad;
   NamedTensors out;
   for (auto& [name, parameter] : model.state_dict()) out.emplace_back(name, parameter.value());

@@ -60,7 +60,7 @@ Tensor normalized(const Tensor& x, const std::vector<double>& mean,
 const models::Entry& zoo_entry_of_run(const TrainConfig& config, const std::string& run);
 
 /// The values of all parameters and buffers, with their names.
-NamedTensors values_of(nn::Module& model);
+NamedTensors values_of(const nn::Module& model);
 /// Loads the tensors of a file; the error says which one.
 void load_weights(nn::Module& model, const NamedTensors& tensors, const std::string& file);
 /// Reads, verifies and loads a checkpoint's weights.

@@ -68,7 +68,7 @@ struct Comparison {
   }
 };
 
-Comparison compare(nn::Module& model, const NamedTensors& state) {
+Comparison compare(const nn::Module& model, const NamedTensors& state) {
   Comparison c;
   const std::string head = head_of(model);
   std::map<std::string_view, const Tensor*> given;
@@ -101,7 +101,7 @@ Comparison compare(nn::Module& model, const NamedTensors& state) {
 
 }  // namespace
 
-std::string head_of(nn::Module& model) {
+std::string head_of(const nn::Module& model) {
   const nn::NamedParameters parameters = model.named_parameters();
   if (parameters.empty()) throw UsageError("the model has no parameters to train");
   const std::string& last = parameters.back().first;
@@ -182,7 +182,7 @@ GivenWeights weights_to_adopt(const std::string& path) {
           .data = {}};
 }
 
-void choose_weights(nn::Module& model, GivenWeights& given) {
+void choose_weights(const nn::Module& model, GivenWeights& given) {
   if (given.of_run || given.dicts.empty()) return;
   const StateDict chosen = state_dict_for(model, given.dicts, given.path);
   given.left_out.clear();
@@ -265,7 +265,7 @@ std::string advice_on_parts(const GivenWeights& given, const models::ModelOption
   return "";
 }
 
-bool weights_fit(nn::Module& model, const NamedTensors& state) {
+bool weights_fit(const nn::Module& model, const NamedTensors& state) {
   return compare(model, state).fits();
 }
 
@@ -309,7 +309,7 @@ void adopt_weights(nn::Module& model, const GivenWeights& given, const data::Inf
         str("weights: tensors that are not the network's are left out: ", listed(given.left_out)));
 }
 
-std::vector<Parameter> named_like(nn::Module& model, const std::string& pattern,
+std::vector<Parameter> named_like(const nn::Module& model, const std::string& pattern,
                                   const std::string& key) {
   std::vector<Parameter> found;
   std::vector<std::string> names;
@@ -334,7 +334,7 @@ void freeze(nn::Module& model, const std::string& patterns) {
     throw UsageError(str("freeze: '", patterns, "' leaves nothing to train"));
 }
 
-std::vector<Parameter> backbone(nn::Module& model) {
+std::vector<Parameter> backbone(const nn::Module& model) {
   const std::string head = head_of(model);
   std::vector<Parameter> out;
   for (auto& [name, parameter] : model.named_parameters())

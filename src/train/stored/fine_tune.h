@@ -35,7 +35,7 @@ GivenWeights weights_to_adopt(const std::string& path);
 
 /// Reads the state dict of a file that has the model's names, and gives its tensors these names.
 /// Throws InputError where several have. Does nothing for a run.
-void choose_weights(nn::Module& model, GivenWeights& given);
+void choose_weights(const nn::Module& model, GivenWeights& given);
 
 /// Throws InputError unless samples like `info` mean the same to a model as those of the run that
 /// gave the weights did: as many channels, or the same columns of a table.
@@ -54,7 +54,7 @@ std::string advice_on_parts(const GivenWeights& given, const models::ModelOption
 
 /// Name of the layer that the last parameter belongs to, which has an output per class: "fc".
 /// Everything else is the backbone.
-std::string head_of(nn::Module& model);
+std::string head_of(const nn::Module& model);
 
 /// Puts weights into the model, which is for data like `info`. The head keeps its fresh weights if
 /// there are none for it, or if they are for other answers: another number of classes, a run's of
@@ -65,7 +65,7 @@ void adopt_weights(nn::Module& model, const GivenWeights& given, const data::Inf
                    std::vector<std::string>& notes);
 
 /// True if weights of these names and shapes fit this model, except for its head.
-bool weights_fit(nn::Module& model, const NamedTensors& state);
+bool weights_fit(const nn::Module& model, const NamedTensors& state);
 
 /// The parameters whose names match one of the patterns, split at commas: * is any text, ? any
 /// character, and the word backbone means all but the head. They get no gradient from now on.
@@ -74,11 +74,11 @@ void freeze(nn::Module& model, const std::string& patterns);
 
 /// The parameters whose names match `pattern`: * is any text, ? any character. Throws UsageError
 /// with `key` in front if none does.
-std::vector<Parameter> named_like(nn::Module& model, const std::string& pattern,
+std::vector<Parameter> named_like(const nn::Module& model, const std::string& pattern,
                                   const std::string& key);
 
 /// All but the head.
-std::vector<Parameter> backbone(nn::Module& model);
+std::vector<Parameter> backbone(const nn::Module& model);
 
 /// Training mode, but eval mode for modules whose parameters are all frozen: frozen normalization
 /// keeps its statistics.

@@ -26,7 +26,7 @@ std::string unwrapped(std::string name) {
 
 using Names = std::set<std::string, std::less<>>;
 
-Names names_of(nn::Module& model) {
+Names names_of(const nn::Module& model) {
   Names names;
   for (auto& [name, parameter] : model.state_dict()) names.insert(name);
   return names;
@@ -51,7 +51,7 @@ std::pair<std::string, int64_t> prefix_for(const Names& of_model,
 
 }  // namespace
 
-const StateDict& state_dict_for(nn::Module& model, const std::vector<StateDict>& dicts,
+const StateDict& state_dict_for(const nn::Module& model, const std::vector<StateDict>& dicts,
                                 const std::string& place) {
   if (dicts.size() == 1) return dicts.front();
   const Names of_model = names_of(model);
@@ -71,14 +71,14 @@ const StateDict& state_dict_for(nn::Module& model, const std::vector<StateDict>&
   ask_for_key(equal, place);
 }
 
-std::string words_before_names(nn::Module& model, const std::vector<std::string>& names) {
+std::string words_before_names(const nn::Module& model, const std::vector<std::string>& names) {
   std::string prefix = prefix_for(names_of(model), names).first;
   if (!prefix.empty()) prefix.pop_back();
   return prefix;
 }
 
-NamedTensors under_names_of(nn::Module& model, const NamedTensors& state, const std::string& place,
-                            std::vector<std::string>& left_out) {
+NamedTensors under_names_of(const nn::Module& model, const NamedTensors& state,
+                            const std::string& place, std::vector<std::string>& left_out) {
   const Names of_model = names_of(model);
   std::vector<std::string> names;
   for (auto& [name, tensor] : state) names.push_back(unwrapped(name));

@@ -29,7 +29,7 @@ struct PictureNet : nn::Module {
   nn::Conv2d conv1{3, 4, 3, {.padding = 1}}, conv2{4, 4, 3, {.padding = 1}};
   nn::Linear fc{4, 10};
   SUANLI_FIELDS(conv1, conv2, fc)
-  Tensor forward(const Tensor& x) {
+  Tensor forward(const Tensor& x) const {
     return fc(flatten(adaptive_avg_pool2d(relu(conv2(relu(conv1(x)))), 1, 1), 1));
   }
 };

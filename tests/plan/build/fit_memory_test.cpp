@@ -42,15 +42,15 @@ struct Block : nn::Module {
   nn::Linear in{64, 256}, out{256, 64};
   nn::Dropout drop{0.25};
   SUANLI_FIELDS(in, drop, out)
-  Tensor forward(const Tensor& x) { return x + out(drop(gelu(in(x)))); }
+  Tensor forward(const Tensor& x) const { return x + out(drop(gelu(in(x)))); }
 };
 struct Deep : nn::Module {
   std::vector<Block> blocks = std::vector<Block>(6);
   nn::Linear head{64, 3};
   SUANLI_FIELDS(blocks, head)
-  Tensor forward(const Tensor& x) {
+  Tensor forward(const Tensor& x) const {
     Tensor y = x;
-    for (Block& b : blocks) y = b(y);
+    for (const Block& b : blocks) y = b(y);
     return head(y);
   }
 };

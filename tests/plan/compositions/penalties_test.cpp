@@ -122,7 +122,7 @@ TEST(Penalties, AreTrainedAsWrittenOut) {
 struct Perceptron : nn::Module {
   nn::Linear fc1{20, 16}, fc2{16, 10};
   SUANLI_FIELDS(fc1, fc2)
-  Tensor forward(const Tensor& x) { return fc2(relu(fc1(x))); }
+  Tensor forward(const Tensor& x) const { return fc2(relu(fc1(x))); }
 };
 
 TEST(Penalties, OfDeeperNetsHaveTheSameBitsInBothTiers) {
