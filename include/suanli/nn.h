@@ -395,17 +395,19 @@ class SUANLI_API Flatten : public Module {
   int first_;
 };
 
-/// Any module that maps one tensor to one tensor, behind one interface. What Sequential, the model
-/// zoo and Trainer hold.
+/// Any module that maps one tensor to one tensor, behind one interface. Sequential, the model zoo
+/// and Trainer hold modules in it. An empty one holds none: default-constructed or moved from.
 class SUANLI_API AnyModule : public Module {
  public:
   AnyModule() = default;
   template <class M> requires(std::is_base_of_v<Module, std::decay_t<M>> &&
                               !std::is_same_v<std::decay_t<M>, AnyModule>)
   AnyModule(M&& module) : held_(std::make_unique<Held<std::decay_t<M>>>(std::forward<M>(module))) {}
-  Tensor operator()(const Tensor& x) const { return held_->call(x); }
-  Module& get() { return held_->module(); }
-  const Module& get() const { return held_->module(); }
+  explicit operator bool() const { return held_ != nullptr; }  ///< False for an empty one.
+  /// Calling an empty one throws UsageError, as get() does.
+  Tensor operator()(const Tensor& x) const { return held().call(x); }
+  Module& get() { return held().module(); }
+  const Module& get() const { return held().module(); }
   using Module::self;
   const Module& self() const override {
     if (held_) return held_->module();
@@ -431,6 +433,7 @@ class SUANLI_API AnyModule : public Module {
     const char* type_name() const override { return m.type_name(); }
     M m;
   };
+  Holder& held() const;
   std::unique_ptr<Holder> held_;
 };
 
@@ -443,10 +446,7 @@ class SUANLI_API Sequential : public Module {
   explicit Sequential(M&&... modules) {
     (add(std::forward<M>(modules)), ...);
   }
-  Sequential& add(AnyModule module) {
-    modules_.push_back(std::move(module));
-    return *this;
-  }
+  Sequential& add(AnyModule module);  ///< Throws UsageError if it is empty.
   size_t size() const { return modules_.size(); }
   AnyModule& operator[](size_t i) { return modules_[i]; }
   const AnyModule& operator[](size_t i) const { return modules_[i]; }

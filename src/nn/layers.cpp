@@ -127,10 +127,25 @@ Tensor MultiheadAttention::forward(const Tensor& x) const {
       self_attention(affine("MultiheadAttention", x, in_proj_weight, in_proj_bias), heads_));
 }
 
+AnyModule::Holder& AnyModule::held() const {
+  if (!held_)
+    throw UsageError(
+        str("[AnyModule] it is empty (default-constructed or moved from); a module is expected",
+            where_am_i()));
+  return *held_;
+}
+
 Tensor Sequential::forward(const Tensor& x) const {
   Tensor y = x;
   for (const AnyModule& m : modules_) y = m(y);
   return y;
+}
+
+Sequential& Sequential::add(AnyModule module) {
+  if (!module)
+    throw UsageError("[Sequential] add was given an empty AnyModule; a module is expected");
+  modules_.push_back(std::move(module));
+  return *this;
 }
 
 void Sequential::fields(FieldVisitor& v) {

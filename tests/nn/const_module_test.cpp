@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Const modules.
+// Const modules, and empty ones.
 #include <map>
 
 #include "gtest/gtest.h"
@@ -10,6 +10,8 @@ namespace suanli {
 namespace {
 
 using namespace suanli::test;
+
+// ---- const modules ------------------------------------------------------------------------------
 
 TEST(ConstModule, IsCountedSavedAndCalled) {
   TempFolder folder;
@@ -63,6 +65,34 @@ TEST(ConstModule, ACallInTrainingModeMovesTheStatistics) {
   const auto mean = norm.running_mean.value().to_vector<float>();
   EXPECT_FLOAT_EQ(mean[0], 0.2f);
   EXPECT_FLOAT_EQ(mean[1], 0.4f);
+}
+
+// ---- empty ones ---------------------------------------------------------------------------------
+
+struct Around : nn::Module {
+  nn::AnyModule inner;
+  SUANLI_FIELDS(inner)
+  Tensor forward(const Tensor& x) const { return inner(x); }
+  const char* type_name() const override { return "Around"; }
+};
+
+TEST(EmptyModule, SaysSoWhenItIsUsed) {
+  const std::string text =
+      "[AnyModule] it is empty (default-constructed or moved from); a module is expected";
+  nn::AnyModule full = nn::ReLU(), none;
+  EXPECT_TRUE(full);
+  EXPECT_FALSE(none);
+  EXPECT_EQ(thrown<UsageError>([&] { none(zeros({1})); }), text);
+  EXPECT_EQ(thrown<UsageError>([&] { none.get(); }), text);
+  EXPECT_EQ(thrown<UsageError>([&] { Around()(zeros({1})); }), text + " (in Around)");
+  EXPECT_EQ(none.parameter_count(), 0);
+  none = std::move(full);
+  EXPECT_TRUE(none);
+  EXPECT_FALSE(full);
+  EXPECT_EQ(none(tensor(std::vector<float>{-1, 2}, Shape{2})).to_vector<float>(),
+            (std::vector<float>{0, 2}));
+  EXPECT_EQ(thrown<UsageError>([&] { nn::Sequential().add(nn::AnyModule()); }),
+            "[Sequential] add was given an empty AnyModule; a module is expected");
 }
 
 }  // namespace

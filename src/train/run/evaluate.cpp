@@ -224,6 +224,10 @@ TrainedModel read_run(const std::string& run, nn::AnyModule* own) {
 }  // namespace
 
 TrainedModel load_run(const std::string& run) { return read_run(run, nullptr); }
-TrainedModel load_run(const std::string& run, nn::AnyModule model) { return read_run(run, &model); }
+TrainedModel load_run(const std::string& run, nn::AnyModule model) {
+  if (!model)
+    throw UsageError("[load_run] the model is empty; one that takes the weights is expected");
+  return read_run(run, &model);
+}
 
 }  // namespace suanli

@@ -302,6 +302,7 @@ Trainer::Trainer(TrainConfig config, const std::optional<Session>& session)
 
 Trainer::Trainer(nn::AnyModule model, TrainConfig config, const std::optional<Session>& session)
     : state_(std::make_unique<State>(session)) {
+  if (!model) throw UsageError("[Trainer] the model is empty (default-constructed or moved from)");
   const Session::Use use(state_->session);
   if (config.model.empty()) config.model = "own";
   state_->in_run.restart();
@@ -369,7 +370,7 @@ Trainer Trainer::resume(const std::string& run, nn::AnyModule model, const Resum
   s.checkpoints.emplace(s.folder->checkpoints());
   std::optional<Checkpoint> checkpoint = s.checkpoints->load();
 
-  const bool own = std::string(model.type_name()) != "AnyModule";
+  const bool own = static_cast<bool>(model);
   if (!own) zoo_entry_of_run(s.config, run);
   Loss loss;
   s.prepare(own ? &model : nullptr, loss, checkpoint);
