@@ -74,8 +74,7 @@ int main() try {
       opt.step();
     }
 
-  NoGrad off;
-  net.eval();
+  const InferenceMode inference;
   int64_t right = 0;
   for (auto& [x, y] : data::Loader(test, {.batch_size = 500}))
     right += sum(argmax(net(x)) == y).item<int64_t>();

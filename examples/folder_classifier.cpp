@@ -60,13 +60,11 @@ int main(int argc, char** argv) try {
                        .sampler = data::balanced_sampler(*splits.train, 1)});
   const int epochs = argc > 2 ? std::atoi(argv[2]) : 10;
   for (int epoch = 1; epoch <= epochs; ++epoch) {
-    net.train();
     for (auto& [x, y] : loader) {
       cross_entropy(net((x - mean) / stddev), y).backward();
       opt.step();
     }
-    NoGrad off;
-    net.eval();
+    const InferenceMode inference;
     int64_t right = 0;
     for (auto& [x, y] : data::Loader(splits.val, {.batch_size = 64}))
       right += sum(argmax(net((x - mean) / stddev)) == y).item<int64_t>();
@@ -74,8 +72,7 @@ int main(int argc, char** argv) try {
                 static_cast<long long>(splits.val->size()));
   }
 
-  NoGrad off;
-  net.eval();
+  const InferenceMode inference;
   for (int i = 3; i < argc; ++i) {
     const Tensor picture = data::read_picture(
         argv[i],

@@ -41,8 +41,7 @@ int main() try {
     std::printf("epoch %d: loss %.4f\n", epoch + 1, static_cast<double>(total.item()) / steps);
   }
 
-  NoGrad off;
-  net.eval();
+  const InferenceMode inference;
   int64_t right = 0, seen = 0;
   for (auto& [x, y] : data::Loader(splits.test, {.batch_size = 500})) {
     right += sum(argmax(net(x)) == y).item<int64_t>();

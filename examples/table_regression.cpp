@@ -26,9 +26,8 @@ struct Net : nn::Module {
 };
 
 /// Root of the mean squared error over a data set, in the column's own unit.
-double rmse(Net& net, const std::shared_ptr<const data::Dataset>& of) {
-  NoGrad off;
-  net.eval();
+double rmse(const Net& net, const std::shared_ptr<const data::Dataset>& of) {
+  const InferenceMode inference;
   double squares = 0;
   for (auto& [x, y] : data::Loader(of, {.batch_size = 256}))
     squares += sum(square(net(x) - y)).item<float>();
@@ -54,7 +53,6 @@ int main(int argc, char** argv) try {
   const int64_t steps = epochs * loader.batches();
   int64_t step = 0;
   for (int epoch = 1; epoch <= epochs; ++epoch) {
-    net.train();
     for (auto& [x, y] : loader) {
       mse_loss(net(x), y).backward();
       opt.options.lr = 2e-3 * schedule.factor(step++, steps);

@@ -40,6 +40,21 @@ class SUANLI_API NoGrad {
   int before_;
 };
 
+/// While it lives, modules answer on this thread as in eval mode, whatever train() said:
+/// Module::training() is false. Nothing recorded requires grad, as under NoGrad. No module changes
+/// and other threads notice nothing, so several threads may ask one model at a time. Nests.
+class SUANLI_API InferenceMode {
+ public:
+  InferenceMode();
+  ~InferenceMode();
+  InferenceMode(const InferenceMode&) = delete;
+  InferenceMode& operator=(const InferenceMode&) = delete;
+
+ private:
+  NoGrad no_grad_;
+  bool before_;
+};
+
 /// Compares the analytic gradient of f at `inputs` (f64) with central differences. Returns the
 /// largest
 /// |analytic − numeric| / max(1, |numeric|) over all elements; `second` also checks the gradient of

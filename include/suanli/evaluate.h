@@ -54,9 +54,9 @@ struct EvaluateOptions {
   std::function<bool()> should_stop = {};  ///< Asked between batches; true ends with fewer samples.
   Session session = Session::current();  ///< In which it computes.
 };
-/// Loss and share of right answers (largest output = target) over a data set, without gradients and
-/// in eval mode. The mode of each module is put back, also after an exception.
-SUANLI_API Evaluation evaluate(nn::AnyModule& model, std::shared_ptr<const data::Dataset> dataset,
+/// Loss and share of right answers (largest output = target) over a data set, in an InferenceMode.
+SUANLI_API Evaluation evaluate(const nn::AnyModule& model,
+                               std::shared_ptr<const data::Dataset> dataset,
                                const EvaluateOptions& options = {});
 
 }  // namespace suanli

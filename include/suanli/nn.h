@@ -108,6 +108,13 @@ using NamedParameters = std::vector<std::pair<std::string, Parameter>>;
 ///
 /// forward() is const, and constness is shallow: a const module may be called, counted and saved,
 /// and a call in training mode sets cells (running statistics).
+///
+/// Threads. Any number of them may call one module at a time in an InferenceMode, also while one
+/// more thread trains the module or calls train() and eval(). Each call reads every parameter
+/// whole, the former value or the new one. Calls in eval mode without an InferenceMode may also run
+/// at a time, but not while train() or eval() is called. Calls in training mode belong to one
+/// thread, since they may set cells. to(), tie() and moving the module need it alone. State of a
+/// forward() other than cells, such as a KvCache, is an argument, one per caller.
 class SUANLI_API Module {
  public:
   Module() = default;
@@ -148,7 +155,8 @@ class SUANLI_API Module {
 
   void train(bool on = true);  ///< Training mode for this module and all below it.
   void eval() { train(false); }
-  bool training() const { return training_; }
+  /// The mode that train() or eval() set; false in an InferenceMode of this thread.
+  bool training() const;
   /// Freezes (false) or thaws every parameter below.
   void requires_grad_(bool on);
   /// Replaces every float parameter and buffer by one of another float dtype (tied ones stay tied).

@@ -287,8 +287,8 @@ struct TrainedModel {
   Session session = Session::current();
 
   /// x [N, …input_shape], pictures in [0, 1] → probabilities [N, classes], or numbers [N] f64 in
-  /// the target's unit.
-  SUANLI_API Tensor predict(const Tensor& x);
+  /// the target's unit. In an InferenceMode, so several threads may ask at a time.
+  SUANLI_API Tensor predict(const Tensor& x) const;
 };
 /// Reads a run folder's kept weights: the best epoch's, or the last ones if none was evaluated yet.
 /// Of a finished run config.toml and model.safetensors are enough. Throws InputError.

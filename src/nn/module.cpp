@@ -199,6 +199,12 @@ void Module::train(bool on) {
   each.module("", *this);
 }
 
+bool Module::training() const {
+  // first, so that nobody reads in an InferenceMode what another thread's train() writes
+  if (Recorder::current().inference()) return false;
+  return training_;
+}
+
 void Module::requires_grad_(bool on) {
   for (auto& [name, p] : named_parameters()) p.set_requires_grad(on);
 }

@@ -21,11 +21,12 @@ class ScopeOf {
   const uint32_t before_;
 };
 
-/// Nodes are recorded with gradients, or without.
+/// Nodes are recorded with gradients, or without. An InferenceMode stays without.
 class GradMode {
  public:
   explicit GradMode(bool on)
-      : recorder_(Recorder::current()), before_(std::exchange(recorder_.grad_enabled_, on)) {}
+      : recorder_(Recorder::current()),
+        before_(std::exchange(recorder_.grad_enabled_, on && !recorder_.inference_)) {}
   ~GradMode() { recorder_.grad_enabled_ = before_; }
   GradMode(const GradMode&) = delete;
 

@@ -34,6 +34,8 @@ class Recorder {
   uint64_t next_seq() { return ++seq_; }
   /// True if new nodes lead to their inputs, so that a backward() can walk them.
   bool grad_enabled() const { return grad_enabled_; }
+  /// True in an InferenceMode of this thread. Then grad_enabled() is false.
+  bool inference() const { return inference_; }
   /// The module path of new nodes.
   uint32_t scope() const { return scope_; }
 
@@ -102,6 +104,7 @@ class Recorder {
   friend class ScopeOf;
   friend class GradMode;
   friend class NoGrad;
+  friend class InferenceMode;
   friend class Eager;
   friend class NodeBudget;
   friend class ExecuteWith;
@@ -153,6 +156,7 @@ class Recorder {
 
   uint32_t scope_ = 0;
   bool grad_enabled_ = true;
+  bool inference_ = false;
   bool eager_;
   size_t node_budget_, byte_budget_;
 

@@ -140,55 +140,5 @@ TEST(BalancedAccuracy, IsTheMeanOverTheClasses) {
   EXPECT_TRUE(std::isnan(evaluate(model, splits.train, {}).balanced_accuracy)) << "nobody asked";
 }
 
-struct Fails : nn::Module {
-  nn::Linear fc{784, 10};
-  nn::Dropout drop{0.5};
-  SUANLI_FIELDS(fc, drop)
-  Tensor forward(const Tensor& x) const {
-    return fail ? throw ShapeError("no") : fc(drop(flatten(x, 1)));
-  }
-  bool fail = false;
-};
-
-TEST(Modes, OfEachModuleArePutBackAlsoAfterAnException) {
-  const data::Splits splits = data::open("glyphs?train=20&test=10", {.val_fraction = 0});
-  for (bool fail : {false, true})
-    for (bool outer : {false, true}) {
-      Fails net;
-      net.fail = fail;
-      net.train(outer);
-      net.drop.train(!outer);
-      nn::AnyModule model = std::move(net);
-      auto modes = [&] {
-        struct Collect : nn::FieldVisitor {
-          std::vector<bool> all;
-          void parameter(const std::string&, Parameter&) override {}
-          void buffer(const std::string&, Parameter&) override {}
-          void module(const std::string&, nn::Module& m) override {
-            all.push_back(m.training());
-            m.fields(*this);
-          }
-        } visitor;
-        visitor.module("", model.self());
-        return visitor.all;
-      };
-      const std::vector<bool> before = modes();
-      EXPECT_EQ(before, (std::vector<bool>{outer, outer, !outer}));
-      try {
-        evaluate(model, splits.train, {});
-        EXPECT_FALSE(fail);
-      } catch (const ShapeError&) { EXPECT_TRUE(fail); }
-      EXPECT_EQ(modes(), before);
-      TrainedModel trained;
-      trained.input_shape = {1, 28, 28};
-      trained.model = std::move(model);
-      try {
-        trained.predict(zeros({1, 1, 28, 28}));
-      } catch (const ShapeError&) { EXPECT_TRUE(fail); }
-      model = std::move(trained.model);
-      EXPECT_EQ(modes(), before);
-    }
-}
-
 }  // namespace
 }  // namespace suanli

@@ -282,7 +282,7 @@ TEST(Evaluate, CountsAndAveragesOverAllSamples) {
     const double n0 = static_cast<double>(zeros_in_data);
     EXPECT_NEAR(e.loss, (n0 * -std::log(0.5) + (100 - n0) * -std::log(0.5 / 9)) / 100, 1e-6);
   }
-  EXPECT_TRUE(model.training()) << "its mode is put back";
+  EXPECT_TRUE(model.training()) << "its mode changed";
 }
 
 }  // namespace

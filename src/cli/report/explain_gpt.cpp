@@ -55,8 +55,8 @@ struct Step {
     Rehearsal rehearsal;
     const Tensor x = rehearsal.leaf({batch, tokens.length}, DType::i64),
                  next = rehearsal.leaf({batch * tokens.length}, DType::i64);
-    std::optional<NoGrad> off;
-    if (!training) off.emplace();
+    std::optional<InferenceMode> inference;
+    if (!training) inference.emplace();
     const Tensor loss = cross_entropy(flatten(gpt(x), 0, 1), next);
     if (training) {
       loss.backward();

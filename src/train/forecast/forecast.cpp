@@ -121,8 +121,7 @@ Rehearsed TrainingLoop::rehearse_training(int64_t samples, int64_t epoch) {
 }
 
 Rehearsed TrainingLoop::rehearse_evaluation(int64_t samples, const EvaluateOptions& options) {
-  NoGrad no_grad;
-  EvalMode eval_mode(s_.model);
+  InferenceMode inference;
   Rehearsal rehearsal;
   const EvaluatedBatch kept =
       evaluated(s_.model, rehearsed_batch(rehearsal, samples, false), options);

@@ -88,8 +88,7 @@ RunTiming TrainingLoop::measure() {
   const double of_batch = [&] {
     const auto& some = s_.splits.val ? s_.splits.val : s_.splits.test;
     if (!some || some->size() == 0) return 0.0;
-    NoGrad no_grad;
-    EvalMode eval_mode(s_.model);
+    InferenceMode inference;
     data::Loader loader(some, {.batch_size = options.batch_size,
                                .threads = static_cast<int>(options.loader_threads)});
     return median_seconds([&] {

@@ -16,34 +16,6 @@
 
 namespace suanli {
 
-namespace {
-
-/// Modules with their modes, the ones above first, as Module::train() reaches them.
-struct Modes : nn::FieldVisitor {
-  std::vector<std::pair<nn::Module*, bool>> all;
-  void parameter(const std::string&, Parameter&) override {}
-  void buffer(const std::string&, Parameter&) override {}
-  void module(const std::string&, nn::Module& m) override {
-    all.emplace_back(&m, m.training());
-    if (&m.self() != &m) all.emplace_back(&m.self(), m.self().training());
-    m.fields(*this);
-  }
-};
-
-}  // namespace
-
-EvalMode::EvalMode(nn::Module& m) {
-  Modes modes;
-  modes.module("", m);
-  modes_ = std::move(modes.all);
-  m.eval();
-}
-
-EvalMode::~EvalMode() {
-  for (auto& [module, training] : modes_)
-    if (module->training() != training) module->train(training);  // those below follow in the list
-}
-
 int64_t evaluation_batch(int64_t training_batch, const Shape& sample) {
   constexpr int64_t kUsual = 256, kMaxBytes = 256 << 20;
   return std::max(
@@ -51,7 +23,7 @@ int64_t evaluation_batch(int64_t training_batch, const Shape& sample) {
        std::min(kUsual, kMaxBytes / std::max<int64_t>(1, sample.numel() * itemsize(f32)))});
 }
 
-EvaluatedBatch evaluated(nn::AnyModule& model, const data::Batch& batch,
+EvaluatedBatch evaluated(const nn::AnyModule& model, const data::Batch& batch,
                          const EvaluateOptions& options) {
   const Tensor out = answers(model, batch.x, options.mean, options.stddev, options.tta);
   const bool numbers = is_float(batch.y.dtype());
@@ -139,11 +111,10 @@ class NumberErrors {
 
 }  // namespace
 
-Evaluation evaluate(nn::AnyModule& model, std::shared_ptr<const data::Dataset> dataset,
+Evaluation evaluate(const nn::AnyModule& model, std::shared_ptr<const data::Dataset> dataset,
                     const EvaluateOptions& options) {
   const Session::Use use(options.session);
-  NoGrad no_grad;
-  EvalMode eval_mode(model);
+  const InferenceMode inference;
   const data::Info& info = dataset->info();
   require_views(options.tta, info.task, info.input_shape);
   const bool classes = info.task == data::Task::classification;
@@ -179,10 +150,9 @@ Evaluation evaluate(nn::AnyModule& model, std::shared_ptr<const data::Dataset> d
   return result;
 }
 
-Tensor TrainedModel::predict(const Tensor& x) {
+Tensor TrainedModel::predict(const Tensor& x) const {
   const Session::Use use(session);
-  NoGrad no_grad;
-  EvalMode eval_mode(model);
+  const InferenceMode inference;
   require_views(tta, task, input_shape);
   Tensor out = answers(model, x, config.mean, config.stddev, tta);
   if (task == data::Task::regression) return cast(flatten(out), f64) * target_stddev + target_mean;

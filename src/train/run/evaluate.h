@@ -6,18 +6,6 @@
 
 namespace suanli {
 
-/// Puts a module and all below it into eval mode, and each back into the mode that it was in,
-/// whatever happens in between: frozen modules may stay in eval mode while the others train.
-class EvalMode {
- public:
-  explicit EvalMode(nn::Module& m);
-  ~EvalMode();
-  EvalMode(const EvalMode&) = delete;
-
- private:
-  std::vector<std::pair<nn::Module*, bool>> modes_;  // the ones above first
-};
-
 /// Samples per batch of an evaluation, where nothing is kept for a backward: 256, or fewer where
 /// that many take more than 256 MiB; at least as many as the training takes.
 SUANLI_API int64_t evaluation_batch(int64_t training_batch, const Shape& sample);
@@ -28,8 +16,8 @@ struct EvaluatedBatch {
   // [N, classes] where details are asked for; [N] where targets are numbers; else undefined
   Tensor outputs;
 };
-/// To be called without gradients and in eval mode.
-EvaluatedBatch evaluated(nn::AnyModule& model, const data::Batch& batch,
+/// To be called in an InferenceMode.
+EvaluatedBatch evaluated(const nn::AnyModule& model, const data::Batch& batch,
                          const EvaluateOptions& options);
 
 }  // namespace suanli

@@ -64,7 +64,7 @@ void require_views(TestTimeAugmentation tta, data::Task task, const Shape& sampl
                        ". Leave it out, or give none."));
 }
 
-Tensor answers(nn::AnyModule& model, const Tensor& x, const std::vector<double>& mean,
+Tensor answers(const nn::AnyModule& model, const Tensor& x, const std::vector<double>& mean,
                const std::vector<double>& stddev, TestTimeAugmentation tta) {
   if (tta == TestTimeAugmentation::none) return model(normalized(x, mean, stddev));
   Tensor total;

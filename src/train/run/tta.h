@@ -10,9 +10,8 @@ int64_t view_count(TestTimeAugmentation tta);
 /// Throws UsageError if there are no such views of samples of this shape.
 void require_views(TestTimeAugmentation tta, data::Task task, const Shape& sample);
 /// The model's answers to x [N, …], pictures in [0, 1], normalized for it: its output as it is, or
-/// the average over the views as log-probabilities. To be called without gradients and in eval
-/// mode.
-Tensor answers(nn::AnyModule& model, const Tensor& x, const std::vector<double>& mean,
+/// the average over the views as log-probabilities. To be called in an InferenceMode.
+Tensor answers(const nn::AnyModule& model, const Tensor& x, const std::vector<double>& mean,
                const std::vector<double>& stddev, TestTimeAugmentation tta);
 
 }  // namespace suanli
