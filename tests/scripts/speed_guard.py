@@ -14,8 +14,8 @@ SOURCE = pathlib.Path(os.environ["SUANLI_SOURCE"])
 PROGRAMS = pathlib.Path(os.environ["SUANLI_BIN"]).parent
 GUARD = SOURCE / "scripts/speed_guard"
 
-STEP = """#!/usr/bin/env python3
-import json, sys
+PYTHON = f"#!{sys.executable} -SE\n"   # starts at once: no search for the interpreter, no site packages
+STEP = """import json, sys
 factors, counts = json.loads('''{factors}'''), json.loads('''{counts}''')
 for line in sys.stdin:
     request = json.loads(line)
@@ -30,12 +30,10 @@ for line in sys.stdin:
         answer = {{"error": "request is not known"}}
     print(json.dumps(answer), flush=True)
 """
-RECORDER = """#!/usr/bin/env python3
-print('bare mul   forward  401 nodes   {0:.1f} ns/node (best 20.0) 0.000 heap/node'
+RECORDER = """print('bare mul   forward  401 nodes   {0:.1f} ns/node (best 20.0) 0.000 heap/node'
       '   vjp  1202 nodes   {0:.1f} ns/node (best 30.0) 0.000 heap/node')
 """
-PLAN_HIT = """#!/usr/bin/env python3
-print('{1}  100 nodes   13 kernels   to the first kernel   {0:.1f} ns/node (7 us)'
+PLAN_HIT = """print('{1}  100 nodes   13 kernels   to the first kernel   {0:.1f} ns/node (7 us)'
       '   between kernels   {0:.1f}   after the last   {0:.1f}')
 """
 COUNTS = {"kernels": 7, "arena_bytes": 4096, "allocations": 0}
@@ -48,14 +46,19 @@ def programs(name, factors={}, counts=COUNTS, host=50.0, network="mlp"):
     step = STEP.format(factors=json.dumps(factors), counts=json.dumps(counts))
     for program, text in (("bench_step", step), ("bench_recorder", RECORDER.format(host)),
                           ("bench_plan_hit", PLAN_HIT.format(host, network))):
-        (folder / program).write_text(text)
+        (folder / program).write_text(PYTHON + text)
         (folder / program).chmod(0o755)
     return folder
 
 
+# The guard lets the machine settle before each slot. Stand-ins load nothing, so there is nothing to wait for.
+AT_ONCE = f"import compare, runpy; compare.SETTLE_S = 0; runpy.run_path({str(GUARD)!r}, run_name='__main__')"
+
+
 def guard(base, head):
-    return subprocess.run([sys.executable, GUARD, "--base-build", base, "--head-build", head,
-                           "--pairs", "3", "--ledger", "speed.jsonl"], capture_output=True, text=True)
+    return subprocess.run([sys.executable, "-c", AT_ONCE, "--base-build", base,
+                           "--head-build", head, "--pairs", "3", "--ledger", "speed.jsonl"],
+                          capture_output=True, text=True, env={**os.environ, "PYTHONPATH": str(SOURCE / "bench/peers")})
 
 
 def check(what, good, run=None):

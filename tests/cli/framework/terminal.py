@@ -72,19 +72,29 @@ def bars_of(seen):
     return [line.split("\x1b")[0] for line in re.split(r"[\r\n]", seen) if re.match(r"(epoch \d+/\d+ +)?\d+%", line)]
 
 
-TRAIN = ["train", "glyphs?train=12800&test=64", "--model", "cnn_b", "--epochs", 1, "--val", 0]
+TRAIN = ["train", "glyphs?train=12800&test=64", "--model", "cnn_b", "--epochs", 9, "--val", 0]
+
+
+def interrupt_after(count, since=lambda: 0):
+    """For `during`: ends the training once `count` bars were drawn behind the first since() bytes, for it has nothing new to show."""
+    def look(fd, child, seen):
+        if not sent and len(bars_of(seen[since():].decode(errors="replace"))) >= count:   # a second signal would end it at once
+            sent.append(child.send_signal(signal.SIGINT))
+
+    sent = []
+    return look
 
 
 def test_a_bar_stays_on_its_line():
     for width in (200, 100, 80, 61, 60, 59, 50, 40, 25, 12, 5):
-        seen = on_terminal(*TRAIN, "--out", f"w{width}", width=width)
+        seen = on_terminal(*TRAIN, "--out", f"w{width}", width=width, during=interrupt_after(4), expect=130)
         bars = bars_of(seen)
-        check(len(bars) >= 3, f"{width} columns: {len(bars)} bars in {seen!r}")
+        check(len(bars) >= 4, f"{width} columns: {len(bars)} bars in {seen!r}")
         for bar in bars:
             check(columns(bar) < width, f"{width} columns: {columns(bar)} in {bar!r}")
         last = bars[-1]
         if width >= 60:
-            check(re.fullmatch(r"epoch 1/1 +\d+% \|[█▏▎▍▌▋▊▉ ]{5,40}\| .*loss=\d+\.\d{4}\]", last), f"{width} columns: {last!r}")
+            check(re.fullmatch(r"epoch 1/9 +\d+% \|[█▏▎▍▌▋▊▉ ]{5,40}\| .*loss=\d+\.\d{4}\]", last), f"{width} columns: {last!r}")
         if width >= 40:
             check("loss=" in last and "|" in last, f"{width} columns: {last!r}")
 
@@ -95,9 +105,12 @@ def test_the_width_may_change():
             changed.append(len(seen))
             resize(fd, 30)
             child.send_signal(signal.SIGWINCH)
+        if changed:
+            interrupt(fd, child, seen)
 
     changed = []
-    seen = on_terminal(*TRAIN, "--epochs", 2, "--out", "resized", width=100, during=narrow)
+    interrupt = interrupt_after(5, lambda: changed[0])
+    seen = on_terminal(*TRAIN, "--out", "resized", width=100, during=narrow, expect=130)
     after = bars_of(seen.encode()[changed[0]:].decode(errors="replace"))
     check(len(after) >= 3 and all(columns(bar) < 30 for bar in after[1:]), f"{after}")   # one may have been on its way
     check(columns(bars_of(seen)[0]) > 60, "it was wide before")
@@ -184,12 +197,7 @@ def test_help_breaks_between_words():
 
 
 def test_interrupted_bars_go_away():
-    def interrupt(fd, child, seen):
-        if b"%" in seen and not sent:   # a second one would end it at once
-            sent.append(child.send_signal(signal.SIGINT))
-
-    sent = []
-    seen = on_terminal("train", "glyphs", "--model", "cnn_b", "--epochs", 3, "--out", "cut", width=60, during=interrupt, expect=130)
+    seen = on_terminal("train", "glyphs", "--model", "cnn_b", "--epochs", 3, "--out", "cut", width=60, during=interrupt_after(1), expect=130)
     last = re.split(r"[\r\n]+", seen.strip())[-1]
     check("--resume cut" in seen and "%" not in last, f"{last!r}")
 

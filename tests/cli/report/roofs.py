@@ -5,7 +5,7 @@ import os
 import pathlib
 import re
 
-from _suanli import check, fails, main, run, same
+from _suanli import check, fails, main, run, same, start
 
 RATES = ["f32", "f64", "bf16", "int8", "copy", "read"]
 CACHE = pathlib.Path("cache/suanli/roofs.json")
@@ -35,21 +35,33 @@ def test_measured_once_and_kept():
         check(("not there" if first[name] is None else first[name]["unit"]) in words, f"{name} is not in {words}")
 
 
+def measures_again(*args):
+    """The program says that it measures; it is stopped there, for the measurement is the same whatever was kept."""
+    with start("bench", "roofs", *args, "--json", env=ENV) as child:
+        said = child.stderr.readline()
+        child.kill()
+    return "measuring" in said
+
+
 def test_what_is_kept_for_something_else_is_not_believed():
-    kept = json.loads(CACHE.read_text())
+    text = CACHE.read_text()
+    kept = json.loads(text)
     for damage in ("", "{", "[]", json.dumps({**kept, "cpu": "another"}), json.dumps({**kept, "f32": {"one": -1, "all": 2}}),
                    json.dumps({k: v for k, v in kept.items() if k != "copy"})):
         CACHE.write_text(damage)
-        result, measured = roofs()
-        same(measured, True, f"measured again after {damage[:40]!r}")
-        same(json.loads(CACHE.read_text())["cpu"], result["cpu"], "kept anew")
+        check(measures_again(), f"measured again after {damage[:40]!r}")
     one, measured = roofs("--threads", 1)
-    same((one["threads"], measured), (1, True), "another number of threads")
+    same((one["threads"], measured), (1, True), "after damage, with one thread")
+    same(json.loads(CACHE.read_text())["cpu"], one["cpu"], "kept anew")
+    check(measures_again(), "another number of threads")
+    CACHE.write_text(text)
+    check(measures_again("--again"), "what holds is measured again where that is asked for")
+    again, measured = roofs()
+    same((again["threads"], measured), (kept["threads"], False), "what holds is believed")
 
 
 def test_roofs_of_a_busy_machine_are_measured_again():
     """No report claims more than 100% of a roof that was measured while others computed."""
-    roofs("--again")
     kept = json.loads(CACHE.read_text())
     CACHE.write_text(json.dumps({**kept, "f32": {"one": 1e3, "all": 1e3}}))
     done = run("train", "glyphs?train=640&test=64", "--model", "cnn_b", "--epochs", 1, "--quiet", "--out", "busy", env=ENV)
@@ -64,7 +76,7 @@ def test_roofs_of_a_busy_machine_are_measured_again():
 
 def test_no_folder_to_keep_it():
     pathlib.Path("file").write_text("")
-    done = run("bench", "roofs", "--json", env={**os.environ, "XDG_CACHE_HOME": os.path.abspath("file")})
+    done = run("bench", "roofs", "--threads", 1, "--json", env={**os.environ, "XDG_CACHE_HOME": os.path.abspath("file")})
     same((done.returncode, "are not kept" in done.stderr), (0, True), f"a cache folder that cannot be made: {done.stderr}")
     check(json.loads(done.stdout)["f32"]["all"] > 0, "measured all the same")
 
