@@ -50,3 +50,11 @@ function(suanli_compile_options target)
       "${CMAKE_COMMAND};-E;env;CCACHE_BASEDIR=${PROJECT_SOURCE_DIR};CCACHE_NOHASHDIR=1;CCACHE_SLOPPINESS=pch_defines,time_macros;${SUANLI_CCACHE}")
   endif()
 endfunction()
+
+# A precompiled header of other people's headers takes a third off the time of a file that does little. None of ours is in it: a change
+# would compile everything anew. The preset asan goes without, so that every file is seen to include what it uses.
+# GCC's needs -fpch-preprocess to be cached by ccache.
+function(suanli_precompile_headers target)   # the rest: PRIVATE and headers, or REUSE_FROM and a target
+  target_compile_options(${target} PRIVATE $<$<CXX_COMPILER_ID:GNU>:-fpch-preprocess>)
+  target_precompile_headers(${target} ${ARGN})
+endfunction()
