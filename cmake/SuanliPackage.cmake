@@ -1,0 +1,22 @@
+# SPDX-License-Identifier: Apache-2.0
+# cpack: what cmake --install installs, as a .tar.gz, and as a .deb where Debian's tools are.
+set(CPACK_PACKAGE_NAME suanli)
+set(CPACK_PACKAGE_VENDOR "Suanli")
+set(CPACK_PACKAGE_CONTACT "The developers of Suanli")
+set(CPACK_PACKAGE_DESCRIPTION_SUMMARY ${PROJECT_DESCRIPTION})
+set(CPACK_RESOURCE_FILE_LICENSE ${PROJECT_SOURCE_DIR}/LICENSE)
+string(TOLOWER ${CMAKE_SYSTEM_NAME} package_system)
+set(CPACK_PACKAGE_FILE_NAME suanli-${PROJECT_VERSION}-${package_system}-${CMAKE_SYSTEM_PROCESSOR})
+set(CPACK_STRIP_FILES ON)
+set(CPACK_GENERATOR TGZ)
+find_program(SUANLI_SHLIBDEPS dpkg-shlibdeps)
+mark_as_advanced(SUANLI_SHLIBDEPS)
+if(SUANLI_SHLIBDEPS)
+  list(APPEND CPACK_GENERATOR DEB)
+  set(CPACK_DEBIAN_FILE_NAME ${CPACK_PACKAGE_FILE_NAME}.deb)
+  # The packages that the program's libraries come from; oneDNN and our own library are in the package itself.
+  set(CPACK_DEBIAN_PACKAGE_SHLIBDEPS ON)
+  set(CPACK_DEBIAN_PACKAGE_SHLIBDEPS_PRIVATE_DIRS ${PROJECT_BINARY_DIR} ${SuanliDNNL_ROOT}/lib)
+  set(CPACK_DEBIAN_PACKAGE_SECTION science)
+endif()
+include(CPack)
