@@ -47,9 +47,11 @@ struct ProgramForecast {
   /// Results that need none: they are written over what they replace.
   int64_t overwritten_bytes = 0;
   std::vector<KeptUpdate> kept;
-  /// Constant weights that kernels have laid out anew, once for all programs: which of them in
-  /// which layout, and its bytes.
+  /// Computed from constant weights once for all programs: their layouts for kernels, and values
+  /// that depend on them alone. A weight, a number that says what is computed, and its bytes.
   std::map<std::pair<const void*, uint64_t>, int64_t> packed;
+  /// Beside `kernels`: those that compute such values, at first sight of the weights.
+  int64_t constant_kernels = 0;
   std::string peak_step;              ///< The kernel that runs when it is fullest.
   std::vector<MemoryHolder> holders;  ///< Then, largest first.
 };

@@ -3,11 +3,13 @@
 #include "plan/execute.h"
 
 #include <algorithm>
+#include <bit>
 #include <cmath>
 
 #include "base/threads/per_thread.h"
 #include "plan/build/cache.h"
 #include "plan/explain/print_explanation.h"
+#include "runtime/derived.h"
 #include "runtime/profiler.h"
 #include "runtime/session.h"
 #include "suanli/plan.h"
@@ -27,16 +29,18 @@ class KernelExecutor final : public PlanExecutor {
 
  private:
   void carry_out(Plan& plan, Tape& tape, const RunSettings& settings) override;
-  void run(Plan& plan, Tape& tape, const RunSettings& settings, const Arena& arena);
-  void release_packed() {
-    for (Storage* s : packed_) release(s);
-    packed_.clear();
-  }
+  void run(Plan& plan, Tape& tape, const RunSettings& settings, const Arena& arena,
+           std::span<Storage* const> outputs, const Derived* constants);
+  DerivedRef constants_of(const PlannedConstants& c, Tape& tape, const RunSettings& settings);
+  const void* packed_input(const PlannedStep& s, const Tape& tape, const Derived* constants,
+                           MemoryAccount& account);
 
   // Kept: no allocation at steady state.
   std::vector<Storage*> outputs_;
   std::vector<size_t> overwritten_;  // updates
-  std::vector<Storage*> packed_;     // held while the program runs
+  std::vector<DerivedRef> derived_;  // held while the program runs
+  std::vector<uint64_t> key_;        // of its constants
+  std::vector<Storage*> sources_;
   std::vector<const void*> in_;
   std::vector<void*> out_;
 };
@@ -90,7 +94,25 @@ void poison_arena(const Plan& plan, char* arena, uint32_t step, bool after) {
   }
 }
 
-void KernelExecutor::run(Plan& plan, Tape& tape, const RunSettings& settings, const Arena& arena) {
+/// A kernel's constant input in the layout that it wants.
+const void* KernelExecutor::packed_input(const PlannedStep& s, const Tape& tape,
+                                         const Derived* constants, MemoryAccount& account) {
+  const auto& p = s.kernel->packing;
+  const Place& place = s.in[static_cast<size_t>(p.input)];
+  Storage* const source = place.kind == Place::constant
+                              ? constants->values[static_cast<size_t>(place.at)]
+                              : tape.leaves[static_cast<size_t>(place.at)].storage;
+  const uint64_t key[] = {p.format, static_cast<uint64_t>(p.bytes)};
+  derived_.push_back(derive(key, std::span(&source, 1), [&](std::vector<Storage*>& values) {
+    values.push_back(allocate_storage(account, p.bytes, source->device, "pack"));
+    s.kernel->pack(source->data, values[0]->data);
+  }));
+  return derived_.back()->values[0]->data;
+}
+
+/// `outputs`: the storages of its results; `constants`: null if it reads none.
+void KernelExecutor::run(Plan& plan, Tape& tape, const RunSettings& settings, const Arena& arena,
+                         std::span<Storage* const> outputs, const Derived* constants) {
   auto address = [&](const Place& p, const ValueDesc& d) -> void* {
     switch (p.kind) {
       case Place::arena: return arena.data() + p.at;
@@ -99,25 +121,20 @@ void KernelExecutor::run(Plan& plan, Tape& tape, const RunSettings& settings, co
         ScalarAttr& s = tape.slots[static_cast<size_t>(p.at)];
         return d.dtype == DType::f64 ? static_cast<void*>(&s.real) : &s.integer;
       }
-      case Place::output: return outputs_[static_cast<size_t>(p.at)]->data;
+      case Place::constant: return constants->values[static_cast<size_t>(p.at)]->data;
+      case Place::output: return outputs[static_cast<size_t>(p.at)]->data;
       case Place::none: return nullptr;
     }
     return nullptr;
   };
   ProfilerHooks* const hooks = profiler_hooks;
-  const bool poison = settings().poison, check_nan = settings().check_nan;
   for (PlannedStep& s : plan.steps) {
     in_.clear();
     out_.clear();
     for (size_t k = 0; k < s.in.size(); ++k) in_.push_back(address(s.in[k], s.step.in[k]));
     for (size_t k = 0; k < s.out.size(); ++k) out_.push_back(address(s.out[k], s.step.out[k]));
-    if (const auto& p = s.kernel->packing; p.input >= 0) {
-      Storage* weights =
-          tape.leaves[static_cast<size_t>(s.in[static_cast<size_t>(p.input)].at)].storage;
-      packed_.push_back(packed_copy(settings.account, weights, p.format, p.bytes,
-                                    [&](const void* from, void* to) { s.kernel->pack(from, to); }));
-      in_[static_cast<size_t>(p.input)] = packed_.back()->data;
-    }
+    if (const int input = s.kernel->packing.input; input >= 0)
+      in_[static_cast<size_t>(input)] = packed_input(s, tape, constants, settings.account);
     const auto number = static_cast<uint32_t>(&s - plan.steps.data());
     if (settings.poison) poison_arena(plan, arena.data(), number, false);
     if (hooks) hooks->step_begins();
@@ -128,12 +145,44 @@ void KernelExecutor::run(Plan& plan, Tape& tape, const RunSettings& settings, co
   }
 }
 
+/// The program's constants for the cells and numbers that are bound now.
+DerivedRef KernelExecutor::constants_of(const PlannedConstants& c, Tape& tape,
+                                        const RunSettings& settings) {
+  key_.assign(c.key.begin(), c.key.end());
+  for (uint32_t slot : c.slots) {
+    const ScalarAttr& s = tape.slots[slot];
+    key_.push_back(std::bit_cast<uint64_t>(s.real));
+    key_.push_back(static_cast<uint64_t>(s.integer));
+  }
+  sources_.clear();
+  for (uint32_t leaf : c.leaves) sources_.push_back(tape.leaves[leaf].storage);
+  return derive(key_, sources_, [&](std::vector<Storage*>& values) {
+    Plan& plan = *c.plan;
+    std::vector<Storage*> outputs;
+    try {
+      for (int64_t bytes : plan.output_bytes)
+        outputs.push_back(allocate_storage(settings.account, bytes, plan.device, "constants"));
+      const Arena arena(settings.account, plan.arena_bytes, plan.device, "constants");
+      run(plan, tape, settings, arena, outputs, nullptr);
+    } catch (...) {
+      for (Storage* s : outputs) release(s);
+      throw;
+    }
+    for (const PlannedOutput& o : plan.outputs)
+      values.push_back(outputs[static_cast<size_t>(o.place.at)]);
+    stats().kernels += static_cast<int64_t>(plan.steps.size());
+    stats().flops += plan.flops;
+  });
+}
+
 /// Reserves all memory before the first kernel, so that a failure leaves nothing half-done.
 void KernelExecutor::carry_out(Plan& plan, Tape& tape, const RunSettings& settings) {
   outputs_.clear();
   overwritten_.clear();
   bool begun = false;
   try {
+    DerivedRef constants;
+    if (plan.constants) constants = constants_of(*plan.constants, tape, settings);
     for (size_t i = 0; i < plan.output_bytes.size(); ++i) {
       const int64_t update = plan.output_update[i];
       if (update >= 0 && tape.claim(static_cast<size_t>(update))) {
@@ -147,7 +196,7 @@ void KernelExecutor::carry_out(Plan& plan, Tape& tape, const RunSettings& settin
     }
     Arena arena(settings.account, plan.arena_bytes, plan.device, "flush");
     begun = true;
-    run(plan, tape, settings, arena);
+    run(plan, tape, settings, arena, outputs_, constants.get());
   } catch (...) {
     // Values that were to be overwritten may be half written: they are lost until they are set
     // anew.
@@ -157,12 +206,12 @@ void KernelExecutor::carry_out(Plan& plan, Tape& tape, const RunSettings& settin
       release(why);
     }
     tape.release_cells();
-    release_packed();
+    derived_.clear();
     for (Storage* s : outputs_) release(s);
     throw;
   }
   tape.release_cells();
-  release_packed();
+  derived_.clear();
   attach_outputs(plan, tape, outputs_);
   for (Storage* s : outputs_) release(s);
   PlanStats& now = stats();

@@ -15,6 +15,7 @@
 #include "base/threads/fork.h"
 #include "base/threads/slab.h"
 #include "runtime/backend.h"
+#include "runtime/derived.h"
 
 namespace suanli {
 namespace {
@@ -58,7 +59,6 @@ struct DevicePool {
   std::unordered_map<int64_t, std::vector<void*>> cache;
   int64_t cached = 0, held = 0, most_held = 0, arena = 0, spare = 0, system = 0;
   std::vector<Arena::Range*> arenas;
-  std::atomic<int64_t> packed = 0;  // bytes of copies in other layouts
 
   Backend& engine() { return backend(device); }
   Account& of(MemoryAccount& account) const { return account.of_[index]; }
@@ -318,78 +318,12 @@ Storage* allocate_storage(MemoryAccount& account, int64_t bytes, Device device, 
   return s;
 }
 
-struct PackedCopies {
-  struct Copy {
-    uint64_t format;
-    Storage* storage;
-  };
-  std::mutex mutex;  // held while a copy is made
-  std::vector<Copy> copies;
-};
-
-namespace {
-
-void release_copies(const std::vector<PackedCopies::Copy>& copies) {
-  for (const auto& c : copies) {
-    pool(c.storage->device).packed -= c.storage->bytes;
-    release(c.storage);
-  }
-}
-
-/// For the last reference to a storage: nobody else asks for its copies.
-void free_packed(PackedCopies* p) {
-  release_copies(p->copies);
-  delete p;
-}
-
-}  // namespace
-
 void release(Storage* s) {
   if (s->refs.fetch_sub(1, std::memory_order_acq_rel) != 1) return;
-  if (PackedCopies* p = s->packed.load(std::memory_order_acquire)) free_packed(p);
+  if (s->derived.load(std::memory_order_relaxed)) forget_derived(s);
   if (s->data) pool(s->device).give_back(*s->account, s->data, s->bytes);
   slab_free(s, sizeof(Storage));
 }
-
-Storage* detail::packed_copy(MemoryAccount& account, Storage* source, uint64_t format,
-                             int64_t bytes, PackFn make, void* context) {
-  PackedCopies* p = source->packed.load(std::memory_order_acquire);
-  if (!p) {
-    auto fresh = std::make_unique<PackedCopies>();
-    if (source->packed.compare_exchange_strong(p, fresh.get(), std::memory_order_acq_rel))
-      p = fresh.release();
-  }
-  std::lock_guard lock(p->mutex);
-  for (const auto& c : p->copies)
-    if (c.format == format && c.storage->bytes == bytes) {
-      retain(c.storage);
-      return c.storage;
-    }
-  Storage* copy = allocate_storage(account, bytes, source->device, "pack");
-  try {
-    make(context, source->data, copy->data);
-    p->copies.push_back({format, copy});
-  } catch (...) {
-    release(copy);
-    throw;
-  }
-  pool(source->device).packed += bytes;
-  retain(copy);
-  return copy;
-}
-
-void forget_packed(Storage* s) {
-  PackedCopies* p = s->packed.load(std::memory_order_acquire);
-  if (!p) return;
-  std::vector<PackedCopies::Copy> gone;
-  {
-    std::lock_guard lock(p->mutex);
-    gone.swap(p->copies);
-  }
-  release_copies(gone);
-}
-
-int64_t packed_bytes(Device device) { return pool(device).packed; }
 
 int64_t system_allocations() {
   auto& p = pool({});

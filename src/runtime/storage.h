@@ -3,13 +3,11 @@
 // the account of a session.
 #pragma once
 #include <atomic>
-#include <type_traits>
 
 #include "suanli/session.h"
 
 namespace suanli {
 
-struct PackedCopies;
 inline constexpr size_t kMaxDevices = 17;  // the CPU and 16 GPUs
 
 /// The memory that one session holds, by device. It outlives the session until its last storage is
@@ -66,7 +64,7 @@ struct Storage {
   Device device;
   int64_t bytes = 0;
   void* data = nullptr;
-  std::atomic<PackedCopies*> packed{nullptr};  // copies in other layouts; null until the first
+  std::atomic<bool> derived{false};  // derived values of it exist
   MemoryAccount* account = nullptr;  // that `data` is charged to
 };
 
@@ -78,33 +76,6 @@ Storage* storage_without_bytes(int64_t bytes, Device device);
 
 inline void retain(Storage* s) { s->refs.fetch_add(1, std::memory_order_relaxed); }
 void release(Storage* s);
-
-/// A copy of a storage in another layout, with a reference for the caller; `account` pays. The first
-/// request for a format calls make(source, copy); others for the same storage wait for it
-/// meanwhile. The copy is kept until its source is freed, or until forget_packed(). Part of a
-/// program (see Running): a fork() then finds no copy half made.
-template <class F>
-Storage* packed_copy(MemoryAccount& account, Storage* source, uint64_t format, int64_t bytes,
-                     F&& make);
-/// Drops the copies of a storage that is about to change.
-void forget_packed(Storage* s);
-/// Bytes of all copies on a device.
-int64_t packed_bytes(Device device);
-
-namespace detail {
-using PackFn = void (*)(void* context, const void* source, void* copy);
-Storage* packed_copy(MemoryAccount& account, Storage* source, uint64_t format, int64_t bytes,
-                     PackFn make, void* context);
-}  // namespace detail
-template <class F>
-Storage* packed_copy(MemoryAccount& account, Storage* source, uint64_t format, int64_t bytes,
-                     F&& make) {
-  using G = std::remove_reference_t<F>;
-  return detail::packed_copy(
-      account, source, format, bytes,
-      [](void* context, const void* from, void* to) { (*static_cast<G*>(context))(from, to); },
-      &make);
-}
 
 /// What a storage of so many bytes takes: blocks come in sizes, so that freed ones fit later
 /// requests.

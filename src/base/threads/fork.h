@@ -32,6 +32,7 @@ enum class ForkOrder : uint8_t {
   unknown_parameters,
   scopes,
   plans,
+  derived,
   cells,
   memory,
   making_pool,

@@ -82,6 +82,7 @@ class Assembler {
     const Ref r = program_.root(given);
     if (r.kind == Ref::leaf) return {Place::leaf, r.index};
     if (r.kind == Ref::slot) return {Place::slot, r.index};
+    if (r.kind == Ref::constant) return {Place::constant, r.index};
     return value(r).place;
   }
 
@@ -148,7 +149,9 @@ class Assembler {
     }
     if (tier_ == Tier::planned)
       for (size_t i = 0; i < roots.size() && i < 32; ++i)
-        if (roots[i].kind == Ref::leaf && constant_[roots[i].index]) s.step.constant |= 1u << i;
+        if (roots[i].kind == Ref::constant ||
+            (roots[i].kind == Ref::leaf && constant_[roots[i].index]))
+          s.step.constant |= 1u << i;
     s.kernel = kernels_.kernel_for(s.step, s.attr);
     if (s.kernel->workspace_bytes > 0) {
       s.workspace_at = new_block(s.kernel->workspace_bytes, u);

@@ -6,6 +6,7 @@
 #include "plan/build/assemble.h"
 #include "plan/build/fit_memory.h"
 #include "plan/build/listener.h"
+#include "plan/build/plan_constants.h"
 #include "plan/ir/step_info.h"
 #include "plan/passes/fuse.h"
 #include "plan/passes/passes.h"
@@ -22,13 +23,17 @@ void notify(const char* pass, const Program& program) {
 }
 
 /// The tape's program, rewritten and divided into units.
-PlanDraft first_draft(const Tape& tape, Tier tier, KernelTable& kernels) {
+PlanDraft first_draft(const Tape& tape, Tier tier, KernelTable& kernels,
+                      std::unique_ptr<PlannedConstants>& constants) {
   PlanDraft draft{Program(tape), {}, nullptr};
   notify("recorded", draft.program);
   if (tier == Tier::planned) {
     const Backend& engine = backend(draft.program.device());
     simplify(draft.program), notify("simplify", draft.program);
     choose_layouts(draft.program, engine), notify("layout", draft.program);
+    if (const auto hoisted = hoist_constants(draft.program))
+      constants = plan_constants(*hoisted, kernels);
+    notify("constants", draft.program);
     rematerialize_cheap(draft.program), notify("rematerialize", draft.program);
     draft.units = schedule(draft.program, fuse(draft.program, engine));
   } else {
@@ -51,11 +56,13 @@ bool PlanSettings::still_hold() const {
 
 std::unique_ptr<Plan> Plan::build(const Tape& tape, const PlanSettings& settings) {
   KernelTable kernels(backend(settings.device));
-  PlanDraft draft = first_draft(tape, settings.tier, kernels);
+  std::unique_ptr<PlannedConstants> constants;
+  PlanDraft draft = first_draft(tape, settings.tier, kernels, constants);
   if (settings.tier == Tier::planned) {
     fit_memory(draft, settings.working_memory_limit, kernels);
     notify("fit memory", draft.program);
   }
+  draft.plan->constants = std::move(constants);
   if (plan_listener)
     plan_listener->divided(draft.program, draft.units), plan_listener->planned(*draft.plan, tape);
   return std::move(draft.plan);
@@ -73,6 +80,7 @@ int64_t Plan::bytes_held() const {
     if (s.expr) bytes += sizeof *s.expr + kAllocation, add(s.expr->code), add(s.expr->results);
     kernels.push_back(s.kernel.get());
   }
+  if (constants) bytes += sizeof *constants + static_cast<size_t>(constants->plan->bytes_held());
   std::sort(kernels.begin(), kernels.end());
   kernels.erase(std::unique(kernels.begin(), kernels.end()), kernels.end());
   for (const Kernel* k : kernels) bytes += static_cast<size_t>(k->bytes_held) + kAllocation;

@@ -14,7 +14,7 @@ namespace suanli {
 
 /// Where a value lies while the plan runs.
 struct Place {
-  enum Kind : uint8_t { arena, leaf, slot, output, none };
+  enum Kind : uint8_t { arena, leaf, slot, constant, output, none };
   Kind kind;
   int64_t at;  // arena: byte offset; none: an optional result that nobody reads; else: index
 };
@@ -64,8 +64,19 @@ struct PlanSettings {
   bool operator==(const PlanSettings&) const = default;
 };
 
+struct Plan;
+
+/// Values that depend on unchanging cells and on numbers alone: computed once, and kept as long as
+/// the same storages and numbers are bound (runtime/derived.h).
+struct PlannedConstants {
+  std::unique_ptr<Plan> plan;  // what it computes leaves it, in the order of Place::constant
+  std::vector<uint64_t> key;  // says what it computes, whatever program it is part of
+  std::vector<uint32_t> leaves, slots;  // of the tape: what it reads
+};
+
 struct Plan {
   Device device;
+  std::unique_ptr<PlannedConstants> constants;  // null: there are none
   std::vector<PlannedStep> steps;
   std::vector<PlannedOutput> outputs;
   std::vector<int64_t> output_bytes;  // storages to allocate …

@@ -29,6 +29,7 @@ const std::string& module_of(const Program& p, const Record& r) {
 std::string text_of(const Ref& r) {
   if (r.kind == Ref::leaf) return str("leaf", r.index);
   if (r.kind == Ref::slot) return str("number", r.index);
+  if (r.kind == Ref::constant) return str("constant", r.index);
   return r.result ? str("%", r.index, ".", static_cast<int>(r.result)) : str("%", r.index);
 }
 
@@ -374,6 +375,10 @@ std::string in_words(const ProgramExplanation& program, bool records) {
         h.module.empty() ? "" : "  " + h.module);
   }
   if (m.holders.size() > kHolders) say("  … ", m.holders.size() - kHolders, " more");
+
+  if (m.constant_kernels > 0)
+    say("\nconstants: ", m.constant_kernels,
+        " more kernels, which run once for as long as the weights stay");
 
   int64_t fresh = 0;
   for (int64_t b : m.output_bytes) fresh += b;

@@ -33,6 +33,36 @@ Shape result_at(const PlannedStep& s, int64_t at) {
   return {};
 }
 
+/// What is computed from constant weights once: named by a weight and a number that says what.
+void note_derived(const Plan& plan, const Tape& tape, ProgramForecast& f) {
+  const PlannedConstants* const c = plan.constants.get();
+  auto constant = [&](int64_t k) {
+    return std::pair<const void*, uint64_t>{tape.leaves[c->leaves[0]].storage,
+                                            c->key[0] + static_cast<uint64_t>(k)};
+  };
+  auto note_packed = [&](const Plan& of) {
+    for (const PlannedStep& s : of.steps) {
+      const auto& p = s.kernel->packing;
+      if (p.input < 0) continue;
+      const Place& place = s.in[static_cast<size_t>(p.input)];
+      auto name = place.kind == Place::constant
+                      ? constant(place.at)
+                      : std::pair<const void*, uint64_t>{
+                            tape.leaves[static_cast<size_t>(place.at)].storage, 0};
+      name.second ^= p.format;
+      f.packed[name] = p.bytes;
+    }
+  };
+  note_packed(plan);
+  if (!c) return;
+  note_packed(*c->plan);
+  for (size_t k = 0; k < c->plan->outputs.size(); ++k)
+    f.packed[constant(static_cast<int64_t>(k))] =
+        c->plan->output_bytes[static_cast<size_t>(c->plan->outputs[k].place.at)];
+  f.constant_kernels = static_cast<int64_t>(c->plan->steps.size());
+  f.arena_bytes = std::max(f.arena_bytes, c->plan->arena_bytes);
+}
+
 }  // namespace
 
 ProgramForecast forecast(const Plan& plan, const Tape& tape,
@@ -46,10 +76,7 @@ ProgramForecast forecast(const Plan& plan, const Tape& tape,
     else f.output_bytes.push_back(plan.output_bytes[i]);
   }
   if (plan.steps.empty()) return f;
-  for (const PlannedStep& s : plan.steps)
-    if (const auto& p = s.kernel->packing; p.input >= 0)
-      f.packed[{tape.leaves[static_cast<size_t>(s.in[static_cast<size_t>(p.input)].at)].storage,
-                p.format}] = p.bytes;
+  note_derived(plan, tape, f);
   auto module_of = [&](uint32_t node) { return scope_path(tape.nodes[node]->scope); };
   for (size_t u = 0; u < tape.updates.size(); ++u) {
     const Update& update = tape.updates[u];

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "plan/ir/program.h"
 
+#include <algorithm>
+
 namespace suanli {
 
 Program::Program(const Tape& tape) : tape_(&tape) {
@@ -28,6 +30,11 @@ Step Program::step(size_t i) const {
   Step s{r.op, &r.attr, {}, r.out};
   for (const Ref& in : r.in) s.in.push_back(desc(in));
   return s;
+}
+
+bool Program::trains() const {
+  return tape_->writes_cells || std::any_of(tape_->records.begin(), tape_->records.end(),
+                                            [](const Node* n) { return n->is(kGradient); });
 }
 
 void Program::index() {
@@ -73,6 +80,7 @@ ValueDesc Program::desc(const Ref& r) const {
   if (r.kind == Ref::slot)
     return {is_float(tape_->slots[r.index].dtype) ? DType::f64 : DType::i64, {}};
   if (r.kind == Ref::leaf) return tape_->leaves[r.index].desc();
+  if (r.kind == Ref::constant) return constants[r.index];
   return records[r.index].out[r.result];
 }
 

@@ -41,6 +41,7 @@ class Program {
 
   std::vector<Record> records;   // everything is computed before it is read
   std::vector<ProgramOutput> outputs;
+  std::vector<ValueDesc> constants;  // computed by another program: see hoist_constants()
   /// To be called after records or outputs were changed.
   void index();
   /// Drops records that nothing leaves depends on. Indexes anew.
@@ -49,6 +50,8 @@ class Program {
   size_t size() const { return records.size(); }
   Device device() const { return tape_->nodes.empty() ? Device{} : tape_->nodes[0]->device; }
   const Tape& tape() const { return *tape_; }
+  /// Whether it writes cells or computes gradients of parameters.
+  bool trains() const;
   const Record& record(size_t i) const { return records[i]; }
   /// The record as a backend would be asked to run it.
   Step step(size_t i) const;

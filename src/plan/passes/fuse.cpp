@@ -248,7 +248,8 @@ class Regions {
   void join_who_reads_the_same(uint32_t i) {
     for (const Ref& r : p_.inputs(i)) {
       const Ref root = p_.root(r);
-      if (root.kind == Ref::slot || !(p_.desc(r).shape == space(i))) continue;
+      if (root.kind == Ref::slot || root.kind == Ref::constant || !(p_.desc(r).shape == space(i)))
+        continue;
       uint32_t& last = root.kind == Ref::leaf ? last_reader_of_leaf_[root.index]
                                               : last_reader_of_value_[p_.value(root)];
       if (last != kNobody && space(last) == space(i)) {

@@ -2,6 +2,8 @@
 // The passes that rewrite a program before it is fused. Each leaves a program that computes the
 // same values.
 #pragma once
+#include <optional>
+
 #include "plan/ir/program.h"
 #include "runtime/backend.h"
 
@@ -17,6 +19,14 @@ void simplify(Program& program);
 /// between them happens there: a pointwise op needs only the same layout everywhere, a sum over
 /// pixels gives each channel's number in order, one number per channel is [C/b, 1, 1, b].
 void choose_layouts(Program& program, const Backend& backend);
+
+/// Moves the records that depend on unchanging cells and numbers alone to a program of their own,
+/// which is returned: its outputs are the constants that `program` then reads. Only where nothing
+/// is trained: a program that writes cells or computes gradients keeps all its records, and so do
+/// records that a backward() may come by. Values that are larger than what they are made of, random
+/// ones, and those that leave the program are computed in every run. Empty if there is nothing to
+/// move.
+std::optional<Program> hoist_constants(Program& program);
 
 /// Computes cheap values again rather than keep or carry them: what is read once more much later,
 /// if what it is made of is still there then; and what would be written only for ops that read what

@@ -105,7 +105,8 @@ class Chains {
   }
   /// Whether a value of that size is in memory whatever happens to this chain.
   bool in_memory(const Ref& root) const {
-    if (root.kind == Ref::leaf || !groups_.pointwise(root.index) || p_.is_output(root)) return true;
+    if (root.kind != Ref::record || !groups_.pointwise(root.index) || p_.is_output(root))
+      return true;
     return std::any_of(readers_[root.index].begin(), readers_[root.index].end(), [&](uint32_t r) {
       return !groups_.pointwise(r) || groups_.find(r) != groups_.find(root.index);
     });
@@ -165,7 +166,7 @@ void drop_between_readers(Program& p) {
         late = k;
     if (late == 0) continue;
     const bool around = std::all_of(chain.bases.begin(), chain.bases.end(), [&](const Ref& b) {
-      if (b.kind == Ref::leaf || p.is_output(b)) return true;
+      if (b.kind != Ref::record || p.is_output(b)) return true;
       return !dropped[b.index] && !chains.readers(b.index).empty() &&
              chains.readers(b.index).back() >= readers.back();
     });

@@ -4,6 +4,8 @@
 #include <algorithm>
 #include "base/core/hash.h"
 
+#include "runtime/derived.h"
+
 namespace suanli {
 
 namespace {
@@ -143,10 +145,14 @@ void Tape::count_holders(const Node* unneeded) {
 /// kept for a later backward, leaves it alone.
 void Tape::find_updates(const std::vector<Cell*>& cells, size_t count) {
   updates.clear();
+  writes_cells = false;
   for (Cell* c : cells) {
-    if (!c->pending.defined() || !c->committed.defined() || !c->pending.node()->pending()) continue;
-    Node *now = c->pending.node(), *before = c->committed.node();
+    if (!c->pending.defined() || !c->pending.node()->pending()) continue;
+    const Node* now = c->pending.node();
     if (now->position > count) continue;
+    writes_cells = true;
+    if (!c->committed.defined()) continue;
+    Node* before = c->committed.node();
     const uint32_t leaf = find_leaf(before->out(c->committed.index()).storage);
     if (leaf == UINT32_MAX || leaves[leaf].update != UINT32_MAX) continue;
     leaves[leaf].update = static_cast<uint32_t>(updates.size());
@@ -171,7 +177,7 @@ bool Tape::claim(size_t update, uint32_t ignored) {
                                           static_cast<uint32_t>(leaf.holders) + ignored)
     return false;
   c->overwritten.store(true, std::memory_order_release);
-  forget_packed(leaf.storage);
+  if (leaf.storage->derived.load(std::memory_order_relaxed)) forget_derived(leaf.storage);
   claimed_.push_back(c);
   return true;
 }
@@ -199,8 +205,8 @@ void Tape::add_node(Node* n, uint8_t outputs) {
     w += two != 0 ? 2 : 0;
   }
   head[0] = n->op | uint32_t{n->n_in} << 16;
-  head[1] = n->n_out | uint32_t{outputs} << 4 | given << 8 |
-            static_cast<uint32_t>(n->device.kind) << 16 |
+  head[1] = n->n_out | uint32_t{outputs} << 4 | given << 8 | uint32_t{n->requires_grad()} << 14 |
+            uint32_t{n->is(kGradient)} << 15 | static_cast<uint32_t>(n->device.kind) << 16 |
             uint32_t{static_cast<uint8_t>(n->device.index)} << 24;
   for (int r = 0; r < n->n_out; ++r) w = write_desc(w, n->out(r).dtype, n->out(r).shape);
   words.wrote(w);
@@ -242,11 +248,12 @@ void Tape::build(const std::vector<Node*>& pending, size_t count, const std::vec
     add_node(n, marks_[i] & kOutput);
   }
   find_updates(cells, count);
-  uint32_t* w = words.room(leaves.size() * kDescWords + updates.size() * 3 + 3);
+  uint32_t* w = words.room(leaves.size() * kDescWords + updates.size() * 3 + 4);
   for (const Leaf& l : leaves) w = write_desc(w, l.seen->dtype, l.seen->shape, l.of_cell);
   for (const Update& u : updates) *w++ = u.node, *w++ = u.result, *w++ = u.leaf;
   for (size_t n : {nodes.size(), leaves.size(), updates.size()})
     *w++ = static_cast<uint32_t>(n);  // where one list ends and the next begins
+  *w++ = writes_cells;
   words.wrote(w);
   hash = hash_of(inputs.all(), hash_of(words.all(), 0));
 }

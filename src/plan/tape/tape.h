@@ -13,7 +13,12 @@ namespace suanli {
 
 /// A value as an input sees it: of a node on the tape, later of a record of the program.
 struct Ref {
-  enum Kind : uint8_t { record, leaf, slot };
+  enum Kind : uint8_t {
+    record,
+    leaf,
+    slot,
+    constant  // of Program::constants; in no tape
+  };
   Kind kind;
   uint8_t result;  // of a node or record
   uint32_t index;
@@ -66,6 +71,7 @@ class Tape {
   std::vector<Leaf> leaves;
   std::vector<ScalarAttr> slots;
   std::vector<Update> updates;
+  bool writes_cells = false;  // updates, and values of cells that had none in memory
 
   /// Takes those of the first `count` pending nodes that anything outside still needs. `cells`: those that
   /// the program writes.

@@ -6,6 +6,7 @@
 #include "gtest/gtest.h"
 #include "plan/passes/memory.h"
 #include "plan/planned.h"
+#include "runtime/derived.h"
 
 namespace suanli {
 namespace {
@@ -216,7 +217,7 @@ TEST(PackedWeights, FollowTheirParameter) {
     return worst <= 1e-4f * largest;
   };
   const auto first = run(Tier::planned);
-  EXPECT_GT(packed_bytes({}), 0);
+  EXPECT_GT(derived_bytes({}), 0);
   EXPECT_EQ(run(Tier::planned), first);
   EXPECT_TRUE(near(first, run(Tier::cold)));
   {  // overwritten where they lie
@@ -228,7 +229,7 @@ TEST(PackedWeights, FollowTheirParameter) {
   EXPECT_FALSE(near(second, first));
   EXPECT_TRUE(near(second, run(Tier::cold)));
   model = {};
-  EXPECT_EQ(packed_bytes({}), 0) << "copies stay behind";
+  EXPECT_EQ(derived_bytes({}), 0) << "copies stay behind";
 }
 
 }  // namespace

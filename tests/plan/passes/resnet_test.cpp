@@ -74,11 +74,10 @@ TEST(ResNetPlan, Inference) {
   NoGrad off;
   const Tensor y = net.model(net.x);
   EXPECT_EQ(summary(*plan_of_pending()), R"(
-20 fused(add, rsqrt, mul)
 9 conv2d(then sub, mul, add, relu)
 4 conv2d
 4 conv2d(then sub, mul, add, add, relu)
-0 reorder, 43 steps, 3072 KiB of values
+0 reorder, 23 steps, 3072 KiB of values
 )");
   flush();
 }
