@@ -34,7 +34,7 @@ PlanDraft first_draft(const Tape& tape, Tier tier, KernelTable& kernels,
     if (const auto hoisted = hoist_constants(draft.program))
       constants = plan_constants(*hoisted, kernels);
     notify("constants", draft.program);
-    rematerialize_cheap(draft.program), notify("rematerialize", draft.program);
+    rematerialize_cheap(draft.program, engine), notify("rematerialize", draft.program);
     draft.units = schedule(draft.program, fuse(draft.program, engine));
   } else {
     draft.units = one_by_one(draft.program);

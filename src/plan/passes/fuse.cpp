@@ -90,10 +90,12 @@ class Regions {
         regions_(n_),
         height_(n_, 0),
         highest_(n_, kNobody),
+        last_member_(n_),
         cores_(n_),
         fusable_(n_),
         readers_(n_) {
     for (uint32_t i = 0; i < n_; ++i) {
+      last_member_[i] = i;
       RegionTraits& c = cores_[i];
       for (const Ref& r : p.inputs(i))
         if (const Ref root = p.root(r); root.kind == Ref::record)
@@ -121,6 +123,7 @@ class Regions {
       others_before_[i + 1] = others_before_[i] + (!fusable_[i] && !p_.is_alias(i));
     last_reader_of_leaf_.assign(p.tape().leaves.size(), kNobody);
     last_reader_of_value_.assign(p.values(), kNobody);
+    if (!p.trains()) find_epilogues();
     for (uint32_t i = static_cast<uint32_t>(n_); i-- > 0;)
       if (!p_.is_alias(i)) place(i);
   }
@@ -160,6 +163,7 @@ class Regions {
     regions_.join(a, b);
     height_[a] = std::max(height_[a], height_[b]);
     highest_[a] = std::min(highest_[a], highest_[b]);
+    last_member_[a] = std::max(last_member_[a], last_member_[b]);
     cores_[a] = cores_[a].joined(cores_[b]);
   }
 
@@ -185,6 +189,28 @@ class Regions {
     return per_element || (alike(r.shape, own) && !(own == region.space));
   }
 
+  /// What can be written as an epilogue in place of its op's result, which nobody else reads.
+  void find_epilogues() {
+    ends_epilogue_.assign(n_, 0);
+    for (uint32_t i = 0; i < n_; ++i) {
+      if (!fusable_[i] || reduces(i)) continue;
+      for (const Ref& r : p_.inputs(i))
+        if (const Ref root = p_.root(r); root.kind == Ref::record &&
+                                         readers_[root.index].size() == 1 && !p_.is_output(root) &&
+                                         p_.desc(r).shape == shape(i))
+          ends_epilogue_[i] |= cores_[root.index].leads || ends_epilogue_[root.index];
+    }
+  }
+  /// Reductions that read what is written for others anyway leave it to an epilogue, which would be
+  /// cut off from its op by them.
+  void leave_to_epilogue(std::vector<uint32_t>& near, std::vector<uint32_t>& far) const {
+    if (near.size() + far.size() < 2) return;
+    std::erase_if(near, [&](uint32_t region) {
+      if (!reduces(region) || last_member_[region] != region) return false;
+      return far.push_back(region), true;
+    });
+  }
+
   void place(uint32_t i) {
     std::vector<uint32_t> near, far;  // regions of readers that i may join, and of others
     const bool early = frees_inputs(i);
@@ -207,6 +233,7 @@ class Regions {
     // A region may also read it in another shape: then the value has to be in memory.
     std::erase_if(
         near, [&](uint32_t region) { return std::binary_search(far.begin(), far.end(), region); });
+    if (!ends_epilogue_.empty() && ends_epilogue_[i]) leave_to_epilogue(near, far);
     RegionTraits core_now = cores_[i];
     std::erase_if(near, [&](uint32_t region) {  // of those that may not be together, the first
       if (!core_now.agrees(cores_[region])) return far.push_back(region), true;
@@ -268,7 +295,9 @@ class Regions {
   std::vector<uint32_t> height_;
   // per region: the height of the lowest region that feeds it and is placed already
   std::vector<uint32_t> highest_;
+  std::vector<uint32_t> last_member_;  // of a region
   std::vector<RegionTraits> cores_;
+  std::vector<uint8_t> ends_epilogue_;  // by record; empty in a program that trains
   std::vector<uint8_t> fusable_;
   std::vector<uint32_t> others_before_;  // how many records that are not fused come before
   std::vector<std::vector<Reader>> readers_;

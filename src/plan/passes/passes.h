@@ -30,7 +30,8 @@ std::optional<Program> hoist_constants(Program& program);
 
 /// Computes cheap values again rather than keep or carry them: what is read once more much later,
 /// if what it is made of is still there then; and what would be written only for ops that read what
-/// it is made of anyway.
-void rematerialize_cheap(Program& program);
+/// it is made of anyway. Not, where nothing is trained, what a product or convolution can write in
+/// its own result's place as its epilogue.
+void rematerialize_cheap(Program& program, const Backend& backend);
 
 }  // namespace suanli

@@ -188,9 +188,23 @@ void drop_between_readers(Program& p) {
 /// Between two groups lies a sum, a product, …: a value of the one that the other reads would have
 /// to be written. Where the other reads what it is made of anyway, it computes it once more
 /// instead.
-void compute_where_read(Program& p) {
+void compute_where_read(Program& p, const Backend& backend) {
   const Chains chains(p);
   const Groups& groups = chains.groups();
+  const bool trains = p.trains();
+  // Reading such a value costs what reading its base would, which then is in no memory.
+  auto in_epilogue = [&](uint32_t i) {
+    const Chains::Chain& chain = chains.of(i);
+    if (trains || chain.bases.size() != 1 || chain.bases[0].kind != Ref::record) return false;
+    const uint32_t base = chain.bases[0].index;
+    if (groups.in_tiles(base) || p.is_output(chain.bases[0]) ||
+        !backend.takes_epilogue(p.step(base)))
+      return false;
+    const auto& readers = chains.readers(base);
+    return std::all_of(readers.begin(), readers.end(), [&](uint32_t r) {
+      return groups.pointwise(r) && groups.find(r) == groups.find(i);
+    });
+  };
   std::vector<std::vector<uint32_t>> members(p.size());
   for (uint32_t i = 0; i < p.size(); ++i)
     if (groups.in_tiles(i)) members[groups.find(i)].push_back(i);
@@ -231,7 +245,8 @@ void compute_where_read(Program& p) {
           p.is_output(c) ||
           std::any_of(chains.readers(c.index).begin(), chains.readers(c.index).end(),
                       [&](uint32_t r) { return !groups.in_tiles(r); });
-      if (more > (written ? 0 : chains.bytes(c)) || ops + chain.ops > kMaxOpsOfGroup) {
+      if (more > (written ? 0 : chains.bytes(c)) || in_epilogue(c.index) ||
+          ops + chain.ops > kMaxOpsOfGroup) {
         read.push_back(c);
         continue;
       }
@@ -248,8 +263,8 @@ void compute_where_read(Program& p) {
 
 }  // namespace
 
-void rematerialize_cheap(Program& program) {
-  compute_where_read(program);
+void rematerialize_cheap(Program& program, const Backend& backend) {
+  compute_where_read(program, backend);
   drop_between_readers(program);  // sees who is read late now
 }
 

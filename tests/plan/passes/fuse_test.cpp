@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // The result of the fusion pass for small programs, as text.
 #include "gtest/gtest.h"
+#include "ops/pointwise/pointwise.h"
 #include "plan/planned.h"
 
 namespace suanli {
@@ -236,6 +237,33 @@ TEST(Fuse, CheckNanRunsTheColdTier) {
   const std::string text = thrown<NumericError>([&] { y.to_vector<float>(); });
   Session::current().set_check_nan(false);
   EXPECT_NE(text.find("[log]"), std::string::npos) << text;
+}
+
+/// Steps that compute a pointwise op.
+int64_t steps_with(const Plan& plan, PointwiseOp op) {
+  return std::count_if(plan.steps.begin(), plan.steps.end(), [&](const PlannedStep& s) {
+    return s.expr && std::any_of(s.expr->code.begin(), s.expr->code.end(), [&](const auto& code) {
+             return code.op_index == static_cast<int16_t>(op);
+           });
+  });
+}
+
+TEST(Fuse, WhatIsReducedAndReadAgainIsTheEpilogueOfItsConvolution) {
+  const Parameter w(tensor_f32({6, 6, 3, 3}, 2)), scale(tensor_f32({6, 1, 1}, 3));
+  const Tensor x = tensor_f32({2, 6, 40, 40}, 1);
+  auto squeeze = [&] {
+    const Tensor h = relu(conv2d(x, w, {}, {.padding = 1}) * scale);
+    return h * sigmoid(mean(h, {2, 3}, true));
+  };
+  NoGrad off;
+  const Tensor y = squeeze();
+  const auto plan = plan_of_pending();
+  EXPECT_EQ(steps_with(*plan, PointwiseOp::relu), 1);
+  EXPECT_TRUE(plan->steps[0].step.has_epilogue());
+  EXPECT_EQ(plan->steps[0].expr->code.size(), 2u);
+  const auto planned = y.to_vector<float>();
+  InTier cold(Tier::cold);
+  EXPECT_EQ(squeeze().to_vector<float>(), planned);
 }
 
 }  // namespace
