@@ -49,6 +49,21 @@ int64_t chunks(const Geometry& g) {
   return n < 3 ? n : std::min(g.n, round_up(n, 4));  // most machines have an even number of cores
 }
 
+/// Slices of a single sample's output channels: whole blocks, as many in every slice. An even
+/// number where there is one, since most machines have an even number of cores; of two blocks or
+/// more where that gives as many as two.
+int64_t channel_slices(const Geometry& g) {
+  if (g.o % 16 != 0) return 1;
+  const int64_t blocks = g.o / 16,
+                most = std::min<int64_t>(8, static_cast<int64_t>(g.flops() / kMinFlopsPerThread));
+  for (const int64_t fewest_blocks : {2, 1})
+    for (int64_t slices = std::min(most, blocks / fewest_blocks) / 2 * 2; slices > 1; slices -= 2)
+      if (blocks % slices == 0) return slices;
+  int64_t slices = std::min(most, blocks / 2);
+  while (slices > 1 && blocks % slices != 0) --slices;
+  return std::max<int64_t>(1, slices);
+}
+
 /// Samples whose weight gradient is computed at once. A few, so that their copies stay in L2; but
 /// adding each dw to the lane's must not matter beside it.
 int64_t gradient_chunk(const Geometry& g) {
@@ -136,10 +151,7 @@ class ConvF32 final : public Kernel {
     const int64_t count = (g.n + chunk_ - 1) / chunk_;
     int64_t lanes = gradient ? std::min(count, gradient_lanes(g)) : conv_lanes(g, count);
     if (direction == Direction::forward && g.n == 1 && g.attr.groups == 1 && layout_ == Tag::any) {
-      int64_t slices =
-          std::min<int64_t>({8, g.o / 32, static_cast<int64_t>(g.flops() / kMinFlopsPerThread)});
-      // whole blocks of channels, as many in every slice
-      while (slices > 1 && g.o % (16 * slices) != 0) --slices;
+      const int64_t slices = channel_slices(g);
       if (slices > 1) lanes = slices, slice_ = g.o / slices;
     }
     prepare(lanes);
@@ -477,12 +489,18 @@ std::unique_ptr<Kernel> make(Direction direction, const Step& whole) {
   const Geometry g(x, w, y, *static_cast<const ConvAttr*>(step.attr));
   const bool constant_weights = step.constant >> 1 & 1;
   Epilogue epilogue(whole);
+  const bool frozen = direction == Direction::forward && dtype == DType::f32 && constant_weights;
+  if (frozen && is_depthwise(g))
+    if (auto kernel = make_frozen_depthwise(g, bias, whole)) return kernel;
   if (is_depthwise(g) && (dtype == DType::f64 || !onednn_has_depthwise(direction, g)))
     return make_depthwise(direction, dtype, g, bias, constant_weights, std::move(epilogue));
   if (dtype == DType::f64)
     return make_conv_products(direction, dtype, g, bias, std::move(epilogue));
   if (auto kernel = make_winograd(direction, g, bias, constant_weights, epilogue)) return kernel;
   if (auto kernel = make_gathered(direction, g, bias, constant_weights, epilogue)) return kernel;
+  if (frozen)
+    for (auto make_frozen : {make_conv_1x1, make_first_conv})
+      if (auto kernel = make_frozen(g, bias, whole)) return kernel;
   if (is_product_of_samples(g))
     return make_conv_products(direction, dtype, g, bias, std::move(epilogue));
   const int64_t held = counted_held();

@@ -56,11 +56,19 @@ std::unique_ptr<Kernel> make_conv_products(Direction direction, DType dtype, con
 /// where that does not pay. f32.
 std::unique_ptr<Kernel> make_gathered(Direction direction, const Geometry& g, bool bias,
                                       bool constant_weights, const Epilogue& epilogue);
+/// 1×1 with weights that stay; null where that does not apply. f32.
+std::unique_ptr<Kernel> make_conv_1x1(const Geometry& g, bool bias, const Step& step);
+/// Pictures of a few plain channels to blocks, with weights that stay; null where that does not
+/// apply. f32.
+std::unique_ptr<Kernel> make_first_conv(const Geometry& g, bool bias, const Step& step);
 /// True if every input channel is a group.
 inline bool is_depthwise(const Geometry& g) { return g.c > 1 && g.attr.groups == g.c; }
 /// Where is_depthwise(). f32 or f64.
 std::unique_ptr<Kernel> make_depthwise(Direction direction, DType dtype, const Geometry& g,
                                        bool bias, bool constant_weights, Epilogue epilogue);
+/// The forward direction of it with weights that stay and an epilogue in registers; null where that
+/// does not apply. f32.
+std::unique_ptr<Kernel> make_frozen_depthwise(const Geometry& g, bool bias, const Step& step);
 /// 3×3 at stride 1 on blocked activations by Winograd's algorithm; null where that does not apply
 /// or does not pay.
 std::unique_ptr<Kernel> make_winograd(Direction direction, const Geometry& g, bool bias,

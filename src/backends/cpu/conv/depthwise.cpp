@@ -26,6 +26,8 @@ constexpr int64_t kWindowBytes = 192 << 10;
 /// Results of small pictures that are given to the epilogue at once.
 constexpr int64_t kFewResults = 8192;
 constexpr int64_t kMaxLanes = 16;
+/// FLOPs that are worth another thread: some 10 µs, since every product moves data.
+constexpr double kMinFlopsPerThread = 3e5;
 
 int64_t pieces(int64_t n, int64_t of) { return (n + of - 1) / of; }
 
@@ -122,14 +124,16 @@ struct Sides {
 /// are small.
 template <class T> class Depthwise final : public Kernel {
  public:
-  Depthwise(const Geometry& g, bool backwards, bool bias, bool constant_weights, Epilogue epilogue)
+  Depthwise(const Geometry& g, bool backwards, bool bias, bool constant_weights, Epilogue epilogue,
+            const ChannelChain& chain = {})
       : g_(g),
         backwards_(backwards),
         bias_(bias),
         sides_(g, depthwise_lanes<T>()),
         rows_(backwards, g.h, g.p, g.r, g.attr),
         columns_(backwards, g.w, g.q, g.s, g.attr),
-        epilogue_(std::move(epilogue)) {
+        epilogue_(std::move(epilogue)),
+        chain_(chain) {
     const Side& to = result();
     unit_ = std::max(to.lanes, to.block);
     units_ = pieces(to.channels, unit_);
@@ -139,7 +143,8 @@ template <class T> class Depthwise final : public Kernel {
     const int64_t w_bytes = pieces(to.channels, to.lanes) * of_vector() * kSize;
     if (constant_weights) packing = {1, w_bytes, packed_format()};
     else w_ = places.add(w_bytes);
-    const int64_t lanes = conv_lanes(g, pieces_);
+    const int64_t lanes = std::clamp<int64_t>(static_cast<int64_t>(g.flops() / kMinFlopsPerThread),
+                                              1, std::min<int64_t>(pieces_, pool_threads()));
     for (int64_t i = 0; i < lanes; ++i) {
       Lane lane;
       lane.window = places.add(window_rows() * window_columns_ * to.lanes * kSize);
@@ -156,11 +161,16 @@ template <class T> class Depthwise final : public Kernel {
     const T* w = static_cast<const T*>(packing.input < 0 ? at(workspace, w_) : in[1]);
     const T* x = static_cast<const T*>(in[0]);
     const T* bias = bias_ ? static_cast<const T*>(in[2]) : nullptr;
+    const BoundChain chain = chain_.bind(in, out);
     void* const place = epilogue_.place(out);
     parallel_for_stealing(pieces_, static_cast<int>(lanes_.size()), [&](int i, WorkQueue& left) {
       const Lane& lane = lanes_[static_cast<size_t>(i)];
-      const Operands operands{x, w, bias, static_cast<T*>(at(workspace, lane.window)),
-                              static_cast<T*>(at(workspace, lane.vector))};
+      const Operands operands{x,
+                              w,
+                              bias,
+                              static_cast<T*>(at(workspace, lane.window)),
+                              static_cast<T*>(at(workspace, lane.vector)),
+                              &chain};
       for (int64_t piece; (piece = left.next()) >= 0;) {
         const Part part = part_of(piece);
         T* own = place ? nullptr : static_cast<T*>(at(workspace, lane.result));
@@ -202,6 +212,7 @@ template <class T> class Depthwise final : public Kernel {
   struct Operands {
     const T *x, *w, *bias;
     T *window, *vector;
+    const BoundChain* chain;
   };
   struct Part {
     int64_t unit, last_unit, row, last_row;
@@ -319,7 +330,8 @@ template <class T> class Depthwise final : public Kernel {
           T* y = to + (a.first * columns_.out + b.first) * pixel;
           depthwise_correlate<T>(x, taps, w, o.bias != nullptr ? start : nullptr, pass > 0, y,
                                  end - begin, b.count, rows_.out_step * columns_.out * pixel,
-                                 columns_.out_step * pixel);
+                                 columns_.out_step * pixel,
+                                 {o.chain, first, sides_.y.channels - first});
           w += a.taps * b.taps * lanes;
         }
     }
@@ -347,6 +359,7 @@ template <class T> class Depthwise final : public Kernel {
   Sides sides_;
   Axis rows_, columns_;
   Epilogue epilogue_;
+  ChannelChain chain_;  // done in registers; without ops where there is an epilogue
   int64_t unit_ = 0, units_ = 0;  // channels of one; of a sample
   int64_t column_ = 0, window_columns_ = 0;  // of all windows
   int64_t strip_ = 0, strips_ = 0, together_ = 0;  // rows of one; of a unit; units of a piece
@@ -474,6 +487,15 @@ std::unique_ptr<Kernel> make_depthwise(Direction direction, DType dtype, const G
   if (dtype == DType::f64)
     return make<double>(direction, g, bias, constant_weights, std::move(epilogue));
   return make<float>(direction, g, bias, constant_weights, std::move(epilogue));
+}
+
+std::unique_ptr<Kernel> make_frozen_depthwise(const Geometry& g, bool bias, const Step& step) {
+  const int64_t lanes = depthwise_lanes<float>();
+  auto fits = [&](int64_t block) { return block == 0 || block == lanes; };
+  if (!fits(g.x_block) || !fits(g.y_block)) return nullptr;
+  const auto chain = ChannelChain::of(step);
+  if (!chain) return nullptr;
+  return std::make_unique<Depthwise<float>>(g, false, bias, true, Epilogue(), *chain);
 }
 
 }  // namespace suanli::cpu

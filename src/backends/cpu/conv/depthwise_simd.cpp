@@ -7,6 +7,7 @@
 #define HWY_TARGET_INCLUDE "backends/cpu/conv/depthwise_simd.cpp"
 #include "hwy/foreach_target.h"
 
+#include "backends/cpu/conv/channel_chain_simd.h"
 #include "backends/cpu/simd/simd_transpose.h"
 #include "hwy/highway.h"
 
@@ -74,7 +75,8 @@ template <class T> void scatter(const T* from, int64_t pixels, const DepthwiseCh
 /// the next one in its row; 0: any.
 template <class T, int kRows, int kColumns, int kStep>
 HWY_INLINE void tile(const T* x, const DepthwiseTaps& taps, std::pair<int64_t, int64_t> met,
-                     const T* w, const T* start, bool add, T* y, int64_t y_row, int64_t y_column) {
+                     const T* w, const T* start, bool add, T* y, int64_t y_row, int64_t y_column,
+                     const DepthwiseChain& chain, int64_t skip_rows, int64_t skip_columns) {
   constexpr int64_t lanes = kRowLanes<T>;
   const auto [first_tap, last_tap] = met;
   w += first_tap * taps.columns * lanes;
@@ -98,10 +100,14 @@ HWY_INLINE void tile(const T* x, const DepthwiseTaps& taps, std::pair<int64_t, i
           sum[i][k] = hn::MulAdd(load(from + i * taps.x_row + k * step), weight, sum[i][k]);
     }
 #pragma GCC unroll 2
-  for (int i = 0; i < kRows; ++i)
+  for (int i = 0; i < kRows; ++i) {
+    if constexpr (std::is_same_v<T, float>)
+      run_chain(*chain.chain, chain.channel, chain.left, y + i * y_row, y_column, sum[i]);
 #pragma GCC unroll 8
     for (int k = 0; k < kColumns; ++k)
-      hn::StoreU(sum[i][k], Tag<T>(), y + i * y_row + k * y_column);
+      if (i >= skip_rows && k >= skip_columns)
+        hn::StoreU(sum[i][k], Tag<T>(), y + i * y_row + k * y_column);
+  }
 }
 
 template <class T> struct Correlation {
@@ -111,10 +117,11 @@ template <class T> struct Correlation {
   bool add;
   T* y;
   int64_t rows, columns, y_row, y_column;
+  DepthwiseChain chain;
 };
 
 /// The results in tiles of kColumns. The last tiles overlap those before, unless what they add to
-/// was written by them.
+/// was written by them; they store the others alone, since the chain may read what lay there.
 template <class T, int kColumns, int kStep> HWY_INLINE void in_tiles(const Correlation<T>& c) {
   constexpr int kRows = kColumns <= 4 ? 2 : 1;
   for (int64_t i = 0; i < c.rows; i += kRows) {
@@ -126,9 +133,11 @@ template <class T, int kColumns, int kStep> HWY_INLINE void in_tiles(const Corre
       const T* x = c.x + row * c.taps.x_row + column * c.taps.x_column;
       T* y = c.y + row * c.y_row + column * c.y_column;
       if (whole)
-        tile<T, kRows, kColumns, kStep>(x, c.taps, met, c.w, c.start, c.add, y, c.y_row,
-                                        c.y_column);
-      else tile<T, 1, kColumns, kStep>(x, c.taps, met, c.w, c.start, c.add, y, c.y_row, c.y_column);
+        tile<T, kRows, kColumns, kStep>(x, c.taps, met, c.w, c.start, c.add, y, c.y_row, c.y_column,
+                                        c.chain, i - row, k - column);
+      else
+        tile<T, 1, kColumns, kStep>(x, c.taps, met, c.w, c.start, c.add, y, c.y_row, c.y_column,
+                                    c.chain, 0, k - column);
     }
   }
 }
@@ -227,13 +236,13 @@ void scatter_f64(const double* from, int64_t pixels, const DepthwiseChannels<dou
 }
 void correlate_f32(const float* x, const DepthwiseTaps& taps, const float* w, const float* start,
                    bool add, float* y, int64_t rows, int64_t columns, int64_t y_row,
-                   int64_t y_column) {
-  correlate<float>({x, taps, w, start, add, y, rows, columns, y_row, y_column});
+                   int64_t y_column, const DepthwiseChain& chain) {
+  correlate<float>({x, taps, w, start, add, y, rows, columns, y_row, y_column, chain});
 }
 void correlate_f64(const double* x, const DepthwiseTaps& taps, const double* w, const double* start,
                    bool add, double* y, int64_t rows, int64_t columns, int64_t y_row,
-                   int64_t y_column) {
-  correlate<double>({x, taps, w, start, add, y, rows, columns, y_row, y_column});
+                   int64_t y_column, const DepthwiseChain& chain) {
+  correlate<double>({x, taps, w, start, add, y, rows, columns, y_row, y_column, chain});
 }
 void accumulate_f32(const float* x, const DepthwiseTaps& taps, const float* g, int64_t rows,
                     int64_t columns, int64_t g_row, int64_t g_column, float* dw) {
@@ -282,14 +291,18 @@ template <> void depthwise_scatter<double>(const double* from, int64_t pixels,
 template <>
 void depthwise_correlate<float>(const float* x, const DepthwiseTaps& taps, const float* w,
                                 const float* start, bool add, float* y, int64_t rows,
-                                int64_t columns, int64_t y_row, int64_t y_column) {
-  HWY_DYNAMIC_DISPATCH(correlate_f32)(x, taps, w, start, add, y, rows, columns, y_row, y_column);
+                                int64_t columns, int64_t y_row, int64_t y_column,
+                                const DepthwiseChain& chain) {
+  HWY_DYNAMIC_DISPATCH(correlate_f32)(x, taps, w, start, add, y, rows, columns, y_row, y_column,
+                                      chain);
 }
 template <>
 void depthwise_correlate<double>(const double* x, const DepthwiseTaps& taps, const double* w,
                                  const double* start, bool add, double* y, int64_t rows,
-                                 int64_t columns, int64_t y_row, int64_t y_column) {
-  HWY_DYNAMIC_DISPATCH(correlate_f64)(x, taps, w, start, add, y, rows, columns, y_row, y_column);
+                                 int64_t columns, int64_t y_row, int64_t y_column,
+                                 const DepthwiseChain& chain) {
+  HWY_DYNAMIC_DISPATCH(correlate_f64)(x, taps, w, start, add, y, rows, columns, y_row, y_column,
+                                      chain);
 }
 template <>
 void depthwise_accumulate<float>(const float* x, const DepthwiseTaps& taps, const float* g,

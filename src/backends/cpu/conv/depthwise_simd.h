@@ -6,6 +6,8 @@
 #include <cstdint>
 #include <utility>
 
+#include "backends/cpu/conv/channel_chain.h"
+
 namespace suanli::cpu {
 
 /// The channels in the lanes of a vector, in a picture of any layout.
@@ -51,12 +53,17 @@ template <class T> void depthwise_gather(const DepthwiseChannels<const T>& from,
 template <class T> void depthwise_scatter(const T* from, int64_t pixels,
                                           const DepthwiseChannels<T>& to);
 
-/// y ← start + Σ x · w over the taps, or what y was + that. w: [taps][lane]; start: one number per
-/// lane, or null.
+/// What is done with finished results: f32.
+struct DepthwiseChain {
+  const BoundChain* chain;
+  int64_t channel, left;  // of the first lane, and how many are there
+};
+/// y ← start + Σ x · w over the taps, or what y was + that; and what the chain makes of it. w:
+/// [taps][lane]; start: one number per lane, or null.
 template <class T>
 void depthwise_correlate(const T* x, const DepthwiseTaps& taps, const T* w, const T* start,
                          bool add, T* y, int64_t rows, int64_t columns, int64_t y_row,
-                         int64_t y_column);
+                         int64_t y_column, const DepthwiseChain& chain);
 /// dw[tap][lane] += Σ x · g over rows × columns elements of g.
 template <class T>
 void depthwise_accumulate(const T* x, const DepthwiseTaps& taps, const T* g, int64_t rows,
