@@ -40,9 +40,9 @@ class SUANLI_API NoGrad {
   int before_;
 };
 
-/// While it lives, modules answer on this thread as in eval mode, whatever train() said:
-/// Module::training() is false. Nothing recorded requires grad, as under NoGrad. No module changes
-/// and other threads notice nothing, so several threads may ask one model at a time. Nests.
+/// While it lives, modules compute as in eval mode on this thread: Module::training() is false,
+/// whatever train() set. Nothing recorded requires grad, as under NoGrad. It writes no module and
+/// other threads do not see it, so several threads may call one model at once. It nests.
 class SUANLI_API InferenceMode {
  public:
   InferenceMode();

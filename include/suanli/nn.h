@@ -109,11 +109,11 @@ using NamedParameters = std::vector<std::pair<std::string, Parameter>>;
 /// forward() is const, and constness is shallow: a const module may be called, counted and saved,
 /// and a call in training mode sets cells (running statistics).
 ///
-/// Threads. Any number of them may call one module at a time in an InferenceMode, also while one
-/// more thread trains the module or calls train() and eval(). Each call reads every parameter
-/// whole, the former value or the new one. Calls in eval mode without an InferenceMode may also run
-/// at a time, but not while train() or eval() is called. Calls in training mode belong to one
-/// thread, since they may set cells. to(), tie() and moving the module need it alone. State of a
+/// Threads. In an InferenceMode, any number of threads may call one module at once, also while
+/// another thread trains it or calls train() and eval(). A call reads each parameter whole: the
+/// former value or the new one. Without an InferenceMode, calls in eval mode may run at once while
+/// nobody calls train() or eval(). Calls in training mode may set cells, so one thread at a time
+/// makes them. While to(), tie() or a move changes a module, no other thread may use it. State of a
 /// forward() other than cells, such as a KvCache, is an argument, one per caller.
 class SUANLI_API Module {
  public:
@@ -126,8 +126,8 @@ class SUANLI_API Module {
 
   /// Calls the visitor on each field. SUANLI_FIELDS defines it.
   virtual void fields(FieldVisitor&) {}
-  /// The same for a const module. The other one only names fields, so threads may call both at a
-  /// time.
+  /// The same for a const module. The other form only names fields, so threads may call both at
+  /// once.
   void fields(ConstFieldVisitor& visitor) const;
   /// Hidden by the call operator that SUANLI_FIELDS gives a module.
   template <class... Args> Tensor operator()(Args&&...) const {

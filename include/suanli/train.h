@@ -287,7 +287,7 @@ struct TrainedModel {
   Session session = Session::current();
 
   /// x [N, …input_shape], pictures in [0, 1] → probabilities [N, classes], or numbers [N] f64 in
-  /// the target's unit. In an InferenceMode, so several threads may ask at a time.
+  /// the target's unit. In an InferenceMode, so several threads may call it at once.
   SUANLI_API Tensor predict(const Tensor& x) const;
 };
 /// Reads a run folder's kept weights: the best epoch's, or the last ones if none was evaluated yet.

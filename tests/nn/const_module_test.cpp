@@ -88,7 +88,7 @@ TEST(EmptyModule, SaysSoWhenItIsUsed) {
   EXPECT_EQ(none.parameter_count(), 0);
   none = std::move(full);
   EXPECT_TRUE(none);
-  EXPECT_FALSE(full);
+  EXPECT_FALSE(full);  // NOLINT(bugprone-use-after-move): it is empty then
   EXPECT_EQ(none(tensor(std::vector<float>{-1, 2}, Shape{2})).to_vector<float>(),
             (std::vector<float>{0, 2}));
   EXPECT_EQ(thrown<UsageError>([&] { nn::Sequential().add(nn::AnyModule()); }),
