@@ -303,7 +303,7 @@ inline void run_steps(const Composition& c, Outcome& o) {
 }
 
 inline Outcome run(const Composition& c, Tier tier) {
-  const Tier before = suanli::tier();
+  const Tier before = Session::current().tier();
   flush();
   Session::current().set_tier(tier);
   Outcome o;
