@@ -101,7 +101,7 @@ TEST(TrainerSession, TheLimitOfTheCurrentSessionHoldsForARunOfItsOwn) {
 struct Wide : nn::Module {
   nn::Linear fc{784, 4000}, out{4000, 10};
   SUANLI_FIELDS(fc, out)
-  Tensor forward(const Tensor& x) { return out(relu(fc(flatten(x, 1)))); }
+  Tensor forward(const Tensor& x) const { return out(relu(fc(flatten(x, 1)))); }
 };
 
 // What a module of the user holds already counts once.

@@ -33,7 +33,7 @@ Step Program::step(size_t i) const {
 }
 
 bool Program::trains() const {
-  return tape_->writes_cells || std::any_of(tape_->records.begin(), tape_->records.end(),
+  return tape_->writes_cells || std::any_of(tape_->nodes.begin(), tape_->nodes.end(),
                                             [](const Node* n) { return n->is(kGradient); });
 }
 
