@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-// Pooling in blocks of channels against pooling of plain planes: the same bits, ties, NaNs and
-// padding included.
+// Pooling of plain planes against its definition, and in blocks of channels against that: the same
+// bits, ties, NaNs and padding included.
 #include <limits>
+#include <random>
 
+#include "backends/instruction_set.h"
 #include "backends/kernel_run.h"
 #include "ops/linalg/products.h"
 
@@ -62,12 +64,89 @@ Pooled run(const std::vector<float>& x, const std::vector<float>& g, const Shape
   return p;
 }
 
+/// The largest elements alone, of plain planes.
+std::vector<float> run_values(const Buffer<float>& x, const Shape& ys, const PoolAttr& attr) {
+  std::vector<float> y(static_cast<size_t>(ys.numel()));
+  const void* in[] = {x.values.data()};
+  void* out[] = {y.data(), nullptr};
+  Step step{
+      op_id("max_pool2d"), &attr, {{DType::f32, x.shape}}, {{DType::f32, ys}, {DType::i32, ys}}};
+  cpu_backend().prepare(step)->run(in, out, nullptr);
+  return y;
+}
+
 // No op asks for it; a window without rows is still no reason to read in front of a plane.
 TEST(MeanPool, WindowsOfPaddingAloneAreZeros) {
   const MeanPoolAttr attr{2, 1, 1, 1, 5};
   const Buffer<float> x{{1, 1, 0, 4}, {}};
   EXPECT_EQ(run_kernel<float>("mean_pool2d", &attr, {&x}, {1, 1, 1, 5}),
             std::vector<float>(5, 0.0f));
+}
+
+/// By the definition: the first of the largest elements, or the first NaN.
+Pooled defined(const std::vector<float>& x, const Shape& xs, const Shape& ys,
+               const PoolAttr& attr) {
+  Pooled p;
+  for (int64_t plane = 0; plane < ys[0] * ys[1]; ++plane)
+    for (int64_t i = 0; i < ys[2]; ++i)
+      for (int64_t j = 0; j < ys[3]; ++j) {
+        int64_t best = -1;
+        float largest = 0;
+        for (int64_t r = i * attr.stride - attr.padding, k = 0; k < attr.kernel; ++k, ++r)
+          for (int64_t c = j * attr.stride - attr.padding, l = 0; l < attr.kernel; ++l, ++c) {
+            if (r < 0 || r >= xs[2] || c < 0 || c >= xs[3]) continue;
+            const float v = x[static_cast<size_t>((plane * xs[2] + r) * xs[3] + c)];
+            if (best < 0 || v > largest || (std::isnan(v) && !std::isnan(largest)))
+              largest = v, best = r * xs[3] + c;
+          }
+        p.y.push_back(largest);
+        p.at.push_back(static_cast<int32_t>(best));
+      }
+  return p;
+}
+
+TEST(Pool, PlanesFollowTheDefinitionWithEveryInstructionSet) {
+  std::mt19937 random(11);
+  auto between = [&](int64_t low, int64_t high) {
+    return low + static_cast<int64_t>(random() % static_cast<uint64_t>(high - low + 1));
+  };
+  for (int round = 0; round < 120; ++round) {
+    const PoolAttr attr{static_cast<int32_t>(between(1, 4)), static_cast<int32_t>(between(1, 3)),
+                        round % 4 == 0 ? 1 : 0};
+    if (attr.padding >= attr.kernel) continue;
+    const Shape xs{between(1, 2), between(1, 5), attr.kernel + between(0, 9),
+                   attr.kernel + between(0, 70)};
+    const Shape ys{xs[0], xs[1], (xs[2] + 2 * attr.padding - attr.kernel) / attr.stride + 1,
+                   (xs[3] + 2 * attr.padding - attr.kernel) / attr.stride + 1};
+    SCOPED_TRACE(str(xs, " → ", ys, ", kernel ", attr.kernel, ", stride ", attr.stride));
+    auto x = random_buffer<float>(xs, 1).values;
+    for (size_t i = 0; i < x.size(); i += 5) x[i] = i % 2 ? 0.0f : -0.0f;  // ties of both signs
+    for (size_t i = 1; i < x.size(); i += 3) x[i] = 0.0f;
+    for (size_t i = 3; i < x.size(); i += 41) x[i] = std::numeric_limits<float>::quiet_NaN();
+    for (size_t i = 4; i < x.size(); i += 53) x[i] = -std::numeric_limits<float>::infinity();
+    const auto g = random_buffer<float>(ys, 2).values;
+    const Pooled want = defined(x, xs, ys, attr);
+    std::vector<double> dx(x.size());
+    const size_t plane_y = static_cast<size_t>(ys[2] * ys[3]),
+                 plane_x = static_cast<size_t>(xs[2] * xs[3]);
+    for (size_t i = 0; i < g.size(); ++i)
+      dx[i / plane_y * plane_x + static_cast<size_t>(want.at[i])] += static_cast<double>(g[i]);
+    for (const int64_t target : hwy::SupportedAndGeneratedTargets()) {
+      const InstructionSet only(target);
+      SCOPED_TRACE(hwy::TargetName(target));
+      for (int threads : {1, 2, 3, 4, 5}) {
+        PoolThreads pool(threads);
+        const Pooled got = run(x, g, xs, ys, attr, 0);
+        EXPECT_EQ(std::memcmp(got.y.data(), want.y.data(), got.y.size() * 4), 0);
+        EXPECT_EQ(got.at, want.at);
+        for (size_t i = 0; i < dx.size(); ++i) ASSERT_NEAR(got.dx[i], dx[i], 1e-5) << i;
+      }
+      // where nobody wants the positions
+      const Buffer<float> input{xs, x};
+      const auto values = run_values(input, ys, attr);
+      EXPECT_EQ(std::memcmp(values.data(), want.y.data(), values.size() * 4), 0);
+    }
+  }
 }
 
 TEST(Pool, BlocksGiveTheBitsOfPlanes) {

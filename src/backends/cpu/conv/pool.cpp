@@ -82,20 +82,22 @@ template <class T> std::unique_ptr<Kernel> make_pool(const Step& step) {
         starts.push_back(static_cast<int32_t>(i * a.stride * x[3] + j * a.stride));
   return make_kernel([=](const void* const* in, void* const* out) {
     const int64_t planes = y[0] * y[1], from = x[2] * x[3], to = y[2] * y[3];
-    parallel_chunks(planes, std::max<int64_t>(1, 4096 / std::max<int64_t>(1, to * a.kernel)),
-                    [&](int64_t b, int64_t e) {
-                      for (int64_t n = b; n < e; ++n) {
-                        const T* plane = static_cast<const T*>(in[0]) + n * from;
-                        T* values = static_cast<T*>(out[0]) + n * to;
-                        int32_t* at = out[1] ? static_cast<int32_t*>(out[1]) + n * to : nullptr;
-                        if constexpr (std::is_same_v<T, float>)
-                          if (!starts.empty()) {
-                            pool_windows(plane, starts.data(), to, a.kernel, x[3], values, at);
-                            continue;
-                          }
-                        pool_plane(plane, values, at, x[2], x[3], y[2], y[3], a);
-                      }
-                    });
+    parallel_chunks(
+        planes, std::max<int64_t>(1, 4096 / std::max<int64_t>(1, to * a.kernel)),
+        [&](int64_t b, int64_t e) {
+          for (int64_t n = b; n < e; ++n) {
+            const T* plane = static_cast<const T*>(in[0]) + n * from;
+            T* values = static_cast<T*>(out[0]) + n * to;
+            int32_t* at = out[1] ? static_cast<int32_t*>(out[1]) + n * to : nullptr;
+            if constexpr (std::is_same_v<T, float>)
+              if (!starts.empty()) {
+                if (pool_rows(plane, {x[3], y[2], y[3], a.kernel, a.stride}, values, at)) continue;
+                pool_windows(plane, starts.data(), to, a.kernel, x[3], values, at);
+                continue;
+              }
+            pool_plane(plane, values, at, x[2], x[3], y[2], y[3], a);
+          }
+        });
   });
 }
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// One window per lane: a gather per element of the window, no branches. Comparing element by
-// element mispredicts half of the time and took a third of a small network's training step.
+// One window per lane, without branches: comparing element by element mispredicts half of the time
+// and took a third of a small network's training step.
 #include "backends/cpu/conv/pool_simd.h"
 
 #include <algorithm>
@@ -15,6 +15,19 @@ HWY_BEFORE_NAMESPACE();
 namespace suanli::cpu::HWY_NAMESPACE {
 namespace {
 namespace hn = hwy::HWY_NAMESPACE;
+
+/// The largest element of each lane's window so far, and where it lies.
+template <class D> struct Largest {
+  hn::Vec<D> value;
+  hn::Vec<hn::RebindToSigned<D>> place;
+  /// Larger, or the first NaN; a NaN stays. (Not through IsNaN, which Highway 1.0.3 gets wrong on
+  /// AVX2.)
+  HWY_INLINE void take(hn::Vec<D> v, hn::Vec<hn::RebindToSigned<D>> position) {
+    const auto better = hn::And(hn::Not(hn::Le(v, value)), hn::Eq(value, value));
+    value = hn::IfThenElse(better, v, value);
+    place = hn::IfThenElse(hn::RebindMask(hn::RebindToSigned<D>(), better), position, place);
+  }
+};
 
 void pool_windows_dispatched(const float* x, const int32_t* start, int64_t windows, int64_t kernel,
                              int64_t width, float* y, int32_t* at) {
@@ -31,29 +44,69 @@ void pool_windows_dispatched(const float* x, const int32_t* start, int64_t windo
       for (int64_t k = 0; k < lanes; ++k) last[k] = start[i + std::min(k, n - 1)];
       from = hn::Load(di, last);
     }
-    auto largest = hn::GatherIndex(d, x, from);
-    auto place = from;
+    Largest<decltype(d)> largest{hn::GatherIndex(d, x, from), from};
     for (int64_t r = 0; r < kernel; ++r)
       for (int64_t c = r == 0 ? 1 : 0; c < kernel; ++c) {
         const auto position = hn::Add(from, hn::Set(di, static_cast<int32_t>(r * width + c)));
-        const auto v = hn::GatherIndex(d, x, position);
-        // Larger, or the first NaN; a NaN stays. (Not through IsNaN, which Highway 1.0.3 gets wrong
-        // on AVX2.)
-        const auto better = hn::And(hn::Not(hn::Le(v, largest)), hn::Eq(largest, largest));
-        largest = hn::IfThenElse(better, v, largest);
-        place = hn::IfThenElse(hn::RebindMask(di, better), position, place);
+        largest.take(hn::GatherIndex(d, x, position), position);
       }
     if (n == lanes) {
-      hn::StoreU(largest, d, y + i);
-      if (at) hn::StoreU(place, di, at + i);
+      hn::StoreU(largest.value, d, y + i);
+      if (at) hn::StoreU(largest.place, di, at + i);
     } else {
       HWY_ALIGN float values[hn::MaxLanes(d)];
-      hn::Store(largest, d, values);
-      hn::Store(place, di, last);
+      hn::Store(largest.value, d, values);
+      hn::Store(largest.place, di, last);
       std::copy_n(values, n, y + i);
       if (at) std::copy_n(last, n, at + i);
     }
   }
+}
+
+/// Every second element of 2 × lanes from x on: the even ones, or the odd ones.
+template <class D> HWY_INLINE hn::Vec<D> every_second(D d, const float* x, bool odd) {
+  const auto low = hn::LoadU(d, x), high = hn::LoadU(d, x + hn::Lanes(d));
+  return odd ? hn::ConcatOdd(d, high, low) : hn::ConcatEven(d, high, low);
+}
+
+/// Windows side by side, at a stride of 1 or 2. The last vector overlaps the one before. kKernel: 0
+/// where only the shape knows it.
+template <int kStride, int kKernel> void rows_of(const float* x, const PoolPlane& s, float* y,
+                                                 int32_t* at) {
+  const hn::ScalableTag<float> d;
+  const hn::RebindToSigned<decltype(d)> di;
+  const auto lanes = static_cast<int64_t>(hn::Lanes(d));
+  const auto apart = hn::Mul(hn::Iota(di, 0), hn::Set(di, kStride));  // from window to window
+  const int64_t kernel = kKernel ? kKernel : s.kernel;
+  for (int64_t i = 0; i < s.rows; ++i)
+    for (int64_t next = 0; next < s.columns; next += lanes) {
+      const int64_t j = std::min(next, s.columns - lanes),
+                    corner = i * kStride * s.width + j * kStride;
+      Largest<decltype(d)> largest{hn::Zero(d), hn::Zero(di)};
+      for (int64_t r = 0; r < kernel; ++r)
+        for (int64_t c = 0; c < kernel; ++c) {
+          const int64_t from = corner + r * s.width + c;
+          // Behind the last window lies nothing: its last column is the odd element of a pair.
+          const bool odd = kStride == 2 && (c % 2 == 1 || c + 1 == kernel) && c > 0;
+          const auto v =
+              kStride == 2 ? every_second(d, x + from - odd, odd) : hn::LoadU(d, x + from);
+          const auto position = hn::Add(apart, hn::Set(di, static_cast<int32_t>(from)));
+          if (r + c == 0) largest = {v, position};
+          else largest.take(v, position);
+        }
+      hn::StoreU(largest.value, d, y + i * s.columns + j);
+      if (at) hn::StoreU(largest.place, di, at + i * s.columns + j);
+    }
+}
+
+bool pool_rows_dispatched(const float* x, const PoolPlane& s, float* y, int32_t* at) {
+  const auto lanes = static_cast<int64_t>(hn::Lanes(hn::ScalableTag<float>()));
+  // at a stride of 2 a window of one column has no pair
+  if (s.columns < lanes || s.stride > 2 || s.kernel < s.stride) return false;
+  if (s.stride == 1) rows_of<1, 0>(x, s, y, at);
+  else if (s.kernel == 2) rows_of<2, 2>(x, s, y, at);
+  else rows_of<2, 0>(x, s, y, at);
+  return true;
 }
 
 // At most a block's 8 lanes where vectors are longer.
@@ -67,20 +120,15 @@ template <class Tag> HWY_INLINE void block_of(Tag d, const float* x, const PoolB
       const int64_t top = i * s.stride - s.padding, left = j * s.stride - s.padding;
       const int64_t r0 = std::max<int64_t>(0, top), r1 = std::min(s.height, top + s.kernel);
       const int64_t c0 = std::max<int64_t>(0, left), c1 = std::min(s.width, left + s.kernel);
-      auto largest = hn::LoadU(d, x + (r0 * s.width + c0) * s.block + lane);
-      auto place = hn::Set(di, static_cast<int32_t>(r0 * s.width + c0));
+      Largest<Tag> largest{hn::LoadU(d, x + (r0 * s.width + c0) * s.block + lane),
+                           hn::Set(di, static_cast<int32_t>(r0 * s.width + c0))};
       for (int64_t r = r0; r < r1; ++r)
-        for (int64_t c = c0; c < c1; ++c) {
-          const auto v = hn::LoadU(d, x + (r * s.width + c) * s.block + lane);
-          // as above
-          const auto better = hn::And(hn::Not(hn::Le(v, largest)), hn::Eq(largest, largest));
-          largest = hn::IfThenElse(better, v, largest);
-          place = hn::IfThenElse(hn::RebindMask(di, better),
-                                 hn::Set(di, static_cast<int32_t>(r * s.width + c)), place);
-        }
+        for (int64_t c = c0; c < c1; ++c)
+          largest.take(hn::LoadU(d, x + (r * s.width + c) * s.block + lane),
+                       hn::Set(di, static_cast<int32_t>(r * s.width + c)));
       const int64_t to = (i * s.columns + j) * s.block + lane;
-      hn::StoreU(largest, d, y + to);
-      if (at) hn::StoreU(place, di, at + to);
+      hn::StoreU(largest.value, d, y + to);
+      if (at) hn::StoreU(largest.place, di, at + to);
     }
 }
 template <class Tag> HWY_INLINE void block_grad_of(Tag d, const float* g, const int32_t* at,
@@ -122,6 +170,7 @@ HWY_AFTER_NAMESPACE();
 #if HWY_ONCE
 namespace suanli::cpu {
 HWY_EXPORT(pool_windows_dispatched);
+HWY_EXPORT(pool_rows_dispatched);
 HWY_EXPORT(pool_block_dispatched);
 HWY_EXPORT(pool_block_grad_dispatched);
 
@@ -132,6 +181,9 @@ void pool_block_grad(const float* g, const int32_t* at, const PoolBlocks& shape,
   HWY_DYNAMIC_DISPATCH(pool_block_grad_dispatched)(g, at, shape, x);
 }
 
+bool pool_rows(const float* x, const PoolPlane& shape, float* y, int32_t* at) {
+  return HWY_DYNAMIC_DISPATCH(pool_rows_dispatched)(x, shape, y, at);
+}
 void pool_windows(const float* x, const int32_t* start, int64_t windows, int64_t kernel,
                   int64_t width, float* y, int32_t* at) {
   HWY_DYNAMIC_DISPATCH(pool_windows_dispatched)(x, start, windows, kernel, width, y, at);

@@ -11,6 +11,14 @@ namespace suanli::cpu {
 void pool_windows(const float* x, const int32_t* start, int64_t windows, int64_t kernel,
                   int64_t width, float* y, int32_t* at);
 
+/// A plane whose windows all lie inside.
+struct PoolPlane {
+  int64_t width, rows, columns, kernel, stride;  // width of x; rows and columns of y
+};
+/// The same for all windows of a plane, row by row; false, and nothing is done, where there are
+/// fewer columns than lanes or `stride` is above 2.
+bool pool_rows(const float* x, const PoolPlane& shape, float* y, int32_t* at);
+
 /// Planes whose channels lie side by side in blocks: [height, width, block] → [rows, columns,
 /// block].
 struct PoolBlocks {
