@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <atomic>
 #include <mutex>
+#include <random>
 #include <string>
 
 #include "backends/instruction_set.h"
@@ -123,12 +124,14 @@ template <class T> std::vector<T> run(const Problem<T>& p, GemmUse use) {
   return out;
 }
 
-const GemmShape shapes[] = {
-    {1, 1, 1},     {1, 1, 700},     {3, 5, 7},      {13, 17, 19},   {14, 32, 256},  {15, 33, 257},
-    {16, 16, 16},  {1, 300, 513},   {2, 67, 300},   {7, 1, 100},    {300, 1, 41},   {5, 200, 600},
-    {16, 257, 64}, {17, 129, 530},  {33, 31, 1031}, {97, 101, 103}, {128, 10, 64},  {10, 128, 40},
-    {131, 67, 11}, {257, 241, 300}, {530, 37, 260}, {1100, 70, 20}, {70, 1100, 20}, {600, 600, 70},
-    {0, 5, 4},     {5, 0, 4},       {6, 7, 0},      {300, 40, 0}};
+const GemmShape shapes[] = {{1, 1, 1},      {1, 1, 700},     {3, 5, 7},       {13, 17, 19},
+                            {14, 32, 256},  {15, 33, 257},   {16, 16, 16},    {1, 300, 513},
+                            {2, 67, 300},   {7, 1, 100},     {300, 1, 41},    {5, 200, 600},
+                            {16, 257, 64},  {17, 129, 530},  {33, 31, 1031},  {97, 101, 103},
+                            {128, 10, 64},  {10, 128, 40},   {131, 67, 11},   {257, 241, 300},
+                            {530, 37, 260}, {1100, 70, 20},  {70, 1100, 20},  {600, 600, 70},
+                            {16, 10, 4999}, {11, 261, 6037}, {135, 7, 11003}, {0, 5, 4},
+                            {5, 0, 4},      {6, 7, 0},       {300, 40, 0}};
 
 std::vector<GemmShape> forms(GemmShape s) {
   std::vector<GemmShape> out;
@@ -175,7 +178,9 @@ TEST(Gemm, EqualsTheSumWithEveryInstructionSet) {
 TEST(Gemm, TakesRowsThatLieApart) {
   PoolThreads two(2);
   for (GemmShape shape : shapes) {
-    shape.a_row = 1105, shape.b_row = 1109, shape.c_row = 1103;
+    shape.a_row = std::max(shape.m, shape.k) + 5;
+    shape.b_row = std::max(shape.n, shape.k) + 9;
+    shape.c_row = shape.n + 3;
     for (const GemmShape& s : forms(shape)) check_values<float>(s);
   }
 }
@@ -207,6 +212,67 @@ TEST(Gemm, BitsDependOnNeitherThreadsNorUse) {
       check_bits<float>(s);
       check_bits<double>(s);
     }
+}
+
+/// Random shapes of a few rows or columns, contiguous or not, against sums in f64; outliers meet
+/// their row or column and nothing else; as many threads as one likes give the same bits.
+TEST(Gemm, ThinProducts) {
+  constexpr float kNan = std::numeric_limits<float>::quiet_NaN(),
+                  kInf = std::numeric_limits<float>::infinity();
+  std::mt19937 random(7);
+  auto between = [&](int64_t low, int64_t high) {
+    return low + static_cast<int64_t>(random() % static_cast<uint64_t>(high - low + 1));
+  };
+  for (int round = 0; round < 60; ++round) {
+    const int64_t thin = between(0, 20), other = between(0, 300),
+                  k = between(0, 3) ? between(0, 700) : between(3000, 9000);
+    GemmShape s{thin, other, k, between(0, 1) == 1, between(0, 1) == 1};
+    if (between(0, 1)) std::swap(s.m, s.n);
+    if (between(0, 1)) s.a_row = 9013, s.b_row = 9007, s.c_row = 331;
+    SCOPED_TRACE(text(s));
+    Problem<float> p(s);
+    std::vector<double> expected;
+    for (int64_t i = 0; i < s.m; ++i)
+      for (int64_t j = 0; j < s.n; ++j) expected.push_back(p.element(i, j));
+    expect_near(run<float>(p, {}), expected, static_cast<double>(k));
+    const int64_t row = between(0, s.m), column = between(0, s.n);
+    if (row < s.m && column < s.n && k > 0) {
+      const int64_t at = between(0, k - 1);
+      p.a[static_cast<size_t>(s.a_transposed ? at * p.a_row + row : row * p.a_row + at)] = kNan;
+      p.b[static_cast<size_t>(s.b_transposed ? column * p.b_row + at : at * p.b_row + column)] =
+          kInf;
+    }
+    PoolThreads one(1);
+    const std::vector<float> alone = run<float>(p, {});
+    for (int64_t i = 0; i < s.m; ++i)
+      for (int64_t j = 0; j < s.n; ++j) {
+        const double want = p.element(i, j), got = alone[static_cast<size_t>(i * s.n + j)];
+        if (std::isfinite(want)) EXPECT_NEAR(got, want, 1e-6 * static_cast<double>(k) + 1e-6);
+        else EXPECT_TRUE(std::isnan(want) ? std::isnan(got) : got == want) << i << ", " << j;
+      }
+    for (int threads : {2, 3, 4, 5}) {
+      PoolThreads pool(threads);
+      EXPECT_TRUE(same(run<float>(p, {}), alone)) << threads << " threads";
+    }
+  }
+}
+
+/// Sums that wait between blocks of depth, as many rows make them, are those of a row by itself.
+TEST(Gemm, BlocksOfDepthDoNotChangeBits) {
+  PoolThreads two(2);
+  const GemmShape all{16, 137, 7003, false, true}, row{1, 137, 7003, false, true};
+  EXPECT_GT(cpu::gemm_dot_scratch<float>(all.m, all.n, all.k), 0);
+  EXPECT_EQ(cpu::gemm_dot_scratch<float>(row.m, row.n, row.k), 0);
+  const Problem<float> p(all);
+  const std::vector<float> whole = run<float>(p, {});
+  Problem<float> one(row);
+  one.b = p.b;
+  for (int64_t i = 0; i < all.m; ++i) {
+    one.a.assign(p.a.begin() + i * all.k, p.a.begin() + (i + 1) * all.k);
+    EXPECT_TRUE(same(run<float>(one, {}), std::vector<float>(whole.begin() + i * all.n,
+                                                             whole.begin() + (i + 1) * all.n)))
+        << "row " << i;
+  }
 }
 
 TEST(Gemm, HandsOutPartsWhileTheyAreInTheCache) {

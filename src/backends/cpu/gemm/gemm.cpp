@@ -99,7 +99,14 @@ template <class T> void Gemm<T>::plan_scratch() {
   if (b_form_ == Columns::packed && !use_.b_packed) b_at_ = add(total, packed_columns_ * s.k);
   share_at_ = total;
   const int64_t rows = std::min(block_rows_, s.m);
-  if (!dot_) add(share_bytes_, rows * depth_ + tile_.lanes);
+  if (dot_) {
+    const int64_t columns = pieces(pieces(s.n, tile_.columns), column_shares_) * tile_.columns;
+    const int64_t sums = gemm_dot_scratch<T>(rows, std::min(s.n, columns), s.k);
+    dot_sums_ = sums > 0;
+    add(share_bytes_, sums);
+  } else {
+    add(share_bytes_, rows * depth_ + tile_.lanes);
+  }
   share_b_ = share_bytes_;
   if (!dot_ && b_form_ != Columns::packed)
     add(share_bytes_, std::min(packed_columns_, strip()) * depth_);
@@ -192,8 +199,8 @@ template <class T> void Gemm<T>::multiply(const Operands& x, const Block& part, 
                                           T* c, int64_t c_row) const {
   const Range rows = part.rows, columns = part.columns;
   if (dot_) {
-    gemm_dot(rows.size(), columns.size(), shape_.k, x.a.at(rows.begin, 0), x.b.at(columns.begin, 0),
-             c, c_row, use_.add);
+    gemm_dot<T>({rows.size(), columns.size(), shape_.k, x.a.at(rows.begin, 0),
+                 x.b.at(columns.begin, 0), c, c_row, use_.add, dot_sums_ ? own.a : nullptr});
     return;
   }
   for (int64_t i = 0; i < k_steps_; ++i) {

@@ -120,7 +120,7 @@ template <class T> class Gemm {
   GemmUse use_;
   GemmTile tile_;
   int64_t depth_, k_steps_, packed_columns_, granule_, block_rows_;
-  bool dot_ = false;
+  bool dot_ = false, dot_sums_ = false;
   Columns b_form_ = Columns::packed;
   int64_t row_shares_ = 1, column_shares_ = 1;  // for how many threads
   int64_t row_blocks_ = 1;

@@ -296,80 +296,141 @@ template <class T> void multiply(const GemmBlock<T>& m, Fetches& fetches) {
 
 // ---- dot products -------------------------------------------------------------------------------
 
-/// kRows × kColumns elements of c, each summed in the lanes of a vector.
-template <class T, int kRows, int kColumns>
-HWY_INLINE void dot_tile(int64_t depth, GemmOperand<T> a, GemmOperand<T> b, T* c, int64_t c_row,
-                         bool add) {
+/// A block of depth: where a tile's sums wait, and rows of the longer operand that are fetched
+/// meanwhile, as far as this block goes.
+template <class T> struct DotBlock {
+  T* sums;
+  bool first, last;  // of the blocks
+  const T* next[2];
+};
+
+/// kLonger × kShorter elements of c, each summed in the lanes of a vector. kBlocks: depth comes in
+/// blocks, else in one.
+template <class T, int kLonger, int kShorter, bool kBlocks>
+HWY_INLINE void dot_tile(int64_t depth, GemmOperand<T> longer, GemmOperand<T> shorter, T* c,
+                         int64_t c_longer, int64_t c_shorter, bool add,
+                         [[maybe_unused]] const DotBlock<T>& block) {
   constexpr hn::ScalableTag<T> d;
-  hn::Vec<decltype(d)> sum[kRows][kColumns];
+  constexpr int64_t lanes = kRowLanes<T>;
+  hn::Vec<decltype(d)> sum[kLonger][kShorter];
+  const bool first = !kBlocks || block.first, last = !kBlocks || block.last;
+  const T *x[kLonger], *y[kShorter];
   HWY_UNROLL(4)
-  for (int i = 0; i < kRows; ++i) {
+  for (int i = 0; i < kLonger; ++i) x[i] = longer.data + i * longer.along;
+  HWY_UNROLL(4)
+  for (int j = 0; j < kShorter; ++j) y[j] = shorter.data + j * shorter.along;
+  HWY_UNROLL(4)
+  for (int i = 0; i < kLonger; ++i) {
     HWY_UNROLL(4)
-    for (int j = 0; j < kColumns; ++j) sum[i][j] = hn::Zero(d);
+    for (int j = 0; j < kShorter; ++j)
+      sum[i][j] = first ? hn::Zero(d) : hn::Load(d, block.sums + (i * kShorter + j) * lanes);
   }
-  along_row<T>(depth, [&](int64_t k, int64_t left) HWY_ATTR {
-    hn::Vec<decltype(d)> x[kRows];
+  auto multiply_add = [&](auto load) HWY_ATTR {
+    hn::Vec<decltype(d)> left[kLonger];
     HWY_UNROLL(4)
-    for (int i = 0; i < kRows; ++i) x[i] = load_row(a.data + i * a.along + k, left, T(0)).v;
+    for (int i = 0; i < kLonger; ++i) left[i] = load(x[i]);
     HWY_UNROLL(4)
-    for (int j = 0; j < kColumns; ++j) {
-      const auto y = load_row(b.data + j * b.along + k, left, T(0)).v;
+    for (int j = 0; j < kShorter; ++j) {
+      const auto right = load(y[j]);
       HWY_UNROLL(4)
-      for (int i = 0; i < kRows; ++i) sum[i][j] = hn::MulAdd(x[i], y, sum[i][j]);
+      for (int i = 0; i < kLonger; ++i) sum[i][j] = hn::MulAdd(left[i], right, sum[i][j]);
     }
-  });
-  HWY_UNROLL(4)
-  for (int i = 0; i < kRows; ++i) {
-    HWY_UNROLL(4)
-    for (int j = 0; j < kColumns; ++j) {
-      const T total = hn::GetLane(hn::SumOfLanes(d, sum[i][j]));
-      c[i * c_row + j] = add ? c[i * c_row + j] + total : total;
-    }
-  }
-}
-
-/// Calls f(first, count) for fours and what is left of n one by one; count is a constant.
-template <class F> HWY_INLINE void by_fours(int64_t n, F&& f) {
-  int64_t i = 0;
-  for (; i + 4 <= n; i += 4) f(i, std::integral_constant<int, 4>());
-  for (; i < n; ++i) f(i, std::integral_constant<int, 1>());
-}
-
-template <class T>
-void dot(int64_t rows, int64_t columns, int64_t depth, GemmOperand<T> a, GemmOperand<T> b, T* c,
-         int64_t c_row, bool add) {
-  auto tile_at = [&](int64_t i, auto height, int64_t j, auto width) HWY_ATTR {
-    dot_tile<T, decltype(height)::value, decltype(width)::value>(depth, a.at(i, 0), b.at(j, 0),
-                                                                 c + i * c_row + j, c_row, add);
   };
-  if (rows > columns) {  // what is larger comes from memory once
-    by_fours(rows, [&](int64_t i, auto height) {
-      by_fours(columns, [&](int64_t j, auto width) { tile_at(i, height, j, width); });
-    });
-  } else {
-    by_fours(columns, [&](int64_t j, auto width) {
-      by_fours(rows, [&](int64_t i, auto height) { tile_at(i, height, j, width); });
-    });
+  int64_t k = 0;
+  for (; k + lanes <= depth; k += lanes) {
+    if constexpr (kBlocks) {
+      __builtin_prefetch(block.next[0] + k, 0, Fetch::kL2);
+      __builtin_prefetch(block.next[1] + k, 0, Fetch::kL2);
+    }
+    multiply_add([&](const T* row) HWY_ATTR { return hn::LoadU(d, row + k); });
   }
+  if (k < depth)
+    multiply_add([&](const T* row) HWY_ATTR { return load_row(row + k, depth - k, T(0)).v; });
+  HWY_UNROLL(4)
+  for (int i = 0; i < kLonger; ++i) {
+    HWY_UNROLL(4)
+    for (int j = 0; j < kShorter; ++j) {
+      if (!last) {
+        hn::Store(sum[i][j], d, block.sums + (i * kShorter + j) * lanes);
+        continue;
+      }
+      const T total = hn::GetLane(hn::SumOfLanes(d, sum[i][j]));
+      T& to = c[i * c_longer + j * c_shorter];
+      to = add ? to + total : total;
+    }
+  }
+}
+
+/// Calls f(first, count) for the fours of [begin, end) and for what is left; count is a constant.
+template <class F> HWY_INLINE void by_fours(int64_t begin, int64_t end, F&& f) {
+  int64_t i = begin;
+  for (; i + 4 <= end; i += 4) f(i, std::integral_constant<int, 4>());
+  if (end - i == 3) f(i, std::integral_constant<int, 3>());
+  if (end - i == 2) f(i, std::integral_constant<int, 2>());
+  if (end - i == 1) f(i, std::integral_constant<int, 1>());
+}
+
+/// The operands by the lengths of their sides of c.
+template <class T> struct DotOperands {
+  explicit DotOperands(const GemmDot<T>& m)
+      : by_rows(m.rows > m.columns),
+        longer(by_rows ? m.a : m.b),
+        shorter(by_rows ? m.b : m.a),
+        count(std::max(m.rows, m.columns)),
+        shorter_count(std::min(m.rows, m.columns)) {}
+  bool by_rows;
+  GemmOperand<T> longer, shorter;
+  int64_t count, shorter_count;
+};
+
+/// Rows [begin, end) of the longer operand at one block of depth. They come from memory once, four
+/// at a time, while the next four are fetched.
+template <class T, bool kBlocks> void dot_block(const GemmDot<T>& m, const DotOperands<T>& x,
+                                                int64_t begin, int64_t end, int64_t k,
+                                                int64_t depth) {
+  const int64_t c_longer = x.by_rows ? m.c_row : 1, c_shorter = x.by_rows ? 1 : m.c_row;
+  DotBlock<T> block{m.sums, k == 0, k + depth == m.depth, {}};
+  by_fours(begin, end, [&](int64_t i, auto longer) HWY_ATTR {
+    const bool more = i + 4 < end;
+    by_fours(0, x.shorter_count, [&](int64_t j, auto shorter) HWY_ATTR {
+      constexpr int kLonger = decltype(longer)::value, kShorter = decltype(shorter)::value;
+      if constexpr (kBlocks)
+        for (int64_t n = 0; n < 2; ++n) {  // four rows in the time of two tiles or more
+          const int64_t row = x.shorter_count > 12 ? j / 4 : std::min<int64_t>(3, j / 2 + n),
+                        next = std::min((more ? i + 4 : begin) + row, end - 1);
+          block.next[n] = x.longer.at(next, more ? k : k + depth).data;
+        }
+      dot_tile<T, kLonger, kShorter, kBlocks>(depth, x.longer.at(i, k), x.shorter.at(j, k),
+                                              m.c + i * c_longer + j * c_shorter, c_longer,
+                                              c_shorter, m.add, block);
+      if constexpr (kBlocks) block.sums += kLonger * kShorter * kRowLanes<T>;
+    });
+  });
+}
+
+template <class T> void dot(const GemmDot<T>& m) {
+  const DotOperands<T> x(m);
+  if (!m.sums) return dot_block<T, false>(m, x, 0, x.count, 0, m.depth);
+  for (int64_t begin = 0; begin < x.count; begin += kGemmDotStrip)
+    for (int64_t k = 0; k < m.depth; k += kGemmDotDepth)
+      dot_block<T, true>(m, x, begin, std::min(x.count, begin + kGemmDotStrip), k,
+                         std::min(kGemmDotDepth, m.depth - k));
 }
 
 }  // namespace
 
-#define SUANLI_GEMM_TYPE(T, name)                                                                 \
-  GemmTile gemm_tile_##name() { return {kTileRows, kTileColumns<T>, kRowLanes<T>}; }              \
-  void gemm_pack_rows_##name(GemmOperand<T> a, int64_t rows, int64_t depth, T* to) {              \
-    pack_rows(a, rows, depth, to);                                                                \
-  }                                                                                               \
-  void gemm_pack_columns_##name(GemmOperand<T> b, int64_t columns, int64_t depth, T* to) {        \
-    pack_columns(b, columns, depth, to);                                                          \
-  }                                                                                               \
-  void gemm_multiply_##name(const GemmBlock<T>& block, Fetches& fetches) {                        \
-    multiply(block, fetches);                                                                     \
-  }                                                                                               \
-  void gemm_dot_##name(int64_t m, int64_t n, int64_t k, GemmOperand<T> a, GemmOperand<T> b, T* c, \
-                       int64_t c_row, bool add) {                                                 \
-    dot(m, n, k, a, b, c, c_row, add);                                                            \
-  }
+#define SUANLI_GEMM_TYPE(T, name)                                                          \
+  GemmTile gemm_tile_##name() { return {kTileRows, kTileColumns<T>, kRowLanes<T>}; }       \
+  void gemm_pack_rows_##name(GemmOperand<T> a, int64_t rows, int64_t depth, T* to) {       \
+    pack_rows(a, rows, depth, to);                                                         \
+  }                                                                                        \
+  void gemm_pack_columns_##name(GemmOperand<T> b, int64_t columns, int64_t depth, T* to) { \
+    pack_columns(b, columns, depth, to);                                                   \
+  }                                                                                        \
+  void gemm_multiply_##name(const GemmBlock<T>& block, Fetches& fetches) {                 \
+    multiply(block, fetches);                                                              \
+  }                                                                                        \
+  void gemm_dot_##name(const GemmDot<T>& product) { dot(product); }
 SUANLI_GEMM_TYPE(float, f32)
 SUANLI_GEMM_TYPE(double, f64)
 #undef SUANLI_GEMM_TYPE
@@ -396,10 +457,8 @@ namespace suanli::cpu {
   template <> void gemm_multiply(const GemmBlock<T>& block, Fetches& fetches) {                 \
     HWY_DYNAMIC_DISPATCH(gemm_multiply_##name)(block, fetches);                                 \
   }                                                                                             \
-  template <>                                                                                   \
-  void gemm_dot(int64_t m, int64_t n, int64_t k, GemmOperand<T> a, GemmOperand<T> b, T* c,      \
-                int64_t c_row, bool add) {                                                      \
-    HWY_DYNAMIC_DISPATCH(gemm_dot_##name)(m, n, k, a, b, c, c_row, add);                        \
+  template <> void gemm_dot(const GemmDot<T>& product) {                                        \
+    HWY_DYNAMIC_DISPATCH(gemm_dot_##name)(product);                                             \
   }
 SUANLI_GEMM_TYPE(float, f32)
 SUANLI_GEMM_TYPE(double, f64)

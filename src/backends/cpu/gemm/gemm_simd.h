@@ -2,6 +2,7 @@
 // The inner parts of the matrix product, on one thread: packing, the product of packed operands
 // tile by tile, and dot products of rows. gemm.h puts them together.
 #pragma once
+#include <algorithm>
 #include <cstdint>
 
 #include "backends/cpu/simd/prefetch.h"
@@ -56,10 +57,29 @@ template <class T> struct GemmBlock {
 template <class T> void gemm_multiply(const GemmBlock<T>& block, Fetches& fetches);
 
 /// The same where rows of a and columns of b are contiguous (a.deep = b.deep = 1), as dot products
-/// without packing: pays where there are few rows or few columns. The order of summation follows
-/// from `depth` alone.
-template <class T>
-void gemm_dot(int64_t rows, int64_t columns, int64_t depth, GemmOperand<T> a, GemmOperand<T> b,
-              T* c, int64_t c_row, bool add);
+/// without packing: pays where there are few rows or few columns.
+template <class T> struct GemmDot {
+  int64_t rows, columns, depth;
+  GemmOperand<T> a, b;
+  T* c;
+  int64_t c_row;
+  bool add;
+  // gemm_dot_scratch() elements, 64-byte aligned: between blocks of depth, sums wait here; or null
+  T* sums;
+};
+/// The order of summation follows from `depth` alone, with or without blocks of depth.
+template <class T> void gemm_dot(const GemmDot<T>& product);
+/// Rows of the longer operand, and depth, that one block takes: the sums of a strip stay in L2 (128
+/// KB for 16 rows), and so does a block of the shorter operand.
+constexpr int64_t kGemmDotStrip = 128, kGemmDotDepth = 1024;
+/// Elements of scratch; 0 where blocks do not pay: the longer operand is read once anyway, or the
+/// shorter one stays in L2 as a whole.
+template <class T> int64_t gemm_dot_scratch(int64_t rows, int64_t columns, int64_t depth) {
+  const int64_t shorter = std::min(rows, columns), longer = std::max(rows, columns);
+  if (shorter <= 4 || depth <= kGemmDotDepth ||
+      shorter * depth * static_cast<int64_t>(sizeof(T)) <= 256 << 10)
+    return 0;
+  return shorter * std::min(longer, kGemmDotStrip) * gemm_tile<T>().lanes;
+}
 
 }  // namespace suanli::cpu
