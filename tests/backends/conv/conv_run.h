@@ -57,6 +57,12 @@ inline const Case cases[] = {
     {"large weights", 5, 256, 4, 4, 256, 3, 3, {1, 1, 1, 1}},
     {"samples left over", 65, 16, 14, 14, 8, 3, 3, {1, 1, 1, 1}},
     {"chunks of two sizes", 13, 64, 32, 32, 16, 1, 1, {1, 0, 1, 1}},
+    {"few channels, one sample", 1, 3, 40, 52, 10, 5, 5, {1, 0, 1, 1}},
+    {"few channels, many bands", 2, 10, 70, 150, 20, 5, 5, {1, 0, 1, 1}},
+    {"few channels, padded", 3, 5, 75, 131, 17, 3, 3, {1, 2, 1, 1}},
+    {"few channels, dilated", 2, 3, 61, 55, 7, 3, 5, {1, 3, 2, 1}},
+    {"few channels, rows of one vector", 2, 7, 9, 20, 5, 3, 5, {1, 0, 1, 1}},
+    {"few channels, a row", 1, 3, 3, 300, 31, 3, 2, {1, 0, 1, 1}},
     {"no samples", 0, 3, 8, 8, 4, 3, 3, {1, 1, 1, 1}},
     {"no input channels", 2, 0, 8, 8, 4, 3, 3, {1, 1, 1, 1}},
     {"no output channels", 2, 3, 8, 8, 0, 3, 3, {1, 1, 1, 1}},
@@ -93,6 +99,10 @@ inline const Case blocked_cases[] = {
     {"more weights, 2x2", 3, 144, 6, 6, 160, 2, 2, {2, 0, 1, 1}},
     {"more weights, odd", 2, 150, 4, 4, 131, 3, 3, {1, 2, 2, 1}},
     {"dilated", 2, 32, 14, 14, 32, 3, 3, {1, 2, 2, 1}},
+    {"picture, many bands", 2, 3, 75, 67, 48, 3, 3, {1, 1, 1, 1}},
+    {"picture, stride 2", 2, 3, 70, 61, 64, 7, 7, {2, 3, 1, 1}},
+    {"picture, one sample", 1, 1, 50, 62, 32, 5, 5, {1, 0, 1, 1}},
+    {"picture, dilated", 1, 4, 30, 41, 16, 3, 3, {2, 1, 3, 1}},
     {"large pictures", 2, 32, 125, 71, 32, 3, 3, {1, 1, 1, 1}},
 };
 

@@ -1,8 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <algorithm>
 #include <string>
+#include <string_view>
 
 #include "backends/conv/conv_run.h"
+#include "backends/cpu/simd/streaming_store.h"
+#include "backends/instruction_set.h"
 
 namespace suanli::test {
 namespace {
@@ -27,32 +30,34 @@ template <class T> void check(const Case& c) {
   expect_near(run_kernel<T>("conv2d", &c.attr, {&x, &w, &b}, c.y()), y, c.depth() + 1);
 }
 
+void check_in_blocks(const Case& c) {
+  SCOPED_TRACE(c.what);
+  const InBlocks in(c);
+  std::vector<double> y(in.g.values.size()), dx(in.x.values.size()), dw(in.w.values.size());
+  for_products(c, [&](size_t i, size_t j, size_t k) {
+    const double xv = in.x.values[i], wv = in.w.values[j], gv = in.g.values[k];
+    y[k] += xv * wv, dx[i] += gv * wv, dw[j] += gv * xv;
+  });
+  for (size_t k = 0; k < y.size(); ++k)
+    y[k] += in.bias.values[k / static_cast<size_t>(c.p() * c.q()) % static_cast<size_t>(c.o)];
+  const auto got = in.results();
+  // Against the spread of a sum of n products of numbers in (−1, 1), √n/3: the transforms'
+  // rounding is of that size.
+  auto near = [](const std::vector<float>& a, const std::vector<double>& want, double products) {
+    double worst = 0;
+    for (size_t i = 0; i < a.size(); ++i) worst = std::max(worst, std::fabs(a[i] - want[i]));
+    EXPECT_LE(worst, 2e-5 * std::sqrt(products) / 3);
+    return worst / (std::sqrt(products) / 3);
+  };
+  const double a = near(got[0], y, c.depth()),
+               b = near(got[1], dx, static_cast<double>(c.o * c.r * c.s)),
+               d = near(got[2], dw, static_cast<double>(c.n * c.p() * c.q()));
+  std::printf("%-18s %.1e %.1e %.1e\n", c.what, a, b, d);
+}
+
 TEST(Conv, InBlocksEqualsTheSum) {
   PoolThreads two(2);
-  for (const Case& c : blocked_cases) {
-    SCOPED_TRACE(c.what);
-    const InBlocks in(c);
-    std::vector<double> y(in.g.values.size()), dx(in.x.values.size()), dw(in.w.values.size());
-    for_products(c, [&](size_t i, size_t j, size_t k) {
-      const double xv = in.x.values[i], wv = in.w.values[j], gv = in.g.values[k];
-      y[k] += xv * wv, dx[i] += gv * wv, dw[j] += gv * xv;
-    });
-    for (size_t k = 0; k < y.size(); ++k)
-      y[k] += in.bias.values[k / static_cast<size_t>(c.p() * c.q()) % static_cast<size_t>(c.o)];
-    const auto got = in.results();
-    // Against the spread of a sum of n products of numbers in (−1, 1), √n/3: the transforms'
-    // rounding is of that size.
-    auto near = [](const std::vector<float>& a, const std::vector<double>& want, double products) {
-      double worst = 0;
-      for (size_t i = 0; i < a.size(); ++i) worst = std::max(worst, std::fabs(a[i] - want[i]));
-      EXPECT_LE(worst, 2e-5 * std::sqrt(products) / 3);
-      return worst / (std::sqrt(products) / 3);
-    };
-    const double a = near(got[0], y, c.depth()),
-                 b = near(got[1], dx, static_cast<double>(c.o * c.r * c.s)),
-                 d = near(got[2], dw, static_cast<double>(c.n * c.p() * c.q()));
-    std::printf("%-18s %.1e %.1e %.1e\n", c.what, a, b, d);
-  }
+  for (const Case& c : blocked_cases) check_in_blocks(c);
 }
 
 TEST(Conv, BitsInBlocksDoNotDependOnTheThreads) {
@@ -137,6 +142,57 @@ TEST(Conv, EqualsTheSum) {
   for (const Case& c : cases) {
     check<float>(c);
     check<double>(c);
+  }
+}
+
+bool is_called(const Case& c, std::string_view what) {
+  return std::string_view(c.what).starts_with(what);
+}
+
+// Those of our own kernels of plain activations, which each instruction set cuts into other tiles.
+TEST(Conv, EqualsTheSumWithEveryInstructionSet) {
+  PoolThreads two(2);
+  for (const int64_t target : hwy::SupportedAndGeneratedTargets()) {
+    const InstructionSet only(target);
+    SCOPED_TRACE(hwy::TargetName(target));
+    for (const Case& c : cases)
+      if (is_called(c, "few channels")) check<float>(c);
+    for (const Case& c : blocked_cases)
+      if (is_called(c, "picture")) check_in_blocks(c);
+  }
+}
+
+/// As if the last cache held nothing while it lives.
+class NoLastCache {
+ public:
+  NoLastCache() : before_(cpu::last_cache()) { cpu::last_cache() = 0; }
+  ~NoLastCache() { cpu::last_cache() = before_; }
+
+ private:
+  int64_t before_;
+};
+
+TEST(Conv, ResultsPastTheCachesHaveTheSameBits) {
+  PoolThreads two(2);
+  for (const Case& c : cases) {
+    if (!is_called(c, "few channels")) continue;
+    SCOPED_TRACE(c.what);
+    const auto x = random_buffer<float>(c.x(), 1), w = random_buffer<float>(c.weight(), 2),
+               b = random_buffer<float>({c.o}, 3);
+    const auto want = run_kernel<float>("conv2d", &c.attr, {&x, &w, &b}, c.y());
+    const NoLastCache none;
+    EXPECT_EQ(run_kernel<float>("conv2d", &c.attr, {&x, &w, &b}, c.y()), want);
+    check_epilogue("conv2d", &c.attr, {&x, &w, &b}, c.y(), 3);
+  }
+  for (const Case& c : blocked_cases) {
+    if (!is_called(c, "picture")) continue;
+    SCOPED_TRACE(c.what);
+    const InBlocks in(c);
+    const auto want = in.results();
+    const NoLastCache none;
+    EXPECT_EQ(in.results(), want);
+    const Shape y = in.y_in ? blocked(c.y(), in.b) : c.y();
+    check_epilogue("conv2d", &c.attr, {&in.x, &in.w, &in.bias}, y, 3);
   }
 }
 

@@ -501,6 +501,7 @@ std::unique_ptr<Kernel> make(Direction direction, const Step& whole) {
   if (frozen)
     for (auto make_frozen : {make_conv_1x1, make_first_conv})
       if (auto kernel = make_frozen(g, bias, whole)) return kernel;
+  if (auto kernel = make_direct(direction, g, bias, constant_weights, epilogue)) return kernel;
   if (is_product_of_samples(g))
     return make_conv_products(direction, dtype, g, bias, std::move(epilogue));
   const int64_t held = counted_held();
@@ -534,7 +535,16 @@ BlockedOperands blocked(const Step& step, int64_t block, size_t x, size_t w, siz
 }
 constexpr size_t kResult = SIZE_MAX;
 const RegisterBlocked forward_blocked("conv2d", [](const Step& s, int64_t b) {
-  return blocked(s, b, 0, 1, kResult);
+  BlockedOperands operands = blocked(s, b, 0, 1, kResult);
+  if (operands.in != 0 || operands.out == 0) return operands;
+  // A picture's results that come either way at the same price: whoever reads them decides.
+  const Shape &y = s.out[0].shape, in_blocks{y[0], y[1] / b, y[2], y[3], b};
+  const auto direct = [&](const Shape& shape) {
+    return is_direct(Direction::forward,
+                     {s.in[0].shape, s.in[1].shape, shape, *static_cast<const ConvAttr*>(s.attr)});
+  };
+  operands.together = direct(y) && direct(in_blocks);
+  return operands;
 });
 const RegisterBlocked grad_input_blocked("conv2d_grad_input", [](const Step& s, int64_t b) {
   return blocked(s, b, kResult, 1, 0);

@@ -61,6 +61,11 @@ std::unique_ptr<Kernel> make_conv_1x1(const Geometry& g, bool bias, const Step& 
 /// Pictures of a few plain channels to blocks, with weights that stay; null where that does not
 /// apply. f32.
 std::unique_ptr<Kernel> make_first_conv(const Geometry& g, bool bias, const Step& step);
+/// Whether make_direct() makes a kernel.
+bool is_direct(Direction direction, const Geometry& g);
+/// By the definition, y or dx from plain activations; null where that does not pay. f32.
+std::unique_ptr<Kernel> make_direct(Direction direction, const Geometry& g, bool bias,
+                                    bool constant_weights, const Epilogue& epilogue);
 /// True if every input channel is a group.
 inline bool is_depthwise(const Geometry& g) { return g.c > 1 && g.attr.groups == g.c; }
 /// Where is_depthwise(). f32 or f64.

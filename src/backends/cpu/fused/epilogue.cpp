@@ -33,7 +33,7 @@ int result_over(const Step& step) {
 Epilogue::Epilogue(const Step& step) {
   if (!step.has_epilogue()) return;
   const Expr& e = *step.expr;
-  own_inputs_ = e.own_inputs, keeps_ = e.keeps;
+  own_inputs_ = e.own_inputs, keeps_ = e.keeps, outputs_ = step.out.size();
   if (!keeps_) place_ = result_over(step);
   std::vector<ValueDesc> in{{e.own_result.dtype, e.space}};
   in.insert(in.end(), step.in.begin() + own_inputs_, step.in.end());
@@ -71,6 +71,12 @@ void Epilogue::apply(const void* const* in, void* const* out, const Ranges& rang
     for (int64_t at = begin; at < end; at += runner_->tile())
       run.compute(at, std::min(runner_->tile(), end - at), nothing);
   }
+}
+
+void Epilogue::apply_nearby(const void* const* in, int64_t begin, int64_t length,
+                            float* values) const {
+  void* const out[] = {values - begin};  // where element 0 would be
+  apply(in, out, {begin, length, values});
 }
 
 }  // namespace suanli::cpu

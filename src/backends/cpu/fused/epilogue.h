@@ -27,6 +27,9 @@ class Epilogue {
     return place_ < 0 ? nullptr : static_cast<float*>(out[place_]);
   }
   bool has_place() const { return place_ >= 0; }
+  /// Whether the result in place() is all that a step writes: a kernel may then compute it nearby,
+  /// let apply_nearby() work there, and copy it to its place.
+  bool writes_place_alone() const { return !runner_ || (place_ == 0 && outputs_ == 1); }
   /// What apply() reads, beside the result, that lies as the result does: writes it to `to` and
   /// returns how many arrays there are. (What is only written is not worth fetching: it would drive
   /// out of the cache what the product needs.)
@@ -42,6 +45,8 @@ class Epilogue {
   };
   /// `in` and `out` are what the step's kernel was given.
   void apply(const void* const* in, void* const* out, const Ranges& ranges) const;
+  /// One range where writes_place_alone(), in `values` itself.
+  void apply_nearby(const void* const* in, int64_t begin, int64_t length, float* values) const;
 
  private:
   std::optional<TileExecutor> runner_;
@@ -49,6 +54,7 @@ class Epilogue {
   int own_inputs_ = 0;
   bool keeps_ = false;
   int place_ = 0;  // which result; -1: none
+  size_t outputs_ = 1;
 };
 
 }  // namespace suanli::cpu
