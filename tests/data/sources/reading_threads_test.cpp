@@ -10,7 +10,7 @@
 #include <vector>
 
 #include "base/threads/thread_pool.h"
-#include "suanli/base.h"
+#include "suanli/session.h"
 
 namespace suanli::data {
 namespace {
@@ -18,8 +18,10 @@ namespace {
 /// Sets the number of compute threads while it lives.
 class Threads {
  public:
-  explicit Threads(int threads) : before_(pool_threads()) { set_pool_threads(threads); }
-  ~Threads() { set_pool_threads(before_); }
+  explicit Threads(int threads) : before_(Session::current().threads()) {
+    Session::current().set_threads(threads);
+  }
+  ~Threads() { Session::current().set_threads(before_); }
   Threads(const Threads&) = delete;
 
  private:
