@@ -7,6 +7,7 @@
 
 #include "backends/cpu/conv/conv.h"
 #include "backends/cpu/conv/direct_simd.h"
+#include "backends/cpu/kernels.h"
 #include "backends/cpu/onednn/onednn.h"
 #include "backends/cpu/simd/streaming_store.h"
 #include "base/threads/thread_pool.h"
@@ -162,6 +163,11 @@ class DirectConv final : public Kernel {
   std::vector<Lane> lanes_;
 };
 
+/// What is computed for each of n things where whole blocks of them are.
+double rounding(int64_t n, int64_t block) {
+  return static_cast<double>((n + block - 1) / block * block) / static_cast<double>(n);
+}
+
 /// Whether dx is a convolution of dy, both plain.
 bool has_turned(const Geometry& g) {
   return g.attr.stride == 1 && g.r == g.s && g.attr.dilation * (g.r - 1) >= g.attr.padding &&
@@ -189,7 +195,12 @@ bool is_direct(Direction direction, const Geometry& given) {
   if (g.y_block)
     return g.y_block % direct_lanes() == 0 && g.c <= kPictureChannels &&
            (g.attr.padding == 0 || (g.n == 1 && g.o < 2 * kSlice));
-  return g.attr.stride == 1 && g.q >= direct_lanes();
+  if (g.attr.stride != 1 || g.q < direct_lanes()) return false;
+  const int64_t block = std::max<int64_t>(1, onednn_channel_block());
+  const double computed = rounding(g.q, direct_lanes()),
+               of_onednn =
+                   rounding(g.o, block) * (g.c <= kPictureChannels ? 1 : rounding(g.c, block));
+  return (g.n == 1 && g.o < 2 * kSlice) || computed <= 1.05 * of_onednn;
 }
 
 std::unique_ptr<Kernel> make_direct(Direction direction, const Geometry& g, bool bias,
