@@ -4,7 +4,7 @@
 #include <thread>
 
 #include "gtest/gtest.h"
-#include "plan/explain/rehearsal.h"
+#include "plan/rehearsal.h"
 #include "plan/planned.h"
 #include "runtime/derived.h"
 
@@ -120,14 +120,14 @@ TEST(Constants, FollowAStateDict) {
 
 TEST(Constants, GoWithTheirCells) {
   NoGrad off;
-  const int64_t before = memory_use().tensors;
+  const int64_t before = Session::current().memory_use().tensors;
   {
     const Frozen net;
     net(tensor_f32({4, 6}, 7)).to_vector<float>();
     EXPECT_EQ(derived_bytes({}), 6 * 4);
   }
   EXPECT_EQ(derived_bytes({}), 0);
-  EXPECT_EQ(memory_use().tensors, before);
+  EXPECT_EQ(Session::current().memory_use().tensors, before);
 }
 
 TEST(Constants, DependOnTheNumbersThatAreBound) {
