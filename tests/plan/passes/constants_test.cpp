@@ -4,8 +4,8 @@
 #include <thread>
 
 #include "gtest/gtest.h"
-#include "plan/rehearsal.h"
 #include "plan/planned.h"
+#include "plan/rehearsal.h"
 #include "runtime/derived.h"
 
 namespace suanli {
@@ -145,13 +145,13 @@ TEST(Constants, DependOnTheNumbersThatAreBound) {
 
 TEST(Constants, AreLaidOutForTheirReaders) {
   NoGrad off;
-  const Parameter w(tensor_f32({64, 48}, 1)), mask(tensor_f32({64, 48}, 2));
-  const Tensor x = tensor_f32({96, 64}, 3);
+  const Parameter w(tensor_f32({256, 512}, 1)), mask(tensor_f32({256, 512}, 2));
+  const Tensor x = tensor_f32({96, 256}, 3);
   auto product = [&] { return matmul(x, w * mask); };
   auto run = [&] { return product().to_vector<float>(); };
   const Values cold = in_cold(run);
   EXPECT_EQ(kernels_of([&] { EXPECT_EQ(run(), cold); }), 2);
-  EXPECT_GT(derived_bytes({}), 64 * 48 * 4) << "the product, and its packed copy";
+  EXPECT_GT(derived_bytes({}), 256 * 512 * 4) << "the product, and its packed copy";
   EXPECT_EQ(kernels_of([&] { EXPECT_EQ(run(), cold); }), 1);
 }
 

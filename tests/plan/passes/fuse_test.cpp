@@ -248,22 +248,24 @@ int64_t steps_with(const Plan& plan, PointwiseOp op) {
   });
 }
 
-TEST(Fuse, WhatIsReducedAndReadAgainIsTheEpilogueOfItsConvolution) {
-  const Parameter w(tensor_f32({6, 6, 3, 3}, 2)), scale(tensor_f32({6, 1, 1}, 3));
-  const Tensor x = tensor_f32({2, 6, 40, 40}, 1);
+TEST(Fuse, WhatIsReducedAndReadAgainIsComputedOnce) {
+  const int64_t block = backend(Device{}).channel_block(), c = 2 * block;
+  if (block == 0) GTEST_SKIP() << "no blocks of channels on this machine";
+  const Parameter w(tensor_f32({c, 1, 3, 3}, 2)), scale(tensor_f32({c, 1, 1}, 3)),
+      fc(tensor_f32({c, c, 1, 1}, 4));
+  const Tensor x = tensor_f32({2, c, 20, 20}, 1);
   auto squeeze = [&] {
-    const Tensor h = relu(conv2d(x, w, {}, {.padding = 1}) * scale);
-    return h * sigmoid(mean(h, {2, 3}, true));
+    const Tensor h = relu(conv2d(x, w, {}, {.padding = 1, .groups = static_cast<int>(c)}) * scale);
+    return h * sigmoid(conv2d(mean(h, {2, 3}, true), fc));
   };
   NoGrad off;
   const Tensor y = squeeze();
   const auto plan = plan_of_pending();
   EXPECT_EQ(steps_with(*plan, PointwiseOp::relu), 1);
-  EXPECT_TRUE(plan->steps[0].step.has_epilogue());
-  EXPECT_EQ(plan->steps[0].expr->code.size(), 2u);
   const auto planned = y.to_vector<float>();
   InTier cold(Tier::cold);
-  EXPECT_EQ(squeeze().to_vector<float>(), planned);
+  const auto one_by_one = squeeze().to_vector<float>();
+  for (size_t i = 0; i < planned.size(); ++i) ASSERT_NEAR(planned[i], one_by_one[i], 1e-4);
 }
 
 }  // namespace

@@ -499,8 +499,7 @@ std::unique_ptr<Kernel> make(Direction direction, const Step& whole) {
   if (auto kernel = make_winograd(direction, g, bias, constant_weights, epilogue)) return kernel;
   if (auto kernel = make_gathered(direction, g, bias, constant_weights, epilogue)) return kernel;
   if (frozen)
-    for (auto make_frozen : {make_conv_1x1, make_first_conv})
-      if (auto kernel = make_frozen(g, bias, whole)) return kernel;
+    if (auto kernel = make_conv_1x1(g, bias, whole)) return kernel;
   if (auto kernel = make_direct(direction, g, bias, constant_weights, epilogue)) return kernel;
   if (is_product_of_samples(g))
     return make_conv_products(direction, dtype, g, bias, std::move(epilogue));

@@ -58,10 +58,7 @@ std::unique_ptr<Kernel> make_gathered(Direction direction, const Geometry& g, bo
                                       bool constant_weights, const Epilogue& epilogue);
 /// 1×1 with weights that stay; null where that does not apply. f32.
 std::unique_ptr<Kernel> make_conv_1x1(const Geometry& g, bool bias, const Step& step);
-/// Pictures of a few plain channels to blocks, with weights that stay; null where that does not
-/// apply. f32.
-std::unique_ptr<Kernel> make_first_conv(const Geometry& g, bool bias, const Step& step);
-/// Whether make_direct() makes a kernel.
+/// True if make_direct() makes a kernel.
 bool is_direct(Direction direction, const Geometry& g);
 /// By the definition, y or dx from plain activations; null where that does not pay. f32.
 std::unique_ptr<Kernel> make_direct(Direction direction, const Geometry& g, bool bias,
@@ -71,8 +68,8 @@ inline bool is_depthwise(const Geometry& g) { return g.c > 1 && g.attr.groups ==
 /// Where is_depthwise(). f32 or f64.
 std::unique_ptr<Kernel> make_depthwise(Direction direction, DType dtype, const Geometry& g,
                                        bool bias, bool constant_weights, Epilogue epilogue);
-/// The forward direction of it with weights that stay and an epilogue in registers; null where that
-/// does not apply. f32.
+/// The forward direction of it with weights that stay, and an epilogue in registers where there can
+/// be one; null where the layout is another one. f32.
 std::unique_ptr<Kernel> make_frozen_depthwise(const Geometry& g, bool bias, const Step& step);
 /// 3×3 at stride 1 on blocked activations by Winograd's algorithm; null where that does not apply
 /// or does not pay.

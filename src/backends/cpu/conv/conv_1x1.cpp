@@ -36,7 +36,7 @@ class Conv1x1 final : public Kernel {
         epilogue_(std::move(epilogue)),
         lanes_(conv_1x1_lanes()),
         pixels_(g.p * g.q) {
-    const int64_t fewest = epilogue_ ? kFewestForEpilogue : kFewestPixels,
+    const int64_t fewest = epilogue_ && g.y_block == 0 ? kFewestForEpilogue : kFewestPixels,
                   most = std::max(fewest, std::min(kStripBytes / (4 * g.c), kStripPixels));
     strips_ = (pixels_ + most - 1) / most;
     strip_ = (pixels_ + strips_ - 1) / strips_;
@@ -48,8 +48,8 @@ class Conv1x1 final : public Kernel {
     Places places;
     for (int64_t i = 0, n = conv_lanes(g, made * slices_); i < n; ++i) {
       Lane lane;
-      if (g.y_block == 0) lane.blocks = places.add(4 * width() * strip_);
-      if (!epilogue_.has_place()) lane.result = places.add(4 * width() * strip_);
+      if (g.y_block == 0 || !epilogue_.has_place()) lane.blocks = places.add(4 * width() * strip_);
+      if (g.y_block == 0 && !epilogue_.has_place()) lane.result = places.add(4 * width() * strip_);
       lanes_of_threads_.push_back(lane);
     }
     workspace_bytes = places.total();
@@ -107,10 +107,12 @@ class Conv1x1 final : public Kernel {
                const void* const* in, void* const* out, void* workspace) const {
     const int64_t x_lanes = g_.x_block ? lanes_ : 1, pixels = part.last - part.pixel;
     const float* const bias = bias_ ? static_cast<const float*>(in[2]) : nullptr;
-    float* const blocks = g_.y_block ? static_cast<float*>(out[0]) + part.sample * g_.y_size() +
-                                           channel * pixels_ + part.pixel * lanes_
-                                     : static_cast<float*>(at(workspace, lane.blocks));
-    const int64_t y_block = (g_.y_block ? pixels_ : pixels) * lanes_;
+    const bool blocked = g_.y_block != 0, in_result = blocked && epilogue_.has_place();
+    const int64_t begin =
+        part.sample * g_.y_size() + channel * pixels_ + part.pixel * (blocked ? lanes_ : 1);
+    float* const blocks =
+        in_result ? epilogue_.place(out) + begin : static_cast<float*>(at(workspace, lane.blocks));
+    const int64_t y_block = (in_result ? pixels_ : pixels) * lanes_;
     conv_1x1(
         {.x = static_cast<const float*>(in[0]) + part.sample * g_.x_size() + part.pixel * x_lanes,
          .x_block = pixels_ * x_lanes,
@@ -125,9 +127,14 @@ class Conv1x1 final : public Kernel {
          .channel = channel,
          .channels = std::min(width(), g_.o - channel),
          .chain = &chain});
-    if (g_.y_block) return;
-    const int64_t channels = std::min(width(), g_.o - channel),
-                  begin = part.sample * g_.y_size() + channel * pixels_ + part.pixel;
+    if (blocked) {
+      if (epilogue_)
+        epilogue_.apply(
+            in, out,
+            {begin, pixels * lanes_, blocks, blocks_of(channel), pixels_ * lanes_, y_block});
+      return;
+    }
+    const int64_t channels = std::min(width(), g_.o - channel);
     float* const place = epilogue_.place(out);
     float* const y = place ? place + begin : static_cast<float*>(at(workspace, lane.result));
     const int64_t step = place ? pixels_ : pixels;
@@ -140,7 +147,7 @@ class Conv1x1 final : public Kernel {
   Geometry g_;
   bool bias_;
   ChannelChain chain_;  // done in registers
-  Epilogue epilogue_;  // where that cannot be, for plain results
+  Epilogue epilogue_;  // what cannot be done there
   int64_t lanes_, pixels_;
   int64_t strips_, strip_, groups_, slices_;  // of a picture; pixels; of output channels
   std::vector<Lane> lanes_of_threads_;
@@ -156,7 +163,6 @@ std::unique_ptr<Kernel> make_conv_1x1(const Geometry& g, bool bias, const Step& 
     return nullptr;
   if (const auto chain = ChannelChain::of(step))
     return std::make_unique<Conv1x1>(g, bias, *chain, Epilogue());
-  if (g.y_block != 0) return nullptr;
   return std::make_unique<Conv1x1>(g, bias, ChannelChain(), Epilogue(step));
 }
 

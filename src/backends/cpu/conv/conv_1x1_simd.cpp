@@ -32,7 +32,7 @@ HWY_INLINE void tile(const Conv1x1Strip& s, int64_t first, int64_t skip) {
   }
   const float* w = s.w;
   for (int64_t block = 0; block < s.x_blocks; ++block) {
-    const float* x = s.x + (s.taps ? s.taps[block] : block * s.x_block) + first * kStep;
+    const float* x = s.x + block * s.x_block + first * kStep;
     for (int64_t c = 0; c < x_lanes; ++c, w += kBlocks * lanes) {
       hn::Vec<hn::ScalableTag<float>> weight[kBlocks];
 #pragma GCC unroll 2
@@ -94,7 +94,6 @@ template <int kStep> void strip_of(const Conv1x1Strip& s) {
 
 void conv_strip(const Conv1x1Strip& s) {
   if (s.x_pixel == 1) strip_of<1>(s);
-  else if (s.x_pixel == 2) strip_of<2>(s);
   else strip_of<kRowLanes<float>>(s);
 }
 int64_t conv_lanes() { return kRowLanes<float>; }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The arithmetic of 1×1 convolutions, and of others whose factors lie alike for neighboring pixels. Results lie in blocks of channels, [C/b, pixels, b], where b
+// The arithmetic of 1×1 convolutions. Results lie in blocks of channels, [C/b, pixels, b], where b
 // is the length of a vector.
 #pragma once
 #include <cstdint>
@@ -14,12 +14,8 @@ constexpr int64_t kBlocksAtOnce = 2;
 /// Results of `blocks` (1 or 2) neighboring blocks of output channels at some neighboring pixels.
 struct Conv1x1Strip {
   const float* x;  // of the first pixel
-  // where blocks of input channels lie from there: each so many elements behind the one before, or,
-  // where `taps` is set, as it says
-  int64_t x_block = 0;
-  const int64_t* taps = nullptr;
-  int64_t x_blocks;  // how many; a plain channel is a block of its own, and so is a tap
-  int64_t x_pixel;  // elements from one pixel to the next: 1 or 2, or those of a block
+  int64_t x_block, x_blocks;  // elements from one block of channels to the next, and how many
+  int64_t x_pixel;  // elements from one pixel to the next; 1: a plain channel is a block
   const float* w;  // packed: [input channel][output channel of these blocks]
   const float* bias;  // of the first output channel; null: none
   float* y;  // of the first pixel

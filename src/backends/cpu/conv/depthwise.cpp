@@ -494,8 +494,8 @@ std::unique_ptr<Kernel> make_frozen_depthwise(const Geometry& g, bool bias, cons
   auto fits = [&](int64_t block) { return block == 0 || block == lanes; };
   if (!fits(g.x_block) || !fits(g.y_block)) return nullptr;
   const auto chain = ChannelChain::of(step);
-  if (!chain) return nullptr;
-  return std::make_unique<Depthwise<float>>(g, false, bias, true, Epilogue(), *chain);
+  return std::make_unique<Depthwise<float>>(
+      g, false, bias, true, chain ? Epilogue() : Epilogue(step), chain.value_or(ChannelChain()));
 }
 
 }  // namespace suanli::cpu
