@@ -78,8 +78,8 @@ TEST(SessionCase, DISABLED_Environment) {
 TEST(SessionCase, DISABLED_BadLimit) {
   for (int again = 0; again < 2; ++again)
     EXPECT_EQ(thrown<UsageError>([] { Session::current(); }),
-              "[SUANLI_MEMORY_LIMIT] 'much' is no size: something like 400MiB, 2GB or a number of "
-              "bytes is expected");
+              "[environment] SUANLI_MEMORY_LIMIT='much', a size such as 400MiB, 2GB or 1000000 is "
+              "expected.");
 }
 TEST(Session, TheDefaultOneBeginsAsTheEnvironmentSays) {
   const std::pair<const char*, const char*> variables[] = {{"SUANLI_THREADS", "3"},

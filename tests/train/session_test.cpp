@@ -54,22 +54,25 @@ TEST(TrainerSession, ItsSettingsAreItsOwn) {
   TempFolder folder;
   const Session here = Session::current();
   const int threads = here.threads();
-  const MemoryUse before = here.memory_use();
   manual_seed(3);
   const auto drawn = uniform({4}, 0, 1).to_vector<float>();
   manual_seed(3);
+  flush();
+  const MemoryUse before = here.memory_use();
 
   TrainConfig c = residual(folder / "own");
   c.threads = threads + 1;
-  Trainer own(c);
-  EXPECT_NE(own.session(), here);
-  EXPECT_EQ(own.session().threads(), threads + 1);
-  EXPECT_EQ(own.config().threads, threads + 1);
-  int64_t seen = 0;
-  own.on_step = [&](const StepReport&) { seen += Session::current() == own.session(); };
-  const TrainResult r = own.run();
-  EXPECT_EQ(seen, r.steps);
-  EXPECT_GT(own.session().memory_use().peak, 0);
+  {
+    Trainer own(c);
+    EXPECT_NE(own.session(), here);
+    EXPECT_EQ(own.session().threads(), threads + 1);
+    EXPECT_EQ(own.config().threads, threads + 1);
+    int64_t seen = 0;
+    own.on_step = [&](const StepReport&) { seen += Session::current() == own.session(); };
+    const TrainResult r = own.run();
+    EXPECT_EQ(seen, r.steps);
+    EXPECT_GT(own.session().memory_use().peak, 0);
+  }
   EXPECT_EQ(Session::current(), here);
   EXPECT_EQ(here.threads(), threads);
   EXPECT_EQ(here.memory_use().tensors, before.tensors);
@@ -133,6 +136,7 @@ TEST(TrainerSession, TwoAtOnceGiveTheBitsThatEachGivesAlone) {
   const Outcome unlimited = train(b);
   const RunForecast f = Trainer(residual(folder / "none")).forecast();
   b.memory_limit = f.peak() - (f.activations + f.gradients + f.workspace) / 20;
+  std::filesystem::remove_all(b.out);
   {
     Trainer limited(b);
     limited.autotune();

@@ -1,6 +1,7 @@
-// SPDX-License-Identifier: Apache-2.0 The instruction sets that own kernels are compiled for:
-// include before hwy/foreach_target.h. On x86: SSE4, AVX2 and AVX3, which is AVX-512 F, BW, DQ and
-// VL as every AVX-512 server has it. Do not pass -march: Highway chooses at run time.
+// SPDX-License-Identifier: Apache-2.0
+// The instruction sets that own kernels are compiled for: include before hwy/foreach_target.h. On
+// x86: SSE4, AVX2 and AVX3, which is AVX-512 F, BW, DQ and VL as every AVX-512 server has it. Do
+// not pass -march: Highway chooses at run time.
 #pragma once
 #include "hwy/detect_compiler_arch.h"
 

@@ -47,11 +47,12 @@ std::string overview() {
   for (const Verb& v : verbs())
     out += fmt::format("  {:<11} {}\n", v.name,
                        wrapped(say(v.line), 14, std::min<size_t>(80, width_of_help())));
-  out += fmt::format("\n{}\n  suanli train\n{}\n  suanli COMMAND --help\n\n{}\n",
-                     say("First run, no data needed:"), say("Help for one command:"),
-                     wrapped(say("Exit status: 0 success, 1 failure, 2 wrong usage, 3 bad data or "
-                                 "files, 130 interrupted"),
-                             2, width_of_help()));
+  out += fmt::format(
+      "\n{}\n  suanli train\n{}\n  suanli COMMAND --help\n\n{}\n",
+      say("First run, no data needed:"), say("Help for one command:"),
+      wrapped(
+          say("Exit: 0 success, 1 failure, 2 wrong usage, 3 bad data or files, 130 interrupted"), 2,
+          width_of_help()));
   return out;
 }
 

@@ -24,7 +24,7 @@ const std::unordered_map<std::string_view, const char*>& chinese() {
       {"Help for one command:", "单个命令的帮助："},
       {"COMMAND …", "命令 …"},
       {"[options]", "[选项]"},
-      {"Exit status: 0 success, 1 failure, 2 wrong usage, 3 bad data or files, 130 interrupted",
+      {"Exit: 0 success, 1 failure, 2 wrong usage, 3 bad data or files, 130 interrupted",
        "退出码：0 成功，1 失败，2 用法错误，3 数据或文件错误，130 被中断"},
       {"Options for model, recipe and machine are those of suanli train; see suanli train --help.",
        "suanli train 的模型、训练方案和运行环境选项在此同样适用：suanli train --help。"},

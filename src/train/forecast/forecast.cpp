@@ -1,5 +1,6 @@
-// SPDX-License-Identifier: Apache-2.0 Forecast of a run's memory: every kind of program it will
-// have is rehearsed, the full batch and the last one, training and evaluation.
+// SPDX-License-Identifier: Apache-2.0
+// Forecast of a run's memory: every kind of program it will have is rehearsed, the full batch and
+// the last one, training and evaluation.
 #include <map>
 #include <set>
 #include <utility>

@@ -1,5 +1,6 @@
-// SPDX-License-Identifier: Apache-2.0 Settings that a configuration leaves to measurement: the
-// batch size, and the epochs that fit into a time.
+// SPDX-License-Identifier: Apache-2.0
+// Settings that a configuration leaves to measurement: the batch size, and the epochs that fit into
+// a time.
 #include <algorithm>
 #include <charconv>
 #include <cmath>
@@ -230,6 +231,7 @@ void TrainingLoop::autotune() {
 
 void Trainer::autotune() {
   State& s = *state_;
+  const Session::Use use(s.session);
   if (s.finished) return;
   try {
     TrainingLoop(*this, s).autotune();

@@ -1,5 +1,6 @@
-// SPDX-License-Identifier: Apache-2.0 The data of a run as its folder records them, and the small
-// steps that training, evaluating and reading back share.
+// SPDX-License-Identifier: Apache-2.0
+// The data of a run as its folder records them, and the small steps that training, evaluating and
+// reading back share.
 #pragma once
 #include <string>
 #include <vector>

@@ -1,5 +1,6 @@
-// SPDX-License-Identifier: Apache-2.0 The content of an explanation, as text that needs no timing,
-// and reasons that hold by construction.
+// SPDX-License-Identifier: Apache-2.0
+// The content of an explanation, as text that needs no timing, and reasons that hold by
+// construction.
 #include "suanli/explain.h"
 #include "suanli/loader.h"
 

@@ -1,6 +1,6 @@
-// SPDX-License-Identifier: Apache-2.0 The result of the passes for one training step of a residual
-// network together, in counts: nothing here depends on the machine but that its convolutions work
-// in blocks of channels.
+// SPDX-License-Identifier: Apache-2.0
+// The result of the passes for one training step of a residual network together, in counts: nothing
+// here depends on the machine but that its convolutions work in blocks of channels.
 #include <map>
 
 #include "gtest/gtest.h"
