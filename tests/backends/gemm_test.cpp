@@ -275,6 +275,17 @@ TEST(Gemm, BlocksOfDepthDoNotChangeBits) {
   }
 }
 
+// Blocks of one granule: an odd number of them, for an even number of threads.
+TEST(Gemm, NoBlockIsWithoutRows) {
+  const PoolThreads two(2);
+  const Problem<float> p({4000, 2100, 3});
+  const std::vector<float> c = run(p, {.parts_done = true});
+  for (int64_t i : {0, 31, 32, 1999, 3999})
+    for (int64_t j : {0, 1000, 2099})
+      EXPECT_NEAR(static_cast<double>(c[static_cast<size_t>(i * 2100 + j)]), p.element(i, j), 1e-6)
+          << i << ", " << j;
+}
+
 TEST(Gemm, HandsOutPartsWhileTheyAreInTheCache) {
   PoolThreads two(2);
   for (const GemmShape& s :

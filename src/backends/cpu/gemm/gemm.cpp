@@ -81,10 +81,13 @@ template <class T> void Gemm<T>::plan_shares(int threads) {
     column_shares_ = std::min(shares, column_pieces);
     row_shares_ = std::min(shares / column_shares_, row_pieces);
   } else {
-    row_shares_ = std::min(shares, dot_ ? row_pieces : std::max<int64_t>(1, s.m / (kMinRows / 2)));
+    row_shares_ = std::min(shares, row_pieces);
+    if (!dot_) row_shares_ = std::min(row_shares_, std::max<int64_t>(1, s.m / (kMinRows / 2)));
     column_shares_ = std::min(shares / row_shares_, column_pieces);
   }
-  row_blocks_ = row_shares_ * pieces(pieces(row_pieces, row_shares_), block_rows_ / granule_);
+  // as many for each share, but none without rows
+  row_blocks_ = std::min(
+      row_pieces, row_shares_ * pieces(pieces(row_pieces, row_shares_), block_rows_ / granule_));
 }
 
 template <class T> void Gemm<T>::plan_scratch() {
