@@ -5,8 +5,10 @@
 #include <cstddef>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "runtime/step.h"
+#include "runtime/tuning.h"
 
 namespace suanli {
 
@@ -48,6 +50,14 @@ class Backend {
   /// A number for the instruction set that kernels are prepared for. Plans of another one are not
   /// used.
   virtual int64_t instruction_set() const { return 0; }
+
+  /// A hash of all constants that decide in which order kernels add. Results under another one
+  /// differ in their last bits.
+  virtual uint64_t numerics() const { return 0; }
+  /// The numbers that decide speed and memory and no bit, as they are in force.
+  virtual std::vector<TuningValue> tuning() const { return {}; }
+  /// Equal tunings have the same number. Plans of another one are not used.
+  virtual int64_t tuning_number() const { return 0; }
 };
 
 /// The backend of a device; throws DeviceError saying what is missing.

@@ -7,19 +7,19 @@
 
 #include "gtest/gtest.h"
 #include "suanli/suanli.h"
+#include "support/tunings.h"
 
 namespace suanli::cpu {
 namespace {
 
 std::vector<std::vector<double>> computed(int64_t cache,
                                           const std::function<std::vector<Tensor>()>& record) {
-  const int64_t before = std::exchange(last_cache(), cache);
-  clear_plan_cache();
+  cpu::CpuTuning tuning = cpu_tuning();
+  tuning.last_cache_bytes = cache;
+  const test::InTuning in_tuning(tuning);
   release_freed_memory();  // or what an earlier run left there would do
   std::vector<std::vector<double>> values;
   for (const Tensor& t : record()) values.push_back(cast(t, f64).to_vector<double>());
-  last_cache() = before;
-  clear_plan_cache();
   return values;
 }
 

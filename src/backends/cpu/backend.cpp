@@ -12,6 +12,8 @@
 
 #include "backends/cpu/fused/fused_kernel.h"
 #include "backends/cpu/kernels.h"
+#include "backends/cpu/numerics.h"
+#include "backends/cpu/tuning.h"
 #include "ops/pointwise/pointwise.h"
 
 namespace suanli {
@@ -121,6 +123,9 @@ class CpuBackend : public Backend {
     std::memcpy(device, host, static_cast<size_t>(bytes));
   }
   int64_t instruction_set() const override { return chosen_target(); }
+  uint64_t numerics() const override { return numerics_hash(); }
+  std::vector<TuningValue> tuning() const override { return values_of(cpu_tuning()); }
+  int64_t tuning_number() const override { return cpu_tuning_number(); }
   std::string isa() const override {
     return str(simd_target(), " (own kernels), ", onednn_isa(), " (oneDNN)",
                direct_convolutions() ? ", direct convolutions" : "");

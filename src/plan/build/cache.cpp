@@ -5,6 +5,7 @@
 #include <unordered_map>
 
 #include "base/threads/fork.h"
+#include "plan/ir/tuning.h"
 
 namespace suanli {
 

@@ -5,6 +5,7 @@
 
 #include "plan/build/arena_use.h"
 #include "plan/build/assemble.h"
+#include "plan/ir/tuning.h"
 #include "plan/passes/fuse.h"
 #include "plan/passes/rematerialize_at_peak.h"
 #include "plan/passes/schedule.h"
@@ -12,15 +13,6 @@
 namespace suanli {
 
 namespace {
-
-// bytes of working memory that are not worth any work
-constexpr int64_t kIgnoreBelowBytes = int64_t{64} << 20;
-// a hundredth more work has to save so many hundredths of the memory
-constexpr double kBytesPerWork = 10;
-constexpr double kMinSaving = 0.01;
-constexpr int kMaxRounds = 4;        // the fullest moment is another one after each
-// where there is a limit: more work than that is no use to anybody
-constexpr double kMinBytesPerWork = 0.01;
 
 /// What running a plan takes.
 double work_of(const Plan& plan) {
@@ -50,17 +42,23 @@ double saving(const Plan& plan, const Plan& before) {
 }  // namespace
 
 void fit_memory(PlanDraft& draft, int64_t limit, KernelTable& kernels) {
-  for (int round = 0; round < kMaxRounds && draft.plan->arena_bytes > kIgnoreBelowBytes; ++round) {
-    PlanDraft next = rematerialized(draft, kBytesPerWork, 0, kernels);
+  const PlanTuning& tuning = plan_tuning();
+  // The fullest moment is another one after each round.
+  for (int64_t round = 0; round < tuning.peak_rounds && draft.plan->arena_bytes > tuning.peak_bytes;
+       ++round) {
+    PlanDraft next = rematerialized(draft, tuning.work_saving, 0, kernels);
     if (!next.plan) break;
     const double more = work_of(*next.plan) / work_of(*draft.plan) - 1;
-    if (saving(*next.plan, *draft.plan) < std::max(kMinSaving, kBytesPerWork * more)) break;
+    if (saving(*next.plan, *draft.plan) < std::max(tuning.least_saving, tuning.work_saving * more))
+      break;
     draft = std::move(next);
   }
   // Dearer and dearer, until it fits.
-  for (double exchange = kBytesPerWork / 2;
-       limit > 0 && draft.plan->arena_bytes > limit && exchange > kMinBytesPerWork; exchange /= 2)
-    for (int round = 0; round < kMaxRounds && draft.plan->arena_bytes > limit; ++round) {
+  for (double exchange = tuning.work_saving / 2;
+       limit > 0 && draft.plan->arena_bytes > limit && exchange > tuning.limit_saving;
+       exchange /= 2)
+    for (int64_t round = 0; round < tuning.peak_rounds && draft.plan->arena_bytes > limit;
+         ++round) {
       PlanDraft next = rematerialized(draft, exchange, limit, kernels);
       if (!next.plan || saving(*next.plan, *draft.plan) <= 0) break;
       draft = std::move(next);

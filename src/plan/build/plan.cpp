@@ -8,6 +8,7 @@
 #include "plan/build/listener.h"
 #include "plan/build/plan_constants.h"
 #include "plan/ir/step_info.h"
+#include "plan/ir/tuning.h"
 #include "plan/passes/fuse.h"
 #include "plan/passes/passes.h"
 #include "plan/passes/schedule.h"
@@ -46,12 +47,18 @@ PlanDraft first_draft(const Tape& tape, Tier tier, KernelTable& kernels,
 }  // namespace
 
 PlanSettings PlanSettings::of(const Session::State& session, Tier tier, Device device) {
-  return {tier, device, session.pool.threads(), session.working_memory_limit,
-          backend(device).instruction_set()};
+  return {tier,
+          device,
+          session.pool.threads(),
+          session.working_memory_limit,
+          backend(device).instruction_set(),
+          plan_tuning_number(),
+          backend(device).tuning_number()};
 }
 
 bool PlanSettings::still_hold() const {
-  return threads == pool_threads() && instruction_set == backend(device).instruction_set();
+  return threads == pool_threads() && instruction_set == backend(device).instruction_set() &&
+         plan_tuning == plan_tuning_number() && device_tuning == backend(device).tuning_number();
 }
 
 std::unique_ptr<Plan> Plan::build(const Tape& tape, const PlanSettings& settings) {

@@ -56,6 +56,7 @@ struct PlanSettings {
   int threads;  // that compute: kernels divide their work by it
   int64_t working_memory_limit;
   int64_t instruction_set;  // for which kernels lay out what they keep
+  int64_t plan_tuning, device_tuning;  // numbers of the tunings that passes and kernels weigh by
 
   /// Of a session, now.
   static PlanSettings of(const Session::State& session, Tier tier, Device device = {});

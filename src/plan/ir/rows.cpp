@@ -4,20 +4,9 @@
 #include <span>
 
 #include "base/text/text.h"
+#include "plan/ir/tuning.h"
 
 namespace suanli {
-
-namespace {
-
-// 128 KB of f32: a few values of that size fit into the second cache. Sums of rows of up to twice
-// this length are not cut into pieces (backends/cpu/fused/reduction_kernel.cpp), so that rows are
-// added up alike alone and together.
-constexpr int64_t kLongestRow = 1 << 15;
-constexpr int64_t kMinParallelElements = 1 << 15;  // elements worth several threads …
-constexpr int64_t kFewRows = 8;      // … which take whole rows
-constexpr int64_t kMaxColumns = 8192;
-
-}  // namespace
 
 int64_t row_of(const Shape& space, const Shape& seen) {
   if (seen.rank() > space.rank()) return 0;
@@ -40,16 +29,17 @@ int64_t row_of(const Shape& space, uint32_t axes) {
 }
 
 bool keeps_rows(const Shape& space, int64_t row) {
+  const PlanTuning& tuning = plan_tuning();
   const int64_t total = space.numel();
-  return row > 1 && row <= kLongestRow && total > 0 &&
-         (total <= kMinParallelElements || total / row >= kFewRows);
+  return row > 1 && row <= tuning.longest_row && total > 0 &&
+         (total <= tuning.parallel_elements || total / row >= tuning.few_rows);
 }
 
 bool takes_whole_rows(const Shape& space, int64_t row, uint32_t axes) {
   int64_t kept = 1;  // innermost, next to one another
   for (int axis = space.rank() - 1; axis >= 0 && (!(axes >> axis & 1) || space[axis] == 1); --axis)
     kept *= space[axis];
-  return kept % row == 0 && kept < kMaxColumns;
+  return kept % row == 0 && kept < plan_tuning().row_columns;
 }
 
 bool alike(const Shape& a, const Shape& b) {

@@ -7,6 +7,7 @@
 #include "ops/pointwise/pointwise.h"
 #include "plan/ir/program_edits.h"
 #include "plan/ir/step_info.h"
+#include "plan/ir/tuning.h"
 #include "plan/passes/fuse.h"
 #include "plan/passes/memory.h"
 
@@ -15,11 +16,6 @@ namespace suanli {
 namespace {
 
 constexpr uint32_t kNobody = UINT32_MAX;
-constexpr int64_t kMinSavedShare = 512;  // this part of the memory
-constexpr int64_t kFlopsPerByte = 10;          // of today's machines
-constexpr int64_t kFlopsOfFunction = 64;       // exp, erf, …
-constexpr int kMaxPasses = 4;
-constexpr double kMinGain = 1e-4;         // of the memory
 
 class Recomputation {
  public:
@@ -60,7 +56,7 @@ class Recomputation {
     std::vector<Candidate> candidates;
     for (uint32_t i = 0; i < p_.size(); ++i) {
       const int64_t bytes = saved_by(i);
-      if (bytes == 0 || bytes < alive_[peak_] / kMinSavedShare) continue;
+      if (bytes == 0 || bytes < alive_[peak_] / tuning_.peak_share) continue;
       chosen_[i] = 1;
       if (const Outcome alone = outcome(); alone.possible)
         candidates.push_back({i, static_cast<double>(bytes) / alone.work});
@@ -70,13 +66,13 @@ class Recomputation {
                      [](const Candidate& a, const Candidate& b) { return a.saves > b.saves; });
     double best = outcome().log_memory;
     bool changed = true;
-    for (int pass = 0; changed && pass < kMaxPasses; ++pass) {
+    for (int64_t pass = 0; changed && pass < tuning_.peak_passes; ++pass) {
       changed = false;
       for (const Candidate& c : candidates) {
         chosen_[c.record] ^= 1;
         const Outcome o = outcome();
         const double value = price * o.work + o.log_memory;
-        if (!o.possible || value >= best - kMinGain) {
+        if (!o.possible || value >= best - tuning_.peak_gain) {
           chosen_[c.record] ^= 1;
           continue;
         }
@@ -200,14 +196,14 @@ class Recomputation {
     o.log_memory = std::log(total) / 32;
   }
 
-  static int64_t flops_of(const Record& r) {
+  int64_t flops_of(const Record& r) const {
     const int64_t elements = r.out[0].shape.numel();
     if (!is_pointwise(op_def(r.op))) return elements;
     const auto& attr = r.attr.as<PointwiseAttr>();
     const PointwiseRow& row = pointwise_rows[attr.row];
     return elements * (is_arithmetic(attr.gradient < 0 ? row.value : row.gradient[attr.gradient])
                            ? 1
-                           : kFlopsOfFunction);
+                           : tuning_.function_flops);
   }
   /// Whether a value is in memory at the peak and behind it.
   bool is_held(const Ref& root) const {
@@ -239,6 +235,7 @@ class Recomputation {
     return insertions.add(std::move(alias), before);
   }
 
+  const PlanTuning& tuning_ = plan_tuning();
   Program& p_;
   const std::vector<int64_t>& alive_;  // by unit: bytes
   const uint32_t peak_;
@@ -253,7 +250,7 @@ class Recomputation {
 }  // namespace
 
 double work(const Cost& cost) {
-  return static_cast<double>(std::max(cost.bytes, cost.flops / kFlopsPerByte));
+  return static_cast<double>(std::max(cost.bytes, cost.flops / plan_tuning().byte_flops));
 }
 
 bool rematerialize_at_peak(Program& program, const std::vector<Unit>& units,

@@ -5,18 +5,13 @@
 #include "base/core/union_find.h"
 #include "ops/pointwise/pointwise.h"
 #include "plan/ir/program_edits.h"
+#include "plan/ir/tuning.h"
 #include "plan/passes/memory.h"
 #include "plan/passes/passes.h"
 
 namespace suanli {
 
 namespace {
-
-constexpr int64_t kMinTrackedBytes = 1 << 16;  // bytes
-constexpr int64_t kMinRematerializedBytes = 1 << 20;     // bytes
-// records between two readers that make the time between them long
-constexpr size_t kFarApart = 32;
-constexpr size_t kMaxBases = 2, kMaxOps = 12, kMaxOpsOfGroup = 40;
 
 bool contains(const std::vector<Ref>& refs, const Ref& r) {
   return std::any_of(refs.begin(), refs.end(), [&](const Ref& o) { return same_value(o, r); });
@@ -66,7 +61,7 @@ class Chains {
   struct Chain {
     bool ok = false;
     std::vector<Ref> bases;
-    size_t ops = 0;
+    int64_t ops = 0;
   };
   explicit Chains(const Program& p) : p_(p), groups_(p), chains_(p.size()), readers_(p.size()) {
     for (uint32_t i = 0; i < p.size(); ++i) {
@@ -121,7 +116,7 @@ class Chains {
   }
   Chain make(uint32_t i) const {
     Chain c;
-    if (!cheap(i) || bytes_of(p_.record(i).out[0]) < kMinTrackedBytes) return c;
+    if (!cheap(i) || bytes_of(p_.record(i).out[0]) < tuning_.cheap_tracked_bytes) return c;
     c.ops = 1;
     for (const Ref& in : p_.inputs(i)) {
       if (p_.desc(in).shape.rank() == 0 || !large(i, in)) continue;
@@ -136,10 +131,12 @@ class Chains {
         c.bases.push_back(root);
       }
     }
-    c.ok = c.bases.size() >= 1 && c.bases.size() <= kMaxBases && c.ops <= kMaxOps;
+    c.ok = c.bases.size() >= 1 && c.bases.size() <= static_cast<size_t>(tuning_.cheap_bases) &&
+           c.ops <= tuning_.cheap_ops;
     return c;
   }
 
+  const PlanTuning& tuning_ = plan_tuning();
   const Program& p_;
   Groups groups_;
   std::vector<Chain> chains_;
@@ -149,6 +146,7 @@ class Chains {
 /// A large value that is read, and read again much later (by a gradient), is computed again there
 /// if what it is computed from is still around: memory for two passes over it.
 void drop_between_readers(Program& p) {
+  const PlanTuning& tuning = plan_tuning();
   const Chains chains(p);
   ProgramEdits insertions(p);
   std::vector<uint8_t> dropped(p.size(), 0);
@@ -156,12 +154,12 @@ void drop_between_readers(Program& p) {
     const Chains::Chain& chain = chains.of(i);
     const Ref value{Ref::record, 0, i};
     const auto& readers = chains.readers(i);
-    if (!chain.ok || p.is_alias(i) || bytes_of(p.record(i).out[0]) < kMinRematerializedBytes ||
+    if (!chain.ok || p.is_alias(i) || bytes_of(p.record(i).out[0]) < tuning.cheap_bytes ||
         p.is_output(value) || readers.size() < 2)
       continue;
     size_t late = 0;
     for (size_t k = 1; k < readers.size(); ++k)
-      if (readers[k] - readers[k - 1] >= kFarApart &&
+      if (int64_t{readers[k]} - int64_t{readers[k - 1]} >= tuning.cheap_distance &&
           (late == 0 || readers[k] - readers[k - 1] > readers[late] - readers[late - 1]))
         late = k;
     if (late == 0) continue;
@@ -189,6 +187,7 @@ void drop_between_readers(Program& p) {
 /// to be written. Where the other reads what it is made of anyway, it computes it once more
 /// instead.
 void compute_where_read(Program& p, const Backend& backend) {
+  const PlanTuning& tuning = plan_tuning();
   const Chains chains(p);
   const Groups& groups = chains.groups();
   const bool trains = p.trains();
@@ -215,7 +214,7 @@ void compute_where_read(Program& p, const Backend& backend) {
       for (const Ref& in : p.inputs(i)) {
         const Ref root = p.root(in);
         if (root.kind == Ref::slot || !(p.desc(in).shape == groups.space(i)) ||
-            bytes_of(p.desc(root)) < kMinTrackedBytes)
+            bytes_of(p.desc(root)) < tuning.cheap_tracked_bytes)
           continue;
         if (root.kind == Ref::record && groups.pointwise(root.index) &&
             groups.find(root.index) == groups.find(i))
@@ -233,7 +232,7 @@ void compute_where_read(Program& p, const Backend& backend) {
     std::stable_sort(candidates.begin(), candidates.end(), [&](const Ref& a, const Ref& b) {
       return chains.of(a.index).bases.size() < chains.of(b.index).bases.size();
     });
-    size_t ops = group_members.size();
+    auto ops = static_cast<int64_t>(group_members.size());
     for (const Ref& c : candidates) {
       const Chains::Chain& chain = chains.of(c.index);
       int64_t more = 0;
@@ -246,7 +245,7 @@ void compute_where_read(Program& p, const Backend& backend) {
           std::any_of(chains.readers(c.index).begin(), chains.readers(c.index).end(),
                       [&](uint32_t r) { return !groups.in_tiles(r); });
       if (more > (written ? 0 : chains.bytes(c)) || in_epilogue(c.index) ||
-          ops + chain.ops > kMaxOpsOfGroup) {
+          ops + chain.ops > tuning.cheap_group_ops) {
         read.push_back(c);
         continue;
       }

@@ -4,8 +4,8 @@
 #include <string_view>
 
 #include "backends/conv/conv_run.h"
-#include "backends/cpu/simd/streaming_store.h"
 #include "backends/instruction_set.h"
+#include "support/tunings.h"
 
 namespace suanli::test {
 namespace {
@@ -162,25 +162,17 @@ TEST(Conv, EqualsTheSumWithEveryInstructionSet) {
   }
 }
 
-/// As if the last cache held nothing while it lives.
-class NoLastCache {
- public:
-  NoLastCache() : before_(cpu::last_cache()) { cpu::last_cache() = 0; }
-  ~NoLastCache() { cpu::last_cache() = before_; }
-
- private:
-  int64_t before_;
-};
-
 TEST(Conv, ResultsPastTheCachesHaveTheSameBits) {
   PoolThreads two(2);
+  cpu::CpuTuning no_last_cache = cpu::cpu_tuning();
+  no_last_cache.last_cache_bytes = 0;
   for (const Case& c : cases) {
     if (!is_called(c, "few channels")) continue;
     SCOPED_TRACE(c.what);
     const auto x = random_buffer<float>(c.x(), 1), w = random_buffer<float>(c.weight(), 2),
                b = random_buffer<float>({c.o}, 3);
     const auto want = run_kernel<float>("conv2d", &c.attr, {&x, &w, &b}, c.y());
-    const NoLastCache none;
+    const InTuning tuning(no_last_cache);
     EXPECT_EQ(run_kernel<float>("conv2d", &c.attr, {&x, &w, &b}, c.y()), want);
     check_epilogue("conv2d", &c.attr, {&x, &w, &b}, c.y(), 3);
   }
@@ -189,7 +181,7 @@ TEST(Conv, ResultsPastTheCachesHaveTheSameBits) {
     SCOPED_TRACE(c.what);
     const InBlocks in(c);
     const auto want = in.results();
-    const NoLastCache none;
+    const InTuning tuning(no_last_cache);
     EXPECT_EQ(in.results(), want);
     const Shape y = in.y_in ? blocked(c.y(), in.b) : c.y();
     check_epilogue("conv2d", &c.attr, {&in.x, &in.w, &in.bias}, y, 3);

@@ -4,6 +4,7 @@
 
 #include "backends/cpu/attention/attention_simd.h"
 #include "backends/cpu/kernels.h"
+#include "backends/cpu/tuning.h"
 #include "base/core/round_up.h"
 #include "base/threads/thread_pool.h"
 #include "ops/sequence/attention.h"
@@ -49,11 +50,10 @@ struct Problem {
   /// Threads worth waking for it.
   int64_t lanes(int64_t tasks) const {
     const int64_t work = heads * queries * keys * size;
-    return std::max<int64_t>(1, std::min<int64_t>({tasks, pool_threads(), work >> 16}));
+    return std::max<int64_t>(1, std::min<int64_t>({tasks, pool_threads(),
+                                                   work / cpu_tuning().thread_attention_products}));
   }
 };
-
-constexpr int64_t kPieces = 16;  // of a thread
 
 /// Blocks of queries make pieces of as many tiles of keys (by `p`: an offset that is given later
 /// only moves work between them). Each is computed alone, so the bits are the same for any cut.
@@ -68,7 +68,7 @@ template <class T, class Split, class Seen> std::unique_ptr<Kernel> make_forward
       for (int64_t b = 0; b < blocks; ++b)
         before.push_back(before.back() + attention_tiles(b, p.queries, p.keys, p.seen));
       lanes = p.lanes(p.heads * blocks);
-      pieces = lanes == 1 ? 1 : std::min(p.heads * blocks, lanes * kPieces);
+      pieces = lanes == 1 ? 1 : std::min(p.heads * blocks, lanes * cpu_tuning().pieces_per_thread);
       lane_bytes = round_up(
           attention_forward_workspace(p.queries, p.keys, p.size) * static_cast<int64_t>(sizeof(T)),
           64);

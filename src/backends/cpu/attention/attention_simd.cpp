@@ -74,7 +74,7 @@ struct Part {
   int64_t column, from, to;
 };
 /// What neither a band of rows nor a vector crosses.
-constexpr int64_t kPart = 16;
+constexpr int64_t kPart = Numerics::attention_part;
 static_assert(kPart % kRowLanes<float> == 0 && kBlock % kPart == 0);
 
 template <int kRows, class T>
@@ -96,7 +96,7 @@ template <class T, class F>
 HWY_INLINE void product(int64_t m, int64_t n, Factor<T> a, const T* b, int64_t b_row, T* c,
                         int64_t c_row, bool add, F&& part_of, bool apart = false) {
   // 16 or 8 registers accumulate, enough for two units with a latency of four.
-  constexpr int kRows = hn::MaxLanes(hn::ScalableTag<float>()) == 16 ? 8 : 4;
+  constexpr int kRows = numerics_of(kRowLanes<float>).attention_rows;
   int64_t i = 0;
   auto band = [&](auto rows) HWY_ATTR {
     constexpr int r = decltype(rows)::value;

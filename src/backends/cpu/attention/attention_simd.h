@@ -3,6 +3,7 @@
 #pragma once
 #include <algorithm>
 #include <cstdint>
+#include "backends/cpu/numerics.h"
 
 namespace suanli::cpu {
 
@@ -18,7 +19,7 @@ template <class T> struct AttentionHead {
 
 /// Queries are taken in blocks and keys in tiles of this many, so that their scores (16 KB in f32)
 /// stay in the nearest cache.
-constexpr int64_t kAttentionBlock = 64;
+constexpr int64_t kAttentionBlock = Numerics::attention_block;
 
 /// Tiles of keys that a block of queries sees.
 inline int64_t attention_tiles(int64_t block, int64_t queries, int64_t keys, int64_t seen) {

@@ -8,26 +8,26 @@
 
 #include "backends/cpu/conv/conv.h"
 #include "backends/cpu/kernels.h"
+#include "backends/cpu/numerics.h"
 #include "backends/cpu/onednn/onednn.h"
+#include "backends/cpu/tuning.h"
 #include "base/core/round_up.h"
 #include "base/text/text.h"
 #include "base/threads/thread_pool.h"
 
 namespace suanli::cpu {
 
-namespace {
-constexpr double kMinFlopsPerThread = 1.5e6;  // FLOPs: some 10 µs
-}  // namespace
-
 int64_t gradient_lanes(const Geometry& g) {
-  return std::max<int64_t>(1,
-                           std::min({int64_t{4}, g.n / 2, static_cast<int64_t>(g.flops() / 4e6)}));
+  return std::max<int64_t>(
+      1, std::min({Numerics::gradient_lanes, g.n / Numerics::gradient_lane_samples,
+                   static_cast<int64_t>(g.flops() / Numerics::gradient_lane_flops)}));
 }
 
 int64_t conv_lanes(const Geometry& g, int64_t tasks) {
   return std::max<int64_t>(
       1, std::min<int64_t>(
-             {tasks, pool_threads(), static_cast<int64_t>(g.flops() / kMinFlopsPerThread)}));
+             {tasks, pool_threads(),
+              static_cast<int64_t>(g.flops() / static_cast<double>(cpu_tuning().thread_flops))}));
 }
 
 namespace {
@@ -40,13 +40,18 @@ constexpr auto kF32 = dnnl::memory::data_type::f32;
 /// and for 16 threads; but one needs 4 MFLOP or 256 KB of y to be worth starting, and each reads
 /// all weights again, which must serve some 512 pixels where they do not fit into L2.
 int64_t chunks(const Geometry& g) {
-  const int64_t cached = g.n * 4 * (g.x_size() + g.y_size()) >> 20;
-  const int64_t useful =
-      std::max(static_cast<int64_t>(g.flops() / 4e6), g.n * 4 * g.y_size() >> 18);
-  const int64_t fewest_samples = g.w_size() > (1 << 17) ? (511 + g.p * g.q) / (g.p * g.q) : 1;
-  const int64_t n = std::clamp<int64_t>(std::max(cached, std::min<int64_t>(useful, 16)), 1,
+  using N = Numerics;
+  const int64_t cached = g.n * 4 * (g.x_size() + g.y_size()) / N::conv_chunk_bytes;
+  const int64_t useful = std::max(static_cast<int64_t>(g.flops() / N::conv_chunk_flops),
+                                  g.n * 4 * g.y_size() / N::conv_chunk_result_bytes);
+  const int64_t fewest_samples = g.w_size() > N::conv_large_weights
+                                     ? (N::conv_weight_pixels - 1 + g.p * g.q) / (g.p * g.q)
+                                     : 1;
+  const int64_t n = std::clamp<int64_t>(std::max(cached, std::min(useful, N::conv_chunks)), 1,
                                         std::max<int64_t>(1, g.n / fewest_samples));
-  return n < 3 ? n : std::min(g.n, round_up(n, 4));  // most machines have an even number of cores
+  // most machines have an even number of cores
+  const int64_t multiple = N::conv_chunk_multiple;
+  return n < multiple - 1 ? n : std::min(g.n, round_up(n, multiple));
 }
 
 /// Slices of a single sample's output channels: whole blocks, as many in every slice. An even
@@ -55,11 +60,12 @@ int64_t chunks(const Geometry& g) {
 int64_t channel_slices(const Geometry& g) {
   if (g.o % 16 != 0) return 1;
   const int64_t blocks = g.o / 16,
-                most = std::min<int64_t>(8, static_cast<int64_t>(g.flops() / kMinFlopsPerThread));
-  for (const int64_t fewest_blocks : {2, 1})
+                most = std::min(Numerics::conv_slices,
+                                static_cast<int64_t>(g.flops() / Numerics::conv_slice_flops));
+  for (const int64_t fewest_blocks : {Numerics::conv_slice_blocks, int64_t{1}})
     for (int64_t slices = std::min(most, blocks / fewest_blocks) / 2 * 2; slices > 1; slices -= 2)
       if (blocks % slices == 0) return slices;
-  int64_t slices = std::min(most, blocks / 2);
+  int64_t slices = std::min(most, blocks / Numerics::conv_slice_blocks);
   while (slices > 1 && blocks % slices != 0) --slices;
   return std::max<int64_t>(1, slices);
 }
@@ -68,7 +74,8 @@ int64_t channel_slices(const Geometry& g) {
 /// adding each dw to the lane's must not matter beside it.
 int64_t gradient_chunk(const Geometry& g) {
   const int64_t lane = (g.n + gradient_lanes(g) - 1) / gradient_lanes(g),
-                bytes = std::max<int64_t>(1 << 20, 32 * g.w_size());
+                bytes = std::max(Numerics::conv_gradient_bytes,
+                                 Numerics::conv_gradient_weights * g.w_size());
   const int64_t steps = (lane * 4 * (g.x_size() + g.y_size()) + bytes - 1) / bytes;
   return (lane + steps - 1) / steps;
 }
@@ -80,13 +87,17 @@ Tag layout(Direction direction, const Geometry& g) {
   if (g.x_block || g.y_block) return Tag::any;
   const int64_t c = g.c / g.attr.groups, o = g.o / g.attr.groups;
   switch (direction) {
-    case Direction::forward: return g.attr.groups == 1 && g.depth() < 16 ? Tag::nchw : Tag::any;
-    case Direction::grad_input: return g.attr.groups == 1 && c <= 3 ? Tag::nchw : Tag::any;
+    case Direction::forward:
+      return g.attr.groups == 1 && g.depth() < Numerics::conv_plain_depth ? Tag::nchw : Tag::any;
+    case Direction::grad_input:
+      return g.attr.groups == 1 && c <= Numerics::conv_plain_channels ? Tag::nchw : Tag::any;
     case Direction::grad_weight: break;
   }
   // Odd channel counts leave `any` with AVX2 kernels where nhwc has AVX-512 ones.
-  return g.attr.groups == 1 && c > 3 && c < 16 && (c % 8 != 0 || o % 16 != 0) ? Tag::nhwc
-                                                                              : Tag::any;
+  return g.attr.groups == 1 && c > Numerics::conv_plain_channels && c < 16 &&
+                 (c % 8 != 0 || o % 16 != 0)
+             ? Tag::nhwc
+             : Tag::any;
 }
 
 /// A layout change of one buffer in pieces that may run on several threads.
@@ -96,11 +107,12 @@ class SpreadReorder {
   SpreadReorder(const Desc& from, const Desc& to, Places& places) {
     if (from == to) return;
     const auto dims = from.get_dims();
-    // 64 is a multiple of every block size along the first axis; below a megabyte one thread is
-    // quicker than two.
+    // 64 is a multiple of every block size along the first axis.
     const int64_t bands = (dims[0] + 63) / 64;
     const int64_t pieces =
-        from.get_size() < (1 << 20) ? 1 : std::min<int64_t>(bands, pool_threads());
+        static_cast<int64_t>(from.get_size()) < cpu_tuning().thread_relayout_bytes
+            ? 1
+            : std::min<int64_t>(bands, pool_threads());
     for (int64_t i = 0; i < pieces; ++i) {
       auto offsets = decltype(dims)(dims.size(), 0);
       auto part = dims;
@@ -400,7 +412,7 @@ class ConvF32 final : public Kernel {
     void* sum = at(workspace, lanes_[0].dw);
     const int64_t n = bytes(lanes_[0].whole.w_desc) / 4;
     if (lanes_.size() > 1)
-      parallel_chunks(n, 16384, [&](int64_t begin, int64_t end) {
+      parallel_chunks(n, grain_, [&](int64_t begin, int64_t end) {
         for (size_t k = 1; k < lanes_.size(); ++k)
           add(sum, at(workspace, lanes_[k].dw), begin, end);
       });
@@ -420,6 +432,7 @@ class ConvF32 final : public Kernel {
   SpreadReorder x_reorder_, w_reorder_;
   int64_t x_place_ = 0, w_place_ = 0;
   int64_t slice_bytes_ = 0;  // of a slice's packed weights
+  int64_t grain_ = cpu_tuning().thread_weight_elements;
   Places places_;
 };
 
@@ -456,16 +469,15 @@ bool onednn_has_depthwise(Direction direction, const Geometry& g) {
     case Direction::grad_input: return g.attr.stride == 1;
     case Direction::grad_weight: break;
   }
-  return std::max(g.r, g.s) <= 3;
+  return std::max(g.r, g.s) <= Numerics::depthwise_onednn_kernel;
 }
 
 /// 1×1 convolutions of which the larger side, at least, is plain: a sample is a factor of a product
 /// as it lies, where oneDNN works in blocks that are made before and unmade behind it. Few pixels
 /// are too narrow for our products.
 bool is_product_of_samples(const Geometry& g) {
-  constexpr int64_t kPixels = 128;
   if (g.r * g.s != 1 || g.attr.stride != 1 || g.attr.padding != 0 || g.attr.groups != 1 ||
-      g.p * g.q < kPixels)
+      g.p * g.q < Numerics::conv_product_pixels)
     return false;
   if (g.x_block && g.y_block) return false;
   return g.x_block ? g.c < g.o : g.y_block ? g.o < g.c : true;

@@ -9,14 +9,16 @@
 
 #include "backends/cpu/conv/conv.h"
 #include "backends/cpu/gemm/gemm.h"
+#include "backends/cpu/numerics.h"
 #include "backends/cpu/onednn/onednn.h"
+#include "backends/cpu/tuning.h"
 #include "base/threads/thread_pool.h"
 
 namespace suanli::cpu {
 namespace {
 
 /// Weights from which on a dw of each lane's own costs more than gathering windows.
-constexpr int64_t kLargeWeights = 1 << 16;
+constexpr int64_t kLargeWeights = Numerics::conv_gathered_weights;
 
 /// y = x · wᵀ and dx = dy · w of pictures of one pixel.
 class OnePixel final : public Kernel {
@@ -92,7 +94,7 @@ class GatheredGradient final : public Kernel {
     const float* g = static_cast<const float*>(in[1]);
     float* windows = static_cast<float*>(at(workspace, windows_));
     float* gradient = static_cast<float*>(at(workspace, gradient_));
-    parallel_chunks(pixels_, std::max<int64_t>(1, 32768 / g_.depth()),
+    parallel_chunks(pixels_, std::max<int64_t>(1, grain_ / g_.depth()),
                     [&](int64_t begin, int64_t end) {
                       for (int64_t i = begin; i < end; ++i) {
                         const int64_t sample = i / (g_.p * g_.q), p = i / g_.q % g_.p, q = i % g_.q;
@@ -137,6 +139,7 @@ class GatheredGradient final : public Kernel {
   int64_t pixels_;
   Gemm<float> product_;
   int64_t windows_ = 0, gradient_ = 0, scratch_ = 0;
+  int64_t grain_ = cpu_tuning().thread_gather_elements;
 };
 
 }  // namespace
@@ -151,7 +154,8 @@ std::unique_ptr<Kernel> make_gathered(Direction direction, const Geometry& g, bo
   }
   const int64_t pixels = g.n * g.p * g.q;
   const bool pays = (g.h * g.w * g.r * g.s == 1 && g.attr.padding == 0) ||
-                    (g.w_size() >= kLargeWeights && pixels * (g.depth() + g.o) <= 4 * g.w_size());
+                    (g.w_size() >= kLargeWeights &&
+                     pixels * (g.depth() + g.o) <= Numerics::conv_gathered_ratio * g.w_size());
   return pays ? std::make_unique<GatheredGradient>(g) : nullptr;
 }
 

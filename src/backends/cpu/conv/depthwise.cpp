@@ -14,17 +14,15 @@
 
 #include "backends/cpu/conv/conv.h"
 #include "backends/cpu/conv/depthwise_simd.h"
+#include "backends/cpu/numerics.h"
 #include "backends/cpu/onednn/onednn.h"
+#include "backends/cpu/tuning.h"
 #include "base/core/round_up.h"
 #include "base/threads/thread_pool.h"
 
 namespace suanli::cpu {
 namespace {
 
-/// The size of a gathered window that stays in most L2 caches.
-constexpr int64_t kWindowBytes = 192 << 10;
-/// Results of small pictures that are given to the epilogue at once.
-constexpr int64_t kFewResults = 8192;
 constexpr int64_t kMaxLanes = 16;
 /// FLOPs that are worth another thread: some 10 µs, since every product moves data.
 constexpr double kMinFlopsPerThread = 3e5;
@@ -240,7 +238,9 @@ template <class T> class Depthwise final : public Kernel {
 
   void plan_strips() {
     const int64_t row_bytes = std::max<int64_t>(1, window_columns_ * result().lanes * kSize);
-    const int64_t rows = kWindowBytes / row_bytes - rows_.window(0, rows_.out_step).second;
+    const CpuTuning& tuning = cpu_tuning();
+    const int64_t rows =
+        tuning.depthwise_window_bytes / row_bytes - rows_.window(0, rows_.out_step).second;
     strip_ = round_up(std::max<int64_t>(1, rows / rows_.in_step * rows_.out_step), rows_.out_step);
     strips_ = pieces(rows_.out, strip_);
     strip_ = std::min(rows_.out, round_up(pieces(rows_.out, strips_), rows_.out_step));
@@ -248,7 +248,8 @@ template <class T> class Depthwise final : public Kernel {
     const int64_t all = g_.n * units_;
     together_ = strips_ > 1
                     ? 1
-                    : std::clamp<int64_t>(kFewResults / (unit_ * strip_ * columns_.out), 1, all);
+                    : std::clamp<int64_t>(
+                          tuning.depthwise_results / (unit_ * strip_ * columns_.out), 1, all);
     pieces_ = strips_ * pieces(all, together_);
   }
   int64_t window_rows() const {
@@ -377,13 +378,15 @@ template <class T> class DepthwiseGradient final : public Kernel {
         rows_(false, g.h, g.p, g.r, g.attr),
         columns_(false, g.w, g.q, g.s, g.attr),
         vectors_(pieces(g.o, sides_.lanes)) {
-    const int64_t worth = static_cast<int64_t>(g.flops() / 4e6);
-    chunks_ = std::clamp<int64_t>(std::min(pieces(32, vectors_), worth / vectors_), 1,
-                                  std::min<int64_t>(g.n, 16));
+    using N = Numerics;
+    const int64_t worth = static_cast<int64_t>(g.flops() / N::depthwise_gradient_flops);
+    chunks_ = std::clamp<int64_t>(
+        std::min(pieces(N::depthwise_gradient_tasks, vectors_), worth / vectors_), 1,
+        std::min(g.n, N::depthwise_gradient_chunks));
     std::tie(column_, window_columns_) = columns_.window(0, columns_.out);
     const int64_t row_bytes =
         (window_columns_ * g.attr.stride + columns_.out) * sides_.lanes * kSize;
-    strip_ = std::clamp<int64_t>(kWindowBytes / row_bytes - g.r, 1, g.p);
+    strip_ = std::clamp<int64_t>(N::depthwise_gradient_window_bytes / row_bytes - g.r, 1, g.p);
     strip_ = pieces(g.p, pieces(g.p, strip_));
     Places places;
     sums_ = places.add(chunks_ * vectors_ * of_vector() * kSize);

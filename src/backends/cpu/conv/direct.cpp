@@ -10,6 +10,7 @@
 #include "backends/cpu/kernels.h"
 #include "backends/cpu/onednn/onednn.h"
 #include "backends/cpu/simd/streaming_store.h"
+#include "backends/cpu/tuning.h"
 #include "base/threads/thread_pool.h"
 
 namespace suanli::cpu {
@@ -33,7 +34,7 @@ class DirectConv final : public Kernel {
         bias_(bias),
         epilogue_(std::move(epilogue)),
         streamed_(epilogue_.writes_place_alone() &&
-                  4 * g.n * (g.x_size() + g.y_size()) > last_cache()) {
+                  4 * g.n * (g.x_size() + g.y_size()) > cpu_tuning().last_cache_bytes) {
     band_ = std::clamp<int64_t>(kBandBytes / (4 * g.o * g.q), 1, g.p);
     bands_ = (g.p + band_ - 1) / band_;
     band_ = (g.p + bands_ - 1) / bands_;

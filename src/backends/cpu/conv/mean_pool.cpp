@@ -4,6 +4,7 @@
 
 #include "backends/cpu/conv/mean_pool_simd.h"
 #include "backends/cpu/kernels.h"
+#include "backends/cpu/tuning.h"
 #include "base/core/round_up.h"
 #include "base/threads/thread_pool.h"
 #include "ops/linalg/products.h"
@@ -40,8 +41,10 @@ template <class T, class F> std::unique_ptr<Kernel> make(const Step& step, const
   struct MeanPool final : Kernel {
     MeanPool(MeanWindows windows, int64_t count, int64_t work, int64_t from, int64_t to, F pool)
         : w(std::move(windows)), count(count), from(from), to(to), pool(pool) {
-      lanes = std::max<int64_t>(1, std::min<int64_t>({count, pool_threads(), work >> 15}));
-      pieces = lanes == 1 ? 1 : std::min(count, 16 * lanes);
+      const CpuTuning& tuning = cpu_tuning();
+      lanes = std::max<int64_t>(
+          1, std::min<int64_t>({count, pool_threads(), work / tuning.thread_mean_elements}));
+      pieces = lanes == 1 ? 1 : std::min(count, tuning.pieces_per_thread * lanes);
       lane_bytes = round_up(w.workspace() * static_cast<int64_t>(sizeof(T)), 64);
       workspace_bytes = lanes * lane_bytes;
     }

@@ -8,6 +8,7 @@
 
 #include "backends/cpu/conv/pool_simd.h"
 #include "backends/cpu/kernels.h"
+#include "backends/cpu/tuning.h"
 #include "base/threads/thread_pool.h"
 #include "ops/linalg/products.h"
 
@@ -43,29 +44,30 @@ std::unique_ptr<Kernel> make_pool_blocked(const Step& step) {
   const PoolBlocks s =
       blocks_of(step.in[0].shape, step.out[0].shape, *static_cast<const PoolAttr*>(step.attr));
   const int64_t blocks = step.in[0].shape[0] * step.in[0].shape[1],
-                from = s.height * s.width * s.block, to = s.rows * s.columns * s.block;
+                from = s.height * s.width * s.block, to = s.rows * s.columns * s.block,
+                grain =
+                    cpu_tuning().thread_pool_block_elements / std::max<int64_t>(1, to * s.kernel);
   return make_kernel([=](const void* const* in, void* const* out) {
-    parallel_chunks(blocks, std::max<int64_t>(1, 32768 / std::max<int64_t>(1, to * s.kernel)),
-                    [&](int64_t b, int64_t e) {
-                      for (int64_t n = b; n < e; ++n)
-                        pool_block(static_cast<const float*>(in[0]) + n * from, s,
-                                   static_cast<float*>(out[0]) + n * to,
-                                   out[1] ? static_cast<int32_t*>(out[1]) + n * to : nullptr);
-                    });
+    parallel_chunks(blocks, std::max<int64_t>(1, grain), [&](int64_t b, int64_t e) {
+      for (int64_t n = b; n < e; ++n)
+        pool_block(static_cast<const float*>(in[0]) + n * from, s,
+                   static_cast<float*>(out[0]) + n * to,
+                   out[1] ? static_cast<int32_t*>(out[1]) + n * to : nullptr);
+    });
   });
 }
 std::unique_ptr<Kernel> make_pool_grad_blocked(const Step& step) {
   const PoolBlocks s = blocks_of(step.out[0].shape, step.in[0].shape, {});
   const int64_t blocks = step.in[0].shape[0] * step.in[0].shape[1],
-                from = s.rows * s.columns * s.block, to = s.height * s.width * s.block;
+                from = s.rows * s.columns * s.block, to = s.height * s.width * s.block,
+                grain = cpu_tuning().thread_pool_block_grad_elements / std::max<int64_t>(1, to);
   return make_kernel([=](const void* const* in, void* const* out) {
-    parallel_chunks(blocks, std::max<int64_t>(1, 32768 / std::max<int64_t>(1, to)),
-                    [&](int64_t b, int64_t e) {
-                      for (int64_t n = b; n < e; ++n)
-                        pool_block_grad(static_cast<const float*>(in[0]) + n * from,
-                                        static_cast<const int32_t*>(in[1]) + n * from, s,
-                                        static_cast<float*>(out[0]) + n * to);
-                    });
+    parallel_chunks(blocks, std::max<int64_t>(1, grain), [&](int64_t b, int64_t e) {
+      for (int64_t n = b; n < e; ++n)
+        pool_block_grad(static_cast<const float*>(in[0]) + n * from,
+                        static_cast<const int32_t*>(in[1]) + n * from, s,
+                        static_cast<float*>(out[0]) + n * to);
+    });
   });
 }
 
@@ -80,42 +82,42 @@ template <class T> std::unique_ptr<Kernel> make_pool(const Step& step) {
     for (int64_t i = 0; i < y[2]; ++i)
       for (int64_t j = 0; j < y[3]; ++j)
         starts.push_back(static_cast<int32_t>(i * a.stride * x[3] + j * a.stride));
+  const int64_t grain =
+      cpu_tuning().thread_pool_elements / std::max<int64_t>(1, y[2] * y[3] * a.kernel);
   return make_kernel([=](const void* const* in, void* const* out) {
     const int64_t planes = y[0] * y[1], from = x[2] * x[3], to = y[2] * y[3];
-    parallel_chunks(
-        planes, std::max<int64_t>(1, 4096 / std::max<int64_t>(1, to * a.kernel)),
-        [&](int64_t b, int64_t e) {
-          for (int64_t n = b; n < e; ++n) {
-            const T* plane = static_cast<const T*>(in[0]) + n * from;
-            T* values = static_cast<T*>(out[0]) + n * to;
-            int32_t* at = out[1] ? static_cast<int32_t*>(out[1]) + n * to : nullptr;
-            if constexpr (std::is_same_v<T, float>)
-              if (!starts.empty()) {
-                if (pool_rows(plane, {x[3], y[2], y[3], a.kernel, a.stride}, values, at)) continue;
-                pool_windows(plane, starts.data(), to, a.kernel, x[3], values, at);
-                continue;
-              }
-            pool_plane(plane, values, at, x[2], x[3], y[2], y[3], a);
+    parallel_chunks(planes, std::max<int64_t>(1, grain), [&](int64_t b, int64_t e) {
+      for (int64_t n = b; n < e; ++n) {
+        const T* plane = static_cast<const T*>(in[0]) + n * from;
+        T* values = static_cast<T*>(out[0]) + n * to;
+        int32_t* at = out[1] ? static_cast<int32_t*>(out[1]) + n * to : nullptr;
+        if constexpr (std::is_same_v<T, float>)
+          if (!starts.empty()) {
+            if (pool_rows(plane, {x[3], y[2], y[3], a.kernel, a.stride}, values, at)) continue;
+            pool_windows(plane, starts.data(), to, a.kernel, x[3], values, at);
+            continue;
           }
-        });
+        pool_plane(plane, values, at, x[2], x[3], y[2], y[3], a);
+      }
+    });
   });
 }
 
 template <class T> std::unique_ptr<Kernel> make_pool_grad(const Step& step) {
   if (step.in[0].shape.rank() == 5) return make_pool_grad_blocked(step);
   const Shape g = step.in[0].shape, x = step.out[0].shape;
+  const int64_t grain = cpu_tuning().thread_pool_grad_elements / std::max<int64_t>(1, x[2] * x[3]);
   return make_kernel([=](const void* const* in, void* const* out) {
     const int64_t planes = g[0] * g[1], n = g[2] * g[3], size = x[2] * x[3];
-    parallel_chunks(planes, std::max<int64_t>(1, 16384 / std::max<int64_t>(1, size)),
-                    [&](int64_t b, int64_t e) {
-                      for (int64_t p = b; p < e; ++p) {
-                        T* to = static_cast<T*>(out[0]) + p * size;
-                        std::fill(to, to + size, T(0));
-                        const T* from = static_cast<const T*>(in[0]) + p * n;
-                        const int32_t* at = static_cast<const int32_t*>(in[1]) + p * n;
-                        for (int64_t i = 0; i < n; ++i) to[at[i]] += from[i];
-                      }
-                    });
+    parallel_chunks(planes, std::max<int64_t>(1, grain), [&](int64_t b, int64_t e) {
+      for (int64_t p = b; p < e; ++p) {
+        T* to = static_cast<T*>(out[0]) + p * size;
+        std::fill(to, to + size, T(0));
+        const T* from = static_cast<const T*>(in[0]) + p * n;
+        const int32_t* at = static_cast<const int32_t*>(in[1]) + p * n;
+        for (int64_t i = 0; i < n; ++i) to[at[i]] += from[i];
+      }
+    });
   });
 }
 

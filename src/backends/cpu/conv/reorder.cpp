@@ -4,13 +4,14 @@
 #include <algorithm>
 
 #include "backends/cpu/kernels.h"
+#include "backends/cpu/tuning.h"
 #include "base/threads/thread_pool.h"
 
 namespace suanli::cpu {
 namespace {
 
 /// Pixels transposed at once: with the block they fill a few lines of L1 on both sides.
-constexpr int64_t kPixels = 64;
+constexpr int64_t kPixels = CpuTuning::relayout_pixels;
 
 template <class T, int kBlock> void to_blocks(const T* from, T* to, int64_t pixels) {
   for (int64_t p = 0; p < pixels; p += kPixels)
@@ -25,17 +26,17 @@ template <class T, int kBlock> void from_blocks(const T* from, T* to, int64_t pi
 }
 
 template <class T, int kBlock> std::unique_ptr<Kernel> make(const Shape& blocked, bool into) {
-  const int64_t pixels = blocked[2] * blocked[3], groups = blocked[0] * blocked[1];
+  const int64_t pixels = blocked[2] * blocked[3], groups = blocked[0] * blocked[1],
+                grain =
+                    cpu_tuning().thread_relayout_elements / std::max<int64_t>(1, pixels * kBlock);
   return make_kernel([=](const void* const* in, void* const* out) {
-    parallel_chunks(groups, std::max<int64_t>(1, 16384 / (pixels * kBlock)),
-                    [&](int64_t begin, int64_t end) {
-                      for (int64_t g = begin; g < end; ++g) {
-                        const T* from = static_cast<const T*>(in[0]) + g * pixels * kBlock;
-                        T* to = static_cast<T*>(out[0]) + g * pixels * kBlock;
-                        into ? to_blocks<T, kBlock>(from, to, pixels)
-                             : from_blocks<T, kBlock>(from, to, pixels);
-                      }
-                    });
+    parallel_chunks(groups, std::max<int64_t>(1, grain), [&](int64_t begin, int64_t end) {
+      for (int64_t g = begin; g < end; ++g) {
+        const T* from = static_cast<const T*>(in[0]) + g * pixels * kBlock;
+        T* to = static_cast<T*>(out[0]) + g * pixels * kBlock;
+        into ? to_blocks<T, kBlock>(from, to, pixels) : from_blocks<T, kBlock>(from, to, pixels);
+      }
+    });
   });
 }
 

@@ -16,7 +16,9 @@
 #include "backends/cpu/conv/conv.h"
 #include "backends/cpu/conv/winograd_simd.h"
 #include "backends/cpu/kernels.h"
+#include "backends/cpu/numerics.h"
 #include "backends/cpu/onednn/onednn.h"
+#include "backends/cpu/tuning.h"
 #include "base/core/round_up.h"
 #include "base/system/environment.h"
 #include "base/threads/thread_pool.h"
@@ -24,12 +26,22 @@
 namespace suanli::cpu {
 namespace {
 
-// Caches as many machines have them, not as this one has: programs, and the memory they need, are
-// then the same on every machine.
-constexpr int64_t kNearBytes = 1 << 20;  // a core's own
-// what all cores find of the last one, which others use too
-constexpr int64_t kFarBytes = 12 << 20;
-constexpr int64_t kMaxBytes = 32 << 20;  // of planes that a lane keeps
+/// Caches as many machines have them, not as this one has: programs, and the memory they need, are
+/// then the same on every machine.
+struct Caches {
+  int64_t near_bytes, far_bytes;  // a core's own; of the last one, for all cores
+  int64_t planes_bytes, tiles;  // at most: of planes that a lane keeps, and of a group
+};
+/// A group is as good as another for y and dx; in weight gradients its sums are added to those
+/// before.
+Caches caches_of_tiles() {
+  const CpuTuning& t = cpu_tuning();
+  return {t.winograd_near_bytes, t.winograd_far_bytes, t.winograd_planes_bytes, t.winograd_tiles};
+}
+constexpr Caches kGradientCaches = {
+    Numerics::winograd_gradient_near_bytes, Numerics::winograd_gradient_far_bytes,
+    Numerics::winograd_gradient_planes_bytes, Numerics::winograd_gradient_tiles};
+
 // planes are not multiples of 4 KB apart: their elements would meet in the same cache sets
 constexpr int64_t kShiftedFloats = 16;
 
@@ -44,14 +56,17 @@ int64_t planes_bytes(int64_t rows, int64_t channels) {
 /// Counted are bytes from beyond a core's own cache: planes are written and read, and those that
 /// the last cache does not hold are fetched before they are written, too. `lanes`: that do so at a
 /// time, each with its own planes.
-int64_t best_group(int64_t tiles, int64_t channels, int64_t bytes, int64_t lanes) {
+int64_t best_group(int64_t tiles, int64_t channels, int64_t bytes, int64_t lanes,
+                   const Caches& caches) {
   int64_t best = kWinogradRows, least = INT64_MAX;
-  for (int64_t size = kWinogradRows; size <= std::min<int64_t>(512, round_up(tiles, kWinogradRows));
+  for (int64_t size = kWinogradRows; size <= std::min(caches.tiles, round_up(tiles, kWinogradRows));
        size *= 2) {
     const int64_t planes = planes_bytes(size, channels), groups = (tiles + size - 1) / size;
-    if (planes > kMaxBytes) break;
-    const int64_t times = planes <= kNearBytes ? 0 : lanes * planes <= kFarBytes ? 2 : 3;
-    const int64_t moved = groups * ((bytes > kNearBytes / 2 ? bytes : 0) + times * planes);
+    if (planes > caches.planes_bytes) break;
+    const int64_t times = planes <= caches.near_bytes          ? 0
+                          : lanes * planes <= caches.far_bytes ? 2
+                                                               : 3;
+    const int64_t moved = groups * ((bytes > caches.near_bytes / 2 ? bytes : 0) + times * planes);
     if (moved <= least) least = moved, best = size;
   }
   return best;
@@ -94,7 +109,7 @@ class Winograd final : public Kernel, public SavesFlops {
         epilogue_(epilogue) {
     lanes_ = conv_lanes(g, (cut_.tiles + kWinogradRows - 1) / kWinogradRows);
     divide(best_group((cut_.tiles + lanes_ - 1) / lanes_, cut_.in + cut_.out,
-                      4 * kWinogradPlanes * cut_.in * cut_.out, lanes_));
+                      4 * kWinogradPlanes * cut_.in * cut_.out, lanes_, caches_of_tiles()));
     u_plane_ = cut_.in * cut_.out + kShiftedFloats;
     Places places;
     const int64_t u_bytes = 4 * kWinogradPlanes * u_plane_;
@@ -144,7 +159,8 @@ class Winograd final : public Kernel, public SavesFlops {
     if (packing.input >= 0)
       std::copy_n(static_cast<const float*>(weights), 9 * cut_.in * cut_.out,
                   static_cast<float*>(packed) + kWinogradPlanes * u_plane_);
-    parallel_chunks((cut_.out + pair - 1) / pair, std::max<int64_t>(1, 8192 / (cut_.in * pair)),
+    parallel_chunks((cut_.out + pair - 1) / pair,
+                    std::max<int64_t>(1, tuning_->thread_transform_elements / (cut_.in * pair)),
                     [&](int64_t begin, int64_t end) {
                       winograd_weights(static_cast<const float*>(weights), of_out, of_in,
                                        backwards_, cut_.in, cut_.out, begin * pair,
@@ -244,6 +260,7 @@ class Winograd final : public Kernel, public SavesFlops {
   }
 
   Cut cut_;
+  const CpuTuning* tuning_ = &cpu_tuning();  // stays in memory
   int64_t saved_;
   bool backwards_, bias_;
   int64_t lanes_, u_plane_ = 0, u_ = 0;
@@ -264,10 +281,10 @@ class WinogradGradient final : public Kernel, public SavesFlops {
         saved_(saved_flops_of(g, cut_)),
         du_plane_(cut_.in * cut_.out + kShiftedFloats) {
     const int64_t du = 4 * kWinogradPlanes * du_plane_;
-    own_ = du <= 3 * kNearBytes;
+    own_ = du <= Numerics::winograd_gradient_own_bytes;
     lanes_ = own_ ? gradient_lanes(g) : 1;
     const int64_t most = (cut_.tiles + lanes_ - 1) / lanes_;
-    group_ = std::min(most, best_group(most, cut_.in + cut_.out, du, lanes_));
+    group_ = std::min(most, best_group(most, cut_.in + cut_.out, du, lanes_, kGradientCaches));
     Places places;
     du_ = places.add(lanes_ * du);
     for (int64_t i = 0; i < lanes_; ++i)
@@ -294,10 +311,10 @@ class WinogradGradient final : public Kernel, public SavesFlops {
     } else {
       for (int64_t first = 0; first < cut_.tiles; first += group_) {
         const int64_t count = std::min(group_, cut_.tiles - first);
-        parallel_chunks(count, 8, [&](int64_t begin, int64_t end) {
+        parallel_chunks(count, tuning_->winograd_transform_tiles, [&](int64_t begin, int64_t end) {
           transform(x, g, first + begin, begin, end - begin, 0, workspace);
         });
-        const int64_t slices = std::min<int64_t>(4, cut_.in / kWinogradRows),
+        const int64_t slices = std::min(tuning_->winograd_slices, cut_.in / kWinogradRows),
                       step = round_up((cut_.in + slices - 1) / slices, kWinogradRows);
         parallel_chunks(kWinogradPlanes * slices, 1, [&](int64_t begin, int64_t end) {
           for (int64_t i = begin; i < end; ++i) {
@@ -308,14 +325,15 @@ class WinogradGradient final : public Kernel, public SavesFlops {
         });
       }
     }
-    parallel_chunks(
-        cut_.in, std::max<int64_t>(1, 16384 / cut_.out), [&](int64_t begin, int64_t end) {
-          float* dw = static_cast<float*>(out[0]);
-          if (!winograd_weights_back(du, lanes_, kWinogradPlanes * du_plane_, du_plane_, cut_.in,
-                                     cut_.out, begin, end, dw))
-            winograd_direct_gradient(x, cut_.from, g, cut_.to,
-                                     cut_.tiles / (cut_.to.rows * cut_.to.columns), begin, end, dw);
-        });
+    parallel_chunks(cut_.in, std::max<int64_t>(1, tuning_->thread_weight_elements / cut_.out),
+                    [&](int64_t begin, int64_t end) {
+                      float* dw = static_cast<float*>(out[0]);
+                      if (!winograd_weights_back(du, lanes_, kWinogradPlanes * du_plane_, du_plane_,
+                                                 cut_.in, cut_.out, begin, end, dw))
+                        winograd_direct_gradient(x, cut_.from, g, cut_.to,
+                                                 cut_.tiles / (cut_.to.rows * cut_.to.columns),
+                                                 begin, end, dw);
+                    });
   }
 
  private:
@@ -341,6 +359,7 @@ class WinogradGradient final : public Kernel, public SavesFlops {
   }
 
   Cut cut_;
+  const CpuTuning* tuning_ = &cpu_tuning();  // stays in memory
   int64_t saved_, du_plane_, lanes_ = 1, group_ = 0, du_ = 0;
   bool own_ = false;
   std::vector<int64_t> places_;  // per lane: v, z
@@ -354,13 +373,16 @@ bool pays(Direction direction, const Geometry& g, bool constant_weights) {
       g.attr.padding > 2)
     return false;
   const int64_t block = winograd_block();
-  if (g.x_block != block || g.y_block != block || std::min(g.c, g.o) < 32) return false;
+  if (g.x_block != block || g.y_block != block || std::min(g.c, g.o) < Numerics::winograd_channels)
+    return false;
   const int64_t height = direction == Direction::grad_input ? g.h : g.p,
                 width = direction == Direction::grad_input ? g.w : g.q;
   const int64_t tiles = g.n * tiles_along(height) * tiles_along(width);
   const double weights = 4.0 * kWinogradPlanes * static_cast<double>(g.c * g.o);  // bytes
   return 2 * g.n * height * width > kWinogradTile * kWinogradTile * tiles &&
-         g.flops() > (constant_weights ? 20 : 60) * weights;
+         g.flops() > static_cast<double>(constant_weights ? Numerics::winograd_packed_flops
+                                                          : Numerics::winograd_weight_flops) *
+                         weights;
 }
 
 }  // namespace

@@ -6,6 +6,7 @@
 // A transformed operand is 36 matrices, "planes", one for each position in the 6×6 tile.
 #pragma once
 #include <cstdint>
+#include "backends/cpu/numerics.h"
 
 namespace suanli::cpu {
 
@@ -62,7 +63,7 @@ void winograd_direct_gradient(const float* x, const WinogradTiles& from, const f
                               float* dw);
 
 /// How many rows the products take at once.
-constexpr int64_t kWinogradRows = 8;
+constexpr int64_t kWinogradRows = Numerics::winograd_rows;
 /// m[t][o] ← Σ_c v[t][c] · u[c][o], u in panels as winograd_weights makes them; `rows` a multiple
 /// of kWinogradRows.
 void winograd_multiply(const float* v, const float* u, float* m, int64_t rows, int64_t in,

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "backends/cpu/kernels.h"
+#include "backends/cpu/tuning.h"
 #include "base/threads/thread_pool.h"
 #include "ops/index/index.h"
 #include "ops/op.h"
@@ -10,8 +11,6 @@
 namespace suanli::cpu {
 
 namespace {
-
-constexpr int64_t kGrainBytes = 1 << 16;  // worth a thread
 
 int64_t checked(const char* op, int64_t index, int64_t size, int64_t position) {
   if (index < 0 || index >= size)
@@ -84,10 +83,11 @@ const RegisterKernel register_scatter_add("scatter_add", [](const Step& step) {
 const RegisterKernel register_embedding("embedding", [](const Step& step) {
   const int64_t rows = step.in[0].shape[0],
                 bytes = step.in[0].shape[1] * itemsize(step.in[0].dtype),
-                n = step.in[1].shape.numel();
+                n = step.in[1].shape.numel(),
+                grain = cpu_tuning().thread_copy_bytes / std::max<int64_t>(1, bytes);
   return make_kernel([=](const void* const* in, void* const* out) {
     const auto* at = static_cast<const int64_t*>(in[1]);
-    parallel_chunks(n, kGrainBytes / std::max<int64_t>(1, bytes), [&](int64_t begin, int64_t end) {
+    parallel_chunks(n, grain, [&](int64_t begin, int64_t end) {
       for (int64_t i = begin; i < end; ++i) {
         const int64_t row = checked("embedding", at[i], rows, i);
         if (bytes)
@@ -106,10 +106,11 @@ const RegisterKernel register_one_hot("one_hot", [](const Step& step) {
     with_type(step.out[0].dtype, [&](auto element) {
       using Index = decltype(index);
       using T = decltype(element);
+      const int64_t grain = cpu_tuning().thread_copy_bytes / static_cast<int64_t>(sizeof(T)) /
+                            std::max<int64_t>(1, classes);
       kernel = make_kernel([=](const void* const* in, void* const* out) {
         const auto* at = static_cast<const Index*>(in[0]);
         T* y = static_cast<T*>(out[0]);
-        const int64_t grain = kGrainBytes / static_cast<int64_t>(sizeof(T)) / classes;
         parallel_chunks(n, std::max<int64_t>(1, grain), [&](int64_t begin, int64_t end) {
           std::fill(y + begin * classes, y + end * classes, T(0));
           for (int64_t i = begin; i < end; ++i)
@@ -131,7 +132,7 @@ const RegisterKernel register_embedding_grad("embedding_grad", [](const Step& st
     using T = decltype(t);
     constexpr int64_t kLine = 64 / sizeof(T);  // no two threads write one cache line
     const int64_t lines = (columns + kLine - 1) / kLine;
-    const int64_t grain = kGrainBytes / 64 / std::max<int64_t>(1, rows + n);
+    const int64_t grain = cpu_tuning().thread_copy_bytes / 64 / std::max<int64_t>(1, rows + n);
     kernel = make_kernel([=](const void* const* in, void* const* out) {
       const T* g = static_cast<const T*>(in[0]);
       const auto* at = static_cast<const int64_t*>(in[1]);

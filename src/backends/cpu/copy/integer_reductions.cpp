@@ -6,6 +6,7 @@
 
 #include "backends/cpu/fused/reduction_kernel.h"
 #include "backends/cpu/kernels.h"
+#include "backends/cpu/tuning.h"
 #include "base/threads/thread_pool.h"
 #include "ops/op.h"
 
@@ -13,10 +14,7 @@ namespace suanli::cpu {
 
 namespace {
 
-constexpr int64_t kGrain = 1 << 14;   // elements worth a thread
-// a full reduction is cut into blocks of this size, added in order
-constexpr int64_t kBlock = 1 << 16;
-constexpr int kTile = 256;            // columns accumulated together
+constexpr int kTile = CpuTuning::integer_tile;  // columns accumulated together
 
 /// Wraps around.
 struct Sum {
@@ -91,26 +89,28 @@ bool is_total(const Walk& w, int64_t n_out) {
 }
 
 template <class R, class T, class O> void reduce(const T* x, O* y, int64_t n_out, int64_t n_in,
-                                                 const Walk& w, void* workspace) {
+                                                 const Walk& w, const CpuTuning& tuning,
+                                                 void* workspace) {
   using A = typename R::template Acc<T>;
   if (n_out == 0) return;
   if (n_in == 0) {
     for (int64_t i = 0; i < n_out; ++i) y[i] = static_cast<O>(R::template start<T>());
     return;
   }
-  const int64_t per_out = n_in / n_out;
+  const int64_t per_out = n_in / n_out, grain = tuning.thread_row_elements,
+                block = tuning.integer_block;
   if (is_total(w, n_out)) {
-    const int64_t blocks = (n_in + kBlock - 1) / kBlock;
+    const int64_t blocks = (n_in + block - 1) / block;
     A* partial = static_cast<A*>(workspace);
     parallel_chunks(blocks, 1, [&](int64_t from, int64_t to) {
       for (int64_t b = from; b < to; ++b)
-        partial[b] = R::row(x + b * kBlock, std::min(kBlock, n_in - b * kBlock));
+        partial[b] = R::row(x + b * block, std::min(block, n_in - b * block));
     });
     A total = R::template start<T>();
     for (int64_t b = 0; b < blocks; ++b) total = R::join(total, partial[b]);
     y[0] = static_cast<O>(total);
   } else if (w.inner_reduced) {
-    parallel_chunks(n_out, std::max<int64_t>(1, kGrain / per_out), [&](int64_t from, int64_t to) {
+    parallel_chunks(n_out, std::max<int64_t>(1, grain / per_out), [&](int64_t from, int64_t to) {
       for (int64_t o = from; o < to; ++o) {
         const T* base = x + offset_of(o, w.kept, w.kept_stride);
         A total = R::template start<T>();
@@ -122,7 +122,7 @@ template <class R, class T, class O> void reduce(const T* x, O* y, int64_t n_out
   } else {
     const int64_t tiles = (w.inner + kTile - 1) / kTile, outer = n_out / w.inner;
     parallel_chunks(outer * tiles,
-                    std::max<int64_t>(1, kGrain / (per_out * std::min<int64_t>(kTile, w.inner))),
+                    std::max<int64_t>(1, grain / (per_out * std::min<int64_t>(kTile, w.inner))),
                     [&](int64_t from, int64_t to) {
                       for (int64_t t = from; t < to; ++t) {
                         const int64_t o = t / tiles, c = t % tiles * kTile,
@@ -146,14 +146,16 @@ template <class R, class T, class O> struct IntegerReduction : Kernel {
   IntegerReduction(Walk walk, int64_t n_out, int64_t n_in)
       : walk(std::move(walk)), n_out(n_out), n_in(n_in) {
     if (is_total(this->walk, n_out))
-      workspace_bytes =
-          (n_in + kBlock - 1) / kBlock * static_cast<int64_t>(sizeof(typename R::template Acc<T>));
+      workspace_bytes = (n_in + tuning->integer_block - 1) / tuning->integer_block *
+                        static_cast<int64_t>(sizeof(typename R::template Acc<T>));
   }
   void run(const void* const* in, void* const* out, void* workspace) override {
-    reduce<R>(static_cast<const T*>(in[0]), static_cast<O*>(out[0]), n_out, n_in, walk, workspace);
+    reduce<R>(static_cast<const T*>(in[0]), static_cast<O*>(out[0]), n_out, n_in, walk, *tuning,
+              workspace);
   }
   Walk walk;
   int64_t n_out, n_in;
+  const CpuTuning* tuning = &cpu_tuning();  // stays in memory
 };
 
 template <class R> std::unique_ptr<Kernel> integer_reduction(const Step& step) {
@@ -180,27 +182,28 @@ const RegisterKernel register_argmax("argmax", [](const Step& step) {
   const Shape& s = step.in[0].shape;
   int64_t outer = 1, n = s[axis], inner = 1;
   for (int i = 0; i < s.rank(); ++i) (i < axis ? outer : inner) *= i == axis ? 1 : s[i];
+  const int64_t grain =
+      std::max<int64_t>(1, cpu_tuning().thread_row_elements / std::max<int64_t>(1, n));
   std::unique_ptr<Kernel> kernel;
   with_type(step.in[0].dtype, [&](auto t) {
     using T = decltype(t);
     kernel = make_kernel([=](const void* const* in, void* const* out) {
       const T* x = static_cast<const T*>(in[0]);
       auto* y = static_cast<int64_t*>(out[0]);
-      parallel_chunks(outer * inner, std::max<int64_t>(1, kGrain / n),
-                      [&](int64_t from, int64_t to) {
-                        for (int64_t i = from; i < to; ++i) {
-                          const T* p = x + i / inner * n * inner + i % inner;
-                          int64_t best = 0;
-                          for (int64_t k = 1; k < n; ++k) {
-                            const T a = p[best * inner], b = p[k * inner];
-                            bool better = b > a;
-                            if constexpr (std::is_floating_point_v<T>)
-                              better = !std::isnan(a) && (b > a || std::isnan(b));
-                            if (better) best = k;
-                          }
-                          y[i] = best;
-                        }
-                      });
+      parallel_chunks(outer * inner, grain, [&](int64_t from, int64_t to) {
+        for (int64_t i = from; i < to; ++i) {
+          const T* p = x + i / inner * n * inner + i % inner;
+          int64_t best = 0;
+          for (int64_t k = 1; k < n; ++k) {
+            const T a = p[best * inner], b = p[k * inner];
+            bool better = b > a;
+            if constexpr (std::is_floating_point_v<T>)
+              better = !std::isnan(a) && (b > a || std::isnan(b));
+            if (better) best = k;
+          }
+          y[i] = best;
+        }
+      });
     });
   });
   return kernel;

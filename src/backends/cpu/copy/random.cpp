@@ -6,6 +6,7 @@
 #include <numeric>
 
 #include "backends/cpu/kernels.h"
+#include "backends/cpu/tuning.h"
 #include "base/core/philox.h"
 #include "base/threads/thread_pool.h"
 #include "ops/op.h"
@@ -13,8 +14,6 @@
 namespace suanli::cpu {
 
 namespace {
-
-constexpr int64_t kGrain = 4096;  // blocks worth a thread
 
 struct Seed {
   uint64_t seed, counter;
@@ -24,8 +23,9 @@ struct Seed {
 };
 
 /// Fills y with blocks of Philox: `per_block` values from each, made by f(words, values).
-template <class T, int per_block, class F> void fill(T* y, int64_t n, Seed s, F&& f) {
-  parallel_chunks((n + per_block - 1) / per_block, kGrain, [&](int64_t a, int64_t b) {
+template <class T, int per_block, class F> void fill(T* y, int64_t n, int64_t grain, Seed s,
+                                                     F&& f) {
+  parallel_chunks((n + per_block - 1) / per_block, grain, [&](int64_t a, int64_t b) {
     for (int64_t block = a; block < b; ++block) {
       T values[per_block];
       f(philox(s.seed, s.counter + static_cast<uint64_t>(block)), values);
@@ -36,7 +36,7 @@ template <class T, int per_block, class F> void fill(T* y, int64_t n, Seed s, F&
 }
 
 const RegisterKernel register_uniform("uniform", [](const Step& step) -> std::unique_ptr<Kernel> {
-  const int64_t n = step.out[0].shape.numel();
+  const int64_t n = step.out[0].shape.numel(), grain = cpu_tuning().thread_random_blocks;
   const bool single = step.out[0].dtype == DType::f32;
   return make_kernel([=](const void* const* in, void* const* out) {
     const double low = read_real(in[2], step.in[2].dtype),
@@ -45,14 +45,15 @@ const RegisterKernel register_uniform("uniform", [](const Step& step) -> std::un
       // Rounding may reach `high` from below; the interval is half open.
       const float l = static_cast<float>(low), s = static_cast<float>(span),
                   below = std::nextafter(static_cast<float>(high), l);
-      fill<float, 4>(static_cast<float*>(out[0]), n, Seed(step, in), [&](const auto& w, float* v) {
-        for (size_t k = 0; k < 4; ++k)
-          v[k] = s > 0 ? std::min(l + s * uniform01(w[k]), below) : l + s * uniform01(w[k]);
-      });
+      fill<float, 4>(
+          static_cast<float*>(out[0]), n, grain, Seed(step, in), [&](const auto& w, float* v) {
+            for (size_t k = 0; k < 4; ++k)
+              v[k] = s > 0 ? std::min(l + s * uniform01(w[k]), below) : l + s * uniform01(w[k]);
+          });
     } else {
       const double below = std::nextafter(high, low);
       fill<double, 2>(
-          static_cast<double*>(out[0]), n, Seed(step, in), [&](const auto& w, double* v) {
+          static_cast<double*>(out[0]), n, grain, Seed(step, in), [&](const auto& w, double* v) {
             for (size_t k = 0; k < 2; ++k)
               v[k] = span > 0 ? std::min(low + span * uniform01(w[2 * k], w[2 * k + 1]), below)
                               : low + span * uniform01(w[2 * k], w[2 * k + 1]);
@@ -62,7 +63,7 @@ const RegisterKernel register_uniform("uniform", [](const Step& step) -> std::un
 });
 
 const RegisterKernel register_normal("normal", [](const Step& step) -> std::unique_ptr<Kernel> {
-  const int64_t n = step.out[0].shape.numel();
+  const int64_t n = step.out[0].shape.numel(), grain = cpu_tuning().thread_random_blocks;
   const bool single = step.out[0].dtype == DType::f32;
   return make_kernel([=](const void* const* in, void* const* out) {
     const double mean = read_real(in[2], step.in[2].dtype),
@@ -76,13 +77,14 @@ const RegisterKernel register_normal("normal", [](const Step& step) -> std::uniq
       to[1] = static_cast<T>(mean + std_dev * r * std::sin(angle));
     };
     if (single)
-      fill<float, 4>(static_cast<float*>(out[0]), n, Seed(step, in), [&](const auto& w, float* v) {
-        pair(uniform01(w[0]), uniform01(w[1]), v);
-        pair(uniform01(w[2]), uniform01(w[3]), v + 2);
-      });
+      fill<float, 4>(static_cast<float*>(out[0]), n, grain, Seed(step, in),
+                     [&](const auto& w, float* v) {
+                       pair(uniform01(w[0]), uniform01(w[1]), v);
+                       pair(uniform01(w[2]), uniform01(w[3]), v + 2);
+                     });
     else
       fill<double, 2>(
-          static_cast<double*>(out[0]), n, Seed(step, in),
+          static_cast<double*>(out[0]), n, grain, Seed(step, in),
           [&](const auto& w, double* v) { pair(uniform01(w[0], w[1]), uniform01(w[2], w[3]), v); });
   });
 });
@@ -95,7 +97,7 @@ class Permutation final : public Kernel {
   }
   void run(const void* const* in, void* const* out, void* workspace) override {
     auto* keys = static_cast<uint64_t*>(workspace);
-    fill<uint64_t, 2>(keys, n_, Seed(step_, in), [](const auto& w, uint64_t* v) {
+    fill<uint64_t, 2>(keys, n_, grain_, Seed(step_, in), [](const auto& w, uint64_t* v) {
       v[0] = w[0] | uint64_t{w[1]} << 32;
       v[1] = w[2] | uint64_t{w[3]} << 32;
     });
@@ -108,7 +110,7 @@ class Permutation final : public Kernel {
 
  private:
   Step step_;
-  int64_t n_;
+  int64_t n_, grain_ = cpu_tuning().thread_random_blocks;
 };
 
 const RegisterKernel register_permutation("permutation",

@@ -6,14 +6,13 @@
 #include "backends/cpu/fused/fused_kernel.h"
 #include "backends/cpu/kernels.h"
 #include "backends/cpu/simd/iteration.h"
+#include "backends/cpu/tuning.h"
 #include "base/threads/thread_pool.h"
 #include "ops/op.h"
 
 namespace suanli::cpu {
 
 namespace {
-
-constexpr int64_t kGrain = 1 << 16;
 
 std::array<int64_t, 8> row_major(const Shape& s) {
   std::array<int64_t, 8> strides{};
@@ -28,15 +27,16 @@ const RegisterKernel register_full("full", [](const Step& step) {
   std::unique_ptr<Kernel> kernel;
   with_type(to, [&](auto t) {
     using T = decltype(t);
-    kernel = make_kernel([=](const void* const* in, void* const* out) {
-      T v;
-      if constexpr (std::is_floating_point_v<T>) v = static_cast<T>(read_real(in[0], from));
-      else
-        v = to == DType::boolean ? static_cast<T>(read_real(in[0], from) != 0)
-                                 : static_cast<T>(read_integer(in[0], from));
-      T* y = static_cast<T*>(out[0]);
-      parallel_chunks(n, kGrain, [&](int64_t a, int64_t b) { std::fill(y + a, y + b, v); });
-    });
+    kernel = make_kernel(
+        [=, grain = cpu_tuning().thread_copy_elements](const void* const* in, void* const* out) {
+          T v;
+          if constexpr (std::is_floating_point_v<T>) v = static_cast<T>(read_real(in[0], from));
+          else
+            v = to == DType::boolean ? static_cast<T>(read_real(in[0], from) != 0)
+                                     : static_cast<T>(read_integer(in[0], from));
+          T* y = static_cast<T*>(out[0]);
+          parallel_chunks(n, grain, [&](int64_t a, int64_t b) { std::fill(y + a, y + b, v); });
+        });
   });
   return kernel;
 });
@@ -81,7 +81,7 @@ const RegisterKernel register_expand("expand", [](const Step& step) -> std::uniq
 
 /// A slice along one axis: `outer` runs of `length` rows, `step` rows apart, each of `row` bytes.
 struct SliceGeometry {
-  int64_t outer, size, length, step, row;
+  int64_t outer, size, length, step, row, grain = cpu_tuning().thread_copy_bytes;
   DType start_dtype;
   SliceGeometry(const ValueDesc& whole, const SliceAttr& a, DType start)
       : outer(1),
@@ -102,15 +102,14 @@ struct SliceGeometry {
   /// Calls f(offset in the whole, offset in the part, bytes) for every contiguous piece.
   template <class F> void pieces(int64_t from, F&& f) const {
     if (length == 0 || row == 0) return;
-    parallel_chunks(outer, std::max<int64_t>(1, kGrain / (length * row)),
-                    [&](int64_t a, int64_t b) {
-                      for (int64_t o = a; o < b; ++o) {
-                        if (step == 1) f((o * size + from) * row, o * length * row, length * row);
-                        else
-                          for (int64_t i = 0; i < length; ++i)
-                            f((o * size + from + i * step) * row, (o * length + i) * row, row);
-                      }
-                    });
+    parallel_chunks(outer, std::max<int64_t>(1, grain / (length * row)), [&](int64_t a, int64_t b) {
+      for (int64_t o = a; o < b; ++o) {
+        if (step == 1) f((o * size + from) * row, o * length * row, length * row);
+        else
+          for (int64_t i = 0; i < length; ++i)
+            f((o * size + from + i * step) * row, (o * length + i) * row, row);
+      }
+    });
   }
 };
 

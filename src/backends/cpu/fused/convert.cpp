@@ -10,14 +10,12 @@
 
 #include "backends/cpu/fused/fused_kernel.h"
 #include "backends/cpu/simd/iteration.h"
+#include "backends/cpu/tuning.h"
 #include "base/core/half.h"
 #include "base/threads/thread_pool.h"
 
 namespace suanli::cpu {
 namespace {
-
-// elements per thread: fewer are done before a second thread has woken up
-constexpr int64_t kGrain = 65536;
 
 struct Bool {
   uint8_t v;
@@ -114,7 +112,7 @@ class Cast final : public Kernel {
                        " differ");
   }
   void run(const void* const* in, void* const* out, void*) override {
-    parallel_chunks(n_, kGrain, [&](int64_t begin, int64_t end) {
+    parallel_chunks(n_, grain_, [&](int64_t begin, int64_t end) {
       convert_(static_cast<const std::byte*>(in[0]) + begin * in_size_,
                static_cast<std::byte*>(out[0]) + begin * out_size_,
                static_cast<size_t>(end - begin));
@@ -123,7 +121,7 @@ class Cast final : public Kernel {
 
  private:
   ConvertFn convert_;
-  int64_t n_, in_size_, out_size_;
+  int64_t n_, in_size_, out_size_, grain_ = cpu_tuning().thread_copy_elements;
 };
 
 /// Copies elements of one size. Two axes are walked in blocks: the output's last, and the one along
@@ -159,7 +157,7 @@ template <class T> class StridedCopyOf final : public StridedCopy {
     const T* from = static_cast<const T*>(in_base);
     T* to = static_cast<T*>(out);
     const int64_t bands = (rows_.size + kBlock - 1) / kBlock, work = bands * outer_total_;
-    parallel_chunks(work, std::max<int64_t>(1, kGrain * work / total_),
+    parallel_chunks(work, std::max<int64_t>(1, grain_ * work / total_),
                     [&](int64_t begin, int64_t end) {
                       Odometer<2> at(outer_, static_cast<int>(outer_.size()),
                                      {in_strides_.data(), out_strides_.data()}, begin / bands);
@@ -195,7 +193,7 @@ template <class T> class StridedCopyOf final : public StridedCopy {
     }
   }
 
-  int64_t total_, outer_total_ = 1;
+  int64_t total_, outer_total_ = 1, grain_ = cpu_tuning().thread_copy_elements;
   Axis columns_{1, 1, 1}, rows_{1, 0, 0};
   std::vector<int64_t> outer_;
   std::array<int64_t, 8> in_strides_{}, out_strides_{};

@@ -8,6 +8,7 @@
 #include "backends/cpu/fused/reduction_kernel.h"
 #include "backends/cpu/fused/tile_executor.h"
 #include "backends/cpu/simd/streaming_store.h"
+#include "backends/cpu/tuning.h"
 #include "base/threads/thread_pool.h"
 #include "ops/pointwise/pointwise.h"
 
@@ -21,9 +22,8 @@ class Pointwise final : public Kernel {
             const Shape& space)
       : runner_(code, in, dtypes(out), results, {}, space, {},
                 std::vector<uint8_t>(out.size(), past_caches(in, out))),
-        // 64k elements of the cheapest op take some 8 µs in the cache, about what waking a thread
-        // costs.
-        grain_(std::max<int64_t>(4096, 65536 / std::max<int64_t>(1, runner_.work()))) {}
+        grain_(std::max(cpu_tuning().thread_least_elements,
+                        cpu_tuning().thread_elements / std::max<int64_t>(1, runner_.work()))) {}
 
   void run(const void* const* in, void* const* out, void*) override {
     parallel_chunks(runner_.total(), grain_,

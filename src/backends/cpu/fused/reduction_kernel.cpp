@@ -13,17 +13,22 @@
 #include "backends/cpu/fused/row_program_executor.h"
 #include "backends/cpu/kernels.h"
 #include "backends/cpu/simd/streaming_store.h"
+#include "backends/cpu/tuning.h"
 #include "base/core/round_up.h"
 #include "base/threads/thread_pool.h"
 #include "ops/op.h"
+#include "plan/ir/tuning.h"
 
 namespace suanli::cpu {
 namespace {
 
 // at most this many copies of the accumulators; also how many threads may work
-constexpr int64_t kParts = 16;
-constexpr int64_t kMinParallelElements = 32768;  // elements worth several threads
-constexpr int64_t kCopiesBytes = 4 << 20;  // that all copies together may take
+constexpr int64_t kParts = Numerics::reduction_parts;
+constexpr int64_t kMinParallelElements = Numerics::reduction_parallel_elements;
+constexpr int64_t kCopiesBytes = Numerics::reduction_copies_bytes;  // all copies together
+// Rows of a row program are added up as they are alone: not cut, and not shared out by columns.
+static_assert(most_plan_tuning().longest_row < 2 * kMinParallelElements);
+static_assert(most_plan_tuning().row_columns <= kParts * kReductionBlock);
 
 /// How a reduction walks its space: the innermost axes make runs, each of which goes into one
 /// accumulator (rows) or `columns` neighboring ones.
@@ -80,12 +85,14 @@ class Reductions final : public Kernel {
     const int64_t total = runner_.total(), copy = w.kept * 8;
     copy_ = static_cast<int64_t>(runner_.across().size()) * w.kept;
     if (runner_.across().empty()) {
-      // Rows are independent. 64k elements of the cheapest op take some 8 µs in the cache, about
-      // what waking a thread costs.
-      const int64_t grain = std::max<int64_t>(4096, 65536 / std::max<int64_t>(1, runner_.work()));
+      // Rows are independent.
+      const CpuTuning& tuning = cpu_tuning();
+      const int64_t grain = std::max(tuning.thread_least_elements,
+                                     tuning.thread_elements / std::max<int64_t>(1, runner_.work()));
       const int64_t most = std::max<int64_t>(1, std::min(total / row_, total / grain));
-      parts_ =
-          most == 1 || pool_threads() == 1 ? 1 : std::min<int64_t>(most, kParts * pool_threads());
+      parts_ = most == 1 || pool_threads() == 1
+                   ? 1
+                   : std::min<int64_t>(most, tuning.pieces_per_thread * pool_threads());
     } else if (total >= kMinParallelElements) {
       divide(copy);
     }

@@ -4,6 +4,8 @@
 #pragma once
 #include <cstdint>
 
+#include "backends/cpu/numerics.h"
+
 namespace suanli::cpu {
 
 enum class Reduction : uint8_t { sum, max };
@@ -32,6 +34,6 @@ void repeat_rows(const double* from, int64_t rows, int64_t n, double* to);
 
 /// A caller may cut its arrays at multiples of this many elements, counted from their start,
 /// without changing a bit.
-constexpr int64_t kReductionBlock = 512;
+constexpr int64_t kReductionBlock = Numerics::reduction_block;
 
 }  // namespace suanli::cpu

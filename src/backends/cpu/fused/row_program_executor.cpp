@@ -6,6 +6,7 @@
 #include <new>
 
 #include "backends/cpu/simd/streaming_store.h"
+#include "backends/cpu/tuning.h"
 #include "base/core/round_up.h"
 
 namespace suanli::cpu {
@@ -185,8 +186,9 @@ RowProgramExecutor::RowProgramExecutor(const Expr& expr, const std::vector<Value
     const int64_t unit = std::max(row_, whole);
     block_ = step_ = step_ / unit * unit;
   }
+  const int64_t near_bytes = cpu_tuning().core_cache_bytes;
   for (size_t i = 0; i < in.size(); ++i)
-    if (in[i].shape.numel() == total_ && bytes_of(in[i]) > near_cache())
+    if (in[i].shape.numel() == total_ && bytes_of(in[i]) > near_bytes)
       whole_.push_back({i, itemsize(in[i].dtype)});
   auto reserve = [&](int64_t bytes) {
     const int64_t at = run_bytes_;

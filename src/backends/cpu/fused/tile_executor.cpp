@@ -8,15 +8,11 @@
 #include "backends/cpu/kernels.h"
 #include "backends/cpu/simd/iteration.h"
 #include "backends/cpu/simd/streaming_store.h"
+#include "backends/cpu/tuning.h"
 #include "base/core/round_up.h"
 
 namespace suanli::cpu {
 namespace {
-
-constexpr int64_t kTileBytes = 8192;  // three operands leave half of a 48 KB L1 to spare
-// Long programs take smaller tiles so that their registers stay in L1, but not so small that calls
-// would show.
-constexpr int64_t kCacheBytes = 32 << 10;
 
 /// Makes `done` elements into `n` of the same pattern by copying what is there.
 void repeat(std::byte* to, int64_t done, int64_t n, int64_t width) {
@@ -34,13 +30,15 @@ TileExecutor::TileExecutor(const std::vector<Expr::Instruction>& code,
     : program_(lower(code, in, results, kept)),
       streamed_(streamed),
       given_(in.size()),
-      total_(space.numel()) {
+      total_(space.numel()),
+      near_bytes_(cpu_tuning().core_cache_bytes) {
+  const CpuTuning& tuning = cpu_tuning();
   streamed_.resize(out.size());
   std::vector<std::array<int64_t, 8>> strides;
   for (const ValueDesc& v : in) strides.push_back(broadcast_strides(v.shape, space));
   sizes_ = collapse(space, strides);
   for (DType d : out) out_itemsize_.push_back(itemsize(d));
-  for (tile_ = kTileBytes / program_.width;; tile_ /= 2) {
+  for (tile_ = tuning.tile_bytes / program_.width;; tile_ /= 2) {
     inputs_.clear();
     scratch_ = 0;
     for (const TileProgram::Load& load : program_.loads)
@@ -49,7 +47,9 @@ TileExecutor::TileExecutor(const std::vector<Expr::Instruction>& code,
     slots_at_ = scratch_;
     scratch_ += (program_.slots + std::count(streamed_.begin(), streamed_.end(), 1)) * tile_ *
                 program_.width;
-    if (scratch_ <= (tile_ > kMinTile ? kCacheBytes : kScratchBytes)) break;
+    // Long programs take smaller tiles so that their registers stay in L1, but not so small that
+    // calls would show.
+    if (scratch_ <= (tile_ > kMinTile ? tuning.tile_scratch_bytes : kScratchBytes)) break;
   }
   count_held(static_cast<int64_t>(
       sizeof *this + program_.code.size() * sizeof(TileProgram::Instruction) +
@@ -137,7 +137,7 @@ const void* TileExecutor::gathered(const Input& input, const std::byte* from, st
   if (one_span && n <= tile_ && held == filled) return scratch;
   filled = one_span && n == tile_ ? held : -1;
   // a tile of f32 loaded from f64 is twice as large before its conversion
-  alignas(64) std::byte raw[2 * kTileBytes];
+  alignas(64) std::byte raw[2 * CpuTuning::most_tile_bytes];
   std::byte* to = input.convert ? raw : scratch;
   switch (input.itemsize) {
     case 1: gather<uint8_t>(input, from, to, begin, n); break;
@@ -206,7 +206,8 @@ void TileExecutor::Run::look_ahead(int64_t at, int64_t n, Prefetcher& ahead) con
   if (n <= 0) return;
   for (const Input& input : runner_.inputs_)
     if (const auto* from = static_cast<const std::byte*>(in_[input.source]);
-        from && input.kind == Input::linear && runner_.total_ * input.itemsize > near_cache())
+        from && input.kind == Input::linear &&
+        runner_.total_ * input.itemsize > runner_.near_bytes_)
       ahead.add(from + at * input.itemsize, n * input.itemsize);
 }
 

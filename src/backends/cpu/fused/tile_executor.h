@@ -6,7 +6,9 @@
 #include <vector>
 
 #include "backends/cpu/fused/tile_program.h"
+#include "backends/cpu/numerics.h"
 #include "backends/cpu/simd/prefetch.h"
+#include "backends/cpu/tuning.h"
 
 namespace suanli::cpu {
 
@@ -31,8 +33,8 @@ class TileExecutor {
   /// Instructions per element.
   int64_t work() const { return static_cast<int64_t>(program_.code.size()); }
 
-  static constexpr int64_t kMinTile = 512;
-  static constexpr int64_t kScratchBytes = 256 << 10;
+  static constexpr int64_t kMinTile = Numerics::reduction_block;
+  static constexpr int64_t kScratchBytes = CpuTuning::scratch_bytes;
 
   /// Bytes of scratch of one thread, a multiple of 64, kScratchBytes at most: for inputs, which
   /// hold from tile to tile, and for what is computed, which does not.
@@ -105,6 +107,7 @@ class TileExecutor {
   std::vector<uint8_t> streamed_;
   size_t given_;
   int64_t total_, tile_ = 0, scratch_ = 0, slots_at_ = 0;
+  int64_t near_bytes_;  // larger inputs are prefetched
 };
 
 }  // namespace suanli::cpu

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 
+#include "backends/cpu/numerics.h"
 #include "base/core/round_up.h"
 #include "base/threads/thread_pool.h"
 
@@ -11,28 +12,19 @@ namespace {
 
 // A step of k of a panel of b (32 KB with AVX-512) stays in L1, of a block of a (256 KB) in L2,
 // where half a MB of c joins it.
-constexpr int64_t kDepth = 256, kBlockBytes = 256 << 10, kDoneBytes = 512 << 10;
-/// Rows of c and what lies beside them.
-constexpr int64_t kBesideBytes = 1 << 20;
-/// What of b is still in L2 when the next block of rows reads it.
-constexpr int64_t kStaysBytes = 1 << 20;
+constexpr int64_t kDepth = Numerics::gemm_depth;
 /// Rows of b that are read side by side, where it is not packed: as streams that the machine
 /// fetches ahead by itself.
-constexpr int64_t kThinDepth = 32;
-/// What of b need not be packed, since it stays in L1 or close to it.
-constexpr int64_t kNearBytes = 64 << 10;
-/// At least so many rows are multiplied with what was read of b; fewer, and b comes from memory
-/// faster than it does.
-constexpr int64_t kMinRows = 56;
+constexpr int64_t kThinDepth = Numerics::gemm_thin_depth;
 /// Up to here dot products without packing are faster.
-constexpr int64_t kDotRows = 16;
+constexpr int64_t kDotRows = Numerics::gemm_dot_rows;
 
 constexpr int64_t pieces(int64_t n, int64_t of) { return std::max<int64_t>(1, (n + of - 1) / of); }
 
 }  // namespace
 
 template <class T> Gemm<T>::Gemm(const GemmShape& shape, const GemmUse& use)
-    : shape_(shape), use_(use), tile_(gemm_tile<T>()) {
+    : shape_(shape), use_(use), tile_(gemm_tile<T>()), tuning_(&cpu_tuning()) {
   GemmShape& s = shape_;
   if (s.a_row == 0) s.a_row = s.a_transposed ? s.m : s.k;
   if (s.b_row == 0) s.b_row = s.b_transposed ? s.k : s.n;
@@ -42,22 +34,25 @@ template <class T> Gemm<T>::Gemm(const GemmShape& shape, const GemmUse& use)
   if (s.m == 1 && s.a_transposed && s.a_row == 1) s.a_transposed = false, s.a_row = s.k;
   const bool thin = !use.b_packed && s.m <= tile_.rows && !s.b_transposed;
   k_steps_ = pieces(s.k, thin ? kThinDepth : kDepth);
-  depth_ = round_up(pieces(s.k, k_steps_), 16);
+  depth_ = round_up(pieces(s.k, k_steps_), Numerics::gemm_depth_multiple);
   k_steps_ = pieces(s.k, depth_);
   packed_columns_ = round_up(s.n, tile_.lanes);
-  granule_ = std::clamp<int64_t>(round_up(s.m / 128, 8), 8, 64);
+  granule_ = std::clamp<int64_t>(round_up(s.m / tuning_->gemm_granules, 8), 8, 64);
   constexpr int64_t size = sizeof(T);
-  block_rows_ = std::clamp<int64_t>(kBlockBytes / (size * depth_), granule_, 512);
+  block_rows_ = std::clamp<int64_t>(tuning_->gemm_block_bytes / (size * depth_), granule_,
+                                    tuning_->gemm_block_rows);
   if (use.parts_done) {
     const int64_t n = std::max<int64_t>(1, s.n);
-    block_rows_ = std::min(block_rows_,
-                           std::max(kMinRows, std::min(kDoneBytes / (size * n),
-                                                       kBesideBytes / ((size + use.beside) * n))));
+    block_rows_ = std::min(
+        block_rows_, std::max(tuning_->gemm_min_rows,
+                              std::min(tuning_->gemm_done_bytes / (size * n),
+                                       tuning_->gemm_beside_bytes / ((size + use.beside) * n))));
   }
   block_rows_ = std::max(granule_, block_rows_ / granule_ * granule_);
   dot_ = !use.b_packed && !s.a_transposed && s.b_transposed && std::min(s.m, s.n) <= kDotRows;
   plan_shares(use.threads > 0 ? use.threads : pool_threads());
-  const bool near = !use.b_packed && !s.b_transposed && s.k * s.n * size <= kNearBytes;
+  const bool near =
+      !use.b_packed && !s.b_transposed && s.k * s.n * size <= tuning_->gemm_unpacked_bytes;
   if (dot_ || thin || near) b_form_ = Columns::as_they_are;
   // Each for itself, where one block of rows is all that a thread has: what one core packed is slow
   // to read from another.
@@ -68,21 +63,24 @@ template <class T> Gemm<T>::Gemm(const GemmShape& shape, const GemmUse& use)
 
 template <class T> void Gemm<T>::plan_shares(int threads) {
   const GemmShape& s = shape_;
-  // A thread's share should take some 10 µs: 1.5 MFLOP, or a byte from memory for every 8 of them.
+  // A thread's share should take some 10 µs.
   const double m = static_cast<double>(s.m), n = static_cast<double>(s.n),
                k = static_cast<double>(s.k);
-  const double work = 2 * m * n * k + 8 * sizeof(T) * (m * k + k * n + m * n);
-  const int64_t shares = std::clamp<int64_t>(static_cast<int64_t>(work / 1.5e6), 1, threads);
+  const double byte_flops = static_cast<double>(tuning_->byte_flops),
+               work = 2 * m * n * k + byte_flops * sizeof(T) * (m * k + k * n + m * n);
+  const int64_t shares = std::clamp<int64_t>(
+      static_cast<int64_t>(work / static_cast<double>(tuning_->thread_flops)), 1, threads);
   const int64_t row_pieces = pieces(s.m, granule_), column_pieces = pieces(s.n, tile_.columns);
   // Where there are few rows every thread packs all of one operand: of the smaller one.
   const bool by_columns =
-      dot_ ? s.n >= s.m : s.m < 2 * kMinRows || (s.m <= block_rows_ && s.m < s.n);
+      dot_ ? s.n >= s.m : s.m < 2 * tuning_->gemm_min_rows || (s.m <= block_rows_ && s.m < s.n);
   if (by_columns) {
     column_shares_ = std::min(shares, column_pieces);
     row_shares_ = std::min(shares / column_shares_, row_pieces);
   } else {
     row_shares_ = std::min(shares, row_pieces);
-    if (!dot_) row_shares_ = std::min(row_shares_, std::max<int64_t>(1, s.m / (kMinRows / 2)));
+    if (!dot_)
+      row_shares_ = std::min(row_shares_, std::max<int64_t>(1, s.m / (tuning_->gemm_min_rows / 2)));
     column_shares_ = std::min(shares / row_shares_, column_pieces);
   }
   // as many for each share, but none without rows
@@ -151,7 +149,8 @@ template <class T> void Gemm<T>::pack(const T* b, void* packed) const {
   const int64_t panels = pieces(shape_.n, tile_.columns), all = panels * k_steps_;
   T* to = static_cast<T*>(packed);
   parallel_chunks(
-      all, std::max<int64_t>(1, 65536 / (tile_.columns * depth_)), [&](int64_t begin, int64_t end) {
+      all, std::max<int64_t>(1, tuning_->gemm_pack_elements / (tile_.columns * depth_)),
+      [&](int64_t begin, int64_t end) {
         while (begin < end) {
           const Range k = step(begin / panels);
           const int64_t first = begin % panels, last = std::min(panels, first + end - begin),
@@ -211,6 +210,7 @@ template <class T> void Gemm<T>::multiply(const Operands& x, const Block& part, 
     gemm_pack_rows(x.a.at(rows.begin, k.begin), rows.size(), k.size(), own.a);
     GemmBlock<T> block{rows.size(), columns.size(), k.size(), own.a, nullptr,
                        0,           nullptr,        c,        c_row, use_.add || i > 0};
+    block.near_bytes = tuning_->gemm_near_bytes;
     const bool last = i + 1 == k_steps_;
     Fetches fetches;
     if (last)
@@ -222,8 +222,8 @@ template <class T> void Gemm<T>::multiply(const Operands& x, const Block& part, 
     fetches.add(x.a.at(next_rows.begin, next_k.begin).fetch(next_rows.size(), next_k.size()));
     if (b_form_ == Columns::packed) {
       block.b = x.packed_b + k.begin * packed_columns_ + columns.begin * k.size();
-      block.far_b =
-          part.first || columns.size() * shape_.k * static_cast<int64_t>(sizeof(T)) > kStaysBytes;
+      block.far_b = part.first || columns.size() * shape_.k * static_cast<int64_t>(sizeof(T)) >
+                                      tuning_->gemm_stay_bytes;
       gemm_multiply(block, fetches);
       continue;
     }
@@ -242,7 +242,8 @@ template <class T> void Gemm<T>::multiply(const Operands& x, const Block& part, 
       // nothing is read behind a row
       const int64_t whole = block.columns / tile_.lanes * tile_.lanes;
       if (!shape_.b_transposed &&
-          columns.size() * shape_.k * static_cast<int64_t>(sizeof(T)) <= kStaysBytes && whole > 0) {
+          columns.size() * shape_.k * static_cast<int64_t>(sizeof(T)) <= tuning_->gemm_stay_bytes &&
+          whole > 0) {
         // The multiply-adds hide it, unless b comes from memory: then they wait.
         block.columns = whole;
         block.b = b.data, block.b_row = shape_.b_row, block.pack_b = own.b;

@@ -9,6 +9,7 @@
 #include <span>
 
 #include "backends/cpu/gemm/gemm_simd.h"
+#include "backends/cpu/tuning.h"
 
 namespace suanli::cpu {
 
@@ -119,6 +120,7 @@ template <class T> class Gemm {
   GemmShape shape_;
   GemmUse use_;
   GemmTile tile_;
+  const CpuTuning* tuning_;  // stays in memory
   int64_t depth_, k_steps_, packed_columns_, granule_, block_rows_;
   bool dot_ = false, dot_sums_ = false;
   Columns b_form_ = Columns::packed;

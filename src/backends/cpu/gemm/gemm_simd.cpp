@@ -4,6 +4,7 @@
 #include <array>
 #include <utility>
 
+#include "backends/cpu/numerics.h"
 #include "base/system/simd_targets.h"
 #define HWY_TARGET_INCLUDE "backends/cpu/gemm/gemm_simd.cpp"
 #include "hwy/foreach_target.h"
@@ -17,11 +18,9 @@ namespace {
 
 // 28 of 32 registers accumulate with AVX-512, 12 of 16 else: more than latency × ports asks for,
 // and per multiply-add few enough loads.
-constexpr int kVectors = 2, kTileRows = hn::MaxLanes(hn::ScalableTag<float>()) == 16 ? 14 : 6;
+constexpr int kVectors = Numerics::gemm_tile_vectors,
+              kTileRows = numerics_of(kRowLanes<float>).gemm_tile_rows;
 template <class T> constexpr int64_t kTileColumns = kVectors * kRowLanes<T>;
-
-/// What of b stays in L1 beside a's panel.
-constexpr int64_t kNearBytes = 32 << 10;
 
 // ---- packing ------------------------------------------------------------------------------------
 
@@ -75,7 +74,7 @@ template <class T> HWY_INLINE void pack_copied(GemmOperand<T> x, int64_t valid, 
 
 /// Depths that are copied at once: few enough that lines a power of two apart meet in a set of L1,
 /// enough to turn to panels seldom.
-constexpr int64_t kCopied = 8;
+constexpr int64_t kCopied = CpuTuning::gemm_copy_rows;
 
 template <class T> void pack_rows(GemmOperand<T> a, int64_t rows, int64_t depth, T* to) {
   const RowPanels panels(rows);
@@ -97,7 +96,7 @@ template <class T> int64_t packed_columns(int64_t columns) {
 template <class T> void pack_columns(GemmOperand<T> b, int64_t columns, int64_t depth, T* to) {
   const int64_t step = b.deep == 1 ? std::max<int64_t>(1, depth) : kCopied;
   // one after the other: the panels of a strip meet in a set of L1
-  constexpr int64_t strip = 8 * kTileColumns<T>;
+  constexpr int64_t strip = CpuTuning::gemm_strip_panels * kTileColumns<T>;
   for (int64_t s = 0; s < columns; s += strip)
     for (int64_t k = 0; k < depth; k += step)
       for (int64_t j = s; j < std::min(columns, s + strip); j += kTileColumns<T>) {
@@ -263,7 +262,7 @@ template <class T> void multiply(const GemmBlock<T>& m, Fetches& fetches) {
   auto run = [&](const TileTask<T>& task, int64_t height) {
     tiles<T>[task.columns > kRowLanes<T>][static_cast<size_t>(height - 1)](task, fetches.next());
   };
-  if (m.columns * m.depth * size <= kNearBytes) {  // all of b is near: c is written row by row
+  if (m.columns * m.depth * size <= m.near_bytes) {  // all of b is near: c is written row by row
     const int64_t whole = m.columns / width;
     for (int64_t p = 0; p < panels.count; ++p) {
       const int64_t height = panels.begin(p + 1) - panels.begin(p);

@@ -52,6 +52,7 @@ template <class T> struct GemmBlock {
   int64_t c_row;
   bool add;
   bool far_b = false;  // b does not lie in L2 yet: its panels are fetched one ahead
+  int64_t near_bytes = 0;  // of b that stay in L1 beside a's panel
 };
 /// Meanwhile fetches into L2 what is needed afterward, as far as there is time.
 template <class T> void gemm_multiply(const GemmBlock<T>& block, Fetches& fetches);

@@ -6,6 +6,7 @@
 #include "backends/cpu/fused/epilogue.h"
 #include "backends/cpu/gemm/gemm.h"
 #include "backends/cpu/kernels.h"
+#include "backends/cpu/tuning.h"
 #include "base/core/round_up.h"
 #include "base/text/text.h"
 #include "base/threads/thread_pool.h"
@@ -126,11 +127,13 @@ template <class T> class Matmul final : public Kernel {
   }
 
  private:
-  /// At least 2 MFLOP each: less takes some ten microseconds, about what waking a thread costs.
+  /// Less work takes some ten microseconds, about what waking a thread costs.
   static int64_t lanes(const Product& p) {
     const int64_t products = p.products();
     if (products < 2 * pool_threads()) return 1;
-    return std::clamp<int64_t>(static_cast<int64_t>(p.flops() / 2e6), 1, pool_threads());
+    return std::clamp<int64_t>(
+        static_cast<int64_t>(p.flops() / static_cast<double>(cpu_tuning().thread_product_flops)), 1,
+        pool_threads());
   }
   static GemmShape shape(const Product& p) {
     return {p.m, p.n, p.k, p.a_transposed, p.b_transposed};

@@ -3,8 +3,10 @@
 #include <algorithm>
 
 #include "backends/cpu/kernels.h"
+#include "backends/cpu/numerics.h"
 #include "backends/cpu/rowwise/layer_norm_simd.h"
 #include "backends/cpu/simd/streaming_store.h"
+#include "backends/cpu/tuning.h"
 #include "base/threads/thread_pool.h"
 #include "ops/norm/norm.h"
 
@@ -12,23 +14,21 @@ namespace suanli::cpu {
 
 namespace {
 
-constexpr int64_t kGrain = 1 << 14;  // elements worth a thread
-
 template <class T> std::unique_ptr<Kernel> make_forward(const Step& step) {
   const double eps = static_cast<const NormAttr*>(step.attr)->eps;
   const int64_t n = step.in[1].shape.numel(), rows = n == 0 ? 0 : step.in[0].shape.numel() / n;
   const bool bias = step.in.size() == 3, large = past_caches(step.in, step.out);
+  const int64_t grain =
+      std::max<int64_t>(1, cpu_tuning().thread_row_elements / std::max<int64_t>(1, n));
   return make_kernel([=](const void* const* in, void* const* out) {
     const T *x = static_cast<const T*>(in[0]), *w = static_cast<const T*>(in[1]),
             *b = bias ? static_cast<const T*>(in[2]) : nullptr;
     T* y = static_cast<T*>(out[0]);
-    parallel_chunks(rows, std::max<int64_t>(1, kGrain / std::max<int64_t>(1, n)),
-                    [&](int64_t begin, int64_t end) {
-                      write_rows(begin, end, n, y, large && x != y,
-                                 [&](int64_t row, int64_t count, T* to) {
-                                   layer_norm_rows(x + row * n, w, b, to, count, n, eps);
-                                 });
-                    });
+    parallel_chunks(rows, grain, [&](int64_t begin, int64_t end) {
+      write_rows(begin, end, n, y, large && x != y, [&](int64_t row, int64_t count, T* to) {
+        layer_norm_rows(x + row * n, w, b, to, count, n, eps);
+      });
+    });
   });
 }
 
@@ -37,7 +37,8 @@ template <class T> std::unique_ptr<Kernel> make_forward(const Step& step) {
 template <class T> struct Gradient final : Kernel {
   Gradient(int64_t rows, int64_t n, double eps, bool large)
       : rows(rows), n(n), eps(eps), large(large) {
-    constexpr int64_t kMinRows = 32, kMaxChunks = 64;
+    constexpr int64_t kMinRows = Numerics::layer_norm_rows,
+                      kMaxChunks = Numerics::layer_norm_chunks;
     chunk = std::max(kMinRows, (rows + kMaxChunks - 1) / kMaxChunks);
     chunks = (rows + chunk - 1) / chunk;
     workspace_bytes = chunks * 2 * n * static_cast<int64_t>(sizeof(T));
@@ -46,7 +47,7 @@ template <class T> struct Gradient final : Kernel {
     const T *g = static_cast<const T*>(in[0]), *x = static_cast<const T*>(in[1]),
             *w = static_cast<const T*>(in[2]);
     T *dx = static_cast<T*>(out[0]), *partial = static_cast<T*>(workspace);
-    parallel_chunks(chunks, std::max<int64_t>(1, kGrain / std::max<int64_t>(1, n * chunk)),
+    parallel_chunks(chunks, std::max<int64_t>(1, grain / std::max<int64_t>(1, n * chunk)),
                     [&](int64_t begin, int64_t end) {
                       for (int64_t c = begin; c < end; ++c) {
                         const int64_t first = c * chunk, count = std::min(chunk, rows - first);
@@ -59,7 +60,7 @@ template <class T> struct Gradient final : Kernel {
                                    });
                       }
                     });
-    parallel_chunks(2 * n, std::max<int64_t>(1, kGrain / std::max<int64_t>(1, chunks)),
+    parallel_chunks(2 * n, std::max<int64_t>(1, grain / std::max<int64_t>(1, chunks)),
                     [&](int64_t begin, int64_t end) {
                       for (int64_t k = begin; k < end; ++k) {
                         double total = 0;
@@ -70,7 +71,7 @@ template <class T> struct Gradient final : Kernel {
                       }
                     });
   }
-  int64_t rows, n, chunk, chunks;
+  int64_t rows, n, chunk, chunks, grain = cpu_tuning().thread_row_elements;
   double eps;
   bool large;
 };

@@ -5,6 +5,7 @@
 #include "backends/cpu/kernels.h"
 #include "backends/cpu/rowwise/softmax_simd.h"
 #include "backends/cpu/simd/streaming_store.h"
+#include "backends/cpu/tuning.h"
 #include "base/threads/thread_pool.h"
 #include "ops/op.h"
 
@@ -13,7 +14,9 @@ namespace suanli::cpu {
 namespace {
 
 /// Rows of n elements that are worth a thread.
-int64_t grain(int64_t n) { return std::max<int64_t>(1, 8192 / std::max<int64_t>(1, n)); }
+int64_t grain_of(int64_t n) {
+  return std::max<int64_t>(1, cpu_tuning().thread_softmax_elements / std::max<int64_t>(1, n));
+}
 
 /// A row whose elements lie `stride` apart.
 template <class T, bool log_form> void strided_row(const T* x, T* y, int64_t n, int64_t stride) {
@@ -43,11 +46,12 @@ template <class T, bool log_form> std::unique_ptr<Kernel> make(const Step& step)
   int64_t outer = 1, n = s[axis], inner = 1;
   for (int i = 0; i < s.rank(); ++i) (i < axis ? outer : inner) *= i == axis ? 1 : s[i];
   const bool large = past_caches(step.in, step.out);
+  const int64_t grain = grain_of(n);
   return make_kernel([=](const void* const* in, void* const* out) {
     if (n == 0) return;
     const T* x = static_cast<const T*>(in[0]);
     T* y = static_cast<T*>(out[0]);
-    parallel_chunks(outer * inner, grain(n), [&](int64_t a, int64_t b) {
+    parallel_chunks(outer * inner, grain, [&](int64_t a, int64_t b) {
       if (inner == 1) {
         write_rows(a, b, n, y, large && x != y, [&](int64_t row, int64_t count, T* to) {
           (log_form ? log_softmax_rows<T> : softmax_rows<T>)(x + row * n, to, count, n);
@@ -81,13 +85,13 @@ void check_targets(const char* op, const int64_t* target, int64_t rows, int64_t 
 /// In: x [N, C], target [N]. Out: the loss, and the largest element m and ln Σ exp(x − m) of every
 /// row.
 template <class T> std::unique_ptr<Kernel> make_cross_entropy(const Step& step) {
-  const int64_t rows = step.in[0].shape[0], n = step.in[0].shape[1];
+  const int64_t rows = step.in[0].shape[0], n = step.in[0].shape[1], grain = grain_of(n);
   return make_kernel([=](const void* const* in, void* const* out) {
     const T* x = static_cast<const T*>(in[0]);
     const auto* target = static_cast<const int64_t*>(in[1]);
     T *top = static_cast<T*>(out[1]), *log_sum = top + rows;
     check_targets("cross_entropy", target, rows, n);
-    parallel_chunks(rows, grain(n), [&](int64_t a, int64_t b) {
+    parallel_chunks(rows, grain, [&](int64_t a, int64_t b) {
       log_sum_exp_rows(x + a * n, top + a, log_sum + a, b - a, n);
     });
     double total = 0;
@@ -101,7 +105,7 @@ template <class T> std::unique_ptr<Kernel> make_cross_entropy(const Step& step) 
 /// In: g [], x [N, C], target [N], m and ln Σ exp(x − m) of every row [2, N]. Out: (softmax(x) −
 /// one_hot(target)) · g/N, in one pass over x.
 template <class T> std::unique_ptr<Kernel> make_cross_entropy_grad(const Step& step) {
-  const int64_t rows = step.in[1].shape[0], n = step.in[1].shape[1];
+  const int64_t rows = step.in[1].shape[0], n = step.in[1].shape[1], grain = grain_of(n);
   const bool large = past_caches(step.in, step.out);
   return make_kernel([=](const void* const* in, void* const* out) {
     const T *x = static_cast<const T*>(in[1]), *top = static_cast<const T*>(in[3]),
@@ -110,7 +114,7 @@ template <class T> std::unique_ptr<Kernel> make_cross_entropy_grad(const Step& s
     T* dx = static_cast<T*>(out[0]);
     check_targets("cross_entropy_grad", target, rows, n);
     const T scale = *static_cast<const T*>(in[0]) / static_cast<T>(rows);
-    parallel_chunks(rows, grain(n), [&](int64_t a, int64_t b) {
+    parallel_chunks(rows, grain, [&](int64_t a, int64_t b) {
       write_rows(a, b, n, dx, large && x != dx, [&](int64_t row, int64_t count, T* to) {
         scaled_softmax_rows(x + row * n, top + row, log_sum + row, scale, to, count, n);
         for (int64_t i = 0; i < count; ++i) to[i * n + target[row + i]] -= scale;

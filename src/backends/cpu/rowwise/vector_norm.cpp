@@ -6,6 +6,7 @@
 
 #include "backends/cpu/fused/reduction_tiles.h"
 #include "backends/cpu/kernels.h"
+#include "backends/cpu/numerics.h"
 #include "base/threads/thread_pool.h"
 #include "ops/op.h"
 
@@ -13,7 +14,7 @@ namespace suanli::cpu {
 
 namespace {
 
-constexpr int64_t kBlock = 1 << 16;
+constexpr int64_t kBlock = Numerics::norm_block;
 
 /// In units of the largest magnitude, for f64 whose squares, of which the sum is given, over- or
 /// underflow.

@@ -7,6 +7,7 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include "backends/cpu/tuning.h"
 
 namespace suanli::cpu {
 
@@ -80,7 +81,7 @@ class Prefetcher {
   }
   /// How often fetch() will be called.
   void divide(int64_t calls) {
-    share_ = calls > 0 ? std::min(kAtOnce, (lines_ + calls - 1) / calls) : 0;
+    share_ = calls > 0 ? std::min(CpuTuning::prefetch_lines, (lines_ + calls - 1) / calls) : 0;
   }
   void fetch() {
     for (int64_t left = share_; left > 0 && next_ < count_;) {
@@ -96,8 +97,6 @@ class Prefetcher {
 
  private:
   static constexpr uintptr_t kLine = 64;
-  // a core has about as many lines under way; asking for more makes it wait
-  static constexpr int64_t kAtOnce = 16;
   struct Array {
     uintptr_t at;
     int64_t lines;

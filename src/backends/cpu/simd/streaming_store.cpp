@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "backends/cpu/simd/streaming_store.h"
 
-#include <unistd.h>
-
 #include <algorithm>
 #include <cstring>
 
@@ -37,30 +35,11 @@ HWY_AFTER_NAMESPACE();
 namespace suanli::cpu {
 HWY_EXPORT(stream);
 
-int64_t& last_cache() {
-  static int64_t bytes = [] {
-    constexpr int64_t kUsual = 32 << 20;
-    for (int level : {_SC_LEVEL4_CACHE_SIZE, _SC_LEVEL3_CACHE_SIZE, _SC_LEVEL2_CACHE_SIZE})
-      if (const int64_t size = sysconf(level); size > 0) return size;
-    return kUsual;
-  }();
-  return bytes;
-}
-
-int64_t near_cache() {
-  static const int64_t bytes = [] {
-    constexpr int64_t kUsual = 512 << 10;
-    const int64_t size = sysconf(_SC_LEVEL2_CACHE_SIZE);
-    return size > 0 ? size : kUsual;
-  }();
-  return bytes;
-}
-
 bool past_caches(const std::vector<ValueDesc>& in, const std::vector<ValueDesc>& out) {
   int64_t bytes = 0;
   for (const auto* values : {&in, &out})
     for (const ValueDesc& v : *values) bytes += bytes_of(v);
-  return bytes > last_cache();
+  return bytes > cpu_tuning().last_cache_bytes;
 }
 
 void copy_past_caches(const void* from, void* to, int64_t bytes) {

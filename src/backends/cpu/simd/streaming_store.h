@@ -7,15 +7,12 @@
 #include <cstdint>
 #include <vector>
 
+#include "backends/cpu/tuning.h"
 #include "runtime/step.h"
 
 namespace suanli::cpu {
 
-/// Bytes of the last cache; tests set it.
-int64_t& last_cache();
-/// Bytes that a core has for itself.
-int64_t near_cache();
-/// Whether what a kernel reads and writes is more than the last cache holds.
+/// True if a kernel reads and writes more than the last cache holds. Called while it is prepared.
 bool past_caches(const std::vector<ValueDesc>& in, const std::vector<ValueDesc>& out);
 
 /// As memcpy; others see it after finish_past_caches() on the same thread.
@@ -27,7 +24,7 @@ void finish_past_caches();
 /// where they are copied. Rows that no near cache takes go straight to y.
 template <class T, class F> void write_rows(int64_t begin, int64_t end, int64_t n, T* y,
                                             bool streamed, F&& compute) {
-  constexpr int64_t kNear = (64 << 10) / static_cast<int64_t>(sizeof(T));
+  constexpr int64_t kNear = CpuTuning::rows_buffer_bytes / static_cast<int64_t>(sizeof(T));
   if (!streamed || n > kNear) return compute(begin, end - begin, y + begin * n);
   alignas(64) T near[kNear];
   const int64_t step = std::max<int64_t>(1, kNear / 4 / std::max<int64_t>(1, n));
