@@ -14,6 +14,7 @@
 #include "suanli/autograd.h"
 #include "support/pending_plan.h"
 #include "support/tier.h"
+#include "support/tunings.h"
 
 namespace suanli::test {
 
@@ -201,7 +202,6 @@ std::string gradient_bits(const Op& op, const Sample& s, const Inputs& in, bool 
 }
 
 /// Results, and gradients where there are any.
-/// Results and gradients.
 std::vector<Array> all_values(const Op& op, const Sample& s, const Inputs& in) {
   std::vector<Array> all;
   for (const Tensor& t : called(op, s, in.tensors)) all.push_back(to_array(t));
@@ -272,6 +272,7 @@ class SampleCheck {
     ++samples_run;
     value();
     modes();
+    tunings();
     in_place();
     decomposed();
     if (!s_.gradient) return;
@@ -374,6 +375,42 @@ class SampleCheck {
       else
         EXPECT_TRUE(same_bits(by_one_thread, got))
             << "one and " << n << " threads give different bits";
+    }
+  }
+
+  /// In the sample's dtypes, and with f32 and f64 exchanged where the op takes it so.
+  void tunings() {
+    for (const bool exchanged : {false, true}) {
+      Inputs in = in_;
+      for (size_t i : differentiable(in_)) {
+        Array& a = in.arrays[i];
+        if (!exchanged || (a.dtype != DType::f32 && a.dtype != DType::f64)) continue;
+        a.dtype = a.dtype == DType::f32 ? DType::f64 : DType::f32;
+        in.tensors[i] = to_tensor(a);
+      }
+      if (exchanged && !takes(in)) continue;
+      count(Mode::tunings);
+      const auto once = all_values(op_, s_, in);
+      for (const TuningCase& t : far_tunings()) {
+        const Threads threads(3);
+        const InTuning in_tuning(t);
+        EXPECT_TRUE(same_bits(all_values(op_, s_, in), once))
+            << "tuned by " << t.name << " it gives other bits"
+            << (exchanged ? ", f32 and f64 exchanged" : "");
+      }
+    }
+  }
+  /// False where the attributes name a dtype of the operands, as those of pointwise ops do.
+  bool takes(const Inputs& in) const {
+    const std::string_view name = op_.def().name;
+    if (differentiable(in).empty() || is_pointwise(op_.def()) || name == "pointwise_gradient")
+      return false;
+    try {
+      all_values(op_, s_, in);
+      return true;
+    } catch (const DTypeError&) {
+      drop_pending();
+      return false;
     }
   }
 
@@ -483,17 +520,6 @@ class SampleCheck {
   const Reference* reference_;
 };
 
-template <class T> void append_values(Array& a, const void* data) {
-  const T* p = static_cast<const T*>(data);
-  a.v.assign(p, p + a.shape.numel());
-}
-template <class T> Tensor stored(const Array& a) {
-  std::vector<T> values;
-  for (Real v : a.v) values.push_back(static_cast<T>(v));
-  return tensor_from_bytes(values.data(), static_cast<int64_t>(values.size() * sizeof(T)), a.shape,
-                           a.dtype);
-}
-
 }  // namespace
 
 void count(Mode m) { ++counted[static_cast<size_t>(m)]; }
@@ -503,7 +529,8 @@ const char* name(Mode mode) {
       "shape",       "error",        "value",          "inputs unchanged",
       "first-order", "second-order", "one kernel",     "f32 gradients",
       "saved",       "cold = eager", "planned = cold", "threads",
-      "in place",    "decompose",    "special values", "dtypes"};
+      "in place",    "decompose",    "special values", "dtypes",
+      "tunings"};
   static_assert(std::size(names) == static_cast<size_t>(Mode::count));
   return names[static_cast<size_t>(mode)];
 }
@@ -543,53 +570,6 @@ std::string summary() {
   for (const char* later : {"; not yet: onnx", ", strided", ", other backends"})
     text += str(later, " ", samples_run);
   return text;
-}
-
-Tensor to_tensor(const Array& a) {
-  switch (a.dtype) {
-    case DType::f64: return stored<double>(a);
-    case DType::f32: return stored<float>(a);
-    case DType::i64: return stored<int64_t>(a);
-    case DType::i32: return stored<int32_t>(a);
-    case DType::u8:
-    case DType::boolean: return stored<uint8_t>(a);
-    default: throw Error(str("the harness makes no ", a.dtype));
-  }
-}
-
-Array to_array(const Tensor& t) {
-  Array a{t.shape(), t.dtype(), {}, {}};
-  const void* data = detail::host_data(t, t.dtype());
-  switch (t.dtype()) {
-    case DType::f64: append_values<double>(a, data); break;
-    case DType::f32: append_values<float>(a, data); break;
-    case DType::i64: append_values<int64_t>(a, data); break;
-    case DType::i32: append_values<int32_t>(a, data); break;
-    case DType::u8:
-    case DType::boolean: append_values<uint8_t>(a, data); break;
-    default: throw Error(str("the harness reads no ", t.dtype()));
-  }
-  return a;
-}
-
-std::string bits(const Tensor& t) {
-  const char* data = static_cast<const char*>(detail::host_data(t, t.dtype()));
-  return std::string(data, static_cast<size_t>(t.numel() * itemsize(t.dtype())));
-}
-
-double worst_error(const Array& got, const Array& want) {
-  constexpr double kInfinity = std::numeric_limits<double>::infinity();
-  if (got.v.size() != want.v.size()) return kInfinity;
-  Real worst = 0;
-  for (size_t i = 0; i < got.v.size(); ++i) {
-    const Real g = got.v[i], w = want.v[i];
-    if (g == w || (std::isnan(g) && std::isnan(w))) continue;
-    const Real scale = std::max<Real>(want.scale.empty() ? std::fabs(w) : want.scale[i], 1e-300L),
-               error = std::fabs(g - w) / scale;
-    if (!std::isfinite(g) || !std::isfinite(w) || !std::isfinite(error)) return kInfinity;
-    worst = std::max(worst, error);
-  }
-  return static_cast<double>(worst);
 }
 
 }  // namespace suanli::test

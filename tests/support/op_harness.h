@@ -31,6 +31,7 @@ enum class Mode {
   decompose,  // the composite of simpler ops gives the same
   special,  // NaN of several payloads and infinities among the inputs: see special_values.h
   dtypes,  // of every dtype: computed, or refused at the call: see special_values.h
+  tunings,  // tuned with the least and the most values there can be: the same bits
   count
 };
 const char* name(Mode mode);
