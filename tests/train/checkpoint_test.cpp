@@ -24,7 +24,8 @@ std::set<std::string> files(const TempFolder& folder) {
 Checkpoint at_step(int64_t step) {
   Checkpoint c;
   c.progress.step = step;
-  c.provenance = {"1", "isa", 2, Json::Object{}, Json::Object{}};
+  c.provenance = {"1", "isa", 2, Json::Object{}, Json::Object{}, "00ff"};
+  c.tuning = Json::Object{{"device", 8192}};
   return c;
 }
 
@@ -50,6 +51,8 @@ TEST(CheckpointFolder, KeepsTheLastAndTheBestAndNothingElse) {
   Checkpoint back = *checkpoints.load();
   EXPECT_EQ(back.progress.step, 3);
   EXPECT_EQ(back.best.accuracy, 0.75);
+  EXPECT_EQ(back.provenance.numerics, "00ff");
+  EXPECT_EQ(back.tuning.at("device").integer(), 8192);
   EXPECT_EQ(checkpoints.tensors(back.model)[0].second.to_vector<float>()[0], 3);
   EXPECT_EQ(checkpoints.tensors(back.best_model)[0].second.to_vector<float>()[0], 1);
 }

@@ -13,6 +13,7 @@
 #include "base/text/visible.h"
 #include "cli/framework/console.h"
 #include "cli/framework/verbs.h"
+#include "plan/explain/tuning_report.h"
 #include "suanli/roofs.h"
 #include "suanli/session.h"
 
@@ -85,6 +86,7 @@ int run(const Arguments& args) {
       {"version", version()},
       {"cpu", cpu_model()},
       {"isa", isa()},
+      {"numerics", numerics_in_force({})},
       {"cpus", static_cast<int64_t>(std::thread::hardware_concurrency())},
       {"threads", Session::current().threads()},
       {"memory_bytes", total},
@@ -93,8 +95,10 @@ int run(const Arguments& args) {
       {"gpu", gpu()},
       {"runs", runs_folder()},
   };
+  const Json tuning = tuning_in_force({});
   if (args.has("--json")) {
     facts.emplace_back("environment", environment());
+    facts.emplace_back("tuning", tuning);
     print_result(Json(facts).dump() + "\n");
     return 0;
   }
@@ -107,7 +111,13 @@ int run(const Arguments& args) {
     }
     out += fmt::format("{:<12} {}\n", name, text);
   }
-  print_result(out + environment_in_words());
+  out += environment_in_words();
+  for (const auto& [part, values] : tuning.object()) {
+    out += fmt::format("tuning of the {}\n", part);
+    for (const auto& [name, value] : values.object())
+      out += fmt::format("  {:<32} {}\n", name, value.dump());
+  }
+  print_result(out);
   return 0;
 }
 

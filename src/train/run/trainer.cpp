@@ -5,6 +5,7 @@
 
 #include "base/text/shell.h"
 #include "base/text/text.h"
+#include "plan/explain/tuning_report.h"
 #include "suanli/loader.h"
 #include "train/run/trainer_state.h"
 #include "train/run/tta.h"
@@ -23,6 +24,13 @@ namespace {
 /// convolutions out anew.
 std::string kernels(const Session& session) {
   return isa() + (session.tier() == Tier::cold ? ", one kernel per op" : "");
+}
+
+Provenance provenance_of(const Session& session, const TrainConfig& config,
+                         const data::Splits& splits) {
+  return {version(),       kernels(session),
+          config.threads,  deciding_fields(config),
+          to_json(splits), numerics_in_force(device_from_name(config.device))};
 }
 }  // namespace
 
@@ -250,8 +258,8 @@ void Trainer::State::begin() {
     // Draws of the training itself come from a stream of their own, so that they do not depend on
     // how many the weights took.
     manual_seed(static_cast<uint64_t>(config.seed), 1);
-    checkpoint.provenance = {version(), kernels(session), config.threads, deciding_fields(config),
-                             to_json(splits)};
+    checkpoint.provenance = provenance_of(session, config, splits);
+    checkpoint.tuning = tuning_in_force(device_from_name(config.device));
     save(false);  // also shows now, not in an hour, whether the disk takes a checkpoint
   } catch (...) {
     folder->discard();
@@ -348,6 +356,12 @@ std::string not_bit_exact(const Provenance& recorded, const TrainConfig& config,
             config.threads));
   if (recorded.isa != kernels)
     add(str("it was trained on ", recorded.isa, ", this process runs ", kernels));
+  if (const std::string here = numerics_in_force(device_from_name(config.device));
+      recorded.numerics.empty())
+    add("it was trained before numerics tables were recorded");
+  else if (recorded.numerics != here)
+    add(str("it was trained with the numerics table ", recorded.numerics, ", this process has ",
+            here));
   if (recorded.version != version())
     add(str("it was trained by version ", recorded.version, ", this is ", version()));
   return out;
@@ -395,8 +409,8 @@ Trainer Trainer::resume(const std::string& run, nn::AnyModule model, const Resum
     s.resume_note = "it was stopped before its first checkpoint, so it begins at step 0";
     manual_seed(static_cast<uint64_t>(s.config.seed), 1);
   }
-  s.checkpoint.provenance = {version(), kernels(s.session), s.config.threads,
-                             deciding_fields(s.config), to_json(s.splits)};
+  s.checkpoint.provenance = provenance_of(s.session, s.config, s.splits);
+  s.checkpoint.tuning = tuning_in_force(device_from_name(s.config.device));
   // Only now, when nothing can be wrong any more, is the folder touched.
   if (!s.finished) {
     s.checkpoints->clean(checkpoint);

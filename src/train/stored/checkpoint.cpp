@@ -128,8 +128,11 @@ std::optional<Checkpoint> CheckpointFolder::load() const {
                 newer("val_balanced_accuracy"), newer("val_rmse")};
       c.best_model = file_from_json(best.at("model"));
     }
-    c.provenance = {json.at("version").string(), json.at("isa").string(),
-                    json.at("threads").integer(), json.at("config"), json.at("data")};
+    const Json* numerics = json.find("numerics");
+    c.provenance = {
+        json.at("version").string(), json.at("isa").string(), json.at("threads").integer(),
+        json.at("config"),           json.at("data"),         numerics ? numerics->string() : ""};
+    if (const Json* tuning = json.find("tuning")) c.tuning = *tuning;
     return c;
   } catch (const InputError& e) {
     throw InputError(str(path, ": not a checkpoint state: ", e.what(),
@@ -193,6 +196,8 @@ void CheckpointFolder::save(Checkpoint& c, const NamedTensors& model, const Name
   Json state = Json::Object{{"format", kRunFormat},
                             {"version", p.version},
                             {"isa", p.isa},
+                            {"numerics", p.numerics},
+                            {"tuning", c.tuning},
                             {"threads", p.threads},
                             {"progress", to_json(c.progress)},
                             {"model", to_json(next.model)},

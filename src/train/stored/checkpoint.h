@@ -58,6 +58,8 @@ struct Provenance {
   int64_t threads = 0;
   Json config;  // deciding_fields()
   Json data;  // kind, shape, classes, fingerprints
+  // hash of the constants that order additions, in hexadecimal; empty in runs of older programs
+  std::string numerics;
 };
 
 struct SavedFile {
@@ -69,6 +71,7 @@ struct Checkpoint {
   Progress progress;
   Best best;
   Provenance provenance;
+  Json tuning;  // by name: decides speed, so that a resume may use another one
   SavedFile model, optimizer, best_model;  // best_model.name is empty before the first evaluation
 };
 

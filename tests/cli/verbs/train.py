@@ -217,7 +217,16 @@ def test_small_words():
         check(option in ok("help", "train"), f"{option} in help")
     d = ok_json("doctor")
     check(d["threads"] >= 1 and d["isa"] and d["onednn"].startswith("3.") and d["memory_bytes"] > 0 and "runs" in d, f"{d}")
-    check("onednn" in ok("doctor"), "doctor in words")
+    check(len(d["numerics"]) == 16 and int(d["numerics"], 16) != 0, f"{d['numerics']}")
+    same(d["tuning"]["device"]["tile_bytes"], 8192, "a tuning value of the device")
+    same(d["tuning"]["plan"]["peak_gain"], 1e-4, "a tuning value of the plan")
+    words = ok("doctor").splitlines()
+    check(any(w.split() == ["numerics", d["numerics"]] for w in words), "the numerics table in words")
+    check(any(w.startswith("onednn") for w in words), "doctor in words")
+    for part, values in d["tuning"].items():
+        check(f"tuning of the {part}" in words, part)
+        for name in values:
+            same(sum(w.split()[0] == name for w in words if w.startswith("  ")), sum(name in v for v in d["tuning"].values()), name)
 
 
 def test_doctor_prints_the_environment():
