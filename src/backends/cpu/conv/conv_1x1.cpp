@@ -11,21 +11,11 @@
 #include "backends/cpu/conv/conv_1x1_simd.h"
 #include "backends/cpu/conv/depthwise_simd.h"
 #include "backends/cpu/onednn/onednn.h"
+#include "backends/cpu/tuning.h"
 #include "base/threads/thread_pool.h"
 
 namespace suanli::cpu {
 namespace {
-
-/// Pixels of a strip: as many as make the weights, which every strip reads, cheap beside the
-/// products.
-constexpr int64_t kStripPixels = 112;
-/// Bytes of x that a strip reads, at most, unless that leaves too few pixels.
-constexpr int64_t kStripBytes = 128 << 10;
-constexpr int64_t kFewestPixels = 56;
-/// The same where an epilogue runs over each channel of a strip by itself.
-constexpr int64_t kFewestForEpilogue = 512;
-/// Pieces for each thread, where there is one strip per picture or a few.
-constexpr int64_t kPiecesPerThread = 4;
 
 class Conv1x1 final : public Kernel {
  public:
@@ -36,12 +26,15 @@ class Conv1x1 final : public Kernel {
         epilogue_(std::move(epilogue)),
         lanes_(conv_1x1_lanes()),
         pixels_(g.p * g.q) {
-    const int64_t fewest = epilogue_ && g.y_block == 0 ? kFewestForEpilogue : kFewestPixels,
-                  most = std::max(fewest, std::min(kStripBytes / (4 * g.c), kStripPixels));
+    const CpuTuning& tuning = cpu_tuning();
+    const int64_t fewest = epilogue_ && g.y_block == 0 ? tuning.conv_1x1_epilogue_pixels
+                                                       : tuning.conv_1x1_least_pixels,
+                  most = std::max(
+                      fewest, std::min(tuning.conv_1x1_bytes / (4 * g.c), tuning.conv_1x1_pixels));
     strips_ = (pixels_ + most - 1) / most;
     strip_ = (pixels_ + strips_ - 1) / strips_;
     groups_ = (g.o + width() - 1) / width();
-    const int64_t wanted = kPiecesPerThread * pool_threads(), made = g.n * strips_;
+    const int64_t wanted = tuning.conv_1x1_pieces * pool_threads(), made = g.n * strips_;
     slices_ = std::clamp<int64_t>((wanted + made - 1) / made, 1, groups_);
     const int64_t padded = (g.o + lanes_ - 1) / lanes_ * lanes_;
     packing = {1, 4 * padded * g.c, packed_format()};

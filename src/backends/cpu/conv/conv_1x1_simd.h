@@ -5,11 +5,12 @@
 #include <cstdint>
 
 #include "backends/cpu/conv/channel_chain.h"
+#include "backends/cpu/tuning.h"
 
 namespace suanli::cpu {
 
 /// Blocks of output channels that share their factors in registers.
-constexpr int64_t kBlocksAtOnce = 2;
+constexpr int64_t kBlocksAtOnce = CpuTuning::conv_1x1_blocks;
 
 /// Results of `blocks` (1 or 2) neighboring blocks of output channels at some neighboring pixels.
 struct Conv1x1Strip {

@@ -24,8 +24,6 @@ namespace suanli::cpu {
 namespace {
 
 constexpr int64_t kMaxLanes = 16;
-/// FLOPs that are worth another thread: some 10 µs, since every product moves data.
-constexpr double kMinFlopsPerThread = 3e5;
 
 int64_t pieces(int64_t n, int64_t of) { return (n + of - 1) / of; }
 
@@ -141,8 +139,9 @@ template <class T> class Depthwise final : public Kernel {
     const int64_t w_bytes = pieces(to.channels, to.lanes) * of_vector() * kSize;
     if (constant_weights) packing = {1, w_bytes, packed_format()};
     else w_ = places.add(w_bytes);
-    const int64_t lanes = std::clamp<int64_t>(static_cast<int64_t>(g.flops() / kMinFlopsPerThread),
-                                              1, std::min<int64_t>(pieces_, pool_threads()));
+    const int64_t lanes = std::clamp<int64_t>(
+        static_cast<int64_t>(g.flops() / static_cast<double>(cpu_tuning().thread_depthwise_flops)),
+        1, std::min<int64_t>(pieces_, pool_threads()));
     for (int64_t i = 0; i < lanes; ++i) {
       Lane lane;
       lane.window = places.add(window_rows() * window_columns_ * to.lanes * kSize);

@@ -8,6 +8,7 @@
 #include "backends/cpu/conv/conv.h"
 #include "backends/cpu/conv/direct_simd.h"
 #include "backends/cpu/kernels.h"
+#include "backends/cpu/numerics.h"
 #include "backends/cpu/onednn/onednn.h"
 #include "backends/cpu/simd/streaming_store.h"
 #include "backends/cpu/tuning.h"
@@ -16,14 +17,12 @@
 namespace suanli::cpu {
 namespace {
 
-/// A band of result rows stays in L2 until the epilogue has it.
-constexpr int64_t kBandBytes = 128 << 10;
 /// Up to here x is a picture.
-constexpr int64_t kPictureChannels = 4;
+constexpr int64_t kPictureChannels = Numerics::direct_picture_channels;
 /// Windows of a row of x up to here stay in L1 or close to it.
-constexpr int64_t kDepth = 1024;
+constexpr int64_t kDepth = Numerics::direct_depth;
 /// Channels from which on oneDNN gives a thread a slice.
-constexpr int64_t kSlice = 32;
+constexpr int64_t kSlice = Numerics::direct_slice;
 
 /// y, or dx as the convolution of dy with weights that are turned around.
 class DirectConv final : public Kernel {
@@ -35,7 +34,7 @@ class DirectConv final : public Kernel {
         epilogue_(std::move(epilogue)),
         streamed_(epilogue_.writes_place_alone() &&
                   4 * g.n * (g.x_size() + g.y_size()) > cpu_tuning().last_cache_bytes) {
-    band_ = std::clamp<int64_t>(kBandBytes / (4 * g.o * g.q), 1, g.p);
+    band_ = std::clamp<int64_t>(cpu_tuning().direct_band_bytes / (4 * g.o * g.q), 1, g.p);
     bands_ = (g.p + band_ - 1) / band_;
     band_ = (g.p + bands_ - 1) / bands_;
     bands_ = (g.p + band_ - 1) / band_;
@@ -201,7 +200,8 @@ bool is_direct(Direction direction, const Geometry& given) {
   const double computed = rounding(g.q, direct_lanes()),
                of_onednn =
                    rounding(g.o, block) * (g.c <= kPictureChannels ? 1 : rounding(g.c, block));
-  return (g.n == 1 && g.o < 2 * kSlice) || computed <= 1.05 * of_onednn;
+  return (g.n == 1 && g.o < 2 * kSlice) ||
+         computed <= Numerics::direct_padding_percent / 100.0 * of_onednn;
 }
 
 std::unique_ptr<Kernel> make_direct(Direction direction, const Geometry& g, bool bias,

@@ -8,6 +8,7 @@
 #include <array>
 #include <utility>
 
+#include "backends/cpu/numerics.h"
 #include "base/system/simd_targets.h"
 #define HWY_TARGET_INCLUDE "backends/cpu/conv/direct_simd.cpp"
 #include "hwy/foreach_target.h"
@@ -22,7 +23,7 @@ namespace hn = hwy::HWY_NAMESPACE;
 using D = hn::ScalableTag<float>;
 constexpr int64_t kLanes = static_cast<int64_t>(hn::MaxLanes(D()));
 // as in gemm_simd.cpp
-constexpr int kTileRows = kLanes == 16 ? 14 : 6;
+constexpr int kTileRows = numerics_of(kLanes).gemm_tile_rows;
 
 /// n things in tiles of at most kTileRows, all of nearly the same height.
 struct Tiles {

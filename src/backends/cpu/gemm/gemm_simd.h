@@ -6,6 +6,7 @@
 #include <cstdint>
 
 #include "backends/cpu/simd/prefetch.h"
+#include "backends/cpu/tuning.h"
 
 namespace suanli::cpu {
 
@@ -72,13 +73,14 @@ template <class T> struct GemmDot {
 template <class T> void gemm_dot(const GemmDot<T>& product);
 /// Rows of the longer operand, and depth, that one block takes: the sums of a strip stay in L2 (128
 /// KB for 16 rows), and so does a block of the shorter operand.
-constexpr int64_t kGemmDotStrip = 128, kGemmDotDepth = 1024;
+constexpr int64_t kGemmDotStrip = CpuTuning::gemm_dot_strip,
+                  kGemmDotDepth = CpuTuning::gemm_dot_depth;
 /// Elements of scratch; 0 where blocks do not pay: the longer operand is read once anyway, or the
 /// shorter one stays in L2 as a whole.
 template <class T> int64_t gemm_dot_scratch(int64_t rows, int64_t columns, int64_t depth) {
   const int64_t shorter = std::min(rows, columns), longer = std::max(rows, columns);
   if (shorter <= 4 || depth <= kGemmDotDepth ||
-      shorter * depth * static_cast<int64_t>(sizeof(T)) <= 256 << 10)
+      shorter * depth * static_cast<int64_t>(sizeof(T)) <= CpuTuning::gemm_dot_bytes)
     return 0;
   return shorter * std::min(longer, kGemmDotStrip) * gemm_tile<T>().lanes;
 }
