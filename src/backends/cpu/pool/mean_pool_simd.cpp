@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 // Sums of rows first, a vector of columns at a time, then sums along them. An element enters the
 // sums of its own windows alone, so that an infinite one leaves the others as they are.
-#include "backends/cpu/conv/mean_pool_simd.h"
+#include "backends/cpu/pool/mean_pool_simd.h"
 
 #include "base/system/simd_targets.h"
-#define HWY_TARGET_INCLUDE "backends/cpu/conv/mean_pool_simd.cpp"
+#define HWY_TARGET_INCLUDE "backends/cpu/pool/mean_pool_simd.cpp"
 #include "hwy/foreach_target.h"
 
 #include "backends/cpu/simd/simd_rows.h"

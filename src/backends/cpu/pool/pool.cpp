@@ -6,7 +6,7 @@
 #include <type_traits>
 #include <vector>
 
-#include "backends/cpu/conv/pool_simd.h"
+#include "backends/cpu/pool/pool_simd.h"
 #include "backends/cpu/kernels.h"
 #include "backends/cpu/tuning.h"
 #include "base/threads/thread_pool.h"

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 // One window per lane, without branches: comparing element by element mispredicts half of the time
 // and took a third of a small network's training step.
-#include "backends/cpu/conv/pool_simd.h"
+#include "backends/cpu/pool/pool_simd.h"
 
 #include <algorithm>
 
 #include "base/system/simd_targets.h"
-#define HWY_TARGET_INCLUDE "backends/cpu/conv/pool_simd.cpp"
+#define HWY_TARGET_INCLUDE "backends/cpu/pool/pool_simd.cpp"
 #include "hwy/foreach_target.h"
 
 #include "hwy/highway.h"
