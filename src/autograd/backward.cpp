@@ -75,7 +75,7 @@ class Walk {
           "[", who_,
           "] the output does not require grad: no parameter or requires_grad_() tensor leads to it",
           where_am_i()));
-    if (seed.defined() && !(seed.shape() == output.shape()))
+    if (seed.defined() && seed.shape() != output.shape())
       throw ShapeError(
           str("[", who_, "] seed has shape ", seed.shape(), ", the output ", output.shape()));
     Node* n = output.node();

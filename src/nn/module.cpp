@@ -243,7 +243,7 @@ Scope::~Scope() {
 }
 
 void tie(const Parameter& a, Parameter& b) {
-  if (!(a.shape() == b.shape()))
+  if (a.shape() != b.shape())
     throw ShapeError(str("[tie] shapes ", a.shape(), " and ", b.shape(), " differ"));
   b = a;
 }

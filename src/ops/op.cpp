@@ -122,7 +122,7 @@ const Tensor& Vjp::grad(int i) {
   return grads_[i];
 }
 void Vjp::set_grad(int i, Tensor gradient) {
-  if (!(gradient.shape() == in_shape(i)))
+  if (gradient.shape() != in_shape(i))
     throw Error(str("internal: vjp of ", op_def(node_->op).name, " gives shape ", gradient.shape(),
                     " for input ", i, " of shape ", in_shape(i)));
   given_[i] = gradient.dtype() == in_dtype(i) ? std::move(gradient) : cast(gradient, in_dtype(i));

@@ -90,7 +90,7 @@ void WeightAverage::load_state_dict(const std::vector<std::pair<std::string, Ten
       continue;
     }
     const Tensor& value = at->second;
-    if (!(value.shape() == e.average.shape()) || value.dtype() != e.average.dtype())
+    if (value.shape() != e.average.shape() || value.dtype() != e.average.dtype())
       problem(str(e.name, " is ", value.dtype(), " ", value.shape(), ", ", e.average.dtype(), " ",
                   e.average.shape(), " is expected"));
   }

@@ -203,7 +203,7 @@ void Optimizer::load_state_dict(const std::vector<std::pair<std::string, Tensor>
       if (t.dtype() != i64 || t.numel() != 1)
         problem(str(name, " is ", t.dtype(), " ", t.shape(), ", one i64 is expected"));
       else loaded[i].steps = t.item<int64_t>();
-    } else if (!(t.shape() == slots_[i].parameter.shape()) ||
+    } else if (t.shape() != slots_[i].parameter.shape() ||
                t.dtype() != slots_[i].parameter.dtype()) {
       problem(str(name, " is ", t.dtype(), " ", t.shape(), ", ", slots_[i].parameter.dtype(), " ",
                   slots_[i].parameter.shape(), " is expected"));

@@ -63,7 +63,7 @@ Parameter::Parameter(const Tensor& initial, bool requires_grad) {
 
 void Parameter::set(const Tensor& value) const {
   require_usable(value, "Parameter.set");
-  if (!(value.shape() == shape()))
+  if (value.shape() != shape())
     throw ShapeError(
         str("[Parameter.set] value has shape ", value.shape(), ", the parameter ", shape()));
   if (value.dtype() != dtype())
@@ -104,7 +104,7 @@ uint64_t Parameter::version() const { return checked(cell_).version; }
 Tensor Parameter::grad() const { return checked(cell_).grad; }
 void Parameter::set_grad(const Tensor& grad) const {
   checked(cell_);
-  if (grad.defined() && !(grad.shape() == shape()))
+  if (grad.defined() && grad.shape() != shape())
     throw ShapeError(
         str("[Parameter.set_grad] gradient has shape ", grad.shape(), ", the parameter ", shape()));
   cell_->known = Cell::listed;  // whoever sets gradients knows of it

@@ -21,7 +21,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
       for (const Cell& cell : column) {
         double value = 0, again = 0;
         if (is_missing(cell.text) || !read_number(cell.text, format, &value)) continue;
-        if (!(value - value == 0)) std::abort();  // not finite
+        if (value - value != 0) std::abort();  // not finite
         const std::string name = canonical_name(cell.text, format);
         if (name != cell.text && (!is_plain_number(name, &again) || again != value)) std::abort();
       }

@@ -96,7 +96,7 @@ const Row rows[] = {
     ROW2(maximum, nan_among(x, y) ? x + y : std::fmax(x, y), Gives::same),
     ROW2(minimum, nan_among(x, y) ? x + y : std::fmin(x, y), Gives::same),
     ROW2(eq, truth(x == y), Gives::flag),
-    ROW2(ne, truth(!(x == y)), Gives::flag),
+    ROW2(ne, truth(x != y), Gives::flag),
     ROW2(lt, truth(x < y), Gives::flag),
     ROW2(le, truth(x <= y), Gives::flag),
     ROW2(gt, truth(y < x), Gives::flag),

@@ -36,7 +36,7 @@ template <class T> std::optional<T> number_from(std::string_view text) {
   if (text.starts_with('+') && !text.starts_with("+-")) text.remove_prefix(1);
   T value{};
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
-  if (error != std::errc() || end != text.data() + text.size() || !(value - value == 0)) return {};
+  if (error != std::errc() || end != text.data() + text.size() || value - value != 0) return {};
   return value;
 }
 

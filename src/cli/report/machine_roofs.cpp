@@ -48,7 +48,7 @@ Json to_json(const Roofs& roofs) {
 /// Throws InputError for anything that to_json() did not write on this machine.
 Roofs from_json(const Json& json) {
   for (auto& [name, value] : key_of_this_machine())
-    if (!(json.at(name) == value)) throw InputError("of another machine");
+    if (json.at(name) != value) throw InputError("of another machine");
   Roofs roofs;
   roofs.cpu = json.at("cpu").string(), roofs.isa = json.at("isa").string(),
   roofs.threads = Session::current().threads();

@@ -94,7 +94,7 @@ int run(const Arguments& args) {
   const data::Info& info = part.samples->info();
   const auto classes = static_cast<int64_t>(trained.class_names.size());
   const bool regression = trained.task == data::Task::regression;
-  if (!(info.input_shape == trained.input_shape) || info.classes != classes ||
+  if (info.input_shape != trained.input_shape || info.classes != classes ||
       info.task != trained.task)
     throw InputError(str(source, ": samples ", info.input_shape, " of ", info.classes,
                          " classes do not fit the model, which was trained on ",

@@ -381,7 +381,7 @@ Tensor read_npz(const std::string& path, const Shape& sample, Task task, const s
   const std::string where = str(path, ": ", found);
   std::vector<std::string> taken_as;
   const Layout layout = layout_of(x, where, taken_as);
-  if (!(layout.sample == sample))
+  if (layout.sample != sample)
     throw InputError(str(where, " has shape ", x.shape, ": samples of shape ", layout.sample,
                          " do not fit the model, which takes ", sample, "."));
   if (x.shape[0] == 0)

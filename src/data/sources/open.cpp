@@ -156,7 +156,7 @@ template <class Open> Source open_at_size(const Spec& spec, const OpenOptions& o
   auto [height, width] = Settings(spec, {"size"}).size("size");
   Source source = open(place_of(spec));
   const Shape own = source.train->info().input_shape, &asked = options.input_shape;
-  if (height == 0 && asked.rank() == 3 && asked[0] == own[0] && !(asked == own))
+  if (height == 0 && asked.rank() == 3 && asked[0] == own[0] && asked != own)
     height = asked[1], width = asked[2];
   if (height > 0)
     for (auto* part : {&source.train, &source.val, &source.test})

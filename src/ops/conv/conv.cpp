@@ -109,7 +109,7 @@ const Op grad_input_op{OpDef{
           c.require_float(0);
           c.require_same_dtype();
           Shape y = conv_shape(c, c.requested_shape(), c.shape(1), c.attr<ConvAttr>());
-          if (!(y == c.shape(0)))
+          if (y != c.shape(0))
             c.fail(str("gradient has shape ", c.shape(0), ", ", y, " is expected"));
           c.out(0, c.requested_shape(), c.dtype(0));
         },
@@ -154,7 +154,7 @@ const Op grad_weight_op{OpDef{
           c.require_float(0);
           c.require_same_dtype();
           Shape y = conv_shape(c, c.shape(0), c.requested_shape(), c.attr<ConvAttr>());
-          if (!(y == c.shape(1)))
+          if (y != c.shape(1))
             c.fail(str("gradient has shape ", c.shape(1), ", ", y, " is expected"));
           c.out(0, c.requested_shape(), c.dtype(0));
         },

@@ -85,7 +85,7 @@ const Op pool_grad_op{OpDef{
     .infer =
         [](Infer& c) {
           c.require_float(0);
-          if (!(c.shape(0) == c.shape(1)))
+          if (c.shape(0) != c.shape(1))
             c.fail(str("gradient has shape ", c.shape(0), ", positions ", c.shape(1)));
           if (c.dtype(1) != DType::i32)
             c.fail_dtype(str("positions are ", c.dtype(1), "; i32 is expected"));

@@ -59,7 +59,7 @@ const Op scatter_add_op{OpDef{
     .infer =
         [](Infer& c) {
           check_index(c, c.shape(0), 1, c.attr<AxisAttr>().axis);
-          if (!(c.shape(2) == c.shape(1)))
+          if (c.shape(2) != c.shape(1))
             c.fail(str("src has shape ", c.shape(2), ", index ", c.shape(1)));
           if (c.dtype(2) != c.dtype(0))
             c.fail_dtype(str("src is ", c.dtype(2), ", x is ", c.dtype(0)));
@@ -135,7 +135,7 @@ const Op embedding_grad_op{OpDef{
           const Shape& table = c.requested_shape();
           Shape rows = c.shape(1);
           rows.push_back(table.rank() == 2 ? table[1] : 0);
-          if (table.rank() != 2 || !(c.shape(0) == rows))
+          if (table.rank() != 2 || c.shape(0) != rows)
             c.fail(str("gradient has shape ", c.shape(0), ", index ", c.shape(1), ", table ", table,
                        "; [.., D], [..] and [V, D] are expected"));
           c.out(0, table, c.dtype(0));

@@ -43,7 +43,7 @@ const Op layer_norm_op{OpDef{
           c.require_float(0);
           c.require_same_dtype();
           require_last_axes(c, c.shape(0), 1, "weight");
-          if (c.inputs() == 3 && !(c.shape(2) == c.shape(1)))
+          if (c.inputs() == 3 && c.shape(2) != c.shape(1))
             c.fail(str("bias has shape ", c.shape(2), ", weight ", c.shape(1),
                        "; one shape is expected"));
           c.out(0, c.shape(0), c.dtype(0));
@@ -112,7 +112,7 @@ const Op layer_norm_grad_op{OpDef{
         [](Infer& c) {
           c.require_float(0);
           c.require_same_dtype();
-          if (!(c.shape(0) == c.shape(1)))
+          if (c.shape(0) != c.shape(1))
             c.fail(str("gradient has shape ", c.shape(0), ", x ", c.shape(1)));
           require_last_axes(c, c.shape(1), 2, "weight");
           c.out(0, c.shape(1), c.dtype(0));

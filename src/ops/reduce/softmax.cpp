@@ -203,7 +203,7 @@ const Op soft_cross_entropy_op{OpDef{
           c.require_float(0);
           c.require_float(1);
           const Shape &scores = c.shape(0), &target = c.shape(1);
-          if (scores.rank() != 2 || !(scores == target))
+          if (scores.rank() != 2 || scores != target)
             c.fail(str("scores have shape ", scores, ", shares of classes ", target,
                        "; [N, C] for both is expected"));
           c.out(0, {}, c.common_dtype());
@@ -231,7 +231,7 @@ const Op mse_loss_op{OpDef{
     .infer =
         [](Infer& c) {
           c.require_float(0);
-          if (!(c.shape(0) == c.shape(1)))
+          if (c.shape(0) != c.shape(1))
             c.fail(str("shapes ", c.shape(0), " and ", c.shape(1), " differ"));
           c.out(0, {}, c.common_dtype());
         },

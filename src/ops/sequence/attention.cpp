@@ -163,7 +163,7 @@ const Op attention_grad_op{OpDef{
           c.require_same_dtype();
           const Shape& q = c.shape(1);
           require_heads(c, q, c.shape(2), c.shape(3));
-          if (!(c.shape(0) == q) || !(c.shape(4) == q) || !(c.shape(5) == sums_of(q)))
+          if (c.shape(0) != q || c.shape(4) != q || c.shape(5) != sums_of(q))
             c.fail(str("gradient ", c.shape(0), ", result ", c.shape(4), " and sums ", c.shape(5),
                        " do not belong to queries of shape ", q));
           for (int i = 0; i < 3; ++i) c.out(i, c.shape(i + 1), c.dtype(0));
@@ -272,8 +272,8 @@ const Op self_attention_grad_op{OpDef{
           c.require_float(0);
           c.require_same_dtype();
           const Shape y = require_packed(c, c.shape(1));
-          if (!(c.shape(0) == y) || !(c.shape(2) == y) ||
-              !(c.shape(3) == packed_sums(c.shape(1), c.attr<AttentionAttr>())))
+          if (c.shape(0) != y || c.shape(2) != y ||
+              c.shape(3) != packed_sums(c.shape(1), c.attr<AttentionAttr>()))
             c.fail(str("gradient ", c.shape(0), ", result ", c.shape(2), " and sums ", c.shape(3),
                        " do not belong to an input of shape ", c.shape(1)));
           c.out(0, c.shape(1), c.dtype(0));

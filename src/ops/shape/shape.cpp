@@ -79,7 +79,7 @@ const Op expand_op{OpDef{
           try {
             out = broadcast(c.shape(0), c.requested_shape());
           } catch (const ShapeError& e) { c.fail(e.what()); }
-          if (!(out == c.requested_shape()))
+          if (out != c.requested_shape())
             c.fail(str("shape ", c.shape(0), " does not broadcast to ", c.requested_shape()));
           c.out(0, out, c.dtype(0));
         },
@@ -151,7 +151,7 @@ const Op slice_update_op{OpDef{
           const auto& a = c.attr<SliceAttr>();
           Shape expected = c.shape(0);
           expected[a.axis] = a.length;
-          if (c.shape(1).rank() != expected.rank() || !(c.shape(1) == expected))
+          if (c.shape(1).rank() != expected.rank() || c.shape(1) != expected)
             c.fail(str("update has shape ", c.shape(1), ", ", expected, " is expected"));
           if (c.dtype(1) != c.dtype(0))
             c.fail_dtype(str("update is ", c.dtype(1), ", x is ", c.dtype(0)));

@@ -201,7 +201,7 @@ class ArenaCheck {
       if (range.at % kArenaAlign != 0 || range.at < 0 || range.at + range.bytes > plan_.arena_bytes)
         broken(where, what, " leaves the arena");
       for (const Range& r : read)
-        if (range.overlaps(r) && (workspace || !(range == r)))
+        if (range.overlaps(r) && (workspace || range != r))
           broken(where, what, " overlaps an input");
       for (const Range& r : written)
         if (range.overlaps(r)) broken(where, what, " overlaps a result");

@@ -74,7 +74,7 @@ struct RegionTraits {
                       reduces || o.reduces,
                       leads || o.leads,
                       std::max(waits_for, o.waits_for)};
-    if (!(space == o.space)) {
+    if (space != o.space) {
       both.space = space.numel() < o.space.numel() ? o.space : space;
       both.row = both.space.numel() / std::min(space.numel(), o.space.numel());
     }
@@ -186,7 +186,7 @@ class Regions {
     if (reduces(i))
       return per_element ? own == mine.space && row_of(own, r.shape) == mine.row
                          : alike(r.shape, own);
-    return per_element || (alike(r.shape, own) && !(own == region.space));
+    return per_element || (alike(r.shape, own) && own != region.space);
   }
 
   /// What can be written as an epilogue in place of its op's result, which nobody else reads.
@@ -275,7 +275,7 @@ class Regions {
   void join_who_reads_the_same(uint32_t i) {
     for (const Ref& r : p_.inputs(i)) {
       const Ref root = p_.root(r);
-      if (root.kind == Ref::slot || root.kind == Ref::constant || !(p_.desc(r).shape == space(i)))
+      if (root.kind == Ref::slot || root.kind == Ref::constant || p_.desc(r).shape != space(i))
         continue;
       uint32_t& last = root.kind == Ref::leaf ? last_reader_of_leaf_[root.index]
                                               : last_reader_of_value_[p_.value(root)];

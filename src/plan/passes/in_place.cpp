@@ -9,7 +9,7 @@ namespace suanli {
 
 bool may_write_over(const Step& step, const std::vector<Ref>& roots, size_t k,
                     const ValueDesc& result, size_t i) {
-  if (!(step.in[i].shape == result.shape) || itemsize(step.in[i].dtype) != itemsize(result.dtype))
+  if (step.in[i].shape != result.shape || itemsize(step.in[i].dtype) != itemsize(result.dtype))
     return false;
   const size_t own = step.has_epilogue() ? static_cast<size_t>(step.expr->own_inputs) : 0;
   for (size_t j = 0; j < own; ++j)  // the op reads all of it for one block of its result
@@ -20,7 +20,7 @@ bool may_write_over(const Step& step, const std::vector<Ref>& roots, size_t k,
     return value + first < roots.size() && same_value(roots[value + first], roots[i]);
   };
   for (size_t j = own; j < roots.size(); ++j)  // read in another order by some other name
-    if (same_value(roots[j], roots[i]) && !(step.in[j].shape == step.in[i].shape)) return false;
+    if (same_value(roots[j], roots[i]) && step.in[j].shape != step.in[i].shape) return false;
   // its other inputs are read while it writes
   if (!step.expr && k == 0 && op_def(step.op).overwrites == static_cast<int>(i)) {
     for (size_t j = 0; j < roots.size(); ++j)
@@ -31,7 +31,7 @@ bool may_write_over(const Step& step, const std::vector<Ref>& roots, size_t k,
   const Expr& e = *step.expr;
   if (e.keeps && k == 0) return false;
   k -= e.keeps;
-  if (k >= e.results.size() || !(e.space == result.shape)) return false;
+  if (k >= e.results.size() || e.space != result.shape) return false;
   const size_t inputs = roots.size() - first, written = e.results[k] - inputs;
   if (e.code[written].per != Expr::Per::element) return false;
   auto reads = [&](const Expr::Instruction& c) {

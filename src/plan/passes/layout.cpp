@@ -85,7 +85,7 @@ class Layouts {
       const Shape s = p_.desc(in).shape;
       if (s.rank() > 4) return false;
       const Shape four = as_four(s);
-      if (!(four == r.out[0].shape) && four[1] != 1 && four[2] * four[3] != 1) return false;
+      if (four != r.out[0].shape && four[1] != 1 && four[2] * four[3] != 1) return false;
     }
     return true;
   }
@@ -136,7 +136,7 @@ class Layouts {
         case Kind::sum: break;  // takes either
         case Kind::pointwise:
           for (const Ref& in : r.in) {
-            if (!(p_.desc(in).shape == r.out[0].shape)) continue;
+            if (p_.desc(in).shape != r.out[0].shape) continue;
             if (const uint32_t v = member(in); v != kNone) unite(out(i, 0), v);
             else
               values_[find(out(i, 0))].votes -=

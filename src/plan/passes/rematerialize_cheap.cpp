@@ -213,7 +213,7 @@ void compute_where_read(Program& p, const Backend& backend) {
     for (uint32_t i : group_members)
       for (const Ref& in : p.inputs(i)) {
         const Ref root = p.root(in);
-        if (root.kind == Ref::slot || !(p.desc(in).shape == groups.space(i)) ||
+        if (root.kind == Ref::slot || p.desc(in).shape != groups.space(i) ||
             bytes_of(p.desc(root)) < tuning.cheap_tracked_bytes)
           continue;
         if (root.kind == Ref::record && groups.pointwise(root.index) &&

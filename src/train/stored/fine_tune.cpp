@@ -84,7 +84,7 @@ Comparison compare(const nn::Module& model, const NamedTensors& state) {
     }
     const Tensor t = *it->second;
     given.erase(it);
-    const bool other_size = !(t.shape() == parameter.shape());
+    const bool other_size = t.shape() != parameter.shape();
     std::string why;
     if (Tensor value = nn::state_value(name, parameter, t, why); value.defined())
       c.taken.push_back({name, parameter, value, t});
@@ -282,7 +282,7 @@ void adopt_weights(nn::Module& model, const GivenWeights& given, const data::Inf
       if (!names->empty()) text += str(" ", what, " ", listed(*names), ";");
     text.back() = '.';
     if (!c.unexpected.empty()) text += given.advice;
-    if (given.of_run && !(given.data.input_shape == info.input_shape))
+    if (given.of_run && given.data.input_shape != info.input_shape)
       text += str(" That run saw samples of shape ", given.data.input_shape,
                   ", these are of shape ", info.input_shape, ".");
     throw InputError(text);

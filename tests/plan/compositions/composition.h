@@ -353,7 +353,7 @@ inline std::string failure(const Composition& c, bool* refused = nullptr) {
   for (size_t k = 0; k < planned.values.size(); ++k) {
     const auto& [desc, p] = planned.values[k];
     const auto& [cold_desc, q] = cold.values[k];
-    if (!(desc == cold_desc)) return str("result ", k, " has another shape or dtype");
+    if (desc != cold_desc) return str("result ", k, " has another shape or dtype");
     const std::string what = desc.dtype == f64   ? difference<double>(p, q, c.family)
                              : desc.dtype == f32 ? difference<float>(p, q, c.family)
                                                  : difference<uint8_t>(p, q, c.family);

@@ -42,7 +42,7 @@ std::optional<ChannelChain> ChannelChain::of(const Step& step) {
   const auto own = static_cast<size_t>(e.own_inputs), values = step.in.size() - own + 1;
   if (e.keeps || step.out.size() != 1 || e.results[0] + size_t{1} != values + e.code.size() ||
       e.code.size() > size_t{BoundChain::kMaxOps} || (e.space.rank() != 4 && e.space.rank() != 5) ||
-      !(e.space == e.own_result.shape))
+      e.space != e.own_result.shape)
     return {};
   for (size_t c = 0; c < e.code.size(); ++c) {
     const Expr::Instruction& code = e.code[c];
