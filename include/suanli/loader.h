@@ -108,8 +108,8 @@ SUANLI_API int64_t usual_queue(const Info& info, int64_t batch_size);
 /// Reads batches ahead on threads of its own and hands them out in order. Batches are a pure
 /// function of (data set, batch_size, shuffle or sampler, augment, seed, epoch, index): threads,
 /// queue and timing never show. A label outside of 0 … Info::classes-1 throws InputError when its
-/// batch is due. Batches are charged to the session that its maker used. To be used from one thread at
-/// a time.
+/// batch is due. Batches are charged to the session that its maker used. To be used from one thread
+/// at a time.
 class SUANLI_API Loader {
  public:
   /// Throws UsageError if an option is out of range.

@@ -30,7 +30,7 @@ class Buffer : public Parameter {
   explicit Buffer(const Tensor& initial) : Parameter(initial, false) {}
 };
 
-/// What a module's fields are visited with. Names are the fields' own, so that state names follow
+/// Visitor of a module's fields. Names are the fields' own, so that state names follow
 /// PyTorch.
 class SUANLI_API FieldVisitor {
  public:
@@ -136,7 +136,7 @@ class SUANLI_API Module {
                   "to it, or SUANLI_CALL if it has none");
     return {};
   }
-  /// What errors and summaries call it: "Linear", "Module" for a struct that does not say.
+  /// The name in errors and summaries: "Linear", "Module" for a struct that does not say.
   virtual const char* type_name() const { return "Module"; }
   /// The module meant: this one, or the one that a holder holds.
   virtual const Module& self() const { return *this; }
@@ -239,7 +239,7 @@ class SUANLI_API Conv2d : public Module {
   ConvOptions conv_;
 };
 
-/// What BatchNorm1d and BatchNorm2d share: batch_norm() over the channels. While training with the
+/// Base of BatchNorm1d and BatchNorm2d: batch_norm() over the channels. While training with the
 /// batch's statistics, which also move the running ones: running ← (1 − momentum) · running +
 /// momentum · batch (the variance unbiased, n/(n−1)); in eval mode with the running ones. As
 /// PyTorch's.
@@ -262,7 +262,7 @@ class SUANLI_API BatchNorm : public Module {
   const char* name_;
   int least_, most_;
 };
-/// Of x [N, C] or [N, C, L].
+/// For x [N, C] or [N, C, L].
 class SUANLI_API BatchNorm1d : public BatchNorm {
  public:
   BatchNorm1d(int64_t channels, Options options)
@@ -270,7 +270,7 @@ class SUANLI_API BatchNorm1d : public BatchNorm {
   explicit BatchNorm1d(int64_t channels) : BatchNorm1d(channels, Options{}) {}
   const char* type_name() const override { return "BatchNorm1d"; }
 };
-/// Of x [N, C, H, W].
+/// For x [N, C, H, W].
 class SUANLI_API BatchNorm2d : public BatchNorm {
  public:
   BatchNorm2d(int64_t channels, Options options)

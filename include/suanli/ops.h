@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// Ops on tensors. suanli/pointwise.h declares the pointwise ones (add, exp, relu, gelu, where, …); it
-// is generated from the table that also gives their kernels and gradients. docs/ops.md lists all ops.
+// Ops on tensors. suanli/pointwise.h declares the pointwise ones (add, exp, relu, gelu, where, …);
+// it is generated from the table that also gives their kernels and gradients. docs/ops.md lists all
+// ops.
 #pragma once
 #include <optional>
 

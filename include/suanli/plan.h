@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// What programs were planned and run: counts for tests, reports and the curious.
+// Counts of programs that were planned and run, for tests and reports.
 #pragma once
 #include "suanli/tensor.h"
 
@@ -12,9 +12,9 @@ struct PlanStats {
   int64_t flops = 0;        ///< Floating-point operations of all launches, counted from shapes.
   /// Values of parameters and other cells that were written where their former values lay.
   int64_t overwritten = 0;
-  int64_t last_arena_bytes = 0, last_output_bytes = 0, last_flops = 0;  ///< Of the latest program.
+  int64_t last_arena_bytes = 0, last_output_bytes = 0, last_flops = 0;  ///< For the latest program.
 };
-/// Of the calling thread, since its start.
+/// Counts of the calling thread since its start.
 SUANLI_API PlanStats plan_stats();
 /// Forgets all plans (they are built again at next sight).
 SUANLI_API void clear_plan_cache();

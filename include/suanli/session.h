@@ -100,7 +100,7 @@ class SUANLI_API Session {
 class SUANLI_API Session::Use {
  public:
   explicit Use(Session session);
-  /// What fails in the last flush is dropped; handles into it say so when they are used.
+  /// A program that fails in the last flush is dropped; handles into it say so when they are used.
   ~Use();
   Use(const Use&) = delete;
 

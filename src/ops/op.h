@@ -96,7 +96,7 @@ class Vjp {
   bool create_graph_;
 };
 
-/// What vjp reads, as bits: input i is 1 << i (up to 7), result i is 256 << i.
+/// The values that vjp reads, as bits: input i is 1 << i (up to 7), result i is 256 << i.
 using Saves = uint16_t;
 constexpr Saves saves_in(int i) { return static_cast<Saves>(1 << i); }
 constexpr Saves saves_result(int i = 0) { return static_cast<Saves>(256 << i); }

@@ -23,9 +23,9 @@ class SUANLI_API Rehearsal {
 
   /// Stands for data of this shape.
   Tensor leaf(const Shape& shape, DType dtype);
-  /// Of the programs so far, in the order of their flushes.
+  /// Forecasts of the programs so far, in the order of their flushes.
   const std::vector<ProgramForecast>& programs() const;
-  /// Of each size, the most blocks that results of programs have taken at once so far.
+  /// The most blocks of each size that results of programs have taken at once so far.
   const Blocks& results() const;
 
  private:

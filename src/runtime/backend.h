@@ -24,15 +24,15 @@ class Backend {
   /// How many channels make a block where activations lie as convolutions want them; 0: this
   /// backend wants them plain.
   virtual int64_t channel_block() const { return 0; }
-  /// What of a step (given plain) may be blocked; `prepare` then takes the operand with the shape
-  /// [N, C/b, H, W, b].
+  /// The operands of a step (given plain) that may be blocked; `prepare` then takes the operand
+  /// with the shape [N, C/b, H, W, b].
   virtual BlockedOperands blocked_operands(const Step&) const { return {}; }
 
   /// How many of a step's FLOPs, counted by its op's definition, this kernel of it does without. 0
   /// but for algorithms such as Winograd's.
   virtual int64_t saved_flops(const Kernel&) const { return 0; }
 
-  /// Whether `prepare` takes this step (which has none yet) with an epilogue.
+  /// True if `prepare` takes this step (which has none yet) with an epilogue.
   virtual bool takes_epilogue(const Step&) const { return false; }
 
   /// 64-byte aligned, contents undefined. Null when the device has no more.

@@ -5,7 +5,7 @@
 
 namespace suanli {
 
-/// What is told of one thread's work. Spans nest; steps lie in spans.
+/// Hooks that follow one thread's work. Spans nest; steps lie in spans.
 class ProfilerHooks {
  public:
   virtual ~ProfilerHooks() = default;
@@ -18,8 +18,8 @@ class ProfilerHooks {
   virtual void step_ends(const Step& step, int64_t flops, int64_t bytes, uint32_t scope) = 0;
 };
 
-/// Of this thread; null while nobody profiles it. A thread's own, so that a profiler may come and
-/// go while other threads compute.
+/// The hooks of this thread; null while nobody profiles it. A thread's own, so that a profiler may
+/// come and go while other threads compute.
 extern constinit thread_local ProfilerHooks* profiler_hooks;
 
 /// Names what this thread does while it lives.

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// What a backend is asked to run: plain structs, no op semantics.
+// Steps, as a backend runs them: plain structs, no op semantics.
 #pragma once
 #include <algorithm>
 #include <memory>
@@ -38,8 +38,8 @@ inline Shape rows_of(const Shape& space, int64_t row) {
 /// is still in a cache. Then value 0 is the op's result, values from 1 on are the inputs behind the
 /// op's own.
 struct Expr {
-  /// What a value has one number for: an element of the space, a row, or what a reduction over
-  /// `axes` leaves.
+  /// The unit that has one number of a value: an element of the space, a row, or what a reduction
+  /// over `axes` leaves.
   enum class Per : uint8_t { element, row, kept };
   struct Instruction {
     // of the table of pointwise ops; kCast: only the dtype changes; kSum, kMax: a reduction of a
@@ -94,8 +94,8 @@ struct Step {
   }
 };
 
-/// Which operands of an op on pictures may lie in blocks of channels: [N, C/b, H, W, b] for [N, C,
-/// H, W].
+/// The operands of an op on pictures that may lie in blocks of channels: [N, C/b, H, W, b] for [N,
+/// C, H, W].
 struct BlockedOperands {
   uint32_t in = 0, out = 0;  // as bits
   bool together = false;  // all of them or none; else each as it comes

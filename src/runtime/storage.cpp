@@ -180,7 +180,7 @@ struct DevicePool {
       if (size == bytes) return false;
     }
   }
-  /// Of the account's own idle ranges, or else of the spare ones that its limit allows: the
+  /// One of the account's own idle ranges, or else of the spare ones that its limit allows: the
   /// smallest one that has so many bytes committed, or else the largest one. Or else a new one.
   Arena::Range* take_range(MemoryAccount& account, int64_t bytes) {
     Arena::Range* best = nullptr;

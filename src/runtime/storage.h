@@ -68,8 +68,8 @@ struct Storage {
   MemoryAccount* account = nullptr;  // that `data` is charged to
 };
 
-/// Takes `bytes` (may be 0) with one reference. Throws OutOfMemory with `who` and the bytes that are
-/// held when the account's limit or the device is exhausted.
+/// Takes `bytes` (may be 0) with one reference. Throws OutOfMemory with `who` and the bytes that
+/// are held when the account's limit or the device is exhausted.
 Storage* allocate_storage(MemoryAccount& account, int64_t bytes, Device device, const char* who);
 /// Stands for `bytes` bytes and has none (data is null): for programs that are planned and not run.
 Storage* storage_without_bytes(int64_t bytes, Device device);
@@ -77,8 +77,8 @@ Storage* storage_without_bytes(int64_t bytes, Device device);
 inline void retain(Storage* s) { s->refs.fetch_add(1, std::memory_order_relaxed); }
 void release(Storage* s);
 
-/// What a storage of so many bytes takes: blocks come in sizes, so that freed ones fit later
-/// requests.
+/// The block that a storage of so many bytes takes: blocks come in sizes, so that freed ones fit
+/// later requests.
 int64_t block_size(int64_t bytes);
 /// Blocks taken from the system since start (for tests: constant at steady state).
 int64_t system_allocations();

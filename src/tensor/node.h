@@ -15,7 +15,7 @@ namespace suanli {
 
 class Recorder;
 
-/// Whether every byte of a T belongs to a member: those between members may hold anything, so that
+/// True if every byte of a T belongs to a member: those between members may hold anything, so that
 /// equal values would differ as bytes.
 template <class T>
 concept Padless = requires {
@@ -44,7 +44,7 @@ struct Edge {
   int32_t index;
 };
 
-/// Of one op.
+/// The attributes of one op.
 inline constexpr int kMaxResults = 4;
 
 struct Result {

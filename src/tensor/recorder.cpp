@@ -432,7 +432,7 @@ size_t Recorder::end_of_last_repetition() const {
     while (i + z[i] < n && prints[z[i]] == prints[i + z[i]]) ++z[i];
     if (i + z[i] > right) left = i, right = i + z[i];
   }
-  // Of the periods that repeat at least once the one that reaches furthest back: a loop rather than
+  // Among the periods that repeat, the one that reaches furthest back: a loop rather than
   // the loop inside its last turn.
   size_t best = 0;
   for (size_t p = 1; p <= n / 2; ++p)

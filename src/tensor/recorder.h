@@ -93,7 +93,7 @@ class Recorder {
   Session::State& session() const { return *session_; }
   /// Uses another one from now on; flushes before. The one before.
   Session::State& use_session(Session::State& session);
-  /// Of the session on this thread.
+  /// The generator of the session on this thread.
   Generator& generator() { return generator_ ? *generator_ : *(generator_ = &find_generator()); }
 
   ~Recorder();

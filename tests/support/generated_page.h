@@ -12,8 +12,8 @@
 
 namespace suanli::test {
 
-/// Fails if docs/NAME is not `expected`; SUANLI_UPDATE=1 writes it first. `rerun` is the command that
-/// does so.
+/// Fails if docs/NAME is not `expected`; SUANLI_UPDATE=1 writes it first. `rerun` is the command
+/// that does so.
 inline void expect_page(const std::string& name, const std::string& expected,
                         const std::string& rerun) {
   const auto root = checkout();

@@ -107,7 +107,7 @@ struct Wide : nn::Module {
   Tensor forward(const Tensor& x) const { return out(relu(fc(flatten(x, 1)))); }
 };
 
-// What a module of the user holds already counts once.
+// Weights that a module of the user holds already count once.
 TEST(TrainerSession, WeightsOfAnotherSessionAreHeldAlready) {
   TempFolder folder;
   TrainConfig c = dropout(folder / "run");

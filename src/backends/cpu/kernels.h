@@ -13,7 +13,7 @@ namespace suanli::cpu {
 /// live only during the call.
 using Factory = std::unique_ptr<Kernel> (*)(const Step& step);
 
-/// Which operands of a step may come in blocks of `block` channels.
+/// The operands of a step that may come in blocks of `block` channels.
 using Blocked = BlockedOperands (*)(const Step& step, int64_t block);
 
 struct RegisterBlocked {

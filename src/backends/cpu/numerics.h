@@ -27,7 +27,7 @@ constexpr Numerics numerics_of(int64_t f32_lanes) {
   return n;
 }
 
-/// Of the lanes and all values, in the order of the table.
+/// Hash of the lanes and all values, in the order of the table.
 constexpr uint64_t numerics_hash(int64_t f32_lanes) {
   uint64_t hash = 0xCBF29CE484222325u;
   auto add = [&](int64_t value) {
@@ -44,7 +44,7 @@ constexpr uint64_t numerics_hash(int64_t f32_lanes) {
   return hash;
 }
 
-/// Of the instruction set that kernels run with.
+/// The table of the instruction set that kernels run with.
 uint64_t numerics_hash();
 
 }  // namespace suanli::cpu

@@ -23,7 +23,7 @@ struct CpuTuning {
 /// The defaults with the cache sizes of this machine.
 CpuTuning cpu_tuning_of_machine();
 
-/// What is in force: cpu_tuning_of_machine() until set_cpu_tuning().
+/// The tuning in force: cpu_tuning_of_machine() until set_cpu_tuning().
 const CpuTuning& cpu_tuning();
 /// For benchmarks and tests. Plans made from now on use it; throws UsageError for a value out of
 /// its range.

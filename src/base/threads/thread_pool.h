@@ -73,8 +73,8 @@ void pool_run(int parts, void (*call)(void* context, int part), void* context);
 
 /// Calls f(part) for part = 0 … parts-1, part p on thread p mod pool_threads(), and returns when
 /// all are done. Runs inline for one part, inside another parallel region, or while another thread
-/// is in a region of the pool: what a part does must not depend on where it runs. The first exception by part
-/// number is rethrown.
+/// is in a region of the pool: what a part does must not depend on where it runs. The first
+/// exception by part number is rethrown.
 template <class F> void parallel_invoke(int parts, F&& f) {
   using G = std::remove_reference_t<F>;
   detail::pool_run(

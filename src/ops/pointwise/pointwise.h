@@ -12,10 +12,10 @@ struct PointwiseAttr {
   DType compute;     // what the kernel computes in
 };
 
-/// Whether an op's attributes are a PointwiseAttr: a row of pointwise.def, or a row's gradient.
+/// True if an op's attributes are a PointwiseAttr: a row of pointwise.def, or a row's gradient.
 bool is_pointwise(const OpDef& def);
 
-/// Whether a text has only arithmetic, no function that takes tens of instructions.
+/// True if a text has only arithmetic, no function that takes tens of instructions.
 bool is_arithmetic(std::string_view text);
 
 /// The operands of a gradient text in the order in which its record takes them: those it mentions

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// What pointwise.def is made of: the classes, the vocabulary of the texts, and the rows as a table.
+// The parts of pointwise.def: the classes, the vocabulary of the texts, and the rows as a table.
 //
 // One text is compiled several times: for the CPU's vectors (backends/cpu/simd/simd.h), for 64-bit
 // integers, for NVRTC (backends/cuda/pointwise_prelude.h) and, the gradients, for Tensor. So it may
@@ -66,7 +66,7 @@ inline constexpr PointwiseRow pointwise_rows[] = {
 };
 inline constexpr int pointwise_count = static_cast<int>(std::size(pointwise_rows));
 
-/// Whether a text uses a word: mentions("g*out", "out"). What a gradient text mentions is what
+/// True if a text uses a word: mentions("g*out", "out"). What a gradient text mentions is what
 /// backward must keep.
 constexpr bool mentions(std::string_view text, std::string_view word) {
   auto in_name = [](char c) {

@@ -196,7 +196,7 @@ class Assembler {
     return roots.size();
   }
 
-  /// Whether result k may be written over its cell's former value, as far as this program reads
+  /// True if result k may be written over its cell's former value, as far as this program reads
   /// that.
   bool may_overwrite(int u, const PlannedStep& s, const std::vector<Ref>& roots, size_t k,
                      const Value& v) const {

@@ -14,7 +14,7 @@ namespace suanli {
 
 namespace {
 
-/// What running a plan takes.
+/// The work of running a plan.
 double work_of(const Plan& plan) {
   double total = 0;
   for (const PlannedStep& s : plan.steps) total += work({s.flops, s.bytes});

@@ -8,7 +8,7 @@ namespace suanli {
 
 namespace {
 
-/// Of what most steps differ in.
+/// Hash of the parts in which most steps differ.
 uint64_t hash_of(const Step& s) {
   uint64_t h = s.op;
   auto add = [&](uint64_t word) { h = mix_hash(h, word); };

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Who wants to know how a plan comes about.
+// Listener to the building of a plan.
 #pragma once
 #include "plan/build/plan.h"
 #include "plan/ir/program.h"
@@ -14,10 +14,10 @@ class PlanListener {
   virtual void passed(const char* pass, const Program& program) = 0;
   virtual void divided(const Program& program, const std::vector<Unit>& units) = 0;
   virtual void planned(const Plan& plan, const Tape& tape) = 0;
-  /// What the first execution of it will take, or would in a rehearsal.
+  /// The forecast of its first execution, or of a rehearsal.
   virtual void forecast(const ProgramForecast& forecast) = 0;
 };
-/// Of this thread; null while nobody listens.
+/// The listener of this thread; null while nobody listens.
 inline constinit thread_local PlanListener* plan_listener = nullptr;
 
 }  // namespace suanli

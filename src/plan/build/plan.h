@@ -58,7 +58,7 @@ struct PlanSettings {
   int64_t instruction_set;  // for which kernels lay out what they keep
   int64_t plan_tuning, device_tuning;  // numbers of the tunings that passes and kernels weigh by
 
-  /// Of a session, now.
+  /// The present settings of a session.
   static PlanSettings of(const Session::State& session, Tier tier, Device device = {});
   /// False if kernels that this thread prepared meanwhile may have other settings.
   bool still_hold() const;

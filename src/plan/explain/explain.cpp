@@ -125,7 +125,7 @@ class Neighbors {
     return false;
   }
 
-  /// Whether a unit has an op, with the rest as its epilogue, that takes something of another unit.
+  /// True if a unit has an op, with the rest as its epilogue, that takes something of another unit.
   bool op_reads(uint32_t reader, uint32_t unit) const {
     for (uint32_t i : units_[reader])
       if (units_[reader].size() > 1 && !is_fusable(p_, i))
@@ -234,7 +234,7 @@ std::vector<ExplainedKernel> kernels_of(const Plan& plan, const Tape& tape) {
       k.leaves |= s.out[r].kind == Place::output;
       writer[{s.out[r].kind, s.out[r].at}] = all.size();
     }
-    // Of a forward that is over, what still runs is computed again, unless it is kept (running
+    // After the forward pass, records of a forward are rematerialized, unless it is kept (running
     // statistics).
     backward_began |= k.phase == ExplainedKernel::backward;
     if (backward_began && k.phase == ExplainedKernel::forward && !k.leaves)

@@ -33,7 +33,7 @@ Shape result_at(const PlannedStep& s, int64_t at) {
   return {};
 }
 
-/// What is computed from constant weights once: named by a weight and a number that says what.
+/// Notes values computed once from constant weights, by a weight and a number.
 void note_derived(const Plan& plan, const Tape& tape, ProgramForecast& f) {
   const PlannedConstants* const c = plan.constants.get();
   auto constant = [&](int64_t k) {

@@ -50,19 +50,19 @@ class Program {
   size_t size() const { return records.size(); }
   Device device() const { return tape_->nodes.empty() ? Device{} : tape_->nodes[0]->device; }
   const Tape& tape() const { return *tape_; }
-  /// Whether it writes cells or computes gradients of parameters.
+  /// True if it writes cells or computes gradients of parameters.
   bool trains() const;
   const Record& record(size_t i) const { return records[i]; }
   /// The record as a backend would be asked to run it.
   Step step(size_t i) const;
   std::span<const Ref> inputs(size_t i) const { return records[i].in; }
-  /// Whether the record only gives bytes another name; it is in no unit.
+  /// True if the record only gives bytes another name; it is in no unit.
   bool is_alias(size_t i) const { return op_def(records[i].op).alias; }
-  /// What the reader sees. Scalar slots are 0-d, f64 or i64.
+  /// The value as its reader sees it. Scalar slots are 0-d, f64 or i64.
   ValueDesc desc(const Ref& r) const;
-  /// Whose bytes it sees.
+  /// The value whose bytes it sees.
   Ref root(const Ref& r) const { return r.kind == Ref::record ? roots_[value(r)] : r; }
-  /// Whether the bytes of a root leave the program.
+  /// True if the bytes of a root leave the program.
   bool is_output(const Ref& root) const {
     return root.kind == Ref::record && is_output_[value(root)];
   }

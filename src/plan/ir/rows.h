@@ -12,14 +12,14 @@ int64_t row_of(const Shape& space, const Shape& seen);
 /// The same of what a reduction over axes (as bits) leaves.
 int64_t row_of(const Shape& space, uint32_t axes);
 
-/// Whether rows of that many elements stay in a cache of the thread that computes them, and leave
+/// True if rows of that many elements stay in a cache of the thread that computes them, and leave
 /// work for several threads where it pays.
 bool keeps_rows(const Shape& space, int64_t row);
-/// Whether a reduction over axes, in the order in which it adds up alone, can be made of whole rows
+/// True if a reduction over axes, in the order in which it adds up alone, can be made of whole rows
 /// one after the other.
 bool takes_whole_rows(const Shape& space, int64_t row, uint32_t axes);
 
-/// Whether two shapes differ only in axes of one element.
+/// True if two shapes differ only in axes of one element.
 bool alike(const Shape& a, const Shape& b);
 
 /// The shape in which an input that broadcasts to `own` broadcasts to `space`, for code that runs

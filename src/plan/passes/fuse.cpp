@@ -32,7 +32,7 @@ struct Reader {
   bool same_shape;  // as it was computed
 };
 
-/// What decides whether regions may be together.
+/// The traits that decide if regions may be joined.
 struct RegionTraits {
   // over which the code runs, but for what it computes per row; of an op that leads: that of its
   // epilogue
@@ -45,7 +45,7 @@ struct RegionTraits {
   // the last record that is not fusable and that it depends on or has, counted from 1; 0: none
   uint32_t waits_for = 0;
 
-  /// Whether all of it can be computed per row of another space.
+  /// True if all of it can be computed per row of another space.
   bool is_per_row(const Shape& larger) const {
     const int64_t rows = space.numel();
     if (row != 0 || reduces || leads || rows == 0 || larger.numel() % rows != 0) return false;
@@ -153,7 +153,7 @@ class Regions {
   bool reduces(uint32_t i) const { return fusable_[i] && reduction_of(p_.record(i).op); }
   const Shape& shape(uint32_t i) const { return p_.record(i).out[0].shape; }
   Shape space(uint32_t i) const { return space_of(p_, i); }
-  /// Whether a region may be given this height, which is not below its own: all who feed it must
+  /// True if a region may be given this height, which is not below its own: all who feed it must
   /// stay above.
   bool may_rise(uint32_t region, uint32_t height) const {
     return height_[region] == height || highest_[region] > height;
@@ -167,7 +167,7 @@ class Regions {
     cores_[a] = cores_[a].joined(cores_[b]);
   }
 
-  /// Whether the code of a reader can take i's value from where it is computed.
+  /// True if the code of a reader can take i's value from where it is computed.
   bool connects(uint32_t i, const Reader& r) {
     if (!fusable_[r.record]) return false;
     const Shape own = space(r.record);
@@ -189,7 +189,8 @@ class Regions {
     return per_element || (alike(r.shape, own) && own != region.space);
   }
 
-  /// What can be written as an epilogue in place of its op's result, which nobody else reads.
+  /// Finds records that can be an epilogue in place of their op's result, which has no other
+  /// reader.
   void find_epilogues() {
     ends_epilogue_.assign(n_, 0);
     for (uint32_t i = 0; i < n_; ++i) {
@@ -221,7 +222,7 @@ class Regions {
         if (near.empty()) cores_[i].space = r.shape;
         joins = r.shape == cores_[i].space;
       }
-      // What makes one value of several goes ahead: joined with a reader that waits for others it
+      // Schedule accumulations early: joined with a reader that waits for others, one
       // would keep them all until then (the gradients of a weight that is used many times).
       if (early && others_before_[r.record] > others_before_[i]) joins = false;
       (joins ? near : far).push_back(find(r.record));
@@ -250,7 +251,7 @@ class Regions {
     if (fusable_[i] && !p_.record(i).again) join_who_reads_the_same(i);
   }
 
-  /// Whether two inputs or more of the result's size have no other reader.
+  /// True if two inputs or more of the result's size have no other reader.
   bool frees_inputs(uint32_t i) const {
     int dying = 0;
     for (const Ref& r : p_.inputs(i)) {

@@ -19,13 +19,13 @@ namespace suanli {
 /// waiting.
 std::vector<Unit> fuse(const Program& program, const Backend& backend);
 
-/// Whether a record can be part of fused code: a pointwise op, a cast or a reduction on dtypes that
+/// True if a record can be part of fused code: a pointwise op, a cast or a reduction on dtypes that
 /// tiles compute.
 bool is_fusable(const Program& program, size_t record);
 
 /// Expr::kSum, Expr::kMax, or 0 for an op that reduces nothing.
 int16_t reduction_of(uint16_t op);
-/// What a record's code runs over: its result's shape, or that of what it reduces.
+/// The space of a record's code: its result's shape, or that of what it reduces.
 Shape space_of(const Program& program, uint32_t record);
 
 /// The step of a unit of several records: code, and inputs and outputs in order.

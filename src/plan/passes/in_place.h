@@ -8,7 +8,7 @@
 
 namespace suanli {
 
-/// Whether a step may write its result k where its input i lies: it works element by element there,
+/// True if a step may write its result k where its input i lies: it works element by element there,
 /// and reads nothing of that input once the result is written. `roots`: whose bytes the inputs are.
 bool may_write_over(const Step& step, const std::vector<Ref>& roots, size_t k,
                     const ValueDesc& result, size_t i);

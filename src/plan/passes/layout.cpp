@@ -44,7 +44,7 @@ class Layouts {
   }
 
  private:
-  /// What may be blocked, and with what it shares its layout.
+  /// The values that may be blocked, and the groups that share a layout.
   struct Value {
     ValueDesc desc;
     bool member = false;   // may be blocked
@@ -76,7 +76,7 @@ class Layouts {
     return static_cast<uint32_t>(p_.value({Ref::record, k, i}));
   }
 
-  /// Whether the op can be done in blocks if its result [N, C, H, W] is blocked: every operand has
+  /// True if the op can be done in blocks if its result [N, C, H, W] is blocked: every operand has
   /// the result's shape, or broadcasts along the channel's axis or along all pixels.
   bool pointwise_in_blocks(const Record& r) const {
     if (r.op != cast_ && !is_pointwise(op_def(r.op))) return false;
@@ -89,7 +89,7 @@ class Layouts {
     }
     return true;
   }
-  /// Whether the result of a sum has the plain order if x is blocked.
+  /// True if the result of a sum has the plain order if x is blocked.
   bool sum_in_blocks(const Record& r) const {
     if (r.op != sum_) return false;
     const ValueDesc x = p_.desc(r.in[0]);

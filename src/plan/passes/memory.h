@@ -8,7 +8,7 @@
 
 namespace suanli {
 
-/// What values and workspaces are aligned to.
+/// Alignment of values and workspaces, in bytes.
 inline constexpr int64_t kArenaAlign = 64;
 
 /// Bytes that are needed from one step to another, both included, and where they come to lie.

@@ -34,7 +34,7 @@ class Recomputation {
     for (uint32_t i = 0; i < p.size(); ++i) {
       if (p.is_alias(i)) continue;
       fusable_[i] = is_fusable(p, i);
-      // What is fused takes the FLOPs, and reads what is in memory.
+      // Fused code takes the FLOPs, and reads values that are in memory.
       work_[i] = fusable_[i] ? work({flops_of(p.record(i)), 0}) : work(step_cost(p.step(i)));
       for (const Ref& in : p.inputs(i)) {
         const Ref root = p.root(in);
@@ -82,7 +82,7 @@ class Recomputation {
     }
   }
 
-  /// Whether there was anything to do.
+  /// True if there was anything to do.
   bool apply() {
     if (std::find(chosen_.begin(), chosen_.end(), 1) == chosen_.end()) return false;
     const std::vector<uint8_t> again = outcome().again;
@@ -128,7 +128,7 @@ class Recomputation {
       }
     }
   };
-  /// What follows if the chosen values are computed again.
+  /// The outcome of rematerializing the chosen values.
   struct Outcome {
     bool possible = true;
     double work = 0;
@@ -205,7 +205,7 @@ class Recomputation {
                            ? 1
                            : tuning_.function_flops);
   }
-  /// Whether a value is in memory at the peak and behind it.
+  /// True if a value is in memory at the peak and behind it.
   bool is_held(const Ref& root) const {
     return unit_of_[root.index] <= peak_ &&
            (p_.is_output(root) || readers_[p_.value(root)].last != kNobody);
@@ -223,7 +223,7 @@ class Recomputation {
     return bytes;
   }
 
-  /// What a reader in front of `before` takes for an input: the value that was computed again,
+  /// The input of a reader in front of `before`: the rematerialized value,
   /// under the name by which it is read.
   Ref renamed(const Ref& in, uint32_t before, const std::vector<uint8_t>& again,
               const std::vector<Ref>& made, ProgramEdits& insertions) const {

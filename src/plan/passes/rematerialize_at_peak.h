@@ -6,10 +6,10 @@
 
 namespace suanli {
 
-/// What ops take, in bytes read and written: a byte takes the time of some ten FLOPs.
+/// The cost of ops, in bytes read and written: a byte takes the time of some ten FLOPs.
 double work(const Cost& cost);
 
-/// Of the values that are held over the fullest unit for later readers, computes some once more in
+/// Rematerializes some of the values that are held over the fullest unit for later readers, in
 /// front of these readers: from values that are held all the same, leaves, and what is computed
 /// again on the way. Random draws and what leaves the program are never computed again. Which ones:
 /// those that bring price · work() + ln(bytes at the fullest moment) down, until that moment needs

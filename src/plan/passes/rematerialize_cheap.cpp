@@ -76,7 +76,7 @@ class Chains {
   }
   const Groups& groups() const { return groups_; }
   const Chain& of(uint32_t i) const { return chains_[i]; }
-  /// Who reads any result of a record, through aliases; in order.
+  /// The readers of any result of a record, through aliases; in order.
   const std::vector<uint32_t>& readers(uint32_t i) const { return readers_[i]; }
   int64_t bytes(const Ref& r) const { return bytes_of(p_.desc(r)); }
 
@@ -98,7 +98,7 @@ class Chains {
     return root.kind == Ref::record && large(i, in) && p_.desc(in).shape == p_.desc(root).shape &&
            chains_[root.index].ok && (chains_[root.index].bases.size() == 1 || !in_memory(root));
   }
-  /// Whether a value of that size is in memory whatever happens to this chain.
+  /// True if a value of that size is in memory whatever happens to this chain.
   bool in_memory(const Ref& root) const {
     if (root.kind != Ref::record || !groups_.pointwise(root.index) || p_.is_output(root))
       return true;
@@ -238,7 +238,7 @@ void compute_where_read(Program& p, const Backend& backend) {
       int64_t more = 0;
       for (const Ref& b : chain.bases)
         if (!contains(read, b)) more += chains.bytes(b);
-      // What is written for others all the same is read again, unless everything that it is made of
+      // A value that is written for others is read again, unless everything that it is made of
       // is read here already.
       const bool written =
           p.is_output(c) ||

@@ -10,13 +10,13 @@ namespace suanli {
 
 namespace {
 
-// What choose() finds out about a pending node: results that leave the program as bits 0 to 3, and:
+// The marks of choose() on a pending node: results that leave the program as bits 0 to 3, and:
 constexpr uint8_t kNeeded = 16;  // something that leaves depends on it
 constexpr uint8_t kWalked = 32;  // a later backward() may come by
 constexpr uint8_t kOutput = 15;
 static_assert(kMaxResults == 4);
 
-/// Whether the node gives back its inputs when it has run (Recorder::flush).
+/// True if the node gives back its inputs when it has run (Recorder::flush).
 bool lets_go(const Node* n) { return !n->requires_grad() || n->is(kConsumed) || n->cell; }
 
 // An input as a word: kind, result, index; of a slot, whose index is its place among the slots, the

@@ -54,7 +54,7 @@ struct Update {
   Cell* cell;  // not part of the canonical form
 };
 
-/// What a flush of the current thread wants computed, and its canonical form. Kept per thread and
+/// The program of a flush and its canonical form. Kept per thread and
 /// reused: no allocation at steady state. A step whose plan is known pays for building it every
 /// time, so it is written in one pass over the nodes, without copies of what only the making of a
 /// plan asks for.
@@ -65,7 +65,7 @@ class Tape {
   TapeEncoding inputs;  // of all nodes, one after the other; see refs()
   uint64_t hash = 0;
 
-  // What this very run binds to it, in the canonical order.
+  // Bindings of this run, in the canonical order.
   std::vector<Node*> nodes;
   std::vector<uint8_t> outputs;  // per node: results that leave the program, as bits
   std::vector<Leaf> leaves;
@@ -73,8 +73,8 @@ class Tape {
   std::vector<Update> updates;
   bool writes_cells = false;  // updates, and values of cells that had none in memory
 
-  /// Takes those of the first `count` pending nodes that anything outside still needs. `cells`: those that
-  /// the program writes.
+  /// Takes those of the first `count` pending nodes that anything outside still needs. `cells`:
+  /// those that the program writes.
   void build(const std::vector<Node*>& pending, size_t count, const std::vector<Cell*>& cells);
   /// Inputs of all nodes, one after the other.
   std::vector<Ref> refs() const;

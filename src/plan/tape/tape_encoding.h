@@ -9,8 +9,8 @@
 
 namespace suanli {
 
-/// TapeEncoding that are written one after the other into memory that is kept: no allocation at steady
-/// state.
+/// TapeEncoding that are written one after the other into memory that is kept: no allocation at
+/// steady state.
 class TapeEncoding {
  public:
   void clear() { size_ = 0; }

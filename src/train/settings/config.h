@@ -59,9 +59,9 @@ std::string scale_lr(TrainConfig& config, int64_t recipe_batch);
 /// user gave no numbers. Null: a model of the user's own.
 bool normalizes(const data::Info& info, const models::Recipe* recipe);
 
-/// The format of run folders: the meaning of keys and values in config.toml and state.json. It grows
-/// when one of them gets another name or meaning; a program reads its own format alone. Files that
-/// name no format have format 1.
+/// The format of run folders: the meaning of keys and values in config.toml and state.json. It
+/// grows when one of them gets another name or meaning; a program reads its own format alone. Files
+/// that name no format have format 1.
 inline constexpr int64_t kRunFormat = 1;
 /// Throws InputError that begins with `place` and names both formats unless `format` is this
 /// program's.

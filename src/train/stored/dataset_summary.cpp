@@ -126,8 +126,7 @@ void require_data_of_run(const Json& recorded, const data::Splits& splits, const
     return task == data::Task::regression ? std::string("numbers")
                                           : str(classes, classes == 1 ? " class" : " classes");
   };
-  if (was.input_shape != info.input_shape)
-    refuse(sizes(info.input_shape), sizes(was.input_shape));
+  if (was.input_shape != info.input_shape) refuse(sizes(info.input_shape), sizes(was.input_shape));
   const std::string is = answers(info.task, info.class_names.size()),
                     before = answers(was.task, was.class_names.size());
   if (is != before) refuse(is, before);

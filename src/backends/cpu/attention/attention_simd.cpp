@@ -73,7 +73,7 @@ HWY_INLINE void product_tile(int64_t depth, Factor<T> a, const T* b, int64_t b_r
 struct Part {
   int64_t column, from, to;
 };
-/// What neither a band of rows nor a vector crosses.
+/// A border that neither a band of rows nor a vector crosses.
 constexpr int64_t kPart = Numerics::attention_part;
 static_assert(kPart % kRowLanes<float> == 0 && kBlock % kPart == 0);
 
@@ -240,7 +240,7 @@ void forward(const AttentionHead<T>& h, int64_t first, int64_t last, T* y, int64
   using V = RowVec<T>;
   const int64_t size = h.size, row = padded(size);
   Workspace<T> w{static_cast<T*>(workspace)};
-  // Of one block of queries every key is read once: it is taken from where it lies, and only a tile
+  // Every key is read once per block of queries: it is taken from where it lies, and only a tile
   // of values is packed (they are read in whole vectors).
   const bool once = h.queries <= kBlock;
   T *k = w.take(once ? 0 : h.keys * row), *v = w.take((once ? kBlock : h.keys) * row),

@@ -44,7 +44,7 @@ template <class T>
 void attention_forward(const AttentionHead<T>& head, int64_t first, int64_t last, T* y,
                        int64_t y_row, const AttentionSums<T>& sums, void* workspace);
 
-/// What a gradient reads beside the head, and where it goes. Rows of g and y are `y_row` apart,
+/// Further inputs of a gradient, and its results. Rows of g and y are `y_row` apart,
 /// those of dq, dk and dv as q, k and v.
 template <class T> struct AttentionGradient {
   const T *g, *y;

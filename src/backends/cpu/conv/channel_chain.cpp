@@ -22,7 +22,7 @@ std::optional<ChainOp::Kind> kind_of(std::string_view name) {
   return {};
 }
 
-/// Whether a shape has one element per channel of [N, C, H, W] or [N, C/b, H, W, b].
+/// True if a shape has one element per channel of [N, C, H, W] or [N, C/b, H, W, b].
 bool is_per_channel(const Shape& seen, const Shape& space) {
   const int lead = space.rank() - seen.rank();
   if (lead < 0) return false;

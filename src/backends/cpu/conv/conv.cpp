@@ -256,7 +256,7 @@ class ConvF32 final : public Kernel {
         layout_hash(first.w_desc) * 31 + static_cast<uint64_t>(slice_)};
   }
 
-  /// What is done with one number of samples.
+  /// The primitives for one number of samples.
   struct Stage {
     Primitive conv, x, w, y;  // x, w, y: layout changes on the way in or out; empty: none
     Desc x_desc, w_desc, y_desc;

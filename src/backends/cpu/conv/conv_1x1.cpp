@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-// 1×1 convolutions of networks that are not trained. A piece of work is a strip of pixels that stays
-// in a core's cache while all output channels pass over it, or some of them where there are few
-// strips. Results are computed in blocks of channels, where most epilogues happen in registers;
-// plain ones are laid out from there while they are in L1. Every result is one sum in the order of input channels, so that
-// pieces may follow from the number of threads.
+// 1×1 convolutions of networks that are not trained. A piece of work is a strip of pixels that
+// stays in a core's cache while all output channels pass over it, or some of them where there are
+// few strips. Results are computed in blocks of channels, where most epilogues happen in registers;
+// plain ones are laid out from there while they are in L1. Every result is one sum in the order of
+// input channels, so that pieces may follow from the number of threads.
 #include <algorithm>
 #include <vector>
 

@@ -53,7 +53,7 @@ template <class T> void depthwise_gather(const DepthwiseChannels<const T>& from,
 template <class T> void depthwise_scatter(const T* from, int64_t pixels,
                                           const DepthwiseChannels<T>& to);
 
-/// What is done with finished results: f32.
+/// The epilogue of finished results, f32.
 struct DepthwiseChain {
   const BoundChain* chain;
   int64_t channel, left;  // of the first lane, and how many are there

@@ -163,12 +163,12 @@ class DirectConv final : public Kernel {
   std::vector<Lane> lanes_;
 };
 
-/// What is computed for each of n things where whole blocks of them are.
+/// n rounded up to whole blocks.
 double rounding(int64_t n, int64_t block) {
   return static_cast<double>((n + block - 1) / block * block) / static_cast<double>(n);
 }
 
-/// Whether dx is a convolution of dy, both plain.
+/// True if dx is a convolution of dy, both plain.
 bool has_turned(const Geometry& g) {
   return g.attr.stride == 1 && g.r == g.s && g.attr.dilation * (g.r - 1) >= g.attr.padding &&
          g.x_block == 0 && g.y_block == 0;

@@ -82,7 +82,7 @@ int64_t offset_of(int64_t i, const std::vector<int64_t>& sizes,
   return at;
 }
 
-/// Whether everything becomes one number out of one contiguous run: then blocks are reduced in
+/// True if everything becomes one number out of one contiguous run: then blocks are reduced in
 /// parallel, and joined in order.
 bool is_total(const Walk& w, int64_t n_out) {
   return w.inner_reduced && n_out == 1 && w.reduced.empty();

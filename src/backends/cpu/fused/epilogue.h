@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// What a product or a convolution does with its result while that is still in a cache.
+// Epilogue: pointwise code on the result of a product or convolution while it is in a cache.
 #pragma once
 #include <array>
 #include <optional>
@@ -18,7 +18,7 @@ class Epilogue {
   explicit Epilogue(const Step& step);
   /// False where the step has none.
   explicit operator bool() const { return runner_.has_value(); }
-  /// Whether the op's result has no place of its own.
+  /// True if the op's result has no place of its own.
   bool consumes() const { return runner_ && !keeps_; }
   /// Where the op's result may lie until apply() has it: its own place among the step's results, or
   /// that of a result which is computed element by element over it; null where it needs memory of
@@ -27,10 +27,10 @@ class Epilogue {
     return place_ < 0 ? nullptr : static_cast<float*>(out[place_]);
   }
   bool has_place() const { return place_ >= 0; }
-  /// Whether the result in place() is all that a step writes: a kernel may then compute it nearby,
+  /// True if the result in place() is all that a step writes: a kernel may then compute it nearby,
   /// let apply_nearby() work there, and copy it to its place.
   bool writes_place_alone() const { return !runner_ || (place_ == 0 && outputs_ == 1); }
-  /// What apply() reads, beside the result, that lies as the result does: writes it to `to` and
+  /// Inputs of apply() that lie as the result does: writes them to `to` and
   /// returns how many arrays there are. (What is only written is not worth fetching: it would drive
   /// out of the cache what the product needs.)
   size_t beside(const void* const* in, std::array<EpilogueOperand, Expr::kMaxPointers>& to) const;

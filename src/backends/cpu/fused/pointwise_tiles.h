@@ -9,7 +9,7 @@
 
 namespace suanli::cpu {
 
-/// What tiles are computed in. Integers and bools of every width compute in i64 and wrap around
+/// Compute types of tiles. Integers and bools of every width compute in i64 and wrap around
 /// there.
 enum class Compute : uint8_t { f64, f32, i64 };
 constexpr size_t compute_size(Compute c) { return c == Compute::f32 ? 4 : 8; }

@@ -57,7 +57,7 @@ struct Walk {
     }
     kept = kept_stride;
     outermost_kept = !outer.empty() && outer.back().stride != 0;
-    // What cuts may not go through: see kReductionBlock.
+    // Cuts may not go through these: see kReductionBlock.
     grain = columns == 1 ? kReductionBlock
             : columns >= kReductionBlock
                 ? 1
@@ -119,7 +119,7 @@ class Reductions final : public Kernel {
   }
 
  private:
-  /// What each part does of reductions that do not go along rows.
+  /// The share of a part in reductions that do not go along rows.
   void divide(int64_t copy) {
     const Walk& w = walk_;
     shared_ = w.outermost_kept;

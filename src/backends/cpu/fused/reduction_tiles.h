@@ -10,7 +10,7 @@ namespace suanli::cpu {
 
 enum class Reduction : uint8_t { sum, max };
 
-/// What nothing at all is reduced to.
+/// The identity of a reduction.
 double start_of(Reduction kind);
 /// One partial result and another that comes after it. The largest of numbers with a NaN among them
 /// is NaN.

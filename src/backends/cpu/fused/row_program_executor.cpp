@@ -44,7 +44,7 @@ class RowProgramExecutor::Compiler {
   Place& place(size_t value) { return places_[value - in_.size()]; }
   bool of_rows(const Instruction& i) const { return i.per == Expr::Per::row && !i.reduces(); }
 
-  /// What has one number per row is computed as soon as it can be, what has one per element where
+  /// Values per row are computed as soon as possible, values per element where
   /// it is first needed.
   void order() {
     constexpr size_t kUnread = std::numeric_limits<size_t>::max();
@@ -76,13 +76,13 @@ class RowProgramExecutor::Compiler {
         to_.buffers_.push_back({0, itemsize(code(value).type), code(value).per == Expr::Per::row});
       }
   }
-  /// Whether a value is computed in the stage that reads it.
+  /// True if a value is computed in the stage that reads it.
   bool together(size_t value, size_t reader) {
     return !code(value).reduces() && of_rows(code(value)) == of_rows(code(reader)) &&
            place(value).stage == place(reader).stage;
   }
 
-  /// Whether another stage reads it from where it lies.
+  /// True if another stage reads it from where it lies.
   bool read_later(size_t value) {
     for (size_t k = 0; k < e_.code.size(); ++k)
       for (size_t o = 0; o < e_.code[k].operands; ++o)
@@ -271,7 +271,7 @@ void RowProgramExecutor::Run::tile(size_t stage, int64_t at, int64_t done, int64
   }
 }
 
-/// What was reduced along the rows of a block becomes values.
+/// Turns reductions along the rows of a block into values.
 void RowProgramExecutor::Run::finish(const Stage& stage, int64_t at, int64_t n) {
   for (const Along& a : stage.along) {
     const auto* from = reinterpret_cast<const double*>(memory_ + a.accumulators);

@@ -38,7 +38,8 @@ struct TileProgram {
 };
 
 /// `code` has no reductions. `results`: which values become outputs; `kept`: which are read after
-/// the tile, in the type that they are rounded to. Throws DTypeError where a dtype is not converted.
+/// the tile, in the type that they are rounded to. Throws DTypeError where a dtype is not
+/// converted.
 TileProgram lower(const std::vector<Expr::Instruction>& code, const std::vector<ValueDesc>& in,
                   const std::vector<uint8_t>& results, const std::vector<uint8_t>& kept = {});
 

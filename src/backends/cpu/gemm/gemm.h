@@ -13,7 +13,7 @@
 
 namespace suanli::cpu {
 
-/// What to multiply: a [m, k], or [k, m] transposed; b [k, n], or [n, k] transposed; c [m, n].
+/// The operands: a [m, k], or [k, m] transposed; b [k, n], or [n, k] transposed; c [m, n].
 struct GemmShape {
   int64_t m, n, k;
   bool a_transposed = false, b_transposed = false;
@@ -74,7 +74,7 @@ template <class T> class Gemm {
            std::span<const EpilogueOperand> beside = {}) const;
   int64_t scratch_bytes() const { return scratch_bytes_; }
 
-  /// Whether run() packs b each time.
+  /// True if run() packs b each time.
   bool packs_b() const { return !use_.b_packed && b_form_ != Columns::as_they_are; }
   /// Lays b out as run() wants it where GemmUse::b_packed is set. Products with the same format
   /// share what was packed.

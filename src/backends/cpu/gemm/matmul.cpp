@@ -138,7 +138,7 @@ template <class T> class Matmul final : public Kernel {
   static GemmShape shape(const Product& p) {
     return {p.m, p.n, p.k, p.a_transposed, p.b_transposed};
   }
-  /// Whether b would be packed at every run, which pays for keeping it so.
+  /// True if b would be packed at every run, which pays for keeping it so.
   static bool packed_each_time(const Product& p) {
     return p.products() == 1 && Gemm<T>(shape(p)).packs_b();
   }

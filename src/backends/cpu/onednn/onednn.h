@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// What the convolutions and products share of oneDNN; only their .cpp files include it.
+// Helpers around oneDNN for convolutions and products; only their .cpp files include it.
 #pragma once
 #include <omp.h>
 

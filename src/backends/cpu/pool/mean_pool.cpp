@@ -2,8 +2,8 @@
 // Mean pooling and its gradient, plane by plane.
 #include <algorithm>
 
-#include "backends/cpu/pool/mean_pool_simd.h"
 #include "backends/cpu/kernels.h"
+#include "backends/cpu/pool/mean_pool_simd.h"
 #include "backends/cpu/tuning.h"
 #include "base/core/round_up.h"
 #include "base/threads/thread_pool.h"

@@ -6,8 +6,8 @@
 #include <type_traits>
 #include <vector>
 
-#include "backends/cpu/pool/pool_simd.h"
 #include "backends/cpu/kernels.h"
+#include "backends/cpu/pool/pool_simd.h"
 #include "backends/cpu/tuning.h"
 #include "base/threads/thread_pool.h"
 #include "ops/linalg/products.h"

@@ -58,7 +58,7 @@ template <class D> HWY_INLINE Vec<D> where(Mask<D> m, Vec<D> a, Vec<D> b) {
   return hn::IfThenElse(m.m, a.v, b.v);
 }
 
-/// What a kernel stores: a vector as it is, a mask as 0 or 1.
+/// The stored form of a value: a vector as it is, a mask as 0 or 1.
 template <class D> HWY_INLINE Vec<D> as_stored(Vec<D> a) { return a; }
 template <class D> HWY_INLINE Vec<D> as_stored(Mask<D> m) {
   return where(m, Vec<D>(1.0), Vec<D>(0.0));

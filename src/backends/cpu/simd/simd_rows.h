@@ -19,7 +19,7 @@ namespace suanli::cpu::HWY_NAMESPACE {
 template <class T> using RowVec = Vec<hn::ScalableTag<T>>;
 template <class T> constexpr int64_t kRowLanes =
     static_cast<int64_t>(hn::MaxLanes(hn::ScalableTag<T>()));
-/// What is `left` of a row where a whole vector is known to be.
+/// The `left` elements of a row where a whole vector is known to be.
 constexpr int64_t kWhole = INT64_MAX;
 
 /// The first `left` elements at x, `fill` in the lanes behind them. Only AVX-512's masked load
