@@ -119,7 +119,11 @@ void measure(const GemmShape& s, int rounds, double* product) {
     v.resize(count(n));
     for (float& x : v) x = static_cast<float>(state = state * 1664525 + 1013904223) * 0x1p-31f - 1;
   };
-  for (Buffers& x : all) fill(x.a, s.m * s.k), fill(x.b, s.k * s.n), fill(x.c, s.m * s.n);
+  for (Buffers& x : all) {
+    fill(x.a, s.m * s.k);
+    fill(x.b, s.k * s.n);
+    fill(x.c, s.m * s.n);
+  }
   std::vector<float> scratch(count(gemm.scratch_bytes() / 4 + 16));
   void* aligned = scratch.data();
   size_t space = scratch.size() * 4;
@@ -183,7 +187,10 @@ int main(int argc, char** argv) {
             rounds, product);
     n = 1;
   } else {
-    for (const GemmShape& s : shapes) measure(s, rounds, product), ++n;
+    for (const GemmShape& s : shapes) {
+      measure(s, rounds, product);
+      ++n;
+    }
   }
   std::printf("geometric mean of the ratios: warm %.3f, cold %.3f\n", std::exp(product[0] / n),
               std::exp(product[1] / n));

@@ -32,7 +32,8 @@ struct Product {
         w(shape(c.at("w"))) {
     if (const Json* inference = c.find("inference")) constant_weights = inference->boolean();
     if (convolution) {
-      stride = c.at("stride").integer(), padding = c.at("padding").integer();
+      stride = c.at("stride").integer();
+      padding = c.at("padding").integer();
       auto size = [&](int i) { return (x[i] + 2 * padding - w[i]) / stride + 1; };
       y = {x[0], w[0], size(2), size(3)};
     } else {
@@ -92,12 +93,15 @@ class Ours : public Work {
     step.attr = p.convolution ? static_cast<const void*>(&conv) : &matmul;
     const char* op = p.convolution ? "conv2d" : "matmul";
     if (p.direction == "forward") {
-      step.in = {f32(p.x), f32(p.w)}, step.out = {f32(p.y)};
+      step.in = {f32(p.x), f32(p.w)};
+      step.out = {f32(p.y)};
     } else if (p.direction == "grad_input") {
-      step.in = {f32(p.y), f32(p.w)}, step.out = {f32(p.x)};
+      step.in = {f32(p.y), f32(p.w)};
+      step.out = {f32(p.x)};
       if (p.convolution) op = "conv2d_grad_input";
     } else if (p.direction == "grad_weight") {
-      step.in = {f32(p.convolution ? p.x : p.y), f32(p.convolution ? p.y : p.x)},
+      step.in = {f32(p.convolution ? p.x : p.y), f32(p.convolution ? p.y : p.x)};
+
       step.out = {f32(p.w)};
       if (p.convolution) op = "conv2d_grad_weight";
     } else {
@@ -114,7 +118,8 @@ class Ours : public Work {
       for (const ValueDesc& v : values) memory_.emplace_back(4 * v.shape.numel());
     memory_.emplace_back(kernel_->workspace_bytes);
     for (size_t i = 0; i < 2; ++i) in_[i] = memory_[i].data();
-    out_ = memory_[2].data(), workspace_ = memory_[3].data();
+    out_ = memory_[2].data();
+    workspace_ = memory_[3].data();
     if (kernel_->packing.input < 0) return;
     memory_.emplace_back(kernel_->packing.bytes);
     kernel_->pack(in_[kernel_->packing.input], memory_.back().data());
@@ -169,13 +174,21 @@ class OneDnn : public Work {
   void matmul(const Product& p) {
     const int64_t m = p.x[0], k = p.x[1], n = p.w[0];
     Shape a{m, k}, b{k, n}, c{m, n};
-    if (p.direction == "grad_input") a = {m, n}, b = {n, k}, c = {m, k};
-    else if (p.direction == "grad_weight") a = {n, m}, b = {m, k}, c = {n, k};
-    else if (p.direction != "forward") p.unknown();
+    if (p.direction == "grad_input") {
+      a = {m, n};
+      b = {n, k};
+      c = {m, k};
+    } else if (p.direction == "grad_weight") {
+      a = {n, m};
+      b = {m, k};
+      c = {n, k};
+    } else if (p.direction != "forward") p.unknown();
     const dnnl::matmul::primitive_desc pd(engine_, any(a), any(b), any(c));
     primitive_ = dnnl::matmul(pd);
-    add(DNNL_ARG_SRC, pd.src_desc()), add(DNNL_ARG_WEIGHTS, pd.weights_desc()),
-        add(DNNL_ARG_DST, pd.dst_desc());
+    add(DNNL_ARG_SRC, pd.src_desc());
+    add(DNNL_ARG_WEIGHTS, pd.weights_desc());
+
+    add(DNNL_ARG_DST, pd.dst_desc());
   }
   void convolution(const Product& p) {
     constexpr auto direct = dnnl::algorithm::convolution_direct;
@@ -185,20 +198,26 @@ class OneDnn : public Work {
         padding, padding);
     if (p.direction == "forward") {
       primitive_ = dnnl::convolution_forward(forward);
-      add(DNNL_ARG_SRC, forward.src_desc()), add(DNNL_ARG_WEIGHTS, forward.weights_desc()),
-          add(DNNL_ARG_DST, forward.dst_desc());
+      add(DNNL_ARG_SRC, forward.src_desc());
+      add(DNNL_ARG_WEIGHTS, forward.weights_desc());
+
+      add(DNNL_ARG_DST, forward.dst_desc());
     } else if (p.direction == "grad_input") {
       const dnnl::convolution_backward_data::primitive_desc pd(
           engine_, direct, any(p.x), any(p.w), any(p.y), stride, padding, padding, forward);
       primitive_ = dnnl::convolution_backward_data(pd);
-      add(DNNL_ARG_DIFF_DST, pd.diff_dst_desc()), add(DNNL_ARG_WEIGHTS, pd.weights_desc()),
-          add(DNNL_ARG_DIFF_SRC, pd.diff_src_desc());
+      add(DNNL_ARG_DIFF_DST, pd.diff_dst_desc());
+      add(DNNL_ARG_WEIGHTS, pd.weights_desc());
+
+      add(DNNL_ARG_DIFF_SRC, pd.diff_src_desc());
     } else if (p.direction == "grad_weight") {
       const dnnl::convolution_backward_weights::primitive_desc pd(
           engine_, direct, any(p.x), any(p.w), any(p.y), stride, padding, padding, forward);
       primitive_ = dnnl::convolution_backward_weights(pd);
-      add(DNNL_ARG_SRC, pd.src_desc()), add(DNNL_ARG_DIFF_DST, pd.diff_dst_desc()),
-          add(DNNL_ARG_DIFF_WEIGHTS, pd.diff_weights_desc());
+      add(DNNL_ARG_SRC, pd.src_desc());
+      add(DNNL_ARG_DIFF_DST, pd.diff_dst_desc());
+
+      add(DNNL_ARG_DIFF_WEIGHTS, pd.diff_weights_desc());
     } else {
       p.unknown();
     }

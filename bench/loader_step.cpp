@@ -35,7 +35,10 @@ int main(int argc, char** argv) {
 
   auto step = [&](bool fresh) {
     const Clock::time_point begin = Clock::now();
-    if (fresh && !loader.next(batch)) loader.start(++epoch), loader.next(batch);
+    if (fresh && !loader.next(batch)) {
+      loader.start(++epoch);
+      loader.next(batch);
+    }
     const data::Batch& b = fresh ? batch : kept;
     Tensor loss = cross_entropy(model(b.x), b.y);
     loss.backward();

@@ -29,7 +29,8 @@ struct Stopwatch final : ProfilerHooks {
 
   void span_begins(const char* name) override {
     if (std::string_view(name) != "flush") return;
-    nodes = Recorder::current().pending().size(), steps = 0;
+    nodes = Recorder::current().pending().size();
+    steps = 0;
     before = between = 0;
     flush_began = Clock::now();
   }
@@ -58,7 +59,8 @@ template <class F> void report(const char* what, int rounds, F&& record) {
   for (int i = 0; i < rounds; ++i) {
     record();
     after.push_back(ns(Clock::now() - watch.last));
-    before.push_back(watch.before), between.push_back(watch.between);
+    before.push_back(watch.before);
+    between.push_back(watch.between);
   }
   profiler_hooks = nullptr;
   const auto nodes = static_cast<double>(watch.nodes);

@@ -37,7 +37,9 @@ struct Stopwatch final : ProfilerHooks {
   void plan_found(bool) override {}
   void step_begins() override { began = Clock::now(); }
   void step_ends(const Step&, int64_t, int64_t moved, uint32_t) override {
-    seconds += seconds_since(began), bytes += moved, ++kernels;
+    seconds += seconds_since(began);
+    bytes += moved;
+    ++kernels;
   }
 };
 
@@ -109,7 +111,10 @@ int main(int argc, char** argv) {
     sum(y * g).backward();
     std::vector<Tensor> all;
     for (Parameter* q : {&p, &weight, &bias})
-      if (q->grad().defined()) all.push_back(q->grad()), q->set_grad({});
+      if (q->grad().defined()) {
+        all.push_back(q->grad());
+        q->set_grad({});
+      }
     return all;
   };
   std::vector<Case> cases;
@@ -158,7 +163,8 @@ int main(int argc, char** argv) {
       flush();
       profiler_hooks = nullptr;
       if (round >= 0) c.seconds.push_back(watch.seconds);
-      c.bytes = watch.bytes, c.kernels = watch.kernels;
+      c.bytes = watch.bytes;
+      c.kernels = watch.kernels;
     }
   }
   const double rate = static_cast<double>(8 * rows * columns) / median(copying);

@@ -17,7 +17,9 @@ int main(int argc, char** argv) try {
     config.limit = argc > 2 ? std::atoll(argv[2]) : 0;
     config.model = name;
     config.epochs = 3;
-    config.optimizer = "adam", config.lr = 1e-3, config.batch_size = 64;  // the same for all
+    config.optimizer = "adam";
+    config.lr = 1e-3;
+    config.batch_size = 64;  // the same for all
     Trainer trainer(config);
     const TrainResult result = trainer.run();
     std::printf("%-7s %11lld %13.2f%% %9.1f\n", name,

@@ -43,8 +43,10 @@ Tensor by_channel(const std::vector<double>& numbers) {
 }
 
 int main(int argc, char** argv) try {
-  if (argc < 2)
-    return std::fprintf(stderr, "usage: folder_classifier PHOTOS [EPOCHS [PICTURE …]]\n"), 2;
+  if (argc < 2) {
+    std::fprintf(stderr, "usage: folder_classifier PHOTOS [EPOCHS [PICTURE …]]\n");
+    return 2;
+  }
   manual_seed(1);
   const data::Splits splits = data::open(
       "folder:" + std::string(argv[1]) + "?size=" + std::to_string(kSide), {.val_fraction = 0.2});

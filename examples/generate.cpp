@@ -22,7 +22,8 @@ int main() try {
     for (int64_t b = 0; b < kBatch; ++b)
       for (int64_t t = 0; t < kContext; ++t) {
         const auto at = static_cast<size_t>(b * 31 + step * 7 + t);
-        x.push_back(text[at % text.size()]), y.push_back(text[(at + 1) % text.size()]);
+        x.push_back(text[at % text.size()]);
+        y.push_back(text[(at + 1) % text.size()]);
       }
     Tensor loss = cross_entropy(flatten(gpt(tensor(x, {kBatch, kContext})), 0, 1),
                                 tensor(y, {kBatch * kContext}));

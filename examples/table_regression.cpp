@@ -35,8 +35,10 @@ double rmse(const Net& net, const std::shared_ptr<const data::Dataset>& of) {
 }
 
 int main(int argc, char** argv) try {
-  if (argc < 3)
-    return std::fprintf(stderr, "usage: table_regression TABLE.csv COLUMN [EPOCHS]\n"), 2;
+  if (argc < 3) {
+    std::fprintf(stderr, "usage: table_regression TABLE.csv COLUMN [EPOCHS]\n");
+    return 2;
+  }
   manual_seed(1);
   // Numbers come standardized, words as one column each, missing cells as the mean and a column
   // that says so; a fifth of the rows tests.

@@ -24,20 +24,27 @@ double accuracy(const TrainResult& r) {
 }
 
 int main(int argc, char** argv) try {
-  if (argc == 3 || argc > 4)
-    return std::fprintf(stderr, "usage: transfer [DATA [WEIGHTS MODEL]]\n"), 2;
+  if (argc == 3 || argc > 4) {
+    std::fprintf(stderr, "usage: transfer [DATA [WEIGHTS MODEL]]\n");
+    return 2;
+  }
   TrainConfig config;
   config.epochs = 12;
   config.data = argc > 1 ? argv[1] : "glyphs?train=1000&test=500&seed=7";
   if (argc == 4) {
-    config.weights = argv[2], config.model = argv[3];
+    config.weights = argv[2];
+    config.model = argv[3];
   } else {
     TrainConfig many;
-    many.data = "glyphs?train=4000&test=500", many.model = "cnn_b", many.epochs = 2;
+    many.data = "glyphs?train=4000&test=500";
+    many.model = "cnn_b";
+    many.epochs = 2;
     std::printf("first 4000 drawn digits\n");
     const TrainResult first = train(many);
     std::printf("  test accuracy %.1f%%\n", 100 * accuracy(first));
-    config.model = "cnn_b", config.batch_size = 20, config.limit = 100;
+    config.model = "cnn_b";
+    config.batch_size = 20;
+    config.limit = 100;
     config.weights = first.run + "/model.safetensors";
   }
 
@@ -47,7 +54,8 @@ int main(int argc, char** argv) try {
   config.backbone_lr = 0.1;
   const double with = accuracy(train(config));
   std::printf("  accuracy %.1f%%\nthe same pictures, from nothing\n", 100 * with);
-  config.weights.clear(), config.backbone_lr = 1;
+  config.weights.clear();
+  config.backbone_lr = 1;
   const double without = accuracy(train(config));
   std::printf("  accuracy %.1f%%\n", 100 * without);
   return with > without ? 0 : 1;

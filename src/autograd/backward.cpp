@@ -179,7 +179,10 @@ class Walk {
     for (int r = 0; r < n->n_out; ++r) grads[r] = std::move(buffers_->visits[slot].grads[r]);
     bool asked = false;
     for (auto& w : wanted_)
-      if (w.node == n) w.grad = grads[w.index], asked = true;
+      if (w.node == n) {
+        w.grad = grads[w.index];
+        asked = true;
+      }
     // nothing wanted lies below: its own graph stays as it is
     if (asked && n->seq == floor_) return;
     Tensor few[8];

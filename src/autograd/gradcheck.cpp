@@ -36,7 +36,10 @@ double check(const Function& weighted, const std::vector<Tensor>& inputs, double
   std::vector<Tensor> wanted;
   std::vector<size_t> which;
   for (size_t i = 0; i < xs.size(); ++i)
-    if (xs[i].requires_grad()) wanted.push_back(xs[i]), which.push_back(i);
+    if (xs[i].requires_grad()) {
+      wanted.push_back(xs[i]);
+      which.push_back(i);
+    }
   // Where nothing flows the gradient is zero, and is compared like any other: a vjp that forgets an
   // input is wrong.
   auto analytic = total.requires_grad() ? grad({total}, wanted, {}, {}, true)

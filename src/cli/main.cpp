@@ -49,7 +49,10 @@ int run(const std::vector<std::string>& words) {
   const Verb& verb = find_verb(name);
   bool help = false;
   Arguments arguments = parse(verb, {words.begin() + 1, words.end()}, &help);
-  if (help) return print_result(help_of(verb)), 0;
+  if (help) {
+    print_result(help_of(verb));
+    return 0;
+  }
   // Texts about the program come out whatever the environment holds.
   constexpr std::string_view kTexts[] = {"help", "version", "man", "completion"};
   if (std::find(std::begin(kTexts), std::end(kTexts), verb.name) == std::end(kTexts))

@@ -75,7 +75,10 @@ struct Airbench : nn::Module {
                            " is needed. Use --model mlp."));
     whitening.weight.set_requires_grad(false);
     int64_t in = whitening.weight.shape()[0];
-    for (int64_t out : kWidths) groups.emplace_back(in, out), in = out;
+    for (int64_t out : kWidths) {
+      groups.emplace_back(in, out);
+      in = out;
+    }
   }
   Tensor forward(const Tensor& x) const {
     Tensor y = gelu(whitening(x));
@@ -109,7 +112,8 @@ Eigen eigen_of(std::vector<std::vector<double>> a) {
                      c = 1 / std::sqrt(t * t + 1), s = t * c;
         auto rotate = [&](double& x, double& y) {
           const double old = x;
-          x = c * old - s * y, y = s * old + c * y;
+          x = c * old - s * y;
+          y = s * old + c * y;
         };
         for (size_t k = 0; k < n; ++k) rotate(a[k][p], a[k][q]);
         for (size_t k = 0; k < n; ++k) rotate(a[p][k], a[q][k]);
@@ -172,7 +176,8 @@ void whiten_airbench(nn::Module& model, const Tensor& pictures) {
   for (size_t k = 0; k < n; ++k)
     for (size_t i = 0; i < n; ++i) {
       const double w = e.vectors[i][order[k]] / std::sqrt(e.values[order[k]] + kEps);
-      filters[k * n + i] = static_cast<float>(w), filters[(n + k) * n + i] = static_cast<float>(-w);
+      filters[k * n + i] = static_cast<float>(w);
+      filters[(n + k) * n + i] = static_cast<float>(-w);
     }
   whitening.weight.set(tensor<float>(filters, whitening.weight.shape()));
   flush();

@@ -84,7 +84,10 @@ struct MobileNetV3 : nn::Module {
     int64_t in = 16;
     features.add(
         conv_bn(channels_of_pictures("mobilenet_v3_small", o.input_shape), in, 3, early, 1, hs));
-    for (const Row& row : rows) features.add(InvertedResidual(in, row)), in = row.out;
+    for (const Row& row : rows) {
+      features.add(InvertedResidual(in, row));
+      in = row.out;
+    }
     const int64_t last = 6 * in, wide = 1024;
     features.add(conv_bn(in, last, 1, 1, 1, hs));
     classifier.add(nn::Linear(last, wide))

@@ -90,7 +90,8 @@ template <class Block> struct ResNet : nn::Module {
     for (auto* layer : {&layer1, &layer2, &layer3, &layer4}) {
       for (int i = 0; i < blocks[stage]; ++i, in = Block::kExpansion * width)
         layer->emplace_back(in, width, i == 0 && stage > 0 ? 2 : 1);
-      width *= 2, ++stage;
+      width *= 2;
+      ++stage;
     }
   }
   Tensor forward(const Tensor& x) const {

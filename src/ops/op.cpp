@@ -65,7 +65,10 @@ DType Infer::common_dtype(int first) const {
   struct Kind {
     bool any = false;
     DType dtype{};
-    void join(DType d) { dtype = any ? promote(dtype, d) : d, any = true; }
+    void join(DType d) {
+      dtype = any ? promote(dtype, d) : d;
+      any = true;
+    }
     static int category(DType d) { return d == DType::boolean ? 0 : is_float(d) ? 2 : 1; }
     void join_lower(const Kind& lower) {
       if (lower.any && (!any || category(lower.dtype) > category(dtype))) join(lower.dtype);

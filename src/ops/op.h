@@ -219,8 +219,10 @@ std::string in_scope(uint32_t scope);
 inline Cost element_cost(const Step& s, int64_t flops_per_element) {
   Cost c;
   for (auto& v : s.in) c.bytes += v.shape.numel() * itemsize(v.dtype);
-  for (auto& v : s.out)
-    c.bytes += v.shape.numel() * itemsize(v.dtype), c.flops += flops_per_element * v.shape.numel();
+  for (auto& v : s.out) {
+    c.bytes += v.shape.numel() * itemsize(v.dtype);
+    c.flops += flops_per_element * v.shape.numel();
+  }
   return c;
 }
 

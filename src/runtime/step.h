@@ -20,8 +20,10 @@ inline int64_t bytes_of(const ValueDesc& v) { return v.shape.numel() * itemsize(
 /// The shape of what has one number for each row of `row` elements.
 inline Shape rows_of(const Shape& space, int64_t row) {
   Shape rows = space;
-  for (int axis = space.rank() - 1; axis >= 0 && row > 1; --axis)
-    row /= space[axis], rows[axis] = 1;
+  for (int axis = space.rank() - 1; axis >= 0 && row > 1; --axis) {
+    row /= space[axis];
+    rows[axis] = 1;
+  }
   return rows;
 }
 

@@ -22,7 +22,10 @@ Cell* Cell::make(const Shape& shape, DType dtype, bool of_tensor) {
 namespace {
 constexpr size_t kCellMutexes = 64;
 constinit std::mutex cell_mutexes[kCellMutexes];
-const bool held = (hold_across_fork(ForkOrder::cells, cell_mutexes, kCellMutexes), true);
+const bool held = [] {
+  hold_across_fork(ForkOrder::cells, cell_mutexes, kCellMutexes);
+  return true;
+}();
 }  // namespace
 std::mutex& Cell::mutex() const {
   return cell_mutexes[reinterpret_cast<uintptr_t>(this) / 64 % kCellMutexes];
@@ -34,7 +37,10 @@ void set_gradient(Cell* c, const Tensor& grad) {
   if (!at_once) rec.touch(c);
   c->grad = grad;
   // holds whatever becomes of the pending program
-  if (at_once) c->grad_committed = grad, ++c->grad_version;
+  if (at_once) {
+    c->grad_committed = grad;
+    ++c->grad_version;
+  }
 }
 
 namespace {

@@ -280,7 +280,10 @@ void Recorder::commit_cells() {
       }
     }
     if (c->grad.defined() && c->grad.node()->pending()) waiting = true;
-    else c->grad_committed = c->grad, ++c->grad_version;
+    else {
+      c->grad_committed = c->grad;
+      ++c->grad_version;
+    }
     if (c->host_changed) {
       if (pending_.empty()) {
         c->host[0] = c->host_pending[0];
@@ -330,7 +333,10 @@ void Recorder::flush(size_t count) {
         bool all = true;
         for (int k = 0; k < n->n_in; ++k) {
           Node* in = n->in()[k].node;
-          if (in && in->requires_grad()) any = true, all = all && in->is(kConsumed);
+          if (in && in->requires_grad()) {
+            any = true;
+            all = all && in->is(kConsumed);
+          }
         }
         if (any && all) n->flags |= kConsumed;
       }
@@ -345,7 +351,10 @@ void Recorder::flush(size_t count) {
     candidate_ = candidate_ > count ? candidate_ - count : 0;
     backward_end_ = backward_end_ > count ? backward_end_ - count : 0;
     module_begin_ = module_begin_ > count ? module_begin_ - count : 0;
-    if (pending_.empty()) leaf_bytes_ = 0, first_values_pending_ = false;
+    if (pending_.empty()) {
+      leaf_bytes_ = 0;
+      first_values_pending_ = false;
+    }
   }
   if (!touched_.empty() && !provisional()) commit_cells();
 }
@@ -430,7 +439,10 @@ size_t Recorder::end_of_last_repetition() const {
   for (size_t i = 1, left = 0, right = 0; i < n; ++i) {
     if (i < right) z[i] = std::min(right - i, z[i - left]);
     while (i + z[i] < n && prints[z[i]] == prints[i + z[i]]) ++z[i];
-    if (i + z[i] > right) left = i, right = i + z[i];
+    if (i + z[i] > right) {
+      left = i;
+      right = i + z[i];
+    }
   }
   // Among the periods that repeat, the one that reaches furthest back: a loop rather than
   // the loop inside its last turn.

@@ -90,7 +90,8 @@ TEST(Grad, EqualsBackward) {
   Parameter a(a0), b(b0);
   f(a, b).backward();
   Tensor x = a0, y = b0;
-  x.requires_grad_(), y.requires_grad_();
+  x.requires_grad_();
+  y.requires_grad_();
   const auto g = grad({f(x, y)}, {x, y});
   EXPECT_EQ(read(a.grad()), read(g[0]));
   EXPECT_EQ(read(b.grad()), read(g[1]));
@@ -133,7 +134,9 @@ TEST(Grad, SeedsWeighTheOutputs) {
 TEST(Grad, OfBroadcastInputsAreSummedDown) {
   Tensor column = tensor<double>({1, 2, 3}, {3, 1}), row = tensor<double>({10, 20}, {1, 2}),
          number = tensor<double>({5}, {});
-  column.requires_grad_(), row.requires_grad_(), number.requires_grad_();
+  column.requires_grad_();
+  row.requires_grad_();
+  number.requires_grad_();
   const auto g = grad({sum(column * row + number)}, {column, row, number});
   EXPECT_EQ(g[0].shape(), (Shape{3, 1}));
   EXPECT_EQ(read(g[0]), (F64s{30, 30, 30}));
@@ -145,7 +148,8 @@ TEST(Grad, OfBroadcastInputsAreSummedDown) {
 
 TEST(Grad, HasTheDtypeOfItsInput) {
   Tensor x = cast(reals({1, 2}), f32), y = reals({3, 4});
-  x.requires_grad_(), y.requires_grad_();
+  x.requires_grad_();
+  y.requires_grad_();
   const auto g = grad({sum(x * y)}, {x, y});
   EXPECT_EQ(g[0].dtype(), f32);
   EXPECT_EQ(g[1].dtype(), f64);
@@ -319,7 +323,9 @@ TEST(Consumed, TwoLossesOverOneTrunkNeedRetainGraph) {
   EXPECT_EQ(error_of([&] { b.backward(); }),
             std::string("[backward] graph of sum") + kConsumedAdvice);
   w.set_grad({});
-  trunk = tanh(w), a = sum(trunk), b = sum(trunk * trunk);
+  trunk = tanh(w);
+  a = sum(trunk);
+  b = sum(trunk * trunk);
   backward(a, {}, {.retain_graph = true});
   b.backward();
   const double t = std::tanh(2.0);

@@ -136,7 +136,8 @@ const GemmShape shapes[] = {{1, 1, 1},      {1, 1, 700},     {3, 5, 7},       {1
 std::vector<GemmShape> forms(GemmShape s) {
   std::vector<GemmShape> out;
   for (int form = 0; form < 4; ++form) {
-    s.a_transposed = (form & 1) != 0, s.b_transposed = (form & 2) != 0;
+    s.a_transposed = (form & 1) != 0;
+    s.b_transposed = (form & 2) != 0;
     out.push_back(s);
   }
   return out;
@@ -228,7 +229,11 @@ TEST(Gemm, ThinProducts) {
                   k = between(0, 3) ? between(0, 700) : between(3000, 9000);
     GemmShape s{thin, other, k, between(0, 1) == 1, between(0, 1) == 1};
     if (between(0, 1)) std::swap(s.m, s.n);
-    if (between(0, 1)) s.a_row = 9013, s.b_row = 9007, s.c_row = 331;
+    if (between(0, 1)) {
+      s.a_row = 9013;
+      s.b_row = 9007;
+      s.c_row = 331;
+    }
     SCOPED_TRACE(text(s));
     Problem<float> p(s);
     std::vector<double> expected;

@@ -77,9 +77,11 @@ TEST(Half, RoundsToTheNearestAndTiesToEven) {
       const float middle = static_cast<float>((low + high) / 2);
       for (uint16_t sign : {uint16_t{0}, uint16_t{0x8000}}) {
         const float s = sign ? -1.0f : 1.0f;
-        x.push_back(s * middle), want.push_back(static_cast<uint16_t>(sign | (h % 2 ? h + 1 : h)));
-        x.push_back(s * std::nextafter(middle, 0.0f)),
-            want.push_back(static_cast<uint16_t>(sign | h));
+        x.push_back(s * middle);
+        want.push_back(static_cast<uint16_t>(sign | (h % 2 ? h + 1 : h)));
+        x.push_back(s * std::nextafter(middle, 0.0f));
+
+        want.push_back(static_cast<uint16_t>(sign | h));
         x.push_back(s * std::nextafter(middle, std::numeric_limits<float>::infinity()));
         want.push_back(static_cast<uint16_t>(sign | (h + 1)));
       }

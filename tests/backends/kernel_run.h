@@ -118,8 +118,10 @@ inline void check_epilogue(const char* op, const void* attr,
        {std::pair(false, &residual), std::pair(true, &residual), std::pair(false, &number)}) {
     Step step{op_id(op), attr, {}, {}};
     std::vector<const void*> inputs;
-    for (const Buffer<float>* b : in)
-      step.in.push_back({DType::f32, b->shape}), inputs.push_back(b->values.data());
+    for (const Buffer<float>* b : in) {
+      step.in.push_back({DType::f32, b->shape});
+      inputs.push_back(b->values.data());
+    }
     ASSERT_TRUE(cpu_backend().takes_epilogue({step.op, attr, step.in, {{DType::f32, out}}}));
     Expr expr;  // 0: the op's result, 1: other, 2: scale
     expr.code = {{row(PointwiseOp::mul), -1, 2, DType::f32, DType::f32, {0, 2}},
@@ -127,10 +129,15 @@ inline void check_epilogue(const char* op, const void* attr,
                  {row(PointwiseOp::relu), -1, 1, DType::f32, DType::f32, {4}},
                  {row(PointwiseOp::sub), -1, 2, DType::f32, DType::f32, {5, 0}}};
     expr.results = {4, 6};
-    expr.space = out, expr.own_inputs = static_cast<int>(in.size()), expr.keeps = keeps,
+    expr.space = out;
+    expr.own_inputs = static_cast<int>(in.size());
+    expr.keeps = keeps;
+
     expr.own_result = {DType::f32, out};
-    for (const Buffer<float>* b : {other, &scale})
-      step.in.push_back({DType::f32, b->shape}), inputs.push_back(b->values.data());
+    for (const Buffer<float>* b : {other, &scale}) {
+      step.in.push_back({DType::f32, b->shape});
+      inputs.push_back(b->values.data());
+    }
     step.out.assign(keeps ? 3 : 2, {DType::f32, out});
     step.expr = &expr;
     const auto results = run_step<float>(step, inputs);

@@ -76,7 +76,10 @@ template <class T> void check(const Case& c) {
   auto matrix = [&](const Shape& s, int64_t index) {
     int64_t at = 0, stride = 1;
     for (int i = lead.rank() - 1, j = s.rank() - 3; i >= 0; --i, --j) {
-      if (j >= 0) at += (s[j] == 1 ? 0 : index % lead[i]) * stride, stride *= s[j];
+      if (j >= 0) {
+        at += (s[j] == 1 ? 0 : index % lead[i]) * stride;
+        stride *= s[j];
+      }
       index /= lead[i];
     }
     return at * s[s.rank() - 1] * s[s.rank() - 2];
@@ -100,7 +103,8 @@ TEST(Matmul, EqualsTheSum) {
   PoolThreads two(2);
   for (Case c : cases)
     for (int transpose = 0; transpose < 4; ++transpose) {
-      c.transpose_a = (transpose & 1) != 0, c.transpose_b = (transpose & 2) != 0;
+      c.transpose_a = (transpose & 1) != 0;
+      c.transpose_b = (transpose & 2) != 0;
       check<float>(c);
       check<double>(c);
     }
@@ -123,7 +127,8 @@ template <class T> void check_bits(const Case& c) {
 TEST(Matmul, BitsDoNotDependOnTheThreads) {
   for (Case c : cases)
     for (int transpose = 0; transpose < 4; ++transpose) {
-      c.transpose_a = (transpose & 1) != 0, c.transpose_b = (transpose & 2) != 0;
+      c.transpose_a = (transpose & 1) != 0;
+      c.transpose_b = (transpose & 2) != 0;
       check_bits<float>(c);
       check_bits<double>(c);
     }
@@ -133,7 +138,8 @@ TEST(Matmul, BitsDoNotDependOnTheThreads) {
                          {{1030, 777}, {777, 519}},  {{24, 128, 64}, {24, 64, 128}}};
   for (Case c : larger)
     for (int transpose = 0; transpose < 4; ++transpose) {
-      c.transpose_a = (transpose & 1) != 0, c.transpose_b = (transpose & 2) != 0;
+      c.transpose_a = (transpose & 1) != 0;
+      c.transpose_b = (transpose & 2) != 0;
       check_bits<float>(c);
     }
 }

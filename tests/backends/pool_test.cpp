@@ -58,9 +58,12 @@ Pooled run(const std::vector<float>& x, const std::vector<float>& g, const Shape
                 {{DType::f32, in_blocks(ys, b)}, {DType::i32, in_blocks(ys, b)}},
                 {{DType::f32, in_blocks(xs, b)}}};
   cpu_backend().prepare(gradient)->run(gradient_in, gradient_out, nullptr);
-  if (b)
-    p.y = blocked(p.y, ys, b, false), p.at = blocked(p.at, ys, b, false),
+  if (b) {
+    p.y = blocked(p.y, ys, b, false);
+    p.at = blocked(p.at, ys, b, false);
+
     p.dx = blocked(p.dx, xs, b, false);
+  }
   return p;
 }
 
@@ -96,8 +99,10 @@ Pooled defined(const std::vector<float>& x, const Shape& xs, const Shape& ys,
           for (int64_t c = j * attr.stride - attr.padding, l = 0; l < attr.kernel; ++l, ++c) {
             if (r < 0 || r >= xs[2] || c < 0 || c >= xs[3]) continue;
             const float v = x[static_cast<size_t>((plane * xs[2] + r) * xs[3] + c)];
-            if (best < 0 || v > largest || (std::isnan(v) && !std::isnan(largest)))
-              largest = v, best = r * xs[3] + c;
+            if (best < 0 || v > largest || (std::isnan(v) && !std::isnan(largest))) {
+              largest = v;
+              best = r * xs[3] + c;
+            }
           }
         p.y.push_back(largest);
         p.at.push_back(static_cast<int32_t>(best));

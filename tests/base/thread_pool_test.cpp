@@ -95,7 +95,8 @@ TEST(ThreadPool, ASlowThreadLeavesItsPiecesToOthers) {
   // Part 1 does not go on until part 0 has done everything else.
   parallel_for_stealing(100, 2, [&](int part, WorkQueue& left) {
     for (int64_t p; (p = left.next()) >= 0;) {
-      ++done[static_cast<size_t>(part)], ++all;
+      ++done[static_cast<size_t>(part)];
+      ++all;
       while (part == 1 && all < 100) std::this_thread::yield();
     }
   });

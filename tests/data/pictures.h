@@ -47,7 +47,8 @@ inline std::string jpeg_file(const Picture& p, const JpegOptions& options = {}) 
   unsigned char* out = nullptr;
   unsigned long size = 0;
   jpeg_mem_dest(&jpeg, &out, &size);
-  jpeg.image_width = static_cast<JDIMENSION>(p.width),
+  jpeg.image_width = static_cast<JDIMENSION>(p.width);
+
   jpeg.image_height = static_cast<JDIMENSION>(p.height);
   jpeg.input_components = static_cast<int>(p.channels);
   jpeg.in_color_space = p.channels == 1 ? JCS_GRAYSCALE : p.channels == 3 ? JCS_RGB : JCS_CMYK;
@@ -56,7 +57,10 @@ inline std::string jpeg_file(const Picture& p, const JpegOptions& options = {}) 
   if (p.channels == 4) jpeg.write_Adobe_marker = options.adobe;
   if (options.progressive) jpeg_simple_progression(&jpeg);
   const jpeg_scan_info scans[] = {{1, {0}, 0, 0, 0, 0}, {1, {0}, 1, 63, 0, 0}};
-  if (options.two_scans) jpeg.scan_info = scans, jpeg.num_scans = 2;
+  if (options.two_scans) {
+    jpeg.scan_info = scans;
+    jpeg.num_scans = 2;
+  }
   jpeg_start_compress(&jpeg, TRUE);
   for (const std::string& segment : {options.before, options.exif})
     if (!segment.empty())

@@ -169,14 +169,16 @@ TEST(StateDicts, TheRefusalOfSeveralNetworksSaysHowToTakeOne) {
   for (const char* word : {"student.", "teacher."})
     for (auto& [name, t] : values_of(model)) both.emplace_back(word + name, t);
   TrainConfig c;
-  c.data = "glyphs?train=64&test=32", c.out = folder / "run";
+  c.data = "glyphs?train=64&test=32";
+  c.out = folder / "run";
   for (const char* words : {"", "module."}) {
     NamedTensors state;
     for (auto& [name, t] : both) state.emplace_back(words + name, t);
     const std::string file = folder / "two.safetensors";
     save_safetensors(file, state);
     for (const char* name : {"", "linear"}) {
-      c.model = name, c.weights = file;
+      c.model = name;
+      c.weights = file;
       const std::string text = error_of<InputError>([&] { Trainer{c}; });
       EXPECT_NE(text.find(str("give '", file, "?key=", words, "student'.")), std::string::npos)
           << text;
@@ -238,7 +240,9 @@ TEST(Wrappers, OfSafetensorsToo) {
   for (auto& [name, t] : values_of(model)) wrapped.emplace_back("_orig_mod." + name, t);
   save_safetensors(folder / "c.safetensors", wrapped);
   TrainConfig c;
-  c.data = "glyphs?train=64&test=32", c.weights = folder / "c.safetensors", c.out = folder / "run";
+  c.data = "glyphs?train=64&test=32";
+  c.weights = folder / "c.safetensors";
+  c.out = folder / "run";
   Trainer t(c);
   EXPECT_EQ(t.config().model, "cnn_bn") << "the model is found through the wrapper";
   for (auto& [name, value] : values_of(model))
@@ -264,7 +268,10 @@ TEST(HalfPrecision, FilesBecomeTheModelsDtype) {
   for (auto& [name, t] : values_of(model)) halves.emplace_back(name, as_bf16(t));
   save_safetensors(folder / "h.safetensors", halves);
   TrainConfig c;
-  c.data = "glyphs?train=64&test=32", c.weights = folder / "h.safetensors", c.out = folder / "run",
+  c.data = "glyphs?train=64&test=32";
+  c.weights = folder / "h.safetensors";
+  c.out = folder / "run";
+
   c.epochs = 1;
   Trainer t(c);
   EXPECT_EQ(t.config().model, "mlp");
@@ -296,7 +303,10 @@ TEST(HalfPrecision, DtypesWithoutAConversionNameFileAndTensor) {
                         state[0].second.numel(), state[0].second.shape(), DType::f8e4m3);
   save_safetensors(folder / "f8.safetensors", state);
   TrainConfig c;
-  c.data = "glyphs?train=64&test=32", c.model = "mlp", c.weights = folder / "f8.safetensors",
+  c.data = "glyphs?train=64&test=32";
+  c.model = "mlp";
+  c.weights = folder / "f8.safetensors";
+
   c.out = folder / "run";
   const std::string text = error_of<InputError>([&] { Trainer{c}; });
   EXPECT_EQ(text.find(c.weights), 0u) << text;
@@ -334,7 +344,9 @@ TEST(NotFinite, WeightsOfAFileAreRefusedBeforeTheFirstStep) {
                                               : tensor<float>(narrow, t.shape()));
     }
     TrainConfig c;
-    c.data = "glyphs?train=64&test=32", c.weights = folder / "w.safetensors",
+    c.data = "glyphs?train=64&test=32";
+    c.weights = folder / "w.safetensors";
+
     c.out = folder / "run";
     save_safetensors(c.weights, state);
     for (const char* name : {"", "mlp"}) {
@@ -362,7 +374,10 @@ TEST(NotFinite, WeightsOfAFileAreRefusedBeforeTheFirstStep) {
 TEST(NotFinite, ARunsModelFileIsRefusedToo) {
   TempFolder folder;
   TrainConfig c;
-  c.data = "glyphs?train=64&test=32", c.model = "mlp", c.epochs = 1, c.out = folder / "run";
+  c.data = "glyphs?train=64&test=32";
+  c.model = "mlp";
+  c.epochs = 1;
+  c.out = folder / "run";
   Trainer(c).run();
   std::filesystem::remove_all(folder / "run/checkpoints");
   std::map<std::string, std::string> metadata;

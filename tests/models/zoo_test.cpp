@@ -32,10 +32,14 @@ std::map<std::string, Shape> resnet18_state(int64_t channels, int64_t classes) {
     const int64_t out = int64_t{32} << stage;
     for (const char* block : {"0", "1"}) {
       const std::string at = "layer" + std::to_string(stage) + "." + block + ".";
-      s[at + "conv1.weight"] = {out, in, 3, 3}, s[at + "conv2.weight"] = {out, out, 3, 3};
-      norm(at + "bn1", out), norm(at + "bn2", out);
-      if (in != out)
-        s[at + "downsample.0.weight"] = {out, in, 1, 1}, norm(at + "downsample.1", out);
+      s[at + "conv1.weight"] = {out, in, 3, 3};
+      s[at + "conv2.weight"] = {out, out, 3, 3};
+      norm(at + "bn1", out);
+      norm(at + "bn2", out);
+      if (in != out) {
+        s[at + "downsample.0.weight"] = {out, in, 1, 1};
+        norm(at + "downsample.1", out);
+      }
       in = out;
     }
   }

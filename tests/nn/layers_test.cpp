@@ -41,7 +41,10 @@ TEST(Layers, InitialValues) {
   nn::Embedding table(400, 100);
   const auto w = table.weight.value().to_vector<float>();
   double sum = 0, squares = 0;
-  for (float v : w) sum += v, squares += static_cast<double>(v) * v;
+  for (float v : w) {
+    sum += v;
+    squares += static_cast<double>(v) * v;
+  }
   EXPECT_NEAR(sum / 40000, 0, 5 / std::sqrt(40000.0));  // five standard errors
   EXPECT_NEAR(squares / 40000, 1, 5 * std::sqrt(2 / 40000.0));
 

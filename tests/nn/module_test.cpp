@@ -261,9 +261,13 @@ TEST(Module, InitialValues) {
   for (const Case& c : cases) {
     const auto v = c.p.value().to_vector<float>();
     double lowest = 1, highest = -1, mean = 0, square = 0;
-    for (float x : v)
-      lowest = std::min<double>(lowest, x), highest = std::max<double>(highest, x), mean += x,
+    for (float x : v) {
+      lowest = std::min<double>(lowest, x);
+      highest = std::max<double>(highest, x);
+      mean += x;
+
       square += double{x} * x;
+    }
     const auto n = static_cast<double>(v.size());
     EXPECT_GE(lowest, -c.bound);
     EXPECT_LE(highest, c.bound);

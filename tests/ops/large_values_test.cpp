@@ -108,9 +108,11 @@ TEST(CommonOffset, ChangesNoAttention) {
     const double tolerance = o.dtype == f32 ? 1e-5 : 1e-13;
     constexpr int64_t keys = 5;
     F64s k, v;
-    for (int64_t j = 0; j < keys; ++j)
-      k.push_back(o.offset + o.spacing * static_cast<double>(j % 3)),
-          v.push_back(static_cast<double>(j));
+    for (int64_t j = 0; j < keys; ++j) {
+      k.push_back(o.offset + o.spacing * static_cast<double>(j % 3));
+
+      v.push_back(static_cast<double>(j));
+    }
     Tensor q = in_dtype(F64s(keys, 1), {1, keys, 1}, o.dtype),
            key = in_dtype(k, {1, keys, 1}, o.dtype), value = in_dtype(v, {1, keys, 1}, o.dtype);
     for (Tensor* t : {&q, &key, &value}) t->requires_grad_();
@@ -122,11 +124,16 @@ TEST(CommonOffset, ChangesNoAttention) {
         F64s p(seen);
         for (size_t j = 0; j < seen; ++j)
           total += p[j] = std::exp(o.spacing * static_cast<double>(j % 3));
-        for (size_t j = 0; j < seen; ++j) p[j] /= total, y[i] += p[j] * v[j], dv[j] += p[j];
+        for (size_t j = 0; j < seen; ++j) {
+          p[j] /= total;
+          y[i] += p[j] * v[j];
+          dv[j] += p[j];
+        }
         for (size_t j = 0; j < seen; ++j) dk[j] += p[j] * (v[j] - y[i]);
       }
       AttentionOptions options;
-      options.causal = causal, options.scale = 1.0;
+      options.causal = causal;
+      options.scale = 1.0;
       const Tensor out = scaled_dot_product_attention(q, key, value, options);
       expect_near(read(out), y, tolerance, "attention");
       const auto g = grad({sum(out)}, {key, value});
@@ -296,7 +303,8 @@ TEST(ZeroTimesInfinity, HiddenKeysStayHidden) {
         for (int64_t i = 0; i < n; ++i)
           EXPECT_EQ(std::isfinite(by_value[static_cast<size_t>(i * 2)]), i < at)
               << n << " query " << i;
-        v[static_cast<size_t>(at * 2)] = 0.5, k[static_cast<size_t>(at * 2)] = bad;
+        v[static_cast<size_t>(at * 2)] = 0.5;
+        k[static_cast<size_t>(at * 2)] = bad;
         const auto by_key = read(scaled_dot_product_attention(q, in_dtype(k, {1, n, 2}, d),
                                                               in_dtype(v, {1, n, 2}, d), options));
         for (int64_t i = 0; i < n; ++i)
@@ -357,7 +365,8 @@ TEST(Squares, ClippedGradientsOfAnySizeHaveTheirNorm) {
 
 TEST(Squares, TheJointNormOfSeveralDTypesIsOne) {
   Parameter a(zeros({1}, f32)), b(zeros({1}, f64));
-  a.set_grad(in_dtype({3e20}, {1}, f32)), b.set_grad(in_dtype({4e20}, {1}, f64));
+  a.set_grad(in_dtype({3e20}, {1}, f32));
+  b.set_grad(in_dtype({4e20}, {1}, f64));
   const double norm = std::hypot(static_cast<double>(3e20f), 4e20);
   EXPECT_NEAR(static_cast<double>(optim::clip_grad_norm_({a, b}, 1).item()) / norm, 1, 1e-6);
   EXPECT_NEAR(read(a.grad())[0], static_cast<double>(3e20f) / norm, 1e-6);

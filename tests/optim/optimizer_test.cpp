@@ -161,7 +161,8 @@ TEST(Optimizer, ThePlainLoopItselfIsRight) {
   const auto w = numbers(kN, 43), g = gradient_of(w);
   for (size_t i = 0; i < kN; ++i) {
     auto up = w, down = w;
-    up[i] += 1e-6, down[i] -= 1e-6;
+    up[i] += 1e-6;
+    down[i] -= 1e-6;
     EXPECT_NEAR(
         (loss_of(tensor(up, {kN})).item<double>() - loss_of(tensor(down, {kN})).item<double>()) /
             2e-6,

@@ -36,16 +36,21 @@ std::vector<Gan> gan_by_hand(int steps, bool leak) {
       gw += (-logistic(-(g.w * real + g.b)) * real + logistic(g.w * fake + g.b) * fake) / n;
       gb += (-logistic(-(g.w * real + g.b)) + logistic(g.w * fake + g.b)) / n;
     }
-    vw = t == 0 ? gw : 0.5 * vw + gw, vb = t == 0 ? gb : 0.5 * vb + gb;
-    g.w -= 0.1 * vw, g.b -= 0.1 * vb;
+    vw = t == 0 ? gw : 0.5 * vw + gw;
+    vb = t == 0 ? gb : 0.5 * vb + gb;
+    g.w -= 0.1 * vw;
+    g.b -= 0.1 * vb;
     double ga = 0, gc = 0;
     left_w = left_b = 0;
     for (size_t i = 0; i < kRows; ++i) {  // G: mean softplus(−D(G(z)))
       const double fake = g.a * z[i] + g.c, d = -logistic(-(g.w * fake + g.b)) / kRows;
-      ga += d * g.w * z[i], gc += d * g.w;
-      left_w += d * fake, left_b += d;
+      ga += d * g.w * z[i];
+      gc += d * g.w;
+      left_w += d * fake;
+      left_b += d;
     }
-    g.a -= 0.2 * ga, g.c -= 0.2 * gc;
+    g.a -= 0.2 * ga;
+    g.c -= 0.2 * gc;
     out.push_back(g);
   }
   return out;
@@ -109,7 +114,8 @@ TEST(Training, EvaluatingInBetweenChangesNothing) {
       Tensor logits = net(b.x);
       EXPECT_FALSE(logits.requires_grad());
       correct += sum(cast(argmax(logits) == b.y, f32));
-      twice[0] = logits.to_vector<float>(), twice[1] = net(b.x).to_vector<float>();
+      twice[0] = logits.to_vector<float>();
+      twice[1] = net(b.x).to_vector<float>();
       EXPECT_EQ(twice[0], twice[1]) << "dropout is off";
     }
     EXPECT_EQ(default_generator().counter(), counter) << "evaluation draws nothing";
@@ -173,7 +179,10 @@ TEST(Training, AveragingAndClippingWeightsTakeNoMemory) {
       rw[k] = std::clamp(rw[k] - 0.1 * 3 * rw[k] * rw[k], -0.5, 0.5);
       ra[k] = 0.9 * ra[k] + 0.1 * rw[k];
     }
-    if (i == 20) bytes = Session::current().memory_use().tensors, chunks = slab_chunks();
+    if (i == 20) {
+      bytes = Session::current().memory_use().tensors;
+      chunks = slab_chunks();
+    }
     if (i > 20) {
       ASSERT_EQ(Session::current().memory_use().tensors, bytes) << i;
       ASSERT_EQ(slab_chunks(), chunks) << i;

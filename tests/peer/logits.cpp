@@ -14,8 +14,10 @@
 using namespace suanli;
 
 int main(int argc, char** argv) try {
-  if (argc != 7)
-    return std::fprintf(stderr, "usage: peer_logits MODEL CLASSES STEM WEIGHTS PICTURES OUT\n"), 2;
+  if (argc != 7) {
+    std::fprintf(stderr, "usage: peer_logits MODEL CLASSES STEM WEIGHTS PICTURES OUT\n");
+    return 2;
+  }
   const Tensor x = load_safetensors(argv[5]).at(0).second;
   const Shape& s = x.shape();
   const models::ModelOptions options{.input_shape = {s[1], s[2], s[3]},

@@ -85,8 +85,10 @@ nn::Sequential network_from(std::istream& words) {
 }  // namespace
 
 int main(int argc, char** argv) try {
-  if (argc != 6)
-    return std::fprintf(stderr, "usage: peer_parts WORDS DTYPE WEIGHTS BATCHES MASKS\n"), 2;
+  if (argc != 6) {
+    std::fprintf(stderr, "usage: peer_parts WORDS DTYPE WEIGHTS BATCHES MASKS\n");
+    return 2;
+  }
   std::istringstream words(argv[1]);
   const DType dtype = dtype_from_name(argv[2]);
   nn::Sequential model = network_from(words);

@@ -15,7 +15,10 @@
 using namespace suanli;
 
 int main(int argc, char** argv) try {
-  if (argc != 4) return std::fprintf(stderr, "usage: peer_recipe CONFIG WEIGHTS DATA\n"), 2;
+  if (argc != 4) {
+    std::fprintf(stderr, "usage: peer_recipe CONFIG WEIGHTS DATA\n");
+    return 2;
+  }
   TrainConfig config = config_from_toml(argv[1]);
   config.out = "run";
   nn::AnyModule model = models::make(config.model);

@@ -14,8 +14,10 @@
 using namespace suanli;
 
 int main(int argc, char** argv) try {
-  if (argc != 6)
-    return std::fprintf(stderr, "usage: peer_track MODEL DTYPE WEIGHTS BATCHES STEPS\n"), 2;
+  if (argc != 6) {
+    std::fprintf(stderr, "usage: peer_track MODEL DTYPE WEIGHTS BATCHES STEPS\n");
+    return 2;
+  }
   const DType dtype = dtype_from_name(argv[2]);
   const auto& entry = models::entry(argv[1]);
   nn::AnyModule model = models::make(argv[1]);

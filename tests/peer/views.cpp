@@ -93,7 +93,10 @@ int main(int argc, char** argv) {  // views IN HEIGHT WIDTH OUT PART [NUMBER …
   const Shape shape{3, whole(argv[2]), whole(argv[3])};
   std::string bytes = read_file(argv[1]);
   const std::string part = argv[5];
-  if (part == "mixup" || part == "cutmix") return mix(part, shape, argv + 6, bytes, argv[4]), 0;
+  if (part == "mixup" || part == "cutmix") {
+    mix(part, shape, argv + 6, bytes, argv[4]);
+    return 0;
+  }
   kParts.at(part)(shape, argv + 6, reinterpret_cast<uint8_t*>(bytes.data()));
   write(argv[4], bytes.data(), bytes.size());
 }

@@ -7,7 +7,10 @@
 #include "suanli/io.h"
 
 int main(int argc, char** argv) try {
-  if (argc != 3) return std::fprintf(stderr, "usage: peer_weights IN OUT.safetensors\n"), 2;
+  if (argc != 3) {
+    std::fprintf(stderr, "usage: peer_weights IN OUT.safetensors\n");
+    return 2;
+  }
   suanli::save_safetensors(argv[2], suanli::load_weights(argv[1]));
   return 0;
 } catch (const suanli::Error& e) {

@@ -33,7 +33,8 @@ void* operator new[](std::size_t bytes, std::align_val_t align) {
 }
 // std::stable_sort asks this one; it has to match the operators delete below.
 void* operator new(std::size_t bytes, const std::nothrow_t&) noexcept {
-  return ++allocations, std::malloc(bytes ? bytes : 1);
+  ++allocations;
+  return std::malloc(bytes ? bytes : 1);
 }
 void operator delete(void* p) noexcept { std::free(p); }
 void operator delete[](void* p) noexcept { std::free(p); }

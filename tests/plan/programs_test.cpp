@@ -57,9 +57,12 @@ TEST(Programs, ASimulationOfTenThousandStepsSettlesOnThree) {
       Tensor next = x * c - y * s;
       y = x * s + y * c;
       x = next;
-      if (i == n / 2)
-        chunks = slab_chunks(), Session::current().reset_peak_memory(),
+      if (i == n / 2) {
+        chunks = slab_chunks();
+        Session::current().reset_peak_memory();
+
         peak = Session::current().memory_use().peak;
+      }
     }
     EXPECT_NEAR(x.item<double>(), std::cos(n * theta), 1e-10);
     EXPECT_NEAR(y.item<double>(), std::sin(n * theta), 1e-10);
@@ -87,10 +90,13 @@ void runge_kutta(Tensor& x, Tensor& y, double h) {
   for (int stage = 1; stage < 4; ++stage) {
     const double reach = stage == 3 ? h : h / 2, weight = stage == 3 ? 1 : 2;
     Tensor px = x + kx * reach, py = y + ky * reach;
-    kx = -py, ky = px;
-    sx = sx + kx * weight, sy = sy + ky * weight;
+    kx = -py;
+    ky = px;
+    sx = sx + kx * weight;
+    sy = sy + ky * weight;
   }
-  x = x + sx * (h / 6), y = y + sy * (h / 6);
+  x = x + sx * (h / 6);
+  y = y + sy * (h / 6);
 }
 
 TEST(Programs, StepsWithStagesSettleOnThree) {

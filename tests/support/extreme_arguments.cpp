@@ -35,7 +35,8 @@ template <class F> Estimate derivative(F&& f, Real x, int order) {
     Real largest = 0, smallest_value = at[0], largest_value = at[0];
     for (Real v : at) {
       largest = std::max(largest, std::fabs(v));
-      smallest_value = std::min(smallest_value, v), largest_value = std::max(largest_value, v);
+      smallest_value = std::min(smallest_value, v);
+      largest_value = std::max(largest_value, v);
     }
     if (!exact ||
         !std::all_of(std::begin(at), std::end(at), [](Real v) { return std::isfinite(v); }) ||
@@ -55,7 +56,9 @@ template <class F> Estimate derivative(F&& f, Real x, int order) {
     const bool resolved =
         error <= 1e-7L * std::fabs(now) || (straight && coarser_straight && error <= 1e-12L);
     if (have_coarser && resolved && error < best.error) best = {now, error};
-    coarser = now, have_coarser = true, coarser_straight = straight;
+    coarser = now;
+    have_coarser = true;
+    coarser_straight = straight;
   }
   return best;
 }
@@ -104,7 +107,8 @@ int check_extreme_arguments(const PointwiseRow& row, DType dtype) {
   Array in[2] = {{{}, dtype, {}, {}}, {{}, dtype, {}, {}}};
   for (Real x : arguments(row, dtype))
     for (Real y : row.arity == 1 ? std::vector<Real>{0} : arguments(row, dtype)) {
-      in[0].v.push_back(x), in[1].v.push_back(y);
+      in[0].v.push_back(x);
+      in[1].v.push_back(y);
     }
   const auto n = static_cast<int64_t>(in[0].v.size());
   in[0].shape = in[1].shape = {n};

@@ -221,9 +221,11 @@ bool same_bits(const std::vector<Array>& a, const std::vector<Array>& b) {
 bool equal_up_to_order(const std::vector<Array>& a, const std::vector<Array>& b) {
   return std::equal(a.begin(), a.end(), b.begin(), b.end(), [](const Array& x, const Array& y) {
     Real largest = 0, apart = 0;
-    for (size_t i = 0; i < x.v.size(); ++i)
-      largest = std::max(largest, std::fabs(y.v[i])),
+    for (size_t i = 0; i < x.v.size(); ++i) {
+      largest = std::max(largest, std::fabs(y.v[i]));
+
       apart = std::max(apart, std::fabs(x.v[i] - y.v[i]));
+    }
     return x.shape == y.shape && x.dtype == y.dtype &&
            apart <= (x.dtype == DType::f32 ? 1e-5L : 1e-13L) * largest;
   });

@@ -261,8 +261,10 @@ std::vector<Array> argmax(const Call& c) {
     for (int64_t i = x.shape[axis]; i-- > 0;) {  // from the back: the first of equal ones stays
       at[static_cast<size_t>(axis)] = i;
       const Real v = x.v[ravel(at, x.shape)];
-      if (!(v < best) && !(std::isnan(best) && !std::isnan(v)))
-        best = v, y.v[o] = static_cast<Real>(i);
+      if (!(v < best) && !(std::isnan(best) && !std::isnan(v))) {
+        best = v;
+        y.v[o] = static_cast<Real>(i);
+      }
     }
   }
   y.shape = asked(x.shape, a);

@@ -90,9 +90,11 @@ std::vector<Array> cross_entropy(const Call& c) {
     const auto row = static_cast<size_t>(n);
     add_loss(y, 1 / static_cast<Real>(rows),
              x.v[ravel({n, static_cast<int64_t>(target.v[row])}, x.shape)], s);
-    row_sums.v[row] = s.top, row_sums.scale[row] = std::fabs(s.top);
-    row_sums.v[row + static_cast<size_t>(rows)] = s.log,
-                     row_sums.scale[row + static_cast<size_t>(rows)] = 1 + std::fabs(s.log);
+    row_sums.v[row] = s.top;
+    row_sums.scale[row] = std::fabs(s.top);
+    row_sums.v[row + static_cast<size_t>(rows)] = s.log;
+
+    row_sums.scale[row + static_cast<size_t>(rows)] = 1 + std::fabs(s.log);
   }
   return {y, row_sums};
 }
@@ -270,7 +272,8 @@ template <class F> void scores(const Heads& h, const AttentionAttr& a, const Arr
         for (int64_t c = 0; c < h.size; ++c) {
           const Real term =
               q.v[h.q(head, i, c)] * k.v[h.k(head, j, c)] * static_cast<Real>(a.scale);
-          score += term, magnitude += std::fabs(term);
+          score += term;
+          magnitude += std::fabs(term);
         }
         f(head, i, j, score, magnitude);
       }
@@ -420,7 +423,8 @@ std::vector<Array> batch_norm_training(const Call& c) {
 }
 std::vector<Array> batch_norm_inference(const Call& c) {
   return batch_norm(c, [&](std::vector<Real>& mean, std::vector<Real>& variance) {
-    mean = c.in[3].v, variance = c.in[4].v;
+    mean = c.in[3].v;
+    variance = c.in[4].v;
   });
 }
 std::vector<Array> first_input(const Call& c) { return {c.in[0]}; }

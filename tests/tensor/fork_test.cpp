@@ -85,14 +85,19 @@ template <class F> void while_others_work(F&& f) {
                9.0 * static_cast<double>(n);
   });
   others.emplace_back([&] {
-    while (!stop) shared.set(shared.value() * 1.0), flush();
+    while (!stop) {
+      shared.set(shared.value() * 1.0);
+      flush();
+    }
   });
   others.emplace_back([&] {
     while (!stop) tensor_f32({300, 300}, 1);
   });
   others.emplace_back([&] {
-    for (int n = 1; !stop; n = n % 3 + 1)
-      Session::current().set_threads(n), std::this_thread::sleep_for(std::chrono::milliseconds(1));
+    for (int n = 1; !stop; n = n % 3 + 1) {
+      Session::current().set_threads(n);
+      std::this_thread::sleep_for(std::chrono::milliseconds(1));
+    }
   });
   f(shared);
   stop = true;

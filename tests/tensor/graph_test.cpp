@@ -63,15 +63,21 @@ TEST(Graph, ADetachedStateTrainsAsByHandInConstantMemory) {
       h = tanh(w * h + u * x);
       loss += h * h;
       const double now = std::tanh(rw * rh + ru * x), slope = 1 - now * now;
-      dh_dw = slope * (rh + rw * dh_dw), dh_du = slope * (x + rw * dh_du);
+      dh_dw = slope * (rh + rw * dh_dw);
+      dh_du = slope * (x + rw * dh_du);
       rh = now;
-      gw += 2 * now * dh_dw, gu += 2 * now * dh_du;
+      gw += 2 * now * dh_dw;
+      gu += 2 * now * dh_du;
     }
     loss.backward();
     opt.step();
-    rw -= 0.05 * gw, ru -= 0.05 * gu;
+    rw -= 0.05 * gw;
+    ru -= 0.05 * gu;
     ASSERT_NEAR(h.item<double>(), rh, 1e-12);
-    if (b == 5) bytes = Session::current().memory_use().tensors, chunks = slab_chunks();
+    if (b == 5) {
+      bytes = Session::current().memory_use().tensors;
+      chunks = slab_chunks();
+    }
     if (b > 5) {
       ASSERT_EQ(Session::current().memory_use().tensors, bytes) << b;
       ASSERT_EQ(slab_chunks(), chunks) << b;
@@ -101,7 +107,9 @@ TEST(Graph, TwoLossesOverOneTrunk) {
     drop_pending();
     for (Parameter* p : {&w, &a, &b}) p->set_grad({});
 
-    trunk = tanh(matmul(x, w)), first = sum(trunk * a), second = sum(square(trunk * b));
+    trunk = tanh(matmul(x, w));
+    first = sum(trunk * a);
+    second = sum(square(trunk * b));
     backward(first, {}, {.retain_graph = true});
     if (read_between) flush();
     second.backward();
@@ -159,7 +167,10 @@ TEST(Graph, ARunningLossGrowsNoChain) {
       opt.step();
       if (!before_backward) running += loss;
       reference += loss.item();
-      if (i == 10) bytes = Session::current().memory_use().tensors, chunks = slab_chunks();
+      if (i == 10) {
+        bytes = Session::current().memory_use().tensors;
+        chunks = slab_chunks();
+      }
       if (i > 10) {
         ASSERT_EQ(Session::current().memory_use().tensors, bytes) << i;
         ASSERT_EQ(slab_chunks(), chunks) << i;
@@ -181,7 +192,10 @@ TEST(Graph, KeptLossesKeepNothingElse) {
   size_t chunks = 0;
   const int warm = 10, steps = 1000;
   for (int i = 0; i < steps; ++i) {
-    if (i == warm) bytes = Session::current().memory_use().tensors, chunks = slab_chunks();
+    if (i == warm) {
+      bytes = Session::current().memory_use().tensors;
+      chunks = slab_chunks();
+    }
     losses.push_back(train_step(net, opt, batch(i % 10)));
     if (i % 2) read.push_back(losses.back().item());
   }

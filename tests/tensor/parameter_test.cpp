@@ -86,8 +86,10 @@ TEST(Parameter, ACopyOfTheValueStaysWhatItWas) {
     // an exponential moving average: recorded now, run with the next step
     average.set(average * 0.9 + w.value().detach() * 0.1);
     EXPECT_EQ(before.to_vector<double>(), rw) << "the step wrote over a value that was still held";
-    for (size_t k = 0; k < 3; ++k)
-      rw[k] = rw[k] - (2 * rw[k]) * 0.5 + 0, ra[k] = ra[k] * 0.9 + rw[k] * 0.1;
+    for (size_t k = 0; k < 3; ++k) {
+      rw[k] = rw[k] - (2 * rw[k]) * 0.5 + 0;
+      ra[k] = ra[k] * 0.9 + rw[k] * 0.1;
+    }
     ASSERT_EQ(w.value().to_vector<double>(), rw);
     for (size_t k = 0; k < 3; ++k)
       ASSERT_NEAR(average.value().to_vector<double>()[k], ra[k], 1e-15);

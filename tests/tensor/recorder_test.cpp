@@ -304,9 +304,12 @@ TEST(Failure, AStepIsAllOrNothingWhateverTheBudget) {
     if (blocks > 0) {
       std::vector<std::vector<double>> before, after;
       std::vector<Tensor> held;  // so that every update needs memory
-      for (auto& p : ps)
-        held.push_back(p.value()), held.push_back(p.grad()),
-            before.push_back(p.value().to_vector<double>());
+      for (auto& p : ps) {
+        held.push_back(p.value());
+        held.push_back(p.grad());
+
+        before.push_back(p.value().to_vector<double>());
+      }
       const int64_t programs = plan_stats().programs;
       NodeBudget small(8);
       Session::current().set_memory_limit(Session::current().memory_use().tensors +

@@ -118,10 +118,14 @@ TEST(Tensor, BroadcastingIsNumPys) {
         for (int axis = 1; axis <= c.expected.rank(); ++axis) {
           const int64_t n = c.expected[c.expected.rank() - axis], at = rest % n;
           rest /= n;
-          if (axis <= sa.rank())
-            ia += sa[sa.rank() - axis] == 1 ? 0 : at * stride_a, stride_a *= sa[sa.rank() - axis];
-          if (axis <= sb.rank())
-            ib += sb[sb.rank() - axis] == 1 ? 0 : at * stride_b, stride_b *= sb[sb.rank() - axis];
+          if (axis <= sa.rank()) {
+            ia += sa[sa.rank() - axis] == 1 ? 0 : at * stride_a;
+            stride_a *= sa[sa.rank() - axis];
+          }
+          if (axis <= sb.rank()) {
+            ib += sb[sb.rank() - axis] == 1 ? 0 : at * stride_b;
+            stride_b *= sb[sb.rank() - axis];
+          }
         }
         ASSERT_EQ(vy[static_cast<size_t>(i)],
                   va[static_cast<size_t>(ia)] - vb[static_cast<size_t>(ib)]);

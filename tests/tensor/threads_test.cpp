@@ -188,7 +188,10 @@ TEST(Threads, TensorsMadeHereDieThere) {
       EXPECT_NE(total, 0);
       moved.clear();
     }).join();
-    if (i == 5) chunks = slab_chunks(), bytes = Session::current().memory_use().tensors;
+    if (i == 5) {
+      chunks = slab_chunks();
+      bytes = Session::current().memory_use().tensors;
+    }
   }
   EXPECT_EQ(slab_chunks(), chunks);
   EXPECT_EQ(Session::current().memory_use().tensors, bytes);

@@ -12,7 +12,10 @@ namespace {
 class Described final : public data::Dataset {
  public:
   Described(std::string kind, Shape input_shape, int64_t size) : size_(size) {
-    info_.kind = std::move(kind), info_.source = "described", info_.input_shape = input_shape,
+    info_.kind = std::move(kind);
+    info_.source = "described";
+    info_.input_shape = input_shape;
+
     info_.classes = 2;
   }
   int64_t size() const override { return size_; }

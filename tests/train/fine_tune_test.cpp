@@ -187,8 +187,13 @@ TEST(FineTuning, IsRecordedAndResumedBitForBit) {
   auto config = [&](const char* out) {
     TrainConfig c;
     c.data = "glyphs?train=128&test=64";
-    c.model = "cnn_c", c.epochs = 2, c.batch_size = 32, c.weights = folder / "w.safetensors";
-    c.freeze = "conv1.*", c.backbone_lr = 0.1, c.out = folder / out;
+    c.model = "cnn_c";
+    c.epochs = 2;
+    c.batch_size = 32;
+    c.weights = folder / "w.safetensors";
+    c.freeze = "conv1.*";
+    c.backbone_lr = 0.1;
+    c.out = folder / out;
     return c;
   };
   Trainer whole(config("whole"));
@@ -227,13 +232,18 @@ TEST(FineTuning, BeginsWithARunsBestWeightsAndSeesPicturesAsItDid) {
   TrainConfig c;
   c.data = "glyphs?train=256&test=64";
   // the average is what is kept
-  c.model = "cnn_bn", c.epochs = 2, c.ema = 0.9, c.out = folder / "first";
+  c.model = "cnn_bn";
+  c.epochs = 2;
+  c.ema = 0.9;
+  c.out = folder / "first";
   Trainer first(c);
   first.run();
   ASSERT_FALSE(first.config().stddev.empty());
 
   TrainConfig next;
-  next.data = "glyphs?train=128&test=64&seed=5", next.weights = folder / "first",
+  next.data = "glyphs?train=128&test=64&seed=5";
+  next.weights = folder / "first";
+
   next.out = folder / "next";
   Trainer second(next);
   EXPECT_EQ(second.config().model, "cnn_bn");  // glyphs' usual one is cnn_b
@@ -250,13 +260,16 @@ TEST(FineTuning, BeginsWithARunsBestWeightsAndSeesPicturesAsItDid) {
     EXPECT_EQ(p.value().to_vector<float>(), value(kept, name)) << name;
   }
 
-  next.mean = {0.25}, next.stddev = {2};  // what the user says holds
+  next.mean = {0.25};
+  next.stddev = {2};  // what the user says holds
   EXPECT_EQ(Trainer(next).config().mean, std::vector<double>{0.25});
   // a file says nothing of inputs; but its names say whose it is
-  next.mean = next.stddev = {}, next.weights += "/model.safetensors";
+  next.mean = next.stddev = {};
+  next.weights += "/model.safetensors";
   EXPECT_EQ(Trainer(next).config().model, "cnn_bn");
   EXPECT_NE(Trainer(next).config().mean, first.config().mean);
-  next.weights = folder / "first", next.data = "random:3x28x28?samples=64";
+  next.weights = folder / "first";
+  next.data = "random:3x28x28?samples=64";
   EXPECT_NE(error_of<InputError>([&] {
               Trainer{next};
             }).find("this run saw samples of shape [1, 28, 28], these are of shape [3, 28, 28]"),
@@ -268,9 +281,14 @@ TEST(FineTuning, WhatAnEarlierRunDidNotNormalizeStaysSoAfterAResume) {
   TempFolder folder;
   nn::AnyModule own = models::make("cnn_bn");
   TrainConfig c;
-  c.data = "glyphs?train=128&test=64", c.epochs = 1, c.out = folder / "first";
+  c.data = "glyphs?train=128&test=64";
+  c.epochs = 1;
+  c.out = folder / "first";
   Trainer(std::move(own), c).run();
-  c.epochs = 2, c.model = "cnn_bn", c.weights = folder / "first", c.out = folder / "next";
+  c.epochs = 2;
+  c.model = "cnn_bn";
+  c.weights = folder / "first";
+  c.out = folder / "next";
   {
     Trainer next(c);
     EXPECT_TRUE(next.config().stddev.empty());
@@ -287,13 +305,18 @@ TEST(FineTuning, ATableHasTheSameColumnsAndPerhapsAnotherTarget) {
   std::string rows;
   for (int i = 0; i < 40; ++i)
     rows += str(5 * i, ",", i * i % 7, ",", 2 * i + 0.5, ",", 3 * i + 0.25, "\n");
-  folder.file("t.csv", "a,b,y,z\n" + rows), folder.file("u.csv", "a,c,y,z\n" + rows),
-      folder.file("w.csv", "a,b,z,t\n" + rows);
+  folder.file("t.csv", "a,b,y,z\n" + rows);
+  folder.file("u.csv", "a,c,y,z\n" + rows);
+
+  folder.file("w.csv", "a,b,z,t\n" + rows);
   TrainConfig c;
-  c.data = "csv:" + (folder / "t.csv") + "?target=y&task=regression", c.epochs = 1,
+  c.data = "csv:" + (folder / "t.csv") + "?target=y&task=regression";
+  c.epochs = 1;
+
   c.out = folder / "first";
   Trainer(c).run();
-  c.weights = folder / "first", c.out = folder / "next";
+  c.weights = folder / "first";
+  c.out = folder / "next";
   EXPECT_EQ(Trainer(c).data().notes.back().find("a new head"), std::string::npos);
   c.data = "csv:" + (folder / "u.csv") + "?target=y&task=regression";
   EXPECT_NE(error_of<InputError>([&] {
@@ -302,10 +325,12 @@ TEST(FineTuning, ATableHasTheSameColumnsAndPerhapsAnotherTarget) {
             std::string::npos);
   const std::string gaps = "a,b,y,z\n,1,2.5,3.25\n,2,3.5,4.25\n,3,4.5,5.25\n" + rows;
   folder.file("gaps.csv", gaps);
-  c.data = "csv:" + (folder / "gaps.csv") + "?target=y&task=regression&test=0", c.val = 0;
+  c.data = "csv:" + (folder / "gaps.csv") + "?target=y&task=regression&test=0";
+  c.val = 0;
   EXPECT_NE(error_of<InputError>([&] { Trainer{c}; }).find("missing cells in column a"),
             std::string::npos);
-  c.data = "glyphs?train=64&test=32", c.val = 0.1;
+  c.data = "glyphs?train=64&test=32";
+  c.val = 0.1;
   EXPECT_NE(error_of<InputError>([&] {
               Trainer{c};
             }).find("this run saw samples of shape [3], these are of shape [1, 28, 28]"),
@@ -318,10 +343,16 @@ TEST(FineTuning, ARunsStemStays) {
   TempFolder folder;
   TrainConfig c;
   c.data = "random:3x32x32?classes=4&samples=16&test=4";
-  c.model = "mobilenet_v2", c.out = folder / "first", c.batch_size = 8, c.max_steps = 1, c.val = 0,
+  c.model = "mobilenet_v2";
+  c.out = folder / "first";
+  c.batch_size = 8;
+  c.max_steps = 1;
+  c.val = 0;
+
   c.epochs = 1;
   Trainer(c).run();
-  c.data = "random:3x72x72?classes=4&samples=16&test=4", c.out = folder / "next";
+  c.data = "random:3x72x72?classes=4&samples=16&test=4";
+  c.out = folder / "next";
   EXPECT_EQ(Trainer(c).config().stem, "large");
   c.weights = folder / "first";
   EXPECT_EQ(Trainer(c).config().stem, "small");
@@ -332,7 +363,10 @@ TEST(FineTuning, TheBackboneLearnsAtItsOwnRate) {
   auto moved = [](double factor) {
     TrainConfig c;
     c.data = "glyphs?train=64&test=32";
-    c.model = "cnn_c", c.batch_size = 64, c.backbone_lr = factor, c.val = 0;
+    c.model = "cnn_c";
+    c.batch_size = 64;
+    c.backbone_lr = factor;
+    c.val = 0;
     Trainer t(c);
     std::map<std::string, std::pair<double, double>> out;
     for (auto& [name, p] : t.model().state_dict())
@@ -357,13 +391,20 @@ TEST(FineTuning, TheStemIsTheOneOfTheWeights) {
   save_safetensors(folder / "w.safetensors", values_of(small));
   TrainConfig c;
   c.data = "random:3x72x72?classes=4&samples=8&test=4";
-  c.model = "resnet18", c.weights = folder / "w.safetensors", c.out = folder / "run",
-  c.batch_size = 4, c.max_steps = 1, c.val = 0;
+  c.model = "resnet18";
+  c.weights = folder / "w.safetensors";
+  c.out = folder / "run";
+
+  c.batch_size = 4;
+  c.max_steps = 1;
+  c.val = 0;
   Trainer t(c);
   EXPECT_EQ(t.config().stem, "small");
-  c.weights = "", c.out = folder / "other";
+  c.weights = "";
+  c.out = folder / "other";
   EXPECT_EQ(Trainer(c).config().stem, "large");
-  c.weights = folder / "w.safetensors", c.stem = "large";
+  c.weights = folder / "w.safetensors";
+  c.stem = "large";
   EXPECT_NE(
       error_of<InputError>([&] { Trainer{c}; }).find("misshapen conv1.weight is f32 [64, 3, 3, 3]"),
       std::string::npos);

@@ -91,8 +91,12 @@ struct TwoConvolutions : nn::Module {
 TEST(Forecast, TellsWhatWinogradSaves) {
   TempFolder folder;
   TrainConfig c;
-  c.data = "random:3x32x32?classes=10&samples=32&test=0", c.model = "own", c.batch_size = 16,
-  c.epochs = 1, c.val = 0;
+  c.data = "random:3x32x32?classes=10&samples=32&test=0";
+  c.model = "own";
+  c.batch_size = 16;
+
+  c.epochs = 1;
+  c.val = 0;
   Trainer trainer(TwoConvolutions(), c);
   const RunForecast f = trainer.forecast();
   const int64_t of_one = 2 * 32 * 32 * (16 * 32 * 32 * 9 - 16 * 8 * 8 * 36);
@@ -107,8 +111,12 @@ TEST(Forecast, TellsWhatWinogradSaves) {
 TEST(Forecast, ARunThatDoesNotFitIsRefusedBeforeItTakesMemory) {
   TempFolder folder;
   TrainConfig wide;  // a first layer of 512 weights per pixel
-  wide.data = "random:1x8192x8192?classes=2&samples=4&test=0", wide.model = "cnn_b", wide.val = 0,
-  wide.batch_size = 2, wide.epochs = 1;
+  wide.data = "random:1x8192x8192?classes=2&samples=4&test=0";
+  wide.model = "cnn_b";
+  wide.val = 0;
+
+  wide.batch_size = 2;
+  wide.epochs = 1;
   wide.out = folder / "wide";
   const Session of_wide, of_deep;
   std::string text = error_of<InputError>([&] { Trainer(wide, of_wide); });
@@ -117,8 +125,12 @@ TEST(Forecast, ARunThatDoesNotFitIsRefusedBeforeItTakesMemory) {
   EXPECT_LT(of_wide.memory_use().peak, 1 << 20);
 
   TrainConfig deep;  // weights are few, activations are not
-  deep.data = "random:3x1024x1024?classes=2&samples=4096&test=0", deep.model = "resnet18",
-  deep.val = 0, deep.batch_size = 4096, deep.epochs = 1;
+  deep.data = "random:3x1024x1024?classes=2&samples=4096&test=0";
+  deep.model = "resnet18";
+
+  deep.val = 0;
+  deep.batch_size = 4096;
+  deep.epochs = 1;
   deep.out = folder / "deep";
   Trainer trainer(deep, of_deep);
   text = error_of<InputError>([&] { trainer.autotune(); });
@@ -134,8 +146,12 @@ TEST(Forecast, ARunThatDoesNotFitIsRefusedBeforeItTakesMemory) {
 TEST(Forecast, EveryLimitBelowTheNeedIsRefusedInWords) {
   TempFolder folder;
   TrainConfig c;
-  c.data = "random:1x512x512?classes=2&samples=8&test=0", c.model = "mlp", c.val = 0,
-  c.batch_size = 2, c.epochs = 1;
+  c.data = "random:1x512x512?classes=2&samples=8&test=0";
+  c.model = "mlp";
+  c.val = 0;
+
+  c.batch_size = 2;
+  c.epochs = 1;
   c.out = folder / "run";
   int64_t refused = 0, settled = 0;
   for (int64_t mib = 200; mib <= 1400; mib += 100) {
@@ -160,7 +176,8 @@ TEST(Forecast, EveryLimitBelowTheNeedIsRefusedInWords) {
 TEST(Defaults, LargePicturesGetANetworkThatDoesNotGrowWithThem) {
   for (const char* size : {"1x300x300", "3x600x600", "3x2000x2000"}) {
     TrainConfig c;
-    c.data = std::string("random:") + size + "?classes=3&samples=8&test=0", c.val = 0;
+    c.data = std::string("random:") + size + "?classes=3&samples=8&test=0";
+    c.val = 0;
     const Trainer trainer(c);
     EXPECT_EQ(trainer.config().model, "mobilenet_v3_small") << size;
     int64_t weights = 0;
@@ -169,7 +186,8 @@ TEST(Defaults, LargePicturesGetANetworkThatDoesNotGrowWithThem) {
     EXPECT_LT(weights, 3'000'000) << size;
   }
   TrainConfig usual;
-  usual.data = "random:1x96x96?classes=3&samples=8&test=0", usual.val = 0;
+  usual.data = "random:1x96x96?classes=3&samples=8&test=0";
+  usual.val = 0;
   EXPECT_EQ(Trainer(usual).config().model, "cnn_b");
 }
 

@@ -20,7 +20,10 @@ namespace fs = std::filesystem;
 TrainConfig tiny(const std::string& out) {
   TrainConfig c;
   c.data = "glyphs?train=160&test=64";
-  c.model = "mlp", c.epochs = 2, c.batch_size = 16, c.out = out;
+  c.model = "mlp";
+  c.epochs = 2;
+  c.batch_size = 16;
+  c.out = out;
   return c;
 }
 
@@ -71,7 +74,8 @@ TEST(WithoutCheckpoints, TheModelFileAndTheConfigurationAreEnough) {
     EXPECT_EQ(after.predict(some_pictures()).to_vector<float>(), answers) << run;
 
     TrainConfig next = tiny(folder / (std::string("next-") + run));
-    next.model = "", next.weights = folder / run;
+    next.model = "";
+    next.weights = folder / run;
     Trainer fine(next);
     EXPECT_EQ(fine.config().model, "mlp");
     for (auto& [name, p] : fine.model().state_dict())
@@ -89,7 +93,9 @@ TEST(WithoutCheckpoints, ATableKeepsItsColumnsAndItsTarget) {
     rows += std::to_string(i) + (i % 2 ? ",red," : ",blue,") + std::to_string(1000 + 3 * i) + "\n";
   folder.file("t.csv", rows);
   TrainConfig c;
-  c.data = "csv:" + (folder / "t.csv") + "?target=y&task=regression", c.epochs = 2,
+  c.data = "csv:" + (folder / "t.csv") + "?target=y&task=regression";
+  c.epochs = 2;
+
   c.out = folder / "run";
   Trainer(c).run();
   const TrainedModel before = load_run(folder / "run");
@@ -177,7 +183,8 @@ TEST(CheckpointMinutes, SaveByTheClockAndChangeNoBit) {
   TempFolder folder;
   Trainer(tiny(folder / "whole")).run();
   TrainConfig c = tiny(folder / "timed");
-  c.checkpoint_every = 0, c.checkpoint_minutes = 2;
+  c.checkpoint_every = 0;
+  c.checkpoint_minutes = 2;
   double now = 1000;
   std::vector<int64_t> saved;
   {
@@ -226,11 +233,16 @@ TEST(MovedData, AreFoundWhereTheUserSaysAndCompared) {
   std::string rows = "a,b,y\n";
   for (int i = 0; i < 60; ++i)
     rows += std::to_string(i) + "," + std::to_string(i % 7) + (i % 2 ? ",yes\n" : ",no\n");
-  fs::create_directory(folder / "old"), fs::create_directory(folder / "new");
+  fs::create_directory(folder / "old");
+  fs::create_directory(folder / "new");
   const std::string old = folder.file("old/t.csv", rows);
   TrainConfig c;
-  c.data = "csv:" + old + "?target=y&test=10", c.epochs = 2, c.batch_size = 8,
-  c.out = folder / "whole", c.model = "mlp";
+  c.data = "csv:" + old + "?target=y&test=10";
+  c.epochs = 2;
+  c.batch_size = 8;
+
+  c.out = folder / "whole";
+  c.model = "mlp";
   Trainer(c).run();
   c.out = folder / "run";
   run_to(Trainer(c), 3);

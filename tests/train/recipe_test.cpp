@@ -32,33 +32,73 @@ struct Part {
 };
 const Part parts[] = {
     {"nesterov",
-     [](TrainConfig& c) { c.optimizer = "nesterov", c.weight_decay = 1e-3, c.decay = "all"; }},
+     [](TrainConfig& c) {
+       c.optimizer = "nesterov";
+       c.weight_decay = 1e-3;
+       c.decay = "all";
+     }},
     {"adamw, cosine with warm-up",
-     [](TrainConfig& c) { c.optimizer = "adamw", c.schedule = "cosine", c.warmup = 0.2; }},
+     [](TrainConfig& c) {
+       c.optimizer = "adamw";
+       c.schedule = "cosine";
+       c.warmup = 0.2;
+     }},
     {"onecycle",
-     [](TrainConfig& c) { c.schedule = "onecycle", c.lr_factors = "*.bias=2,fc1.weight=0.5"; }},
+     [](TrainConfig& c) {
+       c.schedule = "onecycle";
+       c.lr_factors = "*.bias=2,fc1.weight=0.5";
+     }},
     {"frozen later", [](TrainConfig& c) { c.freeze_after = "fc1.*=1,fc2.bias=2"; }},
     {"views drawn again",
      [](TrainConfig& c) {
-       c.sampler = "balanced", c.augment = "rotation,reflect_crop,alternating_flip";
+       c.sampler = "balanced";
+       c.augment = "rotation,reflect_crop,alternating_flip";
      }},
-    {"views in the test", [](TrainConfig& c) { c.optimizer = "sgd", c.tta = "translate"; }},
-    {"linear", [](TrainConfig& c) { c.schedule = "linear", c.lr_end = 0.1; }},
-    {"step", [](TrainConfig& c) { c.schedule = "step", c.milestones = "0.3,0.6", c.gamma = 0.5; }},
-    {"clipping", [](TrainConfig& c) { c.clip_norm = 0.5, c.clip_value = 0.1; }},
-    {"accumulation", [](TrainConfig& c) { c.batch_size = 7, c.accumulate = 4; }},
+    {"views in the test",
+     [](TrainConfig& c) {
+       c.optimizer = "sgd";
+       c.tta = "translate";
+     }},
+    {"linear",
+     [](TrainConfig& c) {
+       c.schedule = "linear";
+       c.lr_end = 0.1;
+     }},
+    {"step",
+     [](TrainConfig& c) {
+       c.schedule = "step";
+       c.milestones = "0.3,0.6";
+       c.gamma = 0.5;
+     }},
+    {"clipping",
+     [](TrainConfig& c) {
+       c.clip_norm = 0.5;
+       c.clip_value = 0.1;
+     }},
+    {"accumulation",
+     [](TrainConfig& c) {
+       c.batch_size = 7;
+       c.accumulate = 4;
+     }},
     {"ema", [](TrainConfig& c) { c.ema = 0.9; }},
     {"lookahead", [](TrainConfig& c) { c.lookahead = 5; }},
     {"smoothing and weights",
-     [](TrainConfig& c) { c.label_smoothing = 0.1, c.class_weights = "auto"; }},
+     [](TrainConfig& c) {
+       c.label_smoothing = 0.1;
+       c.class_weights = "auto";
+     }},
     {"limit", [](TrainConfig& c) { c.limit = 150; }},
     {"weights and accumulation",
      [](TrainConfig& c) {
-       c.class_weights = "1,2,1,1,5,1,1,1,1,30", c.batch_size = 7, c.accumulate = 4;
+       c.class_weights = "1,2,1,1,5,1,1,1,1,30";
+       c.batch_size = 7;
+       c.accumulate = 4;
      }},
     {"weights of 0",
      [](TrainConfig& c) {
-       c.class_weights = "1,0,0,0,0,0,0,0,0,0", c.batch_size = 2, c.accumulate = 8;
+       c.class_weights = "1,0,0,0,0,0,0,0,0,0";
+       c.batch_size = 2;
+       c.accumulate = 8;
      }},
 };
 
@@ -118,7 +158,8 @@ TEST(Recipe, ARunMayBeShorterThanLookahead) {
   for (int64_t steps : {1, 2, 4}) {
     TempFolder folder;
     TrainConfig c = tiny(folder / "run");
-    c.lookahead = 5, c.max_steps = steps;
+    c.lookahead = 5;
+    c.max_steps = steps;
     EXPECT_EQ(Trainer(c).run().steps, steps);
   }
 }
@@ -127,7 +168,9 @@ TEST(Recipe, AccumulatedBatchesAreOneLargeBatch) {
   TempFolder folder;
   auto run = [&](const char* name, int64_t batch, int64_t accumulate) {
     TrainConfig c = tiny(folder / name);
-    c.optimizer = "sgd", c.batch_size = batch, c.accumulate = accumulate;
+    c.optimizer = "sgd";
+    c.batch_size = batch;
+    c.accumulate = accumulate;
     return Trainer(c).run();
   };
   const TrainResult whole = run("whole", 32, 1), parted = run("parted", 8, 4),
@@ -148,8 +191,10 @@ double difference(const std::string& a, const std::string& b) {
     const std::vector<float> x = left[i].second.to_vector<float>(),
                              y = right[i].second.to_vector<float>();
     float off = 0, largest = 0;
-    for (size_t k = 0; k < x.size(); ++k)
-      off = std::max(off, std::abs(x[k] - y[k])), largest = std::max(largest, std::abs(x[k]));
+    for (size_t k = 0; k < x.size(); ++k) {
+      off = std::max(off, std::abs(x[k] - y[k]));
+      largest = std::max(largest, std::abs(x[k]));
+    }
     most = std::max(most, static_cast<double>(off / largest));
   }
   return most;
@@ -164,9 +209,16 @@ TEST(Recipe, AccumulatedBatchesAreOneLargeBatchWithWeightsToo) {
   const Row rows[] = {
       {"weights", [](TrainConfig& c) { c.class_weights = "1,2,1,1,1,1,1,1,1,30"; }},
       {"weights and smoothing",
-       [](TrainConfig& c) { c.class_weights = "1,2,1,1,1,1,1,1,1,30", c.label_smoothing = 0.1; }},
+       [](TrainConfig& c) {
+         c.class_weights = "1,2,1,1,1,1,1,1,1,30";
+         c.label_smoothing = 0.1;
+       }},
       {"weights of 0", [](TrainConfig& c) { c.class_weights = "1,0,0,0,3,0,0,0,0,0"; }},
-      {"auto", [](TrainConfig& c) { c.class_weights = "auto", c.sampler = "balanced"; }},
+      {"auto",
+       [](TrainConfig& c) {
+         c.class_weights = "auto";
+         c.sampler = "balanced";
+       }},
       {"smoothing", [](TrainConfig& c) { c.label_smoothing = 0.2; }},
       {"none", [](TrainConfig&) {}},
   };
@@ -175,9 +227,16 @@ TEST(Recipe, AccumulatedBatchesAreOneLargeBatchWithWeightsToo) {
     auto run = [&](const char* name, int64_t batch, int64_t accumulate) {
       TrainConfig c;
       // 100 samples: the last step of an epoch has 4
-      c.data = "glyphs?train=100&test=20", c.model = "mlp";
-      c.optimizer = "sgd", c.lr = 0.05, c.momentum = 0.9, c.val = 0, c.epochs = 3;
-      c.batch_size = batch, c.accumulate = accumulate, c.out = folder / name;
+      c.data = "glyphs?train=100&test=20";
+      c.model = "mlp";
+      c.optimizer = "sgd";
+      c.lr = 0.05;
+      c.momentum = 0.9;
+      c.val = 0;
+      c.epochs = 3;
+      c.batch_size = batch;
+      c.accumulate = accumulate;
+      c.out = folder / name;
       row.set(c);
       Trainer(c).run();
       return folder / name;
@@ -192,16 +251,24 @@ TEST(Recipe, AccumulatedBatchesAreOneLargeBatchWithWeightsToo) {
 TEST(Recipe, BatchesThatCountForNothingAreSkipped) {
   TempFolder folder;
   TrainConfig c;
-  c.data = "glyphs?train=60&test=20", c.model = "mlp", c.optimizer = "sgd", c.momentum = 0,
-  c.val = 0, c.epochs = 1, c.batch_size = 1;
-  c.class_weights = "1,0,0,0,0,0,0,0,0,0", c.out = folder / "run";
+  c.data = "glyphs?train=60&test=20";
+  c.model = "mlp";
+  c.optimizer = "sgd";
+  c.momentum = 0;
+
+  c.val = 0;
+  c.epochs = 1;
+  c.batch_size = 1;
+  c.class_weights = "1,0,0,0,0,0,0,0,0,0";
+  c.out = folder / "run";
   Trainer trainer(c);
   std::vector<double> losses;
   std::vector<bool> moved;
   std::vector<float> before = trainer.model().parameters().back().value().to_vector<float>();
   trainer.on_step = [&](const StepReport& r) {
     std::vector<float> now = trainer.model().parameters().back().value().to_vector<float>();
-    losses.push_back(r.batch_loss), moved.push_back(now != before);
+    losses.push_back(r.batch_loss);
+    moved.push_back(now != before);
     before = std::move(now);
   };
   const TrainResult result = trainer.run();
@@ -230,8 +297,13 @@ TEST(Recipe, ALastBatchOfOneSampleIsLeftOutWhereItHasNoVariance) {
   TempFolder folder;
   auto config = [&](const char* name, int64_t batch, int64_t accumulate = 1) {
     TrainConfig c;
-    c.data = "glyphs?train=65&test=20", c.val = 0, c.epochs = 2, c.batch_size = batch,
-    c.accumulate = accumulate, c.out = folder / name;
+    c.data = "glyphs?train=65&test=20";
+    c.val = 0;
+    c.epochs = 2;
+    c.batch_size = batch;
+
+    c.accumulate = accumulate;
+    c.out = folder / name;
     return c;
   };
   for (int64_t accumulate : {1, 3}) {
@@ -249,7 +321,8 @@ TEST(Recipe, ALastBatchOfOneSampleIsLeftOutWhereItHasNoVariance) {
   // The zoo's networks normalize over pixels, where one sample has several values; so do rows that
   // come in pairs.
   TrainConfig pixels = config("pixels", 16);
-  pixels.model = "cnn_bn", pixels.epochs = 1;
+  pixels.model = "cnn_bn";
+  pixels.epochs = 1;
   EXPECT_EQ(Trainer(pixels).run().steps, 5);
   EXPECT_EQ(Trainer(NormalizedRows(), config("pairs", 9)).run().steps, 16) << "65 = 7 · 9 + 2";
   // It resumes as it was.
@@ -274,8 +347,12 @@ TEST(Recipe, EarlyStoppingKeepsTheBestEpoch) {
   TempFolder folder;
   TrainConfig c = tiny(folder / "run");
   // nothing is learned, so that no epoch after the first is better
-  c.optimizer = "sgd", c.lr = 1e-12, c.momentum = 0;
-  c.epochs = 50, c.patience = 3, c.clip_norm = 1;
+  c.optimizer = "sgd";
+  c.lr = 1e-12;
+  c.momentum = 0;
+  c.epochs = 50;
+  c.patience = 3;
+  c.clip_norm = 1;
   std::string said;
   const TrainResult r = [&] {
     Trainer trainer(c);
@@ -292,7 +369,8 @@ TEST(Recipe, EarlyStoppingKeepsTheBestEpoch) {
 TEST(Recipe, OverfittingAFewBatchesGetsThemRight) {
   TempFolder folder;
   TrainConfig c = tiny(folder / "run");
-  c.overfit_batches = 2, c.epochs = 40;
+  c.overfit_batches = 2;
+  c.epochs = 40;
   Trainer trainer(c);
   EXPECT_EQ(trainer.data().train->size(), 64);
   EXPECT_EQ(trainer.data().test, nullptr);
@@ -325,7 +403,10 @@ TEST(Recipe, MistakesAreNamed) {
       {[](TrainConfig& c) { c.optimizer = "adma"; },
        "did you mean 'adam'? There are sgd, nesterov, adam, adamw."},
       {[](TrainConfig& c) { c.schedule = "cosin"; }, "did you mean 'cosine'?"},
-      {[](TrainConfig& c) { c.optimizer = "adamw", c.momentum = 0.9; },
+      {[](TrainConfig& c) {
+         c.optimizer = "adamw";
+         c.momentum = 0.9;
+       },
        "momentum is sgd's; adamw has its own averages"},
       {[](TrainConfig& c) { c.class_weights = "1,2"; },
        "class_weights has 2 numbers, but the data have 10 classes"},
@@ -353,7 +434,11 @@ TEST(Recipe, MistakesAreNamed) {
       {[](TrainConfig& c) { c.class_weights = "1,x"; }, "class_weights is '1,x', expected numbers"},
       {[](TrainConfig& c) { c.milestones = "0.5,2"; },
        "milestones is 0.5,2, expected numbers above 0 and below 1"},
-      {[](TrainConfig& c) { c.ema = 0.9, c.lookahead = 5; }, "Give one of them"},
+      {[](TrainConfig& c) {
+         c.ema = 0.9;
+         c.lookahead = 5;
+       },
+       "Give one of them"},
       {[](TrainConfig& c) { c.warmup = 1; }, "warmup is 1"},
       {[](TrainConfig& c) { c.accumulate = -1; }, "accumulate is -1, expected at least 1"},
       {[](TrainConfig& c) { c.decay = "some"; }, "decay is some, expected weights or all"},
@@ -369,7 +454,10 @@ TEST(Recipe, MistakesAreNamed) {
        "freeze_after: 'fc*=2' leaves nothing to train"},
       {[](TrainConfig& c) { c.tta = "mirorr"; },
        "tta is mirorr, expected none, mirror or translate"},
-      {[](TrainConfig& c) { c.tta = "mirror", c.data = "random:7"; },
+      {[](TrainConfig& c) {
+         c.tta = "mirror";
+         c.data = "random:7";
+       },
        "samples of shape [7] are none"},
   };
   TempFolder folder;

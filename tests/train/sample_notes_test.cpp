@@ -88,7 +88,9 @@ TEST(NumberErrors, OfTargetsFarFromZeroAgree) {
   for (int i = 0; i < 400; ++i)
     rows += str(i % 20, ",", i * 7 % 11, ",", 1'234'567'890'123 + 3 * i, "\n");
   TrainConfig c;
-  c.data = "csv:" + folder.file("t.csv", rows) + "?target=y", c.epochs = 3, c.out = folder / "run";
+  c.data = "csv:" + folder.file("t.csv", rows) + "?target=y";
+  c.epochs = 3;
+  c.out = folder / "run";
   Trainer trainer(c);
   const TrainResult r = trainer.run();
   TrainedModel trained = load_run(folder / "run");
@@ -111,8 +113,10 @@ TEST(NumberErrors, OfTargetsFarFromZeroAgree) {
     EXPECT_EQ(answer.dtype(), f64);
     targets.push_back(static_cast<double>(y) * trained.target_stddev + trained.target_mean);
     errors.push_back(answer.to_vector<double>()[0] - targets.back());
-    squares += errors.back() * errors.back(), absolute += std::abs(errors.back()),
-        mean += targets.back();
+    squares += errors.back() * errors.back();
+    absolute += std::abs(errors.back());
+
+    mean += targets.back();
   }
   mean /= static_cast<double>(n);
   for (double t : targets) variance += (t - mean) * (t - mean);

@@ -80,7 +80,8 @@ TEST(TrainerSession, ItsSettingsAreItsOwn) {
   EXPECT_EQ(uniform({4}, 0, 1).to_vector<float>(), drawn) << "the run draws from its own stream";
 
   Session given;
-  c.out = folder / "given", c.threads = 0;
+  c.out = folder / "given";
+  c.threads = 0;
   given.set_threads(3);
   Trainer trainer(c, given);
   EXPECT_EQ(trainer.session(), given);
@@ -111,7 +112,10 @@ struct Wide : nn::Module {
 TEST(TrainerSession, WeightsOfAnotherSessionAreHeldAlready) {
   TempFolder folder;
   TrainConfig c = dropout(folder / "run");
-  c.model = "own", c.optimizer = "sgd", c.momentum = 0, c.lr = 0.1;
+  c.model = "own";
+  c.optimizer = "sgd";
+  c.momentum = 0;
+  c.lr = 0.1;
   const RunForecast f = Trainer(Wide(), c).forecast();
   EXPECT_GT(f.weights, 12 << 20);
   Session enough, small;

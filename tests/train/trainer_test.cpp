@@ -181,7 +181,10 @@ TEST(Trainer, KeepsTheBestEpochNotTheLast) {
   trainer.on_epoch = [&](const EpochReport& r) {
     EXPECT_EQ(r.best,
               r.val_accuracy > best || best_epoch == 0 || (r.best && r.val_accuracy == best));
-    if (r.best) best = r.val_accuracy, best_epoch = r.epoch;
+    if (r.best) {
+      best = r.val_accuracy;
+      best_epoch = r.epoch;
+    }
   };
   TrainResult r = trainer.run();
   EXPECT_EQ(r.val_accuracy, best);

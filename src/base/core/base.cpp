@@ -114,7 +114,10 @@ namespace {
 std::string with_unit(int64_t amount, double step, std::initializer_list<const char*> units) {
   double v = static_cast<double>(amount);
   auto unit = units.begin();
-  while (v >= step && unit + 1 != units.end()) v /= step, ++unit;
+  while (v >= step && unit + 1 != units.end()) {
+    v /= step;
+    ++unit;
+  }
   char buffer[32];  // std::to_chars, for printf would write the locale's decimal point
   const auto end = std::to_chars(buffer, buffer + sizeof buffer, v, std::chars_format::fixed,
                                  unit == units.begin() ? 0 : 1)

@@ -40,7 +40,8 @@ class Gzip final : public Unpacker {
     stream_.next_out = *out;
     stream_.avail_out = static_cast<uInt>(out_end - *out);
     const int status = inflate(&stream_, Z_NO_FLUSH);
-    *in = stream_.next_in, *out = stream_.next_out;
+    *in = stream_.next_in;
+    *out = stream_.next_out;
     if (status == Z_STREAM_END) between_ = true;
     else if (status != Z_OK && status != Z_BUF_ERROR)
       error = stream_.msg ? stream_.msg : "no reason given";
@@ -70,7 +71,8 @@ class Xz final : public Unpacker {
     stream_.next_out = *out;
     stream_.avail_out = static_cast<size_t>(out_end - *out);
     const lzma_ret status = lzma_code(&stream_, ended ? LZMA_FINISH : LZMA_RUN);
-    *in = stream_.next_in, *out = stream_.next_out;
+    *in = stream_.next_in;
+    *out = stream_.next_out;
     switch (status) {
       case LZMA_OK:
       case LZMA_BUF_ERROR: return true;
@@ -124,7 +126,8 @@ void ByteSource::refill() {
   const size_t count = std::min(kInput, static_cast<size_t>(file_size() - file_position_));
   file_.read(static_cast<uint64_t>(file_position_), input_.data(), count);
   file_position_ += static_cast<int64_t>(count);
-  next_ = input_.data(), input_end_ = next_ + count;
+  next_ = input_.data();
+  input_end_ = next_ + count;
 }
 
 size_t ByteSource::read_packed(unsigned char* out, size_t count) {

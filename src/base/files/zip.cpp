@@ -76,7 +76,9 @@ Directory find_directory(const FileReader& file) {
   Fields f(std::string_view(tail).substr(end));
   f.skip(10);
   Directory d;
-  d.members = f.u16(), d.bytes = f.u32(), d.offset = f.u32();
+  d.members = f.u16();
+  d.bytes = f.u32();
+  d.offset = f.u32();
   const uint64_t locator = tail_at + end;
   if ((d.members == 0xFFFF || d.bytes == 0xFFFFFFFF || d.offset == 0xFFFFFFFF) &&
       locator >= kLocatorBytes) {
@@ -90,7 +92,9 @@ Directory find_directory(const FileReader& file) {
         Fields e(end_bytes);
         if (e.u32() == kEnd64) {
           e.skip(28);
-          d.members = e.u64(), d.bytes = e.u64(), d.offset = e.u64();
+          d.members = e.u64();
+          d.bytes = e.u64();
+          d.offset = e.u64();
         }
       }
     }
@@ -144,7 +148,9 @@ ZipFile::ZipFile(const std::string& path) : file_(path) {
     const uint16_t flags = f.u16(), method = f.u16();
     f.skip(4);
     ZipMember m;
-    m.crc32 = f.u32(), m.packed = f.u32(), m.size = f.u32();
+    m.crc32 = f.u32();
+    m.packed = f.u32();
+    m.size = f.u32();
     const uint16_t name = f.u16(), extra = f.u16(), comment = f.u16();
     f.skip(8);
     m.header = f.u32();
@@ -191,7 +197,9 @@ void ZipFile::fail(const std::string& what) const {
 void ZipFile::start(const ZipMember& member) {
   constexpr uint64_t kHeaderBytes = 30;
   member_ = &member;
-  position_ = 0, crc_ = 0, left_ = member.packed;
+  position_ = 0;
+  crc_ = 0;
+  left_ = member.packed;
   if (file_.size() - member.header < kHeaderBytes) fail("its header is cut off");
   const std::string header = bytes_of(file_, member.header, kHeaderBytes);
   Fields f(header);
@@ -211,7 +219,8 @@ void ZipFile::inflate(uint8_t* out, size_t count) {
     if (z.avail_in == 0) {
       const auto piece = static_cast<size_t>(std::min<uint64_t>(left_, inflater_->input.size()));
       file_.read(next_, inflater_->input.data(), piece);
-      next_ += piece, left_ -= piece;
+      next_ += piece;
+      left_ -= piece;
       z.next_in = inflater_->input.data();
       z.avail_in = static_cast<uInt>(piece);
     }
@@ -238,7 +247,9 @@ void ZipFile::read(void* out, size_t count) {
       next_ += piece;
     }
     crc_ = static_cast<uint32_t>(crc32_z(crc_, to, piece));
-    position_ += piece, to += piece, count -= piece;
+    position_ += piece;
+    to += piece;
+    count -= piece;
   }
   if (position_ == member_->size && crc_ != member_->crc32) fail("its checksum is wrong");
 }

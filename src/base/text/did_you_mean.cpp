@@ -49,7 +49,10 @@ std::string did_you_mean(std::string_view word, const std::vector<std::string>& 
     if (d == 1 && typed.size() == 2 && known.size() == 2 && typed[0] == known[1] &&
         typed[1] == known[0])
       d = 0;
-    if (d < best_distance) best = &candidate, best_distance = d;
+    if (d < best_distance) {
+      best = &candidate;
+      best_distance = d;
+    }
   }
   return best ? *best : "";
 }

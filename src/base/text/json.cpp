@@ -57,7 +57,10 @@ const Json& Json::at(std::string_view key) const {
 Json& Json::set(std::string key, Json value) {
   if (is_null()) value_ = Object();
   for (auto& [name, old] : std::get<Object>(value_))
-    if (name == key) return old = std::move(value), *this;
+    if (name == key) {
+      old = std::move(value);
+      return *this;
+    }
   std::get<Object>(value_).emplace_back(std::move(key), std::move(value));
   return *this;
 }
@@ -86,10 +89,14 @@ class JsonBuilder {
   }
   bool end_object() {
     keys_.pop_back();
-    return open_.pop_back(), true;
+    open_.pop_back();
+    return true;
   }
   bool start_array(size_t) { return open(Json(Json::Array())); }
-  bool end_array() { return open_.pop_back(), true; }
+  bool end_array() {
+    open_.pop_back();
+    return true;
+  }
   bool key(std::string& v) {
     if (!keys_.back().insert(v).second)
       throw InputError(str(where_, ": JSON: the key \"", v, "\" occurs twice"));

@@ -27,8 +27,10 @@ inline std::string visible(std::string_view text) {
   std::string out;
   for (size_t at = 0; at < text.size(); ++at) {
     const size_t control = control_at(text, at);
-    if (control > 0) at += control - 1, out += byte_code(text[at]);
-    else out += text[at];
+    if (control > 0) {
+      at += control - 1;
+      out += byte_code(text[at]);
+    } else out += text[at];
   }
   return out;
 }

@@ -70,7 +70,10 @@ std::vector<Heap*>& idle_heaps() {
 }
 
 constinit thread_local Heap* this_heap = nullptr;
-const bool held = (hold_across_fork(ForkOrder::slabs, &idle_mutex), true);
+const bool held = [] {
+  hold_across_fork(ForkOrder::slabs, &idle_mutex);
+  return true;
+}();
 
 Heap& heap() {
   if (!this_heap) {

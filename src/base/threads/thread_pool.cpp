@@ -76,8 +76,11 @@ constinit std::mutex making_mutex;  // the default pool is being made; taken bef
 constinit std::atomic<ThreadPool*> made_default{nullptr};
 constinit std::mutex pools_mutex;
 constinit ThreadPool* first_pool = nullptr;  // guarded by pools_mutex
-const bool held = (hold_across_fork(ForkOrder::making_pool, &making_mutex),
-                   hold_across_fork(ForkOrder::pools, &pools_mutex), true);
+const bool held = [] {
+  hold_across_fork(ForkOrder::making_pool, &making_mutex);
+  hold_across_fork(ForkOrder::pools, &pools_mutex);
+  return true;
+}();
 
 }  // namespace
 
@@ -112,8 +115,12 @@ class ThreadPool::Workers {
     for (int i = 1; i < lanes; ++i)
       if (cpu >= 0 && cpu_of_[static_cast<size_t>(i)].load(std::memory_order_relaxed) == cpu)
         leave_cpu(threads_[static_cast<size_t>(i - 1)].native_handle(), cpu, allowed_);
-    parts_ = parts, lanes_ = lanes, call_ = call, context_ = context;
-    failed_part_ = parts, error_ = nullptr;
+    parts_ = parts;
+    lanes_ = lanes;
+    call_ = call;
+    context_ = context;
+    failed_part_ = parts;
+    error_ = nullptr;
     remaining_.store(static_cast<uint32_t>(lanes - 1), std::memory_order_relaxed);
     generation_.fetch_add(1, std::memory_order_release);
     generation_.notify_all();
@@ -132,7 +139,10 @@ class ThreadPool::Workers {
         call_(context_, p);
       } catch (...) {
         std::lock_guard lock(error_mutex_);
-        if (p < failed_part_) failed_part_ = p, error_ = std::current_exception();
+        if (p < failed_part_) {
+          failed_part_ = p;
+          error_ = std::current_exception();
+        }
         return;
       }
     }
@@ -231,8 +241,10 @@ void forget_pool_workers() {
 detail::StealingRanges::StealingRanges(int64_t pieces, int threads)
     : runs_(reinterpret_cast<Run*>(usual_)),
       threads_(static_cast<int>(std::clamp<int64_t>(pieces, 1, std::max(1, threads)))) {
-  if (threads_ > kUsual)
-    many_ = std::make_unique<Run[]>(static_cast<size_t>(threads_)), runs_ = many_.get();
+  if (threads_ > kUsual) {
+    many_ = std::make_unique<Run[]>(static_cast<size_t>(threads_));
+    runs_ = many_.get();
+  }
   for (int64_t t = 0; t < threads_; ++t)
     new (runs_ + t) Run{static_cast<uint64_t>(pieces * t / threads_) << 32 |
                         static_cast<uint64_t>(pieces * (t + 1) / threads_)};
@@ -251,7 +263,10 @@ int64_t WorkQueue::next() {
     uint64_t its_run = 0;
     for (int t = 0; t < deal_.threads_; ++t) {
       const uint64_t run = deal_.runs_[t].left.load(std::memory_order_relaxed);
-      if (size(run) > size(its_run)) most = &deal_.runs_[t].left, its_run = run;
+      if (size(run) > size(its_run)) {
+        most = &deal_.runs_[t].left;
+        its_run = run;
+      }
     }
     if (!most) return -1;
     if (most->compare_exchange_weak(its_run, its_run - 1, std::memory_order_relaxed))

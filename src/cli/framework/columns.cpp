@@ -142,7 +142,8 @@ size_t columns_of(std::string_view text) {
   size_t columns = 0;
   for (size_t at = 0; at < text.size();) {
     const Character c = character_at(text, at);
-    at += c.bytes, columns += c.columns;
+    at += c.bytes;
+    columns += c.columns;
   }
   return columns;
 }
@@ -152,7 +153,8 @@ std::string cut_to(std::string_view text, size_t columns) {
   for (size_t taken = 0; end < text.size();) {
     const Character c = character_at(text, end);
     if (taken + c.columns > columns) break;
-    end += c.bytes, taken += c.columns;
+    end += c.bytes;
+    taken += c.columns;
   }
   return std::string(text.substr(0, end));
 }

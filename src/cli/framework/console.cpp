@@ -65,9 +65,13 @@ std::string harmless(const std::string& text) {
     for (const char* ours : {kBold, kPlain})
       if (text.compare(i, std::strlen(ours), ours) == 0) kept = ours;
     const size_t control = text[i] == '\n' || text[i] == '\t' ? 0 : control_at(text, i);
-    if (kept) out += kept, i += std::strlen(kept) - 1;
-    else if (control > 0) i += control - 1, out += byte_code(text[i]);
-    else out += text[i];
+    if (kept) {
+      out += kept;
+      i += std::strlen(kept) - 1;
+    } else if (control > 0) {
+      i += control - 1;
+      out += byte_code(text[i]);
+    } else out += text[i];
   }
   return out;
 }
@@ -76,7 +80,10 @@ void occupy_standard_files() {
   for (int fd : {STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO}) {
     if (fcntl(fd, F_GETFD) != -1) continue;
     const int null = open("/dev/null", fd == STDIN_FILENO ? O_WRONLY : O_RDONLY);
-    if (null >= 0 && null != fd) dup2(null, fd), close(null);
+    if (null >= 0 && null != fd) {
+      dup2(null, fd);
+      close(null);
+    }
   }
 }
 
@@ -164,7 +171,11 @@ void Activity::close() {
 
 void Activity::show(const std::string& what, int64_t done, int64_t total) {
   if (quiet_) return;
-  if (what != what_) close(), what_ = what, began_ = last_shown_ = steady_seconds();
+  if (what != what_) {
+    close();
+    what_ = what;
+    began_ = last_shown_ = steady_seconds();
+  }
   if (done == total) return close();
   if (steady_seconds() - last_shown_ < (bar_ ? 0.1 : 10)) return;
   last_shown_ = steady_seconds();
@@ -241,7 +252,8 @@ void ProgressView::epoch(const EpochReport& r) {
     const char* between = row.empty() ? "" : "  ";
     const std::string cell = fmt::format("{}{:>{}}", between, c.text, c.width);
     if (row.size() + cell.size() > room) break;
-    head += fmt::format("{}{:>{}}", between, c.name, c.width), row += cell;
+    head += fmt::format("{}{:>{}}", between, c.name, c.width);
+    row += cell;
   }
   if (!header_printed_) print_note(emphasized(head));
   header_printed_ = true;

@@ -212,7 +212,10 @@ class Parser {
 Arguments parse(const Verb& verb, const std::vector<std::string>& words, bool* help) {
   for (const std::string& word : words) {
     if (word == "--") break;
-    if (word == "--help" || word == "-h") return *help = true, Arguments();
+    if (word == "--help" || word == "-h") {
+      *help = true;
+      return Arguments();
+    }
   }
   *help = false;
   return Parser(verb).parse(words);

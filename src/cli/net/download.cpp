@@ -43,10 +43,14 @@ class Curl {
       throw InputError(fmt::format(
           "libcurl cannot be loaded ({}). Install it (Debian: apt-get install libcurl4).",
           dlerror()));
-    find(init, "curl_easy_init"), find(setopt, "curl_easy_setopt"),
-        find(perform, "curl_easy_perform");
-    find(cleanup, "curl_easy_cleanup"), find(strerror, "curl_easy_strerror"),
-        find(getinfo, "curl_easy_getinfo");
+    find(init, "curl_easy_init");
+    find(setopt, "curl_easy_setopt");
+
+    find(perform, "curl_easy_perform");
+    find(cleanup, "curl_easy_cleanup");
+    find(strerror, "curl_easy_strerror");
+
+    find(getinfo, "curl_easy_getinfo");
   }
   template <class F> void find(F& function, const char* name) {
     function = reinterpret_cast<F>(dlsym(library_, name));
@@ -73,7 +77,10 @@ size_t take(char* data, size_t, size_t bytes, void* context) {
   for (size_t done = 0; done < bytes;) {
     const ssize_t n = ::write(t.fd, data + done, bytes - done);
     if (n < 0 && errno == EINTR) continue;
-    if (n < 0) return t.error = errno, 0;
+    if (n < 0) {
+      t.error = errno;
+      return 0;
+    }
     done += static_cast<size_t>(n);
   }
   t.there += static_cast<int64_t>(bytes);
@@ -110,7 +117,10 @@ Outcome fetch(const std::string& url, int64_t bytes, const std::string& part,
   const Curl& curl = Curl::get();
   Transfer t{.most = bytes, .progress = &progress};
   t.there = std::max<int64_t>(0, size_of(part));
-  if (t.there > bytes) fs::remove(part), t.there = 0;
+  if (t.there > bytes) {
+    fs::remove(part);
+    t.there = 0;
+  }
   if (t.there == bytes) return {};
   t.fd = ::open(part.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0644);
   if (t.fd < 0)
@@ -164,7 +174,10 @@ void download(const RemoteFile& file, const std::string& path,
       const bool whole = outcome.reason.empty();
       if (whole && sha256_of(part) == file.sha256) {
         const int fd = ::open(part.c_str(), O_RDONLY | O_CLOEXEC);
-        if (fd >= 0) ::fsync(fd), ::close(fd);
+        if (fd >= 0) {
+          ::fsync(fd);
+          ::close(fd);
+        }
         fs::rename(part, path);
         return;
       }

@@ -37,7 +37,14 @@ void Sha256::block(const uint8_t* at) {
                            ((e & f) ^ (~e & g)) + kRound[i] + w[i];
     const uint32_t second =
         (std::rotr(a, 2) ^ std::rotr(a, 13) ^ std::rotr(a, 22)) + ((a & b) ^ (a & c) ^ (b & c));
-    h = g, g = f, f = e, e = d + first, d = c, c = b, b = a, a = first + second;
+    h = g;
+    g = f;
+    f = e;
+    e = d + first;
+    d = c;
+    c = b;
+    b = a;
+    a = first + second;
   }
   const uint32_t after[] = {a, b, c, d, e, f, g, h};
   for (size_t i = 0; i < 8; ++i) state_[i] += after[i];
@@ -53,7 +60,9 @@ void Sha256::add(const void* data, size_t bytes) {
       std::copy_n(at, piece, rest_.data() + used);
       if (used + piece == 64) block(rest_.data());
     }
-    bytes_ += piece, at += piece, bytes -= piece;
+    bytes_ += piece;
+    at += piece;
+    bytes -= piece;
   }
 }
 

@@ -40,7 +40,10 @@ struct Confusion {
     size_t most = is;
     int64_t count = 0;
     for (size_t c = 0; c < classes(); ++c)
-      if (c != is && at(is, c) > count) most = c, count = at(is, c);
+      if (c != is && at(is, c) > count) {
+        most = c;
+        count = at(is, c);
+      }
     return most;
   }
 };

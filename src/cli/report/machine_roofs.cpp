@@ -50,7 +50,9 @@ Roofs from_json(const Json& json) {
   for (auto& [name, value] : key_of_this_machine())
     if (json.at(name) != value) throw InputError("of another machine");
   Roofs roofs;
-  roofs.cpu = json.at("cpu").string(), roofs.isa = json.at("isa").string(),
+  roofs.cpu = json.at("cpu").string();
+  roofs.isa = json.at("isa").string();
+
   roofs.threads = Session::current().threads();
   for (const Rate& r : kRates) {
     const Json& given = json.at(r.name);

@@ -105,8 +105,10 @@ ModelSummary summary_of(Trainer& trainer) {
     if (l.parameters == 0 && done == work.end()) continue;
     LayerSummary& layer =
         out.layers.emplace_back(LayerSummary{l.path, l.type, "", l.parameters, {}});
-    if (done != work.end())
-      layer.output = of_one_sample(done->second.result), layer.flops = done->second.flops / batch;
+    if (done != work.end()) {
+      layer.output = of_one_sample(done->second.result);
+      layer.flops = done->second.flops / batch;
+    }
   }
   return out;
 }

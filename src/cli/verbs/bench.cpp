@@ -35,7 +35,8 @@ int run(const Arguments& args) {
                                       {"unit", l.unit}, {"one", r.one / 1e9}, {"all", r.all / 1e9}})
                                 : Json());
     }
-    return print_result(out.dump() + "\n"), 0;
+    print_result(out.dump() + "\n");
+    return 0;
   }
   std::string out = fmt::format("{}\n{}\n{:<6} {:>10} {:>10}\n", roofs.cpu, roofs.isa, "",
                                 "1 thread", counted(roofs.threads, "thread"));

@@ -38,7 +38,8 @@ int run_data_pack(const Arguments& args) {
     Json out =
         Json::Object{{"data", source}, {"file", path}, {"samples", samples}, {"bytes", bytes}};
     out.set("input_shape", Json::Array(shape.begin(), shape.end())).set("version", version());
-    return print_result(out.dump() + "\n"), 0;
+    print_result(out.dump() + "\n");
+    return 0;
   }
   print_result(fmt::format("{:<14} {} {} in {}, {}\n{:<14} suanli train {}\n", "packed",
                            counted(samples, "sample"), to_string(shape), path, memory_size(bytes),

@@ -119,10 +119,9 @@ int run_data_get(const Arguments& args) {
     for (const PublishedFile& file : set.files) files.emplace_back(file.name);
     Json out = Json::Object{
         {"set", set.name}, {"folder", folder}, {"data", fmt::format("{}:{}", set.name, folder)}};
-    return print_result(
-               out.set("files", files).set("there_already", all).set("version", version()).dump() +
-               "\n"),
-           0;
+    print_result(
+        out.set("files", files).set("there_already", all).set("version", version()).dump() + "\n");
+    return 0;
   }
   print_result(fmt::format("{:<14} {} in {}{}\n{:<14} suanli train {}\n", set.name,
                            counted(static_cast<int64_t>(set.files.size()), "file"), folder,

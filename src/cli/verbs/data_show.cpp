@@ -53,8 +53,9 @@ void look_through(Part& part, std::unordered_map<uint64_t, const char*>& seen) {
   const int64_t channels = info.input_shape.rank() == 3 ? info.input_shape[0] : 1;
   part.count.resize(static_cast<size_t>(info.classes));
   part.pictures.resize(static_cast<size_t>(info.classes));
-  part.sum.resize(static_cast<size_t>(channels)),
-      part.squares.resize(static_cast<size_t>(channels));
+  part.sum.resize(static_cast<size_t>(channels));
+
+  part.squares.resize(static_cast<size_t>(channels));
   std::vector<float> x(static_cast<size_t>(values));
   for (int64_t i = 0; i < part.samples->size(); ++i) {
     if (info.task == data::Task::regression) {
@@ -71,7 +72,8 @@ void look_through(Part& part, std::unordered_map<uint64_t, const char*>& seen) {
     for (int64_t k = 0; k < values; ++k) {
       const auto c = static_cast<size_t>(k * channels / values);
       const double v = double{x[static_cast<size_t>(k)]};
-      part.sum[c] += v, part.squares[c] += v * v;
+      part.sum[c] += v;
+      part.squares[c] += v * v;
     }
     const auto [before, fresh] = seen.try_emplace(hash_of(x), part.name);
     if (fresh) continue;
@@ -133,7 +135,8 @@ void write_sheet(const std::string& path, const Part& part, const data::Augment&
       sheet.text(top + (s[1] - letters) / 2, kMargin, drawn_name(row, names[row]), dot, {0, 0, 0});
     int64_t x = left;
     for (int64_t picture : part.pictures[row]) {
-      all.push_back(picture), places.emplace_back(top, x);
+      all.push_back(picture);
+      places.emplace_back(top, x);
       x += s[2] + kGap;
     }
   }
@@ -193,8 +196,11 @@ struct Range {
 Range range_of(const std::vector<double>& values) {
   Range r{.least = values.front(), .most = values.front()};
   const auto n = static_cast<double>(values.size());
-  for (double v : values)
-    r.mean += v / n, r.least = std::min(r.least, v), r.most = std::max(r.most, v);
+  for (double v : values) {
+    r.mean += v / n;
+    r.least = std::min(r.least, v);
+    r.most = std::max(r.most, v);
+  }
   for (double v : values) r.deviation += (v - r.mean) * (v - r.mean) / n;
   r.deviation = std::sqrt(r.deviation);
   return r;
@@ -258,8 +264,10 @@ Json json_of(const std::vector<Part>& parts, const data::Splits& splits) {
   out.set("notes", Json::Array(splits.notes.begin(), splits.notes.end()));
   for (const Part& p : parts) {
     Json::Array mean, deviation;
-    for (size_t c = 0; c < p.sum.size(); ++c)
-      mean.emplace_back(mean_of(p, c)), deviation.emplace_back(deviation_of(p, c));
+    for (size_t c = 0; c < p.sum.size(); ++c) {
+      mean.emplace_back(mean_of(p, c));
+      deviation.emplace_back(deviation_of(p, c));
+    }
     Json part = Json::Object{{"samples", p.samples->size()}, {"repeated", p.repeated}};
     part.set("mean", mean).set("stddev", deviation);
     if (info.task == data::Task::regression) {

@@ -82,9 +82,12 @@ int run(const Arguments& args) {
   data::OpenOptions options{.seed = static_cast<uint64_t>(c.seed),
                             .val_fraction = own_data ? c.val : 0,
                             .skip_bad = args.has("--skip-bad")};
-  if (!own_data)
-    options.input_shape = trained.input_shape, options.class_names = trained.class_names,
+  if (!own_data) {
+    options.input_shape = trained.input_shape;
+    options.class_names = trained.class_names;
+
     options.encoding = trained.encoding;
+  }
   data::Splits splits = [&] {
     OpenView opening(false);
     return data::open(source, options);

@@ -110,8 +110,10 @@ bool Augment::any() const {
 Augment augment_from_text(const std::string& text) {
   std::vector<std::string> names = {"none"};
   std::string list;
-  for (const Word& w : kWords)
-    names.push_back(w.word.name), list += str(list.empty() ? "" : ", ", w.word.name);
+  for (const Word& w : kWords) {
+    names.push_back(w.word.name);
+    list += str(list.empty() ? "" : ", ", w.word.name);
+  }
   Augment out;
   for (const std::string& part : split_list(text)) {
     const std::string name = part.substr(0, part.find('='));

@@ -102,7 +102,9 @@ void adjust_hue(const Shape& shape, double turn, uint8_t* x) {
       return static_cast<uint8_t>(value - chroma * std::clamp(std::min(k, 4 - k), 0.0f, 1.0f) +
                                   0.5f);
     };
-    red[i] = channel(5), green[i] = channel(3), blue[i] = channel(1);
+    red[i] = channel(5);
+    green[i] = channel(3);
+    blue[i] = channel(1);
   }
 }
 

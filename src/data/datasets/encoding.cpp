@@ -235,7 +235,8 @@ Encoding encoding_from_text(const std::string& text) {
     if (line[0] == "target" && sized) {
       e.target = line[1];
       e.task = line[2] == "regression" ? Task::regression : Task::classification;
-      e.target_mean = number(line[3]), e.target_stddev = number(line[4]);
+      e.target_mean = number(line[3]);
+      e.target_stddev = number(line[4]);
       e.target_format = format(line);
     } else if (line[0] == "classes") {
       e.classes.assign(line.begin() + 1, line.end());

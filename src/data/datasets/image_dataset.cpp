@@ -38,9 +38,12 @@ void ByteStatistics::add(const uint8_t* pixels) {
     for (int64_t left = plane_; left > 0;) {
       const int64_t piece = std::min<int64_t>(left, 1 << 16);
       uint32_t sum = 0, squares = 0;
-      for (const uint8_t* end = pixels + piece; pixels != end; ++pixels)
-        sum += *pixels, squares += uint32_t{*pixels} * *pixels;
-      s.values += sum, s.squares += squares;
+      for (const uint8_t* end = pixels + piece; pixels != end; ++pixels) {
+        sum += *pixels;
+        squares += uint32_t{*pixels} * *pixels;
+      }
+      s.values += sum;
+      s.squares += squares;
       left -= piece;
     }
   }
@@ -48,13 +51,16 @@ void ByteStatistics::add(const uint8_t* pixels) {
 }
 
 void ByteStatistics::add(const ByteStatistics& other) {
-  for (size_t c = 0; c < values_.size(); ++c)
-    values_[c].values += other.values_[c].values, values_[c].squares += other.values_[c].squares;
+  for (size_t c = 0; c < values_.size(); ++c) {
+    values_[c].values += other.values_[c].values;
+    values_[c].squares += other.values_[c].squares;
+  }
   samples_ += other.samples_;
 }
 
 void ByteStatistics::write_to(Info& info) const {
-  info.mean.clear(), info.stddev.clear();
+  info.mean.clear();
+  info.stddev.clear();
   if (samples_ == 0) return;
   const double n = static_cast<double>(samples_ * plane_);
   for (const Sums& s : values_) {

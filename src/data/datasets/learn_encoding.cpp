@@ -268,7 +268,8 @@ Encoding encode_target(const Table& table, const std::vector<ColumnFormat>& form
   const std::string& target = settings.target;
   const int column = column_of(table, target);
   Encoding encoding;
-  encoding.target = target, encoding.missing = settings.missing;
+  encoding.target = target;
+  encoding.missing = settings.missing;
   encoding.target_format = formats[static_cast<size_t>(column)].format;
   const NumberFormat& format = encoding.target_format;
 
@@ -389,7 +390,8 @@ void learn_columns(Encoding& encoding, const Table& table, const std::vector<Col
       targets.push_back(
           number_at(table, row, column, encoding.target_format, "a regression needs numbers"));
     const Moments m = moments_of(targets, table, encoding.target, ", or give another target");
-    encoding.target_mean = m.mean, encoding.target_stddev = m.stddev;
+    encoding.target_mean = m.mean;
+    encoding.target_stddev = m.stddev;
   }
   for (const auto* list : {&settings.drop, &settings.keep})
     for (const std::string& name : *list)
@@ -458,7 +460,8 @@ void learn_columns(Encoding& encoding, const Table& table, const std::vector<Col
     if (code.numeric) {
       const Moments m = moments_of(numbers, table, code.name,
                                    ", or leave the column out: drop=" + visible(code.name));
-      code.mean = m.mean, code.stddev = m.stddev;
+      code.mean = m.mean;
+      code.stddev = m.stddev;
       code.marks_missing = missing > 0;
     } else {
       code.words.assign(words.begin(), words.end());

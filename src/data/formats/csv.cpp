@@ -203,8 +203,10 @@ char find_separator(const std::string& path, const std::string& text) {
       }
     } catch (const InputError&) {}  // said when the table is read
     if (first > 1 && lines > 0 && same == lines) return separator;
-    if (first > most || (first == most && first > 1 && separator == ','))
-      best = separator, most = first;
+    if (first > most || (first == most && first > 1 && separator == ',')) {
+      best = separator;
+      most = first;
+    }
   }
   return best;
 }
@@ -225,7 +227,8 @@ bool looks_like_values(const Table& t) {
     counting =
         counting && v == std::floor(v) && (numbers == 0 ? v == 0 || v == 1 : v == before + 1);
     fraction = fraction || v != std::floor(v);
-    before = v, ++numbers;
+    before = v;
+    ++numbers;
   }
   if (numbers == 0 || counting) return false;
   if (numbers == t.header.size()) return true;

@@ -77,7 +77,10 @@ class Cutter {
     blanks();
     if (out.unit.empty()) unit(out.unit);
     blanks();
-    if (!signed_ && !out.brackets && next() == "-") skip(), out.negative = true;
+    if (!signed_ && !out.brackets && next() == "-") {
+      skip();
+      out.negative = true;
+    }
     blanks();
     if (out.brackets && !take(')')) return false;
     blanks();
@@ -169,7 +172,10 @@ class Cutter {
     if (has_sign) skip();
     if (c == "-") out.exponent = "-";
     const size_t sign_length = out.exponent.size();
-    while (!rest_.empty() && is_digit(rest_[0])) out.exponent += rest_[0], rest_.remove_prefix(1);
+    while (!rest_.empty() && is_digit(rest_[0])) {
+      out.exponent += rest_[0];
+      rest_.remove_prefix(1);
+    }
     // Part numbers such as 1D2 are no numbers: Fortran writes a separator or a sign.
     return out.exponent.size() > sign_length &&
            (!fortran || has_sign || out.mantissa.find_first_of(".,") != std::string::npos);
@@ -192,7 +198,8 @@ std::string interpreted(std::string_view mantissa, char decimal) {
   char separator = 0;
   for (char c : whole) {
     if (is_digit(c)) {
-      out += c, ++groups.back();
+      out += c;
+      ++groups.back();
       continue;
     }
     if (separator != 0 && c != separator) return "";
@@ -337,7 +344,10 @@ FormatEvidence format_evidence(const std::vector<std::string_view>& cells) {
   }
   int64_t most = 0;
   for (const auto& [unit, count] : units)
-    if (count > most) most = count, out.unit = unit;
+    if (count > most) {
+      most = count;
+      out.unit = unit;
+    }
   // A few per cents among bare numbers are no column of per cents; bare sums among those of money
   // are money.
   if (is_share(out.unit) && most < bare) out.unit.clear();

@@ -117,7 +117,9 @@ void read_pixels(Decoder& d) {
   }
   jpeg_start_decompress(&d.jpeg);
   Picture& p = d.picture;
-  p.height = d.jpeg.output_height, p.width = d.jpeg.output_width,
+  p.height = d.jpeg.output_height;
+  p.width = d.jpeg.output_width;
+
   p.channels = d.jpeg.output_components;
   p.pixels.resize(static_cast<size_t>(p.height * p.width * p.channels));
   while (d.jpeg.output_scanline < d.jpeg.output_height) {

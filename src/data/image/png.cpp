@@ -51,7 +51,9 @@ void keep_warning(png_structp png, png_const_charp message) {
 
 void size_picture(Decoder& d) {
   Picture& p = d.picture;
-  p.height = png_get_image_height(d.png, d.info), p.width = png_get_image_width(d.png, d.info),
+  p.height = png_get_image_height(d.png, d.info);
+  p.width = png_get_image_width(d.png, d.info);
+
   p.channels = png_get_channels(d.png, d.info);
   const size_t row = static_cast<size_t>(p.width * p.channels);
   if (row != png_get_rowbytes(d.png, d.info))

@@ -201,7 +201,8 @@ Source open_cifar(const Layout& layout, const std::string& place) {
   Records train = std::move(cifar.parts[0]);
   size_t samples = train.labels.size();
   for (size_t i = 1; i + 1 < cifar.parts.size(); ++i) samples += cifar.parts[i].labels.size();
-  train.pixels.reserve(samples * kPixels), train.labels.reserve(samples);
+  train.pixels.reserve(samples * kPixels);
+  train.labels.reserve(samples);
   for (size_t i = 1; i + 1 < cifar.parts.size(); ++i) {
     const Records part = std::move(cifar.parts[i]);
     train.pixels.insert(train.pixels.end(), part.pixels.begin(), part.pixels.end());

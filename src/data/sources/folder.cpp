@@ -109,7 +109,9 @@ void Opening::list() {
     auto add = [&](Part part, const std::string& root) {
       if (!root.empty()) splits_.push_back({part, list_pictures(root), {}});
     };
-    add(Part::train, found.train), add(Part::val, found.val), add(Part::test, found.test);
+    add(Part::train, found.train);
+    add(Part::val, found.val);
+    add(Part::test, found.test);
   }
   for (const Split& split : splits_) pictures_ += static_cast<int64_t>(split.tree.files.size());
   note_layout(found);
@@ -252,7 +254,10 @@ void Opening::note_others() {
   std::map<std::string, int64_t> others;
   int64_t count = 0;
   for (const Split& split : splits_)
-    for (const auto& [ending, n] : split.tree.others) others[ending] += n, count += n;
+    for (const auto& [ending, n] : split.tree.others) {
+      others[ending] += n;
+      count += n;
+    }
   if (count == 0) return;
   source_.notes.push_back(
       str(count, " file(s) that are no .jpg, .jpeg, .png or .webp were left out: ", counted(others),
@@ -268,7 +273,8 @@ void Opening::read_headers(Split& split) {
       const std::string path = split.tree.root + "/" + files[i].name;
       try {
         const PictureHeader header = read_picture_header(path);
-        files[i].height = static_cast<int32_t>(header.height),
+        files[i].height = static_cast<int32_t>(header.height);
+
         files[i].width = static_cast<int32_t>(header.width);
         files[i].gray = header.gray;
         files[i].bytes = fs::file_size(path);

@@ -98,13 +98,17 @@ struct Pose {
     const double height = kHalfHeight * random.between(0.85, 1.15),
                  width = height * random.between(0.8, 1.2);
     const double c = std::cos(angle), s = std::sin(angle);
-    xx = c * width, xy = c * shear * width - s * height;
-    yx = s * width, yy = s * shear * width + c * height;
+    xx = c * width;
+    xy = c * shear * width - s * height;
+    yx = s * width;
+    yy = s * shear * width + c * height;
     shift_x = kGlyphSide / 2.0 + random.between(-kShift, kShift);
     shift_y = kGlyphSide / 2.0 + random.between(-kShift, kShift);
-    wave_x = random.between(-kWobble, kWobble), wave_y = random.between(-kWobble, kWobble);
+    wave_x = random.between(-kWobble, kWobble);
+    wave_y = random.between(-kWobble, kWobble);
     frequency = random.between(1.5, 3.5);
-    phase_x = random.between(0, 2 * std::numbers::pi),
+    phase_x = random.between(0, 2 * std::numbers::pi);
+
     phase_y = random.between(0, 2 * std::numbers::pi);
   }
 

@@ -120,11 +120,14 @@ Inputs range_of(const NpyArray& x) {
       .kind = Inputs::Kind::range, .low = x.at(0), .high = x.at(0), .of_u8 = x.dtype == DType::u8};
   if (in.of_u8) {
     const auto [low, high] = std::minmax_element(x.bytes.begin(), x.bytes.end());
-    in.low = *low, in.high = *high;
+    in.low = *low;
+    in.high = *high;
     return in;
   }
-  for (int64_t i = 1; i < x.shape.numel(); ++i)
-    in.low = std::min(in.low, x.at(i)), in.high = std::max(in.high, x.at(i));
+  for (int64_t i = 1; i < x.shape.numel(); ++i) {
+    in.low = std::min(in.low, x.at(i));
+    in.high = std::max(in.high, x.at(i));
+  }
   return in;
 }
 
@@ -169,12 +172,18 @@ ArrayEncoding array_encoding_from(const std::string& text, Task task) {
     return v;
   };
   ArrayEncoding e;
-  if (task == Task::regression) e.mean = number(), e.stddev = number();
+  if (task == Task::regression) {
+    e.mean = number();
+    e.stddev = number();
+  }
   if (next == words.size()) return e;  // written by version 0.1.0
   if (words[next++] != "inputs" || next == words.size()) fail();
   if (words[next] == "bytes") {
     e.inputs.kind = Inputs::Kind::bytes;
-    if (++next < words.size()) e.inputs.low = number(), e.inputs.high = number();
+    if (++next < words.size()) {
+      e.inputs.low = number();
+      e.inputs.high = number();
+    }
   } else if (words[next] != "unknown")
     e.inputs = {.kind = Inputs::Kind::range, .low = number(), .high = number()};
   e.inputs.of_u8 = next < words.size() && words[next] == "u8";
@@ -443,8 +452,10 @@ Source open_npz(const std::string& path, const std::string& x, const std::string
     encoding.inputs = {
         .kind = Inputs::Kind::bytes, .low = encoding.inputs.low, .high = encoding.inputs.high};
   if (regression) {
-    if (trained) info.target_mean = encoding.mean, info.target_stddev = encoding.stddev;
-    else measure_target(info, train.y);
+    if (trained) {
+      info.target_mean = encoding.mean;
+      info.target_stddev = encoding.stddev;
+    } else measure_target(info, train.y);
     info.encoding = str(info.target_mean, " ", info.target_stddev, " ");
   } else {
     info.class_names = options.class_names;

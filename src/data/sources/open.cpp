@@ -156,8 +156,10 @@ template <class Open> Source open_at_size(const Spec& spec, const OpenOptions& o
   auto [height, width] = Settings(spec, {"size"}).size("size");
   Source source = open(place_of(spec));
   const Shape own = source.train->info().input_shape, &asked = options.input_shape;
-  if (height == 0 && asked.rank() == 3 && asked[0] == own[0] && asked != own)
-    height = asked[1], width = asked[2];
+  if (height == 0 && asked.rank() == 3 && asked[0] == own[0] && asked != own) {
+    height = asked[1];
+    width = asked[2];
+  }
   if (height > 0)
     for (auto* part : {&source.train, &source.val, &source.test})
       if (*part) *part = at_size(*part, height, width);
@@ -199,7 +201,8 @@ TableSettings table_settings(const Spec& spec) {
                   .test = static_cast<int>(settings.number("test", 20, 0, 90))};
   if (const auto task = settings.choice("task", {"regression", "classification"}))
     t.task = *task == "regression" ? TaskAsked::regression : TaskAsked::classification;
-  t.drop = settings.words("drop"), t.keep = settings.words("keep");
+  t.drop = settings.words("drop");
+  t.keep = settings.words("keep");
   if (settings.find("missing")) t.missing = settings.words("missing");
   if (const auto header = settings.choice("header", {"yes", "no"})) t.header = *header == "yes";
   const auto decimal = settings.choice("decimal", {"comma", "point"});

@@ -69,7 +69,9 @@ class BlockWriter {
     while (bytes > 0) {
       const uint64_t piece = std::min(bytes, kBlock - position_ % kBlock);
       crc_ = checksum(crc_, at, piece);
-      position_ += piece, at += piece, bytes -= piece;
+      position_ += piece;
+      at += piece;
+      bytes -= piece;
       if (position_ % kBlock == 0) finish_block();
     }
   }
@@ -144,7 +146,8 @@ class MappedFile {
   MappedFile(const MappedFile&) = delete;
 
   void expect(std::vector<uint32_t> checksums, uint64_t covered) {
-    checksums_ = std::move(checksums), covered_ = covered;
+    checksums_ = std::move(checksums);
+    covered_ = covered;
     good_ = std::vector<std::atomic<bool>>(checksums_.size());
   }
   /// Bytes from `offset` on, which lie within what the checksums cover.
@@ -270,7 +273,9 @@ Source open_packed(const std::string& path) {
   file.read(size - kTail, tail, kTail);
   uint64_t at = 0, bytes = 0;
   uint32_t crc = 0;
-  std::memcpy(&at, tail, 8), std::memcpy(&bytes, tail + 8, 8), std::memcpy(&crc, tail + 16, 4);
+  std::memcpy(&at, tail, 8);
+  std::memcpy(&bytes, tail + 8, 8);
+  std::memcpy(&crc, tail + 16, 4);
   if (std::string_view(tail + 20, 4) != kFinish || at > size - kTail || bytes != size - kTail - at)
     throw InputError(str(path, ": byte ", size, ", the file is truncated. ", kPackAgain));
   std::string text(bytes, '\0');
@@ -297,7 +302,8 @@ Source open_packed(const std::string& path) {
   for (Split& split : splits) {
     split.samples = d.number<uint64_t>();
     if (split.samples == 0) continue;
-    split.pixels = d.number<uint64_t>(), split.labels = d.number<uint64_t>();
+    split.pixels = d.number<uint64_t>();
+    split.labels = d.number<uint64_t>();
     good = good && split.pixels <= at && split.samples <= (at - split.pixels) / sample &&
            split.labels <= at && split.samples <= (at - split.labels) / sizeof(int32_t);
   }
@@ -318,7 +324,9 @@ Source open_packed(const std::string& path) {
     return std::make_shared<PackedSet>(info, mapped, split.pixels, std::move(labels));
   };
   Source source;
-  source.train = set_of(splits[0]), source.val = set_of(splits[1]), source.test = set_of(splits[2]);
+  source.train = set_of(splits[0]);
+  source.val = set_of(splits[1]);
+  source.test = set_of(splits[2]);
   for (int64_t i = 0; i < source.train->size(); ++i)
     source.strata.push_back(static_cast<int32_t>(source.train->label(i)));
   return source;

@@ -185,8 +185,10 @@ SplitFolders split_folders(const std::string& folder, std::optional<bool> splits
   for (const Entry& e : entries_of(folder)) {
     const std::string path = (fs::path(folder) / e.name).string();
     if (e.folder && part_meant(e.name) != Part::none && holds_pictures(path) &&
-        class_folders_in(path).empty())
-      meant.insert(part_meant(e.name)), part_like.push_back(e.name);
+        class_folders_in(path).empty()) {
+      meant.insert(part_meant(e.name));
+      part_like.push_back(e.name);
+    }
     const Part part = e.folder ? part_named(e.name) : Part::none;
     if (part == Part::none || (splits != true && class_folders_in(path).empty())) {
       if (e.folder && holds_pictures(path)) found.unused.push_back(e.name);

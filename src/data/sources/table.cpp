@@ -218,7 +218,9 @@ Source open_csv(const std::string& path, const TableSettings& settings,
         info, encoding.inputs(table, rows, trained ? &source.notes : nullptr), chosen(labels, rows),
         chosen(values, rows));
   };
-  source.train = part(train), source.val = part(val_rows), source.test = part(test_rows);
+  source.train = part(train);
+  source.val = part(val_rows);
+  source.test = part(test_rows);
   source.strata = chosen(labels, train);
   return source;
 }

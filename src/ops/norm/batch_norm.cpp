@@ -76,7 +76,8 @@ const Op normalized_op{OpDef{
           const double n = samples_per_channel(x.shape());
           if (v.create_graph()) {  // higher derivatives have to see how the statistics depend on x
             const Moments m = moments_of(x, v.attr<NormAttr>().eps);
-            mean = m.statistics.mean, rstd = m.rstd;
+            mean = m.statistics.mean;
+            rstd = m.rstd;
           }
           const Tensor d = x - per_channel(mean, rank);
           const Tensor of_bias = channel_sum(g), of_weight = channel_sum(g * d) * rstd;

@@ -19,7 +19,10 @@ std::vector<PlannedBytes> one_at_a_time(std::vector<PlannedBytes> arena) {
 
 std::vector<int64_t> alive_bytes(const Plan& plan, const std::vector<PlannedBytes>& arena) {
   std::vector<int64_t> alive(plan.steps.size() + 1, 0);
-  for (const PlannedBytes& b : arena) alive[b.first] += b.bytes, alive[b.last + 1] -= b.bytes;
+  for (const PlannedBytes& b : arena) {
+    alive[b.first] += b.bytes;
+    alive[b.last + 1] -= b.bytes;
+  }
   for (size_t u = 1; u < alive.size(); ++u) alive[u] += alive[u - 1];
   alive.pop_back();
   return alive;

@@ -107,11 +107,15 @@ class Assembler {
       s.step.op = kOpFused;
       if (fused.op >= 0) {
         const Record& op = program_.record(static_cast<size_t>(fused.op));
-        s.step.op = op.op, s.attr = op.attr, s.node = op.node;
+        s.step.op = op.op;
+        s.attr = op.attr;
+        s.node = op.node;
       }
       s.expr = std::make_unique<Expr>(std::move(fused.expr));
       s.step.expr = s.expr.get();
-      in = std::move(fused.in), out = std::move(fused.out), seen = std::move(fused.in_desc);
+      in = std::move(fused.in);
+      out = std::move(fused.out);
+      seen = std::move(fused.in_desc);
     }
     s.step.attr = &s.attr;
     std::vector<Ref> roots;
@@ -159,7 +163,8 @@ class Assembler {
                               static_cast<uint32_t>(u), s.node, true});
     }
     const Cost cost = step_cost(s.step);
-    s.flops = cost.flops, s.bytes = cost.bytes;
+    s.flops = cost.flops;
+    s.bytes = cost.bytes;
     plan_->flops += s.flops;
     plan_->saved_flops += backend(plan_->device).saved_flops(*s.kernel);
     plan_->steps.push_back(std::move(s));

@@ -36,7 +36,10 @@ class PlanCache {
     std::lock_guard lock(mutex_);
     CachedPlans& c = find(tape, settings);
     ++c.lent;
-    if (&c != newest_) unlink(c), link(c);
+    if (&c != newest_) {
+      unlink(c);
+      link(c);
+    }
     if (!c.idle.empty()) {
       plan = std::move(c.idle.back());
       c.idle.pop_back();
@@ -96,9 +99,13 @@ class PlanCache {
                                   (c.words.size() + c.inputs.size()) * sizeof(uint32_t)));
     return c;
   }
-  void count(CachedPlans& c, int64_t bytes) { c.bytes += bytes, bytes_ += bytes; }
+  void count(CachedPlans& c, int64_t bytes) {
+    c.bytes += bytes;
+    bytes_ += bytes;
+  }
   void link(CachedPlans& c) {
-    c.older = newest_, c.newer = nullptr;
+    c.older = newest_;
+    c.newer = nullptr;
     (newest_ ? newest_->newer : oldest_) = &c;
     newest_ = &c;
   }

@@ -34,7 +34,8 @@ std::shared_ptr<Kernel> KernelTable::kernel_for(const Step& step, const Attr& at
     if (it->second.is_for(step, attr)) return it->second.kernel;
   std::shared_ptr<Kernel> kernel = backend_.prepare(step);
   Entry entry{step, attr, step.expr ? std::make_unique<Expr>(*step.expr) : nullptr, kernel};
-  entry.step.attr = nullptr, entry.step.expr = nullptr;
+  entry.step.attr = nullptr;
+  entry.step.expr = nullptr;
   entries_.emplace(hash, std::move(entry));
   return kernel;
 }

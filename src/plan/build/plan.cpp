@@ -30,12 +30,15 @@ PlanDraft first_draft(const Tape& tape, Tier tier, KernelTable& kernels,
   notify("recorded", draft.program);
   if (tier == Tier::planned) {
     const Backend& engine = backend(draft.program.device());
-    simplify(draft.program), notify("simplify", draft.program);
-    choose_layouts(draft.program, engine), notify("layout", draft.program);
+    simplify(draft.program);
+    notify("simplify", draft.program);
+    choose_layouts(draft.program, engine);
+    notify("layout", draft.program);
     if (const auto hoisted = hoist_constants(draft.program))
       constants = plan_constants(*hoisted, kernels);
     notify("constants", draft.program);
-    rematerialize_cheap(draft.program, engine), notify("rematerialize", draft.program);
+    rematerialize_cheap(draft.program, engine);
+    notify("rematerialize", draft.program);
     draft.units = schedule(draft.program, fuse(draft.program, engine));
   } else {
     draft.units = one_by_one(draft.program);
@@ -70,8 +73,10 @@ std::unique_ptr<Plan> Plan::build(const Tape& tape, const PlanSettings& settings
     notify("fit memory", draft.program);
   }
   draft.plan->constants = std::move(constants);
-  if (plan_listener)
-    plan_listener->divided(draft.program, draft.units), plan_listener->planned(*draft.plan, tape);
+  if (plan_listener) {
+    plan_listener->divided(draft.program, draft.units);
+    plan_listener->planned(*draft.plan, tape);
+  }
   return std::move(draft.plan);
 }
 
@@ -81,10 +86,22 @@ int64_t Plan::bytes_held() const {
     if (vector.capacity() > 0) bytes += vector.capacity() * sizeof vector[0] + kAllocation;
   };
   std::vector<const Kernel*> kernels;
-  add(steps), add(outputs), add(output_bytes), add(output_update), add(arena);
+  add(steps);
+  add(outputs);
+  add(output_bytes);
+  add(output_update);
+  add(arena);
   for (const PlannedStep& s : steps) {
-    add(s.step.in), add(s.step.out), add(s.in), add(s.out), add(s.out_nodes);
-    if (s.expr) bytes += sizeof *s.expr + kAllocation, add(s.expr->code), add(s.expr->results);
+    add(s.step.in);
+    add(s.step.out);
+    add(s.in);
+    add(s.out);
+    add(s.out_nodes);
+    if (s.expr) {
+      bytes += sizeof *s.expr + kAllocation;
+      add(s.expr->code);
+      add(s.expr->results);
+    }
     kernels.push_back(s.kernel.get());
   }
   if (constants) bytes += sizeof *constants + static_cast<size_t>(constants->plan->bytes_held());

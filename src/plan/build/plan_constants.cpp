@@ -14,7 +14,10 @@ namespace {
 /// The number of `index` in a list of what was met so far.
 uint32_t number_of(uint32_t index, std::vector<uint32_t>& met) {
   const auto at = std::find(met.begin(), met.end(), index);
-  if (at == met.end()) return met.push_back(index), static_cast<uint32_t>(met.size() - 1);
+  if (at == met.end()) {
+    met.push_back(index);
+    return static_cast<uint32_t>(met.size() - 1);
+  }
   return static_cast<uint32_t>(at - met.begin());
 }
 
@@ -39,7 +42,9 @@ void write_key(const Program& p, PlannedConstants& to) {
     if (r.kind != Ref::record) add_desc(p.desc(r));
   };
   for (const Record& r : p.records) {
-    add(r.op), add(static_cast<uint32_t>(r.in.size())), add(static_cast<uint32_t>(r.out.size()));
+    add(r.op);
+    add(static_cast<uint32_t>(r.in.size()));
+    add(static_cast<uint32_t>(r.out.size()));
     uint32_t attr[sizeof(Attr) / 4];
     std::memcpy(attr, r.attr.bytes, sizeof attr);
     for (uint32_t word : attr) add(word);
@@ -47,7 +52,8 @@ void write_key(const Program& p, PlannedConstants& to) {
     for (const ValueDesc& out : r.out) add_desc(out);
   }
   for (const ProgramOutput& o : p.outputs) add_ref(o.value);
-  add(static_cast<uint32_t>(p.device().kind)), add(static_cast<uint32_t>(p.device().index));
+  add(static_cast<uint32_t>(p.device().kind));
+  add(static_cast<uint32_t>(p.device().index));
   add(static_cast<uint32_t>(pool_threads()));
   add(static_cast<uint32_t>(backend(p.device()).instruction_set()));
   to.key = {hash_of(words.all(), 1), hash_of(words.all(), 2)};

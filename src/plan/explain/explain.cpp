@@ -139,13 +139,19 @@ class Neighbors {
     std::vector<uint32_t> open;
     std::vector<uint8_t> seen(units_.size(), 0);
     for (uint32_t r : readers_[from])
-      if (r != to) open.push_back(r), seen[r] = 1;
+      if (r != to) {
+        open.push_back(r);
+        seen[r] = 1;
+      }
     while (!open.empty()) {
       const uint32_t u = open.back();
       open.pop_back();
       if (u == to) return true;
       for (uint32_t r : readers_[u])
-        if (!seen[r]) open.push_back(r), seen[r] = 1;
+        if (!seen[r]) {
+          open.push_back(r);
+          seen[r] = 1;
+        }
     }
     return false;
   }
@@ -206,7 +212,8 @@ std::vector<ExplainedKernel> kernels_of(const Plan& plan, const Tape& tape) {
   std::map<std::pair<int, int64_t>, size_t> writer;  // by place
   for (const PlannedStep& s : plan.steps) {
     ExplainedKernel k;
-    k.name = step_name(s.step), k.module = scope_path(tape.nodes[s.node]->scope);
+    k.name = step_name(s.step);
+    k.module = scope_path(tape.nodes[s.node]->scope);
     k.record = s.node;
     const auto of_optimizer = [&](uint32_t node) {
       return tape.nodes[node]->scope == optimizer_scope();
@@ -222,7 +229,9 @@ std::vector<ExplainedKernel> kernels_of(const Plan& plan, const Tape& tape) {
               : last < forward                     ? ExplainedKernel::forward
                                                    : ExplainedKernel::backward;
     k.ops = s.step.expr ? static_cast<int64_t>(s.expr->code.size()) + s.step.has_epilogue() : 1;
-    k.flops = s.flops, k.bytes = s.bytes, k.workspace_bytes = s.kernel->workspace_bytes;
+    k.flops = s.flops;
+    k.bytes = s.bytes;
+    k.workspace_bytes = s.kernel->workspace_bytes;
     k.alive_bytes = alive[all.size()];
     for (const Place& p : s.in)
       if (auto it = writer.find({p.kind, p.at});
@@ -253,7 +262,8 @@ std::string difference(const PassListing& before, const PassListing& after) {
       count[record.substr(from, record.find('(', from) - from)] += by;
     }
   };
-  add(before, -1), add(after, 1);
+  add(before, -1);
+  add(after, 1);
   std::string text;
   for (auto& [op, n] : count)
     if (n != 0) text += str(text.empty() ? "" : ", ", n > 0 ? "+" : "", n, " ", op);
@@ -313,7 +323,10 @@ std::string in_words(const ProgramExplanation& program, bool records) {
   for (const ExplainedKernel& k : program.kernels) {
     bytes += k.bytes;
     ++kinds[k.name.substr(0, k.name.find('('))];
-    if (k.ops > 1) ++fused, fused_ops += k.ops;
+    if (k.ops > 1) {
+      ++fused;
+      fused_ops += k.ops;
+    }
   }
   say("program: ", program.passes.empty() ? 0 : program.passes[0].records.size(), " records, ",
       program.kernels.size(), " kernels, ", human_flops(m.flops), ", ", human_bytes(bytes),
@@ -356,7 +369,10 @@ std::string in_words(const ProgramExplanation& program, bool records) {
 
   std::map<std::string, int64_t> modules;
   int64_t held_bytes = 0;
-  for (const MemoryHolder& h : m.holders) modules[h.module] += h.bytes, held_bytes += h.bytes;
+  for (const MemoryHolder& h : m.holders) {
+    modules[h.module] += h.bytes;
+    held_bytes += h.bytes;
+  }
   say("\nmemory: working memory ", human_bytes(m.arena_bytes), ", fullest in ", m.peak_step,
       " with ", human_bytes(held_bytes),
       "; the rest is gaps between values that live at other times");
@@ -388,7 +404,8 @@ std::string in_words(const ProgramExplanation& program, bool records) {
   std::map<std::string, std::pair<int64_t, int64_t>> kept;  // how many, and their bytes
   for (const KeptUpdate& k : m.kept) {
     auto& [count, held] = kept[str(k.op, k.module.empty() ? "" : " of " + k.module, ": ", k.why)];
-    ++count, held += k.bytes;
+    ++count;
+    held += k.bytes;
   }
   for (const auto& [what, n] : kept)
     say("  ", padded(human_bytes(n.second), 10), " ", n.first, " × ", what);

@@ -68,7 +68,9 @@ void note_derived(const Plan& plan, const Tape& tape, ProgramForecast& f) {
 ProgramForecast forecast(const Plan& plan, const Tape& tape,
                          const std::vector<uint8_t>& overwrites) {
   ProgramForecast f;
-  f.flops = plan.flops, f.saved_flops = plan.saved_flops,
+  f.flops = plan.flops;
+  f.saved_flops = plan.saved_flops;
+
   f.kernels = static_cast<int64_t>(plan.steps.size());
   f.arena_bytes = plan.arena_bytes;
   for (size_t i = 0; i < plan.output_bytes.size(); ++i) {

@@ -82,7 +82,10 @@ class Table {
     auto [it, fresh] = index_.try_emplace(name, rows_.size());
     if (fresh) rows_.push_back({.name = name});
     ProfileRow& r = rows_[it->second];
-    ++r.calls, r.seconds += seconds, r.flops += flops, r.bytes += bytes;
+    ++r.calls;
+    r.seconds += seconds;
+    r.flops += flops;
+    r.bytes += bytes;
   }
   std::vector<ProfileRow> longest_first() {
     std::stable_sort(rows_.begin(), rows_.end(), [](const ProfileRow& a, const ProfileRow& b) {
@@ -103,18 +106,24 @@ ProfileReport Profiler::report() const {
   ProfileReport r;
   r.seconds = s.now();
   r.own_seconds = s.own;
-  r.plan_hits = s.hits, r.plans_built = s.built;
+  r.plan_hits = s.hits;
+  r.plans_built = s.built;
   Table ops, modules, spans;
   for (const State::Event& e : s.events) {
     if (!e.kernel) {
       spans.add(*e.name, e.seconds - e.inside, 0, 0);
       continue;
     }
-    ++r.kernels, r.kernel_seconds += e.seconds, r.flops += e.flops, r.bytes += e.bytes;
+    ++r.kernels;
+    r.kernel_seconds += e.seconds;
+    r.flops += e.flops;
+    r.bytes += e.bytes;
     ops.add(*e.name, e.seconds, e.flops, e.bytes);
     modules.add(scope_path(e.scope), e.seconds, e.flops, e.bytes);
   }
-  r.by_op = ops.longest_first(), r.by_module = modules.longest_first(),
+  r.by_op = ops.longest_first();
+  r.by_module = modules.longest_first();
+
   r.spans = spans.longest_first();
   return r;
 }

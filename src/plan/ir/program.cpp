@@ -38,7 +38,8 @@ bool Program::trains() const {
 }
 
 void Program::index() {
-  first_value_.clear(), roots_.clear();
+  first_value_.clear();
+  roots_.clear();
   for (uint32_t i = 0; i < size(); ++i) {
     first_value_.push_back(static_cast<uint32_t>(roots_.size()));
     for (uint8_t r = 0; r < records[i].out.size(); ++r) roots_.push_back({Ref::record, r, i});

@@ -102,7 +102,10 @@ class Regions {
           c.waits_for = std::max(c.waits_for, cores_[root.index].waits_for);
       if (p.is_alias(i)) continue;
       fusable_[i] = is_fusable(p, i);
-      if (!fusable_[i]) c.waits_for = i + 1, c.leads = backend.takes_epilogue(p.step(i));
+      if (!fusable_[i]) {
+        c.waits_for = i + 1;
+        c.leads = backend.takes_epilogue(p.step(i));
+      }
       c.space = space_of(p, i);
       if (reduces(i)) {
         const uint32_t axes = p.record(i).attr.as<ReduceAttr>().axes;
@@ -135,7 +138,10 @@ class Regions {
     for (uint32_t i = 0; i < n_; ++i) {
       if (p_.is_alias(i)) continue;
       uint32_t& at = index[find(i)];
-      if (at == kNobody) at = static_cast<uint32_t>(regions.size()), regions.emplace_back();
+      if (at == kNobody) {
+        at = static_cast<uint32_t>(regions.size());
+        regions.emplace_back();
+      }
       regions[at].push_back(i);
     }
     return regions;
@@ -208,7 +214,8 @@ class Regions {
     if (near.size() + far.size() < 2) return;
     std::erase_if(near, [&](uint32_t region) {
       if (!reduces(region) || last_member_[region] != region) return false;
-      return far.push_back(region), true;
+      far.push_back(region);
+      return true;
     });
   }
 
@@ -237,7 +244,10 @@ class Regions {
     if (!ends_epilogue_.empty() && ends_epilogue_[i]) leave_to_epilogue(near, far);
     RegionTraits core_now = cores_[i];
     std::erase_if(near, [&](uint32_t region) {  // of those that may not be together, the first
-      if (!core_now.agrees(cores_[region])) return far.push_back(region), true;
+      if (!core_now.agrees(cores_[region])) {
+        far.push_back(region);
+        return true;
+      }
       core_now = core_now.joined(cores_[region]);
       return false;
     });
@@ -352,8 +362,10 @@ class Cutter {
           inputs.push_back({root, shape});
       }
       position_[i] = static_cast<uint32_t>(k);
-      for (const Reader& r : regions_.readers(i))
-        ++unread[k], unread_in_region[k] += region_of_[r.record] == region_of_[i];
+      for (const Reader& r : regions_.readers(i)) {
+        ++unread[k];
+        unread_in_region[k] += region_of_[r.record] == region_of_[i];
+      }
       outputs += unread[k] > 0 || p_.is_output({Ref::record, 0, i});
       crossing_now += unread_in_region[k] > 0;
       if (inputs.size() + outputs > Expr::kMaxPointers) continue;

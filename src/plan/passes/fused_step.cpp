@@ -58,7 +58,10 @@ class Writer {
       if (i == f_.op) continue;
       if (const int64_t rows = space_of(p_, i).numel(); rows < e.space.numel())
         e.row_length = e.space.numel() / rows;
-      if (reduces(i)) one_kind = one_kind && (e.axes == 0 || e.axes == axes(i)), e.axes = axes(i);
+      if (reduces(i)) {
+        one_kind = one_kind && (e.axes == 0 || e.axes == axes(i));
+        e.axes = axes(i);
+      }
       for (const Ref& r : p_.inputs(i))
         read = read || (member(r) < unit_.size() && reduces(unit_[member(r)]));
     }
@@ -116,7 +119,9 @@ class Writer {
       code.per = e.axes == axes(i) ? Expr::Per::kept : Expr::Per::row;
     } else if (is_pointwise(op_def(record.op))) {
       const auto& attr = record.attr.as<PointwiseAttr>();
-      code.op_index = attr.row, code.gradient = attr.gradient, code.compute = attr.compute;
+      code.op_index = attr.row;
+      code.gradient = attr.gradient;
+      code.compute = attr.compute;
     }
     if (!reduces(i) && space_of(p_, i).numel() < e.space.numel()) code.per = Expr::Per::row;
     size_t k = 0;

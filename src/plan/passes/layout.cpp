@@ -35,8 +35,10 @@ class Layouts {
     vote();
     std::vector<Record> old = std::move(p_.records);
     std::vector<Ref> moved_plain(values_.size()), moved_blocked(values_.size());
-    plain_ = std::move(moved_plain), blocked_ = std::move(moved_blocked);
-    have_plain_.assign(values_.size(), 0), have_blocked_.assign(values_.size(), 0);
+    plain_ = std::move(moved_plain);
+    blocked_ = std::move(moved_blocked);
+    have_plain_.assign(values_.size(), 0);
+    have_blocked_.assign(values_.size(), 0);
     p_.records.clear();
     for (uint32_t i = 0; i < old.size(); ++i) rewrite(i, std::move(old[i]));
     for (ProgramOutput& l : p_.outputs) l.value = plain(l.value);
@@ -58,7 +60,8 @@ class Layouts {
 
   uint32_t find(uint32_t v) { return groups_.find(v); }
   void unite(uint32_t a, uint32_t b) {
-    a = find(a), b = find(b);
+    a = find(a);
+    b = find(b);
     if (a == b) return;
     groups_.join(a, b);
     values_[a].votes += values_[b].votes;
@@ -107,8 +110,10 @@ class Layouts {
       const Record& r = p_.record(i);
       Role& role = roles_[i];
       if (!op_def(r.op).alias) role.blocked = backend_.blocked_operands(p_.step(i));
-      if (role.blocked.in || role.blocked.out) role.kind = Kind::chain, any = true;
-      else if (pointwise_in_blocks(r)) role.kind = Kind::pointwise;
+      if (role.blocked.in || role.blocked.out) {
+        role.kind = Kind::chain;
+        any = true;
+      } else if (pointwise_in_blocks(r)) role.kind = Kind::pointwise;
       else if (sum_in_blocks(r)) role.kind = Kind::sum;
       for (uint8_t k = 0; k < r.out.size(); ++k) {
         const bool member =
@@ -230,9 +235,11 @@ class Layouts {
       const Ref now{Ref::record, k, static_cast<uint32_t>(p_.records.size())};
       if (chosen(old)) {
         r.out[k].shape = blocked_shape(r.out[k].shape);
-        blocked_[at(old)] = now, have_blocked_[at(old)] = 1;
+        blocked_[at(old)] = now;
+        have_blocked_[at(old)] = 1;
       } else {
-        plain_[at(old)] = now, have_plain_[at(old)] = 1;
+        plain_[at(old)] = now;
+        have_plain_[at(old)] = 1;
       }
     }
     p_.records.push_back(std::move(r));

@@ -28,8 +28,10 @@ int64_t place_in_order(std::vector<ArenaBlock>& blocks, const std::vector<uint32
     for (const ArenaBlock* p : placed) {
       if (!at_one_time(*p, b)) continue;
       if (const int64_t gap = p->at - end;
-          gap >= bytes && (best < 0 || (tightest && gap < best_gap)))
-        best = end, best_gap = gap;
+          gap >= bytes && (best < 0 || (tightest && gap < best_gap))) {
+        best = end;
+        best_gap = gap;
+      }
       if (best >= 0 && !tightest) break;
       end = std::max(end, p->at + aligned(p->bytes));
     }
@@ -48,8 +50,10 @@ int64_t most_alive(const std::vector<ArenaBlock>& blocks) {
   uint32_t steps = 0;
   for (const ArenaBlock& b : blocks) steps = std::max(steps, b.last + 1);
   std::vector<int64_t> change(size_t{steps} + 1, 0);
-  for (const ArenaBlock& b : blocks)
-    change[b.first] += aligned(b.bytes), change[b.last + 1] -= aligned(b.bytes);
+  for (const ArenaBlock& b : blocks) {
+    change[b.first] += aligned(b.bytes);
+    change[b.last + 1] -= aligned(b.bytes);
+  }
   int64_t alive = 0, most = 0;
   for (int64_t c : change) most = std::max(most, alive += c);
   return most;
@@ -64,7 +68,10 @@ int64_t place(std::vector<ArenaBlock>& blocks) {
   std::vector<ArenaBlock> best;
   auto attempt = [&](const std::vector<uint32_t>& in, bool tightest) {
     const int64_t needed = place_in_order(blocks, in, tightest);
-    if (best.empty() || needed < size) size = needed, best = blocks;
+    if (best.empty() || needed < size) {
+      size = needed;
+      best = blocks;
+    }
     return size == least;
   };
   using Measure = double (*)(const ArenaBlock&);

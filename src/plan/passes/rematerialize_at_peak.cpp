@@ -77,7 +77,8 @@ class Recomputation {
           continue;
         }
         if (o.most <= enough) return;
-        best = value, changed = true;
+        best = value;
+        changed = true;
       }
     }
   }
@@ -122,9 +123,11 @@ class Recomputation {
     bool at_peak = false;
     void add(uint32_t unit, uint32_t peak) {
       if (unit <= peak) {
-        early = early == kNobody ? unit : std::max(early, unit), at_peak |= unit == peak;
+        early = early == kNobody ? unit : std::max(early, unit);
+        at_peak |= unit == peak;
       } else {
-        late = std::min(late, unit), last = last == kNobody ? unit : std::max(last, unit);
+        late = std::min(late, unit);
+        last = last == kNobody ? unit : std::max(last, unit);
       }
     }
   };
@@ -145,7 +148,10 @@ class Recomputation {
     std::vector<uint32_t> until(p_.values(), 0);  // held longer for that
     std::vector<int64_t> change(alive_.size() + 1, 0);
     auto hold = [&](int64_t bytes, uint32_t from, uint32_t to) {  // both included
-      if (from <= to) change[from] += bytes, change[to + 1] -= bytes;
+      if (from <= to) {
+        change[from] += bytes;
+        change[to + 1] -= bytes;
+      }
     };
     for (uint32_t i = static_cast<uint32_t>(p_.size()); i-- > 0;) {
       if (!o.again[i]) continue;
@@ -172,7 +178,10 @@ class Recomputation {
           o.work += work({0, bytes_of(p_.desc(in))});
         if (root.kind != Ref::record) continue;
         if (held) until[p_.value(root)] = std::max(until[p_.value(root)], when[i]);
-        else o.again[root.index] = 1, when[root.index] = std::min(when[root.index], when[i]);
+        else {
+          o.again[root.index] = 1;
+          when[root.index] = std::min(when[root.index], when[i]);
+        }
       }
     }
     for (uint32_t i = 0; i < p_.size(); ++i)

@@ -17,8 +17,12 @@ class Scheduler {
   Scheduler(const Program& p, std::vector<Unit> units)
       : p_(p), units_(std::move(units)), unit_of_(p.size(), kNobody) {
     const size_t n = units_.size();
-    inputs_.resize(n), waits_for_.assign(n, 0), done_.assign(n, 0), ready_.assign(n, 0);
-    readers_.resize(p.values()), unread_.assign(p.values(), 0);
+    inputs_.resize(n);
+    waits_for_.assign(n, 0);
+    done_.assign(n, 0);
+    ready_.assign(n, 0);
+    readers_.resize(p.values());
+    unread_.assign(p.values(), 0);
     for (uint32_t u = 0; u < n; ++u)
       for (uint32_t i : units_[u]) unit_of_[i] = u;
     for (uint32_t u = 0; u < n; ++u) {
@@ -28,7 +32,10 @@ class Scheduler {
             inputs_[u].push_back(p.value(root));
       std::sort(inputs_[u].begin(), inputs_[u].end());
       inputs_[u].erase(std::unique(inputs_[u].begin(), inputs_[u].end()), inputs_[u].end());
-      for (size_t v : inputs_[u]) readers_[v].push_back(u), ++unread_[v];
+      for (size_t v : inputs_[u]) {
+        readers_[v].push_back(u);
+        ++unread_[v];
+      }
     }
     for (uint32_t i = 0; i < p.size(); ++i)
       for (uint8_t k = 0; k < p.record(i).out.size(); ++k) {
@@ -44,7 +51,10 @@ class Scheduler {
     after_.resize(n);
     for (uint32_t u = 0; u < n; ++u)
       for (size_t v : inputs_[u])
-        if (producer_[v] != kNobody) after_[producer_[v]].push_back(u), ++waits_for_[u];
+        if (producer_[v] != kNobody) {
+          after_[producer_[v]].push_back(u);
+          ++waits_for_[u];
+        }
     overwriters_come_last();
   }
 
@@ -61,8 +71,10 @@ class Scheduler {
         if (--unread_[v] == 1)  // the reader that is left would free it
           for (uint32_t reader : readers_[v])
             if (!done_[reader] && ready_[reader] && others_.count(key(reader)) &&
-                takes(reader) <= 0)
-              others_.erase(key(reader)), frees_.insert(key(reader));
+                takes(reader) <= 0) {
+              others_.erase(key(reader));
+              frees_.insert(key(reader));
+            }
       for (uint32_t next : after_[u])
         if (--waits_for_[next] == 0) make_ready(next);
       ordered.push_back(units_[u]);
@@ -88,8 +100,10 @@ class Scheduler {
       if (l.update < 0 || root.kind != Ref::record) continue;
       const uint32_t writer = unit_of_[root.index];
       for (uint32_t reader : readers[p_.tape().updates[static_cast<size_t>(l.update)].leaf])
-        if (reader != writer && !reaches(writer, reader))
-          after_[reader].push_back(writer), ++waits_for_[writer];
+        if (reader != writer && !reaches(writer, reader)) {
+          after_[reader].push_back(writer);
+          ++waits_for_[writer];
+        }
     }
   }
   bool reaches(uint32_t from, uint32_t to) const {

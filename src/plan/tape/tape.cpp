@@ -232,8 +232,14 @@ void Tape::add_node(Node* n, uint8_t outputs) {
 
 void Tape::build(const std::vector<Node*>& pending, size_t count, const std::vector<Cell*>& cells) {
   choose(pending, count);
-  words.clear(), inputs.clear(), nodes.clear(), outputs.clear(), leaves.clear(), slots.clear(),
-      unneeded_.clear();
+  words.clear();
+  inputs.clear();
+  nodes.clear();
+  outputs.clear();
+  leaves.clear();
+  slots.clear();
+
+  unneeded_.clear();
   index_of_.resize(count);
   ++stamp_;
   for (size_t i = 0; i < count; ++i) {
@@ -250,7 +256,11 @@ void Tape::build(const std::vector<Node*>& pending, size_t count, const std::vec
   find_updates(cells, count);
   uint32_t* w = words.room(leaves.size() * kDescWords + updates.size() * 3 + 4);
   for (const Leaf& l : leaves) w = write_desc(w, l.seen->dtype, l.seen->shape, l.of_cell);
-  for (const Update& u : updates) *w++ = u.node, *w++ = u.result, *w++ = u.leaf;
+  for (const Update& u : updates) {
+    *w++ = u.node;
+    *w++ = u.result;
+    *w++ = u.leaf;
+  }
   for (size_t n : {nodes.size(), leaves.size(), updates.size()})
     *w++ = static_cast<uint32_t>(n);  // where one list ends and the next begins
   *w++ = writes_cells;

@@ -177,7 +177,8 @@ RunForecast TrainingLoop::forecast() {
       layouts.insert(p.packed.begin(), p.packed.end());
       if (p.arena_bytes <= arena) continue;
       arena = p.arena_bytes;
-      f.gradients = p.gradient_bytes, f.workspace = p.workspace_bytes;
+      f.gradients = p.gradient_bytes;
+      f.workspace = p.workspace_bytes;
       f.activations = arena - f.gradients - f.workspace;
     }
     take_larger(results, phase.results);
@@ -193,8 +194,10 @@ RunForecast TrainingLoop::forecast() {
               for (int64_t epoch : epochs_with_other_programs()) {
                 const Rehearsed phase = rehearse_training(samples, epoch);
                 if (first)
-                  for (const ProgramForecast& p : phase.programs)
-                    f.flops_per_step += p.flops, f.saved_flops_per_step += p.saved_flops;
+                  for (const ProgramForecast& p : phase.programs) {
+                    f.flops_per_step += p.flops;
+                    f.saved_flops_per_step += p.saved_flops;
+                  }
                 first = false;
                 count(phase);
               }

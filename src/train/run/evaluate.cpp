@@ -87,11 +87,13 @@ class NumberErrors {
     if (other_answers_) return;
     for (size_t i = 0; i < out.size(); ++i) {
       const double error = out[i] - target[i];
-      squares_ += error * error, absolute_ += std::abs(error);
+      squares_ += error * error;
+      absolute_ += std::abs(error);
       // sums of differences stay 0 where all targets are one number
       if (n_ == 0 && i == 0) first_ = target[i];
       const double difference = target[i] - first_;
-      sum_ += difference, total_ += difference * difference;
+      sum_ += difference;
+      total_ += difference * difference;
     }
     n_ += static_cast<double>(out.size());
   }
@@ -169,9 +171,11 @@ TrainedModel read_run(const std::string& run, nn::AnyModule* own) {
   trained.class_names = data.class_names;
   trained.kind = data.kind;
   trained.task = data.task;
-  trained.target_mean = data.target_mean, trained.target_stddev = data.target_stddev;
+  trained.target_mean = data.target_mean;
+  trained.target_stddev = data.target_stddev;
   trained.encoding = data.encoding;
-  trained.epoch = stored.epoch, trained.step = stored.step;
+  trained.epoch = stored.epoch;
+  trained.step = stored.step;
   trained.finished = stored.finished;
   if (!trained.config.tta.empty()) trained.tta = tta_from_text(trained.config.tta);
   if (own) {

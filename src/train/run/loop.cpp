@@ -83,7 +83,8 @@ void TrainingLoop::save(bool is_best) {
 void TrainingLoop::say_forecast() {
   try {
     const RunForecast f = s_.forecast ? *s_.forecast : forecast();
-    flops_per_step_ = f.flops_per_step, saved_flops_per_step_ = f.saved_flops_per_step;
+    flops_per_step_ = f.flops_per_step;
+    saved_flops_per_step_ = f.saved_flops_per_step;
     log("predicted peak memory " + forecast_in_words(f));
     log(str("a training step takes ", human_flops(f.flops_per_step)));
   } catch (const RehearsalError& e) {

@@ -71,9 +71,13 @@ void Trainer::State::prepare(nn::AnyModule* own, Loss& loss,
     splits.notes.push_back(scale_lr(config, entry->recipe.batch_size));
   if (given.of_run && config.stem.empty() && config.model == given.model) config.stem = given.stem;
   // what these weights are used to
-  if (given.of_run && config.stddev.empty()) config.mean = given.mean, config.stddev = given.stddev;
-  else if (fresh && config.stddev.empty() && normalizes(info, entry ? &entry->recipe : nullptr))
-    config.mean = info.mean, config.stddev = info.stddev;
+  if (given.of_run && config.stddev.empty()) {
+    config.mean = given.mean;
+    config.stddev = given.stddev;
+  } else if (fresh && config.stddev.empty() && normalizes(info, entry ? &entry->recipe : nullptr)) {
+    config.mean = info.mean;
+    config.stddev = info.stddev;
+  }
   const Shape& sample = info.input_shape;
   const int64_t channels = sample.rank() == 3 || sample.rank() == 1 ? sample[0] : 1;
   if (const auto given = static_cast<int64_t>(config.stddev.size()); given > 1 && given != channels)

@@ -187,7 +187,10 @@ std::vector<std::pair<std::string, double>> named_numbers_from(const std::string
 
 optim::Schedule schedule_of(const TrainConfig& c) {
   optim::Schedule s = optim::schedule_from_name(c.schedule);
-  s.warmup = c.warmup, s.start = c.lr_start, s.end = c.lr_end, s.gamma = c.gamma;
+  s.warmup = c.warmup;
+  s.start = c.lr_start;
+  s.end = c.lr_end;
+  s.gamma = c.gamma;
   s.milestones =
       c.milestones.empty() ? std::vector<double>() : numbers_from("milestones", c.milestones);
   return s;

@@ -57,7 +57,8 @@ DataRecord data_record_from_json(const Json& json, const std::string& where) {
       record.class_names.push_back(name.string());
     if (const Json* target = json.find("target")) {
       record.task = data::Task::regression;
-      record.target_mean = target->at("mean").number(),
+      record.target_mean = target->at("mean").number();
+
       record.target_stddev = target->at("stddev").number();
     }
     if (const Json* encoding = json.find("encoding")) record.encoding = encoding->string();
@@ -190,9 +191,11 @@ Tensor normalized(const Tensor& x, const std::vector<double>& mean,
   if (stddev.empty()) return x;
   if (stddev.size() == 1) return (x - mean[0]) * (1 / stddev[0]);
   std::vector<float> shift, scale;
-  for (size_t c = 0; c < stddev.size(); ++c)
-    shift.push_back(static_cast<float>(mean[c])),
-        scale.push_back(static_cast<float>(1 / stddev[c]));
+  for (size_t c = 0; c < stddev.size(); ++c) {
+    shift.push_back(static_cast<float>(mean[c]));
+
+    scale.push_back(static_cast<float>(1 / stddev[c]));
+  }
   const auto channels = static_cast<int64_t>(stddev.size());
   const Shape by_channel = x.rank() == 2 ? Shape{channels} : Shape{channels, 1, 1};
   return (x - tensor<float>(shift, by_channel)) * tensor<float>(scale, by_channel);

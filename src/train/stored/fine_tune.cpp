@@ -31,12 +31,18 @@ bool in_head(std::string_view name, std::string_view head) {
 bool matches(std::string_view name, std::string_view pattern) {
   size_t n = 0, p = 0, star = std::string_view::npos, resume = 0;
   while (n < name.size()) {
-    if (p < pattern.size() && (pattern[p] == '?' || pattern[p] == name[n]) && pattern[p] != '*')
-      ++n, ++p;
-    else if (p < pattern.size() && pattern[p] == '*') star = p++, resume = n;
-    else if (star != std::string_view::npos)
-      p = star + 1, n = ++resume;  // the last star takes one character more
-    else return false;
+    if (p < pattern.size() && (pattern[p] == '?' || pattern[p] == name[n]) && pattern[p] != '*') {
+      ++n;
+      ++p;
+    } else if (p < pattern.size() && pattern[p] == '*') {
+      star = p++;
+      resume = n;
+    } else if (star != std::string_view::npos) {
+      p = star + 1;
+      n = ++resume;
+    }  // the last star takes one character more
+    else
+      return false;
   }
   while (p < pattern.size() && pattern[p] == '*') ++p;
   return p == pattern.size();
@@ -132,8 +138,12 @@ GivenWeights weights_of_run(const std::string& run) {
                      .of_run = true,
                      .epoch = stored.epoch};
   for (const models::Entry& e : models::entries())
-    if (stored.config.model == e.name) given.model = e.name, given.stem = stored.config.stem;
-  given.mean = stored.config.mean, given.stddev = stored.config.stddev;
+    if (stored.config.model == e.name) {
+      given.model = e.name;
+      given.stem = stored.config.stem;
+    }
+  given.mean = stored.config.mean;
+  given.stddev = stored.config.stddev;
   given.data = stored.data;
   return given;
 }
@@ -233,8 +243,10 @@ std::string model_of(GivenWeights& given, const models::ModelOptions& options) {
   std::vector<StateDict> fitting;
   std::string model;
   for (const StateDict& dict : given.dicts)
-    if (std::string found = model_of(dict.read(), options); !found.empty())
-      model = found, fitting.push_back(dict);
+    if (std::string found = model_of(dict.read(), options); !found.empty()) {
+      model = found;
+      fitting.push_back(dict);
+    }
   if (fitting.size() > 1) ask_for_key(fitting, given.path);
   if (!fitting.empty()) given.dicts = fitting;
   return model;

@@ -52,7 +52,8 @@ void read_model_file(const std::string& run, StoredRun& stored) {
   try {
     const Json json = Json::parse(record->second, where);
     stored.data = data_record_from_json(json.at("data"), where);
-    stored.epoch = json.at("epoch").integer(), stored.step = json.at("step").integer();
+    stored.epoch = json.at("epoch").integer();
+    stored.step = json.at("step").integer();
   } catch (const InputError& e) { throw InputError(str(where, ": ", e.what())); }
 }
 

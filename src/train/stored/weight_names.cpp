@@ -61,7 +61,10 @@ const StateDict& state_dict_for(const nn::Module& model, const std::vector<State
     std::vector<std::string> names;
     for (const std::string& name : d.names) names.push_back(unwrapped(name));
     const int64_t count = prefix_for(of_model, names).second;
-    if (count > most) most = count, best.clear();
+    if (count > most) {
+      most = count;
+      best.clear();
+    }
     if (count == most && count > 0) best.push_back(&d);
   }
   if (best.empty()) return usual_state_dict(dicts, place);  // whose names the error then lists

@@ -62,7 +62,9 @@ class Outliers {
     SCOPED_TRACE(c_.what);
     for_products(c_, [&](size_t i, size_t j, size_t k) {
       const double x = in_.x.values[i], w = in_.w.values[j], g = in_.g.values[k];
-      clean_.y[k] += x * w, clean_.dx[i] += g * w, clean_.dw[j] += g * x;
+      clean_.y[k] += x * w;
+      clean_.dx[i] += g * w;
+      clean_.dw[j] += g * x;
       for (Chosen& chosen : chosen_)
         if (chosen.place == (chosen.operand == 0 ? i : chosen.operand == 1 ? j : k))
           chosen.products.push_back({i, j, k});

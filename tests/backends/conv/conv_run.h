@@ -152,9 +152,12 @@ inline Buffer<float> relaid(const Buffer<float>& from, const Shape& plain, int64
 /// Every operand that the backend says may be blocked is; the results as plain ones.
 struct InBlocks {
   explicit InBlocks(const Case& c) : c(c), b(cpu_backend().channel_block()) {
-    x = random_buffer<float>(c.x(), 1), w = random_buffer<float>(c.weight(), 2);
-    bias = random_buffer<float>({c.o}, 3), g = random_buffer<float>(c.y(), 4);
-    x_in = b > 0 && c.c % b == 0, y_in = b > 0 && c.o % b == 0;
+    x = random_buffer<float>(c.x(), 1);
+    w = random_buffer<float>(c.weight(), 2);
+    bias = random_buffer<float>({c.o}, 3);
+    g = random_buffer<float>(c.y(), 4);
+    x_in = b > 0 && c.c % b == 0;
+    y_in = b > 0 && c.o % b == 0;
   }
   const Case& c;
   int64_t b;

@@ -17,7 +17,9 @@ template <class T> void check(const Case& c) {
   std::vector<double> y(g.values.size()), dx(x.values.size()), dw(w.values.size());
   for_products(c, [&](size_t i, size_t j, size_t k) {
     const double xv = x.values[i], wv = w.values[j], gv = g.values[k];
-    y[k] += xv * wv, dx[i] += gv * wv, dw[j] += gv * xv;
+    y[k] += xv * wv;
+    dx[i] += gv * wv;
+    dw[j] += gv * xv;
   });
   const double outputs = static_cast<double>(c.o / c.attr.groups);
   expect_near(run_kernel<T>("conv2d", &c.attr, {&x, &w}, c.y()), y, c.depth());
@@ -36,7 +38,9 @@ void check_in_blocks(const Case& c) {
   std::vector<double> y(in.g.values.size()), dx(in.x.values.size()), dw(in.w.values.size());
   for_products(c, [&](size_t i, size_t j, size_t k) {
     const double xv = in.x.values[i], wv = in.w.values[j], gv = in.g.values[k];
-    y[k] += xv * wv, dx[i] += gv * wv, dw[j] += gv * xv;
+    y[k] += xv * wv;
+    dx[i] += gv * wv;
+    dw[j] += gv * xv;
   });
   for (size_t k = 0; k < y.size(); ++k)
     y[k] += in.bias.values[k / static_cast<size_t>(c.p() * c.q()) % static_cast<size_t>(c.o)];

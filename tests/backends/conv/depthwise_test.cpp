@@ -44,7 +44,9 @@ template <class T> Definition definition(const Case& c, const Buffer<T>& x, cons
                std::vector<double>(w.values.size())};
   for_products(c, [&](size_t i, size_t j, size_t k) {
     const double xv = x.values[i], wv = w.values[j], gv = g.values[k];
-    d.y[k] += xv * wv, d.dx[i] += gv * wv, d.dw[j] += gv * xv;
+    d.y[k] += xv * wv;
+    d.dx[i] += gv * wv;
+    d.dw[j] += gv * xv;
   });
   for (size_t k = 0; k < d.y.size(); ++k)
     d.y[k] += b.values[k / static_cast<size_t>(c.p() * c.q()) % static_cast<size_t>(c.o)];
@@ -80,7 +82,8 @@ void check_cases(int cases, uint32_t seed) {
     // Both sides in blocks, or one.
     for (const auto& [x_in, y_in] :
          {std::pair(in.x_in, in.y_in), std::pair(in.x_in, false), std::pair(false, in.y_in)}) {
-      in.x_in = x_in, in.y_in = y_in;
+      in.x_in = x_in;
+      in.y_in = y_in;
       const auto got = in.results();
       expect_near(got[0], want.y, static_cast<double>(c.r * c.s) + 1);
       expect_near(got[1], want.dx, static_cast<double>(c.r * c.s));

@@ -60,11 +60,15 @@ class Frozen {
     Step step{op_id("conv2d"), &c_.attr, {}, {{DType::f32, out_}}, nullptr, 2};
     std::vector<const void*> in;
     auto add = [&](const Buffer<float>& b) {
-      step.in.push_back({DType::f32, b.shape}), in.push_back(b.values.data());
+      step.in.push_back({DType::f32, b.shape});
+      in.push_back(b.values.data());
     };
-    add(x_), add(w_);
+    add(x_);
+    add(w_);
     Expr e;
-    e.space = out_, e.own_inputs = 2, e.own_result = {DType::f32, out_};
+    e.space = out_;
+    e.own_inputs = 2;
+    e.own_result = {DType::f32, out_};
     size_t inputs = 1;
     for (const Op& op : ops_) inputs += op.operand != Op::none;
     uint8_t next = 1, value = 0;
@@ -72,7 +76,8 @@ class Frozen {
       Expr::Instruction code{
           static_cast<int16_t>(ops_[k].op), -1, 1, DType::f32, DType::f32, {value}};
       if (ops_[k].operand != Op::none) {
-        code.operands = 2, code.operand[1] = next++;
+        code.operands = 2;
+        code.operand[1] = next++;
         if (ops_[k].first) std::swap(code.operand[0], code.operand[1]);
         add(operands_[k]);
       }

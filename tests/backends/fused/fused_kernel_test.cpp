@@ -150,7 +150,8 @@ TEST(PointwiseExecutor, FusedValuesAreRoundedAsInMemory) {
   expr.results = {3, 7, 4};
   expr.space = a.shape;
   Step step;
-  step.in = {a, b, c},
+  step.in = {a, b, c};
+
   step.out = {{DType::u8, a.shape}, {DType::f64, a.shape}, {DType::boolean, a.shape}};
   step.expr = &expr;
   std::vector<uint8_t> x = draw(a, 1), y = draw(b, 2), z = draw(c, 3), product(21000), flag(21000);

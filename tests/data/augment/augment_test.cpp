@@ -48,8 +48,10 @@ TEST(Augment, BoxesLieInsideAndHaveTheAreasAndRatiosAsked) {
     const Box b = random_box({120, 160}, 0.35, random);
     ASSERT_TRUE(b.top >= 0 && b.left >= 0 && b.top + b.height <= 120 && b.left + b.width <= 160);
     const double area = b.height * b.width / (120 * 160), ratio = b.width / b.height;
-    smallest = std::min(smallest, area), largest = std::max(largest, area);
-    flattest = std::min(flattest, ratio), tallest = std::max(tallest, ratio);
+    smallest = std::min(smallest, area);
+    largest = std::max(largest, area);
+    flattest = std::min(flattest, ratio);
+    tallest = std::max(tallest, ratio);
   }
   EXPECT_NEAR(smallest, 0.35, 0.02);
   EXPECT_NEAR(largest, 1, 0.05);
@@ -123,7 +125,10 @@ TEST(Augment, FlipsHalfAndMovesEverywhere) {
         for (int64_t right = -1; right <= 1; ++right) {
           x = sample(plain);
           shift(shape, down, right, Outside::black, x.data());
-          if (x == sample(moved)) found = true, places.emplace(down, right);
+          if (x == sample(moved)) {
+            found = true;
+            places.emplace(down, right);
+          }
         }
       EXPECT_TRUE(found) << i;
     }
@@ -194,7 +199,8 @@ TEST(Augment, MixedBatchesHaveSharesOfClasses) {
   for (const char* word : {"mixup", "cutmix", "mixup,cutmix"}) {
     Loader plain(set, {.batch_size = 8}),
         mixed(set, {.batch_size = 8, .threads = 2, .augment = augment_from_text(word)});
-    plain.start(0), mixed.start(0);
+    plain.start(0);
+    mixed.start(0);
     int changed = 0;
     for (Batch a, b; plain.next(a) && mixed.next(b);) {
       ASSERT_EQ(b.y.shape(), (Shape{8, 5}));
@@ -213,8 +219,9 @@ TEST(Augment, MixedBatchesHaveSharesOfClasses) {
           difference += other * other;
         }
         std::vector<double> target(5);
-        target[static_cast<size_t>(label[i])] += own / difference,
-            target[static_cast<size_t>(label[before])] += 1 - own / difference;
+        target[static_cast<size_t>(label[i])] += own / difference;
+
+        target[static_cast<size_t>(label[before])] += 1 - own / difference;
         for (size_t c = 0; c < 5; ++c)
           EXPECT_NEAR(static_cast<double>(share[i * 5 + c]), target[c], 0.12) << word;
         changed += std::abs(own / difference - 1) > 0.05;
@@ -232,7 +239,8 @@ TEST(Augment, SharesComeFromABetaDistribution) {
     for (int i = 0; i < kDraws; ++i) {
       const double v = random_beta(alpha, random);
       ASSERT_TRUE(v >= 0 && v <= 1);
-      sum += v, squares += (v - 0.5) * (v - 0.5);
+      sum += v;
+      squares += (v - 0.5) * (v - 0.5);
     }
     const double variance = 1 / (4 * (2 * alpha + 1));
     EXPECT_NEAR(sum / kDraws, 0.5, 5 * std::sqrt(variance / kDraws)) << alpha;

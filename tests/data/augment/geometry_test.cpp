@@ -52,7 +52,8 @@ TEST(Geometry, AreasLieInside) {
     const Area a = random_area({3, 40, 60}, random);
     ASSERT_TRUE(a.top >= 0 && a.left >= 0 && a.bottom <= 40 && a.right <= 60);
     const double share = static_cast<double>((a.bottom - a.top) * (a.right - a.left)) / 2400;
-    largest = std::max(largest, share), smallest = std::min(smallest, share);
+    largest = std::max(largest, share);
+    smallest = std::min(smallest, share);
     const Area s = random_square({3, 40, 60}, 0.5, random);
     ASSERT_TRUE(s.top >= 0 && s.left >= 0 && s.bottom <= 40 && s.right <= 60 && s.bottom > s.top &&
                 s.right > s.left);

@@ -73,14 +73,38 @@ TEST(Picture, TurnsJpegUpright) {
       for (int64_t c = 0; c < file.width; ++c) {
         int64_t y = 0, x = 0;
         switch (orientation) {
-          case 1: y = r, x = c; break;
-          case 2: y = r, x = 39 - c; break;
-          case 3: y = 23 - r, x = 39 - c; break;
-          case 4: y = 23 - r, x = c; break;
-          case 5: x = r, y = c; break;
-          case 6: x = 39 - r, y = c; break;
-          case 7: x = 39 - r, y = 23 - c; break;
-          case 8: x = r, y = 23 - c; break;
+          case 1:
+            y = r;
+            x = c;
+            break;
+          case 2:
+            y = r;
+            x = 39 - c;
+            break;
+          case 3:
+            y = 23 - r;
+            x = 39 - c;
+            break;
+          case 4:
+            y = 23 - r;
+            x = c;
+            break;
+          case 5:
+            x = r;
+            y = c;
+            break;
+          case 6:
+            x = 39 - r;
+            y = c;
+            break;
+          case 7:
+            x = 39 - r;
+            y = 23 - c;
+            break;
+          case 8:
+            x = r;
+            y = 23 - c;
+            break;
         }
         for (int64_t k = 0; k < 3; ++k)
           file.pixels.push_back(upright.pixels[static_cast<size_t>((y * 40 + x) * 3 + k)]);
@@ -220,8 +244,10 @@ TEST(Picture, SaysWhatIsWrongAndWhere) {
   const std::string webp = webp_file(slope(64, 64, 3));
   auto with_size = [](std::string file, uint32_t side) {  // into the frame header
     const size_t frame = file.find("\xFF\xC0");
-    for (size_t at : {frame + 5, frame + 7})
-      file[at] = static_cast<char>(side >> 8), file[at + 1] = static_cast<char>(side);
+    for (size_t at : {frame + 5, frame + 7}) {
+      file[at] = static_cast<char>(side >> 8);
+      file[at + 1] = static_cast<char>(side);
+    }
     return file;
   };
   std::string many_scans = two_scans.substr(0, two_scans.size() - 2);
@@ -230,7 +256,8 @@ TEST(Picture, SaysWhatIsWrongAndWhere) {
   std::string holes = jpeg;
   const size_t scan = holes.find("\xFF\xDA") + 20;
   for (size_t i = scan; i < scan + 40; ++i) holes[i] = '\x55';
-  holes[scan + 41] = '\xFF', holes[scan + 42] = '\xD9';  // an end in the middle
+  holes[scan + 41] = '\xFF';
+  holes[scan + 42] = '\xD9';  // an end in the middle
   const std::string size = std::to_string(jpeg.size());
   struct Bad {
     const char* what;

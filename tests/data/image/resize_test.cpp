@@ -76,8 +76,10 @@ TEST(Resize, ByHand) {
 TEST(Resize, KeepsTheMean) {
   Picture noise = gray(101, 67, {});
   double sum = 0;
-  for (size_t i = 0; i < 101 * 67; ++i)
-    noise.pixels.push_back(static_cast<uint8_t>(i * 2654435761u % 251)), sum += noise.pixels.back();
+  for (size_t i = 0; i < 101 * 67; ++i) {
+    noise.pixels.push_back(static_cast<uint8_t>(i * 2654435761u % 251));
+    sum += noise.pixels.back();
+  }
   for (auto [h, w] : {std::pair{28, 28}, {100, 66}, {1, 67}, {7, 1}}) {
     double mean = 0;
     for (double v : resized(noise, h, w)) mean += v / h / w;

@@ -148,8 +148,10 @@ TEST(Loader, ThreadsQueueAndTimingNeverShow) {
       for (int64_t epoch : {0, 1, 7}) {
         loader.start(epoch);
         Seen seen = rest_of(loader);
-        for (size_t b = 0; b < seen.labels.size(); ++b)
-          all.labels.push_back(seen.labels[b]), all.inputs.push_back(seen.inputs[b]);
+        for (size_t b = 0; b < seen.labels.size(); ++b) {
+          all.labels.push_back(seen.labels[b]);
+          all.inputs.push_back(seen.inputs[b]);
+        }
       }
       if (expected.labels.empty()) expected = all;
       EXPECT_TRUE(all == expected) << threads << " threads, queue " << queue;
@@ -328,9 +330,11 @@ TEST(Loader, ALastBatchHoldsTheRest) {
       EXPECT_EQ(loader.batches(), static_cast<int64_t>(c.sizes.size()));
       const Seen seen = rest_of(loader);
       std::vector<int64_t> sizes, labels;
-      for (const auto& batch : seen.labels)
-        sizes.push_back(static_cast<int64_t>(batch.size())),
-            labels.insert(labels.end(), batch.begin(), batch.end());
+      for (const auto& batch : seen.labels) {
+        sizes.push_back(static_cast<int64_t>(batch.size()));
+
+        labels.insert(labels.end(), batch.begin(), batch.end());
+      }
       EXPECT_EQ(sizes, c.sizes) << c.samples << " in " << c.batch_size;
       std::vector<int64_t> expected = epoch_order(c.samples, 0, 0);
       expected.resize(labels.size());
@@ -411,7 +415,10 @@ TEST(Labels, AreCheckedWhereverTheyEnter) {
 TEST(Labels, CountingReadsNoSamples) {
   class Counted final : public Dataset {
    public:
-    Counted() { info_.input_shape = Shape{1, 4, 4}, info_.classes = 2; }
+    Counted() {
+      info_.input_shape = Shape{1, 4, 4};
+      info_.classes = 2;
+    }
     int64_t size() const override { return 10; }
     const Info& info() const override { return info_; }
     void read(int64_t, float*, int64_t*) const override { ADD_FAILURE() << "a sample was read"; }

@@ -220,14 +220,16 @@ TEST(Cifar, SaysWhatIsWrong) {
       {"xz cut",
        [](Files& f) {
          const std::string packed = xz(f["test_batch.bin"]);
-         f.erase("test_batch.bin"), f["test_batch.bin.xz"] = packed.substr(0, packed.size() - 40);
+         f.erase("test_batch.bin");
+         f["test_batch.bin.xz"] = packed.substr(0, packed.size() - 40);
        },
        {"test_batch.bin.xz: byte ", "the xz stream is cut off"}},
       {"xz damaged",
        [](Files& f) {
          std::string packed = xz(f["test_batch.bin"]);
          packed[packed.size() / 2] ^= 0x55;
-         f.erase("test_batch.bin"), f["test_batch.bin.xz"] = packed;
+         f.erase("test_batch.bin");
+         f["test_batch.bin.xz"] = packed;
        },
        {"test_batch.bin.xz: byte ", "the xz stream is damaged (the data are corrupt)"}},
   };
@@ -293,7 +295,8 @@ TEST(Noise, IsAFunctionOfTheSeed) {
     ++count[static_cast<size_t>(y)];
     for (float v : x) {
       EXPECT_TRUE(v >= 0 && v < 1);
-      sum += v, squares += v * v;
+      sum += v;
+      squares += v * v;
     }
   }
   const double n = 1800 * 192, mean = sum / n;
@@ -322,8 +325,10 @@ TEST(Cifar, Real) {
   }
   std::vector<int> count(10);
   std::vector<float> x(3072);
-  for (int64_t i = 0, y = 0; i < 50000; ++i)
-    s.train->read(i, x.data(), &y), ++count[static_cast<size_t>(y)];
+  for (int64_t i = 0, y = 0; i < 50000; ++i) {
+    s.train->read(i, x.data(), &y);
+    ++count[static_cast<size_t>(y)];
+  }
   EXPECT_EQ(count, std::vector<int>(10, 5000));
 }
 

@@ -60,8 +60,10 @@ std::map<std::string, std::vector<int64_t>> labels_of(const Splits& s) {
   for (auto& [name, set] : {std::pair{"train", s.train}, {"val", s.val}, {"test", s.test}}) {
     if (!set) continue;
     std::vector<float> x(static_cast<size_t>(set->info().input_shape.numel()));
-    for (int64_t i = 0, y = 0; i < set->size(); ++i)
-      set->read(i, x.data(), &y), out[name].push_back(y);
+    for (int64_t i = 0, y = 0; i < set->size(); ++i) {
+      set->read(i, x.data(), &y);
+      out[name].push_back(y);
+    }
   }
   return out;
 }
@@ -85,7 +87,8 @@ TEST(Folder, ReadsPicturesOfAnySize) {
     EXPECT_EQ(y, i / 10);
     for (float v : x) {
       EXPECT_NEAR(255 * v, 10 * (i % 10) + 5 * (i / 10), 1.01) << i;
-      sum += v, squares += v * v;
+      sum += v;
+      squares += v * v;
     }
   }
   const double n = 20 * 3 * 24 * 24;

@@ -172,7 +172,9 @@ TEST(Table, SplitsAndRemembers) {
   for (int64_t i = 0, y = 0; i < 36; ++i) {
     float x = 0;
     s.train->read(i, &x, &y);
-    sum += x, squares += x * x, cows += y;
+    sum += x;
+    squares += x * x;
+    cows += y;
   }
   EXPECT_NEAR(sum / 36, 0, 1e-6);
   EXPECT_NEAR(squares / 36, 1, 1e-6);

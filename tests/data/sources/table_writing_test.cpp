@@ -297,7 +297,8 @@ TEST(TableWriting, SpellingsOfOneClass) {
         cell += *at == '_' ? ' ' : *at == '\'' ? '"' : *at;
         continue;
       }
-      text += std::to_string(row++) + ".5," + cell + "\n", cell = "";
+      text += std::to_string(row++) + ".5," + cell + "\n";
+      cell = "";
       if (!*at) break;
     }
     const Opened t(text, "?target=y&test=0");
@@ -462,7 +463,8 @@ TEST(TableWriting, WithoutHeaderTheNumberOfColumnsTellsThePlaces) {
   for (int i = 0; i < 12; ++i) {
     const std::string row = std::string(i % 2 ? "p" : "q") + "," + std::to_string(i % 5) + ".5," +
                             std::to_string(i * i) + ",";
-    constant += row + "7\n", dropped += row + std::to_string(i % 4) + "\n";
+    constant += row + "7\n";
+    dropped += row + std::to_string(i % 4) + "\n";
   }
   TemporaryFolder folder;
   auto ask = [&](const std::string& text, const std::string& encoding) {

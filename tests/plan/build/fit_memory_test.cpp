@@ -101,7 +101,10 @@ std::map<std::string, int> ops_of(const Plan& plan) {
     std::string name = step_name(s.step), word;
     for (char c : name + ' ') {
       if (std::isalnum(static_cast<unsigned char>(c)) || c == '_' || c == '.') word += c;
-      else if (!word.empty()) ++count[word], word.clear();
+      else if (!word.empty()) {
+        ++count[word];
+        word.clear();
+      }
     }
   }
   return count;
@@ -135,7 +138,8 @@ TEST(Shrink, ATransformersStep) {
     const Tensor loss = cross_entropy(flatten(gpt(tokens), 0, -2), flatten(tokens));
     loss.backward();
     const auto plan = plan_of_pending(tier);
-    arena[tier == Tier::cold] = plan->arena_bytes, ops[tier == Tier::cold] = ops_of(*plan);
+    arena[tier == Tier::cold] = plan->arena_bytes;
+    ops[tier == Tier::cold] = ops_of(*plan);
     drop_pending();
     opt.zero_grad();
   }

@@ -141,8 +141,10 @@ TEST_F(Invariants, OperandsShapesAndResultsOfCodeFit) {
   });
   expect("not computed yet",
          [&](FusedStep& f) { f.expr.code[2].operand[0] = static_cast<uint8_t>(f.in.size() + 2); });
-  expect("not complete before the step ends",
-         [&](FusedStep& f) { f.expr.axes = 1, f.expr.code[reduction].per = Expr::Per::kept; });
+  expect("not complete before the step ends", [&](FusedStep& f) {
+    f.expr.axes = 1;
+    f.expr.code[reduction].per = Expr::Per::kept;
+  });
   expect("one value per element",
          [&](FusedStep& f) { f.expr.code[reduction].per = Expr::Per::element; });
   expect("per row from one value per element",
@@ -153,8 +155,10 @@ TEST_F(Invariants, OperandsShapesAndResultsOfCodeFit) {
   expect("results, code for", [](FusedStep& f) { f.expr.results.clear(); });
   expect("no code", [](FusedStep& f) { f.expr.code.clear(); });
   expect("inputs and", [&](FusedStep& f) {  // all different
-    for (uint32_t k = 1; k < Expr::kMaxPointers; ++k)
-      f.in.push_back({Ref::record, 0, all[k % all.size()]}), f.in_desc.push_back(f.in_desc[0]);
+    for (uint32_t k = 1; k < Expr::kMaxPointers; ++k) {
+      f.in.push_back({Ref::record, 0, all[k % all.size()]});
+      f.in_desc.push_back(f.in_desc[0]);
+    }
   });
   expect("more than",
          [](FusedStep& f) { f.expr.code.resize(Expr::kMaxInstructions + 1, f.expr.code[0]); });
@@ -182,7 +186,9 @@ TEST_F(Invariants, NobodyWritesOverWhatIsStillRead) {
   const Tensor x = tensor_f32({8, 16}, 1);
   const Tensor a = exp(x), b = sum(a, {1}, true), c = a * b, d = c + a;
   const std::vector<Tensor> held{d};
-  const_cast<Tensor&>(a) = {}, const_cast<Tensor&>(b) = {}, const_cast<Tensor&>(c) = {};
+  const_cast<Tensor&>(a) = {};
+  const_cast<Tensor&>(b) = {};
+  const_cast<Tensor&>(c) = {};
   const Pending pending;
   const Program& p = *pending.program;
   ASSERT_EQ(p.size(), 4u);
@@ -210,8 +216,10 @@ TEST_F(Invariants, NobodyWritesOverWhatIsStillRead) {
   expect("leaves the arena", [&](Plan& q) { q.steps[0].out[0].at += 4; });
   expect("has no place", [&](Plan& q) { q.steps[3].in[0].kind = Place::none; });
   expect("has no place of its own", [&](Plan& q) { q.steps[3].out[0].kind = Place::leaf; });
-  expect("is never written",
-         [&](Plan& q) { q.output_bytes.push_back(4), q.output_update.push_back(-1); });
+  expect("is never written", [&](Plan& q) {
+    q.output_bytes.push_back(4);
+    q.output_update.push_back(-1);
+  });
   expect("for the second time",
          [&](Plan& q) { q.steps[2].out[0] = q.steps[3].in[0] = q.steps[3].out[0]; });
 }

@@ -17,7 +17,8 @@ class Composer {
     c_.dtype = c_.family == Composition::exact && d_.below(3) == 0 ? f64 : f32;
     const size_t size = d_.below(40);
     // Now and then empty tensors, and tensors that are worth several threads and more than a tile.
-    smallest_ = size == 0 ? 0 : 1, large_ = size == 1 && c_.family == Composition::exact;
+    smallest_ = size == 0 ? 0 : 1;
+    large_ = size == 1 && c_.family == Composition::exact;
   }
 
   Composition compose() {
@@ -62,7 +63,9 @@ class Composer {
         values_.push_back(v);
       }
     } catch (const Error&) { return kNone; }
-    call.shape = values_.back().shape(), call.dtype = values_.back().dtype(),
+    call.shape = values_.back().shape();
+    call.dtype = values_.back().dtype();
+
     call.requires_grad = values_.back().requires_grad();
     c_.body.push_back(std::move(call));
     return static_cast<int>(c_.body.size() - 1);
@@ -409,7 +412,8 @@ class Composer {
     if (c_.losses.empty()) c_.mode = Composition::forward;
     if (c_.mode >= Composition::sgd) c_.steps = 1 + static_cast<int>(d_.below(3));
     for (size_t k = 0, n = 1 + d_.below(4); k < n; ++k) c_.held.push_back(any());
-    values_.clear(), parameters_.clear();
+    values_.clear();
+    parameters_.clear();
     flush();
   }
 
@@ -470,8 +474,10 @@ inline Composition minimized(Composition c, const std::function<bool(const Compo
       if (mode < c.mode)
         attempt([&](Composition& s) {
           s.mode = mode;
-          if (mode == Composition::forward)
-            s.held.insert(s.held.end(), s.losses.begin(), s.losses.end()), s.losses.clear();
+          if (mode == Composition::forward) {
+            s.held.insert(s.held.end(), s.losses.begin(), s.losses.end());
+            s.losses.clear();
+          }
         });
     for (size_t k = c.held.size(); k-- > 0;)
       if (k < c.held.size())

@@ -17,9 +17,13 @@ TEST(Compositions, AreOfAllKinds) {
   std::vector<size_t> by_kind(kinds().size(), 0);
   for (uint64_t seed = 0; seed < 400; ++seed) {
     const Composition c = composition(seed);
-    lines += c.body.size(), ++by_family[c.family], ++by_mode[c.mode];
-    for (const Call& call : c.body)
-      ++by_kind[static_cast<size_t>(call.kind)], second_order += is_kind(call, "grad");
+    lines += c.body.size();
+    ++by_family[c.family];
+    ++by_mode[c.mode];
+    for (const Call& call : c.body) {
+      ++by_kind[static_cast<size_t>(call.kind)];
+      second_order += is_kind(call, "grad");
+    }
   }
   EXPECT_GT(lines, 400u * 12);
   EXPECT_GT(second_order, 20u);
@@ -32,8 +36,10 @@ TEST(Compositions, AreOfAllKinds) {
 TEST(Compositions, AreMinimized) {
   auto fails = [](const Composition& c) {
     bool gelu = false, product = false;
-    for (const Call& call : without_dead_lines(c).body)
-      gelu |= is_kind(call, "gelu"), product |= is_kind(call, "matmul");
+    for (const Call& call : without_dead_lines(c).body) {
+      gelu |= is_kind(call, "gelu");
+      product |= is_kind(call, "matmul");
+    }
     return gelu && product && failure(c).empty();
   };
   int found = 0;

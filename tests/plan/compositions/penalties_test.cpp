@@ -34,7 +34,8 @@ struct Case {
 Bits by_program(const Case& c, Tier t) {
   const InTier in_tier(t);
   nn::Linear net(c.in, c.out);
-  net.weight.set(tensor_f32({c.out, c.in}, 1)), net.bias.set(tensor_f32({c.out}, 2));
+  net.weight.set(tensor_f32({c.out, c.in}, 1));
+  net.bias.set(tensor_f32({c.out}, 2));
   const Tensor x = tensor_f32({c.rows, c.in}, 3);
   flush();
   const std::vector<Parameter> p = net.parameters();
@@ -70,13 +71,19 @@ std::vector<std::vector<double>> by_hand(const Case& c) {
   const double share = 1.0 / static_cast<double>(rows * out);
   for (size_t r = 0; r < rows; ++r)
     for (size_t o = 0; o < out; ++o) {
-      g[1][o] += share, loss += p[1][o] * share;
-      for (size_t i = 0; i < in; ++i)
-        g[0][o * in + i] += x[r * in + i] * share, loss += x[r * in + i] * p[0][o * in + i] * share;
+      g[1][o] += share;
+      loss += p[1][o] * share;
+      for (size_t i = 0; i < in; ++i) {
+        g[0][o * in + i] += x[r * in + i] * share;
+        loss += x[r * in + i] * p[0][o * in + i] * share;
+      }
     }
   for (size_t k = 0; k < 2; ++k) {
     double squares = 0, absolutes = 0;
-    for (double v : p[k]) squares += v * v, absolutes += std::fabs(v);
+    for (double v : p[k]) {
+      squares += v * v;
+      absolutes += std::fabs(v);
+    }
     loss += kWeight * (c.penalty == Penalty::square     ? squares
                        : c.penalty == Penalty::absolute ? absolutes
                                                         : std::sqrt(squares));

@@ -104,7 +104,8 @@ TEST(Constants, FollowAStateDict) {
     b.weight.set(tensor_f32({3}, 5));
     flush();
   }
-  a.eval(), b.eval();
+  a.eval();
+  b.eval();
   const Tensor x = tensor_f32({2, 3, 4, 4}, 6);
   auto run = [&](nn::BatchNorm2d& m) {
     NoGrad off;

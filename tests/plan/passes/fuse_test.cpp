@@ -60,9 +60,13 @@ TEST(Fuse, AnAdamStepIsOneKernelForEachParameter) {
     Parameter a(tensor_f32({4, 7}, 1)), b(tensor_f32(equal ? Shape{4, 7} : Shape{9}, 2));
     optim::Adam opt({a, b}, {.lr = 0.01});
     auto give_gradients = [&] {
-      a.set_grad(tensor_f32(a.shape(), 3)), b.set_grad(tensor_f32(b.shape(), 4));
+      a.set_grad(tensor_f32(a.shape(), 3));
+      b.set_grad(tensor_f32(b.shape(), 4));
     };
-    for (int i = 0; i < 2; ++i) give_gradients(), opt.step();
+    for (int i = 0; i < 2; ++i) {
+      give_gradients();
+      opt.step();
+    }
     give_gradients();
     const int64_t before = plan_stats().kernels;
     opt.step();

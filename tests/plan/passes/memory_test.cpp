@@ -75,7 +75,8 @@ TEST(ArenaPlacement, NothingOverlapsAndGapsAreSmall) {
       const ArenaBlock& a = blocks[i];
       if (a.bytes == 0) continue;
       EXPECT_EQ(a.at % kArenaAlign, 0);
-      end = std::max(end, a.at + a.bytes), total += a.bytes + kArenaAlign;
+      end = std::max(end, a.at + a.bytes);
+      total += a.bytes + kArenaAlign;
       for (size_t j = 0; j < i; ++j) {
         const ArenaBlock& b = blocks[j];
         const bool meet = b.bytes > 0 && a.first <= b.last && b.first <= a.last;
@@ -194,7 +195,8 @@ TEST(MemoryPlan, AKeptActivationIsMadeAgain) {
     loss.backward();
     const int64_t bytes = plan_of_pending(planned ? Tier::planned : Tier::cold)->arena_bytes;
     flush();
-    w1.set_grad({}), w2.set_grad({});
+    w1.set_grad({});
+    w2.set_grad({});
     return bytes;
   };
   EXPECT_LT(arena(true), arena(false) * 8 / 10);
@@ -212,8 +214,10 @@ TEST(PackedWeights, FollowTheirParameter) {
   };
   auto near = [](const std::vector<float>& a, const std::vector<float>& b) {
     float worst = 0, largest = 0;
-    for (size_t i = 0; i < a.size(); ++i)
-      worst = std::max(worst, std::fabs(a[i] - b[i])), largest = std::max(largest, std::fabs(b[i]));
+    for (size_t i = 0; i < a.size(); ++i) {
+      worst = std::max(worst, std::fabs(a[i] - b[i]));
+      largest = std::max(largest, std::fabs(b[i]));
+    }
     return worst <= 1e-4f * largest;
   };
   const auto first = run(Tier::planned);

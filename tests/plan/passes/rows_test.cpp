@@ -97,7 +97,10 @@ TEST(Rows, ForwardAndBackward) {
   auto gradients = [&](Tensor loss, std::initializer_list<Parameter*> of) {
     loss.backward();
     Tensors all{loss};
-    for (Parameter* p : of) all.push_back(p->grad()), p->set_grad({});
+    for (Parameter* p : of) {
+      all.push_back(p->grad());
+      p->set_grad({});
+    }
     return all;
   };
   EXPECT_EQ(steps([&] { return gradients(sum(matmul(own_softmax(Tensor(x)), m) * v), {&x}); }),
@@ -220,7 +223,9 @@ TEST(Rows, AgreeWithLoopsInDouble) {
 
 TEST(Rows, NotANumberStaysInItsRow) {
   std::vector<float> v(40, 1);
-  v[13] = NAN, v[25] = -INFINITY, v[35] = INFINITY;
+  v[13] = NAN;
+  v[25] = -INFINITY;
+  v[35] = INFINITY;
   const Tensor x = tensor(v, Shape{4, 10});
   for (Tier t : {Tier::cold, Tier::planned}) {
     const InTier in(t);

@@ -69,7 +69,8 @@ std::optional<ChannelChain> ChannelChain::of(const Step& step) {
         op.kind = ChainOp::add_beside;
       else if (!is_per_channel(d.shape, e.space)) return {};
     }
-    made.chain_.ops[c] = op, made.inputs_[c] = input;
+    made.chain_.ops[c] = op;
+    made.inputs_[c] = input;
     ++made.chain_.count;
   }
   return made;

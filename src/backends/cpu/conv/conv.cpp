@@ -164,7 +164,10 @@ class ConvF32 final : public Kernel {
     int64_t lanes = gradient ? std::min(count, gradient_lanes(g)) : conv_lanes(g, count);
     if (direction == Direction::forward && g.n == 1 && g.attr.groups == 1 && layout_ == Tag::any) {
       const int64_t slices = channel_slices(g);
-      if (slices > 1) lanes = slices, slice_ = g.o / slices;
+      if (slices > 1) {
+        lanes = slices;
+        slice_ = g.o / slices;
+      }
     }
     prepare(lanes);
     workspace_bytes = places_.total();
@@ -294,7 +297,9 @@ class ConvF32 final : public Kernel {
         padding, onednn_attr());
     Stage s;
     if (direction_ == Direction::forward) {
-      s.x_desc = forward.src_desc(), s.w_desc = forward.weights_desc(),
+      s.x_desc = forward.src_desc();
+      s.w_desc = forward.weights_desc();
+
       s.y_desc = forward.dst_desc();
       std::vector<Primitive::Argument> arguments{
           {DNNL_ARG_SRC, s.x_desc}, {DNNL_ARG_WEIGHTS, s.w_desc}, {DNNL_ARG_DST, s.y_desc}};
@@ -304,7 +309,9 @@ class ConvF32 final : public Kernel {
     } else if (direction_ == Direction::grad_input) {
       const dnnl::convolution_backward_data::primitive_desc pd(
           engine, direct, x, w, y, stride, dilation, padding, padding, forward, onednn_attr());
-      s.x_desc = pd.diff_src_desc(), s.w_desc = pd.weights_desc(), s.y_desc = pd.diff_dst_desc();
+      s.x_desc = pd.diff_src_desc();
+      s.w_desc = pd.weights_desc();
+      s.y_desc = pd.diff_dst_desc();
       s.conv = {pd,
                 {{DNNL_ARG_DIFF_SRC, s.x_desc},
                  {DNNL_ARG_WEIGHTS, s.w_desc},
@@ -313,7 +320,9 @@ class ConvF32 final : public Kernel {
     } else {
       const dnnl::convolution_backward_weights::primitive_desc pd(
           engine, direct, x, w, y, stride, dilation, padding, padding, forward, onednn_attr());
-      s.x_desc = pd.src_desc(), s.w_desc = pd.diff_weights_desc(), s.y_desc = pd.diff_dst_desc();
+      s.x_desc = pd.src_desc();
+      s.w_desc = pd.diff_weights_desc();
+      s.y_desc = pd.diff_dst_desc();
       s.conv = {pd,
                 {{DNNL_ARG_SRC, s.x_desc},
                  {DNNL_ARG_DIFF_WEIGHTS, s.w_desc},

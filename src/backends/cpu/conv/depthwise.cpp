@@ -44,13 +44,15 @@ struct Axis {
   Axis(bool backwards, int64_t x, int64_t y, int64_t kernel, const ConvAttr& a)
       : out(backwards ? x : y), in(backwards ? y : x) {
     if (!backwards) {
-      in_step = a.stride, tap_step = a.dilation;
+      in_step = a.stride;
+      tap_step = a.dilation;
       phases.push_back({0, out, kernel, -a.padding, 0, 1});
       return;
     }
     // dx[i] = Σ dy[(i + padding − r·dilation) / stride] · w[r] over those r that divide.
     const int64_t step = a.stride / std::gcd(a.stride, a.dilation);
-    out_step = a.stride, tap_step = step * a.dilation / a.stride;
+    out_step = a.stride;
+    tap_step = step * a.dilation / a.stride;
     for (int64_t first = 0; first < std::min<int64_t>(out_step, out); ++first) {
       int64_t r = 0;
       while (r < step && (first + a.padding - r * a.dilation) % a.stride != 0) ++r;

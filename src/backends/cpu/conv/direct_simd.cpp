@@ -119,7 +119,8 @@ void plain(const DirectRows& s, const float* x, const float* w, const float* bia
   for (int64_t p = 0; p < s.rows; ++p)
     for (int64_t i = 0; i < panels.count; ++i) {
       const int64_t o = panels.begin(i), height = panels.begin(i + 1) - o;
-      t.w = w + o * s.depth, t.bias = bias ? bias + o : nullptr;
+      t.w = w + o * s.depth;
+      t.bias = bias ? bias + o : nullptr;
       // the last vectors overlap those before
       for (int64_t next = 0, taken = 0; next < s.columns; next += taken) {
         const bool two = s.columns >= 2 * kLanes && s.columns - next > kLanes;
@@ -138,7 +139,8 @@ void blocked(const DirectRows& s, const float* x, const float* w, const float* b
   for (int64_t p = 0; p < s.rows; ++p)
     for (int64_t o = 0; o < s.channels; o += 2 * kLanes) {
       const bool two = o + kLanes < s.channels;
-      t.w = w + o * s.depth, t.bias = bias ? bias + o : nullptr;
+      t.w = w + o * s.depth;
+      t.bias = bias ? bias + o : nullptr;
       for (int64_t i = 0; i < panels.count; ++i) {
         const int64_t j = panels.begin(i), height = panels.begin(i + 1) - j;
         t.x = x + p * s.x_row + j * s.stride;

@@ -67,7 +67,10 @@ int64_t best_group(int64_t tiles, int64_t channels, int64_t bytes, int64_t lanes
                           : lanes * planes <= caches.far_bytes ? 2
                                                                : 3;
     const int64_t moved = groups * ((bytes > caches.near_bytes / 2 ? bytes : 0) + times * planes);
-    if (moved <= least) least = moved, best = size;
+    if (moved <= least) {
+      least = moved;
+      best = size;
+    }
   }
   return best;
 }
@@ -78,7 +81,8 @@ struct Cut {
   Cut(const Geometry& g, bool backwards) {
     // The gradient of x is the convolution of g with the rotated weights, padded so that every
     // window that held an x is met.
-    in = backwards ? g.o : g.c, out = backwards ? g.c : g.o;
+    in = backwards ? g.o : g.c;
+    out = backwards ? g.c : g.o;
     const int64_t block = winograd_block(), rows = tiles_along(backwards ? g.h : g.p),
                   columns = tiles_along(backwards ? g.w : g.q);
     from = backwards ? WinogradTiles{in / block, g.p, g.q, rows, columns, 2 - g.attr.padding}
@@ -249,7 +253,8 @@ class Winograd final : public Kernel, public SavesFlops {
     float* values = static_cast<float*>(own ? own : out[0]);
     if (own) {
       WinogradTiles cut = to;
-      cut.rows = rows, cut.height = height;
+      cut.rows = rows;
+      cut.height = height;
       transform_back(output, g, cut, 0, values);
     } else {
       transform_back(output, g, to, g.first, values);

@@ -273,7 +273,12 @@ HWY_INLINE void direct_row(const float* x, const WinogradTiles& from, const Plac
       }
     }
   }
-  if constexpr (kInside) sums[0] = s0, sums[1] = s1, sums[2] = s2, sums[3] = s3;
+  if constexpr (kInside) {
+    sums[0] = s0;
+    sums[1] = s1;
+    sums[2] = s2;
+    sums[3] = s3;
+  }
 }
 
 /// Numbers that are not finite, times 0, are not 0.

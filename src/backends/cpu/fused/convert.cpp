@@ -164,7 +164,10 @@ template <class T> class StridedCopyOf final : public StridedCopy {
                       for (int64_t i = begin, band = begin % bands; i < end; ++i) {
                         copy_band(from + at.offset[0], to + at.offset[1], band * kBlock,
                                   std::min(rows_.size, (band + 1) * kBlock));
-                        if (++band == bands) band = 0, at.next();
+                        if (++band == bands) {
+                          band = 0;
+                          at.next();
+                        }
                       }
                     });
   }

@@ -33,7 +33,9 @@ int result_over(const Step& step) {
 Epilogue::Epilogue(const Step& step) {
   if (!step.has_epilogue()) return;
   const Expr& e = *step.expr;
-  own_inputs_ = e.own_inputs, keeps_ = e.keeps, outputs_ = step.out.size();
+  own_inputs_ = e.own_inputs;
+  keeps_ = e.keeps;
+  outputs_ = step.out.size();
   if (!keeps_) place_ = result_over(step);
   std::vector<ValueDesc> in{{e.own_result.dtype, e.space}};
   in.insert(in.end(), step.in.begin() + own_inputs_, step.in.end());

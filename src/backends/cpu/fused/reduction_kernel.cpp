@@ -66,7 +66,10 @@ struct Walk {
   /// The first accumulator of a run.
   int64_t place(int64_t i) const {
     int64_t at = 0;
-    for (const Axis& a : outer) at += i % a.size * a.stride, i /= a.size;
+    for (const Axis& a : outer) {
+      at += i % a.size * a.stride;
+      i /= a.size;
+    }
     return at;
   }
   struct Axis {

@@ -154,7 +154,9 @@ class RowProgramExecutor::Compiler {
       for (size_t o = 0; o < i.operands; ++o) tile_code.back().operand[o] = local(i.operand[o]);
       computed.push_back(m);
       for (const Home& home : homes) {
-        results.push_back(local(m)), out.push_back(i.type), stage.out.push_back(home);
+        results.push_back(local(m));
+        out.push_back(i.type);
+        stage.out.push_back(home);
         streamed.push_back(past_caches_ && !per_row && home.kind == Home::output && !read_later(m));
       }
     }

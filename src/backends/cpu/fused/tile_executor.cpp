@@ -65,8 +65,10 @@ int64_t TileExecutor::reserve(int64_t elements, int64_t width) {
 TileExecutor::Input TileExecutor::prepare(const TileProgram::Load& load, const ValueDesc& desc,
                                           const std::array<int64_t, 8>& strides, bool changes) {
   Input input = classify(strides, desc.shape.numel(), changes);
-  input.source = load.source, input.to = load.to;
-  input.itemsize = itemsize(desc.dtype), input.width = itemsize(load.type);
+  input.source = load.source;
+  input.to = load.to;
+  input.itemsize = itemsize(desc.dtype);
+  input.width = itemsize(load.type);
   if (desc.dtype != load.type) input.convert = checked_converter(desc.dtype, load.type);
   // A periodic one is read from any phase on.
   if (input.kind == Input::periodic) input.scratch = reserve(tile_ + input.period, input.width);
@@ -85,7 +87,8 @@ TileExecutor::Input TileExecutor::classify(const std::array<int64_t, 8>& strides
   while (axis >= 0 && strides[axis] == period) period *= sizes_[axis--];
   int64_t span = period;
   while (axis >= 0 && strides[axis] == 0) span *= sizes_[axis--];  // and those that it repeats over
-  input.period = period, input.span = span;
+  input.period = period;
+  input.span = span;
   input.one_per_span = period == 1 && numel * span == total_;
   input.kind = numel == total_                           ? Input::linear
                : axis < 0 && period <= tile_ && !changes ? Input::periodic

@@ -30,8 +30,14 @@ template <class T> Gemm<T>::Gemm(const GemmShape& shape, const GemmUse& use)
   if (s.b_row == 0) s.b_row = s.b_transposed ? s.k : s.n;
   if (s.c_row == 0) s.c_row = s.n;
   // One column is contiguous either way, and so is one row.
-  if (s.n == 1 && !s.b_transposed && s.b_row == 1) s.b_transposed = true, s.b_row = s.k;
-  if (s.m == 1 && s.a_transposed && s.a_row == 1) s.a_transposed = false, s.a_row = s.k;
+  if (s.n == 1 && !s.b_transposed && s.b_row == 1) {
+    s.b_transposed = true;
+    s.b_row = s.k;
+  }
+  if (s.m == 1 && s.a_transposed && s.a_row == 1) {
+    s.a_transposed = false;
+    s.a_row = s.k;
+  }
   const bool thin = !use.b_packed && s.m <= tile_.rows && !s.b_transposed;
   k_steps_ = pieces(s.k, thin ? kThinDepth : kDepth);
   depth_ = round_up(pieces(s.k, k_steps_), Numerics::gemm_depth_multiple);

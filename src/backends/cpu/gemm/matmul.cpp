@@ -25,14 +25,17 @@ struct Product {
   Product(const Shape& a_shape, const Shape& b_shape, const Shape& out, const MatmulAttr& attr)
       : a_transposed(attr.transpose_a), b_transposed(attr.transpose_b) {
     const int rank = out.rank();
-    m = out[rank - 2], n = out[rank - 1], k = a_shape[a_shape.rank() - (attr.transpose_a ? 2 : 1)];
+    m = out[rank - 2];
+    n = out[rank - 1];
+    k = a_shape[a_shape.rank() - (attr.transpose_a ? 2 : 1)];
     int64_t a_stride = m * k, b_stride = k * n;
     for (int i = 3; i <= rank; ++i) {  // leading axes, the last one first
       const int64_t size = out[rank - i],
                     a_size = i <= a_shape.rank() ? a_shape[a_shape.rank() - i] : 1,
                     b_size = i <= b_shape.rank() ? b_shape[b_shape.rank() - i] : 1;
       const Axis axis{size, a_size == 1 ? 0 : a_stride, b_size == 1 ? 0 : b_stride};
-      a_stride *= a_size, b_stride *= b_size;
+      a_stride *= a_size;
+      b_stride *= b_size;
       if (size == 1) continue;
       if (!outer.empty() && axis.a == outer.back().a * outer.back().size &&
           axis.b == outer.back().b * outer.back().size)

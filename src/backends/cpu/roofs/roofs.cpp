@@ -64,8 +64,10 @@ double read_all(const float* from, int64_t n) {
   const auto lanes = static_cast<int64_t>(hn::Lanes(d));
   auto a = hn::Zero(d), b = a, c = a, e = a;
   for (int64_t i = 0; i < n; i += 4 * lanes) {
-    a = hn::Add(a, hn::Load(d, from + i)), b = hn::Add(b, hn::Load(d, from + i + lanes));
-    c = hn::Add(c, hn::Load(d, from + i + 2 * lanes)),
+    a = hn::Add(a, hn::Load(d, from + i));
+    b = hn::Add(b, hn::Load(d, from + i + lanes));
+    c = hn::Add(c, hn::Load(d, from + i + 2 * lanes));
+
     e = hn::Add(e, hn::Load(d, from + i + 3 * lanes));
   }
   return static_cast<double>(hn::GetLane(hn::Add(hn::Add(a, b), hn::Add(c, e))));
@@ -147,7 +149,8 @@ class Arrays {
     if (from_ && to_)
       // each thread touches what it will use
       parallel_chunks(floats(), 1, [this](int64_t begin, int64_t end) {
-        std::fill(from_ + begin, from_ + end, 1.0f), std::fill(to_ + begin, to_ + end, 0.0f);
+        std::fill(from_ + begin, from_ + end, 1.0f);
+        std::fill(to_ + begin, to_ + end, 0.0f);
       });
   }
   ~Arrays() {

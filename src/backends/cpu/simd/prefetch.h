@@ -38,7 +38,11 @@ class Fetch {
     if (done()) return;
     __builtin_prefetch(reinterpret_cast<const void*>(at_), 0, kLevel);
     at_ += kLine;
-    if (--left_ == 0) left_ = lines_, at_ += skip_, --rows_;
+    if (--left_ == 0) {
+      left_ = lines_;
+      at_ += skip_;
+      --rows_;
+    }
   }
 
  private:
@@ -90,7 +94,9 @@ class Prefetcher {
       for (int64_t k = 0; k < n; ++k)
         __builtin_prefetch(
             reinterpret_cast<const void*>(array.at + static_cast<uintptr_t>(k) * kLine), 0, 2);
-      array.at += static_cast<uintptr_t>(n) * kLine, array.lines -= n, left -= n;
+      array.at += static_cast<uintptr_t>(n) * kLine;
+      array.lines -= n;
+      left -= n;
       next_ += array.lines == 0;
     }
   }
