@@ -30,10 +30,10 @@ class KernelExecutor final : public PlanExecutor {
  private:
   void carry_out(Plan& plan, Tape& tape, const RunSettings& settings) override;
   void run(Plan& plan, Tape& tape, const RunSettings& settings, const Arena& arena,
-           std::span<Storage* const> outputs, const Derived* constants);
+           std::span<Storage* const> outputs, const Derived* constants, size_t packed);
   DerivedRef constants_of(const PlannedConstants& c, Tape& tape, const RunSettings& settings);
-  const void* packed_input(const PlannedStep& s, const Tape& tape, const Derived* constants,
-                           MemoryAccount& account);
+  void pack_input(const PlannedStep& s, const Tape& tape, const Derived* constants,
+                  MemoryAccount& account);
 
   // Kept: no allocation at steady state.
   std::vector<Storage*> outputs_;
@@ -94,25 +94,27 @@ void poison_arena(const Plan& plan, char* arena, uint32_t step, bool after) {
   }
 }
 
-/// A kernel's constant input in the layout that it wants.
-const void* KernelExecutor::packed_input(const PlannedStep& s, const Tape& tape,
-                                         const Derived* constants, MemoryAccount& account) {
+/// Appends a kernel's constant input, in the layout that it wants, to `derived_`.
+void KernelExecutor::pack_input(const PlannedStep& s, const Tape& tape, const Derived* constants,
+                                MemoryAccount& account) {
   const auto& p = s.kernel->packing;
   const Place& place = s.in[static_cast<size_t>(p.input)];
   Storage* const source = place.kind == Place::constant
                               ? constants->values[static_cast<size_t>(place.at)]
                               : tape.leaves[static_cast<size_t>(place.at)].storage;
   const uint64_t key[] = {p.format, static_cast<uint64_t>(p.bytes)};
-  derived_.push_back(derive(key, std::span(&source, 1), [&](std::vector<Storage*>& values) {
-    values.push_back(allocate_storage(account, p.bytes, source->device, "pack"));
-    s.kernel->pack(source->data, values[0]->data);
-  }));
-  return derived_.back()->values[0]->data;
+  derived_.push_back(
+      derive(key, std::size(key), std::span(&source, 1), [&](std::vector<Storage*>& values) {
+        values.push_back(allocate_storage(account, p.bytes, source->device, "pack"));
+        s.kernel->pack(source->data, values[0]->data);
+      }));
 }
 
-/// `outputs`: the storages of its results; `constants`: null if it reads none.
+/// `outputs`: the storages of its results; `constants`: null if it reads none; `packed`: the place
+/// of its first packed input in `derived_`.
 void KernelExecutor::run(Plan& plan, Tape& tape, const RunSettings& settings, const Arena& arena,
-                         std::span<Storage* const> outputs, const Derived* constants) {
+                         std::span<Storage* const> outputs, const Derived* constants,
+                         size_t packed) {
   auto address = [&](const Place& p, const ValueDesc& d) -> void* {
     switch (p.kind) {
       case Place::arena: return arena.data() + p.at;
@@ -134,7 +136,7 @@ void KernelExecutor::run(Plan& plan, Tape& tape, const RunSettings& settings, co
     for (size_t k = 0; k < s.in.size(); ++k) in_.push_back(address(s.in[k], s.step.in[k]));
     for (size_t k = 0; k < s.out.size(); ++k) out_.push_back(address(s.out[k], s.step.out[k]));
     if (const int input = s.kernel->packing.input; input >= 0)
-      in_[static_cast<size_t>(input)] = packed_input(s, tape, constants, settings.account);
+      in_[static_cast<size_t>(input)] = derived_[packed++]->values[0]->data;
     const auto number = static_cast<uint32_t>(&s - plan.steps.data());
     if (settings.poison) poison_arena(plan, arena.data(), number, false);
     if (hooks) hooks->step_begins();
@@ -149,6 +151,9 @@ void KernelExecutor::run(Plan& plan, Tape& tape, const RunSettings& settings, co
 DerivedRef KernelExecutor::constants_of(const PlannedConstants& c, Tape& tape,
                                         const RunSettings& settings) {
   key_.assign(c.key.begin(), c.key.end());
+  // Values that were computed without checks do not answer a program with checks.
+  key_.push_back(settings.check_nan);
+  const size_t stem = key_.size();
   for (uint32_t slot : c.slots) {
     const ScalarAttr& s = tape.slots[slot];
     key_.push_back(std::bit_cast<uint64_t>(s.real));
@@ -156,14 +161,17 @@ DerivedRef KernelExecutor::constants_of(const PlannedConstants& c, Tape& tape,
   }
   sources_.clear();
   for (uint32_t leaf : c.leaves) sources_.push_back(tape.leaves[leaf].storage);
-  return derive(key_, sources_, [&](std::vector<Storage*>& values) {
+  return derive(key_, stem, sources_, [&](std::vector<Storage*>& values) {
     Plan& plan = *c.plan;
     std::vector<Storage*> outputs;
     try {
       for (int64_t bytes : plan.output_bytes)
         outputs.push_back(allocate_storage(settings.account, bytes, plan.device, "constants"));
       const Arena arena(settings.account, plan.arena_bytes, plan.device, "constants");
-      run(plan, tape, settings, arena, outputs, nullptr);
+      const size_t first_packed = derived_.size();
+      for (const PlannedStep& s : plan.steps)
+        if (s.kernel->packing.input >= 0) pack_input(s, tape, nullptr, settings.account);
+      run(plan, tape, settings, arena, outputs, nullptr, first_packed);
     } catch (...) {
       for (Storage* s : outputs) release(s);
       throw;
@@ -175,7 +183,8 @@ DerivedRef KernelExecutor::constants_of(const PlannedConstants& c, Tape& tape,
   });
 }
 
-/// Reserves all memory before the first kernel, so that a failure leaves nothing half-done.
+/// Reserves all memory, that of packed weights and constants included, before the first kernel and
+/// before values are claimed to be overwritten: a failure leaves nothing half-done.
 void KernelExecutor::carry_out(Plan& plan, Tape& tape, const RunSettings& settings) {
   outputs_.clear();
   overwritten_.clear();
@@ -183,12 +192,17 @@ void KernelExecutor::carry_out(Plan& plan, Tape& tape, const RunSettings& settin
   try {
     DerivedRef constants;
     if (plan.constants) constants = constants_of(*plan.constants, tape, settings);
+    const size_t first_packed = derived_.size();
+    for (const PlannedStep& s : plan.steps)
+      if (s.kernel->packing.input >= 0) pack_input(s, tape, constants.get(), settings.account);
     for (size_t i = 0; i < plan.output_bytes.size(); ++i) {
       const int64_t update = plan.output_update[i];
       if (update >= 0 && tape.claim(static_cast<size_t>(update))) {
+        Storage* const former = tape.leaves[tape.updates[static_cast<size_t>(update)].leaf].storage;
+        if (former->derived.load(std::memory_order_relaxed)) forget_derived(former);
         overwritten_.push_back(static_cast<size_t>(update));
-        outputs_.push_back(tape.leaves[tape.updates[static_cast<size_t>(update)].leaf].storage);
-        retain(outputs_.back());
+        outputs_.push_back(former);
+        retain(former);
       } else {
         outputs_.push_back(
             allocate_storage(settings.account, plan.output_bytes[i], plan.device, "flush"));
@@ -196,7 +210,7 @@ void KernelExecutor::carry_out(Plan& plan, Tape& tape, const RunSettings& settin
     }
     Arena arena(settings.account, plan.arena_bytes, plan.device, "flush");
     begun = true;
-    run(plan, tape, settings, arena, outputs_, constants.get());
+    run(plan, tape, settings, arena, outputs_, constants.get(), first_packed);
   } catch (...) {
     // Values that were to be overwritten may be half written: they are lost until they are set
     // anew.

@@ -32,11 +32,21 @@ class DerivedTable {
   DerivedTable() { hold_across_fork(ForkOrder::derived, &mutex_); }
 
   /// The entry, made if there is none, and its value if it is there.
-  std::pair<EntryRef, DerivedRef> find(std::span<const uint64_t> key,
+  std::pair<EntryRef, DerivedRef> find(std::span<const uint64_t> key, size_t stem,
                                        std::span<Storage* const> sources) {
+    std::vector<EntryRef> gone;  // released without the lock
     std::lock_guard lock(mutex_);
-    for (const EntryRef& e : of_[sources[0]])
+    auto& known = of_[sources[0]];  // in order of age
+    for (const EntryRef& e : known)
       if (e->is(key, sources)) return {e, e->value};
+    auto variant = [&](const EntryRef& e) {
+      return std::ranges::equal(e->sources, sources) && e->key.size() == key.size() &&
+             std::equal(key.begin(), key.begin() + static_cast<ptrdiff_t>(stem), e->key.begin());
+    };
+    if (static_cast<size_t>(std::ranges::count_if(known, variant)) >= kMaxVariants)
+      gone.push_back(*std::ranges::find_if(known, variant));
+    else if (known.size() >= kMaxDerived) gone.push_back(known.front());
+    for (const EntryRef& e : gone) remove(e);
     auto e = std::make_shared<Entry>();
     e->key.assign(key.begin(), key.end());
     e->sources.assign(sources.begin(), sources.end());
@@ -46,6 +56,12 @@ class DerivedTable {
       s->derived.store(true, std::memory_order_relaxed);
     }
     return {e, nullptr};
+  }
+
+  /// From the lists of its sources, which stay.
+  void remove(const EntryRef& e) {
+    for (Storage* s : e->sources)
+      if (const auto list = of_.find(s); list != of_.end()) std::erase(list->second, e);
   }
 
   DerivedRef value(const Entry& e) {
@@ -99,10 +115,10 @@ DerivedTable& table() {
 
 }  // namespace
 
-DerivedRef detail::derive(std::span<const uint64_t> key, std::span<Storage* const> sources,
-                          DeriveFn make, void* context) {
+DerivedRef detail::derive(std::span<const uint64_t> key, size_t stem,
+                          std::span<Storage* const> sources, DeriveFn make, void* context) {
   DerivedTable& t = table();
-  const auto [entry, known] = t.find(key, sources);
+  const auto [entry, known] = t.find(key, stem, sources);
   if (known) return known;
   std::lock_guard lock(entry->making);
   if (DerivedRef made = t.value(*entry)) return made;

@@ -24,8 +24,14 @@ using DerivedRef = std::shared_ptr<const Derived>;
 /// sight make(values) appends the storages; a second thread that asks for them meanwhile waits.
 /// The caller holds a reference to every source. `make` may ask for other derived values. Part of a
 /// program (see Running): a fork() then finds no values half made.
+///
+/// Keys that agree in their first `stem` words and in the sources are variants, such as one value
+/// for each number that was bound. The oldest of more than kMaxVariants is dropped, and so is the
+/// oldest of more than kMaxDerived values of one source. Runs that use it keep it until they end.
 template <class F>
-DerivedRef derive(std::span<const uint64_t> key, std::span<Storage* const> sources, F&& make);
+DerivedRef derive(std::span<const uint64_t> key, size_t stem, std::span<Storage* const> sources,
+                  F&& make);
+inline constexpr size_t kMaxVariants = 4, kMaxDerived = 64;
 /// Drops what is derived from a storage that is about to change.
 void forget_derived(Storage* source);
 /// Bytes of all derived values.
@@ -33,14 +39,15 @@ int64_t derived_bytes(Device device);
 
 namespace detail {
 using DeriveFn = void (*)(void* context, std::vector<Storage*>& values);
-DerivedRef derive(std::span<const uint64_t> key, std::span<Storage* const> sources, DeriveFn make,
-                  void* context);
+DerivedRef derive(std::span<const uint64_t> key, size_t stem, std::span<Storage* const> sources,
+                  DeriveFn make, void* context);
 }  // namespace detail
 template <class F>
-DerivedRef derive(std::span<const uint64_t> key, std::span<Storage* const> sources, F&& make) {
+DerivedRef derive(std::span<const uint64_t> key, size_t stem, std::span<Storage* const> sources,
+                  F&& make) {
   using G = std::remove_reference_t<F>;
   return detail::derive(
-      key, sources,
+      key, stem, sources,
       [](void* context, std::vector<Storage*>& values) { (*static_cast<G*>(context))(values); },
       &make);
 }

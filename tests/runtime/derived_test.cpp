@@ -22,7 +22,7 @@ Storage* storage() { return allocate_storage(test::account(), kBytes, {}, "test"
 
 /// One value of kBytes under a key of one word; `fill` writes it.
 template <class F> DerivedRef derive_one(Storage* source, uint64_t key, F&& fill) {
-  return derive(std::span(&key, 1), std::span(&source, 1), [&](std::vector<Storage*>& values) {
+  return derive(std::span(&key, 1), 1, std::span(&source, 1), [&](std::vector<Storage*>& values) {
     values.push_back(storage());
     fill(source->data, values[0]->data);
   });
@@ -68,7 +68,7 @@ TEST(Derived, DependsOnAllSources) {
   int made = 0;
   auto of = [&](size_t first, size_t count) {
     const uint64_t key = 1;
-    return derive(std::span(&key, 1), std::span(sources).subspan(first, count),
+    return derive(std::span(&key, 1), 1, std::span(sources).subspan(first, count),
                   [&](std::vector<Storage*>& values) {
                     ++made;
                     values.push_back(storage());
@@ -83,6 +83,26 @@ TEST(Derived, DependsOnAllSources) {
   of(0, 2);
   EXPECT_EQ(made, 3);
   for (Storage* s : sources) release(s);
+  EXPECT_EQ(derived_bytes({}), before);
+}
+
+// A number that changes from call to call does not fill the memory.
+TEST(Derived, KeepsFewVariants) {
+  Storage* source = storage();
+  const int64_t before = derived_bytes({});
+  auto of = [&](uint64_t stem, uint64_t number) {
+    const uint64_t key[] = {stem, number};
+    return derive(key, 1, std::span(&source, 1),
+                  [&](std::vector<Storage*>& values) { values.push_back(storage()); });
+  };
+  const DerivedRef other = of(2, 0), first = of(1, 0);
+  for (uint64_t number = 0; number < 10; ++number) of(1, number);
+  EXPECT_EQ(derived_bytes({}) - before, static_cast<int64_t>(kMaxVariants + 1) * kBytes);
+  EXPECT_EQ(of(2, 0), other) << "of another computation";
+  EXPECT_NE(of(1, 0), first) << "the oldest was dropped, and its holder keeps it";
+  for (uint64_t stem = 10; stem < 200; ++stem) of(stem, 0);
+  EXPECT_EQ(derived_bytes({}) - before, static_cast<int64_t>(kMaxDerived) * kBytes);
+  release(source);
   EXPECT_EQ(derived_bytes({}), before);
 }
 

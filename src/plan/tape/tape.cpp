@@ -4,8 +4,6 @@
 #include <algorithm>
 #include "base/core/hash.h"
 
-#include "runtime/derived.h"
-
 namespace suanli {
 
 namespace {
@@ -177,7 +175,6 @@ bool Tape::claim(size_t update, uint32_t ignored) {
                                           static_cast<uint32_t>(leaf.holders) + ignored)
     return false;
   c->overwritten.store(true, std::memory_order_release);
-  if (leaf.storage->derived.load(std::memory_order_relaxed)) forget_derived(leaf.storage);
   claimed_.push_back(c);
   return true;
 }
