@@ -149,5 +149,22 @@ TEST(Sizes, ExpandKeepsAxesOfMinusOne) {
   EXPECT_NE(error_of([&] { expand(x, {-2, 4}); }).find("[expand]"), std::string::npos);
 }
 
+// Only the middle tap of a kernel meets the picture; zeros around it would fill gigabytes.
+TEST(Sizes, PaddingFarLargerThanThePicture) {
+  for (int far : {63, 1000, 24000}) {
+    const Tensor x = uniform({1, 2, 8, 8}, -1, 1), w = uniform({3, 2, 3, 3}, -1, 1);
+    const Tensor y = conv2d(x, w, {}, {.padding = far, .dilation = far});
+    ASSERT_EQ(y.shape(), (Shape{1, 3, 8, 8}));
+    const auto got = y.to_vector<float>(), xs = x.to_vector<float>(), ws = w.to_vector<float>();
+    for (size_t o = 0; o < 3; ++o)
+      for (size_t i = 0; i < 64; ++i) {
+        const double want =
+            static_cast<double>(xs[i]) * static_cast<double>(ws[o * 18 + 4]) +
+            static_cast<double>(xs[64 + i]) * static_cast<double>(ws[o * 18 + 9 + 4]);
+        EXPECT_NEAR(static_cast<double>(got[o * 64 + i]), want, 1e-6) << far;
+      }
+  }
+}
+
 }  // namespace
 }  // namespace suanli

@@ -189,7 +189,13 @@ bool is_direct(Direction direction, const Geometry& given) {
     return false;
   if (direction == Direction::grad_input && !has_turned(given)) return false;
   const Geometry g = direction == Direction::grad_input ? turned(given) : given;
-  if (g.x_block || g.depth() > kDepth || g.c * g.h * g.w > INT32_MAX) return false;
+  if (g.x_block || g.depth() > kDepth) return false;
+  // Offsets are 32 bits, and a lane copies bands with their padding: oneDNN skips it.
+  const double plane = static_cast<double>(g.c * g.h * g.w),
+               padded = static_cast<double>(g.c) *
+                        static_cast<double>(g.h + 2 * int64_t{g.attr.padding}) *
+                        static_cast<double>(g.w + 2 * int64_t{g.attr.padding});
+  if (padded > INT32_MAX || padded > Numerics::direct_padded_ratio * plane) return false;
   // oneDNN skips the products of padding, and in blocks it has a kernel for pictures; but it shares
   // out one sample by slices of its channels only.
   if (g.y_block)
