@@ -14,9 +14,10 @@
 namespace suanli {
 
 /// How programs are run. Both tiers give the same bits, but for convolutions: the planned tier lays
-/// their operands out anew and may use Winograd's algorithm, which sums in another order.
+/// their operands out anew, may use Winograd's algorithm, which sums in another order, and has
+/// 1×1 kernels of its own for weights that stay.
 enum class Tier : uint8_t {
-  planned,  ///< Optimized as a whole: see docs/architecture.md, "The plan".
+  planned,  ///< Optimized as a whole: see docs/design/plan.md.
   cold,  ///< One kernel per op.
 };
 

@@ -2,6 +2,7 @@
 #include "runtime/session.h"
 
 #include "base/system/environment.h"
+#include "base/text/text.h"
 #include "runtime/backend.h"
 
 namespace suanli {
@@ -11,6 +12,10 @@ namespace {
 uint64_t new_id() {
   static std::atomic<uint64_t> next{0};
   return next++;
+}
+
+void require_bytes(int64_t bytes, const char* who) {
+  if (bytes < 0) throw UsageError(str("[", who, "] ", bytes, " bytes; 0 or more are expected"));
 }
 
 Tier tier_from_environment() {
@@ -60,9 +65,13 @@ void Session::set_check_nan(bool on) { state_->check_nan = on; }
 bool Session::poison() const { return state_->poison; }
 void Session::set_poison(bool on) { state_->poison = on; }
 int64_t Session::working_memory_limit() const { return state_->working_memory_limit; }
-void Session::set_working_memory_limit(int64_t bytes) { state_->working_memory_limit = bytes; }
+void Session::set_working_memory_limit(int64_t bytes) {
+  require_bytes(bytes, "set_working_memory_limit");
+  state_->working_memory_limit = bytes;
+}
 MemoryUse Session::memory_use(Device device) const { return state_->account->use(device); }
 void Session::set_memory_limit(int64_t bytes, Device device) {
+  require_bytes(bytes, "set_memory_limit");
   state_->account->set_limit(bytes, device);
 }
 void Session::reset_peak_memory(Device device) { state_->account->reset_peak(device); }

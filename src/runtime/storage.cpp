@@ -71,9 +71,9 @@ struct DevicePool {
     }
     cached = 0;
   }
-  [[noreturn]] void fail(const Account& a, int64_t bytes, const char* who) {
+  [[noreturn]] void fail(const Account& a, int64_t bytes, const char* who, bool by_limit = false) {
     std::string why = ", the device has no more";
-    if (a.use.limit) why = str(", the limit is ", human_bytes(a.use.limit));
+    if (by_limit) why = str(", the limit is ", human_bytes(a.use.limit));
     else if (const auto left = address_space_left(); left && device.kind == DeviceKind::cpu)
       why = str(", ", human_bytes(*left),
                 " are left of the address space that the process may take (ulimit -v)");
@@ -84,10 +84,16 @@ struct DevicePool {
                           others > 0 ? str(", other sessions ", human_bytes(others)) : "", why,
                           ". A smaller batch needs less."));
   }
+  /// Gives back the account's own idle working memory where its limit stands in the way.
+  void make_room(const Account& a, int64_t bytes) {
+    if (a.allows(bytes)) return;
+    drop_arenas([&](const Arena::Range& r) { return r.account && &of(*r.account) == &a; });
+  }
   /// Throws if the limit does not allow a block of `bytes` for the `asked` bytes. Memory that
   /// nobody uses makes room.
   void require(const Account& a, int64_t bytes, int64_t asked, const char* who) {
-    if (!a.allows(bytes)) fail(a, asked, who);
+    make_room(a, bytes);
+    if (!a.allows(bytes)) fail(a, asked, who, true);
     if (!a.allows(cached + spare + bytes)) {
       trim();
       drop_spare_arenas();
@@ -100,7 +106,8 @@ struct DevicePool {
     auto& free_blocks = cache[size];
     void* data = nullptr;
     if (!free_blocks.empty()) {
-      if (!a.allows(size)) fail(a, bytes, who);
+      make_room(a, size);
+      if (!a.allows(size)) fail(a, bytes, who, true);
       data = free_blocks.back();
       free_blocks.pop_back();
       cached -= size;
@@ -201,7 +208,14 @@ struct DevicePool {
   /// Makes the first `bytes` of an idle range usable.
   void grow(Arena::Range& r, int64_t bytes, const char* who) {
     const Account& a = of(*r.account);
-    require(a, bytes - r.committed, bytes, who);
+    r.busy = true;  // not dropped below
+    try {
+      require(a, bytes - r.committed, bytes, who);
+    } catch (...) {
+      r.busy = false;
+      throw;
+    }
+    r.busy = false;
     if (bytes > r.reserved) {
       forget(r);  // nobody holds addresses in an idle range
       r.busy = true;  // not dropped below
@@ -267,6 +281,9 @@ std::array<DevicePool, kMaxDevices>& pools() {
   return *all;
 }
 DevicePool& pool(Device device) {
+  if (device.kind != DeviceKind::cpu &&
+      (device.index < 0 || static_cast<size_t>(device.index) + 1 >= kMaxDevices))
+    throw DeviceError(str("device ", device, " is not known"));
   return pools()[device.kind == DeviceKind::cpu ? 0 : static_cast<size_t>(device.index) + 1];
 }
 

@@ -123,6 +123,10 @@ void release_node(Node* n);
 /// Gives back the inputs (they become unreachable through n).
 void drop_edges(Node* n);
 
+/// A new node for t's value: a pending value gets an alias record, a value in memory shares its
+/// storage.
+Tensor alias(const Tensor& t, uint8_t flags);
+
 /// A handle to a result.
 inline Tensor handle(Node* n, int index) {
   detail::retain(n, index);

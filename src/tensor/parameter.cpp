@@ -44,9 +44,10 @@ void set_gradient(Cell* c, const Tensor& grad) {
 }
 
 namespace {
-/// A scalar slot has no storage; a cell needs one.
+/// The value for a cell. A scalar slot has no storage; a cell needs one. A value in memory gets a
+/// node of the cell's own, which is marked as such: the caller's node stays what it is.
 Tensor in_memory(const Tensor& t) {
-  if (t.node()->op != kOpScalar) return t.detach();
+  if (t.node()->op != kOpScalar) return t.node()->pending() ? t.detach() : alias(t, 0);
   return tensor_from_bytes(detail::host_data(t, t.dtype()), itemsize(t.dtype()), Shape{},
                            t.dtype());
 }

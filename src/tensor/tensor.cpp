@@ -264,9 +264,6 @@ const void* detail::host_data(const Tensor& t, DType expected) {
   return r.storage->data;
 }
 
-namespace {
-/// A new name for t's value: pending values get an alias record, values in memory share their
-/// storage.
 Tensor alias(const Tensor& t, uint8_t flags) {
   Node* v = t.node();
   Recorder& rec = Recorder::current();
@@ -291,7 +288,6 @@ Tensor alias(const Tensor& t, uint8_t flags) {
   }
   return result;
 }
-}  // namespace
 
 Tensor Tensor::detach() const {
   require_usable(*this, "detach");

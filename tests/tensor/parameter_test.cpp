@@ -139,5 +139,17 @@ TEST(Parameter, GradientsAddUp) {
   EXPECT_FALSE(w.grad().defined());
 }
 
+// A cell marks a node of its own: the same expression on the caller's tensor keeps its program.
+TEST(Parameter, LeavesTheCallersTensorAsItIs) {
+  const Tensor w = uniform({4, 4}, 0, 1);
+  flush();
+  const uint8_t before = w.node()->flags;
+  Parameter p(w);
+  EXPECT_EQ(w.node()->flags, before);
+  p.set(w);
+  EXPECT_EQ(w.node()->flags, before);
+  EXPECT_EQ(p.value().to_vector<float>(), w.to_vector<float>());
+}
+
 }  // namespace
 }  // namespace suanli

@@ -165,6 +165,24 @@ TEST(TrainerSession, TwoAtOnceGiveTheBitsThatEachGivesAlone) {
   EXPECT_EQ(Session::default_session().working_memory_limit(), 0);
 }
 
+// The draws of dropout go on where the checkpoint stands, whichever thread continues the run.
+TEST(TrainerSession, ARunGoesOnOnAnotherThreadWithTheSameBits) {
+  TempFolder folder;
+  const Outcome alone = train(dropout(folder / "alone"));
+  const TrainConfig c = dropout(folder / "parted");
+  {
+    Trainer trainer(c);
+    int64_t steps = 0;
+    trainer.on_step = [&](const StepReport&) { ++steps; };
+    trainer.should_stop = [&] { return steps >= 3; };
+    EXPECT_TRUE(trainer.run().stopped);
+  }
+  Trainer resumed = Trainer::resume(c.out);
+  uniform({1000}, 0, 1);  // other draws of this thread do not count
+  std::thread([&] { resumed.run(); }).join();
+  EXPECT_EQ(read_file(c.out + "/model.safetensors") == alone.weights, true);
+}
+
 TEST(TrainerSession, FourThreadsAnswerFromOneModelWhileAnotherIsTrained) {
   TempFolder folder;
   const Outcome alone = train(dropout(folder / "trained"));

@@ -37,7 +37,8 @@ inline constexpr EnvironmentVariable kEnvironment[] = {
      "The highest instruction set that kernels use, where the machine has it"},
     {"SUANLI_MEMORY_LIMIT", EnvironmentVariable::Type::size,
      "a size such as 400MiB, 2GB or 1000000", "none",
-     "The bytes that tensors and working memory may take on the CPU; more is an error"},
+     "The bytes that tensors and working memory of each session may take on the CPU; more is an "
+     "error"},
     {"SUANLI_MIRROR", EnvironmentVariable::Type::text, "a URL", "the published addresses",
      "The place from which `suanli data get` takes SET/FILE"},
     {"SUANLI_POISON", EnvironmentVariable::Type::flag, "0 or 1", "0",

@@ -293,6 +293,7 @@ bool Loader::next(Batch& batch) {
 
   const Stopwatch watch;
   if (s.options.threads == 0) {
+    const Session::Use use(s.session);
     batch = s.make(s.pass, s.taken);
     ++s.taken;
   } else {

@@ -229,6 +229,11 @@ void TrainingLoop::autotune() {
   s.epochs_open = false;
 }
 
+int64_t TrainingLoop::peak_bytes() const {
+  return s_.session.memory_use().peak + bytes_charged_elsewhere(s_.model, s_.session) +
+         data_bytes();
+}
+
 void Trainer::autotune() {
   State& s = *state_;
   const Session::Use use(s.session);

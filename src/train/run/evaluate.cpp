@@ -153,12 +153,15 @@ Evaluation evaluate(const nn::AnyModule& model, std::shared_ptr<const data::Data
 }
 
 Tensor TrainedModel::predict(const Tensor& x) const {
+  const bool elsewhere = Session::current() != session;
   const Session::Use use(session);
   const InferenceMode inference;
   require_views(tta, task, input_shape);
   Tensor out = answers(model, x, config.mean, config.stddev, tta);
-  if (task == data::Task::regression) return cast(flatten(out), f64) * target_stddev + target_mean;
-  return output == models::Output::logits ? softmax(out) : exp(out);
+  if (task == data::Task::regression) out = cast(flatten(out), f64) * target_stddev + target_mean;
+  else out = output == models::Output::logits ? softmax(out) : exp(out);
+  if (elsewhere) flush();  // at the end of `use` an error could not be thrown
+  return out;
 }
 
 namespace {

@@ -53,8 +53,15 @@ class AverageInPlace {
 }  // namespace
 
 TrainResult TrainingLoop::run() {
-  if (!s_.folder) s_.begin();
-  else if (s_.checkpoint.model.name.empty()) s_.save(false);
+  if (!s_.folder) {
+    s_.begin();
+  } else if (s_.checkpoint.model.name.empty()) {
+    manual_seed(static_cast<uint64_t>(s_.config.seed), 1);
+    s_.save(false);
+  } else {
+    // The run may go on on another thread than the one that read it, or after other draws here.
+    default_generator().set_state(s_.progress().generator_seed, s_.progress().generator_counter);
+  }
   s_.saved_at = clock();
   Progress& p = s_.progress();
   if (!s_.resume_note.empty()) log(s_.resume_note);
@@ -414,7 +421,7 @@ TrainResult TrainingLoop::result_so_far() {
   const bool clips = s_.config.clip_norm > 0 && p.step > 0;
   r.grad_norm = clips ? p.grad_norm / static_cast<double>(p.step) : kNaN;
   r.clipped = clips ? static_cast<double>(p.clipped) / static_cast<double>(p.step) : 0;
-  r.peak_bytes = s_.session.memory_use().peak + data_bytes();
+  r.peak_bytes = peak_bytes();
   return r;
 }
 
@@ -438,7 +445,7 @@ TrainResult TrainingLoop::finish() {
     r.test_rmse = test.rmse;
   }
   r.seconds = s_.seconds();
-  r.peak_bytes = s_.session.memory_use().peak + data_bytes();
+  r.peak_bytes = peak_bytes();
   write_safetensors(s_.folder->file("model.safetensors"), values_of(s_.model),
                     {{"format", "pt"},
                      {kRunRecord, run_record(s_.splits.train->info(), c.best.epoch, c.best.step)}});

@@ -188,6 +188,7 @@ class TrainingLoop {
   data::Loader training_loader(int64_t threads) const;
   EvaluateOptions evaluation() const;  // after an epoch
   EvaluateOptions final_evaluation() const;  // of the test at the end
+  int64_t peak_bytes() const;  // of the run: the session, the model, the data
   void log(const std::string& line);
   double clock() const { return t_.clock ? t_.clock() : steady_seconds(); }
   bool asked_to_stop() const { return t_.should_stop && t_.should_stop(); }
