@@ -169,8 +169,8 @@ DerivedRef KernelExecutor::constants_of(const PlannedConstants& c, Tape& tape,
         outputs.push_back(allocate_storage(settings.account, bytes, plan.device, "constants"));
       const Arena arena(settings.account, plan.arena_bytes, plan.device, "constants");
       const size_t first_packed = derived_.size();
-      for (const PlannedStep& s : plan.steps)
-        if (s.kernel->packing.input >= 0) pack_input(s, tape, nullptr, settings.account);
+      for (uint32_t step : plan.packing)
+        pack_input(plan.steps[step], tape, nullptr, settings.account);
       run(plan, tape, settings, arena, outputs, nullptr, first_packed);
     } catch (...) {
       for (Storage* s : outputs) release(s);
@@ -193,8 +193,8 @@ void KernelExecutor::carry_out(Plan& plan, Tape& tape, const RunSettings& settin
     DerivedRef constants;
     if (plan.constants) constants = constants_of(*plan.constants, tape, settings);
     const size_t first_packed = derived_.size();
-    for (const PlannedStep& s : plan.steps)
-      if (s.kernel->packing.input >= 0) pack_input(s, tape, constants.get(), settings.account);
+    for (uint32_t step : plan.packing)
+      pack_input(plan.steps[step], tape, constants.get(), settings.account);
     for (size_t i = 0; i < plan.output_bytes.size(); ++i) {
       const int64_t update = plan.output_update[i];
       if (update >= 0 && tape.claim(static_cast<size_t>(update))) {

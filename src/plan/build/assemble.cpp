@@ -167,6 +167,8 @@ class Assembler {
     s.bytes = cost.bytes;
     plan_->flops += s.flops;
     plan_->saved_flops += backend(plan_->device).saved_flops(*s.kernel);
+    if (s.kernel->packing.input >= 0)
+      plan_->packing.push_back(static_cast<uint32_t>(plan_->steps.size()));
     plan_->steps.push_back(std::move(s));
   }
 

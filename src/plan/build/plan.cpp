@@ -87,6 +87,7 @@ int64_t Plan::bytes_held() const {
   };
   std::vector<const Kernel*> kernels;
   add(steps);
+  add(packing);
   add(outputs);
   add(output_bytes);
   add(output_update);

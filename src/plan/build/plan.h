@@ -79,6 +79,7 @@ struct Plan {
   Device device;
   std::unique_ptr<PlannedConstants> constants;  // null: there are none
   std::vector<PlannedStep> steps;
+  std::vector<uint32_t> packing;  // the steps whose kernels pack a constant input
   std::vector<PlannedOutput> outputs;
   std::vector<int64_t> output_bytes;  // storages to allocate …
   // … unless this update of the tape (-1: none) may be written over what it replaces

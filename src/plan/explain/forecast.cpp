@@ -41,9 +41,9 @@ void note_derived(const Plan& plan, const Tape& tape, ProgramForecast& f) {
                                             c->key[0] + static_cast<uint64_t>(k)};
   };
   auto note_packed = [&](const Plan& of) {
-    for (const PlannedStep& s : of.steps) {
+    for (uint32_t step : of.packing) {
+      const PlannedStep& s = of.steps[step];
       const auto& p = s.kernel->packing;
-      if (p.input < 0) continue;
       const Place& place = s.in[static_cast<size_t>(p.input)];
       auto name = place.kind == Place::constant
                       ? constant(place.at)
