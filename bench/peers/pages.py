@@ -87,7 +87,7 @@ def part(name, kind, by_case):
 
 def section(path):
     """The measurements of one kind of machine."""
-    lines, by_case = results.read(path), {}
+    lines, by_case = [x for x in results.read(path) if x["metric"] == "step_ms"], {}
     for line in lines:
         by_case.setdefault(line["case"], {})[line["side"]] = line
     machine = lines[0]
