@@ -54,7 +54,7 @@ def outcome(kind, *workers):
     roof = scripted("roof", [0])
     with compare.running([*workers, roof]), compare.Turn(None) as turn:
         try:
-            compare.compare({"name": "test", "kind": kind}, list(workers), roof, Options, turn)
+            compare.compare({"name": "test", "kind": kind, "telling_steps": 4}, list(workers), roof, Options, turn)
             return "accepted"
         except compare.Failed as e:
             return str(e).splitlines()[0]
