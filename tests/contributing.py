@@ -35,7 +35,7 @@ def insert(name, block, before):
 insert("src/ops/pointwise/pointwise.def", blocks["pointwise"] + "\n", "TERNARY(where")
 open(os.path.join(copy, "src/ops/reduce/logsumexp.cpp"), "w", encoding="utf-8").write(blocks["reduction"])
 insert("include/suanli/ops.h", blocks["declaration"] + "\n", "}  // namespace suanli")
-insert("tests/support/op_reference.cpp", blocks["reference"], "// What only moves elements")
+insert("tests/support/op_reference.cpp", blocks["reference"], "// Ops that only move elements")
 insert("tests/support/op_reference.cpp", blocks["reference_row"], '    {"max", {max, 0, 0}},')
 
 
