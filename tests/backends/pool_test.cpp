@@ -28,13 +28,31 @@ Shape in_blocks(const Shape& s, int64_t b) {
   return b == 0 ? s : Shape{s[0], s[1] / b, s[2], s[3], b};
 }
 
+TEST(Pool, BlocksWhosePlacesNeedMoreThan32BitsStayPlain) {
+  const int64_t block = cpu_backend().channel_block();
+  if (block == 0) GTEST_SKIP() << "no blocks here";
+  const PoolAttr attr{2, 2, 0};
+  for (int64_t side : {11580, 11600, 16400}) {  // 2³¹ lies between for blocks of 16, and of 8
+    const Shape x{1, 16, side, side}, y{1, 16, side / 2, side / 2};
+    const Step pool{
+        op_id("max_pool2d"), &attr, {{DType::f32, x}}, {{DType::f32, y}, {DType::i32, y}}};
+    const Step grad{
+        op_id("max_pool2d_grad"), &attr, {{DType::f32, y}, {DType::i32, y}}, {{DType::f32, x}}};
+    const uint32_t pooled = cpu_backend().blocked_operands(pool).in,
+                   graded = cpu_backend().blocked_operands(grad).in;
+    const bool fits = side * side * block <= INT32_MAX;
+    EXPECT_EQ(pooled, fits ? 1u : 0u) << side;
+    EXPECT_EQ(graded, fits ? 3u : 0u) << side;
+  }
+}
+
 struct Pooled {
   std::vector<float> y;
   std::vector<int32_t> at;
   std::vector<float> dx;
 };
 
-/// Forward, then the gradient of g; b: channels of a block, 0 for plain buffers. What comes back is
+/// Forward, then the gradient of g; b: channels of a block, 0 for plain buffers. The result is
 /// plain.
 Pooled run(const std::vector<float>& x, const std::vector<float>& g, const Shape& xs,
            const Shape& ys, const PoolAttr& attr, int64_t b) {

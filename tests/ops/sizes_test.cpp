@@ -149,6 +149,29 @@ TEST(Sizes, ExpandKeepsAxesOfMinusOne) {
   EXPECT_NE(error_of([&] { expand(x, {-2, 4}); }).find("[expand]"), std::string::npos);
 }
 
+// A plane's positions are i32.
+TEST(Sizes, PoolingOfPlanesBeyond32Bits) {
+  const Tensor x = expand(ones({1, 1, 1, 1}), {1, 1, 50000, 50000});
+  EXPECT_NE(error_of([&] { max_pool2d(x, {2}); }).find("[max_pool2d]"), std::string::npos);
+}
+
+// A picture without rows has windows of padding alone; the planned tier may lay them out in blocks.
+TEST(Sizes, AConvolutionOfPaddingAloneIsItsBias) {
+  for (Tier tier : {Tier::cold, Tier::planned}) {
+    Session session;
+    session.set_tier(tier);
+    const Session::Use use(session);
+    const Tensor b = arange(32, 0, f32), w = uniform({32, 3, 2, 2});
+    std::vector<float> one(32 * 32);
+    for (size_t o = 0; o < 32; ++o) one[o * 33] = 1;
+    const Tensor y = conv2d(zeros({1, 3, 0, 4}), w, b, {.padding = 1});
+    ASSERT_EQ(y.shape(), (Shape{1, 32, 1, 5}));
+    const auto got = conv2d(y, tensor<float>(one, {32, 32, 1, 1})).to_vector<float>();
+    for (size_t o = 0; o < 32; ++o)
+      for (size_t i = 0; i < 5; ++i) EXPECT_EQ(got[o * 5 + i], static_cast<float>(o));
+  }
+}
+
 // Only the middle tap of a kernel meets the picture; zeros around it would fill gigabytes.
 TEST(Sizes, PaddingFarLargerThanThePicture) {
   for (int far : {63, 1000, 24000}) {

@@ -20,6 +20,27 @@ int64_t windows(const Infer& c, int64_t size, const PoolAttr& a) {
   return (size + padding - a.kernel) / a.stride + 1;
 }
 
+/// The given samples, then those that windows() and the rank refuse.
+std::vector<Sample> with_refused(std::vector<Sample> samples) {
+  const Sample refused[] = {{.inputs = {{{3, 4, 4}}},
+                             .attr = PoolAttr{2, 2, 0},
+                             .throws = "pool2d] input 0 has shape [3, 4, 4]"},
+                            {.inputs = {{{1, 1, 0, 4}}},
+                             .attr = PoolAttr{2, 1, 1},
+                             .throws = "pictures without pixels have no windows"},
+                            {.inputs = {{{1, 1, 4, 0}}},
+                             .attr = PoolAttr{2, 1, 1},
+                             .throws = "pictures without pixels have no windows"},
+                            {.inputs = {{{1, 1, 4, 4}}},
+                             .attr = PoolAttr{2, 1, INT32_MAX},
+                             .throws = "padding is at most half of the kernel"},
+                            {.inputs = {{{1, 1, 2, 2}}},
+                             .attr = PoolAttr{3, 1, 0},
+                             .throws = "kernel 3 does not fit input 2"}};
+  samples.insert(samples.end(), std::begin(refused), std::end(refused));
+  return samples;
+}
+
 /// y, and the flat position of each maximum in its H×W plane (i32; the first one, or the first
 /// NaN).
 extern const Op pool_op, pool_grad_op;
@@ -37,6 +58,8 @@ const Op pool_op{OpDef{
           c.require_rank(0, 4);
           const Shape& x = c.shape(0);
           const Shape y{x[0], x[1], windows(c, x[2], a), windows(c, x[3], a)};
+          if (x[2] > INT32_MAX / x[3])
+            c.fail(str("input has shape ", x, "; positions in a plane are i32"));
           c.out(0, y, c.dtype(0));
           c.out(1, y, DType::i32);
         },
@@ -55,27 +78,12 @@ const Op pool_op{OpDef{
     .optional = 2,
     .samples =
         [] {
-          return std::vector<Sample>{
-              {.inputs = {{{2, 3, 6, 4}, f64, Domain::distinct}}, .attr = PoolAttr{2, 2, 0}},
-              {.inputs = {{{1, 2, 7, 7}, f64, Domain::distinct}}, .attr = PoolAttr{3, 2, 1}},
-              {.inputs = {{{2, 2, 5, 5}, f32, Domain::distinct}}, .attr = PoolAttr{2, 2, 0}},
-              {.inputs = {{{2, 3, 26, 26}, f32, Domain::distinct}}, .attr = PoolAttr{2, 2, 0}},
-              {.inputs = {{{0, 3, 4, 4}}}, .attr = PoolAttr{2, 2, 0}},
-              {.inputs = {{{3, 4, 4}}},
-               .attr = PoolAttr{2, 2, 0},
-               .throws = "[max_pool2d] input 0 has shape [3, 4, 4]"},
-              {.inputs = {{{1, 1, 0, 4}}},
-               .attr = PoolAttr{2, 1, 1},
-               .throws = "pictures without pixels have no windows"},
-              {.inputs = {{{1, 1, 4, 0}}},
-               .attr = PoolAttr{2, 1, 1},
-               .throws = "pictures without pixels have no windows"},
-              {.inputs = {{{1, 1, 4, 4}}},
-               .attr = PoolAttr{2, 1, INT32_MAX},
-               .throws = "padding is at most half of the kernel"},
-              {.inputs = {{{1, 1, 2, 2}}},
-               .attr = PoolAttr{3, 1, 0},
-               .throws = "kernel 3 does not fit input 2"}};
+          return with_refused(
+              {{.inputs = {{{2, 3, 6, 4}, f64, Domain::distinct}}, .attr = PoolAttr{2, 2, 0}},
+               {.inputs = {{{1, 2, 7, 7}, f64, Domain::distinct}}, .attr = PoolAttr{3, 2, 1}},
+               {.inputs = {{{2, 2, 5, 5}, f32, Domain::distinct}}, .attr = PoolAttr{2, 2, 0}},
+               {.inputs = {{{2, 3, 26, 26}, f32, Domain::distinct}}, .attr = PoolAttr{2, 2, 0}},
+               {.inputs = {{{0, 3, 4, 4}}}, .attr = PoolAttr{2, 2, 0}}});
         },
 }};
 
@@ -222,26 +230,11 @@ const Op avg_pool_op{OpDef{
     .onnx = {"AveragePool", 19},
     .samples =
         [] {
-          return std::vector<Sample>{{.inputs = {{{2, 3, 6, 4}}}, .attr = PoolAttr{2, 2, 0}},
-                                     {.inputs = {{{1, 2, 7, 8}}}, .attr = PoolAttr{3, 2, 1}},
-                                     {.inputs = {{{2, 5, 9, 9}, f32}}, .attr = PoolAttr{3, 1, 0}},
-                                     {.inputs = {{{2, 32, 8, 8}, f32}}, .attr = PoolAttr{4, 4, 0}},
-                                     {.inputs = {{{0, 3, 4, 4}}}, .attr = PoolAttr{2, 2, 0}},
-                                     {.inputs = {{{3, 4, 4}}},
-                                      .attr = PoolAttr{2, 2, 0},
-                                      .throws = "[avg_pool2d] input 0 has shape [3, 4, 4]"},
-                                     {.inputs = {{{1, 1, 0, 4}}},
-                                      .attr = PoolAttr{2, 1, 1},
-                                      .throws = "pictures without pixels have no windows"},
-                                     {.inputs = {{{1, 1, 4, 0}}},
-                                      .attr = PoolAttr{2, 1, 1},
-                                      .throws = "pictures without pixels have no windows"},
-                                     {.inputs = {{{1, 1, 4, 4}}},
-                                      .attr = PoolAttr{2, 1, INT32_MAX},
-                                      .throws = "padding is at most half of the kernel"},
-                                     {.inputs = {{{1, 1, 2, 2}}},
-                                      .attr = PoolAttr{3, 1, 0},
-                                      .throws = "kernel 3 does not fit input 2"}};
+          return with_refused({{.inputs = {{{2, 3, 6, 4}}}, .attr = PoolAttr{2, 2, 0}},
+                               {.inputs = {{{1, 2, 7, 8}}}, .attr = PoolAttr{3, 2, 1}},
+                               {.inputs = {{{2, 5, 9, 9}, f32}}, .attr = PoolAttr{3, 1, 0}},
+                               {.inputs = {{{2, 32, 8, 8}, f32}}, .attr = PoolAttr{4, 4, 0}},
+                               {.inputs = {{{0, 3, 4, 4}}}, .attr = PoolAttr{2, 2, 0}}});
         },
 }};
 

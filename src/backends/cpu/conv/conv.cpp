@@ -80,9 +80,9 @@ int64_t gradient_chunk(const Geometry& g) {
   return (lane + steps - 1) / steps;
 }
 
-/// How plain activations lie while oneDNN works. Its blocked layouts (any) pay although plain
-/// buffers have to be reordered into and out of them. Not where few products meet every reordered
-/// element, and not for dx of a picture: blocks pad its channels to 16.
+/// Returns the layout of plain activations while oneDNN works. Its blocked layouts (any) pay
+/// although plain buffers have to be reordered into and out of them. Not where few products meet
+/// every reordered element, and not for dx of a picture: blocks pad its channels to 16.
 Tag layout(Direction direction, const Geometry& g) {
   if (g.x_block || g.y_block) return Tag::any;
   const int64_t c = g.c / g.attr.groups, o = g.o / g.attr.groups;
@@ -544,7 +544,8 @@ BlockedOperands blocked(const Step& step, int64_t block, size_t x, size_t w, siz
   const Shape& weight = shape(w);
   const int64_t groups = static_cast<const ConvAttr*>(step.attr)->groups, in = weight[1] * groups,
                 out = weight[0];
-  if (step.out[0].dtype != DType::f32 || step.out[0].shape.numel() == 0 || weight.numel() == 0)
+  if (step.out[0].dtype != DType::f32 || shape(x).numel() == 0 || shape(y).numel() == 0 ||
+      weight.numel() == 0)
     return {};
   if (groups != 1 && (in != groups || out != groups)) return {};
   BlockedOperands b;

@@ -121,11 +121,18 @@ template <class T> std::unique_ptr<Kernel> make_pool_grad(const Step& step) {
   });
 }
 
-const RegisterBlocked blocked_pool("max_pool2d", [](const Step& s, int64_t) {
-  return s.in[0].dtype == DType::f32 ? BlockedOperands{1, 3, true} : BlockedOperands{};
+/// True if 32 bits hold every place in a plane of blocks: the gradient scatters by them.
+bool indexable(const Shape& x, int64_t block) { return x[2] * x[3] <= INT32_MAX / block; }
+
+const RegisterBlocked blocked_pool("max_pool2d", [](const Step& s, int64_t block) {
+  return s.in[0].dtype == DType::f32 && indexable(s.in[0].shape, block)
+             ? BlockedOperands{1, 3, true}
+             : BlockedOperands{};
 });
-const RegisterBlocked blocked_pool_grad("max_pool2d_grad", [](const Step& s, int64_t) {
-  return s.in[0].dtype == DType::f32 ? BlockedOperands{3, 1, true} : BlockedOperands{};
+const RegisterBlocked blocked_pool_grad("max_pool2d_grad", [](const Step& s, int64_t block) {
+  return s.in[0].dtype == DType::f32 && indexable(s.out[0].shape, block)
+             ? BlockedOperands{3, 1, true}
+             : BlockedOperands{};
 });
 const RegisterKernel register_pool("max_pool2d", [](const Step& s) -> std::unique_ptr<Kernel> {
   return s.in[0].dtype == DType::f32   ? make_pool<float>(s)

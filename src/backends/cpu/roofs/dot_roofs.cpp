@@ -28,17 +28,14 @@ __attribute__((target("avx512f,avx512bf16"))) void bf16_dots(int64_t iterations)
   for (int64_t i = 0; i < iterations; ++i) {
     a0 = _mm512_dpbf16_ps(a0, x, x);
     a1 = _mm512_dpbf16_ps(a1, x, x);
-
     a2 = _mm512_dpbf16_ps(a2, x, x);
     a3 = _mm512_dpbf16_ps(a3, x, x);
     a4 = _mm512_dpbf16_ps(a4, x, x);
     a5 = _mm512_dpbf16_ps(a5, x, x);
-
     a6 = _mm512_dpbf16_ps(a6, x, x);
     a7 = _mm512_dpbf16_ps(a7, x, x);
     a8 = _mm512_dpbf16_ps(a8, x, x);
     a9 = _mm512_dpbf16_ps(a9, x, x);
-
     a10 = _mm512_dpbf16_ps(a10, x, x);
     a11 = _mm512_dpbf16_ps(a11, x, x);
   }
@@ -58,19 +55,15 @@ __attribute__((target("avx512f,avx512vnni"))) void int8_dots(int64_t iterations)
   for (int64_t i = 0; i < iterations; ++i) {
     a0 = _mm512_dpbusd_epi32(a0, x, x);
     a1 = _mm512_dpbusd_epi32(a1, x, x);
-
     a2 = _mm512_dpbusd_epi32(a2, x, x);
     a3 = _mm512_dpbusd_epi32(a3, x, x);
     a4 = _mm512_dpbusd_epi32(a4, x, x);
-
     a5 = _mm512_dpbusd_epi32(a5, x, x);
     a6 = _mm512_dpbusd_epi32(a6, x, x);
     a7 = _mm512_dpbusd_epi32(a7, x, x);
-
     a8 = _mm512_dpbusd_epi32(a8, x, x);
     a9 = _mm512_dpbusd_epi32(a9, x, x);
     a10 = _mm512_dpbusd_epi32(a10, x, x);
-
     a11 = _mm512_dpbusd_epi32(a11, x, x);
   }
   const __m512i low =
@@ -91,19 +84,15 @@ __attribute__((target("avx2,avxvnni"))) void int8_dots_256(int64_t iterations) {
   for (int64_t i = 0; i < iterations; ++i) {
     a0 = _mm256_dpbusd_avx_epi32(a0, x, x);
     a1 = _mm256_dpbusd_avx_epi32(a1, x, x);
-
     a2 = _mm256_dpbusd_avx_epi32(a2, x, x);
     a3 = _mm256_dpbusd_avx_epi32(a3, x, x);
     a4 = _mm256_dpbusd_avx_epi32(a4, x, x);
-
     a5 = _mm256_dpbusd_avx_epi32(a5, x, x);
     a6 = _mm256_dpbusd_avx_epi32(a6, x, x);
     a7 = _mm256_dpbusd_avx_epi32(a7, x, x);
-
     a8 = _mm256_dpbusd_avx_epi32(a8, x, x);
     a9 = _mm256_dpbusd_avx_epi32(a9, x, x);
     a10 = _mm256_dpbusd_avx_epi32(a10, x, x);
-
     a11 = _mm256_dpbusd_avx_epi32(a11, x, x);
   }
   const __m256i low =
