@@ -105,6 +105,7 @@ void KernelExecutor::pack_input(const PlannedStep& s, const Tape& tape, const De
   const uint64_t key[] = {p.format, static_cast<uint64_t>(p.bytes)};
   derived_.push_back(
       derive(key, std::size(key), std::span(&source, 1), [&](std::vector<Storage*>& values) {
+        values.reserve(1);
         values.push_back(allocate_storage(account, p.bytes, source->device, "pack"));
         s.kernel->pack(source->data, values[0]->data);
       }));
@@ -164,6 +165,9 @@ DerivedRef KernelExecutor::constants_of(const PlannedConstants& c, Tape& tape,
   return derive(key_, stem, sources_, [&](std::vector<Storage*>& values) {
     Plan& plan = *c.plan;
     std::vector<Storage*> outputs;
+    // Reserved first: a storage that no vector could take would be lost.
+    outputs.reserve(plan.output_bytes.size());
+    values.reserve(plan.outputs.size());
     try {
       for (int64_t bytes : plan.output_bytes)
         outputs.push_back(allocate_storage(settings.account, bytes, plan.device, "constants"));

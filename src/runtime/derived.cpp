@@ -44,9 +44,9 @@ class DerivedTable {
              std::equal(key.begin(), key.begin() + static_cast<ptrdiff_t>(stem), e->key.begin());
     };
     if (static_cast<size_t>(std::ranges::count_if(known, variant)) >= kMaxVariants)
-      gone.push_back(*std::ranges::find_if(known, variant));
-    else if (known.size() >= kMaxDerived) gone.push_back(known.front());
-    for (const EntryRef& e : gone) remove(e);
+      drop(*std::ranges::find_if(known, variant), gone);
+    for (Storage* s : sources)
+      if (const auto& list = of_[s]; list.size() >= kMaxDerived) drop(list.front(), gone);
     auto e = std::make_shared<Entry>();
     e->key.assign(key.begin(), key.end());
     e->sources.assign(sources.begin(), sources.end());
@@ -58,10 +58,11 @@ class DerivedTable {
     return {e, nullptr};
   }
 
-  /// From the lists of its sources, which stay.
-  void remove(const EntryRef& e) {
+  /// Moves an entry from the lists of its sources to `gone`. The lists stay.
+  void drop(EntryRef e, std::vector<EntryRef>& gone) {
     for (Storage* s : e->sources)
       if (const auto list = of_.find(s); list != of_.end()) std::erase(list->second, e);
+    gone.push_back(std::move(e));
   }
 
   DerivedRef value(const Entry& e) {

@@ -201,7 +201,10 @@ struct DevicePool {
           r->account ? r->account == &account : of(account).allows(std::max(bytes, r->committed));
       if (!r->busy && may && (!best || fits_better(*r, *best))) best = r;
     }
-    if (!best) best = arenas.emplace_back(new Arena::Range);
+    if (!best) {
+      arenas.reserve(arenas.size() + 1);  // so that nothing throws once the range is made
+      best = arenas.emplace_back(new Arena::Range);
+    }
     move_to(*best, &account);
     return best;
   }

@@ -106,6 +106,23 @@ TEST(Derived, KeepsFewVariants) {
   EXPECT_EQ(derived_bytes({}), before);
 }
 
+TEST(Derived, KeepsFewOfEverySource) {
+  Storage* shared = storage();
+  const int64_t before = derived_bytes({});
+  std::vector<Storage*> others;
+  for (size_t k = 0; k < 2 * kMaxDerived; ++k) {
+    Storage* const sources[] = {others.emplace_back(storage()), shared};
+    const uint64_t key = 1;
+    derive(std::span(&key, 1), 1, sources,
+           [&](std::vector<Storage*>& values) { values.push_back(storage()); });
+    EXPECT_LE(derived_bytes({}) - before, static_cast<int64_t>(kMaxDerived) * kBytes);
+  }
+  EXPECT_EQ(derived_bytes({}) - before, static_cast<int64_t>(kMaxDerived) * kBytes);
+  for (Storage* s : others) release(s);
+  release(shared);
+  EXPECT_EQ(derived_bytes({}), before);
+}
+
 TEST(Derived, AFailureLeavesNone) {
   Storage* source = storage();
   const int64_t before = derived_bytes({});
