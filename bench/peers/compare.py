@@ -344,7 +344,7 @@ def main():
                 try:
                     measured[name] = measure()
                     print(report.line(measured[name]), file=sys.stderr, flush=True)
-                    results.keep_case(options.results, kind.__name__, measured[name])
+                    results.keep_case(options.results, kind.__name__, measured[name], options.programs)
                 except Failed as e:
                     failed.append(name)
                     print(f"{name}: {e}", file=sys.stderr, flush=True)

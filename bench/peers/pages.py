@@ -27,7 +27,7 @@ HEAD = """# The zoo against PyTorch and ONNX Runtime
 
 Every model of [the zoo](../zoo.md) for pictures, at {sides} pixels with {classes} classes, f32. Peers run the
 same architecture: torchvision's where it has the model, else the one in `bench/peers/networks.py`. Both
-sides must count the same parameters; `ctest -R peer.zoo_torchvision` compares their answers. A training
+sides must count the same parameters; `ctest --test-dir build/test -R peer.zoo_torchvision` compares their answers. A training
 step is forward, backward and the optimizer's step.
 
 ```sh
@@ -122,7 +122,7 @@ and in channels_last, with its default allocator and with one that keeps freed m
 and without spinning threads. The table shows the fastest variant of each peer.
 
 ```sh
-$(scripts/peers --path) bench/peers/compare.py     # writes bench/results/networks-ISA.jsonl and products-ISA.jsonl
+$(scripts/peers --path) bench/peers/compare.py     # writes bench/results/networks-ISA.jsonl
 python3 bench/peers/pages.py                       # writes this page from the data
 ```
 

@@ -30,14 +30,16 @@ def cpu():
     return f"{first.get('model name', 'unknown')}, family {first.get('cpu family', '?')}, model {first.get('model', '?')}"
 
 
-def commit():
-    """The short hash of HEAD, with a + where the sources that are measured differ from it."""
+def commit(programs=ROOT):
+    """The short hash of HEAD in the checkout that holds the programs, with a + where its sources differ from HEAD.
+    "unknown" outside of a checkout."""
     def git(*words):
-        done = subprocess.run(["git", "-C", ROOT, *words], capture_output=True, text=True)
+        done = subprocess.run(["git", "-C", programs, *words], capture_output=True, text=True)
         return done.stdout.strip()
 
-    changed = git("status", "--porcelain", "--", "include", "src", "cmake", "CMakeLists.txt")
-    return git("rev-parse", "--short=10", "HEAD") + ("+" if changed else "")
+    changed = git("status", "--porcelain", "--", ":/include", ":/src", ":/cmake", ":/CMakeLists.txt")
+    head = git("rev-parse", "--short=10", "HEAD")
+    return head + ("+" if changed else "") if head else "unknown"
 
 
 def machine():
@@ -72,12 +74,12 @@ def memory_mb(memory):
     return (memory["peak_hwm"] - memory["baseline_rss"]) / 1024
 
 
-def keep_case(folder, page, case):
-    """Puts a case into PAGE-ISA.jsonl, in the place of what was measured of it before. Training cases have a
-    second metric: the memory of Suanli and of the peer's variant that takes least."""
+def keep_case(folder, page, case, programs):
+    """Replaces a case's lines in PAGE-ISA.jsonl; `programs` is the folder of the programs measured. Training cases
+    have a second metric: the memory of Suanli and of the peer's variant that takes least."""
     isa = next(c["isa"] for c in case["contenders"] if c["side"] == "suanli")
     path = folder / f"{page}-{slug(isa)}.jsonl"
-    common = {"date": now(), "commit": commit(), **machine(), "isa": isa, "command": command(),
+    common = {"date": now(), "commit": commit(programs), **machine(), "isa": isa, "command": command(),
               "case": case["name"], "gflop": round(case["flops"]["pytorch"] / 1e9, 4),
               "elsewhere": round(case["elsewhere"]["share"], 3)}   # the share that other programs took
     lines = [{**common, "metric": "step_ms", **{key: c[key] for key in ("side", "label", "version", "threads")},

@@ -7,6 +7,7 @@ import importlib.util
 import json
 import os
 import pathlib
+import re
 import subprocess
 import sys
 
@@ -98,6 +99,7 @@ def main():
     good &= check("lines of the ledger", len(lines) == 2 * (4 * 4 + 2 + 3) and
                   {line["side"] for line in lines} == {"base", "head"} and
                   all(line[fact] for line in lines for fact in facts))
+    good &= check("commits in the ledger", all(re.fullmatch(r"[0-9a-f]{10}\+?|unknown", line["commit"]) for line in lines))
     good &= check("times in the ledger", len(steps) == 8 and all(line["values"] == [50] * 3 for line in steps))
 
     one = guard(base, programs("one", {"gpt": 1.02, "cnn_b": 1.036}))   # the mean of the four is 1.0139
@@ -124,7 +126,7 @@ def main():
     written = len(pathlib.Path("speed.jsonl").read_text().splitlines())
     renamed = guard(base, programs("renamed", network="cnn_b"))
     good &= check("no row in common", renamed.returncode == 2 and
-                  "bench_plan_hit: base and renamed print no row of the same name" in renamed.stderr, renamed)
+                  "speed_guard: bench_plan_hit:" in renamed.stderr, renamed)
     good &= check("what was measured is kept",
                   len(pathlib.Path("speed.jsonl").read_text().splitlines()) > written, renamed)
     sys.exit(0 if good & formats() else 1)
