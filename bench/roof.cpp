@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // The roof that bench/peers/compare.py measures beside every case: the loop behind `suanli bench
-// roofs` (f32 multiply-adds on registers alone), on all compute threads. What the machine gives in
-// that minute, with the clock that it has then.
+// roofs` (f32 multiply-adds on registers alone), on all compute threads. It measures the machine at
+// the clock of that minute.
 
 #include <memory>
 

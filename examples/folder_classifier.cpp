@@ -2,8 +2,8 @@
 // Trains a classifier on a folder with one sub-folder of pictures per class, then names the class
 // of pictures.
 //   folder_classifier PHOTOS [EPOCHS [PICTURE …]]
-// What `suanli train` does with a Trainer, spelled out: views of the pictures, normalizing by the
-// training data, classes drawn equally often.
+// Spells out the work of `suanli train` with a Trainer: views of the pictures, normalization by the
+// training data, and classes drawn equally often.
 #include <cstdio>
 #include <cstdlib>
 

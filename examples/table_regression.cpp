@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Learns a number from the columns of a table: prices of houses, yields, times. What `suanli train
-// 'TABLE?target=COLUMN'` does with a Trainer, spelled out, with a network of your own.
+// Learns a number from the columns of a table: prices of houses, yields, times. Spells out the work
+// of `suanli train 'TABLE?target=COLUMN'` with a Trainer and a network of your own.
 //   table_regression TABLE.csv COLUMN [EPOCHS]
 #include <cmath>
 #include <cstdio>

@@ -14,7 +14,7 @@
 namespace suanli {
 
 /// Root of everything Suanli throws. The text has one shape: `[op] what was given, what was
-/// expected (in module.path)`; for the user's files: `path: position, what is wrong. What to do.`
+/// expected (in module.path)`; for the user's files: `path: position, the fault. The remedy.`
 class SUANLI_API Error : public std::runtime_error {
  public:
   using std::runtime_error::runtime_error;

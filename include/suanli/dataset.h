@@ -77,8 +77,8 @@ class SUANLI_API Dataset {
   virtual Shape picture_size(int64_t index) const;
 };
 
-/// How many samples each class has. Reads labels only. Throws UsageError where targets are numbers,
-/// InputError for a label that is no class; it names sample and label.
+/// Returns the number of samples per class: [classes]. Reads labels only. Throws UsageError where
+/// targets are numbers, InputError for a label that is no class; it names sample and label.
 SUANLI_API std::vector<int64_t> class_counts(const Dataset& dataset);
 
 /// The samples of `dataset` named by `indices`, in that order. Throws ShapeError if one is out of

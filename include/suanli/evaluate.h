@@ -38,7 +38,7 @@ enum class TestTimeAugmentation : uint8_t {
   none,
   mirror,  ///< As it is and mirrored, left to right.
   /// Both, with half the weight; with the other half also moved by a pixel up and left, and down
-  /// and right: 6 views. What comes in is mirrored at the border (Jordan 2024, section 3.5).
+  /// and right: 6 views. Moved pictures are mirrored at the border (Jordan 2024, section 3.5).
   translate,
 };
 SUANLI_API const char* to_string(TestTimeAugmentation tta);
@@ -55,6 +55,9 @@ struct EvaluateOptions {
   Session session = Session::current();  ///< In which it computes.
 };
 /// Loss and share of right answers (largest output = target) over a data set, in an InferenceMode.
+/// The model takes x [N, …input_shape] f32. It gives [N, classes], or one number per sample for a
+/// regression. Throws InputError for a label that is no class, UsageError where `tta` does not suit
+/// the samples.
 SUANLI_API Evaluation evaluate(const nn::AnyModule& model,
                                std::shared_ptr<const data::Dataset> dataset,
                                const EvaluateOptions& options = {});

@@ -22,9 +22,9 @@ SUANLI_API NamedTensors load_safetensors(const std::string& path,
                                          std::map<std::string, std::string>* metadata = nullptr);
 
 /// Reads a PyTorch state dict, .pt or .pth as torch.save writes them since PyTorch 1.6, without
-/// executing anything. Of a checkpoint the state dict under one of the usual keys ("state_dict",
-/// "model_state_dict", "model", …) is taken, else the one with the most tensors. Throws InputError
-/// naming file and place.
+/// executing anything. From a checkpoint it takes the state dict under a usual key ("state_dict",
+/// "model_state_dict", "model", …), else the one with the most tensors. Throws InputError naming
+/// file and place.
 SUANLI_API NamedTensors load_torch(const std::string& path);
 /// load_torch() or load_safetensors(), as the file's first bytes say. "FILE?key=KEY" takes the
 /// state dict at KEY of a checkpoint.

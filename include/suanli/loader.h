@@ -41,11 +41,11 @@ SUANLI_API std::shared_ptr<const Sampler> random_sampler(int64_t n, uint64_t see
 SUANLI_API std::shared_ptr<const Sampler> weighted_sampler(std::vector<double> weights,
                                                            int64_t count, uint64_t seed = 0);
 /// As many samples per epoch as the data set has, drawn with replacement so that each class is as
-/// likely as another.
+/// likely as another. Throws UsageError for a regression, InputError for a label that is no class.
 SUANLI_API std::shared_ptr<const Sampler> balanced_sampler(const Dataset& dataset,
                                                            uint64_t seed = 0);
 /// The share of process `rank` of `ranks`: every ranks-th of `all` from the rank-th on. All get as
-/// many: the first ones come once more.
+/// many: the first ones come once more. Throws UsageError unless 0 ≤ rank < ranks.
 SUANLI_API std::shared_ptr<const Sampler> sharded_sampler(std::shared_ptr<const Sampler> all,
                                                           int64_t rank, int64_t ranks);
 
@@ -60,10 +60,10 @@ struct Batch {
   template <size_t I> Tensor&& get() && { return std::move(I == 0 ? x : y); }
 };
 
-/// Other views of pictures while training, done in this order. What becomes of a sample is a
-/// function of (seed, epoch, sample) alone, and of how often the epoch had it before where a
-/// sampler draws one again; what is mixed of (seed, epoch, batch). 0: not done; else the number
-/// that augment_words() explains, with its usual value.
+/// Other views of pictures while training, done in this order. The view of a sample is a function
+/// of (seed, epoch, sample) alone, and of how often the epoch had it before where a sampler draws
+/// one again; what is mixed of (seed, epoch, batch). 0: not done; else the number that
+/// augment_words() explains, with its usual value.
 struct Augment {
   double resized_crop = 0, crop = 0, reflect_crop = 0, flip = 0, alternating_flip = 0;
   double randaugment = 0, trivialaugment = 0;
@@ -127,7 +127,7 @@ class SUANLI_API Loader {
   /// no such place.
   void start(int64_t epoch, int64_t first_batch = 0);
   /// Flushes this thread's pending work, then takes the next batch; false at the end of the epoch.
-  /// What a data set threw is thrown here, when its batch is due, and again until start() moves on.
+  /// Rethrows the data set's exception when its batch is due, and again until start() moves on.
   bool next(Batch& batch);
   /// Seconds that next() waited for data since construction (with threads = 0: read it).
   double wait_seconds() const;

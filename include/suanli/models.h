@@ -10,8 +10,8 @@
 
 namespace suanli::models {
 
-/// How a network for photographs meets pictures: `small` keeps CIFAR's 32 pixels at full resolution
-/// in the first layers, `large` begins with strides, as on ImageNet.
+/// The first layers of a network for photographs. `small` keeps CIFAR's 32 pixels at full
+/// resolution; `large` begins with strides, as for ImageNet.
 enum class Stem : uint8_t { automatic /* small for pictures of up to 64 pixels */, small, large };
 
 struct ModelOptions {

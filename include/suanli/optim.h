@@ -139,8 +139,8 @@ SUANLI_API Tensor clip_grad_norm_(const std::vector<Parameter>& parameters, doub
 /// Brings every element of every gradient into −limit … limit.
 SUANLI_API void clip_grad_value_(const std::vector<Parameter>& parameters, double limit);
 
-/// How the learning rate goes over a run of known length, as a factor of the optimizer's. A pure
-/// function of step and length, so that a resumed run needs no state for it.
+/// The learning rate over a run of known length, as a factor of the optimizer's. A pure function of
+/// step and length, so that a resumed run needs no state for it.
 struct SUANLI_API Schedule {
   enum class Shape : uint8_t { constant, cosine, linear, onecycle, step };
   Shape shape = Shape::constant;
@@ -179,7 +179,7 @@ class SUANLI_API WeightAverage {
   std::vector<std::pair<std::string, Tensor>> state_dict();
   /// Throws InputError unless the names are those of state_dict().
   void load_state_dict(const std::vector<std::pair<std::string, Tensor>>& state);
-  int64_t bytes() const;
+  int64_t bytes() const;  ///< Bytes of the averages.
 
  private:
   struct Entry {

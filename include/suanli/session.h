@@ -13,8 +13,8 @@
 
 namespace suanli {
 
-/// How programs are run. Both tiers give the same bits, but for convolutions: the planned tier lays
-/// their operands out anew, may use Winograd's algorithm, which sums in another order, and has
+/// The way to run programs. Both tiers give the same bits, but for convolutions: the planned tier
+/// lays their operands out anew, may use Winograd's algorithm, which sums in another order, and has
 /// 1×1 kernels of its own for weights that stay.
 enum class Tier : uint8_t {
   planned,  ///< Optimized as a whole: see docs/design/plan.md.
@@ -77,17 +77,19 @@ class SUANLI_API Session {
   /// gradients, until their working memory (PlanStats::last_arena_bytes) takes at most so many
   /// bytes or nothing helps any more: whoever asks for a limit looks whether it is kept. Results do
   /// not change. 0, the default: only where that saves much more memory than it takes time. Plans
-  /// of another limit stay in the cache.
+  /// of another limit stay in the cache. Throws UsageError below 0.
   int64_t working_memory_limit() const;
   void set_working_memory_limit(int64_t bytes);
 
   /// Storages are charged to the session that allocated them until they are freed, by whatever
   /// thread, also after the session's end. Working memory is charged to the session that computed
-  /// in it last; what an ended session leaves serves the others.
+  /// in it last; what an ended session leaves serves the others. In bytes. Throws DeviceError for
+  /// an unknown device.
   MemoryUse memory_use(Device device = {}) const;
   /// 0: none. Also: SUANLI_MEMORY_LIMIT=SIZE. Each session keeps its limit by itself: limits of
-  /// several add up.
+  /// several add up. Throws UsageError below 0, DeviceError for an unknown device.
   void set_memory_limit(int64_t bytes, Device device = {});
+  /// Sets the peak of memory_use() to the present use. Throws DeviceError for an unknown device.
   void reset_peak_memory(Device device = {});
 
   struct State;  // of the library

@@ -173,7 +173,7 @@ struct RunForecast {
 /// "9.9 MiB: weights 966.6 KiB, optimizer state 1.8 MiB, …"
 SUANLI_API std::string forecast_in_words(const RunForecast& forecast);
 
-/// How long a run will take, measured on a few of its steps.
+/// The estimated time of a run, measured on a few of its steps.
 struct RunTiming {
   double step = 0;  ///< Seconds of one step of the optimizer, waiting for data included.
   double save = 0;  ///< Seconds of a checkpoint.
@@ -281,7 +281,7 @@ struct TrainedModel {
   /// When these weights were saved; epoch 0: before the first one was complete.
   int64_t epoch = 0, step = 0;
   bool finished = false;  ///< The run came to its end.
-  TestTimeAugmentation tta = TestTimeAugmentation::none;  ///< How predict() answers; the run's.
+  TestTimeAugmentation tta = TestTimeAugmentation::none;  ///< The views that predict() averages.
   Loss loss;
   /// In which predict() computes. From another session it flushes before and after.
   Session session = Session::current();
@@ -291,7 +291,7 @@ struct TrainedModel {
   SUANLI_API Tensor predict(const Tensor& x) const;
 };
 /// Reads a run folder's kept weights: the best epoch's, or the last ones if none was evaluated yet.
-/// Of a finished run config.toml and model.safetensors are enough. Throws InputError.
+/// A finished run needs config.toml and model.safetensors only. Throws InputError.
 SUANLI_API TrainedModel load_run(const std::string& run);
 /// The same with a module of your own to take the weights.
 SUANLI_API TrainedModel load_run(const std::string& run, nn::AnyModule model);

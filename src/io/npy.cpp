@@ -28,7 +28,7 @@ constexpr Type kTypes[] = {{"u1", DType::u8, 1},  {"i1", DType::i8, 1},      {"i
                            {"u4", DType::i64, 4}, {"u8", DType::i64, 8},     {"f2", DType::f32, 2}};
 
 /// The header is a Python dictionary: {'descr': '<f4', 'fortran_order': False, 'shape': (3, 4), }.
-/// What stands behind a key.
+/// Returns the text behind a key.
 std::string_view value_of(std::string_view header, std::string_view key) {
   const size_t at = header.find(key);
   if (at == std::string_view::npos) return {};

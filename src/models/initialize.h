@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// How weights begin where a network's paper does not leave it to the layers' own rule.
+// Initializes weights where a network's paper departs from the layers' default.
 #pragma once
 #include <cmath>
 

@@ -83,8 +83,8 @@ Grid grid_of(const ModelOptions& o) {
   return grid;
 }
 
-/// Patches of 16×16 pixels; with the small stem 4×4. What is left at the right and bottom edge
-/// belongs to no patch.
+/// Patches of 16×16 pixels; with the small stem 4×4. Remaining pixels at the right and bottom edges
+/// belong to no patch.
 struct VisionTransformer : nn::Module {
   Parameter class_token;
   nn::Conv2d conv_proj;

@@ -21,15 +21,14 @@ class Backend {
   /// Throws Error naming op and dtypes when there is no kernel.
   virtual std::unique_ptr<Kernel> prepare(const Step& step) = 0;
 
-  /// How many channels make a block where activations lie as convolutions want them; 0: this
-  /// backend wants them plain.
+  /// Returns the number of channels per block in the layout that convolutions want; 0: plain.
   virtual int64_t channel_block() const { return 0; }
   /// The operands of a step (given plain) that may be blocked; `prepare` then takes the operand
   /// with the shape [N, C/b, H, W, b].
   virtual BlockedOperands blocked_operands(const Step&) const { return {}; }
 
-  /// How many of a step's FLOPs, counted by its op's definition, this kernel of it does without. 0
-  /// but for algorithms such as Winograd's.
+  /// Returns the FLOPs that this kernel saves of those that the op's definition counts. 0 but for
+  /// algorithms such as Winograd's.
   virtual int64_t saved_flops(const Kernel&) const { return 0; }
 
   /// True if `prepare` takes this step (which has none yet) with an epilogue.

@@ -18,8 +18,8 @@ struct Session::State : std::enable_shared_from_this<Session::State> {
   explicit State(const State& like);
 
   const uint64_t id;  // of this session alone
-  /// How many threads had drawn random numbers in it before: the stream of the next one, so that a
-  /// new session draws what a new process does.
+  /// Returns the random stream of the next thread: the number of threads that drew before in this
+  /// session. So a new session draws what a new process does.
   uint64_t next_stream() { return streams_.fetch_add(1, std::memory_order_relaxed); }
 
   std::atomic<Tier> tier;

@@ -91,8 +91,8 @@ Executor& Recorder::executor() {
 Recorder& Recorder::current() { return PerThread<Recorder>::get(); }
 
 namespace {
-/// The end of a thread is a flush point, while all that programs use is still there. What
-/// destructors record later ends with the recorder.
+/// The end of a thread is a flush point, while all that programs use is still there. Records of
+/// later destructors end with the recorder.
 struct FlushAtEnd {
   ~FlushAtEnd() {
     try {

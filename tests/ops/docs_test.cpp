@@ -50,7 +50,8 @@ std::string page() {
          "`include/suanli/ops.h`; a few more there (`flatten`, `sum_to`, `dropout`) are written "
          "with these. This page is generated from "
          "the\n"
-         "definitions by `SUANLI_UPDATE=1 test_ops --gtest_filter=Docs.*`; a test compares the "
+         "definitions by `SUANLI_UPDATE=1 ctest --test-dir build/test -R Docs`; a test compares "
+         "the "
          "two.\n";
   auto table = [&](const char* title, const std::vector<const OpDef*>& ops, bool rows) {
     out << "\n## " << title << "\n\n| op | what it gives | gradient | ONNX |\n|---|---|---|---|\n";

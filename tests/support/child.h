@@ -20,7 +20,7 @@ namespace suanli::test {
 // beside exit codes; a signal n gives −n
 constexpr int kHangs = 1000, kNoSuchTest = 1001, kThrew = 99;
 
-/// How the child ends, or kHangs after `seconds`.
+/// Returns the child's exit status, −n for signal n, or kHangs after `seconds`.
 inline int wait_for(pid_t child, double seconds) {
   int status = 0;
   for (const auto end = std::chrono::steady_clock::now() + std::chrono::duration<double>(seconds);

@@ -6,8 +6,7 @@
 
 namespace suanli::test {
 
-/// While it lives, programs run in this tier. What is pending at either end is run before the
-/// change.
+/// While it lives, programs run in this tier. Pending work at either end runs before the change.
 class InTier {
  public:
   explicit InTier(Tier t) : before_(Session::current().tier()) {

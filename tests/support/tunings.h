@@ -34,8 +34,8 @@ inline std::vector<TuningCase> far_tunings() {
   return {least, most, turns};
 }
 
-/// While it lives, programs are planned with this tuning. What is pending at either end is run
-/// before the change.
+/// While it lives, programs are planned with this tuning. Pending work at either end runs before
+/// the change.
 class InTuning {
  public:
   explicit InTuning(const TuningCase& t) : InTuning(t.cpu, t.plan) {}

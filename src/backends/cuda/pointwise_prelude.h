@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // pointwise.def as CUDA source: the vocabulary of its texts, and each text as a device function
-// template. What comes out includes nothing, so NVRTC needs no header path; a host compiler takes
-// it too once __device__ and CUDA's math functions are declared.
+// template. The generated source includes nothing, so NVRTC needs no header path; a host compiler
+// takes it too once __device__ and CUDA's math functions are declared.
 #pragma once
 #include <string>
 

@@ -45,9 +45,8 @@ inline constexpr EnvironmentVariable kEnvironment[] = {
      "Fills working memory with NaN outside of live ranges, for tests of the memory plan"},
     {"SUANLI_THREADS", EnvironmentVariable::Type::number, "a number from 1 to 1024",
      "the CPUs that the process may use",
-     "The threads that compute, the calling one included; --threads of the command line counts "
-     "more",
-     1, 1024},
+     "The number of compute threads, the calling one included; --threads takes precedence", 1,
+     1024},
     {"SUANLI_TIER", EnvironmentVariable::Type::choice, "planned cold", "planned",
      "How programs run: planned, or cold, which is one kernel per op in recorded order"},
 };

@@ -36,7 +36,7 @@ int64_t entry_in(const std::string& path, const std::string& key) {
   return 0;
 }
 
-/// How the two versions call the same things.
+/// Names of the same files in control groups v1 and v2.
 struct ControlFiles {
   const char *folder, *limit, *used, *cached;
 };

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// How much memory this process may still take: by the machine, by its control groups, by its
-// resource limits.
+// Reads the memory that this process may still take: the least of the machine's, its control
+// groups' and its resource limits'.
 #pragma once
 #include <string>
 

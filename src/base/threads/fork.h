@@ -22,8 +22,8 @@ class Running {
 /// begin none any more.
 void end_programs();
 
-/// How many forks lie between this process and the one that loaded the library: who keeps threads
-/// compares it.
+/// Returns the number of forks between the process that loaded the library and this one. Owners of
+/// threads compare it.
 uint32_t fork_generation();
 
 /// Global locks in the order in which fork() takes them; a lock that is held while another is taken

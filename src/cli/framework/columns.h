@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// How many columns a text takes on a terminal.
+// Counts the columns that a text takes on a terminal.
 #pragma once
 #include <cstddef>
 #include <string>

@@ -104,7 +104,7 @@ after SIGHUP, SIGINT or SIGTERM; a training saves its run first
 nobody reads the standard output any more
 .SH JSON
 With \-\-json the standard output is one line, a JSON object. A verb other than train that a signal ends prints nothing.
-Of an error it holds "error", the text, and "exit", the exit status; the text is on the standard error too.
+For an error, the object holds "error" (the text) and "exit" (the exit status). The text also goes to the standard error.
 .SH ENVIRONMENT
 .TP
 .B NO_COLOR

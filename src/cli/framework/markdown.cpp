@@ -81,8 +81,8 @@ std::string markdown_page() {
 | 129, 130, 143 | after SIGHUP, SIGINT or SIGTERM; a training saves its run first |
 | 141 | the reader of the standard output has gone |
 
-With `--json` the standard output is one line, a JSON object. Of an error it holds `error`, the text, and
-`exit`, the exit status; the text is on the standard error too.
+With `--json` the standard output is one line, a JSON object. For an error, the object holds `error` (the
+text) and `exit` (the exit status). The text also goes to the standard error.
 )";
   return out;
 }

@@ -12,7 +12,7 @@ struct Color {
   float red, green, blue;  // 0 … 1
 };
 
-/// White to begin with. What lies outside is not drawn.
+/// White to begin with. Parts outside are not drawn.
 class Canvas {
  public:
   Canvas(int64_t height, int64_t width);

@@ -60,8 +60,10 @@ Option tta_option(const char* help, const char* fallback) {
 }
 
 Option device_option() {
-  return {"--device", OptionType::text, "NAME",   "cpu, cuda or auto",
-          "auto",     -kNoLimit,        kNoLimit, "cpu cuda auto"};
+  return {"--device", OptionType::text,
+          "NAME",     "cpu or auto; cuda is refused, there is no GPU backend yet",
+          "auto",     -kNoLimit,
+          kNoLimit,   "cpu cuda auto"};
 }
 
 std::vector<Option> with_training_options(std::vector<Option> own) {

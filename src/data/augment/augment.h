@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Training samples in other views. What each part does to the pixels is in geometry.h, color.h and
+// Training samples in other views. The work of each part on pixels is in geometry.h, color.h and
 // auto_augment.h; what acts on whole batches in mixing.h.
 #pragma once
 #include "base/core/philox.h"

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // Pictures in other colors and sharpness: on a sample x of `shape` [channels, height, width],
-// planes of bytes; three channels are RGB, another number of them has no color. What they do, and
-// what a factor means, is as in torchvision.transforms.functional; results are rounded, where
-// torchvision cuts off.
+// planes of bytes; three channels are RGB, another number of them has no color. Their results and
+// factors are those of torchvision.transforms.functional; results are rounded, where torchvision
+// cuts off.
 #pragma once
 #include <cstdint>
 

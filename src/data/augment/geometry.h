@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Pictures moved, turned and covered: on a sample x of `shape` [channels, height, width], planes of
-// bytes. What comes in from outside is black unless said otherwise. Conventions are those of
+// bytes. Pixels from outside are black unless said otherwise. Conventions are those of
 // torchvision.transforms.functional; angles are in degrees.
 #pragma once
 #include <cstdint>

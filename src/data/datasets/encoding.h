@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// How the cells of a table become numbers: learned on the training rows, kept with the model,
-// applied to any table with these columns.
+// Turns the cells of a table into numbers. An encoding is learned on the training rows, kept with
+// the model, and applied to any table with these columns.
 #pragma once
 #include <optional>
 #include <string>
@@ -92,7 +92,7 @@ std::vector<ColumnFormat> column_formats(const Table& table, std::optional<char>
 /// words among them, and for words of which nearly every row has its own.
 Encoding encode_target(const Table& table, const std::vector<ColumnFormat>& formats,
                        const TableSettings& settings, std::vector<std::string>& notes);
-/// Learns every other column from `rows`. Which columns are used depends on all rows of the table:
+/// Learns every other column from `rows`. The choice of columns depends on all rows of the table:
 /// those of one value without a missing cell, of more than 100 different words, and those that
 /// number the rows are left out and noted.
 void learn_columns(Encoding& encoding, const Table& table, const std::vector<ColumnFormat>& formats,

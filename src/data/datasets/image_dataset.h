@@ -37,7 +37,7 @@ class PixelSet final : public PictureSet {
 std::shared_ptr<const Dataset> at_size(std::shared_ptr<const Dataset> all, int64_t height,
                                        int64_t width);
 
-/// How many means a data set has: one per channel of a picture, else one.
+/// Returns the number of means of a data set: one per channel of a picture, else one.
 inline size_t channels_of(const Shape& sample) {
   return sample.rank() == 3 ? static_cast<size_t>(sample[0]) : 1;
 }

@@ -66,7 +66,7 @@ bool contains(const std::vector<std::string>& names, const std::string& name) {
   return std::find(names.begin(), names.end(), name) != names.end();
 }
 
-/// How many cells of a column are numbers, and the first that is none.
+/// Counts of a column's cells that are numbers, and the first cell that is none.
 struct Count {
   int64_t numbers = 0, words = 0, odd = -1;
   double share() const {

@@ -9,7 +9,7 @@
 
 namespace suanli::data {
 
-/// How the numbers of a column are written. Plain: as programming languages write them.
+/// The format of a column's numbers. The default is that of programming languages.
 struct NumberFormat {
   char decimal = '.';     ///< '.' or ','. The other one separates thousands.
   std::string unit = {};  ///< "%", "$", "EUR", …; "" for bare numbers.

@@ -28,8 +28,8 @@ class TarMember {
 /// True if the data begin with a tar header (POSIX ustar or GNU).
 bool is_tar(const std::string& path);
 
-/// Calls `visit` for every plain file; links, folders and devices are passed over. What `visit`
-/// does not read is skipped. Throws InputError for a damaged or truncated archive.
+/// Calls `visit` for every plain file; links, folders and devices are passed over. Bytes that
+/// `visit` does not read are skipped. Throws InputError for a damaged or truncated archive.
 void read_tar(const std::string& path, const std::function<void(TarMember&)>& visit);
 
 }  // namespace suanli::data

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// How the camera was held, as EXIF notes it in JPEG, PNG and WebP files.
+// Reads the camera's orientation from EXIF in JPEG, PNG and WebP files.
 #pragma once
 #include <cstdint>
 #include <functional>

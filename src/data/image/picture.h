@@ -31,8 +31,8 @@ struct PictureHeader {
   int64_t at = 0;  ///< The byte that the size was read up to, for messages.
 };
 
-/// All of these throw InputError "path: byte 123 of 4567, what is wrong. What to do.", also for
-/// more than kMaxPixels.
+/// All of these throw InputError "path: byte 123 of 4567, the fault. The remedy.", also for more
+/// than kMaxPixels.
 
 /// Reads the beginning of the file only, as far as the size stands there.
 PictureHeader read_picture_header(const std::string& path);

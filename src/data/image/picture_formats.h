@@ -7,14 +7,14 @@
 
 namespace suanli::data {
 
-/// Errors are InputError without the path: ": byte 123 of 4567, what is wrong. What to do."
+/// Errors are InputError without the path: ": byte 123 of 4567, the fault. The remedy."
 struct PictureFormat {
   const char* name;
   bool (*recognizes)(std::string_view start);
   /// `start`: the beginning of a file, or all of it.
   PictureHeader (*header)(std::string_view start);
   Picture (*decode)(std::string_view bytes, int64_t least_side);
-  /// How what header() and decode() give is to be turned; null: they have turned it.
+  /// Returns the orientation to apply to the results of header() and decode(); null: they apply it.
   int (*orientation)(const ReadAt& read) = nullptr;
 };
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// WebP files, lossy and lossless, with or without transparency. Of an animation the first picture
-// is read.
+// WebP files, lossy and lossless, with or without transparency. An animation gives its first
+// picture.
 #include <webp/decode.h>
 #include <webp/demux.h>
 

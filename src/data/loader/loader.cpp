@@ -88,7 +88,7 @@ struct Loader::State {
   uint32_t generation_of_threads = fork_generation();
 
   /// In the child of a fork() the threads are gone, and one of them may have held the lock, or been
-  /// at a slot. What they made is left where it is; other threads begin behind the last batch that
+  /// at a slot. Their results stay where they are; other threads begin behind the last batch that
   /// was taken.
   void renew_after_fork() {
     if (generation_of_threads == fork_generation()) return;

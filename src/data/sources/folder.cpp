@@ -311,8 +311,8 @@ Shape Opening::choose_shape() {
   return {channels, side, side};
 }
 
-/// Reads the samples as training will. Of more than kMaxChecked an even part, unless skip_bad must
-/// find every bad one.
+/// Reads the samples as training will. It reads an even part of more than kMaxChecked samples,
+/// unless skip_bad must find every bad one.
 void Opening::decode_once(Split& split) {
   std::vector<PictureFile>& files = split.tree.files;
   const auto count = static_cast<int64_t>(files.size());

@@ -134,7 +134,7 @@ class Canvas {
       segment(rounded(points[i - 1]), rounded(points[i]), half_width);
   }
 
-  /// How much of a pixel a pen of `half_width` pixels covers, 0…256.
+  /// Returns the part of a pixel that a pen of `half_width` pixels covers, 0…256.
   int coverage(int pixel, float half_width) const {
     const float distance = std::sqrt(nearest_[static_cast<size_t>(pixel)]) * (1.0f / kUnit);
     const float covered = std::clamp(half_width + 0.5f - distance, 0.0f, 1.0f);

@@ -31,7 +31,7 @@ std::string join(const std::vector<std::string>& words, size_t most) {
   return out;
 }
 
-/// How the file that the authors call `name` is spelled about.
+/// Returns the usual spellings of the file that the authors call `name`.
 std::vector<std::string> spellings_of(const std::string& name) {
   std::string dotted = name;  // train-images-idx3-ubyte → train-images.idx3-ubyte
   dotted[name.find("-idx")] = '.';

@@ -73,7 +73,7 @@ struct Part {
   NpyArray x, y;
 };
 
-/// How x [N, …] becomes samples: pictures are channels first for us, and NumPy's are often channels
+/// The layout of samples in x [N, …]. Pictures are channels first here; NumPy's are often channels
 /// last.
 struct Layout {
   Shape sample;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Packed data: every sample decoded and scaled once, mapped into memory when it is opened. What
-// `suanli data pack` writes.
+// Packed data: every sample decoded and scaled once, mapped into memory when it is opened. Reads
+// the files that `suanli data pack` writes.
 //
 //   "SUANLIPK", u32 version, u32 0 |
 //   for each split: pixels u8 [N, C, H, W], labels i32 [N], each from a multiple of 64 on |

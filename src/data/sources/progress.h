@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// How far open() has come, for those who wait: see set_open_listener().
+// Reports the progress of open(): see set_open_listener().
 #pragma once
 #include <atomic>
 #include <mutex>

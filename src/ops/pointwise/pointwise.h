@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// How a pointwise record says which row of pointwise.def it is.
+// Encodes the row of pointwise.def in the attributes of a pointwise record.
 #pragma once
 #include "ops/op.h"
 #include "ops/pointwise/pointwise_math.h"

@@ -66,8 +66,8 @@ inline constexpr PointwiseRow pointwise_rows[] = {
 };
 inline constexpr int pointwise_count = static_cast<int>(std::size(pointwise_rows));
 
-/// True if a text uses a word: mentions("g*out", "out"). What a gradient text mentions is what
-/// backward must keep.
+/// True if a text uses a word: mentions("g*out", "out"). Backward must keep the values that a
+/// gradient text mentions.
 constexpr bool mentions(std::string_view text, std::string_view word) {
   auto in_name = [](char c) {
     return c == '_' || (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');

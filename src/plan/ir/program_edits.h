@@ -10,7 +10,7 @@ namespace suanli {
 class ProgramEdits {
  public:
   explicit ProgramEdits(Program& p) : p_(p), first_(static_cast<uint32_t>(p.size())) {}
-  /// Its first result. Of several in front of one record, those that were added first come first.
+  /// Its first result. Insertions in front of one record keep their order.
   Ref add(Record r, uint32_t before);
   /// Wherever a record reads one value it shall read another.
   void replace(uint32_t reader, const Ref& value, const Ref& by) {

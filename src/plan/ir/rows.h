@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
-// How shapes hang together where some values have one number per element of a space and others one
-// per row of it.
+// Relates shapes with one number per element of a space to shapes with one number per row of it.
 #pragma once
 #include "suanli/base.h"
 
 namespace suanli {
 
-/// How many elements make a row of `space`, if a value of the shape `seen` has one number for each
-/// row: ones for the innermost axes, the others as in the space. 0: it has not.
+/// Returns the number of elements in a row of `space` where a value of the shape `seen` has one
+/// number per row: its innermost axes are 1, the others equal the space's. Returns 0 for other
+/// shapes.
 int64_t row_of(const Shape& space, const Shape& seen);
 /// The same of what a reduction over axes (as bits) leaves.
 int64_t row_of(const Shape& space, uint32_t axes);

@@ -178,8 +178,8 @@ class Regions {
     if (!fusable_[r.record]) return false;
     const Shape own = space(r.record);
     const RegionTraits& region = cores_[find(r.record)];
-    // To an epilogue it makes no difference in which shape it sees the elements. What is computed
-    // again is to be computed later.
+    // To an epilogue it makes no difference in which shape it sees the elements. A rematerialized
+    // value is to be computed later.
     if (cores_[i].leads) return own == r.shape && !p_.record(r.record).again;
     if (!fusable_[i]) return false;
     const RegionTraits& mine = cores_[i];
@@ -337,8 +337,8 @@ class Cutter {
     Ref root;
     Shape shape;
   };
-  /// How many members from `start` on become one unit. A longer prefix may take fewer pointers
-  /// (what was an output is now read inside), so all of them are looked at.
+  /// Returns the number of members from `start` on that become one unit. A longer prefix may take
+  /// fewer pointers (what was an output is now read inside), so all of them are looked at.
   size_t next_length(const Unit& region, size_t start) {
     const size_t most = std::min<size_t>(region.size() - start, Expr::kMaxInstructions);
     std::vector<int> unread(most), unread_in_region(most), crossing(most, -1);

@@ -15,9 +15,9 @@ namespace suanli {
 void simplify(Program& program);
 
 /// Lets the values between convolutions lie as the backend's convolutions want them, [N, C/b, H, W,
-/// b] for [N, C, H, W], where that saves more bytes of layout changes than it costs. What happens
-/// between them happens there: a pointwise op needs only the same layout everywhere, a sum over
-/// pixels gives each channel's number in order, one number per channel is [C/b, 1, 1, b].
+/// b] for [N, C, H, W], where that saves more bytes of layout changes than it costs. Work between
+/// them happens there: a pointwise op needs only the same layout everywhere, a sum over pixels
+/// gives each channel's number in order, one number per channel is [C/b, 1, 1, b].
 void choose_layouts(Program& program, const Backend& backend);
 
 /// Moves the records that depend on unchanging cells and numbers alone to a program of their own,

@@ -11,7 +11,7 @@ double work(const Cost& cost);
 
 /// Rematerializes some of the values that are held over the fullest unit for later readers, in
 /// front of these readers: from values that are held all the same, leaves, and what is computed
-/// again on the way. Random draws and what leaves the program are never computed again. Which ones:
+/// again on the way. Random draws and what leaves the program are never computed again. The choice:
 /// those that bring price · work() + ln(bytes at the fullest moment) down, until that moment needs
 /// `enough` bytes. `alive`: bytes that are needed during each unit of the program as it is. Returns
 /// whether anything was changed.

@@ -42,8 +42,8 @@ class Groups {
   Shape space(uint32_t i) const {
     return p_.record(i).op == sum_ ? p_.desc(p_.record(i).in[0]).shape : p_.record(i).out[0].shape;
   }
-  /// How many sums, products, … lie before it on the longest way: ops of different levels are never
-  /// one unit.
+  /// Returns the number of sums, products, … on the longest path to it. Ops of different levels are
+  /// never in one unit.
   uint32_t level(uint32_t i) const { return level_[i]; }
   uint32_t find(uint32_t i) const { return sets_.find(i); }
 
@@ -54,8 +54,8 @@ class Groups {
   mutable UnionFind sets_;  // find() shortens paths
 };
 
-/// How a value can be computed again: cheap pointwise ops down to at most two values of its size
-/// that lie in memory anyway, whatever small ones they take.
+/// Chains of cheap pointwise ops that compute a value again. A chain starts from at most two values
+/// of the same size that lie in memory anyway. Small operands are not counted.
 class Chains {
  public:
   struct Chain {

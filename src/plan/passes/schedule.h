@@ -5,9 +5,9 @@
 
 namespace suanli {
 
-/// Everything before it is read. Of the units that may run: one that frees at least as many bytes
-/// as it takes (a weight is updated as soon as its gradient is there, the last reader of an
-/// activation goes first), else the one whose first record is the oldest.
+/// Everything before it is read. The choice among units that may run: one that frees at least as
+/// many bytes as it takes (a weight is updated as soon as its gradient is there, the last reader of
+/// an activation goes first), else the one whose first record is the oldest.
 std::vector<Unit> schedule(const Program& program, std::vector<Unit> units);
 
 }  // namespace suanli

@@ -14,7 +14,7 @@ namespace suanli {
 class TapeEncoding {
  public:
   void clear() { size_ = 0; }
-  /// Where to write up to `n` more words. What was written is told by wrote().
+  /// Where to write up to `n` more words. The caller reports the words written by wrote().
   uint32_t* room(size_t n) {
     if (size_ + n > memory_.size()) memory_.resize(2 * (size_ + n));
     return memory_.data() + size_;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// How long a run will take: a few steps and evaluations are timed, and everything is put back.
+// Estimates the time of a run: times a few steps and evaluations, then restores all state.
 #include <algorithm>
 #include <cstdlib>
 #include <filesystem>

@@ -16,7 +16,7 @@
 
 namespace suanli {
 
-/// How much each class counts in the loss.
+/// Weights of the classes in the loss.
 struct ClassWeights {
   std::vector<double> values;  // empty: all count alike
   Tensor usual, equal;         // [classes]: these values, and ones

@@ -5,7 +5,7 @@
 
 namespace suanli {
 
-/// How often a picture is looked at.
+/// Returns the number of views of each picture.
 int64_t view_count(TestTimeAugmentation tta);
 /// Throws UsageError if there are no such views of samples of this shape.
 void require_views(TestTimeAugmentation tta, data::Task task, const Shape& sample);

@@ -45,7 +45,7 @@ std::vector<std::pair<std::string, double>> named_numbers_from(const std::string
                                                                const std::string& text);
 
 /// Fills what depends on the data where the user said nothing: the model, and batches and epochs
-/// where samples are few. What was chosen, and why, joins `notes`. `batch_size_unresolved`: the
+/// where samples are few. The choices and their reasons join `notes`. `batch_size_unresolved`: the
 /// batch size is chosen later.
 void apply_data_defaults(TrainConfig& config, bool custom_model, bool batch_size_unresolved,
                          const data::Dataset& train, std::vector<std::string>& notes);

@@ -21,7 +21,7 @@ struct DataRecord {
   double target_mean = 0, target_stddev = 1;
   std::string encoding;
 };
-/// How many outputs a model needs: one per class, or one number.
+/// Returns the number of outputs that a model needs: one per class, or 1 for regression.
 int64_t outputs_of(data::Task task, size_t classes);
 /// The default loss. Throws InputError if the output of a model of the
 /// zoo does not suit the task.

@@ -44,12 +44,12 @@ void require_like_samples(const GivenWeights& given, const data::Info& info);
 /// The zoo's first model that weights of these names and shapes are of, but for the head and the
 /// words of wrappers; "" if none is. `options` as for models::make(); the stem is tried either way.
 std::string model_of(const NamedTensors& state, const models::ModelOptions& options);
-/// The same for all state dicts in a file. Of several only the one stays whose model was found;
-/// InputError if that leaves a choice.
+/// The same for all state dicts in a file. Only the one whose model was found stays; InputError if
+/// that leaves a choice.
 std::string model_of(GivenWeights& given, const models::ModelOptions& options);
 
-/// How to take one of several networks that lie in one dict under words of their own, where it is
-/// of a model of the zoo; else "".
+/// Returns advice on loading one of several networks that share a dict under prefixes, where it
+/// fits a model of the zoo; else "".
 std::string advice_on_parts(const GivenWeights& given, const models::ModelOptions& options);
 
 /// Name of the layer that the last parameter belongs to, which has an output per class: "fc".
@@ -58,7 +58,7 @@ std::string head_of(const nn::Module& model);
 
 /// Puts weights into the model, which is for data like `info`. The head keeps its fresh weights if
 /// there are none for it, or if they are for other answers: another number of classes, a run's of
-/// other names, another column. Float tensors take the model's dtype. What was done joins `notes`.
+/// other names, another column. Float tensors take the model's dtype. The changes join `notes`.
 /// Throws InputError listing everything that does not fit, and if nothing is left to take; nothing
 /// is changed then.
 void adopt_weights(nn::Module& model, const GivenWeights& given, const data::Info& info,

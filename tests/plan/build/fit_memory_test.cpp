@@ -94,7 +94,7 @@ TEST(Shrink, ALimitIsKeptAndChangesNoBit) {
   EXPECT_EQ(arena, usual) << "a limit that is gone leaves plans behind";
 }
 
-/// How often each op is computed in a plan, fused or not.
+/// Counts the computations of each op in a plan, fused or not.
 std::map<std::string, int> ops_of(const Plan& plan) {
   std::map<std::string, int> count;
   for (const PlannedStep& s : plan.steps) {

@@ -42,8 +42,8 @@ struct Geometry {
   }
 };
 
-/// How many threads work on a number of tasks: at least 2 MFLOP each, less takes a core some ten
-/// microseconds, about what waking it costs.
+/// Returns the number of threads for a number of tasks. Each gets at least 2 MFLOP: waking a core
+/// costs as much as some ten microseconds of work.
 int64_t conv_lanes(const Geometry& g, int64_t tasks);
 /// Lanes whose weight gradients are added up, a function of the shape alone. More than four would
 /// feed more threads, but every one costs another dw.

@@ -34,8 +34,7 @@ struct Phase {
   int64_t weight, weight_step;  // the index of its weight, and from one tap to the next
 };
 
-/// How results along one axis are made from factors: y from x, or dx from dy, which are spread by
-/// the stride.
+/// Computes results along one axis: y from x, or dx from dy, which the stride spreads.
 struct Axis {
   int64_t out, in;  // sizes
   int64_t out_step = 1, in_step = 1, tap_step = 1;

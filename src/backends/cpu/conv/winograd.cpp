@@ -9,8 +9,8 @@
 // the shape.
 //
 // A tile's results share rounding errors. |error| ≤ 2⁻¹⁸ · max |x of the tile's 6×6 pixels| · Σ max
-// |w of a channel|, so that a large pixel moves its neighbors within that bound alone. What is not
-// finite stays inside of its receptive field: see winograd_direct().
+// |w of a channel|, so that a large pixel moves its neighbors within that bound alone. NaN and
+// infinity stay inside their receptive field: see winograd_direct().
 #include <algorithm>
 
 #include "backends/cpu/conv/conv.h"
@@ -51,11 +51,10 @@ int64_t planes_bytes(int64_t rows, int64_t channels) {
   return 4 * kWinogradPlanes * plane_of(rows, channels);
 }
 
-/// How many of `tiles` to take at once. Few keep their planes in a core's cache, but for each group
-/// all of the other operand is read: `bytes` of it; which counts for more depends on the channels.
-/// Counted are bytes from beyond a core's own cache: planes are written and read, and those that
-/// the last cache does not hold are fetched before they are written, too. `lanes`: that do so at a
-/// time, each with its own planes.
+/// Returns the number of tiles per group that moves the fewest bytes beyond a core's own cache. The
+/// planes of a small group stay in that cache, but each group reads all `bytes` of the other
+/// operand. Planes are written and read; planes that the last cache does not hold are also fetched
+/// before they are written. `lanes` threads do so at a time, each with planes of its own.
 int64_t best_group(int64_t tiles, int64_t channels, int64_t bytes, int64_t lanes,
                    const Caches& caches) {
   int64_t best = kWinogradRows, least = INT64_MAX;

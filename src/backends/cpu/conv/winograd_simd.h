@@ -62,7 +62,7 @@ void winograd_direct_gradient(const float* x, const WinogradTiles& from, const f
                               const WinogradTiles& to, int64_t samples, int64_t begin, int64_t end,
                               float* dw);
 
-/// How many rows the products take at once.
+/// The number of rows per call of a product.
 constexpr int64_t kWinogradRows = Numerics::winograd_rows;
 /// m[t][o] ← Σ_c v[t][c] · u[c][o], u in panels as winograd_weights makes them; `rows` a multiple
 /// of kWinogradRows.

@@ -34,8 +34,8 @@ struct BF16 {
 };
 template <class T> constexpr bool is_half = std::is_same_v<T, F16> || std::is_same_v<T, BF16>;
 
-/// Rounded to odd: of the two floats around an x between them, the one whose last bit is set. What
-/// is rounded to fewer bits afterward is then what x itself rounds to (Boldo & Melquiond 2008).
+/// Rounded to odd: of the two floats around an x between them, the one whose last bit is set. A
+/// later rounding to fewer bits then gives the rounding of x itself (Boldo & Melquiond 2008).
 float rounded_to_odd(double x) {
   const float nearest = static_cast<float>(x);
   const double back = static_cast<double>(nearest);

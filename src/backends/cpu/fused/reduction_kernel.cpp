@@ -3,8 +3,8 @@
 // alone is one of a value that is only loaded, so that it has the same bits fused and alone.
 //
 // In which order things are added follows from the shape alone: a block of kReductionBlock elements
-// in SIMD lanes, blocks in f64 into the accumulators of a part, parts in order. How many threads
-// there are, and how large the tiles, changes nothing.
+// in SIMD lanes, blocks in f64 into the accumulators of a part, parts in order. The number of
+// threads and the size of tiles change nothing.
 #include "backends/cpu/fused/reduction_kernel.h"
 
 #include <algorithm>
@@ -30,8 +30,8 @@ constexpr int64_t kCopiesBytes = Numerics::reduction_copies_bytes;  // all copie
 static_assert(most_plan_tuning().longest_row < 2 * kMinParallelElements);
 static_assert(most_plan_tuning().row_columns <= kParts * kReductionBlock);
 
-/// How a reduction walks its space: the innermost axes make runs, each of which goes into one
-/// accumulator (rows) or `columns` neighboring ones.
+/// The order in which a reduction visits its space. The innermost axes make runs; each run goes
+/// into one accumulator (rows) or into `columns` neighboring ones.
 struct Walk {
   Walk(const Shape& space, uint32_t axes) {
     struct Group {

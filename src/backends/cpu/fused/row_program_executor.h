@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// Runs an expression that reduces. What stands between two reductions along rows is a stage: it
-// runs tile by tile over a block of whole rows, which stays in a cache, then the next stage does.
-// In between, what has one number per row is computed. Without rows there is one stage.
+// Runs an expression that reduces. A stage is the part between two reductions along rows: it runs
+// tile by tile over a block of whole rows, which stays in a cache, then the next stage does. In
+// between, what has one number per row is computed. Without rows there is one stage.
 #pragma once
 #include <memory>
 #include <optional>

@@ -17,7 +17,7 @@ class TileExecutor {
   /// Values have the shape `space`, or broadcast to it. `results` are stored, one per dtype of
   /// `out`; `kept` can be read after each tile. `changing`: per input, whether its memory changes
   /// while a Run lives; empty: none does. `streamed`: per result, whether it goes past the caches;
-  /// empty: none does. Who runs it then calls finish_past_caches().
+  /// empty: none does. The caller then calls finish_past_caches().
   TileExecutor(const std::vector<Expr::Instruction>& code, const std::vector<ValueDesc>& in,
                const std::vector<DType>& out, const std::vector<uint8_t>& results,
                const std::vector<uint8_t>& kept, const Shape& space,
@@ -28,7 +28,7 @@ class TileExecutor {
   /// least.
   int64_t total() const { return total_; }
   int64_t tile() const { return tile_; }
-  /// How many of them there are (`in`).
+  /// Returns the number of inputs (`in`).
   size_t inputs() const { return given_; }
   /// Instructions per element.
   int64_t work() const { return static_cast<int64_t>(program_.code.size()); }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // The matrix product c = a · b of row-major buffers, in blocks that fit the caches (Goto & van de
-// Geijn, "Anatomy of high-performance matrix multiplication", 2008), on the compute threads. What
-// reads c can be given its parts while they are still in a cache.
+// Geijn, "Anatomy of high-performance matrix multiplication", 2008), on the compute threads. A
+// consumer of c can take its parts while they are still in a cache.
 #pragma once
 #include <concepts>
 #include <cstdint>
@@ -21,7 +21,7 @@ struct GemmShape {
   int64_t a_row = 0, b_row = 0, c_row = 0;
 };
 
-/// How run() will be called.
+/// Options of all calls of run().
 struct GemmUse {
   bool parts_done = false;  // with somebody who takes finished parts
   bool no_c = false;  // without c, which then lives in scratch, block by block
@@ -68,8 +68,7 @@ template <class T> class Gemm {
   /// `parts_done` is called once for each part of c, by the thread that computed it, when the part
   /// is final and still in that thread's cache: a block of rows of half a MB, or of some 60 rows
   /// where they are longer than 8 KB. Products of few rows are shared out by columns; then a part
-  /// has one thread's columns. What lies `beside` a part is fetched into the cache while it is
-  /// multiplied.
+  /// has one thread's columns. Data `beside` a part is prefetched while the part is multiplied.
   void run(const T* a, const T* b, T* c, void* scratch, PartsDone<T> parts_done = {},
            std::span<const EpilogueOperand> beside = {}) const;
   int64_t scratch_bytes() const { return scratch_bytes_; }

@@ -54,7 +54,7 @@ struct ReferenceOnly : std::exception {
 };
 /// The implementations that oneDNN chose so far, in this process.
 std::set<std::string> onednn_implementations();
-/// How often ReferenceOnly was thrown so far, in this process.
+/// Returns the number of times that this process threw ReferenceOnly.
 int64_t onednn_refusals();
 
 /// A primitive with its arguments made once; an execution only puts in the addresses. For one

@@ -83,7 +83,7 @@ class Prefetcher {
     arrays_[count_++] = {begin * kLine, static_cast<int64_t>(end - begin)};
     lines_ += static_cast<int64_t>(end - begin);
   }
-  /// How often fetch() will be called.
+  /// Divides the lines among `calls` calls of fetch().
   void divide(int64_t calls) {
     share_ = calls > 0 ? std::min(CpuTuning::prefetch_lines, (lines_ + calls - 1) / calls) : 0;
   }
