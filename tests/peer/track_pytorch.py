@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """100 training steps of cnn_b and cnn_c from the same weights and batches follow PyTorch's loss.
 
-f64: within 1e-7 relative at every step. f32: within max(1e-3, 3 times what PyTorch itself differs between one and two threads). f32 as trained
-by default (Winograd's algorithm): no farther from f64 than twice PyTorch's f32.
+f64: within 1e-7 relative at every step. f32: within 3 times what PyTorch's own f32 runs have differed by up to that step (two threads, and
+without oneDNN), or 1e-5 in the first ten steps and 1e-3 later. f32 as trained by default (Winograd's algorithm): no farther from f64 than
+twice PyTorch's f32.
 Real digits where SUANLI_DATA is set, random ones elsewhere.
 """
 import gzip
@@ -57,8 +58,9 @@ def batches():
     return x.reshape(STEPS, BATCH, 1, 28, 28), y.reshape(STEPS, BATCH)
 
 
-def pytorch(make, state, x, y, dtype, threads):
+def pytorch(make, state, x, y, dtype, threads, onednn=True):
     torch.set_num_threads(threads)
+    torch.backends.mkldnn.enabled = onednn
     model = make().to(dtype)
     model.load_state_dict({k: v.to(dtype) for k, v in state.items()})
     if make is CnnB:
@@ -96,16 +98,18 @@ def main():
         for dtype in ("f64", "f32"):
             kind = torch.float64 if dtype == "f64" else torch.float32
             theirs = losses[dtype] = pytorch(make, state, x, y, kind, 1)
-            own = np.abs(theirs - pytorch(make, state, x, y, kind, 2)) / np.abs(theirs)
-            # The same algorithm on both sides: this training enlarges differences a thousandfold (PyTorch's own two thread counts start some
-            # 1e-7 apart), so that the rounding of another one would hide a mistake.
+            # This training enlarges differences of rounding ten-thousandfold. PyTorch's runs with two threads and without oneDNN show by how
+            # much; both sides use direct convolutions, because Winograd's algorithm rounds differently again.
+            others = [pytorch(make, state, x, y, kind, 2), pytorch(make, state, x, y, kind, 1, onednn=False)]
+            own = np.maximum.accumulate(np.max([np.abs(run - theirs) / np.abs(theirs) for run in others], axis=0))
             ours = suanli(name, dtype, SUANLI_CONV="direct")
             apart = np.abs(ours - theirs) / np.abs(theirs)
-            limit = 1e-7 if dtype == "f64" else max(1e-3, 3 * own.max())
-            good = apart.max() <= limit
+            limit = np.full(STEPS, 1e-7) if dtype == "f64" else np.maximum(np.where(np.arange(STEPS) < 10, 1e-5, 1e-3), 3 * own)
+            worst = np.argmax(apart / limit)
+            good = apart[worst] <= limit[worst]
             failed |= not good
-            print(f"{name} {dtype}: losses {theirs[0]:.4f} -> {theirs[-1]:.4f}; largest relative difference {apart.max():.2e} "
-                  f"(limit {limit:.1e}; PyTorch 1 against 2 threads {own.max():.1e}) {'ok' if good else 'TOO FAR'}")
+            print(f"{name} {dtype}: losses {theirs[0]:.4f} -> {theirs[-1]:.4f}; relative difference {apart[worst]:.2e} in step {worst} "
+                  f"(limit {limit[worst]:.1e}), {apart.max():.2e} at most (PyTorch's own runs {own[-1]:.1e}) {'ok' if good else 'TOO FAR'}")
         # With Winograd's algorithm, as trained by default: no farther from what f64 gives than PyTorch's f32, give or take a factor of two,
         # and the same course.
         exact = losses["f64"]
