@@ -88,12 +88,22 @@ class Windows {
       for (int64_t c = 0; c < count; ++c) to[c * step] = sample[c * pixels + pixel];
       return;
     }
+    if (block == 16 && step == 9) return blocks<16, 9>(sample, count, pixels, pixel, to);
+    if (block == 8 && step == 9) return blocks<8, 9>(sample, count, pixels, pixel, to);
     for (int64_t c = 0; c < count; c += block) {
       const float* from = sample + (c / block * pixels + pixel) * block;
       if (step == 1) std::copy_n(from, block, to + c);
       else
         for (int64_t k = 0; k < block; ++k) to[(c + k) * step] = from[k];
     }
+  }
+  /// The same with constants, whose stores take a cycle each.
+  template <int64_t kBlock, int64_t kStep>
+  static void blocks(const float* sample, int64_t count, int64_t pixels, int64_t pixel, float* to) {
+    const float* from = sample + pixel * kBlock;
+    for (int64_t c = 0; c < count; c += kBlock, from += pixels * kBlock, to += kBlock * kStep)
+#pragma GCC unroll 16
+      for (int64_t k = 0; k < kBlock; ++k) to[k * kStep] = from[k];
   }
 
   /// The window of x that result pixel i of all samples reads: [C, R, S].
@@ -124,9 +134,8 @@ class GatheredForward final : public Kernel {
         bias_(bias),
         epilogue_(std::move(epilogue)),
         pixels_(g.n * g.p * g.q),
-        product_(shape(g),
-                 {.b_packed = constant_weights && Gemm<float>(shape(g)).packs_b(), .add = bias}) {
-    if (constant_weights && Gemm<float>(shape(g)).packs_b())
+        product_(shape(g), {.b_packed = packs(g, constant_weights), .add = bias}) {
+    if (packs(g, constant_weights))
       packing = {1, product_.packed_bytes(), product_.packed_format()};
     Places places;
     windows_ = places.add(4 * pixels_ * g.depth());
@@ -173,6 +182,11 @@ class GatheredForward final : public Kernel {
  private:
   static GemmShape shape(const Geometry& g) {
     return {.m = g.n * g.p * g.q, .n = g.o, .k = g.depth(), .b_transposed = true};
+  }
+  /// Packed weights come from memory in one stream; for a few pixels as fast in the streams of dot
+  /// products, which need no copy.
+  static bool packs(const Geometry& g, bool constant_weights) {
+    return constant_weights && g.n * g.p * g.q > Numerics::conv_gathered_dot_pixels;
   }
 
   Geometry g_;

@@ -122,6 +122,7 @@ template <class T> struct TileTask {
   int64_t c_row, columns;
   bool add;
   const T* c_after;  // the tile after these
+  int64_t lines = 1;  // that are fetched at every second depth
   int64_t count = 1, a_step = 0, b_step = 0, c_step = 0;  // from one to the next
 };
 
@@ -191,19 +192,19 @@ template <class T, int kRows, int kCount> void multiply_tiles(const TileTask<T>&
     }
     const T *a = first_a, *b = first_b, *next_c = left > 1 ? c + t.c_step : t.c_after;
     auto advance = [&] { a += kRows, b += b_row; };
-    // At every second depth a line of what is needed afterward, first also a row of the next
-    // tile's c. More at once, and b's loads wait for those from memory.
+    // At every second depth some lines of what is needed afterward, first also a row of the next
+    // tile's c. More than needed, and b's loads wait for those from memory.
     int64_t k = 0;
     for (const int64_t rows = std::min<int64_t>(2 * kRows, depth / 2 * 2); k < rows;
          k += 2, next_c += c_row) {
       __builtin_prefetch(next_c, 1, Fetch::kL1);
       if constexpr (width > line) __builtin_prefetch(next_c + line, 1, Fetch::kL1);
       multiply_add<T, kRows, kCount>(a, b, pack, sum), advance();
-      fetch.step<Fetch::kL2>();
+      for (int64_t i = 0; i < t.lines; ++i) fetch.step<Fetch::kL2>();
       multiply_add<T, kRows, kCount>(a, b, pack, sum), advance();
     }
     for (; k + 2 <= depth; k += 2) {
-      fetch.step<Fetch::kL2>();
+      for (int64_t i = 0; i < t.lines; ++i) fetch.step<Fetch::kL2>();
       multiply_add<T, kRows, kCount>(a, b, pack, sum), advance();
       multiply_add<T, kRows, kCount>(a, b, pack, sum), advance();
     }
@@ -233,6 +234,10 @@ template <class T> constexpr std::array<MultiplyTiles<T>, kTileRows> tiles[2] = 
 template <class T> void multiply(const GemmBlock<T>& m, Fetches& fetches) {
   constexpr int64_t size = sizeof(T), width = kTileColumns<T>;
   const RowPanels panels(m.rows);
+  // A panel of b that comes from memory is fetched while all rows are multiplied by the one before:
+  // the fewer rows, the more lines at a time.
+  const int64_t panel_lines = 2 * width * size / 64,
+                lines = m.far_b ? (panel_lines + panels.count - 1) / panels.count : 1;
   auto columns_at = [&](int64_t j) { return std::min(width, m.columns - j); };
   auto b_at = [&](int64_t j) { return m.b_row ? m.b + j : m.b + j * m.depth; };
   auto c_at = [&](int64_t p, int64_t j) { return m.c + panels.begin(p) * m.c_row + j; };
@@ -254,7 +259,8 @@ template <class T> void multiply(const GemmBlock<T>& m, Fetches& fetches) {
                      .c_row = m.c_row,
                      .columns = columns_at(j),
                      .add = m.add,
-                     .c_after = c_after};
+                     .c_after = c_after,
+                     .lines = lines};
     if (m.pack_b && p == 0) task.pack_b = m.pack_b + j * m.depth;
     if (m.pack_b && p > 0) task.b = m.pack_b + j * m.depth, task.b_row = packed;
     return task;
