@@ -37,7 +37,8 @@ struct Row {
 };
 
 int64_t integer_power(int64_t x, int64_t y) {
-  if (y < 0) return x == 1 ? 1 : x == -1 ? (y % 2 ? -1 : 1) : 0;
+  if (x == -1) return y % 2 ? -1 : 1;
+  if (y < 0) return x == 1 ? 1 : 0;
   uint64_t r = 1;
   for (int64_t i = 0; i < y; ++i) r *= static_cast<uint64_t>(x);
   return static_cast<int64_t>(r);

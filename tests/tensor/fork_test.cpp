@@ -111,10 +111,9 @@ TEST(Fork, WhileOtherThreadsWork) {
   while_others_work([&](const Parameter& shared) {
     for (int i = 0; i < 30; ++i) {
       const int code = in_child([&] {
-        return !computes()                                     ? 1
-               : shared.value().to_vector<float>() != expected ? 2
-               : train().empty()                               ? 3
-                                                               : 0;
+        if (!computes()) return 1;
+        if (shared.value().to_vector<float>() != expected) return 2;
+        return train().empty() ? 3 : 0;
       });
       ASSERT_EQ(code, 0) << "fork " << i;
     }

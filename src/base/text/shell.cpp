@@ -4,6 +4,9 @@
 #include <algorithm>
 #include <cstdio>
 
+#include "base/text/utf8.h"
+#include "base/text/visible.h"
+
 namespace suanli {
 
 namespace {
@@ -16,18 +19,8 @@ bool is_plain(unsigned char c) {
 /// Bytes of the character at `at` that a terminal draws; 0 for control characters and for what is
 /// no UTF-8.
 size_t drawable(std::string_view word, size_t at) {
-  const auto byte = [&](size_t i) { return static_cast<unsigned char>(word[i]); };
-  const unsigned char first = byte(at);
-  if (first < 0x80) return first >= 0x20 && first != 0x7F ? 1 : 0;
-  const size_t bytes = first < 0xC2   ? 0
-                       : first < 0xE0 ? 2
-                       : first < 0xF0 ? 3
-                       : first < 0xF5 ? 4
-                                      : 0;
-  if (bytes == 0 || at + bytes > word.size() || (first == 0xC2 && byte(at + 1) < 0xA0)) return 0;
-  for (size_t i = 1; i < bytes; ++i)
-    if ((byte(at + i) & 0xC0) != 0x80) return 0;
-  return bytes;
+  const size_t bytes = utf8_bytes(word, at);
+  return bytes > 0 && control_at(word, at) > 0 ? 0 : bytes;
 }
 
 /// The letters between quotes; `dollar`: as $'…' reads them.

@@ -5,6 +5,8 @@
 #include <cstdint>
 #include <iterator>
 
+#include "base/text/utf8.h"
+
 namespace suanli::cli {
 
 namespace {
@@ -115,26 +117,19 @@ template <size_t N> bool is_in(const Range (&ranges)[N], uint32_t code) {
 }
 
 size_t columns_of(uint32_t code) {
-  return code < 0x300 ? 1 : is_in(kCombining, code) ? 0 : is_in(kWide, code) ? 2 : 1;
+  if (code < 0x300) return 1;
+  if (is_in(kCombining, code)) return 0;
+  return is_in(kWide, code) ? 2 : 1;
 }
 
 }  // namespace
 
 Character character_at(std::string_view text, size_t at) {
   const auto byte = [&](size_t i) { return static_cast<unsigned char>(text[i]); };
-  const unsigned char first = byte(at);
-  const size_t bytes = first < 0x80   ? 1
-                       : first < 0xC2 ? 0
-                       : first < 0xE0 ? 2
-                       : first < 0xF0 ? 3
-                       : first < 0xF5 ? 4
-                                      : 0;
-  if (bytes <= 1 || at + bytes > text.size()) return {1, 1};
-  uint32_t code = first & (0xFFu >> (bytes + 1));
-  for (size_t i = 1; i < bytes; ++i) {
-    if ((byte(at + i) & 0xC0) != 0x80) return {1, 1};
-    code = code << 6 | (byte(at + i) & 0x3Fu);
-  }
+  const size_t bytes = utf8_bytes(text, at);
+  if (bytes <= 1) return {1, 1};
+  uint32_t code = byte(at) & (0xFFu >> (bytes + 1));
+  for (size_t i = 1; i < bytes; ++i) code = code << 6 | (byte(at + i) & 0x3Fu);
   return {bytes, columns_of(code)};
 }
 

@@ -9,6 +9,7 @@
 
 #include "base/files/byte_source.h"
 #include "base/text/text.h"
+#include "base/text/utf8.h"
 #include "base/text/visible.h"
 #include "data/formats/number_format.h"
 
@@ -66,21 +67,6 @@ std::string read_text(const std::string& path) {
   return text;
 }
 
-/// Length of the UTF-8 character at `at`, 0 if there is none.
-size_t character(const std::string& text, size_t at) {
-  const auto lead = static_cast<unsigned char>(text[at]);
-  const size_t length = lead < 0x80   ? 1
-                        : lead < 0xC2 ? 0
-                        : lead < 0xE0 ? 2
-                        : lead < 0xF0 ? 3
-                        : lead < 0xF5 ? 4
-                                      : 0;
-  if (length == 0 || at + length > text.size()) return 0;
-  for (size_t k = 1; k < length; ++k)
-    if ((static_cast<unsigned char>(text[at + k]) & 0xC0) != 0x80) return 0;
-  return length;
-}
-
 /// Bytes of the blank that begins (or, from the end, ends) `text`: also those of spreadsheets and
 /// web pages.
 size_t blank(std::string_view text, bool at_end) {
@@ -134,7 +120,7 @@ class Reader {
   }
 
   void take(std::string& out, size_t column) {
-    const size_t length = character(text_, at_);
+    const size_t length = utf8_bytes(text_, at_);
     if (length == 0)
       throw InputError(str(where(column), ": bytes that are no UTF-8. Save the file as UTF-8."));
     if (text_[at_] == '\n') ++line_;

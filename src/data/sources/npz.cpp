@@ -470,10 +470,9 @@ Source open_npz(const std::string& path, const std::string& x, const std::string
   const Inputs& seen = encoding.inputs;
   const bool bytes = seen.kind == Inputs::Kind::bytes || (seen.kind == Inputs::Kind::unknown &&
                                                           is_pictures(train.x, layout, info.task));
-  info.encoding += bytes ? str("inputs bytes ", seen.low, " ", seen.high)
-                   : seen.kind == Inputs::Kind::unknown
-                       ? "inputs unknown"
-                       : str("inputs ", seen.low, " ", seen.high, seen.of_u8 ? " u8" : "");
+  if (bytes) info.encoding += str("inputs bytes ", seen.low, " ", seen.high);
+  else if (seen.kind == Inputs::Kind::unknown) info.encoding += "inputs unknown";
+  else info.encoding += str("inputs ", seen.low, " ", seen.high, seen.of_u8 ? " u8" : "");
   info.any_range = !bytes;
   const float scale = scale_for(train.x, layout, info.task, seen, x_name, &source.notes);
   const bool pictures = bytes && is_pictures(train.x, layout, info.task);

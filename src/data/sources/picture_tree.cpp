@@ -8,6 +8,7 @@
 
 #include "base/files/file.h"
 #include "base/text/text.h"
+#include "base/text/utf8.h"
 
 namespace suanli::data {
 namespace {
@@ -38,23 +39,6 @@ std::vector<Entry> entries_of(const std::string& folder) {
   std::sort(entries.begin(), entries.end(),
             [](const Entry& a, const Entry& b) { return a.name < b.name; });
   return entries;
-}
-
-bool is_utf8(const std::string& s) {
-  for (size_t i = 0; i < s.size();) {
-    const auto lead = static_cast<unsigned char>(s[i]);
-    const size_t more = lead < 0x80   ? 0
-                        : lead < 0xC2 ? 4
-                        : lead < 0xE0 ? 1
-                        : lead < 0xF0 ? 2
-                        : lead < 0xF5 ? 3
-                                      : 4;
-    if (more == 4 || i + more >= s.size()) return false;
-    for (size_t k = 1; k <= more; ++k)
-      if ((static_cast<unsigned char>(s[i + k]) & 0xC0) != 0x80) return false;
-    i += more + 1;
-  }
-  return true;
 }
 
 std::string lower(std::string text) {

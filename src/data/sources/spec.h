@@ -36,10 +36,9 @@ inline std::string escaped_setting(const std::string& value) {
 inline std::string unescaped_setting(const std::string& value) {
   auto digit = [&](size_t at) {
     const char c = at < value.size() ? value[at] : ' ';
-    return c >= '0' && c <= '9'   ? c - '0'
-           : c >= 'A' && c <= 'F' ? c - 'A' + 10
-           : c >= 'a' && c <= 'f' ? c - 'a' + 10
-                                  : -1;
+    if (c >= '0' && c <= '9') return c - '0';
+    if (c >= 'A' && c <= 'F') return c - 'A' + 10;
+    return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
   };
   std::string out;
   for (size_t i = 0; i < value.size(); ++i) {

@@ -164,7 +164,7 @@ const Op mean_pool_grad_op{OpDef{
           const auto& a = c.attr<MeanPoolAttr>();
           const Shape &g = c.shape(0), &x = c.requested_shape();
           c.require_float(0);
-          if (x.rank() != 4 || !(g == Shape{x[0], x[1], a.height, a.width}))
+          if (x.rank() != 4 || g != Shape{x[0], x[1], a.height, a.width})
             c.fail(str("gradient has shape ", g, "; the means of ", x, " are ", a.height, "×",
                        a.width));
           c.out(0, x, c.dtype(0));

@@ -6,6 +6,13 @@ namespace suanli {
 
 namespace {
 
+/// Values that both dtypes hold.
+Domain cast_domain(DType from, DType to) {
+  if (from == u8) return Domain::index;
+  if (from == boolean) return Domain::boolean;
+  return to == u8 ? Domain::positive : Domain::real;
+}
+
 const Op cast_op{OpDef{
     .name = "cast",
     .doc = "x in another dtype: float → integer truncates (NaN → 0; what is too large becomes the "
@@ -22,13 +29,7 @@ const Op cast_op{OpDef{
           std::vector<Sample> out;
           for (DType from : {f64, f32, i64, u8, boolean})
             for (DType to : {f64, f32, i64, u8, boolean})
-              out.push_back({.inputs = {{{3, 5},
-                                         from,
-                                         from == u8        ? Domain::index
-                                         : from == boolean ? Domain::boolean
-                                         : to == u8        ? Domain::positive
-                                                           : Domain::real,
-                                         200}},
+              out.push_back({.inputs = {{{3, 5}, from, cast_domain(from, to), 200}},
                              .attr = DTypeAttr{to},
                              .gradient = from == f64 && to == f64});
           out.push_back({.inputs = {{{0, 2}, f32}}, .attr = DTypeAttr{f64}, .gradient = false});

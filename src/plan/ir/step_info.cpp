@@ -23,10 +23,11 @@ Cost step_cost(const Step& s) {
 std::string step_name(const Step& step) {
   const OpDef& def = op_def(step.op);
   auto named = [](int row, int gradient) {
-    std::string name = row == Expr::kCast  ? "cast"
-                       : row == Expr::kSum ? "sum"
-                       : row == Expr::kMax ? "max"
-                                           : pointwise_rows[row].name;
+    std::string name;
+    if (row == Expr::kCast) name = "cast";
+    else if (row == Expr::kSum) name = "sum";
+    else if (row == Expr::kMax) name = "max";
+    else name = pointwise_rows[row].name;
     return gradient < 0 ? name : str(name, ".g", "xyz"[gradient]);
   };
   if (step.expr) {

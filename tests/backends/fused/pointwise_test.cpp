@@ -35,7 +35,9 @@ Real normal_cdf(Real x) { return 0.5L * erfcl(-x / sqrtl(2)); }
 Real normal_pdf(Real x) { return expl(-x * x / 2) / sqrtl(2 * kPi); }
 Real logistic(Real x) { return x > 0 ? 1 / (1 + expl(-x)) : expl(x) / (1 + expl(x)); }
 Real by_order(Real a, Real b, Real below, Real tie, Real above) {
-  return a < b ? below : a > b ? above : a == b ? tie : NAN;
+  if (a < b) return below;
+  if (a > b) return above;
+  return a == b ? tie : NAN;
 }
 
 bool lowest(Real x) { return std::isinf(x) && x < 0; }

@@ -37,12 +37,15 @@ TEST(Idx, ReadsEveryTypeInThisMachinesOrder) {
     const IdxArray a = read_idx(folder / "x");
     EXPECT_EQ(a.dtype, c.dtype);
     EXPECT_EQ(a.sizes, std::vector<int64_t>{1});
-    const double value = c.dtype == DType::u8    ? as(a, uint8_t{})
-                         : c.dtype == DType::i8  ? as(a, int8_t{})
-                         : c.dtype == DType::i16 ? as(a, int16_t{})
-                         : c.dtype == DType::i32 ? as(a, int32_t{})
-                         : c.dtype == DType::f32 ? as(a, float{})
-                                                 : as(a, double{});
+    double value = 0;
+    switch (c.dtype) {
+      case DType::u8: value = as(a, uint8_t{}); break;
+      case DType::i8: value = as(a, int8_t{}); break;
+      case DType::i16: value = as(a, int16_t{}); break;
+      case DType::i32: value = as(a, int32_t{}); break;
+      case DType::f32: value = as(a, float{}); break;
+      default: value = as(a, double{});
+    }
     EXPECT_EQ(value, c.value) << name(c.dtype);
   }
 }
