@@ -112,7 +112,7 @@ struct PathLearner : ConstFieldVisitor {
   }
   /// type_name(), or of a struct that does not say its name in C++.
   static std::string class_name(const Module& m) {
-    const std::string said = m.type_name();
+    std::string said = m.type_name();
     if (said != "Module") return said;
     int status = 0;
     const std::unique_ptr<char, void (*)(void*)> name(

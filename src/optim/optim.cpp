@@ -317,14 +317,14 @@ Tensor clip_grad_norm_(const std::vector<Parameter>& parameters, double max_norm
     total = total.defined() ? total + part : part;
   }
   const Tensor norm = sqrt(total) * unit, scale = minimum(max_norm / (norm + 1e-6), 1.0);
-  for (auto p : parameters)
+  for (const Parameter& p : parameters)
     if (p.grad().defined()) p.set_grad(p.grad() * cast(scale, p.dtype()));
   return cast(norm, f32);
 }
 
 void clip_grad_value_(const std::vector<Parameter>& parameters, double limit) {
   GradMode off(false);
-  for (auto p : parameters)
+  for (const Parameter& p : parameters)
     if (p.grad().defined()) p.set_grad(maximum(minimum(p.grad(), limit), -limit));
 }
 

@@ -41,10 +41,16 @@ template <class T> Head<T> random_head(const Size& s) {
     to.resize(static_cast<size_t>(n));
     for (T& x : to) x = static_cast<T>(normal(random));
   };
-  fill(h.q, s.queries * s.size), fill(h.k, s.keys * s.size), fill(h.v, s.keys * s.size),
-      fill(h.g, s.queries * s.size);
-  fill(h.y, s.queries * s.size), fill(h.top, s.queries), fill(h.log_sum, s.queries);
-  fill(h.dq, s.queries * s.size), fill(h.dk, s.keys * s.size), fill(h.dv, s.keys * s.size);
+  fill(h.q, s.queries * s.size);
+  fill(h.k, s.keys * s.size);
+  fill(h.v, s.keys * s.size);
+  fill(h.g, s.queries * s.size);
+  fill(h.y, s.queries * s.size);
+  fill(h.top, s.queries);
+  fill(h.log_sum, s.queries);
+  fill(h.dq, s.queries * s.size);
+  fill(h.dk, s.keys * s.size);
+  fill(h.dv, s.keys * s.size);
   return h;
 }
 

@@ -128,7 +128,8 @@ TYPED_TEST(NanPayload, IsNanAfterEveryTile) {
             if (def.cls == PointwiseClass::Select) v[0].assign(n, T(1));
             std::memcpy(&v[bad][at], &special, sizeof special);
             const void* in[5] = {v[0].data(), v[1].data(), v[2].data(), nullptr, nullptr};
-            in[def.arity] = v[3].data(), in[def.arity + 1] = v[4].data();
+            in[def.arity] = v[3].data();
+            in[def.arity + 1] = v[4].data();
             for (Isa isa : {Isa::base, Isa::sse4, Isa::avx2, Isa::avx3}) {
               if (!isa_available(isa)) continue;
               std::vector<T> out(n);

@@ -158,15 +158,25 @@ TEST(Cifar, EveryFormIsTheSame) {
          return f.path();
        }},
       {"the archive in a folder",
-       [&](auto& f) { return write_bytes(f / "cifar-10-binary.tar.gz", gzip(packed)), f.path(); }},
+       [&](auto& f) {
+         write_bytes(f / "cifar-10-binary.tar.gz", gzip(packed));
+         return f.path();
+       }},
       {"the archive",
        [&](auto& f) {
-         return write_bytes(f / "cifar-10-binary.tar.gz", gzip(packed)),
-                f / "cifar-10-binary.tar.gz";
+         write_bytes(f / "cifar-10-binary.tar.gz", gzip(packed));
+         return f / "cifar-10-binary.tar.gz";
        }},
       {"the archive, unpacked once",
-       [&](auto& f) { return write_bytes(f / "x.tar", packed), f / "x.tar"; }},
-      {"the archive as xz", [&](auto& f) { return write_bytes(f / "x", xz(packed)), f / "x"; }},
+       [&](auto& f) {
+         write_bytes(f / "x.tar", packed);
+         return f / "x.tar";
+       }},
+      {"the archive as xz",
+       [&](auto& f) {
+         write_bytes(f / "x", xz(packed));
+         return f / "x";
+       }},
   };
   uint64_t fingerprint = 0;
   for (const Form& form : forms) {

@@ -490,7 +490,10 @@ TEST(Folder, SaysWhatIsWrong) {
        {"byte 0", "neither", "--skip-bad"},
        true},
       {"two of them",
-       [](auto& f) { write(f / "cats/x.png", "text"), write(f / "cats/y.png", "text"); },
+       [](auto& f) {
+         write(f / "cats/x.png", "text");
+         write(f / "cats/y.png", "text");
+       },
        "cats/x.png",
        {"2 of 22 pictures are bad, also "},
        true},
@@ -531,19 +534,24 @@ TEST(Folder, SaysWhatIsWrong) {
       {"a folder around it",
        [](auto& f) {
          fs::create_directories(f / "pets");
-         fs::rename(f / "cats", f / "pets/cats"), fs::rename(f / "dogs", f / "pets/dogs");
+         fs::rename(f / "cats", f / "pets/cats");
+         fs::rename(f / "dogs", f / "pets/dogs");
        },
        "",
        {"one class only, 'pets'", "Perhaps ", "/pets is meant; give that folder."}},
       {"pictures of other kinds",
        [](auto& f) {
-         write(f / "birds/1.HEIC", "x"), write(f / "birds/2.heic", "x"),
-             write(f / "birds/3.bmp", "x");
+         write(f / "birds/1.HEIC", "x");
+         write(f / "birds/2.heic", "x");
+         write(f / "birds/3.bmp", "x");
        },
        "birds",
        {"no pictures", "Others are not read (1 .bmp, 2 .heic): convert them."}},
       {"no class",
-       [](auto& f) { fs::remove_all(f / "dogs"), fs::remove_all(f / "cats"); },
+       [](auto& f) {
+         fs::remove_all(f / "dogs");
+         fs::remove_all(f / "cats");
+       },
        "",
        {"no class folders"}},
       {"loose picture",
@@ -566,7 +574,8 @@ TEST(Folder, SaysWhatIsWrong) {
       {"unknown class in val",
        [&](auto& f) {
          fs::create_directories(f / "train");
-         fs::rename(f / "cats", f / "train/cats"), fs::rename(f / "dogs", f / "train/dogs");
+         fs::rename(f / "cats", f / "train/cats");
+         fs::rename(f / "dogs", f / "train/dogs");
          write(f / "val/dog/1.jpg", good);
        },
        "val/dog",

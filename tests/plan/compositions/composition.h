@@ -322,7 +322,8 @@ template <class T> std::string difference(const std::string& a, const std::strin
   const size_t n = a.size() / sizeof(T);
   std::vector<T> x(n), y(n);
   if (n == 0) return "";
-  std::memcpy(x.data(), a.data(), a.size()), std::memcpy(y.data(), b.data(), b.size());
+  std::memcpy(x.data(), a.data(), a.size());
+  std::memcpy(y.data(), b.data(), b.size());
   double largest = 1;
   if (family == Composition::close)
     for (T e : y) largest = std::max(largest, std::fabs(static_cast<double>(e)));

@@ -82,7 +82,8 @@ void product_band(int64_t n, const Part& part, Factor<T> a, const T* b, int64_t 
                   int64_t c_row, bool add) {
   constexpr int64_t lanes = kRowLanes<T>;
   const int64_t depth = part.to - part.from;
-  a.data += part.from * a.column, b += part.from * b_row;
+  a.data += part.from * a.column;
+  b += part.from * b_row;
   int64_t j = part.column;
   for (; j + lanes < n; j += 2 * lanes)
     product_tile<kRows, 2>(depth, a, b + j, b_row, c + j, c_row, add);

@@ -71,7 +71,10 @@ template <int kStep, int kBlocks> void strip(const Conv1x1Strip& s) {
   for (int64_t size : sizes) {
     if (size > s.pixels || (size < 6 && best >= 6)) continue;
     const int64_t computed = (s.pixels + size - 1) / size * size;
-    if (computed < least) best = size, least = computed;
+    if (computed < least) {
+      best = size;
+      least = computed;
+    }
   }
   switch (best) {
     case 14: return in_tiles<kStep, kBlocks, 14>(s);

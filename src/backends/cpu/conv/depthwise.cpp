@@ -111,7 +111,8 @@ struct Sides {
     if (multiplier == 1) return x.at(data, sample, first);
     DepthwiseChannels<T> c = x.at(data, sample, first / multiplier);
     c.valid = std::min(lanes, y.channels - first);
-    c.repeat = multiplier, c.phase = first % multiplier;
+    c.repeat = multiplier;
+    c.phase = first % multiplier;
     return c;
   }
 };
@@ -452,7 +453,8 @@ template <class T> class DepthwiseGradient final : public Kernel {
     int64_t pixel = from.block;
     if (!in_place()) {
       depthwise_gather<T>(from, {g_.p, g_.q, row, last_row - row, 0, g_.q}, gradient);
-      values = gradient, pixel = lanes;
+      values = gradient;
+      pixel = lanes;
     }
     const DepthwiseTaps taps{g_.r,
                              g_.s,

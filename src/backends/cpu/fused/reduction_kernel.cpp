@@ -224,7 +224,8 @@ class Reductions final : public Kernel {
     if (const int64_t column = at % columns; column != 0) {  // the rest of a row
       const int64_t length = std::min(n, columns - column);
       reduce_columns(kind, x, 1, length, acc + column);
-      x += length, n -= length;
+      x += length;
+      n -= length;
     }
     reduce_columns(kind, x, n / columns, columns, acc);
     if (n % columns) reduce_columns(kind, x + n / columns * columns, 1, n % columns, acc);

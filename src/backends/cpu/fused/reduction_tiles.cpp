@@ -94,7 +94,10 @@ template <class Op, class T> HWY_INLINE double row_of(const T* x, int64_t n, dou
         total[k] = Op::join(total[k], RowVec<T>(hn::LoadU(d, x + i + k * lanes)));
     for (; i + lanes <= end; i += lanes)
       total[0] = Op::join(total[0], RowVec<T>(hn::LoadU(d, x + i)));
-    if (i < end) total[1] = Op::join(total[1], load_row(x + i, end - i, start)), i = end;
+    if (i < end) {
+      total[1] = Op::join(total[1], load_row(x + i, end - i, start));
+      i = end;
+    }
     acc = Op::join(
         acc, lanes_of(Op(), Op::join(Op::join(total[0], total[1]), Op::join(total[2], total[3]))));
   }

@@ -177,7 +177,7 @@ class RowProgramExecutor::Compiler {
 RowProgramExecutor::RowProgramExecutor(const Expr& expr, const std::vector<ValueDesc>& in,
                                        const std::vector<ValueDesc>& out, int64_t whole)
     : total_(expr.space.numel()), row_(expr.row_length) {
-  Compiler(*this, expr, in, out);
+  const Compiler compiled(*this, expr, in, out);
   step_ = std::numeric_limits<int64_t>::max();
   for (const Stage& s : stages_)
     if (!s.per_row) step_ = std::min(step_, s.tiles->tile());

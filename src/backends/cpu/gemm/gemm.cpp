@@ -252,10 +252,14 @@ template <class T> void Gemm<T>::multiply(const Operands& x, const Block& part, 
           whole > 0) {
         // The multiply-adds hide it, unless b comes from memory: then they wait.
         block.columns = whole;
-        block.b = b.data, block.b_row = shape_.b_row, block.pack_b = own.b;
+        block.b = b.data;
+        block.b_row = shape_.b_row;
+        block.pack_b = own.b;
       } else {
         gemm_pack_columns(b, block.columns, k.size(), own.b);
-        block.b = own.b, block.b_row = 0, block.pack_b = nullptr;
+        block.b = own.b;
+        block.b_row = 0;
+        block.pack_b = nullptr;
       }
       block.far_b = false;
       block.c = c + j;

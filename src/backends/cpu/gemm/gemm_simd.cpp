@@ -191,7 +191,10 @@ template <class T, int kRows, int kCount> void multiply_tiles(const TileTask<T>&
       for (int j = 0; j < kCount; ++j) sum[i][j] = hn::Zero(d);
     }
     const T *a = first_a, *b = first_b, *next_c = left > 1 ? c + t.c_step : t.c_after;
-    auto advance = [&] { a += kRows, b += b_row; };
+    auto advance = [&] {
+      a += kRows;
+      b += b_row;
+    };
     // At every second depth some lines of what is needed afterward, first also a row of the next
     // tile's c. More than needed, and b's loads wait for those from memory.
     int64_t k = 0;
@@ -199,14 +202,18 @@ template <class T, int kRows, int kCount> void multiply_tiles(const TileTask<T>&
          k += 2, next_c += c_row) {
       __builtin_prefetch(next_c, 1, Fetch::kL1);
       if constexpr (width > line) __builtin_prefetch(next_c + line, 1, Fetch::kL1);
-      multiply_add<T, kRows, kCount>(a, b, pack, sum), advance();
+      multiply_add<T, kRows, kCount>(a, b, pack, sum);
+      advance();
       for (int64_t i = 0; i < t.lines; ++i) fetch.step<Fetch::kL2>();
-      multiply_add<T, kRows, kCount>(a, b, pack, sum), advance();
+      multiply_add<T, kRows, kCount>(a, b, pack, sum);
+      advance();
     }
     for (; k + 2 <= depth; k += 2) {
       for (int64_t i = 0; i < t.lines; ++i) fetch.step<Fetch::kL2>();
-      multiply_add<T, kRows, kCount>(a, b, pack, sum), advance();
-      multiply_add<T, kRows, kCount>(a, b, pack, sum), advance();
+      multiply_add<T, kRows, kCount>(a, b, pack, sum);
+      advance();
+      multiply_add<T, kRows, kCount>(a, b, pack, sum);
+      advance();
     }
     if (k < depth) multiply_add<T, kRows, kCount>(a, b, pack, sum);
     if (t.columns == width) {
@@ -216,8 +223,14 @@ template <class T, int kRows, int kCount> void multiply_tiles(const TileTask<T>&
       store<T, kRows, kCount>(sum, false, part, width);
       store_part(part, width, kRows, t, c);
     }
-    if (pack) first_b = t.pack_b, b_row = width, pack = nullptr;
-    first_a += t.a_step, first_b += t.b_step, c += t.c_step;
+    if (pack) {
+      first_b = t.pack_b;
+      b_row = width;
+      pack = nullptr;
+    }
+    first_a += t.a_step;
+    first_b += t.b_step;
+    c += t.c_step;
   }
   next = fetch;
 }
@@ -262,7 +275,10 @@ template <class T> void multiply(const GemmBlock<T>& m, Fetches& fetches) {
                      .c_after = c_after,
                      .lines = lines};
     if (m.pack_b && p == 0) task.pack_b = m.pack_b + j * m.depth;
-    if (m.pack_b && p > 0) task.b = m.pack_b + j * m.depth, task.b_row = packed;
+    if (m.pack_b && p > 0) {
+      task.b = m.pack_b + j * m.depth;
+      task.b_row = packed;
+    }
     return task;
   };
   auto run = [&](const TileTask<T>& task, int64_t height) {
@@ -277,7 +293,8 @@ template <class T> void multiply(const GemmBlock<T>& m, Fetches& fetches) {
       for (int64_t i = 0, count = packs ? 1 : whole; i < whole; i += count) {
         const int64_t j = i * width, next_j = (i + count) * width;
         TileTask<T> task = task_at(p, j, next_j < m.columns ? c_at(p, next_j) : after);
-        task.count = count, task.b_step = task.b_row == m.b_row ? width : width * m.depth,
+        task.count = count;
+        task.b_step = task.b_row == m.b_row ? width : width * m.depth;
         task.c_step = width;
         run(task, height);
       }
@@ -293,7 +310,9 @@ template <class T> void multiply(const GemmBlock<T>& m, Fetches& fetches) {
       if (from == to) continue;
       const int64_t height = panels.begin(from + 1) - panels.begin(from);
       TileTask<T> task = task_at(from, j, to < panels.count ? c_at(to, j) : after);
-      task.count = to - from, task.a_step = height * m.depth, task.c_step = height * m.c_row;
+      task.count = to - from;
+      task.a_step = height * m.depth;
+      task.c_step = height * m.c_row;
       run(task, height);
     }
   }

@@ -42,10 +42,10 @@ const struct LifeOfOneDnn {
       const Desc x({1, 16, 4, 4}, f32, Tag::any), w({16, 16, kernel, kernel}, f32, Tag::any);
       const dnnl::convolution_forward::primitive_desc forward(
           engine, dnnl::prop_kind::forward_training, direct, x, w, x, ones, padding, padding);
-      dnnl::convolution_backward_data::primitive_desc(engine, direct, x, w, x, ones, padding,
-                                                      padding, forward);
-      dnnl::convolution_backward_weights::primitive_desc(engine, direct, x, w, x, ones, padding,
-                                                         padding, forward);
+      const dnnl::convolution_backward_data::primitive_desc data(engine, direct, x, w, x, ones,
+                                                                 padding, padding, forward);
+      const dnnl::convolution_backward_weights::primitive_desc weights(
+          engine, direct, x, w, x, ones, padding, padding, forward);
     }
     const Desc rows({4, 4}, f32, Tag::ab), columns({4, 4}, f32, Tag::ba);
     dnnl::reorder::primitive_desc(engine, rows, engine, columns);

@@ -28,7 +28,10 @@ template <class T> void pool_plane(const T* x, T* y, int32_t* at, int64_t h, int
       for (int64_t r = r0; r < r1; ++r)
         for (int64_t c = c0; c < c1; ++c) {
           const T v = x[r * w + c];
-          if (v > m || (std::isnan(v) && !std::isnan(m))) m = v, best = r * w + c;
+          if (v > m || (std::isnan(v) && !std::isnan(m))) {
+            m = v;
+            best = r * w + c;
+          }
         }
       y[i * q + j] = m;
       if (at) at[i * q + j] = static_cast<int32_t>(best);

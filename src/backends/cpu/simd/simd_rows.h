@@ -68,7 +68,10 @@ template <class T, class F> HWY_INLINE double sum_row(int64_t n, F&& term) {
 #pragma GCC unroll 4  // or the sums would lie in memory
       for (int k = 0; k < 4; ++k) sum[k] = sum[k] + term(i + k * lanes, kWhole);
     for (; i + lanes <= end; i += lanes) sum[0] = sum[0] + term(i, kWhole);
-    if (i < end) sum[1] = sum[1] + term(i, end - i), i = end;
+    if (i < end) {
+      sum[1] = sum[1] + term(i, end - i);
+      i = end;
+    }
     total += static_cast<double>(
         hn::GetLane(hn::SumOfLanes(d, ((sum[0] + sum[1]) + (sum[2] + sum[3])).v)));
   }
