@@ -49,7 +49,10 @@ struct Product {
   /// counts.
   int64_t flops() const { return 2 * y.numel() * w.numel() / w[0]; }
   [[noreturn]] void unknown() const {
-    throw InputError(str("direction '", direction, "' is not known to bench_kernel"));
+    throw ArgumentError({.op = "bench_kernel",
+                         .argument = "direction",
+                         .given = str("'", direction, "'"),
+                         .expected = "forward, grad_input or grad_weight"});
   }
 
   bool convolution, constant_weights = false;
@@ -236,7 +239,10 @@ std::unique_ptr<Work> load(const Json& request) {
   const std::string library = request.at("library").string();
   if (library == "suanli") return std::make_unique<Ours>(product);
   if (library == "onednn") return std::make_unique<OneDnn>(product);
-  throw InputError(str("library '", library, "' is not known to bench_kernel"));
+  throw ArgumentError({.op = "bench_kernel",
+                       .argument = "library",
+                       .given = str("'", library, "'"),
+                       .expected = "suanli or onednn"});
 }
 
 }  // namespace

@@ -78,7 +78,12 @@ template <class Table> const auto& row(const Table& table, auto key, const std::
                                        const char* what) {
   for (const auto& r : table)
     if (wanted == r.*key) return r;
-  throw InputError(str(what, " '", wanted, "' is not known to bench_step"));
+  std::string known;
+  for (const auto& r : table) known += str(known.empty() ? "" : ", ", r.*key);
+  throw ArgumentError({.op = "bench_step",
+                       .argument = what,
+                       .given = str("'", wanted, "'"),
+                       .expected = str("one of ", known)});
 }
 
 /// A network with weights, and its loss. A case with a side above 0 is one of the zoo, for pictures
@@ -180,7 +185,10 @@ std::unique_ptr<Work> load(const Json& request) {
   manual_seed(1);
   if (kind == "train") return std::make_unique<Training>(request);
   if (kind == "infer") return std::make_unique<Inference>(request);
-  throw InputError(str("kind '", kind, "' is not known to bench_step"));
+  throw ArgumentError({.op = "bench_step",
+                       .argument = "kind",
+                       .given = str("'", kind, "'"),
+                       .expected = "train or infer"});
 }
 
 }  // namespace

@@ -70,11 +70,18 @@ template <class Load> int serve(Load&& load) {
                           {"version", suanli::version()}};
     }
     if (what == "memory") return Json::Object{{"baseline", baseline}, {"now", memory()}};
-    if (!work) throw suanli::InputError("nothing is loaded");
+    if (!work)
+      throw suanli::StateError({.op = "worker",
+                                .argument = "do",
+                                .given = suanli::str("'", what, "' before anything is loaded"),
+                                .expected = "'load' first"});
     if (what == "run") return run(*work, request.at("steps").integer());
     if (what == "flops") return Json::Object{{"value", work->flops()}};
     if (what == "counts") return Json::Object{{"value", work->counts()}};
-    throw suanli::InputError(suanli::str("request '", what, "' is not known"));
+    throw suanli::ArgumentError({.op = "worker",
+                                 .argument = "do",
+                                 .given = suanli::str("'", what, "'"),
+                                 .expected = "one of load, memory, run, flops, counts"});
   };
   for (std::string line; std::getline(std::cin, line);) {
     Json reply;

@@ -16,13 +16,13 @@ struct BackwardOptions {
 
 /// Adds d(output)/d(leaf) into the gradient of every leaf: parameters that require one, and tensors
 /// after requires_grad_(). `output` has one element, unless `seed` (of its shape) says with what to
-/// start. Throws GraphError if the output does not require grad, or if the graph was consumed.
+/// start. Throws StateError if the output does not require grad, or if the graph was consumed.
 SUANLI_API void backward(const Tensor& output, const Tensor& seed = {},
                          BackwardOptions options = {});
 
 /// Gradients of Σ outputs (or of Σ outputs·seeds) with respect to `inputs`: parameters' values read
 /// by the program (Tensor(parameter)) or any tensor of the graph. Touches no parameter's gradient.
-/// An input that does not lead to the outputs throws GraphError, unless allow_unused: then its
+/// An input that does not lead to the outputs throws StateError, unless allow_unused: then its
 /// gradient is undefined.
 SUANLI_API std::vector<Tensor> grad(const std::vector<Tensor>& outputs,
                                     const std::vector<Tensor>& inputs,

@@ -1,69 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
-// Errors, dtypes and shapes: what every other header of Suanli speaks in.
+// Dtypes and shapes, which every other header of Suanli uses.
 #pragma once
 #include <cstdint>
 #include <initializer_list>
 #include <iosfwd>
-#include <stdexcept>
 #include <string>
 #include <string_view>
 #include <vector>
 
+#include "suanli/error.h"
 #include "suanli/export.h"
 
 namespace suanli {
-
-/// Root of everything Suanli throws. The text has one shape: `[op] what was given, what was
-/// expected (in module.path)`; for the user's files: `path: position, the fault. The remedy.`
-class SUANLI_API Error : public std::runtime_error {
- public:
-  using std::runtime_error::runtime_error;
-};
-/// An op was called with shapes or axes that do not fit.
-class SUANLI_API ShapeError : public Error {
- public:
-  using Error::Error;
-};
-/// An op was called with a dtype that it does not take.
-class SUANLI_API DTypeError : public Error {
- public:
-  using Error::Error;
-};
-/// backward()/grad() met a consumed graph, a missing edge or a gradient that does not exist.
-class SUANLI_API GraphError : public Error {
- public:
-  using Error::Error;
-};
-/// A device that is missing, or a tensor used on the wrong device or thread.
-class SUANLI_API DeviceError : public Error {
- public:
-  using Error::Error;
-};
-/// A reservation failed; the text says who holds what.
-class SUANLI_API OutOfMemory : public Error {
- public:
-  using Error::Error;
-};
-/// The user's data, file or configuration is invalid (the command line exits with 3).
-class SUANLI_API InputError : public Error {
- public:
-  using Error::Error;
-};
-/// The command line or an option name is wrong (the command line exits with 2).
-class SUANLI_API UsageError : public Error {
- public:
-  using Error::Error;
-};
-/// A value was read while its program was only rehearsed, to know its memory beforehand.
-class SUANLI_API RehearsalError : public Error {
- public:
-  using Error::Error;
-};
-/// A value became NaN or infinite where that ends the run.
-class SUANLI_API NumericError : public Error {
- public:
-  using Error::Error;
-};
 
 /// Element types. Complex, 8-bit float and 4-bit types are named from the start; no op takes them
 /// yet.
@@ -91,7 +39,7 @@ inline constexpr DType f64 = DType::f64, f32 = DType::f32, i64 = DType::i64, i32
                        u8 = DType::u8, boolean = DType::boolean;
 
 SUANLI_API const char* name(DType dtype);                 ///< "f32", "i64", "bool", …
-SUANLI_API DType dtype_from_name(std::string_view name);  ///< Throws InputError on an unknown name.
+SUANLI_API DType dtype_from_name(std::string_view name);  ///< Throws IoError on an unknown name.
 /// Bytes per element (4-bit types: 1, stored unpacked).
 SUANLI_API int64_t itemsize(DType dtype);
 constexpr bool is_float(DType d) {

@@ -64,7 +64,7 @@ class SUANLI_API Dataset {
   /// elsewhere each time.
   virtual int64_t bytes_held() const { return 0; }
   /// Writes sample `index` (0 … size()-1): info().input_shape.numel() floats (pixels in [0, 1]) to
-  /// `x` and its label to `*y`. Throws InputError if the sample cannot be read.
+  /// `x` and its label to `*y`. Throws IoError if the sample cannot be read.
   virtual void read(int64_t index, float* x, int64_t* y) const = 0;
   /// As read(), where info().task is regression: such data sets have this instead.
   virtual void read_value(int64_t index, float* x, float* y) const;
@@ -77,12 +77,12 @@ class SUANLI_API Dataset {
   virtual Shape picture_size(int64_t index) const;
 };
 
-/// Returns the number of samples per class: [classes]. Reads labels only. Throws UsageError where
-/// targets are numbers, InputError for a label that is no class; it names sample and label.
+/// Returns the number of samples per class: [classes]. Reads labels only. Throws ArgumentError
+/// where targets are numbers, IoError for a label that is no class; it names sample and label.
 SUANLI_API std::vector<int64_t> class_counts(const Dataset& dataset);
 
-/// The samples of `dataset` named by `indices`, in that order. Throws ShapeError if one is out of
-/// range.
+/// The samples of `dataset` named by `indices`, in that order. Throws ArgumentError if one is out
+/// of range.
 SUANLI_API std::shared_ptr<const Dataset> subset(std::shared_ptr<const Dataset> dataset,
                                                  std::vector<int64_t> indices);
 
@@ -136,7 +136,7 @@ struct OpenOptions {
 /// that a damaged one is named before anything begins (skip_bad=1 leaves such out); of more than
 /// 20,000 that many. The other kinds are decoded into memory, one byte per pixel; `size` scales
 /// MNIST's and CIFAR's pictures when they are read. Within the value of a setting %XX stands for a
-/// byte: %26 is &. Throws InputError if the kind is unknown or the files are bad, UsageError if the
+/// byte: %26 is &. Throws IoError if the kind is unknown or the files are bad, ArgumentError if the
 /// spec is wrong otherwise.
 SUANLI_API Splits open(const std::string& spec, const OpenOptions& options = {});
 
@@ -152,13 +152,13 @@ SUANLI_API void set_open_listener(OpenListener listener);
 
 /// Writes all samples of pictures with classes to one file, decoded and scaled, as bytes: open()
 /// maps it into memory, so that reading costs neither decoding nor memory. Appears when it is
-/// complete. Throws InputError for other samples, and if it cannot be written.
+/// complete. Throws IoError for other samples, and if it cannot be written.
 SUANLI_API void pack(const std::string& path, const Splits& splits);
 
 /// The rows of a table as the numbers that a model of tables takes: `encoding` is Info::encoding of
 /// the data that it was trained on. The target's column may be missing. → [rows, width] f32. Words
 /// that training never saw count as missing; a line per column that has any joins `notes`. Throws
-/// InputError naming file, line and column.
+/// IoError naming file, line and column.
 SUANLI_API Tensor read_table(const std::string& path, const std::string& encoding,
                              std::vector<std::string>* notes = nullptr);
 
@@ -166,7 +166,7 @@ SUANLI_API Tensor read_table(const std::string& path, const std::string& encodin
 /// archive, or "": one of the usual names, or the only array. `sample` is the shape of one, `task`
 /// the model's, `encoding` the Info::encoding of its data: it says whether training saw bytes or
 /// numbers of which size. Where this array is of another size, it is scaled to fit, which `notes`
-/// (may be null) tells. → [N, …sample] f32. Throws InputError naming file and array.
+/// (may be null) tells. → [N, …sample] f32. Throws IoError naming file and array.
 SUANLI_API Tensor read_npz(const std::string& path, const Shape& sample, Task task,
                            const std::string& name = "", const std::string& encoding = "",
                            std::vector<std::string>* notes = nullptr);

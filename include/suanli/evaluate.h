@@ -42,7 +42,7 @@ enum class TestTimeAugmentation : uint8_t {
   translate,
 };
 SUANLI_API const char* to_string(TestTimeAugmentation tta);
-/// "none", "mirror" or "translate"; UsageError for another.
+/// "none", "mirror" or "translate"; ArgumentError for another.
 SUANLI_API TestTimeAugmentation tta_from_text(std::string_view text);
 
 struct EvaluateOptions {
@@ -56,7 +56,7 @@ struct EvaluateOptions {
 };
 /// Loss and share of right answers (largest output = target) over a data set, in an InferenceMode.
 /// The model takes x [N, …input_shape] f32. It gives [N, classes], or one number per sample for a
-/// regression. Throws InputError for a label that is no class, UsageError where `tta` does not suit
+/// regression. Throws IoError for a label that is no class, ArgumentError where `tta` does not suit
 /// the samples.
 SUANLI_API Evaluation evaluate(const nn::AnyModule& model,
                                std::shared_ptr<const data::Dataset> dataset,

@@ -95,7 +95,7 @@ struct ProgramExplanation {
 SUANLI_API std::string in_words(const ProgramExplanation& program, bool records = false);
 
 /// Explains what is planned on the thread that makes it, while it lives; programs that are planned
-/// already are not seen (see clear_plan_cache()). One at a time per thread: throws UsageError.
+/// already are not seen (see clear_plan_cache()). One at a time per thread: throws ArgumentError.
 class SUANLI_API Explainer {
  public:
   Explainer();

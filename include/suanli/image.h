@@ -18,11 +18,11 @@ struct PictureOptions {
 /// Reads a JPEG, PNG or WebP file of any color type → [channels, height, width] f32 in [0, 1].
 /// Pictures are turned upright as their EXIF says; sample values are taken as they are (no gamma or
 /// color profile), gray is 0.299 R + 0.587 G + 0.114 B, transparency shows white. Throws
-/// InputError naming file and position.
+/// IoError naming file and position.
 SUANLI_API Tensor read_picture(const std::string& path, const PictureOptions& options = {});
 
 /// Writes [H, W], [1, H, W] or [3, H, W] f32 in [0, 1] as an 8-bit PNG; values outside are clamped,
-/// NaN becomes 0. Throws ShapeError or DTypeError for other tensors, InputError if the file cannot
+/// NaN becomes 0. Throws ShapeError or DTypeError for other tensors, IoError if the file cannot
 /// be written.
 SUANLI_API void write_png(const std::string& path, const Tensor& picture);
 

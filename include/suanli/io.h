@@ -16,14 +16,14 @@ using NamedTensors = std::vector<std::pair<std::string, Tensor>>;
 /// must be unique.
 SUANLI_API void save_safetensors(const std::string& path, const NamedTensors& tensors,
                                  const std::map<std::string, std::string>& metadata = {});
-/// Reads one, in the order of the file. Everything is checked; InputError names file, offset and
+/// Reads one, in the order of the file. Everything is checked; IoError names file, offset and
 /// what to do.
 SUANLI_API NamedTensors load_safetensors(const std::string& path,
                                          std::map<std::string, std::string>* metadata = nullptr);
 
 /// Reads a PyTorch state dict, .pt or .pth as torch.save writes them since PyTorch 1.6, without
 /// executing anything. From a checkpoint it takes the state dict under a usual key ("state_dict",
-/// "model_state_dict", "model", …), else the one with the most tensors. Throws InputError naming
+/// "model_state_dict", "model", …), else the one with the most tensors. Throws IoError naming
 /// file and place.
 SUANLI_API NamedTensors load_torch(const std::string& path);
 /// load_torch() or load_safetensors(), as the file's first bytes say. "FILE?key=KEY" takes the

@@ -37,15 +37,15 @@ class SUANLI_API Sampler {
 SUANLI_API std::shared_ptr<const Sampler> sequential_sampler(int64_t n);
 SUANLI_API std::shared_ptr<const Sampler> random_sampler(int64_t n, uint64_t seed = 0);
 /// `count` samples per epoch drawn with replacement, sample i with a probability of weights[i] / Σ
-/// weights. Throws UsageError for weights that are negative, not finite or all 0.
+/// weights. Throws ArgumentError for weights that are negative, not finite or all 0.
 SUANLI_API std::shared_ptr<const Sampler> weighted_sampler(std::vector<double> weights,
                                                            int64_t count, uint64_t seed = 0);
 /// As many samples per epoch as the data set has, drawn with replacement so that each class is as
-/// likely as another. Throws UsageError for a regression, InputError for a label that is no class.
+/// likely as another. Throws ArgumentError for a regression, IoError for a label that is no class.
 SUANLI_API std::shared_ptr<const Sampler> balanced_sampler(const Dataset& dataset,
                                                            uint64_t seed = 0);
 /// The share of process `rank` of `ranks`: every ranks-th of `all` from the rank-th on. All get as
-/// many: the first ones come once more. Throws UsageError unless 0 ≤ rank < ranks.
+/// many: the first ones come once more. Throws ArgumentError unless 0 ≤ rank < ranks.
 SUANLI_API std::shared_ptr<const Sampler> sharded_sampler(std::shared_ptr<const Sampler> all,
                                                           int64_t rank, int64_t ranks);
 
@@ -84,7 +84,7 @@ struct AugmentWord {
 };
 SUANLI_API std::vector<AugmentWord> augment_words();
 /// "none", or some of augment_words() with commas between, as flip,rotation=30; without a number
-/// the usual one. Throws UsageError.
+/// the usual one. Throws ArgumentError.
 SUANLI_API Augment augment_from_text(const std::string& text);
 
 struct LoaderOptions {
@@ -107,12 +107,12 @@ SUANLI_API int64_t usual_queue(const Info& info, int64_t batch_size);
 
 /// Reads batches ahead on threads of its own and hands them out in order. Batches are a pure
 /// function of (data set, batch_size, shuffle or sampler, augment, seed, epoch, index): threads,
-/// queue and timing never show. A label outside of 0 … Info::classes-1 throws InputError when its
+/// queue and timing never show. A label outside of 0 … Info::classes-1 throws IoError when its
 /// batch is due. Batches are charged to the session that its maker used. To be used from one thread
 /// at a time.
 class SUANLI_API Loader {
  public:
-  /// Throws UsageError if an option is out of range.
+  /// Throws ArgumentError if an option is out of range.
   explicit Loader(std::shared_ptr<const Dataset> dataset, LoaderOptions options = {});
   ~Loader();
   Loader(Loader&&) noexcept;
@@ -123,8 +123,8 @@ class SUANLI_API Loader {
   const Dataset& dataset() const;
   const LoaderOptions& options() const;
 
-  /// Goes to batch `first_batch` of `epoch`, from wherever it stands. Throws UsageError if there is
-  /// no such place.
+  /// Goes to batch `first_batch` of `epoch`, from wherever it stands. Throws ArgumentError if there
+  /// is no such place.
   void start(int64_t epoch, int64_t first_batch = 0);
   /// Flushes this thread's pending work, then takes the next batch; false at the end of the epoch.
   /// Rethrows the data set's exception when its batch is due, and again until start() moves on.

@@ -70,16 +70,16 @@ struct Entry {
 };
 
 SUANLI_API const std::vector<Entry>& entries();
-/// Throws UsageError with the nearest name.
+/// Throws ArgumentError with the nearest name.
 SUANLI_API const Entry& entry(std::string_view name);
 /// `small` or `large`: what automatic means for samples of this shape.
 SUANLI_API Stem stem_for(const Shape& input_shape);
 SUANLI_API const char* to_string(Stem stem);  ///< "small", "large", "automatic"
-/// "small" or "large"; UsageError for another.
+/// "small" or "large"; ArgumentError for another.
 SUANLI_API Stem stem_from_text(std::string_view text);
-/// Seeds this thread's default generator with options.seed and builds the model. Throws UsageError
-/// for a name that is not known, InputError if the input is too small for the model or not an
-/// image.
+/// Seeds this thread's default generator with options.seed and builds the model. Throws
+/// ArgumentError for a name that is not known, IoError if the input is too small for the model or
+/// not an image.
 SUANLI_API nn::AnyModule make(std::string_view name, const ModelOptions& options = {});
 
 struct GptOptions {
@@ -177,7 +177,7 @@ class SUANLI_API GptTrunk : public nn::Module {
 /// projections that add to the trunk N(0, 0.02/√(2·layers)), biases 0.
 class SUANLI_API Gpt : public nn::Module {
  public:
-  /// Throws InputError if an option is below 1 or the width is no multiple of the heads.
+  /// Throws IoError if an option is below 1 or the width is no multiple of the heads.
   explicit Gpt(const GptOptions& options);
   /// tokens [B, T] i64, 0 … vocab−1, T ≤ context → logits [B, T, vocab]; a position's logits are
   /// about the token after it.

@@ -148,7 +148,7 @@ class SUANLI_API Module {
   NamedParameters named_parameters() const;
   /// All parameters and buffers under their full names; tied ones under each of their names.
   NamedParameters state_dict() const;
-  /// Copies values in. Throws InputError listing missing, unexpected and misshapen names; nothing
+  /// Copies values in. Throws IoError listing missing, unexpected and misshapen names; nothing
   /// is changed then.
   void load_state_dict(const std::vector<std::pair<std::string, Tensor>>& state);
   int64_t parameter_count() const;
@@ -412,7 +412,7 @@ class SUANLI_API AnyModule : public Module {
                               !std::is_same_v<std::decay_t<M>, AnyModule>)
   AnyModule(M&& module) : held_(std::make_unique<Held<std::decay_t<M>>>(std::forward<M>(module))) {}
   explicit operator bool() const { return held_ != nullptr; }  ///< False for an empty one.
-  /// Calling an empty one throws UsageError, as get() does.
+  /// Calling an empty one throws StateError, as get() does.
   Tensor operator()(const Tensor& x) const { return held().call(x); }
   Module& get() { return held().module(); }
   const Module& get() const { return held().module(); }
@@ -454,7 +454,7 @@ class SUANLI_API Sequential : public Module {
   explicit Sequential(M&&... modules) {
     (add(std::forward<M>(modules)), ...);
   }
-  Sequential& add(AnyModule module);  ///< Throws UsageError if it is empty.
+  Sequential& add(AnyModule module);  ///< Throws ArgumentError if it is empty.
   size_t size() const { return modules_.size(); }
   AnyModule& operator[](size_t i) { return modules_[i]; }
   const AnyModule& operator[](size_t i) const { return modules_[i]; }

@@ -75,7 +75,8 @@ struct ConvOptions {
 /// 2-D convolution (cross-correlation, as in every framework): y[n,o,p,q] = Σ_{c,r,s}
 /// x[n,c,p·stride+r·dilation−pad, q·stride+s·dilation−pad] · w[o,c,r,s] + b[o]. x [N, C, H, W], w
 /// [O, C/groups, R, S], b [O] or undefined → [N, O, P, Q], P = ⌊(H + 2·pad − dilation·(R−1) −
-/// 1)/stride⌋ + 1. f32, f64. Throws ShapeError if channels, groups or kernel do not fit.
+/// 1)/stride⌋ + 1. f32, f64. Throws ShapeError if channels or kernel do not fit,
+/// ArgumentError for an option below its least value.
 SUANLI_API Tensor conv2d(const Tensor& x, const Tensor& w, const Tensor& b = {},
                          const ConvOptions& options = {});
 
@@ -129,16 +130,16 @@ SUANLI_API Tensor flip(const Tensor& x, int axis);
 
 // ---- indexing -----------------------------------------------------------------------------------
 /// y[.., i, ..] = x[.., index[.., i, ..], ..] along `axis`; index has x's rank, other sizes not
-/// larger than x's. i64 indices in range (checked when run: throws InputError).
+/// larger than x's. i64 indices in range (checked when run: throws IoError).
 SUANLI_API Tensor gather(const Tensor& x, int axis, const Tensor& index);
 /// x with src added at index along `axis`: y[.., index[.., i, ..], ..] += src[.., i, ..] (the
 /// transpose of gather). Equal indices add up in order.
 SUANLI_API Tensor scatter_add(const Tensor& x, int axis, const Tensor& index, const Tensor& src);
 /// Rows of `table` [V, D] named by index [..] i64 → [.., D]. Indices in range (checked when run:
-/// throws InputError).
+/// throws IoError).
 SUANLI_API Tensor embedding(const Tensor& table, const Tensor& index);
 /// index [..] i64 → [.., classes], 1 at the index. Indices in range (checked when run: throws
-/// InputError).
+/// IoError).
 SUANLI_API Tensor one_hot(const Tensor& index, int64_t classes, DType dtype = f32);
 
 // ---- normalization ------------------------------------------------------------------------------
@@ -174,7 +175,7 @@ SUANLI_API Tensor log_softmax(const Tensor& x, int axis = -1);
 /// Mean of −log_probabilities[n, target[n]]. log_probabilities [N, C], target [N] i64 → [].
 SUANLI_API Tensor nll_loss(const Tensor& log_probabilities, const Tensor& target);
 /// nll_loss(log_softmax(logits), target) in one pass. logits [N, C], target [N] of any integer
-/// dtype, 0 … C−1 (checked when run: throws InputError) → []. Or target [N, C] of a float dtype,
+/// dtype, 0 … C−1 (checked when run: throws IoError) → []. Or target [N, C] of a float dtype,
 /// the share that each class has in a sample (mixed pictures, smoothed labels): mean over n of −Σ
 /// target[n, c] · log_softmax(logits)[n, c], as PyTorch has it; 0 · ln 0 is 0.
 SUANLI_API Tensor cross_entropy(const Tensor& logits, const Tensor& target);

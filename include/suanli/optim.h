@@ -14,7 +14,7 @@ namespace suanli::optim {
 
 /// Base of the optimizers. `lr` and the options may be changed between steps; they are scalar
 /// slots, so no new program results. Values out of range (negative, not finite, a beta of 1 or
-/// more) throw UsageError: when the optimizer is made, and at the step that would use them.
+/// more) throw ArgumentError: when the optimizer is made, and at the step that would use them.
 class SUANLI_API Optimizer {
  public:
   explicit Optimizer(std::vector<Parameter> parameters, double lr);
@@ -29,7 +29,7 @@ class SUANLI_API Optimizer {
   void zero_grad();
 
   /// Multiplies the shares of lr and of weight_decay that these parameters take (1 at first): what
-  /// PyTorch's parameter groups are for. Throws UsageError for one that is not this optimizer's.
+  /// PyTorch's parameter groups are for. Throws ArgumentError for one that is not this optimizer's.
   void scale(const std::vector<Parameter>& parameters, double lr_factor,
              double weight_decay_factor);
 
@@ -39,7 +39,7 @@ class SUANLI_API Optimizer {
   /// State under "name.key" for checkpoints, in the order of the parameters ("0.exp_avg",
   /// "0.step"); scalars as i64 0-d tensors.
   std::vector<std::pair<std::string, Tensor>> state_dict();
-  /// Throws InputError listing missing, unexpected and misshapen entries; nothing is changed then.
+  /// Throws IoError listing missing, unexpected and misshapen entries; nothing is changed then.
   void load_state_dict(const std::vector<std::pair<std::string, Tensor>>& state);
   const std::vector<Parameter>& parameters() const { return parameters_; }
   /// Counts the state that exists: that of every parameter that was stepped once.
@@ -52,8 +52,8 @@ class SUANLI_API Optimizer {
     double& lr;
   };
   Optimizer(std::vector<Parameter> parameters, LrOption lr);
-  /// Throws UsageError if an option is out of range. Called before each step; constructors call it
-  /// too.
+  /// Throws ArgumentError if an option is out of range. Called before each step; constructors call
+  /// it too.
   virtual void check_options() const {}
 
   struct Slot {
@@ -155,12 +155,12 @@ struct SUANLI_API Schedule {
   /// (PyTorch's LinearLR), then over the rest, with u = (t − W)/(steps − W): cosine end + (1 −
   /// end)(1 + cos πu)/2 (CosineAnnealingLR), linear 1 + (end − 1)u, step γ^(milestones passed)
   /// (MultiStepLR). onecycle (Smith & Topin 2019) as PyTorch's OneCycleLR: cosines up from start
-  /// until step warmup · steps − 1 and down to end at the last step. Throws UsageError if a number
-  /// is negative or not finite, or warmup is not in [0, 1).
+  /// until step warmup · steps − 1 and down to end at the last step. Throws ArgumentError if a
+  /// number is negative or not finite, or warmup is not in [0, 1).
   double factor(int64_t step, int64_t steps) const;
 };
 /// By name: constant, cosine, linear, onecycle or step, with the numbers usual for it. Throws
-/// UsageError with the nearest name.
+/// ArgumentError with the nearest name.
 SUANLI_API Schedule schedule_from_name(const std::string& name);
 
 /// Exponential moving average of a module's state (Polyak & Juditsky 1992): float entries avg ←
@@ -177,7 +177,7 @@ class SUANLI_API WeightAverage {
   void swap();
   /// The average, under the names of the module's state.
   std::vector<std::pair<std::string, Tensor>> state_dict();
-  /// Throws InputError unless the names are those of state_dict().
+  /// Throws IoError unless the names are those of state_dict().
   void load_state_dict(const std::vector<std::pair<std::string, Tensor>>& state);
   int64_t bytes() const;  ///< Bytes of the averages.
 

@@ -44,7 +44,7 @@ struct ProfileReport {
 };
 
 /// Listens to the programs of the thread that makes it, while it lives. One at a time per thread:
-/// throws UsageError. Everything is kept, some 150 bytes per kernel.
+/// throws ArgumentError. Everything is kept, some 150 bytes per kernel.
 class SUANLI_API Profiler {
  public:
   Profiler();

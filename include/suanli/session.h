@@ -56,7 +56,7 @@ class SUANLI_API Session {
   /// use, or SUANLI_THREADS. Results may depend on this number (it is recorded in every run), never
   /// on load or timing.
   int threads() const;
-  /// Waits for the kernel that another thread runs in the session. Throws UsageError below 1.
+  /// Waits for the kernel that another thread runs in the session. Throws ArgumentError below 1.
   void set_threads(int threads);
 
   /// Planned, unless SUANLI_TIER=cold.
@@ -77,7 +77,7 @@ class SUANLI_API Session {
   /// gradients, until their working memory (PlanStats::last_arena_bytes) takes at most so many
   /// bytes or nothing helps any more: whoever asks for a limit looks whether it is kept. Results do
   /// not change. 0, the default: only where that saves much more memory than it takes time. Plans
-  /// of another limit stay in the cache. Throws UsageError below 0.
+  /// of another limit stay in the cache. Throws ArgumentError below 0.
   int64_t working_memory_limit() const;
   void set_working_memory_limit(int64_t bytes);
 
@@ -87,7 +87,7 @@ class SUANLI_API Session {
   /// an unknown device.
   MemoryUse memory_use(Device device = {}) const;
   /// 0: none. Also: SUANLI_MEMORY_LIMIT=SIZE. Each session keeps its limit by itself: limits of
-  /// several add up. Throws UsageError below 0, DeviceError for an unknown device.
+  /// several add up. Throws ArgumentError below 0, DeviceError for an unknown device.
   void set_memory_limit(int64_t bytes, Device device = {});
   /// Sets the peak of memory_use() to the present use. Throws DeviceError for an unknown device.
   void reset_peak_memory(Device device = {});

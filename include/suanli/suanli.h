@@ -4,6 +4,7 @@
 #include "suanli/autograd.h"
 #include "suanli/base.h"
 #include "suanli/dataset.h"
+#include "suanli/error.h"
 #include "suanli/evaluate.h"
 #include "suanli/image.h"
 #include "suanli/io.h"

@@ -30,7 +30,7 @@ SUANLI_API void release(Cell* cell);
 /// ends (see plan.h, flush()).
 ///
 /// A tensor whose value is still pending belongs to the thread that recorded it; using it on
-/// another thread throws DeviceError.
+/// another thread throws StateError.
 class SUANLI_API Tensor {
  public:
   Tensor() = default;
@@ -90,7 +90,7 @@ class SUANLI_API Tensor {
   /// and grad(outputs, inputs) gives. A leaf stays the leaf that it is. Float dtypes.
   Tensor& requires_grad_();
   /// The gradient that backward() left in this leaf (or in the parameter that it reads); undefined
-  /// if none reached it yet. Throws GraphError for a tensor that is no leaf: grad(outputs, inputs)
+  /// if none reached it yet. Throws StateError for a tensor that is no leaf: grad(outputs, inputs)
   /// gives gradients of computed values.
   Tensor grad() const;
   /// Drops the gradient of this leaf.

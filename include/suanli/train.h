@@ -203,14 +203,14 @@ struct ResumeOptions {
 class SUANLI_API Trainer {
  public:
   /// A new run with a model of the zoo. Everything is checked here, before anything is written:
-  /// UsageError, InputError, DeviceError.
+  /// ArgumentError, IoError, DeviceError.
   explicit Trainer(TrainConfig config, const std::optional<Session>& session = {});
   /// A new run with a module of your own, which has its weights already (manual_seed() before
   /// making it repeats them).
   Trainer(nn::AnyModule model, TrainConfig config, const std::optional<Session>& session = {});
   /// Goes on with a run where its last checkpoint stands, bit for bit. A run that was killed before
   /// its first checkpoint begins at step 0; one whose checkpoints are gone is refused. Throws
-  /// InputError "not bit-exact here: …" if data, configuration, instruction set or threads changed,
+  /// IoError "not bit-exact here: …" if data, configuration, instruction set or threads changed,
   /// unless options.force. A run of a module of your own needs that module.
   static Trainer resume(const std::string& run, const ResumeOptions& options = {});
   static Trainer resume(const std::string& run, nn::AnyModule model,
@@ -230,7 +230,7 @@ class SUANLI_API Trainer {
   /// such as Explainer.
   void rehearse(bool training = true);
   /// Measures what the configuration leaves to measurement (batch_size, time) and writes it there;
-  /// run() does so if nobody did. Throws InputError if the run does not fit the memory that is
+  /// run() does so if nobody did. Throws IoError if the run does not fit the memory that is
   /// left; TrainConfig::memory_limit says otherwise.
   void autotune();
   /// Measures some steps and puts everything back: the run is the same whether this was called or
@@ -291,7 +291,7 @@ struct TrainedModel {
   SUANLI_API Tensor predict(const Tensor& x) const;
 };
 /// Reads a run folder's kept weights: the best epoch's, or the last ones if none was evaluated yet.
-/// A finished run needs config.toml and model.safetensors only. Throws InputError.
+/// A finished run needs config.toml and model.safetensors only. Throws IoError.
 SUANLI_API TrainedModel load_run(const std::string& run);
 /// The same with a module of your own to take the weights.
 SUANLI_API TrainedModel load_run(const std::string& run, nn::AnyModule model);

@@ -69,15 +69,19 @@ class Walk {
   }
 
   void start(const Tensor& output, const Tensor& seed) {
-    require_usable(output, who_);
+    require_usable(output, who_, "output");
     if (!output.requires_grad())
-      throw GraphError(str(
-          "[", who_,
-          "] the output does not require grad: no parameter or requires_grad_() tensor leads to it",
-          where_am_i()));
+      throw StateError(
+          {.op = who_,
+           .argument = "output",
+           .given = "no requires_grad",
+           .expected = "a tensor to which a parameter or a requires_grad_() tensor leads",
+           .module = module_path()});
     if (seed.defined() && seed.shape() != output.shape())
-      throw ShapeError(
-          str("[", who_, "] seed has shape ", seed.shape(), ", the output ", output.shape()));
+      throw ShapeError({.op = who_,
+                        .argument = "seed",
+                        .given = to_string(seed.shape()),
+                        .expected = str(output.shape(), ", the shape of the output")});
     Node* n = output.node();
     reach(n, output.index(), seed.defined() ? seed : full(output.shape(), 1.0, output.dtype()));
   }
@@ -166,10 +170,11 @@ class Walk {
   }
 
   [[noreturn]] void consumed(Node* n) {
-    throw GraphError(str(
-        "[", who_, "] graph of ", op_def(n->op).name,
-        " was consumed by an earlier backward; use retain_graph, or detach() what is carried on",
-        in_scope(n->scope)));
+    throw StateError({.op = who_,
+                      .argument = str("graph of ", op_def(n->op).name),
+                      .given = "consumed by an earlier backward",
+                      .module = scope_path(n->scope),
+                      .remedy = "Use retain_graph, or detach() what is carried on."});
   }
 
   void step(uint32_t slot) {
@@ -223,8 +228,11 @@ void Tensor::backward() const { suanli::backward(*this); }
 
 void backward(const Tensor& output, const Tensor& seed, BackwardOptions options) {
   if (!seed.defined() && output.numel() != 1)
-    throw ShapeError(str("[backward] the output has shape ", output.shape(),
-                         "; one element is expected, or a seed of that shape", where_am_i()));
+    throw ShapeError({.op = "backward",
+                      .argument = "output",
+                      .given = to_string(output.shape()),
+                      .expected = "one element, or a seed of that shape",
+                      .module = module_path()});
   Recorder& rec = Recorder::current();
   rec.backward_begins();
   Walk walk("backward", options, true);
@@ -244,14 +252,15 @@ std::vector<Tensor> grad(const std::vector<Tensor>& outputs, const std::vector<T
                          const std::vector<Tensor>& seeds, BackwardOptions options,
                          bool allow_unused) {
   if (!seeds.empty() && seeds.size() != outputs.size())
-    throw ShapeError(str("[grad] ", seeds.size(), " seeds for ", outputs.size(), " outputs"));
+    throw ArgumentError({.op = "grad",
+                         .argument = "seeds",
+                         .given = str(seeds.size()),
+                         .expected = str("one per output, ", outputs.size())});
+  const auto input = [](size_t i) { return str("inputs[", i, "]"); };
   Walk walk("grad", options, false);
   for (size_t i = 0; i < inputs.size(); ++i) {
-    require_usable(inputs[i], "grad");
-    if (!inputs[i].requires_grad())
-      throw GraphError(str("[grad] input ", i,
-                           " does not require grad; call requires_grad_() on it before it is used",
-                           where_am_i()));
+    require_usable(inputs[i], "grad", input(i).c_str());
+    if (!inputs[i].requires_grad()) throw_without_gradient(input(i));
     walk.capture(inputs[i]);
   }
   for (size_t i = 0; i < outputs.size(); ++i)
@@ -260,9 +269,12 @@ std::vector<Tensor> grad(const std::vector<Tensor>& outputs, const std::vector<T
   auto result = walk.captured();
   for (size_t i = 0; i < result.size(); ++i)
     if (!result[i].defined() && !allow_unused)
-      throw GraphError(str("[grad] input ", i,
-                           " does not lead to the outputs; pass allow_unused if that is meant",
-                           where_am_i()));
+      throw StateError({.op = "grad",
+                        .argument = input(i),
+                        .given = "unused",
+                        .expected = "a tensor that leads to the outputs",
+                        .module = module_path(),
+                        .remedy = "Pass allow_unused if that is meant."});
   return result;
 }
 

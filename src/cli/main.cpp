@@ -12,6 +12,7 @@
 #include "base/system/environment.h"
 #include "base/text/json.h"
 #include "cli/framework/console.h"
+#include "cli/framework/hints.h"
 #include "cli/framework/options.h"
 #include "cli/framework/signals.h"
 #include "cli/framework/verbs.h"
@@ -27,15 +28,52 @@ bool json_is_asked_for(const std::vector<std::string>& words) {
   return std::find(words.begin(), end, "--json") != end;
 }
 
-/// One line on stderr; with --json also {"error": …, "exit": …} on stdout.
-int fail(std::string text, int code, const std::vector<std::string>& words) {
+/// One line on stderr; with --json also an object on stdout: the text, the exit code, and the parts
+/// of an Error.
+int fail(std::string text, int code, Json parts, const std::vector<std::string>& words) {
   for (size_t at; (at = text.find('\n')) != std::string::npos;) text.replace(at, 1, " ");
   print_note("suanli: " + text);
   if (!json_is_asked_for(words)) return code;
+  Json object = Json::Object{{"error", text}, {"exit", code}};
+  for (const auto& [key, value] : parts.object()) object.set(key, value);
   try {
-    print_result(Json(Json::Object{{"error", text}, {"exit", code}}).dump() + "\n");
+    print_result(object.dump() + "\n");
   } catch (const Error&) {}  // nobody reads it, or it is stdout itself that failed
   return code;
+}
+int fail(const std::string& text, const std::vector<std::string>& words) {
+  return fail(text, kFailure, Json::Object(), words);
+}
+
+int exit_code(ErrorCode code) {
+  switch (code) {
+    case ErrorCode::argument: return kUsage;
+    case ErrorCode::io:
+    case ErrorCode::device: return kInvalidInput;
+    default: return kFailure;
+  }
+}
+
+/// The text of an error, and the options that help.
+std::string in_words(const Error& e, const std::vector<std::string>& words) {
+  std::string text = e.what();
+  const auto verb = std::find_if(verbs().begin(), verbs().end(), [&](const Verb& v) {
+    return !words.empty() && words[0] == v.name;
+  });
+  const std::string more = verb == verbs().end() ? "" : hints(e.fault(), *verb);
+  if (more.empty()) return text;
+  if (!text.ends_with('.') && !text.ends_with('?')) text += '.';
+  return text + ' ' + more;
+}
+
+int fail(const Error& e, const std::vector<std::string>& words) {
+  return fail(in_words(e, words), exit_code(e.code()),
+              Json::Object{{"code", name(e.code())},
+                           {"op", e.op()},
+                           {"argument", e.argument()},
+                           {"given", e.given()},
+                           {"expected", e.expected()}},
+              words);
 }
 
 int run(const std::vector<std::string>& words) {
@@ -72,13 +110,9 @@ int main(int argc, char** argv) {
   const std::vector<std::string> words(argv + 1, argv + argc);
   try {
     return run(words);
-  } catch (const BrokenPipe&) { return kBrokenPipe; } catch (const UsageError& e) {
-    return fail(e.what(), kUsage, words);
-  } catch (const InputError& e) {
-    return fail(e.what(), kInvalidInput, words);
-  } catch (const DeviceError& e) {
-    return fail(e.what(), kInvalidInput, words);
+  } catch (const BrokenPipe&) { return kBrokenPipe; } catch (const Error& e) {
+    return fail(e, words);
   } catch (const std::bad_alloc&) {
-    return fail("out of memory", kFailure, words);
-  } catch (const std::exception& e) { return fail(e.what(), kFailure, words); }
+    return fail("out of memory", words);
+  } catch (const std::exception& e) { return fail(e.what(), words); }
 }

@@ -17,6 +17,13 @@ constexpr size_t kMaxHeader = 64 << 10;
 constexpr size_t kPiece = 4 << 20;
 constexpr const char* kSaveAgain = "Save it again with numpy.save or numpy.savez.";
 
+[[noreturn]] void refuse(std::string place, std::string given, std::string expected = "") {
+  throw IoError({.argument = std::move(place),
+                 .given = std::move(given),
+                 .expected = std::move(expected),
+                 .remedy = kSaveAgain});
+}
+
 struct Type {
   std::string_view name;
   DType dtype;   // what it becomes
@@ -44,32 +51,29 @@ struct Header {
 };
 
 Header parse(std::string_view text, const std::string& where) {
-  auto fail = [&](const std::string& what) {
-    throw InputError(str(where, ", ", what, ". ", kSaveAgain));
-  };
   Header h;
   const std::string_view descr = value_of(text, "'descr'");
   const size_t end = descr.find('\'', 1);
   if (!descr.starts_with('\'') || end == std::string_view::npos || end < 3)
-    fail("the values are no plain numbers (objects or records)");
+    refuse(where, "values that are objects or records", "plain numbers");
   const char order = descr[1];
   const std::string_view name = descr.substr(2, end - 2);
   const auto* type = std::find_if(std::begin(kTypes), std::end(kTypes),
                                   [&](const Type& t) { return t.name == name; });
   if (type == std::end(kTypes) || (order != '<' && order != '>' && order != '|' && order != '='))
-    fail(str("values of type ", descr.substr(0, end + 1),
-             " are not read; whole numbers, floats of 2 to 8 bytes and bool are"));
+    refuse(where, str("values of type ", descr.substr(0, end + 1)),
+           "whole numbers, floats of 2 to 8 bytes or bool");
   h.type = *type;
   h.swapped = order == '>' && std::endian::native == std::endian::little;
   h.fortran = value_of(text, "'fortran_order'").starts_with("True");
   std::string_view sizes = value_of(text, "'shape'");
-  if (!sizes.starts_with('(')) fail("its header names no shape");
+  if (!sizes.starts_with('(')) refuse(where, "the header names no shape");
   sizes.remove_prefix(1);
   while (!sizes.empty() && sizes[0] != ')') {
     int64_t size = -1;
     const auto parsed = std::from_chars(sizes.data(), sizes.data() + sizes.size(), size);
     if (parsed.ec != std::errc() || size < 0 || h.shape.rank() == Shape::kMaxRank)
-      fail("its shape cannot be read, or has more than 8 axes");
+      refuse(where, "the header's shape cannot be read", "at most 8 whole numbers");
     h.shape.push_back(size);
     sizes.remove_prefix(static_cast<size_t>(parsed.ptr - sizes.data()));
     sizes.remove_prefix(std::min(sizes.size(), sizes.find_first_not_of(", ")));
@@ -144,7 +148,7 @@ NpyArray read_npy(uint64_t size, const std::function<void(void*, size_t)>& read,
   const bool long_enough = size >= 10;
   if (long_enough) read(start, 10);
   if (!long_enough || std::memcmp(start, "\x93NUMPY", 6) != 0 || start[6] < 1 || start[6] > 3)
-    throw InputError(str(here(), ", no NumPy array of version 1 to 3. ", kSaveAgain));
+    refuse(here(), "no NumPy array of version 1 to 3");
   size_t header_bytes = start[8] | size_t{start[9]} << 8, before = 10;
   if (start[6] > 1 && size >= 12) {
     read(start + 10, 2);
@@ -152,8 +156,8 @@ NpyArray read_npy(uint64_t size, const std::function<void(void*, size_t)>& read,
     before = 12;
   }
   if (header_bytes > kMaxHeader || header_bytes > size - before)
-    throw InputError(str(here(), ", a header of ", header_bytes, " bytes, more than there can be. ",
-                         kSaveAgain));
+    refuse(here(), str("a header of ", header_bytes, " bytes"),
+           str("at most ", std::min<uint64_t>(kMaxHeader, size - before)));
   std::string text(header_bytes, '\0');
   read(text.data(), header_bytes);
   const Header header = parse(text, here());
@@ -165,8 +169,8 @@ NpyArray read_npy(uint64_t size, const std::function<void(void*, size_t)>& read,
   for (int64_t d : header.shape) overflow = overflow || __builtin_mul_overflow(bytes, d, &bytes);
   const uint64_t there = size - before - header_bytes;
   if (overflow || static_cast<uint64_t>(bytes) != there)
-    throw InputError(str(here(), ", ", header.shape, " values of ", width, " bytes are announced, ",
-                         there, " bytes are there. ", kSaveAgain));
+    refuse(here(), str(there, " bytes"),
+           str(header.shape, " values of ", width, " bytes, as the header announces"));
   // In pieces: memory is taken only for what is really there.
   while (array.bytes.size() < there) {
     const size_t at = array.bytes.size(), piece = std::min<size_t>(kPiece, there - at);
@@ -187,8 +191,7 @@ NpyArray read_npy(uint64_t size, const std::function<void(void*, size_t)>& read,
   if (name == "u8")
     array.bytes = converted<uint64_t, int64_t>(array.bytes, [&](uint64_t v) {
       if (v > static_cast<uint64_t>(INT64_MAX))
-        throw InputError(str(here(), ", holds ", v, ", more than a 64-bit whole number with sign. ",
-                             kSaveAgain));
+        refuse(here(), str("the value ", v), "at most 2^63 − 1");
       return static_cast<int64_t>(v);
     });
   return array;

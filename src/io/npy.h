@@ -18,7 +18,7 @@ struct NpyArray {
 };
 
 /// read(out, count) gives the next `count` bytes, exactly, or throws; `size` of them there are;
-/// here() names the place reached, "x.npy, byte 12". Throws InputError: no .npy, objects and other
+/// here() names the place reached, "x.npy: byte 12". Throws IoError: no .npy, objects and other
 /// types that are no numbers, another number of bytes than the header announces.
 NpyArray read_npy(uint64_t size, const std::function<void(void*, size_t)>& read,
                   const std::function<std::string()>& here);

@@ -68,20 +68,21 @@ class Machine {
   void run() {
     while (step()) {}
     if (stack_.size() != 1 || !marks_.empty())
-      fail(str("ends with ", stack_.size(), " values, one is expected"));
+      fail(str("ends with ", stack_.size(), " values"), "one");
     p_.root_ = stack_[0];
   }
 
  private:
-  [[noreturn]] void fail(const std::string& what) const {
-    throw InputError(str(where_, ": byte ", opcode_at_, ": ", what,
-                         ". Save model.state_dict() with torch.save, or use safetensors."));
+  [[noreturn]] void fail(std::string given, std::string expected = "") const {
+    throw IoError({.argument = str(where_, ": byte ", opcode_at_),
+                   .given = std::move(given),
+                   .expected = std::move(expected),
+                   .remedy = "Save model.state_dict() with torch.save, or use safetensors."});
   }
 
   std::string_view take(uint64_t bytes) {
     if (bytes > program_.size() - at_)
-      fail(
-          str("is cut off: ", bytes, " bytes are announced, ", program_.size() - at_, " are left"));
+      fail(str(program_.size() - at_, " bytes left"), str(bytes, ", as announced"));
     const std::string_view taken = program_.substr(at_, bytes);
     at_ += bytes;
     return taken;
@@ -93,18 +94,18 @@ class Machine {
   }
   std::string_view take_line() {
     const size_t end = program_.find('\n', at_);
-    if (end == std::string_view::npos) fail("is cut off within a name");
+    if (end == std::string_view::npos) fail("cut off within a name");
     const std::string_view line = program_.substr(at_, end - at_);
     at_ = end + 1;
     return line;
   }
 
   void push(Ref r) {
-    if (stack_.size() >= kMaxValues) fail(str("holds more than ", kMaxValues, " values at once"));
+    if (stack_.size() >= kMaxValues) fail("too many values at once", str("at most ", kMaxValues));
     stack_.push_back(r);
   }
   Value& make(Kind kind) {
-    if (p_.values_.size() >= kMaxValues) fail(str("makes more than ", kMaxValues, " values"));
+    if (p_.values_.size() >= kMaxValues) fail("too many values", str("at most ", kMaxValues));
     p_.values_.push_back({.kind = kind, .text = {}, .items = {}});
     push(static_cast<Ref>(p_.values_.size() - 1));
     return p_.values_.back();
@@ -138,7 +139,7 @@ class Machine {
     stack_.push_back(r);
     Value& container = p_.values_[r];
     if (container.kind == Kind::call) return;  // an object that is kept as a note alone
-    if (container.kind != kind) fail(str("adds to something that is no ", what));
+    if (container.kind != kind) fail("adds to another thing", str("a ", what));
     container.items.insert(container.items.end(), items.begin(), items.end());
   }
   void make_sequence(std::vector<Ref> items) { make(Kind::sequence).items = std::move(items); }
@@ -146,12 +147,12 @@ class Machine {
   void remember(uint32_t place) {
     const Ref r = pop();
     stack_.push_back(r);
-    if (memo_.size() >= kMaxValues) fail(str("remembers more than ", kMaxValues, " values"));
+    if (memo_.size() >= kMaxValues) fail("too many remembered values", str("at most ", kMaxValues));
     memo_[place] = r;
   }
   void recall(uint32_t place) {
     const auto it = memo_.find(place);
-    if (it == memo_.end()) fail(str("recalls value ", place, ", which it never remembered"));
+    if (it == memo_.end()) fail(str("recalls value ", place), "one that was remembered");
     push(it->second);
   }
 
@@ -159,14 +160,16 @@ class Machine {
     const std::string_view module = take_line(), name = take_line();
     std::string object = str(module, ".", name);
     if (refused_(object))
-      fail(str("names the Python object ", object,
-               ", which is not executed here. Do not trust this file"));
+      throw IoError({.argument = str(where_, ": byte ", opcode_at_),
+                     .given = str("names the Python object ", object),
+                     .expected = "objects of weights alone",
+                     .remedy = "It is not executed here. Do not trust this file."});
     make(Kind::object).text = std::move(object);
   }
   void call() {
     const std::vector<Ref> both = pop_some(2);
     if (p_.values_[both[0]].kind != Kind::object || p_.values_[both[1]].kind != Kind::sequence)
-      fail("calls something that is no function");
+      fail("calls another thing", "a function");
     const std::string& function = p_.values_[both[0]].text;
     if (function == "collections.OrderedDict") make_ordered(p_.values_[both[1]].items);
     else if (function == "collections.defaultdict")
@@ -178,12 +181,12 @@ class Machine {
     std::vector<Ref> items;
     if (arguments.size() > 1 ||
         (arguments.size() == 1 && p_.values_[arguments[0]].kind != Kind::sequence))
-      fail("makes an OrderedDict of other things than pairs");
+      fail("makes an OrderedDict of other things", "pairs");
     for (Ref list : arguments)
       for (Ref pair : p_.values_[list].items) {
         const Value& v = p_.values_[pair];
         if (v.kind != Kind::sequence || v.items.size() != 2)
-          fail("makes an OrderedDict of other things than pairs");
+          fail("makes an OrderedDict of other things", "pairs");
         items.insert(items.end(), v.items.begin(), v.items.end());
       }
     make(Kind::dict).items = std::move(items);
@@ -213,11 +216,11 @@ class Machine {
     switch (opcode) {
       case kProto:
         if (const int protocol = take_number<uint8_t>(); protocol != 2)
-          fail(str("is of protocol ", protocol, ", torch.save's 2 is expected"));
+          fail(str("protocol ", protocol), "2, which torch.save writes");
         break;
       case kStop: return false;
       case kMark:
-        if (marks_.size() >= kMaxMarks) fail(str("nests deeper than ", kMaxMarks, " levels"));
+        if (marks_.size() >= kMaxMarks) fail("too many nested levels", str("at most ", kMaxMarks));
         marks_.push_back(stack_.size());
         break;
       case kNone: make(Kind::none); break;
@@ -265,7 +268,7 @@ class Machine {
       default: {
         char code[8];
         std::snprintf(code, sizeof code, "0x%02x", opcode);
-        fail(str("has the opcode ", code, ", which no state dict needs"));
+        fail(str("opcode ", code), "one that state dicts need");
       }
     }
     return true;

@@ -37,10 +37,10 @@ struct Value {
 
 class Pickle {
  public:
-  /// Runs a program of protocol 2. `where` begins every error ("file.pt: archive/data.pkl");
-  /// `refused` says which Python objects it may not name. Throws InputError for these, for opcodes
-  /// that are not known and for programs that are wrong; memory is bounded by the program's length
-  /// and, for short opcodes, by a limit on the number of values.
+  /// Runs a program of protocol 2. `where` ("file.pt: archive/data.pkl") begins every error's
+  /// argument; `refused` says which Python objects it may not name. Throws IoError for these, for
+  /// opcodes that are not known and for programs that are wrong; memory is bounded by the program's
+  /// length and, for short opcodes, by a limit on the number of values.
   Pickle(std::string_view program, std::string where, bool (*refused)(std::string_view object));
   Ref root() const { return root_; }
   const Value& operator[](Ref r) const { return values_[r]; }

@@ -32,11 +32,23 @@ constexpr FormatDType kDTypes[] = {
     {"U64", DType::u64},
 };
 
+[[noreturn]] void damaged(std::string place, std::string given, std::string expected = "") {
+  throw IoError({.argument = std::move(place),
+                 .given = std::move(given),
+                 .expected = std::move(expected),
+                 .remedy = "The file is damaged or no safetensors file. Get it again."});
+}
+std::string tensor_in(const std::string& path, std::string_view name) {
+  return str(path, ": tensor ", name);
+}
+
 int rank_of(DType dtype, const std::string& path, const std::string& tensor) {
   for (size_t i = 0; i < std::size(kDTypes); ++i)
     if (kDTypes[i].dtype == dtype) return static_cast<int>(i);
-  throw InputError(str(path, ": tensor ", tensor, " is ", dtype,
-                       ", which safetensors cannot hold. cast() it first."));
+  throw IoError({.argument = tensor_in(path, tensor),
+                 .given = to_string(dtype),
+                 .expected = "a dtype that safetensors can hold",
+                 .remedy = "Convert it with cast()."});
 }
 
 struct Entry {
@@ -48,43 +60,44 @@ struct Entry {
 
 /// Everything about one entry that can be checked without its neighbors.
 Entry parse_entry(const std::string& path, const std::string& name, const Json& json) {
-  auto wrong = [&](const auto&... what) {
-    return InputError(
-        str(path, ": tensor ", name, ": ", what..., ". The file is damaged; get it again."));
-  };
+  const std::string place = tensor_in(path, name);
   const Json *dtype = json.find("dtype"), *shape = json.find("shape"),
              *offsets = json.find("data_offsets");
-  if (!dtype || !dtype->is_string()) throw wrong("no \"dtype\"");
-  if (!shape || !shape->is_array()) throw wrong("no \"shape\"");
+  if (!dtype || !dtype->is_string()) damaged(place, "no \"dtype\"");
+  if (!shape || !shape->is_array()) damaged(place, "no \"shape\"");
   if (!offsets || !offsets->is_array() || offsets->array().size() != 2)
-    throw wrong("no \"data_offsets\" of two numbers");
+    damaged(place, "no \"data_offsets\" of two numbers");
   Entry e{.name = name, .dtype = DType::f32, .shape = {}};
   auto known = std::find_if(std::begin(kDTypes), std::end(kDTypes),
                             [&](auto& d) { return dtype->string() == d.name; });
   if (known == std::end(kDTypes))
-    throw InputError(str(path, ": tensor ", name, ": dtype ", dtype->string(),
-                         " is not supported. Convert it to F32."));
+    throw IoError({.argument = place,
+                   .given = str("dtype ", dtype->string()),
+                   .expected = "a dtype that is supported",
+                   .remedy = "Convert it to F32."});
   e.dtype = known->dtype;
   if (shape->array().size() > Shape::kMaxRank)
-    throw InputError(str(path, ": tensor ", name, " has ", shape->array().size(), " axes, at most ",
-                         Shape::kMaxRank, " are supported. Reshape it."));
+    throw IoError({.argument = place,
+                   .given = str(shape->array().size(), " axes"),
+                   .expected = str("at most ", int{Shape::kMaxRank}),
+                   .remedy = "Reshape it."});
   uint64_t bytes = static_cast<uint64_t>(itemsize(e.dtype));
   for (const Json& d : shape->array()) {
     if (!d.is_integer() || d.integer() < 0)
-      throw wrong("\"shape\" holds ", d.dump(), ", not a size");
+      damaged(place, str("\"shape\" holds ", d.dump()), "sizes from 0 on");
     if (__builtin_mul_overflow(bytes, static_cast<uint64_t>(d.integer()), &bytes) ||
         bytes > uint64_t{1} << 62)
-      throw wrong("\"shape\" overflows");
+      damaged(place, "\"shape\" has more bytes than 2^62");
     e.shape.push_back(d.integer());
   }
   for (const Json& o : offsets->array())
     if (!o.is_integer() || o.integer() < 0)
-      throw wrong("\"data_offsets\" holds ", o.dump(), ", not an offset");
+      damaged(place, str("\"data_offsets\" holds ", o.dump()), "offsets from 0 on");
   e.begin = static_cast<uint64_t>(offsets->array()[0].integer());
   e.end = static_cast<uint64_t>(offsets->array()[1].integer());
   if (e.end < e.begin || e.end - e.begin != bytes)
-    throw wrong("data_offsets [", e.begin, ", ", e.end, "] are not ", bytes, " bytes, which ",
-                dtype->string(), " ", e.shape, " takes");
+    damaged(place, str("data_offsets [", e.begin, ", ", e.end, "]"),
+            str(bytes, " bytes, as ", dtype->string(), " ", e.shape, " takes"));
   return e;
 }
 
@@ -117,12 +130,15 @@ FileDigest write_safetensors(const std::string& path, const NamedTensors& tensor
   }
   std::sort(names.begin(), names.end());
   if (auto twice = std::adjacent_find(names.begin(), names.end()); twice != names.end())
-    throw InputError(str(path, ": two tensors are named ", *twice));
+    throw IoError({.argument = tensor_in(path, *twice),
+                   .given = "two tensors of this name",
+                   .expected = "one of each name"});
   std::string text = Json(std::move(header)).dump();
   text.append((8 - text.size() % 8) % 8, ' ');
   if (text.size() > kLongestHeader)
-    throw InputError(str(path, ": the header would be ", text.size(), " bytes, the format allows ",
-                         kLongestHeader));
+    throw IoError({.argument = str(path, ": header"),
+                   .given = str(text.size(), " bytes"),
+                   .expected = str("at most ", kLongestHeader, ", which the format allows")});
 
   return write_file_atomically(path, [&](FileWriter& file) {
     uint64_t length = text.size();
@@ -148,23 +164,21 @@ struct Header {
 
 Header read_header(FileReader& file, const std::string& path,
                    std::map<std::string, std::string>* metadata) {
-  auto damaged = [&](const auto&... what) {
-    return InputError(
-        str(path, ": ", what..., ". The file is damaged or no safetensors file; get it again."));
-  };
+  const std::string length_at = str(path, ": byte 0"), metadata_at = str(path, ": __metadata__");
   if (file.size() < 8)
-    throw damaged("has ", file.size(), " bytes, the header's length alone takes 8");
+    damaged(path, str(file.size(), " bytes"), "at least 8, the length of the header");
   uint64_t length = 0;
   file.read(0, &length, 8);
   if (length > kLongestHeader)
-    throw damaged("byte 0: a header of ", length, " bytes is announced, at most ", kLongestHeader,
-                  " are allowed");
+    damaged(length_at, str("a header of ", length, " bytes is announced"),
+            str("at most ", kLongestHeader));
   if (length > file.size() - 8)
-    throw damaged("byte 0: a header of ", length, " bytes is announced, the file has only ",
-                  file.size() - 8, " more");
+    damaged(length_at, str("a header of ", length, " bytes is announced"),
+            str("at most ", file.size() - 8, ", the rest of the file"));
   std::string text(length, '\0');
   file.read(8, text.data(), length);
-  if (text.empty() || text[0] != '{') throw damaged("byte 8: the header does not begin with {");
+  if (text.empty() || text[0] != '{')
+    damaged(str(path, ": byte 8"), "the header does not begin with {");
   const Json header = Json::parse(text, path + ": header");
 
   Header out{.entries = {}, .data = 8 + length};
@@ -173,9 +187,9 @@ Header read_header(FileReader& file, const std::string& path,
     if (name != "__metadata__") {
       entries.push_back(parse_entry(path, name, value));
     } else {
-      if (!value.is_object()) throw damaged("__metadata__ is not an object");
+      if (!value.is_object()) damaged(metadata_at, "no object");
       for (auto& [key, v] : value.object()) {
-        if (!v.is_string()) throw damaged("__metadata__ \"", key, "\" is not a string");
+        if (!v.is_string()) damaged(metadata_at, str("\"", key, "\" is no string"));
         if (metadata) metadata->insert_or_assign(key, v.string());
       }
     }
@@ -189,13 +203,17 @@ Header read_header(FileReader& file, const std::string& path,
   uint64_t at = 0;
   for (const Entry& e : entries) {
     if (e.begin != at)
-      throw damaged("tensor ", e.name, " begins at byte ", data + e.begin, ", expected ", data + at,
-                    " (", e.begin > at ? "a gap" : "an overlap", ")");
+      damaged(
+          tensor_in(path, e.name),
+          str("begins at byte ", data + e.begin, " (", e.begin > at ? "a gap" : "an overlap", ")"),
+          str("byte ", data + at));
     at = e.end;
   }
   if (data + at != file.size())
-    throw damaged("the tensors end at byte ", data + at, ", the file at ", file.size(),
-                  data + at > file.size() ? " (truncated)" : " (something follows)");
+    damaged(path,
+            str("the file ends at byte ", file.size(),
+                data + at > file.size() ? " (truncated)" : " (something follows the tensors)"),
+            str("byte ", data + at, ", the end of the tensors"));
   return out;
 }
 

@@ -25,6 +25,8 @@ using pickle::Value;
 constexpr uint64_t kLongestPickle = 64 << 20;
 // tensors may show one storage from several sides, but not grow without bound
 constexpr uint64_t kMaxShares = 4;
+constexpr const char* kSaveStateDict =
+    "Save model.state_dict() with torch.save, or use safetensors.";
 
 struct StorageClass {
   const char* name;
@@ -89,7 +91,7 @@ class TorchFile {
   /// tuples; each once, under its shortest key.
   std::vector<Dict> dicts() const {
     const Value& root = pickle_[pickle_.root()];
-    if (!is_container(root)) refuse(str("is ", described(root), ", no dict of tensors"));
+    if (!is_container(root)) refuse(described(root), "a dict of tensors");
     constexpr int kDeepest = 5;
     std::vector<Dict> found, level{{"", pickle_.root()}};
     std::set<pickle::Ref> seen{pickle_.root()};
@@ -104,7 +106,7 @@ class TorchFile {
       level = std::move(below);
     }
     if (!found.empty()) return found;
-    if (root.kind == Kind::sequence) refuse("is a list, no dict of tensors");
+    if (root.kind == Kind::sequence) refuse("a list", "a dict of tensors");
     std::string keys, objects;
     for (size_t i = 0; i + 1 < root.items.size() && i < 32; i += 2) {
       const Value &key = pickle_[root.items[i]], &value = pickle_[root.items[i + 1]];
@@ -113,8 +115,8 @@ class TorchFile {
       if (value.kind == Kind::call && objects.empty())
         objects = str("; '", key.text, "' is ", described(value));
     }
-    refuse(str("is a dict without tensors", keys.empty() ? "" : str("; its keys are ", keys),
-               objects));
+    refuse(
+        str("a dict without tensors", keys.empty() ? "" : str("; its keys are ", keys), objects));
   }
 
   std::vector<std::string> names_in(const Dict& dict) const {
@@ -132,9 +134,19 @@ class TorchFile {
 
  private:
   std::string where() const { return str(zip_.path(), ": ", root_, "data.pkl"); }
-  [[noreturn]] void refuse(const std::string& what) const {
-    throw InputError(
-        str(where(), " ", what, ". Save model.state_dict() with torch.save, or use safetensors."));
+  [[noreturn]] void refuse(std::string given, std::string expected = "") const {
+    throw IoError({.argument = where(),
+                   .given = std::move(given),
+                   .expected = std::move(expected),
+                   .remedy = kSaveStateDict});
+  }
+  /// The same, for a tensor of the pickle.
+  [[noreturn]] void refuse_tensor(const std::string& name, std::string given,
+                                  std::string expected) const {
+    throw IoError({.argument = str(where(), ": '", name, "'"),
+                   .given = std::move(given),
+                   .expected = std::move(expected),
+                   .remedy = kSaveStateDict});
   }
 
   /// All members lie in one folder, named as the file was when it was saved.
@@ -144,18 +156,21 @@ class TorchFile {
       if (slash == std::string::npos || m.name.substr(slash) != "/data.pkl") continue;
       const std::string root = m.name.substr(0, slash + 1);
       if (zip_.find(root + "constants.pkl"))
-        throw InputError(str(zip_.path(),
-                             ": is a TorchScript program. Save its state_dict() with torch.save, "
-                             "or use safetensors."));
+        throw IoError({.argument = zip_.path(),
+                       .given = "a TorchScript program",
+                       .expected = "a state dict",
+                       .remedy = "Save its state_dict() with torch.save, or use safetensors."});
       for (const data::ZipMember& other : zip_.members())
         if (!other.name.starts_with(root) || other.name.find("..") != std::string::npos)
-          throw InputError(str(zip_.path(), ": member '", other.name, "' lies outside of ", root,
-                               ". Do not trust this file."));
+          throw IoError({.argument = str(zip_.path(), ": member '", other.name, "'"),
+                         .given = str("lies outside of ", root),
+                         .remedy = "Do not trust this file."});
       return root;
     }
-    throw InputError(str(zip_.path(),
-                         ": is a ZIP archive without data.pkl, no PyTorch file. Save "
-                         "model.state_dict() with torch.save."));
+    throw IoError({.argument = zip_.path(),
+                   .given = "a ZIP archive without data.pkl",
+                   .expected = "a PyTorch file",
+                   .remedy = "Save model.state_dict() with torch.save."});
   }
 
   /// torch.save compresses nothing, so what a member claims is bounded by the file.
@@ -163,8 +178,10 @@ class TorchFile {
     const data::ZipMember* m = zip_.find(root_ + name);
     if (!m) refuse(str("needs '", root_, name, "', which is not in the archive"));
     if (m->deflated)
-      throw InputError(str(zip_.path(), ": member '", m->name,
-                           "' is compressed, which torch.save never does. Save it again."));
+      throw IoError({.argument = str(zip_.path(), ": member '", m->name, "'"),
+                     .given = "compressed",
+                     .expected = "stored, as torch.save does",
+                     .remedy = "Save it again."});
     return *m;
   }
   void read_member(const data::ZipMember& m, void* to) {
@@ -178,12 +195,13 @@ class TorchFile {
       std::string text(std::min<uint64_t>(order.size, 16), '\0');
       if (order.size == text.size()) read_member(order, text.data());
       if (text != "little")
-        throw InputError(str(zip_.path(), ": its byte order is '", text,
-                             "', little is expected. Save it again on another machine."));
+        throw IoError({.argument = str(zip_.path(), ": byteorder"),
+                       .given = str("'", text, "'"),
+                       .expected = "little",
+                       .remedy = "Save it again on another machine."});
     }
     const data::ZipMember& m = member("data.pkl");
-    if (m.size > kLongestPickle)
-      refuse(str("announces ", m.size, " bytes, at most ", kLongestPickle, " are read"));
+    if (m.size > kLongestPickle) refuse(str(m.size, " bytes"), str("at most ", kLongestPickle));
     std::string program(m.size, '\0');
     read_member(m, program.data());
     return program;
@@ -246,12 +264,11 @@ class TorchFile {
     const Value* call = &value;
     if (is_call(*call, kParameters)) {
       const Value& arguments = pickle_[call->items[1]];
-      if (arguments.items.empty()) refuse(str("has a parameter '", name, "' of nothing"));
+      if (arguments.items.empty()) refuse_tensor(name, "a parameter of nothing", "a tensor");
       call = &pickle_[arguments.items[0]];
     }
     if (!is_call(*call, kTensors))
-      refuse(str("holds '", name, "', which is ", described(*call),
-                 "; plain tensors of float, integer and bool dtypes are read"));
+      refuse_tensor(name, described(*call), "a plain tensor of a float, integer or bool dtype");
     const View view = view_of(name, pickle_[call->items[1]]);
     const auto [it, fresh] = made_.try_emplace(view.identity());
     if (fresh) it->second = read(name, view);
@@ -259,34 +276,35 @@ class TorchFile {
   }
 
   View view_of(const std::string& name, const Value& arguments) const {
-    auto wrong = [&](const std::string& what) {
-      refuse(str("describes '", name, "' wrongly: ", what));
+    auto require = [&](bool ok, const char* given, const char* expected) {
+      if (!ok) refuse_tensor(name, given, expected);
     };
     auto integers = [&](const Value& v) {
       std::vector<int64_t> out;
-      if (v.kind != Kind::sequence || v.items.size() > Shape::kMaxRank)
-        wrong(str("a size of up to ", int{Shape::kMaxRank}, " numbers is expected"));
+      require(v.kind == Kind::sequence && v.items.size() <= Shape::kMaxRank,
+              "a size or stride of another kind or length", "up to 8 numbers");
       for (pickle::Ref r : v.items) {
-        if (pickle_[r].kind != Kind::integer || pickle_[r].integer < 0)
-          wrong("a size or stride is no whole number from 0 on");
+        require(pickle_[r].kind == Kind::integer && pickle_[r].integer >= 0,
+                "a size or stride of another kind", "whole numbers from 0 on");
         out.push_back(pickle_[r].integer);
       }
       return out;
     };
-    if (arguments.items.size() < 4) wrong("storage, offset, size and stride are expected");
+    require(arguments.items.size() >= 4, "too few arguments", "storage, offset, size and stride");
     const Value &storage = pickle_[arguments.items[0]], &offset = pickle_[arguments.items[1]];
-    if (storage.kind != Kind::persistent || offset.kind != Kind::integer)
-      wrong("a storage and an offset are expected");
+    require(storage.kind == Kind::persistent && offset.kind == Kind::integer,
+            "arguments of other kinds", "a storage and an offset");
     const Value& id = pickle_[storage.items[0]];
-    if (id.kind != Kind::sequence || id.items.size() != 5) wrong("a storage has five parts");
+    require(id.kind == Kind::sequence && id.items.size() == 5,
+            "a storage of another number of parts", "five");
     const Value &tag = pickle_[id.items[0]], &type = pickle_[id.items[1]],
                 &key = pickle_[id.items[2]], &elements = pickle_[id.items[4]];
-    if (tag.text != "storage" || key.kind != Kind::text || elements.kind != Kind::integer)
-      wrong("a storage has a class, a key and a length");
+    require(tag.text == "storage" && key.kind == Kind::text && elements.kind == Kind::integer,
+            "a storage of other parts", "a class, a key and a length");
     const auto known = std::find_if(std::begin(kStorages), std::end(kStorages),
                                     [&](auto& s) { return type.text == s.name; });
     if (known == std::end(kStorages))
-      wrong(str("its storage is a ", type.text, "; float, integer and bool storages are read"));
+      refuse_tensor(name, str("a storage of ", type.text), "a float, integer or bool storage");
     return {key.text,
             known->dtype,
             elements.integer,
@@ -298,11 +316,9 @@ class TorchFile {
   /// Number of elements, checked against the storage: every element that the strides reach lies in
   /// it.
   int64_t checked_elements(const std::string& name, const View& v) const {
-    auto wrong = [&](const std::string& what) {
-      refuse(str("describes '", name, "' wrongly: ", what));
-    };
     if (v.strides.size() != static_cast<size_t>(v.shape.rank()))
-      wrong("size and stride differ in length");
+      refuse_tensor(name, str(v.strides.size(), " strides"),
+                    str(v.shape.rank(), ", one for each axis of ", v.shape));
     int64_t elements = 1, last = v.offset;
     bool overflow = v.offset < 0;
     for (int i = 0; i < v.shape.rank(); ++i) {
@@ -313,8 +329,8 @@ class TorchFile {
       overflow |= __builtin_add_overflow(last, reach, &last);
     }
     if (overflow || (elements > 0 && last >= v.storage_elements) || elements > v.storage_elements)
-      wrong(
-          str("shape ", v.shape, " does not fit its storage of ", v.storage_elements, " elements"));
+      refuse_tensor(name, str("shape ", v.shape),
+                    str("one that fits its storage of ", v.storage_elements, " elements"));
     return elements;
   }
 
@@ -322,11 +338,12 @@ class TorchFile {
     const int64_t elements = checked_elements(name, v), size = itemsize(v.dtype);
     const data::ZipMember& storage = member("data/" + v.key);
     if (storage.size != static_cast<uint64_t>(v.storage_elements) * static_cast<uint64_t>(size))
-      refuse(str("says that '", name, "' lies in ", v.storage_elements, " elements of ", v.dtype,
-                 "; '", storage.name, "' has ", storage.size, " bytes"));
+      refuse_tensor(name, str(storage.size, " bytes in '", storage.name, "'"),
+                    str(v.storage_elements, " elements of ", v.dtype));
     made_bytes_ += static_cast<uint64_t>(elements * size);
     if (made_bytes_ > kMaxShares * file_bytes_)
-      refuse(str("makes tensors of more than ", kMaxShares, " times the file's size"));
+      refuse("tensors that share storages",
+             str("at most ", kMaxShares, " times the file's size of them"));
     return tensor_filled_by(v.shape, v.dtype, [&](void* to) {
       if (elements == v.storage_elements && contiguous(v)) return read_member(storage, to);
       if (!storage_ || storage_key_ != v.key) {
@@ -388,9 +405,11 @@ bool written_before_zip_files(const std::string& path) {
 
 std::vector<StateDict> torch_state_dicts(const std::string& path) {
   if (written_before_zip_files(path))
-    throw InputError(str(path,
-                         ": is written as before PyTorch 1.6. Load it with torch.load and save it "
-                         "again with torch.save, or use safetensors."));
+    throw IoError({.argument = path,
+                   .given = "written as before PyTorch 1.6",
+                   .expected = "a ZIP archive",
+                   .remedy = "Load it with torch.load and save it again with torch.save, or use "
+                             "safetensors."});
   const auto file = std::make_shared<TorchFile>(path);
   std::vector<StateDict> out;
   for (const TorchFile::Dict& d : file->dicts())

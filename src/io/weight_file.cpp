@@ -56,8 +56,9 @@ std::string place_of(const StateDict& dict, const std::string& place) {
 }
 
 void ask_for_key(const std::vector<StateDict>& equal, const std::string& place) {
-  throw InputError(str(place, ": holds several state dicts that fit equally well: ", keys_of(equal),
-                       ". Choose one, such as '", place_of(equal.back(), place), "'."));
+  throw IoError({.argument = place,
+                 .given = str("several state dicts that fit equally well: ", keys_of(equal)),
+                 .remedy = str("Choose one, such as '", place_of(equal.back(), place), "'.")});
 }
 
 std::string advice_to_take_part(const std::vector<StateDict>& dicts, const std::string& words,
@@ -93,8 +94,9 @@ std::vector<StateDict> state_dicts_of(const std::string& place) {
     if (StateDict part = part_of(d, key.substr(d.key.size() + 1) + "."); !part.names.empty())
       return {part};
   }
-  throw InputError(
-      str(path, ": has no state dict at '", key, "'. There are: ", keys_of(dicts), "."));
+  throw IoError({.argument = path,
+                 .given = str("no state dict at '", key, "'"),
+                 .expected = str("one of ", keys_of(dicts))});
 }
 
 const StateDict& usual_state_dict(const std::vector<StateDict>& dicts, const std::string& place) {

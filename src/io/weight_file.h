@@ -19,12 +19,12 @@ struct StateDict {
 };
 
 /// Those of a PyTorch file: its root and dicts up to five levels below, also in lists and tuples.
-/// Throws InputError if there is none.
+/// Throws IoError if there is none.
 std::vector<StateDict> torch_state_dicts(const std::string& path);
 
 /// Those of a file of either kind. "FILE?key=KEY" takes the one at KEY alone, or the tensors whose
 /// names begin with "KEY.", where KEY may begin with the key of their dict. Never empty; throws
-/// InputError.
+/// IoError.
 std::vector<StateDict> state_dicts_of(const std::string& place);
 
 /// "FILE?key=KEY" of a state dict in the file at `place`.
@@ -35,11 +35,11 @@ std::string place_of(const StateDict& dict, const std::string& place);
 std::string advice_to_take_part(const std::vector<StateDict>& dicts, const std::string& words,
                                 const std::string& place);
 
-/// Throws InputError that lists the keys of state dicts that a user has to choose from.
+/// Throws IoError that lists the keys of state dicts that a user has to choose from.
 [[noreturn]] void ask_for_key(const std::vector<StateDict>& equal, const std::string& place);
 
 /// The one that is meant where no model says which names it needs: the usual key, else the one with
-/// the most tensors. Throws InputError where that leaves a choice.
+/// the most tensors. Throws IoError where that leaves a choice.
 const StateDict& usual_state_dict(const std::vector<StateDict>& dicts, const std::string& place);
 
 }  // namespace suanli

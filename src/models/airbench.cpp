@@ -69,10 +69,7 @@ struct Airbench : nn::Module {
                   2 * o.input_shape[0] * kPatch * kPatch, kPatch),
         linear(kWidths[2], o.classes, {.bias = false}) {
     constexpr int64_t kMin = kPatch - 1 + 8;  // three poolings by 2
-    if (std::min(o.input_shape[1], o.input_shape[2]) < kMin)
-      throw InputError(str("model airbench: pictures of ", o.input_shape[1], "x", o.input_shape[2],
-                           " are too small, at least ", kMin, "x", kMin,
-                           " is needed. Use --model mlp."));
+    require_sides("airbench", o.input_shape, kMin);
     whitening.weight.set_requires_grad(false);
     int64_t in = whitening.weight.shape()[0];
     for (int64_t out : kWidths) {

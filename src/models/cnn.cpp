@@ -18,14 +18,10 @@ Trunk trunk(const char* model, const Shape& input, int kernel, int stages, int64
   // backwards from one pixel: pooling takes twice as many, the convolution k − 1 more
   int64_t least = 1;
   for (int stage = 0; stage < stages; ++stage) least = 2 * least + kernel - 1;
+  require_sides(model, input, least);
   int64_t left[2] = {input[1], input[2]};
-  for (int64_t& side : left) {
-    if (side < least)
-      throw InputError(str("model ", model, ": pictures of ", input[1], "x", input[2],
-                           " are too small, at least ", least, "x", least,
-                           " is needed. Use --model mlp."));
+  for (int64_t& side : left)
     for (int stage = 0; stage < stages; ++stage) side = (side - kernel + 1) / 2;
-  }
   return {channels, width * left[0] * left[1]};
 }
 

@@ -37,13 +37,8 @@ struct CnnBn : nn::Module {
 
 nn::AnyModule build_cnn_bn(const ModelOptions& o) {
   constexpr int64_t kMinSide = 8;  // three poolings
-  if (o.input_shape.rank() != 3)
-    throw InputError(
-        str("model cnn_bn: a sample has shape ", o.input_shape,
-            ", expected [channels, height, width]. Use --model mlp for data that are not images."));
-  if (std::min(o.input_shape[1], o.input_shape[2]) < kMinSide)
-    throw InputError(str("model cnn_bn: pictures of ", o.input_shape[1], "x", o.input_shape[2],
-                         " are too small, at least 8x8 is needed. Use --model mlp."));
+  channels_of_pictures("cnn_bn", o.input_shape);
+  require_sides("cnn_bn", o.input_shape, kMinSide);
   return CnnBn(o.input_shape, o.classes);
 }
 

@@ -15,10 +15,11 @@ namespace {
 GptOptions checked(const GptOptions& o) {
   for (int64_t n : {o.vocab, o.context, o.layers, o.width, o.heads})
     if (n < 1 || o.width % o.heads != 0)
-      throw InputError(
-          str("model gpt: vocab ", o.vocab, ", context ", o.context, ", layers ", o.layers,
-              ", width ", o.width, ", heads ", o.heads,
-              ": at least 1 each and a width that is a multiple of the heads are expected"));
+      throw IoError({.op = "Gpt",
+                     .argument = "options",
+                     .given = str("vocab ", o.vocab, ", context ", o.context, ", layers ", o.layers,
+                                  ", width ", o.width, ", heads ", o.heads),
+                     .expected = "at least 1 each and a width that is a multiple of the heads"});
   return o;
 }
 
@@ -28,8 +29,10 @@ KvCache::KvCache(int64_t blocks, int64_t batch, int64_t heads, int64_t capacity,
                  DType dtype)
     : capacity_(capacity) {
   if (batch < 1 || capacity < 1)
-    throw ShapeError(
-        str("[KvCache] batch ", batch, ", capacity ", capacity, "; at least 1 each is expected"));
+    throw ShapeError({.op = "KvCache",
+                      .argument = batch < 1 ? "batch" : "capacity",
+                      .given = str(batch < 1 ? batch : capacity),
+                      .expected = "at least 1"});
   const Tensor nothing = zeros({batch, heads, capacity, size}, dtype);
   for (int64_t i = 0; i < blocks; ++i)
     blocks_.push_back({Parameter(nothing, false), Parameter(nothing + 0, false)});
@@ -69,9 +72,11 @@ GptTrunk::GptTrunk(const GptOptions& o)
 Tensor GptTrunk::forward(const Tensor& tokens) const {
   const int64_t context = wpe.weight.shape()[0];
   if (tokens.rank() != 2 || tokens.shape()[1] > context)
-    throw ShapeError(str("[GptTrunk] tokens have shape ", tokens.shape(),
-                         "; [B, T] with T up to the context, ", context, ", is expected",
-                         where_am_i()));
+    throw ShapeError({.op = "GptTrunk",
+                      .argument = "tokens",
+                      .given = to_string(tokens.shape()),
+                      .expected = str("[B, T] with T up to the context, ", context),
+                      .module = scope_path(Recorder::current().scope())});
   Tensor x = wte(tokens) + wpe(arange(tokens.shape()[1]));
   for (const GptBlock& block : h) x = block(x);
   return ln_f(x);
@@ -80,10 +85,14 @@ Tensor GptTrunk::forward(const Tensor& tokens) const {
 Tensor GptTrunk::forward(const Tensor& tokens, KvCache& cache) const {
   const int64_t room = std::min(cache.capacity(), wpe.weight.shape()[0]) - cache.length();
   if (tokens.rank() != 2 || tokens.shape()[1] > room || cache.blocks().size() != h.size())
-    throw ShapeError(str("[GptTrunk] tokens have shape ", tokens.shape(), "; [B, T] with T up to ",
-                         room, " is expected: the cache holds ", cache.length(), " of ",
-                         cache.capacity(), " tokens for ", cache.blocks().size(),
-                         " blocks, the context is ", wpe.weight.shape()[0], where_am_i()));
+    throw ShapeError(
+        {.op = "GptTrunk",
+         .argument = "tokens",
+         .given = str(tokens.shape(), " and a cache of ", cache.blocks().size(), " blocks with ",
+                      cache.length(), " of ", cache.capacity(), " tokens"),
+         .expected = str("[B, T] with T up to ", room, " and a cache of ", h.size(),
+                         " blocks, for a context of ", wpe.weight.shape()[0]),
+         .module = scope_path(Recorder::current().scope())});
   const Tensor position = cache.length();
   Tensor x = wte(tokens) + wpe(arange(tokens.shape()[1], position));
   for (size_t i = 0; i < h.size(); ++i) x = h[i](x, cache.blocks()[i], position);
@@ -104,10 +113,11 @@ KvCache Gpt::cache(int64_t batch, int64_t capacity) const {
 Tensor Gpt::generate(const Tensor& tokens, int64_t max_new_tokens) const {
   if (tokens.rank() != 2 || tokens.numel() == 0 || max_new_tokens < 0 ||
       tokens.shape()[1] + max_new_tokens > options_.context)
-    throw ShapeError(str("[Gpt.generate] tokens have shape ", tokens.shape(), " and ",
-                         max_new_tokens,
-                         " more are asked for; [B, T] with T ≥ 1 and no more than the context, ",
-                         options_.context, ", together are expected"));
+    throw ShapeError({.op = "Gpt.generate",
+                      .argument = "tokens",
+                      .given = str(tokens.shape(), " and ", max_new_tokens, " new ones"),
+                      .expected = str("[B, T] with T ≥ 1, in all no more than the context, ",
+                                      options_.context)});
   NoGrad no_grad;
   // Capacities are powers of two, so that texts of many lengths share their programs.
   const int64_t most = tokens.shape()[1] + max_new_tokens;

@@ -160,16 +160,31 @@ const Entry& entry(std::string_view name) {
     if (name == e.name) return e;
     names.push_back(e.name);
   }
-  const std::string near = suggestion(name, names, ": did you mean '", "'? ");
-  throw UsageError(str("model '", name, "' is not known", near.empty() ? ". " : near, "There are ",
-                       join_list(names), "."));
+  throw ArgumentError({.op = "models::entry",
+                       .argument = "model",
+                       .given = str("'", name, "'"),
+                       .expected = str("one of ", join_list(names)),
+                       .remedy = suggestion(name, names, "Did you mean '", "'?"),
+                       .settings = {"model"}});
 }
 
+void refuse_input(const char* model, const Shape& input, std::string expected, const char* remedy) {
+  throw IoError({.op = model,
+                 .argument = "input_shape",
+                 .given = to_string(input),
+                 .expected = std::move(expected),
+                 .remedy = remedy,
+                 .settings = {"model"}});
+}
+void require_sides(const char* model, const Shape& input, int64_t least) {
+  if (std::min(input[1], input[2]) < least)
+    refuse_input(model, input, str("pictures of at least ", least, "x", least),
+                 "Use the model mlp for smaller pictures.");
+}
 int64_t channels_of_pictures(const char* model, const Shape& input) {
   if (input.rank() != 3)
-    throw InputError(
-        str("model ", model, ": a sample has shape ", input,
-            ", expected [channels, height, width]. Use --model mlp for data that are not images."));
+    refuse_input(model, input, "[channels, height, width]",
+                 "Use the model mlp for data that are not images.");
   return input[0];
 }
 
@@ -184,17 +199,26 @@ const char* to_string(Stem stem) {
 Stem stem_from_text(std::string_view text) {
   for (Stem stem : {Stem::small, Stem::large})
     if (text == to_string(stem)) return stem;
-  throw UsageError(str("stem is ", text, ", expected small or large"));
+  throw ArgumentError({.op = "stem_from_text",
+                       .argument = "stem",
+                       .given = str("'", text, "'"),
+                       .expected = "small or large",
+                       .settings = {"stem"}});
 }
 
 nn::AnyModule make(std::string_view name, const ModelOptions& options) {
   const Entry& e = entry(name);
   if (options.classes < 1)
-    throw InputError(str("model ", name, ": ", options.classes, " outputs, at least 1 is needed"));
+    throw IoError({.op = e.name,
+                   .argument = "classes",
+                   .given = str(options.classes),
+                   .expected = "at least 1"});
   for (int64_t size : options.input_shape)
     if (size < 1)
-      throw InputError(
-          str("model ", name, ": the input shape ", options.input_shape, " has an empty axis"));
+      throw IoError({.op = e.name,
+                     .argument = "input_shape",
+                     .given = to_string(options.input_shape),
+                     .expected = "axes of at least 1"});
   manual_seed(options.seed);
   ModelOptions o = options;
   if (o.stem == Stem::automatic) o.stem = stem_for(o.input_shape);

@@ -71,8 +71,7 @@ struct Tabular : nn::Module {
  private:
   static int64_t columns(const Shape& input) {
     if (input.rank() != 1)
-      throw InputError(str("model tabular: a sample has shape ", input,
-                           ", expected [columns]. Use --model mlp for data that are no table."));
+      refuse_input("tabular", input, "[columns]", "Use the model mlp for data that are no table.");
     return input[0];
   }
 };

@@ -76,10 +76,7 @@ struct Grid {
 Grid grid_of(const ModelOptions& o) {
   const int patch = patch_size(o);
   const Grid grid{o.input_shape[1] / patch, o.input_shape[2] / patch};
-  if (grid.patches() < 1)
-    throw InputError(str("model vit_tiny: pictures of ", o.input_shape[1], "x", o.input_shape[2],
-                         " are too small for patches of ", patch, "x", patch,
-                         ". Use --model mlp."));
+  require_sides("vit_tiny", o.input_shape, patch);
   return grid;
 }
 

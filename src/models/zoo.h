@@ -6,7 +6,12 @@
 
 namespace suanli::models {
 
-/// The channels of a sample that is a picture; InputError for one that is not.
+/// Throws the IoError of a model that does not take the samples.
+[[noreturn]] void refuse_input(const char* model, const Shape& input, std::string expected,
+                               const char* remedy);
+/// Throws it for pictures [channels, height, width] with a side below `least`.
+void require_sides(const char* model, const Shape& input, int64_t least);
+/// The channels of a sample that is a picture; IoError for one that is not.
 int64_t channels_of_pictures(const char* model, const Shape& input);
 
 nn::AnyModule build_linear(const ModelOptions& options);

@@ -17,13 +17,30 @@ Parameter uniform_init(const Shape& shape, int64_t fan_in) {
   return Parameter(uniform(shape, -bound, bound));
 }
 
+[[noreturn]] void fail_input(const char* layer, const Tensor& x, std::string expected,
+                             std::string remedy = {}) {
+  throw ShapeError({.op = layer,
+                    .argument = "input",
+                    .given = to_string(x.shape()),
+                    .expected = std::move(expected),
+                    .module = module_path(),
+                    .remedy = std::move(remedy)});
+}
+[[noreturn]] void fail_argument(const char* layer, const char* argument, int64_t given,
+                                std::string expected) {
+  throw ArgumentError(
+      {.op = layer, .argument = argument, .given = str(given), .expected = std::move(expected)});
+}
+void require_positive(const char* layer, const char* argument, int64_t given) {
+  if (given < 1) fail_argument(layer, argument, given, "at least 1");
+}
+
 /// x Wᵀ + b of x [.., in]: one product however many leading axes there are, so that the weight's
 /// gradient is one product too.
 Tensor affine(const char* layer, const Tensor& x, const Parameter& weight, const Parameter& bias) {
   if (x.rank() < 1 || x.shape().at(-1) != weight.shape()[1])
-    throw ShapeError(str("[", layer, "] input has shape ", x.shape(), ", [.., ", weight.shape()[1],
-                         "] is expected", x.rank() > 2 ? " (flatten it first?)" : "",
-                         where_am_i()));
+    fail_input(layer, x, str("[.., ", weight.shape()[1], "]"),
+               x.rank() > 2 ? "It may have to be flattened first." : "");
   Tensor flat = x.rank() == 2 ? x : reshape(x, {x.rank() == 1 ? 1 : -1, x.shape().at(-1)});
   Tensor y = matmul(flat, weight, false, true);
   if (x.rank() != 2) {
@@ -37,8 +54,8 @@ Tensor affine(const char* layer, const Tensor& x, const Parameter& weight, const
 }  // namespace
 
 Linear::Linear(int64_t in, int64_t out, Options options) {
-  if (in < 1 || out < 1)
-    throw ShapeError(str("[Linear] sizes ", in, " → ", out, ": at least 1 is expected"));
+  require_positive("Linear", "in", in);
+  require_positive("Linear", "out", out);
   weight = uniform_init({out, in}, in);
   if (options.bias) bias = uniform_init({out}, in);
 }
@@ -47,10 +64,13 @@ Tensor Linear::forward(const Tensor& x) const { return affine("Linear", x, weigh
 
 Conv2d::Conv2d(int64_t in, int64_t out, int kernel, Options o)
     : conv_{o.stride, o.padding, o.dilation, o.groups} {
-  if (in < 1 || out < 1 || kernel < 1 || o.groups < 1 || in % o.groups != 0 || out % o.groups != 0)
-    throw ShapeError(str("[Conv2d] channels ", in, " → ", out, ", kernel ", kernel, ", groups ",
-                         o.groups,
-                         ": at least 1 each, and channels in multiples of groups are expected"));
+  require_positive("Conv2d", "in", in);
+  require_positive("Conv2d", "out", out);
+  require_positive("Conv2d", "kernel", kernel);
+  require_positive("Conv2d", "groups", o.groups);
+  const std::string multiple = str("a multiple of groups, ", o.groups);
+  if (in % o.groups != 0) fail_argument("Conv2d", "in", in, multiple);
+  if (out % o.groups != 0) fail_argument("Conv2d", "out", out, multiple);
   const int64_t fan_in = in / o.groups * kernel * kernel;
   weight = uniform_init({out, in / o.groups, kernel, kernel}, fan_in);
   if (o.bias) bias = uniform_init({out}, fan_in);
@@ -62,8 +82,7 @@ Tensor Conv2d::forward(const Tensor& x) const {
 
 BatchNorm::BatchNorm(const char* name, int64_t channels, Options o, int least, int most)
     : options_(o), name_(name), least_(least), most_(most) {
-  if (channels < 1)
-    throw ShapeError(str("[", name, "] ", channels, " channels: at least 1 is expected"));
+  require_positive(name, "channels", channels);
   weight = Parameter(ones({channels}));
   bias = Parameter(zeros({channels}));
   running_mean = Buffer(zeros({channels}));
@@ -72,17 +91,15 @@ BatchNorm::BatchNorm(const char* name, int64_t channels, Options o, int least, i
 }
 
 Tensor BatchNorm::forward(const Tensor& x) const {
-  if (x.rank() < least_ || x.rank() > most_ || x.shape()[1] != weight.shape()[0])
-    throw ShapeError(str("[", name_, "] input has shape ", x.shape(), ", [N, ", weight.shape()[0],
-                         most_ == 4 ? ", H, W]" : "] or [N, C, L]", " is expected", where_am_i()));
+  const int64_t c = weight.shape()[0];
+  if (x.rank() < least_ || x.rank() > most_ || x.shape()[1] != c)
+    fail_input(name_, x,
+               most_ == 4 ? str("[N, ", c, ", H, W]") : str("[N, ", c, "] or [N, ", c, ", L]"));
   if (!training())
     return batch_norm(x, weight, bias, BatchStatistics{running_mean, running_var}, options_.eps);
   const double n = static_cast<double>(x.numel() / std::max<int64_t>(1, x.shape()[1])),
                m = options_.momentum;
-  if (n < 2)
-    throw ShapeError(str("[", name_, "] input has shape ", x.shape(),
-                         "; more than one value per channel is expected in training",
-                         where_am_i()));
+  if (n < 2) fail_input(name_, x, "more than one value per channel in training");
   BatchStatistics batch;
   Tensor y = batch_norm(x, weight, bias, options_.eps, &batch);
   GradMode off(false);
@@ -93,25 +110,27 @@ Tensor BatchNorm::forward(const Tensor& x) const {
 }
 
 Embedding::Embedding(int64_t num_embeddings, int64_t embedding_dim) {
-  if (num_embeddings < 1 || embedding_dim < 1)
-    throw ShapeError(str("[Embedding] ", num_embeddings, " rows of ", embedding_dim,
-                         ": at least 1 each is expected"));
+  require_positive("Embedding", "num_embeddings", num_embeddings);
+  require_positive("Embedding", "embedding_dim", embedding_dim);
   weight = Parameter(normal({num_embeddings, embedding_dim}));
 }
 
 LayerNorm::LayerNorm(const Shape& normalized_shape, Options options) : eps_(options.eps) {
   if (normalized_shape.rank() < 1 || normalized_shape.numel() < 1)
-    throw ShapeError(str("[LayerNorm] the normalized shape is ", normalized_shape,
-                         "; at least one axis and one element are expected"));
+    throw ShapeError({.op = "LayerNorm",
+                      .argument = "normalized_shape",
+                      .given = to_string(normalized_shape),
+                      .expected = "at least one axis and one element"});
   weight = Parameter(ones(normalized_shape));
   if (options.bias) bias = Parameter(zeros(normalized_shape));
 }
 
 MultiheadAttention::MultiheadAttention(int64_t embed_dim, int64_t num_heads)
     : out_proj(embed_dim, embed_dim), heads_(num_heads) {
-  if (num_heads < 1 || embed_dim % num_heads != 0)
-    throw ShapeError(str("[MultiheadAttention] embed_dim ", embed_dim, ", num_heads ", num_heads,
-                         ": a multiple of the heads is expected"));
+  require_positive("MultiheadAttention", "num_heads", num_heads);
+  if (embed_dim % num_heads != 0)
+    fail_argument("MultiheadAttention", "embed_dim", embed_dim,
+                  str("a multiple of num_heads, ", num_heads));
   // Glorot & Bengio 2010, of a [3·embed_dim, embed_dim] matrix
   const double bound = std::sqrt(6 / static_cast<double>(4 * embed_dim));
   in_proj_weight = Parameter(uniform({3 * embed_dim, embed_dim}, -bound, bound));
@@ -120,18 +139,17 @@ MultiheadAttention::MultiheadAttention(int64_t embed_dim, int64_t num_heads)
 }
 
 Tensor MultiheadAttention::forward(const Tensor& x) const {
-  if (x.rank() != 3)
-    throw ShapeError(str("[MultiheadAttention] input has shape ", x.shape(),
-                         ", [B, T, embed_dim] is expected", where_am_i()));
+  if (x.rank() != 3) fail_input("MultiheadAttention", x, "[B, T, embed_dim]");
   return out_proj(
       self_attention(affine("MultiheadAttention", x, in_proj_weight, in_proj_bias), heads_));
 }
 
 AnyModule::Holder& AnyModule::held() const {
   if (!held_)
-    throw UsageError(
-        str("[AnyModule] it is empty (default-constructed or moved from); a module is expected",
-            where_am_i()));
+    throw StateError({.op = "AnyModule",
+                      .given = "empty (default-constructed or moved from)",
+                      .expected = "a module",
+                      .module = module_path()});
   return *held_;
 }
 
@@ -143,7 +161,10 @@ Tensor Sequential::forward(const Tensor& x) const {
 
 Sequential& Sequential::add(AnyModule module) {
   if (!module)
-    throw UsageError("[Sequential] add was given an empty AnyModule; a module is expected");
+    throw ArgumentError({.op = "Sequential.add",
+                         .argument = "module",
+                         .given = "an empty AnyModule",
+                         .expected = "a module"});
   modules_.push_back(std::move(module));
   return *this;
 }

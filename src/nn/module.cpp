@@ -184,12 +184,17 @@ void Module::load_state_dict(const std::vector<std::pair<std::string, Tensor>>& 
   for (auto& [name, t] : state)
     if (!known.contains(name)) add(unexpected, name);
   if (!missing.empty() || !unexpected.empty() || !misshapen.empty()) {
-    std::string text = "[load_state_dict] the state is not of this model:";
-    if (!missing.empty()) text += " missing " + missing + ";";
-    if (!unexpected.empty()) text += " unexpected " + unexpected + ";";
-    if (!misshapen.empty()) text += " misshapen " + misshapen + ";";
-    text.back() = '.';
-    throw InputError(text);
+    std::string found;
+    const auto list = [&](const char* what, const std::string& names) {
+      if (!names.empty()) found += str(found.empty() ? "" : "; ", what, names);
+    };
+    list("missing ", missing);
+    list("unexpected ", unexpected);
+    list("misshapen ", misshapen);
+    throw IoError({.op = "load_state_dict",
+                   .argument = "state",
+                   .given = std::move(found),
+                   .expected = "the names and shapes of this model"});
   }
   for (auto& [p, value] : values) p.set(value);
 }
@@ -211,7 +216,10 @@ void Module::requires_grad_(bool on) {
 
 void Module::to(DType dtype) {
   if (!is_float(dtype))
-    throw DTypeError(str("[to] ", dtype, " is no float dtype; parameters have gradients"));
+    throw DTypeError({.op = "to",
+                      .argument = "dtype",
+                      .given = name(dtype),
+                      .expected = "a float dtype, as parameters have gradients"});
   struct Converter : FieldVisitor {
     DType dtype;
     std::map<Cell*, Parameter> done;
@@ -244,7 +252,10 @@ Scope::~Scope() {
 
 void tie(const Parameter& a, Parameter& b) {
   if (a.shape() != b.shape())
-    throw ShapeError(str("[tie] shapes ", a.shape(), " and ", b.shape(), " differ"));
+    throw ShapeError({.op = "tie",
+                      .argument = "b",
+                      .given = to_string(b.shape()),
+                      .expected = str(a.shape(), ", the shape of a")});
   b = a;
 }
 

@@ -89,8 +89,8 @@ Tensor state_value(const std::string& name, const Parameter& own, const Tensor& 
   // [] and [1] say the same
   const bool one_number = counter && given.numel() == 1 && own.shape().numel() == 1;
   if (!convert || !(same_shape || one_number)) {
-    why = str(name, " is ", given.dtype(), " ", given.shape(), ", ", own.dtype(), " ", own.shape(),
-              " is expected");
+    why = str(name, " is ", given.dtype(), " ", given.shape(), ", not ", own.dtype(), " ",
+              own.shape());
     return {};
   }
   bool exact = true;
@@ -98,8 +98,7 @@ Tensor state_value(const std::string& name, const Parameter& own, const Tensor& 
     exact = convert(suanli::detail::host_data(given, given.dtype()), to, own.shape().numel());
   });
   if (exact) return value;
-  why =
-      str(name, " is ", given.dtype(), " and holds no whole number, ", own.dtype(), " is expected");
+  why = str(name, " is ", given.dtype(), " without a whole number, not ", own.dtype());
   return {};
 }
 

@@ -18,7 +18,7 @@ inline bool is_batch_counter(std::string_view name) {
 /// `given` as a value of the parameter or buffer `own` called `name`. Float tensors take the dtype
 /// of `own`: f16 and bf16 become f32 or f64 exactly, f64 is rounded to f32. Counters of batches may
 /// have any dtype that holds their number. Undefined, with the reason in `why` ("fc.weight is f16
-/// [2, 3], f32 [3, 3] is expected"), where shapes or dtypes do not fit.
+/// [2, 3], not f32 [3, 3]"), where shapes or dtypes do not fit.
 SUANLI_API Tensor state_value(const std::string& name, const Parameter& own, const Tensor& given,
                               std::string& why);
 

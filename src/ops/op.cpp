@@ -52,14 +52,44 @@ const OpDef* find_op(std::string_view name) {
 uint16_t op_id(std::string_view name) {
   for (const Op* op : registry().ops)
     if (name == op->def().name) return op->id();
-  throw Error(str("internal: no op is called '", name, "'"));
+  throw InternalError({.op = "op_id",
+                       .argument = "name",
+                       .given = str("'", name, "'"),
+                       .expected = "the name of a registered op"});
 }
 std::vector<const Op*> all_ops() { return {registry().ops.begin(), registry().ops.end()}; }
 
-std::string in_scope(uint32_t scope) {
-  return scope ? str(" (in ", scope_path(scope), ")") : std::string();
+namespace {
+std::string argument_name(const OpDef& def, int i) {
+  const bool named = i < static_cast<int>(std::size(def.arguments)) && def.arguments[i];
+  return named ? def.arguments[i] : str("input ", i);
 }
-std::string where_am_i() { return in_scope(Recorder::current().scope()); }
+/// "a", "a and b", "a, b and c", …
+template <class Name> std::string listed(int count, const char* last, Name&& name) {
+  std::string out;
+  for (int i = 0; i < count; ++i) out += str(i == 0 ? "" : i + 1 == count ? last : ", ", name(i));
+  return out;
+}
+}  // namespace
+
+std::string axes_text(const Axes& axes) {
+  const auto axis = [&](int i) { return str(axes[static_cast<size_t>(i)]); };
+  return str("[", listed(static_cast<int>(axes.size()), ", ", axis), "]");
+}
+
+int checked_axis(const char* op, const Tensor& x, int axis, const char* argument) {
+  const Shape& shape = x.shape();
+  try {
+    return shape.axis(axis);
+  } catch (const ShapeError& e) {
+    Fault f = e.fault();
+    f.op = op;
+    f.argument = argument;
+    f.expected += str(", as ", shape, " has");
+    f.module = module_path();
+    throw ShapeError(std::move(f));
+  }
+}
 
 DType Infer::common_dtype(int first) const {
   struct Kind {
@@ -83,41 +113,72 @@ DType Infer::common_dtype(int first) const {
 void Infer::require_size(const Shape& shape, DType dtype) const {
   try {
     tensor_bytes(def_.name, shape, dtype);
-  } catch (const ShapeError& e) { throw ShapeError(e.what() + where_am_i()); }
+  } catch (const ShapeError& e) {
+    Fault f = e.fault();
+    if (!wanted_ || !(shape == *wanted_)) f.argument = "result";
+    f.module = module_path();
+    throw ShapeError(std::move(f));
+  }
 }
 void Infer::require_float(int i) const {
-  if (!is_float(dtype(i)))
-    fail_dtype(str("input ", i, " is ", dtype(i),
-                   "; a float dtype is expected, convert it with cast(x, f32)"));
+  if (!is_float(dtype(i))) fail_dtype(i, "a float dtype", "Convert it with cast(x, f32).");
 }
 void Infer::require_same_dtype(int count) const {
   for (int i = 1; i < (count < 0 ? inputs() : count); ++i)
-    if (dtype(i) != dtype(0))
-      fail_dtype(
-          str("input ", i, " is ", dtype(i), ", input 0 is ", dtype(0), "; one dtype is expected"));
+    if (dtype(i) != dtype(0)) fail_dtype(i, str(dtype(0), ", the dtype of ", argument(0)));
 }
-void Infer::require_rank(int i, int rank) const {
-  if (shape(i).rank() != rank)
-    fail(str("input ", i, " has shape ", shape(i), "; rank ", rank, " is expected"));
+void Infer::require_rank(int i, int rank, const char* axes) const {
+  if (shape(i).rank() != rank) fail(i, str("rank ", rank, ", ", axes));
 }
-void Infer::fail(const std::string& what) const {
-  throw ShapeError(str("[", def_.name, "] ", what, where_am_i()));
+std::string Infer::argument(int i) const { return argument_name(def_, i); }
+std::string Infer::arguments(int count) const {
+  return listed(count, ", ", [&](int i) { return argument(i); });
 }
-void Infer::fail_dtype(const std::string& what) const {
-  throw DTypeError(str("[", def_.name, "] ", what, where_am_i()));
+std::string Infer::shapes(int count) const {
+  return listed(count, " and ", [&](int i) { return to_string(shape(i)); });
+}
+Fault Infer::fault(std::string argument, std::string given, std::string expected,
+                   std::string remedy) const {
+  return {.op = def_.name,
+          .argument = std::move(argument),
+          .given = std::move(given),
+          .expected = std::move(expected),
+          .module = module_path(),
+          .remedy = std::move(remedy)};
+}
+void Infer::fail(int i, std::string expected) const {
+  fail(argument(i), to_string(shape(i)), std::move(expected));
+}
+void Infer::fail(std::string argument, std::string given, std::string expected) const {
+  throw ShapeError(fault(std::move(argument), std::move(given), std::move(expected)));
+}
+void Infer::fail_dtype(int i, std::string expected, std::string remedy) const {
+  fail_dtype(argument(i), suanli::name(dtype(i)), std::move(expected), std::move(remedy));
+}
+void Infer::fail_dtype(std::string argument, std::string given, std::string expected,
+                       std::string remedy) const {
+  throw DTypeError(
+      fault(std::move(argument), std::move(given), std::move(expected), std::move(remedy)));
+}
+void Infer::fail_argument(std::string argument, std::string given, std::string expected) const {
+  throw ArgumentError(fault(std::move(argument), std::move(given), std::move(expected)));
 }
 
 Tensor Vjp::in(int i) const {
   if (!(op_def(node_->op).saves & saves_in(i)))
-    throw Error(str("internal: vjp of ", op_def(node_->op).name, " reads input ", i,
-                    ", which `saves` does not name"));
+    throw InternalError({.op = op_def(node_->op).name,
+                         .argument = "vjp",
+                         .given = str("input ", i),
+                         .expected = "an input that `saves` names"});
   const Edge& e = node_->in()[i];
   return handle(e.node, e.index);
 }
 Tensor Vjp::result(int i) const {
   if (!(op_def(node_->op).saves & saves_result(i)))
-    throw Error(str("internal: vjp of ", op_def(node_->op).name, " reads result ", i,
-                    ", which `saves` does not name"));
+    throw InternalError({.op = op_def(node_->op).name,
+                         .argument = "vjp",
+                         .given = str("result ", i),
+                         .expected = "a result that `saves` names"});
   return handle(node_, i);
 }
 const Tensor& Vjp::grad(int i) {
@@ -126,8 +187,10 @@ const Tensor& Vjp::grad(int i) {
 }
 void Vjp::set_grad(int i, Tensor gradient) {
   if (gradient.shape() != in_shape(i))
-    throw Error(str("internal: vjp of ", op_def(node_->op).name, " gives shape ", gradient.shape(),
-                    " for input ", i, " of shape ", in_shape(i)));
+    throw InternalError({.op = op_def(node_->op).name,
+                         .argument = "vjp",
+                         .given = str("gradient ", gradient.shape(), " of input ", i),
+                         .expected = str(in_shape(i), ", the shape of that input")});
   given_[i] = gradient.dtype() == in_dtype(i) ? std::move(gradient) : cast(gradient, in_dtype(i));
 }
 
@@ -135,21 +198,28 @@ namespace {
 /// Throws for the first input or result of a call whose dtype the op has no kernel for, if there is
 /// one.
 void check_dtypes(const OpDef& def, Node* node) {
-  const auto refuse = [&](const std::string& what, DType d) {
-    std::string hint = contains(kConvertedDTypes, d)
-                           ? str("; convert it with cast(x, ", is_float(d) ? "f32" : "i64", ")")
-                           : str("; no op computes ", d, " yet");
+  const auto refuse = [&](std::string argument, DType d) {
+    std::string computed;
+    for (int k = 0; k <= static_cast<int>(DType::i4); ++k)
+      if (const DType other = static_cast<DType>(k); contains(def.dtypes, other))
+        computed += str(computed.empty() ? "one of " : ", ", other);
     throw DTypeError(
-        str("[", def.name, "] ", what, " ", d, ", which is not computed here", hint, where_am_i()));
+        {.op = def.name,
+         .argument = std::move(argument),
+         .given = name(d),
+         .expected = std::move(computed),
+         .module = module_path(),
+         .remedy = contains(kConvertedDTypes, d)
+                       ? str("Convert it with cast(x, ", is_float(d) ? "f32" : "i64", ").")
+                       : str("No op computes ", d, " yet.")});
   };
   for (int i = 0; i < node->n_in; ++i) {
     const Edge& e = node->in()[i];
     if (const DType d = e.node->out(e.index).dtype; !contains(def.dtypes, d))
-      refuse(str("input ", i, " is"), d);
+      refuse(argument_name(def, i), d);
   }
   for (int i = 0; i < node->n_out; ++i)
-    if (const DType d = node->out(i).dtype; !contains(def.dtypes, d))
-      refuse("the result would be", d);
+    if (const DType d = node->out(i).dtype; !contains(def.dtypes, d)) refuse("result", d);
 }
 
 /// A scalar where a kernel reads memory: a 0-d leaf, with one plain reference.
@@ -173,7 +243,7 @@ Node* record_node(const Op& op, const Tensor* const* inputs, int n, const Attr& 
     for (int i = 0; i < n; ++i) {
       Node* in = inputs[i]->node();
       if (!in || in->is(kFailed) || (in->recorder && in->recorder != &rec))
-        require_usable(*inputs[i], def.name);
+        require_usable(*inputs[i], def.name, argument_name(def, i).c_str());
       if (in->op == kOpScalar && !(def.slots >> i & 1)) {
         in = scalar_in_memory(*inputs[i]);
       } else {
@@ -211,7 +281,7 @@ void check_call(const OpDef& def, const Tensor* const* inputs, size_t n, const A
   probe->attr = attr;
   try {
     for (size_t i = 0; i < n; ++i) {
-      require_usable(*inputs[i], def.name);
+      require_usable(*inputs[i], def.name, argument_name(def, static_cast<int>(i)).c_str());
       probe->in()[i] = {inputs[i]->node(), inputs[i]->index()};
       retain_node(inputs[i]->node());
     }
@@ -231,7 +301,10 @@ Tensor compose(const OpDef& def, const Tensor* const* inputs, size_t n, const At
                const Shape* shape) {
   constexpr size_t kMax = 6;  // a composite has few inputs; none is copied to the heap
   if (n > kMax)
-    throw Error(str("internal: composite ", def.name, " has more than ", kMax, " inputs"));
+    throw InternalError({.op = def.name,
+                         .argument = "inputs",
+                         .given = str(n),
+                         .expected = str("at most ", kMax, " inputs of a composite")});
   check_call(def, inputs, n, attr, shape);
   Tensor given[kMax];
   for (size_t i = 0; i < n; ++i) given[i] = *inputs[i];

@@ -3,6 +3,7 @@
 #pragma once
 #include <functional>
 #include <initializer_list>
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
@@ -46,13 +47,29 @@ class Infer {
   void require_float(int i) const;
   /// Throws unless the first `count` inputs (-1: all) have one dtype.
   void require_same_dtype(int count = -1) const;
-  void require_rank(int i, int rank) const;
-  /// Throws ShapeError/DTypeError: `[op] what (in module.path)`.
-  [[noreturn]] void fail(const std::string& what) const;
-  [[noreturn]] void fail_dtype(const std::string& what) const;
+  /// `axes` names them: "[N, C, H, W]".
+  void require_rank(int i, int rank, const char* axes) const;
+  /// The name of input i, see OpDef::arguments.
+  std::string argument(int i) const;
+  /// The names of the first `count` inputs: "x, y".
+  std::string arguments(int count) const;
+  /// The shapes of the first `count` inputs: "[4, 3] and [4, 2]".
+  std::string shapes(int count) const;
+  // Errors of this call in the module that makes it. With an input's number, that input's shape or
+  // dtype is what was given.
+  [[noreturn]] void fail(int i, std::string expected) const;
+  [[noreturn]] void fail(std::string argument, std::string given, std::string expected) const;
+  [[noreturn]] void fail_dtype(int i, std::string expected, std::string remedy = {}) const;
+  [[noreturn]] void fail_dtype(std::string argument, std::string given, std::string expected,
+                               std::string remedy = {}) const;
+  /// Throws ArgumentError: what was given is a number, not a tensor.
+  [[noreturn]] void fail_argument(std::string argument, std::string given,
+                                  std::string expected) const;
 
  private:
   void require_size(const Shape& shape, DType dtype) const;
+  Fault fault(std::string argument, std::string given, std::string expected,
+              std::string remedy = {}) const;
   const Result& source(int i) const {
     const Edge& e = node_->in()[i];
     return e.node->out(e.index);
@@ -114,14 +131,22 @@ struct Input {
   int64_t below = 0; /* index: 0 … below-1 */
 };
 
-/// One call for the generic tests: inputs, attributes, and the text of the error if it must fail. A
-/// scalar slot is given by `slots` (appended after the inputs).
+/// The error of a call that must fail, for the generic tests: its kind, and its parts unless null.
+struct Refusal {
+  const char* argument = nullptr;
+  const char* given = nullptr;
+  const char* expected = nullptr;
+  ErrorCode code = ErrorCode::shape;
+};
+
+/// One call for the generic tests: inputs, attributes, and the error if it must fail. A scalar slot
+/// is given by `slots` (appended after the inputs).
 struct Sample {
   std::vector<Input> inputs;
   Attr attr = {};
   std::vector<double> slots = {};
   Shape shape = {};  // Infer::requested_shape
-  const char* throws = nullptr;
+  std::optional<Refusal> throws = {};
   // false where the point is not differentiable or the op is piecewise constant
   bool gradient = true;
 };
@@ -154,6 +179,8 @@ inline constexpr DTypes kUpTo8Bytes = kEveryDType & ~dtypes_of({DType::c128});
 struct OpDef {
   const char* name;
   const char* doc;  // one line: formula, shapes, dtypes, source
+  // names of the inputs for errors, as in the public call; those without one are "input i"
+  const char* arguments[6] = {};
   int n_results = 1;
   void (*infer)(Infer&);
   void (*vjp)(Vjp&) = nullptr;  // null: no input has a gradient
@@ -211,10 +238,10 @@ void check(const Op& op, std::initializer_list<const Tensor*> inputs, const Attr
 std::vector<Tensor> record_all(const Op& op, std::initializer_list<const Tensor*> inputs,
                                const Attr& attr = {});
 
-/// " (in module.path)" or "".
-std::string where_am_i();
-/// " (in path)" of a scope, or "".
-std::string in_scope(uint32_t scope);
+/// "[0, 2]".
+std::string axes_text(const Axes& axes);
+/// The axis counted from the front; `argument` names it in the error where x has no such axis.
+int checked_axis(const char* op, const Tensor& x, int axis, const char* argument = "axis");
 
 inline Cost element_cost(const Step& s, int64_t flops_per_element) {
   Cost c;

@@ -31,14 +31,18 @@ WeightAverage::WeightAverage(const nn::Module& module) {
 void WeightAverage::require_own_parameters() const {
   for (const Entry& e : entries_)
     if (e.value.cell()->replaced)
-      throw UsageError(
-          str("[WeightAverage] ", e.name,
-              " was replaced by Module::to() after this average was made; make it after to()"));
+      throw StateError({.op = "WeightAverage",
+                        .argument = e.name,
+                        .given = "replaced by Module::to() after this average was made",
+                        .remedy = "Make the average after to()."});
 }
 
 void WeightAverage::update(double decay) {
   if (!(decay >= 0 && decay <= 1))
-    throw UsageError(str("[WeightAverage] decay is ", decay, "; a number from 0 to 1 is expected"));
+    throw ArgumentError({.op = "WeightAverage",
+                         .argument = "decay",
+                         .given = str(decay),
+                         .expected = "a number from 0 to 1"});
   require_own_parameters();
   NoGrad no_grad;
   ScopeOf scope(optimizer_scope());
@@ -80,7 +84,7 @@ std::vector<std::pair<std::string, Tensor>> WeightAverage::state_dict() {
 void WeightAverage::load_state_dict(const std::vector<std::pair<std::string, Tensor>>& state) {
   std::string problems;
   auto problem = [&](const std::string& what) {
-    problems += (problems.empty() ? " " : "; ") + what;
+    problems += (problems.empty() ? "" : "; ") + what;
   };
   std::map<std::string, Tensor> given(state.begin(), state.end());
   for (const Entry& e : entries_) {
@@ -91,13 +95,16 @@ void WeightAverage::load_state_dict(const std::vector<std::pair<std::string, Ten
     }
     const Tensor& value = at->second;
     if (value.shape() != e.average.shape() || value.dtype() != e.average.dtype())
-      problem(str(e.name, " is ", value.dtype(), " ", value.shape(), ", ", e.average.dtype(), " ",
-                  e.average.shape(), " is expected"));
+      problem(str(e.name, " is ", value.dtype(), " ", value.shape(), ", not ", e.average.dtype(),
+                  " ", e.average.shape()));
   }
   if (given.size() > entries_.size())
     problem(str(given.size() - entries_.size(), " entries too many"));
   if (!problems.empty())
-    throw InputError("[load_state_dict] the average is not of this model:" + problems);
+    throw IoError({.op = "load_state_dict",
+                   .argument = "state",
+                   .given = problems,
+                   .expected = "an average of this model"});
   for (Entry& e : entries_) e.average.set(given.at(e.name));
   flush();
 }

@@ -35,7 +35,7 @@ Parameter zero_state(const Parameter& like) {
   return state;
 }
 void refuse(const char* who, const char* name, double value, const char* expected) {
-  throw UsageError(str("[", who, "] ", name, " is ", value, "; ", expected, " is expected"));
+  throw ArgumentError({.op = who, .argument = name, .given = str(value), .expected = expected});
 }
 void require_number(const char* who, const char* name, double value) {
   if (!(value >= 0 && std::isfinite(value))) refuse(who, name, value, "a finite number from 0 on");
@@ -58,23 +58,28 @@ void Optimizer::Slot::set_steps(int64_t n) {
 Optimizer::Optimizer(std::vector<Parameter> parameters, double given_lr)
     : Optimizer(std::move(parameters), LrOption{own_lr_}) {
   lr = given_lr;
-  require_number("optim", "lr", lr);
+  require_number("Optimizer", "lr", lr);
 }
 
 Optimizer::Optimizer(std::vector<Parameter> parameters, LrOption option) : lr(option.lr) {
   std::set<Cell*> seen;
   for (auto& p : parameters) {
     if (!p.defined())
-      throw UsageError(
-          str("[optim] parameter ", &p - parameters.data(), " is undefined (default-constructed)"));
+      throw ArgumentError({.op = "Optimizer",
+                           .argument = str("parameter ", &p - parameters.data()),
+                           .given = "undefined (default-constructed)",
+                           .expected = "a defined parameter"});
     p.cell()->known = Cell::listed;
     p.cell()->replaced = false;  // in one module; whoever gives it here has it from another
     if (seen.insert(p.cell()).second) parameters_.push_back(p);
   }
   if (parameters_.empty())
-    throw UsageError(
-        "[optim] no parameters were given; pass model.parameters(), which are those that its "
-        "SUANLI_FIELDS names");
+    throw ArgumentError({.op = "Optimizer",
+                         .argument = "parameters",
+                         .given = "none",
+                         .expected = "at least 1",
+                         .remedy = "Pass model.parameters(), which are those that its "
+                                   "SUANLI_FIELDS names."});
   for (auto& p : parameters_) slots_.push_back({p, {}, make_counter()});
 }
 
@@ -84,9 +89,10 @@ void Optimizer::require_own_parameters() const {
   for (size_t i = 0; i < parameters_.size(); ++i)
     if (const Parameter& p = parameters_[i];
         p.requires_grad() && p.cell()->replaced && !p.grad().defined())
-      throw UsageError(str("[step] parameter ", i, " (", p.dtype(), " ", p.shape(),
-                           ") was replaced by Module::to() after this optimizer was made; make the "
-                           "optimizer after to()"));
+      throw StateError({.op = "step",
+                        .argument = str("parameter ", i, " (", p.dtype(), " ", p.shape(), ")"),
+                        .given = "replaced by Module::to() after this optimizer was made",
+                        .remedy = "Make the optimizer after to()."});
 }
 
 /// In memory rather than recorded, so that the first step is the same program as all later ones.
@@ -147,7 +153,10 @@ void Optimizer::scale(const std::vector<Parameter>& parameters, double lr_factor
     auto slot = std::find_if(slots_.begin(), slots_.end(),
                              [&](const Slot& s) { return s.parameter.cell() == p.cell(); });
     if (slot == slots_.end())
-      throw UsageError(str("[scale] a parameter of shape ", p.shape(), " is not this optimizer's"));
+      throw ArgumentError({.op = "scale",
+                           .argument = "parameters",
+                           .given = str("one of shape ", p.shape()),
+                           .expected = "parameters of this optimizer"});
     slot->lr_factor *= lr_factor;
     slot->weight_decay_factor *= weight_decay_factor;
   }
@@ -182,7 +191,7 @@ void Optimizer::load_state_dict(const std::vector<std::pair<std::string, Tensor>
   const auto names = state_names();
   std::string problems;
   auto problem = [&](const std::string& what) {
-    problems += (problems.empty() ? " " : "; ") + what;
+    problems += (problems.empty() ? "" : "; ") + what;
   };
   struct Loaded {
     int64_t steps = 0;
@@ -201,12 +210,12 @@ void Optimizer::load_state_dict(const std::vector<std::pair<std::string, Tensor>
     if (i >= slots_.size() || (key != "step" && k == names.size())) problem("unexpected " + name);
     else if (key == "step") {
       if (t.dtype() != i64 || t.numel() != 1)
-        problem(str(name, " is ", t.dtype(), " ", t.shape(), ", one i64 is expected"));
+        problem(str(name, " is ", t.dtype(), " ", t.shape(), ", not one i64"));
       else loaded[i].steps = t.item<int64_t>();
     } else if (t.shape() != slots_[i].parameter.shape() ||
                t.dtype() != slots_[i].parameter.dtype()) {
-      problem(str(name, " is ", t.dtype(), " ", t.shape(), ", ", slots_[i].parameter.dtype(), " ",
-                  slots_[i].parameter.shape(), " is expected"));
+      problem(str(name, " is ", t.dtype(), " ", t.shape(), ", not ", slots_[i].parameter.dtype(),
+                  " ", slots_[i].parameter.shape()));
     } else {
       loaded[i].values[k] = t;
     }
@@ -220,7 +229,10 @@ void Optimizer::load_state_dict(const std::vector<std::pair<std::string, Tensor>
         problem(str("missing ", i, ".", names[k]));
   }
   if (!problems.empty())
-    throw InputError("[load_state_dict] the state is not of this optimizer:" + problems);
+    throw IoError({.op = "load_state_dict",
+                   .argument = "state",
+                   .given = problems,
+                   .expected = "a state of this optimizer"});
   for (size_t i = 0; i < loaded.size(); ++i) {
     slots_[i].state.clear();
     slots_[i].set_steps(loaded[i].steps);
@@ -240,7 +252,11 @@ void SGD::check_options() const {
   require_number("SGD", "dampening", options.dampening);
   require_number("SGD", "weight_decay", options.weight_decay);
   if (options.nesterov && (options.momentum <= 0 || options.dampening != 0))
-    throw UsageError("[SGD] nesterov needs momentum > 0 and dampening 0");
+    throw ArgumentError(
+        {.op = "SGD",
+         .argument = "nesterov",
+         .given = str("momentum ", options.momentum, " and dampening ", options.dampening),
+         .expected = "momentum above 0 and dampening 0"});
 }
 std::vector<std::string> SGD::state_names() const {
   return options.momentum != 0 ? std::vector<std::string>{"momentum_buffer"}

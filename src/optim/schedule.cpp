@@ -50,14 +50,15 @@ const std::vector<Named>& named_schedules() {
 double Schedule::factor(int64_t step, int64_t steps) const {
   auto require = [](bool ok, const char* what, double value, const char* expected) {
     if (!ok)
-      throw UsageError(str("[Schedule] ", what, " is ", value, "; ", expected, " is expected"));
+      throw ArgumentError(
+          {.op = "Schedule", .argument = what, .given = str(value), .expected = expected});
   };
   auto number = [](double v) { return v >= 0 && std::isfinite(v); };
   require(warmup >= 0 && warmup < 1, "warmup", warmup, "a share from 0 to less than 1");
   require(number(start), "start", start, "a finite number from 0 on");
   require(number(end), "end", end, "a finite number from 0 on");
   require(number(gamma), "gamma", gamma, "a finite number from 0 on");
-  for (double m : milestones) require(number(m), "a milestone", m, "a finite number from 0 on");
+  for (double m : milestones) require(number(m), "milestones", m, "a finite number from 0 on");
   const auto t = static_cast<double>(step), length = static_cast<double>(steps);
   if (shape == Shape::onecycle) return onecycle(*this, t, length);
   const double rise = std::floor(warmup * length);
@@ -77,9 +78,12 @@ Schedule schedule_from_name(const std::string& name) {
     if (name == n.name) return n.schedule;
     names.push_back(n.name);
   }
-  throw UsageError(str("schedule '", name,
-                       "' is not known: ", suggestion(name, names, "did you mean '", "'? "),
-                       "There are ", join_list(names), "."));
+  throw ArgumentError({.op = "schedule_from_name",
+                       .argument = "schedule",
+                       .given = str("'", name, "'"),
+                       .expected = str("one of ", join_list(names)),
+                       .remedy = suggestion(name, names, "Did you mean '", "'?"),
+                       .settings = {"schedule"}});
 }
 
 }  // namespace suanli::optim

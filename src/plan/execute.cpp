@@ -70,11 +70,12 @@ void require_finite(const PlannedStep& s, const Tape& tape, void* const* out) {
     const double v = d.dtype == DType::f32 ? static_cast<const float*>(out[r])[at]
                                            : static_cast<const double*>(out[r])[at];
     const int64_t samples = d.shape.rank() ? d.shape[0] : 1, row = samples ? n / samples : 1;
-    std::string text =
-        str("[", op_def(s.step.op).name, "] the first ", std::isnan(v) ? "NaN" : "infinity",
-            " arises here, in a result of shape ", d.shape);
-    if (d.shape.rank()) text += str(", sample ", at / std::max<int64_t>(row, 1));
-    throw NumericError(text + in_scope(tape.nodes[s.node]->scope));
+    throw NumericError(
+        {.op = op_def(s.step.op).name,
+         .argument = "result",
+         .given = str("the first ", std::isnan(v) ? "NaN" : "infinity", ", in shape ", d.shape,
+                      d.shape.rank() ? str(", sample ", at / std::max<int64_t>(row, 1)) : ""),
+         .module = scope_path(tape.nodes[s.node]->scope)});
   }
 }
 

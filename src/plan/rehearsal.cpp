@@ -78,8 +78,11 @@ void PlanOnlyExecutor::require_readable(Node* node, int index) {
   const Result& r = node->out(index);
   const bool planned_only = r.storage && !r.storage->data && r.storage->bytes > 0;
   if (!node->pending() && !planned_only) return;
-  throw RehearsalError(str("[read] a value of shape ", r.shape,
-                           " is read while the program is recorded", where_am_i()));
+  throw RehearsalError({.op = "read",
+                        .argument = "tensor",
+                        .given = str("shape ", r.shape, ", read while the program is recorded"),
+                        .expected = "a read after the program ran",
+                        .module = scope_path(Recorder::current().scope())});
 }
 
 void PlanOnlyExecutor::carry_out(Plan& plan, Tape& tape, const RunSettings&) {
@@ -118,7 +121,8 @@ struct Rehearsal::State {
 
 Rehearsal::Rehearsal() {
   if (Recorder::current().provisional())
-    throw Error("[rehearsal] internal: one is going on already");
+    throw InternalError(
+        {.op = "Rehearsal", .given = "a second one on this thread", .expected = "one at a time"});
   state_ = std::make_unique<State>();
 }
 Rehearsal::~Rehearsal() = default;

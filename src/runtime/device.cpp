@@ -18,27 +18,36 @@ std::ostream& operator<<(std::ostream& out, Device device) { return out << to_st
 
 namespace {
 
-[[noreturn]] void no_cuda(std::string_view asked) {
+[[noreturn]] void no_cuda(const char* op, std::string_view asked) {
   void* driver = dlopen("libcuda.so.1", RTLD_LAZY | RTLD_LOCAL);
-  std::string missing = driver ? "this build has no CUDA backend (libsuanli_cuda.so)"
-                               : "no NVIDIA driver answers (libcuda.so.1 is not on this machine), "
-                                 "and this build has no CUDA backend (libsuanli_cuda.so)";
+  std::string missing = driver ? "This build has no CUDA backend (libsuanli_cuda.so)."
+                               : "No NVIDIA driver answers (libcuda.so.1 is not on this machine), "
+                                 "and this build has no CUDA backend (libsuanli_cuda.so).";
   if (driver) dlclose(driver);
-  throw DeviceError(str("device ", asked, " is not available: ", missing,
-                        ". Use --device cpu, or --device auto to take the best that is there."));
+  throw DeviceError(
+      {.op = op,
+       .argument = "device",
+       .given = str("'", asked, "'"),
+       .expected = "an available device",
+       .remedy = str(missing, " Choose cpu, or auto to take the best device that is there."),
+       .settings = {"device"}});
 }
 
 }  // namespace
 
 Device device_from_name(std::string_view name) {
   if (name == "cpu" || name == "auto") return {};
-  if (name == "cuda" || name.substr(0, 5) == "cuda:") no_cuda(name);
-  throw UsageError(str("device '", name, "' is not known: expected cpu, cuda, cuda:N or auto"));
+  if (name == "cuda" || name.substr(0, 5) == "cuda:") no_cuda("device_from_name", name);
+  throw ArgumentError({.op = "device_from_name",
+                       .argument = "device",
+                       .given = str("'", name, "'"),
+                       .expected = "cpu, cuda, cuda:N or auto",
+                       .settings = {"device"}});
 }
 
 Backend& backend(Device device) {
   if (device.kind == DeviceKind::cpu) return cpu_backend();
-  no_cuda(to_string(device));
+  no_cuda("backend", to_string(device));
 }
 
 std::string isa() { return cpu_backend().isa(); }

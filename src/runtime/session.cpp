@@ -15,7 +15,9 @@ uint64_t new_id() {
 }
 
 void require_bytes(int64_t bytes, const char* who) {
-  if (bytes < 0) throw UsageError(str("[", who, "] ", bytes, " bytes; 0 or more are expected"));
+  if (bytes < 0)
+    throw ArgumentError(
+        {.op = who, .argument = "bytes", .given = str(bytes), .expected = "at least 0"});
 }
 
 Tier tier_from_environment() {

@@ -72,17 +72,23 @@ struct DevicePool {
     cached = 0;
   }
   [[noreturn]] void fail(const Account& a, int64_t bytes, const char* who, bool by_limit = false) {
-    std::string why = ", the device has no more";
-    if (by_limit) why = str(", the limit is ", human_bytes(a.use.limit));
+    std::string expected = "no more than the device has";
+    if (by_limit) expected = str("no more than the limit of ", human_bytes(a.use.limit));
     else if (const auto left = address_space_left(); left && device.kind == DeviceKind::cpu)
-      why = str(", ", human_bytes(*left),
-                " are left of the address space that the process may take (ulimit -v)");
+      expected = str("at most ", human_bytes(*left),
+                     ", which are left of the process's address space (ulimit -v)");
     const int64_t others = held + arena - a.held();
-    throw OutOfMemory(str("[", who, "] cannot reserve ", human_bytes(bytes), " on ", device,
-                          ": tensors hold ", human_bytes(a.use.tensors), ", working memory ",
-                          human_bytes(a.use.arena),
-                          others > 0 ? str(", other sessions ", human_bytes(others)) : "", why,
-                          ". A smaller batch needs less."));
+    Fault fault{
+        .op = who,
+        .argument = "memory",
+        .given = str(human_bytes(bytes), " more on ", device, "; tensors hold ",
+                     human_bytes(a.use.tensors), ", working memory ", human_bytes(a.use.arena),
+                     others > 0 ? str(", other sessions ", human_bytes(others)) : ""),
+        .expected = expected,
+        .remedy = "Use smaller batches.",
+        .settings = {"batch_size", "accumulate"}};
+    if (by_limit) fault.settings.push_back("memory_limit");
+    throw OutOfMemory(std::move(fault));
   }
   /// Gives back the account's own idle working memory where its limit stands in the way.
   void make_room(const Account& a, int64_t bytes) {
@@ -286,7 +292,10 @@ std::array<DevicePool, kMaxDevices>& pools() {
 DevicePool& pool(Device device) {
   if (device.kind != DeviceKind::cpu &&
       (device.index < 0 || static_cast<size_t>(device.index) + 1 >= kMaxDevices))
-    throw DeviceError(str("device ", device, " is not known"));
+    throw DeviceError({.op = "Device",
+                       .argument = "index",
+                       .given = str(static_cast<int>(device.index)),
+                       .expected = str("0 to ", kMaxDevices - 2)});
   return pools()[device.kind == DeviceKind::cpu ? 0 : static_cast<size_t>(device.index) + 1];
 }
 

@@ -51,10 +51,17 @@ Tensor in_memory(const Tensor& t) {
   return tensor_from_bytes(detail::host_data(t, t.dtype()), itemsize(t.dtype()), Shape{},
                            t.dtype());
 }
+[[noreturn]] void fail_shape(const char* op, const char* argument, const Tensor& given,
+                             const Shape& expected) {
+  throw ShapeError({.op = op,
+                    .argument = argument,
+                    .given = to_string(given.shape()),
+                    .expected = str(expected, ", the shape of the parameter")});
+}
 }  // namespace
 
 Parameter::Parameter(const Tensor& initial, bool requires_grad) {
-  require_usable(initial, "Parameter");
+  require_usable(initial, "Parameter", "initial");
   Tensor value = in_memory(initial);
   cell_ = Cell::make(value.shape(), value.dtype());
   cell_->requires_grad = requires_grad && is_float(value.dtype());
@@ -69,17 +76,16 @@ Parameter::Parameter(const Tensor& initial, bool requires_grad) {
 }
 
 void Parameter::set(const Tensor& value) const {
-  require_usable(value, "Parameter.set");
-  if (value.shape() != shape())
-    throw ShapeError(
-        str("[Parameter.set] value has shape ", value.shape(), ", the parameter ", shape()));
+  require_usable(value, "Parameter.set", "value");
+  if (value.shape() != shape()) fail_shape("Parameter.set", "value", value, shape());
   if (value.dtype() != dtype())
-    throw DTypeError(str("[Parameter.set] value is ", value.dtype(), ", the parameter ", dtype()));
+    throw DTypeError({.op = "Parameter.set",
+                      .argument = "value",
+                      .given = name(value.dtype()),
+                      .expected = str(dtype(), ", the dtype of the parameter")});
   Recorder& rec = Recorder::current();
   if (cell_->writer && cell_->writer != &rec)
-    throw DeviceError(
-        "[Parameter.set] another thread has a pending write to this parameter; flush() there "
-        "first");
+    throw_pending_elsewhere("Parameter.set", "parameter", "a write pending");
   Tensor plain = in_memory(value);
   // a value that lies in memory commits at once
   if (!plain.node()->pending() && !rec.provisional()) {
@@ -96,7 +102,7 @@ void Parameter::set(const Tensor& value) const {
 
 namespace {
 Cell& checked(Cell* c) {
-  if (!c) throw ShapeError("[Parameter] the parameter is undefined (default-constructed)");
+  if (!c) throw_undefined("Parameter", "parameter");
   return *c;
 }
 }  // namespace
@@ -112,8 +118,7 @@ Tensor Parameter::grad() const { return checked(cell_).grad; }
 void Parameter::set_grad(const Tensor& grad) const {
   checked(cell_);
   if (grad.defined() && grad.shape() != shape())
-    throw ShapeError(
-        str("[Parameter.set_grad] gradient has shape ", grad.shape(), ", the parameter ", shape()));
+    fail_shape("Parameter.set_grad", "grad", grad, shape());
   cell_->known = Cell::listed;  // whoever sets gradients knows of it
   set_gradient(cell_, grad);
 }

@@ -38,7 +38,10 @@ std::string element(const void* data, DType dtype, int64_t i) {
     case DType::u8: return str(static_cast<int>(at(uint8_t{})));
     case DType::boolean: return at(uint8_t{}) ? "true" : "false";
     default:
-      throw DTypeError(str("[print] the tensor is ", dtype, ", whose elements are not printed"));
+      throw DTypeError({.op = "to_string",
+                        .argument = "tensor",
+                        .given = name(dtype),
+                        .expected = "a dtype of 8 bits or more whose numbers are real"});
   }
 }
 

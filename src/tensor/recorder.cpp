@@ -81,7 +81,9 @@ void Executor::keep(Node* node) { release_node(node); }
 
 Executor& Recorder::executor() {
   if (!executor_) {
-    if (!make_executor) throw Error("[flush] internal: no executor is installed");
+    if (!make_executor)
+      throw InternalError(
+          {.op = "flush", .argument = "executor", .given = "none", .expected = "an installed one"});
     own_executor_ = make_executor();
     executor_ = own_executor_.get();
   }
@@ -153,9 +155,7 @@ Recorder::~Recorder() {
 void Recorder::touch_first(Cell* cell) {
   const bool touched = cell->writer == this;
   if (!touched && cell->writer)
-    throw DeviceError(
-        "[Parameter] another thread has a pending write or gradient for this parameter; flush() "
-        "there first");
+    throw_pending_elsewhere("Parameter", "parameter", "a write or gradient pending");
   if (module_depth_ > 0 && cell->saved_in != module_call_) {
     saved_.push_back({cell,
                       touched,

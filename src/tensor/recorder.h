@@ -177,6 +177,8 @@ inline constexpr uint32_t kMaxScopes = 65536, kUnnamedScope = 1;
 uint32_t scope_id(const std::string& path);
 /// Takes no lock.
 const std::string& scope_path(uint32_t id);
+/// Path of the module whose forward() this thread records, for errors; "" outside of any.
+inline const std::string& module_path() { return scope_path(Recorder::current().scope()); }
 /// The scope of the nodes that optimizers and averages record: explanations and profiles count it
 /// as the update.
 uint32_t optimizer_scope();
@@ -192,7 +194,14 @@ void release(Dropped* why);
 /// requires_grad_() (whose edges may be gone).
 bool is_leaf(Node* n);
 
-/// Throws unless the calling thread may use t in `op`: pending elsewhere, dropped.
-void require_usable(const Tensor& t, const char* op);
+/// Throws unless the calling thread may use t in `op`: pending elsewhere, dropped. `argument` names
+/// t in the error.
+void require_usable(const Tensor& t, const char* op, const char* argument = "tensor");
+/// Throws StateError for a default-constructed handle.
+[[noreturn]] void throw_undefined(const char* op, const char* argument);
+/// Throws StateError for what another thread has to flush first.
+[[noreturn]] void throw_pending_elsewhere(const char* op, const char* argument, const char* what);
+/// Throws StateError where a gradient is asked of a tensor that does not require one.
+[[noreturn]] void throw_without_gradient(std::string argument);
 
 }  // namespace suanli

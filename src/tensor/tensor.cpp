@@ -102,11 +102,11 @@ void detail::release(Node* n, int index) {
 }
 
 const Shape& Tensor::shape() const {
-  if (!node_) throw ShapeError("[shape] the tensor is undefined (default-constructed)");
+  if (!node_) throw_undefined("shape", "tensor");
   return node_->out(index_).shape;
 }
 DType Tensor::dtype() const {
-  if (!node_) throw DTypeError("[dtype] the tensor is undefined (default-constructed)");
+  if (!node_) throw_undefined("dtype", "tensor");
   return node_->out(index_).dtype;
 }
 Device Tensor::device() const { return node_ ? node_->device : Device{}; }
@@ -144,8 +144,10 @@ Tensor detail::allocate_host(const Shape& shape, DType dtype, void** data) {
 
 Tensor tensor_from_bytes(const void* data, int64_t nbytes, const Shape& shape, DType dtype) {
   if (nbytes != tensor_bytes("tensor", shape, dtype))
-    throw ShapeError(str("[tensor] ", nbytes / itemsize(dtype), " values of ", dtype,
-                         " given for shape ", shape, ", which has ", shape.numel()));
+    throw ShapeError({.op = "tensor",
+                      .argument = "values",
+                      .given = str(nbytes / itemsize(dtype), " of ", dtype),
+                      .expected = str(shape.numel(), " for shape ", shape)});
   void* to = nullptr;
   Tensor t = detail::allocate_host(shape, dtype, &to);
   if (nbytes) std::memcpy(to, data, static_cast<size_t>(nbytes));
@@ -156,9 +158,17 @@ Tensor::Tensor(std::initializer_list<float> values)
     : Tensor(tensor_from_bytes(values.begin(), static_cast<int64_t>(values.size() * sizeof(float)),
                                Shape{static_cast<int64_t>(values.size())}, DType::f32)) {}
 
+[[noreturn]] static void throw_without_value(const Cell* c) {
+  if (c->writer) throw_pending_elsewhere("Parameter", "first value", "pending");
+  throw StateError({.op = "Parameter",
+                    .argument = "first value",
+                    .given = "dropped with its program",
+                    .remedy = "Make the parameter again."});
+}
+
 Tensor::Tensor(const Parameter& parameter) {
   Cell* c = parameter.cell();
-  if (!c) throw ShapeError("[Parameter] the parameter is undefined (default-constructed)");
+  if (!c) throw_undefined("Parameter", "parameter");
   Recorder& rec = Recorder::current();
   Tensor value;
   bool mine = c->writer == &rec && c->pending.defined();
@@ -172,17 +182,14 @@ Tensor::Tensor(const Parameter& parameter) {
       lock.lock();
     }
     value = c->committed;
-    if (!value.defined())
-      throw DeviceError(
-          c->writer
-              ? "[Parameter] its first value is pending on another thread; flush() it there first"
-              : "[Parameter] its first value was dropped with its program; make it again");
+    if (!value.defined()) throw_without_value(c);
   }
   Node* v = value.node();
   if (v->is(kFailed))
-    throw GraphError(
-        "[Parameter] its value was lost when a program that was overwriting it failed; set it "
-        "anew, or load a checkpoint");
+    throw StateError({.op = "Parameter",
+                      .argument = "value",
+                      .given = "lost when a program that was overwriting it failed",
+                      .remedy = "Set it anew, or load a checkpoint."});
   if (!c->requires_grad || !rec.grad_enabled()) {
     swap(value);
     return;
@@ -213,14 +220,29 @@ Tensor::Tensor(const Parameter& parameter) {
   }
 }
 
-void require_usable(const Tensor& t, const char* op) {
+void throw_undefined(const char* op, const char* argument) {
+  throw StateError({.op = op,
+                    .argument = argument,
+                    .given = "undefined (default-constructed)",
+                    .expected = "one with a value"});
+}
+
+void throw_pending_elsewhere(const char* op, const char* argument, const char* what) {
+  throw StateError({.op = op,
+                    .argument = argument,
+                    .given = str(what, " on another thread"),
+                    .remedy = "Call flush() there first."});
+}
+
+void require_usable(const Tensor& t, const char* op, const char* argument) {
   Node* n = t.node();
-  if (!n) throw ShapeError(str("[", op, "] an input is undefined (a default-constructed tensor)"));
+  if (!n) throw_undefined(op, argument);
   if (n->is(kFailed))
-    throw Error(str("[", op, "] this value was dropped with its program: ", reason_of(n)->why));
+    throw StateError({.op = op,
+                      .argument = argument,
+                      .given = str("dropped with its program: ", reason_of(n)->why)});
   if (n->recorder && n->recorder != &Recorder::current())
-    throw DeviceError(
-        str("[", op, "] tensor is pending on another thread; flush() it there first"));
+    throw_pending_elsewhere(op, argument, "pending");
 }
 
 namespace {
@@ -248,8 +270,11 @@ Storage* scalar_bytes(Node* n) {
 const void* detail::host_data(const Tensor& t, DType expected) {
   require_usable(t, "read");
   if (t.dtype() != expected)
-    throw DTypeError(str("[read] the tensor is ", t.dtype(), ", not ", expected,
-                         "; convert it with cast(t, ", expected, ")"));
+    throw DTypeError({.op = "read",
+                      .argument = "tensor",
+                      .given = name(t.dtype()),
+                      .expected = name(expected),
+                      .remedy = str("Convert it with cast(t, ", expected, ").")});
   Node* n = t.node();
   if (n->op == kOpScalar) {
     const Storage* s = storage_of(n->out(0));
@@ -260,7 +285,11 @@ const void* detail::host_data(const Tensor& t, DType expected) {
   rec.require_readable(n, t.index());
   if (n->pending()) rec.flush();
   if (n->is(kFailed)) require_usable(t, "read");
-  if (!r.storage) throw Error("[read] internal: an executed value has no storage");
+  if (!r.storage)
+    throw InternalError({.op = "read",
+                         .argument = "tensor",
+                         .given = "executed",
+                         .expected = "storage of its value"});
   return r.storage->data;
 }
 
@@ -298,23 +327,35 @@ Tensor& Tensor::requires_grad_() {
   require_usable(*this, "requires_grad_");
   if (const Cell* c = cell_of(node_); is_leaf(node_) && (!c || c->of_tensor)) return *this;
   if (!is_float(dtype()))
-    throw DTypeError(str("[requires_grad_] ", dtype(), " has no gradient; only float dtypes have"));
+    throw DTypeError({.op = "requires_grad_",
+                      .argument = "tensor",
+                      .given = name(dtype()),
+                      .expected = "a float dtype"});
   if (node_->op == kOpScalar)
     *this =
         tensor_from_bytes(detail::host_data(*this, dtype()), itemsize(dtype()), Shape{}, dtype());
   return *this = alias(detach(), kRequiresGrad);
 }
 
+void throw_without_gradient(std::string argument) {
+  throw StateError({.op = "grad",
+                    .argument = std::move(argument),
+                    .given = "no requires_grad",
+                    .expected = "a tensor that requires grad",
+                    .module = module_path(),
+                    .remedy = "Call requires_grad_() on it before it is used."});
+}
+
 Tensor Tensor::grad() const {
   require_usable(*this, "grad");
   if (Cell* c = cell_of(node_)) return c->grad;
-  if (!requires_grad())
-    throw GraphError(
-        "[grad] the tensor does not require grad; call requires_grad_() on it before it is used");
+  if (!requires_grad()) throw_without_gradient("tensor");
   if (!is_leaf(node_))
-    throw GraphError(
-        "[grad] the tensor was computed from others, and only leaves keep a gradient; use "
-        "grad({output}, {tensor}) before backward()");
+    throw StateError({.op = "grad",
+                      .argument = "tensor",
+                      .given = "computed from others",
+                      .expected = "a leaf, as only leaves keep a gradient",
+                      .remedy = "Use grad({output}, {tensor}) before backward()."});
   return {};
 }
 
@@ -340,8 +381,11 @@ detail::Number detail::number_at(const void* data, DType dtype, size_t i) {
     case DType::u64: {
       const uint64_t v = static_cast<const uint64_t*>(data)[i];
       if (v > static_cast<uint64_t>(std::numeric_limits<int64_t>::max()))
-        throw DTypeError(str("[read] ", v, " at position ", i,
-                             " is larger than the largest i64 and cannot be read"));
+        throw DTypeError({.op = "read",
+                          .argument = "tensor",
+                          .given = str(v, " at position ", i),
+                          .expected = str("at most ", std::numeric_limits<int64_t>::max(),
+                                          ", the largest i64")});
       return integer(static_cast<int64_t>(v));
     }
     case DType::u32: return integer(static_cast<const uint32_t*>(data)[i]);
@@ -349,20 +393,28 @@ detail::Number detail::number_at(const void* data, DType dtype, size_t i) {
     case DType::u8:
     case DType::boolean: return integer(static_cast<const uint8_t*>(data)[i]);
     default:
-      throw DTypeError(str("[read] numbers of dtype ", dtype,
-                           " cannot be read; convert the tensor with cast(t, f32)"));
+      throw DTypeError({.op = "read",
+                        .argument = "tensor",
+                        .given = name(dtype),
+                        .expected = "a dtype of 8 bits or more whose numbers are real"});
   }
 }
 
 void detail::throw_not_held(const Number& n) {
-  throw DTypeError(str("[read] the C++ type that is asked for does not hold ",
-                       n.is_float ? str(n.real) : str(n.integer), "; read a wider one"));
+  throw DTypeError({.op = "read",
+                    .argument = "tensor",
+                    .given = n.is_float ? str(n.real) : str(n.integer),
+                    .expected = "a number that the C++ type holds",
+                    .remedy = "Read a wider type."});
 }
 
 void require_one_element(const Tensor& t) {
   if (t.numel() != 1)
-    throw ShapeError(str("[item] the tensor has shape ", t.shape(),
-                         "; item() reads one element, to_vector() reads all"));
+    throw ShapeError({.op = "item",
+                      .argument = "tensor",
+                      .given = to_string(t.shape()),
+                      .expected = "one element",
+                      .remedy = "Read all elements with to_vector()."});
 }
 
 void flush() { Recorder::current().flush(); }

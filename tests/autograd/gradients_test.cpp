@@ -6,7 +6,9 @@
 
 #include <cmath>
 
+#include "base/text/text.h"
 #include "suanli/ops.h"
+#include "support/errors.h"
 #include "support/op_harness.h"
 
 namespace suanli::test {
@@ -22,14 +24,14 @@ Tensor leaf(const F64s& v) {
 }
 F64s read(const Tensor& t) { return cast(t, f64).to_vector<double>(); }
 double one(const Tensor& t) { return cast(t, f64).item<double>(); }
-template <class E = GraphError, class F> std::string error_of(F&& f) {
-  try {
-    f();
-  } catch (const E& e) { return e.what(); }
-  return "nothing was thrown";
+/// The parts of the error of a walk that meets the consumed graph of an op.
+Parts consumed(const char* walk, const char* op, const char* module = "") {
+  return {.op = walk,
+          .argument = str("graph of ", op),
+          .given = "consumed by an earlier backward",
+          .module = module,
+          .remedy = "Use retain_graph, or detach() what is carried on."};
 }
-const char* const kConsumedAdvice =
-    " was consumed by an earlier backward; use retain_graph, or detach() what is carried on";
 
 // ---- values -------------------------------------------------------------------------------------
 
@@ -293,8 +295,8 @@ TEST(RequiresGrad, MakesALeafWhetherTheValueIsPendingOrNot) {
 
 TEST(RequiresGrad, OnlyOfFloats) {
   Tensor i = tensor<int64_t>({1}, {1});
-  EXPECT_EQ(error_of<DTypeError>([&] { i.requires_grad_(); }),
-            "[requires_grad_] i64 has no gradient; only float dtypes have");
+  EXPECT_FAULT(DTypeError, i.requires_grad_(), .op = "requires_grad_", .argument = "tensor",
+               .given = "i64", .expected = "a float dtype");
 }
 
 // ---- consumed graphs ----------------------------------------------------------------------------
@@ -306,10 +308,8 @@ TEST(Consumed, ASecondBackwardSaysSo) {
     if (flushed) flush();
     y.backward();
     if (flushed) flush();
-    EXPECT_EQ(error_of([&] { y.backward(); }),
-              std::string("[backward] graph of sum") + kConsumedAdvice);
-    EXPECT_EQ(error_of([&] { grad({y}, {Tensor(w)}); }),
-              std::string("[grad] graph of sum") + kConsumedAdvice);
+    expect_fault<StateError>([&] { y.backward(); }, consumed("backward", "sum"));
+    expect_fault<StateError>([&] { grad({y}, {Tensor(w)}); }, consumed("grad", "sum"));
     flush();
     EXPECT_EQ(one(w.grad()), 4) << "the failed walk added nothing";
   }
@@ -320,8 +320,7 @@ TEST(Consumed, TwoLossesOverOneTrunkNeedRetainGraph) {
   Tensor trunk = tanh(w), a = sum(trunk), b = sum(trunk * trunk);
   a.backward();
   // The first backward ended a program; in it b became consumed with all that it came from.
-  EXPECT_EQ(error_of([&] { b.backward(); }),
-            std::string("[backward] graph of sum") + kConsumedAdvice);
+  expect_fault<StateError>([&] { b.backward(); }, consumed("backward", "sum"));
   w.set_grad({});
   trunk = tanh(w);
   a = sum(trunk);
@@ -338,21 +337,19 @@ TEST(Consumed, RetainedGraphsGiveTheSameAgain) {
     const Tensor first = grad({y}, {x}, {}, {.retain_graph = true})[0];
     if (flushed) flush();
     EXPECT_EQ(bits(grad({y}, {x})[0]), bits(first));
-    EXPECT_EQ(error_of([&] { grad({y}, {x}); }),
-              std::string("[grad] graph of sum") + kConsumedAdvice);
+    expect_fault<StateError>([&] { grad({y}, {x}); }, consumed("grad", "sum"));
   }
 }
 
 TEST(Consumed, WhatIsCarriedOnMustBeDetached) {
   Parameter w(reals({0.5}));
   Tensor state = reals({1});
-  std::string text = "nothing was thrown";
-  for (int step = 0; step < 2 && text == "nothing was thrown"; ++step) {
-    state = state * w;
-    text = error_of([&] { sum(state).backward(); });
-    flush();
-  }
-  EXPECT_EQ(text, std::string("[backward] graph of mul") + kConsumedAdvice);
+  state = state * w;
+  sum(state).backward();
+  flush();
+  state = state * w;
+  expect_fault<StateError>([&] { sum(state).backward(); }, consumed("backward", "mul"));
+  flush();
   for (int step = 0; step < 2; ++step) {
     state = state.detach() * w;
     EXPECT_NO_THROW(sum(state).backward());
@@ -370,8 +367,7 @@ TEST(Consumed, ARunningSumOfLossesGrowsNoChain) {
     flush();
   }
   EXPECT_EQ(one(running), 20);
-  EXPECT_EQ(error_of([&] { running.backward(); }),
-            std::string("[backward] graph of add") + kConsumedAdvice);
+  expect_fault<StateError>([&] { running.backward(); }, consumed("backward", "add"));
 }
 
 TEST(Consumed, NamesTheModuleOfTheNode) {
@@ -382,15 +378,13 @@ TEST(Consumed, NamesTheModuleOfTheNode) {
     h = exp(w);
   }
   h.backward();
-  EXPECT_EQ(error_of([&] { h.backward(); }),
-            std::string("[backward] graph of exp") + kConsumedAdvice + " (in net.fc1)");
+  expect_fault<StateError>([&] { h.backward(); }, consumed("backward", "exp", "net.fc1"));
 }
 
 TEST(Consumed, AFailedWalkLeavesTheRestUsable) {
   Tensor x = leaf({2}), used = exp(x), fresh = sin(x), both = fresh * used;
   grad({used}, {x});
-  EXPECT_EQ(error_of([&] { grad({both}, {x}); }),
-            std::string("[grad] graph of exp") + kConsumedAdvice);
+  expect_fault<StateError>([&] { grad({both}, {x}); }, consumed("grad", "exp"));
   Tensor again = leaf({1});
   EXPECT_EQ(one(grad({again * again}, {again})[0]), 2);
 }
@@ -399,22 +393,23 @@ TEST(Consumed, AFailedWalkLeavesTheRestUsable) {
 
 TEST(Refused, WithTheReason) {
   Tensor x = leaf({1, 2}), other = leaf({1}), plain = reals({1});
-  EXPECT_EQ(error_of([&] { plain.backward(); }),
-            "[backward] the output does not require grad: no parameter or requires_grad_() tensor "
-            "leads to it");
-  EXPECT_EQ(
-      error_of<ShapeError>([&] { x.backward(); }),
-      "[backward] the output has shape [2]; one element is expected, or a seed of that shape");
-  EXPECT_EQ(error_of<ShapeError>([&] { backward(exp(x), reals({1})); }),
-            "[backward] seed has shape [1], the output [2]");
-  EXPECT_EQ(error_of<ShapeError>([&] { grad({x, x}, {x}, {reals({1, 1})}); }),
-            "[grad] 1 seeds for 2 outputs");
-  EXPECT_EQ(error_of([&] { grad({exp(x)}, {plain}); }),
-            "[grad] input 0 does not require grad; call requires_grad_() on it before it is used");
-  EXPECT_EQ(error_of([&] { grad({exp(x)}, {x, other}); }),
-            "[grad] input 1 does not lead to the outputs; pass allow_unused if that is meant");
-  EXPECT_EQ(error_of<ShapeError>([] { grad({Tensor()}, {}); }),
-            "[grad] an input is undefined (a default-constructed tensor)");
+  EXPECT_FAULT(StateError, plain.backward(), .op = "backward", .argument = "output",
+               .given = "no requires_grad",
+               .expected = "a tensor to which a parameter or a requires_grad_() tensor leads");
+  EXPECT_FAULT(ShapeError, x.backward(), .op = "backward", .argument = "output", .given = "[2]",
+               .expected = "one element, or a seed of that shape");
+  EXPECT_FAULT(ShapeError, backward(exp(x), reals({1})), .op = "backward", .argument = "seed",
+               .given = "[1]", .expected = "[2], the shape of the output");
+  EXPECT_FAULT(ArgumentError, grad({x, x}, {x}, {reals({1, 1})}), .op = "grad", .argument = "seeds",
+               .given = "1", .expected = "one per output, 2");
+  EXPECT_FAULT(StateError, grad({exp(x)}, {x, plain}), .op = "grad", .argument = "inputs[1]",
+               .given = "no requires_grad", .expected = "a tensor that requires grad",
+               .remedy = "Call requires_grad_() on it before it is used.");
+  EXPECT_FAULT(StateError, grad({exp(x)}, {x, other}), .op = "grad", .argument = "inputs[1]",
+               .given = "unused", .expected = "a tensor that leads to the outputs",
+               .remedy = "Pass allow_unused if that is meant.");
+  EXPECT_FAULT(StateError, grad({Tensor()}, {}), .op = "grad", .argument = "output",
+               .given = "undefined (default-constructed)");
 }
 
 TEST(Refused, UnlessUnusedInputsAreAllowed) {

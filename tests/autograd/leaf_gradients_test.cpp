@@ -3,6 +3,7 @@
 #include <cmath>
 
 #include "gtest/gtest.h"
+#include "support/errors.h"
 #include "tensor/programs.h"
 
 namespace suanli {
@@ -51,7 +52,7 @@ TEST(LeafGradients, HandlesShareThem) {
   Tensor same = a, detached = a.detach();
   sum(a * 2).backward();
   EXPECT_EQ(read(same.grad()), (std::vector<double>{2}));
-  EXPECT_THROW(detached.grad(), GraphError);
+  EXPECT_THROW(detached.grad(), StateError);
   const Node* node = a.node();
   a.requires_grad_();
   EXPECT_EQ(a.node(), node) << "a leaf stays the leaf that it is";
@@ -62,18 +63,20 @@ TEST(LeafGradients, WithoutOneItSaysWhy) {
   Tensor plain = tensor<double>({1}), a = tensor<double>({1});
   a.requires_grad_();
   Tensor computed = a * 2;
-  EXPECT_EQ(
-      thrown<GraphError>([&] { plain.grad(); }),
-      "[grad] the tensor does not require grad; call requires_grad_() on it before it is used");
-  const std::string text =
-      "[grad] the tensor was computed from others, and only leaves keep a gradient; use "
-      "grad({output}, {tensor}) before "
-      "backward()";
-  EXPECT_EQ(thrown<GraphError>([&] { computed.grad(); }), text);
+  EXPECT_FAULT(StateError, plain.grad(), .op = "grad", .argument = "tensor",
+               .given = "no requires_grad", .expected = "a tensor that requires grad",
+               .remedy = "Call requires_grad_() on it before it is used.");
+  const Parts not_a_leaf{.op = "grad",
+                         .argument = "tensor",
+                         .given = "computed from others",
+                         .expected = "a leaf, as only leaves keep a gradient",
+                         .remedy = "Use grad({output}, {tensor}) before backward()."};
+  expect_fault<StateError>([&] { computed.grad(); }, not_a_leaf);
   sum(computed).backward();
   flush();
-  EXPECT_EQ(thrown<GraphError>([&] { computed.grad(); }), text);
-  EXPECT_THROW(Tensor().grad(), ShapeError);
+  expect_fault<StateError>([&] { computed.grad(); }, not_a_leaf);
+  EXPECT_FAULT(StateError, Tensor().grad(), .op = "grad", .argument = "tensor",
+               .given = "undefined (default-constructed)");
 }
 
 TEST(LeafGradients, GradLeavesThemAlone) {

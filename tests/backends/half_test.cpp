@@ -9,6 +9,7 @@
 
 #include "base/core/half.h"
 #include "suanli/autograd.h"
+#include "support/errors.h"
 #include "support/op_harness.h"
 
 namespace suanli::test {
@@ -203,14 +204,9 @@ TEST(Half, IsPrintedMovedAndRefused) {
   EXPECT_EQ(to_string(x), "[[1.5, -2],\n [0.25, 3]]\nf16[2, 2]");
   EXPECT_EQ(cast(transpose(x), f64).to_vector<double>(), (std::vector<double>{1.5, 0.25, -2, 3}));
   EXPECT_EQ(cast(concat({x, x}, 0), f64).numel(), 8);
-  try {
-    matmul(x, x);
-    FAIL();
-  } catch (const DTypeError& e) {
-    EXPECT_STREQ(
-        e.what(),
-        "[matmul] input 0 is f16, which is not computed here; convert it with cast(x, f32)");
-  }
+  EXPECT_FAULT(DTypeError, matmul(x, x), .op = "matmul", .argument = "a", .given = "f16",
+               .expected = "one of f64, f32, i64, i32, u8, bool",
+               .remedy = "Convert it with cast(x, f32).");
 }
 
 TEST(Half, CarriesAGradient) {

@@ -9,16 +9,10 @@
 #include "base/text/text.h"
 #include "gtest/gtest.h"
 #include "suanli/runtime.h"
+#include "support/errors.h"
 
 namespace suanli {
 namespace {
-
-template <class E, class F> std::string text_of(F&& f) {
-  try {
-    f();
-  } catch (const E& e) { return e.what(); }
-  return "nothing was thrown";
-}
 
 TEST(Shape, Basics) {
   Shape s = {2, 3, 4};
@@ -37,16 +31,18 @@ TEST(Shape, Basics) {
 }
 
 TEST(Shape, Errors) {
-  EXPECT_EQ(text_of<ShapeError>([] { (void)Shape{1, 2}.at(2); }),
-            "[shape] axis 2 is out of range for rank 2 (-2…1)");
-  EXPECT_EQ(text_of<ShapeError>([] { (void)Shape{}.at(0); }),
-            "[shape] axis 0 is out of range for a 0-d tensor");
-  EXPECT_NE(text_of<ShapeError>([] { Shape{1, 1, 1, 1, 1, 1, 1, 1, 1}; }).find("at most 8 axes"),
-            std::string::npos);
+  EXPECT_FAULT(ShapeError, (Shape{1, 2}.at(2)), .op = "Shape.axis", .argument = "axis",
+               .given = "2", .expected = "-2 to 1 for rank 2");
+  EXPECT_FAULT(ShapeError, Shape{}.at(0), .op = "Shape.axis", .argument = "axis", .given = "0",
+               .expected = "none for rank 0");
+  EXPECT_FAULT(ShapeError, (Shape{1, 1, 1, 1, 1, 1, 1, 1, 1}), .op = "Shape", .argument = "rank",
+               .given = "9", .expected = "at most 8 axes");
   Shape full = {1, 1, 1, 1, 1, 1, 1, 1};
   EXPECT_THROW(full.push_back(1), ShapeError);
-  EXPECT_EQ(text_of<ShapeError>([] { broadcast({4, 3}, {2, 4, 2}); }),
-            "shapes [4, 3] and [2, 4, 2] do not broadcast: sizes 3 and 2");
+  EXPECT_FAULT(ShapeError, broadcast({4, 3}, {2, 4, 2}), .op = "broadcast", .argument = "a, b",
+               .given = "[4, 3] and [2, 4, 2]", .expected = "sizes that broadcast, not 3 and 2");
+  EXPECT_FAULT(ShapeError, (Shape{int64_t{1} << 32, int64_t{1} << 32}.numel()), .op = "Shape.numel",
+               .given = "[4294967296, 4294967296]", .expected = "fewer elements than 2^63");
 }
 
 TEST(DTypes, NamesAndSizes) {
@@ -71,7 +67,7 @@ TEST(DTypes, NamesAndSizes) {
     EXPECT_EQ(itemsize(c.dtype), c.size);
     EXPECT_EQ(dtype_from_name(c.name), c.dtype);
   }
-  EXPECT_THROW(dtype_from_name("float"), InputError);
+  EXPECT_THROW(dtype_from_name("float"), IoError);
 }
 
 TEST(DTypes, PromotionIsPyTorchs) {
@@ -143,14 +139,9 @@ TEST(Shapes, BytesOfATensorAreBounded) {
   EXPECT_THROW(tensor_bytes("op", {0, INT64_MAX, INT64_MAX}, f32), ShapeError)
       << "as NumPy and PyTorch";
   EXPECT_THROW(tensor_bytes("op", {-2, -3}, f32), ShapeError);
-  try {
-    tensor_bytes("zeros", {int64_t{1} << 32, int64_t{1} << 32}, f32);
-    FAIL();
-  } catch (const ShapeError& e) {
-    EXPECT_STREQ(e.what(),
-                 "[zeros] shape [4294967296, 4294967296] of f32 is too large: a tensor has at most "
-                 "2^48 bytes");
-  }
+  EXPECT_FAULT(ShapeError, tensor_bytes("zeros", {int64_t{1} << 32, int64_t{1} << 32}, f32),
+               .op = "zeros", .argument = "shape", .given = "[4294967296, 4294967296] of f32",
+               .expected = "at most 2^48 bytes");
 }
 
 TEST(Printing, ShapesDTypesAndDevicesGoToStreams) {

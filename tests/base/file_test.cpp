@@ -49,8 +49,8 @@ TEST(FileReader, ReadsAPipeToItsEnd) {
     char part[4];
     file.read(size - 4, part, 4);  // at any place, as of a file
     EXPECT_EQ(std::string(part, 4), bytes.substr(size - 4, 4));
-    EXPECT_THROW(file.read(size - 2, part, 4), InputError);
-    EXPECT_THROW(file.read(size + 5, part, 1), InputError);
+    EXPECT_THROW(file.read(size - 2, part, 4), IoError);
+    EXPECT_THROW(file.read(size + 5, part, 1), IoError);
   }
   const Pipe pipe("text");
   EXPECT_EQ(read_file(pipe.path()), "text");

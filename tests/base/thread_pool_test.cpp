@@ -16,6 +16,7 @@
 
 #include "gtest/gtest.h"
 #include "suanli/base.h"
+#include "support/errors.h"
 
 namespace suanli {
 namespace {
@@ -224,8 +225,9 @@ TEST(ThreadPool, SizesChange) {
     parallel_invoke(9, [&](int) { ++ran; });
     EXPECT_EQ(ran, 9);
   }
-  EXPECT_THROW(pool.pool.set_threads(0), UsageError);
-  EXPECT_THROW(ThreadPool(0), UsageError);
+  EXPECT_FAULT(ArgumentError, pool.pool.set_threads(0), .op = "set_threads", .argument = "threads",
+               .given = "0", .expected = "at least 1");
+  EXPECT_THROW(ThreadPool(0), ArgumentError);
   EXPECT_EQ(pool_threads(), 2);
 }
 
@@ -259,7 +261,7 @@ TEST(ThreadPool, TheNumberOfThreadsMayChangeWhileOthersCompute) {
 
 TEST(ThreadPool, APartThatChangesTheNumberOfThreadsSaysSo) {
   PoolOf pool(2);
-  EXPECT_THROW(parallel_invoke(2, [&](int) { pool.pool.set_threads(3); }), Error);
+  EXPECT_THROW(parallel_invoke(2, [&](int) { pool.pool.set_threads(3); }), StateError);
   EXPECT_EQ(pool_threads(), 2);
 }
 

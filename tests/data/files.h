@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Files for the tests of the data room: a folder of its own per test, IDX and gzip bytes, errors as
-// text.
+// Files for the tests of the data room: a folder of its own per test, IDX and gzip bytes, errors of
+// files.
 #pragma once
 #include <lzma.h>
 #include <unistd.h>
@@ -9,11 +9,12 @@
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
-#include <functional>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "suanli/base.h"
+#include "support/errors.h"
 
 namespace suanli::test {
 
@@ -108,17 +109,27 @@ inline std::string tar(const std::vector<Member>& members) {
   return out + std::string(1024, '\0');
 }
 
-/// "InputError: text", "UsageError: text" or "" if nothing was thrown.
-inline std::string error_of(const std::function<void()>& call) {
+/// The parts of the E that `call` throws; null if it throws nothing. Other exceptions fail the
+/// test.
+template <class E, class F> std::optional<Fault> fault_of(F&& call) {
   try {
     call();
-  } catch (const InputError& e) {
-    return std::string("InputError: ") + e.what();
-  } catch (const UsageError& e) {
-    return std::string("UsageError: ") + e.what();
-  } catch (const std::exception& e) { return std::string("another error: ") + e.what(); }
-  return "";
+  } catch (const E& e) { return e.fault(); } catch (const std::exception& e) {
+    ADD_FAILURE() << "another exception: " << e.what();
+  }
+  return {};
 }
+/// The parts of the E that `call` is to throw.
+template <class E, class F> Fault thrown(F&& call) {
+  std::optional<Fault> fault = fault_of<E>(call);
+  if (!fault) ADD_FAILURE() << "nothing was thrown";
+  return fault.value_or(Fault{});
+}
+/// Place and fault of a file in one, for errors of the rooms below and of libraries.
+inline std::string told(const Fault& fault) { return fault.argument + ": " + fault.given; }
+
+/// All that an error of another room says.
+inline std::string whole(const Fault& fault) { return IoError(fault).what(); }
 
 inline bool contains(const std::string& text, const std::string& part) {
   return text.find(part) != std::string::npos;

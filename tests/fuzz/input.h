@@ -28,12 +28,12 @@ class InputFile {
   std::string path_;
 };
 
-/// Runs a reader: it may refuse with an InputError that names the file, and do nothing else wrong.
+/// Runs a reader: it may refuse with an IoError that names the file, and do nothing else wrong.
 template <class F> int expect_input_errors(const std::string& path, F&& read) {
   try {
     read();
-  } catch (const InputError& error) {
-    if (std::string(error.what()).find(path) == std::string::npos) std::abort();
+  } catch (const IoError& error) {
+    if (!error.argument().starts_with(path)) std::abort();
   }
   return 0;
 }

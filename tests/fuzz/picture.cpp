@@ -15,7 +15,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
       try {
         const PictureHeader header = format->header(bytes);
         if (header.width * header.height > 1 << 20) return;  // large ones only take long
-      } catch (const InputError&) {}  // decode_picture() must say the same
+      } catch (const IoError&) {}  // decode_picture() must say the same
     }
     const Picture picture = decode_picture("file", bytes, size % 3 == 0 ? 8 : 0);
     if (static_cast<int64_t>(picture.pixels.size()) !=

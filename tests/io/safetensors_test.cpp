@@ -5,6 +5,7 @@
 
 #include "base/files/file.h"
 #include "suanli/io.h"
+#include "support/errors.h"
 #include "support/temp_folder.h"
 
 namespace suanli {
@@ -68,100 +69,107 @@ TEST(Safetensors, ReadsBackEveryDtypeShapeAndNote) {
 struct Damage {
   const char* what;
   std::string content;
-  const char* error;
+  const char *at, *given, *expected = "";  // `at`: behind the path
 };
 
 TEST(Safetensors, DamagedFilesAreRefusedWithTheReason) {
   const std::string a = R"("a":{"dtype":"F32","shape":[2],"data_offsets":[0,8]})", eight(8, 'x');
   uint64_t huge = 100'000'001;
   const Damage cases[] = {
-      {"empty", "", "has 0 bytes"},
-      {"seven bytes", "1234567", "has 7 bytes"},
-      {"length beyond the file", std::string("\xff\0\0\0\0\0\0\0{}", 10),
-       "a header of 255 bytes is announced, the file has only 2 more"},
+      {"empty", "", "", "0 bytes", "at least 8, the length of the header"},
+      {"seven bytes", "1234567", "", "7 bytes", "at least 8, the length of the header"},
+      {"length beyond the file", std::string("\xff\0\0\0\0\0\0\0{}", 10), ": byte 0",
+       "a header of 255 bytes is announced", "at most 2, the rest of the file"},
       {"length beyond the format", std::string(reinterpret_cast<const char*>(&huge), 8) + "{}",
-       "at most 100000000 are allowed"},
-      {"all ones", std::string(8, '\xff') + "{}", "at most 100000000 are allowed"},
-      {"no brace", container(" {}", ""), "does not begin with {"},
-      {"no header", container("", ""), "does not begin with {"},
-      {"not JSON", container("{\"a\":", ""), "not valid JSON"},
-      {"text after JSON", container("{}x", ""), "not valid JSON"},
-      {"duplicate name", container("{" + a + "," + a + "}", eight), "\"a\" occurs twice"},
+       ": byte 0", "a header of 100000001 bytes is announced", "at most 100000000"},
+      {"all ones", std::string(8, '\xff') + "{}", ": byte 0",
+       "a header of 18446744073709551615 bytes is announced", "at most 100000000"},
+      {"no brace", container(" {}", ""), ": byte 8", "the header does not begin with {"},
+      {"no header", container("", ""), ": byte 8", "the header does not begin with {"},
+      {"not JSON", container("{\"a\":", ""), ": header: byte 6",
+       "not valid JSON: syntax error while parsing value - unexpected end of input; expected '[', "
+       "'{', or a literal"},
+      {"text after JSON", container("{}x", ""), ": header: byte 3",
+       "not valid JSON: syntax error while parsing value - invalid literal; last read: '{}x'; "
+       "expected end of input"},
+      {"duplicate name", container("{" + a + "," + a + "}", eight), ": header",
+       "JSON has the key \"a\" twice"},
       {"nested", container("{\"a\":" + std::string(100, '[') + std::string(100, ']') + "}", ""),
-       "nested deeper"},
-      {"no dtype", container(R"({"a":{"shape":[2],"data_offsets":[0,8]}})", eight),
-       "tensor a: no \"dtype\""},
+       ": header", "JSON is nested deeper than 64 levels"},
+      {"no dtype", container(R"({"a":{"shape":[2],"data_offsets":[0,8]}})", eight), ": tensor a",
+       "no \"dtype\""},
       {"unknown dtype",
-       container(R"({"a":{"dtype":"F31","shape":[2],"data_offsets":[0,8]}})", eight),
-       "dtype F31 is not supported"},
-      {"no shape", container(R"({"a":{"dtype":"F32","data_offsets":[0,8]}})", eight),
+       container(R"({"a":{"dtype":"F31","shape":[2],"data_offsets":[0,8]}})", eight), ": tensor a",
+       "dtype F31", "a dtype that is supported"},
+      {"no shape", container(R"({"a":{"dtype":"F32","data_offsets":[0,8]}})", eight), ": tensor a",
        "no \"shape\""},
       {"negative size",
-       container(R"({"a":{"dtype":"F32","shape":[-2],"data_offsets":[0,8]}})", eight),
-       "holds -2, not a size"},
+       container(R"({"a":{"dtype":"F32","shape":[-2],"data_offsets":[0,8]}})", eight), ": tensor a",
+       "\"shape\" holds -2", "sizes from 0 on"},
       {"fractional size",
        container(R"({"a":{"dtype":"F32","shape":[2.0],"data_offsets":[0,8]}})", eight),
-       "holds 2.0, not a size"},
+       ": tensor a", "\"shape\" holds 2.0", "sizes from 0 on"},
       {"overflow",
        container(R"({"a":{"dtype":"F32","shape":[4294967296,4294967296],"data_offsets":[0,8]}})",
                  eight),
-       "overflows"},
+       ": tensor a", "\"shape\" has more bytes than 2^62"},
       {"wrap to eight",
        container(R"({"a":{"dtype":"F32","shape":[4611686018427387906],"data_offsets":[0,8]}})",
                  eight),
-       "overflows"},
+       ": tensor a", "\"shape\" has more bytes than 2^62"},
       {"nine axes",
        container(R"({"a":{"dtype":"F32","shape":[1,1,1,1,1,1,1,1,1],"data_offsets":[0,4]}})",
                  "1234"),
-       "9 axes, at most 8"},
+       ": tensor a", "9 axes", "at most 8"},
       {"one offset", container(R"({"a":{"dtype":"F32","shape":[2],"data_offsets":[0]}})", eight),
-       "two numbers"},
+       ": tensor a", "no \"data_offsets\" of two numbers"},
       {"negative offset",
-       container(R"({"a":{"dtype":"F32","shape":[2],"data_offsets":[-8,0]}})", eight),
-       "holds -8, not an offset"},
+       container(R"({"a":{"dtype":"F32","shape":[2],"data_offsets":[-8,0]}})", eight), ": tensor a",
+       "\"data_offsets\" holds -8", "offsets from 0 on"},
       {"backwards", container(R"({"a":{"dtype":"F32","shape":[2],"data_offsets":[8,0]}})", eight),
-       "are not 8 bytes"},
+       ": tensor a", "data_offsets [8, 0]", "8 bytes, as F32 [2] takes"},
       {"wrong count", container(R"({"a":{"dtype":"F32","shape":[3],"data_offsets":[0,8]}})", eight),
-       "are not 12 bytes, which F32 [3] takes"},
+       ": tensor a", "data_offsets [0, 8]", "12 bytes, as F32 [3] takes"},
       {"gap at the start",
-       container(R"({"a":{"dtype":"U8","shape":[4],"data_offsets":[4,8]}})", eight), "(a gap)"},
+       container(R"({"a":{"dtype":"U8","shape":[4],"data_offsets":[4,8]}})", eight), ": tensor a",
+       "begins at byte 65 (a gap)", "byte 61"},
       {"overlap",
        container(
            R"({"a":{"dtype":"U8","shape":[8],"data_offsets":[0,8]},"b":{"dtype":"U8","shape":[4],"data_offsets":[4,8]}})",
            eight),
-       "(an overlap)"},
-      {"truncated", container("{" + a + "}", "1234567"), "(truncated)"},
-      {"something follows", container("{" + a + "}", "123456789"), "(something follows)"},
-      {"metadata is a list", container(R"({"__metadata__":[]})", ""),
-       "__metadata__ is not an object"},
-      {"metadata holds a number", container(R"({"__metadata__":{"a":1}})", ""),
-       "\"a\" is not a string"},
-      {"an entry is no object", container(R"({"a":1})", ""), "no \"dtype\""},
+       ": tensor b", "begins at byte 117 (an overlap)", "byte 121"},
+      {"truncated", container("{" + a + "}", "1234567"), "", "the file ends at byte 69 (truncated)",
+       "byte 70, the end of the tensors"},
+      {"something follows", container("{" + a + "}", "123456789"), "",
+       "the file ends at byte 71 (something follows the tensors)",
+       "byte 70, the end of the tensors"},
+      {"metadata is a list", container(R"({"__metadata__":[]})", ""), ": __metadata__",
+       "no object"},
+      {"metadata holds a number", container(R"({"__metadata__":{"a":1}})", ""), ": __metadata__",
+       "\"a\" is no string"},
+      {"an entry is no object", container(R"({"a":1})", ""), ": tensor a", "no \"dtype\""},
   };
   TempFolder folder;
   for (const Damage& c : cases) {
     const std::string path = folder.file("x.safetensors", c.content);
-    const std::string text = error_of<InputError>([&] { load_safetensors(path); });
-    EXPECT_NE(text.find(c.error), std::string::npos) << c.what << ": " << text;
-    EXPECT_EQ(text.find(path), 0u) << c.what << ": the file is named first: " << text;
+    SCOPED_TRACE(c.what);
+    EXPECT_FAULT(IoError, load_safetensors(path), .op = "", .argument = path + c.at,
+                 .given = c.given, .expected = c.expected);
   }
-  EXPECT_NE(error_of<InputError>([&] { load_safetensors(folder / "none"); }).find("No such file"),
-            std::string::npos);
+  EXPECT_FAULT(IoError, load_safetensors(folder / "none"), .argument = folder / "none",
+               .given = "cannot be opened: No such file or directory");
 }
 
 TEST(Safetensors, RefusesToWriteWhatTheFormatCannotHold) {
   TempFolder folder;
   Tensor one = tensor<float>({1});
-  EXPECT_NE(error_of<InputError>([&] {
-              save_safetensors(folder / "x", {{"a", one}, {"a", one}});
-            }).find("two tensors are named a"),
-            std::string::npos);
+  const std::string path = folder / "x";
+  EXPECT_FAULT(IoError, save_safetensors(path, {{"a", one}, {"a", one}}),
+               .argument = path + ": tensor a", .given = "two tensors of this name");
   std::string bytes(16, '\0');
   Tensor c128 = tensor_from_bytes(bytes.data(), 16, Shape{1}, DType::c128);
-  EXPECT_NE(error_of<InputError>([&] {
-              save_safetensors(folder / "x", {{"a", c128}});
-            }).find("cannot hold"),
-            std::string::npos);
+  EXPECT_FAULT(IoError, save_safetensors(path, {{"a", c128}}), .argument = path + ": tensor a",
+               .given = "c128", .expected = "a dtype that safetensors can hold");
   EXPECT_FALSE(path_exists(folder / "x"));
 }
 

@@ -12,6 +12,7 @@
 #include "suanli/optim.h"
 #include "suanli/plan.h"
 #include "suanli/session.h"
+#include "support/errors.h"
 
 namespace suanli {
 namespace {
@@ -234,37 +235,32 @@ TEST(Gpt, TwoHundredTokensBuildFewPlansAndCopyNoCache) {
 }
 
 TEST(Gpt, Errors) {
-  auto error_of = [](auto&& f) -> std::string {
-    try {
-      f();
-    } catch (const Error& e) { return e.what(); }
-    return "nothing was thrown";
-  };
-  EXPECT_NE(
-      error_of([] { models::Gpt({.width = 10, .heads = 3}); }).find("a multiple of the heads"),
-      std::string::npos);
-  EXPECT_NE(error_of([] { models::Gpt({.vocab = 0}); }).find("model gpt: vocab 0"),
-            std::string::npos);
+  const std::string sizes = "at least 1 each and a width that is a multiple of the heads";
+  EXPECT_FAULT(IoError, models::Gpt({.width = 10, .heads = 3}), .op = "Gpt", .argument = "options",
+               .given = "vocab 50257, context 1024, layers 12, width 10, heads 3",
+               .expected = sizes);
+  EXPECT_FAULT(IoError, models::Gpt({.vocab = 0}), .op = "Gpt", .argument = "options",
+               .given = "vocab 0, context 1024, layers 12, width 768, heads 12", .expected = sizes);
   models::Gpt gpt(kSmall);
-  EXPECT_EQ(error_of([&] { gpt(tokens(1, 9)); }),
-            "[GptTrunk] tokens have shape [1, 9]; [B, T] with T up to the context, 8, is expected "
-            "(in transformer)");
-  EXPECT_EQ(error_of([&] { gpt(tensor<int64_t>({11}, {1, 1})).to_vector<float>(); }),
-            "[embedding] index 11 at position 0 is out of range: 11 entries (0…10) exist");
-  EXPECT_NE(error_of([&] {
-              gpt.generate(tokens(1, 5), 4);
-            }).find("[Gpt.generate] tokens have shape [1, 5] and 4 more"),
-            std::string::npos);
-  EXPECT_NE(error_of([&] { gpt.generate(tensor<int64_t>({}, {1, 0}), 4); }).find("T ≥ 1"),
-            std::string::npos);
+  EXPECT_FAULT(ShapeError, gpt(tokens(1, 9)), .op = "GptTrunk", .argument = "tokens",
+               .given = "[1, 9]", .expected = "[B, T] with T up to the context, 8",
+               .module = "transformer");
+  EXPECT_FAULT(IoError, gpt(tensor<int64_t>({11}, {1, 1})).to_vector<float>(), .op = "embedding",
+               .argument = "index", .given = "11 at position 0",
+               .expected = "0…10, for 11 entries");
+  const std::string room = "[B, T] with T ≥ 1, in all no more than the context, 8";
+  EXPECT_FAULT(ShapeError, gpt.generate(tokens(1, 5), 4), .op = "Gpt.generate",
+               .argument = "tokens", .given = "[1, 5] and 4 new ones", .expected = room);
+  EXPECT_FAULT(ShapeError, gpt.generate(tensor<int64_t>({}, {1, 0}), 4), .op = "Gpt.generate",
+               .argument = "tokens", .given = "[1, 0] and 4 new ones", .expected = room);
   models::KvCache cache = gpt.cache(1, 4);
-  EXPECT_EQ(error_of([&] { gpt(tokens(1, 5), cache); }),
-            "[GptTrunk] tokens have shape [1, 5]; [B, T] with T up to 4 is expected: the cache "
-            "holds 0 of 4 tokens for 2 blocks, the "
-            "context is 8 (in transformer)");
+  EXPECT_FAULT(ShapeError, gpt(tokens(1, 5), cache), .op = "GptTrunk", .argument = "tokens",
+               .given = "[1, 5] and a cache of 2 blocks with 0 of 4 tokens",
+               .expected = "[B, T] with T up to 4 and a cache of 2 blocks, for a context of 8",
+               .module = "transformer");
   EXPECT_EQ(cache.length(), 0);
-  EXPECT_NE(error_of([&] { gpt.cache(1, 0); }).find("[KvCache] batch 1, capacity 0"),
-            std::string::npos);
+  EXPECT_FAULT(ShapeError, gpt.cache(1, 0), .op = "KvCache", .argument = "capacity", .given = "0",
+               .expected = "at least 1");
 }
 
 }  // namespace

@@ -5,6 +5,7 @@
 #include <map>
 
 #include "suanli/models.h"
+#include "support/errors.h"
 
 namespace suanli {
 namespace {
@@ -212,41 +213,34 @@ TEST(Zoo, WeightsAreAFunctionOfTheSeed) {
   EXPECT_NE(weights(3), weights(4));
 }
 
-template <class E, class F> std::string error_of(F&& f) {
-  try {
-    f();
-  } catch (const E& e) { return e.what(); }
-  return "nothing was thrown";
-}
-
 TEST(Zoo, Errors) {
   struct Row {
     const char* name;
     ModelOptions options;
-    const char* error;
+    const char *argument, *given, *expected;
   };
   const Row rows[] = {
-      {"cnn_b", {{1, 9, 28}, 10, 0}, "pictures of 9x28 are too small, at least 10x10"},
-      {"cnn_c", {{1, 28, 15}, 10, 0}, "pictures of 28x15 are too small, at least 16x16"},
-      {"cnn_b", {{784}, 10, 0}, "expected [channels, height, width]"},
-      {"cnn_b", {{0, 28, 28}, 10, 0}, "has an empty axis"},
-      {"linear", {{1, 28, 28}, 0, 0}, "at least 1"},
-      {"airbench", {{3, 8, 32}, 10, 0}, "pictures of 8x32 are too small, at least 9x9"},
-      {"vit_tiny", {{3, 3, 32}, 10, 0}, "too small for patches of 4x4"},
-      {"tabular", {{3, 8, 8}, 10, 0}, "expected [columns]"},
-      {"resnet50", {{784}, 10, 0}, "expected [channels, height, width]"},
+      {"cnn_b", {{1, 9, 28}, 10, 0}, "input_shape", "[1, 9, 28]", "pictures of at least 10x10"},
+      {"cnn_c", {{1, 28, 15}, 10, 0}, "input_shape", "[1, 28, 15]", "pictures of at least 16x16"},
+      {"cnn_b", {{784}, 10, 0}, "input_shape", "[784]", "[channels, height, width]"},
+      {"cnn_b", {{0, 28, 28}, 10, 0}, "input_shape", "[0, 28, 28]", "axes of at least 1"},
+      {"linear", {{1, 28, 28}, 0, 0}, "classes", "0", "at least 1"},
+      {"airbench", {{3, 8, 32}, 10, 0}, "input_shape", "[3, 8, 32]", "pictures of at least 9x9"},
+      {"vit_tiny", {{3, 3, 32}, 10, 0}, "input_shape", "[3, 3, 32]", "pictures of at least 4x4"},
+      {"tabular", {{3, 8, 8}, 10, 0}, "input_shape", "[3, 8, 8]", "[columns]"},
+      {"resnet50", {{784}, 10, 0}, "input_shape", "[784]", "[channels, height, width]"},
   };
-  for (const Row& r : rows) {
-    std::string text = error_of<InputError>([&] { make(r.name, r.options); });
-    EXPECT_NE(text.find(r.error), std::string::npos) << text;
-  }
+  for (const Row& r : rows)
+    EXPECT_FAULT(IoError, make(r.name, r.options), .op = r.name, .argument = r.argument,
+                 .given = r.given, .expected = r.expected);
   std::string names;
   for (const models::Entry& e : models::entries())
     names += (names.empty() ? "" : ", ") + std::string(e.name);
-  EXPECT_EQ(error_of<UsageError>([] { make("cnn-b"); }),
-            "model 'cnn-b' is not known: did you mean 'cnn_b'? There are " + names + ".");
-  EXPECT_EQ(error_of<UsageError>([] { make("transformer"); }),
-            "model 'transformer' is not known. There are " + names + ".");
+  EXPECT_FAULT(ArgumentError, make("cnn-b"), .op = "models::entry", .argument = "model",
+               .given = "'cnn-b'", .expected = "one of " + names,
+               .remedy = "Did you mean 'cnn_b'?");
+  EXPECT_FAULT(ArgumentError, make("transformer"), .given = "'transformer'",
+               .expected = "one of " + names, .remedy = "");
 }
 
 }  // namespace

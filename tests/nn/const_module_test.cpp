@@ -4,6 +4,7 @@
 
 #include "gtest/gtest.h"
 #include "nn/moody.h"
+#include "support/errors.h"
 #include "support/temp_folder.h"
 
 namespace suanli {
@@ -77,22 +78,26 @@ struct Around : nn::Module {
 };
 
 TEST(EmptyModule, SaysSoWhenItIsUsed) {
-  const std::string text =
-      "[AnyModule] it is empty (default-constructed or moved from); a module is expected";
   nn::AnyModule full = nn::ReLU(), none;
   EXPECT_TRUE(full);
   EXPECT_FALSE(none);
-  EXPECT_EQ(thrown<UsageError>([&] { none(zeros({1})); }), text);
-  EXPECT_EQ(thrown<UsageError>([&] { none.get(); }), text);
-  EXPECT_EQ(thrown<UsageError>([&] { Around()(zeros({1})); }), text + " (in Around)");
+  Parts empty{.op = "AnyModule",
+              .argument = "",
+              .given = "empty (default-constructed or moved from)",
+              .expected = "a module",
+              .module = ""};
+  expect_fault<StateError>([&] { none(zeros({1})); }, empty);
+  expect_fault<StateError>([&] { none.get(); }, empty);
+  empty.module = "Around";
+  expect_fault<StateError>([&] { Around()(zeros({1})); }, empty);
   EXPECT_EQ(none.parameter_count(), 0);
   none = std::move(full);
   EXPECT_TRUE(none);
   EXPECT_FALSE(full);  // NOLINT(bugprone-use-after-move): it is empty then
   EXPECT_EQ(none(tensor(std::vector<float>{-1, 2}, Shape{2})).to_vector<float>(),
             (std::vector<float>{0, 2}));
-  EXPECT_EQ(thrown<UsageError>([&] { nn::Sequential().add(nn::AnyModule()); }),
-            "[Sequential] add was given an empty AnyModule; a module is expected");
+  EXPECT_FAULT(ArgumentError, nn::Sequential().add(nn::AnyModule()), .op = "Sequential.add",
+               .argument = "module", .given = "an empty AnyModule", .expected = "a module");
 }
 
 }  // namespace

@@ -83,7 +83,7 @@ TEST(InferenceMode, RecordsNoGradient) {
     const GradMode on(true);
     EXPECT_FALSE(net(x).requires_grad()) << "nothing inside turns gradients on again";
   }
-  EXPECT_THROW(sum(y).backward(), GraphError);
+  EXPECT_THROW(sum(y).backward(), StateError);
   EXPECT_TRUE(net(x).requires_grad());
   NoGrad off;
   { InferenceMode inference; }

@@ -6,15 +6,10 @@
 
 #include <cmath>
 
+#include "support/errors.h"
+
 namespace suanli {
 namespace {
-
-template <class F> std::string error_of(F&& f) {
-  try {
-    f();
-  } catch (const Error& e) { return e.what(); }
-  return "nothing was thrown";
-}
 
 TEST(Layers, EmbeddingTakesRowsAndItsGradientAddsThem) {
   manual_seed(1);
@@ -69,18 +64,35 @@ TEST(Layers, LayerNormFarFromZero) {
 }
 
 TEST(Layers, Errors) {
-  EXPECT_EQ(error_of([] { nn::Embedding(0, 3); }),
-            "[Embedding] 0 rows of 3: at least 1 each is expected");
-  EXPECT_EQ(
-      error_of([] { nn::LayerNorm(Shape{}); }),
-      "[LayerNorm] the normalized shape is []; at least one axis and one element are expected");
+  EXPECT_FAULT(ArgumentError, nn::Linear(0, 3), .op = "Linear", .argument = "in", .given = "0",
+               .expected = "at least 1");
+  EXPECT_FAULT(ArgumentError, nn::Linear(3, -1), .op = "Linear", .argument = "out", .given = "-1");
+  EXPECT_FAULT(ArgumentError, nn::Conv2d(2, 3, 0), .op = "Conv2d", .argument = "kernel",
+               .given = "0", .expected = "at least 1");
+  EXPECT_FAULT(ArgumentError, nn::Conv2d(2, 4, 3, {.groups = 0}), .op = "Conv2d",
+               .argument = "groups", .given = "0", .expected = "at least 1");
+  EXPECT_FAULT(ArgumentError, nn::Conv2d(3, 4, 3, {.groups = 2}), .op = "Conv2d", .argument = "in",
+               .given = "3", .expected = "a multiple of groups, 2");
+  EXPECT_FAULT(ArgumentError, nn::Conv2d(4, 3, 3, {.groups = 2}), .op = "Conv2d", .argument = "out",
+               .given = "3", .expected = "a multiple of groups, 2");
+  EXPECT_FAULT(ArgumentError, nn::BatchNorm2d(0), .op = "BatchNorm2d", .argument = "channels",
+               .given = "0", .expected = "at least 1");
+  EXPECT_FAULT(ArgumentError, nn::Embedding(0, 3), .op = "Embedding", .argument = "num_embeddings",
+               .given = "0", .expected = "at least 1");
+  EXPECT_FAULT(ShapeError, nn::LayerNorm(Shape{}), .op = "LayerNorm",
+               .argument = "normalized_shape", .given = "[]",
+               .expected = "at least one axis and one element");
   nn::LayerNorm norm(4);
-  EXPECT_EQ(error_of([&] { norm(ones({2, 3})); }),
-            "[layer_norm] weight has shape [4]; the last axes of the input's [2, 3] are expected "
-            "(in LayerNorm)");
+  EXPECT_FAULT(ShapeError, norm(ones({2, 3})), .op = "layer_norm", .argument = "weight",
+               .given = "[4]", .expected = "the last axes of input [2, 3]", .module = "LayerNorm");
   nn::Embedding table(3, 2);
-  EXPECT_EQ(error_of([&] { table(tensor<int64_t>({0, 3}, {2})).to_vector<float>(); }),
-            "[embedding] index 3 at position 1 is out of range: 3 entries (0…2) exist");
+  EXPECT_FAULT(IoError, table(tensor<int64_t>({0, 3}, {2})).to_vector<float>(), .op = "embedding",
+               .argument = "index", .given = "3 at position 1", .expected = "0…2, for 3 entries");
+  Parameter small(ones({2})), large(ones({3}));
+  EXPECT_FAULT(ShapeError, nn::tie(small, large), .op = "tie", .argument = "b", .given = "[3]",
+               .expected = "[2], the shape of a");
+  EXPECT_FAULT(DTypeError, norm.to(i64), .op = "to", .argument = "dtype", .given = "i64",
+               .expected = "a float dtype, as parameters have gradients");
 }
 
 TEST(Layers, BatchNorm1dNormalizesColumns) {
@@ -93,9 +105,10 @@ TEST(Layers, BatchNorm1dNormalizesColumns) {
   // the unbiased variance is 4
   EXPECT_NEAR(norm.running_var.value().to_vector<float>()[0], 0.9 + 0.1 * 4, 1e-6);
   EXPECT_EQ(norm(zeros({4, 2, 5})).shape(), Shape({4, 2, 5}));
-  EXPECT_EQ(error_of([&] { norm(zeros({4, 2, 5, 5})); }),
-            "[BatchNorm1d] input has shape [4, 2, 5, 5], [N, 2] or [N, C, L] is expected (in "
-            "BatchNorm1d)");
+  EXPECT_FAULT(ShapeError, norm(zeros({4, 2, 5, 5})), .op = "BatchNorm1d", .argument = "input",
+               .given = "[4, 2, 5, 5]", .expected = "[N, 2] or [N, 2, L]", .module = "BatchNorm1d");
+  EXPECT_FAULT(ShapeError, norm(zeros({1, 2})), .op = "BatchNorm1d", .argument = "input",
+               .given = "[1, 2]", .expected = "more than one value per channel in training");
 }
 
 TEST(Layers, StochasticDepthDropsWholeSamples) {
@@ -132,9 +145,12 @@ TEST(Layers, MultiheadAttentionIsItsDefinition) {
   const auto expected =
       matmul(concat(heads, 2), attention.out_proj.weight, false, true).to_vector<float>();
   for (size_t i = 0; i < y.size(); ++i) EXPECT_NEAR(y[i], expected[i], 1e-5) << i;
-  EXPECT_NE(
-      error_of([] { nn::MultiheadAttention(5, 2); }).find("a multiple of the heads is expected"),
-      std::string::npos);
+  EXPECT_FAULT(ArgumentError, nn::MultiheadAttention(5, 2), .op = "MultiheadAttention",
+               .argument = "embed_dim", .given = "5", .expected = "a multiple of num_heads, 2");
+  EXPECT_FAULT(ArgumentError, nn::MultiheadAttention(4, 0), .op = "MultiheadAttention",
+               .argument = "num_heads", .given = "0", .expected = "at least 1");
+  EXPECT_FAULT(ShapeError, attention(ones({2, 4})), .op = "MultiheadAttention", .argument = "input",
+               .given = "[2, 4]", .expected = "[B, T, embed_dim]");
 }
 
 }  // namespace

@@ -5,6 +5,7 @@
 #include <numbers>
 
 #include "gtest/gtest.h"
+#include "support/errors.h"
 #include "tensor/programs.h"
 
 namespace suanli {
@@ -57,9 +58,10 @@ TEST(Schedule, GoesThroughItsKnownPoints) {
 }
 
 TEST(Schedule, NamesAreSuggested) {
-  EXPECT_EQ(thrown<UsageError>([] { optim::schedule_from_name("cosin"); }),
-            "schedule 'cosin' is not known: did you mean 'cosine'? There are constant, cosine, "
-            "linear, onecycle, step.");
+  EXPECT_FAULT(ArgumentError, optim::schedule_from_name("cosin"), .op = "schedule_from_name",
+               .argument = "schedule", .given = "'cosin'",
+               .expected = "one of constant, cosine, linear, onecycle, step",
+               .remedy = "Did you mean 'cosine'?");
 }
 
 TEST(ParameterGroups, TakeTheirShareOfLearningRateAndDecay) {
@@ -80,8 +82,9 @@ TEST(ParameterGroups, TakeTheirShareOfLearningRateAndDecay) {
     EXPECT_NEAR(a.value().item<double>(),
                 adamw ? 2 * (1 - 0.1 * 0.5) - 0.1 : 2 - 0.1 * (3 + 0.5 * 2), 1e-12);
     EXPECT_NEAR(b.value().item<double>(), adamw ? 2 - 0.4 : 2 - 0.4 * 3, 1e-12);
-    EXPECT_EQ(thrown<UsageError>([&] { opt->scale({Parameter(zeros({3}))}, 1, 1); }),
-              "[scale] a parameter of shape [3] is not this optimizer's");
+    EXPECT_FAULT(ArgumentError, opt->scale({Parameter(zeros({3}))}, 1, 1), .op = "scale",
+                 .argument = "parameters", .given = "one of shape [3]",
+                 .expected = "parameters of this optimizer");
   }
 }
 
@@ -129,8 +132,8 @@ TEST(WeightAverage, FollowsThePlainLoop) {
   expect_average(as_doubles());
   auto state = average.state_dict();
   state[0].first = "elsewhere";
-  EXPECT_EQ(thrown<InputError>([&] { other.load_state_dict(state); }),
-            "[load_state_dict] the average is not of this model: missing fc1.weight");
+  EXPECT_FAULT(IoError, other.load_state_dict(state), .op = "load_state_dict", .argument = "state",
+               .given = "missing fc1.weight", .expected = "an average of this model");
 }
 
 }  // namespace

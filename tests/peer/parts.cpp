@@ -42,7 +42,7 @@ struct Tokens : nn::Module {
 nn::AnyModule layer_from(const std::string& word, std::istream& words) {
   auto number = [&words] {
     double value = 0;
-    if (!(words >> value)) throw UsageError("a number is missing");
+    if (!(words >> value)) throw ArgumentError({.argument = "layer", .given = "no number"});
     return value;
   };
   auto whole = [&] { return static_cast<int>(number()); };
@@ -73,7 +73,7 @@ nn::AnyModule layer_from(const std::string& word, std::istream& words) {
   if (word == "hardsigmoid") return nn::Hardsigmoid();
   if (word == "flatten") return Flatten();
   if (word == "tokens") return Tokens();
-  throw UsageError("no layer is called " + word);
+  throw ArgumentError({.argument = "layer", .given = word});
 }
 
 nn::Sequential network_from(std::istream& words) {

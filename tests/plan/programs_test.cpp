@@ -6,6 +6,7 @@
 #include "gtest/gtest.h"
 #include "runtime/storage.h"
 #include "suanli/loader.h"
+#include "support/errors.h"
 #include "tensor/programs.h"
 
 namespace suanli {
@@ -265,10 +266,9 @@ TEST(Programs, CheckNanNamesOpModuleAndSample) {
   Session::current().set_check_nan(true);
   // the third sample's sum is −2
   Tensor y = m(tensor(std::vector<float>{1, 1, 2, 2, -3, 1}, {3, 2}));
-  const std::string text = thrown<NumericError>([&] { y.to_vector<float>(); });
+  EXPECT_FAULT(NumericError, y.to_vector<float>(), .op = "log", .argument = "result",
+               .given = "the first NaN, in shape [3, 3], sample 2", .module = "bad");
   Session::current().set_check_nan(false);
-  for (const char* part : {"[log]", "NaN", "sample 2", "(in bad)"})
-    EXPECT_NE(text.find(part), std::string::npos) << text;
   EXPECT_TRUE(std::isnan(m(tensor(std::vector<float>{-3, 1}, {1, 2})).to_vector<float>()[0]))
       << "off again: a NaN is a value";
 }

@@ -150,12 +150,12 @@ TEST(Tuning, ValuesOutOfTheirRangesAreRefused) {
   const PlanTuning plan = plan_tuning();
   cpu::CpuTuning bad = cpu;
   bad.tile_bytes = 5000;
-  EXPECT_THROW(cpu::set_cpu_tuning(bad), UsageError);
+  EXPECT_THROW(cpu::set_cpu_tuning(bad), ArgumentError);
   bad.tile_bytes = 32768;
-  EXPECT_THROW(cpu::set_cpu_tuning(bad), UsageError);
+  EXPECT_THROW(cpu::set_cpu_tuning(bad), ArgumentError);
   PlanTuning worse = plan;
   worse.longest_row = 65536;  // kernels would cut such a row when it stands alone
-  EXPECT_THROW(set_plan_tuning(worse), UsageError);
+  EXPECT_THROW(set_plan_tuning(worse), ArgumentError);
   EXPECT_EQ(cpu::cpu_tuning(), cpu);
   EXPECT_EQ(plan_tuning(), plan);
 }

@@ -126,7 +126,9 @@ TEST(Derived, KeepsFewOfEverySource) {
 TEST(Derived, AFailureLeavesNone) {
   Storage* source = storage();
   const int64_t before = derived_bytes({});
-  EXPECT_THROW(derive_one(source, 1, [](const void*, void*) { throw Error("no"); }), Error);
+  EXPECT_THROW(
+      derive_one(source, 1, [](const void*, void*) { throw StateError(Fault{.given = "no"}); }),
+      Error);
   EXPECT_EQ(derived_bytes({}), before);
   EXPECT_TRUE(derive_one(source, 1, [](const void*, void*) {}));
   release(source);

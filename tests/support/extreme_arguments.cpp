@@ -94,7 +94,7 @@ Tensor call_row(const PointwiseRow& row, const Tensor& x, const Tensor& y) {
   for (const Op* op : all_ops())
     if (std::string_view(op->def().name) == row.name)
       return row.arity == 1 ? record(*op, {&x}, attr) : record(*op, {&x, &y}, attr);
-  throw Error("no such row");
+  throw StateError(Fault{.argument = "row", .given = row.name});
 }
 
 }  // namespace

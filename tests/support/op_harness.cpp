@@ -12,6 +12,7 @@
 #include "base/text/text.h"
 #include "ops/pointwise/pointwise.h"
 #include "suanli/autograd.h"
+#include "support/errors.h"
 #include "support/pending_plan.h"
 #include "support/tier.h"
 #include "support/tunings.h"
@@ -292,10 +293,19 @@ class SampleCheck {
     count(Mode::error);
     try {
       called(op_, s_, in_.tensors);
-      ADD_FAILURE() << "no error was thrown; one with \"" << s_.throws << "\" is expected";
+      ADD_FAILURE() << "no error was thrown";
     } catch (const Error& e) {
-      EXPECT_NE(std::string(e.what()).find(s_.throws), std::string::npos)
-          << e.what() << "\nexpected: " << s_.throws;
+      const Refusal& wanted = *s_.throws;
+      const auto part = [](const char* text) {
+        return text ? std::optional<std::string>(text) : std::nullopt;
+      };
+      EXPECT_STREQ(suanli::name(e.code()), suanli::name(wanted.code)) << e.what();
+      expect_parts(e.fault(),
+                   {.op = op_.def().name,
+                    .argument = part(wanted.argument),
+                    .given = part(wanted.given),
+                    .expected = part(wanted.expected)},
+                   e.what());
     }
   }
 

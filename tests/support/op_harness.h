@@ -13,7 +13,7 @@ namespace suanli::test {
 
 enum class Mode {
   shape,  // dtype and shape as the reference has them
-  error,  // what must fail does, with the text that the sample states
+  error,  // what must fail does, with the parts that the sample states
   value,  // against the reference
   immutable,  // the inputs' bits are what they were
   // gradients: against differences of the reference in long double, and by gradcheck()

@@ -3,7 +3,6 @@
 #include <cmath>
 #include <limits>
 
-#include "base/text/text.h"
 #include "support/op_harness.h"
 
 namespace suanli::test {
@@ -31,7 +30,7 @@ Tensor to_tensor(const Array& a) {
     case DType::i32: return stored<int32_t>(a);
     case DType::u8:
     case DType::boolean: return stored<uint8_t>(a);
-    default: throw Error(str("the harness makes no ", a.dtype));
+    default: throw StateError(Fault{.op = "to_tensor", .given = name(a.dtype)});
   }
 }
 
@@ -45,7 +44,7 @@ Array to_array(const Tensor& t) {
     case DType::i32: append_values<int32_t>(a, data); break;
     case DType::u8:
     case DType::boolean: append_values<uint8_t>(a, data); break;
-    default: throw Error(str("the harness reads no ", t.dtype()));
+    default: throw StateError(Fault{.op = "to_array", .given = name(t.dtype())});
   }
   return a;
 }

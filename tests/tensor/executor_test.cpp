@@ -3,6 +3,7 @@
 #include "tensor/executor.h"
 
 #include "gtest/gtest.h"
+#include "support/errors.h"
 #include "tensor/guards.h"
 #include "tensor/programs.h"
 
@@ -18,12 +19,12 @@ struct Counting : Executor {
     for (Node* n : kept) release_node(n);
   }
   void execute(Recorder&, size_t count) override {
-    if (fails) throw Error("refused");
+    if (fails) throw StateError(Fault{.given = "refused"});
     nodes += count;
   }
   void keep(Node* node) override { kept.push_back(node); }
   void require_readable(Node*, int) override {
-    if (provisional()) throw Error("not readable");
+    if (provisional()) throw StateError(Fault{.given = "not readable"});
   }
   size_t nodes = 0;
   bool fails = false;
@@ -44,8 +45,8 @@ TEST(Executor, GetsWhatIsRecordedWhileItsGuardLives) {
     dropped = y + 1.0;
   }
   EXPECT_TRUE(counting.kept.empty()) << "its results are final, so the recorder releases the nodes";
-  EXPECT_NE(thrown<Error>([&] { dropped.to_vector<float>(); }).find("the guard ended"),
-            std::string::npos);
+  EXPECT_FAULT(StateError, dropped.to_vector<float>(), .op = "read",
+               .given = "dropped with its program: the guard ended");
   EXPECT_EQ((x * 2.0).to_vector<float>(), (std::vector<float>{2, 4}));
   EXPECT_EQ(counting.nodes, 2u) << "the recorder's own executor computes again";
 }
@@ -63,7 +64,7 @@ TEST(Executor, ProvisionalResultsReachNoCell) {
     EXPECT_EQ(counting.kept.size(), 1u) << "a provisional executor keeps every node";
     p.set(tensor<float>({5, 6}, {2}));
     EXPECT_EQ(p.version(), version) << "not even a value in memory commits";
-    EXPECT_EQ(thrown<Error>([&] { p.value().to_vector<float>(); }), "not readable");
+    EXPECT_FAULT(StateError, p.value().to_vector<float>(), .given = "not readable");
   }
   EXPECT_EQ(p.version(), version);
   EXPECT_EQ(p.value().to_vector<float>(), (std::vector<float>{1, 2}));
@@ -75,10 +76,10 @@ TEST(Executor, FailureDropsTheProgram) {
   counting.fails = true;
   const ExecuteWith guard(counting, "the guard ended");
   const Tensor y = x + 1.0;
-  EXPECT_EQ(thrown<Error>([] { flush(); }), "refused");
+  EXPECT_FAULT(StateError, flush(), .given = "refused");
   EXPECT_TRUE(Recorder::current().pending().empty());
-  EXPECT_NE(thrown<Error>([&] { y.to_vector<float>(); }).find("its computation failed: refused"),
-            std::string::npos);
+  EXPECT_FAULT(StateError, y.to_vector<float>(), .op = "read",
+               .given = "dropped with its program: its computation failed: refused");
 }
 
 }  // namespace

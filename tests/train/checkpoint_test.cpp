@@ -6,7 +6,9 @@
 #include <filesystem>
 #include <set>
 
+#include "support/errors.h"
 #include "support/temp_folder.h"
+#include "train/faults.h"
 #include "train/stored/dataset_summary.h"
 
 namespace suanli {
@@ -98,21 +100,27 @@ TEST(CheckpointFolder, DamageIsFound) {
   Checkpoint c = at_step(1);
   checkpoints.save(c, weights(1), {}, nullptr);
   const std::string path = folder / c.model.name, whole = read_file(path);
-  auto text = [&] { return error_of<InputError>([&] { checkpoints.tensors(c.model); }); };
+  auto expect_damage = [&](const std::string& now) {
+    const std::string recorded = to_string(c.model.digest);
+    EXPECT_FAULT(IoError, checkpoints.tensors(c.model),
+                 .argument = checkpoints.path() + "/" + c.model.name, .given = now,
+                 .expected = recorded + ", which state.json recorded",
+                 .remedy = "The file was changed or damaged. Restore it, or start the run anew.");
+  };
   for (size_t at : {size_t{0}, size_t{20}, whole.size() - 1}) {
     std::string damaged = whole;
     damaged[at] = static_cast<char>(damaged[at] ^ 16);
     folder.file(c.model.name, damaged);
-    EXPECT_NE(text().find("The file was changed or damaged"), std::string::npos) << at;
+    expect_damage(to_string(digest_file(path)));
   }
   folder.file(c.model.name, whole.substr(0, whole.size() - 1));
-  EXPECT_NE(text().find("state.json recorded"), std::string::npos);
+  expect_damage(to_string(digest_file(path)));
   folder.file(c.model.name, whole);
-  EXPECT_EQ(text(), "nothing was thrown");
+  EXPECT_NO_THROW(checkpoints.tensors(c.model));
   const std::string state = read_file(folder / "state.json");
   for (size_t length = 0; length < state.size() - 1; length += 7) {  // wherever it was cut
     folder.file("state.json", state.substr(0, length));
-    EXPECT_THROW(checkpoints.load(), InputError) << length;
+    EXPECT_THROW(checkpoints.load(), IoError) << length;
   }
 }
 
@@ -135,11 +143,12 @@ TEST(CheckpointFolder, WeightsOfAnotherModelAreListed) {
   Checkpoint c = at_step(1);
   checkpoints.save(c, values_of(other), {}, nullptr);
   auto before = values_of(wider);
-  std::string text = error_of<InputError>([&] { load_weights(wider, checkpoints, c.model); });
-  EXPECT_EQ(text.find(folder / ""), 0u) << text;
-  for (const char* part : {"missing tail.weight, tail.bias", "unexpected head.",
-                           "misshapen fc.weight is f32 [3, 2], f32 [5, 2] is expected"})
-    EXPECT_NE(text.find(part), std::string::npos) << text;
+  const Fault fault = fault_of<IoError>([&] { load_weights(wider, checkpoints, c.model); });
+  EXPECT_EQ(fault.argument.find(folder / ""), 0u) << fault.argument;
+  EXPECT_EQ(fault.expected, "the weights of this model");
+  for (const char* part :
+       {"missing tail.weight, tail.bias", "unexpected head.", "fc.weight", "[3, 2]", "[5, 2]"})
+    EXPECT_TRUE(has(fault.given, part)) << fault.given;
   auto after = values_of(wider);
   for (size_t i = 0; i < before.size(); ++i)
     EXPECT_EQ(before[i].second.to_vector<float>(), after[i].second.to_vector<float>());

@@ -17,7 +17,7 @@ struct Fails : nn::Module {
   SUANLI_FIELDS(fc, drop)
   Tensor forward(const Tensor& x) const {
     calls->push_back(training() || drop.training());
-    return fail ? throw ShapeError("no") : fc(drop(flatten(x, 1)));
+    return fail ? throw ShapeError(Fault{.given = "no"}) : fc(drop(flatten(x, 1)));
   }
   bool fail = false;
   std::shared_ptr<std::vector<bool>> calls = std::make_shared<std::vector<bool>>();

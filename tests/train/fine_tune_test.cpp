@@ -10,7 +10,9 @@
 #include "base/text/text.h"
 #include "suanli/io.h"
 #include "suanli/train.h"
+#include "support/errors.h"
 #include "support/temp_folder.h"
+#include "train/faults.h"
 #include "train/stored/checkpoint.h"
 #include "train/stored/dataset_summary.h"
 
@@ -75,10 +77,10 @@ TEST(AdoptWeights, ARunsClassesGoByName) {
 TEST(AdoptWeights, TakesSomethingOrNothingBegins) {
   nn::AnyModule model = models::make("linear", {.classes = 3});
   std::vector<std::string> notes;
-  EXPECT_NE(error_of<InputError>([&] {
-              adopt_weights(model, {.tensors = state_of("linear", 10), .path = "file"}, {}, notes);
-            }).find("there is nothing else in them"),
-            std::string::npos);
+  EXPECT_FAULT(IoError,
+               adopt_weights(model, {.tensors = state_of("linear", 10), .path = "file"}, {}, notes),
+               .argument = "file", .given = "only weights for other answers or samples",
+               .expected = "some that this model takes");
 }
 
 TEST(AdoptWeights, ConvertsFloatsAndListsAllThatDoesNotFit) {
@@ -95,11 +97,14 @@ TEST(AdoptWeights, ConvertsFloatsAndListsAllThatDoesNotFit) {
   state.erase(state.begin() + 2);  // fc2.weight
   state.emplace_back("extra", zeros({}));
   EXPECT_FALSE(weights_fit(model, state));
-  EXPECT_EQ(error_of<InputError>(
-                [&] { adopt_weights(model, {.tensors = state, .path = "file"}, {}, notes); }),
-            "file: these weights are not of this model (mlp): missing fc2.weight; unexpected "
-            "extra; misshapen fc1.weight is f32 [5, 4], f32 "
-            "[256, 4] is expected, fc1.bias is i64 [256], f32 [256] is expected.");
+  const Fault fault = fault_of<IoError>(
+      [&] { adopt_weights(model, {.tensors = state, .path = "file"}, {}, notes); });
+  EXPECT_EQ(fault.argument, "file");
+  EXPECT_EQ(fault.expected, "the weights of this model (mlp)");
+  EXPECT_EQ(fault.given.find("missing fc2.weight; unexpected extra; misshapen fc1.weight"), 0u)
+      << fault.given;
+  for (const char* part : {"f32 [5, 4]", "f32 [256, 4]", "fc1.bias", "i64 [256]", "f32 [256]"})
+    EXPECT_TRUE(has(fault.given, part)) << fault.given;
   EXPECT_EQ(value(model, "fc1.weight"), before);
 }
 
@@ -160,10 +165,12 @@ TEST(Freeze, PatternsNameParameters) {
     EXPECT_EQ(trained(m), r.trained) << r.patterns;
   }
   nn::AnyModule m = models::make("mlp");
-  EXPECT_EQ(error_of<UsageError>([&] { freeze(m, "fc4.*"); }),
-            "freeze: no parameter is named like 'fc4.*'. There are fc1.weight, fc1.bias, "
-            "fc2.weight, fc2.bias, fc3.weight, fc3.bias.");
-  EXPECT_EQ(error_of<UsageError>([&] { freeze(m, "*"); }), "freeze: '*' leaves nothing to train");
+  EXPECT_FAULT(ArgumentError, freeze(m, "fc4.*"), .argument = "freeze", .given = "'fc4.*'",
+               .expected =
+                   "names of parameters: fc1.weight, fc1.bias, fc2.weight, fc2.bias, "
+                   "fc3.weight, fc3.bias");
+  EXPECT_FAULT(ArgumentError, freeze(m, "*"), .argument = "freeze", .given = "'*'",
+               .expected = "a parameter that is trained");
 }
 
 TEST(Freeze, FrozenNormalizationKeepsItsStatistics) {
@@ -223,11 +230,11 @@ TEST(FineTuning, BeginsWithARunsBestWeightsAndSeesPicturesAsItDid) {
   TrainConfig none;
   none.weights = folder / "begun";
   std::filesystem::create_directory(none.weights);
-  EXPECT_NE(error_of<InputError>([&] { Trainer{none}; }).find("it has no config.toml"),
-            std::string::npos);
+  EXPECT_FAULT(IoError, Trainer{none}, .argument = folder / "begun",
+               .given = "a folder without config.toml", .expected = "the folder of a run");
   folder.file("begun/config.toml", "");
-  EXPECT_NE(error_of<InputError>([&] { Trainer{none}; }).find("has no complete epoch yet"),
-            std::string::npos);
+  EXPECT_FAULT(IoError, Trainer{none}, .argument = folder / "begun",
+               .given = "no complete epoch yet");
 
   TrainConfig c;
   c.data = "glyphs?train=256&test=64";
@@ -270,10 +277,9 @@ TEST(FineTuning, BeginsWithARunsBestWeightsAndSeesPicturesAsItDid) {
   EXPECT_NE(Trainer(next).config().mean, first.config().mean);
   next.weights = folder / "first";
   next.data = "random:3x28x28?samples=64";
-  EXPECT_NE(error_of<InputError>([&] {
-              Trainer{next};
-            }).find("this run saw samples of shape [1, 28, 28], these are of shape [3, 28, 28]"),
-            std::string::npos);
+  EXPECT_FAULT(IoError, Trainer{next}, .argument = folder / "first",
+               .given = "samples of shape [3, 28, 28]",
+               .expected = "samples of shape [1, 28, 28], which this run saw");
 }
 
 /// A module of one's own sees glyphs as they are, cnn_bn of the zoo would normalize them.
@@ -319,22 +325,18 @@ TEST(FineTuning, ATableHasTheSameColumnsAndPerhapsAnotherTarget) {
   c.out = folder / "next";
   EXPECT_EQ(Trainer(c).data().notes.back().find("a new head"), std::string::npos);
   c.data = "csv:" + (folder / "u.csv") + "?target=y&task=regression";
-  EXPECT_NE(error_of<InputError>([&] {
-              Trainer{c};
-            }).find("this run saw columns a, b, z; these are a, c, z"),
-            std::string::npos);
+  EXPECT_FAULT(IoError, Trainer{c}, .argument = c.weights, .given = "columns a, c, z",
+               .expected = "columns a, b, z, which this run saw");
   const std::string gaps = "a,b,y,z\n,1,2.5,3.25\n,2,3.5,4.25\n,3,4.5,5.25\n" + rows;
   folder.file("gaps.csv", gaps);
   c.data = "csv:" + (folder / "gaps.csv") + "?target=y&task=regression&test=0";
   c.val = 0;
-  EXPECT_NE(error_of<InputError>([&] { Trainer{c}; }).find("missing cells in column a"),
-            std::string::npos);
+  EXPECT_FAULT(IoError, Trainer{c}, .argument = c.weights,
+               .given = "other words or missing cells in column a");
   c.data = "glyphs?train=64&test=32";
   c.val = 0.1;
-  EXPECT_NE(error_of<InputError>([&] {
-              Trainer{c};
-            }).find("this run saw samples of shape [3], these are of shape [1, 28, 28]"),
-            std::string::npos);
+  EXPECT_FAULT(IoError, Trainer{c}, .argument = c.weights, .given = "samples of shape [1, 28, 28]",
+               .expected = "samples of shape [3], which this run saw");
   c.data = "csv:" + (folder / "w.csv") + "?target=t&task=regression";
   EXPECT_NE(Trainer(c).data().notes.back().find("a new head"), std::string::npos);
 }
@@ -405,9 +407,9 @@ TEST(FineTuning, TheStemIsTheOneOfTheWeights) {
   EXPECT_EQ(Trainer(c).config().stem, "large");
   c.weights = folder / "w.safetensors";
   c.stem = "large";
-  EXPECT_NE(
-      error_of<InputError>([&] { Trainer{c}; }).find("misshapen conv1.weight is f32 [64, 3, 3, 3]"),
-      std::string::npos);
+  const Fault fault = fault_of<IoError>([&] { Trainer{c}; });
+  EXPECT_TRUE(has(fault.given, "misshapen conv1.weight")) << fault.given;
+  EXPECT_TRUE(has(fault.given, "f32 [64, 3, 3, 3]")) << fault.given;
 }
 
 }  // namespace

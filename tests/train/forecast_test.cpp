@@ -5,6 +5,7 @@
 #include "gtest/gtest.h"
 #include "suanli/suanli.h"
 #include "support/temp_folder.h"
+#include "train/faults.h"
 
 namespace suanli {
 namespace {
@@ -119,9 +120,11 @@ TEST(Forecast, ARunThatDoesNotFitIsRefusedBeforeItTakesMemory) {
   wide.epochs = 1;
   wide.out = folder / "wide";
   const Session of_wide, of_deep;
-  std::string text = error_of<InputError>([&] { Trainer(wide, of_wide); });
-  EXPECT_NE(text.find("the weights take 12"), std::string::npos) << text;
-  EXPECT_NE(text.find("--memory-limit"), std::string::npos) << text;
+  Fault fault = fault_of<IoError>([&] { Trainer(wide, of_wide); });
+  EXPECT_EQ(fault.argument, "memory");
+  EXPECT_TRUE(has(fault.given, " leaves ")) << fault.given;
+  EXPECT_TRUE(has(fault.expected, "[1, 8192, 8192] has 12")) << fault.expected;
+  EXPECT_TRUE(names_setting(fault, "memory_limit"));
   EXPECT_LT(of_wide.memory_use().peak, 1 << 20);
 
   TrainConfig deep;  // weights are few, activations are not
@@ -133,12 +136,13 @@ TEST(Forecast, ARunThatDoesNotFitIsRefusedBeforeItTakesMemory) {
   deep.epochs = 1;
   deep.out = folder / "deep";
   Trainer trainer(deep, of_deep);
-  text = error_of<InputError>([&] { trainer.autotune(); });
-  EXPECT_NE(text.find("the run needs"), std::string::npos) << text;
-  EXPECT_NE(text.find("activations"), std::string::npos) << text;
+  fault = fault_of<IoError>([&] { trainer.autotune(); });
+  EXPECT_EQ(fault.argument, "memory");
+  EXPECT_TRUE(has(fault.expected, "the run needs")) << fault.expected;
+  EXPECT_TRUE(has(fault.expected, "activations")) << fault.expected;
   EXPECT_GT(of_deep.memory_use().peak, 0);
   EXPECT_LT(of_deep.memory_use().peak, 1 << 29) << "weights and optimizer state alone";
-  EXPECT_NE(error_of<InputError>([&] { trainer.run(); }).find("the run needs"), std::string::npos);
+  EXPECT_TRUE(has(fault_of<IoError>([&] { trainer.run(); }).expected, "the run needs"));
   EXPECT_FALSE(std::filesystem::exists(folder / "deep"));
 }
 
@@ -163,8 +167,8 @@ TEST(Forecast, EveryLimitBelowTheNeedIsRefusedInWords) {
       Trainer trainer(c);
       trainer.autotune();
       ++settled;
-    } catch (const InputError& e) {
-      EXPECT_NE(std::string(e.what()).find("--memory-limit"), std::string::npos) << e.what();
+    } catch (const IoError& e) {
+      EXPECT_TRUE(names_setting(e.fault(), "memory_limit")) << e.what();
       ++refused;
     } catch (const std::exception& e) { ADD_FAILURE() << mib << " MiB: " << e.what(); }
     Session::current().set_memory_limit(limit);
@@ -198,11 +202,9 @@ TEST(Forecast, AStepThatReadsValuesCannotBeRehearsedAndTrainsAllTheSame) {
   std::string said;
   trainer.on_message = [&](const std::string& line) { said += line + "\n"; };
   EXPECT_EQ(trainer.run().steps, 4);
-  EXPECT_NE(
-      said.find(
-          "not known beforehand: [read] a value of shape [] is read while the program is recorded"),
-      std::string::npos)
-      << said;
+  for (const char* part :
+       {"not known beforehand: [read]", "shape []", "read while the program is recorded"})
+    EXPECT_TRUE(has(said, part)) << said;
 }
 
 /// Refuses a batch of one sample, and decides by values for all others.
@@ -210,7 +212,8 @@ struct PairReader : nn::Module {
   nn::Linear fc{784, 10};
   SUANLI_FIELDS(fc)
   Tensor forward(const Tensor& x) const {
-    if (x.size(0) == 1) throw ShapeError("[pair] one sample, expected two at least");
+    if (x.size(0) == 1)
+      throw ShapeError({.op = "pair", .given = "one sample", .expected = "at least two"});
     Tensor y = fc(flatten(x, 1));
     return mean(y).item() > 0 ? y : y * 2.0;
   }

@@ -7,7 +7,9 @@
 #include "base/files/file.h"
 #include "suanli/io.h"
 #include "suanli/train.h"
+#include "support/errors.h"
 #include "support/temp_folder.h"
+#include "train/faults.h"
 #include "train/stored/checkpoint.h"
 #include "train/stored/dataset_summary.h"
 #include "train/stored/run_folder.h"
@@ -128,12 +130,11 @@ TEST(WithoutCheckpoints, GoingOnIsRefusedAndTouchesNothing) {
   for (auto [run, part] : {std::pair("finished", "model.safetensors"),
                            std::pair("stopped", "log.txt"), std::pair("empty", "config.toml")}) {
     const std::vector<std::string> before = contents(folder / run);
-    const std::string text = error_of<InputError>([&] { Trainer::resume(folder / run); });
-    EXPECT_NE(text.find(part), std::string::npos) << text;
+    const Fault fault = fault_of<IoError>([&] { Trainer::resume(folder / run); });
+    EXPECT_EQ(fault.argument, folder / run);
+    EXPECT_TRUE(has(fault.given, part)) << fault.given;
     EXPECT_EQ(contents(folder / run), before) << run;
-    EXPECT_NE(error_of<InputError>([&] { Trainer::resume(folder / run, {.force = true}); }),
-              "nothing was thrown")
-        << run;
+    EXPECT_THROW(Trainer::resume(folder / run, {.force = true}), IoError) << run;
   }
 }
 
@@ -142,24 +143,24 @@ TEST(WithoutCheckpoints, OnlyTheStateIsMissingOrCutOff) {
   run_to(Trainer(tiny(folder / "run")), 12);
   const std::string state = folder / "run/checkpoints/state.json", whole = read_file(state),
                     weights = "run/checkpoints/step-00000012.safetensors";
-  auto refused = [&](const char* part) {
-    for (auto& text : {error_of<InputError>([&] { Trainer::resume(folder / "run"); }),
-                       error_of<InputError>([&] { load_run(folder / "run"); })}) {
-      EXPECT_NE(text.find(part), std::string::npos) << text;
-      EXPECT_NE(text.find("suanli train --weights " + (folder / weights)), std::string::npos)
-          << text;
+  auto refused = [&](const std::string& argument, const char* part) {
+    for (auto& fault : {fault_of<IoError>([&] { Trainer::resume(folder / "run"); }),
+                        fault_of<IoError>([&] { load_run(folder / "run"); })}) {
+      EXPECT_TRUE(has(fault.argument + fault.given, argument)) << fault.argument;
+      EXPECT_TRUE(has(fault.given + fault.remedy, part)) << fault.given << fault.remedy;
+      EXPECT_TRUE(has(fault.remedy, folder / weights)) << fault.remedy;
+      EXPECT_TRUE(names_setting(fault, "weights"));
     }
   };
   for (size_t bytes : {size_t{0}, whole.size() / 2, whole.size() - 3}) {
     folder.file("run/checkpoints/state.json", whole.substr(0, bytes));
-    refused("The file was cut off or damaged");
+    refused(state, "The file was cut off or damaged");
   }
   fs::remove(state);
-  refused("checkpoints/state.json is missing");
+  refused(folder / "run", "checkpoints/state.json is missing");
   TrainConfig next = tiny(folder / "next");
   next.weights = folder / "run";
-  EXPECT_NE(error_of<InputError>([&] { Trainer{next}; }).find("state.json is missing"),
-            std::string::npos);
+  EXPECT_TRUE(has(fault_of<IoError>([&] { Trainer{next}; }).given, "state.json is missing"));
   next.weights = folder / weights;  // as the text advises
   EXPECT_FALSE(Trainer(next).run().stopped);
 }
@@ -247,8 +248,8 @@ TEST(MovedData, AreFoundWhereTheUserSaysAndCompared) {
   c.out = folder / "run";
   run_to(Trainer(c), 3);
   fs::rename(old, folder / "new/t.csv");
-  const std::string lost = error_of<InputError>([&] { Trainer::resume(folder / "run"); });
-  EXPECT_NE(lost.find(old), std::string::npos) << lost;
+  EXPECT_FAULT(IoError, Trainer::resume(folder / "run"), .argument = folder / "run",
+               .given = "no data at " + old + " any more");
   std::string wide = "a,b,c,y\n";
   for (int i = 0; i < 60; ++i)
     wide += std::to_string(i % 5) + "," + std::to_string(i % 7) + ",1." + std::to_string(i % 3) +
@@ -256,23 +257,21 @@ TEST(MovedData, AreFoundWhereTheUserSaysAndCompared) {
   folder.file("wide.csv", wide);
   for (bool force : {false, true}) {
     auto given = [&](const std::string& data) {
-      return error_of<InputError>(
+      const Fault fault = fault_of<IoError>(
           [&] { Trainer::resume(folder / "run", {.force = force, .data = data}); });
+      EXPECT_EQ(fault.argument, folder / "run");
+      EXPECT_EQ(fault.expected, "data of 1 column, on which it was trained");
+      return fault.given;
     };
-    EXPECT_NE(given("glyphs?train=64&test=32")
-                  .find("these are not the data of this run (1×28×28, trained on 1 column)"),
-              std::string::npos)
-        << given("glyphs?train=64&test=32");
-    EXPECT_NE(given(folder / "wide.csv")
-                  .find("these are not the data of this run (3 columns, trained on 1 column): the "
-                        "train data changed"),
-              std::string::npos)
+    EXPECT_EQ(given("glyphs?train=64&test=32"), "data of 1×28×28");
+    EXPECT_TRUE(has(given(folder / "wide.csv"), "data of 3 columns, the train data changed"))
         << given(folder / "wide.csv");
   }
   folder.file("other.csv", rows + "1,2,yes\n");
-  const std::string other = error_of<InputError>(
-      [&] { Trainer::resume(folder / "run", {.data = folder / "other.csv"}); });
-  EXPECT_NE(other.find("the train data changed"), std::string::npos) << other;
+  const Fault other =
+      fault_of<IoError>([&] { Trainer::resume(folder / "run", {.data = folder / "other.csv"}); });
+  EXPECT_TRUE(has(other.given, "the train data changed")) << other.given;
+  EXPECT_TRUE(names_setting(other, "data"));
   Trainer again = Trainer::resume(folder / "run", {.data = folder / "new/t.csv"});
   EXPECT_EQ(again.config().data,
             "csv:" + (folder / "new/t.csv") + "?target=y&task=classification&test=10")

@@ -11,6 +11,7 @@
 #include "suanli/plan.h"
 #include "suanli/train.h"
 #include "support/temp_folder.h"
+#include "train/faults.h"
 #include "train/stored/run_folder.h"
 
 namespace suanli {
@@ -338,8 +339,9 @@ TEST(Recipe, ALastBatchOfOneSampleIsLeftOutWhereItHasNoVariance) {
   EXPECT_EQ(Trainer::resume(folder / "parts", NormalizedRows()).run().steps, 8);
   // Batches of one sample only: said before anything is written.
   Trainer single(NormalizedRows(), config("single", 1));
-  EXPECT_NE(error_of<InputError>([&] { single.run(); }).find("batches of one sample"),
-            std::string::npos);
+  const Fault fault = fault_of<IoError>([&] { single.run(); });
+  EXPECT_TRUE(has(fault.remedy, "batches of one sample")) << fault.remedy;
+  EXPECT_TRUE(names_setting(fault, "batch_size"));
   EXPECT_FALSE(path_exists(folder / "single"));
 }
 
@@ -397,79 +399,88 @@ TEST(Recipe, MeasuringLeavesTheRunAsItWas) {
 TEST(Recipe, MistakesAreNamed) {
   struct Row {
     void (*set)(TrainConfig&);
-    const char* error;
+    const char *argument, *given, *expected;
+    std::optional<std::string> remedy{};
   };
+  const char *from_1 = "at least 1 and at most 1000000000",
+             *above_0 = "a number above 0 and up to 1e30", *most = "9223372036854775807";
   const Row rows[] = {
-      {[](TrainConfig& c) { c.optimizer = "adma"; },
-       "did you mean 'adam'? There are sgd, nesterov, adam, adamw."},
-      {[](TrainConfig& c) { c.schedule = "cosin"; }, "did you mean 'cosine'?"},
+      {[](TrainConfig& c) { c.optimizer = "adma"; }, "optimizer", "'adma'",
+       "one of sgd, nesterov, adam, adamw", "Did you mean 'adam'?"},
       {[](TrainConfig& c) {
          c.optimizer = "adamw";
          c.momentum = 0.9;
        },
-       "momentum is sgd's; adamw has its own averages"},
-      {[](TrainConfig& c) { c.class_weights = "1,2"; },
-       "class_weights has 2 numbers, but the data have 10 classes"},
-      {[](TrainConfig& c) { c.class_weights = "0,0,0,0,0,0,0,0,0,0"; }, "class_weights are all 0"},
-      {[](TrainConfig& c) { c.batch_size = -7; }, "batch_size is -7, expected at least 1"},
-      {[](TrainConfig& c) { c.batch_size = std::numeric_limits<int64_t>::max(); },
-       "batch_size is 9223372036854775807, expected"},
-      {[](TrainConfig& c) { c.accumulate = std::numeric_limits<int64_t>::max(); },
-       "accumulate is 9223372036854775807, expected"},
-      {[](TrainConfig& c) { c.epochs = -1; }, "epochs is -1, expected"},
-      {[](TrainConfig& c) { c.epochs = std::numeric_limits<int64_t>::max(); },
-       "epochs is 9223372036854775807, expected"},
-      {[](TrainConfig& c) { c.lr = -0.1; }, "lr is -0.1, expected"},
-      {[](TrainConfig& c) { c.lr = NAN; }, "lr is nan, expected"},
-      {[](TrainConfig& c) { c.lr = INFINITY; }, "lr is inf, expected"},
-      {[](TrainConfig& c) { c.lr = 1e39; }, "lr is 1e+39, expected"},
-      {[](TrainConfig& c) { c.weight_decay = NAN; }, "weight_decay is nan, expected"},
-      {[](TrainConfig& c) { c.momentum = NAN; }, "momentum is nan, expected"},
-      {[](TrainConfig& c) { c.clip_norm = -1; }, "clip_norm is -1, expected"},
-      {[](TrainConfig& c) { c.val = NAN; }, "val is nan, expected"},
-      {[](TrainConfig& c) { c.checkpoint_minutes = NAN; }, "checkpoint_minutes is nan, expected"},
-      {[](TrainConfig& c) { c.checkpoint_minutes = -1; }, "checkpoint_minutes is -1, expected"},
+       "momentum", "0.9", "none with adamw, which has averages of its own"},
+      {[](TrainConfig& c) { c.class_weights = "1,2"; }, "class_weights", "2 numbers",
+       "10, one per class of the data"},
+      {[](TrainConfig& c) { c.class_weights = "0,0,0,0,0,0,0,0,0,0"; }, "class_weights",
+       "'0,0,0,0,0,0,0,0,0,0'", "a weight above 0, or there is nothing to learn"},
+      {[](TrainConfig& c) { c.batch_size = -7; }, "batch_size", "-7", from_1},
+      {[](TrainConfig& c) { c.batch_size = std::numeric_limits<int64_t>::max(); }, "batch_size",
+       most, from_1},
+      {[](TrainConfig& c) { c.accumulate = std::numeric_limits<int64_t>::max(); }, "accumulate",
+       most, from_1},
+      {[](TrainConfig& c) { c.epochs = -1; }, "epochs", "-1", from_1},
+      {[](TrainConfig& c) { c.epochs = std::numeric_limits<int64_t>::max(); }, "epochs", most,
+       from_1},
+      {[](TrainConfig& c) { c.lr = -0.1; }, "lr", "-0.1", above_0},
+      {[](TrainConfig& c) { c.lr = NAN; }, "lr", "nan", above_0},
+      {[](TrainConfig& c) { c.lr = INFINITY; }, "lr", "inf", above_0},
+      {[](TrainConfig& c) { c.lr = 1e39; }, "lr", "1e+39", above_0},
+      {[](TrainConfig& c) { c.weight_decay = NAN; }, "weight_decay", "nan",
+       "0 or more and up to 1e30"},
+      {[](TrainConfig& c) { c.momentum = NAN; }, "momentum", "nan", "0 or more and below 1"},
+      {[](TrainConfig& c) { c.clip_norm = -1; }, "clip_norm", "-1", "0 or more"},
+      {[](TrainConfig& c) { c.val = NAN; }, "val", "nan", "0 or more and below 1"},
+      {[](TrainConfig& c) { c.checkpoint_minutes = NAN; }, "checkpoint_minutes", "nan",
+       "0 or more"},
+      {[](TrainConfig& c) { c.checkpoint_minutes = -1; }, "checkpoint_minutes", "-1", "0 or more"},
       {[](TrainConfig& c) { c.overfit_batches = std::numeric_limits<int64_t>::max(); },
-       "overfit_batches is 9223372036854775807, expected"},
-      {[](TrainConfig& c) { c.class_weights = "1,x"; }, "class_weights is '1,x', expected numbers"},
-      {[](TrainConfig& c) { c.milestones = "0.5,2"; },
-       "milestones is 0.5,2, expected numbers above 0 and below 1"},
+       "overfit_batches", most, "0 to 1000000000"},
+      {[](TrainConfig& c) { c.class_weights = "1,x"; }, "class_weights", "'1,x'",
+       "numbers with commas between"},
+      {[](TrainConfig& c) { c.milestones = "0.5,2"; }, "milestones", "'0.5,2'",
+       "numbers above 0 and below 1"},
       {[](TrainConfig& c) {
          c.ema = 0.9;
          c.lookahead = 5;
        },
-       "Give one of them"},
-      {[](TrainConfig& c) { c.warmup = 1; }, "warmup is 1"},
-      {[](TrainConfig& c) { c.accumulate = -1; }, "accumulate is -1, expected at least 1"},
-      {[](TrainConfig& c) { c.decay = "some"; }, "decay is some, expected weights or all"},
-      {[](TrainConfig& c) { c.lr_factors = "*.bias"; },
-       "lr_factors is '*.bias', expected none, or NAME=NUMBER"},
-      {[](TrainConfig& c) { c.lr_factors = "*.bais=2"; },
-       "lr_factors: no parameter is named like '*.bais'. There are fc1.weight"},
-      {[](TrainConfig& c) { c.lr_factors = "*.bias=0"; },
-       "lr_factors is *.bias=0, expected factors above 0"},
-      {[](TrainConfig& c) { c.freeze_after = "fc1.*=0.5"; },
-       "expected whole numbers of epochs from 1 on"},
-      {[](TrainConfig& c) { c.freeze_after = "fc*=2"; },
-       "freeze_after: 'fc*=2' leaves nothing to train"},
-      {[](TrainConfig& c) { c.tta = "mirorr"; },
-       "tta is mirorr, expected none, mirror or translate"},
+       "lookahead", "5", "0 beside ema = 0.9", "Both average the weights. Give one of them."},
+      {[](TrainConfig& c) { c.warmup = 1; }, "warmup", "1", "0 or more and below 1"},
+      {[](TrainConfig& c) { c.accumulate = -1; }, "accumulate", "-1", from_1},
+      {[](TrainConfig& c) { c.decay = "some"; }, "decay", "'some'", "weights or all"},
+      {[](TrainConfig& c) { c.lr_factors = "*.bias"; }, "lr_factors", "'*.bias'",
+       "none, or NAME=NUMBER with commas between"},
+      {[](TrainConfig& c) { c.lr_factors = "*.bais=2"; }, "lr_factors", "'*.bais'",
+       "names of parameters: fc1.weight"},
+      {[](TrainConfig& c) { c.lr_factors = "*.bias=0"; }, "lr_factors", "'*.bias=0'",
+       "factors above 0 and up to 1e30"},
+      {[](TrainConfig& c) { c.freeze_after = "fc1.*=0.5"; }, "freeze_after", "'fc1.*=0.5'",
+       "whole numbers of epochs from 1 on"},
+      {[](TrainConfig& c) { c.freeze_after = "fc*=2"; }, "freeze_after", "'fc*=2'",
+       "a parameter that is trained"},
+      {[](TrainConfig& c) { c.tta = "mirorr"; }, "tta", "'mirorr'", "none, mirror or translate"},
       {[](TrainConfig& c) {
          c.tta = "mirror";
          c.data = "random:7";
        },
-       "samples of shape [7] are none"},
+       "tta", "mirror", "none for samples of shape [7], which are no pictures"},
   };
   TempFolder folder;
   for (const Row& row : rows) {
     TrainConfig c = tiny(folder / "run");
     row.set(c);
-    std::string text = "nothing was thrown";
-    try {
-      Trainer trainer(c);
-    } catch (const Error& e) { text = e.what(); }
-    EXPECT_NE(text.find(row.error), std::string::npos) << text;
+    SCOPED_TRACE(row.given);
+    const Fault fault = fault_of<ArgumentError>([&] { Trainer{c}; });
+    EXPECT_EQ(fault.argument, row.argument);
+    EXPECT_EQ(fault.given, row.given);
+    EXPECT_EQ(fault.expected.find(row.expected), 0u) << fault.expected;
+    EXPECT_EQ(fault.remedy, row.remedy.value_or(fault.remedy));
   }
+  TrainConfig c = tiny(folder / "run");
+  c.schedule = "cosin";
+  EXPECT_THROW(Trainer{c}, ArgumentError);
   EXPECT_FALSE(path_exists(folder / "run"));
 }
 

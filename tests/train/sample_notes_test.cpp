@@ -8,6 +8,7 @@
 #include "base/text/text.h"
 #include "suanli/train.h"
 #include "support/temp_folder.h"
+#include "train/faults.h"
 
 namespace suanli {
 namespace {
@@ -28,10 +29,6 @@ std::string notes_of(const std::string& spec, double val = 0.1) {
   std::string out;
   for (const std::string& note : notes) out += note + "\n";
   return out;
-}
-
-bool has(const std::string& text, const std::string& part) {
-  return text.find(part) != std::string::npos;
 }
 
 TEST(SampleNotes, NameTheClassesAndCountTheSamples) {
@@ -66,9 +63,9 @@ TEST(SampleNotes, ClassesWithASampleEachAreTheCauseAndAreNamed) {
   TempFolder folder;
   folder.file("t.csv", table({{"a", 1}, {"b", 1}, {"c", 1}, {"d", 1}}));
   const std::string spec = "csv:" + (folder / "t.csv") + "?target=y&test=0";
-  const std::string text = error_of<InputError>([&] { data::open(spec, {}); });
-  EXPECT_TRUE(has(text, "each of the 4 classes has one training sample only")) << text;
-  EXPECT_TRUE(has(text, "--val 0")) << text;
+  const Fault fault = fault_of<IoError>([&] { data::open(spec, {}); });
+  EXPECT_TRUE(has(fault.given, "one training sample")) << fault.given;
+  EXPECT_TRUE(has(fault.given, "4 classes")) << fault.given;
   EXPECT_EQ(data::open(spec, {.val_fraction = 0}).train->size(), 4);
 }
 

@@ -12,6 +12,7 @@
 #include "suanli/plan.h"
 #include "suanli/train.h"
 #include "support/temp_folder.h"
+#include "train/faults.h"
 
 namespace suanli {
 namespace {
@@ -98,8 +99,9 @@ TEST(TrainerSession, TheLimitOfTheCurrentSessionHoldsForARunOfItsOwn) {
   Session outer;
   outer.set_memory_limit(3 << 20);
   const Session::Use use(outer);
-  const std::string text = error_of<InputError>([&] { Trainer(residual(folder / "run")); });
-  EXPECT_NE(text.find("the memory limit of the session leaves"), std::string::npos) << text;
+  const Fault fault = fault_of<IoError>([&] { Trainer(residual(folder / "run")); });
+  EXPECT_EQ(fault.argument, "memory");
+  EXPECT_TRUE(has(fault.given, "the memory limit of the session leaves")) << fault.given;
 }
 
 struct Wide : nn::Module {
@@ -124,10 +126,8 @@ TEST(TrainerSession, WeightsOfAnotherSessionAreHeldAlready) {
   trainer.autotune();
   trainer.take_steps(3);
   small.set_memory_limit(f.peak() - f.weights - (4 << 20));
-  EXPECT_NE(error_of<InputError>([&] {
-              Trainer(Wide(), c, small).autotune();
-            }).find("the memory limit of the session leaves"),
-            std::string::npos);
+  EXPECT_TRUE(has(fault_of<IoError>([&] { Trainer(Wide(), c, small).autotune(); }).given,
+                  "the memory limit of the session leaves"));
 }
 
 TEST(TrainerSession, TwoAtOnceGiveTheBitsThatEachGivesAlone) {

@@ -6,7 +6,9 @@
 #include "base/files/file.h"
 #include "base/text/json.h"
 #include "suanli/train.h"
+#include "support/errors.h"
 #include "support/temp_folder.h"
+#include "train/faults.h"
 #include "train/stored/checkpoint.h"
 #include "train/stored/run_folder.h"
 
@@ -103,9 +105,8 @@ TEST(Trainer, TrainsAModuleOfTheUser) {
   Tensor p = trained.predict(zeros({2, 1, 28, 28}));
   EXPECT_EQ(p.shape(), Shape({2, 10}));
   EXPECT_NEAR(sum(p).item(), 2, 1e-5);
-  EXPECT_NE(
-      error_of<InputError>([&] { load_run(folder / "run"); }).find("model 'net' is not of the zoo"),
-      std::string::npos);
+  EXPECT_FAULT(IoError, load_run(folder / "run"), .argument = folder / "run",
+               .given = "model 'net'", .expected = "a model of the zoo");
 }
 
 TEST(Trainer, StoppedAnywhereAndResumedGivesTheSameBits) {
@@ -209,11 +210,13 @@ TEST(Trainer, ABadLossNamesOperationAndModule) {
     steps = r.step;
     if (r.step == 6) broken = true;
   };
-  std::string text = error_of<NumericError>([&] { trainer.run(); });
+  const Fault fault = fault_of<NumericError>([&] { trainer.run(); });
   EXPECT_EQ(steps, 6);
-  for (const char* part :
-       {"training stopped at step 7 (epoch 1): the loss became nan", "[log]", "step 4", "--lr"})
-    EXPECT_NE(text.find(part), std::string::npos) << text;
+  EXPECT_EQ(fault.argument, "training step 7 (epoch 1)");
+  EXPECT_EQ(fault.given, "the loss became nan");
+  for (const char* part : {"[log]", "step 4", "lr = "})
+    EXPECT_TRUE(has(fault.remedy, part)) << fault.remedy;
+  EXPECT_TRUE(names_setting(fault, "lr"));
   EXPECT_EQ(CheckpointFolder(folder / "run/checkpoints").load()->progress.step, 4);
 }
 
@@ -225,9 +228,9 @@ TEST(Trainer, ADivergingRunNeverSavesBadWeights) {
   c.lr = 1e30;
   c.checkpoint_every = 1;
   Trainer trainer(c);
-  std::string text = error_of<NumericError>([&] { trainer.run(); });
-  EXPECT_NE(text.find("The first bad value: ["), std::string::npos) << text;
-  EXPECT_NE(text.find("fc"), std::string::npos) << text;
+  const Fault fault = fault_of<NumericError>([&] { trainer.run(); });
+  EXPECT_TRUE(has(fault.remedy, "The first bad value: [")) << fault.remedy;
+  EXPECT_TRUE(has(fault.remedy, "fc")) << fault.remedy;
   CheckpointFolder checkpoints(folder / "run/checkpoints");
   for (auto& [name, t] : checkpoints.tensors(checkpoints.load()->model))
     for (float v : t.to_vector<float>()) ASSERT_TRUE(std::isfinite(v)) << name;
@@ -241,18 +244,18 @@ TEST(Trainer, NothingIsWrittenWhenTheStartFails) {
     change(c);
     return c;
   };
-  EXPECT_THROW(Trainer(config([](auto& c) { c.model = "cnn_x"; })), UsageError);
-  EXPECT_THROW(Trainer(config([](auto& c) { c.data = "mnist:/nowhere"; })), InputError);
+  EXPECT_THROW(Trainer(config([](auto& c) { c.model = "cnn_x"; })), ArgumentError);
+  EXPECT_THROW(Trainer(config([](auto& c) { c.data = "mnist:/nowhere"; })), IoError);
   EXPECT_THROW(Trainer(config([](auto& c) { c.device = "cuda"; })), DeviceError);
-  EXPECT_THROW(Trainer(config([](auto& c) { c.lr = -1; })), UsageError);
-  EXPECT_THROW(Trainer(config([](auto& c) { c.precision = "bf16"; })), UsageError);
+  EXPECT_THROW(Trainer(config([](auto& c) { c.lr = -1; })), ArgumentError);
+  EXPECT_THROW(Trainer(config([](auto& c) { c.precision = "bf16"; })), ArgumentError);
   {
     Trainer never_run(config([](auto&) {}));
   }
   EXPECT_FALSE(path_exists(folder / "run"));
   folder.file("file", "x");
-  EXPECT_THROW(Trainer(config([&](auto& c) { c.out = folder / "file"; })), InputError);
-  EXPECT_THROW(Trainer(config([&](auto& c) { c.out = folder / ""; })), InputError) << "not empty";
+  EXPECT_THROW(Trainer(config([&](auto& c) { c.out = folder / "file"; })), IoError);
+  EXPECT_THROW(Trainer(config([&](auto& c) { c.out = folder / ""; })), IoError) << "not empty";
 }
 
 TEST(Trainer, OneWriterPerRun) {
@@ -260,12 +263,13 @@ TEST(Trainer, OneWriterPerRun) {
   TrainConfig c = tiny(folder / "run");
   c.epochs = 1;
   Trainer trainer(seeded_net(), c);
-  std::string text;
+  Fault fault;
   trainer.on_step = [&](const StepReport& r) {
-    if (r.step == 1) text = error_of<InputError>([&] { Trainer::resume(folder / "run", Net()); });
+    if (r.step == 1) fault = fault_of<IoError>([&] { Trainer::resume(folder / "run", Net()); });
   };
   trainer.run();
-  EXPECT_NE(text.find("another process is training this run"), std::string::npos) << text;
+  EXPECT_EQ(fault.argument, folder / "run");
+  EXPECT_EQ(fault.given, "another process is training this run");
 }
 
 TEST(Evaluate, CountsAndAveragesOverAllSamples) {

@@ -80,11 +80,11 @@ TEST(TestTimeAugmentation, NamesAreReadBack) {
   for (TestTimeAugmentation tta :
        {TestTimeAugmentation::none, TestTimeAugmentation::mirror, TestTimeAugmentation::translate})
     EXPECT_EQ(tta_from_text(to_string(tta)), tta);
-  EXPECT_THROW(tta_from_text("flip"), UsageError);
+  EXPECT_THROW(tta_from_text("flip"), ArgumentError);
   EXPECT_THROW(require_views(TestTimeAugmentation::mirror, data::Task::regression, {3, 8, 8}),
-               UsageError);
+               ArgumentError);
   EXPECT_THROW(require_views(TestTimeAugmentation::mirror, data::Task::classification, {13}),
-               UsageError);
+               ArgumentError);
   EXPECT_NO_THROW(require_views(TestTimeAugmentation::none, data::Task::regression, {13}));
 }
 

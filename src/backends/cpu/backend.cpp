@@ -73,8 +73,10 @@ class CpuBackend : public Backend {
       }
     std::string dtypes;
     for (const auto& v : step.in) dtypes += str(dtypes.empty() ? "" : ", ", v.dtype);
-    throw DTypeError(
-        str("[", name, "] the CPU has no kernel for dtypes (", dtypes, ") → ", step.out[0].dtype));
+    throw DTypeError({.op = name,
+                      .argument = "dtypes",
+                      .given = str("(", dtypes, ") → ", step.out[0].dtype),
+                      .expected = "a combination that the CPU has a kernel for"});
   }
   int64_t channel_block() const override {
     static const int64_t block = onednn_channel_block();

@@ -31,12 +31,16 @@ int64_t cpu_tuning_number() { return in_force().number(); }
 void set_cpu_tuning(const CpuTuning& tuning) {
   for (const TuningValue& v : values_of(tuning))
     if (v.value < v.least || v.value > v.most)
-      throw UsageError(str("[tuning] ", v.name, " is ", static_cast<int64_t>(v.value), " ", v.unit,
-                           ", expected ", static_cast<int64_t>(v.least), " to ",
-                           static_cast<int64_t>(v.most)));
+      throw ArgumentError(
+          {.op = "set_cpu_tuning",
+           .argument = v.name,
+           .given = str(static_cast<int64_t>(v.value), " ", v.unit),
+           .expected = str(static_cast<int64_t>(v.least), " to ", static_cast<int64_t>(v.most))});
   if (!std::has_single_bit(static_cast<uint64_t>(tuning.tile_bytes)))
-    throw UsageError(
-        str("[tuning] tile_bytes is ", tuning.tile_bytes, " bytes, expected a power of two"));
+    throw ArgumentError({.op = "set_cpu_tuning",
+                         .argument = "tile_bytes",
+                         .given = str(tuning.tile_bytes, " bytes"),
+                         .expected = "a power of two"});
   in_force().set(tuning);
 }
 

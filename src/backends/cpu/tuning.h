@@ -25,7 +25,7 @@ CpuTuning cpu_tuning_of_machine();
 
 /// The tuning in force: cpu_tuning_of_machine() until set_cpu_tuning().
 const CpuTuning& cpu_tuning();
-/// For benchmarks and tests. Plans made from now on use it; throws UsageError for a value out of
+/// For benchmarks and tests. Plans made from now on use it; throws ArgumentError for a value out of
 /// its range.
 void set_cpu_tuning(const CpuTuning& tuning);
 /// Equal tunings have the same number.

@@ -30,9 +30,11 @@ int64_t itemsize(DType dtype) { return info(dtype).size; }
 DType dtype_from_name(std::string_view wanted) {
   for (int i = 0; i < static_cast<int>(std::size(kDTypes)); ++i)
     if (wanted == kDTypes[i].name) return static_cast<DType>(i);
-  throw InputError(
-      str("'", wanted,
-          "' is not a dtype; known are f64 f32 i64 i32 u8 bool and the others of suanli/base.h"));
+  throw IoError(
+      {.op = "dtype_from_name",
+       .argument = "dtype",
+       .given = str("'", wanted, "'"),
+       .expected = "a dtype: f64, f32, i64, i32, u8, bool or another one of suanli/base.h"});
 }
 
 DType promote(DType a, DType b) {
@@ -56,28 +58,40 @@ DType promote(DType a, DType b) {
 }
 
 void Shape::throw_rank(int rank) {
-  throw ShapeError(str("[shape] rank ", rank, ": at most ", kMaxRank, " axes are supported"));
+  throw ShapeError({.op = "Shape",
+                    .argument = "rank",
+                    .given = str(rank),
+                    .expected = str("at most ", kMaxRank, " axes")});
 }
 void Shape::throw_axis(int axis, int rank) {
-  throw ShapeError(rank == 0 ? str("[shape] axis ", axis, " is out of range for a 0-d tensor")
-                             : str("[shape] axis ", axis, " is out of range for rank ", rank, " (",
-                                   -rank, "…", rank - 1, ")"));
+  throw ShapeError(
+      {.op = "Shape.axis",
+       .argument = "axis",
+       .given = str(axis),
+       .expected = str(rank == 0 ? "none" : str(-rank, " to ", rank - 1), " for rank ", rank)});
 }
 
 int64_t Shape::numel_of_large() const {
   if (std::find(begin(), end(), 0) != end()) return 0;
-  throw ShapeError(str("[shape] shape ", *this, " has more elements than 64 bits can count"));
+  throw ShapeError(
+      {.op = "Shape.numel", .given = to_string(*this), .expected = "fewer elements than 2^63"});
 }
 
 int64_t tensor_bytes(const char* op, const Shape& shape, DType dtype) {
   int64_t bytes = itemsize(dtype);
   bool empty = false;
   for (int64_t size : shape) {
-    if (size < 0) throw ShapeError(str("[", op, "] shape ", shape, " has a negative size"));
+    if (size < 0)
+      throw ShapeError({.op = op,
+                        .argument = "shape",
+                        .given = to_string(shape),
+                        .expected = "no negative size"});
     if (size == 0) empty = true;
     else if (__builtin_mul_overflow(bytes, size, &bytes) || bytes > kMaxTensorBytes)
-      throw ShapeError(str("[", op, "] shape ", shape, " of ", dtype,
-                           " is too large: a tensor has at most 2^48 bytes"));
+      throw ShapeError({.op = op,
+                        .argument = "shape",
+                        .given = str(shape, " of ", dtype),
+                        .expected = "at most 2^48 bytes"});
   }
   return empty ? 0 : bytes;
 }
@@ -94,8 +108,11 @@ Shape broadcast(const Shape& a, const Shape& b) {
     int64_t x = longer[i + offset], y = shorter[i];
     if (x == y || y == 1) continue;
     if (x != 1)
-      throw ShapeError(str("shapes ", a, " and ", b, " do not broadcast: sizes ",
-                           a.rank() >= b.rank() ? x : y, " and ", a.rank() >= b.rank() ? y : x));
+      throw ShapeError({.op = "broadcast",
+                        .argument = "a, b",
+                        .given = str(a, " and ", b),
+                        .expected = str("sizes that broadcast, not ", a.rank() >= b.rank() ? x : y,
+                                        " and ", a.rank() >= b.rank() ? y : x)});
     out[i + offset] = y;
   }
   return out;

@@ -16,11 +16,15 @@ constexpr size_t kInput = 256 << 10;
 constexpr size_t kMaxAtOnce = 1 << 30;  // zlib counts in 32 bits
 constexpr const char* kGetAgain = "Copy or download the file again.";
 
+[[noreturn]] void no_memory(const char* format) {
+  throw OutOfMemory(
+      {.op = "decompress", .argument = format, .given = "no memory for its working state"});
+}
+
 class Gzip final : public Unpacker {
  public:
   Gzip() {
-    if (inflateInit2(&stream_, 16 + MAX_WBITS) != Z_OK)
-      throw OutOfMemory("no memory to decompress gzip");
+    if (inflateInit2(&stream_, 16 + MAX_WBITS) != Z_OK) no_memory("gzip");
   }
   ~Gzip() override { inflateEnd(&stream_); }
   const char* name() const override { return "gzip"; }
@@ -58,8 +62,7 @@ class Xz final : public Unpacker {
   Xz() {
     // what a stream may ask for its dictionary; xz -9 takes 64 MiB
     constexpr uint64_t kMaxMemory = 256 << 20;
-    if (lzma_stream_decoder(&stream_, kMaxMemory, LZMA_CONCATENATED) != LZMA_OK)
-      throw OutOfMemory("no memory to decompress xz");
+    if (lzma_stream_decoder(&stream_, kMaxMemory, LZMA_CONCATENATED) != LZMA_OK) no_memory("xz");
   }
   ~Xz() override { lzma_end(&stream_); }
   const char* name() const override { return "xz"; }
@@ -80,7 +83,7 @@ class Xz final : public Unpacker {
       case LZMA_MEMLIMIT_ERROR: error = "it asks for more than 256 MiB of memory"; return true;
       case LZMA_FORMAT_ERROR: error = "no xz stream"; return true;
       case LZMA_OPTIONS_ERROR: error = "a filter that is not known"; return true;
-      case LZMA_MEM_ERROR: throw OutOfMemory("no memory to decompress xz");
+      case LZMA_MEM_ERROR: no_memory("xz");
       default: error = "the data are corrupt"; return true;
     }
   }
@@ -146,9 +149,10 @@ size_t ByteSource::read_packed(unsigned char* out, size_t count) {
     const std::string where =
         stuck ? str(file_size(), " (its end)") : str(file_position_ - (input_end_ - next_));
     const std::string what = stuck ? "cut off" : str("damaged (", unpacker_->error, ")");
-    throw InputError(str(path(), ": byte ", where, ", the ", unpacker_->name(), " stream is ", what,
-                         " after ", position_ + static_cast<int64_t>(got), " decompressed bytes. ",
-                         kGetAgain));
+    throw IoError({.argument = str(path(), ": byte ", where),
+                   .given = str("the ", unpacker_->name(), " stream is ", what, " after ",
+                                position_ + static_cast<int64_t>(got), " decompressed bytes"),
+                   .remedy = kGetAgain});
   }
   return got;
 }

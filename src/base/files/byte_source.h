@@ -26,12 +26,12 @@ class Unpacker {
 /// rename files.
 class ByteSource {
  public:
-  /// Throws InputError if the file cannot be opened.
+  /// Throws IoError if the file cannot be opened.
   explicit ByteSource(const std::string& path);
   ~ByteSource();
   ByteSource(const ByteSource&) = delete;
 
-  /// Up to `count` bytes; fewer only at the end of the data. Throws InputError on a damaged or
+  /// Up to `count` bytes; fewer only at the end of the data. Throws IoError on a damaged or
   /// truncated stream; its checksum is verified when the end is read.
   size_t read(void* out, size_t count);
 
@@ -40,8 +40,8 @@ class ByteSource {
   /// Bytes handed out so far.
   int64_t position() const { return position_; }
   int64_t file_size() const { return static_cast<int64_t>(file_.size()); }
-  /// "path: byte 16" or "path: decompressed byte 16": how an error text about the data at
-  /// `position` begins.
+  /// "path: byte 16" or "path: decompressed byte 16": the argument of an error about the data at
+  /// `position`.
   std::string at(int64_t position) const;
 
  private:

@@ -45,8 +45,29 @@ class Descriptor {
   int fd_;
 };
 
-[[noreturn]] void fail(const std::string& path, std::string_view what, int error) {
-  throw InputError(str(path, ": ", what, ": ", explain_errno(error)));
+[[noreturn]] void fail(const std::string& place, std::string_view what, int error) {
+  throw IoError(fault_of_errno(place, what, error));
+}
+
+std::string remedy_for(int error) {
+  switch (error) {
+    case ENOSPC: return "Free some space there, or choose another place.";
+    case EDQUOT: return "Free some of your quota, or choose another place.";
+    case EFBIG:
+      return "The process may not write files of this size: raise the limit (ulimit -f), or "
+             "choose another file system.";
+    case EIO:
+      return "The disk or the network file system reports an error: check it (dmesg), or choose "
+             "another place.";
+    case EACCES:
+    case EPERM: return "Check the permissions, or choose another place.";
+    case EROFS: return "Choose a place that can be written.";
+    case ENOENT: return "Check the path.";
+    case ENOTDIR: return "A part of the path is a file, not a folder.";
+    case EMFILE:
+    case ENFILE: return "Raise the limit (ulimit -n).";
+    default: return "";
+  }
 }
 
 std::string folder_of(const std::string& path) {
@@ -67,28 +88,10 @@ void sync_folder(const std::string& path) {
 
 }  // namespace
 
-std::string explain_errno(int error) {
-  std::string text = std::strerror(error);
-  switch (error) {
-    case ENOSPC: return text + ". Free some space there, or choose another place.";
-    case EDQUOT: return text + ". Free some of your quota, or choose another place.";
-    case EFBIG:
-      return text +
-             ". The process may not write files of this size: raise the limit (ulimit -f), or "
-             "choose another file system.";
-    case EIO:
-      return text +
-             ". The disk or the network file system reports an error: check it (dmesg), or choose "
-             "another place.";
-    case EACCES:
-    case EPERM: return text + ". Check the permissions, or choose another place.";
-    case EROFS: return text + ". Choose a place that can be written.";
-    case ENOENT: return text + ". Check the path.";
-    case ENOTDIR: return text + ". A part of the path is a file, not a folder.";
-    case EMFILE:
-    case ENFILE: return text + ". Raise the limit (ulimit -n).";
-    default: return text + ".";
-  }
+Fault fault_of_errno(const std::string& place, std::string_view what, int error) {
+  return {.argument = place,
+          .given = str(what, ": ", std::strerror(error)),
+          .remedy = remedy_for(error)};
 }
 
 std::string to_string(const FileDigest& digest) {
@@ -189,7 +192,7 @@ void copy_to_end(int from, int to, const std::string& path) {
   for (uint64_t offset = 0;;) {
     const ssize_t n = ::read(from, buffer.data(), buffer.size());
     if (n < 0 && errno == EINTR) continue;
-    if (n < 0) fail(path, str("cannot be read at byte ", offset), errno);
+    if (n < 0) fail(str(path, ": byte ", offset), "cannot be read", errno);
     if (n == 0) return out.flush();
     out.write(buffer.data(), static_cast<size_t>(n));
     offset += static_cast<uint64_t>(n);
@@ -281,10 +284,12 @@ void FileReader::read(uint64_t offset, void* to, uint64_t bytes) const {
   while (bytes > 0) {
     ssize_t n = ::pread(fd_, out, std::min<uint64_t>(bytes, 1 << 30), static_cast<off_t>(offset));
     if (n < 0 && errno == EINTR) continue;
-    if (n < 0) fail(path_, str("cannot be read at byte ", offset), errno);
+    if (n < 0) fail(str(path_, ": byte ", offset), "cannot be read", errno);
     if (n == 0)
-      throw InputError(str(path_, ": ends after ", offset, " bytes, ", bytes,
-                           " more were expected. The file is truncated; copy it again."));
+      throw IoError({.argument = path_,
+                     .given = str("ends after ", offset, " bytes"),
+                     .expected = str(bytes, " more"),
+                     .remedy = "The file is truncated. Copy it again."});
     out += n;
     offset += static_cast<uint64_t>(n);
     bytes -= static_cast<uint64_t>(n);

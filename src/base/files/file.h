@@ -21,7 +21,7 @@ struct FileDigest {
 SUANLI_API std::string to_string(const FileDigest& digest);  ///< "6124 bytes, crc32 1a2b3c4d"
 
 /// The writer that write_file_atomically hands to its callback: appends bytes, buffered; every
-/// failed write throws InputError.
+/// failed write throws IoError.
 class SUANLI_API FileWriter {
  public:
   FileWriter(int fd, std::string path);
@@ -42,7 +42,7 @@ class SUANLI_API FileWriter {
 /// Replaces `path` by what `writer` writes, or leaves it as it was. A temporary file in the same
 /// folder (path + ".tmp") is written, fsynced and renamed, and the folder is fsynced, so that after
 /// a power cut there is the old content or the new one. On any failure the temporary file is
-/// removed and InputError says path, reason and what to do. A link stays, what it names is
+/// removed and IoError says path, reason and what to do. A link stays, what it names is
 /// replaced; a device, a pipe and /dev/stdout are written to.
 SUANLI_API FileDigest write_file_atomically(const std::string& path,
                                             const std::function<void(FileWriter&)>& writer);
@@ -53,13 +53,13 @@ inline FileDigest write_file_atomically(const std::string& path, std::string_vie
 /// was left by a killed process.
 inline constexpr std::string_view kTemporarySuffix = ".tmp";
 
-/// The whole file. Throws InputError naming path and reason.
+/// The whole file. Throws IoError naming path and reason.
 SUANLI_API std::string read_file(const std::string& path);
 SUANLI_API FileDigest digest_file(const std::string& path);
 
 inline constexpr std::string_view kStandardInput = "/dev/stdin";
 
-/// A file opened for reading at given places; a pipe is read to its end first. Throws InputError
+/// A file opened for reading at given places; a pipe is read to its end first. Throws IoError
 /// naming path, offset and reason.
 class SUANLI_API FileReader {
  public:
@@ -77,12 +77,13 @@ class SUANLI_API FileReader {
   uint64_t size_ = 0;
 };
 
-/// Makes the folder and those above it. Throws InputError naming the one that could not be made,
+/// Makes the folder and those above it. Throws IoError naming the one that could not be made,
 /// and why.
 SUANLI_API void make_folders(const std::string& path);
 SUANLI_API bool path_exists(const std::string& path);
-/// "No space left on device. Free some space there, or choose another place." for ENOSPC, and so
-/// on.
-SUANLI_API std::string explain_errno(int error);
+/// The parts of an IoError after a failed system call, such as "cannot be written: No space left
+/// on device" and a remedy. `place` is a path or "path: position"; `what` says what failed there,
+/// such as "cannot be opened".
+SUANLI_API Fault fault_of_errno(const std::string& place, std::string_view what, int error);
 
 }  // namespace suanli

@@ -49,6 +49,10 @@ class Fields {
   size_t at_ = 0;
 };
 
+[[noreturn]] void damaged(std::string place, std::string fault) {
+  throw IoError({.argument = std::move(place), .given = std::move(fault), .remedy = kGetAgain});
+}
+
 std::string bytes_of(const FileReader& file, uint64_t offset, uint64_t count) {
   std::string out(count, '\0');
   file.read(offset, out.data(), count);
@@ -63,16 +67,13 @@ struct Directory {
 Directory find_directory(const FileReader& file) {
   constexpr uint64_t kEndBytes = 22, kMaxComment = 65535, kLocatorBytes = 20;
   if (file.size() < kEndBytes)
-    throw InputError(
-        str(file.path(), ": byte ", file.size(), ", too short for a zip archive. ", kGetAgain));
+    damaged(str(file.path(), ": byte ", file.size()), "too short for a zip archive");
   const uint64_t tail_bytes = std::min(file.size(), kEndBytes + kMaxComment),
                  tail_at = file.size() - tail_bytes;
   const std::string tail = bytes_of(file, tail_at, tail_bytes);
   const size_t end = tail.rfind(std::string("PK\x05\x06", 4));
   if (end == std::string::npos || end + kEndBytes > tail.size())
-    throw InputError(str(file.path(),
-                         ": no zip archive, or a truncated one: its list of members is missing. ",
-                         kGetAgain));
+    damaged(file.path(), "no zip archive, or a truncated one: its list of members is missing");
   Fields f(std::string_view(tail).substr(end));
   f.skip(10);
   Directory d;
@@ -101,8 +102,8 @@ Directory find_directory(const FileReader& file) {
   }
   if (d.offset > file.size() || d.bytes > file.size() - d.offset || d.bytes > kMaxDirectory ||
       d.members > kMaxMembers)
-    throw InputError(str(file.path(), ": byte ", tail_at + end,
-                         ", the archive's list of members lies outside of the file. ", kGetAgain));
+    damaged(str(file.path(), ": byte ", tail_at + end),
+            "the archive's list of members lies outside of the file");
   return d;
 }
 
@@ -129,7 +130,8 @@ struct ZipFile::Inflater {
   std::array<uint8_t, 64 << 10> input;
   Inflater() {
     if (inflateInit2(&stream, -MAX_WBITS) != Z_OK)
-      throw OutOfMemory("no memory to unpack a zip archive");
+      throw OutOfMemory(
+          {.op = "decompress", .argument = "zip", .given = "no memory for its working state"});
   }
   ~Inflater() { inflateEnd(&stream); }
 };
@@ -142,8 +144,7 @@ ZipFile::ZipFile(const std::string& path) : file_(path) {
   for (uint64_t i = 0; i < directory.members; ++i) {
     const uint64_t at = directory.offset + f.at();
     if (f.u32() != kCentral)
-      throw InputError(
-          str(path, ": byte ", at, ", the archive's list of members is damaged. ", kGetAgain));
+      damaged(str(path, ": byte ", at), "the archive's list of members is damaged");
     f.skip(4);
     const uint16_t flags = f.u16(), method = f.u16();
     f.skip(4);
@@ -157,25 +158,25 @@ ZipFile::ZipFile(const std::string& path) : file_(path) {
     m.name = f.text(name);
     read_zip64(f.text(extra), m);
     f.skip(comment);
-    if (!f.good())
-      throw InputError(
-          str(path, ": byte ", at, ", the archive's list of members is truncated. ", kGetAgain));
+    if (!f.good()) damaged(str(path, ": byte ", at), "the archive's list of members is truncated");
+    const std::string place = str(path, ": member ", m.name);
     if (flags & 1)
-      throw InputError(
-          str(path, ": member ", m.name, " is encrypted. Save it without a password."));
+      throw IoError(
+          {.argument = place, .given = "encrypted", .remedy = "Save it without a password."});
     if (method != 0 && method != 8)
-      throw InputError(str(path, ": member ", m.name, " is packed by method ", method,
-                           ", expected stored or deflated. Save it again."));
+      throw IoError({.argument = place,
+                     .given = str("packed by method ", method),
+                     .expected = "stored or deflated",
+                     .remedy = "Save it again."});
     m.deflated = method == 8;
     if (m.packed > file_.size() || m.header > file_.size() ||
         m.size > m.packed * (m.deflated ? kMaxInflation : 1))
-      throw InputError(str(path, ": member ", m.name, " claims ", m.size,
-                           " bytes, more than its part of the file can hold. ", kGetAgain));
+      damaged(place, str("claims ", m.size, " bytes, more than its part of the file can hold"));
     // An archive that was added to may list a name twice: as in unzip and NumPy the last one
     // counts.
-    const auto [place, fresh] = places.try_emplace(m.name, members_.size());
+    const auto [known, fresh] = places.try_emplace(m.name, members_.size());
     if (fresh) members_.push_back(std::move(m));
-    else members_[place->second] = std::move(m);
+    else members_[known->second] = std::move(m);
   }
 }
 
@@ -190,9 +191,7 @@ const ZipMember* ZipFile::find(const std::string& name) const {
 std::string ZipFile::here() const {
   return str(path(), ": member ", member_->name, ", byte ", position_);
 }
-void ZipFile::fail(const std::string& what) const {
-  throw InputError(str(here(), ", ", what, ". ", kGetAgain));
-}
+void ZipFile::fail(const std::string& fault) const { damaged(here(), fault); }
 
 void ZipFile::start(const ZipMember& member) {
   constexpr uint64_t kHeaderBytes = 30;
@@ -235,7 +234,7 @@ void ZipFile::inflate(uint8_t* out, size_t count) {
 
 void ZipFile::read(void* out, size_t count) {
   if (count > member_->size - position_)
-    fail(str("it ends after ", member_->size, " bytes, where more are expected"));
+    fail(str("ends after ", member_->size, " bytes, where more have to follow"));
   auto* to = static_cast<uint8_t*>(out);
   constexpr size_t kMaxAtOnce = 1 << 24;
   while (count > 0) {

@@ -22,7 +22,7 @@ struct ZipMember {
 
 class ZipFile {
  public:
-  /// Reads the list of members. Throws InputError: no zip archive, damaged, encrypted or packed by
+  /// Reads the list of members. Throws IoError: no zip archive, damaged, encrypted or packed by
   /// another method.
   explicit ZipFile(const std::string& path);
   ~ZipFile();
@@ -35,16 +35,16 @@ class ZipFile {
 
   /// Goes to the beginning of a member.
   void start(const ZipMember& member);
-  /// The next `count` bytes of it, exactly. Throws InputError where it is damaged or shorter; its
+  /// The next `count` bytes of it, exactly. Throws IoError where it is damaged or shorter; its
   /// checksum is verified when its last byte is read.
   void read(void* out, size_t count);
-  /// "path: member x.npy, byte 17": how an error text about the place reached begins.
+  /// "path: member x.npy, byte 17": the argument of an error about the place reached.
   std::string here() const;
 
  private:
   struct Inflater;
   void inflate(uint8_t* out, size_t count);
-  [[noreturn]] void fail(const std::string& what) const;
+  [[noreturn]] void fail(const std::string& fault) const;
 
   FileReader file_;
   std::vector<ZipMember> members_;

@@ -27,7 +27,7 @@ std::optional<int64_t> number_of(const EnvironmentVariable& v, std::string_view 
 std::optional<std::string> checked_value(const EnvironmentVariable& v) {
   std::optional<std::string> text = given_value(v);
   if (text)
-    if (const std::string fault = fault_of_value(v, *text); !fault.empty()) throw UsageError(fault);
+    if (const std::optional<Fault> fault = fault_of_value(v, *text)) throw ArgumentError(*fault);
   return text;
 }
 
@@ -47,28 +47,31 @@ std::string expected_value(const EnvironmentVariable& v) {
   return str(join_list(words), " or ", last);
 }
 
-std::string fault_of_value(const EnvironmentVariable& v, std::string_view value) {
+std::optional<Fault> fault_of_value(const EnvironmentVariable& v, std::string_view value) {
   std::string near;
   switch (v.type) {
-    case Type::text: return "";
+    case Type::text: return {};
     case Type::flag:
-      if (value == "0" || value == "1") return "";
+      if (value == "0" || value == "1") return {};
       break;
     case Type::number:
-      if (number_of(v, value)) return "";
+      if (number_of(v, value)) return {};
       break;
     case Type::size:
-      if (bytes_from(value)) return "";
+      if (bytes_from(value)) return {};
       break;
     case Type::choice: {
       const std::vector<std::string> words = split_list(v.expected, ' ');
-      if (std::find(words.begin(), words.end(), value) != words.end()) return "";
-      near = suggestion(value, words, " Did you mean ", "?");
+      if (std::find(words.begin(), words.end(), value) != words.end()) return {};
+      near = suggestion(value, words, "Did you mean ", "?");
       break;
     }
   }
-  return str("[environment] ", v.name, "='", value, "', ", expected_value(v), " is expected.",
-             near);
+  return Fault{.op = "environment",
+               .argument = v.name,
+               .given = str("'", value, "'"),
+               .expected = expected_value(v),
+               .remedy = near};
 }
 
 bool environment_flag(VariableOf<Type::flag> variable) {

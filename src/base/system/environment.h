@@ -8,6 +8,7 @@
 #include <string>
 #include <string_view>
 
+#include "suanli/error.h"
 #include "suanli/export.h"
 
 namespace suanli {
@@ -40,13 +41,14 @@ inline constexpr EnvironmentVariable kEnvironment[] = {
      "The bytes that tensors and working memory of each session may take on the CPU; more is an "
      "error"},
     {"SUANLI_MIRROR", EnvironmentVariable::Type::text, "a URL", "the published addresses",
-     "The place from which `suanli data get` takes SET/FILE"},
+     "The place from which data sets are downloaded, as SET/FILE"},
     {"SUANLI_POISON", EnvironmentVariable::Type::flag, "0 or 1", "0",
      "Fills working memory with NaN outside of live ranges, for tests of the memory plan"},
     {"SUANLI_THREADS", EnvironmentVariable::Type::number, "a number from 1 to 1024",
      "the CPUs that the process may use",
-     "The number of compute threads, the calling one included; --threads takes precedence", 1,
-     1024},
+     "The number of compute threads, the calling one included; a number that a program sets takes "
+     "precedence",
+     1, 1024},
     {"SUANLI_TIER", EnvironmentVariable::Type::choice, "planned cold", "planned",
      "How programs run: planned, or cold, which is one kernel per op in recorded order"},
 };
@@ -61,7 +63,7 @@ template <EnvironmentVariable::Type type> struct VariableOf {
   const EnvironmentVariable* row;
 };
 
-/// The value in force. Each throws UsageError that names variable, value and what is expected.
+/// The value in force. Each throws ArgumentError that names variable, value and what is expected.
 SUANLI_API bool environment_flag(VariableOf<EnvironmentVariable::Type::flag> variable);
 SUANLI_API std::optional<int64_t> environment_number(
     VariableOf<EnvironmentVariable::Type::number> variable);
@@ -73,9 +75,10 @@ SUANLI_API std::optional<std::string> environment_text(
 
 /// The given text; nothing if the variable is unset or empty.
 SUANLI_API std::optional<std::string> given_value(const EnvironmentVariable& variable);
-/// The fault of a given value, or "".
-SUANLI_API std::string fault_of_value(const EnvironmentVariable& variable, std::string_view value);
-/// Throws UsageError for the first variable that has a bad value.
+/// The fault of a given value, if it has one.
+SUANLI_API std::optional<Fault> fault_of_value(const EnvironmentVariable& variable,
+                                               std::string_view value);
+/// Throws ArgumentError for the first variable that has a bad value.
 SUANLI_API void check_environment();
 /// "planned or cold", "a number from 1 to 1024".
 SUANLI_API std::string expected_value(const EnvironmentVariable& variable);

@@ -10,36 +10,44 @@
 namespace suanli {
 
 namespace {
-[[noreturn]] void wrong_kind(const char* expected) {
-  throw InputError(str("JSON: expected ", expected));
+const char* kind_of(const Json& v) {
+  return v.is_null()     ? "null"
+         : v.is_bool()   ? "a boolean"
+         : v.is_number() ? "a number"
+         : v.is_string() ? "a string"
+         : v.is_array()  ? "an array"
+                         : "an object";
+}
+[[noreturn]] void wrong_kind(const Json& v, const char* expected) {
+  throw IoError(Fault{.given = str("JSON has ", kind_of(v)), .expected = expected});
 }
 }  // namespace
 
 bool Json::boolean() const {
   if (auto* v = std::get_if<bool>(&value_)) return *v;
-  wrong_kind("true or false");
+  wrong_kind(*this, "true or false");
 }
 int64_t Json::integer() const {
   if (auto* v = std::get_if<int64_t>(&value_)) return *v;
-  wrong_kind("an integer");
+  wrong_kind(*this, "an integer");
 }
 double Json::number() const {
   if (auto* v = std::get_if<double>(&value_)) return *v;
   if (auto* v = std::get_if<int64_t>(&value_)) return static_cast<double>(*v);
   if (is_null()) return std::numeric_limits<double>::quiet_NaN();
-  wrong_kind("a number");
+  wrong_kind(*this, "a number");
 }
 const std::string& Json::string() const {
   if (auto* v = std::get_if<std::string>(&value_)) return *v;
-  wrong_kind("a string");
+  wrong_kind(*this, "a string");
 }
 const Json::Array& Json::array() const {
   if (auto* v = std::get_if<Array>(&value_)) return *v;
-  wrong_kind("an array");
+  wrong_kind(*this, "an array");
 }
 const Json::Object& Json::object() const {
   if (auto* v = std::get_if<Object>(&value_)) return *v;
-  wrong_kind("an object");
+  wrong_kind(*this, "an object");
 }
 
 const Json* Json::find(std::string_view key) const {
@@ -51,7 +59,7 @@ const Json* Json::find(std::string_view key) const {
 
 const Json& Json::at(std::string_view key) const {
   if (const Json* v = find(key)) return *v;
-  throw InputError(str("JSON: \"", key, "\" is missing"));
+  throw IoError(Fault{.given = str("JSON has no \"", key, "\"")});
 }
 
 Json& Json::set(std::string key, Json value) {
@@ -99,7 +107,7 @@ class JsonBuilder {
   }
   bool key(std::string& v) {
     if (!keys_.back().insert(v).second)
-      throw InputError(str(where_, ": JSON: the key \"", v, "\" occurs twice"));
+      throw IoError(Fault{.argument = where_, .given = str("JSON has the key \"", v, "\" twice")});
     key_ = std::move(v);
     return true;
   }
@@ -107,7 +115,8 @@ class JsonBuilder {
     // "[json.exception.parse_error.101] parse error at line 1, column 9: syntax error while …"
     std::string text = e.what();
     if (size_t at = text.find("syntax error"); at != std::string::npos) text = text.substr(at);
-    throw InputError(str(where_, ": byte ", position, ": not valid JSON: ", text));
+    throw IoError(Fault{.argument = str(where_, ": byte ", position),
+                        .given = str("not valid JSON: ", text)});
   }
 
  private:
@@ -125,7 +134,8 @@ class JsonBuilder {
   bool add(Json&& value) { return add(std::move(value), true) != nullptr; }
   bool open(Json&& value) {
     if (open_.size() == kDeepest)
-      throw InputError(str(where_, ": JSON: nested deeper than ", kDeepest, " levels"));
+      throw IoError(Fault{.argument = where_,
+                          .given = str("JSON is nested deeper than ", kDeepest, " levels")});
     open_.push_back(add(std::move(value), true));
     return true;
   }

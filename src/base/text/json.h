@@ -36,7 +36,8 @@ class SUANLI_API Json {
   bool is_array() const { return std::holds_alternative<Array>(value_); }
   bool is_object() const { return std::holds_alternative<Object>(value_); }
 
-  // Reading: a value of another kind throws InputError. `at` also names the missing key.
+  // Reading: a value of another kind, and a key that at() misses, throw IoError. Its `argument` is
+  // empty: the caller knows where the value is from.
   bool boolean() const;
   int64_t integer() const;
   double number() const;  ///< null reads as NaN, which JSON cannot write.
@@ -49,8 +50,8 @@ class SUANLI_API Json {
   /// Sets or appends a member; a null value becomes an object first.
   Json& set(std::string key, Json value);
 
-  /// `text` must be one value. `where` (a file name) begins the error: InputError "where: byte 17:
-  /// …". Duplicate keys are an error.
+  /// `text` must be one value. `where` (a file name), with the position, is the argument of
+  /// an IoError: "where: byte 17". Duplicate keys are an error.
   static Json parse(std::string_view text, const std::string& where = "text");
   /// One line, or `indent` spaces per level. Doubles read back as the same bits; NaN and infinities
   /// become null.

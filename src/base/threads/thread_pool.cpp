@@ -68,7 +68,10 @@ int default_threads() {
 
 int at_least_one(int threads) {
   if (threads < 1)
-    throw UsageError(str("[set_threads] ", threads, " threads: expected at least 1"));
+    throw ArgumentError({.op = "set_threads",
+                         .argument = "threads",
+                         .given = str(threads),
+                         .expected = "at least 1"});
   return threads;
 }
 
@@ -191,7 +194,9 @@ ThreadPool::~ThreadPool() {
 void ThreadPool::set_threads(int threads) {
   at_least_one(threads);
   if (of_thread.inside)
-    throw Error("[set_threads] called by a part of a parallel region, whose end it would wait for");
+    throw StateError({.op = "set_threads",
+                      .given = "a call by a part of a parallel region, for whose end it would wait",
+                      .expected = "a call outside of parallel regions"});
   std::lock_guard lock(busy_);
   if (threads == threads_) return;
   delete std::exchange(workers_, nullptr);

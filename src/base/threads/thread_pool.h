@@ -17,7 +17,7 @@ namespace suanli {
 /// and end with the pool. Any thread may use a pool, and change its size, at any time.
 class ThreadPool {
  public:
-  /// `threads`: with the calling one. Throws UsageError if there is none.
+  /// `threads`: with the calling one. Throws ArgumentError if there is none.
   explicit ThreadPool(int threads);
   /// Waits for the region of another thread.
   ~ThreadPool();

@@ -183,9 +183,11 @@ int run(const Arguments& args) {
   else if (shell == "zsh") print_result(zsh());
   else if (shell == "fish") print_result(fish());
   else {
-    throw UsageError(
-        fmt::format("'{}' is no shell known here: {}there are bash, zsh, fish", shell,
-                    suggestion(shell, {"bash", "zsh", "fish"}, "did you mean ", "? ")));
+    throw ArgumentError(
+        {.argument = "SHELL",
+         .given = fmt::format("'{}'", shell),
+         .expected = "bash, zsh or fish",
+         .remedy = suggestion(shell, {"bash", "zsh", "fish"}, "Did you mean ", "?")});
   }
   return 0;
 }

@@ -92,9 +92,11 @@ void print_result(const std::string& result) {
   errno = 0;
   if (std::fwrite(text.data(), 1, text.size(), stdout) == text.size() && std::fflush(stdout) == 0)
     return;
-  if (errno == EPIPE) throw BrokenPipe("nobody reads standard output any more");
-  throw Error(
-      fmt::format("the result cannot be written to standard output: {}", std::strerror(errno)));
+  if (errno == EPIPE)
+    throw BrokenPipe(Fault{.argument = "standard output", .given = "nobody reads it any more"});
+  throw StateError(
+      {.argument = "standard output",
+       .given = fmt::format("the result cannot be written: {}", std::strerror(errno))});
 }
 
 void print_note(const std::string& line) {

@@ -15,13 +15,13 @@ namespace suanli::cli {
 void occupy_standard_files();
 
 /// Whoever read stdout went away (`suanli help train | head -1`): the program ends without a word.
-class BrokenPipe : public Error {
+class BrokenPipe : public IoError {
  public:
-  using Error::Error;
+  using IoError::IoError;
 };
 
-/// The result, on a terminal as harmless(). Throws BrokenPipe, or Error if stdout cannot take it (a
-/// full disk).
+/// The result, on a terminal as harmless(). Throws BrokenPipe, or StateError if stdout cannot take
+/// it (a full disk).
 void print_result(const std::string& text);
 /// A line on stderr, harmless(); a reader that went away does not end a training run.
 void print_note(const std::string& line);

@@ -104,7 +104,7 @@ after SIGHUP, SIGINT or SIGTERM; a training saves its run first
 nobody reads the standard output any more
 .SH JSON
 With \-\-json the standard output is one line, a JSON object. A verb other than train that a signal ends prints nothing.
-For an error, the object holds "error" (the text) and "exit" (the exit status). The text also goes to the standard error.
+For an error, the object holds "error" (the text), "exit" (the exit status) and the parts of the text: "code" (the kind of error), "op", "argument", "given" and "expected". The text also goes to the standard error.
 .SH ENVIRONMENT
 .TP
 .B NO_COLOR

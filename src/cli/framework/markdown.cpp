@@ -82,7 +82,8 @@ std::string markdown_page() {
 | 141 | the reader of the standard output has gone |
 
 With `--json` the standard output is one line, a JSON object. For an error, the object holds `error` (the
-text) and `exit` (the exit status). The text also goes to the standard error.
+text), `exit` (the exit status) and the parts of the text: `code` (the kind of error), `op`, `argument`,
+`given` and `expected`. The text also goes to the standard error.
 )";
   return out;
 }

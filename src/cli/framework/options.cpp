@@ -19,7 +19,7 @@ namespace suanli::cli {
 namespace {
 
 std::string suggestion(const std::string& word, const std::vector<std::string>& candidates) {
-  return suanli::suggestion(word, candidates, " Did you mean ", "?");
+  return suanli::suggestion(word, candidates, "Did you mean ", "?");
 }
 
 /// Shortens a word that was given by mistake, such as the text of a file, to its beginning.
@@ -28,7 +28,12 @@ std::string shortened(const std::string& word) {
   return columns_of(word) <= kMax ? word : cut_to(word, kMax - 1) + "…";
 }
 
-std::string see_help(const Verb& verb) { return fmt::format(" See suanli {} --help.", verb.name); }
+std::string see_help(const Verb& verb) { return fmt::format("See suanli {} --help.", verb.name); }
+
+/// A suggestion and the way to the help, as a remedy.
+std::string or_see(const std::string& suggestion, const std::string& help) {
+  return suggestion.empty() ? help : suggestion + " " + help;
+}
 
 /// A whole text as a number: in any locale with a point, with a sign if there is one. Nothing where
 /// it is none, infinite or too large.
@@ -43,7 +48,7 @@ template <class T> std::optional<T> number_from(std::string_view text) {
   return value;
 }
 
-/// Throws UsageError if `text` is no number of the option's kind and range.
+/// Throws ArgumentError if `text` is no number of the option's kind and range.
 void check_number(const Option& option, const std::string& text) {
   const bool whole = option.takes == OptionType::integer;
   const std::optional<int64_t> count = whole ? number_from<int64_t>(text) : std::nullopt;
@@ -51,15 +56,16 @@ void check_number(const Option& option, const std::string& text) {
                                       : count ? std::optional(static_cast<double>(*count))
                                               : std::nullopt;
   if (!value)
-    throw UsageError(fmt::format("{} takes {}, not '{}'", option.name,
-                                 whole ? "a whole number" : "a number", text));
+    throw ArgumentError({.argument = option.name,
+                         .given = fmt::format("'{}'", text),
+                         .expected = whole ? "a whole number" : "a number"});
   if (*value < option.least || *value > option.most) {
     // a limit that only keeps the number within its type
     const bool open_ended = option.most >= 1e9;
     const std::string range = !open_ended ? fmt::format("{:g} to {:g}", option.least, option.most)
                               : *value < option.least ? fmt::format("at least {:g}", option.least)
                                                       : fmt::format("at most {:g}", option.most);
-    throw UsageError(fmt::format("{} is {}, expected {}", option.name, text, range));
+    throw ArgumentError({.argument = option.name, .given = text, .expected = range});
   }
 }
 
@@ -96,8 +102,17 @@ const Verb& find_verb(const std::string& name) {
     if (name == v.name) return v;
     names.push_back(v.name);
   }
-  throw UsageError(fmt::format("'{}' is no command.{} See suanli help.", shortened(name),
-                               suggestion(name, names)));
+  throw ArgumentError({.argument = "command",
+                       .given = fmt::format("'{}'", shortened(name)),
+                       .expected = "a command of suanli",
+                       .remedy = or_see(suggestion(name, names), "See suanli help.")});
+}
+
+void refuse_word(const Verb& verb, const std::string& word) {
+  throw ArgumentError({.argument = verb.name,
+                       .given = fmt::format("'{}'", shortened(word)),
+                       .expected = "no further word",
+                       .remedy = see_help(verb)});
 }
 
 /// Lets CLI11 split the words by the verb's table; what it finds is checked and worded here.
@@ -121,22 +136,28 @@ class Parser {
     for (const std::string& word : words) {
       if (word == "--") break;
       for (const Option& o : verb_.options)
-        if (o.takes == OptionType::nothing && word.starts_with(std::string(o.name) + "="))
-          throw UsageError(fmt::format("{} takes no value.{}", o.name, see_help(verb_)));
+        if (const std::string named = std::string(o.name) + "=";
+            o.takes == OptionType::nothing && word.starts_with(named))
+          throw ArgumentError({.argument = o.name,
+                               .given = fmt::format("'{}'", word.substr(named.size())),
+                               .expected = "no value",
+                               .remedy = see_help(verb_)});
     }
     // CLI11 takes any word for the value: --out --dry-run would train into a folder of that name.
     for (size_t i = 0; i + 1 < words.size() && words[i] != "--"; ++i)
       if (takes_value(words[i]) && is_option(words[i + 1].substr(0, words[i + 1].find('='))))
-        throw UsageError(
-            fmt::format("{} needs a value, and {} is an option. Write {}={} if it is the value.{}",
-                        words[i], words[i + 1], words[i], words[i + 1], see_help(verb_)));
+        throw ArgumentError({.argument = words[i],
+                             .given = fmt::format("the option {}", words[i + 1]),
+                             .expected = "a value",
+                             .remedy = fmt::format("Write {}={} if it is the value. {}", words[i],
+                                                   words[i + 1], see_help(verb_))});
     try {
       // CLI11 takes them from the back
       app_.parse(std::vector<std::string>(words.rbegin(), words.rend()));
     } catch (const CLI::ArgumentMismatch& e) {
-      throw UsageError(missing_value(words) + see_help(verb_));
+      throw ArgumentError(missing_value(words));
     } catch (const CLI::ParseError& e) {
-      throw UsageError(fmt::format("{}.{}", e.what(), see_help(verb_)));
+      throw ArgumentError({.given = e.what(), .remedy = see_help(verb_)});
     }
     Arguments out;
     for (const Option& o : verb_.options) {
@@ -150,7 +171,10 @@ class Parser {
           if (value.starts_with('+')) value.erase(0, 1);
         }
         if (o.takes == OptionType::text && value.empty())
-          throw UsageError(fmt::format("{} takes a text, not nothing.{}", o.name, see_help(verb_)));
+          throw ArgumentError({.argument = o.name,
+                               .given = "an empty text",
+                               .expected = "one that is not empty",
+                               .remedy = see_help(verb_)});
       }
       out.options_[o.name] = values;
     }
@@ -165,10 +189,7 @@ class Parser {
   }
 
  private:
-  bool is_option(const std::string& word) const {
-    return word == "--help" || std::any_of(verb_.options.begin(), verb_.options.end(),
-                                           [&](const Option& o) { return word == o.name; });
-  }
+  bool is_option(const std::string& word) const { return word == "--help" || verb_.has(word); }
   bool takes_value(const std::string& word) const {
     return std::any_of(verb_.options.begin(), verb_.options.end(), [&](const Option& o) {
       return o.takes != OptionType::nothing && word == o.name;
@@ -178,34 +199,41 @@ class Parser {
     std::vector<std::string> names = {"--help"};
     for (const Option& o : verb_.options) names.push_back(o.name);
     std::string name = word.substr(0, word.find('='));
-    throw UsageError(fmt::format("{} is no option of {}.{}{}", shortened(name), verb_.name,
-                                 suggestion(name, names), see_help(verb_)));
+    throw ArgumentError({.argument = "option",
+                         .given = shortened(name),
+                         .expected = fmt::format("an option of suanli {}", verb_.name),
+                         .remedy = or_see(suggestion(name, names), see_help(verb_))});
   }
 
-  std::string missing_value(const std::vector<std::string>& words) {
-    for (const Option& o : verb_.options)
-      if (o.takes != OptionType::nothing && !words.empty() && words.back() == o.name)
-        return fmt::format("{} needs a value: {} {}.", o.name, o.name, o.metavar);
-    for (const Option& o : verb_.options)
-      for (size_t i = 0; i < words.size(); ++i)
-        if (o.takes != OptionType::nothing && words[i] == o.name)
-          return fmt::format("{} needs a value: {} {}.", o.name, o.name, o.metavar);
-    return "an option lacks its value.";
+  Fault missing_value(const std::vector<std::string>& words) {
+    Fault fault{.argument = "option", .given = "no value", .remedy = see_help(verb_)};
+    // the last word, or else any of them
+    for (const bool last : {true, false})
+      for (const Option& o : verb_.options)
+        for (size_t i = last ? words.size() - 1 : 0; i < words.size(); ++i)
+          if (o.takes != OptionType::nothing && words[i] == o.name) {
+            fault.argument = o.name;
+            fault.expected = fmt::format("{} {}", o.name, o.metavar);
+            return fault;
+          }
+    return fault;
   }
 
   void check_positionals(const std::vector<std::string>& given) {
     if (std::find(given.begin(), given.end(), "") != given.end())
-      throw UsageError(
-          fmt::format("a word behind suanli {} is empty (a shell variable that is not set?).{}",
-                      verb_.name, see_help(verb_)));
+      throw ArgumentError({.argument = verb_.name,
+                           .given = "an empty word (a shell variable that is not set?)",
+                           .expected = "none",
+                           .remedy = see_help(verb_)});
     for (size_t i = 0; i < verb_.positionals.size(); ++i)
       if (verb_.positionals[i].required && i >= given.size())
-        throw UsageError(fmt::format("{} is missing: {}.{}", verb_.positionals[i].name,
-                                     verb_.positionals[i].help, see_help(verb_)));
+        throw ArgumentError({.argument = verb_.positionals[i].name,
+                             .given = "missing",
+                             .expected = verb_.positionals[i].help,
+                             .remedy = see_help(verb_)});
     const bool many = !verb_.positionals.empty() && verb_.positionals.back().many;
     if (!many && given.size() > verb_.positionals.size())
-      throw UsageError(fmt::format("'{}' is one word too many.{}",
-                                   shortened(given[verb_.positionals.size()]), see_help(verb_)));
+      refuse_word(verb_, given[verb_.positionals.size()]);
   }
 
   const Verb& verb_;

@@ -2,6 +2,7 @@
 // The command line as tables: a verb is one entry, an option one row, and help, parsing and
 // suggestions follow from them.
 #pragma once
+#include <algorithm>
 #include <cstdint>
 #include <limits>
 #include <map>
@@ -68,14 +69,21 @@ struct Verb {
   std::vector<Option> options;
   std::vector<const char*> examples;
   int (*run)(const Arguments& arguments);
+  bool has(std::string_view option) const {
+    return std::any_of(options.begin(), options.end(),
+                       [&](const Option& o) { return option == o.name; });
+  }
 };
 
 /// All verbs, in the order that help lists them.
 const std::vector<Verb>& verbs();
-/// Throws UsageError with the nearest verb.
+/// Throws ArgumentError with the nearest verb.
 const Verb& find_verb(const std::string& name);
 
-/// Reads the words after the verb. Throws UsageError for unknown options, with the nearest one,
+/// Throws ArgumentError for a word that the verb has no use for.
+[[noreturn]] void refuse_word(const Verb& verb, const std::string& word);
+
+/// Reads the words after the verb. Throws ArgumentError for unknown options, with the nearest one,
 /// missing or superfluous words, and values of the wrong kind or out of range. `help` is set if
 /// --help was among them (nothing else is checked then).
 Arguments parse(const Verb& verb, const std::vector<std::string>& words, bool* help);

@@ -31,6 +31,11 @@ const std::unordered_map<std::string_view, const char*>& chinese() {
       {"target column of a table, same as DATA?target=COLUMN",
        "表格：要学习的列，等同于在 DATA 后写 ?target=列名"},
       {"default:", "默认："},
+      // behind an error
+      {"Options: ", "选项："},
+      {"Command: ", "命令："},
+      {", ", "、"},
+      {".", "。"},
       {"Examples:", "示例："},
       {"show this help", "显示本帮助"},
       {"Model and data", "模型与数据"},

@@ -38,11 +38,11 @@ class Curl {
 
  private:
   Curl() {
-    library_ = dlopen("libcurl.so.4", RTLD_NOW);
+    library_ = dlopen(kLibrary, RTLD_NOW);
     if (!library_)
-      throw InputError(fmt::format(
-          "libcurl cannot be loaded ({}). Install it (Debian: apt-get install libcurl4).",
-          dlerror()));
+      throw IoError({.argument = kLibrary,
+                     .given = fmt::format("cannot be loaded ({})", dlerror()),
+                     .remedy = "Install it (Debian: apt-get install libcurl4)."});
     find(init, "curl_easy_init");
     find(setopt, "curl_easy_setopt");
 
@@ -55,8 +55,11 @@ class Curl {
   template <class F> void find(F& function, const char* name) {
     function = reinterpret_cast<F>(dlsym(library_, name));
     if (!function)
-      throw InputError(fmt::format("libcurl.so.4 has no {}. Install another version.", name));
+      throw IoError({.argument = kLibrary,
+                     .given = fmt::format("has no {}", name),
+                     .remedy = "Install another version."});
   }
+  static constexpr const char* kLibrary = "libcurl.so.4";
   void* library_;
 };
 
@@ -106,6 +109,10 @@ int64_t size_of(const std::string& path) {
   return error ? -1 : static_cast<int64_t>(size);
 }
 
+[[noreturn]] void cannot_write(const std::string& path, int error) {
+  throw IoError(fault_of_errno(path, "cannot be written", error));
+}
+
 struct Outcome {
   std::string reason;           // what went wrong, or ""
   bool cannot_go_on = false;  // the server has no use for what is there already
@@ -123,10 +130,9 @@ Outcome fetch(const std::string& url, int64_t bytes, const std::string& part,
   }
   if (t.there == bytes) return {};
   t.fd = ::open(part.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0644);
-  if (t.fd < 0)
-    throw InputError(fmt::format("{}: cannot be written: {}", part, explain_errno(errno)));
+  if (t.fd < 0) cannot_write(part, errno);
   CURL* handle = curl.init();
-  if (!handle) throw OutOfMemory("no memory for a download");
+  if (!handle) throw OutOfMemory(Fault{.given = "no memory for a download"});
   curl.setopt(handle, CURLOPT_URL, url.c_str());
   curl.setopt(handle, CURLOPT_PROTOCOLS_STR, "http,https");
   curl.setopt(handle, CURLOPT_REDIR_PROTOCOLS_STR, "http,https");
@@ -144,8 +150,7 @@ Outcome fetch(const std::string& url, int64_t bytes, const std::string& part,
   long code = 0;
   curl.getinfo(handle, CURLINFO_RESPONSE_CODE, &code);
   curl.cleanup(handle);
-  if (t.error != 0)
-    throw InputError(fmt::format("{}: cannot be written: {}", part, explain_errno(t.error)));
+  if (t.error != 0) cannot_write(part, t.error);
   if (status == CURLE_OK && t.there == bytes) return {};
   if (status == CURLE_OK)
     return {fmt::format("it has {} bytes, expected {}", t.there, bytes), true};
@@ -189,8 +194,8 @@ void download(const RemoteFile& file, const std::string& path,
         reasons += fmt::format("{}{}: {}", reasons.empty() ? "" : "; ", url, outcome.reason);
     }
   }
-  throw InputError(
-      fmt::format("{} cannot be downloaded. {}.", fs::path(path).filename().string(), reasons));
+  throw IoError({.argument = fs::path(path).filename().string(),
+                 .given = fmt::format("cannot be downloaded: {}", reasons)});
 }
 
 }  // namespace suanli::cli

@@ -18,7 +18,7 @@ struct RemoteFile {
 bool is_downloaded(const RemoteFile& file, const std::string& path);
 
 /// Downloads to `path`, which appears when it is complete and verified; until then path + ".part"
-/// grows, and a later call goes on with it. progress(bytes that are there). Throws InputError with
+/// grows, and a later call goes on with it. progress(bytes that are there). Throws IoError with
 /// the reason of every place that failed.
 void download(const RemoteFile& file, const std::string& path,
               const std::function<void(int64_t)>& progress);

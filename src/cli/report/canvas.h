@@ -25,7 +25,7 @@ class Canvas {
   /// `planes` is a picture [channels, height, width], of one channel or three.
   void picture(int64_t y, int64_t x, const float* planes, int64_t channels, int64_t height,
                int64_t width);
-  /// Throws InputError if the file cannot be written.
+  /// Throws IoError if the file cannot be written.
   void write(const std::string& path) const;
 
   static int64_t text_width(std::string_view words, int64_t dot);

@@ -53,7 +53,7 @@ std::string table_of_classes(const Confusion& m);
 /// The matrix where a terminal has room for it, else "".
 std::string in_words(const Confusion& m);
 /// Writes the matrix as a PNG: names, counts, shares by color (of a class's samples, the square
-/// root) and each class's accuracy; of many classes the colors alone. Throws InputError if the
+/// root) and each class's accuracy; of many classes the colors alone. Throws IoError if the
 /// file cannot be written.
 void draw(const Confusion& m, const std::string& path);
 Json to_json(const Confusion& m);

@@ -34,9 +34,10 @@ Tokens tokens_from(const std::string& text) {
   const bool good = number("random:tokens=", t.length, 1 << 20) &&
                     (left.empty() || number("?vocab=", t.kinds, 1 << 24)) && left.empty();
   if (!good)
-    throw UsageError(fmt::format(
-        "{}: a gpt reads tokens, expected random:tokens=256?vocab=5000 with numbers of your own",
-        text));
+    throw ArgumentError(
+        {.argument = "DATA",
+         .given = fmt::format("'{}'", text),
+         .expected = "tokens for a gpt: random:tokens=256?vocab=5000, with numbers of your own"});
   return t;
 }
 
@@ -75,8 +76,9 @@ ExplainSubject gpt_subject(const Arguments& args) {
   for (const std::string& option : args.given())
     if (std::find(std::begin(own), std::end(own),
                   std::string_view(option).substr(0, option.find(' '))) == std::end(own))
-      throw UsageError(fmt::format(
-          "{} is not for --model gpt, of which suanli explain shows one step of AdamW", option));
+      throw ArgumentError({.argument = option,
+                           .given = "beside --model gpt",
+                           .expected = "none of the recipe, for one step of AdamW is shown"});
   const std::string data = args.positional(0, "random:tokens=256?vocab=5000");
   const int64_t batch = args.integer("--batch", args.integer("--batch-size", 8));
   auto step = std::make_shared<Step>(tokens_from(data), batch);

@@ -7,7 +7,7 @@
 namespace suanli::cli {
 
 /// A GPT of 4 layers, 256 wide, with 8 heads, and its AdamW step on `random:tokens=T[?vocab=V]`:
-/// [batch, T] tokens of V kinds. Throws UsageError for other data, and for options that only the
+/// [batch, T] tokens of V kinds. Throws ArgumentError for other data, and for options that only the
 /// models of the zoo have.
 ExplainSubject gpt_subject(const Arguments& args);
 

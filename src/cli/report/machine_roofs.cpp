@@ -45,10 +45,11 @@ Json to_json(const Roofs& roofs) {
   return out;
 }
 
-/// Throws InputError for anything that to_json() did not write on this machine.
+/// Throws IoError for anything that to_json() did not write on this machine.
 Roofs from_json(const Json& json) {
   for (auto& [name, value] : key_of_this_machine())
-    if (json.at(name) != value) throw InputError("of another machine");
+    if (json.at(name) != value)
+      throw IoError({.argument = name, .given = json.at(name).dump(), .expected = value.dump()});
   Roofs roofs;
   roofs.cpu = json.at("cpu").string();
   roofs.isa = json.at("isa").string();
@@ -57,7 +58,8 @@ Roofs from_json(const Json& json) {
   for (const Rate& r : kRates) {
     const Json& given = json.at(r.name);
     roofs.*r.roof = {given.at("one").number(), given.at("all").number()};
-    if (!((roofs.*r.roof).one >= 0 && (roofs.*r.roof).all >= 0)) throw InputError("no rate");
+    if (!((roofs.*r.roof).one >= 0 && (roofs.*r.roof).all >= 0))
+      throw IoError({.argument = r.name, .given = "a negative rate", .expected = "0 or more"});
   }
   return roofs;
 }
@@ -69,15 +71,16 @@ Roofs machine_roofs(bool measure_again) {
   if (!measure_again && !folder.empty()) {
     try {
       return from_json(Json::parse(read_file(path), path));
-    } catch (const InputError&) {}  // missing, of another machine, or damaged: measured again
+    } catch (const IoError&) {}  // missing, of another machine, or damaged: measured again
   }
   print_note("measuring this machine's roofs (once, about two seconds)");
   const Roofs roofs = measure_roofs();
   try {
-    if (folder.empty()) throw InputError("there is neither XDG_CACHE_HOME nor HOME");
+    if (folder.empty())
+      throw IoError(Fault{.argument = "cache folder", .given = "neither XDG_CACHE_HOME nor HOME"});
     make_folders(folder);
     write_file_atomically(path, to_json(roofs).dump(1) + "\n");
-  } catch (const InputError& e) {
+  } catch (const IoError& e) {
     print_note(fmt::format("the roofs are not kept for the next time: {}", e.what()));
   }
   return roofs;

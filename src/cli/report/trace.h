@@ -8,7 +8,7 @@
 namespace suanli::cli {
 
 /// Complete events ("ph": "X", times in µs) of the Trace Event Format (Duan, Nakhimovsky: "Trace
-/// Event Format", 2016); kernels carry module, FLOPs and bytes. Throws InputError if the file
+/// Event Format", 2016); kernels carry module, FLOPs and bytes. Throws IoError if the file
 /// cannot be written.
 void write_trace(const std::string& path, const std::vector<ProfileEvent>& events);
 

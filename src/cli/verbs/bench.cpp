@@ -22,7 +22,9 @@ constexpr Line kLines[] = {{"f32", "GFLOP/s", &Roofs::f32},   {"f64", "GFLOP/s",
 
 int run(const Arguments& args) {
   if (args.positional(0) != "roofs")
-    throw UsageError(fmt::format("'{}' cannot be measured; expected roofs", args.positional(0)));
+    throw ArgumentError({.argument = "WHAT",
+                         .given = fmt::format("'{}'", args.positional(0)),
+                         .expected = "roofs"});
   if (args.has("--threads"))
     Session::current().set_threads(static_cast<int>(args.integer("--threads", 1)));
   const Roofs roofs = machine_roofs(args.has("--again"));

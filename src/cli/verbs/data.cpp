@@ -18,7 +18,10 @@ namespace suanli::cli {
 
 int run_data_pack(const Arguments& args) {
   if (args.positionals().size() != 3)
-    throw UsageError("data pack needs two words: DATA and the file to write.");
+    throw ArgumentError(
+        {.argument = "data pack",
+         .given = counted(static_cast<int64_t>(args.positionals().size()) - 1, "word"),
+         .expected = "two: DATA and the file to write"});
   const std::string source = args.positional(1), path = args.positional(2);
   const bool quiet = args.has("--quiet");
   OpenView view(quiet);
@@ -64,11 +67,14 @@ int run(const Arguments& args) {
     for (const std::string& option : args.given())
       if (option != "--json" && option != "--quiet" &&
           std::find(word.options.begin(), word.options.end(), option) == word.options.end())
-        throw UsageError(fmt::format("{} is not for data {}. Leave it out.", option, word.name));
+        throw ArgumentError({.argument = option,
+                             .given = "not for data " + std::string(word.name),
+                             .remedy = "Leave it out."});
     return word.run(args);
   }
-  throw UsageError(fmt::format("'{}' is nothing that data does, expected show, get or pack",
-                               args.positional(0)));
+  throw ArgumentError({.argument = "WORD",
+                       .given = fmt::format("'{}'", args.positional(0)),
+                       .expected = "show, get or pack"});
 }
 
 }  // namespace

@@ -12,6 +12,7 @@
 #include "cli/framework/console.h"
 #include "cli/net/download.h"
 #include "cli/verbs/data_verbs.h"
+#include "train/settings/faults.h"
 
 namespace suanli::cli {
 
@@ -64,9 +65,10 @@ const PublishedSet& find_set(const std::string& name) {
     if (name == s.name) return s;
     names.push_back(s.name);
   }
-  throw UsageError(fmt::format("'{}' is no data set that can be got.{} There are {}.", name,
-                               suggestion(name, names, " Did you mean ", "?"),
-                               fmt::join(names, ", ")));
+  throw ArgumentError({.argument = "DATA",
+                       .given = fmt::format("'{}'", name),
+                       .expected = fmt::format("one of {}", fmt::join(names, ", ")),
+                       .remedy = suggestion(name, names, "Did you mean ", "?")});
 }
 
 RemoteFile remote(const PublishedSet& set, const PublishedFile& file) {
@@ -88,9 +90,9 @@ std::string published_sets() {
 
 int run_data_get(const Arguments& args) {
   if (args.positionals().size() < 2)
-    throw UsageError("data get needs a name: mnist, fashion-mnist or cifar10.");
-  if (args.positionals().size() > 3)
-    throw UsageError(fmt::format("'{}' is one word too many.", args.positional(3)));
+    throw ArgumentError(
+        {.argument = "DATA", .given = "missing", .expected = "mnist, fashion-mnist or cifar10"});
+  if (args.positionals().size() > 3) refuse_word(find_verb("data"), args.positional(3));
   const PublishedSet& set = find_set(args.positional(1));
   const std::string folder = args.positional(2, std::string("downloads/") + set.name);
   make_folders(folder);
@@ -105,11 +107,14 @@ int run_data_get(const Arguments& args) {
     }
     try {
       download(from, path, [&](int64_t bytes) { activity.show(file.name, bytes, file.bytes); });
-    } catch (const InputError& e) {
+    } catch (const IoError& e) {
       activity.close();
-      throw InputError(fmt::format(
-          "{} Run this again to go on, or get {} on another machine and put it into {}.", e.what(),
-          from.urls[0], folder));
+      Fault fault = e.fault();
+      fault.remedy = joined_sentences(
+          fault.remedy,
+          fmt::format("Run this again to go on, or get {} on another machine and put it into {}.",
+                      from.urls[0], folder));
+      throw IoError(fault);
     }
   }
   activity.close();

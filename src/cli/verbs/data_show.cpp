@@ -115,8 +115,9 @@ void write_sheet(const std::string& path, const Part& part, const data::Augment&
   const Shape& s = part.samples->info().input_shape;
   if (s.rank() != 3 || (s[0] != 1 && s[0] != 3) ||
       part.samples->info().task == data::Task::regression)
-    throw InputError(
-        str(part.samples->info().source, ": samples of shape ", s, " are no pictures"));
+    throw IoError({.argument = part.samples->info().source,
+                   .given = str("samples of shape ", s),
+                   .expected = "pictures with classes"});
   constexpr size_t kMaxRows = 50;
   constexpr int64_t kGap = 2, kMargin = 10;  // between pictures; around a name
   const std::vector<std::string>& names = part.samples->info().class_names;
@@ -300,8 +301,7 @@ Json json_of(const std::vector<Part>& parts, const data::Splits& splits) {
 int run_data_show(const Arguments& args) {
   // As it lies there: nothing is split off, and broken files are counted, not refused.
   std::string source = args.positional(1, "glyphs");
-  if (args.positionals().size() > 2)
-    throw UsageError(fmt::format("'{}' is one word too many.", args.positional(2)));
+  if (args.positionals().size() > 2) refuse_word(find_verb("data"), args.positional(2));
   if (args.has("--target"))
     source = data::with_setting(source, "target=" + data::escaped_setting(args.text("--target")));
   OpenView view(args.has("--quiet"));

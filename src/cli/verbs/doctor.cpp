@@ -37,12 +37,7 @@ std::string gpu() {
   try {
     device_from_name("cuda");
     return "available";
-  } catch (const Error& e) {
-    std::string text = e.what();  // "device cuda is not available: what is missing. Use …"
-    size_t from = text.find(": "), to = text.rfind(". Use ");
-    return "none: " + text.substr(from == std::string::npos ? 0 : from + 2,
-                                  to == std::string::npos ? to : to - from - 2);
-  }
+  } catch (const Error& e) { return "none: " + e.fault().remedy; }
 }
 
 std::string runs_folder() {

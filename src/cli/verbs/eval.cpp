@@ -49,9 +49,11 @@ Part split_of(const data::Splits& splits, const Arguments& args, const std::stri
     const auto part = std::find_if(std::begin(parts), std::end(parts),
                                    [&](const Part& p) { return name == p.name; });
     if (part == std::end(parts))
-      throw UsageError(fmt::format("--split is '{}', expected train, val or test", name));
+      throw ArgumentError({.argument = "--split",
+                           .given = fmt::format("'{}'", name),
+                           .expected = "train, val or test"});
     if (!part->samples || part->samples->size() == 0)
-      throw InputError(fmt::format("{}: has no {} samples", source, name));
+      throw IoError({.argument = source, .given = fmt::format("no {} samples", name)});
     return *part;
   }
   return *std::find_if(std::begin(parts), std::end(parts),
@@ -69,15 +71,19 @@ int run(const Arguments& args) {
   if (source == "-") source = fmt::format("{}:{}", trained.kind, kStandardInput);
   trained.session.set_threads(static_cast<int>(args.integer("--threads", c.threads)));
   if (is_stdout(args.text("--confusion")))
-    throw UsageError("--confusion writes a picture beside the result. Give it a file.");
+    throw ArgumentError({.argument = "--confusion",
+                         .given = "the standard output",
+                         .expected = "a file for a picture beside the result"});
   if (args.has("--confusion") && trained.task == data::Task::regression)
-    throw UsageError(fmt::format(
-        "--confusion draws classes, and {} was trained on numbers. Leave it out.", path));
+    throw ArgumentError({.argument = "--confusion",
+                         .given = fmt::format("{}, which was trained on numbers", path),
+                         .expected = "a run with classes",
+                         .remedy = "Leave it out."});
   if (const std::string place = path_in(c.data); own_data && !place.empty() && !path_exists(place))
-    throw InputError(
-        fmt::format("{}: its data were at {}, where nothing is now. Say where they are: suanli "
-                    "eval {} NEW-PLACE",
-                    path, place, shell_quoted(path)));
+    throw IoError(
+        {.argument = path,
+         .given = fmt::format("no data at {} any more", place),
+         .remedy = fmt::format("Say where they are now: suanli eval {} DATA", shell_quoted(path))});
   // The run's own data are split as they were in training; other data count whole.
   data::OpenOptions options{.seed = static_cast<uint64_t>(c.seed),
                             .val_fraction = own_data ? c.val : 0,
@@ -99,9 +105,10 @@ int run(const Arguments& args) {
   const bool regression = trained.task == data::Task::regression;
   if (info.input_shape != trained.input_shape || info.classes != classes ||
       info.task != trained.task)
-    throw InputError(str(source, ": samples ", info.input_shape, " of ", info.classes,
-                         " classes do not fit the model, which was trained on ",
-                         trained.input_shape, " of ", classes, " classes"));
+    throw IoError({.argument = source,
+                   .given = str("samples ", info.input_shape, " of ", info.classes, " classes"),
+                   .expected = str(trained.input_shape, " of ", classes,
+                                   " classes, on which the model was trained")});
   Evaluation e = evaluate(trained.model, part.samples,
                           {.batch_size = evaluation_batch(c.batch_size, info.input_shape),
                            .loader_threads = args.integer("--loader-threads", 1),

@@ -86,9 +86,10 @@ ExplainSubject zoo_subject(const Arguments& args) {
   TrainConfig config = config_from(args, 0);
   if (config.model == "tabular" && args.positionals().empty() &&
       config.data.starts_with(TrainConfig().data))
-    throw InputError(
-        "model tabular takes the rows of a table, and no data are given. Give them: suanli explain "
-        "table.csv --target y --model tabular");
+    throw IoError({.argument = "DATA",
+                   .given = "missing",
+                   .expected = "a table for model tabular",
+                   .remedy = "Give one: suanli explain table.csv --target y --model tabular"});
   config.batch_size = args.integer("--batch", config.batch_size);
   auto trainer = std::make_shared<Trainer>(config);
   const TrainConfig& chosen = trainer->config();
@@ -100,7 +101,9 @@ ExplainSubject zoo_subject(const Arguments& args) {
 
 int run(const Arguments& args) {
   if (args.has("--json") && is_stdout(args.text("--html")))
-    throw UsageError("--json and --html - both take the standard output. Give --html a file.");
+    throw ArgumentError({.argument = "--html",
+                         .given = "the standard output, which --json takes",
+                         .expected = "a file"});
   const ExplainSubject subject =
       args.text("--model") == "gpt" ? gpt_subject(args) : zoo_subject(args);
   const bool evaluation = args.has("--evaluation");

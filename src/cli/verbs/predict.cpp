@@ -20,6 +20,7 @@
 #include "suanli/image.h"
 #include "suanli/train.h"
 #include "train/run/evaluate.h"
+#include "train/settings/faults.h"
 
 namespace suanli::cli {
 
@@ -80,8 +81,9 @@ std::vector<std::string> files_of(const std::vector<std::string>& given) {
     }
     const std::vector<std::string> below = data::pictures_below(path);
     if (below.empty())
-      throw InputError(
-          fmt::format("{}: no pictures (.jpg, .jpeg, .png, .webp) in this folder.", path));
+      throw IoError({.argument = path,
+                     .given = "no pictures in this folder",
+                     .expected = ".jpg, .jpeg, .png or .webp"});
     files.insert(files.end(), below.begin(), below.end());
   }
   return files;
@@ -134,8 +136,9 @@ class Predictor {
     const size_t end = data::path_length(place);
     const std::string path = place.substr(0, end), setting = place.substr(end);
     if (!setting.empty() && !setting.starts_with(key))
-      throw UsageError(fmt::format("'{}': of an archive only the inputs are read, npz:{}{}NAME",
-                                   file, path, key));
+      throw ArgumentError({.argument = "FILE",
+                           .given = fmt::format("'{}'", file),
+                           .expected = fmt::format("npz:{}{}NAME, the inputs alone", path, key)});
     std::vector<std::string> notes;
     Tensor rows = data::read_npz(place_of(path), trained_.input_shape, trained_.task,
                                  setting.empty() ? "" : setting.substr(key.size()),
@@ -152,9 +155,13 @@ class Predictor {
                              {.channels = static_cast<int>(s[0]), .height = s[1], .width = s[2]}),
           Shape{1, s[0], s[1], s[2]}));
       read.push_back(file);
-    } catch (const InputError& e) {
-      if (!skip_bad_)
-        throw InputError(fmt::format("{} Or leave such files out: --skip-bad.", e.what()));
+    } catch (const IoError& e) {
+      if (!skip_bad_) {
+        Fault fault = e.fault();
+        fault.remedy = joined_sentences(fault.remedy, "Or leave such files out.");
+        fault.settings.emplace_back("skip_bad");
+        throw IoError(fault);
+      }
       print_note(fmt::format("left out: {}", e.what()));
       ++skipped_;
     }
@@ -276,43 +283,53 @@ bool are_rows(const TrainedModel& trained, const std::string& run,
   const auto archives = static_cast<size_t>(std::count_if(
       files.begin(), files.end(), [&](const std::string& f) { return is_npz(trained, f); }));
   if (archives > 0 && archives < files.size())
-    throw UsageError("arrays (.npz) and other files are not answered together. Call twice.");
+    throw ArgumentError({.argument = "FILE",
+                         .given = "arrays (.npz) and other files together",
+                         .expected = "one kind of files",
+                         .remedy = "Call twice."});
   const bool table = trained.kind == "csv", pictures = !table && trained.input_shape.rank() == 3;
   for (const std::string& file : files) {
     const Named is = named(file);
     if (table && (is == Named::folder || is == Named::picture || is == Named::archive))
-      throw InputError(fmt::format(
-          "{}: is {}, and {} answers for the rows of tables. Give a table with a header line.",
-          file,
-          is == Named::folder    ? "a folder"
-          : is == Named::picture ? "a picture"
-                                 : "an archive of arrays",
-          run));
+      throw IoError({.argument = file,
+                     .given = is == Named::folder    ? "a folder"
+                              : is == Named::picture ? "a picture"
+                                                     : "an archive of arrays",
+                     .expected = fmt::format(
+                         "a table with a header line, for {} answers for rows of tables", run)});
     if (is == Named::workbook)
-      throw InputError(
-          fmt::format("{}: is no table in text. Save it as CSV, and give that.", file));
+      throw IoError({.argument = file,
+                     .given = "no table in text",
+                     .remedy = "Save it as CSV, and give that."});
     if (pictures && is == Named::table)
-      throw InputError(fmt::format("{}: is a table, and {} answers for pictures.", file, run));
+      throw IoError({.argument = file,
+                     .given = "a table",
+                     .expected = fmt::format("pictures, for {} answers for pictures", run)});
   }
   if (archives == 0 && !table && !pictures)
-    throw InputError(str(run, ": was trained on samples of shape ", trained.input_shape,
-                         ", which are neither pictures nor rows of a table. Give them as NumPy "
-                         "saves arrays, data.npz."));
+    throw IoError({.argument = run,
+                   .given = str("trained on samples of shape ", trained.input_shape),
+                   .expected = "arrays as NumPy saves them, data.npz",
+                   .remedy = "Such samples are neither pictures nor rows of a table."});
   return table || archives > 0;
 }
 
 int run(const Arguments& args) {
   const std::string path = args.positional(0);
   if (args.has("--json") && is_stdout(args.text("--csv")))
-    throw UsageError("--json and --csv - both take the standard output. Give --csv a file.");
+    throw ArgumentError({.argument = "--csv",
+                         .given = "the standard output, which --json takes",
+                         .expected = "a file"});
   device_from_name(args.text("--device", "auto"));
   TrainedModel trained = load_run(path);
   if (args.has("--tta")) trained.tta = tta_from_text(args.text("--tta"));
   trained.session.set_threads(static_cast<int>(args.integer("--threads", trained.config.threads)));
   const std::vector<std::string> given(args.positionals().begin() + 1, args.positionals().end());
   if (args.has("--top") && trained.task == data::Task::regression)
-    throw UsageError(
-        fmt::format("--top lists classes, and {} was trained on numbers. Leave it out.", path));
+    throw ArgumentError({.argument = "--top",
+                         .given = fmt::format("{}, which was trained on numbers", path),
+                         .expected = "a run with classes",
+                         .remedy = "Leave it out."});
   const bool rows = are_rows(trained, path, given);
   const std::vector<std::string> files = rows ? given : files_of(given);
   // All pictures are answered before anything is printed or written: an unreadable one leaves no
@@ -321,9 +338,10 @@ int run(const Arguments& args) {
   const std::vector<Prediction> all =
       rows ? predictor.predict_rows(files) : predictor.predict(files);
   if (all.empty())
-    throw InputError(files.size() == 1
-                         ? "the picture cannot be read"
-                         : fmt::format("none of the {} pictures can be read", files.size()));
+    throw IoError({.argument = files.front(),
+                   .given = files.size() == 1 ? "the picture cannot be read"
+                                              : fmt::format("it and the other {} cannot be read",
+                                                            files.size() - 1)});
   const bool to_stdout = is_stdout(args.text("--csv"));
   if (args.has("--csv") && !to_stdout)
     write_file_atomically(args.text("--csv"), csv_of(all, digits_of(trained, 9)));

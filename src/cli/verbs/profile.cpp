@@ -149,7 +149,9 @@ Json as_json(const Profiled& p, const TrainConfig& config) {
 
 int run(const Arguments& args) {
   if (args.positional(0) != "train")
-    throw UsageError(fmt::format("'{}' cannot be profiled; expected train", args.positional(0)));
+    throw ArgumentError({.argument = "profile",
+                         .given = fmt::format("'{}'", args.positional(0)),
+                         .expected = "train"});
   Trainer trainer(config_from(args, 1));
   trainer.autotune();
   print_note(description(trainer));

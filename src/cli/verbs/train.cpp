@@ -13,6 +13,7 @@
 #include "cli/report/machine_roofs.h"
 #include "cli/verbs/training_options.h"
 #include "suanli/train.h"
+#include "train/settings/faults.h"
 #include "train/stored/result.h"
 
 namespace suanli::cli {
@@ -33,10 +34,10 @@ constexpr const char* kWithResume[] = {"--resume",
 Trainer resumed_from(const Arguments& args) {
   for (const std::string& name : args.given())
     if (std::find(std::begin(kWithResume), std::end(kWithResume), name) == std::end(kWithResume))
-      throw UsageError(
-          fmt::format("{} cannot change with --resume: the run goes on with what its config.toml "
-                      "says. Leave it out, or start a new run.",
-                      name));
+      throw ArgumentError({.argument = name,
+                           .given = "beside --resume",
+                           .expected = "what the config.toml of the run says",
+                           .remedy = "Leave it out, or start a new run."});
   ResumeOptions options;
   options.force = args.has("--force");
   options.epochs = args.integer("--epochs", options.epochs);
@@ -115,7 +116,9 @@ std::string as_json(const TrainResult& r) {
 
 int run(const Arguments& args) {
   const bool json = args.has("--json"), resume = args.has("--resume");
-  if (args.has("--force") && !resume) throw UsageError("--force belongs to --resume");
+  if (args.has("--force") && !resume)
+    throw ArgumentError(
+        {.argument = "--force", .given = "alone", .expected = "--resume beside it"});
   Trainer trainer = [&] {
     OpenView opening(args.has("--quiet"));
     return resume ? resumed_from(args) : Trainer(config_from(args, 0));
@@ -138,13 +141,16 @@ int run(const Arguments& args) {
   TrainResult result;
   try {
     result = trainer.run();
-  } catch (const InputError& e) {  // a full disk, say
+  } catch (const IoError& e) {  // a full disk, say
     view.close();
     const std::string folder = trainer.folder();
     if (folder.empty() || !path_exists(folder + "/checkpoints/state.json")) throw;
-    throw InputError(
-        fmt::format("{} The last checkpoint is whole. Then go on with: suanli train --resume {}",
-                    e.what(), shell_quoted(folder)));
+    Fault fault = e.fault();
+    fault.remedy = joined_sentences(
+        fault.remedy,
+        fmt::format("The last checkpoint is whole. Then go on with: suanli train --resume {}",
+                    shell_quoted(folder)));
+    throw IoError(fault);
   } catch (...) {
     view.close();
     throw;

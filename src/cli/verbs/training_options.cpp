@@ -11,6 +11,7 @@
 #include "base/text/did_you_mean.h"
 #include "base/text/text.h"
 #include "cli/framework/console.h"
+#include "cli/framework/hints.h"
 #include "cli/framework/translations_zh.h"
 #include "data/sources/spec.h"
 #include "suanli/loader.h"
@@ -168,12 +169,6 @@ std::vector<Option> with_training_options(std::vector<Option> own) {
 
 namespace {
 
-/// "--batch-size" of "batch_size".
-std::string option_of(std::string key) {
-  std::replace(key.begin(), key.end(), '_', '-');
-  return "--" + key;
-}
-
 /// "20m", "90s", "1.5h" or a number of seconds.
 double seconds_from(const std::string& text) {
   const std::string units = "smhd";
@@ -183,14 +178,17 @@ double seconds_from(const std::string& text) {
   double value = 0;
   const auto [end, error] = std::from_chars(text.data(), text.data() + digits, value);
   if (error != std::errc() || end != text.data() + digits || !(value > 0) || !std::isfinite(value))
-    throw UsageError(fmt::format("--time is '{}', expected a time such as 90s, 20m or 1.5h", text));
+    throw ArgumentError({.argument = "--time",
+                         .given = fmt::format("'{}'", text),
+                         .expected = "a time such as 90s, 20m or 1.5h"});
   return value * (unit == std::string::npos ? 1 : lengths[unit]);
 }
 
 int64_t size_from(const std::string& text) {
   if (const auto bytes = bytes_from(text)) return *bytes;
-  throw UsageError(
-      fmt::format("--memory-limit is '{}', expected a size such as 400MiB or 2GB", text));
+  throw ArgumentError({.argument = "--memory-limit",
+                       .given = fmt::format("'{}'", text),
+                       .expected = "a size such as 400MiB or 2GB"});
 }
 
 }  // namespace
@@ -201,7 +199,8 @@ TrainConfig config_from(const Arguments& args, size_t data) {
   for (const std::string& setting : args.texts("--set")) {
     const size_t equals = setting.find('=');
     if (equals == std::string::npos)
-      throw UsageError(fmt::format("--set takes KEY=VALUE, not '{}'", setting));
+      throw ArgumentError(
+          {.argument = "--set", .given = fmt::format("'{}'", setting), .expected = "KEY=VALUE"});
     set_field(c, setting.substr(0, equals), setting.substr(equals + 1));
   }
   for (const ConfigField& field : config_fields()) {
@@ -213,12 +212,16 @@ TrainConfig config_from(const Arguments& args, size_t data) {
     else set_field(c, field.key, value);
   }
   if (args.has("--batch-size") && c.batch_size != TrainConfig::kAutoBatch && c.batch_size < 1)
-    throw UsageError(fmt::format("--batch-size is {}, expected auto or a number of at least 1",
-                                 args.text("--batch-size")));
+    throw ArgumentError({.argument = "--batch-size",
+                         .given = args.text("--batch-size"),
+                         .expected = "auto or a number of at least 1"});
   if (args.has("--lr") && !(c.lr > 0))
-    throw UsageError(fmt::format("--lr is {}, expected a number above 0", args.text("--lr")));
+    throw ArgumentError(
+        {.argument = "--lr", .given = args.text("--lr"), .expected = "a number above 0"});
   if (args.has("--epochs") && args.has("--time"))
-    throw UsageError("--epochs and --time both say how long the run is. Give one of them.");
+    throw ArgumentError({.argument = "--time",
+                         .given = "beside --epochs",
+                         .expected = "one of the two, for both say how long the run is"});
   c.data = args.positional(data, c.data);
   if (args.has("--balanced")) c.sampler = "balanced";
   if (args.has("--skip-bad")) c.data = data::with_setting(c.data, "skip_bad=1");
@@ -226,9 +229,11 @@ TrainConfig config_from(const Arguments& args, size_t data) {
     c.data = data::with_setting(c.data, "target=" + data::escaped_setting(args.text("--target")));
   if (const std::string task = args.text("--task", "regression");
       task != "regression" && task != "classification") {
-    throw UsageError(
-        fmt::format("--task '{}' is neither regression nor classification.{}", task,
-                    suggestion(task, {"regression", "classification"}, " Did you mean ", "?")));
+    throw ArgumentError(
+        {.argument = "--task",
+         .given = fmt::format("'{}'", task),
+         .expected = "regression or classification",
+         .remedy = suggestion(task, {"regression", "classification"}, "Did you mean ", "?")});
   }
   if (args.has("--task")) c.data = data::with_setting(c.data, "task=" + args.text("--task"));
   c.out = args.text("--out", c.out);

@@ -85,13 +85,25 @@ const Word kWords[] = {
      100},
 };
 
+/// Throws for `given`, a word in quotes or two words, in the list `all`.
+[[noreturn]] void refuse(std::string given, const std::string& all, std::string expected,
+                         std::string remedy = "") {
+  const std::string list = str("'", all, "'");
+  if (given != list) given += " in " + list;
+  throw ArgumentError({.op = "augment_from_text",
+                       .argument = "augment",
+                       .given = std::move(given),
+                       .expected = std::move(expected),
+                       .remedy = std::move(remedy)});
+}
+
 double value_of(const Word& word, const std::string& text, const std::string& all) {
   double value = 0;
   const auto parsed = std::from_chars(text.data(), text.data() + text.size(), value);
   if (parsed.ec != std::errc() || parsed.ptr != text.data() + text.size() ||
       !(value > word.least && value <= word.most))
-    throw UsageError(str("augment '", all, "': ", word.word.name, "=", text,
-                         ", expected a number above ", word.least, ", at most ", word.most, "."));
+    refuse(str("'", word.word.name, "=", text, "'"), all,
+           str("a number above ", word.least, ", at most ", word.most));
   return value;
 }
 }  // namespace
@@ -124,9 +136,9 @@ Augment augment_from_text(const std::string& text) {
           name == part ? word->word.usual : value_of(*word, part.substr(name.size() + 1), text);
     } else if (text != "none") {
       const std::string near =  // "none" stands alone
-          name == "none" ? "" : suggestion(name, names, " Did you mean '", "'?");
-      throw UsageError(str("augment '", text, "': '", name, "' is not known.", near,
-                           " Give none, or some of ", list, " with commas between."));
+          name == "none" ? "" : suggestion(name, names, "Did you mean '", "'?");
+      refuse(str("'", name, "'"), text, str("none, or some of ", list, " with commas between"),
+             near);
     }
   }
   const std::pair<double Augment::*, const char*> parts[] = {
@@ -136,11 +148,9 @@ Augment augment_from_text(const std::string& text) {
   for (const auto& [one, first] : parts)
     for (const auto& [other, second] : parts)
       if (one != other && out.*one > 0 && out.*other > 0)
-        throw UsageError(str("augment '", text, "': ", first, " and ", second,
-                             " both choose a part. Give one of them."));
+        refuse(str(first, " and ", second), text, "one of them, as both choose a part");
   if (out.flip > 0 && out.alternating_flip > 0)
-    throw UsageError(
-        str("augment '", text, "': flip and alternating_flip both mirror. Give one of them."));
+    refuse("flip and alternating_flip", text, "one of them, as both mirror");
   return out;
 }
 

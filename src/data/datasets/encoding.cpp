@@ -49,6 +49,8 @@ std::vector<std::vector<std::string>> lines_of(const std::string& text) {
   return lines;
 }
 
+constexpr const char* kCorrectCell = "Correct it, or leave it empty.";
+
 }  // namespace
 
 int column_of(const Table& table, const std::string& name) {
@@ -57,33 +59,35 @@ int column_of(const Table& table, const std::string& name) {
   const std::string near = did_you_mean(name, table.header);
   std::string names;
   for (const std::string& n : table.header) names += (names.empty() ? "" : ", ") + visible(n);
-  throw InputError(str(table.path, ": line 1, there is no column '", visible(name), "'.",
-                       near.empty() ? "" : str(" Did you mean '", visible(near), "'?"),
-                       " There are ", names, "."));
+  throw IoError({.argument = str(table.path, ": line 1"),
+                 .given = str("no column '", visible(name), "'"),
+                 .expected = "one of " + names,
+                 .remedy = near.empty() ? "" : str("Did you mean '", visible(near), "'?")});
 }
 
 double number_at(const Table& table, int64_t row, int column, const NumberFormat& format,
-                 const char* expected) {
+                 const char* why) {
   double v = 0;
   const std::string& cell = table.at(column, row).text;
   if (!read_number(cell, format, &v))
-    throw InputError(str(table.where(row, column), ": '", visible(cell), "' ",
-                         why_no_number(cell, format), ", where ", expected,
-                         ". Correct it, or leave it empty."));
+    throw IoError({.argument = table.where(row, column),
+                   .given = str("'", visible(cell), "'"),
+                   .expected = expected_number(cell, format) + why,
+                   .remedy = kCorrectCell});
   return v;
 }
 
 namespace {
 
-/// (value - mean) / stddev of a cell. Throws InputError where a float cannot hold it.
+/// (value - mean) / stddev of a cell. Throws IoError where a float cannot hold it.
 float standardized(const Table& table, int64_t row, int column, const NumberFormat& format,
-                   double mean, double stddev, const char* expected) {
-  const auto v =
-      static_cast<float>((number_at(table, row, column, format, expected) - mean) / stddev);
+                   double mean, double stddev, const char* why) {
+  const auto v = static_cast<float>((number_at(table, row, column, format, why) - mean) / stddev);
   if (!std::isfinite(v))
-    throw InputError(
-        str(table.where(row, column), ": '", visible(table.at(column, row).text),
-            "' is too large beside the numbers that training saw. Correct it, or leave it empty."));
+    throw IoError({.argument = table.where(row, column),
+                   .given = str("'", visible(table.at(column, row).text), "'"),
+                   .expected = "a number not too large beside those of training",
+                   .remedy = kCorrectCell});
   return v;
 }
 
@@ -145,7 +149,7 @@ std::vector<float> Encoding::inputs(const Table& table, const std::vector<int64_
         else unseen.add(cell);
       } else if (!is_missing(cell)) {
         x[0] = standardized(table, rows[i], column, code.format, code.mean, code.stddev,
-                            "training saw numbers");
+                            ", as in training");
       } else if (code.marks_missing) {
         x[1] = 1;
       }
@@ -170,8 +174,9 @@ std::vector<int32_t> Encoding::labels(const Table& table) const {
     auto place = places.find(cell);
     if (place == places.end()) place = places.find(canonical_name(cell, target_format));
     if (place == places.end())
-      throw InputError(str(table.where(i, column), ": the class '", visible(cell),
-                           "' was not among those trained (", classes.size(), " classes)."));
+      throw IoError({.argument = table.where(i, column),
+                     .given = str("the class '", visible(cell), "'"),
+                     .expected = str("one of the ", classes.size(), " classes of training")});
     out.push_back(place->second);
   }
   return out;
@@ -181,8 +186,8 @@ std::vector<float> Encoding::values(const Table& table) const {
   const int column = column_of(table, target);
   std::vector<float> out;
   for (int64_t i = 0; i < table.rows(); ++i)
-    out.push_back(standardized(table, i, column, target_format, target_mean, target_stddev,
-                               "a regression needs numbers"));
+    out.push_back(
+        standardized(table, i, column, target_format, target_mean, target_stddev, kForRegression));
   return out;
 }
 
@@ -221,7 +226,11 @@ std::string to_text(const Encoding& e) {
 
 Encoding encoding_from_text(const std::string& text) {
   Encoding e;
-  auto damaged = [] { return InputError("the encoding of the table is damaged. Train again."); };
+  auto damaged = [] {
+    return IoError({.argument = "encoding",
+                    .given = "a damaged description of a table",
+                    .remedy = "Train again."});
+  };
   auto number = [&](const std::string& word) {
     double v = 0;
     if (!is_plain_number(word, &v)) throw damaged();

@@ -67,12 +67,12 @@ struct Encoding {
   /// Rising places of the rows whose target says nothing. A class that is called None, or like
   /// another missing word, says something.
   std::vector<int64_t> rows_without_target(const Table& table) const;
-  /// Values of the rows, [rows, width()]. Throws InputError for a column that is missing and a cell
+  /// Values of the rows, [rows, width()]. Throws IoError for a column that is missing and a cell
   /// that is no number where numbers are. Words that training never saw join `notes`, counted by
   /// column.
   std::vector<float> inputs(const Table& table, const std::vector<int64_t>& rows,
                             std::vector<std::string>* notes = nullptr) const;
-  /// Places among `classes`. Throws InputError for a class that training did not see.
+  /// Places among `classes`. Throws IoError for a class that training did not see.
   std::vector<int32_t> labels(const Table& table) const;
   /// Standardized.
   std::vector<float> values(const Table& table) const;
@@ -88,7 +88,7 @@ struct ColumnFormat {
 std::vector<ColumnFormat> column_formats(const Table& table, std::optional<char> decimal);
 
 /// The task that the target column suggests: numbers with fractions or more than 20 different ones
-/// are a regression. Throws InputError for a target that has one class only, for numbers with some
+/// are a regression. Throws IoError for a target that has one class only, for numbers with some
 /// words among them, and for words of which nearly every row has its own.
 Encoding encode_target(const Table& table, const std::vector<ColumnFormat>& formats,
                        const TableSettings& settings, std::vector<std::string>& notes);
@@ -99,11 +99,13 @@ void learn_columns(Encoding& encoding, const Table& table, const std::vector<Col
                    const TableSettings& settings, const std::vector<int64_t>& rows,
                    std::vector<std::string>& notes);
 
-/// The place of a column. Throws InputError with the nearest name.
+/// The place of a column. Throws IoError with the nearest name.
 int column_of(const Table& table, const std::string& name);
-/// The number in a cell. Throws InputError; `expected`: "numbers, as training saw".
+/// The number in a cell. Throws IoError; `why` follows what it expects: ", as in training".
 double number_at(const Table& table, int64_t row, int column, const NumberFormat& format,
-                 const char* expected);
+                 const char* why = "");
+/// Why the target of a regression must be a number, for number_at().
+inline constexpr const char* kForRegression = ", as a regression needs";
 
 /// One line per column, and back: what Info::encoding and OpenOptions::encoding hold.
 std::string to_text(const Encoding& encoding);

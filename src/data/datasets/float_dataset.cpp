@@ -24,7 +24,11 @@ int64_t NumberSet::bytes_held() const {
 
 void NumberSet::read(int64_t index, float* x, int64_t* y) const {
   if (labels_.empty())
-    throw UsageError(str("[read] ", info_.source, ": its targets are numbers; use read_value()"));
+    throw StateError({.op = "read",
+                      .argument = info_.source,
+                      .given = "targets that are numbers",
+                      .expected = "classes",
+                      .remedy = "Use read_value()."});
   copy_inputs(index, x);
   *y = labels_[static_cast<size_t>(index)];
 }

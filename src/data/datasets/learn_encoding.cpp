@@ -32,7 +32,7 @@ constexpr int64_t kMinCounted = 10;   // rows of a table in which 1, 2, 3, … i
 struct Moments {
   double mean = 0, stddev = 1;
 };
-/// Throws InputError where the numbers of a column are too large for their squares to be summed.
+/// Throws IoError where the numbers of a column are too large for their squares to be summed.
 Moments moments_of(const std::vector<double>& values, const Table& table, const std::string& column,
                    const std::string& advice) {
   if (values.empty()) return {};
@@ -41,8 +41,9 @@ Moments moments_of(const std::vector<double>& values, const Table& table, const 
   double squares = 0;
   for (double v : values) squares += (v - mean) * (v - mean);
   if (!std::isfinite(mean) || !std::isfinite(squares))
-    throw InputError(str(table.path, ": column '", visible(column),
-                         "': the values are too large. Correct them", advice, "."));
+    throw IoError({.argument = str(table.path, ": column '", visible(column), "'"),
+                   .given = "values too large for a mean and a deviation",
+                   .remedy = str("Correct them", advice, ".")});
   // The rounding of a mean must not become the deviation of equal values.
   if (std::adjacent_find(values.begin(), values.end(), std::not_equal_to<>()) == values.end())
     return {values.front(), 1};
@@ -75,12 +76,14 @@ struct Count {
   }
 };
 
-std::string odd_cell(const Table& table, int column, const NumberFormat& format, const Count& count,
-                     const std::string& advice) {
+IoError odd_cell(const Table& table, int column, const NumberFormat& format, const Count& count,
+                 std::string remedy) {
   const std::string& cell = table.at(column, count.odd).text;
-  return str(table.where(count.odd, column), ": '", visible(cell), "' ",
-             why_no_number(cell, format), ", ", count.numbers, " of ", count.numbers + count.words,
-             " cells are. ", advice);
+  return IoError({.argument = table.where(count.odd, column),
+                  .given = str("'", visible(cell), "'"),
+                  .expected = str(expected_number(cell, format), ", as ", count.numbers, " of ",
+                                  count.numbers + count.words, " cells are"),
+                  .remedy = std::move(remedy)});
 }
 
 template <class Missing> Count count_numbers(const Table& table, int column,
@@ -103,8 +106,8 @@ bool is_numeric(const Encoding& encoding, const Table& table, int column,
                                     [&](const Cell& c) { return encoding.is_missing(c.text); });
   if (count.words == 0) return count.numbers > 0;
   if (count.share() < kMostlyNumbers) return false;
-  throw InputError(odd_cell(table, column, format, count,
-                            "Correct it, or leave it empty to say that it is missing."));
+  throw odd_cell(table, column, format, count,
+                 "Correct it, or leave it empty to say that it is missing.");
 }
 
 /// Names that differ in case only, as one line per group.
@@ -218,7 +221,7 @@ Judgment judge(const Encoding& encoding, const Table& table, int column,
   for (int64_t i = 0; i < table.rows(); ++i) {
     const std::string& cell = table.at(column, i).text;
     if (encoding.is_missing(cell)) ++j.missing;
-    else if (j.numeric) numbers.push_back(number_at(table, i, column, format, "numbers are"));
+    else if (j.numeric) numbers.push_back(number_at(table, i, column, format));
     else words.insert(cell);
   }
   const auto [least, most] = std::minmax_element(numbers.begin(), numbers.end());
@@ -272,6 +275,13 @@ Encoding encode_target(const Table& table, const std::vector<ColumnFormat>& form
   encoding.missing = settings.missing;
   encoding.target_format = formats[static_cast<size_t>(column)].format;
   const NumberFormat& format = encoding.target_format;
+  auto refuse_target = [&](std::string given, std::string expected = "") {
+    throw IoError({.argument = str(table.path, ": target '", visible(target), "'"),
+                   .given = std::move(given),
+                   .expected = std::move(expected),
+                   .remedy = "Give another target.",
+                   .settings = {"target"}});
+  };
 
   // A word for "missing" in quotes, or that many rows have, is a class among words.
   std::map<std::string, int64_t> missing_words;
@@ -301,19 +311,17 @@ Encoding encode_target(const Table& table, const std::vector<ColumnFormat>& form
     cells.numbers.insert(v);
     cells.whole = cells.whole && v == std::floor(v);
   }
-  if (cells.classes.empty())
-    throw InputError(str(table.path, ": the target '", visible(target), "' is missing in all ",
-                         table.rows(), " rows. Give another target."));
+  if (cells.classes.empty()) refuse_target(str("missing in all ", table.rows(), " rows"));
   const bool many_numbers = cells.numbers.size() > kMaxWholeNumbers || !cells.whole;
   if (settings.task == TaskAsked::by_column) {
     const bool meant =
         words ? cells.numbers.size() > kMaxWholeNumbers && count.share() >= kSomeNumbers
               : many_numbers;
     if (count.words > 0 && meant)
-      throw InputError(odd_cell(table, column, format, count,
-                                "Correct it, or name such words by missing=WORD and leave the rows "
-                                "out by skip_missing_target=1. Or say "
-                                "task=classification to take all for classes."));
+      throw odd_cell(table, column, format, count,
+                     "Correct it, or name such words by missing=WORD and leave the rows "
+                     "out by skip_missing_target=1. Or say "
+                     "task=classification to take all for classes.");
     encoding.task = count.words == 0 && many_numbers ? Task::regression : Task::classification;
     notes.push_back(
         encoding.task == Task::regression
@@ -333,9 +341,9 @@ Encoding encode_target(const Table& table, const std::vector<ColumnFormat>& form
   written.write_to(notes);
   if (encoding.task == Task::regression) {
     if (count.words > 0)
-      throw InputError(odd_cell(
+      throw odd_cell(
           table, column, format, count,
-          "A regression needs numbers: correct it, leave it empty, or say task=classification."));
+          "A regression needs numbers: correct it, leave it empty, or say task=classification.");
     return encoding;
   }
 
@@ -343,16 +351,15 @@ Encoding encode_target(const Table& table, const std::vector<ColumnFormat>& form
   const bool missing_is_said =
       !settings.skip_missing_target && count.numbers + count.words < table.rows();
   if (cells.classes.size() < 2 && !missing_is_said)
-    throw InputError(str(table.path, ": the target '", visible(target), "' holds one class only, '",
-                         visible(cells.classes.begin()->second.begin()->first),
-                         "'; at least two are needed to tell apart."));
+    refuse_target(
+        str("one class only, '", visible(cells.classes.begin()->second.begin()->first), "'"),
+        "at least two to tell apart");
   const bool own = settings.task == TaskAsked::by_column &&
                    cells.classes.size() > kMaxWholeNumbers &&
                    2 * static_cast<int64_t>(cells.classes.size()) > table.rows();
   if (own || cells.classes.size() > kMaxClasses)
-    throw InputError(str(table.path, ": the target '", visible(target), "' holds ",
-                         cells.classes.size(), " different words in ", table.rows(),
-                         " rows, names or texts rather than classes. Give another target."));
+    refuse_target(str(cells.classes.size(), " different words in ", table.rows(), " rows"),
+                  "classes rather than names or texts");
   // The shortest spelling names a class.
   std::vector<std::pair<double, std::string>> named;
   for (const auto& [key, spellings] : cells.classes) {
@@ -387,17 +394,18 @@ void learn_columns(Encoding& encoding, const Table& table, const std::vector<Col
     std::vector<double> targets;
     const int column = column_of(table, encoding.target);
     for (int64_t row : rows)
-      targets.push_back(
-          number_at(table, row, column, encoding.target_format, "a regression needs numbers"));
+      targets.push_back(number_at(table, row, column, encoding.target_format, kForRegression));
     const Moments m = moments_of(targets, table, encoding.target, ", or give another target");
     encoding.target_mean = m.mean;
     encoding.target_stddev = m.stddev;
   }
-  for (const auto* list : {&settings.drop, &settings.keep})
+  for (const auto& [setting, list] :
+       {std::pair("drop", &settings.drop), std::pair("keep", &settings.keep)})
     for (const std::string& name : *list)
       if (column_of(table, name); name == encoding.target)
-        throw UsageError(str(table.path, ": '", visible(name),
-                             "' is the target; it cannot be dropped or kept as an input."));
+        throw ArgumentError({.argument = str(table.path, ": ", setting),
+                             .given = str("'", visible(name), "', the target"),
+                             .expected = "another column"});
   const auto columns = static_cast<int>(table.header.size());
   std::vector<Judgment> judged(static_cast<size_t>(columns));
   bool without_counters = false;  // something is left when columns that number the rows go
@@ -442,8 +450,7 @@ void learn_columns(Encoding& encoding, const Table& table, const std::vector<Col
     for (int64_t row : rows) {
       const std::string& cell = table.at(c, row).text;
       if (encoding.is_missing(cell)) ++missing;
-      else if (code.numeric)
-        numbers.push_back(number_at(table, row, c, code.format, "numbers are"));
+      else if (code.numeric) numbers.push_back(number_at(table, row, c, code.format));
       else words.insert(cell);
     }
     if (!code.numeric && words.empty()) {
@@ -474,9 +481,10 @@ void learn_columns(Encoding& encoding, const Table& table, const std::vector<Col
   }
   written.write_to(notes);
   if (encoding.columns.empty())
-    throw InputError(str(table.path, ": no column besides the target can be learned from",
-                         reasons.empty() ? "" : str(" (", reasons, ")"),
-                         ". Give a table with more columns."));
+    throw IoError({.argument = table.path,
+                   .given = str("no column to learn from besides the target",
+                                reasons.empty() ? "" : str(" (", reasons, ")")),
+                   .remedy = "Give a table with more columns."});
 }
 
 }  // namespace suanli::data

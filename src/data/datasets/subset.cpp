@@ -15,7 +15,11 @@ namespace suanli::data {
 Dataset::~Dataset() = default;
 
 void Dataset::read_value(int64_t, float*, float*) const {
-  throw UsageError(str("[read_value] ", info().source, ": its targets are classes; use read()"));
+  throw StateError({.op = "read_value",
+                    .argument = info().source,
+                    .given = "targets that are classes",
+                    .expected = "numbers",
+                    .remedy = "Use read()."});
 }
 
 int64_t Dataset::label(int64_t index) const {
@@ -27,19 +31,28 @@ int64_t Dataset::label(int64_t index) const {
 
 int64_t checked_label(const Info& info, int64_t index, int64_t label) {
   if (info.classes < 1)
-    throw InputError(str(info.source, ": Info::classes is ", info.classes, ", so sample ", index,
-                         " cannot have a class (its label is ", label, "). Set Info::classes."));
+    throw IoError({.argument = str(info.source, ": sample ", index),
+                   .given = str("label ", label, " where Info::classes is ", info.classes),
+                   .expected = "at least one class",
+                   .remedy = "Set Info::classes."});
   if (label < 0 || label >= info.classes)
-    throw InputError(str(info.source, ": sample ", index, " has label ", label,
-                         ", expected a class from 0 to ", info.classes - 1, "."));
+    throw IoError({.argument = str(info.source, ": sample ", index),
+                   .given = str("label ", label),
+                   .expected = str("a class from 0 to ", info.classes - 1)});
   return label;
+}
+
+void require_classes(const char* op, const Info& info) {
+  if (info.task != Task::classification)
+    throw ArgumentError({.op = op,
+                         .argument = "dataset",
+                         .given = str(info.source, ", whose targets are numbers"),
+                         .expected = "targets that are classes"});
 }
 
 std::vector<int64_t> class_counts(const Dataset& dataset) {
   const Info& info = dataset.info();
-  if (info.task != Task::classification)
-    throw UsageError(str("[class_counts] ", info.source,
-                         ": its targets are numbers, there are no classes to count"));
+  require_classes("class_counts", info);
   std::vector<int64_t> counts(static_cast<size_t>(std::max(0, info.classes)));
   for (int64_t i = 0; i < dataset.size(); ++i)
     ++counts[static_cast<size_t>(checked_label(info, i, dataset.label(i)))];
@@ -60,7 +73,10 @@ void Dataset::read_view(int64_t index, const Box& box, uint8_t* x, int64_t* y) c
 Shape Dataset::picture_size(int64_t) const {
   const Shape& s = info().input_shape;
   if (s.rank() != 3)
-    throw ShapeError(str("[picture_size] samples of shape ", s, " are no pictures"));
+    throw ShapeError({.op = "picture_size",
+                      .argument = info().source,
+                      .given = str("samples of shape ", s),
+                      .expected = "pictures, [C, H, W]"});
   return {s[1], s[2]};
 }
 
@@ -106,7 +122,10 @@ std::shared_ptr<const Dataset> subset(std::shared_ptr<const Dataset> dataset,
   const int64_t size = dataset->size();
   for (int64_t i : indices)
     if (i < 0 || i >= size)
-      throw ShapeError(str("[subset] index ", i, " is out of range for ", size, " samples"));
+      throw ArgumentError({.op = "subset",
+                           .argument = "indices",
+                           .given = str(i),
+                           .expected = str("at least 0, below ", size)});
   return std::make_shared<Subset>(std::move(dataset), std::move(indices));
 }
 

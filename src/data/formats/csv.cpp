@@ -44,26 +44,37 @@ constexpr Lookalike kLookalikes[] = {
 std::string read_text(const std::string& path) {
   struct stat status{};
   if (::stat(path.c_str(), &status) == 0 && S_ISDIR(status.st_mode))
-    throw InputError(str(path, ": a folder, where a table is expected. Give a CSV file."));
+    throw IoError({.argument = path,
+                   .given = "a folder",
+                   .expected = "a table",
+                   .remedy = "Give a CSV file."});
   ByteSource source(path);
   std::string text;
   constexpr size_t kPiece = 1 << 20;
   for (size_t got = kPiece; got == kPiece;) {
     const size_t before = text.size();
     if (before > kMaxBytes)
-      throw InputError(str(path, ": more than ", kMaxBytes, " bytes of text. Split the table."));
+      throw IoError({.argument = path,
+                     .given = "a longer text",
+                     .expected = str("at most ", kMaxBytes, " bytes"),
+                     .remedy = "Split the table."});
     text.resize(before + kPiece);
     got = source.read(text.data() + before, kPiece);
     text.resize(before + got);
   }
   const std::string_view start(text.data(), std::min<size_t>(2, text.size()));
   if (start == "\xFF\xFE" || start == "\xFE\xFF")
-    throw InputError(str(path, ": byte 0, the text is UTF-16. Save it as UTF-8."));
+    throw IoError({.argument = path + ": byte 0",
+                   .given = "a text in UTF-16",
+                   .expected = "UTF-8",
+                   .remedy = "Save it as UTF-8."});
   if (text.starts_with("\xEF\xBB\xBF")) text.erase(0, 3);
   for (const Lookalike& l : kLookalikes)
     if (text.starts_with(l.start))
-      throw InputError(
-          str(path, ": byte 0, ", l.what, " is no table of text. Save it as CSV (UTF-8)."));
+      throw IoError({.argument = path + ": byte 0",
+                     .given = l.what,
+                     .expected = "a table of text",
+                     .remedy = "Save it as CSV (UTF-8)."});
   return text;
 }
 
@@ -102,8 +113,9 @@ class Reader {
     do cells.push_back(cell(cells.size()));
     while (at_ < text_.size() && text_[at_] == separator_ && ++at_);
     if (at_ < text_.size() && text_[at_] != '\n' && text_[at_] != '\r')
-      throw InputError(str(where(cells.size() - 1),
-                           ": text behind a closing quote. Double the quotes inside of a cell."));
+      throw IoError({.argument = where(cells.size() - 1),
+                     .given = "text behind a closing quote",
+                     .remedy = "Double the quotes inside of a cell."});
     return true;
   }
   int64_t line() const { return begin_; }
@@ -122,7 +134,9 @@ class Reader {
   void take(std::string& out, size_t column) {
     const size_t length = utf8_bytes(text_, at_);
     if (length == 0)
-      throw InputError(str(where(column), ": bytes that are no UTF-8. Save the file as UTF-8."));
+      throw IoError({.argument = where(column),
+                     .given = "bytes that are no UTF-8",
+                     .remedy = "Save the file as UTF-8."});
     if (text_[at_] == '\n') ++line_;
     out.append(text_, at_, length);
     at_ += length;
@@ -143,7 +157,8 @@ class Reader {
       const std::string start = where(column);
       for (++at_;; take(out.text, column)) {
         if (at_ == text_.size())
-          throw InputError(str(start, ": a quote that never closes. Close it."));
+          throw IoError(
+              {.argument = start, .given = "a quote that never closes", .remedy = "Close it."});
         if (text_[at_] != '"') continue;
         if (at_ + 1 == text_.size() || text_[at_ + 1] != '"') break;
         ++at_;
@@ -187,7 +202,7 @@ char find_separator(const std::string& path, const std::string& text) {
         if (lines == 0) first = cells.size();
         same += cells.size() == first;
       }
-    } catch (const InputError&) {}  // said when the table is read
+    } catch (const IoError&) {}  // said when the table is read
     if (first > 1 && lines > 0 && same == lines) return separator;
     if (first > most || (first == most && first > 1 && separator == ',')) {
       best = separator;
@@ -265,7 +280,9 @@ Table read_csv(const std::string& path, std::optional<bool> header) {
   if (stated) reader.skip_line();
   std::vector<Cell> cells;
   if (!reader.next(cells))
-    throw InputError(str(path, ": byte 0, the file is empty. Give a table with a header line."));
+    throw IoError({.argument = path + ": byte 0",
+                   .given = "the file is empty",
+                   .remedy = "Give a table with a header line."});
   const bool values_first = header == false;
   const int64_t first_line = reader.line();
   table.columns.resize(cells.size());
@@ -278,29 +295,34 @@ Table read_csv(const std::string& path, std::optional<bool> header) {
   if (values_first) add();
   while (reader.next(cells)) {
     if (cells.size() != table.header.size())
-      throw InputError(str(path, ": line ", reader.line(), ", ", cells.size(),
-                           " cells, the header has ", table.header.size(),
-                           ". Correct the line; a cell with a separator in it needs quotes."));
+      throw IoError({.argument = str(path, ": line ", reader.line()),
+                     .given = str(cells.size(), " cells"),
+                     .expected = str(table.header.size(), ", as in the first line"),
+                     .remedy = "Correct the line. A cell with a separator in it needs quotes."});
     add();
   }
   if (!header && looks_like_values(table))
-    throw InputError(str(path, ": line ", first_line, " looks like values, not like names (",
-                         visible(table.header.front()),
-                         ", …). Write ?header=no if there "
-                         "are no names: the columns then are 1 to ",
-                         table.header.size(), ". Write ?header=yes if these are the names."));
+    throw IoError(
+        {.argument = str(path, ": line ", first_line),
+         .given = str("what looks like values (", visible(table.header.front()), ", …)"),
+         .expected = "the names of the columns",
+         .remedy = str("Write ?header=no if there are no names: the columns then are 1 to ",
+                       table.header.size(), ". Write ?header=yes if these are the names.")});
   for (size_t c = 0; c < table.header.size(); ++c) {
     // as pandas writes its index
     if (table.header[c].empty()) table.header[c] = str("column ", c + 1);
     for (size_t before = 0; before < c; ++before)
       if (table.header[before] == table.header[c])
-        throw InputError(str(path, ": line ", first_line, ", the columns ", before + 1, " and ",
-                             c + 1, " are both named '", visible(table.header[c]),
-                             "'. Rename one."));
+        throw IoError({.argument = str(path, ": line ", first_line),
+                       .given = str("'", visible(table.header[c]), "' as the name of columns ",
+                                    before + 1, " and ", c + 1),
+                       .expected = "a name for each",
+                       .remedy = "Rename one."});
   }
   if (table.lines.empty())
-    throw InputError(
-        str(path, ": line 1, there is nothing below the header. Give a table with rows."));
+    throw IoError({.argument = path + ": line 1",
+                   .given = "nothing below the header",
+                   .remedy = "Give a table with rows."});
   return table;
 }
 

@@ -29,7 +29,7 @@ struct Table {
   }
   /// Place of a column; -1 if there is none.
   int find(std::string_view name) const;
-  /// "path: line 17, column 'age'": how an error text about a cell begins.
+  /// "path: line 17, column 'age'": the argument of an error about a cell.
   std::string where(int64_t row, int column) const;
   /// Takes the rows out whose places `rows`, rising, names.
   void remove(const std::vector<int64_t>& rows);
@@ -38,7 +38,7 @@ struct Table {
 /// Reads a table, plain, .gz or .xz, UTF-8. The separator is the one that cuts the first lines into
 /// equally many cells; a first line `sep=;` names it. `header` says whether the first line holds
 /// names; without it they are 1, 2, … Where nothing is said, a first line that looks like values is
-/// refused. Throws InputError naming path, line and column: a folder or another kind of file, a
+/// refused. Throws IoError naming path, line and column: a folder or another kind of file, a
 /// name twice, another number of cells than the header has, an open quote, bytes that are no UTF-8
 /// (or UTF-16), no rows.
 Table read_csv(const std::string& path, std::optional<bool> header = {});

@@ -28,21 +28,22 @@ constexpr Type kTypes[] = {{0x08, DType::u8},  {0x09, DType::i8},  {0x0B, DType:
 struct Lookalike {
   std::string_view start;
   const char* what;
+  const char* remedy = "";
 };
 constexpr Lookalike kLookalikes[] = {{"\x89PNG", "a PNG picture"},
                                      {"\xFF\xD8\xFF", "a JPEG picture"},
-                                     {"PK\x03\x04", "a zip archive; unpack it"},
+                                     {"PK\x03\x04", "a zip archive", "Unpack it. "},
                                      {"<!DO", "a web page, not a download"},
                                      {"<htm", "a web page, not a download"},
-                                     {"BZh", "a bzip2 file; unpack it"},
+                                     {"BZh", "a bzip2 file", "Unpack it. "},
                                      {"\x93NUM", "a NumPy file"},
-                                     {"vers", "a Git LFS pointer; run `git lfs pull`"}};
+                                     {"vers", "a Git LFS pointer", "Run `git lfs pull`. "}};
 
-std::string lookalike(const uint8_t* start) {
+const Lookalike* lookalike(const uint8_t* start) {
   const std::string_view bytes(reinterpret_cast<const char*>(start), 4);
   for (const Lookalike& l : kLookalikes)
-    if (bytes.starts_with(l.start)) return str(" It looks like ", l.what, ".");
-  return "";
+    if (bytes.starts_with(l.start)) return &l;
+  return nullptr;
 }
 
 std::string hex(const uint8_t* bytes, int count) {
@@ -59,15 +60,26 @@ std::string hex(const uint8_t* bytes, int count) {
 void read_header(ByteSource& source, uint8_t* out, size_t count) {
   const size_t got = source.read(out, count);
   if (got == count) return;
-  if (source.position() == 0)
-    throw InputError(str(source.at(0), ", the file is empty. ", kGetAgain));
-  throw InputError(
-      str(source.at(source.position()), ", the file ends inside its header. ", kGetAgain));
+  throw IoError(
+      {.argument = source.at(source.position()),
+       .given = source.position() == 0 ? "the file is empty" : "the file ends inside its header",
+       .remedy = kGetAgain});
+}
+
+std::string describe(const IdxArray& array) {
+  return str(Shape(array.sizes), " ", array.dtype, " values");
+}
+
+[[noreturn]] void refuse_truncated(const ByteSource& source, int64_t end, const IdxArray& array,
+                                   int64_t there, int64_t announced) {
+  throw IoError({.argument = source.at(end),
+                 .given = str("truncated after ", there, " bytes of values"),
+                 .expected = str(announced, " for ", describe(array)),
+                 .remedy = kGetAgain});
 }
 
 /// Bytes of values that the header announces. Throws if no such file can exist.
 int64_t announced(const ByteSource& source, const IdxArray& array) {
-  const Shape shape(array.sizes);
   int64_t bytes = itemsize(array.dtype);
   bool overflow = false;
   for (int64_t size : array.sizes)
@@ -76,14 +88,12 @@ int64_t announced(const ByteSource& source, const IdxArray& array) {
   const int64_t most =
       source.compressed() ? source.file_size() * kMaxInflation : source.file_size() - header;
   if (overflow || bytes > most) {
-    const std::string values = str(shape, " ", array.dtype, " values");
     if (source.compressed() || overflow)
-      throw InputError(str(source.at(4), ", the header announces ", values,
-                           ", more than a file of ", source.file_size(), " bytes can hold. ",
-                           kGetAgain));
-    throw InputError(str(source.at(source.file_size()), ", the file is truncated: ", values,
-                         " are ", bytes, " bytes after the header, ", most, " are there. ",
-                         kGetAgain));
+      throw IoError({.argument = source.at(4),
+                     .given = str("the header announces ", describe(array)),
+                     .expected = str("what a file of ", source.file_size(), " bytes can hold"),
+                     .remedy = kGetAgain});
+    refuse_truncated(source, source.file_size(), array, most, bytes);
   }
   return bytes;
 }
@@ -103,15 +113,21 @@ IdxArray read_idx(const std::string& path) {
   read_header(source, word, 4);
   const Type* type = std::find_if(std::begin(kTypes), std::end(kTypes),
                                   [&](const Type& t) { return t.code == word[2]; });
-  if (word[0] != 0 || word[1] != 0 || type == std::end(kTypes))
-    throw InputError(str(source.at(0), ", not an IDX file: it begins with ", hex(word, 4),
-                         ", expected 00 00, a type (08 09 0b 0c 0d 0e) and the number of axes.",
-                         lookalike(word),
-                         " Give the file as its authors publish it, plain or .gz."));
+  if (word[0] != 0 || word[1] != 0 || type == std::end(kTypes)) {
+    const Lookalike* like = lookalike(word);
+    throw IoError(
+        {.argument = source.at(0),
+         .given = str(hex(word, 4), like ? str(" (it looks like ", like->what, ")") : ""),
+         .expected = "an IDX file: 00 00, a type (08 09 0b 0c 0d 0e) and the number of axes",
+         .remedy = str(like ? like->remedy : "",
+                       "Give the file as its authors publish it, plain or .gz.")});
+  }
   const int axes = word[3];
   if (axes < 1 || axes > Shape::kMaxRank)
-    throw InputError(str(source.at(3), ", the header announces ", axes, " axes, expected 1 to ",
-                         Shape::kMaxRank, ". ", kGetAgain));
+    throw IoError({.argument = source.at(3),
+                   .given = str("the header announces ", axes, " axes"),
+                   .expected = str("1 to ", Shape::kMaxRank),
+                   .remedy = kGetAgain});
 
   IdxArray array{.dtype = type->dtype, .sizes = {}, .bytes = {}};
   for (int i = 0; i < axes; ++i) {
@@ -126,9 +142,8 @@ IdxArray read_idx(const std::string& path) {
     const size_t before = array.bytes.size(), piece = std::min(kChunk, total - before);
     array.bytes.resize(before + piece);
     if (const size_t got = source.read(array.bytes.data() + before, piece); got < piece)
-      throw InputError(str(source.at(source.position()), ", the data is truncated: ",
-                           Shape(array.sizes), " ", array.dtype, " values are ", total,
-                           " bytes after the header, ", before + got, " are there. ", kGetAgain));
+      refuse_truncated(source, source.position(), array, static_cast<int64_t>(before + got),
+                       static_cast<int64_t>(total));
   }
   // Behind the values nothing may come. Read to the very end: there gzip has its checksum, and
   // damage explains more than a wrong length.
@@ -136,10 +151,10 @@ IdxArray read_idx(const std::string& path) {
   const int64_t end = source.position();
   while (source.read(extra.data(), extra.size()) > 0) {}
   if (source.position() > end)
-    throw InputError(
-        str(source.at(end), ", there are ", source.position() - end,
-            " bytes more than the header announces (", Shape(array.sizes), " ", array.dtype,
-            "). The header is damaged or two files were joined; copy or download the file again."));
+    throw IoError({.argument = source.at(end),
+                   .given = str(source.position() - end, " more bytes"),
+                   .expected = str("the end after ", describe(array)),
+                   .remedy = str("The header is damaged, or two files were joined. ", kGetAgain)});
   to_native_order(array);
   return array;
 }

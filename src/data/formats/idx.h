@@ -16,7 +16,7 @@ struct IdxArray {
   int64_t header_bytes() const { return 4 + 4 * static_cast<int64_t>(sizes.size()); }
 };
 
-/// Reads an IDX file, plain or gzip. Throws InputError with path, position and advice: not IDX,
+/// Reads an IDX file, plain or gzip. Throws IoError with path, position and advice: not IDX,
 /// truncated, longer than it says, or claiming more than the file can hold (nothing is allocated on
 /// the header's word alone).
 IdxArray read_idx(const std::string& path);

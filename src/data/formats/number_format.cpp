@@ -300,18 +300,17 @@ bool read_number(std::string_view cell, const NumberFormat& format, double* valu
   return read(cell, format, value) == Refusal::none;
 }
 
-std::string why_no_number(std::string_view cell, const NumberFormat& format) {
+std::string expected_number(std::string_view cell, const NumberFormat& format) {
   double value = 0;
   switch (read(cell, format, &value)) {
-    case Refusal::infinite: return "is not finite";
-    case Refusal::too_large: return "is too large for a number";
+    case Refusal::infinite: return "a finite number";
+    case Refusal::too_large: return "a number that is not too large for f64";
     case Refusal::unit:
-      return format.unit.empty()
-                 ? "has a unit, which the others have not"
-                 : str("is written otherwise than the others, which have ", format.unit);
+      return format.unit.empty() ? "a number without a unit"
+                                 : str("a number with the unit ", format.unit);
     case Refusal::separator:
-      return str("is no number with a decimal ", format.decimal == ',' ? "comma" : "point");
-    default: return "is no number";
+      return str("a number with a decimal ", format.decimal == ',' ? "comma" : "point");
+    default: return "a number";
   }
 }
 

@@ -27,8 +27,8 @@ bool is_plain_number(std::string_view text, double* value);
 /// A cell as a number in `format`. Accepts blanks, groups of thousands, (12) and 12- for -12, and
 /// every Unicode minus.
 bool read_number(std::string_view cell, const NumberFormat& format, double* value);
-/// Why read_number() refused `cell`: "is no number", "is too large for a number", …
-std::string why_no_number(std::string_view cell, const NumberFormat& format);
+/// The number that read_number() expects where it refused `cell`: "a number", "a finite number", …
+std::string expected_number(std::string_view cell, const NumberFormat& format);
 
 /// Evidence on the number format of one column, from its cells.
 struct FormatEvidence {

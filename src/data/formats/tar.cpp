@@ -14,7 +14,6 @@ namespace {
 
 constexpr size_t kBlock = 512;
 using Block = std::array<char, kBlock>;
-constexpr const char* kGetAgain = "Copy or download the file again.";
 
 // Fields of a header: POSIX.1-1988, ustar.
 std::string_view field(const Block& block, size_t at, size_t length) {
@@ -45,14 +44,19 @@ bool is_empty(const Block& block) {
   return std::all_of(block.begin(), block.end(), [](char c) { return c == 0; });
 }
 
+[[noreturn]] void refuse(const ByteSource& source, int64_t position, std::string fault) {
+  throw IoError({.argument = source.at(position),
+                 .given = std::move(fault),
+                 .remedy = "Copy or download the file again."});
+}
+
 void skip(ByteSource& source, int64_t count) {
   std::vector<char> waste(256 << 10);
   while (count > 0) {
     const auto piece =
         static_cast<size_t>(std::min<int64_t>(count, static_cast<int64_t>(waste.size())));
     if (source.read(waste.data(), piece) < piece)
-      throw InputError(
-          str(source.at(source.position()), ", the archive is truncated. ", kGetAgain));
+      refuse(source, source.position(), "the archive is truncated");
     count -= static_cast<int64_t>(piece);
   }
 }
@@ -62,8 +66,7 @@ void skip(ByteSource& source, int64_t count) {
 size_t TarMember::read(void* out, size_t count) {
   count = static_cast<size_t>(std::min<int64_t>(static_cast<int64_t>(count), left_));
   if (source_.read(out, count) < count)
-    throw InputError(str(source_.at(source_.position()), ", the archive is truncated inside ",
-                         name_, ". ", kGetAgain));
+    refuse(source_, source_.position(), str("the archive is truncated inside ", name_));
   left_ -= static_cast<int64_t>(count);
   return count;
 }
@@ -80,13 +83,11 @@ void read_tar(const std::string& path, const std::function<void(TarMember&)>& vi
   Block block{};
   while (size_t got = source.read(block.data(), kBlock)) {
     const int64_t start = source.position() - static_cast<int64_t>(got);
-    if (got < kBlock)
-      throw InputError(str(source.at(start), ", the archive is truncated. ", kGetAgain));
+    if (got < kBlock) refuse(source, start, "the archive is truncated");
     if (is_empty(block)) break;  // two of these are the end; one is enough to know it
     const int64_t size = octal(block, 124, 12);
     if (!checksum_is_right(block) || size < 0)
-      throw InputError(
-          str(source.at(start), ", the archive is damaged: no tar header. ", kGetAgain));
+      refuse(source, start, "the archive is damaged: no tar header");
     const std::string name(field(block, 0, 100));
     const char type = block[156];
     TarMember member(source, name.substr(name.rfind('/') + 1), size);

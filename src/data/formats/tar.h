@@ -29,7 +29,7 @@ class TarMember {
 bool is_tar(const std::string& path);
 
 /// Calls `visit` for every plain file; links, folders and devices are passed over. Bytes that
-/// `visit` does not read are skipped. Throws InputError for a damaged or truncated archive.
+/// `visit` does not read are skipped. Throws IoError for a damaged or truncated archive.
 void read_tar(const std::string& path, const std::function<void(TarMember&)>& visit);
 
 }  // namespace suanli::data

@@ -143,7 +143,9 @@ void decode(Decoder& d) {
   d.errors.emit_message = warn;
   d.progress.progress_monitor = count_scans;
   if (!run(d))
-    throw InputError(str(": byte ", d.at, " of ", d.file.size(), ", ", d.error, ". ", kSaveAgain));
+    throw IoError({.argument = str("byte ", d.at, " of ", d.file.size()),
+                   .given = d.error,
+                   .remedy = kSaveAgain});
 }
 
 /// Ink to light. Adobe's programs write 255 for no ink, the standard says 0.

@@ -14,6 +14,7 @@ constexpr uint64_t kMaxFileBytes = uint64_t{1} << 28;
 // Sizes usually stand within the first bytes; in a JPEG they may come behind a preview picture of
 // the camera.
 constexpr uint64_t kBeginning = 16 << 10;
+constexpr const char* kMakeSmaller = "Make the picture smaller.";
 
 const PictureFormat* const kFormats[] = {&jpeg_format, &png_format, &webp_format};
 
@@ -21,6 +22,7 @@ const PictureFormat* const kFormats[] = {&jpeg_format, &png_format, &webp_format
 struct Lookalike {
   std::string_view start;
   const char* what;
+  const char* remedy = "Convert it, or remove it.";
 };
 constexpr Lookalike kLookalikes[] = {
     {"GIF8", "a GIF"},
@@ -31,29 +33,39 @@ constexpr Lookalike kLookalikes[] = {
     {"<htm", "a web page, not a download"},
     {"<svg", "an SVG drawing"},
     {"%PDF", "a PDF"},
-    {"version https://git-lfs", "a Git LFS pointer; run `git lfs pull`"}};
+    {"version https://git-lfs", "a Git LFS pointer", "Run `git lfs pull`."}};
 
 const PictureFormat& format_of(std::string_view start) {
   for (const PictureFormat* format : kFormats)
     if (format->recognizes(start)) return *format;
-  if (start.empty()) throw InputError(": byte 0, the file is empty. Remove it, or copy it again.");
-  std::string what = "neither JPEG, PNG nor WebP";
+  if (start.empty())
+    throw IoError({.argument = "byte 0",
+                   .given = "the file is empty",
+                   .remedy = "Remove it, or copy it again."});
+  Lookalike like{.start = {}, .what = nullptr};
   for (const Lookalike& l : kLookalikes)
-    if (start.starts_with(l.start)) what += str(" (it looks like ", l.what, ")");
+    if (start.starts_with(l.start)) like = l;
   if (start.size() >= 12 && start.substr(4, 4) == "ftyp")
     for (std::string_view brand :
          {"heic", "heix", "heim", "heis", "hevc", "mif1", "msf1", "avif", "avis"})
-      if (start.substr(8, 4) == brand) what += " (it looks like HEIC or AVIF)";
-  throw InputError(str(": byte 0, ", what, ". Convert it, or remove it."));
+      if (start.substr(8, 4) == brand) like.what = "HEIC or AVIF";
+  throw IoError({.argument = "byte 0",
+                 .given = like.what ? str("looks like ", like.what) : "an unknown format",
+                 .expected = "JPEG, PNG or WebP",
+                 .remedy = like.remedy});
 }
 
 void require_size(const PictureHeader& h) {
   if (h.width < 1 || h.height < 1)
-    throw InputError(str(": byte ", h.at, ", ", h.width, "×", h.height, " pixels. ", kSaveAgain));
+    throw IoError({.argument = str("byte ", h.at),
+                   .given = str(h.width, "×", h.height, " pixels"),
+                   .expected = "at least one",
+                   .remedy = kSaveAgain});
   if (h.width * h.height > kMaxPixels)
-    throw InputError(str(": byte ", h.at, ", ", h.width, "×", h.height,
-                         " pixels are more than the ", kMaxPixels,
-                         " that are read. Make the picture smaller."));
+    throw IoError({.argument = str("byte ", h.at),
+                   .given = str(h.width, "×", h.height, " pixels"),
+                   .expected = str("at most ", kMaxPixels),
+                   .remedy = kMakeSmaller});
 }
 
 ReadAt reader_of(std::string_view bytes) {
@@ -72,8 +84,21 @@ PictureHeader upright(const PictureFormat& format, PictureHeader header, const R
 
 void require_file_size(const FileReader& file) {
   if (file.size() > kMaxFileBytes)
-    throw InputError(str(file.path(), ": ", file.size(), " bytes are more than the ", kMaxFileBytes,
-                         " that are read. Make the picture smaller."));
+    throw IoError({.argument = file.path(),
+                   .given = str(file.size(), " bytes"),
+                   .expected = str("at most ", kMaxFileBytes),
+                   .remedy = kMakeSmaller});
+}
+
+/// Calls `f`, whose errors name a place in the file only.
+template <class F> auto with_path(const std::string& path, F&& f) {
+  try {
+    return f();
+  } catch (const IoError& e) {
+    Fault fault = e.fault();
+    fault.argument = path + ": " + fault.argument;
+    throw IoError(std::move(fault));
+  }
 }
 
 }  // namespace
@@ -90,26 +115,26 @@ PictureHeader read_picture_header(const std::string& path) {
     file.read(offset, piece.data(), piece.size());
     return piece;
   };
-  try {
+  return with_path(path, [&] {
     const PictureFormat& format = format_of(bytes);
     PictureHeader header;
     try {
       header = format.header(bytes);
-    } catch (const InputError&) {
+    } catch (const IoError&) {
       if (bytes.size() == file.size()) throw;
       bytes.resize(file.size());
       file.read(kBeginning, bytes.data() + kBeginning, file.size() - kBeginning);
       header = format.header(bytes);
     }
     return upright(format, header, read);
-  } catch (const InputError& error) { throw InputError(path + error.what()); }
+  });
 }
 
 PictureHeader picture_header(const std::string& path, std::string_view bytes) {
-  try {
+  return with_path(path, [&] {
     const PictureFormat& format = format_of(bytes);
     return upright(format, format.header(bytes), reader_of(bytes));
-  } catch (const InputError& error) { throw InputError(path + error.what()); }
+  });
 }
 
 std::string read_picture_file(const std::string& path) {
@@ -121,13 +146,13 @@ std::string read_picture_file(const std::string& path) {
 }
 
 Picture decode_picture(const std::string& path, std::string_view bytes, int64_t least_side) {
-  try {
+  return with_path(path, [&] {
     const PictureFormat& format = format_of(bytes);
     require_size(format.header(bytes));
     Picture picture = format.decode(bytes, least_side);
     if (!format.orientation) return picture;
     return turned_upright(std::move(picture), format.orientation(reader_of(bytes)));
-  } catch (const InputError& error) { throw InputError(path + error.what()); }
+  });
 }
 
 Picture with_channels(Picture picture, int64_t channels) {

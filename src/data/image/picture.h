@@ -31,7 +31,7 @@ struct PictureHeader {
   int64_t at = 0;  ///< The byte that the size was read up to, for messages.
 };
 
-/// All of these throw InputError "path: byte 123 of 4567, the fault. The remedy.", also for more
+/// All of these throw IoError "path: byte 123 of 4567: the fault. The remedy.", also for more
 /// than kMaxPixels.
 
 /// Reads the beginning of the file only, as far as the size stands there.

@@ -7,7 +7,7 @@
 
 namespace suanli::data {
 
-/// Errors are InputError without the path: ": byte 123 of 4567, the fault. The remedy."
+/// Errors are IoError whose argument lacks the path: "byte 123 of 4567".
 struct PictureFormat {
   const char* name;
   bool (*recognizes)(std::string_view start);

@@ -57,7 +57,9 @@ void size_picture(Decoder& d) {
   p.channels = png_get_channels(d.png, d.info);
   const size_t row = static_cast<size_t>(p.width * p.channels);
   if (row != png_get_rowbytes(d.png, d.info))
-    throw InputError(": byte 24, an unknown sample format. Convert it to an 8-bit PNG.");
+    throw IoError({.argument = "byte 24",
+                   .given = "an unknown sample format",
+                   .remedy = "Convert it to an 8-bit PNG."});
   p.pixels.resize(row * static_cast<size_t>(p.height));
   for (size_t y = 0; y < static_cast<size_t>(p.height); ++y)
     d.rows.push_back(p.pixels.data() + y * row);
@@ -92,10 +94,14 @@ const PictureFormat png_format = {
           // but the length.
           constexpr size_t kName = 12, kChecksum = 29, kEnd = 33;
           if (start.size() < kEnd)
-            throw InputError(str(": byte ", start.size(), ", the file is truncated. ", kSaveAgain));
+            throw IoError({.argument = str("byte ", start.size()),
+                           .given = "the file is truncated",
+                           .remedy = kSaveAgain});
           const auto* bytes = reinterpret_cast<png_const_bytep>(start.data());
           if (crc32(0, bytes + kName, kChecksum - kName) != png_get_uint_32(bytes + kChecksum))
-            throw InputError(str(": byte ", kChecksum, ", IHDR: CRC error. ", kSaveAgain));
+            throw IoError({.argument = str("byte ", kChecksum),
+                           .given = "IHDR: CRC error",
+                           .remedy = kSaveAgain});
           const bool color = bytes[25] & PNG_COLOR_MASK_COLOR;
           return PictureHeader{.height = png_get_uint_32(bytes + 20),
                                .width = png_get_uint_32(bytes + 16),
@@ -108,10 +114,13 @@ const PictureFormat png_format = {
           d.file = bytes;
           d.png = png_create_read_struct(PNG_LIBPNG_VER_STRING, &d, fail_reading, keep_warning);
           if (d.png != nullptr) d.info = png_create_info_struct(d.png);
-          if (d.info == nullptr) throw OutOfMemory("no memory to read a PNG");
+          if (d.info == nullptr)
+            throw OutOfMemory(
+                {.op = "read_picture", .argument = "PNG", .given = "no memory to decode it"});
           if (!run_decoder(d))
-            throw InputError(
-                str(": byte ", d.at, " of ", d.file.size(), ", ", d.error, ". ", kSaveAgain));
+            throw IoError({.argument = str("byte ", d.at, " of ", d.file.size()),
+                           .given = d.error,
+                           .remedy = kSaveAgain});
           return std::move(d.picture);
         },
     .orientation = png_orientation,

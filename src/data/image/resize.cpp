@@ -119,14 +119,19 @@ void decode_box(const std::string& path, std::string_view bytes, int64_t height,
 
 Tensor read_picture(const std::string& path, const PictureOptions& options) {
   if (options.channels != 1 && options.channels != 3)
-    throw UsageError(
-        str("[read_picture] channels = ", options.channels, ", expected 1 (gray) or 3 (RGB)"));
+    throw ArgumentError({.op = "read_picture",
+                         .argument = "channels",
+                         .given = str(options.channels),
+                         .expected = "1 (gray) or 3 (RGB)"});
   const bool as_it_is = options.height == 0 && options.width == 0;
   if (options.height < 0 || options.width < 0 || options.height > 65'536 ||
       options.width > 65'536 || options.height * options.width > kMaxPixels ||
       (!as_it_is && (options.height == 0 || options.width == 0)))
-    throw UsageError(str("[read_picture] size ", options.height, "×", options.width,
-                         ", expected both 0 (as in the file) or 1 to ", kMaxPixels, " pixels"));
+    throw ArgumentError(
+        {.op = "read_picture",
+         .argument = "height, width",
+         .given = str(options.height, ", ", options.width),
+         .expected = str("both 0 (as in the file), or 1 to ", kMaxPixels, " pixels")});
   const std::string file = read_picture_file(path);  // once: it may be a pipe
   const PictureHeader header = picture_header(path, file);
   const int64_t height = as_it_is ? header.height : options.height,

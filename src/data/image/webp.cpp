@@ -21,9 +21,12 @@ WebPBitstreamFeatures features_of(std::string_view start) {
   switch (WebPGetFeatures(data_of(start), start.size(), &features)) {
     case VP8_STATUS_OK: break;
     case VP8_STATUS_NOT_ENOUGH_DATA:
-      throw InputError(
-          str(": byte ", start.size(), ", the file ends inside its header. ", kSaveAgain));
-    default: throw InputError(str(": byte 12, the WebP header is damaged. ", kSaveAgain));
+      throw IoError({.argument = str("byte ", start.size()),
+                     .given = "the file ends inside its header",
+                     .remedy = kSaveAgain});
+    default:
+      throw IoError(
+          {.argument = "byte 12", .given = "the WebP header is damaged", .remedy = kSaveAgain});
   }
   return features;
 }
@@ -33,9 +36,12 @@ WebPBitstreamFeatures features_of(std::string_view start) {
   uint64_t stated = 8;  // a WebP file states its length right at the start
   for (size_t i = 0; i < 4; ++i) stated += uint64_t{static_cast<uint8_t>(bytes[4 + i])} << (8 * i);
   if (stated > bytes.size())
-    throw InputError(
-        str(": byte ", bytes.size(), " of ", stated, ", the file is truncated. ", kSaveAgain));
-  throw InputError(str(": byte 12 of ", bytes.size(), ", the WebP data are damaged. ", kSaveAgain));
+    throw IoError({.argument = str("byte ", bytes.size(), " of ", stated),
+                   .given = "the file is truncated",
+                   .remedy = kSaveAgain});
+  throw IoError({.argument = str("byte 12 of ", bytes.size()),
+                 .given = "the WebP data are damaged",
+                 .remedy = kSaveAgain});
 }
 
 Picture first_of_animation(std::string_view bytes, const WebPBitstreamFeatures& features) {

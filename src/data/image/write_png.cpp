@@ -17,8 +17,10 @@ std::string encode_png(const Picture& picture) {
   png_alloc_size_t bytes = PNG_IMAGE_PNG_SIZE_MAX(image);
   std::string out(bytes, '\0');
   if (!png_image_write_to_memory(&image, out.data(), &bytes, 0, picture.pixels.data(), 0, nullptr))
-    throw InputError(str("[write_png] ", picture.width, "×", picture.height,
-                         " pixels cannot be written: ", image.message));
+    throw IoError({.op = "write_png",
+                   .argument = "picture",
+                   .given = str("libpng refuses ", picture.width, "×", picture.height,
+                                " pixels: ", image.message)});
   out.resize(bytes);
   return out;
 }
@@ -26,13 +28,18 @@ std::string encode_png(const Picture& picture) {
 void write_png(const std::string& path, const Tensor& tensor) {
   const Shape& s = tensor.shape();
   if (s.rank() != 2 && !(s.rank() == 3 && (s[0] == 1 || s[0] == 3)))
-    throw ShapeError(
-        str("[write_png] ", s, " is no picture: expected [H, W], [1, H, W] or [3, H, W]"));
+    throw ShapeError({.op = "write_png",
+                      .argument = "picture",
+                      .given = str(s),
+                      .expected = "[H, W], [1, H, W] or [3, H, W]"});
   Picture picture{
       .height = s.at(-2), .width = s.at(-1), .channels = s.rank() == 3 ? s[0] : 1, .pixels = {}};
   const int64_t area = picture.height * picture.width;
   if (area == 0 || area > kMaxPixels || picture.height > 1'000'000 || picture.width > 1'000'000)
-    throw ShapeError(str("[write_png] ", s, ": a picture has 1 to ", kMaxPixels, " pixels"));
+    throw ShapeError({.op = "write_png",
+                      .argument = "picture",
+                      .given = str(s),
+                      .expected = str("1 to ", kMaxPixels, " pixels")});
   const auto values = tensor.data<float>();
   picture.pixels.resize(values.size());
   for (int64_t c = 0; c < picture.channels; ++c)

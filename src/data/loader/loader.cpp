@@ -24,15 +24,20 @@ namespace {
 
 /// Views can be made of pictures in [0, 1] that have a class.
 void require_pictures(const Info& info) {
-  auto refuse = [](const std::string& why) {
-    throw UsageError(str("[loader] augment: ", why, ". Give none."));
+  auto refuse = [](std::string given, std::string expected) {
+    throw ArgumentError({.op = "Loader",
+                         .argument = "augment",
+                         .given = std::move(given),
+                         .expected = std::move(expected),
+                         .remedy = "Train without augmentation.",
+                         .settings = {"augment"}});
   };
   if (info.input_shape.rank() != 3)
-    refuse(str("samples of shape ", info.input_shape, " are no pictures"));
+    refuse(str("samples of shape ", info.input_shape), "pictures, [C, H, W]");
   if (info.any_range)
-    refuse("values of any size are no pictures; bytes, or numbers from 0 to 1, are");
+    refuse("samples with values of any size", "pictures of bytes, or of numbers from 0 to 1");
   if (info.task == Task::regression)
-    refuse("pictures whose targets are numbers are taken as they are");
+    refuse("pictures whose targets are numbers", "pictures with classes");
 }
 
 /// For each place how often its sample came before; null where none comes twice.
@@ -220,10 +225,15 @@ int64_t usual_queue(const Info& info, int64_t batch_size) {
 Loader::Loader(std::shared_ptr<const Dataset> dataset, LoaderOptions options)
     : state_(std::make_unique<State>()) {
   if (!dataset)
-    throw UsageError(
-        "[loader] there is no data set (a Splits without a validation split has a null val)");
+    throw ArgumentError({.op = "Loader",
+                         .argument = "dataset",
+                         .given = "null",
+                         .expected = "a data set",
+                         .remedy = "Splits::val is null where there is no validation split."});
   auto require = [](bool ok, const char* name, int64_t value, const char* range) {
-    if (!ok) throw UsageError(str("[loader] ", name, " = ", value, ", expected ", range));
+    if (!ok)
+      throw ArgumentError(
+          {.op = "Loader", .argument = name, .given = str(value), .expected = range});
   };
   require(options.batch_size >= 1, "batch_size", options.batch_size, "at least 1");
   require(options.threads >= 0 && options.threads <= 256, "threads", options.threads, "0 to 256");
@@ -252,16 +262,25 @@ double Loader::wait_seconds() const { return state_->waited; }
 
 void Loader::start(int64_t epoch, int64_t first_batch) {
   State& s = *state_;
-  if (epoch < 0 || first_batch < 0 || first_batch > s.batches)
-    throw UsageError(str("[loader] start(", epoch, ", ", first_batch, "): an epoch has ", s.batches,
-                         " batches, counted from 0, as epochs are"));
+  if (epoch < 0)
+    throw ArgumentError({.op = "Loader::start",
+                         .argument = "epoch",
+                         .given = str(epoch),
+                         .expected = "at least 0"});
+  if (first_batch < 0 || first_batch > s.batches)
+    throw ArgumentError({.op = "Loader::start",
+                         .argument = "first_batch",
+                         .given = str(first_batch),
+                         .expected = str("0 to ", s.batches, ", the batches of an epoch")});
   State::Pass pass{.order = nullptr, .occurrences = nullptr, .epoch = epoch};
   if (s.options.sampler) {
     pass.order = std::make_shared<const std::vector<int64_t>>(s.options.sampler->order(epoch));
     for (int64_t i : *pass.order)
       if (i < 0 || i >= s.dataset->size())
-        throw ShapeError(
-            str("[loader] sample ", i, " is out of range for ", s.dataset->size(), " samples"));
+        throw ArgumentError({.op = "Loader",
+                             .argument = "sampler",
+                             .given = str("sample ", i),
+                             .expected = str("at least 0, below ", s.dataset->size())});
     if (s.options.augment.any()) pass.occurrences = occurrences_in(*pass.order, s.dataset->size());
   }
 

@@ -57,13 +57,17 @@ class Weighted final : public Sampler {
     double sum = 0;
     for (size_t i = 0; i < weights.size(); ++i) {
       if (!(weights[i] >= 0) || std::isinf(weights[i]))
-        throw UsageError(str("[weighted_sampler] weights[", i, "] = ", weights[i],
-                             ", expected a finite number from 0 on"));
+        throw ArgumentError({.op = "weighted_sampler",
+                             .argument = str("weights[", i, "]"),
+                             .given = str(weights[i]),
+                             .expected = "a finite number, at least 0"});
       up_to_.push_back(sum += weights[i]);
     }
     if (!(sum > 0) || std::isinf(sum))
-      throw UsageError(
-          str("[weighted_sampler] the weights add up to ", sum, ", expected more than 0"));
+      throw ArgumentError({.op = "weighted_sampler",
+                           .argument = "weights",
+                           .given = str("a sum of ", sum),
+                           .expected = "a finite one above 0"});
   }
   int64_t size() const override { return count_; }
   std::vector<int64_t> order(int64_t epoch) const override {
@@ -115,9 +119,7 @@ std::shared_ptr<const Sampler> weighted_sampler(std::vector<double> weights, int
 }
 
 std::shared_ptr<const Sampler> balanced_sampler(const Dataset& dataset, uint64_t seed) {
-  if (dataset.info().task != Task::classification)
-    throw UsageError(str("[balanced_sampler] ", dataset.info().source,
-                         ": its targets are numbers, there are no classes to balance"));
+  require_classes("balanced_sampler", dataset.info());
   const std::vector<int64_t> count = class_counts(dataset);
   std::vector<double> weights;
   for (int64_t i = 0; i < dataset.size(); ++i)
@@ -129,9 +131,16 @@ std::shared_ptr<const Sampler> balanced_sampler(const Dataset& dataset, uint64_t
 
 std::shared_ptr<const Sampler> sharded_sampler(std::shared_ptr<const Sampler> all, int64_t rank,
                                                int64_t ranks) {
-  if (ranks < 1 || rank < 0 || rank >= ranks)
-    throw UsageError(
-        str("[sharded_sampler] rank ", rank, " of ", ranks, ", expected 0 to ", ranks - 1));
+  if (ranks < 1)
+    throw ArgumentError({.op = "sharded_sampler",
+                         .argument = "ranks",
+                         .given = str(ranks),
+                         .expected = "at least 1"});
+  if (rank < 0 || rank >= ranks)
+    throw ArgumentError({.op = "sharded_sampler",
+                         .argument = "rank",
+                         .given = str(rank),
+                         .expected = str("0 to ", ranks - 1, " of ", ranks, " ranks")});
   return std::make_shared<Sharded>(std::move(all), rank, ranks);
 }
 

@@ -54,7 +54,7 @@ struct Records {
   std::vector<int32_t> labels;
 };
 
-/// Reads records to the end. `read` gives up to so many bytes; `at(byte)` begins an error text.
+/// Reads records to the end. `read` gives up to so many bytes; `at(byte)` names a place for errors.
 template <class Read, class At> Records read_records(const Layout& layout, Read&& read, At&& at) {
   const size_t record = layout.label_bytes + kPixels;
   constexpr size_t kRecordsAtOnce = 256;
@@ -66,24 +66,30 @@ template <class Read, class At> Records read_records(const Layout& layout, Read&
     for (size_t i = 0; i < got; i += record) {
       const size_t byte = out.labels.size() * record;
       if (got - i < record)
-        throw InputError(
-            str(at(byte), ", ", got - i, " bytes are left, a record has ", record,
-                ". The file is truncated or of another kind; copy or download it again."));
+        throw IoError(
+            {.argument = at(byte),
+             .given = str(got - i, " bytes"),
+             .expected = str("a record of ", record),
+             .remedy = "The file is truncated or of another kind. Copy or download it again."});
       const uint8_t label = chunk[i + layout.label_bytes - 1];
       if (label >= layout.classes)
-        throw InputError(str(at(byte), ", label ", int{label}, " is outside of 0 … ",
-                             layout.classes - 1, ". The file is damaged or not of ", layout.kind,
-                             "."));
+        throw IoError({.argument = at(byte),
+                       .given = str("label ", int{label}),
+                       .expected = str("0 to ", layout.classes - 1),
+                       .remedy = str("The file is damaged or not of ", layout.kind, ".")});
       out.labels.push_back(label);
       const auto from = chunk.begin() + static_cast<std::ptrdiff_t>(i + layout.label_bytes);
       out.pixels.insert(out.pixels.end(), from, from + kPixels);
     }
     if (out.labels.size() > kMaxRecords)
-      throw InputError(
-          str(at(0), ", more than ", kMaxRecords, " records. Give the original file."));
+      throw IoError({.argument = at(0),
+                     .given = "more records",
+                     .expected = str("at most ", kMaxRecords),
+                     .remedy = "Give the original file."});
   }
   if (out.labels.empty())
-    throw InputError(str(at(0), ", the file is empty. Copy or download it again."));
+    throw IoError(
+        {.argument = at(0), .given = "the file is empty", .remedy = "Copy or download it again."});
   return out;
 }
 
@@ -120,8 +126,10 @@ Cifar read_archive(const Layout& layout, const std::string& path) {
   });
   for (size_t i = 0; i < layout.files.size(); ++i)
     if (cifar.parts[i].labels.empty())
-      throw InputError(str(path, ": holds no ", layout.files[i], ". Give the binary version (",
-                           layout.archive, "), not the one for Python or Matlab."));
+      throw IoError({.argument = path,
+                     .given = "no " + layout.files[i],
+                     .expected = str("the binary version, ", layout.archive),
+                     .remedy = "Do not give the version for Python or Matlab."});
   return cifar;
 }
 
@@ -140,10 +148,11 @@ Cifar read_folder(const Layout& layout, const std::string& folder) {
   for (const std::string& name : layout.files) {
     paths.push_back(find_file(folder, name));
     if (paths.back().empty())
-      throw InputError(str(folder, ": ", name,
-                           " is missing (looked for it plain, .gz and .xz, and for ",
-                           layout.archive, "). Give the folder that holds the binary version of ",
-                           layout.kind, "."));
+      throw IoError(
+          {.argument = folder,
+           .given = "no " + name,
+           .expected = str("it plain, .gz or .xz, or ", layout.archive),
+           .remedy = str("Give the folder that holds the binary version of ", layout.kind, ".")});
   }
   Cifar cifar;
   cifar.parts.resize(paths.size());
@@ -166,8 +175,10 @@ Cifar read_folder(const Layout& layout, const std::string& folder) {
 std::string find_data(const Layout& layout, const std::string& place) {
   std::error_code error;
   if (!fs::exists(place, error))
-    throw InputError(str(place, ": no such folder. Give the folder that holds ", layout.archive,
-                         " or what was in it."));
+    throw IoError(
+        {.argument = place,
+         .given = "no such folder",
+         .remedy = str("Give the folder that holds ", layout.archive, " or what was in it.")});
   if (!fs::is_directory(place, error)) return place;
   if (!find_file(place, layout.files[0]).empty()) return place;
   for (const char* name : {layout.folder, layout.archive})
@@ -186,8 +197,10 @@ Source open_cifar(const Layout& layout, const std::string& place) {
   const std::string found = find_data(layout, place);
   const bool archive = !fs::is_directory(found);
   if (archive && !is_tar(found))
-    throw InputError(str(found, ": byte 0, no tar archive. Give ", layout.archive,
-                         " or the folder with what was in it."));
+    throw IoError({.argument = found + ": byte 0",
+                   .given = "no tar archive",
+                   .expected = layout.archive,
+                   .remedy = "Give it, or the folder with what was in it."});
   Cifar cifar = archive ? read_archive(layout, found) : read_folder(layout, found);
   Info info{.kind = layout.kind,
             .source = str(layout.kind, ":", place),

@@ -7,6 +7,7 @@
 #include <cmath>
 #include <filesystem>
 #include <mutex>
+#include <optional>
 
 #include "base/core/philox.h"
 #include "base/files/file.h"
@@ -29,6 +30,13 @@ constexpr int64_t kUsualSide = 96;
 // pictures that are all of one size, this or smaller, are taken as they are
 constexpr int64_t kMaxOwnSide = 128;
 
+/// The fault of a picture that cannot be read, with the way around it.
+IoError may_be_skipped(Fault fault) {
+  fault.remedy += fault.remedy.empty() ? "Leave such files out." : " Or leave such files out.";
+  fault.settings = {"skip_bad"};
+  return IoError(std::move(fault));
+}
+
 class FolderSet final : public PictureSet {
  public:
   FolderSet(Info info, std::string root, std::vector<PictureFile> files)
@@ -41,9 +49,7 @@ class FolderSet final : public PictureSet {
     const std::string path = root_ + "/" + f.name;
     try {
       decode_box(path, read_picture_file(path), f.height, f.width, box, info_.input_shape, x);
-    } catch (const InputError& e) {
-      throw InputError(str(e.what(), " Or leave such files out: --skip-bad."));
-    }
+    } catch (const IoError& e) { throw may_be_skipped(e.fault()); }
     *y = f.label;
   }
   Shape picture_size(int64_t index) const override {
@@ -56,6 +62,9 @@ class FolderSet final : public PictureSet {
   std::string root_;
   std::vector<PictureFile> files_;
 };
+
+/// The fault of each file; null for a good one.
+using Faults = std::vector<std::optional<Fault>>;
 
 /// The state while a folder is opened.
 class Opening {
@@ -76,7 +85,7 @@ class Opening {
   void read_headers(Split& split);
   Shape choose_shape();
   void decode_once(Split& split);
-  void drop_bad(Split& split, std::vector<std::string>& why);
+  void drop_bad(Split& split, const Faults& why);
   void refuse_bad() const;
   void note_layout(const SplitFolders& found);
   void note_others();
@@ -88,7 +97,7 @@ class Opening {
   Info info_;
   Source source_;
   std::vector<std::string> bad_;  // names of what cannot be read
-  std::string first_bad_;         // what is wrong with the first of them
+  Fault first_bad_{};             // what is wrong with the first of them
   int64_t pictures_ = 0;          // of all parts, the bad ones too
 };
 
@@ -96,11 +105,13 @@ void Opening::list() {
   std::error_code error;
   const fs::file_status status = fs::status(folder_, error);
   if (!fs::exists(status))
-    throw InputError(
-        str(folder_, ": no such folder. Give a folder with one sub-folder of pictures per class."));
+    throw IoError({.argument = folder_,
+                   .given = "no such folder",
+                   .remedy = "Give a folder with one sub-folder of pictures per class."});
   if (!fs::is_directory(status))
-    throw InputError(
-        str(folder_, ": a file, where a folder with one sub-folder per class is expected."));
+    throw IoError({.argument = folder_,
+                   .given = "a file",
+                   .expected = "a folder with one sub-folder of pictures per class"});
   const SplitFolders found = split_folders(folder_, options_.splits);
   if (found.train.empty()) {
     for (PartTree& p : by_part(list_pictures(folder_), options_.splits))
@@ -169,11 +180,12 @@ void Opening::match_classes() {
     for (const std::string& name : split.tree.classes) {
       const auto at = std::find(info_.class_names.begin(), info_.class_names.end(), name);
       if (at == info_.class_names.end()) {
-        throw InputError(str(split.tree.root, "/", name, ": the class '", name,
-                             "' was not among those trained (", info_.class_names.size(),
-                             " classes).",
-                             suggestion(name, info_.class_names, " Did you mean '", "'?"),
-                             " Rename the folder, or take it away."));
+        throw IoError(
+            {.argument = str(split.tree.root, "/", name),
+             .given = str("the class '", name, "'"),
+             .expected = str("one of the ", info_.class_names.size(), " classes of training"),
+             .remedy = str(suggestion(name, info_.class_names, "Did you mean '", "'? "),
+                           "Rename the folder, or take it away.")});
       }
       label.push_back(static_cast<int32_t>(at - info_.class_names.begin()));
     }
@@ -183,49 +195,52 @@ void Opening::match_classes() {
 
 void Opening::require_pictures() {
   const PictureTree& train = splits_.front().tree;
-  const char* wanted = "(.jpg, .jpeg, .png, .webp)";
-  const std::string there =
+  const std::string wanted = "pictures (.jpg, .jpeg, .png, .webp)";
+  const std::string others =
       any_picture_in(train.others)
-          ? str(" Others are not read (", counted(train.others), "): convert them.")
+          ? str("Others are not read (", counted(train.others), "): convert them.")
           : "";
   if (train.classes.empty())
-    throw InputError(str(train.root, ": no class folders in it. Make one sub-folder of pictures ",
-                         wanted, " per class."));
+    throw IoError({.argument = train.root,
+                   .given = "no class folders",
+                   .remedy = str("Make one sub-folder of ", wanted, " per class.")});
   if (!options_.class_names.empty()) {
     if (train.files.empty())
-      throw InputError(str(train.root, ": no pictures ", wanted, " in it.", there));
+      throw IoError({.argument = train.root, .given = "no " + wanted, .remedy = others});
     return;
   }
   std::vector<int64_t> count(train.classes.size());
   for (const PictureFile& f : train.files) ++count[static_cast<size_t>(f.label)];
   for (size_t c = 0; c < count.size(); ++c)
     if (count[c] == 0)
-      throw InputError(str(train.root, "/", train.classes[c], ": no pictures ", wanted,
-                           bad_.empty() ? " in this class folder."
-                                        : " that can be read are left in this class folder.",
-                           " Put some there, or remove the folder.", there));
+      throw IoError({.argument = str(train.root, "/", train.classes[c]),
+                     .given = str("no ", wanted, bad_.empty() ? "" : " that can be read",
+                                  " in this class folder"),
+                     .remedy = str("Put some there, or remove the folder.",
+                                   others.empty() ? "" : " ", others)});
   if (train.classes.size() > 1) return;
   const std::string only = train.root + "/" + train.classes[0];
   const bool wraps = std::any_of(train.files.begin(), train.files.end(), [](const PictureFile& f) {
     return std::count(f.name.begin(), f.name.end(), '/') > 1;
   });
-  throw InputError(
-      str(train.root, ": one class only, '", train.classes[0],
-          "'; at least two are needed to tell apart. ",
-          wraps ? str("Perhaps ", only, " is meant; give that folder.") : "Add a sub-folder."));
+  throw IoError({.argument = train.root,
+                 .given = str("one class only, '", train.classes[0], "'"),
+                 .expected = "at least two to tell apart",
+                 .remedy = wraps ? str("Perhaps ", only, " is meant. Give that folder.")
+                                 : "Add a sub-folder."});
 }
 
 /// Takes the files out that cannot be read. Without skip_bad refuse_bad() throws later: all are to
 /// be named at once.
-void Opening::drop_bad(Split& split, std::vector<std::string>& why) {
+void Opening::drop_bad(Split& split, const Faults& why) {
   std::vector<PictureFile>& files = split.tree.files;
   const auto first =
-      std::find_if(why.begin(), why.end(), [](const std::string& w) { return !w.empty(); });
+      std::find_if(why.begin(), why.end(), [](const auto& w) { return w.has_value(); });
   if (first == why.end()) return;
-  if (first_bad_.empty()) first_bad_ = *first;
+  if (bad_.empty()) first_bad_ = **first;
   size_t kept = 0;
   for (size_t i = 0; i < files.size(); ++i) {
-    if (!why[i].empty()) {
+    if (why[i]) {
       bad_.push_back(split.tree.root + "/" + files[i].name);
       continue;
     }
@@ -243,11 +258,11 @@ void Opening::refuse_bad() const {
   std::string others;
   for (size_t i = 1; i < bad_.size() && i < kMaxNamed; ++i) others += (i > 1 ? ", " : "") + bad_[i];
   if (bad_.size() > kMaxNamed) others += ", …";
-  throw InputError(str(first_bad_,
-                       bad_.size() > 1 ? str(" ", bad_.size(), " of ", pictures_,
-                                             " pictures are bad, also ", others, ".")
-                                       : "",
-                       " Or leave such files out: --skip-bad."));
+  Fault fault = first_bad_;
+  if (bad_.size() > 1)
+    fault.remedy += str(fault.remedy.empty() ? "" : " ", bad_.size(), " of ", pictures_,
+                        " pictures are bad, also ", others, ".");
+  throw may_be_skipped(std::move(fault));
 }
 
 void Opening::note_others() {
@@ -266,7 +281,7 @@ void Opening::note_others() {
 
 void Opening::read_headers(Split& split) {
   std::vector<PictureFile>& files = split.tree.files;
-  std::vector<std::string> why(files.size());
+  Faults why(files.size());
   Counted counted("looking at pictures", static_cast<int64_t>(files.size()));
   read_ranges(static_cast<int64_t>(files.size()), 8, [&](int64_t begin, int64_t end) {
     for (auto i = static_cast<size_t>(begin); i < static_cast<size_t>(end); ++i) {
@@ -278,7 +293,7 @@ void Opening::read_headers(Split& split) {
         files[i].width = static_cast<int32_t>(header.width);
         files[i].gray = header.gray;
         files[i].bytes = fs::file_size(path);
-      } catch (const InputError& e) { why[i] = e.what(); }
+      } catch (const IoError& e) { why[i] = e.fault(); }
       counted.one_more();
     }
   });
@@ -317,7 +332,7 @@ void Opening::decode_once(Split& split) {
   std::vector<PictureFile>& files = split.tree.files;
   const auto count = static_cast<int64_t>(files.size());
   const int64_t checked = options_.skip_bad ? count : std::min(count, kMaxChecked);
-  std::vector<std::string> why(files.size());
+  Faults why(files.size());
   split.checksums.assign(files.size(), 0);
   ByteStatistics all(info_.input_shape);
   std::mutex mutex;
@@ -337,7 +352,7 @@ void Opening::decode_once(Split& split) {
                    center_box(f.height, f.width, info_.input_shape[1], info_.input_shape[2]),
                    info_.input_shape, x.data());
         statistics.add(x.data());
-      } catch (const InputError& e) { why[i] = e.what(); }
+      } catch (const IoError& e) { why[i] = e.fault(); }
       counted.one_more();
     }
     std::lock_guard lock(mutex);

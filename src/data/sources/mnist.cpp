@@ -38,6 +38,10 @@ std::vector<std::string> spellings_of(const std::string& name) {
   return {name, name + ".gz", name + ".xz", dotted, dotted + ".gz", dotted + ".xz"};
 }
 
+std::string give_the_folder(const std::string& kind) {
+  return str("Give the folder that holds the four files of ", kind, ".");
+}
+
 /// The path of the file that the authors call `name`.
 std::string find_file(const std::string& kind, const std::string& folder, const std::string& name) {
   const std::vector<std::string> spellings = spellings_of(name);
@@ -46,37 +50,48 @@ std::string find_file(const std::string& kind, const std::string& folder, const 
     std::error_code error;
     const fs::file_status status = fs::status(path, error);
     if (fs::is_directory(status))
-      throw InputError(
-          str(path, ": a folder, where the file ", name,
-              " is expected. Some unpackers make a folder around the file: move the file up."));
+      throw IoError({.argument = path,
+                     .given = "a folder",
+                     .expected = str("the file ", name),
+                     .remedy = "Some unpackers make a folder around the file. Move the file up."});
     if (fs::exists(status)) return path;
   }
-  std::string advice = str("Give the folder that holds the four files of ", kind, ".");
+  std::string remedy = give_the_folder(kind);
   for (const char* below : {"MNIST/raw", "FashionMNIST/raw", "raw"})  // where torchvision puts them
     if (std::error_code error; fs::exists(fs::path(folder) / below, error))
-      advice =
-          str("Perhaps it lies in ", (fs::path(folder) / below).string(), "; give that folder.");
+      remedy =
+          str("Perhaps it lies in ", (fs::path(folder) / below).string(), ". Give that folder.");
   const std::vector<std::string> names = names_in(folder);
-  throw InputError(
-      str(folder, ": ", name, " is missing (looked for ", join(spellings, spellings.size()), "); ",
-          names.empty() ? std::string("the folder is empty") : "there are " + join(names, 12), ". ",
-          advice));
+  throw IoError({.argument = folder,
+                 .given = names.empty() ? "an empty folder" : "only " + join(names, 12),
+                 .expected = "one of " + join(spellings, spellings.size()),
+                 .remedy = remedy});
 }
+
+constexpr const char* kSwapped = "Its name or content was swapped. Get the file again.";
+constexpr const char* kNotTogether =
+    "The two files do not belong together. Get both from one place.";
+constexpr const char* kGetOriginal = "Get the original file.";
 
 std::string describe(const IdxArray& array) { return str(Shape(array.sizes), " ", array.dtype); }
 
 IdxArray read_images(const std::string& path) {
   IdxArray images = read_idx(path);
   if (images.sizes.size() == 1)
-    throw InputError(
-        str(path, ": byte 3, holds labels (", describe(images),
-            "), where images are expected. Its name or content was swapped; get the file again."));
+    throw IoError({.argument = path + ": byte 3",
+                   .given = str("labels, ", describe(images)),
+                   .expected = "images",
+                   .remedy = kSwapped});
   if (images.sizes.size() != 3 || images.dtype != DType::u8)
-    throw InputError(str(path, ": byte 2, holds ", describe(images),
-                         " values, expected images [N, height, width] u8. Get the original file."));
+    throw IoError({.argument = path + ": byte 2",
+                   .given = describe(images),
+                   .expected = "images, [N, height, width] u8",
+                   .remedy = kGetOriginal});
   if (std::find(images.sizes.begin(), images.sizes.end(), 0) != images.sizes.end())
-    throw InputError(str(path, ": byte 4, holds no pixels: its sizes are ", Shape(images.sizes),
-                         ". Get the original file."));
+    throw IoError({.argument = path + ": byte 4",
+                   .given = str("no pixels, ", Shape(images.sizes)),
+                   .expected = "images",
+                   .remedy = kGetOriginal});
   return images;
 }
 
@@ -84,22 +99,28 @@ std::vector<int32_t> read_labels(const std::string& path, const IdxArray& images
                                  const std::string& images_path, int classes) {
   IdxArray labels = read_idx(path);
   if (labels.sizes.size() == 3)
-    throw InputError(
-        str(path, ": byte 3, holds images (", describe(labels),
-            "), where labels are expected. Its name or content was swapped; get the file again."));
+    throw IoError({.argument = path + ": byte 3",
+                   .given = str("images, ", describe(labels)),
+                   .expected = "labels",
+                   .remedy = kSwapped});
   if (labels.sizes.size() != 1 || labels.dtype != DType::u8)
-    throw InputError(str(path, ": byte 2, holds ", describe(labels),
-                         " values, expected labels [N] u8. Get the original file."));
+    throw IoError({.argument = path + ": byte 2",
+                   .given = describe(labels),
+                   .expected = "labels, [N] u8",
+                   .remedy = kGetOriginal});
   if (labels.sizes[0] != images.sizes[0])
-    throw InputError(str(path, ": byte 4, ", labels.sizes[0], " labels for the ", images.sizes[0],
-                         " images of ", images_path,
-                         ". The two files do not belong together; get both from one place."));
+    throw IoError({.argument = path + ": byte 4",
+                   .given = str(labels.sizes[0], " labels"),
+                   .expected = str(images.sizes[0], ", as ", images_path, " has images"),
+                   .remedy = kNotTogether});
   for (size_t i = 0; i < labels.bytes.size(); ++i)
     if (labels.bytes[i] >= classes)
-      throw InputError(str(path, ": byte ", labels.header_bytes() + static_cast<int64_t>(i),
-                           ", label ", int{labels.bytes[i]}, " at index ", i, " is outside of 0 … ",
-                           classes - 1, ". The file is damaged or of another data set (more than ",
-                           classes, " classes?)."));
+      throw IoError(
+          {.argument = str(path, ": byte ", labels.header_bytes() + static_cast<int64_t>(i)),
+           .given = str("label ", int{labels.bytes[i]}, " at index ", i),
+           .expected = str("0 to ", classes - 1),
+           .remedy = str("The file is damaged or of another data set (more than ", classes,
+                         " classes?).")});
   return {labels.bytes.begin(), labels.bytes.end()};
 }
 
@@ -124,7 +145,7 @@ IdxSet idx_set_in(const std::string& folder) {
     std::array<uint8_t, kHeader + kLabels> start{};
     try {
       if (ByteSource(path).read(start.data(), start.size()) < start.size()) return IdxSet::unknown;
-    } catch (const InputError&) { return IdxSet::unknown; }  // said when the file is read
+    } catch (const IoError&) { return IdxSet::unknown; }  // said when the file is read
     if (std::equal(kMnist.begin(), kMnist.end(), start.begin() + kHeader)) return IdxSet::mnist;
     if (std::equal(kFashion.begin(), kFashion.end(), start.begin() + kHeader))
       return IdxSet::fashion_mnist;
@@ -138,13 +159,12 @@ Source open_mnist(const std::string& kind, const std::string& folder,
   std::error_code error;
   const fs::file_status status = fs::status(folder, error);
   if (!fs::exists(status))
-    throw InputError(
-        str(folder, ": no such folder. Give the folder that holds the four files of ", kind, "."));
+    throw IoError({.argument = folder, .given = "no such folder", .remedy = give_the_folder(kind)});
   if (!fs::is_directory(status))
-    throw InputError(
-        str(folder,
-            ": a file, where a folder is expected. Give the folder that holds the four files of ",
-            kind, "."));
+    throw IoError({.argument = folder,
+                   .given = "a file",
+                   .expected = "a folder",
+                   .remedy = give_the_folder(kind)});
 
   // All four are looked for before any is read: a missing one is said at once.
   const std::string train_images = find_file(kind, folder, "train-images-idx3-ubyte"),
@@ -166,10 +186,11 @@ Source open_mnist(const std::string& kind, const std::string& folder,
 
   IdxArray test = read_images(test_images);
   if (test.sizes[1] != train.sizes[1] || test.sizes[2] != train.sizes[2])
-    throw InputError(str(test_images, ": byte 8, its images are ", test.sizes[1], "×",
-                         test.sizes[2], ", those of ", train_images, " are ", train.sizes[1], "×",
-                         train.sizes[2],
-                         ". The two files do not belong together; get both from one place."));
+    throw IoError(
+        {.argument = test_images + ": byte 8",
+         .given = str(test.sizes[1], "×", test.sizes[2], " images"),
+         .expected = str(train.sizes[1], "×", train.sizes[2], ", as those of ", train_images),
+         .remedy = kNotTogether});
   labels = read_labels(test_labels, test, test_images, info.classes);
   source.test = std::make_shared<PixelSet>(info, std::move(test.bytes), std::move(labels));
   if (kind == "mnist" && idx_set_in(folder) == IdxSet::fashion_mnist)

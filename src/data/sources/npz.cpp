@@ -55,12 +55,13 @@ class Archive {
       if (m.name.ends_with(".npy")) names.push_back(m.name.substr(0, m.name.size() - 4));
     return names;
   }
+  /// "arrays x, y".
   std::string list() const {
     std::string names;
     for (const ZipMember& m : zip_.members())
       names += (names.empty() ? "" : ", ") +
                (m.name.ends_with(".npy") ? m.name.substr(0, m.name.size() - 4) : m.name);
-    return names.empty() ? "no arrays" : names;
+    return names.empty() ? "no arrays" : "arrays " + names;
   }
 
  private:
@@ -87,8 +88,9 @@ Layout layout_of(const NpyArray& x, const std::string& where, std::vector<std::s
   if (s.rank() == 2) return {{s[1]}};
   if (s.rank() == 3) return {{1, s[1], s[2]}};
   if (s.rank() != 4)
-    throw InputError(str(where, " has shape ", s,
-                         "; [N, F], [N, H, W], [N, H, W, C] or [N, C, H, W] is expected."));
+    throw IoError({.argument = where,
+                   .given = str(s),
+                   .expected = "[N, F], [N, H, W], [N, H, W, C] or [N, C, H, W]"});
   if (may_be_channels(s[3]) || !may_be_channels(s[1])) {
     notes.push_back(str(where, " ", s, " is taken as pictures with their channels last"));
     return {{s[3], s[1], s[2]}, true};
@@ -153,11 +155,12 @@ struct ArrayEncoding {
   Inputs inputs{.kind = Inputs::Kind::unknown};
 };
 
-ArrayEncoding array_encoding_from(const std::string& text, Task task) {
-  auto fail = [] {
-    throw InputError(
-        "the model was not trained on NumPy arrays of this kind. Give it data of the kind that it "
-        "was trained on.");
+/// Throws IoError for the encoding of other data than the arrays of `path`.
+ArrayEncoding array_encoding_from(const std::string& text, Task task, const std::string& path) {
+  auto fail = [&] {
+    throw IoError({.argument = path,
+                   .given = "NumPy arrays of this kind",
+                   .expected = "data of the kind that the model was trained on"});
   };
   std::vector<std::string_view> words;
   for (size_t at = 0; at < text.size();) {
@@ -198,9 +201,9 @@ float scale_for(const NpyArray& x, const Layout& layout, Task task, const Inputs
     return is_pictures(x, layout, task) ? kByte : 1;
   const Inputs own = range_of(x);
   const double low = own.low, high = own.high;
-  const std::string from = str(where, " holds numbers from ", low, " to ", high, ", training saw ");
+  const std::string range = str("numbers from ", low, " to ", high);
   auto say = [&](const std::string& text) {
-    if (notes) notes->push_back(from + text);
+    if (notes) notes->push_back(str(where, " holds ", range, ", training saw ", text));
   };
   const bool bytes = low >= 0 && high <= 255, fractions = low >= 0 && high <= 1;
   if (seen.kind == Inputs::Kind::bytes) {
@@ -213,8 +216,10 @@ float scale_for(const NpyArray& x, const Layout& layout, Task task, const Inputs
     if (of_one) return 1;
     if (x.dtype == DType::u8) return kByte;
     if (!bytes)
-      throw InputError(
-          from + "bytes from 0 to 255. Give bytes, numbers from 0 to 255, or fractions of them.");
+      throw IoError({.argument = where,
+                     .given = range,
+                     .expected = "bytes from 0 to 255, as training saw",
+                     .remedy = "Give bytes, numbers from 0 to 255, or fractions of them."});
     if (is_float(x.dtype)) say("bytes: 255 is taken for 1");
     return kByte;
   }
@@ -274,6 +279,14 @@ std::vector<uint8_t> bytes_of(const NpyArray& x, const Layout& layout) {
   return out;
 }
 
+[[noreturn]] void refuse_number(const std::string& where, int64_t i, double value,
+                                std::string expected) {
+  throw IoError({.argument = str(where, "[", i, "]"),
+                 .given = str(value),
+                 .expected = std::move(expected),
+                 .remedy = "Correct the array."});
+}
+
 std::vector<float> floats_of(const NpyArray& x, const Layout& layout, float scale,
                              const std::string& where) {
   std::vector<float> out(static_cast<size_t>(x.shape.numel()));
@@ -285,9 +298,7 @@ std::vector<float> floats_of(const NpyArray& x, const Layout& layout, float scal
       // as bytes of pictures become fractions, to the last bit
       const float v = scale == kByte ? own / 255 : own * scale;
       if (!std::isfinite(v))
-        throw InputError(
-            str(where, "[", i,
-                "] holds a value that is NaN, infinite or too large. Correct the array."));
+        refuse_number(where, i, x.at(i * sample + place(k)), "finite numbers that f32 holds");
       out[static_cast<size_t>(i * sample + k)] = v;
     }
   return out;
@@ -324,8 +335,7 @@ std::vector<int32_t> labels_of(const NpyArray& y, const std::string& where, int6
   for (int64_t i = 0; i < y.shape.numel(); ++i) {
     const double v = y.at(i);
     if (v < 0 || v >= (classes > 0 ? static_cast<double>(classes) : kMaxClasses))
-      throw InputError(str(where, "[", i, "] is ", v, ", expected a class from 0 to ",
-                           classes > 0 ? classes - 1 : 99'999, "."));
+      refuse_number(where, i, v, str("a class from 0 to ", classes > 0 ? classes - 1 : 99'999));
     out.push_back(static_cast<int32_t>(v));
   }
   return out;
@@ -334,8 +344,7 @@ std::vector<int32_t> labels_of(const NpyArray& y, const std::string& where, int6
 std::vector<float> values_of(const NpyArray& y, const Info& info, const std::string& where) {
   std::vector<float> out;
   for (int64_t i = 0; i < y.shape.numel(); ++i) {
-    if (!std::isfinite(y.at(i)))
-      throw InputError(str(where, "[", i, "] is ", y.at(i), ". Correct the array."));
+    if (!std::isfinite(y.at(i))) refuse_number(where, i, y.at(i), "a finite number");
     out.push_back(static_cast<float>((y.at(i) - info.target_mean) / info.target_stddev));
   }
   return out;
@@ -358,16 +367,21 @@ Part read_part(Archive& archive, const Names& names, const std::string& path, co
   const Shape &x = p.x.shape, &y = p.y.shape;
   const std::string where = str(path, ": ", names.y);
   if (y.rank() < 1 || y.numel() != y[0] || x.rank() < 1 || x[0] != y[0] || x[0] == 0)
-    throw InputError(str(where, " has shape ", y, ", ", names.x, " has ", x,
-                         "; one target for each sample is expected, [N] beside [N, …]."));
+    throw IoError({.argument = where,
+                   .given = str(y, " beside ", names.x, " ", x),
+                   .expected = "[N] beside [N, …], one target for each sample"});
   if (!train) return p;
   for (int axis = 1; axis < std::max(x.rank(), train->x.shape.rank()); ++axis)
     if (x.rank() != train->x.shape.rank() || x[axis] != train->x.shape[axis])
-      throw InputError(str(path, ": ", names.x, " has shape ", x, ", ", train->names.x, " has ",
-                           train->x.shape, "; samples must be alike."));
+      throw IoError(
+          {.argument = str(path, ": ", names.x),
+           .given = str(x),
+           .expected = str("samples like those of ", train->names.x, " ", train->x.shape)});
   if (is_float(p.y.dtype) != is_float(train->y.dtype))
-    throw InputError(str(where, " is ", p.y.dtype, ", ", train->names.y, " is ", train->y.dtype,
-                         "; both must be classes or both numbers."));
+    throw IoError({.argument = where,
+                   .given = str(p.y.dtype),
+                   .expected = str(is_float(train->y.dtype) ? "numbers" : "classes", ", as ",
+                                   train->names.y, " ", train->y.dtype, " has")});
   return p;
 }
 
@@ -384,20 +398,22 @@ Tensor read_npz(const std::string& path, const Shape& sample, Task task, const s
   if (const std::vector<std::string> all = archive.arrays(); found.empty() && all.size() == 1)
     found = all.front();
   if (found.empty() || !archive.has(found))
-    throw InputError(str(path, ": holds ", archive.list(),
-                         ". Which are the inputs? Write npz:", path, "?x=NAME."));
+    throw IoError({.argument = path,
+                   .given = archive.list(),
+                   .expected = name.empty() ? "the inputs under a usual name" : name,
+                   .remedy = str("Write npz:", path, "?x=NAME to name the inputs.")});
   const NpyArray x = archive.read(found);
   const std::string where = str(path, ": ", found);
   std::vector<std::string> taken_as;
   const Layout layout = layout_of(x, where, taken_as);
   if (layout.sample != sample)
-    throw InputError(str(where, " has shape ", x.shape, ": samples of shape ", layout.sample,
-                         " do not fit the model, which takes ", sample, "."));
+    throw IoError({.argument = where,
+                   .given = str(x.shape, ", samples ", layout.sample),
+                   .expected = str("samples ", sample, ", which the model takes")});
   if (x.shape[0] == 0)
-    throw InputError(
-        str(where, " has shape ", x.shape, ": it holds no samples. Give at least one."));
-  const Inputs seen =
-      encoding.empty() ? seen_by_default(layout, task) : array_encoding_from(encoding, task).inputs;
+    throw IoError({.argument = where, .given = str(x.shape), .expected = "at least one sample"});
+  const Inputs seen = encoding.empty() ? seen_by_default(layout, task)
+                                       : array_encoding_from(encoding, task, path).inputs;
   const std::vector<float> values =
       floats_of(x, layout, scale_for(x, layout, task, seen, where, notes), where);
   Shape shape{x.shape[0]};
@@ -425,17 +441,22 @@ Source open_npz(const std::string& path, const std::string& x, const std::string
       if (wanted.x.empty() && matches({images, labels})) wanted = {images, labels};
   }
   if (wanted.x.empty() || !matches(wanted))
-    throw InputError(str(path, ": holds ", archive.list(),
-                         ". Which are inputs and targets? Write npz:", path,
-                         "?x=NAME&y=NAME; NAME_train and NAME_test are found by NAME."));
+    throw IoError({.argument = path,
+                   .given = archive.list(),
+                   .expected = wanted.x.empty() ? "inputs and targets under usual names"
+                                                : str(wanted.x, " and ", wanted.y),
+                   .remedy = str("Write npz:", path,
+                                 "?x=NAME&y=NAME to name the inputs and the targets. NAME also "
+                                 "finds NAME_train and NAME_test.")});
   Source source;
   Names train_names = archive.find(wanted, "train");
   if (train_names.x.empty()) train_names = archive.find(wanted, "");
   const Part train = read_part(archive, train_names, path, nullptr);
   const Layout layout = layout_of(train.x, str(path, ": ", train_names.x), source.notes);
   if (layout.sample.numel() == 0)
-    throw InputError(
-        str(path, ": ", train_names.x, " has shape ", train.x.shape, ": empty samples."));
+    throw IoError({.argument = str(path, ": ", train_names.x),
+                   .given = str(train.x.shape),
+                   .expected = "at least one value per sample"});
 
   Info info{.kind = "npz",
             .source = str("npz:", path, "?x=", wanted.x, "&y=", wanted.y),
@@ -445,7 +466,7 @@ Source open_npz(const std::string& path, const std::string& x, const std::string
              trained = !options.encoding.empty() || options.input_shape.rank() > 0;
   const std::string x_name = str(path, ": ", train_names.x);
   ArrayEncoding encoding;
-  if (!options.encoding.empty()) encoding = array_encoding_from(options.encoding, info.task);
+  if (!options.encoding.empty()) encoding = array_encoding_from(options.encoding, info.task, path);
   else if (trained) encoding.inputs = seen_by_default(layout, info.task);
   else encoding.inputs = range_of(train.x);
   if (!trained && is_pictures(train.x, layout, info.task) && encoding.inputs.high > kMaxCount)

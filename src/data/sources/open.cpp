@@ -35,16 +35,17 @@ void read_settings(Spec& spec, const std::string& list) {
     const size_t equals = setting.find('=');
     const bool goes_on = equals == std::string::npos && !setting.empty() && !spec.settings.empty();
     if (!goes_on && (equals == 0 || equals == std::string::npos))
-      throw UsageError(str(spec.text, ": `", setting,
-                           "` is not of the form key=value. Within a value write & as %26, % as "
-                           "%25, a comma as %2C."));
+      throw ArgumentError({.argument = spec.text,
+                           .given = str("`", setting, "`"),
+                           .expected = "a setting of the form key=value",
+                           .remedy = "Within a value, write & as %26, % as %25, a comma as %2C."});
     if (goes_on) spec.settings.back().second += "&" + setting;
     else spec.settings.emplace_back(setting.substr(0, equals), setting.substr(equals + 1));
     at = end + 1;
   }
 }
 
-/// Settings by name: each known, each at most once. Throws UsageError.
+/// Settings by name: each known, each at most once. Throws ArgumentError.
 class Settings {
  public:
   Settings(const Spec& spec, const std::vector<std::string>& known) : spec_(spec) {
@@ -52,12 +53,15 @@ class Settings {
     const std::string names = join_list(known);
     for (const auto& [key, value] : spec.settings) {
       if (std::find(known.begin(), known.end(), key) == known.end()) {
-        throw UsageError(str(spec.text, ": ", spec.kind, " has no setting `", key, "`.",
-                             suggestion(key, known, " Did you mean `", "`?"),
-                             known.empty() ? " It has none." : str(" It has ", names, ".")));
+        throw ArgumentError(
+            {.argument = spec.text,
+             .given = str("`", key, "` is no setting of ", spec.kind),
+             .expected = known.empty() ? "none" : str(known.size() > 1 ? "one of " : "", names),
+             .remedy = suggestion(key, known, "Did you mean `", "`?")});
       }
       if (std::find(seen.begin(), seen.end(), key) != seen.end())
-        throw UsageError(str(spec.text, ": `", key, "` is given twice. Give it once."));
+        throw ArgumentError(
+            {.argument = str(spec.text, ": ", key), .given = "two values", .expected = "one"});
       seen.push_back(key);
     }
   }
@@ -90,11 +94,10 @@ class Settings {
                                     const std::vector<std::string>& words) const {
     const std::string* value = find(name);
     if (value == nullptr) return {};
-    std::string names;
-    for (const std::string& word : words)
-      names += (names.empty() ? "" : &word == &words.back() ? " nor " : ", ") + word;
     if (std::find(words.begin(), words.end(), *value) == words.end())
-      throw UsageError(str(spec_.text, ": ", name, "=", *value, " is neither ", names, "."));
+      throw ArgumentError({.argument = str(spec_.text, ": ", name),
+                           .given = str("'", *value, "'"),
+                           .expected = "one of " + join_list(words)});
     return *value;
   }
 
@@ -124,8 +127,9 @@ class Settings {
     const auto parsed = std::from_chars(part.data(), part.data() + part.size(), number);
     if (parsed.ec != std::errc() || parsed.ptr != part.data() + part.size() || number < least ||
         number > most)
-      throw UsageError(str(spec_.text, ": ", name, "=", value, " is not a whole number from ",
-                           least, " to ", most, "."));
+      throw ArgumentError({.argument = str(spec_.text, ": ", name),
+                           .given = str("'", value, "'"),
+                           .expected = str("a whole number from ", least, " to ", most)});
     return number;
   }
 
@@ -134,7 +138,8 @@ class Settings {
 
 const std::string& place_of(const Spec& spec) {
   if (!spec.has_place || spec.place.empty())
-    throw UsageError(str(spec.text, ": which folder? Write ", spec.kind, ":DIR."));
+    throw ArgumentError(
+        {.argument = spec.text, .given = "no path", .expected = str(spec.kind, ":PATH")});
   return spec.place;
 }
 
@@ -188,9 +193,10 @@ Shape noise_shape(const Spec& spec) {
     at = end + 1;
   }
   if (!good || shape.numel() > int64_t{1} << 26)
-    throw UsageError(
-        str(spec.text, ": '", text,
-            "' is no shape of a sample, expected one to four sizes such as 3x32x32 or 784."));
+    throw ArgumentError(
+        {.argument = spec.text,
+         .given = str("'", text, "'"),
+         .expected = "the shape of a sample, one to four sizes such as 3x32x32 or 784"});
   return shape;
 }
 
@@ -208,7 +214,9 @@ TableSettings table_settings(const Spec& spec) {
   const auto decimal = settings.choice("decimal", {"comma", "point"});
   const auto thousands = settings.choice("thousands", {"comma", "point", "space", "apostrophe"});
   if (decimal && thousands == decimal)
-    throw UsageError(str(spec.text, ": decimal and thousands cannot both be ", *decimal, "."));
+    throw ArgumentError({.argument = str(spec.text, ": thousands"),
+                         .given = *decimal,
+                         .expected = "another sign than that of decimal"});
   if (decimal) t.decimal = *decimal == "comma" ? ',' : '.';
   else if (thousands == "comma" || thousands == "point")
     t.decimal = thousands == "comma" ? '.' : ',';
@@ -238,9 +246,10 @@ const Kind kKinds[] = {
     {"glyphs", "glyphs[?train=N&test=N&seed=N]",
      [](const Spec& spec, const OpenOptions&) {
        if (spec.has_place)
-         throw UsageError(str(spec.text,
-                              ": glyphs are drawn, not read. Write glyphs, or "
-                              "glyphs?train=12000&test=2000&seed=0."));
+         throw ArgumentError({.argument = spec.text,
+                              .given = str("a path, '", spec.place, "'"),
+                              .expected = "glyphs, or glyphs?train=12000&test=2000&seed=0",
+                              .remedy = "Glyphs are drawn, not read."});
        const Settings settings(spec, {"train", "test", "seed"});
        return open_glyphs(static_cast<int64_t>(settings.number("train", 12'000, 1, 2'000'000)),
                           static_cast<int64_t>(settings.number("test", 2'000, 1, 2'000'000)),
@@ -315,15 +324,24 @@ std::string usages() {
   return all;
 }
 
-/// A hint for files that people give instead of a folder; "" for anything else.
-std::string likely_mistake(const std::string& path) {
+/// The fault of a path that holds no known data. People give some files instead of a folder.
+Fault no_known_data(const std::string& path) {
+  Fault fault{.argument = path,
+              .given = "no data of a known kind",
+              .expected = "one of " + usages(),
+              .remedy = "Give such a folder or file."};
   std::error_code error;
-  if (!fs::is_regular_file(path, error)) return "";
-  if (has_picture_name(path))
-    return "one picture; give the folder that holds a folder of pictures per class. It ";
+  if (!fs::is_regular_file(path, error)) return fault;
   for (const char* ending : {".zip", ".tar", ".tgz", ".tar.gz", ".tar.xz", ".7z", ".rar"})
-    if (path.ends_with(ending)) return "an archive; unpack it and give the folder. It ";
-  return "";
+    if (path.ends_with(ending)) {
+      fault.given = "an archive";
+      fault.remedy = "Unpack it and give the folder.";
+    }
+  if (has_picture_name(path)) {
+    fault.given = "one picture";
+    fault.remedy = "Give the folder that holds a folder of pictures per class.";
+  }
+  return fault;
 }
 
 /// Cuts the text into its parts. A kind is known by its name before the first `:` or `?`; without
@@ -347,16 +365,14 @@ const Kind& parse(const std::string& text, Spec& spec) {
   if (spec.place.empty() || !fs::exists(spec.place, error)) {
     std::vector<std::string> names;
     for (const Kind& k : kKinds) names.push_back(k.name);
-    throw InputError(str(text, ": neither a kind of data nor a path that exists.",
-                         suggestion(spec.kind, names, " Did you mean `", "`?"),
-                         " Kinds: ", usages(), "."));
+    throw IoError({.argument = text,
+                   .given = "neither a kind of data nor a path that exists",
+                   .expected = "one of " + usages(),
+                   .remedy = suggestion(spec.kind, names, "Did you mean `", "`?")});
   }
   kind = std::find_if(std::begin(kKinds), std::end(kKinds),
                       [&](const Kind& k) { return k.looks_like && k.looks_like(spec.place); });
-  if (kind == std::end(kKinds))
-    throw InputError(str(spec.place, ": ", likely_mistake(spec.place),
-                         "holds no data of a kind that is known: ", usages(),
-                         ". Give such a folder or file."));
+  if (kind == std::end(kKinds)) throw IoError(no_known_data(spec.place));
   spec.kind = kind->name;
   return *kind;
 }
@@ -376,12 +392,14 @@ void split_validation(Splits& splits, const std::vector<int32_t>& strata,
     }
     const bool single = counts.size() > 1 &&
                         std::all_of(counts.begin(), counts.end(), [](int64_t n) { return n <= 1; });
-    throw InputError(str(spec, ": ",
-                         single ? str("each of the ", all->size(),
-                                      " classes has one training sample only, so that none is left")
-                                : str(all->size(), " training samples are too few to keep ",
-                                      std::max(1ll, std::llround(share)), " of them"),
-                         " for validation. Use more, or no validation split (--val 0)."));
+    throw IoError({.argument = spec,
+                   .given = single ? str("one training sample in each of ", all->size(), " classes")
+                                   : str(all->size(), " training samples"),
+                   .expected = single ? "more, to keep some for validation"
+                                      : str("more, to keep ", std::max(1ll, std::llround(share)),
+                                            " for validation"),
+                   .remedy = "Use more samples, or no validation split.",
+                   .settings = {"val"}});
   }
   splits.val = subset(all, std::move(val));
   splits.train = subset(all, std::move(train));
@@ -391,9 +409,11 @@ void split_validation(Splits& splits, const std::vector<int32_t>& strata,
 
 Splits open(const std::string& spec, const OpenOptions& options) {
   if (!(options.val_fraction >= 0 && options.val_fraction < 1))
-    throw UsageError(str(
-        "val_fraction ", options.val_fraction,
-        " is outside of [0, 1). Give the share of training samples to validate with, 0 for none."));
+    throw ArgumentError({.op = "open",
+                         .argument = "val_fraction",
+                         .given = str(options.val_fraction),
+                         .expected = "the share of training samples to validate with, at least 0, "
+                                     "below 1"});
   Spec parsed;
   const Kind& kind = parse(spec, parsed);
   Source source = kind.open(parsed, options);

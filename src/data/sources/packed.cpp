@@ -32,7 +32,7 @@ static_assert(std::endian::native == std::endian::little);
 constexpr std::string_view kStart("SUANLIPK", 8), kFinish("PKED", 4);
 constexpr uint32_t kVersion = 2;
 constexpr uint64_t kBlock = uint64_t{1} << 20, kAlign = 64, kTail = 24;
-constexpr const char* kPackAgain = "Make it again with suanli data pack.";
+constexpr const char* kPackAgain = "Pack the data again.";
 
 uint32_t checksum(uint32_t before, const void* bytes, size_t count) {
   return static_cast<uint32_t>(crc32_z(before, static_cast<const Bytef*>(bytes), count));
@@ -123,7 +123,9 @@ class DescriptionReader {
     for (uint64_t i = 0; i < count; ++i) item();
   }
   [[noreturn]] void fail() const {
-    throw InputError(str(path_, ": its description is not what version 1 has. ", kPackAgain));
+    throw IoError({.argument = path_,
+                   .given = str("its description is not what version ", kVersion, " has"),
+                   .remedy = kPackAgain});
   }
 
  private:
@@ -140,7 +142,7 @@ class MappedFile {
     const int error = errno;
     if (fd >= 0) ::close(fd);
     if (fd < 0 || bytes_ == MAP_FAILED)
-      throw InputError(str(path, ": cannot be mapped into memory: ", explain_errno(error)));
+      throw IoError(fault_of_errno(path, "cannot be mapped into memory", error));
   }
   ~MappedFile() { ::munmap(bytes_, size_); }
   MappedFile(const MappedFile&) = delete;
@@ -158,8 +160,9 @@ class MappedFile {
       if (good_[block].load(std::memory_order_relaxed)) continue;
       const uint64_t begin = block * kBlock, length = std::min(kBlock, covered_ - begin);
       if (checksum(0, bytes + begin, length) != checksums_[block])
-        throw InputError(str(path_, ": bytes ", begin, " to ", begin + length - 1, " are damaged. ",
-                             kPackAgain));
+        throw IoError({.argument = str(path_, ": bytes ", begin, " to ", begin + length - 1),
+                       .given = "damaged",
+                       .remedy = kPackAgain});
       good_[block].store(true, std::memory_order_relaxed);
     }
     return bytes + offset;
@@ -207,8 +210,10 @@ class PackedSet final : public PictureSet {
 void pack(const std::string& path, const Splits& splits) {
   const Info& info = splits.train->info();
   if (info.input_shape.rank() != 3 || info.task != Task::classification || info.any_range)
-    throw InputError(str(info.source, ": samples of shape ", info.input_shape,
-                         " are no pictures with classes, nothing to pack."));
+    throw IoError({.op = "pack",
+                   .argument = info.source,
+                   .given = str("samples of shape ", info.input_shape),
+                   .expected = "pictures with classes"});
   write_file_atomically(path, [&](FileWriter& file) {
     BlockWriter out(file);
     out.write(kStart.data(), kStart.size());
@@ -263,12 +268,14 @@ Source open_packed(const std::string& path) {
   FileReader file(path);
   const uint64_t size = file.size();
   if (!looks_like_packed(path) || size < kStart.size() + 8 + kTail)
-    throw InputError(str(path, ": byte 0, no packed data. ", kPackAgain));
+    throw IoError({.argument = path + ": byte 0", .given = "no packed data", .remedy = kPackAgain});
   uint32_t version = 0;
   file.read(kStart.size(), &version, sizeof version);
   if (version != kVersion)
-    throw InputError(str(path, ": byte 8, version ", version, ", this program reads ", kVersion,
-                         ". ", kPackAgain));
+    throw IoError({.argument = path + ": byte 8",
+                   .given = str("version ", version),
+                   .expected = str("version ", kVersion),
+                   .remedy = kPackAgain});
   char tail[kTail];
   file.read(size - kTail, tail, kTail);
   uint64_t at = 0, bytes = 0;
@@ -277,11 +284,15 @@ Source open_packed(const std::string& path) {
   std::memcpy(&bytes, tail + 8, 8);
   std::memcpy(&crc, tail + 16, 4);
   if (std::string_view(tail + 20, 4) != kFinish || at > size - kTail || bytes != size - kTail - at)
-    throw InputError(str(path, ": byte ", size, ", the file is truncated. ", kPackAgain));
+    throw IoError({.argument = str(path, ": byte ", size),
+                   .given = "the file is truncated",
+                   .remedy = kPackAgain});
   std::string text(bytes, '\0');
   file.read(at, text.data(), bytes);
   if (checksum(0, text.data(), bytes) != crc)
-    throw InputError(str(path, ": byte ", at, ", its description is damaged. ", kPackAgain));
+    throw IoError({.argument = str(path, ": byte ", at),
+                   .given = "its description is damaged",
+                   .remedy = kPackAgain});
 
   DescriptionReader d(std::move(text), path);
   Info info{.kind = "packed", .source = "packed:" + path, .input_shape = {}};

@@ -35,7 +35,7 @@ std::vector<Entry> entries_of(const std::string& folder) {
     e.regular = fs::is_regular_file(status) || !fs::exists(status);
     entries.push_back(std::move(e));
   }
-  if (error) throw InputError(str(folder, ": cannot be listed: ", explain_errno(error.value())));
+  if (error) throw IoError(fault_of_errno(folder, "cannot be listed", error.value()));
   std::sort(entries.begin(), entries.end(),
             [](const Entry& a, const Entry& b) { return a.name < b.name; });
   return entries;
@@ -101,8 +101,9 @@ class Walk {
     const fs::path here = fs::canonical(root_ + "/" + folder),
                    target = fs::canonical(root_ + "/" + link);
     if (std::mismatch(target.begin(), target.end(), here.begin(), here.end()).first == target.end())
-      throw InputError(str(root_, "/", link, ": a link back to ", target.string(),
-                           ", a folder above it. Remove the link."));
+      throw IoError({.argument = str(root_, "/", link),
+                     .given = str("a link back to ", target.string(), ", a folder above it"),
+                     .remedy = "Remove the link."});
   }
 
   std::string root_;
@@ -182,16 +183,17 @@ SplitFolders split_folders(const std::string& folder, std::optional<bool> splits
                          : part == Part::val ? found.val
                                              : found.test;
     if (!place.empty())
-      throw InputError(str(folder, ": '", fs::path(place).filename().string(), "' and '", e.name,
-                           "' both look like one part of the data. Rename one, or say ?splits=no "
-                           "if they are classes."));
+      throw IoError({.argument = folder,
+                     .given = str("'", fs::path(place).filename().string(), "' and '", e.name,
+                                  "' both look like one part of the data"),
+                     .remedy = "Rename one, or say ?splits=no if they are classes."});
     place = path;
     parts.push_back(e.name);
   }
   if (found.train.empty() && splits == true)
-    throw InputError(
-        str(folder,
-            ": has no folder that is called train. Rename the one with the training pictures."));
+    throw IoError({.argument = folder,
+                   .given = "no folder called train",
+                   .remedy = "Rename the one with the training pictures."});
   if (found.train.empty()) {
     SplitFolders classes;
     if (meant.size() > 1) classes.part_like = std::move(part_like);
@@ -201,12 +203,12 @@ SplitFolders split_folders(const std::string& folder, std::optional<bool> splits
       std::any_of(found.unused.begin(), found.unused.end(),
                   [](const std::string& name) { return part_named(name) == Part::none; });
   if (splits != true && parts.size() == 1 && classes_beside)
-    throw InputError(str(folder, ": '", parts.front(),
-                         "' holds folders of pictures, as a training part does, but ",
-                         quoted_list(found.unused, 3),
-                         " beside it hold pictures too. Say ?splits=no if all of them are classes, "
-                         "or ?splits=yes if only '",
-                         parts.front(), "' is to be used."));
+    throw IoError({.argument = folder,
+                   .given = str("'", parts.front(), "' looks like a training part, but ",
+                                quoted_list(found.unused, 3), " beside it hold pictures too"),
+                   .remedy = str("Say ?splits=no if all of them are classes, or ?splits=yes if "
+                                 "only '",
+                                 parts.front(), "' is to be used.")});
   return found;
 }
 
@@ -238,10 +240,11 @@ std::vector<PartTree> by_part(PictureTree tree, std::optional<bool> splits) {
   }
   const bool parts = !loose && all_parts && has_train && below.size() > 1;
   if (splits != false && !loose && !parts && shared > 1)
-    throw InputError(str(tree.root, ": the folders ", quoted_list(tree.classes, 4),
-                         " all hold folders that are called ", quoted_list(names, 4),
-                         ". If these are the classes, call the folders above them train, val and "
-                         "test; if not, say ?splits=no."));
+    throw IoError({.argument = tree.root,
+                   .given = str(quoted_list(tree.classes, 4), " all hold folders called ",
+                                quoted_list(names, 4)),
+                   .remedy = "If these are the classes, call the folders above them train, val "
+                             "and test. If not, say ?splits=no."});
   if (splits == false || !parts) {
     whole.push_back({Part::train, std::move(tree)});
     return whole;
@@ -276,8 +279,9 @@ PictureTree list_pictures(const std::string& root) {
       continue;
     }
     if (!is_utf8(e.name))
-      throw InputError(
-          str(tree.root, ": the name of the folder '", e.name, "' is no UTF-8. Rename it."));
+      throw IoError({.argument = str(tree.root, "/", e.name),
+                     .given = "a name that is no UTF-8",
+                     .remedy = "Rename the folder."});
     Walk walk(tree.root);
     walk.folder(e.name);
     for (std::string& name : walk.pictures)
@@ -287,10 +291,10 @@ PictureTree list_pictures(const std::string& root) {
     tree.classes.push_back(e.name);
   }
   if (!loose.empty())
-    throw InputError(
-        str(tree.root, "/", loose,
-            ": a picture beside the class folders. Put each picture into the folder of its class, ",
-            tree.root, "/CLASS/", loose, "."));
+    throw IoError({.argument = str(tree.root, "/", loose),
+                   .given = "a picture beside the class folders",
+                   .remedy = str("Put each picture into the folder of its class, ", tree.root,
+                                 "/CLASS/", loose, ".")});
   return tree;
 }
 

@@ -53,20 +53,20 @@ struct SplitFolders {
   std::vector<std::string> part_like;
 };
 /// A folder is a part if it has such a name and pictures in sub-folders. `splits`: what the user
-/// says. Throws InputError for two folders of one part, and where classes and parts cannot be told
+/// says. Throws IoError for two folders of one part, and where classes and parts cannot be told
 /// apart.
 SplitFolders split_folders(const std::string& folder, std::optional<bool> splits);
 
 /// Paths of all pictures at any depth below `folder`, sorted. Throws as list_pictures().
 SUANLI_API std::vector<std::string> pictures_below(const std::string& folder);
 
-/// Hidden files and folders are left out. Throws InputError for a folder that cannot be read, for
+/// Hidden files and folders are left out. Throws IoError for a folder that cannot be read, for
 /// links that lead back to a folder above them, for pictures beside the class folders instead of in
 /// them, and for names that are no UTF-8.
 PictureTree list_pictures(const std::string& root);
 
 /// The trees of a folder whose class folders have a folder for each part: CLASS/train, CLASS/test;
-/// just `tree` if it is none. Throws InputError where all class folders hold folders of equal names
+/// just `tree` if it is none. Throws IoError where all class folders hold folders of equal names
 /// that are no parts: these may be the classes. `splits`: what the user says.
 struct PartTree {
   Part part;

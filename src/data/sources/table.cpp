@@ -5,6 +5,7 @@
 #include <filesystem>
 #include <numeric>
 
+#include "base/text/split_list.h"
 #include "base/text/text.h"
 #include "base/text/visible.h"
 #include "data/datasets/encoding.h"
@@ -54,10 +55,12 @@ void place_columns(const Encoding& learned, Table& table, bool target_needed) {
   }
   const bool without_target = columns + 1 == trained && !target_needed;
   if (known && columns != trained && !without_target)
-    throw InputError(str(table.path, ": has ", columns, " columns, expected ", trained,
-                         ", as the table that was trained on",
-                         target_needed ? "" : str(", or ", trained - 1, " without the target"),
-                         ". It has no header, the target is column ", target, "."));
+    throw IoError(
+        {.argument = table.path,
+         .given = str(columns, " columns"),
+         .expected = str(trained, ", as in training",
+                         target_needed ? "" : str(", or ", trained - 1, " without the target")),
+         .remedy = str("It has no header. The target is column ", target, ".")});
   if (!without_target || target < 1 || target > columns) return;
   for (size_t c = target - 1; c < columns; ++c) table.header[c] = str(c + 2);
 }
@@ -65,9 +68,11 @@ void place_columns(const Encoding& learned, Table& table, bool target_needed) {
 /// Throws for settings that would need another training than the one that `encoding` comes from.
 void require_as_trained(const Encoding& encoding, const std::string& path,
                         const TableSettings& settings) {
-  auto refuse = [&](const std::string& setting, const std::string& trained) {
-    throw UsageError(str(path, ": ", setting, ", but the model was trained ", trained,
-                         ". Leave the setting out."));
+  auto refuse = [&](const char* setting, const std::string& given, const std::string& trained) {
+    throw ArgumentError({.argument = str(path, ": ", setting),
+                         .given = str("'", visible(given), "'"),
+                         .expected = trained + ", as in training",
+                         .remedy = "Leave the setting out."});
   };
   auto is_used = [&](const std::string& name) {
     return std::any_of(encoding.columns.begin(), encoding.columns.end(),
@@ -76,18 +81,20 @@ void require_as_trained(const Encoding& encoding, const std::string& path,
   const bool same_target = settings.target == encoding.target ||
                            (!encoding.header && settings.target == "column " + encoding.target);
   if (!settings.target.empty() && !same_target)
-    refuse("target=" + settings.target, str("on the target '", visible(encoding.target), "'"));
+    refuse("target", settings.target, str("'", visible(encoding.target), "'"));
   const bool regression = encoding.task == Task::regression;
   if (settings.task != TaskAsked::by_column &&
       (settings.task == TaskAsked::regression) != regression)
-    refuse(regression ? "task=classification" : "task=regression",
-           regression ? "for regression" : "for classification");
+    refuse("task", regression ? "classification" : "regression",
+           regression ? "regression" : "classification");
   for (const std::string& name : settings.drop)
-    if (is_used(name)) refuse("drop=" + name, "with this column");
+    if (is_used(name)) refuse("drop", name, "this column kept");
   for (const std::string& name : settings.keep)
-    if (!is_used(name)) refuse("keep=" + name, "without this column");
+    if (!is_used(name)) refuse("keep", name, "this column dropped");
   if (settings.missing && settings.missing != encoding.missing)
-    refuse("missing=", "with other words for missing cells");
+    refuse("missing", join_list(*settings.missing, ","),
+           encoding.missing ? str("'", visible(join_list(*encoding.missing, ",")), "'")
+                            : "the usual words");
 }
 
 /// Leaves out the rows that have no target, or throws naming the first of them.
@@ -103,21 +110,23 @@ void require_targets(const Encoding& encoding, Table& table, const TableSettings
     if (word.empty()) word = table.at(column, rows[i]).text;
   }
   if (rows.size() > kMaxNamed) lines += ", …";
-  const std::string what =
-      str(rows.size(), " of ", table.rows(), " rows have no target in column '",
-          visible(encoding.target), "' (line ", lines, ")");
+  const std::string share = str(rows.size(), " of ", table.rows(), " rows"),
+                    places = str(" (line ", lines, ")"), name = visible(encoding.target);
   if (!settings.skip_missing_target)
-    throw InputError(
-        str(table.where(rows.front(), column), ": the target is missing. ", what,
-            ". Fill it in, or leave such rows out: ?skip_missing_target=1.",
-            word.empty() || settings.missing || trained
-                ? ""
-                : str(" If '", visible(word),
-                      "' is a class: ?missing= takes empty cells alone for missing.")));
+    throw IoError(
+        {.argument = table.where(rows.front(), column),
+         .given = str("no target in ", share, places),
+         .remedy = str("Fill it in, or leave such rows out: ?skip_missing_target=1.",
+                       word.empty() || settings.missing || trained
+                           ? ""
+                           : str(" If '", visible(word),
+                                 "' is a class: ?missing= takes empty cells alone for missing."))});
   if (static_cast<int64_t>(rows.size()) == table.rows())
-    throw InputError(str(table.path, ": ", what, ", no row is left."));
+    throw IoError({.argument = str(table.path, ": column '", name, "'"),
+                   .given = str("no target in ", share, places),
+                   .expected = "a row that has one"});
   table.remove(rows);
-  notes.push_back(str("left out: ", what));
+  notes.push_back(str("left out: ", share, " have no target in column '", name, "'", places));
 }
 
 /// The spec that opens the same table again.
@@ -167,7 +176,8 @@ Source open_csv(const std::string& path, const TableSettings& settings,
   Source source;
   const bool trained = !options.encoding.empty();
   if (trained && !options.encoding.starts_with("target\t"))
-    throw InputError(str(path, ": a table, but the model was trained on arrays. Give it such."));
+    throw IoError(
+        {.argument = path, .given = "a table", .expected = "arrays, as the model was trained on"});
   Encoding encoding = trained ? encoding_from_text(options.encoding) : Encoding{};
   if (trained) require_as_trained(encoding, path, settings);
   Table table = read_csv(path, trained && !settings.header ? encoding.header : settings.header);
@@ -175,10 +185,11 @@ Source open_csv(const std::string& path, const TableSettings& settings,
     std::string names;
     for (const std::string& name : table.header)
       names += (names.empty() ? "" : ", ") + visible(name);
-    throw InputError(str(path,
-                         ": which column is to be learned? Write --target COLUMN, or "
-                         "?target=COLUMN behind the path: one of ",
-                         names, "."));
+    throw IoError({.argument = path,
+                   .given = "no target",
+                   .expected = "one of the columns " + names,
+                   .remedy = "Say which column is to be learned: ?target=COLUMN behind the path.",
+                   .settings = {"target"}});
   }
   std::vector<ColumnFormat> formats;
   if (trained) {

@@ -23,26 +23,30 @@ int64_t window_count(const Infer& c, int64_t size, int64_t kernel, const ConvAtt
   // span: from the first to the last
   const int64_t span = product(a.dilation, kernel - 1), padded = size + int64_t{2} * a.padding;
   if (span >= padded)
-    c.fail(str("kernel ", kernel, a.dilation > 1 ? str(" at dilation ", a.dilation) : std::string(),
-               " spans ", span < INT64_MAX ? span + 1 : span, " but input ", size, " with padding ",
-               a.padding, " has ", padded));
+    c.fail("weight",
+           str("kernel ", kernel, a.dilation > 1 ? str(" at dilation ", a.dilation) : "",
+               " spanning ", span < INT64_MAX ? span + 1 : span),
+           str("at most ", padded, ", as input ", size, " with padding ", a.padding, " has"));
   return (padded - span - 1) / a.stride + 1;
 }
 
 Shape conv_shape(const Infer& c, const Shape& x, const Shape& w, const ConvAttr& a) {
-  if (x.rank() != 4) c.fail(str("input has shape ", x, "; [N, C, H, W] is expected"));
-  if (w.rank() != 4) c.fail(str("weight has shape ", w, "; [out, in/groups, R, S] is expected"));
-  if (a.stride < 1 || a.dilation < 1 || a.padding < 0 || a.groups < 1)
-    c.fail(str("stride ", a.stride, ", padding ", a.padding, ", dilation ", a.dilation, ", groups ",
-               a.groups, ": stride, dilation and groups start at 1, padding at 0"));
-  if (w[2] < 1 || w[3] < 1) c.fail(str("weight ", w, " has an empty kernel"));
+  if (x.rank() != 4) c.fail("input", to_string(x), "rank 4, [N, C, H, W]");
+  if (w.rank() != 4) c.fail("weight", to_string(w), "rank 4, [out, in/groups, R, S]");
+  const auto at_least = [&](const char* option, int value, int least) {
+    if (value < least) c.fail_argument(option, str(value), str("at least ", least));
+  };
+  at_least("stride", a.stride, 1);
+  at_least("padding", a.padding, 0);
+  at_least("dilation", a.dilation, 1);
+  at_least("groups", a.groups, 1);
+  if (w[2] < 1 || w[3] < 1) c.fail("weight", to_string(w), "a kernel of at least 1×1");
   if (x[1] != product(w[1], a.groups))
-    c.fail(str("input has ", x[1], " channels but weight ", w,
-               a.groups > 1 ? str(" with ", a.groups, " groups") : std::string(), " expects ",
-               product(w[1], a.groups)));
+    c.fail("input", str(x[1], " channels"),
+           str(product(w[1], a.groups), " channels, as weight ", w,
+               a.groups > 1 ? str(" in ", a.groups, " groups") : "", " has"));
   if (w[0] % a.groups != 0)
-    c.fail(str("weight ", w, " has ", w[0], " output channels, not a multiple of ", a.groups,
-               " groups"));
+    c.fail("weight", str(w[0], " output channels in ", w), str("a multiple of groups, ", a.groups));
   return {x[0], w[0], window_count(c, x[2], w[2], a), window_count(c, x[3], w[3], a)};
 }
 
@@ -57,13 +61,14 @@ const Op conv2d_op{OpDef{
     .name = "conv2d",
     .doc = "2-D convolution (cross-correlation) of x [N, C, H, W] with w [O, C/groups, R, S] and "
            "optional bias [O] → [N, O, P, Q]. f32, f64.",
+    .arguments = {"input", "weight", "bias"},
     .infer =
         [](Infer& c) {
           c.require_float(0);
           c.require_same_dtype();
           Shape out = conv_shape(c, c.shape(0), c.shape(1), c.attr<ConvAttr>());
           if (c.inputs() == 3 && !(c.shape(2) == Shape{out[1]}))
-            c.fail(str("bias has shape ", c.shape(2), ", [", out[1], "] is expected"));
+            c.fail(2, str(Shape{out[1]}, ", one per output channel"));
           c.out(0, out, c.dtype(0));
         },
     .vjp =
@@ -92,10 +97,24 @@ const Op conv2d_op{OpDef{
               {.inputs = {{{0, 3, 6, 5}}, {{4, 3, 3, 3}}}, .attr = ConvAttr{1, 1, 1, 1}},
               {.inputs = {{{2, 3, 8, 8}}, {{64, 4, 3, 3}}},
                .attr = ConvAttr{1, 0, 1, 1},
-               .throws = "[conv2d] input has 3 channels but weight [64, 4, 3, 3] expects 4"},
+               .throws = Refusal{"input", "3 channels", "4 channels, as weight [64, 4, 3, 3] has"}},
+              {.inputs = {{{2, 3, 8, 8}}, {{6, 2, 3, 3}}},
+               .attr = ConvAttr{1, 0, 1, 2},
+               .throws = Refusal{"input", "3 channels",
+                                 "4 channels, as weight [6, 2, 3, 3] in 2 groups has"}},
+              {.inputs = {{{3, 8, 8}}, {{6, 3, 3, 3}}},
+               .attr = ConvAttr{1, 0, 1, 1},
+               .throws = Refusal{"input", "[3, 8, 8]", "rank 4, [N, C, H, W]"}},
+              {.inputs = {{{1, 3, 8, 8}}, {{3, 3, 3}}},
+               .attr = ConvAttr{1, 0, 1, 1},
+               .throws = Refusal{"weight", "[3, 3, 3]", "rank 4, [out, in/groups, R, S]"}},
+              {.inputs = {{{1, 3, 8, 8}}, {{3, 3, 0, 3}}},
+               .attr = ConvAttr{1, 0, 1, 1},
+               .throws = Refusal{"weight", "[3, 3, 0, 3]", "a kernel of at least 1×1"}},
               {.inputs = {{{2, 3, 2, 8}}, {{4, 3, 3, 3}}},
                .attr = ConvAttr{1, 0, 1, 1},
-               .throws = "kernel 3 spans 3 but input 2"}};
+               .throws = Refusal{"weight", "kernel 3 spanning 3",
+                                 "at most 2, as input 2 with padding 0 has"}}};
         },
 }};
 
@@ -104,13 +123,13 @@ const Op grad_input_op{OpDef{
     .name = "conv2d_grad_input",
     .doc = "Gradient of conv2d for its input (the transposed convolution) from g [N, O, P, Q] and "
            "w; result in the input's shape.",
+    .arguments = {"gradient", "weight"},
     .infer =
         [](Infer& c) {
           c.require_float(0);
           c.require_same_dtype();
           Shape y = conv_shape(c, c.requested_shape(), c.shape(1), c.attr<ConvAttr>());
-          if (y != c.shape(0))
-            c.fail(str("gradient has shape ", c.shape(0), ", ", y, " is expected"));
+          if (y != c.shape(0)) c.fail(0, to_string(y));
           c.out(0, c.requested_shape(), c.dtype(0));
         },
     .vjp =
@@ -125,22 +144,23 @@ const Op grad_input_op{OpDef{
     .onnx = {"ConvTranspose", 11},
     .samples =
         [] {
-          return std::vector<Sample>{{.inputs = {{{2, 4, 6, 5}}, {{4, 3, 3, 3}}},
-                                      .attr = ConvAttr{1, 1, 1, 1},
-                                      .shape = {2, 3, 6, 5}},
-                                     {.inputs = {{{1, 3, 3, 3}}, {{3, 2, 3, 2}}},
-                                      .attr = ConvAttr{2, 0, 1, 1},
-                                      .shape = {1, 2, 7, 7}},
-                                     {.inputs = {{{2, 6, 6, 6}}, {{6, 2, 3, 3}}},
-                                      .attr = ConvAttr{1, 2, 2, 2},
-                                      .shape = {2, 4, 6, 6}},
-                                     {.inputs = {{{2, 32, 5, 5}, f32}, {{32, 16, 3, 3}, f32}},
-                                      .attr = ConvAttr{2, 1, 1, 1},
-                                      .shape = {2, 16, 9, 9}},
-                                     {.inputs = {{{2, 4, 6, 5}}, {{4, 3, 3, 3}}},
-                                      .attr = ConvAttr{1, 0, 1, 1},
-                                      .shape = {2, 3, 6, 5},
-                                      .throws = "[conv2d_grad_input]"}};
+          return std::vector<Sample>{
+              {.inputs = {{{2, 4, 6, 5}}, {{4, 3, 3, 3}}},
+               .attr = ConvAttr{1, 1, 1, 1},
+               .shape = {2, 3, 6, 5}},
+              {.inputs = {{{1, 3, 3, 3}}, {{3, 2, 3, 2}}},
+               .attr = ConvAttr{2, 0, 1, 1},
+               .shape = {1, 2, 7, 7}},
+              {.inputs = {{{2, 6, 6, 6}}, {{6, 2, 3, 3}}},
+               .attr = ConvAttr{1, 2, 2, 2},
+               .shape = {2, 4, 6, 6}},
+              {.inputs = {{{2, 32, 5, 5}, f32}, {{32, 16, 3, 3}, f32}},
+               .attr = ConvAttr{2, 1, 1, 1},
+               .shape = {2, 16, 9, 9}},
+              {.inputs = {{{2, 4, 6, 5}}, {{4, 3, 3, 3}}},
+               .attr = ConvAttr{1, 0, 1, 1},
+               .shape = {2, 3, 6, 5},
+               .throws = Refusal{"gradient", "[2, 4, 6, 5]", "[2, 4, 4, 3]"}}};
         },
 }};
 
@@ -149,13 +169,13 @@ const Op grad_weight_op{OpDef{
     .name = "conv2d_grad_weight",
     .doc = "Gradient of conv2d for its weight from x and g [N, O, P, Q]; result in the weight's "
            "shape.",
+    .arguments = {"input", "gradient"},
     .infer =
         [](Infer& c) {
           c.require_float(0);
           c.require_same_dtype();
           Shape y = conv_shape(c, c.shape(0), c.requested_shape(), c.attr<ConvAttr>());
-          if (y != c.shape(1))
-            c.fail(str("gradient has shape ", c.shape(1), ", ", y, " is expected"));
+          if (y != c.shape(1)) c.fail(1, to_string(y));
           c.out(0, c.requested_shape(), c.dtype(0));
         },
     .vjp =

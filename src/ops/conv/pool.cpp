@@ -8,35 +8,47 @@ namespace suanli {
 
 namespace {
 
+constexpr const char* kPixels = "pictures of at least 1×1";
+
 int64_t windows(const Infer& c, int64_t size, const PoolAttr& a) {
   const int64_t padding = int64_t{2} * a.padding;  // at both ends
-  if (a.kernel < 1 || a.stride < 1 || a.padding < 0 || padding > a.kernel)
-    c.fail(str("kernel ", a.kernel, ", stride ", a.stride, ", padding ", a.padding,
-               ": kernel and stride start at 1, padding is at most half of the kernel"));
-  if (size < 1)
-    c.fail(str("input has shape ", c.shape(0), "; pictures without pixels have no windows"));
+  if (a.kernel < 1) c.fail_argument("kernel", str(a.kernel), "at least 1");
+  if (a.stride < 1) c.fail_argument("stride", str(a.stride), "at least 1");
+  if (a.padding < 0 || padding > a.kernel)
+    c.fail_argument("padding", str(a.padding),
+                    str("0 to ", a.kernel / 2, ", half of kernel ", a.kernel));
+  if (size < 1) c.fail(0, kPixels);
   if (a.kernel > size + padding)
-    c.fail(str("kernel ", a.kernel, " does not fit input ", size, " with padding ", a.padding));
+    c.fail(
+        "kernel", str(a.kernel),
+        str("at most ", size + padding, ", as input ", size, " with padding ", a.padding, " has"));
   return (size + padding - a.kernel) / a.stride + 1;
 }
 
 /// The given samples, then those that windows() and the rank refuse.
 std::vector<Sample> with_refused(std::vector<Sample> samples) {
-  const Sample refused[] = {{.inputs = {{{3, 4, 4}}},
-                             .attr = PoolAttr{2, 2, 0},
-                             .throws = "pool2d] input 0 has shape [3, 4, 4]"},
-                            {.inputs = {{{1, 1, 0, 4}}},
-                             .attr = PoolAttr{2, 1, 1},
-                             .throws = "pictures without pixels have no windows"},
-                            {.inputs = {{{1, 1, 4, 0}}},
-                             .attr = PoolAttr{2, 1, 1},
-                             .throws = "pictures without pixels have no windows"},
-                            {.inputs = {{{1, 1, 4, 4}}},
-                             .attr = PoolAttr{2, 1, INT32_MAX},
-                             .throws = "padding is at most half of the kernel"},
-                            {.inputs = {{{1, 1, 2, 2}}},
-                             .attr = PoolAttr{3, 1, 0},
-                             .throws = "kernel 3 does not fit input 2"}};
+  const Sample refused[] = {
+      {.inputs = {{{3, 4, 4}}},
+       .attr = PoolAttr{2, 2, 0},
+       .throws = Refusal{"input", "[3, 4, 4]", "rank 4, [N, C, H, W]"}},
+      {.inputs = {{{1, 1, 0, 4}}},
+       .attr = PoolAttr{2, 1, 1},
+       .throws = Refusal{"input", "[1, 1, 0, 4]", kPixels}},
+      {.inputs = {{{1, 1, 4, 0}}},
+       .attr = PoolAttr{2, 1, 1},
+       .throws = Refusal{"input", "[1, 1, 4, 0]", kPixels}},
+      {.inputs = {{{1, 1, 4, 4}}},
+       .attr = PoolAttr{0, 1, 0},
+       .throws = Refusal{"kernel", "0", "at least 1", ErrorCode::argument}},
+      {.inputs = {{{1, 1, 4, 4}}},
+       .attr = PoolAttr{2, 0, 0},
+       .throws = Refusal{"stride", "0", "at least 1", ErrorCode::argument}},
+      {.inputs = {{{1, 1, 4, 4}}},
+       .attr = PoolAttr{2, 1, INT32_MAX},
+       .throws = Refusal{"padding", "2147483647", "0 to 1, half of kernel 2", ErrorCode::argument}},
+      {.inputs = {{{1, 1, 2, 2}}},
+       .attr = PoolAttr{3, 1, 0},
+       .throws = Refusal{"kernel", "3", "at most 2, as input 2 with padding 0 has"}}};
   samples.insert(samples.end(), std::begin(refused), std::end(refused));
   return samples;
 }
@@ -50,16 +62,18 @@ const Op pool_op{OpDef{
     .doc = "Largest element of each window of x [N, C, H, W] → [N, C, P, Q], with its position in "
            "the plane (i32); padding counts as −∞, "
            "NaN wins.",
+    .arguments = {"input"},
     .n_results = 2,
     .infer =
         [](Infer& c) {
           const auto& a = c.attr<PoolAttr>();
           c.require_float(0);
-          c.require_rank(0, 4);
+          c.require_rank(0, 4, "[N, C, H, W]");
           const Shape& x = c.shape(0);
           const Shape y{x[0], x[1], windows(c, x[2], a), windows(c, x[3], a)};
           if (x[2] > INT32_MAX / x[3])
-            c.fail(str("input has shape ", x, "; positions in a plane are i32"));
+            c.fail(0,
+                   str("planes of at most ", INT32_MAX, " elements, as their positions are i32"));
           c.out(0, y, c.dtype(0));
           c.out(1, y, DType::i32);
         },
@@ -90,13 +104,12 @@ const Op pool_op{OpDef{
 const Op pool_grad_op{OpDef{
     .name = "max_pool2d_grad",
     .doc = "g [N, C, P, Q] added at the given plane positions (i32) of zeros in the input's shape.",
+    .arguments = {"gradient", "positions"},
     .infer =
         [](Infer& c) {
           c.require_float(0);
-          if (c.shape(0) != c.shape(1))
-            c.fail(str("gradient has shape ", c.shape(0), ", positions ", c.shape(1)));
-          if (c.dtype(1) != DType::i32)
-            c.fail_dtype(str("positions are ", c.dtype(1), "; i32 is expected"));
+          if (c.shape(0) != c.shape(1)) c.fail(0, str(c.shape(1), ", the shape of positions"));
+          if (c.dtype(1) != DType::i32) c.fail_dtype(1, "i32");
           c.out(0, c.requested_shape(), c.dtype(0));
         },
     .vjp =
@@ -127,11 +140,12 @@ const Op mean_pool_op{OpDef{
     .doc = "Mean of each window of x [N, C, H, W] → [N, C, P, Q], P×Q given; zeros outside of the "
            "plane count. avg_pool2d and "
            "adaptive_avg_pool2d of windows that overlap or leave a rest. f32, f64.",
+    .arguments = {"input"},
     .infer =
         [](Infer& c) {
           const auto& a = c.attr<MeanPoolAttr>();
           c.require_float(0);
-          c.require_rank(0, 4);
+          c.require_rank(0, 4, "[N, C, H, W]");
           c.out(0, {c.shape(0)[0], c.shape(0)[1], a.height, a.width}, c.dtype(0));
         },
     .vjp =
@@ -150,7 +164,7 @@ const Op mean_pool_op{OpDef{
               {.inputs = {{{0, 3, 4, 4}}}, .attr = MeanPoolAttr{3, 1, 1, 4, 4}},
               {.inputs = {{{3, 4, 4}}},
                .attr = MeanPoolAttr{3, 1, 1, 4, 4},
-               .throws = "[mean_pool2d] input 0 has shape [3, 4, 4]"}};
+               .throws = Refusal{"input", "[3, 4, 4]", "rank 4, [N, C, H, W]"}}};
         },
 }};
 
@@ -159,14 +173,14 @@ const Op mean_pool_grad_op{OpDef{
     .doc = "Gradient of mean_pool2d: of every element in the wanted shape [N, C, H, W], the sum of "
            "g [N, C, P, Q] over its windows, each "
            "divided as its mean was. f32, f64.",
+    .arguments = {"gradient"},
     .infer =
         [](Infer& c) {
           const auto& a = c.attr<MeanPoolAttr>();
           const Shape &g = c.shape(0), &x = c.requested_shape();
           c.require_float(0);
           if (x.rank() != 4 || g != Shape{x[0], x[1], a.height, a.width})
-            c.fail(str("gradient has shape ", g, "; the means of ", x, " are ", a.height, "×",
-                       a.width));
+            c.fail(0, str(a.height, "×", a.width, " means of pictures ", x));
           c.out(0, x, c.dtype(0));
         },
     .vjp =
@@ -189,7 +203,8 @@ const Op mean_pool_grad_op{OpDef{
                                      {.inputs = {{{1, 2, 3, 4}}},
                                       .attr = MeanPoolAttr{0, 0, 0, 3, 5},
                                       .shape = {1, 2, 7, 5},
-                                      .throws = "are 3×5"}};
+                                      .throws = Refusal{"gradient", "[1, 2, 3, 4]",
+                                                        "3×5 means of pictures [1, 2, 7, 5]"}}};
         },
 }};
 
@@ -204,11 +219,12 @@ Tensor tiled_average(const Tensor& x, int64_t rows, int64_t columns) {
 const Op avg_pool_op{OpDef{
     .name = "avg_pool2d",
     .doc = "Mean of each window of x [N, C, H, W] → [N, C, P, Q]; the zeros of the padding count.",
+    .arguments = {"input"},
     .infer =
         [](Infer& c) {
           const auto& a = c.attr<PoolAttr>();
           c.require_float(0);
-          c.require_rank(0, 4);
+          c.require_rank(0, 4, "[N, C, H, W]");
           const Shape& x = c.shape(0);
           c.out(0, {x[0], x[1], windows(c, x[2], a), windows(c, x[3], a)}, c.dtype(0));
         },
@@ -242,16 +258,16 @@ const Op adaptive_avg_pool_op{OpDef{
     .name = "adaptive_avg_pool2d",
     .doc = "x [N, C, H, W] → [N, C, P, Q]: element i of P is the mean of rows ⌊i·H/P⌋ to "
            "⌈(i+1)·H/P⌉ − 1, and columns alike.",
+    .arguments = {"input"},
     .infer =
         [](Infer& c) {
           const auto& a = c.attr<AdaptivePoolAttr>();
           c.require_float(0);
-          c.require_rank(0, 4);
+          c.require_rank(0, 4, "[N, C, H, W]");
           const Shape& x = c.shape(0);
-          if (a.height < 1 || a.width < 1)
-            c.fail(str("the result's size ", a.height, "×", a.width, " is not at least 1×1"));
-          if (x[2] < 1 || x[3] < 1)
-            c.fail(str("input has shape ", x, "; pictures without pixels have no mean"));
+          if (a.height < 1) c.fail_argument("height", str(a.height), "at least 1");
+          if (a.width < 1) c.fail_argument("width", str(a.width), "at least 1");
+          if (x[2] < 1 || x[3] < 1) c.fail(0, kPixels);
           c.out(0, {x[0], x[1], a.height, a.width}, c.dtype(0));
         },
     .decompose =
@@ -274,10 +290,13 @@ const Op adaptive_avg_pool_op{OpDef{
               {.inputs = {{{0, 3, 4, 4}}}, .attr = AdaptivePoolAttr{1, 1}},
               {.inputs = {{{1, 1, 2, 2}}},
                .attr = AdaptivePoolAttr{0, 1},
-               .throws = "[adaptive_avg_pool2d] the result's size 0×1"},
+               .throws = Refusal{"height", "0", "at least 1", ErrorCode::argument}},
+              {.inputs = {{{1, 1, 2, 2}}},
+               .attr = AdaptivePoolAttr{1, -1},
+               .throws = Refusal{"width", "-1", "at least 1", ErrorCode::argument}},
               {.inputs = {{{1, 1, 0, 2}}},
                .attr = AdaptivePoolAttr{1, 1},
-               .throws = "pictures without pixels have no mean"}};
+               .throws = Refusal{"input", "[1, 1, 0, 2]", kPixels}}};
         },
 }};
 

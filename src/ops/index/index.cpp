@@ -8,24 +8,26 @@ namespace suanli {
 
 namespace {
 
-/// Throws unless index fits x along `axis`: same rank, i64, other sizes not larger.
-void check_index(const Infer& c, const Shape& x, int index_input, int axis) {
-  const Shape& index = c.shape(index_input);
-  if (c.dtype(index_input) != DType::i64)
-    c.fail_dtype(str("index is ", c.dtype(index_input), "; i64 is expected"));
+void require_i64(const Infer& c, int i) {
+  if (c.dtype(i) != DType::i64) c.fail_dtype(i, "i64");
+}
+
+/// Throws unless index, input 1, fits x along `axis`: same rank, i64, other sizes not larger.
+void check_index(const Infer& c, const Shape& x, int axis) {
+  const Shape& index = c.shape(1);
+  require_i64(c, 1);
   bool fits = index.rank() == x.rank();
   for (int d = 0; fits && d < x.rank(); ++d) fits = d == axis || index[d] <= x[d];
-  if (!fits)
-    c.fail(str("index has shape ", index, " for shape ", x, " along axis ", axis,
-               "; the same rank and no larger other sizes are expected"));
+  if (!fits) c.fail(1, str("the rank of input ", x, " and no larger sizes except on axis ", axis));
 }
 
 const Op gather_op{OpDef{
     .name = "gather",
     .doc = "y[.., i, ..] = x[.., index[.., i, ..], ..] along one axis; index i64 of x's rank.",
+    .arguments = {"input", "index"},
     .infer =
         [](Infer& c) {
-          check_index(c, c.shape(0), 1, c.attr<AxisAttr>().axis);
+          check_index(c, c.shape(0), c.attr<AxisAttr>().axis);
           c.out(0, c.shape(1), c.dtype(0));
         },
     .vjp =
@@ -49,20 +51,23 @@ const Op gather_op{OpDef{
                .gradient = false},
               {.inputs = {{{4, 7}}, {{5, 3}, i64, Domain::index, 7}},
                .attr = AxisAttr{1},
-               .throws = "[gather] index has shape [5, 3]"}};
+               .throws = Refusal{"index", "[5, 3]",
+                                 "the rank of input [4, 7] and no larger sizes except on axis 1"}},
+              {.inputs = {{{4, 7}}, {{4, 3}, DType::i32, Domain::index, 7}},
+               .attr = AxisAttr{1},
+               .throws = Refusal{"index", "i32", "i64", ErrorCode::dtype}}};
         },
 }};
 
 const Op scatter_add_op{OpDef{
     .name = "scatter_add",
     .doc = "x with src added at index along one axis; equal indices add up in order.",
+    .arguments = {"input", "index", "src"},
     .infer =
         [](Infer& c) {
-          check_index(c, c.shape(0), 1, c.attr<AxisAttr>().axis);
-          if (c.shape(2) != c.shape(1))
-            c.fail(str("src has shape ", c.shape(2), ", index ", c.shape(1)));
-          if (c.dtype(2) != c.dtype(0))
-            c.fail_dtype(str("src is ", c.dtype(2), ", x is ", c.dtype(0)));
+          check_index(c, c.shape(0), c.attr<AxisAttr>().axis);
+          if (c.shape(2) != c.shape(1)) c.fail(2, str(c.shape(1), ", the shape of index"));
+          if (c.dtype(2) != c.dtype(0)) c.fail_dtype(2, str(c.dtype(0), ", the dtype of input"));
           c.out(0, c.shape(0), c.dtype(0));
         },
     .vjp =
@@ -86,7 +91,10 @@ const Op scatter_add_op{OpDef{
                .gradient = false},
               {.inputs = {{{4, 7}}, {{4, 3}, i64, Domain::index, 7}, {{4, 2}}},
                .attr = AxisAttr{1},
-               .throws = "[scatter_add] src"}};
+               .throws = Refusal{"src", "[4, 2]", "[4, 3], the shape of index"}},
+              {.inputs = {{{4, 7}}, {{4, 3}, i64, Domain::index, 7}, {{4, 3}, f32}},
+               .attr = AxisAttr{1},
+               .throws = Refusal{"src", "f32", "f64, the dtype of input", ErrorCode::dtype}}};
         },
 }};
 
@@ -95,11 +103,11 @@ extern const Op embedding_grad_op;
 const Op embedding_op{OpDef{
     .name = "embedding",
     .doc = "Rows of table [V, D] named by index [..] i64 → [.., D].",
+    .arguments = {"table", "index"},
     .infer =
         [](Infer& c) {
-          c.require_rank(0, 2);
-          if (c.dtype(1) != DType::i64)
-            c.fail_dtype(str("index is ", c.dtype(1), "; i64 is expected"));
+          c.require_rank(0, 2, "[V, D]");
+          require_i64(c, 1);
           Shape out = c.shape(1);
           out.push_back(c.shape(0)[1]);
           c.out(0, out, c.dtype(0));
@@ -119,7 +127,10 @@ const Op embedding_op{OpDef{
               {.inputs = {{{6, 4}}, {{3, 2}, i64, Domain::index, 6}}},
               {.inputs = {{{6, 4}, f32}, {{}, i64, Domain::index, 6}}, .gradient = false},
               {.inputs = {{{6, 4}}, {{0}, i64, Domain::index, 6}}},
-              {.inputs = {{{6, 4}}, {{2}, f64}}, .throws = "[embedding] index is f64"}};
+              {.inputs = {{{6, 4}}, {{2}, f64}},
+               .throws = Refusal{"index", "f64", "i64", ErrorCode::dtype}},
+              {.inputs = {{{6}}, {{2}, i64, Domain::index, 6}},
+               .throws = Refusal{"table", "[6]", "rank 2, [V, D]"}}};
         },
 }};
 
@@ -128,16 +139,16 @@ const Op embedding_grad_op{OpDef{
     .name = "embedding_grad",
     .doc = "Rows of g [.., D] added to the rows of zeros [V, D] that index [..] names; equal "
            "indices add up in order.",
+    .arguments = {"gradient", "index"},
     .infer =
         [](Infer& c) {
-          if (c.dtype(1) != DType::i64)
-            c.fail_dtype(str("index is ", c.dtype(1), "; i64 is expected"));
+          require_i64(c, 1);
           const Shape& table = c.requested_shape();
           Shape rows = c.shape(1);
           rows.push_back(table.rank() == 2 ? table[1] : 0);
           if (table.rank() != 2 || c.shape(0) != rows)
-            c.fail(str("gradient has shape ", c.shape(0), ", index ", c.shape(1), ", table ", table,
-                       "; [.., D], [..] and [V, D] are expected"));
+            c.fail("gradient, index, table", str(c.shape(0), ", ", c.shape(1), " and ", table),
+                   "[.., D], [..] and [V, D]");
           c.out(0, table, c.dtype(0));
         },
     .vjp = [](Vjp& v) { v.set_grad(0, embedding(v.grad(), v.in(1))); },
@@ -154,7 +165,8 @@ const Op embedding_grad_op{OpDef{
                .gradient = false},
               {.inputs = {{{3, 2, 4}}, {{3}, i64, Domain::index, 5}},
                .shape = {5, 4},
-               .throws = "[embedding_grad] gradient has shape [3, 2, 4]"}};
+               .throws = Refusal{"gradient, index, table", "[3, 2, 4], [3] and [5, 4]",
+                                 "[.., D], [..] and [V, D]"}}};
         },
 }};
 
@@ -162,12 +174,12 @@ const Op one_hot_op{OpDef{
     .name = "one_hot",
     .doc = "index [..] → [.., classes]: 1 at the index, 0 elsewhere; an index out of range throws "
            "when run.",
+    .arguments = {"index"},
     .infer =
         [](Infer& c) {
           const auto& a = c.attr<OneHotAttr>();
-          if (is_float(c.dtype(0)))
-            c.fail_dtype(str("index is ", c.dtype(0), "; class numbers (i64) are expected"));
-          if (a.classes < 1) c.fail(str("classes is ", a.classes, "; at least 1 is expected"));
+          if (is_float(c.dtype(0))) c.fail_dtype(0, "class numbers, i64");
+          if (a.classes < 1) c.fail_argument("classes", str(a.classes), "at least 1");
           Shape out = c.shape(0);
           out.push_back(a.classes);
           c.out(0, out, a.dtype);
@@ -192,13 +204,16 @@ const Op one_hot_op{OpDef{
               {.inputs = {{{3}, DType::i32, Domain::index, 2}},
                .attr = OneHotAttr{2, boolean},
                .gradient = false},
-              {.inputs = {{{5}}}, .attr = OneHotAttr{4, f32}, .throws = "[one_hot] index is f64"}};
+              {.inputs = {{{5}}},
+               .attr = OneHotAttr{4, f32},
+               .throws = Refusal{"index", "f64", "class numbers, i64", ErrorCode::dtype}}};
         },
 }};
 
 const Op flip_op{OpDef{
     .name = "flip",
     .doc = "The elements along one axis in the opposite order.",
+    .arguments = {"input"},
     .infer = [](Infer& c) { c.out(0, c.shape(0), c.dtype(0)); },
     .decompose =
         [](std::span<const Tensor> in, const Attr& attr) {
@@ -226,13 +241,13 @@ const Op flip_op{OpDef{
 }  // namespace
 
 Tensor flip(const Tensor& x, int axis) {
-  return record(flip_op, {&x}, AxisAttr{x.shape().axis(axis)});
+  return record(flip_op, {&x}, AxisAttr{checked_axis("flip", x, axis)});
 }
 Tensor gather(const Tensor& x, int axis, const Tensor& index) {
-  return record(gather_op, {&x, &index}, AxisAttr{x.shape().axis(axis)});
+  return record(gather_op, {&x, &index}, AxisAttr{checked_axis("gather", x, axis)});
 }
 Tensor scatter_add(const Tensor& x, int axis, const Tensor& index, const Tensor& src) {
-  return record(scatter_add_op, {&x, &index, &src}, AxisAttr{x.shape().axis(axis)});
+  return record(scatter_add_op, {&x, &index, &src}, AxisAttr{checked_axis("scatter_add", x, axis)});
 }
 Tensor embedding(const Tensor& table, const Tensor& index) {
   return record(embedding_op, {&table, &index});

@@ -12,26 +12,25 @@ const Op matmul_op{OpDef{
     .doc = "[.., M, K] × [.., K, N] → [.., M, N]; leading axes broadcast; either operand may be "
            "read with its last two axes swapped. f32, "
            "f64.",
+    .arguments = {"a", "b"},
     .infer =
         [](Infer& c) {
           const auto& a = c.attr<MatmulAttr>();
           c.require_float(0);
           if (c.dtype(0) != c.dtype(1))
-            c.fail_dtype(str(c.dtype(0), " × ", c.dtype(1), ": both inputs need one dtype"));
+            c.fail_dtype("a, b", str(c.dtype(0), " and ", c.dtype(1)), "one dtype");
+          for (int i = 0; i < 2; ++i)
+            if (c.shape(i).rank() < 2) c.fail(i, "rank 2 or more");
           const Shape &x = c.shape(0), &y = c.shape(1);
-          if (x.rank() < 2 || y.rank() < 2)
-            c.fail(str(x, " × ", y, ": both inputs need at least 2 axes"));
           const int64_t m = x.at(a.transpose_a ? -1 : -2), k = x.at(a.transpose_a ? -2 : -1),
                         k2 = y.at(a.transpose_b ? -1 : -2), n = y.at(a.transpose_b ? -2 : -1);
           if (k != k2)
-            c.fail(str(x, a.transpose_a ? "ᵀ × " : " × ", y, a.transpose_b ? "ᵀ" : "",
-                       ": inner sizes ", k, " and ", k2, " differ"));
+            c.fail("a, b", str(x, a.transpose_a ? "ᵀ and " : " and ", y, a.transpose_b ? "ᵀ" : ""),
+                   str("equal inner sizes, not ", k, " and ", k2));
           Shape batch_x(x.begin(), x.rank() - 2), batch_y(y.begin(), y.rank() - 2), out;
           try {
             out = broadcast(batch_x, batch_y);
-          } catch (const ShapeError& e) {
-            c.fail(str("leading axes of ", x, " and ", y, ": ", e.what()));
-          }
+          } catch (const ShapeError& e) { c.fail("a, b", c.shapes(2), "leading " + e.expected()); }
           out.push_back(m);
           out.push_back(n);
           c.out(0, out, c.dtype(0));
@@ -72,10 +71,21 @@ const Op matmul_op{OpDef{
               {.inputs = {{{0, 3}}, {{3, 4}}}, .attr = MatmulAttr{false, false}},
               {.inputs = {{{8, 784}, f32}, {{1000, 128}, f32}},
                .attr = MatmulAttr{false, false},
-               .throws = "[matmul] [8, 784] × [1000, 128]: inner sizes 784 and 1000 differ"},
+               .throws = Refusal{"a, b", "[8, 784] and [1000, 128]",
+                                 "equal inner sizes, not 784 and 1000"}},
+              {.inputs = {{{5, 3}}, {{4, 6}}},
+               .attr = MatmulAttr{true, true},
+               .throws = Refusal{"a, b", "[5, 3]ᵀ and [4, 6]ᵀ", "equal inner sizes, not 5 and 6"}},
+              {.inputs = {{{3, 2, 4}}, {{2, 4, 5}}},
+               .attr = MatmulAttr{false, false},
+               .throws = Refusal{"a, b", "[3, 2, 4] and [2, 4, 5]",
+                                 "leading sizes that broadcast, not 3 and 2"}},
+              {.inputs = {{{3, 4}}, {{4, 5}, f32}},
+               .attr = MatmulAttr{false, false},
+               .throws = Refusal{"a, b", "f64 and f32", "one dtype", ErrorCode::dtype}},
               {.inputs = {{{3}}, {{3, 4}}},
                .attr = MatmulAttr{false, false},
-               .throws = "need at least 2 axes"}};
+               .throws = Refusal{"a", "[3]", "rank 2 or more"}}};
         },
 }};
 

@@ -2,6 +2,7 @@
 // Cross-entropy where classes count differently, and where the target is not believed entirely.
 #include "ops/loss/smoothing.h"
 #include "ops/op.h"
+#include "ops/reduce/classes.h"
 
 namespace suanli {
 
@@ -13,21 +14,16 @@ const Op weighted_cross_entropy_op{OpDef{
            "i64 and class weights w [C] (or none), "
            "with "
            "ε of each target spread over all classes (Szegedy et al. 2016, section 7) → [].",
+    .arguments = {"logits", "target", "weight"},
     .infer =
         [](Infer& c) {
-          c.require_float(0);
-          const Shape &scores = c.shape(0), &target = c.shape(1);
-          if (scores.rank() != 2 || target.rank() != 1 || scores[0] != target[0])
-            c.fail(str("scores have shape ", scores, ", targets ", target,
-                       "; [N, C] and [N] are expected"));
-          if (c.dtype(1) != DType::i64)
-            c.fail_dtype(str("targets are ", c.dtype(1), "; class numbers (i64) are expected"));
-          if (c.inputs() == 3 && !(c.shape(2) == Shape{scores[1]}))
-            c.fail(str("class weights have shape ", c.shape(2), ", scores ", scores,
-                       "; one weight per class is expected"));
+          require_classes(c);
+          if (c.dtype(1) != DType::i64) c.fail_dtype(1, "class numbers, i64");
+          if (const Shape& x = c.shape(0); c.inputs() == 3 && !(c.shape(2) == Shape{x[1]}))
+            c.fail(2, str(Shape{x[1]}, ", one per class of logits ", x));
           const double smoothing = c.attr<SmoothingAttr>().label_smoothing;
           if (!(smoothing >= 0 && smoothing <= 1))
-            c.fail(str("label_smoothing is ", smoothing, ", expected 0 to 1"));
+            c.fail_argument("label_smoothing", str(smoothing), "0 to 1");
           c.out(0, {}, c.dtype(0));
         },
     // As PyTorch has it: a class's weight counts in its own term of the spread part, and the
@@ -73,14 +69,16 @@ const Op weighted_cross_entropy_op{OpDef{
               {.inputs = {{{1, 2}}, {{1}, i64, Domain::index, 2}}, .attr = SmoothingAttr{1}},
               {.inputs = {scores, target, {{5}}},
                .attr = some,
-               .throws = "class weights have shape [5], scores [5, 4]"},
+               .throws = Refusal{"weight", "[5]", "[4], one per class of logits [5, 4]"}},
               {.inputs = {scores, {{4}, i64, Domain::index, 4}},
                .attr = some,
-               .throws = "scores have shape [5, 4], targets [4]"},
-              {.inputs = {scores, {{5}}}, .attr = some, .throws = "targets are f64"},
+               .throws = Refusal{"target", "[4]", "[5], one per row of logits [5, 4]"}},
+              {.inputs = {scores, {{5}}},
+               .attr = some,
+               .throws = Refusal{"target", "f64", "class numbers, i64", ErrorCode::dtype}},
               {.inputs = {scores, target},
                .attr = SmoothingAttr{1.5},
-               .throws = "label_smoothing is 1.5, expected 0 to 1"}};
+               .throws = Refusal{"label_smoothing", "1.5", "0 to 1", ErrorCode::argument}}};
         },
 }};
 

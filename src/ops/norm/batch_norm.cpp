@@ -53,11 +53,10 @@ Tensor normalized(const Tensor& x, const Tensor& mean, const Tensor& rstd, const
 void infer_batch_norm(Infer& c) {
   c.require_float(0);
   const Shape& x = c.shape(0);
-  if (x.rank() < 2) c.fail(str("input has shape ", x, "; [N, C, …] is expected"));
+  if (x.rank() < 2) c.fail(0, "rank 2 or more, [N, C, …]");
   c.require_same_dtype();
   for (int i = 1; i < c.inputs(); ++i)
-    if (!(c.shape(i) == Shape{x[1]}))
-      c.fail(str("input ", i, " has shape ", c.shape(i), ", [", x[1], "] is expected"));
+    if (!(c.shape(i) == Shape{x[1]})) c.fail(i, str(Shape{x[1]}, ", one per channel of input ", x));
   c.out(0, x, c.dtype(0));
 }
 
@@ -122,6 +121,7 @@ const Op batch_norm_op{OpDef{
     .doc = "(x − mean) / √(variance + eps) · weight + bias with mean and variance of each channel "
            "over all other axes of x [N, C, …]; "
            "weight, bias [C].",
+    .arguments = {"input", "weight", "bias"},
     .infer = infer_batch_norm,
     .decompose =
         [](std::span<const Tensor> in, const Attr& attr) {
@@ -138,13 +138,13 @@ const Op batch_norm_op{OpDef{
               {.inputs = {{{4, 16, 5, 5}, f32}, {{16}, f32}, {{16}, f32}}, .attr = NormAttr{1e-5}},
               {.inputs = {{{4, 3}}, {{4}}, {{3}}},
                .attr = NormAttr{1e-5},
-               .throws = "[batch_norm] input 1 has shape [4], [3] is expected"},
+               .throws = Refusal{"weight", "[4]", "[3], one per channel of input [4, 3]"}},
               {.inputs = {{{4}}, {{4}}, {{4}}},
                .attr = NormAttr{1e-5},
-               .throws = "[N, C, …] is expected"},
+               .throws = Refusal{"input", "[4]", "rank 2 or more, [N, C, …]"}},
               {.inputs = {{{4, 3}, i64}, {{3}}, {{3}}},
                .attr = NormAttr{1e-5},
-               .throws = "a float dtype is expected"}};
+               .throws = Refusal{"input", "i64", "a float dtype", ErrorCode::dtype}}};
         },
 }};
 
@@ -153,6 +153,7 @@ const Op fixed_batch_norm_op{OpDef{
     .doc = "(x − mean) / √(variance + eps) · weight + bias with given mean and variance [C]; x [N, "
            "C, …], weight, bias [C]. "
            "In: x, weight, bias, mean, variance.",
+    .arguments = {"input", "weight", "bias", "mean", "variance"},
     .infer = infer_batch_norm,
     .decompose =
         [](std::span<const Tensor> in, const Attr& attr) {
@@ -173,7 +174,7 @@ const Op fixed_batch_norm_op{OpDef{
                .attr = NormAttr{1e-5}},
               {.inputs = {{{4, 3}}, {{3}}, {{3}}, {{3}}, {{2}}},
                .attr = NormAttr{1e-5},
-               .throws = "input 4 has shape [2], [3] is expected"}};
+               .throws = Refusal{"variance", "[2]", "[3], one per channel of input [4, 3]"}}};
         },
 }};
 

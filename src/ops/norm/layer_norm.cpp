@@ -9,12 +9,11 @@ namespace suanli {
 namespace {
 
 /// Throws unless input `i` has the shape of the last axes of `x`.
-void require_last_axes(const Infer& c, const Shape& x, int i, const char* what) {
+void require_last_axes(const Infer& c, const Shape& x, int i) {
   const Shape& s = c.shape(i);
   bool fits = s.rank() >= 1 && s.rank() <= x.rank();
   for (int d = 1; fits && d <= s.rank(); ++d) fits = s.at(-d) == x.at(-d);
-  if (!fits)
-    c.fail(str(what, " has shape ", s, "; the last axes of the input's ", x, " are expected"));
+  if (!fits) c.fail(i, str("the last axes of input ", x));
 }
 
 /// The axes that a weight of rank `normalized` spans, counted from the back.
@@ -38,14 +37,14 @@ const Op layer_norm_op{OpDef{
     .doc = "(x − mean)/√(variance + eps) · weight + bias over the last axes, which are weight's; "
            "the variance is divided by n, bias may be "
            "missing (Ba et al. 2016). f32, f64.",
+    .arguments = {"input", "weight", "bias"},
     .infer =
         [](Infer& c) {
           c.require_float(0);
           c.require_same_dtype();
-          require_last_axes(c, c.shape(0), 1, "weight");
+          require_last_axes(c, c.shape(0), 1);
           if (c.inputs() == 3 && c.shape(2) != c.shape(1))
-            c.fail(str("bias has shape ", c.shape(2), ", weight ", c.shape(1),
-                       "; one shape is expected"));
+            c.fail(2, str(c.shape(1), ", the shape of weight"));
           c.out(0, c.shape(0), c.dtype(0));
         },
     .vjp =
@@ -88,16 +87,16 @@ const Op layer_norm_op{OpDef{
               {.inputs = {{{3, 1031}, f32}, {{1031}, f32}}, .attr = eps},
               {.inputs = {{{4, 7}}, {{4}}, {{4}}},
                .attr = eps,
-               .throws = "[layer_norm] weight has shape [4]"},
+               .throws = Refusal{"weight", "[4]", "the last axes of input [4, 7]"}},
               {.inputs = {{{4, 7}}, {{7}}, {{6}}},
                .attr = eps,
-               .throws = "[layer_norm] bias has shape [6]"},
+               .throws = Refusal{"bias", "[6]", "[7], the shape of weight"}},
               {.inputs = {{{4, 7}}, {{7}, f32}},
                .attr = eps,
-               .throws = "[layer_norm] input 1 is f32"},
+               .throws = Refusal{"weight", "f32", "f64, the dtype of input", ErrorCode::dtype}},
               {.inputs = {{{4, 7}, i64}, {{7}}},
                .attr = eps,
-               .throws = "a float dtype is expected"}};
+               .throws = Refusal{"input", "i64", "a float dtype", ErrorCode::dtype}}};
         },
 }};
 
@@ -107,14 +106,14 @@ const Op layer_norm_grad_op{OpDef{
     .name = "layer_norm_grad",
     .doc = "Gradients of layer_norm for x, weight and bias from g, x and weight, in one pass; mean "
            "and deviation are computed again.",
+    .arguments = {"gradient", "input", "weight"},
     .n_results = 3,
     .infer =
         [](Infer& c) {
           c.require_float(0);
           c.require_same_dtype();
-          if (c.shape(0) != c.shape(1))
-            c.fail(str("gradient has shape ", c.shape(0), ", x ", c.shape(1)));
-          require_last_axes(c, c.shape(1), 2, "weight");
+          if (c.shape(0) != c.shape(1)) c.fail(0, str(c.shape(1), ", the shape of input"));
+          require_last_axes(c, c.shape(1), 2);
           c.out(0, c.shape(1), c.dtype(0));
           c.out(1, c.shape(2), c.dtype(0));
           c.out(2, c.shape(2), c.dtype(0));
@@ -133,7 +132,7 @@ const Op layer_norm_grad_op{OpDef{
                .gradient = false},
               {.inputs = {{{4, 7}}, {{4, 6}}, {{6}}},
                .attr = eps,
-               .throws = "[layer_norm_grad] gradient has shape [4, 7]"}};
+               .throws = Refusal{"gradient", "[4, 7]", "[4, 6], the shape of input"}}};
         },
 }};
 

@@ -11,6 +11,7 @@ const Op vector_norm_op{OpDef{
     .name = "vector_norm",
     .doc =
         "√Σ x² over all elements, in f64; no square over- or underflows. x: f32 or f64 → [] f64.",
+    .arguments = {"input"},
     .infer =
         [](Infer& c) {
           c.require_float(0);
@@ -40,7 +41,8 @@ const Op vector_norm_op{OpDef{
               {.inputs = {{{0, 3}}}, .gradient = false},
               {.inputs = {{{200'000}, f32}}, .gradient = false},
               {.inputs = {{{70'001}}}, .gradient = false},
-              {.inputs = {{{3}, i64}}, .throws = "a float dtype is expected"}};
+              {.inputs = {{{3}, i64}},
+               .throws = Refusal{"input", "i64", "a float dtype", ErrorCode::dtype}}};
         },
 }};
 

@@ -19,6 +19,7 @@ const Op cast_op{OpDef{
            "nearest integer there is), anything → "
            "bool is x ≠ 0, narrower floats are rounded to nearest even. f64, f32, f16, bf16, i64, "
            "i32, i16, i8, u8, bool.",
+    .arguments = {"input"},
     .infer = [](Infer& c) { c.out(0, c.shape(0), c.attr<DTypeAttr>().dtype); },
     .vjp = [](Vjp& v) { v.set_grad(0, v.grad()); },
     .cost = [](const Step& s) { return element_cost(s, 0); },
@@ -40,12 +41,10 @@ const Op cast_op{OpDef{
 const Op full_op{OpDef{
     .name = "full",
     .doc = "A tensor of the wanted shape and dtype filled with one number (a scalar slot).",
+    .arguments = {"value"},
     .infer =
         [](Infer& c) {
-          if (c.shape(0).rank() != 0)
-            c.fail(str("the value has shape ", c.shape(0), "; a scalar is expected"));
-          for (int64_t d : c.requested_shape())
-            if (d < 0) c.fail(str("shape ", c.requested_shape(), " has a negative size"));
+          if (c.shape(0).rank() != 0) c.fail(0, "a scalar");
           c.out(0, c.requested_shape(), c.attr<DTypeAttr>().dtype);
         },
     .vjp =
@@ -73,19 +72,19 @@ const Op full_op{OpDef{
               {.inputs = {{{2}, f64}},
                .attr = DTypeAttr{f64},
                .shape = {2},
-               .throws = "[full] the value has shape [2]"}};
+               .throws = Refusal{"value", "[2]", "a scalar"}}};
         },
 }};
 
 const Op arange_op{OpDef{
     .name = "arange",
     .doc = "[n]: start, start+1, … (start is a scalar slot).",
+    .arguments = {"start"},
     .infer =
         [](Infer& c) {
-          if (c.shape(0).rank() != 0)
-            c.fail(str("start has shape ", c.shape(0), "; a scalar is expected"));
+          if (c.shape(0).rank() != 0) c.fail(0, "a scalar");
           if (c.requested_shape()[0] < 0)
-            c.fail(str("n is ", c.requested_shape()[0], "; at least 0 is expected"));
+            c.fail_argument("n", str(c.requested_shape()[0]), "at least 0");
           c.out(0, c.requested_shape(), c.attr<DTypeAttr>().dtype);
         },
     .cost = [](const Step& s) { return element_cost(s, 1); },

@@ -17,13 +17,14 @@ void infer_pointwise(Infer& c) {
   auto& attr = c.attr<PointwiseAttr>();
   const PointwiseRow& row = pointwise_rows[attr.row];
   Shape shape = c.shape(0);
-  try {
-    for (int i = 1; i < c.inputs(); ++i) shape = broadcast(shape, c.shape(i));
-  } catch (const ShapeError& e) { c.fail(e.what()); }
+  for (int i = 1; i < c.inputs(); ++i) {
+    try {
+      shape = broadcast(shape, c.shape(i));
+    } catch (const ShapeError& e) { c.fail(c.arguments(i + 1), c.shapes(i + 1), e.expected()); }
+  }
   DType dtype;
   if (row.cls == PointwiseClass::Select && attr.gradient < 0) {
-    if (c.dtype(0) != DType::boolean)
-      c.fail_dtype(str("the condition is ", c.dtype(0), "; bool is expected (write x != 0)"));
+    if (c.dtype(0) != DType::boolean) c.fail_dtype(0, "bool", "Write x != 0 for a condition.");
     dtype = c.common_dtype(1);
     attr.compute = dtype == DType::f64 || dtype == DType::f32 ? dtype
                    : is_float(dtype)                          ? DType::f32
@@ -33,13 +34,12 @@ void infer_pointwise(Infer& c) {
   }
   dtype = c.common_dtype();
   if (row.cls == PointwiseClass::Signed && dtype == DType::boolean)
-    c.fail_dtype(
-        "inputs are bool; numbers are expected (write logical_not(x) or x != y, or convert with "
-        "cast(x, i64))");
+    c.fail_dtype(c.arguments(c.inputs()), "bool", "numbers",
+                 "Write logical_not(x) or x != y, or convert with cast(x, i64).");
   if (row.cls == PointwiseClass::Numbers && dtype == DType::boolean) dtype = DType::i64;
   if (row.cls == PointwiseClass::Floats && !is_float(dtype)) dtype = DType::f32;
   if (attr.gradient >= 0 && !is_float(dtype))
-    c.fail_dtype(str("a gradient of ", dtype, "; a float dtype is expected"));
+    c.fail_dtype("gradient", name(dtype), "a float dtype");
   attr.compute = is_float(dtype) ? dtype : DType::i64;
   const bool to_bool = row.cls == PointwiseClass::Compare || row.cls == PointwiseClass::Logic;
   c.out(0, shape, to_bool ? DType::boolean : dtype);
@@ -151,7 +151,7 @@ template <int row_index> std::vector<Sample> samples_pointwise() {
     out.push_back(make({{4, 5}, {5}, {4, 1}}, DType::i64));
   if (row.arity > 1) {
     Sample bad = make({{4, 3}, {4, 2}, {4, 3}}, DType::f32);
-    bad.throws = "do not broadcast";
+    bad.throws = Refusal{"x, y", "[4, 3] and [4, 2]", "sizes that broadcast, not 3 and 2"};
     out.push_back(bad);
   }
   return out;
@@ -187,16 +187,18 @@ const Op gradient_op{
           .samples = samples_gradient}};
 
 /// One definition per row.
-template <int row> const Op row_op{OpDef{.name = pointwise_rows[row].name,
-                                         .doc = pointwise_rows[row].doc,
-                                         .infer = infer_pointwise,
-                                         .vjp = vjp_pointwise,
-                                         .saves = saves_of(row),
-                                         .cost = cost_pointwise,
-                                         .onnx = {pointwise_rows[row].onnx, 18},
-                                         .slots = 255,
-                                         .dtypes = kPointwiseDTypes,
-                                         .samples = samples_pointwise<row>}};
+template <int row> const Op row_op{
+    OpDef{.name = pointwise_rows[row].name,
+          .doc = pointwise_rows[row].doc,
+          .arguments = {pointwise_rows[row].arity == 1 ? "input" : "x", "y", "z"},
+          .infer = infer_pointwise,
+          .vjp = vjp_pointwise,
+          .saves = saves_of(row),
+          .cost = cost_pointwise,
+          .onnx = {pointwise_rows[row].onnx, 18},
+          .slots = 255,
+          .dtypes = kPointwiseDTypes,
+          .samples = samples_pointwise<row>}};
 
 template <int row> Tensor call(std::initializer_list<const Tensor*> inputs) {
   return record(row_op<row>, inputs, PointwiseAttr{static_cast<int16_t>(row), -1, DType::f32});

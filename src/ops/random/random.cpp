@@ -9,16 +9,12 @@ namespace suanli {
 namespace {
 
 void infer_drawn(Infer& c, DTypes drawn, const char* which) {
-  for (int64_t d : c.requested_shape())
-    if (d < 0) c.fail(str("shape ", c.requested_shape(), " has a negative size"));
   const DType dtype = c.attr<DTypeAttr>().dtype;
-  if (!contains(drawn, dtype)) c.fail_dtype(str("dtype ", dtype, " is not drawn; ", which));
+  if (!contains(drawn, dtype)) c.fail_dtype("dtype", name(dtype), which);
   c.out(0, c.requested_shape(), dtype);
 }
-void infer_draw(Infer& c) {
-  infer_drawn(c, dtypes_of({DType::f32, DType::f64}), "f32 and f64 are");
-}
-void infer_permutation(Infer& c) { infer_drawn(c, dtypes_of({DType::i64}), "i64 is"); }
+void infer_draw(Infer& c) { infer_drawn(c, dtypes_of({DType::f32, DType::f64}), "f32 or f64"); }
+void infer_permutation(Infer& c) { infer_drawn(c, dtypes_of({DType::i64}), "i64"); }
 
 std::vector<Sample> samples_draw() {
   std::vector<Sample> out;
@@ -102,11 +98,18 @@ namespace {
 /// Zeroes what lies under draws below p and scales the rest by 1/(1−p).
 Tensor drop(const char* op, const Tensor& x, const Shape& draws, double p, Generator* generator) {
   if (!(p >= 0 && p <= 1))
-    throw ShapeError(
-        str("[", op, "] p is ", p, "; a probability from 0 to 1 is expected", where_am_i()));
+    throw ArgumentError({.op = op,
+                         .argument = "p",
+                         .given = str(p),
+                         .expected = "a probability from 0 to 1",
+                         .module = module_path()});
   if (!is_float(x.dtype()))
-    throw DTypeError(
-        str("[", op, "] input is ", x.dtype(), "; a float dtype is expected", where_am_i()));
+    throw DTypeError({.op = op,
+                      .argument = "input",
+                      .given = name(x.dtype()),
+                      .expected = "a float dtype",
+                      .module = module_path(),
+                      .remedy = "Convert it with cast(x, f32)."});
   // first: it throws for dtypes that are not computed in
   const Tensor scaled = x * (p < 1 ? 1 / (1 - p) : 0.0);
   return where(uniform(draws, 0.0, 1.0, f32, generator) >= p, scaled, 0.0);

@@ -12,12 +12,13 @@ uint32_t axis_bits(const char* op, const Tensor& x, const Axes& axes) {
   if (axes.empty()) return rank == 0 ? 0 : (1u << rank) - 1;
   uint32_t bits = 0;
   for (int a : axes) {
-    if (a < -rank || a >= rank)
-      throw ShapeError(str("[", op, "] axis ", a, " is out of range for ",
-                           rank == 0 ? std::string("a 0-d tensor") : str("shape ", x.shape()),
-                           where_am_i()));
-    const uint32_t bit = 1u << (a < 0 ? a + rank : a);
-    if (bits & bit) throw ShapeError(str("[", op, "] axis ", a, " is named twice", where_am_i()));
+    const uint32_t bit = 1u << checked_axis(op, x, a, "axes");
+    if (bits & bit)
+      throw ShapeError({.op = op,
+                        .argument = "axes",
+                        .given = axes_text(axes),
+                        .expected = str("each axis of shape ", x.shape(), " at most once"),
+                        .module = module_path()});
     bits |= bit;
   }
   return bits;
@@ -41,6 +42,7 @@ const Op sum_op{OpDef{
     .doc = "Σ x over axes. Integers and bool sum in i64; floats in their dtype, in blocks whose "
            "order does not depend on the number of "
            "threads.",
+    .arguments = {"input"},
     .infer =
         [](Infer& c) {
           const auto& a = c.attr<ReduceAttr>();
@@ -76,13 +78,13 @@ const Op max_op{OpDef{
     .name = "max",
     .doc = "Largest x over axes; NaN if one is among them. The gradient is shared equally among "
            "equal maxima.",
+    .arguments = {"input"},
     .infer =
         [](Infer& c) {
           const auto& a = c.attr<ReduceAttr>();
           for (int i = 0; i < c.shape(0).rank(); ++i)
             if ((a.axes >> i & 1) && c.shape(0)[i] == 0)
-              c.fail(str("axis ", i, " of shape ", c.shape(0),
-                         " is empty; the maximum of nothing is not defined"));
+              c.fail(0, str("at least one element on axis ", i));
           c.out(0, reduced(c.shape(0), a, a.keepdims), c.dtype(0));
         },
     .vjp =
@@ -117,13 +119,14 @@ const Op max_op{OpDef{
               {.inputs = {{{5, 4}, i64, Domain::distinct}}, .attr = ReduceAttr{1, false}},
               {.inputs = {{{3, 0}, f64}},
                .attr = ReduceAttr{2, false},
-               .throws = "[max] axis 1 of shape [3, 0] is empty"}};
+               .throws = Refusal{"input", "[3, 0]", "at least one element on axis 1"}}};
         },
 }};
 
 const Op mean_op{OpDef{
     .name = "mean",
     .doc = "Σ x / count over axes. Float dtypes; the mean of nothing is NaN.",
+    .arguments = {"input"},
     .infer =
         [](Infer& c) {
           const auto& a = c.attr<ReduceAttr>();
@@ -142,13 +145,14 @@ const Op mean_op{OpDef{
     .onnx = {"ReduceMean", 18},
     .samples =
         [] {
-          return std::vector<Sample>{{.inputs = {{{4, 7}}}, .attr = ReduceAttr{3, false}},
-                                     {.inputs = {{{2, 3, 5}}}, .attr = ReduceAttr{5, true}},
-                                     {.inputs = {{{6, 100}, f32}}, .attr = ReduceAttr{2, false}},
-                                     {.inputs = {{{}}}, .attr = ReduceAttr{0, false}},
-                                     {.inputs = {{{3}, i64}},
-                                      .attr = ReduceAttr{1, false},
-                                      .throws = "[mean] input 0 is i64"}};
+          return std::vector<Sample>{
+              {.inputs = {{{4, 7}}}, .attr = ReduceAttr{3, false}},
+              {.inputs = {{{2, 3, 5}}}, .attr = ReduceAttr{5, true}},
+              {.inputs = {{{6, 100}, f32}}, .attr = ReduceAttr{2, false}},
+              {.inputs = {{{}}}, .attr = ReduceAttr{0, false}},
+              {.inputs = {{{3}, i64}},
+               .attr = ReduceAttr{1, false},
+               .throws = Refusal{"input", "i64", "a float dtype", ErrorCode::dtype}}};
         },
 }};
 
@@ -156,11 +160,11 @@ const Op argmax_op{OpDef{
     .name = "argmax",
     .doc =
         "Index of the first largest x along one axis, i64; that of the first NaN if there is one.",
+    .arguments = {"input"},
     .infer =
         [](Infer& c) {
           const int axis = c.attr<AxisAttr>().axis;
-          if (c.shape(0)[axis] == 0)
-            c.fail(str("axis ", axis, " of shape ", c.shape(0), " is empty"));
+          if (c.shape(0)[axis] == 0) c.fail(0, str("at least one element on axis ", axis));
           Shape out;
           for (int i = 0; i < c.shape(0).rank(); ++i)
             if (i != axis) out.push_back(c.shape(0)[i]);
@@ -173,7 +177,9 @@ const Op argmax_op{OpDef{
               {.inputs = {{{4, 7}}}, .attr = AxisAttr{1}, .gradient = false},
               {.inputs = {{{2, 3, 5}, f32}}, .attr = AxisAttr{1}, .gradient = false},
               {.inputs = {{{6}, i64}}, .attr = AxisAttr{0}, .gradient = false},
-              {.inputs = {{{2, 0}}}, .attr = AxisAttr{1}, .throws = "[argmax] axis 1"}};
+              {.inputs = {{{2, 0}}},
+               .attr = AxisAttr{1},
+               .throws = Refusal{"input", "[2, 0]", "at least one element on axis 1"}}};
         },
 }};
 
@@ -191,10 +197,7 @@ Tensor mean(const Tensor& x, const Axes& axes, bool keepdims) {
 }
 
 Tensor argmax(const Tensor& x, int axis) {
-  if (x.rank() == 0)
-    throw ShapeError(
-        str("[argmax] axis ", axis, " is out of range for a 0-d tensor", where_am_i()));
-  return record(argmax_op, {&x}, AxisAttr{x.shape().axis(axis)});
+  return record(argmax_op, {&x}, AxisAttr{checked_axis("argmax", x, axis)});
 }
 
 Tensor sum_to(const Tensor& x, const Shape& shape) {
@@ -208,8 +211,11 @@ Tensor sum_to(const Tensor& x, const Shape& shape) {
     } else if (wanted == 1) {
       bits |= 1u << i;
     } else {
-      throw ShapeError(
-          str("[sum_to] shape ", x.shape(), " does not sum down to ", shape, where_am_i()));
+      throw ShapeError({.op = "sum_to",
+                        .argument = "shape",
+                        .given = to_string(shape),
+                        .expected = str("a shape that broadcasts to input ", x.shape()),
+                        .module = module_path()});
     }
   }
   return reshape(record(sum_op, {&x}, ReduceAttr{bits, false}), shape);

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // softmax and log_softmax along one axis, and the losses written with them.
 #include "ops/op.h"
+#include "ops/reduce/classes.h"
 
 namespace suanli {
 
@@ -19,12 +20,15 @@ std::vector<Sample> samples_softmax() {
           {.inputs = {{{1}}}, .attr = AxisAttr{0}},
           {.inputs = {{{64, 10}, f32}}, .attr = AxisAttr{1}},
           {.inputs = {{{3, 1031}, f32}}, .attr = AxisAttr{1}},
-          {.inputs = {{{5, 3}, i64}}, .attr = AxisAttr{1}, .throws = "a float dtype is expected"}};
+          {.inputs = {{{5, 3}, i64}},
+           .attr = AxisAttr{1},
+           .throws = Refusal{"input", "i64", "a float dtype", ErrorCode::dtype}}};
 }
 
 const Op softmax_op{OpDef{
     .name = "softmax",
     .doc = "exp(x − max x) / Σ exp(x − max x) along one axis. Float dtypes; sums in x's dtype.",
+    .arguments = {"input"},
     .infer = infer_softmax,
     .vjp =
         [](Vjp& v) {
@@ -47,6 +51,7 @@ const Op softmax_op{OpDef{
 const Op log_softmax_op{OpDef{
     .name = "log_softmax",
     .doc = "x − max x − ln Σ exp(x − max x) along one axis. Float dtypes; sums in x's dtype.",
+    .arguments = {"input"},
     .infer = infer_softmax,
     .vjp =
         [](Vjp& v) {
@@ -66,25 +71,10 @@ const Op log_softmax_op{OpDef{
     .samples = samples_softmax,
 }};
 
-int checked_axis(const char* op, const Tensor& x, int axis) {
-  if (x.rank() == 0)
-    throw ShapeError(
-        str("[", op, "] axis ", axis, " is out of range for a 0-d tensor", where_am_i()));
-  if (axis < -x.rank() || axis >= x.rank())
-    throw ShapeError(
-        str("[", op, "] axis ", axis, " is out of range for shape ", x.shape(), where_am_i()));
-  return x.shape().axis(axis);
-}
-
 /// Scores [N, C] and targets [N] → [].
 void infer_class_loss(Infer& c) {
-  c.require_float(0);
-  const Shape &scores = c.shape(0), &target = c.shape(1);
-  if (scores.rank() != 2 || target.rank() != 1 || scores[0] != target[0])
-    c.fail(
-        str("scores have shape ", scores, ", targets ", target, "; [N, C] and [N] are expected"));
-  if (is_float(c.dtype(1)))
-    c.fail_dtype(str("targets are ", c.dtype(1), "; class numbers (i64) are expected"));
+  require_classes(c);
+  if (is_float(c.dtype(1))) c.fail_dtype(1, "class numbers, i64");
   c.out(0, {}, c.dtype(0));
 }
 
@@ -92,15 +82,18 @@ std::vector<Sample> samples_class_loss() {
   return {{.inputs = {{{5, 4}}, {{5}, i64, Domain::index, 4}}},
           {.inputs = {{{64, 10}, f32}, {{64}, i64, Domain::index, 10}}, .gradient = false},
           {.inputs = {{{1, 2}}, {{1}, i64, Domain::index, 2}}},
-          {.inputs = {{{5, 4}}, {{4}, i64, Domain::index, 4}},
-           .throws = "scores have shape [5, 4], targets [4]"},
-          {.inputs = {{{5, 4}}, {{5}}}, .throws = "targets are f64"}};
+          {.inputs = {{{5, 4}}, {{4}, i64, Domain::index, 4}}, .throws = Refusal{"target", "[4]"}},
+          {.inputs = {{{5, 4, 3}}, {{5}, i64, Domain::index, 4}},
+           .throws = Refusal{nullptr, "[5, 4, 3]", "rank 2, [N, C]"}},
+          {.inputs = {{{5, 4}}, {{5}}},
+           .throws = Refusal{"target", "f64", "class numbers, i64", ErrorCode::dtype}}};
 }
 
 const Op nll_loss_op{OpDef{
     .name = "nll_loss",
     .doc = "Mean of −x[n, target[n]] over log-probabilities x [N, C] and class numbers target [N] "
            "→ [].",
+    .arguments = {"log_probabilities", "target"},
     .infer = infer_class_loss,
     .decompose =
         [](std::span<const Tensor> in, const Attr&) {
@@ -120,12 +113,12 @@ const Op cross_entropy_op{OpDef{
     .doc = "nll_loss(log_softmax(x), target) over logits x [N, C] and class numbers target [N] i64 "
            "→ [], and m = max x and "
            "ln Σ exp(x − m) of every row [2, N].",
+    .arguments = {"logits", "target"},
     .n_results = 2,
     .infer =
         [](Infer& c) {
           infer_class_loss(c);
-          if (c.dtype(1) != DType::i64)
-            c.fail_dtype(str("targets are ", c.dtype(1), "; i64 is expected"));
+          if (c.dtype(1) != DType::i64) c.fail_dtype(1, "i64");
           c.out(1, {2, c.shape(1)[0]}, c.dtype(0));
         },
     .vjp =
@@ -150,7 +143,7 @@ const Op cross_entropy_op{OpDef{
           auto samples = samples_class_loss();
           samples.push_back({.inputs = {{{3, 1031}, f32}, {{3}, i64, Domain::index, 1031}}});
           samples.push_back({.inputs = {{{5, 4}}, {{5}, DType::i32, Domain::index, 4}},
-                             .throws = "targets are i32; i64 is expected"});
+                             .throws = Refusal{"target", "i32", "i64", ErrorCode::dtype}});
           return samples;
         },
 }};
@@ -162,21 +155,19 @@ const Op cross_entropy_grad_op{OpDef{
     .doc = "(softmax(x) − one_hot(target)) · g/N from g [], logits x [N, C], target [N] i64, and m "
            "= max x and ln Σ exp(x − m) of "
            "every row [2, N].",
+    .arguments = {"gradient", "logits", "target", "sums"},
     .infer =
         [](Infer& c) {
           for (int i : {0, 1, 3}) {
             c.require_float(i);
-            if (c.dtype(i) != c.dtype(1))
-              c.fail_dtype(str("input ", i, " is ", c.dtype(i), ", x is ", c.dtype(1)));
+            if (c.dtype(i) != c.dtype(1)) c.fail_dtype(i, str(c.dtype(1), ", the dtype of logits"));
           }
-          if (c.dtype(2) != DType::i64)
-            c.fail_dtype(str("targets are ", c.dtype(2), "; i64 is expected"));
+          if (c.dtype(2) != DType::i64) c.fail_dtype(2, "i64");
           const Shape& x = c.shape(1);
           const int64_t rows = x.rank() == 2 ? x[0] : -1;
           if (c.shape(0).rank() != 0 || !(c.shape(2) == Shape{rows}) ||
               !(c.shape(3) == Shape{2, rows}))
-            c.fail(str("gradient ", c.shape(0), ", x ", x, ", target ", c.shape(2), ", sums ",
-                       c.shape(3), ": [], [N, C], [N] and [2, N] are expected"));
+            c.fail(c.arguments(4), c.shapes(4), "[], [N, C], [N] and [2, N]");
           c.out(0, x, c.dtype(1));
         },
     .cost = [](const Step& s) { return element_cost(s, 4); },
@@ -190,7 +181,8 @@ const Op cross_entropy_grad_op{OpDef{
                    {{{}, f32}, {{3, 1031}, f32}, {{3}, i64, Domain::index, 1031}, {{2, 3}, f32}},
                .gradient = false},
               {.inputs = {{{}}, {{5, 4}}, {{4}, i64, Domain::index, 4}, {{2, 5}}},
-               .throws = "[cross_entropy_grad] gradient [], x [5, 4]"}};
+               .throws = Refusal{"gradient, logits, target, sums", "[], [5, 4], [4] and [2, 5]",
+                                 "[], [N, C], [N] and [2, N]"}}};
         },
 }};
 
@@ -198,14 +190,14 @@ const Op soft_cross_entropy_op{OpDef{
     .name = "soft_cross_entropy",
     .doc = "Mean over rows of −Σ target · log_softmax(x): logits x [N, C] and the share of each "
            "class, target [N, C] of a float dtype → [].",
+    .arguments = {"logits", "target"},
     .infer =
         [](Infer& c) {
           c.require_float(0);
           c.require_float(1);
           const Shape &scores = c.shape(0), &target = c.shape(1);
-          if (scores.rank() != 2 || scores != target)
-            c.fail(str("scores have shape ", scores, ", shares of classes ", target,
-                       "; [N, C] for both is expected"));
+          if (scores.rank() != 2) c.fail(0, "rank 2, [N, C]");
+          if (scores != target) c.fail(1, str(scores, ", the shape of logits"));
           c.out(0, {}, c.common_dtype());
         },
     .decompose =
@@ -221,18 +213,18 @@ const Op soft_cross_entropy_op{OpDef{
               {.inputs = {{{64, 10}, f32}, {{64, 10}, f32, Domain::unit}}, .gradient = false},
               {.inputs = {{{1, 2}}, {{1, 2}, f64, Domain::unit}}},
               {.inputs = {{{5, 4}}, {{5}}},
-               .throws = "[soft_cross_entropy] scores have shape [5, 4], shares of classes [5]"}};
+               .throws = Refusal{"target", "[5]", "[5, 4], the shape of logits"}}};
         },
 }};
 
 const Op mse_loss_op{OpDef{
     .name = "mse_loss",
     .doc = "Mean of (x − y)²; x and y of one shape → [].",
+    .arguments = {"x", "y"},
     .infer =
         [](Infer& c) {
           c.require_float(0);
-          if (c.shape(0) != c.shape(1))
-            c.fail(str("shapes ", c.shape(0), " and ", c.shape(1), " differ"));
+          if (c.shape(0) != c.shape(1)) c.fail(1, str(c.shape(0), ", the shape of x"));
           c.out(0, {}, c.common_dtype());
         },
     .decompose = [](std::span<const Tensor> in,
@@ -240,10 +232,10 @@ const Op mse_loss_op{OpDef{
     .composite = true,
     .samples =
         [] {
-          return std::vector<Sample>{
-              {.inputs = {{{3, 4}}, {{3, 4}}}},
-              {.inputs = {{{70}, f32}, {{70}, f32}}, .gradient = false},
-              {.inputs = {{{3, 4}}, {{4}}}, .throws = "[mse_loss] shapes [3, 4] and [4] differ"}};
+          return std::vector<Sample>{{.inputs = {{{3, 4}}, {{3, 4}}}},
+                                     {.inputs = {{{70}, f32}, {{70}, f32}}, .gradient = false},
+                                     {.inputs = {{{3, 4}}, {{4}}},
+                                      .throws = Refusal{"y", "[4]", "[3, 4], the shape of x"}}};
         },
 }};
 

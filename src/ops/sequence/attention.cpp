@@ -14,13 +14,13 @@ namespace {
 
 /// Throws unless q is [.., T, D] and k and v are [.., S, D] with the same leading axes.
 void require_heads(const Infer& c, const Shape& q, const Shape& k, const Shape& v) {
-  bool fits = q.rank() >= 2 && k.rank() == q.rank() && k == v;
+  if (q.rank() < 2) c.fail("q", to_string(q), "rank 2 or more, [.., T, D]");
+  bool fits = k.rank() == q.rank();
   for (int d = 0; fits && d < q.rank(); ++d) fits = d == q.rank() - 2 || k[d] == q[d];
-  if (!fits)
-    c.fail(str("q has shape ", q, ", k ", k, ", v ", v,
-               "; [.., T, D], [.., S, D] and [.., S, D] are expected"));
+  if (!fits) c.fail("k", to_string(k), str("[.., S, D], equal to q ", q, " except in S"));
+  if (k != v) c.fail("v", to_string(v), str(k, ", the shape of k"));
   if (k.at(-2) == 0 || k.at(-1) == 0)
-    c.fail(str("k has shape ", k, "; at least one key of at least one element is expected"));
+    c.fail("k", to_string(k), "at least one key of at least one element");
 }
 /// Values that the forward pass keeps of every query: m = max of its scores, and ln Σ exp(score −
 /// m). Their sum, rounded, would lose the logarithm beside a large m. q [.., T, D] → [2, .., T].
@@ -71,6 +71,7 @@ const Op attention_op{OpDef{
            "query's scores [2, .., T]; causal: query i sees keys 0 … i, or 0 … offset + i where "
            "that scalar is given (Vaswani et al. 2017; "
            "tiles as Dao et al. 2022). f32, f64.",
+    .arguments = {"q", "k", "v", "offset"},
     .n_results = 2,
     .infer =
         [](Infer& c) {
@@ -78,10 +79,9 @@ const Op attention_op{OpDef{
           c.require_same_dtype(3);
           require_heads(c, c.shape(0), c.shape(1), c.shape(2));
           if (c.inputs() == 4 && (c.shape(3).rank() != 0 || is_float(c.dtype(3))))
-            c.fail(str("offset is ", c.dtype(3), " of shape ", c.shape(3),
-                       "; one integer is expected"));
+            c.fail("offset", str(c.dtype(3), " ", c.shape(3)), "one integer");
           if (c.inputs() == 4 && !c.attr<AttentionAttr>().causal)
-            c.fail("an offset is given, but every query is to see every key");
+            c.fail_argument("causal", "false", "true where an offset is given");
           c.out(0, c.shape(0), c.dtype(0));
           c.out(1, sums_of(c.shape(0)), c.dtype(0));
         },
@@ -134,20 +134,29 @@ const Op attention_op{OpDef{
               {.inputs = {{{1, 3}}, {{6, 3}}, {{6, 3}}},
                .attr = all,
                .slots = {4},
-               .throws = "an offset is given"},
+               .throws = Refusal{.argument = "causal",
+                                 .given = "false",
+                                 .expected = "true where an offset is given",
+                                 .code = ErrorCode::argument}},
               {.inputs = {{{1, 3}}, {{6, 3}}, {{6, 3}}},
                .attr = causal,
                .slots = {1.5},
-               .throws = "offset is f32"},
+               .throws = Refusal{"offset", "f32 []", "one integer"}},
               {.inputs = {{{2, 5, 3}}, {{2, 5, 4}}, {{2, 5, 4}}},
                .attr = all,
-               .throws = "q has shape [2, 5, 3], k [2, 5, 4]"},
+               .throws = Refusal{"k", "[2, 5, 4]", "[.., S, D], equal to q [2, 5, 3] except in S"}},
+              {.inputs = {{{3}}, {{2, 3}}, {{2, 3}}},
+               .attr = all,
+               .throws = Refusal{"q", "[3]", "rank 2 or more, [.., T, D]"}},
+              {.inputs = {{{5, 3}}, {{5, 3}}, {{4, 3}}},
+               .attr = all,
+               .throws = Refusal{"v", "[4, 3]", "[5, 3], the shape of k"}},
               {.inputs = {{{2, 5, 3}}, {{2, 0, 3}}, {{2, 0, 3}}},
                .attr = all,
-               .throws = "at least one key"},
+               .throws = Refusal{"k", "[2, 0, 3]", "at least one key of at least one element"}},
               {.inputs = {{{5, 3}}, {{5, 3}}, {{5, 3}, f32}},
                .attr = all,
-               .throws = "input 2 is f32"}};
+               .throws = Refusal{"v", "f32", "f64, the dtype of q", ErrorCode::dtype}}};
         },
 }};
 
@@ -156,6 +165,7 @@ const Op attention_grad_op{OpDef{
     .name = "scaled_dot_product_attention_grad",
     .doc = "Gradients of scaled_dot_product_attention for q, k and v from g, q, k, v and both "
            "results.",
+    .arguments = {"gradient", "q", "k", "v", "result", "sums"},
     .n_results = 3,
     .infer =
         [](Infer& c) {
@@ -164,8 +174,8 @@ const Op attention_grad_op{OpDef{
           const Shape& q = c.shape(1);
           require_heads(c, q, c.shape(2), c.shape(3));
           if (c.shape(0) != q || c.shape(4) != q || c.shape(5) != sums_of(q))
-            c.fail(str("gradient ", c.shape(0), ", result ", c.shape(4), " and sums ", c.shape(5),
-                       " do not belong to queries of shape ", q));
+            c.fail("gradient, result, sums", str(c.shape(0), ", ", c.shape(4), " and ", c.shape(5)),
+                   str("those of q ", q));
           for (int i = 0; i < 3; ++i) c.out(i, c.shape(i + 1), c.dtype(0));
         },
     .cost = [](const Step& s) { return attention_cost(s, s.in[1].shape, s.in[2].shape.at(-2), 5); },
@@ -182,7 +192,8 @@ const Op attention_grad_op{OpDef{
                .gradient = false},
               {.inputs = {{{5, 3}}, {{5, 3}}, {{4, 3}}, {{4, 3}}, {{5, 3}}, {{4}}},
                .attr = all,
-               .throws = "do not belong to queries"}};
+               .throws = Refusal{"gradient, result, sums", "[5, 3], [5, 3] and [4]",
+                                 "those of q [5, 3]"}}};
         },
 }};
 
@@ -200,9 +211,9 @@ Tensor side_by_side(const Tensor& x) {
 /// Throws unless the input is [B, T, 3C] with C a multiple of the heads; gives [B, T, C].
 Shape require_packed(const Infer& c, const Shape& qkv) {
   const auto& a = c.attr<AttentionAttr>();
-  if (qkv.rank() != 3 || a.heads < 1 || qkv[2] < 1 || qkv[2] % (3 * int64_t{a.heads}) != 0)
-    c.fail(str("input has shape ", qkv, "; [B, T, 3·C] is expected, C a multiple of the ", a.heads,
-               " heads"));
+  if (a.heads < 1) c.fail_argument("heads", str(a.heads), "at least 1");
+  if (qkv.rank() != 3 || qkv[2] < 1 || qkv[2] % (3 * int64_t{a.heads}) != 0)
+    c.fail("qkv", to_string(qkv), str("[B, T, 3·C], C a multiple of heads, ", a.heads));
   return {qkv[0], qkv[1], qkv[2] / 3};
 }
 Shape packed_sums(const Shape& qkv, const AttentionAttr& a) { return {2, qkv[0], a.heads, qkv[1]}; }
@@ -213,6 +224,7 @@ const Op self_attention_op{OpDef{
            "beside each other: qkv [B, T, 3·H·D] → "
            "[B, T, H·D], and m = max and ln Σ exp(score − m) of each query's scores [2, B, H, T]. "
            "f32, f64.",
+    .arguments = {"qkv"},
     .n_results = 2,
     .infer =
         [](Infer& c) {
@@ -258,8 +270,13 @@ const Op self_attention_op{OpDef{
               {.inputs = {{{2, 70, 48}, f32}}, .attr = two},
               {.inputs = {{{2, 4, 15}}},
                .attr = two,
-               .throws = "[self_attention] input has shape [2, 4, 15]"},
-              {.inputs = {{{4, 12}}}, .attr = two, .throws = "[B, T, 3·C] is expected"}};
+               .throws = Refusal{"qkv", "[2, 4, 15]", "[B, T, 3·C], C a multiple of heads, 2"}},
+              {.inputs = {{{4, 12}}},
+               .attr = two,
+               .throws = Refusal{"qkv", "[4, 12]", "[B, T, 3·C], C a multiple of heads, 2"}},
+              {.inputs = {{{2, 4, 12}}},
+               .attr = AttentionAttr{0.5, true, 0},
+               .throws = Refusal{"heads", "0", "at least 1", ErrorCode::argument}}};
         },
 }};
 
@@ -267,6 +284,7 @@ const Op self_attention_op{OpDef{
 const Op self_attention_grad_op{OpDef{
     .name = "self_attention_grad",
     .doc = "Gradient of self_attention for qkv from g, qkv and both results.",
+    .arguments = {"gradient", "qkv", "result", "sums"},
     .infer =
         [](Infer& c) {
           c.require_float(0);
@@ -274,8 +292,8 @@ const Op self_attention_grad_op{OpDef{
           const Shape y = require_packed(c, c.shape(1));
           if (c.shape(0) != y || c.shape(2) != y ||
               c.shape(3) != packed_sums(c.shape(1), c.attr<AttentionAttr>()))
-            c.fail(str("gradient ", c.shape(0), ", result ", c.shape(2), " and sums ", c.shape(3),
-                       " do not belong to an input of shape ", c.shape(1)));
+            c.fail("gradient, result, sums", str(c.shape(0), ", ", c.shape(2), " and ", c.shape(3)),
+                   str("those of qkv ", c.shape(1)));
           c.out(0, c.shape(1), c.dtype(0));
         },
     .cost = [](const Step& s) { return attention_cost(s, s.in[0].shape, s.in[0].shape[1], 5); },
@@ -288,7 +306,8 @@ const Op self_attention_grad_op{OpDef{
                .gradient = false},
               {.inputs = {{{2, 4, 4}}, {{2, 4, 12}}, {{2, 4, 4}}, {{2, 4}}},
                .attr = two,
-               .throws = "[self_attention_grad] gradient"}};
+               .throws = Refusal{"gradient, result, sums", "[2, 4, 4], [2, 4, 4] and [2, 4]",
+                                 "those of qkv [2, 4, 12]"}}};
         },
 }};
 

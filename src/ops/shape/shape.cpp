@@ -9,15 +9,40 @@ namespace {
 Cost moves(const Step& s) { return element_cost(s, 0); }
 /// True if kernels read a computed start of this dtype.
 bool is_start(DType d) { return !is_float(d) && contains(kComputedDTypes, d); }
+/// Throws unless input `i` is one integer.
+void require_start(const Infer& c, int i) {
+  if (c.shape(i).rank() != 0 || !is_start(c.dtype(i)))
+    c.fail("start", str(c.dtype(i), " ", c.shape(i)), "one integer");
+}
+/// Throws unless so many elements so far apart fit the axis.
+void require_span(const Infer& c, const SliceAttr& a) {
+  if (a.length < 0) c.fail_argument("length", str(a.length), "at least 0");
+  if (a.step < 1) c.fail_argument("step", str(a.step), "at least 1");
+  int64_t last = 0;
+  if (a.length > 0 &&
+      (__builtin_mul_overflow(a.length - 1, a.step, &last) || last >= c.shape(0)[a.axis]))
+    c.fail("length", str(a.length, " at step ", a.step),
+           str("elements within axis ", a.axis, " of input ", c.shape(0)));
+}
+/// True if broadcasting x by `to` gives `to`.
+bool broadcasts_to(const Shape& x, const Shape& to) {
+  const int lead = to.rank() - x.rank();
+  for (int i = 0; lead >= 0 && i < x.rank(); ++i)
+    if (x[i] != 1 && x[i] != to[lead + i]) return false;
+  return lead >= 0;
+}
+std::string elements_of(const Shape& x) {
+  return str(x.numel(), " elements, as input ", x, " has");
+}
 
 const Op reshape_op{OpDef{
     .name = "reshape",
     .doc = "The same elements in row-major order under another shape.",
+    .arguments = {"input"},
     .infer =
         [](Infer& c) {
           if (c.requested_shape().numel() != c.shape(0).numel())
-            c.fail(str("shape ", c.shape(0), " has ", c.shape(0).numel(), " elements, ",
-                       c.requested_shape(), " has ", c.requested_shape().numel()));
+            c.fail("shape", to_string(c.requested_shape()), elements_of(c.shape(0)));
           c.out(0, c.requested_shape(), c.dtype(0));
         },
     .vjp = [](Vjp& v) { v.set_grad(0, reshape(v.grad(), v.in_shape(0))); },
@@ -33,13 +58,14 @@ const Op reshape_op{OpDef{
               {.inputs = {{{0, 3}}}, .shape = {3, 0}},
               {.inputs = {{{2, 6}}},
                .shape = {5},
-               .throws = "[reshape] shape [2, 6] has 12 elements, [5] has 5"}};
+               .throws = Refusal{"shape", "[5]", "12 elements, as input [2, 6] has"}}};
         },
 }};
 
 const Op transpose_op{OpDef{
     .name = "transpose",
     .doc = "Axes in another order.",
+    .arguments = {"input"},
     .infer =
         [](Infer& c) {
           const auto& p = c.attr<PermAttr>();
@@ -73,15 +99,13 @@ const Op transpose_op{OpDef{
 const Op expand_op{OpDef{
     .name = "expand",
     .doc = "x broadcast to a shape.",
+    .arguments = {"input"},
     .infer =
         [](Infer& c) {
-          Shape out;
-          try {
-            out = broadcast(c.shape(0), c.requested_shape());
-          } catch (const ShapeError& e) { c.fail(e.what()); }
-          if (out != c.requested_shape())
-            c.fail(str("shape ", c.shape(0), " does not broadcast to ", c.requested_shape()));
-          c.out(0, out, c.dtype(0));
+          if (!broadcasts_to(c.shape(0), c.requested_shape()))
+            c.fail("shape", to_string(c.requested_shape()),
+                   str("a shape to which input ", c.shape(0), " broadcasts"));
+          c.out(0, c.requested_shape(), c.dtype(0));
         },
     .vjp = [](Vjp& v) { v.set_grad(0, sum_to(v.grad(), v.in_shape(0))); },
     .cost = moves,
@@ -89,11 +113,20 @@ const Op expand_op{OpDef{
     .dtypes = kUpTo8Bytes,
     .samples =
         [] {
-          return std::vector<Sample>{{.inputs = {{{3, 1}}}, .shape = {2, 3, 4}},
-                                     {.inputs = {{{}}}, .shape = {5}},
-                                     {.inputs = {{{1, 4}, i64}}, .shape = {3, 4}},
-                                     {.inputs = {{{1, 3}}}, .shape = {0, 3}},
-                                     {.inputs = {{{2, 3}}}, .shape = {3, 2}, .throws = "[expand]"}};
+          return std::vector<Sample>{
+              {.inputs = {{{3, 1}}}, .shape = {2, 3, 4}},
+              {.inputs = {{{}}}, .shape = {5}},
+              {.inputs = {{{1, 4}, i64}}, .shape = {3, 4}},
+              {.inputs = {{{1, 3}}}, .shape = {0, 3}},
+              {.inputs = {{{2, 3}}},
+               .shape = {3, 2},
+               .throws = Refusal{"shape", "[3, 2]", "a shape to which input [2, 3] broadcasts"}},
+              {.inputs = {{{2, 3}}},
+               .shape = {3},
+               .throws = Refusal{"shape", "[3]", "a shape to which input [2, 3] broadcasts"}},
+              {.inputs = {{{2, 3}}},
+               .shape = {1, 3},
+               .throws = Refusal{"shape", "[1, 3]", "a shape to which input [2, 3] broadcasts"}}};
         },
 }};
 
@@ -101,18 +134,12 @@ const Op slice_op{OpDef{
     .name = "slice",
     .doc = "`length` elements along one axis, `step` apart, from `start` (a scalar input, clamped "
            "into range) on.",
+    .arguments = {"input", "start"},
     .infer =
         [](Infer& c) {
           const auto& a = c.attr<SliceAttr>();
-          if (c.shape(1).rank() != 0 || !is_start(c.dtype(1)))
-            c.fail(str("start is ", c.dtype(1), " of shape ", c.shape(1),
-                       "; one integer is expected"));
-          if (a.length < 0 || a.step < 1)
-            c.fail(str("length ", a.length, ", step ", a.step,
-                       "; a length ≥ 0 and a step ≥ 1 are expected"));
-          if (a.length > 0 && (a.length - 1) * a.step >= c.shape(0)[a.axis])
-            c.fail(str("length ", a.length, " at step ", a.step, " does not fit axis ", a.axis,
-                       " of shape ", c.shape(0)));
+          require_start(c, 1);
+          require_span(c, a);
           Shape out = c.shape(0);
           out[a.axis] = a.length;
           c.out(0, out, c.dtype(0));
@@ -138,7 +165,24 @@ const Op slice_op{OpDef{
               {.inputs = {{{4}}},
                .attr = SliceAttr{5, 1, 0},
                .slots = {0},
-               .throws = "[slice] length 5"}};
+               .throws = Refusal{"length", "5 at step 1", "elements within axis 0 of input [4]"}},
+              {.inputs = {{{4}}},
+               .attr = SliceAttr{3, int64_t{1} << 62, 0},
+               .slots = {0},
+               .throws = Refusal{"length", "3 at step 4611686018427387904",
+                                 "elements within axis 0 of input [4]"}},
+              {.inputs = {{{4}}},
+               .attr = SliceAttr{-1, 1, 0},
+               .slots = {0},
+               .throws = Refusal{"length", "-1", "at least 0", ErrorCode::argument}},
+              {.inputs = {{{4}}},
+               .attr = SliceAttr{1, 0, 0},
+               .slots = {0},
+               .throws = Refusal{"step", "0", "at least 1", ErrorCode::argument}},
+              {.inputs = {{{4}}},
+               .attr = SliceAttr{1, 1, 0},
+               .slots = {0.5},
+               .throws = Refusal{"start", "f32 []", "one integer"}}};
         },
 }};
 
@@ -146,21 +190,17 @@ const Op slice_update_op{OpDef{
     .name = "slice_update",
     .doc = "x with `update` written along one axis from `start` (a scalar input, clamped into "
            "range) on, `step` apart.",
+    .arguments = {"input", "update", "start"},
     .infer =
         [](Infer& c) {
           const auto& a = c.attr<SliceAttr>();
           Shape expected = c.shape(0);
           expected[a.axis] = a.length;
           if (c.shape(1).rank() != expected.rank() || c.shape(1) != expected)
-            c.fail(str("update has shape ", c.shape(1), ", ", expected, " is expected"));
-          if (c.dtype(1) != c.dtype(0))
-            c.fail_dtype(str("update is ", c.dtype(1), ", x is ", c.dtype(0)));
-          if (c.shape(2).rank() != 0 || !is_start(c.dtype(2)))
-            c.fail(str("start is ", c.dtype(2), " of shape ", c.shape(2),
-                       "; one integer is expected"));
-          if (a.length > 0 && (a.length - 1) * a.step >= c.shape(0)[a.axis])
-            c.fail(str("an update of length ", a.length, " does not fit axis ", a.axis,
-                       " of shape ", c.shape(0)));
+            c.fail(1, to_string(expected));
+          c.require_same_dtype(2);
+          require_start(c, 2);
+          require_span(c, a);
           c.out(0, c.shape(0), c.dtype(0));
         },
     .vjp =
@@ -184,7 +224,20 @@ const Op slice_update_op{OpDef{
               {.inputs = {{{5, 4}}, {{2, 3}}},
                .attr = SliceAttr{2, 1, 0},
                .slots = {1},
-               .throws = "[slice_update] update has shape"}};
+               .throws = Refusal{"update", "[2, 3]", "[2, 4]"}},
+              {.inputs = {{{5, 4}}, {{2, 4}, f32}},
+               .attr = SliceAttr{2, 1, 0},
+               .slots = {1},
+               .throws = Refusal{"update", "f32", "f64, the dtype of input", ErrorCode::dtype}},
+              {.inputs = {{{5}}, {{2}}},
+               .attr = SliceAttr{2, -1, 0},
+               .slots = {1},
+               .throws = Refusal{"step", "-1", "at least 1", ErrorCode::argument}},
+              {.inputs = {{{2, 4}}, {{3, 4}}},
+               .attr = SliceAttr{3, 1, 0},
+               .slots = {0},
+               .throws =
+                   Refusal{"length", "3 at step 1", "elements within axis 0 of input [2, 4]"}}};
         },
 }};
 
@@ -200,9 +253,7 @@ const Op concat_op{OpDef{
             bool fits = c.shape(i).rank() == out.rank();
             for (int d = 0; fits && d < out.rank(); ++d)
               fits = d == axis || c.shape(i)[d] == out[d];
-            if (!fits)
-              c.fail(str("input ", i, " is ", c.dtype(i), " ", c.shape(i), "; ", c.dtype(0), " ",
-                         c.shape(0), " was first, only axis ", axis, " may differ"));
+            if (!fits) c.fail(i, str(c.shape(0), " except on axis ", axis, ", as input 0 has"));
             out[axis] += c.shape(i)[axis];
           }
           c.out(0, out, c.dtype(0));
@@ -227,7 +278,9 @@ const Op concat_op{OpDef{
               {.inputs = {{{2, 3}}, {{2, 1}}, {{2, 0}}}, .attr = AxisAttr{1}},
               {.inputs = {{{2, 2, 3}, f32}, {{2, 5, 3}, f32}}, .attr = AxisAttr{1}},
               {.inputs = {{{3}, i64}, {{2}, i64}}, .attr = AxisAttr{0}},
-              {.inputs = {{{2, 3}}, {{2, 4}}}, .attr = AxisAttr{0}, .throws = "[concat] input 1"}};
+              {.inputs = {{{2, 3}}, {{2, 4}}},
+               .attr = AxisAttr{0},
+               .throws = Refusal{"input 1", "[2, 4]", "[2, 3] except on axis 0, as input 0 has"}}};
         },
 }};
 
@@ -238,9 +291,22 @@ Tensor checked_start(const char* op, const Tensor& x, int axis, const Tensor& st
   const int64_t size = x.shape()[axis], asked = start.node()->attr.as<ScalarAttr>().integer,
                 at = asked < 0 ? asked + size : asked;
   if (at < 0 || at + (length > 0 ? (length - 1) * step + 1 : 0) > size)
-    throw ShapeError(str("[", op, "] ", length, " elements from ", asked, " on (step ", step,
-                         ") leave axis ", axis, " of shape ", x.shape(), where_am_i()));
+    throw ShapeError(
+        {.op = op,
+         .argument = "start",
+         .given = str(asked),
+         .expected = str("a start of ", length, length == 1 ? " element" : " elements", " at step ",
+                         step, " within axis ", axis, " of input ", x.shape()),
+         .module = module_path()});
   return Tensor(at);
+}
+
+[[noreturn]] void fail_shape(const char* op, const Shape& given, std::string expected) {
+  throw ShapeError({.op = op,
+                    .argument = "shape",
+                    .given = to_string(given),
+                    .expected = std::move(expected),
+                    .module = module_path()});
 }
 
 }  // namespace
@@ -252,21 +318,15 @@ Tensor reshape(const Tensor& x, const Shape& shape) {
   int open = -1;
   for (int i = 0; i < s.rank(); ++i) {
     if (s[i] == -1) {
-      if (open >= 0)
-        throw ShapeError(str("[reshape] shape ", shape, " has two sizes of -1; one can be computed",
-                             where_am_i()));
+      if (open >= 0) fail_shape("reshape", shape, "at most one size of -1");
       open = i;
     } else {
       overflow |= __builtin_mul_overflow(known, s[i], &known);
     }
   }
-  if (overflow)
-    throw ShapeError(str("[reshape] shape ", x.shape(), " (", x.numel(), " elements) does not fit ",
-                         shape, ", which has more than 64 bits count", where_am_i()));
+  if (overflow) fail_shape("reshape", shape, elements_of(x.shape()));
   if (open >= 0) {
-    if (known == 0 || x.numel() % known != 0)
-      throw ShapeError(str("[reshape] shape ", x.shape(), " (", x.numel(),
-                           " elements) does not fit ", shape, where_am_i()));
+    if (known == 0 || x.numel() % known != 0) fail_shape("reshape", shape, elements_of(x.shape()));
     s[open] = x.numel() / known;
   }
   return s == x.shape() ? x : record(reshape_op, {&x}, {}, &s);
@@ -274,10 +334,14 @@ Tensor reshape(const Tensor& x, const Shape& shape) {
 
 Tensor flatten(const Tensor& x, int first, int last) {
   if (x.rank() == 0) return reshape(x, {1});
-  const int a = x.shape().axis(first), b = x.shape().axis(last);
+  const int a = checked_axis("flatten", x, first, "first"),
+            b = checked_axis("flatten", x, last, "last");
   if (a > b)
-    throw ShapeError(str("[flatten] axes ", first, "…", last, " of shape ", x.shape(),
-                         ": the first comes after the last", where_am_i()));
+    throw ShapeError({.op = "flatten",
+                      .argument = "first, last",
+                      .given = str(first, " and ", last, " of shape ", x.shape()),
+                      .expected = "axes in rising order",
+                      .module = module_path()});
   Shape s;
   for (int i = 0; i < x.rank(); ++i)
     if (i > a && i <= b) s[s.rank() - 1] *= x.shape()[i];
@@ -296,8 +360,12 @@ Tensor transpose(const Tensor& x, const Axes& axes) {
     if (a < 0) a += rank;
     if (a < 0 || a >= rank || (seen >> a & 1) ||
         (!axes.empty() && static_cast<int>(axes.size()) != rank))
-      throw ShapeError(str("[transpose] the axes given are no order of the ", rank,
-                           " axes of shape ", x.shape(), where_am_i()));
+      throw ShapeError(
+          {.op = "transpose",
+           .argument = "axes",
+           .given = axes_text(axes),
+           .expected = str("each of the ", rank, " axes of shape ", x.shape(), " once"),
+           .module = module_path()});
     seen |= 1u << a;
     p.axes[i] = static_cast<int8_t>(a);
   }
@@ -310,30 +378,36 @@ Tensor expand(const Tensor& x, const Shape& shape) {
   for (int i = 0; i < s.rank(); ++i) {
     if (s[i] != -1) continue;
     if (i < lead || lead < 0)
-      throw ShapeError(str("[expand] shape ", shape, " has -1 at axis ", i, ", where shape ",
-                           x.shape(), " has no size to keep", where_am_i()));
+      fail_shape("expand", shape,
+                 str("no -1 at axis ", i, ", where input ", x.shape(), " has no size to keep"));
     s[i] = x.shape()[i - lead];
   }
   return x.shape() == s ? x : record(expand_op, {&x}, {}, &s);
 }
 
 Tensor slice(const Tensor& x, int axis, const Tensor& start, int64_t length, int64_t step) {
-  const int a = x.shape().axis(axis);
+  const int a = checked_axis("slice", x, axis);
   Tensor at = checked_start("slice", x, a, start, length, step);
   return record(slice_op, {&x, &at}, SliceAttr{length, step, a});
 }
 
 Tensor slice_update(const Tensor& x, const Tensor& update, int axis, const Tensor& start,
                     int64_t step) {
-  const int a = x.shape().axis(axis);
+  const int a = checked_axis("slice_update", x, axis);
   const int64_t length = update.rank() == x.rank() ? update.shape()[a] : 0;
   Tensor at = checked_start("slice_update", x, a, start, length, step);
   return record(slice_update_op, {&x, &update, &at}, SliceAttr{length, step, a});
 }
 
 Tensor concat(const std::vector<Tensor>& xs, int axis) {
-  if (xs.empty()) throw ShapeError(str("[concat] no tensors were given", where_am_i()));
-  return record(concat_op, std::span<const Tensor>(xs), AxisAttr{xs[0].shape().axis(axis)});
+  if (xs.empty())
+    throw ArgumentError({.op = "concat",
+                         .argument = "xs",
+                         .given = "no tensors",
+                         .expected = "at least one tensor",
+                         .module = module_path()});
+  return record(concat_op, std::span<const Tensor>(xs),
+                AxisAttr{checked_axis("concat", xs[0], axis)});
 }
 
 }  // namespace suanli

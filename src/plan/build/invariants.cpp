@@ -13,7 +13,7 @@ namespace suanli {
 namespace {
 
 template <class... A> [[noreturn]] void broken(const std::string& where, const A&... what) {
-  throw Error(str("[plan] internal: ", where, ": ", what...));
+  throw InternalError({.op = "plan", .argument = where, .given = str(what...)});
 }
 
 std::string name_of(const Program& p, const Unit& unit) {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Invariants of units, of fused code and of memory. Builds with SUANLI_CHECK_PLANS check them for
-// every plan; others pay nothing. A violation is a fault of the planner: the checks throw Error,
-// which names the step and the invariant, before any kernel runs.
+// every plan; others pay nothing. A violation is a fault of the planner: the checks throw
+// InternalError, which names the step and the invariant, before any kernel runs.
 #pragma once
 #include "plan/build/plan.h"
 #include "plan/passes/fuse.h"

@@ -306,7 +306,8 @@ struct Explainer::State final : PlanListener {
 
 Explainer::Explainer() {
   if (plan_listener)
-    throw UsageError("[Explainer] this thread's programs are being explained already");
+    throw StateError(
+        {.op = "Explainer", .given = "a second one on this thread", .expected = "one at a time"});
   state_ = std::make_unique<State>();
   plan_listener = state_.get();
 }

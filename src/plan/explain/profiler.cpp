@@ -67,7 +67,9 @@ struct Profiler::State final : ProfilerHooks {
 };
 
 Profiler::Profiler() {
-  if (profiler_hooks) throw UsageError("[Profiler] this thread is being profiled already");
+  if (profiler_hooks)
+    throw StateError(
+        {.op = "Profiler", .given = "a second one on this thread", .expected = "one at a time"});
   state_ = std::make_unique<State>();
   profiler_hooks = state_.get();
 }

@@ -62,8 +62,9 @@ Shape seen_from(const Shape& space, const Shape& own, const Shape& input) {
     if (own[axis] == 1) continue;
     while (at < space.rank() && space[at] != own[axis]) ++at;  // past axes of one element
     if (at == space.rank())
-      throw Error(
-          str("[fuse] internal: ", own, " is neither ", space, " nor the outer axes of it"));
+      throw InternalError({.op = "fuse",
+                           .given = str("space ", own),
+                           .expected = str(space, " or its outer axes")});
     seen[at++] = axis < lead ? 1 : input[axis - lead];
   }
   return seen;

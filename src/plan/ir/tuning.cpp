@@ -19,8 +19,10 @@ int64_t plan_tuning_number() { return in_force().number(); }
 void set_plan_tuning(const PlanTuning& tuning) {
   for (const TuningValue& v : values_of(tuning))
     if (!(v.value >= v.least && v.value <= v.most))
-      throw UsageError(str("[tuning] ", v.name, " is ", v.value, " ", v.unit, ", expected ",
-                           v.least, " to ", v.most));
+      throw ArgumentError({.op = "set_plan_tuning",
+                           .argument = v.name,
+                           .given = str(v.value, " ", v.unit),
+                           .expected = str(v.least, " to ", v.most)});
   in_force().set(tuning);
 }
 

@@ -25,7 +25,7 @@ constexpr PlanTuning most_plan_tuning() {
 
 /// The tuning in force: the defaults until set_plan_tuning().
 const PlanTuning& plan_tuning();
-/// For benchmarks and tests. Plans made from now on use it; throws UsageError for a value out of
+/// For benchmarks and tests. Plans made from now on use it; throws ArgumentError for a value out of
 /// its range.
 void set_plan_tuning(const PlanTuning& tuning);
 /// Equal tunings have the same number.

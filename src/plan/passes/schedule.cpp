@@ -79,7 +79,8 @@ class Scheduler {
         if (--waits_for_[next] == 0) make_ready(next);
       ordered.push_back(units_[u]);
     }
-    if (ordered.size() != units_.size()) throw Error("[schedule] internal: the units form a cycle");
+    if (ordered.size() != units_.size())
+      throw InternalError(Fault{.op = "schedule", .given = "the units form a cycle"});
     return ordered;
   }
 

@@ -90,7 +90,8 @@ void Tape::grow_table() {
 Leaf& Tape::leaf_of(const Edge& e) {
   const Result& r = e.node->out(e.index);
   if (!r.storage)
-    throw Error("[flush] internal: an executed value that is still read has no storage");
+    throw InternalError(
+        Fault{.op = "flush", .given = "an executed value that is still read has no storage"});
   const Cell* cell = cell_of(e.node);
   const bool of_cell = (cell && !cell->of_tensor) || e.node->is(kOfCell);
   if ((leaves.size() + 1) * 2 > table_.size()) grow_table();
@@ -108,8 +109,10 @@ Leaf& Tape::leaf_of(const Edge& e) {
     leaf.other_shapes = known = true;
   }
   if (leaves.size() == kMaxLeaves)
-    throw Error(
-        str("[flush] the program reads more than ", kMaxLeaves, " values; flush() more often"));
+    throw InternalError({.op = "flush",
+                         .given = "too many values that the program reads",
+                         .expected = str("at most ", kMaxLeaves),
+                         .remedy = "Call flush() more often."});
   table_[at] = {r.storage, static_cast<uint32_t>(leaves.size()), stamp_};
   return leaves.emplace_back(Leaf{
       .storage = r.storage, .seen = &r, .of_cell = of_cell, .other_shapes = known, .nodes = {}});

@@ -11,6 +11,7 @@
 #include "suanli/loader.h"
 #include "train/run/evaluate.h"
 #include "train/run/trainer_state.h"
+#include "train/settings/faults.h"
 #include "train/stored/dataset_summary.h"
 #include "train/stored/fine_tune.h"
 
@@ -148,11 +149,14 @@ void TrainingLoop::judge_last_batch() {
   } catch (const RehearsalError&) {
     return;  // nothing is known
   } catch (const ShapeError& e) {
-    if (batch == 1 || samples == 1)
-      throw InputError(
-          str("batches of one sample: the model cannot be trained with them: ", e.what(),
-              batch == 1 ? ". Take larger batches (--batch-size)."
-                         : ". More training samples are needed."));
+    if (batch == 1 || samples == 1) {
+      Fault fault = e.fault();
+      fault.remedy = joined_sentences(
+          fault.remedy, str("The model cannot be trained with batches of one sample. ",
+                            batch == 1 ? "Use larger batches." : "Use more training samples."));
+      if (batch == 1) fault.settings = {"batch_size"};
+      throw IoError(fault);
+    }
   }
   try {
     // throws where the size of the batch is not to blame

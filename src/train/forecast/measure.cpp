@@ -56,7 +56,7 @@ double TrainingLoop::time_of_save() {
     const Stopwatch watch;
     CheckpointFolder(place).save(trial, weights, state, &weights);
     seconds = watch.seconds();
-  } catch (const InputError&) {}
+  } catch (const IoError&) {}
   fs::remove_all(place, error);
   return seconds;
 }

@@ -13,6 +13,7 @@
 #include "tensor/node.h"
 #include "train/run/trainer_state.h"
 #include "train/settings/config.h"
+#include "train/settings/faults.h"
 
 namespace suanli {
 
@@ -53,10 +54,14 @@ int64_t bytes_charged_elsewhere(nn::Module& model, const Session& session) {
   return bytes;
 }
 
-constexpr const char* kWhatHelps =
-    "Take smaller batches (--batch-size, with --accumulate), smaller samples (?size=) or a smaller "
-    "model, or say by "
-    "--memory-limit SIZE how much may be used all the same.";
+/// `fault` with what helps against too little memory.
+IoError too_little_memory(Fault fault) {
+  fault.remedy =
+      "Use smaller batches, smaller samples (?size=) or a smaller model. A memory limit says how "
+      "much may be used all the same.";
+  fault.settings = {"batch_size", "accumulate", "model", "memory_limit"};
+  return IoError(std::move(fault));
+}
 
 }  // namespace
 
@@ -75,21 +80,21 @@ void Trainer::State::require_memory_for_weights() {
   const int64_t allowed = config.memory_limit > 0 ? config.memory_limit : left.bytes;
   if (weights + state <= allowed) return;
   if (!custom_model) drop_pending();  // or the next flush would compute them
-  const std::string what =
-      str(config.model, " on samples of shape ", splits.train->info().input_shape,
-          ": the weights take ", human_bytes(weights), " and the optimizer's state ",
-          human_bytes(state));
-  if (config.memory_limit > 0)
-    throw InputError(str("memory limit ", human_bytes(allowed), ": ", what, ", which is ",
-                         human_bytes(weights + state - allowed), " more. ", kWhatHelps));
-  throw InputError(
-      str(what, ", but ", left.by, " leaves ", human_bytes(allowed), ". ", kWhatHelps));
+  const bool limited = config.memory_limit > 0;
+  throw too_little_memory(
+      {.argument = limited ? "memory_limit" : "memory",
+       .given = limited ? human_bytes(allowed) : str(left.by, " leaves ", human_bytes(allowed)),
+       .expected = str(human_bytes(weights + state - allowed), " more: ", config.model,
+                       " on samples of shape ", splits.train->info().input_shape, " has ",
+                       human_bytes(weights), " of weights and ", human_bytes(state),
+                       " of optimizer state")});
 }
 
 void Trainer::State::refuse_for_memory(const OutOfMemory& e) {
   if (!custom_model) drop_pending();  // or the next flush would compute it
-  throw InputError(str("memory: the run does not fit: ", config.model, " on samples of shape ",
-                       splits.train->info().input_shape, ": ", e.what(), " ", kWhatHelps));
+  throw too_little_memory(fault_in(
+      str("memory: ", config.model, " on samples of shape ", splits.train->info().input_shape),
+      e.fault()));
 }
 
 int64_t TrainingLoop::held_bytes() const {
@@ -106,9 +111,11 @@ void TrainingLoop::require_memory() {
   const int64_t held = held_bytes();
   const MemoryLeft left = memory_for_runs(s_.session);
   if (s_.config.memory_limit == 0 && f.peak() - held > left.bytes)
-    throw InputError(str("memory: the run needs ", forecast_in_words(f), "; ", human_bytes(held),
-                         " of it are there, but ", left.by, " leaves ", human_bytes(left.bytes),
-                         ". ", kWhatHelps));
+    throw too_little_memory(
+        {.argument = "memory",
+         .given = str(left.by, " leaves ", human_bytes(left.bytes)),
+         .expected = str(human_bytes(f.peak() - held), " beside the ", human_bytes(held),
+                         " that are there: the run needs ", forecast_in_words(f))});
   s_.forecast = f;
 }
 
@@ -148,10 +155,13 @@ void TrainingLoop::settle_batch() {
     tried += str(tried.empty() ? "" : ", ", batch, " ", std::llround(rate), "/s");
   }
   if (trials.empty())
-    throw InputError(
-        str("batch auto: not even a batch of 16 fits: ", c.model, " on samples of ",
-            s_.splits.train->info().input_shape, " ", tried, ", and ", human_bytes(left),
-            " may be used. Take a smaller model or smaller pictures, or a batch by --batch-size."));
+    throw IoError({.argument = "batch_size",
+                   .given = "auto",
+                   .expected = str("a batch of 16 to fit into ", human_bytes(left), "; ", c.model,
+                                   " on samples of shape ", s_.splits.train->info().input_shape,
+                                   " with batch ", tried),
+                   .remedy = "Use a smaller model or smaller pictures, or set the batch size.",
+                   .settings = {"model", "batch_size"}});
   // A tenth of the speed buys more steps per epoch; beyond that the larger batch wins.
   for (const Trial& t : trials)
     if (t.rate >= 0.9 * best.rate) {
@@ -191,8 +201,12 @@ void TrainingLoop::settle_memory() {
     try {
       return forecast();
     } catch (const RehearsalError& e) {
-      throw UsageError(str("memory limit ", human_bytes(limit),
-                           ": what the run needs is not known beforehand: ", e.what()));
+      Fault fault = e.fault();
+      fault.remedy =
+          joined_sentences(fault.remedy, str("The memory limit of ", human_bytes(limit),
+                                             " takes a run whose memory is known beforehand."));
+      fault.settings = {"memory_limit"};
+      throw ArgumentError(fault);
     }
   };
   const RunForecast usual = needed();
@@ -201,11 +215,13 @@ void TrainingLoop::settle_memory() {
   s_.session.set_working_memory_limit(std::max<int64_t>(1, working - (usual.peak() - limit)));
   const RunForecast f = needed();
   if (f.peak() > limit)
-    throw InputError(str("memory limit ", human_bytes(limit), ": the run needs ",
-                         human_bytes(f.peak() - limit),
-                         " more, though all is computed again that can be: ", forecast_in_words(f),
-                         ". Take smaller batches (--batch-size, with --accumulate), a smaller "
-                         "model or a higher limit."));
+    throw IoError(
+        {.argument = "memory_limit",
+         .given = human_bytes(limit),
+         .expected = str(human_bytes(f.peak() - limit),
+                         " more, though all is computed again that can be: ", forecast_in_words(f)),
+         .remedy = "Use smaller batches, a smaller model or a higher limit.",
+         .settings = {"batch_size", "accumulate", "model", "memory_limit"}});
   s_.note(str("memory limit ", human_bytes(limit), ": ", human_bytes(f.peak()), " instead of ",
               human_bytes(usual.peak()), ", for ", human_flops(f.flops_per_step),
               " per step instead of ", human_flops(usual.flops_per_step)));

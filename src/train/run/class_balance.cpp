@@ -54,14 +54,19 @@ void Trainer::State::choose_samples() {
 }
 
 void Trainer::State::make_training_loss() {
+  constexpr const char* kNoneForNumbers = "none, for these data ask for a number";
   const data::Info& info = splits.train->info();
   if (info.task == data::Task::regression) {
     if (config.label_smoothing > 0)
-      throw UsageError(
-          "label_smoothing is for classes; these data ask for a number. Leave it out.");
+      throw ArgumentError({.argument = "label_smoothing",
+                           .given = str(config.label_smoothing),
+                           .expected = kNoneForNumbers,
+                           .remedy = "Leave it out."});
     if (config.class_weights != "none")
-      throw UsageError(
-          "class_weights are for classes; these data ask for a number. Leave them out.");
+      throw ArgumentError({.argument = "class_weights",
+                           .given = "'" + config.class_weights + "'",
+                           .expected = kNoneForNumbers,
+                           .remedy = "Leave them out."});
     return;
   }
   std::vector<double> weights;
@@ -69,18 +74,22 @@ void Trainer::State::make_training_loss() {
   else if (config.class_weights != "none")
     weights = numbers_from("class_weights", config.class_weights);
   if (!weights.empty() && weights.size() != static_cast<size_t>(info.classes))
-    throw UsageError(str("class_weights has ", weights.size(), " numbers, but the data have ",
-                         info.classes, " classes"));
+    throw ArgumentError({.argument = "class_weights",
+                         .given = str(weights.size(), " numbers"),
+                         .expected = str(info.classes, ", one per class of the data")});
   const double smoothing = config.label_smoothing;
   if (weights.empty() && smoothing == 0) return;
   if (!weights.empty() &&
       std::all_of(weights.begin(), weights.end(), [](double w) { return w == 0; }))
-    throw UsageError(
-        "class_weights are all 0, so there is nothing to learn. Give one class more at least.");
+    throw ArgumentError({.argument = "class_weights",
+                         .given = "'" + config.class_weights + "'",
+                         .expected = "a weight above 0, or there is nothing to learn"});
   if (!weights.empty() && data::augment_from_text(config.augment).mixes())
-    throw UsageError(
-        "class_weights need one class per sample, but mixup and cutmix mix them. Leave one of the "
-        "two out.");
+    throw ArgumentError({.argument = "class_weights",
+                         .given = "'" + config.class_weights + "'",
+                         .expected = "none beside mixup and cutmix, which mix classes",
+                         .remedy = "Leave one of the two out.",
+                         .settings = {"augment", "class_weights"}});
   if (!weights.empty()) {
     class_weights.values = weights;
     class_weights.usual =

@@ -47,8 +47,10 @@ void count_details(const Tensor& outputs, const Tensor& targets, int64_t classes
     const float* row = out.data() + static_cast<int64_t>(i) * classes;
     const int64_t right = target[i], taken = std::max_element(row, row + classes) - row;
     if (right < 0 || right >= classes)
-      throw InputError(str("the sample ", result.samples + static_cast<int64_t>(i), " has class ",
-                           right, "; there are ", classes, " classes"));
+      throw IoError({.op = "evaluate",
+                     .argument = str("sample ", result.samples + static_cast<int64_t>(i)),
+                     .given = str("class ", right),
+                     .expected = str("one of ", classes, " classes")});
     ++result.confusion[static_cast<size_t>(right * classes + taken)];
     int64_t before = 0;  // how many come first; of equal outputs the lower class
     for (int64_t c = 0; c < classes; ++c)
@@ -203,7 +205,10 @@ TrainedModel read_run(const std::string& run, nn::AnyModule* own) {
 TrainedModel load_run(const std::string& run) { return read_run(run, nullptr); }
 TrainedModel load_run(const std::string& run, nn::AnyModule model) {
   if (!model)
-    throw UsageError("[load_run] the model is empty; one that takes the weights is expected");
+    throw ArgumentError({.op = "load_run",
+                         .argument = "model",
+                         .given = "an empty module",
+                         .expected = "one that takes the weights"});
   return read_run(run, &model);
 }
 

@@ -261,7 +261,9 @@ TrainingLoop::Outcome TrainingLoop::train_epoch() {
     if (stop || by_steps || by_time) {
       try {
         save(false);
-      } catch (const NumericError& e) { explain_bad_number(p.step, e.what()); }
+      } catch (const NumericError& e) {
+        explain_bad_number(p.step, str(e.argument(), " became ", e.given()));
+      }
     }
     if (stop) return Outcome::stopped;
   }
@@ -368,7 +370,9 @@ TrainingLoop::Outcome TrainingLoop::finish_epoch() {
     best = {report.epoch, p.step, val.loss, val.accuracy, val.balanced_accuracy, val.rmse};
   try {
     save(report.best);
-  } catch (const NumericError& e) { explain_bad_number(p.step, e.what()); }
+  } catch (const NumericError& e) {
+    explain_bad_number(p.step, str(e.argument(), " became ", e.given()));
+  }
   s_.folder->log(str("epoch ", report.epoch, ": train loss ", report.train_loss, ", val loss ",
                      val.loss, ", val accuracy ", val.accuracy));
   if (t_.on_epoch) t_.on_epoch(report);
@@ -466,13 +470,12 @@ void TrainingLoop::explain_bad_number(int64_t bad_step, const std::string& what)
   // since the last checkpoint are a pure function of it: taken again with the checks on, they fail
   // at the operation that made the first bad value.
   const std::optional<Checkpoint> good = s_.checkpoints->load();
-  const std::string head = str("training stopped at step ", bad_step, " (epoch ",
-                               s_.progress().epoch + 1, "): ", what, ". ");
-  const std::string tail =
-      str(" The checkpoint of step ", good ? good->progress.step : 0, " in ", s_.folder->path(),
-          " is good. A smaller learning rate often helps (--lr ", s_.config.lr / 10, ").");
-  s_.folder->log(head +
-                 "Taking the steps since the last checkpoint again with every operation checked.");
+  Fault fault{.argument = str("training step ", bad_step, " (epoch ", s_.progress().epoch + 1, ")"),
+              .given = what,
+              .settings = {"lr"}};
+  s_.folder->log(str(fault.argument, ": ", what,
+                     ". Taking the steps since the last checkpoint again with every operation "
+                     "checked."));
   drop_pending();
   std::string found =
       "Taken again with every operation checked, the steps since the last checkpoint made no such "
@@ -491,11 +494,18 @@ void TrainingLoop::explain_bad_number(int64_t bad_step, const std::string& what)
         p.batch += made->batches;
       }
       values_of(s_.model);
-    } catch (const NumericError& e) { found = str("The first bad value: ", e.what(), "."); }
+    } catch (const NumericError& e) {
+      found = str("The first bad value: ", e.what(), ".");
+      fault.op = e.op();
+      fault.module = e.fault().module;
+    }
   }
   drop_pending();
   s_.folder->log(found);
-  throw NumericError(head + found + tail);
+  fault.remedy = str(
+      found, " The checkpoint of step ", good ? good->progress.step : 0, " in ", s_.folder->path(),
+      " is good. A smaller learning rate often helps (lr = ", s_.config.lr / 10, ").");
+  throw NumericError(fault);
 }
 
 }  // namespace suanli

@@ -3,13 +3,13 @@
 #include <algorithm>
 #include <filesystem>
 
-#include "base/text/shell.h"
 #include "base/text/text.h"
 #include "plan/explain/tuning_report.h"
 #include "suanli/loader.h"
 #include "train/run/trainer_state.h"
 #include "train/run/tta.h"
 #include "train/settings/config.h"
+#include "train/settings/faults.h"
 #include "train/settings/sample_notes.h"
 #include "train/stored/dataset_summary.h"
 #include "train/stored/fine_tune.h"
@@ -65,7 +65,10 @@ void Trainer::State::prepare(nn::AnyModule* own, Loss& loss,
   validate(config, custom_model);
   config.data = with_absolute_path(info.source);
   if (splits.train->size() == 0)
-    throw InputError(str(config.data, ": no training samples are left with val = ", config.val));
+    throw IoError({.argument = config.data,
+                   .given = str("no training samples left with val = ", config.val),
+                   .expected = "at least one",
+                   .settings = {"val"}});
   const models::Entry* entry = custom_model ? nullptr : &models::entry(config.model);
   if (entry && lr_unresolved && !batch_given && config.batch_size != entry->recipe.batch_size)
     splits.notes.push_back(scale_lr(config, entry->recipe.batch_size));
@@ -81,12 +84,14 @@ void Trainer::State::prepare(nn::AnyModule* own, Loss& loss,
   const Shape& sample = info.input_shape;
   const int64_t channels = sample.rank() == 3 || sample.rank() == 1 ? sample[0] : 1;
   if (const auto given = static_cast<int64_t>(config.stddev.size()); given > 1 && given != channels)
-    throw UsageError(str("stddev has ", given, " numbers, the samples ", channels,
-                         channels == 1 ? " channel" : " channels",
-                         ". Give one, or one per channel."));
+    throw ArgumentError(
+        {.argument = "stddev",
+         .given = str(given, " numbers"),
+         .expected = str("one, or one per channel of the samples, which have ", channels)});
   if (info.task == data::Task::classification && info.classes < 2)
-    throw InputError(str(config.data, ": ", info.classes == 1 ? "one class" : "no classes",
-                         " only; at least two are needed to tell apart."));
+    throw IoError({.argument = config.data,
+                   .given = info.classes == 1 ? "one class" : "no classes",
+                   .expected = "at least two to tell apart"});
   if (info.task == data::Task::regression) require_different_targets(*splits.train, config.data);
   require_views(tta_from_text(config.tta), info.task, sample);
   choose_samples();
@@ -120,12 +125,15 @@ void Trainer::State::choose_model_of(GivenWeights& given) {
                                                     : model_of(given, model_options())
                                      : given.model;
   if (config.model.empty())
-    throw InputError(str(given.path,
-                         ": these weights are of no model of the zoo for samples of shape ",
-                         splits.train->info().input_shape,
-                         ". Say by --model which one they are meant for, to see what does not fit; "
-                         "without --weights training begins from nothing.",
-                         advice_on_parts(given, model_options())));
+    throw IoError(
+        {.argument = given.path,
+         .given = "weights of no model of the zoo",
+         .expected = str("those of one for samples of shape ", splits.train->info().input_shape),
+         .remedy = joined_sentences(
+             "Name the model that they are meant for, to see what does not fit. Without "
+             "initial weights training begins from nothing.",
+             advice_on_parts(given, model_options())),
+         .settings = {"model", "weights"}});
   splits.notes.push_back(str("model ", config.model, ": the one of the weights"));
 }
 
@@ -140,7 +148,9 @@ void Trainer::State::choose_epochs_of_parameters() {
                                              [&](auto& f) { return f.first.cell() == p.cell(); });
   });
   if (!left && !trained_until.empty())
-    throw UsageError(str("freeze_after: '", config.freeze_after, "' leaves nothing to train"));
+    throw ArgumentError({.argument = "freeze_after",
+                         .given = "'" + config.freeze_after + "'",
+                         .expected = kSomethingToTrain});
 }
 
 void Trainer::State::train_mode(int64_t epoch) {
@@ -247,9 +257,10 @@ void Trainer::State::restore(const Checkpoint& from) {
   try {
     optimizer->load_state_dict(of_optimizer);
     if (average) average->load_state_dict(of_average);
-  } catch (const InputError& e) {
-    throw InputError(str(checkpoints->path(), "/", from.optimizer.name,
-                         ": is not this optimizer's state: ", e.what()));
+  } catch (const IoError& e) {
+    Fault fault = fault_in(checkpoints->path() + "/" + from.optimizer.name, e.fault());
+    fault.expected = "the state of this optimizer";
+    throw IoError(fault);
   }
   default_generator().set_state(from.progress.generator_seed, from.progress.generator_counter);
 }
@@ -276,8 +287,9 @@ void Trainer::State::save(bool is_best) {
   NoGrad no_grad;
   NamedTensors weights = values_of(model);
   for (auto& [name, value] : weights)
-    if (!not_finite(value, value.dtype()).empty())
-      throw NumericError(str("weight ", name, " became nan or infinite"));
+    if (const std::string bad = not_finite(value, value.dtype()); !bad.empty())
+      throw NumericError(
+          {.argument = "weight " + name, .given = bad, .expected = "finite numbers"});
   Progress& p = progress();
   p.seconds = seconds();
   p.metrics_bytes = folder->sync_metrics();
@@ -314,7 +326,11 @@ Trainer::Trainer(TrainConfig config, const std::optional<Session>& session)
 
 Trainer::Trainer(nn::AnyModule model, TrainConfig config, const std::optional<Session>& session)
     : state_(std::make_unique<State>(session)) {
-  if (!model) throw UsageError("[Trainer] the model is empty (default-constructed or moved from)");
+  if (!model)
+    throw ArgumentError({.op = "Trainer",
+                         .argument = "model",
+                         .given = "an empty module (default-constructed or moved from)",
+                         .expected = "one to train"});
   const Session::Use use(state_->session);
   if (config.model.empty()) config.model = "own";
   state_->in_run.restart();
@@ -330,9 +346,10 @@ TrainConfig recorded_config(const RunFolder& folder, const ResumeOptions& option
   config.out = folder.path();
   if (!options.data.empty()) config.data = moved_to(config.data, options.data);
   if (const std::string path = path_in(config.data); !path.empty() && !path_exists(path))
-    throw InputError(str(folder.path(), ": its data were at ", path,
-                         ", where nothing is now. Say where they are: suanli train --resume ",
-                         shell_quoted(folder.path()), " NEW-PLACE"));
+    throw IoError({.argument = folder.path(),
+                   .given = str("no data at ", path, " any more"),
+                   .remedy = "Say where they are now.",
+                   .settings = {"resume", "data"}});
   if (options.epochs >= 0) config.epochs = options.epochs;
   if (options.checkpoint_every >= 0) config.checkpoint_every = options.checkpoint_every;
   if (options.checkpoint_minutes >= 0) config.checkpoint_minutes = options.checkpoint_minutes;
@@ -397,13 +414,17 @@ Trainer Trainer::resume(const std::string& run, nn::AnyModule model, const Resum
             not_bit_exact(checkpoint->provenance, s.config, kernels(s.session), to_json(s.splits));
         !why.empty()) {
       if (!options.force)
-        throw InputError(
-            str(run, ": not bit-exact here: ", why, ". Go on all the same with --force."));
+        throw IoError({.argument = run,
+                       .given = "not bit-exact here: " + why,
+                       .remedy = "Force it to go on all the same.",
+                       .settings = {"force"}});
       s.resume_note = "not bit-exact from here on: " + why;
     }
     if (s.config.epochs < checkpoint->progress.epoch)
-      throw UsageError(str("epochs is ", s.config.epochs, ", but ", checkpoint->progress.epoch,
-                           " are trained already"));
+      throw ArgumentError({.argument = "epochs",
+                           .given = str(s.config.epochs),
+                           .expected = str("at least the ", checkpoint->progress.epoch,
+                                           " that are trained already")});
     s.checkpoint = *checkpoint;
     s.seconds_before = checkpoint->progress.seconds;
     s.restore(*checkpoint);

@@ -96,17 +96,17 @@ struct Trainer::State {
   /// Values that the zoo's model computes from the training data before it learns.
   void fit_model(const models::Entry& entry);
   void make_optimizer();
-  /// Fills trained_until. Throws UsageError if that leaves nothing to train.
+  /// Fills trained_until. Throws ArgumentError if that leaves nothing to train.
   void choose_epochs_of_parameters();
   /// Puts the model in training mode, with the parameters trained that `epoch` (counted from 0)
   /// trains.
   void train_mode(int64_t epoch);
   /// Adds a line to what the user is told of the choices made.
   void note(const std::string& line);
-  /// Throws InputError if weights and optimizer state alone do not fit the memory that is left.
+  /// Throws IoError if weights and optimizer state alone do not fit the memory that is left.
   /// Nothing is allocated before.
   void require_memory_for_weights();
-  /// Throws InputError that says the same as the checks of memory. For an OutOfMemory where a run
+  /// Throws IoError that says the same as the checks of memory. For an OutOfMemory where a run
   /// is built that they let pass.
   [[noreturn]] void refuse_for_memory(const OutOfMemory& e);
   /// As limit and overfit_batches say.
@@ -137,10 +137,10 @@ class TrainingLoop {
   void settle_batch();
   void settle_epochs();
   void settle_memory();
-  /// Decides State::leaves_one_out for this batch size by rehearsal. Throws InputError if every
+  /// Decides State::leaves_one_out for this batch size by rehearsal. Throws IoError if every
   /// batch is a single sample that the model refuses.
   void judge_last_batch();
-  /// Throws InputError if the forecast exceeds the memory that is left.
+  /// Throws IoError if the forecast exceeds the memory that is left.
   void require_memory();
   int64_t held_bytes() const;  // of what a forecast counts, already there
   RunForecast forecast();

@@ -48,7 +48,8 @@ const char* to_string(TestTimeAugmentation tta) {
 TestTimeAugmentation tta_from_text(std::string_view text) {
   for (TestTimeAugmentation tta : kAll)
     if (text == to_string(tta)) return tta;
-  throw UsageError(str("tta is ", text, ", expected none, mirror or translate"));
+  throw ArgumentError(
+      {.argument = "tta", .given = str("'", text, "'"), .expected = "none, mirror or translate"});
 }
 
 int64_t view_count(TestTimeAugmentation tta) { return static_cast<int64_t>(views_of(tta).size()); }
@@ -57,11 +58,13 @@ void require_views(TestTimeAugmentation tta, data::Task task, const Shape& sampl
   if (tta == TestTimeAugmentation::none ||
       (sample.rank() == 3 && task == data::Task::classification))
     return;
-  throw UsageError(str("tta ", to_string(tta), " makes views of pictures with classes; ",
-                       task == data::Task::regression
-                           ? "these data ask for a number"
-                           : str("samples of shape ", sample, " are none"),
-                       ". Leave it out, or give none."));
+  throw ArgumentError(
+      {.argument = "tta",
+       .given = to_string(tta),
+       .expected = task == data::Task::regression
+                       ? "none, for these data ask for a number"
+                       : str("none for samples of shape ", sample, ", which are no pictures"),
+       .remedy = "Views are of pictures with classes. Leave it out, or give none."});
 }
 
 Tensor answers(const nn::AnyModule& model, const Tensor& x, const std::vector<double>& mean,

@@ -12,6 +12,7 @@
 #include "base/text/text.h"
 #include "suanli/loader.h"
 #include "suanli/runtime.h"
+#include "train/settings/faults.h"
 
 namespace suanli {
 
@@ -59,7 +60,7 @@ const std::vector<ConfigField>& config_fields() {
       {"mean", &C::mean, Decides::result, "inputs become (x - mean) / stddev, by channel"},
       {"stddev", &C::stddev, Decides::result, ""},
       {"augment", &C::augment, Decides::result,
-       "other views of training pictures, see suanli train --help"},
+       "other views of training pictures: none, or a list such as crop,flip"},
       {"tta", &C::tta, Decides::result, "of the test at the end: none, mirror or translate"},
       {"sampler", &C::sampler, Decides::result,
        "random: each sample once an epoch; balanced: classes equally likely"},
@@ -100,6 +101,8 @@ std::string toml_reals(const std::vector<double>& values) {
   return "[" + text + "]";
 }
 
+std::string quoted(const std::string& text) { return "'" + text + "'"; }
+
 struct KnownOptimizer {
   const char* name;
   double lr, momentum, weight_decay;  // usual where no recipe speaks
@@ -115,9 +118,10 @@ const KnownOptimizer& known_optimizer(const std::string& name) {
     if (name == o.name) return o;
     names.push_back(o.name);
   }
-  throw UsageError(str("optimizer '", name,
-                       "' is not known: ", suggestion(name, names, "did you mean '", "'? "),
-                       "There are ", join_list(names), "."));
+  throw ArgumentError({.argument = "optimizer",
+                       .given = quoted(name),
+                       .expected = "one of " + join_list(names),
+                       .remedy = suggestion(name, names, "Did you mean '", "'?")});
 }
 
 }  // namespace
@@ -132,8 +136,12 @@ void apply_recipe(TrainConfig& c, const models::Recipe& recipe) {
   const KnownOptimizer& optimizer = known_optimizer(c.optimizer);
   if (c.lr == 0) c.lr = same ? recipe.lr : optimizer.lr;
   if (optimizer.momentum == 0 && c.momentum > 0)
-    throw UsageError(str("momentum is sgd's; ", c.optimizer,
-                         " has its own averages. Leave it out, or use --optimizer sgd."));
+    throw ArgumentError(
+        {.argument = "momentum",
+         .given = str(c.momentum),
+         .expected = str("none with ", c.optimizer, ", which has averages of its own"),
+         .remedy = "Leave it out, or use sgd.",
+         .settings = {"optimizer"}});
   if (c.momentum == -1) c.momentum = same ? recipe.momentum : optimizer.momentum;
   if (c.weight_decay == -1) c.weight_decay = same ? recipe.weight_decay : optimizer.weight_decay;
   if (c.lr_factors.empty()) c.lr_factors = same ? recipe.lr_factors : "none";
@@ -165,7 +173,8 @@ std::vector<double> numbers_from(const std::string& key, const std::string& text
     const char* end = part.data() + part.size();
     const auto [stop, error] = std::from_chars(part.data(), end, value);
     if (error != std::errc() || stop != end || !std::isfinite(value))
-      throw UsageError(str(key, " is '", text, "', expected numbers with commas between"));
+      throw ArgumentError(
+          {.argument = key, .given = quoted(text), .expected = "numbers with commas between"});
     out.push_back(value);
   }
   return out;
@@ -178,8 +187,9 @@ std::vector<std::pair<std::string, double>> named_numbers_from(const std::string
   for (const std::string& part : split_list(text)) {
     const size_t equals = part.rfind('=');
     if (equals == std::string::npos || equals == 0)
-      throw UsageError(
-          str(key, " is '", text, "', expected none, or NAME=NUMBER with commas between"));
+      throw ArgumentError({.argument = key,
+                           .given = quoted(text),
+                           .expected = "none, or NAME=NUMBER with commas between"});
     out.emplace_back(part.substr(0, equals), numbers_from(key, part.substr(equals + 1)).front());
   }
   return out;
@@ -200,7 +210,7 @@ void validate(TrainConfig& c, bool custom_model) {
   apply_recipe(c, custom_model ? models::Recipe{"adam", 1e-3, 0, 64, 5, false}
                                : models::entry(c.model).recipe);
   auto require = [](bool right, const char* key, const auto& value, const char* expected) {
-    if (!right) throw UsageError(str(key, " is ", value, ", expected ", expected));
+    if (!right) throw ArgumentError({.argument = key, .given = str(value), .expected = expected});
   };
   // Products of these numbers are counts of samples and steps, which have to fit 64 bits; learning
   // rates multiply floats of 32.
@@ -226,13 +236,13 @@ void validate(TrainConfig& c, bool custom_model) {
           "above 0, since nesterov needs one");
   require(c.weight_decay >= 0 && c.weight_decay <= kLargest, "weight_decay", c.weight_decay,
           "0 or more and up to 1e30");
-  require(c.decay == "weights" || c.decay == "all", "decay", c.decay, "weights or all");
+  require(c.decay == "weights" || c.decay == "all", "decay", quoted(c.decay), "weights or all");
   for (auto& [name, factor] : named_numbers_from("lr_factors", c.lr_factors))
-    require(factor > 0 && factor <= kLargest, "lr_factors", c.lr_factors,
+    require(factor > 0 && factor <= kLargest, "lr_factors", quoted(c.lr_factors),
             "factors above 0 and up to 1e30");
   for (auto& [name, epochs] : named_numbers_from("freeze_after", c.freeze_after))
     require(epochs >= 1 && epochs <= kMax && epochs == std::floor(epochs), "freeze_after",
-            c.freeze_after, "whole numbers of epochs from 1 on");
+            quoted(c.freeze_after), "whole numbers of epochs from 1 on");
   if (!c.tta.empty()) tta_from_text(c.tta);
   require(c.warmup >= 0 && c.warmup < 1, "warmup", c.warmup, "0 or more and below 1");
   require(c.lr_start >= 0 && c.lr_start <= kLargest, "lr_start", c.lr_start,
@@ -240,12 +250,12 @@ void validate(TrainConfig& c, bool custom_model) {
   require(c.lr_end >= 0 && c.lr_end <= kLargest, "lr_end", c.lr_end, "0 or more and up to 1e30");
   require(c.gamma > 0 && c.gamma <= 1, "gamma", c.gamma, "above 0 and up to 1");
   for (double m : schedule_of(c).milestones)
-    require(m > 0 && m < 1, "milestones", c.milestones, "numbers above 0 and below 1");
+    require(m > 0 && m < 1, "milestones", quoted(c.milestones), "numbers above 0 and below 1");
   require(c.label_smoothing >= 0 && c.label_smoothing < 1, "label_smoothing", c.label_smoothing,
           "0 or more and below 1");
   if (c.class_weights != "none" && c.class_weights != "auto")
     for (double w : numbers_from("class_weights", c.class_weights))
-      require(w >= 0 && w <= kLargest, "class_weights", c.class_weights,
+      require(w >= 0 && w <= kLargest, "class_weights", quoted(c.class_weights),
               "none, auto or numbers from 0 to 1e30");
   require(std::isfinite(c.clip_norm) && c.clip_norm >= 0, "clip_norm", c.clip_norm, "0 or more");
   require(std::isfinite(c.clip_value) && c.clip_value >= 0, "clip_value", c.clip_value,
@@ -253,14 +263,17 @@ void validate(TrainConfig& c, bool custom_model) {
   require(c.ema >= 0 && c.ema < 1, "ema", c.ema, "0 or more and below 1");
   require(c.lookahead >= 0, "lookahead", c.lookahead, "0 or more");
   if (c.ema > 0 && c.lookahead > 0)
-    throw UsageError("ema and lookahead both average the weights. Give one of them.");
+    throw ArgumentError({.argument = "lookahead",
+                         .given = str(c.lookahead),
+                         .expected = str("0 beside ema = ", c.ema),
+                         .remedy = "Both average the weights. Give one of them."});
   require(c.patience >= 0, "patience", c.patience, "0 or more");
   require(c.limit >= 0, "limit", c.limit, "0 or more");
   require(c.overfit_batches >= 0 && c.overfit_batches <= kMax, "overfit_batches", c.overfit_batches,
           "0 to 1000000000");
   require(std::isfinite(c.time) && c.time >= 0, "time", c.time, "0 or more");
   if (!c.augment.empty()) data::augment_from_text(c.augment);
-  require(c.sampler == "random" || c.sampler == "balanced", "sampler", c.sampler,
+  require(c.sampler == "random" || c.sampler == "balanced", "sampler", quoted(c.sampler),
           "random or balanced");
   require(c.seed >= 0, "seed", c.seed, "0 or more");
   require(c.val >= 0 && c.val < 1, "val", c.val, "0 or more and below 1");
@@ -272,7 +285,7 @@ void validate(TrainConfig& c, bool custom_model) {
   require(c.threads >= 0 && c.threads <= 1024, "threads", c.threads, "1 to 1024");
   require(c.loader_threads >= 0 && c.loader_threads <= 256, "loader_threads", c.loader_threads,
           "0 to 256");
-  require(c.precision == "f32", "precision", c.precision, "f32");
+  require(c.precision == "f32", "precision", quoted(c.precision), "f32");
 }
 
 namespace {
@@ -298,14 +311,16 @@ std::string toml_string(const std::string& s) {
 
 void require_run_format(const std::string& place, int64_t format) {
   if (format != kRunFormat)
-    throw InputError(str(place, ": run format ", format, " is ",
-                         format > kRunFormat ? "newer" : "older", " than this program (", version(),
-                         "), which reads format ", kRunFormat, ". Use the program that wrote it."));
+    throw IoError({.argument = place,
+                   .given = str("run format ", format, " of ",
+                                format > kRunFormat ? "a newer" : "an older", " program"),
+                   .expected = str("format ", kRunFormat, ", which version ", version(), " reads"),
+                   .remedy = "Use the program that wrote it."});
 }
 
 std::string to_toml(const TrainConfig& config) {
   std::string out =
-      str("# What this run was told, every choice written out. `suanli train --resume` reads it.\n"
+      str("# The settings of this run, every choice written out. Resuming the run reads them.\n"
           "format = ",
           kRunFormat, "                  # of this folder's files\n");
   for (const ConfigField& f : config_fields()) {
@@ -339,18 +354,29 @@ const ConfigField* find_field(const std::string& key) {
   return nullptr;
 }
 
-/// "sede is no setting: did you mean seed?"
-std::string no_setting(const std::string& key) {
+/// "setting: 'sede', expected … Did you mean seed?"
+Fault no_setting(const std::string& key) {
   std::vector<std::string> keys;
   for (const ConfigField& f : config_fields()) keys.push_back(f.key);
-  const std::string near = suggestion(key, keys, ": did you mean ", "?");
-  return str(key, " is no setting",
-             near.empty()
-                 ? ". Settings have the names of suanli train's options, with _ for -: batch_size."
-                 : near);
+  return {.argument = "setting",
+          .given = quoted(key),
+          .expected = "the name of a setting, such as batch_size",
+          .remedy = suggestion(key, keys, "Did you mean ", "?")};
 }
 
-/// Throws UsageError for a value that no data and no other setting can make right.
+const char* kind_of(const toml::node& node) {
+  switch (node.type()) {
+    case toml::node_type::string: return "a text";
+    case toml::node_type::integer: return "a whole number";
+    case toml::node_type::floating_point: return "a number";
+    case toml::node_type::boolean: return "true or false";
+    case toml::node_type::array: return "a list";
+    case toml::node_type::table: return "a table";
+    default: return "a date or time";
+  }
+}
+
+/// Throws ArgumentError for a value that no data and no other setting can make right.
 void check_values(TrainConfig c) {
   if (c.batch_size == TrainConfig::kAutoBatch) c.batch_size = 0;
   if (c.optimizer.empty() && c.momentum > 0) c.optimizer = "sgd";  // an option may choose one
@@ -366,7 +392,7 @@ void check_values(TrainConfig c) {
 
 void set_field(TrainConfig& config, const std::string& key, const std::string& value) {
   const ConfigField* known = find_field(key);
-  if (!known) throw UsageError(no_setting(key));
+  if (!known) throw ArgumentError(no_setting(key));
   std::visit(
       [&](auto member) {
         auto& field = config.*member;
@@ -377,10 +403,11 @@ void set_field(TrainConfig& config, const std::string& key, const std::string& v
           const auto [end, error] =
               std::from_chars(value.data(), value.data() + value.size(), field);
           if (error != std::errc() || end != value.data() + value.size())
-            throw UsageError(str(key, " is '", value, "', expected ",
-                                 std::is_same_v<std::decay_t<decltype(field)>, double>
-                                     ? "a number"
-                                     : "a whole number"));
+            throw ArgumentError({.argument = key,
+                                 .given = quoted(value),
+                                 .expected = std::is_same_v<std::decay_t<decltype(field)>, double>
+                                                 ? "a number"
+                                                 : "a whole number"});
         }
       },
       known->member);
@@ -392,24 +419,30 @@ TrainConfig config_from_toml(const std::string& path) {
   try {
     table = toml::parse(text, path);
   } catch (const toml::parse_error& e) {
-    throw InputError(
-        str(path, ": line ", static_cast<int64_t>(e.source().begin.line), ": ", e.description()));
+    throw IoError({.argument = str(path, ": line ", static_cast<int64_t>(e.source().begin.line)),
+                   .given = std::string(e.description())});
   }
   // First, for another format may have other keys.
   if (const toml::node* format = table.get("format")) {
     const std::string place =
         str(path, ": line ", static_cast<int64_t>(format->source().begin.line));
-    if (!format->is_integer()) throw InputError(place + ": format: expected a whole number");
+    if (!format->is_integer())
+      throw IoError({.argument = place + ", format",
+                     .given = kind_of(*format),
+                     .expected = "a whole number"});
     require_run_format(place, *format->value<int64_t>());
   }
   TrainConfig config;
   for (auto&& [key, node] : table) {
     const std::string name(key.str());
     if (name == "format") continue;
-    const std::string place =
-        str(path, ": line ", static_cast<int64_t>(node.source().begin.line), ": ");
+    const std::string place = str(path, ": line ", static_cast<int64_t>(node.source().begin.line));
     const ConfigField* known = find_field(name);
-    if (!known) throw InputError(place + no_setting(name));
+    if (!known) throw IoError(fault_in(place, no_setting(name)));
+    auto refuse = [&](const char* expected) {
+      throw IoError(
+          {.argument = str(place, ", ", name), .given = kind_of(node), .expected = expected});
+    };
     std::visit(
         [&](auto member) {
           using T = std::decay_t<decltype(config.*member)>;
@@ -417,7 +450,7 @@ TrainConfig config_from_toml(const std::string& path) {
             const toml::array* list = node.as_array();
             if (!list || !std::all_of(list->begin(), list->end(),
                                       [](auto& item) { return item.is_number(); }))
-              throw InputError(str(place, name, ": expected a list of numbers"));
+              refuse("a list of numbers");
             for (auto& item : *list) (config.*member).push_back(*item.template value<double>());
             return;
           } else {
@@ -427,7 +460,7 @@ TrainConfig config_from_toml(const std::string& path) {
             if (!(std::is_same_v<T, double>        ? node.is_number()
                   : std::is_same_v<T, std::string> ? node.is_string()
                                                    : node.is_integer()))
-              throw InputError(str(place, name, ": expected ", expected));
+              refuse(expected);
             config.*member = *node.template value<T>();
           }
         },
@@ -435,7 +468,7 @@ TrainConfig config_from_toml(const std::string& path) {
   }
   try {
     check_values(config);
-  } catch (const UsageError& e) { throw InputError(str(path, ": ", e.what())); }
+  } catch (const ArgumentError& e) { throw IoError(fault_in(path, e.fault())); }
   return config;
 }
 

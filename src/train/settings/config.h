@@ -32,15 +32,15 @@ SUANLI_API const std::vector<ConfigField>& config_fields();
 
 /// Fills what was left open as `recipe` says.
 void apply_recipe(TrainConfig& config, const models::Recipe& recipe);
-/// Fills what was left to the model's recipe and checks every value: UsageError. `custom_model`:
+/// Fills what was left to the model's recipe and checks every value: ArgumentError. `custom_model`:
 /// config.model is no name of the zoo.
 void validate(TrainConfig& config, bool custom_model);
 /// The recipe of a resolved configuration.
 optim::Schedule schedule_of(const TrainConfig& config);
-/// "1,2,0.5" as numbers; UsageError names `key`.
+/// "1,2,0.5" as numbers; ArgumentError names `key`.
 std::vector<double> numbers_from(const std::string& key, const std::string& text);
 
-/// "*.bias=2,0.*=0.5" as names and numbers, none of them for "none"; UsageError names `key`.
+/// "*.bias=2,0.*=0.5" as names and numbers, none of them for "none"; ArgumentError names `key`.
 std::vector<std::pair<std::string, double>> named_numbers_from(const std::string& key,
                                                                const std::string& text);
 
@@ -63,17 +63,17 @@ bool normalizes(const data::Info& info, const models::Recipe* recipe);
 /// grows when one of them gets another name or meaning; a program reads its own format alone. Files
 /// that name no format have format 1.
 inline constexpr int64_t kRunFormat = 1;
-/// Throws InputError that begins with `place` and names both formats unless `format` is this
+/// Throws IoError that begins with `place` and names both formats unless `format` is this
 /// program's.
 void require_run_format(const std::string& place, int64_t format);
 
 /// The resolved configuration as a commented TOML file.
 SUANLI_API std::string to_toml(const TrainConfig& config);
-/// Throws InputError naming file, line and key, or the value that is wrong. Keys that are missing
+/// Throws IoError naming file, line and key, or the value that is wrong. Keys that are missing
 /// keep their defaults; unknown ones are an error.
 SUANLI_API TrainConfig config_from_toml(const std::string& path);
 
-/// Sets one field from text. Throws UsageError for a key that is none, with the nearest one, and
+/// Sets one field from text. Throws ArgumentError for a key that is none, with the nearest one, and
 /// for a value of the wrong kind.
 SUANLI_API void set_field(TrainConfig& config, const std::string& key, const std::string& value);
 

@@ -45,17 +45,17 @@ Choice model_for(const data::Info& info, int64_t samples) {
     return {"cnn_bn", "clothes need more than digits do: 3 convolutions with batch normalization"};
   if (small_photographs(info))
     return {"airbench",
-            "made for these pictures, the most accuracy for the time; --model cnn_b takes seconds "
+            "made for these pictures, the most accuracy for the time; model cnn_b takes seconds "
             "and gets less far"};
   if (photographs(info)) {
     // in an epoch: as many as CIFAR-10's, a minute or two on two cores
     constexpr int64_t kMaxPixels = 50'000 * 32 * 32;
     if (samples * sample[1] * sample[2] <= kMaxPixels)
       return {"airbench",
-              "photographs, the most accuracy for the time; --model cnn_b is ten times as quick "
+              "photographs, the most accuracy for the time; model cnn_b is ten times as quick "
               "and gets less far"};
     return {"cnn_b",
-            "a small convolutional network, quick on so many photographs; --model airbench gets "
+            "a small convolutional network, quick on so many photographs; model airbench gets "
             "further in ten times the time"};
   }
   return {"cnn_b", "a small convolutional network, quick on a CPU"};

@@ -48,12 +48,11 @@ void note_imbalance(const data::Info& info, const std::vector<int64_t>& counts,
   if (*least * kUneven > *most || all == 0) return;
   const auto rare = static_cast<size_t>(least - counts.begin()),
              common = static_cast<size_t>(most - counts.begin());
-  notes.push_back(
-      str("classes are uneven: '", name_of(info, common), "' has ", *most, " of ", all,
-          " training samples, '", name_of(info, rare), "' ", *least, "; who always answers '",
-          name_of(info, common), "' is right for ",
-          percent(static_cast<double>(*most) / static_cast<double>(all)),
-          ". sampler = balanced (--balanced) or class_weights = auto makes the rare ones count"));
+  notes.push_back(str("classes are uneven: '", name_of(info, common), "' has ", *most, " of ", all,
+                      " training samples, '", name_of(info, rare), "' ", *least,
+                      "; who always answers '", name_of(info, common), "' is right for ",
+                      percent(static_cast<double>(*most) / static_cast<double>(all)),
+                      ". sampler = balanced or class_weights = auto makes the rare ones count"));
 }
 
 }  // namespace

@@ -6,16 +6,18 @@
 #include <filesystem>
 #include <limits>
 
-#include "base/text/shell.h"
 #include "base/text/text.h"
 #include "io/safetensors.h"
 #include "train/settings/config.h"
+#include "train/settings/faults.h"
 
 namespace suanli {
 
 namespace {
 
 constexpr const char* kState = "state.json";
+constexpr const char* kDamaged =
+    "The file was changed or damaged. Restore it, or start the run anew.";
 
 // JSON numbers are doubles to many readers, so 64-bit words are written as hexadecimal text.
 Json word(uint64_t v) {
@@ -28,7 +30,7 @@ uint64_t word(const Json& json) {
   uint64_t v = 0;
   auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), v, 16);
   if (error != std::errc() || end != text.data() + text.size())
-    throw InputError(str("JSON: \"", text, "\" is no hexadecimal number"));
+    throw IoError({.given = "\"" + text + "\"", .expected = "a hexadecimal number"});
   return v;
 }
 
@@ -43,7 +45,7 @@ SavedFile file_from_json(const Json& json) {
                   static_cast<uint32_t>(word(json.at("crc32")))}};
   // The name is joined to the folder and later removed: it must not lead out of it.
   if (file.name.empty() || file.name.find('/') != std::string::npos)
-    throw InputError(str("JSON: \"", file.name, "\" is no file name"));
+    throw IoError({.given = "\"" + file.name + "\"", .expected = "a file name"});
   return file;
 }
 
@@ -91,7 +93,8 @@ Progress progress_from_json(const Json& j) {
   p.generator_seed = word(j.at("generator_seed"));
   p.generator_counter = word(j.at("generator_counter"));
   if (p.epoch < 0 || p.batch < 0 || p.step < 0 || p.metrics_bytes < 0)
-    throw InputError("JSON: a negative position");
+    throw IoError(
+        {.argument = "progress", .given = "a negative position", .expected = "0 or more"});
   return p;
 }
 
@@ -101,13 +104,16 @@ std::optional<Checkpoint> CheckpointFolder::load() const {
   const Json json = [&] {
     try {
       return Json::parse(read_file(path), path);
-    } catch (const InputError& e) {
+    } catch (const IoError& e) {
       const std::string weights = newest_weights();
-      throw InputError(str(
-          e.what(), ". The file was cut off or damaged. Restore it from a copy",
-          weights.empty() ? ", or start the run anew."
-                          : str(", or begin a new run with its weights: suanli train --weights ",
-                                shell_quoted(path_ + "/" + weights))));
+      Fault fault = e.fault();
+      fault.remedy = joined_sentences(
+          fault.remedy, "The file was cut off or damaged. Restore it from a copy, or " +
+                            (weights.empty() ? "start the run anew."
+                                             : str("begin a new run with the weights in ", path_,
+                                                   "/", weights, ".")));
+      if (!weights.empty()) fault.settings = {"weights"};
+      throw IoError(fault);
     }
   }();
   if (const Json* format = json.find("format"); format && format->is_integer())
@@ -134,9 +140,10 @@ std::optional<Checkpoint> CheckpointFolder::load() const {
         json.at("config"),           json.at("data"),         numerics ? numerics->string() : ""};
     if (const Json* tuning = json.find("tuning")) c.tuning = *tuning;
     return c;
-  } catch (const InputError& e) {
-    throw InputError(str(path, ": not a checkpoint state: ", e.what(),
-                         ". The file was changed or damaged; restore it, or start the run anew."));
+  } catch (const IoError& e) {
+    Fault fault = fault_in(path, e.fault());
+    fault.remedy = kDamaged;
+    throw IoError(fault);
   }
 }
 
@@ -158,9 +165,10 @@ NamedTensors CheckpointFolder::tensors(const SavedFile& file) const {
   const std::string path = path_ + "/" + file.name;
   FileDigest found = digest_file(path);
   if (found != file.digest)
-    throw InputError(str(path, ": has ", to_string(found), ", but ", kState, " recorded ",
-                         to_string(file.digest),
-                         ". The file was changed or damaged; restore it, or start the run anew."));
+    throw IoError({.argument = path,
+                   .given = to_string(found),
+                   .expected = str(to_string(file.digest), ", which ", kState, " recorded"),
+                   .remedy = kDamaged});
   return load_safetensors(path);
 }
 

@@ -80,7 +80,7 @@ class CheckpointFolder {
   explicit CheckpointFolder(std::string path) : path_(std::move(path)) {}
   const std::string& path() const { return path_; }
 
-  /// Nothing if no checkpoint was committed. Reads the state only; throws InputError if it is
+  /// Nothing if no checkpoint was committed. Reads the state only; throws IoError if it is
   /// damaged.
   std::optional<Checkpoint> load() const;
   /// Name of the file with the weights of the latest step, whatever the state says of it; "" if

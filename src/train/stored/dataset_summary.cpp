@@ -6,9 +6,9 @@
 #include <map>
 #include <optional>
 
-#include "base/text/shell.h"
 #include "base/text/text.h"
 #include "data/sources/spec.h"
+#include "train/settings/faults.h"
 #include "train/stored/finite.h"
 
 namespace suanli {
@@ -65,7 +65,9 @@ DataRecord data_record_from_json(const Json& json, const std::string& where) {
     else if (record.kind == "npz") record.encoding = "inputs unknown";  // a run of version 0.1.0
     return record;
   } catch (const Error& e) {
-    throw InputError(str(where, ": \"data\": ", e.what(), ". The file was changed or damaged."));
+    Fault fault = fault_in(where + ": \"data\"", e.fault());
+    fault.remedy = "The file was changed or damaged.";
+    throw IoError(fault);
   }
 }
 
@@ -82,9 +84,11 @@ Loss loss_for(data::Task task, const models::Entry* entry) {
       return target.rank() == 2 ? cross_entropy(output, target) : nll_loss(output, target);
     };
   if (!logits)
-    throw InputError(
-        str("model ", entry->name,
-            ": gives probabilities of classes, the data ask for a number. Use --model mlp."));
+    throw IoError({.argument = "model",
+                   .given = entry->name,
+                   .expected = "one that answers with a number, as the data ask",
+                   .remedy = "This one gives probabilities of classes. Use mlp.",
+                   .settings = {"model"}});
   return
       [](const Tensor& output, const Tensor& target) { return mse_loss(flatten(output), target); };
 }
@@ -112,11 +116,11 @@ void require_data_of_run(const Json& recorded, const data::Splits& splits, const
   auto refuse = [&](const std::string& is, const std::string& before) {
     const std::string changes =
         was.kind == info.kind ? data_differences(recorded, to_json(splits)) : "";
-    throw InputError(
-        str(run, ": these are not the data of this run (", is, ", trained on ", before,
-            changes.empty() ? ")" : "): ", changes,
-            ". Give the place of the data that it was trained on: suanli train --resume ",
-            shell_quoted(run), " PLACE"));
+    throw IoError({.argument = run,
+                   .given = str("data of ", is, changes.empty() ? "" : ", " + changes),
+                   .expected = str("data of ", before, ", on which it was trained"),
+                   .remedy = "Give the place of the data that it was trained on.",
+                   .settings = {"resume", "data"}});
   };
   auto sizes = [](const Shape& shape) {
     std::string out;
@@ -142,11 +146,11 @@ void require_different_targets(const data::Dataset& train, const std::string& so
   }
   const data::Info& info = train.info();
   if (train.size() > 1)
-    throw InputError(
-        str(source, ": the target is ",
-            static_cast<double>(first) * info.target_stddev + info.target_mean, " in all ",
-            train.size(),
-            " training samples; at least two different numbers are needed to learn from."));
+    throw IoError({.argument = source,
+                   .given = str("the target ",
+                                static_cast<double>(first) * info.target_stddev + info.target_mean,
+                                " in all ", train.size(), " training samples"),
+                   .expected = "at least two different numbers to learn from"});
 }
 
 namespace {
@@ -204,9 +208,10 @@ Tensor normalized(const Tensor& x, const std::vector<double>& mean,
 const models::Entry& zoo_entry_of_run(const TrainConfig& config, const std::string& run) {
   for (const models::Entry& e : models::entries())
     if (config.model == e.name) return e;
-  throw InputError(
-      str(run, ": model '", config.model,
-          "' is not of the zoo. Use the program that defines it (Trainer::resume, load_run)."));
+  throw IoError({.argument = run,
+                 .given = "model '" + config.model + "'",
+                 .expected = "a model of the zoo",
+                 .remedy = "Use the program that defines it (Trainer::resume, load_run)."});
 }
 
 NamedTensors values_of(const nn::Module& model) {
@@ -221,13 +226,14 @@ void load_weights(nn::Module& model, const NamedTensors& tensors, const std::str
   for (auto& [name, parameter] : model.state_dict()) dtypes.emplace(name, parameter.dtype());
   for (auto& [name, tensor] : tensors)
     if (const auto own = dtypes.find(name); own != dtypes.end())
-      if (const std::string why = not_finite(tensor, own->second); !why.empty())
-        throw InputError(
-            str(file, ": ", name, " ", why, ". Take weights of before that, or train anew."));
+      require_finite(tensor, own->second, file + ": " + name,
+                     "Take weights of before that, or train anew.");
   try {
     model.load_state_dict(tensors);
-  } catch (const InputError& e) {
-    throw InputError(str(file, ": are not this model's weights: ", e.what()));
+  } catch (const IoError& e) {
+    Fault fault = fault_in(file, e.fault());
+    fault.expected = "the weights of this model";
+    throw IoError(fault);
   }
 }
 

@@ -23,20 +23,20 @@ struct DataRecord {
 };
 /// Returns the number of outputs that a model needs: one per class, or 1 for regression.
 int64_t outputs_of(data::Task task, size_t classes);
-/// The default loss. Throws InputError if the output of a model of the
+/// The default loss. Throws IoError if the output of a model of the
 /// zoo does not suit the task.
 Loss loss_for(data::Task task, const models::Entry* entry);
 /// Kind, shape, classes: what a DataRecord is made of.
 Json to_json(const data::Info& info);
 /// The same, the source, and the size and fingerprint of each split.
 Json to_json(const data::Splits& splits);
-/// Throws InputError with `where` in front.
+/// Throws IoError with `where` in front.
 DataRecord data_record_from_json(const Json& json, const std::string& where);
-/// Throws InputError that names both shapes or numbers of classes where data are not like those
+/// Throws IoError that names both shapes or numbers of classes where data are not like those
 /// that the run recorded.
 void require_data_of_run(const Json& recorded, const data::Splits& splits, const std::string& run);
 
-/// Throws InputError where all targets of a regression are one number.
+/// Throws IoError where all targets of a regression are one number.
 void require_different_targets(const data::Dataset& train, const std::string& source);
 
 /// "the training data changed (12000 samples, fingerprint … → …)", or "".
@@ -57,7 +57,7 @@ std::string moved_to(const std::string& source, const std::string& place);
 Tensor normalized(const Tensor& x, const std::vector<double>& mean,
                   const std::vector<double>& stddev);
 
-/// The zoo's row for a run's model; InputError if the run trained a module of its own.
+/// The zoo's row for a run's model; IoError if the run trained a module of its own.
 const models::Entry& zoo_entry_of_run(const TrainConfig& config, const std::string& run);
 
 /// The values of all parameters and buffers, with their names.

@@ -7,11 +7,11 @@
 #include <set>
 
 #include "base/files/file.h"
-#include "base/text/shell.h"
 #include "base/text/split_list.h"
 #include "base/text/text.h"
 #include "data/datasets/encoding.h"
 #include "nn/state_values.h"
+#include "train/settings/faults.h"
 #include "train/stored/checkpoint.h"
 #include "train/stored/finite.h"
 #include "train/stored/run_folder.h"
@@ -109,7 +109,9 @@ Comparison compare(const nn::Module& model, const NamedTensors& state) {
 
 std::string head_of(const nn::Module& model) {
   const nn::NamedParameters parameters = model.named_parameters();
-  if (parameters.empty()) throw UsageError("the model has no parameters to train");
+  if (parameters.empty())
+    throw ArgumentError(
+        {.argument = "model", .given = "no parameters", .expected = kSomethingToTrain});
   const std::string& last = parameters.back().first;
   return last.substr(0, last.rfind('.'));
 }
@@ -121,15 +123,17 @@ GivenWeights weights_of_run(const std::string& run) {
   StoredRun stored;
   try {
     stored = read_stored_run(run);
-  } catch (const InputError&) {
+  } catch (const IoError&) {
     const CheckpointFolder folder(run + "/checkpoints");
     if (path_exists(folder.path() + "/state.json") || path_exists(run + "/model.safetensors") ||
         !folder.newest_weights().empty())
       throw;
   }
   if (stored.epoch == 0)
-    throw InputError(str(run, ": has no complete epoch yet. Train it: suanli train --resume ",
-                         shell_quoted(run)));
+    throw IoError({.argument = run,
+                   .given = "no complete epoch yet",
+                   .remedy = "Train the run first.",
+                   .settings = {"resume"}});
   GivenWeights given{.tensors = std::move(stored.weights),
                      .dicts = {},
                      .path = run,
@@ -148,21 +152,28 @@ GivenWeights weights_of_run(const std::string& run) {
   return given;
 }
 
-/// "" where two tables' rows become numbers that mean the same, but for how they are scaled; else
-/// what differs.
-std::string other_columns(const data::Encoding& was, const data::Encoding& is) {
+/// Throws IoError unless the rows of a table become numbers that mean the same to weights of
+/// `path`, but for how they are scaled.
+void require_like_columns(const data::Encoding& was, const data::Encoding& is,
+                          const std::string& path) {
+  auto refuse = [&](const std::string& given, const std::string& expected) {
+    throw IoError({.argument = path,
+                   .given = given,
+                   .expected = expected + ", which this run saw",
+                   .remedy = "Give weights that were trained on such a table, or none.",
+                   .settings = {"weights"}});
+  };
   auto names = [](const data::Encoding& e) {
     std::vector<std::string> out;
     for (const data::ColumnCode& c : e.columns) out.push_back(c.name);
     return out;
   };
   if (names(was) != names(is))
-    return str("saw columns ", listed(names(was)), "; these are ", listed(names(is)));
+    refuse("columns " + listed(names(is)), "columns " + listed(names(was)));
   for (size_t i = 0; i < was.columns.size(); ++i)
     if (was.columns[i].marks_missing != is.columns[i].marks_missing ||
         was.columns[i].words != is.columns[i].words)
-      return str("saw other words or missing cells in column ", was.columns[i].name);
-  return "";
+      refuse("other words or missing cells in column " + is.columns[i].name, "those");
 }
 
 /// True if the classes differ from those that the weights were trained for.
@@ -203,18 +214,16 @@ void choose_weights(const nn::Module& model, GivenWeights& given) {
 
 void require_like_samples(const GivenWeights& given, const data::Info& info) {
   if (!given.of_run) return;
-  if (given.data.kind == "csv" && info.kind == "csv") {
-    const std::string difference = other_columns(data::encoding_from_text(given.data.encoding),
-                                                 data::encoding_from_text(info.encoding));
-    if (!difference.empty())
-      throw InputError(str(given.path, ": this run ", difference,
-                           ". Give weights that were trained on such a table, or none."));
-  }
+  if (given.data.kind == "csv" && info.kind == "csv")
+    require_like_columns(data::encoding_from_text(given.data.encoding),
+                         data::encoding_from_text(info.encoding), given.path);
   const Shape &was = given.data.input_shape, &is = info.input_shape;
   if (was.rank() != is.rank() || was[0] != is[0])
-    throw InputError(str(given.path, ": this run saw samples of shape ", was,
-                         ", these are of shape ", is,
-                         ". Give weights that were trained on such samples, or none."));
+    throw IoError({.argument = given.path,
+                   .given = str("samples of shape ", is),
+                   .expected = str("samples of shape ", was, ", which this run saw"),
+                   .remedy = "Give weights that were trained on such samples, or none.",
+                   .settings = {"weights"}});
 }
 
 std::string model_of(const NamedTensors& state, const models::ModelOptions& options) {
@@ -231,7 +240,7 @@ std::string model_of(const NamedTensors& state, const models::ModelOptions& opti
         if (entry.adapt) entry.adapt(adapted, o);
         const Comparison c = compare(model, adapted);
         fits = c.fits() && !c.taken.empty();
-      } catch (const InputError&) {}  // it takes no such samples
+      } catch (const IoError&) {}  // it takes no such samples
       drop_pending();  // initial weights that nobody will read
       if (fits) return entry.name;
     }
@@ -286,29 +295,29 @@ void adopt_weights(nn::Module& model, const GivenWeights& given, const data::Inf
   Comparison c = compare(model, given.tensors);
   const std::string head = head_of(model);
   if (!c.fits()) {
-    std::string text =
-        str(given.path, ": these weights are not of this model (", model.self().type_name(), "):");
+    Fault fault{.argument = given.path,
+                .expected = str("the weights of this model (", model.self().type_name(), ")")};
     for (auto& [what, names] :
          {std::pair("missing", &c.missing), std::pair("unexpected", &c.unexpected),
           std::pair("misshapen", &c.misshapen)})
-      if (!names->empty()) text += str(" ", what, " ", listed(*names), ";");
-    text.back() = '.';
-    if (!c.unexpected.empty()) text += given.advice;
+      if (!names->empty())
+        fault.given += str(fault.given.empty() ? "" : "; ", what, " ", listed(*names));
+    if (!c.unexpected.empty()) fault.remedy = joined_sentences("", given.advice);
     if (given.of_run && given.data.input_shape != info.input_shape)
-      text += str(" That run saw samples of shape ", given.data.input_shape,
-                  ", these are of shape ", info.input_shape, ".");
-    throw InputError(text);
+      fault.remedy = joined_sentences(fault.remedy,
+                                      str("That run saw samples of shape ", given.data.input_shape,
+                                          ", these are of shape ", info.input_shape, "."));
+    throw IoError(fault);
   }
   if (other_answers(given, info)) c.new_head = true;
   c.drop_half_a_head(head);
   if (c.taken.empty())
-    throw InputError(str(
-        given.path,
-        ": these weights are for other answers or samples, and there is nothing else in them."));
+    throw IoError({.argument = given.path,
+                   .given = "only weights for other answers or samples",
+                   .expected = "some that this model takes"});
   for (const Taken& t : c.taken)
-    if (const std::string why = not_finite(t.given, t.parameter.dtype()); !why.empty())
-      throw InputError(
-          str(given.path, ": ", t.name, " ", why, ". Give weights that are finite, or none."));
+    require_finite(t.given, t.parameter.dtype(), given.path + ": " + t.name,
+                   "Give weights that are finite, or none.");
   NoGrad no_grad;
   for (Taken& t : c.taken) t.parameter.set(t.value);
   flush();
@@ -330,8 +339,9 @@ std::vector<Parameter> named_like(const nn::Module& model, const std::string& pa
     names.push_back(name);
   }
   if (found.empty())
-    throw UsageError(
-        str(key, ": no parameter is named like '", pattern, "'. There are ", listed(names), "."));
+    throw ArgumentError({.argument = key,
+                         .given = "'" + pattern + "'",
+                         .expected = "names of parameters: " + listed(names)});
   return found;
 }
 
@@ -343,7 +353,8 @@ void freeze(nn::Module& model, const std::string& patterns) {
   const nn::NamedParameters parameters = model.named_parameters();
   if (std::none_of(parameters.begin(), parameters.end(),
                    [](auto& e) { return e.second.requires_grad(); }))
-    throw UsageError(str("freeze: '", patterns, "' leaves nothing to train"));
+    throw ArgumentError(
+        {.argument = "freeze", .given = "'" + patterns + "'", .expected = kSomethingToTrain});
 }
 
 std::vector<Parameter> backbone(const nn::Module& model) {

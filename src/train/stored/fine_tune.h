@@ -20,7 +20,7 @@ struct GivenWeights {
   std::vector<StateDict> dicts;  // of a file
   std::string path;
   std::vector<std::string> left_out;  // names of tensors beside the network's
-  // " To take …", how to choose one of several networks in one dict
+  // how to choose one of several networks in one dict, a sentence
   std::string advice;
   bool of_run = false;  // then these say what that run did:
   int64_t epoch = 0;  // the best one, counted from 1
@@ -29,22 +29,22 @@ struct GivenWeights {
   DataRecord data;
   bool any() const { return of_run || !dicts.empty(); }
 };
-/// The best weights of a run's folder, or the state dicts in a file. Throws InputError if the run
+/// The best weights of a run's folder, or the state dicts in a file. Throws IoError if the run
 /// has no complete epoch yet.
 GivenWeights weights_to_adopt(const std::string& path);
 
 /// Reads the state dict of a file that has the model's names, and gives its tensors these names.
-/// Throws InputError where several have. Does nothing for a run.
+/// Throws IoError where several have. Does nothing for a run.
 void choose_weights(const nn::Module& model, GivenWeights& given);
 
-/// Throws InputError unless samples like `info` mean the same to a model as those of the run that
+/// Throws IoError unless samples like `info` mean the same to a model as those of the run that
 /// gave the weights did: as many channels, or the same columns of a table.
 void require_like_samples(const GivenWeights& given, const data::Info& info);
 
 /// The zoo's first model that weights of these names and shapes are of, but for the head and the
 /// words of wrappers; "" if none is. `options` as for models::make(); the stem is tried either way.
 std::string model_of(const NamedTensors& state, const models::ModelOptions& options);
-/// The same for all state dicts in a file. Only the one whose model was found stays; InputError if
+/// The same for all state dicts in a file. Only the one whose model was found stays; IoError if
 /// that leaves a choice.
 std::string model_of(GivenWeights& given, const models::ModelOptions& options);
 
@@ -59,7 +59,7 @@ std::string head_of(const nn::Module& model);
 /// Puts weights into the model, which is for data like `info`. The head keeps its fresh weights if
 /// there are none for it, or if they are for other answers: another number of classes, a run's of
 /// other names, another column. Float tensors take the model's dtype. The changes join `notes`.
-/// Throws InputError listing everything that does not fit, and if nothing is left to take; nothing
+/// Throws IoError listing everything that does not fit, and if nothing is left to take; nothing
 /// is changed then.
 void adopt_weights(nn::Module& model, const GivenWeights& given, const data::Info& info,
                    std::vector<std::string>& notes);
@@ -69,13 +69,16 @@ bool weights_fit(const nn::Module& model, const NamedTensors& state);
 
 /// The parameters whose names match one of the patterns, split at commas: * is any text, ? any
 /// character, and the word backbone means all but the head. They get no gradient from now on.
-/// Throws UsageError for a pattern that matches nothing, and if nothing is left to train.
+/// Throws ArgumentError for a pattern that matches nothing, and if nothing is left to train.
 void freeze(nn::Module& model, const std::string& patterns);
 
-/// The parameters whose names match `pattern`: * is any text, ? any character. Throws UsageError
-/// with `key` in front if none does.
+/// The parameters whose names match `pattern`: * is any text, ? any character. Throws ArgumentError
+/// for `key` if none does.
 std::vector<Parameter> named_like(const nn::Module& model, const std::string& pattern,
                                   const std::string& key);
+
+/// Expected where no parameter would be trained.
+inline constexpr const char* kSomethingToTrain = "a parameter that is trained";
 
 /// All but the head.
 std::vector<Parameter> backbone(const nn::Module& model);

@@ -38,10 +38,19 @@ template <class To> double first_unfit(const Tensor& t) {
 std::string not_finite(const Tensor& values, DType as) {
   const double v = as == DType::f32 ? first_unfit<float>(values) : first_unfit<double>(values);
   if (v == 0) return "";
-  if (std::isnan(v)) return "holds nan";
+  if (std::isnan(v)) return "nan";
   std::string number = str(v);
   std::erase(number, '+');  // of an exponent
-  return std::isinf(v) ? "holds " + number : str("holds ", number, ", which does not fit ", as);
+  return number;
+}
+
+void require_finite(const Tensor& values, DType as, const std::string& place,
+                    const std::string& remedy) {
+  if (const std::string bad = not_finite(values, as); !bad.empty())
+    throw IoError({.argument = place,
+                   .given = bad,
+                   .expected = str("numbers that are finite in ", as),
+                   .remedy = remedy});
 }
 
 }  // namespace suanli

@@ -7,8 +7,11 @@
 
 namespace suanli {
 
-/// "holds nan", "holds inf" or "holds 1e39, which does not fit f32": why `values` are no weights of
-/// dtype `as`; "" where they are.
+/// The first of `values` that is not finite in dtype `as`, "nan", "inf" or "1e39"; "" if there is
+/// none.
 std::string not_finite(const Tensor& values, DType as);
+/// Throws IoError for one. `place` is its argument: file and name.
+void require_finite(const Tensor& values, DType as, const std::string& place,
+                    const std::string& remedy);
 
 }  // namespace suanli

@@ -7,7 +7,7 @@
 namespace suanli {
 
 SUANLI_API Json to_json(const TrainResult& result);
-/// Throws InputError if a value is missing.
+/// Throws IoError if a value is missing.
 TrainResult result_from_json(const Json& json);
 
 }  // namespace suanli

@@ -11,7 +11,6 @@
 #include <filesystem>
 
 #include "base/files/file.h"
-#include "base/text/shell.h"
 #include "base/text/text.h"
 #include "train/settings/config.h"
 
@@ -30,9 +29,13 @@ std::string local_time(const char* format) {
   return text;
 }
 
+[[noreturn]] void fail(const std::string& path, const char* what, int error) {
+  throw IoError(fault_of_errno(path, what, error));
+}
+
 int open_to_append(const std::string& path) {
   int fd = ::open(path.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0666);
-  if (fd < 0) throw InputError(str(path, ": cannot be opened: ", explain_errno(errno)));
+  if (fd < 0) fail(path, "cannot be opened", errno);
   return fd;
 }
 
@@ -41,7 +44,7 @@ void append_line(int fd, const std::string& path, const std::string& line) {
   ssize_t n = 0;
   while ((n = ::write(fd, line.data(), line.size())) < 0 && errno == EINTR) {}
   if (n != static_cast<ssize_t>(line.size()))
-    throw InputError(str(path, ": cannot be written: ", explain_errno(n < 0 ? errno : ENOSPC)));
+    fail(path, "cannot be written", n < 0 ? errno : ENOSPC);
 }
 
 }  // namespace
@@ -58,8 +61,9 @@ void RunFolder::open_files() {
   // Two writers would destroy each other's checkpoints. The kernel lets go of this lock however the
   // process ends.
   if (::flock(log_, LOCK_EX | LOCK_NB) != 0 && errno == EWOULDBLOCK)
-    throw InputError(
-        str(path_, ": another process is training this run. Wait for it, or start another run."));
+    throw IoError({.argument = path_,
+                   .given = "another process is training this run",
+                   .remedy = "Wait for it, or start another run."});
   metrics_ = open_to_append(file("metrics.jsonl"));
 }
 
@@ -83,7 +87,7 @@ std::unique_ptr<RunFolder> RunFolder::create(const TrainConfig& config) {
       path = str(stem, n);
       // atomic: of two runs that start together each gets its own
       if (::mkdir(path.c_str(), 0777) == 0) break;
-      if (errno != EEXIST) throw InputError(str(path, ": cannot be made: ", explain_errno(errno)));
+      if (errno != EEXIST) fail(path, "cannot be made", errno);
     }
     if (made.empty()) made = path;
   }
@@ -118,16 +122,14 @@ void RunFolder::add_metrics(const Json& row) {
 int64_t RunFolder::sync_metrics() {
   struct stat info;
   if (::fsync(metrics_) != 0 || ::fstat(metrics_, &info) != 0)
-    throw InputError(str(file("metrics.jsonl"),
-                         ": cannot be synchronized with the disk: ", explain_errno(errno)));
+    fail(file("metrics.jsonl"), "cannot be synchronized with the disk", errno);
   return info.st_size;
 }
 
 void RunFolder::cut_metrics(int64_t bytes) {
   struct stat info;
   if (::fstat(metrics_, &info) != 0 || (info.st_size > bytes && ::ftruncate(metrics_, bytes) != 0))
-    throw InputError(str(file("metrics.jsonl"),
-                         ": cannot be cut back to the checkpoint: ", explain_errno(errno)));
+    fail(file("metrics.jsonl"), "cannot be cut back to the checkpoint", errno);
 }
 
 void RunFolder::log(const std::string& line) {
@@ -150,32 +152,45 @@ void RunFolder::discard() {
 }
 
 void require_free(const std::string& path) {
+  constexpr const char* kFreeFolder = "a folder that is new or empty";
   std::error_code error;
   if (!path_exists(path)) return;
   if (!fs::is_directory(path, error))
-    throw InputError(str(path, ": is not a folder. Give another --out."));
+    throw IoError({.argument = path,
+                   .given = "no folder",
+                   .expected = kFreeFolder,
+                   .remedy = "Choose another one.",
+                   .settings = {"out"}});
   for (auto& entry : fs::directory_iterator(path, error)) {
     // A process that was killed before its first file was complete leaves this.
     if (entry.path().filename().string() == str("config.toml", kTemporarySuffix)) continue;
     const bool is_run = path_exists(path + "/config.toml");
-    throw InputError(str(path, ": exists and is not empty",
-                         is_run ? str(". Go on with this run: suanli train --resume ",
-                                      shell_quoted(path), ". Or give another --out.")
-                                : ", and it is no run. Give another --out."));
+    if (is_run)
+      throw IoError({.argument = path,
+                     .given = "the folder of a run",
+                     .expected = kFreeFolder,
+                     .remedy = "Go on with this run, or choose another folder.",
+                     .settings = {"out", "resume"}});
+    throw IoError({.argument = path,
+                   .given = "a folder that is not empty and holds no run",
+                   .expected = kFreeFolder,
+                   .remedy = "Choose another one.",
+                   .settings = {"out"}});
   }
 }
 
 void require_run_folder(const std::string& path) {
+  constexpr const char* kRunFolder = "the folder of a run";
   std::error_code error;
   if (!fs::exists(path, error))
-    throw InputError(
-        str(path, ": there is no such run folder. Runs lie in runs/ unless --out said otherwise."));
+    throw IoError({.argument = path,
+                   .given = "no such run folder",
+                   .remedy = "Runs lie in runs/ unless another place was chosen."});
   if (!fs::is_directory(path, error))
-    throw InputError(str(path, ": is a file; give the run's folder."));
+    throw IoError({.argument = path, .given = "a file", .expected = kRunFolder});
   if (!fs::exists(path + "/config.toml", error))
-    throw InputError(str(
-        path,
-        ": is not a run folder (it has no config.toml). Give a folder that `suanli train` made."));
+    throw IoError(
+        {.argument = path, .given = "a folder without config.toml", .expected = kRunFolder});
 }
 
 }  // namespace suanli

@@ -13,9 +13,9 @@ namespace suanli {
 class RunFolder {
  public:
   /// Makes the folder and its config.toml: config.out, or the first free runs/<date>-<model>-<n>.
-  /// An existing one that is not empty throws InputError.
+  /// An existing one that is not empty throws IoError.
   static std::unique_ptr<RunFolder> create(const TrainConfig& config);
-  /// Opens an existing one to go on with it. Throws InputError if it is none, or if another process
+  /// Opens an existing one to go on with it. Throws IoError if it is none, or if another process
   /// is writing it.
   static std::unique_ptr<RunFolder> open(const std::string& path);
   ~RunFolder();
@@ -44,10 +44,10 @@ class RunFolder {
   int log_ = -1, metrics_ = -1;
 };
 
-/// Throws InputError unless `path` can become a run folder: it does not exist, or is an empty
+/// Throws IoError unless `path` can become a run folder: it does not exist, or is an empty
 /// folder.
 void require_free(const std::string& path);
-/// Throws InputError unless `path` is a folder with a config.toml.
+/// Throws IoError unless `path` is a folder with a config.toml.
 void require_run_folder(const std::string& path);
 
 }  // namespace suanli

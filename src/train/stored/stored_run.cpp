@@ -6,9 +6,9 @@
 #include <optional>
 
 #include "base/files/file.h"
-#include "base/text/shell.h"
 #include "base/text/text.h"
 #include "train/settings/config.h"
+#include "train/settings/faults.h"
 #include "train/stored/checkpoint.h"
 #include "train/stored/run_folder.h"
 
@@ -32,9 +32,10 @@ DataRecord record_of_data(const TrainConfig& config, const std::string& file) {
         config.data, {.seed = static_cast<uint64_t>(config.seed), .val_fraction = config.val});
     return data_record_from_json(to_json(splits), file);
   } catch (const Error& e) {
-    throw InputError(
-        str(file,
-            ": does not say which data it was trained on, and these cannot be opened: ", e.what()));
+    Fault fault = fault_in(file + ": its data", e.fault());
+    fault.remedy = joined_sentences(fault.remedy,
+                                    "The file does not say itself which data it was trained on.");
+    throw IoError(fault);
   }
 }
 
@@ -49,12 +50,14 @@ void read_model_file(const std::string& run, StoredRun& stored) {
     return;
   }
   const std::string where = stored.file + ": metadata";
+  const Json json = Json::parse(record->second, where);
+  const Json* data = nullptr;
   try {
-    const Json json = Json::parse(record->second, where);
-    stored.data = data_record_from_json(json.at("data"), where);
+    data = &json.at("data");
     stored.epoch = json.at("epoch").integer();
     stored.step = json.at("step").integer();
-  } catch (const InputError& e) { throw InputError(str(where, ": ", e.what())); }
+  } catch (const IoError& e) { throw IoError(fault_in(where, e.fault())); }
+  stored.data = data_record_from_json(*data, where);
 }
 
 /// A run that was made longer has the summary of its first end until it comes to the next one.
@@ -65,16 +68,19 @@ bool ended_at(const std::string& run, int64_t step) {
   return steps && steps->is_integer() && steps->integer() == step;
 }
 
-/// Throws InputError where weights of checkpoints are left, but not the file that says which ones
+/// Throws IoError where weights of checkpoints are left, but not the file that says which ones
 /// count.
 void require_state_of(const std::string& run) {
   const CheckpointFolder folder(run + "/checkpoints");
   const std::string weights = folder.newest_weights();
   if (weights.empty() || path_exists(folder.path() + "/state.json")) return;
-  throw InputError(str(run, ": checkpoints/state.json is missing; ", weights,
-                       " beside it is there. Restore state.json from a copy, or begin a new run "
-                       "with these weights: suanli train --weights ",
-                       shell_quoted(folder.path() + "/" + weights)));
+  throw IoError(
+      {.argument = run,
+       .given = str("checkpoints/state.json is missing beside ", weights),
+       .remedy = str("Restore state.json from a copy, or begin a new run with the weights "
+                     "in ",
+                     folder.path(), "/", weights, "."),
+       .settings = {"weights"}});
 }
 
 }  // namespace
@@ -100,10 +106,10 @@ StoredRun read_stored_run(const std::string& run) {
   }
   require_state_of(run);
   if (!checkpoint)
-    throw InputError(str(run,
-                         ": has neither a checkpoint nor a model.safetensors, so there are no "
-                         "weights yet. Train it: suanli train --resume ",
-                         shell_quoted(run)));
+    throw IoError({.argument = run,
+                   .given = "neither a checkpoint nor a model.safetensors",
+                   .remedy = "There are no weights yet. Train the run first.",
+                   .settings = {"resume"}});
   stored.finished = ended_at(run, checkpoint->progress.step);
   stored.data = data_record_from_json(checkpoint->provenance.data, folder.path() + "/state.json");
   stored.epoch = best ? checkpoint->best.epoch : checkpoint->progress.epoch;
@@ -123,12 +129,17 @@ void require_resumable(const std::string& run) {
     if (has_content(run + "/" + name)) kept += str(kept.empty() ? "" : ", ", name);
   if (kept.empty()) return;
   const bool weights = has_content(run + kModel);
-  throw InputError(str(run, ": cannot go on, its checkpoints are gone; it still holds ", kept, ". ",
-                       weights ? str("Its weights are in model.safetensors: suanli eval ",
-                                     shell_quoted(run), " measures them, suanli train --weights ",
-                                     shell_quoted(run), " begins a new run with them. ")
-                               : std::string(),
-                       "To train anew, give another folder by --out."));
+  Fault fault{.argument = run,
+              .given = "no checkpoints any more, only " + kept,
+              .remedy = "The run cannot go on. To train anew, choose another folder.",
+              .settings = {"out"}};
+  if (weights) {
+    fault.remedy = joined_sentences(
+        fault.remedy, str("Its weights are in ", run, kModel,
+                          ". They can be evaluated, and a new run can begin with them."));
+    fault.settings.push_back("weights");
+  }
+  throw IoError(fault);
 }
 
 }  // namespace suanli

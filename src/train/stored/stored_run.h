@@ -21,7 +21,7 @@ struct StoredRun {
 };
 
 /// From the checkpoint; where that is gone, from model.safetensors, which a finished run leaves.
-/// Throws InputError.
+/// Throws IoError.
 StoredRun read_stored_run(const std::string& run);
 
 /// Under which key model.safetensors describes itself in its metadata.
@@ -30,7 +30,7 @@ inline constexpr const char* kRunRecord = "suanli";
 /// runs write equal bytes.
 std::string run_record(const data::Info& info, int64_t epoch, int64_t step);
 
-/// Throws InputError where a run cannot go on because its checkpoints are gone although it had
+/// Throws IoError where a run cannot go on because its checkpoints are gone although it had
 /// some; says what can be done instead.
 void require_resumable(const std::string& run);
 

@@ -104,8 +104,9 @@ NamedTensors under_names_of(const nn::Module& model, const NamedTensors& state,
   Names once;
   for (auto& [name, tensor] : out)
     if (!once.insert(name).second)
-      throw InputError(str(place, ": two tensors are named ", name,
-                           " without the words of wrappers. Save one state dict alone."));
+      throw IoError({.argument = place,
+                     .given = str("two tensors named ", name, " without the words of wrappers"),
+                     .remedy = "Save one state dict alone."});
   return out;
 }
 

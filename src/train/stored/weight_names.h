@@ -10,7 +10,7 @@
 
 namespace suanli {
 
-/// The one with the most of a model's names. Throws InputError that lists the keys where several
+/// The one with the most of a model's names. Throws IoError that lists the keys where several
 /// have as many.
 const StateDict& state_dict_for(const nn::Module& model, const std::vector<StateDict>& dicts,
                                 const std::string& place);

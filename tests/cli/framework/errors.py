@@ -15,36 +15,36 @@ def untouched(before):
 
 def test_usage():
     cases = [   # exit, parts of the line, words
-        (2, ["'trian' is no command", "Did you mean train?"], ["trian"]),
-        (2, ["'tarin' is no command", "Did you mean train?"], ["help", "tarin"]),
+        (2, ["command: 'trian'", "Did you mean train?"], ["trian"]),
+        (2, ["command: 'tarin'", "Did you mean train?"], ["help", "tarin"]),
         (2, ["--modle", "Did you mean --model?"], ["train", "--modle", "mlp"]),
         (2, ["--epoch", "Did you mean --epochs?"], ["train", "--epoch=3"]),
-        (2, ["-x is no option"], ["train", "-x"]),
-        (2, ["model 'cnn_d'", "did you mean 'cnn_"], ["train", "--model", "cnn_d"]),
-        (2, ["model 'resnet'", "There are linear, mlp"], ["train", "--model", "resnet"]),
-        (2, ["optimizer 'sdg'", "did you mean 'sgd'?"], ["train", "--optimizer", "sdg"]),
+        (2, ["option: -x, expected an option of suanli train"], ["train", "-x"]),
+        (2, ["'cnn_d'", "id you mean 'cnn_"], ["train", "--model", "cnn_d"]),
+        (2, ["'resnet'", "linear, mlp"], ["train", "--model", "resnet"]),
+        (2, ["optimizer: 'sdg'", "Did you mean 'sgd'?"], ["train", "--optimizer", "sdg"]),
         (3, ["glyhps", "Did you mean `glyphs`?"], ["train", "glyhps"]),
         (3, ["mnits", "Did you mean `mnist`?"], ["train", "mnits:somewhere"]),
-        (2, ["device 'gpu'"], ["train", "--device", "gpu"]),
-        (2, ["--lr needs a value"], ["train", "--lr"]),
-        (2, ["--out needs a value", "--dry-run"], ["train", "--out", "--dry-run"]),
-        (2, ["--csv needs a value"], ["predict", "run", "t.csv", "--csv", "--top"]),
-        (2, ["--lr takes a number, not 'abc'"], ["train", "--lr", "abc"]),
-        (2, ["--lr takes a number, not 'nan'"], ["train", "--lr", "nan"]),
-        (2, ["--lr is 0"], ["train", "--lr", "0"]),
-        (2, ["--epochs is 0"], ["train", "--epochs", "0"]),
-        (2, ["--epochs takes a whole number, not '1.5'"], ["train", "--epochs", "1.5"]),
-        (2, ["--epochs takes a whole number"], ["train", "--epochs", "99999999999999999999"]),
-        (2, ["--seed is -1"], ["train", "--seed=-1"]),
-        (2, ["val is 1"], ["train", "--val", "1"]),
-        (2, ["--out takes a text"], ["train", "--out", ""]),
-        (2, ["momentum is sgd's"], ["train", "--optimizer", "adam", "--momentum", "0.5"]),
-        (2, ["'more' is one word too many"], ["train", "glyphs", "more"]),
-        (2, ["--force belongs to --resume"], ["train", "--force"]),
-        (2, ["--lr cannot change with --resume"], ["train", "--resume", "x", "--lr", "1"]),
-        (3, ["x: there is no such run folder"], ["train", "glyphs", "--resume", "x"]),
-        (2, ["RUN is missing"], ["eval"]),
-        (2, ["FILE is missing"], ["predict", "x"]),
+        (2, ["'gpu'", "auto"], ["train", "--device", "gpu"]),
+        (2, ["--lr: no value, expected --lr X"], ["train", "--lr"]),
+        (2, ["--out: the option --dry-run, expected a value"], ["train", "--out", "--dry-run"]),
+        (2, ["--csv: the option --top, expected a value"], ["predict", "run", "t.csv", "--csv", "--top"]),
+        (2, ["--lr: 'abc', expected a number"], ["train", "--lr", "abc"]),
+        (2, ["--lr: 'nan', expected a number"], ["train", "--lr", "nan"]),
+        (2, ["--lr: 0, expected a number above 0"], ["train", "--lr", "0"]),
+        (2, ["--epochs: 0, expected at least 1"], ["train", "--epochs", "0"]),
+        (2, ["--epochs: '1.5', expected a whole number"], ["train", "--epochs", "1.5"]),
+        (2, ["--epochs: '99999999999999999999', expected a whole number"], ["train", "--epochs", "99999999999999999999"]),
+        (2, ["--seed: -1, expected at least 0"], ["train", "--seed=-1"]),
+        (2, ["val: 1, expected 0 or more and below 1"], ["train", "--val", "1"]),
+        (2, ["--out: an empty text"], ["train", "--out", ""]),
+        (2, ["momentum: 0.5, expected none with adam", "Options: --optimizer."], ["train", "--optimizer", "adam", "--momentum", "0.5"]),
+        (2, ["train: 'more', expected no further word"], ["train", "glyphs", "more"]),
+        (2, ["--force: alone, expected --resume"], ["train", "--force"]),
+        (2, ["--lr: beside --resume"], ["train", "--resume", "x", "--lr", "1"]),
+        (3, ["x: no such run folder"], ["train", "glyphs", "--resume", "x"]),
+        (2, ["RUN: missing, expected the run folder"], ["eval"]),
+        (2, ["FILE: missing, expected JPEG"], ["predict", "x"]),
     ]
     before = sorted(str(p) for p in pathlib.Path(".").rglob("*"))
     for code, parts, args in cases:
@@ -62,15 +62,15 @@ def test_invalid_input():
         (3, ["nowhere: no such folder"], ["train", "mnist:nowhere"]),
         (3, ["empty"], ["train", "mnist:empty"]),
         (3, ["cut/train-images-idx3-ubyte.gz", "byte", "cut off"], ["train", "mnist:cut"]),
-        (3, ["device cuda is not available", "--device cpu"], ["train", "--device", "cuda"]),
-        (3, ["device cuda is not available"], ["eval", "full", "--device", "cuda"]),
-        (3, ["full: exists and is not empty, and it is no run"], ["train", "--out", "full"]),
-        (3, ["full/x: is not a folder"], ["train", "--out", "full/x"]),
+        (3, ["cuda", "no CUDA backend", "--device"], ["train", "--device", "cuda"]),
+        (3, ["cuda", "no CUDA backend", "--device"], ["eval", "full", "--device", "cuda"]),
+        (3, ["full: a folder that is not empty and holds no run", "Options: --out."], ["train", "--out", "full"]),
+        (3, ["full/x: no folder, expected a folder that is new or empty", "Options: --out."], ["train", "--out", "full/x"]),
         (3, ["cannot be made"], ["train", TINY, *FAST, "--quiet", "--out", "full/x/y"]),
-        (3, ["nowhere: there is no such run folder"], ["train", "--resume", "nowhere"]),
-        (3, ["full: is not a run folder"], ["train", "--resume", "full"]),
-        (3, ["full/x: is a file"], ["eval", "full/x"]),
-        (3, ["nowhere: there is no such run folder"], ["predict", "nowhere", "x.png"]),
+        (3, ["nowhere: no such run folder"], ["train", "--resume", "nowhere"]),
+        (3, ["full: a folder without config.toml, expected the folder of a run"], ["train", "--resume", "full"]),
+        (3, ["full/x: a file, expected the folder of a run"], ["eval", "full/x"]),
+        (3, ["nowhere: no such run folder"], ["predict", "nowhere", "x.png"]),
         (3, ["training samples"], ["train", "glyphs?train=5&test=5", "--val", "0.95"]),
     ]
     before = sorted(str(p) for p in pathlib.Path(".").rglob("*"))
@@ -88,15 +88,15 @@ def test_names_that_a_terminal_would_obey():
 
 def test_recipes():
     cases = [
-        (2, ["schedule 'cosin' is not known", "did you mean 'cosine'?"], ["--schedule", "cosin"]),
-        (2, ["optimizer 'adamm' is not known", "did you mean 'adam'?"], ["--optimizer", "adamm"]),
-        (2, ["label_smoothin is no setting: did you mean label_smoothing?"], ["--set", "label_smoothin=0.1"]),
-        (2, ["--set takes KEY=VALUE, not 'lr'"], ["--set", "lr"]),
-        (2, ["epochs is 'x', expected a whole number"], ["--set", "epochs=x"]),
-        (2, ["--time is 'soon', expected a time such as 90s, 20m or 1.5h"], ["--time", "soon"]),
-        (2, ["--epochs and --time both"], ["--time", "5s", "--epochs", "2"]),
-        (2, ["batch_size is 'many'"], ["--batch-size", "many"]),
-        (2, ["class_weights has 2 numbers, but the data have 10 classes"], ["--class-weights", "1,2"]),
+        (2, ["schedule", "'cosin'", "id you mean 'cosine'?"], ["--schedule", "cosin"]),
+        (2, ["optimizer: 'adamm'", "Did you mean 'adam'?"], ["--optimizer", "adamm"]),
+        (2, ["setting: 'label_smoothin'", "Did you mean label_smoothing?"], ["--set", "label_smoothin=0.1"]),
+        (2, ["--set: 'lr', expected KEY=VALUE"], ["--set", "lr"]),
+        (2, ["epochs: 'x', expected a whole number"], ["--set", "epochs=x"]),
+        (2, ["--time: 'soon', expected a time such as 90s, 20m or 1.5h"], ["--time", "soon"]),
+        (2, ["--time: beside --epochs"], ["--time", "5s", "--epochs", "2"]),
+        (2, ["batch_size: 'many'"], ["--batch-size", "many"]),
+        (2, ["class_weights: 2 numbers, expected 10, one per class of the data"], ["--class-weights", "1,2"]),
         (2, ["Give one of them"], ["--ema", "0.9", "--lookahead", "5"]),
         (3, ["/proc/run", "cannot be made"], ["--out", "/proc/run/x"]),
         (3, ["nowhere.toml"], ["--config", "nowhere.toml"]),
@@ -110,7 +110,7 @@ def test_recipes():
 def test_no_batch_fits():
     before = sorted(str(p) for p in pathlib.Path(".").rglob("*"))
     args = ["train", "random:3x128x128?classes=2&samples=640&test=64", "--model", "cnn_b", "--batch-size", "auto", "--quiet"]
-    fails(3, "batch auto: not even a batch of 16 fits", "needs", "may be used", "--batch-size", args=args,
+    fails(3, "batch_size: auto, expected a batch of 16 to fit into", "with batch 16 needs", "Options: --model, --batch-size.", args=args,
           env={**os.environ, "SUANLI_MEMORY_LIMIT": "130000000"})
     untouched(before)
 
@@ -142,41 +142,42 @@ def test_damaged_runs():
     def config(old, new):
         return lambda f: (f / "config.toml").write_text((f / "config.toml").read_text().replace(old, new))
 
-    damaged("d1", cut, 3, weights, "recorded", "damaged")
+    damaged("d1", cut, 3, weights, "which state.json recorded", "damaged")
     damaged("d2", flip, 3, weights, "crc32")
     def without(*names):
         return lambda f: [(f / name).unlink() for name in names]
 
     damaged("d3", without(weights, "model.safetensors"), 3, weights, "No such file")
     damaged("d4", lambda f: (f / "checkpoints/state.json").write_text("{"), 3, "state.json", "byte")
-    damaged("d5", edit("progress", {}), 3, "state.json", '"epoch" is missing')
-    damaged("d6", edit("format", 99), 3, "state.json", "run format 99 is newer", "reads format 1")
-    damaged("d17", edit("format", 0), 3, "state.json", "run format 0 is older", "reads format 1")
-    damaged("d18", config("format = 1", "format = 99\nnew_key = 3"), 3, "config.toml: line 2", "run format 99 is newer", "reads format 1")
-    damaged("d19", config("format = 1", "format = 0"), 3, "config.toml: line 2", "run format 0 is older", "reads format 1")
-    damaged("d20", config("format = 1", "format = 'one'"), 3, "config.toml: line 2", "format: expected a whole number")
-    damaged("d14", without("checkpoints/state.json", "model.safetensors"), 3, "checkpoints/state.json is missing", "--weights d14/checkpoints/step-")
-    damaged("d15", without("checkpoints/state.json"), 3, "checkpoints/state.json is missing", "--weights d15/checkpoints/step-",
+    damaged("d5", edit("progress", {}), 3, "state.json", "\"epoch\"")
+    damaged("d6", edit("format", 99), 3, "state.json", "run format 99 of a newer program, expected format 1,")
+    damaged("d17", edit("format", 0), 3, "state.json", "run format 0 of an older program, expected format 1,")
+    damaged("d18", config("format = 1", "format = 99\nnew_key = 3"), 3, "config.toml: line 2", "run format 99 of a newer program")
+    damaged("d19", config("format = 1", "format = 0"), 3, "config.toml: line 2", "run format 0 of an older program")
+    damaged("d20", config("format = 1", "format = 'one'"), 3, "config.toml: line 2, format: a text, expected a whole number")
+    damaged("d14", without("checkpoints/state.json", "model.safetensors"), 3, "checkpoints/state.json is missing", "in d14/checkpoints/step-",
+            "Command: suanli train --weights FILE")
+    damaged("d15", without("checkpoints/state.json"), 3, "checkpoints/state.json is missing", "in d15/checkpoints/step-", "Options: --weights.",
             args=("train", "--resume"))
-    damaged("d16", lambda f: (f / "checkpoints/state.json").write_text("{"), 3, "was cut off or damaged", "--weights d16/checkpoints/step-",
+    damaged("d16", lambda f: (f / "checkpoints/state.json").write_text("{"), 3, "was cut off or damaged", "in d16/checkpoints/step-", "Options: --weights.",
             args=("train", "--resume"))
-    damaged("d7", lambda f: [(f / "model.safetensors").unlink(), shutil.rmtree(f / "checkpoints")], 3, "neither a checkpoint nor a model.safetensors", "--resume d7")
+    damaged("d7", lambda f: [(f / "model.safetensors").unlink(), shutil.rmtree(f / "checkpoints")], 3, "neither a checkpoint nor a model.safetensors", "Command: suanli train --resume d7")
     for name, gone in (("g1", weights), ("g2", "checkpoints/state.json")):   # either of the two is enough
         os.system(f"cp -r whole {name}")
         without(gone)(pathlib.Path(name))
         check(ok_json("eval", name)["accuracy"] == ok_json("eval", "whole")["accuracy"], gone)
     damaged("d8", config('"mlp"', '"linear"'), 3, "missing fc.weight", "unexpected fc1.")
     damaged("d9", config("seed = 0", "seed = 'x'"), 3, "config.toml: line", "seed", "a whole number")
-    damaged("d10", config("seed = 0", "sede = 0"), 3, "sede is no setting", "did you mean seed?")
+    damaged("d10", config("seed = 0", "sede = 0"), 3, "setting: 'sede'", "Did you mean seed?")
     damaged("d11", config("seed = 0", "seed = = 0"), 3, "config.toml: line")
-    damaged("d12", lambda f: (f / "config.toml").unlink(), 3, "is not a run folder")
+    damaged("d12", lambda f: (f / "config.toml").unlink(), 3, "a folder without config.toml")
     outside = {"epoch": 1, "step": 1, "val_loss": 1, "val_accuracy": 1, "model": {"file": "../x", "bytes": 1, "crc32": "0"}}
-    damaged("d13", edit("best", outside), 3, "no file name")
+    damaged("d13", edit("best", outside), 3, '"../x", expected a file name')
     # PNG
     pathlib.Path("x.png").write_bytes(b"no picture")
     fails(3, "x.png", args=["predict", "whole", "x.png"])
     fails(3, "nope.png", args=["predict", "whole", "nope.png"])
-    fails(2, "--split is 'tset'", args=["eval", "whole", "--split", "tset"])
+    fails(2, "--split: 'tset', expected train, val or test", args=["eval", "whole", "--split", "tset"])
     idx_files("other")
     ok("eval", "whole", "mnist:other")
 
@@ -196,7 +197,7 @@ def test_resume_elsewhere():
         s, c = change(s, c) or (s, c)
         pathlib.Path(name, "checkpoints/state.json").write_text(json.dumps(s))
         pathlib.Path(name, "config.toml").write_text(c)
-        fails(3, "not bit-exact here", "--force", *parts, args=["train", "--resume", name, *args])
+        fails(3, "not bit-exact here", "Options: --force.", *parts, args=["train", "--resume", name, *args])
         same(state(name), s, "nothing was changed")
         r = ok_json("train", "--resume", name, "--force", "--quiet", *args)
         check(r["epochs"] == 2, f"{r}")
@@ -211,7 +212,25 @@ def test_resume_elsewhere():
     altered("data", lambda s, c: s["data"]["train"].update(fingerprint="0" * 16), "the train data changed")
     altered("moved", lambda s, c: (s, c.replace("train=640", "train=704")), "the train data changed", "samples")
     altered("lr", lambda s, c: (s, c.replace("lr = 0.001", "lr = 0.002")), "config.toml was changed (lr 0.001 → 0.002)")
-    fails(2, "epochs is 1, but 2 are trained", args=["train", "--resume", "lr", "--epochs", 1])
+    fails(2, "epochs: 1, expected at least the 2 that are trained already", args=["train", "--resume", "lr", "--epochs", 1])
+
+
+def test_hints():
+    """The settings that help against an error, as the verb's own options, in the user's language."""
+    ok("train", TINY, *FAST, "--epochs", 1, "--out", "hinted", "--quiet")
+    os.remove("hinted/checkpoints/state.json")
+    os.remove("hinted/model.safetensors")
+    folder = "hinted: the folder of a run, expected a folder that is new or empty. Go on with this run, or choose another folder. "
+    weights = "checkpoints/state.json is missing"
+    chinese = {**os.environ, "LC_ALL": "zh_CN.UTF-8"}
+    for env, said, command, none in ((None, "Options: --out. Command: ", "Command: ", "Options"), (chinese, "选项：--out。 命令：", "命令：", "选项")):
+        done = fails(3, folder + said + "suanli train --resume hinted", args=["train", "--out", "hinted"], env=env)
+        check(done.stderr.endswith(" hinted\n"), f"the command can be pasted: {done.stderr!r}")
+        done = fails(3, weights, command + "suanli train --weights FILE", args=["eval", "hinted"], env=env)   # eval has no --weights
+        check(none not in done.stderr, f"only what the verb has: {done.stderr}")
+    fails(3, weights, "Options: --weights.", args=["train", "--resume", "hinted"])
+    done = fails(2, args=["train", "--lookahead", 3, "--ema", 0.5])
+    check("Option" not in done.stderr and "Command" not in done.stderr, f"no setting, no hint: {done.stderr}")
 
 
 def limited(size):
@@ -268,7 +287,7 @@ def test_writers_without_room():
 
 
 def test_bad_number():
-    done = fails(1, "training stopped at step", "the loss became", "(in ", "--lr", "is good",
+    done = fails(1, "training step", "the loss became", "(in ", "lr = ", "Options: --lr.", "is good",
                  args=["train", TINY, *FAST, "--optimizer", "sgd", "--lr", "1e30", "--momentum", "0", "--epochs", 3,
                        "--checkpoint-every", 1, "--out", "nan", "--quiet"])
     check("[" in done.stderr, f"the operation is named: {done.stderr}")

@@ -112,7 +112,7 @@ def test_completion():
             same((done.returncode, done.stderr), (0, ""), shell)
             if shell == "fish":
                 fish_completes(text)
-    fails(2, "'basch' is no shell known here: did you mean bash?", args=["completion", "basch"])
+    fails(2, "SHELL: 'basch', expected bash, zsh or fish. Did you mean bash?", args=["completion", "basch"])
 
 
 def test_page_of_the_documentation():

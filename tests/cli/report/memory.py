@@ -72,9 +72,9 @@ def test_a_limit():
     check(foretold <= 1.001 * limit, f"{foretold} is foretold, {limit} is the limit")
     check(re.search(r"memory limit .* instead of .* per step instead of", text), f"what it costs is not said: {text}")
     same(pathlib.Path("limited/model.safetensors").read_bytes() == pathlib.Path("usual/model.safetensors").read_bytes(), True, "the same bits")
-    fails(3, "memory limit 1.0 MiB", "more", "--batch-size", args=["train", *run, "--memory-limit", "1MiB", "--out", "no"])
+    fails(3, "memory_limit: 1.0 MiB", "more", "--batch-size", args=["train", *run, "--memory-limit", "1MiB", "--out", "no"])
     check(not os.path.exists("no"), "nothing is written by a run that does not fit")
-    fails(2, "--memory-limit is 'much'", "400MiB", args=["train", *run, "--memory-limit", "much"])
+    fails(2, "--memory-limit: 'much'", "400MiB", args=["train", *run, "--memory-limit", "much"])
     fails(2, "SUANLI_MEMORY_LIMIT", "'1 apple'", "400MiB", args=["train", *run, "--out", "no"],
           env={**os.environ, "SUANLI_MEMORY_LIMIT": "1 apple"})
 

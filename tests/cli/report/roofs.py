@@ -83,7 +83,7 @@ def test_no_folder_to_keep_it():
 
 def test_errors():
     fails(2, "roofs", args=["bench", "roof"])
-    fails(2, "WHAT is missing", args=["bench"])
+    fails(2, "WHAT: missing", args=["bench"])
 
 
 main(globals())

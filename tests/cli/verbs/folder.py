@@ -167,7 +167,7 @@ def test_show():
     for part in ("cats", "11", "also in train", "smallest", "mean", "broken.jpg"):
         check(part in text, text)
     check("glyphs" in ok("data", "show", "glyphs?train=50&test=10"), "any data")
-    fails(2, "'look' is nothing that data does", args=["data", "look"])
+    fails(2, "WORD: 'look', expected show, get or pack", args=["data", "look"])
 
 
 def test_bad_folders():
@@ -196,27 +196,27 @@ def test_bad_folders():
     before = sorted(str(p) for p in pathlib.Path(".").glob("*"))
     skip = "--skip-bad"
     cases = [   # parts of the line, the folder
-        ([f"cut/cats/x.png: byte {len(whole) - 20} of {len(whole) - 20}, ", "truncated", skip], "cut"),
-        (["text/cats/x.jpg: byte 0, neither JPEG, PNG nor WebP", skip], "text"),
-        (["nothing/cats/x.jpg: byte 0, the file is empty", skip], "nothing"),
+        ([f"cut/cats/x.png: byte {len(whole) - 20} of {len(whole) - 20}: ", "truncated", skip], "cut"),
+        (["text/cats/x.jpg: byte 0: an unknown format, expected JPEG, PNG or WebP", skip], "text"),
+        (["nothing/cats/x.jpg: byte 0: the file is empty", skip], "nothing"),
         (["dangling/cats/x.jpg: cannot be opened", skip], "dangling"),
         (["noclass/birds: no pictures"], "noclass"),
         (["one: one class only, 'cats'"], "one"),
         (["loop/dogs/up: a link back to"], "loop"),
         (["loose/x.png: a picture beside the class folders"], "loose"),
         (["void: no class folders"], "folder:void"),
-        (["void: holds no data of a kind that is known"], "void"),
-        (["good.zip: an archive; unpack it and give the folder"], "good.zip"),
-        (["good/cats/00.png: one picture; give the folder"], "good/cats/00.png"),
+        (["void: no data of a known kind"], "void"),
+        (["good.zip: an archive, expected one of glyphs", "Unpack it and give the folder."], "good.zip"),
+        (["good/cats/00.png: one picture, expected one of glyphs", "Give the folder"], "good/cats/00.png"),
         (["nowhere: no such folder"], "folder:nowhere"),
         (["nowhere: neither a kind of data nor a path that exists"], "nowhere"),
     ]
     for parts, data in cases:
         fails(3, *parts, args=["train", data, *FAST])
         same(sorted(str(p) for p in pathlib.Path(".").glob("*")), before, f"{data}: nothing is left behind")
-    fails(2, "size=0 is not a whole number from 1 to 4096", args=["train", "good?size=0"])
-    fails(2, "no setting `sise`. Did you mean `size`?", args=["train", "good?sise=3"])
-    fails(2, "glyphs has no setting `skip_bad`", args=["train", "glyphs", skip])
+    fails(2, "good?size=0: size: '0', expected a whole number from 1 to 4096", args=["train", "good?size=0"])
+    fails(2, "`sise` is no setting of folder, expected one of size, skip_bad, splits. Did you mean `size`?", args=["train", "good?sise=3"])
+    fails(2, "`skip_bad` is no setting of glyphs", args=["train", "glyphs", skip])
 
     for name in ("cut", "text", "nothing", "dangling"):
         done = run("train", name, *FAST[:-1], skip, "--out", f"{name}_run")
@@ -226,7 +226,7 @@ def test_bad_folders():
     same(ok_json("eval", "trained", "cut", skip)["samples"], 24, "measured without it")
     fails(3, "cut/cats/x.png: byte", skip, args=["eval", "trained", "cut"])
     folder("birds", lambda f: write(f / "birds/x.png", whole))
-    fails(3, "birds/birds: the class 'birds' was not among those trained", args=["eval", "trained", "birds"])
+    fails(3, "birds/birds: the class 'birds', expected one of the 2 classes of training", args=["eval", "trained", "birds"])
 
     fails(3, "cut/cats/x.png: byte", skip, args=["predict", "trained", "cut", "--csv", "p.csv"])
     check(not os.path.exists("p.csv"), "nothing half-written")

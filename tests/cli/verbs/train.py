@@ -66,7 +66,7 @@ def test_moved_data():
     os.rename("moved/old", "moved/new")
     lost = run("train", "--resume", "moved/run")
     same(lost.returncode, 3, lost.stderr)
-    check("moved/old/t.csv" in lost.stderr and "train --resume moved/run NEW-PLACE" in lost.stderr, lost.stderr)
+    check("moved/old/t.csv" in lost.stderr and "Command: suanli train --resume moved/run DATA" in lost.stderr, lost.stderr)
     ok("train", "--resume", "moved/run", "moved/new/t.csv", "--force", "--quiet")
     check("moved/new/t.csv?target=y" in config.read_text(), "the new place is kept")
 
@@ -259,7 +259,7 @@ def test_result_that_cannot_be_written():
     with open("/dev/full", "w") as full:
         import subprocess
         done = subprocess.run([os.environ["SUANLI_BIN"], "version"], stdout=full, stderr=subprocess.PIPE, text=True)
-    check(done.returncode == 1 and done.stderr.startswith("suanli: the result cannot be written"), done.stderr)
+    check(done.returncode == 1 and done.stderr.startswith("suanli: standard output: the result cannot be written"), done.stderr)
     child = start("train", TINY, *FAST, "--epochs", 2, "--out", "pipe")
     child.stderr.close()   # the reader of the progress goes away: the run does not
     out = child.stdout.read()

@@ -73,7 +73,7 @@ TEST(Idx, GzipIsRecognizedByContentNotByName) {
 struct Bad {
   const char* what;
   std::string bytes;
-  std::vector<std::string> message;
+  const char *at, *given, *expected = "";
 };
 
 std::string flipped(std::string bytes, size_t from_end) {
@@ -85,28 +85,54 @@ TEST(Idx, SaysWhatIsWrongAndWhere) {
   const std::string values(60, 'v'), good = idx(0x08, {3, 4, 5}, values), packed = gzip(good);
   const std::string huge = idx(0x08, {0xFFFFFFFF, 0xFFFFFFFF, 0xFFFFFFFF}, values),
                     large = idx(0x08, {60000, 28, 28}, values);
+  const std::string packed_huge = gzip(huge), packed_large = gzip(large);
+  auto limit = [](const std::string& file) {
+    return "what a file of " + std::to_string(file.size()) + " bytes can hold";
+  };
+  const std::string packed_huge_limit = limit(packed_huge),
+                    packed_large_limit = limit(packed_large);
+  const char* start = "an IDX file: 00 00, a type (08 09 0b 0c 0d 0e) and the number of axes";
   const Bad cases[] = {
-      {"empty", "", {"byte 0", "empty", "again"}},
-      {"ends in magic", good.substr(0, 3), {"byte 3", "header"}},
-      {"ends in sizes", good.substr(0, 10), {"byte 10", "header"}},
-      {"truncated",
-       good.substr(0, 70),
-       {"byte 70", "truncated", "[3, 4, 5] u8", "60 bytes", "54 are there"}},
-      {"longer", good + "x", {"byte 76", "1 bytes more", "[3, 4, 5]"}},
-      {"wrong magic",
-       "\x01\x02\x03\x04" + values,
-       {"byte 0", "not an IDX file", "01 02 03 04", "authors"}},
-      {"unknown type", idx(0x0A, {3}, "abc"), {"byte 0", "00 00 0a 01"}},
-      {"no axes", idx(0x08, {}, "abc"), {"byte 3", "0 axes"}},
-      {"many axes", idx(0x08, std::vector<uint32_t>(9, 1), "a"), {"byte 3", "9 axes"}},
-      {"web page", "<!DOCTYPE html><html>", {"web page"}},
-      {"lfs pointer", "version https://git-lfs", {"git lfs pull"}},
-      {"zip", "PK\x03\x04zzzz", {"zip"}},
-      {"png", "\x89PNG\r\n\x1a\n", {"PNG picture"}},
-      {"sizes overflow",
-       huge,
-       {"byte 4", "[4294967295, 4294967295, 4294967295]", "more than a file of 76 bytes"}},
-      {"sizes too large", large, {"truncated", "47040000 bytes", "60 are there"}},
+      {"empty", "", "byte 0", "the file is empty"},
+      {"ends in magic", good.substr(0, 3), "byte 3", "the file ends inside its header"},
+      {"ends in sizes", good.substr(0, 10), "byte 10", "the file ends inside its header"},
+      {"truncated", good.substr(0, 70), "byte 70", "truncated after 54 bytes of values",
+       "60 for [3, 4, 5] u8 values"},
+      {"longer", good + "x", "byte 76", "1 more bytes", "the end after [3, 4, 5] u8 values"},
+      {"wrong magic", "\x01\x02\x03\x04" + values, "byte 0", "01 02 03 04", start},
+      {"unknown type", idx(0x0A, {3}, "abc"), "byte 0", "00 00 0a 01", start},
+      {"no axes", idx(0x08, {}, "abc"), "byte 3", "the header announces 0 axes", "1 to 8"},
+      {"many axes", idx(0x08, std::vector<uint32_t>(9, 1), "a"), "byte 3",
+       "the header announces 9 axes", "1 to 8"},
+      {"web page", "<!DOCTYPE html><html>", "byte 0",
+       "3c 21 44 4f (it looks like a web page, not a download)", start},
+      {"lfs pointer", "version https://git-lfs", "byte 0",
+       "76 65 72 73 (it looks like a Git LFS pointer)", start},
+      {"zip", "PK\x03\x04zzzz", "byte 0", "50 4b 03 04 (it looks like a zip archive)", start},
+      {"png", "\x89PNG\r\n\x1a\n", "byte 0", "89 50 4e 47 (it looks like a PNG picture)", start},
+      {"sizes overflow", huge, "byte 4",
+       "the header announces [4294967295, 4294967295, 4294967295] u8 values",
+       "what a file of 76 bytes can hold"},
+      {"sizes too large", large, "byte 76", "truncated after 60 bytes of values",
+       "47040000 for [60000, 28, 28] u8 values"},
+      {"gzip: data truncated", gzip(good.substr(0, 70)), "decompressed byte 70",
+       "truncated after 54 bytes of values", "60 for [3, 4, 5] u8 values"},
+      {"gzip: longer", gzip(good + "x"), "decompressed byte 76", "1 more bytes",
+       "the end after [3, 4, 5] u8 values"},
+      {"gzip: sizes overflow", packed_huge, "decompressed byte 4",
+       "the header announces [4294967295, 4294967295, 4294967295] u8 values",
+       packed_huge_limit.c_str()},
+      {"gzip: sizes too large", packed_large, "decompressed byte 4",
+       "the header announces [60000, 28, 28] u8 values", packed_large_limit.c_str()},
+      {"gzip: not IDX", gzip("hello world"), "decompressed byte 0", "68 65 6c 6c", start},
+      {"gzip: empty", gzip(""), "decompressed byte 0", "the file is empty"},
+  };
+  struct BadStream {
+    const char* what;
+    std::string bytes;
+    std::vector<std::string> message;
+  };
+  const BadStream streams[] = {
       {"gzip: cut in header", packed.substr(0, 5), {"byte 5", "gzip", "cut off"}},
       {"gzip: cut in data", packed.substr(0, packed.size() / 2), {"byte ", "gzip", "cut off"}},
       {"gzip: cut in checksum",
@@ -120,33 +146,33 @@ TEST(Idx, SaysWhatIsWrongAndWhere) {
                30),
        {"gzip", "damaged"}},
       {"gzip: junk behind", packed + "junk", {"gzip", "damaged"}},
-      {"gzip: data truncated",
-       gzip(good.substr(0, 70)),
-       {"decompressed byte 70", "truncated", "54 are there"}},
-      {"gzip: longer", gzip(good + "x"), {"decompressed byte 76", "1 bytes more"}},
-      {"gzip: sizes overflow", gzip(huge), {"decompressed byte 4", "more than a file of"}},
-      {"gzip: sizes too large", gzip(large), {"decompressed byte 4", "[60000, 28, 28]"}},
-      {"gzip: not IDX", gzip("hello world"), {"decompressed byte 0", "68 65 6c 6c"}},
-      {"gzip: empty", gzip(""), {"byte 0", "empty"}},
   };
   TemporaryFolder folder;
   for (const Bad& c : cases) {
     write_bytes(folder / "file", c.bytes);
-    const std::string error = error_of([&] { read_idx(folder / "file"); });
-    EXPECT_TRUE(contains(error, "InputError: " + (folder / "file"))) << c.what << "\n" << error;
+    SCOPED_TRACE(c.what);
+    EXPECT_FAULT(IoError, read_idx(folder / "file"), .op = "",
+                 .argument = (folder / "file") + ": " + c.at, .given = c.given,
+                 .expected = c.expected);
+  }
+  for (const BadStream& c : streams) {
+    write_bytes(folder / "file", c.bytes);
+    const std::string text = told(thrown<IoError>([&] { read_idx(folder / "file"); }));
+    EXPECT_TRUE(contains(text, folder / "file")) << c.what << "\n" << text;
     for (const std::string& part : c.message)
-      EXPECT_TRUE(contains(error, part)) << c.what << ": no `" << part << "` in\n" << error;
+      EXPECT_TRUE(contains(text, part)) << c.what << ": no `" << part << "` in\n" << text;
   }
 }
 
 TEST(Idx, MissingFileAndFolder) {
   TemporaryFolder folder;
-  EXPECT_TRUE(
-      contains(error_of([&] { read_idx(folder / "none"); }), "InputError: " + (folder / "none")));
-  EXPECT_TRUE(contains(error_of([&] { read_idx(folder.path()); }), "InputError: " + folder.path()));
+  for (const std::string& path : {folder / "none", folder.path()}) {
+    const std::string text = told(thrown<IoError>([&] { read_idx(path); }));
+    EXPECT_TRUE(contains(text, path)) << text;
+  }
 }
 
-// Every cut and every damaged byte of a small file either reads or throws InputError: never
+// Every cut and every damaged byte of a small file either reads or throws IoError: never
 // anything else.
 TEST(Idx, NoDamageEscapes) {
   TemporaryFolder folder;
@@ -154,9 +180,8 @@ TEST(Idx, NoDamageEscapes) {
   for (size_t i = 0; i < good.size(); ++i) {
     for (std::string bytes : {good.substr(0, i), flipped(good, i + 1)}) {
       write_bytes(folder / "file", bytes);
-      const std::string error = error_of([&] { read_idx(folder / "file"); });
-      EXPECT_TRUE(error.empty() || error.starts_with("InputError: ")) << i << ": " << error;
-      if (bytes.size() < good.size()) { EXPECT_FALSE(error.empty()) << i; }
+      const auto fault = fault_of<IoError>([&] { read_idx(folder / "file"); });
+      if (bytes.size() < good.size()) { EXPECT_TRUE(fault) << i; }
     }
   }
 }

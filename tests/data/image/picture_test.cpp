@@ -219,7 +219,7 @@ TEST(Picture, TheFirstOfAnAnimation) {
   for (size_t end = 13; end < file.size(); end += 7) {
     try {
       decode_picture("p", file.substr(0, end));
-    } catch (const InputError& e) {
+    } catch (const IoError& e) {
       continue;  // the first picture may be whole
     }
     EXPECT_GT(end, file.size() / 2);
@@ -261,47 +261,50 @@ TEST(Picture, SaysWhatIsWrongAndWhere) {
   const std::string size = std::to_string(jpeg.size());
   struct Bad {
     const char* what;
-    std::string file;
-    std::vector<std::string> message;
+    std::string file, at, given;  // how they begin
+    const char* expected = "";
   };
+  const char* formats = "JPEG, PNG or WebP";
   const Bad cases[] = {
-      {"empty", "", {"byte 0", "the file is empty. Remove it, or copy it again."}},
-      {"text", "hello there, this is text", {"byte 0", "neither JPEG, PNG nor WebP"}},
-      {"page", "<!DOCTYPE html>", {"looks like a web page"}},
+      {"empty", "", "byte 0", "the file is empty"},
+      {"text", "hello there, this is text", "byte 0", "an unknown format", formats},
+      {"page", "<!DOCTYPE html>", "byte 0", "looks like a web page, not a download", formats},
+      {"pointer", "version https://git-lfs", "byte 0", "looks like a Git LFS pointer", formats},
       {"heic",
        std::string("\0\0\0\x18"
                    "ftypheic\0\0\0\0",
                    16),
-       {"HEIC"}},
+       "byte 0", "looks like HEIC or AVIF", formats},
       {"heif",
        std::string("\0\0\0\x18"
                    "ftypmif1\0\0\0\0",
                    16),
-       {"HEIC"}},
-      {"jpeg: only a start", jpeg.substr(0, 3), {"byte 3 of 3", "truncated"}},
-      {"jpeg: header cut", jpeg.substr(0, 30), {"byte 30 of 30", "truncated"}},
-      {"jpeg: half",
-       jpeg.substr(0, jpeg.size() / 2),
-       {"byte " + std::to_string(jpeg.size() / 2), "truncated", "again"}},
-      {"jpeg: all but the end", jpeg.substr(0, jpeg.size() - 30), {"truncated"}},
-      {"jpeg: an end in the middle", holes, {"byte ", " of " + size + ", ", "Corrupt JPEG data"}},
-      {"jpeg: a bomb", with_size(jpeg, 60000), {"60000×60000 pixels are more than the 67108864"}},
-      {"jpeg: no pixels", with_size(jpeg, 0), {"byte "}},
-      {"jpeg: scans without end", many_scans, {"more than 500 scans"}},
-      {"webp: cut",
-       webp.substr(0, webp.size() - 5),
-       {"byte " + std::to_string(webp.size() - 5), "truncated"}},
-      {"webp: header cut", webp.substr(0, 14), {"byte 14", "header"}},
+       "byte 0", "looks like HEIC or AVIF", formats},
+      {"jpeg: only a start", jpeg.substr(0, 3), "byte 3 of 3", "the file is truncated"},
+      {"jpeg: header cut", jpeg.substr(0, 30), "byte 30 of 30", "the file is truncated"},
+      {"jpeg: half", jpeg.substr(0, jpeg.size() / 2),
+       "byte " + std::to_string(jpeg.size() / 2) + " of " + std::to_string(jpeg.size() / 2),
+       "the file is truncated"},
+      {"jpeg: all but the end", jpeg.substr(0, jpeg.size() - 30), "byte ", "the file is truncated"},
+      {"jpeg: an end in the middle", holes, "byte ", "Corrupt JPEG data"},
+      {"jpeg: a bomb", with_size(jpeg, 60000), "byte ", "60000×60000 pixels", "at most 67108864"},
+      {"jpeg: no pixels", with_size(jpeg, 0), "byte ", ""},
+      {"jpeg: scans without end", many_scans, "byte ", "more than 500 scans"},
+      {"webp: cut", webp.substr(0, webp.size() - 5),
+       "byte " + std::to_string(webp.size() - 5) + " of " + std::to_string(webp.size()),
+       "the file is truncated"},
+      {"webp: header cut", webp.substr(0, 14), "byte 14", "the file ends inside its header"},
   };
   TemporaryFolder folder;
   for (const Bad& c : cases) {
     write_bytes(folder / "p.jpg", c.file);
-    const std::string error = error_of([&] { read_picture(folder / "p.jpg", {.channels = 3}); });
-    EXPECT_TRUE(error.starts_with("InputError: " + (folder / "p.jpg") + ": byte "))
-        << c.what << "\n"
-        << error;
-    for (const std::string& part : c.message)
-      EXPECT_TRUE(contains(error, part)) << c.what << ": no `" << part << "` in\n" << error;
+    const Fault fault = thrown<IoError>([&] { read_picture(folder / "p.jpg", {.channels = 3}); });
+    EXPECT_TRUE(fault.argument.starts_with((folder / "p.jpg") + ": " + c.at)) << c.what << "\n"
+                                                                              << fault.argument;
+    EXPECT_TRUE(fault.given.starts_with(c.given)) << c.what << "\n" << fault.given;
+    EXPECT_EQ(fault.expected, c.expected) << c.what;
+    EXPECT_NE(fault.remedy, "") << c.what;
+    if (c.file == holes) { EXPECT_TRUE(fault.argument.ends_with(" of " + size)); }
   }
 }
 
@@ -316,10 +319,9 @@ TEST(Picture, NoDamageEscapes) {
         std::string file = good;
         if (change) file[i] ^= static_cast<char>(change);
         else file.resize(i);
-        const std::string error = error_of([&] { decode_picture("p", file); });
-        EXPECT_TRUE(error.empty() || error.starts_with("InputError: p: byte "))
-            << i << ": " << error;
-        if (!change && i + 2 < good.size()) { EXPECT_FALSE(error.empty()) << i; }
+        const auto fault = fault_of<IoError>([&] { decode_picture("p", file); });
+        if (fault) { EXPECT_TRUE(fault->argument.starts_with("p: byte ")) << i; }
+        if (!change && i + 2 < good.size()) { EXPECT_TRUE(fault) << i; }
       }
 }
 

@@ -140,13 +140,17 @@ TEST(Png, WritingClampsAndRefusesWhatIsNoPicture) {
   write_png(folder / "p.png", tensor<float>({-1, 2, nan, infinity, -infinity, 0.5f}, Shape{1, 6}));
   EXPECT_EQ(read_picture(folder / "p.png").to_vector<float>(),
             (std::vector<float>{0, 1, 0, 1, 0, 128 / 255.0f}));
-  EXPECT_THROW(write_png(folder / "q.png", tensor<float>({1, 2}, Shape{2})), ShapeError);
-  EXPECT_THROW(write_png(folder / "q.png", tensor<float>({1, 2}, Shape{2, 1, 1})), ShapeError);
-  EXPECT_THROW(write_png(folder / "q.png", tensor<float>({}, Shape{0, 4})), ShapeError);
+  for (const Shape& shape : {Shape{2}, Shape{2, 1, 1}})
+    EXPECT_FAULT(ShapeError, write_png(folder / "q.png", tensor<float>({1, 2}, shape)),
+                 .op = "write_png", .argument = "picture", .given = to_string(shape),
+                 .expected = "[H, W], [1, H, W] or [3, H, W]");
+  EXPECT_FAULT(ShapeError, write_png(folder / "q.png", tensor<float>({}, Shape{0, 4})),
+               .op = "write_png", .argument = "picture", .given = "[0, 4]",
+               .expected = "1 to 67108864 pixels");
   EXPECT_THROW(write_png(folder / "q.png", tensor<int64_t>({1}, Shape{1, 1})), DTypeError);
-  EXPECT_TRUE(
-      contains(error_of([&] { write_png(folder / "no/q.png", tensor<float>({1}, Shape{1, 1})); }),
-               "InputError: " + (folder / "no")));
+  const Fault fault =
+      thrown<IoError>([&] { write_png(folder / "no/q.png", tensor<float>({1}, Shape{1, 1})); });
+  EXPECT_TRUE(contains(told(fault), folder / "no")) << told(fault);
 }
 
 TEST(Png, ResizesWhenAsked) {
@@ -169,38 +173,41 @@ TEST(Png, SaysWhatIsWrongAndWhere) {
   struct Bad {
     const char* what;
     std::string file;
-    std::vector<std::string> message;
+    const char *at, *given, *expected = "";  // how it begins; a part; all of it
   };
   const Bad cases[] = {
-      {"empty", "", {"byte 0", "the file is empty"}},
-      {"not PNG", "GIF89a......", {"byte 0", "neither JPEG, PNG nor WebP (it looks like a GIF)"}},
-      {"only a signature", good.substr(0, 8), {"byte 8", "truncated"}},
-      {"cut in data", good.substr(0, good.size() - 20), {"byte ", "truncated", "again"}},
-      {"no end", good.substr(0, good.size() - 12), {"truncated"}},
-      {"header checksum", flipped(good, 20), {"byte ", "CRC"}},
-      {"data checksum", flipped(good, good.size() - 14), {"byte ", "CRC"}},
-      {"too many pixels", png_file(30000, 30000, 8, 0, {}), {"byte 16", "30000×30000", "smaller"}},
-      {"far too many pixels", png_file(2000000, 2, 8, 0, {}), {"byte ", "width"}},
-      {"no pixels", png_file(0, 3, 8, 0, {}), {"byte 16", "0×3 pixels"}},
-      {"rows missing", png_file(4, 3, 8, 0, {"abcd"}), {"byte "}},
+      {"empty", "", "byte 0", "the file is empty"},
+      {"not PNG", "GIF89a......", "byte 0", "looks like a GIF", "JPEG, PNG or WebP"},
+      {"only a signature", good.substr(0, 8), "byte 8", "the file is truncated"},
+      {"cut in data", good.substr(0, good.size() - 20), "byte ", "the file is truncated"},
+      {"no end", good.substr(0, good.size() - 12), "byte ", "the file is truncated"},
+      {"header checksum", flipped(good, 20), "byte ", "CRC"},
+      {"data checksum", flipped(good, good.size() - 14), "byte ", "CRC"},
+      {"too many pixels", png_file(30000, 30000, 8, 0, {}), "byte 16", "30000×30000 pixels",
+       "at most 67108864"},
+      {"far too many pixels", png_file(2000000, 2, 8, 0, {}), "byte ", "width"},
+      {"no pixels", png_file(0, 3, 8, 0, {}), "byte 16", "0×3 pixels", "at least one"},
+      {"rows missing", png_file(4, 3, 8, 0, {"abcd"}), "byte ", ""},
   };
   TemporaryFolder folder;
   for (const Bad& c : cases) {
     write_bytes(folder / "p.png", c.file);
-    const std::string error = error_of([&] { read_picture(folder / "p.png"); });
-    EXPECT_TRUE(error.starts_with("InputError: " + (folder / "p.png") + ": ")) << c.what << "\n"
-                                                                               << error;
-    for (const std::string& part : c.message)
-      EXPECT_TRUE(contains(error, part)) << c.what << ": no `" << part << "` in\n" << error;
+    const Fault fault = thrown<IoError>([&] { read_picture(folder / "p.png"); });
+    EXPECT_TRUE(fault.argument.starts_with((folder / "p.png") + ": " + c.at)) << c.what << "\n"
+                                                                              << fault.argument;
+    EXPECT_TRUE(contains(fault.given, c.given)) << c.what << "\n" << fault.given;
+    EXPECT_EQ(fault.expected, c.expected) << c.what;
+    EXPECT_NE(fault.remedy, "") << c.what;
   }
-  EXPECT_TRUE(contains(error_of([&] { read_picture(folder / "none.png"); }),
-                       "InputError: " + (folder / "none.png")));
-  EXPECT_TRUE(
-      contains(error_of([&] { read_picture(folder.path()); }), "InputError: " + folder.path()));
-  EXPECT_TRUE(contains(error_of([&] { read_picture(folder / "p.png", {.channels = 2}); }),
-                       "UsageError: [read_picture] channels = 2"));
-  EXPECT_TRUE(contains(error_of([&] { read_picture(folder / "p.png", {.height = -1}); }),
-                       "UsageError: [read_picture] size"));
+  for (const std::string& path : {folder / "none.png", folder.path()}) {
+    const Fault fault = thrown<IoError>([&] { read_picture(path); });
+    EXPECT_TRUE(contains(told(fault), path)) << told(fault);
+  }
+  EXPECT_FAULT(ArgumentError, read_picture(folder / "p.png", {.channels = 2}), .op = "read_picture",
+               .argument = "channels", .given = "2", .expected = "1 (gray) or 3 (RGB)");
+  EXPECT_FAULT(ArgumentError, read_picture(folder / "p.png", {.height = -1}), .op = "read_picture",
+               .argument = "height, width", .given = "-1, 0",
+               .expected = "both 0 (as in the file), or 1 to 67108864 pixels");
 }
 
 TEST(Png, NoDamageEscapes) {
@@ -214,9 +221,8 @@ TEST(Png, NoDamageEscapes) {
       if (change) file[i] ^= static_cast<char>(change);
       else file.resize(i);
       write_bytes(folder / "p.png", file);
-      const std::string error = error_of([&] { read_picture(folder / "p.png"); });
-      EXPECT_TRUE(error.empty() || error.starts_with("InputError: ")) << i << ": " << error;
-      if (!change) { EXPECT_FALSE(error.empty()) << i; }
+      const auto fault = fault_of<IoError>([&] { read_picture(folder / "p.png"); });
+      if (!change) { EXPECT_TRUE(fault) << i; }
     }
 }
 

@@ -34,7 +34,9 @@ class Numbers final : public Dataset {
     if (microseconds_ > 0)
       std::this_thread::sleep_for(std::chrono::microseconds(microseconds_ * (index % 3)));
     if (index == bad_)
-      throw InputError("sample " + std::to_string(index) + ": is damaged. Remove it.");
+      throw IoError({.argument = "sample " + std::to_string(index),
+                     .given = "damaged",
+                     .remedy = "Remove it."});
     for (int k = 0; k < 3; ++k) x[k] = static_cast<float>(index * (k + 1));
     *y = index;
   }
@@ -240,20 +242,19 @@ TEST(Loader, ReadsAheadNoFurtherThanItsQueue) {
 
 TEST(Loader, ThrowsWhatTheDataSetThrewWhenItsBatchIsDue) {
   for (int threads : {0, 1, 4}) {
+    SCOPED_TRACE(threads);
     Loader loader(std::make_shared<Numbers>(40, 13), {.batch_size = 4, .threads = threads});
     Batch batch;
     for (int i = 0; i < 3; ++i) ASSERT_TRUE(loader.next(batch));
     for (int again = 0; again < 2; ++again)
-      EXPECT_EQ(error_of([&] { loader.next(batch); }),
-                "InputError: sample 13: is damaged. Remove it.")
-          << threads << " threads";
+      EXPECT_FAULT(IoError, loader.next(batch), .argument = "sample 13", .given = "damaged");
     loader.start(0, 4);  // past it
     ASSERT_TRUE(loader.next(batch));
     EXPECT_EQ(batch.index, 4);
-    EXPECT_EQ(error_of([&] {
-                for (auto& [x, y] : loader) (void)x, (void)y;
-              }),
-              "InputError: sample 13: is damaged. Remove it.");
+    auto all = [&] {
+      for (auto& [x, y] : loader) (void)x, (void)y;
+    };
+    EXPECT_FAULT(IoError, all(), .argument = "sample 13", .given = "damaged");
   }
 }
 
@@ -264,10 +265,10 @@ TEST(Loader, MayBeDestroyedAtAnyTime) {
     if (round % 7 == 0) continue;  // never started
     loader.start(0);
     Batch batch;
-    for (int i = 0; i < round % 6; ++i) error_of([&] { loader.next(batch); });
+    for (int i = 0; i < round % 6; ++i) fault_of<IoError>([&] { loader.next(batch); });
     if (round % 2) {
       Loader moved(std::move(loader));
-      error_of([&] { moved.next(batch); });
+      fault_of<IoError>([&] { moved.next(batch); });
     }
   }
 }
@@ -292,22 +293,24 @@ TEST(Loader, RefusesOptionsThatCannotBe) {
   auto numbers = std::make_shared<Numbers>(10);
   struct Case {
     LoaderOptions options;
-    const char* message;
+    const char *argument, *given, *expected;
   };
-  const Case cases[] = {
-      {{.batch_size = 0}, "UsageError: [loader] batch_size = 0, expected at least 1"},
-      {{.threads = -1}, "UsageError: [loader] threads = -1"},
-      {{.threads = 1000}, "UsageError: [loader] threads = 1000"},
-      {{.queue = -1}, "UsageError: [loader] queue = -1"}};
+  const Case cases[] = {{{.batch_size = 0}, "batch_size", "0", "at least 1"},
+                        {{.threads = -1}, "threads", "-1", "0 to 256"},
+                        {{.threads = 1000}, "threads", "1000", "0 to 256"},
+                        {{.queue = -1}, "queue", "-1", "0 to 4096"}};
   for (const Case& c : cases)
-    EXPECT_TRUE(contains(error_of([&] { Loader(numbers, c.options); }), c.message));
-  EXPECT_TRUE(
-      contains(error_of([&] { Loader(nullptr); }), "UsageError: [loader] there is no data set"));
+    EXPECT_FAULT(ArgumentError, Loader(numbers, c.options), .op = "Loader", .argument = c.argument,
+                 .given = c.given, .expected = c.expected);
+  EXPECT_FAULT(ArgumentError, Loader(nullptr), .op = "Loader", .argument = "dataset",
+               .given = "null", .expected = "a data set");
   Loader loader(numbers, {.batch_size = 4});
-  for (auto [epoch, batch] : {std::pair{-1, 0}, {0, -1}, {0, 4}})
-    EXPECT_TRUE(
-        contains(error_of([&] { loader.start(epoch, batch); }), "UsageError: [loader] start("))
-        << epoch << " " << batch;
+  EXPECT_FAULT(ArgumentError, loader.start(-1, 0), .op = "Loader::start", .argument = "epoch",
+               .given = "-1", .expected = "at least 0");
+  for (int64_t batch : {-1, 4})
+    EXPECT_FAULT(ArgumentError, loader.start(0, batch), .op = "Loader::start",
+                 .argument = "first_batch", .given = std::to_string(batch),
+                 .expected = "0 to 3, the batches of an epoch");
 }
 
 TEST(Loader, ALastBatchHoldsTheRest) {
@@ -393,21 +396,22 @@ TEST(Labels, AreCheckedWhereverTheyEnter) {
   };
   for (const Consumer& c : consumers) {
     for (int64_t odd : {int64_t{-1}, int64_t{3}, int64_t{1'000'000}, INT64_MIN, INT64_MAX}) {
-      const std::string error = error_of([&] { c.use(std::make_shared<OwnLabels>(odd, 3)); });
-      EXPECT_TRUE(error.starts_with("InputError: own: sample ")) << c.what << ": " << error;
-      EXPECT_TRUE(
-          contains(error, " has label " + std::to_string(odd) + ", expected a class from 0 to 2"))
-          << c.what << ": " << error;
+      SCOPED_TRACE(c.what);
+      auto call = [&] { c.use(std::make_shared<OwnLabels>(odd, 3)); };
+      EXPECT_FAULT(IoError, call(), .op = "", .given = "label " + std::to_string(odd),
+                   .expected = "a class from 0 to 2");
+      EXPECT_TRUE(thrown<IoError>(call).argument.starts_with("own: sample "));
     }
-    EXPECT_EQ(error_of([&] { c.use(std::make_shared<OwnLabels>(2, 3)); }), "") << c.what;
+    EXPECT_NO_THROW(c.use(std::make_shared<OwnLabels>(2, 3))) << c.what;
   }
   for (const char* what : {"mixup", "cutmix", "balanced_sampler", "class_counts"}) {
     const auto c = std::find_if(consumers.begin(), consumers.end(),
                                 [&](const Consumer& k) { return std::string(k.what) == what; });
-    const std::string error = error_of([&] { c->use(std::make_shared<OwnLabels>(0, 0)); });
-    EXPECT_TRUE(contains(error, "InputError: own: Info::classes is 0") &&
-                contains(error, "Set Info::classes"))
-        << what << ": " << error;
+    SCOPED_TRACE(what);
+    auto call = [&] { c->use(std::make_shared<OwnLabels>(0, 0)); };
+    EXPECT_FAULT(IoError, call(), .argument = "own: sample 0",
+                 .given = "label 0 where Info::classes is 0", .expected = "at least one class",
+                 .remedy = "Set Info::classes.");
   }
   EXPECT_EQ(class_counts(OwnLabels(2, 4)), (std::vector<int64_t>{19, 20, 21, 0}));
 }

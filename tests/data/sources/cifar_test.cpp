@@ -123,8 +123,8 @@ TEST(Cifar, AtAnotherSize) {
             (Shape{3, 16, 16}));
   EXPECT_EQ(open(spec, {.val_fraction = 0, .input_shape = {1, 16, 16}}).train->info().input_shape,
             (Shape{3, 32, 32}));
-  EXPECT_THROW(open(spec + "?size=0", {}), UsageError);
-  EXPECT_THROW(open(spec + "?sise=64", {}), UsageError);
+  EXPECT_THROW(open(spec + "?size=0", {}), ArgumentError);
+  EXPECT_THROW(open(spec + "?sise=64", {}), ArgumentError);
 }
 
 TEST(Cifar, EveryFormIsTheSame) {
@@ -212,21 +212,33 @@ TEST(Cifar, SaysWhatIsWrong) {
   struct Bad {
     const char* what;
     std::function<void(Files&)> damage;
-    std::vector<std::string> message;
+    const char *at, *given, *expected = "";
   };
   const Bad cases[] = {
-      {"missing",
-       [](Files& f) { f.erase("data_batch_3.bin"); },
-       {"data_batch_3.bin is missing", "cifar-10-binary.tar.gz"}},
-      {"truncated",
-       [](Files& f) { f["data_batch_2.bin"].resize(5000); },
-       {"data_batch_2.bin: byte 3073, 1927 bytes are left, a record has 3073"}},
-      {"empty",
-       [](Files& f) { f["test_batch.bin"] = ""; },
-       {"test_batch.bin: byte 0, the file is empty"}},
-      {"label",
-       [](Files& f) { f["test_batch.bin"][2 * 3073] = 77; },
-       {"test_batch.bin: byte 6146, label 77 is outside of 0 … 9"}},
+      {"missing", [](Files& f) { f.erase("data_batch_3.bin"); }, "", "no data_batch_3.bin",
+       "it plain, .gz or .xz, or cifar-10-binary.tar.gz"},
+      {"truncated", [](Files& f) { f["data_batch_2.bin"].resize(5000); },
+       "/data_batch_2.bin: byte 3073", "1927 bytes", "a record of 3073"},
+      {"empty", [](Files& f) { f["test_batch.bin"] = ""; }, "/test_batch.bin: byte 0",
+       "the file is empty"},
+      {"label", [](Files& f) { f["test_batch.bin"][2 * 3073] = 77; }, "/test_batch.bin: byte 6146",
+       "label 77", "0 to 9"},
+  };
+  for (const Bad& c : cases) {
+    SCOPED_TRACE(c.what);
+    TemporaryFolder folder;
+    auto files = cifar10_files();
+    c.damage(files);
+    for (const auto& [name, content] : files) write_bytes(folder / name, content);
+    EXPECT_FAULT(IoError, open("cifar10:" + folder.path()), .op = "",
+                 .argument = folder.path() + c.at, .given = c.given, .expected = c.expected);
+  }
+  struct BadStream {
+    const char* what;
+    std::function<void(Files&)> damage;
+    std::vector<std::string> message;
+  };
+  const BadStream streams[] = {
       {"xz cut",
        [](Files& f) {
          const std::string packed = xz(f["test_batch.bin"]);
@@ -243,34 +255,42 @@ TEST(Cifar, SaysWhatIsWrong) {
        },
        {"test_batch.bin.xz: byte ", "the xz stream is damaged (the data are corrupt)"}},
   };
-  for (const Bad& c : cases) {
+  for (const BadStream& c : streams) {
     TemporaryFolder folder;
     auto files = cifar10_files();
     c.damage(files);
     for (const auto& [name, content] : files) write_bytes(folder / name, content);
-    const std::string error = error_of([&] { open("cifar10:" + folder.path()); });
-    EXPECT_TRUE(error.starts_with("InputError: " + folder.path())) << c.what << "\n" << error;
+    const std::string text = told(thrown<IoError>([&] { open("cifar10:" + folder.path()); }));
+    EXPECT_TRUE(contains(text, folder.path())) << c.what << "\n" << text;
     for (const std::string& part : c.message)
-      EXPECT_TRUE(contains(error, part)) << c.what << ": no `" << part << "` in\n" << error;
+      EXPECT_TRUE(contains(text, part)) << c.what << ": no `" << part << "` in\n" << text;
   }
   TemporaryFolder folder;
   const std::string packed = archive_of(cifar10_files(), "x/");
-  auto error_with = [&](const std::string& bytes) {
-    write_bytes(folder / "a", bytes);
-    return error_of([&] { open("cifar10:" + (folder / "a")); });
+  const std::string path = folder / "a";
+  auto read = [&](const std::string& bytes) {
+    write_bytes(path, bytes);
+    open("cifar10:" + path);
   };
-  EXPECT_TRUE(contains(error_with("no archive"), "byte 0, no tar archive"));
-  EXPECT_TRUE(
-      contains(error_with(packed.substr(0, 20000)), "the archive is truncated inside data_batch_"));
-  EXPECT_TRUE(contains(error_with(packed.substr(0, 700)), "truncated"));
+  EXPECT_FAULT(IoError, read("no archive"), .argument = path + ": byte 0",
+               .given = "no tar archive", .expected = "cifar-10-binary.tar.gz");
+  const Fault inside = thrown<IoError>([&] { read(packed.substr(0, 20000)); });
+  EXPECT_TRUE(inside.given.starts_with("the archive is truncated inside data_batch_"))
+      << inside.given;
+  EXPECT_EQ(inside.argument, path + ": byte 20000");
+  EXPECT_FAULT(IoError, read(packed.substr(0, 700)), .argument = path + ": byte 512",
+               .given = "the archive is truncated");
   std::string damaged = packed;
   damaged[512 + 130] = 'x';
-  EXPECT_TRUE(contains(error_with(damaged), "byte 512, the archive is damaged: no tar header"));
-  EXPECT_TRUE(contains(error_with(tar({{"cifar-10-batches-py/data_batch_1", "pickle"}})),
-                       "holds no data_batch_1.bin. Give the binary version"));
-  EXPECT_TRUE(
-      contains(error_of([&] { open("cifar10:" + (folder / "nowhere")); }), "no such folder"));
-  EXPECT_TRUE(contains(error_of([&] { open("cifar10"); }), "which folder? Write cifar10:DIR"));
+  EXPECT_FAULT(IoError, read(damaged), .argument = path + ": byte 512",
+               .given = "the archive is damaged: no tar header");
+  EXPECT_FAULT(IoError, read(tar({{"cifar-10-batches-py/data_batch_1", "pickle"}})),
+               .argument = path, .given = "no data_batch_1.bin",
+               .expected = "the binary version, cifar-10-binary.tar.gz");
+  EXPECT_FAULT(IoError, open("cifar10:" + (folder / "nowhere")), .argument = folder / "nowhere",
+               .given = "no such folder");
+  EXPECT_FAULT(ArgumentError, open("cifar10"), .argument = "cifar10", .given = "no path",
+               .expected = "cifar10:PATH");
 }
 
 TEST(Noise, IsAFunctionOfTheSeed) {
@@ -316,8 +336,13 @@ TEST(Noise, IsAFunctionOfTheSeed) {
   for (int c : count) EXPECT_NEAR(c, 1800 / 7.0, 5 * std::sqrt(1800 / 7.0));
 
   for (const char* bad : {"random", "random:", "random:3x", "random:0x3", "random:axb",
-                          "random:1x1x1x1x1", "random:-3", "random:60000x60000"})
-    EXPECT_TRUE(contains(error_of([&] { open(bad); }), "is no shape of a sample")) << bad;
+                          "random:1x1x1x1x1", "random:-3", "random:60000x60000"}) {
+    SCOPED_TRACE(bad);
+    const std::string text = bad;
+    EXPECT_FAULT(ArgumentError, open(text), .op = "", .argument = text,
+                 .given = "'" + text.substr(std::min(text.size(), size_t{7})) + "'",
+                 .expected = "the shape of a sample, one to four sizes such as 3x32x32 or 784");
+  }
 }
 
 TEST(Cifar, Real) {

@@ -283,7 +283,8 @@ TEST(Folder, ClassesAndPartsAreToldApart) {
        {{"bus/x", 4}, {"train/a", 4}, {"train/b", 4}},
        "",
        {},
-       {"'train' holds folders of pictures", "'bus' beside it", "?splits=no", "?splits=yes"},
+       {"'train' looks like a training part, but 'bus' beside it hold pictures too", "?splits=no",
+        "?splits=yes"},
        {}},
       {"only one part, asked for",
        {{"bus/x", 4}, {"train/a", 4}, {"train/b", 4}},
@@ -319,7 +320,7 @@ TEST(Folder, ClassesAndPartsAreToldApart) {
        {{"set1/cat", 4}, {"set1/dog", 4}, {"set2/cat", 4}, {"set2/dog", 4}},
        "",
        {},
-       {"'set1', 'set2' all hold folders that are called 'cat', 'dog'", "?splits=no"},
+       {"'set1', 'set2' all hold folders called 'cat', 'dog'", "?splits=no"},
        {}},
       {"no training part",
        {{"val/cat", 4}, {"val/dog", 4}, {"test/cat", 4}, {"test/dog", 4}},
@@ -349,7 +350,7 @@ TEST(Folder, ClassesAndPartsAreToldApart) {
        {{"a", 4}, {"b", 4}},
        "splits=yes",
        {},
-       {"has no folder that is called train"},
+       {"no folder called train"},
        {}},
   };
   for (const Case& c : cases) {
@@ -358,8 +359,10 @@ TEST(Folder, ClassesAndPartsAreToldApart) {
     const std::string spec =
         "folder:" + folder.path() + (*c.settings ? std::string("?") + c.settings : "");
     Splits s;
-    std::string told = error_of([&] { s = open(spec, {.val_fraction = 0}); });
-    EXPECT_EQ(told.empty(), !c.classes.empty()) << c.what << "\n" << told;
+    const auto fault = fault_of<IoError>([&] { s = open(spec, {.val_fraction = 0}); });
+    EXPECT_EQ(fault.has_value(), c.classes.empty()) << c.what;
+    std::string told = fault ? fault->given + ". " + fault->remedy : "";
+    if (fault) { EXPECT_TRUE(fault->argument.starts_with(folder.path())) << fault->argument; }
     if (s.train) {
       for (const std::string& note : s.notes) told += note + "\n";
       EXPECT_EQ(s.train->info().class_names, c.classes) << c.what;
@@ -392,10 +395,11 @@ TEST(Folder, ClassesOfOnePictureCannotValidate) {
   Tree tree;
   for (int i = 0; i < 12; ++i) tree["c" + std::to_string(i)] = 1;
   write_tree(folder, tree);
-  const std::string error = error_of([&] { open("folder:" + folder.path()); });
-  EXPECT_TRUE(contains(error, "each of the 12 classes has one training sample only") &&
-              contains(error, "--val 0"))
-      << error;
+  auto read = [&] { open("folder:" + folder.path()); };
+  EXPECT_FAULT(IoError, read(), .op = "", .argument = "folder:" + folder.path(),
+               .given = "one training sample in each of 12 classes",
+               .expected = "more, to keep some for validation");
+  EXPECT_EQ(thrown<IoError>(read).settings, std::vector<std::string>{"val"});
   EXPECT_EQ(open("folder:" + folder.path(), {.val_fraction = 0}).train->size(), 12);
 }
 
@@ -475,19 +479,23 @@ TEST(Folder, SaysWhatIsWrong) {
     const char* what;
     std::function<void(const TemporaryFolder&)> damage;
     const char* names;  // below the folder; "" the folder itself
+    std::string at;  // in that file
     std::vector<std::string> message;
     bool can_be_skipped = false;
   };
+  const char* wanted = "no pictures (.jpg, .jpeg, .png, .webp)";
   const Bad cases[] = {
       {"truncated",
        [&](auto& f) { write(f / "dogs/x.jpg", good.substr(0, good.size() / 2)); },
        "dogs/x.jpg",
-       {"byte " + std::to_string(good.size() / 2) + " of", "truncated", "--skip-bad"},
+       ": byte " + std::to_string(good.size() / 2) + " of " + std::to_string(good.size() / 2),
+       {"the file is truncated"},
        true},
       {"no picture",
        [](auto& f) { write(f / "cats/x.png", "text"); },
        "cats/x.png",
-       {"byte 0", "neither", "--skip-bad"},
+       ": byte 0",
+       {"an unknown format"},
        true},
       {"two of them",
        [](auto& f) {
@@ -495,6 +503,7 @@ TEST(Folder, SaysWhatIsWrong) {
          write(f / "cats/y.png", "text");
        },
        "cats/x.png",
+       ": byte 0",
        {"2 of 22 pictures are bad, also "},
        true},
       {"twelve of them, in two ways",
@@ -504,33 +513,43 @@ TEST(Folder, SaysWhatIsWrong) {
            write(f / ("dogs/" + std::to_string(i) + ".jpg"), good.substr(0, good.size() / 2));
        },
        "cats/10.png",
+       ": byte 0",
        {"12 of 32 pictures are bad, also ", "/cats/15.png, ", "/dogs/10.jpg, ",
-        "/dogs/13.jpg, …. Or leave"},
+        "/dogs/13.jpg, …. Or leave such files out."},
        true},
       {"empty file",
        [](auto& f) { write(f / "cats/x.png", ""); },
        "cats/x.png",
+       ": byte 0",
        {"the file is empty"},
        true},
       {"link to nowhere",
        [](auto& f) { fs::create_symlink("nowhere", f / "cats/x.png"); },
        "cats/x.png",
+       "",
        {"cannot be opened"},
        true},
       {"bomb",
        [](auto& f) { write(f / "cats/x.png", bomb()); },
        "cats/x.png",
-       {"byte 16", "60000×60000 pixels are more than"},
+       ": byte 16",
+       {"60000×60000 pixels"},
        true},
       {"empty class",
        [](auto& f) { fs::create_directories(f / "birds"); },
        "birds",
-       {"no pictures (.jpg, .jpeg, .png, .webp) in this class folder"}},
+       "",
+       {std::string(wanted) + " in this class folder"}},
       {"all of a class bad",
        [](auto& f) { write(f / "birds/1.png", "text"); },
        "birds/1.png",
-       {"byte 0"}},
-      {"one class", [](auto& f) { fs::remove_all(f / "dogs"); }, "", {"one class only, 'cats'"}},
+       ": byte 0",
+       {"an unknown format"}},
+      {"one class",
+       [](auto& f) { fs::remove_all(f / "dogs"); },
+       "",
+       "",
+       {"one class only, 'cats'", "Add a sub-folder."}},
       {"a folder around it",
        [](auto& f) {
          fs::create_directories(f / "pets");
@@ -538,7 +557,8 @@ TEST(Folder, SaysWhatIsWrong) {
          fs::rename(f / "dogs", f / "pets/dogs");
        },
        "",
-       {"one class only, 'pets'", "Perhaps ", "/pets is meant; give that folder."}},
+       "",
+       {"one class only, 'pets'", "Perhaps ", "/pets is meant. Give that folder."}},
       {"pictures of other kinds",
        [](auto& f) {
          write(f / "birds/1.HEIC", "x");
@@ -546,31 +566,41 @@ TEST(Folder, SaysWhatIsWrong) {
          write(f / "birds/3.bmp", "x");
        },
        "birds",
-       {"no pictures", "Others are not read (1 .bmp, 2 .heic): convert them."}},
+       "",
+       {wanted, "Others are not read (1 .bmp, 2 .heic): convert them."}},
       {"no class",
        [](auto& f) {
          fs::remove_all(f / "dogs");
          fs::remove_all(f / "cats");
        },
        "",
+       "",
        {"no class folders"}},
       {"loose picture",
        [&](auto& f) { write(f / "x.jpg", good); },
        "x.jpg",
-       {"beside the class folders", "/CLASS/x.jpg"}},
+       "",
+       {"a picture beside the class folders", "/CLASS/x.jpg"}},
       {"loop",
        [](auto& f) { fs::create_directory_symlink("../..", f / "dogs/deep/loop"); },
        "dogs/deep/loop",
-       {"a link back to", "Remove the link"}},
+       "",
+       {"a link back to ", "Remove the link."}},
       {"loop from above",
        [](auto& f) { fs::create_directory_symlink("../../../..", f / "dogs/deep/loop"); },
        "dogs/deep/loop",
-       {"a link back to"}},
+       "",
+       {"a link back to "}},
       {"loop to itself",
        [](auto& f) { fs::create_directory_symlink(".", f / "dogs/loop"); },
        "dogs/loop",
-       {"a link back to"}},
-      {"name", [](auto& f) { fs::create_directories(f / "\xFF\xFE"); }, "", {"is no UTF-8"}},
+       "",
+       {"a link back to "}},
+      {"name",
+       [](auto& f) { fs::create_directories(f / "\xFF\xFE"); },
+       "\xFF\xFE",
+       "",
+       {"a name that is no UTF-8"}},
       {"unknown class in val",
        [&](auto& f) {
          fs::create_directories(f / "train");
@@ -579,28 +609,38 @@ TEST(Folder, SaysWhatIsWrong) {
          write(f / "val/dog/1.jpg", good);
        },
        "val/dog",
-       {"the class 'dog' was not among those trained", "Did you mean 'dogs'?"}},
+       "",
+       {"the class 'dog'", "Did you mean 'dogs'?"}},
   };
   for (const Bad& c : cases) {
     TemporaryFolder folder;
     write_pets(folder);
     c.damage(folder);
     const std::string spec = "folder:" + folder.path() + "?size=16";
-    const std::string error = error_of([&] { open(spec); });
-    EXPECT_TRUE(
-        error.starts_with("InputError: " + (*c.names ? folder / c.names : folder.path()) + ":"))
-        << c.what << "\n"
-        << error;
+    SCOPED_TRACE(c.what);
+    const std::string path = *c.names ? folder / c.names : folder.path();
+    const Fault fault = thrown<IoError>([&] { open(spec); });
+    // the room of files says by itself where it could not open one
+    if (c.message.front() == "cannot be opened") {
+      EXPECT_TRUE(contains(told(fault), path)) << told(fault);
+    } else {
+      EXPECT_EQ(fault.argument, path + c.at);
+    }
+    const std::string said = fault.given + ". " + fault.remedy;
     for (const std::string& part : c.message)
-      EXPECT_TRUE(contains(error, part)) << c.what << ": no `" << part << "` in\n" << error;
-    const std::string skipping = error_of([&] {
+      EXPECT_TRUE(contains(said, part)) << "no `" << part << "` in\n" << said;
+    const auto skipping = fault_of<IoError>([&] {
       const Splits s = open(spec + "&skip_bad=1", {.val_fraction = 0});
       EXPECT_EQ(s.train->size(), 20) << c.what;
       EXPECT_TRUE(contains(s.notes.back(), "bad picture(s) left out: " + (folder / c.names)))
           << c.what << s.notes.back();
       labels_of(s);  // every one that is left can be read
     });
-    EXPECT_EQ(skipping.empty(), c.can_be_skipped) << c.what << "\n" << skipping;
+    EXPECT_EQ(!skipping, c.can_be_skipped);
+    if (c.can_be_skipped) {
+      EXPECT_TRUE(fault.remedy.ends_with("eave such files out.")) << fault.remedy;
+      EXPECT_EQ(fault.settings, std::vector<std::string>{"skip_bad"});
+    }
   }
 }
 
@@ -609,8 +649,9 @@ TEST(Folder, AFileThatIsDamagedLaterIsNamed) {
   write_pets(folder);
   const Splits s = open("folder:" + folder.path() + "?size=16", {.val_fraction = 0});
   write(folder / "cats/3.JPG", "gone");
-  const std::string error = error_of([&] { labels_of(s); });
-  EXPECT_TRUE(error.starts_with("InputError: " + (folder / "cats/3.JPG") + ": byte 0")) << error;
+  EXPECT_FAULT(IoError, labels_of(s), .argument = (folder / "cats/3.JPG") + ": byte 0",
+               .given = "an unknown format", .expected = "JPEG, PNG or WebP");
+  EXPECT_EQ(thrown<IoError>([&] { labels_of(s); }).settings, std::vector<std::string>{"skip_bad"});
 }
 
 TEST(Folder, FitsATrainedModel) {
@@ -621,9 +662,11 @@ TEST(Folder, FitsATrainedModel) {
            {.val_fraction = 0, .input_shape = {3, 20, 20}, .class_names = {"cats", "dogs"}});
   EXPECT_EQ(s.train->info().input_shape, (Shape{3, 20, 20}));
   EXPECT_EQ(labels_of(s)["train"], std::vector<int64_t>{1});
-  const std::string error =
-      error_of([&] { open("folder:" + folder.path(), {.class_names = {"cats", "birds"}}); });
-  EXPECT_TRUE(contains(error, "the class 'dogs' was not among those trained (2 classes)")) << error;
+  auto with_other_classes = [&] {
+    open("folder:" + folder.path(), {.class_names = {"cats", "birds"}});
+  };
+  EXPECT_FAULT(IoError, with_other_classes(), .argument = folder / "dogs",
+               .given = "the class 'dogs'", .expected = "one of the 2 classes of training");
 }
 
 TEST(Folder, APathAloneIsDetected) {
@@ -635,8 +678,8 @@ TEST(Folder, APathAloneIsDetected) {
   fs::rename(folder / "pets", folder / "is it?");  // a question mark in the name
   EXPECT_EQ(open(folder / "is it?").train->size(), 18);
   fs::create_directories(folder / "else/where");
-  EXPECT_TRUE(
-      contains(error_of([&] { open(folder / "else"); }), "holds no data of a kind that is known"));
+  EXPECT_FAULT(IoError, open(folder / "else"), .argument = folder / "else",
+               .given = "no data of a known kind");
 }
 
 TEST(Folder, RealFlowers) {

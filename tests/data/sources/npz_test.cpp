@@ -158,8 +158,9 @@ TEST(Npz, NumbersAreStandardized) {
               zip({{"x", npy("<f4", "2, 1, 2", values(std::vector<float>{1, 2, 3, 4}))},
                    {"y", npy("<f4", "2,", values(std::vector<float>{10, 20}))}}));
   const auto heat = open("npz:" + (folder / "b.npz"), {.val_fraction = 0}).train;
-  EXPECT_TRUE(contains(error_of([&] { Loader(heat, {.augment = {.flip = 0.5}}); }),
-                       "values of any size are no pictures"));
+  EXPECT_FAULT(ArgumentError, Loader(heat, {.augment = {.flip = 0.5}}), .op = "Loader",
+               .argument = "augment", .given = "samples with values of any size",
+               .expected = "pictures of bytes, or of numbers from 0 to 1");
   float x = 0, y = 0;
   s.train->read_value(3, &x, &y);
   EXPECT_EQ(x, 4);
@@ -180,53 +181,90 @@ TEST(Npz, BadInputIsNamed) {
   std::string records = npy("RECORDS____", "2,", std::string(8, ' '));
   records.replace(records.find("'RECORDS____'"), 13, "[('a','<f4')]");
   packed[60] ^= 0x55;
+  struct BadArray {
+    const char* what;
+    std::string file;
+    std::vector<std::string> message;
+  };
+  const BadArray arrays[] = {
+      {"empty", "", {"too short for a zip archive"}},
+      {"no zip", std::string(200, 'x'), {"no zip archive"}},
+      {"cut off", good.substr(0, good.size() - 30), {"no zip archive, or a truncated one"}},
+      {"a changed byte", damaged, {"its checksum is wrong"}},
+      {"packed bytes changed", packed, {"member x.npy"}},
+      {"objects", zip({{"x", npy("|O", "2,", "xx")}, {"y", y}}), {"values of type '|O'"}},
+      {"complex",
+       zip({{"x", npy("<c16", "2,", std::string(32, ' '))}, {"y", y}}),
+       {"values of type '<c16'"}},
+      {"records", zip({{"x", records}, {"y", y}}), {"plain numbers", "objects or records"}},
+      {"text",
+       zip({{"x", x}, {"y", npy("<U3", "2,", std::string(24, ' '))}}),
+       {"values of type '<U3'"}},
+      {"too large",
+       zip({{"x", x}, {"y", npy("<u8", "2,", std::string(16, '\xFF'))}}),
+       {"18446744073709551615"}},
+      {"too few",
+       zip({{"x", npy("|u1", "2, 4", values(counting(6)))}, {"y", y}}),
+       {"[2, 4] values of 1 bytes", " 6 bytes"}},
+      {"huge",
+       zip({{"x", npy("<f8", "4611686018427387904, 4", "")}, {"y", y}}),
+       {"[4611686018427387904, 4] values of 8 bytes", " 0 bytes"}},
+      {"negative",
+       zip({{"x", npy("|u1", "-2, 3", values(counting(6)))}, {"y", y}}),
+       {"shape cannot be read"}},
+      {"no numpy", zip({{"x", "hello world and more"}, {"y", y}}), {"no NumPy array"}},
+  };
+  auto open_it = [&] { open("npz:" + (folder / "a.npz"), {.val_fraction = 0}); };
+  for (const BadArray& c : arrays) {
+    write_bytes(folder / "a.npz", c.file);
+    const Fault fault = thrown<IoError>(open_it);
+    for (const std::string& part : c.message)
+      EXPECT_TRUE(contains(whole(fault), part)) << c.what << ": " << whole(fault);
+    EXPECT_TRUE(contains(told(fault), folder / "a.npz")) << c.what << ": " << told(fault);
+  }
   struct Case {
     const char* what;
     std::string file;
-    const char* message;
+    const char *at, *given, *expected;
   };
+  const char* one_each = "[N] beside [N, …], one target for each sample";
   const Case cases[] = {
-      {"empty", "", "too short for a zip archive"},
-      {"no zip", std::string(200, 'x'), "no zip archive"},
-      {"cut off", good.substr(0, good.size() - 30), "no zip archive, or a truncated one"},
-      {"a changed byte", damaged, "its checksum is wrong"},
-      {"packed bytes changed", packed, "member x.npy"},
-      {"other names", zip({{"a", x}, {"b", y}}), "holds a, b. Which are inputs and targets?"},
-      {"objects", zip({{"x", npy("|O", "2,", "xx")}, {"y", y}}),
-       "values of type '|O' are not read"},
-      {"complex", zip({{"x", npy("<c16", "2,", std::string(32, ' '))}, {"y", y}}),
-       "values of type '<c16' are not read"},
-      {"records", zip({{"x", records}, {"y", y}}),
-       "the values are no plain numbers (objects or records)"},
-      {"text", zip({{"x", x}, {"y", npy("<U3", "2,", std::string(24, ' '))}}),
-       "values of type '<U3' are not read"},
-      {"no axes", zip({{"x", npy("<f4", "", values(std::vector<float>{1}))}, {"y", y}}),
-       "y has shape [2], x has []"},
-      {"too large", zip({{"x", x}, {"y", npy("<u8", "2,", std::string(16, '\xFF'))}}),
-       "holds 18446744073709551615, more than"},
-      {"too few", zip({{"x", npy("|u1", "2, 4", values(counting(6)))}, {"y", y}}),
-       "[2, 4] values of 1 bytes are announced, 6 bytes are there"},
-      {"huge", zip({{"x", npy("<f8", "4611686018427387904, 4", "")}, {"y", y}}),
-       "are announced, 0 bytes are there"},
-      {"negative", zip({{"x", npy("|u1", "-2, 3", values(counting(6)))}, {"y", y}}),
-       "its shape cannot be read"},
-      {"no numpy", zip({{"x", "hello world and more"}, {"y", y}}), "no NumPy array"},
-      {"other lengths", zip({{"x", npy("|u1", "3, 2", values(counting(6)))}, {"y", y}}),
-       "y has shape [2], x has [3, 2]"},
+      {"other names", zip({{"a", x}, {"b", y}}), "", "arrays a, b",
+       "inputs and targets under usual names"},
+      {"no axes", zip({{"x", npy("<f4", "", values(std::vector<float>{1}))}, {"y", y}}), ": y",
+       "[2] beside x []", one_each},
+      {"other lengths", zip({{"x", npy("|u1", "3, 2", values(counting(6)))}, {"y", y}}), ": y",
+       "[2] beside x [3, 2]", one_each},
       {"a negative class", zip({{"x", x}, {"y", npy("|i1", "2,", std::string("\1\xFF"))}}),
-       "y[1] is -1, expected a class"},
+       ": y[1]", "-1", "a class from 0 to 99999"},
       {"NaN",
        zip({{"x", npy("<f4", "2, 1", values(std::vector<float>{0, std::nanf("")}))}, {"y", y}}),
-       "x[1] holds a value that is NaN"},
-      {"five axes", zip({{"x", npy("|u1", "2, 1, 1, 1, 3", values(counting(6)))}, {"y", y}}),
-       "x has shape [2, 1, 1, 1, 3]"},
+       ": x[1]", "nan", "finite numbers that f32 holds"},
+      {"a number that is NaN",
+       zip({{"x", x}, {"y", npy("<f4", "2,", values(std::vector<float>{0, std::nanf("")}))}}),
+       ": y[1]", "nan", "a finite number"},
+      {"five axes", zip({{"x", npy("|u1", "2, 1, 1, 1, 3", values(counting(6)))}, {"y", y}}), ": x",
+       "[2, 1, 1, 1, 3]", "[N, F], [N, H, W], [N, H, W, C] or [N, C, H, W]"},
+      {"empty samples", zip({{"x", npy("|u1", "2, 0", "")}, {"y", y}}), ": x", "[2, 0]",
+       "at least one value per sample"},
+      {"samples of two sizes",
+       zip({{"x_train", x},
+            {"y_train", y},
+            {"x_test", npy("|u1", "2, 1", values(counting(2)))},
+            {"y_test", y}}),
+       ": x_test", "[2, 1]", "samples like those of x_train [2, 3]"},
+      {"classes and numbers",
+       zip({{"x_train", x},
+            {"y_train", y},
+            {"x_test", x},
+            {"y_test", npy("<f4", "2,", values(std::vector<float>{0, 1}))}}),
+       ": y_test", "f32", "classes, as y_train u8 has"},
   };
   for (const Case& c : cases) {
+    SCOPED_TRACE(c.what);
     write_bytes(folder / "a.npz", c.file);
-    const std::string error =
-        error_of([&] { open("npz:" + (folder / "a.npz"), {.val_fraction = 0}); });
-    EXPECT_TRUE(contains(error, c.message)) << c.what << ": " << error;
-    EXPECT_TRUE(contains(error, "InputError: " + (folder / "a.npz"))) << c.what << ": " << error;
+    EXPECT_FAULT(IoError, open_it(), .op = "", .argument = (folder / "a.npz") + c.at,
+                 .given = c.given, .expected = c.expected);
   }
 }
 
@@ -240,8 +278,15 @@ TEST(Npz, OfSeveralMembersOfOneNameTheLastCounts) {
   write_bytes(folder / "b.npz", zip({{"only", x(10)}, {"only", x(20)}}));
   EXPECT_EQ(read_npz(folder / "b.npz", {1}, Task::classification).to_vector<float>(),
             (std::vector<float>{20, 21}));
-  EXPECT_TRUE(
-      contains(error_of([&] { open("npz:" + (folder / "b.npz")); }), ": holds only. Which are"));
+  EXPECT_FAULT(IoError, open("npz:" + (folder / "b.npz")), .argument = folder / "b.npz",
+               .given = "arrays only", .expected = "inputs and targets under usual names");
+  EXPECT_FAULT(IoError, open("npz:" + (folder / "b.npz") + "?x=only&y=none"),
+               .argument = folder / "b.npz", .given = "arrays only", .expected = "only and none");
+  EXPECT_FAULT(IoError, read_npz(folder / "b.npz", {1}, Task::classification, "other"),
+               .argument = folder / "b.npz", .given = "arrays only", .expected = "other");
+  EXPECT_FAULT(IoError, read_npz(folder / "b.npz", {2}, Task::classification),
+               .argument = (folder / "b.npz") + ": only", .given = "[2, 1], samples [1]",
+               .expected = "samples [2], which the model takes");
 }
 
 TEST(Npz, HalfPrecision) {
@@ -311,9 +356,9 @@ TEST(Npz, PredictionScalesAsTrainingDid) {
       open("npz:" + (folder / "bytes.npz"), {.val_fraction = 0}).train->info().encoding;
   write_bytes(folder / "odd.npz",
               zip({{"x", npy("<f4", "1, 4, 4", values(std::vector<float>(16, -2.5f)))}}));
-  EXPECT_TRUE(contains(
-      error_of([&] { read_npz(folder / "odd.npz", {1, 4, 4}, Task::classification, "", learned); }),
-      "x holds numbers from -2.5 to -2.5, training saw bytes from 0 to 255"));
+  EXPECT_FAULT(IoError, read_npz(folder / "odd.npz", {1, 4, 4}, Task::classification, "", learned),
+               .argument = (folder / "odd.npz") + ": x", .given = "numbers from -2.5 to -2.5",
+               .expected = "bytes from 0 to 255, as training saw");
   // Rows: nothing is scaled, other sizes are said.
   write_bytes(
       folder / "rows.npz",
@@ -337,12 +382,13 @@ TEST(Npz, PredictionScalesAsTrainingDid) {
   const Splits mixed = open("npz:" + (folder / "mixed.npz"), {.val_fraction = 0});
   EXPECT_EQ(sample(*mixed.test, 1), sample(*mixed.train, 1));
   // The encoding of a table is none of arrays, and the other way round.
-  EXPECT_TRUE(
-      contains(error_of([&] { open("npz:" + (folder / "rows.npz"), {.encoding = "target\ty\n"}); }),
-               "was not trained on NumPy arrays"));
+  EXPECT_FAULT(IoError, open("npz:" + (folder / "rows.npz"), {.encoding = "target\ty\n"}),
+               .argument = folder / "rows.npz", .given = "NumPy arrays of this kind",
+               .expected = "data of the kind that the model was trained on");
   write_bytes(folder / "t.csv", "a,y\n1,p\n");
-  EXPECT_TRUE(contains(error_of([&] { open("csv:" + (folder / "t.csv"), {.encoding = rows}); }),
-                       "a table, but the model was trained on arrays"));
+  EXPECT_FAULT(IoError, open("csv:" + (folder / "t.csv"), {.encoding = rows}),
+               .argument = folder / "t.csv", .given = "a table",
+               .expected = "arrays, as the model was trained on");
 }
 
 // Pictures of a regression, and pictures whose values stand in a row.
@@ -402,10 +448,10 @@ TEST(Npz, FractionsOfBytesWhateverIsLearned) {
   for (size_t i = 0; i < 32; ++i) EXPECT_NEAR(asked[i], fractions[i], 1e-6);
   write_bytes(folder / "none.npz",
               zip({{"x", npy("<f4", "0, 4, 4", values(std::vector<float>()))}}));
-  EXPECT_TRUE(contains(
-      error_of(
-          [&] { read_npz(folder / "none.npz", {1, 4, 4}, Task::regression, "", info.encoding); }),
-      "InputError: " + (folder / "none.npz") + ": x has shape [0, 4, 4]: it holds no samples"));
+  EXPECT_FAULT(IoError,
+               read_npz(folder / "none.npz", {1, 4, 4}, Task::regression, "", info.encoding),
+               .argument = (folder / "none.npz") + ": x", .given = "[0, 4, 4]",
+               .expected = "at least one sample");
 }
 
 // Bytes that are bits or counts are numbers, as the same floats are; 255 is 1 only for brightness.

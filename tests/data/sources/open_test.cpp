@@ -4,6 +4,7 @@
 #include <map>
 #include <set>
 
+#include "base/text/text.h"
 #include "data/files.h"
 #include "gtest/gtest.h"
 #include "suanli/dataset.h"
@@ -148,123 +149,142 @@ TEST(Open, FingerprintSeesEveryByte) {
 struct Bad {
   const char* what;
   std::function<void(std::map<std::string, std::string>&)> damage;
-  const char* file;  // named by the error, below the folder
-  std::vector<std::string> message;
+  const char* at;  // "FILE: position" below the folder; "" the folder itself
+  std::string given, expected;
 };
 
 TEST(Open, SaysWhatIsWrongWithTheFiles) {
   using Files = std::map<std::string, std::string>;
   const char *images = "train-images-idx3-ubyte", *labels = "train-labels-idx1-ubyte",
              *test_images = "t10k-images-idx3-ubyte";
+  auto one_of = [](const std::string& name, const std::string& dotted) {
+    return "one of " + name + ", " + name + ".gz, " + name + ".xz, " + dotted + ", " + dotted +
+           ".gz, " + dotted + ".xz";
+  };
   const Bad cases[] = {
-      {"missing",
-       [&](Files& f) { f.erase(labels); },
-       "",
-       {"train-labels-idx1-ubyte is missing", "train-labels.idx1-ubyte.gz", "there are t10k-images",
-        "Give the folder"}},
-      {"swapped",
-       [&](Files& f) { std::swap(f[images], f[labels]); },
-       images,
-       {"byte 3", "holds labels ([12] u8)", "swapped"}},
-      {"labels are images",
-       [&](Files& f) { f[labels] = f[images]; },
-       labels,
-       {"byte 3", "holds images ([12, 4, 5] u8)"}},
-      {"two axes",
-       [&](Files& f) { f[images] = idx(8, {12, 20}, std::string(240, 'x')); },
-       images,
-       {"byte 2", "[12, 20] u8"}},
-      {"not u8",
-       [&](Files& f) { f[labels] = idx(0x0C, {12}, std::string(48, '\0')); },
-       labels,
-       {"byte 2", "[12] i32"}},
-      {"no images",
-       [&](Files& f) { f[images] = idx(8, {0, 4, 5}, ""); },
-       images,
-       {"byte 4", "no pixels"}},
-      {"no pixels", [&](Files& f) { f[images] = idx(8, {12, 0, 5}, ""); }, images, {"no pixels"}},
-      {"count",
-       [&](Files& f) { f[labels] = idx(8, {11}, std::string(11, '\0')); },
-       labels,
-       {"byte 4", "11 labels for the 12 images", images}},
-      {"label",
-       [&](Files& f) { f[labels][8 + 5] = 17; },
-       labels,
-       {"byte 13", "label 17 at index 5", "0 … 9"}},
-      {"other size",
-       [&](Files& f) { f[test_images] = idx(8, {6, 5, 4}, std::string(120, 'x')); },
-       test_images,
-       {"byte 8", "5×4", "4×5"}},
-      {"truncated", [&](Files& f) { f[images].resize(100); }, images, {"byte 100", "truncated"}},
-      {"all missing", [&](Files& f) { f.clear(); }, "", {"the folder is empty"}},
+      {"missing", [&](Files& f) { f.erase(labels); }, "",
+       "only t10k-images-idx3-ubyte, t10k-labels-idx1-ubyte, train-images-idx3-ubyte",
+       one_of(labels, "train-labels.idx1-ubyte")},
+      {"swapped", [&](Files& f) { std::swap(f[images], f[labels]); },
+       "train-images-idx3-ubyte: byte 3", "labels, [12] u8", "images"},
+      {"labels are images", [&](Files& f) { f[labels] = f[images]; },
+       "train-labels-idx1-ubyte: byte 3", "images, [12, 4, 5] u8", "labels"},
+      {"two axes", [&](Files& f) { f[images] = idx(8, {12, 20}, std::string(240, 'x')); },
+       "train-images-idx3-ubyte: byte 2", "[12, 20] u8", "images, [N, height, width] u8"},
+      {"not u8", [&](Files& f) { f[labels] = idx(0x0C, {12}, std::string(48, '\0')); },
+       "train-labels-idx1-ubyte: byte 2", "[12] i32", "labels, [N] u8"},
+      {"no images", [&](Files& f) { f[images] = idx(8, {0, 4, 5}, ""); },
+       "train-images-idx3-ubyte: byte 4", "no pixels, [0, 4, 5]", "images"},
+      {"no pixels", [&](Files& f) { f[images] = idx(8, {12, 0, 5}, ""); },
+       "train-images-idx3-ubyte: byte 4", "no pixels, [12, 0, 5]", "images"},
+      {"count", [&](Files& f) { f[labels] = idx(8, {11}, std::string(11, '\0')); },
+       "train-labels-idx1-ubyte: byte 4", "11 labels",
+       "12, as FOLDER/train-images-idx3-ubyte has images"},
+      {"label", [&](Files& f) { f[labels][8 + 5] = 17; }, "train-labels-idx1-ubyte: byte 13",
+       "label 17 at index 5", "0 to 9"},
+      {"other size", [&](Files& f) { f[test_images] = idx(8, {6, 5, 4}, std::string(120, 'x')); },
+       "t10k-images-idx3-ubyte: byte 8", "5×4 images",
+       "4×5, as those of FOLDER/train-images-idx3-ubyte"},
+      {"truncated", [&](Files& f) { f[images].resize(100); }, "train-images-idx3-ubyte: byte 100",
+       "truncated after 84 bytes of values", "240 for [12, 4, 5] u8 values"},
+      {"all missing", [&](Files& f) { f.clear(); }, "", "an empty folder",
+       one_of(images, "train-images.idx3-ubyte")},
   };
   for (const Bad& c : cases) {
     TemporaryFolder folder;
     auto files = small_files();
     c.damage(files);
     write_all(folder, files);
-    const std::string error = error_of([&] { open("mnist:" + folder.path()); });
-    const std::string start = "InputError: " + (*c.file ? folder / c.file : folder.path()) + ":";
-    EXPECT_TRUE(error.starts_with(start)) << c.what << "\n" << error;
-    for (const std::string& part : c.message)
-      EXPECT_TRUE(contains(error, part)) << c.what << ": no `" << part << "` in\n" << error;
+    SCOPED_TRACE(c.what);
+    std::string expected = c.expected;
+    if (const size_t at = expected.find("FOLDER"); at != std::string::npos)
+      expected.replace(at, 6, folder.path());
+    EXPECT_FAULT(IoError, open("mnist:" + folder.path()), .op = "",
+                 .argument = *c.at ? folder / c.at : folder.path(), .given = c.given,
+                 .expected = expected);
+    EXPECT_NE(thrown<IoError>([&] { open("mnist:" + folder.path()); }).remedy, "");
   }
 }
 
 TEST(Open, SaysWhatIsWrongWithTheFolder) {
   TemporaryFolder folder;
-  EXPECT_TRUE(contains(error_of([&] { open("mnist:" + (folder / "none")); }), "no such folder"));
+  EXPECT_FAULT(IoError, open("mnist:" + (folder / "none")), .argument = folder / "none",
+               .given = "no such folder");
   write_bytes(folder / "file", "x");
-  EXPECT_TRUE(contains(error_of([&] { open("mnist:" + (folder / "file")); }),
-                       "a file, where a folder is expected"));
+  EXPECT_FAULT(IoError, open("mnist:" + (folder / "file")), .argument = folder / "file",
+               .given = "a file", .expected = "a folder");
   std::filesystem::create_directories(folder / "MNIST/raw");
-  EXPECT_TRUE(contains(error_of([&] { open("mnist:" + folder.path()); }),
-                       "Perhaps it lies in " + (folder / "MNIST/raw")));
+  EXPECT_EQ(thrown<IoError>([&] { open("mnist:" + folder.path()); }).remedy,
+            "Perhaps it lies in " + (folder / "MNIST/raw") + ". Give that folder.");
   std::filesystem::create_directories(folder / "train-images-idx3-ubyte");
-  EXPECT_TRUE(
-      contains(error_of([&] { open("mnist:" + folder.path()); }), "Some unpackers make a folder"));
+  EXPECT_FAULT(IoError, open("mnist:" + folder.path()),
+               .argument = folder / "train-images-idx3-ubyte", .given = "a folder",
+               .expected = "the file train-images-idx3-ubyte");
 }
 
 TEST(Open, SaysWhatIsWrongWithTheSpec) {
   struct Case {
-    const char* spec;
-    std::vector<std::string> message;
+    std::string spec, at, given, expected, remedy;
   };
+  const std::string key_value = "a setting of the form key=value",
+                    escapes = "Within a value, write & as %26, % as %25, a comma as %2C.",
+                    count = "a whole number from 1 to 2000000";
   const Case cases[] = {
-      {"glpyhs", {"neither a kind of data nor a path", "Did you mean `glyphs`?", "mnist:DIR"}},
-      {"mnsit:x", {"Did you mean `mnist`?"}},
-      {"wombat:x", {"neither a kind of data nor a path that exists. Kinds: glyphs"}},
-      {"", {"neither a kind"}},
-      {"/dev/null", {"holds no data of a kind that is known: glyphs"}},
-      {"mnist", {"which folder? Write mnist:DIR"}},
-      {"mnist:", {"which folder?"}},
-      {"glyphs:dir", {"drawn, not read"}},
-      {"glyphs?trian=5", {"no setting `trian`. Did you mean `train`? It has train, test, seed."}},
-      {"glyphs?train", {"`train` is not of the form key=value"}},
-      {"glyphs?", {"`` is not of the form"}},
-      {"glyphs?train=", {"train= is not a whole number from 1 to 2000000"}},
-      {"glyphs?train=0", {"not a whole number"}},
-      {"glyphs?train=1e3", {"not a whole number"}},
-      {"glyphs?train=-1", {"not a whole number"}},
-      {"glyphs?train=99999999999999999999", {"not a whole number"}},
-      {"glyphs?train=10&train=20", {"given twice"}},
+      {"mnist", "", "no path", "mnist:PATH", ""},
+      {"mnist:", "", "no path", "mnist:PATH", ""},
+      {"glyphs:dir", "", "a path, 'dir'", "glyphs, or glyphs?train=12000&test=2000&seed=0",
+       "Glyphs are drawn, not read."},
+      {"glyphs?trian=5", "", "`trian` is no setting of glyphs", "one of train, test, seed",
+       "Did you mean `train`?"},
+      {"packed:x?size=5", "", "`size` is no setting of packed", "none", ""},
+      {"glyphs?train", "", "`train`", key_value, escapes},
+      {"glyphs?", "", "``", key_value, escapes},
+      {"glyphs?train=", ": train", "''", count, ""},
+      {"glyphs?train=0", ": train", "'0'", count, ""},
+      {"glyphs?train=1e3", ": train", "'1e3'", count, ""},
+      {"glyphs?train=-1", ": train", "'-1'", count, ""},
+      {"glyphs?train=99999999999999999999", ": train", "'99999999999999999999'", count, ""},
+      {"glyphs?train=10&train=20", ": train", "two values", "one", ""},
+      {"csv:x?target=y&decimal=comma&thousands=comma", ": thousands", "comma",
+       "another sign than that of decimal", ""},
   };
   for (const Case& c : cases) {
-    const std::string error = error_of([&] { open(c.spec); });
-    const bool unknown_kind =
-        contains(error, "neither a kind") || contains(error, "of a kind that is known");
-    EXPECT_TRUE(error.starts_with(unknown_kind ? "InputError: " : "UsageError: ")) << c.spec << "\n"
-                                                                                   << error;
-    for (const std::string& part : c.message)
-      EXPECT_TRUE(contains(error, part)) << c.spec << ": no `" << part << "` in\n" << error;
+    SCOPED_TRACE(c.spec);
+    EXPECT_FAULT(ArgumentError, open(c.spec), .op = "", .argument = c.spec + c.at, .given = c.given,
+                 .expected = c.expected, .remedy = c.remedy);
+  }
+  struct Unknown {
+    const char *spec, *given, *remedy;
+  };
+  const char *neither = "neither a kind of data nor a path that exists",
+             *no_data = "no data of a known kind";
+  TemporaryFolder folder;
+  write_bytes(folder / "a.zip", "x");
+  write_bytes(folder / "a.jpg", "x");
+  const std::string zip = folder / "a.zip", picture = folder / "a.jpg";
+  for (const Unknown& c : {Unknown{"glpyhs", neither, "Did you mean `glyphs`?"},
+                           {"mnsit:x", neither, "Did you mean `mnist`?"},
+                           {"wombat:x", neither, ""},
+                           {"", neither, ""},
+                           {"/dev/null", no_data, "Give such a folder or file."},
+                           {zip.c_str(), "an archive", "Unpack it and give the folder."},
+                           {picture.c_str(), "one picture",
+                            "Give the folder that holds a folder of pictures per class."}}) {
+    SCOPED_TRACE(c.spec);
+    EXPECT_FAULT(IoError, open(c.spec), .op = "", .argument = c.spec, .given = c.given,
+                 .remedy = c.remedy);
+    const Fault fault = thrown<IoError>([&] { open(c.spec); });
+    EXPECT_TRUE(fault.expected.starts_with("one of glyphs[?") &&
+                contains(fault.expected, "mnist:DIR"))
+        << fault.expected;
   }
   for (double fraction : {-0.1, 1.0, 2.0, std::nan("")})
-    EXPECT_TRUE(error_of([&] {
-                  open("glyphs?train=10&test=1", {.val_fraction = fraction});
-                }).starts_with("UsageError: val_fraction"))
-        << fraction;
-  EXPECT_TRUE(contains(error_of([&] { open("glyphs?train=1&test=1"); }),
-                       "InputError: glyphs?train=1&test=1: 1 training samples are too few"));
+    EXPECT_FAULT(ArgumentError, open("glyphs?train=10&test=1", {.val_fraction = fraction}),
+                 .op = "open", .argument = "val_fraction", .given = str(fraction));
+  EXPECT_FAULT(IoError, open("glyphs?train=1&test=1"), .argument = "glyphs?train=1&test=1",
+               .given = "1 training samples", .expected = "more, to keep 1 for validation");
+  EXPECT_EQ(thrown<IoError>([&] { open("glyphs?train=1&test=1"); }).settings,
+            std::vector<std::string>{"val"});
 }
 
 TEST(Open, ValidationIsAPartitionAndAFunctionOfTheSeed) {
@@ -298,8 +318,9 @@ TEST(Open, ValidationIsAPartitionAndAFunctionOfTheSeed) {
 TEST(Open, SubsetChecksItsIndices) {
   const Splits s = open("glyphs?train=10&test=1", {.val_fraction = 0});
   EXPECT_EQ(values_of(*subset(s.train, {7, 3, 3}), 1), values_of(*s.train, 3));
-  EXPECT_THROW(subset(s.train, {10}), ShapeError);
-  EXPECT_THROW(subset(s.train, {-1}), ShapeError);
+  for (int64_t bad : {10, -1})
+    EXPECT_FAULT(ArgumentError, subset(s.train, {bad}), .op = "subset", .argument = "indices",
+                 .given = std::to_string(bad), .expected = "at least 0, below 10");
 }
 
 struct Real {

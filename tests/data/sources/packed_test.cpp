@@ -46,25 +46,29 @@ TEST(Packed, DamageIsFoundWhereItIsRead) {
   TemporaryFolder folder;
   pack(folder / "a.packed", open("glyphs?train=4000&test=1", {.val_fraction = 0}));
   const std::string good = read_bytes(folder / "a.packed");
-  auto error_with = [&](const std::string& bytes) {
+  auto read = [&](const std::string& bytes) {
     write_bytes(folder / "b.packed", bytes);
-    return error_of(
-        [&] { all_of(*open("packed:" + (folder / "b.packed"), {.val_fraction = 0}).train); });
+    all_of(*open("packed:" + (folder / "b.packed"), {.val_fraction = 0}).train);
   };
+  const std::string path = folder / "b.packed";
   auto changed = [&](size_t at) {
     std::string bytes = good;
     bytes[at] ^= 4;
     return bytes;
   };
-  EXPECT_EQ(error_with(good), "");
-  EXPECT_TRUE(contains(error_with(changed(1'500'000)),
-                       "b.packed: bytes 1048576 to 2097151 are damaged. Make it again"));
-  EXPECT_TRUE(contains(error_with(changed(good.size() - 60)), "its description is damaged"));
-  EXPECT_TRUE(contains(error_with(changed(8)), "version 6, this program reads 2"));
-  EXPECT_TRUE(contains(error_with(changed(0)), "no packed data"));
-  EXPECT_TRUE(contains(error_with(""), "no packed data"));
-  for (size_t size : {size_t{10}, size_t{1000}, good.size() / 2, good.size() - 1})
-    EXPECT_TRUE(contains(error_with(good.substr(0, size)), "b.packed: byte ")) << size;
+  EXPECT_NO_THROW(read(good));
+  EXPECT_FAULT(IoError, read(changed(1'500'000)), .argument = path + ": bytes 1048576 to 2097151",
+               .given = "damaged");
+  EXPECT_FAULT(IoError, read(changed(good.size() - 60)), .given = "its description is damaged");
+  EXPECT_FAULT(IoError, read(changed(8)), .argument = path + ": byte 8", .given = "version 6",
+               .expected = "version 2");
+  EXPECT_FAULT(IoError, read(changed(0)), .argument = path + ": byte 0", .given = "no packed data");
+  EXPECT_FAULT(IoError, read(""), .argument = path + ": byte 0", .given = "no packed data");
+  for (size_t size : {size_t{10}, size_t{1000}, good.size() / 2, good.size() - 1}) {
+    const Fault fault = thrown<IoError>([&] { read(good.substr(0, size)); });
+    EXPECT_TRUE(fault.argument.starts_with(path + ": byte ")) << size;
+    EXPECT_EQ(fault.remedy, "Pack the data again.") << size;
+  }
   // Only what is read is verified: the first samples lie before the damage.
   write_bytes(folder / "b.packed", changed(1'500'000));
   std::vector<float> x(784);
@@ -74,8 +78,10 @@ TEST(Packed, DamageIsFoundWhereItIsRead) {
 
 TEST(Packed, RefusesWhatIsNoPicture) {
   TemporaryFolder folder;
-  EXPECT_TRUE(contains(error_of([&] { pack(folder / "a", open("random:7", {.val_fraction = 0})); }),
-                       "are no pictures with classes"));
+  const Splits rows = open("random:7", {.val_fraction = 0});
+  EXPECT_FAULT(IoError, pack(folder / "a", rows), .op = "pack",
+               .argument = rows.train->info().source, .given = "samples of shape [7]",
+               .expected = "pictures with classes");
   EXPECT_FALSE(std::filesystem::exists(folder / "a"));
 }
 

@@ -11,6 +11,7 @@
 
 #include "base/threads/thread_pool.h"
 #include "suanli/session.h"
+#include "support/errors.h"
 
 namespace suanli::data {
 namespace {
@@ -47,13 +48,13 @@ TEST(ReadRanges, MeetEachIndexOnce) {
 
 TEST(ReadRanges, ThrowTheErrorOfTheFirstRange) {
   Threads now(4);
-  try {
+  auto read = [] {
     read_ranges(64, 1, [](int64_t begin, int64_t) {
-      if (begin >= 2) throw InputError(std::to_string(begin));
+      if (begin >= 2) throw IoError(Fault{.argument = std::to_string(begin)});
       std::this_thread::sleep_for(std::chrono::milliseconds(2));
     });
-    FAIL() << "nothing was thrown";
-  } catch (const InputError& e) { EXPECT_STREQ(e.what(), "2"); }
+  };
+  EXPECT_FAULT(IoError, read(), .argument = "2");
 }
 
 // The pool that computes is busy until two ranges are under way at the same time.

@@ -48,27 +48,27 @@ TEST(Csv, ReadsWhatRfc4180Has) {
 
 TEST(Csv, SaysWhatIsWrong) {
   struct Bad {
-    const char *text, *message;
+    const char *text, *at, *given, *expected = "";
   };
   const Bad cases[] = {
-      {"", ": byte 0, the file is empty"},
-      {"a,b\n", ": line 1, there is nothing below the header"},
-      {"a,b,a\n1,2,3\n", ": line 1, the columns 1 and 3 are both named 'a'"},
-      {"a,b\n1,2\n3\n", ": line 3, 1 cells, the header has 2"},
-      {"a,b\n1,2,3\n", ": line 2, 3 cells, the header has 2"},
-      {"a,b\n1,\"2\n3,4\n", ": line 2, cell 2: a quote that never closes"},
-      {"a,b\n1,\"2\"x\n", ": line 2, cell 2: text behind a closing quote"},
-      {"a,b\n1,caf\xE9\n", ": line 2, cell 2: bytes that are no UTF-8"},
+      {"", "byte 0", "the file is empty"},
+      {"a,b\n", "line 1", "nothing below the header"},
+      {"a,b,a\n1,2,3\n", "line 1", "'a' as the name of columns 1 and 3", "a name for each"},
+      {"a,b\n1,2\n3\n", "line 3", "1 cells", "2, as in the first line"},
+      {"a,b\n1,2,3\n", "line 2", "3 cells", "2, as in the first line"},
+      {"a,b\n1,\"2\n3,4\n", "line 2, cell 2", "a quote that never closes"},
+      {"a,b\n1,\"2\"x\n", "line 2, cell 2", "text behind a closing quote"},
+      {"a,b\n1,caf\xE9\n", "line 2, cell 2", "bytes that are no UTF-8"},
       {"\xFF\xFE"
        "a",
-       ": byte 0, the text is UTF-16"},
+       "byte 0", "a text in UTF-16", "UTF-8"},
   };
+  TemporaryFolder folder;
   for (const Bad& c : cases) {
-    const std::string error = error_of([&] { table_of(c.text); });
-    EXPECT_TRUE(error.starts_with("InputError: ") &&
-                contains(error, std::string("/t.csv") + c.message))
-        << c.text << "\n"
-        << error;
+    SCOPED_TRACE(c.text);
+    write_bytes(folder / "t.csv", c.text);
+    EXPECT_FAULT(IoError, read_csv(folder / "t.csv"), .argument = (folder / "t.csv") + ": " + c.at,
+                 .given = c.given, .expected = c.expected);
   }
 }
 
@@ -126,8 +126,8 @@ TEST(Encoding, TextKeepsEveryWord) {
   EXPECT_EQ(back.columns[0].words, e.columns[0].words);
   EXPECT_EQ((std::vector{back.columns[1].mean, back.columns[1].stddev}),
             (std::vector{0.1, 1e-300}));
-  EXPECT_TRUE(contains(error_of([] { encoding_from_text("nonsense\n"); }),
-                       "InputError: the encoding of the table is damaged"));
+  EXPECT_FAULT(IoError, encoding_from_text("nonsense\n"), .argument = "encoding",
+               .given = "a damaged description of a table");
 }
 
 TEST(Encoding, TheTargetColumnSaysTheTask) {
@@ -200,39 +200,46 @@ TEST(Table, SplitsAndRemembers) {
 TEST(Table, SaysWhatIsWrong) {
   struct Bad {
     const char* what;
-    std::string text, settings, message;
+    std::string text, settings, at, given, expected, remedy;  // how the remedy begins
   };
   const Bad cases[] = {
-      {"no target", "a,b\n1,2\n", "", ": which column is to be learned? Write --target COLUMN"},
-      {"unknown target", "color,b\n1,2\n", "?target=coler",
-       ": line 1, there is no column 'coler'. Did you mean 'color'? There are color, b."},
-      {"odd cell", "a,y\n1,p\n2,q\nx,p\n4,q\n", "?target=y",
-       ": line 4, column 'a': 'x' is no number, 3 of 4 cells are"},
-      {"target missing", "a,y\n1,p\n2,\n", "?target=y",
-       ": line 3, column 'y': the target is missing"},
-      {"target no number", "a,y\n1,1.5\n2,p\n", "?target=y&task=regression",
-       ": line 3, column 'y': 'p' is no number, 1 of 2 cells are. A regression needs numbers"},
-      {"one class", "a,y\n1,p\n2,p\n", "?target=y", ": the target 'y' holds one class only, 'p'"},
-      {"nothing to learn from", "a,y\n1,p\n1,q\n", "?target=y",
-       ": no column besides the target can be learned from ('a': one value only). Give"},
+      {"no target", "a,b\n1,2\n", "", "", "no target", "one of the columns a, b",
+       "Say which column is to be learned: ?target=COLUMN"},
+      {"unknown target", "color,b\n1,2\n", "?target=coler", ": line 1", "no column 'coler'",
+       "one of color, b", "Did you mean 'color'?"},
+      {"odd cell", "a,y\n1,p\n2,q\nx,p\n4,q\n", "?target=y", ": line 4, column 'a'", "'x'",
+       "a number, as 3 of 4 cells are", "Correct it"},
+      {"target missing", "a,y\n1,p\n2,\n", "?target=y", ": line 3, column 'y'",
+       "no target in 1 of 2 rows (line 3)", "", "Fill it in"},
+      {"target no number", "a,y\n1,1.5\n2,p\n", "?target=y&task=regression", ": line 3, column 'y'",
+       "'p'", "a number, as 1 of 2 cells are", "A regression needs numbers"},
+      {"one class", "a,y\n1,p\n2,p\n", "?target=y", ": target 'y'", "one class only, 'p'",
+       "at least two to tell apart", "Give another target."},
+      {"nothing to learn from", "a,y\n1,p\n1,q\n", "?target=y", "",
+       "no column to learn from besides the target ('a': one value only)", "", "Give"},
   };
   TemporaryFolder folder;
   for (const Bad& c : cases) {
     write_bytes(folder / "t.csv", c.text);
-    const std::string error =
-        error_of([&] { open("csv:" + (folder / "t.csv") + c.settings, {.val_fraction = 0}); });
-    EXPECT_TRUE(error.starts_with("InputError: " + (folder / "t.csv") + c.message))
-        << c.what << "\n"
-        << error;
+    SCOPED_TRACE(c.what);
+    auto call = [&] { open("csv:" + (folder / "t.csv") + c.settings, {.val_fraction = 0}); };
+    EXPECT_FAULT(IoError, call(), .op = "", .argument = (folder / "t.csv") + c.at, .given = c.given,
+                 .expected = c.expected);
+    const Fault fault = thrown<IoError>(call);
+    EXPECT_TRUE(fault.remedy.starts_with(c.remedy)) << fault.remedy;
+    EXPECT_EQ(fault.settings, c.settings.empty() || c.at == ": target 'y'"
+                                  ? std::vector<std::string>{"target"}
+                                  : std::vector<std::string>{});
   }
-  EXPECT_TRUE(
-      contains(error_of([&] { open("csv:" + (folder / "t.csv") + "?target=y&task=guess"); }),
-               "UsageError: "));
-  EXPECT_TRUE(contains(error_of([&] { open("csv:" + (folder / "none.csv") + "?target=y"); }),
-                       "cannot be opened"));
+  const std::string guess = "csv:" + (folder / "t.csv") + "?target=y&task=guess";
+  EXPECT_FAULT(ArgumentError, open(guess), .argument = guess + ": task", .given = "'guess'",
+               .expected = "one of regression, classification");
+  const Fault fault = thrown<IoError>([&] { open("csv:" + (folder / "none.csv") + "?target=y"); });
+  EXPECT_TRUE(contains(told(fault), folder / "none.csv")) << told(fault);
   write_bytes(folder / "t.csv", animals());
-  EXPECT_TRUE(contains(error_of([&] { open("csv:" + (folder / "t.csv") + "?target=kind"); }),
-                       "line 42, column 'legs': 'two' is no number, 34 of 36"));
+  EXPECT_FAULT(IoError, open("csv:" + (folder / "t.csv") + "?target=kind"),
+               .argument = (folder / "t.csv") + ": line 42, column 'legs'", .given = "'two'",
+               .expected = "a number, as 34 of 36 cells are");
 }
 
 TEST(Table, ATargetThatIsANumber) {
@@ -255,12 +262,15 @@ TEST(Table, ATargetThatIsANumber) {
   }
   float x = 0;
   int64_t y = 0;
-  EXPECT_TRUE(contains(error_of([&] { s.train->read(0, &x, &y); }), "UsageError: [read] csv:"));
-  EXPECT_TRUE(
-      contains(error_of([&] {
-                 open("glyphs?train=2&test=1", {.val_fraction = 0}).train->read_value(0, &x, &x);
-               }),
-               "[read_value]"));
+  EXPECT_FAULT(StateError, s.train->read(0, &x, &y), .op = "read", .argument = info.source,
+               .given = "targets that are numbers", .expected = "classes");
+  const Splits glyphs = open("glyphs?train=2&test=1", {.val_fraction = 0});
+  EXPECT_FAULT(StateError, glyphs.train->read_value(0, &x, &x), .op = "read_value",
+               .argument = glyphs.train->info().source, .given = "targets that are classes",
+               .expected = "numbers");
+  EXPECT_FAULT(ArgumentError, class_counts(*s.train), .op = "class_counts", .argument = "dataset",
+               .given = info.source + ", whose targets are numbers",
+               .expected = "targets that are classes");
 }
 
 }  // namespace

@@ -45,8 +45,14 @@ struct Opened {
   }
 };
 
-std::string error_in(const std::string& text, const std::string& settings) {
-  return error_of([&] { Opened(text, settings); });
+/// The fault of a table; its argument without the folder: "t.csv: …".
+Fault fault_in(const std::string& text, const std::string& settings) {
+  Fault fault = thrown<IoError>([&] { Opened(text, settings); });
+  fault.argument.erase(0, fault.argument.find("t.csv"));
+  return fault;
+}
+void expect(const Fault& fault, const Parts& parts) {
+  expect_parts(fault, parts, IoError(fault).what());
 }
 
 TEST(TableWriting, SeparatorsAreFoundOutsideOfQuotes) {
@@ -83,8 +89,8 @@ TEST(TableWriting, SeparatorsAreFoundOutsideOfQuotes) {
     EXPECT_EQ(t.rows(), 1 + (std::string(c.what) == "decimal commas")) << c.what;
   }
   write_bytes(folder / "t.csv", "sep=;\na;b\n1;2\n3\n");
-  EXPECT_TRUE(contains(error_of([&] { read_csv(folder / "t.csv"); }),
-                       "t.csv: line 4, 1 cells, the header has 2"));
+  EXPECT_FAULT(IoError, read_csv(folder / "t.csv"), .argument = (folder / "t.csv") + ": line 4",
+               .given = "1 cells", .expected = "2, as in the first line");
 }
 
 TEST(TableWriting, NumbersOfOtherCountriesAreNumbers) {
@@ -166,17 +172,18 @@ TEST(TableWriting, NumbersOfOtherCountriesAreNumbers) {
               t.info().fingerprint)
         << c.what;
   }
-  const std::string mixed = error_in("a,y\n1.5,p\n\"2,5\",q\n3.5,p\n", "?target=y");
-  EXPECT_TRUE(contains(
-      mixed, "line 3, column 'a': '2,5' is no number with a decimal point, 2 of 3 cells are"))
-      << mixed;
-  const std::string shares = error_in("a,y\n1%,p\n2%,q\n3,p\n", "?target=y");
-  EXPECT_TRUE(contains(shares,
-                       "line 4, column 'a': '3' is written otherwise than the others, which have "
-                       "%, 2 of 3 cells are"))
-      << shares;
-  const std::string large = error_in("a,y\n1e400,p\n2,q\n3,p\n", "?target=y");
-  EXPECT_TRUE(contains(large, "line 2, column 'a': '1e400' is too large for a number")) << large;
+  expect(fault_in("a,y\n1.5,p\n\"2,5\",q\n3.5,p\n", "?target=y"),
+         {.argument = "t.csv: line 3, column 'a'",
+          .given = "'2,5'",
+          .expected = "a number with a decimal point, as 2 of 3 cells are"});
+  expect(fault_in("a,y\n1%,p\n2%,q\n3,p\n", "?target=y"),
+         {.argument = "t.csv: line 4, column 'a'",
+          .given = "'3'",
+          .expected = "a number with the unit %, as 2 of 3 cells are"});
+  expect(fault_in("a,y\n1e400,p\n2,q\n3,p\n", "?target=y"),
+         {.argument = "t.csv: line 2, column 'a'",
+          .given = "'1e400'",
+          .expected = "a number that is not too large for f64, as 2 of 3 cells are"});
 }
 
 TEST(TableWriting, PredictionReadsAsTrainingDid) {
@@ -198,8 +205,9 @@ TEST(TableWriting, PredictionReadsAsTrainingDid) {
     EXPECT_FLOAT_EQ(x[0], static_cast<float>((c.a - code.mean) / code.stddev)) << c.what;
   }
   write_bytes(folder / "new.csv", "a;b\n5%;7\n");
-  EXPECT_TRUE(contains(error_of([&] { read_table(folder / "new.csv", t.info().encoding); }),
-                       "line 2, column 'a': '5%' has a unit"));
+  EXPECT_FAULT(IoError, read_table(folder / "new.csv", t.info().encoding),
+               .argument = (folder / "new.csv") + ": line 2, column 'a'", .given = "'5%'",
+               .expected = "a number without a unit, as in training");
 }
 
 TEST(TableWriting, WholeNumbersOfTrainingLeaveTheSeparatorToTheNewTable) {
@@ -227,14 +235,12 @@ TEST(TableWriting, ATargetOfNumbersWithOddCells) {
     shares += a + std::to_string(i) + ".5%\n";
     unique += a + "name" + std::to_string(i) + "\n";
   }
-  const std::string error = error_in("a,y\n" + rows, "?target=y");
-  EXPECT_TRUE(
-      error.starts_with("InputError: ") &&
-      contains(error, "t.csv: line 11, column 'y': 'on request' is no number, 59 of 60 cells are."))
-      << error;
-  EXPECT_TRUE(contains(error, "missing=WORD") && contains(error, "skip_missing_target=1") &&
-              contains(error, "task=classification"))
-      << error;
+  const Fault odd = fault_in("a,y\n" + rows, "?target=y");
+  expect(odd, {.argument = "t.csv: line 11, column 'y'",
+               .given = "'on request'",
+               .expected = "a number, as 59 of 60 cells are"});
+  for (const char* part : {"missing=WORD", "skip_missing_target=1", "task=classification"})
+    EXPECT_TRUE(contains(odd.remedy, part)) << odd.remedy;
   const Opened without("a,y\n" + rows, "?target=y&missing=on request&skip_missing_target=1&test=0");
   EXPECT_EQ(without.splits.train->size(), 59);
   EXPECT_TRUE(
@@ -247,15 +253,15 @@ TEST(TableWriting, ATargetOfNumbersWithOddCells) {
   EXPECT_DOUBLE_EQ(Opened("a,y\n" + thousands, "?target=y&test=0").info().target_mean,
                    1000 * (2 + 29.5));
   EXPECT_DOUBLE_EQ(Opened("a,y\n" + shares, "?target=y&test=0").info().target_mean, 30);
-  const std::string names = error_in("a,y\n" + unique, "?target=y");
-  EXPECT_TRUE(contains(
-      names,
-      "the target 'y' holds 60 different words in 60 rows, names or texts rather than classes"))
-      << names;
-  const std::string asked = error_in("a,y\n1,yes\n2,no\n", "?target=y&task=regression");
-  EXPECT_TRUE(contains(
-      asked, "column 'y': 'yes' is no number, 0 of 2 cells are. A regression needs numbers"))
-      << asked;
+  expect(fault_in("a,y\n" + unique, "?target=y"),
+         {.argument = "t.csv: target 'y'",
+          .given = "60 different words in 60 rows",
+          .expected = "classes rather than names or texts"});
+  const Fault asked = fault_in("a,y\n1,yes\n2,no\n", "?target=y&task=regression");
+  expect(asked, {.argument = "t.csv: line 2, column 'y'",
+                 .given = "'yes'",
+                 .expected = "a number, as 0 of 2 cells are"});
+  EXPECT_TRUE(contains(asked.remedy, "A regression needs numbers")) << asked.remedy;
   // Levels that are mostly whole numbers are classes.
   const Opened doors("a,y\n1.5,2\n2.5,3\n3.5,4\n4.5,5more\n5.5,2\n", "?target=y&test=0");
   EXPECT_EQ(doors.info().class_names, (std::vector<std::string>{"2", "3", "4", "5more"}));
@@ -342,20 +348,18 @@ TEST(TableWriting, ClassesCalledNone) {
       EXPECT_EQ(other.splits.train->label(0), label) << cell;
     }
     // A rare one is missing, unless it is said to be a class.
-    const std::string error = error_in(graded(word, 60), "?target=grade");
-    EXPECT_TRUE(contains(error,
-                         "line 2, column 'grade': the target is missing. 1 of 60 rows have no "
-                         "target in column 'grade' (line 2)"))
-        << error;
-    EXPECT_TRUE(contains(error, "?skip_missing_target=1") &&
-                contains(error, "?missing= takes empty cells alone"))
-        << error;
+    const Fault fault = fault_in(graded(word, 60), "?target=grade");
+    expect(fault, {.argument = "t.csv: line 2, column 'grade'",
+                   .given = "no target in 1 of 60 rows (line 2)"});
+    EXPECT_TRUE(contains(fault.remedy, "?skip_missing_target=1") &&
+                contains(fault.remedy, "?missing= takes empty cells alone"))
+        << fault.remedy;
     EXPECT_EQ(Opened(graded(word, 60), "?target=grade&test=0&missing=").info().classes, 3) << word;
   }
-  EXPECT_TRUE(
-      contains(error_in(graded("nan", 3), "?target=grade"), "20 of 60 rows have no target"));
-  EXPECT_TRUE(
-      contains(error_in(graded("\"\"", 3), "?target=grade"), "20 of 60 rows have no target"));
+  for (const char* word : {"nan", "\"\""})
+    expect(fault_in(graded(word, 3), "?target=grade"),
+           {.argument = "t.csv: line 2, column 'grade'",
+            .given = "no target in 20 of 60 rows (line 2, 5, 8, 11, 14, 17, 20, 23, 26, 29, …)"});
   const Opened skipped(graded("None", 3),
                        "?target=grade&test=0&missing=None&skip_missing_target=1");
   EXPECT_EQ(skipped.info().class_names, (std::vector<std::string>{"mild", "severe"}));
@@ -366,8 +370,8 @@ TEST(TableWriting, ClassesCalledNone) {
       << skipped.notes;
   EXPECT_EQ(open(skipped.info().source, {.val_fraction = 0}).train->info().fingerprint,
             skipped.info().fingerprint);
-  EXPECT_TRUE(contains(error_in("a,y\n1.5,\n2.5,\n", "?target=y"),
-                       "the target 'y' is missing in all 2 rows"));
+  expect(fault_in("a,y\n1.5,\n2.5,\n", "?target=y"),
+         {.argument = "t.csv: target 'y'", .given = "missing in all 2 rows"});
   // The setting counts for inputs too.
   const Opened inputs("a,y\n1.5,p\n-999,q\n2.5,p\n", "?target=y&test=0&missing=-999");
   EXPECT_TRUE(contains(inputs.notes, "column 'a': 1 of 3 cells are missing")) << inputs.notes;
@@ -391,17 +395,25 @@ TEST(TableWriting, EveryNameCanBeWritten) {
               t.info().fingerprint)
         << t.info().source;
   }
-  EXPECT_TRUE(
-      contains(error_in("x,R&D\n1.5,p\n", "?target=R&&D"), "Within a value write & as %26"));
+  const Fault setting = thrown<ArgumentError>([] { Opened("x,R&D\n1.5,p\n", "?target=R&&D"); });
+  expect(setting, {.given = "``", .expected = "a setting of the form key=value"});
+  EXPECT_TRUE(contains(setting.remedy, "Within a value, write & as %26")) << setting.remedy;
   const Opened dropped("x,\"p,q\",R&D,y\n1.5,7,1,p\n2.5,8,2,q\n",
                        "?target=y&test=0&drop=p%2Cq,R%26D");
   EXPECT_EQ(dropped.info().input_shape, Shape{1});
   EXPECT_TRUE(contains(dropped.notes, "left out as asked: 'p,q', 'R&D'")) << dropped.notes;
   EXPECT_EQ(open(dropped.info().source, {.val_fraction = 0}).train->info().fingerprint,
             dropped.info().fingerprint);
-  EXPECT_TRUE(contains(error_in("size,y\n1.5,p\n2.5,q\n", "?target=y&drop=sise"),
-                       "there is no column 'sise'. Did you mean 'size'?"));
-  EXPECT_TRUE(contains(error_in("xx,y\n1.5,p\n2.5,q\n", "?target=y&drop=y"), "UsageError: "));
+  const Fault mistyped = fault_in("size,y\n1.5,p\n2.5,q\n", "?target=y&drop=sise");
+  expect(mistyped,
+         {.argument = "t.csv: line 1", .given = "no column 'sise'", .expected = "one of size, y"});
+  EXPECT_EQ(mistyped.remedy, "Did you mean 'size'?");
+  for (const char* key : {"drop", "keep"}) {
+    const Fault fault = thrown<ArgumentError>(
+        [&] { Opened("xx,y\n1.5,p\n2.5,q\n", std::string("?target=y&") + key + "=y"); });
+    EXPECT_TRUE(fault.argument.ends_with(std::string("t.csv: ") + key)) << fault.argument;
+    expect(fault, {.given = "'y', the target", .expected = "another column"});
+  }
   // Paths with question marks.
   TemporaryFolder folder;
   write_bytes(folder / "what?.csv", "x,y\n1.5,p\n2.5,q\n");
@@ -422,10 +434,12 @@ TEST(TableWriting, TablesWithoutHeader) {
   for (int i = 0; i < 20; ++i)
     news += std::to_string(3 + i % 4) + ",title " + std::to_string(i) + "\n";
   for (const std::string& text : {flowers, numbers, news}) {
-    const std::string error = error_in(text, "?target=setosa");
-    EXPECT_TRUE(contains(error, "t.csv: line 1 looks like values, not like names") &&
-                contains(error, "?header=no") && contains(error, "?header=yes"))
-        << error;
+    const Fault fault = fault_in(text, "?target=setosa");
+    expect(fault, {.argument = "t.csv: line 1",
+                   .given = "what looks like values (" + text.substr(0, text.find(',')) + ", …)",
+                   .expected = "the names of the columns"});
+    EXPECT_TRUE(contains(fault.remedy, "?header=no") && contains(fault.remedy, "?header=yes"))
+        << fault.remedy;
   }
   const Opened t(flowers, "?target=3&header=no&test=0");
   EXPECT_EQ(t.splits.train->size(), 20);
@@ -478,16 +492,12 @@ TEST(TableWriting, WithoutHeaderTheNumberOfColumnsTellsThePlaces) {
     EXPECT_EQ(t.encoding().table_columns, 4);
     EXPECT_TRUE(contains(encoding, "header\tno\t4\n")) << encoding;
     EXPECT_EQ(ask("2.5,9,7\n", encoding), ask("p,2.5,9,7\n", encoding)) << settings;
-    for (const char* odd : {"2.5,9\n", "p,2.5,9,7,7\n"}) {
-      const std::string error = error_of([&] { ask(odd, encoding); });
-      EXPECT_TRUE(error.starts_with("InputError: ") && contains(error, "expected 4") &&
-                  contains(error, "or 3 without the target"))
-          << error;
-    }
+    for (auto [odd, given] : {std::pair{"2.5,9\n", "2 columns"}, {"p,2.5,9,7,7\n", "5 columns"}})
+      EXPECT_FAULT(IoError, ask(odd, encoding), .argument = folder / "new.csv", .given = given,
+                   .expected = "4, as in training, or 3 without the target");
     // A measurement needs the target.
-    const std::string error =
-        error_of([&] { Opened("2.5,9,7\n", "", {.val_fraction = 0, .encoding = encoding}); });
-    EXPECT_TRUE(contains(error, "has 3 columns, expected 4")) << error;
+    EXPECT_FAULT(IoError, Opened("2.5,9,7\n", "", {.val_fraction = 0, .encoding = encoding}),
+                 .given = "3 columns", .expected = "4, as in training");
     EXPECT_EQ(
         Opened("p,2.5,9,7\n", "", {.val_fraction = 0, .encoding = encoding}).splits.train->size(),
         1);
@@ -502,32 +512,29 @@ TEST(TableWriting, WithoutHeaderTheNumberOfColumnsTellsThePlaces) {
 }
 
 TEST(TableWriting, NumbersThatAreTooLargeToScale) {
-  const std::string column = error_in("a,b,y\n1e200,1,p\n-1e200,2,q\n2,5,p\n", "?target=y&test=0");
-  EXPECT_TRUE(column.starts_with("InputError: ") &&
-              contains(column, "column 'a': the values are too large") &&
-              contains(column, "drop=a"))
-      << column;
-  const std::string sum =
-      error_in("a,b,y\n1.7e308,1,p\n1.6e308,2,q\n1.7e308,5,p\n", "?target=y&test=0");
-  EXPECT_TRUE(contains(sum, "column 'a': the values are too large")) << sum;
+  const char* too_large = "values too large for a mean and a deviation";
+  const Fault column = fault_in("a,b,y\n1e200,1,p\n-1e200,2,q\n2,5,p\n", "?target=y&test=0");
+  expect(column, {.argument = "t.csv: column 'a'", .given = too_large});
+  EXPECT_TRUE(contains(column.remedy, "drop=a")) << column.remedy;
+  expect(fault_in("a,b,y\n1.7e308,1,p\n1.6e308,2,q\n1.7e308,5,p\n", "?target=y&test=0"),
+         {.argument = "t.csv: column 'a'", .given = too_large});
   EXPECT_EQ(Opened("a,b,y\n1e200,1,p\n-1e200,2,q\n2,5,p\n", "?target=y&test=0&drop=a")
                 .splits.train->size(),
             3);
-  const std::string target =
-      error_in("b,y\n1,1e200\n2,-1e200\n5,2\n", "?target=y&test=0&task=regression");
-  EXPECT_TRUE(contains(target, "column 'y': the values are too large")) << target;
+  expect(fault_in("b,y\n1,1e200\n2,-1e200\n5,2\n", "?target=y&test=0&task=regression"),
+         {.argument = "t.csv: column 'y'", .given = too_large});
   // Cells that come later.
   const Opened t("a,y\n1,1.5\n2,2.5\n5,3.5\n", "?target=y&test=0&task=regression");
   TemporaryFolder folder;
   write_bytes(folder / "new.csv", "a\n1\n1e60\n");
-  const std::string later = error_of([&] { read_table(folder / "new.csv", t.info().encoding); });
-  EXPECT_TRUE(contains(
-      later,
-      "new.csv: line 3, column 'a': '1e60' is too large beside the numbers that training saw"))
-      << later;
-  const std::string answer = error_of(
+  const char* smaller = "a number not too large beside those of training";
+  EXPECT_FAULT(IoError, read_table(folder / "new.csv", t.info().encoding),
+               .argument = (folder / "new.csv") + ": line 3, column 'a'", .given = "'1e60'",
+               .expected = smaller);
+  const Fault answer = thrown<IoError>(
       [&] { Opened("a,y\n1,1e60\n", "", {.val_fraction = 0, .encoding = t.info().encoding}); });
-  EXPECT_TRUE(contains(answer, "line 2, column 'y': '1e60' is too large")) << answer;
+  EXPECT_TRUE(answer.argument.ends_with("t.csv: line 2, column 'y'")) << answer.argument;
+  expect(answer, {.given = "'1e60'", .expected = smaller});
 }
 
 TEST(TableWriting, SettingsBesideATrainedModel) {
@@ -548,24 +555,29 @@ TEST(TableWriting, SettingsBesideATrainedModel) {
     other.splits.train->read(0, &x, &y);
     EXPECT_FLOAT_EQ(x, static_cast<float>((c.value - code.mean) / code.stddev)) << c.settings;
   }
-  for (const auto& [settings, message] :
-       {std::pair("?drop=a", "drop=a, but the model was trained with this column"),
-        {"?keep=b", "keep=b, but the model was trained without this column"},
-        {"?missing=-", "missing=, but the model was trained with other words"},
-        {"?task=regression", "task=regression, but the model was trained for classification"},
-        {"?target=b", "target=b, but the model was trained on the target 'y'"}}) {
-    const std::string error = error_of([&] { Opened("a;b;y\n1;7;p\n", settings, trained); });
-    EXPECT_TRUE(error.starts_with("UsageError: ") && contains(error, message)) << settings << "\n"
-                                                                               << error;
+  struct Refused {
+    const char *settings, *key, *given, *expected;
+  };
+  for (const Refused& c :
+       {Refused{"?drop=a", "drop", "'a'", "this column kept, as in training"},
+        {"?keep=b", "keep", "'b'", "this column dropped, as in training"},
+        {"?missing=-", "missing", "'-'", "the usual words, as in training"},
+        {"?task=regression", "task", "'regression'", "classification, as in training"},
+        {"?target=b", "target", "'b'", "'y', as in training"}}) {
+    const Fault fault =
+        thrown<ArgumentError>([&] { Opened("a;b;y\n1;7;p\n", c.settings, trained); });
+    EXPECT_TRUE(fault.argument.ends_with(std::string("t.csv: ") + c.key)) << fault.argument;
+    expect(fault, {.given = c.given, .expected = c.expected});
   }
   // The settings of the training itself change nothing.
   EXPECT_EQ(Opened("a;b;y\n1;7;p\n", "?target=y&task=classification&drop=b&keep=a", trained)
                 .splits.train->size(),
             1);
-  const std::string missing = error_of([&] { Opened("a;b;y\n1;7;NA\n", "", trained); });
-  EXPECT_TRUE(contains(missing, "the target is missing") &&
-              contains(missing, "?skip_missing_target=1") && !contains(missing, "?missing="))
-      << missing;
+  const Fault missing = thrown<IoError>([&] { Opened("a;b;y\n1;7;NA\n", "", trained); });
+  expect(missing, {.given = "no target in 1 of 1 rows (line 2)"});
+  EXPECT_TRUE(contains(missing.remedy, "?skip_missing_target=1") &&
+              !contains(missing.remedy, "?missing="))
+      << missing.remedy;
 }
 
 TEST(TableWriting, CountsOfTheRows) {
@@ -701,12 +713,11 @@ TEST(TableWriting, ControlCharactersAreShownAsCodes) {
       {"a target of numbers", rows("p," + odd, "y,a") + "1,2\n", "?target=y&task=regression"},
   };
   for (const Case& c : cases) {
-    const std::string error = error_in(c.text, c.settings);
-    EXPECT_TRUE(
-        contains(error, c.what == std::string("a target of numbers") ? "'p' is no number" : shown))
-        << c.what << ": " << error;
-    EXPECT_EQ(error.find_first_of(nul + "\x1b\x7f"), std::string::npos) << c.what;
-    EXPECT_EQ(error.back(), '.') << c.what << ": a NUL ends no message: " << error;
+    const Fault fault = fault_in(c.text, c.settings);
+    const std::string said = fault.argument + fault.given + fault.expected + fault.remedy;
+    EXPECT_TRUE(contains(said, c.what == std::string("a target of numbers") ? "'p'" : shown))
+        << c.what << ": " << said;
+    EXPECT_EQ(said.find_first_of(nul + "\x1b\x7f"), std::string::npos) << c.what;
   }
   std::string text = "a," + odd + ",y\n";
   for (int i = 0; i < 40; ++i)
@@ -722,21 +733,23 @@ TEST(TableWriting, ControlCharactersAreShownAsCodes) {
 
 TEST(TableWriting, FilesThatAreNoTables) {
   struct Case {
-    const char *name, *bytes, *message;
+    const char *name, *bytes, *given;
   };
-  const Case cases[] = {{"t.xlsx", "PK\x03\x04rest", "byte 0, an Excel workbook (.xlsx)"},
-                        {"t.xls", "\xD0\xCF\x11\xE0", "an Excel workbook (.xls)"},
-                        {"t.parquet", "PAR1", "a Parquet file"},
-                        {"t.png", "\x89PNG\r\n", "a PNG picture"},
-                        {"t.json", "[{\"a\":1}]", "a JSON file"}};
+  const Case cases[] = {
+      {"t.xlsx", "PK\x03\x04rest", "an Excel workbook (.xlsx), or another zip archive"},
+      {"t.xls", "\xD0\xCF\x11\xE0", "an Excel workbook (.xls)"},
+      {"t.parquet", "PAR1", "a Parquet file"},
+      {"t.png", "\x89PNG\r\n", "a PNG picture"},
+      {"t.json", "[{\"a\":1}]", "a JSON file"}};
   TemporaryFolder folder;
   for (const Case& c : cases) {
     write_bytes(folder / c.name, c.bytes);
-    const std::string error = error_of([&] { read_csv(folder / c.name); });
-    EXPECT_TRUE(contains(error, c.message) && contains(error, "Save it as CSV")) << error;
+    EXPECT_FAULT(IoError, read_csv(folder / c.name), .argument = (folder / c.name) + ": byte 0",
+                 .given = c.given, .expected = "a table of text",
+                 .remedy = "Save it as CSV (UTF-8).");
   }
-  EXPECT_TRUE(contains(error_of([&] { read_csv(folder.path()); }),
-                       ": a folder, where a table is expected"));
+  EXPECT_FAULT(IoError, read_csv(folder.path()), .argument = folder.path(), .given = "a folder",
+               .expected = "a table");
 }
 
 }  // namespace

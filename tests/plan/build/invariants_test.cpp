@@ -29,11 +29,11 @@ struct Invariants : testing::Test {
   void TearDown() override { flush(); }
 };
 
-/// The text of the violation that `f` finds; empty if it finds none.
+/// The violation that `f` finds; empty if it finds none.
 template <class F> std::string violation(F&& f) {
   try {
     f();
-  } catch (const Error& e) { return e.what(); }
+  } catch (const InternalError& e) { return e.given(); }
   return "";
 }
 #define EXPECT_FINDS(text, ...)                                            \

@@ -193,7 +193,10 @@ inline int kind_of(std::string_view name) {
   const auto& all = kinds();
   for (size_t k = 0; k < all.size(); ++k)
     if (name == all[k].name) return static_cast<int>(k);
-  throw Error(str("no kind of call is named ", name));
+  throw ArgumentError({.op = "kind_of",
+                       .argument = "name",
+                       .given = str("'", name, "'"),
+                       .expected = "a kind of call"});
 }
 inline bool is_kind(const Call& c, const char* name) {
   return std::strcmp(kinds()[static_cast<size_t>(c.kind)].name, name) == 0;

@@ -164,7 +164,7 @@ TEST(Explain, TheColdTierFusesNothing) {
 
 TEST(Explain, OneAtATime) {
   Explainer explainer;
-  EXPECT_THROW(Explainer(), UsageError);
+  EXPECT_THROW(Explainer(), StateError);
 }
 
 }  // namespace

@@ -62,7 +62,7 @@ TEST(Profiler, HearsNothingOfOtherThreads) {
 TEST(Profiler, OneAtATime) {
   {
     Profiler profiler;
-    EXPECT_THROW(Profiler(), UsageError);
+    EXPECT_THROW(Profiler(), StateError);
     EXPECT_NE(profiler_hooks, nullptr) << "the first one goes on";
   }
   EXPECT_EQ(profiler_hooks, nullptr);

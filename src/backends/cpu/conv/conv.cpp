@@ -533,7 +533,8 @@ std::unique_ptr<Kernel> make(Direction direction, const Step& whole) {
       return make_depthwise(direction, dtype, g, bias, constant_weights, std::move(epilogue));
     return make_conv_products(direction, dtype, g, bias, std::move(epilogue));
   } catch (const dnnl::error& e) {
-    throw Error(str("[conv2d] oneDNN has no convolution of ", x, " with ", w, ": ", e.what()));
+    throw InternalError(
+        Fault{.op = "conv2d", .given = str("oneDNN refuses ", x, " with ", w, ": ", e.what())});
   }
 }
 

@@ -14,9 +14,11 @@ namespace {
 
 int64_t checked(const char* op, int64_t index, int64_t size, int64_t position) {
   if (index < 0 || index >= size)
-    throw InputError(
-        str("[", op, "] index ", index, " at position ", position, " is out of range: ", size,
-            size == 1 ? " entry (0) exists" : str(" entries (0…", size - 1, ") exist")));
+    throw IoError({.op = op,
+                   .argument = "index",
+                   .given = str(index, " at position ", position),
+                   .expected = size == 1 ? "0, for 1 entry"
+                                         : str("0…", size - 1, ", for ", size, " entries")});
   return index;
 }
 

@@ -100,16 +100,15 @@ template <class F> ConvertFn with_type(DType dtype, F f) {
 class Cast final : public Kernel {
  public:
   Cast(const ValueDesc& in, const ValueDesc& out)
-      : convert_(converter(in.dtype, out.dtype)),
+      : convert_(checked_converter("cast", in.dtype, out.dtype)),
         n_(out.shape.numel()),
         in_size_(itemsize(in.dtype)),
         out_size_(itemsize(out.dtype)) {
-    if (!convert_)
-      throw DTypeError("[cast] the CPU does not convert " + to_string(in.dtype) + " to " +
-                       to_string(out.dtype));
     if (in.shape.numel() != n_)
-      throw ShapeError("[cast] " + to_string(in.shape) + " and " + to_string(out.shape) +
-                       " differ");
+      throw ShapeError({.op = "cast",
+                        .argument = "result",
+                        .given = to_string(out.shape),
+                        .expected = to_string(in.shape)});
   }
   void run(const void* const* in, void* const* out, void*) override {
     parallel_chunks(n_, grain_, [&](int64_t begin, int64_t end) {
@@ -210,6 +209,16 @@ ConvertFn converter(DType from, DType to) {
   });
 }
 
+ConvertFn checked_converter(const char* op, DType from, DType to) {
+  ConvertFn f = converter(from, to);
+  if (!f)
+    throw DTypeError({.op = op,
+                      .argument = "input",
+                      .given = to_string(from),
+                      .expected = "a dtype that the CPU converts to " + to_string(to)});
+  return f;
+}
+
 std::unique_ptr<Kernel> make_cast(const ValueDesc& in, const ValueDesc& out) {
   return std::make_unique<Cast>(in, out);
 }
@@ -221,7 +230,11 @@ std::unique_ptr<StridedCopy> make_strided_copy(DType dtype, const Shape& out_sha
     case 2: return std::make_unique<StridedCopyOf<uint16_t>>(out_shape, in_strides_elements);
     case 4: return std::make_unique<StridedCopyOf<uint32_t>>(out_shape, in_strides_elements);
     case 8: return std::make_unique<StridedCopyOf<uint64_t>>(out_shape, in_strides_elements);
-    default: throw DTypeError("[copy] the CPU does not copy " + to_string(dtype) + " with strides");
+    default:
+      throw DTypeError({.op = "copy",
+                        .argument = "dtype",
+                        .given = to_string(dtype),
+                        .expected = "a dtype of 1, 2, 4 or 8 bytes"});
   }
 }
 

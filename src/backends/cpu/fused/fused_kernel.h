@@ -47,5 +47,7 @@ std::unique_ptr<StridedCopy> make_strided_copy(DType dtype, const Shape& out_sha
 /// Converts n contiguous elements. nullptr if either dtype is not among the eight above.
 using ConvertFn = void (*)(const void* in, void* out, size_t n);
 ConvertFn converter(DType from, DType to);
+/// converter(), or the DTypeError of an op.
+ConvertFn checked_converter(const char* op, DType from, DType to);
 
 }  // namespace suanli::cpu

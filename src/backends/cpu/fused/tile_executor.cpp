@@ -69,7 +69,8 @@ TileExecutor::Input TileExecutor::prepare(const TileProgram::Load& load, const V
   input.to = load.to;
   input.itemsize = itemsize(desc.dtype);
   input.width = itemsize(load.type);
-  if (desc.dtype != load.type) input.convert = checked_converter(desc.dtype, load.type);
+  if (desc.dtype != load.type)
+    input.convert = checked_converter("pointwise", desc.dtype, load.type);
   // A periodic one is read from any phase on.
   if (input.kind == Input::periodic) input.scratch = reserve(tile_ + input.period, input.width);
   else if (input.convert || input.kind == Input::strided)

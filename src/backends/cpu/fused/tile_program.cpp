@@ -53,7 +53,9 @@ class Lowering {
 
   uint16_t fresh(DType type) {
     if (out_.registers.size() >= TileProgram::kMaxRegisters)
-      throw Error("[pointwise] too many operands for one expression");
+      throw InternalError({.op = "fused",
+                           .given = "too many operands of one expression",
+                           .expected = str("at most ", TileProgram::kMaxRegisters)});
     out_.width = std::max(out_.width, itemsize(type));
     out_.registers.push_back({});
     return static_cast<uint16_t>(out_.registers.size() - 1);
@@ -64,7 +66,7 @@ class Lowering {
   }
   uint16_t convert(uint16_t at, DType from, DType to) {
     TileProgram::Instruction op;
-    op.convert = checked_converter(from, to);
+    op.convert = checked_converter("pointwise", from, to);
     op.operand[0] = at;
     op.to = fresh(to);
     out_.code.push_back(op);
@@ -77,7 +79,7 @@ class Lowering {
       if (c.type == type) return c.at;
     uint16_t at;
     if (value < in_.size()) {  // converted while it is loaded
-      if (in_[value].dtype != type) checked_converter(in_[value].dtype, type);
+      if (in_[value].dtype != type) checked_converter("pointwise", in_[value].dtype, type);
       at = fresh(type);
       out_.loads.push_back({static_cast<uint8_t>(value), type, at});
     } else {
@@ -93,7 +95,8 @@ class Lowering {
     TileProgram::Instruction code;
     code.fn = tiles_of(i.op_index, i.gradient, i.compute);
     if (!code.fn)
-      throw Error(str("[fused] internal: no tiles for ", pointwise_rows[i.op_index].name));
+      throw InternalError(
+          Fault{.op = "fused", .given = str("no tiles for ", pointwise_rows[i.op_index].name)});
     const DType type = native(compute_of(i.compute));
     const auto places = tile_places(i.op_index, i.gradient);
     for (size_t k = 0; k < i.operands; ++k)
@@ -161,14 +164,6 @@ class Lowering {
 };
 
 }  // namespace
-
-ConvertFn checked_converter(DType from, DType to) {
-  ConvertFn f = converter(from, to);
-  if (!f)
-    throw DTypeError("[pointwise] the CPU does not convert " + to_string(from) + " to " +
-                     to_string(to));
-  return f;
-}
 
 TileProgram lower(const std::vector<Expr::Instruction>& code, const std::vector<ValueDesc>& in,
                   const std::vector<uint8_t>& results, const std::vector<uint8_t>& kept) {

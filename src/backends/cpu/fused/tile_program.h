@@ -46,7 +46,4 @@ TileProgram lower(const std::vector<Expr::Instruction>& code, const std::vector<
 /// The tiles of a row or a row's gradient, by the dtype that it computes in; null: there are none.
 TileFn tiles_of(int row, int gradient, DType compute);
 
-/// converter(), or DTypeError.
-ConvertFn checked_converter(DType from, DType to);
-
 }  // namespace suanli::cpu

@@ -137,7 +137,9 @@ Primitive Primitive::reorder(const dnnl::memory::desc& from, const dnnl::memory:
 void Primitive::run(std::initializer_list<const void*> addresses, void* scratch) const {
   auto check = [](dnnl_status_t status) {
     if (status != dnnl_success)
-      throw Error(str("[onednn] a primitive failed with status ", static_cast<int>(status)));
+      throw InternalError(
+          Fault{.op = "onednn",
+                .given = str("a primitive failed with status ", static_cast<int>(status))});
   };
   size_t i = 0;
   for (const void* address : addresses)

@@ -78,8 +78,10 @@ const RegisterKernel register_log_softmax("log_softmax", softmax<true>);
 void check_targets(const char* op, const int64_t* target, int64_t rows, int64_t classes) {
   for (int64_t i = 0; i < rows; ++i)
     if (target[i] < 0 || target[i] >= classes)
-      throw InputError(str("[", op, "] target ", target[i], " at position ", i,
-                           " is out of range: there are ", classes, " classes"));
+      throw IoError({.op = op,
+                     .argument = "target",
+                     .given = str(target[i], " at position ", i),
+                     .expected = str("0…", classes - 1, ", for ", classes, " classes")});
 }
 
 /// In: x [N, C], target [N]. Out: the loss, and the largest element m and ln Σ exp(x − m) of every

@@ -15,12 +15,17 @@ inline std::array<int64_t, 8> broadcast_strides(const Shape& in, const Shape& ou
   std::array<int64_t, 8> strides{};
   int64_t stride = 1;
   const int shift = out.rank() - in.rank();
-  if (shift < 0)
-    throw ShapeError("[broadcast] " + to_string(in) + " does not broadcast to " + to_string(out));
+  const auto require = [&](bool ok) {
+    if (!ok)
+      throw ShapeError({.op = "broadcast",
+                        .argument = "input",
+                        .given = to_string(in),
+                        .expected = "a shape that broadcasts to " + to_string(out)});
+  };
+  require(shift >= 0);
   for (int axis = in.rank() - 1; axis >= 0; --axis) {
     const int64_t size = in[axis];
-    if (size != out[axis + shift] && size != 1)
-      throw ShapeError("[broadcast] " + to_string(in) + " does not broadcast to " + to_string(out));
+    require(size == out[axis + shift] || size == 1);
     strides[axis + shift] = size == 1 ? 0 : stride;
     stride *= size;
   }

@@ -1,0 +1,18 @@
+// SPDX-License-Identifier: Apache-2.0
+// The settings that help against an error, as options of the command line.
+#pragma once
+#include <string>
+
+#include "cli/framework/options.h"
+#include "suanli/error.h"
+
+namespace suanli::cli {
+
+/// "--batch-size" of "batch_size", the key of a run's configuration.
+std::string option_of(const std::string& setting);
+
+/// "Options: --batch-size, --accumulate. Command: suanli train --resume runs/1", in the user's
+/// language: the settings of `fault`, as far as `verb` has options for them. "" if it has none.
+std::string hints(const Fault& fault, const Verb& verb);
+
+}  // namespace suanli::cli
