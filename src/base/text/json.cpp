@@ -37,27 +37,27 @@ double Json::number() const {
   if (is_null()) return std::numeric_limits<double>::quiet_NaN();
   wrong_kind(*this, "a number");
 }
-const std::string& Json::string() const {
+const std::string& Json::string() const& {
   if (auto* v = std::get_if<std::string>(&value_)) return *v;
   wrong_kind(*this, "a string");
 }
-const Json::Array& Json::array() const {
+const Json::Array& Json::array() const& {
   if (auto* v = std::get_if<Array>(&value_)) return *v;
   wrong_kind(*this, "an array");
 }
-const Json::Object& Json::object() const {
+const Json::Object& Json::object() const& {
   if (auto* v = std::get_if<Object>(&value_)) return *v;
   wrong_kind(*this, "an object");
 }
 
-const Json* Json::find(std::string_view key) const {
+const Json* Json::find(std::string_view key) const& {
   if (auto* members = std::get_if<Object>(&value_))
     for (auto& [name, value] : *members)
       if (name == key) return &value;
   return nullptr;
 }
 
-const Json& Json::at(std::string_view key) const {
+const Json& Json::at(std::string_view key) const& {
   if (const Json* v = find(key)) return *v;
   throw IoError(Fault{.given = str("JSON has no \"", key, "\"")});
 }

@@ -41,11 +41,17 @@ class SUANLI_API Json {
   bool boolean() const;
   int64_t integer() const;
   double number() const;  ///< null reads as NaN, which JSON cannot write.
-  const std::string& string() const;
-  const Array& array() const;
-  const Object& object() const;
-  const Json* find(std::string_view key) const;  ///< Null if this is no object or has no such key.
-  const Json& at(std::string_view key) const;
+  const std::string& string() const&;
+  const Array& array() const&;
+  const Object& object() const&;
+  const Json* find(std::string_view key) const&;  ///< Null if this is no object or has no such key.
+  const Json& at(std::string_view key) const&;
+  // A temporary gives its parts away: references into it would outlive it.
+  std::string string() && { return std::as_const(*this).string(); }
+  Array array() && { return std::as_const(*this).array(); }
+  Object object() && { return std::as_const(*this).object(); }
+  const Json* find(std::string_view key) && = delete;
+  Json at(std::string_view key) && { return std::as_const(*this).at(key); }
 
   /// Sets or appends a member; a null value becomes an object first.
   Json& set(std::string key, Json value);

@@ -64,7 +64,8 @@ void read_model_file(const std::string& run, StoredRun& stored) {
 bool ended_at(const std::string& run, int64_t step) {
   const std::string path = run + "/summary.json";
   if (!path_exists(path)) return false;
-  const Json* steps = Json::parse(read_file(path), path).find("steps");
+  const Json summary = Json::parse(read_file(path), path);
+  const Json* steps = summary.find("steps");
   return steps && steps->is_integer() && steps->integer() == step;
 }
 
