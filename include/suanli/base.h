@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Dtypes and shapes, which every other header of Suanli uses.
+// Dtypes and shapes. Every other header of Suanli uses them.
 #pragma once
 #include <cstdint>
 #include <initializer_list>
@@ -13,8 +13,7 @@
 
 namespace suanli {
 
-/// Element types. Complex, 8-bit float and 4-bit types are named from the start; no op takes them
-/// yet.
+/// Element types. No op supports complex, 8-bit float and 4-bit types yet.
 enum class DType : uint8_t {
   f64,
   f32,
@@ -39,15 +38,15 @@ inline constexpr DType f64 = DType::f64, f32 = DType::f32, i64 = DType::i64, i32
                        u8 = DType::u8, boolean = DType::boolean;
 
 SUANLI_API const char* name(DType dtype);                 ///< "f32", "i64", "bool", …
-SUANLI_API DType dtype_from_name(std::string_view name);  ///< Throws IoError on an unknown name.
-/// Bytes per element (4-bit types: 1, stored unpacked).
+SUANLI_API DType dtype_from_name(std::string_view name);  ///< Throws IoError for an unknown name.
+/// Bytes per element. 4-bit types take 1, stored unpacked.
 SUANLI_API int64_t itemsize(DType dtype);
 constexpr bool is_float(DType d) {
   return d == DType::f64 || d == DType::f32 || d == DType::f16 || d == DType::bf16;
 }
 constexpr bool is_integer(DType d) { return d >= DType::i64 && d <= DType::u8; }
-/// The dtype that holds both: float beats integer beats bool, then the wider one; u8 with i8 → i16,
-/// as in PyTorch.
+/// The dtype that holds both, as in PyTorch: float beats integer beats bool, then the wider one; u8
+/// with i8 → i16.
 SUANLI_API DType promote(DType a, DType b);
 
 template <class T> struct DTypeOf;
@@ -71,7 +70,7 @@ template <> struct DTypeOf<bool> {
 };
 template <class T> inline constexpr DType dtype_of = DTypeOf<T>::value;
 
-/// Sizes of a tensor's axes, row-major, at most 8 of them; kept inline (no heap).
+/// The sizes of a tensor's axes, row-major, at most 8. They are stored inline, without heap.
 class Shape {
  public:
   static constexpr int kMaxRank = 8;
@@ -85,15 +84,15 @@ class Shape {
   int rank() const { return rank_; }
   int64_t operator[](int axis) const { return dims_[axis]; }
   int64_t& operator[](int axis) { return dims_[axis]; }
-  /// Size of `axis`, negative ones counted from the end. Throws ShapeError if out of range.
+  /// The size of `axis`. Negative axes count from the end. Throws ShapeError if out of range.
   int64_t at(int axis) const { return dims_[this->axis(axis)]; }
-  /// `axis` in 0…rank-1, negative ones counted from the end. Throws ShapeError if out of range.
+  /// `axis` in 0…rank-1. Negative axes count from the end. Throws ShapeError if out of range.
   int axis(int axis) const {
     int a = axis < 0 ? axis + rank_ : axis;
     if (a < 0 || a >= rank_) throw_axis(axis, rank_);
     return a;
   }
-  /// Product of the sizes. Throws ShapeError if 64 bits do not hold it.
+  /// The product of the sizes. Throws ShapeError if it does not fit in 64 bits.
   int64_t numel() const {
     int64_t n = 1;
     bool overflow = false;
@@ -122,8 +121,8 @@ class Shape {
 };
 
 /// The bytes of a tensor of this shape and dtype. Throws ShapeError `[op] …` if a size is negative,
-/// or if the sizes that are not 0 make more than kMaxTensorBytes: sums over the values of a program
-/// then never overflow.
+/// or if the nonzero sizes give more than kMaxTensorBytes. So sums over the values of a program
+/// never overflow.
 SUANLI_API int64_t tensor_bytes(const char* op, const Shape& shape, DType dtype);
 inline constexpr int64_t kMaxTensorBytes = int64_t{1} << 48;
 

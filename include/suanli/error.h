@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Errors: every exception of Suanli names what was called, what was given and what is expected.
+// Errors: every exception of Suanli names the call, the given value and the expected value.
 #pragma once
 #include <cstdint>
 #include <memory>
@@ -12,7 +12,7 @@
 
 namespace suanli {
 
-/// The kind of an error. Each has a class of its own.
+/// The kind of an error. Each kind has its own class.
 enum class ErrorCode : uint8_t {
   argument,  ///< ArgumentError
   shape,     ///< ShapeError
@@ -26,21 +26,22 @@ enum class ErrorCode : uint8_t {
 };
 SUANLI_API const char* name(ErrorCode code);  ///< "argument", "shape", …
 
-/// The parts of an error, from which its text is made:
-/// `[op] argument: given, expected … (in module). remedy`. Parts that are empty are left out.
+/// The parts of an error. Its text is made from them: `[op] argument: given, expected … (in
+/// module). remedy`. Empty parts are left out.
 struct Fault {
   std::string op;        ///< The op or function that was called; empty for files.
   std::string argument;  ///< Its argument or setting. For a file: `path: position`.
-  std::string given;     ///< The value, shape or dtype that was given; the fault of a file.
-  std::string expected;  ///< The values, shapes or dtypes that are allowed in its place.
+  std::string given;     ///< The given value, shape or dtype; for a file, the fault.
+  std::string expected;  ///< The allowed values, shapes or dtypes.
   std::string module;    ///< Path of the module whose forward() made the call.
-  std::string remedy;    ///< Advice, in whole sentences.
-  /// Names of the settings that help, as in a run's configuration: "batch_size". A front end words
+  std::string remedy;    ///< Advice, in complete sentences.
+  /// Names of the settings that help, as in a run's configuration: "batch_size". A front end prints
   /// them as its own options.
   std::vector<std::string> settings{};
 };
 
-/// Root of everything Suanli throws. Copies share the parts, so that copying never throws.
+/// The base class of everything that Suanli throws. Copies share the parts, so copying never
+/// throws.
 class SUANLI_API Error : public std::runtime_error {
  public:
   ErrorCode code() const { return code_; }
@@ -58,7 +59,7 @@ class SUANLI_API Error : public std::runtime_error {
   std::shared_ptr<const Fault> fault_;
 };
 
-/// An argument, an option or a setting has a value that is not allowed.
+/// An argument, option or setting has a value that is not allowed.
 class SUANLI_API ArgumentError : public Error {
  public:
   explicit ArgumentError(Fault fault) : Error(ErrorCode::argument, std::move(fault)) {}
@@ -68,43 +69,43 @@ class SUANLI_API ShapeError : public Error {
  public:
   explicit ShapeError(Fault fault) : Error(ErrorCode::shape, std::move(fault)) {}
 };
-/// An op was called with a dtype that it does not take.
+/// An op was called with a dtype that it does not support.
 class SUANLI_API DTypeError : public Error {
  public:
   explicit DTypeError(Fault fault) : Error(ErrorCode::dtype, std::move(fault)) {}
 };
-/// A device that is missing or unknown, or a tensor used on the wrong device.
+/// A device is missing or unknown, or a tensor was used on the wrong device.
 class SUANLI_API DeviceError : public Error {
  public:
   explicit DeviceError(Fault fault) : Error(ErrorCode::device, std::move(fault)) {}
 };
-/// A call that the object's state does not allow: a graph that was consumed, a gradient that does
-/// not exist, an undefined tensor, an empty module, a value that is pending on another thread.
+/// The object's state does not allow the call: the graph was consumed, the gradient does not exist,
+/// the tensor is undefined, the module is empty, the value is pending on another thread.
 class SUANLI_API StateError : public Error {
  public:
   explicit StateError(Fault fault) : Error(ErrorCode::state, std::move(fault)) {}
 };
-/// A value was read while its program was only rehearsed, to know its memory beforehand.
+/// A value was read while its program was only rehearsed for its memory forecast.
 class SUANLI_API RehearsalError : public StateError {
  public:
   using StateError::StateError;
 };
-/// A file or other data from outside are missing, damaged or unfit.
+/// A file or other external data is missing, damaged or unsuitable.
 class SUANLI_API IoError : public Error {
  public:
   explicit IoError(Fault fault) : Error(ErrorCode::io, std::move(fault)) {}
 };
-/// A reservation failed; the text says who holds what.
+/// A reservation failed. The text lists the holders of memory.
 class SUANLI_API OutOfMemory : public Error {
  public:
   explicit OutOfMemory(Fault fault) : Error(ErrorCode::memory, std::move(fault)) {}
 };
-/// A value became NaN or infinite where that ends the run.
+/// A value became NaN or infinite, and that ends the run.
 class SUANLI_API NumericError : public Error {
  public:
   explicit NumericError(Fault fault) : Error(ErrorCode::numeric, std::move(fault)) {}
 };
-/// A fault of Suanli itself. Please report it.
+/// A bug in Suanli. Please report it.
 class SUANLI_API InternalError : public Error {
  public:
   explicit InternalError(Fault fault) : Error(ErrorCode::internal, std::move(fault)) {}

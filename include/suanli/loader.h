@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The loader turns a data set into batches: order, augmentation and collation on threads of its
-// own.
+// The loader turns a data set into batches: order, augmentation and collation, on its own threads.
 //
 //   data::Loader loader(splits.train, {.batch_size = 64, .shuffle = true, .seed = 1});
 //   for (int64_t epoch = 0; epoch < 3; ++epoch)
@@ -18,12 +17,12 @@
 
 namespace suanli::data {
 
-/// 0 … n-1 in the order of `epoch`: a Fisher–Yates shuffle drawn from Philox(seed, epoch), the same
-/// on every machine.
+/// 0 … n-1 in the order of `epoch`: a Fisher–Yates shuffle drawn from Philox(seed, epoch). The
+/// order is the same on every machine.
 SUANLI_API std::vector<int64_t> epoch_order(int64_t n, uint64_t seed, int64_t epoch);
 
-/// The samples of an epoch and their order: a pure function of the epoch and of what it was made
-/// with.
+/// The samples of an epoch and their order: a pure function of the epoch and of the constructor's
+/// arguments.
 class SUANLI_API Sampler {
  public:
   Sampler() = default;
@@ -33,45 +32,48 @@ class SUANLI_API Sampler {
   virtual int64_t size() const = 0;  ///< Samples per epoch.
   virtual std::vector<int64_t> order(int64_t epoch) const = 0;
 };
-/// 0 … n-1 as they are, or as epoch_order() has them.
+/// 0 … n-1 in order, or in the order of epoch_order().
 SUANLI_API std::shared_ptr<const Sampler> sequential_sampler(int64_t n);
 SUANLI_API std::shared_ptr<const Sampler> random_sampler(int64_t n, uint64_t seed = 0);
-/// `count` samples per epoch drawn with replacement, sample i with a probability of weights[i] / Σ
+/// `count` samples per epoch, drawn with replacement. The probability of sample i is weights[i] / Σ
 /// weights. Throws ArgumentError for weights that are negative, not finite or all 0.
 SUANLI_API std::shared_ptr<const Sampler> weighted_sampler(std::vector<double> weights,
                                                            int64_t count, uint64_t seed = 0);
-/// As many samples per epoch as the data set has, drawn with replacement so that each class is as
-/// likely as another. Throws ArgumentError for a regression, IoError for a label that is no class.
+/// As many samples per epoch as the data set has, drawn with replacement, with equal probability
+/// for each class. Throws ArgumentError for a regression, and IoError for a label that is not a
+/// class.
 SUANLI_API std::shared_ptr<const Sampler> balanced_sampler(const Dataset& dataset,
                                                            uint64_t seed = 0);
-/// The share of process `rank` of `ranks`: every ranks-th of `all` from the rank-th on. All get as
-/// many: the first ones come once more. Throws ArgumentError unless 0 ≤ rank < ranks.
+/// The samples for process `rank` of `ranks`: every ranks-th of `all`, starting at the rank-th. All
+/// processes get equally many, so the first samples may occur twice. Throws ArgumentError unless 0
+/// ≤ rank < ranks.
 SUANLI_API std::shared_ptr<const Sampler> sharded_sampler(std::shared_ptr<const Sampler> all,
                                                           int64_t rank, int64_t ranks);
 
-/// Some samples: x [N, …input_shape] f32, y [N] i64, or f32 for regression; [N, classes] f32 where
-/// samples are mixed. Unpacks as `auto& [x, y] = batch`.
+/// A batch of samples: x [N, …input_shape] f32; y [N] i64, or f32 for a regression. If samples are
+/// mixed, y is [N, classes] f32. Unpacks as `auto& [x, y] = batch`.
 struct Batch {
   Tensor x, y;
-  int64_t index = 0;  ///< Its number within the epoch.
+  int64_t index = 0;  ///< Its index within the epoch.
 
   template <size_t I> Tensor& get() & { return I == 0 ? x : y; }
   template <size_t I> const Tensor& get() const& { return I == 0 ? x : y; }
   template <size_t I> Tensor&& get() && { return std::move(I == 0 ? x : y); }
 };
 
-/// Other views of pictures while training, done in this order. The view of a sample is a function
-/// of (seed, epoch, sample) alone, and of how often the epoch had it before where a sampler draws
-/// one again; what is mixed of (seed, epoch, batch). 0: not done; else the number that
-/// augment_words() explains, with its usual value.
+/// Augmentation of training pictures, applied in this order. The view of a sample depends only on
+/// (seed, epoch, sample). If a sampler draws a sample several times in an epoch, the view also
+/// depends on the number of earlier draws. A mix depends only on (seed, epoch, batch). 0 turns an
+/// augmentation off. Other values are the numbers that augment_words() describes, with their usual
+/// values.
 struct Augment {
   double resized_crop = 0, crop = 0, reflect_crop = 0, flip = 0, alternating_flip = 0;
   double randaugment = 0, trivialaugment = 0;
   double rotation = 0, affine = 0;
   double color_jitter = 0, grayscale = 0, blur = 0;
   double erasing = 0, cutout = 0;
-  /// These give targets [N, classes] f32, the share of each class; with both, each batch has one of
-  /// them.
+  /// These give targets [N, classes] f32, the share of each class. If both are on, each batch uses
+  /// one of them.
   double mixup = 0, cutmix = 0;
 
   SUANLI_API bool any() const;
@@ -83,33 +85,33 @@ struct AugmentWord {
   const char* doc;
 };
 SUANLI_API std::vector<AugmentWord> augment_words();
-/// "none", or some of augment_words() with commas between, as flip,rotation=30; without a number
-/// the usual one. Throws ArgumentError.
+/// Parses "none", or a comma-separated list of augment_words(), such as flip,rotation=30. A word
+/// without a number gets its usual value. Throws ArgumentError.
 SUANLI_API Augment augment_from_text(const std::string& text);
 
 struct LoaderOptions {
   int64_t batch_size = 64;
-  /// A new order each epoch, see epoch_order(); false: the order of the data set.
+  /// true: a new order each epoch, see epoch_order(). false: the order of the data set.
   bool shuffle = false;
   uint64_t seed = 0;
-  int threads = 1;  ///< Threads that read; 0 reads in the calling thread. Never changes a batch.
-  /// Batches that may wait or be in the making: the loader holds no more memory than these. 0:
-  /// usual_queue().
+  int threads = 1;  ///< Reading threads; 0 reads in the calling thread. Never changes a batch.
+  /// The maximum number of batches that wait or are being made, which bounds the loader's memory.
+  /// 0: usual_queue().
   int64_t queue = 0;
-  bool drop_last = false;  ///< Leaves out a last batch that is not full.
-  Augment augment{};  ///< Pictures only.
-  /// Samples and their order; null: all, as `shuffle` says.
+  bool drop_last = false;  ///< Leaves out the last batch if it is not full.
+  Augment augment{};  ///< For pictures only.
+  /// The samples and their order. If null, all samples, in the order that `shuffle` selects.
   std::shared_ptr<const Sampler> sampler{};
 };
 
-/// As many batches as 128 MiB hold, 2 to 4.
+/// As many batches as fit in 128 MiB, from 2 to 4.
 SUANLI_API int64_t usual_queue(const Info& info, int64_t batch_size);
 
-/// Reads batches ahead on threads of its own and hands them out in order. Batches are a pure
-/// function of (data set, batch_size, shuffle or sampler, augment, seed, epoch, index): threads,
-/// queue and timing never show. A label outside of 0 … Info::classes-1 throws IoError when its
-/// batch is due. Batches are charged to the session that its maker used. To be used from one thread
-/// at a time.
+/// Reads batches ahead on its own threads and returns them in order. Batches are a pure function of
+/// (data set, batch_size, shuffle or sampler, augment, seed, epoch, index). Threads, queue and
+/// timing never change them. A label outside 0 … Info::classes-1 throws IoError when its batch is
+/// due. Batches are charged to the session that the constructor's thread used. Use a loader from
+/// one thread at a time.
 class SUANLI_API Loader {
  public:
   /// Throws ArgumentError if an option is out of range.
@@ -119,17 +121,19 @@ class SUANLI_API Loader {
   Loader& operator=(Loader&&) noexcept;
 
   int64_t batches() const;  ///< Per epoch.
-  int64_t epoch() const;  ///< The one that next() reads from; -1 before the first.
+  int64_t epoch() const;  ///< The epoch that next() reads from; -1 before the first.
   const Dataset& dataset() const;
   const LoaderOptions& options() const;
 
-  /// Goes to batch `first_batch` of `epoch`, from wherever it stands. Throws ArgumentError if there
-  /// is no such place.
+  /// Moves to batch `first_batch` of `epoch`, from any position. Throws ArgumentError if that
+  /// position does not exist.
   void start(int64_t epoch, int64_t first_batch = 0);
-  /// Flushes this thread's pending work, then takes the next batch; false at the end of the epoch.
-  /// Rethrows the data set's exception when its batch is due, and again until start() moves on.
+  /// Flushes this thread's pending work, then takes the next batch. Returns false at the end of the
+  /// epoch. Rethrows the data set's exception when its batch is due, and again until start() moves
+  /// on.
   bool next(Batch& batch);
-  /// Seconds that next() waited for data since construction (with threads = 0: read it).
+  /// Seconds that next() waited for data since construction. With threads = 0, the seconds that it
+  /// read.
   double wait_seconds() const;
 
   struct End {};
@@ -144,8 +148,8 @@ class SUANLI_API Loader {
     explicit Iterator(Loader* loader) : loader_(loader) {}
     Loader* loader_;
   };
-  /// Starts the epoch after the current one (at first: 0), or goes on from a start() that nothing
-  /// was taken from yet.
+  /// Starts the next epoch (at first, epoch 0). After a start() from which no batch was taken, it
+  /// continues there.
   Iterator begin();
   End end() const { return {}; }
 

@@ -30,25 +30,22 @@ class Buffer : public Parameter {
   explicit Buffer(const Tensor& initial) : Parameter(initial, false) {}
 };
 
-/// Visitor of a module's fields. Names are the fields' own, so that state names follow
-/// PyTorch.
+/// A visitor of a module's fields. Names are those of the fields, so state names follow PyTorch.
 class SUANLI_API FieldVisitor {
  public:
   virtual ~FieldVisitor() = default;
   virtual void parameter(const std::string& name, Parameter& p) = 0;
-  /// State that is not trained (running statistics). A visitor that does not care gets it as a
-  /// parameter.
+  /// State that is not trained (running statistics). The default treats it as a parameter.
   virtual void buffer(const std::string& name, Parameter& p) { parameter(name, p); }
   virtual void module(const std::string& name, Module& m) = 0;
 };
 
-/// Visits the fields of a module that stays as it is. Cells may be set all the same: constness is
-/// shallow.
+/// A visitor of the fields of a const module. It may still set cells: constness is shallow.
 class SUANLI_API ConstFieldVisitor {
  public:
   virtual ~ConstFieldVisitor() = default;
   virtual void parameter(const std::string& name, const Parameter& p) = 0;
-  /// Like FieldVisitor's.
+  /// As in FieldVisitor.
   virtual void buffer(const std::string& name, const Parameter& p) { parameter(name, p); }
   virtual void module(const std::string& name, const Module& m) = 0;
 };
@@ -76,7 +73,7 @@ consteval size_t count_names(std::string_view list) {
   for (char c : list) count += c == ',';
   return count;
 }
-/// The names in "weight, bias", split when the program is compiled.
+/// The names in "weight, bias", split at compile time.
 template <size_t N> consteval std::array<std::string_view, N> split_names(std::string_view list) {
   std::array<std::string_view, N> names;
   for (std::string_view& name : names) {
@@ -94,7 +91,7 @@ void visit_fields(FieldVisitor& v, const std::array<std::string_view, sizeof...(
   size_t i = 0;
   (visit_field(v, std::string(names[i++]), fields), ...);
 }
-/// False if only a forward() that is not const takes the arguments.
+/// False if only a non-const forward() takes the arguments.
 template <class M, class... Args>
 concept ForwardIsConst = requires(const M& m, Args&&... args) {
   m.forward(std::forward<Args>(args)...);
@@ -103,18 +100,21 @@ concept ForwardIsConst = requires(const M& m, Args&&... args) {
 
 using NamedParameters = std::vector<std::pair<std::string, Parameter>>;
 
-/// Base of every module. Move-only; clone a module by constructing another one and
-/// load_state_dict().
+/// The base of every module. Modules are move-only. To clone a module, construct another one and
+/// call load_state_dict().
 ///
 /// forward() is const, and constness is shallow: a const module may be called, counted and saved,
 /// and a call in training mode sets cells (running statistics).
 ///
-/// Threads. In an InferenceMode, any number of threads may call one module at once, also while
-/// another thread trains it or calls train() and eval(). A call reads each parameter whole: the
-/// former value or the new one. Without an InferenceMode, calls in eval mode may run at once while
-/// nobody calls train() or eval(). Calls in training mode may set cells, so one thread at a time
-/// makes them. While to(), tie() or a move changes a module, no other thread may use it. State of a
-/// forward() other than cells, such as a KvCache, is an argument, one per caller.
+/// Threads:
+/// - In an InferenceMode, any number of threads may call one module at once, also while another
+/// thread trains it or calls train() or eval(). A call reads each parameter as a whole: the former
+/// value or the new one.
+/// - Without an InferenceMode, calls in eval mode may run at once while no thread calls train() or
+/// eval().
+/// - Calls in training mode may set cells, so one thread at a time makes them.
+/// - While to(), tie() or a move changes a module, no other thread may use it.
+/// - State of a forward() that is not in cells, such as a KvCache, is an argument, one per caller.
 class SUANLI_API Module {
  public:
   Module() = default;
@@ -124,44 +124,44 @@ class SUANLI_API Module {
   Module& operator=(const Module&) = delete;
   virtual ~Module() = default;
 
-  /// Calls the visitor on each field. SUANLI_FIELDS defines it.
+  /// Calls the visitor on each field. SUANLI_FIELDS defines this function.
   virtual void fields(FieldVisitor&) {}
-  /// The same for a const module. The other form only names fields, so threads may call both at
+  /// The same for a const module. The other overload only names fields, so threads may call both at
   /// once.
   void fields(ConstFieldVisitor& visitor) const;
-  /// Hidden by the call operator that SUANLI_FIELDS gives a module.
+  /// The call operator that SUANLI_FIELDS defines hides this one.
   template <class... Args> Tensor operator()(Args&&...) const {
     static_assert(sizeof...(Args) == static_cast<size_t>(-1),
                   "this module has no call operator: add SUANLI_FIELDS(its parameters and modules) "
                   "to it, or SUANLI_CALL if it has none");
     return {};
   }
-  /// The name in errors and summaries: "Linear", "Module" for a struct that does not say.
+  /// The name in errors and summaries, such as "Linear". The default is "Module".
   virtual const char* type_name() const { return "Module"; }
-  /// The module meant: this one, or the one that a holder holds.
+  /// This module, or for a holder the module that it holds.
   virtual const Module& self() const { return *this; }
   Module& self() { return const_cast<Module&>(std::as_const(*this).self()); }
 
-  /// Everything that is trained, each place once (tied ones under their first name), in the order
-  /// of the fields.
+  /// All trained parameters in the order of the fields. Tied parameters occur once, under their
+  /// first name.
   std::vector<Parameter> parameters() const;
   NamedParameters named_parameters() const;
-  /// All parameters and buffers under their full names; tied ones under each of their names.
+  /// All parameters and buffers under their full names. Tied ones occur under each of their names.
   NamedParameters state_dict() const;
-  /// Copies values in. Throws IoError listing missing, unexpected and misshapen names; nothing
-  /// is changed then.
+  /// Copies values into the module. Throws IoError with missing, unexpected and misshapen names;
+  /// then nothing is changed.
   void load_state_dict(const std::vector<std::pair<std::string, Tensor>>& state);
   int64_t parameter_count() const;
 
-  void train(bool on = true);  ///< Training mode for this module and all below it.
+  void train(bool on = true);  ///< Sets training mode for this module and all below it.
   void eval() { train(false); }
-  /// The mode that train() or eval() set; false in an InferenceMode of this thread.
+  /// The mode that train() or eval() set. In an InferenceMode of this thread it is false.
   bool training() const;
-  /// Freezes (false) or thaws every parameter below.
+  /// Freezes (false) or unfreezes (true) every parameter in this module and below.
   void requires_grad_(bool on);
-  /// Replaces every float parameter and buffer by one of another float dtype (tied ones stay tied).
-  /// To be called before an optimizer or an average is made of them: those hold the former places,
-  /// and say so when they are used.
+  /// Converts every float parameter and buffer to another float dtype. Tied ones stay tied. Call it
+  /// before you make an optimizer or an average of them: those hold the former cells, and throw
+  /// when they are used.
   void to(DType dtype);
 
  private:
@@ -171,8 +171,8 @@ class SUANLI_API Module {
   mutable uint32_t scope_ = 0;  // interned full path; learned when the root is first visited
 };
 
-/// Open while a module's forward runs: gives errors and profiles their path, and tells the recorder
-/// where modules end.
+/// Exists while a module's forward() runs. It gives errors and profiles their path, and marks the
+/// ends of modules for the recorder.
 class SUANLI_API Scope {
  public:
   explicit Scope(const Module& module);
@@ -184,9 +184,9 @@ class SUANLI_API Scope {
   int exceptions_;
 };
 
-/// Gives a module its call operator, and names to its fields (parameters, modules, optionals,
-/// vectors and unique_ptrs of them). The operator is a template, which C++ forbids in structs
-/// declared inside a function: declare modules outside.
+/// Defines a module's call operator and the names of its fields: parameters, modules, and
+/// optionals, vectors and unique_ptrs of them. The operator is a template, which C++ forbids in
+/// structs declared inside a function. So declare modules outside functions.
 #define SUANLI_FIELDS(...)                                                                  \
   void fields(::suanli::nn::FieldVisitor& visitor) override {                               \
     static constexpr auto suanli_field_names =                                              \
@@ -196,7 +196,7 @@ class SUANLI_API Scope {
   }                                                                                         \
   using ::suanli::nn::Module::fields;                                                       \
   SUANLI_CALL
-/// The call operator alone, for modules without fields.
+/// Defines only the call operator, for modules without fields.
 #define SUANLI_CALL                                                                          \
   template <class... Args> auto operator()(Args&&... args) const {                           \
     static_assert(                                                                           \
@@ -206,7 +206,7 @@ class SUANLI_API Scope {
     return this->forward(std::forward<Args>(args)...);                                       \
   }
 
-/// y = x Wᵀ + b. x [.., in], weight [out, in], bias [out]. Initialized as PyTorch does: uniform in
+/// y = x Wᵀ + b. x [.., in], weight [out, in], bias [out]. Initialized as in PyTorch: uniform in
 /// ±1/√in.
 class SUANLI_API Linear : public Module {
  public:
@@ -221,7 +221,7 @@ class SUANLI_API Linear : public Module {
   SUANLI_FIELDS(weight, bias)
 };
 
-/// See conv2d(). weight [out, in/groups, kernel, kernel], uniform in ±1/√(in/groups·kernel²).
+/// See conv2d(). weight [out, in/groups, kernel, kernel] is uniform in ±1/√(in/groups·kernel²).
 class SUANLI_API Conv2d : public Module {
  public:
   struct Options {
@@ -239,10 +239,10 @@ class SUANLI_API Conv2d : public Module {
   ConvOptions conv_;
 };
 
-/// Base of BatchNorm1d and BatchNorm2d: batch_norm() over the channels. While training with the
-/// batch's statistics, which also move the running ones: running ← (1 − momentum) · running +
-/// momentum · batch (the variance unbiased, n/(n−1)); in eval mode with the running ones. As
-/// PyTorch's.
+/// The base of BatchNorm1d and BatchNorm2d: batch_norm() over the channels, as in PyTorch. Training
+/// mode uses the statistics of the batch and updates the running ones: running ← (1 − momentum) ·
+/// running + momentum · batch. The variance is unbiased there, with n/(n−1). Eval mode uses the
+/// running statistics.
 class SUANLI_API BatchNorm : public Module {
  public:
   struct Options {
@@ -254,7 +254,7 @@ class SUANLI_API BatchNorm : public Module {
   SUANLI_FIELDS(weight, bias, running_mean, running_var, num_batches_tracked)
 
  protected:
-  /// Inputs have from `least` to `most` axes.
+  /// Inputs have `least` to `most` axes.
   BatchNorm(const char* name, int64_t channels, Options options, int least, int most);
 
  private:
@@ -279,7 +279,7 @@ class SUANLI_API BatchNorm2d : public BatchNorm {
   const char* type_name() const override { return "BatchNorm2d"; }
 };
 
-/// See embedding(). weight [num_embeddings, embedding_dim], N(0, 1).
+/// See embedding(). weight [num_embeddings, embedding_dim] is N(0, 1).
 class SUANLI_API Embedding : public Module {
  public:
   Embedding(int64_t num_embeddings, int64_t embedding_dim);
@@ -289,8 +289,8 @@ class SUANLI_API Embedding : public Module {
   SUANLI_FIELDS(weight)
 };
 
-/// See layer_norm(). weight and bias in `normalized_shape`, the sizes of the last axes; ones and
-/// zeros.
+/// See layer_norm(). weight and bias have shape `normalized_shape`, the sizes of the last axes.
+/// They begin as ones and zeros.
 class SUANLI_API LayerNorm : public Module {
  public:
   struct Options {
@@ -311,9 +311,9 @@ class SUANLI_API LayerNorm : public Module {
   double eps_;
 };
 
-/// Self-attention with `num_heads` heads (Vaswani et al. 2017): x [B, T, embed_dim] → the same.
-/// State as PyTorch's nn.MultiheadAttention with batch_first: in_proj_weight [3·embed_dim,
-/// embed_dim], queries, keys and values one after the other, in_proj_bias, out_proj.
+/// Self-attention with `num_heads` heads (Vaswani et al. 2017): x [B, T, embed_dim] → the same
+/// shape. State names are those of PyTorch's nn.MultiheadAttention with batch_first: in_proj_weight
+/// [3·embed_dim, embed_dim] (queries, keys, values in this order), in_proj_bias, out_proj.
 class SUANLI_API MultiheadAttention : public Module {
  public:
   MultiheadAttention(int64_t embed_dim, int64_t num_heads);
@@ -367,7 +367,7 @@ SUANLI_ACTIVATION(Hardsigmoid, hardsigmoid)
 SUANLI_ACTIVATION(Hardswish, hardswish)
 #undef SUANLI_ACTIVATION
 
-/// stochastic_depth() while training, the input itself in eval mode.
+/// stochastic_depth() in training mode, the input itself in eval mode.
 class SUANLI_API StochasticDepth : public Module {
  public:
   explicit StochasticDepth(double p) : p_(p) {}
@@ -379,7 +379,7 @@ class SUANLI_API StochasticDepth : public Module {
   double p_;
 };
 
-/// dropout() while training, the input itself in eval mode.
+/// dropout() in training mode, the input itself in eval mode.
 class SUANLI_API Dropout : public Module {
  public:
   explicit Dropout(double p = 0.5) : p_(p) {}
@@ -391,7 +391,7 @@ class SUANLI_API Dropout : public Module {
   double p_;
 };
 
-/// All axes from `first` on as one (the batch axis stays).
+/// Merges all axes from `first` on into one. By default the batch axis remains.
 class SUANLI_API Flatten : public Module {
  public:
   explicit Flatten(int first = 1) : first_(first) {}
@@ -403,16 +403,16 @@ class SUANLI_API Flatten : public Module {
   int first_;
 };
 
-/// Any module that maps one tensor to one tensor, behind one interface. Sequential, the model zoo
-/// and Trainer hold modules in it. An empty one holds none: default-constructed or moved from.
+/// Holds any module that maps one tensor to one tensor, behind one interface. Sequential, the model
+/// zoo and Trainer use it. A default-constructed or moved-from one is empty.
 class SUANLI_API AnyModule : public Module {
  public:
   AnyModule() = default;
   template <class M> requires(std::is_base_of_v<Module, std::decay_t<M>> &&
                               !std::is_same_v<std::decay_t<M>, AnyModule>)
   AnyModule(M&& module) : held_(std::make_unique<Held<std::decay_t<M>>>(std::forward<M>(module))) {}
-  explicit operator bool() const { return held_ != nullptr; }  ///< False for an empty one.
-  /// Calling an empty one throws StateError, as get() does.
+  explicit operator bool() const { return held_ != nullptr; }  ///< False if it is empty.
+  /// Throws StateError if it is empty, as get() does.
   Tensor operator()(const Tensor& x) const { return held().call(x); }
   Module& get() { return held().module(); }
   const Module& get() const { return held().module(); }
@@ -445,7 +445,7 @@ class SUANLI_API AnyModule : public Module {
   std::unique_ptr<Holder> held_;
 };
 
-/// Modules called one after the other; fields are named 0, 1, 2, ….
+/// Calls modules in sequence. Fields are named 0, 1, 2, ….
 class SUANLI_API Sequential : public Module {
  public:
   Sequential() = default;
@@ -468,7 +468,8 @@ class SUANLI_API Sequential : public Module {
   std::vector<AnyModule> modules_;
 };
 
-/// Makes b the same place as a (weight tying). Before the optimizer is built. Shapes must agree.
+/// Ties b to the cell of a (weight tying). Call it before the optimizer is built. Shapes must
+/// agree.
 SUANLI_API void tie(const Parameter& a, Parameter& b);
 
 }  // namespace suanli::nn

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Ops on tensors. suanli/pointwise.h declares the pointwise ones (add, exp, relu, gelu, where, …);
-// it is generated from the table that also gives their kernels and gradients. docs/ops.md lists all
+// Ops on tensors. suanli/pointwise.h declares the pointwise ops (add, exp, relu, gelu, where, …).
+// It is generated from the table that also gives their kernels and gradients. docs/ops.md lists all
 // ops.
 #pragma once
 #include <optional>
@@ -10,8 +10,7 @@
 
 namespace suanli {
 
-// ---- pointwise: inputs broadcast as in NumPy, dtypes are promoted as in PyTorch
-// --------------------------------------------
+// ---- pointwise: inputs broadcast as in NumPy, dtypes are promoted as in PyTorch -----------------
 inline Tensor operator+(const Tensor& x, const Tensor& y) { return add(x, y); }
 inline Tensor operator-(const Tensor& x, const Tensor& y) { return sub(x, y); }
 inline Tensor operator*(const Tensor& x, const Tensor& y) { return mul(x, y); }
@@ -29,19 +28,20 @@ inline Tensor& operator*=(Tensor& x, const Tensor& y) { return x = mul(x, y); }
 inline Tensor& operator/=(Tensor& x, const Tensor& y) { return x = div(x, y); }
 
 /// x / y rounded to an integer: toward zero (trunc), or down (floor). Integers stay integers, and
-/// n/0 is 0; of floats it is the quotient as rounded that counts. No gradient flows.
+/// n/0 is 0. For floats, the quotient is first rounded to its dtype. No gradient flows.
 enum class Rounding : uint8_t { trunc, floor };
 inline Tensor div(const Tensor& x, const Tensor& y, Rounding rounding) {
   return rounding == Rounding::trunc ? div_trunc(x, y) : div_floor(x, y);
 }
 
-/// x converted to `dtype`: float → integer truncates, anything → bool is x ≠ 0, f16 and bf16 are
-/// rounded to nearest even. Other ops take f64 and f32 (and integers where they make sense), and
-/// throw DTypeError when called with another dtype.
+/// Converts x to `dtype`. Float → integer truncates, any dtype → bool is x ≠ 0, and f16 and bf16
+/// are rounded to nearest even. Other ops support f64 and f32, and integers where they make sense.
+/// They throw DTypeError at the call for another dtype.
 SUANLI_API Tensor cast(const Tensor& x, DType dtype);
 
 // ---- creation -----------------------------------------------------------------------------------
-/// A tensor of `shape` filled with `value` (a scalar slot: another value is the same program).
+/// A tensor of `shape` filled with `value`. `value` is a scalar slot: another value gives the same
+/// program.
 SUANLI_API Tensor full(const Shape& shape, const Tensor& value, DType dtype = f32);
 inline Tensor zeros(const Shape& shape, DType dtype = f32) { return full(shape, 0.0, dtype); }
 inline Tensor ones(const Shape& shape, DType dtype = f32) { return full(shape, 1.0, dtype); }
@@ -50,56 +50,57 @@ SUANLI_API Tensor arange(int64_t n, const Tensor& start = 0, DType dtype = i64);
 
 // ---- reductions ---------------------------------------------------------------------------------
 using Axes = std::vector<int>;
-/// Σ over `axes` (all if empty). Integers and bool sum in i64; f32 accumulates in f32 pairwise
-/// blocks.
+/// Σ over `axes` (all if empty). Integers and bool are summed in i64. f32 is summed in f32, in
+/// pairwise blocks.
 SUANLI_API Tensor sum(const Tensor& x, const Axes& axes = {}, bool keepdims = false);
-/// sum / count. Float dtypes; the mean of nothing is NaN.
+/// sum / count. Float dtypes. The mean of no elements is NaN.
 SUANLI_API Tensor mean(const Tensor& x, const Axes& axes = {}, bool keepdims = false);
-/// Largest element over `axes` (all if empty); NaN if one is among them. The gradient is shared
-/// equally among equal maxima. Throws ShapeError if a reduced axis has size 0.
+/// The largest element over `axes` (all if empty), or NaN if any element is NaN. The gradient is
+/// shared equally among equal maxima. Throws ShapeError if a reduced axis has size 0.
 SUANLI_API Tensor max(const Tensor& x, const Axes& axes = {}, bool keepdims = false);
-/// Index of the first largest element along `axis`, i64, without that axis.
+/// The index (i64) of the first largest element along `axis`, without that axis.
 SUANLI_API Tensor argmax(const Tensor& x, int axis = -1);
-/// x summed down to `shape`, the inverse of broadcasting (what the gradient of a broadcast needs).
+/// x summed to `shape`, the inverse of broadcasting. Gradients of broadcasts use it.
 SUANLI_API Tensor sum_to(const Tensor& x, const Shape& shape);
 
 // ---- products and convolution -------------------------------------------------------------------
-/// Matrix product. [.., M, K] × [.., K, N] → [.., M, N]; leading axes broadcast; transpose_a /
-/// transpose_b read the last two axes swapped. f32, f64; f32 accumulation in f32.
+/// Matrix product: [.., M, K] × [.., K, N] → [.., M, N]. Leading axes broadcast. transpose_a and
+/// transpose_b read the last two axes swapped. f32, f64; f32 accumulates in f32.
 SUANLI_API Tensor matmul(const Tensor& a, const Tensor& b, bool transpose_a = false,
                          bool transpose_b = false);
 
 struct ConvOptions {
   int stride = 1, padding = 0, dilation = 1, groups = 1;
 };
-/// 2-D convolution (cross-correlation, as in every framework): y[n,o,p,q] = Σ_{c,r,s}
-/// x[n,c,p·stride+r·dilation−pad, q·stride+s·dilation−pad] · w[o,c,r,s] + b[o]. x [N, C, H, W], w
-/// [O, C/groups, R, S], b [O] or undefined → [N, O, P, Q], P = ⌊(H + 2·pad − dilation·(R−1) −
-/// 1)/stride⌋ + 1. f32, f64. Throws ShapeError if channels or kernel do not fit,
-/// ArgumentError for an option below its least value.
+/// 2-D convolution (cross-correlation, as in every framework):
+/// y[n,o,p,q] = Σ_{c,r,s} x[n,c,p·stride+r·dilation−pad, q·stride+s·dilation−pad] · w[o,c,r,s] +
+/// b[o].
+/// x [N, C, H, W], w [O, C/groups, R, S], b [O] or undefined → [N, O, P, Q] with P = ⌊(H + 2·pad −
+/// dilation·(R−1) − 1)/stride⌋ + 1. f32, f64. Throws ShapeError if channels, groups or kernel do
+/// not fit, ArgumentError for an option below its least value.
 SUANLI_API Tensor conv2d(const Tensor& x, const Tensor& w, const Tensor& b = {},
                          const ConvOptions& options = {});
 
 struct PoolOptions {
   int kernel = 2, stride = 0 /* 0: kernel */, padding = 0;
 };
-/// Largest element of each window; padding counts as −∞. x [N, C, H, W] → [N, C, P, Q], P = ⌊(H +
-/// 2·pad − kernel)/stride⌋ + 1.
+/// The largest element of each window; padding counts as −∞. x [N, C, H, W] → [N, C, P, Q], P = ⌊(H
+/// + 2·pad − kernel)/stride⌋ + 1.
 SUANLI_API Tensor max_pool2d(const Tensor& x, const PoolOptions& options = {});
-/// Mean of each window; the zeros of the padding count. x [N, C, H, W] → [N, C, P, Q] as
+/// The mean of each window; zeros of the padding count. x [N, C, H, W] → [N, C, P, Q] as in
 /// max_pool2d().
 SUANLI_API Tensor avg_pool2d(const Tensor& x, const PoolOptions& options = {});
-/// x [N, C, H, W] → [N, C, height, width]: element i is the mean of rows ⌊i·H/height⌋ to
-/// ⌈(i+1)·H/height⌉ − 1, and columns alike.
+/// x [N, C, H, W] → [N, C, height, width]. Element i is the mean of rows ⌊i·H/height⌋ to
+/// ⌈(i+1)·H/height⌉ − 1. Columns are averaged the same way.
 SUANLI_API Tensor adaptive_avg_pool2d(const Tensor& x, int height, int width);
 
-/// Mean and (biased) variance of each channel, [C].
+/// The mean and (biased) variance of each channel, [C].
 struct BatchStatistics {
   Tensor mean, variance;
 };
-/// (x − mean) / √(variance + eps) · weight + bias with the statistics of each channel of x [N, C,
-/// …] over all its other axes (Ioffe & Szegedy 2015). weight, bias [C], of x's dtype. `statistics`
-/// receives them, without gradient.
+/// (x − mean) / √(variance + eps) · weight + bias, with the statistics of each channel of x [N, C,
+/// …] over all other axes (Ioffe & Szegedy 2015). weight and bias are [C] and have x's dtype.
+/// `statistics` receives the statistics, without gradient.
 SUANLI_API Tensor batch_norm(const Tensor& x, const Tensor& weight, const Tensor& bias,
                              double eps = 1e-5, BatchStatistics* statistics = nullptr);
 /// The same with given statistics, as in evaluation.
@@ -107,63 +108,65 @@ SUANLI_API Tensor batch_norm(const Tensor& x, const Tensor& weight, const Tensor
                              const BatchStatistics& fixed, double eps = 1e-5);
 
 // ---- shape --------------------------------------------------------------------------------------
-/// Same elements in row-major order under another shape; one size may be -1 (what is left).
+/// The same elements in row-major order under another shape. One size may be -1 and is then
+/// computed.
 SUANLI_API Tensor reshape(const Tensor& x, const Shape& shape);
-/// Axes from `first` to `last` as one.
+/// Merges the axes from `first` to `last` into one.
 SUANLI_API Tensor flatten(const Tensor& x, int first = 0, int last = -1);
-/// Axes in the order `axes`; all reversed if empty.
+/// The axes in the order `axes`; reversed if it is empty.
 SUANLI_API Tensor transpose(const Tensor& x, const Axes& axes = {});
-/// Broadcast to `shape`; a size of -1 keeps x's.
+/// Broadcasts to `shape`. A size of -1 keeps x's size.
 SUANLI_API Tensor expand(const Tensor& x, const Shape& shape);
-/// `length` elements along `axis` from `start` on, `step` apart (step ≥ 1). `start` may be a tensor
-/// (a scalar slot: another start is the same program); a constant start is checked here, a computed
-/// one is clamped into range.
+/// `length` elements along `axis`, from `start` in steps of `step` ≥ 1. `start` may be a tensor. It
+/// is a scalar slot: another start gives the same program. A constant start is checked at the call;
+/// a computed one is clamped into range.
 SUANLI_API Tensor slice(const Tensor& x, int axis, const Tensor& start, int64_t length,
                         int64_t step = 1);
 /// x with `update` written over slice(x, axis, start, update.size(axis), step).
 SUANLI_API Tensor slice_update(const Tensor& x, const Tensor& update, int axis, const Tensor& start,
                                int64_t step = 1);
-/// Joined along `axis`; all other sizes equal.
+/// Joins tensors along `axis`. All other sizes are equal.
 SUANLI_API Tensor concat(const std::vector<Tensor>& xs, int axis = 0);
 /// The elements along `axis` in the opposite order.
 SUANLI_API Tensor flip(const Tensor& x, int axis);
 
 // ---- indexing -----------------------------------------------------------------------------------
-/// y[.., i, ..] = x[.., index[.., i, ..], ..] along `axis`; index has x's rank, other sizes not
-/// larger than x's. i64 indices in range (checked when run: throws IoError).
+/// y[.., i, ..] = x[.., index[.., i, ..], ..] along `axis`. index is i64 and has x's rank; its
+/// other sizes are at most x's. An index out of range throws IoError when the op runs.
 SUANLI_API Tensor gather(const Tensor& x, int axis, const Tensor& index);
-/// x with src added at index along `axis`: y[.., index[.., i, ..], ..] += src[.., i, ..] (the
-/// transpose of gather). Equal indices add up in order.
+/// x with src added at index along `axis`: y[.., index[.., i, ..], ..] += src[.., i, ..], the
+/// transpose of gather. Values at equal indices are added in order.
 SUANLI_API Tensor scatter_add(const Tensor& x, int axis, const Tensor& index, const Tensor& src);
-/// Rows of `table` [V, D] named by index [..] i64 → [.., D]. Indices in range (checked when run:
-/// throws IoError).
+/// Rows of `table` [V, D] selected by index [..] i64 → [.., D]. An index out of range throws
+/// IoError when the op runs.
 SUANLI_API Tensor embedding(const Tensor& table, const Tensor& index);
-/// index [..] i64 → [.., classes], 1 at the index. Indices in range (checked when run: throws
-/// IoError).
+/// index [..] i64 → [.., classes], 1 at the index. An index out of range throws IoError when the op
+/// runs.
 SUANLI_API Tensor one_hot(const Tensor& index, int64_t classes, DType dtype = f32);
 
 // ---- normalization ------------------------------------------------------------------------------
-/// (x − mean)/√(variance + eps) · weight + bias, mean and variance (divided by n) over x's last
-/// axes, as many as weight has (Ba et al. 2016). weight and bias in the shape of these axes; bias
-/// may be undefined. f32, f64, one dtype for all.
+/// (x − mean)/√(variance + eps) · weight + bias, with mean and variance (divided by n) over x's
+/// last axes, as many as weight has (Ba et al. 2016). weight and bias have the shape of these axes;
+/// bias may be undefined. f32, f64; all have the same dtype.
 SUANLI_API Tensor layer_norm(const Tensor& x, const Tensor& weight, const Tensor& bias = {},
                              double eps = 1e-5);
 
 // ---- attention ----------------------------------------------------------------------------------
 struct AttentionOptions {
-  bool causal = false;  ///< Query i sees keys 0 … i only.
-  std::optional<double> scale = {};  ///< 1/√D if it is not given.
-  /// One integer, with `causal`: query i sees keys 0 … offset + i, as behind earlier tokens whose
-  /// keys are kept. A scalar slot: another number is the same program. Not of self_attention.
+  bool causal = false;  ///< Query i sees only keys 0 … i.
+  std::optional<double> scale = {};  ///< 1/√D if not given.
+  /// One integer, with `causal`: query i sees keys 0 … offset + i. Use it after earlier tokens
+  /// whose keys are kept. It is a scalar slot: another number gives the same program.
+  /// self_attention does not support it.
   Tensor offset = {};
 };
-/// softmax(q kᵀ · scale) v (Vaswani et al. 2017). q [.., T, D], k and v [.., S, D], the same
-/// leading axes → [.., T, D]. f32, f64. No T × S matrix is ever in memory: the gradient computes
-/// the probabilities again, tile by tile.
+/// softmax(q kᵀ · scale) v (Vaswani et al. 2017). q [.., T, D], k and v [.., S, D] with the same
+/// leading axes → [.., T, D]. f32, f64. No T × S matrix is ever in memory: the gradient recomputes
+/// the probabilities tile by tile.
 SUANLI_API Tensor scaled_dot_product_attention(const Tensor& q, const Tensor& k, const Tensor& v,
                                                const AttentionOptions& options = {});
-/// The same for `heads` heads that lie beside each other, as one Linear gives them: qkv [B, T,
-/// 3·H·D], queries first, then keys, then values → [B, T, H·D]. No head is moved in memory.
+/// The same for `heads` heads that lie side by side, as one Linear gives them: qkv [B, T, 3·H·D]
+/// with queries first, then keys, then values → [B, T, H·D]. No head is moved in memory.
 SUANLI_API Tensor self_attention(const Tensor& qkv, int64_t heads,
                                  const AttentionOptions& options = {});
 
@@ -172,26 +175,26 @@ SUANLI_API Tensor self_attention(const Tensor& qkv, int64_t heads,
 SUANLI_API Tensor softmax(const Tensor& x, int axis = -1);
 /// x − max x − log Σ exp(x − max x) along `axis`.
 SUANLI_API Tensor log_softmax(const Tensor& x, int axis = -1);
-/// Mean of −log_probabilities[n, target[n]]. log_probabilities [N, C], target [N] i64 → [].
+/// The mean of −log_probabilities[n, target[n]]. log_probabilities [N, C], target [N] i64 → [].
 SUANLI_API Tensor nll_loss(const Tensor& log_probabilities, const Tensor& target);
 /// nll_loss(log_softmax(logits), target) in one pass. logits [N, C], target [N] of any integer
-/// dtype, 0 … C−1 (checked when run: throws IoError) → []. Or target [N, C] of a float dtype,
-/// the share that each class has in a sample (mixed pictures, smoothed labels): mean over n of −Σ
-/// target[n, c] · log_softmax(logits)[n, c], as PyTorch has it; 0 · ln 0 is 0.
+/// dtype, 0 … C−1 → []. A target out of range throws IoError when the op runs. Or target [N, C] of
+/// a float dtype, the share of each class in a sample (mixed pictures, smoothed labels). The result
+/// is then the mean over n of −Σ target[n, c] · log_softmax(logits)[n, c], as in PyTorch; 0 · ln 0
+/// is 0.
 SUANLI_API Tensor cross_entropy(const Tensor& logits, const Tensor& target);
-/// cross_entropy() where classes count differently and `label_smoothing` ε of each target is spread
-/// over all classes (Szegedy et al. 2016, section 7), as PyTorch's of these arguments: Σ_n ((1−ε)
-/// w[t_n]·l[n, t_n] + ε/C Σ_c w[c]·l[n, c]) / Σ_n w[t_n] with l = −log_softmax(logits). logits [N,
-/// C], target [N] of any integer dtype, weight [C] of a float dtype or undefined (all 1) → [].
-/// Terms whose factor (a weight, ε, 1−ε) is 0 are left out, even if the logarithm is infinite. A
-/// name of its own, so that cross_entropy stays a plain function that a Loss can hold.
+/// cross_entropy() with class weights and label smoothing, as in PyTorch. `label_smoothing` ε of
+/// each target is spread over all classes (Szegedy et al. 2016, section 7):
+/// Σ_n ((1−ε) w[t_n]·l[n, t_n] + ε/C Σ_c w[c]·l[n, c]) / Σ_n w[t_n] with l = −log_softmax(logits).
+/// logits [N, C], target [N] of any integer dtype, weight [C] of a float dtype or undefined (all 1)
+/// → []. Terms whose factor (a weight, ε, 1−ε) is 0 are left out, even if the logarithm is
+/// infinite. It has its own name so that cross_entropy stays a plain function that a Loss can hold.
 SUANLI_API Tensor weighted_cross_entropy(const Tensor& logits, const Tensor& target,
                                          const Tensor& weight, double label_smoothing = 0);
-/// Mean of (x − y)².
+/// The mean of (x − y)².
 SUANLI_API Tensor mse_loss(const Tensor& x, const Tensor& y);
 
-// ---- random (from this thread's default generator unless one is given)
-// -------------------------------------------------------
+// ---- random (from this thread's default generator unless one is given) --------------------------
 SUANLI_API Tensor uniform(const Shape& shape, double low = 0.0, double high = 1.0,
                           DType dtype = f32,
                           Generator* generator = nullptr);  ///< [low, high)
@@ -199,11 +202,12 @@ SUANLI_API Tensor normal(const Shape& shape, double mean = 0.0, double std = 1.0
                          Generator* generator = nullptr);
 /// [n] i64: 0 … n-1 in random order.
 SUANLI_API Tensor permutation(int64_t n, Generator* generator = nullptr);
-/// Zeroes elements with probability p and scales the others by 1/(1−p); `training` false: x itself.
+/// Sets elements to zero with probability p and scales the others by 1/(1−p). If `training` is
+/// false, returns x.
 SUANLI_API Tensor dropout(const Tensor& x, double p = 0.5, bool training = true,
                           Generator* generator = nullptr);
-/// The same for whole samples x [N, …], each dropped or kept as one (torchvision's mode "row";
-/// Huang et al. 2016).
+/// The same for complete samples x [N, …]: each is dropped or kept as one (torchvision's mode
+/// "row"; Huang et al. 2016).
 SUANLI_API Tensor stochastic_depth(const Tensor& x, double p, bool training = true,
                                    Generator* generator = nullptr);
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Where the time of a thread's programs goes.
+// Profiles of a thread's programs: the time of each op, module and host span.
 //
 //   Profiler profiler;
 //   for (int i = 0; i < 20; ++i) step();
@@ -13,18 +13,18 @@
 
 namespace suanli {
 
-/// An entry of a table: an op, or a module.
+/// A row of a table: an op or a module.
 struct ProfileRow {
   std::string name;
   int64_t calls = 0;
   double seconds = 0;
-  /// Counted from shapes: every operand once, whatever the caches made of it.
+  /// Counted from shapes: every operand once, independent of caches.
   int64_t flops = 0, bytes = 0;
 };
 
-/// A span of the host's work or a kernel, in the order of their beginnings.
+/// A span of host work or a kernel. Events are in the order of their start.
 struct ProfileEvent {
-  std::string name, module;       ///< No module: a span, or a kernel of no module.
+  std::string name, module;  ///< `module` is empty for a span, or for a kernel outside modules.
   bool kernel = false;
   double start = 0, seconds = 0;  ///< Since the profiler began.
   int64_t flops = 0, bytes = 0;
@@ -32,19 +32,19 @@ struct ProfileEvent {
 
 struct ProfileReport {
   double seconds = 0;          ///< Since the profiler began.
-  double kernel_seconds = 0;   ///< In kernels.
-  /// That the profiler itself took: not part of the machine's other work.
+  double kernel_seconds = 0;   ///< The time in kernels.
+  /// The time of the profiler itself, which is not part of the other times.
   double own_seconds = 0;
   int64_t kernels = 0, flops = 0, bytes = 0;
   int64_t plan_hits = 0, plans_built = 0;
-  /// Kernels, longest first. Module "": outside of all modules.
+  /// Kernels, longest first. Module "" means outside all modules.
   std::vector<ProfileRow> by_op, by_module;
   /// Each without the spans and kernels inside it, longest first.
   std::vector<ProfileRow> spans;
 };
 
-/// Listens to the programs of the thread that makes it, while it lives. One at a time per thread:
-/// throws ArgumentError. Everything is kept, some 150 bytes per kernel.
+/// While it exists, records the programs of the thread that made it. Each thread may have one at a
+/// time; a second one throws ArgumentError. Everything is kept, about 150 bytes per kernel.
 class SUANLI_API Profiler {
  public:
   Profiler();

@@ -7,7 +7,7 @@ namespace suanli {
 
 enum class DeviceKind : uint8_t { cpu, cuda };
 
-/// Where a tensor lives and where ops on it run.
+/// The device that holds a tensor and runs the ops on it.
 struct Device {
   DeviceKind kind = DeviceKind::cpu;
   int8_t index = 0;
@@ -15,16 +15,16 @@ struct Device {
 };
 SUANLI_API std::string to_string(Device device);  ///< "cpu" or "cuda:0"
 SUANLI_API std::ostream& operator<<(std::ostream& out, Device device);
-/// "cpu", "cuda", "cuda:1", or "auto" (the best that answers). An asked-for GPU that is missing
-/// throws DeviceError and says what is missing; it never falls back.
+/// Parses "cpu", "cuda", "cuda:1" or "auto" (the best available device). If a requested GPU is
+/// missing, throws DeviceError with the missing part. It never falls back to another device.
 SUANLI_API Device device_from_name(std::string_view name);
 
-/// The instruction set that own kernels were dispatched to ("avx3", "avx2", "sse4", …), with what
-/// oneDNN uses ("avx512_core_amx").
+/// The instruction set of Suanli's own kernels ("avx3", "avx2", "sse4", …), and that of oneDNN
+/// ("avx512_core_amx").
 SUANLI_API std::string isa();
 
-/// Gives memory that no session uses back to the system, which is kept otherwise for later tensors
-/// of the same size: worth it after a phase with other sizes.
+/// Returns memory that no session uses to the system. Otherwise it is kept for later tensors of the
+/// same size. Call it after a phase with other sizes.
 SUANLI_API void release_freed_memory(Device device = {});
 
 }  // namespace suanli

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// All of Suanli.
+// All public headers of Suanli.
 #pragma once
 #include "suanli/autograd.h"
 #include "suanli/base.h"

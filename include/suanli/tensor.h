@@ -25,17 +25,17 @@ SUANLI_API void retain(Cell* cell);
 SUANLI_API void release(Cell* cell);
 }  // namespace detail
 
-/// A counted handle to one result of a recorded op. Copying copies the handle; the value behind it
+/// A counted handle to one result of a recorded op. Copying copies the handle. The value behind it
 /// never changes (`x += y` rebinds x). Nothing is computed until a value is read or the program
-/// ends (see plan.h, flush()).
+/// ends (see flush()).
 ///
-/// A tensor whose value is still pending belongs to the thread that recorded it; using it on
-/// another thread throws StateError.
+/// A tensor with a pending value belongs to the thread that recorded it. Using it on another thread
+/// throws StateError.
 class SUANLI_API Tensor {
  public:
   Tensor() = default;
-  /// A 0-d scalar slot: it takes the dtype of the tensor that it meets (f32 or i64 alone), and a
-  /// program with another number in its place is the same program.
+  /// A 0-d scalar slot. It takes the dtype of the tensor that it is combined with (alone: f32 or
+  /// i64). A program with another number in its place is the same program.
   template <class S> requires std::is_arithmetic_v<S>
   Tensor(S value) {
     init_scalar(static_cast<double>(value), static_cast<int64_t>(value),
@@ -46,7 +46,7 @@ class SUANLI_API Tensor {
   }
   /// The parameter's current value, differentiable.
   Tensor(const Parameter& parameter);
-  Tensor(std::initializer_list<float> values);              ///< 1-d f32.
+  Tensor(std::initializer_list<float> values);  ///< 1-d f32.
   Tensor(const Tensor& o) : node_(o.node_), index_(o.index_) {
     if (node_) detail::retain(node_, index_);
   }
@@ -80,31 +80,31 @@ class SUANLI_API Tensor {
   Device device() const;
   bool requires_grad() const;
 
-  /// Adds d(this)/d(leaf) into the gradient of every leaf that this value came from (parameters,
-  /// and tensors after requires_grad_()), and consumes the graph. `this` must have one element. See
+  /// Adds d(this)/d(leaf) to the gradient of every leaf that this value depends on (parameters, and
+  /// tensors after requires_grad_()), and consumes the graph. `this` must have one element. See
   /// autograd.h.
   void backward() const;
-  /// The same value, cut off from the graph.
+  /// The same value, detached from the graph.
   Tensor detach() const;
-  /// Rebinds this handle to the same value as a leaf whose gradient backward() adds up in grad(),
-  /// and grad(outputs, inputs) gives. A leaf stays the leaf that it is. Float dtypes.
+  /// Rebinds this handle to the same value as a leaf. backward() adds up its gradient in grad(),
+  /// and grad(outputs, inputs) returns it. A leaf remains the same leaf. Float dtypes.
   Tensor& requires_grad_();
-  /// The gradient that backward() left in this leaf (or in the parameter that it reads); undefined
-  /// if none reached it yet. Throws StateError for a tensor that is no leaf: grad(outputs, inputs)
-  /// gives gradients of computed values.
+  /// The gradient that backward() stored in this leaf, or in the parameter that it reads. Undefined
+  /// if no gradient reached it yet. Throws StateError for a tensor that is not a leaf: use
+  /// grad(outputs, inputs) for gradients of computed values.
   Tensor grad() const;
   /// Drops the gradient of this leaf.
   void zero_grad();
 
-  /// Reads the value: flushes what this thread has pending, waits for this value alone. item() and
-  /// to_vector() convert to T, float to integer toward zero, as LibTorch does; they throw
-  /// DTypeError if T does not hold the number. data() needs the tensor's own dtype.
+  /// Reads the value: flushes this thread's pending work, and waits for this value only. item() and
+  /// to_vector() convert to T, float to integer toward zero, as LibTorch does. They throw
+  /// DTypeError if T cannot hold the number. data() needs the tensor's own dtype.
   template <class T> T item() const;  ///< One element.
   template <class T> std::vector<T> to_vector() const;  ///< All elements, row-major.
-  /// A view of the bytes, valid while this handle lives. CPU only.
+  /// A view of the bytes, valid while this handle exists. CPU only.
   template <class T> std::span<const T> data() const;
   float item() const { return item<float>(); }
-  /// True once the value lies in memory (a flush has computed it).
+  /// True if the value is in memory (a flush has computed it).
   bool materialized() const;
 
   Node* node() const { return node_; }
@@ -123,15 +123,15 @@ class SUANLI_API Tensor {
   int index_ = 0;
 };
 
-/// From host memory, copied. Throws ShapeError if the counts differ.
+/// Copies host memory. Throws ShapeError if the counts differ.
 template <class T> Tensor tensor(const std::vector<T>& values, const Shape& shape);
 template <class T> Tensor tensor(std::initializer_list<T> values) {
   return tensor<T>(std::vector<T>(values), Shape{static_cast<int64_t>(values.size())});
 }
-/// From raw bytes in row-major order, copied: nbytes must be shape.numel() * itemsize(dtype).
+/// Copies raw bytes in row-major order. nbytes must be shape.numel() * itemsize(dtype).
 SUANLI_API Tensor tensor_from_bytes(const void* data, int64_t nbytes, const Shape& shape,
                                     DType dtype);
-/// Uninitialized host memory that `fill(void*)` writes before the tensor is first used: no second
+/// Uninitialized host memory that `fill(void*)` writes before the tensor is first used. It saves a
 /// copy.
 template <class F> Tensor tensor_filled_by(const Shape& shape, DType dtype, F&& fill);
 
@@ -139,7 +139,7 @@ namespace detail {
 SUANLI_API Tensor allocate_host(const Shape& shape, DType dtype, void** data);
 SUANLI_API const void* host_data(const Tensor& t, DType expected);
 
-/// One number of a tensor, whatever its dtype.
+/// One number of a tensor of any dtype.
 struct Number {
   bool is_float;
   double real;
@@ -186,10 +186,10 @@ template <class F> Tensor tensor_filled_by(const Shape& shape, DType dtype, F&& 
   return t;
 }
 
-/// A named place whose value changes: weights, optimizer state, running statistics. Copying the
-/// handle shares the place. The only mutable thing in a program, and (alone) a holder of a
-/// gradient. Every write rebinds; the last one counts. A write becomes visible to other threads and
-/// to checkpoints when the flush that computes it succeeds, or not at all.
+/// A cell whose value changes: weights, optimizer state, running statistics. Copying the handle
+/// shares the cell. It is the only mutable thing in a program, and the only holder of a gradient.
+/// Every write rebinds; the last one counts. A write becomes visible to other threads and to
+/// checkpoints when the flush that computes it succeeds. If the flush fails, it never does.
 class SUANLI_API Parameter {
  public:
   Parameter() = default;
@@ -208,18 +208,19 @@ class SUANLI_API Parameter {
 
   bool defined() const { return cell_ != nullptr; }
   Tensor value() const { return Tensor(*this); }
-  /// Same shape and dtype as before, else ShapeError/DTypeError.
+  /// The value must have the same shape and dtype as before; otherwise throws ShapeError or
+  /// DTypeError.
   void set(const Tensor& value) const;
   /// Undefined if no backward() reached it since the last step.
   Tensor grad() const;
-  void set_grad(const Tensor& grad) const;  ///< Undefined tensor: drops it.
+  void set_grad(const Tensor& grad) const;  ///< An undefined tensor drops the gradient.
   bool requires_grad() const;
-  /// false freezes: no gradient is computed for it, optimizers skip it.
+  /// false freezes the parameter: no gradient is computed for it, and optimizers skip it.
   void set_requires_grad(bool on) const;
   const Shape& shape() const;
   DType dtype() const;
   int64_t numel() const { return shape().numel(); }
-  /// Counts committed writes.
+  /// The number of committed writes.
   uint64_t version() const;
   Cell* cell() const { return cell_; }
 
@@ -228,29 +229,29 @@ class SUANLI_API Parameter {
 };
 
 /// A stream of Philox-4x32-10 random bits: (seed, counter). A draw advances the counter by a
-/// function of its shape when it is recorded, even if its result is never used; a dropped program
-/// (exception, out of memory) takes the draws back.
+/// function of its shape when it is recorded, even if its result is never used. If a program is
+/// dropped (exception, out of memory), its draws are taken back.
 class SUANLI_API Generator {
  public:
   explicit Generator(uint64_t seed);
   uint64_t seed() const;
-  uint64_t counter() const;  ///< As the recording thread sees it.
+  uint64_t counter() const;  ///< The value that the recording thread sees.
   void set_state(uint64_t seed, uint64_t counter);
   Cell* cell() const { return cell_.cell(); }
 
  private:
   Parameter cell_;
 };
-/// This thread's default generator. Seeded by manual_seed(); threads other than the first derive
+/// This thread's default generator. manual_seed() seeds it. Threads other than the first derive
 /// theirs from (seed, stream).
 SUANLI_API Generator& default_generator();
 SUANLI_API void manual_seed(uint64_t seed, uint64_t stream = 0);
 
-/// Computes everything this thread has pending. Ordinary programs need not call it: reading a
-/// value, an optimizer step and a data loader's next() do.
+/// Computes all pending work of this thread. Ordinary programs need not call it: reading a value,
+/// an optimizer step and a data loader's next() call it.
 SUANLI_API void flush();
-/// Forgets everything pending on this thread, pending parameter values included; handles into it
-/// throw when used.
+/// Drops all pending work of this thread, including pending parameter values. Handles into it throw
+/// when they are used.
 SUANLI_API void drop_pending();
 
 /// Prints like NumPy: shape, dtype and the (abbreviated) elements. Reads the value.

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
-/// The version of these headers. CMake reads it from here: this is the only place to change it.
+/// The version of these headers. CMake reads it from here. Change it only here.
 #define SUANLI_VERSION_MAJOR 0
 #define SUANLI_VERSION_MINOR 1
 #define SUANLI_VERSION_PATCH 0

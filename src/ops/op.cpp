@@ -115,7 +115,7 @@ void Infer::require_size(const Shape& shape, DType dtype) const {
     tensor_bytes(def_.name, shape, dtype);
   } catch (const ShapeError& e) {
     Fault f = e.fault();
-    if (!wanted_ || !(shape == *wanted_)) f.argument = "result";
+    if (!wanted_ || shape != *wanted_) f.argument = "result";
     f.module = module_path();
     throw ShapeError(std::move(f));
   }

@@ -11,12 +11,11 @@ namespace suanli {
 
 namespace {
 const char* kind_of(const Json& v) {
-  return v.is_null()     ? "null"
-         : v.is_bool()   ? "a boolean"
-         : v.is_number() ? "a number"
-         : v.is_string() ? "a string"
-         : v.is_array()  ? "an array"
-                         : "an object";
+  if (v.is_null()) return "null";
+  if (v.is_bool()) return "a boolean";
+  if (v.is_number()) return "a number";
+  if (v.is_string()) return "a string";
+  return v.is_array() ? "an array" : "an object";
 }
 [[noreturn]] void wrong_kind(const Json& v, const char* expected) {
   throw IoError(Fault{.given = str("JSON has ", kind_of(v)), .expected = expected});

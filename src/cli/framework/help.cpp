@@ -42,7 +42,7 @@ int run(const Arguments& arguments) {
 std::string overview() {
   auto say = in_users_language;
   std::string out = fmt::format("{}\n\n{} suanli {}\n\n",
-                                say("suanli trains, measures and uses neural networks."),
+                                say("suanli trains, evaluates and runs neural networks."),
                                 say("Usage:"), say("COMMAND …"));
   for (const Verb& v : verbs())
     out += fmt::format("  {:<11} {}\n", v.name,
@@ -51,7 +51,7 @@ std::string overview() {
       "\n{}\n  suanli train\n{}\n  suanli COMMAND --help\n\n{}\n",
       say("First run, no data needed:"), say("Help for one command:"),
       wrapped(
-          say("Exit: 0 success, 1 failure, 2 wrong usage, 3 bad data or files, 130 interrupted"), 2,
+          say("Exit: 0 success, 1 failure, 2 usage error, 3 bad data or files, 130 interrupted"), 2,
           width_of_help()));
   return out;
 }
@@ -94,8 +94,8 @@ std::string help_of(const Verb& verb) {
 
 Verb help_verb() {
   return {"help",
-          "list the commands, or the options of one",
-          {{"COMMAND", "the command to explain", false}},
+          "list all commands, or the options of one command",
+          {{"COMMAND", "the command to describe", false}},
           {},
           {"suanli help train"},
           run};

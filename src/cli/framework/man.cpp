@@ -78,7 +78,7 @@ int run(const Arguments& arguments) {
     return 0;
   }
   std::string out = fmt::format(
-      ".TH SUANLI 1 \"\" \"suanli {}\"\n.SH NAME\nsuanli \\- trains, measures and uses neural "
+      ".TH SUANLI 1 \"\" \"suanli {}\"\n.SH NAME\nsuanli \\- trains, evaluates and runs neural "
       "networks\n",
       version());
   out += ".SH SYNOPSIS\n.B suanli\n.I COMMAND\n[\\fIoption\\fR \\[u2026]]\n.SH COMMANDS\n";
@@ -86,36 +86,36 @@ int run(const Arguments& arguments) {
   out += R"(.SH EXIT STATUS
 .TP
 .B 0
-good
+success
 .TP
 .B 1
 failure: out of memory, a loss that became infinite, a result that cannot be written
 .TP
 .B 2
-wrong usage: an option or a command that is not known, a value that an option does not take
+usage error: an unknown option or command, a value that an option does not accept
 .TP
 .B 3
-wrong data, files or configuration: missing, damaged, not fitting
+invalid data, files or configuration: missing, damaged or unsuitable
 .TP
 .B 129, 130, 143
-after SIGHUP, SIGINT or SIGTERM; a training saves its run first
+ended by SIGHUP, SIGINT or SIGTERM; a training saves a checkpoint first
 .TP
 .B 141
-nobody reads the standard output any more
+the reader of the standard output is gone
 .SH JSON
-With \-\-json the standard output is one line, a JSON object. A verb other than train that a signal ends prints nothing.
+With \-\-json, the standard output is one line with a JSON object. If a signal ends a verb other than train, the verb prints nothing.
 For an error, the object holds "error" (the text), "exit" (the exit status) and the parts of the text: "code" (the kind of error), "op", "argument", "given" and "expected". The text also goes to the standard error.
 .SH ENVIRONMENT
 .TP
 .B NO_COLOR
-no bold text
+turns bold text off
 )";
   for (const EnvironmentVariable& v : kEnvironment)
     out += fmt::format(".TP\n.B {}\n{} ({}; default: {})\n", v.name, roff(v.doc),
                        roff(expected_value(v)), roff(v.usual));
   out += R"(.TP
 .B LC_ALL, LC_MESSAGES, LANG
-zh\[u2026]: help in Chinese
+a value that begins with zh selects help in Chinese
 .SH FILES
 A run folder holds config.toml, metrics.jsonl, log.txt, checkpoints/, model.safetensors and summary.json.
 )";

@@ -68,20 +68,20 @@ std::string markdown_page() {
   std::string out =
       "# The command line\n\n"
       "`suanli man --markdown` writes this page from the tables of verbs and options.\n"
-      "`suanli help VERB` shows a part of it, in Chinese where the locale is.\n\n";
+      "`suanli help VERB` prints the part for one verb, in Chinese if the locale is Chinese.\n\n";
   for (const Verb& v : verbs()) out += section(v);
   out += R"(## Exit status
 
 | status | meaning |
 |---|---|
-| 0 | good |
+| 0 | success |
 | 1 | failure: out of memory, a loss that became infinite, a result that cannot be written |
-| 2 | wrong usage: an unknown option or command, a value that an option does not take |
-| 3 | wrong data, files or configuration: missing, damaged, not fitting |
-| 129, 130, 143 | after SIGHUP, SIGINT or SIGTERM; a training saves its run first |
-| 141 | the reader of the standard output has gone |
+| 2 | usage error: an unknown option or command, a value that an option does not accept |
+| 3 | invalid data, files or configuration: missing, damaged or unsuitable |
+| 129, 130, 143 | ended by SIGHUP, SIGINT or SIGTERM; a training saves a checkpoint first |
+| 141 | the reader of the standard output is gone |
 
-With `--json` the standard output is one line, a JSON object. For an error, the object holds `error` (the
+With `--json`, the standard output is one line with a JSON object. For an error, the object holds `error` (the
 text), `exit` (the exit status) and the parts of the text: `code` (the kind of error), `op`, `argument`,
 `given` and `expected`. The text also goes to the standard error.
 )";

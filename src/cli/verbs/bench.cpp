@@ -57,8 +57,9 @@ int run(const Arguments& args) {
 Verb bench_verb() {
   return {"bench",
           "measure the peak performance of this machine",
-          {{"WHAT", "roofs: multiply-adds on registers, copying and reading of large arrays", true,
-            false, "roofs"}},
+          {{"WHAT",
+            "roofs: measure multiply-adds on registers, and copying and reading of large arrays",
+            true, false, "roofs"}},
           {
               {"--again", OptionType::nothing, "", "measure again, ignoring stored results"},
               {"--threads", OptionType::integer, "N", "compute threads", "all CPUs of this process",

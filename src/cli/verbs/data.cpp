@@ -84,19 +84,20 @@ Verb data_verb() {
       "data",
       "inspect data, download public data sets, pack pictures for fast reading",
       {{"WORD",
-        "show: counts, sizes, balance, brightness, duplicates, broken files; get: download; pack: "
-        "write one file",
+        "show: report counts, sizes, balance, brightness, duplicates and broken files; get: "
+        "download a data set; pack: write pictures to one file",
         true, false, "show get pack"},
        {"DATA",
-        "show and pack: as for suanli train, default glyphs; get: mnist, fashion-mnist or cifar10",
+        "show and pack: same as for suanli train, default glyphs; get: mnist, fashion-mnist or "
+        "cifar10",
         false,
         false,
         "",
         {{"get", published_sets()}}},
-       {"WHERE", "get: the folder, default downloads/DATA; pack: the file to write", false}},
+       {"WHERE", "get: the target folder, default downloads/DATA; pack: the file to write", false}},
       {
           {"--target", OptionType::text, "COLUMN",
-           "show: target column of a table, same as DATA?target=COLUMN"},
+           "show: target column of a table, the same as DATA?target=COLUMN"},
           {"--sheet", OptionType::text, "FILE",
            "show: write the first ten training pictures of each class to a PNG"},
           {"--augment", OptionType::text, "LIST",

@@ -112,8 +112,9 @@ int run_data_get(const Arguments& args) {
       Fault fault = e.fault();
       fault.remedy = joined_sentences(
           fault.remedy,
-          fmt::format("Run this again to go on, or get {} on another machine and put it into {}.",
-                      from.urls[0], folder));
+          fmt::format(
+              "Run this again to go on, or download {} on another machine and put it into {}.",
+              from.urls[0], folder));
       throw IoError(fault);
     }
   }

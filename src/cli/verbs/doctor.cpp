@@ -42,10 +42,9 @@ std::string gpu() {
 
 std::string runs_folder() {
   if (access("runs", F_OK) == 0)
-    return access("runs", W_OK) == 0 ? "runs/ can be written"
-                                     : "runs/ cannot be written: give --out";
-  return access(".", W_OK) == 0 ? "runs/ can be made here"
-                                : "this folder cannot be written: give --out";
+    return access("runs", W_OK) == 0 ? "runs/ is writable" : "runs/ is not writable: give --out";
+  return access(".", W_OK) == 0 ? "runs/ can be created here"
+                                : "this folder is not writable: give --out";
 }
 
 /// Each variable with the value in force: the given one, else the default.
@@ -64,7 +63,7 @@ Json::Array environment() {
 }
 
 std::string environment_in_words() {
-  std::string out = "\nEnvironment variables, with the value in force\n";
+  std::string out = "\nEnvironment variables, with the values in force\n";
   for (const EnvironmentVariable& v : kEnvironment) {
     const std::optional<std::string> given = given_value(v);
     out += fmt::format("{:<20} {}\n    {} ({})\n", v.name,
@@ -119,7 +118,7 @@ int run(const Arguments& args) {
 }  // namespace
 
 Verb doctor_verb() {
-  return {"doctor", "report what this machine offers and what is missing",
+  return {"doctor", "report hardware, software, settings and anything missing",
           {},       {{"--json", OptionType::nothing, "", "print one JSON object on stdout"}},
           {},       run};
 }

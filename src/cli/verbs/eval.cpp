@@ -71,9 +71,10 @@ int run(const Arguments& args) {
   if (source == "-") source = fmt::format("{}:{}", trained.kind, kStandardInput);
   trained.session.set_threads(static_cast<int>(args.integer("--threads", c.threads)));
   if (is_stdout(args.text("--confusion")))
-    throw ArgumentError({.argument = "--confusion",
-                         .given = "the standard output",
-                         .expected = "a file for a picture beside the result"});
+    throw ArgumentError(
+        {.argument = "--confusion",
+         .given = "the standard output",
+         .expected = "a file for the picture, since the result goes to the standard output"});
   if (args.has("--confusion") && trained.task == data::Task::regression)
     throw ArgumentError({.argument = "--confusion",
                          .given = fmt::format("{}, which was trained on numbers", path),
@@ -83,7 +84,7 @@ int run(const Arguments& args) {
     throw IoError(
         {.argument = path,
          .given = fmt::format("no data at {} any more", place),
-         .remedy = fmt::format("Say where they are now: suanli eval {} DATA", shell_quoted(path))});
+         .remedy = fmt::format("Give the new location: suanli eval {} DATA", shell_quoted(path))});
   // The run's own data are split as they were in training; other data count whole.
   data::OpenOptions options{.seed = static_cast<uint64_t>(c.seed),
                             .val_fraction = own_data ? c.val : 0,

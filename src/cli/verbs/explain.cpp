@@ -153,7 +153,7 @@ Verb explain_verb() {
           with_training_options({
               {"--batch", OptionType::integer, "N", "short for --batch-size", "", 1, 1e9},
               {"--evaluation", OptionType::nothing, "",
-               "explain the evaluation of a batch instead of training"},
+               "explain the evaluation of a batch instead of a training step"},
               {"--tape", OptionType::nothing, "", "also list the records after each pass"},
               {"--html", OptionType::text, "FILE", "write the graph as a self-contained HTML page"},
               {"--json", OptionType::nothing, "", "print everything as one JSON object on stdout"},

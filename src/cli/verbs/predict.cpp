@@ -296,21 +296,21 @@ bool are_rows(const TrainedModel& trained, const std::string& run,
                               : is == Named::picture ? "a picture"
                                                      : "an archive of arrays",
                      .expected = fmt::format(
-                         "a table with a header line, for {} answers for rows of tables", run)});
+                         "a table with a header line, since {} predicts for rows of tables", run)});
     if (is == Named::workbook)
       throw IoError({.argument = file,
-                     .given = "no table in text",
-                     .remedy = "Save it as CSV, and give that."});
+                     .given = "not a text table",
+                     .remedy = "Save it as CSV and give the CSV file."});
     if (pictures && is == Named::table)
       throw IoError({.argument = file,
                      .given = "a table",
-                     .expected = fmt::format("pictures, for {} answers for pictures", run)});
+                     .expected = fmt::format("pictures, since {} answers for pictures", run)});
   }
   if (archives == 0 && !table && !pictures)
     throw IoError({.argument = run,
                    .given = str("trained on samples of shape ", trained.input_shape),
                    .expected = "arrays as NumPy saves them, data.npz",
-                   .remedy = "Such samples are neither pictures nor rows of a table."});
+                   .remedy = "These samples are neither pictures nor rows of a table."});
   return table || archives > 0;
 }
 
@@ -378,7 +378,7 @@ Verb predict_verb() {
               {"--top", OptionType::integer, "K", "number of classes to list per picture or row",
                "1", 1, 1e6},
               {"--csv", OptionType::text, "FILE",
-               "write predictions to a table instead of printing them"},
+               "write predictions to a CSV file instead of printing them"},
               tta_option("test-time augmentation: none, mirror or translate", "the run's"),
               {"--skip-bad", OptionType::nothing, "", "skip unreadable pictures"},
               device_option(),

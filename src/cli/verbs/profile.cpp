@@ -178,11 +178,12 @@ int run(const Arguments& args) {
 Verb profile_verb() {
   return {"profile",
           "profile training steps",
-          {{"train", "the word train", true, false, "train"},
+          {{"train", "the command to profile, always train", true, false, "train"},
            {"DATA", "same as for suanli train; default glyphs", false}},
           with_training_options({
               {"--steps", OptionType::integer, "N", "profiled steps", "20", 1, 1e6},
-              {"--warm-up", OptionType::integer, "N", "warm-up steps before them", "3", 0, 1e6},
+              {"--warm-up", OptionType::integer, "N", "warm-up steps before the profiled steps",
+               "3", 0, 1e6},
               {"--trace", OptionType::text, "FILE", "write a trace for ui.perfetto.dev or Chrome"},
               {"--json", OptionType::nothing, "",
                "print the result or error as one JSON object on stdout"},

@@ -36,8 +36,8 @@ Trainer resumed_from(const Arguments& args) {
     if (std::find(std::begin(kWithResume), std::end(kWithResume), name) == std::end(kWithResume))
       throw ArgumentError({.argument = name,
                            .given = "beside --resume",
-                           .expected = "what the config.toml of the run says",
-                           .remedy = "Leave it out, or start a new run."});
+                           .expected = "the value in the config.toml of the run",
+                           .remedy = "Omit it, or start a new run."});
   ResumeOptions options;
   options.force = args.has("--force");
   options.epochs = args.integer("--epochs", options.epochs);
@@ -53,7 +53,7 @@ std::string best_line(const TrainResult& r, const data::Info& info, const std::s
   const bool regression = info.task == data::Task::regression, validated = !std::isnan(r.val_loss),
              tested = !std::isnan(r.test_loss);
   if (!validated && !tested)
-    return fmt::format("train loss      {:.4f}  (there is neither a validation nor a test set)",
+    return fmt::format("train loss      {:.4f}  (there is no validation set and no test set)",
                        r.train_loss);
   auto measured = [&](double rmse, double accuracy) {
     return regression ? fmt::format("{:.6g}", rmse) : percent(accuracy);
@@ -92,12 +92,12 @@ std::string report(const TrainResult& r, const Trainer& trainer) {
   constexpr double kMuchWaiting = 0.3;
   if (r.data_wait > kMuchWaiting && info.kind == "folder")
     line("",
-         "less waiting: suanli data pack decodes the pictures once; --loader-threads reads with "
+         "to wait less: suanli data pack decodes the pictures once; --loader-threads reads with "
          "more threads");
   if (!std::isnan(r.flops_per_s))
     line("work", share_of_roof(r.flops_per_s, r.executed_flops_per_s));
   if (!std::isnan(r.grad_norm))
-    line("gradients", fmt::format("norm {:.3g} in the mean, clipped to {} in {:.1f}% of the steps",
+    line("gradients", fmt::format("mean norm {:.3g}, clipped to {} in {:.1f}% of the steps",
                                   r.grad_norm, trainer.config().clip_norm, 100 * r.clipped));
   line("memory", memory_in_words(r.peak_bytes));
   line("run folder", r.run);
@@ -148,7 +148,7 @@ int run(const Arguments& args) {
     Fault fault = e.fault();
     fault.remedy = joined_sentences(
         fault.remedy,
-        fmt::format("The last checkpoint is whole. Then go on with: suanli train --resume {}",
+        fmt::format("The last checkpoint is complete. Then resume with: suanli train --resume {}",
                     shell_quoted(folder)));
     throw IoError(fault);
   } catch (...) {
@@ -171,40 +171,40 @@ int run(const Arguments& args) {
 }  // namespace
 
 Verb train_verb() {
-  return {
-      "train",
-      "train a model on data; all results go to a run folder",
-      {{"DATA",
-        "a folder of pictures, a sub-folder per class; table.csv?target=COLUMN; glyphs; KIND:PATH; "
-        "default glyphs",
-        false}},
-      with_training_options({
-          {"--epochs", OptionType::integer, "N", "passes over the training data", "the recipe's", 1,
-           1e9},
-          {"--time", OptionType::text, "TIME",
-           "time limit, such as 90s, 20m, 1.5h; speed is measured first", "the recipe's epochs"},
-          {"--patience", OptionType::integer, "N",
-           "stop after N epochs without improvement in validation", "never", 1, 1e9},
-          {"--out", OptionType::text, "DIR", "the run folder", "runs/<date>-<model>-<n>"},
-          {"--checkpoint-every", OptionType::integer, "N",
-           "steps between checkpoints; 0: none by steps", "500", 0, 1e15},
-          {"--checkpoint-minutes", OptionType::real, "X",
-           "minutes between checkpoints; 0: none by time", "5", 0},
-          {"--max-steps", OptionType::integer, "N", "stop after N steps", "no limit", 1, 1e15},
-          {"--resume", OptionType::text, "RUN",
-           "resume a stopped or killed run bit for bit; DATA: the new place of its data"},
-          {"--force", OptionType::nothing, "",
-           "with --resume: continue even if the result will not be bit-exact"},
-          {"--dry-run", OptionType::nothing, "",
-           "show data, layers, memory and time; stop before the first step"},
-          {"--json", OptionType::nothing, "",
-           "print the result or error as one JSON object on stdout"},
-          {"--quiet", OptionType::nothing, "", "show no progress"},
-      }),
-      {"suanli train", "suanli train photos",
-       "suanli train mnist:downloads/mnist --model cnn_c --epochs 10",
-       "suanli train --resume runs/2026-01-31-cnn_b-1"},
-      run};
+  return {"train",
+          "train a model on data; all results go to a run folder",
+          {{"DATA",
+            "a folder of pictures with one sub-folder per class; table.csv?target=COLUMN; glyphs; "
+            "KIND:PATH; default glyphs",
+            false}},
+          with_training_options({
+              {"--epochs", OptionType::integer, "N", "passes over the training data",
+               "the recipe's", 1, 1e9},
+              {"--time", OptionType::text, "TIME",
+               "time limit, such as 90s, 20m or 1.5h; the measured speed decides the epochs",
+               "the recipe's epochs"},
+              {"--patience", OptionType::integer, "N",
+               "stop after N epochs without improvement in validation", "never", 1, 1e9},
+              {"--out", OptionType::text, "DIR", "the run folder", "runs/<date>-<model>-<n>"},
+              {"--checkpoint-every", OptionType::integer, "N",
+               "steps between checkpoints; 0: none by steps", "500", 0, 1e15},
+              {"--checkpoint-minutes", OptionType::real, "X",
+               "minutes between checkpoints; 0: none by time", "5", 0},
+              {"--max-steps", OptionType::integer, "N", "stop after N steps", "no limit", 1, 1e15},
+              {"--resume", OptionType::text, "RUN",
+               "resume a stopped or killed run bit for bit; DATA: the new location of its data"},
+              {"--force", OptionType::nothing, "",
+               "with --resume: continue even if the result will not be bit-exact"},
+              {"--dry-run", OptionType::nothing, "",
+               "show data, layers, memory and time; stop before the first step"},
+              {"--json", OptionType::nothing, "",
+               "print the result or error as one JSON object on stdout"},
+              {"--quiet", OptionType::nothing, "", "show no progress"},
+          }),
+          {"suanli train", "suanli train photos",
+           "suanli train mnist:downloads/mnist --model cnn_c --epochs 10",
+           "suanli train --resume runs/2026-01-31-cnn_b-1"},
+          run};
 }
 
 }  // namespace suanli::cli

@@ -50,7 +50,7 @@ std::string model_names(const char* between) {
   return names;
 }
 const char* model_help() {
-  static const std::string help = in_users_language("a model of the zoo: ") + model_names(", ");
+  static const std::string help = in_users_language("a model from the zoo: ") + model_names(", ");
   return help.c_str();
 }
 }  // namespace
@@ -62,7 +62,7 @@ Option tta_option(const char* help, const char* fallback) {
 
 Option device_option() {
   return {"--device", OptionType::text,
-          "NAME",     "cpu or auto; cuda is refused, there is no GPU backend yet",
+          "NAME",     "cpu or auto; cuda is refused because there is no GPU backend yet",
           "auto",     -kNoLimit,
           kNoLimit,   "cpu cuda auto"};
 }
@@ -83,11 +83,11 @@ std::vector<Option> with_training_options(std::vector<Option> own) {
               {"--freeze-after", OptionType::text, "LIST",
                "parameters to freeze after some epochs, such as 0.bias=3; or none", recipe},
               {"--backbone-lr", OptionType::real, "X",
-               "learning rate factor for all layers but the last", "1", 0},
+               "learning rate factor for all layers except the last", "1", 0},
               {"--stem", OptionType::text, "NAME", "stem of image networks: small or large",
                "by weights or picture size", -kNoLimit, kNoLimit, "small large"},
               {"--target", OptionType::text, "COLUMN",
-               "target column of a table, same as DATA?target=COLUMN"},
+               "target column of a table, the same as DATA?target=COLUMN"},
               {"--task", OptionType::text, "NAME", "task of a table: regression or classification",
                "by the target column", -kNoLimit, kNoLimit, "regression classification"},
               {"--augment", OptionType::text, "LIST", augment_help(), "by the data", -kNoLimit,
@@ -98,9 +98,10 @@ std::vector<Option> with_training_options(std::vector<Option> own) {
                "sample all classes equally often, with replacement"},
               {"--val", OptionType::real, "SHARE",
                "fraction of training samples for validation; 0: none", "0.1", 0, 1},
-              {"--limit", OptionType::integer, "N", "use at most N samples", "all", 1, 1e15},
+              {"--limit", OptionType::integer, "N",
+               "use at most N training and N validation samples", "all", 1, 1e15},
               {"--overfit-batches", OptionType::integer, "N",
-               "train and validate on the same N batches, as a check", "no", 1, 1e9},
+               "check the model: train and validate on the same N batches", "no", 1, 1e9},
               {"--skip-bad", OptionType::nothing, "", "skip unreadable pictures"},
           }),
       grouped(
@@ -115,17 +116,18 @@ std::vector<Option> with_training_options(std::vector<Option> own) {
               {"--lr", OptionType::real, "X", "learning rate", recipe, 0},
               {"--momentum", OptionType::real, "X", "momentum of sgd and nesterov", recipe, 0, 1},
               {"--weight-decay", OptionType::real, "X",
-               "weight decay, in the gradient; decoupled for adamw", recipe, 0},
+               "weight decay, added to the gradient; decoupled for adamw", recipe, 0},
               {"--decay", OptionType::text, "WHAT",
-               "parameters that decay: weights, or all (biases and scales too)", recipe, -kNoLimit,
-               kNoLimit, "weights all"},
+               "parameters with weight decay: weights, or all (also biases and scales)", recipe,
+               -kNoLimit, kNoLimit, "weights all"},
               {"--lr-factors", OptionType::text, "LIST",
                "learning rate factors by name, such as *.bias=2, comma-separated; or none", recipe},
               {"--schedule", OptionType::text, "NAME",
                "learning rate schedule: constant, cosine, linear, onecycle or step", recipe,
                -kNoLimit, kNoLimit, "constant cosine linear onecycle step"},
               {"--warmup", OptionType::real, "SHARE",
-               "fraction of the run in which the learning rate rises", "the schedule's", 0, 1},
+               "warm-up: fraction of the run in which the learning rate rises", "the schedule's", 0,
+               1},
               {"--lr-start", OptionType::real, "X", "initial learning rate factor",
                "the schedule's", 0},
               {"--lr-end", OptionType::real, "X", "final learning rate factor", "the schedule's",
@@ -145,7 +147,7 @@ std::vector<Option> with_training_options(std::vector<Option> own) {
               {"--ema", OptionType::real, "X",
                "keep an exponential moving average of the weights with this decay", recipe, 0, 1},
               {"--lookahead", OptionType::integer, "N",
-               "Lookahead: return to the average every N steps", recipe, 0, 1e9},
+               "Lookahead: set the weights to their average every N steps", recipe, 0, 1e9},
               {"--seed", OptionType::integer, "N",
                "seed of weights, sample order, validation split and dropout", "0", 0, 9.3e18},
               {"--config", OptionType::text, "FILE",
@@ -156,11 +158,11 @@ std::vector<Option> with_training_options(std::vector<Option> own) {
               {
                   device_option(),
                   {"--memory-limit", OptionType::text, "SIZE",
-                   "rematerialize values until the run fits this much memory", "no limit"},
+                   "rematerialize values until the run fits in this much memory", "no limit"},
                   {"--threads", OptionType::integer, "N", "compute threads",
                    "all CPUs of this process", 1, 1024},
                   {"--loader-threads", OptionType::integer, "N",
-                   "data loading threads; never change results", "1", 0, 256},
+                   "data loading threads; their number never changes results", "1", 0, 256},
               }),
   };
   for (const std::vector<Option>& group : groups) own.insert(own.end(), group.begin(), group.end());
@@ -221,7 +223,7 @@ TrainConfig config_from(const Arguments& args, size_t data) {
   if (args.has("--epochs") && args.has("--time"))
     throw ArgumentError({.argument = "--time",
                          .given = "beside --epochs",
-                         .expected = "one of the two, for both say how long the run is"});
+                         .expected = "one of the two, since each sets the length of the run"});
   c.data = args.positional(data, c.data);
   if (args.has("--balanced")) c.sampler = "balanced";
   if (args.has("--skip-bad")) c.data = data::with_setting(c.data, "skip_bad=1");

@@ -60,8 +60,7 @@ extern const Op pool_op, pool_grad_op;
 const Op pool_op{OpDef{
     .name = "max_pool2d",
     .doc = "Largest element of each window of x [N, C, H, W] → [N, C, P, Q], with its position in "
-           "the plane (i32); padding counts as −∞, "
-           "NaN wins.",
+           "the plane (i32). Padding counts as −∞; NaN is the largest.",
     .arguments = {"input"},
     .n_results = 2,
     .infer =
@@ -103,7 +102,8 @@ const Op pool_op{OpDef{
 
 const Op pool_grad_op{OpDef{
     .name = "max_pool2d_grad",
-    .doc = "g [N, C, P, Q] added at the given plane positions (i32) of zeros in the input's shape.",
+    .doc =
+        "Zeros in the input's shape, with g [N, C, P, Q] added at the given plane positions (i32).",
     .arguments = {"gradient", "positions"},
     .infer =
         [](Infer& c) {
@@ -137,9 +137,9 @@ extern const Op mean_pool_grad_op;
 /// Infers [N, C, ·, ·] of the attributes' size from [N, C, H, W].
 const Op mean_pool_op{OpDef{
     .name = "mean_pool2d",
-    .doc = "Mean of each window of x [N, C, H, W] → [N, C, P, Q], P×Q given; zeros outside of the "
-           "plane count. avg_pool2d and "
-           "adaptive_avg_pool2d of windows that overlap or leave a rest. f32, f64.",
+    .doc = "Mean of each window of x [N, C, H, W] → [N, C, P, Q] for a given P×Q; zeros outside "
+           "the plane count. avg_pool2d and adaptive_avg_pool2d use it for windows that overlap or "
+           "leave a remainder. f32, f64.",
     .arguments = {"input"},
     .infer =
         [](Infer& c) {
@@ -170,9 +170,8 @@ const Op mean_pool_op{OpDef{
 
 const Op mean_pool_grad_op{OpDef{
     .name = "mean_pool2d_grad",
-    .doc = "Gradient of mean_pool2d: of every element in the wanted shape [N, C, H, W], the sum of "
-           "g [N, C, P, Q] over its windows, each "
-           "divided as its mean was. f32, f64.",
+    .doc = "Gradient of mean_pool2d in the requested shape [N, C, H, W]: each element is the sum "
+           "of g [N, C, P, Q] over its windows, each divided as in its mean. f32, f64.",
     .arguments = {"gradient"},
     .infer =
         [](Infer& c) {
@@ -218,7 +217,7 @@ Tensor tiled_average(const Tensor& x, int64_t rows, int64_t columns) {
 
 const Op avg_pool_op{OpDef{
     .name = "avg_pool2d",
-    .doc = "Mean of each window of x [N, C, H, W] → [N, C, P, Q]; the zeros of the padding count.",
+    .doc = "Mean of each window of x [N, C, H, W] → [N, C, P, Q]; zeros of the padding count.",
     .arguments = {"input"},
     .infer =
         [](Infer& c) {
@@ -257,7 +256,7 @@ const Op avg_pool_op{OpDef{
 const Op adaptive_avg_pool_op{OpDef{
     .name = "adaptive_avg_pool2d",
     .doc = "x [N, C, H, W] → [N, C, P, Q]: element i of P is the mean of rows ⌊i·H/P⌋ to "
-           "⌈(i+1)·H/P⌉ − 1, and columns alike.",
+           "⌈(i+1)·H/P⌉ − 1. Columns are averaged the same way.",
     .arguments = {"input"},
     .infer =
         [](Infer& c) {

@@ -23,7 +23,8 @@ void check_index(const Infer& c, const Shape& x, int axis) {
 
 const Op gather_op{OpDef{
     .name = "gather",
-    .doc = "y[.., i, ..] = x[.., index[.., i, ..], ..] along one axis; index i64 of x's rank.",
+    .doc =
+        "y[.., i, ..] = x[.., index[.., i, ..], ..] along one axis; index is i64 and has x's rank.",
     .arguments = {"input", "index"},
     .infer =
         [](Infer& c) {
@@ -61,7 +62,7 @@ const Op gather_op{OpDef{
 
 const Op scatter_add_op{OpDef{
     .name = "scatter_add",
-    .doc = "x with src added at index along one axis; equal indices add up in order.",
+    .doc = "x with src added at index along one axis; values at equal indices are added in order.",
     .arguments = {"input", "index", "src"},
     .infer =
         [](Infer& c) {
@@ -102,7 +103,7 @@ extern const Op embedding_grad_op;
 
 const Op embedding_op{OpDef{
     .name = "embedding",
-    .doc = "Rows of table [V, D] named by index [..] i64 → [.., D].",
+    .doc = "Rows of table [V, D] selected by index [..] i64 → [.., D].",
     .arguments = {"table", "index"},
     .infer =
         [](Infer& c) {
@@ -137,8 +138,8 @@ const Op embedding_op{OpDef{
 /// In: g [.., D], index; wanted shape: the table's.
 const Op embedding_grad_op{OpDef{
     .name = "embedding_grad",
-    .doc = "Rows of g [.., D] added to the rows of zeros [V, D] that index [..] names; equal "
-           "indices add up in order.",
+    .doc = "Zeros [V, D], with the rows of g [.., D] added at the rows index [..]; values at equal "
+           "indices are added in order.",
     .arguments = {"gradient", "index"},
     .infer =
         [](Infer& c) {
@@ -172,8 +173,8 @@ const Op embedding_grad_op{OpDef{
 
 const Op one_hot_op{OpDef{
     .name = "one_hot",
-    .doc = "index [..] → [.., classes]: 1 at the index, 0 elsewhere; an index out of range throws "
-           "when run.",
+    .doc = "index [..] → [.., classes]: 1 at the index, 0 elsewhere. An index out of range throws "
+           "when the op runs.",
     .arguments = {"index"},
     .infer =
         [](Infer& c) {

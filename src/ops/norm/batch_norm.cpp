@@ -64,8 +64,8 @@ void infer_batch_norm(Infer& c) {
 /// rstd. (Ioffe & Szegedy 2015, section 3.)
 const Op normalized_op{OpDef{
     .name = "batch_norm_result",
-    .doc = "y = batch_norm(x, weight, bias), given as computed, with the gradient of the whole: "
-           "internal. In: y, x, weight, bias, mean, rstd.",
+    .doc = "Internal: returns y = batch_norm(x, weight, bias), which is already computed, and has "
+           "the gradient of batch_norm. Inputs: y, x, weight, bias, mean, rstd.",
     .infer = [](Infer& c) { c.out(0, c.shape(0), c.dtype(0)); },
     .vjp =
         [](Vjp& v) {
@@ -151,8 +151,7 @@ const Op batch_norm_op{OpDef{
 const Op fixed_batch_norm_op{OpDef{
     .name = "batch_norm_inference",
     .doc = "(x − mean) / √(variance + eps) · weight + bias with given mean and variance [C]; x [N, "
-           "C, …], weight, bias [C]. "
-           "In: x, weight, bias, mean, variance.",
+           "C, …], weight, bias [C]. Inputs: x, weight, bias, mean, variance.",
     .arguments = {"input", "weight", "bias", "mean", "variance"},
     .infer = infer_batch_norm,
     .decompose =

@@ -34,9 +34,8 @@ extern const Op layer_norm_grad_op;
 
 const Op layer_norm_op{OpDef{
     .name = "layer_norm",
-    .doc = "(x − mean)/√(variance + eps) · weight + bias over the last axes, which are weight's; "
-           "the variance is divided by n, bias may be "
-           "missing (Ba et al. 2016). f32, f64.",
+    .doc = "(x − mean)/√(variance + eps) · weight + bias over the last axes, as many as weight "
+           "has. The variance is divided by n; bias is optional (Ba et al. 2016). f32, f64.",
     .arguments = {"input", "weight", "bias"},
     .infer =
         [](Infer& c) {
@@ -104,8 +103,8 @@ const Op layer_norm_op{OpDef{
 /// recorded as the ops that it is written with.
 const Op layer_norm_grad_op{OpDef{
     .name = "layer_norm_grad",
-    .doc = "Gradients of layer_norm for x, weight and bias from g, x and weight, in one pass; mean "
-           "and deviation are computed again.",
+    .doc = "Gradients of layer_norm for x, weight and bias from g, x and weight, in one pass that "
+           "recomputes mean and standard deviation.",
     .arguments = {"gradient", "input", "weight"},
     .n_results = 3,
     .infer =

@@ -9,8 +9,8 @@ namespace {
 
 const Op vector_norm_op{OpDef{
     .name = "vector_norm",
-    .doc =
-        "√Σ x² over all elements, in f64; no square over- or underflows. x: f32 or f64 → [] f64.",
+    .doc = "√Σ x² over all elements, in f64; squares neither overflow nor underflow. x: f32 or f64 "
+           "→ [] f64.",
     .arguments = {"input"},
     .infer =
         [](Infer& c) {

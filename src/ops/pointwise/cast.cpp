@@ -15,10 +15,9 @@ Domain cast_domain(DType from, DType to) {
 
 const Op cast_op{OpDef{
     .name = "cast",
-    .doc = "x in another dtype: float → integer truncates (NaN → 0; what is too large becomes the "
-           "nearest integer there is), anything → "
-           "bool is x ≠ 0, narrower floats are rounded to nearest even. f64, f32, f16, bf16, i64, "
-           "i32, i16, i8, u8, bool.",
+    .doc = "x converted to another dtype. Float → integer truncates and saturates (NaN → 0). Any "
+           "dtype → bool is x ≠ 0. Narrower floats are rounded to nearest even. f64, f32, f16, "
+           "bf16, i64, i32, i16, i8, u8, bool.",
     .arguments = {"input"},
     .infer = [](Infer& c) { c.out(0, c.shape(0), c.attr<DTypeAttr>().dtype); },
     .vjp = [](Vjp& v) { v.set_grad(0, v.grad()); },
@@ -40,7 +39,7 @@ const Op cast_op{OpDef{
 
 const Op full_op{OpDef{
     .name = "full",
-    .doc = "A tensor of the wanted shape and dtype filled with one number (a scalar slot).",
+    .doc = "A tensor of the requested shape and dtype, filled with one number (a scalar slot).",
     .arguments = {"value"},
     .infer =
         [](Infer& c) {

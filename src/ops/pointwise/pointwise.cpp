@@ -179,7 +179,7 @@ std::vector<Sample> samples_gradient() {
 
 const Op gradient_op{
     OpDef{.name = "pointwise_gradient",
-          .doc = "The gradient text of one input of a pointwise op, as one kernel.",
+          .doc = "The gradient expression for one input of a pointwise op, as one kernel.",
           .infer = infer_pointwise,
           .cost = cost_pointwise,
           .slots = 255,

@@ -39,9 +39,8 @@ Tensor spread(const Tensor& y, const Shape& input, const ReduceAttr& a) {
 
 const Op sum_op{OpDef{
     .name = "sum",
-    .doc = "Σ x over axes. Integers and bool sum in i64; floats in their dtype, in blocks whose "
-           "order does not depend on the number of "
-           "threads.",
+    .doc = "Σ x over axes. Integers and bool are summed in i64. Floats are summed in their dtype, "
+           "in blocks; the order of the blocks does not depend on the number of threads.",
     .arguments = {"input"},
     .infer =
         [](Infer& c) {
@@ -76,8 +75,8 @@ const Op sum_op{OpDef{
 
 const Op max_op{OpDef{
     .name = "max",
-    .doc = "Largest x over axes; NaN if one is among them. The gradient is shared equally among "
-           "equal maxima.",
+    .doc = "Largest x over axes; NaN if any x is NaN. The gradient is shared equally among equal "
+           "maxima.",
     .arguments = {"input"},
     .infer =
         [](Infer& c) {
@@ -125,7 +124,7 @@ const Op max_op{OpDef{
 
 const Op mean_op{OpDef{
     .name = "mean",
-    .doc = "Σ x / count over axes. Float dtypes; the mean of nothing is NaN.",
+    .doc = "Σ x / count over axes. Float dtypes; the mean of no elements is NaN.",
     .arguments = {"input"},
     .infer =
         [](Infer& c) {
@@ -158,8 +157,7 @@ const Op mean_op{OpDef{
 
 const Op argmax_op{OpDef{
     .name = "argmax",
-    .doc =
-        "Index of the first largest x along one axis, i64; that of the first NaN if there is one.",
+    .doc = "Index (i64) of the first maximum of x along one axis, or of the first NaN.",
     .arguments = {"input"},
     .infer =
         [](Infer& c) {

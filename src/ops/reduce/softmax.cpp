@@ -111,8 +111,7 @@ extern const Op cross_entropy_grad_op;
 const Op cross_entropy_op{OpDef{
     .name = "cross_entropy",
     .doc = "nll_loss(log_softmax(x), target) over logits x [N, C] and class numbers target [N] i64 "
-           "→ [], and m = max x and "
-           "ln Σ exp(x − m) of every row [2, N].",
+           "→ []. The second result [2, N] is m = max x and ln Σ exp(x − m) of every row.",
     .arguments = {"logits", "target"},
     .n_results = 2,
     .infer =
@@ -188,8 +187,8 @@ const Op cross_entropy_grad_op{OpDef{
 
 const Op soft_cross_entropy_op{OpDef{
     .name = "soft_cross_entropy",
-    .doc = "Mean over rows of −Σ target · log_softmax(x): logits x [N, C] and the share of each "
-           "class, target [N, C] of a float dtype → [].",
+    .doc = "Mean over rows of −Σ target · log_softmax(x). Logits x [N, C]; target [N, C] of a "
+           "float dtype, the share of each class → [].",
     .arguments = {"logits", "target"},
     .infer =
         [](Infer& c) {
@@ -219,7 +218,7 @@ const Op soft_cross_entropy_op{OpDef{
 
 const Op mse_loss_op{OpDef{
     .name = "mse_loss",
-    .doc = "Mean of (x − y)²; x and y of one shape → [].",
+    .doc = "Mean of (x − y)²; x and y have the same shape → [].",
     .arguments = {"x", "y"},
     .infer =
         [](Infer& c) {

@@ -66,11 +66,10 @@ extern const Op attention_grad_op, self_attention_grad_op;
 /// The values, and the sums from which the gradient makes the probabilities again.
 const Op attention_op{OpDef{
     .name = "scaled_dot_product_attention",
-    .doc = "softmax(q kᵀ · scale) v over q [.., T, D], k and v [.., S, D] → [.., T, D], and m = "
-           "max and ln Σ exp(score − m) of each "
-           "query's scores [2, .., T]; causal: query i sees keys 0 … i, or 0 … offset + i where "
-           "that scalar is given (Vaswani et al. 2017; "
-           "tiles as Dao et al. 2022). f32, f64.",
+    .doc = "softmax(q kᵀ · scale) v over q [.., T, D], k and v [.., S, D] → [.., T, D]. The second "
+           "result [2, .., T] is m = max and ln Σ exp(score − m) of each query's scores. Causal: "
+           "query i sees keys 0 … i, or 0 … offset + i if that scalar is given (Vaswani et al. "
+           "2017; tiles as in Dao et al. 2022). f32, f64.",
     .arguments = {"q", "k", "v", "offset"},
     .n_results = 2,
     .infer =
@@ -220,10 +219,9 @@ Shape packed_sums(const Shape& qkv, const AttentionAttr& a) { return {2, qkv[0],
 
 const Op self_attention_op{OpDef{
     .name = "self_attention",
-    .doc = "scaled_dot_product_attention of each head, queries, keys and values of all heads "
-           "beside each other: qkv [B, T, 3·H·D] → "
-           "[B, T, H·D], and m = max and ln Σ exp(score − m) of each query's scores [2, B, H, T]. "
-           "f32, f64.",
+    .doc = "scaled_dot_product_attention of each head. qkv [B, T, 3·H·D] holds queries, keys and "
+           "values of all heads side by side → [B, T, H·D]. The second result [2, B, H, T] is m = "
+           "max and ln Σ exp(score − m) of each query's scores. f32, f64.",
     .arguments = {"qkv"},
     .n_results = 2,
     .infer =

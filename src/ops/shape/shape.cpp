@@ -64,7 +64,7 @@ const Op reshape_op{OpDef{
 
 const Op transpose_op{OpDef{
     .name = "transpose",
-    .doc = "Axes in another order.",
+    .doc = "x with its axes in another order.",
     .arguments = {"input"},
     .infer =
         [](Infer& c) {
@@ -132,8 +132,8 @@ const Op expand_op{OpDef{
 
 const Op slice_op{OpDef{
     .name = "slice",
-    .doc = "`length` elements along one axis, `step` apart, from `start` (a scalar input, clamped "
-           "into range) on.",
+    .doc = "`length` elements along one axis, from `start` in steps of `step`. `start` is a scalar "
+           "input, clamped into range.",
     .arguments = {"input", "start"},
     .infer =
         [](Infer& c) {
@@ -188,8 +188,8 @@ const Op slice_op{OpDef{
 
 const Op slice_update_op{OpDef{
     .name = "slice_update",
-    .doc = "x with `update` written along one axis from `start` (a scalar input, clamped into "
-           "range) on, `step` apart.",
+    .doc = "x with `update` written along one axis, from `start` in steps of `step`. `start` is a "
+           "scalar input, clamped into range.",
     .arguments = {"input", "update", "start"},
     .infer =
         [](Infer& c) {
