@@ -170,7 +170,7 @@ def test_npz():
         archive.writestr("x.npy", npy("<f4", (0, 3), b""))
     fails(3, "empty.npz: x: [0, 3], expected at least one sample", args=["predict", "npz_run", "empty.npz"])
     fails(3, "a.npz: arrays x, y, expected images", "npz:a.npz?x=NAME", args=["predict", "npz_run", "npz:a.npz?x=images"])
-    fails(2, "only the inputs are read", args=["predict", "npz_run", "npz:a.npz?y=y"])
+    fails(2, "the inputs alone", args=["predict", "npz_run", "npz:a.npz?y=y"])
     fails(2, "Call twice", args=["predict", "npz_run", "a.npz", "a.csv"])
     fails(3, "samples of shape [3], expected arrays", "neither pictures nor rows", "data.npz", args=["predict", "npz_run", "a.csv"])
     with zipfile.ZipFile("wide.npz", "w") as archive:
