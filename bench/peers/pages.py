@@ -5,7 +5,8 @@ and the tables of the READMEs.
     python3 bench/peers/pages.py [--results FOLDER] [--root FOLDER]
     python3 bench/peers/pages.py --check
 
-With --check it compares; exit status 1: a page is not what the data say. --root is the checkout by default.
+With --check it writes nothing. It exits with status 1 if a page does not match the data. --root is the
+checkout by default.
 """
 import argparse
 import pathlib
@@ -208,7 +209,7 @@ def main():
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text(text)
         elif not path.exists() or path.read_text() != text:
-            sys.exit(f"{path} is not what the data say: run python3 bench/peers/pages.py")
+            sys.exit(f"{path} does not match the data: run python3 bench/peers/pages.py")
 
 
 if __name__ == "__main__":

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Flush: pending nodes → tape → plan (from the cache, or built) → run → results attached.
+// A flush records the pending nodes on the tape, finds or builds the plan, runs it and attaches the
+// results.
 #include "plan/execute.h"
 
 #include <algorithm>
@@ -19,7 +20,7 @@ namespace suanli {
 
 namespace {
 
-/// Counts of this thread, of all its executors.
+/// Returns the counters of this thread. All its executors share them.
 PlanStats& stats() { return PerThread<PlanStats>::get(); }
 
 /// Runs the kernels of a plan.
@@ -35,11 +36,11 @@ class KernelExecutor final : public PlanExecutor {
   void pack_input(const PlannedStep& s, const Tape& tape, const Derived* constants,
                   MemoryAccount& account);
 
-  // Kept: no allocation at steady state.
+  // Members, so that their memory is reused: no allocation at steady state.
   std::vector<Storage*> outputs_;
-  std::vector<size_t> overwritten_;  // updates
-  std::vector<DerivedRef> derived_;  // held while the program runs
-  std::vector<uint64_t> key_;        // of its constants
+  std::vector<size_t> overwritten_;  // updates that overwrite their cell's former value
+  std::vector<DerivedRef> derived_;  // packed inputs, held while the program runs
+  std::vector<uint64_t> key_;  // of the program's constants
   std::vector<Storage*> sources_;
   std::vector<const void*> in_;
   std::vector<void*> out_;
@@ -58,7 +59,8 @@ template <class T> int64_t first_not_finite(const void* data, int64_t n) {
   return -1;
 }
 
-/// Names the op, the module and the first bad samples (positions along the first axis).
+/// Throws NumericError for the first NaN or infinity. The error names the op, the module and the
+/// sample, which is the index along the first axis.
 void require_finite(const PlannedStep& s, const Tape& tape, void* const* out) {
   for (size_t r = 0; r < s.step.out.size(); ++r) {
     const ValueDesc& d = s.step.out[r];
@@ -79,12 +81,12 @@ void require_finite(const PlannedStep& s, const Tape& tape, void* const* out) {
   }
 }
 
-/// Fills what begins with a step (before it) or ends with it (after) with NaNs, so that whoever
-/// reads it where it does not live shows.
+/// Fills arena values with NaN before their first step or after their last step. A read outside the
+/// live range then returns NaN.
 void poison_arena(const Plan& plan, char* arena, uint32_t step, bool after) {
   for (const PlannedBytes& b : plan.arena) {
     if ((after ? b.last : b.first) != step) continue;
-    // Not what others hold meanwhile: a result in the place of a dying input.
+    // Bytes that another live value holds are skipped, such as a result written over its input.
     const bool shared =
         std::any_of(plan.arena.begin(), plan.arena.end(), [&](const PlannedBytes& o) {
           const bool lives =
@@ -95,7 +97,7 @@ void poison_arena(const Plan& plan, char* arena, uint32_t step, bool after) {
   }
 }
 
-/// Appends a kernel's constant input, in the layout that it wants, to `derived_`.
+/// Packs the constant input of a kernel and appends the packed value to `derived_`.
 void KernelExecutor::pack_input(const PlannedStep& s, const Tape& tape, const Derived* constants,
                                 MemoryAccount& account) {
   const auto& p = s.kernel->packing;
@@ -112,8 +114,8 @@ void KernelExecutor::pack_input(const PlannedStep& s, const Tape& tape, const De
       }));
 }
 
-/// `outputs`: the storages of its results; `constants`: null if it reads none; `packed`: the place
-/// of its first packed input in `derived_`.
+/// Runs all steps. `outputs` are the storages of the plan's results. `constants` is null if the
+/// plan reads no constants. `packed` is the index of the plan's first packed input in `derived_`.
 void KernelExecutor::run(Plan& plan, Tape& tape, const RunSettings& settings, const Arena& arena,
                          std::span<Storage* const> outputs, const Derived* constants,
                          size_t packed) {
@@ -149,11 +151,12 @@ void KernelExecutor::run(Plan& plan, Tape& tape, const RunSettings& settings, co
   }
 }
 
-/// The program's constants for the cells and numbers that are bound now.
+/// Returns the program's constants for the current cells and scalar slots. Computes them unless an
+/// earlier run left them.
 DerivedRef KernelExecutor::constants_of(const PlannedConstants& c, Tape& tape,
                                         const RunSettings& settings) {
   key_.assign(c.key.begin(), c.key.end());
-  // Values that were computed without checks do not answer a program with checks.
+  // A program with NaN checks must not reuse constants that were computed without checks.
   key_.push_back(settings.check_nan);
   const size_t stem = key_.size();
   for (uint32_t slot : c.slots) {
@@ -166,7 +169,7 @@ DerivedRef KernelExecutor::constants_of(const PlannedConstants& c, Tape& tape,
   return derive(key_, stem, sources_, [&](std::vector<Storage*>& values) {
     Plan& plan = *c.plan;
     std::vector<Storage*> outputs;
-    // Reserved first: a storage that no vector could take would be lost.
+    // Memory is reserved first: if push_back() threw, the new storage would leak.
     outputs.reserve(plan.output_bytes.size());
     values.reserve(plan.outputs.size());
     try {
@@ -188,8 +191,8 @@ DerivedRef KernelExecutor::constants_of(const PlannedConstants& c, Tape& tape,
   });
 }
 
-/// Reserves all memory, that of packed weights and constants included, before the first kernel and
-/// before values are claimed to be overwritten: a failure leaves nothing half-done.
+/// Allocates all memory before the program's first kernel runs, including packed weights and
+/// constants. If an allocation fails, all cells keep their values.
 void KernelExecutor::carry_out(Plan& plan, Tape& tape, const RunSettings& settings) {
   outputs_.clear();
   overwritten_.clear();
@@ -217,8 +220,8 @@ void KernelExecutor::carry_out(Plan& plan, Tape& tape, const RunSettings& settin
     begun = true;
     run(plan, tape, settings, arena, outputs_, constants.get(), first_packed);
   } catch (...) {
-    // Values that were to be overwritten may be half written: they are lost until they are set
-    // anew.
+    // A failed kernel may have left overwritten cells half written. Such cells have no value until
+    // they are set again.
     if (begun && !overwritten_.empty()) {
       Dropped* why = new_dropped("a program that was overwriting it failed");
       for (size_t u : overwritten_) fail_node(tape.updates[u].cell->committed.node(), why);
@@ -254,7 +257,7 @@ void PlanExecutor::execute(Recorder& recorder, size_t count) {
   if (tape_.nodes.empty()) return;
   const Session::State& session = recorder.session();
   const RunSettings settings{*session.account, session.check_nan, session.poison};
-  // inside a fused kernel no op could be named
+  // NaN checks use the cold tier: the error could not name one op of a fused kernel.
   const Tier tier = settings.check_nan ? Tier::cold : session.tier.load();
   const auto of_plan = PlanSettings::of(session, tier, tape_.nodes[0]->device);
   PlanLease lease(tape_, of_plan);

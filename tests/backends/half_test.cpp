@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// 16-bit floats: every one of their values, and what is rounded to them, against conversions by
-// powers of two.
+// Tests f16 and bf16. Every value and the rounding to them are compared with a reference that
+// computes values from powers of two.
 #include <gtest/gtest.h>
 
 #include <cmath>
@@ -15,7 +15,7 @@
 namespace suanli::test {
 namespace {
 
-/// By the definition: sign, exponent of `exponent_bits` bits, and the fraction in the others.
+/// Decodes a 16-bit float by its definition: a sign, `exponent_bits` exponent bits and a fraction.
 double value_of(uint16_t bits, int exponent_bits) {
   const int fraction_bits = 15 - exponent_bits, bias = (1 << (exponent_bits - 1)) - 1,
             exponent = bits >> fraction_bits & ((1 << exponent_bits) - 1);
@@ -43,7 +43,7 @@ struct Kind {
 };
 constexpr Kind kinds[] = {{DType::f16, 5}, {DType::bf16, 8}};
 
-TEST(Half, EveryValueIsWhatItsBitsSay) {
+TEST(Half, EveryBitPatternConvertsToItsValue) {
   std::vector<uint16_t> all;
   for (int i = 0; i < 65536; ++i) all.push_back(static_cast<uint16_t>(i));
   for (const Kind& kind : kinds) {
@@ -68,7 +68,7 @@ TEST(Half, EveryValueIsWhatItsBitsSay) {
 
 TEST(Half, RoundsToTheNearestAndTiesToEven) {
   for (const Kind& kind : kinds) {
-    // Between every two neighbors: the middle, and a little to both sides of it.
+    // Tests the midpoint of every two adjacent values, and the floats just below and above it.
     std::vector<float> x;
     std::vector<uint16_t> want;
     const uint16_t infinity = kind.dtype == DType::f16 ? 0x7c00 : 0x7f80;
@@ -93,13 +93,13 @@ TEST(Half, RoundsToTheNearestAndTiesToEven) {
   }
 }
 
-/// The bits of the nearest value, ties to even, by halving the range of all values; long double
-/// makes the comparisons exact.
+/// Returns the bits of the nearest value, ties to even. It finds the value by binary search. long
+/// double makes the comparisons exact.
 template <class T> uint16_t nearest_bits(T x, int exponent_bits, uint16_t infinity) {
   using Wide = long double;  // holds every double and int64_t
   static_assert(std::numeric_limits<Wide>::digits >= 64);
   const Wide magnitude = std::fabs(static_cast<Wide>(x));
-  uint16_t low = 0, high = infinity;  // low ≤ |x|; ∞ stands for the next power of two
+  uint16_t low = 0, high = infinity;  // value(low) ≤ |x|; ∞ counts as the next power of two
   auto value = [&](uint16_t bits) {
     return bits < infinity ? static_cast<Wide>(value_of(bits, exponent_bits))
                            : std::ldexp(static_cast<Wide>(1), 1 << (exponent_bits - 1));
@@ -125,7 +125,7 @@ template <class T> void expect_nearest(const std::vector<T>& x) {
   }
 }
 
-// Rounded to f32 first, these would lie in the middle between two values, or beyond it.
+// Rounding to f32 first would move these numbers to or past the midpoint of two 16-bit values.
 TEST(Half, WideNumbersAreRoundedOnce) {
   EXPECT_EQ(cast(cast(tensor<double>({1 + 0x1p-11 + 0x1p-40}, {1}), DType::f16), f64).item(),
             1 + 0x1p-10);
@@ -149,7 +149,8 @@ TEST(Half, WideNumbersAreRoundedOnce) {
       0, INT64_MAX, INT64_MIN, INT64_MIN + 1, (int64_t{1} << 53) - 1, (int64_t{1} << 53) + 1};
   std::vector<int32_t> ints{0, INT32_MAX, INT32_MIN, -16842753};
   for (int i = 0; i < 100000; ++i) {
-    // A value of few bits, the middle to the next, and little or nothing beside it.
+    // A number with few significant bits, often the midpoint of two 16-bit values. In two of three
+    // cases ± a power of two is added.
     const int kept = static_cast<int>(random() % 12) + 1;
     const double head =
         1 + std::ldexp(static_cast<double>(random() % (uint64_t{1} << kept)), -kept);
@@ -176,7 +177,7 @@ TEST(Half, WideNumbersAreRoundedOnce) {
       -std::numeric_limits<double>::infinity());
 }
 
-TEST(Half, WhatIsTooLargeIsInfinite) {
+TEST(Half, LargeNumbersBecomeInfinite) {
   EXPECT_EQ(f16_from_float(65519.996f), 0x7bff);  // 65504, the largest
   EXPECT_EQ(f16_from_float(65520.0f), 0x7c00);
   EXPECT_EQ(f16_from_float(-1e30f), 0xfc00);
@@ -199,7 +200,7 @@ TEST(Half, ConvertsFromAndToEveryOtherDType) {
   }
 }
 
-TEST(Half, IsPrintedMovedAndRefused) {
+TEST(Half, PrintsAndTransposesButMatmulThrows) {
   const Tensor x = cast(tensor<double>({1.5, -2, 0.25, 3}, {2, 2}), DType::f16);
   EXPECT_EQ(to_string(x), "[[1.5, -2],\n [0.25, 3]]\nf16[2, 2]");
   EXPECT_EQ(cast(transpose(x), f64).to_vector<double>(), (std::vector<double>{1.5, 0.25, -2, 3}));
@@ -209,7 +210,7 @@ TEST(Half, IsPrintedMovedAndRefused) {
                .remedy = "Convert it with cast(x, f32).");
 }
 
-TEST(Half, CarriesAGradient) {
+TEST(Half, GradientsPassThroughACast) {
   Tensor x = tensor<float>({1, 2}, {2});
   x.requires_grad_();
   const Tensor y = sum(square(cast(cast(x, DType::bf16), f32)));

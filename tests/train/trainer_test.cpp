@@ -23,8 +23,8 @@ struct Net : nn::Module {
   Tensor forward(const Tensor& x) const { return fc2(drop(relu(fc1(flatten(x, 1))))); }
 };
 
-/// Takes a logarithm of negative numbers once the switch is on. The switch lies outside: the module
-/// itself moves into the trainer.
+/// Computes the logarithm of negative numbers while *broken is true. The flag is outside of the
+/// module because the module is moved into the trainer.
 struct Fragile : nn::Module {
   nn::Linear fc1{784, 16}, fc2{16, 10};
   SUANLI_FIELDS(fc1, fc2)
@@ -36,7 +36,7 @@ struct Fragile : nn::Module {
   }
 };
 
-/// Known answers: class 0 with probability 1/2, the others share the rest.
+/// Predicts class 0 with probability 1/2, and each of the nine other classes with 1/18.
 struct Constant : nn::Module {
   Tensor forward(const Tensor& x) const {
     std::vector<float> row(10, std::log(0.5f / 9));
@@ -63,7 +63,7 @@ Net seeded_net() {
 
 std::string weights_of(const std::string& run) { return read_file(run + "/model.safetensors"); }
 
-/// Rows of metrics.jsonl without what depends on time.
+/// Returns the rows of metrics.jsonl with the time-dependent fields set to 0.
 std::string rows_of(const std::string& run) {
   std::string out, text = read_file(run + "/metrics.jsonl");
   for (size_t from = 0, to; (to = text.find('\n', from)) != std::string::npos; from = to + 1) {
@@ -73,7 +73,7 @@ std::string rows_of(const std::string& run) {
   return out;
 }
 
-TEST(Trainer, TrainsAModuleOfTheUser) {
+TEST(Trainer, TrainsAUserModule) {
   TempFolder folder;
   Trainer trainer(seeded_net(), tiny(folder / "run"));
   int64_t steps = 0, epochs = 0;
@@ -85,7 +85,7 @@ TEST(Trainer, TrainsAModuleOfTheUser) {
   };
   trainer.on_epoch = [&](const EpochReport& r) {
     EXPECT_EQ(r.epoch, ++epochs);
-    EXPECT_EQ(r.train_loss, last) << "the bar and the table say the same";
+    EXPECT_EQ(r.train_loss, last) << "both callbacks report the same loss";
   };
   TrainResult r = trainer.run();
   EXPECT_EQ(steps, 27);
@@ -94,11 +94,11 @@ TEST(Trainer, TrainsAModuleOfTheUser) {
   EXPECT_FALSE(r.stopped);
   EXPECT_EQ(r.train_loss, last);
   EXPECT_LT(r.train_loss, 2.3) << "better than chance, ln 10";
-  // The weights in memory are the kept ones.
+  // After run(), the model in memory has the weights of the best epoch.
   Evaluation test = evaluate(trainer.model(), trainer.data().test, {.loss = cross_entropy});
   EXPECT_EQ(test.samples, 64);
   EXPECT_EQ(test.accuracy, r.test_accuracy);
-  EXPECT_EQ(trainer.run().test_accuracy, r.test_accuracy) << "run() again: the same result";
+  EXPECT_EQ(trainer.run().test_accuracy, r.test_accuracy) << "run() is idempotent";
 
   TrainedModel trained = load_run(folder / "run", seeded_net());
   EXPECT_EQ(trained.step, r.best_epoch * 9);
@@ -109,7 +109,7 @@ TEST(Trainer, TrainsAModuleOfTheUser) {
                .given = "model 'net'", .expected = "a model of the zoo");
 }
 
-TEST(Trainer, StoppedAnywhereAndResumedGivesTheSameBits) {
+TEST(Trainer, ARunStoppedAtAnyStepResumesBitExactly) {
   TempFolder folder;
   Trainer whole(seeded_net(), tiny(folder / "whole"));
   TrainResult expected = whole.run();
@@ -124,7 +124,7 @@ TEST(Trainer, StoppedAnywhereAndResumedGivesTheSameBits) {
       EXPECT_TRUE(r.stopped);
       EXPECT_EQ(r.steps, stop);
     }
-    manual_seed(99);  // what the thread drew before must not matter
+    manual_seed(99);  // the thread's generator must not affect the resumed run
     Trainer second = Trainer::resume(run, Net(), {.loader_threads = 3});
     TrainResult r = second.run();
     EXPECT_EQ(weights_of(run), weights_of(folder / "whole")) << stop;
@@ -135,9 +135,9 @@ TEST(Trainer, StoppedAnywhereAndResumedGivesTheSameBits) {
   }
 }
 
-/// Batch normalization and convolutions in blocks of channels: running statistics are state too,
-/// and the planned tier lays values out anew.
-TEST(Trainer, AResidualNetworkResumesWithTheSameBits) {
+/// Resume must restore the running statistics of batch normalization. The planned tier also changes
+/// the layout of convolutions to blocks of channels.
+TEST(Trainer, AResidualNetworkResumesBitExactly) {
   TempFolder folder;
   auto config = [&](const char* name) {
     TrainConfig c;
@@ -162,7 +162,7 @@ TEST(Trainer, AResidualNetworkResumesWithTheSameBits) {
   EXPECT_EQ(rows_of(folder / "parts"), rows_of(folder / "whole"));
 }
 
-TEST(Trainer, SavingOftenChangesNothing) {
+TEST(Trainer, FrequentCheckpointsDoNotChangeTheWeights) {
   TempFolder folder;
   Trainer(seeded_net(), tiny(folder / "a")).run();
   TrainConfig often = tiny(folder / "b");
@@ -171,7 +171,7 @@ TEST(Trainer, SavingOftenChangesNothing) {
   EXPECT_EQ(weights_of(folder / "a"), weights_of(folder / "b"));
 }
 
-TEST(Trainer, KeepsTheBestEpochNotTheLast) {
+TEST(Trainer, KeepsTheWeightsOfTheBestEpoch) {
   TempFolder folder;
   TrainConfig c = tiny(folder / "run");
   c.model = "linear";
@@ -199,7 +199,7 @@ TEST(Trainer, KeepsTheBestEpochNotTheLast) {
   EXPECT_EQ(val.loss, r.val_loss);
 }
 
-TEST(Trainer, ABadLossNamesOperationAndModule) {
+TEST(Trainer, TheErrorForANanLossNamesTheOp) {
   TempFolder folder;
   TrainConfig c = tiny(folder / "run");
   c.checkpoint_every = 4;
@@ -236,7 +236,7 @@ TEST(Trainer, ADivergingRunNeverSavesBadWeights) {
     for (float v : t.to_vector<float>()) ASSERT_TRUE(std::isfinite(v)) << name;
 }
 
-TEST(Trainer, NothingIsWrittenWhenTheStartFails) {
+TEST(Trainer, AFailedStartWritesNothing) {
   TempFolder folder;
   auto config = [&](auto change) {
     TrainConfig c = tiny(folder / "run");
@@ -282,14 +282,14 @@ TEST(Evaluate, CountsAndAveragesOverAllSamples) {
     zeros_in_data += label == 0;
   }
   nn::AnyModule model = Constant();
-  for (int64_t batch : {7, 100, 1000}) {  // the last batch is smaller, and weighs less
+  for (int64_t batch : {7, 100, 1000}) {  // a smaller last batch has less weight in the mean
     Evaluation e = evaluate(model, splits.train, {.batch_size = batch});
     EXPECT_EQ(e.samples, 100);
     EXPECT_DOUBLE_EQ(e.accuracy, static_cast<double>(zeros_in_data) / 100);
     const double n0 = static_cast<double>(zeros_in_data);
     EXPECT_NEAR(e.loss, (n0 * -std::log(0.5) + (100 - n0) * -std::log(0.5 / 9)) / 100, 1e-6);
   }
-  EXPECT_TRUE(model.training()) << "its mode changed";
+  EXPECT_TRUE(model.training()) << "evaluate() must restore training mode";
 }
 
 }  // namespace

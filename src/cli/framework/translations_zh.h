@@ -1,16 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0
-// Help texts in the user's language.
+// Translates help texts to Chinese and wraps lines.
 #pragma once
 #include <string>
 
 namespace suanli::cli {
 
-/// `english` in Chinese if LC_ALL, LC_MESSAGES or LANG (the first that is set) begins with zh and
-/// the table knows it; else itself.
+/// Returns the Chinese translation of `english` if the user's locale begins with zh and the table
+/// has the text. Otherwise returns `english`. The locale is the first of LC_ALL, LC_MESSAGES and
+/// LANG that is set.
 const char* in_users_language(const char* english);
 
-/// `text` in lines of at most `width` columns, each but the first after `indent` blanks. Breaks at
-/// blanks, and anywhere between Chinese characters, which are two columns wide.
+/// Breaks `text` into lines of at most `width` columns. All lines except the first are indented by
+/// `indent` spaces. Lines break at spaces or between Chinese characters. A Chinese character is two
+/// columns wide.
 std::string wrapped(const std::string& text, size_t indent, size_t width);
 
 }  // namespace suanli::cli

@@ -24,68 +24,66 @@ struct Word {
 };
 const Word kWords[] = {
     {{"resized_crop", 0.35,
-      "a part of at least this share of the area, 3:4 to 4:3, is scaled to the sample's size"},
+      "crop a random part (3:4 to 4:3) and scale it; number: its smallest share of the area"},
      &Augment::resized_crop,
      0,
      1},
-    {{"crop", 0.125, "moved each way by up to this share of the side; what comes in is black"},
+    {{"crop", 0.125, "shift each way by up to this share of the side; uncovered pixels are black"},
      &Augment::crop,
      0,
      1},
     {{"reflect_crop", 0.125,
-      "as crop, but what comes in is the picture again, mirrored at its border"},
+      "the same as crop, but uncovered pixels mirror the picture at its border"},
      &Augment::reflect_crop,
      0,
      0.5},
-    {{"flip", 0.5, "mirrored, left to right: the share of pictures"}, &Augment::flip, 0, 1},
+    {{"flip", 0.5, "mirror left to right with this probability"}, &Augment::flip, 0, 1},
     {{"alternating_flip", 0.5,
-      "mirrored in every other epoch: the share of pictures that begin so"},
+      "mirror in every other epoch; number: the share of pictures mirrored in the first"},
      &Augment::alternating_flip,
      0,
      1},
-    {{"randaugment", 9, "two random moves of this strength, 0 to 30 (RandAugment)"},
+    {{"randaugment", 9, "apply two random operations of this strength, 0 to 30 (RandAugment)"},
      &Augment::randaugment,
      0,
      kStrengths},
-    {{"trivialaugment", 1,
-      "one random move of random strength (TrivialAugment): the share of pictures"},
+    {{"trivialaugment", 1, "apply one random operation (TrivialAugment) with this probability"},
      &Augment::trivialaugment,
      0,
      1},
-    {{"rotation", 15, "turned by up to so many degrees"}, &Augment::rotation, 0, 180},
-    {{"affine", 10,
-      "turned and sheared by up to so many degrees, moved and scaled by up to a tenth"},
+    {{"rotation", 15, "rotate by up to this many degrees"}, &Augment::rotation, 0, 180},
+    {{"affine", 10, "rotate and shear by up to this many degrees; shift and scale by up to 10%"},
      &Augment::affine,
      0,
      89},
     {{"color_jitter", 0.4,
-      "brightness, contrast and saturation times 1 ± this, hues turned by up to a quarter of it"},
+      "scale brightness, contrast and saturation by 1 ± this; turn hues by up to this / 4"},
      &Augment::color_jitter,
      0,
      1},
-    {{"grayscale", 0.2, "without color: the share of pictures"}, &Augment::grayscale, 0, 1},
-    {{"blur", 0.2, "blurred by 0.1 to 2 pixels: the share of pictures"}, &Augment::blur, 0, 1},
-    {{"erasing", 0.25, "a rectangle of 2% to 33% covered: the share of pictures"},
+    {{"grayscale", 0.2, "convert to gray with this probability"}, &Augment::grayscale, 0, 1},
+    {{"blur", 0.2, "blur with sigma 0.1 to 2 pixels, with this probability"}, &Augment::blur, 0, 1},
+    {{"erasing", 0.25, "cover a rectangle of 2% to 33% of the area with this probability"},
      &Augment::erasing,
      0,
      1},
-    {{"cutout", 0.5, "a square covered, its side this share of the picture's"},
+    {{"cutout", 0.5, "cover a square; number: its side as a share of the picture's side"},
      &Augment::cutout,
      0,
      1},
     {{"mixup", 0.2,
-      "each with another picture of the batch, shares from Beta(this, this); the answer is both"},
+      "blend with another picture of the batch and its target; weights: Beta(this, this)"},
      &Augment::mixup,
      0,
      100},
     {{"cutmix", 1,
-      "a part replaced by another picture's, its area from Beta(this, this); the answer is both"},
+      "replace a part by another picture's and mix the targets; area: Beta(this, this)"},
      &Augment::cutmix,
      0,
      100},
 };
 
-/// Throws for `given`, a word in quotes or two words, in the list `all`.
+/// Throws ArgumentError for `given`, one quoted word or two words of the list `all`.
 [[noreturn]] void refuse(std::string given, const std::string& all, std::string expected,
                          std::string remedy = "") {
   const std::string list = str("'", all, "'");
@@ -135,7 +133,7 @@ Augment augment_from_text(const std::string& text) {
       out.*word->value =
           name == part ? word->word.usual : value_of(*word, part.substr(name.size() + 1), text);
     } else if (text != "none") {
-      const std::string near =  // "none" stands alone
+      const std::string near =  // "none" is valid only alone
           name == "none" ? "" : suggestion(name, names, "Did you mean '", "'?");
       refuse(str("'", name, "'"), text, str("none, or some of ", list, " with commas between"),
              near);
@@ -148,9 +146,9 @@ Augment augment_from_text(const std::string& text) {
   for (const auto& [one, first] : parts)
     for (const auto& [other, second] : parts)
       if (one != other && out.*one > 0 && out.*other > 0)
-        refuse(str(first, " and ", second), text, "one of them, as both choose a part");
+        refuse(str(first, " and ", second), text, "only one of them, because both crop");
   if (out.flip > 0 && out.alternating_flip > 0)
-    refuse("flip and alternating_flip", text, "one of them, as both mirror");
+    refuse("flip and alternating_flip", text, "only one of them, because both mirror");
   return out;
 }
 
@@ -178,8 +176,8 @@ void ViewMaker::read(int64_t index, int64_t epoch, int64_t occurrence, float* x,
   fractions(x_.data(), shape_.numel(), x);
 }
 
-/// Jordan 2024, section 3.6: by chance at first and the other way each time after that, so that two
-/// epochs show all of both sides.
+/// Alternating flip (Jordan 2024, section 3.6). The first epoch mirrors a sample at random. Each
+/// later epoch reverses the choice, so two epochs in a row show both sides of every sample.
 bool ViewMaker::flipped(int64_t index, int64_t epoch, int64_t occurrence) const {
   PhiloxStream first = epoch_draws(seed_, PhiloxDomain::first_flip, 0, index);
   return (first.next_double() < augment_.alternating_flip) != ((epoch + occurrence) % 2 == 1);
@@ -211,7 +209,7 @@ void ViewMaker::move(PhiloxStream& random) {
   AffineOptions options;
   if (a.rotation > 0) options.angle = random.between(-a.rotation, a.rotation);
   if (a.affine > 0) {
-    constexpr double kMax = 0.1;  // moved and scaled by up to a tenth
+    constexpr double kMax = 0.1;  // largest shift as a share of the side; largest change of scale
     options.angle += random.between(-a.affine, a.affine);
     options.shear_x = random.between(-a.affine, a.affine);
     options.scale = random.between(1 - kMax, 1 + kMax);

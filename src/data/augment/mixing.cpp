@@ -13,9 +13,9 @@ double random_normal(PhiloxStream& random) {
   return radius * std::cos(2 * std::numbers::pi * random.next_double());
 }
 
-/// ln of a draw from Gamma(alpha, 1): Marsaglia & Tsang, A simple method for generating gamma
-/// variables (2000), section 6 for alpha < 1. The logarithm, since small alphas give numbers that
-/// no double holds.
+/// Returns the logarithm of a draw from Gamma(alpha, 1). The method is that of Marsaglia & Tsang, A
+/// simple method for generating gamma variables (2000); section 6 covers alpha < 1. With a small
+/// alpha the draw itself would underflow.
 double log_gamma_draw(double alpha, PhiloxStream& random) {
   if (alpha < 1) {
     const double boost = std::log(1 - random.next_double()) / alpha;
@@ -30,8 +30,8 @@ double log_gamma_draw(double alpha, PhiloxStream& random) {
   }
 }
 
-/// A part whose share of the picture is 1 − share, its middle anywhere, cut off at the border (Yun
-/// et al., CutMix, 2019, section 3.1).
+/// Returns a rectangle with the fraction 1 − share of the picture's area. Its center is random, and
+/// it is clipped to the picture (Yun et al., CutMix, 2019, section 3.1).
 Area random_part(const Shape& shape, double share, PhiloxStream& random) {
   const double half = 0.5 * std::sqrt(1 - share);
   auto side = [&](int64_t size) {
@@ -44,8 +44,8 @@ Area random_part(const Shape& shape, double share, PhiloxStream& random) {
   return {top, left, bottom, right};
 }
 
-/// Calls f(sample, the one before it) for all of x, each sample still unmixed when it is the one
-/// before.
+/// Calls f(sample, previous sample) for all samples of x. f may change the sample; the previous
+/// sample is always unchanged.
 template <class F> void with_the_one_before(int64_t values, int64_t count, float* x, F&& f) {
   const std::vector<float> last(x + (count - 1) * values, x + count * values);
   for (int64_t i = count - 1; i >= 0; --i)

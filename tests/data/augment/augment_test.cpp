@@ -41,11 +41,11 @@ TEST(Augment, Words) {
       {"none,flip", "'none' in 'none,flip'", any},
       {"flip,", "'' in 'flip,'", any},
       {"crop,resized_crop", "crop and resized_crop in 'crop,resized_crop'",
-       "one of them, as both choose a part"},
+       "only one of them, because both crop"},
       {"reflect_crop,crop", "crop and reflect_crop in 'reflect_crop,crop'",
-       "one of them, as both choose a part"},
+       "only one of them, because both crop"},
       {"alternating_flip,flip", "flip and alternating_flip in 'alternating_flip,flip'",
-       "one of them, as both mirror"}};
+       "only one of them, because both mirror"}};
   for (const Bad& c : cases)
     EXPECT_FAULT(ArgumentError, augment_from_text(c.text), .op = "augment_from_text",
                  .argument = "augment", .given = c.given, .expected = c.expected);

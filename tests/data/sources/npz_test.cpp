@@ -25,7 +25,7 @@ template <class T> std::string values(const std::vector<T>& v) {
   return out;
 }
 
-/// As numpy.lib.format writes version 1.
+/// Returns the bytes of a .npy file, version 1, as numpy.lib.format writes them.
 std::string npy(const std::string& descr, const std::string& shape, const std::string& bytes,
                 bool fortran = false) {
   std::string header = "{'descr': '" + descr +
@@ -92,7 +92,7 @@ TEST(Npz, PicturesStoredAndDeflated) {
                      {"x_test", npy("|u1", "2, 3, 2, 3", values(counting(36)))},
                      {"y_test", npy("<i2", "2, 1", values(std::vector<int16_t>{1, 0}))}},
                     packed));
-    const Splits s = open(folder / "a.npz", {.val_fraction = 0});  // found out by its name
+    const Splits s = open(folder / "a.npz", {.val_fraction = 0});  // detected by its name
     EXPECT_EQ(s.train->info().source, "npz:" + (folder / "a.npz") + "?x=x&y=y");
     EXPECT_EQ(s.train->info().input_shape, (Shape{3, 3, 2}));
     EXPECT_EQ(s.train->info().classes, 3);
@@ -102,7 +102,7 @@ TEST(Npz, PicturesStoredAndDeflated) {
     const std::vector<float> x = sample(*s.train, 3, &y);
     EXPECT_EQ(y, 2);
     for (size_t c = 0; c < 3; ++c)
-      // channels were last
+      // The file has the channels last.
       for (size_t i = 0; i < 6; ++i)
         EXPECT_EQ(x[c * 6 + i], static_cast<float>(54 + 3 * i + c) / 255.0f);
     sample(*s.test, 0, &y);
@@ -139,7 +139,7 @@ TEST(Npz, EveryTypeAndOrderGivesTheSameNumbers) {
   write_bytes(folder / "a.npz",
               zip({{"x", npy("<f4", "3, 2", values(std::vector<float>{0, 1, 2, 3, 4, 5}), true)},
                    {"y", y}}));
-  // columns came first
+  // The file is in Fortran order.
   EXPECT_EQ(sample(*open("npz:" + (folder / "a.npz"), {.val_fraction = 0}).train, 1),
             (std::vector<float>{1, 4}));
 }
@@ -165,7 +165,7 @@ TEST(Npz, NumbersAreStandardized) {
   s.train->read_value(3, &x, &y);
   EXPECT_EQ(x, 4);
   EXPECT_NEAR(static_cast<double>(y), 15 / std::sqrt(125.0), 1e-6);
-  // as a model was trained
+  // The encoding of a trained model replaces the statistics of the target.
   const Splits other = open("npz:" + (folder / "a.npz"), {.val_fraction = 0, .encoding = "0 10"});
   other.train->read_value(3, &x, &y);
   EXPECT_EQ(y, 4);
@@ -268,7 +268,7 @@ TEST(Npz, BadInputIsNamed) {
   }
 }
 
-TEST(Npz, OfSeveralMembersOfOneNameTheLastCounts) {
+TEST(Npz, TheLastOfDuplicateMembersIsRead) {
   TemporaryFolder folder;
   const std::string y = npy("|u1", "2,", values(counting(2)));
   auto x = [](float v) { return npy("<f4", "2, 1", values(std::vector<float>{v, v + 1})); };
@@ -298,8 +298,8 @@ TEST(Npz, HalfPrecision) {
             (std::vector<float>{0.333251953125f, -2, std::ldexp(1.0f, -24), 65504}));
 }
 
-// One model, its inputs saved in every way: what it gets must be the numbers that it was trained
-// on.
+// The same inputs are saved in four ways. A model must get the numbers that it was trained on,
+// whichever file is read.
 TEST(Npz, PredictionScalesAsTrainingDid) {
   TemporaryFolder folder;
   std::vector<uint8_t> bytes;
@@ -314,7 +314,7 @@ TEST(Npz, PredictionScalesAsTrainingDid) {
   struct Saved {
     const char* name;
     std::string array;
-    float unit;  // of its values, in fractions
+    float unit;  // a value of 1 in the array means this fraction
   };
   const Saved all[] = {{"bytes", npy("|u1", "2, 4, 4", values(bytes)), 1.0f / 255},
                        {"whole", npy("<i4", "2, 4, 4", values(whole)), 1.0f / 255},
@@ -346,7 +346,8 @@ TEST(Npz, PredictionScalesAsTrainingDid) {
                     1e-4 * expected.back())
             << what;
       }
-      // Whole numbers and floats of one size are one thing; another size is said.
+      // A note reports values on another scale, except fractions for a model of bytes. Floats up
+      // to 255 for a model of bytes are also reported.
       const bool said = trained.unit != asked.unit && !(std::string(trained.name) == "bytes" &&
                                                         std::string(asked.name) == "fractions");
       EXPECT_EQ(!notes.empty(), said || what == "floats after bytes") << what;
@@ -359,7 +360,7 @@ TEST(Npz, PredictionScalesAsTrainingDid) {
   EXPECT_FAULT(IoError, read_npz(folder / "odd.npz", {1, 4, 4}, Task::classification, "", learned),
                .argument = (folder / "odd.npz") + ": x", .given = "numbers from -2.5 to -2.5",
                .expected = "bytes from 0 to 255, as training saw");
-  // Rows: nothing is scaled, other sizes are said.
+  // Rows of floats are never scaled. A note reports values far outside the range of training.
   write_bytes(
       folder / "rows.npz",
       zip({{"x", npy("<f4", "2, 2", values(std::vector<float>{0, 1, 2, 3}))}, {"y", labels}}));
@@ -374,14 +375,14 @@ TEST(Npz, PredictionScalesAsTrainingDid) {
   ASSERT_EQ(notes.size(), 1u);
   EXPECT_TRUE(contains(notes[0], "training saw numbers from 0 to 3: are they in the same unit?"))
       << notes[0];
-  // Parts of one archive that are saved in different ways.
+  // The splits of one archive may be on different scales.
   write_bytes(folder / "mixed.npz", zip({{"x_train", all[0].array},
                                          {"y_train", labels},
                                          {"x_test", all[2].array},
                                          {"y_test", labels}}));
   const Splits mixed = open("npz:" + (folder / "mixed.npz"), {.val_fraction = 0});
   EXPECT_EQ(sample(*mixed.test, 1), sample(*mixed.train, 1));
-  // The encoding of a table is none of arrays, and the other way round.
+  // Arrays cannot use the encoding of a table. A table cannot use the encoding of arrays.
   EXPECT_FAULT(IoError, open("npz:" + (folder / "rows.npz"), {.encoding = "target\ty\n"}),
                .argument = folder / "rows.npz", .given = "NumPy arrays of this kind",
                .expected = "data of the kind that the model was trained on");
@@ -391,8 +392,8 @@ TEST(Npz, PredictionScalesAsTrainingDid) {
                .expected = "arrays, as the model was trained on");
 }
 
-// Pictures of a regression, and pictures whose values stand in a row.
-TEST(Npz, FractionsOfBytesWhateverIsLearned) {
+// Covers regressions on pictures, and pictures that are flattened to rows.
+TEST(Npz, FractionsAreScaledForRegressionsAndRows) {
   TemporaryFolder folder;
   std::vector<uint8_t> bytes;
   std::vector<float> fractions, floats;
@@ -405,8 +406,8 @@ TEST(Npz, FractionsOfBytesWhateverIsLearned) {
                     classes = npy("|u1", "2,", values(counting(2)));
   struct Case {
     const char *what, *shape;
-    bool regression, of_floats;  // the training
-    bool scaled;                 // fractions, when they are asked for
+    bool regression, of_floats;  // the task and the dtype of the training data
+    bool scaled;  // read_npz() multiplies fractions by 255
   };
   for (const Case& c : {Case{"a regression on bytes", "2, 4, 4", true, false, true},
                         {"a regression on floats", "2, 4, 4", true, true, true},
@@ -433,12 +434,12 @@ TEST(Npz, FractionsOfBytesWhateverIsLearned) {
     EXPECT_TRUE(contains(notes[0], c.scaled ? "training saw numbers up to 255: 1 is taken for 255"
                                             : "are they in the same unit?"))
         << notes[0];
-    // Data opened beside a model keep the range that training saw.
+    // Data opened with a model's encoding keep the range of its training data.
     const Splits again =
         open("npz:" + (folder / "b.npz"), {.val_fraction = 0, .encoding = info.encoding});
     EXPECT_EQ(again.train->info().encoding, info.encoding) << c.what;
   }
-  // The other way round: fractions were learned, bytes come.
+  // The reverse: the model was trained on fractions and gets bytes.
   write_bytes(folder / "a.npz",
               zip({{"x", npy("<f4", "2, 4, 4", values(fractions))}, {"y", numbers}}));
   write_bytes(folder / "b.npz", zip({{"x", npy("|u1", "2, 4, 4", values(bytes))}}));
@@ -454,8 +455,9 @@ TEST(Npz, FractionsOfBytesWhateverIsLearned) {
                .expected = "at least one sample");
 }
 
-// Bytes that are bits or counts are numbers, as the same floats are; 255 is 1 only for brightness.
-TEST(Npz, BytesOfSmallNumbersAreNumbers) {
+// If no byte of a training array exceeds 25, the bytes are bits or counts and are read like floats.
+// Otherwise they are brightness and are divided by 255.
+TEST(Npz, SmallBytesAreNotBrightness) {
   TemporaryFolder folder;
   const std::string labels = npy("|u1", "2,", values(counting(2)));
   struct Case {
@@ -478,7 +480,7 @@ TEST(Npz, BytesOfSmallNumbersAreNumbers) {
       EXPECT_EQ(info.mean, same->info().mean) << c.most;
       EXPECT_EQ(info.stddev, same->info().stddev) << c.most;
     }
-    // A model gets the same numbers from bytes and floats, beside it and in answers.
+    // A model gets the same numbers from bytes and floats, from read_npz() and from open().
     for (const char* file : {"a.npz", "f.npz"}) {
       std::vector<std::string> notes;
       const std::vector<float> x =
@@ -497,8 +499,8 @@ TEST(Npz, BytesOfSmallNumbersAreNumbers) {
   }
 }
 
-// Numbers that training cannot have meant are taken as they are, and said.
-TEST(Npz, ContradictionsOfRangeAreSaid) {
+// Values whose range contradicts the training data are read as usual. A note reports them.
+TEST(Npz, RangesUnlikeTrainingAreReported) {
   TemporaryFolder folder;
   const std::string labels = npy("|u1", "2,", values(counting(2)));
   auto spread = [](float low, float high) {
@@ -562,7 +564,7 @@ TEST(Npz, ContradictionsOfRangeAreSaid) {
     EXPECT_EQ(again.train->info().encoding, info.encoding) << c.what;
     EXPECT_EQ(again.notes, notes) << c.what;
   }
-  // Runs of earlier versions do not say which bytes they saw.
+  // Encodings of earlier versions do not contain the range of the bytes.
   write_bytes(folder / "b.npz", zip({{"x", bytes(pictures, 0, 200)}, {"y", labels}}));
   std::vector<std::string> notes;
   const auto x =

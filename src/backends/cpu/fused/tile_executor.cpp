@@ -14,7 +14,7 @@
 namespace suanli::cpu {
 namespace {
 
-/// Makes `done` elements into `n` of the same pattern by copying what is there.
+/// Repeats the first `done` elements until there are `n`.
 void repeat(std::byte* to, int64_t done, int64_t n, int64_t width) {
   for (; done < n; done *= 2)
     std::memcpy(to + done * width, to, static_cast<size_t>(std::min(done, n - done) * width));
@@ -47,8 +47,8 @@ TileExecutor::TileExecutor(const std::vector<Expr::Instruction>& code,
     slots_at_ = scratch_;
     scratch_ += (program_.slots + std::count(streamed_.begin(), streamed_.end(), 1)) * tile_ *
                 program_.width;
-    // Long programs take smaller tiles so that their registers stay in L1, but not so small that
-    // calls would show.
+    // Long programs use smaller tiles, so that their registers stay in L1. The minimum size keeps
+    // the cost of calls small.
     if (scratch_ <= (tile_ > kMinTile ? tuning.tile_scratch_bytes : kScratchBytes)) break;
   }
   count_held(static_cast<int64_t>(
@@ -71,7 +71,7 @@ TileExecutor::Input TileExecutor::prepare(const TileProgram::Load& load, const V
   input.width = itemsize(load.type);
   if (desc.dtype != load.type)
     input.convert = checked_converter("pointwise", desc.dtype, load.type);
-  // A periodic one is read from any phase on.
+  // Reading a periodic input may start at any phase, so its copy is one period longer than a tile.
   if (input.kind == Input::periodic) input.scratch = reserve(tile_ + input.period, input.width);
   else if (input.convert || input.kind == Input::strided)
     input.scratch = reserve(tile_, input.width);
@@ -84,10 +84,10 @@ TileExecutor::Input TileExecutor::classify(const std::array<int64_t, 8>& strides
   input.strides = strides;
   int axis = static_cast<int>(sizes_.size()) - 1;
   int64_t period = 1;
-  // the trailing axes that it has
+  // trailing axes that the input has in full
   while (axis >= 0 && strides[axis] == period) period *= sizes_[axis--];
   int64_t span = period;
-  while (axis >= 0 && strides[axis] == 0) span *= sizes_[axis--];  // and those that it repeats over
+  while (axis >= 0 && strides[axis] == 0) span *= sizes_[axis--];  // axes it repeats over
   input.period = period;
   input.span = span;
   input.one_per_span = period == 1 && numel * span == total_;
@@ -97,8 +97,8 @@ TileExecutor::Input TileExecutor::classify(const std::array<int64_t, 8>& strides
   return input;
 }
 
-/// Elements begin … begin+n of a broadcast input, as they are: span after span, in each the period
-/// from its phase on.
+/// Copies n elements of a broadcast input, from `begin` on, without conversion. Works span by span;
+/// in each span it repeats the period from the current phase on.
 template <class T> void TileExecutor::gather(const Input& input, const void* in, std::byte* out,
                                              int64_t begin, int64_t n) const {
   const T* from = static_cast<const T*>(in);
@@ -125,9 +125,10 @@ template <class T> void TileExecutor::gather(const Input& input, const void* in,
   }
 }
 
-/// The same in the type that is computed with. In place if they lie in one row and need no
-/// conversion, else in `scratch`. `filled` is the span (and the phase, both in one number) that a
-/// whole tile of scratch holds, or -1: tiles that follow in the same span find it there.
+/// Returns the same elements in the compute dtype. Elements of one contiguous row that need no
+/// conversion are returned in place; all others are gathered into `scratch`. `filled` encodes the
+/// span and phase that a full tile of `scratch` holds, or is -1. Later tiles of that span and phase
+/// reuse it.
 const void* TileExecutor::gathered(const Input& input, const std::byte* from, std::byte* scratch,
                                    int64_t begin, int64_t n, int64_t& filled) const {
   const int inner = static_cast<int>(sizes_.size()) - 1;
@@ -175,13 +176,13 @@ TileExecutor::Run::Run(const TileExecutor& runner, const void* const* in, void* 
     int64_t at = slot;
     if (output >= 0 && runner.streamed_[static_cast<size_t>(output)]) {
       at = streamed++;
-      // A result over its input: the line has been read already.
+      // A result in place of its input is not streamed: its lines are already in the cache.
       if (std::find(in, in + runner.given_, out[output]) != in + runner.given_) at = -1;
     }
     computed_[r] = at < 0 ? nullptr : for_slots + at * runner.tile_ * program.width;
   }
   longest = std::min(longest, runner.tile_);
-  for (size_t k = 0; k < runner.inputs_.size(); ++k) {  // registers that are the same in every tile
+  for (size_t k = 0; k < runner.inputs_.size(); ++k) {  // inputs equal in every tile
     const Input& input = runner.inputs_[k];
     filled_[k] = -1;
     if (input.kind != Input::periodic || !in[input.source]) continue;
@@ -195,7 +196,7 @@ TileExecutor::Run::Run(const TileExecutor& runner, const void* const* in, void* 
 void TileExecutor::run(const void* const* in, void* const* out, int64_t begin, int64_t end) const {
   alignas(64) std::byte scratch[kScratchBytes];
   Run run(*this, in, out, end - begin, scratch, scratch + slots_at_);
-  // one op alone asks for what it reads as fast as memory gives it
+  // A single instruction is limited by memory bandwidth, so prefetching does not help it.
   const bool worth_it = work() > 1;
   for (int64_t at = begin; at < end; at += tile_) {
     Prefetcher ahead;

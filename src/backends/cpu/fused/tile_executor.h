@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Runs an expression on one tile after the other, so that everything between the loads and the
-// stores stays in L1: what pointwise ops and reductions over them have in common.
+// Runs an expression tile by tile. Intermediate values stay in L1. Pointwise kernels, reductions
+// and epilogues use it.
 #pragma once
 #include <array>
 #include <vector>
@@ -14,45 +14,48 @@ namespace suanli::cpu {
 
 class TileExecutor {
  public:
-  /// Values have the shape `space`, or broadcast to it. `results` are stored, one per dtype of
-  /// `out`; `kept` can be read after each tile. `changing`: per input, whether its memory changes
-  /// while a Run lives; empty: none does. `streamed`: per result, whether it goes past the caches;
-  /// empty: none does. The caller then calls finish_past_caches().
+  /// Inputs have the shape `space` or broadcast to it. The values `results` are stored; `out` holds
+  /// their dtypes. The values `kept` can be read after each tile. `changing` marks the inputs whose
+  /// memory changes while a Run exists. `streamed` marks the results that bypass the caches; if
+  /// there are any, the user of a Run must call finish_past_caches(). An empty list marks none.
   TileExecutor(const std::vector<Expr::Instruction>& code, const std::vector<ValueDesc>& in,
                const std::vector<DType>& out, const std::vector<uint8_t>& results,
                const std::vector<uint8_t>& kept, const Shape& space,
                const std::vector<uint8_t>& changing = {},
                const std::vector<uint8_t>& streamed = {});
 
-  /// Elements of the space, and those that are computed at once; a power of two, kMinTile at
-  /// least.
+  /// Returns the number of elements of `space`.
   int64_t total() const { return total_; }
+  /// Returns the number of elements of a tile: a power of two, at least kMinTile.
   int64_t tile() const { return tile_; }
   /// Returns the number of inputs (`in`).
   size_t inputs() const { return given_; }
-  /// Instructions per element.
+  /// Returns the number of instructions that run for each element.
   int64_t work() const { return static_cast<int64_t>(program_.code.size()); }
 
   static constexpr int64_t kMinTile = Numerics::reduction_block;
   static constexpr int64_t kScratchBytes = CpuTuning::scratch_bytes;
 
-  /// Bytes of scratch of one thread, a multiple of 64, kScratchBytes at most: for inputs, which
-  /// hold from tile to tile, and for what is computed, which does not.
+  /// Scratch bytes that a thread needs for inputs. Their contents must persist between tiles.
   int64_t input_bytes() const { return slots_at_; }
+  /// Scratch bytes that a thread needs for computed values, which live for one tile. Both sizes are
+  /// multiples of 64. Their sum is at most kScratchBytes.
   int64_t slot_bytes() const { return scratch_ - slots_at_; }
 
-  /// One thread's walk over tiles.
+  /// The state of one thread that computes tiles.
   class Run {
    public:
-    /// At most `longest` elements at once. Scratch is 64-byte aligned.
+    /// compute() gets at most `longest` elements per call. Both scratch areas are 64-byte
+    /// aligned.
     Run(const TileExecutor& runner, const void* const* in, void* const* out, int64_t longest,
         std::byte* for_inputs, std::byte* for_slots);
     Run(const Run&) = delete;
-    /// Elements at … at+n−1, n ≤ tile(). Calls ahead.fetch() with every op.
+    /// Computes elements at … at+n−1, n ≤ tile(). Calls ahead.fetch() before every instruction.
     void compute(int64_t at, int64_t n, Prefetcher& ahead);
-    /// Adds what elements at … at+n−1 are read from, where they lie in order.
+    /// Adds the input memory of elements at … at+n−1 to `ahead`. Skips broadcast inputs and small
+    /// inputs.
     void look_ahead(int64_t at, int64_t n, Prefetcher& ahead) const;
-    /// The i-th kept value of the latest tile.
+    /// Returns the i-th value of `kept`, for the tile that was computed last.
     const void* kept(size_t i) const { return registers_[runner_.program_.kept[i]]; }
 
    private:
@@ -60,33 +63,34 @@ class TileExecutor {
     const void* const* in_;
     void* const* out_;
     std::byte* inputs_;
-    std::byte* computed_[TileProgram::kMaxRegisters];  // null: where the result lies
+    std::byte* computed_[TileProgram::kMaxRegisters];  // null: written directly to the result
     const void* registers_[TileProgram::kMaxRegisters];
-    // per input: what its scratch holds, see gathered()
+    // per input: the span that its scratch holds, see gathered()
     int64_t filled_[TileProgram::kMaxRegisters];
   };
 
-  /// Elements begin … end−1, with scratch on the stack.
+  /// Computes elements begin … end−1, with scratch on the stack.
   void run(const void* const* in, void* const* out, int64_t begin, int64_t end) const;
 
  private:
-  /// A load, and how its elements lie against the space.
+  /// A load, and how its elements map to the elements of `space`.
   struct Input {
     enum Kind : uint8_t {
-      linear,  // as in the space
-      // in[i mod period], period small: a scalar, a bias; expanded once per run, then pointed into
+      linear,  // one element per element of the space, in order
+      // Element i is in[i mod period], as for a scalar or a bias. The period is at most a tile. A
+      // Run repeats the input into scratch once, and tiles point into that copy.
       periodic,
-      strided,  // any other broadcast: gathered tile by tile
+      strided,  // any other broadcast: each tile gathers its elements
     } kind;
     uint8_t source;
     uint16_t to;
-    int64_t period = 0;  // the trailing elements that it has …
-    int64_t span = 0;  // … and how many elements of the space it repeats them over
-    bool one_per_span = false;  // an element for each of them, in order
-    std::array<int64_t, 8> strides{};  // over sizes_
-    int64_t itemsize = 0, width = 0;  // of an element in memory, and of one as it is computed with
-    ConvertFn convert = nullptr;  // nullptr: these are the same
-    int64_t scratch = -1;  // offset, if it is not always read in place
+    int64_t period = 0;  // elements of the trailing axes that the input has in full
+    int64_t span = 0;  // consecutive elements of the space over which a period repeats
+    bool one_per_span = false;  // the input has one element for each span, in order
+    std::array<int64_t, 8> strides{};  // one for each axis of sizes_
+    int64_t itemsize = 0, width = 0;  // bytes of an element in memory and in the compute dtype
+    ConvertFn convert = nullptr;  // nullptr: both dtypes are equal
+    int64_t scratch = -1;  // offset; -1: the input is always read in place
   };
 
   int64_t reserve(int64_t elements, int64_t width);
@@ -102,7 +106,7 @@ class TileExecutor {
 
   TileProgram program_;
   std::vector<Input> inputs_;
-  std::vector<int64_t> sizes_;  // of the space, axes merged; at least one
+  std::vector<int64_t> sizes_;  // of the merged axes of the space; at least one axis
   std::vector<int64_t> out_itemsize_;
   std::vector<uint8_t> streamed_;
   size_t given_;
