@@ -13,8 +13,8 @@
 #include <vector>
 
 #include "bench/worker.h"
-#include "ops/linalg/products.h"
 #include "ops/op.h"
+#include "ops/schema/attributes.h"
 #include "runtime/backend.h"
 #include "suanli/suanli.h"
 
@@ -94,23 +94,23 @@ class Ours : public Work {
     auto f32 = [](const Shape& s) { return ValueDesc{DType::f32, s}; };
     Step step;
     step.attr = p.convolution ? static_cast<const void*>(&conv) : &matmul;
-    const char* op = p.convolution ? "conv2d" : "matmul";
+    const Op* op = p.convolution ? &conv2d_op : &matmul_op;
     if (p.direction == "forward") {
       step.in = {f32(p.x), f32(p.w)};
       step.out = {f32(p.y)};
     } else if (p.direction == "grad_input") {
       step.in = {f32(p.y), f32(p.w)};
       step.out = {f32(p.x)};
-      if (p.convolution) op = "conv2d_grad_input";
+      if (p.convolution) op = &conv2d_grad_input_op;
     } else if (p.direction == "grad_weight") {
       step.in = {f32(p.convolution ? p.x : p.y), f32(p.convolution ? p.y : p.x)};
 
       step.out = {f32(p.w)};
-      if (p.convolution) op = "conv2d_grad_weight";
+      if (p.convolution) op = &conv2d_grad_weight_op;
     } else {
       p.unknown();
     }
-    step.op = op_id(op);
+    step.op = op->id();
     step.constant = p.constant_weights ? 2 : 0;
     const BlockedOperands blocked = cpu_backend().blocked_operands(step);
     for (size_t i = 0; i < step.in.size(); ++i)

@@ -1,13 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
 # suanli_pointwise_header(TABLE FOLDER): writes FOLDER/suanli/pointwise.h, which declares the function of every row of the table of pointwise
-# ops (src/ops/pointwise/pointwise.def) with its doc comment. Programs see these declarations and no macro of the table. The header is
+# ops (src/ops/schema/pointwise.def) with its doc comment. Programs see these declarations and no macro of the table. The header is
 # written when the project is configured, and again when the table has changed.
 function(suanli_pointwise_header table folder)
   set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS ${table})
   set(parameters_UNARY "const Tensor& x")
   set(parameters_BINARY "const Tensor& x, const Tensor& y")
   set(parameters_TERNARY "const Tensor& x, const Tensor& y, const Tensor& z")
-  set(header "// SPDX-License-Identifier: Apache-2.0\n// Pointwise ops. Generated from src/ops/pointwise/pointwise.def: change that.\n#pragma once\n\
+  set(header "// SPDX-License-Identifier: Apache-2.0\n// Pointwise ops. Generated from src/ops/schema/pointwise.def: change that.\n#pragma once\n\
 #include \"suanli/tensor.h\"\n\nnamespace suanli {\n\n")
 
   # These three characters have a meaning in lists.

@@ -32,11 +32,11 @@ def insert(name, block, before):
     open(path, "w", encoding="utf-8").write(content[:at] + block + content[at:])
 
 
-insert("src/ops/pointwise/pointwise.def", blocks["pointwise"] + "\n", "TERNARY(where")
+insert("src/ops/schema/pointwise.def", blocks["pointwise"] + "\n", "TERNARY(where")
 open(os.path.join(copy, "src/ops/reduce/logsumexp.cpp"), "w", encoding="utf-8").write(blocks["reduction"])
 insert("include/suanli/ops.h", blocks["declaration"] + "\n", "}  // namespace suanli")
-insert("tests/support/op_reference.cpp", blocks["reference"], "// Ops that only move elements")
-insert("tests/support/op_reference.cpp", blocks["reference_row"], '    {"max", {max, 0, 0}},')
+insert("src/ops/schema/ops.h", blocks["op"] + "\n", "}  // namespace suanli")
+open(os.path.join(copy, "tests/ops/samples/logsumexp_samples.cpp"), "w", encoding="utf-8").write(blocks["samples"])
 
 
 def run(*command, **options):

@@ -171,7 +171,7 @@ class Walk {
 
   [[noreturn]] void consumed(Node* n) {
     throw StateError({.op = who_,
-                      .argument = str("graph of ", op_def(n->op).name),
+                      .argument = str("graph of ", op_of(n->op).name()),
                       .given = "consumed by an earlier backward",
                       .module = scope_path(n->scope),
                       .remedy = "Use retain_graph, or detach() what is carried on."});
@@ -200,7 +200,7 @@ class Walk {
     {
       ScopeOf scope(n->scope);  // gradients are recorded under their forward's module path
       Vjp vjp(n, grads, given, create_graph_);
-      op_def(n->op).vjp(vjp);
+      rules_of(n->op).vjp(vjp);
     }
     reader_scope_ = n->scope;
     for (int i = 0; i < n->n_in; ++i) {

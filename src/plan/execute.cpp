@@ -73,7 +73,7 @@ void require_finite(const PlannedStep& s, const Tape& tape, void* const* out) {
                                            : static_cast<const double*>(out[r])[at];
     const int64_t samples = d.shape.rank() ? d.shape[0] : 1, row = samples ? n / samples : 1;
     throw NumericError(
-        {.op = op_def(s.step.op).name,
+        {.op = op_of(s.step.op).name(),
          .argument = "result",
          .given = str("the first ", std::isnan(v) ? "NaN" : "infinity", ", in shape ", d.shape,
                       d.shape.rank() ? str(", sample ", at / std::max<int64_t>(row, 1)) : ""),

@@ -9,6 +9,19 @@
 
 namespace suanli {
 
+/// Ids of what is built in; ops have the ids from kFirstRegisteredOp on (ops/schema/schema.h).
+enum : uint16_t {
+  kOpLeaf = 0,    ///< A value given from outside.
+  kOpScalar = 1,  ///< A scalar slot.
+  kOpAlias = 2,   ///< Another name for a value.
+  kOpFused = 3,   ///< Several pointwise ops and reductions as one step.
+  kOpReorder = 4, ///< A value between [N, C, H, W] and blocks of channels [N, C/b, H, W, b].
+  kFirstRegisteredOp = 5
+};
+
+/// Most results of an op.
+inline constexpr int kMaxResults = 4;
+
 /// A row-major contiguous buffer.
 struct ValueDesc {
   DType dtype;
@@ -75,8 +88,8 @@ struct Expr {
   }
 };
 
-/// One op on known shapes. `attr` points to the op's attribute struct (48 bytes, see ops/op.h); a
-/// kernel copies what it needs of it.
+/// One op on known shapes. `attr` points to the op's attribute struct (48 bytes, see
+/// ops/schema/attributes.h); a kernel copies what it needs of it.
 struct Step {
   uint16_t op;
   const void* attr;

@@ -2,12 +2,10 @@
 // Node: one recorded op with its results. The unit of recording, of the autograd graph and of
 // storage ownership.
 #pragma once
-#include <array>
 #include <atomic>
-#include <bit>
-#include <cstring>
-#include <type_traits>
 
+#include "runtime/attributes.h"
+#include "runtime/step.h"
 #include "runtime/storage.h"
 #include "suanli/tensor.h"
 
@@ -15,37 +13,11 @@ namespace suanli {
 
 class Recorder;
 
-/// True if every byte of a T belongs to a member: those between members may hold anything, so that
-/// equal values would differ as bytes.
-template <class T>
-concept Padless = requires {
-  typename std::bool_constant<(std::bit_cast<std::array<signed char, sizeof(T)>>(T{})[0], true)>;
-};
-
-/// Attributes of an op: a trivially copyable struct of at most 48 bytes without padding, kept
-/// inline and compared as bytes.
-struct Attr {
-  alignas(8) unsigned char bytes[48] = {};
-  Attr() = default;
-  template <class T> requires(std::is_trivially_copyable_v<T> && !std::is_same_v<T, Attr>)
-  Attr(const T& value) {
-    static_assert(sizeof(T) <= sizeof bytes && alignof(T) <= 8,
-                  "attributes are at most 48 bytes; intern longer ones");
-    static_assert(Padless<T>,
-                  "attributes are compared as bytes; let a wider member fill the padding");
-    std::memcpy(bytes, &value, sizeof(T));
-  }
-  template <class T> const T& as() const { return *reinterpret_cast<const T*>(bytes); }
-};
-
 /// An input: one result of another node.
 struct Edge {
   Node* node;
   int32_t index;
 };
-
-/// The attributes of one op.
-inline constexpr int kMaxResults = 4;
 
 struct Result {
   Shape shape;
@@ -53,16 +25,6 @@ struct Result {
   // kept only by nodes with several results; a single result counts in Node::refs
   std::atomic<uint32_t> handles{0};
   Storage* storage = nullptr;
-};
-
-/// Built-in op ids; all others are given out by the registry (ops/op.h).
-enum : uint16_t {
-  kOpLeaf = 0,
-  kOpScalar = 1,
-  kOpAlias = 2,
-  kOpFused = 3,
-  kOpReorder = 4,
-  kFirstRegisteredOp = 5
 };
 
 /// A scalar slot: a number that may change from step to step without making a new program.

@@ -11,7 +11,7 @@
 
 #include "base/threads/thread_pool.h"
 #include "ops/op.h"
-#include "ops/pointwise/pointwise.h"
+#include "ops/schema/pointwise.h"
 #include "runtime/backend.h"
 
 namespace suanli::test {
@@ -93,7 +93,7 @@ template <class T> std::vector<std::vector<T>> run_step(const Step& step,
 template <class T> std::vector<T> run_kernel(const char* op, const void* attr,
                                              const std::vector<const Buffer<T>*>& in,
                                              const Shape& out) {
-  Step step{op_id(op), attr, {}, {{dtype_of<T>, out}}};
+  Step step{find_op(op)->id(), attr, {}, {{dtype_of<T>, out}}};
   std::vector<const void*> inputs;
   for (const Buffer<T>* b : in) {
     step.in.push_back({dtype_of<T>, b->shape});
@@ -116,7 +116,7 @@ inline void check_epilogue(const char* op, const void* attr,
   // reads that as it is written.
   for (const auto& [keeps, other] :
        {std::pair(false, &residual), std::pair(true, &residual), std::pair(false, &number)}) {
-    Step step{op_id(op), attr, {}, {}};
+    Step step{find_op(op)->id(), attr, {}, {}};
     std::vector<const void*> inputs;
     for (const Buffer<float>* b : in) {
       step.in.push_back({DType::f32, b->shape});

@@ -2,7 +2,7 @@
 #include <string>
 
 #include "backends/kernel_run.h"
-#include "ops/linalg/products.h"
+#include "ops/schema/attributes.h"
 
 namespace suanli::test {
 namespace {

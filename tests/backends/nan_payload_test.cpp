@@ -84,7 +84,7 @@ const Texts texts[] = {
   {text<name##_value>,                                  \
    {text<name##_gx>, text<name##_gy>, text<name##_gz>}, \
    {name##_gx::text, name##_gy::text, name##_gz::text}},
-#include "ops/pointwise/pointwise.def"
+#include "ops/schema/pointwise.def"
 };
 
 }  // namespace scalar

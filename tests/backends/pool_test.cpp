@@ -6,7 +6,7 @@
 
 #include "backends/instruction_set.h"
 #include "backends/kernel_run.h"
-#include "ops/linalg/products.h"
+#include "ops/schema/attributes.h"
 
 namespace suanli::test {
 namespace {
@@ -35,9 +35,9 @@ TEST(Pool, BlocksWhosePlacesNeedMoreThan32BitsStayPlain) {
   for (int64_t side : {11580, 11600, 16400}) {  // 2³¹ lies between for blocks of 16, and of 8
     const Shape x{1, 16, side, side}, y{1, 16, side / 2, side / 2};
     const Step pool{
-        op_id("max_pool2d"), &attr, {{DType::f32, x}}, {{DType::f32, y}, {DType::i32, y}}};
+        max_pool2d_op.id(), &attr, {{DType::f32, x}}, {{DType::f32, y}, {DType::i32, y}}};
     const Step grad{
-        op_id("max_pool2d_grad"), &attr, {{DType::f32, y}, {DType::i32, y}}, {{DType::f32, x}}};
+        max_pool2d_grad_op.id(), &attr, {{DType::f32, y}, {DType::i32, y}}, {{DType::f32, x}}};
     const uint32_t pooled = cpu_backend().blocked_operands(pool).in,
                    graded = cpu_backend().blocked_operands(grad).in;
     const bool fits = side * side * block <= INT32_MAX;
@@ -64,14 +64,14 @@ Pooled run(const std::vector<float>& x, const std::vector<float>& g, const Shape
   const auto xv = given(x, xs), gv = given(g, ys);
   const void* in[] = {xv.data()};
   void* out[] = {p.y.data(), p.at.data()};
-  Step step{op_id("max_pool2d"),
+  Step step{max_pool2d_op.id(),
             &attr,
             {{DType::f32, in_blocks(xs, b)}},
             {{DType::f32, in_blocks(ys, b)}, {DType::i32, in_blocks(ys, b)}}};
   cpu_backend().prepare(step)->run(in, out, nullptr);
   const void* gradient_in[] = {gv.data(), p.at.data()};
   void* gradient_out[] = {p.dx.data()};
-  Step gradient{op_id("max_pool2d_grad"),
+  Step gradient{max_pool2d_grad_op.id(),
                 &attr,
                 {{DType::f32, in_blocks(ys, b)}, {DType::i32, in_blocks(ys, b)}},
                 {{DType::f32, in_blocks(xs, b)}}};
@@ -91,7 +91,7 @@ std::vector<float> run_values(const Buffer<float>& x, const Shape& ys, const Poo
   const void* in[] = {x.values.data()};
   void* out[] = {y.data(), nullptr};
   Step step{
-      op_id("max_pool2d"), &attr, {{DType::f32, x.shape}}, {{DType::f32, ys}, {DType::i32, ys}}};
+      max_pool2d_op.id(), &attr, {{DType::f32, x.shape}}, {{DType::f32, ys}, {DType::i32, ys}}};
   cpu_backend().prepare(step)->run(in, out, nullptr);
   return y;
 }

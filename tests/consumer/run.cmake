@@ -13,7 +13,7 @@ run(${CMAKE_COMMAND} --install ${BUILD} --config ${CONFIG} --prefix ${work}/stag
 file(RENAME ${work}/staging ${work}/prefix)
 
 # Every row of the table of pointwise ops is declared, with the comment above it.
-file(STRINGS ${SOURCE}/src/ops/pointwise/pointwise.def rows REGEX "^(UNARY|BINARY|TERNARY)\\(")
+file(STRINGS ${SOURCE}/src/ops/schema/pointwise.def rows REGEX "^(UNARY|BINARY|TERNARY)\\(")
 file(STRINGS ${work}/prefix/include/suanli/pointwise.h declared REGEX "^SUANLI_API Tensor [a-z_0-9]+\\(.*\\);$")
 file(STRINGS ${work}/prefix/include/suanli/pointwise.h docs ENCODING UTF-8 REGEX "^/// .")
 list(LENGTH rows rows)

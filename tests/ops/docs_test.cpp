@@ -5,8 +5,11 @@
 #include <algorithm>
 #include <sstream>
 
-#include "ops/pointwise/pointwise.h"
+#include "onnx/op_names.h"
+#include "ops/op.h"
+#include "ops/schema/pointwise.h"
 #include "support/generated_page.h"
+#include "support/op_samples.h"
 
 namespace suanli::test {
 namespace {
@@ -26,22 +29,27 @@ bool pointwise_gradient_exists(const std::string& op) {
 }
 
 /// That of a composite follows from its parts; its samples say whether it has one.
-bool has_gradient(const OpDef& d) {
-  if (!d.composite) return d.vjp != nullptr;
-  for (const Sample& s : d.samples())
+bool has_gradient(const Op& op) {
+  if (!op.has(Trait::composite)) return rules_of(op.id()).vjp != nullptr;
+  for (const Sample& s : samples_of(op))
     if (s.gradient && !s.throws) return true;
   return false;
 }
 
+std::string onnx_name(const Op& op) {
+  const char* name = onnx::op_name(op).name;
+  return name ? name : "—";
+}
+
 std::string page() {
-  std::vector<const OpDef*> pointwise, others;
+  std::vector<const Op*> pointwise, others;
   for (const Op* op : all_ops()) {
-    const std::string name = op->def().name;
+    const std::string name = op->name();
     const bool row = std::any_of(std::begin(pointwise_rows), std::end(pointwise_rows),
                                  [&](const auto& r) { return name == r.name; });
-    (row ? pointwise : others).push_back(&op->def());
+    (row ? pointwise : others).push_back(op);
   }
-  auto by_name = [](const OpDef* a, const OpDef* b) { return std::string_view(a->name) < b->name; };
+  auto by_name = [](const Op* a, const Op* b) { return std::string_view(a->name()) < b->name(); };
   std::sort(pointwise.begin(), pointwise.end(), by_name);
   std::sort(others.begin(), others.end(), by_name);
   std::ostringstream out;
@@ -53,12 +61,12 @@ std::string page() {
          "definitions by `SUANLI_UPDATE=1 ctest --test-dir build/test -R Docs`; a test compares "
          "the "
          "two.\n";
-  auto table = [&](const char* title, const std::vector<const OpDef*>& ops, bool rows) {
+  auto table = [&](const char* title, const std::vector<const Op*>& ops, bool rows) {
     out << "\n## " << title << "\n\n| op | what it gives | gradient | ONNX |\n|---|---|---|---|\n";
-    for (const OpDef* d : ops) {
-      const bool gradient = rows ? pointwise_gradient_exists(d->name) : has_gradient(*d);
-      out << "| `" << d->name << "` | " << cell(d->doc) << " | " << (gradient ? "yes" : "no")
-          << " | " << (d->onnx.name ? d->onnx.name : "—") << " |\n";
+    for (const Op* op : ops) {
+      const bool gradient = rows ? pointwise_gradient_exists(op->name()) : has_gradient(*op);
+      out << "| `" << op->name() << "` | " << cell(op->schema().doc) << " | "
+          << (gradient ? "yes" : "no") << " | " << onnx_name(*op) << " |\n";
     }
   };
   table("Pointwise", pointwise, true);

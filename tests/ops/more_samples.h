@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "ops/op.h"
+#include "support/op_samples.h"
 
 namespace suanli::test {
 

@@ -5,10 +5,9 @@
 
 #include <gtest/gtest.h>
 
-#include "ops/linalg/products.h"
 #include "ops/norm/norm.h"
-#include "ops/pointwise/pointwise.h"
-#include "ops/sequence/attention.h"
+#include "ops/schema/attributes.h"
+#include "ops/schema/pointwise.h"
 
 namespace suanli::test {
 namespace {

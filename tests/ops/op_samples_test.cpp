@@ -16,7 +16,7 @@ namespace {
 
 std::vector<std::string> names() {
   std::vector<std::string> all;
-  for (const Op* op : all_ops()) all.push_back(op->def().name);
+  for (const Op* op : all_ops()) all.push_back(op->name());
   std::sort(all.begin(), all.end());
   return all;
 }
@@ -25,18 +25,37 @@ class OpSamples : public testing::TestWithParam<std::string> {};
 
 TEST_P(OpSamples, Hold) {
   for (const Op* op : all_ops()) {
-    if (op->def().name != GetParam()) continue;
-    auto samples = op->def().samples();
+    if (op->name() != GetParam()) continue;
+    auto samples = samples_of(*op);
     EXPECT_FALSE(samples.empty()) << "an op needs samples";
     for (const Sample& s : more_samples(GetParam())) samples.push_back(s);
     for (size_t i = 0; i < samples.size(); ++i) check_sample(*op, samples[i], static_cast<int>(i));
   }
 }
 
+// A schema names every input and every attribute that calls use.
+TEST_P(OpSamples, AgreeWithTheSchema) {
+  for (const Op* op : all_ops()) {
+    if (op->name() != GetParam()) continue;
+    for (const Sample& s : samples_of(*op)) {
+      EXPECT_NO_THROW(
+          op->schema().require_inputs(static_cast<int>(s.inputs.size() + s.slots.size())));
+      const auto given = std::find_if(std::begin(s.attr.bytes), std::end(s.attr.bytes),
+                                      [](unsigned char byte) { return byte != 0; });
+      EXPECT_TRUE(given == std::end(s.attr.bytes) || op->schema().attributes);
+    }
+    if (const AttributeType* type = op->schema().attributes)
+      for (const AttributeField& field : type->fields) {
+        EXPECT_FALSE(field.name.empty());
+        EXPECT_LE(field.offset + field.bytes, static_cast<int>(sizeof(Attr)));
+      }
+  }
+}
+
 TEST_P(OpSamples, SpecialValues) {
   for (const Op* op : all_ops()) {
-    if (op->def().name != GetParam()) continue;
-    const auto samples = op->def().samples();
+    if (op->name() != GetParam()) continue;
+    const auto samples = samples_of(*op);
     for (size_t i = 0; i < samples.size(); ++i) {
       SCOPED_TRACE("sample " + std::to_string(i));
       check_special_values(*op, samples[i], static_cast<int>(i));
@@ -46,8 +65,8 @@ TEST_P(OpSamples, SpecialValues) {
 
 TEST_P(OpSamples, EveryDType) {
   for (const Op* op : all_ops()) {
-    if (op->def().name != GetParam()) continue;
-    const auto samples = op->def().samples();
+    if (op->name() != GetParam()) continue;
+    const auto samples = samples_of(*op);
     for (size_t i = 0; i < samples.size(); ++i) {
       SCOPED_TRACE("sample " + std::to_string(i));
       check_dtypes(*op, samples[i], static_cast<int>(i));

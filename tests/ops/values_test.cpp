@@ -8,7 +8,7 @@
 #include <limits>
 #include <map>
 
-#include "ops/pointwise/pointwise.h"
+#include "ops/schema/pointwise.h"
 #include "suanli/autograd.h"
 #include "support/errors.h"
 #include "support/op_harness.h"
@@ -35,7 +35,7 @@ I64s read_integers(const Tensor& t) { return t.to_vector<int64_t>(); }
 /// A row of pointwise.def by name.
 Tensor call_row(const PointwiseRow& row, const Tensor& x, const Tensor& y, const Tensor& z) {
   for (const Op* op : all_ops())
-    if (std::string_view(op->def().name) == row.name) {
+    if (std::string_view(op->name()) == row.name) {
       const PointwiseAttr attr{static_cast<int16_t>(&row - pointwise_rows), -1, f64};
       if (row.arity == 1) return record(*op, {&x}, attr);
       if (row.arity == 2) return record(*op, {&x, &y}, attr);

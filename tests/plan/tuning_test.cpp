@@ -170,6 +170,11 @@ TEST(Tuning, DefaultsLieInTheirRanges) {
 
 // A changed hash says that results of this version have other bits than those before: then this is
 // right to fail, and the change belongs into the list of changes.
+// Rows of a row program are added up as they are alone: not cut, and not shared out by columns.
+static_assert(most_plan_tuning().longest_row < 2 * cpu::Numerics::reduction_parallel_elements);
+static_assert(most_plan_tuning().row_columns <=
+              cpu::Numerics::reduction_parts * cpu::Numerics::reduction_block);
+
 TEST(Numerics, HashesAreThoseOfThisVersion) {
   EXPECT_EQ(cpu::numerics_hash(4), 0xEAC300A07EDD90EAu);
   EXPECT_EQ(cpu::numerics_hash(8), 0x824DB267D548C9FEu);

@@ -92,7 +92,7 @@ std::vector<Real> arguments(const PointwiseRow& row, DType dtype) {
 Tensor call_row(const PointwiseRow& row, const Tensor& x, const Tensor& y) {
   const PointwiseAttr attr{static_cast<int16_t>(&row - pointwise_rows), -1, DType::f64};
   for (const Op* op : all_ops())
-    if (std::string_view(op->def().name) == row.name)
+    if (std::string_view(op->name()) == row.name)
       return row.arity == 1 ? record(*op, {&x}, attr) : record(*op, {&x, &y}, attr);
   throw StateError(Fault{.argument = "row", .given = row.name});
 }

@@ -2,7 +2,7 @@
 // The rows of pointwise.def at large and small arguments: value, first and second derivative,
 // against the row's reference.
 #pragma once
-#include "ops/pointwise/pointwise.h"
+#include "ops/schema/pointwise.h"
 
 namespace suanli::test {
 

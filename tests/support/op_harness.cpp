@@ -10,7 +10,7 @@
 #include <set>
 
 #include "base/text/text.h"
-#include "ops/pointwise/pointwise.h"
+#include "ops/schema/pointwise.h"
 #include "suanli/autograd.h"
 #include "support/errors.h"
 #include "support/pending_plan.h"
@@ -93,10 +93,10 @@ Tensor slot(double value) {
 
 }  // namespace
 
-Inputs draw_inputs(const OpDef& def, const Sample& s, int number) {
-  Draw draw(def.name, number);
+Inputs draw_inputs(const Op& op, const Sample& s, int number) {
+  Draw draw(op.name(), number);
   Inputs in;
-  if (std::string_view(def.name) == "pointwise_gradient") {
+  if (op.id() == pointwise_gradient_op.id()) {
     // Its operands belong together: `out` is the value at x, y, z. The sample only says which of
     // them the text mentions.
     const auto& attr = s.attr.as<PointwiseAttr>();
@@ -134,15 +134,7 @@ Inputs draw_inputs(const OpDef& def, const Sample& s, int number) {
 // ---- calls --------------------------------------------------------------------------------------
 
 std::vector<Tensor> called(const Op& op, const Sample& s, const std::vector<Tensor>& inputs) {
-  if (op.def().composite) return {record(op, std::span<const Tensor>(inputs), s.attr, &s.shape)};
-  std::vector<const Tensor*> pointers;
-  for (const Tensor& t : inputs) pointers.push_back(&t);
-  Node* node =
-      record_node(op, pointers.data(), static_cast<int>(pointers.size()), s.attr, &s.shape);
-  std::vector<Tensor> results{Tensor::adopt(node, 0)};
-  for (int i = 1; i < node->n_out; ++i) results.push_back(handle(node, i));
-  Recorder::current().settle();
-  return results;
+  return record_all(op, std::span<const Tensor>(inputs), s.attr, &s.shape);
 }
 
 namespace {
@@ -267,8 +259,8 @@ class SampleCheck {
   SampleCheck(const Op& op, const Sample& sample, int number)
       : op_(op),
         s_(sample),
-        in_(draw_inputs(op.def(), sample, number)),
-        reference_(reference(op.def().name)) {}
+        in_(draw_inputs(op, sample, number)),
+        reference_(reference(op.name())) {}
 
   void run() {
     if (s_.throws) return error();
@@ -301,7 +293,7 @@ class SampleCheck {
       };
       EXPECT_STREQ(suanli::name(e.code()), suanli::name(wanted.code)) << e.what();
       expect_parts(e.fault(),
-                   {.op = op_.def().name,
+                   {.op = op_.name(),
                     .argument = part(wanted.argument),
                     .given = part(wanted.given),
                     .expected = part(wanted.expected)},
@@ -414,9 +406,7 @@ class SampleCheck {
   }
   /// False where the attributes name a dtype of the operands, as those of pointwise ops do.
   bool takes(const Inputs& in) const {
-    const std::string_view name = op_.def().name;
-    if (differentiable(in).empty() || is_pointwise(op_.def()) || name == "pointwise_gradient")
-      return false;
+    if (differentiable(in).empty() || op_.has(Trait::pointwise)) return false;
     try {
       all_values(op_, s_, in);
       return true;
@@ -427,7 +417,7 @@ class SampleCheck {
   }
 
   void in_place() {
-    const int k = op_.def().overwrites;
+    const int k = op_.schema().in_place;
     if (k < 0 || !is_float(in_.tensors[static_cast<size_t>(k)].dtype()) ||
         in_.tensors[static_cast<size_t>(k)].numel() == 0)
       return;
@@ -447,10 +437,11 @@ class SampleCheck {
 
   void decomposed() {
     // a composite was recorded as its parts already
-    if (!op_.def().decompose || op_.def().composite) return;
+    const auto decompose = rules_of(op_.id()).decompose;
+    if (!decompose || op_.has(Trait::composite)) return;
     count(Mode::decompose);
     const Array whole = to_array(called(op_, s_, in_.tensors)[0]);
-    const Tensor parts = op_.def().decompose(in_.tensors, s_.attr);
+    const Tensor parts = decompose(in_.tensors, s_.attr);
     Array want = expected()[0];
     EXPECT_LE(worst_error(to_array(parts), want), 4 * tolerance(*reference_, whole.dtype))
         << "the decomposition";
@@ -548,14 +539,14 @@ const char* name(Mode mode) {
 }
 
 void check_sample(const Op& op, const Sample& sample, int number) {
-  const OpDef& def = op.def();
-  ops_seen.insert(def.name);
+  ops_seen.insert(op.name());
   ++samples_seen;
   std::string what;
   for (const Input& i : sample.inputs) what += str(" ", i.dtype, i.shape);
-  SCOPED_TRACE(str(def.name, " sample ", number, ":", what));
-  if (!reference(def.name) && std::string_view(def.name) != "pointwise_gradient") {
-    ADD_FAILURE() << "[" << def.name << "] has no reference in tests/support/op_reference*.cpp";
+  SCOPED_TRACE(str(op.name(), " sample ", number, ":", what));
+  if (!reference(op.name()) && op.id() != pointwise_gradient_op.id()) {
+    ADD_FAILURE() << "[" << op.name()
+                  << "] has no reference beside its samples or in tests/support/op_reference*.cpp";
     return;
   }
   try {
@@ -567,7 +558,7 @@ void check_sample(const Op& op, const Sample& sample, int number) {
 }
 
 std::vector<Tensor> inputs_of(const Op& op, const Sample& sample, int number) {
-  return draw_inputs(op.def(), sample, number).tensors;
+  return draw_inputs(op, sample, number).tensors;
 }
 std::vector<Tensor> call(const Op& op, const Sample& sample, const std::vector<Tensor>& inputs) {
   return called(op, sample, inputs);

@@ -7,6 +7,7 @@
 
 #include "ops/op.h"
 #include "support/op_reference.h"
+#include "support/op_samples.h"
 #include "support/tier.h"
 
 namespace suanli::test {
@@ -57,7 +58,7 @@ struct Inputs {
   std::vector<Array> operands;
 };
 /// Irregular numbers, the same in every run and on every machine.
-Inputs draw_inputs(const OpDef& def, const Sample& s, int number);
+Inputs draw_inputs(const Op& op, const Sample& s, int number);
 /// All results of a call.
 std::vector<Tensor> call(const Op& op, const Sample& s, const std::vector<Tensor>& inputs);
 

@@ -9,10 +9,11 @@
 #include <numeric>
 #include <optional>
 
-#include "ops/linalg/products.h"
-#include "ops/pointwise/pointwise.h"
+#include "ops/schema/attributes.h"
+#include "ops/schema/pointwise.h"
 #include "support/op_reference_arrays.h"
 #include "support/op_reference_nn.h"
+#include "support/op_samples.h"
 
 namespace suanli::test {
 
@@ -199,20 +200,6 @@ std::vector<Array> arange(const Call& c) {
 }
 
 // ---- reductions ---------------------------------------------------------------------------------
-
-bool is_reduced(const ReduceAttr& a, int axis) { return (a.axes >> axis) % 2 == 1; }
-/// The result's shape with every reduced axis as 1, and as it is asked for.
-Shape kept(const Shape& x, const ReduceAttr& a) {
-  Shape s = x;
-  for (int d = 0; d < x.rank(); ++d) s[d] = is_reduced(a, d) ? 1 : x[d];
-  return s;
-}
-Shape asked(const Shape& x, const ReduceAttr& a) {
-  std::vector<int64_t> s;
-  for (int d = 0; d < x.rank(); ++d)
-    if (a.keepdims || !is_reduced(a, d)) s.push_back(is_reduced(a, d) ? 1 : x[d]);
-  return Shape(s);
-}
 
 std::vector<Array> sum(const Call& c) {
   const auto& a = c.attr.as<ReduceAttr>();
@@ -597,7 +584,7 @@ const Reference* reference(std::string_view op) {
   }();
   for (const Named& n : all)
     if (op == n.name) return &n.reference;
-  return nullptr;
+  return registered_reference(op);
 }
 
 const PointwiseReference* pointwise_reference(std::string_view name) {

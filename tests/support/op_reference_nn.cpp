@@ -4,9 +4,8 @@
 #include <cmath>
 #include <limits>
 
-#include "ops/loss/smoothing.h"
 #include "ops/norm/norm.h"
-#include "ops/sequence/attention.h"
+#include "ops/schema/attributes.h"
 #include "support/op_reference_arrays.h"
 
 namespace suanli::test {

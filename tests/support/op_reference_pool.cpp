@@ -2,7 +2,7 @@
 // References of pooling.
 #include <cmath>
 
-#include "ops/linalg/products.h"
+#include "ops/schema/attributes.h"
 #include "support/op_reference_arrays.h"
 #include "support/op_reference_nn.h"
 

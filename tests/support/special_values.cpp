@@ -61,18 +61,20 @@ std::string difference(const Array& got, const Array& want, double tolerance,
   return {};
 }
 
-bool has_dtype_attribute(std::string_view op) {
-  return op == "cast" || op == "full" || op == "arange" || op == "uniform" || op == "normal" ||
-         op == "permutation";
+/// The attribute that chooses the dtype of the result, or null.
+const AttributeField* dtype_attribute(const Op& op) {
+  if (const AttributeType* type = op.schema().attributes)
+    for (const AttributeField& field : type->fields)
+      if (field.name == "dtype") return &field;
+  return nullptr;
 }
 
 }  // namespace
 
 void check_special_values(const Op& op, const Sample& sample, int number) {
-  const OpDef& def = op.def();
-  const Reference* reference = test::reference(def.name);
+  const Reference* reference = test::reference(op.name());
   if (sample.throws || !reference) return;
-  const Inputs in = draw_inputs(def, sample, number);
+  const Inputs in = draw_inputs(op, sample, number);
   int64_t elements = 0;
   for (const Array& a : in.arrays) elements += a.shape.numel();
   if (elements > kMaxElements) return;
@@ -116,9 +118,8 @@ void check_special_values(const Op& op, const Sample& sample, int number) {
 }
 
 void check_dtypes(const Op& op, const Sample& sample, int number) {
-  const OpDef& def = op.def();
   if (sample.throws) return;
-  const Inputs in = draw_inputs(def, sample, number);
+  const Inputs in = draw_inputs(op, sample, number);
   const auto run = [&](const std::string& what, const Sample& s,
                        const std::vector<Tensor>& inputs) {
     count(Mode::dtypes);
@@ -153,9 +154,9 @@ void check_dtypes(const Op& op, const Sample& sample, int number) {
       run(str("input ", static_cast<int64_t>(k), " of ", dtype), sample, one);
     }
     run(str("all inputs of ", dtype), sample, all);
-    if (has_dtype_attribute(def.name)) {
+    if (const AttributeField* field = dtype_attribute(op)) {
       Sample other = sample;
-      other.attr = DTypeAttr{dtype};
+      std::memcpy(other.attr.bytes + field->offset, &dtype, sizeof dtype);
       run(str("a result of ", dtype), other, in.tensors);
     }
   }

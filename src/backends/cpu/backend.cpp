@@ -14,26 +14,28 @@
 #include "backends/cpu/kernels.h"
 #include "backends/cpu/numerics.h"
 #include "backends/cpu/tuning.h"
-#include "ops/pointwise/pointwise.h"
+#include "base/text/text.h"
+#include "ops/schema/pointwise.h"
 
 namespace suanli {
 namespace cpu {
 
 namespace {
 
-std::unordered_map<std::string_view, Factory>& table() {
-  static auto* t = new std::unordered_map<std::string_view, Factory>;
+/// The parts of the kernel table, by op.
+struct Tables {
+  std::unordered_map<const Op*, Factory> kernels;
+  std::unordered_map<const Op*, Blocked> blocked;
+  std::unordered_map<const Op*, bool (*)(const Step&)> epilogues;
+};
+Tables& tables() {
+  static auto* t = new Tables;
   return *t;
 }
-
-std::unordered_map<std::string_view, Blocked>& blocked_table() {
-  static auto* t = new std::unordered_map<std::string_view, Blocked>;
-  return *t;
-}
-
-std::unordered_map<std::string_view, bool (*)(const Step&)>& epilogue_table() {
-  static auto* t = new std::unordered_map<std::string_view, bool (*)(const Step&)>;
-  return *t;
+/// The entry of a step's op, or null.
+template <class T> T find(const std::unordered_map<const Op*, T>& table, const Step& step) {
+  const auto it = table.find(&op_of(step.op));
+  return it == table.end() ? nullptr : it->second;
 }
 
 // of a usual kernel: the object, and the shapes that it keeps
@@ -46,34 +48,33 @@ std::unique_ptr<Kernel> pointwise_factory(const Step& step) {
 
 const struct RegisterPointwise {
   RegisterPointwise() {
-    for (const PointwiseRow& row : pointwise_rows) RegisterKernel(row.name, pointwise_factory);
-    RegisterKernel("pointwise_gradient", pointwise_factory);
-    RegisterKernel("fused", make_fused);
+    for (int row = 0; row < pointwise_count; ++row)
+      RegisterKernel(pointwise_op(row), pointwise_factory);
+    RegisterKernel(pointwise_gradient_op, pointwise_factory);
+    RegisterKernel(fused_op, make_fused);
   }
 } register_pointwise;
 
-const RegisterKernel register_cast("cast",
+const RegisterKernel register_cast(cast_op,
                                    [](const Step& s) { return make_cast(s.in[0], s.out[0]); });
 
 class CpuBackend : public Backend {
  public:
   Device device() const override { return {}; }
   bool supports(const Step& step) const override {
-    auto it = table().find(op_def(step.op).name);
-    return it != table().end() && it->second(step) != nullptr;
+    const Factory make = find(tables().kernels, step);
+    return make && make(step) != nullptr;
   }
   std::unique_ptr<Kernel> prepare(const Step& step) override {
-    const char* name = op_def(step.op).name;
-    auto it = table().find(name);
     held_bytes = kKernelBytes;
-    if (it != table().end())
-      if (auto kernel = it->second(step)) {
+    if (const Factory make = find(tables().kernels, step))
+      if (auto kernel = make(step)) {
         kernel->bytes_held = held_bytes;
         return kernel;
       }
     std::string dtypes;
     for (const auto& v : step.in) dtypes += str(dtypes.empty() ? "" : ", ", v.dtype);
-    throw DTypeError({.op = name,
+    throw DTypeError({.op = op_of(step.op).name(),
                       .argument = "dtypes",
                       .given = str("(", dtypes, ") → ", step.out[0].dtype),
                       .expected = "a combination that the CPU has a kernel for"});
@@ -83,16 +84,16 @@ class CpuBackend : public Backend {
     return block;
   }
   BlockedOperands blocked_operands(const Step& step) const override {
-    auto it = blocked_table().find(op_def(step.op).name);
-    return it == blocked_table().end() ? BlockedOperands{} : it->second(step, channel_block());
+    const Blocked blocked = find(tables().blocked, step);
+    return blocked ? blocked(step, channel_block()) : BlockedOperands{};
   }
   int64_t saved_flops(const Kernel& kernel) const override {
     const auto* saves = dynamic_cast<const SavesFlops*>(&kernel);
     return saves ? saves->saved_flops() : 0;
   }
   bool takes_epilogue(const Step& step) const override {
-    auto it = epilogue_table().find(op_def(step.op).name);
-    return it != epilogue_table().end() && it->second(step);
+    const auto takes = find(tables().epilogues, step);
+    return takes && takes(step);
   }
   void* allocate(int64_t bytes) override {
     if (bytes < (1 << 20)) return std::aligned_alloc(64, static_cast<size_t>(round_up(bytes, 64)));
@@ -136,16 +137,14 @@ class CpuBackend : public Backend {
 
 }  // namespace
 
-RegisterBlocked::RegisterBlocked(const char* op_name, Blocked blocked) {
-  blocked_table()[op_name] = blocked;
-}
-RegisterEpilogue::RegisterEpilogue(const char* op_name, bool (*takes)(const Step&)) {
-  epilogue_table()[op_name] = takes;
+RegisterBlocked::RegisterBlocked(const Op& op, Blocked blocked) { tables().blocked[&op] = blocked; }
+RegisterEpilogue::RegisterEpilogue(const Op& op, bool (*takes)(const Step&)) {
+  tables().epilogues[&op] = takes;
 }
 void count_held(int64_t bytes) { held_bytes += bytes; }
 int64_t counted_held() { return held_bytes; }
 
-RegisterKernel::RegisterKernel(const char* op_name, Factory factory) { table()[op_name] = factory; }
+RegisterKernel::RegisterKernel(const Op& op, Factory factory) { tables().kernels[&op] = factory; }
 
 }  // namespace cpu
 

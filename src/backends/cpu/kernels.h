@@ -1,10 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
-// The CPU's kernel table: one factory per op name, registered beside its kernels.
+// The CPU's kernel table: one factory per op, registered beside its kernels.
 #pragma once
+#include <cmath>
 #include <cstring>
+#include <limits>
 #include <memory>
-#include <string_view>
+#include <type_traits>
 
+#include "ops/schema/ops.h"
 #include "runtime/backend.h"
 
 namespace suanli::cpu {
@@ -17,12 +20,12 @@ using Factory = std::unique_ptr<Kernel> (*)(const Step& step);
 using Blocked = BlockedOperands (*)(const Step& step, int64_t block);
 
 struct RegisterBlocked {
-  RegisterBlocked(const char* op_name, Blocked blocked);
+  RegisterBlocked(const Op& op, Blocked blocked);
 };
 
 /// For kernels that run a step's epilogue (see epilogue.h): whether they do for this step.
 struct RegisterEpilogue {
-  RegisterEpilogue(const char* op_name, bool (*takes)(const Step& step));
+  RegisterEpilogue(const Op& op, bool (*takes)(const Step& step));
 };
 
 /// Counts memory that the kernel which this thread prepares will keep (Kernel::bytes_held). Whoever
@@ -33,7 +36,7 @@ void count_held(int64_t bytes);
 int64_t counted_held();
 
 struct RegisterKernel {
-  RegisterKernel(const char* op_name, Factory factory);
+  RegisterKernel(const Op& op, Factory factory);
 };
 
 /// The instruction set that oneDNN was found to use ("avx512_core_amx", …), defined beside its
@@ -74,10 +77,23 @@ template <class F> bool with_type(DType dtype, F&& f) {
   }
 }
 
+/// `v` as a T; of a float that an integer T does not hold the nearest one, of NaN 0, as cast does.
+template <class T, class V> T saturated(V v) {
+  if constexpr (std::is_floating_point_v<V> && std::is_integral_v<T>) {
+    constexpr double low = static_cast<double>(std::numeric_limits<T>::min()),
+                     high = static_cast<double>(std::numeric_limits<T>::max());
+    const double d = static_cast<double>(v);
+    if (std::isnan(d)) return 0;
+    if (d <= low) return std::numeric_limits<T>::min();
+    if (d >= high) return std::numeric_limits<T>::max();
+  }
+  return static_cast<T>(v);
+}
+
 /// One scalar operand, a slot (f64 or i64) or a 0-d tensor, as a number of type T.
 template <class T> T read_scalar(const void* p, DType dtype) {
   T value{};
-  with_type(dtype, [&](auto t) { value = static_cast<T>(*static_cast<const decltype(t)*>(p)); });
+  with_type(dtype, [&](auto t) { value = saturated<T>(*static_cast<const decltype(t)*>(p)); });
   return value;
 }
 inline double read_real(const void* p, DType dtype) { return read_scalar<double>(p, dtype); }

@@ -5,7 +5,7 @@
 #pragma once
 #include <string>
 
-#include "ops/pointwise/pointwise_math.h"
+#include "ops/schema/pointwise_math.h"
 
 namespace suanli::cuda {
 

@@ -1,15 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
 // 2-D convolution with explicit data-gradient and weight-gradient ops, so that all orders of
 // gradients are convolutions again.
-#include "ops/linalg/products.h"
 #include "ops/op.h"
+#include "ops/schema/attributes.h"
 
 namespace suanli {
 
 namespace {
 
 Tensor conv2d_grad_input(const Tensor& g, const Tensor& w, const ConvAttr& a, const Shape& input);
+
 Tensor conv2d_grad_weight(const Tensor& x, const Tensor& g, const ConvAttr& a, const Shape& weight);
+
 Tensor conv2d_with(const Tensor& x, const Tensor& w, const Tensor& b, const ConvAttr& a);
 
 /// The product of numbers that are not negative, at most the largest int64_t.
@@ -57,11 +59,28 @@ Cost conv_cost(const Step& s, const Shape& y, const Shape& w) {
   return c;
 }
 
-const Op conv2d_op{OpDef{
+Tensor conv2d_grad_input(const Tensor& g, const Tensor& w, const ConvAttr& a, const Shape& input) {
+  return record(conv2d_grad_input_op, {&g, &w}, a, &input);
+}
+
+Tensor conv2d_grad_weight(const Tensor& x, const Tensor& g, const ConvAttr& a,
+                          const Shape& weight) {
+  return record(conv2d_grad_weight_op, {&x, &g}, a, &weight);
+}
+
+Tensor conv2d_with(const Tensor& x, const Tensor& w, const Tensor& b, const ConvAttr& a) {
+  return b.defined() ? record(conv2d_op, {&x, &w, &b}, a) : record(conv2d_op, {&x, &w}, a);
+}
+
+}  // namespace
+
+const Op conv2d_op{OpSchema{
     .name = "conv2d",
     .doc = "2-D convolution (cross-correlation) of x [N, C, H, W] with w [O, C/groups, R, S] and "
            "optional bias [O] → [N, O, P, Q]. f32, f64.",
-    .arguments = {"input", "weight", "bias"},
+    .inputs = {"input", "weight", {"bias", InputSpec::optional}},
+    .attributes = &attribute_type<ConvAttr>(),
+    .traits = Trait::contraction,
     .infer =
         [](Infer& c) {
           c.require_float(0);
@@ -71,6 +90,10 @@ const Op conv2d_op{OpDef{
             c.fail(2, str(Shape{out[1]}, ", one per output channel"));
           c.out(0, out, c.dtype(0));
         },
+    .cost = [](const Step& s) { return conv_cost(s, s.out[0].shape, s.in[1].shape); },
+}};
+const RegisterRules conv2d_rules{OpRules{
+    .op = &conv2d_op,
     .vjp =
         [](Vjp& v) {
           const auto& a = v.attr<ConvAttr>();
@@ -80,50 +103,16 @@ const Op conv2d_op{OpDef{
           if (v.inputs() == 3 && v.needs_grad(2)) v.set_grad(2, sum(g, {0, 2, 3}));
         },
     .saves = saves_in(0) | saves_in(1),
-    .cost = [](const Step& s) { return conv_cost(s, s.out[0].shape, s.in[1].shape); },
-    .onnx = {"Conv", 11},
-    .samples =
-        [] {
-          return std::vector<Sample>{
-              {.inputs = {{{2, 3, 6, 5}}, {{4, 3, 3, 3}}, {{4}}}, .attr = ConvAttr{1, 1, 1, 1}},
-              {.inputs = {{{1, 2, 7, 7}}, {{3, 2, 3, 2}}}, .attr = ConvAttr{2, 0, 1, 1}},
-              {.inputs = {{{2, 4, 6, 6}}, {{6, 2, 3, 3}}, {{6}}}, .attr = ConvAttr{1, 2, 2, 2}},
-              {.inputs = {{{2, 3, 4, 4}}, {{3, 1, 2, 2}}}, .attr = ConvAttr{1, 0, 1, 3}},
-              {.inputs = {{{2, 3, 5, 5}}, {{2, 3, 1, 1}}}, .attr = ConvAttr{2, 0, 1, 1}},
-              {.inputs = {{{3, 1, 28, 28}, f32}, {{10, 1, 5, 5}, f32}, {{10}, f32}},
-               .attr = ConvAttr{1, 0, 1, 1}},
-              {.inputs = {{{2, 16, 9, 9}, f32}, {{32, 16, 3, 3}, f32}},
-               .attr = ConvAttr{2, 1, 1, 1}},
-              {.inputs = {{{0, 3, 6, 5}}, {{4, 3, 3, 3}}}, .attr = ConvAttr{1, 1, 1, 1}},
-              {.inputs = {{{2, 3, 8, 8}}, {{64, 4, 3, 3}}},
-               .attr = ConvAttr{1, 0, 1, 1},
-               .throws = Refusal{"input", "3 channels", "4 channels, as weight [64, 4, 3, 3] has"}},
-              {.inputs = {{{2, 3, 8, 8}}, {{6, 2, 3, 3}}},
-               .attr = ConvAttr{1, 0, 1, 2},
-               .throws = Refusal{"input", "3 channels",
-                                 "4 channels, as weight [6, 2, 3, 3] in 2 groups has"}},
-              {.inputs = {{{3, 8, 8}}, {{6, 3, 3, 3}}},
-               .attr = ConvAttr{1, 0, 1, 1},
-               .throws = Refusal{"input", "[3, 8, 8]", "rank 4, [N, C, H, W]"}},
-              {.inputs = {{{1, 3, 8, 8}}, {{3, 3, 3}}},
-               .attr = ConvAttr{1, 0, 1, 1},
-               .throws = Refusal{"weight", "[3, 3, 3]", "rank 4, [out, in/groups, R, S]"}},
-              {.inputs = {{{1, 3, 8, 8}}, {{3, 3, 0, 3}}},
-               .attr = ConvAttr{1, 0, 1, 1},
-               .throws = Refusal{"weight", "[3, 3, 0, 3]", "a kernel of at least 1×1"}},
-              {.inputs = {{{2, 3, 2, 8}}, {{4, 3, 3, 3}}},
-               .attr = ConvAttr{1, 0, 1, 1},
-               .throws = Refusal{"weight", "kernel 3 spanning 3",
-                                 "at most 2, as input 2 with padding 0 has"}}};
-        },
 }};
 
 /// In: g [N, O, P, Q], w; wanted shape: the input's.
-const Op grad_input_op{OpDef{
+const Op conv2d_grad_input_op{OpSchema{
     .name = "conv2d_grad_input",
     .doc = "Gradient of conv2d for its input (the transposed convolution) from g [N, O, P, Q] and "
            "w; result in the input's shape.",
-    .arguments = {"gradient", "weight"},
+    .inputs = {"gradient", "weight"},
+    .attributes = &attribute_type<ConvAttr>(),
+    .traits = Trait::contraction | Trait::internal,
     .infer =
         [](Infer& c) {
           c.require_float(0);
@@ -132,6 +121,10 @@ const Op grad_input_op{OpDef{
           if (y != c.shape(0)) c.fail(0, to_string(y));
           c.out(0, c.requested_shape(), c.dtype(0));
         },
+    .cost = [](const Step& s) { return conv_cost(s, s.in[0].shape, s.in[1].shape); },
+}};
+const RegisterRules conv2d_grad_input_rules{OpRules{
+    .op = &conv2d_grad_input_op,
     .vjp =
         [](Vjp& v) {
           const auto& a = v.attr<ConvAttr>();
@@ -140,36 +133,16 @@ const Op grad_input_op{OpDef{
             v.set_grad(1, conv2d_grad_weight(v.grad(), v.in(0), a, v.in_shape(1)));
         },
     .saves = saves_in(0) | saves_in(1),
-    .cost = [](const Step& s) { return conv_cost(s, s.in[0].shape, s.in[1].shape); },
-    .onnx = {"ConvTranspose", 11},
-    .samples =
-        [] {
-          return std::vector<Sample>{
-              {.inputs = {{{2, 4, 6, 5}}, {{4, 3, 3, 3}}},
-               .attr = ConvAttr{1, 1, 1, 1},
-               .shape = {2, 3, 6, 5}},
-              {.inputs = {{{1, 3, 3, 3}}, {{3, 2, 3, 2}}},
-               .attr = ConvAttr{2, 0, 1, 1},
-               .shape = {1, 2, 7, 7}},
-              {.inputs = {{{2, 6, 6, 6}}, {{6, 2, 3, 3}}},
-               .attr = ConvAttr{1, 2, 2, 2},
-               .shape = {2, 4, 6, 6}},
-              {.inputs = {{{2, 32, 5, 5}, f32}, {{32, 16, 3, 3}, f32}},
-               .attr = ConvAttr{2, 1, 1, 1},
-               .shape = {2, 16, 9, 9}},
-              {.inputs = {{{2, 4, 6, 5}}, {{4, 3, 3, 3}}},
-               .attr = ConvAttr{1, 0, 1, 1},
-               .shape = {2, 3, 6, 5},
-               .throws = Refusal{"gradient", "[2, 4, 6, 5]", "[2, 4, 4, 3]"}}};
-        },
 }};
 
 /// In: x, g; wanted shape: the weight's.
-const Op grad_weight_op{OpDef{
+const Op conv2d_grad_weight_op{OpSchema{
     .name = "conv2d_grad_weight",
     .doc = "Gradient of conv2d for its weight from x and g [N, O, P, Q]; result in the weight's "
            "shape.",
-    .arguments = {"input", "gradient"},
+    .inputs = {"input", "gradient"},
+    .attributes = &attribute_type<ConvAttr>(),
+    .traits = Trait::contraction | Trait::internal,
     .infer =
         [](Infer& c) {
           c.require_float(0);
@@ -178,6 +151,10 @@ const Op grad_weight_op{OpDef{
           if (y != c.shape(1)) c.fail(1, to_string(y));
           c.out(0, c.requested_shape(), c.dtype(0));
         },
+    .cost = [](const Step& s) { return conv_cost(s, s.in[1].shape, s.out[0].shape); },
+}};
+const RegisterRules conv2d_grad_weight_rules{OpRules{
+    .op = &conv2d_grad_weight_op,
     .vjp =
         [](Vjp& v) {
           const auto& a = v.attr<ConvAttr>();
@@ -186,40 +163,7 @@ const Op grad_weight_op{OpDef{
           if (v.needs_grad(1)) v.set_grad(1, conv2d_with(v.in(0), v.grad(), {}, a));
         },
     .saves = saves_in(0) | saves_in(1),
-    .cost = [](const Step& s) { return conv_cost(s, s.in[1].shape, s.out[0].shape); },
-    .samples =
-        [] {
-          return std::vector<Sample>{{.inputs = {{{2, 3, 6, 5}}, {{2, 4, 6, 5}}},
-                                      .attr = ConvAttr{1, 1, 1, 1},
-                                      .shape = {4, 3, 3, 3}},
-                                     {.inputs = {{{1, 2, 7, 7}}, {{1, 3, 3, 3}}},
-                                      .attr = ConvAttr{2, 0, 1, 1},
-                                      .shape = {3, 2, 3, 2}},
-                                     {.inputs = {{{2, 4, 6, 6}}, {{2, 6, 6, 6}}},
-                                      .attr = ConvAttr{1, 2, 2, 2},
-                                      .shape = {6, 2, 3, 3}},
-                                     {.inputs = {{{5, 16, 9, 9}, f32}, {{5, 32, 5, 5}, f32}},
-                                      .attr = ConvAttr{2, 1, 1, 1},
-                                      .shape = {32, 16, 3, 3}},
-                                     {.inputs = {{{0, 3, 6, 5}}, {{0, 4, 6, 5}}},
-                                      .attr = ConvAttr{1, 1, 1, 1},
-                                      .shape = {4, 3, 3, 3},
-                                      .gradient = false}};
-        },
 }};
-
-Tensor conv2d_grad_input(const Tensor& g, const Tensor& w, const ConvAttr& a, const Shape& input) {
-  return record(grad_input_op, {&g, &w}, a, &input);
-}
-Tensor conv2d_grad_weight(const Tensor& x, const Tensor& g, const ConvAttr& a,
-                          const Shape& weight) {
-  return record(grad_weight_op, {&x, &g}, a, &weight);
-}
-Tensor conv2d_with(const Tensor& x, const Tensor& w, const Tensor& b, const ConvAttr& a) {
-  return b.defined() ? record(conv2d_op, {&x, &w, &b}, a) : record(conv2d_op, {&x, &w}, a);
-}
-
-}  // namespace
 
 Tensor conv2d(const Tensor& x, const Tensor& w, const Tensor& b, const ConvOptions& o) {
   return conv2d_with(x, w, b, {o.stride, o.padding, o.dilation, o.groups});

@@ -1,18 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0
 // Matrix product with NumPy-broadcast leading axes.
-#include "ops/linalg/products.h"
 #include "ops/op.h"
+#include "ops/schema/attributes.h"
 
 namespace suanli {
 
-namespace {
-
-const Op matmul_op{OpDef{
+const Op matmul_op{OpSchema{
     .name = "matmul",
     .doc = "[.., M, K] × [.., K, N] → [.., M, N]; leading axes broadcast; either operand may be "
            "read with its last two axes swapped. f32, "
            "f64.",
-    .arguments = {"a", "b"},
+    .inputs = {"a", "b"},
+    .attributes = &attribute_type<MatmulAttr>(),
+    .traits = Trait::contraction,
     .infer =
         [](Infer& c) {
           const auto& a = c.attr<MatmulAttr>();
@@ -35,6 +35,16 @@ const Op matmul_op{OpDef{
           out.push_back(n);
           c.out(0, out, c.dtype(0));
         },
+    .cost =
+        [](const Step& s) {
+          const auto* a = static_cast<const MatmulAttr*>(s.attr);
+          auto c = element_cost(s, 0);
+          c.flops = 2 * s.out[0].shape.numel() * s.in[0].shape.at(a->transpose_a ? -2 : -1);
+          return c;
+        },
+}};
+const RegisterRules matmul_rules{OpRules{
+    .op = &matmul_op,
     .vjp =
         [](Vjp& v) {
           const auto [ta, tb] = v.attr<MatmulAttr>();
@@ -47,49 +57,7 @@ const Op matmul_op{OpDef{
                                  v.in_shape(1)));
         },
     .saves = saves_in(0) | saves_in(1),
-    .cost =
-        [](const Step& s) {
-          const auto* a = static_cast<const MatmulAttr*>(s.attr);
-          auto c = element_cost(s, 0);
-          c.flops = 2 * s.out[0].shape.numel() * s.in[0].shape.at(a->transpose_a ? -2 : -1);
-          return c;
-        },
-    .onnx = {"MatMul", 13},
-    .samples =
-        [] {
-          return std::vector<Sample>{
-              {.inputs = {{{3, 5}}, {{5, 4}}}, .attr = MatmulAttr{false, false}},
-              {.inputs = {{{5, 3}}, {{5, 4}}}, .attr = MatmulAttr{true, false}},
-              {.inputs = {{{3, 5}}, {{4, 5}}}, .attr = MatmulAttr{false, true}},
-              {.inputs = {{{5, 3}}, {{4, 5}}}, .attr = MatmulAttr{true, true}},
-              {.inputs = {{{2, 3, 5}}, {{5, 4}}}, .attr = MatmulAttr{false, false}},
-              {.inputs = {{{2, 1, 3, 5}}, {{3, 5, 2}}}, .attr = MatmulAttr{false, false}},
-              {.inputs = {{{64, 130}, f32}, {{130, 70}, f32}}, .attr = MatmulAttr{false, false}},
-              {.inputs = {{{130, 64}, f32}, {{70, 130}, f32}}, .attr = MatmulAttr{true, true}},
-              {.inputs = {{{1, 300}, f32}, {{300, 200}, f32}}, .attr = MatmulAttr{false, false}},
-              {.inputs = {{{3, 0}}, {{0, 4}}}, .attr = MatmulAttr{false, false}},
-              {.inputs = {{{0, 3}}, {{3, 4}}}, .attr = MatmulAttr{false, false}},
-              {.inputs = {{{8, 784}, f32}, {{1000, 128}, f32}},
-               .attr = MatmulAttr{false, false},
-               .throws = Refusal{"a, b", "[8, 784] and [1000, 128]",
-                                 "equal inner sizes, not 784 and 1000"}},
-              {.inputs = {{{5, 3}}, {{4, 6}}},
-               .attr = MatmulAttr{true, true},
-               .throws = Refusal{"a, b", "[5, 3]ᵀ and [4, 6]ᵀ", "equal inner sizes, not 5 and 6"}},
-              {.inputs = {{{3, 2, 4}}, {{2, 4, 5}}},
-               .attr = MatmulAttr{false, false},
-               .throws = Refusal{"a, b", "[3, 2, 4] and [2, 4, 5]",
-                                 "leading sizes that broadcast, not 3 and 2"}},
-              {.inputs = {{{3, 4}}, {{4, 5}, f32}},
-               .attr = MatmulAttr{false, false},
-               .throws = Refusal{"a, b", "f64 and f32", "one dtype", ErrorCode::dtype}},
-              {.inputs = {{{3}}, {{3, 4}}},
-               .attr = MatmulAttr{false, false},
-               .throws = Refusal{"a", "[3]", "rank 2 or more"}}};
-        },
 }};
-
-}  // namespace
 
 Tensor matmul(const Tensor& a, const Tensor& b, bool transpose_a, bool transpose_b) {
   return record(matmul_op, {&a, &b}, MatmulAttr{transpose_a, transpose_b});

@@ -1,20 +1,20 @@
 // SPDX-License-Identifier: Apache-2.0
 // Cross-entropy where classes count differently, and where the target is not believed entirely.
-#include "ops/loss/smoothing.h"
 #include "ops/op.h"
 #include "ops/reduce/classes.h"
+#include "ops/schema/attributes.h"
 
 namespace suanli {
 
-namespace {
-
-const Op weighted_cross_entropy_op{OpDef{
+const Op weighted_cross_entropy_op{OpSchema{
     .name = "weighted_cross_entropy",
     .doc = "Σ w[t]·((1−ε)·(−ln p[n, t]) + …)/Σ w[t]: cross_entropy of logits [N, C], targets t [N] "
            "i64 and class weights w [C] (or none), "
            "with "
            "ε of each target spread over all classes (Szegedy et al. 2016, section 7) → [].",
-    .arguments = {"logits", "target", "weight"},
+    .inputs = {"logits", "target", {"weight", InputSpec::optional}},
+    .attributes = &attribute_type<SmoothingAttr>(),
+    .traits = Trait::composite,
     .infer =
         [](Infer& c) {
           require_classes(c);
@@ -26,6 +26,9 @@ const Op weighted_cross_entropy_op{OpDef{
             c.fail_argument("label_smoothing", str(smoothing), "0 to 1");
           c.out(0, {}, c.dtype(0));
         },
+}};
+const RegisterRules weighted_cross_entropy_rules{OpRules{
+    .op = &weighted_cross_entropy_op,
     // As PyTorch has it: a class's weight counts in its own term of the spread part, and the
     // target's class alone in the divisor.
     .decompose =
@@ -51,38 +54,7 @@ const Op weighted_cross_entropy_op{OpDef{
                      [&] { return weighted(log_p, weight) / static_cast<double>(in[0].size(1)); }) /
                  sum(of_target);
         },
-    .composite = true,
-    .samples =
-        [] {
-          const Attr none = SmoothingAttr{0}, some = SmoothingAttr{0.1};
-          const Input scores{{5, 4}}, target{{5}, i64, Domain::index, 4},
-              weight{{4}, f64, Domain::positive};
-          return std::vector<Sample>{
-              {.inputs = {scores, target}, .attr = some},
-              {.inputs = {scores, target, weight}, .attr = none},
-              {.inputs = {scores, target, weight}, .attr = some},
-              {.inputs = {{{64, 10}, f32},
-                          {{64}, i64, Domain::index, 10},
-                          {{10}, f32, Domain::positive}},
-               .attr = some,
-               .gradient = false},
-              {.inputs = {{{1, 2}}, {{1}, i64, Domain::index, 2}}, .attr = SmoothingAttr{1}},
-              {.inputs = {scores, target, {{5}}},
-               .attr = some,
-               .throws = Refusal{"weight", "[5]", "[4], one per class of logits [5, 4]"}},
-              {.inputs = {scores, {{4}, i64, Domain::index, 4}},
-               .attr = some,
-               .throws = Refusal{"target", "[4]", "[5], one per row of logits [5, 4]"}},
-              {.inputs = {scores, {{5}}},
-               .attr = some,
-               .throws = Refusal{"target", "f64", "class numbers, i64", ErrorCode::dtype}},
-              {.inputs = {scores, target},
-               .attr = SmoothingAttr{1.5},
-               .throws = Refusal{"label_smoothing", "1.5", "0 to 1", ErrorCode::argument}}};
-        },
 }};
-
-}  // namespace
 
 Tensor weighted_cross_entropy(const Tensor& logits, const Tensor& target, const Tensor& weight,
                               double label_smoothing) {

@@ -15,6 +15,7 @@ Tensor per_channel(const Tensor& t, int rank) {
   for (int i = 2; i < rank; ++i) s.push_back(1);
   return reshape(t, s);
 }
+
 /// Σ over all axes but the channel's: [N, C, …] → [C].
 Tensor channel_sum(const Tensor& x) {
   Axes axes;
@@ -22,6 +23,7 @@ Tensor channel_sum(const Tensor& x) {
     if (i != 1) axes.push_back(i);
   return sum(x, axes);
 }
+
 double samples_per_channel(const Shape& x) {
   return static_cast<double>(x.numel()) / static_cast<double>(std::max<int64_t>(1, x[1]));
 }
@@ -31,6 +33,7 @@ struct Moments {
   BatchStatistics statistics;
   Tensor rstd;
 };
+
 /// The mean first, then the mean of squared distances from it: in one pass x² − mean² would cancel.
 /// Distances are squared in other units, so that the squares of large ones do not overflow. A power
 /// of two changes no bit of the others, down to distances of some 1e-12 in f32 and 1e-94 in f64:
@@ -60,13 +63,37 @@ void infer_batch_norm(Infer& c) {
   c.out(0, x, c.dtype(0));
 }
 
+Tensor train_batch_norm(const Tensor& x, const Tensor& weight, const Tensor& bias, double eps,
+                        BatchStatistics* statistics) {
+  Tensor y;
+  Moments m;
+  {
+    GradMode off(false);
+    m = moments_of(x, eps);
+    y = normalized(x, m.statistics.mean, m.rstd, weight, bias);
+  }
+  if (statistics) *statistics = m.statistics;
+  if (!Recorder::current().grad_enabled()) return y;
+  return record(batch_norm_result_op, {&y, &x, &weight, &bias, &m.statistics.mean, &m.rstd},
+                NormAttr{eps});
+}
+
+}  // namespace
+
 /// y, computed already, with the gradient of batch normalization: in: y, x, weight, bias, mean,
 /// rstd. (Ioffe & Szegedy 2015, section 3.)
-const Op normalized_op{OpDef{
+const Op batch_norm_result_op{OpSchema{
     .name = "batch_norm_result",
     .doc = "Internal: returns y = batch_norm(x, weight, bias), which is already computed, and has "
            "the gradient of batch_norm. Inputs: y, x, weight, bias, mean, rstd.",
+    .inputs = {"y", "x", "weight", "bias", "mean", "rstd"},
+    .attributes = &attribute_type<NormAttr>(),
+    .traits = Trait::view | Trait::internal,
     .infer = [](Infer& c) { c.out(0, c.shape(0), c.dtype(0)); },
+    .cost = [](const Step&) { return Cost{}; },
+}};
+const RegisterRules batch_norm_result_rules{OpRules{
+    .op = &batch_norm_result_op,
     .vjp =
         [](Vjp& v) {
           const Tensor g = v.grad(), x = v.in(1), weight = v.in(2);
@@ -88,96 +115,42 @@ const Op normalized_op{OpDef{
                             per_channel(rstd * weight, rank));
         },
     .saves = saves_in(1) | saves_in(2) | saves_in(4) | saves_in(5),
-    .cost = [](const Step&) { return Cost{}; },
-    .alias = true,
-    .samples =
-        // no gradient: it is right for a y that was computed so, which batch_norm's own samples
-    // check
-    [] {
-      return std::vector<Sample>{
-          {.inputs = {{{4, 3}}, {{4, 3}}, {{3}}, {{3}}, {{3}}, {{3}, f64, Domain::positive}},
-           .attr = NormAttr{1e-5},
-           .gradient = false}};
-    },
 }};
 
-Tensor train_batch_norm(const Tensor& x, const Tensor& weight, const Tensor& bias, double eps,
-                        BatchStatistics* statistics) {
-  Tensor y;
-  Moments m;
-  {
-    GradMode off(false);
-    m = moments_of(x, eps);
-    y = normalized(x, m.statistics.mean, m.rstd, weight, bias);
-  }
-  if (statistics) *statistics = m.statistics;
-  if (!Recorder::current().grad_enabled()) return y;
-  return record(normalized_op, {&y, &x, &weight, &bias, &m.statistics.mean, &m.rstd},
-                NormAttr{eps});
-}
-
-const Op batch_norm_op{OpDef{
+const Op batch_norm_op{OpSchema{
     .name = "batch_norm",
     .doc = "(x − mean) / √(variance + eps) · weight + bias with mean and variance of each channel "
            "over all other axes of x [N, C, …]; "
            "weight, bias [C].",
-    .arguments = {"input", "weight", "bias"},
+    .inputs = {"input", "weight", "bias"},
+    .attributes = &attribute_type<NormAttr>(),
+    .traits = Trait::composite,
     .infer = infer_batch_norm,
+}};
+const RegisterRules batch_norm_rules{OpRules{
+    .op = &batch_norm_op,
     .decompose =
         [](std::span<const Tensor> in, const Attr& attr) {
           return train_batch_norm(in[0], in[1], in[2], attr.as<NormAttr>().eps, nullptr);
         },
-    .composite = true,
-    .onnx = {"BatchNormalization", 15},
-    .samples =
-        [] {
-          return std::vector<Sample>{
-              {.inputs = {{{6, 3}}, {{3}}, {{3}}}, .attr = NormAttr{1e-5}},
-              {.inputs = {{{3, 2, 2, 3}}, {{2}}, {{2}}}, .attr = NormAttr{1e-3}},
-              {.inputs = {{{2, 3, 4}}, {{3}}, {{3}}}, .attr = NormAttr{1e-5}},
-              {.inputs = {{{4, 16, 5, 5}, f32}, {{16}, f32}, {{16}, f32}}, .attr = NormAttr{1e-5}},
-              {.inputs = {{{4, 3}}, {{4}}, {{3}}},
-               .attr = NormAttr{1e-5},
-               .throws = Refusal{"weight", "[4]", "[3], one per channel of input [4, 3]"}},
-              {.inputs = {{{4}}, {{4}}, {{4}}},
-               .attr = NormAttr{1e-5},
-               .throws = Refusal{"input", "[4]", "rank 2 or more, [N, C, …]"}},
-              {.inputs = {{{4, 3}, i64}, {{3}}, {{3}}},
-               .attr = NormAttr{1e-5},
-               .throws = Refusal{"input", "i64", "a float dtype", ErrorCode::dtype}}};
-        },
 }};
 
-const Op fixed_batch_norm_op{OpDef{
+const Op batch_norm_inference_op{OpSchema{
     .name = "batch_norm_inference",
     .doc = "(x − mean) / √(variance + eps) · weight + bias with given mean and variance [C]; x [N, "
            "C, …], weight, bias [C]. Inputs: x, weight, bias, mean, variance.",
-    .arguments = {"input", "weight", "bias", "mean", "variance"},
+    .inputs = {"input", "weight", "bias", "mean", "variance"},
+    .attributes = &attribute_type<NormAttr>(),
+    .traits = Trait::composite,
     .infer = infer_batch_norm,
+}};
+const RegisterRules batch_norm_inference_rules{OpRules{
+    .op = &batch_norm_inference_op,
     .decompose =
         [](std::span<const Tensor> in, const Attr& attr) {
           return normalized(in[0], in[3], rsqrt(in[4] + attr.as<NormAttr>().eps), in[1], in[2]);
         },
-    .composite = true,
-    .onnx = {"BatchNormalization", 15},
-    .samples =
-        [] {
-          return std::vector<Sample>{
-              {.inputs = {{{3, 2, 2, 3}}, {{2}}, {{2}}, {{2}}, {{2}, f64, Domain::positive}},
-               .attr = NormAttr{1e-5}},
-              {.inputs = {{{4, 16, 5, 5}, f32},
-                          {{16}, f32},
-                          {{16}, f32},
-                          {{16}, f32},
-                          {{16}, f32, Domain::positive}},
-               .attr = NormAttr{1e-5}},
-              {.inputs = {{{4, 3}}, {{3}}, {{3}}, {{3}}, {{2}}},
-               .attr = NormAttr{1e-5},
-               .throws = Refusal{"variance", "[2]", "[3], one per channel of input [4, 3]"}}};
-        },
 }};
-
-}  // namespace
 
 Tensor batch_norm(const Tensor& x, const Tensor& weight, const Tensor& bias, double eps,
                   BatchStatistics* statistics) {
@@ -188,7 +161,7 @@ Tensor batch_norm(const Tensor& x, const Tensor& weight, const Tensor& bias, dou
 
 Tensor batch_norm(const Tensor& x, const Tensor& weight, const Tensor& bias,
                   const BatchStatistics& fixed, double eps) {
-  return record(fixed_batch_norm_op,
+  return record(batch_norm_inference_op,
                 std::vector<Tensor>{x, weight, bias, fixed.mean, fixed.variance}, NormAttr{eps});
 }
 

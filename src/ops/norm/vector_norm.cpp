@@ -5,18 +5,26 @@
 
 namespace suanli {
 
-namespace {
-
-const Op vector_norm_op{OpDef{
+const Op vector_norm_op{OpSchema{
     .name = "vector_norm",
     .doc = "√Σ x² over all elements, in f64; squares neither overflow nor underflow. x: f32 or f64 "
            "→ [] f64.",
-    .arguments = {"input"},
+    .inputs = {"input"},
+    .traits = Trait::reduction,
     .infer =
         [](Infer& c) {
           c.require_float(0);
           c.out(0, {}, DType::f64);
         },
+    .cost =
+        [](const Step& s) {
+          auto c = element_cost(s, 0);
+          c.flops = 2 * s.in[0].shape.numel();
+          return c;
+        },
+}};
+const RegisterRules vector_norm_rules{OpRules{
+    .op = &vector_norm_op,
     .vjp =
         [](Vjp& v) {
           const Tensor norm = v.result();
@@ -24,29 +32,9 @@ const Op vector_norm_op{OpDef{
           v.set_grad(0, cast(v.in(0), DType::f64) * (v.grad() / where(norm == 0, 1.0, norm)));
         },
     .saves = saves_in(0) | saves_result(0),
-    .cost =
-        [](const Step& s) {
-          auto c = element_cost(s, 0);
-          c.flops = 2 * s.in[0].shape.numel();
-          return c;
-        },
     .decompose = [](std::span<const Tensor> in,
                     const Attr&) { return sqrt(sum(square(cast(in[0], DType::f64)))); },
-    .samples =
-        [] {
-          return std::vector<Sample>{
-              {.inputs = {{{4, 7}}}},
-              {.inputs = {{{2, 3, 5}, f32}}},
-              {.inputs = {{{}}}},
-              {.inputs = {{{0, 3}}}, .gradient = false},
-              {.inputs = {{{200'000}, f32}}, .gradient = false},
-              {.inputs = {{{70'001}}}, .gradient = false},
-              {.inputs = {{{3}, i64}},
-               .throws = Refusal{"input", "i64", "a float dtype", ErrorCode::dtype}}};
-        },
 }};
-
-}  // namespace
 
 Tensor vector_norm(const Tensor& x) { return record(vector_norm_op, {&x}); }
 

@@ -1,9 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 // Every op of pointwise.def: public function, shape and dtype rule, gradient. The kernels are the
 // backends'.
-#include "ops/pointwise/pointwise.h"
+#include "ops/schema/pointwise.h"
+
+#include "ops/op.h"
 
 #include <array>
+#include <memory>
 
 namespace suanli {
 
@@ -63,7 +66,7 @@ const std::array<TensorGradient, 3> tensor_gradients[] = {
   {SUANLI_TENSOR_TEXT(gx), SUANLI_TENSOR_TEXT(gy), nullptr},
 #define TERNARY(name, klass, domain, value, gx, gy, gz, onnx, doc) \
   {SUANLI_TENSOR_TEXT(gx), SUANLI_TENSOR_TEXT(gy), SUANLI_TENSOR_TEXT(gz)},
-#include "ops/pointwise/pointwise.def"
+#include "ops/schema/pointwise.def"
 };
 
 constexpr Saves saves_of(int row) {
@@ -76,8 +79,6 @@ constexpr Saves saves_of(int row) {
   }
   return s;
 }
-
-extern const Op gradient_op;  // defined below; its samples need the rows
 
 void vjp_pointwise(Vjp& v) {
   const auto& attr = v.attr<PointwiseAttr>();
@@ -104,7 +105,7 @@ void vjp_pointwise(Vjp& v) {
         else pointers[k] = &(operands[k] = operand(needed.which[k]));
       }
       PointwiseAttr ga{attr.row, static_cast<int8_t>(i), attr.compute};
-      g = Tensor::adopt(record_node(gradient_op, pointers, needed.count, ga), 0);
+      g = Tensor::adopt(record_node(pointwise_gradient_op, pointers, needed.count, ga), 0);
       Recorder::current().settle();
     }
     v.set_grad(i, g.shape() == v.in_shape(i) ? std::move(g) : sum_to(g, v.in_shape(i)));
@@ -113,100 +114,59 @@ void vjp_pointwise(Vjp& v) {
 
 Cost cost_pointwise(const Step& s) { return element_cost(s, 1); }
 
-Domain domain_of(PointwiseDomain d) {
-  return d == PointwiseDomain::Positive  ? Domain::positive
-         : d == PointwiseDomain::NonZero ? Domain::nonzero
-                                         : Domain::real;
+/// A row as an op.
+struct RowOp {
+  explicit RowOp(int row)
+      : op(OpSchema{
+            .name = pointwise_rows[row].name,
+            .doc = pointwise_rows[row].doc,
+            .inputs = {pointwise_rows[row].arity == 1 ? "input" : "x",
+                       pointwise_rows[row].arity > 1 ? "y" : nullptr,
+                       pointwise_rows[row].arity > 2 ? "z" : nullptr},
+            .attributes = &attribute_type<PointwiseAttr>(),
+            .traits = Trait::pointwise,
+            .dtypes = kPointwiseDTypes,
+            .infer = infer_pointwise,
+            .cost = cost_pointwise,
+            .slots = 255,
+        }),
+        rules(OpRules{.op = &op, .vjp = vjp_pointwise, .saves = saves_of(row)}) {}
+  const Op op;
+  const RegisterRules rules;
+};
+using Rows = std::array<std::unique_ptr<RowOp>, pointwise_count>;
+const Rows& rows() {
+  static const Rows* all = [] {
+    auto* made = new Rows;
+    for (int row = 0; row < pointwise_count; ++row)
+      (*made)[static_cast<size_t>(row)] = std::make_unique<RowOp>(row);
+    return made;
+  }();
+  return *all;
 }
+[[maybe_unused]] const Rows& all_rows = rows();  // known from the start
 
-/// Shapes that every row is tried on: the same, broadcast, 0-d, empty, one that leaves a tail,
-/// integers where they are allowed.
-template <int row_index> std::vector<Sample> samples_pointwise() {
-  const PointwiseRow& row = pointwise_rows[row_index];
-  const PointwiseAttr attr{static_cast<int16_t>(row_index), -1, DType::f64};
-  const bool logic = row.cls == PointwiseClass::Logic, compare = row.cls == PointwiseClass::Compare;
-  auto make = [&](std::initializer_list<Shape> shapes, DType dtype) {
-    Sample s;
-    s.attr = attr;
-    s.gradient = is_float(dtype) && !compare && !logic;
-    int i = 0;
-    for (const Shape& shape : shapes) {
-      if (i == row.arity) break;
-      const bool flag = logic || (row.cls == PointwiseClass::Select && i == 0);
-      s.inputs.push_back(
-          {shape, flag ? DType::boolean : dtype, flag ? Domain::boolean : domain_of(row.domain)});
-      ++i;
-    }
-    return s;
-  };
-  std::vector<Sample> out;
-  for (DType d : {DType::f64, DType::f32}) {
-    out.push_back(make({{4, 7}, {4, 7}, {4, 7}}, d));
-    out.push_back(make({{3, 1, 5}, {2, 1}, {1, 5}}, d));
-    out.push_back(make({{}, {}, {}}, d));
-    out.push_back(make({{0, 3}, {1, 3}, {3}}, d));
-  }
-  out.push_back(make({{2053}, {2053}, {1}}, DType::f32));
-  if (row.cls != PointwiseClass::Floats && !logic)
-    out.push_back(make({{4, 5}, {5}, {4, 1}}, DType::i64));
-  if (row.arity > 1) {
-    Sample bad = make({{4, 3}, {4, 2}, {4, 3}}, DType::f32);
-    bad.throws = Refusal{"x, y", "[4, 3] and [4, 2]", "sizes that broadcast, not 3 and 2"};
-    out.push_back(bad);
-  }
-  return out;
-}
-
-std::vector<Sample> samples_gradient() {
-  std::vector<Sample> out;
-  for (int r = 0; r < pointwise_count; ++r)
-    for (int i = 0; i < pointwise_rows[r].arity; ++i) {
-      if (std::string_view(pointwise_rows[r].gradient[i]) == "none") continue;
-      Sample s;
-      auto needed = gradient_operands(r, i);
-      for (int k = 0; k < needed.count; ++k) {
-        const bool flag = pointwise_rows[r].cls == PointwiseClass::Select && needed.which[k] == 0;
-        s.inputs.push_back({{3, 5},
-                            flag ? DType::boolean : DType::f64,
-                            flag ? Domain::boolean : Domain::positive});
-      }
-      s.attr = PointwiseAttr{static_cast<int16_t>(r), static_cast<int8_t>(i), DType::f64};
-      s.gradient = false;
-      out.push_back(s);
-    }
-  return out;
-}
-
-const Op gradient_op{
-    OpDef{.name = "pointwise_gradient",
-          .doc = "The gradient expression for one input of a pointwise op, as one kernel.",
-          .infer = infer_pointwise,
-          .cost = cost_pointwise,
-          .slots = 255,
-          .dtypes = kPointwiseDTypes,
-          .samples = samples_gradient}};
-
-/// One definition per row.
-template <int row> const Op row_op{
-    OpDef{.name = pointwise_rows[row].name,
-          .doc = pointwise_rows[row].doc,
-          .arguments = {pointwise_rows[row].arity == 1 ? "input" : "x", "y", "z"},
-          .infer = infer_pointwise,
-          .vjp = vjp_pointwise,
-          .saves = saves_of(row),
-          .cost = cost_pointwise,
-          .onnx = {pointwise_rows[row].onnx, 18},
-          .slots = 255,
-          .dtypes = kPointwiseDTypes,
-          .samples = samples_pointwise<row>}};
-
-template <int row> Tensor call(std::initializer_list<const Tensor*> inputs) {
-  return record(row_op<row>, inputs, PointwiseAttr{static_cast<int16_t>(row), -1, DType::f32});
+Tensor call(PointwiseOp op, std::initializer_list<const Tensor*> inputs) {
+  const int row = static_cast<int>(op);
+  return record(pointwise_op(row), inputs,
+                PointwiseAttr{static_cast<int16_t>(row), -1, DType::f32});
 }
 
 }  // namespace
 
-bool is_pointwise(const OpDef& def) { return def.infer == infer_pointwise; }
+const Op pointwise_gradient_op{OpSchema{
+    .name = "pointwise_gradient",
+    .doc = "The gradient expression for one input of a pointwise op, as one kernel.",
+    .inputs = {{"operands", InputSpec::variadic}},
+    .attributes = &attribute_type<PointwiseAttr>(),
+    .traits = Trait::pointwise | Trait::internal,
+    .dtypes = kPointwiseDTypes,
+    .infer = infer_pointwise,
+    .cost = cost_pointwise,
+    .slots = 255,
+}};
+
+const Op& pointwise_op(int row) { return rows()[static_cast<size_t>(row)]->op; }
 
 bool is_arithmetic(std::string_view text) {
   for (const char* function :
@@ -215,15 +175,14 @@ bool is_arithmetic(std::string_view text) {
   return true;
 }
 
-#define SUANLI_ROW(name) static_cast<int>(PointwiseOp::name)
 #define UNARY(name, ...) \
-  Tensor name(const Tensor& x) { return call<SUANLI_ROW(name)>({&x}); }
+  Tensor name(const Tensor& x) { return call(PointwiseOp::name, {&x}); }
 #define BINARY(name, ...) \
-  Tensor name(const Tensor& x, const Tensor& y) { return call<SUANLI_ROW(name)>({&x, &y}); }
+  Tensor name(const Tensor& x, const Tensor& y) { return call(PointwiseOp::name, {&x, &y}); }
 #define TERNARY(name, ...)                                         \
   Tensor name(const Tensor& x, const Tensor& y, const Tensor& z) { \
-    return call<SUANLI_ROW(name)>({&x, &y, &z});                   \
+    return call(PointwiseOp::name, {&x, &y, &z});                  \
   }
-#include "ops/pointwise/pointwise.def"
+#include "ops/schema/pointwise.def"
 
 }  // namespace suanli

@@ -10,53 +10,21 @@ namespace {
 
 void infer_drawn(Infer& c, DTypes drawn, const char* which) {
   const DType dtype = c.attr<DTypeAttr>().dtype;
+  for (int i = 0; i < c.inputs(); ++i)
+    if (c.shape(i).rank() != 0) c.fail(i, "a number");
+  for (int i = 0; i < 2; ++i)
+    if (c.dtype(i) != DType::i64) c.fail_dtype(i, "i64");
   if (!contains(drawn, dtype)) c.fail_dtype("dtype", name(dtype), which);
   c.out(0, c.requested_shape(), dtype);
 }
+
 void infer_draw(Infer& c) { infer_drawn(c, dtypes_of({DType::f32, DType::f64}), "f32 or f64"); }
-void infer_permutation(Infer& c) { infer_drawn(c, dtypes_of({DType::i64}), "i64"); }
 
-std::vector<Sample> samples_draw() {
-  std::vector<Sample> out;
-  for (DType d : {f32, f64})
-    for (Shape s : {Shape{1000}, Shape{3, 7}, Shape{}, Shape{0, 2}, Shape{40001}})
-      out.push_back(
-          {.attr = DTypeAttr{d}, .slots = {77, 5, -1.5, 2.5}, .shape = s, .gradient = false});
-  return out;
+void infer_permutation(Infer& c) {
+  infer_drawn(c, dtypes_of({DType::i64}), "i64");
+  if (c.requested_shape().rank() != 1)
+    c.fail("shape", to_string(c.requested_shape()), "one size, [n]");
 }
-
-// Inputs of the draws: seed, counter, then two numbers (low and high, or mean and standard
-// deviation).
-const Op uniform_op{OpDef{.name = "uniform",
-                          .doc = "Uniform in [low, high) from 24 (f32) or 53 (f64) bits of "
-                                 "Philox-4x32-10 (Salmon et al. 2011).",
-                          .infer = infer_draw,
-                          .cost = [](const Step& s) { return element_cost(s, 12); },
-                          .onnx = {"RandomUniform", 1},
-                          .slots = 15,
-                          .random = true,
-                          .samples = samples_draw}};
-const Op normal_op{OpDef{.name = "normal",
-                         .doc = "Normal, by the Box–Muller transform of Philox-4x32-10 uniforms.",
-                         .infer = infer_draw,
-                         .cost = [](const Step& s) { return element_cost(s, 30); },
-                         .onnx = {"RandomNormal", 1},
-                         .slots = 15,
-                         .random = true,
-                         .samples = samples_draw}};
-const Op permutation_op{
-    OpDef{.name = "permutation",
-          .doc = "0 … n−1 in the order of n random 64-bit keys. [n] i64.",
-          .infer = infer_permutation,
-          .cost = [](const Step& s) { return element_cost(s, 30); },
-          .slots = 3,
-          .random = true,
-          .samples =
-              [] {
-                return std::vector<Sample>{
-                    {.attr = DTypeAttr{i64}, .slots = {77, 5}, .shape = {1000}, .gradient = false},
-                    {.attr = DTypeAttr{i64}, .slots = {77, 5}, .shape = {0}, .gradient = false}};
-              }}};
 
 /// Takes the blocks of 128 bits that `n` draws need: 4 f32 or 2 of 64 bits per block.
 uint64_t advance(Generator* generator, const Shape& shape, DType dtype, uint64_t* seed) {
@@ -83,6 +51,42 @@ Tensor draw(const Op& op, const Shape& shape, DType dtype, Generator* generator,
 }
 
 }  // namespace
+
+// Inputs of the draws: seed, counter, then two numbers (low and high, or mean and standard
+// deviation).
+const Op uniform_op{OpSchema{
+    .name = "uniform",
+    .doc = "Uniform in [low, high) from 24 (f32) or 53 (f64) bits of "
+           "Philox-4x32-10 (Salmon et al. 2011).",
+    .inputs = {"seed", "counter", "low", "high"},
+    .attributes = &attribute_type<DTypeAttr>(),
+    .traits = Trait::random,
+    .infer = infer_draw,
+    .cost = [](const Step& s) { return element_cost(s, 12); },
+    .slots = 15,
+}};
+
+const Op normal_op{OpSchema{
+    .name = "normal",
+    .doc = "Normal, by the Box–Muller transform of Philox-4x32-10 uniforms.",
+    .inputs = {"seed", "counter", "mean", "std"},
+    .attributes = &attribute_type<DTypeAttr>(),
+    .traits = Trait::random,
+    .infer = infer_draw,
+    .cost = [](const Step& s) { return element_cost(s, 30); },
+    .slots = 15,
+}};
+
+const Op permutation_op{OpSchema{
+    .name = "permutation",
+    .doc = "0 … n−1 in the order of n random 64-bit keys. [n] i64.",
+    .inputs = {"seed", "counter"},
+    .attributes = &attribute_type<DTypeAttr>(),
+    .traits = Trait::random,
+    .infer = infer_permutation,
+    .cost = [](const Step& s) { return element_cost(s, 30); },
+    .slots = 3,
+}};
 
 Tensor uniform(const Shape& shape, double low, double high, DType dtype, Generator* generator) {
   return draw(uniform_op, shape, dtype, generator, &low, &high);

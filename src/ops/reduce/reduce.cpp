@@ -37,47 +37,40 @@ Tensor spread(const Tensor& y, const Shape& input, const ReduceAttr& a) {
   return expand(reshape(y, reduced(input, a, true)), input);
 }
 
-const Op sum_op{OpDef{
+}  // namespace
+
+const Op sum_op{OpSchema{
     .name = "sum",
     .doc = "Σ x over axes. Integers and bool are summed in i64. Floats are summed in their dtype, "
            "in blocks; the order of the blocks does not depend on the number of threads.",
-    .arguments = {"input"},
+    .inputs = {"input"},
+    .attributes = &attribute_type<ReduceAttr>(),
+    .traits = Trait::reduction,
     .infer =
         [](Infer& c) {
           const auto& a = c.attr<ReduceAttr>();
           c.out(0, reduced(c.shape(0), a, a.keepdims),
                 is_float(c.dtype(0)) ? c.dtype(0) : DType::i64);
         },
-    .vjp = [](Vjp& v) { v.set_grad(0, spread(v.grad(), v.in_shape(0), v.attr<ReduceAttr>())); },
     .cost =
         [](const Step& s) {
           auto c = element_cost(s, 0);
           c.flops = s.in[0].shape.numel();
           return c;
         },
-    .onnx = {"ReduceSum", 13},
-    .samples =
-        [] {
-          return std::vector<Sample>{
-              {.inputs = {{{4, 7}}}, .attr = ReduceAttr{3, false}},
-              {.inputs = {{{4, 7}}}, .attr = ReduceAttr{1, false}},
-              {.inputs = {{{2, 3, 5}}}, .attr = ReduceAttr{2, true}},
-              {.inputs = {{{2, 3, 4, 5}}}, .attr = ReduceAttr{13, false}},
-              {.inputs = {{{}}}, .attr = ReduceAttr{0, false}},
-              {.inputs = {{{0, 3}}}, .attr = ReduceAttr{1, false}},
-              {.inputs = {{{6, 1031}, f32}}, .attr = ReduceAttr{2, false}},
-              {.inputs = {{{1031, 6}, f32}}, .attr = ReduceAttr{1, false}},
-              {.inputs = {{{70000}, f32}}, .attr = ReduceAttr{1, false}},
-              {.inputs = {{{5, 4}, i64}}, .attr = ReduceAttr{1, false}},
-              {.inputs = {{{5, 4}, boolean, Domain::boolean}}, .attr = ReduceAttr{2, false}}};
-        },
+}};
+const RegisterRules sum_rules{OpRules{
+    .op = &sum_op,
+    .vjp = [](Vjp& v) { v.set_grad(0, spread(v.grad(), v.in_shape(0), v.attr<ReduceAttr>())); },
 }};
 
-const Op max_op{OpDef{
+const Op max_op{OpSchema{
     .name = "max",
     .doc = "Largest x over axes; NaN if any x is NaN. The gradient is shared equally among equal "
            "maxima.",
-    .arguments = {"input"},
+    .inputs = {"input"},
+    .attributes = &attribute_type<ReduceAttr>(),
+    .traits = Trait::reduction,
     .infer =
         [](Infer& c) {
           const auto& a = c.attr<ReduceAttr>();
@@ -86,6 +79,15 @@ const Op max_op{OpDef{
               c.fail(0, str("at least one element on axis ", i));
           c.out(0, reduced(c.shape(0), a, a.keepdims), c.dtype(0));
         },
+    .cost =
+        [](const Step& s) {
+          auto c = element_cost(s, 0);
+          c.flops = s.in[0].shape.numel();
+          return c;
+        },
+}};
+const RegisterRules max_rules{OpRules{
+    .op = &max_op,
     .vjp =
         [](Vjp& v) {
           const auto& a = v.attr<ReduceAttr>();
@@ -100,38 +102,23 @@ const Op max_op{OpDef{
           v.set_grad(0, multiply_no_nan(spread(v.grad(), v.in_shape(0), a), is_max) / count);
         },
     .saves = saves_in(0) | saves_result(0),
-    .cost =
-        [](const Step& s) {
-          auto c = element_cost(s, 0);
-          c.flops = s.in[0].shape.numel();
-          return c;
-        },
-    .onnx = {"ReduceMax", 18},
-    .samples =
-        [] {
-          return std::vector<Sample>{
-              {.inputs = {{{4, 7}, f64, Domain::distinct}}, .attr = ReduceAttr{3, false}},
-              {.inputs = {{{4, 7}, f64, Domain::distinct}}, .attr = ReduceAttr{1, true}},
-              {.inputs = {{{2, 3, 5}, f64, Domain::distinct}}, .attr = ReduceAttr{5, false}},
-              {.inputs = {{{}, f64, Domain::distinct}}, .attr = ReduceAttr{0, false}},
-              {.inputs = {{{3, 1031}, f32, Domain::distinct}}, .attr = ReduceAttr{2, false}},
-              {.inputs = {{{5, 4}, i64, Domain::distinct}}, .attr = ReduceAttr{1, false}},
-              {.inputs = {{{3, 0}, f64}},
-               .attr = ReduceAttr{2, false},
-               .throws = Refusal{"input", "[3, 0]", "at least one element on axis 1"}}};
-        },
 }};
 
-const Op mean_op{OpDef{
+const Op mean_op{OpSchema{
     .name = "mean",
     .doc = "Σ x / count over axes. Float dtypes; the mean of no elements is NaN.",
-    .arguments = {"input"},
+    .inputs = {"input"},
+    .attributes = &attribute_type<ReduceAttr>(),
+    .traits = Trait::composite,
     .infer =
         [](Infer& c) {
           const auto& a = c.attr<ReduceAttr>();
           c.require_float(0);
           c.out(0, reduced(c.shape(0), a, a.keepdims), c.dtype(0));
         },
+}};
+const RegisterRules mean_rules{OpRules{
+    .op = &mean_op,
     .decompose =
         [](std::span<const Tensor> in, const Attr& attr) {
           const auto& a = attr.as<ReduceAttr>();
@@ -140,25 +127,14 @@ const Op mean_op{OpDef{
             if (a.axes >> i & 1) n *= in[0].shape()[i];
           return record(sum_op, {&in[0]}, a) / static_cast<double>(n);
         },
-    .composite = true,
-    .onnx = {"ReduceMean", 18},
-    .samples =
-        [] {
-          return std::vector<Sample>{
-              {.inputs = {{{4, 7}}}, .attr = ReduceAttr{3, false}},
-              {.inputs = {{{2, 3, 5}}}, .attr = ReduceAttr{5, true}},
-              {.inputs = {{{6, 100}, f32}}, .attr = ReduceAttr{2, false}},
-              {.inputs = {{{}}}, .attr = ReduceAttr{0, false}},
-              {.inputs = {{{3}, i64}},
-               .attr = ReduceAttr{1, false},
-               .throws = Refusal{"input", "i64", "a float dtype", ErrorCode::dtype}}};
-        },
 }};
 
-const Op argmax_op{OpDef{
+const Op argmax_op{OpSchema{
     .name = "argmax",
     .doc = "Index (i64) of the first maximum of x along one axis, or of the first NaN.",
-    .arguments = {"input"},
+    .inputs = {"input"},
+    .attributes = &attribute_type<AxisAttr>(),
+    .traits = Trait::reduction,
     .infer =
         [](Infer& c) {
           const int axis = c.attr<AxisAttr>().axis;
@@ -168,20 +144,7 @@ const Op argmax_op{OpDef{
             if (i != axis) out.push_back(c.shape(0)[i]);
           c.out(0, out, DType::i64);
         },
-    .onnx = {"ArgMax", 13},
-    .samples =
-        [] {
-          return std::vector<Sample>{
-              {.inputs = {{{4, 7}}}, .attr = AxisAttr{1}, .gradient = false},
-              {.inputs = {{{2, 3, 5}, f32}}, .attr = AxisAttr{1}, .gradient = false},
-              {.inputs = {{{6}, i64}}, .attr = AxisAttr{0}, .gradient = false},
-              {.inputs = {{{2, 0}}},
-               .attr = AxisAttr{1},
-               .throws = Refusal{"input", "[2, 0]", "at least one element on axis 1"}}};
-        },
 }};
-
-}  // namespace
 
 Tensor sum(const Tensor& x, const Axes& axes, bool keepdims) {
   return record(sum_op, {&x}, ReduceAttr{axis_bits("sum", x, axes), keepdims});

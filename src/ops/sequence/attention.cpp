@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Scaled dot-product attention, on separate queries, keys and values and on those of one fused
 // product.
-#include "ops/sequence/attention.h"
+#include "ops/schema/attributes.h"
 
 #include <cmath>
 #include <limits>
@@ -22,6 +22,7 @@ void require_heads(const Infer& c, const Shape& q, const Shape& k, const Shape& 
   if (k.at(-2) == 0 || k.at(-1) == 0)
     c.fail("k", to_string(k), "at least one key of at least one element");
 }
+
 /// Values that the forward pass keeps of every query: m = max of its scores, and ln Σ exp(score −
 /// m). Their sum, rounded, would lose the logarithm beside a large m. q [.., T, D] → [2, .., T].
 Shape sums_of(const Shape& q) {
@@ -53,6 +54,7 @@ Tensor weights(const Tensor& q, const Tensor& k, const AttentionAttr& a, const T
 struct Gradients {
   Tensor q, k, v;
 };
+
 /// As ops that have gradients themselves.
 Gradients recorded_gradients(const Tensor& g, const Tensor& q, const Tensor& k, const Tensor& v,
                              const AttentionAttr& a, const Tensor& offset) {
@@ -61,146 +63,12 @@ Gradients recorded_gradients(const Tensor& g, const Tensor& q, const Tensor& k, 
   return {matmul(scores, k), matmul(scores, q, true, false), matmul(p, g, true, false)};
 }
 
-extern const Op attention_grad_op, self_attention_grad_op;
-
-/// The values, and the sums from which the gradient makes the probabilities again.
-const Op attention_op{OpDef{
-    .name = "scaled_dot_product_attention",
-    .doc = "softmax(q kᵀ · scale) v over q [.., T, D], k and v [.., S, D] → [.., T, D]. The second "
-           "result [2, .., T] is m = max and ln Σ exp(score − m) of each query's scores. Causal: "
-           "query i sees keys 0 … i, or 0 … offset + i if that scalar is given (Vaswani et al. "
-           "2017; tiles as in Dao et al. 2022). f32, f64.",
-    .arguments = {"q", "k", "v", "offset"},
-    .n_results = 2,
-    .infer =
-        [](Infer& c) {
-          c.require_float(0);
-          c.require_same_dtype(3);
-          require_heads(c, c.shape(0), c.shape(1), c.shape(2));
-          if (c.inputs() == 4 && (c.shape(3).rank() != 0 || is_float(c.dtype(3))))
-            c.fail("offset", str(c.dtype(3), " ", c.shape(3)), "one integer");
-          if (c.inputs() == 4 && !c.attr<AttentionAttr>().causal)
-            c.fail_argument("causal", "false", "true where an offset is given");
-          c.out(0, c.shape(0), c.dtype(0));
-          c.out(1, sums_of(c.shape(0)), c.dtype(0));
-        },
-    .vjp =
-        [](Vjp& v) {
-          const auto& a = v.attr<AttentionAttr>();
-          Tensor g = v.grad(), q = v.in(0), k = v.in(1), values = v.in(2);
-          Gradients d;
-          // who decodes wants no gradient: it needs no kernel
-          if (v.create_graph() || v.inputs() == 4) {
-            d = recorded_gradients(g, q, k, values, a, v.inputs() == 4 ? v.in(3) : Tensor());
-          } else {
-            Tensor y = v.result(0), sums = v.result(1);
-            const auto grads = record_all(attention_grad_op, {&g, &q, &k, &values, &y, &sums}, a);
-            d = {grads[0], grads[1], grads[2]};
-          }
-          if (v.needs_grad(0)) v.set_grad(0, d.q);
-          if (v.needs_grad(1)) v.set_grad(1, d.k);
-          if (v.needs_grad(2)) v.set_grad(2, d.v);
-        },
-    .saves =
-        saves_in(0) | saves_in(1) | saves_in(2) | saves_in(3) | saves_result(0) | saves_result(1),
-    .cost = [](const Step& s) { return attention_cost(s, s.in[0].shape, s.in[1].shape.at(-2), 2); },
-    .decompose =
-        [](std::span<const Tensor> in, const Attr& attr) {
-          return matmul(
-              weights(in[0], in[1], attr.as<AttentionAttr>(), in.size() == 4 ? in[3] : Tensor()),
-              in[2]);
-        },
-    .slots = 8,
-    .samples =
-        [] {
-          const Attr all = AttentionAttr{0.5, false, 0}, causal = AttentionAttr{0.5, true, 0};
-          return std::vector<Sample>{
-              {.inputs = {{{2, 5, 3}}, {{2, 5, 3}}, {{2, 5, 3}}}, .attr = causal},
-              {.inputs = {{{2, 1, 5, 3}}, {{2, 1, 4, 3}}, {{2, 1, 4, 3}}}, .attr = all},
-              {.inputs = {{{3, 2}}, {{5, 2}}, {{5, 2}}}, .attr = causal},
-              {.inputs = {{{0, 4, 3}}, {{0, 4, 3}}, {{0, 4, 3}}}, .attr = causal},
-              {.inputs = {{{2, 70, 8}, f32}, {{2, 70, 8}, f32}, {{2, 70, 8}, f32}}, .attr = causal},
-              {.inputs = {{{3, 20, 16}, f32}, {{3, 150, 16}, f32}, {{3, 150, 16}, f32}},
-               .attr = all},
-              {.inputs = {{{2, 1, 3}}, {{2, 6, 3}}, {{2, 6, 3}}}, .attr = causal, .slots = {4}},
-              {.inputs = {{{2, 3, 4}}, {{2, 6, 4}}, {{2, 6, 4}}}, .attr = causal, .slots = {0}},
-              {.inputs = {{{2, 1, 16}, f32}, {{2, 200, 16}, f32}, {{2, 200, 16}, f32}},
-               .attr = causal,
-               .slots = {130}},
-              {.inputs = {{{2, 70, 8}, f32}, {{2, 200, 8}, f32}, {{2, 200, 8}, f32}},
-               .attr = causal,
-               .slots = {63}},
-              {.inputs = {{{1, 3}}, {{6, 3}}, {{6, 3}}},
-               .attr = all,
-               .slots = {4},
-               .throws = Refusal{.argument = "causal",
-                                 .given = "false",
-                                 .expected = "true where an offset is given",
-                                 .code = ErrorCode::argument}},
-              {.inputs = {{{1, 3}}, {{6, 3}}, {{6, 3}}},
-               .attr = causal,
-               .slots = {1.5},
-               .throws = Refusal{"offset", "f32 []", "one integer"}},
-              {.inputs = {{{2, 5, 3}}, {{2, 5, 4}}, {{2, 5, 4}}},
-               .attr = all,
-               .throws = Refusal{"k", "[2, 5, 4]", "[.., S, D], equal to q [2, 5, 3] except in S"}},
-              {.inputs = {{{3}}, {{2, 3}}, {{2, 3}}},
-               .attr = all,
-               .throws = Refusal{"q", "[3]", "rank 2 or more, [.., T, D]"}},
-              {.inputs = {{{5, 3}}, {{5, 3}}, {{4, 3}}},
-               .attr = all,
-               .throws = Refusal{"v", "[4, 3]", "[5, 3], the shape of k"}},
-              {.inputs = {{{2, 5, 3}}, {{2, 0, 3}}, {{2, 0, 3}}},
-               .attr = all,
-               .throws = Refusal{"k", "[2, 0, 3]", "at least one key of at least one element"}},
-              {.inputs = {{{5, 3}}, {{5, 3}}, {{5, 3}, f32}},
-               .attr = all,
-               .throws = Refusal{"v", "f32", "f64, the dtype of q", ErrorCode::dtype}}};
-        },
-}};
-
-/// In: g, q, k, v, the values, the sums. Second derivatives do not come here: see layer_norm_grad.
-const Op attention_grad_op{OpDef{
-    .name = "scaled_dot_product_attention_grad",
-    .doc = "Gradients of scaled_dot_product_attention for q, k and v from g, q, k, v and both "
-           "results.",
-    .arguments = {"gradient", "q", "k", "v", "result", "sums"},
-    .n_results = 3,
-    .infer =
-        [](Infer& c) {
-          c.require_float(0);
-          c.require_same_dtype();
-          const Shape& q = c.shape(1);
-          require_heads(c, q, c.shape(2), c.shape(3));
-          if (c.shape(0) != q || c.shape(4) != q || c.shape(5) != sums_of(q))
-            c.fail("gradient, result, sums", str(c.shape(0), ", ", c.shape(4), " and ", c.shape(5)),
-                   str("those of q ", q));
-          for (int i = 0; i < 3; ++i) c.out(i, c.shape(i + 1), c.dtype(0));
-        },
-    .cost = [](const Step& s) { return attention_cost(s, s.in[1].shape, s.in[2].shape.at(-2), 5); },
-    .samples =
-        [] {
-          const Attr all = AttentionAttr{0.5, false, 0}, causal = AttentionAttr{0.5, true, 0};
-          return std::vector<Sample>{
-              {.inputs =
-                   {{{2, 5, 3}}, {{2, 5, 3}}, {{2, 5, 3}}, {{2, 5, 3}}, {{2, 5, 3}}, {{2, 2, 5}}},
-               .attr = causal,
-               .gradient = false},
-              {.inputs = {{{5, 3}}, {{5, 3}}, {{4, 3}}, {{4, 3}}, {{5, 3}}, {{2, 5}}},
-               .attr = all,
-               .gradient = false},
-              {.inputs = {{{5, 3}}, {{5, 3}}, {{4, 3}}, {{4, 3}}, {{5, 3}}, {{4}}},
-               .attr = all,
-               .throws = Refusal{"gradient, result, sums", "[5, 3], [5, 3] and [4]",
-                                 "those of q [5, 3]"}}};
-        },
-}};
-
 /// [B, T, 3C] → queries, keys or values as [B, H, T, C/H].
 Tensor part_of(const Tensor& qkv, int part, int64_t heads) {
   const int64_t b = qkv.shape()[0], t = qkv.shape()[1], c = qkv.shape()[2] / 3;
   return transpose(reshape(slice(qkv, 2, part * c, c), {b, t, heads, c / heads}), {0, 2, 1, 3});
 }
+
 /// [B, H, T, D] → [B, T, H·D].
 Tensor side_by_side(const Tensor& x) {
   const Shape& s = x.shape();
@@ -215,15 +83,101 @@ Shape require_packed(const Infer& c, const Shape& qkv) {
     c.fail("qkv", to_string(qkv), str("[B, T, 3·C], C a multiple of heads, ", a.heads));
   return {qkv[0], qkv[1], qkv[2] / 3};
 }
+
 Shape packed_sums(const Shape& qkv, const AttentionAttr& a) { return {2, qkv[0], a.heads, qkv[1]}; }
 
-const Op self_attention_op{OpDef{
+double scale_of(const AttentionOptions& o, int64_t size) {
+  return o.scale ? *o.scale : 1 / std::sqrt(static_cast<double>(size));
+}
+
+}  // namespace
+
+/// The values, and the sums from which the gradient makes the probabilities again.
+const Op scaled_dot_product_attention_op{OpSchema{
+    .name = "scaled_dot_product_attention",
+    .doc = "softmax(q kᵀ · scale) v over q [.., T, D], k and v [.., S, D] → [.., T, D]. The second "
+           "result [2, .., T] is m = max and ln Σ exp(score − m) of each query's scores. Causal: "
+           "query i sees keys 0 … i, or 0 … offset + i if that scalar is given (Vaswani et al. "
+           "2017; tiles as in Dao et al. 2022). f32, f64.",
+    .inputs = {"q", "k", "v", {"offset", InputSpec::optional}},
+    .n_results = 2,
+    .attributes = &attribute_type<AttentionAttr>(),
+    .infer =
+        [](Infer& c) {
+          c.require_float(0);
+          c.require_same_dtype(3);
+          require_heads(c, c.shape(0), c.shape(1), c.shape(2));
+          if (c.inputs() == 4 && (c.shape(3).rank() != 0 || is_float(c.dtype(3))))
+            c.fail("offset", str(c.dtype(3), " ", c.shape(3)), "one integer");
+          if (c.inputs() == 4 && !c.attr<AttentionAttr>().causal)
+            c.fail_argument("causal", "false", "true where an offset is given");
+          c.out(0, c.shape(0), c.dtype(0));
+          c.out(1, sums_of(c.shape(0)), c.dtype(0));
+        },
+    .cost = [](const Step& s) { return attention_cost(s, s.in[0].shape, s.in[1].shape.at(-2), 2); },
+    .slots = 8,
+}};
+const RegisterRules scaled_dot_product_attention_rules{OpRules{
+    .op = &scaled_dot_product_attention_op,
+    .vjp =
+        [](Vjp& v) {
+          const auto& a = v.attr<AttentionAttr>();
+          Tensor g = v.grad(), q = v.in(0), k = v.in(1), values = v.in(2);
+          Gradients d;
+          // who decodes wants no gradient: it needs no kernel
+          if (v.create_graph() || v.inputs() == 4) {
+            d = recorded_gradients(g, q, k, values, a, v.inputs() == 4 ? v.in(3) : Tensor());
+          } else {
+            Tensor y = v.result(0), sums = v.result(1);
+            const auto grads = record_all(scaled_dot_product_attention_grad_op,
+                                          {&g, &q, &k, &values, &y, &sums}, a);
+            d = {grads[0], grads[1], grads[2]};
+          }
+          if (v.needs_grad(0)) v.set_grad(0, d.q);
+          if (v.needs_grad(1)) v.set_grad(1, d.k);
+          if (v.needs_grad(2)) v.set_grad(2, d.v);
+        },
+    .saves =
+        saves_in(0) | saves_in(1) | saves_in(2) | saves_in(3) | saves_result(0) | saves_result(1),
+    .decompose =
+        [](std::span<const Tensor> in, const Attr& attr) {
+          return matmul(
+              weights(in[0], in[1], attr.as<AttentionAttr>(), in.size() == 4 ? in[3] : Tensor()),
+              in[2]);
+        },
+}};
+
+/// In: g, q, k, v, the values, the sums. Second derivatives do not come here: see layer_norm_grad.
+const Op scaled_dot_product_attention_grad_op{OpSchema{
+    .name = "scaled_dot_product_attention_grad",
+    .doc = "Gradients of scaled_dot_product_attention for q, k and v from g, q, k, v and both "
+           "results.",
+    .inputs = {"gradient", "q", "k", "v", "result", "sums"},
+    .n_results = 3,
+    .attributes = &attribute_type<AttentionAttr>(),
+    .traits = Trait::internal,
+    .infer =
+        [](Infer& c) {
+          c.require_float(0);
+          c.require_same_dtype();
+          const Shape& q = c.shape(1);
+          require_heads(c, q, c.shape(2), c.shape(3));
+          if (c.shape(0) != q || c.shape(4) != q || c.shape(5) != sums_of(q))
+            c.fail("gradient, result, sums", str(c.shape(0), ", ", c.shape(4), " and ", c.shape(5)),
+                   str("those of q ", q));
+          for (int i = 0; i < 3; ++i) c.out(i, c.shape(i + 1), c.dtype(0));
+        },
+    .cost = [](const Step& s) { return attention_cost(s, s.in[1].shape, s.in[2].shape.at(-2), 5); },
+}};
+
+const Op self_attention_op{OpSchema{
     .name = "self_attention",
     .doc = "scaled_dot_product_attention of each head. qkv [B, T, 3·H·D] holds queries, keys and "
            "values of all heads side by side → [B, T, H·D]. The second result [2, B, H, T] is m = "
            "max and ln Σ exp(score − m) of each query's scores. f32, f64.",
-    .arguments = {"qkv"},
+    .inputs = {"qkv"},
     .n_results = 2,
+    .attributes = &attribute_type<AttentionAttr>(),
     .infer =
         [](Infer& c) {
           c.require_float(0);
@@ -231,6 +185,10 @@ const Op self_attention_op{OpDef{
           c.out(0, require_packed(c, c.shape(0)), c.dtype(0));
           c.out(1, packed_sums(c.shape(0), c.attr<AttentionAttr>()), c.dtype(0));
         },
+    .cost = [](const Step& s) { return attention_cost(s, s.out[0].shape, s.out[0].shape[1], 2); },
+}};
+const RegisterRules self_attention_rules{OpRules{
+    .op = &self_attention_op,
     .vjp =
         [](Vjp& v) {
           const auto& a = v.attr<AttentionAttr>();
@@ -248,41 +206,22 @@ const Op self_attention_op{OpDef{
           v.set_grad(0, concat({side_by_side(d.q), side_by_side(d.k), side_by_side(d.v)}, 2));
         },
     .saves = saves_in(0) | saves_result(0) | saves_result(1),
-    .cost = [](const Step& s) { return attention_cost(s, s.out[0].shape, s.out[0].shape[1], 2); },
     .decompose =
         [](std::span<const Tensor> in, const Attr& attr) {
           const auto& a = attr.as<AttentionAttr>();
           Tensor q = part_of(in[0], 0, a.heads), k = part_of(in[0], 1, a.heads),
                  v = part_of(in[0], 2, a.heads);
-          return side_by_side(record(attention_op, {&q, &k, &v}, a));
-        },
-    .samples =
-        [] {
-          const Attr one = AttentionAttr{0.5, true, 1}, two = AttentionAttr{0.5, true, 2},
-                     all = AttentionAttr{0.7, false, 2};
-          return std::vector<Sample>{
-              {.inputs = {{{2, 4, 12}}}, .attr = two},
-              {.inputs = {{{2, 3, 6}}}, .attr = one},
-              {.inputs = {{{1, 4, 18}}}, .attr = all},
-              {.inputs = {{{0, 4, 12}}}, .attr = two},
-              {.inputs = {{{2, 70, 48}, f32}}, .attr = two},
-              {.inputs = {{{2, 4, 15}}},
-               .attr = two,
-               .throws = Refusal{"qkv", "[2, 4, 15]", "[B, T, 3·C], C a multiple of heads, 2"}},
-              {.inputs = {{{4, 12}}},
-               .attr = two,
-               .throws = Refusal{"qkv", "[4, 12]", "[B, T, 3·C], C a multiple of heads, 2"}},
-              {.inputs = {{{2, 4, 12}}},
-               .attr = AttentionAttr{0.5, true, 0},
-               .throws = Refusal{"heads", "0", "at least 1", ErrorCode::argument}}};
+          return side_by_side(record(scaled_dot_product_attention_op, {&q, &k, &v}, a));
         },
 }};
 
 /// In: g, qkv, the values, the sums.
-const Op self_attention_grad_op{OpDef{
+const Op self_attention_grad_op{OpSchema{
     .name = "self_attention_grad",
     .doc = "Gradient of self_attention for qkv from g, qkv and both results.",
-    .arguments = {"gradient", "qkv", "result", "sums"},
+    .inputs = {"gradient", "qkv", "result", "sums"},
+    .attributes = &attribute_type<AttentionAttr>(),
+    .traits = Trait::internal,
     .infer =
         [](Infer& c) {
           c.require_float(0);
@@ -295,31 +234,13 @@ const Op self_attention_grad_op{OpDef{
           c.out(0, c.shape(1), c.dtype(0));
         },
     .cost = [](const Step& s) { return attention_cost(s, s.in[0].shape, s.in[0].shape[1], 5); },
-    .samples =
-        [] {
-          const Attr two = AttentionAttr{0.5, true, 2};
-          return std::vector<Sample>{
-              {.inputs = {{{2, 4, 4}}, {{2, 4, 12}}, {{2, 4, 4}}, {{2, 2, 2, 4}}},
-               .attr = two,
-               .gradient = false},
-              {.inputs = {{{2, 4, 4}}, {{2, 4, 12}}, {{2, 4, 4}}, {{2, 4}}},
-               .attr = two,
-               .throws = Refusal{"gradient, result, sums", "[2, 4, 4], [2, 4, 4] and [2, 4]",
-                                 "those of qkv [2, 4, 12]"}}};
-        },
 }};
-
-double scale_of(const AttentionOptions& o, int64_t size) {
-  return o.scale ? *o.scale : 1 / std::sqrt(static_cast<double>(size));
-}
-
-}  // namespace
 
 Tensor scaled_dot_product_attention(const Tensor& q, const Tensor& k, const Tensor& v,
                                     const AttentionOptions& o) {
   const AttentionAttr attr{scale_of(o, q.rank() ? q.shape().at(-1) : 1), o.causal, 0};
-  return o.offset.defined() ? record(attention_op, {&q, &k, &v, &o.offset}, attr)
-                            : record(attention_op, {&q, &k, &v}, attr);
+  return o.offset.defined() ? record(scaled_dot_product_attention_op, {&q, &k, &v, &o.offset}, attr)
+                            : record(scaled_dot_product_attention_op, {&q, &k, &v}, attr);
 }
 Tensor self_attention(const Tensor& qkv, int64_t heads, const AttentionOptions& o) {
   const int64_t width = qkv.rank() ? qkv.shape().at(-1) / 3 : 1;

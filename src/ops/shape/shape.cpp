@@ -7,13 +7,16 @@ namespace suanli {
 namespace {
 
 Cost moves(const Step& s) { return element_cost(s, 0); }
+
 /// True if kernels read a computed start of this dtype.
 bool is_start(DType d) { return !is_float(d) && contains(kComputedDTypes, d); }
+
 /// Throws unless input `i` is one integer.
 void require_start(const Infer& c, int i) {
   if (c.shape(i).rank() != 0 || !is_start(c.dtype(i)))
     c.fail("start", str(c.dtype(i), " ", c.shape(i)), "one integer");
 }
+
 /// Throws unless so many elements so far apart fit the axis.
 void require_span(const Infer& c, const SliceAttr& a) {
   if (a.length < 0) c.fail_argument("length", str(a.length), "at least 0");
@@ -24,6 +27,7 @@ void require_span(const Infer& c, const SliceAttr& a) {
     c.fail("length", str(a.length, " at step ", a.step),
            str("elements within axis ", a.axis, " of input ", c.shape(0)));
 }
+
 /// True if broadcasting x by `to` gives `to`.
 bool broadcasts_to(const Shape& x, const Shape& to) {
   const int lead = to.rank() - x.rank();
@@ -31,258 +35,10 @@ bool broadcasts_to(const Shape& x, const Shape& to) {
     if (x[i] != 1 && x[i] != to[lead + i]) return false;
   return lead >= 0;
 }
+
 std::string elements_of(const Shape& x) {
   return str(x.numel(), " elements, as input ", x, " has");
 }
-
-const Op reshape_op{OpDef{
-    .name = "reshape",
-    .doc = "The same elements in row-major order under another shape.",
-    .arguments = {"input"},
-    .infer =
-        [](Infer& c) {
-          if (c.requested_shape().numel() != c.shape(0).numel())
-            c.fail("shape", to_string(c.requested_shape()), elements_of(c.shape(0)));
-          c.out(0, c.requested_shape(), c.dtype(0));
-        },
-    .vjp = [](Vjp& v) { v.set_grad(0, reshape(v.grad(), v.in_shape(0))); },
-    .cost = [](const Step&) { return Cost{}; },
-    .onnx = {"Reshape", 14},
-    .alias = true,
-    .dtypes = kEveryDType,
-    .samples =
-        [] {
-          return std::vector<Sample>{
-              {.inputs = {{{2, 6}}}, .shape = {3, 4}},
-              {.inputs = {{{}}}, .shape = {1, 1}},
-              {.inputs = {{{0, 3}}}, .shape = {3, 0}},
-              {.inputs = {{{2, 6}}},
-               .shape = {5},
-               .throws = Refusal{"shape", "[5]", "12 elements, as input [2, 6] has"}}};
-        },
-}};
-
-const Op transpose_op{OpDef{
-    .name = "transpose",
-    .doc = "x with its axes in another order.",
-    .arguments = {"input"},
-    .infer =
-        [](Infer& c) {
-          const auto& p = c.attr<PermAttr>();
-          Shape out;
-          for (int i = 0; i < c.shape(0).rank(); ++i) out.push_back(c.shape(0)[p.axes[i]]);
-          c.out(0, out, c.dtype(0));
-        },
-    .vjp =
-        [](Vjp& v) {
-          const auto& p = v.attr<PermAttr>();
-          const int rank = v.in_shape(0).rank();
-          Axes back(static_cast<size_t>(rank));
-          for (int i = 0; i < rank; ++i) back[static_cast<size_t>(p.axes[i])] = i;
-          v.set_grad(0, transpose(v.grad(), back));
-        },
-    .cost = moves,
-    .onnx = {"Transpose", 13},
-    .dtypes = kUpTo8Bytes,
-    .samples =
-        [] {
-          return std::vector<Sample>{
-              {.inputs = {{{3, 5}}}, .attr = PermAttr{{1, 0}}},
-              {.inputs = {{{2, 3, 4, 5}, f32}}, .attr = PermAttr{{2, 0, 3, 1}}},
-              {.inputs = {{{3, 4}, i64}}, .attr = PermAttr{{1, 0}}},
-              {.inputs = {{{0, 4}}}, .attr = PermAttr{{1, 0}}},
-              {.inputs = {{{2, 3}, boolean, Domain::boolean}}, .attr = PermAttr{{1, 0}}},
-              {.inputs = {{{}}}, .attr = PermAttr{}}};
-        },
-}};
-
-const Op expand_op{OpDef{
-    .name = "expand",
-    .doc = "x broadcast to a shape.",
-    .arguments = {"input"},
-    .infer =
-        [](Infer& c) {
-          if (!broadcasts_to(c.shape(0), c.requested_shape()))
-            c.fail("shape", to_string(c.requested_shape()),
-                   str("a shape to which input ", c.shape(0), " broadcasts"));
-          c.out(0, c.requested_shape(), c.dtype(0));
-        },
-    .vjp = [](Vjp& v) { v.set_grad(0, sum_to(v.grad(), v.in_shape(0))); },
-    .cost = moves,
-    .onnx = {"Expand", 13},
-    .dtypes = kUpTo8Bytes,
-    .samples =
-        [] {
-          return std::vector<Sample>{
-              {.inputs = {{{3, 1}}}, .shape = {2, 3, 4}},
-              {.inputs = {{{}}}, .shape = {5}},
-              {.inputs = {{{1, 4}, i64}}, .shape = {3, 4}},
-              {.inputs = {{{1, 3}}}, .shape = {0, 3}},
-              {.inputs = {{{2, 3}}},
-               .shape = {3, 2},
-               .throws = Refusal{"shape", "[3, 2]", "a shape to which input [2, 3] broadcasts"}},
-              {.inputs = {{{2, 3}}},
-               .shape = {3},
-               .throws = Refusal{"shape", "[3]", "a shape to which input [2, 3] broadcasts"}},
-              {.inputs = {{{2, 3}}},
-               .shape = {1, 3},
-               .throws = Refusal{"shape", "[1, 3]", "a shape to which input [2, 3] broadcasts"}}};
-        },
-}};
-
-const Op slice_op{OpDef{
-    .name = "slice",
-    .doc = "`length` elements along one axis, from `start` in steps of `step`. `start` is a scalar "
-           "input, clamped into range.",
-    .arguments = {"input", "start"},
-    .infer =
-        [](Infer& c) {
-          const auto& a = c.attr<SliceAttr>();
-          require_start(c, 1);
-          require_span(c, a);
-          Shape out = c.shape(0);
-          out[a.axis] = a.length;
-          c.out(0, out, c.dtype(0));
-        },
-    .vjp =
-        [](Vjp& v) {
-          const auto& a = v.attr<SliceAttr>();
-          v.set_grad(0, slice_update(zeros(v.in_shape(0), v.in_dtype(0)), v.grad(), a.axis, v.in(1),
-                                     a.step));
-        },
-    .saves = saves_in(1),
-    .cost = moves,
-    .onnx = {"Slice", 13},
-    .slots = 2,
-    .dtypes = kEveryDType,
-    .samples =
-        [] {
-          return std::vector<Sample>{
-              {.inputs = {{{5, 4}}}, .attr = SliceAttr{2, 1, 0}, .slots = {1}},
-              {.inputs = {{{3, 9, 2}}}, .attr = SliceAttr{3, 2, 1}, .slots = {3}},
-              {.inputs = {{{4}, i64}}, .attr = SliceAttr{0, 1, 0}, .slots = {0}},
-              {.inputs = {{{6}, f32}}, .attr = SliceAttr{6, 1, 0}, .slots = {0}},
-              {.inputs = {{{4}}},
-               .attr = SliceAttr{5, 1, 0},
-               .slots = {0},
-               .throws = Refusal{"length", "5 at step 1", "elements within axis 0 of input [4]"}},
-              {.inputs = {{{4}}},
-               .attr = SliceAttr{3, int64_t{1} << 62, 0},
-               .slots = {0},
-               .throws = Refusal{"length", "3 at step 4611686018427387904",
-                                 "elements within axis 0 of input [4]"}},
-              {.inputs = {{{4}}},
-               .attr = SliceAttr{-1, 1, 0},
-               .slots = {0},
-               .throws = Refusal{"length", "-1", "at least 0", ErrorCode::argument}},
-              {.inputs = {{{4}}},
-               .attr = SliceAttr{1, 0, 0},
-               .slots = {0},
-               .throws = Refusal{"step", "0", "at least 1", ErrorCode::argument}},
-              {.inputs = {{{4}}},
-               .attr = SliceAttr{1, 1, 0},
-               .slots = {0.5},
-               .throws = Refusal{"start", "f32 []", "one integer"}}};
-        },
-}};
-
-const Op slice_update_op{OpDef{
-    .name = "slice_update",
-    .doc = "x with `update` written along one axis, from `start` in steps of `step`. `start` is a "
-           "scalar input, clamped into range.",
-    .arguments = {"input", "update", "start"},
-    .infer =
-        [](Infer& c) {
-          const auto& a = c.attr<SliceAttr>();
-          Shape expected = c.shape(0);
-          expected[a.axis] = a.length;
-          if (c.shape(1).rank() != expected.rank() || c.shape(1) != expected)
-            c.fail(1, to_string(expected));
-          c.require_same_dtype(2);
-          require_start(c, 2);
-          require_span(c, a);
-          c.out(0, c.shape(0), c.dtype(0));
-        },
-    .vjp =
-        [](Vjp& v) {
-          const auto& a = v.attr<SliceAttr>();
-          if (v.needs_grad(0))
-            v.set_grad(0, slice_update(v.grad(), zeros(v.in_shape(1), v.in_dtype(1)), a.axis,
-                                       v.in(2), a.step));
-          if (v.needs_grad(1)) v.set_grad(1, slice(v.grad(), a.axis, v.in(2), a.length, a.step));
-        },
-    .saves = saves_in(2),
-    .cost = moves,
-    .slots = 4,
-    .dtypes = kEveryDType,
-    .overwrites = 0,
-    .samples =
-        [] {
-          return std::vector<Sample>{
-              {.inputs = {{{5, 4}}, {{2, 4}}}, .attr = SliceAttr{2, 1, 0}, .slots = {1}},
-              {.inputs = {{{3, 9, 2}}, {{3, 3, 2}}}, .attr = SliceAttr{3, 2, 1}, .slots = {3}},
-              {.inputs = {{{5, 4}}, {{2, 3}}},
-               .attr = SliceAttr{2, 1, 0},
-               .slots = {1},
-               .throws = Refusal{"update", "[2, 3]", "[2, 4]"}},
-              {.inputs = {{{5, 4}}, {{2, 4}, f32}},
-               .attr = SliceAttr{2, 1, 0},
-               .slots = {1},
-               .throws = Refusal{"update", "f32", "f64, the dtype of input", ErrorCode::dtype}},
-              {.inputs = {{{5}}, {{2}}},
-               .attr = SliceAttr{2, -1, 0},
-               .slots = {1},
-               .throws = Refusal{"step", "-1", "at least 1", ErrorCode::argument}},
-              {.inputs = {{{2, 4}}, {{3, 4}}},
-               .attr = SliceAttr{3, 1, 0},
-               .slots = {0},
-               .throws =
-                   Refusal{"length", "3 at step 1", "elements within axis 0 of input [2, 4]"}}};
-        },
-}};
-
-const Op concat_op{OpDef{
-    .name = "concat",
-    .doc = "Tensors joined along one axis.",
-    .infer =
-        [](Infer& c) {
-          const int axis = c.attr<AxisAttr>().axis;
-          Shape out = c.shape(0);
-          c.require_same_dtype();
-          for (int i = 1; i < c.inputs(); ++i) {
-            bool fits = c.shape(i).rank() == out.rank();
-            for (int d = 0; fits && d < out.rank(); ++d)
-              fits = d == axis || c.shape(i)[d] == out[d];
-            if (!fits) c.fail(i, str(c.shape(0), " except on axis ", axis, ", as input 0 has"));
-            out[axis] += c.shape(i)[axis];
-          }
-          c.out(0, out, c.dtype(0));
-        },
-    .vjp =
-        [](Vjp& v) {
-          const int axis = v.attr<AxisAttr>().axis;
-          int64_t at = 0;
-          for (int i = 0; i < v.inputs(); ++i) {
-            const int64_t n = v.in_shape(i)[axis];
-            if (v.needs_grad(i)) v.set_grad(i, slice(v.grad(), axis, at, n));
-            at += n;
-          }
-        },
-    .cost = moves,
-    .onnx = {"Concat", 13},
-    .dtypes = kEveryDType,
-    .samples =
-        [] {
-          return std::vector<Sample>{
-              {.inputs = {{{2, 3}}, {{4, 3}}}, .attr = AxisAttr{0}},
-              {.inputs = {{{2, 3}}, {{2, 1}}, {{2, 0}}}, .attr = AxisAttr{1}},
-              {.inputs = {{{2, 2, 3}, f32}, {{2, 5, 3}, f32}}, .attr = AxisAttr{1}},
-              {.inputs = {{{3}, i64}, {{2}, i64}}, .attr = AxisAttr{0}},
-              {.inputs = {{{2, 3}}, {{2, 4}}},
-               .attr = AxisAttr{0},
-               .throws = Refusal{"input 1", "[2, 4]", "[2, 3] except on axis 0, as input 0 has"}}};
-        },
-}};
 
 /// A start given as a number is checked now and counted from the end if negative.
 Tensor checked_start(const char* op, const Tensor& x, int axis, const Tensor& start, int64_t length,
@@ -310,6 +66,178 @@ Tensor checked_start(const char* op, const Tensor& x, int axis, const Tensor& st
 }
 
 }  // namespace
+
+const Op reshape_op{OpSchema{
+    .name = "reshape",
+    .doc = "The same elements in row-major order under another shape.",
+    .inputs = {"input"},
+    .traits = Trait::view,
+    .dtypes = kEveryDType,
+    .infer =
+        [](Infer& c) {
+          if (c.requested_shape().numel() != c.shape(0).numel())
+            c.fail("shape", to_string(c.requested_shape()), elements_of(c.shape(0)));
+          c.out(0, c.requested_shape(), c.dtype(0));
+        },
+    .cost = [](const Step&) { return Cost{}; },
+}};
+const RegisterRules reshape_rules{OpRules{
+    .op = &reshape_op,
+    .vjp = [](Vjp& v) { v.set_grad(0, reshape(v.grad(), v.in_shape(0))); },
+}};
+
+const Op transpose_op{OpSchema{
+    .name = "transpose",
+    .doc = "x with its axes in another order.",
+    .inputs = {"input"},
+    .attributes = &attribute_type<PermAttr>(),
+    .traits = Trait::move,
+    .dtypes = kUpTo8Bytes,
+    .infer =
+        [](Infer& c) {
+          const auto& p = c.attr<PermAttr>();
+          Shape out;
+          for (int i = 0; i < c.shape(0).rank(); ++i) out.push_back(c.shape(0)[p.axes[i]]);
+          c.out(0, out, c.dtype(0));
+        },
+    .cost = moves,
+}};
+const RegisterRules transpose_rules{OpRules{
+    .op = &transpose_op,
+    .vjp =
+        [](Vjp& v) {
+          const auto& p = v.attr<PermAttr>();
+          const int rank = v.in_shape(0).rank();
+          Axes back(static_cast<size_t>(rank));
+          for (int i = 0; i < rank; ++i) back[static_cast<size_t>(p.axes[i])] = i;
+          v.set_grad(0, transpose(v.grad(), back));
+        },
+}};
+
+const Op expand_op{OpSchema{
+    .name = "expand",
+    .doc = "x broadcast to a shape.",
+    .inputs = {"input"},
+    .traits = Trait::move,
+    .dtypes = kUpTo8Bytes,
+    .infer =
+        [](Infer& c) {
+          if (!broadcasts_to(c.shape(0), c.requested_shape()))
+            c.fail("shape", to_string(c.requested_shape()),
+                   str("a shape to which input ", c.shape(0), " broadcasts"));
+          c.out(0, c.requested_shape(), c.dtype(0));
+        },
+    .cost = moves,
+}};
+const RegisterRules expand_rules{OpRules{
+    .op = &expand_op,
+    .vjp = [](Vjp& v) { v.set_grad(0, sum_to(v.grad(), v.in_shape(0))); },
+}};
+
+const Op slice_op{OpSchema{
+    .name = "slice",
+    .doc = "`length` elements along one axis, from `start` in steps of `step`. `start` is a scalar "
+           "input, clamped into range.",
+    .inputs = {"input", "start"},
+    .attributes = &attribute_type<SliceAttr>(),
+    .traits = Trait::move,
+    .dtypes = kEveryDType,
+    .infer =
+        [](Infer& c) {
+          const auto& a = c.attr<SliceAttr>();
+          require_start(c, 1);
+          require_span(c, a);
+          Shape out = c.shape(0);
+          out[a.axis] = a.length;
+          c.out(0, out, c.dtype(0));
+        },
+    .cost = moves,
+    .slots = 2,
+}};
+const RegisterRules slice_rules{OpRules{
+    .op = &slice_op,
+    .vjp =
+        [](Vjp& v) {
+          const auto& a = v.attr<SliceAttr>();
+          v.set_grad(0, slice_update(zeros(v.in_shape(0), v.in_dtype(0)), v.grad(), a.axis, v.in(1),
+                                     a.step));
+        },
+    .saves = saves_in(1),
+}};
+
+const Op slice_update_op{OpSchema{
+    .name = "slice_update",
+    .doc = "x with `update` written along one axis, from `start` in steps of `step`. `start` is a "
+           "scalar input, clamped into range.",
+    .inputs = {"input", "update", "start"},
+    .attributes = &attribute_type<SliceAttr>(),
+    .traits = Trait::move,
+    .dtypes = kEveryDType,
+    .infer =
+        [](Infer& c) {
+          const auto& a = c.attr<SliceAttr>();
+          Shape expected = c.shape(0);
+          expected[a.axis] = a.length;
+          if (c.shape(1).rank() != expected.rank() || c.shape(1) != expected)
+            c.fail(1, to_string(expected));
+          c.require_same_dtype(2);
+          require_start(c, 2);
+          require_span(c, a);
+          c.out(0, c.shape(0), c.dtype(0));
+        },
+    .cost = moves,
+    .slots = 4,
+    .in_place = 0,
+}};
+const RegisterRules slice_update_rules{OpRules{
+    .op = &slice_update_op,
+    .vjp =
+        [](Vjp& v) {
+          const auto& a = v.attr<SliceAttr>();
+          if (v.needs_grad(0))
+            v.set_grad(0, slice_update(v.grad(), zeros(v.in_shape(1), v.in_dtype(1)), a.axis,
+                                       v.in(2), a.step));
+          if (v.needs_grad(1)) v.set_grad(1, slice(v.grad(), a.axis, v.in(2), a.length, a.step));
+        },
+    .saves = saves_in(2),
+}};
+
+const Op concat_op{OpSchema{
+    .name = "concat",
+    .doc = "Tensors joined along one axis.",
+    .inputs = {{"tensors", InputSpec::variadic}},
+    .attributes = &attribute_type<AxisAttr>(),
+    .traits = Trait::move,
+    .dtypes = kEveryDType,
+    .infer =
+        [](Infer& c) {
+          const int axis = c.attr<AxisAttr>().axis;
+          Shape out = c.shape(0);
+          c.require_same_dtype();
+          for (int i = 1; i < c.inputs(); ++i) {
+            bool fits = c.shape(i).rank() == out.rank();
+            for (int d = 0; fits && d < out.rank(); ++d)
+              fits = d == axis || c.shape(i)[d] == out[d];
+            if (!fits) c.fail(i, str(c.shape(0), " except on axis ", axis, ", as input 0 has"));
+            out[axis] += c.shape(i)[axis];
+          }
+          c.out(0, out, c.dtype(0));
+        },
+    .cost = moves,
+}};
+const RegisterRules concat_rules{OpRules{
+    .op = &concat_op,
+    .vjp =
+        [](Vjp& v) {
+          const int axis = v.attr<AxisAttr>().axis;
+          int64_t at = 0;
+          for (int i = 0; i < v.inputs(); ++i) {
+            const int64_t n = v.in_shape(i)[axis];
+            if (v.needs_grad(i)) v.set_grad(i, slice(v.grad(), axis, at, n));
+            at += n;
+          }
+        },
+}};
 
 Tensor reshape(const Tensor& x, const Shape& shape) {
   Shape s = shape;

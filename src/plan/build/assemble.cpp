@@ -132,7 +132,7 @@ class Assembler {
         plan_->output_bytes.push_back(bytes_of(v.desc));
         plan_->output_update.push_back(v.update >= 0 && may_overwrite(u, s, roots, k, v) ? v.update
                                                                                          : -1);
-      } else if (v.last_use < 0 && op_def(s.step.op).optional >> k & 1) {
+      } else if (v.last_use < 0 && op_of(s.step.op).schema().optional >> k & 1) {
         v.place = {Place::none, 0};
       } else if (const size_t reused = dying_input(u, s, roots, k, v.desc, taken);
                  reused < in.size()) {

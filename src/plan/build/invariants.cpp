@@ -18,7 +18,7 @@ template <class... A> [[noreturn]] void broken(const std::string& where, const A
 
 std::string name_of(const Program& p, const Unit& unit) {
   std::string text;
-  for (uint32_t i : unit) text += str(text.empty() ? "" : ", ", op_def(p.record(i).op).name);
+  for (uint32_t i : unit) text += str(text.empty() ? "" : ", ", op_of(p.record(i).op).name());
   return str("the unit (", text, ") from record ", unit.empty() ? 0 : unit[0]);
 }
 
@@ -104,12 +104,12 @@ class FusedCheck {
 
   /// The code of a record runs over the unit's space, or over the rows of it.
   void space_of_record(uint32_t i) const {
-    if (!is_fusable(p_, i)) fail("[", op_def(p_.record(i).op).name, "] has no code");
+    if (!is_fusable(p_, i)) fail("[", op_of(p_.record(i).op).name(), "] has no code");
     const Shape own = space_of(p_, i);
     if (own.numel() == e_.space.numel() ? own == e_.space || alike(own, e_.space)
                                         : e_.row_length > 0 && alike(own, rows()))
       return;
-    fail("[", op_def(p_.record(i).op).name, "] runs over ", own, ", the unit over ", e_.space,
+    fail("[", op_of(p_.record(i).op).name(), "] runs over ", own, ", the unit over ", e_.space,
          e_.row_length ? str(" in rows of ", e_.row_length) : "");
   }
 

@@ -21,7 +21,8 @@ std::vector<uint8_t> gradients(const Tape& tape) {
   for (size_t i = tape.nodes.size(); i-- > 0;) {
     is[i] |= tape.nodes[i]->is(kGradient);
     const Ref* in = refs.data() + first_ref[i];
-    if (is[i] && op_def(tape.nodes[i]->op).alias && in->kind == Ref::record) is[in->index] = 1;
+    if (is[i] && op_of(tape.nodes[i]->op).has(Trait::view) && in->kind == Ref::record)
+      is[in->index] = 1;
   }
   return is;
 }
@@ -91,7 +92,7 @@ ProgramForecast forecast(const Plan& plan, const Tape& tape,
       why = "something outside of the program holds its former value";
     if (!why) continue;
     const ValueDesc& d = tape.leaves[update.leaf].desc();
-    f.kept.push_back({op_def(tape.nodes[update.node]->op).name, module_of(update.node), why,
+    f.kept.push_back({op_of(tape.nodes[update.node]->op).name(), module_of(update.node), why,
                       d.shape.numel() * itemsize(d.dtype)});
   }
 

@@ -57,7 +57,7 @@ class Program {
   Step step(size_t i) const;
   std::span<const Ref> inputs(size_t i) const { return records[i].in; }
   /// True if the record only gives bytes another name; it is in no unit.
-  bool is_alias(size_t i) const { return op_def(records[i].op).alias; }
+  bool is_alias(size_t i) const { return op_of(records[i].op).has(Trait::view); }
   /// The value as its reader sees it. Scalar slots are 0-d, f64 or i64.
   ValueDesc desc(const Ref& r) const;
   /// The value whose bytes it sees.

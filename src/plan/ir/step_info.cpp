@@ -1,13 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "plan/ir/step_info.h"
 
-#include "ops/pointwise/pointwise.h"
+#include "base/text/text.h"
+#include "ops/schema/pointwise.h"
 
 namespace suanli {
 
 Cost step_cost(const Step& s) {
   auto cost_alone = [](const Step& step) {
-    return op_def(step.op).cost ? op_def(step.op).cost(step) : element_cost(step, 1);
+    return op_of(step.op).schema().cost ? op_of(step.op).schema().cost(step)
+                                        : element_cost(step, 1);
   };
   if (!s.expr) return cost_alone(s);
   const Expr& e = *s.expr;
@@ -21,7 +23,7 @@ Cost step_cost(const Step& s) {
 }
 
 std::string step_name(const Step& step) {
-  const OpDef& def = op_def(step.op);
+  const Op& op = op_of(step.op);
   auto named = [](int row, int gradient) {
     std::string name;
     if (row == Expr::kCast) name = "cast";
@@ -34,11 +36,11 @@ std::string step_name(const Step& step) {
     std::string ops = step.has_epilogue() ? "then" : "";
     for (const Expr::Instruction& i : step.expr->code)
       ops += (ops.empty() ? "" : ops == "then" ? " " : ", ") + named(i.op_index, i.gradient);
-    return str(def.name, "(", ops, ")");
+    return str(op.name(), "(", ops, ")");
   }
-  if (!is_pointwise(def)) return def.name;
+  if (!op.has(Trait::pointwise)) return op.name();
   const auto& attr = *static_cast<const PointwiseAttr*>(step.attr);
-  return attr.gradient < 0 ? def.name : named(attr.row, attr.gradient);
+  return attr.gradient < 0 ? op.name() : named(attr.row, attr.gradient);
 }
 
 }  // namespace suanli

@@ -3,7 +3,7 @@
 #pragma once
 #include <string>
 
-#include "ops/op.h"
+#include "ops/schema/ops.h"
 
 namespace suanli {
 

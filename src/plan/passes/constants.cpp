@@ -46,7 +46,7 @@ class Hoist {
   /// Elements of the cells that record i is made of; -1: of something else too.
   void look_at(uint32_t i) {
     const Record& r = p_.record(i);
-    if (op_def(r.op).random || p_.tape().nodes[r.node]->requires_grad()) return;
+    if (op_of(r.op).has(Trait::random) || p_.tape().nodes[r.node]->requires_grad()) return;
     int64_t elements = 0;
     for (const Ref& in : r.in) {
       if (in.kind == Ref::slot) continue;

@@ -12,7 +12,7 @@
 #include <algorithm>
 
 #include "base/core/union_find.h"
-#include "ops/pointwise/pointwise.h"
+#include "ops/schema/pointwise.h"
 #include "plan/ir/rows.h"
 
 namespace suanli {
@@ -388,8 +388,8 @@ class Cutter {
 }  // namespace
 
 int16_t reduction_of(uint16_t op) {
-  static const uint16_t sum_op = op_id("sum"), max_op = op_id("max");
-  return op == sum_op ? Expr::kSum : op == max_op ? Expr::kMax : int16_t{0};
+  if (op == sum_op.id()) return Expr::kSum;
+  return op == max_op.id() ? Expr::kMax : int16_t{0};
 }
 
 Shape space_of(const Program& p, uint32_t i) {
@@ -398,12 +398,11 @@ Shape space_of(const Program& p, uint32_t i) {
 }
 
 bool is_fusable(const Program& p, size_t i) {
-  static const uint16_t cast_op = op_id("cast");
   const Record& r = p.record(i);
   if (reduction_of(r.op))
     return (r.out[0].dtype == DType::f32 || r.out[0].dtype == DType::f64) &&
            p.desc(r.in[0]).shape.numel() > 0;
-  if (r.op != cast_op && !is_pointwise(op_def(r.op))) return false;
+  if (r.op != cast_op.id() && !op_of(r.op).has(Trait::pointwise)) return false;
   if (!computed_in_tiles(r.out[0].dtype)) return false;
   for (const Ref& in : r.in)
     if (!computed_in_tiles(p.desc(in).dtype)) return false;

@@ -3,7 +3,7 @@
 // from what has one per element.
 #include <algorithm>
 
-#include "ops/pointwise/pointwise.h"
+#include "ops/schema/pointwise.h"
 #include "plan/ir/rows.h"
 #include "plan/passes/fuse.h"
 
@@ -117,7 +117,7 @@ class Writer {
     if (const int16_t reduction = reduction_of(record.op)) {
       code.op_index = reduction;
       code.per = e.axes == axes(i) ? Expr::Per::kept : Expr::Per::row;
-    } else if (is_pointwise(op_def(record.op))) {
+    } else if (op_of(record.op).has(Trait::pointwise)) {
       const auto& attr = record.attr.as<PointwiseAttr>();
       code.op_index = attr.row;
       code.gradient = attr.gradient;

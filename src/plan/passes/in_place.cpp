@@ -3,7 +3,7 @@
 
 #include <algorithm>
 
-#include "ops/pointwise/pointwise.h"
+#include "ops/schema/pointwise.h"
 
 namespace suanli {
 
@@ -22,12 +22,12 @@ bool may_write_over(const Step& step, const std::vector<Ref>& roots, size_t k,
   for (size_t j = own; j < roots.size(); ++j)  // read in another order by some other name
     if (same_value(roots[j], roots[i]) && step.in[j].shape != step.in[i].shape) return false;
   // its other inputs are read while it writes
-  if (!step.expr && k == 0 && op_def(step.op).overwrites == static_cast<int>(i)) {
+  if (!step.expr && k == 0 && op_of(step.op).schema().in_place == static_cast<int>(i)) {
     for (size_t j = 0; j < roots.size(); ++j)
       if (j != i && is_input(j)) return false;
     return true;
   }
-  if (!step.expr) return is_pointwise(op_def(step.op));
+  if (!step.expr) return op_of(step.op).has(Trait::pointwise);
   const Expr& e = *step.expr;
   if (e.keeps && k == 0) return false;
   k -= e.keeps;

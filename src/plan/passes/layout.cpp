@@ -3,7 +3,7 @@
 #include <optional>
 
 #include "base/core/union_find.h"
-#include "ops/pointwise/pointwise.h"
+#include "ops/schema/pointwise.h"
 #include "plan/passes/passes.h"
 
 namespace suanli {
@@ -26,9 +26,9 @@ class Layouts {
       : p_(p),
         backend_(backend),
         block_(backend.channel_block()),
-        cast_(op_id("cast")),
-        sum_(op_id("sum")),
-        reshape_(op_id("reshape")) {}
+        cast_(cast_op.id()),
+        sum_(sum_op.id()),
+        reshape_(reshape_op.id()) {}
 
   void run() {
     if (block_ == 0 || !find_members()) return;
@@ -82,7 +82,7 @@ class Layouts {
   /// True if the op can be done in blocks if its result [N, C, H, W] is blocked: every operand has
   /// the result's shape, or broadcasts along the channel's axis or along all pixels.
   bool pointwise_in_blocks(const Record& r) const {
-    if (r.op != cast_ && !is_pointwise(op_def(r.op))) return false;
+    if (r.op != cast_ && !op_of(r.op).has(Trait::pointwise)) return false;
     if (!may_block(r.out[0])) return false;
     for (const Ref& in : r.in) {
       const Shape s = p_.desc(in).shape;
@@ -109,7 +109,7 @@ class Layouts {
     for (uint32_t i = 0; i < p_.size(); ++i) {
       const Record& r = p_.record(i);
       Role& role = roles_[i];
-      if (!op_def(r.op).alias) role.blocked = backend_.blocked_operands(p_.step(i));
+      if (!op_of(r.op).has(Trait::view)) role.blocked = backend_.blocked_operands(p_.step(i));
       if (role.blocked.in || role.blocked.out) {
         role.kind = Kind::chain;
         any = true;

@@ -4,7 +4,7 @@
 #include <algorithm>
 #include <cmath>
 
-#include "ops/pointwise/pointwise.h"
+#include "ops/schema/pointwise.h"
 #include "plan/ir/program_edits.h"
 #include "plan/ir/step_info.h"
 #include "plan/ir/tuning.h"
@@ -155,7 +155,7 @@ class Recomputation {
     };
     for (uint32_t i = static_cast<uint32_t>(p_.size()); i-- > 0;) {
       if (!o.again[i]) continue;
-      o.possible &= !op_def(p_.record(i).op).random;
+      o.possible &= !op_of(p_.record(i).op).has(Trait::random);
       o.work += work_[i];
       for (uint8_t k = 0; k < p_.record(i).out.size(); ++k)
         if (const Readers& r = readers_[p_.value({Ref::record, k, i})]; r.late != kNobody)
@@ -207,7 +207,7 @@ class Recomputation {
 
   int64_t flops_of(const Record& r) const {
     const int64_t elements = r.out[0].shape.numel();
-    if (!is_pointwise(op_def(r.op))) return elements;
+    if (!op_of(r.op).has(Trait::pointwise)) return elements;
     const auto& attr = r.attr.as<PointwiseAttr>();
     const PointwiseRow& row = pointwise_rows[attr.row];
     return elements * (is_arithmetic(attr.gradient < 0 ? row.value : row.gradient[attr.gradient])

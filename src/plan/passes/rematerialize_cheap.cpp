@@ -3,7 +3,7 @@
 #include <algorithm>
 
 #include "base/core/union_find.h"
-#include "ops/pointwise/pointwise.h"
+#include "ops/schema/pointwise.h"
 #include "plan/ir/program_edits.h"
 #include "plan/ir/tuning.h"
 #include "plan/passes/memory.h"
@@ -22,7 +22,7 @@ bool contains(const std::vector<Ref>& refs, const Ref& r) {
 class Groups {
  public:
   explicit Groups(const Program& p)
-      : p_(p), cast_(op_id("cast")), sum_(op_id("sum")), level_(p.size(), 0), sets_(p.size()) {
+      : p_(p), cast_(cast_op.id()), sum_(sum_op.id()), level_(p.size(), 0), sets_(p.size()) {
     for (uint32_t i = 0; i < p.size(); ++i) {
       for (const Ref& r : p.inputs(i))
         if (const Ref root = p.root(r); root.kind == Ref::record)
@@ -36,7 +36,7 @@ class Groups {
     }
   }
   bool pointwise(uint32_t i) const {
-    return p_.record(i).op == cast_ || is_pointwise(op_def(p_.record(i).op));
+    return p_.record(i).op == cast_ || op_of(p_.record(i).op).has(Trait::pointwise);
   }
   bool in_tiles(uint32_t i) const { return pointwise(i) || p_.record(i).op == sum_; }
   Shape space(uint32_t i) const {
@@ -109,7 +109,7 @@ class Chains {
   bool cheap(uint32_t i) const {
     const Record& r = p_.record(i);
     if (!groups_.pointwise(i)) return false;
-    if (!is_pointwise(op_def(r.op))) return true;  // a cast
+    if (!op_of(r.op).has(Trait::pointwise)) return true;  // a cast
     const auto& attr = r.attr.as<PointwiseAttr>();
     const PointwiseRow& row = pointwise_rows[attr.row];
     return is_arithmetic(attr.gradient < 0 ? row.value : row.gradient[attr.gradient]);

@@ -3,7 +3,7 @@
 #include <unordered_map>
 
 #include "base/core/hash.h"
-#include "ops/pointwise/pointwise.h"
+#include "ops/schema/pointwise.h"
 #include "plan/passes/passes.h"
 
 namespace suanli {
@@ -42,28 +42,27 @@ Key key_of(const Record& r) {
 }  // namespace
 
 void simplify(Program& p) {
-  static const uint16_t expand_op = op_id("expand");
   // by value: what its readers may read instead; expand only for pointwise readers
   std::vector<Ref> forwarded(p.values());
   std::unordered_map<Key, uint32_t, HashKey> seen;
   for (uint32_t i = 0; i < p.size(); ++i) {
     Record& r = p.records[i];
-    const OpDef& def = op_def(r.op);
-    const bool broadcasts = is_pointwise(def);
+    const Op& op = op_of(r.op);
+    const bool broadcasts = op.has(Trait::pointwise), view = op.has(Trait::view);
     for (Ref& in : r.in)
       while (in.kind == Ref::record) {
         const Ref next = forwarded[p.value(in)];
         if ((next.kind == in.kind && next.index == in.index && next.result == in.result) ||
-            (p.record(in.index).op == expand_op && !broadcasts))
+            (p.record(in.index).op == expand_op.id() && !broadcasts))
           break;
         in = next;
       }
     for (uint8_t k = 0; k < r.out.size(); ++k)
       forwarded[p.value({Ref::record, k, i})] = {Ref::record, k, i};
-    if (def.alias) r.in.resize(1);  // the others are its gradient's
-    if (def.random) continue;
+    if (view) r.in.resize(1);  // the others are its gradient's
+    if (op.has(Trait::random)) continue;
     Ref& mine = forwarded[p.value({Ref::record, 0, i})];
-    if (r.op == expand_op || (def.alias && p.desc(r.in[0]).shape == r.out[0].shape)) {
+    if (r.op == expand_op.id() || (view && p.desc(r.in[0]).shape == r.out[0].shape)) {
       mine = r.in[0];
       continue;
     }

@@ -42,7 +42,7 @@ void Tape::choose(const std::vector<Node*>& pending, size_t count) {
     mark |= held;
     const bool walked =
         n->requires_grad() && !n->is(kConsumed) && !n->cell && (held || mark & kWalked);
-    const Saves saves = walked ? op_def(n->op).saves : Saves{0};
+    const Saves saves = walked ? rules_of(n->op).saves : Saves{0};
     mark |= static_cast<uint8_t>(saves >> 8);
     if (mark & kOutput) mark |= kNeeded;
     marks[i] = mark;

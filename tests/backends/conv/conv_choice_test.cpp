@@ -88,9 +88,9 @@ TEST(ConvChoice, NoReferenceCodeForRandomGeometries) {
       const ValueDesc x{DType::f32, in_blocks && c % block == 0 ? blocked(k.x(), block) : k.x()};
       const ValueDesc y{DType::f32, in_blocks && o % block == 0 ? blocked(k.y(), block) : k.y()};
       const ValueDesc w{DType::f32, k.weight()};
-      const Step steps[] = {{op_id("conv2d"), &k.attr, {x, w}, {y}},
-                            {op_id("conv2d_grad_input"), &k.attr, {y, w}, {x}},
-                            {op_id("conv2d_grad_weight"), &k.attr, {x, y}, {w}}};
+      const Step steps[] = {{conv2d_op.id(), &k.attr, {x, w}, {y}},
+                            {conv2d_grad_input_op.id(), &k.attr, {y, w}, {x}},
+                            {conv2d_grad_weight_op.id(), &k.attr, {x, y}, {w}}};
       for (const Step& step : steps) {
         const int64_t before = cpu::onednn_refusals();
         EXPECT_NO_THROW(cpu_backend().prepare(step));

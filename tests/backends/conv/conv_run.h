@@ -6,7 +6,7 @@
 #include <vector>
 
 #include "backends/kernel_run.h"
-#include "ops/linalg/products.h"
+#include "ops/schema/attributes.h"
 
 namespace suanli::test {
 

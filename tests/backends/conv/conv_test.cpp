@@ -81,8 +81,10 @@ TEST(Conv, BitsInBlocksDoNotDependOnTheThreads) {
 /// With weights that stay, and so are packed, the bits are those that the kernel gives without.
 void check_packed(const char* op, const Case& c, const Buffer<float>& from, const Buffer<float>& w,
                   const Shape& to) {
-  Step step{
-      op_id(op), &c.attr, {{DType::f32, from.shape}, {DType::f32, w.shape}}, {{DType::f32, to}}};
+  Step step{find_op(op)->id(),
+            &c.attr,
+            {{DType::f32, from.shape}, {DType::f32, w.shape}},
+            {{DType::f32, to}}};
   const auto want = run_step<float>(step, {from.values.data(), w.values.data()})[0];
   step.constant = 2;
   const auto kernel = cpu_backend().prepare(step);

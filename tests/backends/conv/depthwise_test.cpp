@@ -155,7 +155,7 @@ TEST(Depthwise, PackedWeightsGiveTheSameBits) {
     for (const char* op : {"conv2d", "conv2d_grad_input"}) {
       const bool forward = std::string(op) == "conv2d";
       const Buffer<float>& from = forward ? in.x : in.g;
-      Step step{op_id(op),
+      Step step{find_op(op)->id(),
                 &c.attr,
                 {{DType::f32, from.shape}, {DType::f32, c.weight()}},
                 {{DType::f32, forward ? c.y() : c.x()}}};

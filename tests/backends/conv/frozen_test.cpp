@@ -57,7 +57,7 @@ class Frozen {
 
   /// Plain, as the kernel computes it; `in_place`: over the operand of this op.
   Floats run(int in_place = -1) {
-    Step step{op_id("conv2d"), &c_.attr, {}, {{DType::f32, out_}}, nullptr, 2};
+    Step step{conv2d_op.id(), &c_.attr, {}, {{DType::f32, out_}}, nullptr, 2};
     std::vector<const void*> in;
     auto add = [&](const Buffer<float>& b) {
       step.in.push_back({DType::f32, b.shape});

@@ -116,7 +116,7 @@ TEST(Winograd, PackedWeightsKeepOutliersInTheirReceptiveField) {
   in.x.values[static_cast<size_t>((2 * c.c + 7) * c.h * c.w + 5 * c.w + 6)] =
       std::numeric_limits<float>::infinity();
   const Buffer<float> x = relaid(in.x, c.x(), in.b, true);
-  Step step{op_id("conv2d"),
+  Step step{conv2d_op.id(),
             &c.attr,
             {{DType::f32, x.shape}, {DType::f32, c.weight()}},
             {{DType::f32, blocked(c.y(), in.b)}}};

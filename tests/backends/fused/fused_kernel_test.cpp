@@ -9,7 +9,7 @@
 
 #include "backends/cpu/fused/fused_kernel.h"
 #include "base/threads/thread_pool.h"
-#include "ops/pointwise/pointwise.h"
+#include "ops/schema/pointwise.h"
 #include "support/tier.h"
 
 using namespace suanli;

@@ -12,7 +12,7 @@ using namespace suanli::test;
 std::vector<const Kernel*> products(const Plan& plan) {
   std::vector<const Kernel*> found;
   for (const PlannedStep& s : plan.steps)
-    if (op_def(s.step.op).name == std::string("matmul")) found.push_back(s.kernel.get());
+    if (op_of(s.step.op).name() == std::string("matmul")) found.push_back(s.kernel.get());
   return found;
 }
 

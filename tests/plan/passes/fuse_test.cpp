@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // The result of the fusion pass for small programs, as text.
 #include "gtest/gtest.h"
-#include "ops/pointwise/pointwise.h"
+#include "ops/schema/pointwise.h"
 #include "plan/planned.h"
 #include "support/errors.h"
 

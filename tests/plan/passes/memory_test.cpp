@@ -30,7 +30,7 @@ void expect_reads_of_intact_writes(const Plan& plan) {
         read.push_back(where(s.in[i], s.step.in[i]));
     for (const Interval& r : read)
       ASSERT_NE(std::find(written.begin(), written.end(), r), written.end())
-          << op_def(s.step.op).name << " reads " << r.bytes << " at " << r.at;
+          << op_of(s.step.op).name() << " reads " << r.bytes << " at " << r.at;
     for (size_t k = 0; k < s.out.size(); ++k)
       if (s.out[k].kind == Place::arena && bytes_of(s.step.out[k]) > 0)
         made.push_back(where(s.out[k], s.step.out[k]));

@@ -25,8 +25,8 @@ Tensor own_logsumexp(const Tensor& x) {
   return reshape(log(sum(exp(x - top), {-1}, true)) + top, {x.size(0)});
 }
 Tensor own_layer_norm(const Tensor& x, const Tensor& w, const Tensor& b) {
-  const Tensor centerd = x - mean(x, {-1}, true);
-  return centerd * rsqrt(mean(square(centerd), {-1}, true) + 1e-5) * w + b;
+  const Tensor centered = x - mean(x, {-1}, true);
+  return centered * rsqrt(mean(square(centered), {-1}, true) + 1e-5) * w + b;
 }
 Tensor own_rms_norm(const Tensor& x, const Tensor& w) {
   return x * rsqrt(mean(square(x), {-1}, true) + 1e-6) * w;
@@ -251,7 +251,7 @@ Tensor row_graph(uint64_t seed, size_t ops) {
   auto count = [&] {
     size_t n = 0;
     const auto& pending = Recorder::current().pending();
-    for (size_t i = before; i < pending.size(); ++i) n += !op_def(pending[i]->op).alias;
+    for (size_t i = before; i < pending.size(); ++i) n += !op_of(pending[i]->op).has(Trait::view);
     return n;
   };
   while (count() + unread.size() < ops) {

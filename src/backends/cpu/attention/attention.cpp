@@ -7,7 +7,7 @@
 #include "backends/cpu/tuning.h"
 #include "base/core/round_up.h"
 #include "base/threads/thread_pool.h"
-#include "ops/sequence/attention.h"
+#include "ops/schema/attributes.h"
 
 namespace suanli::cpu {
 
@@ -170,7 +170,7 @@ template <class F> std::unique_ptr<Kernel> for_floats(DType dtype, F&& f) {
 }
 const AttentionAttr& attr_of(const Step& s) { return *static_cast<const AttentionAttr*>(s.attr); }
 
-const RegisterKernel register_attention("scaled_dot_product_attention", [](const Step& s) {
+const RegisterKernel register_attention(scaled_dot_product_attention_op, [](const Step& s) {
   return for_floats(s.in[0].dtype, [&](auto t) {
     using T = decltype(t);
     const Problem p = Problem::separate(s.in[0].shape, s.in[1].shape, attr_of(s));
@@ -182,7 +182,7 @@ const RegisterKernel register_attention("scaled_dot_product_attention", [](const
   });
 });
 const RegisterKernel register_attention_grad(
-    "scaled_dot_product_attention_grad", [](const Step& s) {
+    scaled_dot_product_attention_grad_op, [](const Step& s) {
       return for_floats(s.in[0].dtype, [&](auto t) {
         using T = decltype(t);
         return make_backward<T>(Problem::separate(s.in[1].shape, s.in[2].shape, attr_of(s)),
@@ -198,14 +198,14 @@ const RegisterKernel register_attention_grad(
                                 });
       });
     });
-const RegisterKernel register_self_attention("self_attention", [](const Step& s) {
+const RegisterKernel register_self_attention(self_attention_op, [](const Step& s) {
   return for_floats(s.in[0].dtype, [&](auto t) {
     using T = decltype(t);
     const Problem p = Problem::packed(s.in[0].shape, attr_of(s));
     return make_forward<T>(p, packed_inputs<T>(s.in[0].shape[2] / 3), as_planned(p));
   });
 });
-const RegisterKernel register_self_attention_grad("self_attention_grad", [](const Step& s) {
+const RegisterKernel register_self_attention_grad(self_attention_grad_op, [](const Step& s) {
   return for_floats(s.in[0].dtype, [&](auto t) {
     using T = decltype(t);
     const int64_t width = s.in[0].shape[2];

@@ -4,7 +4,7 @@
 #include <algorithm>
 #include <string_view>
 
-#include "ops/pointwise/pointwise_math.h"
+#include "ops/schema/pointwise_math.h"
 
 namespace suanli::cpu {
 

@@ -556,7 +556,7 @@ BlockedOperands blocked(const Step& step, int64_t block, size_t x, size_t w, siz
   return b;
 }
 constexpr size_t kResult = SIZE_MAX;
-const RegisterBlocked forward_blocked("conv2d", [](const Step& s, int64_t b) {
+const RegisterBlocked forward_blocked(conv2d_op, [](const Step& s, int64_t b) {
   BlockedOperands operands = blocked(s, b, 0, 1, kResult);
   if (operands.in != 0 || operands.out == 0) return operands;
   // A picture's results that come either way at the same price: whoever reads them decides.
@@ -568,10 +568,10 @@ const RegisterBlocked forward_blocked("conv2d", [](const Step& s, int64_t b) {
   operands.together = direct(y) && direct(in_blocks);
   return operands;
 });
-const RegisterBlocked grad_input_blocked("conv2d_grad_input", [](const Step& s, int64_t b) {
+const RegisterBlocked grad_input_blocked(conv2d_grad_input_op, [](const Step& s, int64_t b) {
   return blocked(s, b, kResult, 1, 0);
 });
-const RegisterBlocked grad_weight_blocked("conv2d_grad_weight", [](const Step& s, int64_t b) {
+const RegisterBlocked grad_weight_blocked(conv2d_grad_weight_op, [](const Step& s, int64_t b) {
   return blocked(s, b, 0, kResult, 1);
 });
 
@@ -579,15 +579,15 @@ bool takes_epilogue(const Step& s) {
   auto usable = [](const ValueDesc& v) { return v.dtype == DType::f32 && v.shape.numel() > 0; };
   return usable(s.out[0]) && std::all_of(s.in.begin(), s.in.end(), usable);
 }
-const RegisterEpilogue forward_epilogue("conv2d", takes_epilogue);
-const RegisterEpilogue grad_input_epilogue("conv2d_grad_input", takes_epilogue);
+const RegisterEpilogue forward_epilogue(conv2d_op, takes_epilogue);
+const RegisterEpilogue grad_input_epilogue(conv2d_grad_input_op, takes_epilogue);
 
-const RegisterKernel forward_kernel("conv2d",
+const RegisterKernel forward_kernel(conv2d_op,
                                     [](const Step& s) { return make(Direction::forward, s); });
-const RegisterKernel grad_input_kernel("conv2d_grad_input", [](const Step& s) {
+const RegisterKernel grad_input_kernel(conv2d_grad_input_op, [](const Step& s) {
   return make(Direction::grad_input, s);
 });
-const RegisterKernel grad_weight_kernel("conv2d_grad_weight", [](const Step& s) {
+const RegisterKernel grad_weight_kernel(conv2d_grad_weight_op, [](const Step& s) {
   return make(Direction::grad_weight, s);
 });
 

@@ -5,7 +5,7 @@
 #include <memory>
 
 #include "backends/cpu/fused/epilogue.h"
-#include "ops/linalg/products.h"
+#include "ops/schema/attributes.h"
 #include "runtime/step.h"
 
 namespace suanli::cpu {

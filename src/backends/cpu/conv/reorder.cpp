@@ -48,7 +48,7 @@ template <class T> std::unique_ptr<Kernel> make(const Shape& blocked, bool into)
   }
 }
 
-const RegisterKernel kernel("reorder", [](const Step& s) -> std::unique_ptr<Kernel> {
+const RegisterKernel kernel(reorder_op, [](const Step& s) -> std::unique_ptr<Kernel> {
   const bool into = s.out[0].shape.rank() == 5;
   const Shape& blocked = into ? s.out[0].shape : s.in[0].shape;
   switch (itemsize(s.in[0].dtype)) {  // only moved, never looked at

@@ -4,9 +4,10 @@
 
 #include "backends/cpu/kernels.h"
 #include "backends/cpu/tuning.h"
+#include "base/text/text.h"
 #include "base/threads/thread_pool.h"
-#include "ops/index/index.h"
-#include "ops/op.h"
+#include "ops/schema/attributes.h"
+#include "ops/schema/ops.h"
 
 namespace suanli::cpu {
 
@@ -42,7 +43,7 @@ template <class F> void along_axis(const char* op, const Shape& x, const Shape& 
   }
 }
 
-const RegisterKernel register_gather("gather", [](const Step& step) {
+const RegisterKernel register_gather(gather_op, [](const Step& step) {
   const int axis = static_cast<const AxisAttr*>(step.attr)->axis;
   const Shape x = step.in[0].shape, index = step.in[1].shape;
   std::unique_ptr<Kernel> kernel;
@@ -64,7 +65,7 @@ template <class T> T wrapping_add(T a, T b) {
   else return static_cast<T>(static_cast<uint64_t>(a) + static_cast<uint64_t>(b));
 }
 
-const RegisterKernel register_scatter_add("scatter_add", [](const Step& step) {
+const RegisterKernel register_scatter_add(scatter_add_op, [](const Step& step) {
   const int axis = static_cast<const AxisAttr*>(step.attr)->axis;
   const Shape x = step.in[0].shape, index = step.in[1].shape;
   std::unique_ptr<Kernel> kernel;
@@ -82,7 +83,7 @@ const RegisterKernel register_scatter_add("scatter_add", [](const Step& step) {
   return kernel;
 });
 
-const RegisterKernel register_embedding("embedding", [](const Step& step) {
+const RegisterKernel register_embedding(embedding_op, [](const Step& step) {
   const int64_t rows = step.in[0].shape[0],
                 bytes = step.in[0].shape[1] * itemsize(step.in[0].dtype),
                 n = step.in[1].shape.numel(),
@@ -100,7 +101,7 @@ const RegisterKernel register_embedding("embedding", [](const Step& step) {
   });
 });
 
-const RegisterKernel register_one_hot("one_hot", [](const Step& step) {
+const RegisterKernel register_one_hot(one_hot_op, [](const Step& step) {
   const int64_t n = step.in[0].shape.numel(),
                 classes = static_cast<const OneHotAttr*>(step.attr)->classes;
   std::unique_ptr<Kernel> kernel;
@@ -126,7 +127,7 @@ const RegisterKernel register_one_hot("one_hot", [](const Step& step) {
 
 /// Every thread takes all rows of some columns: equal indices then add up in order however many
 /// threads there are, and a word that is met more often than others leaves no thread idle.
-const RegisterKernel register_embedding_grad("embedding_grad", [](const Step& step) {
+const RegisterKernel register_embedding_grad(embedding_grad_op, [](const Step& step) {
   const int64_t rows = step.out[0].shape[0], columns = step.out[0].shape[1],
                 n = step.in[1].shape.numel();
   std::unique_ptr<Kernel> kernel;

@@ -8,7 +8,7 @@
 #include "backends/cpu/kernels.h"
 #include "backends/cpu/tuning.h"
 #include "base/threads/thread_pool.h"
-#include "ops/op.h"
+#include "ops/schema/ops.h"
 
 namespace suanli::cpu {
 
@@ -174,10 +174,10 @@ template <class R> std::unique_ptr<Kernel> integer_reduction(const Step& step) {
 template <class R, int16_t kReduction> std::unique_ptr<Kernel> make(const Step& step) {
   return is_float(step.in[0].dtype) ? make_reduction(kReduction, step) : integer_reduction<R>(step);
 }
-const RegisterKernel register_sum("sum", make<Sum, Expr::kSum>);
-const RegisterKernel register_max("max", make<Max, Expr::kMax>);
+const RegisterKernel register_sum(sum_op, make<Sum, Expr::kSum>);
+const RegisterKernel register_max(max_op, make<Max, Expr::kMax>);
 
-const RegisterKernel register_argmax("argmax", [](const Step& step) {
+const RegisterKernel register_argmax(argmax_op, [](const Step& step) {
   const int axis = static_cast<const AxisAttr*>(step.attr)->axis;
   const Shape& s = step.in[0].shape;
   int64_t outer = 1, n = s[axis], inner = 1;

@@ -9,7 +9,7 @@
 #include "backends/cpu/tuning.h"
 #include "base/core/philox.h"
 #include "base/threads/thread_pool.h"
-#include "ops/op.h"
+#include "ops/schema/ops.h"
 
 namespace suanli::cpu {
 
@@ -35,7 +35,7 @@ template <class T, int per_block, class F> void fill(T* y, int64_t n, int64_t gr
   });
 }
 
-const RegisterKernel register_uniform("uniform", [](const Step& step) -> std::unique_ptr<Kernel> {
+const RegisterKernel register_uniform(uniform_op, [](const Step& step) -> std::unique_ptr<Kernel> {
   const int64_t n = step.out[0].shape.numel(), grain = cpu_tuning().thread_random_blocks;
   const bool single = step.out[0].dtype == DType::f32;
   return make_kernel([=](const void* const* in, void* const* out) {
@@ -62,7 +62,7 @@ const RegisterKernel register_uniform("uniform", [](const Step& step) -> std::un
   });
 });
 
-const RegisterKernel register_normal("normal", [](const Step& step) -> std::unique_ptr<Kernel> {
+const RegisterKernel register_normal(normal_op, [](const Step& step) -> std::unique_ptr<Kernel> {
   const int64_t n = step.out[0].shape.numel(), grain = cpu_tuning().thread_random_blocks;
   const bool single = step.out[0].dtype == DType::f32;
   return make_kernel([=](const void* const* in, void* const* out) {
@@ -113,7 +113,7 @@ class Permutation final : public Kernel {
   int64_t n_, grain_ = cpu_tuning().thread_random_blocks;
 };
 
-const RegisterKernel register_permutation("permutation",
+const RegisterKernel register_permutation(permutation_op,
                                           [](const Step& step) -> std::unique_ptr<Kernel> {
                                             return std::make_unique<Permutation>(step);
                                           });

@@ -8,7 +8,7 @@
 #include "backends/cpu/simd/iteration.h"
 #include "backends/cpu/tuning.h"
 #include "base/threads/thread_pool.h"
-#include "ops/op.h"
+#include "ops/schema/ops.h"
 
 namespace suanli::cpu {
 
@@ -21,7 +21,7 @@ std::array<int64_t, 8> row_major(const Shape& s) {
   return strides;
 }
 
-const RegisterKernel register_full("full", [](const Step& step) {
+const RegisterKernel register_full(full_op, [](const Step& step) {
   const int64_t n = step.out[0].shape.numel();
   const DType from = step.in[0].dtype, to = step.out[0].dtype;
   std::unique_ptr<Kernel> kernel;
@@ -41,7 +41,7 @@ const RegisterKernel register_full("full", [](const Step& step) {
   return kernel;
 });
 
-const RegisterKernel register_arange("arange", [](const Step& step) {
+const RegisterKernel register_arange(arange_op, [](const Step& step) {
   const int64_t n = step.out[0].shape.numel();
   const DType from = step.in[0].dtype;
   std::unique_ptr<Kernel> kernel;
@@ -62,7 +62,7 @@ const RegisterKernel register_arange("arange", [](const Step& step) {
   return kernel;
 });
 
-const RegisterKernel register_transpose("transpose",
+const RegisterKernel register_transpose(transpose_op,
                                         [](const Step& step) -> std::unique_ptr<Kernel> {
                                           const auto& p = *static_cast<const PermAttr*>(step.attr);
                                           const auto strides = row_major(step.in[0].shape);
@@ -74,7 +74,7 @@ const RegisterKernel register_transpose("transpose",
                                                                    step.out[0].shape, moved);
                                         });
 
-const RegisterKernel register_expand("expand", [](const Step& step) -> std::unique_ptr<Kernel> {
+const RegisterKernel register_expand(expand_op, [](const Step& step) -> std::unique_ptr<Kernel> {
   return make_strided_copy(step.out[0].dtype, step.out[0].shape,
                            broadcast_strides(step.in[0].shape, step.out[0].shape));
 });
@@ -113,7 +113,7 @@ struct SliceGeometry {
   }
 };
 
-const RegisterKernel register_slice("slice", [](const Step& step) {
+const RegisterKernel register_slice(slice_op, [](const Step& step) {
   const SliceGeometry g(step.in[0], *static_cast<const SliceAttr*>(step.attr), step.in[1].dtype);
   return make_kernel([g](const void* const* in, void* const* out) {
     const char* x = static_cast<const char*>(in[0]);
@@ -124,7 +124,7 @@ const RegisterKernel register_slice("slice", [](const Step& step) {
   });
 });
 
-const RegisterKernel register_slice_update("slice_update", [](const Step& step) {
+const RegisterKernel register_slice_update(slice_update_op, [](const Step& step) {
   const SliceGeometry g(step.in[0], *static_cast<const SliceAttr*>(step.attr), step.in[2].dtype);
   const int64_t bytes = step.out[0].shape.numel() * itemsize(step.out[0].dtype);
   return make_kernel([g, bytes](const void* const* in, void* const* out) {
@@ -137,7 +137,7 @@ const RegisterKernel register_slice_update("slice_update", [](const Step& step) 
   });
 });
 
-const RegisterKernel register_concat("concat", [](const Step& step) {
+const RegisterKernel register_concat(concat_op, [](const Step& step) {
   const int axis = static_cast<const AxisAttr*>(step.attr)->axis;
   const Shape& s = step.out[0].shape;
   int64_t outer = 1, inner = itemsize(step.out[0].dtype);

@@ -10,7 +10,7 @@
 #include "backends/cpu/simd/streaming_store.h"
 #include "backends/cpu/tuning.h"
 #include "base/threads/thread_pool.h"
-#include "ops/pointwise/pointwise.h"
+#include "ops/schema/pointwise.h"
 
 namespace suanli::cpu {
 namespace {

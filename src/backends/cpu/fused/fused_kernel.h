@@ -7,7 +7,7 @@
 #include <vector>
 
 #include "backends/cpu/fused/pointwise_tiles.h"
-#include "ops/pointwise/pointwise.h"
+#include "ops/schema/pointwise.h"
 #include "runtime/step.h"
 
 namespace suanli::cpu {

@@ -25,7 +25,7 @@
   SUANLI_EXPRESSION(name##_value, 3, value)                        \
   SUANLI_EXPRESSION(name##_gx, 3, gx)                              \
   SUANLI_EXPRESSION(name##_gy, 3, gy) SUANLI_EXPRESSION(name##_gz, 3, gz)
-#include "ops/pointwise/pointwise.def"
+#include "ops/schema/pointwise.def"
 #undef SUANLI_EXPRESSION
 
 /// Where a text's variables lie among a tile function's inputs: x, y, z, then out, then g.

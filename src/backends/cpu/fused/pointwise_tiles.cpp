@@ -81,14 +81,14 @@ template <class T> constexpr TileTable tiles = {{
 #define UNARY(name, ...) &tile<name##_value, T>,
 #define BINARY(name, ...) &tile<name##_value, T>,
 #define TERNARY(name, ...) &tile<name##_value, T>,
-#include "ops/pointwise/pointwise.def"
+#include "ops/schema/pointwise.def"
                                                 },
                                                 {
 #define UNARY(name, ...) {gradient_of<name##_gx, T>(), nullptr, nullptr},
 #define BINARY(name, ...) {gradient_of<name##_gx, T>(), gradient_of<name##_gy, T>(), nullptr},
 #define TERNARY(name, ...) \
   {gradient_of<name##_gx, T>(), gradient_of<name##_gy, T>(), gradient_of<name##_gz, T>()},
-#include "ops/pointwise/pointwise.def"
+#include "ops/schema/pointwise.def"
                                                 }};
 
 }  // namespace

@@ -5,7 +5,7 @@
 #include <cstddef>
 #include <cstdint>
 
-#include "ops/pointwise/pointwise_math.h"
+#include "ops/schema/pointwise_math.h"
 
 namespace suanli::cpu {
 

@@ -75,7 +75,7 @@ constexpr TileFn tiles_i64[] = {
 #define UNARY(name, Class, ...) value_of<name##_value, PointwiseClass::Class>(),
 #define BINARY(name, Class, ...) value_of<name##_value, PointwiseClass::Class>(),
 #define TERNARY(name, Class, ...) value_of<name##_value, PointwiseClass::Class>(),
-#include "ops/pointwise/pointwise.def"
+#include "ops/schema/pointwise.def"
 };
 
 }  // namespace

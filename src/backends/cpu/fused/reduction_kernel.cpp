@@ -16,8 +16,7 @@
 #include "backends/cpu/tuning.h"
 #include "base/core/round_up.h"
 #include "base/threads/thread_pool.h"
-#include "ops/op.h"
-#include "plan/ir/tuning.h"
+#include "ops/schema/ops.h"
 
 namespace suanli::cpu {
 namespace {
@@ -26,9 +25,6 @@ namespace {
 constexpr int64_t kParts = Numerics::reduction_parts;
 constexpr int64_t kMinParallelElements = Numerics::reduction_parallel_elements;
 constexpr int64_t kCopiesBytes = Numerics::reduction_copies_bytes;  // all copies together
-// Rows of a row program are added up as they are alone: not cut, and not shared out by columns.
-static_assert(most_plan_tuning().longest_row < 2 * kMinParallelElements);
-static_assert(most_plan_tuning().row_columns <= kParts * kReductionBlock);
 
 /// The order in which a reduction visits its space. The innermost axes make runs; each run goes
 /// into one accumulator (rows) or into `columns` neighboring ones.

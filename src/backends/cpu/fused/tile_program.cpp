@@ -4,7 +4,7 @@
 #include <algorithm>
 
 #include "base/text/text.h"
-#include "ops/pointwise/pointwise.h"
+#include "ops/schema/pointwise.h"
 
 namespace suanli::cpu {
 namespace {

@@ -10,7 +10,7 @@
 #include "base/core/round_up.h"
 #include "base/text/text.h"
 #include "base/threads/thread_pool.h"
-#include "ops/linalg/products.h"
+#include "ops/schema/attributes.h"
 
 namespace suanli::cpu {
 namespace {
@@ -181,11 +181,11 @@ std::unique_ptr<Kernel> make(const Step& whole) {
   return std::make_unique<Matmul<float>>(product, Epilogue(whole), constant_b);
 }
 
-const RegisterEpilogue epilogue("matmul", [](const Step& s) {
+const RegisterEpilogue epilogue(matmul_op, [](const Step& s) {
   return s.out[0].dtype == DType::f32 && s.in[0].dtype == DType::f32 &&
          s.in[1].dtype == DType::f32 && s.out[0].shape.numel() > 0 && s.in[0].shape.numel() > 0;
 });
-const RegisterKernel kernel("matmul", make);
+const RegisterKernel kernel(matmul_op, make);
 
 }  // namespace
 }  // namespace suanli::cpu

@@ -7,7 +7,7 @@
 #include "backends/cpu/tuning.h"
 #include "base/core/round_up.h"
 #include "base/threads/thread_pool.h"
-#include "ops/linalg/products.h"
+#include "ops/schema/attributes.h"
 
 namespace suanli::cpu {
 
@@ -70,7 +70,7 @@ template <class T, class F> std::unique_ptr<Kernel> make(const Step& step, const
       planes[0] * planes[1], planes[0] * planes[1] * size, in[2] * in[3], out[2] * out[3], pool);
 }
 
-const RegisterKernel register_mean_pool("mean_pool2d",
+const RegisterKernel register_mean_pool(mean_pool2d_op,
                                         [](const Step& s) -> std::unique_ptr<Kernel> {
                                           const Shape &x = s.in[0].shape, &y = s.out[0].shape;
                                           if (s.in[0].dtype == DType::f32)
@@ -80,7 +80,7 @@ const RegisterKernel register_mean_pool("mean_pool2d",
                                                      : nullptr;
                                         });
 const RegisterKernel register_mean_pool_grad(
-    "mean_pool2d_grad", [](const Step& s) -> std::unique_ptr<Kernel> {
+    mean_pool2d_grad_op, [](const Step& s) -> std::unique_ptr<Kernel> {
       const Shape &g = s.in[0].shape, &x = s.out[0].shape;
       if (s.in[0].dtype == DType::f32) return make<float>(s, x, g, mean_pool_grad<float>);
       return s.in[0].dtype == DType::f64 ? make<double>(s, x, g, mean_pool_grad<double>) : nullptr;

@@ -10,7 +10,7 @@
 #include "backends/cpu/pool/pool_simd.h"
 #include "backends/cpu/tuning.h"
 #include "base/threads/thread_pool.h"
-#include "ops/linalg/products.h"
+#include "ops/schema/attributes.h"
 
 namespace suanli::cpu {
 
@@ -127,22 +127,22 @@ template <class T> std::unique_ptr<Kernel> make_pool_grad(const Step& step) {
 /// True if 32 bits hold every place in a plane of blocks: the gradient scatters by them.
 bool indexable(const Shape& x, int64_t block) { return x[2] * x[3] <= INT32_MAX / block; }
 
-const RegisterBlocked blocked_pool("max_pool2d", [](const Step& s, int64_t block) {
+const RegisterBlocked blocked_pool(max_pool2d_op, [](const Step& s, int64_t block) {
   return s.in[0].dtype == DType::f32 && indexable(s.in[0].shape, block)
              ? BlockedOperands{1, 3, true}
              : BlockedOperands{};
 });
-const RegisterBlocked blocked_pool_grad("max_pool2d_grad", [](const Step& s, int64_t block) {
+const RegisterBlocked blocked_pool_grad(max_pool2d_grad_op, [](const Step& s, int64_t block) {
   return s.in[0].dtype == DType::f32 && indexable(s.out[0].shape, block)
              ? BlockedOperands{3, 1, true}
              : BlockedOperands{};
 });
-const RegisterKernel register_pool("max_pool2d", [](const Step& s) -> std::unique_ptr<Kernel> {
+const RegisterKernel register_pool(max_pool2d_op, [](const Step& s) -> std::unique_ptr<Kernel> {
   return s.in[0].dtype == DType::f32   ? make_pool<float>(s)
          : s.in[0].dtype == DType::f64 ? make_pool<double>(s)
                                        : nullptr;
 });
-const RegisterKernel register_pool_grad("max_pool2d_grad",
+const RegisterKernel register_pool_grad(max_pool2d_grad_op,
                                         [](const Step& s) -> std::unique_ptr<Kernel> {
                                           return s.in[0].dtype == DType::f32
                                                      ? make_pool_grad<float>(s)

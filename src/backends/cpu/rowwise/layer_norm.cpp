@@ -8,7 +8,7 @@
 #include "backends/cpu/simd/streaming_store.h"
 #include "backends/cpu/tuning.h"
 #include "base/threads/thread_pool.h"
-#include "ops/norm/norm.h"
+#include "ops/schema/attributes.h"
 
 namespace suanli::cpu {
 
@@ -83,7 +83,7 @@ template <class T> std::unique_ptr<Kernel> make_gradient(const Step& step) {
                                        past_caches(step.in, step.out));
 }
 
-const RegisterKernel register_layer_norm("layer_norm",
+const RegisterKernel register_layer_norm(layer_norm_op,
                                          [](const Step& s) -> std::unique_ptr<Kernel> {
                                            return s.in[0].dtype == DType::f32
                                                       ? make_forward<float>(s)
@@ -91,7 +91,7 @@ const RegisterKernel register_layer_norm("layer_norm",
                                                       ? make_forward<double>(s)
                                                       : nullptr;
                                          });
-const RegisterKernel register_gradient("layer_norm_grad",
+const RegisterKernel register_gradient(layer_norm_grad_op,
                                        [](const Step& s) -> std::unique_ptr<Kernel> {
                                          return s.in[0].dtype == DType::f32
                                                     ? make_gradient<float>(s)

@@ -6,8 +6,9 @@
 #include "backends/cpu/rowwise/softmax_simd.h"
 #include "backends/cpu/simd/streaming_store.h"
 #include "backends/cpu/tuning.h"
+#include "base/text/text.h"
 #include "base/threads/thread_pool.h"
-#include "ops/op.h"
+#include "ops/schema/ops.h"
 
 namespace suanli::cpu {
 
@@ -72,8 +73,8 @@ template <bool log_form> std::unique_ptr<Kernel> softmax(const Step& s) {
                                        : nullptr;
 }
 
-const RegisterKernel register_softmax("softmax", softmax<false>);
-const RegisterKernel register_log_softmax("log_softmax", softmax<true>);
+const RegisterKernel register_softmax(softmax_op, softmax<false>);
+const RegisterKernel register_log_softmax(log_softmax_op, softmax<true>);
 
 void check_targets(const char* op, const int64_t* target, int64_t rows, int64_t classes) {
   for (int64_t i = 0; i < rows; ++i)
@@ -125,7 +126,7 @@ template <class T> std::unique_ptr<Kernel> make_cross_entropy_grad(const Step& s
   });
 }
 
-const RegisterKernel register_cross_entropy("cross_entropy",
+const RegisterKernel register_cross_entropy(cross_entropy_op,
                                             [](const Step& s) -> std::unique_ptr<Kernel> {
                                               return s.in[0].dtype == DType::f32
                                                          ? make_cross_entropy<float>(s)
@@ -133,7 +134,7 @@ const RegisterKernel register_cross_entropy("cross_entropy",
                                                          ? make_cross_entropy<double>(s)
                                                          : nullptr;
                                             });
-const RegisterKernel register_cross_entropy_grad("cross_entropy_grad",
+const RegisterKernel register_cross_entropy_grad(cross_entropy_grad_op,
                                                  [](const Step& s) -> std::unique_ptr<Kernel> {
                                                    return s.in[1].dtype == DType::f32
                                                               ? make_cross_entropy_grad<float>(s)

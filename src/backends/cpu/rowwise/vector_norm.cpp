@@ -8,7 +8,7 @@
 #include "backends/cpu/kernels.h"
 #include "backends/cpu/numerics.h"
 #include "base/threads/thread_pool.h"
-#include "ops/op.h"
+#include "ops/schema/ops.h"
 
 namespace suanli::cpu {
 
@@ -49,7 +49,7 @@ template <class T> struct VectorNorm final : Kernel {
   int64_t n, blocks;
 };
 
-const RegisterKernel register_vector_norm("vector_norm",
+const RegisterKernel register_vector_norm(vector_norm_op,
                                           [](const Step& s) -> std::unique_ptr<Kernel> {
                                             const int64_t n = s.in[0].shape.numel();
                                             if (s.in[0].dtype == DType::f32)

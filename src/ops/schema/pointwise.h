@@ -1,19 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-// Encodes the row of pointwise.def in the attributes of a pointwise record.
+// Facts about the texts of pointwise.def, for recording, planning and kernels.
 #pragma once
-#include "ops/op.h"
-#include "ops/pointwise/pointwise_math.h"
+#include "ops/schema/attributes.h"
+#include "ops/schema/pointwise_math.h"
 
 namespace suanli {
-
-struct PointwiseAttr {
-  int16_t row;       // index in pointwise_rows
-  int8_t gradient;   // -1: the value; i: the gradient of input i
-  DType compute;     // what the kernel computes in
-};
-
-/// True if an op's attributes are a PointwiseAttr: a row of pointwise.def, or a row's gradient.
-bool is_pointwise(const OpDef& def);
 
 /// True if a text has only arithmetic, no function that takes tens of instructions.
 bool is_arithmetic(std::string_view text);

@@ -39,7 +39,7 @@ enum class PointwiseOp : int {
 #define UNARY(name, ...) name,
 #define BINARY(name, ...) name,
 #define TERNARY(name, ...) name,
-#include "ops/pointwise/pointwise.def"
+#include "ops/schema/pointwise.def"
 };
 
 struct PointwiseRow {
@@ -62,7 +62,7 @@ inline constexpr PointwiseRow pointwise_rows[] = {
    onnx,  doc},
 #define TERNARY(name, Class, domain, value, gx, gy, gz, onnx, doc) \
   {#name, 3, PointwiseClass::Class, PointwiseDomain::domain, #value, {#gx, #gy, #gz}, onnx, doc},
-#include "ops/pointwise/pointwise.def"
+#include "ops/schema/pointwise.def"
 };
 inline constexpr int pointwise_count = static_cast<int>(std::size(pointwise_rows));
 

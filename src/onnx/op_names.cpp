@@ -1,0 +1,64 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "onnx/op_names.h"
+
+#include <unordered_map>
+
+#include "ops/schema/pointwise_math.h"
+
+namespace suanli::onnx {
+
+namespace {
+
+constexpr int kPointwiseOpset = 18;
+
+const std::unordered_map<const Op*, OpName>& names() {
+  static const auto* all = [] {
+    auto* names = new std::unordered_map<const Op*, OpName>{
+        {&conv2d_op, {"Conv", 11}},
+        {&conv2d_grad_input_op, {"ConvTranspose", 11}},
+        {&max_pool2d_op, {"MaxPool", 12}},
+        {&avg_pool2d_op, {"AveragePool", 19}},
+        {&gather_op, {"GatherElements", 13}},
+        {&scatter_add_op, {"ScatterElements", 18}},
+        {&embedding_op, {"Gather", 13}},
+        {&one_hot_op, {"OneHot", 11}},
+        {&flip_op, {"Slice", 13}},
+        {&matmul_op, {"MatMul", 13}},
+        {&batch_norm_op, {"BatchNormalization", 15}},
+        {&batch_norm_inference_op, {"BatchNormalization", 15}},
+        {&layer_norm_op, {"LayerNormalization", 17}},
+        {&cast_op, {"Cast", 13}},
+        {&full_op, {"ConstantOfShape", 9}},
+        {&arange_op, {"Range", 11}},
+        {&uniform_op, {"RandomUniform", 1}},
+        {&normal_op, {"RandomNormal", 1}},
+        {&sum_op, {"ReduceSum", 13}},
+        {&max_op, {"ReduceMax", 18}},
+        {&mean_op, {"ReduceMean", 18}},
+        {&argmax_op, {"ArgMax", 13}},
+        {&softmax_op, {"Softmax", 13}},
+        {&log_softmax_op, {"LogSoftmax", 13}},
+        {&nll_loss_op, {"NegativeLogLikelihoodLoss", 13}},
+        {&cross_entropy_op, {"SoftmaxCrossEntropyLoss", 13}},
+        {&reshape_op, {"Reshape", 14}},
+        {&transpose_op, {"Transpose", 13}},
+        {&expand_op, {"Expand", 13}},
+        {&slice_op, {"Slice", 13}},
+        {&concat_op, {"Concat", 13}},
+    };
+    for (int row = 0; row < pointwise_count; ++row)
+      if (const char* name = pointwise_rows[row].onnx)
+        names->emplace(&pointwise_op(row), OpName{name, kPointwiseOpset});
+    return names;
+  }();
+  return *all;
+}
+
+}  // namespace
+
+OpName op_name(const Op& op) {
+  const auto it = names().find(&op);
+  return it == names().end() ? OpName{} : it->second;
+}
+
+}  // namespace suanli::onnx

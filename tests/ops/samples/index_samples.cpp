@@ -1,0 +1,91 @@
+// SPDX-License-Identifier: Apache-2.0
+// Samples of the ops in src/ops/index/index.cpp.
+#include "support/op_samples.h"
+
+namespace suanli::test {
+namespace {
+
+const RegisterSamples gather_samples(gather_op, [] {
+  return std::vector<Sample>{
+      {.inputs = {{{4, 7}}, {{4, 3}, i64, Domain::index, 7}}, .attr = AxisAttr{1}},
+      {.inputs = {{{5, 3, 2}}, {{6, 3, 1}, i64, Domain::index, 5}}, .attr = AxisAttr{0}},
+      {.inputs = {{{4, 7}, f32}, {{4, 1}, i64, Domain::index, 7}},
+       .attr = AxisAttr{1},
+       .gradient = false},
+      {.inputs = {{{3, 4}, i64}, {{3, 0}, i64, Domain::index, 4}},
+       .attr = AxisAttr{1},
+       .gradient = false},
+      {.inputs = {{{4, 7}}, {{5, 3}, i64, Domain::index, 7}},
+       .attr = AxisAttr{1},
+       .throws = Refusal{"index", "[5, 3]",
+                         "the rank of input [4, 7] and no larger sizes except on axis 1"}},
+      {.inputs = {{{4, 7}}, {{4, 3}, DType::i32, Domain::index, 7}},
+       .attr = AxisAttr{1},
+       .throws = Refusal{"index", "i32", "i64", ErrorCode::dtype}}};
+});
+
+const RegisterSamples scatter_add_samples(scatter_add_op, [] {
+  return std::vector<Sample>{
+      {.inputs = {{{4, 7}}, {{4, 3}, i64, Domain::index, 7}, {{4, 3}}}, .attr = AxisAttr{1}},
+      {.inputs = {{{5, 3, 2}}, {{6, 3, 1}, i64, Domain::index, 5}, {{6, 3, 1}}},
+       .attr = AxisAttr{0}},
+      {.inputs = {{{300}, f32}, {{40000}, i64, Domain::index, 300}, {{40000}, f32}},
+       .attr = AxisAttr{0},
+       .gradient = false},
+      {.inputs = {{{4, 7}}, {{4, 3}, i64, Domain::index, 7}, {{4, 2}}},
+       .attr = AxisAttr{1},
+       .throws = Refusal{"src", "[4, 2]", "[4, 3], the shape of index"}},
+      {.inputs = {{{4, 7}}, {{4, 3}, i64, Domain::index, 7}, {{4, 3}, f32}},
+       .attr = AxisAttr{1},
+       .throws = Refusal{"src", "f32", "f64, the dtype of input", ErrorCode::dtype}}};
+});
+
+const RegisterSamples embedding_samples(embedding_op, [] {
+  return std::vector<Sample>{
+      {.inputs = {{{6, 4}}, {{3, 2}, i64, Domain::index, 6}}},
+      {.inputs = {{{6, 4}, f32}, {{}, i64, Domain::index, 6}}, .gradient = false},
+      {.inputs = {{{6, 4}}, {{0}, i64, Domain::index, 6}}},
+      {.inputs = {{{6, 4}}, {{2}, f64}},
+       .throws = Refusal{"index", "f64", "i64", ErrorCode::dtype}},
+      {.inputs = {{{6}}, {{2}, i64, Domain::index, 6}},
+       .throws = Refusal{"table", "[6]", "rank 2, [V, D]"}}};
+});
+
+const RegisterSamples embedding_grad_samples(embedding_grad_op, [] {
+  return std::vector<Sample>{
+      {.inputs = {{{3, 2, 4}}, {{3, 2}, i64, Domain::index, 5}}, .shape = {5, 4}},
+      {.inputs = {{{4}}, {{}, i64, Domain::index, 3}}, .shape = {3, 4}},
+      {.inputs = {{{0, 4}}, {{0}, i64, Domain::index, 3}}, .shape = {3, 4}},
+      {.inputs = {{{300, 70}, f32}, {{300}, i64, Domain::index, 40}},
+       .shape = {40, 70},
+       .gradient = false},
+      {.inputs = {{{3, 2, 4}}, {{3}, i64, Domain::index, 5}},
+       .shape = {5, 4},
+       .throws = Refusal{"gradient, index, table", "[3, 2, 4], [3] and [5, 4]",
+                         "[.., D], [..] and [V, D]"}}};
+});
+
+const RegisterSamples one_hot_samples(one_hot_op, [] {
+  return std::vector<Sample>{
+      {.inputs = {{{5}, i64, Domain::index, 4}}, .attr = OneHotAttr{4, f32}, .gradient = false},
+      {.inputs = {{{2, 3}, i64, Domain::index, 7}}, .attr = OneHotAttr{7, f64}, .gradient = false},
+      {.inputs = {{{0}, i64, Domain::index, 4}}, .attr = OneHotAttr{4, i64}, .gradient = false},
+      {.inputs = {{{300, 7}, u8, Domain::index, 5}}, .attr = OneHotAttr{5, u8}, .gradient = false},
+      {.inputs = {{{3}, DType::i32, Domain::index, 2}},
+       .attr = OneHotAttr{2, boolean},
+       .gradient = false},
+      {.inputs = {{{5}}},
+       .attr = OneHotAttr{4, f32},
+       .throws = Refusal{"index", "f64", "class numbers, i64", ErrorCode::dtype}}};
+});
+
+const RegisterSamples flip_samples(flip_op, [] {
+  return std::vector<Sample>{{.inputs = {{{5}}}, .attr = AxisAttr{0}},
+                             {.inputs = {{{2, 3, 4}}}, .attr = AxisAttr{1}},
+                             {.inputs = {{{2, 3, 4, 5}, f32}}, .attr = AxisAttr{3}},
+                             {.inputs = {{{3, 4}, i64}}, .attr = AxisAttr{0}, .gradient = false},
+                             {.inputs = {{{3, 0}}}, .attr = AxisAttr{1}}};
+});
+
+}  // namespace
+}  // namespace suanli::test

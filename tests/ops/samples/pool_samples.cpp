@@ -1,0 +1,106 @@
+// SPDX-License-Identifier: Apache-2.0
+// Samples of the ops in src/ops/conv/pool.cpp.
+#include "support/op_samples.h"
+
+namespace suanli::test {
+namespace {
+
+constexpr const char* kPixels = "pictures of at least 1×1";
+
+/// The given samples, then those that windows() and the rank refuse.
+std::vector<Sample> with_refused(std::vector<Sample> samples) {
+  const Sample refused[] = {
+      {.inputs = {{{3, 4, 4}}},
+       .attr = PoolAttr{2, 2, 0},
+       .throws = Refusal{"input", "[3, 4, 4]", "rank 4, [N, C, H, W]"}},
+      {.inputs = {{{1, 1, 0, 4}}},
+       .attr = PoolAttr{2, 1, 1},
+       .throws = Refusal{"input", "[1, 1, 0, 4]", kPixels}},
+      {.inputs = {{{1, 1, 4, 0}}},
+       .attr = PoolAttr{2, 1, 1},
+       .throws = Refusal{"input", "[1, 1, 4, 0]", kPixels}},
+      {.inputs = {{{1, 1, 4, 4}}},
+       .attr = PoolAttr{0, 1, 0},
+       .throws = Refusal{"kernel", "0", "at least 1", ErrorCode::argument}},
+      {.inputs = {{{1, 1, 4, 4}}},
+       .attr = PoolAttr{2, 0, 0},
+       .throws = Refusal{"stride", "0", "at least 1", ErrorCode::argument}},
+      {.inputs = {{{1, 1, 4, 4}}},
+       .attr = PoolAttr{2, 1, INT32_MAX},
+       .throws = Refusal{"padding", "2147483647", "0 to 1, half of kernel 2", ErrorCode::argument}},
+      {.inputs = {{{1, 1, 2, 2}}},
+       .attr = PoolAttr{3, 1, 0},
+       .throws = Refusal{"kernel", "3", "at most 2, as input 2 with padding 0 has"}}};
+  samples.insert(samples.end(), std::begin(refused), std::end(refused));
+  return samples;
+}
+
+const RegisterSamples max_pool2d_samples(max_pool2d_op, [] {
+  return with_refused(
+      {{.inputs = {{{2, 3, 6, 4}, f64, Domain::distinct}}, .attr = PoolAttr{2, 2, 0}},
+       {.inputs = {{{1, 2, 7, 7}, f64, Domain::distinct}}, .attr = PoolAttr{3, 2, 1}},
+       {.inputs = {{{2, 2, 5, 5}, f32, Domain::distinct}}, .attr = PoolAttr{2, 2, 0}},
+       {.inputs = {{{2, 3, 26, 26}, f32, Domain::distinct}}, .attr = PoolAttr{2, 2, 0}},
+       {.inputs = {{{0, 3, 4, 4}}}, .attr = PoolAttr{2, 2, 0}}});
+});
+
+const RegisterSamples max_pool2d_grad_samples(max_pool2d_grad_op, [] {
+  return std::vector<Sample>{
+      {.inputs = {{{2, 3, 3, 2}}, {{2, 3, 3, 2}, DType::i32, Domain::index, 24}},
+       .shape = {2, 3, 6, 4}},
+      {.inputs = {{{1, 2, 4, 4}, f32}, {{1, 2, 4, 4}, DType::i32, Domain::index, 49}},
+       .shape = {1, 2, 7, 7},
+       .gradient = false}};
+});
+
+const RegisterSamples mean_pool2d_samples(mean_pool2d_op, [] {
+  return std::vector<Sample>{
+      {.inputs = {{{2, 3, 7, 8}}}, .attr = MeanPoolAttr{3, 2, 1, 4, 4}},
+      {.inputs = {{{1, 2, 5, 21}}}, .attr = MeanPoolAttr{3, 1, 1, 5, 21}},
+      {.inputs = {{{1, 2, 7, 5}}}, .attr = MeanPoolAttr{0, 0, 0, 3, 4}},
+      {.inputs = {{{2, 5, 9, 40}, f32}}, .attr = MeanPoolAttr{2, 1, 1, 10, 41}},
+      {.inputs = {{{0, 3, 4, 4}}}, .attr = MeanPoolAttr{3, 1, 1, 4, 4}},
+      {.inputs = {{{3, 4, 4}}},
+       .attr = MeanPoolAttr{3, 1, 1, 4, 4},
+       .throws = Refusal{"input", "[3, 4, 4]", "rank 4, [N, C, H, W]"}}};
+});
+
+const RegisterSamples mean_pool2d_grad_samples(mean_pool2d_grad_op, [] {
+  return std::vector<Sample>{
+      {.inputs = {{{2, 3, 4, 4}}}, .attr = MeanPoolAttr{3, 2, 1, 4, 4}, .shape = {2, 3, 7, 8}},
+      {.inputs = {{{1, 2, 5, 21}}}, .attr = MeanPoolAttr{3, 1, 1, 5, 21}, .shape = {1, 2, 5, 21}},
+      {.inputs = {{{1, 2, 3, 4}}}, .attr = MeanPoolAttr{0, 0, 0, 3, 4}, .shape = {1, 2, 7, 5}},
+      {.inputs = {{{1, 2, 3, 4}}},
+       .attr = MeanPoolAttr{0, 0, 0, 3, 5},
+       .shape = {1, 2, 7, 5},
+       .throws = Refusal{"gradient", "[1, 2, 3, 4]", "3×5 means of pictures [1, 2, 7, 5]"}}};
+});
+
+const RegisterSamples avg_pool2d_samples(avg_pool2d_op, [] {
+  return with_refused({{.inputs = {{{2, 3, 6, 4}}}, .attr = PoolAttr{2, 2, 0}},
+                       {.inputs = {{{1, 2, 7, 8}}}, .attr = PoolAttr{3, 2, 1}},
+                       {.inputs = {{{2, 5, 9, 9}, f32}}, .attr = PoolAttr{3, 1, 0}},
+                       {.inputs = {{{2, 32, 8, 8}, f32}}, .attr = PoolAttr{4, 4, 0}},
+                       {.inputs = {{{0, 3, 4, 4}}}, .attr = PoolAttr{2, 2, 0}}});
+});
+
+const RegisterSamples adaptive_avg_pool2d_samples(adaptive_avg_pool2d_op, [] {
+  return std::vector<Sample>{{.inputs = {{{2, 3, 6, 4}}}, .attr = AdaptivePoolAttr{3, 2}},
+                             {.inputs = {{{1, 2, 7, 5}}}, .attr = AdaptivePoolAttr{3, 4}},
+                             {.inputs = {{{1, 2, 2, 3}}}, .attr = AdaptivePoolAttr{5, 7}},
+                             {.inputs = {{{2, 32, 7, 7}, f32}}, .attr = AdaptivePoolAttr{1, 1}},
+                             {.inputs = {{{2, 5, 10, 13}, f32}}, .attr = AdaptivePoolAttr{7, 7}},
+                             {.inputs = {{{0, 3, 4, 4}}}, .attr = AdaptivePoolAttr{1, 1}},
+                             {.inputs = {{{1, 1, 2, 2}}},
+                              .attr = AdaptivePoolAttr{0, 1},
+                              .throws = Refusal{"height", "0", "at least 1", ErrorCode::argument}},
+                             {.inputs = {{{1, 1, 2, 2}}},
+                              .attr = AdaptivePoolAttr{1, -1},
+                              .throws = Refusal{"width", "-1", "at least 1", ErrorCode::argument}},
+                             {.inputs = {{{1, 1, 0, 2}}},
+                              .attr = AdaptivePoolAttr{1, 1},
+                              .throws = Refusal{"input", "[1, 1, 0, 2]", kPixels}}};
+});
+
+}  // namespace
+}  // namespace suanli::test
