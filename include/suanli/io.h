@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Files of named tensors: safetensors, and the state dicts that PyTorch saves.
+// Files of named tensors: safetensors, NumPy's .npz, and the state dicts that PyTorch saves.
 #pragma once
 #include <map>
 #include <string>
@@ -20,6 +20,14 @@ SUANLI_API void save_safetensors(const std::string& path, const NamedTensors& te
 /// file, offset and remedy.
 SUANLI_API NamedTensors load_safetensors(const std::string& path,
                                          std::map<std::string, std::string>* metadata = nullptr);
+
+/// Writes arrays as NumPy's numpy.savez does, atomically and without compression. Names must be
+/// unique. Throws DTypeError for bf16 and complex dtypes, ArgumentError above 4 GiB or 65,534
+/// arrays.
+SUANLI_API void save_npz(const std::string& path, const NamedTensors& tensors);
+/// Reads the arrays of an .npz file, in the order of the file. Executes nothing. f16 becomes
+/// f32; u16 becomes i32; u32 and u64 become i64. Throws IoError with member and position.
+SUANLI_API NamedTensors load_npz(const std::string& path);
 
 /// Reads a PyTorch state dict, a .pt or .pth file that torch.save of PyTorch 1.6 or later wrote.
 /// Executes nothing. From a checkpoint it takes the state dict under a usual key ("state_dict",

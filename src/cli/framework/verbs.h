@@ -13,6 +13,7 @@ Verb profile_verb();
 Verb explain_verb();
 Verb bench_verb();
 Verb doctor_verb();
+Verb ops_verb();
 Verb completion_verb();
 Verb man_verb();
 Verb version_verb();

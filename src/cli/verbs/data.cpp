@@ -82,7 +82,7 @@ int run(const Arguments& args) {
 Verb data_verb() {
   return {
       "data",
-      "inspect data, download public data sets, pack pictures for fast reading",
+      "inspect data, download data sets, pack pictures",
       {{"WORD",
         "show: report counts, sizes, balance, brightness, duplicates and broken files; get: "
         "download a data set; pack: write pictures to one file",

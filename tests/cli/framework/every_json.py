@@ -67,6 +67,7 @@ GOOD = [   # words; keys that the object has
     (["explain", TINY, *FAST, "--tape", "--evaluation", "--html", "x.html"], ["programs"]),
     (["explain", "--model", "gpt", "random:tokens=16?vocab=20", "--batch", 1], ["programs"]),
     (["bench", "roofs", "--threads", 1], ["f32"]),
+    (["ops"], ["ops"]),
     (["doctor"], ["cpu"]),
 ]
 

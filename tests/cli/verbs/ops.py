@@ -1,0 +1,114 @@
+# SPDX-License-Identifier: Apache-2.0
+"""suanli ops: schemas, and calls on arrays of a file."""
+import json
+import pathlib
+import struct
+import zipfile
+
+from _suanli import check, fails, main, ok, ok_json, run, same
+
+
+def npy(descr, shape, content):
+    header = f"{{'descr': '{descr}', 'fortran_order': False, 'shape': {shape}, }}\n".encode()
+    return b"\x93NUMPY\x01\x00" + struct.pack("<H", len(header)) + header + content
+
+
+def floats(*values):
+    return struct.pack(f"<{len(values)}f", *values)
+
+
+def written(cases, **arrays):
+    text = json.dumps(cases).encode() if not isinstance(cases, bytes) else cases
+    with zipfile.ZipFile("in.npz", "w") as archive:
+        archive.writestr("cases.npy", npy("|u1", f"({len(text)},)", text))
+        for name, content in arrays.items():
+            archive.writestr(name.replace("__", "/") + ".npy", content)
+
+
+def read(path):
+    """{name: (descr, shape, bytes)} of an archive that suanli wrote."""
+    out = {}
+    with zipfile.ZipFile(path) as archive:
+        same(archive.testzip(), None, "checksums")
+        for name in archive.namelist():
+            content = archive.read(name)
+            same(content[:8], b"\x93NUMPY\x01\x00", name)
+            length, = struct.unpack("<H", content[8:10])
+            same((10 + length) % 64, 0, "data begin at a multiple of 64")
+            header = eval(content[10:10 + length])   # a dictionary that NumPy reads in the same way
+            same(header["fortran_order"], False, name)
+            out[name[:-4]] = (header["descr"], header["shape"], content[10 + length:])
+    return out
+
+
+def test_schemas():
+    ops = {op["name"]: op for op in ok_json("ops")["ops"]}
+    check(len(ops) > 90, len(ops))
+    same([a["name"] for a in ops["conv2d"]["attributes"]], ["stride", "padding", "dilation", "groups"], "conv2d")
+    same([i["name"] for i in ops["conv2d"]["inputs"] if not i["optional"]], ["input", "weight"], "conv2d")
+    same(ops["sum"]["attributes"][0], {"name": "axes", "type": "axes"}, "sum")
+    same([i["name"] for i in ops["add"]["inputs"]], ["x", "y"], "add")
+    check("pointwise" in ops["exp"]["traits"] and "contraction" in ops["matmul"]["traits"] and "view" in ops["reshape"]["traits"], "traits")
+    same(ops["matmul"]["onnx"], "MatMul", "matmul")
+    check("conv2d" in ok("ops"), "the list")
+
+
+def test_calls():
+    written([{"id": "a", "calls": [{"op": "mul", "inputs": ["x", "x"], "attributes": {}},
+                                   {"op": "sum", "inputs": ["%0"], "attributes": {"axes": -1, "keepdims": True}}],
+              "outputs": ["%1", "%0"], "grad": ["x"]},
+             {"id": "b", "calls": [{"op": "mul", "inputs": ["x", 3.0]}], "outputs": ["%0"]},
+             {"id": "pool", "calls": [{"op": "max_pool2d", "inputs": ["p"], "attributes": {"kernel": 2, "stride": 2}}], "outputs": ["%0.1", "%0"]},
+             {"id": "narrow", "calls": [{"op": "cast", "inputs": ["x"], "attributes": {"dtype": "bf16"}}], "outputs": ["%0"]},
+             {"id": "shape", "calls": [{"op": "reshape", "inputs": ["x"], "attributes": {"shape": [4, 1]}}], "outputs": ["%0"]}],
+            x=npy("<f4", "(2, 2)", floats(1, 2, 3, 4)), b__x=npy("<f4", "(1,)", floats(5)), p=npy("<f4", "(1, 1, 2, 2)", floats(1, 4, 2, 3)))
+    done = run("ops", "run", "in.npz", "out.npz")
+    same(done.returncode, 0, done.stderr)
+    out = read("out.npz")
+    same(out["errors"][2], b"{}", "errors")
+    same(out["a/out/0"], ("<f4", (2, 1), floats(5, 25)), "row sums of squares")
+    same(out["a/out/1"], ("<f4", (2, 2), floats(1, 4, 9, 16)), "squares")
+    same(out["a/grad/0"], ("<f4", (2, 2), floats(4, 8, 12, 16)), "4x, of both outputs")
+    same(out["b/out/0"], ("<f4", (1,), floats(15)), "the case's own array")
+    same(out["pool/out/0"], ("<i4", (1, 1, 1, 1), struct.pack("<i", 1)), "the position")
+    same(out["narrow/out/0"], ("<f4", (2, 2), floats(1, 2, 3, 4)), "bf16 as f32")
+    same(out["shape/out/0"][1], (4, 1), "reshape")
+
+
+def test_errors_are_of_their_case():
+    written([{"id": "shape", "calls": [{"op": "matmul", "inputs": ["x", "y"]}], "outputs": ["%0"]},
+             {"id": "op", "calls": [{"op": "matmull", "inputs": ["x", "x"]}], "outputs": ["%0"]},
+             {"id": "input", "calls": [{"op": "exp", "inputs": ["z"]}], "outputs": ["%0"]},
+             {"id": "attribute", "calls": [{"op": "sum", "inputs": ["x"], "attributes": {"axis": 0}}], "outputs": ["%0"]},
+             {"id": "range", "calls": [{"op": "argmax", "inputs": ["x"], "attributes": {"axis": 2}}], "outputs": ["%0"]},
+             {"id": "few", "calls": [{"op": "add", "inputs": ["x"]}], "outputs": ["%0"]},
+             {"id": "many", "calls": [{"op": "exp", "inputs": ["x", "x"]}], "outputs": ["%0"]},
+             {"id": "index", "calls": [{"op": "embedding", "inputs": ["x", "i"]}], "outputs": ["%0"]},
+             {"id": "good", "calls": [{"op": "neg", "inputs": ["x"]}], "outputs": ["%0"]}],
+            x=npy("<f4", "(2, 2)", floats(1, 2, 3, 4)), y=npy("<f4", "(3, 2)", floats(*range(6))), i=npy("<i8", "(1,)", struct.pack("<q", 7)))
+    same(run("ops", "run", "in.npz", "out.npz").returncode, 0, "the file is written")
+    out = read("out.npz")
+    errors = json.loads(out["errors"][2])
+    same(sorted(errors), ["attribute", "few", "index", "input", "many", "op", "range", "shape"], "cases")
+    same(errors["shape"]["code"], "shape", errors["shape"])
+    same(errors["shape"]["op"], "matmul", errors["shape"])
+    check("Did you mean matmul?" in errors["op"]["error"], errors["op"])
+    same((errors["attribute"]["given"], errors["attribute"]["expected"]), ("'axis'", "one of axes, keepdims"), "attribute")
+    same(errors["few"]["code"], "argument", errors["few"])
+    same(out["good/out/0"][2], floats(-1, -2, -3, -4), "others are unaffected")
+
+
+def test_bad_files():
+    written(b"[{]", x=npy("<f4", "(1,)", floats(1)))
+    fails(3, "in.npz: cases", args=["ops", "run", "in.npz", "never.npz"])
+    written([{"calls": []}])
+    fails(3, "id", args=["ops", "run", "in.npz", "never.npz"])
+    with zipfile.ZipFile("none.npz", "w") as archive:
+        archive.writestr("x.npy", npy("<f4", "(1,)", floats(1)))
+    fails(3, "none.npz: no array `cases`", args=["ops", "run", "none.npz", "never.npz"])
+    fails(3, "nowhere.npz", args=["ops", "run", "nowhere.npz", "never.npz"])
+    fails(2, "expected no word, or run IN.npz OUT.npz", args=["ops", "go"])
+    check(not pathlib.Path("never.npz").exists(), "nothing is written")
+
+
+main(globals())

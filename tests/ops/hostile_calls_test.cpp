@@ -1,0 +1,129 @@
+// SPDX-License-Identifier: Apache-2.0
+// Calls that no public function makes: the samples of an op with other inputs, attributes and
+// shapes for the result. They compute or throw an Error. Under AddressSanitizer no kernel reads or
+// writes outside of its operands.
+#include <gtest/gtest.h>
+
+#include <random>
+
+#include "ops/op.h"
+#include "support/op_harness.h"
+#include "support/op_samples.h"
+
+namespace suanli::test {
+namespace {
+
+class Calls {
+ public:
+  explicit Calls(unsigned seed) : random_(seed) {}
+
+  /// One call of `op`, a sample of it with none to all of its parts changed; true if it computed.
+  bool call(const Op& op) {
+    std::vector<Sample> samples = samples_of(op);
+    std::erase_if(samples, [](const Sample& s) { return s.throws.has_value(); });
+    const Sample& sample = samples[random_() % samples.size()];
+    std::vector<Tensor> inputs = test::inputs_of(op, sample, 0);
+    for (Tensor& t : inputs)
+      if (chance(6)) t = operand(t.dtype(), chance(2) ? t.shape() : any_shape());
+    if (chance(12)) inputs.resize(inputs.size() / 2);
+    if (chance(12)) inputs.push_back(operand(f32, any_shape()));
+    Attr attr = sample.attr;
+    if (chance(3)) change(op, attr, inputs.empty() ? 0 : inputs[0].rank());
+    Shape wanted = sample.shape;
+    if (chance(6)) wanted = any_shape();
+    if (chance(20)) wanted = {int64_t{1} << 40, int64_t{1} << 40};
+    if (chance(20) && wanted.rank() > 0) wanted[0] = -1;
+    try {
+      for (const Tensor& t : record_all(op, inputs, attr, &wanted)) {
+        if (t.numel() > 1 << 20) continue;  // nothing to be learned from so many
+        (void)t.to_vector<double>();
+      }
+      flush();
+      return true;
+    } catch (const Error&) {
+      drop_all();
+      return false;
+    }
+  }
+
+ private:
+  bool chance(int of) { return static_cast<int>(random_() % static_cast<unsigned>(of)) == 0; }
+  template <class T> T one_of(std::initializer_list<T> list) {
+    return list.begin()[random_() % list.size()];
+  }
+  Shape any_shape() {
+    Shape s;
+    for (int left = one_of({0, 1, 1, 2, 2, 3, 4, 4, 5}); left > 0; --left)
+      s.push_back(one_of<int64_t>({0, 1, 2, 2, 3, 3, 4, 5}));
+    return s;
+  }
+  Tensor operand(DType usual, const Shape& shape) {
+    if (chance(8)) return Tensor(one_of<double>({0, -1, 2, 1e300, NAN}));
+    if (chance(8)) return Tensor(one_of<int64_t>({0, -1, 2, INT64_MAX, INT64_MIN}));
+    const DType dtype = chance(3) ? one_of({f32, f64, i64, DType::i32, u8, boolean}) : usual;
+    const Shape own = chance(3) ? any_shape() : shape;
+    std::vector<double> values(static_cast<size_t>(own.numel()));
+    for (double& v : values) v = one_of<double>({0, 1, 1, 2, 3, -1, 7, 1e9});
+    return cast(tensor(values, own), dtype);
+  }
+  /// Changes some attributes. Those of pointwise ops say which op it is.
+  void change(const Op& op, Attr& attr, int rank) {
+    const AttributeType* type = op.schema().attributes;
+    if (!type || op.has(Trait::pointwise)) return;
+    for (const AttributeField& field : type->fields) {
+      if (chance(2)) continue;
+      unsigned char* at = attr.bytes + field.offset;
+      switch (field.kind) {
+        case AttributeKind::boolean: *at = random_() % 2; break;
+        case AttributeKind::dtype: *at = static_cast<unsigned char>(random_() % 18); break;
+        case AttributeKind::real: {
+          const double v = one_of<double>({0, 1, -1, 0.1, 1e300, NAN});
+          std::memcpy(at, &v, sizeof v);
+          break;
+        }
+        case AttributeKind::axes: {
+          const uint32_t bits = chance(3) ? static_cast<uint32_t>(random_())
+                                          : static_cast<uint32_t>(random_()) & ((1u << rank) - 1);
+          std::memcpy(at, &bits, sizeof bits);
+          break;
+        }
+        case AttributeKind::order:
+          for (int i = 0; i < Shape::kMaxRank; ++i)
+            at[i] = static_cast<unsigned char>(chance(9) ? random_() : static_cast<unsigned>(i));
+          break;
+        case AttributeKind::integer: {
+          const int64_t v = chance(2) ? one_of<int64_t>({0, 1, 2, 3})
+                                      : one_of<int64_t>({-1, 7, INT32_MAX, INT32_MIN});
+          std::memcpy(at, &v, field.bytes);
+        }
+      }
+    }
+  }
+  static void drop_all() {
+    try {
+      flush();
+    } catch (const Error&) {}
+  }
+
+  std::mt19937_64 random_;
+};
+
+TEST(HostileCalls, ComputeOrThrow) {
+  Calls calls(7);
+  for (const Op* op : all_ops()) {
+    if (op->has(Trait::internal)) continue;
+    SCOPED_TRACE(op->name());
+    int computed = 0;
+    for (int i = 0; i < 400; ++i) computed += calls.call(*op);
+    EXPECT_GT(computed, 0) << "no call was right";
+  }
+}
+
+TEST(HostileCalls, TooManyInputsAreRefused) {
+  const std::vector<Tensor> many(70000, tensor<float>({1}));
+  const Shape none;
+  EXPECT_THROW((void)record_all(*find_op("concat"), many, AxisAttr{0}, &none), ArgumentError);
+}
+
+}  // namespace
+}  // namespace suanli::test

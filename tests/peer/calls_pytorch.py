@@ -1,0 +1,275 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Random calls of ops, and compositions of them, through `suanli ops run`, compared with PyTorch: values and gradients.
+
+The seed is new in every run and printed; SUANLI_SEED repeats one. A composition is compared call by call, so that the first call that
+differs is named with its inputs.
+"""
+import json
+import os
+import random
+import subprocess
+import sys
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+
+CALLS, COMPOSITIONS = 3000, 1000
+FLOATS = ("f32", "f64")
+TORCH = {"f32": torch.float32, "f64": torch.float64, "i64": torch.int64, "bool": torch.bool}
+TOLERANCE = {"f32": 3e-5, "f64": 1e-11}   # relative to the largest element, beside the same absolutely
+
+
+def unary(function, domain="real", dtypes=FLOATS, gradient=True):
+    return {"kind": "unary", "torch": function, "domain": domain, "dtypes": dtypes, "gradient": gradient}
+
+
+def binary(function, domain="real", dtypes=FLOATS, gradient=True):
+    return {"kind": "binary", "torch": function, "domain": domain, "dtypes": dtypes, "gradient": gradient}
+
+
+POINTWISE = {
+    "exp": unary(torch.exp), "log": unary(torch.log, "positive"), "log1p": unary(torch.log1p, "positive"),
+    "sqrt": unary(torch.sqrt, "positive"), "rsqrt": unary(torch.rsqrt, "positive"), "square": unary(torch.square, dtypes=("f32", "f64", "i64")),
+    "sin": unary(torch.sin), "cos": unary(torch.cos), "tanh": unary(torch.tanh), "erf": unary(torch.erf), "sigmoid": unary(torch.sigmoid),
+    "relu": unary(torch.relu), "gelu": unary(F.gelu), "silu": unary(F.silu), "softplus": unary(F.softplus), "abs": unary(torch.abs),
+    "neg": unary(torch.neg, dtypes=("f32", "f64", "i64")), "floor": unary(torch.floor), "sign": unary(torch.sign),
+    "reciprocal": unary(torch.reciprocal, "positive"), "hardswish": unary(F.hardswish),
+    "add": binary(torch.add, dtypes=("f32", "f64", "i64")), "sub": binary(torch.sub, dtypes=("f32", "f64", "i64")),
+    "mul": binary(torch.mul, dtypes=("f32", "f64", "i64")), "div": binary(torch.div, "positive"), "pow": binary(torch.pow, "positive"),
+    "maximum": binary(torch.maximum, dtypes=("f32", "f64", "i64")), "minimum": binary(torch.minimum, dtypes=("f32", "f64", "i64")),
+    "eq": binary(torch.eq, dtypes=("f32", "i64"), gradient=False), "lt": binary(torch.lt, dtypes=("f32", "i64"), gradient=False),
+    "ge": binary(torch.ge, dtypes=("f32", "i64"), gradient=False),
+}
+
+
+class Case:
+    """A case under construction: its calls, its arrays, and PyTorch's value of every result."""
+
+    def __init__(self, rng, name):
+        self.rng, self.name = rng, name
+        self.calls, self.values, self.arrays, self.leaves = [], [], {}, []
+
+    def array(self, shape, dtype, domain="real", below=None):
+        if below is not None:
+            a = self.rng.integers(0, below, shape)
+        elif dtype == "bool":
+            a = self.rng.random(shape) < 0.5
+        elif dtype == "i64":
+            a = self.rng.integers(-9, 10, shape)
+        else:
+            a = self.rng.uniform(0.3, 2.0, shape) if domain == "positive" else self.rng.normal(size=shape)
+        name = f"x{len(self.arrays)}"
+        a = np.array(a, {"f32": np.float32, "f64": np.float64, "i64": np.int64, "bool": np.bool_}[dtype])
+        self.arrays[f"{self.name}/{name}"] = a
+        t = torch.from_numpy(a.copy())
+        if dtype in FLOATS and below is None:
+            t.requires_grad_()
+            self.leaves.append((name, t))
+        return name, t
+
+    def call(self, op, inputs, attributes, value):
+        """inputs: (name, tensor) pairs. Returns the pair of the result."""
+        self.calls.append({"op": op, "inputs": [name for name, _ in inputs], "attributes": attributes})
+        self.values.append(value)
+        return f"%{len(self.calls) - 1}", value
+
+    def json(self):
+        return {"id": self.name, "calls": self.calls, "outputs": [f"%{i}" for i in range(len(self.calls))], "grad": [n for n, _ in self.leaves]
+                if any(v.is_floating_point() and v.requires_grad for v in self.values) else []}
+
+
+def shape_of(rng, least=0, most=4):
+    return tuple(int(n) for n in rng.integers(1, 6, int(rng.integers(least, most + 1))))
+
+
+def axes_of(rng, rank, least=0):
+    count = int(rng.integers(least, rank + 1)) if rank else 0
+    return sorted(int(a) for a in rng.choice(rank, count, replace=False)) if count else []
+
+
+def random_call(case, x=None):
+    """Adds one random call. x: the (name, tensor) that it takes first, where its shape and dtype allow."""
+    rng = case.rng
+    kinds = ["pointwise"] * 6 + ["where", "sum", "max", "mean", "argmax", "softmax", "log_softmax", "transpose", "reshape", "expand", "concat",
+                                 "matmul", "gather", "embedding", "cast", "layer_norm", "mse_loss", "one_hot", "conv2d", "max_pool2d", "flip"]
+    while True:
+        kind = str(rng.choice(kinds))
+        done = build(case, kind, x)
+        if done is not None:
+            return done
+
+
+def build(case, kind, x):
+    rng = case.rng
+    if x is not None and x[1].dtype not in (torch.float32, torch.float64):
+        x = None
+    dtype = "f64" if x is not None and x[1].dtype == torch.float64 else "f32" if x is not None else str(rng.choice(FLOATS))
+    given = x is not None
+
+    def operand(least=0, most=4):
+        return x if given else case.array(shape_of(rng, least, most), dtype)
+
+    if kind == "pointwise":
+        op = str(rng.choice(list(POINTWISE)))
+        row = POINTWISE[op]
+        if given and (row["domain"] != "real" or dtype not in row["dtypes"]):
+            return None
+        d = dtype if given else str(rng.choice(row["dtypes"]))
+        a = x if given else case.array(shape_of(rng), d, row["domain"])
+        if row["kind"] == "unary":
+            return case.call(op, [a], {}, row["torch"](a[1]))
+        other = list(a[1].shape)
+        for i in range(len(other)):
+            if rng.random() < 0.3:
+                other[i] = 1
+        b = case.array(tuple(other[int(rng.integers(0, len(other) + 1)):]), d, row["domain"])
+        pair = [a, b] if rng.random() < 0.5 else [b, a]
+        return case.call(op, pair, {}, row["torch"](pair[0][1], pair[1][1]))
+    if kind == "argmax" and given:   # computed values may be equal but for rounding
+        return None
+    a = operand(1 if kind in ("max", "argmax", "softmax", "log_softmax", "concat", "gather", "layer_norm", "flip") else 0)
+    t, rank = a[1], a[1].dim()
+    if kind == "where":
+        c = case.array(tuple(t.shape), "bool")
+        b = case.array(tuple(t.shape), dtype)
+        return case.call("where", [c, a, b], {}, torch.where(c[1], t, b[1]))
+    if kind in ("sum", "mean"):
+        axes, keep = axes_of(rng, rank, 1), bool(rng.random() < 0.5)
+        if not axes:
+            return None
+        return case.call(kind, [a], {"axes": axes, "keepdims": keep}, getattr(torch, kind)(t, axes, keep))
+    if kind == "max":
+        axes = axes_of(rng, rank, 1)
+        return case.call("max", [a], {"axes": axes, "keepdims": True}, torch.amax(t, axes, True)) if axes else None
+    if kind in ("argmax", "softmax", "log_softmax") and rank:
+        axis = int(rng.integers(-rank, rank))
+        return case.call(kind, [a], {"axis": axis}, getattr(torch, kind)(t, axis))
+    if kind == "transpose":
+        order = [int(i) for i in rng.permutation(rank)]
+        return case.call("transpose", [a], {"axes": order}, t.permute(order))
+    if kind == "reshape":
+        shape = [int(t.numel())] if rng.random() < 0.5 else [1, *t.shape]
+        return case.call("reshape", [a], {"shape": list(map(int, shape))}, t.reshape(shape)) if len(shape) <= 8 else None
+    if kind == "expand":
+        shape = [int(rng.integers(1, 4)), *map(int, t.shape)]
+        return case.call("expand", [a], {"shape": shape}, t.expand(shape)) if len(shape) <= 6 else None
+    if kind == "concat" and rank:
+        axis = int(rng.integers(-rank, rank))
+        shape = list(t.shape)
+        shape[axis] = int(rng.integers(1, 5))
+        b = case.array(tuple(shape), dtype)
+        return case.call("concat", [a, b], {"axis": axis}, torch.cat([t, b[1]], axis))
+    if kind == "flip" and rank:
+        axis = int(rng.integers(-rank, rank))
+        return case.call("flip", [a], {"axis": axis}, t.flip(axis))
+    if kind == "matmul" and rank >= 2:
+        left, right = bool(rng.random() < 0.3), bool(rng.random() < 0.5)
+        k, n = int(t.shape[-2 if left else -1]), int(rng.integers(1, 7))
+        b = case.array((*t.shape[:-2], n, k) if right else (*t.shape[:-2], k, n), dtype)
+        value = (t.transpose(-1, -2) if left else t) @ (b[1].transpose(-1, -2) if right else b[1])
+        return case.call("matmul", [a, b], {"transpose_a": left, "transpose_b": right}, value)
+    if kind == "gather" and rank:
+        axis = int(rng.integers(-rank, rank))
+        shape = list(t.shape)
+        shape[axis] = int(rng.integers(1, 5))
+        i = case.array(tuple(shape), "i64", below=int(t.shape[axis]))
+        return case.call("gather", [a, i], {"axis": axis}, torch.gather(t, axis, i[1]))
+    if kind == "embedding":
+        table = case.array((int(rng.integers(2, 7)), int(rng.integers(1, 6))), dtype)
+        i = case.array(shape_of(rng, 1, 2), "i64", below=int(table[1].shape[0]))
+        return case.call("embedding", [table, i], {}, F.embedding(i[1], table[1]))
+    if kind == "one_hot":
+        classes = int(rng.integers(2, 6))
+        i = case.array(shape_of(rng, 1, 2), "i64", below=classes)
+        return case.call("one_hot", [i], {"classes": classes, "dtype": "f32"}, F.one_hot(i[1], classes).float())
+    if kind == "cast":
+        to = str(rng.choice(FLOATS))
+        return case.call("cast", [a], {"dtype": to}, t.to(TORCH[to]))
+    if kind == "layer_norm" and rank and t.shape[-1] > 1:   # of one element it divides rounding by √eps
+        w, b = case.array((int(t.shape[-1]),), dtype), case.array((int(t.shape[-1]),), dtype)
+        return case.call("layer_norm", [a, w, b], {"eps": 1e-3}, F.layer_norm(t, (t.shape[-1],), w[1], b[1], 1e-3))
+    if kind == "mse_loss":
+        b = case.array(tuple(t.shape), dtype)
+        return case.call("mse_loss", [a, b], {}, F.mse_loss(t, b[1]))
+    if kind in ("conv2d", "max_pool2d") and not given:
+        groups = int(rng.choice([1, 1, 2]))
+        n, c = int(rng.integers(1, 4)), groups * int(rng.integers(1, 4))
+        x = case.array((n, c, int(rng.integers(5, 12)), int(rng.integers(5, 12))), dtype)
+        if kind == "max_pool2d":
+            kernel, stride = int(rng.integers(1, 4)), int(rng.integers(1, 4))
+            padding = int(rng.integers(0, kernel // 2 + 1))
+            return case.call("max_pool2d", [x], {"kernel": kernel, "stride": stride, "padding": padding},
+                             F.max_pool2d(x[1], kernel, stride, padding))
+        r, s = int(rng.integers(1, 4)), int(rng.integers(1, 4))
+        stride, padding, dilation = int(rng.integers(1, 3)), int(rng.integers(0, 3)), int(rng.choice([1, 1, 2]))
+        w = case.array((groups * int(rng.integers(1, 4)), c // groups, r, s), dtype)
+        return case.call("conv2d", [x, w], {"stride": stride, "padding": padding, "dilation": dilation, "groups": groups},
+                         F.conv2d(x[1], w[1], None, stride, padding, dilation, groups))
+    return None
+
+
+def distance(got, want, precision):
+    want = want.detach().numpy()
+    if tuple(got.shape) != want.shape:
+        return f"shape {got.shape}, expected {want.shape}"
+    if want.dtype.kind != "f":
+        return None if np.array_equal(got, want) else "other values"
+    tolerance = TOLERANCE[precision]
+    same = np.isnan(got) == np.isnan(want)
+    with np.errstate(invalid="ignore"):
+        near = np.abs(got - want) <= tolerance * (1 + np.max(np.abs(want[np.isfinite(want)]), initial=0))
+    right = same & (near | np.isnan(want) | (got == want))
+    return None if right.all() else f"off by {np.nanmax(np.abs(got - want)):.3g}, largest {np.nanmax(np.abs(want)):.3g}"
+
+
+def main():
+    seed = int(os.environ.get("SUANLI_SEED", random.SystemRandom().randrange(2**32)))
+    print("seed", seed)
+    rng = np.random.default_rng(seed)
+    cases, arrays = [], {}
+    for i in range(CALLS + COMPOSITIONS):
+        case = Case(rng, f"c{i}")
+        x = None
+        for _ in range(1 if i < CALLS else int(rng.integers(2, 6))):
+            x = random_call(case, x)
+        cases.append(case)
+        arrays.update(case.arrays)
+    arrays["cases"] = np.frombuffer(json.dumps([case.json() for case in cases]).encode(), np.uint8)
+    np.savez("in.npz", **arrays)
+    subprocess.run([os.environ["SUANLI_BIN"], "ops", "run", "in.npz", "out.npz"], check=True)
+    failures = 0
+
+    def fail(case, what):
+        nonlocal failures
+        failures += 1
+        if failures <= 20:
+            print(f"{case.name}: {what}\n  {json.dumps(case.json())}\n  shapes "
+                  f"{({k.split('/')[1]: [str(a.dtype), *a.shape] for k, a in case.arrays.items()})}")
+
+    with np.load("out.npz") as out:
+        errors = json.loads(bytes(out["errors"]).decode())
+        for case in cases:
+            if case.name in errors:
+                fail(case, errors[case.name]["error"])
+                continue
+            # An f64 that follows from an f32 is as precise as that.
+            precision = "f32" if any(v.dtype == torch.float32 for v in [*case.values, *(leaf for _, leaf in case.leaves)]) else "f64"
+            bad = next(((k, d) for k, v in enumerate(case.values) if (d := distance(out[f"{case.name}/out/{k}"], v, precision))), None)
+            if bad:
+                fail(case, f"call {bad[0]}, {case.calls[bad[0]]['op']}: {bad[1]}")
+                continue
+            wanted = case.json()["grad"]
+            floats = [v.sum().double() for v in case.values if v.is_floating_point() and v.requires_grad]
+            if not wanted or not floats or not all(torch.isfinite(v) for v in floats):
+                continue
+            gradients = torch.autograd.grad(sum(floats), [t for _, t in case.leaves], allow_unused=True)
+            for k, ((name, leaf), g) in enumerate(zip(case.leaves, gradients)):
+                if d := distance(out[f"{case.name}/grad/{k}"], torch.zeros_like(leaf) if g is None else g, precision):
+                    fail(case, f"gradient of {name}: {d}")
+                    break
+    print(f"{CALLS} calls and {COMPOSITIONS} compositions: {failures} differ")
+    sys.exit(1 if failures else 0)
+
+
+main()
