@@ -49,6 +49,10 @@ int64_t conv_lanes(const Geometry& g, int64_t tasks);
 /// feed more threads, but every one costs another dw.
 int64_t gradient_lanes(const Geometry& g);
 
+/// The convolution by oneDNN in f32: y or dx in chunks of samples, y of one sample in slices of
+/// channels, or dw. May throw ReferenceOnly.
+std::unique_ptr<Kernel> make_conv_onednn(Direction direction, const Geometry& g, bool bias,
+                                         bool constant_weights, Epilogue epilogue);
 /// Products with the matrix of all windows. f32 or f64.
 std::unique_ptr<Kernel> make_conv_products(Direction direction, DType dtype, const Geometry& g,
                                            bool bias, Epilogue epilogue);
