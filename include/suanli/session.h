@@ -53,8 +53,8 @@ class SUANLI_API Session {
 
   /// The number of compute threads, including the calling thread. They belong to the session: they
   /// start with the first kernel that needs them and end with the session. The default is the
-  /// number of CPUs that this process may use, or SUANLI_THREADS. Results may depend on this number
-  /// (every run records it), but never on load or timing.
+  /// number of CPUs that this process may use, or SUANLI_THREADS. Results do not depend on this
+  /// number: no op has the trait threads_change_bits.
   int threads() const;
   /// Waits for a kernel that another thread runs in the session. Throws ArgumentError below 1.
   void set_threads(int threads);
