@@ -36,7 +36,7 @@ Session::State::State()
 }
 
 Session::State::State(const State& like)
-    : enable_shared_from_this(),
+    : enable_shared_from_this(like),
       id(new_id()),
       tier(like.tier.load()),
       check_nan(like.check_nan.load()),

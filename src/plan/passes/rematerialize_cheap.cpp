@@ -131,7 +131,7 @@ class Chains {
         c.bases.push_back(root);
       }
     }
-    c.ok = c.bases.size() >= 1 && c.bases.size() <= static_cast<size_t>(tuning_.cheap_bases) &&
+    c.ok = !c.bases.empty() && c.bases.size() <= static_cast<size_t>(tuning_.cheap_bases) &&
            c.ops <= tuning_.cheap_ops;
     return c;
   }

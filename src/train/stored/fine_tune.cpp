@@ -347,7 +347,7 @@ std::vector<Parameter> named_like(const nn::Module& model, const std::string& pa
 
 void freeze(nn::Module& model, const std::string& patterns) {
   for (const std::string& pattern : split_list(patterns))
-    for (Parameter parameter :
+    for (const Parameter& parameter :
          pattern == "backbone" ? backbone(model) : named_like(model, pattern, "freeze"))
       parameter.set_requires_grad(false);
   const nn::NamedParameters parameters = model.named_parameters();

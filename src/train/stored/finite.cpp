@@ -18,7 +18,7 @@ template <class To, class T, class F> double first_unfit(const Tensor& t, F&& nu
   for (int64_t i = 0, n = t.numel(); i < n; ++i) {
     const auto v = number(values[i]);
     const To to = static_cast<To>(v);
-    if (to - to != 0) return static_cast<double>(v);
+    if (!std::isfinite(static_cast<double>(to))) return static_cast<double>(v);
   }
   return 0;
 }

@@ -67,7 +67,7 @@ template <class To, class From> To convert_one(From x) {
     // gives.
     constexpr From low = static_cast<From>(std::numeric_limits<To>::min());
     constexpr From high = static_cast<From>(std::numeric_limits<To>::max() / 2 + 1) * 2;
-    if (!(x >= low)) return x != x ? To{} : std::numeric_limits<To>::min();
+    if (!(x >= low)) return std::isnan(x) ? To{} : std::numeric_limits<To>::min();
     return x < high ? static_cast<To>(x) : std::numeric_limits<To>::max();
   } else return static_cast<To>(x);
 }
