@@ -135,19 +135,21 @@ void KernelExecutor::run(Plan& plan, Tape& tape, const RunSettings& settings, co
   };
   ProfilerHooks* const hooks = profiler_hooks;
   for (PlannedStep& s : plan.steps) {
-    in_.clear();
-    out_.clear();
-    for (size_t k = 0; k < s.in.size(); ++k) in_.push_back(address(s.in[k], s.step.in[k]));
-    for (size_t k = 0; k < s.out.size(); ++k) out_.push_back(address(s.out[k], s.step.out[k]));
+    if (in_.size() < s.in.size()) in_.resize(s.in.size());
+    if (out_.size() < s.out.size()) out_.resize(s.out.size());
+    const void** const in = in_.data();
+    void** const out = out_.data();
+    for (size_t k = 0; k < s.in.size(); ++k) in[k] = address(s.in[k], s.step.in[k]);
+    for (size_t k = 0; k < s.out.size(); ++k) out[k] = address(s.out[k], s.step.out[k]);
     if (const int input = s.kernel->packing.input; input >= 0)
-      in_[static_cast<size_t>(input)] = derived_[packed++]->values[0]->data;
+      in[input] = derived_[packed++]->values[0]->data;
     const auto number = static_cast<uint32_t>(&s - plan.steps.data());
     if (settings.poison) poison_arena(plan, arena.data(), number, false);
     if (hooks) hooks->step_begins();
-    s.kernel->run(in_.data(), out_.data(), arena.data() + s.workspace_at);
+    s.kernel->run(in, out, arena.data() + s.workspace_at);
     if (hooks) hooks->step_ends(s.step, s.flops, s.bytes, tape.nodes[s.node]->scope);
     if (settings.poison) poison_arena(plan, arena.data(), number, true);
-    if (settings.check_nan) require_finite(s, tape, out_.data());
+    if (settings.check_nan) require_finite(s, tape, out);
   }
 }
 
