@@ -104,6 +104,7 @@ class Operands {
 Node* record_node(const Op& op, const Tensor* const* inputs, int n, const Attr& attr,
                   const Shape* shape) {
   const OpSchema& schema = op.schema();
+  if (n > UINT16_MAX) schema.require_inputs(n);
   Recorder& rec = Recorder::current();
   Node* node = new_node(op.id(), n, schema.n_results);
   node->attr = attr;

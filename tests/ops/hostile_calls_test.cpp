@@ -40,6 +40,10 @@ class Calls {
       }
       flush();
       return true;
+    } catch (const InternalError& e) {
+      ADD_FAILURE() << e.what();
+      drop_all();
+      return false;
     } catch (const Error&) {
       drop_all();
       return false;
@@ -123,6 +127,36 @@ TEST(HostileCalls, TooManyInputsAreRefused) {
   const std::vector<Tensor> many(70000, tensor<float>({1}));
   const Shape none;
   EXPECT_THROW((void)record_all(*find_op("concat"), many, AxisAttr{0}, &none), ArgumentError);
+  EXPECT_THROW((void)concat(many, 0), ArgumentError);
+  EXPECT_EQ(concat(std::vector<Tensor>(65535, tensor<float>({1})), 0).numel(), 65535);
+}
+
+// Public functions check a number before they store it in fewer bits.
+TEST(HostileCalls, NumbersBeyond32BitsAreRefused) {
+  const int64_t wrap = int64_t{1} << 32;
+  const Tensor qkv = full({1, 2, 12}, 1.0);
+  for (int64_t heads : {wrap + 2, wrap, int64_t{0}, int64_t{-2}, INT64_MAX, INT64_MIN})
+    EXPECT_THROW((void)self_attention(qkv, heads), ArgumentError) << heads;
+  const Tensor x = arange(6);
+  for (int64_t length : {wrap, INT64_MAX, INT64_MIN, int64_t{-1}})
+    for (int64_t step : {int64_t{1}, int64_t{2}, wrap, INT64_MAX, INT64_MIN, int64_t{0}})
+      EXPECT_THROW((void)slice(x, 0, 0, length, step), Error) << length << " " << step;
+  EXPECT_THROW((void)slice(x, 0, 1, 2, INT64_MAX), ShapeError);
+  EXPECT_EQ(slice(x, 0, 5, 1, INT64_MAX).numel(), 1);
+  EXPECT_EQ(slice(x, 0, 6, 0, INT64_MAX).numel(), 0);
+  const Tensor wide = full({0, 1, 1, INT32_MAX + int64_t{1}}, 1.0);
+  EXPECT_THROW((void)avg_pool2d(wide, {.kernel = 1, .stride = 1}), ShapeError);
+  EXPECT_THROW((void)max_pool2d(wide, {.kernel = 1, .stride = 1}), ShapeError);
+}
+
+// As cast does: the nearest number that the dtype holds.
+TEST(HostileCalls, FloatsThatADTypeDoesNotHoldSaturate) {
+  const Tensor big = tensor(std::vector<double>{1e10}, {}), small = -big;
+  for (const DType dtype : {DType::i32, u8, i64}) {
+    SCOPED_TRACE(name(dtype));
+    EXPECT_EQ(full({1}, big, dtype).to_vector<double>(), cast(big, dtype).to_vector<double>());
+    EXPECT_EQ(full({1}, small, dtype).to_vector<double>(), cast(small, dtype).to_vector<double>());
+  }
 }
 
 }  // namespace

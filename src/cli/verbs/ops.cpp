@@ -9,6 +9,7 @@
 #include "base/text/did_you_mean.h"
 #include "base/text/json.h"
 #include "cli/framework/console.h"
+#include "cli/framework/hints.h"
 #include "cli/framework/verbs.h"
 #include "onnx/op_names.h"
 #include "ops/op.h"
@@ -34,19 +35,6 @@ const char* name(AttributeKind kind) {
   return "";
 }
 
-constexpr std::pair<Trait, const char*> kTraits[] = {
-    {Trait::pointwise, "pointwise"},
-    {Trait::reduction, "reduction"},
-    {Trait::contraction, "contraction"},
-    {Trait::move, "move"},
-    {Trait::view, "view"},
-    {Trait::random, "random"},
-    {Trait::composite, "composite"},
-    {Trait::host_sync, "host_sync"},
-    {Trait::collective, "collective"},
-    {Trait::threads_change_bits, "threads_change_bits"},
-    {Trait::internal, "internal"}};
-
 /// Fields that callers give. Those of pointwise ops say which op it is.
 std::vector<AttributeField> given_fields(const Op& op) {
   const AttributeType* type = op.schema().attributes;
@@ -63,8 +51,9 @@ Json schema_of(const Op& op) {
                                     {"variadic", input.kind == InputSpec::variadic}});
   for (const AttributeField& f : given_fields(op))
     attributes.push_back(Json::Object{{"name", f.name}, {"type", name(f.kind)}});
-  for (const auto& [trait, text] : kTraits)
-    if (op.has(trait)) traits.push_back(text);
+  for (int bit = 0; bit < 16; ++bit)
+    if (const auto trait = static_cast<Trait>(1 << bit); op.has(trait))
+      traits.push_back(suanli::name(trait));
   for (int k = 0; k <= static_cast<int>(DType::i4); ++k)
     if (const DType d = static_cast<DType>(k); contains(s.dtypes, d))
       dtypes.push_back(suanli::name(d));
@@ -217,9 +206,9 @@ int row_of(const Op& op) {
 /// Makes one call: {"op": …, "inputs": […], "attributes": {…}}. The attribute "shape" is the shape
 /// of the result of ops whose caller chooses it.
 std::vector<Tensor> results_of(const Json& call, const Values& values) {
-  const Op& op = op_named(call.at("op").string());
+  const Op& op = op_named(call.string("op"));
   std::vector<Tensor> inputs;
-  for (const Json& input : call.at("inputs").array()) {
+  for (const Json& input : call.array("inputs")) {
     if (input.is_integer()) inputs.emplace_back(input.integer());
     else if (input.is_number()) inputs.emplace_back(input.number());
     else inputs.push_back(values.at("input", input.string()));
@@ -240,15 +229,15 @@ Tensor for_numpy(const Tensor& t) { return t.dtype() == DType::bf16 ? cast(t, f3
 void run_case(const Json& one, const std::string& id, const Arrays& arrays, NamedTensors& out) {
   Values values(arrays, id);
   std::vector<Tensor> leaves;
-  if (const Json* asked = one.find("grad"))
-    for (const Json& key : asked->array()) {
+  if (one.find("grad"))
+    for (const Json& key : one.array("grad")) {
       Tensor leaf = values.at("grad", key.string()).detach();
       leaf.requires_grad_();
       values.set(key.string(), leaf);
       leaves.push_back(leaf);
     }
   int64_t number = 0;
-  for (const Json& call : one.at("calls").array()) {
+  for (const Json& call : one.array("calls")) {
     const std::vector<Tensor> results = results_of(call, values);
     values.set(fmt::format("%{}", number), results[0]);
     for (size_t r = 0; r < results.size(); ++r)
@@ -256,7 +245,7 @@ void run_case(const Json& one, const std::string& id, const Arrays& arrays, Name
     ++number;
   }
   std::vector<Tensor> outputs;
-  for (const Json& key : one.at("outputs").array())
+  for (const Json& key : one.array("outputs"))
     outputs.push_back(values.at("outputs", key.string()));
   NamedTensors made;
   for (size_t i = 0; i < outputs.size(); ++i)
@@ -302,11 +291,9 @@ std::vector<std::string> ids_of(const Json& cases, const std::string& place) {
 
 Json described(const std::exception& fault) {
   const auto* error = dynamic_cast<const Error*>(&fault);
-  const Fault parts = error ? error->fault() : Fault{};
-  return Json::Object{
-      {"error", fault.what()}, {"code", suanli::name(error ? error->code() : ErrorCode::internal)},
-      {"op", parts.op},        {"argument", parts.argument},
-      {"given", parts.given},  {"expected", parts.expected}};
+  Json parts =
+      error ? as_json(*error) : Json(Json::Object{{"code", suanli::name(ErrorCode::internal)}});
+  return parts.set("error", fault.what());
 }
 
 int run_calls(const std::string& from, const std::string& to, bool json) {
@@ -329,6 +316,8 @@ int run_calls(const std::string& from, const std::string& to, bool json) {
                    .expected = "a u8 array that holds a JSON text"});
   const std::string place = from + ": cases";
   const Json cases = Json::parse(text, place);
+  if (!cases.is_array())
+    throw IoError({.argument = place, .given = "another kind of JSON", .expected = "an array"});
   const std::vector<std::string> ids = ids_of(cases, place);
   NamedTensors out;
   Json::Object errors;

@@ -10,6 +10,12 @@ namespace {
 
 constexpr const char* kPixels = "pictures of at least 1×1";
 
+/// The number of windows along an axis of `size`.
+int64_t window_count(int64_t size, const PoolAttr& a) {
+  return (size + int64_t{2} * a.padding - a.kernel) / a.stride + 1;
+}
+
+/// The same, at most INT32_MAX. Throws if the size or the attributes are unsuitable.
 int64_t windows(const Infer& c, int64_t size, const PoolAttr& a) {
   const int64_t padding = int64_t{2} * a.padding;  // at both ends
   if (a.kernel < 1) c.fail_argument("kernel", str(a.kernel), "at least 1");
@@ -18,11 +24,13 @@ int64_t windows(const Infer& c, int64_t size, const PoolAttr& a) {
     c.fail_argument("padding", str(a.padding),
                     str("0 to ", a.kernel / 2, ", half of kernel ", a.kernel));
   if (size < 1) c.fail(0, kPixels);
+  if (size > INT32_MAX - padding)
+    c.fail(0, str("heights and widths of at most ", INT32_MAX - padding));
   if (a.kernel > size + padding)
     c.fail(
         "kernel", str(a.kernel),
         str("at most ", size + padding, ", as input ", size, " with padding ", a.padding, " has"));
-  return (size + padding - a.kernel) / a.stride + 1;
+  return window_count(size, a);
 }
 
 /// Averages of windows that tile x without rest: one sum, which needs no other layout of x in
@@ -174,9 +182,7 @@ const RegisterRules avg_pool2d_rules{OpRules{
         [](std::span<const Tensor> in, const Attr& attr) {
           const auto& a = attr.as<PoolAttr>();
           const Shape& s = in[0].shape();
-          const int64_t padding = int64_t{2} * a.padding;
-          const int64_t rows = (s[2] + padding - a.kernel) / a.stride + 1,
-                        columns = (s[3] + padding - a.kernel) / a.stride + 1;
+          const int64_t rows = window_count(s[2], a), columns = window_count(s[3], a);
           if (a.padding == 0 && a.stride == a.kernel && s[2] % a.kernel == 0 &&
               s[3] % a.kernel == 0)
             return tiled_average(in[0], rows, columns);

@@ -52,6 +52,7 @@ const Op scatter_add_op{OpSchema{
     .doc = "x with src added at index along one axis; values at equal indices are added in order.",
     .inputs = {"input", "index", "src"},
     .attributes = &attribute_type<AxisAttr>(),
+    .dtypes = kComputedDTypes & ~dtypes_of({boolean}),
     .infer =
         [](Infer& c) {
           check_index(c, c.shape(0), c.attr<AxisAttr>().axis);

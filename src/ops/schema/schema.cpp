@@ -51,6 +51,24 @@ Op::Op(const OpSchema& schema, uint16_t id) : schema_(schema), id_(id) {
   ops[id] = this;
 }
 
+const char* name(Trait trait) {
+  switch (trait) {
+    case Trait::none: break;
+    case Trait::pointwise: return "pointwise";
+    case Trait::reduction: return "reduction";
+    case Trait::contraction: return "contraction";
+    case Trait::move: return "move";
+    case Trait::view: return "view";
+    case Trait::random: return "random";
+    case Trait::composite: return "composite";
+    case Trait::host_sync: return "host_sync";
+    case Trait::collective: return "collective";
+    case Trait::threads_change_bits: return "threads_change_bits";
+    case Trait::internal: return "internal";
+  }
+  return "none";
+}
+
 std::string OpSchema::input(int i) const {
   const bool named = i < kMaxNamed && inputs[i].name && inputs[i].kind != InputSpec::variadic;
   return named ? inputs[i].name : str("input ", i);
@@ -105,7 +123,7 @@ void OpSchema::require_inputs(int count) const {
                          .argument = "inputs",
                          .given = str(count),
                          .expected = str(least,
-                                         any            ? " or more"
+                                         any            ? str(" to ", UINT16_MAX)
                                          : most > least ? str(" to ", most)
                                                         : std::string(),
                                          most > 0 ? str(": ", names) : std::string())});

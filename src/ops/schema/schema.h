@@ -35,6 +35,7 @@ enum class Trait : uint16_t {
   threads_change_bits = 512,  ///< Results depend on the number of compute threads.
   internal = 1024             ///< Recorded by other ops alone, which check its attributes.
 };
+SUANLI_API const char* name(Trait trait);  ///< The name of one trait: "pointwise".
 constexpr Trait operator|(Trait a, Trait b) {
   return static_cast<Trait>(static_cast<uint16_t>(a) | static_cast<uint16_t>(b));
 }

@@ -243,10 +243,15 @@ Tensor scaled_dot_product_attention(const Tensor& q, const Tensor& k, const Tens
                             : record(scaled_dot_product_attention_op, {&q, &k, &v}, attr);
 }
 Tensor self_attention(const Tensor& qkv, int64_t heads, const AttentionOptions& o) {
+  if (heads < 1 || heads > INT32_MAX)
+    throw ArgumentError({.op = self_attention_op.name(),
+                         .argument = "heads",
+                         .given = str(heads),
+                         .expected = str("1 to ", INT32_MAX),
+                         .module = module_path()});
   const int64_t width = qkv.rank() ? qkv.shape().at(-1) / 3 : 1;
   return record(self_attention_op, {&qkv},
-                AttentionAttr{scale_of(o, width / std::max<int64_t>(1, heads)), o.causal,
-                              static_cast<int32_t>(heads)});
+                AttentionAttr{scale_of(o, width / heads), o.causal, static_cast<int32_t>(heads)});
 }
 
 }  // namespace suanli

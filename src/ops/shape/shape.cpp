@@ -17,13 +17,19 @@ void require_start(const Infer& c, int i) {
     c.fail("start", str(c.dtype(i), " ", c.shape(i)), "one integer");
 }
 
+/// True if `length` elements `step` apart, the first at `start`, lie within an axis of `size`.
+bool spans(int64_t size, int64_t start, int64_t length, int64_t step) {
+  if (length == 0) return start <= size;
+  int64_t last = 0;
+  return !__builtin_mul_overflow(length - 1, step, &last) &&
+         !__builtin_add_overflow(last, start, &last) && last < size;
+}
+
 /// Throws unless so many elements so far apart fit the axis.
 void require_span(const Infer& c, const SliceAttr& a) {
   if (a.length < 0) c.fail_argument("length", str(a.length), "at least 0");
   if (a.step < 1) c.fail_argument("step", str(a.step), "at least 1");
-  int64_t last = 0;
-  if (a.length > 0 &&
-      (__builtin_mul_overflow(a.length - 1, a.step, &last) || last >= c.shape(0)[a.axis]))
+  if (!spans(c.shape(0)[a.axis], 0, a.length, a.step))
     c.fail("length", str(a.length, " at step ", a.step),
            str("elements within axis ", a.axis, " of input ", c.shape(0)));
 }
@@ -46,7 +52,8 @@ Tensor checked_start(const char* op, const Tensor& x, int axis, const Tensor& st
   if (!start.defined() || start.node()->op != kOpScalar || is_float(start.dtype())) return start;
   const int64_t size = x.shape()[axis], asked = start.node()->attr.as<ScalarAttr>().integer,
                 at = asked < 0 ? asked + size : asked;
-  if (at < 0 || at + (length > 0 ? (length - 1) * step + 1 : 0) > size)
+  if (length < 0 || step < 1) return start;  // the shape rule refuses them
+  if (at < 0 || !spans(size, at, length, step))
     throw ShapeError(
         {.op = op,
          .argument = "start",

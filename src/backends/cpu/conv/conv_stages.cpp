@@ -102,37 +102,31 @@ ConvStage ConvStages::stage(int64_t n, const Desc& w) const {
                                                           direct, x, w, b, y, stride, dilation,
                                                           padding, padding, onednn_attr());
   ConvStage s;
-  if (direction_ == Direction::forward) {
-    s.x_desc = forward.src_desc();
-    s.w_desc = forward.weights_desc();
-
-    s.y_desc = forward.dst_desc();
-    std::vector<Primitive::Argument> arguments{
-        {DNNL_ARG_SRC, s.x_desc}, {DNNL_ARG_WEIGHTS, s.w_desc}, {DNNL_ARG_DST, s.y_desc}};
+  // A primitive on x, w and y, with oneDNN's names of these arguments.
+  const auto take = [&](const auto& made, const Desc(&descs)[3], const int(&names)[3]) {
+    s.x_desc = descs[0];
+    s.w_desc = descs[1];
+    s.y_desc = descs[2];
+    std::vector<Primitive::Argument> arguments;
+    for (size_t k = 0; k < 3; ++k) arguments.push_back({names[k], descs[k]});
     if (bias_) arguments.push_back({DNNL_ARG_BIAS, b});
-    s.conv = {forward, arguments};
+    s.conv = {made, arguments};
+  };
+  if (direction_ == Direction::forward) {
+    take(forward, {forward.src_desc(), forward.weights_desc(), forward.dst_desc()},
+         {DNNL_ARG_SRC, DNNL_ARG_WEIGHTS, DNNL_ARG_DST});
     s.y = Primitive::reorder(s.y_desc, given_y(n));
   } else if (direction_ == Direction::grad_input) {
     const dnnl::convolution_backward_data::primitive_desc pd(
         engine, direct, x, w, y, stride, dilation, padding, padding, forward, onednn_attr());
-    s.x_desc = pd.diff_src_desc();
-    s.w_desc = pd.weights_desc();
-    s.y_desc = pd.diff_dst_desc();
-    s.conv = {pd,
-              {{DNNL_ARG_DIFF_SRC, s.x_desc},
-               {DNNL_ARG_WEIGHTS, s.w_desc},
-               {DNNL_ARG_DIFF_DST, s.y_desc}}};
+    take(pd, {pd.diff_src_desc(), pd.weights_desc(), pd.diff_dst_desc()},
+         {DNNL_ARG_DIFF_SRC, DNNL_ARG_WEIGHTS, DNNL_ARG_DIFF_DST});
     s.x = Primitive::reorder(s.x_desc, given_x(n));
   } else {
     const dnnl::convolution_backward_weights::primitive_desc pd(
         engine, direct, x, w, y, stride, dilation, padding, padding, forward, onednn_attr());
-    s.x_desc = pd.src_desc();
-    s.w_desc = pd.diff_weights_desc();
-    s.y_desc = pd.diff_dst_desc();
-    s.conv = {pd,
-              {{DNNL_ARG_SRC, s.x_desc},
-               {DNNL_ARG_DIFF_WEIGHTS, s.w_desc},
-               {DNNL_ARG_DIFF_DST, s.y_desc}}};
+    take(pd, {pd.src_desc(), pd.diff_weights_desc(), pd.diff_dst_desc()},
+         {DNNL_ARG_SRC, DNNL_ARG_DIFF_WEIGHTS, DNNL_ARG_DIFF_DST});
   }
   if (direction_ != Direction::grad_input && slice_ == 0)
     s.x = Primitive::reorder(given_x(n), s.x_desc);

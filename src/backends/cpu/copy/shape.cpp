@@ -29,11 +29,8 @@ const RegisterKernel register_full(full_op, [](const Step& step) {
     using T = decltype(t);
     kernel = make_kernel(
         [=, grain = cpu_tuning().thread_copy_elements](const void* const* in, void* const* out) {
-          T v;
-          if constexpr (std::is_floating_point_v<T>) v = static_cast<T>(read_real(in[0], from));
-          else
-            v = to == DType::boolean ? static_cast<T>(read_real(in[0], from) != 0)
-                                     : static_cast<T>(read_integer(in[0], from));
+          const T v = to == DType::boolean ? static_cast<T>(read_real(in[0], from) != 0)
+                                           : read_scalar<T>(in[0], from);
           T* y = static_cast<T*>(out[0]);
           parallel_chunks(n, grain, [&](int64_t a, int64_t b) { std::fill(y + a, y + b, v); });
         });
