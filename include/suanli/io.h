@@ -13,7 +13,8 @@ namespace suanli {
 using NamedTensors = std::vector<std::pair<std::string, Tensor>>;
 
 /// Writes a safetensors file atomically: the old file remains until the new one is complete. Names
-/// must be unique.
+/// must be unique. Throws ArgumentError for a name given twice and for a header above 100 MB,
+/// DTypeError for a dtype that the format lacks, IoError if the file cannot be written.
 SUANLI_API void save_safetensors(const std::string& path, const NamedTensors& tensors,
                                  const std::map<std::string, std::string>& metadata = {});
 /// Reads a safetensors file, in the order of the file. Everything is checked. Throws IoError with
@@ -23,7 +24,8 @@ SUANLI_API NamedTensors load_safetensors(const std::string& path,
 
 /// Writes arrays as NumPy's numpy.savez does, atomically and without compression. Names must be
 /// unique. Throws DTypeError for bf16 and complex dtypes, ArgumentError above 4 GiB or 65,534
-/// arrays.
+/// arrays and for names that are given twice, too long or not UTF-8, IoError if the file cannot be
+/// written.
 SUANLI_API void save_npz(const std::string& path, const NamedTensors& tensors);
 /// Reads the arrays of an .npz file, in the order of the file. Executes nothing. f16 becomes
 /// f32; u16 becomes i32; u32 and u64 become i64. Throws IoError with member and position.

@@ -109,7 +109,7 @@ struct TrainConfig {
   /// Limit in bytes for the forecast of the run. Values are rematerialized, with the same results,
   /// until the run fits. 0: no limit.
   int64_t memory_limit = 0;
-  int64_t threads = 0;  ///< Compute threads. Results may depend on the number. 0: the session's.
+  int64_t threads = 0;  ///< Compute threads. Results do not depend on the number. 0: the session's.
   int64_t loader_threads = 1;  ///< Data loading threads. Results do not depend on the number.
   std::string device = "auto";
   std::string precision = "f32";

@@ -67,13 +67,7 @@ std::string in_words(const Error& e, const std::vector<std::string>& words) {
 }
 
 int fail(const Error& e, const std::vector<std::string>& words) {
-  return fail(in_words(e, words), exit_code(e.code()),
-              Json::Object{{"code", name(e.code())},
-                           {"op", e.op()},
-                           {"argument", e.argument()},
-                           {"given", e.given()},
-                           {"expected", e.expected()}},
-              words);
+  return fail(in_words(e, words), exit_code(e.code()), as_json(e), words);
 }
 
 int run(const std::vector<std::string>& words) {

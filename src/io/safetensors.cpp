@@ -45,10 +45,10 @@ std::string tensor_in(const std::string& path, std::string_view name) {
 int rank_of(DType dtype, const std::string& path, const std::string& tensor) {
   for (size_t i = 0; i < std::size(kDTypes); ++i)
     if (kDTypes[i].dtype == dtype) return static_cast<int>(i);
-  throw IoError({.argument = tensor_in(path, tensor),
-                 .given = to_string(dtype),
-                 .expected = "a dtype that safetensors can hold",
-                 .remedy = "Convert it with cast()."});
+  throw DTypeError({.argument = tensor_in(path, tensor),
+                    .given = to_string(dtype),
+                    .expected = "a dtype that safetensors can hold",
+                    .remedy = "Convert it with cast()."});
 }
 
 struct Entry {
@@ -130,15 +130,15 @@ FileDigest write_safetensors(const std::string& path, const NamedTensors& tensor
   }
   std::sort(names.begin(), names.end());
   if (auto twice = std::adjacent_find(names.begin(), names.end()); twice != names.end())
-    throw IoError({.argument = tensor_in(path, *twice),
-                   .given = "two tensors of this name",
-                   .expected = "one of each name"});
+    throw ArgumentError({.argument = tensor_in(path, *twice),
+                         .given = "two tensors of this name",
+                         .expected = "one of each name"});
   std::string text = Json(std::move(header)).dump();
   text.append((8 - text.size() % 8) % 8, ' ');
   if (text.size() > kLongestHeader)
-    throw IoError({.argument = str(path, ": header"),
-                   .given = str(text.size(), " bytes"),
-                   .expected = str("at most ", kLongestHeader, ", which the format allows")});
+    throw ArgumentError({.argument = str(path, ": header"),
+                         .given = str(text.size(), " bytes"),
+                         .expected = str("at most ", kLongestHeader, ", which the format allows")});
 
   return write_file_atomically(path, [&](FileWriter& file) {
     uint64_t length = text.size();

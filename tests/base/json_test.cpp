@@ -41,13 +41,22 @@ TEST(Json, WrongTextsAndKindsAreErrors) {
                .given =
                    "not valid JSON: syntax error while parsing value - unexpected end of "
                    "input; expected '[', '{', or a literal");
-  EXPECT_FAULT(IoError, Json::parse("{}").at("a"), .argument = "", .given = "JSON has no \"a\"");
-  EXPECT_FAULT(IoError, Json::parse("1").string(), .argument = "", .given = "JSON has a number",
+  EXPECT_FAULT(IoError, Json::parse("{}").at("a"), .argument = "a", .given = "missing");
+  EXPECT_FAULT(IoError, Json::parse("{}").number("a"), .argument = "a", .given = "missing");
+  EXPECT_FAULT(IoError, Json::parse("1").string(), .argument = "", .given = "a number",
                .expected = "a string");
-  EXPECT_FAULT(IoError, Json::parse("\"1\"").integer(), .given = "JSON has a string",
+  EXPECT_FAULT(IoError, Json::parse("\"1\"").integer(), .given = "a string",
                .expected = "an integer");
-  EXPECT_FAULT(IoError, Json::parse("18446744073709551615").integer(), .given = "JSON has a number",
+  EXPECT_FAULT(IoError, Json::parse("18446744073709551615").integer(), .given = "a number",
                .expected = "an integer");
+  const Json object = Json::parse("{\"a\": {}, \"b\": 1}");
+  EXPECT_FAULT(IoError, object.boolean("a"), .argument = "a", .given = "an object",
+               .expected = "true or false");
+  EXPECT_FAULT(IoError, object.integer("a"), .argument = "a", .expected = "an integer");
+  EXPECT_FAULT(IoError, object.number("a"), .argument = "a", .expected = "a number");
+  EXPECT_FAULT(IoError, object.string("b"), .argument = "b", .expected = "a string");
+  EXPECT_FAULT(IoError, object.array("b"), .argument = "b", .expected = "an array");
+  EXPECT_EQ(object.integer("b"), 1);
 }
 
 }  // namespace

@@ -11,6 +11,7 @@
 #include "base/system/stopwatch.h"
 #include "base/text/did_you_mean.h"
 #include "base/text/split_list.h"
+#include "base/text/utf8.h"
 
 namespace suanli {
 namespace {
@@ -75,6 +76,18 @@ TEST(Suggestion, StandsBetweenItsWords) {
   EXPECT_EQ(suggestion("mnits", {"cifar", "mnist"}, " Did you mean '", "'?"),
             " Did you mean 'mnist'?");
   EXPECT_EQ(suggestion("zebra", {"cifar", "mnist"}, " Did you mean '", "'?"), "");
+}
+
+TEST(Utf8, TakesWellFormedTextAlone) {
+  for (const char* good : {"", "a", "\xC2\x80", "\xE0\xA0\x80", "\xED\x9F\xBF", "\xEE\x80\x80",
+                           "\xF0\x90\x80\x80", "\xF4\x8F\xBF\xBF"})
+    EXPECT_TRUE(is_utf8(good)) << good;
+  for (const char* bad : {"\x80", "\xC1\xBF", "\xC2",
+                          "\xC2"
+                          "a",
+                          "\xE0\x9F\xBF", "\xED\xA0\x80", "\xED\xBF\xBF", "\xF0\x8F\xBF\xBF",
+                          "\xF4\x90\x80\x80", "\xF5\x80\x80\x80"})
+    EXPECT_FALSE(is_utf8(bad)) << bad;
 }
 
 TEST(Stopwatch, RunsForward) {

@@ -54,7 +54,7 @@ TEST(CheckpointFolder, KeepsTheLastAndTheBestAndNothingElse) {
   EXPECT_EQ(back.progress.step, 3);
   EXPECT_EQ(back.best.accuracy, 0.75);
   EXPECT_EQ(back.provenance.numerics, "00ff");
-  EXPECT_EQ(back.tuning.at("device").integer(), 8192);
+  EXPECT_EQ(back.tuning.integer("device"), 8192);
   EXPECT_EQ(checkpoints.tensors(back.model)[0].second.to_vector<float>()[0], 3);
   EXPECT_EQ(checkpoints.tensors(back.best_model)[0].second.to_vector<float>()[0], 1);
 }

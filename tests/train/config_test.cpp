@@ -91,11 +91,17 @@ TEST(Config, ErrorsNameFileLineAndKey) {
                                  .remedy = r.remedy});
   }
   // what another part of the library says of a value is said of the file
-  for (const char* value : {"schedule = \"cosin\"", "device = \"gpu\"", "augment = \"flipp\""}) {
-    folder.file("c.toml", value);
+  struct Said {
+    const char *text, *given, *advice;
+  };
+  for (const Said& said : {Said{"schedule = \"cosin\"", "cosin", "Did you mean 'cosine'?"},
+                           {"device = \"gpu\"", "gpu", ""},
+                           {"augment = \"flipp\"", "flipp", "Did you mean 'flip'?"}}) {
+    folder.file("c.toml", said.text);
     const Fault fault = fault_of<IoError>([&] { config_from_toml(folder / "c.toml"); });
     EXPECT_TRUE(fault.argument.starts_with(folder / "c.toml")) << fault.argument;
-    EXPECT_TRUE(has(value, fault.given.substr(1, 3))) << fault.given;
+    EXPECT_TRUE(has(fault.given, said.given)) << fault.given;
+    EXPECT_TRUE(has(fault.remedy, said.advice)) << fault.remedy;
   }
   folder.file("c.toml", "lr = 1");
   EXPECT_EQ(config_from_toml(folder / "c.toml").lr, 1.0) << "a whole number is a number";

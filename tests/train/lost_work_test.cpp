@@ -194,7 +194,7 @@ TEST(CheckpointMinutes, SaveByTheClockAndChangeNoBit) {
     trainer.on_step = [&](const StepReport& r) {
       const std::string path = folder / "timed/checkpoints/state.json";
       const Json state = Json::parse(read_if_there(path), path);
-      if (const int64_t step = state.at("progress").at("step").integer();
+      if (const int64_t step = state.at("progress").integer("step");
           saved.empty() || step != saved.back())
         saved.push_back(step);
       // after steps 1, 2, 3: 50, 100, 221 seconds, so step 4 finds a checkpoint due

@@ -66,6 +66,7 @@ TEST(SampleNotes, ClassesWithASampleEachAreTheCauseAndAreNamed) {
   const Fault fault = fault_of<IoError>([&] { data::open(spec, {}); });
   EXPECT_TRUE(has(fault.given, "one training sample")) << fault.given;
   EXPECT_TRUE(has(fault.given, "4 classes")) << fault.given;
+  EXPECT_TRUE(names_setting(fault, "val"));
   EXPECT_EQ(data::open(spec, {.val_fraction = 0}).train->size(), 4);
 }
 

@@ -18,7 +18,19 @@ const char* kind_of(const Json& v) {
   return v.is_array() ? "an array" : "an object";
 }
 [[noreturn]] void wrong_kind(const Json& v, const char* expected) {
-  throw IoError(Fault{.given = str("JSON has ", kind_of(v)), .expected = expected});
+  throw IoError(Fault{.given = kind_of(v), .expected = expected});
+}
+
+/// Reads the member `key` of an object; an error of its kind names the key.
+template <class Read> decltype(auto) member(const Json& object, std::string_view key, Read read) {
+  const Json& value = object.at(key);
+  try {
+    return read(value);
+  } catch (const IoError& e) {
+    Fault fault = e.fault();
+    fault.argument = key;
+    throw IoError(std::move(fault));
+  }
 }
 }  // namespace
 
@@ -58,7 +70,23 @@ const Json* Json::find(std::string_view key) const& {
 
 const Json& Json::at(std::string_view key) const& {
   if (const Json* v = find(key)) return *v;
-  throw IoError(Fault{.given = str("JSON has no \"", key, "\"")});
+  throw IoError(Fault{.argument = std::string(key), .given = "missing"});
+}
+
+bool Json::boolean(std::string_view key) const {
+  return member(*this, key, [](const Json& v) { return v.boolean(); });
+}
+int64_t Json::integer(std::string_view key) const {
+  return member(*this, key, [](const Json& v) { return v.integer(); });
+}
+double Json::number(std::string_view key) const {
+  return member(*this, key, [](const Json& v) { return v.number(); });
+}
+const std::string& Json::string(std::string_view key) const& {
+  return member(*this, key, [](const Json& v) -> const std::string& { return v.string(); });
+}
+const Json::Array& Json::array(std::string_view key) const& {
+  return member(*this, key, [](const Json& v) -> const Array& { return v.array(); });
 }
 
 Json& Json::set(std::string key, Json value) {

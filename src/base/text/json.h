@@ -36,8 +36,8 @@ class SUANLI_API Json {
   bool is_array() const { return std::holds_alternative<Array>(value_); }
   bool is_object() const { return std::holds_alternative<Object>(value_); }
 
-  // Reading: a value of another kind, and a key that at() misses, throw IoError. Its `argument` is
-  // empty: the caller knows where the value is from.
+  // Reading: a value of another kind, and a key that is missing, throw IoError. Its `argument` is
+  // the key, and empty where none is given: the caller knows where the value is from.
   bool boolean() const;
   int64_t integer() const;
   double number() const;  ///< null reads as NaN, which JSON cannot write.
@@ -46,11 +46,18 @@ class SUANLI_API Json {
   const Object& object() const&;
   const Json* find(std::string_view key) const&;  ///< Null if this is no object or has no such key.
   const Json& at(std::string_view key) const&;
+  bool boolean(std::string_view key) const;  // these five read the member of that key
+  int64_t integer(std::string_view key) const;
+  double number(std::string_view key) const;
+  const std::string& string(std::string_view key) const&;
+  const Array& array(std::string_view key) const&;
   // A temporary gives its parts away: references into it would outlive it.
   std::string string() && { return std::as_const(*this).string(); }
   Array array() && { return std::as_const(*this).array(); }
   Object object() && { return std::as_const(*this).object(); }
   const Json* find(std::string_view key) && = delete;
+  std::string string(std::string_view key) && { return std::as_const(*this).string(key); }
+  Array array(std::string_view key) && { return std::as_const(*this).array(key); }
   Json at(std::string_view key) && { return std::as_const(*this).at(key); }
 
   /// Sets or appends a member; a null value becomes an object first.

@@ -5,8 +5,9 @@
 
 namespace suanli {
 
-/// Bytes of the character at `at`; 0 where there is none: a byte that begins no character, or one
-/// whose other bytes are missing. Overlong forms of two bytes are none either.
+/// Bytes of the character at `at`, which is below the size; 0 where there is none: a byte that
+/// begins no character, one whose other bytes are missing, an overlong form, a surrogate, or a
+/// character above U+10FFFF (the Unicode Standard, table 3-7).
 inline size_t utf8_bytes(std::string_view text, size_t at) {
   const auto byte = [&](size_t i) { return static_cast<unsigned char>(text[i]); };
   const unsigned char first = byte(at);
@@ -17,9 +18,13 @@ inline size_t utf8_bytes(std::string_view text, size_t at) {
   if (at + bytes > text.size()) return 0;
   for (size_t i = 1; i < bytes; ++i)
     if ((byte(at + i) & 0xC0) != 0x80) return 0;
+  const unsigned char second = bytes > 2 ? byte(at + 1) : 0x80;
+  if ((first == 0xE0 && second < 0xA0) || (first == 0xED && second > 0x9F)) return 0;
+  if ((first == 0xF0 && second < 0x90) || (first == 0xF4 && second > 0x8F)) return 0;
   return bytes;
 }
 
+/// True if the whole text consists of characters of UTF-8.
 inline bool is_utf8(std::string_view text) {
   for (size_t at = 0; at < text.size();) {
     const size_t bytes = utf8_bytes(text, at);

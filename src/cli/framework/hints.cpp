@@ -54,4 +54,13 @@ std::string hints(const Fault& fault, const Verb& verb) {
   return out;
 }
 
+Json as_json(const Error& error) {
+  const Fault& fault = error.fault();
+  Json::Array settings(fault.settings.begin(), fault.settings.end());
+  return Json::Object{{"code", name(error.code())}, {"op", fault.op},
+                      {"argument", fault.argument}, {"given", fault.given},
+                      {"expected", fault.expected}, {"module", fault.module},
+                      {"remedy", fault.remedy},     {"settings", std::move(settings)}};
+}
+
 }  // namespace suanli::cli

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-// The settings that help against an error, as options of the command line.
+// An error on the command line: the options that help, and its parts as JSON.
 #pragma once
 #include <string>
 
+#include "base/text/json.h"
 #include "cli/framework/options.h"
 #include "suanli/error.h"
 
@@ -14,5 +15,8 @@ std::string option_of(const std::string& setting);
 /// "Options: --batch-size, --accumulate. Command: suanli train --resume runs/1", in the user's
 /// language: the settings of `fault`, as far as `verb` has options for them. "" if it has none.
 std::string hints(const Fault& fault, const Verb& verb);
+
+/// The code and the parts of an error, for `--json`.
+Json as_json(const Error& error);
 
 }  // namespace suanli::cli

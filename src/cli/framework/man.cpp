@@ -95,7 +95,7 @@ failure: out of memory, a loss that became infinite, a result that cannot be wri
 usage error: an unknown option or command, a value that an option does not accept
 .TP
 .B 3
-invalid data, files or configuration: missing, damaged or unsuitable
+invalid data, files or configuration: missing, damaged or unsuitable; a device that is not available
 .TP
 .B 129, 130, 143
 ended by SIGHUP, SIGINT or SIGTERM; a training saves a checkpoint first
@@ -104,7 +104,7 @@ ended by SIGHUP, SIGINT or SIGTERM; a training saves a checkpoint first
 the reader of the standard output is gone
 .SH JSON
 With \-\-json, the standard output is one line with a JSON object. If a signal ends a verb other than train, the verb prints nothing.
-For an error, the object holds "error" (the text), "exit" (the exit status) and the parts of the text: "code" (the kind of error), "op", "argument", "given" and "expected". The text also goes to the standard error.
+For an error, the object holds "error" (the text), "exit" (the exit status), "code" (the kind of error) and the parts of the text: "op", "argument", "given", "expected", "module", "remedy" and "settings" (the settings that help). The text also goes to the standard error.
 .SH ENVIRONMENT
 .TP
 .B NO_COLOR

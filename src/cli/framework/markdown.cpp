@@ -77,13 +77,13 @@ std::string markdown_page() {
 | 0 | success |
 | 1 | failure: out of memory, a loss that became infinite, a result that cannot be written |
 | 2 | usage error: an unknown option or command, a value that an option does not accept |
-| 3 | invalid data, files or configuration: missing, damaged or unsuitable |
+| 3 | invalid data, files or configuration: missing, damaged or unsuitable; a device that is not available |
 | 129, 130, 143 | ended by SIGHUP, SIGINT or SIGTERM; a training saves a checkpoint first |
 | 141 | the reader of the standard output is gone |
 
 With `--json`, the standard output is one line with a JSON object. For an error, the object holds `error` (the
-text), `exit` (the exit status) and the parts of the text: `code` (the kind of error), `op`, `argument`,
-`given` and `expected`. The text also goes to the standard error.
+text), `exit` (the exit status), `code` (the kind of error) and the parts of the text: `op`, `argument`,
+`given`, `expected`, `module`, `remedy` and `settings` (the settings that help). The text also goes to the standard error.
 )";
   return out;
 }

@@ -51,13 +51,13 @@ Roofs from_json(const Json& json) {
     if (json.at(name) != value)
       throw IoError({.argument = name, .given = json.at(name).dump(), .expected = value.dump()});
   Roofs roofs;
-  roofs.cpu = json.at("cpu").string();
-  roofs.isa = json.at("isa").string();
+  roofs.cpu = json.string("cpu");
+  roofs.isa = json.string("isa");
 
   roofs.threads = Session::current().threads();
   for (const Rate& r : kRates) {
     const Json& given = json.at(r.name);
-    roofs.*r.roof = {given.at("one").number(), given.at("all").number()};
+    roofs.*r.roof = {given.number("one"), given.number("all")};
     if (!((roofs.*r.roof).one >= 0 && (roofs.*r.roof).all >= 0))
       throw IoError({.argument = r.name, .given = "a negative rate", .expected = "0 or more"});
   }

@@ -25,12 +25,13 @@ Json word(uint64_t v) {
   std::snprintf(buffer, sizeof buffer, "%016llx", static_cast<unsigned long long>(v));
   return buffer;
 }
-uint64_t word(const Json& json) {
-  const std::string& text = json.string();
+uint64_t word(const Json& json, const char* key) {
+  const std::string& text = json.string(key);
   uint64_t v = 0;
   auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), v, 16);
   if (error != std::errc() || end != text.data() + text.size())
-    throw IoError({.given = "\"" + text + "\"", .expected = "a hexadecimal number"});
+    throw IoError(
+        {.argument = key, .given = "\"" + text + "\"", .expected = "a hexadecimal number"});
   return v;
 }
 
@@ -40,12 +41,13 @@ Json to_json(const SavedFile& file) {
                       {"crc32", word(uint64_t{file.digest.crc32})}};
 }
 SavedFile file_from_json(const Json& json) {
-  SavedFile file{json.at("file").string(),
-                 {static_cast<uint64_t>(json.at("bytes").integer()),
-                  static_cast<uint32_t>(word(json.at("crc32")))}};
+  SavedFile file{
+      json.string("file"),
+      {static_cast<uint64_t>(json.integer("bytes")), static_cast<uint32_t>(word(json, "crc32"))}};
   // The name is joined to the folder and later removed: it must not lead out of it.
   if (file.name.empty() || file.name.find('/') != std::string::npos)
-    throw IoError({.given = "\"" + file.name + "\"", .expected = "a file name"});
+    throw IoError(
+        {.argument = "file", .given = "\"" + file.name + "\"", .expected = "a file name"});
   return file;
 }
 
@@ -73,25 +75,25 @@ Json to_json(const Progress& p) {
 
 Progress progress_from_json(const Json& j) {
   Progress p;
-  p.epoch = j.at("epoch").integer();
-  p.batch = j.at("batch").integer();
-  p.step = j.at("step").integer();
-  p.samples = j.at("samples").integer();
-  p.epoch_loss = j.at("epoch_loss").number();
-  p.epoch_samples = j.at("epoch_samples").integer();
-  p.window_loss = j.at("window_loss").number();
-  p.window_steps = j.at("window_steps").integer();
-  p.train_loss = j.at("train_loss").number();
-  p.seconds = j.at("seconds").number();
-  p.train_seconds = j.at("train_seconds").number();
+  p.epoch = j.integer("epoch");
+  p.batch = j.integer("batch");
+  p.step = j.integer("step");
+  p.samples = j.integer("samples");
+  p.epoch_loss = j.number("epoch_loss");
+  p.epoch_samples = j.integer("epoch_samples");
+  p.window_loss = j.number("window_loss");
+  p.window_steps = j.integer("window_steps");
+  p.train_loss = j.number("train_loss");
+  p.seconds = j.number("seconds");
+  p.train_seconds = j.number("train_seconds");
   if (j.find("wait_seconds")) {  // not in runs of the first version 0.1.0
-    p.wait_seconds = j.at("wait_seconds").number();
-    p.grad_norm = j.at("grad_norm").number();
-    p.clipped = j.at("clipped").integer();
+    p.wait_seconds = j.number("wait_seconds");
+    p.grad_norm = j.number("grad_norm");
+    p.clipped = j.integer("clipped");
   }
-  p.metrics_bytes = j.at("metrics_bytes").integer();
-  p.generator_seed = word(j.at("generator_seed"));
-  p.generator_counter = word(j.at("generator_counter"));
+  p.metrics_bytes = j.integer("metrics_bytes");
+  p.generator_seed = word(j, "generator_seed");
+  p.generator_counter = word(j, "generator_counter");
   if (p.epoch < 0 || p.batch < 0 || p.step < 0 || p.metrics_bytes < 0)
     throw IoError(
         {.argument = "progress", .given = "a negative position", .expected = "0 or more"});
@@ -119,25 +121,23 @@ std::optional<Checkpoint> CheckpointFolder::load() const {
   if (const Json* format = json.find("format"); format && format->is_integer())
     require_run_format(path, format->integer());
   try {
-    json.at("format").integer();
+    json.integer("format");
     Checkpoint c;
     c.progress = progress_from_json(json.at("progress"));
     c.model = file_from_json(json.at("model"));
     c.optimizer = file_from_json(json.at("optimizer"));
     if (const Json& best = json.at("best"); !best.is_null()) {
       auto newer = [&](const char* key) {  // not in runs of the first version 0.1.0
-        const Json* value = best.find(key);
-        return value ? value->number() : std::numeric_limits<double>::quiet_NaN();
+        return best.find(key) ? best.number(key) : std::numeric_limits<double>::quiet_NaN();
       };
-      c.best = {best.at("epoch").integer(),     best.at("step").integer(),
-                best.at("val_loss").number(),   best.at("val_accuracy").number(),
+      c.best = {best.integer("epoch"),          best.integer("step"),
+                best.number("val_loss"),        best.number("val_accuracy"),
                 newer("val_balanced_accuracy"), newer("val_rmse")};
       c.best_model = file_from_json(best.at("model"));
     }
-    const Json* numerics = json.find("numerics");
-    c.provenance = {
-        json.at("version").string(), json.at("isa").string(), json.at("threads").integer(),
-        json.at("config"),           json.at("data"),         numerics ? numerics->string() : ""};
+    c.provenance = {json.string("version"),  json.string("isa"),
+                    json.integer("threads"), json.at("config"),
+                    json.at("data"),         json.find("numerics") ? json.string("numerics") : ""};
     if (const Json* tuning = json.find("tuning")) c.tuning = *tuning;
     return c;
   } catch (const IoError& e) {

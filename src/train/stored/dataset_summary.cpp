@@ -50,18 +50,15 @@ Json to_json(const data::Splits& splits) {
 DataRecord data_record_from_json(const Json& json, const std::string& where) {
   try {
     DataRecord record;
-    record.kind = json.at("kind").string();
-    for (const Json& size : json.at("input_shape").array())
-      record.input_shape.push_back(size.integer());
-    for (const Json& name : json.at("class_names").array())
-      record.class_names.push_back(name.string());
+    record.kind = json.string("kind");
+    for (const Json& size : json.array("input_shape")) record.input_shape.push_back(size.integer());
+    for (const Json& name : json.array("class_names")) record.class_names.push_back(name.string());
     if (const Json* target = json.find("target")) {
       record.task = data::Task::regression;
-      record.target_mean = target->at("mean").number();
-
-      record.target_stddev = target->at("stddev").number();
+      record.target_mean = target->number("mean");
+      record.target_stddev = target->number("stddev");
     }
-    if (const Json* encoding = json.find("encoding")) record.encoding = encoding->string();
+    if (json.find("encoding")) record.encoding = json.string("encoding");
     else if (record.kind == "npz") record.encoding = "inputs unknown";  // a run of version 0.1.0
     return record;
   } catch (const Error& e) {

@@ -54,8 +54,8 @@ void read_model_file(const std::string& run, StoredRun& stored) {
   const Json* data = nullptr;
   try {
     data = &json.at("data");
-    stored.epoch = json.at("epoch").integer();
-    stored.step = json.at("step").integer();
+    stored.epoch = json.integer("epoch");
+    stored.step = json.integer("step");
   } catch (const IoError& e) { throw IoError(fault_in(where, e.fault())); }
   stored.data = data_record_from_json(*data, where);
 }
@@ -84,6 +84,28 @@ void require_state_of(const std::string& run) {
        .settings = {"weights"}});
 }
 
+constexpr const char* kCannotGoOn = "The run cannot go on. To train anew, choose another folder.";
+
+/// The files of a run, joined by commas, that it writes only after its first checkpoint.
+std::string files_after_checkpoint(const std::string& run) {
+  std::string files;
+  for (const char* name : {"model.safetensors", "summary.json", "metrics.jsonl", "log.txt"})
+    if (has_content(run + "/" + name)) files += str(files.empty() ? "" : ", ", name);
+  return files;
+}
+
+/// The error of a run that has no weights yet, or whose weights and checkpoints were removed.
+IoError no_weights(const std::string& run) {
+  Fault fault{.argument = run, .given = "neither a checkpoint nor a model.safetensors"};
+  if (files_after_checkpoint(run).empty()) {
+    fault.remedy = "There are no weights yet. Train the run first.";
+    fault.settings = {"resume"};
+  } else {
+    fault.remedy = kCannotGoOn;
+  }
+  return IoError(std::move(fault));
+}
+
 }  // namespace
 
 std::string run_record(const data::Info& info, int64_t epoch, int64_t step) {
@@ -106,11 +128,7 @@ StoredRun read_stored_run(const std::string& run) {
     return stored;
   }
   require_state_of(run);
-  if (!checkpoint)
-    throw IoError({.argument = run,
-                   .given = "neither a checkpoint nor a model.safetensors",
-                   .remedy = "There are no weights yet. Train the run first.",
-                   .settings = {"resume"}});
+  if (!checkpoint) throw no_weights(run);
   stored.finished = ended_at(run, checkpoint->progress.step);
   stored.data = data_record_from_json(checkpoint->provenance.data, folder.path() + "/state.json");
   stored.epoch = best ? checkpoint->best.epoch : checkpoint->progress.epoch;
@@ -124,15 +142,12 @@ void require_resumable(const std::string& run) {
   require_run_folder(run);
   if (path_exists(run + "/checkpoints/state.json")) return;
   require_state_of(run);
-  // A run writes its first checkpoint before it logs a line, so these files say that there was one.
-  std::string kept;
-  for (const char* name : {"model.safetensors", "summary.json", "metrics.jsonl", "log.txt"})
-    if (has_content(run + "/" + name)) kept += str(kept.empty() ? "" : ", ", name);
+  const std::string kept = files_after_checkpoint(run);
   if (kept.empty()) return;
   const bool weights = has_content(run + kModel);
   Fault fault{.argument = run,
               .given = "no checkpoints any more, only " + kept,
-              .remedy = "The run cannot go on. To train anew, choose another folder.",
+              .remedy = kCannotGoOn,
               .settings = {"out"}};
   if (weights) {
     fault.remedy = joined_sentences(

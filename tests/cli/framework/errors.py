@@ -149,7 +149,7 @@ def test_damaged_runs():
 
     damaged("d3", without(weights, "model.safetensors"), 3, weights, "No such file")
     damaged("d4", lambda f: (f / "checkpoints/state.json").write_text("{"), 3, "state.json", "byte")
-    damaged("d5", edit("progress", {}), 3, "state.json", "\"epoch\"")
+    damaged("d5", edit("progress", {}), 3, "state.json", "epoch: missing")
     damaged("d6", edit("format", 99), 3, "state.json", "run format 99 of a newer program, expected format 1,")
     damaged("d17", edit("format", 0), 3, "state.json", "run format 0 of an older program, expected format 1,")
     damaged("d18", config("format = 1", "format = 99\nnew_key = 3"), 3, "config.toml: line 2", "run format 99 of a newer program")
@@ -161,7 +161,7 @@ def test_damaged_runs():
             args=("train", "--resume"))
     damaged("d16", lambda f: (f / "checkpoints/state.json").write_text("{"), 3, "was cut off or damaged", "in d16/checkpoints/step-", "Options: --weights.",
             args=("train", "--resume"))
-    damaged("d7", lambda f: [(f / "model.safetensors").unlink(), shutil.rmtree(f / "checkpoints")], 3, "neither a checkpoint nor a model.safetensors", "Command: suanli train --resume d7")
+    damaged("d7", lambda f: [(f / "model.safetensors").unlink(), shutil.rmtree(f / "checkpoints")], 3, "neither a checkpoint nor a model.safetensors", "The run cannot go on")
     for name, gone in (("g1", weights), ("g2", "checkpoints/state.json")):   # either of the two is enough
         os.system(f"cp -r whole {name}")
         without(gone)(pathlib.Path(name))

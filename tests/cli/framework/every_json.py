@@ -129,9 +129,9 @@ def test_errors():
         check("exit" in value and "error" in value, f"{what}: {value}")
         same((done.returncode, value["exit"]), (code, code), f"{what}: {done.stderr}")
         if "code" in value:   # not of what the standard library throws
-            same(sorted(value), sorted(["error", "exit", "code", "op", "argument", "given", "expected"]), what)
+            same(sorted(value), sorted(["error", "exit", "code", "op", "argument", "given", "expected", "module", "remedy", "settings"]), what)
             same({"argument": 2, "io": 3, "device": 3}.get(value["code"], 1), code, f"{what}: {value}")
-            check(all(value[part] in value["error"] for part in ("op", "argument", "given", "expected")), f"{what}: {value}")
+            check(all(value[part] in value["error"] for part in ("op", "argument", "given", "expected", "module", "remedy")), f"{what}: {value}")
         check("suanli: " + value["error"] in done.stderr, f"{what}: the text is on stderr too: {done.stderr!r} {value['error']!r}")
     value = object_of(run("train", "--lr", "x", "--json"), "parts")
     same({k: value[k] for k in ("code", "op", "argument", "given", "expected")},

@@ -155,6 +155,14 @@ TEST(Idx, SaysWhatIsWrongAndWhere) {
                  .argument = (folder / "file") + ": " + c.at, .given = c.given,
                  .expected = c.expected);
   }
+  for (const auto& [bytes, remedy] : std::initializer_list<std::pair<const char*, const char*>>{
+           {"version https://git-lfs", "git lfs pull"},
+           {"PK\x03\x04zzzz", "Unpack it."},
+           {"<!DOCTYPE html><html>", "as its authors publish"}}) {
+    write_bytes(folder / "file", bytes);
+    const std::string given = thrown<IoError>([&] { read_idx(folder / "file"); }).remedy;
+    EXPECT_TRUE(contains(given, remedy)) << given;
+  }
   for (const BadStream& c : streams) {
     write_bytes(folder / "file", c.bytes);
     const std::string text = told(thrown<IoError>([&] { read_idx(folder / "file"); }));
